@@ -1,0 +1,38 @@
+/* Structured log (one JSON object a line) beside the terminal's progress line, and stop requests. SPDX-License-Identifier: MIT */
+#ifndef TESSI_LOG_H
+#define TESSI_LOG_H
+
+#include <tessera/base.h>
+#include <stdio.h>
+
+struct tessi_log;
+
+/* How much goes to the terminal. */
+enum { TESSI_QUIET = 0, TESSI_NORMAL = 1, TESSI_VERBOSE = 2 };
+
+/* terminal (stderr) may be NULL: nothing is shown. Colour and the one-line progress only when it is a terminal (NO_COLOR honoured);
+ * on a pipe a line every ten seconds. */
+int tessi_log_new(struct tess_call *c, FILE *terminal, int level, int colour, struct tessi_log **out) TESS_CHECKED;
+void tessi_log_free(struct tessi_log *l);
+/* From here on events go to this file too (appended; made when absent). NULL closes it. */
+int tessi_log_to(struct tess_call *c, struct tessi_log *l, const char *path) TESS_CHECKED;
+
+/* {"time":"2026-01-02T03:04:05.678Z","event":EVENT,...}: pairs of a name and a value, ended by NULL. The name's first letter says
+ * the value's C type: "s:stage" const char *, "i:step" int64_t, "f:loss" double (not a number: null). Not shown on the terminal. */
+void tessi_log_event(struct tessi_log *l, const char *event, ...);
+/* A line for the user (stays on the terminal), and an event "note". Above a progress line. */
+void tessi_log_note(struct tessi_log *l, const char *format, ...) TESS_PRINTF(2, 3);
+void tessi_log_warn(struct tessi_log *l, const char *format, ...) TESS_PRINTF(2, 3);
+
+/* The progress line of a piece of work: "tokenizer  320/1000 step  41.2/s  ETA 0:16  loss 0.0213". */
+void tessi_progress_start(struct tessi_log *l, const char *label);
+void tessi_progress(struct tessi_log *l, int64_t done, int64_t total, const char *unit, const char *figure, double value);
+void tessi_progress_end(struct tessi_log *l);
+
+/* SIGINT and SIGTERM ask for a stop, SIGUSR1 for a checkpoint; a second SIGINT ends the process at once. */
+void tessi_signals_catch(void);
+int tessi_signals_stopping(void);
+int tessi_signals_checkpoint(void); /* 1 once after SIGUSR1 */
+void tessi_signals_request_stop(void); /* for tests */
+
+#endif

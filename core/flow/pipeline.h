@@ -1,0 +1,46 @@
+/* Pipelines: a DAG of stages read from YAML, planned from facts, run through the cache. SPDX-License-Identifier: MIT */
+#ifndef TESSI_PIPELINE_H
+#define TESSI_PIPELINE_H
+
+#include <tessera/stage.h>
+#include "core/plug/runtime.h"
+
+struct tessi_pipeline;
+
+struct tessi_pipeline_options {
+    const char *path;                 /* of the YAML */
+    int64_t overrides;                /* "tokenizer.steps=200", "K=64" (a name under params), "seed=3" */
+    const char *const *override;
+    const char *workdir;              /* where runs/ goes; NULL: the current folder */
+    const char *until;                /* stop after this stage (its needs included); NULL: all */
+    int64_t forces;                   /* stages to compute though cached */
+    const char *const *force;
+    int64_t checkpoint_seconds;       /* between checkpoints; 0: 60 */
+    const uint64_t *seed;             /* overrides the pipeline's; NULL: not */
+};
+
+/* Why a stage will run; or that it will not. */
+enum { TESSI_CACHED = 0, TESSI_NEW = 1, TESSI_CHANGED = 2, TESSI_INPUT_RUNS = 3, TESSI_FORCED = 4 };
+
+struct tessi_stage_view {
+    const char *name, *use;
+    int32_t state;
+    const char *reason;      /* a sentence: "steps: 1000 -> 500", "input `codes` will be computed" */
+    const char *parameters;  /* resolved */
+    struct tess_cost cost;
+    int64_t steps;
+    const char *path;        /* of the artefact in the run's folder */
+};
+
+/* Loads (extends, overrides, interpolation), checks every key, opens stages, orders the DAG (a cycle names its stages), plans all from
+ * facts, and looks up the cache. Computes nothing. */
+int tessi_pipeline_open(struct tess_call *c, struct tessi_runtime *r, const struct tessi_pipeline_options *o, struct tessi_pipeline **out) TESS_CHECKED;
+void tessi_pipeline_free(struct tessi_pipeline *p);
+const char *tessi_pipeline_name(const struct tessi_pipeline *p);
+const char *tessi_pipeline_folder(const struct tessi_pipeline *p); /* WORKDIR/runs/NAME */
+int64_t tessi_pipeline_count(const struct tessi_pipeline *p);
+void tessi_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct tessi_stage_view *out); /* in order of execution */
+/* Runs what is not cached; exports pictures; writes resolved.yaml and log.jsonl. A stage's failure ends the run with its message. */
+int tessi_pipeline_run(struct tess_call *c, struct tessi_pipeline *p) TESS_CHECKED;
+
+#endif

@@ -1,0 +1,48 @@
+/* Finding, checking and opening plugins, and filling parameters. SPDX-License-Identifier: MIT */
+#ifndef TESSI_REGISTRY_H
+#define TESSI_REGISTRY_H
+
+#include <tessera/plugin.h>
+#include "core/plug/spec.h"
+
+struct tessi_registry;
+
+/* One file that was looked at. */
+struct tessi_found {
+    char *path;
+    char *refusal;                     /* NULL: accepted */
+    const struct tess_plugin *plugin;  /* NULL when refused */
+};
+
+/* Scans, in this order, each folder of TESSERA_PLUGIN_PATH (colon-separated), of `extra` (same form, may be NULL), then the tree's
+ * build/plugins when the program runs from the tree, else the installed folder; files *.so, sorted bytewise. Recursive one level
+ * (kind folders). A missing folder is a note; a duplicate kind/name refuses the later file naming both. Never fails for a bad file. */
+int tessi_registry_new(struct tess_call *c, const char *extra, struct tessi_registry **out) TESS_CHECKED;
+void tessi_registry_free(struct tessi_registry *r); /* plugins stay loaded */
+int64_t tessi_registry_files(const struct tessi_registry *r);
+const struct tessi_found *tessi_registry_file(const struct tessi_registry *r, int64_t i);
+/* Folders looked at: path and "" or a note ("no such folder"). NULL past the end. */
+const char *tessi_registry_folder(const struct tessi_registry *r, int64_t i, const char **note);
+/* Components sorted by kind then name; plugin may be NULL. NULL past the end. */
+const struct tess_component *tessi_registry_component(const struct tessi_registry *r, int64_t i, const struct tess_plugin **plugin);
+/* By kind ("encoder/1") and name; NULL when absent. */
+const struct tess_component *tessi_registry_find(const struct tessi_registry *r, const char *kind, const char *name,
+                                                 const struct tess_plugin **plugin);
+
+/* Opens what `spec` (a map with `use`, or a bare scalar name) asks for. `like` (may be NULL): where parameters not written are taken
+ * from ("like" in plugin.h). `skip`: NULL-ended keys of the map that are the caller's own (a stage's `in`). Unknown keys, wrong
+ * types, ranges, missing plugins: file:line:column, wanted, found, nearest. A missing plugin is TESS_E_PLUGIN and names refused
+ * files of that name. open = 0: fills and checks everything, sub-components too, but calls no open(): for planning stages
+ * use open = 1 (opening is cheap by contract); 0 serves `plugins` and tests. */
+int tessi_instance_new(struct tess_call *c, const struct tessi_registry *r, const char *kind, struct tessi_spec *spec,
+                       const struct tess_instance *like, const char *const *skip, int open, struct tess_instance **out) TESS_CHECKED;
+const struct tess_component *tessi_instance_component(const struct tess_instance *i);
+const struct tess_plugin *tessi_instance_plugin(const struct tess_instance *i);
+/* Everything with defaults filled in, paths and neutral ones too: for the resolved pipeline. Valid until close. */
+const char *tessi_instance_resolved(const struct tess_instance *i);
+/* i-th parameter row of a component by stride; NULL at the end. */
+const struct tess_param *tessi_param_at(const struct tess_component *k, int64_t i);
+/* "1 .. 65536, default 64" and the like, for listings. */
+const char *tessi_param_range(const struct tess_param *p, char *text, size_t room);
+
+#endif

@@ -1,0 +1,37 @@
+/* The process's runtime: what a struct tess_host of this program is. SPDX-License-Identifier: MIT */
+#ifndef TESSI_RUNTIME_H
+#define TESSI_RUNTIME_H
+
+#include <tessera/backend.h>
+#include "core/base/call.h"
+#include "core/base/log.h"
+#include "core/base/workers.h"
+#include "core/plug/registry.h"
+
+struct tessi_runtime {
+    struct tess_host host; /* first: call->host of this program is a struct tessi_runtime * */
+    struct tessi_registry *registry;
+    struct tessi_log *log;
+    struct tessi_workers *workers;
+    struct tess_instance *backend;
+    const struct tess_backend_1 *dense; /* its functions */
+    void *dense_self;
+    char numeric_mode[256]; /* "f32, openblas 0.3.21 Zen, kernels avx2": part of every cache key */
+};
+
+struct tessi_runtime_options {
+    const char *plugin_path; /* extra folders, may be NULL */
+    const char *backend;     /* NULL: "openblas" */
+    int threads;             /* 0: all processors */
+    int level, colour;       /* of the log */
+    FILE *terminal;          /* NULL: quiet */
+};
+
+/* Registry and log; workers and backend are had on first need (tessi_runtime_compute), so that `plugins` works without a backend. */
+int tessi_runtime_new(struct tess_call *c, const struct tessi_runtime_options *o, struct tessi_runtime **out) TESS_CHECKED;
+int tessi_runtime_compute(struct tess_call *c, struct tessi_runtime *r) TESS_CHECKED;
+void tessi_runtime_free(struct tessi_runtime *r);
+/* The runtime behind a call. */
+struct tessi_runtime *tessi_runtime_of(const struct tess_call *c);
+
+#endif

@@ -1,0 +1,41 @@
+/* A parsed piece of configuration with its place in the text: what YAML gives and what parameter tables read.
+ * Plain data; strings and children belong to the root and go with it. SPDX-License-Identifier: MIT */
+#ifndef TESSI_SPEC_H
+#define TESSI_SPEC_H
+
+#include <tessera/plugin.h>
+
+enum { TESSI_SCALAR = 1, TESSI_SEQUENCE = 2, TESSI_MAP = 3 };
+
+struct tessi_spec {
+    int32_t kind;
+    int32_t quoted;            /* scalar written in quotes: always a string */
+    char *key;                 /* in a map; NULL elsewhere */
+    char *text;                /* scalar, after interpolation */
+    const char *file;          /* shared by all nodes of a root: "pipelines/x.yaml", or "command line" */
+    int32_t line, column;      /* from 1; of the value */
+    int32_t key_line, key_column;
+    int32_t used;              /* somebody asked for it: what nobody asks for is an unknown key */
+    struct tessi_spec *child;  /* first child */
+    struct tessi_spec *next;   /* next sibling */
+};
+
+int tessi_spec_new(struct tess_call *c, int32_t kind, const char *file, int32_t line, int32_t column, struct tessi_spec **out) TESS_CHECKED;
+int tessi_spec_set_text(struct tess_call *c, struct tessi_spec *s, const char *text) TESS_CHECKED;
+int tessi_spec_set_key(struct tess_call *c, struct tessi_spec *s, const char *key) TESS_CHECKED;
+void tessi_spec_append(struct tessi_spec *parent, struct tessi_spec *child);
+int tessi_spec_copy(struct tess_call *c, const struct tessi_spec *s, struct tessi_spec **out) TESS_CHECKED;
+void tessi_spec_free(struct tessi_spec *s); /* with all children; not its siblings */
+/* Child of a map by key, marked used; NULL when absent or not a map. */
+struct tessi_spec *tessi_spec_get(struct tessi_spec *map, const char *key);
+int64_t tessi_spec_count(const struct tessi_spec *s);
+/* Fails with "file:line:column: message". */
+int tessi_spec_fail(struct tess_call *c, const struct tessi_spec *s, int code, const char *format, ...) TESS_PRINTF(4, 5);
+/* Typed readings of a scalar by the YAML 1.2 core schema; fail with place, what was wanted and what was found. */
+int tessi_spec_i64(struct tess_call *c, const struct tessi_spec *s, int64_t *out) TESS_CHECKED;
+int tessi_spec_f64(struct tess_call *c, const struct tessi_spec *s, double *out) TESS_CHECKED;
+int tessi_spec_bool(struct tess_call *c, const struct tessi_spec *s, int32_t *out) TESS_CHECKED;
+/* Flow-style text of it: "{use: conv, channels: 32}", strings quoted where a reader would take them for something else. */
+int tessi_spec_print(struct tess_call *c, const struct tessi_spec *s, char **out) TESS_CHECKED; /* tess_free */
+
+#endif

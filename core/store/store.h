@@ -1,0 +1,44 @@
+/* Opening, finishing and checking artefacts: the host's side of <tessera/artefact.h>. The rest of HDF5 stays behind this header.
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSI_STORE_H
+#define TESSI_STORE_H
+
+#include <tessera/artefact.h>
+
+/* What is written under /provenance as attributes. All strings borrowed; NULL leaves one out. */
+struct tessi_provenance {
+    const char *stage;        /* name in the pipeline */
+    const char *plugin;       /* "stage/1 train-autoencoder, tessera-stages 0.1.0" */
+    const char *parameters;   /* resolved flow text */
+    const char *key;          /* cache key */
+    const char *numeric_mode;
+    const char *tool;         /* "tessera 0.1.0" */
+    uint64_t seed;
+    int64_t inputs;           /* their ports and content digests */
+    const char *const *input_port, *const *input_digest;
+};
+
+/* Starts PATH.partial (replacing one left by a kill), kind and an empty set of facts. TESS_E_CREATE / TESS_E_IO say what to do. */
+int tessi_artefact_create(struct tess_call *c, const char *path, const char *kind, struct tess_artefact **out) TESS_CHECKED;
+/* Writes facts, digest and provenance, closes, fsyncs, renames to PATH, fsyncs the folder; the artefact is freed in any case,
+ * and on failure the partial file is removed. `digest` (may be NULL) receives the content digest. */
+int tessi_artefact_finish(struct tess_call *c, struct tess_artefact *a, const struct tessi_provenance *p, char digest[65]) TESS_CHECKED;
+/* Drops an unfinished one and its partial file, or closes one opened for reading. NULL is fine. */
+void tessi_artefact_close(struct tess_artefact *a);
+/* Opens for reading; checks that it is a tessera artefact, complete, of this format version. TESS_E_IO: missing or unreadable;
+ * TESS_E_DATA: not one, truncated, damaged. External links, soft links out of the file and unknown filters are refused. */
+int tessi_artefact_open(struct tess_call *c, const char *path, struct tess_artefact **out) TESS_CHECKED;
+/* Computes the content digest again and compares. TESS_E_DATA with both digests and what to do. */
+int tessi_artefact_verify(struct tess_call *c, const struct tess_artefact *a) TESS_CHECKED;
+/* A provenance attribute ("key", "parameters", "input/images"), or NULL. Valid until close. */
+const char *tessi_artefact_provenance(const struct tess_artefact *a, const char *name);
+/* Walks: i-th dataset's path (in name order) and shape, precision in bits (0 for reals) and stored bytes; NULL past the end. */
+const char *tessi_artefact_dataset_at(const struct tess_artefact *a, int64_t i, struct tess_tensor *shape, int32_t *bits, int64_t *stored);
+/* i-th figure / picture in the order written; NULL past the end. */
+const char *tessi_artefact_figure_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit);
+const char *tessi_artefact_picture_at(const struct tess_artefact *a, int64_t i);
+
+/* A u8 (H, W, 1 or 3) picture as PNG, written aside and renamed. */
+int tessi_png_write(struct tess_call *c, const char *path, const struct tess_tensor *picture) TESS_CHECKED;
+
+#endif

@@ -1,0 +1,79 @@
+/* Status codes and the call that carries a message: what every other header stands on.
+ *
+ * Functions return TESS_OK or a negative TESS_E_*; results travel in arguments. Whoever detects a failure
+ * records one sentence on the call (where, what was wanted, what was found, what to do); whoever receives
+ * one passes the code on.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_BASE_H
+#define TESSERA_BASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TESS_EXPORT __attribute__((visibility("default")))
+#define TESS_CHECKED __attribute__((warn_unused_result))
+#define TESS_PRINTF(text, first) __attribute__((format(printf, text, first)))
+
+/* Version of the boundary between the host and its plugins. The major is part of the entry symbol's name and of
+ * the installed folder's; the minor counts appended fields. */
+#define TESS_ABI_MAJOR 1
+#define TESS_ABI_MINOR 0
+
+/* Status codes, frozen: append only. In brackets the exit code of the command that meets one. */
+enum {
+    TESS_OK = 0,
+    TESS_E_USAGE = -1,    /* a pipeline or command line that asks for the impossible [2] */
+    TESS_E_VALUE = -2,    /* a parameter out of range, or parameters that contradict each other [2] */
+    TESS_E_SHAPE = -3,    /* sizes that do not fit together [2] */
+    TESS_E_DATA = -4,     /* a file that is damaged, mislabelled, or belongs to something else [65] */
+    TESS_E_PLUGIN = -5,   /* a plugin that is missing or was refused [69] */
+    TESS_E_CREATE = -6,   /* an output that cannot be created [73] */
+    TESS_E_IO = -7,       /* reading or writing failed: missing file, full disk [74] */
+    TESS_E_STOPPED = -8,  /* asked to stop; what was finished is kept, run again to go on [75] */
+    TESS_E_MEMORY = -9,   /* memory could not be had [1] */
+    TESS_E_FAILED = -10,  /* the computation failed, for example a loss that is not a number [1] */
+    TESS_E_INTERNAL = -11 /* a defect of tessera itself [1] */
+};
+
+struct tess_host;
+
+/* Made by the host for each call into a plugin and handed down to every function that can fail.
+ * One call is used by one thread at a time. */
+struct tess_call {
+    uint32_t size; /* sizeof(struct tess_call) as the host was compiled */
+    uint32_t reserved;
+    const struct tess_host *host;
+    /* Keep the message (the first one wins; later ones on the same call are dropped) and return `code`. */
+    int (*fail)(struct tess_call *c, int code, const char *format, ...) TESS_PRINTF(3, 4);
+};
+
+/* What the host offers. `service` gives NULL for an id it does not know.
+ * Ids of this host: "graph/1", "random/1", "digest/1", "artefact/1", "train/1", "stage/1". */
+struct tess_host {
+    uint32_t size;
+    uint16_t abi_major, abi_minor;
+    const void *(*service)(const struct tess_host *h, const char *id);
+};
+
+/* Pass a failure on. */
+#define TESS_TRY(expression)                \
+    do {                                    \
+        int tess_status_ = (expression);    \
+        if (tess_status_ != TESS_OK)        \
+            return tess_status_;            \
+    } while (0)
+
+/* Memory with the host's accounting. Zeroed, 64-byte aligned, freed by tess_free (NULL is fine).
+ * tess_alloc fails with TESS_E_MEMORY and says how much was wanted and for what. [any thread] */
+TESS_EXPORT TESS_CHECKED int tess_alloc(struct tess_call *c, size_t bytes, const char *what, void **out);
+TESS_EXPORT void tess_free(void *memory);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,223 @@
+/* The graph: operations recorded once for fixed shapes, differentiated, planned, run many times.
+ *
+ *     struct tess_node *x = tess_input(g, "image", TESS_F32, 4, (int64_t[]){rows, 28, 28, 1});
+ *     struct tess_node *h = tess_swish(g, tess_conv2d(g, x, w, b, &(struct tess_conv){.stride = 1, ...}));
+ *     tess_output(g, "latent", h);
+ *     TESS_TRY(tess_graph_seal(c, g));
+ *
+ * A graph is recorded for one slice: `rows` samples. A batch is `slices` times that; workers take whole slices and run them
+ * on one thread each; gradients and totals of the slices are added in a fixed binary tree. So the bits of a result do not
+ * depend on how many workers there are.
+ *
+ * Recording never fails in the middle: after the first failure (kept in the graph) every operation gives NULL, and NULL
+ * inputs give NULL. tess_graph_seal reports the failure, so model code reads as a list of calls. Nodes belong to the graph.
+ *
+ * Shapes in brackets. "..." is any number of leading dimensions. Formulas are numbered in docs/models.md where they need it.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_GRAPH_H
+#define TESSERA_GRAPH_H
+
+#include <tessera/random.h>
+#include <tessera/tensor.h>
+#include <tessera/weights.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tess_graph;
+struct tess_node;
+
+/* ---- life ---------------------------------------------------------------------------------------------------------- */
+
+struct tess_graph_options {
+    uint32_t size;     /* sizeof(struct tess_graph_options) */
+    int32_t training;  /* dropout draws, gradients are wanted */
+    int64_t rows;      /* samples of a slice */
+    int64_t slices;    /* slices of the largest batch it will be given */
+    uint64_t seed;     /* of everything random inside */
+};
+
+/* Weights are borrowed and must outlive the graph. */
+TESS_EXPORT TESS_CHECKED int tess_graph_new(struct tess_call *c, struct tess_weights *w, const struct tess_graph_options *o,
+                                            struct tess_graph **out);
+TESS_EXPORT void tess_graph_free(struct tess_graph *g);
+/* Ends recording: reports the first failure, differentiates the objectives, plans memory, prepares the backend's kernels.
+ * Reserves no memory: that is left to the first run, so that a plan costs nothing. */
+TESS_EXPORT TESS_CHECKED int tess_graph_seal(struct tess_call *c, struct tess_graph *g);
+/* Keeps a failure found while recording (a shape that does not fit); returns NULL, so that `return tess_graph_fail(...)`. */
+TESS_EXPORT struct tess_node *tess_graph_fail(struct tess_graph *g, int code, const char *format, ...) TESS_PRINTF(3, 4);
+TESS_EXPORT int64_t tess_graph_rows(const struct tess_graph *g);
+TESS_EXPORT int tess_graph_training(const struct tess_graph *g);
+/* TESS_OK or the code of the first failure while recording. */
+TESS_EXPORT int tess_graph_status(const struct tess_graph *g);
+
+/* What a sealed graph takes. */
+struct tess_cost {
+    int64_t parameters;  /* trained elements of the weights it uses */
+    double flops;        /* of one sample, forward and, where there are objectives, backward */
+    int64_t arena_bytes; /* activations, gradients of activations and scratch of one worker */
+    int64_t total_bytes; /* with all workers of this host, weights, optimiser and gradients in flight */
+};
+TESS_EXPORT TESS_CHECKED int tess_graph_cost(struct tess_call *c, const struct tess_graph *g, struct tess_cost *out);
+
+/* Names of weights declared from here on get `name.` in front: tess_scope(g, "blocks.%d", i) ... tess_scope_end(g). */
+TESS_EXPORT void tess_scope(struct tess_graph *g, const char *format, ...) TESS_PRINTF(2, 3);
+TESS_EXPORT void tess_scope_end(struct tess_graph *g);
+
+/* Shape and dtype; data is NULL. A scalar of rank 0 for a NULL node, so check tess_graph_status before relying on it. */
+TESS_EXPORT struct tess_tensor tess_shape(const struct tess_node *x);
+
+/* ---- what goes in and out ------------------------------------------------------------------------------------------ */
+
+/* Filled for every run; dim[0] must be a multiple of rows: sample-major. No gradient. */
+TESS_EXPORT struct tess_node *tess_input(struct tess_graph *g, const char *name, int32_t dtype, int32_t rank, const int64_t *dim);
+TESS_EXPORT struct tess_node *tess_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, struct tess_init init);
+TESS_EXPORT struct tess_node *tess_constant(struct tess_graph *g, float value, int32_t rank, const int64_t *dim);
+/* Copied out after every run: dim[0] a multiple of rows; the slices' parts stand one after the other. */
+TESS_EXPORT void tess_output(struct tess_graph *g, const char *name, struct tess_node *x);
+/* Added up over the slices of a batch in the fixed tree (f32). Counts, sums, statistics. */
+TESS_EXPORT void tess_total(struct tess_graph *g, const char *name, struct tess_node *x);
+/* A scalar whose mean over the slices is to be minimised over the trained weights whose names begin with one of `prefixes`
+ * (comma-separated; "" is all). Several objectives may share a graph: a weight belongs to one of them. Its value is
+ * reported as a total divided by the slices, under `name`. */
+TESS_EXPORT void tess_objective(struct tess_graph *g, const char *name, const char *prefixes, struct tess_node *scalar);
+
+/* ---- element by element -------------------------------------------------------------------------------------------- */
+
+/* b's dimensions are aligned to a's last ones, and a 1 is repeated: a (N, H, W, C) with b (C) or (N, 1, 1, C). */
+TESS_EXPORT struct tess_node *tess_add(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
+TESS_EXPORT struct tess_node *tess_sub(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
+TESS_EXPORT struct tess_node *tess_mul(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
+TESS_EXPORT struct tess_node *tess_affine(struct tess_graph *g, struct tess_node *x, float scale, float offset); /* scale x + offset */
+TESS_EXPORT struct tess_node *tess_swish(struct tess_graph *g, struct tess_node *x);    /* x / (1 + e^-x) */
+TESS_EXPORT struct tess_node *tess_gelu(struct tess_graph *g, struct tess_node *x);     /* x (1 + erf(x / sqrt 2)) / 2 */
+TESS_EXPORT struct tess_node *tess_mish(struct tess_graph *g, struct tess_node *x);     /* x tanh(ln(1 + e^x)) */
+TESS_EXPORT struct tess_node *tess_tanh(struct tess_graph *g, struct tess_node *x);
+TESS_EXPORT struct tess_node *tess_sigmoid(struct tess_graph *g, struct tess_node *x);
+TESS_EXPORT struct tess_node *tess_leaky_relu(struct tess_graph *g, struct tess_node *x, float slope); /* 0: ReLU */
+TESS_EXPORT struct tess_node *tess_abs(struct tess_graph *g, struct tess_node *x);      /* gradient 0 at 0 */
+TESS_EXPORT struct tess_node *tess_square(struct tess_graph *g, struct tess_node *x);
+TESS_EXPORT struct tess_node *tess_exp(struct tess_graph *g, struct tess_node *x);
+TESS_EXPORT struct tess_node *tess_log(struct tess_graph *g, struct tess_node *x);
+TESS_EXPORT struct tess_node *tess_sqrt(struct tess_graph *g, struct tess_node *x);
+/* u8, u16 or i32 -> f32: scale x + offset. No gradient. */
+TESS_EXPORT struct tess_node *tess_to_f32(struct tess_graph *g, struct tess_node *x, float scale, float offset);
+/* Training: zero with probability p, the rest times 1 / (1 - p), drawn by (seed, purpose, step, sample, element). Else x. */
+TESS_EXPORT struct tess_node *tess_dropout(struct tess_graph *g, struct tess_node *x, float p, const char *purpose);
+TESS_EXPORT struct tess_node *tess_stop_gradient(struct tess_graph *g, struct tess_node *x);
+/* Value of `value`, gradient to `through` unchanged: z + sg[z_q - z]. Same shapes. */
+TESS_EXPORT struct tess_node *tess_straight_through(struct tess_graph *g, struct tess_node *value, struct tess_node *through);
+
+/* ---- shapes and reductions ----------------------------------------------------------------------------------------- */
+
+TESS_EXPORT struct tess_node *tess_reshape(struct tess_graph *g, struct tess_node *x, int32_t rank, const int64_t *dim); /* no copy */
+TESS_EXPORT struct tess_node *tess_concat(struct tess_graph *g, struct tess_node *a, struct tess_node *b, int32_t axis);
+TESS_EXPORT struct tess_node *tess_narrow(struct tess_graph *g, struct tess_node *x, int32_t axis, int64_t first, int64_t count);
+/* Over the axes whose bits are set; they stay as 1. */
+TESS_EXPORT struct tess_node *tess_sum(struct tess_graph *g, struct tess_node *x, uint32_t axes);
+TESS_EXPORT struct tess_node *tess_mean(struct tess_graph *g, struct tess_node *x, uint32_t axes);
+TESS_EXPORT struct tess_node *tess_mean_all(struct tess_graph *g, struct tess_node *x); /* -> scalar */
+
+/* ---- layers -------------------------------------------------------------------------------------------------------- */
+
+/* (..., C), (O, C), (O) or NULL -> (..., O): y = W x + b. */
+TESS_EXPORT struct tess_node *tess_linear(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b);
+/* (..., m, k) x (..., k, n) -> (..., m, n); a transposed operand is given as (..., k, m) or (..., n, k). Same leading dims. */
+TESS_EXPORT struct tess_node *tess_matmul(struct tess_graph *g, struct tess_node *a, struct tess_node *b, int transpose_a, int transpose_b);
+
+struct tess_conv {
+    int32_t stride;                   /* 1 or more, both axes */
+    int32_t top, left, bottom, right; /* zero padding, in pixels */
+};
+/* (N, H, W, Ci), (Co, Kh, Kw, Ci), (Co) or NULL -> (N, Ho, Wo, Co), Ho = (H + top + bottom - Kh) / stride + 1, rounded down. */
+TESS_EXPORT struct tess_node *tess_conv2d(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b,
+                                          const struct tess_conv *conv);
+TESS_EXPORT struct tess_node *tess_upsample(struct tess_graph *g, struct tess_node *x, int32_t factor); /* nearest, H and W */
+/* (N, ..., C), gamma and beta (C): each group of C / groups channels of a sample to mean 0 and variance 1 (biased). */
+TESS_EXPORT struct tess_node *tess_group_norm(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma, struct tess_node *beta,
+                                              int32_t groups, float eps);
+/* The same, then swish, in one pass. */
+TESS_EXPORT struct tess_node *tess_group_norm_swish(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma,
+                                                    struct tess_node *beta, int32_t groups, float eps);
+TESS_EXPORT struct tess_node *tess_layer_norm(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma, struct tess_node *beta,
+                                              float eps); /* over the last dimension */
+TESS_EXPORT struct tess_node *tess_softmax(struct tess_graph *g, struct tess_node *x); /* over the last dimension */
+/* q (N, L, C), k and v (N, M, C) -> (N, L, C); `heads` divides C: softmax(q k^T / sqrt(C / heads)) v for each head.
+ * causal: position i sees 0 .. i (L == M). */
+TESS_EXPORT struct tess_node *tess_attention(struct tess_graph *g, struct tess_node *q, struct tess_node *k, struct tess_node *v,
+                                             int32_t heads, int causal);
+/* codes (...) i32 in [0, V), table (V, C) -> (..., C). A code outside fails the run with TESS_E_DATA. */
+TESS_EXPORT struct tess_node *tess_embedding(struct tess_graph *g, struct tess_node *codes, struct tess_node *table);
+/* t (N) f32 -> (N, width): sin then cos of scale t times width / 2 frequencies from 1 down to 1 / 10000, geometric. */
+TESS_EXPORT struct tess_node *tess_sinusoid(struct tess_graph *g, struct tess_node *t, int64_t width, float scale);
+/* logits (..., K), target (...) i32, weight (...) f32 or NULL -> (...): -weight ln softmax(logits)[target], in nats.
+ * Rows of weight 0 cost nothing and their gradient is 0. No gradient to weight. */
+TESS_EXPORT struct tess_node *tess_cross_entropy(struct tess_graph *g, struct tess_node *logits, struct tess_node *target, struct tess_node *weight);
+
+/* ---- an operation of one's own ------------------------------------------------------------------------------------- */
+
+#define TESS_OP_MAX 8 /* inputs or outputs of an operation */
+
+/* One operation at work on one slice, on one thread. Values are f32 unless the node says otherwise. */
+struct tess_op_run {
+    uint32_t size;
+    int32_t inputs, outputs;
+    const void *attr;              /* the operation's own settings, as given when recorded */
+    const struct tess_tensor *in;  /* [inputs] */
+    const struct tess_tensor *out; /* [outputs] forward writes data; backward may read those it asked to keep */
+    const struct tess_tensor *dout;/* backward: gradient of each output; data NULL where none flows */
+    const struct tess_tensor *din; /* backward: write (not add) the gradient of each input; data NULL where not wanted */
+    void *scratch;                 /* as many bytes as asked for; contents undefined */
+    struct tess_stream random;     /* seed, step, and in `sample` the index of the slice's first row in its batch; set purpose */
+    int64_t rows;                  /* samples in the slice */
+    struct tess_call *call;        /* for failures: return call->fail(call, TESS_E_..., ...) */
+    const void *host_state;        /* of the operations that come with the library */
+};
+
+struct tess_op {
+    uint32_t size; /* sizeof(struct tess_op) */
+    const char *name;
+    uint32_t keep_in, keep_out; /* bit i: backward reads the value of input / output i */
+    int (*forward)(const struct tess_op_run *r);
+    int (*backward)(const struct tess_op_run *r); /* NULL: no gradient passes */
+};
+
+/* Records `op` over `inputs` (a NULL entry is an absent optional one where the operation allows it); `outputs` are the shapes
+ * it gives; `nodes` receives them. attr is copied. flops: of one slice forward (backward is taken as twice that). */
+TESS_EXPORT void tess_custom(struct tess_graph *g, const struct tess_op *op, const void *attr, size_t attr_size, int32_t n_inputs,
+                             struct tess_node *const *inputs, int32_t n_outputs, const struct tess_tensor *outputs, size_t scratch_bytes,
+                             double flops, struct tess_node **nodes);
+
+/* ---- running ------------------------------------------------------------------------------------------------------- */
+
+/* One batch. Tensors are in the order of declaration. Whole batches: dim[0] = slices x the node's dim[0]; a shorter last batch
+ * is given with `samples` < rows x slices: missing rows are computed on zeros and their outputs dropped (inference only). */
+struct tess_batch {
+    uint32_t size;
+    int32_t inputs, outputs, totals; /* lengths of the arrays; totals count objectives first, then totals, as declared */
+    int64_t samples;                 /* rows of this batch */
+    uint32_t step;                   /* keys dropout and the like */
+    uint32_t first;                  /* index of the first sample, added to `sample` of random streams */
+    const struct tess_tensor *in;
+    struct tess_tensor *out;         /* data NULL: not wanted */
+    struct tess_tensor *total;       /* f32 */
+};
+
+/* Forward only. On all workers; fails with the first slice's failure. Not to be called from two threads at once. */
+TESS_EXPORT TESS_CHECKED int tess_graph_run(struct tess_call *c, struct tess_graph *g, const struct tess_batch *b);
+/* Forward and backward of every objective; gradients of the mean over slices are kept until the next step. */
+TESS_EXPORT TESS_CHECKED int tess_graph_step(struct tess_call *c, struct tess_graph *g, const struct tess_batch *b);
+/* Gradient of a weight after tess_graph_step (f32, a view valid until the next). */
+TESS_EXPORT TESS_CHECKED int tess_graph_gradient(struct tess_call *c, struct tess_graph *g, const char *weight, struct tess_tensor *out);
+
+/* Shapes of the i-th input, output, total for one slice, with data NULL, and its name. NULL past the end. */
+TESS_EXPORT const char *tess_graph_input_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape);
+TESS_EXPORT const char *tess_graph_output_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape);
+TESS_EXPORT const char *tess_graph_total_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,56 @@
+/* Trained models as stages use them: a tokenizer (encoder + quantizer + decoder) and a prior (noise + denoiser) opened from an
+ * artefact's facts. Everything by kind; nothing here knows an algorithm.
+ *
+ * Facts of an "autoencoder" artefact: height, width, channels, latent_height, latent_width, codebook_size, code_dim, and the
+ * specs encoder, quantizer, decoder. Of a "prior": codebook_size, height, width (of the map of codes), tokenizer (digest of the
+ * autoencoder its codes came from), noise, denoiser.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_MODEL_H
+#define TESSERA_MODEL_H
+
+#include <tessera/autoencoder.h>
+#include <tessera/facts.h>
+#include <tessera/plugin.h>
+#include <tessera/prior.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tess_tokenizer {
+    int64_t height, width, channels, latent_height, latent_width, codebook_size, code_dim;
+    struct tess_instance *encoder, *quantizer, *decoder;
+};
+/* `where` names the artefact in messages. close accepts a zeroed or half-opened one. */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_open(struct tess_call *c, const struct tess_facts *f, const char *where, struct tess_tokenizer *out);
+TESS_EXPORT void tess_tokenizer_close(struct tess_tokenizer *t);
+/* Input "image" u8 (rows, H, W, C); output "codes" i32 (rows, h, w). Not sealed. */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g);
+/* Input "codes" i32 (rows, h, w); output "image" f32 (rows, H, W, C), unclamped. Not sealed. */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_decode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g);
+
+struct tess_prior {
+    int64_t codebook_size, height, width;
+    struct tess_instance *noise, *denoiser;
+};
+TESS_EXPORT TESS_CHECKED int tess_prior_open(struct tess_call *c, const struct tess_facts *f, const char *where, struct tess_prior *out);
+TESS_EXPORT void tess_prior_close(struct tess_prior *p);
+/* Input "tokens" i32 (rows, L), and "time" f32 (rows) where the noise needs it; output "logits" f32 (rows, L, K). Not sealed. */
+TESS_EXPORT TESS_CHECKED int tess_prior_record_denoise(struct tess_call *c, const struct tess_prior *p, struct tess_graph *g);
+/* Inputs "x0", "xt" i32 (rows, L), "t" f32 (rows): 1 .. T; gives loss and bound. Not sealed. */
+TESS_EXPORT TESS_CHECKED int tess_prior_record_loss(struct tess_call *c, const struct tess_prior *p, struct tess_graph *g,
+                                                    struct tess_noise_loss *out);
+
+/* Codebook health over a full pass (one definition everywhere): used codes, entropy in bits, perplexity = 2^entropy, share of
+ * the most frequent code. counts (K) as i64. */
+struct tess_code_health {
+    int64_t codes, used, total;
+    double entropy, perplexity, top_share;
+};
+TESS_EXPORT struct tess_code_health tess_code_health_of(const int64_t *counts, int64_t codes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,108 @@
+/* What a plugin says of itself: one constant, `tess_plugin_1`, its only exported symbol.
+ *
+ * The host checks it (size, major, needed services, duplicate names, sane tables) before any of the plugin's code runs;
+ * it is opened RTLD_NOW | RTLD_LOCAL and never closed. A component's parameters are a table of rows with offsets into the
+ * component's own struct: the host parses, range-checks, documents and stores them, and fills the struct before `open`.
+ *
+ * Growth: fields are appended, never reordered or reused; a new meaning is a new id ("noise/2"). Types at this boundary are
+ * fixed-width integers, double and pointers.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_PLUGIN_H
+#define TESSERA_PLUGIN_H
+
+#include <tessera/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Type of a parameter, and of the member at its offset. */
+enum {
+    TESS_BOOL = 1,     /* int32_t, 0 or 1 */
+    TESS_I64 = 2,      /* int64_t; lo, hi, def are exact to 2^53 */
+    TESS_F64 = 3,      /* double; NaN and infinities are refused */
+    TESS_STR = 4,      /* const char *; the default is `text`, NULL when there is none */
+    TESS_ENUM = 5,     /* int32_t: index into `text`, "l1|l2"; the default is index `def` */
+    TESS_LIST = 6,     /* struct tess_list; lo and hi hold for each item; the default is `text`, "1, 1, 2" */
+    TESS_COMPONENT = 7 /* struct tess_instance *; `text` is the kind, "encoder/1", NULL in the member when not given.
+                        * "decoder/1 like encoder": parameters not written are taken from the component given for the
+                        * parameter `encoder` where it has one of that name. */
+};
+
+/* Flags of a parameter. */
+enum {
+    TESS_REQUIRED = 1u << 0, /* no default: the pipeline must say it */
+    TESS_NEUTRAL = 1u << 1,  /* changes how fast or how talkative, never the result: left out of cache keys */
+    TESS_PATH = 1u << 2      /* a string that names a file: left out of cache keys; what the file holds counts (fingerprint).
+                              * A relative path is relative to the folder of the pipeline file; the host makes it absolute. */
+};
+
+#define TESS_LIST_MAX 16
+struct tess_list {
+    int64_t count, item[TESS_LIST_MAX];
+};
+
+struct tess_param {
+    const char *name; /* the YAML key; NULL ends the table */
+    const char *help; /* one line, with the unit */
+    int32_t type;
+    uint32_t flags;
+    size_t offset;      /* offsetof(struct self, member) */
+    double lo, hi, def; /* inclusive range, and the default */
+    const char *text;   /* see the types */
+};
+
+/* What a component can do beyond its kind's contract. */
+enum { TESS_DETERMINISTIC = 1u << 0 /* same inputs and seed, same bits, on any thread */ };
+
+struct tess_component {
+    const char *name;    /* "conv": what a pipeline writes after `use:`; NULL ends the table */
+    const char *kind;    /* "encoder/1": says what `ops` points at */
+    const char *summary; /* one line for listings */
+    const struct tess_param *params;
+    uint32_t param_stride; /* sizeof(struct tess_param) as compiled, so that rows may grow */
+    uint32_t reserved;
+    uint64_t caps;
+    size_t self_size; /* the host allocates self, zeroed, and fills the parameters */
+    /* Cross-check parameters, reserve memory, open files. May be NULL. On failure `close` is called too. */
+    int (*open)(void *self, struct tess_call *c);
+    /* Accepts a half-opened self. May be NULL. */
+    void (*close)(void *self);
+    const void *ops; /* for example const struct tess_encoder_1 */
+};
+
+struct tess_plugin {
+    uint32_t size; /* sizeof(struct tess_plugin) as compiled: readers look no further */
+    uint16_t abi_major, abi_minor;
+    const char *id, *version, *license;
+    const char *const *needs; /* services it cannot do without: {"graph/1", NULL}; NULL for none */
+    const struct tess_component *components;
+    uint32_t component_stride;
+};
+
+#define TESS_PLUGIN_HEAD .size = sizeof(struct tess_plugin), .abi_major = TESS_ABI_MAJOR, .abi_minor = TESS_ABI_MINOR, \
+                         .component_stride = sizeof(struct tess_component)
+#define TESS_PARAMS(table) .params = (table), .param_stride = sizeof(struct tess_param)
+
+extern TESS_EXPORT const struct tess_plugin tess_plugin_1;
+
+/* An opened component: its plugin's description, its own struct, its parameters. One call at a time per instance. */
+struct tess_instance;
+
+/* The kind's table of functions, or NULL when the instance is of another kind. */
+TESS_EXPORT const void *tess_instance_ops(const struct tess_instance *i, const char *kind);
+TESS_EXPORT void *tess_instance_self(const struct tess_instance *i);
+TESS_EXPORT const char *tess_instance_name(const struct tess_instance *i); /* "conv" */
+/* Name and every parameter with defaults filled in, in the table's order, without paths and neutral parameters:
+ * "{use: conv, channels: 32, ...}". What a model's artefact keeps and what a cache key hashes. Valid until close. */
+TESS_EXPORT const char *tess_instance_spec(const struct tess_instance *i);
+/* Opens a component of `kind` from such a text. Errors name `where` ("codes.h5: encoder"). */
+TESS_EXPORT TESS_CHECKED int tess_instance_open(struct tess_call *c, const char *kind, const char *spec, const char *where,
+                                                struct tess_instance **out);
+TESS_EXPORT void tess_instance_close(struct tess_instance *i);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,66 @@
+/* Kinds "noise/1" and "denoiser/1": discrete diffusion over codes. K codes, L tokens a sequence, T steps; t runs from 1 (least
+ * noise) to T. What the denoiser is told of the time is the fraction t / T.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_PRIOR_H
+#define TESSERA_PRIOR_H
+
+#include <tessera/graph.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tess_noise_loss {
+    struct tess_node *loss;  /* scalar: mean over the samples of what is trained on */
+    struct tess_node *bound; /* (N): for t uniform in 1 .. T, an unbiased estimate of each sample's bound, in bits per token */
+};
+
+/* One reverse step for one sequence. */
+struct tess_reverse {
+    uint32_t size;
+    int32_t last;              /* to == 0: every token must be decided */
+    int64_t tokens, codes;     /* L, K */
+    double from, to;           /* fractions of T: 1 at the start of sampling, 0 at the end; to < from */
+    double temperature;        /* logits are divided by it; > 0 */
+    const float *logits;       /* (L, K) of the denoiser at `from` */
+    const int32_t *x;          /* (L) before */
+    int32_t *next;             /* (L) after */
+    struct tess_stream random; /* keyed by seed, reverse step and sample; set purpose */
+};
+
+struct tess_noise_1 {
+    uint32_t size;
+    int32_t needs_time;                                /* 1: the denoiser must be told t */
+    int64_t (*vocabulary)(void *self, int64_t codes);  /* size of what the denoiser reads: K, or K + 1 with a mask (id K) */
+    int64_t (*steps)(void *self);                      /* T */
+    /* Draws the noised sequence x_t ~ q(x_t | x_0). Streams are keyed by sample; set purpose. [any thread] */
+    int (*corrupt)(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int64_t t,
+                   const int32_t *x0, int32_t *xt);
+    /* Records the training loss: logits (N, L, K), x0 and xt (N, L) i32, t (N) f32 holding 1 .. T. */
+    int (*record_loss)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *logits, struct tess_node *x0,
+                       struct tess_node *xt, struct tess_node *t, struct tess_noise_loss *out);
+    /* What the bound has beside the expectation over t, in bits per token (the prior term). */
+    double (*bound_constant)(void *self, int64_t tokens, int64_t codes);
+    /* Fills x with the start of sampling (all masked; uniform codes). [any thread] */
+    int (*start)(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int32_t *x);
+    /* x_to ~ p(x_to | x_from). [any thread] */
+    int (*reverse)(void *self, struct tess_call *c, const struct tess_reverse *r);
+};
+
+struct tess_denoiser_input {
+    uint32_t size;
+    struct tess_node *tokens; /* (N, L) i32 in [0, vocabulary) */
+    struct tess_node *time;   /* (N) f32, t / T; NULL where the noise does not need it */
+    int64_t vocabulary, codes, height, width; /* L = height x width, row-major */
+};
+
+struct tess_denoiser_1 {
+    uint32_t size;
+    int (*record)(void *self, struct tess_call *c, struct tess_graph *g, const struct tess_denoiser_input *in, struct tess_node **logits);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,40 @@
+/* Kind "source/1": where images come from. Opened by the host with its parameters (paths); then images are read in any order.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_SOURCE_H
+#define TESSERA_SOURCE_H
+
+#include <tessera/digest.h>
+#include <tessera/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One image, bytes in H W C order. The caller owns it and reuses it: start from zeroed memory, end with tess_image_free. */
+struct tess_image {
+    int64_t height, width, channels;
+    uint8_t *pixels;
+    size_t room;
+    int64_t label;   /* -1: none */
+    char name[256];  /* file name without folder, or the index in decimal */
+};
+/* Sets the sizes and makes room. [any thread] */
+TESS_EXPORT TESS_CHECKED int tess_image_resize(struct tess_call *c, struct tess_image *im, int64_t height, int64_t width, int64_t channels);
+TESS_EXPORT void tess_image_free(struct tess_image *im);
+
+struct tess_source_1 {
+    uint32_t size;
+    int64_t (*count)(void *self);
+    /* Sizes of all images, or 0 where they differ from image to image. */
+    void (*shape)(void *self, int64_t *height, int64_t *width, int64_t *channels);
+    int64_t (*labels)(void *self);       /* number of classes; 0: no labels */
+    int32_t (*names)(void *self);        /* 1: images have names of their own, 0: just their index */
+    int (*read)(void *self, struct tess_call *c, int64_t i, struct tess_image *out); /* [any thread, many at once] */
+    int (*fingerprint)(void *self, struct tess_call *c, struct tess_digest *d);      /* adds the bytes it stands for */
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

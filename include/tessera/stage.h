@@ -1,0 +1,69 @@
+/* Kind "stage/1": one step of a pipeline. Reads artefacts, writes one artefact.
+ *
+ * Planning sees only facts: from the facts of its inputs a stage says the facts of its output and what the work will cost, so
+ * a whole pipeline is checked before anything is computed. Running must give the facts that were planned.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_STAGE_H
+#define TESSERA_STAGE_H
+
+#include <tessera/artefact.h>
+#include <tessera/digest.h>
+#include <tessera/graph.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tess_port {
+    const char *name; /* key under `in:`; NULL ends the table */
+    const char *kind; /* kind of artefact it takes: "images"; "codes|samples" for several */
+    int32_t optional;
+    const char *help;
+};
+
+struct tess_stage_plan {
+    uint32_t size;
+    const struct tess_facts *const *in; /* by port, in the table's order; NULL where not given */
+    struct tess_facts *out;             /* to be filled */
+    uint64_t seed;
+    struct tess_cost cost;              /* to be filled: parameters, bytes; flops of the whole stage */
+    int64_t steps;                      /* units of work, for progress and estimates */
+};
+
+struct tess_stage_run; /* one execution; the functions below */
+
+struct tess_stage_1 {
+    uint32_t size;
+    const struct tess_port *ports;
+    const char *output; /* kind of the artefact it writes */
+    /* Checks parameters against the inputs' facts; records its graphs to know their cost. Computes nothing. [one thread] */
+    int (*plan)(void *self, struct tess_call *c, struct tess_stage_plan *p);
+    /* Adds what it reads from outside the pipeline (files of a source) to the cache key. NULL: nothing. */
+    int (*fingerprint)(void *self, struct tess_call *c, struct tess_digest *d);
+    int (*run)(void *self, struct tess_call *c, struct tess_stage_run *r);
+};
+
+/* Inputs by port name (NULL where not given) and the output; borrowed for the run. */
+TESS_EXPORT const struct tess_artefact *tess_stage_input(const struct tess_stage_run *r, const char *port);
+TESS_EXPORT struct tess_artefact *tess_stage_output(struct tess_stage_run *r);
+TESS_EXPORT uint64_t tess_stage_seed(const struct tess_stage_run *r);
+/* Terminal line (rate, ETA, a figure) and now and then a JSON line in the log. `figure` NULL: none. Cheap: call it each step. */
+TESS_EXPORT void tess_stage_progress(struct tess_stage_run *r, int64_t done, int64_t total, const char *unit, const char *figure, double value);
+/* A sentence for the user and the log ("41 of 256 codes used: ..."). */
+TESS_EXPORT void tess_stage_note(struct tess_stage_run *r, const char *format, ...) TESS_PRINTF(2, 3);
+/* 1 when the user or the system asked to stop: write a checkpoint and return TESS_E_STOPPED. */
+TESS_EXPORT int tess_stage_stopping(const struct tess_stage_run *r);
+/* 1 when a checkpoint is due (time since the last, or asked for by signal). */
+TESS_EXPORT int tess_stage_checkpoint_due(const struct tess_stage_run *r);
+/* The checkpoint of an interrupted earlier execution of exactly this stage (same cache key), or NULL. Borrowed. */
+TESS_EXPORT const struct tess_artefact *tess_stage_resume(struct tess_stage_run *r);
+/* Replaces the checkpoint atomically by what `write` puts into the artefact it is given. A full disk is a warning, not the end:
+ * the previous checkpoint stays. */
+TESS_EXPORT TESS_CHECKED int tess_stage_checkpoint(struct tess_call *c, struct tess_stage_run *r,
+                                                   int (*write)(void *user, struct tess_call *c, struct tess_artefact *a), void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,42 @@
+/* Tensors: an array with a dtype and up to five dimensions, dense, row-major, last dimension contiguous.
+ * Images and latents are N H W C. A tensor does not own its data: whoever made the memory frees it.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_TENSOR_H
+#define TESSERA_TENSOR_H
+
+#include <tessera/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TESS_MAX_RANK 5
+
+enum { TESS_F32 = 1, TESS_BF16 = 2, TESS_U8 = 3, TESS_U16 = 4, TESS_I32 = 5 };
+
+struct tess_tensor {
+    int32_t dtype; /* TESS_F32 ... */
+    int32_t rank;  /* 0 is a scalar */
+    int64_t dim[TESS_MAX_RANK];
+    void *data;
+};
+
+/* A tensor over `data` (borrowed). Unused trailing dimensions are set to 1. */
+TESS_EXPORT struct tess_tensor tess_tensor_over(void *data, int32_t dtype, int32_t rank, const int64_t *dim);
+
+/* Product of the dimensions; 1 for a scalar. */
+TESS_EXPORT int64_t tess_tensor_count(const struct tess_tensor *t);
+TESS_EXPORT size_t tess_tensor_bytes(const struct tess_tensor *t);
+/* Same dtype, rank and dimensions. */
+TESS_EXPORT int tess_tensor_same_shape(const struct tess_tensor *a, const struct tess_tensor *b);
+/* "f32 (64, 7, 7, 32)" into text, cut to `room`; returns text. */
+TESS_EXPORT const char *tess_tensor_text(const struct tess_tensor *t, char *text, size_t room);
+
+TESS_EXPORT size_t tess_dtype_size(int32_t dtype);      /* bytes; 0 for an unknown one */
+TESS_EXPORT const char *tess_dtype_name(int32_t dtype); /* "f32"; "?" for an unknown one */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

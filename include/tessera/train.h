@@ -1,0 +1,76 @@
+/* The training loop every training stage shares: batches, slices, optimiser, schedules, clipping, moving average of the
+ * weights, checkpoints, exact resume.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_TRAIN_H
+#define TESSERA_TRAIN_H
+
+#include <tessera/plugin.h>
+#include <tessera/stage.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The parameters a training stage takes; put TESS_TRAINING_PARAMS(struct self, member) into its table. */
+struct tess_training_params {
+    int64_t steps, batch, slices, warmup, average_every, log_every;
+    double lr, lr_final, beta1, beta2, epsilon, weight_decay, clip, average;
+    int32_t optimiser; /* 0 adam, 1 adamw */
+    int32_t schedule;  /* 0 constant, 1 cosine */
+};
+
+#define TESS_TRAINING_ROW(S, m, f, kind, lo_, hi_, def_, flags_, help_) \
+    {.name = #f, .help = help_, .type = kind, .flags = flags_, .offset = offsetof(S, m.f), .lo = lo_, .hi = hi_, .def = def_}
+#define TESS_TRAINING_PARAMS(S, m, default_steps, default_batch, default_lr)                                                         \
+    TESS_TRAINING_ROW(S, m, steps, TESS_I64, 0, 1e9, default_steps, 0, "optimiser steps"),                                              \
+    TESS_TRAINING_ROW(S, m, batch, TESS_I64, 1, 65536, default_batch, 0, "samples a step"),                                             \
+    TESS_TRAINING_ROW(S, m, slices, TESS_I64, 0, 1024, 0, 0, "parts a batch is cut into; 0: the largest divisor of the batch up to 8"), \
+    TESS_TRAINING_ROW(S, m, lr, TESS_F64, 0, 10, default_lr, 0, "learning rate"),                                                       \
+    TESS_TRAINING_ROW(S, m, lr_final, TESS_F64, 0, 1, 0, 0, "share of lr at the end of a cosine schedule"),                             \
+    TESS_TRAINING_ROW(S, m, warmup, TESS_I64, 0, 1e9, 0, 0, "steps of linear warm-up"),                                                 \
+    {.name = "schedule", .help = "learning rate after warm-up", .type = TESS_ENUM, .offset = offsetof(S, m.schedule),                  \
+     .text = "constant|cosine"},                                                                                                        \
+    {.name = "optimiser", .help = "adamw decays weights apart from the gradient", .type = TESS_ENUM, .offset = offsetof(S, m.optimiser), \
+     .text = "adam|adamw"},                                                                                                             \
+    TESS_TRAINING_ROW(S, m, beta1, TESS_F64, 0, 0.9999999, 0.9, 0, "decay of the first moment"),                                        \
+    TESS_TRAINING_ROW(S, m, beta2, TESS_F64, 0, 0.9999999, 0.999, 0, "decay of the second moment"),                                     \
+    TESS_TRAINING_ROW(S, m, epsilon, TESS_F64, 0, 1, 1e-8, 0, "added to the root of the second moment"),                                \
+    TESS_TRAINING_ROW(S, m, weight_decay, TESS_F64, 0, 1, 0, 0, "weight decay"),                                                        \
+    TESS_TRAINING_ROW(S, m, clip, TESS_F64, 0, 1e9, 0, 0, "largest norm of the gradient; 0: no clipping"),                              \
+    TESS_TRAINING_ROW(S, m, average, TESS_F64, 0, 0.9999999, 0, 0, "decay of the weights' moving average; 0: none"),                    \
+    TESS_TRAINING_ROW(S, m, average_every, TESS_I64, 1, 1e6, 1, 0, "steps between updates of the moving average"),                     \
+    TESS_TRAINING_ROW(S, m, log_every, TESS_I64, 1, 1e9, 50, TESS_NEUTRAL, "steps between lines in the log")
+
+struct tess_training {
+    uint32_t size;
+    const struct tess_training_params *params;
+    struct tess_weights *weights; /* declared by the graph; sealed by the loop */
+    struct tess_graph *graph;     /* sealed, with objectives; rows x slices == batch */
+    void *user;
+    /* Fills rows first .. first + rows - 1 of the batch of `step` into `in`, the graph's inputs for those rows (data ready,
+     * dim[0] for those rows). [any thread, slices in parallel] */
+    int (*fill)(void *user, struct tess_call *c, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in);
+    /* After the optimiser's step; b holds outputs and totals of the step. NULL: nothing. [one thread] */
+    int (*after)(void *user, struct tess_call *c, int64_t step, const struct tess_batch *b);
+};
+
+/* The slices a batch is cut into: params->slices, or the largest divisor of batch up to 8. Fails with TESS_E_VALUE when
+ * slices does not divide batch. */
+TESS_EXPORT TESS_CHECKED int tess_training_slices(struct tess_call *c, const struct tess_training_params *p, int64_t *slices);
+/* Bytes the optimiser, gradients and averages of `parameters` elements take beside the graph. */
+TESS_EXPORT int64_t tess_training_bytes(const struct tess_training_params *p, int64_t parameters);
+
+/* Runs to params->steps, resuming from the stage's checkpoint when there is one; progress, log, checkpoints, stop requests.
+ * Every objective's mean over the last log_every steps goes to the log; the curve (step, objectives) goes to the output
+ * artefact as /curve. Fails with TESS_E_FAILED when a loss is not finite, saying at which step. At the end weights hold the
+ * last values; the moving average, where there is one, is in TESS_ROLE_AVERAGE. */
+TESS_EXPORT TESS_CHECKED int tess_train(struct tess_call *c, struct tess_stage_run *r, const struct tess_training *t);
+
+/* Which of n samples is at `position` of the endless shuffled sequence: epoch = position / n, a fresh permutation each. */
+TESS_EXPORT int64_t tess_training_sample(uint64_t seed, int64_t n, int64_t position);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,60 @@
+/* Named weights. One block a role (value, first and second moment, moving average), the same layout in each, so that an
+ * optimiser is one flat loop and a checkpoint is a handful of datasets.
+ *
+ * A graph declares the weights it needs while it is recorded; the first declaration of a name creates it, later ones (of
+ * other graphs) must agree in shape. Memory is had at tess_weights_seal; nothing can be added after.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_WEIGHTS_H
+#define TESSERA_WEIGHTS_H
+
+#include <tessera/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tess_weights;
+struct tess_artefact;
+
+/* How a weight starts: value = centre + spread * draw. Draws are keyed by (seed, name, element). */
+enum { TESS_INIT_CONSTANT = 0, TESS_INIT_UNIFORM = 1 /* draw in [-1, 1) */, TESS_INIT_NORMAL = 2 };
+enum {
+    TESS_WEIGHT_BUFFER = 1u << 0,  /* state, not trained: no gradient, no moments, no moving average */
+    TESS_WEIGHT_NO_DECAY = 1u << 1 /* left out of weight decay: biases, norms, embeddings */
+};
+struct tess_init {
+    int32_t kind;
+    uint32_t flags;
+    double centre, spread;
+};
+
+/* Roles a sealed store can hold beside the values; had on first use. */
+enum { TESS_ROLE_VALUE = 0, TESS_ROLE_MOMENT1 = 1, TESS_ROLE_MOMENT2 = 2, TESS_ROLE_AVERAGE = 3, TESS_ROLES = 4 };
+
+TESS_EXPORT TESS_CHECKED int tess_weights_new(struct tess_call *c, uint64_t seed, struct tess_weights **out);
+TESS_EXPORT void tess_weights_free(struct tess_weights *w);
+/* Reserves the value block and initialises it. Calling again does nothing. */
+TESS_EXPORT TESS_CHECKED int tess_weights_seal(struct tess_call *c, struct tess_weights *w);
+
+TESS_EXPORT int64_t tess_weights_count(const struct tess_weights *w);   /* number of named weights */
+TESS_EXPORT int64_t tess_weights_size(const struct tess_weights *w);    /* trained elements: the parameter count */
+TESS_EXPORT const char *tess_weights_name(const struct tess_weights *w, int64_t i);
+/* A view (f32) of weight i or of a named one in a role; data is NULL before sealing. Fails with TESS_E_DATA for a name
+ * nobody declared, TESS_E_MEMORY when a role cannot be had. The view is valid until the store is freed. Writing to it is
+ * allowed between steps, followed by tess_weights_touch. */
+TESS_EXPORT TESS_CHECKED int tess_weights_view(struct tess_call *c, struct tess_weights *w, int64_t i, int32_t role, struct tess_tensor *out);
+TESS_EXPORT TESS_CHECKED int tess_weights_find(struct tess_call *c, struct tess_weights *w, const char *name, int32_t role,
+                                               struct tess_tensor *out);
+/* Says that values were changed by hand: graphs lay their packed copies out again before the next run. */
+TESS_EXPORT void tess_weights_touch(struct tess_weights *w);
+
+/* Writes every weight under /weights/NAME (slashes for dots), the role's values where it has them (a buffer: its value).
+ * Reading wants every declared name, in its shape; TESS_E_DATA names the file and the weight otherwise. Seals the store. */
+TESS_EXPORT TESS_CHECKED int tess_weights_write(struct tess_call *c, struct tess_weights *w, int32_t role, struct tess_artefact *a);
+TESS_EXPORT TESS_CHECKED int tess_weights_read(struct tess_call *c, struct tess_weights *w, const struct tess_artefact *a);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
