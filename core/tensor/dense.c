@@ -1,0 +1,85 @@
+/* Planning and running the backend's kernels. SPDX-License-Identifier: MIT */
+#include "core/tensor/dense.h"
+
+#include <string.h>
+
+struct tess_dense tessi_gemm(int64_t m, int64_t n, int64_t k, int transpose_a, int64_t lda, int transpose_b, int64_t ldb, int64_t ldc)
+{
+    return (struct tess_dense){.size = sizeof(struct tess_dense),
+                               .what = TESS_GEMM,
+                               .dtype_a = TESS_F32,
+                               .dtype_b = TESS_F32,
+                               .dtype_c = TESS_F32,
+                               .transpose_a = transpose_a,
+                               .transpose_b = transpose_b,
+                               .m = m,
+                               .n = n,
+                               .k = k,
+                               .lda = lda,
+                               .ldb = ldb,
+                               .ldc = ldc,
+                               .outer = 1,
+                               .inner = 1,
+                               .alpha = 1.0f};
+}
+
+static size_t aligned(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+static int add_pack(struct tess_call *c, struct tess_graph *g, struct tessi_dense *k, int64_t weight)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(c, (size_t)(g->packs + 1) * sizeof *g->pack, "a graph", &memory));
+    if (g->packs)
+        memcpy(memory, g->pack, (size_t)g->packs * sizeof *g->pack);
+    tess_free(g->pack);
+    g->pack = memory;
+    g->pack[g->packs] = (struct tessi_pack){.kernel = &k->kernel, .weight = weight, .offset = g->packed_bytes};
+    g->packed_bytes += aligned(k->kernel.packed_bytes);
+    k->pack = g->packs++;
+    return TESS_OK;
+}
+
+int tessi_dense_plan(struct tess_call *c, struct tess_graph *g, const struct tess_dense *d, const struct tess_node *b, struct tessi_dense *out,
+                     size_t *scratch)
+{
+    int is_weight = b && b->value_of->kind == TESSI_WEIGHT;
+    struct tess_dense wanted = *d;
+    wanted.weight_b = b != NULL;
+    TESS_TRY(g->runtime->dense->plan(g->runtime->dense_self, c, &wanted, &out->kernel));
+    out->graph = g;
+    out->pack = -1;
+    size_t need = aligned(out->kernel.scratch_bytes);
+    if (out->kernel.packed_bytes && is_weight)
+        TESS_TRY(add_pack(c, g, out, b->value_of->index));
+    else
+        need += aligned(out->kernel.packed_bytes);
+    *scratch = *scratch > need ? *scratch : need;
+    return TESS_OK;
+}
+
+void tessi_dense_drop(struct tessi_dense *k)
+{
+    if (k->graph)
+        k->graph->runtime->dense->drop(k->graph->runtime->dense_self, &k->kernel);
+    k->graph = NULL;
+}
+
+int tessi_dense_run(const struct tess_op_run *r, const struct tessi_dense *k, size_t offset, const void *a, const void *b, const float *bias,
+                    void *result)
+{
+    const struct tessi_runtime *runtime = k->graph->runtime;
+    char *scratch = (char *)r->scratch + offset;
+    if (k->pack >= 0) {
+        b = k->graph->packed + k->graph->pack[k->pack].offset;
+    } else if (k->kernel.packed_bytes) {
+        char *packed = scratch + aligned(k->kernel.scratch_bytes);
+        TESS_TRY(runtime->dense->pack(runtime->dense_self, &k->kernel, b, packed));
+        b = packed;
+    }
+    struct tess_dense_run run = {
+        .size = sizeof run, .a = a, .b = b, .bias = bias, .c = result, .scratch = scratch, .call = r->call};
+    return runtime->dense->run(runtime->dense_self, &k->kernel, &run);
+}

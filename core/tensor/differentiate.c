@@ -1,0 +1,169 @@
+/* Reverse mode, once per objective: which nodes need a gradient, and the backward steps in order.
+ *
+ * Time, for the memory plan: forward operation i at i; copying results out at `steps`; backward step k at steps + 1 + k.
+ * SPDX-License-Identifier: MIT */
+#include "core/tensor/node.h"
+
+#include <string.h>
+
+enum { NOT_NEEDED = 0, NEEDED = 1, CONTRIBUTED = 2 };
+
+int64_t tessi_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int64_t to)
+{
+    struct tessi_buffer *list = tessi_graph_grow(g, g->buffer, g->buffers, &g->buffer_room, sizeof *g->buffer);
+    if (!list)
+        return TESSI_NO_BUFFER;
+    g->buffer = list;
+    g->buffer[g->buffers] = (struct tessi_buffer){.bytes = bytes, .from = from, .to = to};
+    return g->buffers++;
+}
+
+static void live_until(struct tess_graph *g, const struct tess_node *x, int64_t time)
+{
+    int64_t b = x->value_of->buffer;
+    if (b >= 0 && g->buffer[b].to < time)
+        g->buffer[b].to = time;
+}
+
+/* Does `name` begin with one of the comma-separated prefixes? */
+static int has_prefix(const char *name, const char *prefixes)
+{
+    for (const char *p = prefixes;;) {
+        size_t n = strcspn(p, ",");
+        if (strncmp(name, p, n) == 0)
+            return 1;
+        if (!p[n])
+            return 0;
+        p += n + 1;
+    }
+}
+
+static int owner_of_weight(const struct tess_graph *g, const struct tess_node *x)
+{
+    const char *name = tess_weights_name(g->weights, x->index);
+    for (int32_t o = 0; o < g->objectives; o++)
+        if (has_prefix(name, g->objective[o].prefixes))
+            return o;
+    return -1;
+}
+
+static int needs(const struct tess_node *x, int32_t o)
+{
+    return x && x->gradient_of && x->gradient_of->needed[o] != NOT_NEEDED;
+}
+
+static void mark_needed(struct tess_graph *g, int32_t o)
+{
+    for (int64_t i = 0; i < g->nodes; i++) {
+        struct tess_node *x = g->node[i];
+        if (x->kind == TESSI_WEIGHT && x->gradient_of == x)
+            x->needed[o] = owner_of_weight(g, x) == o ? NEEDED : NOT_NEEDED;
+    }
+    for (int64_t i = 0; i < g->steps; i++) {
+        struct tessi_step *s = g->step[i];
+        int any = 0;
+        for (int32_t k = 0; k < s->inputs; k++)
+            any |= needs(s->in[k], o);
+        for (int32_t k = 0; k < s->outputs && any; k++)
+            if (s->out[k]->gradient_of == s->out[k])
+                s->out[k]->needed[o] = NEEDED;
+    }
+}
+
+/* Where a contribution to x's gradient goes: in place when it is the first, else a temporary. */
+static void contribute(struct tess_graph *g, struct tess_node *x, int32_t o, int64_t time, struct tessi_backward *b, int32_t input)
+{
+    struct tess_node *owner = x->gradient_of;
+    int64_t bytes = (int64_t)tess_tensor_bytes(&owner->shape);
+    b->wanted[input] = 1;
+    b->temporary[input] = TESSI_NO_BUFFER;
+    if (owner->needed[o] == CONTRIBUTED) {
+        b->temporary[input] = tessi_buffer_new(g, bytes, time, time);
+    } else {
+        owner->needed[o] = CONTRIBUTED;
+        owner->gradient[o] = owner->kind == TESSI_WEIGHT ? TESSI_WEIGHT_GRADIENT : tessi_buffer_new(g, bytes, time, time);
+    }
+}
+
+static int sweep(struct tess_call *c, struct tess_graph *g, int32_t o)
+{
+    struct tess_node *target = g->objective[o].node->gradient_of;
+    if (!target || target->needed[o] == NOT_NEEDED)
+        return c->fail(c, TESS_E_VALUE, "objective %s does not depend on any weight it is to train (%s)", g->objective[o].name,
+                       g->objective[o].prefixes);
+    int64_t time = g->steps + 1 + g->backs;
+    target->needed[o] = CONTRIBUTED;
+    target->gradient[o] = tessi_buffer_new(g, (int64_t)tess_tensor_bytes(&target->shape), time, time);
+    g->back[g->backs++] = (struct tessi_backward){.step = -1, .objective = o, .scratch_buffer = TESSI_NO_BUFFER};
+    for (int64_t i = g->steps - 1; i >= 0; i--) {
+        struct tessi_step *s = g->step[i];
+        struct tessi_backward b = {.step = i, .objective = o, .scratch_buffer = TESSI_NO_BUFFER};
+        int flows = 0, wanted = 0;
+        time = g->steps + 1 + g->backs;
+        for (int32_t k = 0; k < s->outputs; k++) {
+            int here = s->out[k]->gradient_of == s->out[k] && s->out[k]->needed[o] == CONTRIBUTED;
+            b.missing[k] = !here;
+            flows |= here;
+        }
+        for (int32_t k = 0; k < s->inputs; k++)
+            wanted |= needs(s->in[k], o);
+        if (!flows || !wanted || !s->op->backward)
+            continue;
+        for (int32_t k = 0; k < s->outputs; k++)
+            if (!b.missing[k])
+                g->buffer[s->out[k]->gradient[o]].to = time;
+        for (int32_t k = 0; k < s->inputs; k++)
+            if (needs(s->in[k], o))
+                contribute(g, s->in[k], o, time, &b, k);
+        for (int32_t k = 0; k < s->inputs; k++)
+            if (s->in[k] && (s->op->keep_in >> k & 1))
+                live_until(g, s->in[k], time);
+        for (int32_t k = 0; k < s->outputs; k++)
+            if (s->op->keep_out >> k & 1)
+                live_until(g, s->out[k], time);
+        g->back[g->backs++] = b;
+    }
+    return TESS_OK;
+}
+
+int tessi_graph_differentiate(struct tess_call *c, struct tess_graph *g)
+{
+    void *memory;
+    for (int64_t i = 0; i < g->nodes; i++) {
+        struct tess_node *x = g->node[i];
+        size_t n = (size_t)(g->objectives ? g->objectives : 1);
+        TESS_TRY(tess_alloc(c, n * sizeof(int64_t), "a graph", &memory));
+        x->gradient = memory;
+        TESS_TRY(tess_alloc(c, n, "a graph", &memory));
+        x->needed = memory;
+        for (size_t o = 0; o < n; o++)
+            x->gradient[o] = TESSI_NO_BUFFER;
+        if (x->kind == TESSI_CONSTANT && x->value_of == x)
+            x->buffer = tessi_buffer_new(g, (int64_t)tess_tensor_bytes(&x->shape), 0, g->steps);
+    }
+    for (int64_t i = 0; i < g->steps; i++) {
+        struct tessi_step *s = g->step[i];
+        for (int32_t k = 0; k < s->outputs; k++)
+            s->out[k]->buffer = tessi_buffer_new(g, (int64_t)tess_tensor_bytes(&s->out[k]->shape), i, i);
+        for (int32_t k = 0; k < s->inputs; k++)
+            if (s->in[k])
+                live_until(g, s->in[k], i);
+    }
+    for (int32_t i = 0; i < g->outputs; i++)
+        live_until(g, g->output[i].node, g->steps);
+    for (int32_t i = 0; i < g->totals; i++)
+        live_until(g, g->total[i].node, g->steps);
+    for (int32_t o = 0; o < g->objectives; o++)
+        live_until(g, g->objective[o].node, g->steps);
+    TESS_TRY(tess_alloc(c, (size_t)(g->objectives * (g->steps + 1) + 1) * sizeof *g->back, "a graph", &memory));
+    g->back = memory;
+    for (int32_t o = 0; o < g->objectives; o++) {
+        mark_needed(g, o);
+        TESS_TRY(sweep(c, g, o));
+    }
+    /* constants are filled once per slice, before the first operation, and may be read by any backward */
+    for (int64_t i = 0; i < g->nodes; i++)
+        if (g->node[i]->kind == TESSI_CONSTANT && g->node[i]->value_of == g->node[i])
+            live_until(g, g->node[i], g->steps + 1 + g->backs);
+    return g->status == TESS_OK ? TESS_OK : c->fail(c, g->status, "%s", g->message);
+}

@@ -1,0 +1,81 @@
+/* The loops no library has: element-wise functions, normalisation, softmax, cross-entropy, Adam. One source, kernels.c, is
+ * compiled once per instruction set; the table for this processor is chosen at run time. All are single-threaded, plain
+ * pointers, no allocation. Restrict: outputs do not overlap inputs unless said. SPDX-License-Identifier: MIT */
+#ifndef TESSI_KERNELS_H
+#define TESSI_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Functions of one variable; `p` is the leaky slope and unused elsewhere. */
+enum {
+    TESSI_SWISH,
+    TESSI_GELU,
+    TESSI_MISH,
+    TESSI_TANH,
+    TESSI_SIGMOID,
+    TESSI_LEAKY,
+    TESSI_ABS,
+    TESSI_SQUARE,
+    TESSI_EXP,
+    TESSI_LOG,
+    TESSI_SQRT,
+    TESSI_UNARY_COUNT
+};
+
+struct tessi_adam {
+    float lr, beta1, beta2, epsilon, decay; /* decay: AdamW's lr * weight_decay; 0 for Adam */
+    float l2;                               /* Adam's weight decay, added to the gradient */
+    float correct1, correct2;               /* 1 - beta^t */
+    float gradient_scale;                   /* of clipping */
+};
+
+struct tessi_kernels {
+    const char *name; /* "avx512", "avx2", "portable": part of the numeric mode */
+    void (*add)(int64_t n, const float *a, const float *b, float *y);
+    void (*sub)(int64_t n, const float *a, const float *b, float *y);
+    void (*mul)(int64_t n, const float *a, const float *b, float *y);
+    void (*accumulate)(int64_t n, const float *x, float *y);               /* y += x */
+    void (*accumulate_product)(int64_t n, const float *a, const float *b, float *y); /* y += a b */
+    void (*affine)(int64_t n, float scale, float offset, const float *x, float *y); /* x may be y */
+    double (*sum)(int64_t n, const float *x);
+    double (*dot)(int64_t n, const float *a, const float *b);
+    void (*u8_to_f32)(int64_t n, float scale, float offset, const uint8_t *x, float *y);
+    void (*unary[TESSI_UNARY_COUNT])(int64_t n, float p, const float *x, float *y);
+    void (*unary_back[TESSI_UNARY_COUNT])(int64_t n, float p, const float *x, const float *dy, float *dx);
+    /* sums[c] += over rows of x (rows, n) */
+    void (*column_sums)(int64_t rows, int64_t n, const float *x, float *sums);
+    /* x (pixels, channels) of one sample; scale and shift per channel: y = x scale + shift, then swish when asked. */
+    void (*scale_shift)(int64_t pixels, int64_t channels, const float *x, const float *scale, const float *shift, int swish, float *y);
+    /* first[c] = sum x, or second[c] = sum (x - centre[c])^2 over pixels, in double */
+    void (*channel_sums)(int64_t pixels, int64_t channels, const float *x, double *first);
+    void (*channel_squares)(int64_t pixels, int64_t channels, const float *x, const float *centre, double *second);
+    /* du = dy (times swish'(x scale + shift)); sum_du[c] and sum_dux[c] = sum du (x - centre) in double */
+    void (*norm_back_sums)(int64_t pixels, int64_t channels, const float *x, const float *scale, const float *shift, const float *centre,
+                           int swish, const float *dy, float *du, double *sum_du, double *sum_dux);
+    /* dx = a du + b x + c per channel; du may be dx */
+    void (*norm_back_apply)(int64_t pixels, int64_t channels, const float *x, const float *a, const float *b, const float *c, float *du);
+    void (*layer_norm)(int64_t n, float eps, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd);
+    void (*layer_norm_back)(int64_t n, const float *x, float mean, float rstd, const float *gamma, const float *dy, float *dx,
+                            float *dgamma, float *dbeta); /* dgamma, dbeta added to; dx may be NULL */
+    /* softmax(scale x) of one row in place; gives ln sum exp(scale x) */
+    float (*softmax)(int64_t n, float scale, float *x);
+    /* x <- exp(scale x - lse) */
+    void (*softmax_again)(int64_t n, float scale, float lse, float *x);
+    /* dx = scale p (dp - sum p dp); dp may be dx */
+    void (*softmax_back)(int64_t n, float scale, const float *p, const float *dp, float *dx);
+    float (*log_sum_exp)(int64_t n, const float *x);
+    /* dx = g (exp(x - lse)); the caller subtracts g at the target */
+    void (*cross_entropy_back)(int64_t n, const float *x, float lse, float g, float *dx);
+    /* Index of the least of half_square[k] - dot[k], and it when below *best; ties go to the lower index. */
+    void (*nearest)(int64_t n, const float *half_square, const float *dot, int32_t first, float *best, int32_t *index);
+    void (*adam)(int64_t n, const struct tessi_adam *a, const float *g, float *w, float *m, float *v);
+    void (*average)(int64_t n, float decay, const float *w, float *ema); /* ema = decay ema + (1 - decay) w */
+};
+
+const struct tessi_kernels *tessi_kernels(void);
+const char *tessi_kernels_name(void);
+/* For tests: use the table of this name from now on; 0 when this processor or build has it. NULL: choose again. */
+int tessi_kernels_use(const char *name);
+
+#endif

@@ -1,0 +1,27 @@
+# One source, one table of kernels for each instruction set; kernels_select.c chooses at run time.
+KERNEL_CFLAGS = $(AM_CFLAGS) -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
+
+noinst_LTLIBRARIES += libtessera_kernels_portable.la
+libtessera_kernels_portable_la_SOURCES = core/tensor/kernels.c core/tensor/kernels.h
+libtessera_kernels_portable_la_CPPFLAGS = $(AM_CPPFLAGS) -DTESSI_KERNELS_TABLE=tessi_kernels_portable -DTESSI_KERNELS_NAME=portable
+libtessera_kernels_portable_la_CFLAGS = $(KERNEL_CFLAGS)
+KERNEL_LIBS = libtessera_kernels_portable.la
+
+if X86_64
+noinst_LTLIBRARIES += libtessera_kernels_avx2.la libtessera_kernels_avx512.la
+libtessera_kernels_avx2_la_SOURCES = core/tensor/kernels.c core/tensor/kernels.h
+libtessera_kernels_avx2_la_CPPFLAGS = $(AM_CPPFLAGS) -DTESSI_KERNELS_TABLE=tessi_kernels_avx2 -DTESSI_KERNELS_NAME=avx2
+libtessera_kernels_avx2_la_CFLAGS = $(KERNEL_CFLAGS) -mavx2 -mfma
+libtessera_kernels_avx512_la_SOURCES = core/tensor/kernels.c core/tensor/kernels.h
+libtessera_kernels_avx512_la_CPPFLAGS = $(AM_CPPFLAGS) -DTESSI_KERNELS_TABLE=tessi_kernels_avx512 -DTESSI_KERNELS_NAME=avx512
+libtessera_kernels_avx512_la_CFLAGS = $(KERNEL_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
+KERNEL_LIBS += libtessera_kernels_avx2.la libtessera_kernels_avx512.la
+endif
+
+libtessera_la_SOURCES += \
+    core/tensor/kernels.h core/tensor/kernels_select.c \
+    core/tensor/node.h core/tensor/graph.c core/tensor/differentiate.c core/tensor/plan.c core/tensor/run.c core/tensor/sum_tree.c \
+    core/tensor/weights.h core/tensor/weights.c \
+    core/tensor/walk.h core/tensor/walk.c \
+    core/tensor/op_unary.c core/tensor/op_binary.c core/tensor/op_shape.c core/tensor/op_reduce.c core/tensor/dense.h core/tensor/dense.c \
+    core/tensor/op_matmul.c core/tensor/op_conv.c core/tensor/op_norm.c core/tensor/op_attention.c core/tensor/op_codes.c core/tensor/op_loss.c

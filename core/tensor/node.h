@@ -1,0 +1,166 @@
+/* The graph from inside: nodes, recorded operations, and the schedule made of them.
+ *
+ * A node is a value or an alias of one. A reshape shares its source's storage; a stop-gradient shares storage but has no
+ * gradient; a straight-through node has the storage of one node and the gradient of another. So each node says whose storage
+ * (`value_of`) and whose gradient (`gradient_of`, NULL: none) it stands for, and nothing below ever copies for them.
+ *
+ * The schedule is a list of steps: all forward operations in the order of recording, then for each objective the backward
+ * operations in reverse. A gradient's first contribution is written in place; later ones go to a temporary that is added.
+ * Every buffer lives from one step to another; plan.c packs them into one arena.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSI_NODE_H
+#define TESSI_NODE_H
+
+#include <tessera/graph.h>
+
+#include <stdatomic.h>
+
+#include "core/plug/runtime.h"
+#include "core/tensor/weights.h"
+
+enum { TESSI_VALUE, TESSI_INPUT, TESSI_WEIGHT, TESSI_CONSTANT };
+
+#define TESSI_NO_BUFFER (-1)
+
+struct tess_node {
+    struct tess_graph *graph;
+    struct tess_tensor shape; /* data NULL */
+    int32_t kind;
+    int64_t index;             /* of the input or the weight */
+    float constant;
+    struct tess_node *value_of, *gradient_of;
+    int64_t buffer;            /* of the value (owners only; inputs and weights have none) */
+    int64_t *gradient;         /* per objective: buffer of the gradient, TESSI_NO_BUFFER, or GRADIENT_OF_WEIGHT */
+    char *needed;              /* per objective: a gradient is wanted here */
+};
+
+#define TESSI_WEIGHT_GRADIENT (-2) /* lives in the slice's gradient block, not in the arena */
+
+struct tessi_step;
+
+/* What an operation of the library may add to the public struct: preparation at sealing. */
+struct tessi_op {
+    struct tess_op op;
+    /* Plans dense kernels and sets scratch sizes, once the schedule is known. */
+    int (*prepare)(struct tess_call *c, struct tess_graph *g, struct tessi_step *s);
+    void (*drop)(struct tess_graph *g, struct tessi_step *s); /* what prepare made */
+};
+
+struct tessi_step { /* a recorded operation */
+    const struct tess_op *op;
+    const struct tessi_op *extra; /* NULL for a plugin's */
+    void *attr, *state;
+    int32_t inputs, outputs;
+    struct tess_node *in[TESS_OP_MAX], *out[TESS_OP_MAX];
+    size_t scratch_forward, scratch_backward;
+    int64_t scratch_buffer; /* of the forward step */
+    double flops;
+};
+
+struct tessi_backward { /* one scheduled backward of one objective */
+    int64_t step;
+    int32_t objective;
+    int64_t scratch_buffer;
+    int64_t temporary[TESS_OP_MAX]; /* buffer of din[i] when it is to be added, else TESSI_NO_BUFFER */
+    char wanted[TESS_OP_MAX];
+    char missing[TESS_OP_MAX];      /* dout[i] does not flow */
+};
+
+struct tessi_buffer {
+    int64_t bytes, offset;
+    int64_t from, to; /* steps it lives in, inclusive; from < 0: never written */
+};
+
+struct tessi_named {
+    char *name;
+    struct tess_node *node;
+};
+
+struct tessi_objective {
+    char *name, *prefixes;
+    struct tess_node *node;
+};
+
+struct tessi_pack { /* a weight laid out by the backend for one kernel */
+    struct tess_kernel *kernel;
+    int64_t weight;
+    size_t offset;
+};
+
+struct tessi_gradients; /* sum_tree.c */
+struct tessi_slot {     /* what a running slice works in; as many as can run at once */
+    char *arena, *pad;  /* pad: inputs of a slice that is not full */
+    struct tessi_call call;
+    atomic_int busy;
+};
+
+struct tess_graph {
+    struct tessi_runtime *runtime;
+    struct tess_weights *weights;
+    int training, sealed;
+    int64_t rows, slices;
+    uint64_t seed;
+    int status;
+    char message[TESSI_MESSAGE_ROOM];
+    char scope[512];
+    size_t scope_mark[32];
+    int scope_depth;
+
+    struct tess_node **node;
+    int64_t nodes, node_room;
+    struct tessi_step **step;
+    int64_t steps, step_room;
+    struct tessi_named *input, *output, *total;
+    int32_t inputs, outputs, totals;
+    struct tessi_objective *objective;
+    int32_t objectives;
+
+    struct tessi_backward *back;
+    int64_t backs;
+    struct tessi_buffer *buffer;
+    int64_t buffers, buffer_room;
+    int64_t arena_bytes, pad_bytes;
+    struct tessi_pack *pack;
+    int64_t packs;
+    size_t packed_bytes;
+    char *packed;
+    uint64_t packed_version;
+
+    /* run time */
+    struct tessi_slot *slot;
+    int slots;
+    int64_t block;                 /* floats of a slice's gradients and totals */
+    int64_t *total_offset;         /* in a block: objectives, then totals */
+    struct tessi_gradients *gradients;
+    float *result;                 /* the summed block of the last run */
+    int64_t result_slices;
+};
+
+/* ---- recording (graph.c) */
+void *tessi_graph_grow(struct tess_graph *g, void *array, int64_t count, int64_t *room, size_t size);
+struct tess_node *tessi_node_new(struct tess_graph *g, const struct tess_tensor *shape);
+/* A node that shares storage with `value` and gradient with `gradient` (NULL: none). */
+struct tess_node *tessi_node_alias(struct tess_graph *g, const struct tess_tensor *shape, struct tess_node *value, struct tess_node *gradient);
+/* Records an operation of the library; gives output 0. Scratch for forward and backward may differ and may be set by prepare. */
+struct tess_node *tessi_record(struct tess_graph *g, const struct tessi_op *op, const void *attr, size_t attr_size, int32_t n_inputs,
+                               struct tess_node *const *inputs, int32_t n_outputs, const struct tess_tensor *outputs, double flops);
+struct tess_tensor tessi_shape(int32_t dtype, int32_t rank, const int64_t *dim);
+int64_t tessi_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int64_t to);
+
+/* ---- sealing */
+int tessi_graph_differentiate(struct tess_call *c, struct tess_graph *g) TESS_CHECKED;
+int tessi_graph_plan(struct tess_call *c, struct tess_graph *g) TESS_CHECKED;
+
+/* ---- the sum over slices (sum_tree.c): blocks of `floats`, added pairwise in a tree fixed by the slice's index alone. */
+int tessi_gradients_new(struct tess_call *c, int64_t floats, int64_t slices, struct tessi_gradients **out) TESS_CHECKED;
+void tessi_gradients_free(struct tessi_gradients *t);
+void tessi_gradients_start(struct tessi_gradients *t, int64_t slices);
+/* A block to write slice i's into; NULL when memory ran out. [any thread] */
+float *tessi_gradients_take(struct tessi_gradients *t);
+/* Slice i's block is complete: adds what can be added. [any thread] */
+void tessi_gradients_give(struct tessi_gradients *t, int64_t slice, float *block);
+/* The sum, after all slices were given; valid until the next start. */
+float *tessi_gradients_result(struct tessi_gradients *t);
+
+#endif

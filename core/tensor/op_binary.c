@@ -1,0 +1,145 @@
+/* a + b, a - b, a b with b broadcast against a; the gradient of b is summed over what was repeated. SPDX-License-Identifier: MIT */
+#include "core/tensor/kernels.h"
+#include "core/tensor/node.h"
+#include "core/tensor/walk.h"
+
+#include <string.h>
+
+enum { ADD, SUB, MUL };
+
+struct binary {
+    int32_t which;
+    struct tessi_walk walk;
+};
+
+struct rows { /* operands of a walk */
+    const struct binary *a;
+    const struct tessi_kernels *k;
+    const float *x, *b;
+    float *y;
+    int64_t n;
+    int32_t dense_b; /* b moves along the row */
+};
+
+static struct rows rows_of(const struct binary *a, const void *x, const void *b, void *y)
+{
+    int32_t last = a->walk.rank - 1;
+    return (struct rows){a, tessi_kernels(), x, b, y, a->walk.n[last], a->walk.step[last] != 0};
+}
+
+static void forward_row(void *user, int64_t i, int64_t j)
+{
+    const struct rows *w = user;
+    const float *x = w->x + i, *b = w->b + j;
+    float *y = w->y + i;
+    switch (w->a->which) {
+    case ADD:
+        if (w->dense_b)
+            w->k->add(w->n, x, b, y);
+        else
+            w->k->affine(w->n, 1.0f, *b, x, y);
+        break;
+    case SUB:
+        if (w->dense_b)
+            w->k->sub(w->n, x, b, y);
+        else
+            w->k->affine(w->n, 1.0f, -*b, x, y);
+        break;
+    default:
+        if (w->dense_b)
+            w->k->mul(w->n, x, b, y);
+        else
+            w->k->affine(w->n, *b, 0.0f, x, y);
+    }
+}
+
+static int binary_forward(const struct tess_op_run *r)
+{
+    struct rows w = rows_of(r->attr, r->in[0].data, r->in[1].data, r->out[0].data);
+    tessi_walk_rows(&w.a->walk, forward_row, &w);
+    return TESS_OK;
+}
+
+/* da = dy b */
+static void times_row(void *user, int64_t i, int64_t j)
+{
+    const struct rows *w = user;
+    if (w->dense_b)
+        w->k->mul(w->n, w->x + i, w->b + j, w->y + i);
+    else
+        w->k->affine(w->n, w->b[j], 0.0f, w->x + i, w->y + i);
+}
+
+/* db += dy (or dy a), y being db and moving with b */
+static void sum_row(void *user, int64_t i, int64_t j)
+{
+    const struct rows *w = user;
+    if (w->a->which == MUL) {
+        if (w->dense_b)
+            w->k->accumulate_product(w->n, w->x + i, w->b + i, w->y + j);
+        else
+            w->y[j] += (float)w->k->dot(w->n, w->x + i, w->b + i);
+    } else {
+        if (w->dense_b)
+            w->k->accumulate(w->n, w->x + i, w->y + j);
+        else
+            w->y[j] += (float)w->k->sum(w->n, w->x + i);
+    }
+}
+
+static int binary_backward(const struct tess_op_run *r)
+{
+    const struct binary *a = r->attr;
+    const struct tess_tensor *dy = &r->dout[0];
+    if (r->din[0].data) {
+        if (a->which == MUL) {
+            struct rows w = rows_of(a, dy->data, r->in[1].data, r->din[0].data);
+            tessi_walk_rows(&a->walk, times_row, &w);
+        } else {
+            memcpy(r->din[0].data, dy->data, tess_tensor_bytes(dy));
+        }
+    }
+    if (r->din[1].data) {
+        int64_t n = tess_tensor_count(&r->din[1]);
+        memset(r->din[1].data, 0, (size_t)n * sizeof(float));
+        struct rows w = rows_of(a, dy->data, r->in[0].data, r->din[1].data);
+        tessi_walk_rows(&a->walk, sum_row, &w);
+        if (a->which == SUB)
+            w.k->affine(n, -1.0f, 0.0f, r->din[1].data, r->din[1].data);
+    }
+    return TESS_OK;
+}
+
+static const struct tessi_op op_sum = {
+    .op = {.size = sizeof(struct tess_op), .name = "add", .forward = binary_forward, .backward = binary_backward}};
+static const struct tessi_op op_product = {
+    .op = {.size = sizeof(struct tess_op), .name = "mul", .keep_in = 3, .forward = binary_forward, .backward = binary_backward}};
+
+static struct tess_node *record_binary(struct tess_graph *g, int32_t which, const char *name, struct tess_node *a, struct tess_node *b)
+{
+    char left[96], right[96];
+    struct binary attr = {.which = which};
+    if (!a || !b)
+        return NULL;
+    if (a->shape.dtype != TESS_F32 || b->shape.dtype != TESS_F32 || !tessi_walk_over(&a->shape, &b->shape, &attr.walk))
+        return tess_graph_fail(g, TESS_E_SHAPE, "%s of %s and %s: the second's dimensions must equal the first's last ones or be 1", name,
+                               tess_tensor_text(&a->shape, left, sizeof left), tess_tensor_text(&b->shape, right, sizeof right));
+    struct tess_node *in[2] = {a, b};
+    return tessi_record(g, which == MUL ? &op_product : &op_sum, &attr, sizeof attr, 2, in, 1, &a->shape,
+                        (double)tess_tensor_count(&a->shape));
+}
+
+struct tess_node *tess_add(struct tess_graph *g, struct tess_node *a, struct tess_node *b)
+{
+    return record_binary(g, ADD, "add", a, b);
+}
+
+struct tess_node *tess_sub(struct tess_graph *g, struct tess_node *a, struct tess_node *b)
+{
+    return record_binary(g, SUB, "sub", a, b);
+}
+
+struct tess_node *tess_mul(struct tess_graph *g, struct tess_node *a, struct tess_node *b)
+{
+    return record_binary(g, MUL, "mul", a, b);
+}

@@ -1,0 +1,351 @@
+/* Running a graph: slices handed to workers, each through forward and, in a step, backward, on one thread.
+ * SPDX-License-Identifier: MIT */
+#include "core/tensor/kernels.h"
+#include "core/tensor/node.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+struct job { /* one batch being run */
+    struct tess_graph *g;
+    const struct tess_batch *b;
+    int backward;
+    int64_t slices;
+};
+
+/* Pointers of one slice on one worker. */
+struct slice {
+    const struct job *job;
+    struct tessi_slot *slot;
+    int64_t index, rows; /* rows that are real */
+    float *block;        /* gradients and totals; NULL when neither is wanted */
+};
+
+static int prepare(struct tess_call *c, struct tess_graph *g)
+{
+    void *memory;
+    if (g->slot)
+        return TESS_OK;
+    TESS_TRY(tess_weights_seal(c, g->weights));
+    int64_t n = g->objectives + g->totals, at = g->weights->trained;
+    TESS_TRY(tess_alloc(c, (size_t)(n + 1) * sizeof(int64_t), "a graph", &memory));
+    tess_free(g->total_offset);
+    g->total_offset = memory;
+    for (int32_t i = 0; i < n; i++) {
+        struct tess_tensor shape;
+        tess_graph_total_at(g, i, &shape);
+        g->total_offset[i] = at;
+        at += (tess_tensor_count(&shape) + 15) / 16 * 16;
+    }
+    g->block = at;
+    if (n && !g->gradients)
+        TESS_TRY(tessi_gradients_new(c, g->block, g->slices, &g->gradients));
+    if (g->packed_bytes && !g->packed) {
+        TESS_TRY(tess_alloc(c, g->packed_bytes, "packed weights", &memory));
+        g->packed = memory;
+    }
+    int workers = tessi_workers_count(g->runtime->workers), slots = workers < g->slices ? workers : (int)g->slices;
+    TESS_TRY(tess_alloc(c, (size_t)slots * sizeof *g->slot, "a graph", &memory));
+    g->slot = memory;
+    g->slots = slots;
+    for (int i = 0; i < slots; i++) {
+        TESS_TRY(tess_alloc(c, (size_t)g->arena_bytes + 64, "activations", &memory));
+        g->slot[i].arena = memory;
+        TESS_TRY(tess_alloc(c, (size_t)g->pad_bytes + 64, "inputs", &memory));
+        g->slot[i].pad = memory;
+    }
+    return TESS_OK;
+}
+
+static void pack_one(void *user, int worker, int64_t i)
+{
+    struct tess_graph *g = user;
+    struct tessi_pack *p = &g->pack[i];
+    const struct tessi_weight *w = &g->weights->item[p->weight];
+    (void)worker;
+    (void)g->runtime->dense->pack(g->runtime->dense_self, p->kernel, g->weights->role[TESS_ROLE_VALUE] + w->offset, g->packed + p->offset);
+}
+
+static void pack_weights(struct tess_graph *g)
+{
+    if (!g->packs || g->packed_version == g->weights->version)
+        return;
+    tessi_workers_run(g->runtime->workers, g->packs, pack_one, g);
+    g->packed_version = g->weights->version;
+}
+
+/* The slice's rows of input i: the caller's memory, or a zero-filled copy where the slice is not full. */
+static void *input_data(const struct slice *s, int64_t i)
+{
+    const struct tess_graph *g = s->job->g;
+    const struct tess_tensor *given = &s->job->b->in[i], *shape = &g->input[i].node->shape;
+    size_t bytes = tess_tensor_bytes(shape);
+    char *from = (char *)given->data + (size_t)s->index * bytes;
+    if (s->rows == g->rows)
+        return from;
+    char *pad = s->slot->pad;
+    for (int64_t k = 0; k < i; k++)
+        pad += (tess_tensor_bytes(&g->input[k].node->shape) + 63) / 64 * 64;
+    return pad;
+}
+
+static void fill_pad(const struct slice *s)
+{
+    const struct tess_graph *g = s->job->g;
+    if (s->rows == g->rows)
+        return;
+    for (int32_t i = 0; i < g->inputs; i++) {
+        size_t bytes = tess_tensor_bytes(&g->input[i].node->shape), row = bytes / (size_t)g->rows;
+        char *pad = input_data(s, i);
+        memset(pad, 0, bytes);
+        memcpy(pad, (char *)s->job->b->in[i].data + (size_t)s->index * bytes, row * (size_t)s->rows);
+    }
+}
+
+static void *value(const struct slice *s, const struct tess_node *x)
+{
+    const struct tess_node *owner = x->value_of;
+    const struct tess_graph *g = s->job->g;
+    if (owner->kind == TESSI_INPUT)
+        return input_data(s, owner->index);
+    if (owner->kind == TESSI_WEIGHT)
+        return g->weights->role[TESS_ROLE_VALUE] + g->weights->item[owner->index].offset;
+    return s->slot->arena + g->buffer[owner->buffer].offset;
+}
+
+static void *gradient(const struct slice *s, const struct tess_node *x, int32_t objective)
+{
+    const struct tess_node *owner = x->gradient_of;
+    const struct tess_graph *g = s->job->g;
+    int64_t b = owner->gradient[objective];
+    return b == TESSI_WEIGHT_GRADIENT ? (void *)(s->block + g->weights->item[owner->index].offset)
+                                      : (void *)(s->slot->arena + g->buffer[b].offset);
+}
+
+static struct tess_op_run start_run(const struct slice *s, const struct tessi_step *step, struct tess_tensor *in, struct tess_tensor *out)
+{
+    const struct tess_graph *g = s->job->g;
+    for (int32_t k = 0; k < step->inputs; k++) {
+        in[k] = step->in[k] ? step->in[k]->shape : tess_tensor_over(NULL, TESS_F32, 0, NULL);
+        in[k].data = step->in[k] ? value(s, step->in[k]) : NULL;
+    }
+    for (int32_t k = 0; k < step->outputs; k++) {
+        out[k] = step->out[k]->shape;
+        out[k].data = value(s, step->out[k]);
+    }
+    return (struct tess_op_run){
+        .size = sizeof(struct tess_op_run),
+        .inputs = step->inputs,
+        .outputs = step->outputs,
+        .attr = step->attr,
+        .in = in,
+        .out = out,
+        .random = {.seed = g->seed, .step = s->job->b->step, .sample = s->job->b->first + (uint32_t)(s->index * g->rows)},
+        .rows = g->rows,
+        .call = &s->slot->call.call,
+        .host_state = step->state,
+    };
+}
+
+static int forward(const struct slice *s)
+{
+    const struct tess_graph *g = s->job->g;
+    struct tess_tensor in[TESS_OP_MAX], out[TESS_OP_MAX];
+    for (int64_t i = 0; i < g->nodes; i++) {
+        const struct tess_node *x = g->node[i];
+        if (x->kind == TESSI_CONSTANT && x->value_of == x) {
+            float *v = value(s, x);
+            for (int64_t k = 0; k < tess_tensor_count(&x->shape); k++)
+                v[k] = x->constant;
+        }
+    }
+    for (int64_t i = 0; i < g->steps; i++) {
+        const struct tessi_step *step = g->step[i];
+        struct tess_op_run r = start_run(s, step, in, out);
+        if (step->scratch_buffer >= 0)
+            r.scratch = s->slot->arena + g->buffer[step->scratch_buffer].offset;
+        TESS_TRY(step->op->forward(&r));
+    }
+    return TESS_OK;
+}
+
+static void copy_results(const struct slice *s)
+{
+    const struct tess_graph *g = s->job->g;
+    const struct tess_batch *b = s->job->b;
+    for (int32_t i = 0; i < g->outputs && i < b->outputs; i++) {
+        size_t bytes = tess_tensor_bytes(&g->output[i].node->shape), row = bytes / (size_t)g->rows;
+        if (b->out[i].data)
+            memcpy((char *)b->out[i].data + (size_t)s->index * bytes, value(s, g->output[i].node), row * (size_t)s->rows);
+    }
+    for (int32_t i = 0; s->block && i < g->objectives + g->totals; i++) {
+        const struct tess_node *x = i < g->objectives ? g->objective[i].node : g->total[i - g->objectives].node;
+        memcpy(s->block + g->total_offset[i], value(s, x), tess_tensor_bytes(&x->shape));
+    }
+}
+
+static int backward(const struct slice *s)
+{
+    const struct tess_graph *g = s->job->g;
+    struct tess_tensor in[TESS_OP_MAX], out[TESS_OP_MAX], din[TESS_OP_MAX], dout[TESS_OP_MAX];
+    for (int64_t k = 0; k < g->backs; k++) {
+        const struct tessi_backward *b = &g->back[k];
+        if (b->step < 0) {
+            *(float *)gradient(s, g->objective[b->objective].node, b->objective) = 1.0f;
+            continue;
+        }
+        const struct tessi_step *step = g->step[b->step];
+        struct tess_op_run r = start_run(s, step, in, out);
+        for (int32_t i = 0; i < step->outputs; i++) {
+            dout[i] = out[i];
+            dout[i].data = b->missing[i] ? NULL : gradient(s, step->out[i], b->objective);
+        }
+        for (int32_t i = 0; i < step->inputs; i++) {
+            din[i] = in[i];
+            din[i].data = NULL;
+            if (b->wanted[i])
+                din[i].data = b->temporary[i] >= 0 ? (void *)(s->slot->arena + g->buffer[b->temporary[i]].offset)
+                                                   : gradient(s, step->in[i], b->objective);
+        }
+        r.din = din;
+        r.dout = dout;
+        if (b->scratch_buffer >= 0)
+            r.scratch = s->slot->arena + g->buffer[b->scratch_buffer].offset;
+        TESS_TRY(step->op->backward(&r));
+        for (int32_t i = 0; i < step->inputs; i++)
+            if (b->wanted[i] && b->temporary[i] >= 0)
+                tessi_kernels()->accumulate(tess_tensor_count(&din[i]), din[i].data, gradient(s, step->in[i], b->objective));
+    }
+    return TESS_OK;
+}
+
+/* A slot nobody works in. There are as many as slices that can run at once, so the search ends. */
+static struct tessi_slot *claim(struct tess_graph *g)
+{
+    for (int i = 0;; i = (i + 1) % g->slots)
+        if (!atomic_exchange(&g->slot[i].busy, 1))
+            return &g->slot[i];
+}
+
+static void run_in_slot(struct job *job, struct tessi_slot *slot, int64_t index)
+{
+    struct tess_graph *g = job->g;
+    struct slice s = {.job = job, .slot = slot, .index = index};
+    if (slot->call.code != TESS_OK)
+        return; /* the batch has failed already */
+    s.rows = job->b->samples - index * g->rows;
+    s.rows = s.rows < g->rows ? s.rows : g->rows;
+    if (g->gradients) {
+        s.block = tessi_gradients_take(g->gradients);
+        if (!s.block) {
+            (void)s.slot->call.call.fail(&s.slot->call.call, TESS_E_MEMORY, "no memory for a slice's gradients");
+            return;
+        }
+    }
+    fill_pad(&s);
+    int status = forward(&s);
+    if (status == TESS_OK)
+        copy_results(&s);
+    if (status == TESS_OK && job->backward)
+        status = backward(&s);
+    if (s.slot->call.code == TESS_OK && status != TESS_OK)
+        (void)s.slot->call.call.fail(&s.slot->call.call, status, "an operation failed without saying why");
+    if (s.block)
+        tessi_gradients_give(g->gradients, index, s.block);
+}
+
+static void run_slice(void *user, int worker, int64_t index)
+{
+    struct job *job = user;
+    struct tessi_slot *slot = claim(job->g);
+    (void)worker;
+    run_in_slot(job, slot, index);
+    atomic_store(&slot->busy, 0);
+}
+
+static int check(struct tess_call *c, const struct tess_graph *g, const struct tess_batch *b, int backward_too)
+{
+    if (!g->sealed)
+        return c->fail(c, TESS_E_INTERNAL, "a graph is run before it was sealed");
+    if (b->inputs < g->inputs)
+        return c->fail(c, TESS_E_SHAPE, "the graph has %d inputs, the batch gives %d", (int)g->inputs, (int)b->inputs);
+    if (b->samples < 1 || b->samples > g->rows * g->slices)
+        return c->fail(c, TESS_E_SHAPE, "a batch of %lld samples does not fit %lld slices of %lld", (long long)b->samples,
+                       (long long)g->slices, (long long)g->rows);
+    if (b->samples % g->rows && (backward_too || g->totals))
+        return c->fail(c, TESS_E_SHAPE, "a step needs whole slices: %lld samples are not a multiple of %lld", (long long)b->samples,
+                       (long long)g->rows);
+    for (int32_t i = 0; i < g->inputs; i++) {
+        const struct tess_tensor *t = &b->in[i], *want = &g->input[i].node->shape;
+        int64_t per = tess_tensor_count(want) / g->rows;
+        if (t->dtype != want->dtype || !t->data || tess_tensor_count(t) < per * b->samples) {
+            char text[96];
+            return c->fail(c, TESS_E_SHAPE, "input %s is %s: %lld values of %s a sample are wanted", g->input[i].name,
+                           tess_tensor_text(t, text, sizeof text), (long long)per, tess_dtype_name(want->dtype));
+        }
+    }
+    return TESS_OK;
+}
+
+static void copy_totals(const struct tess_graph *g, const struct tess_batch *b, int64_t slices)
+{
+    for (int32_t i = 0; i < b->totals && i < g->objectives + g->totals; i++) {
+        struct tess_tensor shape;
+        tess_graph_total_at(g, i, &shape);
+        float *to = b->total[i].data;
+        if (!to)
+            continue;
+        memcpy(to, g->result + g->total_offset[i], tess_tensor_bytes(&shape));
+        if (i < g->objectives)
+            *to /= (float)slices;
+    }
+}
+
+static int run(struct tess_call *c, struct tess_graph *g, const struct tess_batch *b, int backward_too)
+{
+    TESS_TRY(check(c, g, b, backward_too));
+    TESS_TRY(prepare(c, g));
+    struct job job = {.g = g, .b = b, .backward = backward_too, .slices = (b->samples + g->rows - 1) / g->rows};
+    for (int i = 0; i < g->slots; i++)
+        tessi_call_init(&g->slot[i].call, &g->runtime->host);
+    if (g->gradients)
+        tessi_gradients_start(g->gradients, job.slices);
+    pack_weights(g);
+    tessi_workers_run(g->runtime->workers, job.slices, run_slice, &job);
+    for (int i = 0; i < g->slots; i++)
+        if (g->slot[i].call.code != TESS_OK)
+            return tessi_call_pass(c, &g->slot[i].call.call);
+    if (g->gradients) {
+        g->result = tessi_gradients_result(g->gradients);
+        g->result_slices = job.slices;
+        copy_totals(g, b, job.slices);
+        if (backward_too)
+            tessi_kernels()->affine(g->weights->trained, 1.0f / (float)job.slices, 0.0f, g->result, g->result);
+    }
+    return TESS_OK;
+}
+
+int tess_graph_run(struct tess_call *c, struct tess_graph *g, const struct tess_batch *b)
+{
+    return run(c, g, b, 0);
+}
+
+int tess_graph_step(struct tess_call *c, struct tess_graph *g, const struct tess_batch *b)
+{
+    if (!g->objectives)
+        return c->fail(c, TESS_E_INTERNAL, "a step of a graph without objectives");
+    return run(c, g, b, 1);
+}
+
+int tess_graph_gradient(struct tess_call *c, struct tess_graph *g, const char *weight, struct tess_tensor *out)
+{
+    for (int64_t i = 0; i < g->weights->count; i++)
+        if (strcmp(g->weights->item[i].name, weight) == 0 && !(g->weights->item[i].init.flags & TESS_WEIGHT_BUFFER)) {
+            if (!g->result)
+                return c->fail(c, TESS_E_INTERNAL, "gradients are there after a step");
+            *out = g->weights->item[i].shape;
+            out->data = g->result + g->weights->item[i].offset;
+            return TESS_OK;
+        }
+    return c->fail(c, TESS_E_DATA, "there is no trained weight named %s", weight);
+}

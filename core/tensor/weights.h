@@ -1,0 +1,33 @@
+/* The weight store from inside. Trained weights come first in each block, buffers (state) after; only trained ones have moments,
+ * averages and gradients. Offsets are multiples of 16 floats. SPDX-License-Identifier: MIT */
+#ifndef TESSI_WEIGHTS_H
+#define TESSI_WEIGHTS_H
+
+#include <tessera/weights.h>
+
+struct tessi_weight {
+    char *name;
+    struct tess_tensor shape;
+    struct tess_init init;
+    int64_t offset; /* in floats; set by sealing, of a buffer behind all trained ones */
+};
+
+struct tess_weights {
+    uint64_t seed;
+    struct tessi_weight *item;
+    int64_t count, room;
+    int sealed;
+    int64_t trained, all; /* floats, padding included */
+    float *role[TESS_ROLES];
+    uint64_t version;     /* grows whenever values change */
+};
+
+/* Declares a weight or finds it again; `index` of it. TESS_E_SHAPE when an earlier declaration differs. */
+int tessi_weights_declare(struct tess_call *c, struct tess_weights *w, const char *name, int32_t rank, const int64_t *dim,
+                          struct tess_init init, int64_t *index) TESS_CHECKED;
+/* Assigns offsets without memory, so that a plan can know sizes. */
+void tessi_weights_layout(struct tess_weights *w);
+/* The block of a role, had on first use (moments zero, average a copy of the values). */
+int tessi_weights_role(struct tess_call *c, struct tess_weights *w, int32_t role, float **out) TESS_CHECKED;
+
+#endif

@@ -1,0 +1,302 @@
+/* The training loop. A step: fill the batch (slices in parallel), forward and backward of every slice, one optimiser step, what the
+ * stage does after it. Everything the next step depends on is in the checkpoint: the step's number, the blocks of weights, and the
+ * curve so far; data order and draws are functions of the step. SPDX-License-Identifier: MIT */
+#include <tessera/train.h>
+
+#include "core/plug/runtime.h"
+#include "core/tensor/node.h"
+#include "core/train/optimiser.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { CURVE_POINTS = 256, MAX_TENSORS = 32 };
+
+struct loop {
+    const struct tess_training *t;
+    struct tess_stage_run *run;
+    struct tessi_runtime *runtime;
+    int64_t slices, rows, step;
+    struct tess_batch batch;
+    struct tess_tensor in[MAX_TENSORS], out[MAX_TENSORS], total[MAX_TENSORS];
+    int32_t objectives;
+    struct tessi_call *fill_call; /* one a worker */
+    int workers;
+    /* The curve: each point is the step it ends at and the objectives' means over the steps since the one before. */
+    int64_t every, points;
+    float *curve;                /* (CURVE_POINTS + 1, 1 + objectives) */
+    double sum[MAX_TENSORS];     /* since the last point */
+    double log_sum[MAX_TENSORS]; /* since the last line of the log */
+    int64_t summed, logged;
+};
+
+int tess_training_slices(struct tess_call *c, const struct tess_training_params *p, int64_t *slices)
+{
+    *slices = p->slices;
+    if (p->slices == 0) {
+        int64_t best = 1;
+        for (int64_t n = 2; n <= 8; n++)
+            best = p->batch % n == 0 ? n : best;
+        *slices = best;
+    } else if (p->batch % p->slices) {
+        return c->fail(c, TESS_E_VALUE, "slices: %lld does not divide batch: %lld; leave slices out, or choose a divisor", (long long)p->slices,
+                       (long long)p->batch);
+    }
+    return TESS_OK;
+}
+
+int64_t tess_training_bytes(const struct tess_training_params *p, int64_t parameters)
+{
+    return parameters * 4 * (p->average > 0.0 ? 3 : 2);
+}
+
+int64_t tess_training_sample(uint64_t seed, int64_t n, int64_t position)
+{
+    struct tess_stream s = {.seed = seed, .purpose = tess_purpose("training.order"), .step = (uint32_t)(position / n)};
+    return tess_random_permute(&s, n, position % n);
+}
+
+/* ---- buffers ---- */
+
+static int have_tensors(struct tess_call *c, const char *what, const char *(*at)(const struct tess_graph *, int32_t, struct tess_tensor *),
+                        const struct loop *l, int64_t slices, int wanted, struct tess_tensor *list, int32_t *count)
+{
+    struct tess_tensor shape;
+    for (*count = 0; at(l->t->graph, *count, &shape); (*count)++) {
+        if (*count == MAX_TENSORS)
+            return c->fail(c, TESS_E_INTERNAL, "a training graph has more than %d %s", MAX_TENSORS, what);
+        if (shape.rank > 0)
+            shape.dim[0] *= slices;
+        if (wanted)
+            TESS_TRY(tess_alloc(c, tess_tensor_bytes(&shape), what, &shape.data));
+        list[*count] = shape;
+    }
+    return TESS_OK;
+}
+
+static void free_tensors(struct tess_tensor *list)
+{
+    for (int i = 0; i < MAX_TENSORS; i++)
+        tess_free(list[i].data);
+}
+
+static int prepare(struct tess_call *c, struct loop *l)
+{
+    const struct tess_training *t = l->t;
+    void *memory;
+    l->batch = (struct tess_batch){.size = sizeof l->batch, .in = l->in, .out = l->out, .total = l->total, .samples = t->params->batch};
+    TESS_TRY(tess_training_slices(c, t->params, &l->slices));
+    l->rows = tess_graph_rows(t->graph);
+    if (l->rows * l->slices != t->params->batch)
+        return c->fail(c, TESS_E_INTERNAL, "a graph of %lld rows does not make a batch of %lld in %lld slices", (long long)l->rows,
+                       (long long)t->params->batch, (long long)l->slices);
+    TESS_TRY(have_tensors(c, "inputs", tess_graph_input_at, l, l->slices, 1, l->in, &l->batch.inputs));
+    TESS_TRY(have_tensors(c, "outputs", tess_graph_output_at, l, l->slices, t->after != NULL, l->out, &l->batch.outputs));
+    TESS_TRY(have_tensors(c, "totals", tess_graph_total_at, l, 1, 1, l->total, &l->batch.totals));
+    l->objectives = t->graph->objectives;
+    l->workers = tessi_workers_count(l->runtime->workers);
+    TESS_TRY(tess_alloc(c, (size_t)l->workers * sizeof *l->fill_call, "training", &memory));
+    l->fill_call = memory;
+    l->every = (t->params->steps + CURVE_POINTS - 1) / CURVE_POINTS;
+    TESS_TRY(tess_alloc(c, (size_t)((CURVE_POINTS + 1) * (1 + l->objectives)) * sizeof(float), "the curve", &memory));
+    l->curve = memory;
+    return tess_weights_seal(c, t->weights);
+}
+
+/* ---- checkpoint ---- */
+
+static int put_block(struct tess_call *c, struct tess_artefact *a, const char *name, const float *block, int64_t n)
+{
+    struct tess_tensor t = tess_tensor_over((void *)(uintptr_t)block, TESS_F32, 1, &n);
+    return n ? tess_artefact_put(c, a, name, &t, NULL) : TESS_OK;
+}
+
+static const char *const role_name[TESS_ROLES] = {"value", "moment1", "moment2", "average"};
+
+static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefact *a)
+{
+    const struct loop *l = user;
+    const struct tess_weights *w = l->t->weights;
+    struct tess_facts *f = tess_artefact_describe(a);
+    TESS_TRY(tess_facts_set_i64(c, f, "step", l->step));
+    TESS_TRY(tess_facts_set_i64(c, f, "points", l->points));
+    TESS_TRY(tess_facts_set_i64(c, f, "summed", l->summed));
+    for (int32_t i = 0; i < l->objectives; i++) {
+        char name[32] = "sum0";
+        name[3] = (char)('0' + i);
+        TESS_TRY(tess_facts_set_f64(c, f, name, l->sum[i]));
+    }
+    TESS_TRY(put_block(c, a, "curve", l->curve, (CURVE_POINTS + 1) * (1 + l->objectives)));
+    for (int r = 0; r < TESS_ROLES; r++)
+        if (w->role[r])
+            TESS_TRY(put_block(c, a, role_name[r], w->role[r], r == TESS_ROLE_VALUE ? w->all : w->trained));
+    return TESS_OK;
+}
+
+static int get_block(struct tess_call *c, const struct tess_artefact *a, const char *name, float *block, int64_t n)
+{
+    struct tess_tensor t = tess_tensor_over(block, TESS_F32, 1, &n), found;
+    if (!n)
+        return TESS_OK;
+    TESS_TRY(tess_artefact_shape(c, a, name, &found));
+    if (found.rank != 1 || found.dim[0] != n)
+        return c->fail(c, TESS_E_DATA, "%s: %s has %lld values, %lld are wanted; delete the file to train from the start",
+                       tess_artefact_path(a), name, (long long)found.dim[0], (long long)n);
+    return tess_artefact_read(c, a, name, 0, &t);
+}
+
+static int resume(struct tess_call *c, struct loop *l)
+{
+    const struct tess_artefact *a = tess_stage_resume(l->run);
+    struct tess_weights *w = l->t->weights;
+    if (!a)
+        return TESS_OK;
+    const struct tess_facts *f = tess_artefact_facts(a);
+    for (int r = 0; r < TESS_ROLES; r++) {
+        float *block;
+        if (r != TESS_ROLE_VALUE && !tess_artefact_has(a, role_name[r]))
+            continue;
+        TESS_TRY(tessi_weights_role(c, w, r, &block));
+        TESS_TRY(get_block(c, a, role_name[r], block, r == TESS_ROLE_VALUE ? w->all : w->trained));
+    }
+    TESS_TRY(get_block(c, a, "curve", l->curve, (CURVE_POINTS + 1) * (1 + l->objectives)));
+    TESS_TRY(tess_facts_i64(c, f, "step", &l->step));
+    TESS_TRY(tess_facts_i64(c, f, "points", &l->points));
+    TESS_TRY(tess_facts_i64(c, f, "summed", &l->summed));
+    if (l->step < 0 || l->step > l->t->params->steps || l->points < 0 || l->points > CURVE_POINTS)
+        return c->fail(c, TESS_E_DATA, "%s: a checkpoint of step %lld for %lld steps; delete it to train from the start", tess_artefact_path(a),
+                       (long long)l->step, (long long)l->t->params->steps);
+    for (int32_t i = 0; i < l->objectives; i++) {
+        char name[32] = "sum0";
+        name[3] = (char)('0' + i);
+        TESS_TRY(tess_facts_f64(c, f, name, &l->sum[i]));
+    }
+    tess_weights_touch(w);
+    tess_stage_note(l->run, "goes on from step %lld of %lld", (long long)l->step, (long long)l->t->params->steps);
+    return TESS_OK;
+}
+
+/* ---- a step ---- */
+
+static void fill_slice(void *user, int worker, int64_t i)
+{
+    struct loop *l = user;
+    struct tess_tensor in[MAX_TENSORS];
+    struct tess_call *c = &l->fill_call[worker].call;
+    if (l->fill_call[worker].code != TESS_OK)
+        return;
+    for (int32_t k = 0; k < l->batch.inputs; k++) {
+        in[k] = l->in[k];
+        in[k].dim[0] /= l->slices;
+        in[k].data = (char *)l->in[k].data + (size_t)i * tess_tensor_bytes(&in[k]);
+    }
+    int status = l->t->fill(l->t->user, c, l->step, i * l->rows, l->rows, in);
+    if (status != TESS_OK && l->fill_call[worker].code == TESS_OK)
+        (void)c->fail(c, status, "a batch could not be filled");
+}
+
+static int fill(struct tess_call *c, struct loop *l)
+{
+    for (int i = 0; i < l->workers; i++)
+        tessi_call_init(&l->fill_call[i], c->host);
+    tessi_workers_run(l->runtime->workers, l->slices, fill_slice, l);
+    for (int i = 0; i < l->workers; i++)
+        if (l->fill_call[i].code != TESS_OK)
+            return tessi_call_pass(c, &l->fill_call[i].call);
+    return TESS_OK;
+}
+
+static int check_finite(struct tess_call *c, const struct loop *l)
+{
+    for (int32_t i = 0; i < l->objectives; i++) {
+        float value = *(const float *)l->total[i].data;
+        if (!isfinite(value))
+            return c->fail(c, TESS_E_FAILED, "%s is %g at step %lld: training has diverged; lower `lr`, add `warmup`, or set `clip`",
+                           tess_graph_total_at(l->t->graph, i, NULL), (double)value, (long long)l->step);
+    }
+    return TESS_OK;
+}
+
+/* Bookkeeping after step l->step was made; l->step then names the next one. */
+static void count(struct loop *l)
+{
+    const struct tess_training_params *p = l->t->params;
+    for (int32_t i = 0; i < l->objectives; i++) {
+        l->sum[i] += (double)*(const float *)l->total[i].data;
+        l->log_sum[i] += (double)*(const float *)l->total[i].data;
+    }
+    l->summed++;
+    l->logged++;
+    l->step++;
+    if (l->summed == l->every || l->step == p->steps) {
+        float *point = l->curve + l->points++ * (1 + l->objectives);
+        point[0] = (float)l->step;
+        for (int32_t i = 0; i < l->objectives; i++) {
+            point[1 + i] = (float)(l->sum[i] / (double)l->summed);
+            l->sum[i] = 0.0;
+        }
+        l->summed = 0;
+    }
+    tess_stage_progress(l->run, l->step, p->steps, "step", tess_graph_total_at(l->t->graph, 0, NULL), l->log_sum[0] / (double)l->logged);
+    if (l->logged < p->log_every && l->step != p->steps)
+        return;
+    for (int32_t i = 0; i < l->objectives; i++) {
+        tessi_log_event(l->runtime->log, "loss", "i:step", l->step, "s:objective", tess_graph_total_at(l->t->graph, i, NULL), "f:mean",
+                        l->log_sum[i] / (double)l->logged, "f:lr", tessi_learning_rate(p, l->step - 1), NULL);
+        l->log_sum[i] = 0.0;
+    }
+    l->logged = 0;
+}
+
+static int one_step(struct tess_call *c, struct loop *l)
+{
+    const struct tess_training *t = l->t;
+    l->batch.step = (uint32_t)l->step;
+    TESS_TRY(fill(c, l));
+    TESS_TRY(tess_graph_step(c, t->graph, &l->batch));
+    TESS_TRY(check_finite(c, l));
+    TESS_TRY(tessi_optimise(c, l->runtime->workers, t->params, t->weights, l->step, t->graph->result, NULL));
+    if (t->after)
+        TESS_TRY(t->after(t->user, c, l->step, &l->batch));
+    count(l);
+    return TESS_OK;
+}
+
+static int train(struct tess_call *c, struct loop *l)
+{
+    TESS_TRY(prepare(c, l));
+    TESS_TRY(resume(c, l));
+    while (l->step < l->t->params->steps) {
+        if (tess_stage_stopping(l->run)) {
+            TESS_TRY(tess_stage_checkpoint(c, l->run, write_checkpoint, l));
+            return c->fail(c, TESS_E_STOPPED, "stopped at step %lld of %lld; run the same command again to go on from there", (long long)l->step,
+                           (long long)l->t->params->steps);
+        }
+        if (tess_stage_checkpoint_due(l->run))
+            TESS_TRY(tess_stage_checkpoint(c, l->run, write_checkpoint, l));
+        TESS_TRY(one_step(c, l));
+    }
+    if (l->points == 0)
+        return TESS_OK;
+    struct tess_tensor curve = tess_tensor_over(l->curve, TESS_F32, 2, (int64_t[]){l->points, 1 + l->objectives});
+    struct tess_dataset labels = {.size = sizeof labels, .labels = "point value"};
+    return tess_artefact_put(c, tess_stage_output(l->run), "curve", &curve, &labels);
+}
+
+int tess_train(struct tess_call *c, struct tess_stage_run *r, const struct tess_training *t)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(c, sizeof(struct loop), "training", &memory));
+    struct loop *l = memory;
+    l->t = t;
+    l->run = r;
+    l->runtime = tessi_runtime_of(c);
+    int status = train(c, l);
+    free_tensors(l->in);
+    free_tensors(l->out);
+    free_tensors(l->total);
+    tess_free(l->fill_call);
+    tess_free(l->curve);
+    tess_free(l);
+    return status;
+}

@@ -1,0 +1,110 @@
+/* The optimiser (docs/models.md, "Optimiser"): Kingma and Ba, "Adam", algorithm 1; Loshchilov and Hutter, "Decoupled weight decay
+ * regularization", algorithm 2. The trained block is cut into pieces of PIECE values whatever the number of workers.
+ * SPDX-License-Identifier: MIT */
+#include "core/train/optimiser.h"
+
+#include "core/tensor/kernels.h"
+
+#include <math.h>
+
+enum { PIECE = 16384 };
+
+double tessi_learning_rate(const struct tess_training_params *p, int64_t step)
+{
+    if (step < p->warmup)
+        return p->lr * (double)(step + 1) / (double)p->warmup;
+    if (p->schedule == 0 || p->steps <= p->warmup)
+        return p->lr;
+    double done = (double)(step - p->warmup) / (double)(p->steps - p->warmup);
+    return p->lr * (p->lr_final + (1.0 - p->lr_final) * 0.5 * (1.0 + cos(3.14159265358979323846 * done)));
+}
+
+struct work {
+    struct tess_weights *w;
+    const struct tess_training_params *p;
+    const float *gradient;
+    float *value, *m, *v, *average; /* average NULL: not this step */
+    struct tessi_adam adam;
+    double *squares; /* one a piece */
+};
+
+static int64_t piece_size(const struct work *k, int64_t i)
+{
+    int64_t left = k->w->trained - i * PIECE;
+    return left < PIECE ? left : PIECE;
+}
+
+static void square_piece(void *user, int worker, int64_t i)
+{
+    struct work *k = user;
+    const float *g = k->gradient + i * PIECE;
+    (void)worker;
+    k->squares[i] = tessi_kernels()->dot(piece_size(k, i), g, g);
+}
+
+/* The part of weight `item` inside [from, to), with or without decay as it asks. */
+static void step_piece(void *user, int worker, int64_t i)
+{
+    struct work *k = user;
+    int64_t from = i * PIECE, to = from + piece_size(k, i);
+    (void)worker;
+    for (int64_t j = 0; j < k->w->count; j++) {
+        const struct tessi_weight *item = &k->w->item[j];
+        if (item->init.flags & TESS_WEIGHT_BUFFER)
+            continue;
+        int64_t a = item->offset, b = a + tess_tensor_count(&item->shape);
+        a = a > from ? a : from;
+        b = b < to ? b : to;
+        if (a >= b)
+            continue;
+        struct tessi_adam adam = k->adam;
+        if (item->init.flags & TESS_WEIGHT_NO_DECAY)
+            adam.decay = adam.l2 = 0.0f;
+        tessi_kernels()->adam(b - a, &adam, k->gradient + a, k->value + a, k->m + a, k->v + a);
+        if (k->average)
+            tessi_kernels()->average(b - a, (float)k->p->average, k->value + a, k->average + a);
+    }
+}
+
+int tessi_optimise(struct tess_call *c, struct tessi_workers *pool, const struct tess_training_params *p, struct tess_weights *w, int64_t step,
+                   const float *gradient, double *norm)
+{
+    int64_t pieces = (w->trained + PIECE - 1) / PIECE;
+    double scale = 1.0, length = 0.0;
+    struct work k = {.w = w, .p = p, .gradient = gradient};
+    TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_VALUE, &k.value));
+    TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_MOMENT1, &k.m));
+    TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_MOMENT2, &k.v));
+    if (p->average > 0.0) {
+        float *average;
+        TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_AVERAGE, &average));
+        k.average = (step + 1) % p->average_every == 0 ? average : NULL;
+    }
+    if (p->clip > 0.0 || norm) {
+        void *memory;
+        TESS_TRY(tess_alloc(c, (size_t)(pieces + 1) * sizeof(double), "the gradient's norm", &memory));
+        k.squares = memory;
+        tessi_workers_run(pool, pieces, square_piece, &k);
+        for (int64_t i = 0; i < pieces; i++)
+            length += k.squares[i];
+        tess_free(memory);
+        length = sqrt(length);
+        if (p->clip > 0.0 && length > p->clip)
+            scale = p->clip / length;
+    }
+    if (norm)
+        *norm = length;
+    double lr = tessi_learning_rate(p, step);
+    k.adam = (struct tessi_adam){.lr = (float)lr,
+                                 .beta1 = (float)p->beta1,
+                                 .beta2 = (float)p->beta2,
+                                 .epsilon = (float)p->epsilon,
+                                 .decay = p->optimiser == 1 ? (float)(lr * p->weight_decay) : 0.0f,
+                                 .l2 = p->optimiser == 0 ? (float)p->weight_decay : 0.0f,
+                                 .correct1 = (float)(1.0 - pow(p->beta1, (double)(step + 1))),
+                                 .correct2 = (float)(1.0 - pow(p->beta2, (double)(step + 1))),
+                                 .gradient_scale = (float)scale};
+    tessi_workers_run(pool, pieces, step_piece, &k);
+    tess_weights_touch(w);
+    return TESS_OK;
+}

@@ -1,0 +1,17 @@
+/* Adam and AdamW over a weight store's trained block. SPDX-License-Identifier: MIT */
+#ifndef TESSI_OPTIMISER_H
+#define TESSI_OPTIMISER_H
+
+#include <tessera/train.h>
+
+#include "core/base/workers.h"
+#include "core/tensor/weights.h"
+
+/* Learning rate of `step` (from 0): linear warm-up to lr at step warmup, then constant or half a cosine down to lr_final lr. */
+double tessi_learning_rate(const struct tess_training_params *p, int64_t step);
+/* One step on all workers: clipping by the global norm, moments, weights, moving average. `gradient` has the trained block's layout.
+ * Element by element, so the bits do not depend on the workers. `norm` (may be NULL) receives the gradient's norm. */
+int tessi_optimise(struct tess_call *c, struct tessi_workers *pool, const struct tess_training_params *p, struct tess_weights *w, int64_t step,
+                   const float *gradient, double *norm) TESS_CHECKED;
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/graphs.h"
+
+#include <string.h>
+
+void bench_ok(struct bench *b, int status)
+{
+    ck_assert_msg(status == TESS_OK, "status %d: %s", status, tessi_call_message(&b->call.call));
+}
+
+void bench_open(struct bench *b, int threads, int64_t rows, int64_t slices, int training)
+{
+    struct tessi_runtime_options o = {.threads = threads};
+    struct tess_graph_options g = {.size = sizeof g, .rows = rows, .slices = slices, .training = training, .seed = 11};
+    memset(b, 0, sizeof *b);
+    tessi_call_init(&b->call, NULL);
+    bench_ok(b, tessi_runtime_new(&b->call.call, &o, &b->runtime));
+    bench_ok(b, tess_weights_new(&b->call.call, 5, &b->weights));
+    bench_ok(b, tess_graph_new(&b->call.call, b->weights, &g, &b->graph));
+}
+
+void bench_close(struct bench *b)
+{
+    tess_graph_free(b->graph);
+    tess_weights_free(b->weights);
+    tessi_runtime_free(b->runtime);
+}
+
+struct tess_node *normal_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, double centre, double spread)
+{
+    return tess_weight(g, name, rank, dim, (struct tess_init){.kind = TESS_INIT_NORMAL, .centre = centre, .spread = spread});
+}

@@ -1,0 +1,26 @@
+/* What the tests of graphs share: a runtime with a number of threads, and failures that say why. SPDX-License-Identifier: MIT */
+#ifndef TESTS_GRAPHS_H
+#define TESTS_GRAPHS_H
+
+#include <check.h>
+#include <tessera/tessera.h>
+
+#include "core/plug/runtime.h"
+
+struct bench {
+    struct tessi_call call;
+    struct tessi_runtime *runtime;
+    struct tess_weights *weights;
+    struct tess_graph *graph;
+};
+
+/* A runtime of `threads` workers, an empty weight store, and a graph of rows x slices. */
+void bench_open(struct bench *b, int threads, int64_t rows, int64_t slices, int training);
+void bench_close(struct bench *b);
+/* ck_assert that `status` is TESS_OK, with the call's message. */
+void bench_ok(struct bench *b, int status);
+/* A trained weight drawn from a normal around `centre`. */
+struct tess_node *normal_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, double centre, double spread);
+#define DIMS(...) (const int64_t[]){__VA_ARGS__}
+
+#endif

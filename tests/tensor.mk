@@ -1,0 +1,17 @@
+check_PROGRAMS += tests/test_kernels tests/test_operations tests/test_graph tests/test_train
+
+tests_test_kernels_SOURCES = tests/test_kernels.c
+tests_test_kernels_LDADD = $(TEST_LIBS)
+tests_test_kernels_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+
+tests_test_operations_SOURCES = tests/test_operations.c tests/graphs.c tests/graphs.h
+tests_test_operations_LDADD = $(TEST_LIBS)
+tests_test_operations_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+
+tests_test_graph_SOURCES = tests/test_graph.c tests/graphs.c tests/graphs.h
+tests_test_graph_LDADD = $(TEST_LIBS)
+tests_test_graph_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+
+tests_test_train_SOURCES = tests/test_train.c tests/graphs.c tests/graphs.h
+tests_test_train_LDADD = $(TEST_LIBS)
+tests_test_train_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -1,0 +1,422 @@
+/* The graph as a whole: bits that do not depend on threads, aliases, objectives, the memory plan, short batches, bad shapes; attention,
+ * nearest codes and statistics against plain loops. SPDX-License-Identifier: MIT */
+#include "tests/graphs.h"
+
+#include "core/base/memory.h"
+#include "core/tensor/node.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A small network with most kinds of operations: convolution, norms, attention, dropout, codes, two losses. */
+static void record_network(struct bench *b, int64_t rows)
+{
+    struct tess_graph *g = b->graph;
+    struct tess_node *image = tess_input(g, "image", TESS_F32, 4, DIMS(rows, 6, 6, 2));
+    struct tess_conv same = {1, 1, 1, 1, 1};
+    tess_scope(g, "net");
+    struct tess_node *h = tess_conv2d(g, image, normal_weight(g, "conv", 4, DIMS(8, 3, 3, 2), 0, 0.3), NULL, &same);
+    h = tess_group_norm_swish(g, h, normal_weight(g, "gamma", 1, DIMS(8), 1, 0.1), normal_weight(g, "beta", 1, DIMS(8), 0, 0.1), 4, 1e-6f);
+    h = tess_dropout(g, h, 0.1f, "network");
+    struct tess_node *z = tess_reshape(g, h, 3, DIMS(rows, 36, 8));
+    z = tess_add(g, z, tess_attention(g, z, z, tess_linear(g, z, normal_weight(g, "v", 2, DIMS(8, 8), 0, 0.3), NULL), 2, 0));
+    struct tess_node *book = normal_weight(g, "book", 2, DIMS(16, 8), 0, 0.5);
+    struct tess_node *codes = tess_nearest(g, z, book), *counts, *sums;
+    struct tess_node *quantised = tess_embedding(g, codes, book);
+    tess_code_statistics(g, codes, z, 16, &counts, &sums);
+    struct tess_node *loss = tess_mean_all(g, tess_square(g, tess_sub(g, quantised, tess_stop_gradient(g, z))));
+    struct tess_node *out = tess_linear(g, tess_straight_through(g, quantised, z), normal_weight(g, "out", 2, DIMS(5, 8), 0, 0.3), NULL);
+    loss = tess_add(g, loss, tess_mean_all(g, tess_square(g, out)));
+    tess_scope_end(g);
+    tess_output(g, "codes", codes);
+    tess_output(g, "out", out);
+    tess_total(g, "counts", counts);
+    tess_total(g, "sums", sums);
+    tess_objective(g, "loss", "net.", loss);
+    bench_ok(b, tess_graph_seal(&b->call.call, g));
+}
+
+enum { ROWS = 2, SLICES = 5, SAMPLES = ROWS * SLICES };
+
+struct results {
+    int32_t codes[SAMPLES * 36];
+    float out[SAMPLES * 36 * 5], loss, counts[16], sums[16 * 8], gradient[8 * 3 * 3 * 2], book[16 * 8];
+};
+
+static void step_network(int threads, struct results *r)
+{
+    struct bench b;
+    float image[SAMPLES * 72];
+    struct tess_stream s = {.seed = 4, .purpose = tess_purpose("image")};
+    tess_random_normal(&s, 0, SAMPLES * 72, image);
+    bench_open(&b, threads, ROWS, SLICES, 1);
+    record_network(&b, ROWS);
+    struct tess_tensor in = tess_tensor_over(image, TESS_F32, 4, DIMS(SAMPLES, 6, 6, 2)), gradient;
+    struct tess_tensor out[2] = {tess_tensor_over(r->codes, TESS_I32, 2, DIMS(SAMPLES, 36)),
+                                 tess_tensor_over(r->out, TESS_F32, 3, DIMS(SAMPLES, 36, 5))};
+    struct tess_tensor total[3] = {tess_tensor_over(&r->loss, TESS_F32, 0, NULL), tess_tensor_over(r->counts, TESS_F32, 1, DIMS(16)),
+                                   tess_tensor_over(r->sums, TESS_F32, 2, DIMS(16, 8))};
+    struct tess_batch batch = {
+        .size = sizeof batch, .samples = SAMPLES, .inputs = 1, .in = &in, .outputs = 2, .out = out, .totals = 3, .total = total, .step = 7};
+    bench_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
+    int64_t before = tessi_memory_peak();
+    for (int i = 0; i < 3; i++)
+        bench_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
+    if (threads == 1)
+        ck_assert_msg(tessi_memory_peak() == before, "a step allocated memory");
+    bench_ok(&b, tess_graph_gradient(&b.call.call, b.graph, "net.conv", &gradient));
+    memcpy(r->gradient, gradient.data, sizeof r->gradient);
+    bench_ok(&b, tess_graph_gradient(&b.call.call, b.graph, "net.book", &gradient));
+    memcpy(r->book, gradient.data, sizeof r->book);
+    bench_close(&b);
+}
+
+START_TEST(threads_do_not_change_a_bit)
+{
+    static struct results one, other;
+    step_network(1, &one);
+    for (int threads = 2; threads <= 6; threads++) {
+        step_network(threads, &other);
+        ck_assert_msg(memcmp(&one, &other, sizeof one) == 0, "%d threads differ from one", threads);
+    }
+    double counted = 0.0;
+    for (int i = 0; i < 16; i++)
+        counted += (double)one.counts[i];
+    ck_assert(counted == SAMPLES * 36);
+}
+END_TEST
+
+START_TEST(slices_give_the_gradient_of_the_mean)
+{
+    /* the same samples as 1 slice of 6 and as 3 slices of 2: equal but for rounding */
+    float x[6 * 4], gradient[2][12];
+    struct tess_stream s = {.seed = 4, .purpose = 1};
+    tess_random_normal(&s, 0, 24, x);
+    for (int k = 0; k < 2; k++) {
+        struct bench b;
+        int64_t rows = k ? 2 : 6;
+        bench_open(&b, 2, rows, 6 / rows, 1);
+        struct tess_node *in = tess_input(b.graph, "x", TESS_F32, 2, DIMS(rows, 4));
+        struct tess_node *y = tess_linear(b.graph, in, normal_weight(b.graph, "w", 2, DIMS(3, 4), 0, 1), NULL);
+        tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, tess_square(b.graph, y)));
+        bench_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+        struct tess_tensor given = tess_tensor_over(x, TESS_F32, 2, DIMS(6, 4)), got;
+        struct tess_batch batch = {.size = sizeof batch, .samples = 6, .inputs = 1, .in = &given};
+        bench_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
+        bench_ok(&b, tess_graph_gradient(&b.call.call, b.graph, "w", &got));
+        memcpy(gradient[k], got.data, sizeof gradient[k]);
+        bench_close(&b);
+    }
+    for (int i = 0; i < 12; i++)
+        ck_assert(fabsf(gradient[0][i] - gradient[1][i]) < 1e-5f);
+}
+END_TEST
+
+START_TEST(a_short_batch_gives_the_rows_it_has)
+{
+    struct bench b;
+    float x[7 * 3], whole[7 * 2], part[7 * 2];
+    for (int i = 0; i < 21; i++)
+        x[i] = (float)i * 0.1f - 1.0f;
+    bench_open(&b, 2, 4, 2, 0);
+    struct tess_node *in = tess_input(b.graph, "x", TESS_F32, 2, DIMS(4, 3));
+    tess_output(b.graph, "y", tess_swish(b.graph, tess_linear(b.graph, in, normal_weight(b.graph, "w", 2, DIMS(2, 3), 0, 1), NULL)));
+    bench_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    for (int64_t n = 7; n >= 1; n--) {
+        struct tess_tensor given = tess_tensor_over(x, TESS_F32, 2, DIMS(n, 3)), out = tess_tensor_over(part, TESS_F32, 2, DIMS(n, 2));
+        struct tess_batch batch = {.size = sizeof batch, .samples = n, .inputs = 1, .in = &given, .outputs = 1, .out = &out};
+        for (int i = 0; i < 14; i++)
+            part[i] = 99.0f;
+        bench_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+        if (n == 7)
+            memcpy(whole, part, sizeof whole);
+        ck_assert(memcmp(whole, part, (size_t)n * 2 * sizeof(float)) == 0);
+        for (int64_t i = 2 * n; i < 14; i++)
+            ck_assert(part[i] == 99.0f);
+    }
+    bench_close(&b);
+}
+END_TEST
+
+START_TEST(gradients_stop_and_pass_straight_through)
+{
+    struct bench b;
+    bench_open(&b, 1, 1, 1, 1);
+    struct tess_graph *g = b.graph;
+    struct tess_node *a = normal_weight(g, "a", 1, DIMS(4), 0, 1), *v = normal_weight(g, "v", 1, DIMS(4), 3, 1);
+    struct tess_node *y = tess_straight_through(g, tess_stop_gradient(g, tess_affine(g, v, 2, 0)), a); /* value 2 v, gradient to a */
+    tess_objective(g, "loss", "", tess_mean_all(g, tess_add(g, tess_square(g, y), v)));
+    tess_total(g, "y", y);
+    bench_ok(&b, tess_graph_seal(&b.call.call, g));
+    float value[4], loss;
+    struct tess_tensor total[2] = {tess_tensor_over(&loss, TESS_F32, 0, NULL), tess_tensor_over(value, TESS_F32, 1, DIMS(4))}, da, dv;
+    struct tess_batch batch = {.size = sizeof batch, .samples = 1, .totals = 2, .total = total};
+    bench_ok(&b, tess_graph_step(&b.call.call, g, &batch));
+    bench_ok(&b, tess_graph_gradient(&b.call.call, g, "a", &da));
+    bench_ok(&b, tess_graph_gradient(&b.call.call, g, "v", &dv));
+    for (int i = 0; i < 4; i++) {
+        ck_assert(((float *)da.data)[i] == 2.0f * value[i] / 4.0f);
+        ck_assert(((float *)dv.data)[i] == 0.25f);
+    }
+    bench_close(&b);
+}
+END_TEST
+
+START_TEST(two_objectives_train_their_own_weights)
+{
+    /* generator and critic over one graph: each weight's gradient comes from the objective it belongs to */
+    struct bench b;
+    bench_open(&b, 1, 1, 1, 1);
+    struct tess_graph *g = b.graph;
+    struct tess_node *fake = normal_weight(g, "generator.w", 1, DIMS(3), 1, 1), *critic = normal_weight(g, "critic.w", 1, DIMS(3), 1, 1);
+    struct tess_node *score = tess_mul(g, fake, critic);
+    tess_objective(g, "generator", "generator.", tess_mean_all(g, tess_affine(g, score, -1, 0)));
+    tess_objective(g, "critic", "critic.", tess_mean_all(g, score));
+    bench_ok(&b, tess_graph_seal(&b.call.call, g));
+    struct tess_batch batch = {.size = sizeof batch, .samples = 1};
+    struct tess_tensor dg, dc, wg, wc;
+    bench_ok(&b, tess_graph_step(&b.call.call, g, &batch));
+    bench_ok(&b, tess_graph_gradient(&b.call.call, g, "generator.w", &dg));
+    bench_ok(&b, tess_graph_gradient(&b.call.call, g, "critic.w", &dc));
+    bench_ok(&b, tess_weights_find(&b.call.call, b.weights, "generator.w", TESS_ROLE_VALUE, &wg));
+    bench_ok(&b, tess_weights_find(&b.call.call, b.weights, "critic.w", TESS_ROLE_VALUE, &wc));
+    for (int i = 0; i < 3; i++) {
+        ck_assert(fabsf(((float *)dg.data)[i] + ((float *)wc.data)[i] / 3.0f) < 1e-6f);
+        ck_assert(fabsf(((float *)dc.data)[i] - ((float *)wg.data)[i] / 3.0f) < 1e-6f);
+    }
+    bench_close(&b);
+}
+END_TEST
+
+START_TEST(the_plan_never_shares_living_memory)
+{
+    struct bench b;
+    bench_open(&b, 1, ROWS, SLICES, 1);
+    record_network(&b, ROWS);
+    const struct tess_graph *g = b.graph;
+    int64_t sum = 0;
+    for (int64_t i = 0; i < g->buffers; i++) {
+        const struct tessi_buffer *p = &g->buffer[i];
+        ck_assert(p->offset % 64 == 0 && p->offset + p->bytes <= g->arena_bytes);
+        sum += p->bytes;
+        for (int64_t j = 0; j < i; j++) {
+            const struct tessi_buffer *q = &g->buffer[j];
+            int together = p->from <= q->to && q->from <= p->to;
+            int overlap = p->offset < q->offset + q->bytes && q->offset < p->offset + p->bytes;
+            ck_assert_msg(!(together && overlap), "buffers %lld and %lld", (long long)i, (long long)j);
+        }
+    }
+    ck_assert_msg(g->arena_bytes < sum, "%lld of %lld bytes: nothing is shared", (long long)g->arena_bytes, (long long)sum);
+    bench_close(&b);
+}
+END_TEST
+
+START_TEST(attention_is_what_its_formula_says)
+{
+    enum { L = 5, M = 7, C = 6, H = 2, D = C / H };
+    struct bench b;
+    bench_open(&b, 1, 1, 1, 0);
+    struct tess_graph *g = b.graph;
+    tess_total(g, "y", tess_attention(g, normal_weight(g, "q", 3, DIMS(1, L, C), 0, 1), normal_weight(g, "k", 3, DIMS(1, M, C), 0, 1),
+                                      normal_weight(g, "v", 3, DIMS(1, M, C), 0, 1), H, 0));
+    bench_ok(&b, tess_graph_seal(&b.call.call, g));
+    float y[L * C];
+    struct tess_tensor total = tess_tensor_over(y, TESS_F32, 3, DIMS(1, L, C)), w[3];
+    struct tess_batch batch = {.size = sizeof batch, .samples = 1, .totals = 1, .total = &total};
+    bench_ok(&b, tess_graph_run(&b.call.call, g, &batch));
+    for (int i = 0; i < 3; i++)
+        bench_ok(&b, tess_weights_find(&b.call.call, b.weights, (const char *const[]){"q", "k", "v"}[i], TESS_ROLE_VALUE, &w[i]));
+    const float *q = w[0].data, *k = w[1].data, *v = w[2].data;
+    for (int h = 0; h < H; h++)
+        for (int i = 0; i < L; i++) {
+            double p[M], sum = 0.0;
+            for (int j = 0; j < M; j++) {
+                double s = 0.0;
+                for (int d = 0; d < D; d++)
+                    s += (double)q[i * C + h * D + d] * (double)k[j * C + h * D + d];
+                sum += p[j] = exp(s / sqrt((double)D));
+            }
+            for (int d = 0; d < D; d++) {
+                double want = 0.0;
+                for (int j = 0; j < M; j++)
+                    want += p[j] / sum * (double)v[j * C + h * D + d];
+                ck_assert(fabs(want - (double)y[i * C + h * D + d]) < 1e-5);
+            }
+        }
+    bench_close(&b);
+}
+END_TEST
+
+/* Sizes around the tiles of 64 rows and 256 codes, with codes repeated so that ties occur. */
+static const int64_t nearest_sizes[][3] = {{1, 1, 1}, {63, 2, 3}, {64, 256, 4}, {65, 257, 5}, {130, 700, 8}, {200, 255, 16}};
+
+START_TEST(nearest_is_brute_force)
+{
+    int64_t n = nearest_sizes[_i][0], k = nearest_sizes[_i][1], d = nearest_sizes[_i][2];
+    struct bench b;
+    bench_open(&b, 1, n, 1, 0);
+    struct tess_graph *g = b.graph;
+    tess_output(g, "codes", tess_nearest(g, normal_weight(g, "z", 2, DIMS(n, d), 0, 1), normal_weight(g, "book", 2, DIMS(k, d), 0, 1)));
+    bench_ok(&b, tess_graph_seal(&b.call.call, g));
+    bench_ok(&b, tess_weights_seal(&b.call.call, b.weights));
+    int32_t *code = calloc((size_t)n, sizeof *code);
+    struct tess_tensor out = tess_tensor_over(code, TESS_I32, 1, DIMS(n)), z, book;
+    struct tess_batch batch = {.size = sizeof batch, .samples = n, .outputs = 1, .out = &out};
+    bench_ok(&b, tess_weights_find(&b.call.call, b.weights, "z", TESS_ROLE_VALUE, &z));
+    bench_ok(&b, tess_weights_find(&b.call.call, b.weights, "book", TESS_ROLE_VALUE, &book));
+    const float *zf = z.data;
+    float *bf = book.data;
+    for (int64_t j = k / 2; j < k && k > 1; j++) /* the second half repeats the first */
+        memcpy(bf + j * d, bf + (j - k / 2) * d, (size_t)d * sizeof(float));
+    tess_weights_touch(b.weights);
+    bench_ok(&b, tess_graph_run(&b.call.call, g, &batch));
+    for (int64_t i = 0; i < n; i++) {
+        double least = INFINITY, second = INFINITY;
+        int64_t at = 0;
+        for (int64_t j = 0; j < k; j++) {
+            double s = 0.0;
+            for (int64_t c = 0; c < d; c++)
+                s += pow((double)zf[i * d + c] - (double)bf[j * d + c], 2.0);
+            if (s < least) {
+                second = least;
+                least = s;
+                at = j;
+            } else if (s > least && s < second) {
+                second = s;
+            }
+        }
+        if (second - least > 1e-5)
+            ck_assert_msg(code[i] == at, "row %lld: %d, not %lld", (long long)i, (int)code[i], (long long)at);
+    }
+    ((float *)z.data)[(n - 1) * d] = NAN;
+    tess_weights_touch(b.weights);
+    ck_assert_int_eq(tess_graph_run(&b.call.call, g, &batch), TESS_E_FAILED);
+    ck_assert_ptr_nonnull(strstr(tessi_call_message(&b.call.call), "not finite"));
+    free(code);
+    bench_close(&b);
+}
+END_TEST
+
+START_TEST(statistics_count_and_sum)
+{
+    struct bench b;
+    int32_t code[6] = {2, 0, 2, 2, 1, 0};
+    float x[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, counts[4], sums[8];
+    bench_open(&b, 2, 3, 2, 0);
+    struct tess_node *codes = tess_input(b.graph, "codes", TESS_I32, 1, DIMS(3)), *c, *s;
+    tess_code_statistics(b.graph, codes, tess_input(b.graph, "x", TESS_F32, 2, DIMS(3, 2)), 4, &c, &s);
+    tess_total(b.graph, "counts", c);
+    tess_total(b.graph, "sums", s);
+    bench_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    struct tess_tensor in[2] = {tess_tensor_over(code, TESS_I32, 1, DIMS(6)), tess_tensor_over(x, TESS_F32, 2, DIMS(6, 2))};
+    struct tess_tensor total[2] = {tess_tensor_over(counts, TESS_F32, 1, DIMS(4)), tess_tensor_over(sums, TESS_F32, 2, DIMS(4, 2))};
+    struct tess_batch batch = {.size = sizeof batch, .samples = 6, .inputs = 2, .in = in, .totals = 2, .total = total};
+    bench_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+    const float want_counts[4] = {2, 1, 3, 0}, want_sums[8] = {14, 16, 9, 10, 13, 16, 0, 0};
+    ck_assert(memcmp(counts, want_counts, sizeof counts) == 0 && memcmp(sums, want_sums, sizeof sums) == 0);
+    code[4] = 4;
+    ck_assert_int_eq(tess_graph_run(&b.call.call, b.graph, &batch), TESS_E_DATA);
+    bench_close(&b);
+}
+END_TEST
+
+static struct tess_node *bad(struct tess_graph *g, int which)
+{
+    struct tess_node *a = normal_weight(g, "a", 2, DIMS(3, 4), 0, 1), *b = normal_weight(g, "b", 2, DIMS(4, 3), 0, 1);
+    struct tess_node *x = normal_weight(g, "x", 4, DIMS(1, 2, 2, 3), 0, 1), *one = normal_weight(g, "one", 1, DIMS(1), 0, 1);
+    switch (which) {
+    case 0:
+        return tess_add(g, a, b);
+    case 1:
+        return tess_linear(g, a, b, NULL);
+    case 2:
+        return tess_matmul(g, a, b, 1, 0);
+    case 3:
+        return tess_conv2d(g, x, normal_weight(g, "w", 4, DIMS(4, 3, 3, 3), 0, 1), NULL, &(struct tess_conv){.stride = 1});
+    case 4:
+        return tess_reshape(g, a, 1, DIMS(11));
+    case 5:
+        return tess_group_norm(g, x, one, one, 2, 1e-6f);
+    case 6:
+        return tess_concat(g, a, b, 0);
+    case 7:
+        return tess_embedding(g, a, b);
+    case 8:
+        return normal_weight(g, "a", 2, DIMS(3, 5), 0, 1);
+    case 9:
+        return tess_straight_through(g, a, b);
+    case 10:
+        return tess_narrow(g, a, 1, 2, 3);
+    case 11:
+        return tess_attention(g, a, b, b, 1, 0);
+    default:
+        return tess_cross_entropy(g, a, b, NULL);
+    }
+}
+
+START_TEST(shapes_that_do_not_fit_are_refused)
+{
+    struct bench b;
+    bench_open(&b, 1, 1, 1, 0);
+    struct tess_node *y = bad(b.graph, _i);
+    ck_assert_ptr_null(y);
+    ck_assert_ptr_null(tess_swish(b.graph, y)); /* and whatever follows is quiet */
+    ck_assert_int_eq(tess_graph_seal(&b.call.call, b.graph), TESS_E_SHAPE);
+    ck_assert_ptr_nonnull(strchr(tessi_call_message(&b.call.call), '(')); /* names a shape */
+    bench_close(&b);
+}
+END_TEST
+
+START_TEST(a_failing_allocation_is_a_message)
+{
+    /* the n-th allocation of recording, sealing and one step fails, for every n until all succeed */
+    for (int64_t n = 1;; n++) {
+        struct bench b;
+        bench_open(&b, 1, 2, 2, 1);
+        float x[4 * 3] = {0};
+        tessi_memory_fail_at(n);
+        struct tess_node *in = tess_input(b.graph, "x", TESS_F32, 2, DIMS(2, 3));
+        struct tess_node *y = tess_linear(b.graph, in, normal_weight(b.graph, "w", 2, DIMS(2, 3), 0, 1), NULL);
+        y = tess_layer_norm(b.graph, y, normal_weight(b.graph, "g", 1, DIMS(2), 0, 1), normal_weight(b.graph, "h", 1, DIMS(2), 0, 1), 1e-5f);
+        tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, tess_square(b.graph, y)));
+        struct tess_tensor given = tess_tensor_over(x, TESS_F32, 2, DIMS(4, 3));
+        struct tess_batch batch = {.size = sizeof batch, .samples = 4, .inputs = 1, .in = &given};
+        int status = tess_graph_seal(&b.call.call, b.graph);
+        if (status == TESS_OK)
+            status = tess_graph_step(&b.call.call, b.graph, &batch);
+        tessi_memory_fail_at(0);
+        bench_close(&b);
+        if (status == TESS_OK) {
+            ck_assert_int_gt(n, 10);
+            return;
+        }
+        ck_assert_msg(status == TESS_E_MEMORY, "allocation %lld: status %d", (long long)n, status);
+        ck_assert_int_lt(n, 1000);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("graph");
+    TCase *t = tcase_create("graph");
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, threads_do_not_change_a_bit);
+    tcase_add_test(t, slices_give_the_gradient_of_the_mean);
+    tcase_add_test(t, a_short_batch_gives_the_rows_it_has);
+    tcase_add_test(t, gradients_stop_and_pass_straight_through);
+    tcase_add_test(t, two_objectives_train_their_own_weights);
+    tcase_add_test(t, the_plan_never_shares_living_memory);
+    tcase_add_test(t, attention_is_what_its_formula_says);
+    tcase_add_loop_test(t, nearest_is_brute_force, 0, 6);
+    tcase_add_test(t, statistics_count_and_sum);
+    tcase_add_loop_test(t, shapes_that_do_not_fit_are_refused, 0, 13);
+    tcase_add_test(t, a_failing_allocation_is_a_message);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,208 @@
+/* The kernels against plain loops in double, every table this processor has, at sizes that do not fill a vector.
+ * SPDX-License-Identifier: MIT */
+#include "core/tensor/kernels.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const tables[] = {"portable", "avx2", "avx512"};
+enum { N = 1037 };
+
+static float a[N], b[N], c[N], y[N], z[N];
+
+static float draw(void)
+{
+    static uint32_t state = 1;
+    state = state * 1664525u + 1013904223u;
+    return (float)(state >> 8) * 0x1p-24f * 8.0f - 4.0f;
+}
+
+static int choose(int i)
+{
+    for (int k = 0; k < N; k++) {
+        a[k] = draw();
+        b[k] = draw();
+        c[k] = draw();
+    }
+    return tessi_kernels_use(tables[i]) == 0;
+}
+
+static void near(const char *what, double got, double want, double bound)
+{
+    ck_assert_msg(fabs(got - want) <= bound * fmax(1.0, fabs(want)), "%s (%s): %.9g, not %.9g", what, tessi_kernels_name(), got, want);
+}
+
+static double gelu(double x)
+{
+    return 0.5 * x * (1.0 + erf(x / sqrt(2.0)));
+}
+
+static double function(int which, double x)
+{
+    switch (which) {
+    case TESSI_SWISH:
+        return x / (1.0 + exp(-x));
+    case TESSI_GELU:
+        return gelu(x);
+    case TESSI_MISH:
+        return x * tanh(log1p(exp(x)));
+    case TESSI_TANH:
+        return tanh(x);
+    case TESSI_SIGMOID:
+        return 1.0 / (1.0 + exp(-x));
+    case TESSI_LEAKY:
+        return x > 0.0 ? x : 0.2 * x;
+    case TESSI_ABS:
+        return fabs(x);
+    case TESSI_SQUARE:
+        return x * x;
+    case TESSI_EXP:
+        return exp(x);
+    case TESSI_LOG:
+        return log(x);
+    default:
+        return sqrt(x);
+    }
+}
+
+START_TEST(functions_of_one_variable)
+{
+    if (!choose(_i))
+        return;
+    const float wide[] = {-90.0f, -30.0f, -20.5f, -1e-6f, 0.0f, 1e-6f, 20.5f, 30.0f, 80.0f};
+    for (int f = 0; f < TESSI_UNARY_COUNT; f++) {
+        int positive = f == TESSI_LOG || f == TESSI_SQRT;
+        memcpy(a, wide, f == TESSI_EXP || f == TESSI_SQUARE || positive ? 0 : sizeof wide);
+        for (int k = 0; k < N && positive; k++)
+            a[k] = fabsf(a[k]) + 0.1f;
+        tessi_kernels()->unary[f](N, 0.2f, a, y);
+        tessi_kernels()->unary_back[f](N, 0.2f, a, b, z);
+        for (int k = 0; k < N; k++) {
+            double x = (double)a[k], h = 1e-5, slope = (function(f, x + h) - function(f, x - h)) / (2.0 * h);
+            near("a function", (double)y[k], function(f, x), 4e-7);
+            if (fabs(x) > 1e-4)
+                near("its slope", (double)z[k], (double)b[k] * slope, 2e-6 * fmax(1.0, fabs((double)b[k])));
+        }
+    }
+}
+END_TEST
+
+START_TEST(sums)
+{
+    if (!choose(_i))
+        return;
+    double s = 0.0, d = 0.0, column[17] = {0};
+    for (int k = 0; k < N; k++) {
+        s += (double)a[k];
+        d += (double)a[k] * (double)b[k];
+    }
+    near("sum", tessi_kernels()->sum(N, a), s, 1e-5 * N);
+    near("dot", tessi_kernels()->dot(N, a, b), d, 1e-5 * N);
+    memset(y, 0, sizeof y);
+    tessi_kernels()->column_sums(61, 17, a, y);
+    for (int k = 0; k < 61 * 17; k++)
+        column[k % 17] += (double)a[k];
+    for (int k = 0; k < 17; k++)
+        near("column sum", (double)y[k], column[k], 1e-4);
+}
+END_TEST
+
+START_TEST(softmax_and_cross_entropy)
+{
+    if (!choose(_i))
+        return;
+    for (int n = 1; n < 70; n += 7) {
+        double s = 0.0;
+        memcpy(y, a, sizeof y);
+        float lse = tessi_kernels()->softmax(n, 0.5f, y);
+        for (int k = 0; k < n; k++)
+            s += exp(0.5 * (double)a[k]);
+        near("ln sum exp", (double)lse, log(s), 1e-6);
+        memcpy(z, a, sizeof z);
+        tessi_kernels()->softmax_again(n, 0.5f, lse, z);
+        for (int k = 0; k < n; k++) {
+            near("softmax", (double)y[k], exp(0.5 * (double)a[k]) / s, 1e-6);
+            near("softmax made again", (double)z[k], (double)y[k], 2e-6);
+        }
+        s = 0.0;
+        for (int k = 0; k < n; k++)
+            s += exp((double)a[k]);
+        lse = tessi_kernels()->log_sum_exp(n, a);
+        near("ln sum exp", (double)lse, log(s), 1e-6);
+        tessi_kernels()->cross_entropy_back(n, a, lse, 2.0f, y);
+        for (int k = 0; k < n; k++)
+            near("gradient of cross-entropy", (double)y[k], 2.0 * exp((double)a[k]) / s, 2e-6);
+    }
+}
+END_TEST
+
+START_TEST(nearest_takes_the_lower_index)
+{
+    if (!choose(_i))
+        return;
+    const float half[6] = {3, 1, 2, 1, 1, 5}, dot[6] = {0};
+    float best = INFINITY;
+    int32_t index = -1;
+    tessi_kernels()->nearest(6, half, dot, 100, &best, &index);
+    ck_assert_int_eq(index, 101);
+    ck_assert(best == 1.0f);
+    tessi_kernels()->nearest(6, half, dot, 200, &best, &index); /* equal: the earlier one stays */
+    ck_assert_int_eq(index, 101);
+    const float nothing[3] = {NAN, NAN, NAN};
+    best = INFINITY;
+    index = -1;
+    tessi_kernels()->nearest(3, half, nothing, 0, &best, &index);
+    ck_assert_int_eq(index, -1);
+}
+END_TEST
+
+START_TEST(adam_follows_its_formula)
+{
+    if (!choose(_i))
+        return;
+    float w[37], m[37], v[37];
+    double dw[37], dm[37] = {0}, dv[37] = {0};
+    memset(m, 0, sizeof m);
+    memset(v, 0, sizeof v);
+    for (int k = 0; k < 37; k++)
+        dw[k] = (double)(w[k] = b[k]);
+    for (int t = 1; t <= 5; t++) {
+        struct tessi_adam p = {.lr = 0.01f,
+                               .beta1 = 0.9f,
+                               .beta2 = 0.99f,
+                               .epsilon = 1e-8f,
+                               .decay = 0.001f,
+                               .l2 = 0.02f,
+                               .correct1 = (float)(1.0 - pow(0.9, t)),
+                               .correct2 = (float)(1.0 - pow(0.99, t)),
+                               .gradient_scale = 0.5f};
+        tessi_kernels()->adam(37, &p, a + t, w, m, v);
+        for (int k = 0; k < 37; k++) {
+            double g = 0.5 * (double)a[t + k] + 0.02 * dw[k];
+            dm[k] = 0.9 * dm[k] + 0.1 * g;
+            dv[k] = 0.99 * dv[k] + 0.01 * g * g;
+            dw[k] = dw[k] * (1.0 - 0.001) - 0.01 * (dm[k] / (1.0 - pow(0.9, t))) / (sqrt(dv[k] / (1.0 - pow(0.99, t))) + 1e-8);
+            near("Adam", (double)w[k], dw[k], 1e-5);
+        }
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("kernels");
+    TCase *t = tcase_create("every table");
+    tcase_add_loop_test(t, functions_of_one_variable, 0, 3);
+    tcase_add_loop_test(t, sums, 0, 3);
+    tcase_add_loop_test(t, softmax_and_cross_entropy, 0, 3);
+    tcase_add_loop_test(t, nearest_takes_the_lower_index, 0, 3);
+    tcase_add_loop_test(t, adam_follows_its_formula, 0, 3);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
