@@ -138,23 +138,26 @@ START_TEST(softmax_and_cross_entropy)
 }
 END_TEST
 
-START_TEST(nearest_takes_the_lower_index)
+START_TEST(the_first_below_a_limit)
 {
     if (!choose(_i))
         return;
-    const float half[6] = {3, 1, 2, 1, 1, 5}, dot[6] = {0};
-    float best = INFINITY;
-    int32_t index = -1;
-    tessi_kernels()->nearest(6, half, dot, 100, &best, &index);
-    ck_assert_int_eq(index, 101);
-    ck_assert(best == 1.0f);
-    tessi_kernels()->nearest(6, half, dot, 200, &best, &index); /* equal: the earlier one stays */
-    ck_assert_int_eq(index, 101);
-    const float nothing[3] = {NAN, NAN, NAN};
-    best = INFINITY;
-    index = -1;
-    tessi_kernels()->nearest(3, half, nothing, 0, &best, &index);
-    ck_assert_int_eq(index, -1);
+    const struct tessi_kernels *k = tessi_kernels();
+    float half[N] = {0}, dot[N];
+    for (int i = 0; i < N; i++)
+        dot[i] = i == 40 ? 3.0f : i == 41 || i == 1000 ? 5.0f : 1.0f;
+    ck_assert_int_eq(k->first_below(N, half, dot, -1.0f), 0);
+    ck_assert_int_eq(k->first_below(N, half, dot, -2.0f), 40);
+    ck_assert_int_eq(k->first_below(N, half, dot, -3.5f), 41);
+    ck_assert_int_eq(k->first_below(N - 42, half + 42, dot + 42, -5.0f), 1000 - 42);
+    ck_assert_int_eq(k->first_below(N, half, dot, -5.5f), -1);
+    for (int i = 0; i < N; i++)
+        dot[i] = NAN;
+    ck_assert_int_eq(k->first_below(N, half, dot, INFINITY), -1);
+    double s = 0.0;
+    for (int i = 0; i < 77; i++)
+        s += pow((double)a[i] - (double)b[i], 2.0);
+    near("squared distance", k->square_distance(77, a, b), s, 1e-14);
 }
 END_TEST
 
@@ -197,7 +200,7 @@ int main(void)
     tcase_add_loop_test(t, functions_of_one_variable, 0, 3);
     tcase_add_loop_test(t, sums, 0, 3);
     tcase_add_loop_test(t, softmax_and_cross_entropy, 0, 3);
-    tcase_add_loop_test(t, nearest_takes_the_lower_index, 0, 3);
+    tcase_add_loop_test(t, the_first_below_a_limit, 0, 3);
     tcase_add_loop_test(t, adam_follows_its_formula, 0, 3);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

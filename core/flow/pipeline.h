@@ -22,6 +22,8 @@ struct tessi_pipeline_options {
 /* Why a stage will run; or that it will not. */
 enum { TESSI_CACHED = 0, TESSI_NEW = 1, TESSI_CHANGED = 2, TESSI_INPUT_RUNS = 3, TESSI_FORCED = 4 };
 
+enum { TESSI_LEFT = 0, TESSI_WAS_CACHED = 1, TESSI_COMPUTED = 2 };
+
 struct tessi_stage_view {
     const char *name, *use;
     int32_t state;
@@ -30,16 +32,22 @@ struct tessi_stage_view {
     struct tess_cost cost;
     int64_t steps;
     const char *path;        /* of the artefact in the run's folder */
+    int32_t outcome;         /* of tessi_pipeline_run; TESSI_LEFT before it */
+    double seconds;          /* it took */
+    int64_t pictures;        /* files in the run's folder, once it has run */
+    const char *const *picture;
 };
 
 /* Loads (extends, overrides, interpolation), checks every key, opens stages, orders the DAG (a cycle names its stages), plans all from
- * facts, and looks up the cache. Computes nothing. */
-int tessi_pipeline_open(struct tess_call *c, struct tessi_runtime *r, const struct tessi_pipeline_options *o, struct tessi_pipeline **out) TESS_CHECKED;
+ * facts, and looks up the cache; a damaged artefact there is TESS_E_DATA. Computes nothing. The pipeline's backend is chosen unless
+ * the runtime has one. */
+int tessi_pipeline_open(struct tess_call *c, struct tessi_runtime *r, const struct tessi_pipeline_options *o,
+                        struct tessi_pipeline **out) TESS_CHECKED;
 void tessi_pipeline_free(struct tessi_pipeline *p);
 const char *tessi_pipeline_name(const struct tessi_pipeline *p);
 const char *tessi_pipeline_folder(const struct tessi_pipeline *p); /* WORKDIR/runs/NAME */
 int64_t tessi_pipeline_count(const struct tessi_pipeline *p);
-void tessi_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct tessi_stage_view *out); /* in order of execution */
+void tessi_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct tessi_stage_view *out); /* wanted ones, in order of execution */
 /* Runs what is not cached; exports pictures; writes resolved.yaml and log.jsonl. A stage's failure ends the run with its message. */
 int tessi_pipeline_run(struct tess_call *c, struct tessi_pipeline *p) TESS_CHECKED;
 

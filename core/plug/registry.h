@@ -16,13 +16,16 @@ struct tessi_found {
 
 /* Scans, in this order, each folder of TESSERA_PLUGIN_PATH (colon-separated), of `extra` (same form, may be NULL), then the tree's
  * build/plugins when the program runs from the tree, else the installed folder; files *.so, sorted bytewise. Recursive one level
- * (kind folders). A missing folder is a note; a duplicate kind/name refuses the later file naming both. Never fails for a bad file. */
+ * (kind folders, and libtool's .libs in them). A missing folder is a note; a duplicate kind/name refuses the later file naming both.
+ * Never fails for a bad file. Services that plugins need are asked of c->host, which must outlive the registry. */
 int tessi_registry_new(struct tess_call *c, const char *extra, struct tessi_registry **out) TESS_CHECKED;
 void tessi_registry_free(struct tessi_registry *r); /* plugins stay loaded */
 int64_t tessi_registry_files(const struct tessi_registry *r);
 const struct tessi_found *tessi_registry_file(const struct tessi_registry *r, int64_t i);
 /* Folders looked at: path and "" or a note ("no such folder"). NULL past the end. */
 const char *tessi_registry_folder(const struct tessi_registry *r, int64_t i, const char **note);
+/* Appends to text the refusals of files called NAME.so ("; refused: ..."): the likeliest reason for a missing component. */
+void tessi_add_refused(const struct tessi_registry *r, const char *name, char *text, size_t room);
 /* Components sorted by kind then name; plugin may be NULL. NULL past the end. */
 const struct tess_component *tessi_registry_component(const struct tessi_registry *r, int64_t i, const struct tess_plugin **plugin);
 /* By kind ("encoder/1") and name; NULL when absent. */
@@ -42,7 +45,10 @@ const struct tess_plugin *tessi_instance_plugin(const struct tess_instance *i);
 const char *tessi_instance_resolved(const struct tess_instance *i);
 /* i-th parameter row of a component by stride; NULL at the end. */
 const struct tess_param *tessi_param_at(const struct tess_component *k, int64_t i);
-/* "1 .. 65536, default 64" and the like, for listings. */
+/* "1 .. 65536, default 64" and the like, for listings; then its three parts: "integer", "1 .. 65536", "64" ("" where there is none). */
 const char *tessi_param_range(const struct tess_param *p, char *text, size_t room);
+const char *tessi_param_type(const struct tess_param *p);
+const char *tessi_param_limits(const struct tess_param *p, char *text, size_t room);
+const char *tessi_param_default(const struct tess_param *p, char *text, size_t room);
 
 #endif

@@ -16,6 +16,8 @@ struct tessi_runtime {
     struct tess_instance *backend;
     const struct tess_backend_1 *dense; /* its functions */
     void *dense_self;
+    int threads;            /* wanted; 0: all processors */
+    char backend_name[64];  /* wanted; "": "openblas" */
     char numeric_mode[256]; /* "f32, openblas 0.3.21 Zen, kernels avx2": part of every cache key */
 };
 
@@ -27,8 +29,11 @@ struct tessi_runtime_options {
     FILE *terminal;          /* NULL: quiet */
 };
 
-/* Registry and log; workers and backend are had on first need (tessi_runtime_compute), so that `plugins` works without a backend. */
+/* Registry and log; workers and backend are had on first need (tessi_runtime_compute), so that `plugins` works without a backend.
+ * From here on `c` is a call of this host. */
 int tessi_runtime_new(struct tess_call *c, const struct tessi_runtime_options *o, struct tessi_runtime **out) TESS_CHECKED;
+/* The backend a pipeline asks for, before computing. Without effect when the options named one, or an earlier call did. */
+int tessi_runtime_choose_backend(struct tess_call *c, struct tessi_runtime *r, const char *name) TESS_CHECKED;
 int tessi_runtime_compute(struct tess_call *c, struct tessi_runtime *r) TESS_CHECKED;
 void tessi_runtime_free(struct tessi_runtime *r);
 /* The runtime behind a call. */

@@ -12,7 +12,7 @@ struct tessi_spec {
     int32_t quoted;            /* scalar written in quotes: always a string */
     char *key;                 /* in a map; NULL elsewhere */
     char *text;                /* scalar, after interpolation */
-    const char *file;          /* shared by all nodes of a root: "pipelines/x.yaml", or "command line" */
+    const char *file;          /* "pipelines/x.yaml", or "command line"; part of the node's own memory */
     int32_t line, column;      /* from 1; of the value */
     int32_t key_line, key_column;
     int32_t used;              /* somebody asked for it: what nobody asks for is an unknown key */

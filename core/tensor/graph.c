@@ -410,7 +410,7 @@ int tess_graph_cost(struct tess_call *c, const struct tess_graph *g, struct tess
     for (int64_t i = 0; i < g->steps; i++)
         forward += g->step[i]->flops;
     for (int64_t i = 0; i < g->backs; i++)
-        backward += 2.0 * g->step[g->back[i].step]->flops;
+        backward += g->back[i].step >= 0 ? 2.0 * g->step[g->back[i].step]->flops : 0.0; /* -1: the objective's own gradient */
     *out = (struct tess_cost){.parameters = tess_weights_size(g->weights)};
     out->flops = (forward + backward) / (double)g->rows;
     out->arena_bytes = g->arena_bytes + g->pad_bytes;

@@ -390,22 +390,34 @@ static void cross_entropy_back(int64_t n, const float *R x, float lse, float g, 
         dx[i] = g * exp_f(x[i] - lse);
 }
 
-static void nearest(int64_t n, const float *R half_square, const float *R dot_, int32_t first, float *best, int32_t *index)
+static int64_t first_below(int64_t n, const float *R half_square, const float *R dot_, float limit)
 {
-    float least = INFINITY;
+    for (int64_t k = 0; k < n; k += 32) {
+        int64_t m = MIN(n - k, (int64_t)32);
+        float least = INFINITY;
 #pragma omp simd reduction(min : least)
-    for (int64_t k = 0; k < n; k++) {
-        float s = half_square[k] - dot_[k];
-        least = s < least ? s : least;
-    }
-    if (!(least < *best))
-        return;
-    for (int64_t k = 0; k < n; k++)
-        if (half_square[k] - dot_[k] == least) {
-            *best = least;
-            *index = first + (int32_t)k;
-            return;
+        for (int64_t i = 0; i < m; i++) {
+            float s = half_square[k + i] - dot_[k + i];
+            least = s < least ? s : least;
         }
+        if (!(least <= limit))
+            continue;
+        for (int64_t i = 0; i < m; i++)
+            if (half_square[k + i] - dot_[k + i] <= limit)
+                return k + i;
+    }
+    return -1;
+}
+
+static double square_distance(int64_t n, const float *a, const float *b)
+{
+    double s = 0.0;
+#pragma omp simd reduction(+ : s)
+    for (int64_t i = 0; i < n; i++) {
+        double d = (double)a[i] - (double)b[i];
+        s += d * d;
+    }
+    return s;
 }
 
 static void adam(int64_t n, const struct tessi_adam *a, const float *R g, float *R w, float *R m, float *R v)
@@ -460,7 +472,8 @@ const struct tessi_kernels TESSI_KERNELS_TABLE = {
     .softmax_back = softmax_back,
     .log_sum_exp = log_sum_exp,
     .cross_entropy_back = cross_entropy_back,
-    .nearest = nearest,
+    .first_below = first_below,
+    .square_distance = square_distance,
     .adam = adam,
     .average = average,
 };

@@ -67,8 +67,9 @@ struct tessi_kernels {
     float (*log_sum_exp)(int64_t n, const float *x);
     /* dx = g (exp(x - lse)); the caller subtracts g at the target */
     void (*cross_entropy_back)(int64_t n, const float *x, float lse, float g, float *dx);
-    /* Index of the least of half_square[k] - dot[k], and it when below *best; ties go to the lower index. */
-    void (*nearest)(int64_t n, const float *half_square, const float *dot, int32_t first, float *best, int32_t *index);
+    /* The first k with half_square[k] - dot[k] <= limit, or -1 (NaN is not below anything). */
+    int64_t (*first_below)(int64_t n, const float *half_square, const float *dot, float limit);
+    double (*square_distance)(int64_t n, const float *a, const float *b); /* in double: the same for the same values wherever they are */
     void (*adam)(int64_t n, const struct tessi_adam *a, const float *g, float *w, float *m, float *v);
     void (*average)(int64_t n, float decay, const float *w, float *ema); /* ema = decay ema + (1 - decay) w */
 };

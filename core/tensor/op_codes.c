@@ -60,8 +60,12 @@ struct tess_node *tess_embedding(struct tess_graph *g, struct tess_node *codes, 
 }
 
 /* ---- nearest row ----
- * |z - e|^2 = |z|^2 - 2 (z e - |e|^2 / 2): the least distance is the least |e|^2 / 2 - z e, so |z|^2 is never needed. Rows of z and of
- * the book are taken in tiles; only a tile's products exist at a time. */
+ * |z - e|^2 = |z|^2 - 2 (z e - |e|^2 / 2), so the least distance has the least s = |e|^2 / 2 - z e. A product of tiles gives all s of 64 rows
+ * and 256 codes, with a rounding error that depends on where in the tile a code stands; so it only proposes, and the distance in double
+ * decides. If code k is nearer than the best so far, s_k < (best - |z|^2) / 2, and its rounded value is at most E above that, with
+ *     E = (d + 4) 2^-22 (|z| max|e| + max|e|^2 / 2),
+ * four times the bound (d + 2) 2^-24 (...) on the error of a sum of d products in any order and of half |e|^2. Codes above that limit are passed
+ * over; the others, some ten of 256, are measured. So the result is that of brute force in double, ties to the lower index. */
 
 enum { TILE_ROWS = 64, TILE_CODES = 256 };
 
@@ -107,6 +111,29 @@ static void nearest_drop(struct tess_graph *g, struct tessi_step *s)
     tessi_dense_drop(&k->last_both);
 }
 
+struct row { /* the best of one row so far */
+    double square, best; /* |z|^2; squared distance */
+    float slack, limit;
+    int32_t code;
+};
+
+static void measure(const struct tessi_kernels *kernels, int64_t n, const float *half, const float *dot, const float *z, const float *book,
+                    int64_t d, int64_t first, struct row *w)
+{
+    for (int64_t k = 0; k < n; k++) {
+        int64_t next = kernels->first_below(n - k, half + k, dot + k, w->limit);
+        if (next < 0)
+            return;
+        k += next;
+        double distance = kernels->square_distance(d, z, book + k * d);
+        if (distance < w->best) {
+            w->best = distance;
+            w->code = (int32_t)(first + k);
+            w->limit = (float)(0.5 * (distance - w->square)) + w->slack;
+        }
+    }
+}
+
 static int nearest_forward(const struct tess_op_run *r)
 {
     const struct nearest_state *k = r->host_state;
@@ -115,14 +142,19 @@ static int nearest_forward(const struct tess_op_run *r)
     const float *z = r->in[0].data, *book = r->in[1].data;
     float *half = r->scratch, *tile = half + codes;
     int32_t *out = r->out[0].data;
-    for (int64_t j = 0; j < codes; j++)
-        half[j] = (float)(0.5 * kernels->dot(d, book + j * d, book + j * d));
+    double widest = 0.0;
+    for (int64_t j = 0; j < codes; j++) {
+        double square = kernels->dot(d, book + j * d, book + j * d);
+        half[j] = (float)(0.5 * square);
+        widest = square > widest ? square : widest;
+    }
     for (int64_t i = 0; i < rows; i += TILE_ROWS) {
         int64_t m = rows - i < TILE_ROWS ? rows - i : TILE_ROWS;
-        float best[TILE_ROWS];
+        struct row row[TILE_ROWS];
         for (int64_t p = 0; p < m; p++) {
-            best[p] = INFINITY;
-            out[i + p] = -1;
+            double square = kernels->dot(d, z + (i + p) * d, z + (i + p) * d);
+            double slack = (double)(d + 4) * 0x1p-22 * (sqrt(square * widest) + 0.5 * widest);
+            row[p] = (struct row){.square = square, .best = INFINITY, .slack = (float)slack, .limit = INFINITY, .code = -1};
         }
         for (int64_t j = 0; j < codes; j += TILE_CODES) {
             int64_t n = codes - j < TILE_CODES ? codes - j : TILE_CODES;
@@ -130,13 +162,15 @@ static int nearest_forward(const struct tess_op_run *r)
                                                               : (n == TILE_CODES ? &k->last_rows : &k->last_both);
             TESS_TRY(tessi_dense_run(r, kernel, k->own, z + i * d, book + j * d, NULL, tile));
             for (int64_t p = 0; p < m; p++)
-                kernels->nearest(n, half + j, tile + p * n, (int32_t)j, &best[p], &out[i + p]);
+                measure(kernels, n, half + j, tile + p * n, z + (i + p) * d, book + j * d, d, j, &row[p]);
         }
-        for (int64_t p = 0; p < m; p++)
-            if (out[i + p] < 0)
+        for (int64_t p = 0; p < m; p++) {
+            out[i + p] = row[p].code;
+            if (row[p].code < 0)
                 return r->call->fail(r->call, TESS_E_FAILED,
                                      "latent vector %lld is not finite: the encoder has diverged; lower the learning rate or clip gradients",
                                      (long long)(i + p));
+        }
     }
     return TESS_OK;
 }

@@ -27,7 +27,7 @@ enum {
     TESS_LIST = 6,     /* struct tess_list; lo and hi hold for each item; the default is `text`, "1, 1, 2" */
     TESS_COMPONENT = 7 /* struct tess_instance *; `text` is the kind, "encoder/1", NULL in the member when not given.
                         * "decoder/1 like encoder": parameters not written are taken from the component given for the
-                        * parameter `encoder` where it has one of that name. */
+                        * parameter `encoder` (an earlier row) where it has one of that name and type. */
 };
 
 /* Flags of a parameter. */

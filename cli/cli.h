@@ -1,0 +1,31 @@
+/* The command: one verb a file, git-style. SPDX-License-Identifier: MIT */
+#ifndef TESSI_CLI_H
+#define TESSI_CLI_H
+
+#include "core/plug/runtime.h"
+
+/* Flags every verb takes, before or after the verb's name. */
+struct cli_globals {
+    int threads;             /* -j N, --threads N; 0: all processors */
+    int level, colour;       /* -q, -v, --no-color and NO_COLOR */
+    const char *plugin_path; /* --plugin-path DIR[:DIR] */
+    const char *backend;     /* --backend NAME; NULL: the pipeline's, else the default */
+    const char *workdir;     /* --workdir DIR: where runs/ goes */
+};
+
+struct cli_verb {
+    const char *name, *summary; /* "run", one line for `tessera --help` */
+    const char *usage;          /* whole text of `tessera run --help` */
+    int (*run)(struct cli_globals *g, int argc, char **argv); /* argv[0] is the verb; gives the exit code */
+};
+
+extern const struct cli_verb cli_run, cli_plan, cli_plugins, cli_inspect, cli_view;
+
+/* Takes argv[*i] (and its value) when it is a global flag: 1 taken, 0 not one, -1 wrong (message printed). */
+int cli_global_flag(struct cli_globals *g, int argc, char **argv, int *i);
+/* "tessera: MESSAGE" on stderr; gives the exit code of `status`. */
+int cli_failed(const struct tess_call *c, int status);
+/* Prints "tessera VERB: MESSAGE; see `tessera VERB --help`"; gives 2. */
+int cli_usage_error(const char *verb, const char *format, ...) TESS_PRINTF(2, 3);
+
+#endif

@@ -1,0 +1,233 @@
+/* The `tessera` command: global flags, then a verb, then the verb's own arguments.
+ *
+ * Global flags are taken before and after the verb's name; `--help` anywhere before `--` shows the verb's help. The exit code
+ * says what happened: 0 done, 1 failed, 2 usage, 65 bad data, 69 missing plugin, 73 cannot create, 74 input or output,
+ * 75 stopped and resumable.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXIT_USAGE 2
+#define EXIT_IO 74
+#define MAX_THREADS 1024
+
+static const struct cli_verb *const verbs[] = {&cli_run, &cli_plan, &cli_plugins, &cli_inspect, &cli_view};
+#define VERBS (sizeof verbs / sizeof *verbs)
+
+static void help(FILE *to)
+{
+    fputs("tessera turns images into arrays of codes and codes into images.\n\n"
+          "usage: tessera [FLAGS] VERB [ARGUMENTS]\n\nverbs\n",
+          to);
+    for (size_t i = 0; i < VERBS; i++)
+        fprintf(to, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+    fputs("\nflags of every verb\n"
+          "  -j, --threads N          threads to compute with (all processors)\n"
+          "  -q, --quiet              say only what went wrong\n"
+          "  -v, --verbose            say more\n"
+          "      --no-color           no colours (NO_COLOR does the same)\n"
+          "      --plugin-path DIR    look for plugins here too; several with colons between\n"
+          "      --backend NAME       library for matrix products and convolutions\n"
+          "      --workdir DIR        where runs/ goes (the current folder)\n"
+          "  -C DIR                   work in this folder\n"
+          "  -h, --help               this text; after a verb, the verb's\n"
+          "      --version            version of the program and of its plugin boundary\n",
+          to);
+}
+
+/* The value of a flag: behind `=`, glued to a short flag, or the next argument. NULL, with a message, when there is none. */
+static const char *value_of(int argc, char **argv, int *i, const char *name)
+{
+    const char *glued = argv[*i] + strlen(name);
+    if (*glued)
+        return glued + (name[1] == '-');
+    if (*i + 1 < argc)
+        return argv[++*i];
+    fprintf(stderr, "tessera: %s wants a value, found the end of the line\n", name);
+    return NULL;
+}
+
+/* 1 when `text` is the flag alone, or a long one with `=`, or a short one with its value glued on. */
+static int is_flag(const char *text, const char *name)
+{
+    size_t length = strlen(name);
+    if (strncmp(text, name, length) != 0)
+        return 0;
+    return text[length] == '\0' || (name[1] == '-' ? text[length] == '=' : text[length] != '-');
+}
+
+static int take_threads(struct cli_globals *g, const char *text)
+{
+    char *end;
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    if (errno || end == text || *end || n < 1 || n > MAX_THREADS) {
+        fprintf(stderr, "tessera: --threads wants an integer 1 .. %d, found `%s`\n", MAX_THREADS, text);
+        return -1;
+    }
+    g->threads = (int)n;
+    return 1;
+}
+
+int cli_global_flag(struct cli_globals *g, int argc, char **argv, int *i)
+{
+    static const char *const with_value[] = {"--threads", "-j", "--plugin-path", "--backend", "--workdir", "-C"};
+    const char *flag = argv[*i];
+    if (strcmp(flag, "-q") == 0 || strcmp(flag, "--quiet") == 0) {
+        g->level = TESSI_QUIET;
+        return 1;
+    }
+    if (strcmp(flag, "-v") == 0 || strcmp(flag, "--verbose") == 0) {
+        g->level = TESSI_VERBOSE;
+        return 1;
+    }
+    if (strcmp(flag, "--no-color") == 0 || strcmp(flag, "--no-colour") == 0) {
+        g->colour = 0;
+        return 1;
+    }
+    for (size_t k = 0; k < sizeof with_value / sizeof *with_value; k++) {
+        const char *name = with_value[k];
+        if (!is_flag(flag, name))
+            continue;
+        const char *value = value_of(argc, argv, i, name);
+        if (!value)
+            return -1;
+        if (k < 2)
+            return take_threads(g, value);
+        if (k == 2)
+            g->plugin_path = value;
+        else if (k == 3)
+            g->backend = value;
+        else if (k == 4)
+            g->workdir = value;
+        else if (chdir(value) != 0) {
+            fprintf(stderr, "tessera: -C %s: %s\n", value, strerror(errno));
+            return -1;
+        }
+        return 1;
+    }
+    return 0;
+}
+
+int cli_failed(const struct tess_call *c, int status)
+{
+    const char *message = tessi_call_message(c);
+    if (*message)
+        fprintf(stderr, "tessera: %s\n", message);
+    else
+        fprintf(stderr, "tessera: failed with status %d and no message; that is a defect of tessera\n", status);
+    return tessi_exit_code(status);
+}
+
+int cli_usage_error(const char *verb, const char *format, ...)
+{
+    va_list list;
+    fprintf(stderr, "tessera %s: ", verb);
+    va_start(list, format);
+    vfprintf(stderr, format, list);
+    va_end(list);
+    fprintf(stderr, "; see `tessera %s --help`\n", verb);
+    return EXIT_USAGE;
+}
+
+static const struct cli_verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < VERBS; i++)
+        if (strcmp(verbs[i]->name, name) == 0)
+            return verbs[i];
+    return NULL;
+}
+
+static int unknown(const char *what, const char *word, const char *const *names, size_t n)
+{
+    const char *nearest = tessi_nearest_name(word, names, (int64_t)n);
+    fprintf(stderr, "tessera: there is no %s `%s`", what, word);
+    if (nearest)
+        fprintf(stderr, "; did you mean `%s`?\n", nearest);
+    else
+        fputs("; see `tessera --help`\n", stderr);
+    return EXIT_USAGE;
+}
+
+static int unknown_verb(const char *word)
+{
+    const char *names[VERBS];
+    for (size_t i = 0; i < VERBS; i++)
+        names[i] = verbs[i]->name;
+    return unknown("verb", word, names, VERBS);
+}
+
+static int unknown_flag(const char *word)
+{
+    static const char *const names[] = {"--threads",     "--quiet",   "--verbose", "--no-color", "--plugin-path",
+                                        "--backend", "--workdir", "--help",    "--version"};
+    return unknown("flag", word, names, sizeof names / sizeof *names);
+}
+
+static int run_verb(struct cli_globals *g, int argc, char **argv)
+{
+    const struct cli_verb *verb = find_verb(argv[0]);
+    if (!verb)
+        return unknown_verb(argv[0]);
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            fputs(verb->usage, stdout);
+            return 0;
+        }
+    }
+    tessi_signals_catch();
+    return verb->run(g, argc, argv);
+}
+
+static int run(int argc, char **argv)
+{
+    struct cli_globals g = {.level = TESSI_NORMAL, .colour = 1};
+    const char *no_color = getenv("NO_COLOR");
+    if (no_color && *no_color)
+        g.colour = 0;
+    for (int i = 1; i < argc; i++) {
+        int taken = cli_global_flag(&g, argc, argv, &i);
+        if (taken < 0)
+            return EXIT_USAGE;
+        if (taken)
+            continue;
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            help(stdout);
+            return 0;
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            printf("tessera %s, plugin ABI %d.%d\n", PACKAGE_VERSION, TESS_ABI_MAJOR, TESS_ABI_MINOR);
+            return 0;
+        }
+        if (strcmp(argv[i], "help") == 0) {
+            const struct cli_verb *verb = i + 1 < argc ? find_verb(argv[i + 1]) : NULL;
+            if (i + 1 < argc && !verb)
+                return unknown_verb(argv[i + 1]);
+            if (verb)
+                fputs(verb->usage, stdout);
+            else
+                help(stdout);
+            return 0;
+        }
+        return *argv[i] == '-' ? unknown_flag(argv[i]) : run_verb(&g, argc - i, argv + i);
+    }
+    help(stderr);
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    int code = run(argc, argv);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
+        fprintf(stderr, "tessera: the output could not be written: %s\n", strerror(errno));
+        code = EXIT_IO;
+    }
+    return code;
+}

@@ -1,0 +1,312 @@
+/* `tessera plan`: what a run would do, and why, before it does it. Also the arguments that `run` and `plan` have in common.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "cli/plan.h"
+#include "core/base/json.h"
+#include "core/flow/yaml.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- arguments ----------------------------------------------------------------------------------------------------- */
+
+/* The value of `--flag VALUE` or `--flag=VALUE`, with *i moved; NULL when argv[*i] is another flag. "" when it has none. */
+static const char *value_of(int argc, char **argv, int *i, const char *flag)
+{
+    size_t length = strlen(flag);
+    if (strncmp(argv[*i], flag, length) != 0)
+        return NULL;
+    if (argv[*i][length] == '=')
+        return argv[*i] + length + 1;
+    if (argv[*i][length] != '\0')
+        return NULL;
+    return *i + 1 < argc ? argv[++*i] : "";
+}
+
+static int read_number(const char *verb, const char *flag, const char *text, uint64_t least, uint64_t most, uint64_t *out)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno || value < least || value > most)
+        return cli_usage_error(verb, "%s wants an integer %" PRIu64 " .. %" PRIu64 ", found `%s`", flag, least, most, text);
+    *out = value;
+    return 0;
+}
+
+static int add_override(const char *verb, struct cli_wish *w, const char *text)
+{
+    if (!strchr(text, '='))
+        return cli_usage_error(verb, "wanted one pipeline and then key=value, found `%s` after `%s`", text,
+                               w->options.path ? w->options.path : "--set");
+    if (w->options.overrides == CLI_MAX_OVERRIDES)
+        return cli_usage_error(verb, "wanted at most %d key=value", CLI_MAX_OVERRIDES);
+    w->override[w->options.overrides++] = text;
+    return 0;
+}
+
+/* One flag with a value. 1: taken; 0: not one of these; -1: wrong, *code says how. */
+static int read_valued(const char *verb, int argc, char **argv, int *i, int running, struct cli_wish *w, int *code)
+{
+    const char *value;
+    uint64_t number = 0;
+    if ((value = value_of(argc, argv, i, "--until"))) {
+        w->options.until = value;
+        *code = *value ? 0 : cli_usage_error(verb, "--until wants a stage");
+    } else if ((value = value_of(argc, argv, i, "--force"))) {
+        *code = !*value                               ? cli_usage_error(verb, "--force wants a stage")
+                : w->options.forces == CLI_MAX_FORCES ? cli_usage_error(verb, "wanted --force at most %d times", CLI_MAX_FORCES)
+                                                      : 0;
+        if (*code == 0)
+            w->force[w->options.forces++] = value;
+    } else if ((value = value_of(argc, argv, i, "--seed"))) {
+        *code = read_number(verb, "--seed", value, 0, INT64_MAX, &w->seed);
+        w->options.seed = &w->seed;
+    } else if ((value = value_of(argc, argv, i, "--set"))) {
+        *code = add_override(verb, w, value);
+    } else if (running && (value = value_of(argc, argv, i, "--checkpoint-seconds"))) {
+        *code = read_number(verb, "--checkpoint-seconds", value, 1, 1000000000, &number);
+        w->options.checkpoint_seconds = (int64_t)number;
+    } else {
+        return 0;
+    }
+    return *code ? -1 : 1;
+}
+
+static int unknown_flag(const char *verb, const char *flag, int running)
+{
+    static const char *const names[] = {"--until",       "--force", "--seed",    "--set",     "--json",
+                                        "--parameters",  "--help",  "--threads", "--workdir", "--backend",
+                                        "--plugin-path", "--quiet", "--verbose", "--dry-run", "--checkpoint-seconds"};
+    int64_t n = (int64_t)(sizeof names / sizeof *names);
+    const char *nearest = tessi_nearest_name(flag, names, running ? n : n - 2);
+    if (nearest)
+        return cli_usage_error(verb, "there is no flag `%s`; did you mean `%s`?", flag, nearest);
+    return cli_usage_error(verb, "there is no flag `%s`", flag);
+}
+
+int cli_wish_read(struct cli_globals *g, int argc, char **argv, int running, struct cli_wish *w)
+{
+    int flags = 1;
+    memset(w, 0, sizeof *w);
+    w->options.override = w->override;
+    w->options.force = w->force;
+    for (int i = 1; i < argc; i++) {
+        int code = 0, taken = flags ? cli_global_flag(g, argc, argv, &i) : 0;
+        if (taken < 0)
+            return tessi_exit_code(TESS_E_USAGE);
+        if (taken)
+            continue;
+        const char *word = argv[i];
+        if (flags && (taken = read_valued(argv[0], argc, argv, &i, running, w, &code)) != 0) {
+            if (taken < 0)
+                return code;
+        } else if (flags && strcmp(word, "--") == 0) {
+            flags = 0;
+        } else if (flags && running && (strcmp(word, "-n") == 0 || strcmp(word, "--dry-run") == 0)) {
+            w->dry = 1;
+        } else if (flags && strcmp(word, "--json") == 0) {
+            w->json = 1;
+        } else if (flags && strcmp(word, "--parameters") == 0) {
+            w->parameters = 1;
+        } else if (flags && *word == '-') {
+            return unknown_flag(argv[0], word, running);
+        } else if (!w->options.path) {
+            w->options.path = word;
+        } else if ((code = add_override(argv[0], w, word)) != 0) {
+            return code;
+        }
+    }
+    if (!w->options.path)
+        return cli_usage_error(argv[0], "wanted a pipeline, a YAML file");
+    if (w->json && running && !w->dry)
+        return cli_usage_error(argv[0], "--json goes with --dry-run");
+    w->options.workdir = g->workdir;
+    return 0;
+}
+
+int cli_wish_open(struct tess_call *c, const struct cli_globals *g, const struct cli_wish *w, struct tessi_runtime **r,
+                  struct tessi_pipeline **p)
+{
+    const struct tessi_runtime_options options = {
+        .plugin_path = g->plugin_path,
+        .backend = g->backend,
+        .threads = g->threads,
+        .level = g->level,
+        .colour = g->colour,
+        .terminal = stderr,
+    };
+    TESS_TRY(tessi_runtime_new(c, &options, r));
+    return tessi_pipeline_open(c, *r, &w->options, p);
+}
+
+/* ---- the plan ------------------------------------------------------------------------------------------------------ */
+
+static const char *const states[] = {"cached", "run", "run", "run", "run"};
+static const char *const state_names[] = {"cached", "new", "changed", "input", "forced"};
+
+static const char *scaled(double value, double base, const char *const *units, char *text, size_t room)
+{
+    int unit = 0;
+    while (value >= base && units[unit + 1]) {
+        value /= base;
+        unit++;
+    }
+    if (value <= 0)
+        snprintf(text, room, "-");
+    else
+        snprintf(text, room, value < 10 && unit ? "%.2f %s" : value < 100 && unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+    size_t length = strlen(text);
+    if (text[length - 1] == ' ')
+        text[length - 1] = '\0';
+    return text;
+}
+
+static const char *const counts[] = {"", "k", "M", "G", "T", NULL};
+static const char *const sizes[] = {"B", "KiB", "MiB", "GiB", "TiB", NULL};
+static const char *const works[] = {"FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP", NULL};
+
+struct row {
+    struct tessi_stage_view view;
+    char parameters[24], memory[24], work[24];
+};
+
+static void make_row(const struct tessi_pipeline *p, int64_t i, struct row *row)
+{
+    tessi_pipeline_stage(p, i, &row->view);
+    scaled((double)row->view.cost.parameters, 1000, counts, row->parameters, sizeof row->parameters);
+    scaled((double)row->view.cost.total_bytes, 1024, sizes, row->memory, sizeof row->memory);
+    scaled(row->view.cost.flops, 1000, works, row->work, sizeof row->work);
+}
+
+static void widen(int *width, const char *text)
+{
+    int length = (int)strlen(text);
+    *width = length > *width ? length : *width;
+}
+
+static void show_table(const struct tessi_pipeline *p)
+{
+    struct row row;
+    int name = 5, use = 3;
+    int64_t n = tessi_pipeline_count(p), cached = 0;
+    for (int64_t i = 0; i < n; i++) {
+        make_row(p, i, &row);
+        widen(&name, row.view.name);
+        widen(&use, row.view.use);
+        cached += row.view.state == TESSI_CACHED;
+    }
+    printf("%-*s  %-*s  %-6s  %10s  %9s  %11s  %s\n", name, "stage", use, "use", "state", "parameters", "memory", "work", "why");
+    for (int64_t i = 0; i < n; i++) {
+        make_row(p, i, &row);
+        printf("%-*s  %-*s  %-6s  %10s  %9s  %11s", name, row.view.name, use, row.view.use, states[row.view.state], row.parameters,
+               row.memory, row.work);
+        printf(row.view.reason && *row.view.reason ? "  %s\n" : "\n", row.view.reason);
+    }
+    if (cached == n)
+        printf("\nnothing to do: %" PRId64 " stages cached in %s\n", n, tessi_pipeline_folder(p));
+    else
+        printf("\n%" PRId64 " to run, %" PRId64 " cached; results go to %s\n", n - cached, cached, tessi_pipeline_folder(p));
+}
+
+static void show_parameters(const struct tessi_pipeline *p)
+{
+    struct tessi_call call;
+    struct tessi_stage_view view;
+    for (int64_t i = 0; i < tessi_pipeline_count(p); i++) {
+        struct tessi_spec *root = NULL;
+        tessi_pipeline_stage(p, i, &view);
+        tessi_call_init(&call, NULL);
+        printf("\n%s\n", view.name);
+        if (tessi_yaml_parse(&call.call, view.parameters, strlen(view.parameters), view.name, &root) != TESS_OK)
+            printf("  %s\n", view.parameters);
+        for (const struct tessi_spec *s = root ? root->child : NULL; s; s = s->next) {
+            char *text = NULL;
+            if (tessi_spec_print(&call.call, s, &text) == TESS_OK)
+                printf("  %s: %s\n", s->key, text);
+            tess_free(text);
+        }
+        tessi_spec_free(root);
+    }
+}
+
+static void json_pair(const char *name, const char *value)
+{
+    tessi_json_text(stdout, name);
+    putchar(':');
+    tessi_json_text(stdout, value);
+    putchar(',');
+}
+
+static void show_json(const struct tessi_pipeline *p)
+{
+    struct tessi_stage_view view;
+    putchar('{');
+    json_pair("name", tessi_pipeline_name(p));
+    json_pair("folder", tessi_pipeline_folder(p));
+    fputs("\"stages\":[", stdout);
+    for (int64_t i = 0; i < tessi_pipeline_count(p); i++) {
+        tessi_pipeline_stage(p, i, &view);
+        fputs(i ? ",{" : "{", stdout);
+        json_pair("stage", view.name);
+        json_pair("use", view.use);
+        printf("\"cached\":%s,", view.state == TESSI_CACHED ? "true" : "false");
+        json_pair("state", state_names[view.state]);
+        json_pair("why", view.reason ? view.reason : "");
+        json_pair("specification", view.parameters);
+        json_pair("path", view.path);
+        printf("\"steps\":%" PRId64 ",\"parameters\":%" PRId64 ",\"peak_bytes\":%" PRId64 ",\"flops\":", view.steps, view.cost.parameters,
+               view.cost.total_bytes);
+        tessi_json_f64(stdout, view.cost.flops);
+        putchar('}');
+    }
+    puts("]}");
+}
+
+void cli_plan_show(const struct tessi_pipeline *p, int json, int parameters)
+{
+    if (json) {
+        show_json(p);
+        return;
+    }
+    show_table(p);
+    if (parameters)
+        show_parameters(p);
+}
+
+static int plan(struct cli_globals *g, int argc, char **argv)
+{
+    static struct cli_wish w;
+    struct tessi_call call;
+    struct tessi_runtime *r = NULL;
+    struct tessi_pipeline *p = NULL;
+    int code = cli_wish_read(g, argc, argv, 0, &w);
+    if (code)
+        return code;
+    tessi_call_init(&call, NULL);
+    int status = cli_wish_open(&call.call, g, &w, &r, &p);
+    if (status == TESS_OK)
+        cli_plan_show(p, w.json, w.parameters || g->level >= TESSI_VERBOSE);
+    code = status == TESS_OK ? 0 : cli_failed(&call.call, status);
+    tessi_pipeline_free(p);
+    tessi_runtime_free(r);
+    return code;
+}
+
+const struct cli_verb cli_plan = {
+    .name = "plan",
+    .summary = "say what a run would compute, why, and what it takes",
+    .usage = "usage: tessera plan P.yaml [key=value ...] [FLAGS]\n\n"
+             "Checks the whole pipeline and computes nothing. For each stage: cached or to be run and why, trained parameters,\n"
+             "peak memory, work. key=value changes the pipeline: tokenizer.steps=200, K=64 (a name under params), seed=3.\n\n"
+             "  --until STAGE   this stage and what it needs\n"
+             "  --force STAGE   as if this stage were not cached (may be repeated)\n"
+             "  --seed N        instead of the pipeline's seed\n"
+             "  --set key=value the same as key=value\n"
+             "  --parameters    every parameter of every stage, defaults filled in (-v does the same)\n"
+             "  --json          as one JSON object\n",
+    .run = plan,
+};

@@ -1,0 +1,364 @@
+/* `tessera plugins`: what there is, what it takes, and why something is not there.
+ *
+ * Everything printed comes from the plugins' own tables, so it cannot differ from what a pipeline is checked against.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+#include "core/base/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_LISTED 512
+
+struct wish {
+    const char *what; /* KIND, KIND/NAME or NAME; NULL: all */
+    int why, json;
+};
+
+struct item {
+    const struct tess_component *component;
+    const struct tess_plugin *plugin;
+};
+
+struct list {
+    struct item item[MAX_LISTED];
+    int64_t count;
+};
+
+static int kind_length(const char *kind)
+{
+    return (int)strcspn(kind, "/");
+}
+
+static void all_components(const struct tessi_registry *r, struct list *out)
+{
+    const struct tess_plugin *plugin;
+    const struct tess_component *k;
+    for (out->count = 0; out->count < MAX_LISTED && (k = tessi_registry_component(r, out->count, &plugin)); out->count++)
+        out->item[out->count] = (struct item){k, plugin};
+}
+
+static const char *file_of(const struct tessi_registry *r, const struct tess_plugin *plugin)
+{
+    for (int64_t i = 0; i < tessi_registry_files(r); i++)
+        if (tessi_registry_file(r, i)->plugin == plugin)
+            return tessi_registry_file(r, i)->path;
+    return "";
+}
+
+/* ---- choosing ------------------------------------------------------------------------------------------------------ */
+
+/* "encoder" or "encoder/1" */
+static int is_kind(const char *kind, const char *word)
+{
+    size_t length = (size_t)kind_length(kind);
+    return strcmp(kind, word) == 0 || (strncmp(kind, word, length) == 0 && word[length] == '\0');
+}
+
+/* "encoder/conv", "encoder/1/conv" */
+static int is_kind_and_name(const struct tess_component *k, const char *word)
+{
+    const char *slash = strrchr(word, '/');
+    char kind[128];
+    if (!slash || strcmp(slash + 1, k->name) != 0 || (size_t)(slash - word) >= sizeof kind)
+        return 0;
+    snprintf(kind, sizeof kind, "%.*s", (int)(slash - word), word);
+    return is_kind(k->kind, kind);
+}
+
+static void choose(const struct list *all, const char *word, int (*is)(const struct tess_component *k, const char *word), struct list *out)
+{
+    out->count = 0;
+    for (int64_t i = 0; i < all->count; i++)
+        if (is(all->item[i].component, word))
+            out->item[out->count++] = all->item[i];
+}
+
+static int of_kind(const struct tess_component *k, const char *word)
+{
+    return is_kind(k->kind, word);
+}
+
+static int of_name(const struct tess_component *k, const char *word)
+{
+    return strcmp(k->name, word) == 0;
+}
+
+static int not_found(const struct tessi_registry *r, const struct list *all, const char *word)
+{
+    static char both[MAX_LISTED][200], kinds[MAX_LISTED][80];
+    static const char *names[3 * MAX_LISTED];
+    char text[1500];
+    int64_t n = 0;
+    for (int64_t i = 0; i < all->count; i++) {
+        const struct tess_component *k = all->item[i].component;
+        snprintf(kinds[i], sizeof kinds[i], "%.*s", kind_length(k->kind), k->kind);
+        snprintf(both[i], sizeof both[i], "%.*s/%s", kind_length(k->kind), k->kind, k->name);
+        names[n++] = kinds[i];
+        names[n++] = k->name;
+        names[n++] = both[i];
+    }
+    const char *nearest = tessi_nearest_name(word, names, n), *slash = strrchr(word, '/');
+    snprintf(text, sizeof text, "no plugin or kind is called `%.100s`%s%s%s", word, nearest ? "; did you mean `" : "",
+             nearest ? nearest : "", nearest ? "`?" : "");
+    tessi_add_refused(r, slash ? slash + 1 : word, text, sizeof text);
+    fprintf(stderr, "tessera: %s (`tessera plugins --why` says where plugins were looked for)\n", text);
+    return tessi_exit_code(TESS_E_PLUGIN);
+}
+
+/* ---- as text ------------------------------------------------------------------------------------------------------- */
+
+static void print_list(const struct list *l)
+{
+    const char *kind = "";
+    int width = 4;
+    for (int64_t i = 0; i < l->count; i++)
+        if ((int)strlen(l->item[i].component->name) > width)
+            width = (int)strlen(l->item[i].component->name);
+    for (int64_t i = 0; i < l->count; i++) {
+        const struct tess_component *k = l->item[i].component;
+        if (strcmp(kind, k->kind) != 0)
+            printf("%s%s\n", i ? "\n" : "", k->kind);
+        kind = k->kind;
+        printf("  %-*s  %s\n", width, k->name, k->summary);
+    }
+}
+
+static const char *flags_text(const struct tess_param *p)
+{
+    return p->flags & TESS_NEUTRAL ? " (does not change results)" : "";
+}
+
+static void print_component(const struct tessi_registry *r, const struct item *item)
+{
+    const struct tess_component *k = item->component;
+    const struct tess_param *p;
+    char range[512], value[256];
+    int wide[3] = {9, 8, 5}; /* "parameter", "required", "range" */
+    printf("%.*s/%s: %s\n", kind_length(k->kind), k->kind, k->name, k->summary);
+    printf("kind %s, from %s %s (%s), %s\n", k->kind, item->plugin->id, item->plugin->version, item->plugin->license,
+           file_of(r, item->plugin));
+    if (!tessi_param_at(k, 0)) {
+        puts("\nno parameters");
+        return;
+    }
+    for (int64_t i = 0; (p = tessi_param_at(k, i)); i++) {
+        int length[3] = {(int)strlen(p->name), (int)strlen(tessi_param_default(p, value, sizeof value)),
+                         (int)strlen(tessi_param_limits(p, range, sizeof range))};
+        for (int column = 0; column < 3; column++)
+            wide[column] = length[column] > wide[column] && length[column] <= 32 ? length[column] : wide[column];
+    }
+    printf("\n  %-*s  %-9s  %-*s  %-*s  %s\n", wide[0], "parameter", "type", wide[1], "default", wide[2], "range", "meaning");
+    for (int64_t i = 0; (p = tessi_param_at(k, i)); i++) {
+        tessi_param_default(p, value, sizeof value);
+        printf("  %-*s  %-9s  %-*s  %-*s  %s%s\n", wide[0], p->name, tessi_param_type(p), wide[1],
+               p->flags & TESS_REQUIRED ? "required" : *value ? value : "-", wide[2], tessi_param_limits(p, range, sizeof range), p->help,
+               flags_text(p));
+    }
+}
+
+static void print_why(const struct tessi_registry *r)
+{
+    const char *folder, *note;
+    int64_t refused = 0;
+    puts("folders, in order");
+    for (int64_t i = 0; (folder = tessi_registry_folder(r, i, &note)); i++)
+        printf("  %s%s%s\n", folder, *note ? ": " : "", note);
+    puts("\nfiles");
+    for (int64_t i = 0; i < tessi_registry_files(r); i++) {
+        const struct tessi_found *f = tessi_registry_file(r, i);
+        if (f->refusal)
+            printf("  refused   %s\n", f->refusal);
+        else
+            printf("  accepted  %s: %s %s, ABI %u.%u\n", f->path, f->plugin->id, f->plugin->version, f->plugin->abi_major,
+                   f->plugin->abi_minor);
+        refused += f->refusal != NULL;
+    }
+    printf("\n%lld accepted, %lld refused; TESSERA_PLUGIN_PATH and --plugin-path add folders\n",
+           (long long)(tessi_registry_files(r) - refused), (long long)refused);
+}
+
+/* ---- as JSON ------------------------------------------------------------------------------------------------------- */
+
+static void json_pair(const char *name, const char *value, const char *after)
+{
+    tessi_json_text(stdout, name);
+    putchar(':');
+    tessi_json_text(stdout, value);
+    fputs(after, stdout);
+}
+
+static void json_number(const char *name, double value)
+{
+    tessi_json_text(stdout, name);
+    putchar(':');
+    tessi_json_f64(stdout, value);
+    putchar(',');
+}
+
+static void json_param(const struct tess_param *p)
+{
+    char text[512];
+    putchar('{');
+    json_pair("name", p->name, ",");
+    json_pair("type", tessi_param_type(p), ",");
+    if (p->type == TESS_I64 || p->type == TESS_F64 || p->type == TESS_LIST) {
+        json_number("lo", p->lo);
+        json_number("hi", p->hi);
+    } else {
+        json_pair("range", tessi_param_limits(p, text, sizeof text), ",");
+    }
+    if (p->flags & TESS_REQUIRED || p->type == TESS_COMPONENT || (p->type == TESS_STR && !p->text))
+        json_pair("default", NULL, ",");
+    else if (p->type == TESS_STR || p->type == TESS_ENUM)
+        json_pair("default", tessi_param_default(p, text, sizeof text), ",");
+    else /* a number, a truth value or a list of integers reads the same in JSON */
+        printf("\"default\":%s,", tessi_param_default(p, text, sizeof text));
+    printf("\"required\":%s,\"neutral\":%s,", p->flags & TESS_REQUIRED ? "true" : "false", p->flags & TESS_NEUTRAL ? "true" : "false");
+    json_pair("help", p->help, "}");
+}
+
+static void json_component(const struct tessi_registry *r, const struct item *item)
+{
+    const struct tess_param *p;
+    putchar('{');
+    json_pair("kind", item->component->kind, ",");
+    json_pair("name", item->component->name, ",");
+    json_pair("summary", item->component->summary, ",");
+    json_pair("plugin", item->plugin->id, ",");
+    json_pair("version", item->plugin->version, ",");
+    json_pair("license", item->plugin->license, ",");
+    json_pair("file", file_of(r, item->plugin), ",\"parameters\":[");
+    for (int64_t i = 0; (p = tessi_param_at(item->component, i)); i++) {
+        if (i)
+            putchar(',');
+        json_param(p);
+    }
+    fputs("]}", stdout);
+}
+
+static void json_why(const struct tessi_registry *r)
+{
+    const char *folder, *note;
+    fputs("\"folders\":[", stdout);
+    for (int64_t i = 0; (folder = tessi_registry_folder(r, i, &note)); i++) {
+        fputs(i ? ",{" : "{", stdout);
+        json_pair("path", folder, ",");
+        json_pair("note", note, "}");
+    }
+    fputs("],\"files\":[", stdout);
+    for (int64_t i = 0; i < tessi_registry_files(r); i++) {
+        const struct tessi_found *f = tessi_registry_file(r, i);
+        fputs(i ? ",{" : "{", stdout);
+        json_pair("path", f->path, ",");
+        json_pair("refusal", f->refusal, "}");
+    }
+    fputs("],", stdout);
+}
+
+static void print_json(const struct tessi_registry *r, const struct list *l, int why)
+{
+    putchar('{');
+    if (why)
+        json_why(r);
+    fputs("\"components\":[", stdout);
+    for (int64_t i = 0; i < l->count; i++) {
+        if (i)
+            putchar(',');
+        json_component(r, &l->item[i]);
+    }
+    puts("]}");
+}
+
+/* ---- the verb ------------------------------------------------------------------------------------------------------ */
+
+static int several(const struct list *chosen, const char *word)
+{
+    fprintf(stderr, "tessera plugins: `%s` is the name of several;", word);
+    for (int64_t i = 0; i < chosen->count; i++) {
+        const struct tess_component *k = chosen->item[i].component;
+        fprintf(stderr, "%s `%.*s/%s`", i ? " or" : " say", kind_length(k->kind), k->kind, k->name);
+    }
+    fputc('\n', stderr);
+    return tessi_exit_code(TESS_E_USAGE);
+}
+
+static int show(const struct tessi_registry *r, const struct wish *w)
+{
+    static struct list all, chosen;
+    int one = 0;
+    all_components(r, &all);
+    if (w->what) {
+        choose(&all, w->what, of_kind, &chosen);
+        if (chosen.count == 0) {
+            one = 1;
+            choose(&all, w->what, strchr(w->what, '/') ? is_kind_and_name : of_name, &chosen);
+        }
+        if (chosen.count == 0)
+            return not_found(r, &all, w->what);
+        if (one && chosen.count > 1 && !strchr(w->what, '/'))
+            return several(&chosen, w->what);
+    } else {
+        chosen = all;
+    }
+    if (w->json) {
+        print_json(r, &chosen, w->why);
+        return 0;
+    }
+    if (one)
+        for (int64_t i = 0; i < chosen.count; i++)
+            print_component(r, &chosen.item[i]);
+    else
+        print_list(&chosen);
+    if (w->why) {
+        if (chosen.count)
+            putchar('\n');
+        print_why(r);
+    } else if (all.count == 0) {
+        fputs("tessera: no plugin was found; `tessera plugins --why` says where plugins were looked for\n", stderr);
+        return tessi_exit_code(TESS_E_PLUGIN);
+    }
+    return 0;
+}
+
+static int plugins(struct cli_globals *g, int argc, char **argv)
+{
+    struct wish w = {NULL, 0, 0};
+    struct tessi_call call;
+    struct tessi_runtime *r = NULL;
+    for (int i = 1; i < argc; i++) {
+        int taken = cli_global_flag(g, argc, argv, &i);
+        if (taken < 0)
+            return tessi_exit_code(TESS_E_USAGE);
+        if (taken)
+            continue;
+        if (strcmp(argv[i], "--why") == 0)
+            w.why = 1;
+        else if (strcmp(argv[i], "--json") == 0)
+            w.json = 1;
+        else if (*argv[i] == '-')
+            return cli_usage_error(argv[0], "there is no flag `%s`", argv[i]);
+        else if (w.what)
+            return cli_usage_error(argv[0], "wanted one kind or plugin, found `%s` and `%s`", w.what, argv[i]);
+        else
+            w.what = argv[i];
+    }
+    tessi_call_init(&call, NULL);
+    int status = tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.plugin_path = g->plugin_path, .level = g->level}, &r);
+    int code = status == TESS_OK ? show(r->registry, &w) : cli_failed(&call.call, status);
+    tessi_runtime_free(r);
+    return code;
+}
+
+const struct cli_verb cli_plugins = {
+    .name = "plugins",
+    .summary = "list plugins, describe their parameters, say why one is missing",
+    .usage = "usage: tessera plugins [KIND | KIND/NAME | NAME] [--why] [--json]\n\n"
+             "Without an argument lists every plugin by kind; with KIND (encoder) those of one kind; with KIND/NAME\n"
+             "(encoder/conv), or NAME where it is the only one, its parameters: type, default, range, meaning.\n\n"
+             "  --why    every folder and file that was looked at, accepted or the reason why not\n"
+             "  --json   the same as one JSON object\n\n"
+             "Plugins are looked for in TESSERA_PLUGIN_PATH, then --plugin-path, then where tessera was built or installed.\n",
+    .run = plugins,
+};

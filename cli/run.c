@@ -1,0 +1,138 @@
+/* `tessera run`: a pipeline through the cache, then what came of it. Progress and remarks go to stderr, figures to stdout.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "cli/plan.h"
+#include "core/store/store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static void duration_text(double seconds, char *text, size_t room)
+{
+    if (seconds < 60)
+        snprintf(text, room, "%.1f s", seconds);
+    else
+        snprintf(text, room, "%d:%02d min", (int)seconds / 60, (int)seconds % 60);
+}
+
+static void show_stages(const struct tessi_pipeline *p)
+{
+    static const char *const outcomes[] = {"left", "cached", "computed"};
+    struct tessi_stage_view view;
+    char time[32];
+    int width = 5;
+    int64_t n = tessi_pipeline_count(p), cached = 0;
+    for (int64_t i = 0; i < n; i++) {
+        tessi_pipeline_stage(p, i, &view);
+        width = (int)strlen(view.name) > width ? (int)strlen(view.name) : width;
+        cached += view.outcome == TESSI_WAS_CACHED;
+    }
+    if (cached == n) {
+        fprintf(stderr, "nothing to do: %" PRId64 " stages cached\n", n);
+        return;
+    }
+    fputc('\n', stderr);
+    for (int64_t i = 0; i < n; i++) {
+        tessi_pipeline_stage(p, i, &view);
+        duration_text(view.seconds, time, sizeof time);
+        fprintf(stderr, "%-*s  %s", width, view.name, outcomes[view.outcome]);
+        fprintf(stderr, view.outcome == TESSI_COMPUTED ? "  %s\n" : "\n", time);
+    }
+}
+
+static void show_pictures(const struct tessi_pipeline *p)
+{
+    struct tessi_stage_view view;
+    for (int64_t i = 0; i < tessi_pipeline_count(p); i++) {
+        tessi_pipeline_stage(p, i, &view);
+        for (int64_t k = 0; k < view.pictures; k++)
+            fprintf(stderr, "picture  %s\n", view.picture[k]);
+    }
+    fprintf(stderr, "results  %s\n", tessi_pipeline_folder(p));
+}
+
+/* Twice over the artefacts: once to measure the columns (`width`), once to print. */
+static int figures(struct tess_call *c, const struct tessi_pipeline *p, int width[2], int print, int64_t *found)
+{
+    struct tessi_stage_view view;
+    *found = 0;
+    for (int64_t i = 0; i < tessi_pipeline_count(p); i++) {
+        struct tess_artefact *a = NULL;
+        const char *name, *unit;
+        double value;
+        tessi_pipeline_stage(p, i, &view);
+        TESS_TRY(tessi_artefact_open(c, view.path, &a));
+        for (int64_t k = 0; (name = tessi_artefact_figure_at(a, k, &value, &unit)); k++, ++*found) {
+            width[0] = (int)strlen(view.name) > width[0] ? (int)strlen(view.name) : width[0];
+            width[1] = (int)strlen(name) > width[1] ? (int)strlen(name) : width[1];
+            if (print && unit && *unit)
+                printf("%-*s  %-*s  %12.6g  %s\n", width[0], view.name, width[1], name, value, unit);
+            else if (print)
+                printf("%-*s  %-*s  %12.6g\n", width[0], view.name, width[1], name, value);
+        }
+        tessi_artefact_close(a);
+    }
+    return TESS_OK;
+}
+
+static int show_figures(struct tess_call *c, const struct tessi_pipeline *p)
+{
+    int width[2] = {5, 6};
+    int64_t n;
+    TESS_TRY(figures(c, p, width, 0, &n));
+    if (n == 0)
+        return TESS_OK;
+    printf("%-*s  %-*s  %12s  %s\n", width[0], "stage", width[1], "figure", "value", "unit");
+    return figures(c, p, width, 1, &n);
+}
+
+static int run_pipeline(struct tess_call *c, const struct cli_globals *g, struct tessi_pipeline *p)
+{
+    TESS_TRY(tessi_pipeline_run(c, p));
+    if (g->level > TESSI_QUIET)
+        show_stages(p);
+    TESS_TRY(show_figures(c, p));
+    (void)fflush(stdout);
+    if (g->level > TESSI_QUIET)
+        show_pictures(p);
+    return TESS_OK;
+}
+
+static int run(struct cli_globals *g, int argc, char **argv)
+{
+    static struct cli_wish w;
+    struct tessi_call call;
+    struct tessi_runtime *r = NULL;
+    struct tessi_pipeline *p = NULL;
+    int code = cli_wish_read(g, argc, argv, 1, &w);
+    if (code)
+        return code;
+    tessi_call_init(&call, NULL);
+    int status = cli_wish_open(&call.call, g, &w, &r, &p);
+    if (status == TESS_OK && w.dry)
+        cli_plan_show(p, w.json, w.parameters || g->level >= TESSI_VERBOSE);
+    else if (status == TESS_OK)
+        status = run_pipeline(&call.call, g, p);
+    code = status == TESS_OK ? 0 : cli_failed(&call.call, status);
+    tessi_pipeline_free(p);
+    tessi_runtime_free(r);
+    return code;
+}
+
+const struct cli_verb cli_run = {
+    .name = "run",
+    .summary = "run a pipeline: compute what is not in the cache",
+    .usage = "usage: tessera run P.yaml [key=value ...] [FLAGS]\n\n"
+             "Runs each stage that the cache does not hold. Results are in runs/NAME: STAGE.h5, pictures, resolved.yaml, log.jsonl.\n"
+             "A run that was stopped or killed goes on with the same command. key=value changes the pipeline: tokenizer.steps=200,\n"
+             "K=64 (a name under params), seed=3; a null takes a key away.\n\n"
+             "  -n, --dry-run            only say what would be done (`tessera plan`)\n"
+             "  --until STAGE            this stage and what it needs\n"
+             "  --force STAGE            compute this stage though it is cached (may be repeated)\n"
+             "  --seed N                 instead of the pipeline's seed\n"
+             "  --set key=value          the same as key=value\n"
+             "  --checkpoint-seconds N   between two checkpoints of a stage (60)\n\n"
+             "Ctrl-C and SIGTERM stop at a checkpoint (exit code 75), SIGUSR1 writes one and goes on.\n",
+    .run = run,
+};

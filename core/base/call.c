@@ -1,0 +1,153 @@
+/* The message of a call. Whoever detects a failure speaks first and is kept; those above only pass the code on or put their
+ * place in front. Nothing here allocates, so that a failure for want of memory can still be told.
+ * SPDX-License-Identifier: MIT */
+#include "core/base/call.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct tessi_call *own(struct tess_call *c)
+{
+    return (struct tessi_call *)(void *)c;
+}
+
+static int TESS_PRINTF(3, 4) keep(struct tess_call *call, int code, const char *format, ...)
+{
+    struct tessi_call *c = own(call);
+    assert(code < 0);
+    if (c->code == TESS_OK) {
+        va_list list;
+        va_start(list, format);
+        (void)vsnprintf(c->message, sizeof c->message, format, list);
+        va_end(list);
+        c->code = code;
+    }
+    return code;
+}
+
+void tessi_call_init(struct tessi_call *c, const struct tess_host *host)
+{
+    c->call = (struct tess_call){.size = sizeof c->call, .host = host, .fail = keep};
+    tessi_call_clear(&c->call);
+}
+
+void tessi_call_clear(struct tess_call *call)
+{
+    struct tessi_call *c = own(call);
+    c->code = TESS_OK;
+    c->message[0] = '\0';
+}
+
+const char *tessi_call_message(const struct tess_call *c)
+{
+    return ((const struct tessi_call *)(const void *)c)->message;
+}
+
+void tessi_call_prefix(struct tess_call *call, const char *format, ...)
+{
+    struct tessi_call *c = own(call);
+    if (c->code == TESS_OK)
+        return;
+    char prefix[512];
+    va_list list;
+    va_start(list, format);
+    (void)vsnprintf(prefix, sizeof prefix, format, list);
+    va_end(list);
+
+    size_t front = strlen(prefix);
+    if (front > sizeof prefix - 3)
+        front = sizeof prefix - 3; /* room for ": " and the end */
+    memcpy(prefix + front, ": ", 3);
+    front += 2;
+    size_t old = strlen(c->message);
+    if (old > sizeof c->message - 1 - front)
+        old = sizeof c->message - 1 - front;
+    memmove(c->message + front, c->message, old);
+    memcpy(c->message, prefix, front);
+    c->message[front + old] = '\0';
+}
+
+int tessi_call_pass(struct tess_call *call, const struct tess_call *from_call)
+{
+    struct tessi_call *c = own(call);
+    const struct tessi_call *from = (const struct tessi_call *)(const void *)from_call;
+    if (from->code != TESS_OK && c->code == TESS_OK) {
+        c->code = from->code;
+        memcpy(c->message, from->message, sizeof c->message);
+    }
+    return from->code;
+}
+
+int tessi_exit_code(int status)
+{
+    switch (status) {
+    case TESS_OK:
+        return 0;
+    case TESS_E_USAGE:
+    case TESS_E_VALUE:
+    case TESS_E_SHAPE:
+        return 2;
+    case TESS_E_DATA:
+        return 65;
+    case TESS_E_PLUGIN:
+        return 69;
+    case TESS_E_CREATE:
+        return 73;
+    case TESS_E_IO:
+        return 74;
+    case TESS_E_STOPPED:
+        return 75;
+    default:
+        return 1;
+    }
+}
+
+#define NAME_ROOM 128
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Optimal string alignment: insertions, deletions, replacements and swaps of neighbours count one each. */
+static size_t edit_distance(const char *a, size_t n, const char *b, size_t m)
+{
+    size_t rows[3][NAME_ROOM];
+    for (size_t j = 0; j <= m; j++)
+        rows[0][j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t *row = rows[i % 3], *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t d = last[j - 1] + (a[i - 1] != b[j - 1]);
+            d = least(d, least(last[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                d = least(d, before[j - 2] + 1);
+            row[j] = d;
+        }
+    }
+    return rows[n % 3][m];
+}
+
+const char *tessi_nearest_name(const char *word, const char *const *names, int64_t n)
+{
+    size_t length = strlen(word);
+    if (length >= NAME_ROOM)
+        return NULL;
+    size_t best = length / 3 > 2 ? length / 3 : 2;
+    const char *found = NULL;
+    for (int64_t i = 0; i < n; i++) {
+        size_t other = strlen(names[i]);
+        if (other >= NAME_ROOM)
+            continue;
+        size_t d = edit_distance(word, length, names[i], other);
+        /* A distance of the whole length means that no letter is shared: that is no likeness. */
+        if (d < (length > other ? length : other) && (d < best || (d == best && !found))) {
+            best = d;
+            found = names[i];
+        }
+    }
+    return found;
+}

@@ -1,0 +1,128 @@
+/* SHA-256, as FIPS 180-4 section 6.2 writes it. SPDX-License-Identifier: MIT */
+#include <tessera/digest.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* First 32 bits of the fractional parts of the cube roots of the first 64 primes. */
+static const uint32_t K[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be,
+    0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa,
+    0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85,
+    0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3,
+    0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f,
+    0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+};
+
+static uint32_t rotate(uint32_t x, int n)
+{
+    return x >> n | x << (32 - n);
+}
+
+static void compress(uint32_t state[8], const uint8_t *block)
+{
+    uint32_t w[64];
+    for (int i = 0; i < 16; i++)
+        w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 | (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
+    for (int i = 16; i < 64; i++) {
+        uint32_t s0 = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3;
+        uint32_t s1 = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10;
+        w[i] = w[i - 16] + s0 + w[i - 7] + s1;
+    }
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
+    for (int i = 0; i < 64; i++) {
+        uint32_t t1 = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) + K[i] + w[i];
+        uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+        h = g;
+        g = f;
+        f = e;
+        e = d + t1;
+        d = c;
+        c = b;
+        b = a;
+        a = t1 + t2;
+    }
+    state[0] += a;
+    state[1] += b;
+    state[2] += c;
+    state[3] += d;
+    state[4] += e;
+    state[5] += f;
+    state[6] += g;
+    state[7] += h;
+}
+
+void tess_digest_start(struct tess_digest *d)
+{
+    *d = (struct tess_digest){
+        .state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
+}
+
+void tess_digest_add(struct tess_digest *d, const void *data, size_t bytes)
+{
+    const uint8_t *at = data;
+    size_t held = d->bytes % sizeof d->block;
+    d->bytes += bytes;
+    if (held) {
+        size_t take = sizeof d->block - held < bytes ? sizeof d->block - held : bytes;
+        memcpy(d->block + held, at, take);
+        at += take;
+        bytes -= take;
+        if (held + take < sizeof d->block)
+            return;
+        compress(d->state, d->block);
+    }
+    for (; bytes >= sizeof d->block; at += sizeof d->block, bytes -= sizeof d->block)
+        compress(d->state, at);
+    if (bytes)
+        memcpy(d->block, at, bytes);
+}
+
+static void store(uint8_t *out, uint64_t x, int big_endian)
+{
+    for (int i = 0; i < 8; i++)
+        out[big_endian ? 7 - i : i] = (uint8_t)(x >> (8 * i));
+}
+
+void tess_digest_add_text(struct tess_digest *d, const char *text)
+{
+    size_t bytes = strlen(text);
+    uint8_t length[8];
+    store(length, bytes, 0);
+    tess_digest_add(d, length, sizeof length);
+    tess_digest_add(d, text, bytes);
+}
+
+void tess_digest_end(struct tess_digest *d, char text[TESS_DIGEST_TEXT])
+{
+    static const uint8_t padding[64] = {0x80};
+    uint8_t bits[8];
+    store(bits, 8 * d->bytes, 1);
+    size_t held = d->bytes % 64;
+    tess_digest_add(d, padding, (held < 56 ? 56 : 120) - held);
+    tess_digest_add(d, bits, sizeof bits);
+    for (int i = 0; i < 64; i++)
+        text[i] = "0123456789abcdef"[d->state[i / 8] >> (28 - 4 * (i % 8)) & 15];
+    text[64] = '\0';
+}
+
+int tess_digest_add_file(struct tess_call *c, struct tess_digest *d, const char *path)
+{
+    uint8_t piece[65536];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return c->fail(c, TESS_E_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    ssize_t got;
+    do {
+        got = read(fd, piece, sizeof piece);
+        if (got > 0)
+            tess_digest_add(d, piece, (size_t)got);
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    int error = errno;
+    close(fd);
+    if (got < 0)
+        return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, strerror(error));
+    return TESS_OK;
+}

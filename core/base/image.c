@@ -1,0 +1,34 @@
+/* Room for one image. Sizes come from files, so they are checked before anything is multiplied.
+ * SPDX-License-Identifier: MIT */
+#include <tessera/source.h>
+
+#define SIDE_MOST (1 << 20)
+#define BYTES_MOST ((int64_t)1 << 32)
+
+int tess_image_resize(struct tess_call *c, struct tess_image *im, int64_t height, int64_t width, int64_t channels)
+{
+    if (height < 1 || height > SIDE_MOST || width < 1 || width > SIDE_MOST || channels < 1 || channels > 64 ||
+        height * width * channels > BYTES_MOST)
+        return c->fail(c, TESS_E_DATA, "an image of %lld x %lld pixels and %lld channels is not possible; sides go from 1 to %d, channels "
+                       "from 1 to 64, and 4 GiB is the most", (long long)height, (long long)width, (long long)channels, SIDE_MOST);
+    size_t bytes = (size_t)(height * width * channels);
+    if (bytes > im->room) {
+        void *memory;
+        TESS_TRY(tess_alloc(c, bytes, "an image", &memory));
+        tess_free(im->pixels);
+        im->pixels = memory;
+        im->room = bytes;
+    }
+    im->height = height;
+    im->width = width;
+    im->channels = channels;
+    return TESS_OK;
+}
+
+void tess_image_free(struct tess_image *im)
+{
+    if (!im)
+        return;
+    tess_free(im->pixels);
+    *im = (struct tess_image){0};
+}

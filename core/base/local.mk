@@ -1,0 +1,13 @@
+# What everything stands on: status and messages, memory, facts, digests, random numbers, worker threads, the log.
+libtessera_la_SOURCES += \
+    core/base/call.c core/base/call.h \
+    core/base/digest.c \
+    core/base/facts.c core/base/facts_private.h \
+    core/base/image.c \
+    core/base/json.c core/base/json.h \
+    core/base/log.c core/base/log.h \
+    core/base/memory.c core/base/memory.h \
+    core/base/random.c \
+    core/base/signals.c \
+    core/base/tensor.c \
+    core/base/workers.c core/base/workers.h

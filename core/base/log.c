@@ -1,0 +1,289 @@
+/* The log has two readers. A program reads the file: one JSON object a line, written whole and flushed, so that a kill leaves at
+ * most one line unfinished. A person reads the terminal: notes that stay, and below them one line that is written again and
+ * again while work goes on. SPDX-License-Identifier: MIT */
+#include "core/base/log.h"
+#include "core/base/json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MARKS 32        /* of the window over which the rate is taken */
+#define MARK_EVERY 0.25 /* seconds between two marks */
+
+struct mark {
+    double at;
+    int64_t done;
+};
+
+struct progress {
+    char label[64];
+    int active;
+    int64_t done, total;
+    char unit[24], figure[24];
+    double value;
+    double started, shown; /* times; shown < 0: not yet */
+    struct mark first;     /* where counting began: a resumed stage does not begin at 0 */
+    struct mark mark[MARKS];
+    int64_t marks; /* set so far; the last MARKS are kept */
+};
+
+struct tessi_log {
+    pthread_mutex_t mutex;
+    FILE *terminal, *file;
+    int level, colour, tty;
+    int drawn; /* a progress line stands on the terminal */
+    struct progress progress;
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int tessi_log_new(struct tess_call *c, FILE *terminal, int level, int colour, struct tessi_log **out)
+{
+    void *memory = NULL;
+    TESS_TRY(tess_alloc(c, sizeof **out, "the log", &memory));
+    struct tessi_log *l = memory;
+    pthread_mutex_init(&l->mutex, NULL);
+    const char *refused = getenv("NO_COLOR");
+    l->terminal = terminal;
+    l->level = level;
+    l->tty = terminal && isatty(fileno(terminal));
+    l->colour = colour && l->tty && !(refused && *refused);
+    *out = l;
+    return TESS_OK;
+}
+
+void tessi_log_free(struct tessi_log *l)
+{
+    if (!l)
+        return;
+    tessi_progress_end(l);
+    if (l->file)
+        (void)fclose(l->file);
+    pthread_mutex_destroy(&l->mutex);
+    tess_free(l);
+}
+
+int tessi_log_to(struct tess_call *c, struct tessi_log *l, const char *path)
+{
+    FILE *file = NULL;
+    if (path && !(file = fopen(path, "ae")))
+        return c->fail(c, TESS_E_CREATE, "%s: the log cannot be opened: %s", path, strerror(errno));
+    pthread_mutex_lock(&l->mutex);
+    if (l->file)
+        (void)fclose(l->file);
+    l->file = file;
+    pthread_mutex_unlock(&l->mutex);
+    return TESS_OK;
+}
+
+static void event_start(FILE *to, const char *event)
+{
+    struct timespec t;
+    struct tm utc;
+    char text[32];
+    clock_gettime(CLOCK_REALTIME, &t);
+    gmtime_r(&t.tv_sec, &utc);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+    fprintf(to, "{\"time\":\"%s.%03ldZ\",\"event\":", text, t.tv_nsec / 1000000);
+    tessi_json_text(to, event);
+}
+
+static void event_end(FILE *to)
+{
+    fputs("}\n", to);
+    (void)fflush(to);
+}
+
+void tessi_log_event(struct tessi_log *l, const char *event, ...)
+{
+    va_list list;
+    va_start(list, event);
+    pthread_mutex_lock(&l->mutex);
+    if (l->file) {
+        event_start(l->file, event);
+        const char *name;
+        while ((name = va_arg(list, const char *))) {
+            putc(',', l->file);
+            tessi_json_text(l->file, name + 2);
+            putc(':', l->file);
+            if (name[0] == 's')
+                tessi_json_text(l->file, va_arg(list, const char *));
+            else if (name[0] == 'i')
+                fprintf(l->file, "%" PRId64, va_arg(list, int64_t));
+            else
+                tessi_json_f64(l->file, va_arg(list, double));
+        }
+        event_end(l->file);
+    }
+    pthread_mutex_unlock(&l->mutex);
+    va_end(list);
+}
+
+static void wipe(struct tessi_log *l)
+{
+    if (l->drawn)
+        fputs("\r\033[K", l->terminal);
+    l->drawn = 0;
+}
+
+/* 7 -> "0:07", 3723 -> "1:02:03" */
+static void duration_text(double seconds, char *text, size_t room)
+{
+    int s = seconds > 0 ? seconds < 359999 ? (int)(seconds + 0.5) : 359999 : 0;
+    if (s < 3600)
+        (void)snprintf(text, room, "%d:%02d", s / 60, s % 60);
+    else
+        (void)snprintf(text, room, "%d:%02d:%02d", s / 3600, s / 60 % 60, s % 60);
+}
+
+static void rate_text(double rate, char *text, size_t room)
+{
+    (void)snprintf(text, room, rate < 10 ? "%.2f/s" : rate < 1000 ? "%.1f/s" : "%.0f/s", rate);
+}
+
+/* The line's text. At the end of the work its rate is that of the whole and the time is what it took. */
+static void progress_text(const struct progress *p, double at, int ended, char *text, size_t room)
+{
+    const struct mark *from = &p->first;
+    if (!ended && p->marks > MARKS)
+        from = &p->mark[p->marks % MARKS];
+    double span = at - from->at;
+    double rate = span > 0 && p->done > from->done ? (double)(p->done - from->done) / span : 0;
+
+    char speed[32] = "", time_left[48] = "", figure[64] = "", total[32] = "", clock[40];
+    if (rate > 0) {
+        size_t n = strlen(strcpy(speed, "  "));
+        rate_text(rate, speed + n, sizeof speed - n);
+    }
+    if (ended) {
+        duration_text(at - p->started, clock, sizeof clock);
+        (void)snprintf(time_left, sizeof time_left, "  in %s", clock);
+    } else if (rate > 0 && p->total > p->done) {
+        duration_text((double)(p->total - p->done) / rate, clock, sizeof clock);
+        (void)snprintf(time_left, sizeof time_left, "  ETA %s", clock);
+    }
+    if (p->figure[0])
+        (void)snprintf(figure, sizeof figure, "  %s %.4g", p->figure, p->value);
+    if (p->total > 0)
+        (void)snprintf(total, sizeof total, "/%" PRId64, p->total);
+    (void)snprintf(text, room, "%s  %" PRId64 "%s %s%s%s%s", p->label, p->done, total, p->unit, speed, time_left, figure);
+}
+
+static void draw(struct tessi_log *l, double at)
+{
+    char text[256];
+    progress_text(&l->progress, at, 0, text, sizeof text);
+    if (l->tty) {
+        /* A line longer than the terminal would wrap, and a carriage return then goes back half the way. */
+        struct winsize size;
+        if (ioctl(fileno(l->terminal), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 && size.ws_col < sizeof text)
+            text[size.ws_col - 1] = '\0';
+        fprintf(l->terminal, "\r%s\033[K", text);
+        l->drawn = 1;
+    } else {
+        fprintf(l->terminal, "%s\n", text);
+    }
+    (void)fflush(l->terminal);
+    l->progress.shown = at;
+}
+
+static void say(struct tessi_log *l, int least_level, const char *event, const char *colour, const char *head, const char *text)
+{
+    pthread_mutex_lock(&l->mutex);
+    if (l->file) {
+        event_start(l->file, event);
+        fputs(",\"text\":", l->file);
+        tessi_json_text(l->file, text);
+        event_end(l->file);
+    }
+    if (l->terminal && l->level >= least_level) {
+        int again = l->drawn;
+        wipe(l);
+        fprintf(l->terminal, "%s%s%s%s\n", l->colour ? colour : "", head, l->colour && *colour ? "\033[0m" : "", text);
+        if (again)
+            draw(l, now());
+        (void)fflush(l->terminal);
+    }
+    pthread_mutex_unlock(&l->mutex);
+}
+
+void tessi_log_note(struct tessi_log *l, const char *format, ...)
+{
+    char text[2048];
+    va_list list;
+    va_start(list, format);
+    (void)vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    say(l, TESSI_NORMAL, "note", "", "", text);
+}
+
+void tessi_log_warn(struct tessi_log *l, const char *format, ...)
+{
+    char text[2048];
+    va_list list;
+    va_start(list, format);
+    (void)vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    say(l, TESSI_QUIET, "warning", "\033[33m", "warning: ", text);
+}
+
+void tessi_progress_start(struct tessi_log *l, const char *label)
+{
+    tessi_progress_end(l);
+    pthread_mutex_lock(&l->mutex);
+    l->progress = (struct progress){.active = 1, .started = now(), .shown = -1};
+    (void)snprintf(l->progress.label, sizeof l->progress.label, "%s", label);
+    pthread_mutex_unlock(&l->mutex);
+}
+
+void tessi_progress(struct tessi_log *l, int64_t done, int64_t total, const char *unit, const char *figure, double value)
+{
+    pthread_mutex_lock(&l->mutex);
+    struct progress *p = &l->progress;
+    if (p->active && l->terminal && l->level > TESSI_QUIET) {
+        double at = now();
+        p->done = done;
+        p->total = total;
+        p->value = value;
+        (void)snprintf(p->unit, sizeof p->unit, "%s", unit);
+        (void)snprintf(p->figure, sizeof p->figure, "%s", figure ? figure : "");
+        const struct mark mark = {at, done};
+        if (p->marks == 0)
+            p->first = mark;
+        if (p->marks == 0 || at - p->mark[(p->marks - 1) % MARKS].at >= MARK_EVERY)
+            p->mark[p->marks++ % MARKS] = mark;
+        double pause = l->tty ? 0.1 : l->level >= TESSI_VERBOSE ? 1 : 10;
+        if (p->shown < 0 && !l->tty)
+            p->shown = p->started; /* no line for what is done at once */
+        if (p->shown < 0 || at - p->shown >= pause)
+            draw(l, at);
+    }
+    pthread_mutex_unlock(&l->mutex);
+}
+
+void tessi_progress_end(struct tessi_log *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    struct progress *p = &l->progress;
+    if (p->active && p->marks) {
+        char text[256];
+        progress_text(p, now(), 1, text, sizeof text);
+        wipe(l);
+        fprintf(l->terminal, "%s\n", text);
+        (void)fflush(l->terminal);
+    }
+    p->active = 0;
+    pthread_mutex_unlock(&l->mutex);
+}

@@ -1,0 +1,75 @@
+/* tess_alloc. A block is had from calloc, whose large blocks are untouched zero pages of the system, so gigabytes cost nothing
+ * until they are used. A head of one alignment unit in front of what the caller sees remembers the size and where the
+ * block really starts. SPDX-License-Identifier: MIT */
+#include "core/base/memory.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define ALIGNMENT 64
+
+struct head {
+    void *block;
+    size_t bytes;
+};
+
+_Static_assert(sizeof(struct head) <= ALIGNMENT, "the head fits into one unit of alignment");
+
+static _Atomic int64_t in_use, peak, fail_in;
+
+int64_t tessi_memory_in_use(void)
+{
+    return atomic_load(&in_use);
+}
+
+int64_t tessi_memory_peak(void)
+{
+    return atomic_load(&peak);
+}
+
+void tessi_memory_fail_at(int64_t n)
+{
+    atomic_store(&fail_in, n);
+}
+
+static int told_to_fail(void)
+{
+    int64_t left = atomic_load(&fail_in);
+    while (left > 0)
+        if (atomic_compare_exchange_weak(&fail_in, &left, left - 1))
+            return left == 1;
+    return 0;
+}
+
+int tess_alloc(struct tess_call *c, size_t bytes, const char *what, void **out)
+{
+    *out = NULL;
+    char *block = NULL;
+    if (bytes <= PTRDIFF_MAX - 2 * ALIGNMENT && !told_to_fail())
+        block = calloc(1, bytes + 2 * ALIGNMENT);
+    if (!block)
+        return c->fail(c, TESS_E_MEMORY, "no memory for %s: %.1f MiB wanted, %.1f MiB in use; use smaller sizes or end other programs",
+                       what, (double)bytes / 1048576.0, (double)tessi_memory_in_use() / 1048576.0);
+
+    /* At least one unit lies between the block's start and the data, and the head sits at its end. */
+    char *data = block + 2 * ALIGNMENT - (uintptr_t)block % ALIGNMENT;
+    struct head *head = (struct head *)(void *)data - 1;
+    head->block = block;
+    head->bytes = bytes;
+
+    int64_t now = atomic_fetch_add(&in_use, (int64_t)bytes) + (int64_t)bytes;
+    int64_t most = atomic_load(&peak);
+    while (most < now && !atomic_compare_exchange_weak(&peak, &most, now))
+        continue;
+    *out = data;
+    return TESS_OK;
+}
+
+void tess_free(void *memory)
+{
+    if (!memory)
+        return;
+    struct head *head = (struct head *)memory - 1;
+    atomic_fetch_sub(&in_use, (int64_t)head->bytes);
+    free(head->block);
+}

@@ -1,0 +1,175 @@
+/* The pool: threads sleep until a loop is posted, take indices from one counter in order, and sleep again. The caller works
+ * too, as worker 0. Every worker takes part in every loop, if only to see that nothing is left; so when the last has
+ * reported, no thread can still touch the loop's state and the next may be posted. SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* sched_getaffinity */
+#include "core/base/workers.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+struct worker {
+    struct tessi_workers *pool;
+    int number;
+    pthread_t thread;
+};
+
+struct tessi_workers {
+    int threads, started; /* wanted, and how many threads were made (without the caller) */
+    int ready;            /* mutex and conditions exist */
+    pthread_mutex_t mutex;
+    pthread_cond_t posted, finished;
+    uint64_t loop; /* number of the loop posted last */
+    int busy;      /* threads that have not reported for it */
+    int closing;
+    void (*task)(void *user, int worker, int64_t i);
+    void *user;
+    int64_t n;
+    _Atomic int64_t next;
+    struct worker *worker;
+};
+
+static void work(struct tessi_workers *w, int number)
+{
+    for (;;) {
+        int64_t i = atomic_fetch_add_explicit(&w->next, 1, memory_order_relaxed);
+        if (i >= w->n)
+            return;
+        w->task(w->user, number, i);
+    }
+}
+
+static void *thread_main(void *argument)
+{
+    struct worker *self = argument;
+    struct tessi_workers *w = self->pool;
+    uint64_t seen = 0;
+    pthread_mutex_lock(&w->mutex);
+    for (;;) {
+        while (w->loop == seen && !w->closing)
+            pthread_cond_wait(&w->posted, &w->mutex);
+        if (w->closing)
+            break;
+        seen = w->loop;
+        pthread_mutex_unlock(&w->mutex);
+        work(w, self->number);
+        pthread_mutex_lock(&w->mutex);
+        if (--w->busy == 0)
+            pthread_cond_signal(&w->finished);
+    }
+    pthread_mutex_unlock(&w->mutex);
+    return NULL;
+}
+
+/* Signals are for the thread that called the library: a worker takes none. */
+static int start_threads(struct tess_call *c, struct tessi_workers *w)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int error = 0;
+    while (!error && w->started < w->threads - 1) {
+        struct worker *worker = &w->worker[w->started];
+        *worker = (struct worker){.pool = w, .number = w->started + 1};
+        error = pthread_create(&worker->thread, NULL, thread_main, worker);
+        w->started += !error;
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (error)
+        return c->fail(c, TESS_E_FAILED, "cannot start thread %d of %d: %s; use fewer with `--threads`", w->started + 2, w->threads,
+                       strerror(error));
+    return TESS_OK;
+}
+
+int tessi_workers_new(struct tess_call *c, int threads, struct tessi_workers **out)
+{
+    *out = NULL;
+    if (threads < 1)
+        return c->fail(c, TESS_E_VALUE, "%d threads were asked for; use at least 1", threads);
+    struct tessi_workers *w = NULL;
+    void *memory;
+    TESS_TRY(tess_alloc(c, sizeof *w, "the worker pool", &memory));
+    w = memory;
+    w->threads = threads;
+    int status = TESS_OK;
+    if (threads > 1) {
+        status = tess_alloc(c, (size_t)(threads - 1) * sizeof *w->worker, "the worker pool", &memory);
+        if (status != TESS_OK)
+            goto done;
+        w->worker = memory;
+        pthread_mutex_init(&w->mutex, NULL);
+        pthread_cond_init(&w->posted, NULL);
+        pthread_cond_init(&w->finished, NULL);
+        w->ready = 1;
+        status = start_threads(c, w);
+    }
+done:
+    if (status != TESS_OK)
+        tessi_workers_free(w);
+    else
+        *out = w;
+    return status;
+}
+
+void tessi_workers_free(struct tessi_workers *w)
+{
+    if (!w)
+        return;
+    if (w->ready) {
+        pthread_mutex_lock(&w->mutex);
+        w->closing = 1;
+        pthread_cond_broadcast(&w->posted);
+        pthread_mutex_unlock(&w->mutex);
+        for (int i = 0; i < w->started; i++)
+            pthread_join(w->worker[i].thread, NULL);
+        pthread_cond_destroy(&w->posted);
+        pthread_cond_destroy(&w->finished);
+        pthread_mutex_destroy(&w->mutex);
+    }
+    tess_free(w->worker);
+    tess_free(w);
+}
+
+int tessi_workers_count(const struct tessi_workers *w)
+{
+    return w->threads;
+}
+
+void tessi_workers_run(struct tessi_workers *w, int64_t n, void (*task)(void *user, int worker, int64_t i), void *user)
+{
+    if (w->threads == 1) {
+        for (int64_t i = 0; i < n; i++)
+            task(user, 0, i);
+        return;
+    }
+    pthread_mutex_lock(&w->mutex);
+    assert(w->busy == 0);
+    w->task = task;
+    w->user = user;
+    w->n = n;
+    atomic_store_explicit(&w->next, 0, memory_order_relaxed);
+    w->busy = w->started;
+    w->loop++;
+    pthread_cond_broadcast(&w->posted);
+    pthread_mutex_unlock(&w->mutex);
+
+    work(w, 0);
+
+    pthread_mutex_lock(&w->mutex);
+    while (w->busy)
+        pthread_cond_wait(&w->finished, &w->mutex);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+int tessi_processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
+        return CPU_COUNT(&set);
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (int)n : 1;
+}

@@ -1,0 +1,111 @@
+/* What the files of a pipeline share: its stages, and one execution of a stage. SPDX-License-Identifier: MIT */
+#ifndef TESSI_FLOW_PRIVATE_H
+#define TESSI_FLOW_PRIVATE_H
+
+#include "core/base/facts_private.h"
+#include "core/flow/pipeline.h"
+#include "core/plug/spec.h"
+#include "core/store/store.h"
+
+/* Name under which a stage's fingerprint stands among the inputs of its provenance. No port has a blank in its name. */
+#define TESSI_FILES_INPUT "files read"
+
+/* What a port of a stage is connected to: another stage, a file, or nothing. */
+struct tessi_input {
+    const struct tess_port *port;
+    const struct tessi_spec *at; /* where the pipeline says so; NULL: not connected */
+    int64_t stage;               /* index of the stage, or -1 */
+    char *file;                  /* path of an artefact from outside, or NULL */
+    struct tess_facts *file_facts;
+    char file_digest[TESS_DIGEST_TEXT];
+};
+
+struct tessi_stage {
+    const char *name;
+    struct tessi_spec *spec;
+    const struct tess_component *component;
+    struct tess_instance *instance;
+    const struct tess_stage_1 *ops;
+    uint64_t seed;
+    int own_seed; /* the pipeline says it for this stage */
+    int wanted, forced;
+    int64_t inputs; /* ports of the plugin */
+    struct tessi_input *input;
+    struct tess_facts *facts; /* planned; what the artefact says once there is one */
+    struct tess_cost cost;
+    int64_t steps;
+    char *plugins;                 /* "stage/1 encode, tessera-stages 0.1.0; ..." */
+    char files[TESS_DIGEST_TEXT];  /* what it reads from outside the pipeline; "" for nothing */
+    char key[TESS_DIGEST_TEXT];    /* "": not known before its inputs are */
+    char digest[TESS_DIGEST_TEXT]; /* content of its artefact; "": not known */
+    int32_t state;
+    int32_t outcome;
+    double seconds;
+    char reason[512];
+    char *cached; /* RUNS/.cache/KEY.h5, once the key is known; may not be there */
+    char *path;   /* RUNS/NAME/STAGE.h5 */
+    int64_t pictures;
+    char **picture; /* their files, once exported */
+};
+
+struct tessi_pipeline {
+    struct tessi_runtime *runtime;
+    struct tessi_spec *root;
+    char *source; /* the YAML's path */
+    char *name, *folder, *cache;
+    uint64_t seed;
+    int64_t checkpoint_seconds;
+    int64_t count; /* all stages, each after those it reads */
+    struct tessi_stage *stage;
+    int64_t views, *view; /* the wanted ones */
+};
+
+/* ---- stages (stages.c): names, edges, order, ports ------------------------------------------------------------------ */
+
+/* p->stage from p->root in order of execution, with seeds; no instance yet. */
+int tessi_stages_order(struct tess_call *c, struct tessi_pipeline *p) TESS_CHECKED;
+/* Opens the plugin and connects its ports. */
+int tessi_stage_open(struct tess_call *c, struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
+void tessi_stage_close(struct tessi_stage *s);
+/* "FILE:LINE:COLUMN: stage `x`" in front of the call's message; gives `status`. */
+int tessi_stage_blame(struct tess_call *c, const struct tessi_stage *s, int status);
+int tessi_seed_read(struct tess_call *c, const struct tessi_spec *at, uint64_t *out) TESS_CHECKED;
+/* 1 when `kind` is one of "codes|samples". */
+int tessi_kind_fits(const char *kinds, const char *kind);
+
+/* ---- cache (key.c, cache.c, reason.c) ------------------------------------------------------------------------------- */
+
+/* Digest of what an input gives; "" when its stage has not been computed. */
+const char *tessi_input_digest(const struct tessi_pipeline *p, const struct tessi_input *in);
+/* Plugins and files once, then the key when all inputs are known. */
+int tessi_stage_key(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
+/* Is there a whole artefact of this key? Then *found = 1, and facts and digest are its own. One that is damaged or carries another
+ * key is TESS_E_DATA. Where the cache has none, an intact one in the run's folder will do. */
+int tessi_cache_find(struct tess_call *c, struct tessi_stage *s, int *found) TESS_CHECKED;
+/* The planned facts must be among those found; where not, the first name that differs, else NULL. */
+const char *tessi_facts_missing(const struct tess_facts *planned, const struct tess_facts *found);
+/* State and reason of a stage that is not cached. */
+void tessi_stage_reason(const struct tessi_pipeline *p, struct tessi_stage *s);
+
+/* ---- execution (execute.c, stage_run.c, resolved.c) --------------------------------------------------------------------- */
+
+struct tess_stage_run {
+    struct tess_call *c;
+    struct tessi_log *log;
+    const char *name, *key;
+    uint64_t seed;
+    int64_t inputs;
+    const struct tess_port **port;
+    struct tess_artefact **input; /* NULL where not connected */
+    struct tess_artefact *output;
+    char *checkpoint;              /* path */
+    struct tess_artefact *resumed; /* opened at the first question */
+    int looked;
+    double interval, last_checkpoint, last_line; /* seconds; of the monotonic clock */
+};
+double tessi_clock(void);
+
+/* The pipeline with every default, to be run again. */
+int tessi_resolved_write(struct tess_call *c, const struct tessi_pipeline *p, const char *path) TESS_CHECKED;
+
+#endif

@@ -1,0 +1,181 @@
+/* A pipeline's file, the files it extends, and the command line, as one tree.
+ *
+ * A base is loaded whole before what extends it is laid over it, so a chain of files reads from the oldest to the newest. A
+ * base's name is not passed on: a change that forgot to name itself would write into the base's run.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/flow/load.h"
+
+#include "core/flow/files.h"
+#include "core/flow/yaml.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_CHAIN 16
+
+struct loader {
+    struct tess_call *c;
+    struct tessi_spec *dropped;
+    int64_t chain;
+    char *path[MAX_CHAIN]; /* of the files being loaded, without links, the first extending the second ... */
+};
+
+static const char *const top_keys[] = {"tessera", "name", "seed", "params", "stages", "extends", "backend", "precision"};
+#define TOP_KEYS ((int64_t)(sizeof top_keys / sizeof *top_keys))
+
+static int is_top_key(const char *key)
+{
+    for (int64_t i = 0; i < TOP_KEYS; i++)
+        if (strcmp(top_keys[i], key) == 0)
+            return 1;
+    return 0;
+}
+
+/* What each file has to be for itself. */
+static int check_file(struct tess_call *c, const struct tessi_spec *root)
+{
+    if (root->kind != TESSI_MAP)
+        return tessi_spec_fail(c, root, TESS_E_USAGE, "wanted a pipeline, a map beginning with `tessera: 1`");
+    for (const struct tessi_spec *key = root->child; key; key = key->next) {
+        if (is_top_key(key->key))
+            continue;
+        const char *nearest = tessi_nearest_name(key->key, top_keys, TOP_KEYS);
+        return tessi_key_fail(c, key, TESS_E_USAGE, "a pipeline has no key `%s`; %s%s%s", key->key,
+                              nearest ? "did you mean `" : "it takes ",
+                              nearest ? nearest : "tessera, name, seed, params, stages, extends, backend, precision", nearest ? "`?" : "");
+    }
+    const struct tessi_spec *version = tessi_spec_child(root, "tessera");
+    int64_t number = 0;
+    if (!version)
+        return tessi_spec_fail(c, root, TESS_E_USAGE, "wanted `tessera: 1`, the version of the pipeline language, found no `tessera`");
+    TESS_TRY(tessi_spec_i64(c, version, &number));
+    if (number != 1)
+        return tessi_spec_fail(c, version, TESS_E_USAGE,
+                               "wanted `tessera: 1`, found %lld; this program reads version 1 of the pipeline language", (long long)number);
+    return TESS_OK;
+}
+
+/* Takes a key away from a map; NULL when it is not there. */
+static struct tessi_spec *detach(struct tessi_spec *map, const char *key)
+{
+    for (struct tessi_spec **at = &map->child; *at; at = &(*at)->next) {
+        struct tessi_spec *found = *at;
+        if (strcmp(found->key, key) != 0)
+            continue;
+        *at = found->next;
+        found->next = NULL;
+        return found;
+    }
+    return NULL;
+}
+
+static int enter(struct loader *l, const char *path, const struct tessi_spec *from)
+{
+    char real[PATH_MAX], round[1024] = "";
+    if (!realpath(path, real))
+        return TESS_OK; /* it cannot be opened either, and that message is better */
+    for (int64_t i = 0; i < l->chain; i++) {
+        if (strcmp(l->path[i], real) != 0)
+            continue;
+        for (; i < l->chain; i++) {
+            const char *slash = strrchr(l->path[i], '/');
+            size_t used = strlen(round);
+            snprintf(round + used, sizeof round - used, "%s -> ", slash ? slash + 1 : l->path[i]);
+        }
+        const char *slash = strrchr(real, '/');
+        return tessi_spec_fail(l->c, from, TESS_E_USAGE, "`extends` goes in a circle: %s%s", round, slash ? slash + 1 : real);
+    }
+    if (l->chain == MAX_CHAIN)
+        return tessi_spec_fail(l->c, from, TESS_E_USAGE, "wanted at most %d files that extend one another, found more", MAX_CHAIN);
+    TESS_TRY(tessi_format(l->c, &l->path[l->chain], "%s", real));
+    l->chain++;
+    return TESS_OK;
+}
+
+/* `from`: the node that named the file; NULL for the first one. */
+static int load_file(struct loader *l, const char *path, const struct tessi_spec *from, struct tessi_spec **out)
+{
+    struct tessi_spec *root = NULL, *extends = NULL, *base = NULL;
+    char *base_path = NULL;
+    *out = NULL;
+    TESS_TRY(enter(l, path, from));
+    int status = tessi_yaml_load(l->c, path, &root);
+    if (status != TESS_OK && from && status == TESS_E_IO)
+        tessi_call_prefix(l->c, "%s:%d:%d: extends", from->file, (int)from->line, (int)from->column);
+    if (status != TESS_OK || (status = check_file(l->c, root)) != TESS_OK)
+        goto done;
+    extends = detach(root, "extends");
+    if (!extends)
+        goto done;
+    if (extends->kind != TESSI_SCALAR || !*extends->text || strstr(extends->text, "${")) {
+        status = tessi_spec_fail(l->c, extends, TESS_E_USAGE, "`extends` wants the path of one file, without `${...}`");
+        goto done;
+    }
+    if ((status = tessi_path_beside(l->c, path, extends->text, &base_path)) != TESS_OK ||
+        (status = load_file(l, base_path, extends, &base)) != TESS_OK)
+        goto done;
+    tessi_spec_free(detach(base, "name"));
+    struct tessi_spec *change = root;
+    root = base;
+    base = NULL;
+    status = tessi_merge(l->c, root, change, l->dropped);
+done:
+    if (status != TESS_OK) {
+        tessi_spec_free(root);
+        root = NULL;
+    }
+    tessi_spec_free(extends);
+    tessi_spec_free(base);
+    tess_free(base_path);
+    *out = root;
+    return status;
+}
+
+/* "fashion" of "pipelines/fashion.yaml", where the file does not say a name. */
+static int default_name(struct tess_call *c, struct tessi_spec *root, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path, *dot = strrchr(file, '.');
+    struct tessi_spec *name = NULL;
+    char *text = NULL;
+    if (tessi_spec_child(root, "name"))
+        return TESS_OK;
+    TESS_TRY(tessi_format(c, &text, "%.*s", (int)(dot && dot > file ? dot - file : (ptrdiff_t)strlen(file)), file));
+    int status = tessi_spec_new(c, TESSI_SCALAR, path, 1, 1, &name);
+    if (status == TESS_OK) {
+        name->quoted = 1;
+        tessi_spec_append(root, name);
+        status = tessi_spec_set_key(c, name, "name");
+    }
+    if (status == TESS_OK)
+        status = tessi_spec_set_text(c, name, text);
+    tess_free(text);
+    return status;
+}
+
+int tessi_pipeline_load(struct tess_call *c, const struct tessi_pipeline_options *o, struct tessi_spec **out)
+{
+    struct loader l = {.c = c};
+    struct tessi_spec *root = NULL;
+    *out = NULL;
+    int status = tessi_spec_new(c, TESSI_SEQUENCE, o->path, 1, 1, &l.dropped);
+    if (status == TESS_OK)
+        status = load_file(&l, o->path, NULL, &root);
+    if (status == TESS_OK)
+        status = default_name(c, root, o->path);
+    for (int64_t i = 0; status == TESS_OK && i < o->overrides; i++)
+        status = tessi_override(c, root, o->override[i], i + 1, l.dropped);
+    if (status == TESS_OK)
+        status = tessi_interpolate(c, root, l.dropped);
+    if (status != TESS_OK) {
+        tessi_spec_free(root);
+        root = NULL;
+    }
+    while (l.chain)
+        tess_free(l.path[--l.chain]);
+    tessi_spec_free(l.dropped);
+    *out = root;
+    return status;
+}

@@ -1,0 +1,222 @@
+/* A pipeline opened: loaded, ordered, planned stage by stage, and compared with the cache. Nothing is computed here.
+ *
+ * A stage plans from the facts of its inputs. Where an input is cached, those are the artefact's own, which may say more than
+ * was planned (the digest of a tokenizer, say); so a pipeline of which half is done is checked the more closely.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/flow/files.h"
+#include "core/flow/load.h"
+#include "core/flow/flow_private.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- settings ------------------------------------------------------------------------------------------------------ */
+
+static int read_word(struct tess_call *c, const struct tessi_pipeline *p, const char *key, const char **out)
+{
+    const struct tessi_spec *at = tessi_spec_child(p->root, key);
+    *out = NULL;
+    if (!at)
+        return TESS_OK;
+    if (at->kind != TESSI_SCALAR || !at->text || !*at->text)
+        return tessi_spec_fail(c, at, TESS_E_USAGE, "`%s` wants a word", key);
+    *out = at->text;
+    return TESS_OK;
+}
+
+static int read_name(struct tess_call *c, struct tessi_pipeline *p)
+{
+    const char *name;
+    TESS_TRY(read_word(c, p, "name", &name));
+    int fine = isalnum((unsigned char)*name) && strlen(name) <= 64;
+    for (const char *at = name; *at; at++)
+        fine = fine && (isalnum((unsigned char)*at) || strchr("-_.", *at));
+    if (!fine)
+        return tessi_spec_fail(
+            c, tessi_spec_child(p->root, "name"), TESS_E_USAGE,
+            "`name` names the run's folder: 1 to 64 letters, digits, `-`, `_` and `.`, beginning with a letter or digit; found `%s`", name);
+    return tessi_format(c, &p->name, "%s", name);
+}
+
+static int read_settings(struct tess_call *c, struct tessi_pipeline *p, const struct tessi_pipeline_options *o)
+{
+    const char *word, *workdir = o->workdir && *o->workdir ? o->workdir : ".";
+    TESS_TRY(read_name(c, p));
+    int here = strcmp(workdir, ".") == 0;
+    TESS_TRY(tessi_format(c, &p->folder, "%s%sruns/%s", here ? "" : workdir, here ? "" : "/", p->name));
+    TESS_TRY(tessi_format(c, &p->cache, "%s%sruns/.cache", here ? "" : workdir, here ? "" : "/"));
+    const struct tessi_spec *seed = tessi_spec_child(p->root, "seed");
+    if (seed)
+        TESS_TRY(tessi_seed_read(c, seed, &p->seed));
+    if (o->seed)
+        p->seed = *o->seed;
+    TESS_TRY(read_word(c, p, "precision", &word));
+    if (word && strcmp(word, "auto") != 0 && strcmp(word, "f32") != 0)
+        return tessi_spec_fail(c, tessi_spec_child(p->root, "precision"), TESS_E_VALUE,
+                               "precision `%s` is not available; this build has auto and f32", word);
+    TESS_TRY(read_word(c, p, "backend", &word));
+    if (word)
+        TESS_TRY(tessi_runtime_choose_backend(c, p->runtime, word));
+    return tessi_runtime_compute(c, p->runtime);
+}
+
+/* ---- what is wanted ------------------------------------------------------------------------------------------------ */
+
+static int find_stage(struct tess_call *c, const struct tessi_pipeline *p, const char *flag, const char *name, struct tessi_stage **out)
+{
+    char near[300];
+    for (int64_t i = 0; i < p->count; i++)
+        if (strcmp(p->stage[i].name, name) == 0) {
+            *out = &p->stage[i];
+            return TESS_OK;
+        }
+    return c->fail(c, TESS_E_USAGE, "%s: there is no stage `%s`%s", flag, name,
+                   tessi_suggest(tessi_spec_child(p->root, "stages"), name, near, sizeof near));
+}
+
+static int choose(struct tess_call *c, struct tessi_pipeline *p, const struct tessi_pipeline_options *o)
+{
+    void *memory;
+    struct tessi_stage *last = NULL, *forced = NULL;
+    if (o->until) {
+        TESS_TRY(find_stage(c, p, "--until", o->until, &last));
+        last->wanted = 1;
+    }
+    for (int64_t i = p->count - 1; i >= 0; i--) {
+        struct tessi_stage *s = &p->stage[i];
+        s->wanted |= !last;
+        for (int64_t k = 0; s->wanted && k < s->inputs; k++)
+            if (s->input[k].stage >= 0)
+                p->stage[s->input[k].stage].wanted = 1;
+    }
+    for (int64_t i = 0; i < o->forces; i++) {
+        TESS_TRY(find_stage(c, p, "--force", o->force[i], &forced));
+        if (!forced->wanted)
+            return c->fail(c, TESS_E_USAGE, "--force %s: this stage comes after --until %s", forced->name, o->until);
+        forced->forced = 1;
+    }
+    TESS_TRY(tess_alloc(c, (size_t)p->count * sizeof *p->view, "a plan", &memory));
+    p->view = memory;
+    for (int64_t i = 0; i < p->count; i++)
+        if (p->stage[i].wanted)
+            p->view[p->views++] = i;
+    return TESS_OK;
+}
+
+/* ---- planning ------------------------------------------------------------------------------------------------------ */
+
+static int plan_stage(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(c, (size_t)(s->inputs + 1) * sizeof(struct tess_facts *), "facts of inputs", &memory));
+    const struct tess_facts **in = memory;
+    for (int64_t i = 0; i < s->inputs; i++)
+        in[i] = s->input[i].stage >= 0 ? p->stage[s->input[i].stage].facts : s->input[i].file_facts;
+    int status = tessi_facts_new(c, &s->facts);
+    if (status == TESS_OK) {
+        struct tess_stage_plan plan = {.size = sizeof plan, .in = in, .out = s->facts, .seed = s->seed};
+        status = s->ops->plan(tess_instance_self(s->instance), c, &plan);
+        s->cost = plan.cost;
+        s->steps = plan.steps;
+    }
+    tess_free(in);
+    return status == TESS_OK ? status : tessi_stage_blame(c, s, status);
+}
+
+static int look_up(struct tess_call *c, struct tessi_pipeline *p, struct tessi_stage *s)
+{
+    int found = 0;
+    int status = tessi_stage_key(c, p, s);
+    if (status == TESS_OK && *s->key && !s->forced)
+        status = tessi_cache_find(c, s, &found);
+    if (status != TESS_OK)
+        return tessi_stage_blame(c, s, status);
+    s->state = TESSI_CACHED;
+    if (!found)
+        tessi_stage_reason(p, s);
+    return TESS_OK;
+}
+
+int tessi_pipeline_open(struct tess_call *c, struct tessi_runtime *r, const struct tessi_pipeline_options *o, struct tessi_pipeline **out)
+{
+    void *memory;
+    *out = NULL;
+    TESS_TRY(tess_alloc(c, sizeof(struct tessi_pipeline), "a pipeline", &memory));
+    struct tessi_pipeline *p = memory;
+    p->runtime = r;
+    p->checkpoint_seconds = o->checkpoint_seconds > 0 ? o->checkpoint_seconds : 60;
+    int status = tessi_format(c, &p->source, "%s", o->path);
+    if (status == TESS_OK)
+        status = tessi_pipeline_load(c, o, &p->root);
+    if (status == TESS_OK)
+        status = read_settings(c, p, o);
+    if (status == TESS_OK)
+        status = tessi_stages_order(c, p);
+    for (int64_t i = 0; status == TESS_OK && i < p->count; i++)
+        status = tessi_stage_open(c, p, &p->stage[i]);
+    if (status == TESS_OK)
+        status = choose(c, p, o);
+    for (int64_t i = 0; status == TESS_OK && i < p->count; i++) {
+        status = plan_stage(c, p, &p->stage[i]);
+        if (status == TESS_OK && p->stage[i].wanted)
+            status = look_up(c, p, &p->stage[i]);
+    }
+    if (status != TESS_OK) {
+        tessi_pipeline_free(p);
+        p = NULL;
+    }
+    *out = p;
+    return status;
+}
+
+void tessi_pipeline_free(struct tessi_pipeline *p)
+{
+    if (!p)
+        return;
+    for (int64_t i = p->count - 1; i >= 0; i--)
+        tessi_stage_close(&p->stage[i]);
+    tess_free(p->stage);
+    tess_free(p->view);
+    tess_free(p->source);
+    tess_free(p->name);
+    tess_free(p->folder);
+    tess_free(p->cache);
+    tessi_spec_free(p->root);
+    tess_free(p);
+}
+
+const char *tessi_pipeline_name(const struct tessi_pipeline *p)
+{
+    return p->name;
+}
+
+const char *tessi_pipeline_folder(const struct tessi_pipeline *p)
+{
+    return p->folder;
+}
+
+int64_t tessi_pipeline_count(const struct tessi_pipeline *p)
+{
+    return p->views;
+}
+
+void tessi_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct tessi_stage_view *out)
+{
+    const struct tessi_stage *s = &p->stage[p->view[i]];
+    *out = (struct tessi_stage_view){
+        .name = s->name,
+        .use = s->component->name,
+        .state = s->state,
+        .reason = s->reason,
+        .parameters = tessi_instance_resolved(s->instance),
+        .cost = s->cost,
+        .steps = s->steps,
+        .path = s->path,
+        .outcome = s->outcome,
+        .seconds = s->seconds,
+        .pictures = s->pictures,
+        .picture = (const char *const *)s->picture,
+    };
+}

@@ -1,0 +1,120 @@
+/* resolved.yaml: the pipeline as it was run, every default filled in, every path absolute, nothing left to look up. Run again it
+ * has the same keys, so it computes nothing.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#include "core/flow/files.h"
+#include "core/flow/load.h"
+#include "core/flow/flow_private.h"
+#include "core/flow/yaml.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A text that holds `${` would be taken for a reference when it is read again. */
+static int escape(struct tess_call *c, struct tessi_spec *s)
+{
+    for (struct tessi_spec *child = s->child; child; child = child->next)
+        TESS_TRY(escape(c, child));
+    if (s->kind != TESSI_SCALAR || !s->text || !strstr(s->text, "${"))
+        return TESS_OK;
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *to = open_memstream(&text, &bytes);
+    for (const char *at = s->text; to && *at; at++) {
+        if (strncmp(at, "${", 2) == 0)
+            fputc('$', to);
+        fputc(*at, to);
+    }
+    int status = to && fclose(to) == 0 ? tessi_spec_set_text(c, s, text) : c->fail(c, TESS_E_MEMORY, "no memory for a text");
+    free(text);
+    return status;
+}
+
+static int print_value(struct tess_call *c, struct tessi_spec *s, FILE *to)
+{
+    char *text = NULL;
+    TESS_TRY(escape(c, s));
+    TESS_TRY(tessi_spec_print(c, s, &text));
+    fputs(text, to);
+    tess_free(text);
+    return TESS_OK;
+}
+
+static int print_text(struct tess_call *c, const char *text, FILE *to)
+{
+    struct tessi_spec *s = NULL;
+    TESS_TRY(tessi_spec_new(c, TESSI_SCALAR, "resolved", 1, 1, &s));
+    s->quoted = 1;
+    int status = tessi_spec_set_text(c, s, text);
+    if (status == TESS_OK)
+        status = print_value(c, s, to);
+    tessi_spec_free(s);
+    return status;
+}
+
+static int print_inputs(struct tess_call *c, const struct tessi_stage *s, FILE *to)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < s->inputs; i++) {
+        const struct tessi_input *in = &s->input[i];
+        if (!in->at)
+            continue;
+        fprintf(to, "%s%s: ", n++ ? ", " : "    in: {", in->port->name);
+        TESS_TRY(print_text(c, in->file ? in->file : in->at->text, to));
+    }
+    if (n)
+        fputs("}\n", to);
+    return TESS_OK;
+}
+
+static int print_stage(struct tess_call *c, const struct tessi_stage *s, FILE *to)
+{
+    const char *text = tessi_instance_resolved(s->instance);
+    struct tessi_spec *values = NULL;
+    TESS_TRY(tessi_yaml_parse(c, text, strlen(text), s->name, &values));
+    fprintf(to, "  %s:\n    use: %s\n", s->name, s->component->name);
+    int status = print_inputs(c, s, to);
+    if (s->own_seed)
+        fprintf(to, "    seed: %" PRIu64 "\n", s->seed);
+    for (struct tessi_spec *value = values->child; value && status == TESS_OK; value = value->next) {
+        if (strcmp(value->key, "use") == 0)
+            continue;
+        fprintf(to, "    %s: ", value->key);
+        status = print_value(c, value, to);
+        fputc('\n', to);
+    }
+    tessi_spec_free(values);
+    return status;
+}
+
+static int print(struct tess_call *c, const struct tessi_pipeline *p, FILE *to)
+{
+    fprintf(to, "# %s with every default, written by tessera %s. `tessera run` takes it as it is.\ntessera: 1\nname: ", p->name,
+            PACKAGE_VERSION);
+    TESS_TRY(print_text(c, p->name, to));
+    fprintf(to, "\nseed: %" PRIu64 "\nbackend: %s\nprecision: f32\nstages:\n", p->seed, tess_instance_name(p->runtime->backend));
+    for (int64_t i = 0; i < p->count; i++)
+        TESS_TRY(print_stage(c, &p->stage[i], to));
+    return TESS_OK;
+}
+
+int tessi_resolved_write(struct tess_call *c, const struct tessi_pipeline *p, const char *path)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *to = open_memstream(&text, &bytes);
+    if (!to)
+        return c->fail(c, TESS_E_MEMORY, "no memory for %s", path);
+    int status = print(c, p, to);
+    if (fclose(to) != 0 && status == TESS_OK)
+        status = c->fail(c, TESS_E_MEMORY, "no memory for %s", path);
+    if (status == TESS_OK)
+        status = tessi_write_text(c, path, text, bytes);
+    free(text);
+    return status;
+}

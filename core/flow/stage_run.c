@@ -1,0 +1,138 @@
+/* What a running stage asks of its host: inputs and output, progress, stopping, checkpoints.
+ *
+ * A checkpoint is an artefact of kind "checkpoint" beside the one being made, under the same key, so that it can only be taken
+ * up by exactly the stage that left it. It is a help, never a duty: one that cannot be written or read back costs time and
+ * no results, hence warnings and no failures.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/flow/files.h"
+#include "core/flow/flow_private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define CHECKPOINT "checkpoint"
+#define LINE_SECONDS 5 /* between progress events in the log */
+
+double tessi_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+const struct tess_artefact *tess_stage_input(const struct tess_stage_run *r, const char *port)
+{
+    for (int64_t i = 0; i < r->inputs; i++)
+        if (strcmp(r->port[i]->name, port) == 0)
+            return r->input[i];
+    return NULL;
+}
+
+struct tess_artefact *tess_stage_output(struct tess_stage_run *r)
+{
+    return r->output;
+}
+
+uint64_t tess_stage_seed(const struct tess_stage_run *r)
+{
+    return r->seed;
+}
+
+void tess_stage_progress(struct tess_stage_run *r, int64_t done, int64_t total, const char *unit, const char *figure, double value)
+{
+    double now = tessi_clock();
+    tessi_progress(r->log, done, total, unit, figure, value);
+    if (now - r->last_line < LINE_SECONDS && done < total)
+        return;
+    r->last_line = now;
+    if (figure)
+        tessi_log_event(r->log, "progress", "s:stage", r->name, "i:done", done, "i:total", total, "s:unit", unit, "s:figure", figure,
+                        "f:value", value, NULL);
+    else
+        tessi_log_event(r->log, "progress", "s:stage", r->name, "i:done", done, "i:total", total, "s:unit", unit, NULL);
+}
+
+void tess_stage_note(struct tess_stage_run *r, const char *format, ...)
+{
+    char text[1024];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    tessi_log_note(r->log, "%s: %s", r->name, text);
+}
+
+int tess_stage_stopping(const struct tess_stage_run *r)
+{
+    (void)r;
+    return tessi_signals_stopping();
+}
+
+int tess_stage_checkpoint_due(const struct tess_stage_run *r)
+{
+    return tessi_signals_checkpoint() || tessi_clock() - r->last_checkpoint >= r->interval;
+}
+
+/* ---- checkpoints --------------------------------------------------------------------------------------------------- */
+
+static int open_checkpoint(struct tess_call *c, const struct tess_stage_run *r, struct tess_artefact **out)
+{
+    TESS_TRY(tessi_artefact_open(c, r->checkpoint, out));
+    const char *key = tessi_artefact_provenance(*out, "key");
+    if (strcmp(tess_artefact_kind(*out), CHECKPOINT) != 0 || !key || strcmp(key, r->key) != 0)
+        return c->fail(c, TESS_E_DATA, "%s: wanted the checkpoint of key %.12s..., found something else", r->checkpoint, r->key);
+    return tessi_artefact_verify(c, *out);
+}
+
+const struct tess_artefact *tess_stage_resume(struct tess_stage_run *r)
+{
+    struct tessi_call own;
+    if (r->looked)
+        return r->resumed;
+    r->looked = 1;
+    if (!tessi_is_file(r->checkpoint))
+        return NULL;
+    tessi_call_init(&own, r->c->host);
+    if (open_checkpoint(&own.call, r, &r->resumed) != TESS_OK) {
+        tessi_log_warn(r->log, "%s: the checkpoint is left aside and the stage begins anew: %s", r->name, tessi_call_message(&own.call));
+        tessi_artefact_close(r->resumed);
+        r->resumed = NULL;
+    } else {
+        tessi_log_event(r->log, "resume", "s:stage", r->name, "s:checkpoint", r->checkpoint, NULL);
+    }
+    return r->resumed;
+}
+
+int tess_stage_checkpoint(struct tess_call *c, struct tess_stage_run *r,
+                          int (*write)(void *user, struct tess_call *c, struct tess_artefact *a), void *user)
+{
+    struct tessi_call own;
+    struct tess_artefact *a = NULL;
+    const struct tessi_provenance about = {.stage = r->name, .key = r->key, .seed = r->seed};
+    tessi_call_init(&own, c->host);
+    int disk = 1; /* the failure at hand is the disk's */
+    int status = tessi_artefact_create(&own.call, r->checkpoint, CHECKPOINT, &a);
+    if (status == TESS_OK) {
+        status = write(user, &own.call, a);
+        disk = status == TESS_E_IO || status == TESS_E_CREATE;
+    }
+    if (status == TESS_OK) {
+        disk = 1;
+        status = tessi_artefact_finish(&own.call, a, &about, NULL);
+        a = NULL;
+    }
+    tessi_artefact_close(a);
+    r->last_checkpoint = tessi_clock();
+    if (status == TESS_OK) {
+        tessi_log_event(r->log, CHECKPOINT, "s:stage", r->name, NULL);
+        return TESS_OK;
+    }
+    if (!disk || status == TESS_E_INTERNAL)
+        return c->fail(c, status, "%s", tessi_call_message(&own.call));
+    tessi_log_warn(r->log, "%s: no checkpoint could be written, the work goes on and the one before is kept: %s", r->name,
+                   tessi_call_message(&own.call));
+    return TESS_OK;
+}

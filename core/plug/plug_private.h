@@ -1,0 +1,67 @@
+/* What the files of core/plug share. SPDX-License-Identifier: MIT */
+#ifndef TESSI_PLUG_PRIVATE_H
+#define TESSI_PLUG_PRIVATE_H
+
+#include "core/plug/registry.h"
+
+/* What a scalar is by the YAML 1.2 core schema. */
+enum { TESSI_IS_NULL = 1, TESSI_IS_BOOL = 2, TESSI_IS_INT = 3, TESSI_IS_REAL = 4, TESSI_IS_INFINITE = 5, TESSI_IS_TEXT = 6 };
+int tessi_scalar_is(const char *text, int quoted);
+/* 1 and the value, or 0: not such a scalar, or one that does not fit. */
+int tessi_read_i64(const struct tessi_spec *s, int64_t *out);
+int tessi_read_f64(const struct tessi_spec *s, double *out);
+int tessi_read_bool(const struct tessi_spec *s, int32_t *out);
+/* A node as an error tells it: `1.5`, `the text "many"`, `a list of 3`, `a map`, `nothing`. */
+const char *tessi_spec_found(const struct tessi_spec *s, char *text, size_t room);
+/* Shortest decimal that reads back as the same double. */
+const char *tessi_real_text(double value, char *text, size_t room);
+
+/* Appends to the string in text, cut to `room`. */
+void tessi_add(char *text, size_t room, const char *format, ...) TESS_PRINTF(3, 4);
+int tessi_text_copy(struct tess_call *c, const char *from, size_t bytes, char **out) TESS_CHECKED; /* tess_free */
+
+/* ---- tables -------------------------------------------------------------------------------------------------------- */
+
+/* "encoder" of "encoder/1", as a length for %.*s. */
+int tessi_kind_length(const char *kind);
+/* Bytes and alignment of the member behind a parameter of this type; 0 for an unknown type. */
+size_t tessi_param_bytes(int32_t type, size_t *align);
+/* Of an enum "l1|l2": the i-th name into text; 0 past the end. */
+int tessi_option(const struct tess_param *p, int64_t i, char *text, size_t room);
+/* Index of a name in an enum, or -1. */
+int64_t tessi_option_index(const struct tess_param *p, const char *name);
+/* Default of a list, from its text; 0 when the text is not such a list. */
+int tessi_list_default(const struct tess_param *p, struct tess_list *out);
+/* Kind and, in `like`, the other parameter's name ("" for none) of a component parameter; 0 when the text does not say so. */
+int tessi_component_text(const struct tess_param *p, char *kind, size_t kind_room, char *like, size_t like_room);
+/* What a parameter wants, for errors: "an integer 1 .. 4096". */
+const char *tessi_param_wants(const struct tess_param *p, char *text, size_t room);
+const struct tess_param *tessi_param_named(const struct tess_component *k, const char *name, int64_t *index);
+
+/* Everything the host promises to check before a plugin's code runs, but for names other files took. 1: fine; 0: `why` says,
+ * without the path, what was wanted and what was found. */
+int tessi_plugin_check(const struct tess_plugin *p, const struct tess_host *host, char *why, size_t room);
+/* i-th component by stride; NULL at the end. */
+const struct tess_component *tessi_component_at(const struct tess_plugin *p, int64_t i);
+/* Where the plugins are when the program `exe` runs from a build tree: 1 and the folder, or 0. */
+int tessi_tree_plugins(const char *exe, char *folder, size_t room);
+
+/* ---- instances ----------------------------------------------------------------------------------------------------- */
+
+struct tess_instance {
+    const struct tess_component *component;
+    const struct tess_plugin *plugin;
+    void *self;
+    int opened;                   /* open() was called, so close() must be */
+    struct tessi_spec *values;    /* `use` and every parameter, canonical; strings in self point into it */
+    struct tessi_spec *identity;  /* the same without paths and neutral ones */
+    char *resolved, *spec;        /* text of the two */
+    int64_t parts;                /* rows of the table */
+    struct tess_instance **part;  /* by row: opened sub-components */
+};
+
+/* Fills i->self, values, identity and part from spec; see tessi_instance_new. */
+int tessi_params_fill(struct tess_call *c, const struct tessi_registry *r, struct tess_instance *i, struct tessi_spec *spec,
+                      const struct tess_instance *like, const char *const *skip, int open) TESS_CHECKED;
+
+#endif

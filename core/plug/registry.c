@@ -1,0 +1,365 @@
+/* Finding plugins: folders, files, and the list of components they bring.
+ *
+ * No cache and no configuration file: a few dozen small files are looked at in milliseconds. Every folder and every file is
+ * kept with what became of it, so that `tessera plugins --why` can answer "why is it not there". A file that was opened stays
+ * open for the life of the process, refused or not.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/plug/plug_private.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef TESSI_PLUGIN_DIR
+#define TESSI_PLUGIN_DIR "/usr/local/lib/tessera/plugins-1"
+#endif
+
+struct folder {
+    char *path;
+    char note[160]; /* "": looked at */
+};
+
+struct file {
+    struct tessi_found found;
+    dev_t device; /* with inode: the same file by another path is looked at once */
+    ino_t inode;
+};
+
+struct entry {
+    const struct tess_component *component;
+    const struct tess_plugin *plugin;
+    int64_t file;
+};
+
+struct tessi_registry {
+    const struct tess_host *host;
+    struct folder *folder;
+    struct file *file;
+    struct entry *entry;
+    int64_t folders, files, entries;
+};
+
+/* Makes room for one more after n; doubles at powers of two. */
+static int grow(struct tess_call *c, void *array, int64_t n, size_t size)
+{
+    void **at = array;
+    if (n & (n - 1))
+        return TESS_OK;
+    void *larger = realloc(*at, (size_t)(n ? 2 * n : 1) * size);
+    if (!larger)
+        return c->fail(c, TESS_E_MEMORY, "no memory for the list of plugins");
+    *at = larger;
+    return TESS_OK;
+}
+
+struct paths {
+    char **path;
+    int64_t count;
+};
+
+static void free_paths(struct paths *p)
+{
+    for (int64_t i = 0; i < p->count; i++)
+        tess_free(p->path[i]);
+    free(p->path);
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Adds the plugins of a folder, and of the folders in it as deep as `depth`. Hidden names are passed over but for `.libs`, where
+ * libtool leaves what it has built. */
+static int list_folder(struct tess_call *c, const char *folder, int depth, struct paths *out)
+{
+    DIR *d = opendir(folder);
+    int status = TESS_OK;
+    if (!d)
+        return TESS_OK;
+    for (struct dirent *e; status == TESS_OK && (e = readdir(d));) {
+        char path[PATH_MAX];
+        struct stat st;
+        size_t length = strlen(e->d_name);
+        int libs = strcmp(e->d_name, ".libs") == 0;
+        if ((*e->d_name == '.' && !libs) || snprintf(path, sizeof path, "%s/%s", folder, e->d_name) >= (int)sizeof path)
+            continue;
+        int known = stat(path, &st) == 0;
+        if (known && S_ISDIR(st.st_mode)) {
+            if (depth > 0 || libs)
+                status = list_folder(c, path, libs ? 0 : depth - 1, out);
+        } else if (length > 3 && strcmp(e->d_name + length - 3, ".so") == 0) {
+            if ((status = grow(c, &out->path, out->count, sizeof *out->path)) == TESS_OK)
+                status = tessi_text_copy(c, path, strlen(path), &out->path[out->count]);
+            out->count += status == TESS_OK;
+        }
+    }
+    closedir(d);
+    return status;
+}
+
+static const struct entry *find(const struct tessi_registry *r, const char *kind, const char *name)
+{
+    for (int64_t i = 0; i < r->entries; i++)
+        if (strcmp(r->entry[i].component->kind, kind) == 0 && strcmp(r->entry[i].component->name, name) == 0)
+            return &r->entry[i];
+    return NULL;
+}
+
+/* 1 when no component of p has a name that is taken, by another file or earlier in its own table. */
+static int names_are_free(const struct tessi_registry *r, const struct tess_plugin *p, const char *path, char *why, size_t room)
+{
+    const struct tess_component *k, *other;
+    for (int64_t i = 0; (k = tessi_component_at(p, i)); i++) {
+        const struct entry *taken = find(r, k->kind, k->name);
+        const char *holder = taken ? r->file[taken->file].found.path : NULL;
+        for (int64_t before = 0; !holder && before < i && (other = tessi_component_at(p, before)); before++)
+            if (strcmp(k->kind, other->kind) == 0 && strcmp(k->name, other->name) == 0)
+                holder = path;
+        if (holder) {
+            snprintf(why, room, "wanted names of its own, found %.*s/%s, which %s already brings", tessi_kind_length(k->kind), k->kind,
+                     k->name, holder);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Opens one file; NULL and the reason when it is refused. */
+static const struct tess_plugin *open_file(const struct tessi_registry *r, const char *path, char *why, size_t room)
+{
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (!handle) {
+        const char *reason = dlerror();
+        size_t front = strlen(path);
+        if (reason && strncmp(reason, path, front) == 0 && reason[front] == ':')
+            reason += front + 1 + strspn(reason + front + 1, " ");
+        snprintf(why, room, "wanted a shared object that loads, found: %s", reason ? reason : "no reason given");
+        return NULL;
+    }
+    const struct tess_plugin *p = dlsym(handle, "tess_plugin_1");
+    if (p)
+        return tessi_plugin_check(p, r->host, why, room) && names_are_free(r, p, path, why, room) ? p : NULL;
+    for (int major = TESS_ABI_MAJOR + 1; major < 10; major++) {
+        char symbol[24];
+        snprintf(symbol, sizeof symbol, "tess_plugin_%d", major);
+        if (dlsym(handle, symbol)) {
+            snprintf(why, room, "wanted plugin ABI %d (symbol tess_plugin_1), found ABI %d: build it again with this tessera's headers",
+                     TESS_ABI_MAJOR, major);
+            return NULL;
+        }
+    }
+    snprintf(why, room, "wanted the symbol tess_plugin_1, found a shared object without it: not a plugin of tessera");
+    return NULL;
+}
+
+static int add_file(struct tess_call *c, struct tessi_registry *r, const char *path)
+{
+    char why[1024] = "", refusal[PATH_MAX + sizeof why + 2];
+    const struct tess_component *k;
+    struct stat st = {0};
+    int known = stat(path, &st) == 0;
+    for (int64_t i = 0; known && i < r->files; i++)
+        if (r->file[i].device == st.st_dev && r->file[i].inode == st.st_ino)
+            return TESS_OK;
+    TESS_TRY(grow(c, &r->file, r->files, sizeof *r->file));
+    struct file *f = &r->file[r->files];
+    *f = (struct file){.device = st.st_dev, .inode = st.st_ino};
+    TESS_TRY(tessi_text_copy(c, path, strlen(path), &f->found.path));
+    int64_t index = r->files++;
+    f->found.plugin = open_file(r, path, why, sizeof why);
+    if (!f->found.plugin) {
+        snprintf(refusal, sizeof refusal, "%s: %s", path, why);
+        return tessi_text_copy(c, refusal, strlen(refusal), &f->found.refusal);
+    }
+    for (int64_t i = 0; (k = tessi_component_at(f->found.plugin, i)); i++) {
+        TESS_TRY(grow(c, &r->entry, r->entries, sizeof *r->entry));
+        r->entry[r->entries++] = (struct entry){k, f->found.plugin, index};
+    }
+    return TESS_OK;
+}
+
+static int scan(struct tess_call *c, struct tessi_registry *r, const char *path, size_t length)
+{
+    struct paths files = {NULL, 0};
+    struct stat st;
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    TESS_TRY(grow(c, &r->folder, r->folders, sizeof *r->folder));
+    struct folder *f = &r->folder[r->folders];
+    memset(f, 0, sizeof *f);
+    TESS_TRY(tessi_text_copy(c, path, length, &f->path));
+    r->folders++;
+    if (stat(f->path, &st) != 0)
+        snprintf(f->note, sizeof f->note, "%s", errno == ENOENT ? "no such folder" : strerror(errno));
+    else if (!S_ISDIR(st.st_mode))
+        snprintf(f->note, sizeof f->note, "not a folder");
+    else if (access(f->path, R_OK | X_OK) != 0)
+        snprintf(f->note, sizeof f->note, "%s", strerror(errno));
+    if (*f->note)
+        return TESS_OK;
+    int status = list_folder(c, f->path, 1, &files);
+    if (files.count > 1)
+        qsort(files.path, (size_t)files.count, sizeof *files.path, compare_paths);
+    for (int64_t i = 0; status == TESS_OK && i < files.count; i++)
+        status = add_file(c, r, files.path[i]);
+    free_paths(&files);
+    return status;
+}
+
+/* Each folder of a colon-separated list. Empty entries are not the current folder: they are nothing. */
+static int scan_list(struct tess_call *c, struct tessi_registry *r, const char *list)
+{
+    while (list && *list) {
+        size_t length = strcspn(list, ":");
+        if (length > 0)
+            TESS_TRY(scan(c, r, list, length));
+        list += length + (list[length] == ':');
+    }
+    return TESS_OK;
+}
+
+/* 1 when a folder in `path` has a .libs: built by libtool, not installed. */
+static int is_build_tree(const char *path)
+{
+    DIR *d = opendir(path);
+    int found = 0;
+    if (!d)
+        return 0;
+    for (struct dirent *e; !found && (e = readdir(d));) {
+        char libs[PATH_MAX];
+        struct stat st;
+        if (*e->d_name != '.' && snprintf(libs, sizeof libs, "%s/%s/.libs", path, e->d_name) < (int)sizeof libs)
+            found = stat(libs, &st) == 0 && S_ISDIR(st.st_mode);
+    }
+    closedir(d);
+    return found;
+}
+
+int tessi_tree_plugins(const char *exe, char *folder, size_t room)
+{
+    char at[PATH_MAX];
+    snprintf(at, sizeof at, "%s", exe);
+    char *slash = strrchr(at, '/');
+    if (!slash)
+        return 0;
+    *slash = '\0';
+    if ((slash = strrchr(at, '/')) && strcmp(slash, "/.libs") == 0)
+        *slash = '\0';
+    /* The command stands in the tree's top folder, test programs one below. */
+    for (int up = 0; up < 2; up++) {
+        if (snprintf(folder, room, "%s/plugins", at) < (int)room && is_build_tree(folder))
+            return 1;
+        if (!(slash = strrchr(at, '/')))
+            return 0;
+        *slash = '\0';
+    }
+    return 0;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    int kinds = strcmp(x->component->kind, y->component->kind);
+    return kinds ? kinds : strcmp(x->component->name, y->component->name);
+}
+
+int tessi_registry_new(struct tess_call *c, const char *extra, struct tessi_registry **out)
+{
+    char exe[PATH_MAX], tree[PATH_MAX];
+    const char *last = TESSI_PLUGIN_DIR;
+    void *memory = NULL;
+    *out = NULL;
+    TESS_TRY(tess_alloc(c, sizeof **out, "the list of plugins", &memory));
+    struct tessi_registry *r = memory;
+    r->host = c->host;
+    ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    exe[length > 0 ? length : 0] = '\0';
+    if (tessi_tree_plugins(exe, tree, sizeof tree))
+        last = tree;
+    int status = scan_list(c, r, getenv("TESSERA_PLUGIN_PATH"));
+    if (status == TESS_OK)
+        status = scan_list(c, r, extra);
+    if (status == TESS_OK)
+        status = scan(c, r, last, strlen(last));
+    if (r->entries > 1)
+        qsort(r->entry, (size_t)r->entries, sizeof *r->entry, compare_entries);
+    if (status != TESS_OK) {
+        tessi_registry_free(r);
+        r = NULL;
+    }
+    *out = r;
+    return status;
+}
+
+void tessi_registry_free(struct tessi_registry *r)
+{
+    if (!r)
+        return;
+    for (int64_t i = 0; i < r->folders; i++)
+        tess_free(r->folder[i].path);
+    for (int64_t i = 0; i < r->files; i++) {
+        tess_free(r->file[i].found.path);
+        tess_free(r->file[i].found.refusal);
+    }
+    free(r->folder);
+    free(r->file);
+    free(r->entry);
+    tess_free(r);
+}
+
+int64_t tessi_registry_files(const struct tessi_registry *r)
+{
+    return r->files;
+}
+
+const struct tessi_found *tessi_registry_file(const struct tessi_registry *r, int64_t i)
+{
+    return &r->file[i].found;
+}
+
+void tessi_add_refused(const struct tessi_registry *r, const char *name, char *text, size_t room)
+{
+    char file[160];
+    snprintf(file, sizeof file, "%s.so", name);
+    for (int64_t i = 0; i < tessi_registry_files(r); i++) {
+        const struct tessi_found *found = tessi_registry_file(r, i);
+        const char *slash = strrchr(found->path, '/');
+        if (found->refusal && strcmp(slash ? slash + 1 : found->path, file) == 0)
+            tessi_add(text, room, "; refused: %s", found->refusal);
+    }
+}
+
+const char *tessi_registry_folder(const struct tessi_registry *r, int64_t i, const char **note)
+{
+    if (i < 0 || i >= r->folders)
+        return NULL;
+    if (note)
+        *note = r->folder[i].note;
+    return r->folder[i].path;
+}
+
+const struct tess_component *tessi_registry_component(const struct tessi_registry *r, int64_t i, const struct tess_plugin **plugin)
+{
+    if (i < 0 || i >= r->entries)
+        return NULL;
+    if (plugin)
+        *plugin = r->entry[i].plugin;
+    return r->entry[i].component;
+}
+
+const struct tess_component *tessi_registry_find(const struct tessi_registry *r, const char *kind, const char *name,
+                                                 const struct tess_plugin **plugin)
+{
+    const struct entry *e = find(r, kind, name);
+    if (e && plugin)
+        *plugin = e->plugin;
+    return e ? e->component : NULL;
+}

@@ -1,0 +1,128 @@
+/* The process's runtime: what this program offers to plugins, and what it computes with.
+ *
+ * Plugins link the library and call its functions; a service's pointer only says that the group is there.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/plug/runtime.h"
+#include "core/plug/plug_private.h"
+#include "core/tensor/kernels.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_BACKEND "openblas"
+
+static const void *service(const struct tess_host *h, const char *id)
+{
+    static const char *const offered[] = {"graph/1", "random/1", "digest/1", "artefact/1", "train/1", "stage/1"};
+    (void)h;
+    for (size_t i = 0; i < sizeof offered / sizeof *offered; i++)
+        if (strcmp(offered[i], id) == 0)
+            return offered[i];
+    return NULL;
+}
+
+struct tessi_runtime *tessi_runtime_of(const struct tess_call *c)
+{
+    return c->host && c->host->service == service ? (struct tessi_runtime *)c->host : NULL;
+}
+
+int tessi_runtime_new(struct tess_call *c, const struct tessi_runtime_options *o, struct tessi_runtime **out)
+{
+    void *memory = NULL;
+    const struct tess_host *before = c->host;
+    *out = NULL;
+    TESS_TRY(tess_alloc(c, sizeof(struct tessi_runtime), "the runtime", &memory));
+    struct tessi_runtime *r = memory;
+    r->host = (struct tess_host){sizeof r->host, TESS_ABI_MAJOR, TESS_ABI_MINOR, service};
+    r->threads = o->threads;
+    c->host = &r->host;
+    int status = o->backend ? tessi_runtime_choose_backend(c, r, o->backend) : TESS_OK;
+    if (status == TESS_OK)
+        status = tessi_log_new(c, o->terminal, o->level, o->colour, &r->log);
+    if (status == TESS_OK)
+        status = tessi_registry_new(c, o->plugin_path, &r->registry);
+    if (status != TESS_OK) {
+        c->host = before;
+        tessi_runtime_free(r);
+        r = NULL;
+    }
+    *out = r;
+    return status;
+}
+
+int tessi_runtime_choose_backend(struct tess_call *c, struct tessi_runtime *r, const char *name)
+{
+    if (*r->backend_name)
+        return TESS_OK;
+    if (strlen(name) >= sizeof r->backend_name || *name == '\0')
+        return c->fail(c, TESS_E_USAGE, "wanted the name of a backend, found \"%.64s\"", name);
+    if (r->backend && strcmp(name, tess_instance_name(r->backend)) != 0)
+        return c->fail(c, TESS_E_INTERNAL, "the backend `%s` is at work already; `%s` was asked for too late",
+                       tess_instance_name(r->backend), name);
+    snprintf(r->backend_name, sizeof r->backend_name, "%s", name);
+    return TESS_OK;
+}
+
+static int no_backend(struct tess_call *c, const struct tessi_runtime *r, const char *name)
+{
+    char text[1400];
+    const struct tess_component *k;
+    int64_t found = 0;
+    snprintf(text, sizeof text, "no backend is called `%s`", name);
+    for (int64_t i = 0; (k = tessi_registry_component(r->registry, i, NULL)); i++)
+        if (strcmp(k->kind, "backend/1") == 0)
+            tessi_add(text, sizeof text, "%s`%s`", found++ ? ", " : "; --backend can be ", k->name);
+    tessi_add_refused(r->registry, name, text, sizeof text);
+    tessi_add(text, sizeof text, "; a backend is built where its library was there%s: install that, configure and build again, or see"
+              " `tessera plugins --why`", strcmp(name, DEFAULT_BACKEND) == 0 ? " (Debian: libopenblas-dev)" : "");
+    return c->fail(c, TESS_E_PLUGIN, "%s", text);
+}
+
+static int open_backend(struct tess_call *c, struct tessi_runtime *r)
+{
+    const char *name = *r->backend_name ? r->backend_name : DEFAULT_BACKEND;
+    struct tessi_spec *spec = NULL;
+    if (!tessi_registry_find(r->registry, "backend/1", name, NULL))
+        return no_backend(c, r, name);
+    TESS_TRY(tessi_spec_new(c, TESSI_SCALAR, "command line", 1, 1, &spec));
+    spec->quoted = 1;
+    int status = tessi_spec_set_text(c, spec, name);
+    if (status == TESS_OK)
+        status = tessi_instance_new(c, r->registry, "backend/1", spec, NULL, NULL, 1, &r->backend);
+    tessi_spec_free(spec);
+    return status;
+}
+
+int tessi_runtime_compute(struct tess_call *c, struct tessi_runtime *r)
+{
+    if (r->dense)
+        return TESS_OK;
+    if (!r->workers)
+        TESS_TRY(tessi_workers_new(c, r->threads > 0 ? r->threads : tessi_processors(), &r->workers));
+    if (!r->backend)
+        TESS_TRY(open_backend(c, r));
+    const struct tess_backend_1 *dense = tess_instance_ops(r->backend, "backend/1");
+    void *self = tess_instance_self(r->backend);
+    if (!dense->numeric_class || !dense->plan || !dense->run || !dense->drop)
+        return c->fail(c, TESS_E_PLUGIN, "backend/%s: wanted numeric_class, plan, run and drop, found one of them missing",
+                       tess_instance_name(r->backend));
+    const char *numeric_class = dense->numeric_class(self);
+    if (!numeric_class || !*numeric_class)
+        return c->fail(c, TESS_E_PLUGIN, "backend/%s: wanted a numeric class for cache keys, found none", tess_instance_name(r->backend));
+    snprintf(r->numeric_mode, sizeof r->numeric_mode, "f32, %s, kernels %s", numeric_class, tessi_kernels_name());
+    r->dense_self = self;
+    r->dense = dense;
+    return TESS_OK;
+}
+
+void tessi_runtime_free(struct tessi_runtime *r)
+{
+    if (!r)
+        return;
+    tessi_workers_free(r->workers);
+    tess_instance_close(r->backend);
+    tessi_registry_free(r->registry);
+    tessi_log_free(r->log);
+    tess_free(r);
+}

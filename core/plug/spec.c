@@ -1,0 +1,152 @@
+/* The tree of configuration: making, walking and copying its nodes.
+ *
+ * A node and the name of its file are one block of memory, so a node can move to another tree (a base pipeline's stage into
+ * the pipeline that extends it) and still say where it was written.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/plug/spec.h"
+#include "core/plug/plug_private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int tessi_text_copy(struct tess_call *c, const char *from, size_t bytes, char **out)
+{
+    void *memory = NULL;
+    TESS_TRY(tess_alloc(c, bytes + 1, "a string", &memory));
+    memcpy(memory, from, bytes);
+    *out = memory;
+    return TESS_OK;
+}
+
+void tessi_add(char *text, size_t room, const char *format, ...)
+{
+    size_t used = strlen(text);
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text + used, room - used, format, list);
+    va_end(list);
+}
+
+int tessi_spec_new(struct tess_call *c, int32_t kind, const char *file, int32_t line, int32_t column, struct tessi_spec **out)
+{
+    size_t bytes = strlen(file) + 1;
+    void *memory = NULL;
+    *out = NULL;
+    TESS_TRY(tess_alloc(c, sizeof(struct tessi_spec) + bytes, "a piece of configuration", &memory));
+    struct tessi_spec *s = memory;
+    char *name = (char *)(s + 1);
+    memcpy(name, file, bytes);
+    s->kind = kind;
+    s->file = name;
+    s->line = s->key_line = line;
+    s->column = s->key_column = column;
+    *out = s;
+    return TESS_OK;
+}
+
+static int set(struct tess_call *c, char **member, const char *text)
+{
+    char *copy = NULL;
+    TESS_TRY(tessi_text_copy(c, text, strlen(text), &copy));
+    tess_free(*member);
+    *member = copy;
+    return TESS_OK;
+}
+
+int tessi_spec_set_text(struct tess_call *c, struct tessi_spec *s, const char *text)
+{
+    return set(c, &s->text, text);
+}
+
+int tessi_spec_set_key(struct tess_call *c, struct tessi_spec *s, const char *key)
+{
+    return set(c, &s->key, key);
+}
+
+void tessi_spec_append(struct tessi_spec *parent, struct tessi_spec *child)
+{
+    struct tessi_spec **last = &parent->child;
+    while (*last)
+        last = &(*last)->next;
+    *last = child;
+    child->next = NULL;
+}
+
+int tessi_spec_copy(struct tess_call *c, const struct tessi_spec *s, struct tessi_spec **out)
+{
+    struct tessi_spec *copy = NULL;
+    int status = tessi_spec_new(c, s->kind, s->file, s->line, s->column, &copy);
+    if (status != TESS_OK)
+        goto done;
+    copy->quoted = s->quoted;
+    copy->key_line = s->key_line;
+    copy->key_column = s->key_column;
+    copy->used = s->used;
+    if (s->key && (status = tessi_spec_set_key(c, copy, s->key)) != TESS_OK)
+        goto done;
+    if (s->text && (status = tessi_spec_set_text(c, copy, s->text)) != TESS_OK)
+        goto done;
+    struct tessi_spec **last = &copy->child;
+    for (const struct tessi_spec *child = s->child; child; child = child->next) {
+        if ((status = tessi_spec_copy(c, child, last)) != TESS_OK)
+            goto done;
+        last = &(*last)->next;
+    }
+done:
+    if (status != TESS_OK) {
+        tessi_spec_free(copy);
+        copy = NULL;
+    }
+    *out = copy;
+    return status;
+}
+
+void tessi_spec_free(struct tessi_spec *s)
+{
+    if (!s)
+        return;
+    struct tessi_spec *child = s->child;
+    while (child) {
+        struct tessi_spec *next = child->next;
+        tessi_spec_free(child);
+        child = next;
+    }
+    tess_free(s->key);
+    tess_free(s->text);
+    tess_free(s);
+}
+
+struct tessi_spec *tessi_spec_get(struct tessi_spec *map, const char *key)
+{
+    if (!map || map->kind != TESSI_MAP)
+        return NULL;
+    for (struct tessi_spec *child = map->child; child; child = child->next) {
+        if (child->key && strcmp(child->key, key) == 0) {
+            child->used = 1;
+            return child;
+        }
+    }
+    return NULL;
+}
+
+int64_t tessi_spec_count(const struct tessi_spec *s)
+{
+    int64_t n = 0;
+    for (const struct tessi_spec *child = s->child; child; child = child->next)
+        n++;
+    return n;
+}
+
+int tessi_spec_fail(struct tess_call *c, const struct tessi_spec *s, int code, const char *format, ...)
+{
+    char message[1536];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(message, sizeof message, format, list);
+    va_end(list);
+    if (!s)
+        return c->fail(c, code, "%s", message);
+    return c->fail(c, code, "%s:%d:%d: %s", s->file, s->line, s->column, message);
+}

@@ -1,0 +1,245 @@
+/* Parameter tables: walking their rows and putting them into words.
+ *
+ * Rows and components are found by the stride the plugin was compiled with, never by sizeof, so that rows may grow.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/plug/plug_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct tess_param *tessi_param_at(const struct tess_component *k, int64_t i)
+{
+    if (!k->params)
+        return NULL;
+    const struct tess_param *p = (const void *)((const char *)k->params + (size_t)i * k->param_stride);
+    return p->name ? p : NULL;
+}
+
+const struct tess_component *tessi_component_at(const struct tess_plugin *p, int64_t i)
+{
+    const struct tess_component *k = (const void *)((const char *)p->components + (size_t)i * p->component_stride);
+    return k->name ? k : NULL;
+}
+
+const struct tess_param *tessi_param_named(const struct tess_component *k, const char *name, int64_t *index)
+{
+    const struct tess_param *p;
+    for (int64_t i = 0; (p = tessi_param_at(k, i)); i++) {
+        if (strcmp(p->name, name) == 0) {
+            if (index)
+                *index = i;
+            return p;
+        }
+    }
+    return NULL;
+}
+
+int tessi_kind_length(const char *kind)
+{
+    return (int)strcspn(kind, "/");
+}
+
+size_t tessi_param_bytes(int32_t type, size_t *align)
+{
+    switch (type) {
+    case TESS_BOOL:
+    case TESS_ENUM:
+        *align = _Alignof(int32_t);
+        return sizeof(int32_t);
+    case TESS_I64:
+        *align = _Alignof(int64_t);
+        return sizeof(int64_t);
+    case TESS_F64:
+        *align = _Alignof(double);
+        return sizeof(double);
+    case TESS_STR:
+    case TESS_COMPONENT:
+        *align = _Alignof(void *);
+        return sizeof(void *);
+    case TESS_LIST:
+        *align = _Alignof(struct tess_list);
+        return sizeof(struct tess_list);
+    default:
+        *align = 1;
+        return 0;
+    }
+}
+
+int tessi_option(const struct tess_param *p, int64_t i, char *text, size_t room)
+{
+    const char *at = p->text;
+    for (; i > 0; i--) {
+        at += strcspn(at, "|");
+        if (*at == '\0')
+            return 0;
+        at++;
+    }
+    snprintf(text, room, "%.*s", (int)strcspn(at, "|"), at);
+    return 1;
+}
+
+int64_t tessi_option_index(const struct tess_param *p, const char *name)
+{
+    char option[80];
+    for (int64_t i = 0; tessi_option(p, i, option, sizeof option); i++)
+        if (strcmp(option, name) == 0)
+            return i;
+    return -1;
+}
+
+int tessi_list_default(const struct tess_param *p, struct tess_list *out)
+{
+    const char *at = p->text ? p->text : "";
+    memset(out, 0, sizeof *out);
+    at += strspn(at, " ");
+    while (*at) {
+        char *end;
+        if (out->count == TESS_LIST_MAX)
+            return 0;
+        out->item[out->count++] = strtoll(at, &end, 10);
+        if (end == at)
+            return 0;
+        at = end + strspn(end, " ");
+        if (*at == ',')
+            at++;
+        else if (*at)
+            return 0;
+    }
+    return 1;
+}
+
+int tessi_component_text(const struct tess_param *p, char *kind, size_t kind_room, char *like, size_t like_room)
+{
+    static const char word[] = " like ";
+    if (!p->text)
+        return 0;
+    const char *at = strstr(p->text, word);
+    snprintf(kind, kind_room, "%.*s", (int)(at ? (size_t)(at - p->text) : strlen(p->text)), p->text);
+    snprintf(like, like_room, "%s", at ? at + strlen(word) : "");
+    return !at || *like;
+}
+
+const char *tessi_param_type(const struct tess_param *p)
+{
+    static const char *const names[] = {"?", "boolean", "integer", "number", "text", "choice", "list", "component"};
+    if (p->type == TESS_STR && (p->flags & TESS_PATH))
+        return "path";
+    return names[p->type >= TESS_BOOL && p->type <= TESS_COMPONENT ? p->type : 0];
+}
+
+const char *tessi_param_default(const struct tess_param *p, char *text, size_t room)
+{
+    struct tess_list list;
+    *text = '\0';
+    if (p->flags & TESS_REQUIRED)
+        return text;
+    switch (p->type) {
+    case TESS_BOOL:
+        snprintf(text, room, "%s", p->def != 0 ? "true" : "false");
+        break;
+    case TESS_I64:
+        snprintf(text, room, "%lld", (long long)p->def);
+        break;
+    case TESS_F64:
+        tessi_real_text(p->def, text, room);
+        break;
+    case TESS_STR:
+        snprintf(text, room, "%s", p->text ? p->text : "");
+        break;
+    case TESS_ENUM:
+        tessi_option(p, (int64_t)p->def, text, room);
+        break;
+    case TESS_LIST:
+        tessi_list_default(p, &list);
+        tessi_add(text, room, "[");
+        for (int64_t i = 0; i < list.count; i++)
+            tessi_add(text, room, "%s%lld", i ? ", " : "", (long long)list.item[i]);
+        tessi_add(text, room, "]");
+        break;
+    default:
+        break;
+    }
+    return text;
+}
+
+/* A bound as short as it can be said: 65536, 0.9999999, 1e+09. */
+static void add_bounds(const struct tess_param *p, char *text, size_t room)
+{
+    char low[40], high[40];
+    tessi_add(text, room, "%s .. %s", tessi_real_text(p->lo, low, sizeof low), tessi_real_text(p->hi, high, sizeof high));
+}
+
+const char *tessi_param_limits(const struct tess_param *p, char *text, size_t room)
+{
+    char option[80], kind[80], like[80];
+    *text = '\0';
+    switch (p->type) {
+    case TESS_BOOL:
+        tessi_add(text, room, "true, false");
+        break;
+    case TESS_LIST:
+        tessi_add(text, room, "each ");
+        add_bounds(p, text, room);
+        break;
+    case TESS_I64:
+    case TESS_F64:
+        add_bounds(p, text, room);
+        break;
+    case TESS_ENUM:
+        for (int64_t i = 0; tessi_option(p, i, option, sizeof option); i++)
+            tessi_add(text, room, "%s%s", i ? ", " : "", option);
+        break;
+    case TESS_COMPONENT:
+        tessi_component_text(p, kind, sizeof kind, like, sizeof like);
+        tessi_add(text, room, "%s%s%s", kind, *like ? ", like " : "", like);
+        break;
+    default:
+        break;
+    }
+    return text;
+}
+
+const char *tessi_param_range(const struct tess_param *p, char *text, size_t room)
+{
+    char limits[512], value[256];
+    tessi_param_limits(p, limits, sizeof limits);
+    tessi_param_default(p, value, sizeof value);
+    snprintf(text, room, "%s%s", limits, *limits ? ", " : "");
+    if (p->flags & TESS_REQUIRED)
+        tessi_add(text, room, "required");
+    else
+        tessi_add(text, room, "default %s", *value ? value : "none");
+    return text;
+}
+
+const char *tessi_param_wants(const struct tess_param *p, char *text, size_t room)
+{
+    char limits[512];
+    tessi_param_limits(p, limits, sizeof limits);
+    int word = tessi_kind_length(limits);
+    switch (p->type) {
+    case TESS_BOOL:
+        snprintf(text, room, "true or false");
+        break;
+    case TESS_I64:
+        snprintf(text, room, "an integer %s", limits);
+        break;
+    case TESS_F64:
+        snprintf(text, room, "a number %s", limits);
+        break;
+    case TESS_ENUM:
+        snprintf(text, room, "one of %s", limits);
+        break;
+    case TESS_LIST:
+        snprintf(text, room, "a list of at most %d integers, %s, like [1, 2]", TESS_LIST_MAX, limits);
+        break;
+    case TESS_COMPONENT:
+        snprintf(text, room, "the name of a component of kind %.*s or a map with `use`", word, limits);
+        break;
+    default:
+        snprintf(text, room, "%s", p->flags & TESS_PATH ? "the path of a file" : "a text");
+    }
+    return text;
+}

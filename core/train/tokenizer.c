@@ -1,0 +1,78 @@
+/* A tokenizer from an artefact's facts, and its two graphs. SPDX-License-Identifier: MIT */
+#include <tessera/model.h>
+
+#include <stdio.h>
+#include <string.h>
+
+static int open_part(struct tess_call *c, const struct tess_facts *f, const char *where, const char *part, const char *kind,
+                     struct tess_instance **out)
+{
+    const char *spec;
+    char place[600];
+    TESS_TRY(tess_facts_text(c, f, part, &spec));
+    snprintf(place, sizeof place, "%s: %s", where, part);
+    return tess_instance_open(c, kind, spec, place, out);
+}
+
+static int open_all(struct tess_call *c, const struct tess_facts *f, const char *where, struct tess_tokenizer *t)
+{
+    TESS_TRY(tess_facts_i64(c, f, "height", &t->height));
+    TESS_TRY(tess_facts_i64(c, f, "width", &t->width));
+    TESS_TRY(tess_facts_i64(c, f, "channels", &t->channels));
+    TESS_TRY(tess_facts_i64(c, f, "latent_height", &t->latent_height));
+    TESS_TRY(tess_facts_i64(c, f, "latent_width", &t->latent_width));
+    TESS_TRY(tess_facts_i64(c, f, "codebook_size", &t->codebook_size));
+    TESS_TRY(tess_facts_i64(c, f, "code_dim", &t->code_dim));
+    TESS_TRY(open_part(c, f, where, "encoder", "encoder/1", &t->encoder));
+    TESS_TRY(open_part(c, f, where, "quantizer", "quantizer/1", &t->quantizer));
+    return open_part(c, f, where, "decoder", "decoder/1", &t->decoder);
+}
+
+int tess_tokenizer_open(struct tess_call *c, const struct tess_facts *f, const char *where, struct tess_tokenizer *out)
+{
+    memset(out, 0, sizeof *out);
+    int status = open_all(c, f, where, out);
+    if (status != TESS_OK)
+        tess_tokenizer_close(out);
+    return status;
+}
+
+void tess_tokenizer_close(struct tess_tokenizer *t)
+{
+    tess_instance_close(t->encoder);
+    tess_instance_close(t->quantizer);
+    tess_instance_close(t->decoder);
+    t->encoder = t->quantizer = t->decoder = NULL;
+}
+
+int tess_tokenizer_record_encode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+{
+    const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
+    int64_t shape[4] = {tess_graph_rows(g), t->height, t->width, t->channels};
+    struct tess_node *image = tess_input(g, "image", TESS_U8, 4, shape), *latent = NULL, *codes = NULL;
+    tess_scope(g, "encoder");
+    TESS_TRY(encoder->record(tess_instance_self(t->encoder), c, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, &latent));
+    tess_scope_end(g);
+    tess_scope(g, "quantizer");
+    TESS_TRY(quantizer->record_assign(tess_instance_self(t->quantizer), c, g, latent, &codes));
+    tess_scope_end(g);
+    tess_output(g, "codes", codes);
+    return TESS_OK;
+}
+
+int tess_tokenizer_record_decode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+{
+    const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
+    int64_t shape[3] = {tess_graph_rows(g), t->latent_height, t->latent_width};
+    struct tess_node *codes = tess_input(g, "codes", TESS_I32, 3, shape), *quantised = NULL, *image = NULL;
+    tess_scope(g, "quantizer");
+    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), c, g, codes, &quantised));
+    tess_scope_end(g);
+    tess_scope(g, "decoder");
+    TESS_TRY(decoder->record(tess_instance_self(t->decoder), c, g, quantised, t->height, t->width, t->channels, &image));
+    tess_scope_end(g);
+    tess_output(g, "image", image);
+    return TESS_OK;
+}

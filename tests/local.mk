@@ -1,0 +1,20 @@
+# Check suites: one program a room, run by `make check`.
+if HAVE_CHECK
+include tests/base.mk
+include tests/plug.mk
+include tests/store.mk
+include tests/flow.mk
+include tests/tensor.mk
+include tests/models.mk
+include tests/stages.mk
+else
+check-local:
+	@echo "The tests are skipped: they need Check; on Debian install the package check, then configure again."
+endif
+
+TESTS = $(check_PROGRAMS)
+
+# Golden files may come from elsewhere. Plugins are those of this build and no others.
+AM_TESTS_ENVIRONMENT = \
+    TESSERA_GOLDEN="$${TESSERA_GOLDEN-$(abs_srcdir)/tests/golden}"; export TESSERA_GOLDEN; \
+    unset TESSERA_PLUGIN_PATH;

@@ -1,0 +1,38 @@
+check_PROGRAMS += tests/test_plug tests/test_registry tests/test_abi
+tests_test_plug_SOURCES = tests/test_plug.c tests/plug_bench.h tests/plug_bench.c tests/fixtures/good.h
+tests_test_plug_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_plug_LDADD = $(TEST_LIBS)
+tests_test_registry_SOURCES = tests/test_registry.c tests/plug_bench.h tests/plug_bench.c
+tests_test_registry_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_registry_LDADD = $(TEST_LIBS)
+tests_test_abi_SOURCES = tests/test_abi.c
+tests_test_abi_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_SRCDIR=\"$(abs_top_srcdir)\"
+tests_test_abi_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_abi_LDADD = $(CHECK_LIBS)
+EXTRA_DIST += tests/abi/1.txt
+
+# Plugins to be accepted and refused. The path makes libtool build shared objects; nothing is installed there.
+check_LTLIBRARIES = \
+    tests/fixtures/good.la tests/fixtures/duplicate.la tests/fixtures/major.la tests/fixtures/size.la \
+    tests/fixtures/need.la tests/fixtures/default.la tests/fixtures/symbol.la
+FIXTURE_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+tests_fixtures_good_la_SOURCES = tests/fixtures/good.c tests/fixtures/good.h
+tests_fixtures_good_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_duplicate_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_duplicate_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_NAME=\"all\"
+tests_fixtures_duplicate_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_major_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_major_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_MAJOR
+tests_fixtures_major_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_size_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_size_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_SIZE
+tests_fixtures_size_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_need_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_need_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_NEED
+tests_fixtures_need_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_default_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_default_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_DEFAULT
+tests_fixtures_default_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_symbol_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_symbol_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_SYMBOL
+tests_fixtures_symbol_la_LDFLAGS = $(FIXTURE_LDFLAGS)

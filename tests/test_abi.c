@@ -1,0 +1,284 @@
+/* The boundary's layout against tests/abi/1.txt: sizes and offsets of every public struct, and the constants' values.
+ *
+ * A plugin compiled long ago reads these structs with the offsets of its day. So a line of the golden file may be added to but
+ * never changes within a major version. After fields were appended: raise TESS_ABI_MINOR, list the new fields here, and run the
+ * test once with TESSERA_ABI_REWRITE=1.
+ *
+ * SPDX-License-Identifier: MIT */
+#include <tessera/tessera.h>
+
+#include <check.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GOLDEN TOP_SRCDIR "/tests/abi/1.txt"
+#define HEADERS TOP_SRCDIR "/include/tessera"
+#define ADVICE                                                                                                              \
+    "; were fields only appended, raise TESS_ABI_MINOR in base.h and run this test with TESSERA_ABI_REWRITE=1; anything else " \
+    "breaks plugins that exist"
+
+struct row {
+    const char *owner, *member; /* member NULL: the struct itself */
+    size_t offset, size;
+};
+#define S(s) {#s, NULL, 0, sizeof(struct s)},
+#define F(s, m) {#s, #m, offsetof(struct s, m), sizeof(((struct s *)0)->m)},
+static const struct row rows[] = {
+    S(tess_dataset) F(tess_dataset, size) F(tess_dataset, bits) F(tess_dataset, compress) F(tess_dataset, labels) F(tess_dataset, unit)
+    S(tess_encoder_1) F(tess_encoder_1, size) F(tess_encoder_1, record)
+    S(tess_decoder_1) F(tess_decoder_1, size) F(tess_decoder_1, record)
+    S(tess_quantized) F(tess_quantized, quantised) F(tess_quantized, codes) F(tess_quantized, loss)
+    S(tess_react) F(tess_react, size) F(tess_react, step) F(tess_react, seed) F(tess_react, weights) F(tess_react, scope)
+        F(tess_react, latents) F(tess_react, codes) F(tess_react, graph) F(tess_react, batch)
+    S(tess_quantizer_1) F(tess_quantizer_1, size) F(tess_quantizer_1, codebook_size) F(tess_quantizer_1, code_dim)
+        F(tess_quantizer_1, record) F(tess_quantizer_1, record_assign) F(tess_quantizer_1, record_lookup) F(tess_quantizer_1, react)
+        F(tess_quantizer_1, rebuild)
+    S(tess_dense) F(tess_dense, size) F(tess_dense, what) F(tess_dense, dtype_a) F(tess_dense, dtype_b) F(tess_dense, dtype_c)
+        F(tess_dense, bias) F(tess_dense, weight_b) F(tess_dense, transpose_a) F(tess_dense, transpose_b) F(tess_dense, m)
+        F(tess_dense, n) F(tess_dense, k) F(tess_dense, lda) F(tess_dense, ldb) F(tess_dense, ldc) F(tess_dense, outer)
+        F(tess_dense, inner) F(tess_dense, stride_a) F(tess_dense, stride_b) F(tess_dense, stride_c) F(tess_dense, alpha)
+        F(tess_dense, beta) F(tess_dense, images) F(tess_dense, h) F(tess_dense, w) F(tess_dense, ci) F(tess_dense, kh) F(tess_dense, kw)
+        F(tess_dense, ho) F(tess_dense, wo) F(tess_dense, co) F(tess_dense, stride) F(tess_dense, top) F(tess_dense, left)
+    S(tess_kernel) F(tess_kernel, handle) F(tess_kernel, scratch_bytes) F(tess_kernel, packed_bytes)
+    S(tess_dense_run) F(tess_dense_run, size) F(tess_dense_run, a) F(tess_dense_run, b) F(tess_dense_run, bias) F(tess_dense_run, c)
+        F(tess_dense_run, scratch) F(tess_dense_run, call)
+    S(tess_backend_1) F(tess_backend_1, size) F(tess_backend_1, numeric_class) F(tess_backend_1, plan) F(tess_backend_1, pack)
+        F(tess_backend_1, run) F(tess_backend_1, drop)
+    S(tess_call) F(tess_call, size) F(tess_call, reserved) F(tess_call, host) F(tess_call, fail)
+    S(tess_host) F(tess_host, size) F(tess_host, abi_major) F(tess_host, abi_minor) F(tess_host, service)
+    S(tess_digest) F(tess_digest, state) F(tess_digest, bytes) F(tess_digest, block)
+    S(tess_graph_options) F(tess_graph_options, size) F(tess_graph_options, training) F(tess_graph_options, rows)
+        F(tess_graph_options, slices) F(tess_graph_options, seed)
+    S(tess_cost) F(tess_cost, parameters) F(tess_cost, flops) F(tess_cost, arena_bytes) F(tess_cost, total_bytes)
+    S(tess_conv) F(tess_conv, stride) F(tess_conv, top) F(tess_conv, left) F(tess_conv, bottom) F(tess_conv, right)
+    S(tess_op_run) F(tess_op_run, size) F(tess_op_run, inputs) F(tess_op_run, outputs) F(tess_op_run, attr) F(tess_op_run, in)
+        F(tess_op_run, out) F(tess_op_run, dout) F(tess_op_run, din) F(tess_op_run, scratch) F(tess_op_run, random) F(tess_op_run, rows)
+        F(tess_op_run, call) F(tess_op_run, host_state)
+    S(tess_op) F(tess_op, size) F(tess_op, name) F(tess_op, keep_in) F(tess_op, keep_out) F(tess_op, forward) F(tess_op, backward)
+    S(tess_batch) F(tess_batch, size) F(tess_batch, inputs) F(tess_batch, outputs) F(tess_batch, totals) F(tess_batch, samples)
+        F(tess_batch, step) F(tess_batch, first) F(tess_batch, in) F(tess_batch, out) F(tess_batch, total)
+    S(tess_tokenizer) F(tess_tokenizer, height) F(tess_tokenizer, width) F(tess_tokenizer, channels) F(tess_tokenizer, latent_height)
+        F(tess_tokenizer, latent_width) F(tess_tokenizer, codebook_size) F(tess_tokenizer, code_dim) F(tess_tokenizer, encoder)
+        F(tess_tokenizer, quantizer) F(tess_tokenizer, decoder)
+    S(tess_prior) F(tess_prior, codebook_size) F(tess_prior, height) F(tess_prior, width) F(tess_prior, noise) F(tess_prior, denoiser)
+    S(tess_code_health) F(tess_code_health, codes) F(tess_code_health, used) F(tess_code_health, total) F(tess_code_health, entropy)
+        F(tess_code_health, perplexity) F(tess_code_health, top_share)
+    S(tess_list) F(tess_list, count) F(tess_list, item)
+    S(tess_param) F(tess_param, name) F(tess_param, help) F(tess_param, type) F(tess_param, flags) F(tess_param, offset) F(tess_param, lo)
+        F(tess_param, hi) F(tess_param, def) F(tess_param, text)
+    S(tess_component) F(tess_component, name) F(tess_component, kind) F(tess_component, summary) F(tess_component, params)
+        F(tess_component, param_stride) F(tess_component, reserved) F(tess_component, caps) F(tess_component, self_size)
+        F(tess_component, open) F(tess_component, close) F(tess_component, ops)
+    S(tess_plugin) F(tess_plugin, size) F(tess_plugin, abi_major) F(tess_plugin, abi_minor) F(tess_plugin, id) F(tess_plugin, version)
+        F(tess_plugin, license) F(tess_plugin, needs) F(tess_plugin, components) F(tess_plugin, component_stride)
+    S(tess_noise_loss) F(tess_noise_loss, loss) F(tess_noise_loss, bound)
+    S(tess_reverse) F(tess_reverse, size) F(tess_reverse, last) F(tess_reverse, tokens) F(tess_reverse, codes) F(tess_reverse, from)
+        F(tess_reverse, to) F(tess_reverse, temperature) F(tess_reverse, logits) F(tess_reverse, x) F(tess_reverse, next)
+        F(tess_reverse, random)
+    S(tess_noise_1) F(tess_noise_1, size) F(tess_noise_1, needs_time) F(tess_noise_1, vocabulary) F(tess_noise_1, steps)
+        F(tess_noise_1, corrupt) F(tess_noise_1, record_loss) F(tess_noise_1, bound_constant) F(tess_noise_1, start)
+        F(tess_noise_1, reverse)
+    S(tess_denoiser_input) F(tess_denoiser_input, size) F(tess_denoiser_input, tokens) F(tess_denoiser_input, time)
+        F(tess_denoiser_input, vocabulary) F(tess_denoiser_input, codes) F(tess_denoiser_input, height) F(tess_denoiser_input, width)
+    S(tess_denoiser_1) F(tess_denoiser_1, size) F(tess_denoiser_1, record)
+    S(tess_stream) F(tess_stream, seed) F(tess_stream, purpose) F(tess_stream, step) F(tess_stream, sample)
+    S(tess_image) F(tess_image, height) F(tess_image, width) F(tess_image, channels) F(tess_image, pixels) F(tess_image, room)
+        F(tess_image, label) F(tess_image, name)
+    S(tess_source_1) F(tess_source_1, size) F(tess_source_1, count) F(tess_source_1, shape) F(tess_source_1, labels)
+        F(tess_source_1, names) F(tess_source_1, read) F(tess_source_1, fingerprint)
+    S(tess_port) F(tess_port, name) F(tess_port, kind) F(tess_port, optional) F(tess_port, help)
+    S(tess_stage_plan) F(tess_stage_plan, size) F(tess_stage_plan, in) F(tess_stage_plan, out) F(tess_stage_plan, seed)
+        F(tess_stage_plan, cost) F(tess_stage_plan, steps)
+    S(tess_stage_1) F(tess_stage_1, size) F(tess_stage_1, ports) F(tess_stage_1, output) F(tess_stage_1, plan)
+        F(tess_stage_1, fingerprint) F(tess_stage_1, run)
+    S(tess_tensor) F(tess_tensor, dtype) F(tess_tensor, rank) F(tess_tensor, dim) F(tess_tensor, data)
+    S(tess_training_params) F(tess_training_params, steps) F(tess_training_params, batch) F(tess_training_params, slices)
+        F(tess_training_params, warmup) F(tess_training_params, average_every) F(tess_training_params, log_every)
+        F(tess_training_params, lr) F(tess_training_params, lr_final) F(tess_training_params, beta1) F(tess_training_params, beta2)
+        F(tess_training_params, epsilon) F(tess_training_params, weight_decay) F(tess_training_params, clip)
+        F(tess_training_params, average) F(tess_training_params, optimiser) F(tess_training_params, schedule)
+    S(tess_training) F(tess_training, size) F(tess_training, params) F(tess_training, weights) F(tess_training, graph)
+        F(tess_training, user) F(tess_training, fill) F(tess_training, after)
+    S(tess_init) F(tess_init, kind) F(tess_init, flags) F(tess_init, centre) F(tess_init, spread)
+};
+
+struct constant {
+    const char *name;
+    long value;
+};
+#define E(e) {#e, (long)(e)},
+static const struct constant constants[] = {
+    E(TESS_GEMM) E(TESS_CONV) E(TESS_CONV_DATA) E(TESS_CONV_WEIGHT) E(TESS_OK) E(TESS_E_USAGE) E(TESS_E_VALUE) E(TESS_E_SHAPE)
+    E(TESS_E_DATA) E(TESS_E_PLUGIN) E(TESS_E_CREATE) E(TESS_E_IO) E(TESS_E_STOPPED) E(TESS_E_MEMORY) E(TESS_E_FAILED) E(TESS_E_INTERNAL)
+    E(TESS_BOOL) E(TESS_I64) E(TESS_F64) E(TESS_STR) E(TESS_ENUM) E(TESS_LIST) E(TESS_COMPONENT) E(TESS_REQUIRED) E(TESS_NEUTRAL)
+    E(TESS_PATH) E(TESS_DETERMINISTIC) E(TESS_F32) E(TESS_BF16) E(TESS_U8) E(TESS_U16) E(TESS_I32) E(TESS_INIT_CONSTANT)
+    E(TESS_INIT_UNIFORM) E(TESS_INIT_NORMAL) E(TESS_WEIGHT_BUFFER) E(TESS_WEIGHT_NO_DECAY) E(TESS_ROLE_VALUE) E(TESS_ROLE_MOMENT1)
+    E(TESS_ROLE_MOMENT2) E(TESS_ROLE_AVERAGE)
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static char *layout(void)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *to = open_memstream(&text, &bytes);
+    ck_assert_ptr_nonnull(to);
+    fprintf(to, "abi %d.%d\n", TESS_ABI_MAJOR, TESS_ABI_MINOR);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        if (rows[i].member)
+            fprintf(to, "%s.%s %zu %zu\n", rows[i].owner, rows[i].member, rows[i].offset, rows[i].size);
+        else
+            fprintf(to, "struct %s %zu\n", rows[i].owner, rows[i].size);
+    }
+    for (size_t i = 0; i < COUNT(constants); i++)
+        fprintf(to, "%s %ld\n", constants[i].name, constants[i].value);
+    ck_assert_int_eq(fclose(to), 0);
+    return text;
+}
+
+static char *file_text(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return NULL;
+    char *text = calloc(1, 1 << 20);
+    ck_assert_ptr_nonnull(text);
+    size_t n = fread(text, 1, (1 << 20) - 1, f);
+    ck_assert_msg(n < (1 << 20) - 1, "%s is larger than this test reads", path);
+    fclose(f);
+    return text;
+}
+
+/* 1 when `text` has this line whole. */
+static int has_line(const char *text, const char *line, size_t length)
+{
+    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
+        if (strcspn(at, "\n") == length && strncmp(at, line, length) == 0)
+            return 1;
+    return 0;
+}
+
+/* The first line of `text` that `other` has not, but for the version and for sizes of whole structs, which may grow. */
+static const char *lost_line(const char *text, const char *other, int growth)
+{
+    static char line[256];
+    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+        size_t length = strcspn(at, "\n");
+        if (growth && (strncmp(at, "abi ", 4) == 0 || strncmp(at, "struct ", 7) == 0))
+            continue;
+        if (!has_line(other, at, length)) {
+            snprintf(line, sizeof line, "%.*s", (int)length, at);
+            return line;
+        }
+    }
+    return NULL;
+}
+
+START_TEST(layout_is_the_golden_one)
+{
+    char *now = layout(), *golden = file_text(GOLDEN);
+    const char *lost;
+    if (getenv("TESSERA_ABI_REWRITE")) {
+        lost = golden ? lost_line(golden, now, 1) : NULL;
+        ck_assert_msg(!lost, "\"%s\" has moved: a new major version, with a golden file of its own, is needed", lost);
+        FILE *f = fopen(GOLDEN, "w");
+        ck_assert_msg(f != NULL, "%s cannot be written", GOLDEN);
+        fputs(now, f);
+        ck_assert_int_eq(fclose(f), 0);
+    } else {
+        ck_assert_msg(golden != NULL, "%s is missing", GOLDEN);
+        lost = lost_line(golden, now, 0);
+        ck_assert_msg(!lost, "the golden layout has \"%s\", the headers have not%s", lost, ADVICE);
+        lost = lost_line(now, golden, 0);
+        ck_assert_msg(!lost, "the headers have \"%s\", the golden layout has not%s", lost, ADVICE);
+    }
+    free(now);
+    free(golden);
+}
+END_TEST
+
+static void blank_comments(char *text)
+{
+    for (char *at = text; (at = strstr(at, "/*"));) {
+        char *end = strstr(at, "*/");
+        ck_assert_ptr_nonnull(end);
+        memset(at, ' ', (size_t)(end + 2 - at));
+    }
+}
+
+/* Declarators of a struct's body: one a semicolon, and one a comma outside brackets. */
+static size_t members_of(const char *body, const char *end)
+{
+    size_t n = 0;
+    int depth = 0;
+    for (; body < end; body++) {
+        depth += (*body == '(') - (*body == ')');
+        n += depth == 0 && (*body == ';' || *body == ',');
+    }
+    return n;
+}
+
+static void check_header(const char *name)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s", HEADERS, name);
+    char *text = file_text(path);
+    ck_assert_ptr_nonnull(text);
+    blank_comments(text);
+    for (char *at = text; (at = strstr(at, "\nstruct tess_"));) {
+        at += strlen("\nstruct ");
+        size_t length = 0, listed = 0, structs = 0;
+        while (isalnum((unsigned char)at[length]) || at[length] == '_')
+            length++;
+        if (strncmp(at + length, " {", 2) != 0)
+            continue;
+        const char *end = strstr(at, "\n};");
+        ck_assert_ptr_nonnull(end);
+        for (size_t i = 0; i < COUNT(rows); i++) {
+            if (strlen(rows[i].owner) != length || strncmp(rows[i].owner, at, length) != 0)
+                continue;
+            structs += rows[i].member == NULL;
+            listed += rows[i].member != NULL;
+        }
+        ck_assert_msg(structs == 1, "%s: struct %.*s is not in this test's table", name, (int)length, at);
+        size_t members = members_of(at + length + 2, end);
+        ck_assert_msg(listed == members, "%s: struct %.*s has %zu members, this test's table lists %zu%s", name, (int)length, at, members,
+                      listed, ADVICE);
+    }
+    free(text);
+}
+
+START_TEST(every_public_struct_is_in_the_table)
+{
+    int headers = 0;
+    DIR *d = opendir(HEADERS);
+    ck_assert_msg(d != NULL, "%s cannot be read", HEADERS);
+    for (struct dirent *e; (e = readdir(d));) {
+        const char *dot = strrchr(e->d_name, '.');
+        if (dot && strcmp(dot, ".h") == 0) {
+            check_header(e->d_name);
+            headers++;
+        }
+    }
+    closedir(d);
+    ck_assert_int_ge(headers, 17);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("abi");
+    TCase *tests = tcase_create("layout");
+    suite_add_tcase(suite, tests);
+    tcase_add_test(tests, layout_is_the_golden_one);
+    tcase_add_test(tests, every_public_struct_is_in_the_table);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
