@@ -32,7 +32,10 @@ int tessi_artefact_open(struct tess_call *c, const char *path, struct tess_artef
 int tessi_artefact_verify(struct tess_call *c, const struct tess_artefact *a) TESS_CHECKED;
 /* A provenance attribute ("key", "parameters", "input/images"), or NULL. Valid until close. */
 const char *tessi_artefact_provenance(const struct tess_artefact *a, const char *name);
-/* Walks: i-th dataset's path (in name order) and shape, precision in bits (0 for reals) and stored bytes; NULL past the end. */
+/* i-th of them in the order written; NULL past the end. */
+const char *tessi_artefact_provenance_at(const struct tess_artefact *a, int64_t i, const char **value);
+/* Walks: i-th dataset's path (in name order) and shape, precision in bits (0 for reals) and stored bytes; NULL past the end.
+ * A dataset of strings has dtype 0 and 8 bits for each byte of its width. */
 const char *tessi_artefact_dataset_at(const struct tess_artefact *a, int64_t i, struct tess_tensor *shape, int32_t *bits, int64_t *stored);
 /* i-th figure / picture in the order written; NULL past the end. */
 const char *tessi_artefact_figure_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit);
@@ -40,5 +43,7 @@ const char *tessi_artefact_picture_at(const struct tess_artefact *a, int64_t i);
 
 /* A u8 (H, W, 1 or 3) picture as PNG, written aside and renamed. */
 int tessi_png_write(struct tess_call *c, const char *path, const struct tess_tensor *picture) TESS_CHECKED;
+/* A PNG as u8 (H, W, 1 or 3), transparency dropped; freed with tess_free(picture->data). TESS_E_IO: missing; TESS_E_DATA: not one. */
+int tessi_png_read(struct tess_call *c, const char *path, struct tess_tensor *picture) TESS_CHECKED;
 
 #endif

@@ -1,0 +1,201 @@
+/* An artefact as an object: what it is called, how it begins and how it ends without being finished. One that is written has its file
+ * aside; after a failed write the file is given up (disk.c drops what still comes), since HDF5 keeps trying to write what
+ * it could not; the partial file is removed. SPDX-License-Identifier: MIT */
+#include "core/store/private.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- the object ---------------------------------------------------------------------------------------------------- */
+
+int tessi_grow(struct tess_call *c, void **array, int64_t *count, int64_t *room, size_t size)
+{
+    if (*count == *room) {
+        int64_t more = *room ? 2 * *room : 16;
+        void *memory;
+        TESS_TRY(tess_alloc(c, (size_t)more * size, "an artefact's table", &memory));
+        if (*count)
+            memcpy(memory, *array, (size_t)*count * size);
+        tess_free(*array);
+        *array = memory;
+        *room = more;
+    }
+    memset((char *)*array + (size_t)*count * size, 0, size);
+    ++*count;
+    return TESS_OK;
+}
+
+int tessi_copy_text(struct tess_call *c, const char *text, char **out)
+{
+    size_t bytes = strlen(text) + 1;
+    void *copy;
+    TESS_TRY(tess_alloc(c, bytes, "a text", &copy));
+    *out = memcpy(copy, text, bytes);
+    return TESS_OK;
+}
+
+struct tessi_entry *tessi_entry_find(const struct tess_artefact *a, const char *name)
+{
+    while (*name == '/')
+        name++;
+    if (!a->partial) {
+        int64_t low = 0, high = a->entries;
+        while (low < high) {
+            int64_t middle = low + (high - low) / 2;
+            int order = strcmp(a->entry[middle].name, name);
+            if (order == 0)
+                return &a->entry[middle];
+            if (order < 0)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        return NULL;
+    }
+    for (int64_t i = 0; i < a->entries; i++)
+        if (strcmp(a->entry[i].name, name) == 0)
+            return &a->entry[i];
+    return NULL;
+}
+
+void tessi_artefact_free(struct tess_artefact *a)
+{
+    for (int64_t i = 0; i < a->entries; i++)
+        tess_free(a->entry[i].name);
+    for (int64_t i = 0; i < a->figures; i++) {
+        tess_free(a->figure[i].name);
+        tess_free(a->figure[i].unit);
+    }
+    for (int64_t i = 0; i < a->pictures; i++)
+        tess_free(a->picture[i]);
+    for (int64_t i = 0; i < a->notes; i++) {
+        tess_free(a->note[i].name);
+        tess_free(a->note[i].value);
+    }
+    tess_free(a->entry);
+    tess_free(a->figure);
+    tess_free(a->picture);
+    tess_free(a->note);
+    tessi_facts_free(a->facts);
+    tess_free(a->path);
+    tess_free(a->partial);
+    tess_free(a->kind);
+    tess_free(a);
+}
+
+const char *tess_artefact_kind(const struct tess_artefact *a)
+{
+    return a->kind;
+}
+
+const char *tess_artefact_path(const struct tess_artefact *a)
+{
+    return a->path;
+}
+
+const char *tess_artefact_digest(const struct tess_artefact *a)
+{
+    return a->digest;
+}
+
+const struct tess_facts *tess_artefact_facts(const struct tess_artefact *a)
+{
+    return a->facts;
+}
+
+struct tess_facts *tess_artefact_describe(struct tess_artefact *a)
+{
+    return a->facts;
+}
+
+/* ---- making and dropping ------------------------------------------------------------------------------------------- */
+
+int tessi_store_give_up(struct tess_call *c, struct tess_artefact *a, const char *what)
+{
+    int status = tessi_store_fail(c, a, what);
+    a->failed = 1;
+    a->disk.discard = 1;
+    return status;
+}
+
+/* Closes and removes what was not published; the lock is held. */
+static void drop(struct tess_artefact *a)
+{
+    a->disk.discard = 1;
+    if (a->file >= 0)
+        (void)H5Fclose(a->file);
+    a->file = -1;
+    if (a->partial && a->disk.fd >= 0)
+        (void)unlink(a->partial);
+    tessi_disk_close(&a->disk);
+}
+
+/* Facts and links keep their order; the root's stay in its header, without the tables of large groups. */
+static hid_t root_properties(void)
+{
+    hid_t p = H5Pcreate(H5P_FILE_CREATE);
+    if (p >= 0 && H5Pset_attr_creation_order(p, H5P_CRT_ORDER_TRACKED) >= 0 && H5Pset_attr_phase_change(p, 64, 32) >= 0 &&
+        H5Pset_link_phase_change(p, 64, 32) >= 0)
+        return p;
+    if (p >= 0)
+        H5Pclose(p);
+    return -1;
+}
+
+static hid_t create_file(struct tess_artefact *a)
+{
+    hid_t make = root_properties(), access = tessi_disk_access(&a->disk), file = -1;
+    if (make >= 0 && access >= 0)
+        file = H5Fcreate(a->partial, H5F_ACC_TRUNC, make, access);
+    if (make >= 0)
+        H5Pclose(make);
+    if (access >= 0)
+        H5Pclose(access);
+    return file;
+}
+
+int tessi_artefact_create(struct tess_call *c, const char *path, const char *kind, struct tess_artefact **out)
+{
+    struct stat st;
+    void *memory;
+    *out = NULL;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return c->fail(c, TESS_E_CREATE, "%s: is a folder, the name of a file was wanted; choose another name", path);
+    TESS_TRY(tess_alloc(c, sizeof(struct tess_artefact), "an artefact", &memory));
+    struct tess_artefact *a = memory;
+    a->disk.fd = -1;
+    a->file = -1;
+
+    size_t room = strlen(path) + sizeof ".partial";
+    int status = tess_alloc(c, room, "a path", &memory);
+    if (status != TESS_OK)
+        goto done;
+    a->partial = memory;
+    (void)snprintf(a->partial, room, "%s.partial", path);
+    if ((status = tessi_copy_text(c, path, &a->path)) != TESS_OK || (status = tessi_copy_text(c, kind, &a->kind)) != TESS_OK ||
+        (status = tessi_facts_new(c, &a->facts)) != TESS_OK || (status = tessi_disk_create(c, &a->disk, a->partial)) != TESS_OK)
+        goto done;
+    tessi_store_lock();
+    a->file = create_file(a);
+    if (a->file < 0)
+        status = tessi_store_give_up(c, a, "");
+    tessi_store_unlock();
+done:
+    if (status != TESS_OK)
+        tessi_artefact_close(a);
+    else
+        *out = a;
+    return status;
+}
+
+void tessi_artefact_close(struct tess_artefact *a)
+{
+    if (!a)
+        return;
+    tessi_store_lock();
+    drop(a);
+    tessi_store_unlock();
+    tessi_artefact_free(a);
+}

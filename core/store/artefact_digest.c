@@ -1,0 +1,198 @@
+/* The content digest: what an artefact says, whatever made it and however it lies in the file.
+ *
+ *     SHA-256 over: text "tessera artefact 1", text kind,
+ *                   facts by name:     text name, type, value
+ *                   datasets by name:  text name, text dtype, rank, dimensions, text SHA-256 of the values
+ *                   figures by name:   text name, value, text unit
+ *
+ * each list with its length in front. A text has its length in front (tess_digest_add_text); numbers are 8 bytes, little-endian; values
+ * are in row order in their stored dtype, little-endian; strings as texts. Pictures are datasets.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/store/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void add_u64(struct tess_digest *d, uint64_t value)
+{
+    uint8_t bytes[8];
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(value >> (8 * i));
+    tess_digest_add(d, bytes, sizeof bytes);
+}
+
+static void add_f64(struct tess_digest *d, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    add_u64(d, bits);
+}
+
+static void add_strings(struct tess_digest *d, const char *text, int64_t count, size_t width)
+{
+    for (int64_t i = 0; i < count; i++, text += width) {
+        size_t length = strnlen(text, width);
+        add_u64(d, length);
+        tess_digest_add(d, text, length);
+    }
+}
+
+void tessi_digest_values(struct tess_digest *d, const struct tessi_entry *e, const void *values, int64_t count)
+{
+    size_t size = tessi_entry_size(e);
+    if (e->dtype == TESSI_TEXT) {
+        add_strings(d, values, count, size);
+        return;
+    }
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    const uint8_t *at = values;
+    for (int64_t i = 0; i < count; i++, at += size) {
+        uint8_t swapped[4];
+        for (size_t k = 0; k < size; k++)
+            swapped[k] = at[size - 1 - k];
+        tess_digest_add(d, swapped, size);
+    }
+#else
+    tess_digest_add(d, values, (size_t)count * size);
+#endif
+}
+
+static int by_fact(const void *a, const void *b)
+{
+    return strcmp((*(const struct tessi_fact *const *)a)->name, (*(const struct tessi_fact *const *)b)->name);
+}
+
+static int by_entry(const void *a, const void *b)
+{
+    return strcmp((*(const struct tessi_entry *const *)a)->name, (*(const struct tessi_entry *const *)b)->name);
+}
+
+static int by_figure(const void *a, const void *b)
+{
+    return strcmp((*(const struct tessi_figure *const *)a)->name, (*(const struct tessi_figure *const *)b)->name);
+}
+
+static void add_fact(struct tess_digest *d, const struct tessi_fact *f)
+{
+    tess_digest_add_text(d, f->name);
+    add_u64(d, (uint64_t)f->type);
+    if (f->type == TESSI_FACT_I64)
+        add_u64(d, (uint64_t)f->i64);
+    else if (f->type == TESSI_FACT_F64)
+        add_f64(d, f->f64);
+    else
+        tess_digest_add_text(d, f->text);
+}
+
+static void add_entry(struct tess_digest *d, const struct tessi_entry *e)
+{
+    struct tess_digest values = e->digest;
+    char text[TESS_DIGEST_TEXT];
+    tess_digest_add_text(d, e->name);
+    tess_digest_add_text(d, e->dtype == TESSI_TEXT ? "string" : tess_dtype_name(e->dtype));
+    add_u64(d, (uint64_t)e->rank);
+    for (int32_t i = 0; i < e->rank; i++)
+        add_u64(d, (uint64_t)e->dim[i]);
+    tess_digest_end(&values, text);
+    tess_digest_add_text(d, text);
+}
+
+static void sort(const void **list, const void *items, int64_t n, size_t size, int (*order)(const void *, const void *))
+{
+    for (int64_t i = 0; i < n; i++)
+        list[i] = (const char *)items + (size_t)i * size;
+    if (n)
+        qsort(list, (size_t)n, sizeof *list, order);
+}
+
+int tessi_digest_content(struct tess_call *c, const struct tess_artefact *a, char digest[TESS_DIGEST_TEXT])
+{
+    int64_t most = a->facts->count > a->entries ? a->facts->count : a->entries;
+    void *memory;
+    if (a->figures > most)
+        most = a->figures;
+    TESS_TRY(tess_alloc(c, (size_t)most * sizeof(void *), "sorting names", &memory));
+    const void **list = memory;
+    struct tess_digest d;
+    tess_digest_start(&d);
+    tess_digest_add_text(&d, "tessera artefact 1");
+    tess_digest_add_text(&d, a->kind);
+
+    sort(list, a->facts->item, a->facts->count, sizeof *a->facts->item, by_fact);
+    add_u64(&d, (uint64_t)a->facts->count);
+    for (int64_t i = 0; i < a->facts->count; i++)
+        add_fact(&d, list[i]);
+    sort(list, a->entry, a->entries, sizeof *a->entry, by_entry);
+    add_u64(&d, (uint64_t)a->entries);
+    for (int64_t i = 0; i < a->entries; i++)
+        add_entry(&d, list[i]);
+    sort(list, a->figure, a->figures, sizeof *a->figure, by_figure);
+    add_u64(&d, (uint64_t)a->figures);
+    for (int64_t i = 0; i < a->figures; i++) {
+        const struct tessi_figure *f = list[i];
+        tess_digest_add_text(&d, f->name);
+        add_f64(&d, f->value);
+        tess_digest_add_text(&d, f->unit);
+    }
+    tess_digest_end(&d, digest);
+    tess_free(memory);
+    return TESS_OK;
+}
+
+/* ---- checking ------------------------------------------------------------------------------------------------------ */
+
+static int read_again(struct tess_call *c, const struct tess_artefact *a, struct tessi_entry *e, void *block)
+{
+    int64_t row = tessi_entry_row(e) * (int64_t)tessi_entry_size(e);
+    tess_digest_start(&e->digest);
+    if (tessi_entry_count(e) == 0)
+        return TESS_OK;
+    hid_t cache = tessi_layout_cache(e, 0), dataset = cache < 0 ? -1 : H5Dopen2(a->file, e->name, cache);
+    if (cache >= 0)
+        H5Pclose(cache);
+    if (dataset < 0)
+        return tessi_store_fail(c, a, e->name);
+    int status = TESS_OK;
+    int64_t step = row < TESSI_BLOCK ? TESSI_BLOCK / row : 1, all = e->rank ? e->dim[0] : 1;
+    for (int64_t first = 0; first < all && status == TESS_OK; first += step) {
+        int64_t rows = all - first < step ? all - first : step;
+        status = tessi_read_rows(c, a, e, dataset, first, rows, block);
+        if (status == TESS_OK)
+            tessi_digest_values(&e->digest, e, block, rows * tessi_entry_row(e));
+    }
+    (void)H5Dclose(dataset);
+    return status;
+}
+
+static int verify(struct tess_call *c, const struct tess_artefact *a)
+{
+    size_t room = TESSI_BLOCK;
+    for (int64_t i = 0; i < a->entries; i++) {
+        size_t row = (size_t)tessi_entry_row(&a->entry[i]) * tessi_entry_size(&a->entry[i]);
+        room = row > room ? row : room;
+    }
+    void *block;
+    char digest[TESS_DIGEST_TEXT];
+    TESS_TRY(tess_alloc(c, room, "reading an artefact again", &block));
+    int status = TESS_OK;
+    for (int64_t i = 0; i < a->entries && status == TESS_OK; i++)
+        status = read_again(c, a, &a->entry[i], block);
+    tess_free(block);
+    TESS_TRY(status);
+    TESS_TRY(tessi_digest_content(c, a, digest));
+    if (strcmp(digest, a->digest) != 0)
+        return c->fail(c, TESS_E_DATA,
+                       "%s: the content has digest %s, the file says %s; it was changed or damaged: delete it and run again "
+                       "what writes it",
+                       a->path, digest, a->digest);
+    return TESS_OK;
+}
+
+int tessi_artefact_verify(struct tess_call *c, const struct tess_artefact *a)
+{
+    tessi_store_lock();
+    int status = verify(c, a);
+    tessi_store_unlock();
+    return status;
+}

@@ -1,0 +1,109 @@
+/* The end of writing: facts, digest and provenance, then the file goes under its final name. SPDX-License-Identifier: MIT */
+#include "core/store/private.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int check_complete(struct tess_call *c, const struct tess_artefact *a)
+{
+    if (a->failed)
+        return c->fail(c, TESS_E_IO, "%s: an earlier write failed, the file is given up; run again", a->path);
+    for (int64_t i = 0; i < a->entries; i++) {
+        const struct tessi_entry *e = &a->entry[i];
+        if (e->dataset >= 0)
+            return c->fail(c, TESS_E_INTERNAL, "%s: /%s has %lld of its %lld rows", a->path, e->name, (long long)e->rows,
+                           (long long)e->dim[0]);
+    }
+    for (int64_t i = 0; i < a->facts->count; i++) {
+        const char *name = a->facts->item[i].name;
+        if (strcmp(name, "kind") == 0 || strcmp(name, "format") == 0 || !*name)
+            return c->fail(c, TESS_E_INTERNAL, "%s: a fact may not be called `%s`", a->path, name);
+    }
+    return TESS_OK;
+}
+
+static herr_t write_facts(const struct tess_artefact *a)
+{
+    int64_t format = TESSI_FORMAT;
+    herr_t bad = tessi_attribute_text(a->file, "kind", a->kind) < 0 ||
+                 tessi_attribute_number(a->file, "format", H5T_STD_I64LE, H5T_NATIVE_INT64, &format) < 0;
+    for (int64_t i = 0; i < a->facts->count && !bad; i++) {
+        const struct tessi_fact *f = &a->facts->item[i];
+        if (f->type == TESSI_FACT_I64)
+            bad = tessi_attribute_number(a->file, f->name, H5T_STD_I64LE, H5T_NATIVE_INT64, &f->i64) < 0;
+        else if (f->type == TESSI_FACT_F64)
+            bad = tessi_attribute_number(a->file, f->name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &f->f64) < 0;
+        else
+            bad = tessi_attribute_text(a->file, f->name, f->text) < 0;
+    }
+    return bad ? -1 : 0;
+}
+
+static herr_t write_provenance(const struct tess_artefact *a, const struct tessi_provenance *p)
+{
+    const char *const names[] = {"stage", "plugin", "parameters", "key", "numeric_mode", "tool"};
+    const char *const values[] = {p->stage, p->plugin, p->parameters, p->key, p->numeric_mode, p->tool};
+    hid_t make = H5Pcreate(H5P_GROUP_CREATE), group = -1;
+    if (make >= 0 && H5Pset_attr_creation_order(make, H5P_CRT_ORDER_TRACKED) >= 0 && H5Pset_attr_phase_change(make, 64, 32) >= 0)
+        group = H5Gcreate2(a->file, "provenance", H5P_DEFAULT, make, H5P_DEFAULT);
+    herr_t bad = group < 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !bad; i++)
+        bad = values[i] && tessi_attribute_text(group, names[i], values[i]) < 0;
+    bad = bad || tessi_attribute_number(group, "seed", H5T_STD_U64LE, H5T_NATIVE_UINT64, &p->seed) < 0;
+    for (int64_t i = 0; i < p->inputs && !bad; i++) {
+        char name[128];
+        (void)snprintf(name, sizeof name, "input/%s", p->input_port[i]);
+        bad = tessi_attribute_text(group, name, p->input_digest[i] ? p->input_digest[i] : "") < 0;
+    }
+    bad = bad || tessi_attribute_text(group, "digest", a->digest) < 0;
+    if (group >= 0)
+        bad = H5Gclose(group) < 0 || bad;
+    if (make >= 0)
+        H5Pclose(make);
+    return bad ? -1 : 0;
+}
+
+/* Flushed first, so that a failure leaves a handle that can still be closed, in vain, by the caller. */
+static int close_file(struct tess_call *c, struct tess_artefact *a)
+{
+    if (H5Fflush(a->file, H5F_SCOPE_LOCAL) < 0)
+        return tessi_store_fail(c, a, "");
+    herr_t bad = H5Fclose(a->file) < 0;
+    if (bad) {
+        int status = tessi_store_fail(c, a, "");
+        a->disk.discard = 1;
+        if (H5Iis_valid(a->file) > 0)
+            (void)H5Fclose(a->file);
+        a->file = -1;
+        return status;
+    }
+    a->file = -1;
+    return TESS_OK;
+}
+
+static int finish(struct tess_call *c, struct tess_artefact *a, const struct tessi_provenance *p)
+{
+    static const struct tessi_provenance nothing;
+    TESS_TRY(check_complete(c, a));
+    TESS_TRY(tessi_digest_content(c, a, a->digest));
+    if (write_facts(a) < 0)
+        return tessi_store_fail(c, a, "");
+    if (write_provenance(a, p ? p : &nothing) < 0)
+        return tessi_store_fail(c, a, "provenance");
+    TESS_TRY(close_file(c, a));
+    TESS_TRY(tessi_disk_publish(c, &a->disk, a->partial, a->path));
+    tessi_disk_close(&a->disk); /* the partial name is no longer ours to remove */
+    return TESS_OK;
+}
+
+int tessi_artefact_finish(struct tess_call *c, struct tess_artefact *a, const struct tessi_provenance *p, char digest[65])
+{
+    tessi_store_lock();
+    int status = finish(c, a, p);
+    tessi_store_unlock();
+    if (digest)
+        (void)snprintf(digest, TESS_DIGEST_TEXT, "%s", status == TESS_OK ? a->digest : "");
+    tessi_artefact_close(a);
+    return status;
+}

@@ -1,0 +1,294 @@
+/* Opening an artefact: everything in the file is looked at before anything is used. Facts, provenance and figures are read whole; of
+ * every dataset the shape, type, filters and place. What tessera would not have written is refused: a file from a stranger must
+ * not lead out of itself (external links, external or virtual storage), load code (unknown filters), or claim more than it holds.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/store/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LINKS_MOST (1 << 20)
+#define COUNT_MOST ((int64_t)1 << 48)
+#define INFLATE_MOST 40000 /* deflate (1032) on top of one bit in 32 */
+
+struct visit {
+    struct tess_call *c;
+    struct tess_artefact *a;
+    int64_t links;
+    int status;
+};
+
+static int known_type(hid_t type, struct tessi_entry *e)
+{
+    size_t size = H5Tget_size(type);
+    H5T_class_t class = H5Tget_class(type);
+    if (class == H5T_STRING) {
+        e->dtype = TESSI_TEXT;
+        e->precision = 8 * (int32_t)size;
+        return H5Tis_variable_str(type) == 0 && size >= 1 && size <= 1 << 16;
+    }
+    if (class == H5T_FLOAT) {
+        e->dtype = TESS_F32;
+        return H5Tequal(type, H5T_IEEE_F32LE) > 0 || H5Tequal(type, H5T_IEEE_F32BE) > 0;
+    }
+    if (class != H5T_INTEGER || H5Tget_offset(type) != 0)
+        return 0;
+    e->precision = (int32_t)H5Tget_precision(type);
+    e->is_signed = H5Tget_sign(type) != H5T_SGN_NONE;
+    e->dtype = size == 1 ? TESS_U8 : size == 2 ? TESS_U16 : TESS_I32;
+    if (e->is_signed)
+        return size == 4 && e->precision == 32;
+    return e->precision >= 1 && (size == 1 || size == 2 || (size == 4 && e->precision <= TESSI_FILE_BITS_MOST));
+}
+
+static int known_shape(hid_t space, struct tessi_entry *e)
+{
+    hsize_t dims[H5S_MAX_RANK], count = 1;
+    H5S_class_t class = H5Sget_simple_extent_type(space);
+    e->rank = class == H5S_SCALAR ? 0 : H5Sget_simple_extent_ndims(space);
+    if ((class != H5S_SCALAR && class != H5S_SIMPLE) || e->rank < 0 || e->rank > TESS_MAX_RANK ||
+        H5Sget_simple_extent_dims(space, dims, NULL) < 0)
+        return 0;
+    for (int32_t i = 0; i < TESS_MAX_RANK; i++) {
+        hsize_t n = i < e->rank ? dims[i] : 1;
+        if (n > (hsize_t)COUNT_MOST || (n && count > (hsize_t)COUNT_MOST / n))
+            return 0;
+        e->dim[i] = (int64_t)n;
+        count *= n ? n : 1; /* a zero must not hide what the others multiply to */
+    }
+    return 1;
+}
+
+/* NULL, or what is wrong with where and how the values are kept. */
+static const char *foreign_storage(hid_t layout, const struct tessi_entry *e)
+{
+    if (H5Pget_external_count(layout) != 0)
+        return "is stored outside the file";
+    H5D_layout_t kind = H5Pget_layout(layout);
+    if (kind == H5D_VIRTUAL)
+        return "is assembled from other files";
+    int n = kind == H5D_CHUNKED ? H5Pget_nfilters(layout) : 0;
+    for (int i = 0; i < n; i++) {
+        unsigned flags, config;
+        size_t values = 0;
+        H5Z_filter_t id = H5Pget_filter2(layout, (unsigned)i, &flags, &values, NULL, 0, NULL, &config);
+        if (id != H5Z_FILTER_NBIT && id != H5Z_FILTER_FLETCHER32 && id != H5Z_FILTER_SHUFFLE && id != H5Z_FILTER_DEFLATE)
+            return "needs a filter tessera does not know";
+        if (H5Zfilter_avail(id) <= 0)
+            return "needs a filter this HDF5 was built without";
+    }
+    if (tessi_entry_count(e) > 0 && e->stored == 0)
+        return "has a shape and no values";
+    if ((double)e->stored * INFLATE_MOST < (double)tessi_entry_count(e) * (double)tessi_entry_size(e))
+        return "claims more values than it can hold";
+    return n < 0 || kind < 0 ? "has no layout" : NULL;
+}
+
+static int add_entry(struct tess_call *c, struct tess_artefact *a, const char *name, struct tessi_entry *e)
+{
+    TESS_TRY(tessi_copy_text(c, name, &e->name));
+    void *array = a->entry;
+    int status = tessi_grow(c, &array, &a->entries, &a->entry_room, sizeof *e);
+    a->entry = array;
+    if (status != TESS_OK)
+        tess_free(e->name);
+    else
+        a->entry[a->entries - 1] = *e;
+    return status;
+}
+
+static int read_figure(struct tess_call *c, struct tess_artefact *a, const char *name, hid_t dataset, hid_t type, hid_t space)
+{
+    struct tessi_figure f = {0};
+    struct tessi_value unit = {0};
+    if (H5Tget_class(type) != H5T_FLOAT || H5Tget_size(type) != 8 || H5Sget_simple_extent_type(space) != H5S_SCALAR)
+        return tessi_store_foreign(c, a, name, "is no figure");
+    hid_t attribute = H5Aopen(dataset, "unit", H5P_DEFAULT);
+    int status = attribute < 0 || H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &f.value) < 0
+                     ? tessi_store_fail(c, a, name)
+                     : tessi_read_value(c, a, name, attribute, &unit);
+    if (attribute >= 0)
+        H5Aclose(attribute);
+    if (status == TESS_OK && unit.type != TESSI_FACT_TEXT)
+        status = tessi_store_foreign(c, a, name, "has a unit that is no text");
+    if (status == TESS_OK)
+        status = tessi_copy_text(c, unit.text, &f.unit);
+    if (status == TESS_OK)
+        status = tessi_copy_text(c, strchr(name, '/') + 1, &f.name);
+    void *array = a->figure;
+    if (status == TESS_OK)
+        status = tessi_grow(c, &array, &a->figures, &a->figure_room, sizeof f);
+    a->figure = array;
+    tess_free(unit.text);
+    if (status == TESS_OK) {
+        a->figure[a->figures - 1] = f;
+    } else {
+        tess_free(f.name);
+        tess_free(f.unit);
+    }
+    return status;
+}
+
+static int look_at_dataset(struct tess_call *c, struct tess_artefact *a, const char *name, hid_t dataset)
+{
+    struct tessi_entry e = {.dataset = -1};
+    hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset), layout = H5Dget_create_plist(dataset);
+    const char *wrong = NULL;
+    int status = TESS_OK;
+    if (type < 0 || space < 0 || layout < 0) {
+        status = tessi_store_fail(c, a, name);
+    } else if (strncmp(name, "figures/", 8) == 0) {
+        wrong = H5Pget_layout(layout) == H5D_COMPACT ? NULL : "is no figure";
+        status = wrong ? tessi_store_foreign(c, a, name, wrong) : read_figure(c, a, name, dataset, type, space);
+    } else {
+        if (!known_type(type, &e))
+            wrong = "is of a foreign type";
+        else if (!known_shape(space, &e))
+            wrong = "is of a shape tessera has no use for";
+        e.stored = wrong ? 0 : (int64_t)H5Dget_storage_size(dataset);
+        if (!wrong)
+            wrong = foreign_storage(layout, &e);
+        status = wrong ? tessi_store_foreign(c, a, name, wrong) : add_entry(c, a, name, &e);
+    }
+    if (type >= 0)
+        H5Tclose(type);
+    if (space >= 0)
+        H5Sclose(space);
+    if (layout >= 0)
+        H5Pclose(layout);
+    return status;
+}
+
+/* Called for every link; links other than hard ones are not followed. */
+static herr_t look_at_link(hid_t group, const char *name, const H5L_info_t *info, void *user)
+{
+    struct visit *v = user;
+    if (++v->links > LINKS_MOST) {
+        v->status = tessi_store_foreign(v->c, v->a, name, "is one of too many");
+    } else if (info->type != H5L_TYPE_HARD) {
+        v->status = tessi_store_foreign(v->c, v->a, name,
+                                        info->type == H5L_TYPE_SOFT       ? "is a soft link"
+                                        : info->type == H5L_TYPE_EXTERNAL ? "is a link into another file"
+                                                                          : "is a link of an unknown type");
+    } else {
+        hid_t object = H5Oopen(group, name, H5P_DEFAULT);
+        if (object < 0)
+            v->status = tessi_store_fail(v->c, v->a, name);
+        else if (H5Iget_type(object) == H5I_DATASET)
+            v->status = look_at_dataset(v->c, v->a, name, object);
+        else if (H5Iget_type(object) != H5I_GROUP)
+            v->status = tessi_store_foreign(v->c, v->a, name, "is neither a dataset nor a group");
+        if (object >= 0)
+            H5Oclose(object);
+    }
+    return v->status == TESS_OK ? 0 : -1;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct tessi_entry *)a)->name, ((const struct tessi_entry *)b)->name);
+}
+
+/* Place of a member in the order of its group, or -1. */
+static int64_t written_at(hid_t group, const char *name)
+{
+    H5L_info_t info;
+    return H5Lget_info(group, name, &info, H5P_DEFAULT) >= 0 && info.corder_valid ? info.corder : -1;
+}
+
+/* Insertion by the order of writing; lists are short, and in order already when the file knows none. */
+static void order_figures(struct tess_artefact *a, hid_t group)
+{
+    for (int64_t i = 1; i < a->figures; i++) {
+        struct tessi_figure moved = a->figure[i];
+        int64_t place = written_at(group, moved.name), k = i;
+        for (; k > 0 && written_at(group, a->figure[k - 1].name) > place; k--)
+            a->figure[k] = a->figure[k - 1];
+        a->figure[k] = moved;
+    }
+}
+
+static void order_pictures(struct tess_artefact *a, hid_t group)
+{
+    for (int64_t i = 1; i < a->pictures; i++) {
+        char *moved = a->picture[i];
+        int64_t place = written_at(group, moved), k = i;
+        for (; k > 0 && written_at(group, a->picture[k - 1]) > place; k--)
+            a->picture[k] = a->picture[k - 1];
+        a->picture[k] = moved;
+    }
+}
+
+static int order_members(struct tess_call *c, struct tess_artefact *a)
+{
+    for (int64_t i = 0; i < a->entries; i++) {
+        if (strncmp(a->entry[i].name, "pictures/", 9) != 0)
+            continue;
+        void *array = a->picture;
+        int status = tessi_grow(c, &array, &a->pictures, &a->picture_room, sizeof *a->picture);
+        a->picture = array;
+        TESS_TRY(status);
+        TESS_TRY(tessi_copy_text(c, a->entry[i].name + 9, &a->picture[a->pictures - 1]));
+    }
+    hid_t group = a->pictures ? H5Gopen2(a->file, "pictures", H5P_DEFAULT) : -1;
+    if (group >= 0) {
+        order_pictures(a, group);
+        H5Gclose(group);
+    }
+    group = a->figures ? H5Gopen2(a->file, "figures", H5P_DEFAULT) : -1;
+    if (group >= 0) {
+        order_figures(a, group);
+        H5Gclose(group);
+    }
+    return TESS_OK;
+}
+
+static int look_around(struct tess_call *c, struct tess_artefact *a)
+{
+    struct visit v = {c, a, 0, TESS_OK};
+    if (H5Lvisit(a->file, H5_INDEX_NAME, H5_ITER_INC, look_at_link, &v) < 0)
+        return v.status != TESS_OK ? v.status : tessi_store_fail(c, a, "");
+    if (a->entries)
+        qsort(a->entry, (size_t)a->entries, sizeof *a->entry, by_name);
+    return order_members(c, a);
+}
+
+static int open_file(struct tess_call *c, struct tess_artefact *a)
+{
+    hid_t access = tessi_disk_access(&a->disk);
+    if (access < 0)
+        return tessi_store_fail(c, a, "");
+    a->file = H5Fopen(a->path, H5F_ACC_RDONLY, access);
+    H5Pclose(access);
+    if (a->file < 0)
+        return tessi_store_fail(c, a, "");
+    TESS_TRY(tessi_read_head(c, a));
+    TESS_TRY(look_around(c, a));
+    return tessi_read_provenance(c, a);
+}
+
+int tessi_artefact_open(struct tess_call *c, const char *path, struct tess_artefact **out)
+{
+    void *memory;
+    *out = NULL;
+    TESS_TRY(tess_alloc(c, sizeof(struct tess_artefact), "an artefact", &memory));
+    struct tess_artefact *a = memory;
+    a->disk.fd = -1;
+    a->file = -1;
+    int status = tessi_copy_text(c, path, &a->path);
+    if (status == TESS_OK)
+        status = tessi_facts_new(c, &a->facts);
+    if (status == TESS_OK)
+        status = tessi_disk_open(c, &a->disk, path);
+    if (status == TESS_OK) {
+        tessi_store_lock();
+        status = open_file(c, a);
+        tessi_store_unlock();
+    }
+    if (status != TESS_OK)
+        tessi_artefact_close(a);
+    else
+        *out = a;
+    return status;
+}

@@ -1,0 +1,193 @@
+/* Reading what an opened artefact holds. Datasets read a few rows at a time stay open, with their chunks cached; those read whole are
+ * closed at once. Integers may be widened on the way, nothing else is converted. SPDX-License-Identifier: MIT */
+#include "core/store/private.h"
+
+#include <string.h>
+
+int tessi_read_rows(struct tess_call *c, const struct tess_artefact *a, const struct tessi_entry *e, hid_t dataset, int64_t first,
+                    int64_t rows, void *to)
+{
+    hsize_t from[TESS_MAX_RANK] = {(hsize_t)first}, count[TESS_MAX_RANK] = {(hsize_t)rows};
+    for (int32_t i = 1; i < e->rank; i++)
+        count[i] = (hsize_t)e->dim[i];
+    hid_t type = tessi_memory_type(e), there = H5Dget_space(dataset);
+    hid_t here = e->rank ? H5Screate_simple(e->rank, count, NULL) : H5Screate(H5S_SCALAR);
+    herr_t bad = type < 0 || there < 0 || here < 0 ||
+                 (e->rank && H5Sselect_hyperslab(there, H5S_SELECT_SET, from, NULL, count, NULL) < 0) ||
+                 H5Dread(dataset, type, here, there, H5P_DEFAULT, to) < 0;
+    int status = bad ? tessi_store_fail(c, a, e->name) : TESS_OK;
+    if (type >= 0)
+        H5Tclose(type);
+    if (there >= 0)
+        H5Sclose(there);
+    if (here >= 0)
+        H5Sclose(here);
+    return status;
+}
+
+/* From behind, so that a wider dtype may grow over its own bytes: the narrow values stand at the start of `values`. */
+static void widen(void *values, int64_t count, int32_t from, int32_t to)
+{
+    for (int64_t i = count; i-- > 0;) {
+        int32_t value = from == TESS_U8 ? ((const uint8_t *)values)[i] : ((const uint16_t *)values)[i];
+        if (to == TESS_U16)
+            ((uint16_t *)values)[i] = (uint16_t)value;
+        else
+            ((int32_t *)values)[i] = value;
+    }
+}
+
+static int can_widen(int32_t from, int32_t to)
+{
+    return from == to || (from == TESS_U8 && (to == TESS_U16 || to == TESS_I32)) || (from == TESS_U16 && to == TESS_I32);
+}
+
+static int find(struct tess_call *c, const struct tess_artefact *a, const char *name, struct tessi_entry **out)
+{
+    name += strspn(name, "/");
+    *out = tessi_entry_find(a, name);
+    if (!*out)
+        return c->fail(c, TESS_E_DATA, "%s: there is no dataset /%s in this artefact of kind `%s`; check which file was given", a->path,
+                       name, a->kind);
+    if ((*out)->dtype == TESSI_TEXT)
+        return c->fail(c, TESS_E_DATA, "%s: /%s holds strings, numbers were wanted", a->path, name);
+    return TESS_OK;
+}
+
+int tess_artefact_shape(struct tess_call *c, const struct tess_artefact *a, const char *name, struct tess_tensor *shape)
+{
+    struct tessi_entry *e;
+    TESS_TRY(find(c, a, name, &e));
+    *shape = tess_tensor_over(NULL, e->dtype, e->rank, e->dim);
+    return TESS_OK;
+}
+
+int tess_artefact_has(const struct tess_artefact *a, const char *name)
+{
+    return tessi_entry_find(a, name) != NULL;
+}
+
+/* Opened on the first partial read and kept until the artefact is closed. */
+static int keep_open(struct tess_call *c, const struct tess_artefact *a, struct tessi_entry *e)
+{
+    if (e->dataset >= 0)
+        return TESS_OK;
+    hid_t cache = tessi_layout_cache(e, 0);
+    if (cache >= 0) {
+        e->dataset = H5Dopen2(a->file, e->name, cache);
+        H5Pclose(cache);
+    }
+    return e->dataset < 0 ? tessi_store_fail(c, a, e->name) : TESS_OK;
+}
+
+static int read_whole(struct tess_call *c, const struct tess_artefact *a, const struct tessi_entry *e, void *to)
+{
+    hid_t dataset = H5Dopen2(a->file, e->name, H5P_DEFAULT);
+    if (dataset < 0)
+        return tessi_store_fail(c, a, e->name);
+    int status = tessi_read_rows(c, a, e, dataset, 0, e->rank ? e->dim[0] : 1, to);
+    H5Dclose(dataset);
+    return status;
+}
+
+static int read_some(struct tess_call *c, const struct tess_artefact *a, struct tessi_entry *e, int64_t first, struct tess_tensor *t)
+{
+    int64_t rows = t->rank ? t->dim[0] : 1, count = tess_tensor_count(t);
+    if (count == 0)
+        return TESS_OK;
+    tessi_store_lock();
+    int status;
+    if (!e->rank || rows == e->dim[0])
+        status = read_whole(c, a, e, t->data);
+    else {
+        status = keep_open(c, a, e);
+        if (status == TESS_OK)
+            status = tessi_read_rows(c, a, e, e->dataset, first, rows, t->data);
+    }
+    tessi_store_unlock();
+    if (status == TESS_OK && t->dtype != e->dtype)
+        widen(t->data, count, e->dtype, t->dtype);
+    return status;
+}
+
+int tess_artefact_read(struct tess_call *c, const struct tess_artefact *a, const char *name, int64_t first, struct tess_tensor *t)
+{
+    struct tessi_entry *e;
+    char wanted[160], found[160];
+    TESS_TRY(find(c, a, name, &e));
+    struct tess_tensor have = tess_tensor_over(NULL, e->dtype, e->rank, e->dim), same = *t;
+    if (same.rank)
+        same.dim[0] = have.dim[0];
+    same.dtype = have.dtype;
+    if (a->partial || !can_widen(e->dtype, t->dtype) || !tess_tensor_same_shape(&same, &have))
+        return c->fail(c, TESS_E_DATA, "%s: /%s is %s, rows of %s were wanted", a->path, e->name,
+                       tess_tensor_text(&have, found, sizeof found), tess_tensor_text(t, wanted, sizeof wanted));
+    int64_t rows = t->rank ? t->dim[0] : 1, all = e->rank ? e->dim[0] : 1;
+    if (first < 0 || rows < 0 || rows > all || first > all - rows)
+        return c->fail(c, TESS_E_DATA, "%s: /%s has %lld rows, rows %lld to %lld were wanted", a->path, e->name, (long long)all,
+                       (long long)first, (long long)(first + rows - 1));
+    return read_some(c, a, e, first, t);
+}
+
+int tess_artefact_load(struct tess_call *c, const struct tess_artefact *a, const char *name, int32_t dtype, struct tess_tensor *t)
+{
+    struct tessi_entry *e;
+    char found[160];
+    TESS_TRY(find(c, a, name, &e));
+    *t = tess_tensor_over(NULL, dtype, e->rank, e->dim);
+    if (a->partial || !can_widen(e->dtype, dtype)) {
+        struct tess_tensor have = tess_tensor_over(NULL, e->dtype, e->rank, e->dim);
+        return c->fail(c, TESS_E_DATA, "%s: /%s is %s, %s was wanted", a->path, e->name, tess_tensor_text(&have, found, sizeof found),
+                       tess_dtype_name(dtype));
+    }
+    TESS_TRY(tess_alloc(c, tess_tensor_bytes(t), e->name, &t->data));
+    int status = read_some(c, a, e, 0, t);
+    if (status != TESS_OK) {
+        tess_free(t->data);
+        t->data = NULL;
+    }
+    return status;
+}
+
+/* ---- walking ------------------------------------------------------------------------------------------------------- */
+
+const char *tessi_artefact_provenance(const struct tess_artefact *a, const char *name)
+{
+    for (int64_t i = 0; i < a->notes; i++)
+        if (strcmp(a->note[i].name, name) == 0)
+            return a->note[i].value;
+    return NULL;
+}
+
+const char *tessi_artefact_provenance_at(const struct tess_artefact *a, int64_t i, const char **value)
+{
+    if (i < 0 || i >= a->notes)
+        return NULL;
+    *value = a->note[i].value;
+    return a->note[i].name;
+}
+
+const char *tessi_artefact_dataset_at(const struct tess_artefact *a, int64_t i, struct tess_tensor *shape, int32_t *bits, int64_t *stored)
+{
+    if (i < 0 || i >= a->entries)
+        return NULL;
+    const struct tessi_entry *e = &a->entry[i];
+    *shape = tess_tensor_over(NULL, e->dtype, e->rank, e->dim);
+    *bits = e->precision;
+    *stored = e->stored;
+    return e->name;
+}
+
+const char *tessi_artefact_figure_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit)
+{
+    if (i < 0 || i >= a->figures)
+        return NULL;
+    *value = a->figure[i].value;
+    *unit = a->figure[i].unit;
+    return a->figure[i].name;
+}
+
+const char *tessi_artefact_picture_at(const struct tess_artefact *a, int64_t i)
+{
+    return i < 0 || i >= a->pictures ? NULL : a->picture[i];
+}

@@ -1,0 +1,332 @@
+/* The way of an artefact's bytes to the disk and back: opening, locking, publishing under the final name, and an HDF5 file driver in
+ * between. The driver does what HDF5's own POSIX driver does, and two things more. It remembers errno, so that a full disk is
+ * not "unable to flush file". And a file that was given up takes every further write without a word: HDF5 insists on writing
+ * when it closes a file, and where that fails it can neither close nor forget it.
+ *
+ * There are no HDF5 file locks: a file under its final name never changes, and the one aside is locked here.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/store/private.h"
+
+#if H5_VERSION_GE(1, 13, 0)
+#include <H5FDdevelop.h>
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- the driver ---------------------------------------------------------------------------------------------------- */
+
+struct access {
+    struct tessi_disk *disk;
+};
+
+struct file {
+    H5FD_t head; /* first: HDF5's own part */
+    struct tessi_disk *disk;
+    haddr_t eoa;
+};
+
+static struct tessi_disk *disk_of(H5FD_t *f)
+{
+    return ((struct file *)(void *)f)->disk;
+}
+
+static herr_t trouble(struct tessi_disk *d)
+{
+    if (!d->error)
+        d->error = errno;
+    return -1;
+}
+
+static H5FD_t *driver_open(const char *name, unsigned flags, hid_t fapl, haddr_t most)
+{
+    (void)name;
+    (void)most;
+    const struct access *access = H5Pget_driver_info(fapl);
+    struct stat st;
+    if (!access)
+        return NULL;
+    if ((flags & H5F_ACC_TRUNC) && ftruncate(access->disk->fd, 0) != 0) {
+        (void)trouble(access->disk);
+        return NULL;
+    }
+    if (fstat(access->disk->fd, &st) != 0) {
+        (void)trouble(access->disk);
+        return NULL;
+    }
+    struct file *f = calloc(1, sizeof *f); /* HDF5 closes it, and has no call to account memory to */
+    if (!f)
+        return NULL;
+    f->disk = access->disk;
+    f->disk->eof = (haddr_t)st.st_size;
+    return &f->head;
+}
+
+static herr_t driver_close(H5FD_t *f)
+{
+    free(f);
+    return 0;
+}
+
+/* Two opened files are never the same to HDF5, or it would share one's driver with the other. */
+static int driver_cmp(const H5FD_t *a, const H5FD_t *b)
+{
+    return a < b ? -1 : a > b;
+}
+
+static herr_t driver_query(const H5FD_t *f, unsigned long *flags)
+{
+    (void)f;
+    *flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_AGGREGATE_SMALLDATA;
+    return 0;
+}
+
+static haddr_t driver_get_eoa(const H5FD_t *f, H5FD_mem_t type)
+{
+    (void)type;
+    return ((const struct file *)(const void *)f)->eoa;
+}
+
+static herr_t driver_set_eoa(H5FD_t *f, H5FD_mem_t type, haddr_t eoa)
+{
+    (void)type;
+    ((struct file *)(void *)f)->eoa = eoa;
+    return 0;
+}
+
+static haddr_t driver_get_eof(const H5FD_t *f, H5FD_mem_t type)
+{
+    (void)type;
+    return ((const struct file *)(const void *)f)->disk->eof;
+}
+
+static herr_t driver_read(H5FD_t *f, H5FD_mem_t type, hid_t transfer, haddr_t at, size_t bytes, void *to)
+{
+    (void)type;
+    (void)transfer;
+    struct tessi_disk *d = disk_of(f);
+    char *here = to;
+    while (bytes) {
+        ssize_t got = pread(d->fd, here, bytes, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return trouble(d);
+        if (got == 0) { /* behind the end: zeros, as HDF5's own driver */
+            memset(here, 0, bytes);
+            return 0;
+        }
+        here += got;
+        at += (haddr_t)got;
+        bytes -= (size_t)got;
+    }
+    return 0;
+}
+
+static herr_t driver_write(H5FD_t *f, H5FD_mem_t type, hid_t transfer, haddr_t at, size_t bytes, const void *from)
+{
+    (void)type;
+    (void)transfer;
+    struct tessi_disk *d = disk_of(f);
+    const char *here = from;
+    while (bytes && !d->discard) {
+        ssize_t put = pwrite(d->fd, here, bytes, (off_t)at);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return trouble(d);
+        here += put;
+        at += (haddr_t)put;
+        bytes -= (size_t)put;
+    }
+    if (at + bytes > d->eof)
+        d->eof = at + bytes;
+    return 0;
+}
+
+static herr_t driver_truncate(H5FD_t *f, hid_t transfer, hbool_t closing)
+{
+    (void)transfer;
+    (void)closing;
+    struct tessi_disk *d = disk_of(f);
+    haddr_t eoa = ((struct file *)(void *)f)->eoa;
+    if (eoa == d->eof)
+        return 0;
+    if (!d->discard && ftruncate(d->fd, (off_t)eoa) != 0)
+        return trouble(d);
+    d->eof = eoa;
+    return 0;
+}
+
+static const H5FD_class_t driver = {
+#ifdef H5FD_CLASS_VERSION
+    .version = H5FD_CLASS_VERSION,
+    .value = (H5FD_class_value_t)0x7e5,
+#endif
+    .name = "tessera",
+    .maxaddr = (haddr_t)1 << 62,
+    .fc_degree = H5F_CLOSE_STRONG,
+    .fapl_size = sizeof(struct access),
+    .open = driver_open,
+    .close = driver_close,
+    .cmp = driver_cmp,
+    .query = driver_query,
+    .get_eoa = driver_get_eoa,
+    .set_eoa = driver_set_eoa,
+    .get_eof = driver_get_eof,
+    .read = driver_read,
+    .write = driver_write,
+    .truncate = driver_truncate,
+    .fl_map = H5FD_FLMAP_DICHOTOMY,
+};
+
+hid_t tessi_disk_access(struct tessi_disk *d)
+{
+    static hid_t id = -1; /* guarded by the lock around HDF5 */
+    struct access access = {d};
+    if (id < 0)
+        id = H5FDregister(&driver);
+    hid_t p = H5Pcreate(H5P_FILE_ACCESS);
+    /* The newest metadata of HDF5 1.10 has checksums throughout. */
+    if (id < 0 || p < 0 || H5Pset_driver(p, id, &access) < 0 || H5Pset_fclose_degree(p, H5F_CLOSE_STRONG) < 0 ||
+        H5Pset_libver_bounds(p, H5F_LIBVER_V110, H5F_LIBVER_V110) < 0) {
+        if (p >= 0)
+            H5Pclose(p);
+        return -1;
+    }
+    return p;
+}
+
+/* ---- the file ------------------------------------------------------------------------------------------------------ */
+
+int tessi_disk_fail(struct tess_call *c, int code, const char *path, int error)
+{
+    const char *todo;
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+        return c->fail(c, TESS_E_IO, "%s: cannot be written: the disk is full (%s); make room or choose another folder, then run again",
+                       path, strerror(error));
+    case EFBIG:
+        return c->fail(c, TESS_E_IO,
+                       "%s: cannot be written: larger than a file may be here (%s); look at `ulimit -f` and the file system, "
+                       "then run again",
+                       path, strerror(error));
+    case EIO:
+        return c->fail(c, TESS_E_IO, "%s: the disk failed (%s); look at it before running again", path, strerror(error));
+    case EACCES:
+    case EPERM:
+        todo = "choose a folder you may write to";
+        break;
+    case EROFS:
+        todo = "choose a folder on another file system";
+        break;
+    case ENOENT:
+    case ENOTDIR:
+        todo = "its folder does not exist: make it first";
+        break;
+    default:
+        todo = "choose another place";
+    }
+    return c->fail(c, code, "%s: cannot be written: %s; %s", path, strerror(error), todo);
+}
+
+/* 1 when `fd` is still what `path` names: another process may have published it between our opening and locking it. */
+static int still_named(int fd, const char *path)
+{
+    struct stat a, b;
+    return fstat(fd, &a) == 0 && lstat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+int tessi_disk_create(struct tess_call *c, struct tessi_disk *d, const char *partial)
+{
+    for (;;) {
+        d->fd = open(partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+        if (d->fd < 0)
+            return tessi_disk_fail(c, TESS_E_CREATE, partial, errno);
+        /* Where a file system knows no locks, there is nothing to hold on to. */
+        if (flock(d->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+            tessi_disk_close(d);
+            return c->fail(c, TESS_E_CREATE, "%s: is being written by another process; wait until it is done, or end it", partial);
+        }
+        if (still_named(d->fd, partial))
+            break;
+        tessi_disk_close(d);
+    }
+    struct stat st;
+    int error = fstat(d->fd, &st) != 0 ? errno : !S_ISREG(st.st_mode) ? EINVAL : ftruncate(d->fd, 0) != 0 ? errno : 0;
+    if (!error)
+        return TESS_OK;
+    tessi_disk_close(d);
+    return tessi_disk_fail(c, TESS_E_CREATE, partial, error);
+}
+
+static int missing(struct tess_call *c, const char *path)
+{
+    char partial[4096];
+    if (snprintf(partial, sizeof partial, "%s.partial", path) < (int)sizeof partial && access(partial, F_OK) == 0)
+        return c->fail(c, TESS_E_IO, "%s: no such file, but there is an unfinished %s; run again what writes it", path, partial);
+    return c->fail(c, TESS_E_IO, "%s: no such file; check the name, or run what writes it", path);
+}
+
+int tessi_disk_open(struct tess_call *c, struct tessi_disk *d, const char *path)
+{
+    static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+    unsigned char found[8];
+    struct stat st;
+    d->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (d->fd < 0 && errno == ENOENT)
+        return missing(c, path);
+    if (d->fd < 0)
+        return c->fail(c, TESS_E_IO, "%s: cannot be opened: %s; check the name and its permissions", path, strerror(errno));
+    if (fstat(d->fd, &st) == 0 && !S_ISREG(st.st_mode))
+        return c->fail(c, TESS_E_IO, "%s: is %s, an artefact (an HDF5 file) was wanted", path,
+                       S_ISDIR(st.st_mode) ? "a folder" : "not a file");
+    ssize_t got = pread(d->fd, found, sizeof found, 0);
+    if (got < 0)
+        return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
+    if (got == 0)
+        return c->fail(c, TESS_E_DATA, "%s: is empty, an artefact (an HDF5 file) was wanted; delete it and run again what writes it", path);
+    if (got < 8 || memcmp(found, signature, 8) != 0)
+        return c->fail(c, TESS_E_DATA, "%s: is no HDF5 file, an artefact was wanted; check the name", path);
+    return TESS_OK;
+}
+
+void tessi_disk_close(struct tessi_disk *d)
+{
+    if (d->fd >= 0)
+        close(d->fd);
+    d->fd = -1;
+}
+
+/* A file system that cannot sync a folder, or a folder we may not open, keeps its own order. */
+static int sync_folder(const char *path)
+{
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) : 0;
+    if (length >= sizeof folder)
+        return 0;
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    int fd = open(length ? folder : slash ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    int error = fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP && errno != EBADF ? errno : 0;
+    close(fd);
+    return error;
+}
+
+int tessi_disk_publish(struct tess_call *c, const struct tessi_disk *d, const char *partial, const char *path)
+{
+    if (fsync(d->fd) != 0 || rename(partial, path) != 0)
+        return tessi_disk_fail(c, TESS_E_IO, path, errno);
+    int error = sync_folder(path);
+    return error ? tessi_disk_fail(c, TESS_E_IO, path, error) : TESS_OK;
+}

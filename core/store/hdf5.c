@@ -1,0 +1,63 @@
+/* The lock around HDF5, its silence, and its reasons. SPDX-License-Identifier: MIT */
+#include "core/store/private.h"
+
+#include <ctype.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+void tessi_store_lock(void)
+{
+    static int prepared;
+    pthread_mutex_lock(&mutex);
+    if (!prepared) {
+        prepared = 1;
+        (void)H5open();
+        (void)H5PLset_loading_state(0); /* a file must not make HDF5 load filter code from somewhere */
+    }
+    (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* a setting of each thread where HDF5 was built for threads */
+    (void)H5Eclear2(H5E_DEFAULT);
+}
+
+void tessi_store_unlock(void)
+{
+    pthread_mutex_unlock(&mutex);
+}
+
+/* From the innermost frame outwards: the first says what really happened. */
+static herr_t first_reason(unsigned n, const H5E_error2_t *error, void *user)
+{
+    (void)n;
+    const char **text = user;
+    if (!*text && error->desc && *error->desc)
+        *text = error->desc;
+    return 0;
+}
+
+const char *tessi_store_reason(char *text, size_t room)
+{
+    const char *found = NULL;
+    (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, first_reason, &found);
+    (void)snprintf(text, room, "%s", found ? found : "HDF5 gives no reason");
+    for (char *at = text; *at; at++)
+        if (iscntrl((unsigned char)*at))
+            *at = ' ';
+    (void)H5Eclear2(H5E_DEFAULT);
+    return text;
+}
+
+int tessi_store_fail(struct tess_call *c, const struct tess_artefact *a, const char *what)
+{
+    char reason[240], place[1400];
+    tessi_store_reason(reason, sizeof reason);
+    (void)snprintf(place, sizeof place, *what ? "%s: /%.100s" : "%s", a->path, what);
+    if (a->disk.error && a->partial)
+        return tessi_disk_fail(c, TESS_E_IO, a->path, a->disk.error);
+    if (a->disk.error)
+        return c->fail(c, TESS_E_IO, "%s cannot be read: %s; look at the disk", place, strerror(a->disk.error));
+    if (a->partial)
+        return c->fail(c, TESS_E_IO, "%s cannot be written: %s", place, reason);
+    return c->fail(c, TESS_E_DATA, "%s cannot be read: %s; the file is damaged: delete it and run again what writes it", place, reason);
+}

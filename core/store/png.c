@@ -1,0 +1,159 @@
+/* PNG pictures out and in. libpng leaves its functions by longjmp; so each of the two functions that call it keeps what must survive in a
+ * struct of its caller, and has no variables of its own that change after setjmp. SPDX-License-Identifier: MIT */
+#include "core/store/private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <png.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SIDE_MOST (1 << 16) /* pixels of a picture that is read */
+
+struct job {
+    png_structp png;
+    png_infop info;
+    FILE *file;
+    struct tess_call *c;
+    const char *path;
+    struct tess_tensor *picture;
+    int status; /* of a failure that is not libpng's */
+    png_size_t row_bytes;
+    char reason[160];
+};
+
+static void keep_reason(png_structp png, png_const_charp message)
+{
+    struct job *j = png_get_error_ptr(png);
+    (void)snprintf(j->reason, sizeof j->reason, "%s", message);
+    png_longjmp(png, 1);
+}
+
+static void ignore_warning(png_structp png, png_const_charp message)
+{
+    (void)png;
+    (void)message;
+}
+
+static int encode(struct job *j)
+{
+    if (setjmp(png_jmpbuf(j->png)))
+        return -1;
+    png_init_io(j->png, j->file);
+    png_set_IHDR(j->png, j->info, (png_uint_32)j->picture->dim[1], (png_uint_32)j->picture->dim[0], 8,
+                 j->picture->dim[2] == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(j->png, j->info);
+    for (int64_t y = 0; y < j->picture->dim[0]; y++)
+        png_write_row(j->png, (png_const_bytep)j->picture->data + (size_t)(y * j->picture->dim[1] * j->picture->dim[2]));
+    png_write_end(j->png, NULL);
+    return 0;
+}
+
+static int write_file(struct tess_call *c, struct job *j, const char *partial)
+{
+    int error = 0;
+    j->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, j, keep_reason, ignore_warning);
+    j->info = j->png ? png_create_info_struct(j->png) : NULL;
+    if (!j->info) {
+        png_destroy_write_struct(&j->png, NULL);
+        return c->fail(c, TESS_E_MEMORY, "%s: no memory to write a picture", j->path);
+    }
+    errno = 0;
+    if (encode(j) != 0)
+        error = errno ? errno : EIO;
+    png_destroy_write_struct(&j->png, &j->info);
+    if (!error && (fflush(j->file) != 0 || fsync(fileno(j->file)) != 0 || rename(partial, j->path) != 0))
+        error = errno;
+    return error ? tessi_disk_fail(c, TESS_E_IO, j->path, error) : TESS_OK;
+}
+
+int tessi_png_write(struct tess_call *c, const char *path, const struct tess_tensor *picture)
+{
+    char partial[4096], text[160];
+    struct tess_tensor own = *picture;
+    if (own.dtype != TESS_U8 || own.rank != 3 || (own.dim[2] != 1 && own.dim[2] != 3) || own.dim[0] < 1 || own.dim[1] < 1 ||
+        own.dim[0] > INT32_MAX || own.dim[1] > INT32_MAX)
+        return c->fail(c, TESS_E_SHAPE, "%s: a picture is u8 (height, width, 1 or 3), found %s", path,
+                       tess_tensor_text(picture, text, sizeof text));
+    if (snprintf(partial, sizeof partial, "%s.partial", path) >= (int)sizeof partial)
+        return tessi_disk_fail(c, TESS_E_CREATE, path, ENAMETOOLONG);
+    int fd = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    struct job j = {.c = c, .path = path, .picture = &own, .file = fd < 0 ? NULL : fdopen(fd, "wb")};
+    if (!j.file) {
+        int error = errno;
+        if (fd >= 0)
+            close(fd);
+        return tessi_disk_fail(c, TESS_E_CREATE, path, error);
+    }
+    int status = write_file(c, &j, partial);
+    (void)fclose(j.file); /* all of it is on the disk already */
+    if (status != TESS_OK)
+        (void)unlink(partial);
+    return status;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------- */
+
+/* Whatever the file's depth and colours: 8 bits, grey or RGB, without transparency. */
+static int decode(struct job *j)
+{
+    if (setjmp(png_jmpbuf(j->png)))
+        return -1;
+    png_init_io(j->png, j->file);
+    png_set_user_limits(j->png, SIDE_MOST, SIDE_MOST);
+    png_read_info(j->png, j->info);
+    png_set_expand(j->png);
+    png_set_strip_16(j->png);
+    png_set_strip_alpha(j->png);
+    (void)png_set_interlace_handling(j->png);
+    png_read_update_info(j->png, j->info);
+    *j->picture = tess_tensor_over(NULL, TESS_U8, 3,
+                                   (int64_t[]){(int64_t)png_get_image_height(j->png, j->info),
+                                               (int64_t)png_get_image_width(j->png, j->info), (int64_t)png_get_channels(j->png, j->info)});
+    j->row_bytes = png_get_rowbytes(j->png, j->info);
+    if (j->row_bytes != (size_t)(j->picture->dim[1] * j->picture->dim[2]))
+        png_error(j->png, "of an unknown layout");
+    j->status = tess_alloc(j->c, tess_tensor_bytes(j->picture), "a picture", &j->picture->data);
+    if (j->status != TESS_OK)
+        return -1;
+    for (int pass = png_get_interlace_type(j->png, j->info) == PNG_INTERLACE_NONE ? 6 : 0; pass < 7; pass++)
+        for (int64_t y = 0; y < j->picture->dim[0]; y++)
+            png_read_row(j->png, (png_bytep)j->picture->data + (size_t)y * j->row_bytes, NULL);
+    png_read_end(j->png, NULL);
+    return 0;
+}
+
+static int read_file(struct tess_call *c, struct job *j)
+{
+    unsigned char head[8];
+    if (fread(head, 1, sizeof head, j->file) != sizeof head || png_sig_cmp(head, 0, sizeof head) != 0)
+        return c->fail(c, TESS_E_DATA, "%s: is no PNG picture; check the name", j->path);
+    rewind(j->file);
+    j->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, j, keep_reason, ignore_warning);
+    j->info = j->png ? png_create_info_struct(j->png) : NULL;
+    int bad = j->info ? decode(j) : -1;
+    int status = j->status;
+    if (bad && status == TESS_OK)
+        status = j->info ? c->fail(c, TESS_E_DATA, "%s: is a damaged PNG picture: %s", j->path, j->reason)
+                         : c->fail(c, TESS_E_MEMORY, "%s: no memory to read a picture", j->path);
+    png_destroy_read_struct(&j->png, &j->info, NULL);
+    return status;
+}
+
+int tessi_png_read(struct tess_call *c, const char *path, struct tess_tensor *picture)
+{
+    struct job j = {.c = c, .path = path, .picture = picture, .file = fopen(path, "rbe")};
+    *picture = (struct tess_tensor){0};
+    if (!j.file)
+        return c->fail(c, TESS_E_IO, "%s: cannot be opened: %s; check the name", path, strerror(errno));
+    int status = read_file(c, &j);
+    (void)fclose(j.file);
+    if (status != TESS_OK) {
+        tess_free(picture->data);
+        picture->data = NULL;
+    }
+    return status;
+}

@@ -1,0 +1,159 @@
+/* What the files of this room share: the artefact's insides, the lock around HDF5, the file driver.
+ *
+ * HDF5 is used by one thread at a time: every public function takes the lock, and everything declared here that touches HDF5 wants
+ * it held. HDF5 reaches the disk through our own driver (disk.c), which remembers the system's error number; so a full disk is
+ * told as such, and a file that cannot be written any more can still be closed.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSI_STORE_PRIVATE_H
+#define TESSI_STORE_PRIVATE_H
+
+#ifndef H5_USE_18_API
+#define H5_USE_18_API 1 /* the same signatures in every HDF5 from 1.8 on */
+#endif
+#include <hdf5.h>
+
+#include <tessera/digest.h>
+#include "core/base/facts_private.h"
+#include "core/store/store.h"
+
+#define TESSI_FORMAT 1          /* root attribute `format` */
+#define TESSI_TEXT 0            /* an entry's dtype when it holds strings */
+#define TESSI_BLOCK (1 << 20)   /* bytes handled at a time */
+#define TESSI_FILE_BITS_MOST 31 /* widest precision an i32 holds */
+#define TESSI_NAME_MOST 1024    /* bytes of a dataset's path */
+
+/* ---- disk.c -------------------------------------------------------------------------------------------------------- */
+
+struct tessi_disk {
+    int fd;
+    int error;   /* errno of the first failed read or write; 0: none */
+    int discard; /* writes are dropped and succeed: the file is given up and only has to be closed */
+    haddr_t eof;
+};
+
+/* Opens the file aside, empty and locked against other processes. */
+int tessi_disk_create(struct tess_call *c, struct tessi_disk *d, const char *partial) TESS_CHECKED;
+/* Opens for reading and looks at the first bytes. */
+int tessi_disk_open(struct tess_call *c, struct tessi_disk *d, const char *path) TESS_CHECKED;
+void tessi_disk_close(struct tessi_disk *d);
+/* fsync, rename, fsync of the folder. */
+int tessi_disk_publish(struct tess_call *c, const struct tessi_disk *d, const char *partial, const char *path) TESS_CHECKED;
+/* Access properties that send a file's bytes through `d`; negative on failure. */
+hid_t tessi_disk_access(struct tessi_disk *d);
+/* Keeps "PATH: cannot be written: REASON; WHAT TO DO" for a system error while creating (TESS_E_CREATE) or writing (TESS_E_IO). */
+int tessi_disk_fail(struct tess_call *c, int code, const char *path, int error);
+
+/* ---- hdf5.c -------------------------------------------------------------------------------------------------------- */
+
+void tessi_store_lock(void);
+void tessi_store_unlock(void);
+/* The library's own reason for its last failure, on one line. */
+const char *tessi_store_reason(char *text, size_t room);
+/* A failed HDF5 call on `a`, while writing or reading `what` ("codes"; "" for the file). */
+int tessi_store_fail(struct tess_call *c, const struct tess_artefact *a, const char *what);
+/* The same while writing: the file is given up, and nothing more is taken. */
+int tessi_store_give_up(struct tess_call *c, struct tess_artefact *a, const char *what);
+
+/* ---- the artefact -------------------------------------------------------------------------------------------------- */
+
+/* A dataset. While writing, `digest` takes the values as they come. */
+struct tessi_entry {
+    char *name;        /* without a leading slash */
+    int32_t dtype;     /* as stored: TESS_U8, TESS_U16, TESS_I32, TESS_F32, TESSI_TEXT */
+    int32_t precision; /* significant bits of integers, 0 for reals, 8 x width for texts */
+    int32_t is_signed; /* i32 of full width */
+    int32_t rank;
+    int64_t dim[TESS_MAX_RANK];
+    int64_t stored; /* bytes in the file, known when reading */
+    hid_t dataset;  /* open while it is written; when reading, from the first partial read on; -1: closed */
+    int32_t given;  /* dtype the writer hands in */
+    int64_t rows;   /* written so far */
+    struct tess_digest digest;
+};
+
+struct tessi_figure {
+    char *name, *unit;
+    double value;
+};
+
+struct tessi_note { /* a provenance attribute as text */
+    char *name, *value;
+};
+
+struct tess_artefact {
+    char *path, *partial, *kind; /* partial: NULL when reading */
+    char digest[TESS_DIGEST_TEXT];
+    struct tess_facts *facts;
+    struct tessi_disk disk;
+    hid_t file;
+    int failed;                /* a write went wrong: nothing more is taken */
+    struct tessi_entry *entry; /* reading: in name order */
+    int64_t entries, entry_room;
+    struct tessi_figure *figure;
+    int64_t figures, figure_room;
+    char **picture; /* names, in the order written */
+    int64_t pictures, picture_room;
+    struct tessi_note *note;
+    int64_t notes, note_room;
+};
+
+/* One more item of `size` bytes in a growing array; the new item is zeroed. */
+int tessi_grow(struct tess_call *c, void **array, int64_t *count, int64_t *room, size_t size) TESS_CHECKED;
+int tessi_copy_text(struct tess_call *c, const char *text, char **out) TESS_CHECKED;
+struct tessi_entry *tessi_entry_find(const struct tess_artefact *a, const char *name);
+void tessi_artefact_free(struct tess_artefact *a);
+
+/* ---- layout.c ------------------------------------------------------------------------------------------------------ */
+
+/* Bytes of one element, and elements of one row (dim[0] left out; all of a scalar). */
+size_t tessi_entry_size(const struct tessi_entry *e);
+int64_t tessi_entry_row(const struct tessi_entry *e);
+int64_t tessi_entry_count(const struct tessi_entry *e);
+/* Types in the file (little-endian) and in memory. They agree on the precision, so HDF5 converts nothing. */
+hid_t tessi_file_type(const struct tessi_entry *e);
+hid_t tessi_memory_type(const struct tessi_entry *e);
+/* Rows of a chunk: within 256 KiB .. 1 MiB the number that wastes least in the last chunk; the larger of equals. */
+int64_t tessi_chunk_rows(int64_t rows, int64_t row_bytes);
+/* Creation properties: contiguous or chunked, filters. */
+hid_t tessi_layout(const struct tessi_entry *e, int compress);
+/* Access properties with a chunk cache for rows read or written a few at a time. */
+hid_t tessi_layout_cache(const struct tessi_entry *e, int writing);
+/* Attributes; a text is a fixed-width UTF-8 string, null-padded. Negative on failure. */
+herr_t tessi_attribute_text(hid_t object, const char *name, const char *text);
+herr_t tessi_attribute_number(hid_t object, const char *name, hid_t file_type, hid_t memory_type, const void *value);
+/* DIMENSION_LABELS as the HDF5 dimension scales write it, from "image y x channel". */
+herr_t tessi_attribute_labels(hid_t object, const char *labels, int32_t rank);
+
+/* ---- artefact_write.c, artefact_head.c ----------------------------------------------------------------------------- */
+
+/* A whole dataset of a checked place, `d` not NULL. */
+int tessi_put(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
+              const struct tess_dataset *d) TESS_CHECKED;
+
+struct tessi_value {
+    int32_t type; /* TESSI_FACT_* */
+    int64_t i64;
+    int is_unsigned;
+    double f64;
+    char *text; /* to be freed */
+};
+/* A scalar of one of the types we write. out->text is to be freed, whatever comes back. */
+int tessi_read_value(struct tess_call *c, const struct tess_artefact *a, const char *where, hid_t attribute,
+                     struct tessi_value *out) TESS_CHECKED;
+int tessi_read_head(struct tess_call *c, struct tess_artefact *a) TESS_CHECKED;
+int tessi_read_provenance(struct tess_call *c, struct tess_artefact *a) TESS_CHECKED;
+/* TESS_E_DATA: /NAME WHAT, which tessera does not write. */
+int tessi_store_foreign(struct tess_call *c, const struct tess_artefact *a, const char *name, const char *what);
+
+/* ---- artefact_read.c, artefact_digest.c ---------------------------------------------------------------------------- */
+
+/* Rows in their stored dtype, through an open dataset. */
+int tessi_read_rows(struct tess_call *c, const struct tess_artefact *a, const struct tessi_entry *e, hid_t dataset, int64_t first,
+                    int64_t rows, void *to) TESS_CHECKED;
+/* Values (or texts: rows of `width` bytes) into a digest, little-endian whatever the machine. */
+void tessi_digest_values(struct tess_digest *d, const struct tessi_entry *e, const void *values, int64_t count);
+/* The content digest, from the finished digests of the entries. */
+int tessi_digest_content(struct tess_call *c, const struct tess_artefact *a, char digest[TESS_DIGEST_TEXT]) TESS_CHECKED;
+
+#endif
