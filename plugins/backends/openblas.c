@@ -1,0 +1,271 @@
+/* backend/1 on OpenBLAS: single-threaded sgemm, and convolutions as products with patches.
+ *
+ * A convolution is y = col(x) W^T, with col(x) one row of Kh Kw Ci values an output pixel and W (Co, Kh Kw Ci) as stored. Rows are made a block
+ * at a time, so that a block's patches stay in the second-level cache; a block never spans two images, so an image's result does not
+ * depend on its neighbours. The gradient of the data is, for stride 1, the convolution of dy with the weights turned round and
+ * transposed (packed once per optimiser step); else the patches' gradients dy W, added back where they came from. The gradient of the
+ * weights is dy^T col(x), summed over the blocks in order.
+ *
+ * SPDX-License-Identifier: MIT */
+#include <tessera/backend.h>
+#include <tessera/plugin.h>
+
+#include <cblas.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { BLOCK_BYTES = 192 * 1024 };
+
+struct openblas {
+    char numeric_class[160];
+};
+
+/* A convolution seen as products: out (image h x w x c) by patches of in. */
+struct patches {
+    int64_t images, h, w, c;      /* what patches are taken from */
+    int64_t kh, kw, ho, wo;       /* and the grid they are taken on */
+    int64_t stride, top, left;
+    int64_t width, block;         /* kh kw c; rows of the grid at a time */
+    int direct;                   /* 1 x 1, stride 1: the image is its own patches */
+};
+
+struct kernel {
+    struct tess_dense d;
+    struct patches p;
+};
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static struct patches patches_of(int64_t images, int64_t h, int64_t w, int64_t c, int64_t kh, int64_t kw, int64_t ho, int64_t wo,
+                                 int64_t stride, int64_t top, int64_t left)
+{
+    struct patches p = {images, h, w, c, kh, kw, ho, wo, stride, top, left, kh * kw * c, 1, 0};
+    int64_t rows = BLOCK_BYTES / (p.width * wo * (int64_t)sizeof(float));
+    p.block = rows < 1 ? 1 : least(rows, ho);
+    p.direct = kh == 1 && kw == 1 && stride == 1 && top == 0 && left == 0 && ho == h && wo == w;
+    if (p.direct)
+        p.block = ho;
+    return p;
+}
+
+/* Rows y0 .. y0 + rows - 1 of the grid of one image: for each pixel its patch, outside the image zero. */
+static void gather(const struct patches *p, const float *x, int64_t y0, int64_t rows, float *col)
+{
+    int64_t run = p->kw * p->c;
+    for (int64_t y = y0; y < y0 + rows; y++)
+        for (int64_t ox = 0; ox < p->wo; ox++, col += p->width) {
+            int64_t ix = ox * p->stride - p->left, skip = ix < 0 ? -ix : 0, end = least(p->kw, p->w - ix);
+            for (int64_t u = 0; u < p->kh; u++) {
+                int64_t iy = y * p->stride - p->top + u;
+                float *to = col + u * run;
+                if (iy < 0 || iy >= p->h || end <= skip) {
+                    memset(to, 0, (size_t)run * sizeof(float));
+                    continue;
+                }
+                const float *from = x + (iy * p->w + ix) * p->c;
+                if (skip == 0 && end == p->kw) {
+                    memcpy(to, from, (size_t)run * sizeof(float));
+                    continue;
+                }
+                memset(to, 0, (size_t)run * sizeof(float));
+                memcpy(to + skip * p->c, from + skip * p->c, (size_t)((end - skip) * p->c) * sizeof(float));
+            }
+        }
+}
+
+/* The transpose of gather: patches' values added to the pixels they were taken from. */
+static void scatter(const struct patches *p, const float *col, int64_t y0, int64_t rows, float *x)
+{
+    int64_t run = p->kw * p->c;
+    for (int64_t y = y0; y < y0 + rows; y++)
+        for (int64_t ox = 0; ox < p->wo; ox++, col += p->width) {
+            int64_t ix = ox * p->stride - p->left, skip = ix < 0 ? -ix : 0, end = least(p->kw, p->w - ix);
+            for (int64_t u = 0; u < p->kh; u++) {
+                int64_t iy = y * p->stride - p->top + u;
+                if (iy < 0 || iy >= p->h)
+                    continue;
+                float *to = x + (iy * p->w + ix) * p->c;
+                for (int64_t i = skip * p->c; i < end * p->c; i++)
+                    to[i] += col[u * run + i];
+            }
+        }
+}
+
+static void sgemm(int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
+                  float beta, float *c, int64_t ldc)
+{
+    cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, alpha, a,
+                (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);
+}
+
+static void add_bias(int64_t rows, int64_t n, int64_t ldc, const float *bias, float *c)
+{
+    for (int64_t i = 0; i < rows; i++, c += ldc)
+        for (int64_t j = 0; j < n; j++)
+            c[j] += bias[j];
+}
+
+static void run_gemm(const struct tess_dense *d, const struct tess_dense_run *r)
+{
+    for (int64_t i = 0; i < d->outer; i++)
+        for (int64_t j = 0; j < d->inner; j++) {
+            const float *a = (const float *)r->a + i * d->stride_a[0] + j * d->stride_a[1];
+            const float *b = (const float *)r->b + i * d->stride_b[0] + j * d->stride_b[1];
+            float *c = (float *)r->c + i * d->stride_c[0] + j * d->stride_c[1];
+            sgemm(d->transpose_a, d->transpose_b, d->m, d->n, d->k, d->alpha, a, d->lda, b, d->ldb, d->beta, c, d->ldc);
+            if (d->bias)
+                add_bias(d->m, d->n, d->ldc, r->bias, c);
+        }
+}
+
+/* out (grid, n) = patches of x times w (n, width) transposed */
+static void run_conv(const struct patches *p, int64_t n, const float *x, const float *w, const float *bias, float *out, float *col)
+{
+    for (int64_t i = 0; i < p->images; i++, x += p->h * p->w * p->c)
+        for (int64_t y = 0; y < p->ho; y += p->block) {
+            int64_t rows = least(p->block, p->ho - y), pixels = rows * p->wo;
+            if (!p->direct)
+                gather(p, x, y, rows, col);
+            sgemm(0, 1, pixels, n, p->width, 1.0f, p->direct ? x : col, p->width, w, p->width, 0.0f, out, n);
+            if (bias)
+                add_bias(pixels, n, n, bias, out);
+            out += pixels * n;
+        }
+}
+
+static void run_conv_data_scattered(const struct patches *p, int64_t co, const float *dy, const float *w, float *dx, float *col)
+{
+    memset(dx, 0, (size_t)(p->images * p->h * p->w * p->c) * sizeof(float));
+    for (int64_t i = 0; i < p->images; i++, dx += p->h * p->w * p->c)
+        for (int64_t y = 0; y < p->ho; y += p->block) {
+            int64_t rows = least(p->block, p->ho - y), pixels = rows * p->wo;
+            sgemm(0, 0, pixels, p->width, co, 1.0f, dy, co, w, p->width, 0.0f, col, p->width);
+            scatter(p, col, y, rows, dx);
+            dy += pixels * co;
+        }
+}
+
+static void run_conv_weight(const struct patches *p, int64_t co, const float *x, const float *dy, float *dw, float *col)
+{
+    float beta = 0.0f;
+    for (int64_t i = 0; i < p->images; i++, x += p->h * p->w * p->c)
+        for (int64_t y = 0; y < p->ho; y += p->block) {
+            int64_t rows = least(p->block, p->ho - y), pixels = rows * p->wo;
+            if (!p->direct)
+                gather(p, x, y, rows, col);
+            sgemm(1, 0, co, p->width, pixels, 1.0f, dy, co, p->direct ? x : col, p->width, beta, dw, p->width);
+            dy += pixels * co;
+            beta = 1.0f;
+        }
+}
+
+/* Stride 1: dx is a convolution of dy, of the same kind. */
+static int turned(const struct tess_dense *d)
+{
+    return d->stride == 1 && d->top < d->kh && d->left < d->kw;
+}
+
+static int pack(void *self, const struct tess_kernel *kernel, const void *b, void *packed)
+{
+    const struct tess_dense *d = &((const struct kernel *)kernel->handle)->d;
+    const float *w = b;
+    float *to = packed; /* (Ci, Kh, Kw, Co), the kernel turned by half a turn */
+    (void)self;
+    for (int64_t i = 0; i < d->ci; i++)
+        for (int64_t u = 0; u < d->kh; u++)
+            for (int64_t v = 0; v < d->kw; v++)
+                for (int64_t o = 0; o < d->co; o++)
+                    *to++ = w[((o * d->kh + d->kh - 1 - u) * d->kw + d->kw - 1 - v) * d->ci + i];
+    return TESS_OK;
+}
+
+static int plan(void *self, struct tess_call *c, const struct tess_dense *d, struct tess_kernel *out)
+{
+    void *memory;
+    (void)self;
+    if (d->dtype_a != TESS_F32 || d->dtype_b != TESS_F32 || d->dtype_c != TESS_F32)
+        return c->fail(c, TESS_E_VALUE, "the openblas backend computes in f32 only, not %s x %s -> %s; set precision: f32",
+                       tess_dtype_name(d->dtype_a), tess_dtype_name(d->dtype_b), tess_dtype_name(d->dtype_c));
+    TESS_TRY(tess_alloc(c, sizeof(struct kernel), "a kernel", &memory));
+    struct kernel *k = memory;
+    k->d = *d;
+    *out = (struct tess_kernel){.handle = k};
+    if (d->what == TESS_GEMM)
+        return TESS_OK;
+    if (d->what == TESS_CONV_DATA && turned(d)) {
+        k->p = patches_of(d->images, d->ho, d->wo, d->co, d->kh, d->kw, d->h, d->w, 1, d->kh - 1 - d->top, d->kw - 1 - d->left);
+        out->packed_bytes = (size_t)(d->ci * d->kh * d->kw * d->co) * sizeof(float);
+    } else {
+        k->p = patches_of(d->images, d->h, d->w, d->ci, d->kh, d->kw, d->ho, d->wo, d->stride, d->top, d->left);
+    }
+    out->scratch_bytes = (size_t)(k->p.block * k->p.wo * k->p.width) * sizeof(float);
+    return TESS_OK;
+}
+
+static int run(void *self, const struct tess_kernel *kernel, const struct tess_dense_run *r)
+{
+    const struct kernel *k = kernel->handle;
+    const struct tess_dense *d = &k->d;
+    (void)self;
+    switch (d->what) {
+    case TESS_GEMM:
+        run_gemm(d, r);
+        return TESS_OK;
+    case TESS_CONV:
+        run_conv(&k->p, d->co, r->a, r->b, d->bias ? r->bias : NULL, r->c, r->scratch);
+        return TESS_OK;
+    case TESS_CONV_DATA:
+        if (turned(d))
+            run_conv(&k->p, d->ci, r->a, r->b, NULL, r->c, r->scratch);
+        else
+            run_conv_data_scattered(&k->p, d->co, r->a, r->b, r->c, r->scratch);
+        return TESS_OK;
+    default:
+        run_conv_weight(&k->p, d->co, r->a, r->b, r->c, r->scratch);
+        return TESS_OK;
+    }
+}
+
+static void drop(void *self, struct tess_kernel *kernel)
+{
+    (void)self;
+    tess_free(kernel->handle);
+    kernel->handle = NULL;
+}
+
+static const char *numeric_class(void *self)
+{
+    return ((struct openblas *)self)->numeric_class;
+}
+
+static int open_openblas(void *self, struct tess_call *c)
+{
+    struct openblas *o = self;
+    char version[32] = "?";
+    (void)c;
+    (void)sscanf(openblas_get_config(), "OpenBLAS %31s", version);
+    snprintf(o->numeric_class, sizeof o->numeric_class, "openblas %s %s", version, openblas_get_corename());
+    openblas_set_num_threads(1); /* slices are the parallelism; see include/tessera/graph.h */
+    return TESS_OK;
+}
+
+static const struct tess_backend_1 ops = {
+    .size = sizeof ops, .numeric_class = numeric_class, .plan = plan, .pack = pack, .run = run, .drop = drop};
+
+static const struct tess_param params[] = {{.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "openblas",
+                                                    .kind = "backend/1",
+                                                    .summary = "f32 products and convolutions on OpenBLAS, one thread a kernel",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct openblas),
+                                                    .open = open_openblas,
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-openblas", .version = "0.1.0", .license = "MIT", .components = components};

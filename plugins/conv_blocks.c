@@ -1,0 +1,135 @@
+/* Blocks of the convolutional autoencoder. SPDX-License-Identifier: MIT */
+#include "plugins/conv_blocks.h"
+
+#include <math.h>
+
+#define EPSILON 1e-6f
+
+/* Uniform in +-1 / sqrt(fan in), biases too, as published. */
+static struct tess_init uniform(int64_t fan_in, uint32_t flags)
+{
+    return (struct tess_init){.kind = TESS_INIT_UNIFORM, .flags = flags, .spread = 1.0 / sqrt((double)fan_in)};
+}
+
+static struct tess_node *convolve(struct tess_graph *g, struct tess_node *x, int64_t from, int64_t to, const struct tess_conv *conv)
+{
+    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){to, 3, 3, from}, uniform(9 * from, 0));
+    struct tess_node *b = tess_weight(g, "bias", 1, &to, uniform(9 * from, TESS_WEIGHT_NO_DECAY));
+    return tess_conv2d(g, x, w, b, conv);
+}
+
+static const struct tess_conv same = {.stride = 1, .top = 1, .left = 1, .bottom = 1, .right = 1};
+
+static struct tess_node *named(struct conv_stack *s, const char *name, struct tess_node *x, int64_t from, int64_t to)
+{
+    tess_scope(s->g, "%s", name);
+    x = convolve(s->g, x, from, to, &same);
+    tess_scope_end(s->g);
+    return x;
+}
+
+static struct tess_node *norm(struct conv_stack *s, const char *name, struct tess_node *x, int64_t width, int swish)
+{
+    tess_scope(s->g, "%s", name);
+    struct tess_node *gamma = tess_weight(s->g, "weight", 1, &width, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY, .centre = 1.0});
+    struct tess_node *beta = tess_weight(s->g, "bias", 1, &width, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
+    tess_scope_end(s->g);
+    int32_t groups = (int32_t)s->shape->groups;
+    return swish ? tess_group_norm_swish(s->g, x, gamma, beta, groups, EPSILON) : tess_group_norm(s->g, x, gamma, beta, groups, EPSILON);
+}
+
+/* A 1 x 1 convolution: a matrix over the channels. */
+static struct tess_node *mix(struct conv_stack *s, const char *name, struct tess_node *x, int64_t from, int64_t to)
+{
+    tess_scope(s->g, "%s", name);
+    struct tess_node *w = tess_weight(s->g, "weight", 2, (const int64_t[]){to, from}, uniform(from, 0));
+    struct tess_node *b = tess_weight(s->g, "bias", 1, &to, uniform(from, TESS_WEIGHT_NO_DECAY));
+    tess_scope_end(s->g);
+    return tess_linear(s->g, x, w, b);
+}
+
+static void start(struct conv_stack *s)
+{
+    tess_scope(s->g, "blocks.%d", (int)s->block++);
+}
+
+int conv_check(const struct conv_shape *s, struct tess_call *c, const char *who)
+{
+    if (s->channel_mult.count < 1)
+        return c->fail(c, TESS_E_VALUE, "%s: channel_mult is empty; give a multiple for each level, such as [1, 1, 2]", who);
+    for (int64_t i = 0; i < s->channel_mult.count; i++)
+        if (s->channels * s->channel_mult.item[i] % s->groups)
+            return c->fail(c, TESS_E_VALUE, "%s: level %lld has %lld channels, which %lld groups do not divide; set `channels` to a multiple of %lld, "
+                           "or `groups` to a divisor", who, (long long)i, (long long)(s->channels * s->channel_mult.item[i]),
+                           (long long)s->groups, (long long)s->groups);
+    if (s->channels % s->groups)
+        return c->fail(c, TESS_E_VALUE, "%s: %lld channels are not divided by %lld groups; set `channels` to a multiple, or `groups` to a divisor",
+                       who, (long long)s->channels, (long long)s->groups);
+    return TESS_OK;
+}
+
+int conv_attends(const struct conv_shape *s, int64_t height)
+{
+    for (int64_t i = 0; i < s->attn_resolutions.count; i++)
+        if (s->attn_resolutions.item[i] == height)
+            return 1;
+    return 0;
+}
+
+void conv_plain(struct conv_stack *s, int64_t width)
+{
+    start(s);
+    s->x = convolve(s->g, s->x, s->width, width, &same);
+    s->width = width;
+    tess_scope_end(s->g);
+}
+
+void conv_norm(struct conv_stack *s)
+{
+    start(s);
+    s->x = norm(s, "", s->x, s->width, 0);
+    tess_scope_end(s->g);
+}
+
+void conv_residual(struct conv_stack *s, int64_t width)
+{
+    start(s);
+    struct tess_node *h = norm(s, "norm1", s->x, s->width, 1);
+    h = named(s, "conv1", h, s->width, width);
+    h = norm(s, "norm2", h, width, 1);
+    h = named(s, "conv2", h, width, width);
+    struct tess_node *skip = width == s->width ? s->x : mix(s, "conv_out", s->x, s->width, width);
+    s->x = tess_add(s->g, skip, h);
+    s->width = width;
+    tess_scope_end(s->g);
+}
+
+void conv_attention(struct conv_stack *s)
+{
+    start(s);
+    struct tess_tensor shape = tess_shape(s->x);
+    int64_t c = s->width;
+    struct tess_node *h = norm(s, "norm", s->x, c, 0);
+    h = tess_reshape(s->g, h, 3, (const int64_t[]){shape.dim[0], shape.dim[1] * shape.dim[2], c});
+    struct tess_node *q = mix(s, "q", h, c, c), *k = mix(s, "k", h, c, c), *v = mix(s, "v", h, c, c);
+    h = mix(s, "proj_out", tess_attention(s->g, q, k, v, 1, 0), c, c);
+    s->x = tess_add(s->g, s->x, tess_reshape(s->g, h, 4, shape.dim));
+    tess_scope_end(s->g);
+}
+
+void conv_down(struct conv_stack *s)
+{
+    static const struct tess_conv half = {.stride = 2, .bottom = 1, .right = 1};
+    start(s);
+    tess_scope(s->g, "conv");
+    s->x = convolve(s->g, s->x, s->width, s->width, &half);
+    tess_scope_end(s->g);
+    tess_scope_end(s->g);
+}
+
+void conv_up(struct conv_stack *s)
+{
+    start(s);
+    s->x = named(s, "conv", tess_upsample(s->g, s->x, 2), s->width, s->width);
+    tess_scope_end(s->g);
+}

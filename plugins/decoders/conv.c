@@ -1,0 +1,61 @@
+/* decoder/1 `conv`: the generator of "Unleashing Transformers" (docs/models.md, "Decoder"): the encoder's levels from the lowest
+ * resolution up, as many residual blocks a level, nearest upsampling between levels, no activation before the last convolution.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/conv_blocks.h"
+
+static int open_decoder(void *self, struct tess_call *c)
+{
+    return conv_check(self, c, "conv decoder");
+}
+
+static int record(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height, int64_t width,
+                  int64_t channels, struct tess_node **image)
+{
+    const struct conv_shape *p = self;
+    struct tess_tensor in = tess_shape(latent);
+    int64_t levels = p->channel_mult.count, factor = (int64_t)1 << (levels - 1), at = in.dim[1];
+    struct conv_stack s = {.g = g, .shape = p, .x = latent, .width = in.dim[3]};
+    if (in.rank != 4 || in.dim[1] * factor != height || in.dim[2] * factor != width)
+        return c->fail(c, TESS_E_SHAPE, "conv decoder: %lld levels make %lld x %lld of a latent of %lld x %lld, the images are %lld x %lld; give "
+                       "channel_mult as many levels as the encoder's", (long long)levels, (long long)(in.dim[1] * factor),
+                       (long long)(in.dim[2] * factor), (long long)in.dim[1], (long long)in.dim[2], (long long)height, (long long)width);
+    conv_plain(&s, p->channels * p->channel_mult.item[levels - 1]);
+    conv_residual(&s, s.width);
+    conv_attention(&s);
+    conv_residual(&s, s.width);
+    for (int64_t i = levels - 1; i >= 0; i--) {
+        for (int64_t k = 0; k < p->res_blocks; k++) {
+            conv_residual(&s, p->channels * p->channel_mult.item[i]);
+            if (conv_attends(p, at))
+                conv_attention(&s);
+        }
+        if (i > 0) {
+            conv_up(&s);
+            at *= 2;
+        }
+    }
+    conv_norm(&s);
+    conv_plain(&s, channels);
+    *image = s.x;
+    return TESS_OK;
+}
+
+static const struct tess_decoder_1 ops = {.size = sizeof ops, .record = record};
+
+static const struct tess_param params[] = {CONV_PARAMS(struct conv_shape), {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "conv",
+                                                    .kind = "decoder/1",
+                                                    .summary = "residual convolutions and attention, latent to image",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct conv_shape),
+                                                    .open = open_decoder,
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"graph/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-conv-decoder", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};

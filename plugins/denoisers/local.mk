@@ -1,0 +1,5 @@
+denoisersdir = $(pluginsdir)/denoisers
+denoisers_LTLIBRARIES = plugins/denoisers/transformer.la
+plugins_denoisers_transformer_la_SOURCES = plugins/denoisers/transformer.c
+plugins_denoisers_transformer_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_denoisers_transformer_la_LIBADD = $(PLUGIN_LIBS)

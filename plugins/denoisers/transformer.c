@@ -1,0 +1,156 @@
+/* denoiser/1 `transformer`: the bidirectional transformer of "Unleashing Transformers" (docs/models.md, "Transformer"). Token and position
+ * embeddings, pre-norm blocks of attention and a two-layer perceptron with exact GELU, a last norm, a head without bias over the K codes:
+ * the mask is never predicted. The absorbing noise needs no time; a noise that does gets a sinusoid through two layers, added to
+ * every token. Names of weights are those of the published checkpoints.
+ *
+ * SPDX-License-Identifier: MIT */
+#include <tessera/plugin.h>
+#include <tessera/prior.h>
+
+#include <math.h>
+
+struct transformer {
+    int64_t embed_dim, layers, heads, mlp_ratio;
+    double dropout;
+    int32_t init;
+};
+
+enum { INIT_PUBLISHED, INIT_SMALL };
+
+#define EPSILON 1e-5f
+#define TIME_SCALE 4000.0f /* t / T times this is what the sinusoid sees */
+
+static int open_transformer(void *self, struct tess_call *c)
+{
+    const struct transformer *p = self;
+    if (p->embed_dim % p->heads)
+        return c->fail(c, TESS_E_VALUE, "transformer: %lld heads do not divide embed_dim %lld; set `heads` to a divisor", (long long)p->heads,
+                       (long long)p->embed_dim);
+    return TESS_OK;
+}
+
+/* The published code never applies its N(0, 0.02); `small` does. */
+static struct tess_init matrix(const struct transformer *p, int64_t fan_in)
+{
+    return p->init == INIT_SMALL ? (struct tess_init){.kind = TESS_INIT_NORMAL, .spread = 0.02}
+                                 : (struct tess_init){.kind = TESS_INIT_UNIFORM, .spread = 1.0 / sqrt((double)fan_in)};
+}
+
+static struct tess_node *linear(const struct transformer *p, struct tess_graph *g, const char *name, struct tess_node *x, int64_t from, int64_t to)
+{
+    struct tess_init bias = {.flags = TESS_WEIGHT_NO_DECAY};
+    if (p->init == INIT_PUBLISHED) {
+        bias.kind = TESS_INIT_UNIFORM;
+        bias.spread = 1.0 / sqrt((double)from);
+    }
+    tess_scope(g, "%s", name);
+    struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){to, from}, matrix(p, from)), *b = tess_weight(g, "bias", 1, &to, bias);
+    tess_scope_end(g);
+    return tess_linear(g, x, w, b);
+}
+
+static struct tess_node *norm(struct tess_graph *g, const char *name, struct tess_node *x, int64_t width)
+{
+    tess_scope(g, "%s", name);
+    struct tess_node *gamma = tess_weight(g, "weight", 1, &width, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY, .centre = 1.0});
+    struct tess_node *beta = tess_weight(g, "bias", 1, &width, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
+    tess_scope_end(g);
+    return tess_layer_norm(g, x, gamma, beta, EPSILON);
+}
+
+/* `name` keys the draws: each place where dropout stands has its own. */
+static struct tess_node *drop(const struct transformer *p, struct tess_graph *g, struct tess_node *x, const char *name, int64_t layer)
+{
+    static const char digits[] = "0123456789";
+    char purpose[64];
+    size_t n = 0;
+    for (; name[n] && n < sizeof purpose - 24; n++)
+        purpose[n] = name[n];
+    do
+        purpose[n++] = digits[layer % 10];
+    while (layer /= 10);
+    purpose[n] = '\0';
+    return tess_dropout(g, x, (float)p->dropout, purpose);
+}
+
+static struct tess_node *attention(const struct transformer *p, struct tess_graph *g, struct tess_node *x)
+{
+    int64_t d = p->embed_dim;
+    tess_scope(g, "attn");
+    struct tess_node *k = linear(p, g, "key", x, d, d), *q = linear(p, g, "query", x, d, d), *v = linear(p, g, "value", x, d, d);
+    x = linear(p, g, "proj", tess_attention(g, q, k, v, (int32_t)p->heads, 0), d, d);
+    tess_scope_end(g);
+    return x;
+}
+
+static struct tess_node *perceptron(const struct transformer *p, struct tess_graph *g, struct tess_node *x)
+{
+    int64_t d = p->embed_dim, wide = d * p->mlp_ratio;
+    return linear(p, g, "mlp.2", tess_gelu(g, linear(p, g, "mlp.0", x, d, wide)), wide, d);
+}
+
+static struct tess_node *embed(const struct transformer *p, struct tess_graph *g, const struct tess_denoiser_input *in)
+{
+    int64_t d = p->embed_dim, tokens = in->height * in->width;
+    struct tess_init normal = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = p->init == INIT_SMALL ? 0.02 : 1.0};
+    struct tess_node *table = tess_weight(g, "tok_emb.weight", 2, (const int64_t[]){in->vocabulary, d}, normal);
+    struct tess_node *place = tess_weight(g, "pos_emb", 2, (const int64_t[]){tokens, d}, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
+    struct tess_node *x = tess_add(g, tess_embedding(g, in->tokens, table), place);
+    if (in->time) {
+        struct tess_node *t = tess_sinusoid(g, in->time, d, TIME_SCALE);
+        t = linear(p, g, "time.2", tess_gelu(g, linear(p, g, "time.0", t, d, 4 * d)), 4 * d, d);
+        x = tess_add(g, x, tess_reshape(g, t, 3, (const int64_t[]){tess_shape(in->time).dim[0], 1, d}));
+    }
+    return drop(p, g, x, "transformer.embedding", 0);
+}
+
+static int record(void *self, struct tess_call *c, struct tess_graph *g, const struct tess_denoiser_input *in, struct tess_node **logits)
+{
+    const struct transformer *p = self;
+    struct tess_tensor tokens = tess_shape(in->tokens);
+    int64_t d = p->embed_dim;
+    if (tokens.rank != 2 || tokens.dim[1] != in->height * in->width || (in->time && d % 2))
+        return c->fail(c, TESS_E_SHAPE, "transformer: sequences of %lld tokens for a map of %lld x %lld, embed_dim %lld (even where there is time)",
+                       (long long)tokens.dim[1], (long long)in->height, (long long)in->width, (long long)d);
+    struct tess_node *x = embed(p, g, in);
+    for (int64_t l = 0; l < p->layers; l++) {
+        tess_scope(g, "blocks.%d", (int)l);
+        x = tess_add(g, x, drop(p, g, attention(p, g, norm(g, "ln1", x, d)), "transformer.attention", l));
+        x = tess_add(g, x, drop(p, g, perceptron(p, g, norm(g, "ln2", x, d)), "transformer.mlp", l));
+        tess_scope_end(g);
+    }
+    x = norm(g, "ln_f", x, d);
+    *logits = tess_linear(g, x, tess_weight(g, "head.weight", 2, (const int64_t[]){in->codes, d}, matrix(p, d)), NULL);
+    return TESS_OK;
+}
+
+static const struct tess_denoiser_1 ops = {.size = sizeof ops, .record = record};
+
+static const struct tess_param params[] = {
+    {.name = "embed_dim", .help = "width of a token", .type = TESS_I64, .offset = offsetof(struct transformer, embed_dim), .lo = 1, .hi = 65536,
+     .def = 128},
+    {.name = "layers", .help = "blocks", .type = TESS_I64, .offset = offsetof(struct transformer, layers), .lo = 1, .hi = 1024, .def = 4},
+    {.name = "heads", .help = "heads of attention; must divide embed_dim", .type = TESS_I64, .offset = offsetof(struct transformer, heads), .lo = 1,
+     .hi = 1024, .def = 4},
+    {.name = "mlp_ratio", .help = "width of the perceptron's hidden layer, as a multiple", .type = TESS_I64,
+     .offset = offsetof(struct transformer, mlp_ratio), .lo = 1, .hi = 64, .def = 4},
+    {.name = "dropout", .help = "share of values dropped after embedding, attention and perceptron", .type = TESS_F64,
+     .offset = offsetof(struct transformer, dropout), .lo = 0, .hi = 0.99, .def = 0},
+    {.name = "init", .help = "published: uniform by fan-in, embeddings normal; small: normal of 0.02 throughout", .type = TESS_ENUM,
+     .offset = offsetof(struct transformer, init), .text = "published|small"},
+    {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "transformer",
+                                                    .kind = "denoiser/1",
+                                                    .summary = "bidirectional transformer over the codes",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct transformer),
+                                                    .open = open_transformer,
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"graph/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-transformer", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};

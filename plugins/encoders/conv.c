@@ -1,0 +1,62 @@
+/* encoder/1 `conv`: the convolutional encoder of "Unleashing Transformers" (docs/models.md, "Encoder"). Levels of residual blocks, each
+ * level but the last halving the image; a middle of residual, attention, residual; a last norm and convolution, with no
+ * activation between them.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/conv_blocks.h"
+
+static int open_encoder(void *self, struct tess_call *c)
+{
+    return conv_check(self, c, "conv encoder");
+}
+
+static int record(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *image, int64_t width, struct tess_node **latent)
+{
+    const struct conv_shape *p = self;
+    struct tess_tensor in = tess_shape(image);
+    int64_t levels = p->channel_mult.count, factor = (int64_t)1 << (levels - 1), height = in.dim[1];
+    struct conv_stack s = {.g = g, .shape = p, .x = image, .width = in.dim[3]};
+    if (in.rank != 4 || in.dim[1] % factor || in.dim[2] % factor)
+        return c->fail(c, TESS_E_SHAPE, "conv encoder: images of %lld x %lld cannot be halved %lld times; crop or pad them to a multiple of %lld "
+                       "(%lld x %lld), or give channel_mult fewer levels", (long long)in.dim[1], (long long)in.dim[2], (long long)(levels - 1),
+                       (long long)factor, (long long)((in.dim[1] + factor - 1) / factor * factor),
+                       (long long)((in.dim[2] + factor - 1) / factor * factor));
+    conv_plain(&s, p->channels);
+    for (int64_t i = 0; i < levels; i++) {
+        for (int64_t k = 0; k < p->res_blocks; k++) {
+            conv_residual(&s, p->channels * p->channel_mult.item[i]);
+            if (conv_attends(p, height))
+                conv_attention(&s);
+        }
+        if (i + 1 < levels) {
+            conv_down(&s);
+            height /= 2;
+        }
+    }
+    conv_residual(&s, s.width);
+    conv_attention(&s);
+    conv_residual(&s, s.width);
+    conv_norm(&s);
+    conv_plain(&s, width);
+    *latent = s.x;
+    return TESS_OK;
+}
+
+static const struct tess_encoder_1 ops = {.size = sizeof ops, .record = record};
+
+static const struct tess_param params[] = {CONV_PARAMS(struct conv_shape), {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "conv",
+                                                    .kind = "encoder/1",
+                                                    .summary = "residual convolutions and attention, image to latent",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct conv_shape),
+                                                    .open = open_encoder,
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"graph/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-conv-encoder", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};

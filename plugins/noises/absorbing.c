@@ -1,0 +1,215 @@
+/* noise/1 `absorbing`: tokens turn into a mask and stay masked (docs/models.md, "Absorbing diffusion"; Austin et al., "Structured denoising
+ * diffusion models in discrete state-spaces", and Bond-Taylor et al., "Unleashing Transformers", section 3.3).
+ *
+ * With beta_t = 1 / (T - t + 1) a token is masked at step t with probability t / T, independently; all are at t = T. Going back from
+ * fraction u of the time to v, a masked token is revealed with probability (u - v) / u, its value drawn from the denoiser. The
+ * bound is the sum over t of CE_t / t, CE_t being the cross-entropy of the masked tokens in nats; the denoiser needs no t.
+ *
+ * SPDX-License-Identifier: MIT */
+#include <tessera/plugin.h>
+#include <tessera/prior.h>
+
+#include <math.h>
+#include <string.h>
+
+struct absorbing {
+    int64_t steps;
+    int32_t mask, loss, weight;
+};
+
+enum { MASK_RANDOM, MASK_FIXED };
+enum { LOSS_REWEIGHTED, LOSS_ELBO, LOSS_MLM };
+enum { WEIGHT_CODE, WEIGHT_PAPER };
+
+static int64_t vocabulary(void *self, int64_t codes)
+{
+    (void)self;
+    return codes + 1;
+}
+
+static int64_t steps(void *self)
+{
+    return ((struct absorbing *)self)->steps;
+}
+
+/* n of the tokens, every subset equally likely: those at the first n places of a random permutation. */
+static void mask_some(const struct tess_stream *random, int64_t tokens, int64_t n, int32_t mask, int32_t *xt)
+{
+    for (int64_t i = 0; i < n; i++)
+        xt[tess_random_permute(random, tokens, i)] = mask;
+}
+
+static int corrupt(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int64_t t, const int32_t *x0,
+                   int32_t *xt)
+{
+    const struct absorbing *p = self;
+    if (t < 1 || t > p->steps)
+        return c->fail(c, TESS_E_INTERNAL, "absorbing: step %lld is outside 1 .. %lld", (long long)t, (long long)p->steps);
+    double share = (double)t / (double)p->steps;
+    memcpy(xt, x0, (size_t)tokens * sizeof *xt);
+    if (p->mask == MASK_FIXED) {
+        int64_t n = (int64_t)nearbyint(share * (double)tokens); /* halves to even, as published */
+        mask_some(random, tokens, n < 1 ? 1 : n, (int32_t)codes, xt);
+        return TESS_OK;
+    }
+    for (int64_t i = 0; i < tokens; i += 64) {
+        float u[64];
+        int64_t n = tokens - i < 64 ? tokens - i : 64;
+        tess_random_uniform(random, (uint64_t)i, n, u);
+        for (int64_t k = 0; k < n; k++)
+            if ((double)u[k] < share)
+                xt[i + k] = (int32_t)codes;
+    }
+    return TESS_OK;
+}
+
+/* ---- the loss: sum over masked tokens of their cross-entropy, times a factor a sample ---- */
+
+struct factors {
+    struct absorbing noise;
+    int64_t codes;
+};
+
+/* xt (N, L), t (N) -> masked (N, L) 0 or 1, factor of the loss (N, 1), factor of the bound (N, 1) */
+static int factors_forward(const struct tess_op_run *r)
+{
+    const struct factors *a = r->attr;
+    int64_t n = r->in[0].dim[0], tokens = r->in[0].dim[1];
+    const int32_t *xt = r->in[0].data;
+    const float *t = r->in[1].data;
+    float *masked = r->out[0].data, *loss = r->out[1].data, *bound = r->out[2].data;
+    double all = (double)a->noise.steps, bits = 1.0 / ((double)tokens * 0.69314718055994531);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t count = 0;
+        for (int64_t k = i * tokens; k < (i + 1) * tokens; k++) {
+            masked[k] = xt[k] == a->codes ? 1.0f : 0.0f;
+            count += xt[k] == a->codes;
+        }
+        double at = (double)t[i], back = a->noise.weight == WEIGHT_PAPER ? 1.0 : 0.0;
+        bound[i] = (float)(all / at * bits);
+        if (a->noise.loss == LOSS_ELBO)
+            loss[i] = bound[i];
+        else if (a->noise.loss == LOSS_MLM)
+            loss[i] = (float)(1.0 / (double)(count > 1 ? count : 1));
+        else
+            loss[i] = (float)((all - at + back) / all * bits);
+    }
+    return TESS_OK;
+}
+
+static const struct tess_op op_factors = {.size = sizeof(struct tess_op), .name = "absorbing factors", .forward = factors_forward};
+
+static int record_loss(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *logits, struct tess_node *x0, struct tess_node *xt,
+                       struct tess_node *t, struct tess_noise_loss *out)
+{
+    struct tess_tensor shape = tess_shape(logits), codes = tess_shape(xt);
+    struct factors a = {.noise = *(const struct absorbing *)self, .codes = shape.dim[2]};
+    struct tess_node *in[2] = {xt, t}, *f[3];
+    if (shape.rank != 3 || codes.rank != 2)
+        return c->fail(c, TESS_E_SHAPE, "absorbing: logits (N, L, K) and codes (N, L) are wanted");
+    struct tess_tensor each = tess_tensor_over(NULL, TESS_F32, 2, (const int64_t[]){codes.dim[0], 1});
+    struct tess_tensor outputs[3] = {tess_tensor_over(NULL, TESS_F32, 2, codes.dim), each, each};
+    tess_custom(g, &op_factors, &a, sizeof a, 2, in, 3, outputs, 0, 0.0, f);
+    struct tess_node *ce = tess_sum(g, tess_cross_entropy(g, logits, x0, f[0]), 2);
+    out->loss = tess_mean_all(g, tess_mul(g, ce, f[1]));
+    out->bound = tess_reshape(g, tess_mul(g, ce, f[2]), 1, codes.dim);
+    return TESS_OK;
+}
+
+/* At t = T every token is masked, whatever it was: the prior term is 0. */
+static double bound_constant(void *self, int64_t tokens, int64_t codes)
+{
+    (void)self;
+    (void)tokens;
+    (void)codes;
+    return 0.0;
+}
+
+/* ---- sampling ---- */
+
+static int start(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int32_t *x)
+{
+    (void)self;
+    (void)c;
+    (void)random;
+    for (int64_t i = 0; i < tokens; i++)
+        x[i] = (int32_t)codes;
+    return TESS_OK;
+}
+
+/* A draw from softmax(logits / temperature) by its cumulative sum. */
+static int32_t categorical(const float *logits, int64_t codes, double temperature, double u)
+{
+    float most = logits[0];
+    double sum = 0.0;
+    for (int64_t k = 1; k < codes; k++)
+        most = logits[k] > most ? logits[k] : most;
+    for (int64_t k = 0; k < codes; k++)
+        sum += exp((double)(logits[k] - most) / temperature);
+    double left = u * sum;
+    int32_t last = 0;
+    for (int64_t k = 0; k < codes; k++) {
+        double p = exp((double)(logits[k] - most) / temperature);
+        if (p <= 0.0)
+            continue;
+        last = (int32_t)k;
+        left -= p;
+        if (left < 0.0)
+            break;
+    }
+    return last;
+}
+
+static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r)
+{
+    double share = r->last ? 1.0 : (r->from - r->to) / r->from;
+    (void)self;
+    for (int64_t i = 0; i < r->tokens; i++) {
+        float u[2];
+        r->next[i] = r->x[i];
+        if (r->x[i] != r->codes)
+            continue;
+        tess_random_uniform(&r->random, (uint64_t)(2 * i), 2, u);
+        if (!r->last && (double)u[0] >= share)
+            continue;
+        const float *row = r->logits + i * r->codes;
+        r->next[i] = categorical(row, r->codes, r->temperature, (double)u[1]);
+        if (!isfinite(row[r->next[i]]))
+            return c->fail(c, TESS_E_FAILED, "absorbing: the denoiser's output at token %lld is not finite; the prior has diverged in training",
+                           (long long)i);
+    }
+    return TESS_OK;
+}
+
+static const struct tess_noise_1 ops = {.size = sizeof ops,
+                                        .vocabulary = vocabulary,
+                                        .steps = steps,
+                                        .corrupt = corrupt,
+                                        .record_loss = record_loss,
+                                        .bound_constant = bound_constant,
+                                        .start = start,
+                                        .reverse = reverse};
+
+static const struct tess_param params[] = {
+    {.name = "steps", .help = "diffusion steps (T)", .type = TESS_I64, .offset = offsetof(struct absorbing, steps), .lo = 1, .hi = 1e6, .def = 256},
+    {.name = "mask", .help = "random: each token by itself; fixed: as many tokens as t / T says", .type = TESS_ENUM,
+     .offset = offsetof(struct absorbing, mask), .text = "random|fixed"},
+    {.name = "loss", .help = "reweighted bound, the bound itself (elbo), or mean cross-entropy of the masked (mlm)", .type = TESS_ENUM,
+     .offset = offsetof(struct absorbing, loss), .text = "reweighted|elbo|mlm"},
+    {.name = "weight", .help = "of the reweighted loss: (T - t) / T as in the published code, or (T - t + 1) / T as in the paper",
+     .type = TESS_ENUM, .offset = offsetof(struct absorbing, weight), .text = "code|paper"},
+    {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "absorbing",
+                                                    .kind = "noise/1",
+                                                    .summary = "tokens turn into a mask, and are revealed step by step",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct absorbing),
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"graph/1", "random/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-absorbing", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};

@@ -1,0 +1,197 @@
+/* quantizer/1 `ema`: the codebook follows moving averages of the vectors assigned to it (docs/models.md, "EMA quantizer"; van den Oord et al.,
+ * "Neural Discrete Representation Learning", appendix A.1). Counts and sums come from the whole batch, added over slices by the
+ * graph. Codes that fall out of use are revived with vectors of the batch, so that a collapse heals while it is small.
+ *
+ * SPDX-License-Identifier: MIT */
+#include <tessera/autoencoder.h>
+#include <tessera/plugin.h>
+
+#include <stdio.h>
+#include <string.h>
+
+struct ema {
+    int64_t codebook_size, code_dim;
+    double beta, decay, epsilon, revive;
+    int32_t init;
+};
+
+enum { INIT_BATCH, INIT_NORMAL };
+
+/* The state of the codebook, as views of the buffers. */
+struct state {
+    float *book, *size, *sum; /* (K, D), (K), (K, D) */
+    int64_t k, d;
+};
+
+static int64_t codebook_size(void *self)
+{
+    return ((struct ema *)self)->codebook_size;
+}
+
+static int64_t code_dim(void *self)
+{
+    return ((struct ema *)self)->code_dim;
+}
+
+static struct tess_node *codebook(const struct ema *q, struct tess_graph *g)
+{
+    struct tess_init init = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};
+    return tess_weight(g, "codebook", 2, (const int64_t[]){q->codebook_size, q->code_dim}, init);
+}
+
+static int record(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out)
+{
+    const struct ema *q = self;
+    struct tess_node *book = codebook(q, g), *counts, *sums;
+    (void)c;
+    (void)tess_weight(g, "cluster_size", 1, &q->codebook_size, (struct tess_init){.flags = TESS_WEIGHT_BUFFER, .centre = 1.0});
+    (void)tess_weight(g, "embed_sum", 2, (const int64_t[]){q->codebook_size, q->code_dim}, (struct tess_init){.flags = TESS_WEIGHT_BUFFER});
+    out->codes = tess_nearest(g, latent, book);
+    struct tess_node *rows = tess_embedding(g, out->codes, book);
+    struct tess_node *commitment = tess_mean_all(g, tess_square(g, tess_sub(g, latent, tess_stop_gradient(g, rows))));
+    out->loss = tess_affine(g, commitment, (float)q->beta, 0.0f);
+    out->quantised = tess_straight_through(g, rows, latent);
+    tess_code_statistics(g, out->codes, latent, q->codebook_size, &counts, &sums);
+    tess_total(g, "quantizer.counts", counts);
+    tess_total(g, "quantizer.sums", sums);
+    return TESS_OK;
+}
+
+static int record_assign(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes)
+{
+    (void)c;
+    *codes = tess_nearest(g, latent, codebook(self, g));
+    return TESS_OK;
+}
+
+static int record_lookup(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *codes, struct tess_node **quantised)
+{
+    (void)c;
+    *quantised = tess_embedding(g, codes, codebook(self, g));
+    return TESS_OK;
+}
+
+/* N <- decay N + (1 - decay) n, m <- decay m + (1 - decay) s, e = m / N', N' = (N + eps) / (sum N + K eps) sum N. */
+static void update(const struct ema *q, const struct state *s, const float *counts, const float *sums)
+{
+    double total = 0.0, keep = q->decay, take = 1.0 - q->decay;
+    for (int64_t k = 0; k < s->k; k++) {
+        s->size[k] = (float)(keep * (double)s->size[k] + take * (double)counts[k]);
+        total += (double)s->size[k];
+    }
+    for (int64_t k = 0; k < s->k; k++) {
+        double smooth = ((double)s->size[k] + q->epsilon) / (total + (double)s->k * q->epsilon) * total;
+        for (int64_t i = k * s->d; i < (k + 1) * s->d; i++) {
+            s->sum[i] = (float)(keep * (double)s->sum[i] + take * (double)sums[i]);
+            s->book[i] = (float)((double)s->sum[i] / smooth);
+        }
+    }
+}
+
+static void place(const struct state *s, int64_t k, const float *vector, float size)
+{
+    memcpy(s->book + k * s->d, vector, (size_t)s->d * sizeof(float));
+    s->size[k] = size;
+    for (int64_t i = 0; i < s->d; i++)
+        s->sum[k * s->d + i] = size * vector[i];
+}
+
+/* The i-th of the vectors drawn from a batch of n: without replacement while they last. */
+static int64_t draw(const struct tess_stream *random, int64_t n, int64_t i, int64_t wanted)
+{
+    return wanted <= n ? tess_random_permute(random, n, i) : tess_random_below(random, (uint64_t)i, n);
+}
+
+/* Codes whose average count is below `least` get a vector of the batch and that count. */
+static void revive(const struct state *s, const struct tess_stream *random, const float *latents, int64_t n, float least)
+{
+    int64_t dead = 0, i = 0;
+    for (int64_t k = 0; k < s->k; k++)
+        dead += s->size[k] < least;
+    for (int64_t k = 0; k < s->k; k++)
+        if (s->size[k] < least)
+            place(s, k, latents + draw(random, n, i++, dead) * s->d, least);
+}
+
+static int view(struct tess_call *c, const struct tess_react *r, const char *name, float **out)
+{
+    char full[256];
+    struct tess_tensor t;
+    snprintf(full, sizeof full, "%s.%s", r->scope, name);
+    TESS_TRY(tess_weights_find(c, r->weights, full, TESS_ROLE_VALUE, &t));
+    *out = t.data;
+    return TESS_OK;
+}
+
+static const float *total(const struct tess_react *r, const char *name)
+{
+    const char *at;
+    for (int32_t i = 0; (at = tess_graph_total_at(r->graph, i, NULL)) && i < r->batch->totals; i++)
+        if (strcmp(at, name) == 0)
+            return r->batch->total[i].data;
+    return NULL;
+}
+
+static int react(void *self, struct tess_call *c, const struct tess_react *r)
+{
+    const struct ema *q = self;
+    const float *counts = total(r, "quantizer.counts"), *sums = total(r, "quantizer.sums"), *latents = r->latents->data;
+    int64_t n = r->latents->dim[0];
+    struct state s = {.k = q->codebook_size, .d = q->code_dim};
+    struct tess_stream random = {.seed = r->seed, .purpose = tess_purpose("quantizer.revive"), .step = r->step};
+    if (!counts || !sums)
+        return c->fail(c, TESS_E_INTERNAL, "ema quantizer: the step has no counts and sums");
+    TESS_TRY(view(c, r, "codebook", &s.book));
+    TESS_TRY(view(c, r, "cluster_size", &s.size));
+    TESS_TRY(view(c, r, "embed_sum", &s.sum));
+    float mean = (float)n / (float)s.k;
+    if (r->step == 0) { /* the first assignment was to a random book: start from vectors there are, or from where it stands */
+        for (int64_t k = 0; k < s.k; k++)
+            place(&s, k, q->init == INIT_BATCH ? latents + draw(&random, n, k, s.k) * s.d : s.book + k * s.d, mean);
+        if (q->init == INIT_NORMAL)
+            update(q, &s, counts, sums);
+    } else {
+        update(q, &s, counts, sums);
+        if (q->revive > 0.0)
+            revive(&s, &random, latents, n, (float)q->revive * mean);
+    }
+    tess_weights_touch(r->weights);
+    return TESS_OK;
+}
+
+static const struct tess_quantizer_1 ops = {.size = sizeof ops,
+                                            .codebook_size = codebook_size,
+                                            .code_dim = code_dim,
+                                            .record = record,
+                                            .record_assign = record_assign,
+                                            .record_lookup = record_lookup,
+                                            .react = react};
+
+static const struct tess_param params[] = {
+    {.name = "codebook_size", .help = "codes (K)", .type = TESS_I64, .offset = offsetof(struct ema, codebook_size), .lo = 2, .hi = 65536, .def = 256},
+    {.name = "code_dim", .help = "width of a code (D)", .type = TESS_I64, .offset = offsetof(struct ema, code_dim), .lo = 1, .hi = 4096, .def = 32},
+    {.name = "beta", .help = "weight of the commitment term", .type = TESS_F64, .offset = offsetof(struct ema, beta), .lo = 0, .hi = 100,
+     .def = 0.25},
+    {.name = "decay", .help = "decay of the moving averages, a step", .type = TESS_F64, .offset = offsetof(struct ema, decay), .lo = 0, .hi = 0.9999999,
+     .def = 0.99},
+    {.name = "epsilon", .help = "Laplace smoothing of the counts", .type = TESS_F64, .offset = offsetof(struct ema, epsilon), .lo = 1e-12, .hi = 1,
+     .def = 1e-5},
+    {.name = "revive", .help = "a code is given a vector of the batch when its average count falls below this share of the mean; 0: never",
+     .type = TESS_F64, .offset = offsetof(struct ema, revive), .lo = 0, .hi = 1, .def = 0.1},
+    {.name = "init", .help = "the first codebook: vectors of the first batch, or normal draws", .type = TESS_ENUM,
+     .offset = offsetof(struct ema, init), .text = "batch|normal"},
+    {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "ema",
+                                                    .kind = "quantizer/1",
+                                                    .summary = "nearest codebook row, codebook by moving averages, dead codes revived",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct ema),
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"graph/1", "random/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-ema", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};

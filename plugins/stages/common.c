@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+#include "plugins/stages/common.h"
+
+#include <math.h>
+#include <string.h>
+
+int stage_graph_open(struct tess_call *c, struct stage_graph *s, uint64_t seed, int64_t batch)
+{
+    struct tess_graph_options o = {.size = sizeof o, .rows = STAGE_ROWS, .slices = (batch + STAGE_ROWS - 1) / STAGE_ROWS, .seed = seed};
+    s->batch = batch;
+    if (!s->weights)
+        TESS_TRY(tess_weights_new(c, seed, &s->weights));
+    return tess_graph_new(c, s->weights, &o, &s->graph);
+}
+
+void stage_graph_close(struct stage_graph *s, int owns_weights)
+{
+    tess_graph_free(s->graph);
+    if (owns_weights)
+        tess_weights_free(s->weights);
+    s->graph = NULL;
+    s->weights = NULL;
+}
+
+int stage_graph_run(struct tess_call *c, const struct stage_graph *s, uint32_t step, int64_t first, int64_t n, int32_t inputs,
+                    const struct tess_tensor *in, int32_t outputs, struct tess_tensor *out)
+{
+    struct tess_batch b = {.size = sizeof b, .samples = n, .step = step, .first = (uint32_t)first, .inputs = inputs, .in = in, .outputs = outputs, .out = out};
+    return tess_graph_run(c, s->graph, &b);
+}
+
+int stage_graph_cost(struct tess_call *c, const struct stage_graph *s, double samples, struct tess_cost *cost)
+{
+    struct tess_cost one;
+    TESS_TRY(tess_graph_cost(c, s->graph, &one));
+    cost->flops += one.flops * samples;
+    cost->parameters = one.parameters > cost->parameters ? one.parameters : cost->parameters;
+    cost->arena_bytes = one.arena_bytes > cost->arena_bytes ? one.arena_bytes : cost->arena_bytes;
+    cost->total_bytes = one.total_bytes > cost->total_bytes ? one.total_bytes : cost->total_bytes;
+    return TESS_OK;
+}
+
+int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct tess_facts *f, const char *where, struct tess_weights *weights,
+                     uint64_t seed, int64_t batch, int directions)
+{
+    k->weights = weights;
+    TESS_TRY(tess_tokenizer_open(c, f, where, &k->tokenizer));
+    if (!weights) {
+        TESS_TRY(tess_weights_new(c, seed, &k->own));
+        k->weights = k->own;
+    }
+    k->encode.weights = k->decode.weights = k->weights;
+    if (directions & CODEC_ENCODE) {
+        TESS_TRY(stage_graph_open(c, &k->encode, seed, batch));
+        TESS_TRY(tess_tokenizer_record_encode(c, &k->tokenizer, k->encode.graph));
+    }
+    if (directions & CODEC_DECODE) {
+        TESS_TRY(stage_graph_open(c, &k->decode, seed, batch));
+        TESS_TRY(tess_tokenizer_record_decode(c, &k->tokenizer, k->decode.graph));
+    }
+    if (k->encode.graph)
+        TESS_TRY(tess_graph_seal(c, k->encode.graph));
+    return k->decode.graph ? tess_graph_seal(c, k->decode.graph) : TESS_OK;
+}
+
+void stage_codec_close(struct stage_codec *k)
+{
+    stage_graph_close(&k->encode, 0);
+    stage_graph_close(&k->decode, 0);
+    tess_weights_free(k->own);
+    k->own = NULL;
+    tess_tokenizer_close(&k->tokenizer);
+}
+
+int stage_codec_encode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *images, struct tess_tensor *codes)
+{
+    return stage_graph_run(c, &k->encode, 0, 0, n, 1, images, 1, codes);
+}
+
+int stage_codec_decode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes, struct tess_tensor *real,
+                       struct tess_tensor *images)
+{
+    const struct tess_tokenizer *t = &k->tokenizer;
+    struct tess_tensor y = {.data = NULL};
+    if (!real) {
+        TESS_TRY(stage_tensor(c, &y, TESS_F32, 4, (const int64_t[]){n, t->height, t->width, t->channels}));
+        real = &y;
+    }
+    int status = stage_graph_run(c, &k->decode, 0, 0, n, 1, codes, 1, real);
+    if (status == TESS_OK)
+        stage_to_bytes(n * t->height * t->width * t->channels, real->data, images->data);
+    tess_free(y.data);
+    return status;
+}
+
+int stage_images_open(struct tess_call *c, struct stage_images *s, const struct tess_artefact *a)
+{
+    memset(s, 0, sizeof *s);
+    s->from = a;
+    TESS_TRY(tess_artefact_shape(c, a, "images", &s->shape));
+    if (s->shape.rank != 4 || s->shape.dtype != TESS_U8)
+        return c->fail(c, TESS_E_DATA, "%s: /images is not u8 (N, H, W, C)", tess_artefact_path(a));
+    s->row = tess_tensor_bytes(&s->shape) / (size_t)(s->shape.dim[0] ? s->shape.dim[0] : 1);
+    if (tess_tensor_bytes(&s->shape) <= (size_t)1 << 30)
+        return tess_artefact_load(c, a, "images", TESS_U8, &s->all);
+    return TESS_OK;
+}
+
+void stage_images_close(struct stage_images *s)
+{
+    tess_free(s->all.data);
+    s->all.data = NULL;
+}
+
+int stage_images_get(struct tess_call *c, const struct stage_images *s, int64_t i, uint8_t *to)
+{
+    if (s->all.data) {
+        memcpy(to, (const uint8_t *)s->all.data + (size_t)i * s->row, s->row);
+        return TESS_OK;
+    }
+    struct tess_tensor one = s->shape;
+    one.dim[0] = 1;
+    one.data = to;
+    return tess_artefact_read(c, s->from, "images", i, &one);
+}
+
+int stage_tensor(struct tess_call *c, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim)
+{
+    *t = tess_tensor_over(NULL, dtype, rank, dim);
+    return tess_alloc(c, tess_tensor_bytes(t) + 1, "a batch", &t->data);
+}
+
+void stage_to_bytes(int64_t n, const float *x, uint8_t *to)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float v = x[i] * 255.0f + 0.5f;
+        to[i] = (uint8_t)(v > 0.0f ? v < 255.0f ? v : 255.0f : 0.0f);
+    }
+}
+
+int32_t stage_code_dtype(int64_t codebook_size)
+{
+    return codebook_size <= 256 ? TESS_U8 : TESS_U16;
+}
+
+int32_t stage_bits(int64_t values)
+{
+    int32_t bits = 1;
+    while ((int64_t)1 << bits < values)
+        bits++;
+    return bits;
+}
+
+int stage_put_codes(struct tess_call *c, struct tess_artefact *a, const struct tess_tensor *codes, int64_t codebook_size)
+{
+    struct tess_dataset d = {.size = sizeof d, .bits = stage_bits(codebook_size), .labels = "image y x"};
+    struct tess_tensor narrow = *codes;
+    int64_t n = tess_tensor_count(codes);
+    const int32_t *from = codes->data;
+    narrow.dtype = stage_code_dtype(codebook_size);
+    TESS_TRY(stage_tensor(c, &narrow, narrow.dtype, codes->rank, codes->dim));
+    for (int64_t i = 0; i < n; i++)
+        if (narrow.dtype == TESS_U8)
+            ((uint8_t *)narrow.data)[i] = (uint8_t)from[i];
+        else
+            ((uint16_t *)narrow.data)[i] = (uint16_t)from[i];
+    int status = tess_artefact_put(c, a, "codes", &narrow, &d);
+    tess_free(narrow.data);
+    return status;
+}
+
+int stage_put_health(struct tess_call *c, struct tess_stage_run *r, const struct tess_code_health *h)
+{
+    struct tess_artefact *a = tess_stage_output(r);
+    char unit[32] = "of ";
+    size_t at = 3;
+    for (int64_t scale = 1000000000; scale; scale /= 10)
+        if (h->codes >= scale)
+            unit[at++] = (char)('0' + h->codes / scale % 10);
+    TESS_TRY(tess_artefact_put_figure(c, a, "codes used", (double)h->used, unit));
+    TESS_TRY(tess_artefact_put_figure(c, a, "order-0 entropy", h->entropy, "bits/code"));
+    TESS_TRY(tess_artefact_put_figure(c, a, "perplexity", h->perplexity, "codes"));
+    TESS_TRY(tess_artefact_put_figure(c, a, "top code's share", 100.0 * h->top_share, "%"));
+    if (2 * h->used < h->codes)
+        tess_stage_note(r, "only %lld of %lld codes are used; an `ema` quantizer with a larger `revive` keeps codes alive, a smaller codebook_size wastes fewer",
+                        (long long)h->used, (long long)h->codes);
+    return TESS_OK;
+}
+
+int stage_check_stop(struct tess_call *c, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit)
+{
+    if (!tess_stage_stopping(r))
+        return TESS_OK;
+    return c->fail(c, TESS_E_STOPPED, "stopped at %s %lld of %lld; run the same command again to go on", unit, (long long)done, (long long)total);
+}
+
+static int64_t zoom_for(const struct tess_tensor *images)
+{
+    return images->dim[2] < 64 ? 2 : 1;
+}
+
+int stage_put_sheet(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *images)
+{
+    struct tess_tensor sheet;
+    TESS_TRY(tess_contact_sheet(c, images, 0, 2, zoom_for(images), &sheet));
+    int status = tess_artefact_put_picture(c, a, name, &sheet);
+    tess_free(sheet.data);
+    return status;
+}
+
+int stage_put_pairs(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *originals,
+                    const struct tess_tensor *reconstructions)
+{
+    int64_t n = originals->dim[0], across = n < 16 ? n : 16, rows = n / across;
+    size_t line = tess_tensor_bytes(originals) / (size_t)n * (size_t)across;
+    struct tess_tensor both, sheet = {.data = NULL};
+    TESS_TRY(stage_tensor(c, &both, TESS_U8, 4, (const int64_t[]){2 * rows * across, originals->dim[1], originals->dim[2], originals->dim[3]}));
+    for (int64_t i = 0; i < rows; i++) {
+        char *to = (char *)both.data + 2 * (size_t)i * line;
+        memcpy(to, (const char *)originals->data + (size_t)i * line, line);
+        memcpy(to + line, (const char *)reconstructions->data + (size_t)i * line, line);
+    }
+    int status = tess_contact_sheet(c, &both, across, 2, zoom_for(&both), &sheet);
+    if (status == TESS_OK)
+        status = tess_artefact_put_picture(c, a, name, &sheet);
+    tess_free(sheet.data);
+    tess_free(both.data);
+    return status;
+}
+
+int stage_check_tokenizer(struct tess_call *c, const struct tess_artefact *whose, const struct tess_artefact *model)
+{
+    const char *wanted;
+    TESS_TRY(tess_facts_text(c, tess_artefact_facts(whose), "tokenizer", &wanted));
+    if (strcmp(wanted, tess_artefact_digest(model)) == 0)
+        return TESS_OK;
+    return c->fail(c, TESS_E_DATA, "%s holds codes of tokenizer %.12s..., but %s is %.12s...: codes of another tokenizer mean nothing to it; give the "
+                   "model they were encoded with", tess_artefact_path(whose), wanted, tess_artefact_path(model), tess_artefact_digest(model));
+}

@@ -1,0 +1,76 @@
+/* What the stages share: graphs run over many samples, rows of an artefact, pictures and figures. Compiled into each stage's plugin.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_STAGES_COMMON_H
+#define PLUGINS_STAGES_COMMON_H
+
+#include <tessera/tessera.h>
+
+/* A graph for inference: slices of STAGE_ROWS samples whatever the batch, so that a result never depends on it. */
+enum { STAGE_ROWS = 8, PICTURE_IMAGES = 64 };
+
+struct stage_graph {
+    struct tess_weights *weights;
+    struct tess_graph *graph;
+    int64_t batch; /* samples at a time */
+};
+/* Weights and an empty graph; weights NULL in *s: a store of its own. */
+int stage_graph_open(struct tess_call *c, struct stage_graph *s, uint64_t seed, int64_t batch) TESS_CHECKED;
+void stage_graph_close(struct stage_graph *s, int owns_weights);
+/* Runs `n` samples at `first`; every tensor's first dimension is cut to n. */
+int stage_graph_run(struct tess_call *c, const struct stage_graph *s, uint32_t step, int64_t first, int64_t n, int32_t inputs,
+                    const struct tess_tensor *in, int32_t outputs, struct tess_tensor *out) TESS_CHECKED;
+/* The graph's cost for `samples` of them, into a plan; adds to what is there, memory as the larger. */
+int stage_graph_cost(struct tess_call *c, const struct stage_graph *s, double samples, struct tess_cost *cost) TESS_CHECKED;
+
+/* A tokenizer at work: its graphs for the directions asked for. */
+enum { CODEC_ENCODE = 1, CODEC_DECODE = 2 };
+struct stage_codec {
+    struct tess_tokenizer tokenizer;
+    struct tess_weights *weights, *own; /* own: to be freed here */
+    struct stage_graph encode, decode;
+};
+/* Opens it from the facts of a model, over `weights`, or over a store of its own when NULL. Start from zeroed memory; close in any case. */
+int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct tess_facts *f, const char *where, struct tess_weights *weights,
+                     uint64_t seed, int64_t batch, int directions) TESS_CHECKED;
+void stage_codec_close(struct stage_codec *k);
+/* n images u8 (n, H, W, C) -> codes i32 (n, h, w), and back to bytes and, where `real` is not NULL, to unclamped f32. */
+int stage_codec_encode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *images, struct tess_tensor *codes) TESS_CHECKED;
+int stage_codec_decode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes, struct tess_tensor *real,
+                       struct tess_tensor *images) TESS_CHECKED;
+
+/* Images (u8) of an artefact: in memory when they fit in a gibibyte, else read row by row. */
+struct stage_images {
+    const struct tess_artefact *from;
+    struct tess_tensor all;   /* data NULL: not in memory */
+    struct tess_tensor shape; /* of the dataset */
+    size_t row;               /* bytes of an image */
+};
+int stage_images_open(struct tess_call *c, struct stage_images *s, const struct tess_artefact *a) TESS_CHECKED;
+void stage_images_close(struct stage_images *s);
+int stage_images_get(struct tess_call *c, const struct stage_images *s, int64_t i, uint8_t *to) TESS_CHECKED; /* [any thread] */
+
+/* Memory for a tensor; the caller frees t->data. */
+int stage_tensor(struct tess_call *c, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim) TESS_CHECKED;
+/* byte = trunc(clamp(255 x + 1/2, 0, 255)), the published rounding */
+void stage_to_bytes(int64_t n, const float *x, uint8_t *to);
+int32_t stage_code_dtype(int64_t codebook_size);
+int32_t stage_bits(int64_t values); /* ceil(log2 values), at least 1 */
+/* Codes (n, h, w) as i32 into the dataset /codes at their exact width. */
+int stage_put_codes(struct tess_call *c, struct tess_artefact *a, const struct tess_tensor *codes, int64_t codebook_size) TESS_CHECKED;
+/* "codes used", "entropy", "perplexity", "top share": figures; a note with the cures when fewer than half of the codes are used. */
+int stage_put_health(struct tess_call *c, struct tess_stage_run *r, const struct tess_code_health *h) TESS_CHECKED;
+/* TESS_E_STOPPED with what to do, when the user asked to stop. */
+int stage_check_stop(struct tess_call *c, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit) TESS_CHECKED;
+/* Pairs of rows: `across` originals, below them their reconstructions. n u8 images each. */
+int stage_put_pairs(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *originals,
+                    const struct tess_tensor *reconstructions) TESS_CHECKED;
+int stage_put_sheet(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *images) TESS_CHECKED;
+/* TESS_E_DATA unless the digest `wanted` (a fact "tokenizer" of `whose`) is that of the artefact `model`. */
+int stage_check_tokenizer(struct tess_call *c, const struct tess_artefact *whose, const struct tess_artefact *model) TESS_CHECKED;
+
+#define STAGE_BATCH_PARAM(S, m)                                                                                                     \
+    {.name = "batch", .help = "samples computed at a time; changes speed and memory, not the result", .type = TESS_I64,             \
+     .flags = TESS_NEUTRAL, .offset = offsetof(S, m), .lo = 1, .hi = 65536, .def = 64}
+
+#endif

@@ -1,0 +1,111 @@
+/* stage/1 `decode`: codes back to images, with the tokenizer they were encoded with.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/stages/common.h"
+
+struct stage {
+    int64_t batch;
+};
+
+struct work {
+    const struct stage *s;
+    struct stage_codec codec;
+    struct tess_tensor codes, images; /* of a batch */
+};
+
+static int describe(struct tess_call *c, const struct tess_tokenizer *t, const struct tess_facts *codes, struct tess_facts *f)
+{
+    int64_t count, h, w, k;
+    TESS_TRY(tess_facts_i64(c, codes, "count", &count));
+    TESS_TRY(tess_facts_i64(c, codes, "height", &h));
+    TESS_TRY(tess_facts_i64(c, codes, "width", &w));
+    TESS_TRY(tess_facts_i64(c, codes, "codebook_size", &k));
+    if (h != t->latent_height || w != t->latent_width || k != t->codebook_size)
+        return c->fail(c, TESS_E_DATA, "maps of %lld x %lld of %lld codes for a model of %lld x %lld of %lld: codes of another tokenizer; give the model "
+                       "they were encoded with", (long long)h, (long long)w, (long long)k, (long long)t->latent_height, (long long)t->latent_width,
+                       (long long)t->codebook_size);
+    TESS_TRY(tess_facts_set_i64(c, f, "count", count));
+    TESS_TRY(tess_facts_set_i64(c, f, "train_count", tess_facts_i64_or(codes, "train_count", count)));
+    TESS_TRY(tess_facts_set_i64(c, f, "height", t->height));
+    TESS_TRY(tess_facts_set_i64(c, f, "width", t->width));
+    TESS_TRY(tess_facts_set_i64(c, f, "channels", t->channels));
+    return tess_facts_set_i64(c, f, "classes", 0);
+}
+
+static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+{
+    const struct stage *s = self;
+    struct stage_codec codec = {.own = NULL};
+    int status = stage_codec_open(c, &codec, p->in[1], "model", NULL, p->seed, s->batch, CODEC_DECODE);
+    if (status == TESS_OK)
+        status = describe(c, &codec.tokenizer, p->in[0], p->out);
+    if (status == TESS_OK)
+        status = tess_facts_i64(c, p->out, "count", &p->steps);
+    if (status == TESS_OK)
+        status = stage_graph_cost(c, &codec.decode, (double)p->steps, &p->cost);
+    stage_codec_close(&codec);
+    return status;
+}
+
+static int decode(struct tess_call *c, struct tess_stage_run *r, struct work *k)
+{
+    const struct tess_artefact *codes = tess_stage_input(r, "codes"), *model = tess_stage_input(r, "model");
+    struct tess_artefact *a = tess_stage_output(r);
+    const struct tess_tokenizer *t = &k->codec.tokenizer;
+    struct tess_dataset how = {.size = sizeof how, .labels = "image y x channel"};
+    int64_t count;
+    TESS_TRY(stage_check_tokenizer(c, codes, model));
+    TESS_TRY(stage_codec_open(c, &k->codec, tess_artefact_facts(model), tess_artefact_path(model), NULL, tess_stage_seed(r), k->s->batch, CODEC_DECODE));
+    TESS_TRY(tess_weights_read(c, k->codec.weights, model));
+    TESS_TRY(describe(c, t, tess_artefact_facts(codes), tess_artefact_describe(a)));
+    TESS_TRY(tess_facts_i64(c, tess_artefact_facts(codes), "count", &count));
+    TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, (const int64_t[]){k->s->batch, t->latent_height, t->latent_width}));
+    TESS_TRY(stage_tensor(c, &k->images, TESS_U8, 4, (const int64_t[]){k->s->batch, t->height, t->width, t->channels}));
+    struct tess_tensor whole = k->images;
+    whole.dim[0] = count;
+    TESS_TRY(tess_artefact_begin(c, a, "images", &whole, &how));
+    for (int64_t i = 0; i < count; i += k->s->batch) {
+        struct tess_tensor part = k->codes, images = k->images;
+        part.dim[0] = images.dim[0] = count - i < k->s->batch ? count - i : k->s->batch;
+        TESS_TRY(stage_check_stop(c, r, i, count, "image"));
+        TESS_TRY(tess_artefact_read(c, codes, "codes", i, &part));
+        TESS_TRY(stage_codec_decode(c, &k->codec, part.dim[0], &part, NULL, &images));
+        TESS_TRY(tess_artefact_append(c, a, "images", &images));
+        if (i == 0)
+            TESS_TRY(stage_put_sheet(c, a, "images", &images));
+        tess_stage_progress(r, i + part.dim[0], count, "image", NULL, 0.0);
+    }
+    return TESS_OK;
+}
+
+static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+{
+    struct work k = {.s = self};
+    int status = decode(c, r, &k);
+    stage_codec_close(&k.codec);
+    tess_free(k.codes.data);
+    tess_free(k.images.data);
+    return status;
+}
+
+static const struct tess_port ports[] = {{.name = "codes", .kind = "codes|samples", .help = "what to decode"},
+                                         {.name = "model", .kind = "autoencoder", .help = "the tokenizer they were made with"},
+                                         {.name = NULL}};
+
+static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "images", .plan = plan, .run = run};
+
+static const struct tess_param params[] = {STAGE_BATCH_PARAM(struct stage, batch), {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "decode",
+                                                    .kind = "stage/1",
+                                                    .summary = "codes to images",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct stage),
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"graph/1", "artefact/1", "stage/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-decode", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};

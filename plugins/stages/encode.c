@@ -1,0 +1,268 @@
+/* stage/1 `encode`: every image of an artefact to its codes; the result is an archive that says which tokenizer made it. What was encoded is in
+ * the checkpoint, so a kill loses at most the time since the last one.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/stages/common.h"
+
+#include <string.h>
+
+struct stage {
+    int64_t batch;
+};
+
+struct work {
+    const struct stage *s;
+    struct tess_tokenizer tokenizer;
+    struct stage_graph encode, book;
+    struct stage_images images;
+    struct tess_tensor batch, codes, error; /* bytes of a batch; all codes (i32) and errors */
+    int64_t count, done;
+};
+
+/* image -> codes, and each image's mean squared distance of latent and code */
+static int record(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+{
+    const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
+    void *q = tess_instance_self(t->quantizer);
+    int64_t rows = tess_graph_rows(g);
+    struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){rows, t->height, t->width, t->channels});
+    struct tess_node *latent = NULL, *codes = NULL, *quantised = NULL;
+    tess_scope(g, "encoder");
+    TESS_TRY(encoder->record(tess_instance_self(t->encoder), c, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, &latent));
+    tess_scope_end(g);
+    tess_scope(g, "quantizer");
+    TESS_TRY(quantizer->record_assign(q, c, g, latent, &codes));
+    TESS_TRY(quantizer->record_lookup(q, c, g, codes, &quantised));
+    tess_scope_end(g);
+    tess_output(g, "codes", codes);
+    tess_output(g, "error", tess_reshape(g, tess_mean(g, tess_square(g, tess_sub(g, latent, quantised)), 0xe), 1, &rows));
+    return tess_graph_seal(c, g);
+}
+
+/* The codebook as the quantizer looks it up: codes 0 .. K - 1 in slices of rows. */
+static int record_book(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+{
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
+    struct tess_node *codes = tess_input(g, "codes", TESS_I32, 3, (const int64_t[]){tess_graph_rows(g), 1, 1}), *rows = NULL;
+    tess_scope(g, "quantizer");
+    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), c, g, codes, &rows));
+    tess_scope_end(g);
+    tess_output(g, "rows", rows);
+    return tess_graph_seal(c, g);
+}
+
+static int describe(struct tess_call *c, const struct tess_tokenizer *t, const struct tess_facts *images, struct tess_facts *f)
+{
+    int64_t count;
+    TESS_TRY(tess_facts_i64(c, images, "count", &count));
+    TESS_TRY(tess_facts_set_i64(c, f, "count", count));
+    TESS_TRY(tess_facts_set_i64(c, f, "train_count", tess_facts_i64_or(images, "train_count", count)));
+    TESS_TRY(tess_facts_set_i64(c, f, "height", t->latent_height));
+    TESS_TRY(tess_facts_set_i64(c, f, "width", t->latent_width));
+    TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", t->codebook_size));
+    TESS_TRY(tess_facts_set_i64(c, f, "code_dim", t->code_dim));
+    return tess_facts_set_i64(c, f, "classes", tess_facts_i64_or(images, "classes", 0));
+}
+
+static int check_size(struct tess_call *c, const struct tess_tokenizer *t, const struct tess_facts *images)
+{
+    int64_t h, w, ch;
+    TESS_TRY(tess_facts_i64(c, images, "height", &h));
+    TESS_TRY(tess_facts_i64(c, images, "width", &w));
+    TESS_TRY(tess_facts_i64(c, images, "channels", &ch));
+    if (h == t->height && w == t->width && ch == t->channels)
+        return TESS_OK;
+    return c->fail(c, TESS_E_SHAPE, "images of %lld x %lld x %lld do not fit a model trained on %lld x %lld x %lld; import them with the same size, crop "
+                   "and pad", (long long)h, (long long)w, (long long)ch, (long long)t->height, (long long)t->width, (long long)t->channels);
+}
+
+static int plan_with(struct tess_call *c, const struct stage *s, struct tess_stage_plan *p, struct tess_tokenizer *t, struct stage_graph *g)
+{
+    TESS_TRY(tess_tokenizer_open(c, p->in[1], "model", t));
+    TESS_TRY(check_size(c, t, p->in[0]));
+    TESS_TRY(stage_graph_open(c, g, p->seed, s->batch));
+    TESS_TRY(record(c, t, g->graph));
+    TESS_TRY(describe(c, t, p->in[0], p->out));
+    TESS_TRY(tess_facts_i64(c, p->out, "count", &p->steps));
+    return stage_graph_cost(c, g, (double)p->steps, &p->cost);
+}
+
+static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+{
+    struct tess_tokenizer t = {0};
+    struct stage_graph g = {0};
+    int status = plan_with(c, self, p, &t, &g);
+    stage_graph_close(&g, 1);
+    tess_tokenizer_close(&t);
+    return status;
+}
+
+/* ---- checkpoint ---- */
+
+static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefact *a)
+{
+    const struct work *k = user;
+    struct tess_tensor codes = k->codes, error = k->error;
+    codes.dim[0] = error.dim[0] = k->done;
+    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(a), "done", k->done));
+    TESS_TRY(stage_put_codes(c, a, &codes, k->tokenizer.codebook_size));
+    return tess_artefact_put(c, a, "error", &error, NULL);
+}
+
+static int resume(struct tess_call *c, struct tess_stage_run *r, struct work *k)
+{
+    const struct tess_artefact *a = tess_stage_resume(r);
+    struct tess_tensor codes = k->codes, error = k->error;
+    if (!a)
+        return TESS_OK;
+    TESS_TRY(tess_facts_i64(c, tess_artefact_facts(a), "done", &k->done));
+    if (k->done < 1 || k->done > k->count)
+        return c->fail(c, TESS_E_DATA, "%s: a checkpoint of %lld images of %lld; delete it to encode from the start", tess_artefact_path(a),
+                       (long long)k->done, (long long)k->count);
+    codes.dim[0] = error.dim[0] = k->done;
+    TESS_TRY(tess_artefact_read(c, a, "codes", 0, &codes));
+    TESS_TRY(tess_artefact_read(c, a, "error", 0, &error));
+    tess_stage_note(r, "goes on from image %lld of %lld", (long long)k->done, (long long)k->count);
+    return TESS_OK;
+}
+
+/* ---- run ---- */
+
+static int encode_batch(struct tess_call *c, struct work *k)
+{
+    int64_t n = k->count - k->done < k->s->batch ? k->count - k->done : k->s->batch, tokens = k->codes.dim[1] * k->codes.dim[2];
+    struct tess_tensor out[2] = {k->codes, k->error};
+    for (int64_t i = 0; i < n; i++)
+        TESS_TRY(stage_images_get(c, &k->images, k->done + i, (uint8_t *)k->batch.data + (size_t)i * k->images.row));
+    out[0].data = (int32_t *)k->codes.data + k->done * tokens;
+    out[1].data = (float *)k->error.data + k->done;
+    TESS_TRY(stage_graph_run(c, &k->encode, 0, k->done, n, 1, &k->batch, 2, out));
+    k->done += n;
+    return TESS_OK;
+}
+
+static int put_codebook(struct tess_call *c, const struct work *k, struct tess_artefact *a)
+{
+    int64_t size = k->tokenizer.codebook_size, d = k->tokenizer.code_dim;
+    struct tess_dataset how = {.size = sizeof how, .compress = 1, .labels = "code channel"};
+    struct tess_tensor codes = {.data = NULL}, rows = {.data = NULL};
+    int status = stage_tensor(c, &codes, TESS_I32, 3, (const int64_t[]){STAGE_ROWS, 1, 1});
+    if (status == TESS_OK)
+        status = stage_tensor(c, &rows, TESS_F32, 2, (const int64_t[]){size, d});
+    for (int64_t i = 0; i < size && status == TESS_OK; i += STAGE_ROWS) {
+        int64_t n = size - i < STAGE_ROWS ? size - i : STAGE_ROWS;
+        struct tess_tensor part = rows;
+        part.data = (float *)rows.data + i * d;
+        for (int64_t j = 0; j < n; j++)
+            ((int32_t *)codes.data)[j] = (int32_t)(i + j);
+        status = stage_graph_run(c, &k->book, 0, 0, n, 1, &codes, 1, &part);
+    }
+    if (status == TESS_OK)
+        status = tess_artefact_put(c, a, "codebook", &rows, &how);
+    tess_free(codes.data);
+    tess_free(rows.data);
+    return status;
+}
+
+static int copy_labels(struct tess_call *c, const struct tess_artefact *images, struct tess_artefact *a)
+{
+    int64_t classes = tess_facts_i64_or(tess_artefact_facts(images), "classes", 0);
+    struct tess_dataset how = {.size = sizeof how, .bits = stage_bits(classes), .compress = 1, .labels = "image"};
+    struct tess_tensor labels;
+    if (!tess_artefact_has(images, "labels") || classes < 1)
+        return TESS_OK;
+    TESS_TRY(tess_artefact_shape(c, images, "labels", &labels));
+    TESS_TRY(tess_artefact_load(c, images, "labels", labels.dtype, &labels));
+    int status = tess_artefact_put(c, a, "labels", &labels, &how);
+    tess_free(labels.data);
+    return status;
+}
+
+static int put_figures(struct tess_call *c, struct tess_stage_run *r, const struct work *k)
+{
+    int64_t size = k->tokenizer.codebook_size, n = tess_tensor_count(&k->codes);
+    const int32_t *code = k->codes.data;
+    void *memory;
+    TESS_TRY(tess_alloc(c, (size_t)size * sizeof(int64_t), "counts", &memory));
+    int64_t *counts = memory;
+    for (int64_t i = 0; i < n; i++)
+        counts[code[i]]++;
+    struct tess_code_health h = tess_code_health_of(counts, size);
+    tess_free(memory);
+    TESS_TRY(stage_put_health(c, r, &h));
+    double error = 0.0;
+    for (int64_t i = 0; i < k->count; i++)
+        error += (double)((const float *)k->error.data)[i];
+    return tess_artefact_put_figure(c, tess_stage_output(r), "quantisation error", error / (double)k->count, "mean square");
+}
+
+static int encode(struct tess_call *c, struct tess_stage_run *r, struct work *k)
+{
+    const struct tess_artefact *images = tess_stage_input(r, "images"), *model = tess_stage_input(r, "model");
+    struct tess_artefact *a = tess_stage_output(r);
+    struct tess_tokenizer *t = &k->tokenizer;
+    TESS_TRY(tess_tokenizer_open(c, tess_artefact_facts(model), tess_artefact_path(model), t));
+    TESS_TRY(check_size(c, t, tess_artefact_facts(images)));
+    TESS_TRY(stage_graph_open(c, &k->encode, tess_stage_seed(r), k->s->batch));
+    k->book.weights = k->encode.weights;
+    TESS_TRY(stage_graph_open(c, &k->book, tess_stage_seed(r), STAGE_ROWS));
+    TESS_TRY(record(c, t, k->encode.graph));
+    TESS_TRY(record_book(c, t, k->book.graph));
+    TESS_TRY(tess_weights_read(c, k->encode.weights, model));
+    TESS_TRY(stage_images_open(c, &k->images, images));
+    k->count = k->images.shape.dim[0];
+    TESS_TRY(stage_tensor(c, &k->batch, TESS_U8, 4, (const int64_t[]){k->s->batch, t->height, t->width, t->channels}));
+    TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, (const int64_t[]){k->count, t->latent_height, t->latent_width}));
+    TESS_TRY(stage_tensor(c, &k->error, TESS_F32, 1, &k->count));
+    TESS_TRY(resume(c, r, k));
+    while (k->done < k->count) {
+        if (k->done > 0 && (tess_stage_stopping(r) || tess_stage_checkpoint_due(r)))
+            TESS_TRY(tess_stage_checkpoint(c, r, write_checkpoint, k));
+        TESS_TRY(stage_check_stop(c, r, k->done, k->count, "image"));
+        TESS_TRY(encode_batch(c, k));
+        tess_stage_progress(r, k->done, k->count, "image", NULL, 0.0);
+    }
+    TESS_TRY(describe(c, t, tess_artefact_facts(images), tess_artefact_describe(a)));
+    TESS_TRY(tess_facts_set_text(c, tess_artefact_describe(a), "tokenizer", tess_artefact_digest(model)));
+    TESS_TRY(stage_put_codes(c, a, &k->codes, t->codebook_size));
+    TESS_TRY(put_codebook(c, k, a));
+    TESS_TRY(copy_labels(c, images, a));
+    return put_figures(c, r, k);
+}
+
+static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+{
+    struct work k = {.s = self};
+    int status = encode(c, r, &k);
+    stage_graph_close(&k.book, 0);
+    stage_graph_close(&k.encode, 1);
+    stage_images_close(&k.images);
+    tess_free(k.batch.data);
+    tess_free(k.codes.data);
+    tess_free(k.error.data);
+    tess_tokenizer_close(&k.tokenizer);
+    return status;
+}
+
+static const struct tess_port ports[] = {{.name = "images", .kind = "images", .help = "what to encode"},
+                                         {.name = "model", .kind = "autoencoder", .help = "the tokenizer"},
+                                         {.name = NULL}};
+
+static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "codes", .plan = plan, .run = run};
+
+static const struct tess_param params[] = {STAGE_BATCH_PARAM(struct stage, batch), {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "encode",
+                                                    .kind = "stage/1",
+                                                    .summary = "images to an archive of codes",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct stage),
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"graph/1", "artefact/1", "stage/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-encode", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};

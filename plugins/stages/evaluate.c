@@ -1,0 +1,250 @@
+/* stage/1 `evaluate`: figures of a tokenizer and a prior on images (docs/models.md, "Evaluation"). The images are those kept for validation, or
+ * all where none are. MSE is the mean over all pixels and images of the squared difference, pixels in 0 .. 1 and reconstructions
+ * unclamped; PSNR = -10 log10 MSE. The prior's bits per token are its bound on the same images' codes, the time stratified.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/stages/common.h"
+
+#include <math.h>
+#include <string.h>
+
+struct stage {
+    int64_t batch, limit, draws;
+};
+
+struct work {
+    const struct stage *s;
+    struct tess_stage_run *run;
+    struct stage_codec codec;
+    struct tess_prior prior;
+    struct stage_graph loss;
+    struct stage_images images;
+    struct tess_tensor batch, real, bytes; /* of a batch */
+    struct tess_tensor codes;              /* of all */
+    int64_t first, count;
+    uint64_t seed;
+};
+
+/* Which images: from train_count on, or all; at most `limit`. */
+static int which(struct tess_call *c, const struct stage *s, const struct tess_facts *f, int64_t *first, int64_t *count)
+{
+    int64_t all;
+    TESS_TRY(tess_facts_i64(c, f, "count", &all));
+    *first = tess_facts_i64_or(f, "train_count", all);
+    if (*first >= all)
+        *first = 0;
+    *count = all - *first;
+    if (s->limit && s->limit < *count)
+        *count = s->limit;
+    return TESS_OK;
+}
+
+static int open_graphs(struct tess_call *c, struct work *k, const struct tess_facts *images, const struct tess_facts *model, const struct tess_facts *prior)
+{
+    const struct tess_tokenizer *t = &k->codec.tokenizer;
+    int64_t h, w, ch;
+    TESS_TRY(which(c, k->s, images, &k->first, &k->count));
+    TESS_TRY(stage_codec_open(c, &k->codec, model, "model", NULL, k->seed, k->s->batch, CODEC_ENCODE | CODEC_DECODE));
+    TESS_TRY(tess_facts_i64(c, images, "height", &h));
+    TESS_TRY(tess_facts_i64(c, images, "width", &w));
+    TESS_TRY(tess_facts_i64(c, images, "channels", &ch));
+    if (h != t->height || w != t->width || ch != t->channels)
+        return c->fail(c, TESS_E_SHAPE, "images of %lld x %lld x %lld do not fit a model trained on %lld x %lld x %lld", (long long)h, (long long)w,
+                       (long long)ch, (long long)t->height, (long long)t->width, (long long)t->channels);
+    if (!prior)
+        return TESS_OK;
+    struct tess_noise_loss loss = {0};
+    TESS_TRY(tess_prior_open(c, prior, "prior", &k->prior));
+    if (k->prior.height != t->latent_height || k->prior.width != t->latent_width || k->prior.codebook_size != t->codebook_size)
+        return c->fail(c, TESS_E_DATA, "the prior is one of other codes than the model's: codes of another tokenizer");
+    TESS_TRY(stage_graph_open(c, &k->loss, k->seed, k->s->batch));
+    TESS_TRY(tess_prior_record_loss(c, &k->prior, k->loss.graph, &loss));
+    tess_output(k->loss.graph, "bound", loss.bound);
+    return tess_graph_seal(c, k->loss.graph);
+}
+
+static void close_graphs(struct work *k)
+{
+    stage_codec_close(&k->codec);
+    stage_graph_close(&k->loss, 1);
+    tess_prior_close(&k->prior);
+}
+
+static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+{
+    struct work k = {.s = self, .seed = p->seed};
+    int status = open_graphs(c, &k, p->in[0], p->in[1], p->in[2]);
+    if (status == TESS_OK)
+        status = tess_facts_set_i64(c, p->out, "images", k.count);
+    if (status == TESS_OK)
+        status = stage_graph_cost(c, &k.codec.encode, (double)k.count, &p->cost);
+    if (status == TESS_OK)
+        status = stage_graph_cost(c, &k.codec.decode, (double)k.count, &p->cost);
+    if (status == TESS_OK && p->in[2])
+        status = stage_graph_cost(c, &k.loss, (double)(k.count * k.s->draws), &p->cost);
+    p->steps = k.count * (p->in[2] ? 2 : 1);
+    close_graphs(&k);
+    return status;
+}
+
+/* Encodes and decodes all; gives the summed squared error. */
+static int reconstruct(struct tess_call *c, struct work *k, double *error)
+{
+    const struct tess_tokenizer *t = &k->codec.tokenizer;
+    int64_t tokens = t->latent_height * t->latent_width, pixels = t->height * t->width * t->channels;
+    for (int64_t i = 0; i < k->count; i += k->s->batch) {
+        int64_t n = k->count - i < k->s->batch ? k->count - i : k->s->batch;
+        struct tess_tensor codes = k->codes;
+        codes.data = (int32_t *)k->codes.data + i * tokens;
+        codes.dim[0] = n;
+        TESS_TRY(stage_check_stop(c, k->run, i, k->count, "image"));
+        for (int64_t j = 0; j < n; j++)
+            TESS_TRY(stage_images_get(c, &k->images, k->first + i + j, (uint8_t *)k->batch.data + (size_t)j * k->images.row));
+        TESS_TRY(stage_codec_encode(c, &k->codec, n, &k->batch, &codes));
+        TESS_TRY(stage_codec_decode(c, &k->codec, n, &codes, &k->real, &k->bytes));
+        for (int64_t j = 0; j < n * pixels; j++) {
+            double d = (double)((const float *)k->real.data)[j] - (double)((const uint8_t *)k->batch.data)[j] / 255.0;
+            *error += d * d;
+        }
+        if (i == 0) {
+            struct tess_tensor original = k->batch, made = k->bytes;
+            original.dim[0] = made.dim[0] = n < PICTURE_IMAGES ? n : PICTURE_IMAGES;
+            TESS_TRY(stage_put_pairs(c, tess_stage_output(k->run), "reconstructions", &original, &made));
+        }
+        tess_stage_progress(k->run, i + n, k->count * (k->prior.noise ? 2 : 1), "image", NULL, 0.0);
+    }
+    return TESS_OK;
+}
+
+/* Mean over sequences and draws of the bound at t; draw j of a sequence has its t in the j-th of `draws` equal parts of 1 .. T. */
+static int bound(struct tess_call *c, struct work *k, double *bits)
+{
+    const struct tess_noise_1 *noise = tess_instance_ops(k->prior.noise, "noise/1");
+    void *self = tess_instance_self(k->prior.noise);
+    int64_t tokens = k->prior.height * k->prior.width, steps = noise->steps(self), draws = k->s->draws, all = k->count * draws;
+    struct tess_tensor in[3] = {{.data = NULL}}, out = {.data = NULL};
+    const int64_t size[2] = {k->s->batch, tokens};
+    double sum = 0.0;
+    int status = stage_tensor(c, &in[0], TESS_I32, 2, size);
+    if (status == TESS_OK)
+        status = stage_tensor(c, &in[1], TESS_I32, 2, size);
+    if (status == TESS_OK)
+        status = stage_tensor(c, &in[2], TESS_F32, 1, size);
+    if (status == TESS_OK)
+        status = stage_tensor(c, &out, TESS_F32, 1, size);
+    for (int64_t i = 0; i < all && status == TESS_OK; i += k->s->batch) {
+        int64_t n = all - i < k->s->batch ? all - i : k->s->batch;
+        status = stage_check_stop(c, k->run, i, all, "sequence");
+        for (int64_t j = 0; j < n && status == TESS_OK; j++) {
+            struct tess_stream s = {.seed = k->seed,
+                                    .purpose = tess_purpose("evaluate.time"),
+                                    .step = (uint32_t)((i + j) % draws),
+                                    .sample = (uint32_t)((i + j) / draws)};
+            float u;
+            int32_t *x0 = (int32_t *)in[0].data + j * tokens, *xt = (int32_t *)in[1].data + j * tokens;
+            tess_random_uniform(&s, 0, 1, &u);
+            int64_t t = 1 + (int64_t)(((double)s.step + (double)u) / (double)draws * (double)steps);
+            memcpy(x0, (const int32_t *)k->codes.data + (i + j) / draws * tokens, (size_t)tokens * sizeof *x0);
+            s.purpose = tess_purpose("evaluate.corrupt");
+            status = noise->corrupt(self, c, &s, tokens, k->prior.codebook_size, t, x0, xt);
+            ((float *)in[2].data)[j] = (float)t;
+        }
+        if (status == TESS_OK)
+            status = stage_graph_run(c, &k->loss, 0, i, n, 3, in, 1, &out);
+        for (int64_t j = 0; j < n && status == TESS_OK; j++)
+            sum += (double)((const float *)out.data)[j];
+        tess_stage_progress(k->run, k->count + (i + n) / draws, 2 * k->count, "image", NULL, 0.0);
+    }
+    for (int i = 0; i < 3; i++)
+        tess_free(in[i].data);
+    tess_free(out.data);
+    *bits = sum / (double)all + noise->bound_constant(self, tokens, k->prior.codebook_size);
+    return status;
+}
+
+static int put_codes_health(struct tess_call *c, struct work *k)
+{
+    int64_t size = k->codec.tokenizer.codebook_size;
+    void *memory;
+    TESS_TRY(tess_alloc(c, (size_t)size * sizeof(int64_t), "counts", &memory));
+    int64_t *counts = memory;
+    for (int64_t i = 0; i < tess_tensor_count(&k->codes); i++)
+        counts[((const int32_t *)k->codes.data)[i]]++;
+    struct tess_code_health h = tess_code_health_of(counts, size);
+    tess_free(memory);
+    return stage_put_health(c, k->run, &h);
+}
+
+static int evaluate(struct tess_call *c, struct work *k)
+{
+    const struct tess_artefact *images = tess_stage_input(k->run, "images"), *model = tess_stage_input(k->run, "model");
+    const struct tess_artefact *prior = tess_stage_input(k->run, "prior");
+    struct tess_artefact *a = tess_stage_output(k->run);
+    const struct tess_tokenizer *t = &k->codec.tokenizer;
+    if (prior)
+        TESS_TRY(stage_check_tokenizer(c, prior, model));
+    TESS_TRY(open_graphs(c, k, tess_artefact_facts(images), tess_artefact_facts(model), prior ? tess_artefact_facts(prior) : NULL));
+    TESS_TRY(tess_weights_read(c, k->codec.weights, model));
+    if (prior)
+        TESS_TRY(tess_weights_read(c, k->loss.weights, prior));
+    TESS_TRY(stage_images_open(c, &k->images, images));
+    const int64_t size[4] = {k->s->batch, t->height, t->width, t->channels};
+    TESS_TRY(stage_tensor(c, &k->batch, TESS_U8, 4, size));
+    TESS_TRY(stage_tensor(c, &k->bytes, TESS_U8, 4, size));
+    TESS_TRY(stage_tensor(c, &k->real, TESS_F32, 4, size));
+    TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, (const int64_t[]){k->count, t->latent_height, t->latent_width}));
+    double error = 0.0, bits = 0.0;
+    TESS_TRY(reconstruct(c, k, &error));
+    double mse = error / ((double)k->count * (double)(t->height * t->width * t->channels));
+    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(a), "images", k->count));
+    TESS_TRY(tess_artefact_put_figure(c, a, "images", (double)k->count, ""));
+    TESS_TRY(tess_artefact_put_figure(c, a, "reconstruction MSE", mse, "pixels in 0 .. 1"));
+    TESS_TRY(tess_artefact_put_figure(c, a, "reconstruction PSNR", -10.0 * log10(mse), "dB"));
+    TESS_TRY(put_codes_health(c, k));
+    if (!prior)
+        return TESS_OK;
+    TESS_TRY(bound(c, k, &bits));
+    return tess_artefact_put_figure(c, a, "prior's bound", bits, "bits/code");
+}
+
+static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+{
+    struct work k = {.s = self, .run = r, .seed = tess_stage_seed(r)};
+    int status = evaluate(c, &k);
+    close_graphs(&k);
+    stage_images_close(&k.images);
+    tess_free(k.batch.data);
+    tess_free(k.bytes.data);
+    tess_free(k.real.data);
+    tess_free(k.codes.data);
+    return status;
+}
+
+static const struct tess_port ports[] = {
+    {.name = "images", .kind = "images", .help = "what to measure on"},
+    {.name = "model", .kind = "autoencoder", .help = "the tokenizer"},
+    {.name = "prior", .kind = "prior", .optional = 1, .help = "a prior over its codes"},
+    {.name = NULL}};
+
+static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "figures", .plan = plan, .run = run};
+
+static const struct tess_param params[] = {
+    {.name = "limit", .help = "images at most; 0: all", .type = TESS_I64, .offset = offsetof(struct stage, limit), .lo = 0, .hi = 1e9, .def = 0},
+    {.name = "draws", .help = "times t a sequence is corrupted at for the prior's bound", .type = TESS_I64, .offset = offsetof(struct stage, draws),
+     .lo = 1, .hi = 10000, .def = 2},
+    STAGE_BATCH_PARAM(struct stage, batch),
+    {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "evaluate",
+                                                    .kind = "stage/1",
+                                                    .summary = "reconstruction error, codebook health, the prior's bits per code",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct stage),
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"graph/1", "random/1", "artefact/1", "stage/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-evaluate", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};

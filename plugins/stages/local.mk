@@ -1,0 +1,35 @@
+# Every stage is a plugin of its own; what they share is compiled into each.
+STAGE_COMMON = plugins/stages/common.c plugins/stages/common.h
+
+stagesdir = $(pluginsdir)/stages
+stages_LTLIBRARIES = \
+    plugins/stages/import.la plugins/stages/train_autoencoder.la plugins/stages/train_prior.la plugins/stages/encode.la \
+    plugins/stages/sample.la plugins/stages/decode.la plugins/stages/evaluate.la
+
+plugins_stages_import_la_SOURCES = plugins/stages/import.c plugins/stages/geometry.c plugins/stages/geometry.h
+plugins_stages_import_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_stages_import_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_stages_train_autoencoder_la_SOURCES = plugins/stages/train_autoencoder.c $(STAGE_COMMON)
+plugins_stages_train_autoencoder_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_stages_train_autoencoder_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_stages_train_prior_la_SOURCES = plugins/stages/train_prior.c $(STAGE_COMMON)
+plugins_stages_train_prior_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_stages_train_prior_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_stages_encode_la_SOURCES = plugins/stages/encode.c $(STAGE_COMMON)
+plugins_stages_encode_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_stages_encode_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_stages_sample_la_SOURCES = plugins/stages/sample.c $(STAGE_COMMON)
+plugins_stages_sample_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_stages_sample_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_stages_decode_la_SOURCES = plugins/stages/decode.c $(STAGE_COMMON)
+plugins_stages_decode_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_stages_decode_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_stages_evaluate_la_SOURCES = plugins/stages/evaluate.c $(STAGE_COMMON)
+plugins_stages_evaluate_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_stages_evaluate_la_LIBADD = $(PLUGIN_LIBS)

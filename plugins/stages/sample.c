@@ -1,0 +1,215 @@
+/* stage/1 `sample`: new codes from a prior, and images of them where the tokenizer is given (docs/models.md, "Absorbing diffusion", sampling).
+ * Reverse step s of S goes from fraction s / S of the time to (s - 1) / S. Draws are keyed by step and by the sample's own number, so
+ * sample i is the same whatever the count and the batch.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/stages/common.h"
+
+#include <string.h>
+
+struct stage {
+    int64_t count, steps, batch;
+    double temperature;
+};
+
+struct work {
+    const struct stage *s;
+    struct tess_stage_run *run;
+    struct tess_prior prior;
+    struct stage_graph denoise;
+    struct stage_codec codec;
+    struct tess_tensor codes, logits, time, images;
+    int64_t tokens, steps;
+    uint64_t seed;
+};
+
+static int64_t steps_of(const struct stage *s, const struct tess_prior *p)
+{
+    const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
+    return s->steps ? s->steps : noise->steps(tess_instance_self(p->noise));
+}
+
+static int describe(struct tess_call *c, const struct stage *s, const struct tess_prior *p, const struct tess_facts *prior, uint64_t seed,
+                    struct tess_facts *f)
+{
+    const char *tokenizer = tess_facts_text_or(prior, "tokenizer", NULL);
+    TESS_TRY(tess_facts_set_i64(c, f, "count", s->count));
+    TESS_TRY(tess_facts_set_i64(c, f, "height", p->height));
+    TESS_TRY(tess_facts_set_i64(c, f, "width", p->width));
+    TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", p->codebook_size));
+    TESS_TRY(tess_facts_set_i64(c, f, "steps", steps_of(s, p)));
+    TESS_TRY(tess_facts_set_f64(c, f, "temperature", s->temperature));
+    TESS_TRY(tess_facts_set_i64(c, f, "seed", (int64_t)seed));
+    return tokenizer ? tess_facts_set_text(c, f, "tokenizer", tokenizer) : TESS_OK;
+}
+
+static int check_map(struct tess_call *c, const struct tess_prior *p, const struct tess_tokenizer *t)
+{
+    if (p->height == t->latent_height && p->width == t->latent_width && p->codebook_size == t->codebook_size)
+        return TESS_OK;
+    return c->fail(c, TESS_E_DATA, "the prior makes maps of %lld x %lld of %lld codes, the model takes %lld x %lld of %lld: codes of another tokenizer; "
+                   "give the model the prior's codes were encoded with", (long long)p->height, (long long)p->width, (long long)p->codebook_size,
+                   (long long)t->latent_height, (long long)t->latent_width, (long long)t->codebook_size);
+}
+
+/* Graphs from facts alone, for a plan and for a run. */
+static int open_graphs(struct tess_call *c, const struct stage *s, uint64_t seed, const struct tess_facts *prior, const char *where,
+                       const struct tess_facts *model, struct tess_prior *p, struct stage_graph *denoise, struct stage_codec *codec)
+{
+    TESS_TRY(tess_prior_open(c, prior, where, p));
+    TESS_TRY(stage_graph_open(c, denoise, seed, s->batch));
+    TESS_TRY(tess_prior_record_denoise(c, p, denoise->graph));
+    TESS_TRY(tess_graph_seal(c, denoise->graph));
+    if (!model)
+        return TESS_OK;
+    TESS_TRY(stage_codec_open(c, codec, model, "model", NULL, seed, s->batch, CODEC_DECODE));
+    return check_map(c, p, &codec->tokenizer);
+}
+
+static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+{
+    const struct stage *s = self;
+    struct tess_prior prior = {0};
+    struct stage_graph denoise = {0};
+    struct stage_codec codec = {.own = NULL};
+    int status = open_graphs(c, s, p->seed, p->in[0], "prior", p->in[1], &prior, &denoise, &codec);
+    if (status == TESS_OK)
+        status = describe(c, s, &prior, p->in[0], p->seed, p->out);
+    if (status == TESS_OK) {
+        p->steps = steps_of(s, &prior) * ((s->count + s->batch - 1) / s->batch);
+        status = stage_graph_cost(c, &denoise, (double)s->count * (double)steps_of(s, &prior), &p->cost);
+    }
+    if (status == TESS_OK && p->in[1])
+        status = stage_graph_cost(c, &codec.decode, (double)s->count, &p->cost);
+    stage_graph_close(&denoise, 1);
+    stage_codec_close(&codec);
+    tess_prior_close(&prior);
+    return status;
+}
+
+/* All steps of the samples first .. first + n - 1. */
+static int sample_batch(struct tess_call *c, struct work *k, int64_t first, int64_t n)
+{
+    const struct tess_noise_1 *noise = tess_instance_ops(k->prior.noise, "noise/1");
+    void *self = tess_instance_self(k->prior.noise);
+    int64_t codes = k->prior.codebook_size, batches = (k->s->count + k->s->batch - 1) / k->s->batch;
+    int32_t *x = (int32_t *)k->codes.data + first * k->tokens;
+    struct tess_tensor in[2] = {tess_tensor_over(x, TESS_I32, 2, (const int64_t[]){n, k->tokens}), k->time};
+    struct tess_stream random = {.seed = k->seed};
+    for (int64_t i = 0; i < n; i++) {
+        random.purpose = tess_purpose("sample.start");
+        random.sample = (uint32_t)(first + i);
+        TESS_TRY(noise->start(self, c, &random, k->tokens, codes, x + i * k->tokens));
+    }
+    random.purpose = tess_purpose("sample.reverse");
+    for (int64_t step = k->steps; step >= 1; step--) {
+        TESS_TRY(stage_check_stop(c, k->run, first, k->s->count, "sample"));
+        for (int64_t i = 0; i < n; i++)
+            ((float *)k->time.data)[i] = (float)((double)step / (double)k->steps);
+        TESS_TRY(stage_graph_run(c, &k->denoise, (uint32_t)step, first, n, noise->needs_time ? 2 : 1, in, 1, &k->logits));
+        random.step = (uint32_t)step;
+        for (int64_t i = 0; i < n; i++) {
+            random.sample = (uint32_t)(first + i);
+            struct tess_reverse r = {.size = sizeof r,
+                                     .last = step == 1,
+                                     .tokens = k->tokens,
+                                     .codes = codes,
+                                     .from = (double)step / (double)k->steps,
+                                     .to = (double)(step - 1) / (double)k->steps,
+                                     .temperature = k->s->temperature,
+                                     .logits = (const float *)k->logits.data + i * k->tokens * codes,
+                                     .x = x + i * k->tokens,
+                                     .next = x + i * k->tokens,
+                                     .random = random};
+            TESS_TRY(noise->reverse(self, c, &r));
+        }
+        tess_stage_progress(k->run, first / k->s->batch * k->steps + k->steps - step + 1, batches * k->steps, "step", NULL, 0.0);
+    }
+    return TESS_OK;
+}
+
+static int put_images(struct tess_call *c, struct work *k, struct tess_artefact *a)
+{
+    const struct tess_tokenizer *t = &k->codec.tokenizer;
+    struct tess_dataset how = {.size = sizeof how, .labels = "image y x channel"};
+    size_t row = (size_t)(t->height * t->width * t->channels);
+    TESS_TRY(stage_tensor(c, &k->images, TESS_U8, 4, (const int64_t[]){k->s->count, t->height, t->width, t->channels}));
+    for (int64_t i = 0; i < k->s->count; i += k->s->batch) {
+        int64_t n = k->s->count - i < k->s->batch ? k->s->count - i : k->s->batch;
+        struct tess_tensor codes = k->codes, images = k->images;
+        codes.data = (int32_t *)k->codes.data + i * k->tokens;
+        images.data = (uint8_t *)k->images.data + (size_t)i * row;
+        TESS_TRY(stage_codec_decode(c, &k->codec, n, &codes, NULL, &images));
+    }
+    TESS_TRY(tess_artefact_put(c, a, "images", &k->images, &how));
+    struct tess_tensor some = k->images;
+    some.dim[0] = some.dim[0] < 2 * PICTURE_IMAGES ? some.dim[0] : PICTURE_IMAGES;
+    return stage_put_sheet(c, a, "samples", &some);
+}
+
+static int sample(struct tess_call *c, struct work *k)
+{
+    const struct tess_artefact *prior = tess_stage_input(k->run, "prior"), *model = tess_stage_input(k->run, "model");
+    struct tess_artefact *a = tess_stage_output(k->run);
+    if (model)
+        TESS_TRY(stage_check_tokenizer(c, prior, model));
+    TESS_TRY(open_graphs(c, k->s, k->seed, tess_artefact_facts(prior), tess_artefact_path(prior), model ? tess_artefact_facts(model) : NULL, &k->prior,
+                         &k->denoise, &k->codec));
+    TESS_TRY(tess_weights_read(c, k->denoise.weights, prior));
+    if (model)
+        TESS_TRY(tess_weights_read(c, k->codec.weights, model));
+    k->tokens = k->prior.height * k->prior.width;
+    k->steps = steps_of(k->s, &k->prior);
+    TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, (const int64_t[]){k->s->count, k->prior.height, k->prior.width}));
+    TESS_TRY(stage_tensor(c, &k->logits, TESS_F32, 3, (const int64_t[]){k->s->batch, k->tokens, k->prior.codebook_size}));
+    TESS_TRY(stage_tensor(c, &k->time, TESS_F32, 1, &k->s->batch));
+    for (int64_t i = 0; i < k->s->count; i += k->s->batch)
+        TESS_TRY(sample_batch(c, k, i, k->s->count - i < k->s->batch ? k->s->count - i : k->s->batch));
+    TESS_TRY(describe(c, k->s, &k->prior, tess_artefact_facts(prior), k->seed, tess_artefact_describe(a)));
+    TESS_TRY(stage_put_codes(c, a, &k->codes, k->prior.codebook_size));
+    return model ? put_images(c, k, a) : TESS_OK;
+}
+
+static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+{
+    struct work k = {.s = self, .run = r, .seed = tess_stage_seed(r)};
+    int status = sample(c, &k);
+    stage_graph_close(&k.denoise, 1);
+    stage_codec_close(&k.codec);
+    tess_prior_close(&k.prior);
+    tess_free(k.codes.data);
+    tess_free(k.logits.data);
+    tess_free(k.time.data);
+    tess_free(k.images.data);
+    return status;
+}
+
+static const struct tess_port ports[] = {
+    {.name = "prior", .kind = "prior", .help = "what to sample from"},
+    {.name = "model", .kind = "autoencoder", .optional = 1, .help = "the tokenizer, to make images of the codes"},
+    {.name = NULL}};
+
+static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "samples", .plan = plan, .run = run};
+
+static const struct tess_param params[] = {
+    {.name = "count", .help = "samples", .type = TESS_I64, .offset = offsetof(struct stage, count), .lo = 1, .hi = 1e7, .def = 64},
+    {.name = "steps", .help = "reverse steps; 0: as many as the noise has", .type = TESS_I64, .offset = offsetof(struct stage, steps), .lo = 0,
+     .hi = 1e6, .def = 0},
+    {.name = "temperature", .help = "logits are divided by it; below 1 likelier codes are favoured", .type = TESS_F64,
+     .offset = offsetof(struct stage, temperature), .lo = 1e-6, .hi = 100, .def = 1},
+    STAGE_BATCH_PARAM(struct stage, batch),
+    {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "sample",
+                                                    .kind = "stage/1",
+                                                    .summary = "new codes from a prior, and images of them",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct stage),
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"graph/1", "random/1", "artefact/1", "stage/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-sample", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
