@@ -32,11 +32,18 @@ static int64_t steps(void *self)
     return ((struct absorbing *)self)->steps;
 }
 
-/* n of the tokens, every subset equally likely: those at the first n places of a random permutation. */
+/* n of the tokens, every subset equally likely (Knuth, "Seminumerical algorithms", 3.4.2, algorithm S): of those not yet looked at, each
+ * has the same chance to be among the ones still wanted. */
 static void mask_some(const struct tess_stream *random, int64_t tokens, int64_t n, int32_t mask, int32_t *xt)
 {
-    for (int64_t i = 0; i < n; i++)
-        xt[tess_random_permute(random, tokens, i)] = mask;
+    for (int64_t i = 0; i < tokens && n > 0; i++) {
+        float u;
+        tess_random_uniform(random, (uint64_t)i, 1, &u);
+        if ((double)u * (double)(tokens - i) >= (double)n)
+            continue;
+        xt[i] = mask;
+        n--;
+    }
 }
 
 static int corrupt(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int64_t t, const int32_t *x0,
@@ -137,7 +144,7 @@ static int start(void *self, struct tess_call *c, const struct tess_stream *rand
     return TESS_OK;
 }
 
-/* A draw from softmax(logits / temperature) by its cumulative sum. */
+/* A draw from softmax(logits / temperature) by its cumulative sum; -1 when a logit is NaN or too large, so that there is no such thing. */
 static int32_t categorical(const float *logits, int64_t codes, double temperature, double u)
 {
     float most = logits[0];
@@ -146,6 +153,8 @@ static int32_t categorical(const float *logits, int64_t codes, double temperatur
         most = logits[k] > most ? logits[k] : most;
     for (int64_t k = 0; k < codes; k++)
         sum += exp((double)(logits[k] - most) / temperature);
+    if (!isfinite(sum))
+        return -1;
     double left = u * sum;
     int32_t last = 0;
     for (int64_t k = 0; k < codes; k++) {
@@ -172,9 +181,8 @@ static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r
         tess_random_uniform(&r->random, (uint64_t)(2 * i), 2, u);
         if (!r->last && (double)u[0] >= share)
             continue;
-        const float *row = r->logits + i * r->codes;
-        r->next[i] = categorical(row, r->codes, r->temperature, (double)u[1]);
-        if (!isfinite(row[r->next[i]]))
+        r->next[i] = categorical(r->logits + i * r->codes, r->codes, r->temperature, (double)u[1]);
+        if (r->next[i] < 0)
             return c->fail(c, TESS_E_FAILED, "absorbing: the denoiser's output at token %lld is not finite; the prior has diverged in training",
                            (long long)i);
     }

@@ -6,7 +6,7 @@ stages_LTLIBRARIES = \
     plugins/stages/import.la plugins/stages/train_autoencoder.la plugins/stages/train_prior.la plugins/stages/encode.la \
     plugins/stages/sample.la plugins/stages/decode.la plugins/stages/evaluate.la
 
-plugins_stages_import_la_SOURCES = plugins/stages/import.c plugins/stages/geometry.c plugins/stages/geometry.h
+plugins_stages_import_la_SOURCES = plugins/stages/import.c plugins/stages/geometry.c plugins/stages/geometry.h $(STAGE_COMMON)
 plugins_stages_import_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_import_la_LIBADD = $(PLUGIN_LIBS)
 

@@ -1,0 +1,256 @@
+/* source/1 `idx`: the format of MNIST and its kin (docs/formats.md, "IDX"), plain or gzipped. A header of big-endian numbers, then bytes: images are
+ * (N, H, W) or (N, H, W, C), labels (N). Opening reads headers and labels; pixels are read on first use, once. Nothing a header says is
+ * believed before the bytes are there.
+ *
+ * SPDX-License-Identifier: MIT */
+#include <tessera/plugin.h>
+#include <tessera/source.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+
+enum { LABELS = 1, IMAGES = 3, COLOUR = 4, MAX_DIMS = 4, PIECE = 1 << 20 };
+
+struct idx {
+    const char *images, *labels;
+    int64_t n, height, width, channels, classes;
+    size_t header; /* bytes before the pixels */
+    uint8_t *label, *pixel;
+    size_t row;
+    pthread_mutex_t lock;
+    int has_lock;
+};
+
+static int missing(struct tess_call *c, const char *path)
+{
+    const char *hint = strncmp(path, "/usr/share/datasets/fashion-mnist/", 34) == 0 ? "; on Debian install the package dataset-fashion-mnist"
+                                                                                     : "; check the path, and see datasets/README.md";
+    return c->fail(c, TESS_E_IO, "%s: cannot be read: %s%s", path, strerror(errno), hint);
+}
+
+/* zlib reads plain files too. Reads `bytes`, or fails naming what was wanted at `at` of `whole`. */
+static int read_bytes(struct tess_call *c, gzFile f, const char *path, void *to, size_t bytes, size_t at, size_t whole)
+{
+    char *here = to;
+    for (size_t left = bytes; left;) {
+        int got = gzread(f, here, left < PIECE ? (unsigned)left : PIECE);
+        if (got < 0) {
+            int code;
+            const char *why = gzerror(f, &code);
+            return c->fail(c, code == Z_ERRNO ? TESS_E_IO : TESS_E_DATA, "%s: %s; fetch the file again", path, code == Z_ERRNO ? strerror(errno) : why);
+        }
+        if (got == 0)
+            return c->fail(c, TESS_E_DATA, "%s: is truncated: %zu bytes wanted, %zu found; fetch the file again", path, whole, at + bytes - left);
+        here += got;
+        left -= (size_t)got;
+    }
+    return TESS_OK;
+}
+
+static const char *dims_text(int dims)
+{
+    return dims == LABELS ? "labels" : dims == IMAGES || dims == COLOUR ? "images" : "an array of other dimensions";
+}
+
+/* The header: 0, 0, the type of an element, the number of dimensions, then each dimension in four bytes. */
+static int read_header(struct tess_call *c, gzFile f, const char *path, int wanted, int64_t dim[MAX_DIMS], int *dims)
+{
+    uint8_t magic[4], size[4];
+    TESS_TRY(read_bytes(c, f, path, magic, 4, 0, 4));
+    if (magic[0] || magic[1] || magic[2] < 0x08 || magic[2] > 0x0e)
+        return c->fail(c, TESS_E_DATA, "%s: is not an IDX file: it begins with %02x %02x %02x %02x, 00 00 08 %02x was wanted; check the name", path,
+                       magic[0], magic[1], magic[2], magic[3], wanted);
+    if (magic[2] != 0x08)
+        return c->fail(c, TESS_E_DATA, "%s: holds elements of type %02x; bytes (type 08) are wanted", path, magic[2]);
+    *dims = magic[3];
+    int fits = wanted == LABELS ? *dims == LABELS : *dims == IMAGES || *dims == COLOUR;
+    if (!fits)
+        return c->fail(c, TESS_E_DATA, "%s: holds %s (magic 00 00 08 %02x) where %s were wanted; are `images` and `labels` exchanged?", path,
+                       dims_text(*dims), magic[3], dims_text(wanted));
+    for (int i = 0; i < *dims; i++) {
+        TESS_TRY(read_bytes(c, f, path, size, 4, 4 + 4 * (size_t)i, 4 + 4 * (size_t)*dims));
+        dim[i] = (int64_t)size[0] << 24 | (int64_t)size[1] << 16 | (int64_t)size[2] << 8 | size[3];
+        if (dim[i] < 1)
+            return c->fail(c, TESS_E_DATA, "%s: dimension %d is 0: there is nothing in it", path, i);
+    }
+    return TESS_OK;
+}
+
+/* `bytes` of content and not one more, into memory that grows as they come. */
+static int read_content(struct tess_call *c, gzFile f, const char *path, size_t header, size_t bytes, uint8_t **out)
+{
+    size_t room = bytes < ((size_t)64 << 20) ? bytes : (size_t)64 << 20, have = 0;
+    uint8_t extra;
+    void *memory;
+    TESS_TRY(tess_alloc(c, room, path, &memory));
+    *out = memory;
+    for (;;) {
+        TESS_TRY(read_bytes(c, f, path, *out + have, room - have, header + have, header + bytes));
+        have = room;
+        if (have == bytes)
+            break;
+        room = bytes - room < room ? bytes : 2 * room;
+        TESS_TRY(tess_alloc(c, room, path, &memory));
+        memcpy(memory, *out, have);
+        tess_free(*out);
+        *out = memory;
+    }
+    int got = gzread(f, &extra, 1);
+    if (got < 0)
+        return c->fail(c, TESS_E_DATA, "%s: %s; fetch the file again", path, gzerror(f, &got));
+    if (got > 0)
+        return c->fail(c, TESS_E_DATA, "%s: goes on after the %zu bytes its header announces; fetch the file again", path, header + bytes);
+    return TESS_OK;
+}
+
+static int read_labels(struct tess_call *c, struct idx *s)
+{
+    int64_t dim[MAX_DIMS];
+    int dims;
+    gzFile f = gzopen(s->labels, "rb");
+    if (!f)
+        return missing(c, s->labels);
+    int status = read_header(c, f, s->labels, LABELS, dim, &dims);
+    if (status == TESS_OK && dim[0] != s->n)
+        status = c->fail(c, TESS_E_DATA, "%s: has %lld labels for the %lld images of %s; take both from the same set", s->labels, (long long)dim[0],
+                         (long long)s->n, s->images);
+    if (status == TESS_OK)
+        status = read_content(c, f, s->labels, 8, (size_t)dim[0], &s->label);
+    gzclose_r(f);
+    for (int64_t i = 0; status == TESS_OK && i < s->n; i++)
+        s->classes = s->label[i] + 1 > s->classes ? s->label[i] + 1 : s->classes;
+    return status;
+}
+
+static int open_idx(void *self, struct tess_call *c)
+{
+    struct idx *s = self;
+    int64_t dim[MAX_DIMS] = {0};
+    int dims;
+    pthread_mutex_init(&s->lock, NULL);
+    s->has_lock = 1;
+    gzFile f = gzopen(s->images, "rb");
+    if (!f)
+        return missing(c, s->images);
+    int status = read_header(c, f, s->images, IMAGES, dim, &dims);
+    gzclose_r(f);
+    TESS_TRY(status);
+    s->n = dim[0];
+    s->height = dim[1];
+    s->width = dim[2];
+    s->channels = dims == COLOUR ? dim[3] : 1;
+    s->header = 4 + 4 * (size_t)dims;
+    if (s->height > 65536 || s->width > 65536 || (s->channels != 1 && s->channels != 3))
+        return c->fail(c, TESS_E_DATA, "%s: announces images of %lld x %lld x %lld; sides up to 65536 and 1 or 3 channels are wanted", s->images,
+                       (long long)s->height, (long long)s->width, (long long)s->channels);
+    s->row = (size_t)(s->height * s->width * s->channels);
+    if ((size_t)s->n > ((size_t)1 << 40) / s->row)
+        return c->fail(c, TESS_E_DATA, "%s: announces %lld images of %zu bytes, more than a file of this kind can be", s->images, (long long)s->n, s->row);
+    return s->labels ? read_labels(c, s) : TESS_OK;
+}
+
+static void close_idx(void *self)
+{
+    struct idx *s = self;
+    tess_free(s->label);
+    tess_free(s->pixel);
+    if (s->has_lock)
+        pthread_mutex_destroy(&s->lock);
+}
+
+static int64_t count(void *self)
+{
+    return ((struct idx *)self)->n;
+}
+
+static void shape(void *self, int64_t *height, int64_t *width, int64_t *channels)
+{
+    const struct idx *s = self;
+    *height = s->height;
+    *width = s->width;
+    *channels = s->channels;
+}
+
+static int64_t labels(void *self)
+{
+    return ((struct idx *)self)->classes;
+}
+
+static int32_t names(void *self)
+{
+    (void)self;
+    return 0;
+}
+
+static int load(struct tess_call *c, struct idx *s)
+{
+    uint8_t header[4 + 4 * MAX_DIMS], *pixel = NULL;
+    gzFile f = gzopen(s->images, "rb");
+    if (!f)
+        return missing(c, s->images);
+    size_t bytes = (size_t)s->n * s->row;
+    int status = read_bytes(c, f, s->images, header, s->header, 0, s->header + bytes);
+    if (status == TESS_OK)
+        status = read_content(c, f, s->images, s->header, bytes, &pixel);
+    gzclose_r(f);
+    if (status != TESS_OK)
+        tess_free(pixel);
+    else
+        s->pixel = pixel;
+    return status;
+}
+
+static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_image *out)
+{
+    struct idx *s = self;
+    pthread_mutex_lock(&s->lock);
+    int status = s->pixel ? TESS_OK : load(c, s);
+    pthread_mutex_unlock(&s->lock);
+    TESS_TRY(status);
+    TESS_TRY(tess_image_resize(c, out, s->height, s->width, s->channels));
+    memcpy(out->pixels, s->pixel + (size_t)i * s->row, s->row);
+    out->label = s->label ? s->label[i] : -1;
+    snprintf(out->name, sizeof out->name, "%lld", (long long)i);
+    return TESS_OK;
+}
+
+static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
+{
+    const struct idx *s = self;
+    TESS_TRY(tess_digest_add_file(c, d, s->images));
+    tess_digest_add_text(d, s->labels ? "labels" : "no labels");
+    return s->labels ? tess_digest_add_file(c, d, s->labels) : TESS_OK;
+}
+
+static const struct tess_source_1 ops = {.size = sizeof ops,
+                                         .count = count,
+                                         .shape = shape,
+                                         .labels = labels,
+                                         .names = names,
+                                         .read = read_image,
+                                         .fingerprint = fingerprint};
+
+static const struct tess_param params[] = {
+    {.name = "images", .help = "file of images, plain or .gz", .type = TESS_STR, .flags = TESS_REQUIRED | TESS_PATH,
+     .offset = offsetof(struct idx, images)},
+    {.name = "labels", .help = "file of labels, plain or .gz", .type = TESS_STR, .flags = TESS_PATH, .offset = offsetof(struct idx, labels)},
+    {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "idx",
+                                                    .kind = "source/1",
+                                                    .summary = "IDX files, plain or gzipped: MNIST, Fashion-MNIST and their kin",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct idx),
+                                                    .open = open_idx,
+                                                    .close = close_idx,
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"digest/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-idx", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
