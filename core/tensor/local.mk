@@ -1,5 +1,6 @@
 # One source, one table of kernels for each instruction set; kernels_select.c chooses at run time.
-KERNEL_CFLAGS = $(AM_CFLAGS) -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
+# The user's CFLAGS come last, so an -O3 here would be undone by their -O2; the single flags are not.
+KERNEL_CFLAGS = $(AM_CFLAGS) $(VECTOR_FLAGS) -fopenmp-simd -fno-math-errno -fno-trapping-math
 
 noinst_LTLIBRARIES += libtessera_kernels_portable.la
 libtessera_kernels_portable_la_SOURCES = core/tensor/kernels.c core/tensor/kernels.h
