@@ -29,8 +29,8 @@ struct golden_name {
 /* Fills every weight of the bench's store, which is sealed by it, from /weights. Each must be there, of the same size; and each in the file
  * must be wanted, or have one of the words of `unused` (which end with NULL) in its name. */
 void golden_weights(const struct golden *g, struct bench *b, const struct golden_name *names, const char *const *unused);
-/* Compares the gradients after a step with every dataset of the group; gives their number. A gradient that is zero but for rounding (that
- * of a key's bias) is held against the largest of the group. */
+/* Compares the gradients after a step with every dataset of the group; gives their number. A gradient that is zero but for rounding (of a
+ * key's bias, or of a bias before a norm of one channel a group) is held against the largest of the group. */
 int64_t golden_gradients(const struct golden *g, struct bench *b, const char *group, const struct golden_name *names, double tolerance);
 
 /* ck_assert that no value is off by more than tolerance times the largest wanted, plus `slack`. */

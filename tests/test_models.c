@@ -144,10 +144,12 @@ struct objective {
     const char *ours, *theirs, *bound;
     int one_row;
 };
-static const struct objective objectives[] = {
-    {"elbo", "elbo", "elbo_bits_per_dim", 0},          {"elbo", "elbo", "elbo_bits_per_dim", 1},
-    {"mlm", "mlm", "vb_mlm", 0},                       {"mlm", "mlm", "vb_mlm", 1},
-    {"reweighted", "reweighted_elbo", "vb_reweighted_elbo", 0}, {"reweighted", "reweighted_elbo", "vb_reweighted_elbo", 1}};
+static const struct objective objectives[] = {{"elbo", "elbo", "elbo_bits_per_dim", 0},
+                                              {"elbo", "elbo", "elbo_bits_per_dim", 1},
+                                              {"mlm", "mlm", "vb_mlm", 0},
+                                              {"mlm", "mlm", "vb_mlm", 1},
+                                              {"reweighted", "reweighted_elbo", "vb_reweighted_elbo", 0},
+                                              {"reweighted", "reweighted_elbo", "vb_reweighted_elbo", 1}};
 
 static struct tess_instance *open_transformer(struct bench *b, const struct golden *g)
 {
@@ -163,14 +165,16 @@ START_TEST(the_prior_is_the_published_one)
     struct golden *golden = golden_open("transformer.h5");
     struct bench b;
     char text[128];
-    struct tess_tensor in[3] = {golden_read(golden, "x0", TESS_I32), golden_read(golden, "x_t", TESS_I32), golden_read(golden, "t", TESS_F32)};
+    struct tess_tensor in[3] = {golden_read(golden, "x0", TESS_I32), golden_read(golden, "x_t", TESS_I32),
+                                golden_read(golden, "t", TESS_F32)};
     struct tess_tensor logits = golden_read(golden, "logits", TESS_F32);
     int64_t samples = logits.dim[0], tokens = logits.dim[1], codes = golden_size(golden, "codebook_size");
     int64_t rows = o->one_row ? 1 : samples, slices = samples / rows;
     bench_open(&b, 2, rows, slices, 1);
 
     struct tess_instance *denoiser = open_transformer(&b, golden);
-    snprintf(text, sizeof text, "{use: absorbing, steps: %lld, loss: %s, weight: code}", (long long)golden_size(golden, "total_steps"), o->ours);
+    int64_t steps = golden_size(golden, "total_steps");
+    snprintf(text, sizeof text, "{use: absorbing, steps: %lld, loss: %s, weight: code}", (long long)steps, o->ours);
     struct tess_instance *noise = open_part(&b, "noise/1", text);
     const struct tess_denoiser_1 *d = tess_instance_ops(denoiser, "denoiser/1");
     const struct tess_noise_1 *n = tess_instance_ops(noise, "noise/1");
@@ -198,7 +202,8 @@ START_TEST(the_prior_is_the_published_one)
     golden_weights(golden, &b, denoiser_names, denoiser_unused);
 
     float value, *bound = calloc((size_t)samples, sizeof *bound);
-    struct tess_tensor out[2] = {logits, tess_tensor_over(bound, TESS_F32, 1, DIMS(samples))}, total = tess_tensor_over(&value, TESS_F32, 0, NULL);
+    struct tess_tensor out[2] = {logits, tess_tensor_over(bound, TESS_F32, 1, DIMS(samples))};
+    struct tess_tensor total = tess_tensor_over(&value, TESS_F32, 0, NULL);
     out[0].data = calloc(1, tess_tensor_bytes(&logits));
     struct tess_batch batch = {
         .size = sizeof batch, .samples = samples, .inputs = 3, .in = in, .outputs = 2, .out = out, .totals = 1, .total = &total};

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Write golden files: inputs, weights, outputs and gradients of the models in torch_models.py, as HDF5.
+
+usage: make_golden.py OUTDIR [--seed N] [--img 16] [--nf 32] [--mult 1,1] [--emb 16] [--codes 64]
+                             [--width 64] [--heads 4] [--layers 2] [--tokens 16] [--classes 32] [--batch 2]
+
+ae.h5           conv autoencoder + nearest quantizer: image, latent, codes, reconstruction, losses, grads
+transformer.h5  bidirectional denoiser: logits, the three absorbing losses and their grads; causal logits
+ema.h5          EMA quantizer: codebook and statistics before and after three updates
+
+The files in this folder have the default sizes. The tests take all sizes from the files' attributes: to test against others, write
+them elsewhere and set TESSERA_GOLDEN to that folder. Needs torch, numpy and h5py. Everything is NCHW as PyTorch has it.
+"""
+import argparse
+import os
+
+import h5py
+import numpy as np
+import torch
+
+from torch_models import Transformer, VQAutoEncoder, absorbing_loss
+
+
+def put(group, name, value):
+    if isinstance(value, torch.Tensor):
+        value = value.detach().numpy()
+    group.create_dataset(name, data=value)
+
+
+def put_module(h5, module, prefix=""):
+    for name, value in module.state_dict().items():
+        put(h5, f"weights/{prefix}{name}", value)
+
+
+def put_grads(h5, module, where):
+    for name, p in module.named_parameters():
+        if p.grad is not None:
+            put(h5, f"{where}/{name}", p.grad)
+    module.zero_grad(set_to_none=True)
+
+
+def jitter(module, scale=0.1):
+    """Move norms' weights and zero-initialised parameters off their trivial start."""
+    with torch.no_grad():
+        for p in module.parameters():
+            p.add_(torch.randn_like(p) * scale * (p.std() if p.numel() > 1 and p.std() > 0 else 1.0))
+
+
+def write_autoencoder(a):
+    mult = tuple(int(m) for m in a.mult.split(","))
+    attn = a.img // 2 ** (len(mult) - 1)
+    ae = VQAutoEncoder(3, a.nf, a.emb, mult, 1, a.img, (attn,), a.codes)
+    jitter(ae)
+    with torch.no_grad():
+        ae.quantize.embedding.weight.copy_(torch.randn(a.codes, a.emb) * 0.5)
+    x = torch.rand(a.batch, 3, a.img, a.img) * 2 - 1
+    with h5py.File(f"{a.outdir}/ae.h5", "w") as h5:
+        h5.attrs.update(dict(n_channels=3, nf=a.nf, emb_dim=a.emb, ch_mult=mult, res_blocks=1, img_size=a.img,
+                             attn_resolutions=(attn,), codebook_size=a.codes, beta=0.25))
+        put_module(h5, ae)
+        z = ae.encoder(x)
+        y, code_loss, idx = ae(x)
+        rec = (x - y).abs().mean()
+        for n, v in dict(image=x, latent=z, codes=idx.view(a.batch, attn, attn).int(), reconstruction=y, rec_loss=rec,
+                         code_loss_beta_on_codebook=code_loss).items():
+            put(h5, n, v)
+        (rec + code_loss).backward()
+        put_grads(h5, ae, "grads_beta_on_codebook")
+        ae.quantize.beta_on_codebook = False
+        y, code_loss, _ = ae(x)
+        put(h5, "code_loss_beta_on_commitment", code_loss)
+        ((x - y).abs().mean() + code_loss).backward()
+        # the two variants differ only in the codebook's own gradient and in the encoder's; keep a few
+        for name in ("quantize.embedding.weight", "encoder.blocks.0.weight"):
+            put(h5, "grads_beta_on_commitment/" + name, dict(ae.named_parameters())[name].grad)
+
+
+def write_transformer(a):
+    net = Transformer(a.classes, a.width, a.heads, a.layers, a.tokens)
+    causal = Transformer(a.classes, a.width, a.heads, a.layers, a.tokens, causal=True)
+    jitter(net)
+    jitter(causal)
+    with torch.no_grad():
+        net.pos_emb.normal_(0, 0.5)
+        causal.pos_emb.normal_(0, 0.5)
+    with h5py.File(f"{a.outdir}/transformer.h5", "w") as h5:
+        h5.attrs.update(dict(codebook_size=a.classes, width=a.width, heads=a.heads, layers=a.layers, tokens=a.tokens,
+                             total_steps=256, mask_id=a.classes))
+        put_module(h5, net)
+        put_module(h5, causal, "causal.")
+        x0 = torch.randint(0, a.classes, (a.batch, a.tokens))
+        t = torch.randint(1, 257, (a.batch,))
+        out = torch.rand(a.batch, a.tokens) < t[:, None] / 256
+        out[:, 0] = True
+        x_t = x0.masked_fill(out, a.classes)
+        for n, v in dict(x0=x0.int(), t=t.int(), absorbed=out.to(torch.uint8), x_t=x_t.int(), logits=net(x_t),
+                         causal_logits=causal(x0[:, :-1])).items():
+            put(h5, n, v)
+        for kind in ("elbo", "mlm", "reweighted_elbo"):
+            loss, vb = absorbing_loss(net, x0, t, out, kind=kind)
+            put(h5, f"loss_{kind}", loss)
+            put(h5, "elbo_bits_per_dim" if kind == "elbo" else f"vb_{kind}", vb)
+            loss.backward()
+            put_grads(h5, net, f"grads_{kind}")
+
+
+def write_ema(a):
+    rng = np.random.default_rng(a.seed)
+    with h5py.File(f"{a.outdir}/ema.h5", "w") as h5:
+        decay, eps = 0.99, 1e-5
+        h5.attrs.update(dict(decay=decay, epsilon=eps, codebook_size=a.codes, emb_dim=a.emb))
+        book = rng.standard_normal((a.codes, a.emb))
+        count, total = np.ones(a.codes), book.copy()
+        put(h5, "codebook_before", book)
+        z = rng.standard_normal((3, 4 * a.codes, a.emb))
+        put(h5, "latents", z)
+        for i in range(3):
+            d = ((z[i][:, None, :] - book[None]) ** 2).sum(-1)
+            hot = np.eye(a.codes)[d.argmin(1)]
+            count = decay * count + (1 - decay) * hot.sum(0)
+            total = decay * total + (1 - decay) * hot.T @ z[i]
+            n = count.sum()
+            smooth = (count + eps) / (n + a.codes * eps) * n  # Laplace smoothing
+            book = total / smooth[:, None]
+            put(h5, f"codes_{i}", d.argmin(1).astype("i4"))
+            put(h5, f"codebook_{i}", book)
+            put(h5, f"cluster_size_{i}", count)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("outdir")
+    for name, default in dict(seed=1, img=16, nf=32, emb=16, codes=64, width=64, heads=4, layers=2, tokens=16, classes=32, batch=2).items():
+        p.add_argument("--" + name, type=int, default=default)
+    p.add_argument("--mult", default="1,1")
+    a = p.parse_args()
+    os.makedirs(a.outdir, exist_ok=True)
+    for write in (write_autoencoder, write_transformer, write_ema):
+        torch.manual_seed(a.seed)
+        write(a)
+
+
+if __name__ == "__main__":
+    main()
