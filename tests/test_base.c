@@ -305,8 +305,9 @@ END_TEST
 
 START_TEST(exit_codes)
 {
-    static const int want[][2] = {{TESS_OK, 0},       {TESS_E_USAGE, 2}, {TESS_E_VALUE, 2},    {TESS_E_SHAPE, 2},  {TESS_E_DATA, 65},  {TESS_E_PLUGIN, 69},
-                                  {TESS_E_CREATE, 73}, {TESS_E_IO, 74},   {TESS_E_STOPPED, 75}, {TESS_E_MEMORY, 1}, {TESS_E_FAILED, 1}, {TESS_E_INTERNAL, 1}};
+    static const int want[][2] = {{TESS_OK, 0},         {TESS_E_USAGE, 2},   {TESS_E_VALUE, 2},  {TESS_E_SHAPE, 2},
+                                  {TESS_E_DATA, 65},    {TESS_E_PLUGIN, 69}, {TESS_E_CREATE, 73}, {TESS_E_IO, 74},
+                                  {TESS_E_STOPPED, 75}, {TESS_E_MEMORY, 1},  {TESS_E_FAILED, 1},  {TESS_E_INTERNAL, 1}};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++)
         ck_assert_int_eq(tessi_exit_code(want[i][0]), want[i][1]);
 }
@@ -569,7 +570,8 @@ START_TEST(log_lines)
     OK(tessi_log_new(c, terminal, TESSI_NORMAL, 1, &l));
     tessi_log_event(l, "lost", "i:step", (int64_t)1, NULL); /* no file yet */
     OK(tessi_log_to(c, l, path));
-    tessi_log_event(l, "step", "s:stage", "to\"k\n", "i:step", INT64_MIN, "f:loss", 0.25, "f:bad", (double)NAN, "s:none", (char *)NULL, NULL);
+    tessi_log_event(l, "step", "s:stage", "to\"k\n", "i:step", INT64_MIN, "f:loss", 0.25, "f:bad", (double)NAN,
+                    "s:none", (char *)NULL, NULL);
     tessi_log_note(l, "hello %d", 1);
     tessi_progress_start(l, "tokenizer");
     tessi_progress(l, 3, 10, "step", "loss", 0.5);
@@ -637,8 +639,8 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     const TTest *const tests[] = {philox_known_answers, purpose_is_fnv1a, random_in_pieces, random_moments, random_below_is_uniform,
-                                  permute_is_a_bijection, permutations_are_uniform, sha256_known_answers, digest_of_texts_and_files, messages,
-                                  long_messages_are_cut, exit_codes, nearest_names, facts, facts_without_memory, memory,
+                                  permute_is_a_bijection, permutations_are_uniform, sha256_known_answers, digest_of_texts_and_files,
+                                  messages, long_messages_are_cut, exit_codes, nearest_names, facts, facts_without_memory, memory,
                                   workers_run_each_once, tensors, images, json_values, log_lines, signals};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(t, tests[i]);
