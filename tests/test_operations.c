@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "tests/graphs.h"
 
-#include "core/tensor/weights.h"
+#include "core/tensor/weight_store.h"
 
 #include <math.h>
 #include <stdio.h>

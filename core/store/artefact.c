@@ -1,7 +1,7 @@
 /* An artefact as an object: what it is called, how it begins and how it ends without being finished. One that is written has its file
  * aside; after a failed write the file is given up (disk.c drops what still comes), since HDF5 keeps trying to write what
  * it could not; the partial file is removed. SPDX-License-Identifier: MIT */
-#include "core/store/private.h"
+#include "core/store/store_private.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -9,7 +9,7 @@
  * are in row order in their stored dtype, little-endian; strings as texts. Pictures are datasets.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/store/private.h"
+#include "core/store/store_private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Writing pictures and figures: groups that remember the order of their members. SPDX-License-Identifier: MIT */
-#include "core/store/private.h"
+#include "core/store/store_private.h"
 
 #include <stdio.h>
 #include <string.h>

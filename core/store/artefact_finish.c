@@ -1,5 +1,5 @@
 /* The end of writing: facts, digest and provenance, then the file goes under its final name. SPDX-License-Identifier: MIT */
-#include "core/store/private.h"
+#include "core/store/store_private.h"
 
 #include <stdio.h>
 #include <string.h>

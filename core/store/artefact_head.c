@@ -1,6 +1,6 @@
 /* The head of an artefact: root attributes (kind, format, facts) and provenance, read whole. An attribute of a type we do not write is
  * refused, for the digest could not cover it. SPDX-License-Identifier: MIT */
-#include "core/store/private.h"
+#include "core/store/store_private.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * not lead out of itself (external links, external or virtual storage), load code (unknown filters), or claim more than it holds.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/store/private.h"
+#include "core/store/store_private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Reading what an opened artefact holds. Datasets read a few rows at a time stay open, with their chunks cached; those read whole are
  * closed at once. Integers may be widened on the way, nothing else is converted. SPDX-License-Identifier: MIT */
-#include "core/store/private.h"
+#include "core/store/store_private.h"
 
 #include <string.h>
 

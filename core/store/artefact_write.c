@@ -1,6 +1,6 @@
 /* Writing datasets and strings. The digest of every dataset grows with its rows, so nothing is read
  * again at the end. Values go out in their stored dtype; HDF5 converts nothing. SPDX-License-Identifier: MIT */
-#include "core/store/private.h"
+#include "core/store/store_private.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
  * There are no HDF5 file locks: a file under its final name never changes, and the one aside is locked here.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/store/private.h"
+#include "core/store/store_private.h"
 
 #if H5_VERSION_GE(1, 13, 0)
 #include <H5FDdevelop.h>

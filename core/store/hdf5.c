@@ -1,5 +1,5 @@
 /* The lock around HDF5, its silence, and its reasons. SPDX-License-Identifier: MIT */
-#include "core/store/private.h"
+#include "core/store/store_private.h"
 
 #include <ctype.h>
 #include <pthread.h>

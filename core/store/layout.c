@@ -3,7 +3,7 @@
  * A precision below the type's width is stored through the n-bit filter, so a code takes ceil(log2 K) bits and is still an unsigned
  * integer to every reader. What is large, or filtered, is cut into chunks of whole rows with a checksum each; the rest lies in one piece.
  * SPDX-License-Identifier: MIT */
-#include "core/store/private.h"
+#include "core/store/store_private.h"
 
 #include <string.h>
 

@@ -13,4 +13,4 @@ libtessera_la_SOURCES += \
     core/store/hdf5.c \
     core/store/layout.c \
     core/store/png.c \
-    core/store/private.h core/store/store.h
+    core/store/store_private.h core/store/store.h

@@ -1,6 +1,6 @@
 /* PNG pictures out and in. libpng leaves its functions by longjmp; so each of the two functions that call it keeps what must survive in a
  * struct of its caller, and has no variables of its own that change after setjmp. SPDX-License-Identifier: MIT */
-#include "core/store/private.h"
+#include "core/store/store_private.h"
 
 #include <errno.h>
 #include <fcntl.h>

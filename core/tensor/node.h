@@ -6,7 +6,7 @@
  *
  * The schedule is a list of steps: all forward operations in the order of recording, then for each objective the backward
  * operations in reverse. A gradient's first contribution is written in place; later ones go to a temporary that is added.
- * Every buffer lives from one step to another; plan.c packs them into one arena.
+ * Every buffer lives from one step to another; memory_plan.c packs them into one arena.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSI_NODE_H
@@ -17,7 +17,7 @@
 #include <stdatomic.h>
 
 #include "core/plug/runtime.h"
-#include "core/tensor/weights.h"
+#include "core/tensor/weight_store.h"
 
 enum { TESSI_VALUE, TESSI_INPUT, TESSI_WEIGHT, TESSI_CONSTANT };
 

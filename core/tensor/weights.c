@@ -1,5 +1,5 @@
 /* Named weights: declaration, layout, initial values, reading and writing. SPDX-License-Identifier: MIT */
-#include "core/tensor/weights.h"
+#include "core/tensor/weight_store.h"
 
 #include <tessera/artefact.h>
 #include <tessera/random.h>

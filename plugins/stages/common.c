@@ -124,6 +124,22 @@ int stage_images_get(struct tess_call *c, const struct stage_images *s, int64_t 
     return tess_artefact_read(c, s->from, "images", i, &one);
 }
 
+int stage_keep_first(struct tess_call *c, struct tess_tensor *kept, const struct tess_tensor *images)
+{
+    int64_t n = images->dim[0], have = kept->dim[0];
+    size_t row = tess_tensor_bytes(images) / (size_t)n;
+    if (!kept->data) {
+        have = 0;
+        *kept = *images;
+        kept->dim[0] = PICTURE_IMAGES;
+        TESS_TRY(stage_tensor(c, kept, TESS_U8, kept->rank, kept->dim));
+    }
+    n = n < PICTURE_IMAGES - have ? n : PICTURE_IMAGES - have;
+    memcpy((char *)kept->data + (size_t)have * row, images->data, (size_t)n * row);
+    kept->dim[0] = have + n;
+    return TESS_OK;
+}
+
 int stage_tensor(struct tess_call *c, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim)
 {
     *t = tess_tensor_over(NULL, dtype, rank, dim);

@@ -50,6 +50,10 @@ int stage_images_open(struct tess_call *c, struct stage_images *s, const struct 
 void stage_images_close(struct stage_images *s);
 int stage_images_get(struct tess_call *c, const struct stage_images *s, int64_t i, uint8_t *to) TESS_CHECKED; /* [any thread] */
 
+/* Keeps the first images (u8) that pass by, at most PICTURE_IMAGES, however they are cut into batches: a picture must not depend on that.
+ * `kept` starts zeroed; its dim[0] is their number; the caller frees kept->data. */
+int stage_keep_first(struct tess_call *c, struct tess_tensor *kept, const struct tess_tensor *images) TESS_CHECKED;
+
 /* Memory for a tensor; the caller frees t->data. */
 int stage_tensor(struct tess_call *c, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim) TESS_CHECKED;
 /* byte = trunc(clamp(255 x + 1/2, 0, 255)), the published rounding */

@@ -11,6 +11,7 @@ struct work {
     const struct stage *s;
     struct stage_codec codec;
     struct tess_tensor codes, images; /* of a batch */
+    struct tess_tensor shown;
 };
 
 static int describe(struct tess_call *c, const struct tess_tokenizer *t, const struct tess_facts *codes, struct tess_facts *f)
@@ -71,11 +72,10 @@ static int decode(struct tess_call *c, struct tess_stage_run *r, struct work *k)
         TESS_TRY(tess_artefact_read(c, codes, "codes", i, &part));
         TESS_TRY(stage_codec_decode(c, &k->codec, part.dim[0], &part, NULL, &images));
         TESS_TRY(tess_artefact_append(c, a, "images", &images));
-        if (i == 0)
-            TESS_TRY(stage_put_sheet(c, a, "images", &images));
+        TESS_TRY(stage_keep_first(c, &k->shown, &images));
         tess_stage_progress(r, i + part.dim[0], count, "image", NULL, 0.0);
     }
-    return TESS_OK;
+    return stage_put_sheet(c, a, "images", &k->shown);
 }
 
 static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
@@ -85,6 +85,7 @@ static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
     stage_codec_close(&k.codec);
     tess_free(k.codes.data);
     tess_free(k.images.data);
+    tess_free(k.shown.data);
     return status;
 }
 

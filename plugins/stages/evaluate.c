@@ -21,6 +21,7 @@ struct work {
     struct stage_images images;
     struct tess_tensor batch, real, bytes; /* of a batch */
     struct tess_tensor codes;              /* of all */
+    struct tess_tensor originals, made;    /* of the picture */
     int64_t first, count;
     uint64_t seed;
 };
@@ -106,14 +107,13 @@ static int reconstruct(struct tess_call *c, struct work *k, double *error)
             double d = (double)((const float *)k->real.data)[j] - (double)((const uint8_t *)k->batch.data)[j] / 255.0;
             *error += d * d;
         }
-        if (i == 0) {
-            struct tess_tensor original = k->batch, made = k->bytes;
-            original.dim[0] = made.dim[0] = n < PICTURE_IMAGES ? n : PICTURE_IMAGES;
-            TESS_TRY(stage_put_pairs(c, tess_stage_output(k->run), "reconstructions", &original, &made));
-        }
+        struct tess_tensor original = k->batch, made = k->bytes;
+        original.dim[0] = made.dim[0] = n;
+        TESS_TRY(stage_keep_first(c, &k->originals, &original));
+        TESS_TRY(stage_keep_first(c, &k->made, &made));
         tess_stage_progress(k->run, i + n, k->count * (k->prior.noise ? 2 : 1), "image", NULL, 0.0);
     }
-    return TESS_OK;
+    return stage_put_pairs(c, tess_stage_output(k->run), "reconstructions", &k->originals, &k->made);
 }
 
 /* Mean over sequences and draws of the bound at t; draw j of a sequence has its t in the j-th of `draws` equal parts of 1 .. T. */
@@ -217,6 +217,8 @@ static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
     tess_free(k.bytes.data);
     tess_free(k.real.data);
     tess_free(k.codes.data);
+    tess_free(k.originals.data);
+    tess_free(k.made.data);
     return status;
 }
 

@@ -1,7 +1,7 @@
 /* The weight store from inside. Trained weights come first in each block, buffers (state) after; only trained ones have moments,
  * averages and gradients. Offsets are multiples of 16 floats. SPDX-License-Identifier: MIT */
-#ifndef TESSI_WEIGHTS_H
-#define TESSI_WEIGHTS_H
+#ifndef TESSI_WEIGHT_STORE_H
+#define TESSI_WEIGHT_STORE_H
 
 #include <tessera/weights.h>
 
