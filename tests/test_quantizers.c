@@ -147,7 +147,7 @@ START_TEST(ema_is_the_published_one)
     int64_t n = latents.dim[1], slices = n % 4 == 0 ? 4 : 1;
     struct quantizer q;
     char spec[256], path[64];
-    snprintf(spec, sizeof spec, "{use: ema, codebook_size: %lld, code_dim: %lld, decay: %.17g, epsilon: %.17g, revive: 0}",
+    snprintf(spec, sizeof spec, "{use: ema, codebook_size: %lld, code_dim: %lld, decay: %.17g, epsilon: %.17g, revive: 0, warmup: false}",
              (long long)golden_size(golden, "codebook_size"), (long long)golden_size(golden, "emb_dim"), golden_number(golden, "decay"),
              golden_number(golden, "epsilon"));
     open_ema(&q, spec, n / slices, slices);
@@ -221,7 +221,7 @@ START_TEST(ema_from_normal_draws_keeps_its_book)
     float latent[N * D], before[K * D];
     struct quantizer q;
     normal("latent", N * D, latent);
-    open_ema(&q, "{use: ema, codebook_size: 12, code_dim: 3, init: normal, decay: 0.5, epsilon: 1e-9}", N / 4, 4);
+    open_ema(&q, "{use: ema, codebook_size: 12, code_dim: 3, init: normal, decay: 0.5, epsilon: 1e-9, warmup: false}", N / 4, 4);
     memcpy(before, value(&q, "quantizer.codebook"), sizeof before);
     assign(&q, latent);
     react(&q, latent, 0);
@@ -240,7 +240,7 @@ START_TEST(ema_settles_on_the_means)
     float latent[N * D], *book, *size, total = 0.0f;
     struct quantizer q;
     normal("latent", N * D, latent);
-    open_ema(&q, "{use: ema, codebook_size: 12, code_dim: 3, decay: 0.9, epsilon: 1e-9, revive: 0}", N / 4, 4);
+    open_ema(&q, "{use: ema, codebook_size: 12, code_dim: 3, decay: 0.9, epsilon: 1e-9, revive: 0, warmup: false}", N / 4, 4);
     start_from(&q, latent);
     assign(&q, latent);
     for (uint32_t i = 1; i <= 400; i++)
@@ -263,6 +263,38 @@ struct state {
     float book[K * D], size[K], sum[K * D];
 };
 
+/* All counts 2, then one reaction at `step`: the counts' sum is keep 2 K + (1 - keep) N. */
+static double kept_at(const char *spec, uint32_t step, const float *latent)
+{
+    struct quantizer q;
+    double sum = 0.0;
+    open_ema(&q, spec, N / 4, 4);
+    start_from(&q, latent);
+    float *size = value(&q, "quantizer.cluster_size");
+    for (int64_t k = 0; k < K; k++)
+        size[k] = 2.0f;
+    assign(&q, latent);
+    react(&q, latent, step);
+    for (int64_t k = 0; k < K; k++)
+        sum += (double)size[k];
+    close_quantizer(&q);
+    return (sum - N) / (2.0 * K - N);
+}
+
+START_TEST(early_averages_are_short)
+{
+    float latent[N * D];
+    struct tess_stream s = {.seed = 9, .purpose = 9};
+    const char *warm = "{use: ema, codebook_size: 12, code_dim: 3, decay: 0.9, revive: 0}";
+    const char *plain = "{use: ema, codebook_size: 12, code_dim: 3, decay: 0.9, revive: 0, warmup: false}";
+    tess_random_normal(&s, 0, N * D, latent);
+    ck_assert(fabs(kept_at(warm, 1, latent) - 2.0 / 11.0) < 1e-5);
+    ck_assert(fabs(kept_at(warm, 40, latent) - 41.0 / 50.0) < 1e-5);
+    ck_assert(fabs(kept_at(warm, 1000, latent) - 0.9) < 1e-5);
+    ck_assert(fabs(kept_at(plain, 1, latent) - 0.9) < 1e-5);
+}
+END_TEST
+
 /* Codes 0, 3 and 7 stand where no vector is near and have hardly been used. */
 static const int dead[3] = {0, 3, 7};
 
@@ -270,7 +302,7 @@ static void neglect(const char *revive, uint32_t step, const float *latent, stru
 {
     struct quantizer q;
     char spec[128];
-    snprintf(spec, sizeof spec, "{use: ema, codebook_size: 12, code_dim: 3, revive: %s}", revive);
+    snprintf(spec, sizeof spec, "{use: ema, codebook_size: 12, code_dim: 3, revive: %s, warmup: false}", revive);
     open_ema(&q, spec, N / 4, 4);
     start_from(&q, latent);
     float *book = value(&q, "quantizer.codebook"), *size = value(&q, "quantizer.cluster_size");
@@ -438,6 +470,7 @@ int main(void)
     Suite *s = suite_create("quantizers");
     TCase *t = tcase_create("quantizers");
     tcase_set_timeout(t, 60);
+    tcase_add_test(t, early_averages_are_short);
     tcase_add_test(t, ema_is_the_published_one);
     tcase_add_test(t, ema_starts_from_vectors_of_the_batch);
     tcase_add_test(t, ema_from_normal_draws_keeps_its_book);

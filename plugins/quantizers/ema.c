@@ -12,7 +12,7 @@
 struct ema {
     int64_t codebook_size, code_dim;
     double beta, decay, epsilon, revive;
-    int32_t init;
+    int32_t warmup, init;
 };
 
 enum { INIT_BATCH, INIT_NORMAL };
@@ -71,10 +71,18 @@ static int record_lookup(void *self, struct tess_call *c, struct tess_graph *g, 
     return TESS_OK;
 }
 
-/* N <- decay N + (1 - decay) n, m <- decay m + (1 - decay) s, e = m / N', N' = (N + eps) / (sum N + K eps) sum N. */
-static void update(const struct ema *q, const struct state *s, const float *counts, const float *sums)
+/* While the encoder still moves fast, an average over a hundred batches is one over latents that are no more, and a code that lost its
+ * vectors counts as used for just as long. So the average is over about a tenth of the steps made, until `decay` is reached. */
+static double decay_at(const struct ema *q, uint32_t step)
 {
-    double total = 0.0, keep = q->decay, take = 1.0 - q->decay;
+    double young = (1.0 + (double)step) / (10.0 + (double)step);
+    return q->warmup && young < q->decay ? young : q->decay;
+}
+
+/* N <- decay N + (1 - decay) n, m <- decay m + (1 - decay) s, e = m / N', N' = (N + eps) / (sum N + K eps) sum N. */
+static void update(const struct ema *q, const struct state *s, uint32_t step, const float *counts, const float *sums)
+{
+    double total = 0.0, keep = decay_at(q, step), take = 1.0 - keep;
     for (int64_t k = 0; k < s->k; k++) {
         s->size[k] = (float)(keep * (double)s->size[k] + take * (double)counts[k]);
         total += (double)s->size[k];
@@ -149,9 +157,9 @@ static int react(void *self, struct tess_call *c, const struct tess_react *r)
         for (int64_t k = 0; k < s.k; k++)
             place(&s, k, q->init == INIT_BATCH ? latents + draw(&random, n, k, s.k) * s.d : s.book + k * s.d, mean);
         if (q->init == INIT_NORMAL)
-            update(q, &s, counts, sums);
+            update(q, &s, r->step, counts, sums);
     } else {
-        update(q, &s, counts, sums);
+        update(q, &s, r->step, counts, sums);
         if (q->revive > 0.0)
             revive(&s, &random, latents, n, (float)q->revive * mean);
     }
@@ -178,6 +186,8 @@ static const struct tess_param params[] = {
      .def = 1e-5},
     {.name = "revive", .help = "a code is given a vector of the batch when its average count falls below this share of the mean; 0: never",
      .type = TESS_F64, .offset = offsetof(struct ema, revive), .lo = 0, .hi = 1, .def = 0.1},
+    {.name = "warmup", .help = "average over fewer steps at first: decay at most (1 + step) / (10 + step)", .type = TESS_BOOL,
+     .offset = offsetof(struct ema, warmup), .def = 1},
     {.name = "init", .help = "the first codebook: vectors of the first batch, or normal draws", .type = TESS_ENUM,
      .offset = offsetof(struct ema, init), .text = "batch|normal"},
     {.name = NULL}};
