@@ -1,0 +1,20 @@
+# The backend, the source and the stages.
+check_PROGRAMS += tests/test_backend tests/test_idx tests/test_geometry tests/test_stages
+
+tests_test_backend_SOURCES = tests/test_backend.c tests/graphs.c tests/graphs.h
+tests_test_backend_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_backend_LDADD = $(TEST_LIBS)
+
+tests_test_idx_SOURCES = tests/test_idx.c tests/graphs.c tests/graphs.h
+tests_test_idx_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS)
+tests_test_idx_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_idx_LDADD = $(TEST_LIBS)
+
+tests_test_geometry_SOURCES = tests/test_geometry.c plugins/stages/geometry.c plugins/stages/geometry.h
+tests_test_geometry_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_geometry_LDADD = $(CHECK_LIBS) -lm
+
+tests_test_stages_SOURCES = tests/test_stages.c
+tests_test_stages_CPPFLAGS = $(AM_CPPFLAGS) -DPIPELINES=\"$(abs_top_srcdir)/pipelines\"
+tests_test_stages_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_stages_LDADD = $(TEST_LIBS)

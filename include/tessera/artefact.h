@@ -46,6 +46,10 @@ TESS_EXPORT TESS_CHECKED int tess_artefact_append(struct tess_call *c, struct te
 /* One string a row (UTF-8, fixed width, null-padded). */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_strings(struct tess_call *c, struct tess_artefact *a, const char *name, int64_t n,
                                                        const char *const *text);
+/* A dataset of another artefact under its name there, numbers at their precision or strings; `d` says what the file does not tell
+ * (labels, compress) and may be NULL. Nothing where `from` has none of that name. */
+TESS_EXPORT TESS_CHECKED int tess_artefact_copy(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_artefact *from,
+                                                const struct tess_dataset *d);
 /* A picture to look at, u8 (H, W, 1 or 3), under /pictures/NAME: the run's folder gets it as STAGE-NAME.png. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_picture(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *t);
 /* A figure for the final table, under /figures/NAME, with its unit ("dB", "bits/token", "" ). Order of writing is kept. */

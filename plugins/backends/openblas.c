@@ -1,10 +1,10 @@
 /* backend/1 on OpenBLAS: single-threaded sgemm, and convolutions as products with patches.
  *
- * A convolution is y = col(x) W^T, with col(x) one row of Kh Kw Ci values an output pixel and W (Co, Kh Kw Ci) as stored. Rows are made a block
- * at a time, so that a block's patches stay in the second-level cache; a block never spans two images, so an image's result does not
- * depend on its neighbours. The gradient of the data is, for stride 1, the convolution of dy with the weights turned round and
- * transposed (packed once per optimiser step); else the patches' gradients dy W, added back where they came from. The gradient of the
- * weights is dy^T col(x), summed over the blocks in order.
+ * A convolution is y = col(x) W, with col(x) one row of Kh Kw Ci values an output pixel and W (Kh Kw Ci, Co), packed so once per optimiser
+ * step. Rows are made a block at a time, so that a block's patches stay in the second-level cache; a block never spans two images, so
+ * an image's result does not depend on its neighbours. The gradient of the data is, for stride 1, the convolution of dy with the
+ * weights turned round and transposed, (Kh Kw Co, Ci); else the patches' gradients dy W, added back where they came from. The
+ * gradient of the weights is dy^T col(x), summed over the blocks in order.
  *
  * SPDX-License-Identifier: MIT */
 #include <tessera/backend.h>
@@ -14,7 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 192 * 1024 };
+/* Patches of a block: what fits beside the library's own copy of it; but enough pixels for a product to be worth the call. */
+enum { BLOCK_BYTES = 192 * 1024, BLOCK_PIXELS = 112 };
 
 struct openblas {
     char numeric_class[160];
@@ -43,8 +44,8 @@ static struct patches patches_of(int64_t images, int64_t h, int64_t w, int64_t c
                                  int64_t stride, int64_t top, int64_t left)
 {
     struct patches p = {images, h, w, c, kh, kw, ho, wo, stride, top, left, kh * kw * c, 1, 0};
-    int64_t rows = BLOCK_BYTES / (p.width * wo * (int64_t)sizeof(float));
-    p.block = rows < 1 ? 1 : least(rows, ho);
+    int64_t fit = BLOCK_BYTES / (p.width * wo * (int64_t)sizeof(float)), worth = (BLOCK_PIXELS + wo - 1) / wo;
+    p.block = least(fit > worth ? fit : worth, ho);
     p.direct = kh == 1 && kw == 1 && stride == 1 && top == 0 && left == 0 && ho == h && wo == w;
     if (p.direct)
         p.block = ho;
@@ -101,11 +102,14 @@ static void sgemm(int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, 
                 (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);
 }
 
-static void add_bias(int64_t rows, int64_t n, int64_t ldc, const float *bias, float *c)
+static void start_from_bias(int64_t rows, int64_t n, int64_t ldc, const float *bias, float beta, float *c)
 {
     for (int64_t i = 0; i < rows; i++, c += ldc)
-        for (int64_t j = 0; j < n; j++)
-            c[j] += bias[j];
+        if (beta == 0.0f)
+            memcpy(c, bias, (size_t)n * sizeof(float));
+        else
+            for (int64_t j = 0; j < n; j++)
+                c[j] = beta * c[j] + bias[j];
 }
 
 static void run_gemm(const struct tess_dense *d, const struct tess_dense_run *r)
@@ -115,13 +119,13 @@ static void run_gemm(const struct tess_dense *d, const struct tess_dense_run *r)
             const float *a = (const float *)r->a + i * d->stride_a[0] + j * d->stride_a[1];
             const float *b = (const float *)r->b + i * d->stride_b[0] + j * d->stride_b[1];
             float *c = (float *)r->c + i * d->stride_c[0] + j * d->stride_c[1];
-            sgemm(d->transpose_a, d->transpose_b, d->m, d->n, d->k, d->alpha, a, d->lda, b, d->ldb, d->beta, c, d->ldc);
             if (d->bias)
-                add_bias(d->m, d->n, d->ldc, r->bias, c);
+                start_from_bias(d->m, d->n, d->ldc, r->bias, d->beta, c);
+            sgemm(d->transpose_a, d->transpose_b, d->m, d->n, d->k, d->alpha, a, d->lda, b, d->ldb, d->bias ? 1.0f : d->beta, c, d->ldc);
         }
 }
 
-/* out (grid, n) = patches of x times w (n, width) transposed */
+/* out (grid, n) = patches of x times w (width, n) */
 static void run_conv(const struct patches *p, int64_t n, const float *x, const float *w, const float *bias, float *out, float *col)
 {
     for (int64_t i = 0; i < p->images; i++, x += p->h * p->w * p->c)
@@ -129,9 +133,9 @@ static void run_conv(const struct patches *p, int64_t n, const float *x, const f
             int64_t rows = least(p->block, p->ho - y), pixels = rows * p->wo;
             if (!p->direct)
                 gather(p, x, y, rows, col);
-            sgemm(0, 1, pixels, n, p->width, 1.0f, p->direct ? x : col, p->width, w, p->width, 0.0f, out, n);
             if (bias)
-                add_bias(pixels, n, n, bias, out);
+                start_from_bias(pixels, n, n, bias, 0.0f, out);
+            sgemm(0, 0, pixels, n, p->width, 1.0f, p->direct ? x : col, p->width, w, n, bias ? 1.0f : 0.0f, out, n);
             out += pixels * n;
         }
 }
@@ -171,14 +175,18 @@ static int turned(const struct tess_dense *d)
 static int pack(void *self, const struct tess_kernel *kernel, const void *b, void *packed)
 {
     const struct tess_dense *d = &((const struct kernel *)kernel->handle)->d;
-    const float *w = b;
-    float *to = packed; /* (Ci, Kh, Kw, Co), the kernel turned by half a turn */
+    const float *w = b; /* (Co, Kh, Kw, Ci) */
+    float *to = packed;
+    int64_t taps = d->kh * d->kw;
     (void)self;
-    for (int64_t i = 0; i < d->ci; i++)
-        for (int64_t u = 0; u < d->kh; u++)
-            for (int64_t v = 0; v < d->kw; v++)
-                for (int64_t o = 0; o < d->co; o++)
-                    *to++ = w[((o * d->kh + d->kh - 1 - u) * d->kw + d->kw - 1 - v) * d->ci + i];
+    if (d->what == TESS_CONV)
+        for (int64_t t = 0; t < taps * d->ci; t++)
+            for (int64_t o = 0; o < d->co; o++)
+                *to++ = w[o * taps * d->ci + t];
+    else
+        for (int64_t t = taps - 1; t >= 0; t--)
+            for (int64_t o = 0; o < d->co; o++, to += d->ci)
+                memcpy(to, w + (o * taps + t) * d->ci, (size_t)d->ci * sizeof(float));
     return TESS_OK;
 }
 
@@ -197,11 +205,12 @@ static int plan(void *self, struct tess_call *c, const struct tess_dense *d, str
         return TESS_OK;
     if (d->what == TESS_CONV_DATA && turned(d)) {
         k->p = patches_of(d->images, d->ho, d->wo, d->co, d->kh, d->kw, d->h, d->w, 1, d->kh - 1 - d->top, d->kw - 1 - d->left);
-        out->packed_bytes = (size_t)(d->ci * d->kh * d->kw * d->co) * sizeof(float);
     } else {
         k->p = patches_of(d->images, d->h, d->w, d->ci, d->kh, d->kw, d->ho, d->wo, d->stride, d->top, d->left);
     }
-    out->scratch_bytes = (size_t)(k->p.block * k->p.wo * k->p.width) * sizeof(float);
+    out->scratch_bytes = k->p.direct ? 0 : (size_t)(k->p.block * k->p.wo * k->p.width) * sizeof(float);
+    if (d->what == TESS_CONV || (d->what == TESS_CONV_DATA && turned(d)))
+        out->packed_bytes = (size_t)(d->ci * d->kh * d->kw * d->co) * sizeof(float);
     return TESS_OK;
 }
 

@@ -109,7 +109,7 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, const s
     const struct transformer *p = self;
     struct tess_tensor tokens = tess_shape(in->tokens);
     int64_t d = p->embed_dim;
-    if (tokens.rank != 2 || tokens.dim[1] != in->height * in->width || (in->time && d % 2))
+    if (in->tokens && (tokens.rank != 2 || tokens.dim[1] != in->height * in->width || (in->time && d % 2)))
         return c->fail(c, TESS_E_SHAPE, "transformer: sequences of %lld tokens for a map of %lld x %lld, embed_dim %lld (even where there is time)",
                        (long long)tokens.dim[1], (long long)in->height, (long long)in->width, (long long)d);
     struct tess_node *x = embed(p, g, in);

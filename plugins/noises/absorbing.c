@@ -112,7 +112,7 @@ static int record_loss(void *self, struct tess_call *c, struct tess_graph *g, st
     struct tess_tensor shape = tess_shape(logits), codes = tess_shape(xt);
     struct factors a = {.noise = *(const struct absorbing *)self, .codes = shape.dim[2]};
     struct tess_node *in[2] = {xt, t}, *f[3];
-    if (shape.rank != 3 || codes.rank != 2)
+    if (logits && xt && (shape.rank != 3 || codes.rank != 2))
         return c->fail(c, TESS_E_SHAPE, "absorbing: logits (N, L, K) and codes (N, L) are wanted");
     struct tess_tensor each = tess_tensor_over(NULL, TESS_F32, 2, (const int64_t[]){codes.dim[0], 1});
     struct tess_tensor outputs[3] = {tess_tensor_over(NULL, TESS_F32, 2, codes.dim), each, each};

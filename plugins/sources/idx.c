@@ -31,17 +31,27 @@ static int missing(struct tess_call *c, const char *path)
     return c->fail(c, TESS_E_IO, "%s: cannot be read: %s%s", path, strerror(errno), hint);
 }
 
+/* What zlib found, without the path it puts in front. */
+static int damaged(struct tess_call *c, gzFile f, const char *path)
+{
+    int code;
+    const char *why = gzerror(f, &code);
+    size_t length = strlen(path);
+    if (code == Z_ERRNO)
+        return c->fail(c, TESS_E_IO, "%s: cannot be read: %s; check the path", path, strerror(errno));
+    if (strncmp(why, path, length) == 0 && strncmp(why + length, ": ", 2) == 0)
+        why += length + 2;
+    return c->fail(c, TESS_E_DATA, "%s: %s; fetch the file again", path, why);
+}
+
 /* zlib reads plain files too. Reads `bytes`, or fails naming what was wanted at `at` of `whole`. */
 static int read_bytes(struct tess_call *c, gzFile f, const char *path, void *to, size_t bytes, size_t at, size_t whole)
 {
     char *here = to;
     for (size_t left = bytes; left;) {
         int got = gzread(f, here, left < PIECE ? (unsigned)left : PIECE);
-        if (got < 0) {
-            int code;
-            const char *why = gzerror(f, &code);
-            return c->fail(c, code == Z_ERRNO ? TESS_E_IO : TESS_E_DATA, "%s: %s; fetch the file again", path, code == Z_ERRNO ? strerror(errno) : why);
-        }
+        if (got < 0)
+            return damaged(c, f, path);
         if (got == 0)
             return c->fail(c, TESS_E_DATA, "%s: is truncated: %zu bytes wanted, %zu found; fetch the file again", path, whole, at + bytes - left);
         here += got;
@@ -98,9 +108,11 @@ static int read_content(struct tess_call *c, gzFile f, const char *path, size_t 
         tess_free(*out);
         *out = memory;
     }
-    int got = gzread(f, &extra, 1);
-    if (got < 0)
-        return c->fail(c, TESS_E_DATA, "%s: %s; fetch the file again", path, gzerror(f, &got));
+    /* A file cut within gzip's checksum gives all its bytes, and zlib says so only here: unchecked bytes are not taken. */
+    int got = gzread(f, &extra, 1), code;
+    gzerror(f, &code);
+    if (got < 0 || code != Z_OK)
+        return damaged(c, f, path);
     if (got > 0)
         return c->fail(c, TESS_E_DATA, "%s: goes on after the %zu bytes its header announces; fetch the file again", path, header + bytes);
     return TESS_OK;

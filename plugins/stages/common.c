@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* What the stages share; see common.h. SPDX-License-Identifier: MIT */
 #include "plugins/stages/common.h"
 
 #include <math.h>
@@ -25,7 +25,8 @@ void stage_graph_close(struct stage_graph *s, int owns_weights)
 int stage_graph_run(struct tess_call *c, const struct stage_graph *s, uint32_t step, int64_t first, int64_t n, int32_t inputs,
                     const struct tess_tensor *in, int32_t outputs, struct tess_tensor *out)
 {
-    struct tess_batch b = {.size = sizeof b, .samples = n, .step = step, .first = (uint32_t)first, .inputs = inputs, .in = in, .outputs = outputs, .out = out};
+    struct tess_batch b = {
+        .size = sizeof b, .samples = n, .step = step, .first = (uint32_t)first, .inputs = inputs, .in = in, .outputs = outputs, .out = out};
     return tess_graph_run(c, s->graph, &b);
 }
 
@@ -40,8 +41,8 @@ int stage_graph_cost(struct tess_call *c, const struct stage_graph *s, double sa
     return TESS_OK;
 }
 
-int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct tess_facts *f, const char *where, struct tess_weights *weights,
-                     uint64_t seed, int64_t batch, int directions)
+int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct tess_facts *f, const char *where,
+                     struct tess_weights *weights, uint64_t seed, int64_t batch, int directions)
 {
     k->weights = weights;
     TESS_TRY(tess_tokenizer_open(c, f, where, &k->tokenizer));
@@ -72,13 +73,14 @@ void stage_codec_close(struct stage_codec *k)
     tess_tokenizer_close(&k->tokenizer);
 }
 
-int stage_codec_encode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *images, struct tess_tensor *codes)
+int stage_codec_encode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *images,
+                       struct tess_tensor *codes)
 {
     return stage_graph_run(c, &k->encode, 0, 0, n, 1, images, 1, codes);
 }
 
-int stage_codec_decode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes, struct tess_tensor *real,
-                       struct tess_tensor *images)
+int stage_codec_decode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
+                       struct tess_tensor *real, struct tess_tensor *images)
 {
     const struct tess_tokenizer *t = &k->tokenizer;
     struct tess_tensor y = {.data = NULL};
@@ -185,6 +187,13 @@ int stage_put_codes(struct tess_call *c, struct tess_artefact *a, const struct t
     return status;
 }
 
+int stage_carry_over(struct tess_call *c, const struct tess_artefact *from, struct tess_artefact *to)
+{
+    struct tess_dataset how = {.size = sizeof how, .compress = 1, .labels = "image"};
+    TESS_TRY(tess_artefact_copy(c, to, "labels", from, &how));
+    return tess_artefact_copy(c, to, "names", from, NULL);
+}
+
 int stage_put_health(struct tess_call *c, struct tess_stage_run *r, const struct tess_code_health *h)
 {
     struct tess_artefact *a = tess_stage_output(r);
@@ -198,7 +207,9 @@ int stage_put_health(struct tess_call *c, struct tess_stage_run *r, const struct
     TESS_TRY(tess_artefact_put_figure(c, a, "perplexity", h->perplexity, "codes"));
     TESS_TRY(tess_artefact_put_figure(c, a, "top code's share", 100.0 * h->top_share, "%"));
     if (2 * h->used < h->codes)
-        tess_stage_note(r, "only %lld of %lld codes are used; an `ema` quantizer with a larger `revive` keeps codes alive, a smaller codebook_size wastes fewer",
+        tess_stage_note(r,
+                        "only %lld of %lld codes are used; an `ema` quantizer with a larger `revive` keeps codes alive, a smaller "
+                        "codebook_size wastes fewer",
                         (long long)h->used, (long long)h->codes);
     return TESS_OK;
 }
@@ -207,7 +218,8 @@ int stage_check_stop(struct tess_call *c, const struct tess_stage_run *r, int64_
 {
     if (!tess_stage_stopping(r))
         return TESS_OK;
-    return c->fail(c, TESS_E_STOPPED, "stopped at %s %lld of %lld; run the same command again to go on", unit, (long long)done, (long long)total);
+    return c->fail(c, TESS_E_STOPPED, "stopped at %s %lld of %lld; run the same command again to go on", unit, (long long)done,
+                   (long long)total);
 }
 
 static int64_t zoom_for(const struct tess_tensor *images)
@@ -230,7 +242,8 @@ int stage_put_pairs(struct tess_call *c, struct tess_artefact *a, const char *na
     int64_t n = originals->dim[0], across = n < 16 ? n : 16, rows = n / across;
     size_t line = tess_tensor_bytes(originals) / (size_t)n * (size_t)across;
     struct tess_tensor both, sheet = {.data = NULL};
-    TESS_TRY(stage_tensor(c, &both, TESS_U8, 4, (const int64_t[]){2 * rows * across, originals->dim[1], originals->dim[2], originals->dim[3]}));
+    TESS_TRY(
+        stage_tensor(c, &both, TESS_U8, 4, (const int64_t[]){2 * rows * across, originals->dim[1], originals->dim[2], originals->dim[3]}));
     for (int64_t i = 0; i < rows; i++) {
         char *to = (char *)both.data + 2 * (size_t)i * line;
         memcpy(to, (const char *)originals->data + (size_t)i * line, line);
@@ -244,12 +257,39 @@ int stage_put_pairs(struct tess_call *c, struct tess_artefact *a, const char *na
     return status;
 }
 
+int stage_check_images(struct tess_call *c, const struct tess_tokenizer *t, const struct tess_facts *images)
+{
+    int64_t h, w, ch;
+    TESS_TRY(tess_facts_i64(c, images, "height", &h));
+    TESS_TRY(tess_facts_i64(c, images, "width", &w));
+    TESS_TRY(tess_facts_i64(c, images, "channels", &ch));
+    if (h == t->height && w == t->width && ch == t->channels)
+        return TESS_OK;
+    return c->fail(c, TESS_E_SHAPE,
+                   "images of %lld x %lld x %lld do not fit a model trained on %lld x %lld x %lld; import them with the same size, "
+                   "crop and pad",
+                   (long long)h, (long long)w, (long long)ch, (long long)t->height, (long long)t->width, (long long)t->channels);
+}
+
+int stage_check_map(struct tess_call *c, const struct tess_tokenizer *t, const char *what, int64_t height, int64_t width, int64_t codes)
+{
+    if (height == t->latent_height && width == t->latent_width && codes == t->codebook_size)
+        return TESS_OK;
+    return c->fail(c, TESS_E_DATA,
+                   "the %s: maps are %lld x %lld of %lld codes, those of the model %lld x %lld of %lld: codes of another tokenizer; "
+                   "give the model they were encoded with",
+                   what, (long long)height, (long long)width, (long long)codes, (long long)t->latent_height, (long long)t->latent_width,
+                   (long long)t->codebook_size);
+}
+
 int stage_check_tokenizer(struct tess_call *c, const struct tess_artefact *whose, const struct tess_artefact *model)
 {
     const char *wanted;
     TESS_TRY(tess_facts_text(c, tess_artefact_facts(whose), "tokenizer", &wanted));
     if (strcmp(wanted, tess_artefact_digest(model)) == 0)
         return TESS_OK;
-    return c->fail(c, TESS_E_DATA, "%s holds codes of tokenizer %.12s..., but %s is %.12s...: codes of another tokenizer mean nothing to it; give the "
-                   "model they were encoded with", tess_artefact_path(whose), wanted, tess_artefact_path(model), tess_artefact_digest(model));
+    return c->fail(c, TESS_E_DATA,
+                   "%s holds codes of tokenizer %.12s..., but %s is %.12s...: codes of another tokenizer mean nothing to it; give the "
+                   "model they were encoded with",
+                   tess_artefact_path(whose), wanted, tess_artefact_path(model), tess_artefact_digest(model));
 }

@@ -31,13 +31,14 @@ struct stage_codec {
     struct stage_graph encode, decode;
 };
 /* Opens it from the facts of a model, over `weights`, or over a store of its own when NULL. Start from zeroed memory; close in any case. */
-int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct tess_facts *f, const char *where, struct tess_weights *weights,
-                     uint64_t seed, int64_t batch, int directions) TESS_CHECKED;
+int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct tess_facts *f, const char *where,
+                     struct tess_weights *weights, uint64_t seed, int64_t batch, int directions) TESS_CHECKED;
 void stage_codec_close(struct stage_codec *k);
 /* n images u8 (n, H, W, C) -> codes i32 (n, h, w), and back to bytes and, where `real` is not NULL, to unclamped f32. */
-int stage_codec_encode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *images, struct tess_tensor *codes) TESS_CHECKED;
-int stage_codec_decode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes, struct tess_tensor *real,
-                       struct tess_tensor *images) TESS_CHECKED;
+int stage_codec_encode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *images,
+                       struct tess_tensor *codes) TESS_CHECKED;
+int stage_codec_decode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
+                       struct tess_tensor *real, struct tess_tensor *images) TESS_CHECKED;
 
 /* Images (u8) of an artefact: in memory when they fit in a gibibyte, else read row by row. */
 struct stage_images {
@@ -62,6 +63,8 @@ int32_t stage_code_dtype(int64_t codebook_size);
 int32_t stage_bits(int64_t values); /* ceil(log2 values), at least 1 */
 /* Codes (n, h, w) as i32 into the dataset /codes at their exact width. */
 int stage_put_codes(struct tess_call *c, struct tess_artefact *a, const struct tess_tensor *codes, int64_t codebook_size) TESS_CHECKED;
+/* Labels and names of the images, from whatever holds them. */
+int stage_carry_over(struct tess_call *c, const struct tess_artefact *from, struct tess_artefact *to) TESS_CHECKED;
 /* "codes used", "entropy", "perplexity", "top share": figures; a note with the cures when fewer than half of the codes are used. */
 int stage_put_health(struct tess_call *c, struct tess_stage_run *r, const struct tess_code_health *h) TESS_CHECKED;
 /* TESS_E_STOPPED with what to do, when the user asked to stop. */
@@ -70,6 +73,12 @@ int stage_check_stop(struct tess_call *c, const struct tess_stage_run *r, int64_
 int stage_put_pairs(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *originals,
                     const struct tess_tensor *reconstructions) TESS_CHECKED;
 int stage_put_sheet(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *images) TESS_CHECKED;
+/* TESS_E_SHAPE unless images of these facts are of the size the tokenizer was trained on. */
+int stage_check_images(struct tess_call *c, const struct tess_tokenizer *t, const struct tess_facts *images) TESS_CHECKED;
+/* TESS_E_DATA unless the tokenizer's maps are height x width of so many codes, as those of `what` ("prior", "codes") are: what can be told
+ * before there are digests. */
+int stage_check_map(struct tess_call *c, const struct tess_tokenizer *t, const char *what, int64_t height, int64_t width,
+                    int64_t codes) TESS_CHECKED;
 /* TESS_E_DATA unless the digest `wanted` (a fact "tokenizer" of `whose`) is that of the artefact `model`. */
 int stage_check_tokenizer(struct tess_call *c, const struct tess_artefact *whose, const struct tess_artefact *model) TESS_CHECKED;
 

@@ -1,4 +1,4 @@
-/* stage/1 `decode`: codes back to images, with the tokenizer they were encoded with.
+/* stage/1 `decode`: codes back to images, with the tokenizer they were encoded with; labels and names come along.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/common.h"
@@ -21,16 +21,13 @@ static int describe(struct tess_call *c, const struct tess_tokenizer *t, const s
     TESS_TRY(tess_facts_i64(c, codes, "height", &h));
     TESS_TRY(tess_facts_i64(c, codes, "width", &w));
     TESS_TRY(tess_facts_i64(c, codes, "codebook_size", &k));
-    if (h != t->latent_height || w != t->latent_width || k != t->codebook_size)
-        return c->fail(c, TESS_E_DATA, "maps of %lld x %lld of %lld codes for a model of %lld x %lld of %lld: codes of another tokenizer; give the model "
-                       "they were encoded with", (long long)h, (long long)w, (long long)k, (long long)t->latent_height, (long long)t->latent_width,
-                       (long long)t->codebook_size);
+    TESS_TRY(stage_check_map(c, t, "codes", h, w, k));
     TESS_TRY(tess_facts_set_i64(c, f, "count", count));
     TESS_TRY(tess_facts_set_i64(c, f, "train_count", tess_facts_i64_or(codes, "train_count", count)));
     TESS_TRY(tess_facts_set_i64(c, f, "height", t->height));
     TESS_TRY(tess_facts_set_i64(c, f, "width", t->width));
     TESS_TRY(tess_facts_set_i64(c, f, "channels", t->channels));
-    return tess_facts_set_i64(c, f, "classes", 0);
+    return tess_facts_set_i64(c, f, "classes", tess_facts_i64_or(codes, "classes", 0));
 }
 
 static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
@@ -56,7 +53,8 @@ static int decode(struct tess_call *c, struct tess_stage_run *r, struct work *k)
     struct tess_dataset how = {.size = sizeof how, .labels = "image y x channel"};
     int64_t count;
     TESS_TRY(stage_check_tokenizer(c, codes, model));
-    TESS_TRY(stage_codec_open(c, &k->codec, tess_artefact_facts(model), tess_artefact_path(model), NULL, tess_stage_seed(r), k->s->batch, CODEC_DECODE));
+    TESS_TRY(stage_codec_open(c, &k->codec, tess_artefact_facts(model), tess_artefact_path(model), NULL, tess_stage_seed(r), k->s->batch,
+                              CODEC_DECODE));
     TESS_TRY(tess_weights_read(c, k->codec.weights, model));
     TESS_TRY(describe(c, t, tess_artefact_facts(codes), tess_artefact_describe(a)));
     TESS_TRY(tess_facts_i64(c, tess_artefact_facts(codes), "count", &count));
@@ -75,6 +73,7 @@ static int decode(struct tess_call *c, struct tess_stage_run *r, struct work *k)
         TESS_TRY(stage_keep_first(c, &k->shown, &images));
         tess_stage_progress(r, i + part.dim[0], count, "image", NULL, 0.0);
     }
+    TESS_TRY(stage_carry_over(c, codes, a));
     return stage_put_sheet(c, a, "images", &k->shown);
 }
 

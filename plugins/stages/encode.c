@@ -1,5 +1,5 @@
-/* stage/1 `encode`: every image of an artefact to its codes; the result is an archive that says which tokenizer made it. What was encoded is in
- * the checkpoint, so a kill loses at most the time since the last one.
+/* stage/1 `encode`: every image of an artefact to its codes; the result is an archive that says which tokenizer made it. What was encoded
+ * is in the checkpoint, so a kill loses at most the time since the last one.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/common.h"
@@ -65,22 +65,10 @@ static int describe(struct tess_call *c, const struct tess_tokenizer *t, const s
     return tess_facts_set_i64(c, f, "classes", tess_facts_i64_or(images, "classes", 0));
 }
 
-static int check_size(struct tess_call *c, const struct tess_tokenizer *t, const struct tess_facts *images)
-{
-    int64_t h, w, ch;
-    TESS_TRY(tess_facts_i64(c, images, "height", &h));
-    TESS_TRY(tess_facts_i64(c, images, "width", &w));
-    TESS_TRY(tess_facts_i64(c, images, "channels", &ch));
-    if (h == t->height && w == t->width && ch == t->channels)
-        return TESS_OK;
-    return c->fail(c, TESS_E_SHAPE, "images of %lld x %lld x %lld do not fit a model trained on %lld x %lld x %lld; import them with the same size, crop "
-                   "and pad", (long long)h, (long long)w, (long long)ch, (long long)t->height, (long long)t->width, (long long)t->channels);
-}
-
 static int plan_with(struct tess_call *c, const struct stage *s, struct tess_stage_plan *p, struct tess_tokenizer *t, struct stage_graph *g)
 {
     TESS_TRY(tess_tokenizer_open(c, p->in[1], "model", t));
-    TESS_TRY(check_size(c, t, p->in[0]));
+    TESS_TRY(stage_check_images(c, t, p->in[0]));
     TESS_TRY(stage_graph_open(c, g, p->seed, s->batch));
     TESS_TRY(record(c, t, g->graph));
     TESS_TRY(describe(c, t, p->in[0], p->out));
@@ -165,20 +153,6 @@ static int put_codebook(struct tess_call *c, const struct work *k, struct tess_a
     return status;
 }
 
-static int copy_labels(struct tess_call *c, const struct tess_artefact *images, struct tess_artefact *a)
-{
-    int64_t classes = tess_facts_i64_or(tess_artefact_facts(images), "classes", 0);
-    struct tess_dataset how = {.size = sizeof how, .bits = stage_bits(classes), .compress = 1, .labels = "image"};
-    struct tess_tensor labels;
-    if (!tess_artefact_has(images, "labels") || classes < 1)
-        return TESS_OK;
-    TESS_TRY(tess_artefact_shape(c, images, "labels", &labels));
-    TESS_TRY(tess_artefact_load(c, images, "labels", labels.dtype, &labels));
-    int status = tess_artefact_put(c, a, "labels", &labels, &how);
-    tess_free(labels.data);
-    return status;
-}
-
 static int put_figures(struct tess_call *c, struct tess_stage_run *r, const struct work *k)
 {
     int64_t size = k->tokenizer.codebook_size, n = tess_tensor_count(&k->codes);
@@ -203,7 +177,7 @@ static int encode(struct tess_call *c, struct tess_stage_run *r, struct work *k)
     struct tess_artefact *a = tess_stage_output(r);
     struct tess_tokenizer *t = &k->tokenizer;
     TESS_TRY(tess_tokenizer_open(c, tess_artefact_facts(model), tess_artefact_path(model), t));
-    TESS_TRY(check_size(c, t, tess_artefact_facts(images)));
+    TESS_TRY(stage_check_images(c, t, tess_artefact_facts(images)));
     TESS_TRY(stage_graph_open(c, &k->encode, tess_stage_seed(r), k->s->batch));
     k->book.weights = k->encode.weights;
     TESS_TRY(stage_graph_open(c, &k->book, tess_stage_seed(r), STAGE_ROWS));
@@ -227,7 +201,7 @@ static int encode(struct tess_call *c, struct tess_stage_run *r, struct work *k)
     TESS_TRY(tess_facts_set_text(c, tess_artefact_describe(a), "tokenizer", tess_artefact_digest(model)));
     TESS_TRY(stage_put_codes(c, a, &k->codes, t->codebook_size));
     TESS_TRY(put_codebook(c, k, a));
-    TESS_TRY(copy_labels(c, images, a));
+    TESS_TRY(stage_carry_over(c, images, a));
     return put_figures(c, r, k);
 }
 

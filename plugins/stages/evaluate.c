@@ -1,6 +1,6 @@
-/* stage/1 `evaluate`: figures of a tokenizer and a prior on images (docs/models.md, "Evaluation"). The images are those kept for validation, or
- * all where none are. MSE is the mean over all pixels and images of the squared difference, pixels in 0 .. 1 and reconstructions
- * unclamped; PSNR = -10 log10 MSE. The prior's bits per token are its bound on the same images' codes, the time stratified.
+/* stage/1 `evaluate`: figures of a tokenizer and a prior on images (docs/models.md, "Evaluation"). The images are those kept for
+ * validation, or all where none are. MSE is the mean over all pixels and images of the squared difference, pixels in 0 .. 1 and
+ * reconstructions unclamped; PSNR = -10 log10 MSE. The prior's bits per token are its bound on the same images' codes, the time stratified.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/common.h"
@@ -40,24 +40,18 @@ static int which(struct tess_call *c, const struct stage *s, const struct tess_f
     return TESS_OK;
 }
 
-static int open_graphs(struct tess_call *c, struct work *k, const struct tess_facts *images, const struct tess_facts *model, const struct tess_facts *prior)
+static int open_graphs(struct tess_call *c, struct work *k, const struct tess_facts *images, const struct tess_facts *model,
+                       const struct tess_facts *prior)
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;
-    int64_t h, w, ch;
     TESS_TRY(which(c, k->s, images, &k->first, &k->count));
     TESS_TRY(stage_codec_open(c, &k->codec, model, "model", NULL, k->seed, k->s->batch, CODEC_ENCODE | CODEC_DECODE));
-    TESS_TRY(tess_facts_i64(c, images, "height", &h));
-    TESS_TRY(tess_facts_i64(c, images, "width", &w));
-    TESS_TRY(tess_facts_i64(c, images, "channels", &ch));
-    if (h != t->height || w != t->width || ch != t->channels)
-        return c->fail(c, TESS_E_SHAPE, "images of %lld x %lld x %lld do not fit a model trained on %lld x %lld x %lld", (long long)h, (long long)w,
-                       (long long)ch, (long long)t->height, (long long)t->width, (long long)t->channels);
+    TESS_TRY(stage_check_images(c, t, images));
     if (!prior)
         return TESS_OK;
     struct tess_noise_loss loss = {0};
     TESS_TRY(tess_prior_open(c, prior, "prior", &k->prior));
-    if (k->prior.height != t->latent_height || k->prior.width != t->latent_width || k->prior.codebook_size != t->codebook_size)
-        return c->fail(c, TESS_E_DATA, "the prior is one of other codes than the model's: codes of another tokenizer");
+    TESS_TRY(stage_check_map(c, t, "prior", k->prior.height, k->prior.width, k->prior.codebook_size));
     TESS_TRY(stage_graph_open(c, &k->loss, k->seed, k->s->batch));
     TESS_TRY(tess_prior_record_loss(c, &k->prior, k->loss.graph, &loss));
     tess_output(k->loss.graph, "bound", loss.bound);
@@ -231,9 +225,10 @@ static const struct tess_port ports[] = {
 static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "figures", .plan = plan, .run = run};
 
 static const struct tess_param params[] = {
-    {.name = "limit", .help = "images at most; 0: all", .type = TESS_I64, .offset = offsetof(struct stage, limit), .lo = 0, .hi = 1e9, .def = 0},
-    {.name = "draws", .help = "times t a sequence is corrupted at for the prior's bound", .type = TESS_I64, .offset = offsetof(struct stage, draws),
-     .lo = 1, .hi = 10000, .def = 2},
+    {.name = "limit", .help = "images at most; 0: all", .type = TESS_I64, .offset = offsetof(struct stage, limit), .lo = 0, .hi = 1e9,
+     .def = 0},
+    {.name = "draws", .help = "times t a sequence is corrupted at for the prior's bound", .type = TESS_I64,
+     .offset = offsetof(struct stage, draws), .lo = 1, .hi = 10000, .def = 2},
     STAGE_BATCH_PARAM(struct stage, batch),
     {.name = NULL}};
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* Images cut and scaled; see geometry.h. SPDX-License-Identifier: MIT */
 #include "plugins/stages/geometry.h"
 
 #include <math.h>
@@ -40,7 +40,8 @@ void geometry_resize(const uint8_t *from, int64_t ih, int64_t iw, int64_t c, uin
 
 void geometry_place(const uint8_t *from, int64_t ih, int64_t iw, int64_t c, int64_t fill, uint8_t *to, int64_t h, int64_t w)
 {
-    int64_t from_y = ih > h ? (ih - h) / 2 : 0, from_x = iw > w ? (iw - w) / 2 : 0, to_y = h > ih ? (h - ih) / 2 : 0, to_x = w > iw ? (w - iw) / 2 : 0;
+    int64_t from_y = ih > h ? (ih - h) / 2 : 0, from_x = iw > w ? (iw - w) / 2 : 0, to_y = h > ih ? (h - ih) / 2 : 0,
+            to_x = w > iw ? (w - iw) / 2 : 0;
     int64_t rows = ih < h ? ih : h, columns = iw < w ? iw : w;
     memset(to, (int)fill, (size_t)(h * w * c));
     for (int64_t y = 0; y < rows; y++)
@@ -51,7 +52,8 @@ void geometry_channels(const uint8_t *from, int64_t pixels, int64_t c, uint8_t *
 {
     for (int64_t i = 0; i < pixels; i++)
         for (int64_t k = 0; k < wanted; k++)
-            to[i * wanted + k] = c == wanted ? from[i * c + k]
-                                 : c == 1    ? from[i]
-                                             : byte_of(0.299 * (double)from[i * c] + 0.587 * (double)from[i * c + 1] + 0.114 * (double)from[i * c + 2]);
+            to[i * wanted + k] =
+                c == wanted ? from[i * c + k]
+                : c == 1    ? from[i]
+                            : byte_of(0.299 * (double)from[i * c] + 0.587 * (double)from[i * c + 1] + 0.114 * (double)from[i * c + 2]);
 }

@@ -7,8 +7,8 @@
 /* to (h, w, c) <- from (ih, iw, c): bilinear with a filter widened to the reduction (antialiased), each axis by itself, horizontal first,
  * rounded to bytes after each. The identity at equal size. `row` has room for w * ih * c bytes. */
 void geometry_resize(const uint8_t *from, int64_t ih, int64_t iw, int64_t c, uint8_t *row, uint8_t *to, int64_t h, int64_t w);
-/* to (h, w, c) is the centre of from where from is larger, and from centred on `fill` where it is smaller; an odd rest goes to the right and
- * the bottom. */
+/* to (h, w, c) is the centre of from where from is larger, and from centred on `fill` where it is smaller; an odd rest goes to the right
+ * and the bottom. */
 void geometry_place(const uint8_t *from, int64_t ih, int64_t iw, int64_t c, int64_t fill, uint8_t *to, int64_t h, int64_t w);
 /* Grey (ITU-R BT.601 luma) from three channels, or three equal ones from one. */
 void geometry_channels(const uint8_t *from, int64_t pixels, int64_t c, uint8_t *to, int64_t wanted);

@@ -15,7 +15,8 @@ struct stage {
     int32_t shuffle;
 };
 
-enum { GROUP = 256 }; /* images read and written at a time */
+/* Images read and written at a time: at most so many, and so many bytes. */
+enum { GROUP = 256, GROUP_BYTES = 64 << 20 };
 
 struct work {
     const struct stage *s;
@@ -57,13 +58,16 @@ static int measure(struct tess_call *c, struct work *k)
 {
     const struct stage *s = k->s;
     int64_t h, w, ch;
+    const double most = 1125899906842624.0; /* 2^50 bytes: what comes of a hostile header must not overflow */
     k->source = tess_instance_ops(s->source, "source/1");
     k->self = tess_instance_self(s->source);
     k->count = k->source->count(k->self);
     if (s->limit && s->limit < k->count)
         k->count = s->limit;
+    if (k->count < 1)
+        return c->fail(c, TESS_E_DATA, "import: the source `%s` has no images; check its paths", tess_instance_name(s->source));
     k->source->shape(k->self, &h, &w, &ch);
-    if (!h || !w) { /* they differ: the first one says what all must become */
+    if (!h || !w || !ch) { /* they differ: the first one says what all must become */
         TESS_TRY(k->source->read(k->self, c, 0, &k->image));
         h = k->image.height;
         w = k->image.width;
@@ -73,7 +77,13 @@ static int measure(struct tess_call *c, struct work *k)
     k->height = z.padded[0];
     k->width = z.padded[1];
     k->channels = s->channels ? s->channels : ch;
+    if ((double)k->count * (double)k->height * (double)k->width * (double)k->channels > most)
+        return c->fail(c, TESS_E_SHAPE, "import: %lld images of %lld x %lld x %lld are more than 2^50 bytes; check the source, `size` and `pad`",
+                       (long long)k->count, (long long)k->height, (long long)k->width, (long long)k->channels);
     k->classes = k->source->labels(k->self);
+    if (k->classes > 65536)
+        return c->fail(c, TESS_E_DATA, "import: the source `%s` has %lld classes; 65536 are possible", tess_instance_name(s->source),
+                       (long long)k->classes);
     k->train = (int64_t)floor((double)k->count * s->split + 0.5);
     k->train = k->train < 1 ? 1 : k->train;
     return TESS_OK;
@@ -95,8 +105,10 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     int status = measure(c, &k);
     if (status == TESS_OK)
         status = describe(c, &k, p->out);
-    p->steps = k.count;
-    p->cost.total_bytes = k.count * k.height * k.width * k.channels;
+    if (status == TESS_OK) {
+        p->steps = k.count;
+        p->cost.total_bytes = k.count * k.height * k.width * k.channels;
+    }
     tess_image_free(&k.image);
     return status;
 }
@@ -136,6 +148,9 @@ static int transform(struct tess_call *c, struct work *k, uint8_t *to)
         return c->fail(c, TESS_E_SHAPE, "image %s is %lld x %lld and comes out as %lld x %lld, others as %lld x %lld; set `size` and `crop` to make all equal",
                        im->name, (long long)im->height, (long long)im->width, (long long)z.padded[0], (long long)z.padded[1], (long long)k->height,
                        (long long)k->width);
+    if (!k->s->channels && ch != k->channels)
+        return c->fail(c, TESS_E_SHAPE, "image %s has %lld channels, others have %lld; set `channels` to make all equal", im->name,
+                       (long long)ch, (long long)k->channels);
     tallest = z.scaled[0] > tallest ? z.scaled[0] : tallest;
     widest = z.scaled[1] > widest ? z.scaled[1] : widest;
     TESS_TRY(have_room(c, k, (size_t)(tallest * widest * ch)));
@@ -185,7 +200,9 @@ static int import(struct tess_call *c, struct tess_stage_run *r, struct work *k)
     struct tess_dataset how = {.size = sizeof how, .labels = "image y x channel"};
     TESS_TRY(measure(c, k));
     TESS_TRY(describe(c, k, tess_artefact_describe(a)));
-    TESS_TRY(stage_tensor(c, &k->images, TESS_U8, 4, (const int64_t[]){GROUP, k->height, k->width, k->channels}));
+    int64_t row = k->height * k->width * k->channels, most = row > GROUP_BYTES / GROUP ? GROUP_BYTES / row : GROUP;
+    most = most < 1 ? 1 : most;
+    TESS_TRY(stage_tensor(c, &k->images, TESS_U8, 4, (const int64_t[]){most, k->height, k->width, k->channels}));
     if (k->classes)
         TESS_TRY(stage_tensor(c, &k->label, TESS_U16, 1, &k->count));
     if (k->source->names(k->self))
@@ -194,10 +211,10 @@ static int import(struct tess_call *c, struct tess_stage_run *r, struct work *k)
     whole.dim[0] = k->count;
     TESS_TRY(tess_artefact_begin(c, a, "images", &whole, &how));
     for (int64_t i = 0; i < k->count; i += group.dim[0]) {
-        group.dim[0] = k->count - i < GROUP ? k->count - i : GROUP;
+        group.dim[0] = k->count - i < most ? k->count - i : most;
         TESS_TRY(stage_check_stop(c, r, i, k->count, "image"));
         for (int64_t j = 0; j < group.dim[0]; j++)
-            TESS_TRY(read_one(c, k, i + j, (uint8_t *)group.data + j * k->height * k->width * k->channels));
+            TESS_TRY(read_one(c, k, i + j, (uint8_t *)group.data + j * row));
         TESS_TRY(tess_artefact_append(c, a, "images", &group));
         if (i == 0) {
             struct tess_tensor some = group;
@@ -258,6 +275,8 @@ static int open_import(void *self, struct tess_call *c)
     if (s->crop && s->size && s->crop > s->size)
         return c->fail(c, TESS_E_VALUE, "import: a crop of %lld from images scaled to %lld; set `crop` to at most `size`", (long long)s->crop,
                        (long long)s->size);
+    if (s->split <= 0.0)
+        return c->fail(c, TESS_E_VALUE, "import: split is 0 and leaves nothing to train on; set it above 0, to 1 for all images");
     return TESS_OK;
 }
 

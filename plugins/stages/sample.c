@@ -1,6 +1,6 @@
-/* stage/1 `sample`: new codes from a prior, and images of them where the tokenizer is given (docs/models.md, "Absorbing diffusion", sampling).
- * Reverse step s of S goes from fraction s / S of the time to (s - 1) / S. Draws are keyed by step and by the sample's own number, so
- * sample i is the same whatever the count and the batch.
+/* stage/1 `sample`: new codes from a prior, and images of them where the tokenizer is given (docs/models.md, "Absorbing diffusion",
+ * sampling). Reverse step s of S goes from fraction s / S of the time to (s - 1) / S. Draws are keyed by step and by the sample's own
+ * number, so sample i is the same whatever the count and the batch.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/common.h"
@@ -43,15 +43,6 @@ static int describe(struct tess_call *c, const struct stage *s, const struct tes
     return tokenizer ? tess_facts_set_text(c, f, "tokenizer", tokenizer) : TESS_OK;
 }
 
-static int check_map(struct tess_call *c, const struct tess_prior *p, const struct tess_tokenizer *t)
-{
-    if (p->height == t->latent_height && p->width == t->latent_width && p->codebook_size == t->codebook_size)
-        return TESS_OK;
-    return c->fail(c, TESS_E_DATA, "the prior makes maps of %lld x %lld of %lld codes, the model takes %lld x %lld of %lld: codes of another tokenizer; "
-                   "give the model the prior's codes were encoded with", (long long)p->height, (long long)p->width, (long long)p->codebook_size,
-                   (long long)t->latent_height, (long long)t->latent_width, (long long)t->codebook_size);
-}
-
 /* Graphs from facts alone, for a plan and for a run. */
 static int open_graphs(struct tess_call *c, const struct stage *s, uint64_t seed, const struct tess_facts *prior, const char *where,
                        const struct tess_facts *model, struct tess_prior *p, struct stage_graph *denoise, struct stage_codec *codec)
@@ -63,7 +54,7 @@ static int open_graphs(struct tess_call *c, const struct stage *s, uint64_t seed
     if (!model)
         return TESS_OK;
     TESS_TRY(stage_codec_open(c, codec, model, "model", NULL, seed, s->batch, CODEC_DECODE));
-    return check_map(c, p, &codec->tokenizer);
+    return stage_check_map(c, &codec->tokenizer, "prior", p->height, p->width, p->codebook_size);
 }
 
 static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
@@ -153,8 +144,8 @@ static int sample(struct tess_call *c, struct work *k)
     struct tess_artefact *a = tess_stage_output(k->run);
     if (model)
         TESS_TRY(stage_check_tokenizer(c, prior, model));
-    TESS_TRY(open_graphs(c, k->s, k->seed, tess_artefact_facts(prior), tess_artefact_path(prior), model ? tess_artefact_facts(model) : NULL, &k->prior,
-                         &k->denoise, &k->codec));
+    TESS_TRY(open_graphs(c, k->s, k->seed, tess_artefact_facts(prior), tess_artefact_path(prior), model ? tess_artefact_facts(model) : NULL,
+                         &k->prior, &k->denoise, &k->codec));
     TESS_TRY(tess_weights_read(c, k->denoise.weights, prior));
     if (model)
         TESS_TRY(tess_weights_read(c, k->codec.weights, model));
@@ -193,8 +184,8 @@ static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .out
 
 static const struct tess_param params[] = {
     {.name = "count", .help = "samples", .type = TESS_I64, .offset = offsetof(struct stage, count), .lo = 1, .hi = 1e7, .def = 64},
-    {.name = "steps", .help = "reverse steps; 0: as many as the noise has", .type = TESS_I64, .offset = offsetof(struct stage, steps), .lo = 0,
-     .hi = 1e6, .def = 0},
+    {.name = "steps", .help = "reverse steps; 0: as many as the noise has", .type = TESS_I64, .offset = offsetof(struct stage, steps),
+     .lo = 0, .hi = 1e6, .def = 0},
     {.name = "temperature", .help = "logits are divided by it; below 1 likelier codes are favoured", .type = TESS_F64,
      .offset = offsetof(struct stage, temperature), .lo = 1e-6, .hi = 100, .def = 1},
     STAGE_BATCH_PARAM(struct stage, batch),

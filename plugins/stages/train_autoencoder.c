@@ -1,5 +1,5 @@
-/* stage/1 `train-autoencoder`: encoder, quantizer and decoder trained together on images (docs/models.md, "The autoencoder's loss"). Knows its
- * parts by kind alone.
+/* stage/1 `train-autoencoder`: encoder, quantizer and decoder trained together on images (docs/models.md, "The autoencoder's loss"). Knows
+ * its parts by kind alone.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/common.h"
@@ -29,7 +29,8 @@ static const struct tess_quantizer_1 *quantizer_of(const struct stage *s)
     return tess_instance_ops(s->quantizer, "quantizer/1");
 }
 
-static int record(struct tess_call *c, const struct stage *s, struct tess_graph *g, const int64_t image[3], struct tess_tensor *latent_shape)
+static int record(struct tess_call *c, const struct stage *s, struct tess_graph *g, const int64_t image[3],
+                  struct tess_tensor *latent_shape)
 {
     const struct tess_encoder_1 *encoder = tess_instance_ops(s->encoder, "encoder/1");
     const struct tess_decoder_1 *decoder = tess_instance_ops(s->decoder, "decoder/1");
@@ -77,7 +78,8 @@ static int image_size(struct tess_call *c, const struct tess_facts *f, int64_t i
     return tess_facts_i64(c, f, "channels", &image[2]);
 }
 
-static int describe(struct tess_call *c, const struct stage *s, const int64_t image[3], const struct tess_tensor *latent, struct tess_facts *f)
+static int describe(struct tess_call *c, const struct stage *s, const int64_t image[3], const struct tess_tensor *latent,
+                    struct tess_facts *f)
 {
     const struct tess_quantizer_1 *quantizer = quantizer_of(s);
     void *q = tess_instance_self(s->quantizer);
@@ -171,7 +173,8 @@ static int draw(struct tess_call *c, struct tess_artefact *a, const struct work 
     TESS_TRY(stage_codec_open(c, &p->codec, tess_artefact_describe(a), "tokenizer", k->weights, k->seed, n, CODEC_ENCODE | CODEC_DECODE));
     TESS_TRY(stage_tensor(c, &p->images, TESS_U8, 4, size));
     TESS_TRY(stage_tensor(c, &p->bytes, TESS_U8, 4, size));
-    TESS_TRY(stage_tensor(c, &p->codes, TESS_I32, 3, (const int64_t[]){n, p->codec.tokenizer.latent_height, p->codec.tokenizer.latent_width}));
+    const int64_t map[3] = {n, p->codec.tokenizer.latent_height, p->codec.tokenizer.latent_width};
+    TESS_TRY(stage_tensor(c, &p->codes, TESS_I32, 3, map));
     for (int64_t i = 0; i < n; i++)
         TESS_TRY(stage_images_get(c, &k->images, first + i, (uint8_t *)p->images.data + (size_t)i * k->images.row));
     TESS_TRY(stage_codec_encode(c, &p->codec, n, &p->images, &p->codes));
@@ -232,14 +235,14 @@ static const struct tess_port ports[] = {{.name = "images", .kind = "images", .h
 static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = plan, .run = run};
 
 static const struct tess_param params[] = {
-    {.name = "encoder", .help = "image to latent", .type = TESS_COMPONENT, .flags = TESS_REQUIRED, .offset = offsetof(struct stage, encoder),
-     .text = "encoder/1"},
-    {.name = "decoder", .help = "latent to image; what is not said is taken from the encoder", .type = TESS_COMPONENT, .flags = TESS_REQUIRED,
-     .offset = offsetof(struct stage, decoder), .text = "decoder/1 like encoder"},
+    {.name = "encoder", .help = "image to latent", .type = TESS_COMPONENT, .flags = TESS_REQUIRED,
+     .offset = offsetof(struct stage, encoder), .text = "encoder/1"},
+    {.name = "decoder", .help = "latent to image; what is not said is taken from the encoder", .type = TESS_COMPONENT,
+     .flags = TESS_REQUIRED, .offset = offsetof(struct stage, decoder), .text = "decoder/1 like encoder"},
     {.name = "quantizer", .help = "latent to codes and back", .type = TESS_COMPONENT, .flags = TESS_REQUIRED,
      .offset = offsetof(struct stage, quantizer), .text = "quantizer/1"},
-    {.name = "reconstruction", .help = "mean absolute (l1, as published) or mean squared (l2) difference of pixels in 0 .. 1", .type = TESS_ENUM,
-     .offset = offsetof(struct stage, reconstruction), .text = "l1|l2"},
+    {.name = "reconstruction", .help = "mean absolute (l1, as published) or mean squared (l2) difference of pixels in 0 .. 1",
+     .type = TESS_ENUM, .offset = offsetof(struct stage, reconstruction), .text = "l1|l2"},
     TESS_TRAINING_PARAMS(struct stage, training, 1000, 64, 1e-3),
     {.name = NULL}};
 

@@ -83,7 +83,8 @@ static int fill(void *user, struct tess_call *c, int64_t step, int64_t first, in
     float *t = in[2].data;
     for (int64_t i = 0; i < rows; i++, x0 += k->tokens, xt += k->tokens) {
         int64_t at = tess_training_sample(k->seed, k->train_count, step * k->s->training.batch + first + i);
-        struct tess_stream s = {.seed = k->seed, .purpose = tess_purpose("prior.time"), .step = (uint32_t)step, .sample = (uint32_t)(first + i)};
+        struct tess_stream s = {
+            .seed = k->seed, .purpose = tess_purpose("prior.time"), .step = (uint32_t)step, .sample = (uint32_t)(first + i)};
         int64_t time = 1 + tess_random_below(&s, 0, steps);
         memcpy(x0, (const int32_t *)k->codes.data + at * k->tokens, (size_t)k->tokens * sizeof *x0);
         s.purpose = tess_purpose("prior.corrupt");
@@ -126,8 +127,8 @@ static const struct tess_port ports[] = {{.name = "codes", .kind = "codes", .hel
 static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "prior", .plan = plan, .run = run};
 
 static const struct tess_param params[] = {
-    {.name = "noise", .help = "how codes are corrupted", .type = TESS_COMPONENT, .flags = TESS_REQUIRED, .offset = offsetof(struct stage, noise),
-     .text = "noise/1"},
+    {.name = "noise", .help = "how codes are corrupted", .type = TESS_COMPONENT, .flags = TESS_REQUIRED,
+     .offset = offsetof(struct stage, noise), .text = "noise/1"},
     {.name = "denoiser", .help = "the network that undoes it", .type = TESS_COMPONENT, .flags = TESS_REQUIRED,
      .offset = offsetof(struct stage, denoiser), .text = "denoiser/1"},
     TESS_TRAINING_PARAMS(struct stage, training, 1500, 64, 1e-3),

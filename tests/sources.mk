@@ -1,0 +1,12 @@
+# Import, from a source of the tests' own. The path makes libtool build a shared object; nothing is installed there.
+check_PROGRAMS += tests/test_sources
+tests_test_sources_SOURCES = tests/test_sources.c
+tests_test_sources_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS) -DSOURCE_PLUGINS=\"$(abs_builddir)/tests/sources/.libs\"
+tests_test_sources_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_sources_LDADD = $(TEST_LIBS)
+EXTRA_tests_test_sources_DEPENDENCIES = tests/sources/ragged_source.la
+
+check_LTLIBRARIES += tests/sources/ragged_source.la
+tests_sources_ragged_source_la_SOURCES = tests/ragged_source.c
+tests_sources_ragged_source_la_LDFLAGS = $(PLUGIN_LDFLAGS) -rpath /nowhere
+tests_sources_ragged_source_la_LIBADD = $(PLUGIN_LIBS)

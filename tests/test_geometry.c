@@ -1,0 +1,138 @@
+/* Cutting and scaling images: against the definition of the filter worked out by hand, and by symmetries every resize has.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/stages/geometry.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROOM = 64 * 64 * 3 };
+static uint8_t image[ROOM], row[ROOM], out[ROOM], other[ROOM], again[ROOM];
+
+static void draw(uint8_t *to, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] = (uint8_t)((uint64_t)i * 2654435761u >> 11);
+}
+
+static void resize(const uint8_t *from, int64_t ih, int64_t iw, int64_t c, uint8_t *to, int64_t h, int64_t w)
+{
+    memset(row, 0xee, sizeof row);
+    geometry_resize(from, ih, iw, c, row, to, h, w);
+}
+
+static void mirror(const uint8_t *from, int64_t h, int64_t w, int64_t c, uint8_t *to)
+{
+    for (int64_t y = 0; y < h; y++)
+        for (int64_t x = 0; x < w; x++)
+            memcpy(to + (y * w + w - 1 - x) * c, from + (y * w + x) * c, (size_t)c);
+}
+
+static void expect(const uint8_t *got, const uint8_t *want, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        ck_assert_msg(got[i] == want[i], "byte %lld is %d, not %d", (long long)i, got[i], want[i]);
+}
+
+static const int64_t sizes[][4] = {{7, 5, 7, 5}, {28, 28, 14, 14}, {9, 12, 4, 5},   {5, 7, 16, 9},
+                                   {1, 1, 8, 8}, {20, 3, 1, 1},    {13, 13, 12, 14}};
+enum { SIZES = sizeof sizes / sizeof *sizes };
+
+START_TEST(keeps_what_every_resize_keeps)
+{
+    int64_t ih = sizes[_i][0], iw = sizes[_i][1], h = sizes[_i][2], w = sizes[_i][3], n = h * w * 3;
+    draw(image, ih * iw * 3);
+    resize(image, ih, iw, 3, out, h, w);
+    if (ih == h && iw == w)
+        expect(out, image, n);
+    mirror(image, ih, iw, 3, other);
+    resize(other, ih, iw, 3, again, h, w); /* mirrored in, mirrored out */
+    mirror(out, h, w, 3, other);
+    expect(again, other, n);
+    for (int64_t k = 0; k < 3; k++) { /* channels do not mix */
+        for (int64_t i = 0; i < ih * iw; i++)
+            other[i] = image[3 * i + k];
+        resize(other, ih, iw, 1, again, h, w);
+        for (int64_t i = 0; i < h * w; i++)
+            ck_assert_int_eq(again[i], out[3 * i + k]);
+    }
+    memset(image, 77, (size_t)(ih * iw * 3)); /* a constant stays one, up to the borders */
+    resize(image, ih, iw, 3, out, h, w);
+    memset(other, 77, (size_t)n);
+    expect(out, other, n);
+}
+END_TEST
+
+START_TEST(halving_weighs_1_3_3_1)
+{
+    const uint8_t from[8] = {10, 20, 50, 90, 200, 130, 60, 0};
+    /* weights 1 3 3 1 over 8; at the borders 3 3 1 and 1 3 3 over 7 */
+    const uint8_t want[4] = {(30 + 60 + 50) / 7, (20 + 150 + 270 + 200 + 4) / 8, (90 + 600 + 390 + 60 + 4) / 8, (130 + 180 + 0 + 3) / 7};
+    resize(from, 1, 8, 1, out, 1, 4);
+    expect(out, want, 4);
+    resize(from, 8, 1, 1, out, 4, 1);
+    expect(out, want, 4);
+}
+END_TEST
+
+START_TEST(doubling_interpolates)
+{
+    const uint8_t from[3] = {0, 100, 200}, want[6] = {0, 25, 75, 125, 175, 200};
+    resize(from, 1, 3, 1, out, 1, 6);
+    expect(out, want, 6);
+}
+END_TEST
+
+START_TEST(places_in_the_centre)
+{
+    static const uint8_t three[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    static const uint8_t padded[25] = {7, 7, 7, 7, 7, 7, 1, 2, 3, 7, 7, 4, 5, 6, 7, 7, 7, 8, 9, 7, 7, 7, 7, 7, 7};
+    static const uint8_t odd[16] = {1, 2, 3, 7, 4, 5, 6, 7, 7, 8, 9, 7, 7, 7, 7, 7}; /* the rest to the right and the bottom */
+    static const uint8_t mixed[5] = {7, 4, 5, 6, 7};                                 /* cut in one direction, padded in the other */
+    geometry_place(three, 3, 3, 1, 7, out, 5, 5);
+    expect(out, padded, 25);
+    geometry_place(three, 3, 3, 1, 7, out, 4, 4);
+    expect(out, odd, 16);
+    geometry_place(three, 3, 3, 1, 7, out, 1, 5);
+    expect(out, mixed, 5);
+    geometry_place(padded, 5, 5, 1, 0, out, 3, 3);
+    expect(out, three, 9);
+    geometry_place(odd, 4, 4, 1, 0, out, 3, 3);
+    expect(out, three, 9);
+    draw(image, 6 * 8 * 3);
+    geometry_place(image, 6, 8, 3, 0, out, 4, 2);
+    for (int64_t y = 0; y < 4; y++)
+        expect(out + y * 6, image + ((y + 1) * 8 + 3) * 3, 6);
+}
+END_TEST
+
+START_TEST(changes_channels)
+{
+    static const uint8_t colour[12] = {255, 255, 255, 255, 0, 0, 0, 255, 0, 0, 0, 255}, grey[4] = {255, 76, 150, 29}, two[2] = {5, 9};
+    static const uint8_t threes[6] = {5, 5, 5, 9, 9, 9};
+    geometry_channels(colour, 4, 3, out, 1);
+    expect(out, grey, 4);
+    geometry_channels(two, 2, 1, out, 3);
+    expect(out, threes, 6);
+    geometry_channels(colour, 4, 3, out, 3);
+    expect(out, colour, 12);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("geometry");
+    TCase *t = tcase_create("geometry");
+    tcase_add_loop_test(t, keeps_what_every_resize_keeps, 0, SIZES);
+    tcase_add_test(t, halving_weighs_1_3_3_1);
+    tcase_add_test(t, doubling_interpolates);
+    tcase_add_test(t, places_in_the_centre);
+    tcase_add_test(t, changes_channels);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,582 @@
+/* The stages at work: small pipelines over made-up images, run whole. What is checked are their promises: bytes come through an import as
+ * they are, results do not depend on threads, batches or interruptions, a sample does not know how many there are, figures are those of
+ * their definitions, and what does not belong together is refused.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/base/memory.h"
+#include "core/base/log.h"
+#include "core/flow/pipeline.h"
+#include "core/store/store.h"
+
+#include <check.h>
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <tessera/tessera.h>
+#include <unistd.h>
+
+enum { COUNT = 44, H = 8, W = 12, TRAIN = 33, CODES = 12, WIDTH = 6 };
+
+static const char small[] =
+    "tessera: 1\n"
+    "name: small\n"
+    "seed: 3\n"
+    "stages:\n"
+    "  images: {use: import, source: {use: idx, images: images, labels: labels}, split: 0.75}\n"
+    "  tokenizer:\n"
+    "    use: train-autoencoder\n"
+    "    in: {images: images}\n"
+    "    steps: 12\n"
+    "    batch: 12\n"
+    "    encoder: {use: conv, channels: 32, channel_mult: [1, 1], attn_resolutions: [4]}\n"
+    "    decoder: {use: conv}\n"
+    "    quantizer: {use: ema, codebook_size: 12, code_dim: 6}\n"
+    "  codes: {use: encode, in: {images: images, model: tokenizer}}\n"
+    "  prior:\n"
+    "    use: train-prior\n"
+    "    in: {codes: codes}\n"
+    "    steps: 9\n"
+    "    batch: 10\n"
+    "    noise: {use: absorbing, steps: 10}\n"
+    "    denoiser: {use: transformer, embed_dim: 32, layers: 1, heads: 2}\n"
+    "  samples: {use: sample, in: {prior: prior, model: tokenizer}, count: 5}\n"
+    "  decoded: {use: decode, in: {codes: codes, model: tokenizer}}\n"
+    "  figures: {use: evaluate, in: {images: images, model: tokenizer, prior: prior}}\n";
+
+static char folder[] = "/tmp/tessera-stages-XXXXXX";
+static char message[2048];
+static struct tessi_call call; /* of what reads results */
+#define C (&call.call)
+
+/* ---- a folder with images, and runs in it -------------------------------------------------------------------------- */
+
+static uint8_t pixel(int64_t i, int64_t at)
+{
+    int64_t y = at / W, x = at % W, shade = (i % 4 + 1) * 50;
+    return (uint8_t)(at < 2 ? i >> 8 * at : (x + i) / 4 % 2 == y / 4 % 2 ? shade : (i * 37 + at * 11) % 40); /* no two images alike */
+}
+
+static uint8_t label(int64_t i)
+{
+    return (uint8_t)(i * 7 % 5);
+}
+
+static void write_idx(const char *path, int dims, const int64_t *dim, const uint8_t *content, int64_t bytes)
+{
+    FILE *f = fopen(path, "wb");
+    ck_assert_ptr_nonnull(f);
+    fwrite((const char[]){0, 0, 8, (char)dims}, 1, 4, f);
+    for (int i = 0; i < dims; i++)
+        fwrite((const char[]){(char)(dim[i] >> 24), (char)(dim[i] >> 16), (char)(dim[i] >> 8), (char)dim[i]}, 1, 4, f);
+    fwrite(content, 1, (size_t)bytes, f);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+static void make_data(int64_t n)
+{
+    uint8_t *all = malloc((size_t)(n * H * W));
+    for (int64_t i = 0; i < n * H * W; i++)
+        all[i] = pixel(i / (H * W), i % (H * W));
+    write_idx("images", 3, (const int64_t[]){n, H, W}, all, n * H * W);
+    for (int64_t i = 0; i < n; i++)
+        all[i] = label(i);
+    write_idx("labels", 1, &n, all, n);
+    free(all);
+}
+
+static void write_pipeline(const char *name, const char *text)
+{
+    FILE *f = fopen(name, "w");
+    ck_assert_ptr_nonnull(f);
+    fputs(text, f);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+static void setup(void)
+{
+    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(chdir(folder), 0);
+    unsetenv("TESSERA_PLUGIN_PATH");
+    tessi_call_init(&call, NULL);
+    make_data(COUNT);
+    write_pipeline("small.yaml", small);
+}
+
+static void teardown(void)
+{
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    ck_assert_int_eq(chdir("/"), 0);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert_int_eq(tessi_memory_in_use(), 0);
+}
+
+struct attempt {
+    const char *path, *workdir, *until;
+    const char *override[12];
+    int threads, plan_only;
+};
+
+static int attempt(const struct attempt *a)
+{
+    struct tessi_call own;
+    struct tessi_runtime *runtime = NULL;
+    struct tessi_pipeline *p = NULL;
+    struct tessi_pipeline_options o = {
+        .path = a->path ? a->path : "small.yaml", .workdir = a->workdir, .until = a->until, .override = a->override};
+    while (a->override[o.overrides])
+        o.overrides++;
+    tessi_call_init(&own, NULL);
+    int status = tessi_runtime_new(&own.call, &(struct tessi_runtime_options){.threads = a->threads ? a->threads : 2}, &runtime);
+    if (status == TESS_OK)
+        status = tessi_pipeline_open(&own.call, runtime, &o, &p);
+    if (status == TESS_OK && !a->plan_only)
+        status = tessi_pipeline_run(&own.call, p);
+    snprintf(message, sizeof message, "%s", tessi_call_message(&own.call));
+    tessi_pipeline_free(p);
+    tessi_runtime_free(runtime);
+    return status;
+}
+#define ATTEMPT(...) attempt(&(struct attempt){__VA_ARGS__})
+
+static void works(int status)
+{
+    ck_assert_msg(status == TESS_OK, "status %d: %s", status, message);
+}
+
+static void refused(int status, int code, const char *words)
+{
+    ck_assert_msg(status == code && strstr(message, words), "wanted %d: %s\nfound  %d: %s", code, words, status, message);
+}
+
+/* ---- results ------------------------------------------------------------------------------------------------------- */
+
+static struct tess_artefact *result(const char *workdir, const char *stage)
+{
+    struct tess_artefact *a;
+    char path[256];
+    snprintf(path, sizeof path, "%s/runs/small/%s.h5", workdir, stage);
+    ck_assert_msg(tessi_artefact_open(C, path, &a) == TESS_OK, "%s", tessi_call_message(C));
+    return a;
+}
+
+static struct tess_tensor load(const struct tess_artefact *a, const char *name, int32_t dtype)
+{
+    struct tess_tensor t;
+    ck_assert_msg(tess_artefact_load(C, a, name, dtype, &t) == TESS_OK, "%s", tessi_call_message(C));
+    return t;
+}
+
+static double figure(const struct tess_artefact *a, const char *name)
+{
+    double value;
+    const char *unit, *found;
+    for (int64_t i = 0; (found = tessi_artefact_figure_at(a, i, &value, &unit)) != NULL; i++)
+        if (strcmp(found, name) == 0)
+            return value;
+    ck_abort_msg("no figure `%s`", name);
+}
+
+static int64_t fact(const struct tess_artefact *a, const char *name)
+{
+    return tess_facts_i64_or(tess_artefact_facts(a), name, INT64_MIN);
+}
+
+static const char *const all_stages[] = {"images", "tokenizer", "codes", "prior", "samples", "decoded", "figures"};
+enum { STAGES = sizeof all_stages / sizeof *all_stages };
+
+static void same_content(const char *one, const char *two, int stages)
+{
+    for (int i = 0; i < stages; i++) {
+        struct tess_artefact *a = result(one, all_stages[i]), *b = result(two, all_stages[i]);
+        ck_assert_msg(strcmp(tess_artefact_digest(a), tess_artefact_digest(b)) == 0, "%s differs", all_stages[i]);
+        tessi_artefact_close(a);
+        tessi_artefact_close(b);
+    }
+}
+
+/* ---- import -------------------------------------------------------------------------------------------------------- */
+
+START_TEST(import_keeps_every_byte)
+{
+    works(ATTEMPT(.workdir = ".", .until = "images"));
+    struct tess_artefact *a = result(".", "images");
+    struct tess_tensor images = load(a, "images", TESS_U8), labels = load(a, "labels", TESS_I32);
+    ck_assert(images.rank == 4 && images.dim[0] == COUNT && images.dim[1] == H && images.dim[2] == W && images.dim[3] == 1);
+    for (int64_t i = 0; i < COUNT * H * W; i++)
+        ck_assert_int_eq(((const uint8_t *)images.data)[i], pixel(i / (H * W), i % (H * W)));
+    for (int64_t i = 0; i < COUNT; i++)
+        ck_assert_int_eq(((const int32_t *)labels.data)[i], label(i));
+    ck_assert(fact(a, "count") == COUNT && fact(a, "train_count") == TRAIN && fact(a, "classes") == 5);
+    ck_assert(fact(a, "height") == H && fact(a, "width") == W && fact(a, "channels") == 1);
+    tess_free(images.data);
+    tess_free(labels.data);
+    tessi_artefact_close(a);
+}
+END_TEST
+
+/* Shuffled: the same images with their labels, each once, in an order that the seed decides. */
+START_TEST(import_shuffles_images_with_their_labels)
+{
+    int seen[COUNT] = {0}, moved = 0;
+    works(ATTEMPT(.workdir = ".", .until = "images", .override = {"images.shuffle=true"}));
+    struct tess_artefact *a = result(".", "images");
+    struct tess_tensor images = load(a, "images", TESS_U8), labels = load(a, "labels", TESS_I32);
+    for (int64_t i = 0; i < COUNT; i++) {
+        const uint8_t *im = (const uint8_t *)images.data + i * H * W;
+        int64_t k = 0, at = 0;
+        for (; k < COUNT; k++) {
+            for (at = 0; at < H * W && im[at] == pixel(k, at); at++)
+                ;
+            if (at == H * W)
+                break;
+        }
+        ck_assert_int_lt(k, COUNT);
+        seen[k]++;
+        moved += k != i;
+        ck_assert_int_eq(((const int32_t *)labels.data)[i], label(k));
+    }
+    for (int k = 0; k < COUNT; k++)
+        ck_assert_int_eq(seen[k], 1);
+    ck_assert_int_gt(moved, COUNT / 2);
+    tess_free(images.data);
+    tess_free(labels.data);
+    tessi_artefact_close(a);
+}
+END_TEST
+
+START_TEST(import_cuts_scales_and_pads)
+{
+    write_pipeline("small.yaml", "tessera: 1\nname: small\nstages:\n"
+                                 "  images: {use: import, source: {use: idx, images: images}, split: 0.75}\n");
+    works(ATTEMPT(.workdir = ".", .until = "images",
+                  .override = {"images.size=4", "images.crop=4", "images.pad=7", "images.fill=9", "images.channels=3", "images.limit=10"}));
+    struct tess_artefact *a = result(".", "images");
+    struct tess_tensor images = load(a, "images", TESS_U8);
+    ck_assert(images.dim[0] == 10 && images.dim[1] == 7 && images.dim[2] == 7 && images.dim[3] == 3);
+    ck_assert(fact(a, "train_count") == 8 && fact(a, "height") == 7 && fact(a, "channels") == 3);
+    const uint8_t *im = images.data;
+    for (int64_t i = 0; i < 10 * 49; i++) {
+        int64_t y = i % 49 / 7, x = i % 7;
+        ck_assert(im[3 * i] == im[3 * i + 1] && im[3 * i] == im[3 * i + 2]);
+        if (y < 1 || y > 4 || x < 1 || x > 4)
+            ck_assert_int_eq(im[3 * i], 9);
+    }
+    tess_free(images.data);
+    tessi_artefact_close(a);
+    refused(ATTEMPT(.until = "images", .override = {"images.size=4", "images.crop=5"}), TESS_E_VALUE,
+            "a crop of 5 from images scaled to 4");
+    refused(ATTEMPT(.until = "images", .override = {"images.channels=2"}), TESS_E_VALUE, "channels is 2");
+}
+END_TEST
+
+/* ---- the whole chain ----------------------------------------------------------------------------------------------- */
+
+/* Threads and batches are of no consequence. */
+START_TEST(same_bits_whatever_the_threads_and_batches)
+{
+    works(ATTEMPT(.workdir = "one", .threads = 1));
+    works(ATTEMPT(.workdir = "two", .threads = 3, .override = {"codes.batch=1", "samples.batch=3", "decoded.batch=7", "figures.batch=5"}));
+    same_content("one", "two", STAGES);
+}
+END_TEST
+
+static void check_codes(void)
+{
+    struct tess_artefact *a = result(".", "codes"), *m = result(".", "tokenizer");
+    struct tess_tensor codes = load(a, "codes", TESS_I32), book = load(a, "codebook", TESS_F32), labels = load(a, "labels", TESS_I32),
+                       shape;
+    struct tess_tensor trained = load(m, "weights/quantizer/codebook", TESS_F32);
+    int64_t counts[CODES] = {0}, stored;
+    int32_t bits = 0;
+    const char *name;
+    ck_assert(codes.dim[0] == COUNT && codes.dim[1] == H / 2 && codes.dim[2] == W / 2 && book.dim[0] == CODES && book.dim[1] == WIDTH);
+    for (int64_t i = 0; (name = tessi_artefact_dataset_at(a, i, &shape, &bits, &stored)) && strcmp(name, "codes") != 0; i++)
+        ;
+    ck_assert_int_eq(bits, 4); /* ceil(log2 12) */
+    for (int64_t i = 0; i < COUNT; i++)
+        ck_assert_int_eq(((const int32_t *)labels.data)[i], label(i));
+    for (int64_t i = 0; i < tess_tensor_count(&codes); i++) {
+        int32_t k = ((const int32_t *)codes.data)[i];
+        ck_assert(k >= 0 && k < CODES);
+        counts[k]++;
+    }
+    ck_assert(memcmp(book.data, trained.data, tess_tensor_bytes(&book)) == 0);
+    struct tess_code_health h = tess_code_health_of(counts, CODES);
+    ck_assert(figure(a, "codes used") == (double)h.used && fabs(figure(a, "order-0 entropy") - h.entropy) < 1e-12);
+    ck_assert(figure(a, "quantisation error") > 0.0);
+    ck_assert(fact(a, "train_count") == TRAIN && fact(a, "height") == H / 2 && fact(a, "width") == W / 2 &&
+              fact(a, "codebook_size") == CODES);
+    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(a), "tokenizer", "none"), tess_artefact_digest(m));
+    tess_free(codes.data);
+    tess_free(book.data);
+    tess_free(labels.data);
+    tess_free(trained.data);
+    tessi_artefact_close(a);
+    tessi_artefact_close(m);
+}
+
+/* Figures are of the validation images: health by the archive's codes of them, the error near that of what `decode` makes of them. */
+static void check_figures(void)
+{
+    struct tess_artefact *a = result(".", "figures"), *c = result(".", "codes"), *d = result(".", "decoded"),
+                         *images = result(".", "images");
+    struct tess_tensor codes = load(c, "codes", TESS_I32), made = load(d, "images", TESS_U8), real = load(images, "images", TESS_U8);
+    int64_t counts[CODES] = {0}, per_image = H / 2 * (W / 2);
+    double error = 0.0, mse = figure(a, "reconstruction MSE");
+    for (int64_t i = TRAIN * per_image; i < COUNT * per_image; i++)
+        counts[((const int32_t *)codes.data)[i]]++;
+    struct tess_code_health h = tess_code_health_of(counts, CODES);
+    ck_assert(figure(a, "images") == COUNT - TRAIN && figure(a, "codes used") == (double)h.used);
+    ck_assert(fabs(figure(a, "perplexity") - h.perplexity) < 1e-9 && fabs(figure(a, "top code's share") - 100.0 * h.top_share) < 1e-9);
+    for (int64_t i = TRAIN * H * W; i < COUNT * H * W; i++)
+        error += pow((((const uint8_t *)made.data)[i] - ((const uint8_t *)real.data)[i]) / 255.0, 2.0) / ((COUNT - TRAIN) * H * W);
+    /* Cutting to 0 .. 1 brings a reconstruction nearer to its image, rounding moves it by half a byte at most. */
+    ck_assert_msg(sqrt(error) < sqrt(mse) + 0.5 / 255.0 && mse < 2.0 * error, "MSE %g, of the bytes %g", mse, error);
+    ck_assert(fabs(figure(a, "reconstruction PSNR") + 10.0 * log10(mse)) < 1e-9);
+    ck_assert(figure(a, "prior's bound") > 0.0 && figure(a, "prior's bound") < 3.0 * log2(CODES));
+    ck_assert(fact(d, "count") == COUNT && fact(d, "train_count") == TRAIN);
+    tess_free(codes.data);
+    tess_free(made.data);
+    tess_free(real.data);
+    tessi_artefact_close(a);
+    tessi_artefact_close(c);
+    tessi_artefact_close(d);
+    tessi_artefact_close(images);
+}
+
+START_TEST(results_are_what_they_say)
+{
+    works(ATTEMPT(.workdir = "."));
+    check_codes();
+    check_figures();
+    works(ATTEMPT(.workdir = ".", .override = {"figures.limit=2", "figures.draws=40"}));
+    struct tess_artefact *a = result(".", "figures");
+    ck_assert(figure(a, "images") == 2.0);
+    tessi_artefact_close(a);
+}
+END_TEST
+
+static void finish(struct tess_artefact *a, char digest[TESS_DIGEST_TEXT])
+{
+    struct tessi_provenance p = {.tool = "test"};
+    ck_assert_msg(tessi_artefact_finish(C, a, &p, digest) == TESS_OK, "%s", tessi_call_message(C));
+}
+
+/* The digest of an artefact of nothing but the labels and names of that one. */
+static void only_names(const char *path, char digest[TESS_DIGEST_TEXT])
+{
+    struct tess_artefact *from, *a;
+    ck_assert_int_eq(tessi_artefact_open(C, path, &from), TESS_OK);
+    ck_assert(tess_artefact_has(from, "labels") && tess_artefact_has(from, "names"));
+    ck_assert_int_eq(tessi_artefact_create(C, "only.h5", "codes", &a), TESS_OK);
+    ck_assert_int_eq(tess_artefact_copy(C, a, "labels", from, NULL), TESS_OK);
+    ck_assert_int_eq(tess_artefact_copy(C, a, "names", from, NULL), TESS_OK);
+    finish(a, digest);
+    tessi_artefact_close(from);
+}
+
+/* From images to the archive, and from there to what is decoded. */
+START_TEST(labels_and_names_come_along)
+{
+    static const char *const kept[] = {"count", "train_count", "height", "width", "channels", "classes"};
+    struct tess_artefact *a, *images;
+    char text[COUNT][24], digest[3][TESS_DIGEST_TEXT];
+    const char *names[COUNT];
+    works(ATTEMPT(.workdir = ".", .until = "tokenizer"));
+    images = result(".", "images");
+    ck_assert_int_eq(tessi_artefact_create(C, "named.h5", "images", &a), TESS_OK);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        ck_assert_int_eq(tess_facts_set_i64(C, tess_artefact_describe(a), kept[i], fact(images, kept[i])), TESS_OK);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(text[i], sizeof text[i], "%.*sÄ %d", i % 5, "wxyz", i);
+        names[i] = text[i];
+    }
+    ck_assert_int_eq(tess_artefact_copy(C, a, "images", images, NULL), TESS_OK);
+    ck_assert_int_eq(tess_artefact_copy(C, a, "labels", images, NULL), TESS_OK);
+    ck_assert_int_eq(tess_artefact_put_strings(C, a, "names", COUNT, names), TESS_OK);
+    ck_assert_int_eq(tess_artefact_copy(C, a, "nothing of that name", images, NULL), TESS_OK);
+    finish(a, digest[0]);
+    tessi_artefact_close(images);
+    write_pipeline("other.yaml",
+                   "tessera: 1\nname: small\nextends: small.yaml\nstages: {codes: {in: {images: named.h5}}, samples: null, figures: null,\n"
+                   "  prior: null}\n");
+    works(ATTEMPT(.path = "other.yaml", .workdir = "."));
+    only_names("named.h5", digest[0]);
+    only_names("runs/small/codes.h5", digest[1]);
+    only_names("runs/small/decoded.h5", digest[2]);
+    ck_assert_str_eq(digest[0], digest[1]);
+    ck_assert_str_eq(digest[0], digest[2]);
+}
+END_TEST
+
+/* Sample i depends on the seed and on i; codes and images stand for each other. */
+START_TEST(samples_do_not_see_each_other)
+{
+    works(ATTEMPT(.workdir = "."));
+    works(ATTEMPT(.workdir = "more", .override = {"samples.count=13", "samples.batch=2"}));
+    works(ATTEMPT(.workdir = "hot", .override = {"samples.temperature=3", "samples.steps=4"}));
+    struct tess_artefact *few = result(".", "samples"), *many = result("more", "samples"), *hot = result("hot", "samples");
+    static const char *const name[] = {"codes", "images"};
+    for (int i = 0; i < 2; i++) {
+        struct tess_tensor a = load(few, name[i], TESS_U8), b = load(many, name[i], TESS_U8), h = load(hot, name[i], TESS_U8);
+        ck_assert(a.dim[0] == 5 && b.dim[0] == 13 && memcmp(a.data, b.data, tess_tensor_bytes(&a)) == 0);
+        ck_assert(memcmp(a.data, h.data, tess_tensor_bytes(&a)) != 0);
+        if (i == 0)
+            for (int64_t k = 0; k < tess_tensor_count(&b); k++)
+                ck_assert_int_lt(((const uint8_t *)b.data)[k], CODES); /* every mask was lifted */
+        tess_free(a.data);
+        tess_free(b.data);
+        tess_free(h.data);
+    }
+    ck_assert(fact(few, "steps") == 10 && fact(hot, "steps") == 4 && fact(few, "seed") == 3);
+    ck_assert(tess_facts_f64_or(tess_artefact_facts(hot), "temperature", 0.0) == 3.0);
+    tessi_artefact_close(few);
+    tessi_artefact_close(many);
+    tessi_artefact_close(hot);
+}
+END_TEST
+
+/* ---- what does not belong together --------------------------------------------------------------------------------- */
+
+START_TEST(sizes_that_do_not_fit)
+{
+    refused(ATTEMPT(.plan_only = 1, .override = {"images.crop=7"}), TESS_E_SHAPE, "stage `tokenizer`");
+    refused(ATTEMPT(.plan_only = 1, .override = {"tokenizer.slices=5"}), TESS_E_VALUE, "slices: 5 does not divide batch: 12");
+    write_pipeline("other.yaml", "tessera: 1\nname: other\nextends: small.yaml\nstages:\n"
+                                 "  wide: {use: import, source: {use: idx, images: images}, pad: 16}\n"
+                                 "  codes: {in: {images: wide}}\n");
+    refused(ATTEMPT(.path = "other.yaml", .plan_only = 1), TESS_E_SHAPE,
+            "images of 16 x 16 x 1 do not fit a model trained on 8 x 12 x 1; import them with the same size, crop and pad");
+    write_pipeline("other.yaml", "tessera: 1\nname: other\nextends: small.yaml\nstages:\n"
+                                 "  wide: {use: import, source: {use: idx, images: images}, pad: 16}\n"
+                                 "  figures: {in: {images: wide}}\n");
+    refused(ATTEMPT(.path = "other.yaml", .plan_only = 1), TESS_E_SHAPE, "images of 16 x 16 x 1 do not fit a model trained on 8 x 12 x 1");
+}
+END_TEST
+
+/* Another tokenizer of the same shape, trained from another seed: its codes mean something else, and only the digest tells. */
+START_TEST(codes_of_another_tokenizer)
+{
+    static const char head[] = "tessera: 1\nname: other\nextends: small.yaml\nstages:\n"
+                               "  stranger: {use: train-autoencoder, in: {images: images}, steps: 3, batch: 12, seed: 99,\n"
+                               "             encoder: {use: conv, channels: 32, channel_mult: [1, 1]}, decoder: conv,\n"
+                               "             quantizer: {use: ema, codebook_size: %d, code_dim: 6}}\n  %s\n";
+    static const char *const meeting[] = {"samples: {in: {model: stranger}}", "decoded: {in: {model: stranger}}",
+                                          "figures: {in: {model: stranger}}"};
+    char text[1024];
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof text, head, CODES, meeting[i]);
+        write_pipeline("other.yaml", text);
+        refused(ATTEMPT(.path = "other.yaml"), TESS_E_DATA, "codes of another tokenizer");
+        ck_assert(access("runs/other/codes.h5", R_OK) == 0); /* what went before it is there */
+        snprintf(text, sizeof text, head, CODES + 1, meeting[i]);
+        write_pipeline("other.yaml", text); /* a size that tells is found before work starts */
+        refused(ATTEMPT(.path = "other.yaml", .plan_only = 1), TESS_E_DATA, "codes of another tokenizer");
+    }
+}
+END_TEST
+
+/* The pipelines we ship fit together, over files of the names and sizes of Fashion-MNIST. */
+START_TEST(shipped_pipelines_can_be_planned)
+{
+    static const char *const pipeline[] = {"quickstart.yaml", "quickstart-nearest.yaml"};
+    static const char *const part[] = {"train", "t10k"};
+    static uint8_t images[70 * 28 * 28], labels[70];
+    char name[64], data[96], path[512];
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "%s-images-idx3-ubyte.gz", part[i]);
+        write_idx(name, 3, (const int64_t[]){70, 28, 28}, images, sizeof images);
+        snprintf(name, sizeof name, "%s-labels-idx1-ubyte.gz", part[i]);
+        write_idx(name, 1, (const int64_t[]){70}, labels, sizeof labels);
+    }
+    snprintf(data, sizeof data, "data=%s", folder);
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", PIPELINES, pipeline[i]);
+        works(ATTEMPT(.path = path, .plan_only = 1, .override = {data}));
+    }
+}
+END_TEST
+
+/* ---- interruption -------------------------------------------------------------------------------------------------- */
+
+/* Encoding, stopped again and again, ends with the archive of an undisturbed run. */
+START_TEST(encoding_goes_on_where_it_stopped)
+{
+    int stopped = 0, how = 0;
+    make_data(3000);
+    works(ATTEMPT(.workdir = "calm", .until = "codes", .threads = 1));
+    works(ATTEMPT(.workdir = "wild", .until = "tokenizer", .threads = 1));
+    for (int tries = 0; tries < 50; tries++) {
+        pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+            tessi_signals_catch();
+            _exit(tessi_exit_code(ATTEMPT(.workdir = "wild", .until = "codes", .threads = 1)));
+        }
+        usleep(200000 + 20000 * (useconds_t)tries);
+        kill(child, SIGTERM);
+        ck_assert_int_eq(waitpid(child, &how, 0), child);
+        if (WIFEXITED(how) && WEXITSTATUS(how) == 0)
+            break;
+        ck_assert(WIFSIGNALED(how) || WEXITSTATUS(how) == 75);
+        stopped += WIFEXITED(how);
+    }
+    ck_assert_int_gt(stopped, 0);
+    ck_assert(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+    same_content("calm", "wild", 3);
+}
+END_TEST
+
+/* Memory that cannot be had, here and there in the chain: a failure that says so, nothing lost, and the next run ends as any other. */
+START_TEST(memory_runs_out)
+{
+    int failures = 0;
+    works(ATTEMPT(.workdir = "calm", .threads = 1));
+    for (int64_t n = 5;; n += n / 3, failures++) {
+        char workdir[32];
+        snprintf(workdir, sizeof workdir, "short%d", failures % 2);
+        tessi_memory_fail_at(n);
+        int status = ATTEMPT(.workdir = workdir, .threads = 1);
+        tessi_memory_fail_at(0);
+        ck_assert_int_eq(tessi_memory_in_use(), 0);
+        if (status == TESS_OK) {
+            same_content("calm", workdir, STAGES);
+            break;
+        }
+        refused(status, TESS_E_MEMORY, "memory");
+    }
+    ck_assert_int_gt(failures, 10);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("stages");
+    TCase *t = tcase_create("stages");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, import_keeps_every_byte);
+    tcase_add_test(t, import_shuffles_images_with_their_labels);
+    tcase_add_test(t, import_cuts_scales_and_pads);
+    tcase_add_test(t, same_bits_whatever_the_threads_and_batches);
+    tcase_add_test(t, results_are_what_they_say);
+    tcase_add_test(t, labels_and_names_come_along);
+    tcase_add_test(t, samples_do_not_see_each_other);
+    tcase_add_test(t, sizes_that_do_not_fit);
+    tcase_add_test(t, codes_of_another_tokenizer);
+    tcase_add_test(t, shipped_pipelines_can_be_planned);
+    tcase_add_test(t, encoding_goes_on_where_it_stopped);
+    tcase_add_test(t, memory_runs_out);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
