@@ -59,12 +59,14 @@ int conv_check(const struct conv_shape *s, struct tess_call *c, const char *who)
         return c->fail(c, TESS_E_VALUE, "%s: channel_mult is empty; give a multiple for each level, such as [1, 1, 2]", who);
     for (int64_t i = 0; i < s->channel_mult.count; i++)
         if (s->channels * s->channel_mult.item[i] % s->groups)
-            return c->fail(c, TESS_E_VALUE, "%s: level %lld has %lld channels, which %lld groups do not divide; set `channels` to a multiple of %lld, "
+            return c->fail(c, TESS_E_VALUE,
+                           "%s: level %lld has %lld channels, which %lld groups do not divide; set `channels` to a multiple of %lld, "
                            "or `groups` to a divisor", who, (long long)i, (long long)(s->channels * s->channel_mult.item[i]),
                            (long long)s->groups, (long long)s->groups);
     if (s->channels % s->groups)
-        return c->fail(c, TESS_E_VALUE, "%s: %lld channels are not divided by %lld groups; set `channels` to a multiple, or `groups` to a divisor",
-                       who, (long long)s->channels, (long long)s->groups);
+        return c->fail(c, TESS_E_VALUE,
+                       "%s: %lld channels are not divided by %lld groups; set `channels` to a multiple, or `groups` to a divisor", who,
+                       (long long)s->channels, (long long)s->groups);
     return TESS_OK;
 }
 

@@ -15,15 +15,16 @@ struct conv_shape { /* parameters of both plugins */
 };
 
 #define CONV_PARAMS(S)                                                                                                                     \
-    {.name = "channels", .help = "channels at full resolution", .type = TESS_I64, .offset = offsetof(S, channels), .lo = 1, .hi = 8192,   \
+    {.name = "channels", .help = "channels at full resolution", .type = TESS_I64, .offset = offsetof(S, channels), .lo = 1, .hi = 8192,    \
      .def = 32},                                                                                                                           \
-    {.name = "channel_mult", .help = "channels of each level, as multiples; each level but the last halves the image",                    \
+    {.name = "channel_mult", .help = "channels of each level, as multiples; each level but the last halves the image",                     \
      .type = TESS_LIST, .offset = offsetof(S, channel_mult), .lo = 1, .hi = 64, .text = "1, 1, 2"},                                        \
-    {.name = "res_blocks", .help = "residual blocks a level", .type = TESS_I64, .offset = offsetof(S, res_blocks), .lo = 1, .hi = 32,     \
+    {.name = "res_blocks", .help = "residual blocks a level", .type = TESS_I64, .offset = offsetof(S, res_blocks), .lo = 1, .hi = 32,      \
      .def = 1},                                                                                                                            \
-    {.name = "attn_resolutions", .help = "heights in pixels at which each residual block is followed by attention (the middle has it anyway)", \
-     .type = TESS_LIST, .offset = offsetof(S, attn_resolutions), .lo = 1, .hi = 65536, .text = ""},                                        \
-    {.name = "groups", .help = "groups of the normalisation; must divide every level's channels", .type = TESS_I64,                       \
+    {.name = "attn_resolutions",                                                                                                           \
+     .help = "heights in pixels at which each residual block is followed by attention (the middle has it anyway)", .type = TESS_LIST,      \
+     .offset = offsetof(S, attn_resolutions), .lo = 1, .hi = 65536, .text = ""},                                                           \
+    {.name = "groups", .help = "groups of the normalisation; must divide every level's channels", .type = TESS_I64,                        \
      .offset = offsetof(S, groups), .lo = 1, .hi = 8192, .def = 32}
 
 /* A list of blocks being recorded: x is where it stands. */

@@ -337,6 +337,127 @@ START_TEST(a_transformer_told_the_time_hears_it)
 }
 END_TEST
 
+/* How many trained elements a component declares at the published sizes; nothing is computed, and no memory is had for it. */
+static int64_t parameters(const char *kind, const char *spec)
+{
+    struct bench b;
+    struct tess_node *out;
+    bench_open(&b, 1, 1, 1, 0);
+    struct tess_instance *i = open_part(&b, kind, spec);
+    struct tess_call *c = &b.call.call;
+    const void *ops = tess_instance_ops(i, kind);
+    void *self = tess_instance_self(i);
+    if (strcmp(kind, "encoder/1") == 0) {
+        struct tess_node *image = tess_input(b.graph, "image", TESS_F32, 4, DIMS(1, 256, 256, 3));
+        bench_ok(&b, ((const struct tess_encoder_1 *)ops)->record(self, c, b.graph, image, 256, &out));
+    } else if (strcmp(kind, "decoder/1") == 0) {
+        struct tess_node *latent = tess_input(b.graph, "latent", TESS_F32, 4, DIMS(1, 16, 16, 256));
+        bench_ok(&b, ((const struct tess_decoder_1 *)ops)->record(self, c, b.graph, latent, 256, 256, 3, &out));
+    } else {
+        struct tess_denoiser_input in = {.size = sizeof in, .vocabulary = 1025, .codes = 1024, .height = 16, .width = 16};
+        in.tokens = tess_input(b.graph, "tokens", TESS_I32, 2, DIMS(1, 256));
+        bench_ok(&b, ((const struct tess_denoiser_1 *)ops)->record(self, c, b.graph, &in, &out));
+    }
+    bench_ok(&b, tess_graph_status(b.graph));
+    int64_t count = tess_weights_size(b.weights);
+    tess_instance_close(i);
+    bench_close(&b);
+    return count;
+}
+
+/* The published totals, without what is saved there and never used: the shortcuts of blocks that keep their width (2,348,928 in both
+ * halves), the likelihood head (147,971), the start token (512). */
+START_TEST(published_sizes_have_the_published_number_of_weights)
+{
+    static const char conv[] = "{use: conv, channels: 128, channel_mult: [1, 1, 2, 2, 4], res_blocks: 2, attn_resolutions: [16]}";
+    ck_assert_int_eq(parameters("encoder/1", conv) + parameters("decoder/1", conv), 30349568 + 35168262 - 147971 - 2348928);
+    ck_assert_int_eq(parameters("denoiser/1", "{use: transformer, embed_dim: 512, layers: 24, heads: 8}"), 76838912 - 512);
+}
+END_TEST
+
+/* Swaps the rows and columns of every kernel. */
+static void transpose_kernels(struct bench *b)
+{
+    for (int64_t i = 0; i < tess_weights_count(b->weights); i++) {
+        struct tess_tensor w;
+        bench_ok(b, tess_weights_view(&b->call.call, b->weights, i, TESS_ROLE_VALUE, &w));
+        if (w.rank != 4)
+            continue;
+        int64_t side = w.dim[1], ci = w.dim[3];
+        for (int64_t o = 0; o < w.dim[0]; o++)
+            for (int64_t u = 0; u < side; u++)
+                for (int64_t v = 0; v < u; v++)
+                    for (int64_t k = 0; k < ci; k++) {
+                        float *x = (float *)w.data + ((o * side + u) * side + v) * ci + k;
+                        float *y = (float *)w.data + ((o * side + v) * side + u) * ci + k, keep = *x;
+                        *x = *y;
+                        *y = keep;
+                    }
+    }
+    tess_weights_touch(b->weights);
+}
+
+/* A grey image through an encoder and a decoder. */
+static void through(int64_t height, int64_t width, int transposed, float *image, float *latent, float *result)
+{
+    struct bench b;
+    struct tess_node *z, *y;
+    bench_open(&b, 1, 1, 1, 0);
+    struct tess_instance *e = open_part(&b, "encoder/1", "{use: conv, channels: 8, channel_mult: [1, 2, 3], groups: 4}");
+    struct tess_instance *d = open_part(&b, "decoder/1", "{use: conv, channels: 8, channel_mult: [1, 2, 3], groups: 4}");
+    const struct tess_encoder_1 *encoder = tess_instance_ops(e, "encoder/1");
+    const struct tess_decoder_1 *decoder = tess_instance_ops(d, "decoder/1");
+    struct tess_node *x = tess_input(b.graph, "image", TESS_F32, 4, DIMS(1, height, width, 1));
+    tess_scope(b.graph, "encoder");
+    bench_ok(&b, encoder->record(tess_instance_self(e), &b.call.call, b.graph, x, 5, &z));
+    tess_scope_end(b.graph);
+    tess_scope(b.graph, "decoder");
+    bench_ok(&b, decoder->record(tess_instance_self(d), &b.call.call, b.graph, z, height, width, 1, &y));
+    tess_scope_end(b.graph);
+    tess_output(b.graph, "latent", z);
+    tess_output(b.graph, "result", y);
+    bench_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    bench_ok(&b, tess_weights_seal(&b.call.call, b.weights));
+    if (transposed)
+        transpose_kernels(&b);
+    struct tess_tensor in = tess_tensor_over(image, TESS_F32, 4, DIMS(1, height, width, 1));
+    struct tess_tensor out[2] = {tess_tensor_over(latent, TESS_F32, 4, DIMS(1, height / 4, width / 4, 5)),
+                                 tess_tensor_over(result, TESS_F32, 4, DIMS(1, height, width, 1))};
+    struct tess_batch batch = {.size = sizeof batch, .samples = 1, .inputs = 1, .in = &in, .outputs = 2, .out = out};
+    bench_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+    tess_instance_close(e);
+    tess_instance_close(d);
+    bench_close(&b);
+}
+
+/* (height, width, channels) -> (width, height, channels) */
+static void turn(int64_t height, int64_t width, int64_t channels, const float *from, float *to)
+{
+    for (int64_t i = 0; i < height; i++)
+        for (int64_t j = 0; j < width; j++)
+            memcpy(to + (j * height + i) * channels, from + (i * width + j) * channels, (size_t)channels * sizeof *to);
+}
+
+/* The blocks do not tell rows from columns: an image lying on its side gives the same latent on its side, if the kernels do too. A
+ * height taken for a width shows here, where square images hide it. */
+START_TEST(images_need_not_be_square)
+{
+    enum { H = 8, W = 24, D = 5, LATENT = H / 4 * (W / 4) * D };
+    float image[H * W], turned[H * W], z[LATENT], z_turned[LATENT], z_want[LATENT], y[H * W], y_turned[H * W], y_want[H * W];
+    struct tess_stream s = {.seed = 3, .purpose = tess_purpose("image")};
+    tess_random_uniform(&s, 0, H * W, image);
+    turn(H, W, 1, image, turned);
+    through(H, W, 0, image, z, y);
+    through(W, H, 1, turned, z_turned, y_turned);
+    turn(H / 4, W / 4, D, z, z_want);
+    turn(H, W, 1, y, y_want);
+    struct tess_tensor latent = tess_tensor_over(z_want, TESS_F32, 1, DIMS(LATENT));
+    struct tess_tensor result = tess_tensor_over(y_want, TESS_F32, 1, DIMS(H * W));
+    golden_near("latent", z_turned, &latent, VALUE, 0.0);
+    golden_near("result", y_turned, &result, VALUE, 0.0);
+}
+END_TEST
+
 struct refusal {
     const char *kind, *spec, *word;
 };
@@ -392,6 +513,8 @@ int main(void)
     tcase_add_loop_test(t, the_prior_is_the_published_one, 0, (int)(sizeof objectives / sizeof *objectives));
     tcase_add_test(t, a_causal_transformer_is_the_published_one);
     tcase_add_test(t, a_transformer_told_the_time_hears_it);
+    tcase_add_test(t, published_sizes_have_the_published_number_of_weights);
+    tcase_add_test(t, images_need_not_be_square);
     tcase_add_loop_test(t, parameters_that_do_not_fit_are_refused, 0, (int)(sizeof refusals / sizeof *refusals));
     tcase_add_test(t, images_that_do_not_fit_are_refused);
     suite_add_tcase(s, t);

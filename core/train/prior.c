@@ -36,8 +36,8 @@ void tess_prior_close(struct tess_prior *p)
 }
 
 /* tokens (rows, L), time (rows) or NULL -> logits (rows, L, K), under the scope "denoiser". */
-static int record_logits(struct tess_call *c, const struct tess_prior *p, struct tess_graph *g, struct tess_node *tokens, struct tess_node *time,
-                         struct tess_node **logits)
+static int record_logits(struct tess_call *c, const struct tess_prior *p, struct tess_graph *g, struct tess_node *tokens,
+                         struct tess_node *time, struct tess_node **logits)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
     const struct tess_denoiser_1 *denoiser = tess_instance_ops(p->denoiser, "denoiser/1");

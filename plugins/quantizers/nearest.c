@@ -72,8 +72,8 @@ static const struct tess_quantizer_1 ops = {.size = sizeof ops,
                                             .record_lookup = record_lookup};
 
 static const struct tess_param params[] = {
-    {.name = "codebook_size", .help = "codes (K)", .type = TESS_I64, .offset = offsetof(struct nearest, codebook_size), .lo = 2, .hi = 65536,
-     .def = 256},
+    {.name = "codebook_size", .help = "codes (K)", .type = TESS_I64, .offset = offsetof(struct nearest, codebook_size), .lo = 2,
+     .hi = 65536, .def = 256},
     {.name = "code_dim", .help = "width of a code (D)", .type = TESS_I64, .offset = offsetof(struct nearest, code_dim), .lo = 1, .hi = 4096,
      .def = 32},
     {.name = "beta", .help = "weight of the term named by beta_on", .type = TESS_F64, .offset = offsetof(struct nearest, beta), .lo = 0,
