@@ -392,7 +392,8 @@ START_TEST(a_failing_allocation_is_a_message)
         tessi_memory_fail_at(n);
         struct tess_node *in = tess_input(b.graph, "x", TESS_F32, 2, DIMS(2, 3));
         struct tess_node *y = tess_linear(b.graph, in, normal_weight(b.graph, "w", 2, DIMS(2, 3), 0, 1), NULL);
-        y = tess_layer_norm(b.graph, y, normal_weight(b.graph, "g", 1, DIMS(2), 0, 1), normal_weight(b.graph, "h", 1, DIMS(2), 0, 1), 1e-5f);
+        y = tess_layer_norm(b.graph, y, normal_weight(b.graph, "g", 1, DIMS(2), 0, 1), normal_weight(b.graph, "h", 1, DIMS(2), 0, 1),
+                            1e-5f);
         tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, tess_square(b.graph, y)));
         struct tess_tensor given = tess_tensor_over(x, TESS_F32, 2, DIMS(4, 3));
         struct tess_batch batch = {.size = sizeof batch, .samples = 4, .inputs = 1, .in = &given};

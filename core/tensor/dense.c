@@ -42,8 +42,8 @@ static int add_pack(struct tess_call *c, struct tess_graph *g, struct tessi_dens
     return TESS_OK;
 }
 
-int tessi_dense_plan(struct tess_call *c, struct tess_graph *g, const struct tess_dense *d, const struct tess_node *b, struct tessi_dense *out,
-                     size_t *scratch)
+int tessi_dense_plan(struct tess_call *c, struct tess_graph *g, const struct tess_dense *d, const struct tess_node *b,
+                     struct tessi_dense *out, size_t *scratch)
 {
     int is_weight = b && b->value_of->kind == TESSI_WEIGHT;
     struct tess_dense wanted = *d;
@@ -67,8 +67,8 @@ void tessi_dense_drop(struct tessi_dense *k)
     k->graph = NULL;
 }
 
-int tessi_dense_run(const struct tess_op_run *r, const struct tessi_dense *k, size_t offset, const void *a, const void *b, const float *bias,
-                    void *result)
+int tessi_dense_run(const struct tess_op_run *r, const struct tessi_dense *k, size_t offset, const void *a, const void *b,
+                    const float *bias, void *result)
 {
     const struct tessi_runtime *runtime = k->graph->runtime;
     char *scratch = (char *)r->scratch + offset;

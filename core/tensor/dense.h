@@ -12,12 +12,12 @@ struct tessi_dense {
 
 /* Plans `d`. `b` (may be NULL) is the node of operand b: when it is a weight, a layout the backend asks for is made once per
  * optimiser step; when it is not, for each run. `scratch` is raised to what a run needs. */
-int tessi_dense_plan(struct tess_call *c, struct tess_graph *g, const struct tess_dense *d, const struct tess_node *b, struct tessi_dense *out,
-                     size_t *scratch) TESS_CHECKED;
+int tessi_dense_plan(struct tess_call *c, struct tess_graph *g, const struct tess_dense *d, const struct tess_node *b,
+                     struct tessi_dense *out, size_t *scratch) TESS_CHECKED;
 void tessi_dense_drop(struct tessi_dense *k);
 /* Runs it in the operation's scratch; `offset` bytes of that are the caller's own. */
-int tessi_dense_run(const struct tess_op_run *r, const struct tessi_dense *k, size_t offset, const void *a, const void *b, const float *bias,
-                    void *result) TESS_CHECKED;
+int tessi_dense_run(const struct tess_op_run *r, const struct tessi_dense *k, size_t offset, const void *a, const void *b,
+                    const float *bias, void *result) TESS_CHECKED;
 /* A plain f32 product of one matrix pair; leading dimensions are those of the stored matrices. */
 struct tess_dense tessi_gemm(int64_t m, int64_t n, int64_t k, int transpose_a, int64_t lda, int transpose_b, int64_t ldb, int64_t ldc);
 

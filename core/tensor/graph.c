@@ -199,7 +199,8 @@ struct tess_node *tessi_node_new(struct tess_graph *g, const struct tess_tensor 
     return x;
 }
 
-struct tess_node *tessi_node_alias(struct tess_graph *g, const struct tess_tensor *shape, struct tess_node *value, struct tess_node *gradient)
+struct tess_node *tessi_node_alias(struct tess_graph *g, const struct tess_tensor *shape, struct tess_node *value,
+                                   struct tess_node *gradient)
 {
     struct tess_node *x = tessi_node_new(g, shape);
     if (x) {

@@ -141,7 +141,8 @@ struct tess_graph {
 void *tessi_graph_grow(struct tess_graph *g, void *array, int64_t count, int64_t *room, size_t size);
 struct tess_node *tessi_node_new(struct tess_graph *g, const struct tess_tensor *shape);
 /* A node that shares storage with `value` and gradient with `gradient` (NULL: none). */
-struct tess_node *tessi_node_alias(struct tess_graph *g, const struct tess_tensor *shape, struct tess_node *value, struct tess_node *gradient);
+struct tess_node *tessi_node_alias(struct tess_graph *g, const struct tess_tensor *shape, struct tess_node *value,
+                                   struct tess_node *gradient);
 /* Records an operation of the library; gives output 0. Scratch for forward and backward may differ and may be set by prepare. */
 struct tess_node *tessi_record(struct tess_graph *g, const struct tessi_op *op, const void *attr, size_t attr_size, int32_t n_inputs,
                                struct tess_node *const *inputs, int32_t n_outputs, const struct tess_tensor *outputs, double flops);

@@ -104,7 +104,8 @@ static int attention_forward(const struct tess_op_run *r)
         for (int32_t h = 0; h < a->heads; h++) {
             int64_t at_q = n * a->l * a->c + h * a->d, at_k = n * a->m * a->c + h * a->d;
             float *lse = (float *)r->out[1].data + (n * a->heads + h) * a->l;
-            TESS_TRY(tessi_dense_run(r, &k->scores, k->first, (const float *)r->in[0].data + at_q, (const float *)r->in[1].data + at_k, NULL, s));
+            TESS_TRY(tessi_dense_run(r, &k->scores, k->first, (const float *)r->in[0].data + at_q, (const float *)r->in[1].data + at_k,
+                                     NULL, s));
             for (int64_t i = 0; i < a->l; i++) {
                 int64_t seen = visible(a, i);
                 lse[i] = tessi_kernels()->softmax(seen, a->scale, s + i * a->m);
@@ -163,7 +164,8 @@ static const struct tessi_op op_attention = {.op = {.size = sizeof(struct tess_o
                                              .prepare = prepare,
                                              .drop = drop};
 
-struct tess_node *tess_attention(struct tess_graph *g, struct tess_node *q, struct tess_node *k, struct tess_node *v, int32_t heads, int causal)
+struct tess_node *tess_attention(struct tess_graph *g, struct tess_node *q, struct tess_node *k, struct tess_node *v, int32_t heads,
+                                 int causal)
 {
     char left[96], right[96];
     if (!q || !k || !v)
@@ -173,7 +175,8 @@ struct tess_node *tess_attention(struct tess_graph *g, struct tess_node *q, stru
         sq->dim[2] != sk->dim[2] || heads < 1 || sq->dim[2] % heads || (causal && sq->dim[1] != sk->dim[1]))
         return tess_graph_fail(g, TESS_E_SHAPE, "attention of %s over %s with %d heads: heads must divide the width",
                                tess_tensor_text(sq, left, sizeof left), tess_tensor_text(sk, right, sizeof right), (int)heads);
-    struct attention a = {.heads = heads, .causal = causal != 0, .l = sq->dim[1], .m = sk->dim[1], .c = sq->dim[2], .d = sq->dim[2] / heads};
+    struct attention a = {
+        .heads = heads, .causal = causal != 0, .l = sq->dim[1], .m = sk->dim[1], .c = sq->dim[2], .d = sq->dim[2] / heads};
     a.scale = (float)(1.0 / sqrt((double)a.d));
     struct tess_tensor out[2] = {*sq, tessi_shape(TESS_F32, 3, (int64_t[]){sq->dim[0], heads, a.l})};
     struct tess_node *in[3] = {q, k, v};

@@ -12,8 +12,8 @@ static int in_range(const struct tess_op_run *r, const char *what, const int32_t
 {
     for (int64_t i = 0; i < n; i++)
         if (code[i] < 0 || code[i] >= size)
-            return r->call->fail(r->call, TESS_E_DATA, "%s: code %d at position %lld is outside 0 .. %lld", what, (int)code[i], (long long)i,
-                                 (long long)(size - 1));
+            return r->call->fail(r->call, TESS_E_DATA, "%s: code %d at position %lld is outside 0 .. %lld", what, (int)code[i],
+                                 (long long)i, (long long)(size - 1));
     return TESS_OK;
 }
 
@@ -42,7 +42,8 @@ static int embedding_backward(const struct tess_op_run *r)
 }
 
 static const struct tessi_op op_embedding = {
-    .op = {.size = sizeof(struct tess_op), .name = "embedding", .keep_in = 1, .forward = embedding_forward, .backward = embedding_backward}};
+    .op = {
+        .size = sizeof(struct tess_op), .name = "embedding", .keep_in = 1, .forward = embedding_forward, .backward = embedding_backward}};
 
 struct tess_node *tess_embedding(struct tess_graph *g, struct tess_node *codes, struct tess_node *table)
 {
@@ -60,12 +61,12 @@ struct tess_node *tess_embedding(struct tess_graph *g, struct tess_node *codes, 
 }
 
 /* ---- nearest row ----
- * |z - e|^2 = |z|^2 - 2 (z e - |e|^2 / 2), so the least distance has the least s = |e|^2 / 2 - z e. A product of tiles gives all s of 64 rows
- * and 256 codes, with a rounding error that depends on where in the tile a code stands; so it only proposes, and the distance in double
- * decides. If code k is nearer than the best so far, s_k < (best - |z|^2) / 2, and its rounded value is at most E above that, with
+ * |z - e|^2 = |z|^2 - 2 (z e - |e|^2 / 2), so the least distance has the least s = |e|^2 / 2 - z e. A product of tiles gives all s of 64
+ * rows and 256 codes, with a rounding error that depends on where in the tile a code stands; so it only proposes, and the distance in
+ * double decides. If code k is nearer than the best so far, s_k < (best - |z|^2) / 2, and its rounded value is at most E above that, with
  *     E = (d + 4) 2^-22 (|z| max|e| + max|e|^2 / 2),
- * four times the bound (d + 2) 2^-24 (...) on the error of a sum of d products in any order and of half |e|^2. Codes above that limit are passed
- * over; the others, some ten of 256, are measured. So the result is that of brute force in double, ties to the lower index. */
+ * four times the bound (d + 2) 2^-24 (...) on the error of a sum of d products in any order and of half |e|^2. Codes above that limit are
+ * passed over; the others, some ten of 256, are measured. So the result is that of brute force in double, ties to the lower index. */
 
 enum { TILE_ROWS = 64, TILE_CODES = 256 };
 
@@ -167,16 +168,18 @@ static int nearest_forward(const struct tess_op_run *r)
         for (int64_t p = 0; p < m; p++) {
             out[i + p] = row[p].code;
             if (row[p].code < 0)
-                return r->call->fail(r->call, TESS_E_FAILED,
-                                     "latent vector %lld is not finite: the encoder has diverged; lower the learning rate or clip gradients",
-                                     (long long)(i + p));
+                return r->call->fail(
+                    r->call, TESS_E_FAILED,
+                    "latent vector %lld is not finite: the encoder has diverged; lower the learning rate or clip gradients",
+                    (long long)(i + p));
         }
     }
     return TESS_OK;
 }
 
-static const struct tessi_op op_nearest = {
-    .op = {.size = sizeof(struct tess_op), .name = "nearest", .forward = nearest_forward}, .prepare = nearest_prepare, .drop = nearest_drop};
+static const struct tessi_op op_nearest = {.op = {.size = sizeof(struct tess_op), .name = "nearest", .forward = nearest_forward},
+                                           .prepare = nearest_prepare,
+                                           .drop = nearest_drop};
 
 struct tess_node *tess_nearest(struct tess_graph *g, struct tess_node *latent, struct tess_node *book)
 {
@@ -190,7 +193,8 @@ struct tess_node *tess_nearest(struct tess_graph *g, struct tess_node *latent, s
     y.dtype = TESS_I32;
     y.dim[--y.rank] = 1;
     struct tess_node *in[2] = {latent, book};
-    return tessi_record(g, &op_nearest, NULL, 0, 2, in, 1, &y, 2.0 * (double)tess_tensor_count(&latent->shape) * (double)book->shape.dim[0]);
+    return tessi_record(g, &op_nearest, NULL, 0, 2, in, 1, &y,
+                        2.0 * (double)tess_tensor_count(&latent->shape) * (double)book->shape.dim[0]);
 }
 
 /* ---- counts and sums of an assignment ---- */
@@ -254,8 +258,8 @@ struct tess_node *tess_sinusoid(struct tess_graph *g, struct tess_node *t, int64
     if (!t)
         return NULL;
     if (t->shape.rank != 1 || t->shape.dtype != TESS_F32 || width < 2 || width % 2)
-        return tess_graph_fail(g, TESS_E_SHAPE, "a sinusoid of %lld values for %s: t (N) f32 and an even width are wanted", (long long)width,
-                               tess_tensor_text(&t->shape, text, sizeof text));
+        return tess_graph_fail(g, TESS_E_SHAPE, "a sinusoid of %lld values for %s: t (N) f32 and an even width are wanted",
+                               (long long)width, tess_tensor_text(&t->shape, text, sizeof text));
     struct tess_tensor y = tessi_shape(TESS_F32, 2, (int64_t[]){t->shape.dim[0], width});
     return tessi_record(g, &op_sinusoid, &scale, sizeof scale, 1, &t, 1, &y, 0.0);
 }

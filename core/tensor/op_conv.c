@@ -87,7 +87,8 @@ static const struct tessi_op op_conv = {
     .prepare = prepare,
     .drop = drop};
 
-struct tess_node *tess_conv2d(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b, const struct tess_conv *conv)
+struct tess_node *tess_conv2d(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b,
+                              const struct tess_conv *conv)
 {
     char left[96], right[96];
     if (!x || !w)

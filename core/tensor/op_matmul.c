@@ -78,7 +78,8 @@ struct tess_node *tess_linear(struct tess_graph *g, struct tess_node *x, struct 
     struct tess_tensor y = x->shape;
     if (y.rank < 1 || w->shape.rank != 2 || y.dim[y.rank - 1] != w->shape.dim[1] || y.dtype != TESS_F32 ||
         (b && (b->shape.rank != 1 || b->shape.dim[0] != w->shape.dim[0])))
-        return tess_graph_fail(g, TESS_E_SHAPE, "linear of %s with weight %s: the last dimensions must agree, and the bias have one value a row",
+        return tess_graph_fail(g, TESS_E_SHAPE,
+                               "linear of %s with weight %s: the last dimensions must agree, and the bias have one value a row",
                                tess_tensor_text(&y, left, sizeof left), tess_tensor_text(&w->shape, right, sizeof right));
     y.dim[y.rank - 1] = w->shape.dim[0];
     struct tess_node *in[3] = {x, w, b};
@@ -166,7 +167,8 @@ struct tess_node *tess_matmul(struct tess_graph *g, struct tess_node *a, struct 
     }
     if (!fits)
         return tess_graph_fail(g, TESS_E_SHAPE, "a product of %s%s and %s%s does not fit", tess_tensor_text(sa, left, sizeof left),
-                               transpose_a ? " transposed" : "", tess_tensor_text(sb, right, sizeof right), transpose_b ? " transposed" : "");
+                               transpose_a ? " transposed" : "", tess_tensor_text(sb, right, sizeof right),
+                               transpose_b ? " transposed" : "");
     struct tess_node *in[2] = {a, b};
     return tessi_record(g, &op_matmul, &p, sizeof p, 2, in, 1, &y, 2.0 * (double)p.batch * (double)p.m * (double)p.n * (double)p.k);
 }

@@ -149,8 +149,8 @@ static int affine_fits(const struct tess_node *x, const struct tess_node *gamma,
            beta->shape.dim[0] == c;
 }
 
-static struct tess_node *record_group(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma, struct tess_node *beta, int32_t groups,
-                                      float eps, int32_t swish)
+static struct tess_node *record_group(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma, struct tess_node *beta,
+                                      int32_t groups, float eps, int32_t swish)
 {
     char text[96];
     struct group a = {groups, swish, eps};
@@ -164,8 +164,8 @@ static struct tess_node *record_group(struct tess_graph *g, struct tess_node *x,
     return tessi_record(g, &op_group_norm, &a, sizeof a, 3, in, 2, out, 8.0 * (double)tess_tensor_count(&x->shape));
 }
 
-struct tess_node *tess_group_norm(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma, struct tess_node *beta, int32_t groups,
-                                  float eps)
+struct tess_node *tess_group_norm(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma, struct tess_node *beta,
+                                  int32_t groups, float eps)
 {
     return record_group(g, x, gamma, beta, groups, eps, 0);
 }
@@ -227,7 +227,8 @@ struct tess_node *tess_layer_norm(struct tess_graph *g, struct tess_node *x, str
     if (!x || !gamma || !beta)
         return NULL;
     if (!affine_fits(x, gamma, beta))
-        return tess_graph_fail(g, TESS_E_SHAPE, "layer normalisation of %s: scale and offset must have as many values as the last dimension",
+        return tess_graph_fail(g, TESS_E_SHAPE,
+                               "layer normalisation of %s: scale and offset must have as many values as the last dimension",
                                tess_tensor_text(&x->shape, text, sizeof text));
     int64_t c = x->shape.dim[x->shape.rank - 1];
     struct tess_tensor out[2] = {x->shape, tessi_shape(TESS_F32, 2, (int64_t[]){tess_tensor_count(&x->shape) / c, 2})};

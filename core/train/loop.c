@@ -39,8 +39,8 @@ int tess_training_slices(struct tess_call *c, const struct tess_training_params 
             best = p->batch % n == 0 ? n : best;
         *slices = best;
     } else if (p->batch % p->slices) {
-        return c->fail(c, TESS_E_VALUE, "slices: %lld does not divide batch: %lld; leave slices out, or choose a divisor", (long long)p->slices,
-                       (long long)p->batch);
+        return c->fail(c, TESS_E_VALUE, "slices: %lld does not divide batch: %lld; leave slices out, or choose a divisor",
+                       (long long)p->slices, (long long)p->batch);
     }
     return TESS_OK;
 }
@@ -164,8 +164,8 @@ static int resume(struct tess_call *c, struct loop *l)
     TESS_TRY(tess_facts_i64(c, f, "points", &l->points));
     TESS_TRY(tess_facts_i64(c, f, "summed", &l->summed));
     if (l->step < 0 || l->step > l->t->params->steps || l->points < 0 || l->points > CURVE_POINTS)
-        return c->fail(c, TESS_E_DATA, "%s: a checkpoint of step %lld for %lld steps; delete it to train from the start", tess_artefact_path(a),
-                       (long long)l->step, (long long)l->t->params->steps);
+        return c->fail(c, TESS_E_DATA, "%s: a checkpoint of step %lld for %lld steps; delete it to train from the start",
+                       tess_artefact_path(a), (long long)l->step, (long long)l->t->params->steps);
     for (int32_t i = 0; i < l->objectives; i++) {
         char name[32] = "sum0";
         name[3] = (char)('0' + i);
@@ -269,8 +269,8 @@ static int train(struct tess_call *c, struct loop *l)
     while (l->step < l->t->params->steps) {
         if (tess_stage_stopping(l->run)) {
             TESS_TRY(tess_stage_checkpoint(c, l->run, write_checkpoint, l));
-            return c->fail(c, TESS_E_STOPPED, "stopped at step %lld of %lld; run the same command again to go on from there", (long long)l->step,
-                           (long long)l->t->params->steps);
+            return c->fail(c, TESS_E_STOPPED, "stopped at step %lld of %lld; run the same command again to go on from there",
+                           (long long)l->step, (long long)l->t->params->steps);
         }
         if (tess_stage_checkpoint_due(l->run))
             TESS_TRY(tess_stage_checkpoint(c, l->run, write_checkpoint, l));

@@ -66,8 +66,8 @@ static void step_piece(void *user, int worker, int64_t i)
     }
 }
 
-int tessi_optimise(struct tess_call *c, struct tessi_workers *pool, const struct tess_training_params *p, struct tess_weights *w, int64_t step,
-                   const float *gradient, double *norm)
+int tessi_optimise(struct tess_call *c, struct tessi_workers *pool, const struct tess_training_params *p, struct tess_weights *w,
+                   int64_t step, const float *gradient, double *norm)
 {
     int64_t pieces = (w->trained + PIECE - 1) / PIECE;
     double scale = 1.0, length = 0.0;

@@ -40,25 +40,29 @@ struct tess_dataset {
 TESS_EXPORT TESS_CHECKED int tess_artefact_put(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
                                                const struct tess_dataset *d);
 /* A dataset of known final shape, filled in order by rows (dim[0]); chunks of whole rows, 256 KiB to 1 MiB, fletcher32. */
-TESS_EXPORT TESS_CHECKED int tess_artefact_begin(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *shape,
-                                                 const struct tess_dataset *d);
-TESS_EXPORT TESS_CHECKED int tess_artefact_append(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *rows);
+TESS_EXPORT TESS_CHECKED int tess_artefact_begin(struct tess_call *c, struct tess_artefact *a, const char *name,
+                                                 const struct tess_tensor *shape, const struct tess_dataset *d);
+TESS_EXPORT TESS_CHECKED int tess_artefact_append(struct tess_call *c, struct tess_artefact *a, const char *name,
+                                                  const struct tess_tensor *rows);
 /* One string a row (UTF-8, fixed width, null-padded). */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_strings(struct tess_call *c, struct tess_artefact *a, const char *name, int64_t n,
                                                        const char *const *text);
 /* A dataset of another artefact under its name there, numbers at their precision or strings; `d` says what the file does not tell
  * (labels, compress) and may be NULL. Nothing where `from` has none of that name. */
-TESS_EXPORT TESS_CHECKED int tess_artefact_copy(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_artefact *from,
-                                                const struct tess_dataset *d);
+TESS_EXPORT TESS_CHECKED int tess_artefact_copy(struct tess_call *c, struct tess_artefact *a, const char *name,
+                                                const struct tess_artefact *from, const struct tess_dataset *d);
 /* A picture to look at, u8 (H, W, 1 or 3), under /pictures/NAME: the run's folder gets it as STAGE-NAME.png. */
-TESS_EXPORT TESS_CHECKED int tess_artefact_put_picture(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *t);
+TESS_EXPORT TESS_CHECKED int tess_artefact_put_picture(struct tess_call *c, struct tess_artefact *a, const char *name,
+                                                       const struct tess_tensor *t);
 /* A figure for the final table, under /figures/NAME, with its unit ("dB", "bits/token", "" ). Order of writing is kept. */
-TESS_EXPORT TESS_CHECKED int tess_artefact_put_figure(struct tess_call *c, struct tess_artefact *a, const char *name, double value, const char *unit);
+TESS_EXPORT TESS_CHECKED int tess_artefact_put_figure(struct tess_call *c, struct tess_artefact *a, const char *name, double value,
+                                                      const char *unit);
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
 /* Shape and dtype (data NULL): u8, u16 or i32 for integers, f32 for reals. TESS_E_DATA names file and dataset when absent. */
-TESS_EXPORT TESS_CHECKED int tess_artefact_shape(struct tess_call *c, const struct tess_artefact *a, const char *name, struct tess_tensor *shape);
+TESS_EXPORT TESS_CHECKED int tess_artefact_shape(struct tess_call *c, const struct tess_artefact *a, const char *name,
+                                                 struct tess_tensor *shape);
 TESS_EXPORT int tess_artefact_has(const struct tess_artefact *a, const char *name);
 /* Rows first .. first + t->dim[0] - 1 into t (dtype of t may be wider: u8 -> i32). Shapes must agree but for dim[0]. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_read(struct tess_call *c, const struct tess_artefact *a, const char *name, int64_t first,
@@ -69,8 +73,8 @@ TESS_EXPORT TESS_CHECKED int tess_artefact_load(struct tess_call *c, const struc
 
 /* A contact sheet: n images u8 (n, H, W, C) in a grid `across` wide with a gap of `gap` pixels (white), nearest-enlarged
  * `zoom` times, into a picture the caller frees with tess_free(out->data). across 0: the squarest. */
-TESS_EXPORT TESS_CHECKED int tess_contact_sheet(struct tess_call *c, const struct tess_tensor *images, int64_t across, int64_t gap, int64_t zoom,
-                                                struct tess_tensor *out);
+TESS_EXPORT TESS_CHECKED int tess_contact_sheet(struct tess_call *c, const struct tess_tensor *images, int64_t across, int64_t gap,
+                                                int64_t zoom, struct tess_tensor *out);
 
 #ifdef __cplusplus
 }

@@ -154,7 +154,8 @@ TESS_EXPORT struct tess_node *tess_embedding(struct tess_graph *g, struct tess_n
 TESS_EXPORT struct tess_node *tess_sinusoid(struct tess_graph *g, struct tess_node *t, int64_t width, float scale);
 /* logits (..., K), target (...) i32, weight (...) f32 or NULL -> (...): -weight ln softmax(logits)[target], in nats.
  * Rows of weight 0 cost nothing and their gradient is 0. No gradient to weight. */
-TESS_EXPORT struct tess_node *tess_cross_entropy(struct tess_graph *g, struct tess_node *logits, struct tess_node *target, struct tess_node *weight);
+TESS_EXPORT struct tess_node *tess_cross_entropy(struct tess_graph *g, struct tess_node *logits, struct tess_node *target,
+                                                 struct tess_node *weight);
 
 /* ---- an operation of one's own ------------------------------------------------------------------------------------- */
 

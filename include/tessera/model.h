@@ -23,7 +23,8 @@ struct tess_tokenizer {
     struct tess_instance *encoder, *quantizer, *decoder;
 };
 /* `where` names the artefact in messages. close accepts a zeroed or half-opened one. */
-TESS_EXPORT TESS_CHECKED int tess_tokenizer_open(struct tess_call *c, const struct tess_facts *f, const char *where, struct tess_tokenizer *out);
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_open(struct tess_call *c, const struct tess_facts *f, const char *where,
+                                                 struct tess_tokenizer *out);
 TESS_EXPORT void tess_tokenizer_close(struct tess_tokenizer *t);
 /* Input "image" u8 (rows, H, W, C); output "codes" i32 (rows, h, w). Not sealed. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g);

@@ -49,7 +49,8 @@ TESS_EXPORT const struct tess_artefact *tess_stage_input(const struct tess_stage
 TESS_EXPORT struct tess_artefact *tess_stage_output(struct tess_stage_run *r);
 TESS_EXPORT uint64_t tess_stage_seed(const struct tess_stage_run *r);
 /* Terminal line (rate, ETA, a figure) and now and then a JSON line in the log. `figure` NULL: none. Cheap: call it each step. */
-TESS_EXPORT void tess_stage_progress(struct tess_stage_run *r, int64_t done, int64_t total, const char *unit, const char *figure, double value);
+TESS_EXPORT void tess_stage_progress(struct tess_stage_run *r, int64_t done, int64_t total, const char *unit, const char *figure,
+                                     double value);
 /* A sentence for the user and the log ("41 of 256 codes used: ..."). */
 TESS_EXPORT void tess_stage_note(struct tess_stage_run *r, const char *format, ...) TESS_PRINTF(2, 3);
 /* 1 when the user or the system asked to stop: write a checkpoint and return TESS_E_STOPPED. */

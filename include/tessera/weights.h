@@ -43,7 +43,8 @@ TESS_EXPORT const char *tess_weights_name(const struct tess_weights *w, int64_t 
 /* A view (f32) of weight i or of a named one in a role; data is NULL before sealing. Fails with TESS_E_DATA for a name
  * nobody declared, TESS_E_MEMORY when a role cannot be had. The view is valid until the store is freed. Writing to it is
  * allowed between steps, followed by tess_weights_touch. */
-TESS_EXPORT TESS_CHECKED int tess_weights_view(struct tess_call *c, struct tess_weights *w, int64_t i, int32_t role, struct tess_tensor *out);
+TESS_EXPORT TESS_CHECKED int tess_weights_view(struct tess_call *c, struct tess_weights *w, int64_t i, int32_t role,
+                                               struct tess_tensor *out);
 TESS_EXPORT TESS_CHECKED int tess_weights_find(struct tess_call *c, struct tess_weights *w, const char *name, int32_t role,
                                                struct tess_tensor *out);
 /* Says that values were changed by hand: graphs lay their packed copies out again before the next run. */

@@ -17,9 +17,11 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, struct 
     int64_t levels = p->channel_mult.count, factor = (int64_t)1 << (levels - 1), at = in.dim[1];
     struct conv_stack s = {.g = g, .shape = p, .x = latent, .width = in.dim[3]};
     if (latent && (in.rank != 4 || in.dim[1] * factor != height || in.dim[2] * factor != width))
-        return c->fail(c, TESS_E_SHAPE, "conv decoder: %lld levels make %lld x %lld of a latent of %lld x %lld, the images are %lld x %lld; give "
-                       "channel_mult as many levels as the encoder's", (long long)levels, (long long)(in.dim[1] * factor),
-                       (long long)(in.dim[2] * factor), (long long)in.dim[1], (long long)in.dim[2], (long long)height, (long long)width);
+        return c->fail(c, TESS_E_SHAPE,
+                       "conv decoder: %lld levels make %lld x %lld of a latent of %lld x %lld, the images are %lld x %lld; give "
+                       "channel_mult as many levels as the encoder's",
+                       (long long)levels, (long long)(in.dim[1] * factor), (long long)(in.dim[2] * factor), (long long)in.dim[1],
+                       (long long)in.dim[2], (long long)height, (long long)width);
     conv_plain(&s, p->channels * p->channel_mult.item[levels - 1]);
     conv_residual(&s, s.width);
     conv_attention(&s);

@@ -24,8 +24,8 @@ static int open_transformer(void *self, struct tess_call *c)
 {
     const struct transformer *p = self;
     if (p->embed_dim % p->heads)
-        return c->fail(c, TESS_E_VALUE, "transformer: %lld heads do not divide embed_dim %lld; set `heads` to a divisor", (long long)p->heads,
-                       (long long)p->embed_dim);
+        return c->fail(c, TESS_E_VALUE, "transformer: %lld heads do not divide embed_dim %lld; set `heads` to a divisor",
+                       (long long)p->heads, (long long)p->embed_dim);
     return TESS_OK;
 }
 
@@ -36,7 +36,8 @@ static struct tess_init matrix(const struct transformer *p, int64_t fan_in)
                                  : (struct tess_init){.kind = TESS_INIT_UNIFORM, .spread = 1.0 / sqrt((double)fan_in)};
 }
 
-static struct tess_node *linear(const struct transformer *p, struct tess_graph *g, const char *name, struct tess_node *x, int64_t from, int64_t to)
+static struct tess_node *linear(const struct transformer *p, struct tess_graph *g, const char *name, struct tess_node *x, int64_t from,
+                                int64_t to)
 {
     struct tess_init bias = {.flags = TESS_WEIGHT_NO_DECAY};
     if (p->init == INIT_PUBLISHED) {
@@ -44,7 +45,8 @@ static struct tess_node *linear(const struct transformer *p, struct tess_graph *
         bias.spread = 1.0 / sqrt((double)from);
     }
     tess_scope(g, "%s", name);
-    struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){to, from}, matrix(p, from)), *b = tess_weight(g, "bias", 1, &to, bias);
+    struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){to, from}, matrix(p, from)),
+                     *b = tess_weight(g, "bias", 1, &to, bias);
     tess_scope_end(g);
     return tess_linear(g, x, w, b);
 }
@@ -110,7 +112,8 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, const s
     struct tess_tensor tokens = tess_shape(in->tokens);
     int64_t d = p->embed_dim;
     if (in->tokens && (tokens.rank != 2 || tokens.dim[1] != in->height * in->width || (in->time && d % 2)))
-        return c->fail(c, TESS_E_SHAPE, "transformer: sequences of %lld tokens for a map of %lld x %lld, embed_dim %lld (even where there is time)",
+        return c->fail(c, TESS_E_SHAPE,
+                       "transformer: sequences of %lld tokens for a map of %lld x %lld, embed_dim %lld (even where there is time)",
                        (long long)tokens.dim[1], (long long)in->height, (long long)in->width, (long long)d);
     struct tess_node *x = embed(p, g, in);
     for (int64_t l = 0; l < p->layers; l++) {
@@ -127,17 +130,40 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, const s
 static const struct tess_denoiser_1 ops = {.size = sizeof ops, .record = record};
 
 static const struct tess_param params[] = {
-    {.name = "embed_dim", .help = "width of a token", .type = TESS_I64, .offset = offsetof(struct transformer, embed_dim), .lo = 1, .hi = 65536,
+    {.name = "embed_dim",
+     .help = "width of a token",
+     .type = TESS_I64,
+     .offset = offsetof(struct transformer, embed_dim),
+     .lo = 1,
+     .hi = 65536,
      .def = 128},
     {.name = "layers", .help = "blocks", .type = TESS_I64, .offset = offsetof(struct transformer, layers), .lo = 1, .hi = 1024, .def = 4},
-    {.name = "heads", .help = "heads of attention; must divide embed_dim", .type = TESS_I64, .offset = offsetof(struct transformer, heads), .lo = 1,
-     .hi = 1024, .def = 4},
-    {.name = "mlp_ratio", .help = "width of the perceptron's hidden layer, as a multiple", .type = TESS_I64,
-     .offset = offsetof(struct transformer, mlp_ratio), .lo = 1, .hi = 64, .def = 4},
-    {.name = "dropout", .help = "share of values dropped after embedding, attention and perceptron", .type = TESS_F64,
-     .offset = offsetof(struct transformer, dropout), .lo = 0, .hi = 0.99, .def = 0},
-    {.name = "init", .help = "published: uniform by fan-in, embeddings normal; small: normal of 0.02 throughout", .type = TESS_ENUM,
-     .offset = offsetof(struct transformer, init), .text = "published|small"},
+    {.name = "heads",
+     .help = "heads of attention; must divide embed_dim",
+     .type = TESS_I64,
+     .offset = offsetof(struct transformer, heads),
+     .lo = 1,
+     .hi = 1024,
+     .def = 4},
+    {.name = "mlp_ratio",
+     .help = "width of the perceptron's hidden layer, as a multiple",
+     .type = TESS_I64,
+     .offset = offsetof(struct transformer, mlp_ratio),
+     .lo = 1,
+     .hi = 64,
+     .def = 4},
+    {.name = "dropout",
+     .help = "share of values dropped after embedding, attention and perceptron",
+     .type = TESS_F64,
+     .offset = offsetof(struct transformer, dropout),
+     .lo = 0,
+     .hi = 0.99,
+     .def = 0},
+    {.name = "init",
+     .help = "published: uniform by fan-in, embeddings normal; small: normal of 0.02 throughout",
+     .type = TESS_ENUM,
+     .offset = offsetof(struct transformer, init),
+     .text = "published|small"},
     {.name = NULL}};
 
 static const struct tess_component components[] = {{.name = "transformer",

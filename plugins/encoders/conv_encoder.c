@@ -17,10 +17,11 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, struct 
     int64_t levels = p->channel_mult.count, factor = (int64_t)1 << (levels - 1), height = in.dim[1];
     struct conv_stack s = {.g = g, .shape = p, .x = image, .width = in.dim[3]};
     if (image && (in.rank != 4 || in.dim[1] % factor || in.dim[2] % factor))
-        return c->fail(c, TESS_E_SHAPE, "conv encoder: images of %lld x %lld cannot be halved %lld times; crop or pad them to a multiple of %lld "
-                       "(%lld x %lld), or give channel_mult fewer levels", (long long)in.dim[1], (long long)in.dim[2], (long long)(levels - 1),
-                       (long long)factor, (long long)((in.dim[1] + factor - 1) / factor * factor),
-                       (long long)((in.dim[2] + factor - 1) / factor * factor));
+        return c->fail(c, TESS_E_SHAPE,
+                       "conv encoder: images of %lld x %lld cannot be halved %lld times; crop or pad them to a multiple of %lld "
+                       "(%lld x %lld), or give channel_mult fewer levels",
+                       (long long)in.dim[1], (long long)in.dim[2], (long long)(levels - 1), (long long)factor,
+                       (long long)((in.dim[1] + factor - 1) / factor * factor), (long long)((in.dim[2] + factor - 1) / factor * factor));
     conv_plain(&s, p->channels);
     for (int64_t i = 0; i < levels; i++) {
         for (int64_t k = 0; k < p->res_blocks; k++) {

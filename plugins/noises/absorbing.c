@@ -46,8 +46,8 @@ static void mask_some(const struct tess_stream *random, int64_t tokens, int64_t 
     }
 }
 
-static int corrupt(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int64_t t, const int32_t *x0,
-                   int32_t *xt)
+static int corrupt(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int64_t t,
+                   const int32_t *x0, int32_t *xt)
 {
     const struct absorbing *p = self;
     if (t < 1 || t > p->steps)
@@ -106,8 +106,8 @@ static int factors_forward(const struct tess_op_run *r)
 
 static const struct tess_op op_factors = {.size = sizeof(struct tess_op), .name = "absorbing factors", .forward = factors_forward};
 
-static int record_loss(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *logits, struct tess_node *x0, struct tess_node *xt,
-                       struct tess_node *t, struct tess_noise_loss *out)
+static int record_loss(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *logits, struct tess_node *x0,
+                       struct tess_node *xt, struct tess_node *t, struct tess_noise_loss *out)
 {
     struct tess_tensor shape = tess_shape(logits), codes = tess_shape(xt);
     struct factors a = {.noise = *(const struct absorbing *)self, .codes = shape.dim[2]};
@@ -183,7 +183,8 @@ static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r
             continue;
         r->next[i] = categorical(r->logits + i * r->codes, r->codes, r->temperature, (double)u[1]);
         if (r->next[i] < 0)
-            return c->fail(c, TESS_E_FAILED, "absorbing: the denoiser's output at token %lld is not finite; the prior has diverged in training",
+            return c->fail(c, TESS_E_FAILED,
+                           "absorbing: the denoiser's output at token %lld is not finite; the prior has diverged in training",
                            (long long)i);
     }
     return TESS_OK;
@@ -199,13 +200,28 @@ static const struct tess_noise_1 ops = {.size = sizeof ops,
                                         .reverse = reverse};
 
 static const struct tess_param params[] = {
-    {.name = "steps", .help = "diffusion steps (T)", .type = TESS_I64, .offset = offsetof(struct absorbing, steps), .lo = 1, .hi = 1e6, .def = 256},
-    {.name = "mask", .help = "random: each token by itself; fixed: as many tokens as t / T says", .type = TESS_ENUM,
-     .offset = offsetof(struct absorbing, mask), .text = "random|fixed"},
-    {.name = "loss", .help = "reweighted bound, the bound itself (elbo), or mean cross-entropy of the masked (mlm)", .type = TESS_ENUM,
-     .offset = offsetof(struct absorbing, loss), .text = "reweighted|elbo|mlm"},
-    {.name = "weight", .help = "of the reweighted loss: (T - t) / T as in the published code, or (T - t + 1) / T as in the paper",
-     .type = TESS_ENUM, .offset = offsetof(struct absorbing, weight), .text = "code|paper"},
+    {.name = "steps",
+     .help = "diffusion steps (T)",
+     .type = TESS_I64,
+     .offset = offsetof(struct absorbing, steps),
+     .lo = 1,
+     .hi = 1e6,
+     .def = 256},
+    {.name = "mask",
+     .help = "random: each token by itself; fixed: as many tokens as t / T says",
+     .type = TESS_ENUM,
+     .offset = offsetof(struct absorbing, mask),
+     .text = "random|fixed"},
+    {.name = "loss",
+     .help = "reweighted bound, the bound itself (elbo), or mean cross-entropy of the masked (mlm)",
+     .type = TESS_ENUM,
+     .offset = offsetof(struct absorbing, loss),
+     .text = "reweighted|elbo|mlm"},
+    {.name = "weight",
+     .help = "of the reweighted loss: (T - t) / T as in the published code, or (T - t + 1) / T as in the paper",
+     .type = TESS_ENUM,
+     .offset = offsetof(struct absorbing, weight),
+     .text = "code|paper"},
     {.name = NULL}};
 
 static const struct tess_component components[] = {{.name = "absorbing",

@@ -1,6 +1,6 @@
-/* source/1 `idx`: the format of MNIST and its kin (docs/formats.md, "IDX"), plain or gzipped. A header of big-endian numbers, then bytes: images are
- * (N, H, W) or (N, H, W, C), labels (N). Opening reads headers and labels; pixels are read on first use, once. Nothing a header says is
- * believed before the bytes are there.
+/* source/1 `idx`: the format of MNIST and its kin (docs/formats.md, "IDX"), plain or gzipped. A header of big-endian numbers, then bytes:
+ * images are (N, H, W) or (N, H, W, C), labels (N). Opening reads headers and labels; pixels are read on first use, once. Nothing a header
+ * says is believed before the bytes are there.
  *
  * SPDX-License-Identifier: MIT */
 #include <tessera/plugin.h>
@@ -26,8 +26,9 @@ struct idx {
 
 static int missing(struct tess_call *c, const char *path)
 {
-    const char *hint = strncmp(path, "/usr/share/datasets/fashion-mnist/", 34) == 0 ? "; on Debian install the package dataset-fashion-mnist"
-                                                                                     : "; check the path, and see datasets/README.md";
+    const char *hint = strncmp(path, "/usr/share/datasets/fashion-mnist/", 34) == 0
+                           ? "; on Debian install the package dataset-fashion-mnist"
+                           : "; check the path, and see datasets/README.md";
     return c->fail(c, TESS_E_IO, "%s: cannot be read: %s%s", path, strerror(errno), hint);
 }
 
@@ -53,7 +54,8 @@ static int read_bytes(struct tess_call *c, gzFile f, const char *path, void *to,
         if (got < 0)
             return damaged(c, f, path);
         if (got == 0)
-            return c->fail(c, TESS_E_DATA, "%s: is truncated: %zu bytes wanted, %zu found; fetch the file again", path, whole, at + bytes - left);
+            return c->fail(c, TESS_E_DATA, "%s: is truncated: %zu bytes wanted, %zu found; fetch the file again", path, whole,
+                           at + bytes - left);
         here += got;
         left -= (size_t)got;
     }
@@ -71,15 +73,16 @@ static int read_header(struct tess_call *c, gzFile f, const char *path, int want
     uint8_t magic[4], size[4];
     TESS_TRY(read_bytes(c, f, path, magic, 4, 0, 4));
     if (magic[0] || magic[1] || magic[2] < 0x08 || magic[2] > 0x0e)
-        return c->fail(c, TESS_E_DATA, "%s: is not an IDX file: it begins with %02x %02x %02x %02x, 00 00 08 %02x was wanted; check the name", path,
+        return c->fail(c, TESS_E_DATA,
+                       "%s: is not an IDX file: it begins with %02x %02x %02x %02x, 00 00 08 %02x was wanted; check the name", path,
                        magic[0], magic[1], magic[2], magic[3], wanted);
     if (magic[2] != 0x08)
         return c->fail(c, TESS_E_DATA, "%s: holds elements of type %02x; bytes (type 08) are wanted", path, magic[2]);
     *dims = magic[3];
     int fits = wanted == LABELS ? *dims == LABELS : *dims == IMAGES || *dims == COLOUR;
     if (!fits)
-        return c->fail(c, TESS_E_DATA, "%s: holds %s (magic 00 00 08 %02x) where %s were wanted; are `images` and `labels` exchanged?", path,
-                       dims_text(*dims), magic[3], dims_text(wanted));
+        return c->fail(c, TESS_E_DATA, "%s: holds %s (magic 00 00 08 %02x) where %s were wanted; are `images` and `labels` exchanged?",
+                       path, dims_text(*dims), magic[3], dims_text(wanted));
     for (int i = 0; i < *dims; i++) {
         TESS_TRY(read_bytes(c, f, path, size, 4, 4 + 4 * (size_t)i, 4 + 4 * (size_t)*dims));
         dim[i] = (int64_t)size[0] << 24 | (int64_t)size[1] << 16 | (int64_t)size[2] << 8 | size[3];
@@ -127,8 +130,8 @@ static int read_labels(struct tess_call *c, struct idx *s)
         return missing(c, s->labels);
     int status = read_header(c, f, s->labels, LABELS, dim, &dims);
     if (status == TESS_OK && dim[0] != s->n)
-        status = c->fail(c, TESS_E_DATA, "%s: has %lld labels for the %lld images of %s; take both from the same set", s->labels, (long long)dim[0],
-                         (long long)s->n, s->images);
+        status = c->fail(c, TESS_E_DATA, "%s: has %lld labels for the %lld images of %s; take both from the same set", s->labels,
+                         (long long)dim[0], (long long)s->n, s->images);
     if (status == TESS_OK)
         status = read_content(c, f, s->labels, 8, (size_t)dim[0], &s->label);
     gzclose_r(f);
@@ -156,11 +159,12 @@ static int open_idx(void *self, struct tess_call *c)
     s->channels = dims == COLOUR ? dim[3] : 1;
     s->header = 4 + 4 * (size_t)dims;
     if (s->height > 65536 || s->width > 65536 || (s->channels != 1 && s->channels != 3))
-        return c->fail(c, TESS_E_DATA, "%s: announces images of %lld x %lld x %lld; sides up to 65536 and 1 or 3 channels are wanted", s->images,
-                       (long long)s->height, (long long)s->width, (long long)s->channels);
+        return c->fail(c, TESS_E_DATA, "%s: announces images of %lld x %lld x %lld; sides up to 65536 and 1 or 3 channels are wanted",
+                       s->images, (long long)s->height, (long long)s->width, (long long)s->channels);
     s->row = (size_t)(s->height * s->width * s->channels);
     if ((size_t)s->n > ((size_t)1 << 40) / s->row)
-        return c->fail(c, TESS_E_DATA, "%s: announces %lld images of %zu bytes, more than a file of this kind can be", s->images, (long long)s->n, s->row);
+        return c->fail(c, TESS_E_DATA, "%s: announces %lld images of %zu bytes, more than a file of this kind can be", s->images,
+                       (long long)s->n, s->row);
     return s->labels ? read_labels(c, s) : TESS_OK;
 }
 
@@ -245,11 +249,17 @@ static const struct tess_source_1 ops = {.size = sizeof ops,
                                          .read = read_image,
                                          .fingerprint = fingerprint};
 
-static const struct tess_param params[] = {
-    {.name = "images", .help = "file of images, plain or .gz", .type = TESS_STR, .flags = TESS_REQUIRED | TESS_PATH,
-     .offset = offsetof(struct idx, images)},
-    {.name = "labels", .help = "file of labels, plain or .gz", .type = TESS_STR, .flags = TESS_PATH, .offset = offsetof(struct idx, labels)},
-    {.name = NULL}};
+static const struct tess_param params[] = {{.name = "images",
+                                            .help = "file of images, plain or .gz",
+                                            .type = TESS_STR,
+                                            .flags = TESS_REQUIRED | TESS_PATH,
+                                            .offset = offsetof(struct idx, images)},
+                                           {.name = "labels",
+                                            .help = "file of labels, plain or .gz",
+                                            .type = TESS_STR,
+                                            .flags = TESS_PATH,
+                                            .offset = offsetof(struct idx, labels)},
+                                           {.name = NULL}};
 
 static const struct tess_component components[] = {{.name = "idx",
                                                     .kind = "source/1",

@@ -1,5 +1,5 @@
-/* stage/1 `import`: images of a source as one artefact of equal size: scaled, cropped, padded, split. Training images come first, those kept for
- * validation after them, so that a split is one number. Every image is read, or the stage fails naming the one that cannot be.
+/* stage/1 `import`: images of a source as one artefact of equal size: scaled, cropped, padded, split. Training images come first, those
+ * kept for validation after them, so that a split is one number. Every image is read, or the stage fails naming the one that cannot be.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/common.h"
@@ -78,7 +78,8 @@ static int measure(struct tess_call *c, struct work *k)
     k->width = z.padded[1];
     k->channels = s->channels ? s->channels : ch;
     if ((double)k->count * (double)k->height * (double)k->width * (double)k->channels > most)
-        return c->fail(c, TESS_E_SHAPE, "import: %lld images of %lld x %lld x %lld are more than 2^50 bytes; check the source, `size` and `pad`",
+        return c->fail(c, TESS_E_SHAPE,
+                       "import: %lld images of %lld x %lld x %lld are more than 2^50 bytes; check the source, `size` and `pad`",
                        (long long)k->count, (long long)k->height, (long long)k->width, (long long)k->channels);
     k->classes = k->source->labels(k->self);
     if (k->classes > 65536)
@@ -143,11 +144,14 @@ static int transform(struct tess_call *c, struct work *k, uint8_t *to)
 {
     const struct tess_image *im = &k->image;
     struct sizes z = sizes_of(k->s, im->height, im->width);
-    int64_t ch = im->channels, tallest = im->height > z.padded[0] ? im->height : z.padded[0], widest = im->width > z.padded[1] ? im->width : z.padded[1];
+    int64_t ch = im->channels, tallest = im->height > z.padded[0] ? im->height : z.padded[0],
+            widest = im->width > z.padded[1] ? im->width : z.padded[1];
     if (z.padded[0] != k->height || z.padded[1] != k->width)
-        return c->fail(c, TESS_E_SHAPE, "image %s is %lld x %lld and comes out as %lld x %lld, others as %lld x %lld; set `size` and `crop` to make all equal",
-                       im->name, (long long)im->height, (long long)im->width, (long long)z.padded[0], (long long)z.padded[1], (long long)k->height,
-                       (long long)k->width);
+        return c->fail(
+            c, TESS_E_SHAPE,
+            "image %s is %lld x %lld and comes out as %lld x %lld, others as %lld x %lld; set `size` and `crop` to make all equal",
+            im->name, (long long)im->height, (long long)im->width, (long long)z.padded[0], (long long)z.padded[1], (long long)k->height,
+            (long long)k->width);
     if (!k->s->channels && ch != k->channels)
         return c->fail(c, TESS_E_SHAPE, "image %s has %lld channels, others have %lld; set `channels` to make all equal", im->name,
                        (long long)ch, (long long)k->channels);
@@ -174,7 +178,8 @@ static int read_one(struct tess_call *c, struct work *k, int64_t i, uint8_t *to)
     TESS_TRY(transform(c, k, to));
     if (k->classes) {
         if (k->image.label < 0 || k->image.label >= k->classes)
-            return c->fail(c, TESS_E_DATA, "image %s has label %lld of %lld classes", k->image.name, (long long)k->image.label, (long long)k->classes);
+            return c->fail(c, TESS_E_DATA, "image %s has label %lld of %lld classes", k->image.name, (long long)k->image.label,
+                           (long long)k->classes);
         ((uint16_t *)k->label.data)[i] = (uint16_t)k->image.label;
     }
     if (k->names.data)
@@ -248,24 +253,66 @@ static const struct tess_port ports[] = {{.name = NULL}};
 static const struct tess_stage_1 ops = {
     .size = sizeof ops, .ports = ports, .output = "images", .plan = plan, .fingerprint = fingerprint, .run = run};
 
-static const struct tess_param params[] = {
-    {.name = "source", .help = "where the images are", .type = TESS_COMPONENT, .flags = TESS_REQUIRED, .offset = offsetof(struct stage, source),
-     .text = "source/1"},
-    {.name = "size", .help = "scale the shorter side to this many pixels; 0: as it is", .type = TESS_I64, .offset = offsetof(struct stage, size), .lo = 0,
-     .hi = 65536, .def = 0},
-    {.name = "crop", .help = "then keep the centre, at most this many pixels a side; 0: all", .type = TESS_I64, .offset = offsetof(struct stage, crop),
-     .lo = 0, .hi = 65536, .def = 0},
-    {.name = "pad", .help = "then pad around to this many pixels a side; 0: not", .type = TESS_I64, .offset = offsetof(struct stage, pad), .lo = 0,
-     .hi = 65536, .def = 0},
-    {.name = "fill", .help = "value of the padding, a byte", .type = TESS_I64, .offset = offsetof(struct stage, fill), .lo = 0, .hi = 255, .def = 0},
-    {.name = "channels", .help = "1: grey, 3: colour, 0: as they are", .type = TESS_I64, .offset = offsetof(struct stage, channels), .lo = 0, .hi = 3,
-     .def = 0},
-    {.name = "limit", .help = "images at most, the first ones; 0: all", .type = TESS_I64, .offset = offsetof(struct stage, limit), .lo = 0, .hi = 1e12,
-     .def = 0},
-    {.name = "split", .help = "share of the images that is trained on; the rest is for validation", .type = TESS_F64,
-     .offset = offsetof(struct stage, split), .lo = 0, .hi = 1, .def = 1},
-    {.name = "shuffle", .help = "draw the validation images; else they are the last ones", .type = TESS_BOOL, .offset = offsetof(struct stage, shuffle)},
-    {.name = NULL}};
+static const struct tess_param params[] = {{.name = "source",
+                                            .help = "where the images are",
+                                            .type = TESS_COMPONENT,
+                                            .flags = TESS_REQUIRED,
+                                            .offset = offsetof(struct stage, source),
+                                            .text = "source/1"},
+                                           {.name = "size",
+                                            .help = "scale the shorter side to this many pixels; 0: as it is",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct stage, size),
+                                            .lo = 0,
+                                            .hi = 65536,
+                                            .def = 0},
+                                           {.name = "crop",
+                                            .help = "then keep the centre, at most this many pixels a side; 0: all",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct stage, crop),
+                                            .lo = 0,
+                                            .hi = 65536,
+                                            .def = 0},
+                                           {.name = "pad",
+                                            .help = "then pad around to this many pixels a side; 0: not",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct stage, pad),
+                                            .lo = 0,
+                                            .hi = 65536,
+                                            .def = 0},
+                                           {.name = "fill",
+                                            .help = "value of the padding, a byte",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct stage, fill),
+                                            .lo = 0,
+                                            .hi = 255,
+                                            .def = 0},
+                                           {.name = "channels",
+                                            .help = "1: grey, 3: colour, 0: as they are",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct stage, channels),
+                                            .lo = 0,
+                                            .hi = 3,
+                                            .def = 0},
+                                           {.name = "limit",
+                                            .help = "images at most, the first ones; 0: all",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct stage, limit),
+                                            .lo = 0,
+                                            .hi = 1e12,
+                                            .def = 0},
+                                           {.name = "split",
+                                            .help = "share of the images that is trained on; the rest is for validation",
+                                            .type = TESS_F64,
+                                            .offset = offsetof(struct stage, split),
+                                            .lo = 0,
+                                            .hi = 1,
+                                            .def = 1},
+                                           {.name = "shuffle",
+                                            .help = "draw the validation images; else they are the last ones",
+                                            .type = TESS_BOOL,
+                                            .offset = offsetof(struct stage, shuffle)},
+                                           {.name = NULL}};
 
 static int open_import(void *self, struct tess_call *c)
 {
@@ -273,8 +320,8 @@ static int open_import(void *self, struct tess_call *c)
     if (s->channels == 2)
         return c->fail(c, TESS_E_VALUE, "import: channels is 2; 1 (grey), 3 (colour) or 0 (as they are) are possible");
     if (s->crop && s->size && s->crop > s->size)
-        return c->fail(c, TESS_E_VALUE, "import: a crop of %lld from images scaled to %lld; set `crop` to at most `size`", (long long)s->crop,
-                       (long long)s->size);
+        return c->fail(c, TESS_E_VALUE, "import: a crop of %lld from images scaled to %lld; set `crop` to at most `size`",
+                       (long long)s->crop, (long long)s->size);
     if (s->split <= 0.0)
         return c->fail(c, TESS_E_VALUE, "import: split is 0 and leaves nothing to train on; set it above 0, to 1 for all images");
     return TESS_OK;
