@@ -8,10 +8,12 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define EXIT_USAGE 2
@@ -76,6 +78,24 @@ static int take_threads(struct cli_globals *g, const char *text)
     return 1;
 }
 
+/* A folder that is not there is a slip of the hand here, though in TESSERA_PLUGIN_PATH it may be one that comes and goes. */
+static int take_plugin_path(struct cli_globals *g, const char *list)
+{
+    for (const char *at = list; *at; at += strspn(at, ":")) {
+        char folder[PATH_MAX];
+        struct stat st;
+        size_t length = strcspn(at, ":");
+        if (snprintf(folder, sizeof folder, "%.*s", (int)length, at) >= (int)sizeof folder || stat(folder, &st) != 0 ||
+            !S_ISDIR(st.st_mode)) {
+            fprintf(stderr, "tessera: --plugin-path wants folders, found `%.*s`, which is none\n", (int)length, at);
+            return -1;
+        }
+        at += length;
+    }
+    g->plugin_path = list;
+    return 1;
+}
+
 int cli_global_flag(struct cli_globals *g, int argc, char **argv, int *i)
 {
     static const char *const with_value[] = {"--threads", "-j", "--plugin-path", "--backend", "--workdir", "-C"};
@@ -102,8 +122,8 @@ int cli_global_flag(struct cli_globals *g, int argc, char **argv, int *i)
         if (k < 2)
             return take_threads(g, value);
         if (k == 2)
-            g->plugin_path = value;
-        else if (k == 3)
+            return take_plugin_path(g, value);
+        if (k == 3)
             g->backend = value;
         else if (k == 4)
             g->workdir = value;
@@ -166,7 +186,7 @@ static int unknown_verb(const char *word)
 
 static int unknown_flag(const char *word)
 {
-    static const char *const names[] = {"--threads",     "--quiet",   "--verbose", "--no-color", "--plugin-path",
+    static const char *const names[] = {"--threads", "--quiet",   "--verbose", "--no-color", "--plugin-path",
                                         "--backend", "--workdir", "--help",    "--version"};
     return unknown("flag", word, names, sizeof names / sizeof *names);
 }

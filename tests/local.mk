@@ -8,6 +8,7 @@ include tests/tensor.mk
 include tests/models.mk
 include tests/stages.mk
 include tests/sources.mk
+include tests/command.mk
 else
 check-local:
 	@echo "The tests are skipped: they need Check; on Debian install the package check, then configure again."

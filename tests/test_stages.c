@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/flow/pipeline.h"
 #include "core/store/store.h"
+#include "tests/small_pipeline.h"
 
 #include <check.h>
 #include <math.h>
@@ -19,100 +20,25 @@
 #include <tessera/tessera.h>
 #include <unistd.h>
 
-enum { COUNT = 44, H = 8, W = 12, TRAIN = 33, CODES = 12, WIDTH = 6 };
+enum { CODES = 12, WIDTH = 6 };
 
-static const char small[] =
-    "tessera: 1\n"
-    "name: small\n"
-    "seed: 3\n"
-    "stages:\n"
-    "  images: {use: import, source: {use: idx, images: images, labels: labels}, split: 0.75}\n"
-    "  tokenizer:\n"
-    "    use: train-autoencoder\n"
-    "    in: {images: images}\n"
-    "    steps: 12\n"
-    "    batch: 12\n"
-    "    encoder: {use: conv, channels: 32, channel_mult: [1, 1], attn_resolutions: [4]}\n"
-    "    decoder: {use: conv}\n"
-    "    quantizer: {use: ema, codebook_size: 12, code_dim: 6}\n"
-    "  codes: {use: encode, in: {images: images, model: tokenizer}}\n"
-    "  prior:\n"
-    "    use: train-prior\n"
-    "    in: {codes: codes}\n"
-    "    steps: 9\n"
-    "    batch: 10\n"
-    "    noise: {use: absorbing, steps: 10}\n"
-    "    denoiser: {use: transformer, embed_dim: 32, layers: 1, heads: 2}\n"
-    "  samples: {use: sample, in: {prior: prior, model: tokenizer}, count: 5}\n"
-    "  decoded: {use: decode, in: {codes: codes, model: tokenizer}}\n"
-    "  figures: {use: evaluate, in: {images: images, model: tokenizer, prior: prior}}\n";
-
-static char folder[] = "/tmp/tessera-stages-XXXXXX";
+static const char *folder;
 static char message[2048];
 static struct tessi_call call; /* of what reads results */
 #define C (&call.call)
 
-/* ---- a folder with images, and runs in it -------------------------------------------------------------------------- */
-
-static uint8_t pixel(int64_t i, int64_t at)
-{
-    int64_t y = at / W, x = at % W, shade = (i % 4 + 1) * 50;
-    return (uint8_t)(at < 2 ? i >> 8 * at : (x + i) / 4 % 2 == y / 4 % 2 ? shade : (i * 37 + at * 11) % 40); /* no two images alike */
-}
-
-static uint8_t label(int64_t i)
-{
-    return (uint8_t)(i * 7 % 5);
-}
-
-static void write_idx(const char *path, int dims, const int64_t *dim, const uint8_t *content, int64_t bytes)
-{
-    FILE *f = fopen(path, "wb");
-    ck_assert_ptr_nonnull(f);
-    fwrite((const char[]){0, 0, 8, (char)dims}, 1, 4, f);
-    for (int i = 0; i < dims; i++)
-        fwrite((const char[]){(char)(dim[i] >> 24), (char)(dim[i] >> 16), (char)(dim[i] >> 8), (char)dim[i]}, 1, 4, f);
-    fwrite(content, 1, (size_t)bytes, f);
-    ck_assert_int_eq(fclose(f), 0);
-}
-
-static void make_data(int64_t n)
-{
-    uint8_t *all = malloc((size_t)(n * H * W));
-    for (int64_t i = 0; i < n * H * W; i++)
-        all[i] = pixel(i / (H * W), i % (H * W));
-    write_idx("images", 3, (const int64_t[]){n, H, W}, all, n * H * W);
-    for (int64_t i = 0; i < n; i++)
-        all[i] = label(i);
-    write_idx("labels", 1, &n, all, n);
-    free(all);
-}
-
-static void write_pipeline(const char *name, const char *text)
-{
-    FILE *f = fopen(name, "w");
-    ck_assert_ptr_nonnull(f);
-    fputs(text, f);
-    ck_assert_int_eq(fclose(f), 0);
-}
+/* ---- runs in a folder ------------------------------------------------------------------------------------------------- */
 
 static void setup(void)
 {
-    strcpy(folder + strlen(folder) - 6, "XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ck_assert_int_eq(chdir(folder), 0);
+    folder = small_folder_enter();
     unsetenv("TESSERA_PLUGIN_PATH");
     tessi_call_init(&call, NULL);
-    make_data(COUNT);
-    write_pipeline("small.yaml", small);
 }
 
 static void teardown(void)
 {
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    ck_assert_int_eq(chdir("/"), 0);
-    ck_assert_int_eq(system(command), 0);
+    small_folder_leave();
     ck_assert_int_eq(tessi_memory_in_use(), 0);
 }
 
@@ -207,13 +133,14 @@ START_TEST(import_keeps_every_byte)
     works(ATTEMPT(.workdir = ".", .until = "images"));
     struct tess_artefact *a = result(".", "images");
     struct tess_tensor images = load(a, "images", TESS_U8), labels = load(a, "labels", TESS_I32);
-    ck_assert(images.rank == 4 && images.dim[0] == COUNT && images.dim[1] == H && images.dim[2] == W && images.dim[3] == 1);
-    for (int64_t i = 0; i < COUNT * H * W; i++)
-        ck_assert_int_eq(((const uint8_t *)images.data)[i], pixel(i / (H * W), i % (H * W)));
-    for (int64_t i = 0; i < COUNT; i++)
-        ck_assert_int_eq(((const int32_t *)labels.data)[i], label(i));
-    ck_assert(fact(a, "count") == COUNT && fact(a, "train_count") == TRAIN && fact(a, "classes") == 5);
-    ck_assert(fact(a, "height") == H && fact(a, "width") == W && fact(a, "channels") == 1);
+    ck_assert(images.rank == 4 && images.dim[0] == SMALL_COUNT && images.dim[1] == SMALL_H && images.dim[2] == SMALL_W &&
+              images.dim[3] == 1);
+    for (int64_t i = 0; i < SMALL_COUNT * SMALL_H * SMALL_W; i++)
+        ck_assert_int_eq(((const uint8_t *)images.data)[i], small_pixel(i / (SMALL_H * SMALL_W), i % (SMALL_H * SMALL_W)));
+    for (int64_t i = 0; i < SMALL_COUNT; i++)
+        ck_assert_int_eq(((const int32_t *)labels.data)[i], small_label(i));
+    ck_assert(fact(a, "count") == SMALL_COUNT && fact(a, "train_count") == SMALL_TRAIN && fact(a, "classes") == 5);
+    ck_assert(fact(a, "height") == SMALL_H && fact(a, "width") == SMALL_W && fact(a, "channels") == 1);
     tess_free(images.data);
     tess_free(labels.data);
     tessi_artefact_close(a);
@@ -223,27 +150,27 @@ END_TEST
 /* Shuffled: the same images with their labels, each once, in an order that the seed decides. */
 START_TEST(import_shuffles_images_with_their_labels)
 {
-    int seen[COUNT] = {0}, moved = 0;
+    int seen[SMALL_COUNT] = {0}, moved = 0;
     works(ATTEMPT(.workdir = ".", .until = "images", .override = {"images.shuffle=true"}));
     struct tess_artefact *a = result(".", "images");
     struct tess_tensor images = load(a, "images", TESS_U8), labels = load(a, "labels", TESS_I32);
-    for (int64_t i = 0; i < COUNT; i++) {
-        const uint8_t *im = (const uint8_t *)images.data + i * H * W;
+    for (int64_t i = 0; i < SMALL_COUNT; i++) {
+        const uint8_t *im = (const uint8_t *)images.data + i * SMALL_H * SMALL_W;
         int64_t k = 0, at = 0;
-        for (; k < COUNT; k++) {
-            for (at = 0; at < H * W && im[at] == pixel(k, at); at++)
+        for (; k < SMALL_COUNT; k++) {
+            for (at = 0; at < SMALL_H * SMALL_W && im[at] == small_pixel(k, at); at++)
                 ;
-            if (at == H * W)
+            if (at == SMALL_H * SMALL_W)
                 break;
         }
-        ck_assert_int_lt(k, COUNT);
+        ck_assert_int_lt(k, SMALL_COUNT);
         seen[k]++;
         moved += k != i;
-        ck_assert_int_eq(((const int32_t *)labels.data)[i], label(k));
+        ck_assert_int_eq(((const int32_t *)labels.data)[i], small_label(k));
     }
-    for (int k = 0; k < COUNT; k++)
+    for (int k = 0; k < SMALL_COUNT; k++)
         ck_assert_int_eq(seen[k], 1);
-    ck_assert_int_gt(moved, COUNT / 2);
+    ck_assert_int_gt(moved, SMALL_COUNT / 2);
     tess_free(images.data);
     tess_free(labels.data);
     tessi_artefact_close(a);
@@ -252,8 +179,8 @@ END_TEST
 
 START_TEST(import_cuts_scales_and_pads)
 {
-    write_pipeline("small.yaml", "tessera: 1\nname: small\nstages:\n"
-                                 "  images: {use: import, source: {use: idx, images: images}, split: 0.75}\n");
+    small_write("small.yaml", "tessera: 1\nname: small\nstages:\n"
+                              "  images: {use: import, source: {use: idx, images: images}, split: 0.75}\n");
     works(ATTEMPT(.workdir = ".", .until = "images",
                   .override = {"images.size=4", "images.crop=4", "images.pad=7", "images.fill=9", "images.channels=3", "images.limit=10"}));
     struct tess_artefact *a = result(".", "images");
@@ -295,12 +222,13 @@ static void check_codes(void)
     int64_t counts[CODES] = {0}, stored;
     int32_t bits = 0;
     const char *name;
-    ck_assert(codes.dim[0] == COUNT && codes.dim[1] == H / 2 && codes.dim[2] == W / 2 && book.dim[0] == CODES && book.dim[1] == WIDTH);
+    ck_assert(codes.dim[0] == SMALL_COUNT && codes.dim[1] == SMALL_H / 2 && codes.dim[2] == SMALL_W / 2 && book.dim[0] == CODES &&
+              book.dim[1] == WIDTH);
     for (int64_t i = 0; (name = tessi_artefact_dataset_at(a, i, &shape, &bits, &stored)) && strcmp(name, "codes") != 0; i++)
         ;
     ck_assert_int_eq(bits, 4); /* ceil(log2 12) */
-    for (int64_t i = 0; i < COUNT; i++)
-        ck_assert_int_eq(((const int32_t *)labels.data)[i], label(i));
+    for (int64_t i = 0; i < SMALL_COUNT; i++)
+        ck_assert_int_eq(((const int32_t *)labels.data)[i], small_label(i));
     for (int64_t i = 0; i < tess_tensor_count(&codes); i++) {
         int32_t k = ((const int32_t *)codes.data)[i];
         ck_assert(k >= 0 && k < CODES);
@@ -310,7 +238,7 @@ static void check_codes(void)
     struct tess_code_health h = tess_code_health_of(counts, CODES);
     ck_assert(figure(a, "codes used") == (double)h.used && fabs(figure(a, "order-0 entropy") - h.entropy) < 1e-12);
     ck_assert(figure(a, "quantisation error") > 0.0);
-    ck_assert(fact(a, "train_count") == TRAIN && fact(a, "height") == H / 2 && fact(a, "width") == W / 2 &&
+    ck_assert(fact(a, "train_count") == SMALL_TRAIN && fact(a, "height") == SMALL_H / 2 && fact(a, "width") == SMALL_W / 2 &&
               fact(a, "codebook_size") == CODES);
     ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(a), "tokenizer", "none"), tess_artefact_digest(m));
     tess_free(codes.data);
@@ -327,20 +255,21 @@ static void check_figures(void)
     struct tess_artefact *a = result(".", "figures"), *c = result(".", "codes"), *d = result(".", "decoded"),
                          *images = result(".", "images");
     struct tess_tensor codes = load(c, "codes", TESS_I32), made = load(d, "images", TESS_U8), real = load(images, "images", TESS_U8);
-    int64_t counts[CODES] = {0}, per_image = H / 2 * (W / 2);
+    int64_t counts[CODES] = {0}, per_image = SMALL_H / 2 * (SMALL_W / 2);
     double error = 0.0, mse = figure(a, "reconstruction MSE");
-    for (int64_t i = TRAIN * per_image; i < COUNT * per_image; i++)
+    for (int64_t i = SMALL_TRAIN * per_image; i < SMALL_COUNT * per_image; i++)
         counts[((const int32_t *)codes.data)[i]]++;
     struct tess_code_health h = tess_code_health_of(counts, CODES);
-    ck_assert(figure(a, "images") == COUNT - TRAIN && figure(a, "codes used") == (double)h.used);
+    ck_assert(figure(a, "images") == SMALL_COUNT - SMALL_TRAIN && figure(a, "codes used") == (double)h.used);
     ck_assert(fabs(figure(a, "perplexity") - h.perplexity) < 1e-9 && fabs(figure(a, "top code's share") - 100.0 * h.top_share) < 1e-9);
-    for (int64_t i = TRAIN * H * W; i < COUNT * H * W; i++)
-        error += pow((((const uint8_t *)made.data)[i] - ((const uint8_t *)real.data)[i]) / 255.0, 2.0) / ((COUNT - TRAIN) * H * W);
+    for (int64_t i = SMALL_TRAIN * SMALL_H * SMALL_W; i < SMALL_COUNT * SMALL_H * SMALL_W; i++)
+        error += pow((((const uint8_t *)made.data)[i] - ((const uint8_t *)real.data)[i]) / 255.0, 2.0) /
+                 ((SMALL_COUNT - SMALL_TRAIN) * SMALL_H * SMALL_W);
     /* Cutting to 0 .. 1 brings a reconstruction nearer to its image, rounding moves it by half a byte at most. */
     ck_assert_msg(sqrt(error) < sqrt(mse) + 0.5 / 255.0 && mse < 2.0 * error, "MSE %g, of the bytes %g", mse, error);
     ck_assert(fabs(figure(a, "reconstruction PSNR") + 10.0 * log10(mse)) < 1e-9);
     ck_assert(figure(a, "prior's bound") > 0.0 && figure(a, "prior's bound") < 3.0 * log2(CODES));
-    ck_assert(fact(d, "count") == COUNT && fact(d, "train_count") == TRAIN);
+    ck_assert(fact(d, "count") == SMALL_COUNT && fact(d, "train_count") == SMALL_TRAIN);
     tess_free(codes.data);
     tess_free(made.data);
     tess_free(real.data);
@@ -386,26 +315,26 @@ START_TEST(labels_and_names_come_along)
 {
     static const char *const kept[] = {"count", "train_count", "height", "width", "channels", "classes"};
     struct tess_artefact *a, *images;
-    char text[COUNT][24], digest[3][TESS_DIGEST_TEXT];
-    const char *names[COUNT];
+    char text[SMALL_COUNT][24], digest[3][TESS_DIGEST_TEXT];
+    const char *names[SMALL_COUNT];
     works(ATTEMPT(.workdir = ".", .until = "tokenizer"));
     images = result(".", "images");
     ck_assert_int_eq(tessi_artefact_create(C, "named.h5", "images", &a), TESS_OK);
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         ck_assert_int_eq(tess_facts_set_i64(C, tess_artefact_describe(a), kept[i], fact(images, kept[i])), TESS_OK);
-    for (int i = 0; i < COUNT; i++) {
+    for (int i = 0; i < SMALL_COUNT; i++) {
         snprintf(text[i], sizeof text[i], "%.*sÄ %d", i % 5, "wxyz", i);
         names[i] = text[i];
     }
     ck_assert_int_eq(tess_artefact_copy(C, a, "images", images, NULL), TESS_OK);
     ck_assert_int_eq(tess_artefact_copy(C, a, "labels", images, NULL), TESS_OK);
-    ck_assert_int_eq(tess_artefact_put_strings(C, a, "names", COUNT, names), TESS_OK);
+    ck_assert_int_eq(tess_artefact_put_strings(C, a, "names", SMALL_COUNT, names), TESS_OK);
     ck_assert_int_eq(tess_artefact_copy(C, a, "nothing of that name", images, NULL), TESS_OK);
     finish(a, digest[0]);
     tessi_artefact_close(images);
-    write_pipeline("other.yaml",
-                   "tessera: 1\nname: small\nextends: small.yaml\nstages: {codes: {in: {images: named.h5}}, samples: null, figures: null,\n"
-                   "  prior: null}\n");
+    small_write("other.yaml",
+                "tessera: 1\nname: small\nextends: small.yaml\nstages: {codes: {in: {images: named.h5}}, samples: null, figures: null,\n"
+                "  prior: null}\n");
     works(ATTEMPT(.path = "other.yaml", .workdir = "."));
     only_names("named.h5", digest[0]);
     only_names("runs/small/codes.h5", digest[1]);
@@ -448,14 +377,14 @@ START_TEST(sizes_that_do_not_fit)
 {
     refused(ATTEMPT(.plan_only = 1, .override = {"images.crop=7"}), TESS_E_SHAPE, "stage `tokenizer`");
     refused(ATTEMPT(.plan_only = 1, .override = {"tokenizer.slices=5"}), TESS_E_VALUE, "slices: 5 does not divide batch: 12");
-    write_pipeline("other.yaml", "tessera: 1\nname: other\nextends: small.yaml\nstages:\n"
-                                 "  wide: {use: import, source: {use: idx, images: images}, pad: 16}\n"
-                                 "  codes: {in: {images: wide}}\n");
+    small_write("other.yaml", "tessera: 1\nname: other\nextends: small.yaml\nstages:\n"
+                              "  wide: {use: import, source: {use: idx, images: images}, pad: 16}\n"
+                              "  codes: {in: {images: wide}}\n");
     refused(ATTEMPT(.path = "other.yaml", .plan_only = 1), TESS_E_SHAPE,
             "images of 16 x 16 x 1 do not fit a model trained on 8 x 12 x 1; import them with the same size, crop and pad");
-    write_pipeline("other.yaml", "tessera: 1\nname: other\nextends: small.yaml\nstages:\n"
-                                 "  wide: {use: import, source: {use: idx, images: images}, pad: 16}\n"
-                                 "  figures: {in: {images: wide}}\n");
+    small_write("other.yaml", "tessera: 1\nname: other\nextends: small.yaml\nstages:\n"
+                              "  wide: {use: import, source: {use: idx, images: images}, pad: 16}\n"
+                              "  figures: {in: {images: wide}}\n");
     refused(ATTEMPT(.path = "other.yaml", .plan_only = 1), TESS_E_SHAPE, "images of 16 x 16 x 1 do not fit a model trained on 8 x 12 x 1");
 }
 END_TEST
@@ -472,11 +401,11 @@ START_TEST(codes_of_another_tokenizer)
     char text[1024];
     for (int i = 0; i < 3; i++) {
         snprintf(text, sizeof text, head, CODES, meeting[i]);
-        write_pipeline("other.yaml", text);
+        small_write("other.yaml", text);
         refused(ATTEMPT(.path = "other.yaml"), TESS_E_DATA, "codes of another tokenizer");
         ck_assert(access("runs/other/codes.h5", R_OK) == 0); /* what went before it is there */
         snprintf(text, sizeof text, head, CODES + 1, meeting[i]);
-        write_pipeline("other.yaml", text); /* a size that tells is found before work starts */
+        small_write("other.yaml", text); /* a size that tells is found before work starts */
         refused(ATTEMPT(.path = "other.yaml", .plan_only = 1), TESS_E_DATA, "codes of another tokenizer");
     }
 }
@@ -491,9 +420,9 @@ START_TEST(shipped_pipelines_can_be_planned)
     char name[64], data[96], path[512];
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof name, "%s-images-idx3-ubyte.gz", part[i]);
-        write_idx(name, 3, (const int64_t[]){70, 28, 28}, images, sizeof images);
+        small_write_idx(name, 3, (const int64_t[]){70, 28, 28}, images, sizeof images);
         snprintf(name, sizeof name, "%s-labels-idx1-ubyte.gz", part[i]);
-        write_idx(name, 1, (const int64_t[]){70}, labels, sizeof labels);
+        small_write_idx(name, 1, (const int64_t[]){70}, labels, sizeof labels);
     }
     snprintf(data, sizeof data, "data=%s", folder);
     for (int i = 0; i < 2; i++) {
@@ -509,7 +438,7 @@ END_TEST
 START_TEST(encoding_goes_on_where_it_stopped)
 {
     int stopped = 0, how = 0;
-    make_data(3000);
+    small_make_data(3000);
     works(ATTEMPT(.workdir = "calm", .until = "codes", .threads = 1));
     works(ATTEMPT(.workdir = "wild", .until = "tokenizer", .threads = 1));
     for (int tries = 0; tries < 50; tries++) {

@@ -4,6 +4,7 @@
 #include "core/base/call.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,4 +151,36 @@ const char *tessi_nearest_name(const char *word, const char *const *names, int64
         }
     }
     return found;
+}
+
+int tessi_cannot_write(struct tess_call *c, int code, const char *path, int error)
+{
+    const char *todo;
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+        return c->fail(c, TESS_E_IO, "%s: cannot be written: the disk is full (%s); make room or choose another folder, then run again",
+                       path, strerror(error));
+    case EFBIG:
+        return c->fail(c, TESS_E_IO,
+                       "%s: cannot be written: larger than a file may be here (%s); look at `ulimit -f` and the file system, "
+                       "then run again",
+                       path, strerror(error));
+    case EIO:
+        return c->fail(c, TESS_E_IO, "%s: the disk failed (%s); look at it before running again", path, strerror(error));
+    case EACCES:
+    case EPERM:
+        todo = "choose a folder you may write to";
+        break;
+    case EROFS:
+        todo = "choose a folder on another file system";
+        break;
+    case ENOENT:
+    case ENOTDIR:
+        todo = "its folder does not exist: make it first";
+        break;
+    default:
+        todo = "choose another place";
+    }
+    return c->fail(c, code, "%s: cannot be written: %s; %s", path, strerror(error), todo);
 }

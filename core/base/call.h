@@ -21,6 +21,8 @@ const char *tessi_call_message(const struct tess_call *c); /* "" when none */
 void tessi_call_prefix(struct tess_call *c, const char *format, ...) TESS_PRINTF(2, 3);
 /* Copies the failure of `from` (made for a worker) to `c`; returns its code. */
 int tessi_call_pass(struct tess_call *c, const struct tess_call *from);
+/* Keeps "PATH: cannot be written: REASON; WHAT TO DO" for a system error while creating (TESS_E_CREATE) or writing (TESS_E_IO). */
+int tessi_cannot_write(struct tess_call *c, int code, const char *path, int error);
 /* Exit code of the command for a status: 0, 1, 2, 65, 69, 73, 74, 75. */
 int tessi_exit_code(int status);
 /* The nearest of n names to `word` by edit distance (at most a third of its length, at least 2), or NULL. */

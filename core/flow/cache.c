@@ -76,7 +76,7 @@ int tessi_cache_find(struct tess_call *c, struct tessi_stage *s, int *found)
         *found = 1;
         status = take(c, s, a);
     } else if (in_cache) {
-        status = c->fail(c, status, "%s; delete this file, or compute it again with --force %s", tessi_call_message(&own.call), s->name);
+        status = c->fail(c, status, "%s, or compute it anew with --force %s", tessi_call_message(&own.call), s->name);
     } else {
         status = TESS_OK; /* an artefact of earlier parameters, or a damaged one: it will be replaced */
     }

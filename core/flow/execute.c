@@ -240,7 +240,7 @@ static int publish(struct tess_call *c, const struct tessi_pipeline *p, struct t
     char *checkpoint = NULL;
     int changed = 0;
     TESS_TRY(checkpoint_path(c, p, s, &checkpoint));
-    (void)unlink(checkpoint);
+    tessi_artefact_remove(checkpoint);
     tess_free(checkpoint);
     if (tessi_is_file(s->cached))
         TESS_TRY(tessi_link_file(c, s->cached, s->path, &changed));

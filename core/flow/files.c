@@ -1,4 +1,5 @@
 /* Paths, folders, and files that appear whole or not at all. SPDX-License-Identifier: MIT */
+#include "core/base/call.h"
 #include "core/flow/files.h"
 
 #include <errno.h>
@@ -112,7 +113,7 @@ static int end_writing(struct tess_call *c, int fd, const char *aside, const cha
     }
     if (!ok) {
         (void)unlink(aside);
-        return c->fail(c, TESS_E_IO, "%s: cannot be written: %s", path, strerror(error));
+        return tessi_cannot_write(c, TESS_E_IO, path, error);
     }
     sync_folder(path);
     return TESS_OK;
@@ -124,7 +125,7 @@ static int start_writing(struct tess_call *c, const char *path, char **aside, in
     TESS_TRY(tessi_format(c, aside, "%s.%ld.new", path, (long)getpid()));
     *fd = open(*aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (*fd < 0)
-        return c->fail(c, TESS_E_CREATE, "%s: cannot be made: %s", *aside, strerror(errno));
+        return tessi_cannot_write(c, TESS_E_CREATE, path, errno);
     return TESS_OK;
 }
 
@@ -189,7 +190,7 @@ int tessi_link_file(struct tess_call *c, const char *target, const char *path, i
     int status = TESS_OK;
     if (link(target, aside) == 0) {
         if (rename(aside, path) != 0) {
-            status = c->fail(c, TESS_E_CREATE, "%s: cannot be made: %s", path, strerror(errno));
+            status = tessi_cannot_write(c, TESS_E_CREATE, path, errno);
             (void)unlink(aside);
         }
         sync_folder(path);

@@ -2,6 +2,7 @@
  * nothing, so whoever holds the lock removes it, and whoever locked a removed file tries again.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/base/call.h"
 #include "core/flow/files.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@ int tessi_lock_take(struct tess_call *c, const char *path, int (*waiting)(void *
     for (;;) {
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (fd < 0)
-            return c->fail(c, TESS_E_CREATE, "%s: cannot be made: %s", path, strerror(errno));
+            return tessi_cannot_write(c, TESS_E_CREATE, path, errno);
         if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
             if (is_current(fd, path)) {
                 *lock = fd;

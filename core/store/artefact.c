@@ -3,6 +3,7 @@
  * it could not; the partial file is removed. SPDX-License-Identifier: MIT */
 #include "core/store/store_private.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -154,6 +155,14 @@ static hid_t create_file(struct tess_artefact *a)
     if (access >= 0)
         H5Pclose(access);
     return file;
+}
+
+void tessi_artefact_remove(const char *path)
+{
+    char partial[PATH_MAX];
+    (void)unlink(path);
+    if (snprintf(partial, sizeof partial, "%s.partial", path) < (int)sizeof partial)
+        (void)unlink(partial);
 }
 
 int tessi_artefact_create(struct tess_call *c, const char *path, const char *kind, struct tess_artefact **out)

@@ -6,6 +6,7 @@
  * There are no HDF5 file locks: a file under its final name never changes, and the one aside is locked here.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/base/call.h"
 #include "core/store/store_private.h"
 
 #if H5_VERSION_GE(1, 13, 0)
@@ -205,38 +206,6 @@ hid_t tessi_disk_access(struct tessi_disk *d)
 
 /* ---- the file ------------------------------------------------------------------------------------------------------ */
 
-int tessi_disk_fail(struct tess_call *c, int code, const char *path, int error)
-{
-    const char *todo;
-    switch (error) {
-    case ENOSPC:
-    case EDQUOT:
-        return c->fail(c, TESS_E_IO, "%s: cannot be written: the disk is full (%s); make room or choose another folder, then run again",
-                       path, strerror(error));
-    case EFBIG:
-        return c->fail(c, TESS_E_IO,
-                       "%s: cannot be written: larger than a file may be here (%s); look at `ulimit -f` and the file system, "
-                       "then run again",
-                       path, strerror(error));
-    case EIO:
-        return c->fail(c, TESS_E_IO, "%s: the disk failed (%s); look at it before running again", path, strerror(error));
-    case EACCES:
-    case EPERM:
-        todo = "choose a folder you may write to";
-        break;
-    case EROFS:
-        todo = "choose a folder on another file system";
-        break;
-    case ENOENT:
-    case ENOTDIR:
-        todo = "its folder does not exist: make it first";
-        break;
-    default:
-        todo = "choose another place";
-    }
-    return c->fail(c, code, "%s: cannot be written: %s; %s", path, strerror(error), todo);
-}
-
 /* 1 when `fd` is still what `path` names: another process may have published it between our opening and locking it. */
 static int still_named(int fd, const char *path)
 {
@@ -249,7 +218,7 @@ int tessi_disk_create(struct tess_call *c, struct tessi_disk *d, const char *par
     for (;;) {
         d->fd = open(partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
         if (d->fd < 0)
-            return tessi_disk_fail(c, TESS_E_CREATE, partial, errno);
+            return tessi_cannot_write(c, TESS_E_CREATE, partial, errno);
         /* Where a file system knows no locks, there is nothing to hold on to. */
         if (flock(d->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
             tessi_disk_close(d);
@@ -264,7 +233,7 @@ int tessi_disk_create(struct tess_call *c, struct tessi_disk *d, const char *par
     if (!error)
         return TESS_OK;
     tessi_disk_close(d);
-    return tessi_disk_fail(c, TESS_E_CREATE, partial, error);
+    return tessi_cannot_write(c, TESS_E_CREATE, partial, error);
 }
 
 static int missing(struct tess_call *c, const char *path)
@@ -326,7 +295,7 @@ static int sync_folder(const char *path)
 int tessi_disk_publish(struct tess_call *c, const struct tessi_disk *d, const char *partial, const char *path)
 {
     if (fsync(d->fd) != 0 || rename(partial, path) != 0)
-        return tessi_disk_fail(c, TESS_E_IO, path, errno);
+        return tessi_cannot_write(c, TESS_E_IO, path, errno);
     int error = sync_folder(path);
-    return error ? tessi_disk_fail(c, TESS_E_IO, path, error) : TESS_OK;
+    return error ? tessi_cannot_write(c, TESS_E_IO, path, error) : TESS_OK;
 }

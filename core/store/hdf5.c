@@ -1,4 +1,5 @@
 /* The lock around HDF5, its silence, and its reasons. SPDX-License-Identifier: MIT */
+#include "core/base/call.h"
 #include "core/store/store_private.h"
 
 #include <ctype.h>
@@ -54,7 +55,7 @@ int tessi_store_fail(struct tess_call *c, const struct tess_artefact *a, const c
     tessi_store_reason(reason, sizeof reason);
     (void)snprintf(place, sizeof place, *what ? "%s: /%.100s" : "%s", a->path, what);
     if (a->disk.error && a->partial)
-        return tessi_disk_fail(c, TESS_E_IO, a->path, a->disk.error);
+        return tessi_cannot_write(c, TESS_E_IO, a->path, a->disk.error);
     if (a->disk.error)
         return c->fail(c, TESS_E_IO, "%s cannot be read: %s; look at the disk", place, strerror(a->disk.error));
     if (a->partial)

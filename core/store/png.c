@@ -1,5 +1,6 @@
 /* PNG pictures out and in. libpng leaves its functions by longjmp; so each of the two functions that call it keeps what must survive in a
  * struct of its caller, and has no variables of its own that change after setjmp. SPDX-License-Identifier: MIT */
+#include "core/base/call.h"
 #include "core/store/store_private.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SIDE_MOST (1 << 16) /* pixels of a picture that is read */
@@ -52,6 +54,15 @@ static int encode(struct job *j)
     return 0;
 }
 
+/* 1 for a plain file, or a name still free: written aside and renamed, so that it is whole or not there. A device, a pipe or a link
+ * (/dev/stdout) is written to as it is. */
+static int is_replaced(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
+}
+
+/* Into the file `partial`, which then gets its name; into the device itself when `partial` is empty. */
 static int write_file(struct tess_call *c, struct job *j, const char *partial)
 {
     int error = 0;
@@ -65,9 +76,9 @@ static int write_file(struct tess_call *c, struct job *j, const char *partial)
     if (encode(j) != 0)
         error = errno ? errno : EIO;
     png_destroy_write_struct(&j->png, &j->info);
-    if (!error && (fflush(j->file) != 0 || fsync(fileno(j->file)) != 0 || rename(partial, j->path) != 0))
+    if (!error && (fflush(j->file) != 0 || (*partial && (fsync(fileno(j->file)) != 0 || rename(partial, j->path) != 0))))
         error = errno;
-    return error ? tessi_disk_fail(c, TESS_E_IO, j->path, error) : TESS_OK;
+    return error ? tessi_cannot_write(c, TESS_E_IO, j->path, error) : TESS_OK;
 }
 
 int tessi_png_write(struct tess_call *c, const char *path, const struct tess_tensor *picture)
@@ -79,18 +90,21 @@ int tessi_png_write(struct tess_call *c, const char *path, const struct tess_ten
         return c->fail(c, TESS_E_SHAPE, "%s: a picture is u8 (height, width, 1 or 3), found %s", path,
                        tess_tensor_text(picture, text, sizeof text));
     if (snprintf(partial, sizeof partial, "%s.partial", path) >= (int)sizeof partial)
-        return tessi_disk_fail(c, TESS_E_CREATE, path, ENAMETOOLONG);
-    int fd = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+        return tessi_cannot_write(c, TESS_E_CREATE, path, ENAMETOOLONG);
+    if (!is_replaced(path))
+        *partial = '\0';
+    int fd = *partial ? open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666)
+                      : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     struct job j = {.c = c, .path = path, .picture = &own, .file = fd < 0 ? NULL : fdopen(fd, "wb")};
     if (!j.file) {
         int error = errno;
         if (fd >= 0)
             close(fd);
-        return tessi_disk_fail(c, TESS_E_CREATE, path, error);
+        return tessi_cannot_write(c, TESS_E_CREATE, path, error);
     }
     int status = write_file(c, &j, partial);
     (void)fclose(j.file); /* all of it is on the disk already */
-    if (status != TESS_OK)
+    if (status != TESS_OK && *partial)
         (void)unlink(partial);
     return status;
 }

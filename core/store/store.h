@@ -23,6 +23,8 @@ int tessi_artefact_create(struct tess_call *c, const char *path, const char *kin
 /* Writes facts, digest and provenance, closes, fsyncs, renames to PATH, fsyncs the folder; the artefact is freed in any case,
  * and on failure the partial file is removed. `digest` (may be NULL) receives the content digest. */
 int tessi_artefact_finish(struct tess_call *c, struct tess_artefact *a, const struct tessi_provenance *p, char digest[65]) TESS_CHECKED;
+/* Removes the file PATH, if it is there, and the PATH.partial that a kill may have left. */
+void tessi_artefact_remove(const char *path);
 /* Drops an unfinished one and its partial file, or closes one opened for reading. NULL is fine. */
 void tessi_artefact_close(struct tess_artefact *a);
 /* Opens for reading; checks that it is a tessera artefact, complete, of this format version. TESS_E_IO: missing or unreadable;

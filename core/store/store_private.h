@@ -41,8 +41,6 @@ void tessi_disk_close(struct tessi_disk *d);
 int tessi_disk_publish(struct tess_call *c, const struct tessi_disk *d, const char *partial, const char *path) TESS_CHECKED;
 /* Access properties that send a file's bytes through `d`; negative on failure. */
 hid_t tessi_disk_access(struct tessi_disk *d);
-/* Keeps "PATH: cannot be written: REASON; WHAT TO DO" for a system error while creating (TESS_E_CREATE) or writing (TESS_E_IO). */
-int tessi_disk_fail(struct tess_call *c, int code, const char *path, int error);
 
 /* ---- hdf5.c -------------------------------------------------------------------------------------------------------- */
 

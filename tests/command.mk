@@ -1,0 +1,14 @@
+# The built program as a user runs it.
+check_PROGRAMS += tests/test_command tests/test_killed
+
+COMMAND_BENCH = tests/command_bench.c tests/command_bench.h tests/small_pipeline.c tests/small_pipeline.h
+
+tests_test_command_SOURCES = tests/test_command.c $(COMMAND_BENCH)
+tests_test_command_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
+tests_test_command_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_command_LDADD = $(CHECK_LIBS)
+
+tests_test_killed_SOURCES = tests/test_killed.c $(COMMAND_BENCH)
+tests_test_killed_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
+tests_test_killed_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_killed_LDADD = $(CHECK_LIBS)

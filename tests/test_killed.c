@@ -1,0 +1,88 @@
+/* A whole run killed (SIGKILL) at many moments and started again each time ends with the artefacts of one that nobody disturbed, on any
+ * number of threads.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "tests/command_bench.h"
+#include "tests/small_pipeline.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A second and a half of work: every stage takes long enough to be killed in. */
+#define LONGER "tokenizer.steps=40 tokenizer.average=0.9 prior.steps=300 prior.denoiser.dropout=0.1 samples.count=300"
+
+static const char *const stage[] = {"images", "tokenizer", "codes", "prior", "samples", "decoded", "figures"};
+enum { STAGES = sizeof stage / sizeof *stage, DIGEST = 96 };
+
+static void setup(void)
+{
+    (void)small_folder_enter();
+    small_make_data(1500);
+}
+
+static void digests(const char *workdir, char text[STAGES][DIGEST])
+{
+    for (int i = 0; i < STAGES; i++) {
+        const struct command_result *r = command_ends(0, "", "inspect %s/runs/small/%s.h5", workdir, stage[i]);
+        const char *at = strstr(r->out, "digest");
+        ck_assert_ptr_nonnull(at);
+        snprintf(text[i], DIGEST, "%.*s", (int)strcspn(at, "\n"), at);
+    }
+}
+
+static void nothing_unfinished(const char *folder)
+{
+    DIR *d = opendir(folder);
+    ck_assert_ptr_nonnull(d);
+    for (struct dirent *e; (e = readdir(d));)
+        ck_assert_msg(!strstr(e->d_name, ".partial") && !strstr(e->d_name, "checkpoint"), "%s is left", e->d_name);
+    closedir(d);
+}
+
+START_TEST(killed_again_and_again)
+{
+    char calm[STAGES][DIGEST], wild[STAGES][DIGEST], line[512];
+    int killed = 0, code = -SIGKILL;
+    (void)command_ends(0, "", "run small.yaml -q --threads 1 --workdir calm " LONGER);
+    digests("calm", calm);
+    for (int tries = 0; tries < 200 && code != 0; tries++) {
+        snprintf(line, sizeof line, "run small.yaml -q --threads %d --workdir wild " LONGER, 1 << tries % 3);
+        pid_t child = command_start(line, NULL);
+        usleep(60000 + (useconds_t)(tries * 7919 % 97) * 2000 + (useconds_t)tries * 2000);
+        kill(child, SIGUSR1); /* write a checkpoint now */
+        usleep((useconds_t)(tries * 104729 % 89) * 1000);
+        kill(child, SIGKILL);
+        const struct command_result *r = command_wait(child);
+        code = r->code;
+        ck_assert_msg(code == 0 || code == -SIGKILL, "%d %s", code, r->err);
+        killed += code != 0;
+    }
+    ck_assert_int_eq(code, 0);
+    ck_assert_msg(killed >= 5, "killed %d times", killed);
+    digests("wild", wild);
+    for (int i = 0; i < STAGES; i++)
+        ck_assert_msg(strcmp(calm[i], wild[i]) == 0, "%s differs after %d kills", stage[i], killed);
+    nothing_unfinished("wild/runs/.cache");
+    nothing_unfinished("wild/runs/small");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("killed");
+    TCase *t = tcase_create("killed");
+    tcase_set_timeout(t, 300);
+    tcase_add_checked_fixture(t, setup, small_folder_leave);
+    tcase_add_test(t, killed_again_and_again);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
