@@ -46,7 +46,7 @@ static const struct row rows[] = {
     S(tess_dense_run) F(tess_dense_run, size) F(tess_dense_run, a) F(tess_dense_run, b) F(tess_dense_run, bias) F(tess_dense_run, c)
         F(tess_dense_run, scratch) F(tess_dense_run, call)
     S(tess_backend_1) F(tess_backend_1, size) F(tess_backend_1, numeric_class) F(tess_backend_1, plan) F(tess_backend_1, pack)
-        F(tess_backend_1, run) F(tess_backend_1, drop)
+        F(tess_backend_1, run) F(tess_backend_1, drop) F(tess_backend_1, preference)
     S(tess_call) F(tess_call, size) F(tess_call, reserved) F(tess_call, host) F(tess_call, fail)
     S(tess_host) F(tess_host, size) F(tess_host, abi_major) F(tess_host, abi_minor) F(tess_host, service)
     S(tess_digest) F(tess_digest, state) F(tess_digest, bytes) F(tess_digest, block)

@@ -7,10 +7,9 @@
 #include "core/plug/plug_private.h"
 #include "core/tensor/kernels.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-
-#define DEFAULT_BACKEND "openblas"
 
 static const void *service(const struct tess_host *h, const char *id)
 {
@@ -69,19 +68,42 @@ static int no_backend(struct tess_call *c, const struct tessi_runtime *r, const 
     char text[1400];
     const struct tess_component *k;
     int64_t found = 0;
-    snprintf(text, sizeof text, "no backend is called `%s`", name);
+    if (*name)
+        snprintf(text, sizeof text, "no backend is called `%s`", name);
+    else
+        snprintf(text, sizeof text, "there is no backend");
     for (int64_t i = 0; (k = tessi_registry_component(r->registry, i, NULL)); i++)
         if (strcmp(k->kind, "backend/1") == 0)
             tessi_add(text, sizeof text, "%s`%s`", found++ ? ", " : "; --backend can be ", k->name);
     tessi_add_refused(r->registry, name, text, sizeof text);
-    tessi_add(text, sizeof text, "; a backend is built where its library was there%s: install that, configure and build again, or see"
-              " `tessera plugins --why`", strcmp(name, DEFAULT_BACKEND) == 0 ? " (Debian: libopenblas-dev)" : "");
+    tessi_add(text, sizeof text,
+              "; a backend is built where its library was there: install that, configure and build again, or see"
+              " `tessera plugins --why`");
     return c->fail(c, TESS_E_PLUGIN, "%s", text);
+}
+
+/* The one that prefers itself most; of equals the first by name. "" when there is none. */
+static const char *preferred_backend(const struct tessi_runtime *r)
+{
+    const struct tess_component *k;
+    const char *name = "";
+    int32_t most = INT32_MIN;
+    for (int64_t i = 0; (k = tessi_registry_component(r->registry, i, NULL)); i++) {
+        const struct tess_backend_1 *ops = k->ops;
+        if (strcmp(k->kind, "backend/1") != 0)
+            continue;
+        int32_t stated = ops->size >= offsetof(struct tess_backend_1, preference) + sizeof stated ? ops->preference : 0;
+        if (!*name || stated > most) {
+            name = k->name;
+            most = stated;
+        }
+    }
+    return name;
 }
 
 static int open_backend(struct tess_call *c, struct tessi_runtime *r)
 {
-    const char *name = *r->backend_name ? r->backend_name : DEFAULT_BACKEND;
+    const char *name = *r->backend_name ? r->backend_name : preferred_backend(r);
     struct tessi_spec *spec = NULL;
     if (!tessi_registry_find(r->registry, "backend/1", name, NULL))
         return no_backend(c, r, name);

@@ -17,13 +17,13 @@ struct tessi_runtime {
     const struct tess_backend_1 *dense; /* its functions */
     void *dense_self;
     int threads;            /* wanted; 0: all processors */
-    char backend_name[64];  /* wanted; "": "openblas" */
+    char backend_name[64];  /* wanted; "": the preferred one */
     char numeric_mode[256]; /* "f32, openblas 0.3.21 Zen, kernels avx2": part of every cache key */
 };
 
 struct tessi_runtime_options {
     const char *plugin_path; /* extra folders, may be NULL */
-    const char *backend;     /* NULL: "openblas" */
+    const char *backend;     /* NULL: the preferred one */
     int threads;             /* 0: all processors */
     int level, colour;       /* of the log */
     FILE *terminal;          /* NULL: quiet */

@@ -262,7 +262,7 @@ static int open_openblas(void *self, struct tess_call *c)
 }
 
 static const struct tess_backend_1 ops = {
-    .size = sizeof ops, .numeric_class = numeric_class, .plan = plan, .pack = pack, .run = run, .drop = drop};
+    .size = sizeof ops, .numeric_class = numeric_class, .plan = plan, .pack = pack, .run = run, .drop = drop, .preference = 10};
 
 static const struct tess_param params[] = {{.name = NULL}};
 

@@ -1,0 +1,303 @@
+/* backend/1 on oneDNN: convolutions by its primitives on channels-last images, products by its sgemm; versions 2 and 3 of its C interface.
+ *
+ * Primitives are made once for each planned kernel. Weights are packed into the layout the primitive asks for, once per optimiser step; the
+ * gradient of the weights comes out in such a layout and is put back into (Co, Kh, Kw, Ci). Every primitive runs on the calling
+ * thread alone, in scratch memory it is given, so its bits do not depend on threads.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/backends/onednn_versions.h"
+
+#include <tessera/plugin.h>
+
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+struct onednn {
+    dnnl_engine_t engine;
+    char numeric_class[96];
+};
+
+struct kernel {
+    struct tess_dense d;
+    dnnl_primitive_desc_t desc;
+    dnnl_primitive_t primitive, reorder; /* reorder: weights into the primitive's layout, or their gradient out of it */
+    layout x, w, y, bias;                /* as the caller has them; w is (Co, Kh, Kw, Ci) */
+    int made;                            /* of these layouts */
+    int repack;                          /* the primitive's layout of w is another */
+    size_t packed, own;                  /* bytes of w in it; of the primitive's scratch */
+};
+
+static int check(struct tess_call *c, dnnl_status_t status, const char *what)
+{
+    return status == dnnl_success ? TESS_OK : c->fail(c, TESS_E_FAILED, "oneDNN: %s failed with status %d", what, (int)status);
+}
+
+/* This thread's parallel regions have one thread: slices are the parallelism. It counts for planning as well, where the sums' order is
+ * chosen by the number of threads there will be. */
+static void alone(void)
+{
+    omp_set_num_threads(1);
+}
+
+static layout_at asked(const struct kernel *k, dnnl_query_t what)
+{
+    return dnnl_primitive_desc_query_md(k->desc, what, 0);
+}
+
+/* ---- planning a convolution ------------------------------------------------------------- */
+
+static struct conv shape_of(const struct tess_dense *d)
+{
+    struct conv p = {.x = {d->images, d->ci, d->h, d->w},
+                     .w = {d->co, d->ci, d->kh, d->kw},
+                     .y = {d->images, d->co, d->ho, d->wo},
+                     .stride = {d->stride, d->stride},
+                     .before = {d->top, d->left}};
+    /* What the last output reads past the image; negative where the image has pixels no output reads. */
+    p.after[0] = (d->ho - 1) * d->stride + d->kh - d->h - d->top;
+    p.after[1] = (d->wo - 1) * d->stride + d->kw - d->w - d->left;
+    return p;
+}
+
+static dnnl_status_t describe_conv(struct kernel *k, dnnl_engine_t engine, dnnl_primitive_attr_t attr)
+{
+    const struct conv p = shape_of(&k->d);
+    const dnnl_dims_t bias = {k->d.co};
+    layout any;
+    dnnl_primitive_desc_t hint = NULL;
+    dnnl_status_t status = make_layout(&k->x, 4, p.x, dnnl_nhwc);
+    if (status == dnnl_success && (k->made++, 1))
+        status = make_layout(&k->w, 4, p.w, dnnl_ohwi);
+    if (status == dnnl_success && (k->made++, 1))
+        status = make_layout(&k->y, 4, p.y, dnnl_nhwc);
+    if (status == dnnl_success && (k->made++, 1))
+        status = make_layout(&k->bias, 1, bias, dnnl_a);
+    if (status == dnnl_success && (k->made++, 1))
+        status = make_layout(&any, 4, p.w, dnnl_format_tag_any);
+    if (status != dnnl_success)
+        return status;
+    if (k->d.what != TESS_CONV)
+        status = describe(&hint, engine, TESS_CONV, &p, AT(k->x), AT(any), NULL, AT(k->y), NULL, attr);
+    if (status == dnnl_success)
+        status = describe(&k->desc, engine, k->d.what, &p, AT(k->x), AT(any), k->d.bias ? AT(k->bias) : NULL, AT(k->y), hint, attr);
+    if (hint)
+        (void)dnnl_primitive_desc_destroy(hint);
+    free_layout(&any);
+    return status;
+}
+
+static dnnl_status_t make_reorder(struct kernel *k, dnnl_engine_t engine, layout_at from, layout_at to)
+{
+    dnnl_primitive_desc_t desc;
+    dnnl_status_t status = dnnl_reorder_primitive_desc_create(&desc, from, engine, to, engine, NULL);
+    if (status != dnnl_success)
+        return status;
+    status = dnnl_primitive_create(&k->reorder, desc);
+    (void)dnnl_primitive_desc_destroy(desc);
+    return status;
+}
+
+static size_t aligned(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+static int plan_conv(struct onednn *o, struct tess_call *c, struct kernel *k, struct tess_kernel *out)
+{
+    dnnl_primitive_attr_t attr;
+    TESS_TRY(check(c, dnnl_primitive_attr_create(&attr), "making attributes"));
+    dnnl_status_t status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    if (status == dnnl_success)
+        status = describe_conv(k, o->engine, attr);
+    (void)dnnl_primitive_attr_destroy(attr);
+    TESS_TRY(check(c, status, "describing a convolution"));
+    TESS_TRY(check(c, dnnl_primitive_create(&k->primitive, k->desc), "making a convolution"));
+    layout_at w = asked(k, k->d.what == TESS_CONV_WEIGHT ? dnnl_query_diff_weights_md : dnnl_query_weights_md);
+    k->repack = !dnnl_memory_desc_equal(w, AT(k->w));
+    k->packed = dnnl_memory_desc_get_size(w);
+    k->own = aligned(dnnl_memory_desc_get_size(asked(k, dnnl_query_scratchpad_md)));
+    out->scratch_bytes = k->own;
+    if (!k->repack)
+        return TESS_OK;
+    if (k->d.what == TESS_CONV_WEIGHT) {
+        out->scratch_bytes += k->packed;
+        return check(c, make_reorder(k, o->engine, w, AT(k->w)), "making a reorder");
+    }
+    out->packed_bytes = k->packed;
+    return check(c, make_reorder(k, o->engine, AT(k->w), w), "making a reorder");
+}
+
+static void drop(void *self, struct tess_kernel *kernel)
+{
+    struct kernel *k = kernel->handle;
+    (void)self;
+    if (!k)
+        return;
+    if (k->reorder)
+        (void)dnnl_primitive_destroy(k->reorder);
+    if (k->primitive)
+        (void)dnnl_primitive_destroy(k->primitive);
+    if (k->desc)
+        (void)dnnl_primitive_desc_destroy(k->desc);
+    layout *const made[] = {&k->x, &k->w, &k->y, &k->bias};
+    for (int i = 0; i < k->made; i++)
+        free_layout(made[i]);
+    tess_free(k);
+    kernel->handle = NULL;
+}
+
+static int plan(void *self, struct tess_call *c, const struct tess_dense *d, struct tess_kernel *out)
+{
+    void *memory;
+    *out = (struct tess_kernel){.handle = NULL};
+    alone();
+    if (d->dtype_a != TESS_F32 || d->dtype_b != TESS_F32 || d->dtype_c != TESS_F32)
+        return c->fail(c, TESS_E_VALUE, "the onednn backend computes in f32 here, not %s x %s -> %s; set precision: f32",
+                       tess_dtype_name(d->dtype_a), tess_dtype_name(d->dtype_b), tess_dtype_name(d->dtype_c));
+    TESS_TRY(tess_alloc(c, sizeof(struct kernel), "a kernel", &memory));
+    struct kernel *k = memory;
+    k->d = *d;
+    out->handle = k;
+    int status = d->what == TESS_GEMM ? TESS_OK : plan_conv(self, c, k, out);
+    if (status != TESS_OK)
+        drop(self, out);
+    return status;
+}
+
+/* ---- running ------------------------------------------------------------- */
+
+struct operand {
+    int argument;
+    layout_at layout;
+    const void *data;
+};
+
+/* Runs a primitive on this thread. Wrapping memory costs little beside any convolution. */
+static dnnl_status_t execute(dnnl_engine_t engine, dnnl_primitive_t primitive, int n, const struct operand *operand)
+{
+    dnnl_exec_arg_t argument[6];
+    dnnl_stream_t stream = NULL;
+    int made = 0;
+    alone();
+    dnnl_status_t status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
+    for (; made < n && status == dnnl_success; made++) {
+        argument[made].arg = operand[made].argument;
+        status = dnnl_memory_create(&argument[made].memory, operand[made].layout, engine, (void *)(uintptr_t)operand[made].data);
+        if (status != dnnl_success)
+            break;
+    }
+    if (status == dnnl_success)
+        status = dnnl_primitive_execute(primitive, stream, n, argument);
+    if (status == dnnl_success)
+        status = dnnl_stream_wait(stream);
+    while (made > 0)
+        (void)dnnl_memory_destroy(argument[--made].memory);
+    if (stream)
+        (void)dnnl_stream_destroy(stream);
+    return status;
+}
+
+static int pack(void *self, const struct tess_kernel *kernel, const void *b, void *packed)
+{
+    const struct onednn *o = self;
+    const struct kernel *k = kernel->handle;
+    const struct operand operand[] = {{DNNL_ARG_FROM, AT(k->w), b}, {DNNL_ARG_TO, asked(k, dnnl_query_weights_md), packed}};
+    return execute(o->engine, k->reorder, 2, operand) == dnnl_success ? TESS_OK : TESS_E_FAILED;
+}
+
+static int run_conv(const struct onednn *o, const struct kernel *k, const struct tess_dense_run *r)
+{
+    layout_at spare = asked(k, dnnl_query_scratchpad_md);
+    if (k->d.what == TESS_CONV) {
+        const struct operand operand[] = {{DNNL_ARG_SRC, AT(k->x), r->a},
+                                          {DNNL_ARG_WEIGHTS, asked(k, dnnl_query_weights_md), r->b},
+                                          {DNNL_ARG_DST, AT(k->y), r->c},
+                                          {DNNL_ARG_SCRATCHPAD, spare, r->scratch},
+                                          {DNNL_ARG_BIAS, AT(k->bias), r->bias}};
+        return check(r->call, execute(o->engine, k->primitive, k->d.bias ? 5 : 4, operand), "a convolution");
+    }
+    if (k->d.what == TESS_CONV_DATA) {
+        const struct operand operand[] = {{DNNL_ARG_DIFF_DST, AT(k->y), r->a},
+                                          {DNNL_ARG_WEIGHTS, asked(k, dnnl_query_weights_md), r->b},
+                                          {DNNL_ARG_DIFF_SRC, AT(k->x), r->c},
+                                          {DNNL_ARG_SCRATCHPAD, spare, r->scratch}};
+        return check(r->call, execute(o->engine, k->primitive, 4, operand), "a convolution's gradient");
+    }
+    layout_at dw = asked(k, dnnl_query_diff_weights_md);
+    void *made = k->repack ? (char *)r->scratch + k->own : r->c;
+    const struct operand operand[] = {{DNNL_ARG_SRC, AT(k->x), r->a},
+                                      {DNNL_ARG_DIFF_DST, AT(k->y), r->b},
+                                      {DNNL_ARG_DIFF_WEIGHTS, dw, made},
+                                      {DNNL_ARG_SCRATCHPAD, spare, r->scratch}};
+    TESS_TRY(check(r->call, execute(o->engine, k->primitive, 4, operand), "a convolution's weight gradient"));
+    if (!k->repack)
+        return TESS_OK;
+    const struct operand back[] = {{DNNL_ARG_FROM, dw, made}, {DNNL_ARG_TO, AT(k->w), r->c}};
+    return check(r->call, execute(o->engine, k->reorder, 2, back), "a reorder");
+}
+
+static int run_gemm(const struct tess_dense *d, const struct tess_dense_run *r)
+{
+    alone();
+    for (int64_t i = 0; i < d->outer; i++)
+        for (int64_t j = 0; j < d->inner; j++) {
+            const float *a = (const float *)r->a + i * d->stride_a[0] + j * d->stride_a[1];
+            const float *b = (const float *)r->b + i * d->stride_b[0] + j * d->stride_b[1];
+            float *y = (float *)r->c + i * d->stride_c[0] + j * d->stride_c[1];
+            TESS_TRY(check(r->call,
+                           dnnl_sgemm(d->transpose_a ? 'T' : 'N', d->transpose_b ? 'T' : 'N', d->m, d->n, d->k, d->alpha, a, d->lda, b,
+                                      d->ldb, d->beta, y, d->ldc),
+                           "a matrix product"));
+            for (int64_t row = 0; d->bias && row < d->m; row++)
+                for (int64_t column = 0; column < d->n; column++)
+                    y[row * d->ldc + column] += r->bias[column];
+        }
+    return TESS_OK;
+}
+
+static int run(void *self, const struct tess_kernel *kernel, const struct tess_dense_run *r)
+{
+    const struct kernel *k = kernel->handle;
+    return k->d.what == TESS_GEMM ? run_gemm(&k->d, r) : run_conv(self, k, r);
+}
+
+static const char *numeric_class(void *self)
+{
+    return ((struct onednn *)self)->numeric_class;
+}
+
+static int open_onednn(void *self, struct tess_call *c)
+{
+    struct onednn *o = self;
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(o->numeric_class, sizeof o->numeric_class, "onednn %d.%d.%d isa %#x", v->major, v->minor, v->patch,
+             (unsigned)dnnl_get_effective_cpu_isa());
+    return check(c, dnnl_engine_create(&o->engine, dnnl_cpu, 0), "opening the processor");
+}
+
+static void close_onednn(void *self)
+{
+    struct onednn *o = self;
+    if (o->engine)
+        (void)dnnl_engine_destroy(o->engine);
+}
+
+static const struct tess_backend_1 ops = {
+    .size = sizeof ops, .numeric_class = numeric_class, .plan = plan, .pack = pack, .run = run, .drop = drop, .preference = 20};
+
+static const struct tess_param params[] = {{.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "onednn",
+                                                    .kind = "backend/1",
+                                                    .summary = "f32 convolutions and products on oneDNN, one thread a kernel",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct onednn),
+                                                    .open = open_onednn,
+                                                    .close = close_onednn,
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, .id = "tessera-onednn", .version = "0.1.0", .license = "MIT",
+                                                      .components = components};
