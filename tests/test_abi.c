@@ -80,7 +80,7 @@ static const struct row rows[] = {
         F(tess_reverse, random)
     S(tess_noise_1) F(tess_noise_1, size) F(tess_noise_1, needs_time) F(tess_noise_1, vocabulary) F(tess_noise_1, steps)
         F(tess_noise_1, corrupt) F(tess_noise_1, record_loss) F(tess_noise_1, bound_constant) F(tess_noise_1, start)
-        F(tess_noise_1, reverse)
+        F(tess_noise_1, reverse) F(tess_noise_1, changes)
     S(tess_denoiser_input) F(tess_denoiser_input, size) F(tess_denoiser_input, tokens) F(tess_denoiser_input, time)
         F(tess_denoiser_input, vocabulary) F(tess_denoiser_input, codes) F(tess_denoiser_input, height) F(tess_denoiser_input, width)
     S(tess_denoiser_1) F(tess_denoiser_1, size) F(tess_denoiser_1, record)

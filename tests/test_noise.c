@@ -577,6 +577,39 @@ START_TEST(the_same_stream_gives_the_same_sequence)
 }
 END_TEST
 
+/* Which tokens a step draws is told beforehand: just those that turn from the mask into a code. */
+START_TEST(changes_are_told_beforehand)
+{
+    enum { TOKENS = 40, S = 30 };
+    struct noise n;
+    static float logits[TOKENS * K];
+    int32_t x[TOKENS], next[TOKENS];
+    uint8_t where[TOKENS];
+    int idle = 0;
+    open_noise(&n, "", 1);
+    bench_ok(&n.bench, n.ops->start(n.self, &n.bench.call.call, &(struct tess_stream){.seed = 1}, TOKENS, K, x));
+    for (int s = S; s >= 1; s--) {
+        struct tess_reverse r = a_step(NULL, x, next, TOKENS, (double)s / S, (double)(s - 1) / S);
+        r.random.step = (uint32_t)s;
+        int64_t told = n.ops->changes(n.self, &r, where), found = 0;
+        ck_assert_int_eq(told, n.ops->changes(n.self, &r, NULL));
+        r.logits = logits;
+        bench_ok(&n.bench, n.ops->reverse(n.self, &n.bench.call.call, &r));
+        for (int i = 0; i < TOKENS; i++) {
+            ck_assert_int_eq(where[i], x[i] != next[i]);
+            found += x[i] != next[i];
+        }
+        ck_assert_int_eq(told, found);
+        idle += told == 0;
+        memcpy(x, next, sizeof x);
+    }
+    ck_assert_int_gt(idle, 0);
+    for (int i = 0; i < TOKENS; i++)
+        ck_assert_int_lt(x[i], K);
+    close_noise(&n);
+}
+END_TEST
+
 START_TEST(a_diverged_denoiser_is_reported)
 {
     struct noise n;
@@ -617,6 +650,7 @@ int main(void)
     tcase_add_test(t, each_token_is_revealed_at_a_uniform_time);
     tcase_add_test(t, temperature_sharpens);
     tcase_add_test(t, the_same_stream_gives_the_same_sequence);
+    tcase_add_test(t, changes_are_told_beforehand);
     tcase_add_test(t, a_diverged_denoiser_is_reported);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -371,6 +371,21 @@ START_TEST(samples_do_not_see_each_other)
 }
 END_TEST
 
+/* Steps that change nothing are made without the denoiser: the same samples as from a loop that calls it at each of them. */
+START_TEST(idle_steps_change_nothing)
+{
+    static const char *const steps[] = {"samples.steps=3", "samples.steps=24", "samples.steps=100"};
+    char lean[16], plain[16];
+    for (int i = 0; i < 3; i++) {
+        snprintf(lean, sizeof lean, "lean%d", i);
+        snprintf(plain, sizeof plain, "plain%d", i);
+        works(ATTEMPT(.workdir = lean, .until = "samples", .override = {steps[i], "samples.count=21"}));
+        works(ATTEMPT(.workdir = plain, .until = "samples", .override = {steps[i], "samples.count=21", "samples.every_step=true"}));
+        same_content(lean, plain, 5);
+    }
+}
+END_TEST
+
 /* ---- what does not belong together --------------------------------------------------------------------------------- */
 
 START_TEST(sizes_that_do_not_fit)
@@ -497,6 +512,7 @@ int main(void)
     tcase_add_test(t, results_are_what_they_say);
     tcase_add_test(t, labels_and_names_come_along);
     tcase_add_test(t, samples_do_not_see_each_other);
+    tcase_add_test(t, idle_steps_change_nothing);
     tcase_add_test(t, sizes_that_do_not_fit);
     tcase_add_test(t, codes_of_another_tokenizer);
     tcase_add_test(t, shipped_pipelines_can_be_planned);

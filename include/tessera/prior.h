@@ -25,7 +25,7 @@ struct tess_reverse {
     double temperature;        /* logits are divided by it; > 0 */
     const float *logits;       /* (L, K) of the denoiser at `from` */
     const int32_t *x;          /* (L) before */
-    int32_t *next;             /* (L) after */
+    int32_t *next;             /* (L) after; may be x itself */
     struct tess_stream random; /* keyed by seed, reverse step and sample; set purpose */
 };
 
@@ -46,6 +46,10 @@ struct tess_noise_1 {
     int (*start)(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int32_t *x);
     /* x_to ~ p(x_to | x_from). [any thread] */
     int (*reverse)(void *self, struct tess_call *c, const struct tess_reverse *r);
+    /* How many tokens that reverse step would draw, told from x and the draws alone (r->logits is NULL): a step of none leaves x as it is
+     * and needs no denoiser, as long as the denoiser is not told the time. `where` (L), unless NULL, gets 1 for each of them, else 0.
+     * NULL: cannot be told. [any thread] */
+    int64_t (*changes)(void *self, const struct tess_reverse *r, uint8_t *where);
 };
 
 struct tess_denoiser_input {

@@ -169,17 +169,36 @@ static int32_t categorical(const float *logits, int64_t codes, double temperatur
     return last;
 }
 
+/* 1 when token i is revealed in this step; u[1] then is the draw of its value. */
+static int is_revealed(const struct tess_reverse *r, int64_t i, float u[2])
+{
+    if (r->x[i] != r->codes)
+        return 0;
+    tess_random_uniform(&r->random, (uint64_t)(2 * i), 2, u);
+    return r->last || (double)u[0] < (r->from - r->to) / r->from;
+}
+
+static int64_t changes(void *self, const struct tess_reverse *r, uint8_t *where)
+{
+    int64_t n = 0;
+    float u[2];
+    (void)self;
+    for (int64_t i = 0; i < r->tokens; i++) {
+        int revealed = is_revealed(r, i, u);
+        n += revealed;
+        if (where)
+            where[i] = (uint8_t)revealed;
+    }
+    return n;
+}
+
 static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r)
 {
-    double share = r->last ? 1.0 : (r->from - r->to) / r->from;
     (void)self;
     for (int64_t i = 0; i < r->tokens; i++) {
         float u[2];
         r->next[i] = r->x[i];
-        if (r->x[i] != r->codes)
-            continue;
-        tess_random_uniform(&r->random, (uint64_t)(2 * i), 2, u);
-        if (!r->last && (double)u[0] >= share)
+        if (!is_revealed(r, i, u))
             continue;
         r->next[i] = categorical(r->logits + i * r->codes, r->codes, r->temperature, (double)u[1]);
         if (r->next[i] < 0)
@@ -197,7 +216,8 @@ static const struct tess_noise_1 ops = {.size = sizeof ops,
                                         .record_loss = record_loss,
                                         .bound_constant = bound_constant,
                                         .start = start,
-                                        .reverse = reverse};
+                                        .reverse = reverse,
+                                        .changes = changes};
 
 static const struct tess_param params[] = {
     {.name = "steps",
@@ -235,5 +255,5 @@ static const struct tess_component components[] = {{.name = "absorbing",
 
 static const char *const needs[] = {"graph/1", "random/1", NULL};
 
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-absorbing", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, .id = "tessera-absorbing", .version = "0.1.0", .license = "MIT",
+                                                      .needs = needs,   .components = components};

@@ -1,15 +1,14 @@
 /* stage/1 `sample`: new codes from a prior, and images of them where the tokenizer is given (docs/models.md, "Absorbing diffusion",
  * sampling). Reverse step s of S goes from fraction s / S of the time to (s - 1) / S. Draws are keyed by step and by the sample's own
- * number, so sample i is the same whatever the count and the batch.
+ * number, so sample i is the same whatever the count and the batch. A checkpoint holds every sequence and how many steps it has left.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/common.h"
-
-#include <string.h>
+#include "plugins/stages/sampler.h"
 
 struct stage {
     int64_t count, steps, batch;
     double temperature;
+    int32_t every_step;
 };
 
 struct work {
@@ -18,8 +17,8 @@ struct work {
     struct tess_prior prior;
     struct stage_graph denoise;
     struct stage_codec codec;
-    struct tess_tensor codes, logits, time, images;
-    int64_t tokens, steps;
+    struct sampler sampler;
+    struct tess_tensor images;
     uint64_t seed;
 };
 
@@ -67,7 +66,7 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     if (status == TESS_OK)
         status = describe(c, s, &prior, p->in[0], p->seed, p->out);
     if (status == TESS_OK) {
-        p->steps = steps_of(s, &prior) * ((s->count + s->batch - 1) / s->batch);
+        p->steps = steps_of(s, &prior) * s->count;
         status = stage_graph_cost(c, &denoise, (double)s->count * (double)steps_of(s, &prior), &p->cost);
     }
     if (status == TESS_OK && p->in[1])
@@ -78,44 +77,52 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     return status;
 }
 
-/* All steps of the samples first .. first + n - 1. */
-static int sample_batch(struct tess_call *c, struct work *k, int64_t first, int64_t n)
+/* ---- checkpoint ---- */
+
+static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefact *a)
 {
-    const struct tess_noise_1 *noise = tess_instance_ops(k->prior.noise, "noise/1");
-    void *self = tess_instance_self(k->prior.noise);
-    int64_t codes = k->prior.codebook_size, batches = (k->s->count + k->s->batch - 1) / k->s->batch;
-    int32_t *x = (int32_t *)k->codes.data + first * k->tokens;
-    struct tess_tensor in[2] = {tess_tensor_over(x, TESS_I32, 2, (const int64_t[]){n, k->tokens}), k->time};
-    struct tess_stream random = {.seed = k->seed};
-    for (int64_t i = 0; i < n; i++) {
-        random.purpose = tess_purpose("sample.start");
-        random.sample = (uint32_t)(first + i);
-        TESS_TRY(noise->start(self, c, &random, k->tokens, codes, x + i * k->tokens));
+    const struct sampler *s = user;
+    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(a), "calls", s->calls));
+    TESS_TRY(tess_artefact_put(c, a, "x", &s->x, NULL));
+    return tess_artefact_put(c, a, "left", &s->left, NULL);
+}
+
+static int resume(struct tess_call *c, struct work *k)
+{
+    const struct tess_artefact *a = tess_stage_resume(k->run);
+    if (!a)
+        return TESS_OK;
+    TESS_TRY(tess_facts_i64(c, tess_artefact_facts(a), "calls", &k->sampler.calls));
+    TESS_TRY(tess_artefact_read(c, a, "x", 0, &k->sampler.x));
+    TESS_TRY(tess_artefact_read(c, a, "left", 0, &k->sampler.left));
+    const int32_t *left = k->sampler.left.data;
+    for (int64_t i = 0; i < k->s->count; i++)
+        if (left[i] < 0 || left[i] > k->sampler.steps)
+            return c->fail(c, TESS_E_DATA, "%s: sample %lld has %d steps left of %lld; delete it to sample from the start",
+                           tess_artefact_path(a), (long long)i, (int)left[i], (long long)k->sampler.steps);
+    tess_stage_note(k->run, "goes on from step %lld of %lld", (long long)sampler_steps_done(&k->sampler),
+                    (long long)(k->s->count * k->sampler.steps));
+    return TESS_OK;
+}
+
+/* ---- run ---- */
+
+static int sample_all(struct tess_call *c, struct work *k)
+{
+    struct sampler *s = &k->sampler;
+    int64_t all = s->count * s->steps;
+    TESS_TRY(sampler_open(c, s));
+    TESS_TRY(resume(c, k));
+    while (!sampler_finished(s)) {
+        if (s->calls > 0 && (tess_stage_stopping(k->run) || tess_stage_checkpoint_due(k->run)))
+            TESS_TRY(tess_stage_checkpoint(c, k->run, write_checkpoint, s));
+        TESS_TRY(stage_check_stop(c, k->run, sampler_steps_done(s), all, "step"));
+        TESS_TRY(sampler_advance(c, s));
+        tess_stage_progress(k->run, sampler_steps_done(s), all, "step", NULL, 0.0);
     }
-    random.purpose = tess_purpose("sample.reverse");
-    for (int64_t step = k->steps; step >= 1; step--) {
-        TESS_TRY(stage_check_stop(c, k->run, first, k->s->count, "sample"));
-        for (int64_t i = 0; i < n; i++)
-            ((float *)k->time.data)[i] = (float)((double)step / (double)k->steps);
-        TESS_TRY(stage_graph_run(c, &k->denoise, (uint32_t)step, first, n, noise->needs_time ? 2 : 1, in, 1, &k->logits));
-        random.step = (uint32_t)step;
-        for (int64_t i = 0; i < n; i++) {
-            random.sample = (uint32_t)(first + i);
-            struct tess_reverse r = {.size = sizeof r,
-                                     .last = step == 1,
-                                     .tokens = k->tokens,
-                                     .codes = codes,
-                                     .from = (double)step / (double)k->steps,
-                                     .to = (double)(step - 1) / (double)k->steps,
-                                     .temperature = k->s->temperature,
-                                     .logits = (const float *)k->logits.data + i * k->tokens * codes,
-                                     .x = x + i * k->tokens,
-                                     .next = x + i * k->tokens,
-                                     .random = random};
-            TESS_TRY(noise->reverse(self, c, &r));
-        }
-        tess_stage_progress(k->run, first / k->s->batch * k->steps + k->steps - step + 1, batches * k->steps, "step", NULL, 0.0);
-    }
+    if (s->calls < all)
+        tess_stage_note(k->run, "%.1f calls of the denoiser a sample for %lld steps: the other steps change nothing",
+                        (double)s->calls / (double)s->count, (long long)s->steps);
     return TESS_OK;
 }
 
@@ -127,8 +134,8 @@ static int put_images(struct tess_call *c, struct work *k, struct tess_artefact 
     TESS_TRY(stage_tensor(c, &k->images, TESS_U8, 4, (const int64_t[]){k->s->count, t->height, t->width, t->channels}));
     for (int64_t i = 0; i < k->s->count; i += k->s->batch) {
         int64_t n = k->s->count - i < k->s->batch ? k->s->count - i : k->s->batch;
-        struct tess_tensor codes = k->codes, images = k->images;
-        codes.data = (int32_t *)k->codes.data + i * k->tokens;
+        struct tess_tensor codes = k->sampler.x, images = k->images;
+        codes.data = (int32_t *)codes.data + i * k->prior.height * k->prior.width;
         images.data = (uint8_t *)k->images.data + (size_t)i * row;
         TESS_TRY(stage_codec_decode(c, &k->codec, n, &codes, NULL, &images));
     }
@@ -149,15 +156,16 @@ static int sample(struct tess_call *c, struct work *k)
     TESS_TRY(tess_weights_read(c, k->denoise.weights, prior));
     if (model)
         TESS_TRY(tess_weights_read(c, k->codec.weights, model));
-    k->tokens = k->prior.height * k->prior.width;
-    k->steps = steps_of(k->s, &k->prior);
-    TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, (const int64_t[]){k->s->count, k->prior.height, k->prior.width}));
-    TESS_TRY(stage_tensor(c, &k->logits, TESS_F32, 3, (const int64_t[]){k->s->batch, k->tokens, k->prior.codebook_size}));
-    TESS_TRY(stage_tensor(c, &k->time, TESS_F32, 1, &k->s->batch));
-    for (int64_t i = 0; i < k->s->count; i += k->s->batch)
-        TESS_TRY(sample_batch(c, k, i, k->s->count - i < k->s->batch ? k->s->count - i : k->s->batch));
+    k->sampler = (struct sampler){.prior = &k->prior,
+                                  .denoise = &k->denoise,
+                                  .count = k->s->count,
+                                  .steps = steps_of(k->s, &k->prior),
+                                  .temperature = k->s->temperature,
+                                  .seed = k->seed,
+                                  .every_step = k->s->every_step};
+    TESS_TRY(sample_all(c, k));
     TESS_TRY(describe(c, k->s, &k->prior, tess_artefact_facts(prior), k->seed, tess_artefact_describe(a)));
-    TESS_TRY(stage_put_codes(c, a, &k->codes, k->prior.codebook_size));
+    TESS_TRY(stage_put_codes(c, a, &k->sampler.x, k->prior.codebook_size));
     return model ? put_images(c, k, a) : TESS_OK;
 }
 
@@ -168,9 +176,7 @@ static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
     stage_graph_close(&k.denoise, 1);
     stage_codec_close(&k.codec);
     tess_prior_close(&k.prior);
-    tess_free(k.codes.data);
-    tess_free(k.logits.data);
-    tess_free(k.time.data);
+    sampler_close(&k.sampler);
     tess_free(k.images.data);
     return status;
 }
@@ -184,10 +190,26 @@ static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .out
 
 static const struct tess_param params[] = {
     {.name = "count", .help = "samples", .type = TESS_I64, .offset = offsetof(struct stage, count), .lo = 1, .hi = 1e7, .def = 64},
-    {.name = "steps", .help = "reverse steps; 0: as many as the noise has", .type = TESS_I64, .offset = offsetof(struct stage, steps),
-     .lo = 0, .hi = 1e6, .def = 0},
-    {.name = "temperature", .help = "logits are divided by it; below 1 likelier codes are favoured", .type = TESS_F64,
-     .offset = offsetof(struct stage, temperature), .lo = 1e-6, .hi = 100, .def = 1},
+    {.name = "steps",
+     .help = "reverse steps; 0: as many as the noise has",
+     .type = TESS_I64,
+     .offset = offsetof(struct stage, steps),
+     .lo = 0,
+     .hi = 1e6,
+     .def = 0},
+    {.name = "temperature",
+     .help = "logits are divided by it; below 1 likelier codes are favoured",
+     .type = TESS_F64,
+     .offset = offsetof(struct stage, temperature),
+     .lo = 1e-6,
+     .hi = 100,
+     .def = 1},
+    {.name = "every_step",
+     .help = "call the denoiser at steps that change nothing too; the same samples, later",
+     .type = TESS_BOOL,
+     .flags = TESS_NEUTRAL,
+     .offset = offsetof(struct stage, every_step),
+     .def = 0},
     STAGE_BATCH_PARAM(struct stage, batch),
     {.name = NULL}};
 
@@ -203,4 +225,4 @@ static const struct tess_component components[] = {{.name = "sample",
 static const char *const needs[] = {"graph/1", "random/1", "artefact/1", "stage/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-sample", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-sample", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};
