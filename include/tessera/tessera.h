@@ -15,6 +15,7 @@
 #include <tessera/plugin.h>
 #include <tessera/prior.h>
 #include <tessera/random.h>
+#include <tessera/sampler.h>
 #include <tessera/source.h>
 #include <tessera/stage.h>
 #include <tessera/tensor.h>

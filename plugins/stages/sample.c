@@ -3,7 +3,7 @@
  * number, so sample i is the same whatever the count and the batch. A checkpoint holds every sequence and how many steps it has left.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/sampler.h"
+#include "plugins/stages/common.h"
 
 struct stage {
     int64_t count, steps, batch;
@@ -17,7 +17,8 @@ struct work {
     struct tess_prior prior;
     struct stage_graph denoise;
     struct stage_codec codec;
-    struct sampler sampler;
+    struct tess_sampler *sampler;
+    int64_t steps;
     struct tess_tensor images;
     uint64_t seed;
 };
@@ -81,27 +82,30 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 
 static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefact *a)
 {
-    const struct sampler *s = user;
-    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(a), "calls", s->calls));
-    TESS_TRY(tess_artefact_put(c, a, "x", &s->x, NULL));
-    return tess_artefact_put(c, a, "left", &s->left, NULL);
+    struct tess_sampler *s = user;
+    struct tess_tensor x = tess_sampler_x(s), left = tess_sampler_left(s);
+    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(a), "calls", *tess_sampler_calls(s)));
+    TESS_TRY(tess_artefact_put(c, a, "x", &x, NULL));
+    return tess_artefact_put(c, a, "left", &left, NULL);
 }
 
 static int resume(struct tess_call *c, struct work *k)
 {
     const struct tess_artefact *a = tess_stage_resume(k->run);
+    struct tess_tensor x = tess_sampler_x(k->sampler), left = tess_sampler_left(k->sampler);
     if (!a)
         return TESS_OK;
-    TESS_TRY(tess_facts_i64(c, tess_artefact_facts(a), "calls", &k->sampler.calls));
-    TESS_TRY(tess_artefact_read(c, a, "x", 0, &k->sampler.x));
-    TESS_TRY(tess_artefact_read(c, a, "left", 0, &k->sampler.left));
-    const int32_t *left = k->sampler.left.data;
-    for (int64_t i = 0; i < k->s->count; i++)
-        if (left[i] < 0 || left[i] > k->sampler.steps)
+    TESS_TRY(tess_facts_i64(c, tess_artefact_facts(a), "calls", tess_sampler_calls(k->sampler)));
+    TESS_TRY(tess_artefact_read(c, a, "x", 0, &x));
+    TESS_TRY(tess_artefact_read(c, a, "left", 0, &left));
+    for (int64_t i = 0; i < k->s->count; i++) {
+        int32_t steps = ((const int32_t *)left.data)[i];
+        if (steps < 0 || steps > k->steps)
             return c->fail(c, TESS_E_DATA, "%s: sample %lld has %d steps left of %lld; delete it to sample from the start",
-                           tess_artefact_path(a), (long long)i, (int)left[i], (long long)k->sampler.steps);
-    tess_stage_note(k->run, "goes on from step %lld of %lld", (long long)sampler_steps_done(&k->sampler),
-                    (long long)(k->s->count * k->sampler.steps));
+                           tess_artefact_path(a), (long long)i, (int)steps, (long long)k->steps);
+    }
+    tess_stage_note(k->run, "goes on from step %lld of %lld", (long long)tess_sampler_steps_done(k->sampler),
+                    (long long)(k->s->count * k->steps));
     return TESS_OK;
 }
 
@@ -109,20 +113,19 @@ static int resume(struct tess_call *c, struct work *k)
 
 static int sample_all(struct tess_call *c, struct work *k)
 {
-    struct sampler *s = &k->sampler;
-    int64_t all = s->count * s->steps;
-    TESS_TRY(sampler_open(c, s));
+    struct tess_sampler *s = k->sampler;
+    int64_t all = k->s->count * k->steps, *calls = tess_sampler_calls(s);
     TESS_TRY(resume(c, k));
-    while (!sampler_finished(s)) {
-        if (s->calls > 0 && (tess_stage_stopping(k->run) || tess_stage_checkpoint_due(k->run)))
+    while (!tess_sampler_finished(s)) {
+        if (*calls > 0 && (tess_stage_stopping(k->run) || tess_stage_checkpoint_due(k->run)))
             TESS_TRY(tess_stage_checkpoint(c, k->run, write_checkpoint, s));
-        TESS_TRY(stage_check_stop(c, k->run, sampler_steps_done(s), all, "step"));
-        TESS_TRY(sampler_advance(c, s));
-        tess_stage_progress(k->run, sampler_steps_done(s), all, "step", NULL, 0.0);
+        TESS_TRY(stage_check_stop(c, k->run, tess_sampler_steps_done(s), all, "step"));
+        TESS_TRY(tess_sampler_advance(c, s));
+        tess_stage_progress(k->run, tess_sampler_steps_done(s), all, "step", NULL, 0.0);
     }
-    if (s->calls < all)
+    if (*calls < all)
         tess_stage_note(k->run, "%.1f calls of the denoiser a sample for %lld steps: the other steps change nothing",
-                        (double)s->calls / (double)s->count, (long long)s->steps);
+                        (double)*calls / (double)k->s->count, (long long)k->steps);
     return TESS_OK;
 }
 
@@ -134,7 +137,7 @@ static int put_images(struct tess_call *c, struct work *k, struct tess_artefact 
     TESS_TRY(stage_tensor(c, &k->images, TESS_U8, 4, (const int64_t[]){k->s->count, t->height, t->width, t->channels}));
     for (int64_t i = 0; i < k->s->count; i += k->s->batch) {
         int64_t n = k->s->count - i < k->s->batch ? k->s->count - i : k->s->batch;
-        struct tess_tensor codes = k->sampler.x, images = k->images;
+        struct tess_tensor codes = tess_sampler_x(k->sampler), images = k->images;
         codes.data = (int32_t *)codes.data + i * k->prior.height * k->prior.width;
         images.data = (uint8_t *)k->images.data + (size_t)i * row;
         TESS_TRY(stage_codec_decode(c, &k->codec, n, &codes, NULL, &images));
@@ -156,16 +159,21 @@ static int sample(struct tess_call *c, struct work *k)
     TESS_TRY(tess_weights_read(c, k->denoise.weights, prior));
     if (model)
         TESS_TRY(tess_weights_read(c, k->codec.weights, model));
-    k->sampler = (struct sampler){.prior = &k->prior,
-                                  .denoise = &k->denoise,
-                                  .count = k->s->count,
-                                  .steps = steps_of(k->s, &k->prior),
-                                  .temperature = k->s->temperature,
-                                  .seed = k->seed,
-                                  .every_step = k->s->every_step};
+    k->steps = steps_of(k->s, &k->prior);
+    struct tess_sampler_options o = {.size = sizeof o,
+                                     .every_step = k->s->every_step,
+                                     .prior = &k->prior,
+                                     .denoise = k->denoise.graph,
+                                     .batch = k->s->batch,
+                                     .count = k->s->count,
+                                     .steps = k->steps,
+                                     .temperature = k->s->temperature,
+                                     .seed = k->seed};
+    TESS_TRY(tess_sampler_new(c, &o, &k->sampler));
     TESS_TRY(sample_all(c, k));
     TESS_TRY(describe(c, k->s, &k->prior, tess_artefact_facts(prior), k->seed, tess_artefact_describe(a)));
-    TESS_TRY(stage_put_codes(c, a, &k->sampler.x, k->prior.codebook_size));
+    struct tess_tensor codes = tess_sampler_x(k->sampler);
+    TESS_TRY(stage_put_codes(c, a, &codes, k->prior.codebook_size));
     return model ? put_images(c, k, a) : TESS_OK;
 }
 
@@ -176,7 +184,7 @@ static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
     stage_graph_close(&k.denoise, 1);
     stage_codec_close(&k.codec);
     tess_prior_close(&k.prior);
-    sampler_close(&k.sampler);
+    tess_sampler_free(k.sampler);
     tess_free(k.images.data);
     return status;
 }
@@ -222,7 +230,7 @@ static const struct tess_component components[] = {{.name = "sample",
                                                     .ops = &ops},
                                                    {.name = NULL}};
 
-static const char *const needs[] = {"graph/1", "random/1", "artefact/1", "stage/1", NULL};
+static const char *const needs[] = {"graph/1", "train/1", "artefact/1", "stage/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
     TESS_PLUGIN_HEAD, .id = "tessera-sample", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};

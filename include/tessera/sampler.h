@@ -1,0 +1,49 @@
+/* Reverse diffusion of many sequences, with no call of the denoiser that nothing comes of (docs/models.md, (9.10)).
+ *
+ * Where the noise can tell from its draws that a step changes nothing, and the denoiser is not told the time, the step is made without it.
+ * Sequences then need the denoiser at different steps; as it does not know the step, one batch holds whichever sequences are waiting,
+ * each at its own. What is drawn is keyed by step and by the sequence's own number, so the samples are, bit for bit, those of a loop
+ * that calls the denoiser at every step.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_SAMPLER_H
+#define TESSERA_SAMPLER_H
+
+#include <tessera/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tess_sampler;
+
+struct tess_sampler_options {
+    uint32_t size;                  /* sizeof(struct tess_sampler_options) */
+    int32_t every_step;             /* call the denoiser at every step, whatever comes of it */
+    const struct tess_prior *prior; /* borrowed */
+    struct tess_graph *denoise;     /* borrowed: of tess_prior_record_denoise, sealed, its weights filled */
+    int64_t batch;                  /* sequences given to it at a time, at most what it was made for */
+    int64_t count, steps;           /* sequences; reverse steps each, at least 1 */
+    double temperature;             /* > 0 */
+    uint64_t seed;
+};
+
+/* Memory, and the start of every sequence. */
+TESS_EXPORT TESS_CHECKED int tess_sampler_new(struct tess_call *c, const struct tess_sampler_options *o, struct tess_sampler **out);
+TESS_EXPORT void tess_sampler_free(struct tess_sampler *s); /* NULL is fine */
+
+/* One call of the denoiser, for the sequences that wait for it. */
+TESS_EXPORT TESS_CHECKED int tess_sampler_advance(struct tess_call *c, struct tess_sampler *s);
+TESS_EXPORT int tess_sampler_finished(const struct tess_sampler *s);
+TESS_EXPORT int64_t tess_sampler_steps_done(const struct tess_sampler *s); /* of count x steps */
+
+/* Where it stands, for a checkpoint: views of x (count, height, width) i32, and of the steps each sequence has left (count) i32; and the
+ * sequences given to the denoiser so far. All may be set before the first call of advance. */
+TESS_EXPORT struct tess_tensor tess_sampler_x(const struct tess_sampler *s);
+TESS_EXPORT struct tess_tensor tess_sampler_left(const struct tess_sampler *s);
+TESS_EXPORT int64_t *tess_sampler_calls(struct tess_sampler *s);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
