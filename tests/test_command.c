@@ -178,6 +178,9 @@ static const struct {
     {"view nothing.h5 -o x.png", IO, "nothing.h5: no such file"},
     {"view images -o x.png", BAD_DATA, "images: is no HDF5 file"},
     {"view small.yaml --count none", USAGE, "--count wants an integer"},
+    {"bench small_encod", USAGE, "there is no case `small_encod`; did you mean `small_encode`?"},
+    {"bench encode --repeat 0", USAGE, "--repeat wants an integer 1 .. 1000, found `0`"},
+    {"bench encode --backend blas", NO_PLUGIN, "no backend is called `blas`"},
     {"plugins nois", NO_PLUGIN, "did you mean `noise`?"},
     {"plugins noise/absorbin", NO_PLUGIN, "did you mean `noise/absorbing`?"},
 };
@@ -192,7 +195,7 @@ END_TEST
 
 START_TEST(help_of_every_verb)
 {
-    static const char *const verb[] = {"run", "plan", "plugins", "inspect", "view"};
+    static const char *const verb[] = {"run", "plan", "plugins", "inspect", "view", "bench"};
     const struct command_result *r = command_ends(DONE, "", "--help");
     for (size_t i = 0; i < sizeof verb / sizeof *verb; i++)
         ck_assert(strstr(r->out, verb[i]));
@@ -219,6 +222,19 @@ START_TEST(plugins_are_listed_and_described)
     ck_assert(*r->out == '[' || *r->out == '{');
     r = command_ends(DONE, "", "plugins --why");
     ck_assert(strstr(r->out, "ema.so"));
+}
+END_TEST
+
+START_TEST(bench_says_what_it_measured)
+{
+    static const char *const key[] = {
+        "\"case\":\"small_denoise\"", "\"precision\":\"f32\"", "\"threads\":2",    "\"seconds\":",       "\"rate\":",
+        "\"unit\":\"sequences/s\"",   "\"gflops\":",           "\"peak_gflops\":", "\"peak_rss_bytes\":"};
+    const struct command_result *r = command_ends(DONE, "", "bench --list");
+    ck_assert(strstr(r->out, "encode") && strstr(r->out, "small_sample"));
+    r = command_ends(DONE, "", "bench small_denoise --json --repeat 1 --threads 2");
+    for (size_t i = 0; i < sizeof key / sizeof *key; i++)
+        ck_assert_msg(strstr(r->out, key[i]) != NULL, "no %s in %s", key[i], r->out);
 }
 END_TEST
 
@@ -390,6 +406,7 @@ int main(void)
     tcase_add_test(t, damaged_images);
     tcase_add_test(t, help_of_every_verb);
     tcase_add_test(t, plugins_are_listed_and_described);
+    tcase_add_test(t, bench_says_what_it_measured);
     tcase_add_test(t, a_run_and_a_second_one);
     tcase_add_test(t, results_are_looked_at);
     tcase_add_test(t, codes_of_another_tokenizer);

@@ -1,0 +1,230 @@
+/* `tessera bench`: the standard workloads, how fast they run, and how near that is to what the processor can do. Each case runs in a
+ * process of its own, so that its memory is its own.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "cli/bench.h"
+#include "cli/cli.h"
+#include "core/base/call.h"
+#include "core/base/json.h"
+#include "core/tensor/kernels.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_CASES = 64, MAX_REPEAT = 1000 };
+
+struct wish {
+    const char *name[MAX_CASES];
+    int names, json, repeat;
+};
+
+struct result {
+    int status;
+    double seconds, units, flops;
+    int64_t rss, planned;
+    char numeric_mode[256];
+    char message[TESSI_MESSAGE_ROOM];
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Once to warm up, then the fastest of `repeat`. */
+static int time_it(struct tess_call *c, struct bench_work *w, int repeat, struct result *r)
+{
+    TESS_TRY(w->run(c, w));
+    for (int i = 0; i < repeat; i++) {
+        double began = now();
+        TESS_TRY(w->run(c, w));
+        double rate = w->units / (now() - began);
+        if (i == 0 || rate > r->units / r->seconds) {
+            r->seconds = w->units / rate;
+            r->units = w->units;
+            r->flops = w->flops;
+        }
+    }
+    return TESS_OK;
+}
+
+static int measure(struct tess_call *c, const struct cli_globals *g, const struct bench_case *k, int repeat, struct result *r)
+{
+    struct tessi_runtime_options o = {.plugin_path = g->plugin_path, .backend = g->backend, .threads = g->threads};
+    struct tessi_runtime *runtime = NULL;
+    struct bench_work w = {.seed = 1};
+    int status = tessi_runtime_new(c, &o, &runtime);
+    if (status == TESS_OK)
+        status = tessi_runtime_compute(c, runtime);
+    if (status == TESS_OK)
+        status = k->open(c, k, &w);
+    if (status == TESS_OK)
+        status = time_it(c, &w, repeat, r);
+    r->planned = w.planned;
+    if (status == TESS_OK)
+        snprintf(r->numeric_mode, sizeof r->numeric_mode, "%s", runtime->numeric_mode);
+    if (w.close)
+        w.close(&w);
+    tessi_runtime_free(runtime);
+    return status;
+}
+
+/* In a child, whose largest memory is the case's. */
+static void run_case(const struct cli_globals *g, const struct bench_case *k, int repeat, struct result *r)
+{
+    struct rusage usage;
+    int end[2], how = 0;
+    *r = (struct result){.status = TESS_E_FAILED};
+    snprintf(r->message, sizeof r->message, "%s: the process ended without a result", k->name);
+    if (pipe(end) != 0)
+        return;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        struct tessi_call call;
+        struct result own = {.seconds = 0.0};
+        tessi_call_init(&call, NULL);
+        own.status = measure(&call.call, g, k, repeat, &own);
+        snprintf(own.message, sizeof own.message, "%s", tessi_call_message(&call.call));
+        _exit(write(end[1], &own, sizeof own) == (ssize_t)sizeof own ? 0 : 1);
+    }
+    close(end[1]);
+    struct result got;
+    if (child > 0 && read(end[0], &got, sizeof got) == (ssize_t)sizeof got)
+        *r = got;
+    close(end[0]);
+    if (child > 0 && wait4(child, &how, 0, &usage) == child)
+        r->rss = (int64_t)usage.ru_maxrss * 1024;
+}
+
+static void show_head(int threads, double peak)
+{
+    printf("%d threads, at most %.0f GFLOP/s in f32\n\n", threads, peak);
+    printf("%-18s %12s %-14s %9s %10s %9s\n", "case", "rate", "unit", "GFLOP/s", "of the peak", "MiB");
+}
+
+static void show(const struct bench_case *k, const struct result *r, int threads, double peak, int json)
+{
+    double rate = r->units / r->seconds, gflops = r->flops / r->seconds / 1e9;
+    if (json)
+        printf("{\"case\":\"%s\",\"precision\":\"f32\",\"threads\":%d,\"seconds\":%.6g,\"rate\":%.6g,\"unit\":\"%s\",\"gflops\":%.6g,"
+               "\"peak_gflops\":%.6g,\"peak_rss_bytes\":%" PRId64 ",\"planned_bytes\":%" PRId64 ",\"numeric_mode\":\"%s\"}\n",
+               k->name, threads, r->seconds, rate, k->unit, gflops, peak, r->rss, r->planned, r->numeric_mode);
+    else
+        printf("%-18s %12.5g %-14s %9.1f %8.0f %% %9.0f\n", k->name, rate, k->unit, gflops, 100.0 * gflops / peak,
+               (double)r->rss / 1048576.0);
+    fflush(stdout);
+}
+
+static const struct bench_case *find(const char *name)
+{
+    for (const struct bench_case *k = bench_cases; k->name; k++)
+        if (strcmp(k->name, name) == 0)
+            return k;
+    return NULL;
+}
+
+static int unknown_case(const char *name)
+{
+    const char *names[MAX_CASES];
+    int64_t n = 0;
+    for (const struct bench_case *k = bench_cases; k->name; k++)
+        names[n++] = k->name;
+    const char *nearest = tessi_nearest_name(name, names, n);
+    if (nearest)
+        return cli_usage_error("bench", "there is no case `%s`; did you mean `%s`?", name, nearest);
+    return cli_usage_error("bench", "there is no case `%s`", name);
+}
+
+static int read_repeat(const char *text, int *repeat)
+{
+    char *end;
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    if (errno || end == text || *end || n < 1 || n > MAX_REPEAT)
+        return cli_usage_error("bench", "--repeat wants an integer 1 .. %d, found `%s`", MAX_REPEAT, text);
+    *repeat = (int)n;
+    return 0;
+}
+
+static void list(void)
+{
+    for (const struct bench_case *k = bench_cases; k->name; k++)
+        printf("%-18s %-14s %s\n", k->name, k->unit, k->summary);
+}
+
+static int read_wish(struct cli_globals *g, int argc, char **argv, struct wish *w)
+{
+    for (int i = 1; i < argc; i++) {
+        int taken = cli_global_flag(g, argc, argv, &i), code;
+        if (taken < 0)
+            return 2;
+        if (taken)
+            continue;
+        if (strcmp(argv[i], "--json") == 0) {
+            w->json = 1;
+        } else if (strcmp(argv[i], "--repeat") == 0) {
+            if ((code = read_repeat(i + 1 < argc ? argv[++i] : "", &w->repeat)) != 0)
+                return code;
+        } else if (*argv[i] == '-') {
+            return cli_usage_error("bench", "there is no flag `%s`", argv[i]);
+        } else if (!find(argv[i])) {
+            return unknown_case(argv[i]);
+        } else if (w->names < MAX_CASES) {
+            w->name[w->names++] = argv[i];
+        }
+    }
+    for (const struct bench_case *k = bench_cases; w->names == 0 && k->name; k++)
+        w->name[w->names++] = k->name;
+    return 0;
+}
+
+static int bench(struct cli_globals *g, int argc, char **argv)
+{
+    struct wish w = {.repeat = 3};
+    if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+        list();
+        return 0;
+    }
+    int code = read_wish(g, argc, argv, &w);
+    if (code)
+        return code;
+    int threads = g->threads > 0 ? g->threads : tessi_processors();
+    double peak = bench_peak(threads, 0);
+    for (int i = 0; i < w.names; i++) {
+        const struct bench_case *k = find(w.name[i]);
+        struct result r;
+        run_case(g, k, w.repeat, &r);
+        if (r.status != TESS_OK) {
+            fprintf(stderr, "tessera: %s\n", r.message);
+            return tessi_exit_code(r.status);
+        }
+        if (i == 0 && !w.json)
+            show_head(threads, peak);
+        show(k, &r, threads, peak, w.json);
+    }
+    return 0;
+}
+
+const struct cli_verb cli_bench = {
+    .name = "bench",
+    .summary = "how fast the standard workloads run here, and how near that is to the processor's limit",
+    .usage =
+        "usage: tessera bench [CASE ...] [--json] [--repeat N]\n\n"
+        "Runs the cases (all, when none is named) and prints, for each, its rate, its GFLOP/s, what share that is of the fused\n"
+        "multiply-adds this machine was seen to make a moment before, and the most memory it had. Weights are as they begin, images and\n"
+        "codes are made up. The same cases for PyTorch and FAISS are in bench/peers; bench/compare runs both in turn.\n\n"
+        "      --list       the cases, and what each does\n"
+        "      --json       one object a case\n"
+        "      --repeat N   the fastest of N runs counts (3), after one to warm up\n",
+    .run = bench,
+};

@@ -1,0 +1,34 @@
+/* The workloads of `tessera bench`. Each is opened once and run many times; sizes and names are those of bench/peers/bench_torch.py, so
+ * that both do the same work.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSI_CLI_BENCH_H
+#define TESSI_CLI_BENCH_H
+
+#include "core/plug/runtime.h"
+
+struct bench_work {
+    uint64_t seed;
+    double units;    /* images, sequences, vectors or iterations of one run */
+    double flops;    /* of one run */
+    int64_t planned; /* bytes the graphs and weights take by their plans */
+    void *self;
+    int (*run)(struct tess_call *c, struct bench_work *w);
+    void (*close)(struct bench_work *w);
+};
+
+struct bench_case {
+    const char *name, *unit, *summary;
+    /* Fills the work; close is called in any case. */
+    int (*open)(struct tess_call *c, const struct bench_case *k, struct bench_work *w);
+    const void *sizes;
+};
+
+/* In the order they are run; ends with a NULL name. */
+extern const struct bench_case bench_cases[];
+
+/* Fused multiply-adds a second this machine reaches on `threads` threads, as GFLOP/s (two for each), in f32 or, with `bf16`, in its
+ * products of bf16; 0 where it has none. */
+double bench_peak(int threads, int bf16);
+
+#endif

@@ -1,0 +1,303 @@
+/* What `tessera bench` runs: models at the sizes of bench/peers/bench_torch.py, with weights as they begin and made-up input.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "cli/bench.h"
+#include "core/base/facts_private.h"
+#include "core/tensor/node.h"
+#include "core/train/optimiser.h"
+
+#include <tessera/sampler.h>
+
+#include <stdio.h>
+#include <string.h>
+
+struct image_sizes {
+    const char *encoder, *quantizer;
+    int64_t batch, side, channels, latent, codes, width;
+};
+
+struct prior_sizes {
+    const char *denoiser;
+    int64_t batch, side, codes, steps;
+};
+
+/* What a case holds; what it does not need is NULL. */
+struct model {
+    struct tess_facts *facts;
+    struct tess_tokenizer tokenizer;
+    struct tess_prior prior;
+    struct tess_weights *weights;
+    struct tess_graph *graph;
+    struct tess_sampler *sampler;
+    struct tess_sampler_options sampling;
+    struct tess_training_params training;
+    int64_t batch, step;
+    struct tess_tensor in[4], out[2], total[4];
+    struct tess_batch run;
+};
+
+static void close_model(struct bench_work *w)
+{
+    struct model *m = w->self;
+    if (!m)
+        return;
+    tess_sampler_free(m->sampler);
+    tess_graph_free(m->graph);
+    tess_weights_free(m->weights);
+    tess_tokenizer_close(&m->tokenizer);
+    tess_prior_close(&m->prior);
+    tessi_facts_free(m->facts);
+    for (int i = 0; i < 4; i++) {
+        tess_free(m->in[i].data);
+        tess_free(m->total[i].data);
+        if (i < 2)
+            tess_free(m->out[i].data);
+    }
+    tess_free(m);
+    w->self = NULL;
+}
+
+static int open_model(struct tess_call *c, struct bench_work *w, int64_t batch, struct model **out)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(c, sizeof(struct model), "a benchmark", &memory));
+    w->self = memory;
+    w->close = close_model;
+    w->units = (double)batch;
+    *out = memory;
+    (*out)->batch = batch;
+    TESS_TRY(tess_weights_new(c, w->seed, &(*out)->weights));
+    return tessi_facts_new(c, &(*out)->facts);
+}
+
+/* Slices of as many rows as leave one or more for each worker; for training as the stages cut them. */
+static int open_graph(struct tess_call *c, struct model *m, int training)
+{
+    struct tess_graph_options o = {.size = sizeof o, .training = training, .rows = 1, .slices = 1, .seed = 1};
+    m->training = (struct tess_training_params){
+        .batch = m->batch, .steps = 1000, .lr = 1e-5, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .optimiser = training == 2};
+    if (training) {
+        TESS_TRY(tess_training_slices(c, &m->training, &o.slices));
+    } else {
+        int64_t workers = tessi_workers_count(tessi_runtime_of(c)->workers);
+        for (o.slices = m->batch; o.slices % 2 == 0 && o.slices / 2 >= workers && m->batch / o.slices < 8;)
+            o.slices /= 2;
+    }
+    o.rows = m->batch / o.slices;
+    return tess_graph_new(c, m->weights, &o, &m->graph);
+}
+
+/* Memory for inputs, outputs and totals; inputs drawn below `values`, pixels or codes. */
+static int fill(struct tess_call *c, struct model *m, uint64_t seed, int64_t values)
+{
+    struct tess_stream s = {.seed = seed, .purpose = tess_purpose("bench.input")};
+    struct tess_batch *b = &m->run;
+    *b = (struct tess_batch){.size = sizeof *b, .samples = m->batch, .in = m->in, .out = m->out, .total = m->total};
+    int64_t slices = m->batch / tess_graph_rows(m->graph);
+    for (; b->inputs < 4 && tess_graph_input_at(m->graph, b->inputs, &m->in[b->inputs]); b->inputs++) {
+        struct tess_tensor *t = &m->in[b->inputs];
+        t->dim[0] *= slices;
+        TESS_TRY(tess_alloc(c, tess_tensor_bytes(t), "input", &t->data));
+        for (int64_t i = 0; i < tess_tensor_count(t); i++) {
+            int64_t value = tess_random_below(&s, (uint64_t)i, values);
+            if (t->dtype == TESS_U8)
+                ((uint8_t *)t->data)[i] = (uint8_t)value;
+            else if (t->dtype == TESS_I32)
+                ((int32_t *)t->data)[i] = (int32_t)value;
+            else
+                ((float *)t->data)[i] = 1.0f;
+        }
+    }
+    for (; b->outputs < 2 && tess_graph_output_at(m->graph, b->outputs, &m->out[b->outputs]); b->outputs++) {
+        struct tess_tensor *t = &m->out[b->outputs];
+        t->dim[0] *= slices;
+        TESS_TRY(tess_alloc(c, tess_tensor_bytes(t), "output", &t->data));
+    }
+    for (; b->totals < 4 && tess_graph_total_at(m->graph, b->totals, &m->total[b->totals]); b->totals++)
+        TESS_TRY(tess_alloc(c, tess_tensor_bytes(&m->total[b->totals]), "totals", &m->total[b->totals].data));
+    return TESS_OK;
+}
+
+static int seal(struct tess_call *c, struct bench_work *w, struct model *m, int64_t values, int training)
+{
+    struct tess_cost cost;
+    TESS_TRY(tess_graph_seal(c, m->graph));
+    TESS_TRY(tess_graph_cost(c, m->graph, &cost));
+    w->flops = cost.flops * (double)m->batch;
+    w->planned = cost.total_bytes + (training ? tess_training_bytes(&m->training, cost.parameters) : 0);
+    TESS_TRY(tess_weights_seal(c, m->weights));
+    return fill(c, m, w->seed, values);
+}
+
+static int run_forward(struct tess_call *c, struct bench_work *w)
+{
+    struct model *m = w->self;
+    return tess_graph_run(c, m->graph, &m->run);
+}
+
+static int run_step(struct tess_call *c, struct bench_work *w)
+{
+    struct model *m = w->self;
+    m->run.step = (uint32_t)m->step;
+    TESS_TRY(tess_graph_step(c, m->graph, &m->run));
+    return tessi_optimise(c, tessi_runtime_of(c)->workers, &m->training, m->weights, m->step++, m->graph->result, NULL);
+}
+
+/* ---- images -------------------------------------------------------------------------------------------------------- */
+
+static int open_tokenizer(struct tess_call *c, struct bench_work *w, const struct image_sizes *z, struct model **m)
+{
+    TESS_TRY(open_model(c, w, z->batch, m));
+    struct tess_facts *f = (*m)->facts;
+    TESS_TRY(tess_facts_set_i64(c, f, "height", z->side));
+    TESS_TRY(tess_facts_set_i64(c, f, "width", z->side));
+    TESS_TRY(tess_facts_set_i64(c, f, "channels", z->channels));
+    TESS_TRY(tess_facts_set_i64(c, f, "latent_height", z->latent));
+    TESS_TRY(tess_facts_set_i64(c, f, "latent_width", z->latent));
+    TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", z->codes));
+    TESS_TRY(tess_facts_set_i64(c, f, "code_dim", z->width));
+    TESS_TRY(tess_facts_set_text(c, f, "encoder", z->encoder));
+    TESS_TRY(tess_facts_set_text(c, f, "decoder", z->encoder));
+    TESS_TRY(tess_facts_set_text(c, f, "quantizer", z->quantizer));
+    return tess_tokenizer_open(c, f, "bench", &(*m)->tokenizer);
+}
+
+static int open_encode(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+{
+    struct model *m;
+    TESS_TRY(open_tokenizer(c, w, k->sizes, &m));
+    TESS_TRY(open_graph(c, m, 0));
+    TESS_TRY(tess_tokenizer_record_encode(c, &m->tokenizer, m->graph));
+    w->run = run_forward;
+    return seal(c, w, m, 256, 0);
+}
+
+static int open_decode(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+{
+    struct model *m;
+    TESS_TRY(open_tokenizer(c, w, k->sizes, &m));
+    TESS_TRY(open_graph(c, m, 0));
+    TESS_TRY(tess_tokenizer_record_decode(c, &m->tokenizer, m->graph));
+    w->run = run_forward;
+    return seal(c, w, m, m->tokenizer.codebook_size, 0);
+}
+
+/* ---- codes --------------------------------------------------------------------------------------------------------- */
+
+static int open_prior(struct tess_call *c, struct bench_work *w, const struct prior_sizes *z, struct model **m)
+{
+    char noise[64];
+    TESS_TRY(open_model(c, w, z->batch, m));
+    struct tess_facts *f = (*m)->facts;
+    snprintf(noise, sizeof noise, "{use: absorbing, steps: %lld}", (long long)z->steps);
+    TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", z->codes));
+    TESS_TRY(tess_facts_set_i64(c, f, "height", z->side));
+    TESS_TRY(tess_facts_set_i64(c, f, "width", z->side));
+    TESS_TRY(tess_facts_set_text(c, f, "noise", noise));
+    TESS_TRY(tess_facts_set_text(c, f, "denoiser", z->denoiser));
+    return tess_prior_open(c, f, "bench", &(*m)->prior);
+}
+
+static int open_denoise(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+{
+    struct model *m;
+    TESS_TRY(open_prior(c, w, k->sizes, &m));
+    TESS_TRY(open_graph(c, m, 0));
+    TESS_TRY(tess_prior_record_denoise(c, &m->prior, m->graph));
+    w->run = run_forward;
+    return seal(c, w, m, m->prior.codebook_size, 0);
+}
+
+/* Half of each sequence is masked: t = T / 2, where the work is that of any other t. */
+static int mask(struct tess_call *c, struct model *m, uint64_t seed)
+{
+    const struct tess_noise_1 *noise = tess_instance_ops(m->prior.noise, "noise/1");
+    void *self = tess_instance_self(m->prior.noise);
+    int64_t tokens = m->prior.height * m->prior.width, t = (noise->steps(self) + 1) / 2;
+    for (int64_t i = 0; i < m->batch; i++) {
+        struct tess_stream s = {.seed = seed, .purpose = tess_purpose("bench.mask"), .sample = (uint32_t)i};
+        ((float *)m->in[2].data)[i] = (float)t;
+        TESS_TRY(noise->corrupt(self, c, &s, tokens, m->prior.codebook_size, t, (int32_t *)m->in[0].data + i * tokens,
+                                (int32_t *)m->in[1].data + i * tokens));
+    }
+    return TESS_OK;
+}
+
+static int open_prior_step(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+{
+    struct model *m;
+    struct tess_noise_loss loss;
+    TESS_TRY(open_prior(c, w, k->sizes, &m));
+    TESS_TRY(open_graph(c, m, 2));
+    TESS_TRY(tess_prior_record_loss(c, &m->prior, m->graph, &loss));
+    tess_objective(m->graph, "loss", "denoiser", loss.loss);
+    w->run = run_step;
+    TESS_TRY(seal(c, w, m, m->prior.codebook_size, 1));
+    return mask(c, m, w->seed);
+}
+
+/* All steps of the small case; of the large one as many as take about as long as 24 calls, counted as the share of the steps they are. */
+static int run_sample(struct tess_call *c, struct bench_work *w)
+{
+    struct model *m = w->self;
+    int64_t most = m->sampling.count < 64 ? 24 : INT64_MAX;
+    tess_sampler_free(m->sampler);
+    m->sampler = NULL;
+    TESS_TRY(tess_sampler_new(c, &m->sampling, &m->sampler));
+    for (int64_t i = 0; i < most && !tess_sampler_finished(m->sampler); i++)
+        TESS_TRY(tess_sampler_advance(c, m->sampler));
+    double all = (double)(m->sampling.count * m->sampling.steps);
+    w->units = (double)m->sampling.count * (double)tess_sampler_steps_done(m->sampler) / all;
+    struct tess_cost cost;
+    TESS_TRY(tess_graph_cost(c, m->graph, &cost));
+    w->flops = cost.flops * (double)*tess_sampler_calls(m->sampler);
+    return TESS_OK;
+}
+
+static int open_sample(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+{
+    const struct prior_sizes *z = k->sizes;
+    struct model *m;
+    TESS_TRY(open_denoise(c, k, w));
+    m = w->self;
+    m->sampling = (struct tess_sampler_options){.size = sizeof m->sampling,
+                                                .prior = &m->prior,
+                                                .denoise = m->graph,
+                                                .batch = z->batch,
+                                                .count = z->batch,
+                                                .steps = z->steps,
+                                                .temperature = 1.0,
+                                                .seed = w->seed};
+    w->run = run_sample;
+    return TESS_OK;
+}
+
+/* ---- sizes --------------------------------------------------------------------------------------------------------- */
+
+#define BIG_CONV "{use: conv, channels: 128, channel_mult: [1, 1, 2, 2, 4], res_blocks: 2, attn_resolutions: [16]}"
+#define SMALL_CONV "{use: conv, channels: 32, channel_mult: [1, 2, 4], res_blocks: 1, attn_resolutions: [8]}"
+#define BIG_QUANTIZER "{use: nearest, codebook_size: 1024, code_dim: 256}"
+#define SMALL_QUANTIZER "{use: nearest, codebook_size: 256, code_dim: 64}"
+#define BIG_TRANSFORMER "{use: transformer, embed_dim: 512, layers: 24, heads: 8}"
+#define SMALL_TRANSFORMER "{use: transformer, embed_dim: 192, layers: 6, heads: 6}"
+
+static const struct image_sizes big = {BIG_CONV, BIG_QUANTIZER, 4, 256, 3, 16, 1024, 256};
+static const struct image_sizes small = {SMALL_CONV, SMALL_QUANTIZER, 64, 32, 1, 8, 256, 64};
+static const struct prior_sizes tokens256 = {BIG_TRANSFORMER, 8, 16, 1024, 256};
+static const struct prior_sizes tokens256_step = {BIG_TRANSFORMER, 4, 16, 1024, 256};
+static const struct prior_sizes tokens64 = {SMALL_TRANSFORMER, 64, 8, 256, 64};
+static const struct prior_sizes tokens64_step = {SMALL_TRANSFORMER, 64, 8, 256, 256};
+
+const struct bench_case bench_cases[] = {
+    {"encode", "images/s", "256 x 256 RGB to 16 x 16 codes of 1024, 4 at a time", open_encode, &big},
+    {"decode", "images/s", "and back", open_decode, &big},
+    {"denoise", "sequences/s", "transformer, 24 layers of 512, 256 tokens, 8 at a time", open_denoise, &tokens256},
+    {"prior_step", "sequences/s", "one AdamW step of the absorbing loss, batch 4", open_prior_step, &tokens256_step},
+    {"sample", "sequences/s", "8 sequences of 256 tokens in 256 steps", open_sample, &tokens256},
+    {"small_encode", "images/s", "32 x 32 grey to 8 x 8 codes of 256, 64 at a time", open_encode, &small},
+    {"small_decode", "images/s", "and back", open_decode, &small},
+    {"small_denoise", "sequences/s", "transformer, 6 layers of 192, 64 tokens, 64 at a time", open_denoise, &tokens64},
+    {"small_prior_step", "sequences/s", "one AdamW step of the absorbing loss, batch 64", open_prior_step, &tokens64_step},
+    {"small_sample", "sequences/s", "64 sequences of 64 tokens in 64 steps", open_sample, &tokens64},
+    {NULL, NULL, NULL, NULL, NULL},
+};
