@@ -22,6 +22,7 @@ enum { MAX_CASES = 64, MAX_REPEAT = 1000 };
 
 struct wish {
     const char *name[MAX_CASES];
+    const char *precision; /* NULL: f32 */
     int names, json, repeat;
 };
 
@@ -30,6 +31,7 @@ struct result {
     double seconds, units, flops;
     int64_t rss, planned;
     char numeric_mode[256];
+    int32_t precision;
     char message[TESSI_MESSAGE_ROOM];
 };
 
@@ -57,9 +59,10 @@ static int time_it(struct tess_call *c, struct bench_work *w, int repeat, struct
     return TESS_OK;
 }
 
-static int measure(struct tess_call *c, const struct cli_globals *g, const struct bench_case *k, int repeat, struct result *r)
+static int measure(struct tess_call *c, const struct cli_globals *g, const struct bench_case *k, const struct wish *wish, struct result *r)
 {
-    struct tessi_runtime_options o = {.plugin_path = g->plugin_path, .backend = g->backend, .threads = g->threads};
+    struct tessi_runtime_options o = {
+        .plugin_path = g->plugin_path, .backend = g->backend, .precision = wish->precision, .threads = g->threads};
     struct tessi_runtime *runtime = NULL;
     struct bench_work w = {.seed = 1};
     int status = tessi_runtime_new(c, &o, &runtime);
@@ -68,8 +71,9 @@ static int measure(struct tess_call *c, const struct cli_globals *g, const struc
     if (status == TESS_OK)
         status = k->open(c, k, &w);
     if (status == TESS_OK)
-        status = time_it(c, &w, repeat, r);
+        status = time_it(c, &w, wish->repeat, r);
     r->planned = w.planned;
+    r->precision = runtime ? runtime->precision : TESS_F32;
     if (status == TESS_OK)
         snprintf(r->numeric_mode, sizeof r->numeric_mode, "%s", runtime->numeric_mode);
     if (w.close)
@@ -79,7 +83,7 @@ static int measure(struct tess_call *c, const struct cli_globals *g, const struc
 }
 
 /* In a child, whose largest memory is the case's. */
-static void run_case(const struct cli_globals *g, const struct bench_case *k, int repeat, struct result *r)
+static void run_case(const struct cli_globals *g, const struct bench_case *k, const struct wish *wish, struct result *r)
 {
     struct rusage usage;
     int end[2], how = 0;
@@ -93,7 +97,7 @@ static void run_case(const struct cli_globals *g, const struct bench_case *k, in
         struct tessi_call call;
         struct result own = {.seconds = 0.0};
         tessi_call_init(&call, NULL);
-        own.status = measure(&call.call, g, k, repeat, &own);
+        own.status = measure(&call.call, g, k, wish, &own);
         snprintf(own.message, sizeof own.message, "%s", tessi_call_message(&call.call));
         _exit(write(end[1], &own, sizeof own) == (ssize_t)sizeof own ? 0 : 1);
     }
@@ -106,21 +110,26 @@ static void run_case(const struct cli_globals *g, const struct bench_case *k, in
         r->rss = (int64_t)usage.ru_maxrss * 1024;
 }
 
-static void show_head(int threads, double peak)
+static void show_head(int threads, const double peak[2])
 {
-    printf("%d threads, at most %.0f GFLOP/s in f32\n\n", threads, peak);
-    printf("%-18s %12s %-14s %9s %10s %9s\n", "case", "rate", "unit", "GFLOP/s", "of the peak", "MiB");
+    printf("%d threads, at most %.0f GFLOP/s in f32", threads, peak[0]);
+    if (peak[1] > 0.0)
+        printf(", %.0f in bf16", peak[1]);
+    printf("\n\n%-18s %-5s %11s %-14s %9s %10s %9s\n", "case", "", "rate", "unit", "GFLOP/s", "of the peak", "MiB");
 }
 
-static void show(const struct bench_case *k, const struct result *r, int threads, double peak, int json)
+/* Where the processor has no products of bf16 they are made of those in f32. */
+static void show(const struct bench_case *k, const struct result *r, int threads, const double peaks[2], int json)
 {
+    const char *precision = tess_dtype_name(r->precision);
+    double peak = r->precision == TESS_BF16 && peaks[1] > 0.0 ? peaks[1] : peaks[0];
     double rate = r->units / r->seconds, gflops = r->flops / r->seconds / 1e9;
     if (json)
-        printf("{\"case\":\"%s\",\"precision\":\"f32\",\"threads\":%d,\"seconds\":%.6g,\"rate\":%.6g,\"unit\":\"%s\",\"gflops\":%.6g,"
+        printf("{\"case\":\"%s\",\"precision\":\"%s\",\"threads\":%d,\"seconds\":%.6g,\"rate\":%.6g,\"unit\":\"%s\",\"gflops\":%.6g,"
                "\"peak_gflops\":%.6g,\"peak_rss_bytes\":%" PRId64 ",\"planned_bytes\":%" PRId64 ",\"numeric_mode\":\"%s\"}\n",
-               k->name, threads, r->seconds, rate, k->unit, gflops, peak, r->rss, r->planned, r->numeric_mode);
+               k->name, precision, threads, r->seconds, rate, k->unit, gflops, peak, r->rss, r->planned, r->numeric_mode);
     else
-        printf("%-18s %12.5g %-14s %9.1f %8.0f %% %9.0f\n", k->name, rate, k->unit, gflops, 100.0 * gflops / peak,
+        printf("%-18s %-5s %11.5g %-14s %9.1f %8.0f %% %9.0f\n", k->name, precision, rate, k->unit, gflops, 100.0 * gflops / peak,
                (double)r->rss / 1048576.0);
     fflush(stdout);
 }
@@ -175,6 +184,8 @@ static int read_wish(struct cli_globals *g, int argc, char **argv, struct wish *
         } else if (strcmp(argv[i], "--repeat") == 0) {
             if ((code = read_repeat(i + 1 < argc ? argv[++i] : "", &w->repeat)) != 0)
                 return code;
+        } else if (strcmp(argv[i], "--precision") == 0) {
+            w->precision = i + 1 < argc ? argv[++i] : "";
         } else if (*argv[i] == '-') {
             return cli_usage_error("bench", "there is no flag `%s`", argv[i]);
         } else if (!find(argv[i])) {
@@ -199,11 +210,11 @@ static int bench(struct cli_globals *g, int argc, char **argv)
     if (code)
         return code;
     int threads = g->threads > 0 ? g->threads : tessi_processors();
-    double peak = bench_peak(threads, 0);
+    const double peak[2] = {bench_peak(threads, 0), bench_peak(threads, 1)};
     for (int i = 0; i < w.names; i++) {
         const struct bench_case *k = find(w.name[i]);
         struct result r;
-        run_case(g, k, w.repeat, &r);
+        run_case(g, k, &w, &r);
         if (r.status != TESS_OK) {
             fprintf(stderr, "tessera: %s\n", r.message);
             return tessi_exit_code(r.status);
@@ -219,12 +230,13 @@ const struct cli_verb cli_bench = {
     .name = "bench",
     .summary = "how fast the standard workloads run here, and how near that is to the processor's limit",
     .usage =
-        "usage: tessera bench [CASE ...] [--json] [--repeat N]\n\n"
+        "usage: tessera bench [CASE ...] [--precision P] [--json] [--repeat N]\n\n"
         "Runs the cases (all, when none is named) and prints, for each, its rate, its GFLOP/s, what share that is of the fused\n"
         "multiply-adds this machine was seen to make a moment before, and the most memory it had. Weights are as they begin, images and\n"
         "codes are made up. The same cases for PyTorch and FAISS are in bench/peers; bench/compare runs both in turn.\n\n"
-        "      --list       the cases, and what each does\n"
-        "      --json       one object a case\n"
-        "      --repeat N   the fastest of N runs counts (3), after one to warm up\n",
+        "      --precision P  f32, bf16, or auto: bf16 where the processor multiplies it (f32)\n"
+        "      --list         the cases, and what each does\n"
+        "      --json         one object a case\n"
+        "      --repeat N     the fastest of N runs counts (3), after one to warm up\n",
     .run = bench,
 };

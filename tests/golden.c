@@ -13,7 +13,7 @@ struct golden {
 };
 
 /* Rounding leaves this much of the largest gradient in one that is zero in exact arithmetic. */
-static const double ROUNDING = 1e-6;
+double golden_rounding = 1e-6;
 
 /* ---- reading ---- */
 
@@ -247,7 +247,7 @@ static herr_t compare_gradient(hid_t group, const char *name, const H5L_info_t *
     ck_assert_msg(translate(e->names, 1, name, ours, sizeof ours), "%s: no name for %s", e->golden->path, name);
     bench_ok(e->bench, tess_graph_gradient(&e->bench->call.call, e->bench->graph, ours, &got));
     ck_assert_int_eq(tess_tensor_count(&got), tess_tensor_count(&want));
-    golden_near(name, got.data, &want, e->tolerance, ROUNDING * e->largest);
+    golden_near(name, got.data, &want, e->tolerance, golden_rounding * e->largest);
     free(want.data);
     e->count++;
     return 0;

@@ -31,6 +31,7 @@ struct golden_name {
 void golden_weights(const struct golden *g, struct bench *b, const struct golden_name *names, const char *const *unused);
 /* Compares the gradients after a step with every dataset of the group; gives their number. A gradient that is zero but for rounding (of a
  * key's bias, or of a bias before a norm of one channel a group) is held against the largest of the group. */
+extern double golden_rounding; /* the share of the largest that rounding leaves: 1e-6 in f32 */
 int64_t golden_gradients(const struct golden *g, struct bench *b, const char *group, const struct golden_name *names, double tolerance);
 
 /* ck_assert that no value is off by more than tolerance times the largest wanted, plus `slack`. */

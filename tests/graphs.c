@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+const char *bench_backend, *bench_precision;
+
 void bench_ok(struct bench *b, int status)
 {
     ck_assert_msg(status == TESS_OK, "status %d: %s", status, tessi_call_message(&b->call.call));
@@ -10,7 +12,7 @@ void bench_ok(struct bench *b, int status)
 
 void bench_open(struct bench *b, int threads, int64_t rows, int64_t slices, int training)
 {
-    struct tessi_runtime_options o = {.threads = threads};
+    struct tessi_runtime_options o = {.threads = threads, .backend = bench_backend, .precision = bench_precision};
     struct tess_graph_options g = {.size = sizeof g, .rows = rows, .slices = slices, .training = training, .seed = 11};
     memset(b, 0, sizeof *b);
     tessi_call_init(&b->call, NULL);

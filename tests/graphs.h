@@ -14,6 +14,9 @@ struct bench {
     struct tess_graph *graph;
 };
 
+/* What the next runtimes compute with; NULL: the preferred backend, f32. */
+extern const char *bench_backend, *bench_precision;
+
 /* A runtime of `threads` workers, an empty weight store, and a graph of rows x slices. */
 void bench_open(struct bench *b, int threads, int64_t rows, int64_t slices, int training);
 void bench_close(struct bench *b);
@@ -21,6 +24,10 @@ void bench_close(struct bench *b);
 void bench_ok(struct bench *b, int status);
 /* A trained weight drawn from a normal around `centre`. */
 struct tess_node *normal_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, double centre, double spread);
-#define DIMS(...) (const int64_t[]){__VA_ARGS__}
+#define DIMS(...)                                                                                                                          \
+    (const int64_t[])                                                                                                                      \
+    {                                                                                                                                      \
+        __VA_ARGS__                                                                                                                        \
+    }
 
 #endif

@@ -17,7 +17,8 @@ static const float left_over = -12345.5f; /* what stands where nothing is to be 
 static struct bench bench;
 static struct tess_instance *instance;
 static const struct tess_backend_1 *ops;
-static char backend[64]; /* the name of the one under test */
+static char backend[64];            /* the name of the one under test */
+static int32_t operands = TESS_F32; /* what its products are made of */
 static void *self;
 
 static void setup(void)
@@ -34,12 +35,39 @@ static void teardown(void)
     bench_close(&bench);
 }
 
+/* Where the operands are bf16, values that it holds exactly: multiples of 1/32 up to 4. */
 static float *draw(const char *purpose, int64_t n)
 {
     struct tess_stream s = {.seed = 4, .purpose = tess_purpose(purpose)};
     float *x = malloc((size_t)n * sizeof *x);
     tess_random_normal(&s, 0, n, x);
+    for (int64_t i = 0; i < n && operands == TESS_BF16; i++)
+        x[i] = fmaxf(-4.0f, fminf(4.0f, nearbyintf(32.0f * x[i]) / 32.0f));
     return x;
+}
+
+/* An operand as the backend takes it; the caller frees it. */
+static void *stored(const float *x, int64_t n)
+{
+    void *memory = malloc((size_t)n * sizeof *x);
+    uint16_t *narrow = memory;
+    if (operands == TESS_F32)
+        return memcpy(memory, x, (size_t)n * sizeof *x);
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        ck_assert_int_eq(bits & 0xffff, 0);
+        narrow[i] = (uint16_t)(bits >> 16);
+    }
+    return memory;
+}
+
+static void count_values(const struct tess_dense *d, int64_t *a, int64_t *b)
+{
+    int64_t x = d->images * d->h * d->w * d->ci, y = d->images * d->ho * d->wo * d->co, w = d->co * d->kh * d->kw * d->ci;
+    int64_t matrices = d->outer * d->inner;
+    *a = d->what == TESS_GEMM ? (d->transpose_a ? d->k : d->m) * d->lda * matrices : d->what == TESS_CONV_DATA ? y : x;
+    *b = d->what == TESS_GEMM ? (d->transpose_b ? d->n : d->k) * d->ldb * matrices : d->what == TESS_CONV_WEIGHT ? y : w;
 }
 
 static float *filled(int64_t n, float value)
@@ -65,17 +93,21 @@ static void near(const char *what, const float *got, const double *want, int64_t
 struct work {
     struct tess_kernel kernel;
     void *packed;
+    int64_t values_a, values_b;
 };
 
 static void plan(struct work *w, const struct tess_dense *d, const float *b)
 {
     w->packed = NULL;
+    count_values(d, &w->values_a, &w->values_b);
     bench_ok(&bench, ops->plan(self, &bench.call.call, d, &w->kernel));
     if (!w->kernel.packed_bytes)
         return;
     unsigned char *packed = malloc(w->kernel.packed_bytes + GUARD);
     memset(packed, 0xa5, w->kernel.packed_bytes + GUARD);
-    ck_assert_int_eq(ops->pack(self, &w->kernel, b, packed), TESS_OK);
+    void *weights = stored(b, w->values_b);
+    ck_assert_int_eq(ops->pack(self, &w->kernel, weights, packed), TESS_OK);
+    free(weights);
     for (size_t i = 0; i < GUARD; i++)
         ck_assert_int_eq(packed[w->kernel.packed_bytes + i], 0xa5);
     w->packed = packed;
@@ -95,9 +127,12 @@ static void run(const struct work *w, const float *a, const float *b, const floa
     unsigned char *scratch = aligned_alloc(64, room);
     memset(scratch, 0xff, room);
     tessi_call_init(&call, bench.call.call.host);
-    struct tess_dense_run r = {
-        .size = sizeof r, .a = a, .b = w->packed ? w->packed : b, .bias = bias, .c = c, .scratch = scratch, .call = &call.call};
+    void *left = stored(a, w->values_a), *right = w->packed ? w->packed : stored(b, w->values_b);
+    struct tess_dense_run r = {.size = sizeof r, .a = left, .b = right, .bias = bias, .c = c, .scratch = scratch, .call = &call.call};
     ck_assert_int_eq(ops->run(self, &w->kernel, &r), TESS_OK);
+    free(left);
+    if (!w->packed)
+        free(right);
     for (size_t i = w->kernel.scratch_bytes; i < room; i++)
         ck_assert_msg(scratch[i] == 0xff, "wrote beyond its scratch");
     free(scratch);
@@ -169,6 +204,45 @@ START_TEST(products)
 }
 END_TEST
 
+/* What weights are multiplied in: dense matrices, one pair, nothing added. Bits of i: both transpositions, a bias, b a weight. */
+START_TEST(products_of_weights)
+{
+    struct tess_dense d = {.size = sizeof d,
+                           .what = TESS_GEMM,
+                           .dtype_a = operands,
+                           .dtype_b = operands,
+                           .dtype_c = TESS_F32,
+                           .transpose_a = _i & 1,
+                           .transpose_b = _i >> 1 & 1,
+                           .bias = _i >> 2 & 1,
+                           .weight_b = _i >> 3 & 1,
+                           .m = 33,
+                           .n = 70,
+                           .k = 51,
+                           .outer = 1,
+                           .inner = 1,
+                           .alpha = 1.0f};
+    d.lda = d.transpose_a ? d.m : d.k;
+    d.ldb = d.transpose_b ? d.k : d.n;
+    d.ldc = d.n;
+    float *a = draw("a", d.m * d.k), *b = draw("b", d.k * d.n), *bias = draw("bias", d.n), *c = filled(d.m * d.n, NAN);
+    double *want = calloc((size_t)(d.m * d.n), sizeof *want);
+    struct work w;
+    for (int64_t u = 0; u < d.m; u++)
+        for (int64_t v = 0; v < d.n; v++) {
+            for (int64_t k = 0; k < d.k; k++)
+                want[u * d.n + v] +=
+                    (double)a[d.transpose_a ? k * d.m + u : u * d.k + k] * (double)b[d.transpose_b ? v * d.k + k : k * d.n + v];
+            want[u * d.n + v] += d.bias ? (double)bias[v] : 0.0;
+        }
+    plan(&w, &d, b);
+    run(&w, a, b, bias, c);
+    near("product", c, want, d.m * d.n);
+    drop(&w);
+    free(a), free(b), free(bias), free(c), free(want);
+}
+END_TEST
+
 /* ---- convolutions -------------------------------------------------------------------------------------------------- */
 
 struct size {
@@ -199,8 +273,8 @@ static struct tess_dense dense_of(const struct size *s, int32_t what)
 {
     return (struct tess_dense){.size = sizeof(struct tess_dense),
                                .what = what,
-                               .dtype_a = TESS_F32,
-                               .dtype_b = TESS_F32,
+                               .dtype_a = operands,
+                               .dtype_b = operands,
                                .dtype_c = TESS_F32,
                                .bias = what == TESS_CONV,
                                .weight_b = what != TESS_CONV_WEIGHT,
@@ -389,20 +463,44 @@ START_TEST(refuses_other_dtypes)
 {
     struct tess_dense d = dense_of(&sizes[0], TESS_CONV);
     struct tess_kernel k;
-    d.dtype_b = TESS_BF16;
+    d.dtype_b = TESS_U8;
     ck_assert_int_eq(ops->plan(self, &bench.call.call, &d, &k), TESS_E_VALUE);
-    ck_assert(strstr(tessi_call_message(&bench.call.call), "f32 x bf16 -> f32; set precision: f32"));
+    ck_assert(strstr(tessi_call_message(&bench.call.call), "x u8 -> f32; set precision: f32"));
 }
 END_TEST
 
-static int failures_of(const char *name)
+/* Not every processor multiplies bf16. */
+static int can(struct tess_call *c, const char *name)
 {
+    struct tess_dense d = dense_of(&sizes[0], TESS_CONV);
+    struct tess_kernel k;
+    struct tess_instance *i;
+    if (tess_instance_open(c, "backend/1", name, "test", &i) != TESS_OK)
+        return 0;
+    const struct tess_backend_1 *b = tess_instance_ops(i, "backend/1");
+    int status = b->plan(tess_instance_self(i), c, &d, &k);
+    if (status == TESS_OK)
+        b->drop(tess_instance_self(i), &k);
+    tess_instance_close(i);
+    return status == TESS_OK;
+}
+
+static int failures_of(struct tess_call *c, const char *name, int32_t dtype)
+{
+    operands = dtype;
+    if (!can(c, name)) {
+        printf("%s has no products of %s here: %s\n", name, tess_dtype_name(dtype), tessi_call_message(c));
+        tessi_call_clear(c);
+        return dtype == TESS_F32;
+    }
     snprintf(backend, sizeof backend, "%s", name);
     Suite *s = suite_create(backend);
-    TCase *t = tcase_create(backend);
+    TCase *t = tcase_create(tess_dtype_name(dtype));
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_loop_test(t, products, 0, 48);
+    if (dtype == TESS_F32)
+        tcase_add_loop_test(t, products, 0, 48);
+    tcase_add_loop_test(t, products_of_weights, 0, 16);
     tcase_add_loop_test(t, convolutions, 0, (int)(sizeof sizes / sizeof *sizes));
     tcase_add_loop_test(t, images_do_not_see_each_other, 0, (int)(sizeof sizes / sizeof *sizes));
     tcase_add_test(t, many_threads_at_once);
@@ -427,7 +525,7 @@ int main(void)
         return EXIT_FAILURE;
     for (int64_t i = 0; (k = tessi_registry_component(runtime->registry, i, NULL)); i++)
         if (strcmp(k->kind, "backend/1") == 0) {
-            failed += failures_of(k->name);
+            failed += failures_of(&call.call, k->name, TESS_F32) + failures_of(&call.call, k->name, TESS_BF16);
             backends++;
         }
     tessi_runtime_free(runtime);

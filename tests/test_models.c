@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VALUE 1e-4    /* allowed error of outputs and losses, as a share of the largest */
-#define GRADIENT 1e-3 /* and of gradients */
+/* Allowed error of outputs and losses, as a share of the largest, and of gradients; and codes of 100 that may be others. */
+static struct tolerance {
+    double value, gradient, rounding;
+    int codes;
+} allowed = {1e-4, 1e-3, 1e-6, 0};
 
 static void free_all(struct tess_tensor *list, int n)
 {
@@ -113,18 +116,20 @@ START_TEST(the_autoencoder_is_the_published_one)
         .size = sizeof batch, .samples = samples, .inputs = 1, .in = &want[3], .outputs = 3, .out = out, .totals = 3, .total = total};
     bench_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
 
-    golden_near("latent", out[0].data, &want[0], VALUE, 0.0);
+    golden_near("latent", out[0].data, &want[0], allowed.value, 0.0);
+    int64_t others = 0;
     for (int64_t i = 0; i < tess_tensor_count(&want[1]); i++)
-        ck_assert_msg(((int32_t *)out[1].data)[i] == ((int32_t *)want[1].data)[i], "code %lld is %d, golden %d", (long long)i,
-                      (int)((int32_t *)out[1].data)[i], (int)((int32_t *)want[1].data)[i]);
-    golden_near("reconstruction", out[2].data, &want[2], VALUE, 0.0);
+        others += ((int32_t *)out[1].data)[i] != ((int32_t *)want[1].data)[i];
+    ck_assert_msg(100 * others <= allowed.codes * tess_tensor_count(&want[1]), "%lld of %lld codes are others", (long long)others,
+                  (long long)tess_tensor_count(&want[1]));
+    golden_near("reconstruction", out[2].data, &want[2], allowed.value, 0.0);
     snprintf(path, sizeof path, "code_loss_beta_on_%s", s->beta_on);
     double distance = golden_scalar(golden, "rec_loss"), code_loss = golden_scalar(golden, path);
-    golden_close_to("distance", (double)value[1] / (double)slices, distance, VALUE);
-    golden_close_to(path, (double)value[2] / (double)slices, code_loss, VALUE);
-    golden_close_to("objective", (double)value[0], distance + code_loss, VALUE);
+    golden_close_to("distance", (double)value[1] / (double)slices, distance, allowed.value);
+    golden_close_to(path, (double)value[2] / (double)slices, code_loss, allowed.value);
+    golden_close_to("objective", (double)value[0], distance + code_loss, allowed.value);
     snprintf(path, sizeof path, "grads_beta_on_%s", s->beta_on);
-    int64_t compared = golden_gradients(golden, &b, path, autoencoder_names, GRADIENT);
+    int64_t compared = golden_gradients(golden, &b, path, autoencoder_names, allowed.gradient);
     ck_assert_int_eq(compared, strcmp(s->beta_on, "codebook") == 0 ? tess_weights_count(b.weights) : 2);
 
     close_parts(&p);
@@ -211,12 +216,12 @@ START_TEST(the_prior_is_the_published_one)
     double mean = 0.0;
     for (int64_t i = 0; i < samples; i++)
         mean += (double)bound[i] / (double)samples;
-    golden_near("logits", out[0].data, &logits, VALUE, 0.0);
+    golden_near("logits", out[0].data, &logits, allowed.value, 0.0);
     snprintf(text, sizeof text, "loss_%s", o->theirs);
-    golden_close_to(text, (double)value, golden_scalar(golden, text), VALUE);
-    golden_close_to(o->bound, mean, golden_scalar(golden, o->bound), VALUE);
+    golden_close_to(text, (double)value, golden_scalar(golden, text), allowed.value);
+    golden_close_to(o->bound, mean, golden_scalar(golden, o->bound), allowed.value);
     snprintf(text, sizeof text, "grads_%s", o->theirs);
-    ck_assert_int_eq(golden_gradients(golden, &b, text, denoiser_names, GRADIENT), tess_weights_count(b.weights));
+    ck_assert_int_eq(golden_gradients(golden, &b, text, denoiser_names, allowed.gradient), tess_weights_count(b.weights));
 
     tess_instance_close(denoiser);
     tess_instance_close(noise);
@@ -290,7 +295,7 @@ START_TEST(a_causal_transformer_is_the_published_one)
     out.data = calloc(1, tess_tensor_bytes(&out));
     struct tess_batch batch = {.size = sizeof batch, .samples = samples, .inputs = 1, .in = &x0, .outputs = 1, .out = &out};
     bench_ok(&b, tess_graph_run(&b.call.call, g, &batch));
-    golden_near("causal logits", out.data, &logits, VALUE, 0.0);
+    golden_near("causal logits", out.data, &logits, allowed.value, 0.0);
     bench_close(&b);
     free(out.data);
     free(x0.data);
@@ -453,8 +458,8 @@ START_TEST(images_need_not_be_square)
     turn(H, W, 1, y, y_want);
     struct tess_tensor latent = tess_tensor_over(z_want, TESS_F32, 1, DIMS(LATENT));
     struct tess_tensor result = tess_tensor_over(y_want, TESS_F32, 1, DIMS(H * W));
-    golden_near("latent", z_turned, &latent, VALUE, 0.0);
-    golden_near("result", y_turned, &result, VALUE, 0.0);
+    golden_near("latent", z_turned, &latent, allowed.value, 0.0);
+    golden_near("result", y_turned, &result, allowed.value, 0.0);
 }
 END_TEST
 
@@ -504,14 +509,60 @@ START_TEST(images_that_do_not_fit_are_refused)
 }
 END_TEST
 
+/* The golden files again, on a backend and in a precision. */
+static int parity(const char *backend, const char *precision, struct tolerance t)
+{
+    char name[64];
+    bench_backend = backend;
+    bench_precision = precision;
+    allowed = t;
+    golden_rounding = t.rounding;
+    snprintf(name, sizeof name, "golden, %s, %s", backend, precision);
+    Suite *s = suite_create(name);
+    TCase *k = tcase_create(name);
+    tcase_set_timeout(k, 120);
+    tcase_add_loop_test(k, the_autoencoder_is_the_published_one, 0, (int)(sizeof slicings / sizeof *slicings));
+    tcase_add_loop_test(k, the_prior_is_the_published_one, 0, (int)(sizeof objectives / sizeof *objectives));
+    tcase_add_test(k, a_causal_transformer_is_the_published_one);
+    suite_add_tcase(s, k);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    bench_backend = bench_precision = NULL;
+    return failed;
+}
+
+/* Every backend there is; bf16 where it computes that here. */
+static int parity_everywhere(void)
+{
+    const struct tolerance exact = {1e-4, 1e-3, 1e-6, 0}, rounded = {0.03, 0.2, 0.05, 5};
+    struct tessi_call call;
+    struct tessi_runtime *all = NULL;
+    const struct tess_component *k;
+    int failed = 0;
+    tessi_call_init(&call, NULL);
+    if (tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &all) != TESS_OK)
+        return 1;
+    for (int64_t i = 0; (k = tessi_registry_component(all->registry, i, NULL)); i++) {
+        struct tess_instance *b;
+        if (strcmp(k->kind, "backend/1") != 0 || tess_instance_open(&call.call, "backend/1", k->name, "test", &b) != TESS_OK)
+            continue;
+        const struct tess_backend_1 *ops = tess_instance_ops(b, "backend/1");
+        failed += parity(k->name, "f32", exact);
+        if (!ops->multiplies || ops->multiplies(tess_instance_self(b), TESS_BF16))
+            failed += parity(k->name, "bf16", rounded);
+        tess_instance_close(b);
+    }
+    tessi_runtime_free(all);
+    return failed;
+}
+
 int main(void)
 {
     Suite *s = suite_create("models");
     TCase *t = tcase_create("models");
     tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, the_autoencoder_is_the_published_one, 0, (int)(sizeof slicings / sizeof *slicings));
-    tcase_add_loop_test(t, the_prior_is_the_published_one, 0, (int)(sizeof objectives / sizeof *objectives));
-    tcase_add_test(t, a_causal_transformer_is_the_published_one);
     tcase_add_test(t, a_transformer_told_the_time_hears_it);
     tcase_add_test(t, published_sizes_have_the_published_number_of_weights);
     tcase_add_test(t, images_need_not_be_square);
@@ -522,5 +573,6 @@ int main(void)
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);
     srunner_free(r);
+    failed += parity_everywhere();
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -53,9 +53,10 @@ static int read_settings(struct tess_call *c, struct tessi_pipeline *p, const st
     if (o->seed)
         p->seed = *o->seed;
     TESS_TRY(read_word(c, p, "precision", &word));
-    if (word && strcmp(word, "auto") != 0 && strcmp(word, "f32") != 0)
-        return tessi_spec_fail(c, tessi_spec_child(p->root, "precision"), TESS_E_VALUE,
-                               "precision `%s` is not available; this build has auto and f32", word);
+    if (word && strcmp(word, "auto") != 0 && strcmp(word, "f32") != 0 && strcmp(word, "bf16") != 0)
+        return tessi_spec_fail(c, tessi_spec_child(p->root, "precision"), TESS_E_VALUE, "precision is auto, f32 or bf16, found `%s`", word);
+    if (word)
+        TESS_TRY(tessi_runtime_choose_precision(c, p->runtime, word));
     TESS_TRY(read_word(c, p, "backend", &word));
     if (word)
         TESS_TRY(tessi_runtime_choose_backend(c, p->runtime, word));

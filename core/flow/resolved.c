@@ -97,7 +97,8 @@ static int print(struct tess_call *c, const struct tessi_pipeline *p, FILE *to)
     fprintf(to, "# %s with every default, written by tessera %s. `tessera run` takes it as it is.\ntessera: 1\nname: ", p->name,
             PACKAGE_VERSION);
     TESS_TRY(print_text(c, p->name, to));
-    fprintf(to, "\nseed: %" PRIu64 "\nbackend: %s\nprecision: f32\nstages:\n", p->seed, tess_instance_name(p->runtime->backend));
+    fprintf(to, "\nseed: %" PRIu64 "\nbackend: %s\nprecision: %s\nstages:\n", p->seed, tess_instance_name(p->runtime->backend),
+            tess_dtype_name(p->runtime->precision));
     for (int64_t i = 0; i < p->count; i++)
         TESS_TRY(print_stage(c, &p->stage[i], to));
     return TESS_OK;

@@ -37,6 +37,8 @@ int tessi_runtime_new(struct tess_call *c, const struct tessi_runtime_options *o
     r->threads = o->threads;
     c->host = &r->host;
     int status = o->backend ? tessi_runtime_choose_backend(c, r, o->backend) : TESS_OK;
+    if (status == TESS_OK && o->precision)
+        status = tessi_runtime_choose_precision(c, r, o->precision);
     if (status == TESS_OK)
         status = tessi_log_new(c, o->terminal, o->level, o->colour, &r->log);
     if (status == TESS_OK)
@@ -60,6 +62,16 @@ int tessi_runtime_choose_backend(struct tess_call *c, struct tessi_runtime *r, c
         return c->fail(c, TESS_E_INTERNAL, "the backend `%s` is at work already; `%s` was asked for too late",
                        tess_instance_name(r->backend), name);
     snprintf(r->backend_name, sizeof r->backend_name, "%s", name);
+    return TESS_OK;
+}
+
+int tessi_runtime_choose_precision(struct tess_call *c, struct tessi_runtime *r, const char *name)
+{
+    if (*r->precision_name)
+        return TESS_OK;
+    if (strcmp(name, "f32") != 0 && strcmp(name, "bf16") != 0 && strcmp(name, "auto") != 0)
+        return c->fail(c, TESS_E_VALUE, "precision is auto, f32 or bf16, found `%.64s`", name);
+    snprintf(r->precision_name, sizeof r->precision_name, "%s", name);
     return TESS_OK;
 }
 
@@ -116,6 +128,15 @@ static int open_backend(struct tess_call *c, struct tessi_runtime *r)
     return status;
 }
 
+/* What was asked for; auto is bf16 where the backend says that this processor multiplies it by itself. */
+static int32_t precision_of(const struct tessi_runtime *r, const struct tess_backend_1 *dense, void *self)
+{
+    int knows = dense->size >= offsetof(struct tess_backend_1, multiplies) + sizeof dense->multiplies && dense->multiplies;
+    if (strcmp(r->precision_name, "auto") == 0)
+        return knows && dense->multiplies(self, TESS_BF16) ? TESS_BF16 : TESS_F32;
+    return strcmp(r->precision_name, "bf16") == 0 ? TESS_BF16 : TESS_F32;
+}
+
 int tessi_runtime_compute(struct tess_call *c, struct tessi_runtime *r)
 {
     if (r->dense)
@@ -132,7 +153,9 @@ int tessi_runtime_compute(struct tess_call *c, struct tessi_runtime *r)
     const char *numeric_class = dense->numeric_class(self);
     if (!numeric_class || !*numeric_class)
         return c->fail(c, TESS_E_PLUGIN, "backend/%s: wanted a numeric class for cache keys, found none", tess_instance_name(r->backend));
-    snprintf(r->numeric_mode, sizeof r->numeric_mode, "f32, %s, kernels %s", numeric_class, tessi_kernels_name());
+    r->precision = precision_of(r, dense, self);
+    snprintf(r->numeric_mode, sizeof r->numeric_mode, "%s, %s, kernels %s", tess_dtype_name(r->precision), numeric_class,
+             tessi_kernels_name());
     r->dense_self = self;
     r->dense = dense;
     return TESS_OK;

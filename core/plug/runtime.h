@@ -17,6 +17,8 @@ struct tessi_runtime {
     const struct tess_backend_1 *dense; /* its functions */
     void *dense_self;
     int threads;            /* wanted; 0: all processors */
+    int32_t precision;      /* of the products of weights: TESS_F32 or TESS_BF16; set by tessi_runtime_compute */
+    char precision_name[8]; /* wanted: "f32", "bf16", "auto"; "": f32 */
     char backend_name[64];  /* wanted; "": the preferred one */
     char numeric_mode[256]; /* "f32, openblas 0.3.21 Zen, kernels avx2": part of every cache key */
 };
@@ -24,6 +26,7 @@ struct tessi_runtime {
 struct tessi_runtime_options {
     const char *plugin_path; /* extra folders, may be NULL */
     const char *backend;     /* NULL: the preferred one */
+    const char *precision;   /* NULL: f32 */
     int threads;             /* 0: all processors */
     int level, colour;       /* of the log */
     FILE *terminal;          /* NULL: quiet */
@@ -34,6 +37,8 @@ struct tessi_runtime_options {
 int tessi_runtime_new(struct tess_call *c, const struct tessi_runtime_options *o, struct tessi_runtime **out) TESS_CHECKED;
 /* The backend a pipeline asks for, before computing. Without effect when the options named one, or an earlier call did. */
 int tessi_runtime_choose_backend(struct tess_call *c, struct tessi_runtime *r, const char *name) TESS_CHECKED;
+/* Likewise "f32", "bf16" or "auto": bf16 where the processor multiplies it by itself. TESS_E_VALUE for another word. */
+int tessi_runtime_choose_precision(struct tess_call *c, struct tessi_runtime *r, const char *name) TESS_CHECKED;
 int tessi_runtime_compute(struct tess_call *c, struct tessi_runtime *r) TESS_CHECKED;
 void tessi_runtime_free(struct tessi_runtime *r);
 /* The runtime behind a call. */

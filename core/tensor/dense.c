@@ -1,6 +1,8 @@
 /* Planning and running the backend's kernels. SPDX-License-Identifier: MIT */
 #include "core/tensor/dense.h"
 
+#include "core/tensor/kernels.h"
+
 #include <string.h>
 
 struct tess_dense tessi_gemm(int64_t m, int64_t n, int64_t k, int transpose_a, int64_t lda, int transpose_b, int64_t ldb, int64_t ldc)
@@ -28,6 +30,16 @@ static size_t aligned(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
+int32_t tessi_operands(const struct tess_graph *g)
+{
+    return g->runtime->precision;
+}
+
+static size_t narrow_bytes(int64_t values)
+{
+    return aligned((size_t)values * sizeof(uint16_t));
+}
+
 static int add_pack(struct tess_call *c, struct tess_graph *g, struct tessi_dense *k, int64_t weight)
 {
     void *memory;
@@ -36,10 +48,24 @@ static int add_pack(struct tess_call *c, struct tess_graph *g, struct tessi_dens
         memcpy(memory, g->pack, (size_t)g->packs * sizeof *g->pack);
     tess_free(g->pack);
     g->pack = memory;
-    g->pack[g->packs] = (struct tessi_pack){.kernel = &k->kernel, .weight = weight, .offset = g->packed_bytes};
+    struct tessi_pack p = {.kernel = &k->kernel, .weight = weight, .offset = g->packed_bytes, .is_narrow = k->narrow_b > 0};
     g->packed_bytes += aligned(k->kernel.packed_bytes);
+    p.narrow = g->packed_bytes;
+    g->packed_bytes += narrow_bytes(k->narrow_b);
+    if (!k->kernel.packed_bytes)
+        p.offset = p.narrow;
+    k->narrow_b = 0; /* once a step, not for each run */
     k->pack = g->packs++;
+    g->pack[k->pack] = p;
     return TESS_OK;
+}
+
+/* Values of the operands, which are dense where they are to be rounded. */
+static void count_operands(const struct tess_dense *d, int64_t *a, int64_t *b)
+{
+    int64_t x = d->images * d->h * d->w * d->ci, y = d->images * d->ho * d->wo * d->co, w = d->co * d->kh * d->kw * d->ci;
+    *a = d->what == TESS_GEMM ? d->m * d->k : d->what == TESS_CONV_DATA ? y : x;
+    *b = d->what == TESS_GEMM ? d->k * d->n : d->what == TESS_CONV_WEIGHT ? y : w;
 }
 
 int tessi_dense_plan(struct tess_call *c, struct tess_graph *g, const struct tess_dense *d, const struct tess_node *b,
@@ -51,11 +77,15 @@ int tessi_dense_plan(struct tess_call *c, struct tess_graph *g, const struct tes
     TESS_TRY(g->runtime->dense->plan(g->runtime->dense_self, c, &wanted, &out->kernel));
     out->graph = g;
     out->pack = -1;
+    out->narrow_a = out->narrow_b = 0;
+    if (d->dtype_a == TESS_BF16)
+        count_operands(d, &out->narrow_a, &out->narrow_b);
     size_t need = aligned(out->kernel.scratch_bytes);
-    if (out->kernel.packed_bytes && is_weight)
+    if (is_weight && (out->kernel.packed_bytes || out->narrow_b))
         TESS_TRY(add_pack(c, g, out, b->value_of->index));
     else
         need += aligned(out->kernel.packed_bytes);
+    need += narrow_bytes(out->narrow_a) + narrow_bytes(out->narrow_b);
     *scratch = *scratch > need ? *scratch : need;
     return TESS_OK;
 }
@@ -67,19 +97,33 @@ void tessi_dense_drop(struct tessi_dense *k)
     k->graph = NULL;
 }
 
+/* The operand itself, or rounded into the scratch at *at, which moves past it. */
+static const void *operand(const void *x, int64_t narrow, char **at)
+{
+    char *here = *at;
+    if (!narrow)
+        return x;
+    tessi_kernels()->to_bf16(narrow, x, (uint16_t *)(void *)here);
+    *at += narrow_bytes(narrow);
+    return here;
+}
+
 int tessi_dense_run(const struct tess_op_run *r, const struct tessi_dense *k, size_t offset, const void *a, const void *b,
                     const float *bias, void *result)
 {
     const struct tessi_runtime *runtime = k->graph->runtime;
-    char *scratch = (char *)r->scratch + offset;
+    char *scratch = (char *)r->scratch + offset, *at = scratch + aligned(k->kernel.scratch_bytes);
     if (k->pack >= 0) {
         b = k->graph->packed + k->graph->pack[k->pack].offset;
     } else if (k->kernel.packed_bytes) {
-        char *packed = scratch + aligned(k->kernel.scratch_bytes);
-        TESS_TRY(runtime->dense->pack(runtime->dense_self, &k->kernel, b, packed));
+        char *packed = at;
+        at += aligned(k->kernel.packed_bytes);
+        TESS_TRY(runtime->dense->pack(runtime->dense_self, &k->kernel, operand(b, k->narrow_b, &at), packed));
         b = packed;
+    } else {
+        b = operand(b, k->narrow_b, &at);
     }
     struct tess_dense_run run = {
-        .size = sizeof run, .a = a, .b = b, .bias = bias, .c = result, .scratch = scratch, .call = r->call};
+        .size = sizeof run, .a = operand(a, k->narrow_a, &at), .b = b, .bias = bias, .c = result, .scratch = scratch, .call = r->call};
     return runtime->dense->run(runtime->dense_self, &k->kernel, &run);
 }

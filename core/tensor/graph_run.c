@@ -63,7 +63,13 @@ static void pack_one(void *user, int worker, int64_t i)
     struct tessi_pack *p = &g->pack[i];
     const struct tessi_weight *w = &g->weights->item[p->weight];
     (void)worker;
-    (void)g->runtime->dense->pack(g->runtime->dense_self, p->kernel, g->weights->role[TESS_ROLE_VALUE] + w->offset, g->packed + p->offset);
+    const void *from = g->weights->role[TESS_ROLE_VALUE] + w->offset;
+    if (p->is_narrow) {
+        tessi_kernels()->to_bf16(tess_tensor_count(&w->shape), from, (uint16_t *)(void *)(g->packed + p->narrow));
+        from = g->packed + p->narrow;
+    }
+    if (p->kernel->packed_bytes)
+        (void)g->runtime->dense->pack(g->runtime->dense_self, p->kernel, from, g->packed + p->offset);
 }
 
 static void pack_weights(struct tess_graph *g)

@@ -198,6 +198,18 @@ static double dot(int64_t n, const float *a, const float *b)
     return total;
 }
 
+static void to_bf16(int64_t n, const float *R x, uint16_t *R y)
+{
+    for (int64_t i = 0; i < n; i++) {
+        union {
+            float f;
+            uint32_t u;
+        } v = {x[i]};
+        uint32_t rounded = (v.u + 0x7fffu + (v.u >> 16 & 1u)) >> 16, quiet = v.u >> 16 | 0x40u;
+        y[i] = (uint16_t)((v.u & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
+    }
+}
+
 static void u8_to_f32(int64_t n, float scale, float offset, const uint8_t *R x, float *R y)
 {
     for (int64_t i = 0; i < n; i++)
@@ -454,6 +466,7 @@ const struct tessi_kernels TESSI_KERNELS_TABLE = {
     .affine = affine,
     .sum = sum,
     .dot = dot,
+    .to_bf16 = to_bf16,
     .u8_to_f32 = u8_to_f32,
     .unary = {swish_forward, gelu_forward, mish_forward, tanh_forward, sigmoid_forward, leaky_forward, abs_forward, square_forward,
               exp_forward, log_forward, sqrt_forward},

@@ -85,7 +85,9 @@ struct tessi_objective {
 struct tessi_pack { /* a weight laid out by the backend for one kernel */
     struct tess_kernel *kernel;
     int64_t weight;
-    size_t offset;
+    size_t offset;      /* of what the kernel reads */
+    size_t narrow;      /* of the weight in bf16, when is_narrow; the kernel reads that when it asks for no layout of its own */
+    int is_narrow;
 };
 
 struct tessi_gradients; /* sum_tree.c */

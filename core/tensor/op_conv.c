@@ -8,14 +8,14 @@ struct state {
     struct tessi_dense forward, data, weight;
 };
 
-static struct tess_dense describe(const struct tessi_step *s, int32_t what)
+static struct tess_dense describe(const struct tess_graph *g, const struct tessi_step *s, int32_t what)
 {
     const struct tess_conv *conv = s->attr;
     const struct tess_tensor *x = &s->in[0]->shape, *w = &s->in[1]->shape, *y = &s->out[0]->shape;
     return (struct tess_dense){.size = sizeof(struct tess_dense),
                                .what = what,
-                               .dtype_a = TESS_F32,
-                               .dtype_b = TESS_F32,
+                               .dtype_a = tessi_operands(g),
+                               .dtype_b = tessi_operands(g),
                                .dtype_c = TESS_F32,
                                .bias = what == TESS_CONV && s->in[2],
                                .images = x->dim[0],
@@ -38,14 +38,14 @@ static int prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step 
     if (!s->state)
         TESS_TRY(tess_alloc(c, sizeof(struct state), "an operation", &s->state));
     struct state *k = s->state;
-    struct tess_dense d = describe(s, TESS_CONV);
+    struct tess_dense d = describe(g, s, TESS_CONV);
     TESS_TRY(tessi_dense_plan(c, g, &d, s->in[1], &k->forward, &s->scratch_forward));
     if (!g->objectives)
         return TESS_OK;
-    d = describe(s, TESS_CONV_DATA);
+    d = describe(g, s, TESS_CONV_DATA);
     if (s->in[0]->gradient_of)
         TESS_TRY(tessi_dense_plan(c, g, &d, s->in[1], &k->data, &s->scratch_backward));
-    d = describe(s, TESS_CONV_WEIGHT);
+    d = describe(g, s, TESS_CONV_WEIGHT);
     return tessi_dense_plan(c, g, &d, NULL, &k->weight, &s->scratch_backward);
 }
 

@@ -34,12 +34,15 @@ static int linear_prepare(struct tess_call *c, struct tess_graph *g, struct tess
     struct state *k = s->state;
     struct tess_dense d = tessi_gemm(rows, o, ci, 0, ci, 1, ci, o);
     d.bias = s->in[2] != NULL;
+    d.dtype_a = d.dtype_b = tessi_operands(g);
     TESS_TRY(tessi_dense_plan(c, g, &d, w, &k->forward, &s->scratch_forward));
     if (!g->objectives)
         return TESS_OK;
     d = tessi_gemm(rows, ci, o, 0, o, 0, ci, ci); /* dx = dy W */
+    d.dtype_a = d.dtype_b = tessi_operands(g);
     TESS_TRY(tessi_dense_plan(c, g, &d, w, &k->da, &s->scratch_backward));
     d = tessi_gemm(o, ci, rows, 1, o, 0, ci, ci); /* dW = dy^T x */
+    d.dtype_a = d.dtype_b = tessi_operands(g);
     return tessi_dense_plan(c, g, &d, NULL, &k->db, &s->scratch_backward);
 }
 

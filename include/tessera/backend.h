@@ -64,6 +64,7 @@ struct tess_backend_1 {
     int (*pack)(void *self, const struct tess_kernel *k, const void *b, void *packed); /* NULL when never needed */
     int (*run)(void *self, const struct tess_kernel *k, const struct tess_dense_run *r); /* [any thread, many at once] */
     void (*drop)(void *self, struct tess_kernel *k);
+    int (*multiplies)(void *self, int32_t dtype); /* 1: this processor has products of that dtype, faster than f32; NULL: of none */
     int32_t preference; /* of the backends there are, the one that states most is taken when none is asked for */
 };
 

@@ -1,4 +1,5 @@
-/* backend/1 on oneDNN: convolutions by its primitives on channels-last images, products by its sgemm; versions 2 and 3 of its C interface.
+/* backend/1 on oneDNN, versions 2 and 3 of its C interface: convolutions by its primitives on channels-last images, products in f32 by its
+ * sgemm, in bf16 by its matmul.
  *
  * Primitives are made once for each planned kernel. Weights are packed into the layout the primitive asks for, once per optimiser step; the
  * gradient of the weights comes out in such a layout and is put back into (Co, Kh, Kw, Ci). Every primitive runs on the calling
@@ -45,7 +46,7 @@ static layout_at asked(const struct kernel *k, dnnl_query_t what)
     return dnnl_primitive_desc_query_md(k->desc, what, 0);
 }
 
-/* ---- planning a convolution ------------------------------------------------------------- */
+/* ---- planning ------------------------------------------------------------- */
 
 static struct conv shape_of(const struct tess_dense *d)
 {
@@ -60,29 +61,84 @@ static struct conv shape_of(const struct tess_dense *d)
     return p;
 }
 
+/* The layouts as the caller has them. */
+static dnnl_status_t lay_out(struct kernel *k, int rank, const dnnl_dims_t x, const dnnl_dims_t w, const dnnl_dims_t y,
+                             const dnnl_dims_t bias, const dnnl_format_tag_t tag[4])
+{
+    const struct tess_dense *d = &k->d;
+    int data = d->what == TESS_CONV_DATA, weight = d->what == TESS_CONV_WEIGHT;
+    const int32_t dtype[3] = {data ? d->dtype_c : d->dtype_a, weight ? d->dtype_c : d->dtype_b,
+                              data     ? d->dtype_a
+                              : weight ? d->dtype_b
+                                       : d->dtype_c};
+    dnnl_status_t status = make_layout(&k->x, rank, x, dtype[0], tag[0]);
+    if (status == dnnl_success && (k->made++, 1))
+        status = make_layout(&k->w, rank, w, dtype[1], tag[1]);
+    if (status == dnnl_success && (k->made++, 1))
+        status = make_layout(&k->y, rank, y, dtype[2], tag[2]);
+    if (status == dnnl_success && (k->made++, 1))
+        status = make_layout(&k->bias, rank == 2 ? 2 : 1, bias, TESS_F32, tag[3]);
+    if (status == dnnl_success)
+        k->made++;
+    return status;
+}
+
+/* A backward convolution is described beside the forward one it belongs to, whose three tensors are of the operands' dtype. */
+static dnnl_status_t describe_forward(const struct conv *p, int32_t dtype, dnnl_engine_t engine, dnnl_primitive_attr_t attr,
+                                      dnnl_primitive_desc_t *out)
+{
+    layout x, w, y;
+    dnnl_status_t status = make_layout(&x, 4, p->x, dtype, dnnl_nhwc);
+    if (status != dnnl_success)
+        return status;
+    status = make_layout(&y, 4, p->y, dtype, dnnl_nhwc);
+    if (status == dnnl_success) {
+        status = make_layout(&w, 4, p->w, dtype, dnnl_format_tag_any);
+        if (status == dnnl_success) {
+            status = describe(out, engine, TESS_CONV, p, AT(x), AT(w), NULL, AT(y), NULL, attr);
+            free_layout(&w);
+        }
+        free_layout(&y);
+    }
+    free_layout(&x);
+    return status;
+}
+
 static dnnl_status_t describe_conv(struct kernel *k, dnnl_engine_t engine, dnnl_primitive_attr_t attr)
 {
+    static const dnnl_format_tag_t tags[4] = {dnnl_nhwc, dnnl_ohwi, dnnl_nhwc, dnnl_a};
     const struct conv p = shape_of(&k->d);
     const dnnl_dims_t bias = {k->d.co};
     layout any;
     dnnl_primitive_desc_t hint = NULL;
-    dnnl_status_t status = make_layout(&k->x, 4, p.x, dnnl_nhwc);
-    if (status == dnnl_success && (k->made++, 1))
-        status = make_layout(&k->w, 4, p.w, dnnl_ohwi);
-    if (status == dnnl_success && (k->made++, 1))
-        status = make_layout(&k->y, 4, p.y, dnnl_nhwc);
-    if (status == dnnl_success && (k->made++, 1))
-        status = make_layout(&k->bias, 1, bias, dnnl_a);
-    if (status == dnnl_success && (k->made++, 1))
-        status = make_layout(&any, 4, p.w, dnnl_format_tag_any);
+    dnnl_status_t status = lay_out(k, 4, p.x, p.w, p.y, bias, tags);
+    if (status == dnnl_success)
+        status = make_layout(&any, 4, p.w, k->d.what == TESS_CONV_WEIGHT ? k->d.dtype_c : k->d.dtype_b, dnnl_format_tag_any);
     if (status != dnnl_success)
         return status;
     if (k->d.what != TESS_CONV)
-        status = describe(&hint, engine, TESS_CONV, &p, AT(k->x), AT(any), NULL, AT(k->y), NULL, attr);
+        status = describe_forward(&p, k->d.dtype_a, engine, attr, &hint);
     if (status == dnnl_success)
         status = describe(&k->desc, engine, k->d.what, &p, AT(k->x), AT(any), k->d.bias ? AT(k->bias) : NULL, AT(k->y), hint, attr);
     if (hint)
         (void)dnnl_primitive_desc_destroy(hint);
+    free_layout(&any);
+    return status;
+}
+
+/* op(a) op(b), both dense; a weight b in whatever layout the primitive likes. */
+static dnnl_status_t describe_product(struct kernel *k, dnnl_engine_t engine, dnnl_primitive_attr_t attr)
+{
+    const struct tess_dense *d = &k->d;
+    const dnnl_format_tag_t tags[4] = {d->transpose_a ? dnnl_ba : dnnl_ab, d->transpose_b ? dnnl_ba : dnnl_ab, dnnl_ab, dnnl_ab};
+    const dnnl_dims_t x = {d->m, d->k}, w = {d->k, d->n}, y = {d->m, d->n}, bias = {1, d->n};
+    layout any;
+    dnnl_status_t status = lay_out(k, 2, x, w, y, bias, tags);
+    if (status == dnnl_success)
+        status = make_layout(&any, 2, w, d->dtype_b, d->weight_b ? dnnl_format_tag_any : tags[1]);
+    if (status != dnnl_success)
+        return status;
+    status = describe_matmul(&k->desc, engine, AT(k->x), AT(any), d->bias ? AT(k->bias) : NULL, AT(k->y), attr);
     free_layout(&any);
     return status;
 }
@@ -103,16 +159,19 @@ static size_t aligned(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-static int plan_conv(struct onednn *o, struct tess_call *c, struct kernel *k, struct tess_kernel *out)
+static int plan_primitive(struct onednn *o, struct tess_call *c, struct kernel *k, struct tess_kernel *out)
 {
     dnnl_primitive_attr_t attr;
-    TESS_TRY(check(c, dnnl_primitive_attr_create(&attr), "making attributes"));
+    const char *what = k->d.what == TESS_GEMM ? "a matrix product" : "a convolution";
+    TESS_TRY(check(c, dnnl_primitive_attr_create(&attr), what));
     dnnl_status_t status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
     if (status == dnnl_success)
-        status = describe_conv(k, o->engine, attr);
+        status = k->d.what == TESS_GEMM ? describe_product(k, o->engine, attr) : describe_conv(k, o->engine, attr);
     (void)dnnl_primitive_attr_destroy(attr);
-    TESS_TRY(check(c, status, "describing a convolution"));
-    TESS_TRY(check(c, dnnl_primitive_create(&k->primitive, k->desc), "making a convolution"));
+    if (status == dnnl_unimplemented && k->d.dtype_a == TESS_BF16)
+        return c->fail(c, TESS_E_VALUE, "oneDNN cannot compute %s in bf16 on this processor; set precision: f32 or auto", what);
+    TESS_TRY(check(c, status, what));
+    TESS_TRY(check(c, dnnl_primitive_create(&k->primitive, k->desc), what));
     layout_at w = asked(k, k->d.what == TESS_CONV_WEIGHT ? dnnl_query_diff_weights_md : dnnl_query_weights_md);
     k->repack = !dnnl_memory_desc_equal(w, AT(k->w));
     k->packed = dnnl_memory_desc_get_size(w);
@@ -122,10 +181,10 @@ static int plan_conv(struct onednn *o, struct tess_call *c, struct kernel *k, st
         return TESS_OK;
     if (k->d.what == TESS_CONV_WEIGHT) {
         out->scratch_bytes += k->packed;
-        return check(c, make_reorder(k, o->engine, w, AT(k->w)), "making a reorder");
+        return check(c, make_reorder(k, o->engine, w, AT(k->w)), "a reorder");
     }
     out->packed_bytes = k->packed;
-    return check(c, make_reorder(k, o->engine, AT(k->w), w), "making a reorder");
+    return check(c, make_reorder(k, o->engine, AT(k->w), w), "a reorder");
 }
 
 static void drop(void *self, struct tess_kernel *kernel)
@@ -147,19 +206,30 @@ static void drop(void *self, struct tess_kernel *kernel)
     kernel->handle = NULL;
 }
 
+/* Products in f32 of any strides; the primitive for them gains nothing. */
+static int is_sgemm(const struct tess_dense *d)
+{
+    return d->what == TESS_GEMM && d->dtype_a == TESS_F32;
+}
+
 static int plan(void *self, struct tess_call *c, const struct tess_dense *d, struct tess_kernel *out)
 {
     void *memory;
     *out = (struct tess_kernel){.handle = NULL};
     alone();
-    if (d->dtype_a != TESS_F32 || d->dtype_b != TESS_F32 || d->dtype_c != TESS_F32)
-        return c->fail(c, TESS_E_VALUE, "the onednn backend computes in f32 here, not %s x %s -> %s; set precision: f32",
+    if (d->dtype_a != d->dtype_b || (d->dtype_a != TESS_F32 && d->dtype_a != TESS_BF16) || d->dtype_c != TESS_F32)
+        return c->fail(c, TESS_E_VALUE,
+                       "the onednn backend multiplies f32 by f32 or bf16 by bf16 into f32, not %s x %s -> %s; set precision: f32",
                        tess_dtype_name(d->dtype_a), tess_dtype_name(d->dtype_b), tess_dtype_name(d->dtype_c));
+    int dense = d->lda == (d->transpose_a ? d->m : d->k) && d->ldb == (d->transpose_b ? d->k : d->n) && d->ldc == d->n &&
+                d->outer * d->inner == 1 && d->alpha == 1.0f && d->beta == 0.0f;
+    if (d->what == TESS_GEMM && d->dtype_a == TESS_BF16 && !dense)
+        return c->fail(c, TESS_E_VALUE, "the onednn backend wants operands in bf16 to be dense; set precision: f32");
     TESS_TRY(tess_alloc(c, sizeof(struct kernel), "a kernel", &memory));
     struct kernel *k = memory;
     k->d = *d;
     out->handle = k;
-    int status = d->what == TESS_GEMM ? TESS_OK : plan_conv(self, c, k, out);
+    int status = is_sgemm(d) ? TESS_OK : plan_primitive(self, c, k, out);
     if (status != TESS_OK)
         drop(self, out);
     return status;
@@ -206,16 +276,16 @@ static int pack(void *self, const struct tess_kernel *kernel, const void *b, voi
     return execute(o->engine, k->reorder, 2, operand) == dnnl_success ? TESS_OK : TESS_E_FAILED;
 }
 
-static int run_conv(const struct onednn *o, const struct kernel *k, const struct tess_dense_run *r)
+static int run_primitive(const struct onednn *o, const struct kernel *k, const struct tess_dense_run *r)
 {
     layout_at spare = asked(k, dnnl_query_scratchpad_md);
-    if (k->d.what == TESS_CONV) {
+    if (k->d.what == TESS_CONV || k->d.what == TESS_GEMM) {
         const struct operand operand[] = {{DNNL_ARG_SRC, AT(k->x), r->a},
                                           {DNNL_ARG_WEIGHTS, asked(k, dnnl_query_weights_md), r->b},
                                           {DNNL_ARG_DST, AT(k->y), r->c},
                                           {DNNL_ARG_SCRATCHPAD, spare, r->scratch},
                                           {DNNL_ARG_BIAS, AT(k->bias), r->bias}};
-        return check(r->call, execute(o->engine, k->primitive, k->d.bias ? 5 : 4, operand), "a convolution");
+        return check(r->call, execute(o->engine, k->primitive, k->d.bias ? 5 : 4, operand), "a product");
     }
     if (k->d.what == TESS_CONV_DATA) {
         const struct operand operand[] = {{DNNL_ARG_DIFF_DST, AT(k->y), r->a},
@@ -259,12 +329,19 @@ static int run_gemm(const struct tess_dense *d, const struct tess_dense_run *r)
 static int run(void *self, const struct tess_kernel *kernel, const struct tess_dense_run *r)
 {
     const struct kernel *k = kernel->handle;
-    return k->d.what == TESS_GEMM ? run_gemm(&k->d, r) : run_conv(self, k, r);
+    return is_sgemm(&k->d) ? run_gemm(&k->d, r) : run_primitive(self, k, r);
 }
 
 static const char *numeric_class(void *self)
 {
     return ((struct onednn *)self)->numeric_class;
+}
+
+static int multiplies(void *self, int32_t dtype)
+{
+    (void)self;
+    return dtype == TESS_BF16 ? (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16
+                              : dtype == TESS_F32;
 }
 
 static int open_onednn(void *self, struct tess_call *c)
@@ -283,14 +360,20 @@ static void close_onednn(void *self)
         (void)dnnl_engine_destroy(o->engine);
 }
 
-static const struct tess_backend_1 ops = {
-    .size = sizeof ops, .numeric_class = numeric_class, .plan = plan, .pack = pack, .run = run, .drop = drop, .preference = 20};
+static const struct tess_backend_1 ops = {.size = sizeof ops,
+                                          .numeric_class = numeric_class,
+                                          .plan = plan,
+                                          .pack = pack,
+                                          .run = run,
+                                          .drop = drop,
+                                          .multiplies = multiplies,
+                                          .preference = 20};
 
 static const struct tess_param params[] = {{.name = NULL}};
 
 static const struct tess_component components[] = {{.name = "onednn",
                                                     .kind = "backend/1",
-                                                    .summary = "f32 convolutions and products on oneDNN, one thread a kernel",
+                                                    .summary = "convolutions and products on oneDNN, in f32 and bf16, one thread a kernel",
                                                     TESS_PARAMS(params),
                                                     .caps = TESS_DETERMINISTIC,
                                                     .self_size = sizeof(struct onednn),

@@ -24,12 +24,13 @@ struct conv {
     dnnl_dims_t x, w, y, stride, dilation, before, after;
 };
 
-static dnnl_status_t make_layout(layout *l, int rank, const dnnl_dims_t dims, dnnl_format_tag_t tag)
+static dnnl_status_t make_layout(layout *l, int rank, const dnnl_dims_t dims, int32_t dtype, dnnl_format_tag_t tag)
 {
+    dnnl_data_type_t type = dtype == TESS_BF16 ? dnnl_bf16 : dnnl_f32;
 #if DNNL_VERSION_MAJOR >= 3
-    return dnnl_memory_desc_create_with_tag(l, rank, dims, dnnl_f32, tag);
+    return dnnl_memory_desc_create_with_tag(l, rank, dims, type, tag);
 #else
-    return dnnl_memory_desc_init_by_tag(l, rank, dims, dnnl_f32, tag);
+    return dnnl_memory_desc_init_by_tag(l, rank, dims, type, tag);
 #endif
 }
 
@@ -65,6 +66,18 @@ static dnnl_status_t describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine, 
     else
         status = dnnl_convolution_backward_weights_desc_init(&d, direct, x, w, NULL, y, p->stride, p->before, p->after);
     return status == dnnl_success ? dnnl_primitive_desc_create(out, &d, attr, engine, hint) : status;
+#endif
+}
+
+static dnnl_status_t describe_matmul(dnnl_primitive_desc_t *out, dnnl_engine_t engine, layout_at x, layout_at w, layout_at bias,
+                                     layout_at y, dnnl_primitive_attr_t attr)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_matmul_primitive_desc_create(out, engine, x, w, bias, y, attr);
+#else
+    dnnl_matmul_desc_t d;
+    dnnl_status_t status = dnnl_matmul_desc_init(&d, x, w, bias, y);
+    return status == dnnl_success ? dnnl_primitive_desc_create(out, &d, attr, engine, NULL) : status;
 #endif
 }
 

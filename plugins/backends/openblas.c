@@ -1,4 +1,4 @@
-/* backend/1 on OpenBLAS: single-threaded sgemm, and convolutions as products with patches.
+/* backend/1 on OpenBLAS: single-threaded sgemm, and convolutions as products with patches. Operands in bf16 are made f32 first.
  *
  * A convolution is y = col(x) W, with col(x) one row of Kh Kw Ci values an output pixel and W (Kh Kw Ci, Co), packed so once per optimiser
  * step. Rows are made a block at a time, so that a block's patches stay in the second-level cache; a block never spans two images, so
@@ -23,16 +23,18 @@ struct openblas {
 
 /* A convolution seen as products: out (image h x w x c) by patches of in. */
 struct patches {
-    int64_t images, h, w, c;      /* what patches are taken from */
-    int64_t kh, kw, ho, wo;       /* and the grid they are taken on */
+    int64_t images, h, w, c; /* what patches are taken from */
+    int64_t kh, kw, ho, wo;  /* and the grid they are taken on */
     int64_t stride, top, left;
-    int64_t width, block;         /* kh kw c; rows of the grid at a time */
-    int direct;                   /* 1 x 1, stride 1: the image is its own patches */
+    int64_t width, block; /* kh kw c; rows of the grid at a time */
+    int direct;           /* 1 x 1, stride 1: the image is its own patches */
 };
 
 struct kernel {
     struct tess_dense d;
     struct patches p;
+    size_t own;             /* bytes of scratch before the widened operands */
+    int64_t wide_a, wide_b; /* values of an operand that comes as bf16; 0: it is f32 */
 };
 
 static int64_t least(int64_t a, int64_t b)
@@ -112,15 +114,15 @@ static void start_from_bias(int64_t rows, int64_t n, int64_t ldc, const float *b
                 c[j] = beta * c[j] + bias[j];
 }
 
-static void run_gemm(const struct tess_dense *d, const struct tess_dense_run *r)
+static void run_gemm(const struct tess_dense *d, const float *first_a, const float *first_b, const float *bias, float *first_c)
 {
     for (int64_t i = 0; i < d->outer; i++)
         for (int64_t j = 0; j < d->inner; j++) {
-            const float *a = (const float *)r->a + i * d->stride_a[0] + j * d->stride_a[1];
-            const float *b = (const float *)r->b + i * d->stride_b[0] + j * d->stride_b[1];
-            float *c = (float *)r->c + i * d->stride_c[0] + j * d->stride_c[1];
+            const float *a = first_a + i * d->stride_a[0] + j * d->stride_a[1];
+            const float *b = first_b + i * d->stride_b[0] + j * d->stride_b[1];
+            float *c = first_c + i * d->stride_c[0] + j * d->stride_c[1];
             if (d->bias)
-                start_from_bias(d->m, d->n, d->ldc, r->bias, d->beta, c);
+                start_from_bias(d->m, d->n, d->ldc, bias, d->beta, c);
             sgemm(d->transpose_a, d->transpose_b, d->m, d->n, d->k, d->alpha, a, d->lda, b, d->ldb, d->bias ? 1.0f : d->beta, c, d->ldc);
         }
 }
@@ -172,37 +174,89 @@ static int turned(const struct tess_dense *d)
     return d->stride == 1 && d->top < d->kh && d->left < d->kw;
 }
 
+/* n values from `first` on, as f32. The upper half of an f32 is a bf16. */
+static void widen(int32_t dtype, const void *x, int64_t first, int64_t n, float *to)
+{
+    if (dtype == TESS_F32) {
+        memcpy(to, (const float *)x + first, (size_t)n * sizeof(float));
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits = (uint32_t)((const uint16_t *)x)[first + i] << 16;
+        memcpy(to + i, &bits, sizeof bits);
+    }
+}
+
 static int pack(void *self, const struct tess_kernel *kernel, const void *b, void *packed)
 {
-    const struct tess_dense *d = &((const struct kernel *)kernel->handle)->d;
-    const float *w = b; /* (Co, Kh, Kw, Ci) */
+    const struct tess_dense *d = &((const struct kernel *)kernel->handle)->d; /* b: (Co, Kh, Kw, Ci) */
     float *to = packed;
     int64_t taps = d->kh * d->kw;
     (void)self;
     if (d->what == TESS_CONV)
         for (int64_t t = 0; t < taps * d->ci; t++)
             for (int64_t o = 0; o < d->co; o++)
-                *to++ = w[o * taps * d->ci + t];
+                widen(d->dtype_b, b, o * taps * d->ci + t, 1, to++);
     else
         for (int64_t t = taps - 1; t >= 0; t--)
             for (int64_t o = 0; o < d->co; o++, to += d->ci)
-                memcpy(to, w + (o * taps + t) * d->ci, (size_t)d->ci * sizeof(float));
+                widen(d->dtype_b, b, (o * taps + t) * d->ci, d->ci, to);
     return TESS_OK;
+}
+
+static int is_real(int32_t dtype)
+{
+    return dtype == TESS_F32 || dtype == TESS_BF16;
+}
+
+/* Operands in bf16 are made f32 beside the kernel's own scratch: this library has no products of bf16, so that a run in that precision
+ * gives here what it gives where there are some, later. Weights that are packed are made f32 there. */
+static int plan_widening(struct tess_call *c, struct kernel *k, struct tess_kernel *out)
+{
+    const struct tess_dense *d = &k->d;
+    int64_t x = d->images * d->h * d->w * d->ci, y = d->images * d->ho * d->wo * d->co, w = d->co * d->kh * d->kw * d->ci;
+    k->own = (out->scratch_bytes + 63) / 64 * 64;
+    if (d->dtype_a == TESS_F32 && d->dtype_b == TESS_F32)
+        return TESS_OK;
+    int dense = d->lda == (d->transpose_a ? d->m : d->k) && d->ldb == (d->transpose_b ? d->k : d->n) && d->outer * d->inner == 1;
+    if (d->what == TESS_GEMM && !dense)
+        return c->fail(c, TESS_E_VALUE, "the openblas backend wants operands in bf16 to be dense; set precision: f32");
+    if (d->dtype_a == TESS_BF16)
+        k->wide_a = d->what == TESS_GEMM ? d->m * d->k : d->what == TESS_CONV_DATA ? y : x;
+    if (d->dtype_b == TESS_BF16 && !out->packed_bytes)
+        k->wide_b = d->what == TESS_GEMM ? d->k * d->n : d->what == TESS_CONV_WEIGHT ? y : w;
+    out->scratch_bytes = k->own + (size_t)(k->wide_a + k->wide_b) * sizeof(float);
+    return TESS_OK;
+}
+
+static void drop(void *self, struct tess_kernel *kernel)
+{
+    (void)self;
+    tess_free(kernel->handle);
+    kernel->handle = NULL;
+}
+
+static int plan_or_drop(void *self, struct tess_call *c, struct kernel *k, struct tess_kernel *out)
+{
+    int status = plan_widening(c, k, out);
+    if (status != TESS_OK)
+        drop(self, out);
+    return status;
 }
 
 static int plan(void *self, struct tess_call *c, const struct tess_dense *d, struct tess_kernel *out)
 {
     void *memory;
     (void)self;
-    if (d->dtype_a != TESS_F32 || d->dtype_b != TESS_F32 || d->dtype_c != TESS_F32)
-        return c->fail(c, TESS_E_VALUE, "the openblas backend computes in f32 only, not %s x %s -> %s; set precision: f32",
+    if (!is_real(d->dtype_a) || !is_real(d->dtype_b) || d->dtype_c != TESS_F32)
+        return c->fail(c, TESS_E_VALUE, "the openblas backend multiplies f32 and bf16 into f32, not %s x %s -> %s; set precision: f32",
                        tess_dtype_name(d->dtype_a), tess_dtype_name(d->dtype_b), tess_dtype_name(d->dtype_c));
     TESS_TRY(tess_alloc(c, sizeof(struct kernel), "a kernel", &memory));
     struct kernel *k = memory;
     k->d = *d;
     *out = (struct tess_kernel){.handle = k};
     if (d->what == TESS_GEMM)
-        return TESS_OK;
+        return plan_or_drop(self, c, k, out);
     if (d->what == TESS_CONV_DATA && turned(d)) {
         k->p = patches_of(d->images, d->ho, d->wo, d->co, d->kh, d->kw, d->h, d->w, 1, d->kh - 1 - d->top, d->kw - 1 - d->left);
     } else {
@@ -211,38 +265,42 @@ static int plan(void *self, struct tess_call *c, const struct tess_dense *d, str
     out->scratch_bytes = k->p.direct ? 0 : (size_t)(k->p.block * k->p.wo * k->p.width) * sizeof(float);
     if (d->what == TESS_CONV || (d->what == TESS_CONV_DATA && turned(d)))
         out->packed_bytes = (size_t)(d->ci * d->kh * d->kw * d->co) * sizeof(float);
-    return TESS_OK;
+    return plan_or_drop(self, c, k, out);
 }
 
 static int run(void *self, const struct tess_kernel *kernel, const struct tess_dense_run *r)
 {
     const struct kernel *k = kernel->handle;
     const struct tess_dense *d = &k->d;
+    const void *a = r->a, *b = r->b;
+    float *wide = (float *)(void *)((char *)r->scratch + k->own);
     (void)self;
+    if (k->wide_a) {
+        widen(TESS_BF16, a, 0, k->wide_a, wide);
+        a = wide;
+        wide += k->wide_a;
+    }
+    if (k->wide_b) {
+        widen(TESS_BF16, b, 0, k->wide_b, wide);
+        b = wide;
+    }
     switch (d->what) {
     case TESS_GEMM:
-        run_gemm(d, r);
+        run_gemm(d, a, b, r->bias, r->c);
         return TESS_OK;
     case TESS_CONV:
-        run_conv(&k->p, d->co, r->a, r->b, d->bias ? r->bias : NULL, r->c, r->scratch);
+        run_conv(&k->p, d->co, a, b, d->bias ? r->bias : NULL, r->c, r->scratch);
         return TESS_OK;
     case TESS_CONV_DATA:
         if (turned(d))
-            run_conv(&k->p, d->ci, r->a, r->b, NULL, r->c, r->scratch);
+            run_conv(&k->p, d->ci, a, b, NULL, r->c, r->scratch);
         else
-            run_conv_data_scattered(&k->p, d->co, r->a, r->b, r->c, r->scratch);
+            run_conv_data_scattered(&k->p, d->co, a, b, r->c, r->scratch);
         return TESS_OK;
     default:
-        run_conv_weight(&k->p, d->co, r->a, r->b, r->c, r->scratch);
+        run_conv_weight(&k->p, d->co, a, b, r->c, r->scratch);
         return TESS_OK;
     }
-}
-
-static void drop(void *self, struct tess_kernel *kernel)
-{
-    (void)self;
-    tess_free(kernel->handle);
-    kernel->handle = NULL;
 }
 
 static const char *numeric_class(void *self)
@@ -276,5 +334,5 @@ static const struct tess_component components[] = {{.name = "openblas",
                                                     .ops = &ops},
                                                    {.name = NULL}};
 
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-openblas", .version = "0.1.0", .license = "MIT", .components = components};
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, .id = "tessera-openblas", .version = "0.1.0", .license = "MIT",
+                                                      .components = components};
