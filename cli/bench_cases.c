@@ -6,13 +6,16 @@
 #include "core/tensor/node.h"
 #include "core/train/optimiser.h"
 
+#include <tessera/autoencoder.h>
+#include <tessera/critic.h>
 #include <tessera/sampler.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 struct image_sizes {
-    const char *encoder, *quantizer;
+    const char *encoder, *quantizer, *critic;
     int64_t batch, side, channels, latent, codes, width;
 };
 
@@ -26,6 +29,7 @@ struct model {
     struct tess_facts *facts;
     struct tess_tokenizer tokenizer;
     struct tess_prior prior;
+    struct tess_instance *critic;
     struct tess_weights *weights;
     struct tess_graph *graph;
     struct tess_sampler *sampler;
@@ -46,6 +50,7 @@ static void close_model(struct bench_work *w)
     tess_weights_free(m->weights);
     tess_tokenizer_close(&m->tokenizer);
     tess_prior_close(&m->prior);
+    tess_instance_close(m->critic);
     tessi_facts_free(m->facts);
     for (int i = 0; i < 4; i++) {
         tess_free(m->in[i].data);
@@ -140,7 +145,8 @@ static int run_step(struct tess_call *c, struct bench_work *w)
     struct model *m = w->self;
     m->run.step = (uint32_t)m->step;
     TESS_TRY(tess_graph_step(c, m->graph, &m->run));
-    return tessi_optimise(c, tessi_runtime_of(c)->workers, &m->training, m->weights, m->step++, m->graph->result, NULL);
+    const struct tessi_optimiser o = {.p = &m->training};
+    return tessi_optimise(c, tessi_runtime_of(c)->workers, &o, m->weights, m->step++, m->graph->result, NULL);
 }
 
 /* ---- images -------------------------------------------------------------------------------------------------------- */
@@ -180,6 +186,76 @@ static int open_decode(struct tess_call *c, const struct bench_case *k, struct b
     TESS_TRY(tess_tokenizer_record_decode(c, &m->tokenizer, m->graph));
     w->run = run_forward;
     return seal(c, w, m, m->tokenizer.codebook_size, 0);
+}
+
+/* min(|a| / (|b| + 1e-4), 1) of the gradients in the decoder's last kernel. */
+static int weigh(void *user, struct tess_call *c, const struct tess_tensor *probe, float *coefficient)
+{
+    double length[2] = {0.0, 0.0};
+    (void)user;
+    (void)c;
+    for (int i = 0; i < 2; i++)
+        for (int64_t k = 0; k < tess_tensor_count(&probe[i]); k++)
+            length[i] += pow((double)((const float *)probe[i].data)[k], 2.0);
+    coefficient[0] = (float)fmin(sqrt(length[0]) / (sqrt(length[1]) + 1e-4), 1.0);
+    return TESS_OK;
+}
+
+static struct tess_node *hinge(struct tess_graph *g, struct tess_node *x, float sign)
+{
+    return tess_mean_all(g, tess_leaky_relu(g, tess_affine(g, x, sign, 1.0f), 0.0f));
+}
+
+/* The generator's and the critic's losses over one forward run; the last thing the decoder declares is its last bias, before it the kernel.
+ */
+static int record_step(struct tess_call *c, struct model *m)
+{
+    const struct tess_tokenizer *t = &m->tokenizer;
+    const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
+    const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
+    const struct tess_critic_1 *critic = tess_instance_ops(m->critic, "critic/1");
+    struct tess_graph *g = m->graph;
+    struct tess_quantized q = {0};
+    struct tess_node *latent = NULL, *y = NULL, *made = NULL, *real = NULL;
+    struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_rows(g), t->height, t->width, t->channels});
+    struct tess_node *x = tess_to_f32(g, image, 2.0f / 255.0f, -1.0f);
+    tess_scope(g, "encoder");
+    TESS_TRY(encoder->record(tess_instance_self(t->encoder), c, g, x, t->code_dim, &latent));
+    tess_scope_end(g);
+    tess_scope(g, "quantizer");
+    TESS_TRY(quantizer->record(tess_instance_self(t->quantizer), c, g, latent, &q));
+    tess_scope_end(g);
+    tess_scope(g, "decoder");
+    TESS_TRY(decoder->record(tess_instance_self(t->decoder), c, g, q.quantised, t->height, t->width, t->channels, &y));
+    tess_scope_end(g);
+    const char *last = tess_weights_name(m->weights, tess_weights_count(m->weights) - 2);
+    tess_scope(g, "critic");
+    TESS_TRY(critic->record(tess_instance_self(m->critic), c, g, y, &made));
+    TESS_TRY(critic->record(tess_instance_self(m->critic), c, g, x, &real));
+    tess_scope_end(g);
+    struct tess_node *error = tess_mean_all(g, tess_abs(g, tess_sub(g, x, y)));
+    struct tess_node *fooled = tess_affine(g, tess_mean_all(g, made), -1.0f, 0.0f);
+    struct tess_node *loss = tess_add(g, tess_add(g, error, q.loss), tess_mul(g, tess_coefficient(g), fooled));
+    struct tess_node *own = tess_affine(g, tess_add(g, hinge(g, real, -1.0f), hinge(g, made, 1.0f)), 0.5f, 0.0f);
+    tess_probe(g, error, last);
+    tess_probe(g, fooled, last);
+    tess_weigh(g, weigh, NULL);
+    tess_objective(g, "loss", "encoder.,quantizer.,decoder.", loss);
+    tess_objective(g, "critic", "critic.", own);
+    return TESS_OK;
+}
+
+static int open_ae_step(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+{
+    const struct image_sizes *z = k->sizes;
+    struct model *m;
+    TESS_TRY(open_tokenizer(c, w, z, &m));
+    TESS_TRY(tess_instance_open(c, "critic/1", z->critic, "bench", &m->critic));
+    TESS_TRY(open_graph(c, m, 1));
+    TESS_TRY(record_step(c, m));
+    w->run = run_step;
+    return seal(c, w, m, 256, 1);
 }
 
 /* ---- codes --------------------------------------------------------------------------------------------------------- */
@@ -281,8 +357,11 @@ static int open_sample(struct tess_call *c, const struct bench_case *k, struct b
 #define BIG_TRANSFORMER "{use: transformer, embed_dim: 512, layers: 24, heads: 8}"
 #define SMALL_TRANSFORMER "{use: transformer, embed_dim: 192, layers: 6, heads: 6}"
 
-static const struct image_sizes big = {BIG_CONV, BIG_QUANTIZER, 4, 256, 3, 16, 1024, 256};
-static const struct image_sizes small = {SMALL_CONV, SMALL_QUANTIZER, 64, 32, 1, 8, 256, 64};
+static const struct image_sizes big = {BIG_CONV, BIG_QUANTIZER, NULL, 4, 256, 3, 16, 1024, 256};
+static const struct image_sizes big_step = {BIG_CONV, BIG_QUANTIZER, "{use: patchgan, channels: 64, layers: 3}", 2, 256, 3, 16, 1024, 256};
+static const struct image_sizes small = {SMALL_CONV, SMALL_QUANTIZER, NULL, 64, 32, 1, 8, 256, 64};
+static const struct image_sizes small_step = {SMALL_CONV, SMALL_QUANTIZER, "{use: patchgan, channels: 32, layers: 2}", 64, 32, 1, 8, 256,
+                                              64};
 static const struct prior_sizes tokens256 = {BIG_TRANSFORMER, 8, 16, 1024, 256};
 static const struct prior_sizes tokens256_step = {BIG_TRANSFORMER, 4, 16, 1024, 256};
 static const struct prior_sizes tokens64 = {SMALL_TRANSFORMER, 64, 8, 256, 64};
@@ -291,11 +370,13 @@ static const struct prior_sizes tokens64_step = {SMALL_TRANSFORMER, 64, 8, 256, 
 const struct bench_case bench_cases[] = {
     {"encode", "images/s", "256 x 256 RGB to 16 x 16 codes of 1024, 4 at a time", open_encode, &big},
     {"decode", "images/s", "and back", open_decode, &big},
+    {"ae_step", "images/s", "one Adam step of both with a PatchGAN critic, batch 2", open_ae_step, &big_step},
     {"denoise", "sequences/s", "transformer, 24 layers of 512, 256 tokens, 8 at a time", open_denoise, &tokens256},
     {"prior_step", "sequences/s", "one AdamW step of the absorbing loss, batch 4", open_prior_step, &tokens256_step},
     {"sample", "sequences/s", "8 sequences of 256 tokens in 256 steps", open_sample, &tokens256},
     {"small_encode", "images/s", "32 x 32 grey to 8 x 8 codes of 256, 64 at a time", open_encode, &small},
     {"small_decode", "images/s", "and back", open_decode, &small},
+    {"small_ae_step", "images/s", "one Adam step of both with a PatchGAN critic, batch 64", open_ae_step, &small_step},
     {"small_denoise", "sequences/s", "transformer, 6 layers of 192, 64 tokens, 64 at a time", open_denoise, &tokens64},
     {"small_prior_step", "sequences/s", "one AdamW step of the absorbing loss, batch 64", open_prior_step, &tokens64_step},
     {"small_sample", "sequences/s", "64 sequences of 64 tokens in 64 steps", open_sample, &tokens64},

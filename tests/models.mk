@@ -12,3 +12,8 @@ tests_test_quantizers_LDADD = $(TEST_LIBS)
 tests_test_noise_SOURCES = tests/test_noise.c tests/graphs.c tests/graphs.h
 tests_test_noise_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_noise_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/test_critic
+tests_test_critic_SOURCES = tests/test_critic.c tests/golden.c tests/golden.h tests/graphs.c tests/graphs.h
+tests_test_critic_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
+tests_test_critic_LDADD = $(TEST_LIBS)

@@ -87,6 +87,7 @@ static const struct row rows[] = {
         F(tess_noise_1, reverse) F(tess_noise_1, changes)
     S(tess_denoiser_input) F(tess_denoiser_input, size) F(tess_denoiser_input, tokens) F(tess_denoiser_input, time)
         F(tess_denoiser_input, vocabulary) F(tess_denoiser_input, codes) F(tess_denoiser_input, height) F(tess_denoiser_input, width)
+    S(tess_critic_1) F(tess_critic_1, size) F(tess_critic_1, record)
     S(tess_denoiser_1) F(tess_denoiser_1, size) F(tess_denoiser_1, record)
     S(tess_stream) F(tess_stream, seed) F(tess_stream, purpose) F(tess_stream, step) F(tess_stream, sample)
     S(tess_image) F(tess_image, height) F(tess_image, width) F(tess_image, channels) F(tess_image, pixels) F(tess_image, room)
@@ -105,7 +106,8 @@ static const struct row rows[] = {
         F(tess_training_params, epsilon) F(tess_training_params, weight_decay) F(tess_training_params, clip)
         F(tess_training_params, average) F(tess_training_params, optimiser) F(tess_training_params, schedule)
     S(tess_training) F(tess_training, size) F(tess_training, params) F(tess_training, weights) F(tess_training, graph)
-        F(tess_training, user) F(tess_training, fill) F(tess_training, after)
+        F(tess_training, user) F(tess_training, fill) F(tess_training, after) F(tess_training, group) F(tess_training, groups)
+    S(tess_training_group) F(tess_training_group, prefix) F(tess_training_group, first_step)
     S(tess_init) F(tess_init, kind) F(tess_init, flags) F(tess_init, centre) F(tess_init, spread)
 };
 

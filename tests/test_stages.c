@@ -213,6 +213,29 @@ START_TEST(same_bits_whatever_the_threads_and_batches)
 }
 END_TEST
 
+/* A critic's half of every step as well, and its start after a few. */
+START_TEST(a_critic_does_not_change_that)
+{
+    static const char *const with[] = {"tokenizer.critic={use: patchgan, channels: 8, layers: 1}", "tokenizer.adversarial_start=4"};
+    works(ATTEMPT(.workdir = "one", .threads = 1, .until = "tokenizer", .override = {with[0], with[1]}));
+    works(ATTEMPT(.workdir = "two", .threads = 3, .until = "tokenizer", .override = {with[0], with[1]}));
+    works(ATTEMPT(.workdir = "none", .until = "tokenizer"));
+    works(ATTEMPT(.workdir = "later", .until = "tokenizer", .override = {with[0], "tokenizer.adversarial_start=100"}));
+    same_content("one", "two", 2);
+    struct tess_artefact *a = result("one", "tokenizer"), *b = result("none", "tokenizer"), *l = result("later", "tokenizer");
+    struct tess_tensor x = load(a, "weights/decoder/blocks/0/weight", TESS_F32), y = load(b, "weights/decoder/blocks/0/weight", TESS_F32),
+                       z = load(l, "weights/decoder/blocks/0/weight", TESS_F32);
+    ck_assert(memcmp(x.data, y.data, tess_tensor_bytes(&x)) != 0); /* it had a say */
+    ck_assert(memcmp(y.data, z.data, tess_tensor_bytes(&y)) == 0); /* not before its start */
+    tess_free(x.data);
+    tess_free(y.data);
+    tess_free(z.data);
+    tessi_artefact_close(a);
+    tessi_artefact_close(b);
+    tessi_artefact_close(l);
+}
+END_TEST
+
 static void check_codes(void)
 {
     struct tess_artefact *a = result(".", "codes"), *m = result(".", "tokenizer");
@@ -509,6 +532,7 @@ int main(void)
     tcase_add_test(t, import_shuffles_images_with_their_labels);
     tcase_add_test(t, import_cuts_scales_and_pads);
     tcase_add_test(t, same_bits_whatever_the_threads_and_batches);
+    tcase_add_test(t, a_critic_does_not_change_that);
     tcase_add_test(t, results_are_what_they_say);
     tcase_add_test(t, labels_and_names_come_along);
     tcase_add_test(t, samples_do_not_see_each_other);

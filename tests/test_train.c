@@ -39,7 +39,7 @@ static void optimise(int threads, const struct tess_training_params *p, int64_t 
         bench_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
         bench_ok(&b, tess_graph_gradient(&b.call.call, b.graph, "w", &g)); /* the first weight: the block's start */
         double norm;
-        bench_ok(&b, tessi_optimise(&b.call.call, b.runtime->workers, p, b.weights, s, g.data, &norm));
+        bench_ok(&b, tessi_optimise(&b.call.call, b.runtime->workers, &(struct tessi_optimiser){.p = p}, b.weights, s, g.data, &norm));
         ck_assert(isfinite(norm) && norm > 0.0);
     }
     struct tess_tensor view;
@@ -58,8 +58,16 @@ static void optimise(int threads, const struct tess_training_params *p, int64_t 
 START_TEST(workers_do_not_change_the_step)
 {
     static float one[331 * 97], other[331 * 97], average[331 * 97], average2[331 * 97], plain[5], plain2[5];
-    struct tess_training_params p = {.steps = 10, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.1,
-                                     .optimiser = 1, .clip = 0.01, .average = 0.9, .average_every = 2};
+    struct tess_training_params p = {.steps = 10,
+                                     .lr = 0.01,
+                                     .beta1 = 0.9,
+                                     .beta2 = 0.999,
+                                     .epsilon = 1e-8,
+                                     .weight_decay = 0.1,
+                                     .optimiser = 1,
+                                     .clip = 0.01,
+                                     .average = 0.9,
+                                     .average_every = 2};
     optimise(1, &p, 4, one, plain, average);
     for (int threads = 2; threads <= 4; threads++) {
         optimise(threads, &p, 4, other, plain2, average2);
@@ -74,8 +82,8 @@ START_TEST(decay_spares_what_asks_for_it)
 {
     static float a[331 * 97], b[331 * 97], unused[331 * 97];
     float plain[5], plain2[5];
-    struct tess_training_params p = {.steps = 10, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .optimiser = 1,
-                                     .average = 0.5, .average_every = 1};
+    struct tess_training_params p = {
+        .steps = 10, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .optimiser = 1, .average = 0.5, .average_every = 1};
     optimise(1, &p, 1, a, plain, unused);
     p.weight_decay = 0.5;
     optimise(1, &p, 1, b, plain2, unused);

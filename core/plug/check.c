@@ -7,6 +7,7 @@
 #include "core/plug/plug_private.h"
 
 #include <tessera/autoencoder.h>
+#include <tessera/critic.h>
 #include <tessera/backend.h>
 #include <tessera/prior.h>
 #include <tessera/source.h>
@@ -33,10 +34,15 @@ static const struct {
     const char *kind;
     size_t bytes;
 } kinds[] = {
-    {"backend/1", END_OF(struct tess_backend_1, drop)},     {"source/1", END_OF(struct tess_source_1, fingerprint)},
-    {"encoder/1", END_OF(struct tess_encoder_1, record)},   {"decoder/1", END_OF(struct tess_decoder_1, record)},
-    {"quantizer/1", END_OF(struct tess_quantizer_1, rebuild)}, {"noise/1", END_OF(struct tess_noise_1, reverse)},
-    {"denoiser/1", END_OF(struct tess_denoiser_1, record)}, {"stage/1", END_OF(struct tess_stage_1, run)},
+    {"backend/1", END_OF(struct tess_backend_1, drop)},
+    {"source/1", END_OF(struct tess_source_1, fingerprint)},
+    {"encoder/1", END_OF(struct tess_encoder_1, record)},
+    {"decoder/1", END_OF(struct tess_decoder_1, record)},
+    {"quantizer/1", END_OF(struct tess_quantizer_1, rebuild)},
+    {"noise/1", END_OF(struct tess_noise_1, reverse)},
+    {"critic/1", END_OF(struct tess_critic_1, record)},
+    {"denoiser/1", END_OF(struct tess_denoiser_1, record)},
+    {"stage/1", END_OF(struct tess_stage_1, run)},
 };
 
 struct check {

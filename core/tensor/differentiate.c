@@ -52,12 +52,18 @@ static int needs(const struct tess_node *x, int32_t o)
     return x && x->gradient_of && x->gradient_of->needed[o] != NOT_NEEDED;
 }
 
+/* Objectives come first, then probes, which ask for one weight each. */
+static int wants(const struct tess_graph *g, const struct tess_node *weight, int32_t o)
+{
+    return o < g->objectives ? owner_of_weight(g, weight) == o : g->probe[o - g->objectives].weight == weight->index;
+}
+
 static void mark_needed(struct tess_graph *g, int32_t o)
 {
     for (int64_t i = 0; i < g->nodes; i++) {
         struct tess_node *x = g->node[i];
         if (x->kind == TESSI_WEIGHT && x->gradient_of == x)
-            x->needed[o] = owner_of_weight(g, x) == o ? NEEDED : NOT_NEEDED;
+            x->needed[o] = wants(g, x, o) ? NEEDED : NOT_NEEDED;
     }
     for (int64_t i = 0; i < g->steps; i++) {
         struct tessi_step *s = g->step[i];
@@ -87,7 +93,10 @@ static void contribute(struct tess_graph *g, struct tess_node *x, int32_t o, int
 
 static int sweep(struct tess_call *c, struct tess_graph *g, int32_t o)
 {
-    struct tess_node *target = g->objective[o].node->gradient_of;
+    struct tess_node *target = tessi_target(g, o)->gradient_of;
+    if ((!target || target->needed[o] == NOT_NEEDED) && o >= g->objectives)
+        return c->fail(c, TESS_E_VALUE, "a probe's loss does not depend on %s",
+                       tess_weights_name(g->weights, g->probe[o - g->objectives].weight));
     if (!target || target->needed[o] == NOT_NEEDED)
         return c->fail(c, TESS_E_VALUE, "objective %s does not depend on any weight it is to train (%s)", g->objective[o].name,
                        g->objective[o].prefixes);
@@ -126,12 +135,18 @@ static int sweep(struct tess_call *c, struct tess_graph *g, int32_t o)
     return TESS_OK;
 }
 
+struct tess_node *tessi_target(const struct tess_graph *g, int32_t o)
+{
+    return o < g->objectives ? g->objective[o].node : g->probe[o - g->objectives].node;
+}
+
 int tessi_graph_differentiate(struct tess_call *c, struct tess_graph *g)
 {
     void *memory;
+    int32_t all = g->objectives + g->probes;
     for (int64_t i = 0; i < g->nodes; i++) {
         struct tess_node *x = g->node[i];
-        size_t n = (size_t)(g->objectives ? g->objectives : 1);
+        size_t n = (size_t)(all ? all : 1);
         TESS_TRY(tess_alloc(c, n * sizeof(int64_t), "a graph", &memory));
         x->gradient = memory;
         TESS_TRY(tess_alloc(c, n, "a graph", &memory));
@@ -155,11 +170,14 @@ int tessi_graph_differentiate(struct tess_call *c, struct tess_graph *g)
         live_until(g, g->total[i].node, g->steps);
     for (int32_t o = 0; o < g->objectives; o++)
         live_until(g, g->objective[o].node, g->steps);
-    TESS_TRY(tess_alloc(c, (size_t)(g->objectives * (g->steps + 1) + 1) * sizeof *g->back, "a graph", &memory));
+    TESS_TRY(tess_alloc(c, (size_t)(all * (g->steps + 1) + 1) * sizeof *g->back, "a graph", &memory));
     g->back = memory;
-    for (int32_t o = 0; o < g->objectives; o++) {
+    for (int32_t i = 0; i < all; i++) {
+        int32_t o = i < g->probes ? g->objectives + i : i - g->probes;
         mark_needed(g, o);
         TESS_TRY(sweep(c, g, o));
+        if (i < g->probes)
+            g->probe_backs = g->backs;
     }
     /* constants are filled once per slice, before the first operation, and may be read by any backward */
     for (int64_t i = 0; i < g->nodes; i++)

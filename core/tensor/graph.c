@@ -96,6 +96,9 @@ void tess_graph_free(struct tess_graph *g)
     free_named(g->output, g->outputs);
     free_named(g->total, g->totals);
     tessi_gradients_free(g->gradients);
+    tessi_gradients_free(g->early);
+    tess_free(g->probe);
+    tess_free(g->coefficient);
     tess_free(g->objective);
     tess_free(g->slot);
     tess_free(g->total_offset);
@@ -411,7 +414,8 @@ int tess_graph_cost(struct tess_call *c, const struct tess_graph *g, struct tess
     for (int64_t i = 0; i < g->steps; i++)
         forward += g->step[i]->flops;
     for (int64_t i = 0; i < g->backs; i++)
-        backward += g->back[i].step >= 0 ? 2.0 * g->step[g->back[i].step]->flops : 0.0; /* -1: the objective's own gradient */
+        if (g->back[i].step >= 0) /* -1: the objective's own gradient */
+            backward += (double)(g->back[i].wanted[0] + g->back[i].wanted[1]) * g->step[g->back[i].step]->flops;
     *out = (struct tess_cost){.parameters = tess_weights_size(g->weights)};
     out->flops = (forward + backward) / (double)g->rows;
     out->arena_bytes = g->arena_bytes + g->pad_bytes;
@@ -422,7 +426,8 @@ int tess_graph_cost(struct tess_call *c, const struct tess_graph *g, struct tess
             blocks++;
         blocks = blocks < g->slices ? blocks : g->slices;
     }
-    out->total_bytes = workers * out->arena_bytes + g->weights->all * 4 + (int64_t)g->packed_bytes + blocks * g->block * 4;
+    out->total_bytes = workers * out->arena_bytes + g->weights->all * 4 + (int64_t)g->packed_bytes +
+                       blocks * (g->block + (g->probes ? g->sum_floats : 0)) * 4;
     return TESS_OK;
 }
 

@@ -6,10 +6,13 @@
 #include <stdatomic.h>
 #include <string.h>
 
+/* What of a step is made: all of it; or, with probes, first what they need and then the rest. */
+enum { WHOLE, FIRST, SECOND };
+
 struct job { /* one batch being run */
     struct tess_graph *g;
     const struct tess_batch *b;
-    int backward;
+    int backward, half;
     int64_t slices;
 };
 
@@ -18,7 +21,7 @@ struct slice {
     const struct job *job;
     struct tessi_slot *slot;
     int64_t index, rows; /* rows that are real */
-    float *block;        /* gradients and totals; NULL when neither is wanted */
+    float *block, *sums; /* gradients; totals and probes; NULL when they are not wanted */
 };
 
 static int prepare(struct tess_call *c, struct tess_graph *g)
@@ -27,7 +30,7 @@ static int prepare(struct tess_call *c, struct tess_graph *g)
     if (g->slot)
         return TESS_OK;
     TESS_TRY(tess_weights_seal(c, g->weights));
-    int64_t n = g->objectives + g->totals, at = g->weights->trained;
+    int64_t n = g->objectives + g->totals, at = 0;
     TESS_TRY(tess_alloc(c, (size_t)(n + 1) * sizeof(int64_t), "a graph", &memory));
     tess_free(g->total_offset);
     g->total_offset = memory;
@@ -37,9 +40,10 @@ static int prepare(struct tess_call *c, struct tess_graph *g)
         g->total_offset[i] = at;
         at += (tess_tensor_count(&shape) + 15) / 16 * 16;
     }
-    g->block = at;
     if (n && !g->gradients)
         TESS_TRY(tessi_gradients_new(c, g->block, g->slices, &g->gradients));
+    if (g->probes && !g->early)
+        TESS_TRY(tessi_gradients_new(c, g->sum_floats, g->slices, &g->early));
     if (g->packed_bytes && !g->packed) {
         TESS_TRY(tess_alloc(c, g->packed_bytes, "packed weights", &memory));
         g->packed = memory;
@@ -116,6 +120,8 @@ static void *value(const struct slice *s, const struct tess_node *x)
         return input_data(s, owner->index);
     if (owner->kind == TESSI_WEIGHT)
         return g->weights->role[TESS_ROLE_VALUE] + g->weights->item[owner->index].offset;
+    if (owner->kind == TESSI_COEFFICIENT)
+        return g->coefficient + owner->index;
     return s->slot->arena + g->buffer[owner->buffer].offset;
 }
 
@@ -124,8 +130,10 @@ static void *gradient(const struct slice *s, const struct tess_node *x, int32_t 
     const struct tess_node *owner = x->gradient_of;
     const struct tess_graph *g = s->job->g;
     int64_t b = owner->gradient[objective];
-    return b == TESSI_WEIGHT_GRADIENT ? (void *)(s->block + g->weights->item[owner->index].offset)
-                                      : (void *)(s->slot->arena + g->buffer[b].offset);
+    if (b != TESSI_WEIGHT_GRADIENT)
+        return s->slot->arena + g->buffer[b].offset;
+    return objective < g->objectives ? s->block + g->weights->item[owner->index].offset
+                                     : s->sums + g->probe[objective - g->objectives].offset;
 }
 
 static struct tess_op_run start_run(const struct slice *s, const struct tessi_step *step, struct tess_tensor *in, struct tess_tensor *out)
@@ -184,20 +192,21 @@ static void copy_results(const struct slice *s)
         if (b->out[i].data)
             memcpy((char *)b->out[i].data + (size_t)s->index * bytes, value(s, g->output[i].node), row * (size_t)s->rows);
     }
-    for (int32_t i = 0; s->block && i < g->objectives + g->totals; i++) {
+    for (int32_t i = 0; s->sums && i < g->objectives + g->totals; i++) {
         const struct tess_node *x = i < g->objectives ? g->objective[i].node : g->total[i - g->objectives].node;
-        memcpy(s->block + g->total_offset[i], value(s, x), tess_tensor_bytes(&x->shape));
+        memcpy(s->sums + g->total_offset[i], value(s, x), tess_tensor_bytes(&x->shape));
     }
 }
 
-static int backward(const struct slice *s)
+/* The backward steps first .. end - 1. */
+static int backward(const struct slice *s, int64_t first, int64_t end)
 {
     const struct tess_graph *g = s->job->g;
     struct tess_tensor in[TESS_OP_MAX], out[TESS_OP_MAX], din[TESS_OP_MAX], dout[TESS_OP_MAX];
-    for (int64_t k = 0; k < g->backs; k++) {
+    for (int64_t k = first; k < end; k++) {
         const struct tessi_backward *b = &g->back[k];
         if (b->step < 0) {
-            *(float *)gradient(s, g->objective[b->objective].node, b->objective) = 1.0f;
+            *(float *)gradient(s, tessi_target(g, b->objective), b->objective) = 1.0f;
             continue;
         }
         const struct tessi_step *step = g->step[b->step];
@@ -225,12 +234,67 @@ static int backward(const struct slice *s)
     return TESS_OK;
 }
 
-/* A slot nobody works in. There are as many as slices that can run at once, so the search ends. */
-static struct tessi_slot *claim(struct tess_graph *g)
+/* A slot nobody works in: the one that holds the slice, else any. There are as many as slices that can run at once, so the search ends. */
+static struct tessi_slot *claim(struct tess_graph *g, int64_t index)
 {
+    for (int i = 0; g->probes && i < g->slots; i++) {
+        if (atomic_exchange(&g->slot[i].busy, 1))
+            continue;
+        if (g->slot[i].holds == index + 1)
+            return &g->slot[i];
+        atomic_store(&g->slot[i].busy, 0);
+    }
     for (int i = 0;; i = (i + 1) % g->slots)
         if (!atomic_exchange(&g->slot[i].busy, 1))
             return &g->slot[i];
+}
+
+static int take(struct tessi_gradients *from, float **block)
+{
+    *block = from ? tessi_gradients_take(from) : NULL;
+    return from && !*block ? TESS_E_MEMORY : TESS_OK;
+}
+
+/* Memory of this slice's share of the sums over slices. */
+static int take_blocks(struct slice *s)
+{
+    struct tess_graph *g = s->job->g;
+    int status = s->job->half != FIRST ? take(g->gradients, &s->block) : TESS_OK;
+    if (status == TESS_OK && s->job->half == FIRST)
+        status = take(g->early, &s->sums);
+    else if (s->job->half == WHOLE && s->block)
+        s->sums = s->block + g->weights->trained;
+    return status == TESS_OK ? TESS_OK : s->slot->call.call.fail(&s->slot->call.call, status, "no memory for a slice's gradients");
+}
+
+static void give_blocks(const struct slice *s)
+{
+    struct tess_graph *g = s->job->g;
+    if (s->block)
+        tessi_gradients_give(g->gradients, s->index, s->block);
+    else if (s->sums)
+        tessi_gradients_give(g->early, s->index, s->sums);
+}
+
+static int run_forward(struct slice *s)
+{
+    const struct tess_graph *g = s->job->g;
+    if (s->job->half == SECOND && s->slot->holds == s->index + 1)
+        return TESS_OK;
+    fill_pad(s);
+    TESS_TRY(forward(s));
+    if (s->job->half != SECOND)
+        copy_results(s);
+    s->slot->holds = g->probes ? s->index + 1 : 0;
+    return TESS_OK;
+}
+
+static int run_backward(const struct slice *s)
+{
+    const struct tess_graph *g = s->job->g;
+    if (!s->job->backward)
+        return TESS_OK;
+    return s->job->half == FIRST ? backward(s, 0, g->probe_backs) : backward(s, g->probe_backs, g->backs);
 }
 
 static void run_in_slot(struct job *job, struct tessi_slot *slot, int64_t index)
@@ -241,29 +305,22 @@ static void run_in_slot(struct job *job, struct tessi_slot *slot, int64_t index)
         return; /* the batch has failed already */
     s.rows = job->b->samples - index * g->rows;
     s.rows = s.rows < g->rows ? s.rows : g->rows;
-    if (g->gradients) {
-        s.block = tessi_gradients_take(g->gradients);
-        if (!s.block) {
-            (void)s.slot->call.call.fail(&s.slot->call.call, TESS_E_MEMORY, "no memory for a slice's gradients");
-            return;
-        }
-    }
-    fill_pad(&s);
-    int status = forward(&s);
+    if (take_blocks(&s) != TESS_OK)
+        return;
+    int status = run_forward(&s);
     if (status == TESS_OK)
-        copy_results(&s);
-    if (status == TESS_OK && job->backward)
-        status = backward(&s);
+        status = run_backward(&s);
+    if (job->half == SECOND)
+        slot->holds = 0;
     if (s.slot->call.code == TESS_OK && status != TESS_OK)
         (void)s.slot->call.call.fail(&s.slot->call.call, status, "an operation failed without saying why");
-    if (s.block)
-        tessi_gradients_give(g->gradients, index, s.block);
+    give_blocks(&s);
 }
 
 static void run_slice(void *user, int worker, int64_t index)
 {
     struct job *job = user;
-    struct tessi_slot *slot = claim(job->g);
+    struct tessi_slot *slot = claim(job->g, index);
     (void)worker;
     run_in_slot(job, slot, index);
     atomic_store(&slot->busy, 0);
@@ -293,7 +350,7 @@ static int check(struct tess_call *c, const struct tess_graph *g, const struct t
     return TESS_OK;
 }
 
-static void copy_totals(const struct tess_graph *g, const struct tess_batch *b, int64_t slices)
+static void copy_totals(const struct tess_graph *g, const struct tess_batch *b, const float *sums, int64_t slices)
 {
     for (int32_t i = 0; i < b->totals && i < g->objectives + g->totals; i++) {
         struct tess_tensor shape;
@@ -301,10 +358,28 @@ static void copy_totals(const struct tess_graph *g, const struct tess_batch *b, 
         float *to = b->total[i].data;
         if (!to)
             continue;
-        memcpy(to, g->result + g->total_offset[i], tess_tensor_bytes(&shape));
+        memcpy(to, sums + g->total_offset[i], tess_tensor_bytes(&shape));
         if (i < g->objectives)
             *to /= (float)slices;
     }
+}
+
+/* All slices through one half, or through the whole. */
+static int run_half(struct tess_call *c, struct job *job, int half)
+{
+    struct tess_graph *g = job->g;
+    job->half = half;
+    for (int i = 0; i < g->slots; i++)
+        tessi_call_init(&g->slot[i].call, &g->runtime->host);
+    if (half != FIRST && g->gradients)
+        tessi_gradients_start(g->gradients, job->slices);
+    if (half == FIRST)
+        tessi_gradients_start(g->early, job->slices);
+    tessi_workers_run(g->runtime->workers, job->slices, run_slice, job);
+    for (int i = 0; i < g->slots; i++)
+        if (g->slot[i].call.code != TESS_OK)
+            return tessi_call_pass(c, &g->slot[i].call.call);
+    return TESS_OK;
 }
 
 static int run(struct tess_call *c, struct tess_graph *g, const struct tess_batch *b, int backward_too)
@@ -312,19 +387,25 @@ static int run(struct tess_call *c, struct tess_graph *g, const struct tess_batc
     TESS_TRY(check(c, g, b, backward_too));
     TESS_TRY(prepare(c, g));
     struct job job = {.g = g, .b = b, .backward = backward_too, .slices = (b->samples + g->rows - 1) / g->rows};
+    for (int32_t i = 0; i < g->coefficients; i++)
+        g->coefficient[i] = 0.0f;
     for (int i = 0; i < g->slots; i++)
-        tessi_call_init(&g->slot[i].call, &g->runtime->host);
-    if (g->gradients)
-        tessi_gradients_start(g->gradients, job.slices);
+        g->slot[i].holds = 0;
     pack_weights(g);
-    tessi_workers_run(g->runtime->workers, job.slices, run_slice, &job);
-    for (int i = 0; i < g->slots; i++)
-        if (g->slot[i].call.code != TESS_OK)
-            return tessi_call_pass(c, &g->slot[i].call.call);
+    TESS_TRY(run_half(c, &job, g->probes ? FIRST : WHOLE));
+    if (g->probes) {
+        float *sums = tessi_gradients_result(g->early);
+        copy_totals(g, b, sums, job.slices);
+        if (!backward_too)
+            return TESS_OK;
+        TESS_TRY(tessi_graph_weigh(c, g, sums, job.slices));
+        TESS_TRY(run_half(c, &job, SECOND));
+    }
     if (g->gradients) {
         g->result = tessi_gradients_result(g->gradients);
         g->result_slices = job.slices;
-        copy_totals(g, b, job.slices);
+        if (!g->probes)
+            copy_totals(g, b, g->result + g->weights->trained, job.slices);
         if (backward_too)
             tessi_kernels()->affine(g->weights->trained, 1.0f / (float)job.slices, 0.0f, g->result, g->result);
     }

@@ -84,12 +84,17 @@ int tessi_graph_plan(struct tess_call *c, struct tess_graph *g)
     g->pad_bytes = 0;
     for (int32_t i = 0; i < g->inputs; i++)
         g->pad_bytes += aligned((int64_t)tess_tensor_bytes(&g->input[i].node->shape));
-    g->block = g->weights->trained;
+    g->sum_floats = 0;
     for (int32_t i = 0; i < g->objectives + g->totals; i++) {
         struct tess_tensor shape;
         tess_graph_total_at(g, i, &shape);
-        g->block += (tess_tensor_count(&shape) + 15) / 16 * 16;
+        g->sum_floats += (tess_tensor_count(&shape) + 15) / 16 * 16;
     }
+    for (int32_t i = 0; i < g->probes; i++) {
+        g->probe[i].offset = g->sum_floats;
+        g->sum_floats += (tess_tensor_count(&g->weights->item[g->probe[i].weight].shape) + 15) / 16 * 16;
+    }
+    g->block = g->weights->trained + (g->probes ? 0 : g->sum_floats);
     if (g->status != TESS_OK)
         return c->fail(c, g->status, "%s", g->message);
     return place(c, g);

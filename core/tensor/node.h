@@ -19,7 +19,7 @@
 #include "core/plug/runtime.h"
 #include "core/tensor/weight_store.h"
 
-enum { TESSI_VALUE, TESSI_INPUT, TESSI_WEIGHT, TESSI_CONSTANT };
+enum { TESSI_VALUE, TESSI_INPUT, TESSI_WEIGHT, TESSI_CONSTANT, TESSI_COEFFICIENT };
 
 #define TESSI_NO_BUFFER (-1)
 
@@ -27,15 +27,15 @@ struct tess_node {
     struct tess_graph *graph;
     struct tess_tensor shape; /* data NULL */
     int32_t kind;
-    int64_t index;             /* of the input or the weight */
+    int64_t index;             /* of the input, the weight or the coefficient */
     float constant;
     struct tess_node *value_of, *gradient_of;
     int64_t buffer;            /* of the value (owners only; inputs and weights have none) */
-    int64_t *gradient;         /* per objective: buffer of the gradient, TESSI_NO_BUFFER, or GRADIENT_OF_WEIGHT */
-    char *needed;              /* per objective: a gradient is wanted here */
+    int64_t *gradient;         /* per objective, then per probe: buffer of the gradient, TESSI_NO_BUFFER, or GRADIENT_OF_WEIGHT */
+    char *needed;              /* likewise: a gradient is wanted here */
 };
 
-#define TESSI_WEIGHT_GRADIENT (-2) /* lives in the slice's gradient block, not in the arena */
+#define TESSI_WEIGHT_GRADIENT (-2) /* lives in the slice's gradient block, not in the arena; a probe's beside the totals */
 
 struct tessi_step;
 
@@ -90,9 +90,16 @@ struct tessi_pack { /* a weight laid out by the backend for one kernel */
     int is_narrow;
 };
 
+enum { TESSI_PROBES_MOST = 8 };
+struct tessi_probe { /* the gradient of a scalar in one weight, wanted before those of the objectives */
+    struct tess_node *node;
+    int64_t weight, offset; /* in the sums */
+};
+
 struct tessi_gradients; /* sum_tree.c */
 struct tessi_slot {     /* what a running slice works in; as many as can run at once */
     char *arena, *pad;  /* pad: inputs of a slice that is not full */
+    int64_t holds;      /* 1 + the slice whose activations are in the arena, between the halves of a step */
     struct tessi_call call;
     atomic_int busy;
 };
@@ -117,9 +124,14 @@ struct tess_graph {
     int32_t inputs, outputs, totals;
     struct tessi_objective *objective;
     int32_t objectives;
+    struct tessi_probe *probe;
+    int32_t probes, coefficients;
+    float *coefficient; /* 0 until they are weighed */
+    int (*weigh)(void *user, struct tess_call *c, const struct tess_tensor *probe, float *coefficient);
+    void *weigh_user;
 
     struct tessi_backward *back;
-    int64_t backs;
+    int64_t backs, probe_backs; /* the probes' come first */
     struct tessi_buffer *buffer;
     int64_t buffers, buffer_room;
     int64_t arena_bytes, pad_bytes;
@@ -132,9 +144,11 @@ struct tess_graph {
     /* run time */
     struct tessi_slot *slot;
     int slots;
-    int64_t block;                 /* floats of a slice's gradients and totals */
-    int64_t *total_offset;         /* in a block: objectives, then totals */
+    int64_t block;                 /* floats of a slice's gradients and sums */
+    int64_t *total_offset;         /* in the sums: objectives, then totals */
+    int64_t sum_floats;            /* totals and probes */
     struct tessi_gradients *gradients;
+    struct tessi_gradients *early; /* the sums of a graph with probes, which come before the gradients; else they are behind those */
     float *result;                 /* the summed block of the last run */
     int64_t result_slices;
 };
@@ -153,10 +167,14 @@ int64_t tessi_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int6
 
 /* ---- sealing */
 int tessi_graph_differentiate(struct tess_call *c, struct tess_graph *g) TESS_CHECKED;
+/* The scalar of objective o, or of probe o - objectives. */
+struct tess_node *tessi_target(const struct tess_graph *g, int32_t o);
 int tessi_graph_plan(struct tess_call *c, struct tess_graph *g) TESS_CHECKED;
 
 /* ---- the sum over slices (sum_tree.c): blocks of `floats`, added pairwise in a tree fixed by the slice's index alone. */
 int tessi_gradients_new(struct tess_call *c, int64_t floats, int64_t slices, struct tessi_gradients **out) TESS_CHECKED;
+/* Hands the summed probes to the graph's weigh function. */
+int tessi_graph_weigh(struct tess_call *c, struct tess_graph *g, float *sums, int64_t slices) TESS_CHECKED;
 void tessi_gradients_free(struct tessi_gradients *t);
 void tessi_gradients_start(struct tessi_gradients *t, int64_t slices);
 /* A block to write slice i's into; NULL when memory ran out. [any thread] */

@@ -255,7 +255,8 @@ static int one_step(struct tess_call *c, struct loop *l)
     TESS_TRY(fill(c, l));
     TESS_TRY(tess_graph_step(c, t->graph, &l->batch));
     TESS_TRY(check_finite(c, l));
-    TESS_TRY(tessi_optimise(c, l->runtime->workers, t->params, t->weights, l->step, t->graph->result, NULL));
+    const struct tessi_optimiser o = {.p = t->params, .group = t->group, .groups = t->groups};
+    TESS_TRY(tessi_optimise(c, l->runtime->workers, &o, t->weights, l->step, t->graph->result, NULL));
     if (t->after)
         TESS_TRY(t->after(t->user, c, l->step, &l->batch));
     count(l);

@@ -6,6 +6,7 @@
 #include "core/tensor/kernels.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { PIECE = 16384 };
 
@@ -22,6 +23,8 @@ double tessi_learning_rate(const struct tess_training_params *p, int64_t step)
 struct work {
     struct tess_weights *w;
     const struct tess_training_params *p;
+    const struct tessi_optimiser *o;
+    int64_t step;
     const float *gradient;
     float *value, *m, *v, *average; /* average NULL: not this step */
     struct tessi_adam adam;
@@ -42,6 +45,15 @@ static void square_piece(void *user, int worker, int64_t i)
     k->squares[i] = tessi_kernels()->dot(piece_size(k, i), g, g);
 }
 
+/* The step at which this weight's optimiser began. */
+static int64_t first_step(const struct tessi_optimiser *o, const char *name)
+{
+    for (int32_t i = 0; i < o->groups; i++)
+        if (strncmp(name, o->group[i].prefix, strlen(o->group[i].prefix)) == 0)
+            return o->group[i].first_step;
+    return 0;
+}
+
 /* The part of weight `item` inside [from, to), with or without decay as it asks. */
 static void step_piece(void *user, int worker, int64_t i)
 {
@@ -58,6 +70,11 @@ static void step_piece(void *user, int worker, int64_t i)
         if (a >= b)
             continue;
         struct tessi_adam adam = k->adam;
+        int64_t made = k->step - first_step(k->o, item->name);
+        if (made < 0)
+            continue;
+        adam.correct1 = (float)(1.0 - pow(k->p->beta1, (double)(made + 1)));
+        adam.correct2 = (float)(1.0 - pow(k->p->beta2, (double)(made + 1)));
         if (item->init.flags & TESS_WEIGHT_NO_DECAY)
             adam.decay = adam.l2 = 0.0f;
         tessi_kernels()->adam(b - a, &adam, k->gradient + a, k->value + a, k->m + a, k->v + a);
@@ -66,12 +83,13 @@ static void step_piece(void *user, int worker, int64_t i)
     }
 }
 
-int tessi_optimise(struct tess_call *c, struct tessi_workers *pool, const struct tess_training_params *p, struct tess_weights *w,
-                   int64_t step, const float *gradient, double *norm)
+int tessi_optimise(struct tess_call *c, struct tessi_workers *pool, const struct tessi_optimiser *o, struct tess_weights *w, int64_t step,
+                   const float *gradient, double *norm)
 {
+    const struct tess_training_params *p = o->p;
     int64_t pieces = (w->trained + PIECE - 1) / PIECE;
     double scale = 1.0, length = 0.0;
-    struct work k = {.w = w, .p = p, .gradient = gradient};
+    struct work k = {.w = w, .p = p, .o = o, .step = step, .gradient = gradient};
     TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_VALUE, &k.value));
     TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_MOMENT1, &k.m));
     TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_MOMENT2, &k.v));
@@ -101,8 +119,6 @@ int tessi_optimise(struct tess_call *c, struct tessi_workers *pool, const struct
                                  .epsilon = (float)p->epsilon,
                                  .decay = p->optimiser == 1 ? (float)(lr * p->weight_decay) : 0.0f,
                                  .l2 = p->optimiser == 0 ? (float)p->weight_decay : 0.0f,
-                                 .correct1 = (float)(1.0 - pow(p->beta1, (double)(step + 1))),
-                                 .correct2 = (float)(1.0 - pow(p->beta2, (double)(step + 1))),
                                  .gradient_scale = (float)scale};
     tessi_workers_run(pool, pieces, step_piece, &k);
     tess_weights_touch(w);

@@ -11,7 +11,12 @@
 double tessi_learning_rate(const struct tess_training_params *p, int64_t step);
 /* One step on all workers: clipping by the global norm, moments, weights, moving average. `gradient` has the trained block's layout.
  * Element by element, so the bits do not depend on the workers. `norm` (may be NULL) receives the gradient's norm. */
-int tessi_optimise(struct tess_call *c, struct tessi_workers *pool, const struct tess_training_params *p, struct tess_weights *w,
-                   int64_t step, const float *gradient, double *norm) TESS_CHECKED;
+struct tessi_optimiser {
+    const struct tess_training_params *p;
+    const struct tess_training_group *group; /* weights that begin later; may be NULL */
+    int32_t groups;
+};
+int tessi_optimise(struct tess_call *c, struct tessi_workers *pool, const struct tessi_optimiser *o, struct tess_weights *w, int64_t step,
+                   const float *gradient, double *norm) TESS_CHECKED;
 
 #endif

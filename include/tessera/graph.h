@@ -83,6 +83,13 @@ TESS_EXPORT void tess_total(struct tess_graph *g, const char *name, struct tess_
  * (comma-separated; "" is all). Several objectives may share a graph: a weight belongs to one of them. Its value is
  * reported as a total divided by the slices, under `name`. */
 TESS_EXPORT void tess_objective(struct tess_graph *g, const char *name, const char *prefixes, struct tess_node *scalar);
+/* A loss that weighs another by gradients: `scalar`'s gradient in the weight of that name is found before the objectives' (mean over the
+ * slices), handed to the function of tess_weigh in the order of the probes, and the values it sets are those of the coefficients, scalar nodes
+ * (0 while running forward), in the objectives' backward passes of the same step. At most 8. docs/models.md, "The adversarial term". */
+TESS_EXPORT void tess_probe(struct tess_graph *g, struct tess_node *scalar, const char *weight);
+TESS_EXPORT struct tess_node *tess_coefficient(struct tess_graph *g);
+TESS_EXPORT void tess_weigh(struct tess_graph *g,
+                            int (*weigh)(void *user, struct tess_call *c, const struct tess_tensor *probe, float *coefficient), void *user);
 
 /* ---- element by element -------------------------------------------------------------------------------------------- */
 

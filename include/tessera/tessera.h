@@ -8,6 +8,7 @@
 #include <tessera/autoencoder.h>
 #include <tessera/backend.h>
 #include <tessera/base.h>
+#include <tessera/critic.h>
 #include <tessera/digest.h>
 #include <tessera/facts.h>
 #include <tessera/graph.h>

@@ -42,6 +42,12 @@ struct tess_training_params {
     TESS_TRAINING_ROW(S, m, average_every, TESS_I64, 1, 1e6, 1, 0, "steps between updates of the moving average"),                     \
     TESS_TRAINING_ROW(S, m, log_every, TESS_I64, 1, 1e9, 50, TESS_NEUTRAL, "steps between lines in the log")
 
+/* Weights that are left as they are before a step; their optimiser begins there. */
+struct tess_training_group {
+    const char *prefix; /* of their names */
+    int64_t first_step;
+};
+
 struct tess_training {
     uint32_t size;
     const struct tess_training_params *params;
@@ -53,6 +59,8 @@ struct tess_training {
     int (*fill)(void *user, struct tess_call *c, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in);
     /* After the optimiser's step; b holds outputs and totals of the step. NULL: nothing. [one thread] */
     int (*after)(void *user, struct tess_call *c, int64_t step, const struct tess_batch *b);
+    const struct tess_training_group *group; /* may be NULL */
+    int32_t groups;
 };
 
 /* The slices a batch is cut into: params->slices, or the largest divisor of batch up to 8. Fails with TESS_E_VALUE when

@@ -4,12 +4,15 @@
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/common.h"
 
+#include <math.h>
 #include <string.h>
 
 struct stage {
     struct tess_training_params training;
-    struct tess_instance *encoder, *decoder, *quantizer;
+    struct tess_instance *encoder, *decoder, *quantizer, *critic; /* critic NULL: none */
     int32_t reconstruction;
+    int64_t adversarial_start;
+    double adversarial_weight, adversarial_most;
 };
 
 enum { L1, L2 };
@@ -22,6 +25,7 @@ struct work {
     struct stage_images images;
     int64_t train_count;
     uint64_t seed;
+    _Atomic int64_t step; /* being made */
 };
 
 static const struct tess_quantizer_1 *quantizer_of(const struct stage *s)
@@ -29,9 +33,67 @@ static const struct tess_quantizer_1 *quantizer_of(const struct stage *s)
     return tess_instance_ops(s->quantizer, "quantizer/1");
 }
 
-static int record(struct tess_call *c, const struct stage *s, struct tess_graph *g, const int64_t image[3],
-                  struct tess_tensor *latent_shape)
+/* ---- the adversarial term (docs/models.md, section 13) ---- */
+
+/* The last matrix or kernel that was declared under "decoder.". */
+static const char *last_layer(struct tess_call *c, struct tess_weights *w)
 {
+    const char *last = NULL;
+    struct tess_tensor shape;
+    for (int64_t i = 0; i < tess_weights_count(w); i++)
+        if (strncmp(tess_weights_name(w, i), "decoder.", 8) == 0 && tess_weights_view(c, w, i, TESS_ROLE_VALUE, &shape) == TESS_OK &&
+            shape.rank >= 2)
+            last = tess_weights_name(w, i);
+    return last;
+}
+
+static double length_of(const struct tess_tensor *t)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < tess_tensor_count(t); i++)
+        sum += (double)((const float *)t->data)[i] * (double)((const float *)t->data)[i];
+    return sqrt(sum);
+}
+
+/* (13.3) */
+static int weigh(void *user, struct tess_call *c, const struct tess_tensor *probe, float *coefficient)
+{
+    const struct work *k = user;
+    double weight = length_of(&probe[0]) / (length_of(&probe[1]) + 1e-4);
+    (void)c;
+    weight = weight < k->s->adversarial_most ? weight : k->s->adversarial_most;
+    coefficient[0] = k->step < k->s->adversarial_start ? 0.0f : (float)(k->s->adversarial_weight * weight);
+    return TESS_OK;
+}
+
+/* Both sides' losses: what the critic adds to the generator's objective (13.1), and its own (13.2). */
+static int record_critic(struct tess_call *c, struct work *k, struct tess_graph *g, struct tess_node *x, struct tess_node *y,
+                         struct tess_node *error, struct tess_node **term, struct tess_node **own)
+{
+    const struct stage *s = k->s;
+    const struct tess_critic_1 *critic = tess_instance_ops(s->critic, "critic/1");
+    struct tess_node *made = NULL, *real = NULL;
+    tess_scope(g, "critic");
+    TESS_TRY(critic->record(tess_instance_self(s->critic), c, g, y, &made));
+    TESS_TRY(critic->record(tess_instance_self(s->critic), c, g, x, &real));
+    tess_scope_end(g);
+    struct tess_node *fooled = tess_affine(g, tess_mean_all(g, made), -1.0f, 0.0f);
+    struct tess_node *wrong = tess_add(g, tess_mean_all(g, tess_leaky_relu(g, tess_affine(g, real, -1.0f, 1.0f), 0.0f)),
+                                       tess_mean_all(g, tess_leaky_relu(g, tess_affine(g, made, 1.0f, 1.0f), 0.0f)));
+    *term = tess_mul(g, tess_coefficient(g), fooled);
+    *own = tess_affine(g, wrong, 0.5f, 0.0f);
+    const char *last = last_layer(c, k->weights);
+    if (!last)
+        return c->fail(c, TESS_E_VALUE, "the decoder has no matrix or kernel to weigh the adversarial term by; leave critic out");
+    tess_probe(g, error, last);
+    tess_probe(g, fooled, last);
+    tess_weigh(g, weigh, k);
+    return TESS_OK;
+}
+
+static int record(struct tess_call *c, struct work *k, struct tess_graph *g, const int64_t image[3], struct tess_tensor *latent_shape)
+{
+    const struct stage *s = k->s;
     const struct tess_encoder_1 *encoder = tess_instance_ops(s->encoder, "encoder/1");
     const struct tess_decoder_1 *decoder = tess_instance_ops(s->decoder, "decoder/1");
     const struct tess_quantizer_1 *quantizer = quantizer_of(s);
@@ -51,7 +113,14 @@ static int record(struct tess_call *c, const struct stage *s, struct tess_graph 
     tess_scope_end(g);
     struct tess_node *difference = tess_sub(g, x, y);
     struct tess_node *error = tess_mean_all(g, s->reconstruction == L1 ? tess_abs(g, difference) : tess_square(g, difference));
-    tess_objective(g, "loss", "", tess_add(g, error, quantised.loss));
+    struct tess_node *loss = tess_add(g, error, quantised.loss), *term = NULL, *own = NULL;
+    if (s->critic) {
+        TESS_TRY(record_critic(c, k, g, x, y, error, &term, &own));
+        loss = tess_add(g, loss, term);
+    }
+    tess_objective(g, "loss", "encoder.,quantizer.,decoder.", loss);
+    if (s->critic)
+        tess_objective(g, "critic", "critic.", own);
     if (quantizer->react) { /* it may look at what was assigned */
         tess_output(g, "latents", latent);
         tess_output(g, "codes", quantised.codes);
@@ -60,15 +129,15 @@ static int record(struct tess_call *c, const struct stage *s, struct tess_graph 
     return tess_graph_seal(c, g);
 }
 
-static int open_graph(struct tess_call *c, const struct stage *s, uint64_t seed, const int64_t image[3], struct tess_weights **w,
-                      struct tess_graph **g, struct tess_tensor *latent)
+static int open_graph(struct tess_call *c, struct work *k, const int64_t image[3], struct tess_tensor *latent)
 {
+    const struct tess_training_params *p = &k->s->training;
     int64_t slices;
-    TESS_TRY(tess_training_slices(c, &s->training, &slices));
-    struct tess_graph_options o = {.size = sizeof o, .training = 1, .rows = s->training.batch / slices, .slices = slices, .seed = seed};
-    TESS_TRY(tess_weights_new(c, seed, w));
-    TESS_TRY(tess_graph_new(c, *w, &o, g));
-    return record(c, s, *g, image, latent);
+    TESS_TRY(tess_training_slices(c, p, &slices));
+    struct tess_graph_options o = {.size = sizeof o, .training = 1, .rows = p->batch / slices, .slices = slices, .seed = k->seed};
+    TESS_TRY(tess_weights_new(c, k->seed, &k->weights));
+    TESS_TRY(tess_graph_new(c, k->weights, &o, &k->graph));
+    return record(c, k, k->graph, image, latent);
 }
 
 static int image_size(struct tess_call *c, const struct tess_facts *f, int64_t image[3])
@@ -92,33 +161,35 @@ static int describe(struct tess_call *c, const struct stage *s, const int64_t im
     TESS_TRY(tess_facts_set_i64(c, f, "code_dim", quantizer->code_dim(q)));
     TESS_TRY(tess_facts_set_text(c, f, "encoder", tess_instance_spec(s->encoder)));
     TESS_TRY(tess_facts_set_text(c, f, "quantizer", tess_instance_spec(s->quantizer)));
+    if (s->critic)
+        TESS_TRY(tess_facts_set_text(c, f, "critic", tess_instance_spec(s->critic)));
     return tess_facts_set_text(c, f, "decoder", tess_instance_spec(s->decoder));
 }
 
 static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 {
     const struct stage *s = self;
-    struct tess_weights *w = NULL;
-    struct tess_graph *g = NULL;
+    struct work k = {.s = s, .seed = p->seed};
     struct tess_tensor latent;
     int64_t image[3];
     TESS_TRY(image_size(c, p->in[0], image));
-    int status = open_graph(c, s, p->seed, image, &w, &g, &latent);
+    int status = open_graph(c, &k, image, &latent);
     if (status == TESS_OK)
-        status = tess_graph_cost(c, g, &p->cost);
+        status = tess_graph_cost(c, k.graph, &p->cost);
     if (status == TESS_OK)
         status = describe(c, s, image, &latent, p->out);
     p->cost.flops *= (double)s->training.batch * (double)s->training.steps;
     p->cost.total_bytes += tess_training_bytes(&s->training, p->cost.parameters);
     p->steps = s->training.steps;
-    tess_graph_free(g);
-    tess_weights_free(w);
+    tess_graph_free(k.graph);
+    tess_weights_free(k.weights);
     return status;
 }
 
 static int fill(void *user, struct tess_call *c, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
 {
-    const struct work *k = user;
+    struct work *k = user;
+    k->step = step;
     for (int64_t i = 0; i < rows; i++) {
         int64_t at = tess_training_sample(k->seed, k->train_count, step * k->s->training.batch + first + i);
         TESS_TRY(stage_images_get(c, &k->images, at, (uint8_t *)in[0].data + (size_t)i * k->images.row));
@@ -202,15 +273,18 @@ static int train(struct tess_call *c, struct tess_stage_run *r, struct work *k)
     int64_t image[3];
     TESS_TRY(image_size(c, f, image));
     TESS_TRY(tess_facts_i64(c, f, "train_count", &k->train_count));
-    TESS_TRY(open_graph(c, k->s, k->seed, image, &k->weights, &k->graph, &latent));
+    TESS_TRY(open_graph(c, k, image, &latent));
     TESS_TRY(stage_images_open(c, &k->images, images));
+    const struct tess_training_group critic = {.prefix = "critic.", .first_step = k->s->adversarial_start + 1};
     struct tess_training t = {.size = sizeof t,
                               .params = &k->s->training,
                               .weights = k->weights,
                               .graph = k->graph,
                               .user = k,
                               .fill = fill,
-                              .after = quantizer_of(k->s)->react ? after : NULL};
+                              .after = quantizer_of(k->s)->react ? after : NULL,
+                              .group = &critic,
+                              .groups = 1};
     TESS_TRY(tess_train(c, r, &t));
     if (k->s->training.average > 0.0)
         TESS_TRY(take_averages(c, k->weights));
@@ -235,14 +309,55 @@ static const struct tess_port ports[] = {{.name = "images", .kind = "images", .h
 static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = plan, .run = run};
 
 static const struct tess_param params[] = {
-    {.name = "encoder", .help = "image to latent", .type = TESS_COMPONENT, .flags = TESS_REQUIRED,
-     .offset = offsetof(struct stage, encoder), .text = "encoder/1"},
-    {.name = "decoder", .help = "latent to image; what is not said is taken from the encoder", .type = TESS_COMPONENT,
-     .flags = TESS_REQUIRED, .offset = offsetof(struct stage, decoder), .text = "decoder/1 like encoder"},
-    {.name = "quantizer", .help = "latent to codes and back", .type = TESS_COMPONENT, .flags = TESS_REQUIRED,
-     .offset = offsetof(struct stage, quantizer), .text = "quantizer/1"},
-    {.name = "reconstruction", .help = "mean absolute (l1, as published) or mean squared (l2) difference of pixels in 0 .. 1",
-     .type = TESS_ENUM, .offset = offsetof(struct stage, reconstruction), .text = "l1|l2"},
+    {.name = "encoder",
+     .help = "image to latent",
+     .type = TESS_COMPONENT,
+     .flags = TESS_REQUIRED,
+     .offset = offsetof(struct stage, encoder),
+     .text = "encoder/1"},
+    {.name = "decoder",
+     .help = "latent to image; what is not said is taken from the encoder",
+     .type = TESS_COMPONENT,
+     .flags = TESS_REQUIRED,
+     .offset = offsetof(struct stage, decoder),
+     .text = "decoder/1 like encoder"},
+    {.name = "quantizer",
+     .help = "latent to codes and back",
+     .type = TESS_COMPONENT,
+     .flags = TESS_REQUIRED,
+     .offset = offsetof(struct stage, quantizer),
+     .text = "quantizer/1"},
+    {.name = "reconstruction",
+     .help = "mean absolute (l1, as published) or mean squared (l2) difference of pixels in 0 .. 1",
+     .type = TESS_ENUM,
+     .offset = offsetof(struct stage, reconstruction),
+     .text = "l1|l2"},
+    {.name = "critic",
+     .help = "judges reconstructions, for an adversarial term in the loss; none where it is not said",
+     .type = TESS_COMPONENT,
+     .offset = offsetof(struct stage, critic),
+     .text = "critic/1"},
+    {.name = "adversarial_start",
+     .help = "step from which the term counts; the critic learns from the next one on",
+     .type = TESS_I64,
+     .offset = offsetof(struct stage, adversarial_start),
+     .lo = 0,
+     .hi = 1e9,
+     .def = 0},
+    {.name = "adversarial_weight",
+     .help = "factor of the term's weight (taming has 0.8)",
+     .type = TESS_F64,
+     .offset = offsetof(struct stage, adversarial_weight),
+     .lo = 0,
+     .hi = 1e4,
+     .def = 1},
+    {.name = "adversarial_most",
+     .help = "the weight is at most this before the factor (taming has 1e4)",
+     .type = TESS_F64,
+     .offset = offsetof(struct stage, adversarial_most),
+     .lo = 0,
+     .hi = 1e9,
+     .def = 1},
     TESS_TRAINING_PARAMS(struct stage, training, 1000, 64, 1e-3),
     {.name = NULL}};
 
@@ -258,4 +373,4 @@ static const struct tess_component components[] = {{.name = "train-autoencoder",
 static const char *const needs[] = {"graph/1", "train/1", "artefact/1", "stage/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-train-autoencoder", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-train-autoencoder", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};
