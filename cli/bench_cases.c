@@ -8,6 +8,7 @@
 
 #include <tessera/autoencoder.h>
 #include <tessera/critic.h>
+#include <tessera/kmeans.h>
 #include <tessera/sampler.h>
 
 #include <math.h>
@@ -348,6 +349,70 @@ static int open_sample(struct tess_call *c, const struct bench_case *k, struct b
     return TESS_OK;
 }
 
+/* ---- vectors ------------------------------------------------------------------------------------------------------- */
+
+enum { VECTORS = 65536, VECTOR_WIDTH = 256, VECTOR_CODES = 1024, VECTOR_ROWS = 512, LLOYD_ITERATIONS = 10 };
+
+static int normal_tensor(struct tess_call *c, struct tess_tensor *t, int64_t rows, uint64_t seed, const char *purpose)
+{
+    struct tess_stream s = {.seed = seed, .purpose = tess_purpose(purpose)};
+    *t = tess_tensor_over(NULL, TESS_F32, 2, (const int64_t[]){rows, VECTOR_WIDTH});
+    TESS_TRY(tess_alloc(c, tess_tensor_bytes(t), "vectors", &t->data));
+    tess_random_normal(&s, 0, tess_tensor_count(t), t->data);
+    return TESS_OK;
+}
+
+static int open_assign(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+{
+    struct model *m;
+    struct tess_init normal = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};
+    struct tess_cost cost;
+    (void)k;
+    TESS_TRY(open_model(c, w, VECTORS, &m));
+    struct tess_graph_options o = {.size = sizeof o, .rows = VECTOR_ROWS, .slices = VECTORS / VECTOR_ROWS, .seed = 1};
+    TESS_TRY(tess_graph_new(c, m->weights, &o, &m->graph));
+    struct tess_node *x = tess_input(m->graph, "vectors", TESS_F32, 2, (const int64_t[]){VECTOR_ROWS, VECTOR_WIDTH});
+    struct tess_node *book = tess_weight(m->graph, "codebook", 2, (const int64_t[]){VECTOR_CODES, VECTOR_WIDTH}, normal);
+    tess_output(m->graph, "codes", tess_nearest(m->graph, x, book));
+    TESS_TRY(tess_graph_seal(c, m->graph));
+    TESS_TRY(tess_graph_cost(c, m->graph, &cost));
+    TESS_TRY(tess_weights_seal(c, m->weights));
+    TESS_TRY(normal_tensor(c, &m->in[0], VECTORS, w->seed, "bench.vectors"));
+    m->out[0] = tess_tensor_over(NULL, TESS_I32, 1, (const int64_t[]){VECTORS});
+    TESS_TRY(tess_alloc(c, tess_tensor_bytes(&m->out[0]), "codes", &m->out[0].data));
+    m->run = (struct tess_batch){.size = sizeof m->run, .samples = VECTORS, .inputs = 1, .in = m->in, .outputs = 1, .out = m->out};
+    w->flops = cost.flops * VECTORS;
+    w->planned = cost.total_bytes;
+    w->run = run_forward;
+    return TESS_OK;
+}
+
+/* Ten iterations from the same centres, as the peers make them: vectors without structure, where nothing can be spared. */
+static int run_kmeans(struct tess_call *c, struct bench_work *w)
+{
+    struct model *m = w->self;
+    struct tess_pool pool = tess_pool_of(&m->in[0]);
+    struct tess_kmeans_options o = {
+        .size = sizeof o, .seeding = TESS_SEED_GIVEN, .codes = VECTOR_CODES, .iterations = LLOYD_ITERATIONS, .seed = w->seed};
+    struct tess_kmeans_report r;
+    memcpy(m->in[2].data, m->in[1].data, tess_tensor_bytes(&m->in[1]));
+    TESS_TRY(tess_kmeans(c, &pool, &o, &m->in[2], &r));
+    w->units = (double)r.iterations;
+    w->flops = 2.0 * VECTORS * VECTOR_WIDTH * VECTOR_CODES * (double)r.iterations;
+    return TESS_OK;
+}
+
+static int open_kmeans(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+{
+    struct model *m;
+    (void)k;
+    TESS_TRY(open_model(c, w, LLOYD_ITERATIONS, &m));
+    TESS_TRY(normal_tensor(c, &m->in[0], VECTORS, w->seed, "bench.vectors"));
+    TESS_TRY(normal_tensor(c, &m->in[1], VECTOR_CODES, w->seed, "bench.centres"));
+    w->run = run_kmeans;
+    return normal_tensor(c, &m->in[2], VECTOR_CODES, w->seed, "bench.centres");
+}
+
 /* ---- sizes --------------------------------------------------------------------------------------------------------- */
 
 #define BIG_CONV "{use: conv, channels: 128, channel_mult: [1, 1, 2, 2, 4], res_blocks: 2, attn_resolutions: [16]}"
@@ -380,5 +445,7 @@ const struct bench_case bench_cases[] = {
     {"small_denoise", "sequences/s", "transformer, 6 layers of 192, 64 tokens, 64 at a time", open_denoise, &tokens64},
     {"small_prior_step", "sequences/s", "one AdamW step of the absorbing loss, batch 64", open_prior_step, &tokens64_step},
     {"small_sample", "sequences/s", "64 sequences of 64 tokens in 64 steps", open_sample, &tokens64},
+    {"assign", "vectors/s", "65,536 vectors of 256 to the nearest of 1,024, exactly", open_assign, NULL},
+    {"kmeans", "iterations/s", "10 iterations of Lloyd over the same", open_kmeans, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

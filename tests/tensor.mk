@@ -15,3 +15,8 @@ tests_test_graph_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_train_SOURCES = tests/test_train.c tests/graphs.c tests/graphs.h
 tests_test_train_LDADD = $(TEST_LIBS)
 tests_test_train_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+
+check_PROGRAMS += tests/test_kmeans
+tests_test_kmeans_SOURCES = tests/test_kmeans.c tests/graphs.c tests/graphs.h
+tests_test_kmeans_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_kmeans_LDADD = $(TEST_LIBS)

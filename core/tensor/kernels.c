@@ -63,22 +63,22 @@ static inline float mish_factor(float x)
     return q / (q + 2.0f);
 }
 
-#define UNARY(name, forward, backward)                                                                 \
-    static void name##_forward(int64_t n, float p, const float *R x, float *R y)                     \
-    {                                                                                                  \
-        (void)p;                                                                                       \
-        for (int64_t i = 0; i < n; i++) {                                                              \
-            float v = x[i];                                                                            \
-            y[i] = (forward);                                                                          \
-        }                                                                                              \
-    }                                                                                                  \
-    static void name##_backward(int64_t n, float p, const float *R x, const float *R dy, float *R dx) \
-    {                                                                                                  \
-        (void)p;                                                                                       \
-        for (int64_t i = 0; i < n; i++) {                                                              \
-            float v = x[i];                                                                            \
-            dx[i] = dy[i] * (backward);                                                                \
-        }                                                                                              \
+#define UNARY(name, forward, backward)                                                                                                     \
+    static void name##_forward(int64_t n, float p, const float *R x, float *R y)                                                           \
+    {                                                                                                                                      \
+        (void)p;                                                                                                                           \
+        for (int64_t i = 0; i < n; i++) {                                                                                                  \
+            float v = x[i];                                                                                                                \
+            y[i] = (forward);                                                                                                              \
+        }                                                                                                                                  \
+    }                                                                                                                                      \
+    static void name##_backward(int64_t n, float p, const float *R x, const float *R dy, float *R dx)                                      \
+    {                                                                                                                                      \
+        (void)p;                                                                                                                           \
+        for (int64_t i = 0; i < n; i++) {                                                                                                  \
+            float v = x[i];                                                                                                                \
+            dx[i] = dy[i] * (backward);                                                                                                    \
+        }                                                                                                                                  \
     }
 
 static inline float swish_slope(float v)
@@ -421,6 +421,30 @@ static int64_t first_below(int64_t n, const float *R half_square, const float *R
     return -1;
 }
 
+static void lowest_two(int64_t n, const float *R half_square, const float *R dot_, float two[2])
+{
+    enum { LANES = 16 };
+    float first[LANES], second[LANES];
+    for (int i = 0; i < LANES; i++)
+        first[i] = second[i] = INFINITY;
+    int64_t k = 0;
+    for (; k + LANES <= n; k += LANES)
+        for (int i = 0; i < LANES; i++) {
+            float s = half_square[k + i] - dot_[k + i], larger = s > first[i] ? s : first[i];
+            second[i] = larger < second[i] ? larger : second[i];
+            first[i] = s < first[i] ? s : first[i];
+        }
+    for (int i = 0; i < LANES || k < n; i++) { /* the lanes' pairs, then what is left */
+        const float both[2] = {i < LANES ? first[i] : half_square[k] - dot_[k], i < LANES ? second[i] : INFINITY};
+        k += i >= LANES;
+        for (int j = 0; j < 2; j++) {
+            float larger = both[j] > two[0] ? both[j] : two[0];
+            two[1] = larger < two[1] ? larger : two[1];
+            two[0] = both[j] < two[0] ? both[j] : two[0];
+        }
+    }
+}
+
 static double square_distance(int64_t n, const float *a, const float *b)
 {
     double s = 0.0;
@@ -486,6 +510,7 @@ const struct tessi_kernels TESSI_KERNELS_TABLE = {
     .log_sum_exp = log_sum_exp,
     .cross_entropy_back = cross_entropy_back,
     .first_below = first_below,
+    .lowest_two = lowest_two,
     .square_distance = square_distance,
     .adam = adam,
     .average = average,

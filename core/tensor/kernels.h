@@ -70,6 +70,8 @@ struct tessi_kernels {
     void (*cross_entropy_back)(int64_t n, const float *x, float lse, float g, float *dx);
     /* The first k with half_square[k] - dot[k] <= limit, or -1 (NaN is not below anything). */
     int64_t (*first_below)(int64_t n, const float *half_square, const float *dot, float limit);
+    /* two[0] <= two[1]: the two smallest of them and of half_square - dot */
+    void (*lowest_two)(int64_t n, const float *half_square, const float *dot, float two[2]);
     double (*square_distance)(int64_t n, const float *a, const float *b); /* in double: the same for the same values wherever they are */
     void (*adam)(int64_t n, const struct tessi_adam *a, const float *g, float *w, float *m, float *v);
     void (*average)(int64_t n, float decay, const float *w, float *ema); /* ema = decay ema + (1 - decay) w */

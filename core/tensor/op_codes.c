@@ -112,9 +112,9 @@ static void nearest_drop(struct tess_graph *g, struct tessi_step *s)
     tessi_dense_drop(&k->last_both);
 }
 
-struct row { /* the best of one row so far */
-    double square, best; /* |z|^2; squared distance */
-    float slack, limit;
+struct row {                    /* the best of one row so far */
+    double square, best;        /* |z|^2; squared distance */
+    float slack, limit, two[2]; /* two: the lowest two s, where the margin is wanted */
     int32_t code;
 };
 
@@ -133,6 +133,15 @@ static void measure(const struct tessi_kernels *kernels, int64_t n, const float 
             w->limit = (float)(0.5 * (distance - w->square)) + w->slack;
         }
     }
+}
+
+/* No code but the nearest is nearer than this. When the nearest's own s is below the second lowest by more than E it is the lowest, and all
+ * others have at least the second; else all have at least the lowest. Each s may be E too high. */
+static float margin(const struct row *w)
+{
+    double own = 0.5 * (w->best - w->square), other = own + (double)w->slack < (double)w->two[1] ? (double)w->two[1] : (double)w->two[0];
+    double square = w->square + 2.0 * (other - (double)w->slack);
+    return square > 0.0 ? (float)(sqrt(square) * (1.0 - 1e-6)) : 0.0f;
 }
 
 static int nearest_forward(const struct tess_op_run *r)
@@ -155,18 +164,23 @@ static int nearest_forward(const struct tess_op_run *r)
         for (int64_t p = 0; p < m; p++) {
             double square = kernels->dot(d, z + (i + p) * d, z + (i + p) * d);
             double slack = (double)(d + 4) * 0x1p-22 * (sqrt(square * widest) + 0.5 * widest);
-            row[p] = (struct row){.square = square, .best = INFINITY, .slack = (float)slack, .limit = INFINITY, .code = -1};
+            row[p] = (struct row){
+                .square = square, .best = INFINITY, .slack = (float)slack, .limit = INFINITY, .two = {INFINITY, INFINITY}, .code = -1};
         }
         for (int64_t j = 0; j < codes; j += TILE_CODES) {
             int64_t n = codes - j < TILE_CODES ? codes - j : TILE_CODES;
-            const struct tessi_dense *kernel = m == TILE_ROWS ? (n == TILE_CODES ? &k->full : &k->last_codes)
-                                                              : (n == TILE_CODES ? &k->last_rows : &k->last_both);
+            const struct tessi_dense *kernel =
+                m == TILE_ROWS ? (n == TILE_CODES ? &k->full : &k->last_codes) : (n == TILE_CODES ? &k->last_rows : &k->last_both);
             TESS_TRY(tessi_dense_run(r, kernel, k->own, z + i * d, book + j * d, NULL, tile));
             for (int64_t p = 0; p < m; p++)
                 measure(kernels, n, half + j, tile + p * n, z + (i + p) * d, book + j * d, d, j, &row[p]);
+            for (int64_t p = 0; p < m && r->outputs > 1; p++)
+                kernels->lowest_two(n, half + j, tile + p * n, row[p].two);
         }
         for (int64_t p = 0; p < m; p++) {
             out[i + p] = row[p].code;
+            if (r->outputs > 1)
+                ((float *)r->out[1].data)[i + p] = margin(&row[p]);
             if (row[p].code < 0)
                 return r->call->fail(
                     r->call, TESS_E_FAILED,
@@ -180,6 +194,18 @@ static int nearest_forward(const struct tess_op_run *r)
 static const struct tessi_op op_nearest = {.op = {.size = sizeof(struct tess_op), .name = "nearest", .forward = nearest_forward},
                                            .prepare = nearest_prepare,
                                            .drop = nearest_drop};
+
+struct tess_node *tessi_nearest_margin(struct tess_graph *g, struct tess_node *vectors, struct tess_node *book, struct tess_node **distance)
+{
+    struct tess_tensor y[2] = {vectors->shape, vectors->shape};
+    y[0].dtype = TESS_I32;
+    y[0].rank = y[1].rank = 1;
+    struct tess_node *in[2] = {vectors, book};
+    struct tess_node *codes =
+        tessi_record(g, &op_nearest, NULL, 0, 2, in, 2, y, 2.0 * (double)tess_tensor_count(&vectors->shape) * (double)book->shape.dim[0]);
+    *distance = codes ? g->step[g->steps - 1]->out[1] : NULL;
+    return codes;
+}
 
 struct tess_node *tess_nearest(struct tess_graph *g, struct tess_node *latent, struct tess_node *book)
 {

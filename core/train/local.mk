@@ -1,3 +1,4 @@
 libtessera_la_SOURCES += \
     core/train/optimiser.h core/train/optimiser.c core/train/loop.c \
-    core/train/tokenizer.c core/train/prior.c core/train/sampler.c core/train/health.c
+    core/train/tokenizer.c core/train/prior.c core/train/sampler.c core/train/health.c \
+    core/train/kmeans_private.h core/train/kmeans.c core/train/kmeans_seed.c

@@ -12,6 +12,7 @@
 #include <tessera/digest.h>
 #include <tessera/facts.h>
 #include <tessera/graph.h>
+#include <tessera/kmeans.h>
 #include <tessera/model.h>
 #include <tessera/plugin.h>
 #include <tessera/prior.h>

@@ -1,0 +1,13 @@
+/* What seeding and Lloyd's iterations share. SPDX-License-Identifier: MIT */
+#ifndef TESSI_KMEANS_PRIVATE_H
+#define TESSI_KMEANS_PRIVATE_H
+
+#include <tessera/kmeans.h>
+
+#include "core/base/workers.h"
+
+/* Fills centres (K, D) by the options' seeding. */
+int tessi_kmeans_seed(struct tess_call *c, struct tessi_workers *workers, const struct tess_pool *pool, const struct tess_kmeans_options *o,
+                      float *centres) TESS_CHECKED;
+
+#endif
