@@ -194,8 +194,9 @@ static int read_wish(struct cli_globals *g, int argc, char **argv, struct wish *
             w->name[w->names++] = argv[i];
         }
     }
-    for (const struct bench_case *k = bench_cases; w->names == 0 && k->name; k++)
-        w->name[w->names++] = k->name;
+    if (w->names == 0)
+        for (const struct bench_case *k = bench_cases; k->name; k++)
+            w->name[w->names++] = k->name;
     return 0;
 }
 

@@ -320,8 +320,10 @@ static void dense_drop(void *self, struct tess_kernel *k)
     (void)self, (void)k;
 }
 
-static const struct tess_backend_1 one_ops = {sizeof one_ops, class_one, dense_plan, NULL, dense_run, dense_drop};
-static const struct tess_backend_1 two_ops = {sizeof two_ops, class_two, dense_plan, NULL, dense_run, dense_drop};
+static const struct tess_backend_1 one_ops = {
+    .size = sizeof one_ops, .numeric_class = class_one, .plan = dense_plan, .run = dense_run, .drop = dense_drop};
+static const struct tess_backend_1 two_ops = {
+    .size = sizeof two_ops, .numeric_class = class_two, .plan = dense_plan, .run = dense_run, .drop = dense_drop};
 
 #define STAGE(called, table, type, functions)                                                                                              \
     {                                                                                                                                      \
