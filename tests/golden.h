@@ -34,7 +34,10 @@ void golden_weights(const struct golden *g, struct bench *b, const struct golden
 extern double golden_rounding; /* the share of the largest that rounding leaves: 1e-6 in f32 */
 int64_t golden_gradients(const struct golden *g, struct bench *b, const char *group, const struct golden_name *names, double tolerance);
 
-/* ck_assert that no value is off by more than tolerance times the largest wanted, plus `slack`. */
+/* ck_assert that no value is off by more than tolerance times the largest wanted, plus `slack`; or, in the mean, that the root of the mean
+ * square of what they are off is within that share of the wanted values' own, plus `slack`: roundings to bf16 are many and small, and the
+ * largest of them says little. */
+extern int golden_in_the_mean;
 void golden_near(const char *what, const float *got, const struct tess_tensor *want, double tolerance, double slack);
 void golden_close_to(const char *what, double got, double want, double tolerance);
 

@@ -68,18 +68,20 @@ static void count_operands(const struct tess_dense *d, int64_t *a, int64_t *b)
     *b = d->what == TESS_GEMM ? d->k * d->n : d->what == TESS_CONV_WEIGHT ? y : w;
 }
 
-int tessi_dense_plan(struct tess_call *c, struct tess_graph *g, const struct tess_dense *d, const struct tess_node *b,
+int tessi_dense_plan(struct tess_call *c, struct tess_graph *g, const struct tess_dense *d, int32_t operands, const struct tess_node *b,
                      struct tessi_dense *out, size_t *scratch)
 {
     int is_weight = b && b->value_of->kind == TESSI_WEIGHT;
+    int64_t values_a, values_b;
     struct tess_dense wanted = *d;
     wanted.weight_b = b != NULL;
+    wanted.dtype_a = wanted.dtype_b = operands;
     TESS_TRY(g->runtime->dense->plan(g->runtime->dense_self, c, &wanted, &out->kernel));
     out->graph = g;
     out->pack = -1;
-    out->narrow_a = out->narrow_b = 0;
-    if (d->dtype_a == TESS_BF16)
-        count_operands(d, &out->narrow_a, &out->narrow_b);
+    count_operands(d, &values_a, &values_b);
+    out->narrow_a = d->dtype_a == operands ? 0 : values_a;
+    out->narrow_b = d->dtype_b == operands ? 0 : values_b;
     size_t need = aligned(out->kernel.scratch_bytes);
     if (is_weight && (out->kernel.packed_bytes || out->narrow_b))
         TESS_TRY(add_pack(c, g, out, b->value_of->index));

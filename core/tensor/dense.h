@@ -8,12 +8,13 @@ struct tessi_dense {
     struct tess_graph *graph; /* NULL: not planned */
     struct tess_kernel kernel;
     int64_t pack;             /* in the graph's list of packed weights; -1: b is packed for each run, or never */
-    int64_t narrow_a, narrow_b; /* values of an operand that is made bf16 for each run; 0: taken as it is */
+    int64_t narrow_a, narrow_b; /* values of an operand that is rounded to bf16 for each run; 0: taken as it is */
 };
 
-/* Plans `d`. Operands always come as f32, dense; where `d` says bf16 they are rounded first. `b` (may be NULL) is the node of operand b: when it is a weight, a layout the backend asks for is made once per
- * optimiser step; when it is not, for each run. `scratch` is raised to what a run needs. */
-int tessi_dense_plan(struct tess_call *c, struct tess_graph *g, const struct tess_dense *d, const struct tess_node *b,
+/* Plans `d`, whose dtypes say how operands and result are stored; `operands` says what is multiplied: where that is bf16 and an operand
+ * is f32, which then must be dense, it is rounded first. `b` (may be NULL) is the node of operand b: when it is a weight, that and a
+ * layout the backend asks for are made once per optimiser step; when it is not, for each run. `scratch` is raised to what a run needs. */
+int tessi_dense_plan(struct tess_call *c, struct tess_graph *g, const struct tess_dense *d, int32_t operands, const struct tess_node *b,
                      struct tessi_dense *out, size_t *scratch) TESS_CHECKED;
 void tessi_dense_drop(struct tessi_dense *k);
 /* Runs it in the operation's scratch; `offset` bytes of that are the caller's own. */
@@ -21,7 +22,7 @@ int tessi_dense_run(const struct tess_op_run *r, const struct tessi_dense *k, si
                     const float *bias, void *result) TESS_CHECKED;
 /* What the products of weights are computed in: TESS_F32, or TESS_BF16 where the run's precision says so. */
 int32_t tessi_operands(const struct tess_graph *g);
-/* A plain f32 product of one matrix pair; leading dimensions are those of the stored matrices. */
+/* A plain product of one matrix pair, stored as f32; leading dimensions are those of the stored matrices. */
 struct tess_dense tessi_gemm(int64_t m, int64_t n, int64_t k, int transpose_a, int64_t lda, int transpose_b, int64_t ldb, int64_t ldc);
 
 #endif

@@ -18,6 +18,12 @@ int64_t tessi_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int6
     return g->buffers++;
 }
 
+static int64_t stored_bytes(const struct tess_node *owner)
+{
+    struct tess_tensor t = tessi_stored(owner, owner);
+    return (int64_t)tess_tensor_bytes(&t);
+}
+
 static void live_until(struct tess_graph *g, const struct tess_node *x, int64_t time)
 {
     int64_t b = x->value_of->buffer;
@@ -80,7 +86,7 @@ static void mark_needed(struct tess_graph *g, int32_t o)
 static void contribute(struct tess_graph *g, struct tess_node *x, int32_t o, int64_t time, struct tessi_backward *b, int32_t input)
 {
     struct tess_node *owner = x->gradient_of;
-    int64_t bytes = (int64_t)tess_tensor_bytes(&owner->shape);
+    int64_t bytes = stored_bytes(owner);
     b->wanted[input] = 1;
     b->temporary[input] = TESSI_NO_BUFFER;
     if (owner->needed[o] == CONTRIBUTED) {
@@ -159,7 +165,7 @@ int tessi_graph_differentiate(struct tess_call *c, struct tess_graph *g)
     for (int64_t i = 0; i < g->steps; i++) {
         struct tessi_step *s = g->step[i];
         for (int32_t k = 0; k < s->outputs; k++)
-            s->out[k]->buffer = tessi_buffer_new(g, (int64_t)tess_tensor_bytes(&s->out[k]->shape), i, i);
+            s->out[k]->buffer = tessi_buffer_new(g, stored_bytes(s->out[k]), i, i);
         for (int32_t k = 0; k < s->inputs; k++)
             if (s->in[k])
                 live_until(g, s->in[k], i);

@@ -395,6 +395,7 @@ int tess_graph_seal(struct tess_call *c, struct tess_graph *g)
         return TESS_OK;
     if (!g->weights->sealed)
         tessi_weights_layout(g->weights);
+    tessi_graph_choose_storage(g);
     TESS_TRY(tessi_graph_differentiate(c, g));
     for (int64_t i = 0; i < g->steps; i++)
         if (g->step[i]->extra && g->step[i]->extra->prepare)

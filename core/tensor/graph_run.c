@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/tensor/kernels.h"
 #include "core/tensor/node.h"
+#include "core/tensor/window.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -140,11 +141,11 @@ static struct tess_op_run start_run(const struct slice *s, const struct tessi_st
 {
     const struct tess_graph *g = s->job->g;
     for (int32_t k = 0; k < step->inputs; k++) {
-        in[k] = step->in[k] ? step->in[k]->shape : tess_tensor_over(NULL, TESS_F32, 0, NULL);
+        in[k] = step->in[k] ? tessi_stored(step->in[k], step->in[k]->value_of) : tess_tensor_over(NULL, TESS_F32, 0, NULL);
         in[k].data = step->in[k] ? value(s, step->in[k]) : NULL;
     }
     for (int32_t k = 0; k < step->outputs; k++) {
-        out[k] = step->out[k]->shape;
+        out[k] = tessi_stored(step->out[k], step->out[k]);
         out[k].data = value(s, step->out[k]);
     }
     return (struct tess_op_run){
@@ -218,9 +219,11 @@ static int backward(const struct slice *s, int64_t first, int64_t end)
         for (int32_t i = 0; i < step->inputs; i++) {
             din[i] = in[i];
             din[i].data = NULL;
-            if (b->wanted[i])
-                din[i].data = b->temporary[i] >= 0 ? (void *)(s->slot->arena + g->buffer[b->temporary[i]].offset)
-                                                   : gradient(s, step->in[i], b->objective);
+            if (!b->wanted[i])
+                continue;
+            din[i].dtype = step->in[i]->gradient_of->stored;
+            din[i].data = b->temporary[i] >= 0 ? (void *)(s->slot->arena + g->buffer[b->temporary[i]].offset)
+                                               : gradient(s, step->in[i], b->objective);
         }
         r.din = din;
         r.dout = dout;
@@ -229,7 +232,7 @@ static int backward(const struct slice *s, int64_t first, int64_t end)
         TESS_TRY(step->op->backward(&r));
         for (int32_t i = 0; i < step->inputs; i++)
             if (b->wanted[i] && b->temporary[i] >= 0)
-                tessi_kernels()->accumulate(tess_tensor_count(&din[i]), din[i].data, gradient(s, step->in[i], b->objective));
+                tessi_window_accumulate(&din[i], gradient(s, step->in[i], b->objective));
     }
     return TESS_OK;
 }

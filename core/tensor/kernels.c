@@ -210,6 +210,17 @@ static void to_bf16(int64_t n, const float *R x, uint16_t *R y)
     }
 }
 
+static void from_bf16(int64_t n, const uint16_t *R x, float *R y)
+{
+    for (int64_t i = 0; i < n; i++) {
+        union {
+            uint32_t u;
+            float f;
+        } v = {(uint32_t)x[i] << 16};
+        y[i] = v.f;
+    }
+}
+
 static void u8_to_f32(int64_t n, float scale, float offset, const uint8_t *R x, float *R y)
 {
     for (int64_t i = 0; i < n; i++)
@@ -491,6 +502,7 @@ const struct tessi_kernels TESSI_KERNELS_TABLE = {
     .sum = sum,
     .dot = dot,
     .to_bf16 = to_bf16,
+    .from_bf16 = from_bf16,
     .u8_to_f32 = u8_to_f32,
     .unary = {swish_forward, gelu_forward, mish_forward, tanh_forward, sigmoid_forward, leaky_forward, abs_forward, square_forward,
               exp_forward, log_forward, sqrt_forward},

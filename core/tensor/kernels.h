@@ -41,6 +41,7 @@ struct tessi_kernels {
     double (*sum)(int64_t n, const float *x);
     double (*dot)(int64_t n, const float *a, const float *b);
     void (*to_bf16)(int64_t n, const float *x, uint16_t *y); /* to nearest, ties to even; NaN stays NaN */
+    void (*from_bf16)(int64_t n, const uint16_t *x, float *y);
     void (*u8_to_f32)(int64_t n, float scale, float offset, const uint8_t *x, float *y);
     void (*unary[TESSI_UNARY_COUNT])(int64_t n, float p, const float *x, float *y);
     void (*unary_back[TESSI_UNARY_COUNT])(int64_t n, float p, const float *x, const float *dy, float *dx);

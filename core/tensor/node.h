@@ -30,6 +30,7 @@ struct tess_node {
     int64_t index;             /* of the input, the weight or the coefficient */
     float constant;
     struct tess_node *value_of, *gradient_of;
+    int32_t stored;            /* dtype of the value, and of its gradient, in memory (owners only; storage.c) */
     int64_t buffer;            /* of the value (owners only; inputs and weights have none) */
     int64_t *gradient;         /* per objective, then per probe: buffer of the gradient, TESSI_NO_BUFFER, or GRADIENT_OF_WEIGHT */
     char *needed;              /* likewise: a gradient is wanted here */
@@ -45,7 +46,11 @@ struct tessi_op {
     /* Plans dense kernels and sets scratch sizes, once the schedule is known. */
     int (*prepare)(struct tess_call *c, struct tess_graph *g, struct tessi_step *s);
     void (*drop)(struct tess_graph *g, struct tessi_step *s); /* what prepare made */
+    uint32_t narrow_in, narrow_out; /* bit i: input / output i, and its gradient, may be stored as bf16 */
+    uint32_t alike;                 /* bits of inputs and, above them at TESSI_ALIKE_OUT, outputs that must be stored alike */
 };
+
+enum { TESSI_ALIKE_OUT = 16 };
 
 struct tessi_step { /* a recorded operation */
     const struct tess_op *op;
@@ -168,6 +173,10 @@ struct tess_tensor tessi_shape(int32_t dtype, int32_t rank, const int64_t *dim);
 int64_t tessi_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int64_t to);
 
 /* ---- sealing */
+/* Chooses how each value is stored; before the memory plan, which counts the bytes. */
+void tessi_graph_choose_storage(struct tess_graph *g);
+/* The owner's tensor as it lies in memory: the node's dimensions, the owner's dtype. */
+struct tess_tensor tessi_stored(const struct tess_node *x, const struct tess_node *owner);
 int tessi_graph_differentiate(struct tess_call *c, struct tess_graph *g) TESS_CHECKED;
 /* The scalar of objective o, or of probe o - objectives. */
 struct tess_node *tessi_target(const struct tess_graph *g, int32_t o);

@@ -1,10 +1,13 @@
 /* Softmax over the last dimension, and softmax(q k^T / sqrt d) v for each head.
  *
- * The L x M matrix of one head lives in scratch only; what is kept is the row's ln sum exp, from which the backward pass makes the
- * probabilities again: P = exp(S - lse), dV = P^T dO, dP = dO V^T, dS = P (dP - rowsum(P dP)), dQ = dS K, dK = dS^T Q.
- * SPDX-License-Identifier: MIT */
+ * A head is taken in tiles of rows of q, so that no more of the L x M matrix exists than a tile, which stays in the second-level cache. What is
+ * kept is the row's ln sum exp, from which the backward pass makes the probabilities again:
+ *     P = exp(S - lse), dV = P^T dO, dP = dO V^T, dS = P (dP - rowsum(P dP)), dQ = dS K, dK = dS^T Q,
+ * dV and dK being summed over the tiles in f32. A head's rows lie apart in memory; they are brought together first, as the products want
+ * them. SPDX-License-Identifier: MIT */
 #include "core/tensor/dense.h"
 #include "core/tensor/kernels.h"
+#include "core/tensor/window.h"
 
 #include <math.h>
 #include <string.h>
@@ -45,36 +48,66 @@ struct tess_node *tess_softmax(struct tess_graph *g, struct tess_node *x)
 
 /* ---- attention ---- */
 
+enum { TILE = 65536 }; /* values of S at a time */
+
 struct attention {
     int32_t heads, causal;
     int64_t l, m, c, d;
     float scale;
 };
 
-struct state {
-    struct tessi_dense scores, apply, collect; /* (L, M) = x y^T; (L, d) = S x; (M, d) = S^T x */
-    size_t first, second;                      /* bytes of an L x M matrix before the kernels' own scratch */
+struct products { /* for tiles of so many rows */
+    int64_t rows;
+    struct tessi_dense scores, apply, collect; /* (rows, M) = x y^T; (rows, d) = S x; (M, d) = S^T x */
 };
+
+struct state {
+    struct products whole, rest;
+    int32_t operands;
+    size_t matrix, head, tile; /* bytes of a (rows, M) matrix, of an (M, d) and of a (rows, d) one; f32 */
+};
+
+static size_t aligned(int64_t values)
+{
+    return ((size_t)values * sizeof(float) + 63) / 64 * 64;
+}
+
+static int plan_products(struct tess_call *c, struct tess_graph *g, const struct attention *a, struct state *k, int64_t rows,
+                         struct products *p, size_t *own)
+{
+    struct tess_dense d = tessi_gemm(rows, a->m, a->d, 0, a->d, 1, a->d, a->m);
+    p->rows = rows;
+    if (rows == 0)
+        return TESS_OK;
+    d.dtype_a = d.dtype_b = k->operands;
+    TESS_TRY(tessi_dense_plan(c, g, &d, k->operands, NULL, &p->scores, own));
+    d = tessi_gemm(rows, a->d, a->m, 0, a->m, 0, a->d, a->d);
+    d.dtype_a = d.dtype_b = d.dtype_c = k->operands;
+    TESS_TRY(tessi_dense_plan(c, g, &d, k->operands, NULL, &p->apply, own));
+    if (!g->objectives)
+        return TESS_OK;
+    d = tessi_gemm(a->m, a->d, rows, 1, a->m, 0, a->d, a->d);
+    d.dtype_a = d.dtype_b = k->operands;
+    return tessi_dense_plan(c, g, &d, k->operands, NULL, &p->collect, own);
+}
 
 static int prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step *s)
 {
     const struct attention *a = s->attr;
-    size_t matrix = ((size_t)(a->l * a->m) * sizeof(float) + 63) / 64 * 64, own = 0;
+    size_t own = 0;
     if (!s->state)
         TESS_TRY(tess_alloc(c, sizeof(struct state), "an operation", &s->state));
     struct state *k = s->state;
-    k->first = matrix;
-    k->second = 2 * matrix;
-    struct tess_dense d = tessi_gemm(a->l, a->m, a->d, 0, a->c, 1, a->c, a->m);
-    TESS_TRY(tessi_dense_plan(c, g, &d, NULL, &k->scores, &own));
-    d = tessi_gemm(a->l, a->d, a->m, 0, a->m, 0, a->c, a->c);
-    TESS_TRY(tessi_dense_plan(c, g, &d, NULL, &k->apply, &own));
-    if (g->objectives) {
-        d = tessi_gemm(a->m, a->d, a->l, 1, a->m, 0, a->c, a->c);
-        TESS_TRY(tessi_dense_plan(c, g, &d, NULL, &k->collect, &own));
-    }
-    s->scratch_forward = k->first + own;
-    s->scratch_backward = k->second + own;
+    int64_t rows = TILE / a->m > 16 ? TILE / a->m : 16;
+    rows = rows < a->l ? rows : a->l;
+    k->operands = s->out[0]->stored; /* its inputs' too */
+    k->matrix = aligned(rows * a->m);
+    k->head = aligned(a->m * a->d);
+    k->tile = aligned(rows * a->d);
+    TESS_TRY(plan_products(c, g, a, k, rows, &k->whole, &own));
+    TESS_TRY(plan_products(c, g, a, k, a->l % rows, &k->rest, &own));
+    s->scratch_forward = 2 * (k->matrix + k->head + k->tile) + own;
+    s->scratch_backward = 4 * k->matrix + 5 * k->head + 3 * k->tile + own;
     return TESS_OK;
 }
 
@@ -82,11 +115,11 @@ static void drop(struct tess_graph *g, struct tessi_step *s)
 {
     struct state *k = s->state;
     (void)g;
-    if (!k)
-        return;
-    tessi_dense_drop(&k->scores);
-    tessi_dense_drop(&k->apply);
-    tessi_dense_drop(&k->collect);
+    for (struct products *p = k ? &k->whole : NULL; p; p = p == &k->whole ? &k->rest : NULL) {
+        tessi_dense_drop(&p->scores);
+        tessi_dense_drop(&p->apply);
+        tessi_dense_drop(&p->collect);
+    }
 }
 
 /* Columns a causal row may see; the rest of the row is zero. */
@@ -95,54 +128,178 @@ static int64_t visible(const struct attention *a, int64_t i)
     return a->causal ? i + 1 : a->m;
 }
 
-static int attention_forward(const struct tess_op_run *r)
+/* Where head h of sample n begins in a tensor of `length` rows, in values. */
+static int64_t head_at(const struct attention *a, int64_t n, int32_t h, int64_t length)
+{
+    return n * length * a->c + h * a->d;
+}
+
+/* `rows` rows of a head, brought together. */
+static void collect_rows(const struct attention *a, const struct tess_tensor *t, int64_t at, int64_t rows, void *to)
+{
+    size_t size = tess_dtype_size(t->dtype), row = (size_t)a->d * size;
+    const char *from = (const char *)t->data + (size_t)at * size;
+    for (int64_t i = 0; i < rows; i++)
+        memcpy((char *)to + (size_t)i * row, from + (size_t)(i * a->c) * size, row);
+}
+
+static void spread_rows(const struct attention *a, const void *from, int64_t at, int64_t rows, const struct tess_tensor *t)
+{
+    size_t size = tess_dtype_size(t->dtype), row = (size_t)a->d * size;
+    char *to = (char *)t->data + (size_t)at * size;
+    for (int64_t i = 0; i < rows; i++)
+        memcpy(to + (size_t)(i * a->c) * size, (const char *)from + (size_t)i * row, row);
+}
+
+/* The same from f32 sums. */
+static void spread_sums(const struct attention *a, const float *from, int64_t at, int64_t rows, const struct tess_tensor *t)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        struct tess_tensor row = tess_tensor_over((void *)(uintptr_t)(from + i * a->d), TESS_F32, 1, &a->d), to = row;
+        to.dtype = t->dtype;
+        to.data = (char *)t->data + (size_t)(at + i * a->c) * tess_dtype_size(t->dtype);
+        tessi_window_copy(&row, &to);
+    }
+}
+
+/* Memory of one head, laid out in the scratch of a run from *at on. */
+static void *take(char **at, size_t bytes)
+{
+    void *here = *at;
+    *at += bytes;
+    return here;
+}
+
+/* The matrix as the products take it: itself, or rounded into `narrow`. */
+static const void *operand(const struct state *k, int64_t n, const float *x, void *narrow)
+{
+    if (k->operands == TESS_F32)
+        return x;
+    tessi_kernels()->to_bf16(n, x, narrow);
+    return narrow;
+}
+
+static int head_forward(const struct tess_op_run *r, int64_t n, int32_t h)
 {
     const struct attention *a = r->attr;
     const struct state *k = r->host_state;
-    float *s = r->scratch;
-    for (int64_t n = 0; n < r->in[0].dim[0]; n++)
-        for (int32_t h = 0; h < a->heads; h++) {
-            int64_t at_q = n * a->l * a->c + h * a->d, at_k = n * a->m * a->c + h * a->d;
-            float *lse = (float *)r->out[1].data + (n * a->heads + h) * a->l;
-            TESS_TRY(tessi_dense_run(r, &k->scores, k->first, (const float *)r->in[0].data + at_q, (const float *)r->in[1].data + at_k,
-                                     NULL, s));
-            for (int64_t i = 0; i < a->l; i++) {
-                int64_t seen = visible(a, i);
-                lse[i] = tessi_kernels()->softmax(seen, a->scale, s + i * a->m);
-                memset(s + i * a->m + seen, 0, (size_t)(a->m - seen) * sizeof(float));
-            }
-            TESS_TRY(tessi_dense_run(r, &k->apply, k->first, s, (const float *)r->in[2].data + at_k, NULL, (float *)r->out[0].data + at_q));
+    char *at_scratch = r->scratch;
+    float *scores = take(&at_scratch, k->matrix), *lse = (float *)r->out[1].data + (n * a->heads + h) * a->l;
+    void *narrow = take(&at_scratch, k->matrix), *key = take(&at_scratch, k->head), *value = take(&at_scratch, k->head);
+    void *q = take(&at_scratch, k->tile), *o = take(&at_scratch, k->tile);
+    size_t used = (size_t)(at_scratch - (char *)r->scratch);
+    collect_rows(a, &r->in[1], head_at(a, n, h, a->m), a->m, key);
+    collect_rows(a, &r->in[2], head_at(a, n, h, a->m), a->m, value);
+    for (int64_t first = 0; first < a->l; first += k->whole.rows) {
+        const struct products *p = a->l - first < k->whole.rows ? &k->rest : &k->whole;
+        int64_t at = head_at(a, n, h, a->l) + first * a->c;
+        collect_rows(a, &r->in[0], at, p->rows, q);
+        TESS_TRY(tessi_dense_run(r, &p->scores, used, q, key, NULL, scores));
+        for (int64_t i = 0; i < p->rows; i++) {
+            int64_t seen = visible(a, first + i);
+            lse[first + i] = tessi_kernels()->softmax(seen, a->scale, scores + i * a->m);
+            memset(scores + i * a->m + seen, 0, (size_t)(a->m - seen) * sizeof(float));
         }
+        const void *weights = operand(k, p->rows * a->m, scores, narrow);
+        TESS_TRY(tessi_dense_run(r, &p->apply, used, weights, value, NULL, o));
+        spread_rows(a, o, at, p->rows, &r->out[0]);
+    }
     return TESS_OK;
+}
+
+static int attention_forward(const struct tess_op_run *r)
+{
+    const struct attention *a = r->attr;
+    for (int64_t n = 0; n < r->in[0].dim[0]; n++)
+        for (int32_t h = 0; h < a->heads; h++)
+            TESS_TRY(head_forward(r, n, h));
+    return TESS_OK;
+}
+
+struct head_back { /* scratch of the backward pass of a head */
+    float *p, *ds;
+    void *narrow_p, *narrow_ds, *key, *value, *q, *dy, *o;
+    float *dk, *dv, *part;
+    size_t used;
+};
+
+static struct head_back lay_out(const struct tess_op_run *r)
+{
+    const struct state *k = r->host_state;
+    char *s = r->scratch;
+    struct head_back b = {.p = take(&s, k->matrix)};
+    b.ds = take(&s, k->matrix);
+    b.narrow_p = take(&s, k->matrix);
+    b.narrow_ds = take(&s, k->matrix);
+    b.key = take(&s, k->head);
+    b.value = take(&s, k->head);
+    b.dk = take(&s, k->head);
+    b.dv = take(&s, k->head);
+    b.part = take(&s, k->head);
+    b.q = take(&s, k->tile);
+    b.dy = take(&s, k->tile);
+    b.o = take(&s, k->tile);
+    b.used = (size_t)(s - (char *)r->scratch);
+    return b;
+}
+
+/* sum (+)= S^T x */
+static int collect(const struct tess_op_run *r, const struct products *p, const struct head_back *b, const void *s, const void *x,
+                   int first_tile, float *sum)
+{
+    const struct attention *a = r->attr;
+    if (first_tile)
+        return tessi_dense_run(r, &p->collect, b->used, s, x, NULL, sum);
+    TESS_TRY(tessi_dense_run(r, &p->collect, b->used, s, x, NULL, b->part));
+    tessi_kernels()->accumulate(a->m * a->d, b->part, sum);
+    return TESS_OK;
+}
+
+static int tile_backward(const struct tess_op_run *r, const struct products *p, const struct head_back *b, int64_t n, int32_t h,
+                         int64_t first)
+{
+    const struct attention *a = r->attr;
+    const struct state *k = r->host_state;
+    const struct tessi_kernels *kernels = tessi_kernels();
+    const float *lse = (const float *)r->out[1].data + (n * a->heads + h) * a->l + first;
+    int64_t at = head_at(a, n, h, a->l) + first * a->c;
+    collect_rows(a, &r->in[0], at, p->rows, b->q);
+    collect_rows(a, &r->dout[0], at, p->rows, b->dy);
+    TESS_TRY(tessi_dense_run(r, &p->scores, b->used, b->q, b->key, NULL, b->p));
+    for (int64_t i = 0; i < p->rows; i++) {
+        int64_t seen = visible(a, first + i);
+        kernels->softmax_again(seen, a->scale, lse[i], b->p + i * a->m);
+        memset(b->p + i * a->m + seen, 0, (size_t)(a->m - seen) * sizeof(float));
+    }
+    if (r->din[2].data)
+        TESS_TRY(collect(r, p, b, operand(k, p->rows * a->m, b->p, b->narrow_p), b->dy, first == 0, b->dv));
+    if (!r->din[0].data && !r->din[1].data)
+        return TESS_OK;
+    TESS_TRY(tessi_dense_run(r, &p->scores, b->used, b->dy, b->value, NULL, b->ds));
+    for (int64_t i = 0; i < p->rows; i++)
+        kernels->softmax_back(a->m, a->scale, b->p + i * a->m, b->ds + i * a->m, b->ds + i * a->m);
+    const void *ds = operand(k, p->rows * a->m, b->ds, b->narrow_ds);
+    if (r->din[0].data) {
+        TESS_TRY(tessi_dense_run(r, &p->apply, b->used, ds, b->key, NULL, b->o));
+        spread_rows(a, b->o, at, p->rows, &r->din[0]);
+    }
+    return r->din[1].data ? collect(r, p, b, ds, b->q, first == 0, b->dk) : TESS_OK;
 }
 
 static int head_backward(const struct tess_op_run *r, int64_t n, int32_t h)
 {
     const struct attention *a = r->attr;
     const struct state *k = r->host_state;
-    const struct tessi_kernels *kernels = tessi_kernels();
-    int64_t at_q = n * a->l * a->c + h * a->d, at_k = n * a->m * a->c + h * a->d;
-    const float *q = (const float *)r->in[0].data + at_q, *key = (const float *)r->in[1].data + at_k;
-    const float *v = (const float *)r->in[2].data + at_k, *dy = (const float *)r->dout[0].data + at_q;
-    const float *lse = (const float *)r->out[1].data + (n * a->heads + h) * a->l;
-    float *p = r->scratch, *ds = (float *)((char *)r->scratch + k->first);
-    TESS_TRY(tessi_dense_run(r, &k->scores, k->second, q, key, NULL, p));
-    for (int64_t i = 0; i < a->l; i++) {
-        int64_t seen = visible(a, i);
-        kernels->softmax_again(seen, a->scale, lse[i], p + i * a->m);
-        memset(p + i * a->m + seen, 0, (size_t)(a->m - seen) * sizeof(float));
-    }
-    if (r->din[2].data)
-        TESS_TRY(tessi_dense_run(r, &k->collect, k->second, p, dy, NULL, (float *)r->din[2].data + at_k));
-    if (!r->din[0].data && !r->din[1].data)
-        return TESS_OK;
-    TESS_TRY(tessi_dense_run(r, &k->scores, k->second, dy, v, NULL, ds));
-    for (int64_t i = 0; i < a->l; i++)
-        kernels->softmax_back(a->m, a->scale, p + i * a->m, ds + i * a->m, ds + i * a->m);
-    if (r->din[0].data)
-        TESS_TRY(tessi_dense_run(r, &k->apply, k->second, ds, key, NULL, (float *)r->din[0].data + at_q));
+    struct head_back b = lay_out(r);
+    int64_t at = head_at(a, n, h, a->m);
+    collect_rows(a, &r->in[1], at, a->m, b.key);
+    collect_rows(a, &r->in[2], at, a->m, b.value);
+    for (int64_t first = 0; first < a->l; first += k->whole.rows)
+        TESS_TRY(tile_backward(r, a->l - first < k->whole.rows ? &k->rest : &k->whole, &b, n, h, first));
     if (r->din[1].data)
-        TESS_TRY(tessi_dense_run(r, &k->collect, k->second, ds, q, NULL, (float *)r->din[1].data + at_k));
+        spread_sums(a, b.dk, at, a->m, &r->din[1]);
+    if (r->din[2].data)
+        spread_sums(a, b.dv, at, a->m, &r->din[2]);
     return TESS_OK;
 }
 
@@ -162,7 +319,10 @@ static const struct tessi_op op_attention = {.op = {.size = sizeof(struct tess_o
                                                     .forward = attention_forward,
                                                     .backward = attention_backward},
                                              .prepare = prepare,
-                                             .drop = drop};
+                                             .drop = drop,
+                                             .narrow_in = 7,
+                                             .narrow_out = 1,
+                                             .alike = 7 | 1u << TESSI_ALIKE_OUT};
 
 struct tess_node *tess_attention(struct tess_graph *g, struct tess_node *q, struct tess_node *k, struct tess_node *v, int32_t heads,
                                  int causal)

@@ -1,7 +1,9 @@
-/* a + b, a - b, a b with b broadcast against a; the gradient of b is summed over what was repeated. SPDX-License-Identifier: MIT */
+/* a + b, a - b, a b with b broadcast against a; the gradient of b is summed over what was repeated. Sums of two tensors of the same shape,
+ * which residual connections are, work on what is stored as bf16 as well. SPDX-License-Identifier: MIT */
 #include "core/tensor/kernels.h"
 #include "core/tensor/node.h"
 #include "core/tensor/walk.h"
+#include "core/tensor/window.h"
 
 #include <string.h>
 
@@ -110,6 +112,33 @@ static int binary_backward(const struct tess_op_run *r)
     return TESS_OK;
 }
 
+/* ---- same shapes ---- */
+
+static int residual_forward(const struct tess_op_run *r)
+{
+    float a[TESSI_WINDOW], b[TESSI_WINDOW], y[TESSI_WINDOW];
+    int64_t count = tess_tensor_count(&r->out[0]);
+    for (int64_t i = 0; i < count; i += TESSI_WINDOW) {
+        int64_t n = count - i < TESSI_WINDOW ? count - i : TESSI_WINDOW;
+        tessi_kernels()->add(n, tessi_window_in(&r->in[0], i, n, a), tessi_window_in(&r->in[1], i, n, b),
+                             tessi_window_out(&r->out[0], i, y));
+        tessi_window_done(&r->out[0], i, n, y);
+    }
+    return TESS_OK;
+}
+
+static int residual_backward(const struct tess_op_run *r)
+{
+    for (int k = 0; k < 2; k++)
+        if (r->din[k].data)
+            tessi_window_copy(&r->dout[0], &r->din[k]);
+    return TESS_OK;
+}
+
+static const struct tessi_op op_residual = {
+    .op = {.size = sizeof(struct tess_op), .name = "add", .forward = residual_forward, .backward = residual_backward},
+    .narrow_in = 3,
+    .narrow_out = 1};
 static const struct tessi_op op_sum = {
     .op = {.size = sizeof(struct tess_op), .name = "add", .forward = binary_forward, .backward = binary_backward}};
 static const struct tessi_op op_product = {
@@ -125,7 +154,8 @@ static struct tess_node *record_binary(struct tess_graph *g, int32_t which, cons
         return tess_graph_fail(g, TESS_E_SHAPE, "%s of %s and %s: the second's dimensions must equal the first's last ones or be 1", name,
                                tess_tensor_text(&a->shape, left, sizeof left), tess_tensor_text(&b->shape, right, sizeof right));
     struct tess_node *in[2] = {a, b};
-    return tessi_record(g, which == MUL ? &op_product : &op_sum, &attr, sizeof attr, 2, in, 1, &a->shape,
+    int residual = which == ADD && a->shape.rank > 0 && tess_tensor_same_shape(&a->shape, &b->shape);
+    return tessi_record(g, which == MUL ? &op_product : residual ? &op_residual : &op_sum, &attr, sizeof attr, 2, in, 1, &a->shape,
                         (double)tess_tensor_count(&a->shape));
 }
 

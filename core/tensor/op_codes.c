@@ -4,6 +4,7 @@
 
 #include "core/tensor/dense.h"
 #include "core/tensor/kernels.h"
+#include "core/tensor/window.h"
 
 #include <math.h>
 #include <string.h>
@@ -24,8 +25,13 @@ static int embedding_forward(const struct tess_op_run *r)
     int64_t n = tess_tensor_count(&r->in[0]), c = r->in[1].dim[1];
     const int32_t *code = r->in[0].data;
     TESS_TRY(in_range(r, "embedding", code, n, r->in[1].dim[0]));
-    for (int64_t i = 0; i < n; i++)
-        memcpy((float *)r->out[0].data + i * c, (const float *)r->in[1].data + code[i] * c, (size_t)c * sizeof(float));
+    for (int64_t i = 0; i < n; i++) {
+        const float *row = (const float *)r->in[1].data + code[i] * c;
+        if (r->out[0].dtype == TESS_BF16)
+            tessi_kernels()->to_bf16(c, row, (uint16_t *)r->out[0].data + i * c);
+        else
+            memcpy((float *)r->out[0].data + i * c, row, (size_t)c * sizeof(float));
+    }
     return TESS_OK;
 }
 
@@ -37,13 +43,18 @@ static int embedding_backward(const struct tess_op_run *r)
         return TESS_OK;
     memset(r->din[1].data, 0, tess_tensor_bytes(&r->din[1]));
     for (int64_t i = 0; i < n; i++)
-        tessi_kernels()->accumulate(c, (const float *)r->dout[0].data + i * c, (float *)r->din[1].data + code[i] * c);
+        for (int64_t k = 0; k < c; k += TESSI_WINDOW) {
+            float room[TESSI_WINDOW];
+            int64_t m = c - k < TESSI_WINDOW ? c - k : TESSI_WINDOW;
+            tessi_kernels()->accumulate(m, tessi_window_in(&r->dout[0], i * c + k, m, room), (float *)r->din[1].data + code[i] * c + k);
+        }
     return TESS_OK;
 }
 
 static const struct tessi_op op_embedding = {
     .op = {
-        .size = sizeof(struct tess_op), .name = "embedding", .keep_in = 1, .forward = embedding_forward, .backward = embedding_backward}};
+        .size = sizeof(struct tess_op), .name = "embedding", .keep_in = 1, .forward = embedding_forward, .backward = embedding_backward},
+    .narrow_out = 1};
 
 struct tess_node *tess_embedding(struct tess_graph *g, struct tess_node *codes, struct tess_node *table)
 {
@@ -80,7 +91,7 @@ static int plan_tile(struct tess_call *c, struct tess_graph *g, int64_t m, int64
     if (m == 0 || n == 0)
         return TESS_OK;
     struct tess_dense k = tessi_gemm(m, n, d, 0, d, 1, d, n);
-    return tessi_dense_plan(c, g, &k, NULL, out, scratch);
+    return tessi_dense_plan(c, g, &k, TESS_F32, NULL, out, scratch);
 }
 
 static int nearest_prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step *s)

@@ -1,6 +1,6 @@
 /* Convolution of channels-last images. SPDX-License-Identifier: MIT */
 #include "core/tensor/dense.h"
-#include "core/tensor/kernels.h"
+#include "core/tensor/window.h"
 
 #include <string.h>
 
@@ -8,15 +8,17 @@ struct state {
     struct tessi_dense forward, data, weight;
 };
 
-static struct tess_dense describe(const struct tess_graph *g, const struct tessi_step *s, int32_t what)
+static struct tess_dense describe(const struct tessi_step *s, int32_t what)
 {
     const struct tess_conv *conv = s->attr;
     const struct tess_tensor *x = &s->in[0]->shape, *w = &s->in[1]->shape, *y = &s->out[0]->shape;
+    int32_t stored_x = s->in[0]->value_of->stored, stored_y = s->out[0]->stored;
+    int32_t stored_dx = s->in[0]->gradient_of ? s->in[0]->gradient_of->stored : TESS_F32;
     return (struct tess_dense){.size = sizeof(struct tess_dense),
                                .what = what,
-                               .dtype_a = tessi_operands(g),
-                               .dtype_b = tessi_operands(g),
-                               .dtype_c = TESS_F32,
+                               .dtype_a = what == TESS_CONV_DATA ? stored_y : stored_x,
+                               .dtype_b = what == TESS_CONV_WEIGHT ? stored_y : TESS_F32,
+                               .dtype_c = what == TESS_CONV ? stored_y : what == TESS_CONV_DATA ? stored_dx : TESS_F32,
                                .bias = what == TESS_CONV && s->in[2],
                                .images = x->dim[0],
                                .h = x->dim[1],
@@ -38,15 +40,15 @@ static int prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step 
     if (!s->state)
         TESS_TRY(tess_alloc(c, sizeof(struct state), "an operation", &s->state));
     struct state *k = s->state;
-    struct tess_dense d = describe(g, s, TESS_CONV);
-    TESS_TRY(tessi_dense_plan(c, g, &d, s->in[1], &k->forward, &s->scratch_forward));
+    struct tess_dense d = describe(s, TESS_CONV);
+    TESS_TRY(tessi_dense_plan(c, g, &d, tessi_operands(g), s->in[1], &k->forward, &s->scratch_forward));
     if (!g->objectives)
         return TESS_OK;
-    d = describe(g, s, TESS_CONV_DATA);
+    d = describe(s, TESS_CONV_DATA);
     if (s->in[0]->gradient_of)
-        TESS_TRY(tessi_dense_plan(c, g, &d, s->in[1], &k->data, &s->scratch_backward));
-    d = describe(g, s, TESS_CONV_WEIGHT);
-    return tessi_dense_plan(c, g, &d, NULL, &k->weight, &s->scratch_backward);
+        TESS_TRY(tessi_dense_plan(c, g, &d, tessi_operands(g), s->in[1], &k->data, &s->scratch_backward));
+    d = describe(s, TESS_CONV_WEIGHT);
+    return tessi_dense_plan(c, g, &d, tessi_operands(g), NULL, &k->weight, &s->scratch_backward);
 }
 
 static void drop(struct tess_graph *g, struct tessi_step *s)
@@ -69,15 +71,14 @@ static int forward(const struct tess_op_run *r)
 static int backward(const struct tess_op_run *r)
 {
     const struct state *k = r->host_state;
-    const float *dy = r->dout[0].data;
+    const void *dy = r->dout[0].data;
     if (r->din[0].data)
         TESS_TRY(tessi_dense_run(r, &k->data, 0, dy, r->in[1].data, NULL, r->din[0].data));
     if (r->din[1].data)
         TESS_TRY(tessi_dense_run(r, &k->weight, 0, r->in[0].data, dy, NULL, r->din[1].data));
     if (r->din[2].data) {
-        int64_t co = r->dout[0].dim[3];
-        memset(r->din[2].data, 0, (size_t)co * sizeof(float));
-        tessi_kernels()->column_sums(tess_tensor_count(&r->dout[0]) / co, co, dy, r->din[2].data);
+        memset(r->din[2].data, 0, tess_tensor_bytes(&r->din[2]));
+        tessi_window_column_sums(&r->dout[0], r->din[2].data);
     }
     return TESS_OK;
 }
@@ -85,7 +86,9 @@ static int backward(const struct tess_op_run *r)
 static const struct tessi_op op_conv = {
     .op = {.size = sizeof(struct tess_op), .name = "conv2d", .keep_in = 3, .forward = forward, .backward = backward},
     .prepare = prepare,
-    .drop = drop};
+    .drop = drop,
+    .narrow_in = 1,
+    .narrow_out = 1};
 
 struct tess_node *tess_conv2d(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b,
                               const struct tess_conv *conv)

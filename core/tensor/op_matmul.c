@@ -1,6 +1,6 @@
 /* y = W x + b over the last dimension, and products of (batches of) matrices. SPDX-License-Identifier: MIT */
 #include "core/tensor/dense.h"
-#include "core/tensor/kernels.h"
+#include "core/tensor/window.h"
 
 #include <string.h>
 
@@ -28,22 +28,26 @@ static void drop(struct tess_graph *g, struct tessi_step *s)
 
 static int linear_prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step *s)
 {
-    const struct tess_node *w = s->in[1];
+    const struct tess_node *w = s->in[1], *dx = s->in[0]->gradient_of;
     int64_t o = w->shape.dim[0], ci = w->shape.dim[1], rows = tess_tensor_count(&s->in[0]->shape) / ci;
     TESS_TRY(have_state(c, s, sizeof(struct state)));
     struct state *k = s->state;
     struct tess_dense d = tessi_gemm(rows, o, ci, 0, ci, 1, ci, o);
     d.bias = s->in[2] != NULL;
-    d.dtype_a = d.dtype_b = tessi_operands(g);
-    TESS_TRY(tessi_dense_plan(c, g, &d, w, &k->forward, &s->scratch_forward));
+    d.dtype_a = s->in[0]->value_of->stored;
+    d.dtype_c = s->out[0]->stored;
+    TESS_TRY(tessi_dense_plan(c, g, &d, tessi_operands(g), w, &k->forward, &s->scratch_forward));
     if (!g->objectives)
         return TESS_OK;
     d = tessi_gemm(rows, ci, o, 0, o, 0, ci, ci); /* dx = dy W */
-    d.dtype_a = d.dtype_b = tessi_operands(g);
-    TESS_TRY(tessi_dense_plan(c, g, &d, w, &k->da, &s->scratch_backward));
+    d.dtype_a = s->out[0]->stored;
+    d.dtype_c = dx ? dx->stored : TESS_F32;
+    if (dx)
+        TESS_TRY(tessi_dense_plan(c, g, &d, tessi_operands(g), w, &k->da, &s->scratch_backward));
     d = tessi_gemm(o, ci, rows, 1, o, 0, ci, ci); /* dW = dy^T x */
-    d.dtype_a = d.dtype_b = tessi_operands(g);
-    return tessi_dense_plan(c, g, &d, NULL, &k->db, &s->scratch_backward);
+    d.dtype_a = s->out[0]->stored;
+    d.dtype_b = s->in[0]->value_of->stored;
+    return tessi_dense_plan(c, g, &d, tessi_operands(g), NULL, &k->db, &s->scratch_backward);
 }
 
 static int linear_forward(const struct tess_op_run *r)
@@ -55,15 +59,14 @@ static int linear_forward(const struct tess_op_run *r)
 static int linear_backward(const struct tess_op_run *r)
 {
     const struct state *k = r->host_state;
-    const float *dy = r->dout[0].data;
+    const void *dy = r->dout[0].data;
     if (r->din[0].data)
         TESS_TRY(tessi_dense_run(r, &k->da, 0, dy, r->in[1].data, NULL, r->din[0].data));
     if (r->din[1].data)
         TESS_TRY(tessi_dense_run(r, &k->db, 0, dy, r->in[0].data, NULL, r->din[1].data));
     if (r->din[2].data) {
-        int64_t o = r->in[1].dim[0];
-        memset(r->din[2].data, 0, (size_t)o * sizeof(float));
-        tessi_kernels()->column_sums(tess_tensor_count(&r->dout[0]) / o, o, dy, r->din[2].data);
+        memset(r->din[2].data, 0, tess_tensor_bytes(&r->din[2]));
+        tessi_window_column_sums(&r->dout[0], r->din[2].data);
     }
     return TESS_OK;
 }
@@ -71,7 +74,9 @@ static int linear_backward(const struct tess_op_run *r)
 static const struct tessi_op op_linear = {
     .op = {.size = sizeof(struct tess_op), .name = "linear", .keep_in = 3, .forward = linear_forward, .backward = linear_backward},
     .prepare = linear_prepare,
-    .drop = drop};
+    .drop = drop,
+    .narrow_in = 1,
+    .narrow_out = 1};
 
 struct tess_node *tess_linear(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b)
 {
@@ -112,15 +117,15 @@ static int matmul_prepare(struct tess_call *c, struct tess_graph *g, struct tess
     TESS_TRY(have_state(c, s, sizeof(struct state)));
     struct state *k = s->state;
     struct tess_dense d = batched(p, p->m, p->n, p->k, p->ta, p->tb);
-    TESS_TRY(tessi_dense_plan(c, g, &d, NULL, &k->forward, &s->scratch_forward));
+    TESS_TRY(tessi_dense_plan(c, g, &d, TESS_F32, NULL, &k->forward, &s->scratch_forward));
     if (!g->objectives)
         return TESS_OK;
     d = p->ta ? batched(p, p->k, p->m, p->n, p->tb, 1)   /* da^T = op(b) dy^T */
               : batched(p, p->m, p->k, p->n, 0, !p->tb); /* da = dy op(b)^T */
-    TESS_TRY(tessi_dense_plan(c, g, &d, NULL, &k->da, &s->scratch_backward));
+    TESS_TRY(tessi_dense_plan(c, g, &d, TESS_F32, NULL, &k->da, &s->scratch_backward));
     d = p->tb ? batched(p, p->n, p->k, p->m, 1, p->ta)   /* db^T = dy^T op(a) */
               : batched(p, p->k, p->n, p->m, !p->ta, 0); /* db = op(a)^T dy */
-    return tessi_dense_plan(c, g, &d, NULL, &k->db, &s->scratch_backward);
+    return tessi_dense_plan(c, g, &d, TESS_F32, NULL, &k->db, &s->scratch_backward);
 }
 
 static int matmul_forward(const struct tess_op_run *r)

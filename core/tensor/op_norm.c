@@ -4,6 +4,7 @@
  *   dx = rstd (gamma du - sum(gamma du) / m - xhat sum(gamma du xhat) / m). SPDX-License-Identifier: MIT */
 #include "core/tensor/kernels.h"
 #include "core/tensor/node.h"
+#include "core/tensor/window.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,18 +18,93 @@ struct group {
 struct channels {
     double *first, *second;
     float *centre, *scale, *shift, *third;
+    float *room[3]; /* windows of `step` pixels, for what is stored as bf16 */
+    int64_t step;
 };
 
-static struct channels channels_of(const struct tess_op_run *r, int64_t c)
+/* Pixels of a window: all of them where nothing is to be converted. */
+enum { CONVERTED = 8192 };
+static int64_t step_of(int narrow, int64_t pixels, int64_t c)
+{
+    int64_t step = c < CONVERTED / 8 ? CONVERTED / c : 8;
+    return narrow && step < pixels ? step : pixels;
+}
+
+static struct channels channels_of(const struct tess_op_run *r, int narrow, int64_t pixels, int64_t c)
 {
     double *d = r->scratch;
     float *f = (float *)(d + 2 * c);
-    return (struct channels){d, d + c, f, f + c, f + 2 * c, f + 3 * c};
+    struct channels s = {.first = d, .second = d + c, .centre = f, .scale = f + c, .shift = f + 2 * c, .third = f + 3 * c};
+    s.step = step_of(narrow, pixels, c);
+    for (int i = 0; i < 3 && narrow; i++)
+        s.room[i] = f + 4 * c + i * s.step * c;
+    return s;
 }
 
-static size_t channel_bytes(int64_t c)
+static size_t channel_bytes(int narrow, int64_t pixels, int64_t c)
 {
-    return (size_t)c * (2 * sizeof(double) + 4 * sizeof(float));
+    size_t rooms = narrow ? 3 * (size_t)(step_of(narrow, pixels, c) * c) * sizeof(float) : 0;
+    return (size_t)c * (2 * sizeof(double) + 4 * sizeof(float)) + rooms;
+}
+
+static int is_narrow(const struct tess_tensor *t)
+{
+    return t->dtype == TESS_BF16;
+}
+
+/* ---- passes over the pixels of one sample, which begins at value `at` ---- */
+
+static void sums(const struct tess_op_run *r, const struct channels *s, int64_t at, int64_t pixels, int64_t c)
+{
+    for (int64_t p = 0; p < pixels; p += s->step) {
+        int64_t n = pixels - p < s->step ? pixels - p : s->step;
+        tessi_kernels()->channel_sums(n, c, tessi_window_in(&r->in[0], at + p * c, n * c, s->room[0]), s->first);
+    }
+}
+
+static void squares(const struct tess_op_run *r, const struct channels *s, int64_t at, int64_t pixels, int64_t c)
+{
+    for (int64_t p = 0; p < pixels; p += s->step) {
+        int64_t n = pixels - p < s->step ? pixels - p : s->step;
+        tessi_kernels()->channel_squares(n, c, tessi_window_in(&r->in[0], at + p * c, n * c, s->room[0]), s->centre, s->second);
+    }
+}
+
+static void scale_shift(const struct tess_op_run *r, const struct channels *s, int64_t at, int64_t pixels, int64_t c)
+{
+    const struct group *a = r->attr;
+    for (int64_t p = 0; p < pixels; p += s->step) {
+        int64_t n = pixels - p < s->step ? pixels - p : s->step, first = at + p * c;
+        tessi_kernels()->scale_shift(n, c, tessi_window_in(&r->in[0], first, n * c, s->room[0]), s->scale, s->shift, a->swish,
+                                     tessi_window_out(&r->out[0], first, s->room[1]));
+        tessi_window_done(&r->out[0], first, n * c, s->room[1]);
+    }
+}
+
+/* `to` is dx, or spare memory of one sample where that is not wanted. */
+static void back_sums(const struct tess_op_run *r, const struct channels *s, int64_t at, int64_t pixels, int64_t c,
+                      const struct tess_tensor *to, int64_t to_at)
+{
+    const struct group *a = r->attr;
+    for (int64_t p = 0; p < pixels; p += s->step) {
+        int64_t n = pixels - p < s->step ? pixels - p : s->step, first = at + p * c;
+        tessi_kernels()->norm_back_sums(n, c, tessi_window_in(&r->in[0], first, n * c, s->room[0]), s->scale, s->shift, s->centre, a->swish,
+                                        tessi_window_in(&r->dout[0], first, n * c, s->room[1]),
+                                        tessi_window_out(to, to_at + p * c, s->room[2]), s->first, s->second);
+        tessi_window_done(to, to_at + p * c, n * c, s->room[2]);
+    }
+}
+
+static void back_apply(const struct tess_op_run *r, const struct channels *s, int64_t at, int64_t pixels, int64_t c)
+{
+    const struct tess_tensor *dx = &r->din[0];
+    for (int64_t p = 0; p < pixels; p += s->step) {
+        int64_t n = pixels - p < s->step ? pixels - p : s->step, first = at + p * c;
+        float *du = tessi_window_out(dx, first, s->room[2]);
+        (void)tessi_window_in(dx, first, n * c, s->room[2]);
+        tessi_kernels()->norm_back_apply(n, c, tessi_window_in(&r->in[0], first, n * c, s->room[0]), s->scale, s->shift, s->third, du);
+        tessi_window_done(dx, first, n * c, s->room[2]);
+    }
 }
 
 /* centre, scale = rstd gamma, shift = beta - centre scale, per channel, from the kept statistics. */
@@ -47,16 +123,14 @@ static void spread(const struct tess_op_run *r, int64_t c, const float *stats, c
 
 static int group_forward(const struct tess_op_run *r)
 {
-    const struct tessi_kernels *k = tessi_kernels();
     const struct group *a = r->attr;
     const struct tess_tensor *x = &r->in[0];
     int64_t n = x->dim[0], c = x->dim[x->rank - 1], pixels = tess_tensor_count(x) / (n * c), width = c / a->groups;
-    struct channels s = channels_of(r, c);
+    struct channels s = channels_of(r, is_narrow(x) || is_narrow(&r->out[0]), pixels, c);
     for (int64_t i = 0; i < n; i++) {
-        const float *xi = (const float *)x->data + i * pixels * c;
         float *stats = (float *)r->out[1].data + i * a->groups * 2;
         memset(s.first, 0, 2 * (size_t)c * sizeof(double));
-        k->channel_sums(pixels, c, xi, s.first);
+        sums(r, &s, i * pixels * c, pixels, c);
         for (int64_t j = 0; j < c; j += width) {
             double sum = 0.0;
             for (int64_t q = j; q < j + width; q++)
@@ -64,7 +138,7 @@ static int group_forward(const struct tess_op_run *r)
             for (int64_t q = j; q < j + width; q++)
                 s.centre[q] = (float)(sum / (double)(pixels * width));
         }
-        k->channel_squares(pixels, c, xi, s.centre, s.second);
+        squares(r, &s, i * pixels * c, pixels, c);
         for (int64_t j = 0; j < c; j += width) {
             double sum = 0.0;
             for (int64_t q = j; q < j + width; q++)
@@ -73,32 +147,33 @@ static int group_forward(const struct tess_op_run *r)
             stats[2 * (j / width) + 1] = (float)(1.0 / sqrt(sum / (double)(pixels * width) + (double)a->eps));
         }
         spread(r, c, stats, &s);
-        k->scale_shift(pixels, c, xi, s.scale, s.shift, a->swish, (float *)r->out[0].data + i * pixels * c);
+        scale_shift(r, &s, i * pixels * c, pixels, c);
     }
     return TESS_OK;
 }
 
 static int group_backward(const struct tess_op_run *r)
 {
-    const struct tessi_kernels *k = tessi_kernels();
     const struct group *a = r->attr;
     const struct tess_tensor *x = &r->in[0];
     int64_t n = x->dim[0], c = x->dim[x->rank - 1], pixels = tess_tensor_count(x) / (n * c), width = c / a->groups;
     const float *gamma = r->in[1].data;
     float *dgamma = r->din[1].data, *dbeta = r->din[2].data;
-    struct channels s = channels_of(r, c);
-    float *spare = (float *)((char *)r->scratch + (channel_bytes(c) + 63) / 64 * 64); /* du where dx is not wanted */
+    int narrow = is_narrow(x) || is_narrow(&r->dout[0]) || (r->din[0].data && is_narrow(&r->din[0]));
+    struct channels s = channels_of(r, narrow, pixels, c);
+    struct tess_tensor spare = *x; /* for du where dx is not wanted */
+    spare.dtype = TESS_F32;
+    spare.data = (char *)r->scratch + (channel_bytes(narrow, pixels, c) + 63) / 64 * 64;
     if (dgamma)
         memset(dgamma, 0, (size_t)c * sizeof(float));
     if (dbeta)
         memset(dbeta, 0, (size_t)c * sizeof(float));
     for (int64_t i = 0; i < n; i++) {
-        const float *xi = (const float *)x->data + i * pixels * c, *stats = (const float *)r->out[1].data + i * a->groups * 2;
-        float *du = r->din[0].data ? (float *)r->din[0].data + i * pixels * c : spare;
+        const float *stats = (const float *)r->out[1].data + i * a->groups * 2;
+        int64_t at = i * pixels * c;
         spread(r, c, stats, &s);
         memset(s.first, 0, 2 * (size_t)c * sizeof(double));
-        k->norm_back_sums(pixels, c, xi, s.scale, s.shift, s.centre, a->swish, (const float *)r->dout[0].data + i * pixels * c, du, s.first,
-                          s.second);
+        back_sums(r, &s, at, pixels, c, r->din[0].data ? &r->din[0] : &spare, r->din[0].data ? at : 0);
         for (int64_t j = 0; j < c; j += width) {
             double rstd = (double)stats[2 * (j / width) + 1], sum = 0.0, sum_x = 0.0, m = (double)(pixels * width);
             for (int64_t q = j; q < j + width; q++) {
@@ -116,7 +191,7 @@ static int group_backward(const struct tess_op_run *r)
             }
         }
         if (r->din[0].data)
-            k->norm_back_apply(pixels, c, xi, s.scale, s.shift, s.third, du);
+            back_apply(r, &s, at, pixels, c);
     }
     return TESS_OK;
 }
@@ -124,11 +199,11 @@ static int group_backward(const struct tess_op_run *r)
 static int group_prepare(struct tess_call *call, struct tess_graph *g, struct tessi_step *s)
 {
     const struct tess_tensor *x = &s->in[0]->shape;
-    int64_t c = x->dim[x->rank - 1];
+    int64_t c = x->dim[x->rank - 1], pixels = tess_tensor_count(x) / (x->dim[0] * c);
+    int narrow = g->runtime->precision == TESS_BF16;
     (void)call;
-    (void)g;
-    s->scratch_forward = channel_bytes(c);
-    s->scratch_backward = (channel_bytes(c) + 63) / 64 * 64;
+    s->scratch_forward = channel_bytes(narrow, pixels, c);
+    s->scratch_backward = (channel_bytes(narrow, pixels, c) + 63) / 64 * 64;
     if (!s->in[0]->gradient_of)
         s->scratch_backward += tess_tensor_bytes(x) / (size_t)x->dim[0];
     return TESS_OK;
@@ -140,7 +215,9 @@ static const struct tessi_op op_group_norm = {.op = {.size = sizeof(struct tess_
                                                      .keep_out = 2,
                                                      .forward = group_forward,
                                                      .backward = group_backward},
-                                              .prepare = group_prepare};
+                                              .prepare = group_prepare,
+                                              .narrow_in = 1,
+                                              .narrow_out = 1};
 
 static int affine_fits(const struct tess_node *x, const struct tess_node *gamma, const struct tess_node *beta)
 {
@@ -180,36 +257,43 @@ struct tess_node *tess_group_norm_swish(struct tess_graph *g, struct tess_node *
 
 static int layer_forward(const struct tess_op_run *r)
 {
-    const struct tessi_kernels *k = tessi_kernels();
     const struct tess_tensor *x = &r->in[0];
     int64_t c = x->dim[x->rank - 1], rows = tess_tensor_count(x) / c;
-    float *stats = r->out[1].data;
-    for (int64_t i = 0; i < rows; i++)
-        k->layer_norm(c, *(const float *)r->attr, (const float *)x->data + i * c, r->in[1].data, r->in[2].data,
-                      (float *)r->out[0].data + i * c, stats + 2 * i, stats + 2 * i + 1);
+    float *stats = r->out[1].data, *room = r->scratch;
+    for (int64_t i = 0; i < rows; i++) {
+        tessi_kernels()->layer_norm(c, *(const float *)r->attr, tessi_window_in(x, i * c, c, room), r->in[1].data, r->in[2].data,
+                                    tessi_window_out(&r->out[0], i * c, room + c), stats + 2 * i, stats + 2 * i + 1);
+        tessi_window_done(&r->out[0], i * c, c, room + c);
+    }
     return TESS_OK;
 }
 
 static int layer_backward(const struct tess_op_run *r)
 {
-    const struct tessi_kernels *k = tessi_kernels();
-    const struct tess_tensor *x = &r->in[0];
+    const struct tess_tensor *x = &r->in[0], *dx = &r->din[0];
     int64_t c = x->dim[x->rank - 1], rows = tess_tensor_count(x) / c;
     const float *stats = r->out[1].data;
-    float *dgamma = r->din[1].data ? r->din[1].data : r->scratch, *dbeta = r->din[2].data ? r->din[2].data : (float *)r->scratch + c;
+    float *spare = r->scratch, *room = spare + 2 * c;
+    float *dgamma = r->din[1].data ? r->din[1].data : spare, *dbeta = r->din[2].data ? r->din[2].data : spare + c;
     memset(dgamma, 0, (size_t)c * sizeof(float));
     memset(dbeta, 0, (size_t)c * sizeof(float));
-    for (int64_t i = 0; i < rows; i++)
-        k->layer_norm_back(c, (const float *)x->data + i * c, stats[2 * i], stats[2 * i + 1], r->in[1].data,
-                           (const float *)r->dout[0].data + i * c, r->din[0].data ? (float *)r->din[0].data + i * c : NULL, dgamma, dbeta);
+    for (int64_t i = 0; i < rows; i++) {
+        tessi_kernels()->layer_norm_back(c, tessi_window_in(x, i * c, c, room), stats[2 * i], stats[2 * i + 1], r->in[1].data,
+                                         tessi_window_in(&r->dout[0], i * c, c, room + c),
+                                         dx->data ? tessi_window_out(dx, i * c, room + 2 * c) : NULL, dgamma, dbeta);
+        if (dx->data)
+            tessi_window_done(dx, i * c, c, room + 2 * c);
+    }
     return TESS_OK;
 }
 
 static int layer_prepare(struct tess_call *call, struct tess_graph *g, struct tessi_step *s)
 {
+    size_t row = tess_tensor_bytes(&s->in[1]->shape);
     (void)call;
     (void)g;
-    s->scratch_backward = 2 * tess_tensor_bytes(&s->in[1]->shape);
+    s->scratch_forward = 2 * row;
+    s->scratch_backward = 5 * row;
     return TESS_OK;
 }
 
@@ -219,7 +303,9 @@ static const struct tessi_op op_layer_norm = {.op = {.size = sizeof(struct tess_
                                                      .keep_out = 2,
                                                      .forward = layer_forward,
                                                      .backward = layer_backward},
-                                              .prepare = layer_prepare};
+                                              .prepare = layer_prepare,
+                                              .narrow_in = 1,
+                                              .narrow_out = 1};
 
 struct tess_node *tess_layer_norm(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma, struct tess_node *beta, float eps)
 {

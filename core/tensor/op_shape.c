@@ -1,6 +1,7 @@
 /* Shapes: reshape (an alias), concatenation, a part of an axis, nearest upsampling. SPDX-License-Identifier: MIT */
 #include "core/tensor/kernels.h"
 #include "core/tensor/node.h"
+#include "core/tensor/window.h"
 
 #include <string.h>
 
@@ -23,34 +24,40 @@ struct blocks {
     int64_t second;                    /* concat: the rest of the row, b's part */
 };
 
-static void copy_blocks(int64_t outer, const float *from, int64_t from_row, float *to, int64_t to_row, int64_t n)
+/* n values of each row, from `from_at` of the one to `to_at` of the other; both are stored alike. */
+static void copy_blocks(int64_t outer, const struct tess_tensor *from, int64_t from_at, int64_t from_row, const struct tess_tensor *to,
+                        int64_t to_at, int64_t to_row, int64_t n)
 {
-    for (int64_t i = 0; i < outer; i++, from += from_row, to += to_row)
-        memcpy(to, from, (size_t)n * sizeof(float));
+    size_t size = tess_dtype_size(from->dtype);
+    const char *x = (const char *)from->data + (size_t)from_at * size;
+    char *y = (char *)to->data + (size_t)to_at * size;
+    for (int64_t i = 0; i < outer; i++, x += (size_t)from_row * size, y += (size_t)to_row * size)
+        memcpy(y, x, (size_t)n * size);
 }
 
 static int concat_forward(const struct tess_op_run *r)
 {
     const struct blocks *a = r->attr;
-    float *y = r->out[0].data;
-    copy_blocks(a->outer, r->in[0].data, a->part, y, a->whole, a->part);
-    copy_blocks(a->outer, r->in[1].data, a->second, y + a->part, a->whole, a->second);
+    copy_blocks(a->outer, &r->in[0], 0, a->part, &r->out[0], 0, a->whole, a->part);
+    copy_blocks(a->outer, &r->in[1], 0, a->second, &r->out[0], a->part, a->whole, a->second);
     return TESS_OK;
 }
 
 static int concat_backward(const struct tess_op_run *r)
 {
     const struct blocks *a = r->attr;
-    const float *dy = r->dout[0].data;
     if (r->din[0].data)
-        copy_blocks(a->outer, dy, a->whole, r->din[0].data, a->part, a->part);
+        copy_blocks(a->outer, &r->dout[0], 0, a->whole, &r->din[0], 0, a->part, a->part);
     if (r->din[1].data)
-        copy_blocks(a->outer, dy + a->part, a->whole, r->din[1].data, a->second, a->second);
+        copy_blocks(a->outer, &r->dout[0], a->part, a->whole, &r->din[1], 0, a->second, a->second);
     return TESS_OK;
 }
 
 static const struct tessi_op op_concat = {
-    .op = {.size = sizeof(struct tess_op), .name = "concat", .forward = concat_forward, .backward = concat_backward}};
+    .op = {.size = sizeof(struct tess_op), .name = "concat", .forward = concat_forward, .backward = concat_backward},
+    .narrow_in = 3,
+    .narrow_out = 1,
+    .alike = 3 | 1u << TESSI_ALIKE_OUT};
 
 static int64_t product(const struct tess_tensor *t, int32_t from, int32_t to)
 {
@@ -86,7 +93,7 @@ struct tess_node *tess_concat(struct tess_graph *g, struct tess_node *a, struct 
 static int narrow_forward(const struct tess_op_run *r)
 {
     const struct blocks *a = r->attr;
-    copy_blocks(a->outer, (const float *)r->in[0].data + a->first, a->whole, r->out[0].data, a->part, a->part);
+    copy_blocks(a->outer, &r->in[0], a->first, a->whole, &r->out[0], 0, a->part, a->part);
     return TESS_OK;
 }
 
@@ -94,12 +101,15 @@ static int narrow_backward(const struct tess_op_run *r)
 {
     const struct blocks *a = r->attr;
     memset(r->din[0].data, 0, tess_tensor_bytes(&r->din[0]));
-    copy_blocks(a->outer, r->dout[0].data, a->part, (float *)r->din[0].data + a->first, a->whole, a->part);
+    copy_blocks(a->outer, &r->dout[0], 0, a->part, &r->din[0], a->first, a->whole, a->part);
     return TESS_OK;
 }
 
 static const struct tessi_op op_narrow = {
-    .op = {.size = sizeof(struct tess_op), .name = "narrow", .forward = narrow_forward, .backward = narrow_backward}};
+    .op = {.size = sizeof(struct tess_op), .name = "narrow", .forward = narrow_forward, .backward = narrow_backward},
+    .narrow_in = 1,
+    .narrow_out = 1,
+    .alike = 1 | 1u << TESSI_ALIKE_OUT};
 
 struct tess_node *tess_narrow(struct tess_graph *g, struct tess_node *x, int32_t axis, int64_t first, int64_t count)
 {
@@ -121,35 +131,48 @@ struct tess_node *tess_narrow(struct tess_graph *g, struct tess_node *x, int32_t
 static int upsample_forward(const struct tess_op_run *r)
 {
     int32_t f = *(const int32_t *)r->attr;
-    int64_t n = r->in[0].dim[0] * r->in[0].dim[1], w = r->in[0].dim[2], c = r->in[0].dim[3], row = w * f * c;
-    const float *x = r->in[0].data;
-    float *y = r->out[0].data;
-    for (int64_t i = 0; i < n; i++, y += row * f) {
+    int64_t n = r->in[0].dim[0] * r->in[0].dim[1], w = r->in[0].dim[2];
+    size_t pixel = (size_t)r->in[0].dim[3] * tess_dtype_size(r->in[0].dtype), row = (size_t)(w * f) * pixel;
+    const char *x = r->in[0].data;
+    char *y = r->out[0].data;
+    for (int64_t i = 0; i < n; i++, y += row * (size_t)f) {
         for (int64_t j = 0; j < w * f; j++)
-            memcpy(y + j * c, x + (i * w + j / f) * c, (size_t)c * sizeof(float));
+            memcpy(y + (size_t)j * pixel, x + (size_t)(i * w + j / f) * pixel, pixel);
         for (int32_t k = 1; k < f; k++)
-            memcpy(y + k * row, y, (size_t)row * sizeof(float));
+            memcpy(y + (size_t)k * row, y, row);
     }
     return TESS_OK;
 }
 
+/* dx of the values first .. first + n - 1 of one pixel: the sum over the f x f pixels made of it. */
+static void gather_pixel(const struct tess_op_run *r, int32_t f, int64_t i, int64_t j, int64_t first, int64_t n)
+{
+    float sum[TESSI_WINDOW], room[TESSI_WINDOW];
+    int64_t w = r->in[0].dim[2], c = r->in[0].dim[3];
+    float *to = tessi_window_out(&r->din[0], (i * w + j) * c + first, sum);
+    memset(to, 0, (size_t)n * sizeof *to);
+    for (int32_t k = 0; k < f; k++)
+        for (int32_t l = 0; l < f; l++)
+            tessi_kernels()->accumulate(n, tessi_window_in(&r->dout[0], (((i * f + k) * w + j) * f + l) * c + first, n, room), to);
+    tessi_window_done(&r->din[0], (i * w + j) * c + first, n, sum);
+}
+
 static int upsample_backward(const struct tess_op_run *r)
 {
-    const struct tessi_kernels *kernels = tessi_kernels();
     int32_t f = *(const int32_t *)r->attr;
-    int64_t n = r->in[0].dim[0] * r->in[0].dim[1], w = r->in[0].dim[2], c = r->in[0].dim[3], row = w * f * c;
-    const float *dy = r->dout[0].data;
-    float *dx = r->din[0].data;
-    memset(dx, 0, tess_tensor_bytes(&r->din[0]));
+    int64_t n = r->in[0].dim[0] * r->in[0].dim[1], w = r->in[0].dim[2], c = r->in[0].dim[3];
     for (int64_t i = 0; i < n; i++)
-        for (int32_t k = 0; k < f; k++, dy += row)
-            for (int64_t j = 0; j < w * f; j++)
-                kernels->accumulate(c, dy + j * c, dx + (i * w + j / f) * c);
+        for (int64_t j = 0; j < w; j++)
+            for (int64_t k = 0; k < c; k += TESSI_WINDOW)
+                gather_pixel(r, f, i, j, k, c - k < TESSI_WINDOW ? c - k : TESSI_WINDOW);
     return TESS_OK;
 }
 
 static const struct tessi_op op_upsample = {
-    .op = {.size = sizeof(struct tess_op), .name = "upsample", .forward = upsample_forward, .backward = upsample_backward}};
+    .op = {.size = sizeof(struct tess_op), .name = "upsample", .forward = upsample_forward, .backward = upsample_backward},
+    .narrow_in = 1,
+    .narrow_out = 1,
+    .alike = 1 | 1u << TESSI_ALIKE_OUT};
 
 struct tess_node *tess_upsample(struct tess_graph *g, struct tess_node *x, int32_t factor)
 {

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/tensor/kernels.h"
 #include "core/tensor/node.h"
+#include "core/tensor/window.h"
 
 #include <string.h>
 
@@ -13,19 +14,37 @@ struct unary {
 static int unary_forward(const struct tess_op_run *r)
 {
     const struct unary *a = r->attr;
-    tessi_kernels()->unary[a->which](tess_tensor_count(&r->in[0]), a->p, r->in[0].data, r->out[0].data);
+    float x[TESSI_WINDOW], y[TESSI_WINDOW];
+    int64_t count = tess_tensor_count(&r->in[0]);
+    for (int64_t i = 0; i < count; i += TESSI_WINDOW) {
+        int64_t n = count - i < TESSI_WINDOW ? count - i : TESSI_WINDOW;
+        tessi_kernels()->unary[a->which](n, a->p, tessi_window_in(&r->in[0], i, n, x), tessi_window_out(&r->out[0], i, y));
+        tessi_window_done(&r->out[0], i, n, y);
+    }
     return TESS_OK;
 }
 
 static int unary_backward(const struct tess_op_run *r)
 {
     const struct unary *a = r->attr;
-    tessi_kernels()->unary_back[a->which](tess_tensor_count(&r->in[0]), a->p, r->in[0].data, r->dout[0].data, r->din[0].data);
+    float x[TESSI_WINDOW], dy[TESSI_WINDOW], dx[TESSI_WINDOW];
+    int64_t count = tess_tensor_count(&r->in[0]);
+    for (int64_t i = 0; i < count; i += TESSI_WINDOW) {
+        int64_t n = count - i < TESSI_WINDOW ? count - i : TESSI_WINDOW;
+        tessi_kernels()->unary_back[a->which](n, a->p, tessi_window_in(&r->in[0], i, n, x), tessi_window_in(&r->dout[0], i, n, dy),
+                                              tessi_window_out(&r->din[0], i, dx));
+        tessi_window_done(&r->din[0], i, n, dx);
+    }
     return TESS_OK;
 }
 
 static const struct tessi_op op_unary = {
     .op = {.size = sizeof(struct tess_op), .name = "unary", .keep_in = 1, .forward = unary_forward, .backward = unary_backward}};
+/* What stands between layers; the others make losses, which stay in f32. */
+static const struct tessi_op op_activation = {
+    .op = {.size = sizeof(struct tess_op), .name = "activation", .keep_in = 1, .forward = unary_forward, .backward = unary_backward},
+    .narrow_in = 1,
+    .narrow_out = 1};
 
 static struct tess_node *reals_only(struct tess_graph *g, const char *name, struct tess_node *x)
 {
@@ -40,7 +59,8 @@ static struct tess_node *record_unary(struct tess_graph *g, const char *name, st
     if (!reals_only(g, name, x))
         return NULL;
     struct unary a = {which, p};
-    return tessi_record(g, &op_unary, &a, sizeof a, 1, &x, 1, &x->shape, flops * (double)tess_tensor_count(&x->shape));
+    int activation = which == TESSI_SWISH || which == TESSI_GELU || which == TESSI_MISH || which == TESSI_LEAKY;
+    return tessi_record(g, activation ? &op_activation : &op_unary, &a, sizeof a, 1, &x, 1, &x->shape, flops * (double)tess_tensor_count(&x->shape));
 }
 
 struct tess_node *tess_swish(struct tess_graph *g, struct tess_node *x)
@@ -169,37 +189,43 @@ struct dropout {
     uint32_t purpose;
 };
 
-static void drop(const struct tess_op_run *r, const float *x, float *y)
+static void drop(const struct tess_op_run *r, const struct tess_tensor *from, const struct tess_tensor *to)
 {
+    enum { DRAWS = 256 };
     const struct dropout *a = r->attr;
     int64_t per = tess_tensor_count(&r->out[0]) / r->rows;
     float keep = 1.0f / (1.0f - a->p);
     struct tess_stream s = r->random;
     s.purpose = a->purpose;
     for (int64_t n = 0; n < r->rows; n++, s.sample++)
-        for (int64_t i = 0; i < per; i += 256) {
-            float u[256];
-            int64_t m = per - i < 256 ? per - i : 256;
+        for (int64_t i = 0; i < per; i += DRAWS) {
+            float u[DRAWS], room_x[DRAWS], room_y[DRAWS];
+            int64_t m = per - i < DRAWS ? per - i : DRAWS, at = n * per + i;
+            const float *x = tessi_window_in(from, at, m, room_x);
+            float *y = tessi_window_out(to, at, room_y);
             tess_random_uniform(&s, (uint64_t)i, m, u);
             for (int64_t k = 0; k < m; k++)
-                y[n * per + i + k] = u[k] < a->p ? 0.0f : keep * x[n * per + i + k];
+                y[k] = u[k] < a->p ? 0.0f : keep * x[k];
+            tessi_window_done(to, at, m, room_y);
         }
 }
 
 static int dropout_forward(const struct tess_op_run *r)
 {
-    drop(r, r->in[0].data, r->out[0].data);
+    drop(r, &r->in[0], &r->out[0]);
     return TESS_OK;
 }
 
 static int dropout_backward(const struct tess_op_run *r)
 {
-    drop(r, r->dout[0].data, r->din[0].data);
+    drop(r, &r->dout[0], &r->din[0]);
     return TESS_OK;
 }
 
 static const struct tessi_op op_dropout = {
-    .op = {.size = sizeof(struct tess_op), .name = "dropout", .forward = dropout_forward, .backward = dropout_backward}};
+    .op = {.size = sizeof(struct tess_op), .name = "dropout", .forward = dropout_forward, .backward = dropout_backward},
+    .narrow_in = 1,
+    .narrow_out = 1};
 
 struct tess_node *tess_dropout(struct tess_graph *g, struct tess_node *x, float p, const char *purpose)
 {

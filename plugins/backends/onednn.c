@@ -126,21 +126,17 @@ static dnnl_status_t describe_conv(struct kernel *k, dnnl_engine_t engine, dnnl_
     return status;
 }
 
-/* op(a) op(b), both dense; a weight b in whatever layout the primitive likes. */
+/* op(a) op(b), both dense, as they are stored: where the processor multiplies tiles, the primitive lays b out as it goes along faster than it
+ * reads a layout of its own choice. */
 static dnnl_status_t describe_product(struct kernel *k, dnnl_engine_t engine, dnnl_primitive_attr_t attr)
 {
     const struct tess_dense *d = &k->d;
     const dnnl_format_tag_t tags[4] = {d->transpose_a ? dnnl_ba : dnnl_ab, d->transpose_b ? dnnl_ba : dnnl_ab, dnnl_ab, dnnl_ab};
     const dnnl_dims_t x = {d->m, d->k}, w = {d->k, d->n}, y = {d->m, d->n}, bias = {1, d->n};
-    layout any;
     dnnl_status_t status = lay_out(k, 2, x, w, y, bias, tags);
-    if (status == dnnl_success)
-        status = make_layout(&any, 2, w, d->dtype_b, d->weight_b ? dnnl_format_tag_any : tags[1]);
     if (status != dnnl_success)
         return status;
-    status = describe_matmul(&k->desc, engine, AT(k->x), AT(any), d->bias ? AT(k->bias) : NULL, AT(k->y), attr);
-    free_layout(&any);
-    return status;
+    return describe_matmul(&k->desc, engine, AT(k->x), AT(k->w), d->bias ? AT(k->bias) : NULL, AT(k->y), attr);
 }
 
 static dnnl_status_t make_reorder(struct kernel *k, dnnl_engine_t engine, layout_at from, layout_at to)
@@ -217,9 +213,10 @@ static int plan(void *self, struct tess_call *c, const struct tess_dense *d, str
     void *memory;
     *out = (struct tess_kernel){.handle = NULL};
     alone();
-    if (d->dtype_a != d->dtype_b || (d->dtype_a != TESS_F32 && d->dtype_a != TESS_BF16) || d->dtype_c != TESS_F32)
+    int narrow = d->dtype_a == TESS_BF16 && d->dtype_b == TESS_BF16, wide = d->dtype_a == TESS_F32 && d->dtype_b == TESS_F32;
+    if ((!narrow && !wide) || (d->dtype_c != TESS_F32 && (wide || d->dtype_c != TESS_BF16)))
         return c->fail(c, TESS_E_VALUE,
-                       "the onednn backend multiplies f32 by f32 or bf16 by bf16 into f32, not %s x %s -> %s; set precision: f32",
+                       "the onednn backend multiplies f32 by f32 into f32, or bf16 by bf16 into either, not %s x %s -> %s; set precision: f32",
                        tess_dtype_name(d->dtype_a), tess_dtype_name(d->dtype_b), tess_dtype_name(d->dtype_c));
     int dense = d->lda == (d->transpose_a ? d->m : d->k) && d->ldb == (d->transpose_b ? d->k : d->n) && d->ldc == d->n &&
                 d->outer * d->inner == 1 && d->alpha == 1.0f && d->beta == 0.0f;

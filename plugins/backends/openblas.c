@@ -1,4 +1,5 @@
-/* backend/1 on OpenBLAS: single-threaded sgemm, and convolutions as products with patches. Operands in bf16 are made f32 first.
+/* backend/1 on OpenBLAS: single-threaded sgemm, and convolutions as products with patches. Operands in bf16 are made f32 first, and a
+ * result in bf16 is rounded from f32.
  *
  * A convolution is y = col(x) W, with col(x) one row of Kh Kw Ci values an output pixel and W (Kh Kw Ci, Co), packed so once per optimiser
  * step. Rows are made a block at a time, so that a block's patches stay in the second-level cache; a block never spans two images, so
@@ -33,8 +34,8 @@ struct patches {
 struct kernel {
     struct tess_dense d;
     struct patches p;
-    size_t own;             /* bytes of scratch before the widened operands */
-    int64_t wide_a, wide_b; /* values of an operand that comes as bf16; 0: it is f32 */
+    size_t own;                     /* bytes of scratch before the widened operands */
+    int64_t wide_a, wide_b, wide_c; /* values of an operand, or the result, that is stored as bf16; 0: it is f32 */
 };
 
 static int64_t least(int64_t a, int64_t b)
@@ -187,6 +188,17 @@ static void widen(int32_t dtype, const void *x, int64_t first, int64_t n, float 
     }
 }
 
+/* To nearest, ties to even. */
+static void narrow(const float *x, int64_t n, uint16_t *to)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16, quiet = bits >> 16 | 0x40u;
+        to[i] = (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
+    }
+}
+
 static int pack(void *self, const struct tess_kernel *kernel, const void *b, void *packed)
 {
     const struct tess_dense *d = &((const struct kernel *)kernel->handle)->d; /* b: (Co, Kh, Kw, Ci) */
@@ -216,16 +228,19 @@ static int plan_widening(struct tess_call *c, struct kernel *k, struct tess_kern
     const struct tess_dense *d = &k->d;
     int64_t x = d->images * d->h * d->w * d->ci, y = d->images * d->ho * d->wo * d->co, w = d->co * d->kh * d->kw * d->ci;
     k->own = (out->scratch_bytes + 63) / 64 * 64;
-    if (d->dtype_a == TESS_F32 && d->dtype_b == TESS_F32)
+    if (d->dtype_a == TESS_F32 && d->dtype_b == TESS_F32 && d->dtype_c == TESS_F32)
         return TESS_OK;
-    int dense = d->lda == (d->transpose_a ? d->m : d->k) && d->ldb == (d->transpose_b ? d->k : d->n) && d->outer * d->inner == 1;
+    int dense = d->lda == (d->transpose_a ? d->m : d->k) && d->ldb == (d->transpose_b ? d->k : d->n) && d->ldc == d->n &&
+                d->outer * d->inner == 1 && (d->dtype_c == TESS_F32 || d->beta == 0.0f);
     if (d->what == TESS_GEMM && !dense)
-        return c->fail(c, TESS_E_VALUE, "the openblas backend wants operands in bf16 to be dense; set precision: f32");
+        return c->fail(c, TESS_E_VALUE, "the openblas backend wants what is stored as bf16 to be dense; set precision: f32");
     if (d->dtype_a == TESS_BF16)
         k->wide_a = d->what == TESS_GEMM ? d->m * d->k : d->what == TESS_CONV_DATA ? y : x;
     if (d->dtype_b == TESS_BF16 && !out->packed_bytes)
         k->wide_b = d->what == TESS_GEMM ? d->k * d->n : d->what == TESS_CONV_WEIGHT ? y : w;
-    out->scratch_bytes = k->own + (size_t)(k->wide_a + k->wide_b) * sizeof(float);
+    if (d->dtype_c == TESS_BF16)
+        k->wide_c = d->what == TESS_GEMM ? d->m * d->n : d->what == TESS_CONV ? y : x;
+    out->scratch_bytes = k->own + (size_t)(k->wide_a + k->wide_b + k->wide_c) * sizeof(float);
     return TESS_OK;
 }
 
@@ -248,8 +263,8 @@ static int plan(void *self, struct tess_call *c, const struct tess_dense *d, str
 {
     void *memory;
     (void)self;
-    if (!is_real(d->dtype_a) || !is_real(d->dtype_b) || d->dtype_c != TESS_F32)
-        return c->fail(c, TESS_E_VALUE, "the openblas backend multiplies f32 and bf16 into f32, not %s x %s -> %s; set precision: f32",
+    if (!is_real(d->dtype_a) || !is_real(d->dtype_b) || !is_real(d->dtype_c) || (d->what == TESS_CONV_WEIGHT && d->dtype_c != TESS_F32))
+        return c->fail(c, TESS_E_VALUE, "the openblas backend multiplies f32 and bf16, and makes a weight's gradient f32, not %s x %s -> %s",
                        tess_dtype_name(d->dtype_a), tess_dtype_name(d->dtype_b), tess_dtype_name(d->dtype_c));
     TESS_TRY(tess_alloc(c, sizeof(struct kernel), "a kernel", &memory));
     struct kernel *k = memory;
@@ -268,10 +283,24 @@ static int plan(void *self, struct tess_call *c, const struct tess_dense *d, str
     return plan_or_drop(self, c, k, out);
 }
 
+static void multiply(const struct kernel *k, const struct tess_dense_run *r, const void *a, const void *b, float *result)
+{
+    const struct tess_dense *d = &k->d;
+    if (d->what == TESS_GEMM)
+        run_gemm(d, a, b, r->bias, result);
+    else if (d->what == TESS_CONV)
+        run_conv(&k->p, d->co, a, b, d->bias ? r->bias : NULL, result, r->scratch);
+    else if (d->what == TESS_CONV_DATA && turned(d))
+        run_conv(&k->p, d->ci, a, b, NULL, result, r->scratch);
+    else if (d->what == TESS_CONV_DATA)
+        run_conv_data_scattered(&k->p, d->co, a, b, result, r->scratch);
+    else
+        run_conv_weight(&k->p, d->co, a, b, result, r->scratch);
+}
+
 static int run(void *self, const struct tess_kernel *kernel, const struct tess_dense_run *r)
 {
     const struct kernel *k = kernel->handle;
-    const struct tess_dense *d = &k->d;
     const void *a = r->a, *b = r->b;
     float *wide = (float *)(void *)((char *)r->scratch + k->own);
     (void)self;
@@ -283,24 +312,12 @@ static int run(void *self, const struct tess_kernel *kernel, const struct tess_d
     if (k->wide_b) {
         widen(TESS_BF16, b, 0, k->wide_b, wide);
         b = wide;
+        wide += k->wide_b;
     }
-    switch (d->what) {
-    case TESS_GEMM:
-        run_gemm(d, a, b, r->bias, r->c);
-        return TESS_OK;
-    case TESS_CONV:
-        run_conv(&k->p, d->co, a, b, d->bias ? r->bias : NULL, r->c, r->scratch);
-        return TESS_OK;
-    case TESS_CONV_DATA:
-        if (turned(d))
-            run_conv(&k->p, d->ci, a, b, NULL, r->c, r->scratch);
-        else
-            run_conv_data_scattered(&k->p, d->co, a, b, r->c, r->scratch);
-        return TESS_OK;
-    default:
-        run_conv_weight(&k->p, d->co, a, b, r->c, r->scratch);
-        return TESS_OK;
-    }
+    multiply(k, r, a, b, k->wide_c ? wide : r->c);
+    if (k->wide_c)
+        narrow(wide, k->wide_c, r->c);
+    return TESS_OK;
 }
 
 static const char *numeric_class(void *self)
