@@ -77,8 +77,8 @@ START_TEST(functions_of_one_variable)
         memcpy(a, wide, f == TESSI_EXP || f == TESSI_SQUARE || positive ? 0 : sizeof wide);
         for (int k = 0; k < N && positive; k++)
             a[k] = fabsf(a[k]) + 0.1f;
-        tessi_kernels()->unary[f](N, 0.2f, a, y);
-        tessi_kernels()->unary_back[f](N, 0.2f, a, b, z);
+        tessi_kernels()->as_f32.unary[f](N, 0.2f, a, y);
+        tessi_kernels()->as_f32.unary_back[f](N, 0.2f, a, b, z);
         for (int k = 0; k < N; k++) {
             double x = (double)a[k], h = 1e-5, slope = (function(f, x + h) - function(f, x - h)) / (2.0 * h);
             near("a function", (double)y[k], function(f, x), 4e-7);
@@ -101,7 +101,7 @@ START_TEST(sums)
     near("sum", tessi_kernels()->sum(N, a), s, 1e-5 * N);
     near("dot", tessi_kernels()->dot(N, a, b), d, 1e-5 * N);
     memset(y, 0, sizeof y);
-    tessi_kernels()->column_sums(61, 17, a, y);
+    tessi_kernels()->as_f32.column_sums(61, 17, a, y);
     for (int k = 0; k < 61 * 17; k++)
         column[k % 17] += (double)a[k];
     for (int k = 0; k < 17; k++)
@@ -116,12 +116,12 @@ START_TEST(softmax_and_cross_entropy)
     for (int n = 1; n < 70; n += 7) {
         double s = 0.0;
         memcpy(y, a, sizeof y);
-        float lse = tessi_kernels()->softmax(n, 0.5f, y);
+        float lse = tessi_kernels()->as_f32.softmax(n, 0.5f, y, y);
         for (int k = 0; k < n; k++)
             s += exp(0.5 * (double)a[k]);
         near("ln sum exp", (double)lse, log(s), 1e-6);
         memcpy(z, a, sizeof z);
-        tessi_kernels()->softmax_again(n, 0.5f, lse, z);
+        tessi_kernels()->as_f32.softmax_again(n, 0.5f, lse, z, z);
         for (int k = 0; k < n; k++) {
             near("softmax", (double)y[k], exp(0.5 * (double)a[k]) / s, 1e-6);
             near("softmax made again", (double)z[k], (double)y[k], 2e-6);

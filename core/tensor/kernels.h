@@ -30,6 +30,35 @@ struct tessi_adam {
     float gradient_scale;                   /* of clipping */
 };
 
+/* Loops over values stored as f32 or as bf16, all of a call alike; computed in f32. */
+struct tessi_stored_kernels {
+    void (*unary[TESSI_UNARY_COUNT])(int64_t n, float p, const void *x, void *y);
+    void (*unary_back[TESSI_UNARY_COUNT])(int64_t n, float p, const void *x, const void *dy, void *dx);
+    void (*add)(int64_t n, const void *a, const void *b, void *y);
+    void (*accumulate)(int64_t n, const void *x, void *y); /* y += x */
+    /* sums[c] += over rows of x (rows, n) */
+    void (*column_sums)(int64_t rows, int64_t n, const void *x, float *sums);
+    /* x (pixels, channels) of one sample; scale and shift per channel: y = x scale + shift, then swish when asked. */
+    void (*scale_shift)(int64_t pixels, int64_t channels, const void *x, const float *scale, const float *shift, int swish, void *y);
+    /* first[c] += sum x, or second[c] += sum (x - centre[c])^2 over pixels, in double */
+    void (*channel_sums)(int64_t pixels, int64_t channels, const void *x, double *first);
+    void (*channel_squares)(int64_t pixels, int64_t channels, const void *x, const float *centre, double *second);
+    /* du = dy (times swish'(x scale + shift)); sum_du[c] and sum_dux[c] += sum du (x - centre) in double */
+    void (*norm_back_sums)(int64_t pixels, int64_t channels, const void *x, const float *scale, const float *shift, const float *centre,
+                           int swish, const void *dy, void *du, double *sum_du, double *sum_dux);
+    /* du = a du + b x + c per channel */
+    void (*norm_back_apply)(int64_t pixels, int64_t channels, const void *x, const float *a, const float *b, const float *c, void *du);
+    void (*layer_norm)(int64_t n, float eps, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd);
+    void (*layer_norm_back)(int64_t n, const void *x, float mean, float rstd, const float *gamma, const void *dy, void *dx,
+                            float *dgamma, float *dbeta); /* dgamma, dbeta added to; dx may be NULL */
+    /* y = softmax(scale x) of one row; x is spent, and may be y; gives ln sum exp(scale x) */
+    float (*softmax)(int64_t n, float scale, float *x, void *y);
+    /* y = x = exp(scale x - lse); x may be y */
+    void (*softmax_again)(int64_t n, float scale, float lse, float *x, void *y);
+    /* dx = scale p (dp - sum p dp); dp may be dx */
+    void (*softmax_back)(int64_t n, float scale, const float *p, const float *dp, void *dx);
+};
+
 struct tessi_kernels {
     const char *name; /* "avx512", "avx2", "portable": part of the numeric mode */
     void (*add)(int64_t n, const float *a, const float *b, float *y);
@@ -43,29 +72,6 @@ struct tessi_kernels {
     void (*to_bf16)(int64_t n, const float *x, uint16_t *y); /* to nearest, ties to even; NaN stays NaN */
     void (*from_bf16)(int64_t n, const uint16_t *x, float *y);
     void (*u8_to_f32)(int64_t n, float scale, float offset, const uint8_t *x, float *y);
-    void (*unary[TESSI_UNARY_COUNT])(int64_t n, float p, const float *x, float *y);
-    void (*unary_back[TESSI_UNARY_COUNT])(int64_t n, float p, const float *x, const float *dy, float *dx);
-    /* sums[c] += over rows of x (rows, n) */
-    void (*column_sums)(int64_t rows, int64_t n, const float *x, float *sums);
-    /* x (pixels, channels) of one sample; scale and shift per channel: y = x scale + shift, then swish when asked. */
-    void (*scale_shift)(int64_t pixels, int64_t channels, const float *x, const float *scale, const float *shift, int swish, float *y);
-    /* first[c] = sum x, or second[c] = sum (x - centre[c])^2 over pixels, in double */
-    void (*channel_sums)(int64_t pixels, int64_t channels, const float *x, double *first);
-    void (*channel_squares)(int64_t pixels, int64_t channels, const float *x, const float *centre, double *second);
-    /* du = dy (times swish'(x scale + shift)); sum_du[c] and sum_dux[c] = sum du (x - centre) in double */
-    void (*norm_back_sums)(int64_t pixels, int64_t channels, const float *x, const float *scale, const float *shift, const float *centre,
-                           int swish, const float *dy, float *du, double *sum_du, double *sum_dux);
-    /* dx = a du + b x + c per channel; du may be dx */
-    void (*norm_back_apply)(int64_t pixels, int64_t channels, const float *x, const float *a, const float *b, const float *c, float *du);
-    void (*layer_norm)(int64_t n, float eps, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd);
-    void (*layer_norm_back)(int64_t n, const float *x, float mean, float rstd, const float *gamma, const float *dy, float *dx,
-                            float *dgamma, float *dbeta); /* dgamma, dbeta added to; dx may be NULL */
-    /* softmax(scale x) of one row in place; gives ln sum exp(scale x) */
-    float (*softmax)(int64_t n, float scale, float *x);
-    /* x <- exp(scale x - lse) */
-    void (*softmax_again)(int64_t n, float scale, float lse, float *x);
-    /* dx = scale p (dp - sum p dp); dp may be dx */
-    void (*softmax_back)(int64_t n, float scale, const float *p, const float *dp, float *dx);
     float (*log_sum_exp)(int64_t n, const float *x);
     /* dx = g (exp(x - lse)); the caller subtracts g at the target */
     void (*cross_entropy_back)(int64_t n, const float *x, float lse, float g, float *dx);
@@ -76,9 +82,12 @@ struct tessi_kernels {
     double (*square_distance)(int64_t n, const float *a, const float *b); /* in double: the same for the same values wherever they are */
     void (*adam)(int64_t n, const struct tessi_adam *a, const float *g, float *w, float *m, float *v);
     void (*average)(int64_t n, float decay, const float *w, float *ema); /* ema = decay ema + (1 - decay) w */
+    struct tessi_stored_kernels as_f32, as_bf16;
 };
 
 const struct tessi_kernels *tessi_kernels(void);
+/* Those for values of this dtype. */
+const struct tessi_stored_kernels *tessi_stored_kernels(int32_t dtype);
 const char *tessi_kernels_name(void);
 /* For tests: use the table of this name from now on; 0 when this processor or build has it. NULL: choose again. */
 int tessi_kernels_use(const char *name);

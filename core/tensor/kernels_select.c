@@ -1,6 +1,8 @@
 /* Which table of kernels this processor gets. The choice is made once, before any thread asks. SPDX-License-Identifier: MIT */
 #include "core/tensor/kernels.h"
 
+#include <tessera/tensor.h>
+
 #include <stdatomic.h>
 #include <string.h>
 
@@ -50,6 +52,11 @@ const struct tessi_kernels *tessi_kernels(void)
         k = atomic_load(&chosen);
     }
     return k;
+}
+
+const struct tessi_stored_kernels *tessi_stored_kernels(int32_t dtype)
+{
+    return dtype == TESS_BF16 ? &tessi_kernels()->as_bf16 : &tessi_kernels()->as_f32;
 }
 
 const char *tessi_kernels_name(void)

@@ -19,7 +19,7 @@ static int softmax_forward(const struct tess_op_run *r)
     float *y = r->out[0].data;
     memcpy(y, x->data, tess_tensor_bytes(x));
     for (int64_t i = 0; i < rows; i++)
-        (void)tessi_kernels()->softmax(n, 1.0f, y + i * n);
+        (void)tessi_kernels()->as_f32.softmax(n, 1.0f, y + i * n, y + i * n);
     return TESS_OK;
 }
 
@@ -28,7 +28,7 @@ static int softmax_backward(const struct tess_op_run *r)
     const struct tess_tensor *y = &r->out[0];
     int64_t n = y->dim[y->rank - 1], rows = tess_tensor_count(y) / n;
     for (int64_t i = 0; i < rows; i++)
-        tessi_kernels()->softmax_back(n, 1.0f, (const float *)y->data + i * n, (const float *)r->dout[0].data + i * n,
+        tessi_kernels()->as_f32.softmax_back(n, 1.0f, (const float *)y->data + i * n, (const float *)r->dout[0].data + i * n,
                                       (float *)r->din[0].data + i * n);
     return TESS_OK;
 }
@@ -122,7 +122,7 @@ static void drop(struct tess_graph *g, struct tessi_step *s)
     }
 }
 
-/* Columns a causal row may see; the rest of the row is zero. */
+/* Columns a causal row may see. */
 static int64_t visible(const struct attention *a, int64_t i)
 {
     return a->causal ? i + 1 : a->m;
@@ -170,13 +170,17 @@ static void *take(char **at, size_t bytes)
     return here;
 }
 
-/* The matrix as the products take it: itself, or rounded into `narrow`. */
-static const void *operand(const struct state *k, int64_t n, const float *x, void *narrow)
+/* Row i of a (rows, M) matrix that the products take. */
+static void *row_of(const struct attention *a, const struct state *k, void *matrix, int64_t i)
 {
-    if (k->operands == TESS_F32)
-        return x;
-    tessi_kernels()->to_bf16(n, x, narrow);
-    return narrow;
+    return (char *)matrix + (size_t)(i * a->m) * tess_dtype_size(k->operands);
+}
+
+/* What a causal row may not see, from column `seen` on, is zero. */
+static void hide(const struct attention *a, const struct state *k, int64_t seen, void *row)
+{
+    size_t size = tess_dtype_size(k->operands);
+    memset((char *)row + (size_t)seen * size, 0, (size_t)(a->m - seen) * size);
 }
 
 static int head_forward(const struct tess_op_run *r, int64_t n, int32_t h)
@@ -185,7 +189,7 @@ static int head_forward(const struct tess_op_run *r, int64_t n, int32_t h)
     const struct state *k = r->host_state;
     char *at_scratch = r->scratch;
     float *scores = take(&at_scratch, k->matrix), *lse = (float *)r->out[1].data + (n * a->heads + h) * a->l;
-    void *narrow = take(&at_scratch, k->matrix), *key = take(&at_scratch, k->head), *value = take(&at_scratch, k->head);
+    void *weights = take(&at_scratch, k->matrix), *key = take(&at_scratch, k->head), *value = take(&at_scratch, k->head);
     void *q = take(&at_scratch, k->tile), *o = take(&at_scratch, k->tile);
     size_t used = (size_t)(at_scratch - (char *)r->scratch);
     collect_rows(a, &r->in[1], head_at(a, n, h, a->m), a->m, key);
@@ -197,10 +201,10 @@ static int head_forward(const struct tess_op_run *r, int64_t n, int32_t h)
         TESS_TRY(tessi_dense_run(r, &p->scores, used, q, key, NULL, scores));
         for (int64_t i = 0; i < p->rows; i++) {
             int64_t seen = visible(a, first + i);
-            lse[first + i] = tessi_kernels()->softmax(seen, a->scale, scores + i * a->m);
-            memset(scores + i * a->m + seen, 0, (size_t)(a->m - seen) * sizeof(float));
+            void *row = row_of(a, k, weights, i);
+            lse[first + i] = tessi_stored_kernels(k->operands)->softmax(seen, a->scale, scores + i * a->m, row);
+            hide(a, k, seen, row);
         }
-        const void *weights = operand(k, p->rows * a->m, scores, narrow);
         TESS_TRY(tessi_dense_run(r, &p->apply, used, weights, value, NULL, o));
         spread_rows(a, o, at, p->rows, &r->out[0]);
     }
@@ -217,8 +221,8 @@ static int attention_forward(const struct tess_op_run *r)
 }
 
 struct head_back { /* scratch of the backward pass of a head */
-    float *p, *ds;
-    void *narrow_p, *narrow_ds, *key, *value, *q, *dy, *o;
+    float *p, *dp;
+    void *weights, *ds, *key, *value, *q, *dy, *o; /* weights, ds: P and dS as the products take them */
     float *dk, *dv, *part;
     size_t used;
 };
@@ -228,9 +232,9 @@ static struct head_back lay_out(const struct tess_op_run *r)
     const struct state *k = r->host_state;
     char *s = r->scratch;
     struct head_back b = {.p = take(&s, k->matrix)};
+    b.dp = take(&s, k->matrix);
+    b.weights = take(&s, k->matrix);
     b.ds = take(&s, k->matrix);
-    b.narrow_p = take(&s, k->matrix);
-    b.narrow_ds = take(&s, k->matrix);
     b.key = take(&s, k->head);
     b.value = take(&s, k->head);
     b.dk = take(&s, k->head);
@@ -260,7 +264,7 @@ static int tile_backward(const struct tess_op_run *r, const struct products *p, 
 {
     const struct attention *a = r->attr;
     const struct state *k = r->host_state;
-    const struct tessi_kernels *kernels = tessi_kernels();
+    const struct tessi_stored_kernels *kernels = tessi_stored_kernels(k->operands);
     const float *lse = (const float *)r->out[1].data + (n * a->heads + h) * a->l + first;
     int64_t at = head_at(a, n, h, a->l) + first * a->c;
     collect_rows(a, &r->in[0], at, p->rows, b->q);
@@ -268,22 +272,24 @@ static int tile_backward(const struct tess_op_run *r, const struct products *p, 
     TESS_TRY(tessi_dense_run(r, &p->scores, b->used, b->q, b->key, NULL, b->p));
     for (int64_t i = 0; i < p->rows; i++) {
         int64_t seen = visible(a, first + i);
-        kernels->softmax_again(seen, a->scale, lse[i], b->p + i * a->m);
-        memset(b->p + i * a->m + seen, 0, (size_t)(a->m - seen) * sizeof(float));
+        kernels->softmax_again(seen, a->scale, lse[i], b->p + i * a->m, row_of(a, k, b->weights, i));
+        hide(a, k, seen, row_of(a, k, b->weights, i));
     }
     if (r->din[2].data)
-        TESS_TRY(collect(r, p, b, operand(k, p->rows * a->m, b->p, b->narrow_p), b->dy, first == 0, b->dv));
+        TESS_TRY(collect(r, p, b, b->weights, b->dy, first == 0, b->dv));
     if (!r->din[0].data && !r->din[1].data)
         return TESS_OK;
-    TESS_TRY(tessi_dense_run(r, &p->scores, b->used, b->dy, b->value, NULL, b->ds));
-    for (int64_t i = 0; i < p->rows; i++)
-        kernels->softmax_back(a->m, a->scale, b->p + i * a->m, b->ds + i * a->m, b->ds + i * a->m);
-    const void *ds = operand(k, p->rows * a->m, b->ds, b->narrow_ds);
+    TESS_TRY(tessi_dense_run(r, &p->scores, b->used, b->dy, b->value, NULL, b->dp));
+    for (int64_t i = 0; i < p->rows; i++) {
+        int64_t seen = visible(a, first + i);
+        kernels->softmax_back(seen, a->scale, b->p + i * a->m, b->dp + i * a->m, row_of(a, k, b->ds, i));
+        hide(a, k, seen, row_of(a, k, b->ds, i));
+    }
     if (r->din[0].data) {
-        TESS_TRY(tessi_dense_run(r, &p->apply, b->used, ds, b->key, NULL, b->o));
+        TESS_TRY(tessi_dense_run(r, &p->apply, b->used, b->ds, b->key, NULL, b->o));
         spread_rows(a, b->o, at, p->rows, &r->din[0]);
     }
-    return r->din[1].data ? collect(r, p, b, ds, b->q, first == 0, b->dk) : TESS_OK;
+    return r->din[1].data ? collect(r, p, b, b->ds, b->q, first == 0, b->dk) : TESS_OK;
 }
 
 static int head_backward(const struct tess_op_run *r, int64_t n, int32_t h)

@@ -118,6 +118,10 @@ static int residual_forward(const struct tess_op_run *r)
 {
     float a[TESSI_WINDOW], b[TESSI_WINDOW], y[TESSI_WINDOW];
     int64_t count = tess_tensor_count(&r->out[0]);
+    if (tessi_window_alike(&r->in[0], &r->out[0]) && tessi_window_alike(&r->in[1], &r->out[0])) {
+        tessi_stored_kernels(r->out[0].dtype)->add(count, r->in[0].data, r->in[1].data, r->out[0].data);
+        return TESS_OK;
+    }
     for (int64_t i = 0; i < count; i += TESSI_WINDOW) {
         int64_t n = count - i < TESSI_WINDOW ? count - i : TESSI_WINDOW;
         tessi_kernels()->add(n, tessi_window_in(&r->in[0], i, n, a), tessi_window_in(&r->in[1], i, n, b),

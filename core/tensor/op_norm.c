@@ -14,96 +14,186 @@ struct group {
     float eps;
 };
 
-/* Scratch: per channel, doubles then floats. */
+/* Scratch: per channel, doubles then floats. Short rows of channels are taken several pixels at a time, as if they were one pixel of `repeat`
+ * times the channels, so that a loop is worth its start; what is per channel is repeated for that. */
 struct channels {
     double *first, *second;
     float *centre, *scale, *shift, *third;
-    float *room[3]; /* windows of `step` pixels, for what is stored as bf16 */
+    int64_t count, repeat;                     /* channels; pixels taken as one */
+    const struct tessi_stored_kernels *kernels; /* for how all tensors are stored; f32 where they are stored differently */
+    size_t size;                               /* of a value as those see it */
+    float *room[3];                            /* windows of `step` pixels for tensors that are stored differently, else NULL */
     int64_t step;
 };
 
-/* Pixels of a window: all of them where nothing is to be converted. */
-enum { CONVERTED = 8192 };
-static int64_t step_of(int narrow, int64_t pixels, int64_t c)
+enum { LONG_ROW = 512, CONVERTED = 4096 };
+
+static int64_t least(int64_t a, int64_t b)
 {
-    int64_t step = c < CONVERTED / 8 ? CONVERTED / c : 8;
-    return narrow && step < pixels ? step : pixels;
+    return a < b ? a : b;
 }
 
-static struct channels channels_of(const struct tess_op_run *r, int narrow, int64_t pixels, int64_t c)
+static int64_t repeats(int64_t c)
 {
+    return c < LONG_ROW ? LONG_ROW / c : 1;
+}
+
+/* Pixels of a window where values are converted: whole repeats. */
+static int64_t converted_pixels(int64_t c)
+{
+    int64_t repeat = repeats(c), times = CONVERTED / (repeat * c);
+    return (times > 1 ? times : 1) * repeat;
+}
+
+static size_t channel_bytes(int converts, int64_t c)
+{
+    size_t row = (size_t)(repeats(c) * c), rooms = converts ? 3 * (size_t)(converted_pixels(c) * c) * sizeof(float) : 0;
+    return row * (2 * sizeof(double) + 4 * sizeof(float)) + rooms;
+}
+
+/* `alike`: all tensors are stored as this dtype; 0: they differ. */
+static struct channels channels_of(const struct tess_op_run *r, int32_t alike, int64_t pixels, int64_t c)
+{
+    int64_t repeat = repeats(c), row = repeat * c;
     double *d = r->scratch;
-    float *f = (float *)(d + 2 * c);
-    struct channels s = {.first = d, .second = d + c, .centre = f, .scale = f + c, .shift = f + 2 * c, .third = f + 3 * c};
-    s.step = step_of(narrow, pixels, c);
-    for (int i = 0; i < 3 && narrow; i++)
-        s.room[i] = f + 4 * c + i * s.step * c;
+    float *f = (float *)(d + 2 * row);
+    struct channels s = {.first = d, .second = d + row, .centre = f, .scale = f + row, .shift = f + 2 * row, .third = f + 3 * row};
+    s.count = c;
+    s.repeat = repeat;
+    s.kernels = tessi_stored_kernels(alike ? alike : TESS_F32);
+    s.size = tess_dtype_size(alike ? alike : TESS_F32);
+    s.step = alike ? pixels : converted_pixels(c);
+    for (int i = 0; i < 3 && !alike; i++)
+        s.room[i] = f + 4 * row + i * s.step * c;
     return s;
 }
 
-static size_t channel_bytes(int narrow, int64_t pixels, int64_t c)
+static void start_sums(const struct channels *s)
 {
-    size_t rooms = narrow ? 3 * (size_t)(step_of(narrow, pixels, c) * c) * sizeof(float) : 0;
-    return (size_t)c * (2 * sizeof(double) + 4 * sizeof(float)) + rooms;
+    memset(s->first, 0, 2 * (size_t)(s->repeat * s->count) * sizeof(double));
 }
 
-static int is_narrow(const struct tess_tensor *t)
+/* The sums of the repeats, added up in the first. */
+static void fold(const struct channels *s, double *sums)
 {
-    return t->dtype == TESS_BF16;
+    for (int64_t i = s->count; i < s->repeat * s->count; i++)
+        sums[i % s->count] += sums[i];
+}
+
+static void repeat_values(const struct channels *s, float *values)
+{
+    for (int64_t i = 1; i < s->repeat; i++)
+        memcpy(values + i * s->count, values, (size_t)s->count * sizeof *values);
 }
 
 /* ---- passes over the pixels of one sample, which begins at value `at` ---- */
 
-static void sums(const struct tess_op_run *r, const struct channels *s, int64_t at, int64_t pixels, int64_t c)
+static const void *see(const struct channels *s, const struct tess_tensor *t, int64_t first, int64_t n, int room)
 {
-    for (int64_t p = 0; p < pixels; p += s->step) {
-        int64_t n = pixels - p < s->step ? pixels - p : s->step;
-        tessi_kernels()->channel_sums(n, c, tessi_window_in(&r->in[0], at + p * c, n * c, s->room[0]), s->first);
-    }
+    return s->room[room] ? (const void *)tessi_window_in(t, first, n, s->room[room]) : (const char *)t->data + (size_t)first * s->size;
 }
 
-static void squares(const struct tess_op_run *r, const struct channels *s, int64_t at, int64_t pixels, int64_t c)
+static void *put(const struct channels *s, const struct tess_tensor *t, int64_t first, int room)
 {
-    for (int64_t p = 0; p < pixels; p += s->step) {
-        int64_t n = pixels - p < s->step ? pixels - p : s->step;
-        tessi_kernels()->channel_squares(n, c, tessi_window_in(&r->in[0], at + p * c, n * c, s->room[0]), s->centre, s->second);
-    }
+    return s->room[room] ? (void *)tessi_window_out(t, first, s->room[room]) : (char *)t->data + (size_t)first * s->size;
 }
 
-static void scale_shift(const struct tess_op_run *r, const struct channels *s, int64_t at, int64_t pixels, int64_t c)
+static void done(const struct channels *s, const struct tess_tensor *t, int64_t first, int64_t n, int room)
+{
+    if (s->room[room])
+        tessi_window_done(t, first, n, s->room[room]);
+}
+
+/* A window as whole repeats and the pixels left over. */
+struct part {
+    int64_t pixels, channels;
+    size_t at; /* bytes */
+};
+
+static void split(const struct channels *s, int64_t pixels, struct part part[2])
+{
+    int64_t whole = pixels / s->repeat;
+    part[0] = (struct part){whole, s->repeat * s->count, 0};
+    part[1] = (struct part){pixels - whole * s->repeat, s->count, (size_t)(whole * s->repeat * s->count) * s->size};
+}
+
+static void sums(const struct tess_op_run *r, const struct channels *s, int64_t at, int64_t pixels)
+{
+    struct part part[2];
+    for (int64_t p = 0; p < pixels; p += s->step) {
+        int64_t n = least(pixels - p, s->step);
+        const char *x = see(s, &r->in[0], at + p * s->count, n * s->count, 0);
+        split(s, n, part);
+        for (int i = 0; i < 2; i++)
+            s->kernels->channel_sums(part[i].pixels, part[i].channels, x + part[i].at, s->first);
+    }
+    fold(s, s->first);
+}
+
+static void squares(const struct tess_op_run *r, const struct channels *s, int64_t at, int64_t pixels)
+{
+    struct part part[2];
+    repeat_values(s, s->centre);
+    for (int64_t p = 0; p < pixels; p += s->step) {
+        int64_t n = least(pixels - p, s->step);
+        const char *x = see(s, &r->in[0], at + p * s->count, n * s->count, 0);
+        split(s, n, part);
+        for (int i = 0; i < 2; i++)
+            s->kernels->channel_squares(part[i].pixels, part[i].channels, x + part[i].at, s->centre, s->second);
+    }
+    fold(s, s->second);
+}
+
+static void scale_shift(const struct tess_op_run *r, const struct channels *s, int64_t at, int64_t pixels)
 {
     const struct group *a = r->attr;
+    struct part part[2];
     for (int64_t p = 0; p < pixels; p += s->step) {
-        int64_t n = pixels - p < s->step ? pixels - p : s->step, first = at + p * c;
-        tessi_kernels()->scale_shift(n, c, tessi_window_in(&r->in[0], first, n * c, s->room[0]), s->scale, s->shift, a->swish,
-                                     tessi_window_out(&r->out[0], first, s->room[1]));
-        tessi_window_done(&r->out[0], first, n * c, s->room[1]);
+        int64_t n = least(pixels - p, s->step), first = at + p * s->count;
+        const char *x = see(s, &r->in[0], first, n * s->count, 0);
+        char *y = put(s, &r->out[0], first, 1);
+        split(s, n, part);
+        for (int i = 0; i < 2; i++)
+            s->kernels->scale_shift(part[i].pixels, part[i].channels, x + part[i].at, s->scale, s->shift, a->swish, y + part[i].at);
+        done(s, &r->out[0], first, n * s->count, 1);
     }
 }
 
 /* `to` is dx, or spare memory of one sample where that is not wanted. */
-static void back_sums(const struct tess_op_run *r, const struct channels *s, int64_t at, int64_t pixels, int64_t c,
-                      const struct tess_tensor *to, int64_t to_at)
+static void back_sums(const struct tess_op_run *r, const struct channels *s, int64_t at, int64_t pixels, const struct tess_tensor *to,
+                      int64_t to_at)
 {
     const struct group *a = r->attr;
+    struct part part[2];
     for (int64_t p = 0; p < pixels; p += s->step) {
-        int64_t n = pixels - p < s->step ? pixels - p : s->step, first = at + p * c;
-        tessi_kernels()->norm_back_sums(n, c, tessi_window_in(&r->in[0], first, n * c, s->room[0]), s->scale, s->shift, s->centre, a->swish,
-                                        tessi_window_in(&r->dout[0], first, n * c, s->room[1]),
-                                        tessi_window_out(to, to_at + p * c, s->room[2]), s->first, s->second);
-        tessi_window_done(to, to_at + p * c, n * c, s->room[2]);
+        int64_t n = least(pixels - p, s->step), first = at + p * s->count;
+        const char *x = see(s, &r->in[0], first, n * s->count, 0), *dy = see(s, &r->dout[0], first, n * s->count, 1);
+        char *du = put(s, to, to_at + p * s->count, 2);
+        split(s, n, part);
+        for (int i = 0; i < 2; i++)
+            s->kernels->norm_back_sums(part[i].pixels, part[i].channels, x + part[i].at, s->scale, s->shift, s->centre, a->swish,
+                                       dy + part[i].at, du + part[i].at, s->first, s->second);
+        done(s, to, to_at + p * s->count, n * s->count, 2);
     }
+    fold(s, s->first);
+    fold(s, s->second);
 }
 
-static void back_apply(const struct tess_op_run *r, const struct channels *s, int64_t at, int64_t pixels, int64_t c)
+static void back_apply(const struct tess_op_run *r, const struct channels *s, int64_t at, int64_t pixels)
 {
-    const struct tess_tensor *dx = &r->din[0];
+    struct part part[2];
+    repeat_values(s, s->scale);
+    repeat_values(s, s->shift);
+    repeat_values(s, s->third);
     for (int64_t p = 0; p < pixels; p += s->step) {
-        int64_t n = pixels - p < s->step ? pixels - p : s->step, first = at + p * c;
-        float *du = tessi_window_out(dx, first, s->room[2]);
-        (void)tessi_window_in(dx, first, n * c, s->room[2]);
-        tessi_kernels()->norm_back_apply(n, c, tessi_window_in(&r->in[0], first, n * c, s->room[0]), s->scale, s->shift, s->third, du);
-        tessi_window_done(dx, first, n * c, s->room[2]);
+        int64_t n = least(pixels - p, s->step), first = at + p * s->count;
+        const char *x = see(s, &r->in[0], first, n * s->count, 0);
+        char *du = put(s, &r->din[0], first, 2);
+        (void)see(s, &r->din[0], first, n * s->count, 2);
+        split(s, n, part);
+        for (int i = 0; i < 2; i++)
+            s->kernels->norm_back_apply(part[i].pixels, part[i].channels, x + part[i].at, s->scale, s->shift, s->third, du + part[i].at);
+        done(s, &r->din[0], first, n * s->count, 2);
     }
 }
 
@@ -119,6 +209,9 @@ static void spread(const struct tess_op_run *r, int64_t c, const float *stats, c
         s->scale[i] = p[1] * gamma[i];
         s->shift[i] = beta[i] - p[0] * s->scale[i];
     }
+    repeat_values(s, s->centre);
+    repeat_values(s, s->scale);
+    repeat_values(s, s->shift);
 }
 
 static int group_forward(const struct tess_op_run *r)
@@ -126,11 +219,11 @@ static int group_forward(const struct tess_op_run *r)
     const struct group *a = r->attr;
     const struct tess_tensor *x = &r->in[0];
     int64_t n = x->dim[0], c = x->dim[x->rank - 1], pixels = tess_tensor_count(x) / (n * c), width = c / a->groups;
-    struct channels s = channels_of(r, is_narrow(x) || is_narrow(&r->out[0]), pixels, c);
+    struct channels s = channels_of(r, tessi_window_alike(x, &r->out[0]) ? x->dtype : 0, pixels, c);
     for (int64_t i = 0; i < n; i++) {
         float *stats = (float *)r->out[1].data + i * a->groups * 2;
-        memset(s.first, 0, 2 * (size_t)c * sizeof(double));
-        sums(r, &s, i * pixels * c, pixels, c);
+        start_sums(&s);
+        sums(r, &s, i * pixels * c, pixels);
         for (int64_t j = 0; j < c; j += width) {
             double sum = 0.0;
             for (int64_t q = j; q < j + width; q++)
@@ -138,7 +231,7 @@ static int group_forward(const struct tess_op_run *r)
             for (int64_t q = j; q < j + width; q++)
                 s.centre[q] = (float)(sum / (double)(pixels * width));
         }
-        squares(r, &s, i * pixels * c, pixels, c);
+        squares(r, &s, i * pixels * c, pixels);
         for (int64_t j = 0; j < c; j += width) {
             double sum = 0.0;
             for (int64_t q = j; q < j + width; q++)
@@ -147,7 +240,7 @@ static int group_forward(const struct tess_op_run *r)
             stats[2 * (j / width) + 1] = (float)(1.0 / sqrt(sum / (double)(pixels * width) + (double)a->eps));
         }
         spread(r, c, stats, &s);
-        scale_shift(r, &s, i * pixels * c, pixels, c);
+        scale_shift(r, &s, i * pixels * c, pixels);
     }
     return TESS_OK;
 }
@@ -159,11 +252,15 @@ static int group_backward(const struct tess_op_run *r)
     int64_t n = x->dim[0], c = x->dim[x->rank - 1], pixels = tess_tensor_count(x) / (n * c), width = c / a->groups;
     const float *gamma = r->in[1].data;
     float *dgamma = r->din[1].data, *dbeta = r->din[2].data;
-    int narrow = is_narrow(x) || is_narrow(&r->dout[0]) || (r->din[0].data && is_narrow(&r->din[0]));
-    struct channels s = channels_of(r, narrow, pixels, c);
-    struct tess_tensor spare = *x; /* for du where dx is not wanted */
-    spare.dtype = TESS_F32;
-    spare.data = (char *)r->scratch + (channel_bytes(narrow, pixels, c) + 63) / 64 * 64;
+    struct tess_tensor du = r->din[0];
+    int64_t du_step = pixels * c;
+    if (!du.data) { /* dx is not wanted, what it is made of is */
+        du = *x;
+        du.data = (char *)r->scratch + (channel_bytes(1, c) + 63) / 64 * 64;
+        du_step = 0;
+    }
+    int alike = tessi_window_alike(x, &r->dout[0]) && tessi_window_alike(x, &du);
+    struct channels s = channels_of(r, alike ? x->dtype : 0, pixels, c);
     if (dgamma)
         memset(dgamma, 0, (size_t)c * sizeof(float));
     if (dbeta)
@@ -172,8 +269,8 @@ static int group_backward(const struct tess_op_run *r)
         const float *stats = (const float *)r->out[1].data + i * a->groups * 2;
         int64_t at = i * pixels * c;
         spread(r, c, stats, &s);
-        memset(s.first, 0, 2 * (size_t)c * sizeof(double));
-        back_sums(r, &s, at, pixels, c, r->din[0].data ? &r->din[0] : &spare, r->din[0].data ? at : 0);
+        start_sums(&s);
+        back_sums(r, &s, at, pixels, &du, i * du_step);
         for (int64_t j = 0; j < c; j += width) {
             double rstd = (double)stats[2 * (j / width) + 1], sum = 0.0, sum_x = 0.0, m = (double)(pixels * width);
             for (int64_t q = j; q < j + width; q++) {
@@ -191,7 +288,7 @@ static int group_backward(const struct tess_op_run *r)
             }
         }
         if (r->din[0].data)
-            back_apply(r, &s, at, pixels, c);
+            back_apply(r, &s, at, pixels);
     }
     return TESS_OK;
 }
@@ -199,12 +296,14 @@ static int group_backward(const struct tess_op_run *r)
 static int group_prepare(struct tess_call *call, struct tess_graph *g, struct tessi_step *s)
 {
     const struct tess_tensor *x = &s->in[0]->shape;
-    int64_t c = x->dim[x->rank - 1], pixels = tess_tensor_count(x) / (x->dim[0] * c);
-    int narrow = g->runtime->precision == TESS_BF16;
+    int64_t c = x->dim[x->rank - 1];
+    int unwanted = 0; /* dx, by one of the objectives */
     (void)call;
-    s->scratch_forward = channel_bytes(narrow, pixels, c);
-    s->scratch_backward = (channel_bytes(narrow, pixels, c) + 63) / 64 * 64;
-    if (!s->in[0]->gradient_of)
+    for (int64_t k = 0; k < g->backs; k++)
+        unwanted |= g->back[k].step >= 0 && g->step[g->back[k].step] == s && !g->back[k].wanted[0];
+    s->scratch_forward = channel_bytes(1, c);
+    s->scratch_backward = (channel_bytes(1, c) + 63) / 64 * 64;
+    if (unwanted)
         s->scratch_backward += tess_tensor_bytes(x) / (size_t)x->dim[0];
     return TESS_OK;
 }
@@ -259,10 +358,15 @@ static int layer_forward(const struct tess_op_run *r)
 {
     const struct tess_tensor *x = &r->in[0];
     int64_t c = x->dim[x->rank - 1], rows = tess_tensor_count(x) / c;
-    float *stats = r->out[1].data, *room = r->scratch;
-    for (int64_t i = 0; i < rows; i++) {
-        tessi_kernels()->layer_norm(c, *(const float *)r->attr, tessi_window_in(x, i * c, c, room), r->in[1].data, r->in[2].data,
-                                    tessi_window_out(&r->out[0], i * c, room + c), stats + 2 * i, stats + 2 * i + 1);
+    float *stats = r->out[1].data, *room = r->scratch, eps = *(const float *)r->attr;
+    size_t row = (size_t)c * tess_dtype_size(x->dtype);
+    int alike = tessi_window_alike(x, &r->out[0]);
+    for (int64_t i = 0; i < rows && alike; i++)
+        tessi_stored_kernels(x->dtype)->layer_norm(c, eps, (const char *)x->data + (size_t)i * row, r->in[1].data, r->in[2].data,
+                                                   (char *)r->out[0].data + (size_t)i * row, stats + 2 * i, stats + 2 * i + 1);
+    for (int64_t i = 0; i < rows && !alike; i++) {
+        tessi_kernels()->as_f32.layer_norm(c, eps, tessi_window_in(x, i * c, c, room), r->in[1].data, r->in[2].data,
+                                           tessi_window_out(&r->out[0], i * c, room + c), stats + 2 * i, stats + 2 * i + 1);
         tessi_window_done(&r->out[0], i * c, c, room + c);
     }
     return TESS_OK;
@@ -278,7 +382,7 @@ static int layer_backward(const struct tess_op_run *r)
     memset(dgamma, 0, (size_t)c * sizeof(float));
     memset(dbeta, 0, (size_t)c * sizeof(float));
     for (int64_t i = 0; i < rows; i++) {
-        tessi_kernels()->layer_norm_back(c, tessi_window_in(x, i * c, c, room), stats[2 * i], stats[2 * i + 1], r->in[1].data,
+        tessi_kernels()->as_f32.layer_norm_back(c, tessi_window_in(x, i * c, c, room), stats[2 * i], stats[2 * i + 1], r->in[1].data,
                                          tessi_window_in(&r->dout[0], i * c, c, room + c),
                                          dx->data ? tessi_window_out(dx, i * c, room + 2 * c) : NULL, dgamma, dbeta);
         if (dx->data)

@@ -16,9 +16,13 @@ static int unary_forward(const struct tess_op_run *r)
     const struct unary *a = r->attr;
     float x[TESSI_WINDOW], y[TESSI_WINDOW];
     int64_t count = tess_tensor_count(&r->in[0]);
+    if (tessi_window_alike(&r->in[0], &r->out[0])) {
+        tessi_stored_kernels(r->in[0].dtype)->unary[a->which](count, a->p, r->in[0].data, r->out[0].data);
+        return TESS_OK;
+    }
     for (int64_t i = 0; i < count; i += TESSI_WINDOW) {
         int64_t n = count - i < TESSI_WINDOW ? count - i : TESSI_WINDOW;
-        tessi_kernels()->unary[a->which](n, a->p, tessi_window_in(&r->in[0], i, n, x), tessi_window_out(&r->out[0], i, y));
+        tessi_kernels()->as_f32.unary[a->which](n, a->p, tessi_window_in(&r->in[0], i, n, x), tessi_window_out(&r->out[0], i, y));
         tessi_window_done(&r->out[0], i, n, y);
     }
     return TESS_OK;
@@ -29,10 +33,14 @@ static int unary_backward(const struct tess_op_run *r)
     const struct unary *a = r->attr;
     float x[TESSI_WINDOW], dy[TESSI_WINDOW], dx[TESSI_WINDOW];
     int64_t count = tess_tensor_count(&r->in[0]);
+    if (tessi_window_alike(&r->in[0], &r->dout[0]) && tessi_window_alike(&r->in[0], &r->din[0])) {
+        tessi_stored_kernels(r->in[0].dtype)->unary_back[a->which](count, a->p, r->in[0].data, r->dout[0].data, r->din[0].data);
+        return TESS_OK;
+    }
     for (int64_t i = 0; i < count; i += TESSI_WINDOW) {
         int64_t n = count - i < TESSI_WINDOW ? count - i : TESSI_WINDOW;
-        tessi_kernels()->unary_back[a->which](n, a->p, tessi_window_in(&r->in[0], i, n, x), tessi_window_in(&r->dout[0], i, n, dy),
-                                              tessi_window_out(&r->din[0], i, dx));
+        tessi_kernels()->as_f32.unary_back[a->which](n, a->p, tessi_window_in(&r->in[0], i, n, x), tessi_window_in(&r->dout[0], i, n, dy),
+                                                     tessi_window_out(&r->din[0], i, dx));
         tessi_window_done(&r->din[0], i, n, dx);
     }
     return TESS_OK;

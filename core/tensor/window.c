@@ -35,35 +35,18 @@ void tessi_window_copy(const struct tess_tensor *x, const struct tess_tensor *to
         tessi_kernels()->to_bf16(n, x->data, to->data);
 }
 
+int tessi_window_alike(const struct tess_tensor *a, const struct tess_tensor *b)
+{
+    return a->dtype == b->dtype;
+}
+
 void tessi_window_accumulate(const struct tess_tensor *x, void *sum)
 {
-    struct tess_tensor to = *x;
-    float a[TESSI_WINDOW], b[TESSI_WINDOW];
-    int64_t count = tess_tensor_count(x);
-    to.data = sum;
-    for (int64_t i = 0; i < count; i += TESSI_WINDOW) {
-        int64_t n = count - i < TESSI_WINDOW ? count - i : TESSI_WINDOW;
-        const float *from = tessi_window_in(x, i, n, a);
-        float *y = to.dtype == TESS_F32 ? (float *)sum + i : b;
-        (void)tessi_window_in(&to, i, n, b);
-        tessi_kernels()->accumulate(n, from, y);
-        tessi_window_done(&to, i, n, b);
-    }
+    tessi_stored_kernels(x->dtype)->accumulate(tess_tensor_count(x), x->data, sum);
 }
 
 void tessi_window_column_sums(const struct tess_tensor *x, float *sums)
 {
-    float room[TESSI_WINDOW];
-    int64_t n = x->dim[x->rank - 1], rows = tess_tensor_count(x) / n;
-    if (x->dtype == TESS_F32) {
-        tessi_kernels()->column_sums(rows, n, x->data, sums);
-        return;
-    }
-    for (int64_t c = 0; c < n; c += TESSI_WINDOW) { /* wide rows in parts, narrow ones several at a time */
-        int64_t part = n - c < TESSI_WINDOW ? n - c : TESSI_WINDOW, at_once = part == n ? TESSI_WINDOW / n : 1;
-        for (int64_t i = 0; i < rows; i += at_once) {
-            int64_t m = rows - i < at_once ? rows - i : at_once;
-            tessi_kernels()->column_sums(m, part, tessi_window_in(x, i * n + c, m * part, room), sums + c);
-        }
-    }
+    int64_t n = x->dim[x->rank - 1];
+    tessi_stored_kernels(x->dtype)->column_sums(tess_tensor_count(x) / n, n, x->data, sums);
 }

@@ -12,6 +12,8 @@ const float *tessi_window_in(const struct tess_tensor *t, int64_t first, int64_t
 /* Where n values from `first` on are to be written: where they lie, or `room`, which tessi_window_done then rounds into the tensor. */
 float *tessi_window_out(const struct tess_tensor *t, int64_t first, float *room);
 void tessi_window_done(const struct tess_tensor *t, int64_t first, int64_t n, const float *room);
+/* Are both stored alike, so that one loop over their own type serves? */
+int tessi_window_alike(const struct tess_tensor *a, const struct tess_tensor *b);
 /* to = x, of the same size, each stored as it is. */
 void tessi_window_copy(const struct tess_tensor *x, const struct tess_tensor *to);
 /* sum += x, both stored alike. */
