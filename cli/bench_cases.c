@@ -83,6 +83,7 @@ static int open_graph(struct tess_call *c, struct model *m, int training)
     m->training = (struct tess_training_params){
         .batch = m->batch, .steps = 1000, .lr = 1e-5, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .optimiser = training == 2};
     if (training) {
+        m->training.slices = tessi_workers_count(tessi_runtime_of(c)->workers);
         TESS_TRY(tess_training_slices(c, &m->training, &o.slices));
     } else {
         int64_t workers = tessi_workers_count(tessi_runtime_of(c)->workers);

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { NOT_NEEDED = 0, NEEDED = 1, CONTRIBUTED = 2 };
+enum { NOT_NEEDED = 0, NEEDED = 1, CONTRIBUTED = 2, GIVEN = 3 };
 
 int64_t tessi_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int64_t to)
 {
@@ -93,7 +93,27 @@ static void contribute(struct tess_graph *g, struct tess_node *x, int32_t o, int
         b->temporary[input] = tessi_buffer_new(g, bytes, time, time);
     } else {
         owner->needed[o] = CONTRIBUTED;
-        owner->gradient[o] = owner->kind == TESSI_WEIGHT ? TESSI_WEIGHT_GRADIENT : tessi_buffer_new(g, bytes, time, time);
+        owner->gradient[o] = owner->kind == TESSI_WEIGHT && o >= g->objectives ? TESSI_PROBED : tessi_buffer_new(g, bytes, time, time);
+    }
+}
+
+/* The last step that adds to a weight's gradient gives it away; until then it lives in the arena. */
+static void find_givers(struct tess_graph *g, int32_t o, int64_t first)
+{
+    for (int64_t k = g->backs - 1; k >= first && o < g->objectives; k--) {
+        struct tessi_backward *b = &g->back[k];
+        struct tessi_step *s = b->step >= 0 ? g->step[b->step] : NULL;
+        for (int32_t i = s ? s->inputs - 1 : -1; i >= 0; i--) {
+            struct tess_node *owner = b->wanted[i] ? s->in[i]->gradient_of : NULL;
+            if (!owner || owner->kind != TESSI_WEIGHT)
+                continue;
+            if (owner->needed[o] == CONTRIBUTED) {
+                owner->needed[o] = GIVEN;
+                b->gives[i] = 1;
+                b->whole[i] = b->temporary[i] == TESSI_NO_BUFFER;
+                g->buffer[owner->gradient[o]].to = g->steps + 1 + k;
+            }
+        }
     }
 }
 
@@ -106,7 +126,7 @@ static int sweep(struct tess_call *c, struct tess_graph *g, int32_t o)
     if (!target || target->needed[o] == NOT_NEEDED)
         return c->fail(c, TESS_E_VALUE, "objective %s does not depend on any weight it is to train (%s)", g->objective[o].name,
                        g->objective[o].prefixes);
-    int64_t time = g->steps + 1 + g->backs;
+    int64_t time = g->steps + 1 + g->backs, first = g->backs;
     target->needed[o] = CONTRIBUTED;
     target->gradient[o] = tessi_buffer_new(g, (int64_t)tess_tensor_bytes(&target->shape), time, time);
     g->back[g->backs++] = (struct tessi_backward){.step = -1, .objective = o, .scratch_buffer = TESSI_NO_BUFFER};
@@ -138,6 +158,7 @@ static int sweep(struct tess_call *c, struct tess_graph *g, int32_t o)
                 live_until(g, s->out[k], time);
         g->back[g->backs++] = b;
     }
+    find_givers(g, o, first);
     return TESS_OK;
 }
 

@@ -95,8 +95,8 @@ void tess_graph_free(struct tess_graph *g)
     free_named(g->input, g->inputs);
     free_named(g->output, g->outputs);
     free_named(g->total, g->totals);
-    tessi_gradients_free(g->gradients);
-    tessi_gradients_free(g->early);
+    tessi_gradient_sum_free(g->gradients);
+    tessi_sums_free(g->sums);
     tess_free(g->probe);
     tess_free(g->coefficient);
     tess_free(g->objective);
@@ -420,15 +420,11 @@ int tess_graph_cost(struct tess_call *c, const struct tess_graph *g, struct tess
     *out = (struct tess_cost){.parameters = tess_weights_size(g->weights)};
     out->flops = (forward + backward) / (double)g->rows;
     out->arena_bytes = g->arena_bytes + g->pad_bytes;
-    int64_t blocks = 0; /* slices' gradients in flight: one a worker, and what waits in the tree */
-    if (g->objectives || g->totals) {
-        blocks = workers + 1;
-        for (int64_t n = 1; n < g->slices; n *= 2)
-            blocks++;
-        blocks = blocks < g->slices ? blocks : g->slices;
-    }
-    out->total_bytes = workers * out->arena_bytes + g->weights->all * 4 + (int64_t)g->packed_bytes +
-                       blocks * (g->block + (g->probes ? g->sum_floats : 0)) * 4;
+    int64_t gradients = g->objectives ? tessi_gradient_levels(g->slices) * g->weights->trained : 0;
+    int64_t sums = workers + 1; /* totals in flight: one a worker, and what waits in the tree */
+    for (int64_t n = 1; n < g->slices; n *= 2)
+        sums++;
+    out->total_bytes = workers * out->arena_bytes + (g->weights->all + gradients + sums * g->sum_floats) * 4 + (int64_t)g->packed_bytes;
     return TESS_OK;
 }
 

@@ -22,7 +22,7 @@ struct slice {
     const struct job *job;
     struct tessi_slot *slot;
     int64_t index, rows; /* rows that are real */
-    float *block, *sums; /* gradients; totals and probes; NULL when they are not wanted */
+    float *sums;         /* totals and probes; NULL when they are not wanted */
 };
 
 static int prepare(struct tess_call *c, struct tess_graph *g)
@@ -41,10 +41,8 @@ static int prepare(struct tess_call *c, struct tess_graph *g)
         g->total_offset[i] = at;
         at += (tess_tensor_count(&shape) + 15) / 16 * 16;
     }
-    if (n && !g->gradients)
-        TESS_TRY(tessi_gradients_new(c, g->block, g->slices, &g->gradients));
-    if (g->probes && !g->early)
-        TESS_TRY(tessi_gradients_new(c, g->sum_floats, g->slices, &g->early));
+    if (n && !g->sums)
+        TESS_TRY(tessi_sums_new(c, g->sum_floats, g->slices, &g->sums));
     if (g->packed_bytes && !g->packed) {
         TESS_TRY(tess_alloc(c, g->packed_bytes, "packed weights", &memory));
         g->packed = memory;
@@ -131,10 +129,7 @@ static void *gradient(const struct slice *s, const struct tess_node *x, int32_t 
     const struct tess_node *owner = x->gradient_of;
     const struct tess_graph *g = s->job->g;
     int64_t b = owner->gradient[objective];
-    if (b != TESSI_WEIGHT_GRADIENT)
-        return s->slot->arena + g->buffer[b].offset;
-    return objective < g->objectives ? s->block + g->weights->item[owner->index].offset
-                                     : s->sums + g->probe[objective - g->objectives].offset;
+    return b == TESSI_PROBED ? (void *)(s->sums + g->probe[objective - g->objectives].offset) : s->slot->arena + g->buffer[b].offset;
 }
 
 static struct tess_op_run start_run(const struct slice *s, const struct tessi_step *step, struct tess_tensor *in, struct tess_tensor *out)
@@ -222,8 +217,11 @@ static int backward(const struct slice *s, int64_t first, int64_t end)
             if (!b->wanted[i])
                 continue;
             din[i].dtype = step->in[i]->gradient_of->stored;
-            din[i].data = b->temporary[i] >= 0 ? (void *)(s->slot->arena + g->buffer[b->temporary[i]].offset)
-                                               : gradient(s, step->in[i], b->objective);
+            if (b->whole[i])
+                din[i].data = tessi_gradient_sum_place(g->gradients, s->index, step->in[i]->gradient_of->index);
+            if (!din[i].data)
+                din[i].data = b->temporary[i] >= 0 ? (void *)(s->slot->arena + g->buffer[b->temporary[i]].offset)
+                                                   : gradient(s, step->in[i], b->objective);
         }
         r.din = din;
         r.dout = dout;
@@ -233,6 +231,10 @@ static int backward(const struct slice *s, int64_t first, int64_t end)
         for (int32_t i = 0; i < step->inputs; i++)
             if (b->wanted[i] && b->temporary[i] >= 0)
                 tessi_window_accumulate(&din[i], gradient(s, step->in[i], b->objective));
+        for (int32_t i = 0; i < step->inputs; i++)
+            if (b->gives[i])
+                tessi_gradient_sum_give(g->gradients, s->index, step->in[i]->gradient_of->index,
+                                        b->whole[i] ? din[i].data : gradient(s, step->in[i], b->objective));
     }
     return TESS_OK;
 }
@@ -252,31 +254,14 @@ static struct tessi_slot *claim(struct tess_graph *g, int64_t index)
             return &g->slot[i];
 }
 
-static int take(struct tessi_gradients *from, float **block)
-{
-    *block = from ? tessi_gradients_take(from) : NULL;
-    return from && !*block ? TESS_E_MEMORY : TESS_OK;
-}
-
-/* Memory of this slice's share of the sums over slices. */
-static int take_blocks(struct slice *s)
+/* Memory of this slice's share of the totals, which are there after the first half. */
+static int take_sums(struct slice *s)
 {
     struct tess_graph *g = s->job->g;
-    int status = s->job->half != FIRST ? take(g->gradients, &s->block) : TESS_OK;
-    if (status == TESS_OK && s->job->half == FIRST)
-        status = take(g->early, &s->sums);
-    else if (s->job->half == WHOLE && s->block)
-        s->sums = s->block + g->weights->trained;
-    return status == TESS_OK ? TESS_OK : s->slot->call.call.fail(&s->slot->call.call, status, "no memory for a slice's gradients");
-}
-
-static void give_blocks(const struct slice *s)
-{
-    struct tess_graph *g = s->job->g;
-    if (s->block)
-        tessi_gradients_give(g->gradients, s->index, s->block);
-    else if (s->sums)
-        tessi_gradients_give(g->early, s->index, s->sums);
+    if (!g->sums || s->job->half == SECOND)
+        return TESS_OK;
+    s->sums = tessi_sums_take(g->sums);
+    return s->sums ? TESS_OK : s->slot->call.call.fail(&s->slot->call.call, TESS_E_MEMORY, "no memory for a slice's totals");
 }
 
 static int run_forward(struct slice *s)
@@ -305,19 +290,22 @@ static void run_in_slot(struct job *job, struct tessi_slot *slot, int64_t index)
     struct tess_graph *g = job->g;
     struct slice s = {.job = job, .slot = slot, .index = index};
     if (slot->call.code != TESS_OK)
-        return; /* the batch has failed already */
+        return; /* the batch has failed already, and nobody waits */
     s.rows = job->b->samples - index * g->rows;
     s.rows = s.rows < g->rows ? s.rows : g->rows;
-    if (take_blocks(&s) != TESS_OK)
-        return;
-    int status = run_forward(&s);
+    int status = take_sums(&s);
+    if (status == TESS_OK)
+        status = run_forward(&s);
     if (status == TESS_OK)
         status = run_backward(&s);
     if (job->half == SECOND)
         slot->holds = 0;
     if (s.slot->call.code == TESS_OK && status != TESS_OK)
         (void)s.slot->call.call.fail(&s.slot->call.call, status, "an operation failed without saying why");
-    give_blocks(&s);
+    if (status != TESS_OK && g->gradients)
+        tessi_gradient_sum_fail(g->gradients);
+    if (s.sums)
+        tessi_sums_give(g->sums, index, s.sums);
 }
 
 static void run_slice(void *user, int worker, int64_t index)
@@ -374,10 +362,10 @@ static int run_half(struct tess_call *c, struct job *job, int half)
     job->half = half;
     for (int i = 0; i < g->slots; i++)
         tessi_call_init(&g->slot[i].call, &g->runtime->host);
-    if (half != FIRST && g->gradients)
-        tessi_gradients_start(g->gradients, job->slices);
-    if (half == FIRST)
-        tessi_gradients_start(g->early, job->slices);
+    if (half != FIRST && job->backward)
+        tessi_gradient_sum_start(g->gradients, job->slices);
+    if (half != SECOND && g->sums)
+        tessi_sums_start(g->sums, job->slices);
     tessi_workers_run(g->runtime->workers, job->slices, run_slice, job);
     for (int i = 0; i < g->slots; i++)
         if (g->slot[i].call.code != TESS_OK)
@@ -394,24 +382,18 @@ static int run(struct tess_call *c, struct tess_graph *g, const struct tess_batc
         g->coefficient[i] = 0.0f;
     for (int i = 0; i < g->slots; i++)
         g->slot[i].holds = 0;
+    if (backward_too && !g->gradients)
+        TESS_TRY(tessi_gradient_sum_new(c, g->weights, g->slices, &g->gradients));
     pack_weights(g);
     TESS_TRY(run_half(c, &job, g->probes ? FIRST : WHOLE));
-    if (g->probes) {
-        float *sums = tessi_gradients_result(g->early);
-        copy_totals(g, b, sums, job.slices);
-        if (!backward_too)
-            return TESS_OK;
-        TESS_TRY(tessi_graph_weigh(c, g, sums, job.slices));
+    if (g->sums)
+        copy_totals(g, b, tessi_sums_result(g->sums), job.slices);
+    if (g->probes && backward_too) {
+        TESS_TRY(tessi_graph_weigh(c, g, tessi_sums_result(g->sums), job.slices));
         TESS_TRY(run_half(c, &job, SECOND));
     }
-    if (g->gradients) {
-        g->result = tessi_gradients_result(g->gradients);
-        g->result_slices = job.slices;
-        if (!g->probes)
-            copy_totals(g, b, g->result + g->weights->trained, job.slices);
-        if (backward_too)
-            tessi_kernels()->affine(g->weights->trained, 1.0f / (float)job.slices, 0.0f, g->result, g->result);
-    }
+    if (backward_too)
+        g->result = tessi_gradient_sum_result(g->gradients);
     return TESS_OK;
 }
 

@@ -23,7 +23,7 @@ endif
 
 libtessera_la_SOURCES += \
     core/tensor/kernels.h core/tensor/kernels_select.c \
-    core/tensor/node.h core/tensor/graph.c core/tensor/storage.c core/tensor/differentiate.c core/tensor/memory_plan.c core/tensor/probe.c core/tensor/graph_run.c core/tensor/sum_tree.c \
+    core/tensor/node.h core/tensor/graph.c core/tensor/storage.c core/tensor/differentiate.c core/tensor/memory_plan.c core/tensor/probe.c core/tensor/graph_run.c core/tensor/sum_tree.c core/tensor/gradient_sum.c \
     core/tensor/weight_store.h core/tensor/weights.c \
     core/tensor/walk.h core/tensor/walk.c core/tensor/window.h core/tensor/window.c \
     core/tensor/op_unary.c core/tensor/op_binary.c core/tensor/op_shape.c core/tensor/op_reduce.c core/tensor/dense.h core/tensor/dense.c \

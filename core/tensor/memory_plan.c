@@ -94,7 +94,6 @@ int tessi_graph_plan(struct tess_call *c, struct tess_graph *g)
         g->probe[i].offset = g->sum_floats;
         g->sum_floats += (tess_tensor_count(&g->weights->item[g->probe[i].weight].shape) + 15) / 16 * 16;
     }
-    g->block = g->weights->trained + (g->probes ? 0 : g->sum_floats);
     if (g->status != TESS_OK)
         return c->fail(c, g->status, "%s", g->message);
     return place(c, g);

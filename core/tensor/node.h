@@ -32,11 +32,11 @@ struct tess_node {
     struct tess_node *value_of, *gradient_of;
     int32_t stored;            /* dtype of the value, and of its gradient, in memory (owners only; storage.c) */
     int64_t buffer;            /* of the value (owners only; inputs and weights have none) */
-    int64_t *gradient;         /* per objective, then per probe: buffer of the gradient, TESSI_NO_BUFFER, or GRADIENT_OF_WEIGHT */
+    int64_t *gradient;         /* per objective, then per probe: buffer of the gradient, TESSI_NO_BUFFER, or TESSI_PROBED */
     char *needed;              /* likewise: a gradient is wanted here */
 };
 
-#define TESSI_WEIGHT_GRADIENT (-2) /* lives in the slice's gradient block, not in the arena; a probe's beside the totals */
+#define TESSI_PROBED (-2) /* a weight's gradient that a probe asks for: it lives beside the totals, not in the arena */
 
 struct tessi_step;
 
@@ -70,6 +70,8 @@ struct tessi_backward { /* one scheduled backward of one objective */
     int64_t temporary[TESS_OP_MAX]; /* buffer of din[i] when it is to be added, else TESSI_NO_BUFFER */
     char wanted[TESS_OP_MAX];
     char missing[TESS_OP_MAX];      /* dout[i] does not flow */
+    char gives[TESS_OP_MAX];        /* in[i] is a weight of the objective, and this the last that adds to its gradient... */
+    char whole[TESS_OP_MAX];        /* ... and the first */
 };
 
 struct tessi_buffer {
@@ -101,7 +103,8 @@ struct tessi_probe { /* the gradient of a scalar in one weight, wanted before th
     int64_t weight, offset; /* in the sums */
 };
 
-struct tessi_gradients; /* sum_tree.c */
+struct tessi_sums;         /* sum_tree.c */
+struct tessi_gradient_sum; /* gradient_sum.c */
 struct tessi_slot {     /* what a running slice works in; as many as can run at once */
     char *arena, *pad;  /* pad: inputs of a slice that is not full */
     int64_t holds;      /* 1 + the slice whose activations are in the arena, between the halves of a step */
@@ -149,13 +152,11 @@ struct tess_graph {
     /* run time */
     struct tessi_slot *slot;
     int slots;
-    int64_t block;                 /* floats of a slice's gradients and sums */
     int64_t *total_offset;         /* in the sums: objectives, then totals */
     int64_t sum_floats;            /* totals and probes */
-    struct tessi_gradients *gradients;
-    struct tessi_gradients *early; /* the sums of a graph with probes, which come before the gradients; else they are behind those */
-    float *result;                 /* the summed block of the last run */
-    int64_t result_slices;
+    struct tessi_sums *sums;
+    struct tessi_gradient_sum *gradients;
+    float *result;                 /* gradients of the last step */
 };
 
 /* ---- recording (graph.c) */
@@ -182,17 +183,32 @@ int tessi_graph_differentiate(struct tess_call *c, struct tess_graph *g) TESS_CH
 struct tess_node *tessi_target(const struct tess_graph *g, int32_t o);
 int tessi_graph_plan(struct tess_call *c, struct tess_graph *g) TESS_CHECKED;
 
-/* ---- the sum over slices (sum_tree.c): blocks of `floats`, added pairwise in a tree fixed by the slice's index alone. */
-int tessi_gradients_new(struct tess_call *c, int64_t floats, int64_t slices, struct tessi_gradients **out) TESS_CHECKED;
+/* ---- totals over slices (sum_tree.c): blocks of `floats`, added pairwise in a tree fixed by the slice's index alone. */
+int tessi_sums_new(struct tess_call *c, int64_t floats, int64_t slices, struct tessi_sums **out) TESS_CHECKED;
+void tessi_sums_free(struct tessi_sums *t);
+void tessi_sums_start(struct tessi_sums *t, int64_t slices);
+/* A block to write slice i's into; NULL when memory ran out. [any thread] */
+float *tessi_sums_take(struct tessi_sums *t);
+/* Slice i's block is complete: adds what can be added. [any thread] */
+void tessi_sums_give(struct tessi_sums *t, int64_t slice, float *block);
+/* The sum, after all slices were given; valid until the next start. */
+float *tessi_sums_result(struct tessi_sums *t);
 /* Hands the summed probes to the graph's weigh function. */
 int tessi_graph_weigh(struct tess_call *c, struct tess_graph *g, float *sums, int64_t slices) TESS_CHECKED;
-void tessi_gradients_free(struct tessi_gradients *t);
-void tessi_gradients_start(struct tessi_gradients *t, int64_t slices);
-/* A block to write slice i's into; NULL when memory ran out. [any thread] */
-float *tessi_gradients_take(struct tessi_gradients *t);
-/* Slice i's block is complete: adds what can be added. [any thread] */
-void tessi_gradients_give(struct tessi_gradients *t, int64_t slice, float *block);
-/* The sum, after all slices were given; valid until the next start. */
-float *tessi_gradients_result(struct tessi_gradients *t);
+
+/* ---- gradients over slices (gradient_sum.c) */
+int tessi_gradient_sum_new(struct tess_call *c, const struct tess_weights *weights, int64_t slices,
+                           struct tessi_gradient_sum **out) TESS_CHECKED;
+void tessi_gradient_sum_free(struct tessi_gradient_sum *t);
+int tessi_gradient_levels(int64_t slices); /* blocks of the weights' size that it takes */
+void tessi_gradient_sum_start(struct tessi_gradient_sum *t, int64_t slices);
+/* Where slice may write the weight's gradient itself before it gives it; NULL: only elsewhere. [any thread; may wait] */
+float *tessi_gradient_sum_place(struct tessi_gradient_sum *t, int64_t slice, int64_t weight);
+/* The slice's gradient of that weight, once for each slice. [any thread; may wait] */
+void tessi_gradient_sum_give(struct tessi_gradient_sum *t, int64_t slice, int64_t weight, const float *gradient);
+/* A slice has failed: nobody waits for it. */
+void tessi_gradient_sum_fail(struct tessi_gradient_sum *t);
+/* The mean over the slices, after all were given; valid until the next start. */
+float *tessi_gradient_sum_result(struct tessi_gradient_sum *t);
 
 #endif

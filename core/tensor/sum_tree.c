@@ -1,4 +1,4 @@
-/* The sum over slices. Slice i is leaf i of a binary tree: nodes 2 j and 2 j + 1 of a level are added into node j of the next, a
+/* Totals over slices. Slice i is leaf i of a binary tree: nodes 2 j and 2 j + 1 of a level are added into node j of the next, a
  * last node without a partner moves up as it is. Which sums are made depends on the number of slices alone; who makes them, and
  * when, on who finishes first. Blocks are recycled, so about workers + log2(slices) of them exist. SPDX-License-Identifier: MIT */
 #include "core/tensor/kernels.h"
@@ -8,7 +8,7 @@
 
 #define LEVELS 24
 
-struct tessi_gradients {
+struct tessi_sums {
     int64_t floats, slices;
     float **spare; /* stack of blocks nobody uses */
     int64_t spares;
@@ -18,13 +18,13 @@ struct tessi_gradients {
     pthread_mutex_t lock;
 };
 
-int tessi_gradients_new(struct tess_call *c, int64_t floats, int64_t slices, struct tessi_gradients **out)
+int tessi_sums_new(struct tess_call *c, int64_t floats, int64_t slices, struct tessi_sums **out)
 {
     void *memory;
     int64_t positions = 0;
     *out = NULL;
-    TESS_TRY(tess_alloc(c, sizeof(struct tessi_gradients), "gradients", &memory));
-    struct tessi_gradients *t = memory;
+    TESS_TRY(tess_alloc(c, sizeof(struct tessi_sums), "sums", &memory));
+    struct tessi_sums *t = memory;
     t->floats = floats;
     pthread_mutex_init(&t->lock, NULL);
     for (int64_t n = slices;; n = (n + 1) / 2) {
@@ -32,21 +32,21 @@ int tessi_gradients_new(struct tess_call *c, int64_t floats, int64_t slices, str
         if (n == 1)
             break;
     }
-    int status = tess_alloc(c, (size_t)slices * sizeof(float *), "gradients", &memory);
+    int status = tess_alloc(c, (size_t)slices * sizeof(float *), "sums", &memory);
     if (status == TESS_OK) {
         t->spare = memory;
-        status = tess_alloc(c, (size_t)positions * sizeof(float *), "gradients", &memory);
+        status = tess_alloc(c, (size_t)positions * sizeof(float *), "sums", &memory);
         t->waiting = status == TESS_OK ? memory : NULL;
     }
     if (status != TESS_OK) {
-        tessi_gradients_free(t);
+        tessi_sums_free(t);
         return status;
     }
     *out = t;
     return TESS_OK;
 }
 
-static void reclaim(struct tessi_gradients *t)
+static void reclaim(struct tessi_sums *t)
 {
     if (t->waiting)
         for (int64_t n = t->slices, level = 0; n > 0; n = n > 1 ? (n + 1) / 2 : 0, level++)
@@ -60,7 +60,7 @@ static void reclaim(struct tessi_gradients *t)
     t->result = NULL;
 }
 
-void tessi_gradients_free(struct tessi_gradients *t)
+void tessi_sums_free(struct tessi_sums *t)
 {
     if (!t)
         return;
@@ -75,7 +75,7 @@ void tessi_gradients_free(struct tessi_gradients *t)
     tess_free(t);
 }
 
-void tessi_gradients_start(struct tessi_gradients *t, int64_t slices)
+void tessi_sums_start(struct tessi_sums *t, int64_t slices)
 {
     reclaim(t);
     t->slices = slices;
@@ -86,7 +86,7 @@ void tessi_gradients_start(struct tessi_gradients *t, int64_t slices)
     }
 }
 
-float *tessi_gradients_take(struct tessi_gradients *t)
+float *tessi_sums_take(struct tessi_sums *t)
 {
     struct tessi_call call;
     void *memory = NULL;
@@ -96,13 +96,13 @@ float *tessi_gradients_take(struct tessi_gradients *t)
     pthread_mutex_unlock(&t->lock);
     if (!memory) { /* only in the first steps; zeroed: what no operation writes stays zero in every sum */
         tessi_call_init(&call, NULL);
-        if (tess_alloc(&call.call, (size_t)t->floats * sizeof(float) + 64, "gradients", &memory) != TESS_OK)
+        if (tess_alloc(&call.call, (size_t)t->floats * sizeof(float) + 64, "sums", &memory) != TESS_OK)
             return NULL;
     }
     return memory;
 }
 
-void tessi_gradients_give(struct tessi_gradients *t, int64_t slice, float *block)
+void tessi_sums_give(struct tessi_sums *t, int64_t slice, float *block)
 {
     int64_t n = t->slices, j = slice;
     for (int level = 0;; level++, n = (n + 1) / 2, j /= 2) {
@@ -131,7 +131,7 @@ void tessi_gradients_give(struct tessi_gradients *t, int64_t slice, float *block
     }
 }
 
-float *tessi_gradients_result(struct tessi_gradients *t)
+float *tessi_sums_result(struct tessi_sums *t)
 {
     return t->result;
 }

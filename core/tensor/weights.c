@@ -127,6 +127,7 @@ int tessi_weights_role(struct tess_call *c, struct tess_weights *w, int32_t role
         void *memory;
         TESS_TRY(tess_alloc(c, (size_t)w->trained * sizeof(float) + 64, "the optimiser's state", &memory));
         w->role[role] = memory;
+        memset(memory, 0, (size_t)w->trained * sizeof(float)); /* has the pages now: else each is had twice, for its first read and write */
         if (role == TESS_ROLE_AVERAGE && w->trained)
             memcpy(w->role[role], w->role[TESS_ROLE_VALUE], (size_t)w->trained * sizeof(float));
     }
