@@ -43,21 +43,34 @@ static size_t narrow_bytes(int64_t values)
 static int add_pack(struct tess_call *c, struct tess_graph *g, struct tessi_dense *k, int64_t weight)
 {
     void *memory;
+    struct tessi_pack p = {.weight = weight, .offset = g->packed_bytes, .is_narrow = k->narrow_b > 0};
+    size_t rounded = narrow_bytes(k->narrow_b);
+    k->narrow_b = 0; /* once a step, not for each run */
+    if (k->kernel.packed_bytes) {
+        p.kernel = &k->kernel;
+        g->packed_bytes += aligned(k->kernel.packed_bytes);
+        g->pack_room = g->pack_room > rounded ? g->pack_room : rounded;
+    } else {
+        for (int64_t i = 0; i < g->packs; i++)
+            if (!g->pack[i].kernel && g->pack[i].weight == weight) {
+                k->pack = i;
+                return TESS_OK;
+            }
+        g->packed_bytes += rounded;
+    }
     TESS_TRY(tess_alloc(c, (size_t)(g->packs + 1) * sizeof *g->pack, "a graph", &memory));
     if (g->packs)
         memcpy(memory, g->pack, (size_t)g->packs * sizeof *g->pack);
     tess_free(g->pack);
     g->pack = memory;
-    struct tessi_pack p = {.kernel = &k->kernel, .weight = weight, .offset = g->packed_bytes, .is_narrow = k->narrow_b > 0};
-    g->packed_bytes += aligned(k->kernel.packed_bytes);
-    p.narrow = g->packed_bytes;
-    g->packed_bytes += narrow_bytes(k->narrow_b);
-    if (!k->kernel.packed_bytes)
-        p.offset = p.narrow;
-    k->narrow_b = 0; /* once a step, not for each run */
     k->pack = g->packs++;
     g->pack[k->pack] = p;
     return TESS_OK;
+}
+
+size_t tessi_pack_bytes(const struct tess_graph *g)
+{
+    return g->packed_bytes + (size_t)tessi_workers_count(g->runtime->workers) * g->pack_room;
 }
 
 /* Values of the operands, which are dense where they are to be rounded. */

@@ -16,6 +16,8 @@ struct tessi_dense {
  * layout the backend asks for are made once per optimiser step; when it is not, for each run. `scratch` is raised to what a run needs. */
 int tessi_dense_plan(struct tess_call *c, struct tess_graph *g, const struct tess_dense *d, int32_t operands, const struct tess_node *b,
                      struct tessi_dense *out, size_t *scratch) TESS_CHECKED;
+/* Memory of all packs of a sealed graph. */
+size_t tessi_pack_bytes(const struct tess_graph *g);
 void tessi_dense_drop(struct tessi_dense *k);
 /* Runs it in the operation's scratch; `offset` bytes of that are the caller's own. */
 int tessi_dense_run(const struct tess_op_run *r, const struct tessi_dense *k, size_t offset, const void *a, const void *b,

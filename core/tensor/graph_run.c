@@ -1,5 +1,6 @@
 /* Running a graph: slices handed to workers, each through forward and, in a step, backward, on one thread.
  * SPDX-License-Identifier: MIT */
+#include "core/tensor/dense.h"
 #include "core/tensor/kernels.h"
 #include "core/tensor/node.h"
 #include "core/tensor/window.h"
@@ -44,7 +45,7 @@ static int prepare(struct tess_call *c, struct tess_graph *g)
     if (n && !g->sums)
         TESS_TRY(tessi_sums_new(c, g->sum_floats, g->slices, &g->sums));
     if (g->packed_bytes && !g->packed) {
-        TESS_TRY(tess_alloc(c, g->packed_bytes, "packed weights", &memory));
+        TESS_TRY(tess_alloc(c, tessi_pack_bytes(g), "packed weights", &memory));
         g->packed = memory;
     }
     int workers = tessi_workers_count(g->runtime->workers), slots = workers < g->slices ? workers : (int)g->slices;
@@ -65,13 +66,13 @@ static void pack_one(void *user, int worker, int64_t i)
     struct tess_graph *g = user;
     struct tessi_pack *p = &g->pack[i];
     const struct tessi_weight *w = &g->weights->item[p->weight];
-    (void)worker;
     const void *from = g->weights->role[TESS_ROLE_VALUE] + w->offset;
     if (p->is_narrow) {
-        tessi_kernels()->to_bf16(tess_tensor_count(&w->shape), from, (uint16_t *)(void *)(g->packed + p->narrow));
-        from = g->packed + p->narrow;
+        void *rounded = g->packed + (p->kernel ? g->packed_bytes + (size_t)worker * g->pack_room : p->offset);
+        tessi_kernels()->to_bf16(tess_tensor_count(&w->shape), from, rounded);
+        from = rounded;
     }
-    if (p->kernel->packed_bytes)
+    if (p->kernel)
         (void)g->runtime->dense->pack(g->runtime->dense_self, p->kernel, from, g->packed + p->offset);
 }
 

@@ -89,11 +89,10 @@ struct tessi_objective {
     struct tess_node *node;
 };
 
-struct tessi_pack { /* a weight laid out by the backend for one kernel */
-    struct tess_kernel *kernel;
+struct tessi_pack { /* a weight rounded to bf16, or laid out by the backend for one kernel, or both */
+    struct tess_kernel *kernel; /* NULL: rounded only, for all kernels that read it so */
     int64_t weight;
-    size_t offset;      /* of what the kernel reads */
-    size_t narrow;      /* of the weight in bf16, when is_narrow; the kernel reads that when it asks for no layout of its own */
+    size_t offset;              /* of what the kernels read */
     int is_narrow;
 };
 
@@ -145,7 +144,7 @@ struct tess_graph {
     int64_t arena_bytes, pad_bytes;
     struct tessi_pack *pack;
     int64_t packs;
-    size_t packed_bytes;
+    size_t packed_bytes, pack_room; /* pack_room: behind the packs, for each worker, a weight rounded before it is laid out */
     char *packed;
     uint64_t packed_version;
 
