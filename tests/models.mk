@@ -9,7 +9,7 @@ tests_test_quantizers_SOURCES = tests/test_quantizers.c tests/golden.c tests/gol
 tests_test_quantizers_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
 tests_test_quantizers_LDADD = $(TEST_LIBS)
 
-tests_test_noise_SOURCES = tests/test_noise.c tests/graphs.c tests/graphs.h
+tests_test_noise_SOURCES = tests/test_noise.c tests/noise_bench.c tests/noise_bench.h tests/graphs.c tests/graphs.h
 tests_test_noise_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_noise_LDADD = $(TEST_LIBS)
 

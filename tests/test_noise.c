@@ -1,54 +1,17 @@
 /* Absorbing diffusion by brute force: so few codes, tokens and steps that every mask can be enumerated and the chain be multiplied out from
  * its step matrices. What the plugin draws is held against those by chi-square with fixed keys, what it computes against f64.
  * SPDX-License-Identifier: MIT */
-#include "tests/graphs.h"
+#include "tests/noise_bench.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { K = 3, L = 3, T = 5, MASKS = 1 << L, STATES = K + 1, MASK = K, DRAWS = 20000 };
 
-struct noise {
-    struct bench bench;
-    struct tess_instance *instance;
-    const struct tess_noise_1 *ops;
-    void *self;
-};
-
 static void open_noise(struct noise *n, const char *settings, int64_t rows)
 {
-    char spec[128];
-    snprintf(spec, sizeof spec, "{use: absorbing%s%s}", *settings ? ", " : "", settings);
-    bench_open(&n->bench, 1, rows, 1, 1);
-    bench_ok(&n->bench, tess_instance_open(&n->bench.call.call, "noise/1", spec, "test", &n->instance));
-    n->ops = tess_instance_ops(n->instance, "noise/1");
-    n->self = tess_instance_self(n->instance);
-}
-
-static void close_noise(struct noise *n)
-{
-    tess_instance_close(n->instance);
-    bench_close(&n->bench);
-}
-
-/* ck_assert that counts of n draws fit the probabilities p. Keys are fixed, so this either always holds or never. */
-static void fits(const char *what, const int64_t *count, const double *p, int cells)
-{
-    double n = 0.0, chi = 0.0;
-    int free_cells = -1;
-    for (int i = 0; i < cells; i++)
-        n += (double)count[i];
-    for (int i = 0; i < cells; i++) {
-        if (p[i] < 1e-12) {
-            ck_assert_msg(count[i] == 0, "%s: cell %d is impossible", what, i);
-            continue;
-        }
-        chi += pow((double)count[i] - n * p[i], 2.0) / (n * p[i]);
-        free_cells++;
-    }
-    ck_assert_msg(chi <= free_cells + 4.0 * sqrt(2.0 * free_cells) + 4.0, "%s: chi-square %.1f of %d degrees", what, chi, free_cells);
+    noise_open(n, "absorbing", settings, rows, 1);
 }
 
 /* ---- the chain, multiplied out ---- */
@@ -160,12 +123,12 @@ START_TEST(corruption_follows_the_chain)
         }
         for (int m = 0; m < MASKS; m++)
             p[m] = mask_probability(m, t);
-        fits("masks", count, p, MASKS);
+        noise_fits("masks", count, p, MASKS);
     }
     int32_t xt[L];
     ck_assert_int_ne(n.ops->corrupt(n.self, &n.bench.call.call, &s, L, K, 0, original, xt), TESS_OK);
     ck_assert_int_ne(n.ops->corrupt(n.self, &n.bench.call.call, &s, L, K, T + 1, original, xt), TESS_OK);
-    close_noise(&n);
+    noise_close(&n);
 }
 END_TEST
 
@@ -185,7 +148,7 @@ START_TEST(a_token_is_masked_whatever_follows_it)
     for (int i = 0; i < 333; i++)
         count += longer[i] == MASK;
     ck_assert(count > 120 && count < 213);
-    close_noise(&n);
+    noise_close(&n);
 }
 END_TEST
 
@@ -221,8 +184,8 @@ START_TEST(a_fixed_mask_has_as_many_tokens_as_t_says)
     }
     for (int m = 0; m < 1 << SMALL; m++)
         p[m] = __builtin_popcount((unsigned)m) == 2 ? 0.1 : 0.0;
-    fits("subsets", count, p, 1 << SMALL);
-    close_noise(&n);
+    noise_fits("subsets", count, p, 1 << SMALL);
+    noise_close(&n);
 }
 END_TEST
 
@@ -327,7 +290,7 @@ START_TEST(losses_are_what_they_say)
                 ck_assert(fabs((double)((float *)gradient.data)[i] - want) < 1e-6);
             }
         }
-    close_noise(&n);
+    noise_close(&n);
 }
 END_TEST
 
@@ -358,7 +321,7 @@ static void all_bounds(const float *logits, float bound[T][MASKS])
     struct tess_tensor given = tess_tensor_over(bound, TESS_F32, 1, DIMS(ROWS));
     struct tess_batch batch = {.size = sizeof batch, .samples = ROWS, .inputs = 4, .in = in, .outputs = 1, .out = &given};
     bench_ok(&n.bench, tess_graph_run(&n.bench.call.call, g, &batch));
-    close_noise(&n);
+    noise_close(&n);
 }
 
 /* -ln p(x_0) is at most this, in nats, term by term from the chain: KL(q(x_s | x_t, x_0) || p(x_s | x_t)) for t = T .. 2, s = t - 1, where
@@ -478,8 +441,8 @@ START_TEST(a_step_back_is_bayes)
         ck_assert_int_eq(next[1], 1);
         count[next[0] * STATES + next[2]]++;
     }
-    fits("reverse", count, p, STATES * STATES);
-    close_noise(&n);
+    noise_fits("reverse", count, p, STATES * STATES);
+    noise_close(&n);
 }
 END_TEST
 
@@ -520,9 +483,9 @@ START_TEST(each_token_is_revealed_at_a_uniform_time)
     for (int s = 0; s < S * S; s++)
         pp[s] = 1.0 / (S * S);
     for (int k = 0; k < TOKENS; k++)
-        fits("reveal times", when[k], p, S);
-    fits("reveal times of two", together, pp, S * S);
-    close_noise(&n);
+        noise_fits("reveal times", when[k], p, S);
+    noise_fits("reveal times of two", together, pp, S * S);
+    noise_close(&n);
 }
 END_TEST
 
@@ -549,9 +512,9 @@ START_TEST(temperature_sharpens)
             ck_assert_int_lt(next[0], MASK);
             count[next[0]]++;
         }
-        fits("temperature", count, p, K);
+        noise_fits("temperature", count, p, K);
     }
-    close_noise(&n);
+    noise_close(&n);
 }
 END_TEST
 
@@ -573,7 +536,7 @@ START_TEST(the_same_stream_gives_the_same_sequence)
     }
     ck_assert(memcmp(next[0], next[1], sizeof *next) == 0);
     ck_assert(memcmp(next[0], next[2], sizeof *next) != 0 && memcmp(next[0], next[3], sizeof *next) != 0);
-    close_noise(&n);
+    noise_close(&n);
 }
 END_TEST
 
@@ -606,7 +569,7 @@ START_TEST(changes_are_told_beforehand)
     ck_assert_int_gt(idle, 0);
     for (int i = 0; i < TOKENS; i++)
         ck_assert_int_lt(x[i], K);
-    close_noise(&n);
+    noise_close(&n);
 }
 END_TEST
 
@@ -630,7 +593,7 @@ START_TEST(a_diverged_denoiser_is_reported)
     struct tess_reverse r = a_step(row, x, next, 1, 0.5, 0.0);
     bench_ok(&n.bench, n.ops->reverse(n.self, &n.bench.call.call, &r));
     ck_assert_int_eq(next[0], 1);
-    close_noise(&n);
+    noise_close(&n);
 }
 END_TEST
 

@@ -6,8 +6,9 @@
  * bound is the sum over t of CE_t / t, CE_t being the cross-entropy of the masked tokens in nats; the denoiser needs no t.
  *
  * SPDX-License-Identifier: MIT */
+#include "plugins/noises/draws.h"
+
 #include <tessera/plugin.h>
-#include <tessera/prior.h>
 
 #include <math.h>
 #include <string.h>
@@ -144,31 +145,6 @@ static int start(void *self, struct tess_call *c, const struct tess_stream *rand
     return TESS_OK;
 }
 
-/* A draw from softmax(logits / temperature) by its cumulative sum; -1 when a logit is NaN or too large, so that there is no such thing. */
-static int32_t categorical(const float *logits, int64_t codes, double temperature, double u)
-{
-    float most = logits[0];
-    double sum = 0.0;
-    for (int64_t k = 1; k < codes; k++)
-        most = logits[k] > most ? logits[k] : most;
-    for (int64_t k = 0; k < codes; k++)
-        sum += exp((double)(logits[k] - most) / temperature);
-    if (!isfinite(sum))
-        return -1;
-    double left = u * sum;
-    int32_t last = 0;
-    for (int64_t k = 0; k < codes; k++) {
-        double p = exp((double)(logits[k] - most) / temperature);
-        if (p <= 0.0)
-            continue;
-        last = (int32_t)k;
-        left -= p;
-        if (left < 0.0)
-            break;
-    }
-    return last;
-}
-
 /* 1 when token i is revealed in this step; u[1] then is the draw of its value. */
 static int is_revealed(const struct tess_reverse *r, int64_t i, float u[2])
 {
@@ -200,7 +176,8 @@ static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r
         r->next[i] = r->x[i];
         if (!is_revealed(r, i, u))
             continue;
-        r->next[i] = categorical(r->logits + i * r->codes, r->codes, r->temperature, (double)u[1]);
+        struct draw_row row = {.logits = r->logits + i * r->codes, .codes = r->codes, .without = -1, .temperature = r->temperature};
+        r->next[i] = draw_row_open(&row) ? draw_row_code(&row, (double)u[1]) : -1;
         if (r->next[i] < 0)
             return c->fail(c, TESS_E_FAILED,
                            "absorbing: the denoiser's output at token %lld is not finite; the prior has diverged in training",

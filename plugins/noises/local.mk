@@ -1,5 +1,5 @@
 noisesdir = $(pluginsdir)/noises
 noises_LTLIBRARIES = plugins/noises/absorbing.la
-plugins_noises_absorbing_la_SOURCES = plugins/noises/absorbing.c
+plugins_noises_absorbing_la_SOURCES = plugins/noises/absorbing.c plugins/noises/draws.c plugins/noises/draws.h
 plugins_noises_absorbing_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_noises_absorbing_la_LIBADD = $(PLUGIN_LIBS)

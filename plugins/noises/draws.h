@@ -1,0 +1,25 @@
+/* Draws from a row of the denoiser's logits: softmax(logits / temperature), with one code left out where the noise wants it so. Compiled
+ * into each noise that needs it.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_NOISES_DRAWS_H
+#define PLUGINS_NOISES_DRAWS_H
+
+#include <tessera/prior.h>
+
+/* One row over K codes, borrowed. */
+struct draw_row {
+    const float *logits; /* (codes) */
+    int64_t codes, without; /* `without` is left out; -1: none is */
+    double temperature;
+    float most; /* the largest logit */
+    double sum; /* of exp((logit - most) / temperature) */
+};
+
+/* Fills most and sum. Gives 0 when a logit is NaN or infinitely large: there is no such distribution. A logit of minus infinity rules its
+ * code out; when all are ruled out sum is 0. */
+int draw_row_open(struct draw_row *r);
+/* The code where the cumulative sum passes the share u of the whole, u in [0, 1); -1 when sum is 0. */
+int32_t draw_row_code(const struct draw_row *r, double u);
+
+#endif
