@@ -111,6 +111,20 @@ struct tess_tensor golden_read(const struct golden *g, const char *path, int32_t
     return t;
 }
 
+double *golden_doubles(const struct golden *g, const char *path, int64_t count)
+{
+    hid_t data = H5Dopen2(g->file, path, H5P_DEFAULT);
+    ck_assert_msg(data >= 0, "%s has no dataset %s", g->path, path);
+    hid_t space = H5Dget_space(data);
+    ck_assert_msg((int64_t)H5Sget_simple_extent_npoints(space) == count, "%s: %s has not %lld values", g->path, path, (long long)count);
+    double *values = malloc((size_t)count * sizeof *values);
+    ck_assert_ptr_nonnull(values);
+    ck_assert_int_ge(H5Dread(data, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), 0);
+    H5Sclose(space);
+    H5Dclose(data);
+    return values;
+}
+
 double golden_scalar(const struct golden *g, const char *path)
 {
     struct tess_tensor t = golden_read(g, path, TESS_F32);

@@ -20,6 +20,8 @@ const char *golden_list(const struct golden *g, const char *attribute, char *tex
 
 /* A dataset as TESS_F32 or TESS_I32; the caller frees data. */
 struct tess_tensor golden_read(const struct golden *g, const char *path, int32_t dtype);
+/* A dataset of doubles as it is in the file, `count` of them; the caller frees it. */
+double *golden_doubles(const struct golden *g, const char *path, int64_t count);
 double golden_scalar(const struct golden *g, const char *path);
 
 /* How names of weights here and there correspond: by prefix, the first that fits; the table ends with NULL. */

@@ -3,9 +3,11 @@
 
 usage: make_golden.py OUTDIR [--seed N] [--img 16] [--nf 32] [--mult 1,1] [--emb 16] [--codes 64]
                              [--width 64] [--heads 4] [--layers 2] [--tokens 16] [--classes 32] [--batch 2]
+                             [--diffusion-steps 100] [--diffusion-classes 12]
 
 ae.h5           conv autoencoder + nearest quantizer: image, latent, codes, reconstruction, losses, grads
 transformer.h5  bidirectional denoiser: logits, the three absorbing losses and their grads; causal logits
+uniform.h5      uniform diffusion, cosine schedule without a clip, in float64 and by K x K matrices: q(z_t | z_0), posterior, KL
 ema.h5          EMA quantizer: codebook and statistics before and after three updates
 
 The files in this folder have the default sizes. The tests take all sizes from the files' attributes: to test against others, write
@@ -104,6 +106,32 @@ def write_transformer(a):
             put_grads(h5, net, f"grads_{kind}")
 
 
+def write_uniform(a):
+    rng = np.random.default_rng(a.seed)
+    steps, k, s = a.diffusion_steps, a.diffusion_classes, 0.008
+    f = np.cos((np.arange(steps + 1) / steps + s) / (1 + s) * np.pi / 2) ** 2
+    bar = f / f[0]
+    alpha = np.concatenate([[1.0], bar[1:] / bar[:-1]])
+    step = [at * np.eye(k) + (1 - at) / k for at in alpha]
+    cumulative = [np.eye(k)]
+    for matrix in step[1:]:
+        cumulative.append(cumulative[-1] @ matrix)
+    ts = np.array([1, 2, steps // 3, steps // 2, steps - 1, steps])
+    guess = rng.dirichlet(np.ones(k), size=k)  # a denoiser's p(z_0 | z_t) for each z_t
+    # [i, z_t, z_0, z_(t-1)] for t = ts[i]
+    posterior = np.stack([step[t].T[:, None, :] * cumulative[t - 1][None, :, :] for t in ts])
+    posterior /= posterior.sum(-1, keepdims=True)
+    # the plug-in model: the posterior's formula with p(z_0) in the place of z_0
+    model = np.stack([step[t].T * (guess @ cumulative[t - 1]) for t in ts])
+    model /= model.sum(-1, keepdims=True)
+    kl = (posterior * (np.log(np.maximum(posterior, 1e-300)) - np.log(model)[:, :, None, :])).sum(-1)
+    with h5py.File(f"{a.outdir}/uniform.h5", "w") as h5:
+        h5.attrs.update(dict(steps=steps, classes=k, s=s))
+        for name, value in dict(alpha_bar=bar, t=ts, q_t_given_0=np.stack([cumulative[t] for t in ts]), posterior=posterior,
+                                denoiser_p0=guess, model_step=model, kl=kl).items():
+            put(h5, name, value)
+
+
 def write_ema(a):
     rng = np.random.default_rng(a.seed)
     with h5py.File(f"{a.outdir}/ema.h5", "w") as h5:
@@ -130,12 +158,13 @@ def write_ema(a):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("outdir")
-    for name, default in dict(seed=1, img=16, nf=32, emb=16, codes=64, width=64, heads=4, layers=2, tokens=16, classes=32, batch=2).items():
-        p.add_argument("--" + name, type=int, default=default)
+    for name, default in dict(seed=1, img=16, nf=32, emb=16, codes=64, width=64, heads=4, layers=2, tokens=16, classes=32, batch=2,
+                              diffusion_steps=100, diffusion_classes=12).items():
+        p.add_argument("--" + name.replace("_", "-"), type=int, default=default)
     p.add_argument("--mult", default="1,1")
     a = p.parse_args()
     os.makedirs(a.outdir, exist_ok=True)
-    for write in (write_autoencoder, write_transformer, write_ema):
+    for write in (write_autoencoder, write_transformer, write_uniform, write_ema):
         torch.manual_seed(a.seed)
         write(a)
 
