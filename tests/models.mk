@@ -18,7 +18,7 @@ tests_test_critic_SOURCES = tests/test_critic.c tests/golden.c tests/golden.h te
 tests_test_critic_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
 tests_test_critic_LDADD = $(TEST_LIBS)
 
-check_PROGRAMS += tests/test_uniform tests/test_uniform_loss tests/test_uniform_draws
+check_PROGRAMS += tests/test_uniform tests/test_uniform_loss tests/test_uniform_draws tests/test_uniform_times
 UNIFORM_BENCH = tests/uniform_bench.c tests/uniform_bench.h tests/noise_bench.c tests/noise_bench.h tests/graphs.c tests/graphs.h \
     plugins/noises/uniform_steps.c plugins/noises/uniform_steps.h
 tests_test_uniform_SOURCES = tests/test_uniform.c tests/golden.c tests/golden.h $(UNIFORM_BENCH)
@@ -32,3 +32,7 @@ tests_test_uniform_loss_LDADD = $(TEST_LIBS)
 tests_test_uniform_draws_SOURCES = tests/test_uniform_draws.c $(UNIFORM_BENCH)
 tests_test_uniform_draws_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_uniform_draws_LDADD = $(TEST_LIBS)
+
+tests_test_uniform_times_SOURCES = tests/test_uniform_times.c $(UNIFORM_BENCH)
+tests_test_uniform_times_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_uniform_times_LDADD = $(TEST_LIBS)

@@ -75,5 +75,8 @@ int tess_prior_record_loss(struct tess_call *c, const struct tess_prior *p, stru
     struct tess_node *t = tess_input(g, "t", TESS_F32, 1, &rows), *logits = NULL;
     struct tess_node *time = tess_affine(g, t, 1.0f / (float)noise->steps(self), 0.0f);
     TESS_TRY(record_logits(c, p, g, xt, time, &logits));
-    return noise->record_loss(self, c, g, logits, x0, xt, t, out);
+    tess_scope(g, "noise");
+    TESS_TRY(noise->record_loss(self, c, g, logits, x0, xt, t, out));
+    tess_scope_end(g);
+    return TESS_OK;
 }

@@ -39,7 +39,7 @@ TESS_EXPORT TESS_CHECKED int tess_prior_open(struct tess_call *c, const struct t
 TESS_EXPORT void tess_prior_close(struct tess_prior *p);
 /* Input "tokens" i32 (rows, L), and "time" f32 (rows) where the noise needs it; output "logits" f32 (rows, L, K). Not sealed. */
 TESS_EXPORT TESS_CHECKED int tess_prior_record_denoise(struct tess_call *c, const struct tess_prior *p, struct tess_graph *g);
-/* Inputs "x0", "xt" i32 (rows, L), "t" f32 (rows): 1 .. T; gives loss and bound. Not sealed. */
+/* Inputs "x0", "xt" i32 (rows, L), "t" f32 (rows): 1 .. T; gives loss and bound. What the noise remembers is under "noise". Not sealed. */
 TESS_EXPORT TESS_CHECKED int tess_prior_record_loss(struct tess_call *c, const struct tess_prior *p, struct tess_graph *g,
                                                     struct tess_noise_loss *out);
 

@@ -29,6 +29,14 @@ struct tess_reverse {
     struct tess_stream random; /* keyed by seed, reverse step and sample; set purpose */
 };
 
+/* What a step of training has shown a noise that chooses its times. */
+struct tess_noise_seen {
+    uint32_t size;
+    int64_t samples, tokens;
+    const float *t;     /* (samples) 1 .. T */
+    const float *bound; /* (samples) of struct tess_noise_loss */
+};
+
 struct tess_noise_1 {
     uint32_t size;
     int32_t needs_time;                                /* 1: the denoiser must be told t */
@@ -50,6 +58,13 @@ struct tess_noise_1 {
      * and needs no denoiser, as long as the denoiser is not told the time. `where` (L), unless NULL, gets 1 for each of them, else 0.
      * NULL: cannot be told. [any thread] */
     int64_t (*changes)(void *self, const struct tess_reverse *r, uint8_t *where);
+    /* For a noise that chooses at which times it is trained; NULL, both: uniformly. What it remembers are buffers that record_loss
+     * declares in a training graph, found in `w` as scope.NAME; they are saved and resumed with the weights. draw_time gives t in 1 .. T
+     * for a sample of the next step, from what was observed up to the last: the stream is keyed by step and sample. [any thread] */
+    int (*draw_time)(void *self, struct tess_call *c, struct tess_weights *w, const char *scope, const struct tess_stream *random,
+                     int64_t *t);
+    /* After each optimiser step, all samples in order. [one thread] */
+    int (*observe)(void *self, struct tess_call *c, struct tess_weights *w, const char *scope, const struct tess_noise_seen *seen);
 };
 
 struct tess_denoiser_input {

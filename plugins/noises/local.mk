@@ -4,6 +4,6 @@ plugins_noises_absorbing_la_SOURCES = plugins/noises/absorbing.c plugins/noises/
 plugins_noises_absorbing_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_noises_absorbing_la_LIBADD = $(PLUGIN_LIBS)
 plugins_noises_uniform_la_SOURCES = plugins/noises/uniform.c plugins/noises/uniform_steps.c plugins/noises/uniform_steps.h \
-    plugins/noises/draws.c plugins/noises/draws.h
+    plugins/noises/uniform_times.c plugins/noises/uniform_times.h plugins/noises/draws.c plugins/noises/draws.h
 plugins_noises_uniform_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_noises_uniform_la_LIBADD = $(PLUGIN_LIBS)

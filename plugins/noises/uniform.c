@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: MIT */
 #include "plugins/noises/draws.h"
 #include "plugins/noises/uniform_steps.h"
+#include "plugins/noises/uniform_times.h"
 
 #include <tessera/plugin.h>
 
@@ -16,9 +17,11 @@
 struct uniform {
     int64_t steps;
     double offset, clip, residual;
-    int32_t schedule, step, first_step;
+    int32_t schedule, step, first_step, times;
     double *bar; /* (steps + 1) */
 };
+
+enum { TIMES_UNIFORM, TIMES_IMPORTANCE };
 
 #define LN2 0.69314718055994530942
 
@@ -193,10 +196,30 @@ static int record_loss(void *self, struct tess_call *c, struct tess_graph *g, st
     struct tess_tensor each = tess_tensor_over(NULL, TESS_F32, 2, (const int64_t[]){codes.dim[0], 1});
     double flops = 30.0 * (double)tess_tensor_count(&shape), scale = (double)p->steps / ((double)codes.dim[1] * LN2);
     tess_custom(g, &op_cost, &a, sizeof a, 4, in, 1, &each, 2 * (size_t)shape.dim[2] * sizeof(double), flops, &cost);
-    struct tess_node *bound = tess_affine(g, cost, (float)scale, 0.0f);
-    out->loss = tess_affine(g, tess_mean_all(g, bound), 1.0f, (float)bound_constant(self, codes.dim[1], shape.dim[2]));
+    struct tess_node *bound = tess_affine(g, cost, (float)scale, 0.0f), *trained = bound;
+    if (p->times == TIMES_IMPORTANCE && tess_graph_training(g))
+        trained = tess_mul(g, cost, uniform_times_record(g, p->steps, scale, t));
+    out->loss = tess_affine(g, tess_mean_all(g, trained), 1.0f, (float)bound_constant(self, codes.dim[1], shape.dim[2]));
     out->bound = tess_reshape(g, bound, 1, codes.dim);
     return TESS_OK;
+}
+
+/* ---- times of training ---- */
+
+static int draw_time(void *self, struct tess_call *c, struct tess_weights *w, const char *scope, const struct tess_stream *random,
+                     int64_t *t)
+{
+    const struct uniform *p = self;
+    if (p->times == TIMES_IMPORTANCE)
+        return uniform_times_draw(c, w, scope, p->steps, random, t);
+    *t = 1 + tess_random_below(random, 0, p->steps);
+    return TESS_OK;
+}
+
+static int observe(void *self, struct tess_call *c, struct tess_weights *w, const char *scope, const struct tess_noise_seen *seen)
+{
+    const struct uniform *p = self;
+    return p->times == TIMES_IMPORTANCE ? uniform_times_observe(c, w, scope, p->steps, seen) : TESS_OK;
 }
 
 /* ---- sampling ---- */
@@ -210,7 +233,7 @@ static int start(void *self, struct tess_call *c, const struct tess_stream *rand
     return TESS_OK;
 }
 
-/* A draw from (15.9) in the three parts of (15.13): the token stays; it turns into a code that is predicted; into any. -1 when the logits
+/* A draw from (15.9) in the three parts of (15.15): the token stays; it turns into a code that is predicted; into any. -1 when the logits
  * are no distribution. */
 static int32_t step_back(const struct uniform *n, const struct uniform_step *s, const struct tess_reverse *r, int64_t i)
 {
@@ -259,7 +282,9 @@ static const struct tess_noise_1 ops = {.size = sizeof ops,
                                         .record_loss = record_loss,
                                         .bound_constant = bound_constant,
                                         .start = start,
-                                        .reverse = reverse};
+                                        .reverse = reverse,
+                                        .draw_time = draw_time,
+                                        .observe = observe};
 
 static const struct tess_param params[] = {
     {.name = "steps",
@@ -305,6 +330,11 @@ static const struct tess_param params[] = {
      .lo = 0,
      .hi = 100,
      .def = 0},
+    {.name = "times",
+     .help = "of training; importance: by the root mean square of what each has cost, once all were seen more than 10 times",
+     .type = TESS_ENUM,
+     .offset = offsetof(struct uniform, times),
+     .text = "uniform|importance"},
     {.name = NULL}};
 
 static const struct tess_component components[] = {{.name = "uniform",

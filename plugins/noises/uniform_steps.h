@@ -34,7 +34,7 @@ struct uniform_step uniform_step_of(double bar_s, double bar_t, int64_t codes, i
 double uniform_posterior(const struct uniform_step *s, int64_t k, int64_t x, int64_t z);
 /* p(z_s = k | z_t = x) for the predicted probabilities of k and of x, (15.9). */
 double uniform_model(const struct uniform_step *s, int64_t k, int64_t x, double p_k, double p_x);
-/* The same for a draw, (15.13): the shares of staying at x and of turning into a code as predicted; the rest turn into any other code.
+/* The same for a draw, (15.15): the shares of staying at x and of turning into a code as predicted; the rest turn into any other code.
  * `others` is 1 - p_x, given apart for its last digits. */
 void uniform_parts(const struct uniform_step *s, double p_x, double others, double *stay, double *predicted);
 /* KL(posterior, model) in nats over p (K), (15.10); at s = 0 the posterior is certain of z and it is -ln p(z_0 = z | z_t = x). log_pz is

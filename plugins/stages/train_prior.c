@@ -20,6 +20,17 @@ struct work {
     uint64_t seed;
 };
 
+static const struct tess_noise_1 *noise_of(const struct stage *s)
+{
+    return tess_instance_ops(s->noise, "noise/1");
+}
+
+/* The noise has a say in the times it is trained at. */
+static int chooses(const struct tess_noise_1 *noise)
+{
+    return noise->size > offsetof(struct tess_noise_1, observe) && noise->draw_time && noise->observe;
+}
+
 static int open_graph(struct tess_call *c, const struct stage *s, const struct tess_facts *f, uint64_t seed, struct tess_weights **w,
                       struct tess_graph **g)
 {
@@ -35,6 +46,8 @@ static int open_graph(struct tess_call *c, const struct stage *s, const struct t
     TESS_TRY(tess_graph_new(c, *w, &o, g));
     TESS_TRY(tess_prior_record_loss(c, &p, *g, &loss));
     tess_objective(*g, "loss", "", loss.loss);
+    if (chooses(noise_of(s)))
+        tess_output(*g, "bound", loss.bound);
     return tess_graph_seal(c, *g);
 }
 
@@ -72,26 +85,47 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     return status;
 }
 
-/* x0 and xt (rows, L), t (rows): t uniform in 1 .. T, and x_t drawn from the noise, keyed by step and place in the batch. */
+static int draw_time(const struct work *k, struct tess_call *c, const struct tess_stream *s, int64_t *t)
+{
+    const struct tess_noise_1 *noise = noise_of(k->s);
+    void *self = tess_instance_self(k->s->noise);
+    if (chooses(noise))
+        return noise->draw_time(self, c, k->weights, "noise", s, t);
+    *t = 1 + tess_random_below(s, 0, noise->steps(self));
+    return TESS_OK;
+}
+
+/* x0 and xt (rows, L), t (rows): t in 1 .. T, uniform unless the noise chooses, and x_t drawn from the noise; keyed by step and place in
+ * the batch. */
 static int fill(void *user, struct tess_call *c, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
 {
     const struct work *k = user;
-    const struct tess_noise_1 *noise = tess_instance_ops(k->s->noise, "noise/1");
+    const struct tess_noise_1 *noise = noise_of(k->s);
     void *self = tess_instance_self(k->s->noise);
-    int64_t steps = noise->steps(self);
     int32_t *x0 = in[0].data, *xt = in[1].data;
     float *t = in[2].data;
     for (int64_t i = 0; i < rows; i++, x0 += k->tokens, xt += k->tokens) {
         int64_t at = tess_training_sample(k->seed, k->train_count, step * k->s->training.batch + first + i);
         struct tess_stream s = {
             .seed = k->seed, .purpose = tess_purpose("prior.time"), .step = (uint32_t)step, .sample = (uint32_t)(first + i)};
-        int64_t time = 1 + tess_random_below(&s, 0, steps);
+        int64_t time;
+        TESS_TRY(draw_time(k, c, &s, &time));
         memcpy(x0, (const int32_t *)k->codes.data + at * k->tokens, (size_t)k->tokens * sizeof *x0);
         s.purpose = tess_purpose("prior.corrupt");
         TESS_TRY(noise->corrupt(self, c, &s, k->tokens, k->codebook_size, time, x0, xt));
         t[i] = (float)time;
     }
     return TESS_OK;
+}
+
+/* Inputs are x0, xt, t; the one output is the bound. */
+static int after(void *user, struct tess_call *c, int64_t step, const struct tess_batch *b)
+{
+    const struct work *k = user;
+    struct tess_noise_seen seen = {
+        .size = sizeof seen, .samples = b->samples, .tokens = k->tokens, .t = b->in[2].data, .bound = b->out[0].data};
+    (void)step;
+    return noise_of(k->s)->observe(tess_instance_self(k->s->noise), c, k->weights, "noise", &seen);
 }
 
 static int train(struct tess_call *c, struct tess_stage_run *r, struct work *k)
@@ -104,8 +138,13 @@ static int train(struct tess_call *c, struct tess_stage_run *r, struct work *k)
     TESS_TRY(tess_artefact_load(c, codes, "codes", TESS_I32, &k->codes));
     k->train_count = tess_facts_i64_or(f, "train_count", k->codes.dim[0]);
     k->tokens = k->codes.dim[1] * k->codes.dim[2];
-    struct tess_training t = {
-        .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = fill};
+    struct tess_training t = {.size = sizeof t,
+                              .params = &k->s->training,
+                              .weights = k->weights,
+                              .graph = k->graph,
+                              .user = k,
+                              .fill = fill,
+                              .after = chooses(noise_of(k->s)) ? after : NULL};
     TESS_TRY(tess_train(c, r, &t));
     TESS_TRY(describe(c, k->s, f, tess_artefact_describe(a)));
     TESS_TRY(tess_weights_write(c, k->weights, k->s->training.average > 0.0 ? TESS_ROLE_AVERAGE : TESS_ROLE_VALUE, a));
