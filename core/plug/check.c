@@ -9,6 +9,7 @@
 #include <tessera/autoencoder.h>
 #include <tessera/critic.h>
 #include <tessera/backend.h>
+#include <tessera/exchange.h>
 #include <tessera/prior.h>
 #include <tessera/source.h>
 #include <tessera/stage.h>
@@ -43,6 +44,8 @@ static const struct {
     {"critic/1", END_OF(struct tess_critic_1, record)},
     {"denoiser/1", END_OF(struct tess_denoiser_1, record)},
     {"stage/1", END_OF(struct tess_stage_1, run)},
+    {"format/1", END_OF(struct tess_format_1, write)},
+    {"checkpoint/1", END_OF(struct tess_checkpoint_1, plan_export)},
 };
 
 struct check {
