@@ -43,6 +43,14 @@ const char *tessi_artefact_dataset_at(const struct tess_artefact *a, int64_t i, 
 const char *tessi_artefact_figure_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit);
 const char *tessi_artefact_picture_at(const struct tess_artefact *a, int64_t i);
 
+/* A file of any other format, written aside as PATH.partial and renamed when it is finished. Closing an unfinished one removes it; NULL is
+ * fine. */
+struct tessi_aside;
+int tessi_aside_open(struct tess_call *c, const char *path, struct tessi_aside **out) TESS_CHECKED;
+int tessi_aside_put(struct tess_call *c, struct tessi_aside *a, const void *bytes, size_t count) TESS_CHECKED;
+int tessi_aside_finish(struct tess_call *c, struct tessi_aside *a) TESS_CHECKED;
+void tessi_aside_close(struct tessi_aside *a);
+
 /* A u8 (H, W, 1 or 3) picture as PNG, written aside and renamed. */
 int tessi_png_write(struct tess_call *c, const char *path, const struct tess_tensor *picture) TESS_CHECKED;
 /* A PNG as u8 (H, W, 1 or 3), transparency dropped; freed with tess_free(picture->data). TESS_E_IO: missing; TESS_E_DATA: not one. */
