@@ -182,8 +182,7 @@ void tess_weights_touch(struct tess_weights *w)
     w->version++;
 }
 
-/* encoder.blocks.0.weight -> weights/encoder/blocks/0/weight */
-static void path_of(const char *name, char *path, size_t room)
+void tessi_weights_path(const char *name, char *path, size_t room)
 {
     snprintf(path, room, "weights/%s", name);
     for (char *p = path; *p; p++)
@@ -197,7 +196,7 @@ int tess_weights_write(struct tess_call *c, struct tess_weights *w, int32_t role
     for (int64_t i = 0; i < w->count; i++) {
         char path[600];
         struct tess_tensor view;
-        path_of(w->item[i].name, path, sizeof path);
+        tessi_weights_path(w->item[i].name, path, sizeof path);
         TESS_TRY(tess_weights_view(c, w, i, role, &view));
         TESS_TRY(tess_artefact_put(c, a, path, &view, NULL));
     }
@@ -210,7 +209,7 @@ int tess_weights_read(struct tess_call *c, struct tess_weights *w, const struct 
     for (int64_t i = 0; i < w->count; i++) {
         char path[600], wanted[96], found[96];
         struct tess_tensor view, shape;
-        path_of(w->item[i].name, path, sizeof path);
+        tessi_weights_path(w->item[i].name, path, sizeof path);
         TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_VALUE, &view));
         TESS_TRY(tess_artefact_shape(c, a, path, &shape));
         shape.data = NULL;

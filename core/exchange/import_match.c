@@ -1,0 +1,123 @@
+/* A file's tensors against a model's weights. The checkpoint's plugin says from the names which model it must be; the model is then
+ * recorded by its own plugins, which so declare every weight they need; and each of those must be there, in its shape. So what an
+ * imported model is does not depend on how well a list of names was written down. SPDX-License-Identifier: MIT */
+#include "core/exchange/exchange_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Tensors that nobody knows: the first three by name. */
+static int check_known(struct tess_call *c, const struct tessi_import *m)
+{
+    const char *name[3] = {NULL};
+    int64_t n = 0;
+    for (int64_t i = 0; i < m->plan.entries; i++)
+        if (!*m->plan.use[i].ours && !m->plan.use[i].left) {
+            if (n < 3)
+                name[n] = m->entry[i].name;
+            n++;
+        }
+    if (n == 0)
+        return TESS_OK;
+    return c->fail(c, TESS_E_DATA, "%s: %lld tensors are none of %s: `%s`%s%s%s%s%s; is the file of another architecture?", m->x->from,
+                   (long long)n, tess_instance_name(m->checkpoint), name[0], n > 1 ? ", `" : "", n > 1 ? name[1] : "", n > 2 ? "`, `" : "",
+                   n > 2 ? name[2] : "", n > 1 ? "`" : "");
+}
+
+/* From here on the facts say every parameter of the parts, as those of a model that was trained here do. */
+static int complete(struct tess_call *c, struct tess_facts *f, const char *name, const struct tess_instance *part)
+{
+    return tess_facts_set_text(c, f, name, tess_instance_spec(part));
+}
+
+static int record(struct tess_call *c, struct tessi_import *m)
+{
+    struct tess_facts *f = m->plan.facts;
+    struct tess_graph_options o = {.size = sizeof o, .rows = 1, .slices = 1};
+    TESS_TRY(tess_weights_new(c, 0, &m->weights));
+    TESS_TRY(tess_graph_new(c, m->weights, &o, &m->graph));
+    if (strcmp(m->plan.kind, "prior") == 0) {
+        TESS_TRY(tess_prior_open(c, f, m->x->from, &m->prior));
+        TESS_TRY(complete(c, f, "noise", m->prior.noise));
+        TESS_TRY(complete(c, f, "denoiser", m->prior.denoiser));
+        return tess_prior_record_denoise(c, &m->prior, m->graph);
+    }
+    TESS_TRY(tess_tokenizer_open(c, f, m->x->from, &m->autoencoder));
+    TESS_TRY(complete(c, f, "encoder", m->autoencoder.encoder));
+    TESS_TRY(complete(c, f, "quantizer", m->autoencoder.quantizer));
+    TESS_TRY(complete(c, f, "decoder", m->autoencoder.decoder));
+    TESS_TRY(tess_tokenizer_record_encode(c, &m->autoencoder, m->graph));
+    return tess_tokenizer_record_decode(c, &m->autoencoder, m->graph);
+}
+
+/* Recording is quiet about failures until a graph is sealed. That plans a run which nobody wants here, but it is the graph that knows
+ * whether shapes fit. */
+static int seal(struct tess_call *c, struct tessi_import *m)
+{
+    TESS_TRY(tessi_runtime_compute(c, tessi_runtime_of(c)));
+    return tess_graph_seal(c, m->graph);
+}
+
+static int64_t weight_named(const struct tess_weights *w, const char *name)
+{
+    for (int64_t i = 0; i < tess_weights_count(w); i++)
+        if (strcmp(tess_weights_name(w, i), name) == 0)
+            return i;
+    return -1;
+}
+
+static int match_entry(struct tess_call *c, struct tessi_import *m, int64_t i)
+{
+    const struct tess_entry *e = &m->entry[i];
+    const struct tess_import_use *use = &m->plan.use[i];
+    int64_t w = weight_named(m->weights, use->ours);
+    char found[160], wanted[160];
+    struct tess_tensor shape;
+    if (w < 0)
+        return c->fail(c, TESS_E_DATA, "%s: `%s` is more than the model has, which the other names make it; the file contradicts itself",
+                       m->x->from, e->name);
+    if (m->source[w] >= 0)
+        return c->fail(c, TESS_E_DATA, "%s: `%s` and `%s` are the same weight", m->x->from, m->entry[m->source[w]].name, e->name);
+    if (!e->is_real)
+        return c->fail(c, TESS_E_DATA, "%s: `%s` is %s, and weights are real numbers: f32, f16, bf16 or f64", m->x->from, e->name,
+                       tessi_entry_text(e, found, sizeof found));
+    TESS_TRY(tess_weights_view(c, m->weights, w, TESS_ROLE_VALUE, &shape));
+    shape.data = NULL;
+    if (!tessi_layout_fits(use->layout, e->rank, e->dim, &shape))
+        return c->fail(c, TESS_E_DATA, "%s: `%s` is %s, which does not fit %s of the model, %s", m->x->from, e->name,
+                       tessi_entry_text(e, found, sizeof found), use->ours, tess_tensor_text(&shape, wanted, sizeof wanted));
+    m->source[w] = i;
+    return TESS_OK;
+}
+
+static int check_whole(struct tess_call *c, const struct tessi_import *m)
+{
+    int64_t missing = 0, first = -1;
+    for (int64_t i = tess_weights_count(m->weights) - 1; i >= 0; i--)
+        if (m->source[i] < 0) {
+            missing++;
+            first = i;
+        }
+    if (missing == 0)
+        return TESS_OK;
+    return c->fail(c, TESS_E_DATA,
+                   "%s: lacks %lld of the model's weights, the first of them %s; it is incomplete, or of another architecture",
+                   m->x->from, (long long)missing, tess_weights_name(m->weights, first));
+}
+
+int tessi_import_match(struct tess_call *c, struct tessi_import *m)
+{
+    void *memory;
+    TESS_TRY(check_known(c, m));
+    TESS_TRY(record(c, m));
+    TESS_TRY(seal(c, m));
+    int64_t n = tess_weights_count(m->weights);
+    TESS_TRY(tess_alloc(c, (size_t)(n + 1) * sizeof *m->source, "a list of weights", &memory));
+    m->source = memory;
+    for (int64_t i = 0; i < n; i++)
+        m->source[i] = -1;
+    for (int64_t i = 0; i < m->plan.entries; i++)
+        if (*m->plan.use[i].ours)
+            TESS_TRY(match_entry(c, m, i));
+    return check_whole(c, m);
+}

@@ -1,0 +1,50 @@
+/* How a weight lies there and here. SPDX-License-Identifier: MIT */
+#include "core/exchange/exchange_private.h"
+#include "core/plug/plug_private.h"
+
+#include <string.h>
+
+/* The dimensions that are not 1, in order. */
+static int32_t squeeze(int32_t rank, const int64_t *dim, int64_t *out)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < rank; i++)
+        if (dim[i] != 1)
+            out[n++] = dim[i];
+    return n;
+}
+
+int tessi_layout_fits(int32_t layout, int32_t rank, const int64_t *dim, const struct tess_tensor *ours)
+{
+    const int64_t *o = ours->dim;
+    int64_t there[TESS_ENTRY_RANK], here[TESS_MAX_RANK];
+    if (layout == TESS_LAYOUT_KERNEL)
+        return rank == 4 && ours->rank == 4 && dim[0] == o[0] && dim[1] == o[3] && dim[2] == o[1] && dim[3] == o[2];
+    int32_t n = squeeze(rank, dim, there);
+    return n == squeeze(ours->rank, o, here) && memcmp(there, here, (size_t)n * sizeof *here) == 0;
+}
+
+void tessi_layout_move(int32_t layout, const struct tess_tensor *ours, int back, const float *from, float *to)
+{
+    if (layout != TESS_LAYOUT_KERNEL) {
+        memcpy(to, from, tess_tensor_bytes(ours));
+        return;
+    }
+    int64_t area = ours->dim[1] * ours->dim[2], width = ours->dim[3];
+    for (int64_t o = 0; o < ours->dim[0]; o++, from += area * width, to += area * width)
+        for (int64_t p = 0; p < area; p++)
+            for (int64_t i = 0; i < width; i++) {
+                int64_t here = p * width + i, there = i * area + p;
+                to[back ? there : here] = from[back ? here : there];
+            }
+}
+
+const char *tessi_entry_text(const struct tess_entry *e, char *text, size_t room)
+{
+    *text = '\0';
+    tessi_add(text, room, "%s (", e->dtype);
+    for (int32_t i = 0; i < e->rank; i++)
+        tessi_add(text, room, "%s%lld", i ? ", " : "", (long long)e->dim[i]);
+    tessi_add(text, room, ")");
+    return text;
+}

@@ -1,0 +1,24 @@
+/* Names there and names here, as a table of beginnings. Compiled into each plugin of an architecture.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_CHECKPOINTS_NAME_TABLE_H
+#define PLUGINS_CHECKPOINTS_NAME_TABLE_H
+
+#include <tessera/exchange.h>
+
+/* The first row whose beginning fits decides: the rest of the name is the same on both sides. Ends with a row of NULL. */
+struct name_row {
+    const char *theirs, *ours; /* either may be NULL: on that side there is nothing of the kind */
+    const char *left;          /* why, then */
+};
+
+/* The tensor of a name, or NULL. `name` is a format with one integer or none. */
+const struct tess_entry *name_find(const struct tess_import_plan *p, const char *format, int64_t i);
+/* Entry i by the table: its name here and its layout, or why it is left; neither where no row fits. A kernel of 1 x 1 is a matrix here. */
+void name_import(const struct name_row *table, struct tess_import_plan *p, int64_t i);
+/* The name there, or why it is left. The shape there is that of here, with a kernel's input channels second. */
+void name_export(const struct name_row *table, struct tess_export_weight *w);
+/* The number behind ", KEY: " in a component's spec, as tess_instance_spec writes it; `otherwise` where there is none. */
+int64_t name_number(const char *spec, const char *key, int64_t otherwise);
+
+#endif

@@ -1,0 +1,370 @@
+/* checkpoint/1 `unleashing-transformers`: the weights that Bond-Taylor et al., "Unleashing Transformers", released and that their program
+ * writes (docs/formats.md, "Checkpoints of others"). Two kinds of file: the autoencoder with its codebook (`vqgan_*.th`), where the
+ * discriminator and the perceptual loss come along and are left, and the prior of absorbing diffusion (`absorbing_*.th`).
+ *
+ * Both networks are flat lists of blocks, so the shapes of a list tell every parameter but what weights do not show: the images' size, the
+ * groups of a normalisation, the heads of attention. Those are parameters, with the published values as defaults.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/checkpoints/name_table.h"
+
+#include <tessera/plugin.h>
+
+#include <stdio.h>
+#include <string.h>
+
+struct unleashing {
+    int64_t height, width, groups, heads, steps;
+};
+
+enum { BLOCKS_MOST = 1200 }; /* more than the widest list of 16 levels of 32 residual blocks */
+
+static const struct name_row tokenizer_names[] = {
+    {"ae.encoder.", "encoder.", NULL},
+    {"ae.generator.logsigma.", NULL, "the head for the variance of pixels, which is no part of the model here"},
+    {"ae.generator.", "decoder.", NULL},
+    {"ae.quantize.embedding.weight", "quantizer.codebook", NULL},
+    {"disc.", NULL, "the discriminator, which only training has"},
+    {"perceptual.", NULL, "the network of the perceptual loss, which only training has"},
+    {NULL, "critic.", "the critic, which only training has"},
+    {NULL, "quantizer.", "state of the quantizer's training"},
+    {NULL, NULL, NULL}};
+
+static const struct name_row prior_names[] = {
+    {"_denoise_fn.start_tok", NULL, "the start of the autoregressive model, unused in this one"},
+    {"_denoise_fn.", "denoiser.", NULL},
+    {"Lt_history", NULL, "statistics of the training"},
+    {"Lt_count", NULL, "statistics of the training"},
+    {"loss_history", NULL, "statistics of the training"},
+    {NULL, NULL, NULL}};
+
+/* ---- the encoder's list tells the parameters of both networks ---- */
+
+struct layout {
+    int64_t channels, width[TESS_LIST_MAX], attends[TESS_LIST_MAX]; /* of each level */
+    int64_t levels, res_blocks, image_channels, code_dim, codes;
+};
+
+static int odd(struct tess_call *c, const char *what)
+{
+    return c->fail(c, TESS_E_DATA, "this is no encoder of unleashing-transformers: %s", what);
+}
+
+/* The blocks as letters, C convolution, R residual, A attention, D down, N norm, and each residual block's width. */
+static int64_t spell(const struct tess_import_plan *p, char *letter, int64_t *width)
+{
+    int64_t n = 0;
+    for (; n < BLOCKS_MOST; n++) {
+        const struct tess_entry *plain = name_find(p, "ae.encoder.blocks.%d.weight", n);
+        const struct tess_entry *residual = name_find(p, "ae.encoder.blocks.%d.conv1.weight", n);
+        width[n] = residual && residual->rank ? residual->dim[0] : 0;
+        if (residual)
+            letter[n] = 'R';
+        else if (name_find(p, "ae.encoder.blocks.%d.q.weight", n))
+            letter[n] = 'A';
+        else if (name_find(p, "ae.encoder.blocks.%d.conv.weight", n))
+            letter[n] = 'D';
+        else if (plain)
+            letter[n] = plain->rank == 4 ? 'C' : 'N';
+        else
+            break;
+    }
+    letter[n] = '\0';
+    return n;
+}
+
+/* One level, `n` letters: residual blocks, all of them or none with attention behind. */
+static int read_level(struct tess_call *c, struct layout *l, const char *letter, const int64_t *width, int64_t n)
+{
+    int64_t residual = 0, attention = 0;
+    if (l->levels == TESS_LIST_MAX)
+        return odd(c, "it has more than 16 levels");
+    for (int64_t i = 0; i < n; i++) {
+        if (letter[i] == 'R') {
+            residual++;
+            l->width[l->levels] = width[i];
+        } else if (letter[i] == 'A' && i > 0 && letter[i - 1] == 'R') {
+            attention++;
+        } else {
+            return odd(c, "a level is not of residual blocks with attention behind");
+        }
+    }
+    if (residual == 0 || (attention && attention != residual) || (l->levels && residual != l->res_blocks))
+        return odd(c, "its levels differ in their number of residual blocks, or attention is behind some of them only");
+    l->res_blocks = residual;
+    l->attends[l->levels++] = attention > 0;
+    return TESS_OK;
+}
+
+/* C, levels with D between them, then R A R N C */
+static int read_encoder(struct tess_call *c, const struct tess_import_plan *p, struct layout *l)
+{
+    static const char tail[] = "RARNC";
+    char letter[BLOCKS_MOST + 1];
+    int64_t width[BLOCKS_MOST + 1], n = spell(p, letter, width), end = n - (int64_t)(sizeof tail - 1);
+    const struct tess_entry *first = name_find(p, "ae.encoder.blocks.%d.weight", 0);
+    const struct tess_entry *last = name_find(p, "ae.encoder.blocks.%d.weight", n - 1);
+    const struct tess_entry *book = name_find(p, "ae.quantize.embedding.weight", 0);
+    if (n < 7 || letter[0] != 'C' || strcmp(letter + end, tail) != 0 || !first || !last || first->rank != 4)
+        return odd(c, "its blocks do not begin with a convolution and end with residual, attention, residual, norm, convolution");
+    if (!book && name_find(p, "ae.quantize.embed.weight", 0))
+        return c->fail(c, TESS_E_DATA, "its quantizer is the one of Gumbel, which is not known here");
+    if (!book || book->rank != 2)
+        return c->fail(c, TESS_E_DATA, "wanted the codebook `ae.quantize.embedding.weight` (K, D), found %s",
+                       book ? "one of another shape" : "none");
+    for (int64_t from = 1, at = 1; at <= end; at++) {
+        if (at < end && letter[at] != 'D')
+            continue;
+        TESS_TRY(read_level(c, l, letter + from, width + from, at - from));
+        from = at + 1;
+    }
+    l->channels = first->dim[0];
+    l->image_channels = first->dim[1];
+    l->code_dim = last->dim[0];
+    l->codes = book->dim[0];
+    return TESS_OK;
+}
+
+/* "[1, 2]": the levels' widths as multiples, or the heights of those that attend */
+static int list_levels(struct tess_call *c, const struct unleashing *u, const struct layout *l, char *mult, char *attention, size_t room)
+{
+    size_t m = (size_t)snprintf(mult, room, "["), a = (size_t)snprintf(attention, room, "[");
+    for (int64_t i = 0; i < l->levels; i++) {
+        if (l->channels < 1 || l->width[i] < l->channels || l->width[i] % l->channels)
+            return odd(c, "the width of a level is no multiple of the first convolution's");
+        m += (size_t)snprintf(mult + m, room - m, "%s%lld", i ? ", " : "", (long long)(l->width[i] / l->channels));
+        if (l->attends[i])
+            a += (size_t)snprintf(attention + a, room - a, "%s%lld", a > 1 ? ", " : "", (long long)(u->height >> i));
+    }
+    (void)snprintf(mult + m, room - m, "]");
+    (void)snprintf(attention + a, room - a, "]");
+    return TESS_OK;
+}
+
+static int describe_tokenizer(struct tess_call *c, const struct unleashing *u, const struct layout *l, struct tess_import_plan *p)
+{
+    char mult[512], attention[512], spec[1400], quantizer[200];
+    int64_t factor = (int64_t)1 << (l->levels - 1);
+    TESS_TRY(list_levels(c, u, l, mult, attention, sizeof mult));
+    if (u->height % factor || u->width % factor)
+        return c->fail(c, TESS_E_VALUE,
+                       "its encoder halves images %lld times, which %lld x %lld cannot be; say height= and width= of the images",
+                       (long long)(l->levels - 1), (long long)u->height, (long long)u->width);
+    (void)snprintf(spec, sizeof spec, "{use: conv, channels: %lld, channel_mult: %s, res_blocks: %lld, attn_resolutions: %s, groups: %lld}",
+                   (long long)l->channels, mult, (long long)l->res_blocks, attention, (long long)u->groups);
+    (void)snprintf(quantizer, sizeof quantizer, "{use: nearest, codebook_size: %lld, code_dim: %lld, beta: 0.25, beta_on: codebook}",
+                   (long long)l->codes, (long long)l->code_dim);
+    TESS_TRY(tess_facts_set_i64(c, p->facts, "height", u->height));
+    TESS_TRY(tess_facts_set_i64(c, p->facts, "width", u->width));
+    TESS_TRY(tess_facts_set_i64(c, p->facts, "channels", l->image_channels));
+    TESS_TRY(tess_facts_set_i64(c, p->facts, "latent_height", u->height / factor));
+    TESS_TRY(tess_facts_set_i64(c, p->facts, "latent_width", u->width / factor));
+    TESS_TRY(tess_facts_set_i64(c, p->facts, "codebook_size", l->codes));
+    TESS_TRY(tess_facts_set_i64(c, p->facts, "code_dim", l->code_dim));
+    TESS_TRY(tess_facts_set_text(c, p->facts, "encoder", spec));
+    TESS_TRY(tess_facts_set_text(c, p->facts, "quantizer", quantizer));
+    (void)snprintf(p->assumed, sizeof p->assumed,
+                   "images of %lld x %lld, norms of %lld groups: the file does not tell; set height=, width=, groups=",
+                   (long long)u->height, (long long)u->width, (long long)u->groups);
+    return tess_facts_set_text(c, p->facts, "decoder", spec);
+}
+
+/* A residual block that keeps its width has a shortcut all the same, which it never uses. */
+static int is_idle_shortcut(const struct tess_import_plan *p, const char *name)
+{
+    const char *at = strstr(name, ".conv_out.");
+    char weight[TESS_ENTRY_NAME];
+    if (!at || snprintf(weight, sizeof weight, "%.*s.conv_out.weight", (int)(at - name), name) >= (int)sizeof weight)
+        return 0;
+    for (int64_t i = 0; i < p->entries; i++)
+        if (strcmp(p->entry[i].name, weight) == 0)
+            return p->entry[i].rank == 4 && p->entry[i].dim[0] == p->entry[i].dim[1];
+    return 0;
+}
+
+static int import_tokenizer(struct tess_call *c, const struct unleashing *u, struct tess_import_plan *p)
+{
+    struct layout l = {.levels = 0};
+    TESS_TRY(read_encoder(c, p, &l));
+    for (int64_t i = 0; i < p->entries; i++) {
+        name_import(tokenizer_names, p, i);
+        if (*p->use[i].ours && is_idle_shortcut(p, p->entry[i].name)) {
+            p->use[i].ours[0] = '\0';
+            p->use[i].left = "shortcuts of residual blocks that keep their width, which they never use";
+        }
+    }
+    p->kind = "autoencoder";
+    return describe_tokenizer(c, u, &l, p);
+}
+
+/* ---- the prior ---- */
+
+struct network {
+    int64_t codes, embed_dim, layers, mlp_ratio, tokens, steps;
+    int told; /* the file tells the steps */
+};
+
+static int read_denoiser(struct tess_call *c, const struct unleashing *u, const struct tess_import_plan *p, struct network *n)
+{
+    const struct tess_entry *head = name_find(p, "_denoise_fn.head.weight", 0), *place = name_find(p, "_denoise_fn.pos_emb", 0);
+    const struct tess_entry *wide = name_find(p, "_denoise_fn.blocks.%d.mlp.0.weight", 0), *history = name_find(p, "Lt_history", 0);
+    if (!head || !place || !wide || head->rank != 2 || place->rank != 3 || wide->rank != 2 || head->dim[1] < 1 ||
+        wide->dim[0] % head->dim[1])
+        return c->fail(c, TESS_E_DATA, "wanted `_denoise_fn.head.weight` (K, D), `_denoise_fn.pos_emb` (1, L, D) and "
+                                       "`_denoise_fn.blocks.0.mlp.0.weight` (a multiple of D, D), found one missing or of another shape");
+    n->codes = head->dim[0];
+    n->embed_dim = head->dim[1];
+    n->tokens = place->dim[1];
+    n->mlp_ratio = wide->dim[0] / head->dim[1];
+    while (n->layers <= BLOCKS_MOST && name_find(p, "_denoise_fn.blocks.%d.ln1.weight", n->layers))
+        n->layers++;
+    n->told = history && history->rank == 1 && history->dim[0] > 1;
+    n->steps = n->told ? history->dim[0] - 1 : u->steps; /* a place for each t from 0 to T */
+    return TESS_OK;
+}
+
+/* The map is the tokenizer's; the prior's own shapes must be of it. */
+static int describe_map(struct tess_call *c, const struct network *n, struct tess_import_plan *p)
+{
+    int64_t height, width, codes;
+    TESS_TRY(tess_facts_i64(c, p->tokenizer, "latent_height", &height));
+    TESS_TRY(tess_facts_i64(c, p->tokenizer, "latent_width", &width));
+    TESS_TRY(tess_facts_i64(c, p->tokenizer, "codebook_size", &codes));
+    if (height * width != n->tokens || codes != n->codes)
+        return c->fail(c, TESS_E_DATA,
+                       "the prior is of %lld tokens of %lld codes, the tokenizer makes %lld x %lld of %lld: it is another's",
+                       (long long)n->tokens, (long long)n->codes, (long long)height, (long long)width, (long long)codes);
+    TESS_TRY(tess_facts_set_i64(c, p->facts, "codebook_size", codes));
+    TESS_TRY(tess_facts_set_i64(c, p->facts, "height", height));
+    return tess_facts_set_i64(c, p->facts, "width", width);
+}
+
+static int import_prior(struct tess_call *c, const struct unleashing *u, struct tess_import_plan *p)
+{
+    struct network n = {.layers = 0};
+    char noise[120], denoiser[240], steps[64] = "";
+    TESS_TRY(read_denoiser(c, u, p, &n));
+    if (p->tokenizer)
+        TESS_TRY(describe_map(c, &n, p));
+    for (int64_t i = 0; i < p->entries; i++)
+        name_import(prior_names, p, i);
+    p->kind = "prior";
+    (void)snprintf(noise, sizeof noise, "{use: absorbing, steps: %lld}", (long long)n.steps);
+    (void)snprintf(denoiser, sizeof denoiser, "{use: transformer, embed_dim: %lld, layers: %lld, heads: %lld, mlp_ratio: %lld}",
+                   (long long)n.embed_dim, (long long)n.layers, (long long)u->heads, (long long)n.mlp_ratio);
+    if (!n.told)
+        (void)snprintf(steps, sizeof steps, ", %lld steps", (long long)n.steps);
+    (void)snprintf(p->assumed, sizeof p->assumed, "%lld heads%s: the file does not tell; set heads=%s", (long long)u->heads, steps,
+                   n.told ? "" : ", steps=");
+    TESS_TRY(tess_facts_set_text(c, p->facts, "noise", noise));
+    return tess_facts_set_text(c, p->facts, "denoiser", denoiser);
+}
+
+static int plan_import(void *self, struct tess_call *c, struct tess_import_plan *p)
+{
+    if (name_find(p, "ae.encoder.blocks.%d.weight", 0))
+        return import_tokenizer(c, self, p);
+    if (name_find(p, "_denoise_fn.tok_emb.weight", 0))
+        return import_prior(c, self, p);
+    return c->fail(c, TESS_E_DATA, "the file is neither an autoencoder (`ae.encoder.blocks.0.weight`) nor an absorbing prior "
+                                   "(`_denoise_fn.tok_emb.weight`) of unleashing-transformers%s",
+                   name_find(p, "net.tok_emb.weight", 0) ? ", but its autoregressive prior, which is not known here" : "");
+}
+
+/* ---- back ---- */
+
+/* What weights do not show must be as this component says, or the file would mean another model. */
+static int check_number(struct tess_call *c, const char *spec, const char *key, int64_t wanted)
+{
+    int64_t found = name_number(spec, key, wanted);
+    if (found == wanted)
+        return TESS_OK;
+    return c->fail(c, TESS_E_VALUE,
+                   "`%s` of the model is %lld, not %lld, and the file would not tell; say %s=%lld here, and to whoever reads it",
+                   key, (long long)found, (long long)wanted, key, (long long)found);
+}
+
+static int check_part(struct tess_call *c, const struct tess_export_plan *p, const char *part, const char *use, const char **spec)
+{
+    char wanted[64];
+    TESS_TRY(tess_facts_text(c, p->facts, part, spec));
+    size_t length = (size_t)snprintf(wanted, sizeof wanted, "{use: %s", use);
+    if (strncmp(*spec, wanted, length) == 0 && ((*spec)[length] == ',' || (*spec)[length] == '}'))
+        return TESS_OK;
+    return c->fail(c, TESS_E_VALUE, "unleashing-transformers has the %s `%s`, the model %s", part, use, *spec);
+}
+
+static int export_tokenizer(struct tess_call *c, const struct unleashing *u, struct tess_export_plan *p)
+{
+    const char *spec;
+    TESS_TRY(check_part(c, p, "decoder", "conv", &spec));
+    TESS_TRY(check_number(c, spec, "groups", u->groups));
+    TESS_TRY(check_part(c, p, "encoder", "conv", &spec));
+    TESS_TRY(check_number(c, spec, "groups", u->groups));
+    for (int64_t i = 0; i < p->weights; i++) {
+        struct tess_export_weight *w = &p->weight[i];
+        name_export(tokenizer_names, w);
+        if (w->rank == 2 && strncmp(w->ours, "quantizer.", 10) != 0) {
+            w->rank = 4; /* a matrix is a convolution of 1 x 1 there; dimensions beyond the rank are 1 */
+            w->dim[2] = w->dim[3] = 1;
+        }
+    }
+    return TESS_OK;
+}
+
+static int export_prior(struct tess_call *c, const struct unleashing *u, struct tess_export_plan *p)
+{
+    const char *spec;
+    TESS_TRY(check_part(c, p, "noise", "absorbing", &spec));
+    TESS_TRY(check_part(c, p, "denoiser", "transformer", &spec));
+    TESS_TRY(check_number(c, spec, "heads", u->heads));
+    for (int64_t i = 0; i < p->weights; i++) {
+        struct tess_export_weight *w = &p->weight[i];
+        name_export(prior_names, w);
+        if (strcmp(w->ours, "denoiser.pos_emb") == 0) {
+            w->rank = 3;
+            w->dim[2] = w->dim[1];
+            w->dim[1] = w->dim[0];
+            w->dim[0] = 1;
+        }
+    }
+    return TESS_OK;
+}
+
+static int plan_export(void *self, struct tess_call *c, struct tess_export_plan *p)
+{
+    if (strcmp(p->kind, "autoencoder") == 0)
+        return export_tokenizer(c, self, p);
+    if (strcmp(p->kind, "prior") == 0)
+        return export_prior(c, self, p);
+    return c->fail(c, TESS_E_DATA, "wanted a model of kind autoencoder or prior, found kind `%s`", p->kind);
+}
+
+static const struct tess_checkpoint_1 ops = {.size = sizeof ops, .plan_import = plan_import, .plan_export = plan_export};
+
+static const struct tess_param params[] = {
+    {.name = "height", .help = "height of the images in pixels", .type = TESS_I64, .offset = offsetof(struct unleashing, height), .lo = 1,
+     .hi = 65536, .def = 256},
+    {.name = "width", .help = "width of the images in pixels", .type = TESS_I64, .offset = offsetof(struct unleashing, width), .lo = 1,
+     .hi = 65536, .def = 256},
+    {.name = "groups", .help = "groups of the autoencoder's normalisation", .type = TESS_I64, .offset = offsetof(struct unleashing, groups),
+     .lo = 1, .hi = 8192, .def = 32},
+    {.name = "heads", .help = "heads of the prior's attention", .type = TESS_I64, .offset = offsetof(struct unleashing, heads), .lo = 1,
+     .hi = 1024, .def = 8},
+    {.name = "steps", .help = "diffusion steps (T) of a prior whose file does not tell", .type = TESS_I64,
+     .offset = offsetof(struct unleashing, steps), .lo = 1, .hi = 1e6, .def = 256},
+    {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "unleashing-transformers",
+                                                    .kind = "checkpoint/1",
+                                                    .summary = "autoencoders (vqgan) and absorbing priors of Bond-Taylor et al. 2022",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct unleashing),
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"artefact/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, .id = "tessera-unleashing-transformers", .version = "0.1.0",
+                                                      .license = "MIT", .needs = needs, .components = components};

@@ -1,0 +1,34 @@
+/* What the tests of checkpoints share: a runtime and a folder, imports that succeed or are refused with nothing written, files of bytes.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESTS_CHECKPOINT_BENCH_H
+#define TESTS_CHECKPOINT_BENCH_H
+
+#include "core/exchange/exchange_private.h"
+#include "core/store/store.h"
+#include "tests/golden.h"
+#include "tests/small_pipeline.h"
+
+extern struct bench bench; /* with a runtime, but no graph */
+#define C (&bench.call.call)
+
+/* A new folder, entered, and a runtime; afterwards no memory is in use, and the folder is gone. */
+void checkpoint_setup(void);
+void checkpoint_teardown(void);
+
+/* FROM -> TO as unleashing-transformers; the parameters are words with blanks between, "groups=4 height=8", and may be NULL. */
+int checkpoint_import(const char *from, const char *to, const char *tokenizer, const char *parameters);
+int checkpoint_export(const char *from, const char *to, const char *parameters);
+/* The fixtures CHECKPOINTS/vqgan.th and absorbing.th as tokenizer.h5 and prior.h5. */
+void checkpoint_import_both(void);
+
+/* Fails the test unless `status` is `code` and the message has the words; forgets the message. */
+void checkpoint_refused(int status, int code, const char *words);
+/* An import of this file is refused so, and leaves neither refused.h5 nor a part of it. */
+void checkpoint_refuses(const char *path, const char *words);
+
+void checkpoint_write(const char *path, const void *bytes, size_t count);
+/* All of a file; *bytes of it; to be freed. */
+char *checkpoint_slurp(const char *path, size_t *bytes);
+
+#endif

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Write the small checkpoints of tests/checkpoints with torch.save, and what PyTorch computes with them.
+
+usage: make_checkpoints.py old|new|names OUTDIR
+
+old    vqgan.th with tokenizer.h5, and odd.th: best with the oldest PyTorch at hand
+new    absorbing.th with prior.h5: best with the newest
+names  published.txt: every name and shape of the published models
+
+Names and shapes are those of the released checkpoints (the models are bench/peers/torch_models.py); sizes are small: 4 groups of
+normalisation where 32 are published. Needs torch, numpy and h5py.
+"""
+import collections
+import os
+import sys
+
+import h5py
+import numpy as np
+import torch
+import torch.nn as nn
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench", "peers"))
+import torch_models  # noqa: E402
+from torch_models import Discriminator, Lpips, Transformer, VQAutoEncoder  # noqa: E402
+
+GROUPS, HEIGHT, WIDTH, CODES, STEPS = 4, 8, 12, 24, 20
+
+
+class Vqgan(nn.Module):
+    """The whole that the authors save: autoencoder, discriminator, perceptual loss."""
+
+    def __init__(self, ae, disc, perceptual):
+        super().__init__()
+        self.ae, self.disc, self.perceptual = ae, disc, perceptual
+        perceptual.lins = nn.ModuleList(getattr(perceptual, f"lin{i}") for i in range(5))  # the same storages twice
+
+
+class Absorbing(nn.Module):
+    def __init__(self, net, steps):
+        super().__init__()
+        for name in ("Lt_history", "Lt_count", "loss_history"):
+            self.register_buffer(name, torch.zeros(steps + 1))
+        self._denoise_fn = net
+
+
+def jitter(module):
+    with torch.no_grad():
+        for p in module.parameters():
+            p.add_(torch.randn_like(p) * 0.1 * (p.std() if p.numel() > 1 and p.std() > 0 else 1.0))
+
+
+def put(h5, name, value):
+    h5.create_dataset(name, data=value.detach().numpy() if isinstance(value, torch.Tensor) else value)
+
+
+def tokenizer(outdir):
+    torch_models.group_norm = lambda c: nn.GroupNorm(GROUPS, c, eps=1e-6)
+    ae = VQAutoEncoder(3, 4, 6, (1, 2), 1, HEIGHT, (HEIGHT // 2,), CODES)
+    jitter(ae)
+    with torch.no_grad():
+        ae.quantize.embedding.weight.copy_(torch.randn(CODES, 6) * 0.5)
+    whole = Vqgan(ae, Discriminator(3, 2, 1), Lpips(64))
+    torch.save(whole.state_dict(), f"{outdir}/vqgan.th")
+    bytes_ = torch.randint(0, 256, (3, 3, HEIGHT, WIDTH))
+    with torch.no_grad():
+        z = ae.encoder(bytes_.float() / 255)
+        codes = ae.quantize.indices(z).view(3, *z.shape[2:])
+        q = ae.quantize.embedding(codes).permute(0, 3, 1, 2)
+        image = ae.generator(q)
+    with h5py.File(f"{outdir}/tokenizer.h5", "w") as h5:
+        for n, v in dict(bytes=bytes_.int(), codes=codes.int(), image=image).items():
+            put(h5, n, v)
+
+
+def odd(outdir):
+    """Views, shared storages, a parameter, every type: what a reader must make of a dictionary, whatever the model."""
+    row = torch.arange(24, dtype=torch.float32)
+    grid = row.view(2, 3, 4)
+    torch.save(collections.OrderedDict(
+        whole=grid, transposed=grid.permute(2, 0, 1), window=grid[1, 1:, 1:3], again=row, scalar=torch.tensor(7.5),
+        nothing=torch.zeros(0, 3), parameter=nn.Parameter(torch.tensor([1.0, -2.0])),
+        half=torch.tensor([1.0, -0.5, 65504.0, 2.0 ** -24, 2.0 ** -14]).half(), bfloat16=torch.tensor([1.0, -3.0, 2.0 ** 100]).bfloat16(),
+        double=torch.tensor([0.1, 1.0], dtype=torch.float64), long=torch.tensor([1, -1]), int=torch.tensor([5], dtype=torch.int32),
+    ), f"{outdir}/odd.th")
+
+
+def prior(outdir):
+    tokens = HEIGHT // 2 * WIDTH // 2
+    net = Transformer(CODES, 12, 3, 2, tokens)
+    jitter(net)
+    with torch.no_grad():
+        net.pos_emb.normal_(0, 0.5)
+    torch.save(Absorbing(net, STEPS).state_dict(), f"{outdir}/absorbing.th")
+    x = torch.randint(0, CODES + 1, (2, tokens))
+    with torch.no_grad():
+        logits = net(x)
+    with h5py.File(f"{outdir}/prior.h5", "w") as h5:
+        put(h5, "tokens", x.int())
+        put(h5, "logits", logits)
+
+
+def names(outdir):
+    whole = Vqgan(VQAutoEncoder(), Discriminator(), Lpips(1))
+    with open(f"{outdir}/published.txt", "w") as f:
+        for title, model in (("vqgan", whole), ("absorbing", Absorbing(Transformer(), 256))):
+            f.write(f"{title}\n")
+            for name, value in model.state_dict().items():
+                f.write(" ".join([name, *map(str, value.shape)]) + "\n")
+
+
+def main():
+    if len(sys.argv) != 3 or sys.argv[1] not in ("old", "new", "names"):
+        sys.exit(__doc__)
+    torch.manual_seed(1)
+    np.random.seed(1)
+    if sys.argv[1] == "old":
+        tokenizer(sys.argv[2])
+        odd(sys.argv[2])
+    elif sys.argv[1] == "new":
+        prior(sys.argv[2])
+    else:
+        names(sys.argv[2])
+
+
+if __name__ == "__main__":
+    main()

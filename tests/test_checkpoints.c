@@ -1,0 +1,659 @@
+/* Published models through import and export: what PyTorch computes with a file is what the imported model computes; what was imported goes
+ * out again bit by bit; pipelines take it for one of their own; and what is not of the architecture is refused before anything is written.
+ *
+ * The files in tests/checkpoints were written by torch.save (make_checkpoints.py there).
+ *
+ * SPDX-License-Identifier: MIT */
+#include "tests/checkpoint_bench.h"
+#include "tests/command_bench.h"
+#include "core/base/facts_private.h"
+#include "core/base/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- the same as PyTorch ---------------------------------------------------------------------------------------------- */
+
+struct model {
+    struct tess_artefact *artefact;
+    struct tess_tokenizer tokenizer;
+    struct tess_prior prior;
+    struct tess_weights *weights;
+    struct tess_graph *graph;
+};
+
+/* A graph of `rows` over the artefact's weights, recorded by one of the three ways and sealed. */
+enum { ENCODE, DECODE, DENOISE };
+static void open_model(struct model *m, const char *path, int way, int64_t rows)
+{
+    struct tess_graph_options o = {.size = sizeof o, .rows = rows, .slices = 1};
+    memset(m, 0, sizeof *m);
+    bench_ok(&bench, tessi_runtime_compute(C, bench.runtime));
+    bench_ok(&bench, tessi_artefact_open(C, path, &m->artefact));
+    const struct tess_facts *f = tess_artefact_facts(m->artefact);
+    bench_ok(&bench, tess_weights_new(C, 0, &m->weights));
+    bench_ok(&bench, tess_graph_new(C, m->weights, &o, &m->graph));
+    if (way == DENOISE) {
+        bench_ok(&bench, tess_prior_open(C, f, path, &m->prior));
+        bench_ok(&bench, tess_prior_record_denoise(C, &m->prior, m->graph));
+    } else {
+        bench_ok(&bench, tess_tokenizer_open(C, f, path, &m->tokenizer));
+        bench_ok(&bench, way == ENCODE ? tess_tokenizer_record_encode(C, &m->tokenizer, m->graph)
+                                       : tess_tokenizer_record_decode(C, &m->tokenizer, m->graph));
+    }
+    bench_ok(&bench, tess_graph_seal(C, m->graph));
+    bench_ok(&bench, tess_weights_read(C, m->weights, m->artefact));
+}
+
+static void run_model(struct model *m, const struct tess_tensor *in, struct tess_tensor *out)
+{
+    struct tess_batch b = {.size = sizeof b, .samples = in->dim[0], .inputs = 1, .in = in, .outputs = 1, .out = out};
+    bench_ok(&bench, tess_graph_run(C, m->graph, &b));
+    tess_graph_free(m->graph);
+    tess_weights_free(m->weights);
+    tess_tokenizer_close(&m->tokenizer);
+    tess_prior_close(&m->prior);
+    tessi_artefact_close(m->artefact);
+}
+
+/* What the model of `path` makes of `in`, in the shape of `want`; to be freed. */
+static void *result_of(const char *path, int way, const struct tess_tensor *in, const struct tess_tensor *want)
+{
+    struct model m;
+    struct tess_tensor out = *want;
+    out.data = calloc(1, tess_tensor_bytes(want));
+    ck_assert_ptr_nonnull(out.data);
+    open_model(&m, path, way, in->dim[0]);
+    run_model(&m, in, &out);
+    return out.data;
+}
+
+START_TEST(the_tokenizer_computes_what_it_did)
+{
+    checkpoint_import_both();
+    struct golden *golden = golden_open("tokenizer.h5");
+    struct tess_tensor wide = golden_read(golden, "bytes", TESS_I32), codes = golden_read(golden, "codes", TESS_I32);
+    struct tess_tensor image = golden_read(golden, "image", TESS_F32), bytes = wide;
+    bytes.dtype = TESS_U8;
+    for (int64_t i = 0; i < tess_tensor_count(&wide); i++)
+        ((uint8_t *)bytes.data)[i] = (uint8_t)((int32_t *)wide.data)[i];
+    int32_t *coded = result_of("tokenizer.h5", ENCODE, &bytes, &codes);
+    ck_assert_int_eq(memcmp(coded, codes.data, tess_tensor_bytes(&codes)), 0);
+    float *decoded = result_of("tokenizer.h5", DECODE, &codes, &image);
+    golden_near("image", decoded, &image, 1e-4, 0.0);
+    free(coded);
+    free(decoded);
+    free(wide.data);
+    free(codes.data);
+    free(image.data);
+    golden_close(golden);
+}
+END_TEST
+
+START_TEST(the_prior_computes_what_it_did)
+{
+    checkpoint_import_both();
+    struct golden *golden = golden_open("prior.h5");
+    struct tess_tensor tokens = golden_read(golden, "tokens", TESS_I32), logits = golden_read(golden, "logits", TESS_F32);
+    float *made = result_of("prior.h5", DENOISE, &tokens, &logits);
+    golden_near("logits", made, &logits, 1e-4, 0.0);
+    free(made);
+    free(tokens.data);
+    free(logits.data);
+    golden_close(golden);
+}
+END_TEST
+
+/* ---- what a model says of itself ------------------------------------------------------------------------------------- */
+
+static void same_text(const struct tess_artefact *a, const char *fact, const char *wanted)
+{
+    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(a), fact, ""), wanted);
+}
+
+static void same_number(const struct tess_artefact *a, const char *fact, int64_t wanted)
+{
+    ck_assert_int_eq(tess_facts_i64_or(tess_artefact_facts(a), fact, -1), wanted);
+}
+
+START_TEST(an_artefact_like_one_of_training)
+{
+    static const char conv[] = "{use: conv, channels: 4, channel_mult: [1, 2], res_blocks: 1, attn_resolutions: [4], groups: 4}";
+    struct tess_artefact *tokenizer, *prior;
+    struct tess_digest d;
+    char file[TESS_DIGEST_TEXT];
+    checkpoint_import_both();
+    bench_ok(&bench, tessi_artefact_open(C, "tokenizer.h5", &tokenizer));
+    bench_ok(&bench, tessi_artefact_open(C, "prior.h5", &prior));
+    bench_ok(&bench, tessi_artefact_verify(C, tokenizer));
+    ck_assert_str_eq(tess_artefact_kind(tokenizer), "autoencoder");
+    same_text(tokenizer, "encoder", conv);
+    same_text(tokenizer, "decoder", conv);
+    same_text(tokenizer, "quantizer", "{use: nearest, codebook_size: 24, code_dim: 6, beta: 0.25, beta_on: codebook}");
+    same_number(tokenizer, "height", 8);
+    same_number(tokenizer, "width", 12);
+    same_number(tokenizer, "channels", 3);
+    same_number(tokenizer, "latent_height", 4);
+    same_number(tokenizer, "latent_width", 6);
+    same_number(tokenizer, "codebook_size", 24);
+    same_number(tokenizer, "code_dim", 6);
+    ck_assert_str_eq(tess_artefact_kind(prior), "prior");
+    same_text(prior, "noise", "{use: absorbing, steps: 20, mask: random, loss: reweighted, weight: code}");
+    same_text(prior, "denoiser",
+              "{use: transformer, embed_dim: 12, layers: 2, heads: 3, mlp_ratio: 4, dropout: 0, init: published}");
+    same_text(prior, "tokenizer", tess_artefact_digest(tokenizer));
+    same_number(prior, "height", 4);
+    same_number(prior, "width", 6);
+    same_number(prior, "codebook_size", 24);
+    tess_digest_start(&d);
+    bench_ok(&bench, tess_digest_add_file(C, &d, CHECKPOINTS "/absorbing.th"));
+    tess_digest_end(&d, file);
+    ck_assert_str_eq(tessi_artefact_provenance(prior, "input/file"), file);
+    ck_assert_str_eq(tessi_artefact_provenance(prior, "input/tokenizer"), tess_artefact_digest(tokenizer));
+    ck_assert_str_eq(tessi_artefact_provenance(prior, "tool"), "tessera " PACKAGE_VERSION);
+    ck_assert_ptr_nonnull(strstr(tessi_artefact_provenance(prior, "plugin"), "checkpoint/1 unleashing-transformers"));
+    ck_assert_ptr_nonnull(strstr(tessi_artefact_provenance(prior, "parameters"), "heads: 3"));
+    tessi_artefact_close(tokenizer);
+    tessi_artefact_close(prior);
+}
+END_TEST
+
+/* ---- out again --------------------------------------------------------------------------------------------------------- */
+
+static int64_t entry_named(const struct tess_format_1 *f, void *self, const char *name)
+{
+    for (int64_t i = 0; i < f->count(self); i++)
+        if (strcmp(f->entry(self, i)->name, name) == 0)
+            return i;
+    return -1;
+}
+
+static float *read_values(const struct tess_format_1 *f, void *self, int64_t i, size_t *bytes)
+{
+    const struct tess_entry *e = f->entry(self, i);
+    *bytes = sizeof(float);
+    for (int32_t d = 0; d < e->rank; d++)
+        *bytes *= (size_t)e->dim[d];
+    float *value = malloc(*bytes);
+    ck_assert_ptr_nonnull(value);
+    bench_ok(&bench, f->read(self, C, i, value));
+    return value;
+}
+
+/* Every tensor of `ours` is in `theirs` with its name, shape and bits; gives their number. */
+static int64_t same_tensors(const char *ours, const char *theirs)
+{
+    struct tess_instance *a, *b;
+    bench_ok(&bench, tessi_format_read(C, ours, &a));
+    bench_ok(&bench, tessi_format_read(C, theirs, &b));
+    const struct tess_format_1 *fa = tess_instance_ops(a, "format/1"), *fb = tess_instance_ops(b, "format/1");
+    int64_t n = fa->count(tess_instance_self(a));
+    for (int64_t i = 0; i < n; i++) {
+        const struct tess_entry *e = fa->entry(tess_instance_self(a), i);
+        int64_t k = entry_named(fb, tess_instance_self(b), e->name);
+        size_t bytes, other;
+        ck_assert_msg(k >= 0, "%s has no `%s`", theirs, e->name);
+        const struct tess_entry *t = fb->entry(tess_instance_self(b), k);
+        ck_assert_int_eq(e->rank, t->rank);
+        ck_assert_int_eq(memcmp(e->dim, t->dim, sizeof e->dim), 0);
+        float *x = read_values(fa, tess_instance_self(a), i, &bytes), *y = read_values(fb, tess_instance_self(b), k, &other);
+        ck_assert_uint_eq(bytes, other);
+        ck_assert_msg(memcmp(x, y, bytes) == 0, "`%s` has other bits", e->name);
+        free(x);
+        free(y);
+    }
+    tess_instance_close(a);
+    tess_instance_close(b);
+    return n;
+}
+
+static void same_content(const char *path, const char *other)
+{
+    struct tess_artefact *a, *b;
+    bench_ok(&bench, tessi_artefact_open(C, path, &a));
+    bench_ok(&bench, tessi_artefact_open(C, other, &b));
+    ck_assert_str_eq(tess_artefact_digest(a), tess_artefact_digest(b));
+    tessi_artefact_close(a);
+    tessi_artefact_close(b);
+}
+
+START_TEST(there_and_back_bit_by_bit)
+{
+    checkpoint_import_both();
+    bench_ok(&bench, checkpoint_export("tokenizer.h5", "tokenizer.safetensors", "groups=4"));
+    bench_ok(&bench, checkpoint_export("prior.h5", "prior.safetensors", "heads=3"));
+    ck_assert_int_eq(same_tensors("tokenizer.safetensors", CHECKPOINTS "/vqgan.th"), 125);
+    ck_assert_int_eq(same_tensors("prior.safetensors", CHECKPOINTS "/absorbing.th"), 37);
+    bench_ok(&bench, checkpoint_import("tokenizer.safetensors", "tokenizer2.h5", NULL, "groups=4 height=8 width=12"));
+    bench_ok(&bench, checkpoint_import("prior.safetensors", "prior2.h5", "tokenizer2.h5", "heads=3 steps=20"));
+    same_content("tokenizer.h5", "tokenizer2.h5");
+    same_content("prior.h5", "prior2.h5");
+}
+END_TEST
+
+START_TEST(an_export_that_would_mean_another_model)
+{
+    checkpoint_import_both();
+    checkpoint_refused(checkpoint_export("tokenizer.h5", "x.safetensors", NULL), TESS_E_VALUE,
+                       "tokenizer.h5: `groups` of the model is 4, not 32, and the file would not tell; say groups=4 here");
+    checkpoint_refused(checkpoint_export("prior.h5", "x.safetensors", NULL), TESS_E_VALUE, "`heads` of the model is 3, not 8");
+    checkpoint_refused(checkpoint_export("prior.h5", "x.th", "heads=3"), TESS_E_USAGE,
+                       "x.th: the ending says the format, and can be: safetensors");
+    checkpoint_refused(checkpoint_export("prior.h5", "no/x.safetensors", "heads=3"), TESS_E_CREATE, "its folder does not exist");
+    checkpoint_refused(checkpoint_export("none.h5", "x.safetensors", NULL), TESS_E_IO, "none.h5: no such file");
+    ck_assert_int_ne(access("x.safetensors", F_OK), 0);
+    ck_assert_int_ne(access("x.safetensors.partial", F_OK), 0);
+}
+END_TEST
+
+/* ---- the whole file, changed ------------------------------------------------------------------------------------------ */
+
+/* A list of names and shapes against a model, as an import does it, without the values. */
+struct list {
+    struct tess_entry entry[1024];
+    char name[1024][96];
+    int64_t n;
+};
+
+static void add(struct list *l, const char *name, const char *dtype, int32_t rank, const int64_t *dim)
+{
+    struct tess_entry *e = &l->entry[l->n];
+    ck_assert_int_lt(l->n, 1024);
+    snprintf(l->name[l->n], sizeof l->name[0], "%s", name);
+    *e = (struct tess_entry){.name = l->name[l->n++], .dtype = dtype, .is_real = dtype[0] != 'i', .rank = rank};
+    memcpy(e->dim, dim, (size_t)rank * sizeof *dim);
+}
+
+static void read_list(struct list *l, const char *path)
+{
+    struct tess_instance *i;
+    bench_ok(&bench, tessi_format_read(C, path, &i));
+    const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
+    for (int64_t k = 0; k < f->count(tess_instance_self(i)); k++) {
+        const struct tess_entry *e = f->entry(tess_instance_self(i), k);
+        add(l, e->name, e->is_real ? "f32" : "i64", e->rank, e->dim);
+    }
+    tess_instance_close(i);
+}
+
+static struct tess_entry *named(struct list *l, const char *name)
+{
+    for (int64_t i = 0; i < l->n; i++)
+        if (strcmp(l->name[i], name) == 0)
+            return &l->entry[i];
+    ck_abort_msg("there is no `%s`", name);
+    return NULL;
+}
+
+/* Entries whose name has the word, out of the list. */
+static void drop(struct list *l, const char *word)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < l->n; i++) {
+        if (strstr(l->name[i], word))
+            continue;
+        memmove(l->name[n], l->name[i], sizeof l->name[0]);
+        l->entry[n] = l->entry[i];
+        l->entry[n].name = l->name[n];
+        n++;
+    }
+    ck_assert_int_lt(n, l->n);
+    l->n = n;
+}
+
+struct matched {
+    struct tessi_exchange x;
+    struct tessi_import m;
+};
+
+/* As tessi_import_model does it; to be closed. `tokenizer`: facts, or NULL. */
+static int match(struct list *l, const struct tess_facts *tokenizer, const char *const *parameter, int64_t parameters, struct matched *k)
+{
+    memset(k, 0, sizeof *k);
+    k->x = (struct tessi_exchange){.from = "list", .as = "unleashing-transformers", .parameter = parameter, .parameters = parameters};
+    k->m = (struct tessi_import){.x = &k->x, .entry = l->entry};
+    k->m.plan = (struct tess_import_plan){.size = sizeof k->m.plan, .entries = l->n, .entry = l->entry, .tokenizer = tokenizer};
+    bench_ok(&bench, tessi_checkpoint_open(C, &k->x, &k->m.checkpoint));
+    bench_ok(&bench, tessi_facts_new(C, &k->m.plan.facts));
+    k->m.plan.use = calloc((size_t)l->n, sizeof *k->m.plan.use);
+    const struct tess_checkpoint_1 *ops = tess_instance_ops(k->m.checkpoint, "checkpoint/1");
+    int status = ops->plan_import(tess_instance_self(k->m.checkpoint), C, &k->m.plan);
+    return status == TESS_OK ? tessi_import_match(C, &k->m) : status;
+}
+
+static void close_match(struct matched *k)
+{
+    tess_graph_free(k->m.graph);
+    tess_weights_free(k->m.weights);
+    tess_tokenizer_close(&k->m.autoencoder);
+    tess_prior_close(&k->m.prior);
+    tessi_facts_free(k->m.plan.facts);
+    free(k->m.plan.use);
+    tess_free(k->m.source);
+    tess_instance_close(k->m.checkpoint);
+}
+
+static const char *const small[] = {"groups=4", "height=8", "width=12"};
+
+static int64_t taken_of(struct list *l)
+{
+    struct matched k;
+    bench_ok(&bench, match(l, NULL, small, 3, &k));
+    int64_t n = tess_weights_count(k.m.weights);
+    close_match(&k);
+    return n;
+}
+
+START_TEST(what_may_be_missing_or_more)
+{
+    struct list *l = calloc(1, sizeof *l);
+    ck_assert_ptr_nonnull(l);
+    read_list(l, CHECKPOINTS "/vqgan.th");
+    add(l, "ae.generator.logsigma.0.weight", "f32", 4, (const int64_t[]){4, 4, 3, 3});
+    add(l, "ae.generator.logsigma.2.bias", "f32", 1, (const int64_t[]){3});
+    ck_assert_int_eq(taken_of(l), 125);
+    drop(l, "logsigma");
+    drop(l, "perceptual.");
+    drop(l, "disc.");
+    drop(l, "ae.encoder.blocks.1.conv_out");
+    ck_assert_int_eq(taken_of(l), 125);
+    free(l);
+}
+END_TEST
+
+/* One thing at a time that makes the list another's. */
+static const struct {
+    const char *drop, *add, *change; /* names */
+    int32_t rank;
+    int64_t dim[4];                  /* of what is added or changed; rank -1: its type */
+    const char *words;
+} changes[] = {
+    {"ae.generator.blocks.3.conv1.bias", NULL, NULL, 0, {0},
+     "lacks 1 of the model's weights, the first of them decoder.blocks.3.conv1.bias"},
+    {"ae.encoder.blocks.6.q.bias", NULL, NULL, 0, {0}, "lacks 1 of the model's weights, the first of them encoder.blocks.6.q.bias"},
+    {"ae.generator.blocks.1.", NULL, NULL, 0, {0}, "lacks 8 of the model's weights, the first of them decoder.blocks.1."},
+    {"ae.generator", NULL, NULL, 0, {0}, "of the model's weights, the first of them decoder.blocks.0.weight"},
+    {"ae.quantize", NULL, NULL, 0, {0}, "wanted the codebook `ae.quantize.embedding.weight` (K, D), found none"},
+    {"ae.quantize", "ae.quantize.embed.weight", NULL, 2, {24, 6}, "its quantizer is the one of Gumbel, which is not known here"},
+    {"ae.encoder.blocks.5.", NULL, NULL, 0, {0}, "its blocks do not begin with a convolution and end with"},
+    {"ae.encoder.blocks.0.", NULL, NULL, 0, {0}, "the file is neither an autoencoder"},
+    {NULL, "quant_conv.weight", NULL, 4, {6, 6, 1, 1},
+     "1 tensors are none of unleashing-transformers: `quant_conv.weight`; is the file of another"},
+    {NULL, "ae.generator.blocks.30.weight", NULL, 1, {4}, "`ae.generator.blocks.30.weight` is more than the model has"},
+    {NULL, "ae.encoder.blocks.1.conv3.weight", NULL, 1, {4}, "`ae.encoder.blocks.1.conv3.weight` is more than the model has"},
+    {NULL, NULL, "ae.encoder.blocks.1.conv2.weight", 4, {4, 4, 1, 3},
+     "`ae.encoder.blocks.1.conv2.weight` is f32 (4, 4, 1, 3), which does not fit"},
+    {NULL, NULL, "ae.encoder.blocks.1.norm1.weight", 1, {5},
+     "is f32 (5), which does not fit encoder.blocks.1.norm1.weight of the model, f32 (4)"},
+    {NULL, NULL, "ae.quantize.embedding.weight", 2, {24, 7},
+     "is f32 (24, 7), which does not fit quantizer.codebook of the model, f32 (24, 6)"},
+    {NULL, NULL, "ae.quantize.embedding.weight", 2, {1, 6}, "codebook_size"},
+    {NULL, NULL, "ae.encoder.blocks.0.weight", 4, {0, 3, 3, 3}, "no multiple of the first convolution's"},
+    {NULL, NULL, "ae.encoder.blocks.3.conv1.weight", 4, {6, 4, 3, 3}, "no multiple of the first convolution's"},
+    {NULL, NULL, "ae.generator.blocks.0.bias", -1, {0}, "`ae.generator.blocks.0.bias` is i64 (8), and weights are real numbers"},
+};
+
+START_TEST(a_list_of_something_else)
+{
+    struct list *l = calloc(1, sizeof *l);
+    struct matched k;
+    ck_assert_ptr_nonnull(l);
+    read_list(l, CHECKPOINTS "/vqgan.th");
+    if (changes[_i].drop)
+        drop(l, changes[_i].drop);
+    if (changes[_i].add)
+        add(l, changes[_i].add, "f32", changes[_i].rank, changes[_i].dim);
+    if (changes[_i].change && changes[_i].rank < 0) {
+        named(l, changes[_i].change)->dtype = "i64";
+        named(l, changes[_i].change)->is_real = 0;
+    } else if (changes[_i].change) {
+        named(l, changes[_i].change)->rank = changes[_i].rank;
+        memcpy(named(l, changes[_i].change)->dim, changes[_i].dim, sizeof changes[_i].dim);
+    }
+    int status = match(l, NULL, small, 3, &k);
+    ck_assert_int_ne(status, TESS_OK);
+    checkpoint_refused(status, status == TESS_E_VALUE || status == TESS_E_USAGE ? status : TESS_E_DATA, changes[_i].words);
+    close_match(&k);
+    free(l);
+}
+END_TEST
+
+START_TEST(a_prior_and_its_tokenizer)
+{
+    checkpoint_import_both();
+    checkpoint_refused(checkpoint_import(CHECKPOINTS "/absorbing.th", "x.h5", NULL, "heads=3"), TESS_E_USAGE,
+                       "is a prior, which is of the codes of one tokenizer; import that first");
+    checkpoint_refused(checkpoint_import(CHECKPOINTS "/absorbing.th", "x.h5", "prior.h5", "heads=3"), TESS_E_DATA,
+                       "prior.h5: is of kind `prior`, an autoencoder was wanted for --tokenizer");
+    checkpoint_refused(checkpoint_import(CHECKPOINTS "/vqgan.th", "x.h5", "tokenizer.h5", "groups=4 height=8 width=12"), TESS_E_USAGE,
+                       "is an autoencoder, and --tokenizer is for priors; leave it out");
+    bench_ok(&bench, checkpoint_import(CHECKPOINTS "/vqgan.th", "wide.h5", NULL, "groups=4 height=8 width=16"));
+    checkpoint_refused(checkpoint_import(CHECKPOINTS "/absorbing.th", "x.h5", "wide.h5", "heads=3"), TESS_E_DATA,
+                       "the prior is of 24 tokens of 24 codes, the tokenizer makes 4 x 8 of 24: it is another's");
+    checkpoint_refused(checkpoint_import(CHECKPOINTS "/absorbing.th", "x.h5", "tokenizer.h5", NULL), TESS_E_VALUE,
+                       "8 heads do not divide embed_dim 12");
+    checkpoint_refused(checkpoint_import(CHECKPOINTS "/vqgan.th", "x.h5", NULL, "groups=4 height=9"), TESS_E_VALUE,
+                       "halves images 1 times, which 9 x 256 cannot be; say height= and width=");
+    ck_assert_int_ne(access("x.h5", F_OK), 0);
+}
+END_TEST
+
+/* Found only when the values are read: still nothing is left behind. */
+START_TEST(a_weight_that_is_not_finite)
+{
+    size_t bytes;
+    checkpoint_import_both();
+    bench_ok(&bench, checkpoint_export("tokenizer.h5", "spoilt.safetensors", "groups=4"));
+    char *all = checkpoint_slurp("spoilt.safetensors", &bytes);
+    memcpy(all + bytes - 4, "\0\0\xc0\x7f", 4);
+    checkpoint_write("spoilt.safetensors", all, bytes);
+    checkpoint_refuses("spoilt.safetensors", "` has a value that is not finite; the model diverged");
+    free(all);
+}
+END_TEST
+
+/* ---- the published sizes ----------------------------------------------------------------------------------------------- */
+
+/* The lines between "TITLE" and the next line without blanks: name and shape. */
+static void read_published(struct list *l, const char *title)
+{
+    char line[256];
+    int inside = 0;
+    FILE *f = fopen(CHECKPOINTS "/published.txt", "r");
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof line, f)) {
+        char *next, *name = strtok_r(line, " \n", &next);
+        int64_t dim[4];
+        int32_t rank = 0;
+        for (char *at; rank < 4 && (at = strtok_r(NULL, " \n", &next));)
+            dim[rank++] = strtoll(at, NULL, 10);
+        if (!rank && !strchr(name, '.'))
+            inside = strcmp(name, title) == 0;
+        else if (inside)
+            add(l, name, strstr(name, "num_batches") ? "i64" : "f32", rank, dim);
+    }
+    fclose(f);
+}
+
+/* The shapes of the list alone tell the published model; every weight of it is there; and going back gives the names and shapes that were
+ * taken, and no others. */
+static void check_back(const struct list *l, const struct matched *k)
+{
+    const struct tess_checkpoint_1 *ops = tess_instance_ops(k->m.checkpoint, "checkpoint/1");
+    int64_t n = tess_weights_count(k->m.weights);
+    struct tess_export_plan p = {.size = sizeof p, .kind = k->m.plan.kind, .facts = k->m.plan.facts, .weights = n};
+    p.weight = calloc((size_t)n, sizeof *p.weight);
+    ck_assert_ptr_nonnull(p.weight);
+    for (int64_t i = 0; i < n; i++) {
+        p.weight[i].ours = tess_weights_name(k->m.weights, i);
+        bench_ok(&bench, tess_weights_view(C, k->m.weights, i, TESS_ROLE_VALUE, &p.weight[i].shape));
+    }
+    bench_ok(&bench, ops->plan_export(tess_instance_self(k->m.checkpoint), C, &p));
+    for (int64_t i = 0; i < n; i++) {
+        const struct tess_entry *e = &l->entry[k->m.source[i]];
+        ck_assert_str_eq(p.weight[i].theirs, e->name);
+        ck_assert_int_eq(p.weight[i].rank, e->rank);
+        ck_assert_int_eq(memcmp(p.weight[i].dim, e->dim, (size_t)e->rank * sizeof *e->dim), 0);
+    }
+    free(p.weight);
+}
+
+START_TEST(the_published_tokenizer)
+{
+    struct list *l = calloc(1, sizeof *l);
+    struct matched k;
+    ck_assert_ptr_nonnull(l);
+    read_published(l, "vqgan");
+    bench_ok(&bench, match(l, NULL, NULL, 0, &k));
+    ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "encoder", ""),
+                     "{use: conv, channels: 128, channel_mult: [1, 1, 2, 2, 4], res_blocks: 2, attn_resolutions: [16], groups: 32}");
+    ck_assert_int_eq(tess_facts_i64_or(k.m.plan.facts, "latent_height", 0), 16);
+    /* The total of the paper's code without the head for variances and the shortcuts that are never used. */
+    ck_assert_int_eq(tess_weights_size(k.m.weights), 65779974 - 147971 - 2348928);
+    check_back(l, &k);
+    close_match(&k);
+    free(l);
+}
+END_TEST
+
+START_TEST(the_published_prior)
+{
+    struct list *l = calloc(1, sizeof *l);
+    struct tess_facts *tokenizer;
+    struct matched k;
+    ck_assert_ptr_nonnull(l);
+    bench_ok(&bench, tessi_facts_new(C, &tokenizer));
+    bench_ok(&bench, tess_facts_set_i64(C, tokenizer, "latent_height", 16));
+    bench_ok(&bench, tess_facts_set_i64(C, tokenizer, "latent_width", 16));
+    bench_ok(&bench, tess_facts_set_i64(C, tokenizer, "codebook_size", 1024));
+    read_published(l, "absorbing");
+    bench_ok(&bench, match(l, tokenizer, NULL, 0, &k));
+    ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "denoiser", ""),
+                     "{use: transformer, embed_dim: 512, layers: 24, heads: 8, mlp_ratio: 4, dropout: 0, init: published}");
+    ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "noise", ""),
+                     "{use: absorbing, steps: 256, mask: random, loss: reweighted, weight: code}");
+    ck_assert_int_eq(tess_weights_size(k.m.weights), 76838912 - 512); /* without the start token */
+    check_back(l, &k);
+    close_match(&k);
+    tessi_facts_free(tokenizer);
+    free(l);
+}
+END_TEST
+
+/* ---- as a user meets it ------------------------------------------------------------------------------------------------ */
+
+static const char pipeline[] = "tessera: 1\n"
+                               "name: imported\n"
+                               "stages:\n"
+                               "  images: {use: import, source: {use: idx, images: colour}, split: 0.75}\n"
+                               "  codes: {use: encode, in: {images: images, model: tokenizer.h5}}\n"
+                               "  decoded: {use: decode, in: {codes: codes, model: tokenizer.h5}}\n"
+                               "  samples: {use: sample, in: {prior: prior.h5, model: tokenizer.h5}, count: 3}\n"
+                               "  figures: {use: evaluate, in: {images: images, model: tokenizer.h5, prior: prior.h5}}\n"
+                               "  tuned: {use: train-prior, in: {codes: codes}, steps: 3, batch: 4, noise: {use: absorbing, steps: 20},\n"
+                               "          denoiser: {use: transformer, embed_dim: 12, layers: 1, heads: 3}}\n"
+                               "  more: {use: sample, in: {prior: tuned, model: tokenizer.h5}, count: 2}\n";
+
+START_TEST(pipelines_take_it_for_their_own)
+{
+    enum { N = 16 };
+    uint8_t pixel[N * 8 * 12 * 3];
+    for (size_t i = 0; i < sizeof pixel; i++)
+        pixel[i] = (uint8_t)(i * 37 + i / 96 * 11);
+    small_write_idx("colour", 4, (const int64_t[]){N, 8, 12, 3}, pixel, sizeof pixel);
+    small_write("imported.yaml", pipeline);
+    const struct command_result *r = command("import %s/vqgan.th -o tokenizer.h5 --as unleashing-transformers groups=4 height=8 width=12",
+                                             CHECKPOINTS);
+    ck_assert_msg(r->code == 0, "%s", r->err);
+    ck_assert_ptr_nonnull(strstr(r->out, "taken     125 tensors, 10973 parameters"));
+    ck_assert_ptr_nonnull(strstr(r->out, "left      12: shortcuts of residual blocks that keep their width"));
+    ck_assert_ptr_nonnull(strstr(r->out, "left      10: the discriminator"));
+    ck_assert_ptr_nonnull(strstr(r->out, "left      38: the network of the perceptual loss"));
+    ck_assert_ptr_nonnull(strstr(r->out, "assumed   images of 8 x 12, norms of 4 groups: the file does not tell"));
+    r = command("import %s/absorbing.th -o prior.h5 --tokenizer tokenizer.h5 --as unleashing-transformers heads=3", CHECKPOINTS);
+    ck_assert_msg(r->code == 0, "%s", r->err);
+    ck_assert_ptr_nonnull(strstr(r->out, "left      3: statistics of the training (Lt_history ...)"));
+    r = command("run imported.yaml");
+    ck_assert_msg(r->code == 0, "%s", r->err);
+    r = command("export prior.h5 -o prior.safetensors --as unleashing-transformers heads=3");
+    ck_assert_msg(r->code == 0, "%s", r->err);
+    ck_assert_ptr_nonnull(strstr(r->out, "prior.safetensors: 37 tensors, 4668 parameters, of prior.h5"));
+}
+END_TEST
+
+START_TEST(slips_of_the_hand)
+{
+    (void)command_ends(2, "wanted --as NAME, the architecture whose names the file has; there are: unleashing-transformers",
+                       "import %s/vqgan.th -o x.h5", CHECKPOINTS);
+    (void)command_ends(69, "no checkpoint is called `taming`; there are unleashing-transformers", "import %s/vqgan.th -o x.h5 --as taming",
+                       CHECKPOINTS);
+    (void)command_ends(2, "no parameter `hight`; did you mean `height`?", "import %s/vqgan.th -o x.h5 --as unleashing-transformers hight=8",
+                       CHECKPOINTS);
+    (void)command_ends(2, "wants an integer 1 .. 65536", "import %s/vqgan.th -o x.h5 --as unleashing-transformers height=0", CHECKPOINTS);
+    (void)command_ends(2, "`height` is given twice", "import %s/vqgan.th -o x.h5 --as unleashing-transformers height=8 height=8",
+                       CHECKPOINTS);
+    (void)command_ends(2, "wanted -o FILE", "import %s/vqgan.th --as unleashing-transformers", CHECKPOINTS);
+    (void)command_ends(2, "wanted the name of a file", "export -o x.safetensors --as unleashing-transformers");
+    (void)command_ends(2, "there is no flag `--tokenizer`", "export x.h5 --tokenizer y.h5 -o x.safetensors --as unleashing-transformers");
+    (void)command_ends(65, "images: is no HDF5 file", "import %s/absorbing.th -o x.h5 --as unleashing-transformers --tokenizer images",
+                       CHECKPOINTS);
+    (void)command_ends(2, "level 0 has 4 channels, which 32 groups do not divide",
+                       "import %s/vqgan.th -o x.h5 --as unleashing-transformers",
+                       CHECKPOINTS);
+    (void)command_ends(73, "its folder does not exist",
+                       "import %s/vqgan.th -o no/x.h5 --as unleashing-transformers groups=4 height=8 width=12",
+                       CHECKPOINTS);
+    ck_assert_int_ne(access("x.h5", F_OK), 0);
+}
+END_TEST
+
+/* ---- memory ------------------------------------------------------------------------------------------------------------ */
+
+START_TEST(every_allocation_may_fail)
+{
+    int status = TESS_E_MEMORY;
+    bench_ok(&bench, tessi_runtime_compute(C, bench.runtime));
+    int64_t before = tessi_memory_in_use();
+    for (int64_t n = 1; status != TESS_OK; n += n < 200 ? 1 : 37) {
+        ck_assert_int_lt(n, 1000000);
+        tessi_memory_fail_at(n);
+        status = checkpoint_import(CHECKPOINTS "/vqgan.th", "x.h5", NULL, "groups=4 height=8 width=12");
+        tessi_memory_fail_at(0);
+        ck_assert_msg(status == TESS_OK || status == TESS_E_MEMORY, "allocation %lld: %d, %s", (long long)n, status, tessi_call_message(C));
+        ck_assert_int_eq(tessi_memory_in_use(), before);
+        ck_assert_int_eq(access("x.h5", F_OK) == 0, status == TESS_OK);
+        tessi_call_clear(C);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("checkpoints");
+    TCase *tests = tcase_create("checkpoints");
+    suite_add_tcase(suite, tests);
+    tcase_set_timeout(tests, 120);
+    tcase_add_checked_fixture(tests, checkpoint_setup, checkpoint_teardown);
+    tcase_add_test(tests, the_tokenizer_computes_what_it_did);
+    tcase_add_test(tests, the_prior_computes_what_it_did);
+    tcase_add_test(tests, an_artefact_like_one_of_training);
+    tcase_add_test(tests, there_and_back_bit_by_bit);
+    tcase_add_test(tests, an_export_that_would_mean_another_model);
+    tcase_add_test(tests, what_may_be_missing_or_more);
+    tcase_add_loop_test(tests, a_list_of_something_else, 0, (int)(sizeof changes / sizeof *changes));
+    tcase_add_test(tests, a_prior_and_its_tokenizer);
+    tcase_add_test(tests, a_weight_that_is_not_finite);
+    tcase_add_test(tests, the_published_tokenizer);
+    tcase_add_test(tests, the_published_prior);
+    tcase_add_test(tests, pipelines_take_it_for_their_own);
+    tcase_add_test(tests, slips_of_the_hand);
+    tcase_add_test(tests, every_allocation_may_fail);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
