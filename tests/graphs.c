@@ -4,6 +4,7 @@
 #include <string.h>
 
 const char *bench_backend, *bench_precision;
+int bench_recompute;
 
 void bench_ok(struct bench *b, int status)
 {
@@ -13,7 +14,7 @@ void bench_ok(struct bench *b, int status)
 void bench_open(struct bench *b, int threads, int64_t rows, int64_t slices, int training)
 {
     struct tessi_runtime_options o = {.threads = threads, .backend = bench_backend, .precision = bench_precision};
-    struct tess_graph_options g = {.size = sizeof g, .rows = rows, .slices = slices, .training = training, .seed = 11};
+    struct tess_graph_options g = {.size = sizeof g, .rows = rows, .slices = slices, .training = training, .seed = 11, .recompute = bench_recompute};
     memset(b, 0, sizeof *b);
     tessi_call_init(&b->call, NULL);
     bench_ok(b, tessi_runtime_new(&b->call.call, &o, &b->runtime));

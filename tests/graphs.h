@@ -16,6 +16,7 @@ struct bench {
 
 /* What the next runtimes compute with; NULL: the preferred backend, f32. */
 extern const char *bench_backend, *bench_precision;
+extern int bench_recompute;
 
 /* A runtime of `threads` workers, an empty weight store, and a graph of rows x slices. */
 void bench_open(struct bench *b, int threads, int64_t rows, int64_t slices, int training);

@@ -19,7 +19,10 @@ static void record_network(struct bench *b, int64_t rows)
     struct tess_node *h = tess_conv2d(g, image, normal_weight(g, "conv", 4, DIMS(8, 3, 3, 2), 0, 0.3), NULL, &same);
     h = tess_group_norm_swish(g, h, normal_weight(g, "gamma", 1, DIMS(8), 1, 0.1), normal_weight(g, "beta", 1, DIMS(8), 0, 0.1), 4, 1e-6f);
     h = tess_dropout(g, h, 0.1f, "network");
-    struct tess_node *z = tess_reshape(g, h, 3, DIMS(rows, 36, 8));
+    h = tess_conv2d(g, h, normal_weight(g, "next", 4, DIMS(8, 3, 3, 8), 0, 0.1), NULL, &same);
+    h = tess_gelu(g, tess_group_norm_swish(g, h, normal_weight(g, "gamma2", 1, DIMS(8), 1, 0.1),
+                                           normal_weight(g, "beta2", 1, DIMS(8), 0, 0.1), 2, 1e-6f));
+    struct tess_node *z = tess_linear(g, tess_reshape(g, h, 3, DIMS(rows, 36, 8)), normal_weight(g, "mix", 2, DIMS(8, 8), 0, 0.3), NULL);
     z = tess_add(g, z, tess_attention(g, z, z, tess_linear(g, z, normal_weight(g, "v", 2, DIMS(8, 8), 0, 0.3), NULL), 2, 0));
     struct tess_node *book = normal_weight(g, "book", 2, DIMS(16, 8), 0, 0.5);
     struct tess_node *codes = tess_nearest(g, z, book), *counts, *sums;
@@ -41,6 +44,7 @@ enum { ROWS = 2, SLICES = 5, SAMPLES = ROWS * SLICES };
 
 struct results {
     int32_t codes[SAMPLES * 36];
+    int64_t arena;
     float out[SAMPLES * 36 * 5], loss, counts[16], sums[16 * 8], gradient[8 * 3 * 3 * 2], book[16 * 8];
 };
 
@@ -65,6 +69,9 @@ static void step_network(int threads, struct results *r)
         bench_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
     if (threads == 1)
         ck_assert_msg(tessi_memory_peak() == before, "a step allocated memory");
+    struct tess_cost cost;
+    bench_ok(&b, tess_graph_cost(&b.call.call, b.graph, &cost));
+    r->arena = cost.arena_bytes;
     bench_ok(&b, tess_graph_gradient(&b.call.call, b.graph, "net.conv", &gradient));
     memcpy(r->gradient, gradient.data, sizeof r->gradient);
     bench_ok(&b, tess_graph_gradient(&b.call.call, b.graph, "net.book", &gradient));
@@ -84,6 +91,54 @@ START_TEST(threads_do_not_change_a_bit)
     for (int i = 0; i < 16; i++)
         counted += (double)one.counts[i];
     ck_assert(counted == SAMPLES * 36);
+}
+END_TEST
+
+/* A norm behind a norm's activation: what is made again needs something made again. */
+START_TEST(what_is_made_again_is_the_same)
+{
+    static struct results kept, again;
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+        bench_precision = bf16 ? "bf16" : NULL;
+        step_network(2, &kept);
+        bench_recompute = 1;
+        step_network(2, &again);
+        bench_recompute = 0;
+        ck_assert_int_lt(again.arena, kept.arena);
+        again.arena = kept.arena;
+        ck_assert(memcmp(&kept, &again, sizeof kept) == 0);
+    }
+    bench_precision = NULL;
+}
+END_TEST
+
+/* Nine slices: the tree has a last one without a partner on three levels, and its sums are those of plain halves. */
+START_TEST(gradients_are_summed_in_a_tree)
+{
+    enum { N = 9 };
+    float x[N], want[N];
+    struct tess_stream s = {.seed = 4, .purpose = 2};
+    tess_random_normal(&s, 0, N, x);
+    for (int n = 1; n <= N; n++) {
+        struct bench b;
+        bench_open(&b, 3, 1, n, 1);
+        struct tess_node *in = tess_input(b.graph, "x", TESS_F32, 2, DIMS(1, 1));
+        struct tess_node *y = tess_mul(b.graph, in, normal_weight(b.graph, "w", 1, DIMS(1), 0, 1)), *z;
+        z = tess_mul(b.graph, in, normal_weight(b.graph, "w", 1, DIMS(1), 0, 1)); /* a weight read twice */
+        tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, tess_add(b.graph, y, z)));
+        bench_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+        struct tess_tensor given = tess_tensor_over(x, TESS_F32, 2, DIMS(n, 1)), got;
+        struct tess_batch batch = {.size = sizeof batch, .samples = n, .inputs = 1, .in = &given};
+        bench_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
+        bench_ok(&b, tess_graph_gradient(&b.call.call, b.graph, "w", &got));
+        for (int i = 0; i < n; i++)
+            want[i] = 2.0f * x[i];
+        for (int m = n; m > 1; m = (m + 1) / 2)
+            for (int i = 0; i < (m + 1) / 2; i++)
+                want[i] = 2 * i + 1 < m ? want[2 * i] + want[2 * i + 1] : want[2 * i];
+        ck_assert_msg(*(float *)got.data == want[0] * (1.0f / (float)n) || (n == 1 && *(float *)got.data == want[0]), "%d slices", n);
+        bench_close(&b);
+    }
 }
 END_TEST
 
@@ -418,6 +473,8 @@ int main(void)
     TCase *t = tcase_create("graph");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, threads_do_not_change_a_bit);
+    tcase_add_test(t, what_is_made_again_is_the_same);
+    tcase_add_test(t, gradients_are_summed_in_a_tree);
     tcase_add_test(t, slices_give_the_gradient_of_the_mean);
     tcase_add_test(t, a_short_batch_gives_the_rows_it_has);
     tcase_add_test(t, gradients_stop_and_pass_straight_through);

@@ -31,6 +31,19 @@ static void live_until(struct tess_graph *g, const struct tess_node *x, int64_t 
         g->buffer[b].to = time;
 }
 
+/* x is read at `time`: as it was made again, or as it was kept. */
+static void use(struct tess_graph *g, const struct tess_node *x, int64_t time, int64_t *again)
+{
+    int64_t b = x ? x->value_of->again : TESSI_NO_BUFFER;
+    if (b == TESSI_NO_BUFFER) {
+        if (x)
+            live_until(g, x, time);
+        return;
+    }
+    *again = b;
+    g->buffer[b].to = g->buffer[b].to < time ? time : g->buffer[b].to;
+}
+
 /* Does `name` begin with one of the comma-separated prefixes? */
 static int has_prefix(const char *name, const char *prefixes)
 {
@@ -82,6 +95,43 @@ static void mark_needed(struct tess_graph *g, int32_t o)
     }
 }
 
+static struct tessi_backward no_buffers(int64_t step, int32_t o)
+{
+    struct tessi_backward b = {.step = step, .objective = o, .scratch_buffer = TESSI_NO_BUFFER, .again_out = TESSI_NO_BUFFER};
+    for (int k = 0; k < TESS_OP_MAX; k++)
+        b.temporary[k] = b.again_in[k] = TESSI_NO_BUFFER;
+    return b;
+}
+
+static int64_t place_of(const struct tess_graph *g, const struct tessi_step *s)
+{
+    int64_t i = 0;
+    while (g->step[i] != s)
+        i++;
+    return i;
+}
+
+/* Schedules a forward of whatever makes x, once for an objective, when it is cheap; then x need not be kept. What goes into it may have to be
+ * made again before. */
+static void make_again(struct tess_graph *g, const struct tess_node *x, int32_t o)
+{
+    struct tess_node *owner = x ? x->value_of : NULL;
+    struct tessi_step *s = owner && g->recompute ? owner->maker : NULL;
+    if (!s || !s->extra || !s->extra->cheap || s->out[0] != owner || owner->again != TESSI_NO_BUFFER)
+        return;
+    for (int32_t k = 0; k < s->inputs; k++)
+        make_again(g, s->in[k], o);
+    int64_t time = g->steps + 1 + g->backs;
+    struct tessi_backward b = no_buffers(place_of(g, s), o);
+    b.again = 1;
+    for (int32_t k = 0; k < s->inputs; k++)
+        use(g, s->in[k], time, &b.again_in[k]);
+    for (int32_t k = 1; k < s->outputs; k++)
+        live_until(g, s->out[k], time);
+    b.again_out = owner->again = tessi_buffer_new(g, stored_bytes(owner), time, time);
+    g->back[g->backs++] = b;
+}
+
 /* Where a contribution to x's gradient goes: in place when it is the first, else a temporary. */
 static void contribute(struct tess_graph *g, struct tess_node *x, int32_t o, int64_t time, struct tessi_backward *b, int32_t input)
 {
@@ -102,7 +152,7 @@ static void find_givers(struct tess_graph *g, int32_t o, int64_t first)
 {
     for (int64_t k = g->backs - 1; k >= first && o < g->objectives; k--) {
         struct tessi_backward *b = &g->back[k];
-        struct tessi_step *s = b->step >= 0 ? g->step[b->step] : NULL;
+        struct tessi_step *s = b->step >= 0 && !b->again ? g->step[b->step] : NULL;
         for (int32_t i = s ? s->inputs - 1 : -1; i >= 0; i--) {
             struct tess_node *owner = b->wanted[i] ? s->in[i]->gradient_of : NULL;
             if (!owner || owner->kind != TESSI_WEIGHT)
@@ -129,12 +179,13 @@ static int sweep(struct tess_call *c, struct tess_graph *g, int32_t o)
     int64_t time = g->steps + 1 + g->backs, first = g->backs;
     target->needed[o] = CONTRIBUTED;
     target->gradient[o] = tessi_buffer_new(g, (int64_t)tess_tensor_bytes(&target->shape), time, time);
-    g->back[g->backs++] = (struct tessi_backward){.step = -1, .objective = o, .scratch_buffer = TESSI_NO_BUFFER};
+    g->back[g->backs++] = no_buffers(-1, o);
+    for (int64_t i = 0; i < g->nodes; i++)
+        g->node[i]->again = TESSI_NO_BUFFER;
     for (int64_t i = g->steps - 1; i >= 0; i--) {
         struct tessi_step *s = g->step[i];
-        struct tessi_backward b = {.step = i, .objective = o, .scratch_buffer = TESSI_NO_BUFFER};
+        struct tessi_backward b = no_buffers(i, o);
         int flows = 0, wanted = 0;
-        time = g->steps + 1 + g->backs;
         for (int32_t k = 0; k < s->outputs; k++) {
             int here = s->out[k]->gradient_of == s->out[k] && s->out[k]->needed[o] == CONTRIBUTED;
             b.missing[k] = !here;
@@ -144,6 +195,10 @@ static int sweep(struct tess_call *c, struct tess_graph *g, int32_t o)
             wanted |= needs(s->in[k], o);
         if (!flows || !wanted || !s->op->backward)
             continue;
+        for (int32_t k = 0; k < s->inputs; k++)
+            if (s->op->keep_in >> k & 1)
+                make_again(g, s->in[k], o);
+        time = g->steps + 1 + g->backs;
         for (int32_t k = 0; k < s->outputs; k++)
             if (!b.missing[k])
                 g->buffer[s->out[k]->gradient[o]].to = time;
@@ -151,8 +206,8 @@ static int sweep(struct tess_call *c, struct tess_graph *g, int32_t o)
             if (needs(s->in[k], o))
                 contribute(g, s->in[k], o, time, &b, k);
         for (int32_t k = 0; k < s->inputs; k++)
-            if (s->in[k] && (s->op->keep_in >> k & 1))
-                live_until(g, s->in[k], time);
+            if (s->op->keep_in >> k & 1)
+                use(g, s->in[k], time, &b.again_in[k]);
         for (int32_t k = 0; k < s->outputs; k++)
             if (s->op->keep_out >> k & 1)
                 live_until(g, s->out[k], time);
@@ -197,7 +252,7 @@ int tessi_graph_differentiate(struct tess_call *c, struct tess_graph *g)
         live_until(g, g->total[i].node, g->steps);
     for (int32_t o = 0; o < g->objectives; o++)
         live_until(g, g->objective[o].node, g->steps);
-    TESS_TRY(tess_alloc(c, (size_t)(all * (g->steps + 1) + 1) * sizeof *g->back, "a graph", &memory));
+    TESS_TRY(tess_alloc(c, (size_t)(all * (2 * g->steps + 1) + 1) * sizeof *g->back, "a graph", &memory));
     g->back = memory;
     for (int32_t i = 0; i < all; i++) {
         int32_t o = i < g->probes ? g->objectives + i : i - g->probes;

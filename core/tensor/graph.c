@@ -53,6 +53,7 @@ int tess_graph_new(struct tess_call *c, struct tess_weights *w, const struct tes
     g->runtime = r;
     g->weights = w;
     g->training = o->training;
+    g->recompute = o->size >= offsetof(struct tess_graph_options, recompute) + sizeof o->recompute && o->recompute;
     g->rows = o->rows;
     g->slices = o->slices;
     g->seed = o->seed;
@@ -362,6 +363,7 @@ static struct tessi_step *record(struct tess_graph *g, const struct tess_op *op,
         s->out[i] = tessi_node_new(g, &outputs[i]);
         if (!s->out[i])
             return NULL;
+        s->out[i]->maker = s;
         if (!op->backward || outputs[i].dtype != TESS_F32)
             s->out[i]->gradient_of = NULL;
         s->outputs = i + 1;
@@ -415,7 +417,7 @@ int tess_graph_cost(struct tess_call *c, const struct tess_graph *g, struct tess
     for (int64_t i = 0; i < g->steps; i++)
         forward += g->step[i]->flops;
     for (int64_t i = 0; i < g->backs; i++)
-        if (g->back[i].step >= 0) /* -1: the objective's own gradient */
+        if (g->back[i].step >= 0 && !g->back[i].again) /* -1: the objective's own gradient; what is made again is no work of the model's */
             backward += (double)(g->back[i].wanted[0] + g->back[i].wanted[1]) * g->step[g->back[i].step]->flops;
     *out = (struct tess_cost){.parameters = tess_weights_size(g->weights)};
     out->flops = (forward + backward) / (double)g->rows;

@@ -195,6 +195,18 @@ static void copy_results(const struct slice *s)
     }
 }
 
+/* Where a step of the backward pass finds what was made again. */
+static void redirect(const struct slice *s, const struct tessi_backward *b, const struct tessi_step *step, struct tess_tensor *in,
+                     struct tess_tensor *out)
+{
+    const struct tess_graph *g = s->job->g;
+    for (int32_t i = 0; i < step->inputs; i++)
+        if (b->again_in[i] >= 0)
+            in[i].data = s->slot->arena + g->buffer[b->again_in[i]].offset;
+    if (b->again_out >= 0)
+        out[0].data = s->slot->arena + g->buffer[b->again_out].offset;
+}
+
 /* The backward steps first .. end - 1. */
 static int backward(const struct slice *s, int64_t first, int64_t end)
 {
@@ -208,6 +220,13 @@ static int backward(const struct slice *s, int64_t first, int64_t end)
         }
         const struct tessi_step *step = g->step[b->step];
         struct tess_op_run r = start_run(s, step, in, out);
+        redirect(s, b, step, in, out);
+        if (b->scratch_buffer >= 0)
+            r.scratch = s->slot->arena + g->buffer[b->scratch_buffer].offset;
+        if (b->again) {
+            TESS_TRY(step->op->forward(&r));
+            continue;
+        }
         for (int32_t i = 0; i < step->outputs; i++) {
             dout[i] = out[i];
             dout[i].data = b->missing[i] ? NULL : gradient(s, step->out[i], b->objective);
@@ -226,8 +245,6 @@ static int backward(const struct slice *s, int64_t first, int64_t end)
         }
         r.din = din;
         r.dout = dout;
-        if (b->scratch_buffer >= 0)
-            r.scratch = s->slot->arena + g->buffer[b->scratch_buffer].offset;
         TESS_TRY(step->op->backward(&r));
         for (int32_t i = 0; i < step->inputs; i++)
             if (b->wanted[i] && b->temporary[i] >= 0)

@@ -78,8 +78,9 @@ int tessi_graph_plan(struct tess_call *c, struct tess_graph *g)
             g->step[i]->scratch_buffer = tessi_buffer_new(g, (int64_t)g->step[i]->scratch_forward, i, i);
     for (int64_t k = 0; k < g->backs; k++) {
         int64_t i = g->back[k].step, time = g->steps + 1 + k;
-        if (i >= 0 && g->step[i]->scratch_backward)
-            g->back[k].scratch_buffer = tessi_buffer_new(g, (int64_t)g->step[i]->scratch_backward, time, time);
+        size_t bytes = i < 0 ? 0 : g->back[k].again ? g->step[i]->scratch_forward : g->step[i]->scratch_backward;
+        if (bytes)
+            g->back[k].scratch_buffer = tessi_buffer_new(g, (int64_t)bytes, time, time);
     }
     g->pad_bytes = 0;
     for (int32_t i = 0; i < g->inputs; i++)

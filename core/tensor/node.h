@@ -32,6 +32,8 @@ struct tess_node {
     struct tess_node *value_of, *gradient_of;
     int32_t stored;            /* dtype of the value, and of its gradient, in memory (owners only; storage.c) */
     int64_t buffer;            /* of the value (owners only; inputs and weights have none) */
+    int64_t again;             /* while differentiating: of the value made again for this objective, or TESSI_NO_BUFFER */
+    struct tessi_step *maker;  /* NULL for inputs, weights and constants */
     int64_t *gradient;         /* per objective, then per probe: buffer of the gradient, TESSI_NO_BUFFER, or TESSI_PROBED */
     char *needed;              /* likewise: a gradient is wanted here */
 };
@@ -47,6 +49,7 @@ struct tessi_op {
     int (*prepare)(struct tess_call *c, struct tess_graph *g, struct tessi_step *s);
     void (*drop)(struct tess_graph *g, struct tessi_step *s); /* what prepare made */
     uint32_t narrow_in, narrow_out; /* bit i: input / output i, and its gradient, may be stored as bf16 */
+    int32_t cheap;                  /* output 0 may be made again for the backward pass; inputs and further outputs are there then */
     uint32_t alike;                 /* bits of inputs and, above them at TESSI_ALIKE_OUT, outputs that must be stored alike */
 };
 
@@ -63,12 +66,15 @@ struct tessi_step { /* a recorded operation */
     double flops;
 };
 
-struct tessi_backward { /* one scheduled backward of one objective */
+struct tessi_backward { /* one scheduled backward of one objective, or a forward made again for those that follow */
     int64_t step;
+    int32_t again;
     int32_t objective;
     int64_t scratch_buffer;
     int64_t temporary[TESS_OP_MAX]; /* buffer of din[i] when it is to be added, else TESSI_NO_BUFFER */
     char wanted[TESS_OP_MAX];
+    int64_t again_in[TESS_OP_MAX];  /* buffer of in[i] where that was made again, else TESSI_NO_BUFFER */
+    int64_t again_out;              /* where a forward made again writes its output 0 */
     char missing[TESS_OP_MAX];      /* dout[i] does not flow */
     char gives[TESS_OP_MAX];        /* in[i] is a weight of the objective, and this the last that adds to its gradient... */
     char whole[TESS_OP_MAX];        /* ... and the first */
@@ -114,7 +120,7 @@ struct tessi_slot {     /* what a running slice works in; as many as can run at 
 struct tess_graph {
     struct tessi_runtime *runtime;
     struct tess_weights *weights;
-    int training, sealed;
+    int training, recompute, sealed;
     int64_t rows, slices;
     uint64_t seed;
     int status;

@@ -300,7 +300,7 @@ static int group_prepare(struct tess_call *call, struct tess_graph *g, struct te
     int unwanted = 0; /* dx, by one of the objectives */
     (void)call;
     for (int64_t k = 0; k < g->backs; k++)
-        unwanted |= g->back[k].step >= 0 && g->step[g->back[k].step] == s && !g->back[k].wanted[0];
+        unwanted |= g->back[k].step >= 0 && !g->back[k].again && g->step[g->back[k].step] == s && !g->back[k].wanted[0];
     s->scratch_forward = channel_bytes(1, c);
     s->scratch_backward = (channel_bytes(1, c) + 63) / 64 * 64;
     if (unwanted)
@@ -315,6 +315,7 @@ static const struct tessi_op op_group_norm = {.op = {.size = sizeof(struct tess_
                                                      .forward = group_forward,
                                                      .backward = group_backward},
                                               .prepare = group_prepare,
+                                              .cheap = 1,
                                               .narrow_in = 1,
                                               .narrow_out = 1};
 
@@ -408,6 +409,7 @@ static const struct tessi_op op_layer_norm = {.op = {.size = sizeof(struct tess_
                                                      .forward = layer_forward,
                                                      .backward = layer_backward},
                                               .prepare = layer_prepare,
+                                              .cheap = 1,
                                               .narrow_in = 1,
                                               .narrow_out = 1};
 

@@ -37,6 +37,8 @@ struct tess_graph_options {
     int64_t rows;      /* samples of a slice */
     int64_t slices;    /* slices of the largest batch it will be given */
     uint64_t seed;     /* of everything random inside */
+    int32_t recompute; /* what is cheap to make (norms, activations, upsampling) is made again for the backward pass, not kept: the same
+                        * bits, less memory, some more time */
 };
 
 /* Weights are borrowed and must outlive the graph. */

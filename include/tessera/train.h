@@ -18,6 +18,7 @@ struct tess_training_params {
     double lr, lr_final, beta1, beta2, epsilon, weight_decay, clip, average;
     int32_t optimiser; /* 0 adam, 1 adamw */
     int32_t schedule;  /* 0 constant, 1 cosine */
+    int32_t recompute; /* of struct tess_graph_options, for the stage to pass on */
 };
 
 #define TESS_TRAINING_ROW(S, m, f, kind, lo_, hi_, def_, flags_, help_) \
@@ -40,6 +41,8 @@ struct tess_training_params {
     TESS_TRAINING_ROW(S, m, clip, TESS_F64, 0, 1e9, 0, 0, "largest norm of the gradient; 0: no clipping"),                              \
     TESS_TRAINING_ROW(S, m, average, TESS_F64, 0, 0.9999999, 0, 0, "decay of the weights' moving average; 0: none"),                    \
     TESS_TRAINING_ROW(S, m, average_every, TESS_I64, 1, 1e6, 1, 0, "steps between updates of the moving average"),                     \
+    {.name = "recompute", .help = "make norms and activations again for the backward pass: less memory, more time, the same results", \
+     .type = TESS_BOOL, .flags = TESS_NEUTRAL, .offset = offsetof(S, m.recompute)},                                                   \
     TESS_TRAINING_ROW(S, m, log_every, TESS_I64, 1, 1e9, 50, TESS_NEUTRAL, "steps between lines in the log")
 
 /* Weights that are left as they are before a step; their optimiser begins there. */

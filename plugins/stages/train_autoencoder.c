@@ -135,6 +135,7 @@ static int open_graph(struct tess_call *c, struct work *k, const int64_t image[3
     int64_t slices;
     TESS_TRY(tess_training_slices(c, p, &slices));
     struct tess_graph_options o = {.size = sizeof o, .training = 1, .rows = p->batch / slices, .slices = slices, .seed = k->seed};
+    o.recompute = p->recompute;
     TESS_TRY(tess_weights_new(c, k->seed, &k->weights));
     TESS_TRY(tess_graph_new(c, k->weights, &o, &k->graph));
     return record(c, k, k->graph, image, latent);

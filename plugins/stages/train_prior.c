@@ -42,6 +42,7 @@ static int open_graph(struct tess_call *c, const struct stage *s, const struct t
     TESS_TRY(tess_facts_i64(c, f, "width", &p.width));
     TESS_TRY(tess_training_slices(c, &s->training, &slices));
     struct tess_graph_options o = {.size = sizeof o, .training = 1, .rows = s->training.batch / slices, .slices = slices, .seed = seed};
+    o.recompute = s->training.recompute;
     TESS_TRY(tess_weights_new(c, seed, w));
     TESS_TRY(tess_graph_new(c, *w, &o, g));
     TESS_TRY(tess_prior_record_loss(c, &p, *g, &loss));
