@@ -20,3 +20,8 @@ check_PROGRAMS += tests/test_kmeans
 tests_test_kmeans_SOURCES = tests/test_kmeans.c tests/graphs.c tests/graphs.h
 tests_test_kmeans_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_kmeans_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/test_nearest
+tests_test_nearest_SOURCES = tests/test_nearest.c tests/graphs.c tests/graphs.h
+tests_test_nearest_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_nearest_LDADD = $(TEST_LIBS)

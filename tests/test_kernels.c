@@ -138,26 +138,78 @@ START_TEST(softmax_and_cross_entropy)
 }
 END_TEST
 
-START_TEST(the_first_below_a_limit)
+START_TEST(the_lowest_of_lanes)
 {
     if (!choose(_i))
         return;
-    const struct tessi_kernels *k = tessi_kernels();
-    float half[N] = {0}, dot[N];
-    for (int i = 0; i < N; i++)
-        dot[i] = i == 40 ? 3.0f : i == 41 || i == 1000 ? 5.0f : 1.0f;
-    ck_assert_int_eq(k->first_below(N, half, dot, -1.0f), 0);
-    ck_assert_int_eq(k->first_below(N, half, dot, -2.0f), 40);
-    ck_assert_int_eq(k->first_below(N, half, dot, -3.5f), 41);
-    ck_assert_int_eq(k->first_below(N - 42, half + 42, dot + 42, -5.0f), 1000 - 42);
-    ck_assert_int_eq(k->first_below(N, half, dot, -5.5f), -1);
-    for (int i = 0; i < N; i++)
-        dot[i] = NAN;
-    ck_assert_int_eq(k->first_below(N, half, dot, INFINITY), -1);
-    double s = 0.0;
+    float lane[TESSI_LANES + TESSI_FOLDED], two[2];
+    for (int64_t n = 1; n <= N; n = n < 260 ? n + 1 : n + 97) {
+        float want[TESSI_LANES + TESSI_FOLDED], least = INFINITY, next = INFINITY;
+        for (int i = 0; i < TESSI_LANES + TESSI_FOLDED; i++)
+            want[i] = INFINITY;
+        b[n / 2] = n % 3 ? b[n / 2] : NAN;
+        a[n - 1] = n % 5 ? a[n - 1] : a[0]; /* equals now and then */
+        b[n - 1] = n % 5 ? b[n - 1] : b[0];
+        for (int64_t k = 0; k < n; k++) {
+            float s = a[k] - b[k];
+            if (isnan(s))
+                continue;
+            want[k % TESSI_LANES] = fminf(want[k % TESSI_LANES], s);
+            want[TESSI_LANES + k % TESSI_FOLDED] = fminf(want[TESSI_LANES + k % TESSI_FOLDED], s);
+            next = fminf(next, fmaxf(least, s));
+            least = fminf(least, s);
+        }
+        for (int second = 0; second < 2; second++) {
+            tessi_kernels()->lowest(n, a, b, second, lane, two);
+            ck_assert_msg(memcmp(lane, want, sizeof want) == 0 && two[0] == least, "%lld values", (long long)n);
+            ck_assert_msg(two[1] == (second ? next : INFINITY), "%lld values: %g, not %g", (long long)n, (double)two[1], (double)next);
+        }
+    }
+}
+END_TEST
+
+START_TEST(operands_and_what_they_lose)
+{
+    if (!choose(_i))
+        return;
+    uint16_t narrow[N], plain[N];
+    for (int n = 1; n < 300; n += 1 + n / 7) {
+        float square[2];
+        double kept = 0.0, lost = 0.0;
+        a[n / 2] = 3e-39f; /* subnormal beside a centre of zero */
+        b[n / 2] = 0.0f;
+        tessi_kernels()->narrow(n, a, b, narrow, square);
+        tessi_kernels()->sub(n, a, b, c);
+        tessi_kernels()->to_bf16(n, c, plain);
+        for (int k = 0; k < n; k++) {
+            uint32_t bits = (uint32_t)narrow[k] << 16;
+            float rounded;
+            memcpy(&rounded, &bits, sizeof rounded);
+            ck_assert_int_eq(narrow[k], plain[k] & 0x7f80 ? plain[k] : 0);
+            kept += pow((double)rounded, 2.0);
+            lost += pow((double)c[k] - (double)rounded, 2.0);
+        }
+        ck_assert_int_eq(narrow[n / 2], 0);
+        near("kept", (double)square[0], kept, 1e-6);
+        ck_assert(fabs((double)square[1] - lost) <= 1e-6 * lost + 1e-30);
+    }
+    tessi_kernels()->narrow(1, (float[]){3.4e38f}, (float[]){-3.4e38f}, narrow, y);
+    ck_assert(!isfinite(y[1])); /* nothing can be said of it */
+}
+END_TEST
+
+START_TEST(sums_in_double)
+{
+    if (!choose(_i))
+        return;
+    double s = 0.0, sum[N], want[N];
     for (int i = 0; i < 77; i++)
         s += pow((double)a[i] - (double)b[i], 2.0);
-    near("squared distance", k->square_distance(77, a, b), s, 1e-14);
+    near("squared distance", tessi_kernels()->square_distance(77, a, b), s, 1e-14);
+    for (int i = 0; i < N; i++)
+        want[i] = (sum[i] = (double)c[i] / 3.0) + (double)a[i];
+    tessi_kernels()->accumulate_double(N, a, sum);
+    ck_assert(memcmp(sum, want, sizeof want) == 0);
 }
 END_TEST
 
@@ -200,7 +252,9 @@ int main(void)
     tcase_add_loop_test(t, functions_of_one_variable, 0, 3);
     tcase_add_loop_test(t, sums, 0, 3);
     tcase_add_loop_test(t, softmax_and_cross_entropy, 0, 3);
-    tcase_add_loop_test(t, the_first_below_a_limit, 0, 3);
+    tcase_add_loop_test(t, the_lowest_of_lanes, 0, 3);
+    tcase_add_loop_test(t, operands_and_what_they_lose, 0, 3);
+    tcase_add_loop_test(t, sums_in_double, 0, 3);
     tcase_add_loop_test(t, adam_follows_its_formula, 0, 3);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -128,12 +128,18 @@ static int open_backend(struct tess_call *c, struct tessi_runtime *r)
     return status;
 }
 
-/* What was asked for; auto is bf16 where the backend says that this processor multiplies it by itself. */
-static int32_t precision_of(const struct tessi_runtime *r, const struct tess_backend_1 *dense, void *self)
+int tessi_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype)
 {
-    int knows = dense->size >= offsetof(struct tess_backend_1, multiplies) + sizeof dense->multiplies && dense->multiplies;
+    const struct tess_backend_1 *b = r->dense;
+    return b->size >= offsetof(struct tess_backend_1, multiplies) + sizeof b->multiplies && b->multiplies &&
+           b->multiplies(r->dense_self, dtype);
+}
+
+/* What was asked for; auto is bf16 where the backend says that this processor multiplies it by itself. */
+static int32_t precision_of(const struct tessi_runtime *r)
+{
     if (strcmp(r->precision_name, "auto") == 0)
-        return knows && dense->multiplies(self, TESS_BF16) ? TESS_BF16 : TESS_F32;
+        return tessi_runtime_multiplies(r, TESS_BF16) ? TESS_BF16 : TESS_F32;
     return strcmp(r->precision_name, "bf16") == 0 ? TESS_BF16 : TESS_F32;
 }
 
@@ -153,11 +159,11 @@ int tessi_runtime_compute(struct tess_call *c, struct tessi_runtime *r)
     const char *numeric_class = dense->numeric_class(self);
     if (!numeric_class || !*numeric_class)
         return c->fail(c, TESS_E_PLUGIN, "backend/%s: wanted a numeric class for cache keys, found none", tess_instance_name(r->backend));
-    r->precision = precision_of(r, dense, self);
-    snprintf(r->numeric_mode, sizeof r->numeric_mode, "%s, %s, kernels %s", tess_dtype_name(r->precision), numeric_class,
-             tessi_kernels_name());
     r->dense_self = self;
     r->dense = dense;
+    r->precision = precision_of(r);
+    snprintf(r->numeric_mode, sizeof r->numeric_mode, "%s, %s, kernels %s", tess_dtype_name(r->precision), numeric_class,
+             tessi_kernels_name());
     return TESS_OK;
 }
 

@@ -40,6 +40,8 @@ int tessi_runtime_choose_backend(struct tess_call *c, struct tessi_runtime *r, c
 /* Likewise "f32", "bf16" or "auto": bf16 where the processor multiplies it by itself. TESS_E_VALUE for another word. */
 int tessi_runtime_choose_precision(struct tess_call *c, struct tessi_runtime *r, const char *name) TESS_CHECKED;
 int tessi_runtime_compute(struct tess_call *c, struct tessi_runtime *r) TESS_CHECKED;
+/* 1 where the backend says that it multiplies operands of `dtype` faster than f32. After tessi_runtime_compute. */
+int tessi_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype);
 void tessi_runtime_free(struct tessi_runtime *r);
 /* The runtime behind a call. */
 struct tessi_runtime *tessi_runtime_of(const struct tess_call *c);

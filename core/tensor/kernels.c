@@ -39,6 +39,12 @@ static void mul(int64_t n, const float *R a, const float *R b, float *R y)
         y[i] = a[i] * b[i];
 }
 
+static void accumulate_double(int64_t n, const float *R x, double *R y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] += (double)x[i];
+}
+
 static void accumulate_product(int64_t n, const float *R a, const float *R b, float *R y)
 {
     for (int64_t i = 0; i < n; i++)
@@ -160,6 +166,118 @@ static void lowest_two(int64_t n, const float *R half_square, const float *R dot
     }
 }
 
+static inline float smaller(float a, float b) /* b when a is NaN */
+{
+    return a < b ? a : b;
+}
+
+/* Lanes stay in L1; four codes a lane at a time, so that they are read and written rarely. */
+static int64_t lowest_of_lanes(int64_t n, const float *R half_square, const float *R dot_, float *R lane)
+{
+    int64_t k = 0;
+    for (; k + 4 * TESSI_LANES <= n; k += 4 * TESSI_LANES)
+        for (int64_t i = 0; i < TESSI_LANES; i++) {
+            const float *h = half_square + k + i, *d = dot_ + k + i;
+            float a = smaller(h[0] - d[0], lane[i]), b = smaller(h[TESSI_LANES] - d[TESSI_LANES], a);
+            float e = smaller(h[2 * TESSI_LANES] - d[2 * TESSI_LANES], b);
+            lane[i] = smaller(h[3 * TESSI_LANES] - d[3 * TESSI_LANES], e);
+        }
+    return k;
+}
+
+/* The same, and the second of each lane. */
+static int64_t lowest_two_of_lanes(int64_t n, const float *R half_square, const float *R dot_, float *R lane, float *R second)
+{
+    int64_t k = 0;
+    for (; k + 2 * TESSI_LANES <= n; k += 2 * TESSI_LANES)
+        for (int64_t i = 0; i < TESSI_LANES; i++) {
+            float a = smaller(half_square[k + i] - dot_[k + i], INFINITY);
+            float b = smaller(half_square[k + TESSI_LANES + i] - dot_[k + TESSI_LANES + i], INFINITY);
+            float low = a < b ? a : b, high = a < b ? b : a, larger = low > lane[i] ? low : lane[i];
+            high = high < second[i] ? high : second[i];
+            second[i] = larger < high ? larger : high;
+            lane[i] = low < lane[i] ? low : lane[i];
+        }
+    return k;
+}
+
+/* Folds lanes by halves, in place; gives the least. */
+static inline float fold(float *lane)
+{
+    for (int i = 0; i < 8; i++)
+        lane[i] = smaller(lane[i + 8], lane[i]);
+    for (int i = 0; i < 4; i++)
+        lane[i] = smaller(lane[i + 4], lane[i]);
+    return smaller(smaller(lane[0], lane[1]), smaller(lane[2], lane[3]));
+}
+
+static void lowest(int64_t n, const float *half_square, const float *dot_, int second, float *lane, float two[2])
+{
+    enum { LANES = TESSI_LANES, FOLDED = TESSI_FOLDED };
+    float next[LANES], spare[FOLDED];
+    for (int i = 0; i < LANES; i++)
+        lane[i] = next[i] = INFINITY;
+    int64_t k = second ? lowest_two_of_lanes(n, half_square, dot_, lane, next) : lowest_of_lanes(n, half_square, dot_, lane);
+    for (; k < n; k += LANES)
+        for (int64_t i = 0; i < MIN((int64_t)LANES, n - k); i++) {
+            float s = smaller(half_square[k + i] - dot_[k + i], INFINITY), larger = s > lane[i] ? s : lane[i];
+            next[i] = larger < next[i] ? larger : next[i];
+            lane[i] = s < lane[i] ? s : lane[i];
+        }
+    for (int i = 0; i < FOLDED; i++)
+        spare[i] = lane[LANES + i] =
+            smaller(smaller(lane[i], lane[i + FOLDED]), smaller(lane[i + 2 * FOLDED], lane[i + 3 * FOLDED]));
+    two[0] = fold(spare);
+    two[1] = INFINITY;
+    if (!second)
+        return;
+    int at_least = 0;
+    for (int i = 0; i < LANES; i++) {
+        at_least += lane[i] <= two[0];
+        next[i] = lane[i] > two[0] ? lane[i] : next[i];
+    }
+    for (int i = 0; i < FOLDED; i++)
+        spare[i] = smaller(smaller(next[i], next[i + FOLDED]), smaller(next[i + 2 * FOLDED], next[i + 3 * FOLDED]));
+    two[1] = at_least > 1 ? two[0] : fold(spare);
+}
+
+/* Rounds n <= TESSI_LANES values; lane i adds to sums i. */
+static inline void narrow_lanes(int64_t n, const float *R x, const float *R centre, uint16_t *R y, float *R kept, float *R lost)
+{
+    for (int64_t i = 0; i < n; i++) {
+        union {
+            float f;
+            uint32_t u;
+        } exact = {x[i] - centre[i]}, rounded;
+        rounded.u = (exact.u + 0x7fffu + (exact.u >> 16 & 1u)) & 0xffff0000u;
+        rounded.u = rounded.u & 0x7f800000u ? rounded.u : 0u;
+        y[i] = (uint16_t)(rounded.u >> 16);
+        kept[i] += rounded.f * rounded.f;
+        lost[i] += (exact.f - rounded.f) * (exact.f - rounded.f);
+    }
+}
+
+static inline float sum_lanes(const float *lane)
+{
+    float s[TESSI_FOLDED];
+    for (int i = 0; i < TESSI_FOLDED; i++)
+        s[i] = (lane[i] + lane[i + TESSI_FOLDED]) + (lane[i + 2 * TESSI_FOLDED] + lane[i + 3 * TESSI_FOLDED]);
+    for (int i = 0; i < 4; i++)
+        s[i] = (s[i] + s[i + 4]) + (s[i + 8] + s[i + 12]);
+    return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
+static void narrow(int64_t n, const float *R x, const float *R centre, uint16_t *R y, float square[2])
+{
+    float kept[TESSI_LANES] = {0}, lost[TESSI_LANES] = {0};
+    int64_t i = 0;
+    for (; i + TESSI_LANES <= n; i += TESSI_LANES)
+        narrow_lanes(TESSI_LANES, x + i, centre + i, y + i, kept, lost);
+    narrow_lanes(n - i, x + i, centre + i, y + i, kept, lost);
+    square[0] = sum_lanes(kept);
+    square[1] = sum_lanes(lost);
+}
+
 static double square_distance(int64_t n, const float *a, const float *b)
 {
     double s = 0.0;
@@ -215,6 +333,7 @@ const struct tessi_kernels TESSI_KERNELS_TABLE = {
     .sub = sub,
     .mul = mul,
     .accumulate = accumulate_f32,
+    .accumulate_double = accumulate_double,
     .accumulate_product = accumulate_product,
     .affine = affine,
     .sum = sum,
@@ -226,6 +345,8 @@ const struct tessi_kernels TESSI_KERNELS_TABLE = {
     .cross_entropy_back = cross_entropy_back,
     .first_below = first_below,
     .lowest_two = lowest_two,
+    .lowest = lowest,
+    .narrow = narrow,
     .square_distance = square_distance,
     .adam = adam,
     .average = average,

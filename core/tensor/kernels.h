@@ -23,6 +23,8 @@ enum {
     TESSI_UNARY_COUNT
 };
 
+enum { TESSI_LANES = 64, TESSI_FOLDED = TESSI_LANES / 4 };
+
 struct tessi_adam {
     float lr, beta1, beta2, epsilon, decay; /* decay: AdamW's lr * weight_decay; 0 for Adam */
     float l2;                               /* Adam's weight decay, added to the gradient */
@@ -65,6 +67,7 @@ struct tessi_kernels {
     void (*sub)(int64_t n, const float *a, const float *b, float *y);
     void (*mul)(int64_t n, const float *a, const float *b, float *y);
     void (*accumulate)(int64_t n, const float *x, float *y);               /* y += x */
+    void (*accumulate_double)(int64_t n, const float *x, double *y);
     void (*accumulate_product)(int64_t n, const float *a, const float *b, float *y); /* y += a b */
     void (*affine)(int64_t n, float scale, float offset, const float *x, float *y); /* x may be y */
     double (*sum)(int64_t n, const float *x);
@@ -79,6 +82,11 @@ struct tessi_kernels {
     int64_t (*first_below)(int64_t n, const float *half_square, const float *dot, float limit);
     /* two[0] <= two[1]: the two smallest of them and of half_square - dot */
     void (*lowest_two)(int64_t n, const float *half_square, const float *dot, float two[2]);
+    /* lane[i] = the least half_square[k] - dot[k] of k = i mod TESSI_LANES (infinite for none; NaN counts as none);
+     * lane[TESSI_LANES + i] = the least of i mod TESSI_FOLDED; two[0] the least of all, two[1] the next (infinite unless `second`) */
+    void (*lowest)(int64_t n, const float *half_square, const float *dot, int second, float *lane, float two[2]);
+    /* y = x - centre in bf16, what is subnormal there being 0; square[0] = sum y^2, square[1] = sum (x - centre - y)^2 */
+    void (*narrow)(int64_t n, const float *x, const float *centre, uint16_t *y, float square[2]);
     double (*square_distance)(int64_t n, const float *a, const float *b); /* in double: the same for the same values wherever they are */
     void (*adam)(int64_t n, const struct tessi_adam *a, const float *g, float *w, float *m, float *v);
     void (*average)(int64_t n, float decay, const float *w, float *ema); /* ema = decay ema + (1 - decay) w */
