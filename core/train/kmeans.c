@@ -6,33 +6,44 @@
  * moved since; or, by the triangle inequality, at least half as far as the nearest other centre is from its own (Hamerly, "Making
  * k-means even faster"). u < l is asked with room for rounding, so the assignments are those of a search of everything.
  *
+ * A worker takes a chunk of vectors through all of that while they are near: distances to the centres they have, which are to be searched
+ * for, the search. Sums are added by columns, a worker some of them, each in the order of the pool; so they do not depend on threads.
+ *
  * SPDX-License-Identifier: MIT */
 #include "core/tensor/kernels.h"
-#include "core/tensor/node.h"
+#include "core/tensor/nearest.h"
 #include "core/train/kmeans_private.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { ROWS = 512, DEFAULT_ITERATIONS = 300 };
-static const double ROOM = 1e-6; /* share of a distance: more than rounding in f32 bounds and double sums takes */
+enum { CHUNK = 512, BATCH = 16 * CHUNK, DEFAULT_ITERATIONS = 300 };
+static const double ROOM = 1e-6; /* share of a distance: more than rounding of roots and double sums takes */
+
+struct hand { /* what a worker works with */
+    struct tessi_call call;
+    char *scratch;
+    int32_t list[CHUNK]; /* those of a chunk that are searched for */
+    int64_t searched;
+};
 
 struct lloyd {
     const struct tess_pool *pool;
     const struct tess_kmeans_options *o;
     struct tess_kmeans_report *report;
     struct tessi_workers *workers;
-    struct tess_weights *weights;
-    struct tess_graph *graph;
-    int64_t p, d, k, batch, n; /* n: rows of the batch in memory, which begins at `first` */
-    int64_t first, searched;
-    float *centres;             /* (K, D), the graph's weight */
-    float *rows, *wanted;       /* the batch; those of it that are searched for */
-    int32_t *code, *found;      /* (P); of the wanted */
-    int64_t *place, *count;     /* which rows of the batch are wanted; (K) */
-    double *own, *other;        /* (P): u squared; l */
-    float *beyond;              /* l of the wanted */
-    double *sum, *half, *moved; /* (K, D); (K): half the distance to the nearest other centre; what a centre moved */
+    struct tessi_nearest search;
+    int64_t p, d, k, iteration, columns; /* columns: of the sums that one task adds */
+    int64_t first, n;                    /* the batch: which vectors */
+    const float *rows;                   /* and where */
+    float *room;                         /* for a batch of a pool that is not in memory */
+    float *centres;                      /* (K, D) */
+    char *ready;                         /* the centres, for the search */
+    struct hand *hand;                   /* of each worker */
+    int32_t *code;                       /* (P), and of the centres: (K) */
+    double *own, *other;                 /* (P): u squared; l */
+    double *sum, *half, *moved;          /* (K, D); (K): half a distance no other centre is below; what a centre moved */
+    int64_t *count;                      /* (K) */
 };
 
 static int read_memory(void *user, struct tess_call *c, int64_t first, int64_t n, float *to)
@@ -64,146 +75,152 @@ static int room(struct tess_call *c, int64_t n, size_t size, void *out)
 
 static int open_lloyd(struct tess_call *c, struct lloyd *l)
 {
-    struct tess_graph_options o = {.size = sizeof o, .rows = ROWS, .slices = 4 * tessi_workers_count(l->workers), .seed = 1};
-    struct tess_tensor view;
-    l->batch = o.rows * o.slices;
-    TESS_TRY(tess_weights_new(c, 1, &l->weights));
-    TESS_TRY(tess_graph_new(c, l->weights, &o, &l->graph));
-    struct tess_node *x = tess_input(l->graph, "vectors", TESS_F32, 2, (const int64_t[]){ROWS, l->d}), *distance = NULL;
-    struct tess_node *book =
-        tess_weight(l->graph, "centres", 2, (const int64_t[]){l->k, l->d}, (struct tess_init){.flags = TESS_WEIGHT_BUFFER});
-    if (x && book)
-        tess_output(l->graph, "codes", tessi_nearest_margin(l->graph, x, book, &distance));
-    tess_output(l->graph, "beyond", distance);
-    TESS_TRY(tess_graph_seal(c, l->graph));
-    TESS_TRY(tess_weights_seal(c, l->weights));
-    TESS_TRY(tess_weights_view(c, l->weights, 0, TESS_ROLE_VALUE, &view));
-    l->centres = view.data;
-    TESS_TRY(room(c, l->batch * l->d, sizeof(float), &l->rows));
-    TESS_TRY(room(c, l->batch * l->d, sizeof(float), &l->wanted));
-    TESS_TRY(room(c, l->p, sizeof(int32_t), &l->code));
-    TESS_TRY(room(c, l->batch, sizeof(int32_t), &l->found));
-    TESS_TRY(room(c, l->batch, sizeof(int64_t), &l->place));
-    TESS_TRY(room(c, l->k, sizeof(int64_t), &l->count));
+    int workers = tessi_workers_count(l->workers);
+    int64_t batch = l->p < BATCH ? l->p : BATCH;
+    TESS_TRY(tessi_nearest_plan(c, tessi_runtime_of(c), CHUNK, l->k, l->d, TESSI_NEAREST_AUTO, &l->search));
+    l->columns = ((l->d + workers - 1) / workers + 15) / 16 * 16;
+    TESS_TRY(room(c, l->pool->read == read_memory ? 0 : batch * l->d, sizeof(float), &l->room));
+    TESS_TRY(room(c, l->k * l->d, sizeof(float), &l->centres));
+    TESS_TRY(room(c, 1, l->search.ready_bytes, &l->ready));
+    TESS_TRY(room(c, workers, sizeof(struct hand), &l->hand));
+    for (int i = 0; i < workers; i++)
+        TESS_TRY(room(c, 1, l->search.scratch_bytes, &l->hand[i].scratch));
+    TESS_TRY(room(c, l->p + l->k, sizeof(int32_t), &l->code));
     TESS_TRY(room(c, l->p, sizeof(double), &l->own));
     TESS_TRY(room(c, l->p, sizeof(double), &l->other));
-    TESS_TRY(room(c, l->batch, sizeof(float), &l->beyond));
     TESS_TRY(room(c, l->k * l->d, sizeof(double), &l->sum));
     TESS_TRY(room(c, l->k, sizeof(double), &l->half));
-    return room(c, l->k, sizeof(double), &l->moved);
+    TESS_TRY(room(c, l->k, sizeof(double), &l->moved));
+    return room(c, l->k, sizeof(int64_t), &l->count);
 }
 
 static void close_lloyd(struct lloyd *l)
 {
-    void *const all[] = {l->rows, l->wanted, l->code, l->found, l->place, l->count, l->own, l->other, l->beyond, l->sum, l->half, l->moved};
+    for (int i = 0; l->hand && i < tessi_workers_count(l->workers); i++)
+        tess_free(l->hand[i].scratch);
+    void *const all[] = {l->room, l->centres, l->ready, l->hand, l->code, l->own, l->other, l->sum, l->half, l->moved, l->count};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         tess_free(all[i]);
-    tess_graph_free(l->graph);
-    tess_weights_free(l->weights);
+    tessi_nearest_drop(&l->search);
+}
+
+/* Vectors first .. first + n - 1: where they are, or brought into memory. */
+static int fetch(struct tess_call *c, struct lloyd *l, int64_t first, int64_t n)
+{
+    l->first = first;
+    l->n = n;
+    l->rows = l->room;
+    if (l->pool->read != read_memory)
+        return l->pool->read(l->pool->user, c, first, n, l->room);
+    l->rows = (const float *)((const struct tess_tensor *)l->pool->user)->data + first * l->d;
+    return TESS_OK;
+}
+
+static int fetch_batch(struct tess_call *c, struct lloyd *l, int64_t first)
+{
+    return fetch(c, l, first, l->p - first < BATCH ? l->p - first : BATCH);
+}
+
+/* Runs a task of the hands; the first that failed says why. */
+static int work(struct tess_call *c, struct lloyd *l, int64_t n, void (*task)(void *user, int worker, int64_t i))
+{
+    int workers = tessi_workers_count(l->workers);
+    for (int i = 0; i < workers; i++) {
+        tessi_call_init(&l->hand[i].call, &tessi_runtime_of(c)->host);
+        l->hand[i].searched = 0;
+    }
+    tessi_workers_run(l->workers, n, task, l);
+    for (int i = 0; i < workers; i++)
+        if (l->hand[i].call.code != TESS_OK)
+            return tessi_call_pass(c, &l->hand[i].call.call);
+    return TESS_OK;
 }
 
 /* ---- assignment ---------------------------------------------------------------------------------------------------- */
 
-static double distance(const struct lloyd *l, int64_t row, int32_t code)
+static void find(struct lloyd *l, struct hand *h, const float *x, const int32_t *list, int64_t n, const struct tessi_nearest_found *found)
 {
-    return tessi_kernels()->square_distance(l->d, l->rows + row * l->d, l->centres + code * l->d);
+    int status = n ? tessi_nearest_find(&l->search, &h->call.call, l->centres, l->ready, x, list, n, h->scratch, found) : TESS_OK;
+    if (status != TESS_OK && h->call.code == TESS_OK)
+        (void)h->call.call.fail(&h->call.call, status, "k-means: a search failed without saying why");
 }
 
-/* Half the distance from each centre to the nearest other one. */
+/* Half a distance that no other centre is below, of a chunk of centres: those other than the one found, which is the centre itself or one
+ * that equals it. */
 static void halve(void *user, int worker, int64_t i)
 {
     struct lloyd *l = user;
-    double best = INFINITY;
-    (void)worker;
-    for (int64_t j = 0; j < l->k; j++) {
-        double square = j == i ? INFINITY : tessi_kernels()->square_distance(l->d, l->centres + i * l->d, l->centres + j * l->d);
-        best = square < best ? square : best;
-    }
-    l->half[i] = 0.5 * sqrt(best);
+    int64_t first = i * CHUNK, n = l->k - first < CHUNK ? l->k - first : CHUNK;
+    const struct tessi_nearest_found found = {.code = l->code + l->p + first, .beyond = l->half + first};
+    find(l, &l->hand[worker], l->centres + first * l->d, NULL, n, &found);
+    for (int64_t k = first; k < first + n; k++)
+        l->half[k] *= 0.5;
 }
 
-/* Exact distances of 256 rows to the centres they have. */
-static void look_again(void *user, int worker, int64_t i)
+/* Whether vector i may have another centre by now; its distance to the one it has is made exact. */
+static int may_move(struct lloyd *l, int64_t i)
+{
+    int32_t code = l->code[i];
+    if (l->iteration == 0)
+        return 1;
+    l->own[i] = tessi_kernels()->square_distance(l->d, l->rows + (i - l->first) * l->d, l->centres + code * l->d);
+    double least = l->other[i] > l->half[code] ? l->other[i] : l->half[code];
+    return !(sqrt(l->own[i]) * (1.0 + ROOM) < least * (1.0 - ROOM));
+}
+
+static void assign_chunk(void *user, int worker, int64_t chunk)
 {
     struct lloyd *l = user;
-    int64_t end = 256 * (i + 1) < l->n ? 256 * (i + 1) : l->n;
+    struct hand *h = &l->hand[worker];
+    int64_t from = chunk * CHUNK, to = from + CHUNK < l->n ? from + CHUNK : l->n, n = 0;
+    const struct tessi_nearest_found found = {.code = l->code + l->first, .square = l->own + l->first, .beyond = l->other + l->first};
+    for (int64_t row = from; row < to; row++)
+        if (l->o->plain || may_move(l, l->first + row))
+            h->list[n++] = (int32_t)row;
+    find(l, h, l->rows, h->list, n, &found);
+    h->searched += n;
+    for (int64_t row = from; row < to && h->call.code == TESS_OK; row++)
+        if (l->code[l->first + row] < 0)
+            (void)h->call.call.fail(&h->call.call, TESS_E_DATA, "k-means: the pool has a vector that is not finite");
+}
+
+/* Some columns of the sums. */
+static void add_columns(void *user, int worker, int64_t i)
+{
+    struct lloyd *l = user;
+    int64_t first = i * l->columns, n = l->d - first < l->columns ? l->d - first : l->columns;
     (void)worker;
-    for (int64_t row = 256 * i; row < end; row++)
-        l->own[l->first + row] = distance(l, row, l->code[l->first + row]);
+    for (int64_t row = 0; row < l->n; row++)
+        tessi_kernels()->accumulate_double(n, l->rows + row * l->d + first, l->sum + l->code[l->first + row] * l->d + first);
 }
 
-/* Those of the batch that may have moved, close together in `wanted`. */
-static void choose(struct lloyd *l, int64_t iteration)
+static int assign_batch(struct tess_call *c, struct lloyd *l)
 {
-    l->searched = 0;
-    for (int64_t row = 0; row < l->n; row++) {
-        int64_t i = l->first + row;
-        if (iteration > 0 && !l->o->plain) {
-            double least = l->other[i] > l->half[l->code[i]] ? l->other[i] : l->half[l->code[i]];
-            if (sqrt(l->own[i]) * (1.0 + ROOM) < least * (1.0 - ROOM))
-                continue;
-        }
-        memcpy(l->wanted + l->searched * l->d, l->rows + row * l->d, (size_t)l->d * sizeof(float));
-        l->place[l->searched++] = row;
-    }
-}
-
-static int search(struct tess_call *c, struct lloyd *l)
-{
-    struct tess_tensor in = tess_tensor_over(l->wanted, TESS_F32, 2, (const int64_t[]){l->searched, l->d});
-    struct tess_tensor out[2] = {tess_tensor_over(l->found, TESS_I32, 1, &l->searched),
-                                 tess_tensor_over(l->beyond, TESS_F32, 1, &l->searched)};
-    struct tess_batch b = {.size = sizeof b, .samples = l->searched, .inputs = 1, .in = &in, .outputs = 2, .out = out};
-    if (l->searched == 0)
-        return TESS_OK;
-    int status = tess_graph_run(c, l->graph, &b);
-    if (status != TESS_E_FAILED)
-        return status;
-    tessi_call_clear(c); /* it speaks of an encoder */
-    return c->fail(c, TESS_E_DATA, "k-means: the pool has a vector that is not finite");
-}
-
-/* The batch in memory: codes, distances, sums. */
-static int assign_batch(struct tess_call *c, struct lloyd *l, int64_t iteration)
-{
-    if (iteration > 0)
-        tessi_workers_run(l->workers, (l->n + 255) / 256, look_again, l);
-    choose(l, iteration);
-    TESS_TRY(search(c, l));
-    for (int64_t i = 0; i < l->searched; i++) {
-        int64_t at = l->first + l->place[i];
-        l->code[at] = l->found[i];
-        l->other[at] = (double)l->beyond[i];
-    }
-    tessi_workers_run(l->workers, (l->n + 255) / 256, look_again, l);
-    for (int64_t row = 0; row < l->n; row++) {
-        int32_t code = l->code[l->first + row];
-        double *sum = l->sum + code * l->d;
-        const float *x = l->rows + row * l->d;
-        l->count[code]++;
-        for (int64_t j = 0; j < l->d; j++)
-            sum[j] += (double)x[j];
-    }
-    l->report->assigned += l->searched;
-    l->report->spared += l->n - l->searched;
+    TESS_TRY(work(c, l, (l->n + CHUNK - 1) / CHUNK, assign_chunk));
+    for (int i = 0; i < tessi_workers_count(l->workers); i++)
+        l->report->assigned += l->hand[i].searched;
+    for (int64_t i = l->first; i < l->first + l->n; i++)
+        l->count[l->code[i]]++;
+    tessi_workers_run(l->workers, (l->d + l->columns - 1) / l->columns, add_columns, l);
     return TESS_OK;
 }
 
-static int assign(struct tess_call *c, struct lloyd *l, int64_t iteration)
+static int assign(struct tess_call *c, struct lloyd *l)
 {
     double total = 0.0;
     memset(l->sum, 0, (size_t)(l->k * l->d) * sizeof *l->sum);
     memset(l->count, 0, (size_t)l->k * sizeof *l->count);
-    tess_weights_touch(l->weights);
-    if (!l->o->plain)
-        tessi_workers_run(l->workers, l->k, halve, l);
-    for (l->first = 0; l->first < l->p; l->first += l->n) {
-        l->n = l->p - l->first < l->batch ? l->p - l->first : l->batch;
-        TESS_TRY(l->pool->read(l->pool->user, c, l->first, l->n, l->rows));
-        TESS_TRY(assign_batch(c, l, iteration));
+    if (tessi_nearest_ready(&l->search, l->centres, l->ready) != TESS_OK)
+        return c->fail(c, TESS_E_FAILED, "k-means: the backend could not lay out the centres");
+    if (!l->o->plain && l->iteration > 0)
+        TESS_TRY(work(c, l, (l->k + CHUNK - 1) / CHUNK, halve));
+    for (int64_t first = 0; first < l->p; first += l->n) {
+        TESS_TRY(fetch_batch(c, l, first));
+        TESS_TRY(assign_batch(c, l));
     }
     for (int64_t i = 0; i < l->p; i++)
         total += l->own[i];
+    l->report->spared = (l->iteration + 1) * l->p - l->report->assigned;
     l->report->objective = total / (double)l->p;
     return isfinite(total) ? TESS_OK : c->fail(c, TESS_E_DATA, "k-means: the pool has a vector that is not finite");
 }
@@ -220,7 +237,7 @@ static int give_to_empty(struct tess_call *c, struct lloyd *l)
         for (int64_t i = 0; i < l->p; i++)
             if (l->count[l->code[i]] > 1 && (farthest < 0 || l->own[i] > l->own[farthest]))
                 farthest = i;
-        TESS_TRY(l->pool->read(l->pool->user, c, farthest, 1, l->rows));
+        TESS_TRY(fetch(c, l, farthest, 1));
         double *from = l->sum + l->code[farthest] * l->d, *to = l->sum + k * l->d;
         for (int64_t j = 0; j < l->d; j++) {
             from[j] -= (double)l->rows[j];
@@ -235,27 +252,34 @@ static int give_to_empty(struct tess_call *c, struct lloyd *l)
     return TESS_OK;
 }
 
-/* Centres to the means; bounds by as much lower as the centre that moved most has moved. */
+/* A centre to the mean of its vectors. */
+static void move_centre(void *user, int worker, int64_t k)
+{
+    struct lloyd *l = user;
+    double square = 0.0;
+    (void)worker;
+    for (int64_t j = k * l->d; j < (k + 1) * l->d; j++) {
+        float mean = (float)(l->sum[j] / (double)l->count[k]);
+        double step = (double)mean - (double)l->centres[j];
+        square += step * step;
+        l->centres[j] = mean;
+    }
+    l->moved[k] = square;
+}
+
+/* All centres; then bounds are lower by as much as the centre that moved most has moved. */
 static void move_centres(struct lloyd *l)
 {
     double most = 0.0;
     l->report->shift = 0.0;
+    tessi_workers_run(l->workers, l->k, move_centre, l);
     for (int64_t k = 0; k < l->k; k++) {
-        double square = 0.0;
-        for (int64_t j = 0; j < l->d; j++) {
-            float mean = (float)(l->sum[k * l->d + j] / (double)l->count[k]);
-            double step = (double)mean - (double)l->centres[k * l->d + j];
-            square += step * step;
-            l->centres[k * l->d + j] = mean;
-        }
-        l->report->shift += square;
-        l->moved[k] = sqrt(square);
+        l->report->shift += l->moved[k];
         most = l->moved[k] > most ? l->moved[k] : most;
     }
-    for (int64_t i = 0; i < l->p; i++) {
-        double left = l->other[i] - most * (1.0 + ROOM);
-        l->other[i] = left > 0.0 ? left : 0.0;
-    }
+    most = sqrt(most) * (1.0 + ROOM);
+    for (int64_t i = 0; i < l->p; i++)
+        l->other[i] = l->other[i] > most ? l->other[i] - most : 0.0;
 }
 
 /* Mean over the components of their variance in the pool. */
@@ -264,10 +288,9 @@ static int mean_variance(struct tess_call *c, struct lloyd *l, double *out)
     double *mean = l->sum, total = 0.0; /* (D) of (K, D); K >= 1 */
     memset(mean, 0, (size_t)l->d * sizeof *mean);
     for (int pass = 0; pass < 2; pass++) {
-        for (int64_t first = 0, n; first < l->p; first += n) {
-            n = l->p - first < l->batch ? l->p - first : l->batch;
-            TESS_TRY(l->pool->read(l->pool->user, c, first, n, l->rows));
-            for (int64_t i = 0; i < n * l->d; i++) {
+        for (int64_t first = 0; first < l->p; first += l->n) {
+            TESS_TRY(fetch_batch(c, l, first));
+            for (int64_t i = 0; i < l->n * l->d; i++) {
                 double x = (double)l->rows[i];
                 if (pass == 0)
                     mean[i % l->d] += x / (double)l->p;
@@ -287,7 +310,8 @@ static int iterate(struct tess_call *c, struct lloyd *l)
     if (l->o->tolerance > 0.0)
         TESS_TRY(mean_variance(c, l, &variance));
     for (int64_t i = 0; i < most && !l->report->converged; i++) {
-        TESS_TRY(assign(c, l, i));
+        l->iteration = i;
+        TESS_TRY(assign(c, l));
         TESS_TRY(give_to_empty(c, l));
         move_centres(l);
         l->report->iterations = i + 1;
