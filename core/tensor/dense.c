@@ -40,9 +40,20 @@ static size_t narrow_bytes(int64_t values)
     return aligned((size_t)values * sizeof(uint16_t));
 }
 
-static int add_pack(struct tess_call *c, struct tess_graph *g, struct tessi_dense *k, int64_t weight)
+static int append_pack(struct tess_call *c, struct tess_graph *g, const struct tessi_pack *p)
 {
     void *memory;
+    TESS_TRY(tess_alloc(c, (size_t)(g->packs + 1) * sizeof *g->pack, "a graph", &memory));
+    if (g->packs)
+        memcpy(memory, g->pack, (size_t)g->packs * sizeof *g->pack);
+    tess_free(g->pack);
+    g->pack = memory;
+    g->pack[g->packs++] = *p;
+    return TESS_OK;
+}
+
+static int add_pack(struct tess_call *c, struct tess_graph *g, struct tessi_dense *k, int64_t weight)
+{
     struct tessi_pack p = {.weight = weight, .offset = g->packed_bytes, .is_narrow = k->narrow_b > 0};
     size_t rounded = narrow_bytes(k->narrow_b);
     k->narrow_b = 0; /* once a step, not for each run */
@@ -52,19 +63,23 @@ static int add_pack(struct tess_call *c, struct tess_graph *g, struct tessi_dens
         g->pack_room = g->pack_room > rounded ? g->pack_room : rounded;
     } else {
         for (int64_t i = 0; i < g->packs; i++)
-            if (!g->pack[i].kernel && g->pack[i].weight == weight) {
+            if (!g->pack[i].kernel && !g->pack[i].make && g->pack[i].weight == weight) {
                 k->pack = i;
                 return TESS_OK;
             }
         g->packed_bytes += rounded;
     }
-    TESS_TRY(tess_alloc(c, (size_t)(g->packs + 1) * sizeof *g->pack, "a graph", &memory));
-    if (g->packs)
-        memcpy(memory, g->pack, (size_t)g->packs * sizeof *g->pack);
-    tess_free(g->pack);
-    g->pack = memory;
-    k->pack = g->packs++;
-    g->pack[k->pack] = p;
+    k->pack = g->packs;
+    return append_pack(c, g, &p);
+}
+
+int tessi_dense_keep(struct tess_call *c, struct tess_graph *g, const struct tess_node *weight, size_t bytes,
+                     int (*make)(const void *self, const float *weight, char *to), const void *self, size_t *offset)
+{
+    struct tessi_pack p = {.weight = weight->value_of->index, .offset = g->packed_bytes, .make = make, .self = self};
+    TESS_TRY(append_pack(c, g, &p));
+    g->packed_bytes += aligned(bytes);
+    *offset = p.offset;
     return TESS_OK;
 }
 

@@ -22,6 +22,9 @@ void tessi_dense_drop(struct tessi_dense *k);
 /* Runs it in the operation's scratch; `offset` bytes of that are the caller's own. */
 int tessi_dense_run(const struct tess_op_run *r, const struct tessi_dense *k, size_t offset, const void *a, const void *b,
                     const float *bias, void *result) TESS_CHECKED;
+/* Room in g->packed, from `offset` on, for what `make` makes of a weight once an optimiser step. */
+int tessi_dense_keep(struct tess_call *c, struct tess_graph *g, const struct tess_node *weight, size_t bytes,
+                     int (*make)(const void *self, const float *weight, char *to), const void *self, size_t *offset) TESS_CHECKED;
 /* What the products of weights are computed in: TESS_F32, or TESS_BF16 where the run's precision says so. */
 int32_t tessi_operands(const struct tess_graph *g);
 /* A plain product of one matrix pair, stored as f32; leading dimensions are those of the stored matrices. */

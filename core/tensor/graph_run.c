@@ -67,6 +67,10 @@ static void pack_one(void *user, int worker, int64_t i)
     struct tessi_pack *p = &g->pack[i];
     const struct tessi_weight *w = &g->weights->item[p->weight];
     const void *from = g->weights->role[TESS_ROLE_VALUE] + w->offset;
+    if (p->make) {
+        (void)p->make(p->self, from, g->packed + p->offset);
+        return;
+    }
     if (p->is_narrow) {
         void *rounded = g->packed + (p->kernel ? g->packed_bytes + (size_t)worker * g->pack_room : p->offset);
         tessi_kernels()->to_bf16(tess_tensor_count(&w->shape), from, rounded);

@@ -123,49 +123,6 @@ static void cross_entropy_back(int64_t n, const float *R x, float lse, float g, 
         dx[i] = g * exp_f(x[i] - lse);
 }
 
-static int64_t first_below(int64_t n, const float *R half_square, const float *R dot_, float limit)
-{
-    for (int64_t k = 0; k < n; k += 32) {
-        int64_t m = MIN(n - k, (int64_t)32);
-        float least = INFINITY;
-#pragma omp simd reduction(min : least)
-        for (int64_t i = 0; i < m; i++) {
-            float s = half_square[k + i] - dot_[k + i];
-            least = s < least ? s : least;
-        }
-        if (!(least <= limit))
-            continue;
-        for (int64_t i = 0; i < m; i++)
-            if (half_square[k + i] - dot_[k + i] <= limit)
-                return k + i;
-    }
-    return -1;
-}
-
-static void lowest_two(int64_t n, const float *R half_square, const float *R dot_, float two[2])
-{
-    enum { LANES = 16 };
-    float first[LANES], second[LANES];
-    for (int i = 0; i < LANES; i++)
-        first[i] = second[i] = INFINITY;
-    int64_t k = 0;
-    for (; k + LANES <= n; k += LANES)
-        for (int i = 0; i < LANES; i++) {
-            float s = half_square[k + i] - dot_[k + i], larger = s > first[i] ? s : first[i];
-            second[i] = larger < second[i] ? larger : second[i];
-            first[i] = s < first[i] ? s : first[i];
-        }
-    for (int i = 0; i < LANES || k < n; i++) { /* the lanes' pairs, then what is left */
-        const float both[2] = {i < LANES ? first[i] : half_square[k] - dot_[k], i < LANES ? second[i] : INFINITY};
-        k += i >= LANES;
-        for (int j = 0; j < 2; j++) {
-            float larger = both[j] > two[0] ? both[j] : two[0];
-            two[1] = larger < two[1] ? larger : two[1];
-            two[0] = both[j] < two[0] ? both[j] : two[0];
-        }
-    }
-}
-
 static inline float smaller(float a, float b) /* b when a is NaN */
 {
     return a < b ? a : b;
@@ -343,8 +300,6 @@ const struct tessi_kernels TESSI_KERNELS_TABLE = {
     .u8_to_f32 = u8_to_f32,
     .log_sum_exp = log_sum_exp,
     .cross_entropy_back = cross_entropy_back,
-    .first_below = first_below,
-    .lowest_two = lowest_two,
     .lowest = lowest,
     .narrow = narrow,
     .square_distance = square_distance,

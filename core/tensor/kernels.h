@@ -78,10 +78,6 @@ struct tessi_kernels {
     float (*log_sum_exp)(int64_t n, const float *x);
     /* dx = g (exp(x - lse)); the caller subtracts g at the target */
     void (*cross_entropy_back)(int64_t n, const float *x, float lse, float g, float *dx);
-    /* The first k with half_square[k] - dot[k] <= limit, or -1 (NaN is not below anything). */
-    int64_t (*first_below)(int64_t n, const float *half_square, const float *dot, float limit);
-    /* two[0] <= two[1]: the two smallest of them and of half_square - dot */
-    void (*lowest_two)(int64_t n, const float *half_square, const float *dot, float two[2]);
     /* lane[i] = the least half_square[k] - dot[k] of k = i mod TESSI_LANES (infinite for none; NaN counts as none);
      * lane[TESSI_LANES + i] = the least of i mod TESSI_FOLDED; two[0] the least of all, two[1] the next (infinite unless `second`) */
     void (*lowest)(int64_t n, const float *half_square, const float *dot, int second, float *lane, float two[2]);

@@ -95,11 +95,13 @@ struct tessi_objective {
     struct tess_node *node;
 };
 
-struct tessi_pack { /* a weight rounded to bf16, or laid out by the backend for one kernel, or both */
+struct tessi_pack { /* a weight rounded to bf16, or laid out by the backend for one kernel, or both; or what an operation makes of it once a step */
     struct tess_kernel *kernel; /* NULL: rounded only, for all kernels that read it so */
     int64_t weight;
     size_t offset;              /* of what the kernels read */
     int is_narrow;
+    int (*make)(const void *self, const float *weight, char *to); /* NULL: one of the others */
+    const void *self;
 };
 
 enum { TESSI_PROBES_MOST = 8 };
@@ -173,8 +175,6 @@ struct tess_node *tessi_node_alias(struct tess_graph *g, const struct tess_tenso
 /* Records an operation of the library; gives output 0. Scratch for forward and backward may differ and may be set by prepare. */
 struct tess_node *tessi_record(struct tess_graph *g, const struct tessi_op *op, const void *attr, size_t attr_size, int32_t n_inputs,
                                struct tess_node *const *inputs, int32_t n_outputs, const struct tess_tensor *outputs, double flops);
-/* Vectors (N, D), book (K, D) -> codes (N) and a distance (N) that no row but the nearest is below. */
-struct tess_node *tessi_nearest_margin(struct tess_graph *g, struct tess_node *vectors, struct tess_node *book, struct tess_node **distance);
 struct tess_tensor tessi_shape(int32_t dtype, int32_t rank, const int64_t *dim);
 int64_t tessi_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int64_t to);
 
