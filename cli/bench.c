@@ -22,8 +22,8 @@ enum { MAX_CASES = 64, MAX_REPEAT = 1000 };
 
 struct wish {
     const char *name[MAX_CASES];
-    const char *precision; /* NULL: f32 */
-    int names, json, repeat;
+    const char *precision;
+    int names, json, repeat, recompute;
 };
 
 struct result {
@@ -64,7 +64,7 @@ static int measure(struct tess_call *c, const struct cli_globals *g, const struc
     struct tessi_runtime_options o = {
         .plugin_path = g->plugin_path, .backend = g->backend, .precision = wish->precision, .threads = g->threads};
     struct tessi_runtime *runtime = NULL;
-    struct bench_work w = {.seed = 1};
+    struct bench_work w = {.seed = 1, .recompute = wish->recompute};
     int status = tessi_runtime_new(c, &o, &runtime);
     if (status == TESS_OK)
         status = tessi_runtime_compute(c, runtime);
@@ -110,24 +110,27 @@ static void run_case(const struct cli_globals *g, const struct bench_case *k, co
         r->rss = (int64_t)usage.ru_maxrss * 1024;
 }
 
-static void show_head(int threads, const double peak[2])
+static void show_head(int threads, const double peak[BENCH_PEAKS])
 {
-    printf("%d threads, at most %.0f GFLOP/s in f32", threads, peak[0]);
-    if (peak[1] > 0.0)
-        printf(", %.0f in bf16", peak[1]);
+    printf("%d threads, fused multiply-adds of vectors at most %.0f GFLOP/s in f32", threads, peak[BENCH_F32]);
+    if (peak[BENCH_BF16] > 0.0)
+        printf(", %.0f in bf16", peak[BENCH_BF16]);
+    if (peak[BENCH_TILES] > 0.0)
+        printf(", and %.0f of tiles in bf16", peak[BENCH_TILES]);
     printf("\n\n%-18s %-5s %11s %-14s %9s %10s %9s\n", "case", "", "rate", "unit", "GFLOP/s", "of the peak", "MiB");
 }
 
 /* Where the processor has no products of bf16 they are made of those in f32. */
-static void show(const struct bench_case *k, const struct result *r, int threads, const double peaks[2], int json)
+static void show(const struct bench_case *k, const struct result *r, int threads, const double peaks[BENCH_PEAKS], int json)
 {
     const char *precision = tess_dtype_name(r->precision);
-    double peak = r->precision == TESS_BF16 && peaks[1] > 0.0 ? peaks[1] : peaks[0];
+    double peak = r->precision == TESS_BF16 && peaks[BENCH_BF16] > 0.0 ? peaks[BENCH_BF16] : peaks[BENCH_F32];
     double rate = r->units / r->seconds, gflops = r->flops / r->seconds / 1e9;
     if (json)
         printf("{\"case\":\"%s\",\"precision\":\"%s\",\"threads\":%d,\"seconds\":%.6g,\"rate\":%.6g,\"unit\":\"%s\",\"gflops\":%.6g,"
-               "\"peak_gflops\":%.6g,\"peak_rss_bytes\":%" PRId64 ",\"planned_bytes\":%" PRId64 ",\"numeric_mode\":\"%s\"}\n",
-               k->name, precision, threads, r->seconds, rate, k->unit, gflops, peak, r->rss, r->planned, r->numeric_mode);
+               "\"peak_gflops\":%.6g,\"tile_peak_gflops\":%.6g,\"peak_rss_bytes\":%" PRId64 ",\"planned_bytes\":%" PRId64
+               ",\"numeric_mode\":\"%s\"}\n",
+               k->name, precision, threads, r->seconds, rate, k->unit, gflops, peak, peaks[BENCH_TILES], r->rss, r->planned, r->numeric_mode);
     else
         printf("%-18s %-5s %11.5g %-14s %9.1f %8.0f %% %9.0f\n", k->name, precision, rate, k->unit, gflops, 100.0 * gflops / peak,
                (double)r->rss / 1048576.0);
@@ -181,6 +184,8 @@ static int read_wish(struct cli_globals *g, int argc, char **argv, struct wish *
             continue;
         if (strcmp(argv[i], "--json") == 0) {
             w->json = 1;
+        } else if (strcmp(argv[i], "--recompute") == 0) {
+            w->recompute = 1;
         } else if (strcmp(argv[i], "--repeat") == 0) {
             if ((code = read_repeat(i + 1 < argc ? argv[++i] : "", &w->repeat)) != 0)
                 return code;
@@ -202,7 +207,7 @@ static int read_wish(struct cli_globals *g, int argc, char **argv, struct wish *
 
 static int bench(struct cli_globals *g, int argc, char **argv)
 {
-    struct wish w = {.repeat = 3};
+    struct wish w = {.precision = "auto", .repeat = 3};
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {
         list();
         return 0;
@@ -211,7 +216,9 @@ static int bench(struct cli_globals *g, int argc, char **argv)
     if (code)
         return code;
     int threads = g->threads > 0 ? g->threads : tessi_processors();
-    const double peak[2] = {bench_peak(threads, 0), bench_peak(threads, 1)};
+    double peak[BENCH_PEAKS];
+    for (int i = 0; i < BENCH_PEAKS; i++)
+        peak[i] = bench_peak(threads, i);
     for (int i = 0; i < w.names; i++) {
         const struct bench_case *k = find(w.name[i]);
         struct result r;
@@ -231,11 +238,13 @@ const struct cli_verb cli_bench = {
     .name = "bench",
     .summary = "how fast the standard workloads run here, and how near that is to the processor's limit",
     .usage =
-        "usage: tessera bench [CASE ...] [--precision P] [--json] [--repeat N]\n\n"
+        "usage: tessera bench [CASE ...] [--precision P] [--recompute] [--json] [--repeat N]\n\n"
         "Runs the cases (all, when none is named) and prints, for each, its rate, its GFLOP/s, what share that is of the fused\n"
-        "multiply-adds this machine was seen to make a moment before, and the most memory it had. Weights are as they begin, images and\n"
-        "codes are made up. The same cases for PyTorch and FAISS are in bench/peers; bench/compare runs both in turn.\n\n"
-        "      --precision P  f32, bf16, or auto: bf16 where the processor multiplies it (f32)\n"
+        "multiply-adds of vectors this machine was seen to make a moment before (more than all of it where it multiplies tiles), and the\n"
+        "most memory it had. Weights are as they begin, images and codes are made up; a training step has as many slices as threads. The\n"
+        "same cases for PyTorch and FAISS are in bench/peers; bench/compare runs both in turn.\n\n"
+        "      --precision P  f32, bf16, or auto: bf16 where the processor multiplies it (auto)\n"
+        "      --recompute    training steps make norms and activations again for the backward pass: less memory\n"
         "      --list         the cases, and what each does\n"
         "      --json         one object a case\n"
         "      --repeat N     the fastest of N runs counts (3), after one to warm up\n",

@@ -9,6 +9,7 @@
 
 struct bench_work {
     uint64_t seed;
+    int recompute;   /* what is cheap is made again for the backward pass */
     double units;    /* images, sequences, vectors or iterations of one run */
     double flops;    /* of one run */
     int64_t planned; /* bytes the graphs and weights take by their plans */
@@ -27,8 +28,9 @@ struct bench_case {
 /* In the order they are run; ends with a NULL name. */
 extern const struct bench_case bench_cases[];
 
-/* Fused multiply-adds a second this machine reaches on `threads` threads, as GFLOP/s (two for each), in f32 or, with `bf16`, in its
- * products of bf16; 0 where it has none. */
-double bench_peak(int threads, int bf16);
+/* Fused multiply-adds a second this machine reaches on `threads` threads, as GFLOP/s (two for each): of vectors in f32 or in bf16, or of whole
+ * tiles in bf16; 0 where it has none. */
+enum { BENCH_F32, BENCH_BF16, BENCH_TILES, BENCH_PEAKS };
+double bench_peak(int threads, int what);
 
 #endif

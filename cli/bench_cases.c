@@ -72,6 +72,7 @@ static int open_model(struct tess_call *c, struct bench_work *w, int64_t batch, 
     w->units = (double)batch;
     *out = memory;
     (*out)->batch = batch;
+    (*out)->training.recompute = w->recompute;
     TESS_TRY(tess_weights_new(c, w->seed, &(*out)->weights));
     return tessi_facts_new(c, &(*out)->facts);
 }
@@ -80,6 +81,7 @@ static int open_model(struct tess_call *c, struct bench_work *w, int64_t batch, 
 static int open_graph(struct tess_call *c, struct model *m, int training)
 {
     struct tess_graph_options o = {.size = sizeof o, .training = training, .rows = 1, .slices = 1, .seed = 1};
+    o.recompute = m->training.recompute;
     m->training = (struct tess_training_params){
         .batch = m->batch, .steps = 1000, .lr = 1e-5, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .optimiser = training == 2};
     if (training) {

@@ -197,7 +197,7 @@ END_TEST
 
 START_TEST(help_of_every_verb)
 {
-    static const char *const verb[] = {"run", "plan", "plugins", "inspect", "view", "bench"};
+    static const char *const verb[] = {"run", "plan", "plugins", "inspect", "view", "import", "export", "bench"};
     const struct command_result *r = command_ends(DONE, "", "--help");
     for (size_t i = 0; i < sizeof verb / sizeof *verb; i++)
         ck_assert(strstr(r->out, verb[i]));
@@ -234,7 +234,7 @@ START_TEST(bench_says_what_it_measured)
         "\"unit\":\"sequences/s\"",   "\"gflops\":",           "\"peak_gflops\":", "\"peak_rss_bytes\":"};
     const struct command_result *r = command_ends(DONE, "", "bench --list");
     ck_assert(strstr(r->out, "encode") && strstr(r->out, "small_sample"));
-    r = command_ends(DONE, "", "bench small_denoise --json --repeat 1 --threads 2");
+    r = command_ends(DONE, "", "bench small_denoise --json --repeat 1 --threads 2 --precision f32");
     for (size_t i = 0; i < sizeof key / sizeof *key; i++)
         ck_assert_msg(strstr(r->out, key[i]) != NULL, "no %s in %s", key[i], r->out);
 }
