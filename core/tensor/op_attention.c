@@ -1,7 +1,7 @@
 /* Softmax over the last dimension, and softmax(q k^T / sqrt d) v for each head.
  *
- * A head is taken in tiles of rows of q, so that no more of the L x M matrix exists than a tile, which stays in the second-level cache. What is
- * kept is the row's ln sum exp, from which the backward pass makes the probabilities again:
+ * A head is taken in tiles of rows of q, so that no more of the L x M matrix exists than a tile, which stays in the second-level cache; where
+ * the matrices are small, a tile is those of several heads. What is kept is the row's ln sum exp, from which the backward pass makes the probabilities again:
  *     P = exp(S - lse), dV = P^T dO, dP = dO V^T, dS = P (dP - rowsum(P dP)), dQ = dS K, dK = dS^T Q,
  * dV and dK being summed over the tiles in f32. A head's rows lie apart in memory; they are brought together first, as the products want
  * them. SPDX-License-Identifier: MIT */
@@ -56,15 +56,15 @@ struct attention {
     float scale;
 };
 
-struct products { /* for tiles of so many rows */
+struct products { /* for tiles of so many rows of each head */
     int64_t rows;
     struct tessi_dense scores, apply, collect; /* (rows, M) = x y^T; (rows, d) = S x; (M, d) = S^T x */
 };
 
 struct state {
     struct products whole, rest;
-    int32_t operands;
-    size_t matrix, head, tile; /* bytes of a (rows, M) matrix, of an (M, d) and of a (rows, d) one; f32 */
+    int32_t operands, together; /* heads taken at once */
+    size_t matrix, head, tile;  /* bytes of their (rows, M) matrices, of (M, d) and of (rows, d) ones; f32 */
 };
 
 static size_t aligned(int64_t values)
@@ -72,22 +72,30 @@ static size_t aligned(int64_t values)
     return ((size_t)values * sizeof(float) + 63) / 64 * 64;
 }
 
+static struct tess_dense one_each(const struct state *k, struct tess_dense d)
+{
+    d.dtype_a = d.dtype_b = k->operands;
+    d.outer = k->together;
+    d.stride_a[0] = d.m * d.k;
+    d.stride_b[0] = d.k * d.n;
+    d.stride_c[0] = d.m * d.n;
+    return d;
+}
+
 static int plan_products(struct tess_call *c, struct tess_graph *g, const struct attention *a, struct state *k, int64_t rows,
                          struct products *p, size_t *own)
 {
-    struct tess_dense d = tessi_gemm(rows, a->m, a->d, 0, a->d, 1, a->d, a->m);
+    struct tess_dense d = one_each(k, tessi_gemm(rows, a->m, a->d, 0, a->d, 1, a->d, a->m));
     p->rows = rows;
     if (rows == 0)
         return TESS_OK;
-    d.dtype_a = d.dtype_b = k->operands;
     TESS_TRY(tessi_dense_plan(c, g, &d, k->operands, NULL, &p->scores, own));
-    d = tessi_gemm(rows, a->d, a->m, 0, a->m, 0, a->d, a->d);
-    d.dtype_a = d.dtype_b = d.dtype_c = k->operands;
+    d = one_each(k, tessi_gemm(rows, a->d, a->m, 0, a->m, 0, a->d, a->d));
+    d.dtype_c = k->operands;
     TESS_TRY(tessi_dense_plan(c, g, &d, k->operands, NULL, &p->apply, own));
     if (!g->objectives)
         return TESS_OK;
-    d = tessi_gemm(a->m, a->d, rows, 1, a->m, 0, a->d, a->d);
-    d.dtype_a = d.dtype_b = k->operands;
+    d = one_each(k, tessi_gemm(a->m, a->d, rows, 1, a->m, 0, a->d, a->d));
     return tessi_dense_plan(c, g, &d, k->operands, NULL, &p->collect, own);
 }
 
@@ -101,9 +109,13 @@ static int prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step 
     int64_t rows = TILE / a->m > 16 ? TILE / a->m : 16;
     rows = rows < a->l ? rows : a->l;
     k->operands = s->out[0]->stored; /* its inputs' too */
-    k->matrix = aligned(rows * a->m);
-    k->head = aligned(a->m * a->d);
-    k->tile = aligned(rows * a->d);
+    k->together = 1;
+    for (int32_t n = 2; n <= a->heads && rows == a->l; n++)
+        if (a->heads % n == 0 && n * rows * a->m <= TILE)
+            k->together = n;
+    k->matrix = aligned(k->together * rows * a->m);
+    k->head = aligned(k->together * a->m * a->d);
+    k->tile = aligned(k->together * rows * a->d);
     TESS_TRY(plan_products(c, g, a, k, rows, &k->whole, &own));
     TESS_TRY(plan_products(c, g, a, k, a->l % rows, &k->rest, &own));
     s->scratch_forward = 2 * (k->matrix + k->head + k->tile) + own;
@@ -134,35 +146,42 @@ static int64_t head_at(const struct attention *a, int64_t n, int32_t h, int64_t 
     return n * length * a->c + h * a->d;
 }
 
-/* `rows` rows of a head, brought together. */
-static void collect_rows(const struct attention *a, const struct tess_tensor *t, int64_t at, int64_t rows, void *to)
+/* `rows` rows of each of the heads taken at once, the first of which begins at value `at`, brought together. */
+static void collect_rows(const struct attention *a, const struct state *k, const struct tess_tensor *t, int64_t at, int64_t rows, void *to)
 {
     size_t size = tess_dtype_size(t->dtype), row = (size_t)a->d * size;
-    const char *from = (const char *)t->data + (size_t)at * size;
-    for (int64_t i = 0; i < rows; i++)
-        memcpy((char *)to + (size_t)i * row, from + (size_t)(i * a->c) * size, row);
-}
-
-static void spread_rows(const struct attention *a, const void *from, int64_t at, int64_t rows, const struct tess_tensor *t)
-{
-    size_t size = tess_dtype_size(t->dtype), row = (size_t)a->d * size;
-    char *to = (char *)t->data + (size_t)at * size;
-    for (int64_t i = 0; i < rows; i++)
-        memcpy(to + (size_t)(i * a->c) * size, (const char *)from + (size_t)i * row, row);
-}
-
-/* The same from f32 sums. */
-static void spread_sums(const struct attention *a, const float *from, int64_t at, int64_t rows, const struct tess_tensor *t)
-{
-    for (int64_t i = 0; i < rows; i++) {
-        struct tess_tensor row = tess_tensor_over((void *)(uintptr_t)(from + i * a->d), TESS_F32, 1, &a->d), to = row;
-        to.dtype = t->dtype;
-        to.data = (char *)t->data + (size_t)(at + i * a->c) * tess_dtype_size(t->dtype);
-        tessi_window_copy(&row, &to);
+    for (int32_t h = 0; h < k->together; h++, at += a->d) {
+        const char *from = (const char *)t->data + (size_t)at * size;
+        for (int64_t i = 0; i < rows; i++, to = (char *)to + row)
+            memcpy(to, from + (size_t)(i * a->c) * size, row);
     }
 }
 
-/* Memory of one head, laid out in the scratch of a run from *at on. */
+static void spread_rows(const struct attention *a, const struct state *k, const void *from, int64_t at, int64_t rows,
+                        const struct tess_tensor *t)
+{
+    size_t size = tess_dtype_size(t->dtype), row = (size_t)a->d * size;
+    for (int32_t h = 0; h < k->together; h++, at += a->d) {
+        char *to = (char *)t->data + (size_t)at * size;
+        for (int64_t i = 0; i < rows; i++, from = (const char *)from + row)
+            memcpy(to + (size_t)(i * a->c) * size, from, row);
+    }
+}
+
+/* The same from f32 sums. */
+static void spread_sums(const struct attention *a, const struct state *k, const float *from, int64_t at, int64_t rows,
+                        const struct tess_tensor *t)
+{
+    for (int32_t h = 0; h < k->together; h++, at += a->d)
+        for (int64_t i = 0; i < rows; i++, from += a->d) {
+            struct tess_tensor row = tess_tensor_over((void *)(uintptr_t)from, TESS_F32, 1, &a->d), to = row;
+            to.dtype = t->dtype;
+            to.data = (char *)t->data + (size_t)(at + i * a->c) * tess_dtype_size(t->dtype);
+            tessi_window_copy(&row, &to);
+        }
+}
+
+/* Memory of the heads taken at once, laid out in the scratch of a run from *at on. */
 static void *take(char **at, size_t bytes)
 {
     void *here = *at;
@@ -183,7 +202,7 @@ static void hide(const struct attention *a, const struct state *k, int64_t seen,
     memset((char *)row + (size_t)seen * size, 0, (size_t)(a->m - seen) * size);
 }
 
-static int head_forward(const struct tess_op_run *r, int64_t n, int32_t h)
+static int heads_forward(const struct tess_op_run *r, int64_t n, int32_t h)
 {
     const struct attention *a = r->attr;
     const struct state *k = r->host_state;
@@ -192,21 +211,21 @@ static int head_forward(const struct tess_op_run *r, int64_t n, int32_t h)
     void *weights = take(&at_scratch, k->matrix), *key = take(&at_scratch, k->head), *value = take(&at_scratch, k->head);
     void *q = take(&at_scratch, k->tile), *o = take(&at_scratch, k->tile);
     size_t used = (size_t)(at_scratch - (char *)r->scratch);
-    collect_rows(a, &r->in[1], head_at(a, n, h, a->m), a->m, key);
-    collect_rows(a, &r->in[2], head_at(a, n, h, a->m), a->m, value);
+    collect_rows(a, k, &r->in[1], head_at(a, n, h, a->m), a->m, key);
+    collect_rows(a, k, &r->in[2], head_at(a, n, h, a->m), a->m, value);
     for (int64_t first = 0; first < a->l; first += k->whole.rows) {
         const struct products *p = a->l - first < k->whole.rows ? &k->rest : &k->whole;
         int64_t at = head_at(a, n, h, a->l) + first * a->c;
-        collect_rows(a, &r->in[0], at, p->rows, q);
+        collect_rows(a, k, &r->in[0], at, p->rows, q);
         TESS_TRY(tessi_dense_run(r, &p->scores, used, q, key, NULL, scores));
-        for (int64_t i = 0; i < p->rows; i++) {
-            int64_t seen = visible(a, first + i);
+        for (int64_t i = 0; i < k->together * p->rows; i++) {
+            int64_t seen = visible(a, first + i % p->rows);
             void *row = row_of(a, k, weights, i);
             lse[first + i] = tessi_stored_kernels(k->operands)->softmax(seen, a->scale, scores + i * a->m, row);
             hide(a, k, seen, row);
         }
         TESS_TRY(tessi_dense_run(r, &p->apply, used, weights, value, NULL, o));
-        spread_rows(a, o, at, p->rows, &r->out[0]);
+        spread_rows(a, k, o, at, p->rows, &r->out[0]);
     }
     return TESS_OK;
 }
@@ -214,13 +233,14 @@ static int head_forward(const struct tess_op_run *r, int64_t n, int32_t h)
 static int attention_forward(const struct tess_op_run *r)
 {
     const struct attention *a = r->attr;
+    const struct state *k = r->host_state;
     for (int64_t n = 0; n < r->in[0].dim[0]; n++)
-        for (int32_t h = 0; h < a->heads; h++)
-            TESS_TRY(head_forward(r, n, h));
+        for (int32_t h = 0; h < a->heads; h += k->together)
+            TESS_TRY(heads_forward(r, n, h));
     return TESS_OK;
 }
 
-struct head_back { /* scratch of the backward pass of a head */
+struct head_back { /* scratch of the backward pass of the heads taken at once */
     float *p, *dp;
     void *weights, *ds, *key, *value, *q, *dy, *o; /* weights, ds: P and dS as the products take them */
     float *dk, *dv, *part;
@@ -252,10 +272,11 @@ static int collect(const struct tess_op_run *r, const struct products *p, const 
                    int first_tile, float *sum)
 {
     const struct attention *a = r->attr;
+    const struct state *k = r->host_state;
     if (first_tile)
         return tessi_dense_run(r, &p->collect, b->used, s, x, NULL, sum);
     TESS_TRY(tessi_dense_run(r, &p->collect, b->used, s, x, NULL, b->part));
-    tessi_kernels()->accumulate(a->m * a->d, b->part, sum);
+    tessi_kernels()->accumulate(k->together * a->m * a->d, b->part, sum);
     return TESS_OK;
 }
 
@@ -267,11 +288,11 @@ static int tile_backward(const struct tess_op_run *r, const struct products *p, 
     const struct tessi_stored_kernels *kernels = tessi_stored_kernels(k->operands);
     const float *lse = (const float *)r->out[1].data + (n * a->heads + h) * a->l + first;
     int64_t at = head_at(a, n, h, a->l) + first * a->c;
-    collect_rows(a, &r->in[0], at, p->rows, b->q);
-    collect_rows(a, &r->dout[0], at, p->rows, b->dy);
+    collect_rows(a, k, &r->in[0], at, p->rows, b->q);
+    collect_rows(a, k, &r->dout[0], at, p->rows, b->dy);
     TESS_TRY(tessi_dense_run(r, &p->scores, b->used, b->q, b->key, NULL, b->p));
-    for (int64_t i = 0; i < p->rows; i++) {
-        int64_t seen = visible(a, first + i);
+    for (int64_t i = 0; i < k->together * p->rows; i++) {
+        int64_t seen = visible(a, first + i % p->rows);
         kernels->softmax_again(seen, a->scale, lse[i], b->p + i * a->m, row_of(a, k, b->weights, i));
         hide(a, k, seen, row_of(a, k, b->weights, i));
     }
@@ -280,41 +301,42 @@ static int tile_backward(const struct tess_op_run *r, const struct products *p, 
     if (!r->din[0].data && !r->din[1].data)
         return TESS_OK;
     TESS_TRY(tessi_dense_run(r, &p->scores, b->used, b->dy, b->value, NULL, b->dp));
-    for (int64_t i = 0; i < p->rows; i++) {
-        int64_t seen = visible(a, first + i);
+    for (int64_t i = 0; i < k->together * p->rows; i++) {
+        int64_t seen = visible(a, first + i % p->rows);
         kernels->softmax_back(seen, a->scale, b->p + i * a->m, b->dp + i * a->m, row_of(a, k, b->ds, i));
         hide(a, k, seen, row_of(a, k, b->ds, i));
     }
     if (r->din[0].data) {
         TESS_TRY(tessi_dense_run(r, &p->apply, b->used, b->ds, b->key, NULL, b->o));
-        spread_rows(a, b->o, at, p->rows, &r->din[0]);
+        spread_rows(a, k, b->o, at, p->rows, &r->din[0]);
     }
     return r->din[1].data ? collect(r, p, b, b->ds, b->q, first == 0, b->dk) : TESS_OK;
 }
 
-static int head_backward(const struct tess_op_run *r, int64_t n, int32_t h)
+static int heads_backward(const struct tess_op_run *r, int64_t n, int32_t h)
 {
     const struct attention *a = r->attr;
     const struct state *k = r->host_state;
     struct head_back b = lay_out(r);
     int64_t at = head_at(a, n, h, a->m);
-    collect_rows(a, &r->in[1], at, a->m, b.key);
-    collect_rows(a, &r->in[2], at, a->m, b.value);
+    collect_rows(a, k, &r->in[1], at, a->m, b.key);
+    collect_rows(a, k, &r->in[2], at, a->m, b.value);
     for (int64_t first = 0; first < a->l; first += k->whole.rows)
         TESS_TRY(tile_backward(r, a->l - first < k->whole.rows ? &k->rest : &k->whole, &b, n, h, first));
     if (r->din[1].data)
-        spread_sums(a, b.dk, at, a->m, &r->din[1]);
+        spread_sums(a, k, b.dk, at, a->m, &r->din[1]);
     if (r->din[2].data)
-        spread_sums(a, b.dv, at, a->m, &r->din[2]);
+        spread_sums(a, k, b.dv, at, a->m, &r->din[2]);
     return TESS_OK;
 }
 
 static int attention_backward(const struct tess_op_run *r)
 {
     const struct attention *a = r->attr;
+    const struct state *k = r->host_state;
     for (int64_t n = 0; n < r->in[0].dim[0]; n++)
-        for (int32_t h = 0; h < a->heads; h++)
-            TESS_TRY(head_backward(r, n, h));
+        for (int32_t h = 0; h < a->heads; h += k->together)
+            TESS_TRY(heads_backward(r, n, h));
     return TESS_OK;
 }
 

@@ -77,7 +77,7 @@ static dnnl_status_t lay_out(struct kernel *k, int rank, const dnnl_dims_t x, co
     if (status == dnnl_success && (k->made++, 1))
         status = make_layout(&k->y, rank, y, dtype[2], tag[2]);
     if (status == dnnl_success && (k->made++, 1))
-        status = make_layout(&k->bias, rank == 2 ? 2 : 1, bias, TESS_F32, tag[3]);
+        status = make_layout(&k->bias, rank == 4 ? 1 : rank, bias, TESS_F32, tag[3]);
     if (status == dnnl_success)
         k->made++;
     return status;
@@ -131,9 +131,11 @@ static dnnl_status_t describe_conv(struct kernel *k, dnnl_engine_t engine, dnnl_
 static dnnl_status_t describe_product(struct kernel *k, dnnl_engine_t engine, dnnl_primitive_attr_t attr)
 {
     const struct tess_dense *d = &k->d;
-    const dnnl_format_tag_t tags[4] = {d->transpose_a ? dnnl_ba : dnnl_ab, d->transpose_b ? dnnl_ba : dnnl_ab, dnnl_ab, dnnl_ab};
-    const dnnl_dims_t x = {d->m, d->k}, w = {d->k, d->n}, y = {d->m, d->n}, bias = {1, d->n};
-    dnnl_status_t status = lay_out(k, 2, x, w, y, bias, tags);
+    const dnnl_format_tag_t one[2] = {dnnl_ab, dnnl_ba}, many[2] = {dnnl_abc, dnnl_acb}, *tag = d->outer == 1 ? one : many;
+    const dnnl_format_tag_t tags[4] = {tag[d->transpose_a != 0], tag[d->transpose_b != 0], tag[0], tag[0]};
+    const dnnl_dims_t x = {d->outer, d->m, d->k}, w = {d->outer, d->k, d->n}, y = {d->outer, d->m, d->n}, bias = {1, 1, d->n};
+    int skip = d->outer == 1; /* a single product has no dimension for the batch */
+    dnnl_status_t status = lay_out(k, 3 - skip, x + skip, w + skip, y + skip, bias + skip, tags);
     if (status != dnnl_success)
         return status;
     return describe_matmul(&k->desc, engine, AT(k->x), AT(k->w), d->bias ? AT(k->bias) : NULL, AT(k->y), attr);
@@ -219,7 +221,8 @@ static int plan(void *self, struct tess_call *c, const struct tess_dense *d, str
                        "the onednn backend multiplies f32 by f32 into f32, or bf16 by bf16 into either, not %s x %s -> %s; set precision: f32",
                        tess_dtype_name(d->dtype_a), tess_dtype_name(d->dtype_b), tess_dtype_name(d->dtype_c));
     int dense = d->lda == (d->transpose_a ? d->m : d->k) && d->ldb == (d->transpose_b ? d->k : d->n) && d->ldc == d->n &&
-                d->outer * d->inner == 1 && d->alpha == 1.0f && d->beta == 0.0f;
+                d->inner == 1 && d->alpha == 1.0f && d->beta == 0.0f &&
+                (d->outer == 1 || (d->stride_a[0] == d->m * d->k && d->stride_b[0] == d->k * d->n && d->stride_c[0] == d->m * d->n));
     if (d->what == TESS_GEMM && d->dtype_a == TESS_BF16 && !dense)
         return c->fail(c, TESS_E_VALUE, "the onednn backend wants operands in bf16 to be dense; set precision: f32");
     TESS_TRY(tess_alloc(c, sizeof(struct kernel), "a kernel", &memory));

@@ -230,16 +230,17 @@ static int plan_widening(struct tess_call *c, struct kernel *k, struct tess_kern
     k->own = (out->scratch_bytes + 63) / 64 * 64;
     if (d->dtype_a == TESS_F32 && d->dtype_b == TESS_F32 && d->dtype_c == TESS_F32)
         return TESS_OK;
-    int dense = d->lda == (d->transpose_a ? d->m : d->k) && d->ldb == (d->transpose_b ? d->k : d->n) && d->ldc == d->n &&
-                d->outer * d->inner == 1 && (d->dtype_c == TESS_F32 || d->beta == 0.0f);
+    int dense = d->lda == (d->transpose_a ? d->m : d->k) && d->ldb == (d->transpose_b ? d->k : d->n) && d->ldc == d->n && d->inner == 1 &&
+                (d->outer == 1 || (d->stride_a[0] == d->m * d->k && d->stride_b[0] == d->k * d->n && d->stride_c[0] == d->m * d->n)) &&
+                (d->dtype_c == TESS_F32 || d->beta == 0.0f);
     if (d->what == TESS_GEMM && !dense)
         return c->fail(c, TESS_E_VALUE, "the openblas backend wants what is stored as bf16 to be dense; set precision: f32");
     if (d->dtype_a == TESS_BF16)
-        k->wide_a = d->what == TESS_GEMM ? d->m * d->k : d->what == TESS_CONV_DATA ? y : x;
+        k->wide_a = d->what == TESS_GEMM ? d->outer * d->m * d->k : d->what == TESS_CONV_DATA ? y : x;
     if (d->dtype_b == TESS_BF16 && !out->packed_bytes)
-        k->wide_b = d->what == TESS_GEMM ? d->k * d->n : d->what == TESS_CONV_WEIGHT ? y : w;
+        k->wide_b = d->what == TESS_GEMM ? d->outer * d->k * d->n : d->what == TESS_CONV_WEIGHT ? y : w;
     if (d->dtype_c == TESS_BF16)
-        k->wide_c = d->what == TESS_GEMM ? d->m * d->n : d->what == TESS_CONV ? y : x;
+        k->wide_c = d->what == TESS_GEMM ? d->outer * d->m * d->n : d->what == TESS_CONV ? y : x;
     out->scratch_bytes = k->own + (size_t)(k->wide_a + k->wide_b + k->wide_c) * sizeof(float);
     return TESS_OK;
 }
