@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A second and a half of work: every stage takes long enough to be killed in. */
@@ -72,6 +73,28 @@ START_TEST(killed_again_and_again)
 }
 END_TEST
 
+/* Signals that come while a backend's generated code runs: it may use the stack's register for other things, and a handler on that stack
+ * once wrote over the heap. */
+START_TEST(signals_again_and_again)
+{
+    char calm[STAGES][DIGEST], rung[STAGES][DIGEST];
+    (void)command_ends(0, "", "run small.yaml -q --threads 1 --workdir calm " LONGER);
+    digests("calm", calm);
+    for (int tries = 0; tries < 4; tries++) {
+        pid_t child = command_start("run small.yaml -q --threads 1 --force tokenizer --workdir rung " LONGER, NULL), ringing = fork();
+        for (usleep(300000); ringing == 0; usleep(3000)) /* not before it listens */
+            kill(child, SIGUSR1);
+        const struct command_result *r = command_wait(child);
+        kill(ringing, SIGKILL);
+        waitpid(ringing, NULL, 0);
+        ck_assert_msg(r->code == 0, "%d %s", r->code, r->err);
+        digests("rung", rung);
+        for (int i = 0; i < STAGES; i++)
+            ck_assert_msg(strcmp(calm[i], rung[i]) == 0, "%s differs", stage[i]);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("killed");
@@ -79,6 +102,7 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, setup, small_folder_leave);
     tcase_add_test(t, killed_again_and_again);
+    tcase_add_test(t, signals_again_and_again);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -1,4 +1,8 @@
-/* Requests from outside, kept as flags that the loops look at between two steps. SPDX-License-Identifier: MIT */
+/* Requests from outside, kept as flags that the loops look at between two steps.
+ *
+ * Handlers run on a stack of their own. Generated code of a backend may point the stack's register at ordinary memory while it computes, where
+ * what the system saves for a handler would overwrite what lies below. Workers take no signals, so there is one such stack.
+ * SPDX-License-Identifier: MIT */
 #include "core/base/log.h"
 
 #include <signal.h>
@@ -6,6 +10,7 @@
 #include <string.h>
 
 static atomic_int stopping, checkpoint;
+static _Alignas(64) char handlers_stack[256 * 1024]; /* the registers that the system saves there take some 12 KiB */
 
 static void on_signal(int number)
 {
@@ -23,9 +28,11 @@ static void on_signal(int number)
 void tessi_signals_catch(void)
 {
     struct sigaction action;
+    stack_t stack = {.ss_sp = handlers_stack, .ss_size = sizeof handlers_stack};
+    (void)sigaltstack(&stack, NULL);
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
-    action.sa_flags = SA_RESTART;
+    action.sa_flags = SA_RESTART | SA_ONSTACK;
     sigemptyset(&action.sa_mask);
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
