@@ -6,6 +6,7 @@
 #include "core/tensor/node.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -408,6 +409,34 @@ START_TEST(statistics_count_and_sum)
 }
 END_TEST
 
+START_TEST(rows_are_gathered)
+{
+    struct bench b;
+    float x[2 * 3 * 2] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, y[2 * 4 * 2];
+    const float want[2 * 4 * 2] = {5, 6, 1, 2, 1, 2, 3, 4, 7, 8, 7, 8, 11, 12, 9, 10};
+    int32_t index[2 * 4] = {2, 0, 0, 1, 0, 0, 2, 1};
+    bench_open(&b, 1, 2, 1, 0);
+    struct tess_node *from = tess_input(b.graph, "x", TESS_F32, 3, DIMS(2, 3, 2));
+    tess_output(b.graph, "y", tess_gather(b.graph, from, tess_input(b.graph, "index", TESS_I32, 2, DIMS(2, 4))));
+    bench_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    struct tess_tensor in[2] = {tess_tensor_over(x, TESS_F32, 3, DIMS(2, 3, 2)), tess_tensor_over(index, TESS_I32, 2, DIMS(2, 4))};
+    struct tess_tensor out = tess_tensor_over(y, TESS_F32, 3, DIMS(2, 4, 2));
+    struct tess_batch batch = {.size = sizeof batch, .samples = 2, .inputs = 2, .in = in, .outputs = 1, .out = &out};
+    bench_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+    ck_assert(memcmp(y, want, sizeof want) == 0);
+    static const int32_t outside[2] = {-1, 3};
+    for (int i = 0; i < 2; i++) {
+        char text[96];
+        index[6] = outside[i];
+        ck_assert_int_eq(tess_graph_run(&b.call.call, b.graph, &batch), TESS_E_DATA);
+        snprintf(text, sizeof text, "gather: index %d at (1, 2) is outside 0 .. 2", (int)outside[i]);
+        ck_assert_msg(strstr(tessi_call_message(&b.call.call), text) != NULL, "%s", tessi_call_message(&b.call.call));
+        tessi_call_clear(&b.call.call);
+    }
+    bench_close(&b);
+}
+END_TEST
+
 static struct tess_node *bad(struct tess_graph *g, int which)
 {
     struct tess_node *a = normal_weight(g, "a", 2, DIMS(3, 4), 0, 1), *b = normal_weight(g, "b", 2, DIMS(4, 3), 0, 1);
@@ -437,6 +466,8 @@ static struct tess_node *bad(struct tess_graph *g, int which)
         return tess_narrow(g, a, 1, 2, 3);
     case 11:
         return tess_attention(g, a, b, b, 1, 0);
+    case 12:
+        return tess_gather(g, x, b);
     default:
         return tess_cross_entropy(g, a, b, NULL);
     }
@@ -502,7 +533,8 @@ int main(void)
     tcase_add_test(t, attention_is_what_its_formula_says);
     tcase_add_loop_test(t, nearest_is_brute_force, 0, 6);
     tcase_add_test(t, statistics_count_and_sum);
-    tcase_add_loop_test(t, shapes_that_do_not_fit_are_refused, 0, 13);
+    tcase_add_test(t, rows_are_gathered);
+    tcase_add_loop_test(t, shapes_that_do_not_fit_are_refused, 0, 14);
     tcase_add_test(t, a_failing_allocation_is_a_message);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

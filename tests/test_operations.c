@@ -308,6 +308,12 @@ static struct tess_node *embedding(struct tess_graph *g)
     return tess_embedding(g, codes(g, 9, 4), w(g, "table", 2, DIMS(4, 5)));
 }
 
+/* Twelve indices in five rows: some are there twice. */
+static struct tess_node *gather(struct tess_graph *g)
+{
+    return tess_gather(g, w(g, "x", 3, DIMS(2, 5, 3)), tess_reshape(g, codes(g, 12, 5), 2, DIMS(2, 6)));
+}
+
 static struct tess_node *cross_entropy(struct tess_graph *g)
 {
     return tess_cross_entropy(g, w(g, "x", 2, DIMS(9, 4)), codes(g, 9, 4), NULL);
@@ -374,7 +380,7 @@ static const struct {
     {"conv 4x4, stride 2", conv_4_2, 2e-3}, {"conv 4x4, stride 1", conv_4_1, 2e-3}, {"conv from one channel", conv_grey, 2e-3},
     {"conv to one channel", conv_to_grey, 2e-3}, {"conv, stride 3, odd padding", conv_lopsided, 2e-3}, {"softmax", softmax, 2e-3},
     {"group_norm", group_norm, 5e-3}, {"group_norm_swish", group_norm_swish, 5e-3}, {"layer_norm", layer_norm, 5e-3},
-    {"attention", attention, 3e-3}, {"attention, causal", attention_causal, 3e-3}, {"embedding", embedding, 2e-3},
+    {"attention", attention, 3e-3}, {"attention, causal", attention_causal, 3e-3}, {"embedding", embedding, 2e-3}, {"gather", gather, 2e-3},
     {"cross_entropy", cross_entropy, 2e-3}, {"cross_entropy, weighted", cross_entropy_weighted, 2e-3}, {"custom", custom, 3e-3},
     {"residual", residual, 3e-3},
 };

@@ -159,6 +159,9 @@ TESS_EXPORT struct tess_node *tess_attention(struct tess_graph *g, struct tess_n
                                              int32_t heads, int causal);
 /* codes (...) i32 in [0, V), table (V, C) -> (..., C). A code outside fails the run with TESS_E_DATA. */
 TESS_EXPORT struct tess_node *tess_embedding(struct tess_graph *g, struct tess_node *codes, struct tess_node *table);
+/* x (N, L, C), index (N, P) i32 in [0, L) -> (N, P, C): rows of each sample, in any order, as often as they are asked for. Gradients of a row's
+ * copies add up. An index outside fails the run with TESS_E_DATA. */
+TESS_EXPORT struct tess_node *tess_gather(struct tess_graph *g, struct tess_node *x, struct tess_node *index);
 /* t (N) f32 -> (N, width): sin then cos of scale t times width / 2 frequencies from 1 down to 1 / 10000, geometric. */
 TESS_EXPORT struct tess_node *tess_sinusoid(struct tess_graph *g, struct tess_node *t, int64_t width, float scale);
 /* logits (..., K), target (...) i32, weight (...) f32 or NULL -> (...): -weight ln softmax(logits)[target], in nats.
