@@ -573,6 +573,46 @@ START_TEST(changes_are_told_beforehand)
 }
 END_TEST
 
+/* Logits of the drawn tokens alone, in another order, and the way to them. */
+START_TEST(logits_are_read_where_they_are)
+{
+    enum { TOKENS = 40 };
+    struct noise n;
+    float all[TOKENS * K], few[TOKENS * K];
+    int32_t x[TOKENS], plain[TOKENS], next[TOKENS], row[TOKENS], rows = 0;
+    uint8_t where[TOKENS];
+    struct tess_stream s = {.seed = 2, .purpose = tess_purpose("logits")};
+    tess_random_normal(&s, 0, TOKENS * K, all);
+    open_noise(&n, "", 1);
+    ck_assert_int_eq(n.ops->reads_row, 1);
+    for (int i = 0; i < TOKENS; i++) {
+        x[i] = i % 3 ? MASK : i % K;
+        row[i] = INT32_MAX;
+    }
+    struct tess_reverse r = a_step(NULL, x, next, TOKENS, 1.0, 0.6);
+    ck_assert_int_gt(n.ops->changes(n.self, &r, where), 5);
+    for (int i = TOKENS - 1; i >= 0; i--)
+        if (where[i]) {
+            memcpy(few + K * rows, all + K * i, K * sizeof *few);
+            row[i] = rows++;
+        }
+    r.logits = few;
+    r.row = row;
+    bench_ok(&n.bench, n.ops->reverse(n.self, &n.bench.call.call, &r));
+    r.logits = all;
+    r.row = NULL;
+    r.next = plain;
+    bench_ok(&n.bench, n.ops->reverse(n.self, &n.bench.call.call, &r));
+    ck_assert(memcmp(next, plain, sizeof next) == 0 && memcmp(next, x, sizeof next) != 0);
+    r.row = row; /* not there, to a host of that size */
+    r.size = offsetof(struct tess_reverse, row);
+    r.next = next;
+    bench_ok(&n.bench, n.ops->reverse(n.self, &n.bench.call.call, &r));
+    ck_assert(memcmp(next, plain, sizeof next) == 0);
+    close_noise(&n);
+}
+END_TEST
+
 START_TEST(a_diverged_denoiser_is_reported)
 {
     struct noise n;
@@ -614,6 +654,7 @@ int main(void)
     tcase_add_test(t, temperature_sharpens);
     tcase_add_test(t, the_same_stream_gives_the_same_sequence);
     tcase_add_test(t, changes_are_told_beforehand);
+    tcase_add_test(t, logits_are_read_where_they_are);
     tcase_add_test(t, a_diverged_denoiser_is_reported);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

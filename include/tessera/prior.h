@@ -27,6 +27,8 @@ struct tess_reverse {
     const int32_t *x;          /* (L) before */
     int32_t *next;             /* (L) after; may be x itself */
     struct tess_stream random; /* keyed by seed, reverse step and sample; set purpose */
+    const int32_t *row;        /* (L): which row of `logits` is token i's, where `changes` says that it is drawn, else undefined. NULL: the
+                                * i-th. Not NULL only for noises that say `reads_row`. */
 };
 
 /* What a step of training has shown a noise that chooses its times. */
@@ -65,6 +67,7 @@ struct tess_noise_1 {
                      int64_t *t);
     /* After each optimiser step, all samples in order. [one thread] */
     int (*observe)(void *self, struct tess_call *c, struct tess_weights *w, const char *scope, const struct tess_noise_seen *seen);
+    int32_t reads_row; /* 1: reverse needs logits of the tokens `changes` tells of only, and looks for them by `row` unless that is NULL */
 };
 
 struct tess_denoiser_input {
@@ -72,11 +75,14 @@ struct tess_denoiser_input {
     struct tess_node *tokens; /* (N, L) i32 in [0, vocabulary) */
     struct tess_node *time;   /* (N) f32, t / T; NULL where the noise does not need it */
     int64_t vocabulary, codes, height, width; /* L = height x width, row-major */
+    struct tess_node *positions; /* (N, P) i32 in [0, L): the tokens whose logits are wanted; NULL: all, in order, and P is L */
 };
 
 struct tess_denoiser_1 {
     uint32_t size;
+    /* logits (N, P, K): row p are those of token positions[p], as they are without `positions`. */
     int (*record)(void *self, struct tess_call *c, struct tess_graph *g, const struct tess_denoiser_input *in, struct tess_node **logits);
+    int32_t picks_positions; /* 1: heeds `positions`; 0: is never given any */
 };
 
 #ifdef __cplusplus

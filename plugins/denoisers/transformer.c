@@ -75,11 +75,19 @@ static struct tess_node *drop(const struct transformer *p, struct tess_graph *g,
     return tess_dropout(g, x, (float)p->dropout, purpose);
 }
 
-static struct tess_node *attention(const struct transformer *p, struct tess_graph *g, struct tess_node *x)
+/* The rows at `positions`; all where that is NULL. */
+static struct tess_node *pick(struct tess_graph *g, struct tess_node *x, struct tess_node *positions)
+{
+    return positions ? tess_gather(g, x, positions) : x;
+}
+
+/* Every token is attended to; those at `positions` attend. */
+static struct tess_node *attention(const struct transformer *p, struct tess_graph *g, struct tess_node *x, struct tess_node *positions)
 {
     int64_t d = p->embed_dim;
     tess_scope(g, "attn");
-    struct tess_node *k = linear(p, g, "key", x, d, d), *q = linear(p, g, "query", x, d, d), *v = linear(p, g, "value", x, d, d);
+    struct tess_node *k = linear(p, g, "key", x, d, d), *q = linear(p, g, "query", pick(g, x, positions), d, d);
+    struct tess_node *v = linear(p, g, "value", x, d, d);
     x = linear(p, g, "proj", tess_attention(g, q, k, v, (int32_t)p->heads, 0), d, d);
     tess_scope_end(g);
     return x;
@@ -106,6 +114,12 @@ static struct tess_node *embed(const struct transformer *p, struct tess_graph *g
     return drop(p, g, x, "transformer.embedding", 0);
 }
 
+/* A host from before there were any gives a smaller struct. */
+static struct tess_node *positions_of(const struct tess_denoiser_input *in)
+{
+    return in->size > offsetof(struct tess_denoiser_input, positions) ? in->positions : NULL;
+}
+
 static int record(void *self, struct tess_call *c, struct tess_graph *g, const struct tess_denoiser_input *in, struct tess_node **logits)
 {
     const struct transformer *p = self;
@@ -117,8 +131,11 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, const s
                        (long long)tokens.dim[1], (long long)in->height, (long long)in->width, (long long)d);
     struct tess_node *x = embed(p, g, in);
     for (int64_t l = 0; l < p->layers; l++) {
+        /* Nothing looks at the last block's other tokens (10.6). */
+        struct tess_node *positions = l == p->layers - 1 ? positions_of(in) : NULL;
         tess_scope(g, "blocks.%d", (int)l);
-        x = tess_add(g, x, drop(p, g, attention(p, g, norm(g, "ln1", x, d)), "transformer.attention", l));
+        struct tess_node *seen = attention(p, g, norm(g, "ln1", x, d), positions);
+        x = tess_add(g, pick(g, x, positions), drop(p, g, seen, "transformer.attention", l));
         x = tess_add(g, x, drop(p, g, perceptron(p, g, norm(g, "ln2", x, d)), "transformer.mlp", l));
         tess_scope_end(g);
     }
@@ -127,7 +144,7 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, const s
     return TESS_OK;
 }
 
-static const struct tess_denoiser_1 ops = {.size = sizeof ops, .record = record};
+static const struct tess_denoiser_1 ops = {.size = sizeof ops, .record = record, .picks_positions = 1};
 
 static const struct tess_param params[] = {
     {.name = "embed_dim",

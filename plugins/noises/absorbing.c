@@ -168,6 +168,13 @@ static int64_t changes(void *self, const struct tess_reverse *r, uint8_t *where)
     return n;
 }
 
+/* A host from before there were rows gives a smaller struct. */
+static const float *logits_of(const struct tess_reverse *r, int64_t i)
+{
+    int has_rows = r->size > offsetof(struct tess_reverse, row) && r->row;
+    return r->logits + (has_rows ? r->row[i] : i) * r->codes;
+}
+
 static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r)
 {
     (void)self;
@@ -176,7 +183,7 @@ static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r
         r->next[i] = r->x[i];
         if (!is_revealed(r, i, u))
             continue;
-        struct draw_row row = {.logits = r->logits + i * r->codes, .codes = r->codes, .without = -1, .temperature = r->temperature};
+        struct draw_row row = {.logits = logits_of(r, i), .codes = r->codes, .without = -1, .temperature = r->temperature};
         r->next[i] = draw_row_open(&row) ? draw_row_code(&row, (double)u[1]) : -1;
         if (r->next[i] < 0)
             return c->fail(c, TESS_E_FAILED,
@@ -194,7 +201,8 @@ static const struct tess_noise_1 ops = {.size = sizeof ops,
                                         .bound_constant = bound_constant,
                                         .start = start,
                                         .reverse = reverse,
-                                        .changes = changes};
+                                        .changes = changes,
+                                        .reads_row = 1};
 
 static const struct tess_param params[] = {
     {.name = "steps",
