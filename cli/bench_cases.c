@@ -32,7 +32,7 @@ struct model {
     struct tess_prior prior;
     struct tess_instance *critic;
     struct tess_weights *weights;
-    struct tess_graph *graph;
+    struct tess_graph *graph, *picked;
     struct tess_sampler *sampler;
     struct tess_sampler_options sampling;
     struct tess_training_params training;
@@ -48,6 +48,7 @@ static void close_model(struct bench_work *w)
         return;
     tess_sampler_free(m->sampler);
     tess_graph_free(m->graph);
+    tess_graph_free(m->picked);
     tess_weights_free(m->weights);
     tess_tokenizer_close(&m->tokenizer);
     tess_prior_close(&m->prior);
@@ -78,7 +79,7 @@ static int open_model(struct tess_call *c, struct bench_work *w, int64_t batch, 
 }
 
 /* Slices of as many rows as leave one or more for each worker; for training as the stages cut them. */
-static int open_graph(struct tess_call *c, struct model *m, int training)
+static int new_graph(struct tess_call *c, struct model *m, int training, struct tess_graph **out)
 {
     struct tess_graph_options o = {.size = sizeof o, .training = training, .rows = 1, .slices = 1, .seed = 1};
     o.recompute = m->training.recompute;
@@ -93,7 +94,12 @@ static int open_graph(struct tess_call *c, struct model *m, int training)
             o.slices /= 2;
     }
     o.rows = m->batch / o.slices;
-    return tess_graph_new(c, m->weights, &o, &m->graph);
+    return tess_graph_new(c, m->weights, &o, out);
+}
+
+static int open_graph(struct tess_call *c, struct model *m, int training)
+{
+    return new_graph(c, m, training, &m->graph);
 }
 
 /* Memory for inputs, outputs and totals; inputs drawn below `values`, pixels or codes. */
@@ -328,9 +334,7 @@ static int run_sample(struct tess_call *c, struct bench_work *w)
         TESS_TRY(tess_sampler_advance(c, m->sampler));
     double all = (double)(m->sampling.count * m->sampling.steps);
     w->units = (double)m->sampling.count * (double)tess_sampler_steps_done(m->sampler) / all;
-    struct tess_cost cost;
-    TESS_TRY(tess_graph_cost(c, m->graph, &cost));
-    w->flops = cost.flops * (double)*tess_sampler_calls(m->sampler);
+    w->flops = tess_sampler_flops(m->sampler);
     return TESS_OK;
 }
 
@@ -340,6 +344,9 @@ static int open_sample(struct tess_call *c, const struct bench_case *k, struct b
     struct model *m;
     TESS_TRY(open_denoise(c, k, w));
     m = w->self;
+    TESS_TRY(new_graph(c, m, 0, &m->picked));
+    TESS_TRY(tess_prior_record_picked(c, &m->prior, tess_sampler_positions(&m->prior, z->steps), m->picked));
+    TESS_TRY(tess_graph_seal(c, m->picked));
     m->sampling = (struct tess_sampler_options){.size = sizeof m->sampling,
                                                 .prior = &m->prior,
                                                 .denoise = m->graph,
@@ -347,7 +354,8 @@ static int open_sample(struct tess_call *c, const struct bench_case *k, struct b
                                                 .count = z->batch,
                                                 .steps = z->steps,
                                                 .temperature = 1.0,
-                                                .seed = w->seed};
+                                                .seed = w->seed,
+                                                .picked = m->picked};
     w->run = run_sample;
     return TESS_OK;
 }

@@ -36,3 +36,8 @@ tests_test_uniform_draws_LDADD = $(TEST_LIBS)
 tests_test_uniform_times_SOURCES = tests/test_uniform_times.c $(UNIFORM_BENCH)
 tests_test_uniform_times_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_uniform_times_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/test_sampler
+tests_test_sampler_SOURCES = tests/test_sampler.c tests/graphs.c tests/graphs.h
+tests_test_sampler_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_sampler_LDADD = $(TEST_LIBS)

@@ -84,7 +84,7 @@ static const struct row rows[] = {
         F(tess_kmeans_report, reseeded) F(tess_kmeans_report, objective) F(tess_kmeans_report, shift) F(tess_kmeans_report, converged)
     S(tess_sampler_options) F(tess_sampler_options, size) F(tess_sampler_options, every_step) F(tess_sampler_options, prior)
         F(tess_sampler_options, denoise) F(tess_sampler_options, batch) F(tess_sampler_options, count) F(tess_sampler_options, steps)
-        F(tess_sampler_options, temperature) F(tess_sampler_options, seed)
+        F(tess_sampler_options, temperature) F(tess_sampler_options, seed) F(tess_sampler_options, picked)
     S(tess_reverse) F(tess_reverse, size) F(tess_reverse, last) F(tess_reverse, tokens) F(tess_reverse, codes) F(tess_reverse, from)
         F(tess_reverse, to) F(tess_reverse, temperature) F(tess_reverse, logits) F(tess_reverse, x) F(tess_reverse, next)
         F(tess_reverse, random) F(tess_reverse, row)

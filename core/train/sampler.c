@@ -1,19 +1,32 @@
-/* Reverse diffusion without idle calls; <tessera/sampler.h> says how. Sequences are taken in order; those that wait for the denoiser are
- * in `active`, each as long as it has steps left, and the next in line takes the place of one that is done.
+/* Reverse diffusion without idle work; <tessera/sampler.h> says how. Sequences are taken in order; those that wait for the denoiser are
+ * in `active`, each as long as it has steps left, and the next in line takes the place of one that is done. For a call they are parted:
+ * those come first whose draws the graph of picked positions has room for.
  *
  * SPDX-License-Identifier: MIT */
 #include <tessera/sampler.h>
 
+#include <math.h>
 #include <string.h>
+
+struct way { /* to have logits: one of the two graphs */
+    struct tess_graph *graph;
+    int64_t width; /* tokens of a sequence it gives logits of */
+    double flops;  /* of one sequence */
+};
 
 struct tess_sampler {
     struct tess_sampler_options o;
     const struct tess_noise_1 *noise;
     void *self;
     int64_t tokens, calls;
-    int telling;                                     /* the noise says beforehand which steps change something */
-    struct tess_tensor x, left, input, time, logits; /* input, time, logits: of a batch */
+    double flops;
+    int telling;                                                /* the noise says beforehand which steps change something */
+    struct way all, picked;                                     /* picked.graph NULL: there is none */
+    struct tess_tensor x, left, input, time, positions, logits; /* from input on: of a batch */
     int64_t *active, actives, next;
+    int64_t *draws; /* of the active ones that come first: how many of their positions are no repetition */
+    int32_t *row;   /* of one sequence: where in its logits a token's are */
+    uint8_t *where; /* of one sequence: 1 for a token that is drawn */
 };
 
 static int tensor(struct tess_call *c, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim)
@@ -43,21 +56,59 @@ static int start(struct tess_call *c, const struct tess_sampler *s)
     return TESS_OK;
 }
 
+/* docs/models.md, (9.11): six deviations above the mean of a binomial of L and 1 / steps. Multiples of 16, as products of few rows are
+ * often rounded otherwise. */
+int64_t tess_sampler_positions(const struct tess_prior *p, int64_t steps)
+{
+    int64_t tokens = p->height * p->width;
+    double mean = (double)tokens / (double)steps;
+    int64_t room = (int64_t)ceil((mean + 6.0 * sqrt(mean)) / 16.0) * 16;
+    return room < tokens && tess_prior_picks(p) ? room : 0;
+}
+
+static int open_way(struct tess_call *c, struct tess_graph *graph, int64_t least, int64_t most, struct way *w)
+{
+    struct tess_tensor logits;
+    struct tess_cost cost;
+    TESS_TRY(tess_graph_cost(c, graph, &cost));
+    if (!tess_graph_output_at(graph, 0, &logits) || logits.dim[1] < least || logits.dim[1] > most)
+        return c->fail(c, TESS_E_INTERNAL, "a sampler's graph gives logits of %lld to %lld tokens, not %lld", (long long)least,
+                       (long long)most, (long long)logits.dim[1]);
+    *w = (struct way){.graph = graph, .width = logits.dim[1], .flops = cost.flops};
+    return TESS_OK;
+}
+
+static int open_lists(struct tess_call *c, struct tess_sampler *s)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(c, (size_t)s->o.batch * sizeof *s->active, "a list of sequences", &memory));
+    s->active = memory;
+    TESS_TRY(tess_alloc(c, (size_t)s->o.batch * sizeof *s->draws, "a list of sequences", &memory));
+    s->draws = memory;
+    TESS_TRY(tess_alloc(c, (size_t)s->tokens * sizeof *s->row, "a list of tokens", &memory));
+    s->row = memory;
+    TESS_TRY(tess_alloc(c, (size_t)s->tokens * sizeof *s->where, "a list of tokens", &memory));
+    s->where = memory;
+    return TESS_OK;
+}
+
 static int prepare(struct tess_call *c, struct tess_sampler *s)
 {
     const struct tess_prior *p = s->o.prior;
-    void *memory;
     s->noise = tess_instance_ops(p->noise, "noise/1");
     s->self = tess_instance_self(p->noise);
     s->tokens = p->height * p->width;
     s->telling = !s->o.every_step && !s->noise->needs_time && s->noise->size > offsetof(struct tess_noise_1, changes) && s->noise->changes;
+    TESS_TRY(open_way(c, s->o.denoise, s->tokens, s->tokens, &s->all));
+    if (s->o.picked)
+        TESS_TRY(open_way(c, s->o.picked, 1, s->tokens, &s->picked));
     TESS_TRY(tensor(c, &s->x, TESS_I32, 3, (const int64_t[]){s->o.count, p->height, p->width}));
     TESS_TRY(tensor(c, &s->left, TESS_I32, 1, &s->o.count));
     TESS_TRY(tensor(c, &s->input, TESS_I32, 2, (const int64_t[]){s->o.batch, s->tokens}));
     TESS_TRY(tensor(c, &s->time, TESS_F32, 1, &s->o.batch));
+    TESS_TRY(tensor(c, &s->positions, TESS_I32, 2, (const int64_t[]){s->o.batch, s->picked.width}));
     TESS_TRY(tensor(c, &s->logits, TESS_F32, 3, (const int64_t[]){s->o.batch, s->tokens, p->codebook_size}));
-    TESS_TRY(tess_alloc(c, (size_t)s->o.batch * sizeof *s->active, "a list of sequences", &memory));
-    s->active = memory;
+    TESS_TRY(open_lists(c, s));
     return start(c, s);
 }
 
@@ -85,8 +136,12 @@ void tess_sampler_free(struct tess_sampler *s)
     tess_free(s->left.data);
     tess_free(s->input.data);
     tess_free(s->time.data);
+    tess_free(s->positions.data);
     tess_free(s->logits.data);
     tess_free(s->active);
+    tess_free(s->draws);
+    tess_free(s->row);
+    tess_free(s->where);
     tess_free(s);
 }
 
@@ -126,35 +181,96 @@ static void fill(struct tess_sampler *s)
             s->active[s->actives++] = s->next;
 }
 
-static int denoise(struct tess_call *c, struct tess_sampler *s)
+static int32_t *positions(const struct tess_sampler *s, int64_t k)
 {
-    struct tess_tensor in[2] = {s->input, s->time};
-    for (int64_t k = 0; k < s->actives; k++) {
-        memcpy((int32_t *)s->input.data + k * s->tokens, sequence(s, s->active[k]), (size_t)s->tokens * sizeof(int32_t));
-        ((float *)s->time.data)[k] = (float)((double)*left(s, s->active[k]) / (double)s->o.steps);
+    return (int32_t *)s->positions.data + k * s->picked.width;
+}
+
+/* The tokens that the next step of sequence i draws, as the k-th row of positions: in order, then the last of them again and again. 0 when
+ * there is no room for them. */
+static int pick(struct tess_sampler *s, int64_t i, int64_t k)
+{
+    struct tess_reverse r = step_of(s, i, NULL);
+    int32_t *to = positions(s, k);
+    int64_t n = 0;
+    if (!s->picked.graph || s->noise->changes(s->self, &r, s->where) > s->picked.width)
+        return 0;
+    for (int64_t token = 0; token < s->tokens; token++)
+        if (s->where[token])
+            to[n++] = (int32_t)token;
+    s->draws[k] = n;
+    for (int64_t p = n; p < s->picked.width; p++)
+        to[p] = n ? to[n - 1] : 0;
+    return 1;
+}
+
+/* Puts those of the active that can be picked from first; gives their number. */
+static int64_t part(struct tess_sampler *s)
+{
+    int64_t first = 0, last = s->actives;
+    while (first < last) {
+        int64_t i = s->active[first];
+        if (pick(s, i, first)) {
+            first++;
+        } else {
+            s->active[first] = s->active[--last];
+            s->active[last] = i;
+        }
     }
-    in[0].dim[0] = in[1].dim[0] = s->actives;
-    s->calls += s->actives;
-    struct tess_batch b = {
-        .size = sizeof b, .samples = s->actives, .inputs = s->noise->needs_time ? 2 : 1, .in = in, .outputs = 1, .out = &s->logits};
-    return tess_graph_run(c, s->o.denoise, &b);
+    return first;
+}
+
+static int denoise(struct tess_call *c, struct tess_sampler *s, const struct way *w, const int64_t *which, int64_t n)
+{
+    struct tess_tensor in[3] = {s->input}, out = s->logits;
+    int32_t inputs = 1;
+    for (int64_t k = 0; k < n; k++) {
+        memcpy((int32_t *)s->input.data + k * s->tokens, sequence(s, which[k]), (size_t)s->tokens * sizeof(int32_t));
+        ((float *)s->time.data)[k] = (float)((double)*left(s, which[k]) / (double)s->o.steps);
+    }
+    if (s->noise->needs_time)
+        in[inputs++] = s->time;
+    if (w == &s->picked)
+        in[inputs++] = s->positions;
+    for (int32_t k = 0; k < inputs; k++)
+        in[k].dim[0] = n;
+    out.dim[0] = n;
+    out.dim[1] = w->width;
+    s->calls += n;
+    s->flops += w->flops * (double)n;
+    struct tess_batch b = {.size = sizeof b, .samples = n, .inputs = inputs, .in = in, .outputs = 1, .out = &out};
+    return tess_graph_run(c, w->graph, &b);
+}
+
+/* One step of those sequences. */
+static int step(struct tess_call *c, struct tess_sampler *s, const struct way *w, const int64_t *which, int64_t n)
+{
+    if (n == 0)
+        return TESS_OK;
+    TESS_TRY(denoise(c, s, w, which, n));
+    for (int64_t k = 0; k < n; k++) {
+        struct tess_reverse r = step_of(s, which[k], (const float *)s->logits.data + k * w->width * s->o.prior->codebook_size);
+        if (w == &s->picked) {
+            r.row = s->row;
+            for (int64_t p = 0; p < s->draws[k]; p++)
+                s->row[positions(s, k)[p]] = (int32_t)p;
+        }
+        TESS_TRY(s->noise->reverse(s->self, c, &r));
+        --*left(s, which[k]);
+    }
+    return TESS_OK;
 }
 
 int tess_sampler_advance(struct tess_call *c, struct tess_sampler *s)
 {
-    int64_t row = s->tokens * s->o.prior->codebook_size, still = 0;
+    int64_t still = 0;
     fill(s);
-    if (s->actives == 0)
-        return TESS_OK;
-    TESS_TRY(denoise(c, s));
-    for (int64_t k = 0; k < s->actives; k++) {
-        int64_t i = s->active[k];
-        struct tess_reverse r = step_of(s, i, (const float *)s->logits.data + k * row);
-        TESS_TRY(s->noise->reverse(s->self, c, &r));
-        --*left(s, i);
-        if (waits(s, i))
-            s->active[still++] = i;
-    }
+    int64_t first = part(s);
+    TESS_TRY(step(c, s, &s->picked, s->active, first));
+    TESS_TRY(step(c, s, &s->all, s->active + first, s->actives - first));
+    for (int64_t k = 0; k < s->actives; k++)
+        if (waits(s, s->active[k]))
+            s->active[still++] = s->active[k];
     s->actives = still;
     return TESS_OK;
 }
@@ -185,4 +301,9 @@ struct tess_tensor tess_sampler_left(const struct tess_sampler *s)
 int64_t *tess_sampler_calls(struct tess_sampler *s)
 {
     return &s->calls;
+}
+
+double tess_sampler_flops(const struct tess_sampler *s)
+{
+    return s->flops;
 }

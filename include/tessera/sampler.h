@@ -1,9 +1,13 @@
-/* Reverse diffusion of many sequences, with no call of the denoiser that nothing comes of (docs/models.md, (9.10)).
+/* Reverse diffusion of many sequences, with no work of the denoiser that nothing comes of (docs/models.md, (9.10) and (9.11)).
  *
  * Where the noise can tell from its draws that a step changes nothing, and the denoiser is not told the time, the step is made without it.
  * Sequences then need the denoiser at different steps; as it does not know the step, one batch holds whichever sequences are waiting,
  * each at its own. What is drawn is keyed by step and by the sequence's own number, so the samples are, bit for bit, those of a loop
  * that calls the denoiser at every step.
+ *
+ * Where the noise can tell which tokens a step draws, and the denoiser can do with fewer logits, it is asked for theirs alone, by a second
+ * graph. Which of the two a step takes is decided by the number of its own draws, so that a sample depends neither on the batch nor on
+ * what else is in it, even where a product of fewer rows is rounded otherwise.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_SAMPLER_H
@@ -26,13 +30,18 @@ struct tess_sampler_options {
     int64_t count, steps;           /* sequences; reverse steps each, at least 1 */
     double temperature;             /* > 0 */
     uint64_t seed;
+    struct tess_graph *picked;      /* borrowed: of tess_prior_record_picked, else like `denoise`; NULL: all logits at every step */
 };
+
+/* How many positions `picked` is to have for sequences of so many steps: enough for all but rare ones, where tokens are drawn at steps
+ * without preference; a multiple of 16. 0: it is of no use, because most would be wanted or because the prior cannot pick. */
+TESS_EXPORT int64_t tess_sampler_positions(const struct tess_prior *p, int64_t steps);
 
 /* Memory, and the start of every sequence. */
 TESS_EXPORT TESS_CHECKED int tess_sampler_new(struct tess_call *c, const struct tess_sampler_options *o, struct tess_sampler **out);
 TESS_EXPORT void tess_sampler_free(struct tess_sampler *s); /* NULL is fine */
 
-/* One call of the denoiser, for the sequences that wait for it. */
+/* One call of the denoiser for each of the sequences in the batch. */
 TESS_EXPORT TESS_CHECKED int tess_sampler_advance(struct tess_call *c, struct tess_sampler *s);
 TESS_EXPORT int tess_sampler_finished(const struct tess_sampler *s);
 TESS_EXPORT int64_t tess_sampler_steps_done(const struct tess_sampler *s); /* of count x steps */
@@ -42,6 +51,8 @@ TESS_EXPORT int64_t tess_sampler_steps_done(const struct tess_sampler *s); /* of
 TESS_EXPORT struct tess_tensor tess_sampler_x(const struct tess_sampler *s);
 TESS_EXPORT struct tess_tensor tess_sampler_left(const struct tess_sampler *s);
 TESS_EXPORT int64_t *tess_sampler_calls(struct tess_sampler *s);
+/* What the denoiser has done since tess_sampler_new. */
+TESS_EXPORT double tess_sampler_flops(const struct tess_sampler *s);
 
 #ifdef __cplusplus
 }

@@ -11,14 +11,19 @@ struct stage {
     int32_t every_step;
 };
 
+/* Made from facts alone, for a plan and for a run. */
+struct models {
+    struct tess_prior prior;
+    struct stage_graph denoise, picked; /* picked.graph NULL: of no use here */
+    struct stage_codec codec;
+    int64_t steps;
+};
+
 struct work {
     const struct stage *s;
     struct tess_stage_run *run;
-    struct tess_prior prior;
-    struct stage_graph denoise;
-    struct stage_codec codec;
+    struct models m;
     struct tess_sampler *sampler;
-    int64_t steps;
     struct tess_tensor images;
     uint64_t seed;
 };
@@ -29,52 +34,76 @@ static int64_t steps_of(const struct stage *s, const struct tess_prior *p)
     return s->steps ? s->steps : noise->steps(tess_instance_self(p->noise));
 }
 
-static int describe(struct tess_call *c, const struct stage *s, const struct tess_prior *p, const struct tess_facts *prior, uint64_t seed,
+static int describe(struct tess_call *c, const struct stage *s, const struct models *m, const struct tess_facts *prior, uint64_t seed,
                     struct tess_facts *f)
 {
+    const struct tess_prior *p = &m->prior;
     const char *tokenizer = tess_facts_text_or(prior, "tokenizer", NULL);
     TESS_TRY(tess_facts_set_i64(c, f, "count", s->count));
     TESS_TRY(tess_facts_set_i64(c, f, "height", p->height));
     TESS_TRY(tess_facts_set_i64(c, f, "width", p->width));
     TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", p->codebook_size));
-    TESS_TRY(tess_facts_set_i64(c, f, "steps", steps_of(s, p)));
+    TESS_TRY(tess_facts_set_i64(c, f, "steps", m->steps));
     TESS_TRY(tess_facts_set_f64(c, f, "temperature", s->temperature));
     TESS_TRY(tess_facts_set_i64(c, f, "seed", (int64_t)seed));
     return tokenizer ? tess_facts_set_text(c, f, "tokenizer", tokenizer) : TESS_OK;
 }
 
-/* Graphs from facts alone, for a plan and for a run. */
-static int open_graphs(struct tess_call *c, const struct stage *s, uint64_t seed, const struct tess_facts *prior, const char *where,
-                       const struct tess_facts *model, struct tess_prior *p, struct stage_graph *denoise, struct stage_codec *codec)
+static int open_denoisers(struct tess_call *c, const struct stage *s, uint64_t seed, struct models *m)
 {
-    TESS_TRY(tess_prior_open(c, prior, where, p));
-    TESS_TRY(stage_graph_open(c, denoise, seed, s->batch));
-    TESS_TRY(tess_prior_record_denoise(c, p, denoise->graph));
-    TESS_TRY(tess_graph_seal(c, denoise->graph));
+    int64_t positions = tess_sampler_positions(&m->prior, m->steps);
+    TESS_TRY(stage_graph_open(c, &m->denoise, seed, s->batch));
+    TESS_TRY(tess_prior_record_denoise(c, &m->prior, m->denoise.graph));
+    TESS_TRY(tess_graph_seal(c, m->denoise.graph));
+    if (!positions)
+        return TESS_OK;
+    m->picked.weights = m->denoise.weights;
+    TESS_TRY(stage_graph_open(c, &m->picked, seed, s->batch));
+    TESS_TRY(tess_prior_record_picked(c, &m->prior, positions, m->picked.graph));
+    return tess_graph_seal(c, m->picked.graph);
+}
+
+static int open_models(struct tess_call *c, const struct stage *s, uint64_t seed, const struct tess_facts *prior, const char *where,
+                       const struct tess_facts *model, struct models *m)
+{
+    TESS_TRY(tess_prior_open(c, prior, where, &m->prior));
+    m->steps = steps_of(s, &m->prior);
+    TESS_TRY(open_denoisers(c, s, seed, m));
     if (!model)
         return TESS_OK;
-    TESS_TRY(stage_codec_open(c, codec, model, "model", NULL, seed, s->batch, CODEC_DECODE));
-    return stage_check_map(c, &codec->tokenizer, "prior", p->height, p->width, p->codebook_size);
+    TESS_TRY(stage_codec_open(c, &m->codec, model, "model", NULL, seed, s->batch, CODEC_DECODE));
+    return stage_check_map(c, &m->codec.tokenizer, "prior", m->prior.height, m->prior.width, m->prior.codebook_size);
+}
+
+static void close_models(struct models *m)
+{
+    stage_graph_close(&m->picked, 0);
+    stage_graph_close(&m->denoise, 1);
+    stage_codec_close(&m->codec);
+    tess_prior_close(&m->prior);
+}
+
+/* Work as if every step called the denoiser and picked where it can; memory of whichever graph takes most. */
+static int cost_of(struct tess_call *c, const struct stage *s, const struct models *m, struct tess_cost *cost)
+{
+    double calls = (double)s->count * (double)m->steps;
+    TESS_TRY(stage_graph_cost(c, &m->denoise, m->picked.graph ? 0.0 : calls, cost));
+    if (m->picked.graph)
+        TESS_TRY(stage_graph_cost(c, &m->picked, calls, cost));
+    return m->codec.decode.graph ? stage_graph_cost(c, &m->codec.decode, (double)s->count, cost) : TESS_OK;
 }
 
 static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 {
     const struct stage *s = self;
-    struct tess_prior prior = {0};
-    struct stage_graph denoise = {0};
-    struct stage_codec codec = {.own = NULL};
-    int status = open_graphs(c, s, p->seed, p->in[0], "prior", p->in[1], &prior, &denoise, &codec);
+    struct models m = {.steps = 0};
+    int status = open_models(c, s, p->seed, p->in[0], "prior", p->in[1], &m);
     if (status == TESS_OK)
-        status = describe(c, s, &prior, p->in[0], p->seed, p->out);
-    if (status == TESS_OK) {
-        p->steps = steps_of(s, &prior) * s->count;
-        status = stage_graph_cost(c, &denoise, (double)s->count * (double)steps_of(s, &prior), &p->cost);
-    }
-    if (status == TESS_OK && p->in[1])
-        status = stage_graph_cost(c, &codec.decode, (double)s->count, &p->cost);
-    stage_graph_close(&denoise, 1);
-    stage_codec_close(&codec);
-    tess_prior_close(&prior);
+        status = describe(c, s, &m, p->in[0], p->seed, p->out);
+    if (status == TESS_OK)
+        status = cost_of(c, s, &m, &p->cost);
+    p->steps = m.steps * s->count;
+    close_models(&m);
     return status;
 }
 
@@ -100,12 +129,12 @@ static int resume(struct tess_call *c, struct work *k)
     TESS_TRY(tess_artefact_read(c, a, "left", 0, &left));
     for (int64_t i = 0; i < k->s->count; i++) {
         int32_t steps = ((const int32_t *)left.data)[i];
-        if (steps < 0 || steps > k->steps)
+        if (steps < 0 || steps > k->m.steps)
             return c->fail(c, TESS_E_DATA, "%s: sample %lld has %d steps left of %lld; delete it to sample from the start",
-                           tess_artefact_path(a), (long long)i, (int)steps, (long long)k->steps);
+                           tess_artefact_path(a), (long long)i, (int)steps, (long long)k->m.steps);
     }
     tess_stage_note(k->run, "goes on from step %lld of %lld", (long long)tess_sampler_steps_done(k->sampler),
-                    (long long)(k->s->count * k->steps));
+                    (long long)(k->s->count * k->m.steps));
     return TESS_OK;
 }
 
@@ -114,7 +143,7 @@ static int resume(struct tess_call *c, struct work *k)
 static int sample_all(struct tess_call *c, struct work *k)
 {
     struct tess_sampler *s = k->sampler;
-    int64_t all = k->s->count * k->steps, *calls = tess_sampler_calls(s);
+    int64_t all = k->s->count * k->m.steps, *calls = tess_sampler_calls(s);
     TESS_TRY(resume(c, k));
     while (!tess_sampler_finished(s)) {
         if (*calls > 0 && (tess_stage_stopping(k->run) || tess_stage_checkpoint_due(k->run)))
@@ -125,22 +154,22 @@ static int sample_all(struct tess_call *c, struct work *k)
     }
     if (*calls < all)
         tess_stage_note(k->run, "%.1f calls of the denoiser a sample for %lld steps: the other steps change nothing",
-                        (double)*calls / (double)k->s->count, (long long)k->steps);
+                        (double)*calls / (double)k->s->count, (long long)k->m.steps);
     return TESS_OK;
 }
 
 static int put_images(struct tess_call *c, struct work *k, struct tess_artefact *a)
 {
-    const struct tess_tokenizer *t = &k->codec.tokenizer;
+    const struct tess_tokenizer *t = &k->m.codec.tokenizer;
     struct tess_dataset how = {.size = sizeof how, .labels = "image y x channel"};
     size_t row = (size_t)(t->height * t->width * t->channels);
     TESS_TRY(stage_tensor(c, &k->images, TESS_U8, 4, (const int64_t[]){k->s->count, t->height, t->width, t->channels}));
     for (int64_t i = 0; i < k->s->count; i += k->s->batch) {
         int64_t n = k->s->count - i < k->s->batch ? k->s->count - i : k->s->batch;
         struct tess_tensor codes = tess_sampler_x(k->sampler), images = k->images;
-        codes.data = (int32_t *)codes.data + i * k->prior.height * k->prior.width;
+        codes.data = (int32_t *)codes.data + i * k->m.prior.height * k->m.prior.width;
         images.data = (uint8_t *)k->images.data + (size_t)i * row;
-        TESS_TRY(stage_codec_decode(c, &k->codec, n, &codes, NULL, &images));
+        TESS_TRY(stage_codec_decode(c, &k->m.codec, n, &codes, NULL, &images));
     }
     TESS_TRY(tess_artefact_put(c, a, "images", &k->images, &how));
     struct tess_tensor some = k->images;
@@ -152,28 +181,29 @@ static int sample(struct tess_call *c, struct work *k)
 {
     const struct tess_artefact *prior = tess_stage_input(k->run, "prior"), *model = tess_stage_input(k->run, "model");
     struct tess_artefact *a = tess_stage_output(k->run);
+    struct models *m = &k->m;
     if (model)
         TESS_TRY(stage_check_tokenizer(c, prior, model));
-    TESS_TRY(open_graphs(c, k->s, k->seed, tess_artefact_facts(prior), tess_artefact_path(prior), model ? tess_artefact_facts(model) : NULL,
-                         &k->prior, &k->denoise, &k->codec));
-    TESS_TRY(tess_weights_read(c, k->denoise.weights, prior));
+    TESS_TRY(open_models(c, k->s, k->seed, tess_artefact_facts(prior), tess_artefact_path(prior), model ? tess_artefact_facts(model) : NULL,
+                         m));
+    TESS_TRY(tess_weights_read(c, m->denoise.weights, prior));
     if (model)
-        TESS_TRY(tess_weights_read(c, k->codec.weights, model));
-    k->steps = steps_of(k->s, &k->prior);
+        TESS_TRY(tess_weights_read(c, m->codec.weights, model));
     struct tess_sampler_options o = {.size = sizeof o,
                                      .every_step = k->s->every_step,
-                                     .prior = &k->prior,
-                                     .denoise = k->denoise.graph,
+                                     .prior = &m->prior,
+                                     .denoise = m->denoise.graph,
                                      .batch = k->s->batch,
                                      .count = k->s->count,
-                                     .steps = k->steps,
+                                     .steps = m->steps,
                                      .temperature = k->s->temperature,
-                                     .seed = k->seed};
+                                     .seed = k->seed,
+                                     .picked = m->picked.graph};
     TESS_TRY(tess_sampler_new(c, &o, &k->sampler));
     TESS_TRY(sample_all(c, k));
-    TESS_TRY(describe(c, k->s, &k->prior, tess_artefact_facts(prior), k->seed, tess_artefact_describe(a)));
+    TESS_TRY(describe(c, k->s, m, tess_artefact_facts(prior), k->seed, tess_artefact_describe(a)));
     struct tess_tensor codes = tess_sampler_x(k->sampler);
-    TESS_TRY(stage_put_codes(c, a, &codes, k->prior.codebook_size));
+    TESS_TRY(stage_put_codes(c, a, &codes, m->prior.codebook_size));
     return model ? put_images(c, k, a) : TESS_OK;
 }
 
@@ -181,10 +211,8 @@ static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
 {
     struct work k = {.s = self, .run = r, .seed = tess_stage_seed(r)};
     int status = sample(c, &k);
-    stage_graph_close(&k.denoise, 1);
-    stage_codec_close(&k.codec);
-    tess_prior_close(&k.prior);
     tess_sampler_free(k.sampler);
+    close_models(&k.m);
     tess_free(k.images.data);
     return status;
 }
@@ -233,4 +261,4 @@ static const struct tess_component components[] = {{.name = "sample",
 static const char *const needs[] = {"graph/1", "train/1", "artefact/1", "stage/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-sample", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-sample", .version = "0.3.0", .license = "MIT", .needs = needs, .components = components};
