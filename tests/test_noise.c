@@ -609,7 +609,7 @@ START_TEST(logits_are_read_where_they_are)
     r.next = next;
     bench_ok(&n.bench, n.ops->reverse(n.self, &n.bench.call.call, &r));
     ck_assert(memcmp(next, plain, sizeof next) == 0);
-    close_noise(&n);
+    noise_close(&n);
 }
 END_TEST
 

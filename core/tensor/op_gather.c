@@ -26,25 +26,29 @@ static int in_range(const struct tess_op_run *r)
 
 static int gather_forward(const struct tess_op_run *r)
 {
-    int64_t c = r->in[0].dim[2];
+    size_t size = tess_dtype_size(r->in[0].dtype), row = (size_t)r->in[0].dim[2] * size;
     TESS_TRY(in_range(r));
     for (int64_t i = 0; i < tess_tensor_count(&r->in[1]); i++)
-        memcpy((float *)r->out[0].data + i * c, (const float *)r->in[0].data + row_of(r, i), (size_t)c * sizeof(float));
+        memcpy((char *)r->out[0].data + (size_t)i * row, (const char *)r->in[0].data + (size_t)row_of(r, i) * size, row);
     return TESS_OK;
 }
 
 static int gather_backward(const struct tess_op_run *r)
 {
-    int64_t c = r->in[0].dim[2];
-    float *dx = r->din[0].data;
+    size_t size = tess_dtype_size(r->din[0].dtype), row = (size_t)r->in[0].dim[2] * size;
+    char *dx = r->din[0].data;
     memset(dx, 0, tess_tensor_bytes(&r->din[0]));
     for (int64_t i = 0; i < tess_tensor_count(&r->in[1]); i++)
-        tessi_kernels()->accumulate(c, (const float *)r->dout[0].data + i * c, dx + row_of(r, i));
+        tessi_stored_kernels(r->din[0].dtype)
+            ->accumulate(r->in[0].dim[2], (const char *)r->dout[0].data + (size_t)i * row, dx + (size_t)row_of(r, i) * size);
     return TESS_OK;
 }
 
 static const struct tessi_op op_gather = {
-    .op = {.size = sizeof(struct tess_op), .name = "gather", .keep_in = 2, .forward = gather_forward, .backward = gather_backward}};
+    .op = {.size = sizeof(struct tess_op), .name = "gather", .keep_in = 2, .forward = gather_forward, .backward = gather_backward},
+    .narrow_in = 1,
+    .narrow_out = 1,
+    .alike = 1 | 1u << TESSI_ALIKE_OUT};
 
 struct tess_node *tess_gather(struct tess_graph *g, struct tess_node *x, struct tess_node *index)
 {
