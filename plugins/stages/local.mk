@@ -1,5 +1,6 @@
 # Every stage is a plugin of its own; what they share is compiled into each.
 STAGE_COMMON = plugins/stages/common.c plugins/stages/common.h
+AUTOENCODING = plugins/stages/autoencoding.c plugins/stages/autoencoding.h
 
 stagesdir = $(pluginsdir)/stages
 stages_LTLIBRARIES = \
@@ -10,7 +11,7 @@ plugins_stages_import_la_SOURCES = plugins/stages/import.c plugins/stages/geomet
 plugins_stages_import_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_import_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_stages_train_autoencoder_la_SOURCES = plugins/stages/train_autoencoder.c $(STAGE_COMMON)
+plugins_stages_train_autoencoder_la_SOURCES = plugins/stages/train_autoencoder.c $(AUTOENCODING) $(STAGE_COMMON)
 plugins_stages_train_autoencoder_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_autoencoder_la_LIBADD = $(PLUGIN_LIBS)
 

@@ -1,0 +1,215 @@
+/* What trains an autoencoder; see autoencoding.h. SPDX-License-Identifier: MIT */
+#include "plugins/stages/autoencoding.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { L1, L2 };
+
+static const struct tess_quantizer_1 *quantizer_of(const struct autoencoding *k)
+{
+    return tess_instance_ops(k->quantizer, "quantizer/1");
+}
+
+/* ---- the adversarial term (docs/models.md, section 13) ---- */
+
+/* The last matrix or kernel that was declared under "decoder.". */
+static const char *last_layer(struct tess_call *c, struct tess_weights *w)
+{
+    const char *last = NULL;
+    struct tess_tensor shape;
+    for (int64_t i = 0; i < tess_weights_count(w); i++)
+        if (strncmp(tess_weights_name(w, i), "decoder.", 8) == 0 && tess_weights_view(c, w, i, TESS_ROLE_VALUE, &shape) == TESS_OK &&
+            shape.rank >= 2)
+            last = tess_weights_name(w, i);
+    return last;
+}
+
+static double length_of(const struct tess_tensor *t)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < tess_tensor_count(t); i++)
+        sum += (double)((const float *)t->data)[i] * (double)((const float *)t->data)[i];
+    return sqrt(sum);
+}
+
+/* (13.3) */
+static int weigh(void *user, struct tess_call *c, const struct tess_tensor *probe, float *coefficient)
+{
+    const struct autoencoding *k = user;
+    double weight = length_of(&probe[0]) / (length_of(&probe[1]) + 1e-4);
+    (void)c;
+    weight = weight < k->p->adversarial_most ? weight : k->p->adversarial_most;
+    coefficient[0] = k->step < k->p->adversarial_start ? 0.0f : (float)(k->p->adversarial_weight * weight);
+    return TESS_OK;
+}
+
+/* Both sides' losses: what the critic adds to the generator's objective (13.1), and its own (13.2). */
+static int record_critic(struct tess_call *c, struct autoencoding *k, struct tess_graph *g, struct tess_node *x, struct tess_node *y,
+                         struct tess_node *error, struct tess_node **term, struct tess_node **own)
+{
+    const struct tess_critic_1 *critic = tess_instance_ops(k->p->critic, "critic/1");
+    struct tess_node *made = NULL, *real = NULL;
+    tess_scope(g, "critic");
+    TESS_TRY(critic->record(tess_instance_self(k->p->critic), c, g, y, &made));
+    TESS_TRY(critic->record(tess_instance_self(k->p->critic), c, g, x, &real));
+    tess_scope_end(g);
+    struct tess_node *fooled = tess_affine(g, tess_mean_all(g, made), -1.0f, 0.0f);
+    struct tess_node *wrong = tess_add(g, tess_mean_all(g, tess_leaky_relu(g, tess_affine(g, real, -1.0f, 1.0f), 0.0f)),
+                                       tess_mean_all(g, tess_leaky_relu(g, tess_affine(g, made, 1.0f, 1.0f), 0.0f)));
+    *term = tess_mul(g, tess_coefficient(g), fooled);
+    *own = tess_affine(g, wrong, 0.5f, 0.0f);
+    const char *last = last_layer(c, k->weights);
+    if (!last)
+        return c->fail(c, TESS_E_VALUE, "the decoder has no matrix or kernel to weigh the adversarial term by; leave critic out");
+    tess_probe(g, error, last);
+    tess_probe(g, fooled, last);
+    tess_weigh(g, weigh, k);
+    return TESS_OK;
+}
+
+static int record(struct tess_call *c, struct autoencoding *k, struct tess_graph *g, const int64_t image[3],
+                  struct tess_tensor *latent_shape)
+{
+    const struct tess_encoder_1 *encoder = tess_instance_ops(k->encoder, "encoder/1");
+    const struct tess_decoder_1 *decoder = tess_instance_ops(k->decoder, "decoder/1");
+    const struct tess_quantizer_1 *quantizer = quantizer_of(k);
+    void *q = tess_instance_self(k->quantizer);
+    struct tess_quantized quantised = {0};
+    struct tess_node *latent = NULL, *y = NULL;
+    struct tess_node *bytes = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_rows(g), image[0], image[1], image[2]});
+    struct tess_node *x = tess_to_f32(g, bytes, 1.0f / 255.0f, 0.0f);
+    tess_scope(g, "encoder");
+    TESS_TRY(encoder->record(tess_instance_self(k->encoder), c, g, x, quantizer->code_dim(q), &latent));
+    tess_scope_end(g);
+    tess_scope(g, "quantizer");
+    TESS_TRY(quantizer->record(q, c, g, latent, &quantised));
+    tess_scope_end(g);
+    tess_scope(g, "decoder");
+    TESS_TRY(decoder->record(tess_instance_self(k->decoder), c, g, quantised.quantised, image[0], image[1], image[2], &y));
+    tess_scope_end(g);
+    struct tess_node *difference = tess_sub(g, x, y);
+    struct tess_node *error = tess_mean_all(g, k->p->reconstruction == L1 ? tess_abs(g, difference) : tess_square(g, difference));
+    struct tess_node *loss = tess_add(g, error, quantised.loss), *term = NULL, *own = NULL;
+    if (k->p->critic) {
+        TESS_TRY(record_critic(c, k, g, x, y, error, &term, &own));
+        loss = tess_add(g, loss, term);
+    }
+    tess_objective(g, "loss", "encoder.,quantizer.,decoder.", loss);
+    if (k->p->critic)
+        tess_objective(g, "critic", "critic.", own);
+    if (quantizer->react) { /* it may look at what was assigned */
+        tess_output(g, "latents", latent);
+        tess_output(g, "codes", quantised.codes);
+    }
+    *latent_shape = tess_shape(latent);
+    return tess_graph_seal(c, g);
+}
+
+int autoencoding_open(struct tess_call *c, struct autoencoding *k, const int64_t image[3], struct tess_tensor *latent)
+{
+    const struct tess_training_params *p = &k->p->training;
+    int64_t slices;
+    TESS_TRY(tess_training_slices(c, p, &slices));
+    struct tess_graph_options o = {.size = sizeof o, .training = 1, .rows = p->batch / slices, .slices = slices, .seed = k->seed};
+    o.recompute = p->recompute;
+    if (!k->weights)
+        TESS_TRY(tess_weights_new(c, k->seed, &k->weights));
+    TESS_TRY(tess_graph_new(c, k->weights, &o, &k->graph));
+    return record(c, k, k->graph, image, latent);
+}
+
+int autoencoding_image_size(struct tess_call *c, const struct tess_facts *f, int64_t image[3])
+{
+    TESS_TRY(tess_facts_i64(c, f, "height", &image[0]));
+    TESS_TRY(tess_facts_i64(c, f, "width", &image[1]));
+    return tess_facts_i64(c, f, "channels", &image[2]);
+}
+
+int autoencoding_describe(struct tess_call *c, const struct autoencoding *k, const int64_t image[3], const struct tess_tensor *latent,
+                          struct tess_facts *f)
+{
+    const struct tess_quantizer_1 *quantizer = quantizer_of(k);
+    void *q = tess_instance_self(k->quantizer);
+    TESS_TRY(tess_facts_set_i64(c, f, "height", image[0]));
+    TESS_TRY(tess_facts_set_i64(c, f, "width", image[1]));
+    TESS_TRY(tess_facts_set_i64(c, f, "channels", image[2]));
+    TESS_TRY(tess_facts_set_i64(c, f, "latent_height", latent->dim[1]));
+    TESS_TRY(tess_facts_set_i64(c, f, "latent_width", latent->dim[2]));
+    TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", quantizer->codebook_size(q)));
+    TESS_TRY(tess_facts_set_i64(c, f, "code_dim", quantizer->code_dim(q)));
+    TESS_TRY(tess_facts_set_text(c, f, "encoder", tess_instance_spec(k->encoder)));
+    TESS_TRY(tess_facts_set_text(c, f, "quantizer", tess_instance_spec(k->quantizer)));
+    if (k->p->critic)
+        TESS_TRY(tess_facts_set_text(c, f, "critic", tess_instance_spec(k->p->critic)));
+    return tess_facts_set_text(c, f, "decoder", tess_instance_spec(k->decoder));
+}
+
+static int fill(void *user, struct tess_call *c, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
+{
+    struct autoencoding *k = user;
+    k->step = step;
+    for (int64_t i = 0; i < rows; i++) {
+        int64_t at = tess_training_sample(k->seed, k->train_count, step * k->p->training.batch + first + i);
+        TESS_TRY(stage_images_get(c, &k->images, at, (uint8_t *)in[0].data + (size_t)i * k->images.row));
+    }
+    return TESS_OK;
+}
+
+static int after(void *user, struct tess_call *c, int64_t step, const struct tess_batch *b)
+{
+    const struct autoencoding *k = user;
+    struct tess_tensor latents = b->out[0], codes = b->out[1];
+    int64_t d = latents.dim[3], rows = tess_tensor_count(&latents) / d;
+    latents = tess_tensor_over(latents.data, TESS_F32, 2, (const int64_t[]){rows, d});
+    codes = tess_tensor_over(codes.data, TESS_I32, 1, &rows);
+    struct tess_react r = {.size = sizeof r,
+                           .step = (uint32_t)step,
+                           .seed = k->seed,
+                           .weights = k->weights,
+                           .scope = "quantizer",
+                           .latents = &latents,
+                           .codes = &codes,
+                           .graph = k->graph,
+                           .batch = b};
+    return quantizer_of(k)->react(tess_instance_self(k->quantizer), c, &r);
+}
+
+/* From here on the averages are the weights. */
+static int take_averages(struct tess_call *c, struct tess_weights *w)
+{
+    for (int64_t i = 0; i < tess_weights_count(w); i++) {
+        struct tess_tensor value, average;
+        TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_VALUE, &value));
+        TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_AVERAGE, &average));
+        if (value.data != average.data)
+            memcpy(value.data, average.data, tess_tensor_bytes(&value));
+    }
+    tess_weights_touch(w);
+    return TESS_OK;
+}
+
+int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct autoencoding *k)
+{
+    const struct tess_training_group critic = {.prefix = "critic.", .first_step = k->p->adversarial_start + 1};
+    struct tess_training t = {.size = sizeof t,
+                              .params = &k->p->training,
+                              .weights = k->weights,
+                              .graph = k->graph,
+                              .user = k,
+                              .fill = fill,
+                              .after = quantizer_of(k)->react ? after : NULL,
+                              .group = &critic,
+                              .groups = 1};
+    TESS_TRY(tess_train(c, r, &t));
+    return k->p->training.average > 0.0 ? take_averages(c, k->weights) : TESS_OK;
+}
+
+void autoencoding_close(struct autoencoding *k)
+{
+    stage_images_close(&k->images);
+    tess_graph_free(k->graph);
+    tess_weights_free(k->weights);
+    k->graph = NULL;
+    k->weights = NULL;
+}

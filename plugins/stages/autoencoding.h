@@ -1,0 +1,63 @@
+/* What trains an autoencoder (docs/models.md, "The autoencoder's loss", "The adversarial term"): the training graph over its parts, which are
+ * known by kind alone, and what the training loop asks of a stage. Compiled into the stages that train all of one, or a part.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_STAGES_AUTOENCODING_H
+#define PLUGINS_STAGES_AUTOENCODING_H
+
+#include "plugins/stages/common.h"
+
+struct autoencoding_params {
+    struct tess_training_params training;
+    struct tess_instance *critic; /* NULL: none */
+    int32_t reconstruction;
+    int64_t adversarial_start;
+    double adversarial_weight, adversarial_most;
+};
+
+#define AUTOENCODING_PARAMS(S, m)                                                                                                          \
+    {.name = "reconstruction",                                                                                                             \
+     .help = "mean absolute (l1, as published) or mean squared (l2) difference of pixels in 0 .. 1",                                       \
+     .type = TESS_ENUM,                                                                                                                    \
+     .offset = offsetof(S, m.reconstruction),                                                                                              \
+     .text = "l1|l2"},                                                                                                                     \
+    {.name = "critic",                                                                                                                     \
+     .help = "judges reconstructions, for an adversarial term in the loss; none where it is not said",                                     \
+     .type = TESS_COMPONENT,                                                                                                               \
+     .offset = offsetof(S, m.critic),                                                                                                      \
+     .text = "critic/1"},                                                                                                                  \
+    {.name = "adversarial_start",                                                                                                          \
+     .help = "step from which the term counts; the critic learns from the next one on",                                                    \
+     .type = TESS_I64,                                                                                                                     \
+     .offset = offsetof(S, m.adversarial_start),                                                                                           \
+     .lo = 0,                                                                                                                              \
+     .hi = 1e9,                                                                                                                            \
+     .def = 0}
+
+#define AUTOENCODING_ADVERSARIAL_WEIGHT(S, m, default_weight, help_)                                                                       \
+    {.name = "adversarial_weight", .help = help_, .type = TESS_F64, .offset = offsetof(S, m.adversarial_weight), .lo = 0, .hi = 1e4,       \
+     .def = default_weight}
+
+/* One run: the training graph and what its callbacks need. */
+struct autoencoding {
+    const struct autoencoding_params *p;
+    struct tess_instance *encoder, *quantizer, *decoder;
+    struct tess_weights *weights;
+    struct tess_graph *graph;
+    struct stage_images images;
+    int64_t train_count;
+    uint64_t seed;
+    _Atomic int64_t step; /* being made */
+};
+
+int autoencoding_image_size(struct tess_call *c, const struct tess_facts *images, int64_t image[3]) TESS_CHECKED;
+/* Records and seals k->graph over k->weights, a new store where that is NULL. `latent`: the shape of a slice's latents. */
+int autoencoding_open(struct tess_call *c, struct autoencoding *k, const int64_t image[3], struct tess_tensor *latent) TESS_CHECKED;
+void autoencoding_close(struct autoencoding *k);
+/* The facts of the model. */
+int autoencoding_describe(struct tess_call *c, const struct autoencoding *k, const int64_t image[3], const struct tess_tensor *latent,
+                          struct tess_facts *f) TESS_CHECKED;
+/* Trains on the images, which are open, to the last step; the weights then are what the model keeps. */
+int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct autoencoding *k) TESS_CHECKED;
+
+#endif
