@@ -1,7 +1,7 @@
 /* What the stages share; see common.h. SPDX-License-Identifier: MIT */
 #include "plugins/stages/common.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 int stage_graph_open(struct tess_call *c, struct stage_graph *s, uint64_t seed, int64_t batch)
@@ -41,10 +41,31 @@ int stage_graph_cost(struct tess_call *c, const struct stage_graph *s, double sa
     return TESS_OK;
 }
 
+int stage_record_encode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+{
+    const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
+    void *q = tess_instance_self(t->quantizer);
+    int64_t rows = tess_graph_rows(g);
+    struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){rows, t->height, t->width, t->channels});
+    struct tess_node *latent = NULL, *codes = NULL, *quantised = NULL;
+    tess_scope(g, "encoder");
+    TESS_TRY(encoder->record(tess_instance_self(t->encoder), c, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, &latent));
+    tess_scope_end(g);
+    tess_scope(g, "quantizer");
+    TESS_TRY(quantizer->record_assign(q, c, g, latent, &codes));
+    TESS_TRY(quantizer->record_lookup(q, c, g, codes, &quantised));
+    tess_scope_end(g);
+    tess_output(g, "codes", codes);
+    tess_output(g, "error", tess_reshape(g, tess_mean(g, tess_square(g, tess_sub(g, latent, quantised)), 0xe), 1, &rows));
+    return TESS_OK;
+}
+
 int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct tess_facts *f, const char *where,
                      struct tess_weights *weights, uint64_t seed, int64_t batch, int directions)
 {
     k->weights = weights;
+    k->error = directions & CODEC_ERROR;
     TESS_TRY(tess_tokenizer_open(c, f, where, &k->tokenizer));
     if (!weights) {
         TESS_TRY(tess_weights_new(c, seed, &k->own));
@@ -53,7 +74,8 @@ int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct te
     k->encode.weights = k->decode.weights = k->weights;
     if (directions & CODEC_ENCODE) {
         TESS_TRY(stage_graph_open(c, &k->encode, seed, batch));
-        TESS_TRY(tess_tokenizer_record_encode(c, &k->tokenizer, k->encode.graph));
+        TESS_TRY(k->error ? stage_record_encode(c, &k->tokenizer, k->encode.graph)
+                          : tess_tokenizer_record_encode(c, &k->tokenizer, k->encode.graph));
     }
     if (directions & CODEC_DECODE) {
         TESS_TRY(stage_graph_open(c, &k->decode, seed, batch));
@@ -74,9 +96,12 @@ void stage_codec_close(struct stage_codec *k)
 }
 
 int stage_codec_encode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *images,
-                       struct tess_tensor *codes)
+                       struct tess_tensor *codes, struct tess_tensor *error)
 {
-    return stage_graph_run(c, &k->encode, 0, 0, n, 1, images, 1, codes);
+    struct tess_tensor out[2] = {*codes};
+    if (k->error)
+        out[1] = *error;
+    return stage_graph_run(c, &k->encode, 0, 0, n, 1, images, k->error ? 2 : 1, out);
 }
 
 int stage_codec_decode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
@@ -124,6 +149,19 @@ int stage_images_get(struct tess_call *c, const struct stage_images *s, int64_t 
     one.dim[0] = 1;
     one.data = to;
     return tess_artefact_read(c, s->from, "images", i, &one);
+}
+
+int stage_held_out(struct tess_call *c, const struct tess_facts *images, int64_t limit, int64_t *first, int64_t *count)
+{
+    int64_t all;
+    TESS_TRY(tess_facts_i64(c, images, "count", &all));
+    *first = tess_facts_i64_or(images, "train_count", all);
+    if (*first >= all)
+        *first = 0;
+    *count = all - *first;
+    if (limit && limit < *count)
+        *count = limit;
+    return TESS_OK;
 }
 
 int stage_keep_first(struct tess_call *c, struct tess_tensor *kept, const struct tess_tensor *images)
@@ -194,22 +232,31 @@ int stage_carry_over(struct tess_call *c, const struct tess_artefact *from, stru
     return tess_artefact_copy(c, to, "names", from, NULL);
 }
 
+int stage_put_figure_as(struct tess_call *c, struct tess_artefact *a, const char *name, const char *suffix, double value,
+                        const char *unit)
+{
+    char full[96];
+    snprintf(full, sizeof full, "%s%s", name, suffix);
+    return tess_artefact_put_figure(c, a, full, value, unit);
+}
+
+int stage_put_health_as(struct tess_call *c, struct tess_artefact *a, const struct tess_code_health *h, const char *suffix)
+{
+    char unit[32];
+    snprintf(unit, sizeof unit, "of %lld", (long long)h->codes);
+    TESS_TRY(stage_put_figure_as(c, a, "codes used", suffix, (double)h->used, unit));
+    TESS_TRY(stage_put_figure_as(c, a, "order-0 entropy", suffix, h->entropy, "bits/code"));
+    TESS_TRY(stage_put_figure_as(c, a, "perplexity", suffix, h->perplexity, "codes"));
+    return stage_put_figure_as(c, a, "top code's share", suffix, 100.0 * h->top_share, "%");
+}
+
 int stage_put_health(struct tess_call *c, struct tess_stage_run *r, const struct tess_code_health *h)
 {
-    struct tess_artefact *a = tess_stage_output(r);
-    char unit[32] = "of ";
-    size_t at = 3;
-    for (int64_t scale = 1000000000; scale; scale /= 10)
-        if (h->codes >= scale)
-            unit[at++] = (char)('0' + h->codes / scale % 10);
-    TESS_TRY(tess_artefact_put_figure(c, a, "codes used", (double)h->used, unit));
-    TESS_TRY(tess_artefact_put_figure(c, a, "order-0 entropy", h->entropy, "bits/code"));
-    TESS_TRY(tess_artefact_put_figure(c, a, "perplexity", h->perplexity, "codes"));
-    TESS_TRY(tess_artefact_put_figure(c, a, "top code's share", 100.0 * h->top_share, "%"));
+    TESS_TRY(stage_put_health_as(c, tess_stage_output(r), h, ""));
     if (2 * h->used < h->codes)
         tess_stage_note(r,
-                        "only %lld of %lld codes are used; an `ema` quantizer with a larger `revive` keeps codes alive, a smaller "
-                        "codebook_size wastes fewer",
+                        "only %lld of %lld codes are used; the stage `refit` rebuilds a codebook, an `ema` quantizer with a larger "
+                        "`revive` keeps codes alive, a smaller codebook_size wastes fewer",
                         (long long)h->used, (long long)h->codes);
     return TESS_OK;
 }
@@ -236,25 +283,28 @@ int stage_put_sheet(struct tess_call *c, struct tess_artefact *a, const char *na
     return status;
 }
 
-int stage_put_pairs(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *originals,
-                    const struct tess_tensor *reconstructions)
+int stage_put_rows(struct tess_call *c, struct tess_artefact *a, const char *name, int64_t rows, const struct tess_tensor *const *lists)
 {
-    int64_t n = originals->dim[0], across = n < 16 ? n : 16, rows = n / across;
-    size_t line = tess_tensor_bytes(originals) / (size_t)n * (size_t)across;
-    struct tess_tensor both, sheet = {.data = NULL};
-    TESS_TRY(
-        stage_tensor(c, &both, TESS_U8, 4, (const int64_t[]){2 * rows * across, originals->dim[1], originals->dim[2], originals->dim[3]}));
-    for (int64_t i = 0; i < rows; i++) {
-        char *to = (char *)both.data + 2 * (size_t)i * line;
-        memcpy(to, (const char *)originals->data + (size_t)i * line, line);
-        memcpy(to + line, (const char *)reconstructions->data + (size_t)i * line, line);
-    }
-    int status = tess_contact_sheet(c, &both, across, 2, zoom_for(&both), &sheet);
+    const struct tess_tensor *first = lists[0];
+    int64_t n = first->dim[0], across = n < 16 ? n : 16, blocks = n / across;
+    size_t line = tess_tensor_bytes(first) / (size_t)n * (size_t)across;
+    struct tess_tensor all, sheet = {.data = NULL};
+    TESS_TRY(stage_tensor(c, &all, TESS_U8, 4, (const int64_t[]){rows * blocks * across, first->dim[1], first->dim[2], first->dim[3]}));
+    for (int64_t i = 0; i < blocks; i++)
+        for (int64_t j = 0; j < rows; j++)
+            memcpy((char *)all.data + (size_t)(i * rows + j) * line, (const char *)lists[j]->data + (size_t)i * line, line);
+    int status = tess_contact_sheet(c, &all, across, 2, zoom_for(&all), &sheet);
     if (status == TESS_OK)
         status = tess_artefact_put_picture(c, a, name, &sheet);
     tess_free(sheet.data);
-    tess_free(both.data);
+    tess_free(all.data);
     return status;
+}
+
+int stage_put_pairs(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *originals,
+                    const struct tess_tensor *reconstructions)
+{
+    return stage_put_rows(c, a, name, 2, (const struct tess_tensor *const[]){originals, reconstructions});
 }
 
 int stage_check_images(struct tess_call *c, const struct tess_tokenizer *t, const struct tess_facts *images)

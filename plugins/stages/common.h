@@ -24,21 +24,27 @@ int stage_graph_run(struct tess_call *c, const struct stage_graph *s, uint32_t s
 int stage_graph_cost(struct tess_call *c, const struct stage_graph *s, double samples, struct tess_cost *cost) TESS_CHECKED;
 
 /* A tokenizer at work: its graphs for the directions asked for. */
-enum { CODEC_ENCODE = 1, CODEC_DECODE = 2 };
+enum { CODEC_ENCODE = 1, CODEC_DECODE = 2, CODEC_ERROR = 4 /* encoding gives the error as well */ };
 struct stage_codec {
     struct tess_tokenizer tokenizer;
     struct tess_weights *weights, *own; /* own: to be freed here */
     struct stage_graph encode, decode;
+    int error; /* encoding gives it */
 };
 /* Opens it from the facts of a model, over `weights`, or over a store of its own when NULL. Start from zeroed memory; close in any case. */
 int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct tess_facts *f, const char *where,
                      struct tess_weights *weights, uint64_t seed, int64_t batch, int directions) TESS_CHECKED;
 void stage_codec_close(struct stage_codec *k);
-/* n images u8 (n, H, W, C) -> codes i32 (n, h, w), and back to bytes and, where `real` is not NULL, to unclamped f32. */
+/* n images u8 (n, H, W, C) -> codes i32 (n, h, w) and, where the codec gives it, error f32 (n), else left alone; and back to bytes and,
+ * where `real` is not NULL, to unclamped f32. */
 int stage_codec_encode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *images,
-                       struct tess_tensor *codes) TESS_CHECKED;
+                       struct tess_tensor *codes, struct tess_tensor *error) TESS_CHECKED;
 int stage_codec_decode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
                        struct tess_tensor *real, struct tess_tensor *images) TESS_CHECKED;
+
+/* A tokenizer's way there with what is lost on it, as a graph: input "image" u8 (rows, H, W, C); outputs "codes" i32 (rows, h, w) and
+ * "error" f32 (rows), each image's mean squared distance of latent and code. Not sealed. */
+int stage_record_encode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g) TESS_CHECKED;
 
 /* Images (u8) of an artefact: in memory when they fit in a gibibyte, else read row by row. */
 struct stage_images {
@@ -50,6 +56,9 @@ struct stage_images {
 int stage_images_open(struct tess_call *c, struct stage_images *s, const struct tess_artefact *a) TESS_CHECKED;
 void stage_images_close(struct stage_images *s);
 int stage_images_get(struct tess_call *c, const struct stage_images *s, int64_t i, uint8_t *to) TESS_CHECKED; /* [any thread] */
+
+/* Images to measure on: those kept for validation, or all where there are none; at most `limit`, where it is not 0. */
+int stage_held_out(struct tess_call *c, const struct tess_facts *images, int64_t limit, int64_t *first, int64_t *count) TESS_CHECKED;
 
 /* Keeps the first images (u8) that pass by, at most PICTURE_IMAGES, however they are cut into batches: a picture must not depend on that.
  * `kept` starts zeroed; its dim[0] is their number; the caller frees kept->data. */
@@ -67,11 +76,19 @@ int stage_put_codes(struct tess_call *c, struct tess_artefact *a, const struct t
 int stage_carry_over(struct tess_call *c, const struct tess_artefact *from, struct tess_artefact *to) TESS_CHECKED;
 /* "codes used", "entropy", "perplexity", "top share": figures; a note with the cures when fewer than half of the codes are used. */
 int stage_put_health(struct tess_call *c, struct tess_stage_run *r, const struct tess_code_health *h) TESS_CHECKED;
+/* The figures alone, `suffix` behind their names. */
+int stage_put_health_as(struct tess_call *c, struct tess_artefact *a, const struct tess_code_health *h, const char *suffix) TESS_CHECKED;
+/* A figure whose name ends in `suffix`. */
+int stage_put_figure_as(struct tess_call *c, struct tess_artefact *a, const char *name, const char *suffix, double value,
+                        const char *unit) TESS_CHECKED;
 /* TESS_E_STOPPED with what to do, when the user asked to stop. */
 int stage_check_stop(struct tess_call *c, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit) TESS_CHECKED;
 /* Pairs of rows: `across` originals, below them their reconstructions. n u8 images each. */
 int stage_put_pairs(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *originals,
                     const struct tess_tensor *reconstructions) TESS_CHECKED;
+/* The same with any number of rows for each `across` images; lists[0] are the originals. */
+int stage_put_rows(struct tess_call *c, struct tess_artefact *a, const char *name, int64_t rows,
+                   const struct tess_tensor *const *lists) TESS_CHECKED;
 int stage_put_sheet(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *images) TESS_CHECKED;
 /* TESS_E_SHAPE unless images of these facts are of the size the tokenizer was trained on. */
 int stage_check_images(struct tess_call *c, const struct tess_tokenizer *t, const struct tess_facts *images) TESS_CHECKED;

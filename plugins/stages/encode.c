@@ -4,8 +4,6 @@
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/common.h"
 
-#include <string.h>
-
 struct stage {
     int64_t batch;
 };
@@ -18,27 +16,6 @@ struct work {
     struct tess_tensor batch, codes, error; /* bytes of a batch; all codes (i32) and errors */
     int64_t count, done;
 };
-
-/* image -> codes, and each image's mean squared distance of latent and code */
-static int record(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
-{
-    const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
-    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
-    void *q = tess_instance_self(t->quantizer);
-    int64_t rows = tess_graph_rows(g);
-    struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){rows, t->height, t->width, t->channels});
-    struct tess_node *latent = NULL, *codes = NULL, *quantised = NULL;
-    tess_scope(g, "encoder");
-    TESS_TRY(encoder->record(tess_instance_self(t->encoder), c, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, &latent));
-    tess_scope_end(g);
-    tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_assign(q, c, g, latent, &codes));
-    TESS_TRY(quantizer->record_lookup(q, c, g, codes, &quantised));
-    tess_scope_end(g);
-    tess_output(g, "codes", codes);
-    tess_output(g, "error", tess_reshape(g, tess_mean(g, tess_square(g, tess_sub(g, latent, quantised)), 0xe), 1, &rows));
-    return tess_graph_seal(c, g);
-}
 
 /* The codebook as the quantizer looks it up: codes 0 .. K - 1 in slices of rows. */
 static int record_book(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
@@ -70,7 +47,8 @@ static int plan_with(struct tess_call *c, const struct stage *s, struct tess_sta
     TESS_TRY(tess_tokenizer_open(c, p->in[1], "model", t));
     TESS_TRY(stage_check_images(c, t, p->in[0]));
     TESS_TRY(stage_graph_open(c, g, p->seed, s->batch));
-    TESS_TRY(record(c, t, g->graph));
+    TESS_TRY(stage_record_encode(c, t, g->graph));
+    TESS_TRY(tess_graph_seal(c, g->graph));
     TESS_TRY(describe(c, t, p->in[0], p->out));
     TESS_TRY(tess_facts_i64(c, p->out, "count", &p->steps));
     return stage_graph_cost(c, g, (double)p->steps, &p->cost);
@@ -181,7 +159,8 @@ static int encode(struct tess_call *c, struct tess_stage_run *r, struct work *k)
     TESS_TRY(stage_graph_open(c, &k->encode, tess_stage_seed(r), k->s->batch));
     k->book.weights = k->encode.weights;
     TESS_TRY(stage_graph_open(c, &k->book, tess_stage_seed(r), STAGE_ROWS));
-    TESS_TRY(record(c, t, k->encode.graph));
+    TESS_TRY(stage_record_encode(c, t, k->encode.graph));
+    TESS_TRY(tess_graph_seal(c, k->encode.graph));
     TESS_TRY(record_book(c, t, k->book.graph));
     TESS_TRY(tess_weights_read(c, k->encode.weights, model));
     TESS_TRY(stage_images_open(c, &k->images, images));

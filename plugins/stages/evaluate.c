@@ -3,7 +3,7 @@
  * reconstructions unclamped; PSNR = -10 log10 MSE. The prior's bits per token are its bound on the same images' codes, the time stratified.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/common.h"
+#include "plugins/stages/round_trip.h"
 
 #include <math.h>
 #include <string.h>
@@ -19,32 +19,18 @@ struct work {
     struct tess_prior prior;
     struct stage_graph loss;
     struct stage_images images;
-    struct tess_tensor batch, real, bytes; /* of a batch */
-    struct tess_tensor codes;              /* of all */
-    struct tess_tensor originals, made;    /* of the picture */
+    struct round_trip trip;
+    struct tess_tensor codes;           /* of all */
+    struct tess_tensor originals, made; /* of the picture */
     int64_t first, count;
     uint64_t seed;
 };
-
-/* Which images: from train_count on, or all; at most `limit`. */
-static int which(struct tess_call *c, const struct stage *s, const struct tess_facts *f, int64_t *first, int64_t *count)
-{
-    int64_t all;
-    TESS_TRY(tess_facts_i64(c, f, "count", &all));
-    *first = tess_facts_i64_or(f, "train_count", all);
-    if (*first >= all)
-        *first = 0;
-    *count = all - *first;
-    if (s->limit && s->limit < *count)
-        *count = s->limit;
-    return TESS_OK;
-}
 
 static int open_graphs(struct tess_call *c, struct work *k, const struct tess_facts *images, const struct tess_facts *model,
                        const struct tess_facts *prior)
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;
-    TESS_TRY(which(c, k->s, images, &k->first, &k->count));
+    TESS_TRY(stage_held_out(c, images, k->s->limit, &k->first, &k->count));
     TESS_TRY(stage_codec_open(c, &k->codec, model, "model", NULL, k->seed, k->s->batch, CODEC_ENCODE | CODEC_DECODE));
     TESS_TRY(stage_check_images(c, t, images));
     if (!prior)
@@ -86,25 +72,14 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 static int reconstruct(struct tess_call *c, struct work *k, double *error)
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;
-    int64_t tokens = t->latent_height * t->latent_width, pixels = t->height * t->width * t->channels;
+    int64_t tokens = t->latent_height * t->latent_width;
     for (int64_t i = 0; i < k->count; i += k->s->batch) {
         int64_t n = k->count - i < k->s->batch ? k->count - i : k->s->batch;
-        struct tess_tensor codes = k->codes;
-        codes.data = (int32_t *)k->codes.data + i * tokens;
-        codes.dim[0] = n;
         TESS_TRY(stage_check_stop(c, k->run, i, k->count, "image"));
-        for (int64_t j = 0; j < n; j++)
-            TESS_TRY(stage_images_get(c, &k->images, k->first + i + j, (uint8_t *)k->batch.data + (size_t)j * k->images.row));
-        TESS_TRY(stage_codec_encode(c, &k->codec, n, &k->batch, &codes));
-        TESS_TRY(stage_codec_decode(c, &k->codec, n, &codes, &k->real, &k->bytes));
-        for (int64_t j = 0; j < n * pixels; j++) {
-            double d = (double)((const float *)k->real.data)[j] - (double)((const uint8_t *)k->batch.data)[j] / 255.0;
-            *error += d * d;
-        }
-        struct tess_tensor original = k->batch, made = k->bytes;
-        original.dim[0] = made.dim[0] = n;
-        TESS_TRY(stage_keep_first(c, &k->originals, &original));
-        TESS_TRY(stage_keep_first(c, &k->made, &made));
+        TESS_TRY(round_trip_make(c, &k->trip, &k->images, k->first + i, n, error));
+        memcpy((int32_t *)k->codes.data + i * tokens, k->trip.codes.data, tess_tensor_bytes(&k->trip.codes));
+        TESS_TRY(stage_keep_first(c, &k->originals, &k->trip.images));
+        TESS_TRY(stage_keep_first(c, &k->made, &k->trip.bytes));
         tess_stage_progress(k->run, i + n, k->count * (k->prior.noise ? 2 : 1), "image", NULL, 0.0);
     }
     return stage_put_pairs(c, tess_stage_output(k->run), "reconstructions", &k->originals, &k->made);
@@ -182,10 +157,7 @@ static int evaluate(struct tess_call *c, struct work *k)
     if (prior)
         TESS_TRY(tess_weights_read(c, k->loss.weights, prior));
     TESS_TRY(stage_images_open(c, &k->images, images));
-    const int64_t size[4] = {k->s->batch, t->height, t->width, t->channels};
-    TESS_TRY(stage_tensor(c, &k->batch, TESS_U8, 4, size));
-    TESS_TRY(stage_tensor(c, &k->bytes, TESS_U8, 4, size));
-    TESS_TRY(stage_tensor(c, &k->real, TESS_F32, 4, size));
+    TESS_TRY(round_trip_open(c, &k->trip, &k->codec, k->s->batch));
     TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, (const int64_t[]){k->count, t->latent_height, t->latent_width}));
     double error = 0.0, bits = 0.0;
     TESS_TRY(reconstruct(c, k, &error));
@@ -207,9 +179,7 @@ static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
     int status = evaluate(c, &k);
     close_graphs(&k);
     stage_images_close(&k.images);
-    tess_free(k.batch.data);
-    tess_free(k.bytes.data);
-    tess_free(k.real.data);
+    round_trip_close(&k.trip);
     tess_free(k.codes.data);
     tess_free(k.originals.data);
     tess_free(k.made.data);

@@ -1,5 +1,6 @@
 # Every stage is a plugin of its own; what they share is compiled into each.
 STAGE_COMMON = plugins/stages/common.c plugins/stages/common.h
+ROUND_TRIP = plugins/stages/round_trip.c plugins/stages/round_trip.h
 AUTOENCODING = plugins/stages/autoencoding.c plugins/stages/autoencoding.h
 
 stagesdir = $(pluginsdir)/stages
@@ -31,6 +32,6 @@ plugins_stages_decode_la_SOURCES = plugins/stages/decode.c $(STAGE_COMMON)
 plugins_stages_decode_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_decode_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_stages_evaluate_la_SOURCES = plugins/stages/evaluate.c $(STAGE_COMMON)
+plugins_stages_evaluate_la_SOURCES = plugins/stages/evaluate.c $(ROUND_TRIP) $(STAGE_COMMON)
 plugins_stages_evaluate_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_evaluate_la_LIBADD = $(PLUGIN_LIBS)

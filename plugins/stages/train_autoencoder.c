@@ -51,7 +51,7 @@ static int draw(struct tess_call *c, struct tess_artefact *a, const struct autoe
     TESS_TRY(stage_tensor(c, &p->codes, TESS_I32, 3, map));
     for (int64_t i = 0; i < n; i++)
         TESS_TRY(stage_images_get(c, &k->images, first + i, (uint8_t *)p->images.data + (size_t)i * k->images.row));
-    TESS_TRY(stage_codec_encode(c, &p->codec, n, &p->images, &p->codes));
+    TESS_TRY(stage_codec_encode(c, &p->codec, n, &p->images, &p->codes, NULL));
     TESS_TRY(stage_codec_decode(c, &p->codec, n, &p->codes, NULL, &p->bytes));
     return stage_put_pairs(c, a, "reconstructions", &p->images, &p->bytes);
 }
