@@ -351,9 +351,9 @@ START_TEST(ema_revives_dead_codes_with_vectors_of_the_batch)
 }
 END_TEST
 
-/* ---- both: codes, gradients, losses ---- */
+/* ---- all: codes, gradients, losses ---- */
 
-static const char *const both[] = {"nearest", "ema"};
+static const char *const all[] = {"nearest", "ema", "refit"};
 
 /* Codes of the latents under the codebook `book`, and the rows that lookup gives for them. */
 static void assign_and_look_up(const char *use, const float *latent, const float *book, int32_t *codes, float *rows)
@@ -392,14 +392,14 @@ START_TEST(permuting_the_codebook_permutes_the_codes)
     normal("book", K * D, book);
     for (int64_t k = 0; k < K; k++)
         memcpy(moved + (5 * k + 2) % K * D, book + k * D, D * sizeof(float));
-    assign_and_look_up(both[_i], latent, book, codes, rows);
-    assign_and_look_up(both[_i], latent, moved, moved_codes, moved_rows);
+    assign_and_look_up(all[_i], latent, book, codes, rows);
+    assign_and_look_up(all[_i], latent, moved, moved_codes, moved_rows);
     for (int64_t i = 0; i < N; i++) {
         ck_assert_int_eq(moved_codes[i], (5 * codes[i] + 2) % K);
         ck_assert(memcmp(rows + i * D, book + codes[i] * D, D * sizeof(float)) == 0);
     }
     ck_assert(memcmp(rows, moved_rows, sizeof rows) == 0);
-    assign_and_look_up(both[_i], rows, book, moved_codes, moved_rows); /* what is on the grid stays there */
+    assign_and_look_up(all[_i], rows, book, moved_codes, moved_rows); /* what is on the grid stays there */
     ck_assert(memcmp(codes, moved_codes, sizeof codes) == 0);
 }
 END_TEST
@@ -410,7 +410,8 @@ struct weighting {
 };
 static const struct weighting weightings[] = {{"{use: nearest, codebook_size: 12, code_dim: 3, beta: 0.3, beta_on: commitment}", 0.3, 1.0},
                                               {"{use: nearest, codebook_size: 12, code_dim: 3, beta: 0.3, beta_on: codebook}", 1.0, 0.3},
-                                              {"{use: ema, codebook_size: 12, code_dim: 3, beta: 0.3}", 0.3, 0.0}};
+                                              {"{use: ema, codebook_size: 12, code_dim: 3, beta: 0.3}", 0.3, 0.0},
+                                              {"{use: refit, codebook_size: 12, code_dim: 3}", 0.0, 1.0}};
 
 /* The objective mean(z_q v) + loss by hand. Through the straight-through estimator the latent z feels v / n, as if z_q were z; the
  * commitment term adds 2 w (z - e) / n, the codebook gets 2 w' (e - z) / n from its own term and nothing from the decoder's side. */
@@ -465,6 +466,79 @@ START_TEST(gradients_pass_straight_through)
 }
 END_TEST
 
+/* ---- rebuilding ---- */
+
+enum { POOL = 600 };
+
+static int rebuild(const char *use, struct tess_tensor *pool, float *book, char message[512])
+{
+    struct quantizer q;
+    char spec[128];
+    snprintf(spec, sizeof spec, "{use: %s, codebook_size: %d, code_dim: %d}", use, K, D);
+    open_quantizer(&q, spec, 1, 1);
+    struct tess_tensor out = tess_tensor_over(book, TESS_F32, 2, DIMS(K, D));
+    int status = q.ops->rebuild(q.self, &q.bench.call.call, pool, 5, &out);
+    snprintf(message, 512, "%s", tessi_call_message(&q.bench.call.call));
+    close_quantizer(&q);
+    return status;
+}
+
+static double to_nearest(const float *pool, const float *book)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < POOL; i++) {
+        double best = INFINITY;
+        for (int64_t k = 0; k < K; k++) {
+            double square = 0.0;
+            for (int64_t j = 0; j < D; j++)
+                square += pow((double)pool[i * D + j] - (double)book[k * D + j], 2.0);
+            best = square < best ? square : best;
+        }
+        sum += best / POOL;
+    }
+    return sum;
+}
+
+/* Around K places there are K codes, one at the mean of each; all quantizers make the same ones of the same pool and seed. */
+START_TEST(a_codebook_is_made_of_a_pool)
+{
+    float vectors[POOL * D], book[K * D], other[K * D];
+    char message[512];
+    struct tess_tensor pool = tess_tensor_over(vectors, TESS_F32, 2, DIMS(POOL, D));
+    normal("pool", POOL * D, vectors);
+    for (int64_t i = 0; i < POOL * D; i++)
+        vectors[i] = 0.01f * vectors[i] + (float)(i / D % K * (1 + i % D) % 7) + (float)(i / D % K);
+    ck_assert_msg(rebuild(all[_i], &pool, book, message) == TESS_OK, "%s", message);
+    for (int64_t k = 0; k < K; k++)
+        for (int64_t i = 0; i < k; i++)
+            ck_assert(memcmp(book + k * D, book + i * D, D * sizeof(float)) != 0);
+    ck_assert_msg(to_nearest(vectors, book) < 2.0 * D * 1e-4, "mean square %g", to_nearest(vectors, book));
+    ck_assert_int_eq(rebuild("nearest", &pool, other, message), TESS_OK);
+    ck_assert(memcmp(book, other, sizeof book) == 0);
+}
+END_TEST
+
+START_TEST(pools_that_make_no_codebook)
+{
+    float vectors[POOL * D] = {0}, book[K * D];
+    char message[512];
+    struct tess_tensor pool = tess_tensor_over(vectors, TESS_F32, 2, DIMS(POOL, D));
+    ck_assert_int_eq(rebuild(all[_i], &pool, book, message), TESS_E_DATA);
+    ck_assert_msg(strstr(message, "the 600 vectors of the pool are all the same, which makes no 12 codes"), "%s", message);
+    for (int64_t i = 0; i < POOL; i++)
+        vectors[i * D + 1] = i % 2 ? (float)(i / 2 % (K / 2)) : -0.0f * (float)(i / 2 % (K / 2)); /* -0 is 0: 6 different ones */
+    ck_assert_int_eq(rebuild(all[_i], &pool, book, message), TESS_E_DATA);
+    ck_assert_msg(strstr(message, "the 600 vectors of the pool are only 6 different ones, too few for 12 codes; give a larger pool"), "%s",
+                  message);
+    pool.dim[0] = K - 1;
+    ck_assert_int_eq(rebuild(all[_i], &pool, book, message), TESS_E_VALUE);
+    ck_assert_msg(strstr(message, "a pool of 11 vectors cannot be made 12 codes"), "%s", message);
+    pool = tess_tensor_over(vectors, TESS_F32, 2, DIMS(POOL / 2, 2 * D));
+    ck_assert_int_eq(rebuild(all[_i], &pool, book, message), TESS_E_SHAPE);
+    ck_assert_msg(strstr(message, "is f32 (300, 6); f32 vectors of 3 values are wanted"), "%s", message);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("quantizers");
@@ -476,8 +550,10 @@ int main(void)
     tcase_add_test(t, ema_from_normal_draws_keeps_its_book);
     tcase_add_test(t, ema_settles_on_the_means);
     tcase_add_test(t, ema_revives_dead_codes_with_vectors_of_the_batch);
-    tcase_add_loop_test(t, permuting_the_codebook_permutes_the_codes, 0, 2);
+    tcase_add_loop_test(t, permuting_the_codebook_permutes_the_codes, 0, 3);
     tcase_add_loop_test(t, gradients_pass_straight_through, 0, (int)(sizeof weightings / sizeof *weightings));
+    tcase_add_loop_test(t, a_codebook_is_made_of_a_pool, 0, 3);
+    tcase_add_loop_test(t, pools_that_make_no_codebook, 0, 3);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -3,6 +3,8 @@
  * Codes that fall out of use are revived with vectors of the batch, so that a collapse heals while it is small.
  *
  * SPDX-License-Identifier: MIT */
+#include "plugins/rebuild.h"
+
 #include <tessera/autoencoder.h>
 #include <tessera/plugin.h>
 
@@ -167,13 +169,21 @@ static int react(void *self, struct tess_call *c, const struct tess_react *r)
     return TESS_OK;
 }
 
+/* The codebook alone: the averages that training would go on with are those of the old one. */
+static int rebuild(void *self, struct tess_call *c, const struct tess_tensor *pool, uint64_t seed, struct tess_tensor *book)
+{
+    const struct ema *q = self;
+    return rebuild_book(c, pool, seed, q->codebook_size, q->code_dim, book);
+}
+
 static const struct tess_quantizer_1 ops = {.size = sizeof ops,
                                             .codebook_size = codebook_size,
                                             .code_dim = code_dim,
                                             .record = record,
                                             .record_assign = record_assign,
                                             .record_lookup = record_lookup,
-                                            .react = react};
+                                            .react = react,
+                                            .rebuild = rebuild};
 
 static const struct tess_param params[] = {
     {.name = "codebook_size",

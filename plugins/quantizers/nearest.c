@@ -2,80 +2,39 @@
  * Representation Learning", equation 3). The published code of "Unleashing Transformers" weights the other term by beta: an option.
  *
  * SPDX-License-Identifier: MIT */
-#include <tessera/autoencoder.h>
-#include <tessera/plugin.h>
+#include "plugins/quantizers/book.h"
 
 struct nearest {
-    int64_t codebook_size, code_dim;
+    struct book book;
     double beta;
     int32_t beta_on;
 };
 
 enum { ON_COMMITMENT, ON_CODEBOOK };
 
-static int64_t codebook_size(void *self)
-{
-    return ((struct nearest *)self)->codebook_size;
-}
-
-static int64_t code_dim(void *self)
-{
-    return ((struct nearest *)self)->code_dim;
-}
-
-static struct tess_node *codebook(const struct nearest *q, struct tess_graph *g)
-{
-    struct tess_init init = {.kind = TESS_INIT_UNIFORM, .flags = TESS_WEIGHT_NO_DECAY, .spread = 1.0 / (double)q->codebook_size};
-    return tess_weight(g, "codebook", 2, (const int64_t[]){q->codebook_size, q->code_dim}, init);
-}
-
-/* mean((a - sg[b])^2) */
-static struct tess_node *pull(struct tess_graph *g, struct tess_node *a, struct tess_node *b)
-{
-    return tess_mean_all(g, tess_square(g, tess_sub(g, a, tess_stop_gradient(g, b))));
-}
-
 static int record(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out)
 {
     const struct nearest *q = self;
-    struct tess_node *book = codebook(q, g);
+    struct tess_node *rows;
     (void)c;
-    out->codes = tess_nearest(g, latent, book);
-    struct tess_node *rows = tess_embedding(g, out->codes, book);
-    struct tess_node *commitment = pull(g, latent, rows), *update = pull(g, rows, latent);
+    book_quantise(&q->book, g, latent, out, &rows);
+    struct tess_node *commitment = book_pull(g, latent, rows), *update = book_pull(g, rows, latent);
     float beta = (float)q->beta;
     out->loss = q->beta_on == ON_COMMITMENT ? tess_add(g, update, tess_affine(g, commitment, beta, 0.0f))
                                             : tess_add(g, commitment, tess_affine(g, update, beta, 0.0f));
-    out->quantised = tess_straight_through(g, rows, latent);
-    return TESS_OK;
-}
-
-static int record_assign(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes)
-{
-    (void)c;
-    *codes = tess_nearest(g, latent, codebook(self, g));
-    return TESS_OK;
-}
-
-static int record_lookup(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *codes, struct tess_node **quantised)
-{
-    (void)c;
-    *quantised = tess_embedding(g, codes, codebook(self, g));
     return TESS_OK;
 }
 
 static const struct tess_quantizer_1 ops = {.size = sizeof ops,
-                                            .codebook_size = codebook_size,
-                                            .code_dim = code_dim,
+                                            .codebook_size = book_codebook_size,
+                                            .code_dim = book_code_dim,
                                             .record = record,
-                                            .record_assign = record_assign,
-                                            .record_lookup = record_lookup};
+                                            .record_assign = book_record_assign,
+                                            .record_lookup = book_record_lookup,
+                                            .rebuild = book_rebuild};
 
 static const struct tess_param params[] = {
-    {.name = "codebook_size", .help = "codes (K)", .type = TESS_I64, .offset = offsetof(struct nearest, codebook_size), .lo = 2,
-     .hi = 65536, .def = 256},
-    {.name = "code_dim", .help = "width of a code (D)", .type = TESS_I64, .offset = offsetof(struct nearest, code_dim), .lo = 1, .hi = 4096,
-     .def = 32},
+    BOOK_PARAMS(struct nearest, book),
     {.name = "beta", .help = "weight of the term named by beta_on", .type = TESS_F64, .offset = offsetof(struct nearest, beta), .lo = 0,
      .hi = 100, .def = 0.25},
     {.name = "beta_on", .help = "commitment: as the papers write it; codebook: as the published code has it", .type = TESS_ENUM,

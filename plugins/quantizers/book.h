@@ -1,0 +1,34 @@
+/* What the quantizers whose codebook is trained by gradients have in common: the codebook, the nearest of its rows, the way back
+ * (docs/models.md, "Nearest quantizer"). A plugin's own struct begins with struct book. Compiled into each of them.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_QUANTIZERS_BOOK_H
+#define PLUGINS_QUANTIZERS_BOOK_H
+
+#include <tessera/autoencoder.h>
+#include <tessera/plugin.h>
+
+struct book {
+    int64_t codebook_size, code_dim;
+};
+
+#define BOOK_PARAMS(S, m)                                                                                                                  \
+    {.name = "codebook_size", .help = "codes (K)", .type = TESS_I64, .offset = offsetof(S, m.codebook_size), .lo = 2, .hi = 65536,         \
+     .def = 256},                                                                                                                          \
+    {.name = "code_dim", .help = "width of a code (D)", .type = TESS_I64, .offset = offsetof(S, m.code_dim), .lo = 1, .hi = 4096,          \
+     .def = 32}
+
+/* latent -> codes and the rows they stand for, the latter also straight through: all of *out but the loss, which the caller makes. */
+void book_quantise(const struct book *b, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out,
+                   struct tess_node **rows);
+/* mean((a - sg[b])^2) */
+struct tess_node *book_pull(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
+
+/* For the table of functions. */
+int64_t book_codebook_size(void *self);
+int64_t book_code_dim(void *self);
+int book_record_assign(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes);
+int book_record_lookup(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *codes, struct tess_node **quantised);
+int book_rebuild(void *self, struct tess_call *c, const struct tess_tensor *pool, uint64_t seed, struct tess_tensor *book);
+
+#endif
