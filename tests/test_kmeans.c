@@ -128,6 +128,28 @@ START_TEST(lloyd_is_what_it_says)
 }
 END_TEST
 
+/* Stopped anywhere and begun again from the centres there were, it goes on to the same bits: also while empty centres are given vectors. */
+START_TEST(it_can_be_taken_up_anywhere)
+{
+    float whole[K * D], parts[K * D];
+    struct tess_kmeans_report r;
+    make_pool(_i ? 20 : 0, _i ? 0.5f : 1.0f);
+    for (int k = 0; k < K; k++)
+        memcpy(whole + k * D, pool + (_i ? 0 : k * D), D * sizeof(float)); /* all alike at first, or not */
+    memcpy(parts, whole, sizeof whole);
+    ck_assert_int_eq(ATTEMPT(whole, &r, .o = {.seeding = TESS_SEED_GIVEN, .tolerance = 1e-4}), TESS_OK);
+    int64_t iterations = r.iterations, done = 0;
+    double objective = r.objective;
+    ck_assert(r.converged && iterations > 5);
+    for (int64_t n = 1; done < iterations; n = n % 3 + 1) {
+        ck_assert_int_eq(ATTEMPT(parts, &r, .threads = 3, .o = {.seeding = TESS_SEED_GIVEN, .iterations = n, .tolerance = 1e-4}), TESS_OK);
+        done += r.iterations;
+        ck_assert_int_eq(r.converged, done == iterations);
+    }
+    ck_assert(done == iterations && r.objective == objective && memcmp(whole, parts, sizeof whole) == 0);
+}
+END_TEST
+
 START_TEST(it_ends_when_nothing_moves)
 {
     float one[K * D], two[K * D];
@@ -211,6 +233,7 @@ int main(void)
     TCase *t = tcase_create("kmeans");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, lloyd_is_what_it_says, 0, 4);
+    tcase_add_loop_test(t, it_can_be_taken_up_anywhere, 0, 2);
     tcase_add_test(t, it_ends_when_nothing_moves);
     tcase_add_test(t, seeds);
     tcase_add_test(t, empty_centres_are_given_a_vector);
