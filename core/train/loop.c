@@ -149,7 +149,7 @@ static int resume(struct tess_call *c, struct loop *l)
 {
     const struct tess_artefact *a = tess_stage_resume(l->run);
     struct tess_weights *w = l->t->weights;
-    if (!a)
+    if (!a || tess_facts_i64_or(tess_artefact_facts(a), "step", -1) < 0) /* or it is of what the stage did before training */
         return TESS_OK;
     const struct tess_facts *f = tess_artefact_facts(a);
     for (int r = 0; r < TESS_ROLES; r++) {

@@ -72,10 +72,10 @@ TESS_EXPORT TESS_CHECKED int tess_training_slices(struct tess_call *c, const str
 /* Bytes the optimiser, gradients and averages of `parameters` elements take beside the graph. */
 TESS_EXPORT int64_t tess_training_bytes(const struct tess_training_params *p, int64_t parameters);
 
-/* Runs to params->steps, resuming from the stage's checkpoint when there is one; progress, log, checkpoints, stop requests.
- * Every objective's mean over the last log_every steps goes to the log; the curve (step, objectives) goes to the output
- * artefact as /curve. Fails with TESS_E_FAILED when a loss is not finite, saying at which step. At the end weights hold the
- * last values; the moving average, where there is one, is in TESS_ROLE_AVERAGE. */
+/* Runs to params->steps, resuming from the stage's checkpoint when there is one of training (it has a fact `step`; others are of what the
+ * stage did before, and are left alone); progress, log, checkpoints, stop requests. Every objective's mean over the last log_every steps
+ * goes to the log; the curve (step, objectives) goes to the output artefact as /curve. Fails with TESS_E_FAILED when a loss is not finite,
+ * saying at which step. At the end weights hold the last values; the moving average, where there is one, is in TESS_ROLE_AVERAGE. */
 TESS_EXPORT TESS_CHECKED int tess_train(struct tess_call *c, struct tess_stage_run *r, const struct tess_training *t);
 
 /* Which of n samples is at `position` of the endless shuffled sequence: epoch = position / n, a fresh permutation each. */
