@@ -10,6 +10,7 @@ include tests/stages.mk
 include tests/sources.mk
 include tests/command.mk
 include tests/checkpoints.mk
+include tests/refit.mk
 else
 check-local:
 	@echo "The tests are skipped: they need Check; on Debian install the package check, then configure again."

@@ -522,6 +522,31 @@ START_TEST(memory_runs_out)
 }
 END_TEST
 
+/* The same within a refit, whose pool may lie in a file. */
+START_TEST(memory_runs_out_in_a_refit)
+{
+    static const char *const place[] = {"refit.memory=0", "refit.memory=1"};
+    int failures = 0, status = TESS_E_MEMORY;
+    small_write("other.yaml", "tessera: 1\nname: small\nextends: small.yaml\nstages:\n"
+                              "  refit: {use: refit, in: {images: images, model: tokenizer}, steps: 3, batch: 12, pool: 300}\n");
+    works(ATTEMPT(.path = "other.yaml", .workdir = "calm", .until = "refit", .threads = 1));
+    works(ATTEMPT(.path = "other.yaml", .workdir = "short", .until = "tokenizer", .threads = 1));
+    for (int64_t n = 5; status != TESS_OK; n += 1 + n / 16, failures++) {
+        tessi_memory_fail_at(n);
+        status = ATTEMPT(.path = "other.yaml", .workdir = "short", .until = "refit", .threads = 1, .override = {place[failures % 2]});
+        tessi_memory_fail_at(0);
+        ck_assert_int_eq(tessi_memory_in_use(), 0);
+        if (status != TESS_OK)
+            refused(status, TESS_E_MEMORY, "memory");
+    }
+    ck_assert_int_gt(failures, 40);
+    struct tess_artefact *a = result("calm", "refit"), *b = result("short", "refit");
+    ck_assert_str_eq(tess_artefact_digest(a), tess_artefact_digest(b));
+    tessi_artefact_close(a);
+    tessi_artefact_close(b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("stages");
@@ -542,6 +567,7 @@ int main(void)
     tcase_add_test(t, shipped_pipelines_can_be_planned);
     tcase_add_test(t, encoding_goes_on_where_it_stopped);
     tcase_add_test(t, memory_runs_out);
+    tcase_add_test(t, memory_runs_out_in_a_refit);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { L1, L2 };
+enum { BALANCE_GRADIENTS, BALANCE_FIXED };
 
 static const struct tess_quantizer_1 *quantizer_of(const struct autoencoding *k)
 {
@@ -40,6 +41,7 @@ static int weigh(void *user, struct tess_call *c, const struct tess_tensor *prob
     double weight = length_of(&probe[0]) / (length_of(&probe[1]) + 1e-4);
     (void)c;
     weight = weight < k->p->adversarial_most ? weight : k->p->adversarial_most;
+    weight = k->p->adversarial_balance == BALANCE_FIXED ? 1.0 : weight;
     coefficient[0] = k->step < k->p->adversarial_start ? 0.0f : (float)(k->p->adversarial_weight * weight);
     return TESS_OK;
 }
@@ -82,6 +84,7 @@ static int record(struct tess_call *c, struct autoencoding *k, struct tess_graph
     tess_scope(g, "encoder");
     TESS_TRY(encoder->record(tess_instance_self(k->encoder), c, g, x, quantizer->code_dim(q), &latent));
     tess_scope_end(g);
+    latent = k->frozen ? tess_stop_gradient(g, latent) : latent;
     tess_scope(g, "quantizer");
     TESS_TRY(quantizer->record(q, c, g, latent, &quantised));
     tess_scope_end(g);
@@ -95,7 +98,7 @@ static int record(struct tess_call *c, struct autoencoding *k, struct tess_graph
         TESS_TRY(record_critic(c, k, g, x, y, error, &term, &own));
         loss = tess_add(g, loss, term);
     }
-    tess_objective(g, "loss", "encoder.,quantizer.,decoder.", loss);
+    tess_objective(g, "loss", k->frozen ? "quantizer.,decoder." : "encoder.,quantizer.,decoder.", loss);
     if (k->p->critic)
         tess_objective(g, "critic", "critic.", own);
     if (quantizer->react) { /* it may look at what was assigned */
@@ -191,7 +194,8 @@ static int take_averages(struct tess_call *c, struct tess_weights *w)
 
 int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct autoencoding *k)
 {
-    const struct tess_training_group critic = {.prefix = "critic.", .first_step = k->p->adversarial_start + 1};
+    const struct tess_training_group group[2] = {{.prefix = "critic.", .first_step = k->p->adversarial_start + 1},
+                                                 {.prefix = "encoder.", .first_step = k->frozen ? k->p->training.steps : 0}};
     struct tess_training t = {.size = sizeof t,
                               .params = &k->p->training,
                               .weights = k->weights,
@@ -199,8 +203,8 @@ int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct aut
                               .user = k,
                               .fill = fill,
                               .after = quantizer_of(k)->react ? after : NULL,
-                              .group = &critic,
-                              .groups = 1};
+                              .group = group,
+                              .groups = 2};
     TESS_TRY(tess_train(c, r, &t));
     return k->p->training.average > 0.0 ? take_averages(c, k->weights) : TESS_OK;
 }

@@ -1,5 +1,5 @@
-/* What trains an autoencoder (docs/models.md, "The autoencoder's loss", "The adversarial term"): the training graph over its parts, which are
- * known by kind alone, and what the training loop asks of a stage. Compiled into the stages that train all of one, or a part.
+/* What trains an autoencoder (docs/models.md, "The autoencoder's loss", "The adversarial term"): the training graph over its parts, which
+ * are known by kind alone, and what the training loop asks of a stage. Compiled into the stages that train all of one, or a part.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_AUTOENCODING_H
@@ -10,7 +10,7 @@
 struct autoencoding_params {
     struct tess_training_params training;
     struct tess_instance *critic; /* NULL: none */
-    int32_t reconstruction;
+    int32_t reconstruction, adversarial_balance;
     int64_t adversarial_start;
     double adversarial_weight, adversarial_most;
 };
@@ -42,6 +42,7 @@ struct autoencoding_params {
 struct autoencoding {
     const struct autoencoding_params *p;
     struct tess_instance *encoder, *quantizer, *decoder;
+    int frozen; /* the encoder runs without a gradient and stays as it is, decay and averages included */
     struct tess_weights *weights;
     struct tess_graph *graph;
     struct stage_images images;

@@ -6,7 +6,7 @@ AUTOENCODING = plugins/stages/autoencoding.c plugins/stages/autoencoding.h
 stagesdir = $(pluginsdir)/stages
 stages_LTLIBRARIES = \
     plugins/stages/import.la plugins/stages/train_autoencoder.la plugins/stages/train_prior.la plugins/stages/encode.la \
-    plugins/stages/sample.la plugins/stages/decode.la plugins/stages/evaluate.la
+    plugins/stages/sample.la plugins/stages/decode.la plugins/stages/evaluate.la plugins/stages/refit.la
 
 plugins_stages_import_la_SOURCES = plugins/stages/import.c plugins/stages/geometry.c plugins/stages/geometry.h $(STAGE_COMMON)
 plugins_stages_import_la_LDFLAGS = $(PLUGIN_LDFLAGS)
@@ -35,3 +35,8 @@ plugins_stages_decode_la_LIBADD = $(PLUGIN_LIBS)
 plugins_stages_evaluate_la_SOURCES = plugins/stages/evaluate.c $(ROUND_TRIP) $(STAGE_COMMON)
 plugins_stages_evaluate_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_evaluate_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_stages_refit_la_SOURCES = plugins/stages/refit.c plugins/stages/refit_pool.c plugins/stages/refit_pool.h \
+    plugins/stages/refit_report.c plugins/stages/refit_report.h $(AUTOENCODING) $(ROUND_TRIP) $(REBUILD) $(STAGE_COMMON)
+plugins_stages_refit_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_stages_refit_la_LIBADD = $(PLUGIN_LIBS)
