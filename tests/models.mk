@@ -1,7 +1,8 @@
 # The plugins that make up models: against golden values of PyTorch (golden/), brute force, and properties.
 check_PROGRAMS += tests/test_models tests/test_quantizers tests/test_noise
 
-tests_test_models_SOURCES = tests/test_models.c tests/golden.c tests/golden.h tests/graphs.c tests/graphs.h
+PARITY = tests/parity.c tests/parity.h tests/golden.c tests/golden.h tests/graphs.c tests/graphs.h
+tests_test_models_SOURCES = tests/test_models.c $(PARITY)
 tests_test_models_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
 tests_test_models_LDADD = $(TEST_LIBS)
 
