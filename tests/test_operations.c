@@ -266,6 +266,31 @@ static struct tess_node *conv_lopsided(struct tess_graph *g)
     return convolution(g, 8, 2, 3, 3, (struct tess_conv){3, 2, 0, 1, 2});
 }
 
+static struct tess_node *transposed(struct tess_graph *g, int64_t h, int64_t ci, int64_t co, int64_t k, struct tess_conv conv)
+{
+    return tess_conv2d_transpose(g, w(g, "x", 4, DIMS(2, h, h - 1, ci)), w(g, "w", 4, DIMS(ci, k, k, co)), w(g, "b", 1, DIMS(co)), &conv);
+}
+
+static struct tess_node *transposed_4_2(struct tess_graph *g)
+{
+    return transposed(g, 4, 3, 2, 4, (struct tess_conv){2, 1, 1, 1, 1});
+}
+
+static struct tess_node *transposed_3_1(struct tess_graph *g)
+{
+    return transposed(g, 5, 2, 3, 3, (struct tess_conv){1, 1, 1, 1, 1});
+}
+
+static struct tess_node *transposed_gaps(struct tess_graph *g) /* of a stride wider than the kernel: pixels that nothing reaches */
+{
+    return transposed(g, 3, 2, 3, 2, (struct tess_conv){3, 0, 0, 0, 0});
+}
+
+static struct tess_node *transposed_lopsided(struct tess_graph *g)
+{
+    return transposed(g, 4, 3, 1, 3, (struct tess_conv){2, 2, 0, 1, 0});
+}
+
 static struct tess_node *group_norm(struct tess_graph *g)
 {
     return tess_group_norm(g, w(g, "x", 4, DIMS(2, 3, 4, 6)), w(g, "gamma", 1, DIMS(6)), w(g, "beta", 1, DIMS(6)), 3, 1e-6f);
@@ -294,6 +319,27 @@ static struct tess_node *attention(struct tess_graph *g)
 static struct tess_node *attention_causal(struct tess_graph *g)
 {
     return attention_of(g, 5, 1);
+}
+
+static struct tess_node *linear_attention_of(struct tess_graph *g, int64_t l, int64_t m, int32_t heads)
+{
+    return tess_linear_attention(g, w(g, "q", 3, DIMS(2, l, 6)), w(g, "k", 3, DIMS(2, m, 6)), w(g, "v", 3, DIMS(2, m, 6)), heads);
+}
+
+static struct tess_node *linear_attention(struct tess_graph *g)
+{
+    return linear_attention_of(g, 5, 7, 2);
+}
+
+static struct tess_node *linear_attention_narrow(struct tess_graph *g) /* heads of one channel */
+{
+    return linear_attention_of(g, 4, 3, 6);
+}
+
+static struct tess_node *linear_attention_self(struct tess_graph *g) /* q, k and v are parts of one node */
+{
+    struct tess_node *all = w(g, "qkv", 3, DIMS(2, 5, 12));
+    return tess_linear_attention(g, tess_narrow(g, all, 2, 0, 4), tess_narrow(g, all, 2, 4, 4), tess_narrow(g, all, 2, 8, 4), 2);
 }
 
 /* Codes made inside the graph: the nearest of a fixed book. */
@@ -379,8 +425,13 @@ static const struct {
     {"conv 3x3", conv_3, 2e-3}, {"conv 1x1", conv_1, 2e-3}, {"conv, stride 2, padded right and bottom", conv_down, 2e-3},
     {"conv 4x4, stride 2", conv_4_2, 2e-3}, {"conv 4x4, stride 1", conv_4_1, 2e-3}, {"conv from one channel", conv_grey, 2e-3},
     {"conv to one channel", conv_to_grey, 2e-3}, {"conv, stride 3, odd padding", conv_lopsided, 2e-3}, {"softmax", softmax, 2e-3},
+    {"conv transposed 4x4, stride 2", transposed_4_2, 2e-3}, {"conv transposed 3x3", transposed_3_1, 2e-3},
+    {"conv transposed, gaps", transposed_gaps, 2e-3}, {"conv transposed, odd padding", transposed_lopsided, 2e-3},
     {"group_norm", group_norm, 5e-3}, {"group_norm_swish", group_norm_swish, 5e-3}, {"layer_norm", layer_norm, 5e-3},
-    {"attention", attention, 3e-3}, {"attention, causal", attention_causal, 3e-3}, {"embedding", embedding, 2e-3}, {"gather", gather, 2e-3},
+    {"attention", attention, 3e-3}, {"attention, causal", attention_causal, 3e-3},
+    {"linear attention", linear_attention, 3e-3}, {"linear attention, one channel a head", linear_attention_narrow, 3e-3},
+    {"linear attention, of one node", linear_attention_self, 3e-3}, {"embedding", embedding, 2e-3},
+    {"gather", gather, 2e-3},
     {"cross_entropy", cross_entropy, 2e-3}, {"cross_entropy, weighted", cross_entropy_weighted, 2e-3}, {"custom", custom, 3e-3},
     {"residual", residual, 3e-3},
 };

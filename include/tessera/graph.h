@@ -143,6 +143,11 @@ struct tess_conv {
 /* (N, H, W, Ci), (Co, Kh, Kw, Ci), (Co) or NULL -> (N, Ho, Wo, Co), Ho = (H + top + bottom - Kh) / stride + 1, rounded down. */
 TESS_EXPORT struct tess_node *tess_conv2d(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b,
                                           const struct tess_conv *conv);
+/* (N, H, W, Ci), (Ci, Kh, Kw, Co), (Co) or NULL -> (N, Ho, Wo, Co), Ho = (H - 1) stride + Kh - top - bottom: the transpose, in the sense of
+ * matrices, of tess_conv2d from (N, Ho, Wo, Co) with the same weight. Pixel (i, j) of x adds W x_ij to the Kh x Kw pixels of y from
+ * (i stride - top, j stride - left) on, as far as they lie in y. */
+TESS_EXPORT struct tess_node *tess_conv2d_transpose(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b,
+                                                    const struct tess_conv *conv);
 TESS_EXPORT struct tess_node *tess_upsample(struct tess_graph *g, struct tess_node *x, int32_t factor); /* nearest, H and W */
 /* (N, ..., C), gamma and beta (C): each group of C / groups channels of a sample to mean 0 and variance 1 (biased). */
 TESS_EXPORT struct tess_node *tess_group_norm(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma, struct tess_node *beta,
@@ -157,6 +162,10 @@ TESS_EXPORT struct tess_node *tess_softmax(struct tess_graph *g, struct tess_nod
  * causal: position i sees 0 .. i (L == M). */
 TESS_EXPORT struct tess_node *tess_attention(struct tess_graph *g, struct tess_node *q, struct tess_node *k, struct tess_node *v,
                                              int32_t heads, int causal);
+/* q (N, L, C), k and v (N, M, C) -> (N, L, C); `heads` divides C. For each head q softmax(k)^T v, the softmax being over the M positions of
+ * each of the head's C / heads channels of k, and q as it is: linear in L and M. Computed in f32 in either precision. */
+TESS_EXPORT struct tess_node *tess_linear_attention(struct tess_graph *g, struct tess_node *q, struct tess_node *k, struct tess_node *v,
+                                                    int32_t heads);
 /* codes (...) i32 in [0, V), table (V, C) -> (..., C). A code outside fails the run with TESS_E_DATA. */
 TESS_EXPORT struct tess_node *tess_embedding(struct tess_graph *g, struct tess_node *codes, struct tess_node *table);
 /* x (N, L, C), index (N, P) i32 in [0, L) -> (N, P, C): rows of each sample, in any order, as often as they are asked for. Gradients of a row's
