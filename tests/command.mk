@@ -1,5 +1,5 @@
 # The built program as a user runs it.
-check_PROGRAMS += tests/test_command tests/test_killed tests/test_uniform_prior
+check_PROGRAMS += tests/test_command tests/test_killed tests/test_uniform_prior tests/test_unet_prior
 
 COMMAND_BENCH = tests/command_bench.c tests/command_bench.h tests/small_pipeline.c tests/small_pipeline.h
 
@@ -17,3 +17,8 @@ tests_test_uniform_prior_SOURCES = tests/test_uniform_prior.c $(COMMAND_BENCH)
 tests_test_uniform_prior_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
 tests_test_uniform_prior_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_uniform_prior_LDADD = $(CHECK_LIBS)
+
+tests_test_unet_prior_SOURCES = tests/test_unet_prior.c $(COMMAND_BENCH)
+tests_test_unet_prior_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
+tests_test_unet_prior_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_unet_prior_LDADD = $(CHECK_LIBS)

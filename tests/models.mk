@@ -43,7 +43,11 @@ tests_test_sampler_SOURCES = tests/test_sampler.c tests/graphs.c tests/graphs.h
 tests_test_sampler_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_sampler_LDADD = $(TEST_LIBS)
 
-check_PROGRAMS += tests/test_unet_layers
+check_PROGRAMS += tests/test_unet tests/test_unet_layers
+tests_test_unet_SOURCES = tests/test_unet.c $(PARITY)
+tests_test_unet_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
+tests_test_unet_LDADD = $(TEST_LIBS)
+
 tests_test_unet_layers_SOURCES = tests/test_unet_layers.c $(PARITY)
 tests_test_unet_layers_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
 tests_test_unet_layers_LDADD = $(TEST_LIBS)

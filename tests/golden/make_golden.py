@@ -4,11 +4,13 @@
 usage: make_golden.py OUTDIR [--seed N] [--img 16] [--nf 32] [--mult 1,1] [--emb 16] [--codes 64]
                              [--width 64] [--heads 4] [--layers 2] [--tokens 16] [--classes 32] [--batch 2]
                              [--diffusion-steps 100] [--diffusion-classes 12]
+                             [--unet-dim 16] [--unet-mults 1,2,2] [--unet-side 8] [--unet-width 8]
 
 ae.h5           conv autoencoder + nearest quantizer: image, latent, codes, reconstruction, losses, grads
 transformer.h5  bidirectional denoiser: logits, the three absorbing losses and their grads; causal logits
 uniform.h5      uniform diffusion, cosine schedule without a clip, in float64 and by K x K matrices: q(z_t | z_0), posterior, KL
 ema.h5          EMA quantizer: codebook and statistics before and after three updates
+unet.h5         U-Net denoiser: logits of noised codes at times t, their mean cross-entropy with other codes and its grads
 
 The files in this folder have the default sizes. The tests take all sizes from the files' attributes: to test against others, write
 them elsewhere and set TESSERA_GOLDEN to that folder. Needs torch, numpy and h5py. Everything is NCHW as PyTorch has it.
@@ -20,7 +22,7 @@ import h5py
 import numpy as np
 import torch
 
-from torch_models import Transformer, VQAutoEncoder, absorbing_loss
+from torch_models import Transformer, Unet, VQAutoEncoder, absorbing_loss
 
 
 def put(group, name, value):
@@ -155,16 +157,38 @@ def write_ema(a):
             put(h5, f"cluster_size_{i}", count)
 
 
+def write_unet(a):
+    mults = tuple(int(m) for m in a.unet_mults.split(","))
+    steps, map_size = a.diffusion_steps, (a.batch, a.unet_side, a.unet_width)
+    net = Unet(a.classes, a.unet_dim, mults)
+    jitter(net)
+    for name, p in net.named_parameters():
+        if name.endswith("fn.g"):  # at 0 nothing of the attention shows
+            torch.nn.init.uniform_(p, 0.3, 0.7)
+    with h5py.File(f"{a.outdir}/unet.h5", "w") as h5:
+        h5.attrs.update(dict(codebook_size=a.classes, dim=a.unet_dim, steps=steps, mults=mults, side=a.unet_side))
+        put_module(h5, net)
+        codes, target = (torch.randint(a.classes, map_size) for _ in range(2))
+        t = torch.randint(steps, (a.batch,)).float()
+        logits = net(t / steps, codes)
+        loss = torch.nn.functional.cross_entropy(logits, target)
+        for name, value in dict(codes=codes.int(), target=target.int(), t=t, logits=logits, cross_entropy=loss).items():
+            put(h5, name, value)
+        loss.backward()
+        put_grads(h5, net, "grads")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("outdir")
     for name, default in dict(seed=1, img=16, nf=32, emb=16, codes=64, width=64, heads=4, layers=2, tokens=16, classes=32, batch=2,
-                              diffusion_steps=100, diffusion_classes=12).items():
+                              diffusion_steps=100, diffusion_classes=12, unet_dim=16, unet_side=8, unet_width=8).items():
         p.add_argument("--" + name.replace("_", "-"), type=int, default=default)
     p.add_argument("--mult", default="1,1")
+    p.add_argument("--unet-mults", default="1,2,2")
     a = p.parse_args()
     os.makedirs(a.outdir, exist_ok=True)
-    for write in (write_autoencoder, write_transformer, write_uniform, write_ema):
+    for write in (write_autoencoder, write_transformer, write_uniform, write_ema, write_unet):
         torch.manual_seed(a.seed)
         write(a)
 

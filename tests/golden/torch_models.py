@@ -217,3 +217,96 @@ def absorbing_loss(denoiser, x0, t, keep_out, total_steps=256, kind="reweighted_
     else:
         loss = (1 - tf / total_steps) * ce / (math.log(2) * n)
     return loss.mean(), vb.mean()
+
+
+# ---- VQ-DDM's denoiser over a map of codes
+
+
+def conv_norm_mish(c_in, c_out):
+    """Convolution, then norm, then activation: the order of the U-Net's blocks."""
+    layer = nn.Module()
+    layer.block = nn.Sequential(nn.Conv2d(c_in, c_out, 3, padding=1), nn.GroupNorm(8, c_out), nn.Mish())
+    return layer
+
+
+class UnetBlock(nn.Module):
+    def __init__(self, c_in, c_out, c_time):
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Mish(), nn.Linear(c_time, c_out))
+        self.block1 = conv_norm_mish(c_in, c_out)
+        self.block2 = conv_norm_mish(c_out, c_out)
+        if c_in != c_out:
+            self.res_conv = nn.Conv2d(c_in, c_out, 1)
+
+    def forward(self, x, time):
+        h = self.block1.block(x) + self.mlp(time).unsqueeze(-1).unsqueeze(-1)
+        return self.block2.block(h) + (self.res_conv(x) if hasattr(self, "res_conv") else x)
+
+
+class UnetAttention(nn.Module):
+    """x + g A(x). Each channel of the keys is a distribution over the places; queries are taken as they are."""
+
+    def __init__(self, c, heads=4, head_dim=32):
+        super().__init__()
+        inner = heads * head_dim
+        self.heads = heads
+        self.fn = nn.Module()
+        self.fn.g = nn.Parameter(torch.zeros(1))
+        self.fn.fn = nn.Module()
+        self.fn.fn.to_qkv = nn.Conv2d(c, 3 * inner, 1, bias=False)
+        self.fn.fn.to_out = nn.Conv2d(inner, c, 1)
+
+    def forward(self, x):
+        n, _, h, w = x.shape
+        qkv = self.fn.fn.to_qkv(x).view(n, 3, self.heads, -1, h * w)
+        q, k, v = qkv[:, 0], torch.softmax(qkv[:, 1], -1), qkv[:, 2]
+        context = torch.einsum("nhdp,nhep->nhde", k, v)
+        y = torch.einsum("nhde,nhdp->nhep", context, q).reshape(n, -1, h, w)
+        return x + self.fn.g * self.fn.fn.to_out(y)
+
+
+class Resample(nn.Module):
+    def __init__(self, conv):
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+class Unet(nn.Module):
+    """The first level's skip connection is never used, as published; so `mults` begins with 1."""
+
+    def __init__(self, codebook_size=1024, dim=128, mults=(1, 2, 4, 8)):
+        super().__init__()
+        widths = [dim * m for m in mults]
+        self.dim = dim
+        self.embedding = nn.Embedding(codebook_size, dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.Mish(), nn.Linear(4 * dim, dim))
+        self.downs, self.ups, c = nn.ModuleList(), nn.ModuleList(), dim
+        for level, width in enumerate(widths):
+            last = level == len(widths) - 1
+            down = nn.Identity() if last else Resample(nn.Conv2d(width, width, 3, stride=2, padding=1))
+            self.downs.append(nn.ModuleList((UnetBlock(c, width, dim), UnetBlock(width, width, dim), UnetAttention(width), down)))
+            c = width
+        self.mid_block1, self.mid_attn, self.mid_block2 = UnetBlock(c, c, dim), UnetAttention(c), UnetBlock(c, c, dim)
+        for width in widths[-2::-1]:
+            up = Resample(nn.ConvTranspose2d(width, width, 4, stride=2, padding=1))
+            self.ups.append(nn.ModuleList((UnetBlock(2 * c, width, dim), UnetBlock(width, width, dim), UnetAttention(width), up)))
+            c = width
+        self.final_conv = nn.Sequential(conv_norm_mish(dim, dim), nn.Conv2d(dim, codebook_size, 1))
+
+    def forward(self, time, codes):
+        """time (N,), t / T; codes (N, h, w) -> logits (N, K, h, w)"""
+        half = self.dim // 2
+        angle = 4000 * time.unsqueeze(1) * torch.exp(-math.log(10000) / (half - 1) * torch.arange(half))
+        time = self.mlp(torch.cat((angle.sin(), angle.cos()), 1))
+        x, skips = self.embedding(codes).movedim(-1, 1), []
+        for first, second, attention, down in self.downs:
+            x = attention(second(first(x, time), time))
+            skips.append(x)
+            x = down(x)
+        x = self.mid_block2(self.mid_attn(self.mid_block1(x, time)), time)
+        for first, second, attention, up in self.ups:
+            x = up(attention(second(first(torch.cat((x, skips.pop()), 1), time), time)))
+        return self.final_conv[1](self.final_conv[0].block(x))
