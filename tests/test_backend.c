@@ -93,13 +93,17 @@ static void near(const char *what, const float *got, const double *want, int64_t
 struct work {
     struct tess_kernel kernel;
     void *packed;
-    int64_t values_a, values_b;
+    int64_t values_a, values_b, values_c; /* values_c: of a convolution's result; 0: a product's, whose rows may lie apart */
 };
 
 static void plan(struct work *w, const struct tess_dense *d, const float *b)
 {
     w->packed = NULL;
     count_values(d, &w->values_a, &w->values_b);
+    w->values_c = d->what == TESS_CONV          ? d->images * d->ho * d->wo * d->co
+                  : d->what == TESS_CONV_DATA   ? d->images * d->h * d->w * d->ci
+                  : d->what == TESS_CONV_WEIGHT ? d->co * d->kh * d->kw * d->ci
+                                                : 0;
     bench_ok(&bench, ops->plan(self, &bench.call.call, d, &w->kernel));
     if (!w->kernel.packed_bytes)
         return;
@@ -128,8 +132,21 @@ static void run(const struct work *w, const float *a, const float *b, const floa
     memset(scratch, 0xff, room);
     tessi_call_init(&call, bench.call.call.host);
     void *left = stored(a, w->values_a), *right = w->packed ? w->packed : stored(b, w->values_b);
-    struct tess_dense_run r = {.size = sizeof r, .a = left, .b = right, .bias = bias, .c = c, .scratch = scratch, .call = &call.call};
+    float *result = w->values_c ? filled(w->values_c + 2 * GUARD, left_over) : c;
+    struct tess_dense_run r = {.size = sizeof r,
+                               .a = left,
+                               .b = right,
+                               .bias = bias,
+                               .c = w->values_c ? result + GUARD : c,
+                               .scratch = scratch,
+                               .call = &call.call};
     ck_assert_int_eq(ops->run(self, &w->kernel, &r), TESS_OK);
+    if (w->values_c) {
+        for (int64_t i = 0; i < GUARD; i++)
+            ck_assert_msg(result[i] == left_over && result[GUARD + w->values_c + i] == left_over, "wrote beyond its result");
+        memcpy(c, result + GUARD, (size_t)w->values_c * sizeof *c);
+        free(result);
+    }
     free(left);
     if (!w->packed)
         free(right);
@@ -266,6 +283,9 @@ static const struct size sizes[] = {
     {1, 4, 4, 2, 4, 4, 1, 0, 0, 0, 0, 3},     /* one pixel out */
     {1, 3, 2, 2, 3, 3, 1, 1, 1, 1, 1, 2},     /* smaller than the kernel */
     {2, 5, 5, 2, 3, 3, 3, 2, 2, 2, 2, 2},     /* stride 3 */
+    {2, 8, 12, 3, 4, 4, 2, 1, 1, 1, 1, 5},    /* transposed: a U-Net's way up */
+    {2, 2, 2, 8, 4, 4, 2, 1, 1, 1, 1, 16},    /* the same to one pixel */
+    {1, 5, 3, 1, 3, 5, 2, 2, 1, 0, 3, 3},     /* a border on the right wider than what the stride leaves */
     {2, 40, 33, 32, 3, 3, 1, 1, 1, 1, 1, 40}, /* several blocks an image, the last one shorter */
 };
 
