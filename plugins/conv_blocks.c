@@ -2,6 +2,8 @@
 #include "plugins/conv_blocks.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #define EPSILON 1e-6f
 
@@ -48,9 +50,19 @@ static struct tess_node *mix(struct conv_stack *s, const char *name, struct tess
     return tess_linear(s->g, x, w, b);
 }
 
-static void start(struct conv_stack *s)
+/* A block is a number of one list in "Unleashing Transformers"; taming calls it by what it is. */
+static void TESS_PRINTF(2, 3) start(struct conv_stack *s, const char *name, ...)
 {
-    tess_scope(s->g, "blocks.%d", (int)s->block++);
+    char text[64];
+    va_list list;
+    va_start(list, name);
+    (void)vsnprintf(text, sizeof text, name, list);
+    va_end(list);
+    if (s->shape->variant == CONV_TAMING)
+        tess_scope(s->g, "%s", text);
+    else
+        tess_scope(s->g, "blocks.%d", (int)s->block);
+    s->block++;
 }
 
 int conv_check(const struct conv_shape *s, struct tess_call *c, const char *who)
@@ -67,10 +79,13 @@ int conv_check(const struct conv_shape *s, struct tess_call *c, const char *who)
         return c->fail(c, TESS_E_VALUE,
                        "%s: %lld channels are not divided by %lld groups; set `channels` to a multiple, or `groups` to a divisor", who,
                        (long long)s->channels, (long long)s->groups);
+    if (s->z_channels && s->variant != CONV_TAMING)
+        return c->fail(c, TESS_E_VALUE, "%s: z_channels: %lld is of `variant: taming`; set that too, or leave z_channels out", who,
+                       (long long)s->z_channels);
     return TESS_OK;
 }
 
-int conv_attends(const struct conv_shape *s, int64_t height)
+static int attends(const struct conv_shape *s, int64_t height)
 {
     for (int64_t i = 0; i < s->attn_resolutions.count; i++)
         if (s->attn_resolutions.item[i] == height)
@@ -78,37 +93,47 @@ int conv_attends(const struct conv_shape *s, int64_t height)
     return 0;
 }
 
-void conv_plain(struct conv_stack *s, int64_t width)
+void conv_first(struct conv_stack *s, int64_t width)
 {
-    start(s);
+    start(s, "conv_in");
     s->x = convolve(s->g, s->x, s->width, width, &same);
     s->width = width;
     tess_scope_end(s->g);
 }
 
-void conv_norm(struct conv_stack *s)
+void conv_last(struct conv_stack *s, int64_t width)
 {
-    start(s);
-    s->x = norm(s, "", s->x, s->width, 0);
+    start(s, "norm_out");
+    s->x = norm(s, "", s->x, s->width, s->shape->variant == CONV_TAMING);
     tess_scope_end(s->g);
-}
-
-void conv_residual(struct conv_stack *s, int64_t width)
-{
-    start(s);
-    struct tess_node *h = norm(s, "norm1", s->x, s->width, 1);
-    h = named(s, "conv1", h, s->width, width);
-    h = norm(s, "norm2", h, width, 1);
-    h = named(s, "conv2", h, width, width);
-    struct tess_node *skip = width == s->width ? s->x : mix(s, "conv_out", s->x, s->width, width);
-    s->x = tess_add(s->g, skip, h);
+    start(s, "conv_out");
+    s->x = convolve(s->g, s->x, s->width, width, &same);
     s->width = width;
     tess_scope_end(s->g);
 }
 
-void conv_attention(struct conv_stack *s)
+void conv_quant(struct conv_stack *s, const char *name, int64_t width)
 {
-    start(s);
+    s->x = mix(s, name, s->x, s->width, width);
+    s->width = width;
+}
+
+/* In the scope of its block. */
+static void residual(struct conv_stack *s, int64_t width)
+{
+    const char *shortcut = s->shape->variant == CONV_TAMING ? "nin_shortcut" : "conv_out";
+    struct tess_node *h = norm(s, "norm1", s->x, s->width, 1);
+    h = named(s, "conv1", h, s->width, width);
+    h = norm(s, "norm2", h, width, 1);
+    h = named(s, "conv2", h, width, width);
+    struct tess_node *skip = width == s->width ? s->x : mix(s, shortcut, s->x, s->width, width);
+    s->x = tess_add(s->g, skip, h);
+    s->width = width;
+}
+
+/* Likewise. */
+static void attention(struct conv_stack *s)
+{
     struct tess_tensor shape = tess_shape(s->x);
     int64_t c = s->width;
     struct tess_node *h = norm(s, "norm", s->x, c, 0);
@@ -116,22 +141,48 @@ void conv_attention(struct conv_stack *s)
     struct tess_node *q = mix(s, "q", h, c, c), *k = mix(s, "k", h, c, c), *v = mix(s, "v", h, c, c);
     h = mix(s, "proj_out", tess_attention(s->g, q, k, v, 1, 0), c, c);
     s->x = tess_add(s->g, s->x, tess_reshape(s->g, h, 4, shape.dim));
+}
+
+void conv_level(struct conv_stack *s, const char *path, int64_t level, int64_t blocks, int64_t height)
+{
+    for (int64_t i = 0; i < blocks; i++) {
+        start(s, "%s.%d.block.%d", path, (int)level, (int)i);
+        residual(s, s->shape->channels * s->shape->channel_mult.item[level]);
+        tess_scope_end(s->g);
+        if (!attends(s->shape, height))
+            continue;
+        start(s, "%s.%d.attn.%d", path, (int)level, (int)i);
+        attention(s);
+        tess_scope_end(s->g);
+    }
+}
+
+void conv_middle(struct conv_stack *s)
+{
+    start(s, "mid.block_1");
+    residual(s, s->width);
+    tess_scope_end(s->g);
+    start(s, "mid.attn_1");
+    attention(s);
+    tess_scope_end(s->g);
+    start(s, "mid.block_2");
+    residual(s, s->width);
     tess_scope_end(s->g);
 }
 
-void conv_down(struct conv_stack *s)
+void conv_down(struct conv_stack *s, int64_t level)
 {
     static const struct tess_conv half = {.stride = 2, .bottom = 1, .right = 1};
-    start(s);
+    start(s, "down.%d.downsample", (int)level);
     tess_scope(s->g, "conv");
     s->x = convolve(s->g, s->x, s->width, s->width, &half);
     tess_scope_end(s->g);
     tess_scope_end(s->g);
 }
 
-void conv_up(struct conv_stack *s)
+void conv_up(struct conv_stack *s, int64_t level)
 {
-    start(s);
+    start(s, "up.%d.upsample", (int)level);
     s->x = named(s, "conv", tess_upsample(s->g, s->x, 2), s->width, s->width);
     tess_scope_end(s->g);
 }

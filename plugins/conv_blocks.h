@@ -1,6 +1,6 @@
-/* The blocks an encoder and a decoder are made of (docs/models.md, "Blocks"): convolution, group normalisation, residual and attention
- * blocks, and the numbering of the flat list they form. Names of weights are those of the published checkpoints; a convolution's weight
- * lies (Co, Kh, Kw, Ci) here. Compiled into both plugins.
+/* What encoder/1 and decoder/1 `conv` share (docs/models.md, "Blocks"): the shape they are told, residual and attention blocks, levels of
+ * them, and how the weights are called. Names are those of the published checkpoints of each variant; a convolution's weight lies
+ * (Co, Kh, Kw, Ci) here. Compiled into both plugins.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_CONV_BLOCKS_H
@@ -9,9 +9,12 @@
 #include <tessera/autoencoder.h>
 #include <tessera/plugin.h>
 
+enum { CONV_UNLEASHING, CONV_TAMING };
+
 struct conv_shape { /* parameters of both plugins */
-    int64_t channels, res_blocks, groups;
+    int64_t channels, res_blocks, groups, z_channels;
     struct tess_list channel_mult, attn_resolutions;
+    int32_t variant;
 };
 
 #define CONV_PARAMS(S)                                                                                                                     \
@@ -19,13 +22,17 @@ struct conv_shape { /* parameters of both plugins */
      .def = 32},                                                                                                                           \
     {.name = "channel_mult", .help = "channels of each level, as multiples; each level but the last halves the image",                     \
      .type = TESS_LIST, .offset = offsetof(S, channel_mult), .lo = 1, .hi = 64, .text = "1, 1, 2"},                                        \
-    {.name = "res_blocks", .help = "residual blocks a level", .type = TESS_I64, .offset = offsetof(S, res_blocks), .lo = 1, .hi = 32,      \
-     .def = 1},                                                                                                                            \
+    {.name = "res_blocks", .help = "residual blocks a level (in a decoder of `variant: taming` one more)", .type = TESS_I64,               \
+     .offset = offsetof(S, res_blocks), .lo = 1, .hi = 32, .def = 1},                                                                      \
     {.name = "attn_resolutions",                                                                                                           \
      .help = "heights in pixels at which each residual block is followed by attention (the middle has it anyway)", .type = TESS_LIST,      \
      .offset = offsetof(S, attn_resolutions), .lo = 1, .hi = 65536, .text = ""},                                                           \
     {.name = "groups", .help = "groups of the normalisation; must divide every level's channels", .type = TESS_I64,                        \
-     .offset = offsetof(S, groups), .lo = 1, .hi = 8192, .def = 32}
+     .offset = offsetof(S, groups), .lo = 1, .hi = 8192, .def = 32},                                                                       \
+    {.name = "variant", .help = "the network of \"Unleashing Transformers\", or that of taming and VQ-DDM", .type = TESS_ENUM,             \
+     .offset = offsetof(S, variant), .text = "unleashing|taming"},                                                                         \
+    {.name = "z_channels", .help = "`variant: taming`: channels before the map to code_dim and after that back; 0: as many as code_dim", \
+     .type = TESS_I64, .offset = offsetof(S, z_channels), .lo = 0, .hi = 8192, .def = 0}
 
 /* A list of blocks being recorded: x is where it stands. */
 struct conv_stack {
@@ -37,13 +44,14 @@ struct conv_stack {
 };
 
 int conv_check(const struct conv_shape *s, struct tess_call *c, const char *who);
-int conv_attends(const struct conv_shape *s, int64_t height);
-/* Each records the block with the next number and moves on. */
-void conv_plain(struct conv_stack *s, int64_t width);               /* 3 x 3, padded by one */
-void conv_norm(struct conv_stack *s);
-void conv_residual(struct conv_stack *s, int64_t width);
-void conv_attention(struct conv_stack *s);
-void conv_down(struct conv_stack *s);                               /* stride 2, padded on the right and at the bottom */
-void conv_up(struct conv_stack *s);                                 /* nearest, then 3 x 3 */
+/* Each records its blocks, which have the next numbers, and moves on. */
+void conv_first(struct conv_stack *s, int64_t width); /* 3 x 3, padded by one */
+/* `blocks` residual blocks, each with attention where this height has it; `path` is "down" or "up". */
+void conv_level(struct conv_stack *s, const char *path, int64_t level, int64_t blocks, int64_t height);
+void conv_middle(struct conv_stack *s);                              /* residual, attention, residual */
+void conv_down(struct conv_stack *s, int64_t level);                 /* stride 2, padded on the right and at the bottom */
+void conv_up(struct conv_stack *s, int64_t level);                   /* nearest, then 3 x 3 */
+void conv_last(struct conv_stack *s, int64_t width);                 /* norm, in taming swish, 3 x 3 */
+void conv_quant(struct conv_stack *s, const char *name, int64_t width); /* 1 x 1; in no list */
 
 #endif

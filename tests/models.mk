@@ -19,6 +19,18 @@ tests_test_critic_SOURCES = tests/test_critic.c tests/golden.c tests/golden.h te
 tests_test_critic_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
 tests_test_critic_LDADD = $(TEST_LIBS)
 
+check_PROGRAMS += tests/test_features
+tests_test_features_SOURCES = tests/test_features.c tests/vgg_file.c tests/vgg_file.h plugins/stages/perceptual.c \
+    plugins/stages/perceptual.h tests/golden.c tests/golden.h tests/graphs.c tests/graphs.h
+tests_test_features_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
+tests_test_features_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/test_diffaug
+tests_test_diffaug_SOURCES = tests/test_diffaug.c plugins/stages/diffaug.c plugins/stages/diffaug.h tests/golden.c tests/golden.h \
+    tests/graphs.c tests/graphs.h
+tests_test_diffaug_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
+tests_test_diffaug_LDADD = $(TEST_LIBS)
+
 check_PROGRAMS += tests/test_uniform tests/test_uniform_loss tests/test_uniform_draws tests/test_uniform_times
 UNIFORM_BENCH = tests/uniform_bench.c tests/uniform_bench.h tests/noise_bench.c tests/noise_bench.h tests/graphs.c tests/graphs.h \
     plugins/noises/uniform_steps.c plugins/noises/uniform_steps.h

@@ -98,6 +98,9 @@ static const struct row rows[] = {
         F(tess_denoiser_input, vocabulary) F(tess_denoiser_input, codes) F(tess_denoiser_input, height) F(tess_denoiser_input, width)
         F(tess_denoiser_input, positions)
     S(tess_critic_1) F(tess_critic_1, size) F(tess_critic_1, record)
+    S(tess_feature) F(tess_feature, map) F(tess_feature, weight)
+    S(tess_features) F(tess_features, size) F(tess_features, count) F(tess_features, feature)
+    S(tess_features_1) F(tess_features_1, size) F(tess_features_1, record) F(tess_features_1, file) F(tess_features_1, place)
     S(tess_denoiser_1) F(tess_denoiser_1, size) F(tess_denoiser_1, record) F(tess_denoiser_1, picks_positions)
     S(tess_entry) F(tess_entry, name) F(tess_entry, dtype) F(tess_entry, is_real) F(tess_entry, rank) F(tess_entry, dim)
     S(tess_format_file) F(tess_format_file, size) F(tess_format_file, notes) F(tess_format_file, entries) F(tess_format_file, entry)
@@ -144,8 +147,8 @@ static const struct constant constants[] = {
     E(TESS_E_DATA) E(TESS_E_PLUGIN) E(TESS_E_CREATE) E(TESS_E_IO) E(TESS_E_STOPPED) E(TESS_E_MEMORY) E(TESS_E_FAILED) E(TESS_E_INTERNAL)
     E(TESS_BOOL) E(TESS_I64) E(TESS_F64) E(TESS_STR) E(TESS_ENUM) E(TESS_LIST) E(TESS_COMPONENT) E(TESS_REQUIRED) E(TESS_NEUTRAL)
     E(TESS_PATH) E(TESS_DETERMINISTIC) E(TESS_F32) E(TESS_BF16) E(TESS_U8) E(TESS_U16) E(TESS_I32) E(TESS_INIT_CONSTANT)
-    E(TESS_INIT_UNIFORM) E(TESS_INIT_NORMAL) E(TESS_WEIGHT_BUFFER) E(TESS_WEIGHT_NO_DECAY) E(TESS_ROLE_VALUE) E(TESS_ROLE_MOMENT1)
-    E(TESS_ROLE_MOMENT2) E(TESS_ROLE_AVERAGE) E(TESS_LAYOUT_SAME) E(TESS_LAYOUT_KERNEL)
+    E(TESS_INIT_UNIFORM) E(TESS_INIT_NORMAL) E(TESS_WEIGHT_BUFFER) E(TESS_WEIGHT_NO_DECAY) E(TESS_WEIGHT_GIVEN) E(TESS_ROLE_VALUE)
+    E(TESS_ROLE_MOMENT1) E(TESS_ROLE_MOMENT2) E(TESS_ROLE_AVERAGE) E(TESS_LAYOUT_SAME) E(TESS_LAYOUT_KERNEL)
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

@@ -121,7 +121,8 @@ static void same_number(const struct tess_artefact *a, const char *fact, int64_t
 
 START_TEST(an_artefact_like_one_of_training)
 {
-    static const char conv[] = "{use: conv, channels: 4, channel_mult: [1, 2], res_blocks: 1, attn_resolutions: [4], groups: 4}";
+    static const char conv[] = "{use: conv, channels: 4, channel_mult: [1, 2], res_blocks: 1, attn_resolutions: [4], groups: 4, "
+                               "variant: unleashing, z_channels: 0}";
     struct tess_artefact *tokenizer, *prior;
     struct tess_digest d;
     char file[TESS_DIGEST_TEXT];
@@ -231,6 +232,30 @@ START_TEST(there_and_back_bit_by_bit)
     bench_ok(&bench, checkpoint_import("prior.safetensors", "prior2.h5", "tokenizer2.h5", "heads=3 steps=20"));
     same_content("tokenizer.h5", "tokenizer2.h5");
     same_content("prior.h5", "prior2.h5");
+}
+END_TEST
+
+/* Networks of the same plugins that the architecture has no names for. */
+START_TEST(an_export_of_the_other_variant)
+{
+    static const char taming[] = "{use: conv, channels: 4, groups: 4, variant: taming, z_channels: 0}";
+    static const char unleashing[] = "{use: conv, channels: 4, groups: 4, variant: unleashing, z_channels: 0}";
+    for (int decoder = 0; decoder < 2; decoder++) {
+        struct tess_artefact *a;
+        struct tessi_provenance about = {.tool = "test"};
+        char digest[TESS_DIGEST_TEXT];
+        float value[4] = {1, 2, 3, 4};
+        struct tess_tensor t = tess_tensor_over(value, TESS_F32, 1, DIMS(4));
+        bench_ok(&bench, tessi_artefact_create(C, "taming.h5", "autoencoder", &a));
+        bench_ok(&bench, tess_facts_set_text(C, tess_artefact_describe(a), "encoder", decoder ? unleashing : taming));
+        bench_ok(&bench, tess_facts_set_text(C, tess_artefact_describe(a), "decoder", decoder ? taming : unleashing));
+        bench_ok(&bench, tess_artefact_put(C, a, "weights/encoder/conv_in/bias", &t, NULL));
+        bench_ok(&bench, tessi_artefact_finish(C, a, &about, digest));
+        checkpoint_refused(checkpoint_export("taming.h5", "x.safetensors", "groups=4"), TESS_E_VALUE,
+                           decoder ? "unleashing-transformers has the decoder conv of `variant: unleashing`, the model {use: conv"
+                                   : "unleashing-transformers has the encoder conv of `variant: unleashing`, the model {use: conv");
+        ck_assert_int_ne(access("x.safetensors", F_OK), 0);
+    }
 }
 END_TEST
 
@@ -509,7 +534,8 @@ START_TEST(the_published_tokenizer)
     read_published(l, "vqgan");
     bench_ok(&bench, match(l, NULL, NULL, 0, &k));
     ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "encoder", ""),
-                     "{use: conv, channels: 128, channel_mult: [1, 1, 2, 2, 4], res_blocks: 2, attn_resolutions: [16], groups: 32}");
+                     "{use: conv, channels: 128, channel_mult: [1, 1, 2, 2, 4], res_blocks: 2, attn_resolutions: [16], groups: 32, "
+                     "variant: unleashing, z_channels: 0}");
     ck_assert_int_eq(tess_facts_i64_or(k.m.plan.facts, "latent_height", 0), 16);
     /* The total of the paper's code without the head for variances and the shortcuts that are never used. */
     ck_assert_int_eq(tess_weights_size(k.m.weights), 65779974 - 147971 - 2348928);
@@ -642,6 +668,7 @@ int main(void)
     tcase_add_test(tests, an_artefact_like_one_of_training);
     tcase_add_test(tests, there_and_back_bit_by_bit);
     tcase_add_test(tests, an_export_that_would_mean_another_model);
+    tcase_add_test(tests, an_export_of_the_other_variant);
     tcase_add_test(tests, what_may_be_missing_or_more);
     tcase_add_loop_test(tests, a_list_of_something_else, 0, (int)(sizeof changes / sizeof *changes));
     tcase_add_test(tests, a_prior_and_its_tokenizer);

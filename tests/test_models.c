@@ -21,8 +21,14 @@ static struct tess_instance *open_part(struct bench *b, const char *kind, const 
 
 /* ---- the autoencoder ---- */
 
-static const struct golden_name autoencoder_names[] = {
+static const struct golden_name unleashing_names[] = {
     {"encoder.", "encoder."}, {"decoder.", "generator."}, {"quantizer.codebook", "quantize.embedding.weight"}, {NULL, NULL}};
+static const struct golden_name taming_names[] = {{"encoder.quant_conv.", "quant_conv."},
+                                                  {"decoder.post_quant_conv.", "post_quant_conv."},
+                                                  {"encoder.", "encoder."},
+                                                  {"decoder.", "decoder."},
+                                                  {"quantizer.codebook", "quantize.embedding.weight"},
+                                                  {NULL, NULL}};
 /* The shortcuts of residual blocks that do not change the width: allocated and saved by the published code, never used. */
 static const char *const autoencoder_unused[] = {".conv_out.", NULL};
 
@@ -30,16 +36,26 @@ struct parts {
     struct tess_instance *encoder, *decoder, *quantizer;
 };
 
-static void open_parts(struct bench *b, const struct golden *g, const char *beta_on, struct parts *p)
+/* One way to run a golden autoencoder: which, the loss, and whether a slice is one sample and not the whole batch. */
+struct slicing {
+    const char *beta_on;
+    int one_row, taming;
+};
+static const struct slicing slicings[] = {{"codebook", 0, 0},   {"codebook", 1, 0}, {"commitment", 0, 0},
+                                          {"commitment", 1, 0}, {"codebook", 0, 1}, {"codebook", 1, 1}};
+
+static void open_parts(struct bench *b, const struct golden *g, const struct slicing *s, struct parts *p)
 {
-    char spec[512], mult[128], attention[128];
-    snprintf(spec, sizeof spec, "{use: conv, channels: %lld, channel_mult: %s, res_blocks: %lld, attn_resolutions: %s}",
+    char spec[512], mult[128], attention[128], variant[64] = "";
+    if (s->taming)
+        snprintf(variant, sizeof variant, ", variant: taming, z_channels: %lld", (long long)golden_size(g, "z_channels"));
+    snprintf(spec, sizeof spec, "{use: conv, channels: %lld, channel_mult: %s, res_blocks: %lld, attn_resolutions: %s%s}",
              (long long)golden_size(g, "nf"), golden_list(g, "ch_mult", mult, sizeof mult), (long long)golden_size(g, "res_blocks"),
-             golden_list(g, "attn_resolutions", attention, sizeof attention));
+             golden_list(g, "attn_resolutions", attention, sizeof attention), variant);
     p->encoder = open_part(b, "encoder/1", spec);
     p->decoder = open_part(b, "decoder/1", spec);
     snprintf(spec, sizeof spec, "{use: nearest, codebook_size: %lld, code_dim: %lld, beta: %g, beta_on: %s}",
-             (long long)golden_size(g, "codebook_size"), (long long)golden_size(g, "emb_dim"), golden_number(g, "beta"), beta_on);
+             (long long)golden_size(g, "codebook_size"), (long long)golden_size(g, "emb_dim"), golden_number(g, "beta"), s->beta_on);
     p->quantizer = open_part(b, "quantizer/1", spec);
 }
 
@@ -52,8 +68,8 @@ static void close_parts(struct parts *p)
 
 /* Inputs "image" and the golden "latent"; outputs latent, its codes, reconstruction; objective mean |x - y| + code loss, and both as totals.
  * What is quantised has the golden latent's values and the encoder's gradient: a rounding that chooses another code would change all that
- * comes after it. */
-static void record_autoencoder(struct bench *b, const struct parts *p, const struct golden *golden, int64_t rows)
+ * comes after it. Taming's image and loss are of pixels in -1 .. 1, which its networks here make of 0 .. 1 themselves. */
+static void record_autoencoder(struct bench *b, const struct parts *p, const struct golden *golden, const struct slicing *s, int64_t rows)
 {
     const struct tess_encoder_1 *encoder = tess_instance_ops(p->encoder, "encoder/1");
     const struct tess_decoder_1 *decoder = tess_instance_ops(p->decoder, "decoder/1");
@@ -62,9 +78,10 @@ static void record_autoencoder(struct bench *b, const struct parts *p, const str
     struct tess_graph *g = b->graph;
     struct tess_call *c = &b->call.call;
     struct tess_node *image = tess_input(g, "image", TESS_F32, 4, DIMS(rows, side, side, channels)), *latent, *codes, *output;
+    struct tess_node *x = s->taming ? tess_affine(g, image, 0.5f, 0.5f) : image;
     struct tess_quantized q;
     tess_scope(g, "encoder");
-    bench_ok(b, encoder->record(tess_instance_self(p->encoder), c, g, image, golden_size(golden, "emb_dim"), &latent));
+    bench_ok(b, encoder->record(tess_instance_self(p->encoder), c, g, x, golden_size(golden, "emb_dim"), &latent));
     tess_scope_end(g);
     struct tess_tensor z = tess_shape(latent);
     struct tess_node *given = tess_straight_through(g, tess_input(g, "latent", TESS_F32, 4, z.dim), latent);
@@ -75,6 +92,8 @@ static void record_autoencoder(struct bench *b, const struct parts *p, const str
     tess_scope(g, "decoder");
     bench_ok(b, decoder->record(tess_instance_self(p->decoder), c, g, q.quantised, side, side, channels, &output));
     tess_scope_end(g);
+    if (s->taming)
+        output = tess_affine(g, output, 2.0f, -1.0f);
     struct tess_node *distance = tess_mean_all(g, tess_abs(g, tess_sub(g, image, output)));
     tess_output(g, "latent", latent);
     tess_output(g, "codes", codes);
@@ -85,16 +104,11 @@ static void record_autoencoder(struct bench *b, const struct parts *p, const str
     bench_ok(b, tess_graph_seal(c, g));
 }
 
-struct slicing {
-    const char *beta_on;
-    int one_row; /* a slice is one sample, not the whole batch */
-};
-static const struct slicing slicings[] = {{"codebook", 0}, {"codebook", 1}, {"commitment", 0}, {"commitment", 1}};
-
 START_TEST(the_autoencoder_is_the_published_one)
 {
     const struct slicing *s = &slicings[_i];
-    struct golden *golden = golden_open("ae.h5");
+    const struct golden_name *names = s->taming ? taming_names : unleashing_names;
+    struct golden *golden = golden_open(s->taming ? "taming.h5" : "ae.h5");
     struct bench b;
     struct parts p;
     char path[128];
@@ -108,9 +122,9 @@ START_TEST(the_autoencoder_is_the_published_one)
         total[i] = tess_tensor_over(&value[i], TESS_F32, 0, NULL);
     }
     bench_open(&b, 2, rows, slices, 1);
-    open_parts(&b, golden, s->beta_on, &p);
-    record_autoencoder(&b, &p, golden, rows);
-    golden_weights(golden, &b, autoencoder_names, autoencoder_unused);
+    open_parts(&b, golden, s, &p);
+    record_autoencoder(&b, &p, golden, s, rows);
+    golden_weights(golden, &b, names, autoencoder_unused);
     struct tess_tensor in[2] = {want[3], want[0]};
     struct tess_batch batch = {
         .size = sizeof batch, .samples = samples, .inputs = 2, .in = in, .outputs = 3, .out = out, .totals = 3, .total = total};
@@ -129,8 +143,8 @@ START_TEST(the_autoencoder_is_the_published_one)
     golden_close_to(path, (double)value[2] / (double)slices, code_loss, allowed.value);
     golden_close_to("objective", (double)value[0], distance + code_loss, allowed.value);
     snprintf(path, sizeof path, "grads_beta_on_%s", s->beta_on);
-    int64_t compared = golden_gradients(golden, &b, path, autoencoder_names, allowed.gradient);
-    ck_assert_int_eq(compared, strcmp(s->beta_on, "codebook") == 0 ? tess_weights_count(b.weights) : 2);
+    int64_t compared = golden_gradients(golden, &b, s->taming ? "grads" : path, names, allowed.gradient);
+    ck_assert_int_eq(compared, s->taming ? 6 : strcmp(s->beta_on, "codebook") == 0 ? tess_weights_count(b.weights) : 2);
 
     close_parts(&p);
     bench_close(&b);
@@ -342,8 +356,9 @@ START_TEST(a_transformer_told_the_time_hears_it)
 }
 END_TEST
 
-/* How many trained elements a component declares at the published sizes; nothing is computed, and no memory is had for it. */
-static int64_t parameters(const char *kind, const char *spec)
+/* How many trained elements a component declares at the published sizes, those whose names begin with `apart` aside, which are added to
+ * *others; nothing is computed, and no memory is had for it. */
+static int64_t parameters(const char *kind, const char *spec, const char *apart, int64_t *others)
 {
     struct bench b;
     struct tess_node *out;
@@ -364,10 +379,18 @@ static int64_t parameters(const char *kind, const char *spec)
         bench_ok(&b, ((const struct tess_denoiser_1 *)ops)->record(self, c, b.graph, &in, &out));
     }
     bench_ok(&b, tess_graph_status(b.graph));
-    int64_t count = tess_weights_size(b.weights);
+    int64_t count = tess_weights_size(b.weights), aside = 0;
+    for (int64_t k = 0; apart && k < tess_weights_count(b.weights); k++) {
+        struct tess_tensor shape;
+        bench_ok(&b, tess_weights_view(c, b.weights, k, TESS_ROLE_VALUE, &shape));
+        if (strncmp(tess_weights_name(b.weights, k), apart, strlen(apart)) == 0)
+            aside += tess_tensor_count(&shape);
+    }
+    if (others)
+        *others += aside;
     tess_instance_close(i);
     bench_close(&b);
-    return count;
+    return count - aside;
 }
 
 /* The published totals, without what is saved there and never used: the shortcuts of blocks that keep their width (2,348,928 in both
@@ -375,8 +398,21 @@ static int64_t parameters(const char *kind, const char *spec)
 START_TEST(published_sizes_have_the_published_number_of_weights)
 {
     static const char conv[] = "{use: conv, channels: 128, channel_mult: [1, 1, 2, 2, 4], res_blocks: 2, attn_resolutions: [16]}";
-    ck_assert_int_eq(parameters("encoder/1", conv) + parameters("decoder/1", conv), 30349568 + 35168262 - 147971 - 2348928);
-    ck_assert_int_eq(parameters("denoiser/1", "{use: transformer, embed_dim: 512, layers: 24, heads: 8}"), 76838912 - 512);
+    ck_assert_int_eq(parameters("encoder/1", conv, NULL, NULL) + parameters("decoder/1", conv, NULL, NULL),
+                     30349568 + 35168262 - 147971 - 2348928);
+    ck_assert_int_eq(parameters("denoiser/1", "{use: transformer, embed_dim: 512, layers: 24, heads: 8}", NULL, NULL), 76838912 - 512);
+}
+END_TEST
+
+START_TEST(taming_has_its_published_number_of_weights)
+{
+    static const char conv[] =
+        "{use: conv, channels: 128, channel_mult: [1, 1, 2, 2, 4], res_blocks: 2, attn_resolutions: [16], variant: taming, "
+        "z_channels: 256}";
+    int64_t quant = 0;
+    ck_assert_int_eq(parameters("encoder/1", conv, "quant_conv.", &quant), 29298176);
+    ck_assert_int_eq(parameters("decoder/1", conv, "post_quant_conv.", &quant), 42449795);
+    ck_assert_int_eq(quant, 131584);
 }
 END_TEST
 
@@ -470,6 +506,7 @@ static const struct refusal refusals[] = {
     {"encoder/1", "{use: conv, channels: 40, channel_mult: [1, 2]}", "groups"},
     {"encoder/1", "{use: conv, channels: 32, channel_mult: []}", "channel_mult"},
     {"decoder/1", "{use: conv, channels: 12, channel_mult: [1], groups: 5}", "groups"},
+    {"encoder/1", "{use: conv, z_channels: 8}", "z_channels: 8 is of `variant: taming`; set that too, or leave z_channels out"},
     {"denoiser/1", "{use: transformer, embed_dim: 30, heads: 4}", "heads"},
     {"quantizer/1", "{use: nearest, codebook_size: 1}", "codebook_size"},
     {"quantizer/1", "{use: nearest, beta_on: both}", "beta_on"},
@@ -523,6 +560,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, a_transformer_told_the_time_hears_it);
     tcase_add_test(t, published_sizes_have_the_published_number_of_weights);
+    tcase_add_test(t, taming_has_its_published_number_of_weights);
     tcase_add_test(t, images_need_not_be_square);
     tcase_add_loop_test(t, parameters_that_do_not_fit_are_refused, 0, (int)(sizeof refusals / sizeof *refusals));
     tcase_add_test(t, images_that_do_not_fit_are_refused);

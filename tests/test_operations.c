@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "tests/graphs.h"
 
+#include "plugins/stages/diffaug.h"
+
 #include "core/tensor/weight_store.h"
 
 #include <math.h>
@@ -399,6 +401,44 @@ static struct tess_node *custom(struct tess_graph *g)
     return y;
 }
 
+/* Far enough apart that the difference does not change which is the largest. */
+static struct tess_node *max_pool(struct tess_graph *g)
+{
+    struct tess_node *apart = tess_weight(g, "apart", 4, DIMS(2, 5, 7, 3),
+                                          (struct tess_init){.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 100.0});
+    return tess_affine(g, tess_max_pool(g, tess_add(g, w(g, "a", 4, DIMS(2, 5, 7, 3)), apart), 2), 0.01f, 0.0f);
+}
+
+static struct tess_node *max_pool_3(struct tess_graph *g)
+{
+    struct tess_node *apart = tess_weight(g, "apart", 4, DIMS(2, 6, 3, 2),
+                                          (struct tess_init){.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 100.0});
+    return tess_affine(g, tess_max_pool(g, tess_add(g, w(g, "a", 4, DIMS(2, 6, 3, 2)), apart), 3), 0.01f, 0.0f);
+}
+
+static struct tess_node *direction(struct tess_graph *g)
+{
+    struct tess_node *weight = tess_weight(g, "weight", 1, DIMS(5),
+                                           (struct tess_init){.kind = TESS_INIT_UNIFORM, .flags = TESS_WEIGHT_BUFFER, .centre = 1.0,
+                                                              .spread = 0.9});
+    return tess_direction_distance(g, w(g, "a", 4, DIMS(2, 3, 2, 5)), w(g, "b", 4, DIMS(2, 3, 2, 5)), weight);
+}
+
+static struct tess_node *direction_plain(struct tess_graph *g)
+{
+    return tess_direction_distance(g, w(g, "a", 2, DIMS(3, 7)), w(g, "b", 2, DIMS(3, 7)), NULL);
+}
+
+static struct tess_node *diffaug_colour(struct tess_graph *g)
+{
+    return diffaug(g, w(g, "image", 4, DIMS(2, 9, 6, 3)), diffaug_draws(g, "test"));
+}
+
+static struct tess_node *diffaug_grey(struct tess_graph *g)
+{
+    return diffaug(g, w(g, "image", 4, DIMS(2, 4, 12, 1)), diffaug_draws(g, "test"));
+}
+
 /* A residual block: a node read twice, gradients added. */
 static struct tess_node *residual(struct tess_graph *g)
 {
@@ -433,6 +473,9 @@ static const struct {
     {"linear attention, of one node", linear_attention_self, 3e-3}, {"embedding", embedding, 2e-3},
     {"gather", gather, 2e-3},
     {"cross_entropy", cross_entropy, 2e-3}, {"cross_entropy, weighted", cross_entropy_weighted, 2e-3}, {"custom", custom, 3e-3},
+    {"max_pool", max_pool, 2e-3}, {"max_pool of 3, odd sizes", max_pool_3, 2e-3}, {"direction_distance", direction, 2e-3},
+    {"direction_distance, unweighted", direction_plain, 2e-3},
+    {"diffaug, colour", diffaug_colour, 2e-3}, {"diffaug, grey", diffaug_grey, 2e-3},
     {"residual", residual, 3e-3},
 };
 
@@ -442,12 +485,105 @@ START_TEST(gradient_is_the_slope)
 }
 END_TEST
 
+/* ---- values, where a gradient does not tell ---- */
+
+/* Value and gradient of an operation's sum at `x`. */
+static void at_point(struct tess_node *(*record)(struct tess_graph *g, struct tess_node *x), const struct tess_tensor *x, float *y,
+                     float *dx)
+{
+    struct bench b;
+    struct tess_tensor view;
+    bench_open(&b, 1, 1, 1, 1);
+    struct tess_node *out = record(b.graph, w(b.graph, "x", x->rank, x->dim));
+    struct tess_tensor shape = tess_shape(out), total[2] = {tess_tensor_over(NULL, TESS_F32, 0, NULL), shape};
+    total[1].data = y;
+    struct tess_node *sum = tess_sum(b.graph, out, (1u << shape.rank) - 1);
+    tess_objective(b.graph, "loss", "", tess_reshape(b.graph, sum, 0, NULL));
+    tess_total(b.graph, "y", out);
+    bench_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    bench_ok(&b, tess_weights_seal(&b.call.call, b.weights));
+    bench_ok(&b, tess_weights_find(&b.call.call, b.weights, "x", TESS_ROLE_VALUE, &view));
+    memcpy(view.data, x->data, tess_tensor_bytes(&view));
+    struct tess_batch batch = {.size = sizeof batch, .samples = 1, .totals = 2, .total = total};
+    bench_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
+    bench_ok(&b, tess_graph_gradient(&b.call.call, b.graph, "x", &view));
+    memcpy(dx, view.data, tess_tensor_bytes(&view));
+    bench_close(&b);
+}
+
+static struct tess_node *pool_2(struct tess_graph *g, struct tess_node *x)
+{
+    return tess_max_pool(g, x, 2);
+}
+
+START_TEST(the_first_of_equals_is_the_largest)
+{
+    /* Two channels; a third row and column that fill no block. */
+    float x[3 * 3 * 2] = {1, -5, 4, -2, 9, 9, /**/ 4, -2, 4, -7, 9, 9, /**/ 9, 9, 9, 9, 9, 9}, y[2], dx[18];
+    const float want[18] = {0, 0, 1, 1};
+    struct tess_tensor t = tess_tensor_over(x, TESS_F32, 4, DIMS(1, 3, 3, 2));
+    at_point(pool_2, &t, y, dx);
+    ck_assert(y[0] == 4.0f && y[1] == -2.0f);
+    for (int i = 0; i < 18; i++)
+        ck_assert_msg(dx[i] == want[i], "value %d: %g", i, (double)dx[i]);
+}
+END_TEST
+
+/* x against itself turned round, so that its first vector meets zeros. */
+static struct tess_node *turned_round(struct tess_graph *g, struct tess_node *x)
+{
+    struct tess_node *first = tess_narrow(g, x, 1, 0, 1), *second = tess_narrow(g, x, 1, 1, 1);
+    return tess_direction_distance(g, x, tess_concat(g, second, first, 1), NULL);
+}
+
+START_TEST(zeros_have_no_direction)
+{
+    float x[6] = {3, 4, 0, 0, 0, 0}, y, dx[6];
+    struct tess_tensor t = tess_tensor_over(x, TESS_F32, 3, DIMS(1, 2, 3));
+    at_point(turned_round, &t, &y, dx);
+    ck_assert(fabs((double)y - 1.0) < 1e-6); /* the square of a direction, whichever it is */
+    for (int i = 0; i < 6; i++)
+        ck_assert_msg(fabs((double)dx[i]) < 1e-6, "value %d: %g", i, (double)dx[i]); /* a longer vector has the same direction */
+}
+END_TEST
+
+static void refused(struct tess_node *(*record)(struct tess_graph *g), const char *words)
+{
+    struct bench b;
+    bench_open(&b, 1, 2, 1, 1);
+    ck_assert_ptr_null(record(b.graph));
+    ck_assert_int_eq(tess_graph_seal(&b.call.call, b.graph), TESS_E_SHAPE);
+    ck_assert_msg(strstr(tessi_call_message(&b.call.call), words), "%s", tessi_call_message(&b.call.call));
+    bench_close(&b);
+}
+
+static struct tess_node *pool_too_large(struct tess_graph *g)
+{
+    return tess_max_pool(g, w(g, "a", 4, DIMS(2, 1, 4, 3)), 2);
+}
+
+static struct tess_node *directions_of_two_widths(struct tess_graph *g)
+{
+    return tess_direction_distance(g, w(g, "a", 2, DIMS(2, 4)), w(g, "b", 2, DIMS(2, 4)), w(g, "w", 1, DIMS(3)));
+}
+
+START_TEST(shapes_that_do_not_fit)
+{
+    refused(pool_too_large, "max_pool of blocks of 2 x 2 pixels wants f32 (N, H, W, C) of at least that, not f32 (2, 1, 4, 3)");
+    refused(directions_of_two_widths,
+            "wants two f32 (N, ..., C) and a weight (C) or none, C at most 2048, not f32 (2, 4), f32 (2, 4) and f32 (3)");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("operations");
     TCase *t = tcase_create("gradients");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, gradient_is_the_slope, 0, (int)(sizeof operations / sizeof *operations));
+    tcase_add_test(t, the_first_of_equals_is_the_largest);
+    tcase_add_test(t, zeros_have_no_direction);
+    tcase_add_test(t, shapes_that_do_not_fit);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

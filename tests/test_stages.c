@@ -8,6 +8,7 @@
 #include "core/flow/pipeline.h"
 #include "core/store/store.h"
 #include "tests/small_pipeline.h"
+#include "tests/vgg_file.h"
 
 #include <check.h>
 #include <math.h>
@@ -233,6 +234,89 @@ START_TEST(a_critic_does_not_change_that)
     tessi_artefact_close(a);
     tessi_artefact_close(b);
     tessi_artefact_close(l);
+}
+END_TEST
+
+/* Draws of the augmentation are of the sample and the step; without a critic there is nothing to augment. */
+START_TEST(an_augmented_critic_does_not_change_that)
+{
+    static const char *const with[] = {"tokenizer.critic={use: patchgan, channels: 8, layers: 1}", "tokenizer.augment=diffaug"};
+    works(ATTEMPT(.workdir = "one", .threads = 1, .until = "tokenizer", .override = {with[0], with[1]}));
+    works(ATTEMPT(.workdir = "two", .threads = 3, .until = "tokenizer", .override = {with[0], with[1]}));
+    works(ATTEMPT(.workdir = "plain", .until = "tokenizer", .override = {with[0]}));
+    same_content("one", "two", 2);
+    struct tess_artefact *a = result("one", "tokenizer"), *b = result("plain", "tokenizer");
+    ck_assert_str_ne(tess_artefact_digest(a), tess_artefact_digest(b));
+    tessi_artefact_close(a);
+    tessi_artefact_close(b);
+    refused(ATTEMPT(.plan_only = 1, .override = {with[1]}), TESS_E_VALUE,
+            "augment: diffaug changes what a critic sees, and there is none; add `critic`, or leave augment out");
+}
+END_TEST
+
+#define PERCEIVES "images.pad=16", "tokenizer.perceptual={use: vgg16, weights: vgg.safetensors, channels: 1}"
+
+/* The features' weights come from their file, decide the result, and are in no artefact. */
+START_TEST(features_are_left_as_they_are)
+{
+    static const char critic[] = "tokenizer.critic={use: patchgan, channels: 8, layers: 1}";
+    char first[TESS_DIGEST_TEXT];
+    vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = 1, .seed = 3});
+    works(ATTEMPT(.workdir = "one", .threads = 1, .until = "tokenizer", .override = {PERCEIVES, critic}));
+    works(ATTEMPT(.workdir = "two", .threads = 3, .until = "tokenizer", .override = {PERCEIVES, critic}));
+    same_content("one", "two", 2);
+    struct tess_artefact *a = result("one", "tokenizer");
+    snprintf(first, sizeof first, "%s", tess_artefact_digest(a));
+    ck_assert(tess_artefact_has(a, "weights/critic/main/0/weight") && !tess_artefact_has(a, "weights/perceptual/lin0"));
+    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(a), "perceptual", ""), "{use: vgg16, channels: 1, range: unit}");
+    tessi_artefact_close(a);
+    vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = 1, .seed = 4}); /* another network under the same name */
+    works(ATTEMPT(.workdir = "one", .until = "tokenizer", .override = {PERCEIVES, critic}));
+    a = result("one", "tokenizer");
+    ck_assert_str_ne(tess_artefact_digest(a), first);
+    tessi_artefact_close(a);
+    works(ATTEMPT(.workdir = "one", .until = "codes", .override = {PERCEIVES, critic})); /* a model is opened without them */
+}
+END_TEST
+
+START_TEST(features_that_cannot_be_had)
+{
+    refused(ATTEMPT(.plan_only = 1, .override = {PERCEIVES}), TESS_E_IO, "vgg.safetensors");
+    vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = 1, .missing = "net.slice2.5.weight"});
+    refused(ATTEMPT(.plan_only = 1, .override = {PERCEIVES}), TESS_E_DATA,
+            "lacks 1 of the weights of vgg16, the first of them features.5.weight");
+    vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = 1});
+    refused(ATTEMPT(.plan_only = 1, .override = {PERCEIVES, "images.pad=12"}), TESS_E_SHAPE, "images of 12 x 12 are too small");
+    refused(ATTEMPT(.plan_only = 1, .override = {"tokenizer.perceptual=vgg16"}), TESS_E_USAGE, "weights");
+}
+END_TEST
+
+/* With everything in the loss that there is: stopped at any step, the training goes on to the same bits. */
+START_TEST(training_goes_on_where_it_stopped)
+{
+#define ALL PERCEIVES, "tokenizer.critic={use: patchgan, channels: 8, layers: 1}", "tokenizer.augment=diffaug", "tokenizer.steps=150"
+    int stopped = 0, how = 0;
+    vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = 1, .seed = 3});
+    works(ATTEMPT(.workdir = "calm", .until = "tokenizer", .threads = 1, .override = {ALL}));
+    for (int tries = 0; tries < 50; tries++) {
+        pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+            tessi_signals_catch();
+            _exit(tessi_exit_code(ATTEMPT(.workdir = "wild", .until = "tokenizer", .threads = 1, .override = {ALL})));
+        }
+        usleep(300000 + 50000 * (useconds_t)tries);
+        kill(child, SIGTERM);
+        ck_assert_int_eq(waitpid(child, &how, 0), child);
+        if (WIFEXITED(how) && WEXITSTATUS(how) == 0)
+            break;
+        ck_assert(WIFSIGNALED(how) || WEXITSTATUS(how) == 75);
+        stopped += WIFEXITED(how);
+    }
+    ck_assert_int_gt(stopped, 0);
+    ck_assert(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+    same_content("calm", "wild", 2);
+#undef ALL
 }
 END_TEST
 
@@ -558,6 +642,10 @@ int main(void)
     tcase_add_test(t, import_cuts_scales_and_pads);
     tcase_add_test(t, same_bits_whatever_the_threads_and_batches);
     tcase_add_test(t, a_critic_does_not_change_that);
+    tcase_add_test(t, an_augmented_critic_does_not_change_that);
+    tcase_add_test(t, features_are_left_as_they_are);
+    tcase_add_test(t, features_that_cannot_be_had);
+    tcase_add_test(t, training_goes_on_where_it_stopped);
     tcase_add_test(t, results_are_what_they_say);
     tcase_add_test(t, labels_and_names_come_along);
     tcase_add_test(t, samples_do_not_see_each_other);

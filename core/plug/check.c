@@ -10,6 +10,7 @@
 #include <tessera/critic.h>
 #include <tessera/backend.h>
 #include <tessera/exchange.h>
+#include <tessera/features.h>
 #include <tessera/prior.h>
 #include <tessera/source.h>
 #include <tessera/stage.h>
@@ -42,6 +43,7 @@ static const struct {
     {"quantizer/1", END_OF(struct tess_quantizer_1, rebuild)},
     {"noise/1", END_OF(struct tess_noise_1, reverse)},
     {"critic/1", END_OF(struct tess_critic_1, record)},
+    {"features/1", END_OF(struct tess_features_1, place)},
     {"denoiser/1", END_OF(struct tess_denoiser_1, record)},
     {"stage/1", END_OF(struct tess_stage_1, run)},
     {"format/1", END_OF(struct tess_format_1, write)},

@@ -1,5 +1,6 @@
-/* The weight store from inside. Trained weights come first in each block, buffers (state) after; only trained ones have moments,
- * averages and gradients. Offsets are multiples of 16 floats. SPDX-License-Identifier: MIT */
+/* The weight store from inside. Trained weights come first in each block, buffers (state) after, and what is given from outside last;
+ * only trained ones have moments, averages and gradients, and what is given is not kept. Offsets are multiples of 16 floats.
+ * SPDX-License-Identifier: MIT */
 #ifndef TESSI_WEIGHT_STORE_H
 #define TESSI_WEIGHT_STORE_H
 
@@ -17,11 +18,12 @@ struct tess_weights {
     struct tessi_weight *item;
     int64_t count, room;
     int sealed;
-    int64_t trained, all; /* floats, padding included */
+    int64_t trained, kept, all; /* floats, padding included; kept: all but what is given */
     float *role[TESS_ROLES];
     uint64_t version;     /* grows whenever values change */
 };
 
+int tessi_weight_is_given(const struct tessi_weight *w);
 /* Declares a weight or finds it again; `index` of it. TESS_E_SHAPE when an earlier declaration differs. */
 int tessi_weights_declare(struct tess_call *c, struct tess_weights *w, const char *name, int32_t rank, const int64_t *dim,
                           struct tess_init init, int64_t *index) TESS_CHECKED;

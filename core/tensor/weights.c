@@ -72,19 +72,27 @@ int tessi_weights_declare(struct tess_call *c, struct tess_weights *w, const cha
     return TESS_OK;
 }
 
+int tessi_weight_is_given(const struct tessi_weight *w)
+{
+    return (w->init.flags & TESS_WEIGHT_GIVEN) == TESS_WEIGHT_GIVEN;
+}
+
 void tessi_weights_layout(struct tess_weights *w)
 {
     int64_t at = 0;
-    for (int pass = 0; pass < 2; pass++) {
+    for (int pass = 0; pass < 3; pass++) {
         for (int64_t i = 0; i < w->count; i++) {
             struct tessi_weight *item = &w->item[i];
-            if (((item->init.flags & TESS_WEIGHT_BUFFER) != 0) != (pass == 1))
+            int place = tessi_weight_is_given(item) ? 2 : (item->init.flags & TESS_WEIGHT_BUFFER) != 0;
+            if (place != pass)
                 continue;
             item->offset = at;
             at += (tess_tensor_count(&item->shape) + 15) / 16 * 16;
         }
         if (pass == 0)
             w->trained = at;
+        if (pass == 1)
+            w->kept = at;
     }
     w->all = at;
 }
@@ -196,6 +204,8 @@ int tess_weights_write(struct tess_call *c, struct tess_weights *w, int32_t role
     for (int64_t i = 0; i < w->count; i++) {
         char path[600];
         struct tess_tensor view;
+        if (tessi_weight_is_given(&w->item[i]))
+            continue;
         tessi_weights_path(w->item[i].name, path, sizeof path);
         TESS_TRY(tess_weights_view(c, w, i, role, &view));
         TESS_TRY(tess_artefact_put(c, a, path, &view, NULL));
@@ -209,6 +219,8 @@ int tess_weights_read(struct tess_call *c, struct tess_weights *w, const struct 
     for (int64_t i = 0; i < w->count; i++) {
         char path[600], wanted[96], found[96];
         struct tess_tensor view, shape;
+        if (tessi_weight_is_given(&w->item[i]))
+            continue;
         tessi_weights_path(w->item[i].name, path, sizeof path);
         TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_VALUE, &view));
         TESS_TRY(tess_artefact_shape(c, a, path, &shape));

@@ -129,7 +129,7 @@ static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefac
     TESS_TRY(put_block(c, a, "curve", l->curve, (CURVE_POINTS + 1) * (1 + l->objectives)));
     for (int r = 0; r < TESS_ROLES; r++)
         if (w->role[r])
-            TESS_TRY(put_block(c, a, role_name[r], w->role[r], r == TESS_ROLE_VALUE ? w->all : w->trained));
+            TESS_TRY(put_block(c, a, role_name[r], w->role[r], r == TESS_ROLE_VALUE ? w->kept : w->trained));
     return TESS_OK;
 }
 
@@ -157,7 +157,7 @@ static int resume(struct tess_call *c, struct loop *l)
         if (r != TESS_ROLE_VALUE && !tess_artefact_has(a, role_name[r]))
             continue;
         TESS_TRY(tessi_weights_role(c, w, r, &block));
-        TESS_TRY(get_block(c, a, role_name[r], block, r == TESS_ROLE_VALUE ? w->all : w->trained));
+        TESS_TRY(get_block(c, a, role_name[r], block, r == TESS_ROLE_VALUE ? w->kept : w->trained));
     }
     TESS_TRY(get_block(c, a, "curve", l->curve, (CURVE_POINTS + 1) * (1 + l->objectives)));
     TESS_TRY(tess_facts_i64(c, f, "step", &l->step));

@@ -149,6 +149,9 @@ TESS_EXPORT struct tess_node *tess_conv2d(struct tess_graph *g, struct tess_node
 TESS_EXPORT struct tess_node *tess_conv2d_transpose(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b,
                                                     const struct tess_conv *conv);
 TESS_EXPORT struct tess_node *tess_upsample(struct tess_graph *g, struct tess_node *x, int32_t factor); /* nearest, H and W */
+/* (N, H, W, C) -> (N, H / factor, W / factor, C), rounded down: the largest of factor x factor pixels, each channel by itself. The gradient
+ * goes to the first of equals. */
+TESS_EXPORT struct tess_node *tess_max_pool(struct tess_graph *g, struct tess_node *x, int32_t factor);
 /* (N, ..., C), gamma and beta (C): each group of C / groups channels of a sample to mean 0 and variance 1 (biased). */
 TESS_EXPORT struct tess_node *tess_group_norm(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma, struct tess_node *beta,
                                               int32_t groups, float eps);
@@ -177,6 +180,11 @@ TESS_EXPORT struct tess_node *tess_sinusoid(struct tess_graph *g, struct tess_no
  * Rows of weight 0 cost nothing and their gradient is 0. No gradient to weight. */
 TESS_EXPORT struct tess_node *tess_cross_entropy(struct tess_graph *g, struct tess_node *logits, struct tess_node *target,
                                                  struct tess_node *weight);
+
+/* a, b (N, ..., C), weight (C) or NULL: ones -> (N): of vectors of C values, the mean over those of a sample of
+ * sum_c weight_c (a_c / (|a| + 1e-10) - b_c / (|b| + 1e-10))^2. C at most 2048. No gradient to weight, nor to a vector of zeros. */
+TESS_EXPORT struct tess_node *tess_direction_distance(struct tess_graph *g, struct tess_node *a, struct tess_node *b,
+                                                      struct tess_node *weight);
 
 /* ---- an operation of one's own ------------------------------------------------------------------------------------- */
 

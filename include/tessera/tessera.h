@@ -12,6 +12,7 @@
 #include <tessera/digest.h>
 #include <tessera/exchange.h>
 #include <tessera/facts.h>
+#include <tessera/features.h>
 #include <tessera/graph.h>
 #include <tessera/kmeans.h>
 #include <tessera/model.h>

@@ -21,7 +21,8 @@ struct tess_artefact;
 enum { TESS_INIT_CONSTANT = 0, TESS_INIT_UNIFORM = 1 /* draw in [-1, 1) */, TESS_INIT_NORMAL = 2 };
 enum {
     TESS_WEIGHT_BUFFER = 1u << 0,  /* state, not trained: no gradient, no moments, no moving average */
-    TESS_WEIGHT_NO_DECAY = 1u << 1 /* left out of weight decay: biases, norms, embeddings */
+    TESS_WEIGHT_NO_DECAY = 1u << 1, /* left out of weight decay: biases, norms, embeddings */
+    TESS_WEIGHT_GIVEN = 1u << 2 | TESS_WEIGHT_BUFFER /* and comes from a file of its own: neither models nor checkpoints hold it */
 };
 struct tess_init {
     int32_t kind;
@@ -50,8 +51,8 @@ TESS_EXPORT TESS_CHECKED int tess_weights_find(struct tess_call *c, struct tess_
 /* Says that values were changed by hand: graphs lay their packed copies out again before the next run. */
 TESS_EXPORT void tess_weights_touch(struct tess_weights *w);
 
-/* Writes every weight under /weights/NAME (slashes for dots), the role's values where it has them (a buffer: its value).
- * Reading wants every declared name, in its shape; TESS_E_DATA names the file and the weight otherwise. Seals the store. */
+/* Writes every weight that is not given under /weights/NAME (slashes for dots), the role's values where it has them (a buffer: its
+ * value). Reading wants each of those names, in its shape; TESS_E_DATA names the file and the weight otherwise. Seals the store. */
 TESS_EXPORT TESS_CHECKED int tess_weights_write(struct tess_call *c, struct tess_weights *w, int32_t role, struct tess_artefact *a);
 TESS_EXPORT TESS_CHECKED int tess_weights_read(struct tess_call *c, struct tess_weights *w, const struct tess_artefact *a);
 

@@ -294,12 +294,22 @@ static int check_part(struct tess_call *c, const struct tess_export_plan *p, con
     return c->fail(c, TESS_E_VALUE, "unleashing-transformers has the %s `%s`, the model %s", part, use, *spec);
 }
 
+/* A model from before there were two has no word of it. */
+static int check_variant(struct tess_call *c, const char *part, const char *spec)
+{
+    if (!strstr(spec, ", variant: ") || strstr(spec, ", variant: unleashing"))
+        return TESS_OK;
+    return c->fail(c, TESS_E_VALUE, "unleashing-transformers has the %s conv of `variant: unleashing`, the model %s", part, spec);
+}
+
 static int export_tokenizer(struct tess_call *c, const struct unleashing *u, struct tess_export_plan *p)
 {
     const char *spec;
     TESS_TRY(check_part(c, p, "decoder", "conv", &spec));
+    TESS_TRY(check_variant(c, "decoder", spec));
     TESS_TRY(check_number(c, spec, "groups", u->groups));
     TESS_TRY(check_part(c, p, "encoder", "conv", &spec));
+    TESS_TRY(check_variant(c, "encoder", spec));
     TESS_TRY(check_number(c, spec, "groups", u->groups));
     for (int64_t i = 0; i < p->weights; i++) {
         struct tess_export_weight *w = &p->weight[i];

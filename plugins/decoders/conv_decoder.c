@@ -1,5 +1,5 @@
-/* decoder/1 `conv`: the generator of "Unleashing Transformers" (docs/models.md, "Decoder"): the encoder's levels from the lowest
- * resolution up, as many residual blocks a level, nearest upsampling between levels, no activation before the last convolution.
+/* decoder/1 `conv`: the generator of "Unleashing Transformers", or the decoder of taming and VQ-DDM (docs/models.md, "Decoder"): the
+ * encoder's levels from the lowest resolution up, as many residual blocks a level (taming: one more), nearest upsampling between levels.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/conv_blocks.h"
@@ -14,7 +14,7 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, struct 
 {
     const struct conv_shape *p = self;
     struct tess_tensor in = tess_shape(latent);
-    int64_t levels = p->channel_mult.count, factor = (int64_t)1 << (levels - 1), at = in.dim[1];
+    int64_t levels = p->channel_mult.count, factor = (int64_t)1 << (levels - 1);
     struct conv_stack s = {.g = g, .shape = p, .x = latent, .width = in.dim[3]};
     if (latent && (in.rank != 4 || in.dim[1] * factor != height || in.dim[2] * factor != width))
         return c->fail(c, TESS_E_SHAPE,
@@ -22,23 +22,18 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, struct 
                        "channel_mult as many levels as the encoder's",
                        (long long)levels, (long long)(in.dim[1] * factor), (long long)(in.dim[2] * factor), (long long)in.dim[1],
                        (long long)in.dim[2], (long long)height, (long long)width);
-    conv_plain(&s, p->channels * p->channel_mult.item[levels - 1]);
-    conv_residual(&s, s.width);
-    conv_attention(&s);
-    conv_residual(&s, s.width);
+    if (p->variant == CONV_TAMING)
+        conv_quant(&s, "post_quant_conv", p->z_channels ? p->z_channels : s.width);
+    conv_first(&s, p->channels * p->channel_mult.item[levels - 1]);
+    conv_middle(&s);
     for (int64_t i = levels - 1; i >= 0; i--) {
-        for (int64_t k = 0; k < p->res_blocks; k++) {
-            conv_residual(&s, p->channels * p->channel_mult.item[i]);
-            if (conv_attends(p, at))
-                conv_attention(&s);
-        }
-        if (i > 0) {
-            conv_up(&s);
-            at *= 2;
-        }
+        conv_level(&s, "up", i, p->res_blocks + (p->variant == CONV_TAMING), height >> i);
+        if (i > 0)
+            conv_up(&s, i);
     }
-    conv_norm(&s);
-    conv_plain(&s, channels);
+    conv_last(&s, channels);
+    if (p->variant == CONV_TAMING) /* its networks make pixels in -1 .. 1 */
+        s.x = tess_affine(g, s.x, 0.5f, 0.5f);
     *image = s.x;
     return TESS_OK;
 }
@@ -60,4 +55,4 @@ static const struct tess_component components[] = {{.name = "conv",
 static const char *const needs[] = {"graph/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-conv-decoder", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-conv-decoder", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};

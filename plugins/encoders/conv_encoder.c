@@ -1,6 +1,6 @@
-/* encoder/1 `conv`: the convolutional encoder of "Unleashing Transformers" (docs/models.md, "Encoder"). Levels of residual blocks, each
- * level but the last halving the image; a middle of residual, attention, residual; a last norm and convolution, with no
- * activation between them.
+/* encoder/1 `conv`: the convolutional encoder of "Unleashing Transformers", or that of taming and VQ-DDM (docs/models.md, "Encoder").
+ * Levels of residual blocks, each level but the last halving the image; a middle of residual, attention, residual; a last norm and
+ * convolution.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/conv_blocks.h"
@@ -22,23 +22,18 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, struct 
                        "(%lld x %lld), or give channel_mult fewer levels",
                        (long long)in.dim[1], (long long)in.dim[2], (long long)(levels - 1), (long long)factor,
                        (long long)((in.dim[1] + factor - 1) / factor * factor), (long long)((in.dim[2] + factor - 1) / factor * factor));
-    conv_plain(&s, p->channels);
+    if (p->variant == CONV_TAMING) /* its networks see pixels in -1 .. 1 */
+        s.x = tess_affine(g, s.x, 2.0f, -1.0f);
+    conv_first(&s, p->channels);
     for (int64_t i = 0; i < levels; i++) {
-        for (int64_t k = 0; k < p->res_blocks; k++) {
-            conv_residual(&s, p->channels * p->channel_mult.item[i]);
-            if (conv_attends(p, height))
-                conv_attention(&s);
-        }
-        if (i + 1 < levels) {
-            conv_down(&s);
-            height /= 2;
-        }
+        conv_level(&s, "down", i, p->res_blocks, height >> i);
+        if (i + 1 < levels)
+            conv_down(&s, i);
     }
-    conv_residual(&s, s.width);
-    conv_attention(&s);
-    conv_residual(&s, s.width);
-    conv_norm(&s);
-    conv_plain(&s, width);
+    conv_middle(&s);
+    conv_last(&s, p->z_channels ? p->z_channels : width);
+    if (p->variant == CONV_TAMING)
+        conv_quant(&s, "quant_conv", width);
     *latent = s.x;
     return TESS_OK;
 }
@@ -60,4 +55,4 @@ static const struct tess_component components[] = {{.name = "conv",
 static const char *const needs[] = {"graph/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-conv-encoder", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-conv-encoder", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};

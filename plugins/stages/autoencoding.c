@@ -1,73 +1,28 @@
 /* What trains an autoencoder; see autoencoding.h. SPDX-License-Identifier: MIT */
 #include "plugins/stages/autoencoding.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { L1, L2 };
-enum { BALANCE_GRADIENTS, BALANCE_FIXED };
 
 static const struct tess_quantizer_1 *quantizer_of(const struct autoencoding *k)
 {
     return tess_instance_ops(k->quantizer, "quantizer/1");
 }
 
-/* ---- the adversarial term (docs/models.md, section 13) ---- */
-
-/* The last matrix or kernel that was declared under "decoder.". */
-static const char *last_layer(struct tess_call *c, struct tess_weights *w)
+int autoencoding_check(struct tess_call *c, const struct autoencoding_params *p)
 {
-    const char *last = NULL;
-    struct tess_tensor shape;
-    for (int64_t i = 0; i < tess_weights_count(w); i++)
-        if (strncmp(tess_weights_name(w, i), "decoder.", 8) == 0 && tess_weights_view(c, w, i, TESS_ROLE_VALUE, &shape) == TESS_OK &&
-            shape.rank >= 2)
-            last = tess_weights_name(w, i);
-    return last;
+    return adversarial_check(&p->adversarial, c);
 }
 
-static double length_of(const struct tess_tensor *t)
+int autoencoding_fingerprint(struct tess_call *c, const struct autoencoding_params *p, struct tess_digest *d)
 {
-    double sum = 0.0;
-    for (int64_t i = 0; i < tess_tensor_count(t); i++)
-        sum += (double)((const float *)t->data)[i] * (double)((const float *)t->data)[i];
-    return sqrt(sum);
+    return p->perceptual.features ? tess_features_fingerprint(c, p->perceptual.features, d) : TESS_OK;
 }
 
-/* (13.3) */
-static int weigh(void *user, struct tess_call *c, const struct tess_tensor *probe, float *coefficient)
+int autoencoding_check_files(struct tess_call *c, const struct autoencoding *k)
 {
-    const struct autoencoding *k = user;
-    double weight = length_of(&probe[0]) / (length_of(&probe[1]) + 1e-4);
-    (void)c;
-    weight = weight < k->p->adversarial_most ? weight : k->p->adversarial_most;
-    weight = k->p->adversarial_balance == BALANCE_FIXED ? 1.0 : weight;
-    coefficient[0] = k->step < k->p->adversarial_start ? 0.0f : (float)(k->p->adversarial_weight * weight);
-    return TESS_OK;
-}
-
-/* Both sides' losses: what the critic adds to the generator's objective (13.1), and its own (13.2). */
-static int record_critic(struct tess_call *c, struct autoencoding *k, struct tess_graph *g, struct tess_node *x, struct tess_node *y,
-                         struct tess_node *error, struct tess_node **term, struct tess_node **own)
-{
-    const struct tess_critic_1 *critic = tess_instance_ops(k->p->critic, "critic/1");
-    struct tess_node *made = NULL, *real = NULL;
-    tess_scope(g, "critic");
-    TESS_TRY(critic->record(tess_instance_self(k->p->critic), c, g, y, &made));
-    TESS_TRY(critic->record(tess_instance_self(k->p->critic), c, g, x, &real));
-    tess_scope_end(g);
-    struct tess_node *fooled = tess_affine(g, tess_mean_all(g, made), -1.0f, 0.0f);
-    struct tess_node *wrong = tess_add(g, tess_mean_all(g, tess_leaky_relu(g, tess_affine(g, real, -1.0f, 1.0f), 0.0f)),
-                                       tess_mean_all(g, tess_leaky_relu(g, tess_affine(g, made, 1.0f, 1.0f), 0.0f)));
-    *term = tess_mul(g, tess_coefficient(g), fooled);
-    *own = tess_affine(g, wrong, 0.5f, 0.0f);
-    const char *last = last_layer(c, k->weights);
-    if (!last)
-        return c->fail(c, TESS_E_VALUE, "the decoder has no matrix or kernel to weigh the adversarial term by; leave critic out");
-    tess_probe(g, error, last);
-    tess_probe(g, fooled, last);
-    tess_weigh(g, weigh, k);
-    return TESS_OK;
+    return k->p->perceptual.features ? tess_features_load(c, k->p->perceptual.features, PERCEPTUAL, k->weights) : TESS_OK;
 }
 
 static int record(struct tess_call *c, struct autoencoding *k, struct tess_graph *g, const int64_t image[3],
@@ -93,13 +48,15 @@ static int record(struct tess_call *c, struct autoencoding *k, struct tess_graph
     tess_scope_end(g);
     struct tess_node *difference = tess_sub(g, x, y);
     struct tess_node *error = tess_mean_all(g, k->p->reconstruction == L1 ? tess_abs(g, difference) : tess_square(g, difference));
+    TESS_TRY(perceptual_record(c, &k->p->perceptual, g, x, y, &error));
     struct tess_node *loss = tess_add(g, error, quantised.loss), *term = NULL, *own = NULL;
-    if (k->p->critic) {
-        TESS_TRY(record_critic(c, k, g, x, y, error, &term, &own));
+    if (k->p->adversarial.critic) {
+        k->adversarial = (struct adversarial){.p = &k->p->adversarial, .weights = k->weights, .step = &k->step};
+        TESS_TRY(adversarial_record(c, &k->adversarial, g, x, y, error, &term, &own));
         loss = tess_add(g, loss, term);
     }
     tess_objective(g, "loss", k->frozen ? "quantizer.,decoder." : "encoder.,quantizer.,decoder.", loss);
-    if (k->p->critic)
+    if (k->p->adversarial.critic)
         tess_objective(g, "critic", "critic.", own);
     if (quantizer->react) { /* it may look at what was assigned */
         tess_output(g, "latents", latent);
@@ -143,8 +100,10 @@ int autoencoding_describe(struct tess_call *c, const struct autoencoding *k, con
     TESS_TRY(tess_facts_set_i64(c, f, "code_dim", quantizer->code_dim(q)));
     TESS_TRY(tess_facts_set_text(c, f, "encoder", tess_instance_spec(k->encoder)));
     TESS_TRY(tess_facts_set_text(c, f, "quantizer", tess_instance_spec(k->quantizer)));
-    if (k->p->critic)
-        TESS_TRY(tess_facts_set_text(c, f, "critic", tess_instance_spec(k->p->critic)));
+    if (k->p->perceptual.features)
+        TESS_TRY(tess_facts_set_text(c, f, "perceptual", tess_instance_spec(k->p->perceptual.features)));
+    if (k->p->adversarial.critic)
+        TESS_TRY(tess_facts_set_text(c, f, "critic", tess_instance_spec(k->p->adversarial.critic)));
     return tess_facts_set_text(c, f, "decoder", tess_instance_spec(k->decoder));
 }
 
@@ -194,7 +153,7 @@ static int take_averages(struct tess_call *c, struct tess_weights *w)
 
 int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct autoencoding *k)
 {
-    const struct tess_training_group group[2] = {{.prefix = "critic.", .first_step = k->p->adversarial_start + 1},
+    const struct tess_training_group group[2] = {{.prefix = "critic.", .first_step = k->p->adversarial.start + 1},
                                                  {.prefix = "encoder.", .first_step = k->frozen ? k->p->training.steps : 0}};
     struct tess_training t = {.size = sizeof t,
                               .params = &k->p->training,
@@ -205,6 +164,8 @@ int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct aut
                               .after = quantizer_of(k)->react ? after : NULL,
                               .group = group,
                               .groups = 2};
+    TESS_TRY(tess_weights_seal(c, k->weights));
+    TESS_TRY(autoencoding_check_files(c, k));
     TESS_TRY(tess_train(c, r, &t));
     return k->p->training.average > 0.0 ? take_averages(c, k->weights) : TESS_OK;
 }

@@ -5,14 +5,15 @@
 #ifndef PLUGINS_STAGES_AUTOENCODING_H
 #define PLUGINS_STAGES_AUTOENCODING_H
 
+#include "plugins/stages/adversarial.h"
 #include "plugins/stages/common.h"
+#include "plugins/stages/perceptual.h"
 
 struct autoencoding_params {
     struct tess_training_params training;
-    struct tess_instance *critic; /* NULL: none */
-    int32_t reconstruction, adversarial_balance;
-    int64_t adversarial_start;
-    double adversarial_weight, adversarial_most;
+    int32_t reconstruction;
+    struct perceptual_params perceptual;
+    struct adversarial_params adversarial;
 };
 
 #define AUTOENCODING_PARAMS(S, m)                                                                                                          \
@@ -21,22 +22,7 @@ struct autoencoding_params {
      .type = TESS_ENUM,                                                                                                                    \
      .offset = offsetof(S, m.reconstruction),                                                                                              \
      .text = "l1|l2"},                                                                                                                     \
-    {.name = "critic",                                                                                                                     \
-     .help = "judges reconstructions, for an adversarial term in the loss; none where it is not said",                                     \
-     .type = TESS_COMPONENT,                                                                                                               \
-     .offset = offsetof(S, m.critic),                                                                                                      \
-     .text = "critic/1"},                                                                                                                  \
-    {.name = "adversarial_start",                                                                                                          \
-     .help = "step from which the term counts; the critic learns from the next one on",                                                    \
-     .type = TESS_I64,                                                                                                                     \
-     .offset = offsetof(S, m.adversarial_start),                                                                                           \
-     .lo = 0,                                                                                                                              \
-     .hi = 1e9,                                                                                                                            \
-     .def = 0}
-
-#define AUTOENCODING_ADVERSARIAL_WEIGHT(S, m, default_weight, help_)                                                                       \
-    {.name = "adversarial_weight", .help = help_, .type = TESS_F64, .offset = offsetof(S, m.adversarial_weight), .lo = 0, .hi = 1e4,       \
-     .def = default_weight}
+    PERCEPTUAL_PARAMS(S, m.perceptual), ADVERSARIAL_PARAMS(S, m.adversarial)
 
 /* One run: the training graph and what its callbacks need. */
 struct autoencoding {
@@ -49,7 +35,15 @@ struct autoencoding {
     int64_t train_count;
     uint64_t seed;
     _Atomic int64_t step; /* being made */
+    struct adversarial adversarial;
 };
+
+/* Fails where parameters contradict each other. */
+int autoencoding_check(struct tess_call *c, const struct autoencoding_params *p) TESS_CHECKED;
+/* What the features' file holds belongs to a stage's key. */
+int autoencoding_fingerprint(struct tess_call *c, const struct autoencoding_params *p, struct tess_digest *d) TESS_CHECKED;
+/* After autoencoding_open, when planning: whether the features' file has what is needed. */
+int autoencoding_check_files(struct tess_call *c, const struct autoencoding *k) TESS_CHECKED;
 
 int autoencoding_image_size(struct tess_call *c, const struct tess_facts *images, int64_t image[3]) TESS_CHECKED;
 /* Records and seals k->graph over k->weights, a new store where that is NULL. `latent`: the shape of a slice's latents. */

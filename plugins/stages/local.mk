@@ -1,7 +1,8 @@
 # Every stage is a plugin of its own; what they share is compiled into each.
 STAGE_COMMON = plugins/stages/common.c plugins/stages/common.h
 ROUND_TRIP = plugins/stages/round_trip.c plugins/stages/round_trip.h
-AUTOENCODING = plugins/stages/autoencoding.c plugins/stages/autoencoding.h
+AUTOENCODING = plugins/stages/autoencoding.c plugins/stages/autoencoding.h plugins/stages/adversarial.c plugins/stages/adversarial.h \
+    plugins/stages/diffaug.c plugins/stages/diffaug.h plugins/stages/perceptual.c plugins/stages/perceptual.h
 
 stagesdir = $(pluginsdir)/stages
 stages_LTLIBRARIES = \

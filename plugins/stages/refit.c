@@ -132,6 +132,8 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 {
     struct work w = work_of(self, p->seed);
     int status = open_work(c, &w, p->in[0], p->in[1], "model", p->out);
+    if (status == TESS_OK && w.k.graph)
+        status = autoencoding_check_files(c, &w.k);
     if (status == TESS_OK)
         status = add_costs(c, &w, p);
     close_work(&w);
@@ -168,7 +170,7 @@ static int read_part(struct tess_call *c, struct tess_weights *w, const char *pr
 /* A critic goes on as well, where the model was trained with one like it. */
 static int read_model(struct tess_call *c, struct work *w, const struct tess_artefact *model)
 {
-    const struct tess_instance *critic = w->s->how.critic;
+    const struct tess_instance *critic = w->s->how.adversarial.critic;
     TESS_TRY(tess_weights_seal(c, w->k.weights));
     TESS_TRY(read_part(c, w->k.weights, "encoder.", model));
     TESS_TRY(read_part(c, w->k.weights, "decoder.", model));
@@ -239,23 +241,34 @@ static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
     return status;
 }
 
+static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
+{
+    const struct stage *s = self;
+    return autoencoding_fingerprint(c, &s->how, d);
+}
+
+static int open_stage(void *self, struct tess_call *c)
+{
+    const struct stage *s = self;
+    return autoencoding_check(c, &s->how);
+}
+
 static const struct tess_port ports[] = {
     {.name = "images", .kind = "images", .help = "what the pool is drawn from, what to train on, and what to measure on"},
     {.name = "model", .kind = "autoencoder", .help = "the tokenizer whose codebook is built anew"},
     {.name = NULL}};
 
-static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = plan, .run = run};
+static const struct tess_stage_1 ops = {
+    .size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = plan, .fingerprint = fingerprint, .run = run};
 
 static const struct tess_param params[] = {
     {.name = "codebook_size", .help = "codes of the new codebook (K); 0: as many as before", .type = TESS_I64,
      .offset = offsetof(struct stage, codebook_size), .lo = 0, .hi = 65536, .def = 0},
     REFIT_POOL_PARAMS(struct stage, pool),
     AUTOENCODING_PARAMS(struct stage, how),
-    AUTOENCODING_ADVERSARIAL_WEIGHT(struct stage, how, 0.8, "factor of the term's weight"),
-    {.name = "adversarial_most", .help = "the weight is at most this before the factor", .type = TESS_F64,
-     .offset = offsetof(struct stage, how.adversarial_most), .lo = 0, .hi = 1e9, .def = 1e4},
+    ADVERSARIAL_WEIGHT_PARAMS(struct stage, how.adversarial, 0.8, 1e4),
     {.name = "adversarial_balance", .help = "what the factor multiplies: fixed: 1 (as published); gradients: as in train-autoencoder",
-     .type = TESS_ENUM, .offset = offsetof(struct stage, how.adversarial_balance), .def = 1, .text = "gradients|fixed"},
+     .type = TESS_ENUM, .offset = offsetof(struct stage, how.adversarial.balance), .def = 1, .text = "gradients|fixed"},
     {.name = "limit", .help = "images at most that figures are measured on; 0: all that were kept for validation", .type = TESS_I64,
      .offset = offsetof(struct stage, limit), .lo = 0, .hi = 1e9, .def = 0},
     TESS_TRAINING_PARAMS(struct stage, how.training, 500, 64, 1e-4),
@@ -267,6 +280,7 @@ static const struct tess_component components[] = {{.name = "refit",
                                                     TESS_PARAMS(params),
                                                     .caps = TESS_DETERMINISTIC,
                                                     .self_size = sizeof(struct stage),
+                                                    .open = open_stage,
                                                     .ops = &ops},
                                                    {.name = NULL}};
 

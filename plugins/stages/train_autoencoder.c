@@ -23,6 +23,8 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     TESS_TRY(autoencoding_image_size(c, p->in[0], image));
     int status = autoencoding_open(c, &k, image, &latent);
     if (status == TESS_OK)
+        status = autoencoding_check_files(c, &k);
+    if (status == TESS_OK)
         status = tess_graph_cost(c, k.graph, &p->cost);
     if (status == TESS_OK)
         status = autoencoding_describe(c, &k, image, &latent, p->out);
@@ -93,9 +95,22 @@ static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
     return status;
 }
 
+static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
+{
+    const struct stage *s = self;
+    return autoencoding_fingerprint(c, &s->how, d);
+}
+
+static int open_stage(void *self, struct tess_call *c)
+{
+    const struct stage *s = self;
+    return autoencoding_check(c, &s->how);
+}
+
 static const struct tess_port ports[] = {{.name = "images", .kind = "images", .help = "what to train on"}, {.name = NULL}};
 
-static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = plan, .run = run};
+static const struct tess_stage_1 ops = {
+    .size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = plan, .fingerprint = fingerprint, .run = run};
 
 static const struct tess_param params[] = {
     {.name = "encoder",
@@ -117,14 +132,7 @@ static const struct tess_param params[] = {
      .offset = offsetof(struct stage, quantizer),
      .text = "quantizer/1"},
     AUTOENCODING_PARAMS(struct stage, how),
-    AUTOENCODING_ADVERSARIAL_WEIGHT(struct stage, how, 1, "factor of the term's weight (taming has 0.8)"),
-    {.name = "adversarial_most",
-     .help = "the weight is at most this before the factor (taming has 1e4)",
-     .type = TESS_F64,
-     .offset = offsetof(struct stage, how.adversarial_most),
-     .lo = 0,
-     .hi = 1e9,
-     .def = 1},
+    ADVERSARIAL_WEIGHT_PARAMS(struct stage, how.adversarial, 1, 1),
     TESS_TRAINING_PARAMS(struct stage, how.training, 1000, 64, 1e-3),
     {.name = NULL}};
 
@@ -134,10 +142,11 @@ static const struct tess_component components[] = {{.name = "train-autoencoder",
                                                     TESS_PARAMS(params),
                                                     .caps = TESS_DETERMINISTIC,
                                                     .self_size = sizeof(struct stage),
+                                                    .open = open_stage,
                                                     .ops = &ops},
                                                    {.name = NULL}};
 
 static const char *const needs[] = {"graph/1", "train/1", "artefact/1", "stage/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-train-autoencoder", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-train-autoencoder", .version = "0.3.0", .license = "MIT", .needs = needs, .components = components};

@@ -1,0 +1,146 @@
+/* Weights of features from the file their user named. The network, once recorded, says which weights there must be; its plugin says which
+ * tensor is which; the file may hold more, such as the rest of a checkpoint. SPDX-License-Identifier: MIT */
+#include "core/exchange/exchange_private.h"
+
+#include <tessera/features.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct reading {
+    const struct tess_instance *features;
+    const char *scope, *path;
+    struct tess_weights *weights;
+    struct tess_instance *format;
+    int64_t *source;  /* by weight: the entry it comes from, -1 for none */
+    int32_t *layout;  /* by weight */
+    float *there;     /* room for the largest */
+};
+
+static int in_scope(const struct reading *r, int64_t i)
+{
+    size_t n = strlen(r->scope);
+    const char *name = tess_weights_name(r->weights, i);
+    return strncmp(name, r->scope, n) == 0 && name[n] == '.';
+}
+
+static int64_t weight_named(const struct reading *r, const char *ours)
+{
+    for (int64_t i = 0; i < tess_weights_count(r->weights); i++)
+        if (in_scope(r, i) && strcmp(tess_weights_name(r->weights, i) + strlen(r->scope) + 1, ours) == 0)
+            return i;
+    return -1;
+}
+
+static int match_entry(struct tess_call *c, struct reading *r, int64_t i)
+{
+    const struct tess_features_1 *ops = tess_instance_ops(r->features, "features/1");
+    const struct tess_format_1 *format = tess_instance_ops(r->format, "format/1");
+    const struct tess_entry *e = format->entry(tess_instance_self(r->format), i);
+    char ours[TESS_ENTRY_NAME] = "", found[160], wanted[160];
+    int32_t layout = TESS_LAYOUT_SAME;
+    struct tess_tensor shape;
+    if (!ops->place(tess_instance_self(r->features), e->name, ours, &layout))
+        return TESS_OK;
+    int64_t w = weight_named(r, ours);
+    if (w < 0)
+        return TESS_OK;
+    if (r->source[w] >= 0)
+        return c->fail(c, TESS_E_DATA, "%s: `%s` and `%s` are the same weight of %s", r->path,
+                       format->entry(tess_instance_self(r->format), r->source[w])->name, e->name, tess_instance_name(r->features));
+    TESS_TRY(tess_weights_view(c, r->weights, w, TESS_ROLE_VALUE, &shape));
+    shape.data = NULL;
+    if (!e->is_real || !tessi_layout_fits(layout, e->rank, e->dim, &shape))
+        return c->fail(c, TESS_E_DATA, "%s: `%s` is %s, which does not fit %s of %s, %s", r->path, e->name,
+                       tessi_entry_text(e, found, sizeof found), ours, tess_instance_name(r->features),
+                       tess_tensor_text(&shape, wanted, sizeof wanted));
+    r->source[w] = i;
+    r->layout[w] = layout;
+    return TESS_OK;
+}
+
+static int check_whole(struct tess_call *c, const struct reading *r)
+{
+    int64_t missing = 0, first = -1;
+    for (int64_t i = tess_weights_count(r->weights) - 1; i >= 0; i--)
+        if (in_scope(r, i) && r->source[i] < 0) {
+            missing++;
+            first = i;
+        }
+    if (missing == 0)
+        return TESS_OK;
+    return c->fail(c, TESS_E_DATA,
+                   "%s: lacks %lld of the weights of %s, the first of them %s; is the file of another network, or a part of it?", r->path,
+                   (long long)missing, tess_instance_name(r->features), tess_weights_name(r->weights, first) + strlen(r->scope) + 1);
+}
+
+static int read_weight(struct tess_call *c, const struct reading *r, int64_t i)
+{
+    const struct tess_format_1 *format = tess_instance_ops(r->format, "format/1");
+    struct tess_tensor view;
+    TESS_TRY(tess_weights_view(c, r->weights, i, TESS_ROLE_VALUE, &view));
+    TESS_TRY(format->read(tess_instance_self(r->format), c, r->source[i], r->there));
+    for (int64_t k = 0; k < tess_tensor_count(&view); k++)
+        if (!isfinite(r->there[k]))
+            return c->fail(c, TESS_E_DATA, "%s: `%s` has a value that is not finite", r->path,
+                           format->entry(tess_instance_self(r->format), r->source[i])->name);
+    tessi_layout_move(r->layout[i], &view, 0, r->there, view.data);
+    return TESS_OK;
+}
+
+static int make_room(struct tess_call *c, struct reading *r)
+{
+    size_t n = (size_t)tess_weights_count(r->weights) + 1, most = 1;
+    void *memory;
+    TESS_TRY(tess_alloc(c, n * sizeof *r->source, "a list of weights", &memory));
+    r->source = memory;
+    TESS_TRY(tess_alloc(c, n * sizeof *r->layout, "a list of weights", &memory));
+    r->layout = memory;
+    for (int64_t i = 0; i < tess_weights_count(r->weights); i++) {
+        struct tess_tensor shape;
+        r->source[i] = -1;
+        TESS_TRY(tess_weights_view(c, r->weights, i, TESS_ROLE_VALUE, &shape));
+        if (in_scope(r, i))
+            most = tess_tensor_bytes(&shape) > most ? tess_tensor_bytes(&shape) : most;
+    }
+    TESS_TRY(tess_alloc(c, most, "a weight", &memory));
+    r->there = memory;
+    return TESS_OK;
+}
+
+static int load(struct tess_call *c, struct reading *r)
+{
+    struct tess_tensor view;
+    TESS_TRY(tessi_format_read(c, r->path, &r->format));
+    const struct tess_format_1 *format = tess_instance_ops(r->format, "format/1");
+    TESS_TRY(make_room(c, r));
+    for (int64_t i = 0; i < format->count(tess_instance_self(r->format)); i++)
+        TESS_TRY(match_entry(c, r, i));
+    TESS_TRY(check_whole(c, r));
+    for (int64_t i = 0; i < tess_weights_count(r->weights); i++) {
+        TESS_TRY(tess_weights_view(c, r->weights, i, TESS_ROLE_VALUE, &view));
+        if (in_scope(r, i) && view.data)
+            TESS_TRY(read_weight(c, r, i));
+    }
+    tess_weights_touch(r->weights);
+    return TESS_OK;
+}
+
+int tess_features_load(struct tess_call *c, const struct tess_instance *features, const char *scope, struct tess_weights *w)
+{
+    const struct tess_features_1 *ops = tess_instance_ops(features, "features/1");
+    struct reading r = {.features = features, .scope = scope, .weights = w, .path = ops->file(tess_instance_self(features))};
+    int status = load(c, &r);
+    tess_instance_close(r.format);
+    tess_free(r.source);
+    tess_free(r.layout);
+    tess_free(r.there);
+    return status;
+}
+
+int tess_features_fingerprint(struct tess_call *c, const struct tess_instance *features, struct tess_digest *d)
+{
+    const struct tess_features_1 *ops = tess_instance_ops(features, "features/1");
+    return tess_digest_add_file(c, d, ops->file(tess_instance_self(features)));
+}

@@ -1,0 +1,50 @@
+/* Kind "features/1": a network, trained by others and left as it is, that gives features of an image; for perceptual losses and for metrics
+ * (docs/models.md, "Perceptual distance"). Its weights are in a file that the user names; the host reads it, in any format/1.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_FEATURES_H
+#define TESSERA_FEATURES_H
+
+#include <tessera/digest.h>
+#include <tessera/exchange.h>
+#include <tessera/graph.h>
+#include <tessera/plugin.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TESS_FEATURES_MOST 16
+
+struct tess_feature {
+    struct tess_node *map;    /* (rows, h, w, C) */
+    struct tess_node *weight; /* (C): what each channel counts in a distance of two images; NULL: as much as any other */
+};
+struct tess_features {
+    uint32_t size; /* sizeof(struct tess_features), set by the caller */
+    int32_t count;
+    struct tess_feature feature[TESS_FEATURES_MOST];
+};
+
+struct tess_features_1 {
+    uint32_t size;
+    /* image (rows, H, W, C) f32, pixels in 0 .. 1 -> its features, the lowest first. Weights are declared with TESS_WEIGHT_GIVEN. Recorded
+     * more than once over the same weights. Fails with TESS_E_SHAPE for images it cannot take. */
+    int (*record)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *image, struct tess_features *out);
+    const char *(*file)(void *self); /* where its weights are */
+    /* 1, which of its weights a tensor of that file is, as named when recorded, and how it lies there (TESS_LAYOUT_...); 0: it is left. */
+    int (*place)(void *self, const char *theirs, char ours[TESS_ENTRY_NAME], int32_t *layout);
+};
+
+/* The weights `scope.NAME` that were recorded from `features`, out of its file: each must be there, once, in its shape, and finite.
+ * TESS_E_DATA names the file and what is wrong. As long as `w` is not sealed, all but the values is checked and nothing is written: for
+ * planning. */
+TESS_EXPORT TESS_CHECKED int tess_features_load(struct tess_call *c, const struct tess_instance *features, const char *scope,
+                                                struct tess_weights *w);
+/* Adds the file's bytes: for a stage's fingerprint. */
+TESS_EXPORT TESS_CHECKED int tess_features_fingerprint(struct tess_call *c, const struct tess_instance *features, struct tess_digest *d);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

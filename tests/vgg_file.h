@@ -1,0 +1,21 @@
+/* A file of weights for features/1 `vgg16`, as PyTorch lays them out, in the safetensors format; written here apart from the plugins.
+ * SPDX-License-Identifier: MIT */
+#ifndef TESTS_VGG_FILE_H
+#define TESTS_VGG_FILE_H
+
+#include <stdint.h>
+
+struct vgg_file {
+    const char *prefix;    /* of all names */
+    int64_t channels;      /* of the first block */
+    int listed;            /* "features.0.weight" and not "net.slice1.0.weight" */
+    uint64_t seed;         /* of weights drawn at random, where there are none to be had */
+    void *user;
+    double *(*values)(void *user, const char *name, int64_t count); /* under LPIPS's names; freed here. NULL: drawn */
+    /* LPIPS's name of a tensor left out, with a wrong shape, with a NaN, there twice; or NULL. */
+    const char *missing, *reshaped, *spoilt, *twice;
+};
+
+void vgg_write(const char *path, const struct vgg_file *f);
+
+#endif
