@@ -350,7 +350,12 @@ static int open_onednn(void *self, struct tess_call *c)
     const dnnl_version_t *v = dnnl_version();
     snprintf(o->numeric_class, sizeof o->numeric_class, "onednn %d.%d.%d isa %#x", v->major, v->minor, v->patch,
              (unsigned)dnnl_get_effective_cpu_isa());
-    return check(c, dnnl_engine_create(&o->engine, dnnl_cpu, 0), "opening the processor");
+    dnnl_status_t status = dnnl_engine_create(&o->engine, dnnl_cpu, 0);
+    if (status != dnnl_success)
+        return c->fail(c, TESS_E_FAILED,
+                       "this build of oneDNN cannot use the processor (status %d): it may want a run-time system that is not installed; take "
+                       "--backend openblas, or another oneDNN", (int)status);
+    return TESS_OK;
 }
 
 static void close_onednn(void *self)
