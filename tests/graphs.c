@@ -29,6 +29,23 @@ void bench_close(struct bench *b)
     tessi_runtime_free(b->runtime);
 }
 
+int bench_can_bf16(const char *backend, int *by_itself)
+{
+    struct tessi_runtime_options o = {.threads = 1, .backend = backend};
+    struct tessi_call call;
+    struct tessi_runtime *r = NULL;
+    tessi_call_init(&call, NULL);
+    int can = 0, own = 0;
+    if (tessi_runtime_new(&call.call, &o, &r) == TESS_OK && tessi_runtime_compute(&call.call, r) == TESS_OK) {
+        own = r->dense->multiplies && r->dense->multiplies(r->dense_self, TESS_BF16);
+        can = own || !r->dense->multiplies;
+    }
+    if (by_itself)
+        *by_itself = own;
+    tessi_runtime_free(r);
+    return can;
+}
+
 struct tess_node *normal_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, double centre, double spread)
 {
     return tess_weight(g, name, rank, dim, (struct tess_init){.kind = TESS_INIT_NORMAL, .centre = centre, .spread = spread});

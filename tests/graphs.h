@@ -19,6 +19,8 @@ extern const char *bench_backend, *bench_precision;
 extern int bench_recompute;
 
 /* A runtime of `threads` workers, an empty weight store, and a graph of rows x slices. */
+/* Whether the backend computes products of bf16 here; and whether it has them by itself, or makes them of f32 (by_itself may be NULL). */
+int bench_can_bf16(const char *backend, int *by_itself);
 void bench_open(struct bench *b, int threads, int64_t rows, int64_t slices, int training);
 void bench_close(struct bench *b);
 /* ck_assert that `status` is TESS_OK, with the call's message. */

@@ -135,6 +135,8 @@ enum { SIZES = sizeof sizes / sizeof *sizes };
 
 START_TEST(it_is_brute_force)
 {
+    if (operands[_i % 2] == TESS_BF16 && !bench_can_bf16(bench_backend, NULL))
+        return;
     struct bench b;
     int table = _i / 2;
     if (tessi_kernels_use(tables[table]) != 0)
@@ -153,6 +155,8 @@ END_TEST
 /* A vector that is not finite, among others; a book with no finite row. */
 START_TEST(what_has_no_nearest_row)
 {
+    if (operands[_i % 2] == TESS_BF16 && !bench_can_bf16(bench_backend, NULL))
+        return;
     struct bench b;
     static struct found all;
     int32_t alone[ROWS];

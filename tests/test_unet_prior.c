@@ -76,7 +76,7 @@ END_TEST
 
 START_TEST(bf16_trains_too)
 {
-    (void)command_ends(0, "", "run unet.yaml -q precision=bf16 --workdir after prior.steps=150");
+    (void)command_ends(0, "", "run unet.yaml -q precision=bf16 --backend openblas --workdir after prior.steps=150");
     double entropy = strtod(found("after/runs/small/codes.h5", "order-0 entropy"), NULL);
     ck_assert_msg(bound_in("after") < 0.95 * entropy, "bound %g; entropy %g", bound_in("after"), entropy);
 }
