@@ -99,7 +99,7 @@ static const struct row rows[] = {
         F(tess_denoiser_input, positions)
     S(tess_critic_1) F(tess_critic_1, size) F(tess_critic_1, record)
     S(tess_feature) F(tess_feature, map) F(tess_feature, weight)
-    S(tess_features) F(tess_features, size) F(tess_features, count) F(tess_features, feature)
+    S(tess_features) F(tess_features, size) F(tess_features, count) F(tess_features, feature) F(tess_features, trained)
     S(tess_features_1) F(tess_features_1, size) F(tess_features_1, record) F(tess_features_1, file) F(tess_features_1, place)
     S(tess_denoiser_1) F(tess_denoiser_1, size) F(tess_denoiser_1, record) F(tess_denoiser_1, picks_positions)
     S(tess_entry) F(tess_entry, name) F(tess_entry, dtype) F(tess_entry, is_real) F(tess_entry, rank) F(tess_entry, dim)

@@ -287,7 +287,75 @@ START_TEST(features_that_cannot_be_had)
             "lacks 1 of the weights of vgg16, the first of them features.5.weight");
     vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = 1});
     refused(ATTEMPT(.plan_only = 1, .override = {PERCEIVES, "images.pad=12"}), TESS_E_SHAPE, "images of 12 x 12 are too small");
-    refused(ATTEMPT(.plan_only = 1, .override = {"tokenizer.perceptual=vgg16"}), TESS_E_USAGE, "weights");
+    refused(ATTEMPT(.plan_only = 1, .override = {"images.pad=16", "tokenizer.perceptual=vgg16"}), TESS_E_VALUE,
+            "vgg16: no weights: name their file under `weights`");
+}
+END_TEST
+
+/* A network taught to tell how bright images are, whose features then are in the tokenizer's loss. */
+static const char taught[] = "tessera: 1\n"
+                             "extends: small.yaml\n"
+                             "name: small\n"
+                             "stages:\n"
+                             "  images: {pad: 16, source: {labels: shades}}\n"
+                             "  features:\n"
+                             "    use: train-features\n"
+                             "    in: {images: images}\n"
+                             "    network: {use: vgg16, channels: 8}\n"
+                             "    steps: 100\n"
+                             "    batch: 12\n"
+                             "    lr: 2e-3\n"
+                             "    average: 0.5\n"
+                             "  tokenizer: {in: {features: features}}\n";
+
+static void write_taught(void)
+{
+    uint8_t shade[SMALL_COUNT];
+    for (int i = 0; i < SMALL_COUNT; i++)
+        shade[i] = (uint8_t)(i % 4); /* as small_pixel has it */
+    small_write_idx("shades", 1, (const int64_t[]){SMALL_COUNT}, shade, sizeof shade);
+    small_write("taught.yaml", taught);
+}
+
+START_TEST(features_are_trained_here)
+{
+    write_taught();
+    works(ATTEMPT(.path = "taught.yaml", .workdir = "one", .threads = 1, .until = "tokenizer"));
+    works(ATTEMPT(.path = "taught.yaml", .workdir = "two", .threads = 3, .until = "tokenizer", .override = {"features.evaluate_batch=3"}));
+    works(ATTEMPT(.workdir = "none", .until = "tokenizer", .override = {"images.pad=16"}));
+    same_content("one", "two", 2);
+    struct tess_artefact *f = result("one", "features"), *g = result("two", "features"), *with = result("one", "tokenizer"),
+                         *without = result("none", "tokenizer");
+    ck_assert_str_eq(tess_artefact_kind(f), "features");
+    ck_assert_str_eq(tess_artefact_digest(f), tess_artefact_digest(g));
+    ck_assert_str_ne(tess_artefact_digest(with), tess_artefact_digest(without));
+    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(with), "perceptual", ""), "{use: vgg16, channels: 8, range: unit}");
+    ck_assert(tess_artefact_has(f, "weights/network/features/28/weight") && !tess_artefact_has(f, "weights/head/weight"));
+    ck_assert(!tess_artefact_has(with, "weights/perceptual/lin0"));
+    struct tess_tensor curve = load(f, "curve", TESS_F32), channels = load(f, "weights/network/lin0", TESS_F32);
+    const float *loss = curve.data;
+    int64_t points = curve.dim[0];
+    ck_assert_msg(loss[2 * points - 1] < 0.8f * logf(4.0f), "loss %g", (double)loss[2 * points - 1]); /* guessing has ln 4 */
+    ck_assert_msg(figure(f, "classes told apart") > 40.0, "%g %%", figure(f, "classes told apart"));
+    for (int64_t i = 0; i < channels.dim[0]; i++)
+        ck_assert(((const float *)channels.data)[i] == 1.0f); /* nothing taught it that channels count differently */
+    tess_free(curve.data);
+    tess_free(channels.data);
+    tessi_artefact_close(f);
+    tessi_artefact_close(g);
+    tessi_artefact_close(with);
+    tessi_artefact_close(without);
+}
+END_TEST
+
+START_TEST(features_that_cannot_be_trained)
+{
+    write_taught();
+    refused(ATTEMPT(.path = "taught.yaml", .plan_only = 1, .override = {"images.source.labels=null"}), TESS_E_DATA,
+            "the images have 0 classes, and it learns to tell classes apart; import them with labels");
+    refused(ATTEMPT(.path = "taught.yaml", .plan_only = 1, .override = {"images.pad=0"}), TESS_E_SHAPE, "are too small");
+    refused(ATTEMPT(.path = "taught.yaml", .plan_only = 1, .override = {"tokenizer.perceptual=vgg16"}), TESS_E_VALUE,
+            "the perceptual term has two networks: leave out `perceptual`, or the input `features`");
 }
 END_TEST
 
@@ -645,6 +713,8 @@ int main(void)
     tcase_add_test(t, an_augmented_critic_does_not_change_that);
     tcase_add_test(t, features_are_left_as_they_are);
     tcase_add_test(t, features_that_cannot_be_had);
+    tcase_add_test(t, features_are_trained_here);
+    tcase_add_test(t, features_that_cannot_be_trained);
     tcase_add_test(t, training_goes_on_where_it_stopped);
     tcase_add_test(t, results_are_what_they_say);
     tcase_add_test(t, labels_and_names_come_along);

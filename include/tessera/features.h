@@ -1,5 +1,7 @@
-/* Kind "features/1": a network, trained by others and left as it is, that gives features of an image; for perceptual losses and for metrics
- * (docs/models.md, "Perceptual distance"). Its weights are in a file that the user names; the host reads it, in any format/1.
+/* Kind "features/1": a network, trained for something else and left as it is, that gives features of an image; for perceptual losses and
+ * for metrics (docs/models.md, "Perceptual distance"). Its weights are in a file that the user names and the host reads, in any format/1;
+ * or in an artefact of kind "features", which has a fact `network` (name and parameters of such a component) and the weights under
+ * /weights/network.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_FEATURES_H
@@ -24,14 +26,15 @@ struct tess_features {
     uint32_t size; /* sizeof(struct tess_features), set by the caller */
     int32_t count;
     struct tess_feature feature[TESS_FEATURES_MOST];
+    int32_t trained; /* set by the caller; 1: the network is trained here, and its weights are declared as any model's are */
 };
 
 struct tess_features_1 {
     uint32_t size;
-    /* image (rows, H, W, C) f32, pixels in 0 .. 1 -> its features, the lowest first. Weights are declared with TESS_WEIGHT_GIVEN. Recorded
-     * more than once over the same weights. Fails with TESS_E_SHAPE for images it cannot take. */
+    /* image (rows, H, W, C) f32, pixels in 0 .. 1 -> its features, the lowest first. Weights are declared with TESS_WEIGHT_GIVEN unless
+     * out->trained. Recorded more than once over the same weights. Fails with TESS_E_SHAPE for images it cannot take. */
     int (*record)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *image, struct tess_features *out);
-    const char *(*file)(void *self); /* where its weights are */
+    const char *(*file)(void *self); /* where its weights are; NULL: no file was named */
     /* 1, which of its weights a tensor of that file is, as named when recorded, and how it lies there (TESS_LAYOUT_...); 0: it is left. */
     int (*place)(void *self, const char *theirs, char ours[TESS_ENTRY_NAME], int32_t *layout);
 };
@@ -41,7 +44,10 @@ struct tess_features_1 {
  * planning. */
 TESS_EXPORT TESS_CHECKED int tess_features_load(struct tess_call *c, const struct tess_instance *features, const char *scope,
                                                 struct tess_weights *w);
-/* Adds the file's bytes: for a stage's fingerprint. */
+/* The same out of an artefact of kind "features". Seals the store. */
+TESS_EXPORT TESS_CHECKED int tess_features_read(struct tess_call *c, const char *scope, struct tess_weights *w, const struct tess_artefact *a);
+#define TESS_FEATURES_SCOPE "network" /* of the weights in such an artefact */
+/* Adds the file's bytes, where there is one: for a stage's fingerprint. */
 TESS_EXPORT TESS_CHECKED int tess_features_fingerprint(struct tess_call *c, const struct tess_instance *features, struct tess_digest *d);
 
 #ifdef __cplusplus

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include <tessera/features.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,14 +65,27 @@ static struct tess_node *scaled(struct tess_graph *g, struct tess_node *image, i
 
 /* ---- the network ---- */
 
-static struct tess_node *convolution(struct tess_graph *g, int place, struct tess_node *x, int64_t to)
+/* Trained here, a convolution before a ReLU keeps the variance of what comes in (He et al., "Delving Deep into Rectifiers", 2015). */
+static struct tess_init kernel(int trained, int64_t fan_in)
+{
+    return trained ? (struct tess_init){.kind = TESS_INIT_NORMAL, .spread = sqrt(2.0 / (double)fan_in)}
+                   : (struct tess_init){.flags = TESS_WEIGHT_GIVEN};
+}
+
+/* Nothing tells channels apart before they were held against people's judgement: each counts as much. */
+static struct tess_init alike(int trained, double value)
+{
+    return (struct tess_init){.flags = trained ? TESS_WEIGHT_NO_DECAY : TESS_WEIGHT_GIVEN, .centre = value};
+}
+
+static struct tess_node *convolution(struct tess_graph *g, int trained, int place, struct tess_node *x, int64_t to)
 {
     static const struct tess_conv same = {.stride = 1, .top = 1, .left = 1, .bottom = 1, .right = 1};
     struct tess_tensor s = tess_shape(x);
     int64_t from = s.rank == 4 ? s.dim[3] : 1;
     tess_scope(g, "features.%d", place);
-    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){to, 3, 3, from}, (struct tess_init){.flags = TESS_WEIGHT_GIVEN});
-    struct tess_node *b = tess_weight(g, "bias", 1, &to, (struct tess_init){.flags = TESS_WEIGHT_GIVEN});
+    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){to, 3, 3, from}, kernel(trained, 9 * from));
+    struct tess_node *b = tess_weight(g, "bias", 1, &to, alike(trained, 0.0));
     tess_scope_end(g);
     return tess_leaky_relu(g, tess_conv2d(g, x, w, b, &same), 0.0f);
 }
@@ -79,6 +93,7 @@ static struct tess_node *convolution(struct tess_graph *g, int place, struct tes
 static int record(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *image, struct tess_features *out)
 {
     const struct vgg16 *v = self;
+    const int trained = out->size > offsetof(struct tess_features, trained) && out->trained;
     const int64_t least = 1 << (BLOCKS - 1);
     struct tess_tensor s = tess_shape(image);
     out->count = 0;
@@ -96,10 +111,10 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, struct 
         int64_t channels = v->channels * width[i];
         x = i ? tess_max_pool(g, x, 2) : x;
         for (int k = 0; k < DEEPEST && layer[i][k] >= 0; k++)
-            x = convolution(g, layer[i][k], x, channels);
+            x = convolution(g, trained, layer[i][k], x, channels);
         (void)snprintf(name, sizeof name, "lin%d", i);
         out->feature[out->count++] = (struct tess_feature){
-            .map = x, .weight = tess_weight(g, name, 1, &channels, (struct tess_init){.flags = TESS_WEIGHT_GIVEN})};
+            .map = x, .weight = tess_weight(g, name, 1, &channels, alike(trained, 1.0))};
     }
     return TESS_OK;
 }
@@ -150,9 +165,9 @@ static const struct tess_features_1 ops = {.size = sizeof ops, .record = record,
 
 static const struct tess_param params[] = {
     {.name = "weights",
-     .help = "file of its weights: those of VGG16 and of LPIPS, or a checkpoint that holds them",
+     .help = "file of its weights: those of VGG16 and of LPIPS, or a checkpoint that holds them; not needed to train it here",
      .type = TESS_STR,
-     .flags = TESS_REQUIRED | TESS_PATH,
+     .flags = TESS_PATH,
      .offset = offsetof(struct vgg16, weights)},
     {.name = "channels",
      .help = "channels of the first block; 64 in the published network",
@@ -170,7 +185,7 @@ static const struct tess_param params[] = {
 
 static const struct tess_component components[] = {{.name = "vgg16",
                                                     .kind = "features/1",
-                                                    .summary = "VGG16 with the channel weights of LPIPS, from a file",
+                                                    .summary = "VGG16 with the channel weights of LPIPS, from a file or trained here",
                                                     TESS_PARAMS(params),
                                                     .caps = TESS_DETERMINISTIC,
                                                     .self_size = sizeof(struct vgg16),
@@ -180,4 +195,4 @@ static const struct tess_component components[] = {{.name = "vgg16",
 static const char *const needs[] = {"graph/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-vgg16", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-vgg16", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};

@@ -20,9 +20,26 @@ int autoencoding_fingerprint(struct tess_call *c, const struct autoencoding_para
     return p->perceptual.features ? tess_features_fingerprint(c, p->perceptual.features, d) : TESS_OK;
 }
 
+int autoencoding_look(struct tess_call *c, struct autoencoding *k, const struct tess_facts *facts, const struct tess_artefact *from)
+{
+    const char *network;
+    k->perceptual = k->p->perceptual;
+    k->features = from;
+    if (!facts)
+        return TESS_OK;
+    if (k->perceptual.features)
+        return c->fail(c, TESS_E_VALUE, "the perceptual term has two networks: leave out `perceptual`, or the input `features`");
+    TESS_TRY(tess_facts_text(c, facts, "network", &network));
+    TESS_TRY(tess_instance_open(c, "features/1", network, "features: network", &k->trained_features));
+    k->perceptual.features = k->trained_features;
+    return TESS_OK;
+}
+
 int autoencoding_check_files(struct tess_call *c, const struct autoencoding *k)
 {
-    return k->p->perceptual.features ? tess_features_load(c, k->p->perceptual.features, PERCEPTUAL, k->weights) : TESS_OK;
+    if (k->features)
+        return tess_features_read(c, PERCEPTUAL, k->weights, k->features);
+    return k->perceptual.features && !k->trained_features ? tess_features_load(c, k->perceptual.features, PERCEPTUAL, k->weights) : TESS_OK;
 }
 
 static int record(struct tess_call *c, struct autoencoding *k, struct tess_graph *g, const int64_t image[3],
@@ -48,7 +65,7 @@ static int record(struct tess_call *c, struct autoencoding *k, struct tess_graph
     tess_scope_end(g);
     struct tess_node *difference = tess_sub(g, x, y);
     struct tess_node *error = tess_mean_all(g, k->p->reconstruction == L1 ? tess_abs(g, difference) : tess_square(g, difference));
-    TESS_TRY(perceptual_record(c, &k->p->perceptual, g, x, y, &error));
+    TESS_TRY(perceptual_record(c, &k->perceptual, g, x, y, &error));
     struct tess_node *loss = tess_add(g, error, quantised.loss), *term = NULL, *own = NULL;
     if (k->p->adversarial.critic) {
         k->adversarial = (struct adversarial){.p = &k->p->adversarial, .weights = k->weights, .step = &k->step};
@@ -100,8 +117,8 @@ int autoencoding_describe(struct tess_call *c, const struct autoencoding *k, con
     TESS_TRY(tess_facts_set_i64(c, f, "code_dim", quantizer->code_dim(q)));
     TESS_TRY(tess_facts_set_text(c, f, "encoder", tess_instance_spec(k->encoder)));
     TESS_TRY(tess_facts_set_text(c, f, "quantizer", tess_instance_spec(k->quantizer)));
-    if (k->p->perceptual.features)
-        TESS_TRY(tess_facts_set_text(c, f, "perceptual", tess_instance_spec(k->p->perceptual.features)));
+    if (k->perceptual.features)
+        TESS_TRY(tess_facts_set_text(c, f, "perceptual", tess_instance_spec(k->perceptual.features)));
     if (k->p->adversarial.critic)
         TESS_TRY(tess_facts_set_text(c, f, "critic", tess_instance_spec(k->p->adversarial.critic)));
     return tess_facts_set_text(c, f, "decoder", tess_instance_spec(k->decoder));
@@ -137,20 +154,6 @@ static int after(void *user, struct tess_call *c, int64_t step, const struct tes
     return quantizer_of(k)->react(tess_instance_self(k->quantizer), c, &r);
 }
 
-/* From here on the averages are the weights. */
-static int take_averages(struct tess_call *c, struct tess_weights *w)
-{
-    for (int64_t i = 0; i < tess_weights_count(w); i++) {
-        struct tess_tensor value, average;
-        TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_VALUE, &value));
-        TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_AVERAGE, &average));
-        if (value.data != average.data)
-            memcpy(value.data, average.data, tess_tensor_bytes(&value));
-    }
-    tess_weights_touch(w);
-    return TESS_OK;
-}
-
 int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct autoencoding *k)
 {
     const struct tess_training_group group[2] = {{.prefix = "critic.", .first_step = k->p->adversarial.start + 1},
@@ -167,7 +170,7 @@ int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct aut
     TESS_TRY(tess_weights_seal(c, k->weights));
     TESS_TRY(autoencoding_check_files(c, k));
     TESS_TRY(tess_train(c, r, &t));
-    return k->p->training.average > 0.0 ? take_averages(c, k->weights) : TESS_OK;
+    return k->p->training.average > 0.0 ? stage_take_averages(c, k->weights) : TESS_OK;
 }
 
 void autoencoding_close(struct autoencoding *k)
@@ -175,6 +178,8 @@ void autoencoding_close(struct autoencoding *k)
     stage_images_close(&k->images);
     tess_graph_free(k->graph);
     tess_weights_free(k->weights);
+    tess_instance_close(k->trained_features);
+    k->trained_features = NULL;
     k->graph = NULL;
     k->weights = NULL;
 }

@@ -24,6 +24,9 @@ struct autoencoding_params {
      .text = "l1|l2"},                                                                                                                     \
     PERCEPTUAL_PARAMS(S, m.perceptual), ADVERSARIAL_PARAMS(S, m.adversarial)
 
+#define AUTOENCODING_FEATURES_PORT                                                                                                         \
+    {.name = "features", .kind = "features", .optional = 1, .help = "a network trained here, in place of `perceptual`"}
+
 /* One run: the training graph and what its callbacks need. */
 struct autoencoding {
     const struct autoencoding_params *p;
@@ -31,6 +34,9 @@ struct autoencoding {
     int frozen; /* the encoder runs without a gradient and stays as it is, decay and averages included */
     struct tess_weights *weights;
     struct tess_graph *graph;
+    struct perceptual_params perceptual;    /* of *p, or with a network that was trained here */
+    const struct tess_artefact *features;   /* where that network's weights are; NULL when planning */
+    struct tess_instance *trained_features; /* that network; NULL: there is none */
     struct stage_images images;
     int64_t train_count;
     uint64_t seed;
@@ -42,6 +48,10 @@ struct autoencoding {
 int autoencoding_check(struct tess_call *c, const struct autoencoding_params *p) TESS_CHECKED;
 /* What the features' file holds belongs to a stage's key. */
 int autoencoding_fingerprint(struct tess_call *c, const struct autoencoding_params *p, struct tess_digest *d) TESS_CHECKED;
+/* Before autoencoding_open: the network for the perceptual term, from the parameters or, where `facts` is not NULL, an artefact of kind
+ * "features"; `from` is that artefact, NULL when planning. */
+int autoencoding_look(struct tess_call *c, struct autoencoding *k, const struct tess_facts *facts, const struct tess_artefact *from)
+    TESS_CHECKED;
 /* After autoencoding_open, when planning: whether the features' file has what is needed. */
 int autoencoding_check_files(struct tess_call *c, const struct autoencoding *k) TESS_CHECKED;
 

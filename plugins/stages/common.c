@@ -261,6 +261,19 @@ int stage_put_health(struct tess_call *c, struct tess_stage_run *r, const struct
     return TESS_OK;
 }
 
+int stage_take_averages(struct tess_call *c, struct tess_weights *w)
+{
+    for (int64_t i = 0; i < tess_weights_count(w); i++) {
+        struct tess_tensor value, average;
+        TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_VALUE, &value));
+        TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_AVERAGE, &average));
+        if (value.data != average.data)
+            memcpy(value.data, average.data, tess_tensor_bytes(&value));
+    }
+    tess_weights_touch(w);
+    return TESS_OK;
+}
+
 int stage_check_stop(struct tess_call *c, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit)
 {
     if (!tess_stage_stopping(r))

@@ -81,6 +81,8 @@ int stage_put_health_as(struct tess_call *c, struct tess_artefact *a, const stru
 /* A figure whose name ends in `suffix`. */
 int stage_put_figure_as(struct tess_call *c, struct tess_artefact *a, const char *name, const char *suffix, double value,
                         const char *unit) TESS_CHECKED;
+/* From here on the moving averages are the weights: for models that go on from them. */
+int stage_take_averages(struct tess_call *c, struct tess_weights *w) TESS_CHECKED;
 /* TESS_E_STOPPED with what to do, when the user asked to stop. */
 int stage_check_stop(struct tess_call *c, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit) TESS_CHECKED;
 /* Pairs of rows: `across` originals, below them their reconstructions. n u8 images each. */

@@ -6,12 +6,17 @@ AUTOENCODING = plugins/stages/autoencoding.c plugins/stages/autoencoding.h plugi
 
 stagesdir = $(pluginsdir)/stages
 stages_LTLIBRARIES = \
-    plugins/stages/import.la plugins/stages/train_autoencoder.la plugins/stages/train_prior.la plugins/stages/encode.la \
+    plugins/stages/import.la plugins/stages/train_features.la \
+    plugins/stages/train_autoencoder.la plugins/stages/train_prior.la plugins/stages/encode.la \
     plugins/stages/sample.la plugins/stages/decode.la plugins/stages/evaluate.la plugins/stages/refit.la
 
 plugins_stages_import_la_SOURCES = plugins/stages/import.c plugins/stages/geometry.c plugins/stages/geometry.h $(STAGE_COMMON)
 plugins_stages_import_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_import_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_stages_train_features_la_SOURCES = plugins/stages/train_features.c $(STAGE_COMMON)
+plugins_stages_train_features_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_stages_train_features_la_LIBADD = $(PLUGIN_LIBS)
 
 plugins_stages_train_autoencoder_la_SOURCES = plugins/stages/train_autoencoder.c $(AUTOENCODING) $(STAGE_COMMON)
 plugins_stages_train_autoencoder_la_LDFLAGS = $(PLUGIN_LDFLAGS)

@@ -5,7 +5,7 @@ static int look(struct tess_call *c, const struct perceptual_params *p, struct t
                 struct tess_features *out)
 {
     const struct tess_features_1 *ops = tess_instance_ops(p->features, "features/1");
-    out->size = sizeof *out;
+    *out = (struct tess_features){.size = sizeof *out};
     tess_scope(g, PERCEPTUAL);
     TESS_TRY(ops->record(tess_instance_self(p->features), c, g, image, out));
     tess_scope_end(g);

@@ -131,7 +131,9 @@ static int add_costs(struct tess_call *c, const struct work *w, struct tess_stag
 static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 {
     struct work w = work_of(self, p->seed);
-    int status = open_work(c, &w, p->in[0], p->in[1], "model", p->out);
+    int status = autoencoding_look(c, &w.k, p->in[2], NULL);
+    if (status == TESS_OK)
+        status = open_work(c, &w, p->in[0], p->in[1], "model", p->out);
     if (status == TESS_OK && w.k.graph)
         status = autoencoding_check_files(c, &w.k);
     if (status == TESS_OK)
@@ -219,7 +221,9 @@ static int report(struct tess_call *c, struct tess_stage_run *r, struct work *w)
 static int refit(struct tess_call *c, struct tess_stage_run *r, struct work *w)
 {
     const struct tess_artefact *images = tess_stage_input(r, "images"), *model = tess_stage_input(r, "model");
+    const struct tess_artefact *features = tess_stage_input(r, "features");
     struct tess_artefact *a = tess_stage_output(r);
+    TESS_TRY(autoencoding_look(c, &w->k, features ? tess_artefact_facts(features) : NULL, features));
     TESS_TRY(open_work(c, w, tess_artefact_facts(images), tess_artefact_facts(model), tess_artefact_path(model),
                        tess_artefact_describe(a)));
     TESS_TRY(read_model(c, w, model));
@@ -256,6 +260,7 @@ static int open_stage(void *self, struct tess_call *c)
 static const struct tess_port ports[] = {
     {.name = "images", .kind = "images", .help = "what the pool is drawn from, what to train on, and what to measure on"},
     {.name = "model", .kind = "autoencoder", .help = "the tokenizer whose codebook is built anew"},
+    AUTOENCODING_FEATURES_PORT,
     {.name = NULL}};
 
 static const struct tess_stage_1 ops = {

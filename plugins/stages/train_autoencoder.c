@@ -21,7 +21,9 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     struct tess_tensor latent;
     int64_t image[3];
     TESS_TRY(autoencoding_image_size(c, p->in[0], image));
-    int status = autoencoding_open(c, &k, image, &latent);
+    int status = autoencoding_look(c, &k, p->in[1], NULL);
+    if (status == TESS_OK)
+        status = autoencoding_open(c, &k, image, &latent);
     if (status == TESS_OK)
         status = autoencoding_check_files(c, &k);
     if (status == TESS_OK)
@@ -72,12 +74,14 @@ static int show(struct tess_call *c, struct tess_stage_run *r, const struct auto
 static int train(struct tess_call *c, struct tess_stage_run *r, struct autoencoding *k)
 {
     const struct tess_artefact *images = tess_stage_input(r, "images");
+    const struct tess_artefact *features = tess_stage_input(r, "features");
     const struct tess_facts *f = tess_artefact_facts(images);
     struct tess_artefact *a = tess_stage_output(r);
     struct tess_tensor latent;
     int64_t image[3];
     TESS_TRY(autoencoding_image_size(c, f, image));
     TESS_TRY(tess_facts_i64(c, f, "train_count", &k->train_count));
+    TESS_TRY(autoencoding_look(c, k, features ? tess_artefact_facts(features) : NULL, features));
     TESS_TRY(autoencoding_open(c, k, image, &latent));
     TESS_TRY(stage_images_open(c, &k->images, images));
     TESS_TRY(autoencoding_train(c, r, k));
@@ -107,7 +111,8 @@ static int open_stage(void *self, struct tess_call *c)
     return autoencoding_check(c, &s->how);
 }
 
-static const struct tess_port ports[] = {{.name = "images", .kind = "images", .help = "what to train on"}, {.name = NULL}};
+static const struct tess_port ports[] = {
+    {.name = "images", .kind = "images", .help = "what to train on"}, AUTOENCODING_FEATURES_PORT, {.name = NULL}};
 
 static const struct tess_stage_1 ops = {
     .size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = plan, .fingerprint = fingerprint, .run = run};
