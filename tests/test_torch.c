@@ -157,6 +157,9 @@ static void make_torch(const char *path, const char *pickle, size_t count)
 #define FINE VIEW(FOUR, "K\0", "K\x04\x85", "K\x01\x85")
 #define DICT_OF(value) PROTO ORDERED "(" WORD("\x01", "a") value "u."
 #define HUGE_ "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f"
+#define STATE WORD("\x0a", "state_dict")
+#define WEIGHTS "}" WORD("\x01", "a") FINE "s"
+#define CALLBACK "cpytorch_lightning.callbacks.model_checkpoint\nModelCheckpoint\n"
 #define P(pickle) pickle, sizeof(pickle) - 1
 
 static const struct {
@@ -236,7 +239,36 @@ static const struct {
     {P(DICT_OF(VIEW(STORAGE("ByteStorage", KEY0, "K\x04"), "K\0", "K\x04\x85", "K\x01\x85"))), "asks for `torch.ByteStorage`"},
     {P(PROTO "(" WORD("\x06", "module") "ctorch\nFloatStorage\n" KEY0 WORD("\x03", "cpu") "K\x04tQ."), "is no persistent id of a storage"},
     {P(PROTO "NQ."), "a persistent id is None, a tuple of at most 8 was wanted"},
+    /* What a trainer saves: the parts that are left are read as strictly as the one that is taken. */
+    {P(PROTO "}(" STATE WEIGHTS WORD("\x05", "hyper") "cargparse\nNamespace\n)\x81u."), "asks for `argparse.Namespace`"},
+    {P(PROTO "}(" WORD("\x09", "callbacks") "cos\nsystem\n" WORD("\x04", "true") "\x85R" STATE WEIGHTS "u."), "asks for `os.system`"},
+    {P(PROTO "}(" WORD("\x09", "callbacks") CALLBACK ")R" STATE WEIGHTS "u."),
+     "a call of `pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint` that no dictionary of weights needs; nothing of it was run"},
+    {P(PROTO "}(" WORD("\x09", "callbacks") CALLBACK "}b" STATE WEIGHTS "u."), "sets the state of a function or class"},
+    {P(PROTO "}(" STATE WEIGHTS STATE WEIGHTS "u."), "`state_dict` is there twice"},
+    {P(PROTO "}(" STATE "K\x01u."), "`state_dict` is an integer; a dictionary of weights holds tensors by name"},
+    {P(PROTO "}(" STATE "}" STATE WEIGHTS "su."), "`state_dict` is a dictionary; a dictionary of weights holds tensors by name"},
+    {P(PROTO "}(" STATE "}(" WORD("\x01", "a") FINE WORD("\x01", "a") FINE "uu."), "`a` is there twice"},
+    {P(PROTO "}(" STATE "}(" WORD("\x01", "a") CALLBACK "uu."), "`a` is a function or class; a dictionary of weights holds tensors"},
 };
+
+START_TEST(what_a_trainer_saves)
+{
+    static const char pickle[] = PROTO "}(" WORD("\x05", "epoch") "K\x07" WORD("\x09", "callbacks") "}" CALLBACK "}" WORD("\x05", "score")
+        VIEW(STORAGE("FloatStorage", WORD("\x01", "9"), "K\x04"), "K\0", "K\x04\x85", "K\x01\x85") "ss" STATE WEIGHTS "u.";
+    struct tess_instance *i;
+    float value[4];
+    make_torch("trainer.ckpt", pickle, sizeof pickle - 1); /* storage 9, of what is left, is not there and not looked for */
+    bench_ok(&bench, tessi_format_read(C, "trainer.ckpt", &i));
+    const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
+    void *self = tess_instance_self(i);
+    ck_assert_int_eq(f->count(self), 1);
+    ck_assert_str_eq(f->entry(self, 0)->name, "a");
+    bench_ok(&bench, f->read(self, C, 0, value));
+    ck_assert_int_eq(memcmp(value, four, sizeof four), 0);
+    tess_instance_close(i);
+}
+END_TEST
 
 START_TEST(a_hostile_pickle)
 {
@@ -356,6 +388,7 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, checkpoint_setup, checkpoint_teardown);
     tcase_add_test(tests, views_shared_storages_and_types);
+    tcase_add_test(tests, what_a_trainer_saves);
     tcase_add_loop_test(tests, a_hostile_pickle, 0, (int)(sizeof hostile / sizeof *hostile));
     tcase_add_test(tests, nesting_costs_nothing);
     tcase_add_test(tests, a_fine_one);

@@ -22,7 +22,8 @@ struct pickle {
     char *text; /* holds the names */
 };
 
-/* TESS_E_DATA for anything but a dictionary of tensors by name; `path` is what messages say. Start from zeroed memory; free in any case. */
+/* TESS_E_DATA for anything but a dictionary of tensors by name, or one that has such a dictionary under `state_dict`; `path` is what
+ * messages say. Start from zeroed memory; free in any case. */
 int pickle_read(struct tess_call *c, const char *path, const uint8_t *bytes, size_t count, struct pickle *out) TESS_CHECKED;
 void pickle_free(struct pickle *p);
 

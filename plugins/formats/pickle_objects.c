@@ -6,7 +6,7 @@
 
 /* ---- the names it knows -------------------------------------------------------------------------------------------- */
 
-enum { CALL_ORDERED = -1, CALL_TENSOR = -2, CALL_PARAMETER = -3 };
+enum { CALL_ORDERED = -1, CALL_TENSOR = -2, CALL_PARAMETER = -3, CALL_NOTHING = -4 };
 
 static const struct {
     const char *module, *name;
@@ -21,6 +21,9 @@ static const struct {
     {"torch", "DoubleStorage", NUMBER_F64},
     {"torch", "LongStorage", NUMBER_I64},
     {"torch", "IntStorage", NUMBER_I32},
+    /* Keys of a trainer's notes on its callbacks: names that are never called. */
+    {"pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint", CALL_NOTHING},
+    {"pytorch_lightning.callbacks.early_stopping", "EarlyStopping", CALL_NOTHING},
 };
 
 /* What a file says, for a message: 60 bytes, and no control characters. */
@@ -238,14 +241,32 @@ static char *copy_text(const struct machine *m, const struct value *v, char *to)
     return to + v->length + 1;
 }
 
+/* What a trainer saves is a dictionary of many things, of which `state_dict` is the weights; the others were read as what they are, and are
+ * left. */
+static int find_weights(const struct machine *m, uint32_t root, const struct value **out)
+{
+    const struct value *whole = &m->value[root];
+    *out = whole;
+    if (whole->kind != DICT)
+        return pickle_refuse(m, "holds %s, a dictionary of weights was wanted: torch.save(model.state_dict(), ...)",
+                             pickle_kind_name[whole->kind]);
+    for (uint32_t i = 0, at = whole->first; i < whole->length / 2; i++, at = m->cell[m->cell[at].next].next) {
+        const struct value *key = &m->value[m->cell[at].value], *value = &m->value[m->cell[m->cell[at].next].value];
+        if (key->kind != TEXT || value->kind != DICT || !is_text((const char *)m->bytes + key->number, key->length, "state_dict"))
+            continue;
+        if (*out != whole)
+            return pickle_refuse(m, "`state_dict` is there twice");
+        *out = value;
+    }
+    return TESS_OK;
+}
+
 int pickle_collect(const struct machine *m, uint32_t root, struct pickle *out)
 {
-    const struct value *dict = &m->value[root];
+    const struct value *dict;
     void *memory;
     size_t room = 1;
-    if (dict->kind != DICT)
-        return pickle_refuse(m, "holds %s, a dictionary of weights was wanted: torch.save(model.state_dict(), ...)",
-                             pickle_kind_name[dict->kind]);
+    TESS_TRY(find_weights(m, root, &dict));
     if (dict->length / 2 > PICKLE_TENSORS)
         return pickle_refuse(m, "more than %d tensors", PICKLE_TENSORS);
     for (uint32_t i = 0, at = dict->first; i < dict->length / 2; i++, at = m->cell[m->cell[at].next].next) {
