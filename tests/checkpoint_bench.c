@@ -27,34 +27,49 @@ void checkpoint_teardown(void)
     ck_assert_int_eq(tessi_memory_in_use(), 0);
 }
 
-static int exchange(int (*work)(struct tess_call *c, const struct tessi_exchange *x), const char *from, const char *to,
-                    const char *tokenizer,
-                    const char *parameters)
+static int exchange(int (*work)(struct tess_call *c, const struct tessi_exchange *x), const char *as, const char *from, const char *to,
+                    const char *tokenizer, const char *parameters)
 {
     char words[256];
     const char *word[8];
     char *next;
-    struct tessi_exchange x = {.from = from, .to = to, .as = "unleashing-transformers", .tokenizer = tokenizer, .parameter = word};
+    struct tessi_exchange x = {.from = from, .to = to, .as = as, .tokenizer = tokenizer, .parameter = word};
     snprintf(words, sizeof words, "%s", parameters ? parameters : "");
     for (char *at = strtok_r(words, " ", &next); at && x.parameters < 8; at = strtok_r(NULL, " ", &next))
         word[x.parameters++] = at;
     return work(C, &x);
 }
 
+int checkpoint_import_as(const char *as, const char *from, const char *to, const char *tokenizer, const char *parameters)
+{
+    return exchange(tessi_import_model, as, from, to, tokenizer, parameters);
+}
+
+int checkpoint_export_as(const char *as, const char *from, const char *to, const char *parameters)
+{
+    return exchange(tessi_export_model, as, from, to, NULL, parameters);
+}
+
 int checkpoint_import(const char *from, const char *to, const char *tokenizer, const char *parameters)
 {
-    return exchange(tessi_import_model, from, to, tokenizer, parameters);
+    return checkpoint_import_as("unleashing-transformers", from, to, tokenizer, parameters);
 }
 
 int checkpoint_export(const char *from, const char *to, const char *parameters)
 {
-    return exchange(tessi_export_model, from, to, NULL, parameters);
+    return checkpoint_export_as("unleashing-transformers", from, to, parameters);
 }
 
 void checkpoint_import_both(void)
 {
     bench_ok(&bench, checkpoint_import(CHECKPOINTS "/vqgan.th", "tokenizer.h5", NULL, "groups=4 height=8 width=12"));
     bench_ok(&bench, checkpoint_import(CHECKPOINTS "/absorbing.th", "prior.h5", "tokenizer.h5", "heads=3"));
+}
+
+void checkpoint_import_taming(void)
+{
+    bench_ok(&bench, checkpoint_import_as("taming", CHECKPOINTS "/taming.ckpt", "taming.h5", NULL, "groups=4 height=8 width=12"));
+    bench_ok(&bench, checkpoint_import_as("vq-ddm", CHECKPOINTS "/vq_ddm.ckpt", "ddm.h5", "taming.h5", NULL));
 }
 
 void checkpoint_refused(int status, int code, const char *words)

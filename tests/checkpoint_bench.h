@@ -19,8 +19,13 @@ void checkpoint_teardown(void);
 /* FROM -> TO as unleashing-transformers; the parameters are words with blanks between, "groups=4 height=8", and may be NULL. */
 int checkpoint_import(const char *from, const char *to, const char *tokenizer, const char *parameters);
 int checkpoint_export(const char *from, const char *to, const char *parameters);
+/* The same as another architecture. */
+int checkpoint_import_as(const char *as, const char *from, const char *to, const char *tokenizer, const char *parameters);
+int checkpoint_export_as(const char *as, const char *from, const char *to, const char *parameters);
 /* The fixtures CHECKPOINTS/vqgan.th and absorbing.th as tokenizer.h5 and prior.h5. */
 void checkpoint_import_both(void);
+/* The fixtures taming.ckpt and vq_ddm.ckpt as taming.h5 and ddm.h5. */
+void checkpoint_import_taming(void);
 
 /* Fails the test unless `status` is `code` and the message has the words; forgets the message. */
 void checkpoint_refused(int status, int code, const char *words);

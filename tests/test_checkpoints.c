@@ -4,7 +4,7 @@
  * The files in tests/checkpoints were written by torch.save (make_checkpoints.py there).
  *
  * SPDX-License-Identifier: MIT */
-#include "tests/checkpoint_bench.h"
+#include "tests/checkpoint_model.h"
 #include "tests/command_bench.h"
 #include "core/base/facts_private.h"
 #include "core/base/memory.h"
@@ -17,76 +17,19 @@
 
 /* ---- the same as PyTorch ---------------------------------------------------------------------------------------------- */
 
-struct model {
-    struct tess_artefact *artefact;
-    struct tess_tokenizer tokenizer;
-    struct tess_prior prior;
-    struct tess_weights *weights;
-    struct tess_graph *graph;
-};
-
-/* A graph of `rows` over the artefact's weights, recorded by one of the three ways and sealed. */
-enum { ENCODE, DECODE, DENOISE };
-static void open_model(struct model *m, const char *path, int way, int64_t rows)
-{
-    struct tess_graph_options o = {.size = sizeof o, .rows = rows, .slices = 1};
-    memset(m, 0, sizeof *m);
-    bench_ok(&bench, tessi_runtime_compute(C, bench.runtime));
-    bench_ok(&bench, tessi_artefact_open(C, path, &m->artefact));
-    const struct tess_facts *f = tess_artefact_facts(m->artefact);
-    bench_ok(&bench, tess_weights_new(C, 0, &m->weights));
-    bench_ok(&bench, tess_graph_new(C, m->weights, &o, &m->graph));
-    if (way == DENOISE) {
-        bench_ok(&bench, tess_prior_open(C, f, path, &m->prior));
-        bench_ok(&bench, tess_prior_record_denoise(C, &m->prior, m->graph));
-    } else {
-        bench_ok(&bench, tess_tokenizer_open(C, f, path, &m->tokenizer));
-        bench_ok(&bench, way == ENCODE ? tess_tokenizer_record_encode(C, &m->tokenizer, m->graph)
-                                       : tess_tokenizer_record_decode(C, &m->tokenizer, m->graph));
-    }
-    bench_ok(&bench, tess_graph_seal(C, m->graph));
-    bench_ok(&bench, tess_weights_read(C, m->weights, m->artefact));
-}
-
-static void run_model(struct model *m, const struct tess_tensor *in, struct tess_tensor *out)
-{
-    struct tess_batch b = {.size = sizeof b, .samples = in->dim[0], .inputs = 1, .in = in, .outputs = 1, .out = out};
-    bench_ok(&bench, tess_graph_run(C, m->graph, &b));
-    tess_graph_free(m->graph);
-    tess_weights_free(m->weights);
-    tess_tokenizer_close(&m->tokenizer);
-    tess_prior_close(&m->prior);
-    tessi_artefact_close(m->artefact);
-}
-
-/* What the model of `path` makes of `in`, in the shape of `want`; to be freed. */
-static void *result_of(const char *path, int way, const struct tess_tensor *in, const struct tess_tensor *want)
-{
-    struct model m;
-    struct tess_tensor out = *want;
-    out.data = calloc(1, tess_tensor_bytes(want));
-    ck_assert_ptr_nonnull(out.data);
-    open_model(&m, path, way, in->dim[0]);
-    run_model(&m, in, &out);
-    return out.data;
-}
-
 START_TEST(the_tokenizer_computes_what_it_did)
 {
     checkpoint_import_both();
     struct golden *golden = golden_open("tokenizer.h5");
-    struct tess_tensor wide = golden_read(golden, "bytes", TESS_I32), codes = golden_read(golden, "codes", TESS_I32);
-    struct tess_tensor image = golden_read(golden, "image", TESS_F32), bytes = wide;
-    bytes.dtype = TESS_U8;
-    for (int64_t i = 0; i < tess_tensor_count(&wide); i++)
-        ((uint8_t *)bytes.data)[i] = (uint8_t)((int32_t *)wide.data)[i];
-    int32_t *coded = result_of("tokenizer.h5", ENCODE, &bytes, &codes);
+    struct tess_tensor bytes = checkpoint_bytes(golden, "bytes"), codes = golden_read(golden, "codes", TESS_I32);
+    struct tess_tensor image = golden_read(golden, "image", TESS_F32);
+    int32_t *coded = checkpoint_result("tokenizer.h5", CHECKPOINT_ENCODE, &bytes, NULL, &codes);
     ck_assert_int_eq(memcmp(coded, codes.data, tess_tensor_bytes(&codes)), 0);
-    float *decoded = result_of("tokenizer.h5", DECODE, &codes, &image);
+    float *decoded = checkpoint_result("tokenizer.h5", CHECKPOINT_DECODE, &codes, NULL, &image);
     golden_near("image", decoded, &image, 1e-4, 0.0);
     free(coded);
     free(decoded);
-    free(wide.data);
+    free(bytes.data);
     free(codes.data);
     free(image.data);
     golden_close(golden);
@@ -98,7 +41,7 @@ START_TEST(the_prior_computes_what_it_did)
     checkpoint_import_both();
     struct golden *golden = golden_open("prior.h5");
     struct tess_tensor tokens = golden_read(golden, "tokens", TESS_I32), logits = golden_read(golden, "logits", TESS_F32);
-    float *made = result_of("prior.h5", DENOISE, &tokens, &logits);
+    float *made = checkpoint_result("prior.h5", CHECKPOINT_DENOISE, &tokens, NULL, &logits);
     golden_near("logits", made, &logits, 1e-4, 0.0);
     free(made);
     free(tokens.data);
@@ -164,74 +107,17 @@ END_TEST
 
 /* ---- out again --------------------------------------------------------------------------------------------------------- */
 
-static int64_t entry_named(const struct tess_format_1 *f, void *self, const char *name)
-{
-    for (int64_t i = 0; i < f->count(self); i++)
-        if (strcmp(f->entry(self, i)->name, name) == 0)
-            return i;
-    return -1;
-}
-
-static float *read_values(const struct tess_format_1 *f, void *self, int64_t i, size_t *bytes)
-{
-    const struct tess_entry *e = f->entry(self, i);
-    *bytes = sizeof(float);
-    for (int32_t d = 0; d < e->rank; d++)
-        *bytes *= (size_t)e->dim[d];
-    float *value = malloc(*bytes);
-    ck_assert_ptr_nonnull(value);
-    bench_ok(&bench, f->read(self, C, i, value));
-    return value;
-}
-
-/* Every tensor of `ours` is in `theirs` with its name, shape and bits; gives their number. */
-static int64_t same_tensors(const char *ours, const char *theirs)
-{
-    struct tess_instance *a, *b;
-    bench_ok(&bench, tessi_format_read(C, ours, &a));
-    bench_ok(&bench, tessi_format_read(C, theirs, &b));
-    const struct tess_format_1 *fa = tess_instance_ops(a, "format/1"), *fb = tess_instance_ops(b, "format/1");
-    int64_t n = fa->count(tess_instance_self(a));
-    for (int64_t i = 0; i < n; i++) {
-        const struct tess_entry *e = fa->entry(tess_instance_self(a), i);
-        int64_t k = entry_named(fb, tess_instance_self(b), e->name);
-        size_t bytes, other;
-        ck_assert_msg(k >= 0, "%s has no `%s`", theirs, e->name);
-        const struct tess_entry *t = fb->entry(tess_instance_self(b), k);
-        ck_assert_int_eq(e->rank, t->rank);
-        ck_assert_int_eq(memcmp(e->dim, t->dim, sizeof e->dim), 0);
-        float *x = read_values(fa, tess_instance_self(a), i, &bytes), *y = read_values(fb, tess_instance_self(b), k, &other);
-        ck_assert_uint_eq(bytes, other);
-        ck_assert_msg(memcmp(x, y, bytes) == 0, "`%s` has other bits", e->name);
-        free(x);
-        free(y);
-    }
-    tess_instance_close(a);
-    tess_instance_close(b);
-    return n;
-}
-
-static void same_content(const char *path, const char *other)
-{
-    struct tess_artefact *a, *b;
-    bench_ok(&bench, tessi_artefact_open(C, path, &a));
-    bench_ok(&bench, tessi_artefact_open(C, other, &b));
-    ck_assert_str_eq(tess_artefact_digest(a), tess_artefact_digest(b));
-    tessi_artefact_close(a);
-    tessi_artefact_close(b);
-}
-
 START_TEST(there_and_back_bit_by_bit)
 {
     checkpoint_import_both();
     bench_ok(&bench, checkpoint_export("tokenizer.h5", "tokenizer.safetensors", "groups=4"));
     bench_ok(&bench, checkpoint_export("prior.h5", "prior.safetensors", "heads=3"));
-    ck_assert_int_eq(same_tensors("tokenizer.safetensors", CHECKPOINTS "/vqgan.th"), 125);
-    ck_assert_int_eq(same_tensors("prior.safetensors", CHECKPOINTS "/absorbing.th"), 37);
+    ck_assert_int_eq(checkpoint_same_tensors("tokenizer.safetensors", CHECKPOINTS "/vqgan.th"), 132);
+    ck_assert_int_eq(checkpoint_same_tensors("prior.safetensors", CHECKPOINTS "/absorbing.th"), 37);
     bench_ok(&bench, checkpoint_import("tokenizer.safetensors", "tokenizer2.h5", NULL, "groups=4 height=8 width=12"));
     bench_ok(&bench, checkpoint_import("prior.safetensors", "prior2.h5", "tokenizer2.h5", "heads=3 steps=20"));
-    same_content("tokenizer.h5", "tokenizer2.h5");
-    same_content("prior.h5", "prior2.h5");
+    checkpoint_same_content("tokenizer.h5", "tokenizer2.h5");
+    checkpoint_same_content("prior.h5", "prior2.h5");
 }
 END_TEST
 
@@ -276,114 +162,34 @@ END_TEST
 
 /* ---- the whole file, changed ------------------------------------------------------------------------------------------ */
 
-/* A list of names and shapes against a model, as an import does it, without the values. */
-struct list {
-    struct tess_entry entry[1024];
-    char name[1024][96];
-    int64_t n;
-};
-
-static void add(struct list *l, const char *name, const char *dtype, int32_t rank, const int64_t *dim)
-{
-    struct tess_entry *e = &l->entry[l->n];
-    ck_assert_int_lt(l->n, 1024);
-    snprintf(l->name[l->n], sizeof l->name[0], "%s", name);
-    *e = (struct tess_entry){.name = l->name[l->n++], .dtype = dtype, .is_real = dtype[0] != 'i', .rank = rank};
-    memcpy(e->dim, dim, (size_t)rank * sizeof *dim);
-}
-
-static void read_list(struct list *l, const char *path)
-{
-    struct tess_instance *i;
-    bench_ok(&bench, tessi_format_read(C, path, &i));
-    const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
-    for (int64_t k = 0; k < f->count(tess_instance_self(i)); k++) {
-        const struct tess_entry *e = f->entry(tess_instance_self(i), k);
-        add(l, e->name, e->is_real ? "f32" : "i64", e->rank, e->dim);
-    }
-    tess_instance_close(i);
-}
-
-static struct tess_entry *named(struct list *l, const char *name)
-{
-    for (int64_t i = 0; i < l->n; i++)
-        if (strcmp(l->name[i], name) == 0)
-            return &l->entry[i];
-    ck_abort_msg("there is no `%s`", name);
-    return NULL;
-}
-
-/* Entries whose name has the word, out of the list. */
-static void drop(struct list *l, const char *word)
-{
-    int64_t n = 0;
-    for (int64_t i = 0; i < l->n; i++) {
-        if (strstr(l->name[i], word))
-            continue;
-        memmove(l->name[n], l->name[i], sizeof l->name[0]);
-        l->entry[n] = l->entry[i];
-        l->entry[n].name = l->name[n];
-        n++;
-    }
-    ck_assert_int_lt(n, l->n);
-    l->n = n;
-}
-
-struct matched {
-    struct tessi_exchange x;
-    struct tessi_import m;
-};
-
-/* As tessi_import_model does it; to be closed. `tokenizer`: facts, or NULL. */
-static int match(struct list *l, const struct tess_facts *tokenizer, const char *const *parameter, int64_t parameters, struct matched *k)
-{
-    memset(k, 0, sizeof *k);
-    k->x = (struct tessi_exchange){.from = "list", .as = "unleashing-transformers", .parameter = parameter, .parameters = parameters};
-    k->m = (struct tessi_import){.x = &k->x, .entry = l->entry};
-    k->m.plan = (struct tess_import_plan){.size = sizeof k->m.plan, .entries = l->n, .entry = l->entry, .tokenizer = tokenizer};
-    bench_ok(&bench, tessi_checkpoint_open(C, &k->x, &k->m.checkpoint));
-    bench_ok(&bench, tessi_facts_new(C, &k->m.plan.facts));
-    k->m.plan.use = calloc((size_t)l->n, sizeof *k->m.plan.use);
-    const struct tess_checkpoint_1 *ops = tess_instance_ops(k->m.checkpoint, "checkpoint/1");
-    int status = ops->plan_import(tess_instance_self(k->m.checkpoint), C, &k->m.plan);
-    return status == TESS_OK ? tessi_import_match(C, &k->m) : status;
-}
-
-static void close_match(struct matched *k)
-{
-    tess_graph_free(k->m.graph);
-    tess_weights_free(k->m.weights);
-    tess_tokenizer_close(&k->m.autoencoder);
-    tess_prior_close(&k->m.prior);
-    tessi_facts_free(k->m.plan.facts);
-    free(k->m.plan.use);
-    tess_free(k->m.source);
-    tess_instance_close(k->m.checkpoint);
-}
+#define UNLEASHING "unleashing-transformers"
 
 static const char *const small[] = {"groups=4", "height=8", "width=12"};
 
-static int64_t taken_of(struct list *l)
+static int64_t taken_of(struct tensor_list *l)
 {
     struct matched k;
-    bench_ok(&bench, match(l, NULL, small, 3, &k));
+    bench_ok(&bench, list_match(l, UNLEASHING, NULL, small, 3, &k));
     int64_t n = tess_weights_count(k.m.weights);
-    close_match(&k);
+    list_match_close(&k);
     return n;
 }
 
 START_TEST(what_may_be_missing_or_more)
 {
-    struct list *l = calloc(1, sizeof *l);
+    struct tensor_list *l = calloc(1, sizeof *l);
     ck_assert_ptr_nonnull(l);
-    read_list(l, CHECKPOINTS "/vqgan.th");
-    add(l, "ae.generator.logsigma.0.weight", "f32", 4, (const int64_t[]){4, 4, 3, 3});
-    add(l, "ae.generator.logsigma.2.bias", "f32", 1, (const int64_t[]){3});
+    list_read(l, CHECKPOINTS "/vqgan.th");
+    list_add(l, "ae.generator.logsigma.0.weight", "f32", 4, (const int64_t[]){4, 4, 3, 3});
+    list_add(l, "ae.generator.logsigma.2.bias", "f32", 1, (const int64_t[]){3});
+    ck_assert_int_eq(taken_of(l), 132);
+    list_drop(l, "logsigma");
+    list_drop(l, "perceptual.");
+    list_drop(l, "ae.encoder.blocks.1.conv_out");
+    ck_assert_int_eq(taken_of(l), 132);
+    list_drop(l, "disc.main.5."); /* now it is another discriminator, which is left as a whole */
     ck_assert_int_eq(taken_of(l), 125);
-    drop(l, "logsigma");
-    drop(l, "perceptual.");
-    drop(l, "disc.");
-    drop(l, "ae.encoder.blocks.1.conv_out");
+    list_drop(l, "disc.");
     ck_assert_int_eq(taken_of(l), 125);
     free(l);
 }
@@ -423,25 +229,25 @@ static const struct {
 
 START_TEST(a_list_of_something_else)
 {
-    struct list *l = calloc(1, sizeof *l);
+    struct tensor_list *l = calloc(1, sizeof *l);
     struct matched k;
     ck_assert_ptr_nonnull(l);
-    read_list(l, CHECKPOINTS "/vqgan.th");
+    list_read(l, CHECKPOINTS "/vqgan.th");
     if (changes[_i].drop)
-        drop(l, changes[_i].drop);
+        list_drop(l, changes[_i].drop);
     if (changes[_i].add)
-        add(l, changes[_i].add, "f32", changes[_i].rank, changes[_i].dim);
+        list_add(l, changes[_i].add, "f32", changes[_i].rank, changes[_i].dim);
     if (changes[_i].change && changes[_i].rank < 0) {
-        named(l, changes[_i].change)->dtype = "i64";
-        named(l, changes[_i].change)->is_real = 0;
+        list_named(l, changes[_i].change)->dtype = "i64";
+        list_named(l, changes[_i].change)->is_real = 0;
     } else if (changes[_i].change) {
-        named(l, changes[_i].change)->rank = changes[_i].rank;
-        memcpy(named(l, changes[_i].change)->dim, changes[_i].dim, sizeof changes[_i].dim);
+        list_named(l, changes[_i].change)->rank = changes[_i].rank;
+        memcpy(list_named(l, changes[_i].change)->dim, changes[_i].dim, sizeof changes[_i].dim);
     }
-    int status = match(l, NULL, small, 3, &k);
+    int status = list_match(l, UNLEASHING, NULL, small, 3, &k);
     ck_assert_int_ne(status, TESS_OK);
     checkpoint_refused(status, status == TESS_E_VALUE || status == TESS_E_USAGE ? status : TESS_E_DATA, changes[_i].words);
-    close_match(&k);
+    list_match_close(&k);
     free(l);
 }
 END_TEST
@@ -482,72 +288,29 @@ END_TEST
 
 /* ---- the published sizes ----------------------------------------------------------------------------------------------- */
 
-/* The lines between "TITLE" and the next line without blanks: name and shape. */
-static void read_published(struct list *l, const char *title)
-{
-    char line[256];
-    int inside = 0;
-    FILE *f = fopen(CHECKPOINTS "/published.txt", "r");
-    ck_assert_ptr_nonnull(f);
-    while (fgets(line, sizeof line, f)) {
-        char *next, *name = strtok_r(line, " \n", &next);
-        int64_t dim[4];
-        int32_t rank = 0;
-        for (char *at; rank < 4 && (at = strtok_r(NULL, " \n", &next));)
-            dim[rank++] = strtoll(at, NULL, 10);
-        if (!rank && !strchr(name, '.'))
-            inside = strcmp(name, title) == 0;
-        else if (inside)
-            add(l, name, strstr(name, "num_batches") ? "i64" : "f32", rank, dim);
-    }
-    fclose(f);
-}
-
-/* The shapes of the list alone tell the published model; every weight of it is there; and going back gives the names and shapes that were
- * taken, and no others. */
-static void check_back(const struct list *l, const struct matched *k)
-{
-    const struct tess_checkpoint_1 *ops = tess_instance_ops(k->m.checkpoint, "checkpoint/1");
-    int64_t n = tess_weights_count(k->m.weights);
-    struct tess_export_plan p = {.size = sizeof p, .kind = k->m.plan.kind, .facts = k->m.plan.facts, .weights = n};
-    p.weight = calloc((size_t)n, sizeof *p.weight);
-    ck_assert_ptr_nonnull(p.weight);
-    for (int64_t i = 0; i < n; i++) {
-        p.weight[i].ours = tess_weights_name(k->m.weights, i);
-        bench_ok(&bench, tess_weights_view(C, k->m.weights, i, TESS_ROLE_VALUE, &p.weight[i].shape));
-    }
-    bench_ok(&bench, ops->plan_export(tess_instance_self(k->m.checkpoint), C, &p));
-    for (int64_t i = 0; i < n; i++) {
-        const struct tess_entry *e = &l->entry[k->m.source[i]];
-        ck_assert_str_eq(p.weight[i].theirs, e->name);
-        ck_assert_int_eq(p.weight[i].rank, e->rank);
-        ck_assert_int_eq(memcmp(p.weight[i].dim, e->dim, (size_t)e->rank * sizeof *e->dim), 0);
-    }
-    free(p.weight);
-}
-
 START_TEST(the_published_tokenizer)
 {
-    struct list *l = calloc(1, sizeof *l);
+    struct tensor_list *l = calloc(1, sizeof *l);
     struct matched k;
     ck_assert_ptr_nonnull(l);
-    read_published(l, "vqgan");
-    bench_ok(&bench, match(l, NULL, NULL, 0, &k));
+    list_read_published(l, "vqgan");
+    bench_ok(&bench, list_match(l, UNLEASHING, NULL, NULL, 0, &k));
     ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "encoder", ""),
                      "{use: conv, channels: 128, channel_mult: [1, 1, 2, 2, 4], res_blocks: 2, attn_resolutions: [16], groups: 32, "
                      "variant: unleashing, z_channels: 0}");
     ck_assert_int_eq(tess_facts_i64_or(k.m.plan.facts, "latent_height", 0), 16);
-    /* The total of the paper's code without the head for variances and the shortcuts that are never used. */
-    ck_assert_int_eq(tess_weights_size(k.m.weights), 65779974 - 147971 - 2348928);
-    check_back(l, &k);
-    close_match(&k);
+    ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "critic", ""), "{use: patchgan, channels: 64, layers: 3, range: unit}");
+    /* The total of the paper's code without the head for variances and the shortcuts that are never used; and the discriminator's. */
+    ck_assert_int_eq(tess_weights_size(k.m.weights), 65779974 - 147971 - 2348928 + 2765633);
+    list_check_back(l, &k);
+    list_match_close(&k);
     free(l);
 }
 END_TEST
 
 START_TEST(the_published_prior)
 {
-    struct list *l = calloc(1, sizeof *l);
+    struct tensor_list *l = calloc(1, sizeof *l);
     struct tess_facts *tokenizer;
     struct matched k;
     ck_assert_ptr_nonnull(l);
@@ -555,15 +318,15 @@ START_TEST(the_published_prior)
     bench_ok(&bench, tess_facts_set_i64(C, tokenizer, "latent_height", 16));
     bench_ok(&bench, tess_facts_set_i64(C, tokenizer, "latent_width", 16));
     bench_ok(&bench, tess_facts_set_i64(C, tokenizer, "codebook_size", 1024));
-    read_published(l, "absorbing");
-    bench_ok(&bench, match(l, tokenizer, NULL, 0, &k));
+    list_read_published(l, "absorbing");
+    bench_ok(&bench, list_match(l, UNLEASHING, tokenizer, NULL, 0, &k));
     ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "denoiser", ""),
                      "{use: transformer, embed_dim: 512, layers: 24, heads: 8, mlp_ratio: 4, dropout: 0, init: published}");
     ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "noise", ""),
                      "{use: absorbing, steps: 256, mask: random, loss: reweighted, weight: code}");
     ck_assert_int_eq(tess_weights_size(k.m.weights), 76838912 - 512); /* without the start token */
-    check_back(l, &k);
-    close_match(&k);
+    list_check_back(l, &k);
+    list_match_close(&k);
     tessi_facts_free(tokenizer);
     free(l);
 }
@@ -594,9 +357,10 @@ START_TEST(pipelines_take_it_for_their_own)
     const struct command_result *r = command("import %s/vqgan.th -o tokenizer.h5 --as unleashing-transformers groups=4 height=8 width=12",
                                              CHECKPOINTS);
     ck_assert_msg(r->code == 0, "%s", r->err);
-    ck_assert_ptr_nonnull(strstr(r->out, "taken     125 tensors, 10973 parameters"));
+    ck_assert_ptr_nonnull(strstr(r->out, "taken     132 tensors, 11272 parameters"));
     ck_assert_ptr_nonnull(strstr(r->out, "left      12: shortcuts of residual blocks that keep their width"));
-    ck_assert_ptr_nonnull(strstr(r->out, "left      10: the discriminator"));
+    ck_assert_ptr_nonnull(strstr(r->out, "left      3: running statistics of the discriminator's norms"));
+    ck_assert_ptr_nonnull(strstr(r->out, "critic    {use: patchgan, channels: 2, layers: 1, range: unit}"));
     ck_assert_ptr_nonnull(strstr(r->out, "left      38: the network of the perceptual loss"));
     ck_assert_ptr_nonnull(strstr(r->out, "assumed   images of 8 x 12, norms of 4 groups: the file does not tell"));
     r = command("import %s/absorbing.th -o prior.h5 --tokenizer tokenizer.h5 --as unleashing-transformers heads=3", CHECKPOINTS);
@@ -612,9 +376,9 @@ END_TEST
 
 START_TEST(slips_of_the_hand)
 {
-    (void)command_ends(2, "wanted --as NAME, the architecture whose names the file has; there are: unleashing-transformers",
+    (void)command_ends(2, "wanted --as NAME, the architecture whose names the file has; there are: taming, unleashing-transformers, vq-ddm",
                        "import %s/vqgan.th -o x.h5", CHECKPOINTS);
-    (void)command_ends(69, "no checkpoint is called `taming`; there are unleashing-transformers", "import %s/vqgan.th -o x.h5 --as taming",
+    (void)command_ends(69, "no checkpoint is called `tamed`; there are taming, unleashing-transformers, vq-ddm", "import %s/vqgan.th -o x.h5 --as tamed",
                        CHECKPOINTS);
     (void)command_ends(2, "no parameter `hight`; did you mean `height`?", "import %s/vqgan.th -o x.h5 --as unleashing-transformers hight=8",
                        CHECKPOINTS);

@@ -40,6 +40,7 @@ struct tessi_import {
     struct tess_import_plan plan;
     struct tess_tokenizer autoencoder;
     struct tess_prior prior;
+    struct tess_instance *critic; /* of the autoencoder, where it comes with one */
     struct tess_weights *weights; /* of the model, by name and shape; never sealed */
     struct tess_graph *graph;
     int64_t *source;             /* by weight: the entry it comes from */

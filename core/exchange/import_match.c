@@ -3,6 +3,8 @@
  * imported model is does not depend on how well a list of names was written down. SPDX-License-Identifier: MIT */
 #include "core/exchange/exchange_private.h"
 
+#include <tessera/critic.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -30,6 +32,26 @@ static int complete(struct tess_call *c, struct tess_facts *f, const char *name,
     return tess_facts_set_text(c, f, name, tess_instance_spec(part));
 }
 
+/* A critic of images of the autoencoder's size, so that training can go on with it. */
+static int record_critic(struct tess_call *c, struct tessi_import *m)
+{
+    struct tess_facts *f = m->plan.facts;
+    const char *spec = tess_facts_text_or(f, "critic", NULL);
+    const struct tess_tokenizer *t = &m->autoencoder;
+    struct tess_node *logits = NULL;
+    if (!spec)
+        return TESS_OK;
+    TESS_TRY(tess_instance_open(c, "critic/1", spec, m->x->from, &m->critic));
+    TESS_TRY(complete(c, f, "critic", m->critic));
+    const struct tess_critic_1 *critic = tess_instance_ops(m->critic, "critic/1");
+    struct tess_node *image = tess_constant(m->graph, 0.0f, 4, (const int64_t[]){1, t->height, t->width, t->channels});
+    tess_scope(m->graph, "critic");
+    TESS_TRY(critic->record(tess_instance_self(m->critic), c, m->graph, image, &logits));
+    tess_scope_end(m->graph);
+    tess_output(m->graph, "critic", logits);
+    return TESS_OK;
+}
+
 static int record(struct tess_call *c, struct tessi_import *m)
 {
     struct tess_facts *f = m->plan.facts;
@@ -47,7 +69,8 @@ static int record(struct tess_call *c, struct tessi_import *m)
     TESS_TRY(complete(c, f, "quantizer", m->autoencoder.quantizer));
     TESS_TRY(complete(c, f, "decoder", m->autoencoder.decoder));
     TESS_TRY(tess_tokenizer_record_encode(c, &m->autoencoder, m->graph));
-    return tess_tokenizer_record_decode(c, &m->autoencoder, m->graph);
+    TESS_TRY(tess_tokenizer_record_decode(c, &m->autoencoder, m->graph));
+    return record_critic(c, m);
 }
 
 /* Recording is quiet about failures until a graph is sealed. That plans a run which nobody wants here, but it is the graph that knows

@@ -166,7 +166,7 @@ static void report_rounded(const struct tessi_import *m, FILE *to)
 
 static void report(const struct tessi_import *m, const char *digest, FILE *to)
 {
-    static const char *const part[] = {"encoder", "quantizer", "decoder", "noise", "denoiser"};
+    static const char *const part[] = {"encoder", "quantizer", "decoder", "critic", "noise", "denoiser"};
     const struct tess_facts *f = m->plan.facts;
     fprintf(to, "%s: %lld tensors (%s), SHA-256 %s\n", m->x->from, (long long)m->plan.entries, tess_instance_name(m->format), m->digest);
     for (size_t i = 0; i < sizeof part / sizeof *part; i++)
@@ -205,6 +205,7 @@ int tessi_import_model(struct tess_call *c, const struct tessi_exchange *x)
     tess_weights_free(m.weights);
     tess_tokenizer_close(&m.autoencoder);
     tess_prior_close(&m.prior);
+    tess_instance_close(m.critic);
     tessi_facts_free(m.plan.facts);
     tess_free(m.plan.use);
     tess_free(m.entry);

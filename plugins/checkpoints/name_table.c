@@ -72,3 +72,24 @@ int64_t name_number(const char *spec, const char *key, int64_t otherwise)
             return strtoll(at + 4 + length, NULL, 10);
     return otherwise;
 }
+
+int name_check_number(struct tess_call *c, const char *spec, const char *key, int64_t wanted)
+{
+    int64_t found = name_number(spec, key, wanted);
+    if (found == wanted)
+        return TESS_OK;
+    return c->fail(c, TESS_E_VALUE,
+                   "`%s` of the model is %lld, not %lld, and the file would not tell; say %s=%lld here, and to whoever reads it",
+                   key, (long long)found, (long long)wanted, key, (long long)found);
+}
+
+int name_check_part(struct tess_call *c, const struct tess_export_plan *p, const char *who, const char *part, const char *use,
+                    const char **spec)
+{
+    char wanted[64];
+    TESS_TRY(tess_facts_text(c, p->facts, part, spec));
+    size_t length = (size_t)snprintf(wanted, sizeof wanted, "{use: %s", use);
+    if (strncmp(*spec, wanted, length) == 0 && ((*spec)[length] == ',' || (*spec)[length] == '}'))
+        return TESS_OK;
+    return c->fail(c, TESS_E_VALUE, "%s has the %s `%s`, the model %s", who, part, use, *spec);
+}

@@ -21,4 +21,10 @@ void name_export(const struct name_row *table, struct tess_export_weight *w);
 /* The number behind ", KEY: " in a component's spec, as tess_instance_spec writes it; `otherwise` where there is none. */
 int64_t name_number(const char *spec, const char *key, int64_t otherwise);
 
+/* On the way back, TESS_E_VALUE unless the model's part (a fact) is the component `use`; and unless the number behind the key, which
+ * weights do not show, is the one wanted: or the file would mean another model. `who` is the architecture. */
+int name_check_part(struct tess_call *c, const struct tess_export_plan *p, const char *who, const char *part, const char *use,
+                    const char **spec) TESS_CHECKED;
+int name_check_number(struct tess_call *c, const char *spec, const char *key, int64_t wanted) TESS_CHECKED;
+
 #endif

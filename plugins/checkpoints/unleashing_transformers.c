@@ -1,11 +1,13 @@
 /* checkpoint/1 `unleashing-transformers`: the weights that Bond-Taylor et al., "Unleashing Transformers", released and that their program
  * writes (docs/formats.md, "Checkpoints of others"). Two kinds of file: the autoencoder with its codebook (`vqgan_*.th`), where the
- * discriminator and the perceptual loss come along and are left, and the prior of absorbing diffusion (`absorbing_*.th`).
+ * discriminator comes along, as does the perceptual loss, which is left, and the prior of absorbing diffusion (`absorbing_*.th`).
  *
  * Both networks are flat lists of blocks, so the shapes of a list tell every parameter but what weights do not show: the images' size, the
  * groups of a normalisation, the heads of attention. Those are parameters, with the published values as defaults.
  *
  * SPDX-License-Identifier: MIT */
+#include "plugins/checkpoints/conv_layout.h"
+#include "plugins/checkpoints/critic_names.h"
 #include "plugins/checkpoints/name_table.h"
 
 #include <tessera/plugin.h>
@@ -14,7 +16,8 @@
 #include <string.h>
 
 struct unleashing {
-    int64_t height, width, groups, heads, steps;
+    struct conv_untold images;
+    int64_t heads, steps;
 };
 
 enum { BLOCKS_MOST = 1200 }; /* more than the widest list of 16 levels of 32 residual blocks */
@@ -24,9 +27,9 @@ static const struct name_row tokenizer_names[] = {
     {"ae.generator.logsigma.", NULL, "the head for the variance of pixels, which is no part of the model here"},
     {"ae.generator.", "decoder.", NULL},
     {"ae.quantize.embedding.weight", "quantizer.codebook", NULL},
-    {"disc.", NULL, "the discriminator, which only training has"},
+    {"disc.main.", "critic.main.", NULL},
+    {"disc.", NULL, "more of the discriminator than its layers"},
     {"perceptual.", NULL, "the network of the perceptual loss, which only training has"},
-    {NULL, "critic.", "the critic, which only training has"},
     {NULL, "quantizer.", "state of the quantizer's training"},
     {NULL, NULL, NULL}};
 
@@ -39,16 +42,6 @@ static const struct name_row prior_names[] = {
     {NULL, NULL, NULL}};
 
 /* ---- the encoder's list tells the parameters of both networks ---- */
-
-struct layout {
-    int64_t channels, width[TESS_LIST_MAX], attends[TESS_LIST_MAX]; /* of each level */
-    int64_t levels, res_blocks, image_channels, code_dim, codes;
-};
-
-static int odd(struct tess_call *c, const char *what)
-{
-    return c->fail(c, TESS_E_DATA, "this is no encoder of unleashing-transformers: %s", what);
-}
 
 /* The blocks as letters, C convolution, R residual, A attention, D down, N norm, and each residual block's width. */
 static int64_t spell(const struct tess_import_plan *p, char *letter, int64_t *width)
@@ -74,30 +67,24 @@ static int64_t spell(const struct tess_import_plan *p, char *letter, int64_t *wi
 }
 
 /* One level, `n` letters: residual blocks, all of them or none with attention behind. */
-static int read_level(struct tess_call *c, struct layout *l, const char *letter, const int64_t *width, int64_t n)
+static int read_level(struct tess_call *c, struct conv_layout *l, const char *letter, const int64_t *width, int64_t n)
 {
-    int64_t residual = 0, attention = 0;
-    if (l->levels == TESS_LIST_MAX)
-        return odd(c, "it has more than 16 levels");
+    int64_t residual = 0, attention = 0, wide = 0;
     for (int64_t i = 0; i < n; i++) {
         if (letter[i] == 'R') {
             residual++;
-            l->width[l->levels] = width[i];
+            wide = width[i];
         } else if (letter[i] == 'A' && i > 0 && letter[i - 1] == 'R') {
             attention++;
         } else {
-            return odd(c, "a level is not of residual blocks with attention behind");
+            return conv_layout_odd(c, l, "a level is not of residual blocks with attention behind");
         }
     }
-    if (residual == 0 || (attention && attention != residual) || (l->levels && residual != l->res_blocks))
-        return odd(c, "its levels differ in their number of residual blocks, or attention is behind some of them only");
-    l->res_blocks = residual;
-    l->attends[l->levels++] = attention > 0;
-    return TESS_OK;
+    return conv_layout_level(c, l, residual, attention, wide);
 }
 
 /* C, levels with D between them, then R A R N C */
-static int read_encoder(struct tess_call *c, const struct tess_import_plan *p, struct layout *l)
+static int read_encoder(struct tess_call *c, const struct tess_import_plan *p, struct conv_layout *l)
 {
     static const char tail[] = "RARNC";
     char letter[BLOCKS_MOST + 1];
@@ -106,7 +93,8 @@ static int read_encoder(struct tess_call *c, const struct tess_import_plan *p, s
     const struct tess_entry *last = name_find(p, "ae.encoder.blocks.%d.weight", n - 1);
     const struct tess_entry *book = name_find(p, "ae.quantize.embedding.weight", 0);
     if (n < 7 || letter[0] != 'C' || strcmp(letter + end, tail) != 0 || !first || !last || first->rank != 4)
-        return odd(c, "its blocks do not begin with a convolution and end with residual, attention, residual, norm, convolution");
+        return conv_layout_odd(c, l,
+                               "its blocks do not begin with a convolution and end with residual, attention, residual, norm, convolution");
     if (!book && name_find(p, "ae.quantize.embed.weight", 0))
         return c->fail(c, TESS_E_DATA, "its quantizer is the one of Gumbel, which is not known here");
     if (!book || book->rank != 2)
@@ -125,50 +113,6 @@ static int read_encoder(struct tess_call *c, const struct tess_import_plan *p, s
     return TESS_OK;
 }
 
-/* "[1, 2]": the levels' widths as multiples, or the heights of those that attend */
-static int list_levels(struct tess_call *c, const struct unleashing *u, const struct layout *l, char *mult, char *attention, size_t room)
-{
-    size_t m = (size_t)snprintf(mult, room, "["), a = (size_t)snprintf(attention, room, "[");
-    for (int64_t i = 0; i < l->levels; i++) {
-        if (l->channels < 1 || l->width[i] < l->channels || l->width[i] % l->channels)
-            return odd(c, "the width of a level is no multiple of the first convolution's");
-        m += (size_t)snprintf(mult + m, room - m, "%s%lld", i ? ", " : "", (long long)(l->width[i] / l->channels));
-        if (l->attends[i])
-            a += (size_t)snprintf(attention + a, room - a, "%s%lld", a > 1 ? ", " : "", (long long)(u->height >> i));
-    }
-    (void)snprintf(mult + m, room - m, "]");
-    (void)snprintf(attention + a, room - a, "]");
-    return TESS_OK;
-}
-
-static int describe_tokenizer(struct tess_call *c, const struct unleashing *u, const struct layout *l, struct tess_import_plan *p)
-{
-    char mult[512], attention[512], spec[1400], quantizer[200];
-    int64_t factor = (int64_t)1 << (l->levels - 1);
-    TESS_TRY(list_levels(c, u, l, mult, attention, sizeof mult));
-    if (u->height % factor || u->width % factor)
-        return c->fail(c, TESS_E_VALUE,
-                       "its encoder halves images %lld times, which %lld x %lld cannot be; say height= and width= of the images",
-                       (long long)(l->levels - 1), (long long)u->height, (long long)u->width);
-    (void)snprintf(spec, sizeof spec, "{use: conv, channels: %lld, channel_mult: %s, res_blocks: %lld, attn_resolutions: %s, groups: %lld}",
-                   (long long)l->channels, mult, (long long)l->res_blocks, attention, (long long)u->groups);
-    (void)snprintf(quantizer, sizeof quantizer, "{use: nearest, codebook_size: %lld, code_dim: %lld, beta: 0.25, beta_on: codebook}",
-                   (long long)l->codes, (long long)l->code_dim);
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "height", u->height));
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "width", u->width));
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "channels", l->image_channels));
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "latent_height", u->height / factor));
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "latent_width", u->width / factor));
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "codebook_size", l->codes));
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "code_dim", l->code_dim));
-    TESS_TRY(tess_facts_set_text(c, p->facts, "encoder", spec));
-    TESS_TRY(tess_facts_set_text(c, p->facts, "quantizer", quantizer));
-    (void)snprintf(p->assumed, sizeof p->assumed,
-                   "images of %lld x %lld, norms of %lld groups: the file does not tell; set height=, width=, groups=",
-                   (long long)u->height, (long long)u->width, (long long)u->groups);
-    return tess_facts_set_text(c, p->facts, "decoder", spec);
-}
-
 /* A residual block that keeps its width has a shortcut all the same, which it never uses. */
 static int is_idle_shortcut(const struct tess_import_plan *p, const char *name)
 {
@@ -184,7 +128,7 @@ static int is_idle_shortcut(const struct tess_import_plan *p, const char *name)
 
 static int import_tokenizer(struct tess_call *c, const struct unleashing *u, struct tess_import_plan *p)
 {
-    struct layout l = {.levels = 0};
+    struct conv_layout l = {.who = "unleashing-transformers", .variant = "unleashing"};
     TESS_TRY(read_encoder(c, p, &l));
     for (int64_t i = 0; i < p->entries; i++) {
         name_import(tokenizer_names, p, i);
@@ -193,8 +137,8 @@ static int import_tokenizer(struct tess_call *c, const struct unleashing *u, str
             p->use[i].left = "shortcuts of residual blocks that keep their width, which they never use";
         }
     }
-    p->kind = "autoencoder";
-    return describe_tokenizer(c, u, &l, p);
+    TESS_TRY(critic_import(c, p, "disc.", "unit"));
+    return conv_layout_describe(c, &u->images, &l, p);
 }
 
 /* ---- the prior ---- */
@@ -273,25 +217,9 @@ static int plan_import(void *self, struct tess_call *c, struct tess_import_plan 
 
 /* ---- back ---- */
 
-/* What weights do not show must be as this component says, or the file would mean another model. */
-static int check_number(struct tess_call *c, const char *spec, const char *key, int64_t wanted)
-{
-    int64_t found = name_number(spec, key, wanted);
-    if (found == wanted)
-        return TESS_OK;
-    return c->fail(c, TESS_E_VALUE,
-                   "`%s` of the model is %lld, not %lld, and the file would not tell; say %s=%lld here, and to whoever reads it",
-                   key, (long long)found, (long long)wanted, key, (long long)found);
-}
-
 static int check_part(struct tess_call *c, const struct tess_export_plan *p, const char *part, const char *use, const char **spec)
 {
-    char wanted[64];
-    TESS_TRY(tess_facts_text(c, p->facts, part, spec));
-    size_t length = (size_t)snprintf(wanted, sizeof wanted, "{use: %s", use);
-    if (strncmp(*spec, wanted, length) == 0 && ((*spec)[length] == ',' || (*spec)[length] == '}'))
-        return TESS_OK;
-    return c->fail(c, TESS_E_VALUE, "unleashing-transformers has the %s `%s`, the model %s", part, use, *spec);
+    return name_check_part(c, p, "unleashing-transformers", part, use, spec);
 }
 
 /* A model from before there were two has no word of it. */
@@ -307,13 +235,14 @@ static int export_tokenizer(struct tess_call *c, const struct unleashing *u, str
     const char *spec;
     TESS_TRY(check_part(c, p, "decoder", "conv", &spec));
     TESS_TRY(check_variant(c, "decoder", spec));
-    TESS_TRY(check_number(c, spec, "groups", u->groups));
+    TESS_TRY(name_check_number(c, spec, "groups", u->images.groups));
     TESS_TRY(check_part(c, p, "encoder", "conv", &spec));
     TESS_TRY(check_variant(c, "encoder", spec));
-    TESS_TRY(check_number(c, spec, "groups", u->groups));
+    TESS_TRY(name_check_number(c, spec, "groups", u->images.groups));
     for (int64_t i = 0; i < p->weights; i++) {
         struct tess_export_weight *w = &p->weight[i];
         name_export(tokenizer_names, w);
+        critic_export(p, "unit", w);
         if (w->rank == 2 && strncmp(w->ours, "quantizer.", 10) != 0) {
             w->rank = 4; /* a matrix is a convolution of 1 x 1 there; dimensions beyond the rank are 1 */
             w->dim[2] = w->dim[3] = 1;
@@ -327,7 +256,7 @@ static int export_prior(struct tess_call *c, const struct unleashing *u, struct 
     const char *spec;
     TESS_TRY(check_part(c, p, "noise", "absorbing", &spec));
     TESS_TRY(check_part(c, p, "denoiser", "transformer", &spec));
-    TESS_TRY(check_number(c, spec, "heads", u->heads));
+    TESS_TRY(name_check_number(c, spec, "heads", u->heads));
     for (int64_t i = 0; i < p->weights; i++) {
         struct tess_export_weight *w = &p->weight[i];
         name_export(prior_names, w);
@@ -353,12 +282,7 @@ static int plan_export(void *self, struct tess_call *c, struct tess_export_plan 
 static const struct tess_checkpoint_1 ops = {.size = sizeof ops, .plan_import = plan_import, .plan_export = plan_export};
 
 static const struct tess_param params[] = {
-    {.name = "height", .help = "height of the images in pixels", .type = TESS_I64, .offset = offsetof(struct unleashing, height), .lo = 1,
-     .hi = 65536, .def = 256},
-    {.name = "width", .help = "width of the images in pixels", .type = TESS_I64, .offset = offsetof(struct unleashing, width), .lo = 1,
-     .hi = 65536, .def = 256},
-    {.name = "groups", .help = "groups of the autoencoder's normalisation", .type = TESS_I64, .offset = offsetof(struct unleashing, groups),
-     .lo = 1, .hi = 8192, .def = 32},
+    CONV_UNTOLD_PARAMS(struct unleashing, images),
     {.name = "heads", .help = "heads of the prior's attention", .type = TESS_I64, .offset = offsetof(struct unleashing, heads), .lo = 1,
      .hi = 1024, .def = 8},
     {.name = "steps", .help = "diffusion steps (T) of a prior whose file does not tell", .type = TESS_I64,

@@ -13,7 +13,10 @@
 
 struct patchgan {
     int64_t channels, layers;
+    int32_t range;
 };
+
+enum { UNIT, SIGNED };
 
 /* As PyTorch begins: uniform within 1 / sqrt(fan-in). */
 static struct tess_init by_fan_in(int64_t fan_in)
@@ -55,6 +58,8 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, struct 
         return c->fail(c, TESS_E_SHAPE,
                        "patchgan critic: images of %lld x %lld are too small for %lld layers, which want %lld; set `layers` lower",
                        (long long)s.dim[1], (long long)s.dim[2], (long long)p->layers, (long long)least);
+    if (p->range == SIGNED) /* no matter of weights: the border's zeros are grey then, and black otherwise */
+        image = tess_affine(g, image, 2.0f, -1.0f);
     struct tess_node *h = tess_leaky_relu(g, convolution(g, 0, image, width, 2, 1), 0.2f);
     for (int64_t i = 1; i <= p->layers; i++) {
         width = p->channels << (i < 3 ? i : 3);
@@ -81,6 +86,11 @@ static const struct tess_param params[] = {{.name = "channels",
                                             .lo = 1,
                                             .hi = 8,
                                             .def = 3},
+                                           {.name = "range",
+                                            .help = "of the pixels it is shown: unit 0 .. 1, or signed -1 .. 1 as in taming",
+                                            .type = TESS_ENUM,
+                                            .offset = offsetof(struct patchgan, range),
+                                            .text = "unit|signed"},
                                            {.name = NULL}};
 
 static const struct tess_component components[] = {{.name = "patchgan",
@@ -94,5 +104,5 @@ static const struct tess_component components[] = {{.name = "patchgan",
 
 static const char *const needs[] = {"graph/1", NULL};
 
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, .id = "tessera-patchgan", .version = "0.1.0",
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, .id = "tessera-patchgan", .version = "0.2.0",
                                                       .license = "MIT", .needs = needs,           .components = components};

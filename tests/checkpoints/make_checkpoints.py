@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 """Write the small checkpoints of tests/checkpoints with torch.save, and what PyTorch computes with them.
 
-usage: make_checkpoints.py old|new|names OUTDIR
+usage: make_checkpoints.py old|new|trainer|names OUTDIR
 
-old    vqgan.th with tokenizer.h5, and odd.th: best with the oldest PyTorch at hand
-new    absorbing.th with prior.h5: best with the newest
-names  published.txt: every name and shape of the published models
+old      vqgan.th with tokenizer.h5, and odd.th: best with the oldest PyTorch at hand
+new      absorbing.th with prior.h5: best with the newest
+trainer  taming.ckpt with taming.h5, vq_ddm.ckpt with vq_ddm.h5: as a trainer saves them, the weights under `state_dict`
+names    published.txt: every name and shape of the published models
 
 Names and shapes are those of the released checkpoints (the models are bench/peers/torch_models.py); sizes are small: 4 groups of
 normalisation where 32 are published. Needs torch, numpy and h5py.
 """
 import collections
+import copy
 import os
 import sys
+import types
 
 import h5py
 import numpy as np
@@ -21,7 +24,7 @@ import torch.nn as nn
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench", "peers"))
 import torch_models  # noqa: E402
-from torch_models import Discriminator, Lpips, Transformer, VQAutoEncoder  # noqa: E402
+from torch_models import Discriminator, Lpips, TamingAutoEncoder, Transformer, Unet, VQAutoEncoder  # noqa: E402
 
 GROUPS, HEIGHT, WIDTH, CODES, STEPS = 4, 8, 12, 24, 20
 
@@ -99,17 +102,102 @@ def prior(outdir):
         put(h5, "logits", logits)
 
 
+class Taming(TamingAutoEncoder):
+    """With the loss as a module of the model, which is why it is in the file."""
+
+    def __init__(self, disc, perceptual, *sizes, **more):
+        super().__init__(*sizes, **more)
+        self.loss = nn.Module()
+        self.loss.perceptual_loss, self.loss.discriminator = perceptual, disc
+
+
+class Denoising(nn.Module):
+    def __init__(self, net, steps):
+        super().__init__()
+        for name in ("log_alpha", "log_1_min_alpha", "log_cumprod_alpha", "log_1_min_cumprod_alpha", "Lt_history", "Lt_count"):
+            self.register_buffer(name, torch.zeros(steps))
+        self._denoise_fn = net
+
+
+class Ddm(nn.Module):
+    def __init__(self, net, steps):
+        super().__init__()
+        self._nn, self._denoising = net, Denoising(net, steps)  # the same network twice
+
+
+def trainer_save(model, loss, path):
+    """The dictionary that a trainer of many years saves: the weights are one of its values."""
+    package = "pytorch_lightning.callbacks.model_checkpoint"
+    for i in range(1, 4):
+        name = ".".join(package.split(".")[:i])
+        sys.modules.setdefault(name, types.ModuleType(name))
+    callback = type("ModelCheckpoint", (), {"__module__": package})
+    sys.modules[package].ModelCheckpoint = callback
+    state = copy.deepcopy(model.state_dict())
+    adam = torch.optim.Adam([p for n, p in model.named_parameters() if "loss." not in n][:3], lr=1e-4)
+    loss().backward()
+    adam.step()
+    torch.save({"epoch": 3, "global_step": 1234, "pytorch-lightning_version": "1.0.8",
+                "callbacks": {callback: {"best_model_score": torch.tensor(0.25), "best_model_path": "last.ckpt", "monitor": None}},
+                "optimizer_states": [adam.state_dict()], "lr_schedulers": [], "state_dict": state,
+                "hyper_parameters": {"lr": 4.5e-6, "sizes": (1, 2), "resume": False, "best": float("inf")}}, path)
+
+
+def taming(outdir):
+    torch_models.group_norm = lambda c: nn.GroupNorm(GROUPS, c, eps=1e-6)
+    ae = Taming(Discriminator(3, 2, 1), Lpips(64), 3, 4, 6, 5, (1, 2), 1, HEIGHT, (HEIGHT // 2,), CODES)
+    jitter(ae)
+    with torch.no_grad():
+        ae.quantize.embedding.weight.copy_(torch.randn(CODES, 5) * 0.5)
+    bytes_ = torch.randint(0, 256, (4, 3, HEIGHT, WIDTH))
+    x = bytes_.float() / 255
+
+    def loss():
+        y, quantised, _ = ae(2 * x - 1)
+        return (x - (y + 1) / 2).abs().mean() + quantised
+
+    with torch.no_grad():
+        y, _, codes = ae(2 * x - 1)
+        values = dict(bytes=bytes_.int(), codes=codes.view(4, HEIGHT // 2, WIDTH // 2).int(), image=(y + 1) / 2, loss=loss())
+    trainer_save(ae, loss, f"{outdir}/taming.ckpt")
+    torch.manual_seed(2)
+    with torch.no_grad():
+        ae.load_state_dict(torch.load(f"{outdir}/taming.ckpt")["state_dict"])
+        values["judged"] = ae.loss.discriminator(2 * x - 1)
+    with h5py.File(f"{outdir}/taming.h5", "w") as h5:
+        for n, v in values.items():
+            put(h5, n, v)
+
+
+def vq_ddm(outdir):
+    net = Unet(CODES, 8, STEPS, (1, 2))
+    jitter(net)
+    with torch.no_grad():
+        for name, p in net.named_parameters():
+            if name.endswith(".g"):
+                p.fill_(0.7)
+    codes, t = torch.randint(0, CODES, (2, HEIGHT // 2, WIDTH // 2)), torch.tensor([0, 13])  # counted from 0 there
+    with torch.no_grad():
+        logits = net(t.float(), codes)
+    trainer_save(Ddm(net, STEPS), lambda: net(t.float(), codes).square().mean(), f"{outdir}/vq_ddm.ckpt")
+    with h5py.File(f"{outdir}/vq_ddm.h5", "w") as h5:
+        put(h5, "tokens", codes.flatten(1).int())
+        put(h5, "time", ((t + 1) / STEPS).float())
+        put(h5, "logits", logits.flatten(2).transpose(1, 2).contiguous())
+
+
 def names(outdir):
     whole = Vqgan(VQAutoEncoder(), Discriminator(), Lpips(1))
     with open(f"{outdir}/published.txt", "w") as f:
-        for title, model in (("vqgan", whole), ("absorbing", Absorbing(Transformer(), 256))):
+        for title, model in (("vqgan", whole), ("absorbing", Absorbing(Transformer(), 256)),
+                             ("taming", Taming(Discriminator(), Lpips(1))), ("vqddm", Ddm(Unet(), 4000))):
             f.write(f"{title}\n")
             for name, value in model.state_dict().items():
                 f.write(" ".join([name, *map(str, value.shape)]) + "\n")
 
 
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in ("old", "new", "names"):
+    if len(sys.argv) != 3 or sys.argv[1] not in ("old", "new", "trainer", "names"):
         sys.exit(__doc__)
     torch.manual_seed(1)
     np.random.seed(1)
@@ -118,6 +206,9 @@ def main():
         odd(sys.argv[2])
     elif sys.argv[1] == "new":
         prior(sys.argv[2])
+    elif sys.argv[1] == "trainer":
+        taming(sys.argv[2])
+        vq_ddm(sys.argv[2])
     else:
         names(sys.argv[2])
 

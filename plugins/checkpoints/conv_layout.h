@@ -1,0 +1,37 @@
+/* What the shapes of a convolutional autoencoder's encoder tell of both networks, and the facts that follow. Compiled into each plugin of
+ * an architecture that has one.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_CHECKPOINTS_CONV_LAYOUT_H
+#define PLUGINS_CHECKPOINTS_CONV_LAYOUT_H
+
+#include <tessera/exchange.h>
+#include <tessera/plugin.h>
+
+/* What they do not tell: parameters, with the published values as defaults. */
+struct conv_untold {
+    int64_t height, width, groups;
+};
+#define CONV_UNTOLD_PARAMS(S, m)                                                                                                           \
+    {.name = "height", .help = "height of the images in pixels", .type = TESS_I64, .offset = offsetof(S, m.height), .lo = 1, .hi = 65536,  \
+     .def = 256},                                                                                                                          \
+    {.name = "width", .help = "width of the images in pixels", .type = TESS_I64, .offset = offsetof(S, m.width), .lo = 1, .hi = 65536,     \
+     .def = 256},                                                                                                                          \
+    {.name = "groups", .help = "groups of the autoencoder's normalisation", .type = TESS_I64, .offset = offsetof(S, m.groups), .lo = 1,    \
+     .hi = 8192, .def = 32}
+
+struct conv_layout {
+    const char *who, *variant;                                      /* the architecture, for messages; of encoder and decoder `conv` */
+    int64_t channels, width[TESS_LIST_MAX], attends[TESS_LIST_MAX]; /* of each level */
+    int64_t levels, res_blocks, image_channels, z_channels, code_dim, codes;
+};
+
+/* TESS_E_DATA: "this is no encoder of WHO: WHAT" */
+int conv_layout_odd(struct tess_call *c, const struct conv_layout *l, const char *what);
+/* A level of `residual` residual blocks and `attention` blocks of attention, all of them or none with attention behind, `width` wide. */
+int conv_layout_level(struct tess_call *c, struct conv_layout *l, int64_t residual, int64_t attention, int64_t width) TESS_CHECKED;
+/* The facts of an autoencoder into p->facts, and what was assumed; its kind. */
+int conv_layout_describe(struct tess_call *c, const struct conv_untold *u, const struct conv_layout *l,
+                         struct tess_import_plan *p) TESS_CHECKED;
+
+#endif

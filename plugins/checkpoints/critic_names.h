@@ -1,0 +1,18 @@
+/* The discriminator that comes with a published autoencoder, PatchGAN in both architectures, and critic/1 `patchgan`, whose weights have
+ * its names. Compiled into each plugin of such an architecture.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_CHECKPOINTS_CRITIC_NAMES_H
+#define PLUGINS_CHECKPOINTS_CRITIC_NAMES_H
+
+#include <tessera/exchange.h>
+
+/* `range`: "unit" or "signed", the pixels that the architecture shows it.
+ *
+ * After the table has named every entry: a discriminator under `prefix` ("disc.") becomes the fact `critic`, without the running
+ * statistics of its norms; one that is not this network is left. */
+int critic_import(struct tess_call *c, struct tess_import_plan *p, const char *prefix, const char *range) TESS_CHECKED;
+/* After name_export: a critic of another kind than patchgan, or of another range, is left. */
+void critic_export(const struct tess_export_plan *p, const char *range, struct tess_export_weight *w);
+
+#endif

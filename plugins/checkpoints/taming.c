@@ -1,0 +1,49 @@
+/* checkpoint/1 `taming`: autoencoders that the program of Esser et al., "Taming Transformers for High-Resolution Image Synthesis", writes
+ * (docs/formats.md, "Checkpoints of others"): VQGAN with its codebook and discriminator. Its transformers are not among what is read.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/checkpoints/name_table.h"
+#include "plugins/checkpoints/taming_autoencoder.h"
+
+#include <string.h>
+
+struct taming {
+    struct conv_untold images;
+};
+
+static const char who[] = "taming";
+
+static int plan_import(void *self, struct tess_call *c, struct tess_import_plan *p)
+{
+    const struct taming *t = self;
+    if (taming_is_there(p))
+        return taming_import(c, who, &t->images, p);
+    return c->fail(c, TESS_E_DATA, "the file is no autoencoder of taming (`encoder.conv_in.weight`)%s",
+                   name_find(p, "transformer.tok_emb.weight", 0) ? ", but one of its transformers, which are not known here" : "");
+}
+
+static int plan_export(void *self, struct tess_call *c, struct tess_export_plan *p)
+{
+    const struct taming *t = self;
+    if (strcmp(p->kind, "autoencoder") == 0)
+        return taming_export(c, who, &t->images, p);
+    return c->fail(c, TESS_E_DATA, "wanted a model of kind autoencoder, found kind `%s`", p->kind);
+}
+
+static const struct tess_checkpoint_1 ops = {.size = sizeof ops, .plan_import = plan_import, .plan_export = plan_export};
+
+static const struct tess_param params[] = {CONV_UNTOLD_PARAMS(struct taming, images), {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "taming",
+                                                    .kind = "checkpoint/1",
+                                                    .summary = "autoencoders (VQGAN) of Esser et al. 2021",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct taming),
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"artefact/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-taming", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};

@@ -1,0 +1,277 @@
+/* checkpoint/1 `vq-ddm`: what the program of Hu et al., "Global Context with Discrete Diffusion in Vector Quantised Modelling", writes
+ * (docs/formats.md, "Checkpoints of others"). Two kinds of file, told apart by their names: the autoencoder, which is taming's, and the
+ * prior, a U-Net with the schedule of its uniform noise.
+ *
+ * The program holds the U-Net as a module and once more inside its noise, so its files name each weight twice, `_nn.` and
+ * `_denoising._denoise_fn.`: the second is taken, the first must have the same shapes and is not read.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/checkpoints/name_table.h"
+#include "plugins/checkpoints/taming_autoencoder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct vq_ddm {
+    struct conv_untold images;
+    int64_t norm_groups, heads, steps;
+};
+
+static const char who[] = "vq-ddm", inside[] = "_denoising._denoise_fn.", alone[] = "_nn.";
+
+enum { TIME_SCALE = 4000 }; /* what t / T is multiplied by, here as there */
+
+static const struct name_row schedule_names[] = {
+    {"_denoising._denoise_fn.", "denoiser.", NULL},
+    {"_nn.", NULL, "the same network once more; its values are not compared"},
+    {"_denoising.log_", NULL, "the schedule, which follows from its length"},
+    {"_denoising.Lt_", NULL, "statistics of the training, which begin anew"},
+    {NULL, "noise.", "statistics of the training"},
+    {NULL, NULL, NULL}};
+static const struct name_row alone_names[] = {{"_nn.", "denoiser.", NULL}, {NULL, NULL, NULL}};
+
+/* ---- there to here ---- */
+
+struct network {
+    const char *prefix;
+    int64_t channels, mult[TESS_LIST_MAX], levels, codes, head_dim, steps;
+    int scalar, told; /* reads a code as a number; the file tells the steps */
+};
+
+static const struct tess_entry *of(const struct tess_import_plan *p, const struct network *n, const char *name, int64_t i)
+{
+    char format[TESS_ENTRY_NAME];
+    (void)snprintf(format, sizeof format, "%s%s", n->prefix, name);
+    return name_find(p, format, i);
+}
+
+static int odd(struct tess_call *c, const char *what)
+{
+    return c->fail(c, TESS_E_DATA, "this is no U-Net of vq-ddm: %s", what);
+}
+
+/* A number for each step; all of the schedule's lists are of one length. */
+static int read_steps(struct tess_call *c, const struct vq_ddm *v, const struct tess_import_plan *p, struct network *n)
+{
+    n->steps = v->steps;
+    for (int64_t i = 0; i < p->entries; i++) {
+        const struct tess_entry *e = &p->entry[i];
+        if (strncmp(e->name, "_denoising.log_", 15) != 0 && strncmp(e->name, "_denoising.Lt_", 14) != 0)
+            continue;
+        if (e->rank != 1 || e->dim[0] < 1 || (n->told && e->dim[0] != n->steps))
+            return c->fail(c, TESS_E_DATA, "`%s` is no list of %s; the schedule has a number for each step", e->name,
+                           n->told ? "the length of the others" : "numbers");
+        n->told = 1;
+        n->steps = e->dim[0];
+    }
+    return TESS_OK;
+}
+
+static int read_levels(struct tess_call *c, const struct tess_import_plan *p, struct network *n)
+{
+    const struct tess_entry *e;
+    for (; (e = of(p, n, "downs.%d.0.block1.block.0.weight", n->levels)); n->levels++) {
+        if (n->levels == TESS_LIST_MAX)
+            return odd(c, "it has more than 16 levels");
+        if (e->rank != 4 || e->dim[0] < 1 || e->dim[0] % n->channels)
+            return odd(c, "the width of a level is no multiple of the first layer's");
+        n->mult[n->levels] = e->dim[0] / n->channels;
+    }
+    return n->levels ? TESS_OK : odd(c, "there is no `downs.0.0.block1.block.0.weight`");
+}
+
+static int read_network(struct tess_call *c, const struct vq_ddm *v, const struct tess_import_plan *p, struct network *n)
+{
+    const struct tess_entry *last = of(p, n, "final_conv.1.weight", 0), *qkv = of(p, n, "mid_attn.fn.fn.to_qkv.weight", 0);
+    const struct tess_entry *in = of(p, n, "embedding.weight", 0), *number = of(p, n, "input_conv.weight", 0);
+    n->scalar = !in;
+    if ((in && in->rank != 2) || (!in && (!number || number->rank != 4)))
+        return odd(c, "neither `embedding.weight` (K, D) nor `input_conv.weight` (D, 1, 1, 1) is there");
+    n->channels = in ? in->dim[1] : number->dim[0];
+    if (!last || last->rank != 4 || n->channels < 1)
+        return odd(c, "its last layer `final_conv.1.weight` (K, D, 1, 1) is missing or of another shape");
+    n->codes = last->dim[0];
+    if (!qkv || qkv->rank != 4 || qkv->dim[0] < 1 || qkv->dim[0] % (3 * v->heads))
+        return c->fail(c, TESS_E_DATA, "`mid_attn.fn.fn.to_qkv.weight` is missing or not of 3 x %lld heads; say heads=",
+                       (long long)v->heads);
+    n->head_dim = qkv->dim[0] / (3 * v->heads);
+    TESS_TRY(read_levels(c, p, n));
+    return read_steps(c, v, p, n);
+}
+
+/* What is there under _nn. must be there inside the noise as well, in the same shape. */
+static int check_twins(struct tess_call *c, const struct tess_import_plan *p, const struct network *n)
+{
+    for (int64_t i = 0; i < p->entries; i++) {
+        const struct tess_entry *e = &p->entry[i], *twin;
+        if (strncmp(e->name, alone, sizeof alone - 1) != 0 || strchr(e->name, '%'))
+            continue;
+        twin = of(p, n, e->name + sizeof alone - 1, 0);
+        if (!twin || twin->rank != e->rank || memcmp(twin->dim, e->dim, (size_t)e->rank * sizeof *e->dim) != 0)
+            return c->fail(c, TESS_E_DATA,
+                           "`%s` has no twin of its shape under `%s`, where the same network is; the file contradicts itself", e->name,
+                           inside);
+    }
+    return TESS_OK;
+}
+
+/* The map is the tokenizer's: a U-Net fits maps of many sizes. */
+static int describe_map(struct tess_call *c, const struct network *n, struct tess_import_plan *p)
+{
+    int64_t height, width, codes;
+    TESS_TRY(tess_facts_i64(c, p->tokenizer, "latent_height", &height));
+    TESS_TRY(tess_facts_i64(c, p->tokenizer, "latent_width", &width));
+    TESS_TRY(tess_facts_i64(c, p->tokenizer, "codebook_size", &codes));
+    if (codes != n->codes)
+        return c->fail(c, TESS_E_DATA, "the prior is of %lld codes, the tokenizer makes %lld: it is another's", (long long)n->codes,
+                       (long long)codes);
+    TESS_TRY(tess_facts_set_i64(c, p->facts, "codebook_size", codes));
+    TESS_TRY(tess_facts_set_i64(c, p->facts, "height", height));
+    return tess_facts_set_i64(c, p->facts, "width", width);
+}
+
+/* Steps are counted from 0 there and from 1 here. */
+static double time_offset(int64_t steps)
+{
+    return -(double)TIME_SCALE / (double)steps;
+}
+
+static int describe(struct tess_call *c, const struct vq_ddm *v, const struct network *n, struct tess_import_plan *p)
+{
+    char mult[512] = "", noise[240], denoiser[800], steps[64] = "";
+    size_t m = 0;
+    for (int64_t i = 0; i < n->levels; i++)
+        m += (size_t)snprintf(mult + m, sizeof mult - m, "%s%lld", i ? ", " : "", (long long)n->mult[i]);
+    (void)snprintf(noise, sizeof noise,
+                   "{use: uniform, steps: %lld, schedule: cosine-root, step: plug-in, first_step: published, residual: %d, "
+                   "times: importance}",
+                   (long long)n->steps, n->scalar);
+    (void)snprintf(denoiser, sizeof denoiser,
+                   "{use: unet, channels: %lld, channel_mult: [%s], heads: %lld, head_dim: %lld, groups: %lld, input: %s, "
+                   "time_offset: %.17g}",
+                   (long long)n->channels, mult, (long long)v->heads, (long long)n->head_dim, (long long)v->norm_groups,
+                   n->scalar ? "scalar" : "embedding", time_offset(n->steps));
+    if (!n->told)
+        (void)snprintf(steps, sizeof steps, ", %lld steps", (long long)n->steps);
+    (void)snprintf(p->assumed, sizeof p->assumed, "%lld heads, norms of %lld groups%s: the file does not tell; set heads=, norm_groups=%s",
+                   (long long)v->heads, (long long)v->norm_groups, steps, n->told ? "" : ", steps=");
+    TESS_TRY(tess_facts_set_text(c, p->facts, "noise", noise));
+    return tess_facts_set_text(c, p->facts, "denoiser", denoiser);
+}
+
+static int import_prior(struct tess_call *c, const struct vq_ddm *v, struct tess_import_plan *p)
+{
+    struct network n = {.prefix = name_find(p, "_denoising._denoise_fn.final_conv.1.weight", 0) ? inside : alone};
+    TESS_TRY(read_network(c, v, p, &n));
+    if (n.prefix == inside)
+        TESS_TRY(check_twins(c, p, &n));
+    if (p->tokenizer)
+        TESS_TRY(describe_map(c, &n, p));
+    for (int64_t i = 0; i < p->entries; i++) {
+        name_import(schedule_names, p, i);
+        if (n.prefix == alone)
+            name_import(alone_names, p, i);
+    }
+    p->kind = "prior";
+    return describe(c, v, &n, p);
+}
+
+static int plan_import(void *self, struct tess_call *c, struct tess_import_plan *p)
+{
+    const struct vq_ddm *v = self;
+    if (taming_is_there(p))
+        return taming_import(c, who, &v->images, p);
+    if (name_find(p, "_denoising._denoise_fn.final_conv.1.weight", 0) || name_find(p, "_nn.final_conv.1.weight", 0))
+        return import_prior(c, v, p);
+    return c->fail(c, TESS_E_DATA, "the file is neither an autoencoder (`encoder.conv_in.weight`) nor a prior "
+                                   "(`_denoising._denoise_fn.final_conv.1.weight`) of vq-ddm");
+}
+
+/* ---- and back ---- */
+
+/* A network that reads codes as numbers predicts a change of them, one that reads vectors the codes. */
+static int check_noise(struct tess_call *c, const char *noise, const char *denoiser, int64_t steps)
+{
+    const char *residual = strstr(denoiser, ", input: scalar") ? "residual: 1" : "residual: 0";
+    const char *const published[] = {"schedule: cosine-root", "offset: 0.008",         "clip: 0.001",
+                                     "step: plug-in",         "first_step: published", residual};
+    for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
+        char word[64];
+        (void)snprintf(word, sizeof word, ", %s,", published[i]);
+        if (!strstr(noise, word))
+            return c->fail(c, TESS_E_VALUE, "vq-ddm has the noise uniform of `%s`, the model %s", published[i], noise);
+    }
+    return name_check_number(c, noise, "steps", steps);
+}
+
+static int check_denoiser(struct tess_call *c, const char *denoiser, const struct vq_ddm *v)
+{
+    int64_t groups = name_number(denoiser, "groups", v->norm_groups);
+    const char *at = strstr(denoiser, ", time_offset: ");
+    TESS_TRY(name_check_number(c, denoiser, "heads", v->heads));
+    if (groups != v->norm_groups)
+        return c->fail(c, TESS_E_VALUE,
+                       "`groups` of the model's denoiser is %lld, not %lld, and the file would not tell; say norm_groups=%lld here, and to "
+                       "whoever reads it",
+                       (long long)groups, (long long)v->norm_groups, (long long)groups);
+    if (at && strtod(at + strlen(", time_offset: "), NULL) == time_offset(v->steps))
+        return TESS_OK;
+    return c->fail(c, TESS_E_VALUE, "vq-ddm counts steps from 0, which is `time_offset: %.17g` for %lld steps, the model %s",
+                   time_offset(v->steps), (long long)v->steps, denoiser);
+}
+
+static int export_prior(struct tess_call *c, const struct vq_ddm *v, struct tess_export_plan *p)
+{
+    const char *noise, *denoiser;
+    TESS_TRY(name_check_part(c, p, who, "noise", "uniform", &noise));
+    TESS_TRY(name_check_part(c, p, who, "denoiser", "unet", &denoiser));
+    TESS_TRY(check_noise(c, noise, denoiser, v->steps));
+    TESS_TRY(check_denoiser(c, denoiser, v));
+    for (int64_t i = 0; i < p->weights; i++) {
+        struct tess_export_weight *w = &p->weight[i];
+        name_export(schedule_names, w);
+        if (w->rank == 2 && strcmp(w->ours, "denoiser.embedding.weight") != 0 && strncmp(w->ours, "denoiser.mlp.", 13) != 0 &&
+            !strstr(w->ours, ".mlp.1.")) {
+            w->rank = 4; /* but for the embedding and the layers of the time a matrix is a convolution of 1 x 1 there */
+            w->dim[2] = w->dim[3] = 1;
+        }
+    }
+    return TESS_OK;
+}
+
+static int plan_export(void *self, struct tess_call *c, struct tess_export_plan *p)
+{
+    const struct vq_ddm *v = self;
+    if (strcmp(p->kind, "autoencoder") == 0)
+        return taming_export(c, who, &v->images, p);
+    if (strcmp(p->kind, "prior") == 0)
+        return export_prior(c, v, p);
+    return c->fail(c, TESS_E_DATA, "wanted a model of kind autoencoder or prior, found kind `%s`", p->kind);
+}
+
+static const struct tess_checkpoint_1 ops = {.size = sizeof ops, .plan_import = plan_import, .plan_export = plan_export};
+
+static const struct tess_param params[] = {
+    CONV_UNTOLD_PARAMS(struct vq_ddm, images),
+    {.name = "norm_groups", .help = "groups of the prior's normalisation", .type = TESS_I64, .offset = offsetof(struct vq_ddm, norm_groups),
+     .lo = 1, .hi = 8192, .def = 8},
+    {.name = "heads", .help = "heads of the prior's attention", .type = TESS_I64, .offset = offsetof(struct vq_ddm, heads), .lo = 1,
+     .hi = 1024, .def = 4},
+    {.name = "steps", .help = "diffusion steps (T) of a prior whose file does not tell", .type = TESS_I64,
+     .offset = offsetof(struct vq_ddm, steps), .lo = 1, .hi = 1e6, .def = 4000},
+    {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "vq-ddm",
+                                                    .kind = "checkpoint/1",
+                                                    .summary = "autoencoders and uniform priors (U-Net) of Hu et al. 2022",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct vq_ddm),
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"artefact/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-vq-ddm", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
