@@ -212,6 +212,16 @@ static void show_table(const struct tessi_pipeline *p)
         printf("\n%" PRId64 " to run, %" PRId64 " cached; results go to %s\n", n - cached, cached, tessi_pipeline_folder(p));
 }
 
+static void show_inputs(const struct tessi_pipeline *p, int64_t i)
+{
+    const char *port, *from;
+    int64_t n = 0;
+    for (; tessi_pipeline_input(p, i, n, &port, &from); n++)
+        printf("%s%s: %s", n ? ", " : "  in: {", port, from);
+    if (n)
+        printf("}\n");
+}
+
 static void show_parameters(const struct tessi_pipeline *p)
 {
     struct tessi_call call;
@@ -221,6 +231,7 @@ static void show_parameters(const struct tessi_pipeline *p)
         tessi_pipeline_stage(p, i, &view);
         tessi_call_init(&call, NULL);
         printf("\n%s\n", view.name);
+        show_inputs(p, i);
         if (tessi_yaml_parse(&call.call, view.parameters, strlen(view.parameters), view.name, &root) != TESS_OK)
             printf("  %s\n", view.parameters);
         for (const struct tessi_spec *s = root ? root->child : NULL; s; s = s->next) {
@@ -306,7 +317,7 @@ const struct cli_verb cli_plan = {
              "  --force STAGE   as if this stage were not cached (may be repeated)\n"
              "  --seed N        instead of the pipeline's seed\n"
              "  --set key=value the same as key=value\n"
-             "  --parameters    every parameter of every stage, defaults filled in (-v does the same)\n"
+             "  --parameters    what each stage reads and its parameters, defaults filled in (-v does the same)\n"
              "  --json          as one JSON object\n",
     .run = plan,
 };

@@ -221,3 +221,17 @@ void tessi_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct tess
         .picture = (const char *const *)s->picture,
     };
 }
+
+int tessi_pipeline_input(const struct tessi_pipeline *p, int64_t i, int64_t k, const char **port, const char **from)
+{
+    const struct tessi_stage *s = &p->stage[p->view[i]];
+    for (int64_t at = 0; at < s->inputs; at++) {
+        const struct tessi_input *in = &s->input[at];
+        if (!in->at || k-- > 0)
+            continue;
+        *port = in->port->name;
+        *from = in->file ? in->file : in->at->text;
+        return 1;
+    }
+    return 0;
+}

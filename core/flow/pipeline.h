@@ -48,6 +48,8 @@ const char *tessi_pipeline_name(const struct tessi_pipeline *p);
 const char *tessi_pipeline_folder(const struct tessi_pipeline *p); /* WORKDIR/runs/NAME */
 int64_t tessi_pipeline_count(const struct tessi_pipeline *p);
 void tessi_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct tessi_stage_view *out); /* wanted ones, in order of execution */
+/* The k-th connected port of that stage and what it reads, a stage or a file; 0 when there are no more. */
+int tessi_pipeline_input(const struct tessi_pipeline *p, int64_t i, int64_t k, const char **port, const char **from);
 /* Runs what is not cached; exports pictures; writes resolved.yaml and log.jsonl. A stage's failure ends the run with its message. */
 int tessi_pipeline_run(struct tess_call *c, struct tessi_pipeline *p) TESS_CHECKED;
 
