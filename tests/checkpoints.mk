@@ -11,7 +11,7 @@ tests_test_formats_LDADD = $(TEST_LIBS)
 
 # Those of PyTorch are read where there is libzip.
 if HAVE_LIBZIP
-check_PROGRAMS += tests/test_checkpoints tests/test_trainers tests/test_torch
+check_PROGRAMS += tests/test_checkpoints tests/test_trainers tests/test_start tests/test_torch
 CHECKPOINT_MODEL = tests/checkpoint_model.c tests/checkpoint_model.h $(CHECKPOINT_BENCH)
 tests_test_checkpoints_SOURCES = tests/test_checkpoints.c tests/command_bench.c tests/command_bench.h $(CHECKPOINT_MODEL)
 tests_test_checkpoints_CPPFLAGS = $(CHECKPOINT_CPPFLAGS)
@@ -22,6 +22,11 @@ tests_test_trainers_SOURCES = tests/test_trainers.c tests/command_bench.c tests/
 tests_test_trainers_CPPFLAGS = $(CHECKPOINT_CPPFLAGS)
 tests_test_trainers_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
 tests_test_trainers_LDADD = $(TEST_LIBS)
+
+tests_test_start_SOURCES = tests/test_start.c tests/command_bench.c tests/command_bench.h $(CHECKPOINT_MODEL)
+tests_test_start_CPPFLAGS = $(CHECKPOINT_CPPFLAGS)
+tests_test_start_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
+tests_test_start_LDADD = $(TEST_LIBS)
 
 tests_test_torch_SOURCES = tests/test_torch.c $(CHECKPOINT_BENCH)
 tests_test_torch_CPPFLAGS = $(CHECKPOINT_CPPFLAGS)

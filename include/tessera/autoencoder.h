@@ -43,6 +43,7 @@ struct tess_react {
     const struct tess_tensor *codes;   /* (rows) i32 */
     const struct tess_graph *graph;
     const struct tess_batch *batch;    /* totals of the step (struct of graph.h) */
+    int32_t started;             /* training began with the codebook of a model, which is not to begin anew */
 };
 
 struct tess_quantizer_1 {

@@ -73,18 +73,24 @@ static int record_lookup(void *self, struct tess_call *c, struct tess_graph *g, 
     return TESS_OK;
 }
 
+/* From a model; a host of before there was the member did not. */
+static int is_started(const struct tess_react *r)
+{
+    return r->size > offsetof(struct tess_react, started) && r->started;
+}
+
 /* While the encoder still moves fast, an average over a hundred batches is one over latents that are no more, and a code that lost its
  * vectors counts as used for just as long. So the average is over about a tenth of the steps made, until `decay` is reached. */
-static double decay_at(const struct ema *q, uint32_t step)
+static double decay_at(const struct ema *q, const struct tess_react *r)
 {
-    double young = (1.0 + (double)step) / (10.0 + (double)step);
-    return q->warmup && young < q->decay ? young : q->decay;
+    double young = (1.0 + (double)r->step) / (10.0 + (double)r->step);
+    return q->warmup && !is_started(r) && young < q->decay ? young : q->decay;
 }
 
 /* N <- decay N + (1 - decay) n, m <- decay m + (1 - decay) s, e = m / N', N' = (N + eps) / (sum N + K eps) sum N. */
-static void update(const struct ema *q, const struct state *s, uint32_t step, const float *counts, const float *sums)
+static void update(const struct ema *q, const struct state *s, const struct tess_react *r, const float *counts, const float *sums)
 {
-    double total = 0.0, keep = decay_at(q, step), take = 1.0 - keep;
+    double total = 0.0, keep = decay_at(q, r), take = 1.0 - keep;
     for (int64_t k = 0; k < s->k; k++) {
         s->size[k] = (float)(keep * (double)s->size[k] + take * (double)counts[k]);
         total += (double)s->size[k];
@@ -142,6 +148,29 @@ static const float *total(const struct tess_react *r, const char *name)
     return NULL;
 }
 
+/* The first assignment was to a random book: start from vectors there are, or from where it stands. A model's book stands where it
+ * should. */
+static void begin(const struct ema *q, const struct state *s, const struct tess_react *r, const float *counts, const float *sums)
+{
+    const struct tess_stream random = {.seed = r->seed, .purpose = tess_purpose("quantizer.revive"), .step = r->step};
+    int64_t n = r->latents->dim[0];
+    int stays = q->init == INIT_NORMAL || is_started(r);
+    for (int64_t k = 0; k < s->k; k++)
+        place(s, k, stays ? s->book + k * s->d : (const float *)r->latents->data + draw(&random, n, k, s->k) * s->d,
+              (float)n / (float)s->k);
+    if (stays)
+        update(q, s, r, counts, sums);
+}
+
+/* A model that was trained with this quantizer has averages to go on with. */
+static int has_averages(const struct state *s)
+{
+    for (int64_t i = 0; i < s->k * s->d; i++)
+        if (s->sum[i] != 0.0f)
+            return 1;
+    return 0;
+}
+
 static int react(void *self, struct tess_call *c, const struct tess_react *r)
 {
     const struct ema *q = self;
@@ -155,13 +184,10 @@ static int react(void *self, struct tess_call *c, const struct tess_react *r)
     TESS_TRY(view(c, r, "cluster_size", &s.size));
     TESS_TRY(view(c, r, "embed_sum", &s.sum));
     float mean = (float)n / (float)s.k;
-    if (r->step == 0) { /* the first assignment was to a random book: start from vectors there are, or from where it stands */
-        for (int64_t k = 0; k < s.k; k++)
-            place(&s, k, q->init == INIT_BATCH ? latents + draw(&random, n, k, s.k) * s.d : s.book + k * s.d, mean);
-        if (q->init == INIT_NORMAL)
-            update(q, &s, r->step, counts, sums);
+    if (r->step == 0 && !(is_started(r) && has_averages(&s))) {
+        begin(q, &s, r, counts, sums);
     } else {
-        update(q, &s, r->step, counts, sums);
+        update(q, &s, r, counts, sums);
         if (q->revive > 0.0)
             revive(&s, &random, latents, n, (float)q->revive * mean);
     }
@@ -252,4 +278,4 @@ static const struct tess_component components[] = {{.name = "ema",
 static const char *const needs[] = {"graph/1", "random/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-ema", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-ema", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};

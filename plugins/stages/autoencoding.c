@@ -103,6 +103,12 @@ int autoencoding_image_size(struct tess_call *c, const struct tess_facts *f, int
     return tess_facts_i64(c, f, "channels", &image[2]);
 }
 
+int autoencoding_same_critic(const struct autoencoding_params *p, const struct tess_facts *model)
+{
+    const struct tess_instance *critic = p->adversarial.critic;
+    return critic && strcmp(tess_instance_spec(critic), tess_facts_text_or(model, "critic", "")) == 0;
+}
+
 int autoencoding_describe(struct tess_call *c, const struct autoencoding *k, const int64_t image[3], const struct tess_tensor *latent,
                           struct tess_facts *f)
 {
@@ -150,7 +156,8 @@ static int after(void *user, struct tess_call *c, int64_t step, const struct tes
                            .latents = &latents,
                            .codes = &codes,
                            .graph = k->graph,
-                           .batch = b};
+                           .batch = b,
+                           .started = k->started};
     return quantizer_of(k)->react(tess_instance_self(k->quantizer), c, &r);
 }
 

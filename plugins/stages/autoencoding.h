@@ -31,6 +31,7 @@ struct autoencoding_params {
 struct autoencoding {
     const struct autoencoding_params *p;
     struct tess_instance *encoder, *quantizer, *decoder;
+    int started; /* from the weights of a model */
     int frozen; /* the encoder runs without a gradient and stays as it is, decay and averages included */
     struct tess_weights *weights;
     struct tess_graph *graph;
@@ -59,6 +60,8 @@ int autoencoding_image_size(struct tess_call *c, const struct tess_facts *images
 /* Records and seals k->graph over k->weights, a new store where that is NULL. `latent`: the shape of a slice's latents. */
 int autoencoding_open(struct tess_call *c, struct autoencoding *k, const int64_t image[3], struct tess_tensor *latent) TESS_CHECKED;
 void autoencoding_close(struct autoencoding *k);
+/* 1 where training has a critic, and one like it, in every parameter, trained the model of these facts. */
+int autoencoding_same_critic(const struct autoencoding_params *p, const struct tess_facts *model);
 /* The facts of the model. */
 int autoencoding_describe(struct tess_call *c, const struct autoencoding *k, const int64_t image[3], const struct tess_tensor *latent,
                           struct tess_facts *f) TESS_CHECKED;

@@ -1,5 +1,6 @@
 # Every stage is a plugin of its own; what they share is compiled into each.
 STAGE_COMMON = plugins/stages/common.c plugins/stages/common.h
+START = plugins/stages/start.c plugins/stages/start.h
 ROUND_TRIP = plugins/stages/round_trip.c plugins/stages/round_trip.h
 AUTOENCODING = plugins/stages/autoencoding.c plugins/stages/autoencoding.h plugins/stages/adversarial.c plugins/stages/adversarial.h \
     plugins/stages/diffaug.c plugins/stages/diffaug.h plugins/stages/perceptual.c plugins/stages/perceptual.h
@@ -18,11 +19,11 @@ plugins_stages_train_features_la_SOURCES = plugins/stages/train_features.c $(STA
 plugins_stages_train_features_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_features_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_stages_train_autoencoder_la_SOURCES = plugins/stages/train_autoencoder.c $(AUTOENCODING) $(STAGE_COMMON)
+plugins_stages_train_autoencoder_la_SOURCES = plugins/stages/train_autoencoder.c $(AUTOENCODING) $(START) $(STAGE_COMMON)
 plugins_stages_train_autoencoder_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_autoencoder_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_stages_train_prior_la_SOURCES = plugins/stages/train_prior.c $(STAGE_COMMON)
+plugins_stages_train_prior_la_SOURCES = plugins/stages/train_prior.c $(START) $(STAGE_COMMON)
 plugins_stages_train_prior_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_prior_la_LIBADD = $(PLUGIN_LIBS)
 

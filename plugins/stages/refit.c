@@ -172,11 +172,10 @@ static int read_part(struct tess_call *c, struct tess_weights *w, const char *pr
 /* A critic goes on as well, where the model was trained with one like it. */
 static int read_model(struct tess_call *c, struct work *w, const struct tess_artefact *model)
 {
-    const struct tess_instance *critic = w->s->how.adversarial.critic;
     TESS_TRY(tess_weights_seal(c, w->k.weights));
     TESS_TRY(read_part(c, w->k.weights, "encoder.", model));
     TESS_TRY(read_part(c, w->k.weights, "decoder.", model));
-    if (critic && strcmp(tess_instance_spec(critic), tess_facts_text_or(tess_artefact_facts(model), "critic", "")) == 0)
+    if (autoencoding_same_critic(&w->s->how, tess_artefact_facts(model)))
         TESS_TRY(read_part(c, w->k.weights, "critic.", model));
     return tess_weights_read(c, w->before.weights, model);
 }

@@ -1,39 +1,105 @@
-/* stage/1 `train-autoencoder`: encoder, quantizer and decoder trained together on images (docs/models.md, "The autoencoder's loss"). Knows
- * its parts by kind alone.
+/* stage/1 `train-autoencoder`: encoder, quantizer and decoder trained together on images (docs/models.md, "The autoencoder's loss"), from
+ * their initial weights or from those of a model (start.h). Knows its parts by kind alone.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/autoencoding.h"
+#include "plugins/stages/start.h"
 
 struct stage {
     struct autoencoding_params how;
     struct tess_instance *encoder, *decoder, *quantizer;
 };
 
-static struct autoencoding parts(const struct stage *s, uint64_t seed)
+/* One run, or its plan: the parts, which are the stage's own or else those of the model it starts from. */
+struct work {
+    const struct stage *s;
+    struct autoencoding k;
+    struct tess_tokenizer model; /* zeroed without one */
+    struct start start;
+};
+
+static struct work work_of(const struct stage *s, uint64_t seed)
 {
-    return (struct autoencoding){.p = &s->how, .encoder = s->encoder, .quantizer = s->quantizer, .decoder = s->decoder, .seed = seed};
+    return (struct work){.s = s, .k = {.p = &s->how, .seed = seed}};
+}
+
+static int miss(struct tess_call *c, const char *part)
+{
+    return c->fail(c, TESS_E_USAGE, "train-autoencoder: `%s` is missing; say it, or give a `model` to start from, whose %s it then is",
+                   part, part);
+}
+
+static int open_parts(struct tess_call *c, struct work *w, const struct tess_facts *images, const struct tess_facts *model,
+                      const char *where)
+{
+    const struct stage *s = w->s;
+    if (model) {
+        TESS_TRY(tess_tokenizer_open(c, model, where, &w->model));
+        TESS_TRY(stage_check_images(c, &w->model, images));
+    }
+    w->k.encoder = s->encoder ? s->encoder : w->model.encoder;
+    w->k.quantizer = s->quantizer ? s->quantizer : w->model.quantizer;
+    w->k.decoder = s->decoder ? s->decoder : w->model.decoder;
+    w->k.started = model != NULL;
+    if (!w->k.encoder || !w->k.quantizer || !w->k.decoder)
+        return miss(c, !w->k.encoder ? "encoder" : !w->k.quantizer ? "quantizer" : "decoder");
+    return TESS_OK;
+}
+
+/* The model has the weights of what is to be trained. */
+static int check_model(struct tess_call *c, struct work *w, const struct tess_tensor *latent)
+{
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(w->k.quantizer, "quantizer/1");
+    void *q = tess_instance_self(w->k.quantizer);
+    struct tess_tokenizer t = w->model;
+    if (!w->k.started)
+        return TESS_OK;
+    t.encoder = w->k.encoder;
+    t.quantizer = w->k.quantizer;
+    t.decoder = w->k.decoder;
+    t.latent_height = latent->dim[1];
+    t.latent_width = latent->dim[2];
+    t.codebook_size = quantizer->codebook_size(q);
+    t.code_dim = quantizer->code_dim(q);
+    TESS_TRY(start_open_tokenizer(c, &w->start, &t, &w->model));
+    return start_check(c, &w->start, "model");
+}
+
+static void close_work(struct work *w)
+{
+    start_close(&w->start);
+    autoencoding_close(&w->k);
+    tess_tokenizer_close(&w->model);
+}
+
+static int open_all(struct tess_call *c, struct work *w, const struct tess_facts *images, const struct tess_facts *model,
+                    const char *where, int64_t image[3], struct tess_tensor *latent)
+{
+    TESS_TRY(open_parts(c, w, images, model, where));
+    TESS_TRY(autoencoding_image_size(c, images, image));
+    TESS_TRY(autoencoding_open(c, &w->k, image, latent));
+    return check_model(c, w, latent);
 }
 
 static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 {
     const struct stage *s = self;
-    struct autoencoding k = parts(s, p->seed);
+    struct work w = work_of(s, p->seed);
     struct tess_tensor latent;
     int64_t image[3];
-    TESS_TRY(autoencoding_image_size(c, p->in[0], image));
-    int status = autoencoding_look(c, &k, p->in[1], NULL);
+    int status = autoencoding_look(c, &w.k, p->in[1], NULL);
     if (status == TESS_OK)
-        status = autoencoding_open(c, &k, image, &latent);
+        status = open_all(c, &w, p->in[0], p->in[2], "model", image, &latent);
     if (status == TESS_OK)
-        status = autoencoding_check_files(c, &k);
+        status = autoencoding_check_files(c, &w.k);
     if (status == TESS_OK)
-        status = tess_graph_cost(c, k.graph, &p->cost);
+        status = tess_graph_cost(c, w.k.graph, &p->cost);
     if (status == TESS_OK)
-        status = autoencoding_describe(c, &k, image, &latent, p->out);
+        status = autoencoding_describe(c, &w.k, image, &latent, p->out);
     p->cost.flops *= (double)s->how.training.batch * (double)s->how.training.steps;
     p->cost.total_bytes += tess_training_bytes(&s->how.training, p->cost.parameters);
     p->steps = s->how.training.steps;
-    autoencoding_close(&k);
+    close_work(&w);
     return status;
 }
 
@@ -71,19 +137,36 @@ static int show(struct tess_call *c, struct tess_stage_run *r, const struct auto
     return status;
 }
 
-static int train(struct tess_call *c, struct tess_stage_run *r, struct autoencoding *k)
+/* A critic goes on as well, where the model was trained with one like it. */
+static int read_model(struct tess_call *c, struct tess_stage_run *r, struct work *w, const struct tess_artefact *model)
 {
-    const struct tess_artefact *images = tess_stage_input(r, "images");
+    int same = model && autoencoding_same_critic(w->k.p, tess_artefact_facts(model));
+    const char *const skip[] = {PERCEPTUAL ".", same ? NULL : "critic.", NULL};
+    if (!model || start_is_past(r))
+        return TESS_OK;
+    TESS_TRY(start_read(c, r, &w->start, w->k.weights, model, skip));
+    start_note_part(r, "encoder", w->k.encoder, w->model.encoder);
+    start_note_part(r, "quantizer", w->k.quantizer, w->model.quantizer);
+    start_note_part(r, "decoder", w->k.decoder, w->model.decoder);
+    if (w->k.p->adversarial.critic && !same)
+        tess_stage_note(r, "the critic is new: the model has none of the same parameters");
+    return TESS_OK;
+}
+
+static int train(struct tess_call *c, struct tess_stage_run *r, struct work *w)
+{
+    const struct tess_artefact *images = tess_stage_input(r, "images"), *model = tess_stage_input(r, "model");
     const struct tess_artefact *features = tess_stage_input(r, "features");
     const struct tess_facts *f = tess_artefact_facts(images);
     struct tess_artefact *a = tess_stage_output(r);
+    struct autoencoding *k = &w->k;
     struct tess_tensor latent;
     int64_t image[3];
-    TESS_TRY(autoencoding_image_size(c, f, image));
     TESS_TRY(tess_facts_i64(c, f, "train_count", &k->train_count));
     TESS_TRY(autoencoding_look(c, k, features ? tess_artefact_facts(features) : NULL, features));
-    TESS_TRY(autoencoding_open(c, k, image, &latent));
+    TESS_TRY(open_all(c, w, f, model ? tess_artefact_facts(model) : NULL, model ? tess_artefact_path(model) : "", image, &latent));
     TESS_TRY(stage_images_open(c, &k->images, images));
+    TESS_TRY(read_model(c, r, w, model));
     TESS_TRY(autoencoding_train(c, r, k));
     TESS_TRY(autoencoding_describe(c, k, image, &latent, tess_artefact_describe(a)));
     TESS_TRY(tess_weights_write(c, k->weights, TESS_ROLE_VALUE, a));
@@ -93,9 +176,9 @@ static int train(struct tess_call *c, struct tess_stage_run *r, struct autoencod
 
 static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
 {
-    struct autoencoding k = parts(self, tess_stage_seed(r));
-    int status = train(c, r, &k);
-    autoencoding_close(&k);
+    struct work w = work_of(self, tess_stage_seed(r));
+    int status = train(c, r, &w);
+    close_work(&w);
     return status;
 }
 
@@ -112,28 +195,29 @@ static int open_stage(void *self, struct tess_call *c)
 }
 
 static const struct tess_port ports[] = {
-    {.name = "images", .kind = "images", .help = "what to train on"}, AUTOENCODING_FEATURES_PORT, {.name = NULL}};
+    {.name = "images", .kind = "images", .help = "what to train on"},
+    AUTOENCODING_FEATURES_PORT,
+    {.name = "model", .kind = "autoencoder", .optional = 1,
+     .help = "whose weights to start from; parts that are not said are its own"},
+    {.name = NULL}};
 
 static const struct tess_stage_1 ops = {
     .size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = plan, .fingerprint = fingerprint, .run = run};
 
 static const struct tess_param params[] = {
     {.name = "encoder",
-     .help = "image to latent",
+     .help = "image to latent; left out: the model's",
      .type = TESS_COMPONENT,
-     .flags = TESS_REQUIRED,
      .offset = offsetof(struct stage, encoder),
      .text = "encoder/1"},
     {.name = "decoder",
-     .help = "latent to image; what is not said is taken from the encoder",
+     .help = "latent to image; what is not said is taken from the encoder; left out: the model's",
      .type = TESS_COMPONENT,
-     .flags = TESS_REQUIRED,
      .offset = offsetof(struct stage, decoder),
      .text = "decoder/1 like encoder"},
     {.name = "quantizer",
-     .help = "latent to codes and back",
+     .help = "latent to codes and back; left out: the model's",
      .type = TESS_COMPONENT,
-     .flags = TESS_REQUIRED,
      .offset = offsetof(struct stage, quantizer),
      .text = "quantizer/1"},
     AUTOENCODING_PARAMS(struct stage, how),
@@ -154,4 +238,4 @@ static const struct tess_component components[] = {{.name = "train-autoencoder",
 static const char *const needs[] = {"graph/1", "train/1", "artefact/1", "stage/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-train-autoencoder", .version = "0.3.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-train-autoencoder", .version = "0.4.0", .license = "MIT", .needs = needs, .components = components};

@@ -1,8 +1,8 @@
-/* stage/1 `train-prior`: a denoiser trained to undo a noise over an archive of codes (docs/models.md, "Absorbing diffusion"). Knows both by
- * kind alone.
+/* stage/1 `train-prior`: a denoiser trained to undo a noise over an archive of codes (docs/models.md, "Absorbing diffusion"), from its
+ * initial weights or from those of a prior (start.h). Knows both by kind alone.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/common.h"
+#include "plugins/stages/start.h"
 
 #include <string.h>
 
@@ -12,7 +12,10 @@ struct stage {
 };
 
 struct work {
-    const struct stage *s;
+    const struct stage *s;     /* with both parts: the prior's it starts from where it has none of its own */
+    struct stage filled;
+    struct tess_prior prior;   /* zeroed without one */
+    struct start start;
     struct tess_weights *weights;
     struct tess_graph *graph;
     struct tess_tensor codes; /* i32 (N, h, w), all of the archive */
@@ -68,21 +71,65 @@ static int describe(struct tess_call *c, const struct stage *s, const struct tes
     return tess_facts_set_text(c, to, "denoiser", tess_instance_spec(s->denoiser));
 }
 
+/* Both parts, and the prior where training starts from one. */
+static int open_parts(struct tess_call *c, struct work *k, const struct stage *s, const struct tess_facts *prior, const char *where)
+{
+    k->filled = *s;
+    k->s = &k->filled;
+    if (prior)
+        TESS_TRY(tess_prior_open(c, prior, where, &k->prior));
+    k->filled.noise = s->noise ? s->noise : k->prior.noise;
+    k->filled.denoiser = s->denoiser ? s->denoiser : k->prior.denoiser;
+    if (k->filled.noise && k->filled.denoiser)
+        return TESS_OK;
+    return c->fail(c, TESS_E_USAGE, "train-prior: `%s` is missing; say it, or give a `prior` to start from, whose %s it then is",
+                   k->filled.noise ? "denoiser" : "noise", k->filled.noise ? "denoiser" : "noise");
+}
+
+/* The prior has the weights of what is to be trained. Maps of another size are a matter of the denoiser's weights. */
+static int check_prior(struct tess_call *c, struct work *k, const struct tess_facts *codes)
+{
+    struct tess_prior p = {.noise = k->s->noise, .denoiser = k->s->denoiser};
+    TESS_TRY(tess_facts_i64(c, codes, "codebook_size", &p.codebook_size));
+    TESS_TRY(tess_facts_i64(c, codes, "height", &p.height));
+    TESS_TRY(tess_facts_i64(c, codes, "width", &p.width));
+    if (p.codebook_size != k->prior.codebook_size)
+        return c->fail(c, TESS_E_SHAPE, "prior: it is of %lld codes, the archive of %lld; encode with a tokenizer of as many",
+                       (long long)k->prior.codebook_size, (long long)p.codebook_size);
+    TESS_TRY(start_open_prior(c, &k->start, &p, &k->prior));
+    return start_check(c, &k->start, "prior");
+}
+
+static int open_all(struct tess_call *c, struct work *k, const struct stage *s, const struct tess_facts *codes,
+                    const struct tess_facts *prior, const char *where)
+{
+    TESS_TRY(open_parts(c, k, s, prior, where));
+    TESS_TRY(open_graph(c, k->s, codes, k->seed, &k->weights, &k->graph));
+    return prior ? check_prior(c, k, codes) : TESS_OK;
+}
+
+static void close_work(struct work *k)
+{
+    start_close(&k->start);
+    tess_free(k->codes.data);
+    tess_graph_free(k->graph);
+    tess_weights_free(k->weights);
+    tess_prior_close(&k->prior);
+}
+
 static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 {
     const struct stage *s = self;
-    struct tess_weights *w = NULL;
-    struct tess_graph *g = NULL;
-    int status = open_graph(c, s, p->in[0], p->seed, &w, &g);
+    struct work k = {.seed = p->seed};
+    int status = open_all(c, &k, s, p->in[0], p->in[1], "prior");
     if (status == TESS_OK)
-        status = tess_graph_cost(c, g, &p->cost);
+        status = tess_graph_cost(c, k.graph, &p->cost);
     if (status == TESS_OK)
-        status = describe(c, s, p->in[0], p->out);
+        status = describe(c, k.s, p->in[0], p->out);
     p->cost.flops *= (double)s->training.batch * (double)s->training.steps;
     p->cost.total_bytes += tess_training_bytes(&s->training, p->cost.parameters);
     p->steps = s->training.steps;
-    tess_graph_free(g);
-    tess_weights_free(w);
+    close_work(&k);
     return status;
 }
 
@@ -129,13 +176,32 @@ static int after(void *user, struct tess_call *c, int64_t step, const struct tes
     return noise_of(k->s)->observe(tess_instance_self(k->s->noise), c, k->weights, "noise", &seen);
 }
 
-static int train(struct tess_call *c, struct tess_stage_run *r, struct work *k)
+/* Codes of another tokenizer of as many codes are allowed: the numbers mean other things, and what was learnt of them may be of use. */
+static int read_prior(struct tess_call *c, struct tess_stage_run *r, struct work *k, const struct tess_artefact *codes,
+                      const struct tess_artefact *prior)
 {
-    const struct tess_artefact *codes = tess_stage_input(r, "codes");
+    static const char *const skip[] = {NULL};
+    if (!prior || start_is_past(r))
+        return TESS_OK;
+    TESS_TRY(start_read(c, r, &k->start, k->weights, prior, skip));
+    start_note_part(r, "noise", k->s->noise, k->prior.noise);
+    start_note_part(r, "denoiser", k->s->denoiser, k->prior.denoiser);
+    const char *theirs = tess_facts_text_or(tess_artefact_facts(prior), "tokenizer", "");
+    const char *ours = tess_facts_text_or(tess_artefact_facts(codes), "tokenizer", "");
+    if (strcmp(theirs, ours) != 0)
+        tess_stage_note(r, "the prior is of codes of tokenizer %.12s, the archive of %.12s: each number meant another code to it",
+                        theirs, ours);
+    return TESS_OK;
+}
+
+static int train(struct tess_call *c, struct tess_stage_run *r, const struct stage *s, struct work *k)
+{
+    const struct tess_artefact *codes = tess_stage_input(r, "codes"), *prior = tess_stage_input(r, "prior");
     const struct tess_facts *f = tess_artefact_facts(codes);
     struct tess_artefact *a = tess_stage_output(r);
     TESS_TRY(tess_facts_i64(c, f, "codebook_size", &k->codebook_size));
-    TESS_TRY(open_graph(c, k->s, f, k->seed, &k->weights, &k->graph));
+    TESS_TRY(open_all(c, k, s, f, prior ? tess_artefact_facts(prior) : NULL, prior ? tess_artefact_path(prior) : ""));
+    TESS_TRY(read_prior(c, r, k, codes, prior));
     TESS_TRY(tess_artefact_load(c, codes, "codes", TESS_I32, &k->codes));
     k->train_count = tess_facts_i64_or(f, "train_count", k->codes.dim[0]);
     k->tokens = k->codes.dim[1] * k->codes.dim[2];
@@ -154,22 +220,23 @@ static int train(struct tess_call *c, struct tess_stage_run *r, struct work *k)
 
 static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
 {
-    struct work k = {.s = self, .seed = tess_stage_seed(r)};
-    int status = train(c, r, &k);
-    tess_free(k.codes.data);
-    tess_graph_free(k.graph);
-    tess_weights_free(k.weights);
+    struct work k = {.seed = tess_stage_seed(r)};
+    int status = train(c, r, self, &k);
+    close_work(&k);
     return status;
 }
 
-static const struct tess_port ports[] = {{.name = "codes", .kind = "codes", .help = "an archive of codes"}, {.name = NULL}};
+static const struct tess_port ports[] = {
+    {.name = "codes", .kind = "codes", .help = "an archive of codes"},
+    {.name = "prior", .kind = "prior", .optional = 1, .help = "whose weights to start from; parts that are not said are its own"},
+    {.name = NULL}};
 
 static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "prior", .plan = plan, .run = run};
 
 static const struct tess_param params[] = {
-    {.name = "noise", .help = "how codes are corrupted", .type = TESS_COMPONENT, .flags = TESS_REQUIRED,
+    {.name = "noise", .help = "how codes are corrupted; left out: the prior's", .type = TESS_COMPONENT,
      .offset = offsetof(struct stage, noise), .text = "noise/1"},
-    {.name = "denoiser", .help = "the network that undoes it", .type = TESS_COMPONENT, .flags = TESS_REQUIRED,
+    {.name = "denoiser", .help = "the network that undoes it; left out: the prior's", .type = TESS_COMPONENT,
      .offset = offsetof(struct stage, denoiser), .text = "denoiser/1"},
     TESS_TRAINING_PARAMS(struct stage, training, 1500, 64, 1e-3),
     {.name = NULL}};
@@ -186,4 +253,4 @@ static const struct tess_component components[] = {{.name = "train-prior",
 static const char *const needs[] = {"graph/1", "train/1", "artefact/1", "stage/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-train-prior", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-train-prior", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};
