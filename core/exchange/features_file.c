@@ -2,6 +2,7 @@
  * tensor is which; the file may hold more, such as the rest of a checkpoint. SPDX-License-Identifier: MIT */
 #include "core/exchange/exchange_private.h"
 
+#include <tessera/artefact.h>
 #include <tessera/features.h>
 
 #include <math.h>
