@@ -25,3 +25,8 @@ check_PROGRAMS += tests/test_nearest
 tests_test_nearest_SOURCES = tests/test_nearest.c tests/graphs.c tests/graphs.h
 tests_test_nearest_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_nearest_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/test_attention_cached
+tests_test_attention_cached_SOURCES = tests/test_attention_cached.c tests/graphs.c tests/graphs.h
+tests_test_attention_cached_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_attention_cached_LDADD = $(TEST_LIBS)

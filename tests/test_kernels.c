@@ -138,6 +138,41 @@ START_TEST(softmax_and_cross_entropy)
 }
 END_TEST
 
+/* Values that bf16 holds as they are, so that both tables have the same sums. */
+static void check_query(int64_t rows, int64_t n, const struct tessi_stored_kernels *kernels, const void *x)
+{
+    kernels->row_products(rows, n, x, b, y);
+    for (int64_t i = 0; i < rows; i++) {
+        double want = 0.0;
+        for (int64_t k = 0; k < n; k++)
+            want += (double)a[i * n + k] * (double)b[k];
+        near("a row's product", (double)y[i], want, 1e-6 * (double)n);
+    }
+    kernels->row_mixture(rows, n, x, c, y);
+    for (int64_t k = 0; k < n; k++) {
+        double want = 0.0;
+        for (int64_t i = 0; i < rows; i++)
+            want += (double)c[i] * (double)a[i * n + k];
+        near("a mixture of rows", (double)y[k], want, 1e-6 * (double)rows);
+    }
+}
+
+START_TEST(one_query_over_rows)
+{
+    static const int64_t widths[] = {1, 3, 16, 32, 63, 64, 65, 130};
+    uint16_t narrow[N];
+    if (!choose(_i))
+        return;
+    tessi_kernels()->to_bf16(N, a, narrow);
+    tessi_kernels()->from_bf16(N, narrow, a);
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
+        for (int64_t rows = 1; rows * widths[w] <= N; rows = 2 * rows + 1) {
+            check_query(rows, widths[w], &tessi_kernels()->as_f32, a);
+            check_query(rows, widths[w], &tessi_kernels()->as_bf16, narrow);
+        }
+}
+END_TEST
+
 START_TEST(the_lowest_of_lanes)
 {
     if (!choose(_i))
@@ -252,6 +287,7 @@ int main(void)
     tcase_add_loop_test(t, functions_of_one_variable, 0, 3);
     tcase_add_loop_test(t, sums, 0, 3);
     tcase_add_loop_test(t, softmax_and_cross_entropy, 0, 3);
+    tcase_add_loop_test(t, one_query_over_rows, 0, 3);
     tcase_add_loop_test(t, the_lowest_of_lanes, 0, 3);
     tcase_add_loop_test(t, operands_and_what_they_lose, 0, 3);
     tcase_add_loop_test(t, sums_in_double, 0, 3);

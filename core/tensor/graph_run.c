@@ -1,5 +1,6 @@
 /* Running a graph: slices handed to workers, each through forward and, in a step, backward, on one thread.
  * SPDX-License-Identifier: MIT */
+#include "core/tensor/cache.h"
 #include "core/tensor/dense.h"
 #include "core/tensor/kernels.h"
 #include "core/tensor/node.h"
@@ -48,6 +49,7 @@ static int prepare(struct tess_call *c, struct tess_graph *g)
         TESS_TRY(tess_alloc(c, tessi_pack_bytes(g), "packed weights", &memory));
         g->packed = memory;
     }
+    TESS_TRY(tessi_cache_reserve(c, g->cache));
     int workers = tessi_workers_count(g->runtime->workers), slots = workers < g->slices ? workers : (int)g->slices;
     TESS_TRY(tess_alloc(c, (size_t)slots * sizeof *g->slot, "a graph", &memory));
     g->slot = memory;

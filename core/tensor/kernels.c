@@ -277,7 +277,8 @@ static void average(int64_t n, float decay, const float *R w, float *R ema)
         .add = add_any_##kind, .accumulate = accumulate_any_##kind, .column_sums = column_sums_##kind, .scale_shift = scale_shift_##kind,                               \
         .channel_sums = channel_sums_##kind, .channel_squares = channel_squares_##kind, .norm_back_sums = norm_back_sums_##kind,           \
         .norm_back_apply = norm_back_apply_##kind, .layer_norm = layer_norm_##kind, .layer_norm_back = layer_norm_back_##kind,             \
-        .softmax = softmax_##kind, .softmax_again = softmax_again_##kind, .softmax_back = softmax_back_##kind                              \
+        .softmax = softmax_##kind, .softmax_again = softmax_again_##kind, .softmax_back = softmax_back_##kind,                             \
+        .row_products = row_products_##kind, .row_mixture = row_mixture_##kind                                                             \
     }
 
 #define TEXT_(x) #x

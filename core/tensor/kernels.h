@@ -59,6 +59,10 @@ struct tessi_stored_kernels {
     void (*softmax_again)(int64_t n, float scale, float lse, float *x, void *y);
     /* dx = scale p (dp - sum p dp); dp may be dx */
     void (*softmax_back)(int64_t n, float scale, const float *p, const float *dp, void *dx);
+    /* y[i] = x_i . q over the rows of x (rows, n) */
+    void (*row_products)(int64_t rows, int64_t n, const void *x, const float *q, float *y);
+    /* y = sum_i weight[i] x_i over the rows of x (rows, n), in order */
+    void (*row_mixture)(int64_t rows, int64_t n, const void *x, const float *weight, float *y);
 };
 
 struct tessi_kernels {

@@ -271,3 +271,38 @@ static void NAME(softmax_back)(int64_t n, float scale, const float *p, const flo
     for (int64_t i = 0; i < n; i++)
         dx[i] = STORE(scale * p[i] * (dp[i] - s));
 }
+
+/* ---- one query over the rows of a matrix ---- */
+
+static void NAME(row_products)(int64_t rows, int64_t n, const void *from, const float *R q, float *R y)
+{
+    const STORED *R x = from;
+    for (int64_t i = 0; i < rows; i++, x += n) {
+        float s = 0.0f;
+#pragma omp simd reduction(+ : s)
+        for (int64_t c = 0; c < n; c++)
+            s += LOAD(x[c]) * q[c];
+        y[i] = s;
+    }
+}
+
+/* Columns are taken CHANNELS at a time so that their sums stay in registers. */
+static inline void NAME(some_mixture)(int64_t rows, int64_t stride, int64_t nc, const STORED *R x, const float *R weight, float *R y)
+{
+    float s[CHANNELS] = {0};
+    for (int64_t i = 0; i < rows; i++, x += stride)
+        for (int64_t c = 0; c < nc; c++)
+            s[c] += weight[i] * LOAD(x[c]);
+    for (int64_t c = 0; c < nc; c++)
+        y[c] = s[c];
+}
+
+static void NAME(row_mixture)(int64_t rows, int64_t n, const void *from, const float *R weight, float *R y)
+{
+    const STORED *R x = from;
+    int64_t c = 0;
+    for (; c + CHANNELS <= n; c += CHANNELS)
+        NAME(some_mixture)(rows, n, CHANNELS, x + c, weight, y + c);
+    if (c < n)
+        NAME(some_mixture)(rows, n, n - c, x + c, weight, y + c);
+}

@@ -161,6 +161,7 @@ struct tess_graph {
     int slots;
     int64_t *total_offset;         /* in the sums: objectives, then totals */
     int64_t sum_floats;            /* totals and probes */
+    struct tess_cache *cache;      /* of its cached attention; NULL: it has none */
     struct tessi_sums *sums;
     struct tessi_gradient_sum *gradients;
     float *result;                 /* gradients of the last step */

@@ -28,6 +28,7 @@ extern "C" {
 
 struct tess_graph;
 struct tess_node;
+struct tess_cache;
 
 /* ---- life ---------------------------------------------------------------------------------------------------------- */
 
@@ -165,6 +166,20 @@ TESS_EXPORT struct tess_node *tess_softmax(struct tess_graph *g, struct tess_nod
  * causal: position i sees 0 .. i (L == M). */
 TESS_EXPORT struct tess_node *tess_attention(struct tess_graph *g, struct tess_node *q, struct tess_node *k, struct tess_node *v,
                                              int32_t heads, int causal);
+/* Causal attention one token at a time (docs/models.md, (20.5)). A cache keeps keys and values of the tokens before, from run to run and
+ * outside the graph, so that nothing of them is copied in or out. It is the caller's: made before the graph is recorded, freed after the
+ * graph is. It belongs to the first graph that is recorded over it; each tess_attention_cached of that graph has a layer in it, in the
+ * order of recording. Its memory is of the graph's cost (total_bytes): rows x slices sequences of `tokens` tokens, in f32, or in bf16
+ * where the run's precision is that, had before the first run. A sequence's place in the cache is its place in the batch, whose `first`
+ * must be 0. [workers use it during a run of its graph; nobody else may then] */
+TESS_EXPORT TESS_CHECKED int tess_cache_new(struct tess_call *c, int64_t tokens, struct tess_cache **out);
+TESS_EXPORT void tess_cache_free(struct tess_cache *cache); /* NULL is fine */
+/* q, k, v (N, 1, C), position (N, 1) i32 in [0, tokens) -> (N, 1, C): puts k and v in the cache as those of `position`, then
+ * softmax(q k^T / sqrt(C / heads)) v over positions 0 .. `position`, which must have been put there before, in order: from 0 on, again and
+ * again if one likes, no position left out. Else the run fails with TESS_E_DATA. Sums in f32, in one order: a row depends neither on the
+ * batch nor on what else is in it. Inference only: no gradient. */
+TESS_EXPORT struct tess_node *tess_attention_cached(struct tess_graph *g, struct tess_node *q, struct tess_node *k, struct tess_node *v,
+                                                    struct tess_node *position, struct tess_cache *cache, int32_t heads);
 /* q (N, L, C), k and v (N, M, C) -> (N, L, C); `heads` divides C. For each head q softmax(k)^T v, the softmax being over the M positions of
  * each of the head's C / heads channels of k, and q as it is: linear in L and M. Computed in f32 in either precision. */
 TESS_EXPORT struct tess_node *tess_linear_attention(struct tess_graph *g, struct tess_node *q, struct tess_node *k, struct tess_node *v,
