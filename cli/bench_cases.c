@@ -299,7 +299,7 @@ static int mask(struct tess_call *c, struct model *m, uint64_t seed)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(m->prior.noise, "noise/1");
     void *self = tess_instance_self(m->prior.noise);
-    int64_t tokens = m->prior.height * m->prior.width, t = (noise->steps(self) + 1) / 2;
+    int64_t tokens = m->prior.height * m->prior.width, t = (tess_prior_steps(&m->prior) + 1) / 2;
     for (int64_t i = 0; i < m->batch; i++) {
         struct tess_stream s = {.seed = seed, .purpose = tess_purpose("bench.mask"), .sample = (uint32_t)i};
         ((float *)m->in[2].data)[i] = (float)t;

@@ -22,3 +22,9 @@ tests_test_unet_prior_SOURCES = tests/test_unet_prior.c $(COMMAND_BENCH)
 tests_test_unet_prior_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
 tests_test_unet_prior_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_unet_prior_LDADD = $(CHECK_LIBS)
+
+check_PROGRAMS += tests/test_autoregressive_prior
+tests_test_autoregressive_prior_SOURCES = tests/test_autoregressive_prior.c $(COMMAND_BENCH)
+tests_test_autoregressive_prior_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
+tests_test_autoregressive_prior_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_autoregressive_prior_LDADD = $(CHECK_LIBS)

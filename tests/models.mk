@@ -63,3 +63,14 @@ tests_test_unet_LDADD = $(TEST_LIBS)
 tests_test_unet_layers_SOURCES = tests/test_unet_layers.c $(PARITY)
 tests_test_unet_layers_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
 tests_test_unet_layers_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/test_autoregressive
+tests_test_autoregressive_SOURCES = tests/test_autoregressive.c tests/causal_bench.c tests/causal_bench.h $(PARITY)
+tests_test_autoregressive_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
+tests_test_autoregressive_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/test_sampler_causal
+tests_test_sampler_causal_SOURCES = tests/test_sampler_causal.c tests/causal_bench.c tests/causal_bench.h tests/noise_bench.c \
+    tests/noise_bench.h $(PARITY)
+tests_test_sampler_causal_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
+tests_test_sampler_causal_LDADD = $(TEST_LIBS)

@@ -1,5 +1,7 @@
-/* A prior from an artefact's facts, and its two graphs. SPDX-License-Identifier: MIT */
+/* A prior from an artefact's facts, and its graphs. SPDX-License-Identifier: MIT */
 #include <tessera/model.h>
+
+#include "core/plug/runtime.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +37,44 @@ void tess_prior_close(struct tess_prior *p)
     p->noise = p->denoiser = NULL;
 }
 
+int tess_prior_causal(const struct tess_prior *p)
+{
+    const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
+    return noise->size > offsetof(struct tess_noise_1, causal) && noise->causal;
+}
+
+int64_t tess_prior_steps(const struct tess_prior *p)
+{
+    const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
+    int64_t steps = noise->steps(tess_instance_self(p->noise));
+    return steps ? steps : p->height * p->width;
+}
+
+static int is_causal(const struct tess_denoiser_1 *d)
+{
+    return d->size > offsetof(struct tess_denoiser_1, causal) && d->causal;
+}
+
+/* The noise's demand on the denoiser, refused with the names of those that meet it. */
+static int check_causal(struct tess_call *c, const struct tess_prior *p)
+{
+    const struct tessi_registry *all = tessi_runtime_of(c)->registry;
+    const struct tess_component *k;
+    char names[256] = "";
+    if (!tess_prior_causal(p) || is_causal(tess_instance_ops(p->denoiser, "denoiser/1")))
+        return TESS_OK;
+    for (int64_t i = 0; (k = tessi_registry_component(all, i, NULL)); i++)
+        if (strcmp(k->kind, "denoiser/1") == 0 && is_causal(k->ops) && strlen(names) + strlen(k->name) + 5 < sizeof names) {
+            strcat(names, *names ? ", `" : "`");
+            strcat(names, k->name);
+            strcat(names, "`");
+        }
+    return c->fail(c, TESS_E_VALUE,
+                   "the noise `%s` wants a denoiser that makes each token's logits of the tokens before it alone, and `%s` sees all; "
+                   "use %s",
+                   tess_instance_name(p->noise), tess_instance_name(p->denoiser), *names ? names : "another");
+}
+
 /* tokens (rows, L), time (rows) or NULL, positions (rows, P) or NULL -> logits (rows, P or L, K), under the scope "denoiser". */
 static int record_logits(struct tess_call *c, const struct tess_prior *p, struct tess_graph *g, struct tess_node *tokens,
                          struct tess_node *time, struct tess_node *positions, struct tess_node **logits)
@@ -48,7 +88,9 @@ static int record_logits(struct tess_call *c, const struct tess_prior *p, struct
                                      .codes = p->codebook_size,
                                      .height = p->height,
                                      .width = p->width,
-                                     .positions = positions};
+                                     .positions = positions,
+                                     .causal = tess_prior_causal(p)};
+    TESS_TRY(check_causal(c, p));
     tess_scope(g, "denoiser");
     TESS_TRY(denoiser->record(tess_instance_self(p->denoiser), c, g, &in, logits));
     tess_scope_end(g);
@@ -86,7 +128,39 @@ int tess_prior_picks(const struct tess_prior *p)
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
     const struct tess_denoiser_1 *denoiser = tess_instance_ops(p->denoiser, "denoiser/1");
     return noise->size > offsetof(struct tess_noise_1, reads_row) && noise->changes && noise->reads_row &&
-           denoiser->size > offsetof(struct tess_denoiser_1, picks_positions) && denoiser->picks_positions;
+           denoiser->size > offsetof(struct tess_denoiser_1, picks_positions) && denoiser->picks_positions && !tess_prior_causal(p);
+}
+
+int tess_prior_caches(const struct tess_prior *p)
+{
+    const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
+    const struct tess_denoiser_1 *denoiser = tess_instance_ops(p->denoiser, "denoiser/1");
+    return tess_prior_causal(p) && !noise->needs_time && is_causal(denoiser) && denoiser->size > offsetof(struct tess_denoiser_1, record_next) &&
+           denoiser->record_next;
+}
+
+int tess_prior_record_next(struct tess_call *c, const struct tess_prior *p, struct tess_cache *cache, struct tess_graph *g)
+{
+    const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
+    const struct tess_denoiser_1 *denoiser = tess_instance_ops(p->denoiser, "denoiser/1");
+    const int64_t shape[2] = {tess_graph_rows(g), 1};
+    struct tess_node *logits = NULL;
+    TESS_TRY(check_causal(c, p));
+    if (!tess_prior_caches(p))
+        return c->fail(c, TESS_E_INTERNAL, "the next token of a noise and a denoiser that know of all tokens only");
+    struct tess_denoiser_next in = {.size = sizeof in,
+                                    .cache = cache,
+                                    .vocabulary = noise->vocabulary(tess_instance_self(p->noise), p->codebook_size),
+                                    .codes = p->codebook_size,
+                                    .height = p->height,
+                                    .width = p->width};
+    in.token = tess_input(g, "token", TESS_I32, 2, shape);
+    in.position = tess_input(g, "position", TESS_I32, 2, shape);
+    tess_scope(g, "denoiser");
+    TESS_TRY(denoiser->record_next(tess_instance_self(p->denoiser), c, g, &in, &logits));
+    tess_scope_end(g);
+    tess_output(g, "logits", logits);
+    return TESS_OK;
 }
 
 int tess_prior_record_loss(struct tess_call *c, const struct tess_prior *p, struct tess_graph *g, struct tess_noise_loss *out)
@@ -97,7 +171,7 @@ int tess_prior_record_loss(struct tess_call *c, const struct tess_prior *p, stru
     const int64_t shape[2] = {rows, p->height * p->width};
     struct tess_node *x0 = tess_input(g, "x0", TESS_I32, 2, shape), *xt = tess_input(g, "xt", TESS_I32, 2, shape);
     struct tess_node *t = tess_input(g, "t", TESS_F32, 1, &rows), *logits = NULL;
-    struct tess_node *time = tess_affine(g, t, 1.0f / (float)noise->steps(self), 0.0f);
+    struct tess_node *time = tess_affine(g, t, 1.0f / (float)tess_prior_steps(p), 0.0f);
     TESS_TRY(record_logits(c, p, g, xt, time, NULL, &logits));
     tess_scope(g, "noise");
     TESS_TRY(noise->record_loss(self, c, g, logits, x0, xt, t, out));

@@ -3,7 +3,7 @@
  * those come first whose draws the graph of picked positions has room for.
  *
  * SPDX-License-Identifier: MIT */
-#include <tessera/sampler.h>
+#include "core/train/sampler_private.h"
 
 #include <math.h>
 #include <string.h>
@@ -27,6 +27,7 @@ struct tess_sampler {
     int64_t *draws; /* of the active ones that come first: how many of their positions are no repetition */
     int32_t *row;   /* of one sequence: where in its logits a token's are */
     uint8_t *where; /* of one sequence: 1 for a token that is drawn */
+    struct tessi_lockstep *lockstep; /* NULL: whole sequences; else nothing from `input` on is there */
 };
 
 static int tensor(struct tess_call *c, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim)
@@ -99,11 +100,18 @@ static int prepare(struct tess_call *c, struct tess_sampler *s)
     s->self = tess_instance_self(p->noise);
     s->tokens = p->height * p->width;
     s->telling = !s->o.every_step && !s->noise->needs_time && s->noise->size > offsetof(struct tess_noise_1, changes) && s->noise->changes;
+    TESS_TRY(tensor(c, &s->x, TESS_I32, 3, (const int64_t[]){s->o.count, p->height, p->width}));
+    TESS_TRY(tensor(c, &s->left, TESS_I32, 1, &s->o.count));
+    if (tess_prior_causal(p) && s->o.steps != s->tokens)
+        return c->fail(c, TESS_E_INTERNAL, "a sampler of %lld steps for %lld tokens that are drawn one a step", (long long)s->o.steps,
+                       (long long)s->tokens);
+    if (s->o.next) {
+        TESS_TRY(tessi_lockstep_new(c, &s->o, &s->lockstep));
+        return start(c, s);
+    }
     TESS_TRY(open_way(c, s->o.denoise, s->tokens, s->tokens, &s->all));
     if (s->o.picked)
         TESS_TRY(open_way(c, s->o.picked, 1, s->tokens, &s->picked));
-    TESS_TRY(tensor(c, &s->x, TESS_I32, 3, (const int64_t[]){s->o.count, p->height, p->width}));
-    TESS_TRY(tensor(c, &s->left, TESS_I32, 1, &s->o.count));
     TESS_TRY(tensor(c, &s->input, TESS_I32, 2, (const int64_t[]){s->o.batch, s->tokens}));
     TESS_TRY(tensor(c, &s->time, TESS_F32, 1, &s->o.batch));
     TESS_TRY(tensor(c, &s->positions, TESS_I32, 2, (const int64_t[]){s->o.batch, s->picked.width}));
@@ -142,6 +150,7 @@ void tess_sampler_free(struct tess_sampler *s)
     tess_free(s->draws);
     tess_free(s->row);
     tess_free(s->where);
+    tessi_lockstep_free(s->lockstep);
     tess_free(s);
 }
 
@@ -161,6 +170,11 @@ static struct tess_reverse step_of(const struct tess_sampler *s, int64_t i, cons
         .x = sequence(s, i),
         .next = sequence(s, i),
         .random = {.seed = s->o.seed, .purpose = tess_purpose("sample.reverse"), .step = (uint32_t)step, .sample = (uint32_t)i}};
+}
+
+struct tess_reverse tessi_sampler_step(const struct tess_sampler *s, int64_t i, const float *logits)
+{
+    return step_of(s, i, logits);
 }
 
 /* Over the steps that change nothing; 0 when none is left. */
@@ -264,6 +278,8 @@ static int step(struct tess_call *c, struct tess_sampler *s, const struct way *w
 int tess_sampler_advance(struct tess_call *c, struct tess_sampler *s)
 {
     int64_t still = 0;
+    if (s->lockstep)
+        return tessi_lockstep_advance(c, s->lockstep, s, &s->calls, &s->flops);
     fill(s);
     int64_t first = part(s);
     TESS_TRY(step(c, s, &s->picked, s->active, first));
@@ -277,7 +293,7 @@ int tess_sampler_advance(struct tess_call *c, struct tess_sampler *s)
 
 int tess_sampler_finished(const struct tess_sampler *s)
 {
-    return s->actives == 0 && s->next == s->o.count;
+    return s->lockstep ? tess_sampler_steps_done(s) == s->o.count * s->o.steps : s->actives == 0 && s->next == s->o.count;
 }
 
 int64_t tess_sampler_steps_done(const struct tess_sampler *s)

@@ -37,6 +37,10 @@ struct tess_prior {
 };
 TESS_EXPORT TESS_CHECKED int tess_prior_open(struct tess_call *c, const struct tess_facts *f, const char *where, struct tess_prior *out);
 TESS_EXPORT void tess_prior_close(struct tess_prior *p);
+/* T: the noise's steps; for one that has as many as there are tokens, L. */
+TESS_EXPORT int64_t tess_prior_steps(const struct tess_prior *p);
+/* 1 where the noise is causal: tokens are drawn in order, one a step. */
+TESS_EXPORT int tess_prior_causal(const struct tess_prior *p);
 /* Input "tokens" i32 (rows, L), and "time" f32 (rows) where the noise needs it; output "logits" f32 (rows, L, K). Not sealed. */
 TESS_EXPORT TESS_CHECKED int tess_prior_record_denoise(struct tess_call *c, const struct tess_prior *p, struct tess_graph *g);
 /* The same for P tokens of each sequence: a last input "positions" i32 (rows, P) says which; "logits" is (rows, P, K). */
@@ -44,6 +48,12 @@ TESS_EXPORT TESS_CHECKED int tess_prior_record_picked(struct tess_call *c, const
                                                       struct tess_graph *g);
 /* 1 where that can be recorded, and the noise can say which tokens a step draws and read their logits alone. */
 TESS_EXPORT int tess_prior_picks(const struct tess_prior *p);
+/* The next token of a causal prior: inputs "token" and "position" i32 (rows, 1); output "logits" f32 (rows, 1, K). `cache` is of L
+ * tokens. Not sealed. */
+TESS_EXPORT TESS_CHECKED int tess_prior_record_next(struct tess_call *c, const struct tess_prior *p, struct tess_cache *cache,
+                                                    struct tess_graph *g);
+/* 1 where that can be recorded. */
+TESS_EXPORT int tess_prior_caches(const struct tess_prior *p);
 /* Inputs "x0", "xt" i32 (rows, L), "t" f32 (rows): 1 .. T; gives loss and bound. What the noise remembers is under "noise". Not sealed. */
 TESS_EXPORT TESS_CHECKED int tess_prior_record_loss(struct tess_call *c, const struct tess_prior *p, struct tess_graph *g,
                                                     struct tess_noise_loss *out);

@@ -43,7 +43,7 @@ struct tess_noise_1 {
     uint32_t size;
     int32_t needs_time;                                /* 1: the denoiser must be told t */
     int64_t (*vocabulary)(void *self, int64_t codes);  /* size of what the denoiser reads: K, or K + 1 with a mask (id K) */
-    int64_t (*steps)(void *self);                      /* T */
+    int64_t (*steps)(void *self);                      /* T; 0: as many as a sequence has tokens (tess_prior_steps of model.h tells) */
     /* Draws the noised sequence x_t ~ q(x_t | x_0). Streams are keyed by sample; set purpose. [any thread] */
     int (*corrupt)(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int64_t t,
                    const int32_t *x0, int32_t *xt);
@@ -68,6 +68,10 @@ struct tess_noise_1 {
     /* After each optimiser step, all samples in order. [one thread] */
     int (*observe)(void *self, struct tess_call *c, struct tess_weights *w, const char *scope, const struct tess_noise_seen *seen);
     int32_t reads_row; /* 1: reverse needs logits of the tokens `changes` tells of only, and looks for them by `row` unless that is NULL */
+    /* 1: token i's logits may depend on the tokens before it alone. Tokens then are drawn in order, one a step: steps() is 0, the step
+     * with s left draws token L - s, and the bound is the sequence's own code length, the same at every t. Needs a denoiser that is
+     * `causal`. */
+    int32_t causal;
 };
 
 struct tess_denoiser_input {
@@ -76,6 +80,16 @@ struct tess_denoiser_input {
     struct tess_node *time;   /* (N) f32, t / T; NULL where the noise does not need it */
     int64_t vocabulary, codes, height, width; /* L = height x width, row-major */
     struct tess_node *positions; /* (N, P) i32 in [0, L): the tokens whose logits are wanted; NULL: all, in order, and P is L */
+    int32_t causal;              /* 1: logits of token i are made of tokens 0 .. i - 1 alone, those of token 0 of none */
+};
+
+/* The next token of each sequence, where a cache keeps what is needed of those before. */
+struct tess_denoiser_next {
+    uint32_t size;
+    struct tess_node *token;    /* (N, 1) i32 in [0, vocabulary): the one before; at position 0, where there is none, any */
+    struct tess_node *position; /* (N, 1) i32 in [0, L) */
+    struct tess_cache *cache;   /* of L tokens; for tess_attention_cached */
+    int64_t vocabulary, codes, height, width;
 };
 
 struct tess_denoiser_1 {
@@ -83,6 +97,11 @@ struct tess_denoiser_1 {
     /* logits (N, P, K): row p are those of token positions[p], as they are without `positions`. */
     int (*record)(void *self, struct tess_call *c, struct tess_graph *g, const struct tess_denoiser_input *in, struct tess_node **logits);
     int32_t picks_positions; /* 1: heeds `positions`; 0: is never given any */
+    int32_t causal;          /* 1: heeds `causal`; 0: serves no noise that is causal */
+    /* For those that are causal, else NULL; NULL: sampling computes the whole sequence for each token. logits (N, 1, K): those that
+     * `record` gives of token `position`, but for rounding, when run for positions 0, 1, .. in turn. Declares the same weights. */
+    int (*record_next)(void *self, struct tess_call *c, struct tess_graph *g, const struct tess_denoiser_next *in,
+                       struct tess_node **logits);
 };
 
 #ifdef __cplusplus

@@ -9,6 +9,11 @@
  * graph. Which of the two a step takes is decided by the number of its own draws, so that a sample depends neither on the batch nor on
  * what else is in it, even where a product of fewer rows is rounded otherwise.
  *
+ * Causal priors draw tokens in order, one a step. With a graph of the next token and its cache the sequences of a batch go through it in
+ * lockstep, from the first token on (docs/models.md, (20.5)); the denoiser that takes whole sequences is then not needed at all. What was
+ * drawn before a checkpoint goes through it again, to the same keys and values, so that resuming is exact and a checkpoint has no cache in
+ * it.
+ *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_SAMPLER_H
 #define TESSERA_SAMPLER_H
@@ -25,12 +30,13 @@ struct tess_sampler_options {
     uint32_t size;                  /* sizeof(struct tess_sampler_options) */
     int32_t every_step;             /* call the denoiser at every step, whatever comes of it */
     const struct tess_prior *prior; /* borrowed */
-    struct tess_graph *denoise;     /* borrowed: of tess_prior_record_denoise, sealed, its weights filled */
+    struct tess_graph *denoise;     /* borrowed: of tess_prior_record_denoise, sealed, its weights filled; NULL where there is `next` */
     int64_t batch;                  /* sequences given to it at a time, at most what it was made for */
     int64_t count, steps;           /* sequences; reverse steps each, at least 1 */
     double temperature;             /* > 0 */
     uint64_t seed;
     struct tess_graph *picked;      /* borrowed: of tess_prior_record_picked, else like `denoise`; NULL: all logits at every step */
+    struct tess_graph *next;        /* borrowed: of tess_prior_record_next, else like `denoise`; NULL: whole sequences at every step */
 };
 
 /* How many positions `picked` is to have for sequences of so many steps: enough for all but rare ones, where tokens are drawn at steps

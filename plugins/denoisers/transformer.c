@@ -1,7 +1,8 @@
-/* denoiser/1 `transformer`: the bidirectional transformer of "Unleashing Transformers" (docs/models.md, "Transformer"). Token and position
+/* denoiser/1 `transformer`: the transformer of "Unleashing Transformers" (docs/models.md, "Transformer"). Token and position
  * embeddings, pre-norm blocks of attention and a two-layer perceptron with exact GELU, a last norm, a head without bias over the K codes:
  * the mask is never predicted. The absorbing noise needs no time; a noise that does gets a sinusoid through two layers, added to
- * every token. Names of weights are those of the published checkpoints.
+ * every token. Under a noise that is causal the tokens are shifted right by one, behind a learnt start, and see those before them alone
+ * (docs/models.md, "Autoregressive baseline"). Names of weights are those of the published checkpoints.
  *
  * SPDX-License-Identifier: MIT */
 #include <tessera/plugin.h>
@@ -81,14 +82,23 @@ static struct tess_node *pick(struct tess_graph *g, struct tess_node *x, struct 
     return positions ? tess_gather(g, x, positions) : x;
 }
 
-/* Every token is attended to; those at `positions` attend. */
-static struct tess_node *attention(const struct transformer *p, struct tess_graph *g, struct tess_node *x, struct tess_node *positions)
+/* Who attends to whom in a block. */
+struct view {
+    struct tess_node *positions;              /* those that attend; NULL: all */
+    int causal;                               /* to those before and to itself */
+    const struct tess_denoiser_next *next;    /* one token, to what its cache holds; NULL: all at once */
+};
+
+static struct tess_node *attention(const struct transformer *p, struct tess_graph *g, struct tess_node *x, const struct view *view)
 {
     int64_t d = p->embed_dim;
+    int32_t heads = (int32_t)p->heads;
     tess_scope(g, "attn");
-    struct tess_node *k = linear(p, g, "key", x, d, d), *q = linear(p, g, "query", pick(g, x, positions), d, d);
+    struct tess_node *k = linear(p, g, "key", x, d, d), *q = linear(p, g, "query", pick(g, x, view->positions), d, d);
     struct tess_node *v = linear(p, g, "value", x, d, d);
-    x = linear(p, g, "proj", tess_attention(g, q, k, v, (int32_t)p->heads, 0), d, d);
+    x = view->next ? tess_attention_cached(g, q, k, v, view->next->position, view->next->cache, heads)
+                   : tess_attention(g, q, k, v, heads, view->causal);
+    x = linear(p, g, "proj", x, d, d);
     tess_scope_end(g);
     return x;
 }
@@ -99,13 +109,74 @@ static struct tess_node *perceptron(const struct transformer *p, struct tess_gra
     return linear(p, g, "mlp.2", tess_gelu(g, linear(p, g, "mlp.0", x, d, wide)), wide, d);
 }
 
+static struct tess_node *block(const struct transformer *p, struct tess_graph *g, struct tess_node *x, int64_t l, const struct view *view)
+{
+    int64_t d = p->embed_dim;
+    tess_scope(g, "blocks.%d", (int)l);
+    struct tess_node *seen = attention(p, g, norm(g, "ln1", x, d), view);
+    x = tess_add(g, pick(g, x, view->positions), drop(p, g, seen, "transformer.attention", l));
+    x = tess_add(g, x, drop(p, g, perceptron(p, g, norm(g, "ln2", x, d)), "transformer.mlp", l));
+    tess_scope_end(g);
+    return x;
+}
+
+static struct tess_node *head(const struct transformer *p, struct tess_graph *g, struct tess_node *x, int64_t codes)
+{
+    int64_t d = p->embed_dim;
+    x = norm(g, "ln_f", x, d);
+    return tess_linear(g, x, tess_weight(g, "head.weight", 2, (const int64_t[]){codes, d}, matrix(p, d)), NULL);
+}
+
+/* ---- embeddings ---- */
+
+static struct tess_node *codes_of(const struct transformer *p, struct tess_graph *g, struct tess_node *tokens, int64_t vocabulary)
+{
+    struct tess_init normal = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = p->init == INIT_SMALL ? 0.02 : 1.0};
+    return tess_embedding(g, tokens, tess_weight(g, "tok_emb.weight", 2, (const int64_t[]){vocabulary, p->embed_dim}, normal));
+}
+
+static struct tess_node *places(const struct transformer *p, struct tess_graph *g, int64_t tokens)
+{
+    return tess_weight(g, "pos_emb", 2, (const int64_t[]){tokens, p->embed_dim}, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
+}
+
+/* (N, 1, D): what stands before the first token, once for each sequence. */
+static struct tess_node *beginning(const struct transformer *p, struct tess_graph *g)
+{
+    struct tess_node *start = tess_weight(g, "start_tok", 1, &p->embed_dim, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
+    return tess_add(g, tess_constant(g, 0.0f, 3, (const int64_t[]){tess_graph_rows(g), 1, p->embed_dim}), start);
+}
+
+/* Shifted right by one (20.2): the last token is nobody's past. */
+static struct tess_node *shift(const struct transformer *p, struct tess_graph *g, struct tess_node *x, int64_t tokens)
+{
+    return tess_narrow(g, tess_concat(g, beginning(p, g), x, 1), 1, 0, tokens);
+}
+
+/* One token of it (20.4). `first` is 1 at position 0, else 0, so that the sum is one of the two, exactly. */
+static struct tess_node *embed_next(const struct transformer *p, struct tess_graph *g, const struct tess_denoiser_next *in)
+{
+    const int64_t one[3] = {tess_graph_rows(g), 1, 1};
+    struct tess_node *first = tess_leaky_relu(g, tess_affine(g, tess_to_f32(g, in->position, 1.0f, 0.0f), -1.0f, 1.0f), 0.0f);
+    first = tess_reshape(g, first, 3, one);
+    struct tess_node *code = tess_mul(g, codes_of(p, g, in->token, in->vocabulary), tess_affine(g, first, -1.0f, 1.0f));
+    struct tess_node *x = tess_add(g, code, tess_mul(g, beginning(p, g), first));
+    return tess_add(g, x, tess_embedding(g, in->position, places(p, g, in->height * in->width)));
+}
+
+/* A host from before there was such a thing gives a smaller struct. */
+static int is_causal(const struct tess_denoiser_input *in)
+{
+    return in->size > offsetof(struct tess_denoiser_input, causal) && in->causal;
+}
+
 static struct tess_node *embed(const struct transformer *p, struct tess_graph *g, const struct tess_denoiser_input *in)
 {
     int64_t d = p->embed_dim, tokens = in->height * in->width;
-    struct tess_init normal = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = p->init == INIT_SMALL ? 0.02 : 1.0};
-    struct tess_node *table = tess_weight(g, "tok_emb.weight", 2, (const int64_t[]){in->vocabulary, d}, normal);
-    struct tess_node *place = tess_weight(g, "pos_emb", 2, (const int64_t[]){tokens, d}, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
-    struct tess_node *x = tess_add(g, tess_embedding(g, in->tokens, table), place);
+    struct tess_node *x = codes_of(p, g, in->tokens, in->vocabulary);
+    if (is_causal(in))
+        x = shift(p, g, x, tokens);
+    x = tess_add(g, x, places(p, g, tokens));
     if (in->time) {
         struct tess_node *t = tess_sinusoid(g, in->time, d, TIME_SCALE);
         t = linear(p, g, "time.2", tess_gelu(g, linear(p, g, "time.0", t, d, 4 * d)), 4 * d, d);
@@ -129,22 +200,31 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, const s
         return c->fail(c, TESS_E_SHAPE,
                        "transformer: sequences of %lld tokens for a map of %lld x %lld, embed_dim %lld (even where there is time)",
                        (long long)tokens.dim[1], (long long)in->height, (long long)in->width, (long long)d);
+    struct view all = {.causal = is_causal(in)}, last = all;
+    /* Nothing looks at the last block's other tokens (10.6). Causal attention knows who is before whom by their order, and takes all. */
+    last.positions = all.causal ? NULL : positions_of(in);
     struct tess_node *x = embed(p, g, in);
-    for (int64_t l = 0; l < p->layers; l++) {
-        /* Nothing looks at the last block's other tokens (10.6). */
-        struct tess_node *positions = l == p->layers - 1 ? positions_of(in) : NULL;
-        tess_scope(g, "blocks.%d", (int)l);
-        struct tess_node *seen = attention(p, g, norm(g, "ln1", x, d), positions);
-        x = tess_add(g, pick(g, x, positions), drop(p, g, seen, "transformer.attention", l));
-        x = tess_add(g, x, drop(p, g, perceptron(p, g, norm(g, "ln2", x, d)), "transformer.mlp", l));
-        tess_scope_end(g);
-    }
-    x = norm(g, "ln_f", x, d);
-    *logits = tess_linear(g, x, tess_weight(g, "head.weight", 2, (const int64_t[]){in->codes, d}, matrix(p, d)), NULL);
+    for (int64_t l = 0; l < p->layers; l++)
+        x = block(p, g, x, l, l == p->layers - 1 ? &last : &all);
+    *logits = head(p, g, all.causal ? pick(g, x, positions_of(in)) : x, in->codes);
     return TESS_OK;
 }
 
-static const struct tess_denoiser_1 ops = {.size = sizeof ops, .record = record, .picks_positions = 1};
+static int record_next(void *self, struct tess_call *c, struct tess_graph *g, const struct tess_denoiser_next *in,
+                       struct tess_node **logits)
+{
+    const struct transformer *p = self;
+    struct view view = {.causal = 1, .next = in};
+    (void)c;
+    struct tess_node *x = embed_next(p, g, in);
+    for (int64_t l = 0; l < p->layers; l++)
+        x = block(p, g, x, l, &view);
+    *logits = head(p, g, x, in->codes);
+    return TESS_OK;
+}
+
+static const struct tess_denoiser_1 ops = {
+    .size = sizeof ops, .record = record, .picks_positions = 1, .causal = 1, .record_next = record_next};
 
 static const struct tess_param params[] = {
     {.name = "embed_dim",
@@ -185,7 +265,7 @@ static const struct tess_param params[] = {
 
 static const struct tess_component components[] = {{.name = "transformer",
                                                     .kind = "denoiser/1",
-                                                    .summary = "bidirectional transformer over the codes",
+                                                    .summary = "transformer over the codes, both ways or causal",
                                                     TESS_PARAMS(params),
                                                     .caps = TESS_DETERMINISTIC,
                                                     .self_size = sizeof(struct transformer),

@@ -1,6 +1,7 @@
 /* stage/1 `evaluate`: figures of a tokenizer and a prior on images (docs/models.md, "Evaluation"). The images are those kept for
  * validation, or all where none are. MSE is the mean over all pixels and images of the squared difference, pixels in 0 .. 1 and
- * reconstructions unclamped; PSNR = -10 log10 MSE. The prior's bits per token are its bound on the same images' codes, the time stratified.
+ * reconstructions unclamped; PSNR = -10 log10 MSE. The prior's bits per token are its bound on the same images' codes, the time stratified;
+ * of a causal prior they are exact, and one draw is all there is.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/round_trip.h"
@@ -51,6 +52,12 @@ static void close_graphs(struct work *k)
     tess_prior_close(&k->prior);
 }
 
+/* Times at which a sequence is corrupted. */
+static int64_t draws_of(const struct work *k)
+{
+    return tess_prior_causal(&k->prior) ? 1 : k->s->draws;
+}
+
 static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 {
     struct work k = {.s = self, .seed = p->seed};
@@ -62,7 +69,7 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     if (status == TESS_OK)
         status = stage_graph_cost(c, &k.codec.decode, (double)k.count, &p->cost);
     if (status == TESS_OK && p->in[2])
-        status = stage_graph_cost(c, &k.loss, (double)(k.count * k.s->draws), &p->cost);
+        status = stage_graph_cost(c, &k.loss, (double)(k.count * draws_of(&k)), &p->cost);
     p->steps = k.count * (p->in[2] ? 2 : 1);
     close_graphs(&k);
     return status;
@@ -90,7 +97,7 @@ static int bound(struct tess_call *c, struct work *k, double *bits)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(k->prior.noise, "noise/1");
     void *self = tess_instance_self(k->prior.noise);
-    int64_t tokens = k->prior.height * k->prior.width, steps = noise->steps(self), draws = k->s->draws, all = k->count * draws;
+    int64_t tokens = k->prior.height * k->prior.width, steps = tess_prior_steps(&k->prior), draws = draws_of(k), all = k->count * draws;
     struct tess_tensor in[3] = {{.data = NULL}}, out = {.data = NULL};
     const int64_t size[2] = {k->s->batch, tokens};
     double sum = 0.0;
@@ -197,7 +204,7 @@ static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .out
 static const struct tess_param params[] = {
     {.name = "limit", .help = "images at most; 0: all", .type = TESS_I64, .offset = offsetof(struct stage, limit), .lo = 0, .hi = 1e9,
      .def = 0},
-    {.name = "draws", .help = "times t a sequence is corrupted at for the prior's bound", .type = TESS_I64,
+    {.name = "draws", .help = "times t a sequence is corrupted at for the prior's bound; one for a causal prior", .type = TESS_I64,
      .offset = offsetof(struct stage, draws), .lo = 1, .hi = 10000, .def = 2},
     STAGE_BATCH_PARAM(struct stage, batch),
     {.name = NULL}};

@@ -14,7 +14,9 @@ struct stage {
 /* Made from facts alone, for a plan and for a run. */
 struct models {
     struct tess_prior prior;
-    struct stage_graph denoise, picked; /* picked.graph NULL: of no use here */
+    struct tess_weights *weights;             /* of the prior */
+    struct stage_graph denoise, picked, next; /* what there is of them depends on the prior; graph NULL: of no use here */
+    struct tess_cache *cache;                 /* of next */
     struct stage_codec codec;
     int64_t steps;
 };
@@ -28,10 +30,14 @@ struct work {
     uint64_t seed;
 };
 
-static int64_t steps_of(const struct stage *s, const struct tess_prior *p)
+static int choose_steps(struct tess_call *c, const struct stage *s, struct models *m)
 {
-    const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
-    return s->steps ? s->steps : noise->steps(tess_instance_self(p->noise));
+    int64_t all = tess_prior_steps(&m->prior);
+    m->steps = s->steps ? s->steps : all;
+    if (m->steps == all || !tess_prior_causal(&m->prior))
+        return TESS_OK;
+    return c->fail(c, TESS_E_VALUE, "steps is %lld, but this prior draws its %lld tokens in order, one a step; leave `steps` out",
+                   (long long)s->steps, (long long)all);
 }
 
 static int describe(struct tess_call *c, const struct stage *s, const struct models *m, const struct tess_facts *prior, uint64_t seed,
@@ -49,15 +55,27 @@ static int describe(struct tess_call *c, const struct stage *s, const struct mod
     return tokenizer ? tess_facts_set_text(c, f, "tokenizer", tokenizer) : TESS_OK;
 }
 
+/* One token at a time, the keys and values of those before in a cache. */
+static int open_next(struct tess_call *c, const struct stage *s, uint64_t seed, struct models *m)
+{
+    TESS_TRY(tess_cache_new(c, m->prior.height * m->prior.width, &m->cache));
+    TESS_TRY(stage_graph_open(c, &m->next, seed, s->batch));
+    TESS_TRY(tess_prior_record_next(c, &m->prior, m->cache, m->next.graph));
+    return tess_graph_seal(c, m->next.graph);
+}
+
 static int open_denoisers(struct tess_call *c, const struct stage *s, uint64_t seed, struct models *m)
 {
     int64_t positions = tess_sampler_positions(&m->prior, m->steps);
+    TESS_TRY(tess_weights_new(c, seed, &m->weights));
+    m->denoise.weights = m->picked.weights = m->next.weights = m->weights;
+    if (tess_prior_caches(&m->prior) && !s->every_step)
+        return open_next(c, s, seed, m);
     TESS_TRY(stage_graph_open(c, &m->denoise, seed, s->batch));
     TESS_TRY(tess_prior_record_denoise(c, &m->prior, m->denoise.graph));
     TESS_TRY(tess_graph_seal(c, m->denoise.graph));
     if (!positions)
         return TESS_OK;
-    m->picked.weights = m->denoise.weights;
     TESS_TRY(stage_graph_open(c, &m->picked, seed, s->batch));
     TESS_TRY(tess_prior_record_picked(c, &m->prior, positions, m->picked.graph));
     return tess_graph_seal(c, m->picked.graph);
@@ -67,7 +85,7 @@ static int open_models(struct tess_call *c, const struct stage *s, uint64_t seed
                        const struct tess_facts *model, struct models *m)
 {
     TESS_TRY(tess_prior_open(c, prior, where, &m->prior));
-    m->steps = steps_of(s, &m->prior);
+    TESS_TRY(choose_steps(c, s, m));
     TESS_TRY(open_denoisers(c, s, seed, m));
     if (!model)
         return TESS_OK;
@@ -78,7 +96,10 @@ static int open_models(struct tess_call *c, const struct stage *s, uint64_t seed
 static void close_models(struct models *m)
 {
     stage_graph_close(&m->picked, 0);
-    stage_graph_close(&m->denoise, 1);
+    stage_graph_close(&m->denoise, 0);
+    stage_graph_close(&m->next, 0);
+    tess_cache_free(m->cache);
+    tess_weights_free(m->weights);
     stage_codec_close(&m->codec);
     tess_prior_close(&m->prior);
 }
@@ -87,7 +108,10 @@ static void close_models(struct models *m)
 static int cost_of(struct tess_call *c, const struct stage *s, const struct models *m, struct tess_cost *cost)
 {
     double calls = (double)s->count * (double)m->steps;
-    TESS_TRY(stage_graph_cost(c, &m->denoise, m->picked.graph ? 0.0 : calls, cost));
+    if (m->next.graph)
+        TESS_TRY(stage_graph_cost(c, &m->next, calls, cost));
+    if (m->denoise.graph)
+        TESS_TRY(stage_graph_cost(c, &m->denoise, m->picked.graph ? 0.0 : calls, cost));
     if (m->picked.graph)
         TESS_TRY(stage_graph_cost(c, &m->picked, calls, cost));
     return m->codec.decode.graph ? stage_graph_cost(c, &m->codec.decode, (double)s->count, cost) : TESS_OK;
@@ -186,7 +210,7 @@ static int sample(struct tess_call *c, struct work *k)
         TESS_TRY(stage_check_tokenizer(c, prior, model));
     TESS_TRY(open_models(c, k->s, k->seed, tess_artefact_facts(prior), tess_artefact_path(prior), model ? tess_artefact_facts(model) : NULL,
                          m));
-    TESS_TRY(tess_weights_read(c, m->denoise.weights, prior));
+    TESS_TRY(tess_weights_read(c, m->weights, prior));
     if (model)
         TESS_TRY(tess_weights_read(c, m->codec.weights, model));
     struct tess_sampler_options o = {.size = sizeof o,
@@ -198,7 +222,8 @@ static int sample(struct tess_call *c, struct work *k)
                                      .steps = m->steps,
                                      .temperature = k->s->temperature,
                                      .seed = k->seed,
-                                     .picked = m->picked.graph};
+                                     .picked = m->picked.graph,
+                                     .next = m->next.graph};
     TESS_TRY(tess_sampler_new(c, &o, &k->sampler));
     TESS_TRY(sample_all(c, k));
     TESS_TRY(describe(c, k->s, m, tess_artefact_facts(prior), k->seed, tess_artefact_describe(a)));
@@ -241,9 +266,8 @@ static const struct tess_param params[] = {
      .hi = 100,
      .def = 1},
     {.name = "every_step",
-     .help = "call the denoiser at steps that change nothing too; the same samples, later",
+     .help = "call the denoiser at steps that change nothing too, and on whole sequences instead of keeping keys and values: slower",
      .type = TESS_BOOL,
-     .flags = TESS_NEUTRAL,
      .offset = offsetof(struct stage, every_step),
      .def = 0},
     STAGE_BATCH_PARAM(struct stage, batch),
@@ -261,4 +285,4 @@ static const struct tess_component components[] = {{.name = "sample",
 static const char *const needs[] = {"graph/1", "train/1", "artefact/1", "stage/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-sample", .version = "0.3.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-sample", .version = "0.4.0", .license = "MIT", .needs = needs, .components = components};

@@ -19,7 +19,7 @@ struct work {
     struct tess_weights *weights;
     struct tess_graph *graph;
     struct tess_tensor codes; /* i32 (N, h, w), all of the archive */
-    int64_t train_count, tokens, codebook_size;
+    int64_t train_count, tokens, codebook_size, times; /* times: T */
     uint64_t seed;
 };
 
@@ -34,15 +34,22 @@ static int chooses(const struct tess_noise_1 *noise)
     return noise->size > offsetof(struct tess_noise_1, observe) && noise->draw_time && noise->observe;
 }
 
+/* The prior of codes with these facts; the parts stay the stage's. */
+static int prior_of(struct tess_call *c, const struct stage *s, const struct tess_facts *f, struct tess_prior *p)
+{
+    *p = (struct tess_prior){.noise = s->noise, .denoiser = s->denoiser};
+    TESS_TRY(tess_facts_i64(c, f, "codebook_size", &p->codebook_size));
+    TESS_TRY(tess_facts_i64(c, f, "height", &p->height));
+    return tess_facts_i64(c, f, "width", &p->width);
+}
+
 static int open_graph(struct tess_call *c, const struct stage *s, const struct tess_facts *f, uint64_t seed, struct tess_weights **w,
                       struct tess_graph **g)
 {
     int64_t slices;
-    struct tess_prior p = {.noise = s->noise, .denoiser = s->denoiser};
+    struct tess_prior p;
     struct tess_noise_loss loss = {0};
-    TESS_TRY(tess_facts_i64(c, f, "codebook_size", &p.codebook_size));
-    TESS_TRY(tess_facts_i64(c, f, "height", &p.height));
-    TESS_TRY(tess_facts_i64(c, f, "width", &p.width));
+    TESS_TRY(prior_of(c, s, f, &p));
     TESS_TRY(tess_training_slices(c, &s->training, &slices));
     struct tess_graph_options o = {.size = sizeof o, .training = 1, .rows = s->training.batch / slices, .slices = slices, .seed = seed};
     o.recompute = s->training.recompute;
@@ -89,10 +96,8 @@ static int open_parts(struct tess_call *c, struct work *k, const struct stage *s
 /* The prior has the weights of what is to be trained. Maps of another size are a matter of the denoiser's weights. */
 static int check_prior(struct tess_call *c, struct work *k, const struct tess_facts *codes)
 {
-    struct tess_prior p = {.noise = k->s->noise, .denoiser = k->s->denoiser};
-    TESS_TRY(tess_facts_i64(c, codes, "codebook_size", &p.codebook_size));
-    TESS_TRY(tess_facts_i64(c, codes, "height", &p.height));
-    TESS_TRY(tess_facts_i64(c, codes, "width", &p.width));
+    struct tess_prior p;
+    TESS_TRY(prior_of(c, k->s, codes, &p));
     if (p.codebook_size != k->prior.codebook_size)
         return c->fail(c, TESS_E_SHAPE, "prior: it is of %lld codes, the archive of %lld; encode with a tokenizer of as many",
                        (long long)k->prior.codebook_size, (long long)p.codebook_size);
@@ -139,7 +144,7 @@ static int draw_time(const struct work *k, struct tess_call *c, const struct tes
     void *self = tess_instance_self(k->s->noise);
     if (chooses(noise))
         return noise->draw_time(self, c, k->weights, "noise", s, t);
-    *t = 1 + tess_random_below(s, 0, noise->steps(self));
+    *t = 1 + tess_random_below(s, 0, k->times);
     return TESS_OK;
 }
 
@@ -199,8 +204,11 @@ static int train(struct tess_call *c, struct tess_stage_run *r, const struct sta
     const struct tess_artefact *codes = tess_stage_input(r, "codes"), *prior = tess_stage_input(r, "prior");
     const struct tess_facts *f = tess_artefact_facts(codes);
     struct tess_artefact *a = tess_stage_output(r);
-    TESS_TRY(tess_facts_i64(c, f, "codebook_size", &k->codebook_size));
+    struct tess_prior p;
     TESS_TRY(open_all(c, k, s, f, prior ? tess_artefact_facts(prior) : NULL, prior ? tess_artefact_path(prior) : ""));
+    TESS_TRY(prior_of(c, k->s, f, &p));
+    k->codebook_size = p.codebook_size;
+    k->times = tess_prior_steps(&p);
     TESS_TRY(read_prior(c, r, k, codes, prior));
     TESS_TRY(tess_artefact_load(c, codes, "codes", TESS_I32, &k->codes));
     k->train_count = tess_facts_i64_or(f, "train_count", k->codes.dim[0]);

@@ -5,10 +5,12 @@ usage: make_golden.py OUTDIR [--seed N] [--img 16] [--nf 32] [--mult 1,1] [--emb
                              [--width 64] [--heads 4] [--layers 2] [--tokens 16] [--classes 32] [--batch 2]
                              [--diffusion-steps 100] [--diffusion-classes 12]
                              [--unet-dim 16] [--unet-mults 1,2,2] [--unet-side 8] [--unet-width 8]
+                             [--ar-width 32] [--ar-heads 2] [--ar-layers 2] [--ar-tokens 9] [--ar-classes 11] [--only NAME]
 
 ae.h5           conv autoencoder + nearest quantizer: image, latent, codes, reconstruction, losses, grads
 transformer.h5  bidirectional denoiser: logits, the three absorbing losses and their grads; causal logits
 uniform.h5      uniform diffusion, cosine schedule without a clip, in float64 and by K x K matrices: q(z_t | z_0), posterior, KL
+autoregressive.h5  the causal transformer as a prior: logits of all tokens, code length in bits a token and its grads
 ema.h5          EMA quantizer: codebook and statistics before and after three updates
 unet.h5         U-Net denoiser: logits of noised codes at times t, their mean cross-entropy with other codes and its grads
 
@@ -16,6 +18,7 @@ The files in this folder have the default sizes. The tests take all sizes from t
 them elsewhere and set TESSERA_GOLDEN to that folder. Needs torch, numpy and h5py. Everything is NCHW as PyTorch has it.
 """
 import argparse
+import math
 import os
 
 import h5py
@@ -108,6 +111,24 @@ def write_transformer(a):
             put_grads(h5, net, f"grads_{kind}")
 
 
+def write_autoregressive(a):
+    net = Transformer(a.ar_classes, a.ar_width, a.ar_heads, a.ar_layers, a.ar_tokens, causal=True)
+    jitter(net)
+    with torch.no_grad():
+        net.pos_emb.normal_(0, 0.5)
+        net.start_tok.normal_(0, 0.5)
+    with h5py.File(f"{a.outdir}/autoregressive.h5", "w") as h5:
+        h5.attrs.update(dict(codebook_size=a.ar_classes, width=a.ar_width, heads=a.ar_heads, layers=a.ar_layers, tokens=a.ar_tokens))
+        put_module(h5, net)
+        x = torch.randint(0, a.ar_classes, (a.batch, a.ar_tokens))
+        logits = net(x[:, :-1])
+        bits = torch.nn.functional.cross_entropy(logits.transpose(1, 2), x, reduction="none").sum(1) / (a.ar_tokens * math.log(2))
+        for n, v in dict(x=x.int(), logits=logits, bits=bits, loss=bits.mean()).items():
+            put(h5, n, v)
+        bits.mean().backward()
+        put_grads(h5, net, "grads")
+
+
 def write_uniform(a):
     rng = np.random.default_rng(a.seed)
     steps, k, s = a.diffusion_steps, a.diffusion_classes, 0.008
@@ -182,15 +203,19 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("outdir")
     for name, default in dict(seed=1, img=16, nf=32, emb=16, codes=64, width=64, heads=4, layers=2, tokens=16, classes=32, batch=2,
-                              diffusion_steps=100, diffusion_classes=12, unet_dim=16, unet_side=8, unet_width=8).items():
+                              diffusion_steps=100, diffusion_classes=12, unet_dim=16, unet_side=8, unet_width=8,
+                              ar_width=32, ar_heads=2, ar_layers=2, ar_tokens=9, ar_classes=11).items():
         p.add_argument("--" + name.replace("_", "-"), type=int, default=default)
     p.add_argument("--mult", default="1,1")
     p.add_argument("--unet-mults", default="1,2,2")
+    p.add_argument("--only", help="write this file alone: ae, transformer ...")
     a = p.parse_args()
     os.makedirs(a.outdir, exist_ok=True)
-    for write in (write_autoencoder, write_transformer, write_uniform, write_ema, write_unet):
+    for name, write in dict(ae=write_autoencoder, transformer=write_transformer, autoregressive=write_autoregressive,
+                            uniform=write_uniform, ema=write_ema, unet=write_unet).items():
         torch.manual_seed(a.seed)
-        write(a)
+        if a.only in (None, name):
+            write(a)
 
 
 if __name__ == "__main__":
