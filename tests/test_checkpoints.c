@@ -50,6 +50,21 @@ START_TEST(the_prior_computes_what_it_did)
 }
 END_TEST
 
+START_TEST(the_autoregressive_prior_computes_what_it_did)
+{
+    checkpoint_import_both();
+    bench_ok(&bench, checkpoint_import(CHECKPOINTS "/autoregressive.th", "causal.h5", "tokenizer.h5", "heads=3"));
+    struct golden *golden = golden_open("autoregressive.h5");
+    struct tess_tensor tokens = golden_read(golden, "tokens", TESS_I32), logits = golden_read(golden, "logits", TESS_F32);
+    float *made = checkpoint_result("causal.h5", CHECKPOINT_DENOISE, &tokens, NULL, &logits);
+    golden_near("logits", made, &logits, 1e-4, 0.0);
+    free(made);
+    free(tokens.data);
+    free(logits.data);
+    golden_close(golden);
+}
+END_TEST
+
 /* ---- what a model says of itself ------------------------------------------------------------------------------------- */
 
 static void same_text(const struct tess_artefact *a, const char *fact, const char *wanted)
@@ -118,6 +133,28 @@ START_TEST(there_and_back_bit_by_bit)
     bench_ok(&bench, checkpoint_import("prior.safetensors", "prior2.h5", "tokenizer2.h5", "heads=3 steps=20"));
     checkpoint_same_content("tokenizer.h5", "tokenizer2.h5");
     checkpoint_same_content("prior.h5", "prior2.h5");
+}
+END_TEST
+
+/* 38: the absorbing one's, and the start. */
+START_TEST(an_autoregressive_prior_there_and_back)
+{
+    struct tess_artefact *a;
+    checkpoint_import_both();
+    bench_ok(&bench, checkpoint_import(CHECKPOINTS "/autoregressive.th", "causal.h5", "tokenizer.h5", "heads=3"));
+    bench_ok(&bench, tessi_artefact_open(C, "causal.h5", &a));
+    same_text(a, "noise", "{use: autoregressive}");
+    same_text(a, "denoiser", "{use: transformer, embed_dim: 12, layers: 2, heads: 3, mlp_ratio: 4, dropout: 0, init: published}");
+    same_number(a, "codebook_size", 24);
+    tessi_artefact_close(a);
+    bench_ok(&bench, checkpoint_export("causal.h5", "causal.safetensors", "heads=3"));
+    ck_assert_int_eq(checkpoint_same_tensors("causal.safetensors", CHECKPOINTS "/autoregressive.th"), 38);
+    bench_ok(&bench, checkpoint_import("causal.safetensors", "causal2.h5", "tokenizer.h5", "heads=3"));
+    checkpoint_same_content("causal.h5", "causal2.h5");
+    checkpoint_refused(checkpoint_export("causal.h5", "x.safetensors", NULL), TESS_E_VALUE, "`heads` of the model is 3, not 8");
+    bench_ok(&bench, checkpoint_import(CHECKPOINTS "/vqgan.th", "wide.h5", NULL, "groups=4 height=8 width=16"));
+    checkpoint_refused(checkpoint_import(CHECKPOINTS "/autoregressive.th", "x.h5", "wide.h5", "heads=3"), TESS_E_DATA,
+                       "the prior is of 24 tokens of 24 codes, the tokenizer makes 4 x 8 of 24: it is another's");
 }
 END_TEST
 
@@ -252,6 +289,37 @@ START_TEST(a_list_of_something_else)
 }
 END_TEST
 
+/* The same for the autoregressive prior. */
+static const struct {
+    const char *drop, *add, *words;
+} causal_changes[] = {{"start_tok", NULL, "lacks 1 of the model's weights, the first of them denoiser.start_tok"},
+                      {"net.pos_emb", NULL, "wanted `net.head.weight` (K, D), `net.pos_emb` (1, L, D)"},
+                      {"blocks.1.attn.key", NULL, "lacks 2 of the model's weights, the first of them denoiser.blocks.1.attn.key.weight"},
+                      {NULL, "net.blocks.0.attn.masks", "`net.blocks.0.attn.masks` is more than the model has"},
+                      {NULL, "other", "1 tensors are none of unleashing-transformers: `other`; is the file of another"}};
+
+START_TEST(an_autoregressive_list_of_something_else)
+{
+    static const char *const three[] = {"heads=3"};
+    struct tensor_list *l = calloc(1, sizeof *l);
+    struct tess_facts *tokenizer;
+    struct matched k;
+    bench_ok(&bench, tessi_facts_new(C, &tokenizer));
+    bench_ok(&bench, tess_facts_set_i64(C, tokenizer, "latent_height", 4));
+    bench_ok(&bench, tess_facts_set_i64(C, tokenizer, "latent_width", 6));
+    bench_ok(&bench, tess_facts_set_i64(C, tokenizer, "codebook_size", 24));
+    list_read(l, CHECKPOINTS "/autoregressive.th");
+    if (causal_changes[_i].drop)
+        list_drop(l, causal_changes[_i].drop);
+    else
+        list_add(l, causal_changes[_i].add, "f32", 1, (const int64_t[]){12});
+    checkpoint_refused(list_match(l, UNLEASHING, tokenizer, three, 1, &k), TESS_E_DATA, causal_changes[_i].words);
+    list_match_close(&k);
+    tessi_facts_free(tokenizer);
+    free(l);
+}
+END_TEST
+
 START_TEST(a_prior_and_its_tokenizer)
 {
     checkpoint_import_both();
@@ -308,7 +376,14 @@ START_TEST(the_published_tokenizer)
 }
 END_TEST
 
-START_TEST(the_published_prior)
+/* The total of the paper: without the start token that the absorbing prior has and does not use. */
+static const struct {
+    const char *title, *noise;
+    int64_t weights;
+} published_priors[] = {{"absorbing", "{use: absorbing, steps: 256, mask: random, loss: reweighted, weight: code}", 76838912 - 512},
+                        {"autoregressive", "{use: autoregressive}", 76838400}};
+
+START_TEST(the_published_priors)
 {
     struct tensor_list *l = calloc(1, sizeof *l);
     struct tess_facts *tokenizer;
@@ -318,13 +393,12 @@ START_TEST(the_published_prior)
     bench_ok(&bench, tess_facts_set_i64(C, tokenizer, "latent_height", 16));
     bench_ok(&bench, tess_facts_set_i64(C, tokenizer, "latent_width", 16));
     bench_ok(&bench, tess_facts_set_i64(C, tokenizer, "codebook_size", 1024));
-    list_read_published(l, "absorbing");
+    list_read_published(l, published_priors[_i].title);
     bench_ok(&bench, list_match(l, UNLEASHING, tokenizer, NULL, 0, &k));
     ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "denoiser", ""),
                      "{use: transformer, embed_dim: 512, layers: 24, heads: 8, mlp_ratio: 4, dropout: 0, init: published}");
-    ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "noise", ""),
-                     "{use: absorbing, steps: 256, mask: random, loss: reweighted, weight: code}");
-    ck_assert_int_eq(tess_weights_size(k.m.weights), 76838912 - 512); /* without the start token */
+    ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "noise", ""), published_priors[_i].noise);
+    ck_assert_int_eq(tess_weights_size(k.m.weights), published_priors[_i].weights);
     list_check_back(l, &k);
     list_match_close(&k);
     tessi_facts_free(tokenizer);
@@ -371,6 +445,23 @@ START_TEST(pipelines_take_it_for_their_own)
     r = command("export prior.h5 -o prior.safetensors --as unleashing-transformers heads=3");
     ck_assert_msg(r->code == 0, "%s", r->err);
     ck_assert_ptr_nonnull(strstr(r->out, "prior.safetensors: 37 tensors, 4668 parameters, of prior.h5"));
+}
+END_TEST
+
+START_TEST(pipelines_take_an_autoregressive_prior)
+{
+    checkpoint_import_both();
+    small_write("causal.yaml", "tessera: 1\n"
+                               "stages:\n"
+                               "  samples: {use: sample, in: {prior: causal.h5, model: tokenizer.h5}, count: 3}\n");
+    const struct command_result *r = command_ends(0, "", "import %s/autoregressive.th -o causal.h5 --tokenizer tokenizer.h5 "
+                                                         "--as unleashing-transformers heads=3", CHECKPOINTS);
+    ck_assert_ptr_nonnull(strstr(r->out, "left      2: masks of causal attention, which are always the same (net.blocks.0.attn.mask ...)"));
+    ck_assert_ptr_nonnull(strstr(r->out, "assumed   3 heads: the file does not tell; set heads="));
+    (void)command_ends(0, "", "run causal.yaml -q");
+    const char *at = strstr(command_ends(0, "", "inspect runs/causal/samples.h5")->out, "\n  steps ");
+    ck_assert_ptr_nonnull(at);
+    ck_assert_int_eq(atoi(at + strlen("\n  steps ")), 24);
 }
 END_TEST
 
@@ -429,17 +520,21 @@ int main(void)
     tcase_add_checked_fixture(tests, checkpoint_setup, checkpoint_teardown);
     tcase_add_test(tests, the_tokenizer_computes_what_it_did);
     tcase_add_test(tests, the_prior_computes_what_it_did);
+    tcase_add_test(tests, the_autoregressive_prior_computes_what_it_did);
     tcase_add_test(tests, an_artefact_like_one_of_training);
     tcase_add_test(tests, there_and_back_bit_by_bit);
+    tcase_add_test(tests, an_autoregressive_prior_there_and_back);
     tcase_add_test(tests, an_export_that_would_mean_another_model);
     tcase_add_test(tests, an_export_of_the_other_variant);
     tcase_add_test(tests, what_may_be_missing_or_more);
     tcase_add_loop_test(tests, a_list_of_something_else, 0, (int)(sizeof changes / sizeof *changes));
+    tcase_add_loop_test(tests, an_autoregressive_list_of_something_else, 0, (int)(sizeof causal_changes / sizeof *causal_changes));
     tcase_add_test(tests, a_prior_and_its_tokenizer);
     tcase_add_test(tests, a_weight_that_is_not_finite);
     tcase_add_test(tests, the_published_tokenizer);
-    tcase_add_test(tests, the_published_prior);
+    tcase_add_loop_test(tests, the_published_priors, 0, 2);
     tcase_add_test(tests, pipelines_take_it_for_their_own);
+    tcase_add_test(tests, pipelines_take_an_autoregressive_prior);
     tcase_add_test(tests, slips_of_the_hand);
     tcase_add_test(tests, every_allocation_may_fail);
     SRunner *runner = srunner_create(suite);

@@ -125,7 +125,7 @@ START_TEST(tensors_of_nothing_known)
     make("other.safetensors", "{" A "}", 8, 0);
     checkpoint_refuses("other.safetensors", "the file is neither an autoencoder (`ae.encoder.blocks.0.weight`) nor an absorbing prior");
     make("other.safetensors", "{" T("net.tok_emb.weight", "F32", "[2]", "[0,8]") "}", 8, 0);
-    checkpoint_refuses("other.safetensors", "but its autoregressive prior, which is not known here");
+    checkpoint_refuses("other.safetensors", "wanted `net.head.weight` (K, D), `net.pos_emb` (1, L, D) and `net.blocks.0.mlp.0.weight`");
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 /* checkpoint/1 `unleashing-transformers`: the weights that Bond-Taylor et al., "Unleashing Transformers", released and that their program
- * writes (docs/formats.md, "Checkpoints of others"). Two kinds of file: the autoencoder with its codebook (`vqgan_*.th`), where the
- * discriminator comes along, as does the perceptual loss, which is left, and the prior of absorbing diffusion (`absorbing_*.th`).
+ * writes (docs/formats.md, "Checkpoints of others"). Three kinds of file: the autoencoder with its codebook (`vqgan_*.th`), where the
+ * discriminator comes along, as does the perceptual loss, which is left; the prior of absorbing diffusion (`absorbing_*.th`); and the
+ * autoregressive one (`autoregressive_*.th`), the same network with its start in use.
  *
  * Both networks are flat lists of blocks, so the shapes of a list tell every parameter but what weights do not show: the images' size, the
  * groups of a normalisation, the heads of attention. Those are parameters, with the published values as defaults.
@@ -40,6 +41,8 @@ static const struct name_row prior_names[] = {
     {"Lt_count", NULL, "statistics of the training"},
     {"loss_history", NULL, "statistics of the training"},
     {NULL, NULL, NULL}};
+
+static const struct name_row causal_names[] = {{"net.", "denoiser.", NULL}, {NULL, NULL, NULL}};
 
 /* ---- the encoder's list tells the parameters of both networks ---- */
 
@@ -144,26 +147,36 @@ static int import_tokenizer(struct tess_call *c, const struct unleashing *u, str
 /* ---- the prior ---- */
 
 struct network {
+    const char *inside; /* what names of the network begin with */
     int64_t codes, embed_dim, layers, mlp_ratio, tokens, steps;
-    int told; /* the file tells the steps */
+    int causal, told; /* told: the file tells the steps, or there are none to tell */
 };
+
+static const struct tess_entry *part_of(const struct tess_import_plan *p, const struct network *n, const char *name, int64_t i)
+{
+    char all[TESS_ENTRY_NAME];
+    (void)snprintf(all, sizeof all, "%s%s", n->inside, name);
+    return name_find(p, all, i);
+}
 
 static int read_denoiser(struct tess_call *c, const struct unleashing *u, const struct tess_import_plan *p, struct network *n)
 {
-    const struct tess_entry *head = name_find(p, "_denoise_fn.head.weight", 0), *place = name_find(p, "_denoise_fn.pos_emb", 0);
-    const struct tess_entry *wide = name_find(p, "_denoise_fn.blocks.%d.mlp.0.weight", 0), *history = name_find(p, "Lt_history", 0);
+    const struct tess_entry *head = part_of(p, n, "head.weight", 0), *place = part_of(p, n, "pos_emb", 0);
+    const struct tess_entry *wide = part_of(p, n, "blocks.%d.mlp.0.weight", 0), *history = name_find(p, "Lt_history", 0);
     if (!head || !place || !wide || head->rank != 2 || place->rank != 3 || wide->rank != 2 || head->dim[1] < 1 ||
         wide->dim[0] % head->dim[1])
-        return c->fail(c, TESS_E_DATA, "wanted `_denoise_fn.head.weight` (K, D), `_denoise_fn.pos_emb` (1, L, D) and "
-                                       "`_denoise_fn.blocks.0.mlp.0.weight` (a multiple of D, D), found one missing or of another shape");
+        return c->fail(c, TESS_E_DATA,
+                       "wanted `%shead.weight` (K, D), `%spos_emb` (1, L, D) and `%sblocks.0.mlp.0.weight` (a multiple of D, D), found one "
+                       "missing or of another shape",
+                       n->inside, n->inside, n->inside);
     n->codes = head->dim[0];
     n->embed_dim = head->dim[1];
     n->tokens = place->dim[1];
     n->mlp_ratio = wide->dim[0] / head->dim[1];
-    while (n->layers <= BLOCKS_MOST && name_find(p, "_denoise_fn.blocks.%d.ln1.weight", n->layers))
+    while (n->layers <= BLOCKS_MOST && part_of(p, n, "blocks.%d.ln1.weight", n->layers))
         n->layers++;
-    n->told = history && history->rank == 1 && history->dim[0] > 1;
-    n->steps = n->told ? history->dim[0] - 1 : u->steps; /* a place for each t from 0 to T */
+    n->told = n->causal || (history && history->rank == 1 && history->dim[0] > 1);
+    n->steps = n->causal || !n->told ? u->steps : history->dim[0] - 1; /* a place for each t from 0 to T */
     return TESS_OK;
 }
 
@@ -183,17 +196,31 @@ static int describe_map(struct tess_call *c, const struct network *n, struct tes
     return tess_facts_set_i64(c, p->facts, "width", width);
 }
 
-static int import_prior(struct tess_call *c, const struct unleashing *u, struct tess_import_plan *p)
+/* Each block of the causal network has the triangle of ones that says who is before whom. */
+static void leave_mask(struct tess_import_plan *p, int64_t i)
 {
-    struct network n = {.layers = 0};
-    char noise[120], denoiser[240], steps[64] = "";
+    const char *at = strstr(p->entry[i].name, ".attn.mask");
+    if (!at || strcmp(at, ".attn.mask") != 0)
+        return;
+    p->use[i].ours[0] = '\0';
+    p->use[i].left = "masks of causal attention, which are always the same";
+}
+
+static int import_prior(struct tess_call *c, const struct unleashing *u, struct tess_import_plan *p, int causal)
+{
+    struct network n = {.inside = causal ? "net." : "_denoise_fn.", .causal = causal};
+    char noise[120] = "{use: autoregressive}", denoiser[240], steps[64] = "";
     TESS_TRY(read_denoiser(c, u, p, &n));
     if (p->tokenizer)
         TESS_TRY(describe_map(c, &n, p));
-    for (int64_t i = 0; i < p->entries; i++)
-        name_import(prior_names, p, i);
+    for (int64_t i = 0; i < p->entries; i++) {
+        name_import(causal ? causal_names : prior_names, p, i);
+        if (causal)
+            leave_mask(p, i);
+    }
     p->kind = "prior";
-    (void)snprintf(noise, sizeof noise, "{use: absorbing, steps: %lld}", (long long)n.steps);
+    if (!causal)
+        (void)snprintf(noise, sizeof noise, "{use: absorbing, steps: %lld}", (long long)n.steps);
     (void)snprintf(denoiser, sizeof denoiser, "{use: transformer, embed_dim: %lld, layers: %lld, heads: %lld, mlp_ratio: %lld}",
                    (long long)n.embed_dim, (long long)n.layers, (long long)u->heads, (long long)n.mlp_ratio);
     if (!n.told)
@@ -209,10 +236,12 @@ static int plan_import(void *self, struct tess_call *c, struct tess_import_plan 
     if (name_find(p, "ae.encoder.blocks.%d.weight", 0))
         return import_tokenizer(c, self, p);
     if (name_find(p, "_denoise_fn.tok_emb.weight", 0))
-        return import_prior(c, self, p);
+        return import_prior(c, self, p, 0);
+    if (name_find(p, "net.tok_emb.weight", 0))
+        return import_prior(c, self, p, 1);
     return c->fail(c, TESS_E_DATA, "the file is neither an autoencoder (`ae.encoder.blocks.0.weight`) nor an absorbing prior "
-                                   "(`_denoise_fn.tok_emb.weight`) of unleashing-transformers%s",
-                   name_find(p, "net.tok_emb.weight", 0) ? ", but its autoregressive prior, which is not known here" : "");
+                                   "(`_denoise_fn.tok_emb.weight`) nor an autoregressive one (`net.tok_emb.weight`) of "
+                                   "unleashing-transformers");
 }
 
 /* ---- back ---- */
@@ -254,18 +283,20 @@ static int export_tokenizer(struct tess_call *c, const struct unleashing *u, str
 static int export_prior(struct tess_call *c, const struct unleashing *u, struct tess_export_plan *p)
 {
     const char *spec;
-    TESS_TRY(check_part(c, p, "noise", "absorbing", &spec));
+    TESS_TRY(tess_facts_text(c, p->facts, "noise", &spec));
+    int causal = strcmp(spec, "{use: autoregressive}") == 0;
+    if (!causal)
+        TESS_TRY(check_part(c, p, "noise", "absorbing", &spec));
     TESS_TRY(check_part(c, p, "denoiser", "transformer", &spec));
     TESS_TRY(name_check_number(c, spec, "heads", u->heads));
     for (int64_t i = 0; i < p->weights; i++) {
         struct tess_export_weight *w = &p->weight[i];
-        name_export(prior_names, w);
-        if (strcmp(w->ours, "denoiser.pos_emb") == 0) {
-            w->rank = 3;
-            w->dim[2] = w->dim[1];
-            w->dim[1] = w->dim[0];
-            w->dim[0] = 1;
-        }
+        name_export(causal ? causal_names : prior_names, w);
+        if (strcmp(w->ours, "denoiser.pos_emb") == 0 || strcmp(w->ours, "denoiser.start_tok") == 0)
+            for (; w->rank < 3; w->rank++) {
+                memmove(w->dim + 1, w->dim, 2 * sizeof *w->dim);
+                w->dim[0] = 1;
+            }
     }
     return TESS_OK;
 }
@@ -291,7 +322,7 @@ static const struct tess_param params[] = {
 
 static const struct tess_component components[] = {{.name = "unleashing-transformers",
                                                     .kind = "checkpoint/1",
-                                                    .summary = "autoencoders (vqgan) and absorbing priors of Bond-Taylor et al. 2022",
+                                                    .summary = "autoencoders (vqgan) and both priors of Bond-Taylor et al. 2022",
                                                     TESS_PARAMS(params),
                                                     .caps = TESS_DETERMINISTIC,
                                                     .self_size = sizeof(struct unleashing),

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Write the small checkpoints of tests/checkpoints with torch.save, and what PyTorch computes with them.
 
-usage: make_checkpoints.py old|new|trainer|names OUTDIR
+usage: make_checkpoints.py old|new|causal|trainer|names OUTDIR
 
 old      vqgan.th with tokenizer.h5, and odd.th: best with the oldest PyTorch at hand
 new      absorbing.th with prior.h5: best with the newest
+causal   autoregressive.th with autoregressive.h5
 trainer  taming.ckpt with taming.h5, vq_ddm.ckpt with vq_ddm.h5: as a trainer saves them, the weights under `state_dict`
 names    published.txt: every name and shape of the published models
 
@@ -44,6 +45,17 @@ class Absorbing(nn.Module):
         for name in ("Lt_history", "Lt_count", "loss_history"):
             self.register_buffer(name, torch.zeros(steps + 1))
         self._denoise_fn = net
+
+
+class Autoregressive(nn.Module):
+    """Each layer there has its mask as a buffer."""
+
+    def __init__(self, net):
+        super().__init__()
+        tokens = net.pos_emb.shape[1]
+        for block in net.blocks:
+            block.attn.register_buffer("mask", torch.ones(tokens, tokens).tril().view(1, 1, tokens, tokens))
+        self.net = net
 
 
 def jitter(module):
@@ -186,18 +198,35 @@ def vq_ddm(outdir):
         put(h5, "logits", logits.flatten(2).transpose(1, 2).contiguous())
 
 
+def causal_prior(outdir):
+    tokens = HEIGHT // 2 * WIDTH // 2
+    net = Transformer(CODES, 12, 3, 2, tokens, causal=True)
+    jitter(net)
+    with torch.no_grad():
+        net.pos_emb.normal_(0, 0.5)
+        net.start_tok.normal_(0, 0.5)
+    torch.save(Autoregressive(net).state_dict(), f"{outdir}/autoregressive.th")
+    x = torch.randint(0, CODES, (2, tokens))
+    with torch.no_grad():
+        logits = net(x[:, :-1])
+    with h5py.File(f"{outdir}/autoregressive.h5", "w") as h5:
+        put(h5, "tokens", x.int())
+        put(h5, "logits", logits)
+
+
 def names(outdir):
     whole = Vqgan(VQAutoEncoder(), Discriminator(), Lpips(1))
     with open(f"{outdir}/published.txt", "w") as f:
         for title, model in (("vqgan", whole), ("absorbing", Absorbing(Transformer(), 256)),
-                             ("taming", Taming(Discriminator(), Lpips(1))), ("vqddm", Ddm(Unet(), 4000))):
+                             ("taming", Taming(Discriminator(), Lpips(1))), ("vqddm", Ddm(Unet(), 4000)),
+                             ("autoregressive", Autoregressive(Transformer(causal=True)))):
             f.write(f"{title}\n")
             for name, value in model.state_dict().items():
                 f.write(" ".join([name, *map(str, value.shape)]) + "\n")
 
 
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in ("old", "new", "trainer", "names"):
+    if len(sys.argv) != 3 or sys.argv[1] not in ("old", "new", "causal", "trainer", "names"):
         sys.exit(__doc__)
     torch.manual_seed(1)
     np.random.seed(1)
@@ -209,6 +238,8 @@ def main():
     elif sys.argv[1] == "trainer":
         taming(sys.argv[2])
         vq_ddm(sys.argv[2])
+    elif sys.argv[1] == "causal":
+        causal_prior(sys.argv[2])
     else:
         names(sys.argv[2])
 
