@@ -6,7 +6,12 @@
 
 int stage_graph_open(struct tess_call *c, struct stage_graph *s, uint64_t seed, int64_t batch)
 {
-    struct tess_graph_options o = {.size = sizeof o, .rows = STAGE_ROWS, .slices = (batch + STAGE_ROWS - 1) / STAGE_ROWS, .seed = seed};
+    return stage_graph_open_rows(c, s, seed, batch, STAGE_ROWS);
+}
+
+int stage_graph_open_rows(struct tess_call *c, struct stage_graph *s, uint64_t seed, int64_t batch, int64_t rows)
+{
+    struct tess_graph_options o = {.size = sizeof o, .rows = rows, .slices = (batch + rows - 1) / rows, .seed = seed};
     s->batch = batch;
     if (!s->weights)
         TESS_TRY(tess_weights_new(c, seed, &s->weights));

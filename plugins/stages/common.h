@@ -16,6 +16,8 @@ struct stage_graph {
 };
 /* Weights and an empty graph; weights NULL in *s: a store of its own. */
 int stage_graph_open(struct tess_call *c, struct stage_graph *s, uint64_t seed, int64_t batch) TESS_CHECKED;
+/* The same in slices of `rows`, which must not depend on the batch either. */
+int stage_graph_open_rows(struct tess_call *c, struct stage_graph *s, uint64_t seed, int64_t batch, int64_t rows) TESS_CHECKED;
 void stage_graph_close(struct stage_graph *s, int owns_weights);
 /* Runs `n` samples at `first`; every tensor's first dimension is cut to n. */
 int stage_graph_run(struct tess_call *c, const struct stage_graph *s, uint32_t step, int64_t first, int64_t n, int32_t inputs,

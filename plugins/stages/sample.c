@@ -55,11 +55,15 @@ static int describe(struct tess_call *c, const struct stage *s, const struct mod
     return tokenizer ? tess_facts_set_text(c, f, "tokenizer", tokenizer) : TESS_OK;
 }
 
+/* Of one token each: all weights are read for a slice, so it has more sequences than those of other graphs; and the products of 16 rows are
+ * rounded as larger ones are where a library has other loops for small ones (docs/models.md, section 9, "Logits that nobody draws from"). */
+enum { NEXT_ROWS = 16 };
+
 /* One token at a time, the keys and values of those before in a cache. */
 static int open_next(struct tess_call *c, const struct stage *s, uint64_t seed, struct models *m)
 {
     TESS_TRY(tess_cache_new(c, m->prior.height * m->prior.width, &m->cache));
-    TESS_TRY(stage_graph_open(c, &m->next, seed, s->batch));
+    TESS_TRY(stage_graph_open_rows(c, &m->next, seed, s->batch, NEXT_ROWS));
     TESS_TRY(tess_prior_record_next(c, &m->prior, m->cache, m->next.graph));
     return tess_graph_seal(c, m->next.graph);
 }
