@@ -14,7 +14,9 @@ tests_test_geometry_SOURCES = tests/test_geometry.c plugins/stages/geometry.c pl
 tests_test_geometry_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_geometry_LDADD = $(CHECK_LIBS) -lm
 
-tests_test_stages_SOURCES = tests/test_stages.c tests/small_pipeline.c tests/small_pipeline.h tests/vgg_file.c tests/vgg_file.h
+STAGE_BENCH = tests/stage_bench.c tests/stage_bench.h tests/small_pipeline.c tests/small_pipeline.h
+
+tests_test_stages_SOURCES = tests/test_stages.c $(STAGE_BENCH) tests/vgg_file.c tests/vgg_file.h
 tests_test_stages_CPPFLAGS = $(AM_CPPFLAGS) -DPIPELINES=\"$(abs_top_srcdir)/pipelines\"
 tests_test_stages_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_stages_LDADD = $(TEST_LIBS)

@@ -5,9 +5,8 @@
  * SPDX-License-Identifier: MIT */
 #include "core/base/memory.h"
 #include "core/base/log.h"
-#include "core/flow/pipeline.h"
 #include "core/store/store.h"
-#include "tests/small_pipeline.h"
+#include "tests/stage_bench.h"
 #include "tests/vgg_file.h"
 
 #include <check.h>
@@ -23,108 +22,13 @@
 
 enum { CODES = 12, WIDTH = 6 };
 
-static const char *folder;
-static char message[2048];
-static struct tessi_call call; /* of what reads results */
-#define C (&call.call)
-
-/* ---- runs in a folder ------------------------------------------------------------------------------------------------- */
-
-static void setup(void)
-{
-    folder = small_folder_enter();
-    unsetenv("TESSERA_PLUGIN_PATH");
-    tessi_call_init(&call, NULL);
-}
-
-static void teardown(void)
-{
-    small_folder_leave();
-    ck_assert_int_eq(tessi_memory_in_use(), 0);
-}
-
-struct attempt {
-    const char *path, *workdir, *until;
-    const char *override[12];
-    int threads, plan_only;
-};
-
-static int attempt(const struct attempt *a)
-{
-    struct tessi_call own;
-    struct tessi_runtime *runtime = NULL;
-    struct tessi_pipeline *p = NULL;
-    struct tessi_pipeline_options o = {
-        .path = a->path ? a->path : "small.yaml", .workdir = a->workdir, .until = a->until, .override = a->override};
-    while (a->override[o.overrides])
-        o.overrides++;
-    tessi_call_init(&own, NULL);
-    int status = tessi_runtime_new(&own.call, &(struct tessi_runtime_options){.threads = a->threads ? a->threads : 2}, &runtime);
-    if (status == TESS_OK)
-        status = tessi_pipeline_open(&own.call, runtime, &o, &p);
-    if (status == TESS_OK && !a->plan_only)
-        status = tessi_pipeline_run(&own.call, p);
-    snprintf(message, sizeof message, "%s", tessi_call_message(&own.call));
-    tessi_pipeline_free(p);
-    tessi_runtime_free(runtime);
-    return status;
-}
-#define ATTEMPT(...) attempt(&(struct attempt){__VA_ARGS__})
-
-static void works(int status)
-{
-    ck_assert_msg(status == TESS_OK, "status %d: %s", status, message);
-}
-
-static void refused(int status, int code, const char *words)
-{
-    ck_assert_msg(status == code && strstr(message, words), "wanted %d: %s\nfound  %d: %s", code, words, status, message);
-}
-
-/* ---- results ------------------------------------------------------------------------------------------------------- */
-
-static struct tess_artefact *result(const char *workdir, const char *stage)
-{
-    struct tess_artefact *a;
-    char path[256];
-    snprintf(path, sizeof path, "%s/runs/small/%s.h5", workdir, stage);
-    ck_assert_msg(tessi_artefact_open(C, path, &a) == TESS_OK, "%s", tessi_call_message(C));
-    return a;
-}
-
-static struct tess_tensor load(const struct tess_artefact *a, const char *name, int32_t dtype)
-{
-    struct tess_tensor t;
-    ck_assert_msg(tess_artefact_load(C, a, name, dtype, &t) == TESS_OK, "%s", tessi_call_message(C));
-    return t;
-}
-
-static double figure(const struct tess_artefact *a, const char *name)
-{
-    double value;
-    const char *unit, *found;
-    for (int64_t i = 0; (found = tessi_artefact_figure_at(a, i, &value, &unit)) != NULL; i++)
-        if (strcmp(found, name) == 0)
-            return value;
-    ck_abort_msg("no figure `%s`", name);
-}
-
-static int64_t fact(const struct tess_artefact *a, const char *name)
-{
-    return tess_facts_i64_or(tess_artefact_facts(a), name, INT64_MIN);
-}
-
 static const char *const all_stages[] = {"images", "tokenizer", "codes", "prior", "samples", "decoded", "figures"};
 enum { STAGES = sizeof all_stages / sizeof *all_stages };
 
 static void same_content(const char *one, const char *two, int stages)
 {
-    for (int i = 0; i < stages; i++) {
-        struct tess_artefact *a = result(one, all_stages[i]), *b = result(two, all_stages[i]);
-        ck_assert_msg(strcmp(tess_artefact_digest(a), tess_artefact_digest(b)) == 0, "%s differs", all_stages[i]);
-        tessi_artefact_close(a);
-        tessi_artefact_close(b);
-    }
+    for (int i = 0; i < stages; i++)
+        stage_bench_same(one, two, all_stages[i]);
 }
 
 /* ---- import -------------------------------------------------------------------------------------------------------- */
@@ -363,26 +267,9 @@ END_TEST
 START_TEST(training_goes_on_where_it_stopped)
 {
 #define ALL PERCEIVES, "tokenizer.critic={use: patchgan, channels: 8, layers: 1}", "tokenizer.augment=diffaug", "tokenizer.steps=150"
-    int stopped = 0, how = 0;
     vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = 1, .seed = 3});
     works(ATTEMPT(.workdir = "calm", .until = "tokenizer", .threads = 1, .override = {ALL}));
-    for (int tries = 0; tries < 50; tries++) {
-        pid_t child = fork();
-        ck_assert_int_ge(child, 0);
-        if (child == 0) {
-            tessi_signals_catch();
-            _exit(tessi_exit_code(ATTEMPT(.workdir = "wild", .until = "tokenizer", .threads = 1, .override = {ALL})));
-        }
-        usleep(300000 + 50000 * (useconds_t)tries);
-        kill(child, SIGTERM);
-        ck_assert_int_eq(waitpid(child, &how, 0), child);
-        if (WIFEXITED(how) && WEXITSTATUS(how) == 0)
-            break;
-        ck_assert(WIFSIGNALED(how) || WEXITSTATUS(how) == 75);
-        stopped += WIFEXITED(how);
-    }
-    ck_assert_int_gt(stopped, 0);
-    ck_assert(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+    ck_assert_int_gt(stage_bench_interrupt(&(struct attempt){.workdir = "wild", .until = "tokenizer", .threads = 1, .override = {ALL}}, 300000, 50000), 0);
     same_content("calm", "wild", 2);
 #undef ALL
 }
@@ -614,7 +501,7 @@ START_TEST(shipped_pipelines_can_be_planned)
         snprintf(name, sizeof name, "%s-labels-idx1-ubyte.gz", part[i]);
         small_write_idx(name, 1, (const int64_t[]){70}, labels, sizeof labels);
     }
-    snprintf(data, sizeof data, "data=%s", folder);
+    snprintf(data, sizeof data, "data=%s", stage_bench_folder);
     for (int i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "%s/%s", PIPELINES, pipeline[i]);
         works(ATTEMPT(.path = path, .plan_only = 1, .override = {data}));
@@ -627,27 +514,10 @@ END_TEST
 /* Encoding, stopped again and again, ends with the archive of an undisturbed run. */
 START_TEST(encoding_goes_on_where_it_stopped)
 {
-    int stopped = 0, how = 0;
     small_make_data(3000);
     works(ATTEMPT(.workdir = "calm", .until = "codes", .threads = 1));
     works(ATTEMPT(.workdir = "wild", .until = "tokenizer", .threads = 1));
-    for (int tries = 0; tries < 50; tries++) {
-        pid_t child = fork();
-        ck_assert_int_ge(child, 0);
-        if (child == 0) {
-            tessi_signals_catch();
-            _exit(tessi_exit_code(ATTEMPT(.workdir = "wild", .until = "codes", .threads = 1)));
-        }
-        usleep(200000 + 20000 * (useconds_t)tries);
-        kill(child, SIGTERM);
-        ck_assert_int_eq(waitpid(child, &how, 0), child);
-        if (WIFEXITED(how) && WEXITSTATUS(how) == 0)
-            break;
-        ck_assert(WIFSIGNALED(how) || WEXITSTATUS(how) == 75);
-        stopped += WIFEXITED(how);
-    }
-    ck_assert_int_gt(stopped, 0);
-    ck_assert(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+    ck_assert_int_gt(stage_bench_interrupt(&(struct attempt){.workdir = "wild", .until = "codes", .threads = 1}, 200000, 20000), 0);
     same_content("calm", "wild", 3);
 }
 END_TEST
@@ -704,7 +574,7 @@ int main(void)
     Suite *s = suite_create("stages");
     TCase *t = tcase_create("stages");
     tcase_set_timeout(t, 120);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, stage_bench_setup, stage_bench_teardown);
     tcase_add_test(t, import_keeps_every_byte);
     tcase_add_test(t, import_shuffles_images_with_their_labels);
     tcase_add_test(t, import_cuts_scales_and_pads);
