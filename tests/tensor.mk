@@ -30,3 +30,8 @@ check_PROGRAMS += tests/test_attention_cached
 tests_test_attention_cached_SOURCES = tests/test_attention_cached.c tests/graphs.c tests/graphs.h
 tests_test_attention_cached_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_attention_cached_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/test_neighbours
+tests_test_neighbours_SOURCES = tests/test_neighbours.c tests/graphs.c tests/graphs.h
+tests_test_neighbours_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_neighbours_LDADD = $(TEST_LIBS)

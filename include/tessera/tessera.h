@@ -16,6 +16,7 @@
 #include <tessera/graph.h>
 #include <tessera/kmeans.h>
 #include <tessera/model.h>
+#include <tessera/neighbours.h>
 #include <tessera/plugin.h>
 #include <tessera/prior.h>
 #include <tessera/random.h>
