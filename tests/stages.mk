@@ -20,3 +20,9 @@ tests_test_stages_SOURCES = tests/test_stages.c $(STAGE_BENCH) tests/vgg_file.c 
 tests_test_stages_CPPFLAGS = $(AM_CPPFLAGS) -DPIPELINES=\"$(abs_top_srcdir)/pipelines\"
 tests_test_stages_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_stages_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/test_nearest_neighbours
+tests_test_nearest_neighbours_SOURCES = tests/test_nearest_neighbours.c plugins/stages/perceptual.c plugins/stages/perceptual.h \
+    $(STAGE_BENCH) tests/graphs.c tests/graphs.h tests/vgg_file.c tests/vgg_file.h
+tests_test_nearest_neighbours_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_nearest_neighbours_LDADD = $(TEST_LIBS)

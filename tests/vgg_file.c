@@ -34,6 +34,8 @@ static void write_values(struct out *o, const char *name, int64_t count, double 
         for (int64_t i = 0; i < count; i++)
             value[i] = spread < 0.0 ? fabsf(value[i]) : (float)spread * value[i];
     }
+    for (int64_t i = 0; i < count && is(name, o->f->negative); i++)
+        value[i] = -value[i];
     if (is(name, o->f->spoilt))
         value[count / 2] = NAN;
     ck_assert_int_eq((int64_t)fwrite(value, sizeof *value, (size_t)count, o->data), count);

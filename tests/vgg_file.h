@@ -14,6 +14,7 @@ struct vgg_file {
     double *(*values)(void *user, const char *name, int64_t count); /* under LPIPS's names; freed here. NULL: drawn */
     /* LPIPS's name of a tensor left out, with a wrong shape, with a NaN, there twice; or NULL. */
     const char *missing, *reshaped, *spoilt, *twice;
+    const char *negative; /* of a tensor that is given the other sign; or NULL */
 };
 
 void vgg_write(const char *path, const struct vgg_file *f);

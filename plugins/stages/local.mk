@@ -7,9 +7,16 @@ AUTOENCODING = plugins/stages/autoencoding.c plugins/stages/autoencoding.h plugi
 
 stagesdir = $(pluginsdir)/stages
 stages_LTLIBRARIES = \
-    plugins/stages/import.la plugins/stages/train_features.la \
-    plugins/stages/train_autoencoder.la plugins/stages/train_prior.la plugins/stages/encode.la \
-    plugins/stages/sample.la plugins/stages/decode.la plugins/stages/evaluate.la plugins/stages/refit.la
+    plugins/stages/import.la \
+    plugins/stages/train_features.la \
+    plugins/stages/train_autoencoder.la \
+    plugins/stages/train_prior.la \
+    plugins/stages/encode.la \
+    plugins/stages/sample.la \
+    plugins/stages/decode.la \
+    plugins/stages/evaluate.la \
+    plugins/stages/refit.la \
+    plugins/stages/nearest_neighbours.la
 
 plugins_stages_import_la_SOURCES = plugins/stages/import.c plugins/stages/geometry.c plugins/stages/geometry.h $(STAGE_COMMON)
 plugins_stages_import_la_LDFLAGS = $(PLUGIN_LDFLAGS)
@@ -47,3 +54,8 @@ plugins_stages_refit_la_SOURCES = plugins/stages/refit.c plugins/stages/refit_po
     plugins/stages/refit_report.c plugins/stages/refit_report.h $(AUTOENCODING) $(ROUND_TRIP) $(REBUILD) $(STAGE_COMMON)
 plugins_stages_refit_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_refit_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_stages_nearest_neighbours_la_SOURCES = plugins/stages/nearest_neighbours.c plugins/stages/image_search.c \
+    plugins/stages/image_search.h plugins/stages/perceptual.c plugins/stages/perceptual.h $(STAGE_COMMON)
+plugins_stages_nearest_neighbours_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_stages_nearest_neighbours_la_LIBADD = $(PLUGIN_LIBS)

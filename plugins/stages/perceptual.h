@@ -21,5 +21,8 @@ struct perceptual_params {
 /* error + weight times (19.3), the mean over the images: x real images, y made ones; error as it is where there are no features. */
 int perceptual_record(struct tess_call *c, const struct perceptual_params *p, struct tess_graph *g, struct tess_node *x,
                       struct tess_node *y, struct tess_node **error);
+/* image (rows, H, W, C), pixels in 0 .. 1 -> (rows, D): vectors whose squared distances are the perceptual ones, (24.2). No gradient. */
+int perceptual_vector(struct tess_call *c, struct tess_instance *features, struct tess_graph *g, struct tess_node *image,
+                      struct tess_node **vector);
 
 #endif

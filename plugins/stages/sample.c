@@ -52,6 +52,9 @@ static int describe(struct tess_call *c, const struct stage *s, const struct mod
     TESS_TRY(tess_facts_set_i64(c, f, "steps", m->steps));
     TESS_TRY(tess_facts_set_f64(c, f, "temperature", s->temperature));
     TESS_TRY(tess_facts_set_i64(c, f, "seed", (int64_t)seed));
+    TESS_TRY(tess_facts_set_i64(c, f, "image_height", m->codec.tokenizer.height)); /* 0 where there are no images */
+    TESS_TRY(tess_facts_set_i64(c, f, "image_width", m->codec.tokenizer.width));
+    TESS_TRY(tess_facts_set_i64(c, f, "image_channels", m->codec.tokenizer.channels));
     return tokenizer ? tess_facts_set_text(c, f, "tokenizer", tokenizer) : TESS_OK;
 }
 
