@@ -26,3 +26,8 @@ tests_test_nearest_neighbours_SOURCES = tests/test_nearest_neighbours.c plugins/
     $(STAGE_BENCH) tests/graphs.c tests/graphs.h tests/vgg_file.c tests/vgg_file.h
 tests_test_nearest_neighbours_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_nearest_neighbours_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/test_flips
+tests_test_flips_SOURCES = tests/test_flips.c $(STAGE_BENCH)
+tests_test_flips_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_flips_LDADD = $(TEST_LIBS)

@@ -120,6 +120,21 @@ START_TEST(changes_channels)
 }
 END_TEST
 
+START_TEST(turns_over)
+{
+    for (int64_t w = 1; w < 6; w++)
+        for (int64_t c = 1; c <= 3; c += 2) {
+            draw(image, 4 * w * c);
+            memcpy(out, image, (size_t)(4 * w * c));
+            geometry_flip(out, 4, w, c);
+            mirror(image, 4, w, c, other);
+            expect(out, other, 4 * w * c);
+            geometry_flip(out, 4, w, c);
+            expect(out, image, 4 * w * c);
+        }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("geometry");
@@ -129,6 +144,7 @@ int main(void)
     tcase_add_test(t, doubling_interpolates);
     tcase_add_test(t, places_in_the_centre);
     tcase_add_test(t, changes_channels);
+    tcase_add_test(t, turns_over);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -51,6 +51,10 @@ TESS_EXPORT TESS_CHECKED int tess_artefact_put_strings(struct tess_call *c, stru
  * (labels, compress) and may be NULL. Nothing where `from` has none of that name. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_copy(struct tess_call *c, struct tess_artefact *a, const char *name,
                                                 const struct tess_artefact *from, const struct tess_dataset *d);
+/* The same of n rows: row i of the new dataset is row[i] of the other, in any order and as often as it is asked for. */
+TESS_EXPORT TESS_CHECKED int tess_artefact_copy_rows(struct tess_call *c, struct tess_artefact *a, const char *name,
+                                                     const struct tess_artefact *from, int64_t n, const int64_t *row,
+                                                     const struct tess_dataset *d);
 /* A picture to look at, u8 (H, W, 1 or 3), under /pictures/NAME: the run's folder gets it as STAGE-NAME.png. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_picture(struct tess_call *c, struct tess_artefact *a, const char *name,
                                                        const struct tess_tensor *t);

@@ -1,9 +1,12 @@
 /* What trains an autoencoder; see autoencoding.h. SPDX-License-Identifier: MIT */
 #include "plugins/stages/autoencoding.h"
 
+#include "plugins/stages/geometry.h"
+
 #include <string.h>
 
 enum { L1, L2 };
+enum { FLIP_NONE, FLIP_IMAGE, FLIP_BATCH };
 
 static const struct tess_quantizer_1 *quantizer_of(const struct autoencoding *k)
 {
@@ -130,13 +133,28 @@ int autoencoding_describe(struct tess_call *c, const struct autoencoding *k, con
     return tess_facts_set_text(c, f, "decoder", tess_instance_spec(k->decoder));
 }
 
+/* (24.6) */
+static int turns(const struct autoencoding *k, int64_t step, int64_t sample)
+{
+    struct tess_stream s = {.seed = k->seed,
+                            .purpose = tess_purpose("train.flip"),
+                            .step = (uint32_t)step,
+                            .sample = k->p->flip == FLIP_IMAGE ? (uint32_t)sample : 0};
+    float u;
+    tess_random_uniform(&s, 0, 1, &u);
+    return k->p->flip != FLIP_NONE && u < 0.5f;
+}
+
 static int fill(void *user, struct tess_call *c, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
 {
     struct autoencoding *k = user;
     k->step = step;
     for (int64_t i = 0; i < rows; i++) {
         int64_t at = tess_training_sample(k->seed, k->train_count, step * k->p->training.batch + first + i);
-        TESS_TRY(stage_images_get(c, &k->images, at, (uint8_t *)in[0].data + (size_t)i * k->images.row));
+        uint8_t *image = (uint8_t *)in[0].data + (size_t)i * k->images.row;
+        TESS_TRY(stage_images_get(c, &k->images, at, image));
+        if (turns(k, step, first + i))
+            geometry_flip(image, in[0].dim[1], in[0].dim[2], in[0].dim[3]);
     }
     return TESS_OK;
 }

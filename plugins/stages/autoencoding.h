@@ -12,6 +12,7 @@
 struct autoencoding_params {
     struct tess_training_params training;
     int32_t reconstruction;
+    int32_t flip;
     struct perceptual_params perceptual;
     struct adversarial_params adversarial;
 };
@@ -22,6 +23,11 @@ struct autoencoding_params {
      .type = TESS_ENUM,                                                                                                                    \
      .offset = offsetof(S, m.reconstruction),                                                                                              \
      .text = "l1|l2"},                                                                                                                     \
+    {.name = "flip",                                                                                                                       \
+     .help = "turn images over from left to right, half of the time: each by itself, or all of a batch (as published)",                    \
+     .type = TESS_ENUM,                                                                                                                    \
+     .offset = offsetof(S, m.flip),                                                                                                        \
+     .text = "none|image|batch"},                                                                                                          \
     PERCEPTUAL_PARAMS(S, m.perceptual), ADVERSARIAL_PARAMS(S, m.adversarial)
 
 #define AUTOENCODING_FEATURES_PORT                                                                                                         \

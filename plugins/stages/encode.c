@@ -1,11 +1,21 @@
 /* stage/1 `encode`: every image of an artefact to its codes; the result is an archive that says which tokenizer made it. What was encoded
- * is in the checkpoint, so a kill loses at most the time since the last one.
+ * is in the checkpoint, so a kill loses at most the time since the last one. With `flip: both` the training images come a second time,
+ * turned over (docs/models.md, "Nearest training images and flips").
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/common.h"
+#include "plugins/stages/geometry.h"
 
 struct stage {
     int64_t batch;
+    int32_t flip;
+};
+
+enum { FLIP_NONE, FLIP_BOTH };
+
+/* Rows of the archive: training images, with flips the same turned over (24.5), then those kept for validation. */
+struct rows {
+    int64_t train, flipped, count;
 };
 
 struct work {
@@ -14,8 +24,32 @@ struct work {
     struct stage_graph encode, book;
     struct stage_images images;
     struct tess_tensor batch, codes, error; /* bytes of a batch; all codes (i32) and errors */
-    int64_t count, done;
+    struct rows rows;
+    int64_t done;
 };
+
+static int count_rows(struct tess_call *c, const struct stage *s, const struct tess_facts *images, struct rows *r)
+{
+    TESS_TRY(tess_facts_i64(c, images, "count", &r->count));
+    r->train = tess_facts_i64_or(images, "train_count", r->count);
+    if (r->train < 0 || r->train > r->count)
+        return c->fail(c, TESS_E_DATA, "the images' `train_count` is %lld of %lld images; the file is damaged, import again",
+                       (long long)r->train, (long long)r->count);
+    r->flipped = s->flip == FLIP_BOTH ? r->train : 0;
+    r->count += r->flipped;
+    return TESS_OK;
+}
+
+static int is_flipped(const struct rows *r, int64_t row)
+{
+    return row >= r->train && row < r->train + r->flipped;
+}
+
+/* The image that a row is of. */
+static int64_t image_of(const struct rows *r, int64_t row)
+{
+    return row < r->train ? row : row - r->flipped;
+}
 
 /* The codebook as the quantizer looks it up: codes 0 .. K - 1 in slices of rows. */
 static int record_book(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
@@ -29,12 +63,11 @@ static int record_book(struct tess_call *c, const struct tess_tokenizer *t, stru
     return tess_graph_seal(c, g);
 }
 
-static int describe(struct tess_call *c, const struct tess_tokenizer *t, const struct tess_facts *images, struct tess_facts *f)
+static int describe(struct tess_call *c, const struct tess_tokenizer *t, const struct rows *r, const struct tess_facts *images,
+                    struct tess_facts *f)
 {
-    int64_t count;
-    TESS_TRY(tess_facts_i64(c, images, "count", &count));
-    TESS_TRY(tess_facts_set_i64(c, f, "count", count));
-    TESS_TRY(tess_facts_set_i64(c, f, "train_count", tess_facts_i64_or(images, "train_count", count)));
+    TESS_TRY(tess_facts_set_i64(c, f, "count", r->count));
+    TESS_TRY(tess_facts_set_i64(c, f, "train_count", r->train + r->flipped));
     TESS_TRY(tess_facts_set_i64(c, f, "height", t->latent_height));
     TESS_TRY(tess_facts_set_i64(c, f, "width", t->latent_width));
     TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", t->codebook_size));
@@ -44,13 +77,15 @@ static int describe(struct tess_call *c, const struct tess_tokenizer *t, const s
 
 static int plan_with(struct tess_call *c, const struct stage *s, struct tess_stage_plan *p, struct tess_tokenizer *t, struct stage_graph *g)
 {
+    struct rows rows;
+    TESS_TRY(count_rows(c, s, p->in[0], &rows));
     TESS_TRY(tess_tokenizer_open(c, p->in[1], "model", t));
     TESS_TRY(stage_check_images(c, t, p->in[0]));
     TESS_TRY(stage_graph_open(c, g, p->seed, s->batch));
     TESS_TRY(stage_record_encode(c, t, g->graph));
     TESS_TRY(tess_graph_seal(c, g->graph));
-    TESS_TRY(describe(c, t, p->in[0], p->out));
-    TESS_TRY(tess_facts_i64(c, p->out, "count", &p->steps));
+    TESS_TRY(describe(c, t, &rows, p->in[0], p->out));
+    p->steps = rows.count;
     return stage_graph_cost(c, g, (double)p->steps, &p->cost);
 }
 
@@ -83,13 +118,13 @@ static int resume(struct tess_call *c, struct tess_stage_run *r, struct work *k)
     if (!a)
         return TESS_OK;
     TESS_TRY(tess_facts_i64(c, tess_artefact_facts(a), "done", &k->done));
-    if (k->done < 1 || k->done > k->count)
+    if (k->done < 1 || k->done > k->rows.count)
         return c->fail(c, TESS_E_DATA, "%s: a checkpoint of %lld images of %lld; delete it to encode from the start", tess_artefact_path(a),
-                       (long long)k->done, (long long)k->count);
+                       (long long)k->done, (long long)k->rows.count);
     codes.dim[0] = error.dim[0] = k->done;
     TESS_TRY(tess_artefact_read(c, a, "codes", 0, &codes));
     TESS_TRY(tess_artefact_read(c, a, "error", 0, &error));
-    tess_stage_note(r, "goes on from image %lld of %lld", (long long)k->done, (long long)k->count);
+    tess_stage_note(r, "goes on from image %lld of %lld", (long long)k->done, (long long)k->rows.count);
     return TESS_OK;
 }
 
@@ -97,10 +132,14 @@ static int resume(struct tess_call *c, struct tess_stage_run *r, struct work *k)
 
 static int encode_batch(struct tess_call *c, struct work *k)
 {
-    int64_t n = k->count - k->done < k->s->batch ? k->count - k->done : k->s->batch, tokens = k->codes.dim[1] * k->codes.dim[2];
+    int64_t n = k->rows.count - k->done < k->s->batch ? k->rows.count - k->done : k->s->batch, tokens = k->codes.dim[1] * k->codes.dim[2];
     struct tess_tensor out[2] = {k->codes, k->error};
-    for (int64_t i = 0; i < n; i++)
-        TESS_TRY(stage_images_get(c, &k->images, k->done + i, (uint8_t *)k->batch.data + (size_t)i * k->images.row));
+    for (int64_t i = 0; i < n; i++) {
+        uint8_t *to = (uint8_t *)k->batch.data + (size_t)i * k->images.row;
+        TESS_TRY(stage_images_get(c, &k->images, image_of(&k->rows, k->done + i), to));
+        if (is_flipped(&k->rows, k->done + i))
+            geometry_flip(to, k->batch.dim[1], k->batch.dim[2], k->batch.dim[3]);
+    }
     out[0].data = (int32_t *)k->codes.data + k->done * tokens;
     out[1].data = (float *)k->error.data + k->done;
     TESS_TRY(stage_graph_run(c, &k->encode, 0, k->done, n, 1, &k->batch, 2, out));
@@ -131,6 +170,27 @@ static int put_codebook(struct tess_call *c, const struct work *k, struct tess_a
     return status;
 }
 
+/* Labels and names of each row's image; and which rows are turned over. */
+static int carry_over(struct tess_call *c, const struct rows *r, const struct tess_artefact *images, struct tess_artefact *a)
+{
+    struct tess_dataset how = {.size = sizeof how, .bits = 1, .compress = 1, .labels = "image"};
+    struct tess_tensor flipped = {.data = NULL};
+    void *row;
+    TESS_TRY(tess_alloc(c, (size_t)r->count * sizeof(int64_t), "rows", &row));
+    int status = stage_tensor(c, &flipped, TESS_U8, 1, &r->count);
+    for (int64_t i = 0; i < r->count && status == TESS_OK; i++) {
+        ((int64_t *)row)[i] = image_of(r, i);
+        ((uint8_t *)flipped.data)[i] = (uint8_t)is_flipped(r, i);
+    }
+    if (status == TESS_OK)
+        status = stage_carry_rows(c, images, a, r->count, row);
+    if (status == TESS_OK)
+        status = tess_artefact_put(c, a, "flipped", &flipped, &how);
+    tess_free(flipped.data);
+    tess_free(row);
+    return status;
+}
+
 static int put_figures(struct tess_call *c, struct tess_stage_run *r, const struct work *k)
 {
     int64_t size = k->tokenizer.codebook_size, n = tess_tensor_count(&k->codes);
@@ -144,9 +204,9 @@ static int put_figures(struct tess_call *c, struct tess_stage_run *r, const stru
     tess_free(memory);
     TESS_TRY(stage_put_health(c, r, &h));
     double error = 0.0;
-    for (int64_t i = 0; i < k->count; i++)
+    for (int64_t i = 0; i < k->rows.count; i++)
         error += (double)((const float *)k->error.data)[i];
-    return tess_artefact_put_figure(c, tess_stage_output(r), "quantisation error", error / (double)k->count, "mean square");
+    return tess_artefact_put_figure(c, tess_stage_output(r), "quantisation error", error / (double)k->rows.count, "mean square");
 }
 
 static int encode(struct tess_call *c, struct tess_stage_run *r, struct work *k)
@@ -164,23 +224,26 @@ static int encode(struct tess_call *c, struct tess_stage_run *r, struct work *k)
     TESS_TRY(record_book(c, t, k->book.graph));
     TESS_TRY(tess_weights_read(c, k->encode.weights, model));
     TESS_TRY(stage_images_open(c, &k->images, images));
-    k->count = k->images.shape.dim[0];
+    TESS_TRY(count_rows(c, k->s, tess_artefact_facts(images), &k->rows));
+    if (k->rows.count - k->rows.flipped != k->images.shape.dim[0])
+        return c->fail(c, TESS_E_DATA, "%s: /images has %lld rows, its `count` says %lld; it is damaged, import again",
+                       tess_artefact_path(images), (long long)k->images.shape.dim[0], (long long)(k->rows.count - k->rows.flipped));
     TESS_TRY(stage_tensor(c, &k->batch, TESS_U8, 4, (const int64_t[]){k->s->batch, t->height, t->width, t->channels}));
-    TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, (const int64_t[]){k->count, t->latent_height, t->latent_width}));
-    TESS_TRY(stage_tensor(c, &k->error, TESS_F32, 1, &k->count));
+    TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, (const int64_t[]){k->rows.count, t->latent_height, t->latent_width}));
+    TESS_TRY(stage_tensor(c, &k->error, TESS_F32, 1, &k->rows.count));
     TESS_TRY(resume(c, r, k));
-    while (k->done < k->count) {
+    while (k->done < k->rows.count) {
         if (k->done > 0 && (tess_stage_stopping(r) || tess_stage_checkpoint_due(r)))
             TESS_TRY(tess_stage_checkpoint(c, r, write_checkpoint, k));
-        TESS_TRY(stage_check_stop(c, r, k->done, k->count, "image"));
+        TESS_TRY(stage_check_stop(c, r, k->done, k->rows.count, "image"));
         TESS_TRY(encode_batch(c, k));
-        tess_stage_progress(r, k->done, k->count, "image", NULL, 0.0);
+        tess_stage_progress(r, k->done, k->rows.count, "image", NULL, 0.0);
     }
-    TESS_TRY(describe(c, t, tess_artefact_facts(images), tess_artefact_describe(a)));
+    TESS_TRY(describe(c, t, &k->rows, tess_artefact_facts(images), tess_artefact_describe(a)));
     TESS_TRY(tess_facts_set_text(c, tess_artefact_describe(a), "tokenizer", tess_artefact_digest(model)));
     TESS_TRY(stage_put_codes(c, a, &k->codes, t->codebook_size));
     TESS_TRY(put_codebook(c, k, a));
-    TESS_TRY(stage_carry_over(c, images, a));
+    TESS_TRY(k->rows.flipped ? carry_over(c, &k->rows, images, a) : stage_carry_over(c, images, a));
     return put_figures(c, r, k);
 }
 
@@ -204,7 +267,11 @@ static const struct tess_port ports[] = {{.name = "images", .kind = "images", .h
 
 static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "codes", .plan = plan, .run = run};
 
-static const struct tess_param params[] = {STAGE_BATCH_PARAM(struct stage, batch), {.name = NULL}};
+static const struct tess_param params[] = {
+    {.name = "flip", .help = "both: training images a second time, turned over from left to right", .type = TESS_ENUM,
+     .offset = offsetof(struct stage, flip), .text = "none|both"},
+    STAGE_BATCH_PARAM(struct stage, batch),
+    {.name = NULL}};
 
 static const struct tess_component components[] = {{.name = "encode",
                                                     .kind = "stage/1",

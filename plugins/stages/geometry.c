@@ -1,4 +1,4 @@
-/* Images cut and scaled; see geometry.h. SPDX-License-Identifier: MIT */
+/* Images cut, scaled and turned over; see geometry.h. SPDX-License-Identifier: MIT */
 #include "plugins/stages/geometry.h"
 
 #include <math.h>
@@ -46,6 +46,17 @@ void geometry_place(const uint8_t *from, int64_t ih, int64_t iw, int64_t c, int6
     memset(to, (int)fill, (size_t)(h * w * c));
     for (int64_t y = 0; y < rows; y++)
         memcpy(to + ((to_y + y) * w + to_x) * c, from + ((from_y + y) * iw + from_x) * c, (size_t)(columns * c));
+}
+
+void geometry_flip(uint8_t *image, int64_t h, int64_t w, int64_t c)
+{
+    for (int64_t y = 0; y < h; y++, image += w * c)
+        for (int64_t x = 0; x < w / 2; x++)
+            for (int64_t k = 0; k < c; k++) {
+                uint8_t *left = image + x * c + k, *right = image + (w - 1 - x) * c + k, kept = *left;
+                *left = *right;
+                *right = kept;
+            }
 }
 
 void geometry_channels(const uint8_t *from, int64_t pixels, int64_t c, uint8_t *to, int64_t wanted)

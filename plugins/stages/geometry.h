@@ -1,4 +1,4 @@
-/* Images cut and scaled to one size: pure functions on bytes (H, W, C). SPDX-License-Identifier: MIT */
+/* Images cut, scaled and turned over: pure functions on bytes (H, W, C). SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_GEOMETRY_H
 #define PLUGINS_STAGES_GEOMETRY_H
 
@@ -10,6 +10,8 @@ void geometry_resize(const uint8_t *from, int64_t ih, int64_t iw, int64_t c, uin
 /* to (h, w, c) is the centre of from where from is larger, and from centred on `fill` where it is smaller; an odd rest goes to the right
  * and the bottom. */
 void geometry_place(const uint8_t *from, int64_t ih, int64_t iw, int64_t c, int64_t fill, uint8_t *to, int64_t h, int64_t w);
+/* (h, w, c) the other way round from left to right, in place. */
+void geometry_flip(uint8_t *image, int64_t h, int64_t w, int64_t c);
 /* Grey (ITU-R BT.601 luma) from three channels, or three equal ones from one. */
 void geometry_channels(const uint8_t *from, int64_t pixels, int64_t c, uint8_t *to, int64_t wanted);
 

@@ -3,7 +3,8 @@ STAGE_COMMON = plugins/stages/common.c plugins/stages/common.h
 START = plugins/stages/start.c plugins/stages/start.h
 ROUND_TRIP = plugins/stages/round_trip.c plugins/stages/round_trip.h
 AUTOENCODING = plugins/stages/autoencoding.c plugins/stages/autoencoding.h plugins/stages/adversarial.c plugins/stages/adversarial.h \
-    plugins/stages/diffaug.c plugins/stages/diffaug.h plugins/stages/perceptual.c plugins/stages/perceptual.h
+    plugins/stages/diffaug.c plugins/stages/diffaug.h plugins/stages/perceptual.c plugins/stages/perceptual.h \
+    plugins/stages/geometry.c plugins/stages/geometry.h
 
 stagesdir = $(pluginsdir)/stages
 stages_LTLIBRARIES = \
@@ -34,7 +35,7 @@ plugins_stages_train_prior_la_SOURCES = plugins/stages/train_prior.c $(START) $(
 plugins_stages_train_prior_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_prior_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_stages_encode_la_SOURCES = plugins/stages/encode.c $(STAGE_COMMON)
+plugins_stages_encode_la_SOURCES = plugins/stages/encode.c plugins/stages/geometry.c plugins/stages/geometry.h $(STAGE_COMMON)
 plugins_stages_encode_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_encode_la_LIBADD = $(PLUGIN_LIBS)
 
