@@ -280,6 +280,15 @@ static void nothing_unfinished(const char *folder)
     closedir(d);
 }
 
+/* Where nothing moved any more, the objective is the error of the pool's vectors; here those of all images, and encode's of a component. */
+START_TEST(the_objective_is_the_pools_error)
+{
+    works("-q --until codes images.split=1 refit.steps=0 refit.pool=100000 refit.positions=all refit.tolerance=0 refit.iterations=2000");
+    double objective = figure_in(".", "refit", "k-means objective"), error = figure_in(".", "codes", "quantisation error");
+    ck_assert_msg(fabs(objective - 6.0 * error) <= 1e-4 * objective, "%g, but %g of 6 components", objective, error);
+}
+END_TEST
+
 /* Killed, or told to stop, in each of the phases: the pool, k-means, training, measuring. */
 START_TEST(killed_again_and_again)
 {
@@ -427,6 +436,7 @@ int main(void)
     tcase_add_test(t, any_number_of_codes);
     tcase_add_loop_test(t, figures_are_those_of_other_stages, 0, 2);
     tcase_add_loop_test(t, threads_and_the_pools_place_do_not_count, 0, (int)(sizeof kinds / sizeof *kinds));
+    tcase_add_test(t, the_objective_is_the_pools_error);
     tcase_add_test(t, killed_again_and_again);
     tcase_add_test(t, asked_for_too_much);
     tcase_add_test(t, latents_that_make_no_codebook);

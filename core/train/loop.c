@@ -126,6 +126,8 @@ static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefac
         name[3] = (char)('0' + i);
         TESS_TRY(tess_facts_set_f64(c, f, name, l->sum[i]));
     }
+    if (l->t->size > offsetof(struct tess_training, remember) && l->t->remember)
+        TESS_TRY(l->t->remember(l->t->user, c, f));
     TESS_TRY(put_block(c, a, "curve", l->curve, (CURVE_POINTS + 1) * (1 + l->objectives)));
     for (int r = 0; r < TESS_ROLES; r++)
         if (w->role[r])

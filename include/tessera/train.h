@@ -64,6 +64,8 @@ struct tess_training {
     int (*after)(void *user, struct tess_call *c, int64_t step, const struct tess_batch *b);
     const struct tess_training_group *group; /* may be NULL */
     int32_t groups;
+    /* Adds facts of the stage's own to each checkpoint: what it must know to go on. NULL: none. */
+    int (*remember)(void *user, struct tess_call *c, struct tess_facts *f);
 };
 
 /* The slices a batch is cut into: params->slices, or the largest divisor of batch up to 8. Fails with TESS_E_VALUE when

@@ -179,6 +179,12 @@ static int after(void *user, struct tess_call *c, int64_t step, const struct tes
     return quantizer_of(k)->react(tess_instance_self(k->quantizer), c, &r);
 }
 
+static int remember(void *user, struct tess_call *c, struct tess_facts *f)
+{
+    const struct autoencoding *k = user;
+    return k->remember(k->owner, c, f);
+}
+
 int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct autoencoding *k)
 {
     const struct tess_training_group group[2] = {{.prefix = "critic.", .first_step = k->p->adversarial.start + 1},
@@ -191,7 +197,8 @@ int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct aut
                               .fill = fill,
                               .after = quantizer_of(k)->react ? after : NULL,
                               .group = group,
-                              .groups = 2};
+                              .groups = 2,
+                              .remember = k->remember ? remember : NULL};
     TESS_TRY(tess_weights_seal(c, k->weights));
     TESS_TRY(autoencoding_check_files(c, k));
     TESS_TRY(tess_train(c, r, &t));

@@ -49,6 +49,8 @@ struct autoencoding {
     uint64_t seed;
     _Atomic int64_t step; /* being made */
     struct adversarial adversarial;
+    int (*remember)(void *user, struct tess_call *c, struct tess_facts *f); /* of struct tess_training; user is the owner. NULL: nothing */
+    void *owner;
 };
 
 /* Fails where parameters contradict each other. */

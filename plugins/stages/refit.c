@@ -28,6 +28,7 @@ struct work {
     struct stage_codec before, after;
     int64_t size, first, held;         /* vectors of the pool; images to measure on */
     struct refit_pool pool;
+    double objective;                  /* of k-means */
     struct refit_measure measured[2];
 };
 
@@ -195,16 +196,22 @@ static int rebuild(struct tess_call *c, struct tess_stage_run *r, struct work *w
                                   .book = &book};
     TESS_TRY(refit_pool_open(c, &w->pool, w->size, t->code_dim, tess_artefact_path(tess_stage_output(r))));
     TESS_TRY(refit_pool_rebuild(c, &w->pool));
+    w->objective = w->pool.objective;
     refit_pool_close(&w->pool);
     tess_weights_touch(w->k.weights);
     return TESS_OK;
 }
 
-/* A checkpoint of training holds the codebook that came of what was before. */
+/* A checkpoint of training holds the codebook that came of what was before, and how k-means ended. */
 static int is_training(struct tess_stage_run *r)
 {
     const struct tess_artefact *a = tess_stage_resume(r);
     return a && tess_facts_i64_or(tess_artefact_facts(a), "step", -1) >= 0;
+}
+
+static int remember(void *user, struct tess_call *c, struct tess_facts *f)
+{
+    return tess_facts_set_f64(c, f, "objective", ((const struct work *)user)->objective);
 }
 
 static int report(struct tess_call *c, struct tess_stage_run *r, struct work *w)
@@ -213,6 +220,7 @@ static int report(struct tess_call *c, struct tess_stage_run *r, struct work *w)
     TESS_TRY(refit_measure(c, &w->measured[0], &w->before, &w->k.images, w->first, w->held, &progress));
     progress.done = w->held;
     TESS_TRY(refit_measure(c, &w->measured[1], &w->after, &w->k.images, w->first, w->held, &progress));
+    TESS_TRY(tess_artefact_put_figure(c, tess_stage_output(r), "k-means objective", w->objective, "mean square"));
     TESS_TRY(tess_artefact_put_figure(c, tess_stage_output(r), "images", (double)w->held, ""));
     return refit_report(c, r, &w->measured[0], &w->measured[1]);
 }
@@ -227,8 +235,12 @@ static int refit(struct tess_call *c, struct tess_stage_run *r, struct work *w)
                        tess_artefact_describe(a)));
     TESS_TRY(read_model(c, w, model));
     TESS_TRY(stage_images_open(c, &w->k.images, images));
-    if (!is_training(r))
+    if (is_training(r))
+        TESS_TRY(tess_facts_f64(c, tess_artefact_facts(tess_stage_resume(r)), "objective", &w->objective));
+    else
         TESS_TRY(rebuild(c, r, w));
+    w->k.remember = remember;
+    w->k.owner = w;
     if (w->s->how.training.steps > 0)
         TESS_TRY(autoencoding_train(c, r, &w->k));
     TESS_TRY(tess_weights_write(c, w->k.weights, TESS_ROLE_VALUE, a));
@@ -291,4 +303,4 @@ static const struct tess_component components[] = {{.name = "refit",
 static const char *const needs[] = {"graph/1", "random/1", "train/1", "artefact/1", "stage/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-refit", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-refit", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};

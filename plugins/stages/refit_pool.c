@@ -108,7 +108,10 @@ static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefac
     TESS_TRY(tess_facts_set_i64(c, f, "iterations", k->iterations));
     TESS_TRY(tess_facts_set_i64(c, f, "converged", k->converged));
     TESS_TRY(tess_artefact_put(c, a, "pool", &vectors, NULL));
-    return k->iterations ? tess_artefact_put(c, a, "codebook", k->book, NULL) : TESS_OK;
+    if (!k->iterations)
+        return TESS_OK;
+    TESS_TRY(tess_facts_set_f64(c, f, "objective", k->objective));
+    return tess_artefact_put(c, a, "codebook", k->book, NULL);
 }
 
 static int read_rows(struct tess_call *c, const struct tess_artefact *a, const char *name, struct tess_tensor *to)
@@ -140,8 +143,10 @@ static int resume(struct tess_call *c, struct refit_pool *k)
     vectors.dim[0] = k->collected;
     k->converged = converged != 0;
     TESS_TRY(read_rows(c, a, "pool", &vectors));
-    if (k->iterations)
+    if (k->iterations) {
+        TESS_TRY(tess_facts_f64(c, f, "objective", &k->objective));
         TESS_TRY(read_rows(c, a, "codebook", k->book));
+    }
     tess_stage_note(k->run, "goes on from vector %lld of %lld, iteration %lld of k-means", (long long)k->collected,
                     (long long)k->vectors.dim[0], (long long)k->iterations);
     return TESS_OK;
@@ -279,9 +284,8 @@ int refit_pool_rebuild(struct tess_call *c, struct refit_pool *k)
         most *= seconds() - start < SECONDS ? 2 : 1;
     }
     TESS_TRY(rebuild_check_book(c, k->book));
-    if (k->objective >= 0.0)
-        tess_stage_note(k->run, "%lld vectors made %lld codes in %lld iterations%s, mean squared distance %.5g",
-                        (long long)k->vectors.dim[0], (long long)k->book->dim[0], (long long)k->iterations,
-                        k->converged ? "" : ", which did not converge", k->objective);
+    tess_stage_note(k->run, "%lld vectors made %lld codes in %lld iterations%s, mean squared distance %.5g",
+                    (long long)k->vectors.dim[0], (long long)k->book->dim[0], (long long)k->iterations,
+                    k->converged ? "" : ", which did not converge", k->objective);
     return TESS_OK;
 }
