@@ -50,27 +50,36 @@ static int have_state(struct tess_call *c, struct tessi_step *s)
     return s->state ? TESS_OK : tess_alloc(c, sizeof(struct state), "an operation", &s->state);
 }
 
-static int prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step *s)
+/* Kernels of a convolution (forward TESS_CONV) or a transposed one (TESS_CONV_DATA): the other's forward is the gradient in the input. */
+static int plan_kernels(struct tess_call *c, struct tess_graph *g, struct tessi_step *s, int32_t forward)
 {
-    const struct tess_tensor *x = &s->in[0]->shape, *w = &s->in[1]->shape, *y = &s->out[0]->shape;
+    int plain = forward == TESS_CONV;
+    const struct tess_tensor *w = &s->in[1]->shape;
+    const struct tess_tensor *image = plain ? &s->in[0]->shape : &s->out[0]->shape, *result = plain ? &s->out[0]->shape : &s->in[0]->shape;
+    int32_t x = stored_in(s, 0), y = s->out[0]->stored;
     TESS_TRY(have_state(c, s));
     struct state *k = s->state;
-    struct tess_dense d = sizes(s->attr, TESS_CONV, x, w, y);
-    d.bias = s->in[2] != NULL;
-    d.dtype_a = stored_in(s, 0);
-    d.dtype_c = s->out[0]->stored;
+    struct tess_dense d = sizes(s->attr, forward, image, w, result);
+    d.bias = plain && s->in[2]; /* the other kernel takes none */
+    d.dtype_a = x;
+    d.dtype_c = y;
     TESS_TRY(tessi_dense_plan(c, g, &d, tessi_operands(g), s->in[1], &k->forward, &s->scratch_forward));
     if (!g->objectives)
         return TESS_OK;
-    d = sizes(s->attr, TESS_CONV_DATA, x, w, y);
-    d.dtype_a = s->out[0]->stored;
+    d = sizes(s->attr, plain ? TESS_CONV_DATA : TESS_CONV, image, w, result);
+    d.dtype_a = y;
     d.dtype_c = stored_din(s, 0);
     if (s->in[0]->gradient_of)
         TESS_TRY(tessi_dense_plan(c, g, &d, tessi_operands(g), s->in[1], &k->data, &s->scratch_backward));
-    d = sizes(s->attr, TESS_CONV_WEIGHT, x, w, y);
-    d.dtype_a = stored_in(s, 0);
-    d.dtype_b = s->out[0]->stored;
+    d = sizes(s->attr, TESS_CONV_WEIGHT, image, w, result);
+    d.dtype_a = plain ? x : y;
+    d.dtype_b = plain ? y : x;
     return tessi_dense_plan(c, g, &d, tessi_operands(g), NULL, &k->weight, &s->scratch_backward);
+}
+
+static int prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step *s)
+{
+    return plan_kernels(c, g, s, TESS_CONV);
 }
 
 static void drop(struct tess_graph *g, struct tessi_step *s)
@@ -98,16 +107,21 @@ static int forward(const struct tess_op_run *r)
     return tessi_dense_run(r, &k->forward, 0, r->in[0].data, r->in[1].data, r->in[2].data, r->out[0].data);
 }
 
-static int backward(const struct tess_op_run *r)
+/* image and result: x and dy of a convolution, dy and x of a transposed one. */
+static int gradients(const struct tess_op_run *r, const void *image, const void *result)
 {
     const struct state *k = r->host_state;
-    const void *dy = r->dout[0].data;
     if (r->din[0].data)
-        TESS_TRY(tessi_dense_run(r, &k->data, 0, dy, r->in[1].data, NULL, r->din[0].data));
+        TESS_TRY(tessi_dense_run(r, &k->data, 0, r->dout[0].data, r->in[1].data, NULL, r->din[0].data));
     if (r->din[1].data)
-        TESS_TRY(tessi_dense_run(r, &k->weight, 0, r->in[0].data, dy, NULL, r->din[1].data));
+        TESS_TRY(tessi_dense_run(r, &k->weight, 0, image, result, NULL, r->din[1].data));
     bias_gradient(r);
     return TESS_OK;
+}
+
+static int backward(const struct tess_op_run *r)
+{
+    return gradients(r, r->in[0].data, r->dout[0].data);
 }
 
 static const struct tessi_op op_conv = {
@@ -145,27 +159,10 @@ struct tess_node *tess_conv2d(struct tess_graph *g, struct tess_node *x, struct 
 
 static int transpose_prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step *s)
 {
-    const struct tess_tensor *x = &s->in[0]->shape, *w = &s->in[1]->shape, *y = &s->out[0]->shape;
-    TESS_TRY(have_state(c, s));
-    struct state *k = s->state;
-    struct tess_dense d = sizes(s->attr, TESS_CONV_DATA, y, w, x);
-    d.dtype_a = stored_in(s, 0);
-    d.dtype_c = s->out[0]->stored;
-    TESS_TRY(tessi_dense_plan(c, g, &d, tessi_operands(g), s->in[1], &k->forward, &s->scratch_forward));
-    if (!g->objectives)
-        return TESS_OK;
-    d = sizes(s->attr, TESS_CONV, y, w, x);
-    d.dtype_a = s->out[0]->stored;
-    d.dtype_c = stored_din(s, 0);
-    if (s->in[0]->gradient_of)
-        TESS_TRY(tessi_dense_plan(c, g, &d, tessi_operands(g), s->in[1], &k->data, &s->scratch_backward));
-    d = sizes(s->attr, TESS_CONV_WEIGHT, y, w, x);
-    d.dtype_a = s->out[0]->stored;
-    d.dtype_b = stored_in(s, 0);
-    return tessi_dense_plan(c, g, &d, tessi_operands(g), NULL, &k->weight, &s->scratch_backward);
+    return plan_kernels(c, g, s, TESS_CONV_DATA);
 }
 
-/* y += bias in every pixel: that kernel takes none. */
+/* y += bias in every pixel. */
 static void add_bias(const struct tess_tensor *y, const float *bias)
 {
     float room[TESSI_WINDOW];
@@ -190,14 +187,7 @@ static int transpose_forward(const struct tess_op_run *r)
 
 static int transpose_backward(const struct tess_op_run *r)
 {
-    const struct state *k = r->host_state;
-    const void *dy = r->dout[0].data;
-    if (r->din[0].data)
-        TESS_TRY(tessi_dense_run(r, &k->data, 0, dy, r->in[1].data, NULL, r->din[0].data));
-    if (r->din[1].data)
-        TESS_TRY(tessi_dense_run(r, &k->weight, 0, dy, r->in[0].data, NULL, r->din[1].data));
-    bias_gradient(r);
-    return TESS_OK;
+    return gradients(r, r->dout[0].data, r->in[0].data);
 }
 
 static const struct tessi_op op_transpose = {.op = {.size = sizeof(struct tess_op),
