@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/graphs.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char *bench_backend, *bench_precision;
@@ -27,6 +28,22 @@ void bench_close(struct bench *b)
     tess_graph_free(b->graph);
     tess_weights_free(b->weights);
     tessi_runtime_free(b->runtime);
+}
+
+int bench_backends(char name[BENCH_BACKENDS][64])
+{
+    struct tessi_call call;
+    struct tessi_runtime *r = NULL;
+    const struct tess_component *k;
+    int n = 0;
+    tessi_call_init(&call, NULL);
+    if (tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &r) != TESS_OK)
+        return 0;
+    for (int64_t i = 0; (k = tessi_registry_component(r->registry, i, NULL)) && n < BENCH_BACKENDS; i++)
+        if (strcmp(k->kind, "backend/1") == 0)
+            snprintf(name[n++], sizeof name[0], "%s", k->name);
+    tessi_runtime_free(r);
+    return n;
 }
 
 int bench_can_bf16(const char *backend, int *by_itself)

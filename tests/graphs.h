@@ -18,9 +18,12 @@ struct bench {
 extern const char *bench_backend, *bench_precision;
 extern int bench_recompute;
 
-/* A runtime of `threads` workers, an empty weight store, and a graph of rows x slices. */
+/* The names of the backends there are, up to BENCH_BACKENDS, and their number: 0 is a failure. Asserts nothing: main may call it. */
+enum { BENCH_BACKENDS = 8 };
+int bench_backends(char name[BENCH_BACKENDS][64]);
 /* Whether the backend computes products of bf16 here; and whether it has them by itself, or makes them of f32 (by_itself may be NULL). */
 int bench_can_bf16(const char *backend, int *by_itself);
+/* A runtime of `threads` workers, an empty weight store, and a graph of rows x slices. */
 void bench_open(struct bench *b, int threads, int64_t rows, int64_t slices, int training);
 void bench_close(struct bench *b);
 /* ck_assert that `status` is TESS_OK, with the call's message. */

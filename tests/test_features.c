@@ -90,37 +90,16 @@ static void published(const char *backend, const char *precision, double value, 
     golden_close(golden);
 }
 
-static int multiplies_bf16(const char *backend)
-{
-    struct bench b;
-    struct tess_instance *i;
-    bench_backend = bench_precision = NULL;
-    bench_open(&b, 1, 1, 1, 0);
-    bench_ok(&b, tess_instance_open(&b.call.call, "backend/1", backend, "test", &i));
-    const struct tess_backend_1 *ops = tess_instance_ops(i, "backend/1");
-    int yes = !ops->multiplies || ops->multiplies(tess_instance_self(i), TESS_BF16);
-    tess_instance_close(i);
-    bench_close(&b);
-    return yes;
-}
-
 /* On every backend there is, and in bf16 where it multiplies that. The gradient is of a difference of two directions that are nearly the
  * same: rounding nothing but the weights to bf16, and computing in f32, moves it by 0.07 in the mean; rounding what is computed too, by 0.13. */
 START_TEST(the_distance_is_the_published_one)
 {
-    char name[8][64];
-    const struct tess_component *k;
-    struct bench b;
-    int n = 0;
-    bench_open(&b, 1, 1, 1, 0);
-    for (int64_t i = 0; (k = tessi_registry_component(b.runtime->registry, i, NULL)); i++)
-        if (strcmp(k->kind, "backend/1") == 0)
-            snprintf(name[n++], sizeof name[0], "%s", k->name);
-    bench_close(&b);
+    char name[BENCH_BACKENDS][64];
+    int n = bench_backends(name);
     ck_assert_int_gt(n, 0);
     for (int i = 0; i < n; i++) {
         published(name[i], "f32", 1e-4, 1e-3);
-        if (multiplies_bf16(name[i]))
+        if (bench_can_bf16(name[i], NULL))
             published(name[i], "bf16", 0.03, 0.2);
     }
     bench_backend = bench_precision = NULL;

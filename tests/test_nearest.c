@@ -17,7 +17,7 @@ enum { ROWS = 150, MOST_CODES = 2100, MOST_D = 300 };
 
 static const char *const tables[] = {"portable", "avx2", "avx512"};
 static const int32_t operands[] = {TESS_F32, TESS_BF16};
-static char backend[64];
+static const char *backend;
 
 static float x[ROWS * MOST_D], book[MOST_CODES * MOST_D];
 
@@ -196,8 +196,7 @@ END_TEST
 
 static int test_backend(const char *name)
 {
-    snprintf(backend, sizeof backend, "%s", name);
-    bench_backend = backend;
+    bench_backend = backend = name;
     Suite *s = suite_create(name);
     TCase *t = tcase_create("nearest");
     tcase_set_timeout(t, 120);
@@ -214,18 +213,9 @@ static int test_backend(const char *name)
 
 int main(void)
 {
-    struct tessi_call call;
-    struct tessi_runtime *runtime = NULL;
-    const struct tess_component *k;
-    int failed = 0, backends = 0;
-    tessi_call_init(&call, NULL);
-    if (tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &runtime) != TESS_OK)
-        return EXIT_FAILURE;
-    for (int64_t i = 0; (k = tessi_registry_component(runtime->registry, i, NULL)); i++)
-        if (strcmp(k->kind, "backend/1") == 0) {
-            failed += test_backend(k->name);
-            backends++;
-        }
-    tessi_runtime_free(runtime);
+    char name[BENCH_BACKENDS][64];
+    int failed = 0, backends = bench_backends(name);
+    for (int i = 0; i < backends; i++)
+        failed += test_backend(name[i]);
     return failed || !backends ? EXIT_FAILURE : EXIT_SUCCESS;
 }

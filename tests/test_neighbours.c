@@ -172,15 +172,8 @@ END_TEST
 
 START_TEST(every_backend)
 {
-    char name[8][64];
-    const struct tess_component *k;
-    struct bench b;
-    int n = 0;
-    bench_open(&b, 1, 1, 1, 0);
-    for (int64_t i = 0; (k = tessi_registry_component(b.runtime->registry, i, NULL)); i++)
-        if (strcmp(k->kind, "backend/1") == 0)
-            snprintf(name[n++], sizeof name[0], "%s", k->name);
-    bench_close(&b);
+    char name[BENCH_BACKENDS][64];
+    int n = bench_backends(name);
     ck_assert_int_gt(n, 0);
     at(3.0f, 1.0f);
     for (int i = 0; i < n; i++) {

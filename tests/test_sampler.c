@@ -444,19 +444,12 @@ static int run_suite(const char *backend, const char *precision, int first)
 /* A backend without products of bf16 multiplies what was rounded to it as f32. */
 int main(void)
 {
-    struct tessi_call call;
-    struct tessi_runtime *all = NULL;
-    const struct tess_component *k;
-    int failed = 0, backends = 0;
-    tessi_call_init(&call, NULL);
-    if (tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &all) != TESS_OK)
-        return EXIT_FAILURE;
-    for (int64_t i = 0; (k = tessi_registry_component(all->registry, i, NULL)); i++)
-        if (strcmp(k->kind, "backend/1") == 0) {
-            int bf16 = bench_can_bf16(k->name, &multiplies_bf16);
-            failed += run_suite(k->name, "f32", !backends++);
-            failed += bf16 ? run_suite(k->name, "bf16", 0) : 0;
-        }
-    tessi_runtime_free(all);
+    char name[BENCH_BACKENDS][64];
+    int failed = 0, backends = bench_backends(name);
+    for (int i = 0; i < backends; i++) {
+        int bf16 = bench_can_bf16(name[i], &multiplies_bf16);
+        failed += run_suite(name[i], "f32", i == 0);
+        failed += bf16 ? run_suite(name[i], "bf16", 0) : 0;
+    }
     return failed || !backends ? EXIT_FAILURE : EXIT_SUCCESS;
 }
