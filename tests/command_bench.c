@@ -90,3 +90,26 @@ const struct command_result *command_ends(int code, const char *words, const cha
     ck_assert_msg(r->code == code && strstr(r->err, words), "tessera %s\nwanted %d: %s\nfound  %d: %s", line, code, words, r->code, r->err);
     return r;
 }
+
+int command_killed_until_it_ends(const char *line, unsigned pace)
+{
+    char full[900];
+    int killed = 0, code = -SIGKILL;
+    for (unsigned tries = 0; tries < 200 && code != 0; tries++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(full, sizeof full, line, 1 << tries % 3);
+#pragma GCC diagnostic pop
+        pid_t child = command_start(full, NULL);
+        usleep(60000 + tries * 7919 % 97 * 2 * pace + tries * tries * 500); /* it ends on any machine */
+        kill(child, SIGUSR1); /* write a checkpoint now */
+        usleep(tries * 104729 % 89 * pace);
+        kill(child, SIGKILL);
+        const struct command_result *r = command_wait(child);
+        code = r->code;
+        ck_assert_msg(code == 0 || code == -SIGKILL, "%d %s", code, r->err);
+        killed += code != 0;
+    }
+    ck_assert_int_eq(code, 0);
+    return killed;
+}

@@ -47,23 +47,10 @@ static void nothing_unfinished(const char *folder)
 
 START_TEST(killed_again_and_again)
 {
-    char calm[STAGES][DIGEST], wild[STAGES][DIGEST], line[512];
-    int killed = 0, code = -SIGKILL;
+    char calm[STAGES][DIGEST], wild[STAGES][DIGEST];
     (void)command_ends(0, "", "run small.yaml -q --threads 1 --workdir calm " LONGER);
     digests("calm", calm);
-    for (int tries = 0; tries < 200 && code != 0; tries++) {
-        snprintf(line, sizeof line, "run small.yaml -q --threads %d --workdir wild " LONGER, 1 << tries % 3);
-        pid_t child = command_start(line, NULL);
-        usleep(60000 + (useconds_t)(tries * 7919 % 97) * 2000 + (useconds_t)(tries * tries) * 500); /* longer and longer: it ends on any machine */
-        kill(child, SIGUSR1); /* write a checkpoint now */
-        usleep((useconds_t)(tries * 104729 % 89) * 1000);
-        kill(child, SIGKILL);
-        const struct command_result *r = command_wait(child);
-        code = r->code;
-        ck_assert_msg(code == 0 || code == -SIGKILL, "%d %s", code, r->err);
-        killed += code != 0;
-    }
-    ck_assert_int_eq(code, 0);
+    int killed = command_killed_until_it_ends("run small.yaml -q --threads %d --workdir wild " LONGER, 1000);
     ck_assert_msg(killed >= 5, "killed %d times", killed);
     digests("wild", wild);
     for (int i = 0; i < STAGES; i++)

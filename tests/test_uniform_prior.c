@@ -102,23 +102,9 @@ END_TEST
 START_TEST(killed_again_and_again)
 {
 #define LONGER UNIFORM "prior.noise.times=importance prior.steps=600 prior.average=0.9 samples.count=60 samples.steps=100"
-    char line[512];
-    int killed = 0, code = -SIGKILL;
     (void)command_ends(0, "", "run small.yaml -q --threads 1 --workdir calm " LONGER);
     (void)command_ends(0, "", "run small.yaml -q --workdir wild --until codes " LONGER);
-    for (int tries = 0; tries < 100 && code != 0; tries++) {
-        snprintf(line, sizeof line, "run small.yaml -q --threads %d --workdir wild " LONGER, 1 << tries % 3);
-        pid_t child = command_start(line, NULL);
-        usleep(50000 + (useconds_t)(tries * 7919 % 97) * 500 + (useconds_t)(tries * tries) * 500); /* longer and longer: it ends on any machine */
-        kill(child, SIGUSR1); /* write a checkpoint now */
-        usleep((useconds_t)(tries * 104729 % 89) * 500);
-        kill(child, SIGKILL);
-        const struct command_result *r = command_wait(child);
-        code = r->code;
-        ck_assert_msg(code == 0 || code == -SIGKILL, "%d %s", code, r->err);
-        killed += code != 0;
-    }
-    ck_assert_int_eq(code, 0);
+    int killed = command_killed_until_it_ends("run small.yaml -q --threads %d --workdir wild " LONGER, 500);
     ck_assert_msg(killed >= 3, "killed %d times", killed);
     same("calm", "wild");
     ck_assert_ptr_nonnull(strstr(command_ends(0, "", "inspect wild/runs/small/prior.h5")->out, "/weights/noise/times/square"));
