@@ -141,9 +141,9 @@ static void close_decoder(struct decoder *d)
 static int same_tokenizer(struct tess_call *c, const struct wish *w, const struct tess_artefact *a, const struct decoder *d)
 {
     const char *wanted = tess_facts_text_or(tess_artefact_facts(a), "tokenizer", "");
-    if (*wanted && strcmp(wanted, tess_artefact_digest(d->model)) != 0)
+    if (*wanted && strcmp(wanted, tess_tokenizer_digest(d->model)) != 0)
         return c->fail(c, TESS_E_DATA, "%s: its codes are of the tokenizer %.12s, %s is %.12s; give the one they were made with", w->path,
-                       wanted, w->model, tess_artefact_digest(d->model));
+                       wanted, w->model, tess_tokenizer_digest(d->model));
     return TESS_OK;
 }
 

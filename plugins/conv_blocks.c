@@ -106,10 +106,22 @@ void conv_last(struct conv_stack *s, int64_t width)
     start(s, "norm_out");
     s->x = norm(s, "", s->x, s->width, s->shape->variant == CONV_TAMING);
     tess_scope_end(s->g);
+    s->before_last = s->x;
+    s->before_width = s->width;
     start(s, "conv_out");
     s->x = convolve(s->g, s->x, s->width, width, &same);
     s->width = width;
     tess_scope_end(s->g);
+}
+
+/* (23.1), named by its places in the published list of layers */
+struct tess_node *conv_log_sigma(struct conv_stack *s, int64_t width)
+{
+    tess_scope(s->g, "logsigma");
+    struct tess_node *h = tess_leaky_relu(s->g, named(s, "0", s->before_last, s->before_width, s->before_width), 0.0f);
+    h = mix(s, "2", h, s->before_width, width);
+    tess_scope_end(s->g);
+    return h;
 }
 
 void conv_quant(struct conv_stack *s, const char *name, int64_t width)

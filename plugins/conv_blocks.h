@@ -41,6 +41,8 @@ struct conv_stack {
     struct tess_node *x;
     int64_t width;   /* channels of x */
     int32_t block;   /* number of the next block */
+    struct tess_node *before_last; /* what conv_last's convolution sees, of as many channels as `before_width` */
+    int64_t before_width;
 };
 
 int conv_check(const struct conv_shape *s, struct tess_call *c, const char *who);
@@ -52,6 +54,8 @@ void conv_middle(struct conv_stack *s);                              /* residual
 void conv_down(struct conv_stack *s, int64_t level);                 /* stride 2, padded on the right and at the bottom */
 void conv_up(struct conv_stack *s, int64_t level);                   /* nearest, then 3 x 3 */
 void conv_last(struct conv_stack *s, int64_t width);                 /* norm, in taming swish, 3 x 3 */
+/* After conv_last: 3 x 3, ReLU, 1 x 1 to `width`, over what its convolution sees; in no list. Leaves x where it is. */
+struct tess_node *conv_log_sigma(struct conv_stack *s, int64_t width);
 void conv_quant(struct conv_stack *s, const char *name, int64_t width); /* 1 x 1; in no list */
 
 #endif

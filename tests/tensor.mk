@@ -4,7 +4,8 @@ tests_test_kernels_SOURCES = tests/test_kernels.c
 tests_test_kernels_LDADD = $(TEST_LIBS)
 tests_test_kernels_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 
-tests_test_operations_SOURCES = tests/test_operations.c plugins/stages/diffaug.c plugins/stages/diffaug.h tests/graphs.c tests/graphs.h
+tests_test_operations_SOURCES = tests/test_operations.c plugins/stages/diffaug.c plugins/stages/diffaug.h \
+    plugins/stages/likelihood.c plugins/stages/likelihood.h tests/graphs.c tests/graphs.h
 tests_test_operations_LDADD = $(TEST_LIBS)
 tests_test_operations_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 

@@ -4,6 +4,7 @@
 #include "tests/graphs.h"
 
 #include "plugins/stages/diffaug.h"
+#include "plugins/stages/likelihood.h"
 
 #include "core/tensor/weight_store.h"
 
@@ -424,6 +425,11 @@ static struct tess_node *direction(struct tess_graph *g)
     return tess_direction_distance(g, w(g, "a", 4, DIMS(2, 3, 2, 5)), w(g, "b", 4, DIMS(2, 3, 2, 5)), weight);
 }
 
+static struct tess_node *likelihood(struct tess_graph *g)
+{
+    return likelihood_record(g, w(g, "x", 2, DIMS(3, 7)), w(g, "mean", 2, DIMS(3, 7)), w(g, "log_sigma", 2, DIMS(3, 7)));
+}
+
 static struct tess_node *direction_plain(struct tess_graph *g)
 {
     return tess_direction_distance(g, w(g, "a", 2, DIMS(3, 7)), w(g, "b", 2, DIMS(3, 7)), NULL);
@@ -474,7 +480,7 @@ static const struct {
     {"gather", gather, 2e-3},
     {"cross_entropy", cross_entropy, 2e-3}, {"cross_entropy, weighted", cross_entropy_weighted, 2e-3}, {"custom", custom, 3e-3},
     {"max_pool", max_pool, 2e-3}, {"max_pool of 3, odd sizes", max_pool_3, 2e-3}, {"direction_distance", direction, 2e-3},
-    {"direction_distance, unweighted", direction_plain, 2e-3},
+    {"direction_distance, unweighted", direction_plain, 2e-3}, {"the loss of train-likelihood", likelihood, 2e-3},
     {"diffaug, colour", diffaug_colour, 2e-3}, {"diffaug, grey", diffaug_grey, 2e-3},
     {"residual", residual, 3e-3},
 };

@@ -67,7 +67,7 @@ static int tell(struct tess_call *c, struct tessi_import *m)
         return c->fail(c, TESS_E_USAGE,
                        "%s: is a prior, which is of the codes of one tokenizer; import that first, and give it with --tokenizer",
                        m->x->from);
-    return tess_facts_set_text(c, m->plan.facts, "tokenizer", tess_artefact_digest(m->tokenizer));
+    return tess_facts_set_text(c, m->plan.facts, "tokenizer", tess_tokenizer_digest(m->tokenizer));
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------------- */

@@ -178,6 +178,11 @@ const char *tessi_artefact_dataset_at(const struct tess_artefact *a, int64_t i, 
     return e->name;
 }
 
+const char *tess_artefact_name_at(const struct tess_artefact *a, int64_t i)
+{
+    return i < 0 || i >= a->entries ? NULL : a->entry[i].name;
+}
+
 const char *tessi_artefact_figure_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit)
 {
     if (i < 0 || i >= a->figures)

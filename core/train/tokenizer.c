@@ -61,18 +61,59 @@ int tess_tokenizer_record_encode(struct tess_call *c, const struct tess_tokenize
     return TESS_OK;
 }
 
+int tess_tokenizer_record_head(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node *quantised,
+                               struct tess_node **image, struct tess_node **log_sigma)
+{
+    const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
+    if (decoder->size <= offsetof(struct tess_decoder_1, record_likelihood) || !decoder->record_likelihood)
+        return c->fail(c, TESS_E_VALUE, "the decoder `%s` has no head for the likelihood of images; `conv` is one that has",
+                       tess_instance_name(t->decoder));
+    tess_scope(g, "decoder");
+    TESS_TRY(decoder->record_likelihood(tess_instance_self(t->decoder), c, g, quantised, t->height, t->width, t->channels, image,
+                                        log_sigma));
+    tess_scope_end(g);
+    return TESS_OK;
+}
+
+static int record_lookup(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node **quantised)
+{
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
+    int64_t shape[3] = {tess_graph_rows(g), t->latent_height, t->latent_width};
+    struct tess_node *codes = tess_input(g, "codes", TESS_I32, 3, shape);
+    tess_scope(g, "quantizer");
+    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), c, g, codes, quantised));
+    tess_scope_end(g);
+    return TESS_OK;
+}
+
 int tess_tokenizer_record_decode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
 {
     const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
-    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
-    int64_t shape[3] = {tess_graph_rows(g), t->latent_height, t->latent_width};
-    struct tess_node *codes = tess_input(g, "codes", TESS_I32, 3, shape), *quantised = NULL, *image = NULL;
-    tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), c, g, codes, &quantised));
-    tess_scope_end(g);
+    struct tess_node *quantised = NULL, *image = NULL;
+    TESS_TRY(record_lookup(c, t, g, &quantised));
     tess_scope(g, "decoder");
     TESS_TRY(decoder->record(tess_instance_self(t->decoder), c, g, quantised, t->height, t->width, t->channels, &image));
     tess_scope_end(g);
     tess_output(g, "image", image);
     return TESS_OK;
+}
+
+int tess_tokenizer_record_likelihood(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+{
+    struct tess_node *quantised = NULL, *image = NULL, *log_sigma = NULL;
+    TESS_TRY(record_lookup(c, t, g, &quantised));
+    TESS_TRY(tess_tokenizer_record_head(c, t, g, quantised, &image, &log_sigma));
+    tess_output(g, "image", image);
+    tess_output(g, "log_sigma", log_sigma);
+    return TESS_OK;
+}
+
+int tess_tokenizer_has_likelihood(const struct tess_facts *f)
+{
+    return tess_facts_i64_or(f, "likelihood", 0) == 1;
+}
+
+const char *tess_tokenizer_digest(const struct tess_artefact *model)
+{
+    return tess_facts_text_or(tess_artefact_facts(model), "tokenizer", tess_artefact_digest(model));
 }

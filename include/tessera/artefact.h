@@ -68,6 +68,8 @@ TESS_EXPORT TESS_CHECKED int tess_artefact_put_figure(struct tess_call *c, struc
 TESS_EXPORT TESS_CHECKED int tess_artefact_shape(struct tess_call *c, const struct tess_artefact *a, const char *name,
                                                  struct tess_tensor *shape);
 TESS_EXPORT int tess_artefact_has(const struct tess_artefact *a, const char *name);
+/* Name of the i-th dataset, figures left out, in no particular order; NULL past the end. Borrowed. */
+TESS_EXPORT const char *tess_artefact_name_at(const struct tess_artefact *a, int64_t i);
 /* Rows first .. first + t->dim[0] - 1 into t (dtype of t may be wider: u8 -> i32). Shapes must agree but for dim[0]. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_read(struct tess_call *c, const struct tess_artefact *a, const char *name, int64_t first,
                                                 struct tess_tensor *t);

@@ -24,6 +24,10 @@ struct tess_decoder_1 {
     /* latent -> image of height x width x channels; unbounded values, clamped only when shown. */
     int (*record)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height, int64_t width,
                   int64_t channels, struct tess_node **image);
+    /* The same, and log_sigma (N, H, W, C): the natural logarithm of each value's standard deviation around `image`, made by a head whose
+     * weights only this declares. `image` is that of record, bit for bit. NULL: has no such head. docs/models.md, "Image likelihood". */
+    int (*record_likelihood)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height,
+                             int64_t width, int64_t channels, struct tess_node **image, struct tess_node **log_sigma);
 };
 
 struct tess_quantized {

@@ -2,13 +2,15 @@
  * artefact's facts. Everything by kind; nothing here knows an algorithm.
  *
  * Facts of an "autoencoder" artefact: height, width, channels, latent_height, latent_width, codebook_size, code_dim, and the
- * specs encoder, quantizer, decoder. Of a "prior": codebook_size, height, width (of the map of codes), tokenizer (digest of the
+ * specs encoder, quantizer, decoder; where the decoder has a trained head for the likelihood of images, likelihood (1), and where such a
+ * head is all that was added to another model, tokenizer (that model's digest). Of a "prior": codebook_size, height, width (of the map of codes), tokenizer (digest of the
  * autoencoder its codes came from), noise, denoiser.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_MODEL_H
 #define TESSERA_MODEL_H
 
+#include <tessera/artefact.h>
 #include <tessera/autoencoder.h>
 #include <tessera/facts.h>
 #include <tessera/plugin.h>
@@ -30,6 +32,18 @@ TESS_EXPORT void tess_tokenizer_close(struct tess_tokenizer *t);
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g);
 /* Input "codes" i32 (rows, h, w); output "image" f32 (rows, H, W, C), unclamped. Not sealed. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_decode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g);
+/* From what was quantised (rows, h, w, D), where the caller's scope is none: mean image and log sigma, both (rows, H, W, C). Fails with
+ * TESS_E_VALUE where the decoder has no head for the likelihood of images. */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_head(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g,
+                                                        struct tess_node *quantised, struct tess_node **image,
+                                                        struct tess_node **log_sigma);
+/* tess_tokenizer_record_decode with that, and an output "log_sigma" f32 (rows, H, W, C). */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_likelihood(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g);
+/* Whether a model of these facts has such a head, trained (fact `likelihood`). */
+TESS_EXPORT int tess_tokenizer_has_likelihood(const struct tess_facts *f);
+/* The digest by which codes of this model know their tokenizer: the model's own, or that of the model it has encoder, quantizer and decoder
+ * of, bit for bit (fact `tokenizer`). What goes with the codes of the one goes with those of the other. Borrowed. */
+TESS_EXPORT const char *tess_tokenizer_digest(const struct tess_artefact *model);
 
 struct tess_prior {
     int64_t codebook_size, height, width;

@@ -1,5 +1,6 @@
 /* decoder/1 `conv`: the generator of "Unleashing Transformers", or the decoder of taming and VQ-DDM (docs/models.md, "Decoder"): the
  * encoder's levels from the lowest resolution up, as many residual blocks a level (taming: one more), nearest upsampling between levels.
+ * Where it is asked for, a head beside the last convolution for how far pixels are from the image ("Image likelihood").
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/conv_blocks.h"
@@ -9,10 +10,9 @@ static int open_decoder(void *self, struct tess_call *c)
     return conv_check(self, c, "conv decoder");
 }
 
-static int record(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height, int64_t width,
-                  int64_t channels, struct tess_node **image)
+static int record_both(const struct conv_shape *p, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height,
+                       int64_t width, int64_t channels, struct tess_node **image, struct tess_node **log_sigma)
 {
-    const struct conv_shape *p = self;
     struct tess_tensor in = tess_shape(latent);
     int64_t levels = p->channel_mult.count, factor = (int64_t)1 << (levels - 1);
     struct conv_stack s = {.g = g, .shape = p, .x = latent, .width = in.dim[3]};
@@ -32,13 +32,28 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, struct 
             conv_up(&s, i);
     }
     conv_last(&s, channels);
+    if (log_sigma)
+        *log_sigma = conv_log_sigma(&s, channels);
     if (p->variant == CONV_TAMING) /* its networks make pixels in -1 .. 1 */
         s.x = tess_affine(g, s.x, 0.5f, 0.5f);
     *image = s.x;
     return TESS_OK;
 }
 
-static const struct tess_decoder_1 ops = {.size = sizeof ops, .record = record};
+static int record(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height, int64_t width,
+                  int64_t channels, struct tess_node **image)
+{
+    return record_both(self, c, g, latent, height, width, channels, image, NULL);
+}
+
+/* Of pixels in 0 .. 1 in either variant. */
+static int record_likelihood(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height,
+                             int64_t width, int64_t channels, struct tess_node **image, struct tess_node **log_sigma)
+{
+    return record_both(self, c, g, latent, height, width, channels, image, log_sigma);
+}
+
+static const struct tess_decoder_1 ops = {.size = sizeof ops, .record = record, .record_likelihood = record_likelihood};
 
 static const struct tess_param params[] = {CONV_PARAMS(struct conv_shape), {.name = NULL}};
 

@@ -71,6 +71,7 @@ int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct te
 {
     k->weights = weights;
     k->error = directions & CODEC_ERROR;
+    k->likelihood = directions & CODEC_LIKELIHOOD;
     TESS_TRY(tess_tokenizer_open(c, f, where, &k->tokenizer));
     if (!weights) {
         TESS_TRY(tess_weights_new(c, seed, &k->own));
@@ -84,7 +85,8 @@ int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct te
     }
     if (directions & CODEC_DECODE) {
         TESS_TRY(stage_graph_open(c, &k->decode, seed, batch));
-        TESS_TRY(tess_tokenizer_record_decode(c, &k->tokenizer, k->decode.graph));
+        TESS_TRY(k->likelihood ? tess_tokenizer_record_likelihood(c, &k->tokenizer, k->decode.graph)
+                               : tess_tokenizer_record_decode(c, &k->tokenizer, k->decode.graph));
     }
     if (k->encode.graph)
         TESS_TRY(tess_graph_seal(c, k->encode.graph));
@@ -123,6 +125,13 @@ int stage_codec_decode(struct tess_call *c, const struct stage_codec *k, int64_t
         stage_to_bytes(n * t->height * t->width * t->channels, real->data, images->data);
     tess_free(y.data);
     return status;
+}
+
+int stage_codec_likelihood(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
+                           struct tess_tensor *real, struct tess_tensor *log_sigma)
+{
+    struct tess_tensor out[2] = {*real, *log_sigma};
+    return stage_graph_run(c, &k->decode, 0, 0, n, 1, codes, 2, out);
 }
 
 int stage_images_open(struct tess_call *c, struct stage_images *s, const struct tess_artefact *a)
@@ -274,19 +283,6 @@ int stage_put_health(struct tess_call *c, struct tess_stage_run *r, const struct
     return TESS_OK;
 }
 
-int stage_take_averages(struct tess_call *c, struct tess_weights *w)
-{
-    for (int64_t i = 0; i < tess_weights_count(w); i++) {
-        struct tess_tensor value, average;
-        TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_VALUE, &value));
-        TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_AVERAGE, &average));
-        if (value.data != average.data)
-            memcpy(value.data, average.data, tess_tensor_bytes(&value));
-    }
-    tess_weights_touch(w);
-    return TESS_OK;
-}
-
 int stage_check_stop(struct tess_call *c, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit)
 {
     if (!tess_stage_stopping(r))
@@ -362,10 +358,10 @@ int stage_check_tokenizer(struct tess_call *c, const struct tess_artefact *whose
 {
     const char *wanted;
     TESS_TRY(tess_facts_text(c, tess_artefact_facts(whose), "tokenizer", &wanted));
-    if (strcmp(wanted, tess_artefact_digest(model)) == 0)
+    if (strcmp(wanted, tess_tokenizer_digest(model)) == 0)
         return TESS_OK;
     return c->fail(c, TESS_E_DATA,
                    "%s holds codes of tokenizer %.12s..., but %s is %.12s...: codes of another tokenizer mean nothing to it; give the "
                    "model they were encoded with",
-                   tess_artefact_path(whose), wanted, tess_artefact_path(model), tess_artefact_digest(model));
+                   tess_artefact_path(whose), wanted, tess_artefact_path(model), tess_tokenizer_digest(model));
 }

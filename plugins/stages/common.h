@@ -26,12 +26,17 @@ int stage_graph_run(struct tess_call *c, const struct stage_graph *s, uint32_t s
 int stage_graph_cost(struct tess_call *c, const struct stage_graph *s, double samples, struct tess_cost *cost) TESS_CHECKED;
 
 /* A tokenizer at work: its graphs for the directions asked for. */
-enum { CODEC_ENCODE = 1, CODEC_DECODE = 2, CODEC_ERROR = 4 /* encoding gives the error as well */ };
+enum {
+    CODEC_ENCODE = 1,
+    CODEC_DECODE = 2,
+    CODEC_ERROR = 4,     /* encoding gives the error as well */
+    CODEC_LIKELIHOOD = 8 /* decoding gives log sigma as well */
+};
 struct stage_codec {
     struct tess_tokenizer tokenizer;
     struct tess_weights *weights, *own; /* own: to be freed here */
     struct stage_graph encode, decode;
-    int error; /* encoding gives it */
+    int error, likelihood; /* encoding, decoding gives it */
 };
 /* Opens it from the facts of a model, over `weights`, or over a store of its own when NULL. Start from zeroed memory; close in any case. */
 int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct tess_facts *f, const char *where,
@@ -43,6 +48,9 @@ int stage_codec_encode(struct tess_call *c, const struct stage_codec *k, int64_t
                        struct tess_tensor *codes, struct tess_tensor *error) TESS_CHECKED;
 int stage_codec_decode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
                        struct tess_tensor *real, struct tess_tensor *images) TESS_CHECKED;
+/* The way back of a codec with CODEC_LIKELIHOOD: unclamped images and the logarithms of their deviations, f32 (n, H, W, C). */
+int stage_codec_likelihood(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
+                           struct tess_tensor *real, struct tess_tensor *log_sigma) TESS_CHECKED;
 
 /* A tokenizer's way there with what is lost on it, as a graph: input "image" u8 (rows, H, W, C); outputs "codes" i32 (rows, h, w) and
  * "error" f32 (rows), each image's mean squared distance of latent and code. Not sealed. */
@@ -86,8 +94,6 @@ int stage_put_health_as(struct tess_call *c, struct tess_artefact *a, const stru
 /* A figure whose name ends in `suffix`. */
 int stage_put_figure_as(struct tess_call *c, struct tess_artefact *a, const char *name, const char *suffix, double value,
                         const char *unit) TESS_CHECKED;
-/* From here on the moving averages are the weights: for models that go on from them. */
-int stage_take_averages(struct tess_call *c, struct tess_weights *w) TESS_CHECKED;
 /* TESS_E_STOPPED with what to do, when the user asked to stop. */
 int stage_check_stop(struct tess_call *c, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit) TESS_CHECKED;
 /* Pairs of rows: `across` originals, below them their reconstructions. n u8 images each. */
@@ -103,7 +109,7 @@ int stage_check_images(struct tess_call *c, const struct tess_tokenizer *t, cons
  * before there are digests. */
 int stage_check_map(struct tess_call *c, const struct tess_tokenizer *t, const char *what, int64_t height, int64_t width,
                     int64_t codes) TESS_CHECKED;
-/* TESS_E_DATA unless the digest `wanted` (a fact "tokenizer" of `whose`) is that of the artefact `model`. */
+/* TESS_E_DATA unless the fact "tokenizer" of `whose` is what codes of `model` have (tess_tokenizer_digest). */
 int stage_check_tokenizer(struct tess_call *c, const struct tess_artefact *whose, const struct tess_artefact *model) TESS_CHECKED;
 
 #define STAGE_BATCH_PARAM(S, m)                                                                                                     \

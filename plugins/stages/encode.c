@@ -240,7 +240,7 @@ static int encode(struct tess_call *c, struct tess_stage_run *r, struct work *k)
         tess_stage_progress(r, k->done, k->rows.count, "image", NULL, 0.0);
     }
     TESS_TRY(describe(c, t, &k->rows, tess_artefact_facts(images), tess_artefact_describe(a)));
-    TESS_TRY(tess_facts_set_text(c, tess_artefact_describe(a), "tokenizer", tess_artefact_digest(model)));
+    TESS_TRY(tess_facts_set_text(c, tess_artefact_describe(a), "tokenizer", tess_tokenizer_digest(model)));
     TESS_TRY(stage_put_codes(c, a, &k->codes, t->codebook_size));
     TESS_TRY(put_codebook(c, k, a));
     TESS_TRY(k->rows.flipped ? carry_over(c, &k->rows, images, a) : stage_carry_over(c, images, a));

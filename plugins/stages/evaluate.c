@@ -1,9 +1,11 @@
 /* stage/1 `evaluate`: figures of a tokenizer and a prior on images (docs/models.md, "Evaluation"). The images are those kept for
  * validation, or all where none are. MSE is the mean over all pixels and images of the squared difference, pixels in 0 .. 1 and
  * reconstructions unclamped; PSNR = -10 log10 MSE. The prior's bits per token are its bound on the same images' codes, the time stratified;
- * of a causal prior they are exact, and one draw is all there is.
+ * of a causal prior they are exact, and one draw is all there is. Where the model has the head for it, how likely the images are ("Image
+ * likelihood"), in bits for each of their values.
  *
  * SPDX-License-Identifier: MIT */
+#include "plugins/stages/likelihood.h"
 #include "plugins/stages/round_trip.h"
 
 #include <math.h>
@@ -11,6 +13,7 @@
 
 struct stage {
     int64_t batch, limit, draws;
+    struct likelihood_params likelihood;
 };
 
 struct work {
@@ -25,14 +28,16 @@ struct work {
     struct tess_tensor originals, made; /* of the picture */
     int64_t first, count;
     uint64_t seed;
+    double nats; /* (23.2) of all images */
 };
 
 static int open_graphs(struct tess_call *c, struct work *k, const struct tess_facts *images, const struct tess_facts *model,
                        const struct tess_facts *prior)
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;
+    int head = tess_tokenizer_has_likelihood(model) ? CODEC_LIKELIHOOD : 0;
     TESS_TRY(stage_held_out(c, images, k->s->limit, &k->first, &k->count));
-    TESS_TRY(stage_codec_open(c, &k->codec, model, "model", NULL, k->seed, k->s->batch, CODEC_ENCODE | CODEC_DECODE));
+    TESS_TRY(stage_codec_open(c, &k->codec, model, "model", NULL, k->seed, k->s->batch, CODEC_ENCODE | CODEC_DECODE | head));
     TESS_TRY(stage_check_images(c, t, images));
     if (!prior)
         return TESS_OK;
@@ -75,6 +80,18 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     return status;
 }
 
+/* Of the n images that came back last, the first of them the at-th. */
+static void add_likelihood(struct work *k, int64_t at, int64_t n)
+{
+    const struct round_trip *t = &k->trip;
+    int64_t values = tess_tensor_count(&t->images) / n;
+    for (int64_t i = 0; i < n; i++) {
+        struct tess_stream s = {.seed = k->seed, .sample = (uint32_t)(at + i)};
+        k->nats += likelihood_of(&k->s->likelihood, &s, values, (const uint8_t *)t->images.data + i * values,
+                                 (const float *)t->real.data + i * values, (const float *)t->log_sigma.data + i * values);
+    }
+}
+
 /* Encodes and decodes all; gives the summed squared error. */
 static int reconstruct(struct tess_call *c, struct work *k, double *error)
 {
@@ -84,6 +101,8 @@ static int reconstruct(struct tess_call *c, struct work *k, double *error)
         int64_t n = k->count - i < k->s->batch ? k->count - i : k->s->batch;
         TESS_TRY(stage_check_stop(c, k->run, i, k->count, "image"));
         TESS_TRY(round_trip_make(c, &k->trip, &k->images, k->first + i, n, error));
+        if (k->codec.likelihood)
+            add_likelihood(k, i, n);
         memcpy((int32_t *)k->codes.data + i * tokens, k->trip.codes.data, tess_tensor_bytes(&k->trip.codes));
         TESS_TRY(stage_keep_first(c, &k->originals, &k->trip.images));
         TESS_TRY(stage_keep_first(c, &k->made, &k->trip.bytes));
@@ -151,6 +170,23 @@ static int put_codes_health(struct tess_call *c, struct work *k)
     return stage_put_health(c, k->run, &h);
 }
 
+/* (23.4) and, with what the codes cost, (23.5); `bits` NULL: no prior says that. */
+static int put_likelihood(struct tess_call *c, const struct work *k, const double *bits)
+{
+    const struct tess_tokenizer *t = &k->codec.tokenizer;
+    struct tess_artefact *a = tess_stage_output(k->run);
+    double values = (double)(t->height * t->width * t->channels);
+    double pixels = k->nats / ((double)k->count * values * log(2.0)) + (double)k->s->likelihood.bits;
+    if (!k->codec.likelihood)
+        return TESS_OK;
+    TESS_TRY(tess_artefact_put_figure(c, a, "pixels given codes", pixels, "bits/dim"));
+    if (!bits)
+        return TESS_OK;
+    double codes = *bits * (double)(t->latent_height * t->latent_width) / values;
+    TESS_TRY(tess_artefact_put_figure(c, a, "codes", codes, "bits/dim"));
+    return tess_artefact_put_figure(c, a, "image likelihood", pixels + codes, "bits/dim");
+}
+
 static int evaluate(struct tess_call *c, struct work *k)
 {
     const struct tess_artefact *images = tess_stage_input(k->run, "images"), *model = tess_stage_input(k->run, "model");
@@ -175,9 +211,10 @@ static int evaluate(struct tess_call *c, struct work *k)
     TESS_TRY(tess_artefact_put_figure(c, a, "reconstruction PSNR", -10.0 * log10(mse), "dB"));
     TESS_TRY(put_codes_health(c, k));
     if (!prior)
-        return TESS_OK;
+        return put_likelihood(c, k, NULL);
     TESS_TRY(bound(c, k, &bits));
-    return tess_artefact_put_figure(c, a, "prior's bound", bits, "bits/code");
+    TESS_TRY(tess_artefact_put_figure(c, a, "prior's bound", bits, "bits/code"));
+    return put_likelihood(c, k, &bits);
 }
 
 static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
@@ -206,12 +243,13 @@ static const struct tess_param params[] = {
      .def = 0},
     {.name = "draws", .help = "times t a sequence is corrupted at for the prior's bound; one for a causal prior", .type = TESS_I64,
      .offset = offsetof(struct stage, draws), .lo = 1, .hi = 10000, .def = 2},
+    LIKELIHOOD_PARAMS(struct stage, likelihood),
     STAGE_BATCH_PARAM(struct stage, batch),
     {.name = NULL}};
 
 static const struct tess_component components[] = {{.name = "evaluate",
                                                     .kind = "stage/1",
-                                                    .summary = "reconstruction error, codebook health, the prior's bits per code",
+                                                    .summary = "reconstruction error, codebook health, bits per code and per value",
                                                     TESS_PARAMS(params),
                                                     .caps = TESS_DETERMINISTIC,
                                                     .self_size = sizeof(struct stage),

@@ -2,9 +2,11 @@
 STAGE_COMMON = plugins/stages/common.c plugins/stages/common.h
 START = plugins/stages/start.c plugins/stages/start.h
 ROUND_TRIP = plugins/stages/round_trip.c plugins/stages/round_trip.h
+MODEL_WEIGHTS = plugins/stages/model_weights.c plugins/stages/model_weights.h
 AUTOENCODING = plugins/stages/autoencoding.c plugins/stages/autoencoding.h plugins/stages/adversarial.c plugins/stages/adversarial.h \
     plugins/stages/diffaug.c plugins/stages/diffaug.h plugins/stages/perceptual.c plugins/stages/perceptual.h \
-    plugins/stages/geometry.c plugins/stages/geometry.h
+    plugins/stages/geometry.c plugins/stages/geometry.h $(MODEL_WEIGHTS)
+LIKELIHOOD = plugins/stages/likelihood.c plugins/stages/likelihood.h
 
 stagesdir = $(pluginsdir)/stages
 stages_LTLIBRARIES = \
@@ -17,13 +19,14 @@ stages_LTLIBRARIES = \
     plugins/stages/decode.la \
     plugins/stages/evaluate.la \
     plugins/stages/refit.la \
-    plugins/stages/nearest_neighbours.la
+    plugins/stages/nearest_neighbours.la \
+    plugins/stages/train_likelihood.la
 
 plugins_stages_import_la_SOURCES = plugins/stages/import.c plugins/stages/geometry.c plugins/stages/geometry.h $(STAGE_COMMON)
 plugins_stages_import_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_import_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_stages_train_features_la_SOURCES = plugins/stages/train_features.c $(STAGE_COMMON)
+plugins_stages_train_features_la_SOURCES = plugins/stages/train_features.c $(MODEL_WEIGHTS) $(STAGE_COMMON)
 plugins_stages_train_features_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_features_la_LIBADD = $(PLUGIN_LIBS)
 
@@ -31,7 +34,7 @@ plugins_stages_train_autoencoder_la_SOURCES = plugins/stages/train_autoencoder.c
 plugins_stages_train_autoencoder_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_autoencoder_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_stages_train_prior_la_SOURCES = plugins/stages/train_prior.c $(START) $(STAGE_COMMON)
+plugins_stages_train_prior_la_SOURCES = plugins/stages/train_prior.c $(START) $(MODEL_WEIGHTS) $(STAGE_COMMON)
 plugins_stages_train_prior_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_prior_la_LIBADD = $(PLUGIN_LIBS)
 
@@ -47,7 +50,7 @@ plugins_stages_decode_la_SOURCES = plugins/stages/decode.c $(STAGE_COMMON)
 plugins_stages_decode_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_decode_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_stages_evaluate_la_SOURCES = plugins/stages/evaluate.c $(ROUND_TRIP) $(STAGE_COMMON)
+plugins_stages_evaluate_la_SOURCES = plugins/stages/evaluate.c $(LIKELIHOOD) $(ROUND_TRIP) $(STAGE_COMMON)
 plugins_stages_evaluate_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_evaluate_la_LIBADD = $(PLUGIN_LIBS)
 
@@ -60,3 +63,7 @@ plugins_stages_nearest_neighbours_la_SOURCES = plugins/stages/nearest_neighbours
     plugins/stages/image_search.h plugins/stages/perceptual.c plugins/stages/perceptual.h $(STAGE_COMMON)
 plugins_stages_nearest_neighbours_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_nearest_neighbours_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_stages_train_likelihood_la_SOURCES = plugins/stages/train_likelihood.c $(LIKELIHOOD) $(MODEL_WEIGHTS) $(STAGE_COMMON)
+plugins_stages_train_likelihood_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_stages_train_likelihood_la_LIBADD = $(PLUGIN_LIBS)

@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/autoencoding.h"
+#include "plugins/stages/model_weights.h"
 #include "plugins/stages/refit_pool.h"
 #include "plugins/stages/refit_report.h"
 
@@ -148,25 +149,9 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 /* The values of every weight under `prefix` from a model's file. */
 static int read_part(struct tess_call *c, struct tess_weights *w, const char *prefix, const struct tess_artefact *a)
 {
-    for (int64_t i = 0; i < tess_weights_count(w); i++) {
-        char path[600], have[96], want[96];
-        struct tess_tensor to, from;
-        if (strncmp(tess_weights_name(w, i), prefix, strlen(prefix)) != 0)
-            continue;
-        snprintf(path, sizeof path, "weights/%s", tess_weights_name(w, i));
-        for (char *at = path; *at; at++)
-            *at = *at == '.' ? '/' : *at;
-        TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_VALUE, &to));
-        TESS_TRY(tess_artefact_load(c, a, path, TESS_F32, &from));
-        int same = tess_tensor_same_shape(&from, &to);
-        if (same)
-            memcpy(to.data, from.data, tess_tensor_bytes(&to));
-        tess_free(from.data);
-        if (!same)
-            return c->fail(c, TESS_E_DATA, "%s: /%s is %s, the model needs %s", tess_artefact_path(a), path,
-                           tess_tensor_text(&from, have, sizeof have), tess_tensor_text(&to, want, sizeof want));
-    }
-    tess_weights_touch(w);
+    for (int64_t i = 0; i < tess_weights_count(w); i++)
+        if (strncmp(tess_weights_name(w, i), prefix, strlen(prefix)) == 0)
+            TESS_TRY(model_read_weight(c, w, i, a));
     return TESS_OK;
 }
 
@@ -234,6 +219,9 @@ static int refit(struct tess_call *c, struct tess_stage_run *r, struct work *w)
     TESS_TRY(open_work(c, w, tess_artefact_facts(images), tess_artefact_facts(model), tess_artefact_path(model),
                        tess_artefact_describe(a)));
     TESS_TRY(read_model(c, w, model));
+    if (tess_tokenizer_has_likelihood(tess_artefact_facts(model)))
+        tess_stage_note(r, "the head for the likelihood of images is not taken over, it was of the decoder before; the stage "
+                           "`train-likelihood` makes one of the new model");
     TESS_TRY(stage_images_open(c, &w->k.images, images));
     if (is_training(r))
         TESS_TRY(tess_facts_f64(c, tess_artefact_facts(tess_stage_resume(r)), "objective", &w->objective));

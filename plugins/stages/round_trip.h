@@ -10,6 +10,7 @@ struct round_trip {
     const struct stage_codec *codec;         /* both ways */
     struct tess_tensor images, codes, bytes; /* of the batch made last; bytes: what came back, to be shown */
     struct tess_tensor real;                 /* what came back, not cut to 0 .. 1 */
+    struct tess_tensor log_sigma;            /* of what came back, where the codec gives it (CODEC_LIKELIHOOD) */
     struct tess_tensor error;                /* of each image, where the codec gives it (CODEC_ERROR) */
 };
 

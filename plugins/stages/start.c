@@ -1,6 +1,8 @@
 /* See start.h. SPDX-License-Identifier: MIT */
 #include "plugins/stages/start.h"
 
+#include "plugins/stages/model_weights.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -109,21 +111,6 @@ static int is_there(struct tess_call *c, struct tess_weights *w, int64_t i, cons
     return TESS_OK;
 }
 
-static int read_one(struct tess_call *c, struct tess_weights *w, int64_t i, const struct tess_artefact *model)
-{
-    char path[600];
-    struct tess_tensor to, from;
-    path_of(tess_weights_name(w, i), path, sizeof path);
-    TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_VALUE, &to));
-    TESS_TRY(tess_artefact_load(c, model, path, TESS_F32, &from));
-    int same = tess_tensor_same_shape(&from, &to);
-    if (same)
-        memcpy(to.data, from.data, tess_tensor_bytes(&to));
-    tess_free(from.data);
-    return same ? TESS_OK
-                : c->fail(c, TESS_E_DATA, "%s: /%s is not of the shape that the model's parts say", tess_artefact_path(model), path);
-}
-
 static int begins(const char *name, const char *prefix, size_t length)
 {
     return strncmp(name, prefix, length) == 0;
@@ -159,7 +146,7 @@ static int read_group(struct tess_call *c, const struct start *s, struct tess_we
     *count = 0;
     for (int64_t i = first; i < tess_weights_count(w) && there; i++)
         if (is_extra(s, w, i, skip, &own) && own == length && begins(tess_weights_name(w, i), name, length)) {
-            TESS_TRY(read_one(c, w, i, model));
+            TESS_TRY(model_read_weight(c, w, i, model));
             ++*count;
         }
     return TESS_OK;
@@ -186,7 +173,7 @@ int start_read(struct tess_call *c, struct tess_stage_run *r, const struct start
     for (int64_t i = 0; i < tess_weights_count(w); i++) {
         const char *name = tess_weights_name(w, i);
         if (named(s->wanted, name) >= 0) {
-            TESS_TRY(read_one(c, w, i, model));
+            TESS_TRY(model_read_weight(c, w, i, model));
             taken++;
         } else if (is_first_of_group(s, w, i, skip)) {
             TESS_TRY(read_group(c, s, w, i, model, skip, &group));

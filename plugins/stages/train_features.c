@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/common.h"
+#include "plugins/stages/model_weights.h"
 
 #include <tessera/features.h>
 
@@ -205,7 +206,7 @@ static int train(struct tess_call *c, struct work *k)
         .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = fill};
     TESS_TRY(tess_train(c, k->run, &t));
     if (k->s->training.average > 0.0)
-        TESS_TRY(stage_take_averages(c, k->weights));
+        TESS_TRY(model_take_averages(c, k->weights));
     TESS_TRY(measure(c, k, tess_artefact_facts(images), &share));
     TESS_TRY(describe(c, k, tess_artefact_describe(a)));
     TESS_TRY(put_network(c, k, a));

@@ -1,0 +1,256 @@
+/* stage/1 `train-likelihood`: the decoder's head for the likelihood of images, trained alone on a model that stays as it is
+ * (docs/models.md, "Image likelihood"). What comes out is that model and the head, so it goes wherever the model does, with its codes.
+ *
+ * The weights of the given model are declared before anything is recorded, as state that is not trained: so no gradient is computed for
+ * them, no optimiser has memory of them, and what is left to train is the head, whatever its weights are called.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/stages/common.h"
+#include "plugins/stages/likelihood.h"
+#include "plugins/stages/model_weights.h"
+
+#include <math.h>
+#include <string.h>
+
+struct stage {
+    struct tess_training_params training;
+};
+
+struct work {
+    const struct stage *s;
+    struct stage_codec given; /* the model as it is; only its list of weights is wanted */
+    struct tess_weights *weights;
+    struct tess_graph *graph;
+    struct stage_images images;
+    struct stage_codec shown; /* the model as it becomes */
+    struct tess_tensor sheet[3], codes, real, log_sigma; /* of the picture; sheet: originals, what comes back, deviations */
+    int64_t train_count;
+    uint64_t seed;
+};
+
+/* ---- the graph ---- */
+
+static int declare_given(struct tess_call *c, const struct work *k)
+{
+    const struct tess_init kept = {.flags = TESS_WEIGHT_BUFFER};
+    for (int64_t i = 0; i < tess_weights_count(k->given.weights); i++) {
+        struct tess_tensor shape;
+        TESS_TRY(tess_weights_view(c, k->given.weights, i, TESS_ROLE_VALUE, &shape));
+        tess_weight(k->graph, tess_weights_name(k->given.weights, i), shape.rank, shape.dim, kept);
+    }
+    return TESS_OK;
+}
+
+/* Codes are found anew at every step: a data set may be larger than what is trained on. */
+static int record(struct tess_call *c, const struct work *k)
+{
+    const struct tess_tokenizer *t = &k->given.tokenizer;
+    const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
+    void *q = tess_instance_self(t->quantizer);
+    struct tess_graph *g = k->graph;
+    struct tess_node *latent = NULL, *codes = NULL, *quantised = NULL, *mean = NULL, *log_sigma = NULL;
+    struct tess_node *bytes = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_rows(g), t->height, t->width, t->channels});
+    struct tess_node *x = tess_to_f32(g, bytes, 1.0f / 255.0f, 0.0f);
+    tess_scope(g, "encoder");
+    TESS_TRY(encoder->record(tess_instance_self(t->encoder), c, g, x, t->code_dim, &latent));
+    tess_scope_end(g);
+    tess_scope(g, "quantizer");
+    TESS_TRY(quantizer->record_assign(q, c, g, latent, &codes));
+    TESS_TRY(quantizer->record_lookup(q, c, g, codes, &quantised));
+    tess_scope_end(g);
+    TESS_TRY(tess_tokenizer_record_head(c, t, g, quantised, &mean, &log_sigma));
+    tess_objective(g, "bits/dim", "", likelihood_record(g, x, mean, log_sigma));
+    return tess_graph_seal(c, g);
+}
+
+static int open_work(struct tess_call *c, struct work *k, const struct tess_facts *images, const struct tess_facts *model,
+                     const char *where)
+{
+    const struct tess_training_params *p = &k->s->training;
+    int64_t slices;
+    TESS_TRY(stage_codec_open(c, &k->given, model, where, NULL, k->seed, 1, CODEC_ENCODE | CODEC_DECODE));
+    TESS_TRY(stage_check_images(c, &k->given.tokenizer, images));
+    TESS_TRY(tess_facts_i64(c, images, "train_count", &k->train_count));
+    TESS_TRY(tess_training_slices(c, p, &slices));
+    struct tess_graph_options o = {.size = sizeof o, .training = 1, .rows = p->batch / slices, .slices = slices, .seed = k->seed};
+    o.recompute = p->recompute;
+    TESS_TRY(tess_weights_new(c, k->seed, &k->weights));
+    TESS_TRY(tess_graph_new(c, k->weights, &o, &k->graph));
+    TESS_TRY(declare_given(c, k));
+    return record(c, k);
+}
+
+static void close_work(struct work *k)
+{
+    stage_codec_close(&k->shown);
+    stage_codec_close(&k->given);
+    stage_images_close(&k->images);
+    tess_graph_free(k->graph);
+    tess_weights_free(k->weights);
+    for (int i = 0; i < 3; i++)
+        tess_free(k->sheet[i].data);
+    tess_free(k->codes.data);
+    tess_free(k->real.data);
+    tess_free(k->log_sigma.data);
+}
+
+/* Those of the given model, and that it has the head. */
+static int describe(struct tess_call *c, const struct tess_facts *from, struct tess_facts *to)
+{
+    static const char *const number[] = {"height", "width", "channels", "latent_height", "latent_width", "codebook_size", "code_dim"};
+    static const char *const text[] = {"encoder", "quantizer", "decoder", "perceptual", "critic"};
+    for (size_t i = 0; i < sizeof number / sizeof *number; i++) {
+        int64_t value;
+        TESS_TRY(tess_facts_i64(c, from, number[i], &value));
+        TESS_TRY(tess_facts_set_i64(c, to, number[i], value));
+    }
+    for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
+        const char *value = tess_facts_text_or(from, text[i], NULL);
+        if (value)
+            TESS_TRY(tess_facts_set_text(c, to, text[i], value));
+    }
+    return tess_facts_set_i64(c, to, "likelihood", 1);
+}
+
+static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+{
+    struct work k = {.s = self, .seed = p->seed};
+    const struct tess_training_params *t = &k.s->training;
+    int status = open_work(c, &k, p->in[0], p->in[1], "model");
+    if (status == TESS_OK)
+        status = tess_graph_cost(c, k.graph, &p->cost);
+    if (status == TESS_OK)
+        status = describe(c, p->in[1], p->out);
+    p->cost.flops *= (double)t->batch * (double)t->steps;
+    p->cost.total_bytes += tess_training_bytes(t, p->cost.parameters);
+    p->steps = t->steps;
+    close_work(&k);
+    return status;
+}
+
+/* ---- running ---- */
+
+static int fill(void *user, struct tess_call *c, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
+{
+    const struct work *k = user;
+    for (int64_t i = 0; i < rows; i++) {
+        int64_t at = tess_training_sample(k->seed, k->train_count, step * k->s->training.batch + first + i);
+        TESS_TRY(stage_images_get(c, &k->images, at, (uint8_t *)in[0].data + (size_t)i * k->images.row));
+    }
+    return TESS_OK;
+}
+
+static int is_given(const struct work *k, const char *name)
+{
+    for (int64_t i = 0; i < tess_weights_count(k->given.weights); i++)
+        if (strcmp(tess_weights_name(k->given.weights, i), name) == 0)
+            return 1;
+    return 0;
+}
+
+/* A head that the model has already goes on from where it was. */
+static int read_model(struct tess_call *c, const struct work *k, const struct tess_artefact *model)
+{
+    int whole = tess_tokenizer_has_likelihood(tess_artefact_facts(model));
+    TESS_TRY(tess_weights_seal(c, k->weights));
+    for (int64_t i = 0; i < tess_weights_count(k->weights); i++)
+        if (whole || is_given(k, tess_weights_name(k->weights, i)))
+            TESS_TRY(model_read_weight(c, k->weights, i, model));
+    return TESS_OK;
+}
+
+/* What the model has beside what is used here, state of a quantizer or a critic, comes along. */
+static int write_model(struct tess_call *c, const struct work *k, const struct tess_artefact *model, struct tess_artefact *a)
+{
+    static const char folder[] = "weights/";
+    const char *name;
+    TESS_TRY(tess_weights_write(c, k->weights, TESS_ROLE_VALUE, a));
+    for (int64_t i = 0; (name = tess_artefact_name_at(model, i)) != NULL; i++) {
+        int known = strncmp(name, folder, sizeof folder - 1) != 0;
+        for (int64_t j = 0; j < tess_weights_count(k->weights) && !known; j++)
+            known = model_is_weight(name + sizeof folder - 1, tess_weights_name(k->weights, j));
+        if (!known)
+            TESS_TRY(tess_artefact_copy(c, a, name, model, NULL));
+    }
+    return TESS_OK;
+}
+
+/* A deviation of a quarter of the range, or more, is white. */
+static void deviations_to_bytes(int64_t n, const float *log_sigma, float *scratch, uint8_t *to)
+{
+    for (int64_t i = 0; i < n; i++)
+        scratch[i] = 4.0f * expf(log_sigma[i]);
+    stage_to_bytes(n, scratch, to);
+}
+
+static int show(struct tess_call *c, struct tess_artefact *a, struct work *k)
+{
+    const struct tess_tokenizer *t = &k->given.tokenizer;
+    int64_t total = k->images.shape.dim[0], n = total < PICTURE_IMAGES ? total : PICTURE_IMAGES;
+    int64_t first = k->train_count + n <= total ? k->train_count : 0, values = n * t->height * t->width * t->channels;
+    const int64_t size[4] = {n, t->height, t->width, t->channels};
+    TESS_TRY(stage_codec_open(c, &k->shown, tess_artefact_describe(a), "the model", k->weights, k->seed, n,
+                              CODEC_ENCODE | CODEC_DECODE | CODEC_LIKELIHOOD));
+    for (int i = 0; i < 3; i++)
+        TESS_TRY(stage_tensor(c, &k->sheet[i], TESS_U8, 4, size));
+    TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, (const int64_t[]){n, t->latent_height, t->latent_width}));
+    TESS_TRY(stage_tensor(c, &k->real, TESS_F32, 4, size));
+    TESS_TRY(stage_tensor(c, &k->log_sigma, TESS_F32, 4, size));
+    for (int64_t i = 0; i < n; i++)
+        TESS_TRY(stage_images_get(c, &k->images, first + i, (uint8_t *)k->sheet[0].data + (size_t)i * k->images.row));
+    TESS_TRY(stage_codec_encode(c, &k->shown, n, &k->sheet[0], &k->codes, NULL));
+    TESS_TRY(stage_codec_likelihood(c, &k->shown, n, &k->codes, &k->real, &k->log_sigma));
+    stage_to_bytes(values, k->real.data, k->sheet[1].data);
+    deviations_to_bytes(values, k->log_sigma.data, k->real.data, k->sheet[2].data);
+    return stage_put_rows(c, a, "deviations", 3, (const struct tess_tensor *const[]){&k->sheet[0], &k->sheet[1], &k->sheet[2]});
+}
+
+static int train(struct tess_call *c, struct tess_stage_run *r, struct work *k)
+{
+    const struct tess_artefact *images = tess_stage_input(r, "images"), *model = tess_stage_input(r, "model");
+    struct tess_artefact *a = tess_stage_output(r);
+    TESS_TRY(open_work(c, k, tess_artefact_facts(images), tess_artefact_facts(model), tess_artefact_path(model)));
+    TESS_TRY(describe(c, tess_artefact_facts(model), tess_artefact_describe(a)));
+    TESS_TRY(tess_facts_set_text(c, tess_artefact_describe(a), "tokenizer", tess_tokenizer_digest(model)));
+    TESS_TRY(read_model(c, k, model));
+    TESS_TRY(stage_images_open(c, &k->images, images));
+    struct tess_training t = {
+        .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = fill};
+    TESS_TRY(tess_train(c, r, &t));
+    if (k->s->training.average > 0.0)
+        TESS_TRY(model_take_averages(c, k->weights));
+    TESS_TRY(write_model(c, k, model, a));
+    TESS_TRY(tess_artefact_put_figure(c, a, "parameters of the head", (double)tess_weights_size(k->weights), ""));
+    return show(c, a, k);
+}
+
+static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+{
+    struct work k = {.s = self, .seed = tess_stage_seed(r)};
+    int status = train(c, r, &k);
+    close_work(&k);
+    return status;
+}
+
+static const struct tess_port ports[] = {{.name = "images", .kind = "images", .help = "what to train on"},
+                                         {.name = "model", .kind = "autoencoder", .help = "the tokenizer whose decoder gets the head"},
+                                         {.name = NULL}};
+
+static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = plan, .run = run};
+
+static const struct tess_param params[] = {TESS_TRAINING_CLIPPED_PARAMS(struct stage, training, 10000, 64, 1e-4, 0.1), {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "train-likelihood",
+                                                    .kind = "stage/1",
+                                                    .summary = "give a tokenizer a head for the likelihood of images, and train that alone",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct stage),
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"graph/1", "train/1", "artefact/1", "stage/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-train-likelihood", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
