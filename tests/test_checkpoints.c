@@ -158,6 +158,34 @@ START_TEST(an_autoregressive_prior_there_and_back)
 }
 END_TEST
 
+/* With the head for the likelihood of images, which goes out under its published names and comes in as a part of the model. */
+START_TEST(there_and_back_with_the_head)
+{
+    struct tess_artefact *a;
+    checkpoint_import_both();
+    small_write("head.yaml", "tessera: 1\nname: head\nstages:\n"
+                             "  images: {use: import, source: {use: idx, images: images}, channels: 3, split: 0.75}\n"
+                             "  head: {use: train-likelihood, in: {images: images, model: tokenizer.h5}, steps: 2, batch: 4}\n");
+    (void)command_ends(0, "", "run head.yaml -q");
+    bench_ok(&bench, checkpoint_export("runs/head/head.h5", "head.safetensors", "groups=4"));
+    bench_ok(&bench, checkpoint_import("head.safetensors", "head.h5", NULL, "groups=4 height=8 width=12"));
+    bench_ok(&bench, checkpoint_export("head.h5", "head2.safetensors", "groups=4"));
+    ck_assert_int_eq(checkpoint_same_tensors("head.safetensors", "head2.safetensors"), 136);
+    bench_ok(&bench, checkpoint_export("tokenizer.h5", "tokenizer.safetensors", "groups=4"));
+    ck_assert_int_eq(checkpoint_same_tensors("tokenizer.safetensors", "head.safetensors"), 132);
+    bench_ok(&bench, tessi_artefact_open(C, "head.h5", &a));
+    same_number(a, "likelihood", 1);
+    ck_assert(tess_artefact_has(a, "weights/decoder/logsigma/2/weight"));
+    tessi_artefact_close(a);
+    bench_ok(&bench, tessi_artefact_open(C, "tokenizer.h5", &a));
+    same_number(a, "likelihood", -1);
+    tessi_artefact_close(a);
+    /* a prior of the codes is one of the model the head was added to */
+    bench_ok(&bench, checkpoint_import(CHECKPOINTS "/absorbing.th", "prior2.h5", "runs/head/head.h5", "heads=3"));
+    checkpoint_same_content("prior.h5", "prior2.h5");
+}
+END_TEST
+
 /* Networks of the same plugins that the architecture has no names for. */
 START_TEST(an_export_of_the_other_variant)
 {
@@ -217,9 +245,12 @@ START_TEST(what_may_be_missing_or_more)
     struct tensor_list *l = calloc(1, sizeof *l);
     ck_assert_ptr_nonnull(l);
     list_read(l, CHECKPOINTS "/vqgan.th");
-    list_add(l, "ae.generator.logsigma.0.weight", "f32", 4, (const int64_t[]){4, 4, 3, 3});
-    list_add(l, "ae.generator.logsigma.2.bias", "f32", 1, (const int64_t[]){3});
     ck_assert_int_eq(taken_of(l), 132);
+    list_add(l, "ae.generator.logsigma.0.weight", "f32", 4, (const int64_t[]){4, 4, 3, 3});
+    list_add(l, "ae.generator.logsigma.0.bias", "f32", 1, (const int64_t[]){4});
+    list_add(l, "ae.generator.logsigma.2.weight", "f32", 4, (const int64_t[]){3, 4, 1, 1});
+    list_add(l, "ae.generator.logsigma.2.bias", "f32", 1, (const int64_t[]){3});
+    ck_assert_int_eq(taken_of(l), 136);
     list_drop(l, "logsigma");
     list_drop(l, "perceptual.");
     list_drop(l, "ae.encoder.blocks.1.conv_out");
@@ -248,6 +279,9 @@ static const struct {
     {"ae.quantize", "ae.quantize.embed.weight", NULL, 2, {24, 6}, "its quantizer is the one of Gumbel, which is not known here"},
     {"ae.encoder.blocks.5.", NULL, NULL, 0, {0}, "its blocks do not begin with a convolution and end with"},
     {"ae.encoder.blocks.0.", NULL, NULL, 0, {0}, "the file is neither an autoencoder"},
+    {NULL, "ae.generator.logsigma.0.weight", NULL, 4, {4, 4, 3, 3},
+     "lacks 3 of the model's weights, the first of them decoder.logsigma.0.bias"},
+    {NULL, "ae.generator.logsigma.2.bias", NULL, 1, {3}, "`ae.generator.logsigma.2.bias` is more than the model has"},
     {NULL, "quant_conv.weight", NULL, 4, {6, 6, 1, 1},
      "1 tensors are none of unleashing-transformers: `quant_conv.weight`; is the file of another"},
     {NULL, "ae.generator.blocks.30.weight", NULL, 1, {4}, "`ae.generator.blocks.30.weight` is more than the model has"},
@@ -524,6 +558,7 @@ int main(void)
     tcase_add_test(tests, an_artefact_like_one_of_training);
     tcase_add_test(tests, there_and_back_bit_by_bit);
     tcase_add_test(tests, an_autoregressive_prior_there_and_back);
+    tcase_add_test(tests, there_and_back_with_the_head);
     tcase_add_test(tests, an_export_that_would_mean_another_model);
     tcase_add_test(tests, an_export_of_the_other_variant);
     tcase_add_test(tests, what_may_be_missing_or_more);

@@ -69,7 +69,8 @@ static int record(struct tess_call *c, struct tessi_import *m)
     TESS_TRY(complete(c, f, "quantizer", m->autoencoder.quantizer));
     TESS_TRY(complete(c, f, "decoder", m->autoencoder.decoder));
     TESS_TRY(tess_tokenizer_record_encode(c, &m->autoencoder, m->graph));
-    TESS_TRY(tess_tokenizer_record_decode(c, &m->autoencoder, m->graph));
+    TESS_TRY(tess_tokenizer_has_likelihood(f) ? tess_tokenizer_record_likelihood(c, &m->autoencoder, m->graph)
+                                              : tess_tokenizer_record_decode(c, &m->autoencoder, m->graph));
     return record_critic(c, m);
 }
 

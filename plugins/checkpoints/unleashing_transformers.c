@@ -25,7 +25,6 @@ enum { BLOCKS_MOST = 1200 }; /* more than the widest list of 16 levels of 32 res
 
 static const struct name_row tokenizer_names[] = {
     {"ae.encoder.", "encoder.", NULL},
-    {"ae.generator.logsigma.", NULL, "the head for the variance of pixels, which is no part of the model here"},
     {"ae.generator.", "decoder.", NULL},
     {"ae.quantize.embedding.weight", "quantizer.codebook", NULL},
     {"disc.main.", "critic.main.", NULL},
@@ -141,6 +140,8 @@ static int import_tokenizer(struct tess_call *c, const struct unleashing *u, str
         }
     }
     TESS_TRY(critic_import(c, p, "disc.", "unit"));
+    if (name_find(p, "ae.generator.logsigma.0.weight", 0))
+        TESS_TRY(tess_facts_set_i64(c, p->facts, "likelihood", 1));
     return conv_layout_describe(c, &u->images, &l, p);
 }
 
