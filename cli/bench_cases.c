@@ -156,7 +156,7 @@ static int run_step(struct tess_call *c, struct bench_work *w)
     m->run.step = (uint32_t)m->step;
     TESS_TRY(tess_graph_step(c, m->graph, &m->run));
     const struct tessi_optimiser o = {.p = &m->training};
-    return tessi_optimise(c, tessi_runtime_of(c)->workers, &o, m->weights, m->step++, m->graph->result, NULL);
+    return tessi_optimise(c, tessi_runtime_of(c)->workers, &o, m->weights, m->step++, m->graph->result, 0.0);
 }
 
 /* ---- images -------------------------------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@ include tests/command.mk
 include tests/checkpoints.mk
 include tests/refit.mk
 include tests/likelihood.mk
+include tests/training.mk
 else
 check-local:
 	@echo "The tests are skipped: they need Check; on Debian install the package check, then configure again."

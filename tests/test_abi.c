@@ -142,6 +142,7 @@ static const struct row rows[] = {
         F(tess_training_params, average) F(tess_training_params, optimiser) F(tess_training_params, schedule) F(tess_training_params, recompute)
     S(tess_training) F(tess_training, size) F(tess_training, params) F(tess_training, weights) F(tess_training, graph)
         F(tess_training, user) F(tess_training, fill) F(tess_training, after) F(tess_training, group) F(tess_training, groups)
+        F(tess_training, columns) F(tess_training, column) F(tess_training, figure)
         F(tess_training, remember)
     S(tess_training_group) F(tess_training_group, prefix) F(tess_training_group, first_step)
     S(tess_init) F(tess_init, kind) F(tess_init, flags) F(tess_init, centre) F(tess_init, spread)

@@ -308,6 +308,45 @@ START_TEST(images_too_small_for_a_critic)
 }
 END_TEST
 
+/* The smallest images that a critic of so many layers takes, one in a slice: its last norm still sees four values a channel, and neither
+ * noise nor a plain image makes a number of anything that is none. */
+START_TEST(a_slice_of_one_small_image)
+{
+    int64_t side = 3LL << _i;
+    char spec[64];
+    snprintf(spec, sizeof spec, "{use: patchgan, channels: 4, layers: %d}", _i);
+    for (int plain = 0; plain < 2; plain++) {
+        static float pixel[48 * 48 * 3];
+        struct bench b;
+        struct tess_tensor in = tess_tensor_over(pixel, TESS_F32, 4, DIMS(1, side, side, 3)), gradient;
+        struct tess_stream s = {.seed = 4, .purpose = tess_purpose("pixels")};
+        double largest = 0.0;
+        bench_open(&b, 1, 1, 1, 1);
+        struct tess_instance *critic = open_part(&b, "critic/1", spec);
+        struct tess_node *logits = judge(&b, critic, tess_input(b.graph, "image", TESS_F32, 4, in.dim));
+        struct tess_tensor patches = tess_shape(logits); /* a 4 x 4 convolution with a border of 1 has made it one less each way */
+        ck_assert((patches.dim[1] + 1) * (patches.dim[2] + 1) >= 4);
+        tess_objective(b.graph, "critic", "critic.", hinge(b.graph, logits, -1.0f));
+        bench_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+        tess_random_uniform(&s, 0, side * side * 3, pixel);
+        for (int64_t i = 0; i < side * side * 3 && plain; i++)
+            pixel[i] = 0.0f;
+        struct tess_batch batch = {.size = sizeof batch, .samples = 1, .inputs = 1, .in = &in};
+        bench_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
+        for (int64_t i = 0; i < tess_weights_count(b.weights); i++) {
+            bench_ok(&b, tess_graph_gradient(&b.call.call, b.graph, tess_weights_name(b.weights, i), &gradient));
+            for (int64_t j = 0; j < tess_tensor_count(&gradient); j++) {
+                ck_assert_msg(isfinite(((float *)gradient.data)[j]), "%s", tess_weights_name(b.weights, i));
+                largest = fmax(largest, fabs((double)((float *)gradient.data)[j]));
+            }
+        }
+        ck_assert(largest > 1e-4);
+        tess_instance_close(critic);
+        bench_close(&b);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("critic");
@@ -318,6 +357,7 @@ int main(void)
     tcase_add_test(t, a_loss_is_weighed_by_gradients);
     tcase_add_test(t, probes_that_do_not_fit);
     tcase_add_test(t, images_too_small_for_a_critic);
+    tcase_add_loop_test(t, a_slice_of_one_small_image, 1, 5);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -106,6 +106,11 @@ const struct tess_artefact *tess_stage_resume(struct tess_stage_run *r)
     return r->resumed;
 }
 
+const char *tess_stage_checkpoint_path(const struct tess_stage_run *r)
+{
+    return r->checkpoint;
+}
+
 int tess_stage_checkpoint(struct tess_call *c, struct tess_stage_run *r,
                           int (*write)(void *user, struct tess_call *c, struct tess_artefact *a), void *user)
 {

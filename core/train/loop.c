@@ -5,12 +5,14 @@
 
 #include "core/plug/runtime.h"
 #include "core/tensor/node.h"
+#include "core/train/finite.h"
 #include "core/train/optimiser.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { CURVE_POINTS = 256, MAX_TENSORS = 32 };
+enum { CURVE_POINTS = 256, MAX_TENSORS = 32, MOST_SERIES = 10 };
 
 struct loop {
     const struct tess_training *t;
@@ -19,12 +21,14 @@ struct loop {
     int64_t slices, rows, step;
     struct tess_batch batch;
     struct tess_tensor in[MAX_TENSORS], out[MAX_TENSORS], total[MAX_TENSORS];
-    int32_t objectives;
+    int32_t objectives, series;   /* series: objectives, then the stage's columns */
     struct tessi_call *fill_call; /* one a worker */
     int workers;
-    /* The curve: each point is the step it ends at and the objectives' means over the steps since the one before. */
+    double *squares;              /* scratch for the gradient's length */
+    int64_t saved;                /* step of the checkpoint there is; -1: none */
+    /* The curve: each point is the step it ends at and the series' means over the steps since the one before. */
     int64_t every, points;
-    float *curve;                /* (CURVE_POINTS + 1, 1 + objectives) */
+    float *curve;                /* (CURVE_POINTS + 1, 1 + series) */
     double sum[MAX_TENSORS];     /* since the last point */
     double log_sum[MAX_TENSORS]; /* since the last line of the log */
     int64_t summed, logged;
@@ -54,6 +58,23 @@ int64_t tess_training_sample(uint64_t seed, int64_t n, int64_t position)
 {
     struct tess_stream s = {.seed = seed, .purpose = tess_purpose("training.order"), .step = (uint32_t)(position / n)};
     return tess_random_permute(&s, n, position % n);
+}
+
+/* ---- series ---- */
+
+static int32_t columns(const struct tess_training *t)
+{
+    return t->size > offsetof(struct tess_training, figure) ? t->columns : 0;
+}
+
+static const char *series_name(const struct loop *l, int32_t i)
+{
+    return i < l->objectives ? tess_graph_total_at(l->t->graph, i, NULL) : l->t->column[i - l->objectives];
+}
+
+static double series_value(const struct loop *l, int32_t i)
+{
+    return i < l->objectives ? (double)*(const float *)l->total[i].data : l->t->figure[i - l->objectives];
 }
 
 /* ---- buffers ---- */
@@ -94,13 +115,20 @@ static int prepare(struct tess_call *c, struct loop *l)
     TESS_TRY(have_tensors(c, "outputs", tess_graph_output_at, l, l->slices, t->after != NULL, l->out, &l->batch.outputs));
     TESS_TRY(have_tensors(c, "totals", tess_graph_total_at, l, 1, 1, l->total, &l->batch.totals));
     l->objectives = t->graph->objectives;
+    l->series = l->objectives + columns(t);
+    l->saved = -1;
+    if (l->series > MOST_SERIES)
+        return c->fail(c, TESS_E_INTERNAL, "a training has %d objectives and columns, at most %d are kept", l->series, MOST_SERIES);
     l->workers = tessi_workers_count(l->runtime->workers);
     TESS_TRY(tess_alloc(c, (size_t)l->workers * sizeof *l->fill_call, "training", &memory));
     l->fill_call = memory;
     l->every = (t->params->steps + CURVE_POINTS - 1) / CURVE_POINTS;
-    TESS_TRY(tess_alloc(c, (size_t)((CURVE_POINTS + 1) * (1 + l->objectives)) * sizeof(float), "the curve", &memory));
+    TESS_TRY(tess_alloc(c, (size_t)((CURVE_POINTS + 1) * (1 + l->series)) * sizeof(float), "the curve", &memory));
     l->curve = memory;
-    return tess_weights_seal(c, t->weights);
+    TESS_TRY(tess_weights_seal(c, t->weights));
+    TESS_TRY(tess_alloc(c, (size_t)(tessi_gradient_pieces(t->weights) + 1) * sizeof *l->squares, "the gradient's length", &memory));
+    l->squares = memory;
+    return TESS_OK;
 }
 
 /* ---- checkpoint ---- */
@@ -121,14 +149,14 @@ static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefac
     TESS_TRY(tess_facts_set_i64(c, f, "step", l->step));
     TESS_TRY(tess_facts_set_i64(c, f, "points", l->points));
     TESS_TRY(tess_facts_set_i64(c, f, "summed", l->summed));
-    for (int32_t i = 0; i < l->objectives; i++) {
+    for (int32_t i = 0; i < l->series; i++) {
         char name[32] = "sum0";
         name[3] = (char)('0' + i);
         TESS_TRY(tess_facts_set_f64(c, f, name, l->sum[i]));
     }
     if (l->t->size > offsetof(struct tess_training, remember) && l->t->remember)
         TESS_TRY(l->t->remember(l->t->user, c, f));
-    TESS_TRY(put_block(c, a, "curve", l->curve, (CURVE_POINTS + 1) * (1 + l->objectives)));
+    TESS_TRY(put_block(c, a, "curve", l->curve, (CURVE_POINTS + 1) * (1 + l->series)));
     for (int r = 0; r < TESS_ROLES; r++)
         if (w->role[r])
             TESS_TRY(put_block(c, a, role_name[r], w->role[r], r == TESS_ROLE_VALUE ? w->kept : w->trained));
@@ -161,19 +189,20 @@ static int resume(struct tess_call *c, struct loop *l)
         TESS_TRY(tessi_weights_role(c, w, r, &block));
         TESS_TRY(get_block(c, a, role_name[r], block, r == TESS_ROLE_VALUE ? w->kept : w->trained));
     }
-    TESS_TRY(get_block(c, a, "curve", l->curve, (CURVE_POINTS + 1) * (1 + l->objectives)));
+    TESS_TRY(get_block(c, a, "curve", l->curve, (CURVE_POINTS + 1) * (1 + l->series)));
     TESS_TRY(tess_facts_i64(c, f, "step", &l->step));
     TESS_TRY(tess_facts_i64(c, f, "points", &l->points));
     TESS_TRY(tess_facts_i64(c, f, "summed", &l->summed));
     if (l->step < 0 || l->step > l->t->params->steps || l->points < 0 || l->points > CURVE_POINTS)
         return c->fail(c, TESS_E_DATA, "%s: a checkpoint of step %lld for %lld steps; delete it to train from the start",
                        tess_artefact_path(a), (long long)l->step, (long long)l->t->params->steps);
-    for (int32_t i = 0; i < l->objectives; i++) {
+    for (int32_t i = 0; i < l->series; i++) {
         char name[32] = "sum0";
         name[3] = (char)('0' + i);
         TESS_TRY(tess_facts_f64(c, f, name, &l->sum[i]));
     }
     tess_weights_touch(w);
+    l->saved = l->step;
     tess_stage_note(l->run, "goes on from step %lld of %lld", (long long)l->step, (long long)l->t->params->steps);
     return TESS_OK;
 }
@@ -208,32 +237,76 @@ static int fill(struct tess_call *c, struct loop *l)
     return TESS_OK;
 }
 
-static int check_finite(struct tess_call *c, const struct loop *l)
+/* Where something is not a number: what there is to go on from. A changed parameter is another training, which begins anew, and the same one
+ * is the same to the last bit: nobody is told that going on would help. */
+static const char *kept(const struct loop *l, char *text, size_t room)
+{
+    if (l->saved < 0)
+        return "no checkpoint had been written";
+    snprintf(text, room, "the last good checkpoint, of step %lld, is kept as it was: %s; the same run would go on from it to the same end, "
+             "a changed one begins anew", (long long)l->saved, tess_stage_checkpoint_path(l->run));
+    return text;
+}
+
+static int diverged(struct tess_call *c, const struct loop *l, const char *what, const char *name, double value)
+{
+    char text[700];
+    return c->fail(c, TESS_E_FAILED, "%s%s is %g at step %lld: training has diverged; lower `lr`, add `warmup`, or set `clip`; %s", what, name,
+                   value, (long long)l->step, kept(l, text, sizeof text));
+}
+
+/* An operation met such a value, and said so. */
+static int step_failed(struct tess_call *c, const struct loop *l, int status)
+{
+    char text[700], said[900];
+    if (status != TESS_E_FAILED)
+        return status;
+    snprintf(said, sizeof said, "%s", tessi_call_message(c));
+    tessi_call_clear(c);
+    return c->fail(c, status, "at step %lld: %s; %s", (long long)l->step, said, kept(l, text, sizeof text));
+}
+
+static int check_losses(struct tess_call *c, const struct loop *l)
 {
     for (int32_t i = 0; i < l->objectives; i++) {
         float value = *(const float *)l->total[i].data;
         if (!isfinite(value))
-            return c->fail(c, TESS_E_FAILED, "%s is %g at step %lld: training has diverged; lower `lr`, add `warmup`, or set `clip`",
-                           tess_graph_total_at(l->t->graph, i, NULL), (double)value, (long long)l->step);
+            return diverged(c, l, "", tess_graph_total_at(l->t->graph, i, NULL), (double)value);
     }
     return TESS_OK;
+}
+
+/* Before the weights are touched. A length may be infinite where all values are finite: squares of more than 1e19 overflow. */
+static int check_gradient(struct tess_call *c, const struct loop *l, double length)
+{
+    const struct tess_weights *w = l->t->weights;
+    const char *name = isfinite(length) ? NULL : tessi_first_not_finite(w, l->t->graph->result, 0, w->trained);
+    return name ? diverged(c, l, "the gradient of ", name, length) : TESS_OK;
+}
+
+/* Weights at offsets from .. to: all before a checkpoint and at the end, what is not trained after the stage has changed it. */
+static int check_weights(struct tess_call *c, const struct loop *l, int64_t from, int64_t to)
+{
+    const struct tess_weights *w = l->t->weights;
+    const char *name = tessi_first_not_finite(w, w->role[TESS_ROLE_VALUE], from, to);
+    return name ? diverged(c, l, "a value of ", name, NAN) : TESS_OK;
 }
 
 /* Bookkeeping after step l->step was made; l->step then names the next one. */
 static void count(struct loop *l)
 {
     const struct tess_training_params *p = l->t->params;
-    for (int32_t i = 0; i < l->objectives; i++) {
-        l->sum[i] += (double)*(const float *)l->total[i].data;
-        l->log_sum[i] += (double)*(const float *)l->total[i].data;
+    for (int32_t i = 0; i < l->series; i++) {
+        l->sum[i] += series_value(l, i);
+        l->log_sum[i] += series_value(l, i);
     }
     l->summed++;
     l->logged++;
     l->step++;
     if (l->summed == l->every || l->step == p->steps) {
-        float *point = l->curve + l->points++ * (1 + l->objectives);
+        float *point = l->curve + l->points++ * (1 + l->series);
         point[0] = (float)l->step;
-        for (int32_t i = 0; i < l->objectives; i++) {
+        for (int32_t i = 0; i < l->series; i++) {
             point[1 + i] = (float)(l->sum[i] / (double)l->summed);
             l->sum[i] = 0.0;
         }
@@ -242,9 +315,13 @@ static void count(struct loop *l)
     tess_stage_progress(l->run, l->step, p->steps, "step", tess_graph_total_at(l->t->graph, 0, NULL), l->log_sum[0] / (double)l->logged);
     if (l->logged < p->log_every && l->step != p->steps)
         return;
-    for (int32_t i = 0; i < l->objectives; i++) {
-        tessi_log_event(l->runtime->log, "loss", "i:step", l->step, "s:objective", tess_graph_total_at(l->t->graph, i, NULL), "f:mean",
-                        l->log_sum[i] / (double)l->logged, "f:lr", tessi_learning_rate(p, l->step - 1), NULL);
+    for (int32_t i = 0; i < l->series; i++) {
+        double mean = l->log_sum[i] / (double)l->logged;
+        if (i < l->objectives)
+            tessi_log_event(l->runtime->log, "loss", "i:step", l->step, "s:objective", series_name(l, i), "f:mean", mean, "f:lr",
+                            tessi_learning_rate(p, l->step - 1), NULL);
+        else
+            tessi_log_event(l->runtime->log, "figure", "i:step", l->step, "s:name", series_name(l, i), "f:mean", mean, NULL);
         l->log_sum[i] = 0.0;
     }
     l->logged = 0;
@@ -255,14 +332,40 @@ static int one_step(struct tess_call *c, struct loop *l)
     const struct tess_training *t = l->t;
     l->batch.step = (uint32_t)l->step;
     TESS_TRY(fill(c, l));
-    TESS_TRY(tess_graph_step(c, t->graph, &l->batch));
-    TESS_TRY(check_finite(c, l));
+    int status = tess_graph_step(c, t->graph, &l->batch);
+    if (status != TESS_OK)
+        return step_failed(c, l, status);
+    TESS_TRY(check_losses(c, l));
+    double length = tessi_gradient_length(l->runtime->workers, t->weights, t->graph->result, l->squares);
+    TESS_TRY(check_gradient(c, l, length));
     const struct tessi_optimiser o = {.p = t->params, .group = t->group, .groups = t->groups};
-    TESS_TRY(tessi_optimise(c, l->runtime->workers, &o, t->weights, l->step, t->graph->result, NULL));
-    if (t->after)
+    TESS_TRY(tessi_optimise(c, l->runtime->workers, &o, t->weights, l->step, t->graph->result, length));
+    if (t->after) {
         TESS_TRY(t->after(t->user, c, l->step, &l->batch));
+        TESS_TRY(check_weights(c, l, t->weights->trained, t->weights->kept));
+    }
     count(l);
     return TESS_OK;
+}
+
+static int save(struct tess_call *c, struct loop *l)
+{
+    TESS_TRY(check_weights(c, l, 0, l->t->weights->kept));
+    TESS_TRY(tess_stage_checkpoint(c, l->run, write_checkpoint, l));
+    l->saved = l->step; /* or, on a full disk, that of the one before: a warning has said so */
+    return TESS_OK;
+}
+
+static int put_curve(struct tess_call *c, const struct loop *l)
+{
+    struct tess_artefact *a = tess_stage_output(l->run);
+    struct tess_tensor curve = tess_tensor_over(l->curve, TESS_F32, 2, (int64_t[]){l->points, 1 + l->series});
+    struct tess_dataset labels = {.size = sizeof labels, .labels = "point value"};
+    const char *name[MOST_SERIES + 1] = {"step"};
+    TESS_TRY(tess_artefact_put(c, a, "curve", &curve, &labels));
+    for (int32_t i = 0; i < l->series; i++)
+        name[1 + i] = series_name(l, i);
+    return columns(l->t) ? tess_artefact_put_strings(c, a, "curve_names", 1 + l->series, name) : TESS_OK;
 }
 
 static int train(struct tess_call *c, struct loop *l)
@@ -271,19 +374,16 @@ static int train(struct tess_call *c, struct loop *l)
     TESS_TRY(resume(c, l));
     while (l->step < l->t->params->steps) {
         if (tess_stage_stopping(l->run)) {
-            TESS_TRY(tess_stage_checkpoint(c, l->run, write_checkpoint, l));
+            TESS_TRY(save(c, l));
             return c->fail(c, TESS_E_STOPPED, "stopped at step %lld of %lld; run the same command again to go on from there",
                            (long long)l->step, (long long)l->t->params->steps);
         }
         if (tess_stage_checkpoint_due(l->run))
-            TESS_TRY(tess_stage_checkpoint(c, l->run, write_checkpoint, l));
+            TESS_TRY(save(c, l));
         TESS_TRY(one_step(c, l));
     }
-    if (l->points == 0)
-        return TESS_OK;
-    struct tess_tensor curve = tess_tensor_over(l->curve, TESS_F32, 2, (int64_t[]){l->points, 1 + l->objectives});
-    struct tess_dataset labels = {.size = sizeof labels, .labels = "point value"};
-    return tess_artefact_put(c, tess_stage_output(l->run), "curve", &curve, &labels);
+    TESS_TRY(check_weights(c, l, 0, l->t->weights->kept));
+    return l->points ? put_curve(c, l) : TESS_OK;
 }
 
 int tess_train(struct tess_call *c, struct tess_stage_run *r, const struct tess_training *t)
@@ -300,6 +400,7 @@ int tess_train(struct tess_call *c, struct tess_stage_run *r, const struct tess_
     free_tensors(l->total);
     tess_free(l->fill_call);
     tess_free(l->curve);
+    tess_free(l->squares);
     tess_free(l);
     return status;
 }

@@ -83,12 +83,27 @@ static void step_piece(void *user, int worker, int64_t i)
     }
 }
 
+int64_t tessi_gradient_pieces(const struct tess_weights *w)
+{
+    return (w->trained + PIECE - 1) / PIECE;
+}
+
+double tessi_gradient_length(struct tessi_workers *pool, struct tess_weights *w, const float *gradient, double *squares)
+{
+    int64_t pieces = tessi_gradient_pieces(w);
+    struct work k = {.w = w, .gradient = gradient, .squares = squares};
+    double sum = 0.0;
+    tessi_workers_run(pool, pieces, square_piece, &k);
+    for (int64_t i = 0; i < pieces; i++)
+        sum += squares[i];
+    return sqrt(sum);
+}
+
 int tessi_optimise(struct tess_call *c, struct tessi_workers *pool, const struct tessi_optimiser *o, struct tess_weights *w, int64_t step,
-                   const float *gradient, double *norm)
+                   const float *gradient, double length)
 {
     const struct tess_training_params *p = o->p;
-    int64_t pieces = (w->trained + PIECE - 1) / PIECE;
-    double scale = 1.0, length = 0.0;
+    double scale = p->clip > 0.0 && length > p->clip ? p->clip / length : 1.0;
     struct work k = {.w = w, .p = p, .o = o, .step = step, .gradient = gradient};
     TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_VALUE, &k.value));
     TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_MOMENT1, &k.m));
@@ -98,20 +113,6 @@ int tessi_optimise(struct tess_call *c, struct tessi_workers *pool, const struct
         TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_AVERAGE, &average));
         k.average = (step + 1) % p->average_every == 0 ? average : NULL;
     }
-    if (p->clip > 0.0 || norm) {
-        void *memory;
-        TESS_TRY(tess_alloc(c, (size_t)(pieces + 1) * sizeof(double), "the gradient's norm", &memory));
-        k.squares = memory;
-        tessi_workers_run(pool, pieces, square_piece, &k);
-        for (int64_t i = 0; i < pieces; i++)
-            length += k.squares[i];
-        tess_free(memory);
-        length = sqrt(length);
-        if (p->clip > 0.0 && length > p->clip)
-            scale = p->clip / length;
-    }
-    if (norm)
-        *norm = length;
     double lr = tessi_learning_rate(p, step);
     k.adam = (struct tessi_adam){.lr = (float)lr,
                                  .beta1 = (float)p->beta1,
@@ -120,7 +121,7 @@ int tessi_optimise(struct tess_call *c, struct tessi_workers *pool, const struct
                                  .decay = p->optimiser == 1 ? (float)(lr * p->weight_decay) : 0.0f,
                                  .l2 = p->optimiser == 0 ? (float)p->weight_decay : 0.0f,
                                  .gradient_scale = (float)scale};
-    tessi_workers_run(pool, pieces, step_piece, &k);
+    tessi_workers_run(pool, tessi_gradient_pieces(w), step_piece, &k);
     tess_weights_touch(w);
     return TESS_OK;
 }

@@ -63,6 +63,8 @@ TESS_EXPORT const struct tess_artefact *tess_stage_resume(struct tess_stage_run 
  * the previous checkpoint stays. */
 TESS_EXPORT TESS_CHECKED int tess_stage_checkpoint(struct tess_call *c, struct tess_stage_run *r,
                                                    int (*write)(void *user, struct tess_call *c, struct tess_artefact *a), void *user);
+/* Where its checkpoint lies, or would. Borrowed. */
+TESS_EXPORT const char *tess_stage_checkpoint_path(const struct tess_stage_run *r);
 
 #ifdef __cplusplus
 }

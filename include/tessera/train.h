@@ -67,6 +67,10 @@ struct tess_training {
     int (*after)(void *user, struct tess_call *c, int64_t step, const struct tess_batch *b);
     const struct tess_training_group *group; /* may be NULL */
     int32_t groups;
+    /* Figures of a step beside the objectives, for the log and the curve: their names, and where their values are once `after` is done. */
+    int32_t columns;
+    const char *const *column;
+    const double *figure;
     /* Adds facts of the stage's own to each checkpoint: what it must know to go on. NULL: none. */
     int (*remember)(void *user, struct tess_call *c, struct tess_facts *f);
 };
@@ -78,9 +82,11 @@ TESS_EXPORT TESS_CHECKED int tess_training_slices(struct tess_call *c, const str
 TESS_EXPORT int64_t tess_training_bytes(const struct tess_training_params *p, int64_t parameters);
 
 /* Runs to params->steps, resuming from the stage's checkpoint when there is one of training (it has a fact `step`; others are of what the
- * stage did before, and are left alone); progress, log, checkpoints, stop requests. Every objective's mean over the last log_every steps
- * goes to the log; the curve (step, objectives) goes to the output artefact as /curve. Fails with TESS_E_FAILED when a loss is not finite,
- * saying at which step. At the end weights hold the last values; the moving average, where there is one, is in TESS_ROLE_AVERAGE. */
+ * stage did before, and are left alone); progress, log, checkpoints, stop requests. The mean of every objective and column over the last
+ * log_every steps goes to the log; the curve (step, objectives, columns) goes to the output artefact as /curve, and where there are columns
+ * the names of both as /curve_names. Fails with TESS_E_FAILED when a loss, a gradient, a weight or what `after` makes of the weights that are
+ * not trained is not finite, saying what and at which step: before the optimiser's step where that can be, and always before a checkpoint,
+ * so that no checkpoint ever holds such a value. At the end weights hold the last values; the moving average, where there is one, is in TESS_ROLE_AVERAGE. */
 TESS_EXPORT TESS_CHECKED int tess_train(struct tess_call *c, struct tess_stage_run *r, const struct tess_training *t);
 
 /* Which of n samples is at `position` of the endless shuffled sequence: epoch = position / n, a fresh permutation each. */

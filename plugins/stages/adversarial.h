@@ -4,6 +4,7 @@
 
 #include <tessera/critic.h>
 #include <tessera/plugin.h>
+#include <tessera/stage.h>
 
 struct adversarial_params {
     struct tess_instance *critic; /* NULL: none */
@@ -26,11 +27,22 @@ struct adversarial_params {
     {.name = "adversarial_most", .help = "the weight is at most this before the factor (taming has 1e4)", .type = TESS_F64,                \
      .offset = offsetof(S, m.most), .lo = 0, .hi = 1e9, .def = default_most}
 
+/* What a step of training tells of the two: lambda of (13.3), and the critic's mean logits of real and of made images. */
+enum { ADVERSARIAL_WEIGHT, ADVERSARIAL_REAL, ADVERSARIAL_MADE, ADVERSARIAL_COLUMNS };
+extern const char *const adversarial_column[ADVERSARIAL_COLUMNS];
+
 /* What a graph with the term refers to while it lives. */
 struct adversarial {
     const struct adversarial_params *p;
     struct tess_weights *weights;
     const _Atomic int64_t *step; /* being made */
+    double figure[ADVERSARIAL_COLUMNS];
+    /* The steps watched together; and whether it was said already, and has not passed since. */
+    struct {
+        int64_t steps, limited;
+        double loss, figure[ADVERSARIAL_COLUMNS];
+        int faultless, at_limit;
+    } watched;
 };
 
 /* Fails where a parameter says something of a critic that is not there. */
@@ -39,5 +51,8 @@ int adversarial_check(const struct adversarial_params *p, struct tess_call *c);
  * is the critic's, whose weights are under "critic". The last kernel under "decoder." is the one the weight is measured at. */
 int adversarial_record(struct tess_call *c, struct adversarial *a, struct tess_graph *g, struct tess_node *x, struct tess_node *y,
                        struct tess_node *error, struct tess_node **term, struct tess_node **own);
+/* After each step: the figures of it from the graph's totals, and a sentence for the user when for a while the critic has judged without a
+ * fault, or lambda has stood at its limit; once, and again only when that had passed. */
+void adversarial_watch(struct adversarial *a, struct tess_stage_run *r, const struct tess_graph *g, const struct tess_batch *b);
 
 #endif

@@ -160,9 +160,8 @@ static int fill(void *user, struct tess_call *c, int64_t step, int64_t first, in
     return TESS_OK;
 }
 
-static int after(void *user, struct tess_call *c, int64_t step, const struct tess_batch *b)
+static int react(const struct autoencoding *k, struct tess_call *c, int64_t step, const struct tess_batch *b)
 {
-    const struct autoencoding *k = user;
     struct tess_tensor latents = b->out[0], codes = b->out[1];
     int64_t d = latents.dim[3], rows = tess_tensor_count(&latents) / d;
     latents = tess_tensor_over(latents.data, TESS_F32, 2, (const int64_t[]){rows, d});
@@ -186,6 +185,14 @@ static int remember(void *user, struct tess_call *c, struct tess_facts *f)
     return k->remember(k->owner, c, f);
 }
 
+static int after(void *user, struct tess_call *c, int64_t step, const struct tess_batch *b)
+{
+    struct autoencoding *k = user;
+    if (k->p->adversarial.critic)
+        adversarial_watch(&k->adversarial, k->run, k->graph, b);
+    return quantizer_of(k)->react ? react(k, c, step, b) : TESS_OK;
+}
+
 int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct autoencoding *k)
 {
     const struct tess_training_group group[2] = {{.prefix = "critic.", .first_step = k->p->adversarial.start + 1},
@@ -196,10 +203,14 @@ int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct aut
                               .graph = k->graph,
                               .user = k,
                               .fill = fill,
-                              .after = quantizer_of(k)->react ? after : NULL,
+                              .after = quantizer_of(k)->react || k->p->adversarial.critic ? after : NULL,
                               .group = group,
                               .groups = 2,
+                              .columns = k->p->adversarial.critic ? ADVERSARIAL_COLUMNS : 0,
+                              .column = adversarial_column,
+                              .figure = k->adversarial.figure,
                               .remember = k->remember ? remember : NULL};
+    k->run = r;
     TESS_TRY(tess_weights_seal(c, k->weights));
     TESS_TRY(autoencoding_check_files(c, k));
     TESS_TRY(tess_train(c, r, &t));

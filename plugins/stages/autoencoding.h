@@ -51,6 +51,7 @@ struct autoencoding {
     struct adversarial adversarial;
     int (*remember)(void *user, struct tess_call *c, struct tess_facts *f); /* of struct tess_training; user is the owner. NULL: nothing */
     void *owner;
+    struct tess_stage_run *run; /* while it trains */
 };
 
 /* Fails where parameters contradict each other. */
