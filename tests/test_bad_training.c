@@ -329,7 +329,8 @@ START_TEST(the_weight_has_a_curve)
         ck_assert_msg(at[3] == (i < 4 ? 0.0f : 0.001f), "step %d: %g", i, (double)at[3]);
     }
     tess_free(curve.data);
-    ck_assert(tess_artefact_has(a, "curve_names"));
+    ck_assert(tess_artefact_has(a, "curve_names") && tess_artefact_has(a, "pictures/training"));
+    ck_assert(access("runs/small/tokenizer-training.png", R_OK) == 0);
     tessi_artefact_close(a);
     (void)command_ends(0, "", "run small.yaml -q --until tokenizer");
     ck_assert_int_eq(tessi_artefact_open(&call.call, "runs/small/tokenizer.h5", &a), TESS_OK);

@@ -2,6 +2,7 @@
 #include "tests/graphs.h"
 
 #include "core/train/optimiser.h"
+#include "core/train/plot.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -132,6 +133,45 @@ START_TEST(slices_divide_the_batch)
 }
 END_TEST
 
+/* Row of the only ink in a column of a panel with one value a point, from the panel's top; of several the last. */
+static int64_t ink(const struct tess_tensor *page, int64_t panel, int64_t x)
+{
+    const uint8_t *at = page->data;
+    int64_t row = -1;
+    for (int64_t y = panel * 96 + 18; y < (panel + 1) * 96 - 4; y++)
+        row = at[y * page->dim[1] + x] == 0 ? y - panel * 96 : row;
+    return row;
+}
+
+/* A straight line is straight, one that falls by a factor is straight by its logarithm, and a constant is in the middle. */
+START_TEST(curves_are_drawn_as_they_are)
+{
+    enum { POINTS = 256, LEFT = 4, WIDE = 504 };
+    static const char *const name[] = {"up", "halves", "constant"};
+    static float curve[POINTS * 4];
+    struct bench b;
+    struct tess_tensor page;
+    for (int i = 0; i < POINTS; i++) {
+        float row[4] = {(float)(4 * i + 4), (float)i - 100.0f, powf(0.97f, (float)i), 3.5f};
+        memcpy(curve + 4 * i, row, sizeof row);
+    }
+    bench_open(&b, 1, 1, 1, 0);
+    for (int64_t points = POINTS; points > 0; points = points > 1 ? 1 : 0) {
+        bench_ok(&b, tessi_plot(&b.call.call, points, 3, curve, name, &page));
+        ck_assert(page.rank == 3 && page.dim[0] == 3 * 96 && page.dim[1] == 512 && page.dim[2] == 1);
+        for (int64_t x = 0; x < WIDE; x++) {
+            double along = points == 1 ? 0.5 : (double)x / WIDE;
+            ck_assert_msg(fabs((double)ink(&page, 0, LEFT + x) - (91.0 - 73.0 * along)) < 2.0, "up at %d: %d", (int)x,
+                          (int)ink(&page, 0, LEFT + x));
+            ck_assert(fabs((double)ink(&page, 1, LEFT + x) - (points == 1 ? 54.5 : 18.0 + 73.0 * along)) < 2.0);
+            ck_assert(fabs((double)ink(&page, 2, LEFT + x) - 54.5) < 2.0);
+        }
+        tess_free(page.data);
+    }
+    bench_close(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("train");
@@ -141,6 +181,7 @@ int main(void)
     tcase_add_test(t, decay_spares_what_asks_for_it);
     tcase_add_test(t, every_epoch_sees_every_sample_once);
     tcase_add_test(t, slices_divide_the_batch);
+    tcase_add_test(t, curves_are_drawn_as_they_are);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -7,6 +7,7 @@
 #include "core/tensor/node.h"
 #include "core/train/finite.h"
 #include "core/train/optimiser.h"
+#include "core/train/plot.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -237,22 +238,24 @@ static int fill(struct tess_call *c, struct loop *l)
     return TESS_OK;
 }
 
-/* Where something is not a number: what there is to go on from. A changed parameter is another training, which begins anew, and the same one
- * is the same to the last bit: nobody is told that going on would help. */
+/* Where something is not a number: what there is to go on from. A changed parameter is another training, which begins anew, and the same
+ * one is the same to the last bit: nobody is told that going on would help. */
 static const char *kept(const struct loop *l, char *text, size_t room)
 {
     if (l->saved < 0)
         return "no checkpoint had been written";
-    snprintf(text, room, "the last good checkpoint, of step %lld, is kept as it was: %s; the same run would go on from it to the same end, "
-             "a changed one begins anew", (long long)l->saved, tess_stage_checkpoint_path(l->run));
+    snprintf(text, room,
+             "the last good checkpoint, of step %lld, is kept as it was: %s; the same run would go on from it to the same end, a changed "
+             "one begins anew",
+             (long long)l->saved, tess_stage_checkpoint_path(l->run));
     return text;
 }
 
 static int diverged(struct tess_call *c, const struct loop *l, const char *what, const char *name, double value)
 {
     char text[700];
-    return c->fail(c, TESS_E_FAILED, "%s%s is %g at step %lld: training has diverged; lower `lr`, add `warmup`, or set `clip`; %s", what, name,
-                   value, (long long)l->step, kept(l, text, sizeof text));
+    return c->fail(c, TESS_E_FAILED, "%s%s is %g at step %lld: training has diverged; lower `lr`, add `warmup`, or set `clip`; %s", what,
+                   name, value, (long long)l->step, kept(l, text, sizeof text));
 }
 
 /* An operation met such a value, and said so. */
@@ -365,7 +368,13 @@ static int put_curve(struct tess_call *c, const struct loop *l)
     TESS_TRY(tess_artefact_put(c, a, "curve", &curve, &labels));
     for (int32_t i = 0; i < l->series; i++)
         name[1 + i] = series_name(l, i);
-    return columns(l->t) ? tess_artefact_put_strings(c, a, "curve_names", 1 + l->series, name) : TESS_OK;
+    if (columns(l->t))
+        TESS_TRY(tess_artefact_put_strings(c, a, "curve_names", 1 + l->series, name));
+    struct tess_tensor picture;
+    TESS_TRY(tessi_plot(c, l->points, l->series, l->curve, name + 1, &picture));
+    int status = tess_artefact_put_picture(c, a, "training", &picture);
+    tess_free(picture.data);
+    return status;
 }
 
 static int train(struct tess_call *c, struct loop *l)

@@ -2,9 +2,9 @@
  * artefact's facts. Everything by kind; nothing here knows an algorithm.
  *
  * Facts of an "autoencoder" artefact: height, width, channels, latent_height, latent_width, codebook_size, code_dim, and the
- * specs encoder, quantizer, decoder; where the decoder has a trained head for the likelihood of images, likelihood (1), and where such a
- * head is all that was added to another model, tokenizer (that model's digest). Of a "prior": codebook_size, height, width (of the map of codes), tokenizer (digest of the
- * autoencoder its codes came from), noise, denoiser.
+ * specs encoder, quantizer, decoder; where the decoder has a trained head for the likelihood of images, likelihood (1), and where
+ * such a head is all that was added to another model, tokenizer (that model's digest). Of a "prior": codebook_size, height, width
+ * (of the map of codes), tokenizer (digest of the autoencoder its codes came from), noise, denoiser.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_MODEL_H

@@ -83,10 +83,11 @@ TESS_EXPORT int64_t tess_training_bytes(const struct tess_training_params *p, in
 
 /* Runs to params->steps, resuming from the stage's checkpoint when there is one of training (it has a fact `step`; others are of what the
  * stage did before, and are left alone); progress, log, checkpoints, stop requests. The mean of every objective and column over the last
- * log_every steps goes to the log; the curve (step, objectives, columns) goes to the output artefact as /curve, and where there are columns
- * the names of both as /curve_names. Fails with TESS_E_FAILED when a loss, a gradient, a weight or what `after` makes of the weights that are
- * not trained is not finite, saying what and at which step: before the optimiser's step where that can be, and always before a checkpoint,
- * so that no checkpoint ever holds such a value. At the end weights hold the last values; the moving average, where there is one, is in TESS_ROLE_AVERAGE. */
+ * log_every steps goes to the log; the curve (step, objectives, columns) goes to the output artefact as /curve and as the picture
+ * `training`, and where there are columns the names of both as /curve_names. Fails with TESS_E_FAILED when a loss, a gradient, a weight or
+ * what `after` makes of the weights that are not trained is not finite, saying what and at which step: before the optimiser's step where
+ * that can be, and always before a checkpoint, so that no checkpoint ever holds such a value. At the end weights hold the last values; the
+ * moving average, where there is one, is in TESS_ROLE_AVERAGE. */
 TESS_EXPORT TESS_CHECKED int tess_train(struct tess_call *c, struct tess_stage_run *r, const struct tess_training *t);
 
 /* Which of n samples is at `position` of the endless shuffled sequence: epoch = position / n, a fresh permutation each. */

@@ -18,7 +18,7 @@ struct likelihood_params {
 #define LIKELIHOOD_PARAMS(S, m)                                                                                                            \
     {.name = "bits", .help = "bits of an image's values that the likelihood is of (8: the bytes; 5 as published)", .type = TESS_I64,       \
      .offset = offsetof(S, m.bits), .lo = 1, .hi = 8, .def = 8},                                                                           \
-    {.name = "dequantise", .help = "where a value's bin is looked at: at the value itself, as published, or at random, which makes a bound", \
+    {.name = "dequantise", .help = "where a value's bin is looked at: at the value, as published, or at random, which makes a bound", \
      .type = TESS_ENUM, .offset = offsetof(S, m.dequantise), .text = "none|uniform"}
 
 /* (23.3): x, mean and log_sigma of one shape -> scalar, in bits a value. */
