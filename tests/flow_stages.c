@@ -64,7 +64,7 @@ static const struct tess_param power_params[] = {
 /* ---- flow-make: count numbers --------------------------------------------------------------------------------------- */
 
 struct make {
-    int64_t count, chatter;
+    int64_t count, chatter, fewer;
     double scale;
     const char *label, *file;
 };
@@ -80,6 +80,7 @@ static const struct tess_param make_params[] = {
      .offset = offsetof(struct make, chatter),
      .lo = 0,
      .hi = 9},
+    {.name = "fewer", .help = "not made though planned", .type = TESS_I64, .offset = offsetof(struct make, fewer), .lo = -9, .hi = 1000},
     {.name = "file", .help = "file read", .type = TESS_STR, .flags = TESS_PATH, .offset = offsetof(struct make, file)},
     {0}};
 
@@ -92,7 +93,7 @@ static int make_plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     p->steps = m->count;
     if (m->count == 13)
         return c->fail(c, TESS_E_SHAPE, "13 does not fit");
-    return tess_facts_set_i64(c, p->out, "count", m->count);
+    return m->fewer ? tess_facts_set_i64_at_most(c, p->out, "count", m->count) : tess_facts_set_i64(c, p->out, "count", m->count);
 }
 
 static int make_fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
@@ -108,7 +109,7 @@ static int make_run(void *self, struct tess_call *c, struct tess_stage_run *r)
     trace("flow-make");
     for (int64_t i = 0; i < m->count; i++)
         value[i] = (float)(m->scale * (double)(i + 1)) + (float)tess_stage_seed(r);
-    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(tess_stage_output(r)), "count", m->count));
+    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(tess_stage_output(r)), "count", m->count - m->fewer));
     TESS_TRY(tess_facts_set_text(c, tess_artefact_describe(tess_stage_output(r)), "label", m->label));
     return put_numbers(c, tess_stage_output(r), "values", value, m->count);
 }
@@ -134,6 +135,8 @@ static int add_plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     int64_t n;
     (void)self;
     TESS_TRY(tess_facts_i64(c, p->in[0], "count", &n));
+    if (n == 3)
+        return c->fail(c, TESS_E_SHAPE, "3 numbers do not fit");
     return tess_facts_set_i64(c, p->out, "count", n);
 }
 

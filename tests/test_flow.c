@@ -228,6 +228,36 @@ START_TEST(neutral)
 }
 END_TEST
 
+/* A stage may give fewer rows than it planned; what reads it is then planned anew, and once more from the cache. */
+START_TEST(fewer_than_planned)
+{
+    static const char text[] = HEAD "  m: {use: flow-make, count: 7, fewer: 2}\n  s: {use: flow-add, in: {a: m}}\n"
+                                    "  t: {use: flow-add, in: {a: s}, offset: 1}\n";
+    bench_write("p.yaml", text);
+    bench_plan(&r);
+    bench_run(&r);
+    ck_assert_str_eq(bench_trace(), "flow-make\nflow-add\nflow-add\n");
+    bench_run(&other);
+    ck_assert_str_eq(bench_trace(), "");
+    ck_assert_str_eq(other.stage[2].digest, r.stage[2].digest);
+    bench_attempt(&(struct attempt){.force = "m", .run = 1}, &other); /* the same content: the rest is found */
+    ck_assert_msg(other.status == TESS_OK, "%s", other.message);
+    ck_assert_str_eq(bench_trace(), "flow-make\n");
+    ck_assert_int_eq(other.stage[2].outcome, TESSI_WAS_CACHED);
+    /* What does not fit is known once the rows are. */
+    bench_attempt(&(struct attempt){.override = {"m.fewer=4"}}, &r);
+    ck_assert_msg(r.status == TESS_OK, "%s", r.message);
+    bench_attempt(&(struct attempt){.override = {"m.fewer=4"}, .run = 1}, &r);
+    ck_assert_int_eq(r.status, TESS_E_SHAPE);
+    ck_assert_msg(strstr(r.message, "stage `s`: 3 numbers do not fit") != NULL, "%s", r.message);
+    /* More than planned, or less than nothing, is a defect. */
+    bench_attempt(&(struct attempt){.override = {"m.fewer=-1"}, .run = 1}, &r);
+    ck_assert_msg(r.status == TESS_E_INTERNAL && strstr(r.message, "the fact `count` is not what was planned"), "%s", r.message);
+    bench_attempt(&(struct attempt){.override = {"m.fewer=8"}, .run = 1}, &r);
+    ck_assert_msg(r.status == TESS_E_INTERNAL && strstr(r.message, "the fact `count` is not what was planned"), "%s", r.message);
+}
+END_TEST
+
 START_TEST(until_and_force)
 {
     bench_write("p.yaml", chain);
@@ -621,6 +651,7 @@ int main(void)
     tcase_add_test(t, changes);
     tcase_add_test(t, reasons);
     tcase_add_test(t, neutral);
+    tcase_add_test(t, fewer_than_planned);
     tcase_add_test(t, until_and_force);
     tcase_add_test(t, damaged_cache);
     tcase_add_test(t, file_inputs);

@@ -188,6 +188,42 @@ static void read_a_row(void *user, int worker, int64_t i)
         s->wrong++;
 }
 
+/* A dataset that ends early is the one that was never meant to be longer: small, of several chunks, packed. */
+START_TEST(ends_early)
+{
+    static uint8_t data[4000 * 70];
+    static const int64_t kept[] = {1, 37, 2999, 4000};
+    fill(data, TESS_U8, 4000 * 70, 5);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        for (int32_t bits = 0; bits <= 5; bits += 5) {
+            char early[TESS_DIGEST_TEXT], whole[TESS_DIGEST_TEXT];
+            struct tess_artefact *a = bench_create("t.h5", "images");
+            struct tess_tensor most = over(NULL, TESS_U8, 3, 4000, 7, 10), t = over(data, TESS_U8, 3, kept[i], 7, 10), back;
+            bench_ok(tess_artefact_begin(C, a, "x", &most, D(.bits = bits, .may_end = 1)));
+            bench_ok(tess_artefact_append(C, a, "x", &t));
+            bench_ok(tess_artefact_end(C, a, "x"));
+            bench_finish(a, early);
+            a = bench_create("u.h5", "images");
+            bench_ok(tess_artefact_put(C, a, "x", &t, D(.bits = bits)));
+            bench_finish(a, whole);
+            ck_assert_str_eq(early, whole);
+            a = bench_open("t.h5");
+            check_verified(a, whole);
+            bench_ok(tess_artefact_load(C, a, "x", TESS_U8, &back));
+            ck_assert(tess_tensor_same_shape(&t, &back));
+            ck_assert_int_eq(memcmp(back.data, data, tess_tensor_bytes(&t)), 0);
+            tess_free(back.data);
+            tessi_artefact_close(a);
+        }
+    struct tess_artefact *a = bench_create("t.h5", "images");
+    struct tess_tensor most = over(NULL, TESS_U8, 3, 4000, 7, 10);
+    bench_ok(tess_artefact_begin(C, a, "x", &most, D(.may_end = 1)));
+    bench_fails(tess_artefact_end(C, a, "x"), TESS_E_INTERNAL, "/x cannot end: it has no rows", NULL);
+    bench_fails(tess_artefact_end(C, a, "y"), TESS_E_INTERNAL, "/y cannot end: it has no rows", NULL);
+    tessi_artefact_close(a);
+}
+END_TEST
+
 START_TEST(threads)
 {
     static uint16_t data[5000 * 70];
@@ -485,6 +521,7 @@ int main(void)
     tcase_add_test(t, types_and_shapes);
     tcase_add_loop_test(t, precisions, 1, 32);
     tcase_add_test(t, rows);
+    tcase_add_test(t, ends_early);
     tcase_add_test(t, threads);
     tcase_add_test(t, everything);
     tcase_add_test(t, many_facts);

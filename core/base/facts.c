@@ -82,6 +82,11 @@ int tess_facts_set_i64(struct tess_call *c, struct tess_facts *f, const char *na
     return set(c, f, name, (struct tessi_fact){.type = TESSI_FACT_I64, .i64 = value});
 }
 
+int tess_facts_set_i64_at_most(struct tess_call *c, struct tess_facts *f, const char *name, int64_t most)
+{
+    return set(c, f, name, (struct tessi_fact){.type = TESSI_FACT_I64, .i64 = most, .at_most = 1});
+}
+
 int tess_facts_set_f64(struct tess_call *c, struct tess_facts *f, const char *name, double value)
 {
     return set(c, f, name, (struct tessi_fact){.type = TESSI_FACT_F64, .f64 = value});

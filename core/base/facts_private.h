@@ -12,6 +12,7 @@ struct tessi_fact {
     int64_t i64;
     double f64;
     char *text;
+    int32_t at_most; /* planned: any integer from 0 to i64 will do */
 };
 struct tess_facts {
     struct tessi_fact *item;

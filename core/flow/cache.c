@@ -9,14 +9,15 @@
 #include <stdio.h>
 #include <string.h>
 
-static int same(const struct tessi_fact *a, const struct tessi_fact *b)
+/* Whether the fact found, b, is what a planned. */
+static int keeps(const struct tessi_fact *a, const struct tessi_fact *b)
 {
     if (a->type != b->type)
         return 0;
     if (a->type == TESSI_FACT_TEXT)
         return strcmp(a->text, b->text) == 0;
     if (a->type == TESSI_FACT_I64)
-        return a->i64 == b->i64;
+        return a->i64 == b->i64 || (a->at_most && b->i64 >= 0 && b->i64 < a->i64);
     return memcmp(&a->f64, &b->f64, sizeof a->f64) == 0;
 }
 
@@ -26,10 +27,20 @@ const char *tessi_facts_missing(const struct tess_facts *planned, const struct t
         int64_t k = 0;
         while (k < found->count && strcmp(found->item[k].name, planned->item[i].name) != 0)
             k++;
-        if (k == found->count || !same(&planned->item[i], &found->item[k]))
+        if (k == found->count || !keeps(&planned->item[i], &found->item[k]))
             return planned->item[i].name;
     }
     return NULL;
+}
+
+int tessi_stage_take(struct tess_call *c, struct tessi_stage *s, const struct tess_facts *found)
+{
+    for (int64_t i = 0; i < s->facts->count; i++) {
+        const struct tessi_fact *planned = &s->facts->item[i];
+        if (planned->at_most && tess_facts_i64_or(found, planned->name, planned->i64) != planned->i64)
+            s->differs = 1;
+    }
+    return tessi_facts_copy(c, found, s->facts);
 }
 
 static const char *key_of(const struct tess_artefact *a)
@@ -58,7 +69,7 @@ static int check(struct tess_call *c, const struct tessi_stage *s, const char *p
 static int take(struct tess_call *c, struct tessi_stage *s, const struct tess_artefact *a)
 {
     snprintf(s->digest, sizeof s->digest, "%s", tess_artefact_digest(a));
-    return tessi_facts_copy(c, tess_artefact_facts(a), s->facts);
+    return tessi_stage_take(c, s, tess_artefact_facts(a));
 }
 
 int tessi_cache_find(struct tess_call *c, struct tessi_stage *s, int *found)

@@ -94,7 +94,7 @@ static int check_facts(struct tess_call *c, struct tessi_stage *s, struct tess_s
     const char *name = tessi_facts_missing(s->facts, found);
     if (name)
         return c->fail(c, TESS_E_INTERNAL, "the fact `%s` is not what was planned; that is a defect of stage/%s", name, s->component->name);
-    return tessi_facts_copy(c, found, s->facts);
+    return tessi_stage_take(c, s, found);
 }
 
 static int checkpoint_path(struct tess_call *c, const struct tessi_pipeline *p, const struct tessi_stage *s, char **out)
@@ -176,9 +176,19 @@ static int compute(struct tess_call *c, struct tessi_pipeline *p, struct tessi_s
     return status;
 }
 
+/* A stage planned from what an input would have at most is planned from what it has. */
+static int plan_again(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s)
+{
+    for (int64_t i = 0; i < s->inputs; i++)
+        s->differs |= s->input[i].stage >= 0 && p->stage[s->input[i].stage].differs;
+    return s->differs ? tessi_stage_plan(c, p, s) : TESS_OK;
+}
+
 static int get(struct tess_call *c, struct tessi_pipeline *p, struct tessi_stage *s)
 {
     int found = *s->digest != '\0';
+    if (!found)
+        TESS_TRY(plan_again(c, p, s));
     TESS_TRY(tessi_stage_key(c, p, s));
     if (!found && !s->forced)
         TESS_TRY(tessi_cache_find(c, s, &found));

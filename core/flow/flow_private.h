@@ -32,6 +32,7 @@ struct tessi_stage {
     int64_t inputs; /* ports of the plugin */
     struct tessi_input *input;
     struct tess_facts *facts; /* planned; what the artefact says once there is one */
+    int differs;              /* they are fewer than those which later stages were planned from, or it was itself planned again */
     struct tess_cost cost;
     int64_t steps;
     char *plugins;                 /* "stage/1 encode, tessera-stages 0.1.0; ..." */
@@ -69,6 +70,8 @@ int tessi_stage_open(struct tess_call *c, struct tessi_pipeline *p, struct tessi
 void tessi_stage_close(struct tessi_stage *s);
 /* "FILE:LINE:COLUMN: stage `x`" in front of the call's message; gives `status`. */
 int tessi_stage_blame(struct tess_call *c, const struct tessi_stage *s, int status);
+/* Facts, cost and steps from the facts of its inputs (pipeline.c). */
+int tessi_stage_plan(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
 int tessi_seed_read(struct tess_call *c, const struct tessi_spec *at, uint64_t *out) TESS_CHECKED;
 /* 1 when `kind` is one of "codes|samples". */
 int tessi_kind_fits(const char *kinds, const char *kind);
@@ -84,6 +87,8 @@ int tessi_stage_key(struct tess_call *c, const struct tessi_pipeline *p, struct 
 int tessi_cache_find(struct tess_call *c, struct tessi_stage *s, int *found) TESS_CHECKED;
 /* The planned facts must be among those found; where not, the first name that differs, else NULL. */
 const char *tessi_facts_missing(const struct tess_facts *planned, const struct tess_facts *found);
+/* Facts found, which keep the plan, become the stage's own. */
+int tessi_stage_take(struct tess_call *c, struct tessi_stage *s, const struct tess_facts *found) TESS_CHECKED;
 /* State and reason of a stage that is not cached. */
 void tessi_stage_reason(const struct tessi_pipeline *p, struct tessi_stage *s);
 

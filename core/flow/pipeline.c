@@ -108,9 +108,11 @@ static int choose(struct tess_call *c, struct tessi_pipeline *p, const struct te
 
 /* ---- planning ------------------------------------------------------------------------------------------------------ */
 
-static int plan_stage(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s)
+int tessi_stage_plan(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s)
 {
     void *memory;
+    tessi_facts_free(s->facts);
+    s->facts = NULL;
     TESS_TRY(tess_alloc(c, (size_t)(s->inputs + 1) * sizeof(struct tess_facts *), "facts of inputs", &memory));
     const struct tess_facts **in = memory;
     for (int64_t i = 0; i < s->inputs; i++)
@@ -123,7 +125,7 @@ static int plan_stage(struct tess_call *c, const struct tessi_pipeline *p, struc
         s->steps = plan.steps;
     }
     tess_free(in);
-    return status == TESS_OK ? status : tessi_stage_blame(c, s, status);
+    return status;
 }
 
 static int look_up(struct tess_call *c, struct tessi_pipeline *p, struct tessi_stage *s)
@@ -135,6 +137,7 @@ static int look_up(struct tess_call *c, struct tessi_pipeline *p, struct tessi_s
     if (status != TESS_OK)
         return tessi_stage_blame(c, s, status);
     s->state = TESSI_CACHED;
+    s->differs = 0; /* what comes after is planned from what was found */
     if (!found)
         tessi_stage_reason(p, s);
     return TESS_OK;
@@ -160,7 +163,9 @@ int tessi_pipeline_open(struct tess_call *c, struct tessi_runtime *r, const stru
     if (status == TESS_OK)
         status = choose(c, p, o);
     for (int64_t i = 0; status == TESS_OK && i < p->count; i++) {
-        status = plan_stage(c, p, &p->stage[i]);
+        status = tessi_stage_plan(c, p, &p->stage[i]);
+        if (status != TESS_OK)
+            status = tessi_stage_blame(c, &p->stage[i], status);
         if (status == TESS_OK && p->stage[i].wanted)
             status = look_up(c, p, &p->stage[i]);
     }

@@ -70,7 +70,7 @@ static herr_t make_dataset(struct tess_artefact *a, struct tessi_entry *e, const
     for (int32_t i = 0; i < e->rank; i++)
         dims[i] = (hsize_t)e->dim[i];
     hid_t type = tessi_file_type(e), space = e->rank ? H5Screate_simple(e->rank, dims, NULL) : H5Screate(H5S_SCALAR);
-    hid_t links = H5Pcreate(H5P_LINK_CREATE), layout = tessi_layout(e, d->compress), cache = tessi_layout_cache(e, 1);
+    hid_t links = H5Pcreate(H5P_LINK_CREATE), layout = tessi_layout(e, d->compress, d->may_end), cache = tessi_layout_cache(e, 1);
     herr_t bad = type < 0 || space < 0 || links < 0 || layout < 0 || cache < 0 || H5Pset_create_intermediate_group(links, 1) < 0;
     if (!bad)
         e->dataset = H5Dcreate2(a->file, name, type, space, links, layout, cache);
@@ -272,6 +272,32 @@ int tess_artefact_append(struct tess_call *c, struct tess_artefact *a, const cha
 {
     tessi_store_lock();
     int status = append(c, a, bare(name), rows);
+    tessi_store_unlock();
+    return status;
+}
+
+static int end(struct tess_call *c, struct tess_artefact *a, const char *name)
+{
+    struct tessi_entry *e = tessi_entry_find(a, name);
+    if (a->failed)
+        return c->fail(c, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
+    if (!e || !e->rank || e->rows < 1)
+        return c->fail(c, TESS_E_INTERNAL, "%s: /%s cannot end: it has no rows", a->path, name);
+    if (e->dataset < 0)
+        return TESS_OK;
+    hsize_t dims[TESS_MAX_RANK];
+    e->dim[0] = e->rows;
+    for (int32_t i = 0; i < e->rank; i++)
+        dims[i] = (hsize_t)e->dim[i];
+    if (H5Dset_extent(e->dataset, dims) < 0)
+        return tessi_store_give_up(c, a, name);
+    return complete(c, a, e);
+}
+
+int tess_artefact_end(struct tess_call *c, struct tess_artefact *a, const char *name)
+{
+    tessi_store_lock();
+    int status = end(c, a, bare(name));
     tessi_store_unlock();
     return status;
 }

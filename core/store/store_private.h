@@ -113,8 +113,8 @@ hid_t tessi_file_type(const struct tessi_entry *e);
 hid_t tessi_memory_type(const struct tessi_entry *e);
 /* Rows of a chunk: within 256 KiB .. 1 MiB the number that wastes least in the last chunk; the larger of equals. */
 int64_t tessi_chunk_rows(int64_t rows, int64_t row_bytes);
-/* Creation properties: contiguous or chunked, filters. */
-hid_t tessi_layout(const struct tessi_entry *e, int compress);
+/* Creation properties: contiguous or chunked, filters. Only what is chunked can be made shorter. */
+hid_t tessi_layout(const struct tessi_entry *e, int compress, int may_end);
 /* Access properties with a chunk cache for rows read or written a few at a time. */
 hid_t tessi_layout_cache(const struct tessi_entry *e, int writing);
 /* Attributes; a text is a fixed-width UTF-8 string, null-padded. Negative on failure. */

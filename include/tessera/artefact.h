@@ -35,6 +35,7 @@ struct tess_dataset {
     int32_t compress;   /* shuffle + deflate */
     const char *labels; /* dimension labels, "image y x channel" */
     const char *unit;   /* attribute `unit` */
+    int32_t may_end;    /* tess_artefact_end may come before all rows have */
 };
 /* A whole dataset at once. `name` may be a path ("weights/encoder/..."): groups are made. `d` may be NULL. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
@@ -44,6 +45,8 @@ TESS_EXPORT TESS_CHECKED int tess_artefact_begin(struct tess_call *c, struct tes
                                                  const struct tess_tensor *shape, const struct tess_dataset *d);
 TESS_EXPORT TESS_CHECKED int tess_artefact_append(struct tess_call *c, struct tess_artefact *a, const char *name,
                                                   const struct tess_tensor *rows);
+/* A dataset begun with `may_end` has the rows appended so far, at least one, and no more. */
+TESS_EXPORT TESS_CHECKED int tess_artefact_end(struct tess_call *c, struct tess_artefact *a, const char *name);
 /* One string a row (UTF-8, fixed width, null-padded). */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_strings(struct tess_call *c, struct tess_artefact *a, const char *name, int64_t n,
                                                        const char *const *text);

@@ -17,6 +17,9 @@ TESS_EXPORT TESS_CHECKED int tess_facts_set_i64(struct tess_call *c, struct tess
 TESS_EXPORT TESS_CHECKED int tess_facts_set_f64(struct tess_call *c, struct tess_facts *f, const char *name, double value);
 TESS_EXPORT TESS_CHECKED int tess_facts_set_text(struct tess_call *c, struct tess_facts *f, const char *name, const char *value);
 
+/* For a plan: the run will give from 0 to `most`, and what comes after is planned again once it is known (rows that may be skipped). */
+TESS_EXPORT TESS_CHECKED int tess_facts_set_i64_at_most(struct tess_call *c, struct tess_facts *f, const char *name, int64_t most);
+
 /* Fail with TESS_E_DATA naming the fact when it is absent or of another type. */
 TESS_EXPORT TESS_CHECKED int tess_facts_i64(struct tess_call *c, const struct tess_facts *f, const char *name, int64_t *value);
 TESS_EXPORT TESS_CHECKED int tess_facts_f64(struct tess_call *c, const struct tess_facts *f, const char *name, double *value);

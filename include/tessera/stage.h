@@ -1,7 +1,8 @@
 /* Kind "stage/1": one step of a pipeline. Reads artefacts, writes one artefact.
  *
  * Planning sees only facts: from the facts of its inputs a stage says the facts of its output and what the work will cost, so
- * a whole pipeline is checked before anything is computed. Running must give the facts that were planned.
+ * a whole pipeline is checked before anything is computed. Running must give the facts that were planned; where it cannot know how many
+ * rows there will be, it plans them as the most there can be (facts.h).
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_STAGE_H
