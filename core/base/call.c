@@ -46,6 +46,16 @@ const char *tessi_call_message(const struct tess_call *c)
     return ((const struct tessi_call *)(const void *)c)->message;
 }
 
+const char *tess_message(const struct tess_call *c)
+{
+    return tessi_call_message(c);
+}
+
+void tess_forget(struct tess_call *c)
+{
+    tessi_call_clear(c);
+}
+
 void tessi_call_prefix(struct tess_call *call, const char *format, ...)
 {
     struct tessi_call *c = own(call);

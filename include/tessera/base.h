@@ -68,6 +68,10 @@ struct tess_host {
             return tess_status_;            \
     } while (0)
 
+/* The message kept on a call, "" where there is none; and the call as it was before, for who goes on without what failed. */
+TESS_EXPORT const char *tess_message(const struct tess_call *c);
+TESS_EXPORT void tess_forget(struct tess_call *c);
+
 /* Memory with the host's accounting. Zeroed, 64-byte aligned, freed by tess_free (NULL is fine).
  * tess_alloc fails with TESS_E_MEMORY and says how much was wanted and for what. [any thread] */
 TESS_EXPORT TESS_CHECKED int tess_alloc(struct tess_call *c, size_t bytes, const char *what, void **out);

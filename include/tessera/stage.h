@@ -54,6 +54,12 @@ TESS_EXPORT void tess_stage_progress(struct tess_stage_run *r, int64_t done, int
                                      double value);
 /* A sentence for the user and the log ("41 of 256 codes used: ..."). */
 TESS_EXPORT void tess_stage_note(struct tess_stage_run *r, const char *format, ...) TESS_PRINTF(2, 3);
+/* task(user, c, worker, i) for i in [0, n), each once, handed out in order, on all threads of the host; each worker, 0 up to
+ * tess_stage_workers, has a call of its own. A failure ends the loop; of several the one of the lowest i is told, however many
+ * threads there are. Not from within a task. */
+TESS_EXPORT TESS_CHECKED int tess_stage_parallel(struct tess_call *c, struct tess_stage_run *r, int64_t n,
+                                                 int (*task)(void *user, struct tess_call *c, int32_t worker, int64_t i), void *user);
+TESS_EXPORT int32_t tess_stage_workers(const struct tess_stage_run *r);
 /* 1 when the user or the system asked to stop: write a checkpoint and return TESS_E_STOPPED. */
 TESS_EXPORT int tess_stage_stopping(const struct tess_stage_run *r);
 /* 1 when a checkpoint is due (time since the last, or asked for by signal). */
