@@ -9,7 +9,7 @@
 #include <string.h>
 
 struct ragged {
-    int64_t images, bad, classes;
+    int64_t images, bad, bads, classes;
     int32_t differ;
 };
 
@@ -43,8 +43,8 @@ static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_im
 {
     const struct ragged *s = self;
     snprintf(out->name, sizeof out->name, "picture-%lld.png", (long long)i);
-    if (i == s->bad)
-        return c->fail(c, TESS_E_DATA, "%s: is damaged", out->name);
+    if (s->bad >= 0 && i >= s->bad && i < s->bad + s->bads)
+        return c->fail(c, TESS_E_DATA, "/some/where/%s: is damaged", out->name);
     int64_t more = s->differ == SIZES ? i : 0, channels = s->differ == CHANNELS && i % 2 ? 3 : 1;
     TESS_TRY(tess_image_resize(c, out, 8 + more, 10 + 3 * more, channels));
     memset(out->pixels, (int)(10 * i + 5), (size_t)(out->height * out->width * channels));
@@ -57,7 +57,8 @@ static const struct tess_source_1 ops = {
 
 static const struct tess_param params[] = {
     {.name = "images", .help = "how many", .type = TESS_I64, .offset = offsetof(struct ragged, images), .lo = 0, .hi = 1e15, .def = 6},
-    {.name = "bad", .help = "the unreadable one", .type = TESS_I64, .offset = offsetof(struct ragged, bad), .lo = -1, .hi = 100, .def = -1},
+    {.name = "bads", .help = "how many of them", .type = TESS_I64, .offset = offsetof(struct ragged, bads), .lo = 1, .hi = 100, .def = 1},
+    {.name = "bad", .help = "the first unreadable one", .type = TESS_I64, .offset = offsetof(struct ragged, bad), .lo = -1, .hi = 100, .def = -1},
     {.name = "classes", .help = "of labels", .type = TESS_I64, .offset = offsetof(struct ragged, classes), .lo = 0, .hi = 1e6, .def = 0},
     {.name = "differ", .help = "in what", .type = TESS_ENUM, .offset = offsetof(struct ragged, differ), .text = "nothing|sizes|channels"},
     {.name = NULL}};

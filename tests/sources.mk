@@ -1,8 +1,8 @@
 # Import, from a source of the tests' own. The path makes libtool build a shared object; nothing is installed there.
 check_PROGRAMS += tests/test_sources
-tests_test_sources_SOURCES = tests/test_sources.c
+tests_test_sources_SOURCES = tests/test_sources.c tests/texts.c tests/texts.h
 tests_test_sources_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS) -DSOURCE_PLUGINS=\"$(abs_builddir)/tests/sources/.libs\"
-tests_test_sources_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_sources_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
 tests_test_sources_LDADD = $(TEST_LIBS)
 EXTRA_tests_test_sources_DEPENDENCIES = tests/sources/ragged_source.la
 

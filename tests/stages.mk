@@ -11,6 +11,8 @@ tests_test_idx_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_idx_LDADD = $(TEST_LIBS)
 
 tests_test_geometry_SOURCES = tests/test_geometry.c plugins/stages/geometry.c plugins/stages/geometry.h
+tests_test_geometry_CPPFLAGS = $(AM_CPPFLAGS) -DFIXTURES=\"$(abs_top_srcdir)/tests/import\"
+EXTRA_DIST += tests/import
 tests_test_geometry_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_geometry_LDADD = $(CHECK_LIBS) -lm
 

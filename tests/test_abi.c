@@ -130,6 +130,7 @@ static const struct row rows[] = {
         F(tess_image, label) F(tess_image, name)
     S(tess_source_1) F(tess_source_1, size) F(tess_source_1, count) F(tess_source_1, shape) F(tess_source_1, labels)
         F(tess_source_1, names) F(tess_source_1, read) F(tess_source_1, fingerprint)
+        F(tess_source_1, class_name)
     S(tess_port) F(tess_port, name) F(tess_port, kind) F(tess_port, optional) F(tess_port, help)
     S(tess_stage_plan) F(tess_stage_plan, size) F(tess_stage_plan, in) F(tess_stage_plan, out) F(tess_stage_plan, seed)
         F(tess_stage_plan, cost) F(tess_stage_plan, steps)

@@ -1,14 +1,15 @@
-/* Cutting and scaling images: against the definition of the filter worked out by hand, and by symmetries every resize has.
+/* Cutting and scaling images: against the definition of the filter worked out by hand, by symmetries every resize has, and against Pillow.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/geometry.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { ROOM = 64 * 64 * 3 };
-static uint8_t image[ROOM], row[ROOM], out[ROOM], other[ROOM], again[ROOM];
+static uint8_t image[ROOM], out[ROOM], other[ROOM], again[ROOM];
 
 static void draw(uint8_t *to, int64_t n)
 {
@@ -18,8 +19,13 @@ static void draw(uint8_t *to, int64_t n)
 
 static void resize(const uint8_t *from, int64_t ih, int64_t iw, int64_t c, uint8_t *to, int64_t h, int64_t w)
 {
-    memset(row, 0xee, sizeof row);
-    geometry_resize(from, ih, iw, c, row, to, h, w);
+    size_t bytes = geometry_room(ih, iw, c, h, w);
+    uint8_t *room = malloc(bytes + 1);
+    ck_assert_ptr_nonnull(room);
+    memset(room, 0xee, bytes + 1);
+    geometry_resize(from, ih, iw, c, room, to, h, w);
+    ck_assert_int_eq(room[bytes], 0xee);
+    free(room);
 }
 
 static void mirror(const uint8_t *from, int64_t h, int64_t w, int64_t c, uint8_t *to)
@@ -84,6 +90,28 @@ START_TEST(doubling_interpolates)
 }
 END_TEST
 
+/* import/pillow.bin has what Pillow makes of the same images, one after the other. */
+static const int64_t pillow[][5] = {{37, 53, 3, 16, 23}, {64, 48, 3, 20, 20}, {48, 64, 1, 20, 26}, {5, 7, 3, 16, 9},
+                                    {61, 64, 3, 61, 30}, {64, 61, 1, 30, 61}, {63, 2, 3, 5, 40},   {64, 64, 3, 63, 63}};
+
+START_TEST(gives_the_bytes_of_pillow)
+{
+    static uint8_t want[ROOM];
+    FILE *f = fopen(FIXTURES "/pillow.bin", "rb");
+    ck_assert_ptr_nonnull(f);
+    for (size_t i = 0; i < sizeof pillow / sizeof *pillow; i++) {
+        const int64_t *s = pillow[i];
+        size_t n = (size_t)(s[3] * s[4] * s[2]);
+        ck_assert_uint_eq(fread(want, 1, n, f), n);
+        draw(image, s[0] * s[1] * s[2]);
+        resize(image, s[0], s[1], s[2], out, s[3], s[4]);
+        expect(out, want, (int64_t)n);
+    }
+    ck_assert_int_eq(fgetc(f), EOF);
+    fclose(f);
+}
+END_TEST
+
 START_TEST(places_in_the_centre)
 {
     static const uint8_t three[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -100,6 +128,11 @@ START_TEST(places_in_the_centre)
     expect(out, three, 9);
     geometry_place(odd, 4, 4, 1, 0, out, 3, 3);
     expect(out, three, 9);
+    static const uint8_t line[9] = {0, 1, 2, 3, 4, 5, 6, 7, 8}; /* one, three, five, seven too many: 0, 2, 2, 4 before */
+    for (int64_t w = 8; w >= 2; w -= 2) {
+        geometry_place(line, 1, 9, 1, 0, out, 1, w);
+        expect(out, line + (9 - w + 1) / 4 * 2, w);
+    }
     draw(image, 6 * 8 * 3);
     geometry_place(image, 6, 8, 3, 0, out, 4, 2);
     for (int64_t y = 0; y < 4; y++)
@@ -142,6 +175,7 @@ int main(void)
     tcase_add_loop_test(t, keeps_what_every_resize_keeps, 0, SIZES);
     tcase_add_test(t, halving_weighs_1_3_3_1);
     tcase_add_test(t, doubling_interpolates);
+    tcase_add_test(t, gives_the_bytes_of_pillow);
     tcase_add_test(t, places_in_the_centre);
     tcase_add_test(t, changes_channels);
     tcase_add_test(t, turns_over);

@@ -5,6 +5,7 @@
 #include "core/base/memory.h"
 #include "core/flow/pipeline.h"
 #include "core/store/store.h"
+#include "tests/texts.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ static void teardown(void)
 }
 
 /* Plans, or runs, a pipeline of one import with these keys. */
-static int attempt(int run, const char *keys)
+static int attempt_on(int threads, int run, const char *keys)
 {
     struct tessi_call call;
     struct tessi_runtime *runtime = NULL;
@@ -46,7 +47,7 @@ static int attempt(int run, const char *keys)
     fprintf(f, "tessera: 1\nname: p\nstages:\n  images: {use: import, %s}\n", keys);
     ck_assert_int_eq(fclose(f), 0);
     tessi_call_init(&call, NULL);
-    int status = tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1, .plugin_path = SOURCE_PLUGINS}, &runtime);
+    int status = tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = threads, .plugin_path = SOURCE_PLUGINS}, &runtime);
     if (status == TESS_OK)
         status = tessi_pipeline_open(&call.call, runtime, &o, &p);
     if (status == TESS_OK && run)
@@ -57,6 +58,11 @@ static int attempt(int run, const char *keys)
     return status;
 }
 enum { PLAN, RUN };
+
+static int attempt(int run, const char *keys)
+{
+    return attempt_on(1, run, keys);
+}
 
 static void works(int status)
 {
@@ -140,8 +146,106 @@ START_TEST(differing_images_are_refused)
             "image picture-1.png is 9 x 13 and comes out as 5 x 7");
     refused(attempt(RUN, "source: {use: ragged, differ: channels}"), TESS_E_SHAPE,
             "image picture-1.png has 3 channels, others have 1; set `channels`");
-    refused(attempt(RUN, "source: {use: ragged, bad: 4}"), TESS_E_DATA, "picture-4.png: is damaged");
+    refused(attempt(RUN, "source: {use: ragged, bad: 4}"), TESS_E_DATA, "/some/where/picture-4.png: is damaged, or leave such images out with `skip_bad: true`");
     works(attempt(RUN, "source: {use: ragged, differ: channels}, channels: 3"));
+}
+END_TEST
+
+/* Both sides forced; a side that is there already stays. */
+START_TEST(stretched_to_a_square)
+{
+    struct tessi_call call;
+    struct tess_artefact *a;
+    works(attempt(RUN, "source: {use: ragged, differ: sizes}, size: 9, fit: stretch"));
+    tessi_call_init(&call, NULL);
+    ck_assert_int_eq(tessi_artefact_open(&call.call, "runs/p/images.h5", &a), TESS_OK);
+    struct tess_tensor images = load(&call.call, a, "images");
+    ck_assert(images.dim[0] == 6 && images.dim[1] == 9 && images.dim[2] == 9);
+    for (int i = 0; i < 6 * 81; i++)
+        ck_assert_int_eq(((const int32_t *)images.data)[i], 10 * (i / 81) + 5);
+    tess_free(images.data);
+    tessi_artefact_close(a);
+}
+END_TEST
+
+/* ---- bad images ---------------------------------------------------------------------------------------------------- */
+
+/* runs/p/images.h5: `kept` are its images, by number of the source, ending with -1. Gives its digest. */
+static const char *holds(const int *kept, int train, const char *names, const char *skipped)
+{
+    static char digest[8][TESS_DIGEST_TEXT];
+    static int next;
+    struct tessi_call call;
+    struct tess_artefact *a;
+    int n = 0;
+    tessi_call_init(&call, NULL);
+    ck_assert_int_eq(tessi_artefact_open(&call.call, "runs/p/images.h5", &a), TESS_OK);
+    struct tess_tensor images = load(&call.call, a, "images"), label = load(&call.call, a, "labels");
+    int64_t area = images.dim[1] * images.dim[2];
+    for (; kept[n] >= 0; n++) {
+        ck_assert_int_eq(((const int32_t *)images.data)[n * area], 10 * kept[n] + 5);
+        ck_assert_int_eq(((const int32_t *)label.data)[n], 5 - kept[n]);
+    }
+    ck_assert(images.dim[0] == n && label.dim[0] == n);
+    ck_assert_int_eq(tess_facts_i64_or(tess_artefact_facts(a), "count", 0), n);
+    ck_assert_int_eq(tess_facts_i64_or(tess_artefact_facts(a), "train_count", 0), train);
+    ck_assert_int_eq(tess_artefact_has(a, "skipped"), *skipped != '\0');
+    ck_assert_str_eq(texts_read("runs/p/images.h5", "names"), names);
+    if (*skipped)
+        ck_assert_str_eq(texts_read("runs/p/images.h5", "skipped"), skipped);
+    next = (next + 1) % 8;
+    strcpy(digest[next], tess_artefact_digest(a));
+    tess_free(images.data);
+    tess_free(label.data);
+    tessi_artefact_close(a);
+    return digest[next];
+}
+
+#define ALL_NAMES "picture-0.png picture-1.png picture-2.png picture-3.png picture-4.png picture-5.png "
+#define TWO_BAD "source: {use: ragged, classes: 6, bad: 1, bads: 2}, split: 0.5, skip_bad: true"
+
+START_TEST(bad_images_are_skipped)
+{
+    static const int most[] = {0, 3, 4, 5, -1}, all[] = {0, 1, 2, 3, 4, 5, -1}, late[] = {2, 3, 4, 5, -1};
+    works(attempt(RUN, TWO_BAD));
+    /* 0 of 0, 1, 2; the rest is for validation, as it was. */
+    const char *one = holds(most, 1, "picture-0.png picture-3.png picture-4.png picture-5.png ",
+                            "picture-1.png: is damaged picture-2.png: is damaged ");
+    ck_assert_int_eq(system("rm -r runs"), 0);
+    works(attempt_on(3, RUN, TWO_BAD));
+    ck_assert_str_eq(one, holds(most, 1, "picture-0.png picture-3.png picture-4.png picture-5.png ",
+                                "picture-1.png: is damaged picture-2.png: is damaged "));
+    works(attempt(PLAN, TWO_BAD)); /* found again */
+    /* With the first ones bad the next says what size all have. */
+    works(attempt(RUN, "source: {use: ragged, classes: 6, differ: sizes, bad: 0, bads: 2}, size: 10, crop: 8, skip_bad: true"));
+    (void)holds(late, 4, "picture-2.png picture-3.png picture-4.png picture-5.png ",
+                "picture-0.png: is damaged picture-1.png: is damaged ");
+    /* None bad: the content is that without the key, but for the figure, which is no content. */
+    works(attempt(RUN, "source: {use: ragged, classes: 6}, skip_bad: true"));
+    (void)holds(all, 6, ALL_NAMES, "");
+}
+END_TEST
+
+START_TEST(too_many_bad_images)
+{
+    refused(attempt(RUN, "source: {use: ragged, bad: 0, bads: 6}, split: 0.5, skip_bad: true"), TESS_E_DATA,
+            "none of the 6 images there are can be read (picture-5.png: is damaged); check the source `ragged`");
+    refused(attempt(PLAN, "source: {use: ragged, bad: 0, bads: 6, differ: sizes}, skip_bad: true"), TESS_E_DATA,
+            "none of the 6 images can be read (is damaged); check the source `ragged`");
+    refused(attempt(RUN, "source: {use: ragged, bad: 0, bads: 3}, split: 0.5, skip_bad: true"), TESS_E_DATA,
+            "none of the 3 images to train on can be read");
+    refused(attempt(RUN, "source: {use: ragged, bad: 3, bads: 3}, split: 0.5, skip_bad: true"), TESS_E_DATA,
+            "none of the 3 images kept for validation can be read");
+    /* What is wrong with the settings, or with a file that holds them all, is no bad image. */
+    refused(attempt(RUN, "source: {use: ragged, differ: channels}, skip_bad: true"), TESS_E_SHAPE,
+            "image picture-1.png has 3 channels, others have 1; set `channels`");
+    pack("images.gz", 3, 9, 4);
+    cut("images.gz", "cut.gz", 3);
+    refused(attempt(RUN, "source: {use: idx, images: cut.gz}, skip_bad: true"), TESS_E_DATA, "cut.gz: unexpected end of file");
+    /* Which one is told does not depend on who met it first. */
+    for (int i = 0; i < 20; i++)
+        refused(attempt_on(4, RUN, "source: {use: ragged, images: 90, bad: 33, bads: 50}"), TESS_E_DATA, "picture-33.png: is damaged");
+    refused(attempt(PLAN, "source: {use: ragged}, fit: stretch"), TESS_E_VALUE, "`fit: stretch` needs the side to stretch to; set `size`");
 }
 END_TEST
 
@@ -212,6 +316,9 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, differing_sizes_become_one);
     tcase_add_test(t, differing_images_are_refused);
+    tcase_add_test(t, stretched_to_a_square);
+    tcase_add_test(t, bad_images_are_skipped);
+    tcase_add_test(t, too_many_bad_images);
     tcase_add_test(t, large_images_go_by_few);
     tcase_add_test(t, impossible_imports_are_refused_in_the_plan);
     tcase_add_test(t, bytes_without_checksum_are_refused);

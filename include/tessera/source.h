@@ -17,7 +17,7 @@ struct tess_image {
     uint8_t *pixels;
     size_t room;
     int64_t label;   /* -1: none */
-    char name[256];  /* file name without folder, or the index in decimal */
+    char name[256];  /* what it is called within its source (a path below the folder), or the index in decimal; set when it is bad, too */
 };
 /* Sets the sizes and makes room. [any thread] */
 TESS_EXPORT TESS_CHECKED int tess_image_resize(struct tess_call *c, struct tess_image *im, int64_t height, int64_t width, int64_t channels);
@@ -30,8 +30,10 @@ struct tess_source_1 {
     void (*shape)(void *self, int64_t *height, int64_t *width, int64_t *channels);
     int64_t (*labels)(void *self);       /* number of classes; 0: no labels */
     int32_t (*names)(void *self);        /* 1: images have names of their own, 0: just their index */
-    int (*read)(void *self, struct tess_call *c, int64_t i, struct tess_image *out); /* [any thread, many at once] */
+    /* TESS_E_DATA, "... NAME: REASON", where this image is bad and others may not be. [any thread, many at once] */
+    int (*read)(void *self, struct tess_call *c, int64_t i, struct tess_image *out);
     int (*fingerprint)(void *self, struct tess_call *c, struct tess_digest *d);      /* adds the bytes it stands for */
+    const char *(*class_name)(void *self, int64_t label); /* borrowed; NULL: classes have no names */
 };
 
 #ifdef __cplusplus

@@ -244,14 +244,16 @@ int stage_carry_over(struct tess_call *c, const struct tess_artefact *from, stru
     struct tess_dataset how = {.size = sizeof how, .compress = 1, .labels = "image"};
     TESS_TRY(tess_artefact_copy(c, to, "labels", from, &how));
     TESS_TRY(tess_artefact_copy(c, to, "flipped", from, &how));
-    return tess_artefact_copy(c, to, "names", from, NULL);
+    TESS_TRY(tess_artefact_copy(c, to, "names", from, NULL));
+    return tess_artefact_copy(c, to, "classes", from, NULL);
 }
 
 int stage_carry_rows(struct tess_call *c, const struct tess_artefact *from, struct tess_artefact *to, int64_t n, const int64_t *row)
 {
     struct tess_dataset how = {.size = sizeof how, .compress = 1, .labels = "image"};
     TESS_TRY(tess_artefact_copy_rows(c, to, "labels", from, n, row, &how));
-    return tess_artefact_copy_rows(c, to, "names", from, n, row, NULL);
+    TESS_TRY(tess_artefact_copy_rows(c, to, "names", from, n, row, NULL));
+    return tess_artefact_copy(c, to, "classes", from, NULL);
 }
 
 int stage_put_figure_as(struct tess_call *c, struct tess_artefact *a, const char *name, const char *suffix, double value,

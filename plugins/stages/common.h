@@ -82,9 +82,9 @@ int32_t stage_code_dtype(int64_t codebook_size);
 int32_t stage_bits(int64_t values); /* ceil(log2 values), at least 1 */
 /* Codes (n, h, w) as i32 into the dataset /codes at their exact width. */
 int stage_put_codes(struct tess_call *c, struct tess_artefact *a, const struct tess_tensor *codes, int64_t codebook_size) TESS_CHECKED;
-/* Labels and names of the images, and which are turned over, from whatever holds them. */
+/* Labels, names of the images and of their classes, and which are turned over, from whatever holds them. */
 int stage_carry_over(struct tess_call *c, const struct tess_artefact *from, struct tess_artefact *to) TESS_CHECKED;
-/* Labels and names of n rows, where row i was row[i] there. */
+/* Labels and names of n rows, where row i was row[i] there, and names of classes. */
 int stage_carry_rows(struct tess_call *c, const struct tess_artefact *from, struct tess_artefact *to, int64_t n,
                      const int64_t *row) TESS_CHECKED;
 /* "codes used", "entropy", "perplexity", "top share": figures; a note with the cures when fewer than half of the codes are used. */

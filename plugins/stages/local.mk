@@ -22,7 +22,8 @@ stages_LTLIBRARIES = \
     plugins/stages/nearest_neighbours.la \
     plugins/stages/train_likelihood.la
 
-plugins_stages_import_la_SOURCES = plugins/stages/import.c plugins/stages/geometry.c plugins/stages/geometry.h $(STAGE_COMMON)
+plugins_stages_import_la_SOURCES = plugins/stages/import.c plugins/stages/import_image.c plugins/stages/import_image.h plugins/stages/geometry.c \
+    plugins/stages/geometry.h $(STAGE_COMMON)
 plugins_stages_import_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_import_la_LIBADD = $(PLUGIN_LIBS)
 
