@@ -290,6 +290,7 @@ static int start(struct tess_call *c, const struct tessi_pipeline *p)
     char *path = NULL;
     TESS_TRY(tessi_make_folder(c, p->cache));
     TESS_TRY(tessi_make_folder(c, p->folder));
+    tessi_file_digests_save(p->runtime->files);
     TESS_TRY(tessi_format(c, &path, "%s/log.jsonl", p->folder));
     int status = tessi_log_to(c, p->runtime->log, path);
     tess_free(path);

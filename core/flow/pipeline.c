@@ -63,6 +63,18 @@ static int read_settings(struct tess_call *c, struct tessi_pipeline *p, const st
     return tessi_runtime_compute(c, p->runtime);
 }
 
+/* What files held when they were read last is kept beside the artefacts. */
+static int remember_files(struct tess_call *c, const struct tessi_pipeline *p)
+{
+    char *path = NULL;
+    if (p->runtime->files)
+        return TESS_OK;
+    TESS_TRY(tessi_format(c, &path, "%s/files", p->cache));
+    int status = tessi_file_digests_open(c, path, &p->runtime->files);
+    tess_free(path);
+    return status;
+}
+
 /* ---- what is wanted ------------------------------------------------------------------------------------------------ */
 
 static int find_stage(struct tess_call *c, const struct tessi_pipeline *p, const char *flag, const char *name, struct tessi_stage **out)
@@ -157,6 +169,8 @@ int tessi_pipeline_open(struct tess_call *c, struct tessi_runtime *r, const stru
     if (status == TESS_OK)
         status = read_settings(c, p, o);
     if (status == TESS_OK)
+        status = remember_files(c, p);
+    if (status == TESS_OK)
         status = tessi_stages_order(c, p);
     for (int64_t i = 0; status == TESS_OK && i < p->count; i++)
         status = tessi_stage_open(c, p, &p->stage[i]);
@@ -169,6 +183,7 @@ int tessi_pipeline_open(struct tess_call *c, struct tessi_runtime *r, const stru
         if (status == TESS_OK && p->stage[i].wanted)
             status = look_up(c, p, &p->stage[i]);
     }
+    tessi_file_digests_save(r->files); /* where there has been a run */
     if (status != TESS_OK) {
         tessi_pipeline_free(p);
         p = NULL;

@@ -175,5 +175,6 @@ void tessi_runtime_free(struct tessi_runtime *r)
     tess_instance_close(r->backend);
     tessi_registry_free(r->registry);
     tessi_log_free(r->log);
+    tessi_file_digests_close(r->files);
     tess_free(r);
 }

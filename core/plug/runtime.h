@@ -6,6 +6,7 @@
 #include "core/base/call.h"
 #include "core/base/log.h"
 #include "core/base/workers.h"
+#include "core/plug/file_digests.h"
 #include "core/plug/registry.h"
 
 struct tessi_runtime {
@@ -16,6 +17,7 @@ struct tessi_runtime {
     struct tess_instance *backend;
     const struct tess_backend_1 *dense; /* its functions */
     void *dense_self;
+    struct tessi_file_digests *files; /* remembered; NULL: none are */
     int threads;            /* wanted; 0: all processors */
     int32_t precision;      /* of the products of weights: TESS_F32 or TESS_BF16; set by tessi_runtime_compute */
     char precision_name[8]; /* wanted: "f32", "bf16", "auto"; "": f32 */
