@@ -10,3 +10,13 @@ check_LTLIBRARIES += tests/sources/ragged_source.la
 tests_sources_ragged_source_la_SOURCES = tests/ragged_source.c
 tests_sources_ragged_source_la_LDFLAGS = $(PLUGIN_LDFLAGS) -rpath /nowhere
 tests_sources_ragged_source_la_LIBADD = $(PLUGIN_LIBS)
+
+# Images in folders, where libvips is.
+if HAVE_VIPS
+check_PROGRAMS += tests/test_folder
+tests_test_folder_SOURCES = tests/test_folder.c tests/texts.c tests/texts.h
+tests_test_folder_CPPFLAGS = $(AM_CPPFLAGS) -DFIXTURES=\"$(abs_top_srcdir)/tests/folder\"
+tests_test_folder_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(HDF5_CFLAGS)
+tests_test_folder_LDADD = $(TEST_LIBS)
+endif
+EXTRA_DIST += tests/folder

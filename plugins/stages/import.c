@@ -41,8 +41,11 @@ struct work {
  * part of a result. */
 static const char *reason_in(const char *message, const char *name)
 {
-    const char *at = *name ? strstr(message, name) : NULL;
-    return at ? at + strlen(name) + strspn(at + strlen(name), ": ") : NULL;
+    size_t length = strlen(name);
+    for (const char *at = message; length && (at = strstr(at, name)); at++)
+        if (at[length] == ':')
+            return at + length + strspn(at + length, ": ");
+    return NULL;
 }
 
 /* Reads image i of the source. One that is bad is skipped where that is wanted: the call is as before and `reason` not empty. */

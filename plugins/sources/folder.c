@@ -1,0 +1,283 @@
+/* source/1 `folder`: the images of a folder, of any size, through libvips. Their order is that of the bytes of their paths, their names those
+ * paths below the folder; a folder of folders may be a data set of classes. What counts for a result is names and content, not place or
+ * times.
+ *
+ * SPDX-License-Identifier: MIT */
+#include <tessera/plugin.h>
+#include <tessera/source.h>
+
+#include "plugins/sources/folder_list.h"
+#include "plugins/sources/vips_decode.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LABELS_NONE, LABELS_FOLDERS };
+#define FILE_MOST ((off_t)1 << 30)
+#define EXTENSIONS "jpg jpeg png webp gif tif tiff heic heif avif jxl jp2"
+
+struct folder {
+    const char *path, *extensions;
+    int32_t recursive, labels, alpha;
+    struct folder_list list;
+    int64_t classes;
+    char **class_name; /* in the order of their bytes */
+    int32_t *label;    /* of each image */
+};
+
+/* ---- classes ------------------------------------------------------------------------------------------------------- */
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The first folder of a name, into memory of its own. */
+static int class_of(struct tess_call *c, const struct folder *s, const char *name, char **out)
+{
+    const char *slash = strchr(name, '/');
+    void *memory;
+    if (!slash)
+        return c->fail(c, TESS_E_DATA, "%s/%s: lies in no folder of a class; with `labels: folders` each image is in the folder of its class",
+                       s->path, name);
+    TESS_TRY(tess_alloc(c, (size_t)(slash - name) + 1, "the name of a class", &memory));
+    *out = memcpy(memory, name, (size_t)(slash - name));
+    return TESS_OK;
+}
+
+/* Names lie in the order of their bytes, so those of one class lie together: a name is new when it is not that of the image before. */
+static int find_classes(struct tess_call *c, struct folder *s)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(c, (size_t)s->list.count * sizeof *s->class_name, "classes", &memory));
+    s->class_name = memory;
+    TESS_TRY(tess_alloc(c, (size_t)s->list.count * sizeof *s->label, "labels", &memory));
+    s->label = memory;
+    for (int64_t i = 0; i < s->list.count; i++) {
+        char *name = NULL;
+        TESS_TRY(class_of(c, s, s->list.name[i], &name));
+        if (s->classes && strcmp(name, s->class_name[s->classes - 1]) == 0)
+            tess_free(name);
+        else
+            s->class_name[s->classes++] = name;
+        s->label[i] = (int32_t)s->classes - 1; /* as they come; sorted below */
+    }
+    return TESS_OK;
+}
+
+/* `a-b/x` comes before `a/x`, and class `a` before `a-b`: the order of paths is not that of classes. */
+static int sort_classes(struct tess_call *c, struct folder *s)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(c, (size_t)s->classes * sizeof(char *), "classes", &memory));
+    char **sorted = memcpy(memory, s->class_name, (size_t)s->classes * sizeof(char *));
+    qsort(sorted, (size_t)s->classes, sizeof *sorted, by_bytes);
+    for (int64_t i = 0; i < s->list.count; i++) {
+        char **at = bsearch(&s->class_name[s->label[i]], sorted, (size_t)s->classes, sizeof *sorted, by_bytes);
+        s->label[i] = (int32_t)(at - sorted);
+    }
+    tess_free(s->class_name);
+    s->class_name = sorted;
+    return TESS_OK;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------- */
+
+static int nothing_there(struct tess_call *c, const struct folder *s)
+{
+    const struct folder_list *l = &s->list;
+    if (l->passed)
+        return c->fail(c, TESS_E_DATA, "%s: has no images: of %lld files, %s among them, none ends in one of `%s`; set `extensions`", s->path,
+                       (long long)l->passed, l->passed_name, s->extensions);
+    return c->fail(c, TESS_E_DATA, "%s: has no images: there are no files in it%s; check the path", s->path,
+                   s->recursive ? "" : " itself, and `recursive` is false");
+}
+
+static int open_folder(void *self, struct tess_call *c)
+{
+    struct folder *s = self;
+    TESS_TRY(vips_decode_start(c));
+    TESS_TRY(folder_list_make(c, s->path, s->recursive, s->extensions, &s->list));
+    if (s->list.count == 0)
+        return nothing_there(c, s);
+    if (s->labels != LABELS_FOLDERS)
+        return TESS_OK;
+    TESS_TRY(find_classes(c, s));
+    return sort_classes(c, s);
+}
+
+static void close_folder(void *self)
+{
+    struct folder *s = self;
+    for (int64_t i = 0; i < s->classes; i++)
+        tess_free(s->class_name[i]);
+    tess_free(s->class_name);
+    tess_free(s->label);
+    folder_list_free(&s->list);
+}
+
+static int64_t count(void *self)
+{
+    return ((struct folder *)self)->list.count;
+}
+
+static void shape(void *self, int64_t *height, int64_t *width, int64_t *channels)
+{
+    (void)self;
+    *height = *width = *channels = 0;
+}
+
+static int64_t labels(void *self)
+{
+    return ((struct folder *)self)->classes;
+}
+
+static const char *class_name(void *self, int64_t label)
+{
+    return ((struct folder *)self)->class_name[label];
+}
+
+static int32_t names(void *self)
+{
+    (void)self;
+    return 1;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------- */
+
+/* All of an open file, and its size; tess_free. */
+static int read_whole(struct tess_call *c, const char *path, int fd, void **out, size_t *bytes)
+{
+    struct stat about;
+    if (fstat(fd, &about) != 0)
+        return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
+    if (!S_ISREG(about.st_mode) || about.st_size < 1 || about.st_size > FILE_MOST)
+        return c->fail(c, TESS_E_DATA, "%s: %s; replace or remove the file", path,
+                       !S_ISREG(about.st_mode) ? "is no regular file"
+                       : about.st_size < 1     ? "is empty"
+                                               : "is larger than 1 GiB");
+    *bytes = (size_t)about.st_size;
+    TESS_TRY(tess_alloc(c, *bytes, path, out));
+    for (size_t have = 0; have < *bytes;) {
+        ssize_t got = read(fd, (char *)*out + have, *bytes - have);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            int error = got < 0 ? errno : 0;
+            tess_free(*out);
+            *out = NULL;
+            return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, error ? strerror(error) : "it became shorter");
+        }
+        have += (size_t)got;
+    }
+    return TESS_OK;
+}
+
+/* The path below the folder; of one that is too long the end, from where a letter begins. */
+static void set_name(struct tess_image *out, const char *name)
+{
+    size_t length = strlen(name);
+    if (length >= sizeof out->name)
+        name += length - (sizeof out->name - 1);
+    while ((*name & 0xc0) == 0x80)
+        name++;
+    snprintf(out->name, sizeof out->name, "%s", name);
+}
+
+static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_image *out)
+{
+    struct folder *s = self;
+    char *path;
+    void *bytes = NULL;
+    size_t size;
+    set_name(out, s->list.name[i]);
+    out->label = s->label ? s->label[i] : -1;
+    TESS_TRY(folder_list_path(c, s->path, s->list.name[i], &path));
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int status = fd < 0 ? c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno)) : read_whole(c, path, fd, &bytes, &size);
+    if (fd >= 0)
+        close(fd);
+    if (status == TESS_OK)
+        status = vips_decode(c, path, bytes, size, s->alpha, out);
+    tess_free(bytes);
+    tess_free(path);
+    return status;
+}
+
+/* Names in their order, then what is in the files. */
+static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
+{
+    struct folder *s = self;
+    void *memory;
+    int status = TESS_OK;
+    int64_t n = 0;
+    TESS_TRY(tess_alloc(c, (size_t)s->list.count * sizeof(char *), "paths", &memory));
+    char **path = memory;
+    for (; n < s->list.count && status == TESS_OK; n += status == TESS_OK) {
+        tess_digest_add_text(d, s->list.name[n]);
+        status = folder_list_path(c, s->path, s->list.name[n], &path[n]);
+    }
+    if (status == TESS_OK)
+        status = tess_digest_add_files(c, d, n, (const char *const *)path);
+    for (int64_t i = 0; i < n; i++)
+        tess_free(path[i]);
+    tess_free(path);
+    return status;
+}
+
+static const struct tess_source_1 ops = {.size = sizeof ops,
+                                         .count = count,
+                                         .shape = shape,
+                                         .labels = labels,
+                                         .names = names,
+                                         .read = read_image,
+                                         .fingerprint = fingerprint,
+                                         .class_name = class_name};
+
+static const struct tess_param params[] = {{.name = "path",
+                                            .help = "folder of images, or one image",
+                                            .type = TESS_STR,
+                                            .flags = TESS_REQUIRED | TESS_PATH,
+                                            .offset = offsetof(struct folder, path)},
+                                           {.name = "recursive",
+                                            .help = "the folders in it, too",
+                                            .type = TESS_BOOL,
+                                            .offset = offsetof(struct folder, recursive),
+                                            .def = 1},
+                                           {.name = "extensions",
+                                            .help = "what names of images end in, with blanks between; others are passed by",
+                                            .type = TESS_STR,
+                                            .offset = offsetof(struct folder, extensions),
+                                            .text = EXTENSIONS},
+                                           {.name = "labels",
+                                            .help = "none, or the folder below `path` that an image lies in: its class",
+                                            .type = TESS_ENUM,
+                                            .offset = offsetof(struct folder, labels),
+                                            .text = "none|folders"},
+                                           {.name = "alpha",
+                                            .help = "transparent images: laid on white, or what is transparent dropped",
+                                            .type = TESS_ENUM,
+                                            .offset = offsetof(struct folder, alpha),
+                                            .text = "white|drop"},
+                                           {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "folder",
+                                                    .kind = "source/1",
+                                                    .summary = "images in a folder: JPEG, PNG, WebP and what else libvips reads",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct folder),
+                                                    .open = open_folder,
+                                                    .close = close_folder,
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"digest/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-folder", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};

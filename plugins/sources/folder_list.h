@@ -1,0 +1,22 @@
+/* The files of a folder in an order of their own. SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_SOURCES_FOLDER_LIST_H
+#define PLUGINS_SOURCES_FOLDER_LIST_H
+
+#include <tessera/base.h>
+
+struct folder_list {
+    int64_t count, room;
+    char **name;      /* paths below the folder, in the order of their bytes */
+    int64_t passed;   /* files whose names end in nothing that was asked for */
+    char passed_name[256]; /* the first of them met */
+};
+
+/* All regular files below `path` whose names end in one of `extensions` ("jpg png"; A-Z counts as a-z); hidden ones, which begin with a dot,
+ * never. Links are followed, in a circle they are TESS_E_DATA. A `path` that is a file is a list of one. Free it in any case. */
+int folder_list_make(struct tess_call *c, const char *path, int recursive, const char *extensions, struct folder_list *l) TESS_CHECKED;
+void folder_list_free(struct folder_list *l);
+
+/* FOLDER/NAME, or the file itself; tess_free. */
+int folder_list_path(struct tess_call *c, const char *path, const char *name, char **out) TESS_CHECKED;
+
+#endif

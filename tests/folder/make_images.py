@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""Write the small images of test_folder.c into this folder. Needs Pillow and numpy.
+
+Quarters of one colour survive JPEG: red, green over blue, white in colour; 0, 80 over 160, 240 in grey.
+"""
+import numpy as np
+from PIL import Image
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+def quarters(a, b, c, d, side, dtype=np.uint8):
+    one = [np.broadcast_to(np.array(v, dtype), (side, side, len(v))) for v in (a, b, c, d)]
+    return np.concatenate([np.concatenate(one[:2], 1), np.concatenate(one[2:], 1)], 0)
+
+
+colour = Image.fromarray(quarters(RED, GREEN, BLUE, WHITE, 16))
+grey = Image.fromarray(quarters((0,), (80,), (160,), (240,), 16)[:, :, 0])
+tall = colour.crop((0, 0, 32, 16))                                  # red and green side by side: 16 high, 32 wide
+exif = Image.Exif()
+exif[0x0112] = 6                                                    # to be turned by 90 degrees to the right
+
+colour.save("colour.jpg", quality=95, subsampling=0)
+tall.save("turned.jpg", quality=95, subsampling=0, exif=exif)
+grey.save("grey.jpg", quality=95)
+colour.convert("CMYK").save("cmyk.jpg", quality=95)
+colour.save("colour.webp", lossless=True)
+colour.save("colour.png")
+grey.save("grey.png")
+colour.quantize(4).save("palette.png")
+grey.convert("1", dither=Image.NONE).save("bits.png")               # 0, 0 over 255, 255
+Image.fromarray((np.asarray(grey).astype(np.uint16) * 256 + 77)).save("deep.png")
+Image.fromarray(quarters(RED + (255,), GREEN + (0,), BLUE + (128,), WHITE + (255,), 16)).save("alpha.png")
+Image.fromarray(quarters((0, 255), (80, 0), (160, 255), (240, 255), 16)).save("grey-alpha.png")
+colour.save("colour.tif", compression="tiff_lzw")
+Image.fromarray(np.zeros((4, 4), np.float32)).save("real.tif")
+colour.convert("P", palette=Image.ADAPTIVE).save("moving.gif", save_all=True, append_images=[grey.convert("P")], duration=40)
+Image.new("1", (8192, 8200)).save("large.png", optimize=True)       # a few kilobytes of file, more than 2^26 pixels
