@@ -146,7 +146,8 @@ START_TEST(differing_images_are_refused)
             "image picture-1.png is 9 x 13 and comes out as 5 x 7");
     refused(attempt(RUN, "source: {use: ragged, differ: channels}"), TESS_E_SHAPE,
             "image picture-1.png has 3 channels, others have 1; set `channels`");
-    refused(attempt(RUN, "source: {use: ragged, bad: 4}"), TESS_E_DATA, "/some/where/picture-4.png: is damaged, or leave such images out with `skip_bad: true`");
+    refused(attempt(RUN, "source: {use: ragged, bad: 4}"), TESS_E_DATA,
+            "/some/where/picture-4.png: is damaged; replace or remove it, or leave such images out with `skip_bad: true`");
     works(attempt(RUN, "source: {use: ragged, differ: channels}, channels: 3"));
 }
 END_TEST

@@ -157,7 +157,7 @@ static int read_whole(struct tess_call *c, const char *path, int fd, void **out,
     if (fstat(fd, &about) != 0)
         return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
     if (!S_ISREG(about.st_mode) || about.st_size < 1 || about.st_size > FILE_MOST)
-        return c->fail(c, TESS_E_DATA, "%s: %s; replace or remove the file", path,
+        return c->fail(c, TESS_E_DATA, "%s: %s", path,
                        !S_ISREG(about.st_mode) ? "is no regular file"
                        : about.st_size < 1     ? "is empty"
                                                : "is larger than 1 GiB");

@@ -195,5 +195,5 @@ int vips_decode(struct tess_call *c, const char *path, const void *bytes, size_t
         pthread_rwlock_unlock(&alone);
     }
     vips_thread_shutdown(); /* what it keeps for this thread; it is had again when needed */
-    return wrong ? c->fail(c, TESS_E_DATA, "%s: %s; replace or remove the file", path, wrong) : status;
+    return wrong ? c->fail(c, TESS_E_DATA, "%s: %s", path, wrong) : status;
 }

@@ -64,7 +64,7 @@ static int read_image(struct tess_call *c, const struct work *k, int64_t i, stru
     }
     snprintf(text, sizeof text, "%s", tess_message(c));
     tess_forget(c);
-    return c->fail(c, status, "%s, or leave such images out with `skip_bad: true`", text);
+    return c->fail(c, status, "%s; replace or remove it, or leave such images out with `skip_bad: true`", text);
 }
 
 /* Where sizes differ the first image that can be read says what all must become. */
