@@ -11,6 +11,11 @@ tests_sources_ragged_source_la_SOURCES = tests/ragged_source.c
 tests_sources_ragged_source_la_LDFLAGS = $(PLUGIN_LDFLAGS) -rpath /nowhere
 tests_sources_ragged_source_la_LIBADD = $(PLUGIN_LIBS)
 
+check_PROGRAMS += tests/test_cifar
+tests_test_cifar_SOURCES = tests/test_cifar.c tests/graphs.c tests/graphs.h
+tests_test_cifar_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_cifar_LDADD = $(TEST_LIBS)
+
 # Images in folders, where libvips is.
 if HAVE_VIPS
 check_PROGRAMS += tests/test_folder

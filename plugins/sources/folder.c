@@ -194,7 +194,7 @@ static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_im
     struct folder *s = self;
     char *path;
     void *bytes = NULL;
-    size_t size;
+    size_t size = 0;
     set_name(out, s->list.name[i]);
     out->label = s->label ? s->label[i] : -1;
     TESS_TRY(folder_list_path(c, s->path, s->list.name[i], &path));

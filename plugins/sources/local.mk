@@ -1,5 +1,9 @@
 sourcesdir = $(pluginsdir)/sources
-sources_LTLIBRARIES = plugins/sources/idx.la
+sources_LTLIBRARIES = plugins/sources/idx.la plugins/sources/cifar.la
+plugins_sources_cifar_la_SOURCES = plugins/sources/cifar.c
+plugins_sources_cifar_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_sources_cifar_la_LIBADD = $(PLUGIN_LIBS)
+
 plugins_sources_idx_la_SOURCES = plugins/sources/idx.c
 plugins_sources_idx_la_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS)
 plugins_sources_idx_la_LDFLAGS = $(PLUGIN_LDFLAGS)

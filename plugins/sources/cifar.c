@@ -1,0 +1,195 @@
+/* source/1 `cifar`: the binary version of CIFAR-10 and CIFAR-100. A record is a label in one byte (CIFAR-100: the coarse one, then the fine one),
+ * then 32 x 32 pixels, all red values, all green ones, all blue ones. A folder stands for the files its authors put there.
+ *
+ * SPDX-License-Identifier: MIT */
+#include <tessera/plugin.h>
+#include <tessera/source.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SIDE = 32, AREA = SIDE * SIDE, BATCHES = 6, RECORD_MOST = 2 + 3 * AREA };
+enum { CIFAR_10, CIFAR_100 };
+enum { TRAIN, TEST, ALL };
+enum { FINE, COARSE };
+
+struct cifar {
+    const char *path;
+    int32_t set, part, labels;
+    int64_t batches, record;
+    char *file[BATCHES];
+    int fd[BATCHES];
+    int64_t first[BATCHES + 1]; /* image of each file; then of all */
+};
+
+static const char *const train_10[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                                       "data_batch_4.bin", "data_batch_5.bin", NULL};
+static const char *const test_10[] = {"test_batch.bin", NULL}, *const train_100[] = {"train.bin", NULL}, *const test_100[] = {"test.bin", NULL};
+
+static const char *const *files_of(const struct cifar *s, int part)
+{
+    if (s->set == CIFAR_100)
+        return part == TRAIN ? train_100 : test_100;
+    return part == TRAIN ? train_10 : test_10;
+}
+
+static int add_file(struct tess_call *c, struct cifar *s, const char *name)
+{
+    size_t bytes = strlen(s->path) + (name ? strlen(name) : 0) + 2;
+    struct stat about;
+    void *memory;
+    TESS_TRY(tess_alloc(c, bytes, "the name of a file", &memory));
+    char *path = memory;
+    int64_t k = s->batches++;
+    snprintf(path, bytes, name ? "%s/%s" : "%s", s->path, name);
+    s->file[k] = path;
+    s->fd[k] = open(path, O_RDONLY | O_CLOEXEC);
+    if (s->fd[k] < 0 || fstat(s->fd[k], &about) != 0)
+        return c->fail(c, TESS_E_IO, "%s: cannot be read: %s; check the path, and see datasets/README.md", path, strerror(errno));
+    if (about.st_size < 1 || about.st_size % s->record != 0)
+        return c->fail(c, TESS_E_DATA, "%s: has %lld bytes, and records of %s have %lld; fetch the file again, or set `set`", path,
+                       (long long)about.st_size, s->set == CIFAR_100 ? "CIFAR-100" : "CIFAR-10", (long long)s->record);
+    s->first[k + 1] = s->first[k] + (int64_t)about.st_size / s->record;
+    return TESS_OK;
+}
+
+static int open_cifar(void *self, struct tess_call *c)
+{
+    struct cifar *s = self;
+    struct stat about;
+    s->record = 3 * AREA + (s->set == CIFAR_100 ? 2 : 1);
+    if (s->labels == COARSE && s->set != CIFAR_100)
+        return c->fail(c, TESS_E_VALUE, "cifar: CIFAR-10 has no coarse labels; leave `labels` out, or set `set: cifar-100`");
+    if (stat(s->path, &about) == 0 && !S_ISDIR(about.st_mode))
+        return add_file(c, s, NULL);
+    for (int part = TRAIN; part <= TEST; part++)
+        for (const char *const *name = files_of(s, part); *name && (s->part == ALL || s->part == part); name++)
+            TESS_TRY(add_file(c, s, *name));
+    return TESS_OK;
+}
+
+static void close_cifar(void *self)
+{
+    struct cifar *s = self;
+    for (int64_t k = 0; k < s->batches; k++) {
+        if (s->file[k] && s->fd[k] >= 0)
+            close(s->fd[k]);
+        tess_free(s->file[k]);
+    }
+}
+
+static int64_t count(void *self)
+{
+    const struct cifar *s = self;
+    return s->first[s->batches];
+}
+
+static void shape(void *self, int64_t *height, int64_t *width, int64_t *channels)
+{
+    (void)self;
+    *height = *width = SIDE;
+    *channels = 3;
+}
+
+static int64_t labels(void *self)
+{
+    const struct cifar *s = self;
+    return s->set == CIFAR_10 ? 10 : s->labels == COARSE ? 20 : 100;
+}
+
+static int32_t names(void *self)
+{
+    (void)self;
+    return 0;
+}
+
+static int read_record(struct tess_call *c, const struct cifar *s, int64_t k, int64_t at, uint8_t *record)
+{
+    for (int64_t have = 0; have < s->record;) {
+        ssize_t got = pread(s->fd[k], record + have, (size_t)(s->record - have), (off_t)(at * s->record + have));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return c->fail(c, TESS_E_IO, "%s: record %lld cannot be read: %s", s->file[k], (long long)at,
+                           got < 0 ? strerror(errno) : "the file became shorter");
+        have += got;
+    }
+    return TESS_OK;
+}
+
+static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_image *out)
+{
+    const struct cifar *s = self;
+    uint8_t record[RECORD_MOST];
+    int64_t k = 0;
+    while (i >= s->first[k + 1])
+        k++;
+    TESS_TRY(read_record(c, s, k, i - s->first[k], record));
+    const uint8_t *pixel = record + s->record - 3 * AREA;
+    TESS_TRY(tess_image_resize(c, out, SIDE, SIDE, 3));
+    for (int p = 0; p < AREA; p++)
+        for (int channel = 0; channel < 3; channel++)
+            out->pixels[3 * p + channel] = pixel[channel * AREA + p];
+    out->label = record[s->set == CIFAR_100 && s->labels == FINE];
+    if (out->label >= labels(self))
+        return c->fail(c, TESS_E_DATA, "%s: record %lld has label %lld of %lld classes; fetch the file again, or set `set`", s->file[k],
+                       (long long)(i - s->first[k]), (long long)out->label, (long long)labels(self));
+    snprintf(out->name, sizeof out->name, "%lld", (long long)i);
+    return TESS_OK;
+}
+
+static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
+{
+    const struct cifar *s = self;
+    return tess_digest_add_files(c, d, s->batches, (const char *const *)s->file);
+}
+
+static const struct tess_source_1 ops = {.size = sizeof ops,
+                                         .count = count,
+                                         .shape = shape,
+                                         .labels = labels,
+                                         .names = names,
+                                         .read = read_image,
+                                         .fingerprint = fingerprint};
+
+static const struct tess_param params[] = {{.name = "path",
+                                            .help = "folder of the binary version, or one of its files",
+                                            .type = TESS_STR,
+                                            .flags = TESS_REQUIRED | TESS_PATH,
+                                            .offset = offsetof(struct cifar, path)},
+                                           {.name = "set",
+                                            .help = "which one it is",
+                                            .type = TESS_ENUM,
+                                            .offset = offsetof(struct cifar, set),
+                                            .text = "cifar-10|cifar-100"},
+                                           {.name = "part",
+                                            .help = "of a folder: images to train on, to test on, or both in this order",
+                                            .type = TESS_ENUM,
+                                            .offset = offsetof(struct cifar, part),
+                                            .text = "train|test|all"},
+                                           {.name = "labels",
+                                            .help = "of CIFAR-100: 100 classes, or 20",
+                                            .type = TESS_ENUM,
+                                            .offset = offsetof(struct cifar, labels),
+                                            .text = "fine|coarse"},
+                                           {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "cifar",
+                                                    .kind = "source/1",
+                                                    .summary = "the binary files of CIFAR-10 and CIFAR-100",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct cifar),
+                                                    .open = open_cifar,
+                                                    .close = close_cifar,
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"digest/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-cifar", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
