@@ -1,5 +1,7 @@
-/* A stage's own loops on the host's threads. A worker keeps its first failure, which is the lowest of those it was handed, and takes nothing more;
- * so all that lies below the lowest failure is done, and which failure is told depends on no thread. SPDX-License-Identifier: MIT */
+/* A stage's own loops on the host's threads. A worker keeps its first failure, which is the lowest of those it was handed, and takes nothing
+ * more; so all that lies below the lowest failure is done, and which failure is told depends on no thread.
+ *
+ * SPDX-License-Identifier: MIT */
 #include "core/flow/flow_private.h"
 
 struct hand {

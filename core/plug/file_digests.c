@@ -1,7 +1,7 @@
-/* What is in a file, remembered: a folder of images is named by all its bytes, and reading gigabytes for every plan would be long. As in Git's
- * index, a file of the same place, size and times is taken for unchanged: device and inode, nanoseconds of the last change of content (mtime)
- * and of the inode (ctime), which no program can set back. One changed so lately that a later change could have the same times is not
- * remembered. What is remembered saves reading and decides nothing: without it the digests are the same.
+/* What is in a file, remembered: a folder of images is named by all its bytes, and reading gigabytes for every plan would be long. As in
+ * Git's index, a file of the same place, size and times is taken for unchanged: device and inode, nanoseconds of the last change of content
+ * (mtime) and of the inode (ctime), which no program can set back. One changed so lately that a later change could have the same times is
+ * not remembered. What is remembered saves reading and decides nothing: without it the digests are the same.
  *
  * The table is a help to this machine alone: records in its own byte order behind one line that says so. One that does not look right is
  * taken for none, one that cannot be written is not missed.

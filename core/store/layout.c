@@ -107,7 +107,8 @@ hid_t tessi_layout(const struct tessi_entry *e, int compress, int may_end)
     if (p < 0)
         return p;
     herr_t bad = H5Pset_obj_track_times(p, 0) < 0 || H5Pset_fill_time(p, H5D_FILL_TIME_NEVER) < 0;
-    int chunked = e->rank > 0 && tessi_entry_count(e) > 0 && row < UINT32_MAX && (packed || compress || may_end || row * e->dim[0] >= SMALL);
+    int chunked = e->rank > 0 && tessi_entry_count(e) > 0 && row < UINT32_MAX &&
+                  (packed || compress || may_end || row * e->dim[0] >= SMALL);
     if (chunked) {
         hsize_t chunk[TESS_MAX_RANK];
         chunk[0] = (hsize_t)tessi_chunk_rows(e->dim[0], row);
