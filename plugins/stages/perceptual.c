@@ -77,8 +77,10 @@ int perceptual_vector(struct tess_call *c, struct tess_instance *features, struc
 {
     struct tess_features all;
     struct tess_node *joined = NULL;
+    *vector = NULL;
     TESS_TRY(look(c, features, g, image, &all));
-    TESS_TRY(tess_graph_status(g));
+    if (tess_graph_status(g) != TESS_OK)
+        return TESS_OK; /* sealing says why */
     for (int32_t i = all.count - 1; i >= 0; i--) { /* the largest, which are the lowest, are copied least */
         struct tess_node *one = vector_of(g, &all.feature[i]);
         joined = joined ? tess_concat(g, one, joined, 1) : one;
