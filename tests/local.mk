@@ -13,6 +13,7 @@ include tests/checkpoints.mk
 include tests/refit.mk
 include tests/likelihood.mk
 include tests/training.mk
+include tests/editing.mk
 else
 check-local:
 	@echo "The tests are skipped: they need Check; on Debian install the package check, then configure again."

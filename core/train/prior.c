@@ -163,6 +163,12 @@ int tess_prior_record_next(struct tess_call *c, const struct tess_prior *p, stru
     return TESS_OK;
 }
 
+int tess_prior_holds(const struct tess_prior *p)
+{
+    const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
+    return noise->size > offsetof(struct tess_noise_1, hold) && noise->hold;
+}
+
 int tess_prior_record_loss(struct tess_call *c, const struct tess_prior *p, struct tess_graph *g, struct tess_noise_loss *out)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");

@@ -46,14 +46,54 @@ static int32_t *left(const struct tess_sampler *s, int64_t i)
     return (int32_t *)s->left.data + i;
 }
 
+static int32_t steps_of(const struct tess_sampler *s, int64_t i)
+{
+    return s->o.each ? s->o.each[i] : (int32_t)s->o.steps;
+}
+
+static uint32_t number_of(const struct tess_sampler *s, int64_t i)
+{
+    return s->o.number ? s->o.number[i] : (uint32_t)i;
+}
+
+/* The known tokens of sequence i, as they are with the steps it has left. */
+static int hold(struct tess_call *c, const struct tess_sampler *s, int64_t i)
+{
+    int32_t step = *left(s, i);
+    struct tess_reverse r = {.size = sizeof r,
+                             .tokens = s->tokens,
+                             .codes = s->o.prior->codebook_size,
+                             .from = (double)step / (double)steps_of(s, i),
+                             .temperature = s->o.temperature,
+                             .x = sequence(s, i),
+                             .next = sequence(s, i),
+                             .random = {.seed = s->o.seed,
+                                        .purpose = tess_purpose("sample.hold"),
+                                        .step = (uint32_t)step,
+                                        .sample = number_of(s, i)}};
+    return s->o.known ? s->noise->hold(s->self, c, &r, s->o.known + i * s->tokens, s->o.given + i * s->tokens) : TESS_OK;
+}
+
 static int start(struct tess_call *c, const struct tess_sampler *s)
 {
     struct tess_stream random = {.seed = s->o.seed, .purpose = tess_purpose("sample.start")};
     for (int64_t i = 0; i < s->o.count; i++) {
-        random.sample = (uint32_t)i;
+        random.sample = number_of(s, i);
         TESS_TRY(s->noise->start(s->self, c, &random, s->tokens, s->o.prior->codebook_size, sequence(s, i)));
-        *left(s, i) = (int32_t)s->o.steps;
+        *left(s, i) = steps_of(s, i);
+        TESS_TRY(hold(c, s, i));
     }
+    return TESS_OK;
+}
+
+static int check_known(struct tess_call *c, const struct tess_sampler *s)
+{
+    if (s->o.known && !tess_prior_holds(s->o.prior))
+        return c->fail(c, TESS_E_INTERNAL, "a sampler is given tokens that are known, and a noise that cannot sample around them");
+    for (int64_t i = 0; s->o.known && i < s->o.count * s->tokens; i++)
+        if (s->o.known[i] && (s->o.given[i] < 0 || s->o.given[i] >= s->o.prior->codebook_size))
+            return c->fail(c, TESS_E_INTERNAL, "a sampler's token %lld is known to be %d, codes are 0 .. %lld", (long long)i,
+                           (int)s->o.given[i], (long long)(s->o.prior->codebook_size - 1));
     return TESS_OK;
 }
 
@@ -117,6 +157,7 @@ static int prepare(struct tess_call *c, struct tess_sampler *s)
     TESS_TRY(tensor(c, &s->positions, TESS_I32, 2, (const int64_t[]){s->o.batch, s->picked.width}));
     TESS_TRY(tensor(c, &s->logits, TESS_F32, 3, (const int64_t[]){s->o.batch, s->tokens, p->codebook_size}));
     TESS_TRY(open_lists(c, s));
+    TESS_TRY(check_known(c, s));
     return start(c, s);
 }
 
@@ -157,19 +198,19 @@ void tess_sampler_free(struct tess_sampler *s)
 /* The next reverse step of sequence i. */
 static struct tess_reverse step_of(const struct tess_sampler *s, int64_t i, const float *logits)
 {
-    int32_t step = *left(s, i);
+    int32_t step = *left(s, i), steps = steps_of(s, i);
     return (struct tess_reverse){
         .size = sizeof(struct tess_reverse),
         .last = step == 1,
         .tokens = s->tokens,
         .codes = s->o.prior->codebook_size,
-        .from = (double)step / (double)s->o.steps,
-        .to = (double)(step - 1) / (double)s->o.steps,
+        .from = (double)step / (double)steps,
+        .to = (double)(step - 1) / (double)steps,
         .temperature = s->o.temperature,
         .logits = logits,
         .x = sequence(s, i),
         .next = sequence(s, i),
-        .random = {.seed = s->o.seed, .purpose = tess_purpose("sample.reverse"), .step = (uint32_t)step, .sample = (uint32_t)i}};
+        .random = {.seed = s->o.seed, .purpose = tess_purpose("sample.reverse"), .step = (uint32_t)step, .sample = number_of(s, i)}};
 }
 
 struct tess_reverse tessi_sampler_step(const struct tess_sampler *s, int64_t i, const float *logits)
@@ -240,7 +281,7 @@ static int denoise(struct tess_call *c, struct tess_sampler *s, const struct way
     int32_t inputs = 1;
     for (int64_t k = 0; k < n; k++) {
         memcpy((int32_t *)s->input.data + k * s->tokens, sequence(s, which[k]), (size_t)s->tokens * sizeof(int32_t));
-        ((float *)s->time.data)[k] = (float)((double)*left(s, which[k]) / (double)s->o.steps);
+        ((float *)s->time.data)[k] = (float)((double)*left(s, which[k]) / (double)steps_of(s, which[k]));
     }
     if (s->noise->needs_time)
         in[inputs++] = s->time;
@@ -271,6 +312,7 @@ static int step(struct tess_call *c, struct tess_sampler *s, const struct way *w
         }
         TESS_TRY(s->noise->reverse(s->self, c, &r));
         --*left(s, which[k]);
+        TESS_TRY(hold(c, s, which[k]));
     }
     return TESS_OK;
 }
@@ -298,9 +340,9 @@ int tess_sampler_finished(const struct tess_sampler *s)
 
 int64_t tess_sampler_steps_done(const struct tess_sampler *s)
 {
-    int64_t done = s->o.count * s->o.steps;
+    int64_t done = 0;
     for (int64_t i = 0; i < s->o.count; i++)
-        done -= *left(s, i);
+        done += steps_of(s, i) - *left(s, i);
     return done;
 }
 

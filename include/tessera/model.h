@@ -68,6 +68,8 @@ TESS_EXPORT TESS_CHECKED int tess_prior_record_next(struct tess_call *c, const s
                                                     struct tess_graph *g);
 /* 1 where that can be recorded. */
 TESS_EXPORT int tess_prior_caches(const struct tess_prior *p);
+/* 1 where it can sample around tokens that are known, whichever they are. */
+TESS_EXPORT int tess_prior_holds(const struct tess_prior *p);
 /* Inputs "x0", "xt" i32 (rows, L), "t" f32 (rows): 1 .. T; gives loss and bound. What the noise remembers is under "noise". Not sealed. */
 TESS_EXPORT TESS_CHECKED int tess_prior_record_loss(struct tess_call *c, const struct tess_prior *p, struct tess_graph *g,
                                                     struct tess_noise_loss *out);

@@ -72,6 +72,11 @@ struct tess_noise_1 {
      * with s left draws token L - s, and the bound is the sequence's own code length, the same at every t. Needs a denoiser that is
      * `causal`. */
     int32_t causal;
+    /* For sampling around tokens that are known, any of them: next is x with each token i that has known[i] in the state it has at fraction
+     * r->from of the time when x_0 is given[i]; at 0, given[i] itself. r->logits is NULL; the stream is keyed by the steps left and the
+     * sample. A noise with `changes` gives the same state at every time but 0, since steps of none are left out. NULL: what the denoiser
+     * says of a token does not heed what is known of all the others, so this noise cannot sample around them. [any thread] */
+    int (*hold)(void *self, struct tess_call *c, const struct tess_reverse *r, const uint8_t *known, const int32_t *given);
 };
 
 struct tess_denoiser_input {

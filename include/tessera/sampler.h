@@ -14,6 +14,9 @@
  * drawn before a checkpoint goes through it again, to the same keys and values, so that resuming is exact and a checkpoint has no cache in
  * it.
  *
+ * Tokens may be known beforehand (docs/models.md, "Editing"): they are in the state that they have at the time of every step, and at the
+ * end what they are known to be.
+ *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_SAMPLER_H
 #define TESSERA_SAMPLER_H
@@ -37,6 +40,11 @@ struct tess_sampler_options {
     uint64_t seed;
     struct tess_graph *picked;      /* borrowed: of tess_prior_record_picked, else like `denoise`; NULL: all logits at every step */
     struct tess_graph *next;        /* borrowed: of tess_prior_record_next, else like `denoise`; NULL: whole sequences at every step */
+    /* Each borrowed until the sampler is freed, or NULL. */
+    const uint8_t *known;   /* (count, L) 1 for a token that is known; only where tess_prior_holds */
+    const int32_t *given;   /* (count, L) what it is; read where it is known */
+    const int32_t *each;    /* (count) steps of each sequence, at least 1, in place of `steps` */
+    const uint32_t *number; /* (count) what each one's draws are keyed by, in place of its place in the list */
 };
 
 /* How many positions `picked` is to have for sequences of so many steps: enough for all but rare ones, where tokens are drawn at steps
@@ -50,7 +58,7 @@ TESS_EXPORT void tess_sampler_free(struct tess_sampler *s); /* NULL is fine */
 /* One call of the denoiser for each of the sequences in the batch. */
 TESS_EXPORT TESS_CHECKED int tess_sampler_advance(struct tess_call *c, struct tess_sampler *s);
 TESS_EXPORT int tess_sampler_finished(const struct tess_sampler *s);
-TESS_EXPORT int64_t tess_sampler_steps_done(const struct tess_sampler *s); /* of count x steps */
+TESS_EXPORT int64_t tess_sampler_steps_done(const struct tess_sampler *s); /* of count x steps, or the sum of each */
 
 /* Where it stands, for a checkpoint: views of x (count, height, width) i32, and of the steps each sequence has left (count) i32; and the
  * sequences given to the denoiser so far. All may be set before the first call of advance. */

@@ -193,6 +193,16 @@ static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r
     return TESS_OK;
 }
 
+/* (21.2) */
+static int hold(void *self, struct tess_call *c, const struct tess_reverse *r, const uint8_t *known, const int32_t *given)
+{
+    (void)self;
+    (void)c;
+    for (int64_t i = 0; i < r->tokens; i++)
+        r->next[i] = known[i] ? given[i] : r->x[i];
+    return TESS_OK;
+}
+
 static const struct tess_noise_1 ops = {.size = sizeof ops,
                                         .vocabulary = vocabulary,
                                         .steps = steps,
@@ -202,7 +212,8 @@ static const struct tess_noise_1 ops = {.size = sizeof ops,
                                         .start = start,
                                         .reverse = reverse,
                                         .changes = changes,
-                                        .reads_row = 1};
+                                        .reads_row = 1,
+                                        .hold = hold};
 
 static const struct tess_param params[] = {
     {.name = "steps",

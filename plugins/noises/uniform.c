@@ -64,7 +64,12 @@ static int64_t any_of(const struct tess_stream *random, int64_t i, int64_t n)
     return tess_random_below(random, (uint64_t)(2 * i + 1), n);
 }
 
-/* (15.2) */
+/* A draw of (15.2). */
+static int32_t forget(const struct tess_stream *random, double bar, int64_t codes, int64_t i, int32_t x0)
+{
+    return whether(random, i) < bar ? x0 : (int32_t)any_of(random, i, codes);
+}
+
 static int corrupt(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int64_t t,
                    const int32_t *x0, int32_t *xt)
 {
@@ -72,7 +77,7 @@ static int corrupt(void *self, struct tess_call *c, const struct tess_stream *ra
     if (t < 1 || t > p->steps)
         return c->fail(c, TESS_E_INTERNAL, "uniform: step %lld is outside 1 .. %lld", (long long)t, (long long)p->steps);
     for (int64_t i = 0; i < tokens; i++)
-        xt[i] = whether(random, i) < p->bar[t] ? x0[i] : (int32_t)any_of(random, i, codes);
+        xt[i] = forget(random, p->bar[t], codes, i, x0[i]);
     return TESS_OK;
 }
 
@@ -274,6 +279,17 @@ static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r
     return TESS_OK;
 }
 
+/* (21.3): draws of different times know nothing of one another. At 0 nothing is forgotten. */
+static int hold(void *self, struct tess_call *c, const struct tess_reverse *r, const uint8_t *known, const int32_t *given)
+{
+    const struct uniform *p = self;
+    double bar = uniform_bar(p->bar, p->steps, r->from * (double)p->steps);
+    (void)c;
+    for (int64_t i = 0; i < r->tokens; i++)
+        r->next[i] = known[i] ? forget(&r->random, bar, r->codes, i, given[i]) : r->x[i];
+    return TESS_OK;
+}
+
 static const struct tess_noise_1 ops = {.size = sizeof ops,
                                         .needs_time = 1,
                                         .vocabulary = vocabulary,
@@ -284,7 +300,8 @@ static const struct tess_noise_1 ops = {.size = sizeof ops,
                                         .start = start,
                                         .reverse = reverse,
                                         .draw_time = draw_time,
-                                        .observe = observe};
+                                        .observe = observe,
+                                        .hold = hold};
 
 static const struct tess_param params[] = {
     {.name = "steps",
