@@ -31,7 +31,7 @@ static const struct row rows[] = {
         F(tess_dataset, may_end)
     S(tess_encoder_1) F(tess_encoder_1, size) F(tess_encoder_1, record)
     S(tess_decoder_1) F(tess_decoder_1, size) F(tess_decoder_1, record)
-        F(tess_decoder_1, record_likelihood)
+        F(tess_decoder_1, record_likelihood) F(tess_decoder_1, record_larger)
     S(tess_quantized) F(tess_quantized, quantised) F(tess_quantized, codes) F(tess_quantized, loss)
     S(tess_react) F(tess_react, size) F(tess_react, step) F(tess_react, seed) F(tess_react, weights) F(tess_react, scope)
         F(tess_react, latents) F(tess_react, codes) F(tess_react, graph) F(tess_react, batch) F(tess_react, started)

@@ -66,7 +66,7 @@ int tess_tokenizer_record_head(struct tess_call *c, const struct tess_tokenizer 
 {
     const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
     if (decoder->size <= offsetof(struct tess_decoder_1, record_likelihood) || !decoder->record_likelihood)
-        return c->fail(c, TESS_E_VALUE, "the decoder `%s` has no head for the likelihood of images; `conv` is one that has",
+        return c->fail(c, TESS_E_VALUE, "the decoder `%s` has no head for the likelihood of images; train a model whose decoder has one",
                        tess_instance_name(t->decoder));
     tess_scope(g, "decoder");
     TESS_TRY(decoder->record_likelihood(tess_instance_self(t->decoder), c, g, quantised, t->height, t->width, t->channels, image,
@@ -75,10 +75,11 @@ int tess_tokenizer_record_head(struct tess_call *c, const struct tess_tokenizer 
     return TESS_OK;
 }
 
-static int record_lookup(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node **quantised)
+static int record_lookup(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height, int64_t width,
+                         struct tess_node **quantised)
 {
     const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
-    int64_t shape[3] = {tess_graph_rows(g), t->latent_height, t->latent_width};
+    int64_t shape[3] = {tess_graph_rows(g), height, width};
     struct tess_node *codes = tess_input(g, "codes", TESS_I32, 3, shape);
     tess_scope(g, "quantizer");
     TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), c, g, codes, quantised));
@@ -86,22 +87,47 @@ static int record_lookup(struct tess_call *c, const struct tess_tokenizer *t, st
     return TESS_OK;
 }
 
-int tess_tokenizer_record_decode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+/* Maps of height x width codes. */
+static int record_decode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height, int64_t width)
 {
     const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
+    int as_trained = height == t->latent_height && width == t->latent_width;
     struct tess_node *quantised = NULL, *image = NULL;
-    TESS_TRY(record_lookup(c, t, g, &quantised));
+    TESS_TRY(record_lookup(c, t, g, height, width, &quantised));
     tess_scope(g, "decoder");
-    TESS_TRY(decoder->record(tess_instance_self(t->decoder), c, g, quantised, t->height, t->width, t->channels, &image));
+    TESS_TRY((as_trained ? decoder->record : decoder->record_larger)(tess_instance_self(t->decoder), c, g, quantised, t->height, t->width,
+                                                                     t->channels, &image));
     tess_scope_end(g);
     tess_output(g, "image", image);
     return TESS_OK;
 }
 
+int tess_tokenizer_record_decode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+{
+    return record_decode(c, t, g, t->latent_height, t->latent_width);
+}
+
+int tess_tokenizer_record_decode_larger(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height,
+                                        int64_t width)
+{
+    const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
+    int can = decoder->size > offsetof(struct tess_decoder_1, record_larger) && decoder->record_larger;
+    if (height < t->latent_height || width < t->latent_width)
+        return c->fail(c, TESS_E_INTERNAL, "a decoder for maps of %lld x %lld is wanted for %lld x %lld", (long long)t->latent_height,
+                       (long long)t->latent_width, (long long)height, (long long)width);
+    if (!can && (height > t->latent_height || width > t->latent_width))
+        return c->fail(c, TESS_E_VALUE,
+                       "the decoder `%s` takes maps of %lld x %lld codes alone, and %lld x %lld are wanted; leave `model` out for codes "
+                       "without images",
+                       tess_instance_name(t->decoder), (long long)t->latent_height, (long long)t->latent_width, (long long)height,
+                       (long long)width);
+    return record_decode(c, t, g, height, width);
+}
+
 int tess_tokenizer_record_likelihood(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
 {
     struct tess_node *quantised = NULL, *image = NULL, *log_sigma = NULL;
-    TESS_TRY(record_lookup(c, t, g, &quantised));
+    TESS_TRY(record_lookup(c, t, g, t->latent_height, t->latent_width, &quantised));
     TESS_TRY(tess_tokenizer_record_head(c, t, g, quantised, &image, &log_sigma));
     tess_output(g, "image", image);
     tess_output(g, "log_sigma", log_sigma);

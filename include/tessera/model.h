@@ -44,6 +44,10 @@ TESS_EXPORT int tess_tokenizer_has_likelihood(const struct tess_facts *f);
 /* The digest by which codes of this model know their tokenizer: the model's own, or that of the model it has encoder, quantizer and decoder
  * of, bit for bit (fact `tokenizer`). What goes with the codes of the one goes with those of the other. Borrowed. */
 TESS_EXPORT const char *tess_tokenizer_digest(const struct tess_artefact *model);
+/* The same for maps of height x width codes, at least the tokenizer's own: the image is larger in proportion. TESS_E_VALUE where its
+ * decoder cannot. */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_decode_larger(struct tess_call *c, const struct tess_tokenizer *t,
+                                                                 struct tess_graph *g, int64_t height, int64_t width);
 
 struct tess_prior {
     int64_t codebook_size, height, width;

@@ -10,18 +10,12 @@ static int open_decoder(void *self, struct tess_call *c)
     return conv_check(self, c, "conv decoder");
 }
 
-static int record_both(const struct conv_shape *p, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height,
-                       int64_t width, int64_t channels, struct tess_node **image, struct tess_node **log_sigma)
+/* `height`: of the images trained on, which decides where there is attention. log_sigma NULL: without that head. */
+static struct tess_node *stack(const struct conv_shape *p, struct tess_graph *g, struct tess_node *latent, int64_t height,
+                               int64_t channels, struct tess_node **log_sigma)
 {
-    struct tess_tensor in = tess_shape(latent);
-    int64_t levels = p->channel_mult.count, factor = (int64_t)1 << (levels - 1);
-    struct conv_stack s = {.g = g, .shape = p, .x = latent, .width = in.dim[3]};
-    if (latent && (in.rank != 4 || in.dim[1] * factor != height || in.dim[2] * factor != width))
-        return c->fail(c, TESS_E_SHAPE,
-                       "conv decoder: %lld levels make %lld x %lld of a latent of %lld x %lld, the images are %lld x %lld; give "
-                       "channel_mult as many levels as the encoder's",
-                       (long long)levels, (long long)(in.dim[1] * factor), (long long)(in.dim[2] * factor), (long long)in.dim[1],
-                       (long long)in.dim[2], (long long)height, (long long)width);
+    int64_t levels = p->channel_mult.count;
+    struct conv_stack s = {.g = g, .shape = p, .x = latent, .width = tess_shape(latent).dim[3]};
     if (p->variant == CONV_TAMING)
         conv_quant(&s, "post_quant_conv", p->z_channels ? p->z_channels : s.width);
     conv_first(&s, p->channels * p->channel_mult.item[levels - 1]);
@@ -34,9 +28,21 @@ static int record_both(const struct conv_shape *p, struct tess_call *c, struct t
     conv_last(&s, channels);
     if (log_sigma)
         *log_sigma = conv_log_sigma(&s, channels);
-    if (p->variant == CONV_TAMING) /* its networks make pixels in -1 .. 1 */
-        s.x = tess_affine(g, s.x, 0.5f, 0.5f);
-    *image = s.x;
+    return p->variant == CONV_TAMING ? tess_affine(g, s.x, 0.5f, 0.5f) : s.x; /* taming's networks make pixels in -1 .. 1 */
+}
+
+static int record_both(const struct conv_shape *p, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height,
+                       int64_t width, int64_t channels, struct tess_node **image, struct tess_node **log_sigma)
+{
+    struct tess_tensor in = tess_shape(latent);
+    int64_t levels = p->channel_mult.count, factor = (int64_t)1 << (levels - 1);
+    if (latent && (in.rank != 4 || in.dim[1] * factor != height || in.dim[2] * factor != width))
+        return c->fail(c, TESS_E_SHAPE,
+                       "conv decoder: %lld levels make %lld x %lld of a latent of %lld x %lld, the images are %lld x %lld; give "
+                       "channel_mult as many levels as the encoder's",
+                       (long long)levels, (long long)(in.dim[1] * factor), (long long)(in.dim[2] * factor), (long long)in.dim[1],
+                       (long long)in.dim[2], (long long)height, (long long)width);
+    *image = stack(p, g, latent, height, channels, log_sigma);
     return TESS_OK;
 }
 
@@ -53,7 +59,21 @@ static int record_likelihood(void *self, struct tess_call *c, struct tess_graph 
     return record_both(self, c, g, latent, height, width, channels, image, log_sigma);
 }
 
-static const struct tess_decoder_1 ops = {.size = sizeof ops, .record = record, .record_likelihood = record_likelihood};
+static int record_larger(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height, int64_t width,
+                         int64_t channels, struct tess_node **image)
+{
+    const struct conv_shape *p = self;
+    struct tess_tensor in = tess_shape(latent);
+    int64_t factor = (int64_t)1 << (p->channel_mult.count - 1);
+    if (latent && (in.rank != 4 || in.dim[1] * factor < height || in.dim[2] * factor < width))
+        return c->fail(c, TESS_E_SHAPE, "conv decoder: a latent of %lld x %lld is smaller than that of images of %lld x %lld",
+                       (long long)in.dim[1], (long long)in.dim[2], (long long)height, (long long)width);
+    *image = stack(p, g, latent, height, channels, NULL);
+    return TESS_OK;
+}
+
+static const struct tess_decoder_1 ops = {
+    .size = sizeof ops, .record = record, .record_likelihood = record_likelihood, .record_larger = record_larger};
 
 static const struct tess_param params[] = {CONV_PARAMS(struct conv_shape), {.name = NULL}};
 
