@@ -8,3 +8,15 @@ check_PROGRAMS += tests/test_larger
 tests_test_larger_SOURCES = tests/test_larger.c tests/graphs.c tests/graphs.h
 tests_test_larger_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_larger_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/test_edit
+tests_test_edit_SOURCES = tests/test_edit.c plugins/stages/region.c plugins/stages/region.h $(COMMAND_BENCH)
+tests_test_edit_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\" -DDEAF=\"$(abs_builddir)/tests/editing/.libs\"
+tests_test_edit_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_edit_LDADD = $(TEST_LIBS)
+EXTRA_tests_test_edit_DEPENDENCIES = tests/editing/deaf_noise.la
+
+check_LTLIBRARIES += tests/editing/deaf_noise.la
+tests_editing_deaf_noise_la_SOURCES = tests/deaf_noise.c plugins/noises/draws.c plugins/noises/draws.h
+tests_editing_deaf_noise_la_LDFLAGS = $(PLUGIN_LDFLAGS) -rpath /nowhere
+tests_editing_deaf_noise_la_LIBADD = $(PLUGIN_LIBS)

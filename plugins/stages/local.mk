@@ -3,6 +3,7 @@ STAGE_COMMON = plugins/stages/common.c plugins/stages/common.h
 START = plugins/stages/start.c plugins/stages/start.h
 ROUND_TRIP = plugins/stages/round_trip.c plugins/stages/round_trip.h
 MODEL_WEIGHTS = plugins/stages/model_weights.c plugins/stages/model_weights.h
+SAMPLING = plugins/stages/sampling.c plugins/stages/sampling.h
 AUTOENCODING = plugins/stages/autoencoding.c plugins/stages/autoencoding.h plugins/stages/adversarial.c plugins/stages/adversarial.h \
     plugins/stages/diffaug.c plugins/stages/diffaug.h plugins/stages/perceptual.c plugins/stages/perceptual.h \
     plugins/stages/geometry.c plugins/stages/geometry.h $(MODEL_WEIGHTS)
@@ -20,7 +21,8 @@ stages_LTLIBRARIES = \
     plugins/stages/evaluate.la \
     plugins/stages/refit.la \
     plugins/stages/nearest_neighbours.la \
-    plugins/stages/train_likelihood.la
+    plugins/stages/train_likelihood.la \
+    plugins/stages/edit.la
 
 plugins_stages_import_la_SOURCES = plugins/stages/import.c plugins/stages/import_image.c plugins/stages/import_image.h plugins/stages/geometry.c \
     plugins/stages/geometry.h $(STAGE_COMMON)
@@ -68,3 +70,8 @@ plugins_stages_nearest_neighbours_la_LIBADD = $(PLUGIN_LIBS)
 plugins_stages_train_likelihood_la_SOURCES = plugins/stages/train_likelihood.c $(LIKELIHOOD) $(MODEL_WEIGHTS) $(STAGE_COMMON)
 plugins_stages_train_likelihood_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_likelihood_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_stages_edit_la_SOURCES = plugins/stages/edit.c plugins/stages/edit_results.c plugins/stages/edit_results.h \
+    plugins/stages/region.c plugins/stages/region.h $(SAMPLING) $(STAGE_COMMON)
+plugins_stages_edit_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_stages_edit_la_LIBADD = $(PLUGIN_LIBS)

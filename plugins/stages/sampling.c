@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "plugins/stages/sampling.h"
+
+int sampling_open(struct tess_call *c, struct sampling_prior *p, const char *who, const struct tess_facts *f, const char *where)
+{
+    TESS_TRY(tess_prior_open(c, f, where, &p->prior));
+    if (tess_prior_holds(&p->prior))
+        return TESS_OK;
+    return c->fail(c, TESS_E_VALUE,
+                   "%s: a prior of noise `%s` cannot sample around tokens that are known; give one that is trained with another "
+                   "(`absorbing`)",
+                   who, tess_instance_name(p->prior.noise));
+}
+
+int sampling_record(struct tess_call *c, struct sampling_prior *p, int64_t steps, uint64_t seed, int64_t batch)
+{
+    int64_t positions = tess_sampler_positions(&p->prior, steps);
+    TESS_TRY(stage_graph_open(c, &p->denoise, seed, batch));
+    TESS_TRY(tess_prior_record_denoise(c, &p->prior, p->denoise.graph));
+    TESS_TRY(tess_graph_seal(c, p->denoise.graph));
+    if (!positions)
+        return TESS_OK;
+    p->picked.weights = p->denoise.weights;
+    TESS_TRY(stage_graph_open(c, &p->picked, seed, batch));
+    TESS_TRY(tess_prior_record_picked(c, &p->prior, positions, p->picked.graph));
+    return tess_graph_seal(c, p->picked.graph);
+}
+
+void sampling_close(struct sampling_prior *p)
+{
+    stage_graph_close(&p->picked, 0);
+    stage_graph_close(&p->denoise, 1);
+    tess_prior_close(&p->prior);
+}
+
+int sampling_cost(struct tess_call *c, const struct sampling_prior *p, double calls, struct tess_cost *cost)
+{
+    TESS_TRY(stage_graph_cost(c, &p->denoise, p->picked.graph ? 0.0 : calls, cost));
+    return p->picked.graph ? stage_graph_cost(c, &p->picked, calls, cost) : TESS_OK;
+}
+
+int sampling_tells(const struct tess_prior *p)
+{
+    const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
+    return !noise->needs_time && noise->size > offsetof(struct tess_noise_1, changes) && noise->changes;
+}
+
+int sampling_describe(struct tess_call *c, const struct tess_prior *p, const struct tess_facts *prior, int64_t count, int64_t height,
+                      int64_t width, int64_t steps, double temperature, uint64_t seed, struct tess_facts *f)
+{
+    const char *tokenizer = tess_facts_text_or(prior, "tokenizer", NULL);
+    TESS_TRY(tess_facts_set_i64(c, f, "count", count));
+    TESS_TRY(tess_facts_set_i64(c, f, "height", height));
+    TESS_TRY(tess_facts_set_i64(c, f, "width", width));
+    TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", p->codebook_size));
+    TESS_TRY(tess_facts_set_i64(c, f, "steps", steps));
+    TESS_TRY(tess_facts_set_f64(c, f, "temperature", temperature));
+    TESS_TRY(tess_facts_set_i64(c, f, "seed", (int64_t)seed));
+    return tokenizer ? tess_facts_set_text(c, f, "tokenizer", tokenizer) : TESS_OK;
+}
+
+/* ---- where it stands ---- */
+
+static int64_t steps_of(const struct sampling_state *s, int64_t i)
+{
+    return s->each ? s->each[i] : s->steps;
+}
+
+int64_t sampling_total(const struct sampling_state *s)
+{
+    int64_t total = 0;
+    for (int64_t i = 0; i < s->left.dim[0]; i++)
+        total += steps_of(s, i);
+    return total;
+}
+
+int64_t sampling_done(const struct sampling_state *s)
+{
+    int64_t done = sampling_total(s);
+    for (int64_t i = 0; i < s->left.dim[0]; i++)
+        done -= ((const int32_t *)s->left.data)[i];
+    return done;
+}
+
+int sampling_write_checkpoint(void *user, struct tess_call *c, struct tess_artefact *a)
+{
+    const struct sampling_state *s = user;
+    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(a), "calls", *s->calls));
+    TESS_TRY(tess_artefact_put(c, a, "x", &s->x, NULL));
+    return tess_artefact_put(c, a, "left", &s->left, NULL);
+}
+
+int sampling_resume(struct tess_call *c, struct tess_stage_run *r, const struct sampling_state *s)
+{
+    const struct tess_artefact *a = tess_stage_resume(r);
+    struct tess_tensor x = s->x, left = s->left;
+    if (!a)
+        return TESS_OK;
+    TESS_TRY(tess_facts_i64(c, tess_artefact_facts(a), "calls", s->calls));
+    TESS_TRY(tess_artefact_read(c, a, "x", 0, &x));
+    TESS_TRY(tess_artefact_read(c, a, "left", 0, &left));
+    for (int64_t i = 0; i < left.dim[0]; i++) {
+        int32_t steps = ((const int32_t *)left.data)[i];
+        if (steps < 0 || steps > steps_of(s, i))
+            return c->fail(c, TESS_E_DATA, "%s: sample %lld has %d steps left of %lld; delete it to sample from the start",
+                           tess_artefact_path(a), (long long)i, (int)steps, (long long)steps_of(s, i));
+    }
+    tess_stage_note(r, "goes on from step %lld of %lld", (long long)sampling_done(s), (long long)sampling_total(s));
+    return TESS_OK;
+}
+
+int sampling_pause(struct tess_call *c, struct tess_stage_run *r, struct sampling_state *s)
+{
+    if (*s->calls > 0 && (tess_stage_stopping(r) || tess_stage_checkpoint_due(r)))
+        TESS_TRY(tess_stage_checkpoint(c, r, sampling_write_checkpoint, s));
+    return stage_check_stop(c, r, sampling_done(s), sampling_total(s), "step");
+}
