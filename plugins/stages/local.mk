@@ -22,7 +22,8 @@ stages_LTLIBRARIES = \
     plugins/stages/refit.la \
     plugins/stages/nearest_neighbours.la \
     plugins/stages/train_likelihood.la \
-    plugins/stages/edit.la
+    plugins/stages/edit.la \
+    plugins/stages/sample_canvas.la
 
 plugins_stages_import_la_SOURCES = plugins/stages/import.c plugins/stages/import_image.c plugins/stages/import_image.h plugins/stages/geometry.c \
     plugins/stages/geometry.h $(STAGE_COMMON)
@@ -75,3 +76,8 @@ plugins_stages_edit_la_SOURCES = plugins/stages/edit.c plugins/stages/edit_resul
     plugins/stages/region.c plugins/stages/region.h $(SAMPLING) $(STAGE_COMMON)
 plugins_stages_edit_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_edit_la_LIBADD = $(PLUGIN_LIBS)
+
+CANVAS = plugins/stages/canvas.c plugins/stages/canvas.h plugins/stages/windows.c plugins/stages/windows.h
+plugins_stages_sample_canvas_la_SOURCES = plugins/stages/sample_canvas.c $(CANVAS) $(SAMPLING) $(STAGE_COMMON)
+plugins_stages_sample_canvas_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_stages_sample_canvas_la_LIBADD = $(PLUGIN_LIBS)
