@@ -1,6 +1,7 @@
 /* The adversarial term: the critic and a whole generator's step against PyTorch (golden/critic.h5, adversarial.h5), and the two halves of
  * a step with probes against gradients found one by one, on any number of threads. SPDX-License-Identifier: MIT */
 #include "core/tensor/node.h"
+#include "core/tensor/weight_store.h"
 #include "tests/golden.h"
 
 #include <math.h>
@@ -347,6 +348,30 @@ START_TEST(a_slice_of_one_small_image)
 }
 END_TEST
 
+/* Weight decay leaves out biases and norms (docs/models.md, "Optimiser"): whatever has one dimension. */
+START_TEST(only_kernels_are_decayed)
+{
+    struct bench b;
+    int64_t kernels = 0, others = 0;
+    bench_open(&b, 1, 1, 1, 1);
+    struct tess_instance *critic = open_part(&b, "critic/1", "{use: patchgan, channels: 4, layers: 2}");
+    struct tess_node *logits = judge(&b, critic, tess_input(b.graph, "image", TESS_F32, 4, DIMS(1, 16, 16, 3)));
+    tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, logits));
+    bench_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    for (int64_t i = 0; i < b.weights->count; i++) {
+        const struct tessi_weight *w = &b.weights->item[i];
+        int left_out = (w->init.flags & TESS_WEIGHT_NO_DECAY) != 0;
+        ck_assert_msg(left_out == (w->shape.rank == 1), "%s: %s", w->name, left_out ? "not decayed" : "decayed");
+        kernels += w->shape.rank == 4;
+        others += w->shape.rank == 1;
+    }
+    ck_assert_int_eq(kernels, 4);
+    ck_assert_int_eq(others, 6); /* two biases, and two norms of two each */
+    tess_instance_close(critic);
+    bench_close(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("critic");
@@ -358,6 +383,7 @@ int main(void)
     tcase_add_test(t, probes_that_do_not_fit);
     tcase_add_test(t, images_too_small_for_a_critic);
     tcase_add_loop_test(t, a_slice_of_one_small_image, 1, 5);
+    tcase_add_test(t, only_kernels_are_decayed);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
