@@ -246,6 +246,7 @@ static double square_distance(int64_t n, const float *a, const float *b)
     return s;
 }
 
+/* docs/models.md, "Optimiser": (8.4), (8.5) and (8.6), then (8.7) and (8.8) at once. */
 static void adam(int64_t n, const struct tessi_adam *a, const float *R g, float *R w, float *R m, float *R v)
 {
     float b1 = a->beta1, b2 = a->beta2, rate = a->lr / a->correct1, root = 1.0f / sqrtf(a->correct2), eps = a->epsilon;
@@ -260,6 +261,7 @@ static void adam(int64_t n, const struct tessi_adam *a, const float *R g, float 
     }
 }
 
+/* (8.9) */
 static void average(int64_t n, float decay, const float *R w, float *R ema)
 {
     for (int64_t i = 0; i < n; i++)

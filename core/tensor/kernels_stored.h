@@ -23,9 +23,9 @@
         }                                                                                                                                  \
     }
 
-UNARY(swish, v *sigmoid_f(v), swish_slope(v))
-UNARY(gelu, gelu_value(v), gelu_slope(v))
-UNARY(mish, v *mish_factor(v), mish_slope(v))
+UNARY(swish, v *sigmoid_f(v), swish_slope(v))   /* docs/models.md, (1.2) */
+UNARY(gelu, gelu_value(v), gelu_slope(v))       /* (10.4) */
+UNARY(mish, v *mish_factor(v), mish_slope(v))   /* (17.3) */
 UNARY(tanh, tanh_f(v), tanh_slope(v))
 UNARY(sigmoid, sigmoid_f(v), sigmoid_slope(v))
 UNARY(leaky, v > 0.0f ? v : p * v, v > 0.0f ? 1.0f : p)

@@ -1,7 +1,7 @@
-/* The nearest row: a product proposes, the distance in double decides.
+/* The nearest row (4.1): a product proposes, the distance in double decides.
  *
  * With c the mean of the book, x = z - c and y_k = e_k - c: |z - e_k|^2 = |x|^2 + 2 s_k, s_k = |y_k|^2 / 2 - x y_k, so the least
- * distance has the least s_k. The product multiplies operands x~ and y~_k, rounded to what the processor multiplies fastest, and its
+ * distance has the least s_k (4.6). The product multiplies operands x~ and y~_k, rounded to what the processor multiplies fastest, and its
  * s~_k is off by no more than
  *     E = dx (Y + dy) + X dy + (d + 4) 2^-22 (X Y + (Y + dy)^2 / 2) + (d + 4) 2^-125,
  * X = |x~|, Y = max |y~_k|, dx >= |x - x~| and dy >= |y_k - y~_k|. For x y - x~ y~ = (x - x~) y + x~ (y - y~) gives the first two
@@ -178,6 +178,7 @@ struct search { /* one call */
 static void start_row(const struct tessi_nearest *s, const struct measures *m, double x, double dx, struct row *w)
 {
     double longest = m->y + m->dy, d = (double)(s->d + 4), sum = x + dx + longest;
+    /* (4.7) and (4.8) */
     double e = dx * longest + x * m->dy + d * 0x1p-22 * (x * m->y + 0.5 * longest * longest) + d * 0x1p-125;
     double f = d * 0x1p-52 * sum * sum;
     int safe = sum * sum < 0x1p120; /* so no sum in f32 overflows; false for NaN */
@@ -266,7 +267,7 @@ static void measure_all(const struct search *q, const float *z, double *beyond, 
 }
 
 /* |z - e_k|^2 = |x|^2 + 2 s_k for every other row, whose s~ is at least the second lowest when the nearest's own is the lowest, else the
- * lowest. */
+ * lowest (14.3a). */
 static double margin(const struct search *q, const float *z, const float *mean, const struct row *w)
 {
     double other = (double)(w->code_score > w->least ? w->least : w->next);

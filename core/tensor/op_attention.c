@@ -1,4 +1,4 @@
-/* Softmax over the last dimension, and softmax(q k^T / sqrt d) v for each head.
+/* Softmax over the last dimension, and softmax(q k^T / sqrt d) v for each head (docs/models.md, "Blocks", (1.3)).
  *
  * A head is taken in tiles of rows of q, so that no more of the L x M matrix exists than a tile, which stays in the second-level cache; where
  * the matrices are small, a tile is those of several heads. What is kept is the row's ln sum exp, from which the backward pass makes the probabilities again:

@@ -108,7 +108,7 @@ void tess_code_statistics(struct tess_graph *g, struct tess_node *codes, struct 
     *sums = nodes[1];
 }
 
-/* ---- sinusoid: y[j] = sin(scale t f_j), y[j + half] = cos(scale t f_j), f_j = 10000^(-j / (half - 1)) ---- */
+/* ---- sinusoid: y[j] = sin(scale t f_j), y[j + half] = cos(scale t f_j), f_j = 10000^(-j / (half - 1)) (10.5) ---- */
 
 static int sinusoid_forward(const struct tess_op_run *r)
 {

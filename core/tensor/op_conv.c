@@ -155,7 +155,7 @@ struct tess_node *tess_conv2d(struct tess_graph *g, struct tess_node *x, struct 
                         2.0 * (double)tess_tensor_count(&y) * (double)(k->dim[1] * k->dim[2] * k->dim[3]));
 }
 
-/* ---- transposed: x (N, H, W, Ci) is what a convolution with w (Ci, Kh, Kw, Co) would make of y (N, Ho, Wo, Co) ---- */
+/* ---- transposed (17.12): x (N, H, W, Ci) is what a convolution with w (Ci, Kh, Kw, Co) would make of y (N, Ho, Wo, Co) ---- */
 
 static int transpose_prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step *s)
 {

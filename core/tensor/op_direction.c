@@ -1,5 +1,6 @@
 /* How far the directions of vectors are from each other: for each pair, sum over c of w_c (a_c / (|a| + e) - b_c / (|b| + e))^2, and the
- * mean over the pairs of a sample. One pass a pair, and nothing of the vectors' size is kept beside them. SPDX-License-Identifier: MIT */
+ * mean over the pairs of a sample: the mean over pixels in (19.2). One pass a pair, and nothing of the vectors' size is kept beside them.
+ * SPDX-License-Identifier: MIT */
 #include "core/tensor/kernels.h"
 #include "core/tensor/node.h"
 #include "core/tensor/window.h"

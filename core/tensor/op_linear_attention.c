@@ -1,5 +1,5 @@
 /* q softmax(k)^T v for each head, the softmax over the positions: no L x M matrix exists, a head's d x d context does its work.
- *     P = softmax over rows of k^T (d, M),  E = P v (d, d),  y = q E (L, d)
+ *     P = softmax over rows of k^T (d, M),  E = P v (d, d),  y = q E (L, d)      (docs/models.md, "U-Net", (17.6))
  *     dq = dy E^T,  dE = q^T dy,  dv = P^T dE,  dP = dE v^T,  dk^T = P (dP - rowsum(P dP))
  * E is kept; P is made again. A head's rows lie apart in memory, stored as f32 or bf16; they are brought together as f32, k transposed, so
  * that the softmax goes along rows. The products are small beside the layers around them and stay f32.

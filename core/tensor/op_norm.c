@@ -1,6 +1,6 @@
 /* Group and layer normalisation. Statistics are kept as a second output: mean and 1 / deviation of each group or row.
  *
- * Group: u = (x - mean) rstd gamma + beta, y = u or swish(u). With m values a group and sums over it,
+ * Group (docs/models.md, "Blocks", (1.1)): u = (x - mean) rstd gamma + beta, y = u or swish(u). With m values a group and sums over it,
  *   dx = rstd (gamma du - sum(gamma du) / m - xhat sum(gamma du xhat) / m). SPDX-License-Identifier: MIT */
 #include "core/tensor/kernels.h"
 #include "core/tensor/node.h"

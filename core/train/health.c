@@ -1,4 +1,4 @@
-/* Codebook health (docs/models.md, "Codebook health"). SPDX-License-Identifier: MIT */
+/* Codebook health (docs/models.md, "Codebook health", (11.1), (11.2), (11.3) and (11.4)). SPDX-License-Identifier: MIT */
 #include <tessera/model.h>
 
 #include <math.h>

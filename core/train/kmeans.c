@@ -157,7 +157,7 @@ static void halve(void *user, int worker, int64_t i)
         l->half[k] *= 0.5;
 }
 
-/* Whether vector i may have another centre by now; its distance to the one it has is made exact. */
+/* Whether vector i may have another centre by now, (14.3); its distance to the one it has is made exact. */
 static int may_move(struct lloyd *l, int64_t i)
 {
     int32_t code = l->code[i];
@@ -168,6 +168,7 @@ static int may_move(struct lloyd *l, int64_t i)
     return !(sqrt(l->own[i]) * (1.0 + ROOM) < least * (1.0 - ROOM));
 }
 
+/* (14.1) */
 static void assign_chunk(void *user, int worker, int64_t chunk)
 {
     struct lloyd *l = user;
@@ -252,7 +253,7 @@ static int give_to_empty(struct tess_call *c, struct lloyd *l)
     return TESS_OK;
 }
 
-/* A centre to the mean of its vectors. */
+/* A centre to the mean of its vectors (14.2). */
 static void move_centre(void *user, int worker, int64_t k)
 {
     struct lloyd *l = user;

@@ -133,7 +133,7 @@ static void judge(void *user, int worker, int64_t i)
 }
 
 /* The proposal q(x) = d(x, c1)^2 / (2 sum) + 1 / (2 P) is found once; then each centre is the end of a Metropolis chain whose steps weigh
- * candidates by d(x, C)^2 / q(x). Half of the draws are uniform, which is q's second part. */
+ * candidates by d(x, C)^2 / q(x). Half of the draws are uniform, which is q's second part (14.4). */
 static int afk_mc2(struct tess_call *c, struct seeding *s, int64_t chain)
 {
     int64_t d = s->pool->width, p = s->pool->count;

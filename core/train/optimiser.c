@@ -10,6 +10,7 @@
 
 enum { PIECE = 16384 };
 
+/* (8.1), (8.2) and (8.3) */
 double tessi_learning_rate(const struct tess_training_params *p, int64_t step)
 {
     if (step < p->warmup)
@@ -103,7 +104,7 @@ int tessi_optimise(struct tess_call *c, struct tessi_workers *pool, const struct
                    const float *gradient, double length)
 {
     const struct tess_training_params *p = o->p;
-    double scale = p->clip > 0.0 && length > p->clip ? p->clip / length : 1.0;
+    double scale = p->clip > 0.0 && length > p->clip ? p->clip / length : 1.0; /* (8.4) */
     struct work k = {.w = w, .p = p, .o = o, .step = step, .gradient = gradient};
     TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_VALUE, &k.value));
     TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_MOMENT1, &k.m));

@@ -109,6 +109,7 @@ static struct tess_node *perceptron(const struct transformer *p, struct tess_gra
     return linear(p, g, "mlp.2", tess_gelu(g, linear(p, g, "mlp.0", x, d, wide)), wide, d);
 }
 
+/* (10.2) */
 static struct tess_node *block(const struct transformer *p, struct tess_graph *g, struct tess_node *x, int64_t l, const struct view *view)
 {
     int64_t d = p->embed_dim;
@@ -120,6 +121,7 @@ static struct tess_node *block(const struct transformer *p, struct tess_graph *g
     return x;
 }
 
+/* (10.3) */
 static struct tess_node *head(const struct transformer *p, struct tess_graph *g, struct tess_node *x, int64_t codes)
 {
     int64_t d = p->embed_dim;
@@ -173,6 +175,7 @@ static int is_causal(const struct tess_denoiser_input *in)
 static struct tess_node *embed(const struct transformer *p, struct tess_graph *g, const struct tess_denoiser_input *in)
 {
     int64_t d = p->embed_dim, tokens = in->height * in->width;
+    /* (10.1), and (10.5) where there is time */
     struct tess_node *x = codes_of(p, g, in->tokens, in->vocabulary);
     if (is_causal(in))
         x = shift(p, g, x, tokens);

@@ -86,7 +86,7 @@ static struct tess_node *widen(struct tess_graph *g, const char *name, struct te
     return tess_conv2d_transpose(g, x, w, b, &twice);
 }
 
-/* Convolution, norm, Mish. */
+/* Convolution, norm, Mish (17.4). */
 static struct tess_node *block(const struct stack *s, const char *name, struct tess_node *x, int64_t from, int64_t to)
 {
     struct tess_graph *g = s->g;
@@ -100,6 +100,7 @@ static struct tess_node *block(const struct stack *s, const char *name, struct t
     return tess_mish(g, tess_group_norm(g, x, gamma, beta, (int32_t)s->p->groups, EPSILON));
 }
 
+/* (17.5) */
 static struct tess_node *residual(const struct stack *s, const char *name, struct tess_node *x, int64_t from, int64_t to)
 {
     struct tess_graph *g = s->g;
@@ -115,7 +116,7 @@ static struct tess_node *residual(const struct stack *s, const char *name, struc
     return x;
 }
 
-/* x + g attention(x), g being 0 at first. */
+/* x + g attention(x), g being 0 at first (17.7). */
 static struct tess_node *attention(const struct stack *s, const char *name, struct tess_node *x, int64_t width)
 {
     struct tess_graph *g = s->g;
@@ -137,7 +138,7 @@ static struct tess_node *attention(const struct stack *s, const char *name, stru
 
 /* ---- the network ---- */
 
-/* The tokens as a map, (N, H, W, channels). */
+/* The tokens as a map, (N, H, W, channels): (17.1). */
 static struct tess_node *read_tokens(const struct unet *p, struct tess_graph *g, const struct tess_denoiser_input *in)
 {
     int64_t rows = tess_shape(in->tokens).dim[0], d = p->channels;
@@ -157,7 +158,7 @@ static struct tess_node *read_tokens(const struct unet *p, struct tess_graph *g,
     return tess_add(g, tess_mul(g, x, tess_reshape(g, z, 4, one)), b);
 }
 
-/* What the blocks are told of the time, (N, channels). */
+/* What the blocks are told of the time, (N, channels): Mish of (17.2). */
 static struct tess_node *read_time(const struct unet *p, struct tess_graph *g, struct tess_node *time)
 {
     int64_t d = p->channels;
@@ -166,6 +167,7 @@ static struct tess_node *read_time(const struct unet *p, struct tess_graph *g, s
     return tess_mish(g, t);
 }
 
+/* (17.8) */
 static struct tess_node *go_down(const struct stack *s, struct tess_node *x, int64_t level, struct tess_node **skip)
 {
     static const char *const purpose[] = {"unet.0", "unet.1", "unet.2", "unet.3", "unet.4", "unet.5", "unet.6", "unet.7",
@@ -183,7 +185,7 @@ static struct tess_node *go_down(const struct stack *s, struct tess_node *x, int
     return x;
 }
 
-/* From the size and width of `level` to those of the one above. */
+/* From the size and width of `level` to those of the one above (17.10). */
 static struct tess_node *go_up(const struct stack *s, struct tess_node *x, int64_t level, struct tess_node *skip)
 {
     const struct unet *p = s->p;
@@ -238,11 +240,13 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, const s
     struct tess_node *x = read_tokens(p, g, in);
     for (int64_t level = 0; level < levels; level++)
         x = go_down(&s, x, level, &skip[level]);
+    /* (17.9) */
     x = residual(&s, "mid_block1", x, deepest, deepest);
     x = attention(&s, "mid_attn", x, deepest);
     x = residual(&s, "mid_block2", x, deepest, deepest);
     for (int64_t level = levels - 1; level > 0; level--) /* the first level's skip is not used, as published */
         x = go_up(&s, x, level, skip[level]);
+    /* (17.11) */
     x = block(&s, "final_conv.0", x, width_of(p, 0), p->channels);
     x = linear(g, "final_conv.1", x, p->channels, in->codes);
     *logits = tess_reshape(g, x, 3, (const int64_t[]){tess_shape(in->tokens).dim[0], in->height * in->width, in->codes});

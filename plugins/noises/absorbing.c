@@ -4,6 +4,7 @@
  * With beta_t = 1 / (T - t + 1) a token is masked at step t with probability t / T, independently; all are at t = T. Going back from
  * fraction u of the time to v, a masked token is revealed with probability (u - v) / u, its value drawn from the denoiser. The
  * bound is the sum over t of CE_t / t, CE_t being the cross-entropy of the masked tokens in nats; the denoiser needs no t.
+ * These are (9.1), (9.2) and (9.3).
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/noises/draws.h"
@@ -94,6 +95,7 @@ static int factors_forward(const struct tess_op_run *r)
             count += xt[k] == a->codes;
         }
         double at = (double)t[i], back = a->noise.weight == WEIGHT_PAPER ? 1.0 : 0.0;
+        /* (9.4), and for the loss (9.5), (9.6), (9.7) or (9.8) */
         bound[i] = (float)(all / at * bits);
         if (a->noise.loss == LOSS_ELBO)
             loss[i] = bound[i];
@@ -145,7 +147,7 @@ static int start(void *self, struct tess_call *c, const struct tess_stream *rand
     return TESS_OK;
 }
 
-/* 1 when token i is revealed in this step; u[1] then is the draw of its value. */
+/* 1 when token i is revealed in this step, by (9.2), which is (9.9) of equal steps; u[1] then is the draw of its value. */
 static int is_revealed(const struct tess_reverse *r, int64_t i, float u[2])
 {
     if (r->x[i] != r->codes)

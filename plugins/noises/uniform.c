@@ -181,7 +181,7 @@ static int cost_backward(const struct tess_op_run *r)
 static const struct tess_op op_cost = {
     .size = sizeof(struct tess_op), .name = "uniform cost", .keep_in = 15, .forward = cost_forward, .backward = cost_backward};
 
-/* KL(q(z_T | z_0), uniform), bits per token */
+/* KL(q(z_T | z_0), uniform), bits per token: the constant of (15.13) */
 static double bound_constant(void *self, int64_t tokens, int64_t codes)
 {
     const struct uniform *p = self;

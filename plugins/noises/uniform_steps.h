@@ -14,7 +14,7 @@ enum { UNIFORM_COSINE, UNIFORM_COSINE_ROOT };
 /* How p(z_0 | z_t) makes a step: mean of the posteriors, or put in the place of z_0 and normalised. */
 enum { UNIFORM_MARGINAL, UNIFORM_PLUG_IN };
 
-/* alpha-bar of step 0 (which is 1) .. steps into bar (steps + 1), (15.3) and (15.4). */
+/* alpha-bar of step 0 (which is 1) .. steps into bar (steps + 1): the products of the alphas of (15.1), by (15.3) and (15.4). */
 void uniform_schedule(int32_t schedule, double offset, double clip, int64_t steps, double *bar);
 /* alpha-bar at any time in [0, steps]: within a step alpha is spread evenly over its duration, (15.5). */
 double uniform_bar(const double *bar, int64_t steps, double at);
@@ -25,7 +25,7 @@ struct uniform_step {
     int32_t model;      /* UNIFORM_MARGINAL ... */
     double a, b;        /* alpha of s .. t, (1 - a) / K */
     double c, e;        /* alpha-bar of s, (1 - c) / K */
-    double same, other; /* q(z_t = x | z_0 = z) where x = z, where not */
+    double same, other; /* q(z_t = x | z_0 = z) where x = z, where not, (15.7) */
     double pull;        /* other / same in the marginal model, 1 in the plug-in */
 };
 struct uniform_step uniform_step_of(double bar_s, double bar_t, int64_t codes, int32_t model);

@@ -15,7 +15,7 @@ void book_quantise(const struct book *b, struct tess_graph *g, struct tess_node 
     struct tess_node *all = codebook(b, g);
     out->codes = tess_nearest(g, latent, all);
     *rows = tess_embedding(g, out->codes, all);
-    out->quantised = tess_straight_through(g, *rows, latent);
+    out->quantised = tess_straight_through(g, *rows, latent); /* (4.2) */
 }
 
 struct tess_node *book_pull(struct tess_graph *g, struct tess_node *a, struct tess_node *b)

@@ -21,7 +21,7 @@ struct book {
 /* latent -> codes and the rows they stand for, the latter also straight through: all of *out but the loss, which the caller makes. */
 void book_quantise(const struct book *b, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out,
                    struct tess_node **rows);
-/* mean((a - sg[b])^2) */
+/* mean((a - sg[b])^2): either term of (4.3) */
 struct tess_node *book_pull(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
 
 /* For the table of functions. */

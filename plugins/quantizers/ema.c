@@ -87,7 +87,7 @@ static double decay_at(const struct ema *q, const struct tess_react *r)
     return q->warmup && !is_started(r) && young < q->decay ? young : q->decay;
 }
 
-/* N <- decay N + (1 - decay) n, m <- decay m + (1 - decay) s, e = m / N', N' = (N + eps) / (sum N + K eps) sum N. */
+/* N <- decay N + (1 - decay) n (5.1), m <- decay m + (1 - decay) s (5.2), e = m / N', N' = (N + eps) / (sum N + K eps) sum N (5.3). */
 static void update(const struct ema *q, const struct state *s, const struct tess_react *r, const float *counts, const float *sums)
 {
     double total = 0.0, keep = decay_at(q, r), take = 1.0 - keep;
@@ -118,7 +118,7 @@ static int64_t draw(const struct tess_stream *random, int64_t n, int64_t i, int6
     return wanted <= n ? tess_random_permute(random, n, i) : tess_random_below(random, (uint64_t)i, n);
 }
 
-/* Codes whose average count is below `least` get a vector of the batch and that count. */
+/* Codes whose average count is below `least` get a vector of the batch and that count (5.4). */
 static void revive(const struct state *s, const struct tess_stream *random, const float *latents, int64_t n, float least)
 {
     int64_t dead = 0, i = 0;

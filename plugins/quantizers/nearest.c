@@ -20,6 +20,7 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, struct 
     book_quantise(&q->book, g, latent, out, &rows);
     struct tess_node *commitment = book_pull(g, latent, rows), *update = book_pull(g, rows, latent);
     float beta = (float)q->beta;
+    /* (4.4) or (4.5) */
     out->loss = q->beta_on == ON_COMMITMENT ? tess_add(g, update, tess_affine(g, commitment, beta, 0.0f))
                                             : tess_add(g, commitment, tess_affine(g, update, beta, 0.0f));
     return TESS_OK;

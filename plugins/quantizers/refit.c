@@ -15,7 +15,7 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, struct 
     struct tess_node *rows;
     (void)c;
     book_quantise(&q->book, g, latent, out, &rows);
-    out->loss = book_pull(g, rows, latent);
+    out->loss = book_pull(g, rows, latent); /* the second term of (16.2) */
     return TESS_OK;
 }
 

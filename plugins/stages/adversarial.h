@@ -48,7 +48,7 @@ struct adversarial {
 /* Fails where a parameter says something of a critic that is not there. */
 int adversarial_check(const struct adversarial_params *p, struct tess_call *c);
 /* x real images, y made ones, `error` what the term is weighed against (13.3). `term` is added to the generator's objective (13.1), `own`
- * is the critic's, whose weights are under "critic". The last kernel under "decoder." is the one the weight is measured at. */
+ * is the critic's (13.2), whose weights are under "critic". The last kernel under "decoder." is the one the weight is measured at. */
 int adversarial_record(struct tess_call *c, struct adversarial *a, struct tess_graph *g, struct tess_node *x, struct tess_node *y,
                        struct tess_node *error, struct tess_node **term, struct tess_node **own);
 /* After each step: the figures of it from the graph's totals, and a sentence for the user when for a while the critic has judged without a

@@ -68,6 +68,7 @@ static int record(struct tess_call *c, struct autoencoding *k, struct tess_graph
     TESS_TRY(decoder->record(tess_instance_self(k->decoder), c, g, quantised.quantised, image[0], image[1], image[2], &y));
     tess_scope_end(g);
     struct tess_node *difference = tess_sub(g, x, y);
+    /* The first term of (6.1) or of (6.2). */
     struct tess_node *error = tess_mean_all(g, k->p->reconstruction == L1 ? tess_abs(g, difference) : tess_square(g, difference));
     TESS_TRY(perceptual_record(c, &k->perceptual, g, x, y, &error));
     struct tess_node *loss = tess_add(g, error, quantised.loss), *term = NULL, *own = NULL;

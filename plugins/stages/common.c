@@ -200,6 +200,7 @@ int stage_tensor(struct tess_call *c, struct tess_tensor *t, int32_t dtype, int3
     return tess_alloc(c, tess_tensor_bytes(t) + 1, "a batch", &t->data);
 }
 
+/* docs/models.md, "Decoder", (3.1) */
 void stage_to_bytes(int64_t n, const float *x, uint8_t *to)
 {
     for (int64_t i = 0; i < n; i++) {

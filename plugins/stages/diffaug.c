@@ -110,7 +110,7 @@ static int diffaug_forward(const struct tess_op_run *r)
     return TESS_OK;
 }
 
-/* What fell outside has a part in the result by its part in the mean alone. */
+/* (18.4): what fell outside has a part in the result by its part in the mean alone. */
 static int diffaug_backward(const struct tess_op_run *r)
 {
     const struct tess_tensor *image = &r->in[0];

@@ -111,7 +111,8 @@ static int reconstruct(struct tess_call *c, struct work *k, double *error)
     return stage_put_pairs(c, tess_stage_output(k->run), "reconstructions", &k->originals, &k->made);
 }
 
-/* Mean over sequences and draws of the bound at t; draw j of a sequence has its t in the j-th of `draws` equal parts of 1 .. T. */
+/* Mean over sequences and draws of the bound at t; draw j of a sequence has its t in the j-th of `draws` equal parts of 1 .. T
+ * (12.2). */
 static int bound(struct tess_call *c, struct work *k, double *bits)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(k->prior.noise, "noise/1");
@@ -204,6 +205,7 @@ static int evaluate(struct tess_call *c, struct work *k)
     TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, (const int64_t[]){k->count, t->latent_height, t->latent_width}));
     double error = 0.0, bits = 0.0;
     TESS_TRY(reconstruct(c, k, &error));
+    /* (12.1) */
     double mse = error / ((double)k->count * (double)(t->height * t->width * t->channels));
     TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(a), "images", k->count));
     TESS_TRY(tess_artefact_put_figure(c, a, "images", (double)k->count, ""));

@@ -154,7 +154,7 @@ static int resume(struct tess_call *c, struct refit_pool *k)
 
 /* ---- the pool ---- */
 
-/* The image that vector i comes from, and its position there. */
+/* The image that vector i comes from, and its position there: (16.1), or all positions of images in a random order. */
 static void source(const struct refit_pool *k, int64_t i, int64_t *image, int64_t *position)
 {
     if (k->p->positions == REFIT_ONE) {
