@@ -19,7 +19,8 @@ check-local:
 	@echo "The tests are skipped: they need Check; on Debian install the package check, then configure again."
 endif
 
-TESTS = $(check_PROGRAMS)
+TESTS = $(check_PROGRAMS) tests/test_equations
+EXTRA_DIST += tests/test_equations
 
 # Golden files may come from elsewhere. Plugins are those of this build and no others.
 AM_TESTS_ENVIRONMENT = \
