@@ -44,15 +44,41 @@ static double *golden_values(void *user, const char *name, int64_t count)
     return golden_doubles(user, path, count);
 }
 
-/* The distance of a and b as objective, with b a weight, so that its gradient is to be had. */
-static void published(const char *backend, const char *precision, double value, double gradient)
+/* The same, but for what eight bits cannot hold of them, as bf16 has. */
+static double *rounded_values(void *user, const char *name, int64_t count)
+{
+    double *value = golden_values(user, name, count);
+    for (int64_t i = 0; i < count; i++) {
+        int exponent;
+        double share = frexp(value[i], &exponent);
+        value[i] = ldexp(nearbyint(256.0 * share), exponent - 8);
+    }
+    return value;
+}
+
+/* What the root of the mean square of the differences is of that of the wanted values. */
+static double off_in_the_mean(const float *got, const struct tess_tensor *want)
+{
+    const float *x = want->data;
+    double off = 0.0, all = 0.0;
+    for (int64_t i = 0; i < tess_tensor_count(want); i++) {
+        off += ((double)got[i] - (double)x[i]) * ((double)got[i] - (double)x[i]);
+        all += (double)x[i] * (double)x[i];
+    }
+    return sqrt(off / all);
+}
+
+typedef double *values_of(void *user, const char *name, int64_t count);
+
+/* The distance of a and b as objective, with b a weight, so that its gradient is to be had; gives how far off that is in the mean. */
+static double published(const char *backend, const char *precision, values_of *weights, double value, double gradient)
 {
     struct golden *golden = golden_open("lpips.h5");
     struct tess_tensor a = golden_read(golden, "a", TESS_F32), b = golden_read(golden, "b", TESS_F32);
     struct tess_tensor want = golden_read(golden, "distance", TESS_F32), slope = golden_read(golden, "grad_b", TESS_F32), view;
     int64_t channels = 64 / golden_size(golden, "thin");
     struct bench bench;
-    vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = channels, .user = golden, .values = golden_values});
+    vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = channels, .user = golden, .values = weights});
     bench_backend = backend;
     bench_precision = precision;
     golden_in_the_mean = strcmp(precision, "bf16") == 0;
@@ -81,6 +107,7 @@ static void published(const char *backend, const char *precision, double value, 
         sum += (double)((float *)want.data)[i] / (double)tess_tensor_count(&want);
     golden_close_to("distance", (double)mean, sum, value);
     golden_near("gradient", view.data, &slope, gradient, 0.0);
+    double off = off_in_the_mean(view.data, &slope);
     free(a.data);
     free(b.data);
     free(want.data);
@@ -88,19 +115,24 @@ static void published(const char *backend, const char *precision, double value, 
     tess_instance_close(p.features);
     bench_close(&bench);
     golden_close(golden);
+    return off;
 }
 
 /* On every backend there is, and in bf16 where it multiplies that. The gradient is of a difference of two directions that are nearly the
- * same: rounding nothing but the weights to bf16, and computing in f32, moves it by 0.07 in the mean; rounding what is computed too, by 0.13. */
+ * same, behind thirteen layers that are flat in parts: rounding nothing but the weights, and computing in f32, moves it by 0.07 in the mean
+ * here, and by 0.35 where blocks have two channels. Rounding what is computed too moved it by up to 2.3 times that; where the first block
+ * has a single channel, whose direction hardly moves, by 0.19 and six times that. */
 START_TEST(the_distance_is_the_published_one)
 {
     char name[BENCH_BACKENDS][64];
     int n = bench_backends(name);
     ck_assert_int_gt(n, 0);
     for (int i = 0; i < n; i++) {
-        published(name[i], "f32", 1e-4, 1e-3);
-        if (bench_can_bf16(name[i], NULL))
-            published(name[i], "bf16", 0.03, 0.2);
+        (void)published(name[i], "f32", golden_values, 1e-4, 1e-3);
+        if (!bench_can_bf16(name[i], NULL))
+            continue;
+        double moved = published(name[i], "f32", rounded_values, 0.03, INFINITY);
+        (void)published(name[i], "bf16", golden_values, 0.03, fmin(fmax(3.0 * moved, 0.2), 0.6));
     }
     bench_backend = bench_precision = NULL;
 }
