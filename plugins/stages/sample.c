@@ -59,7 +59,7 @@ static int describe(struct tess_call *c, const struct stage *s, const struct mod
 }
 
 /* Of one token each: all weights are read for a slice, so it has more sequences than those of other graphs; and the products of 16 rows are
- * rounded as larger ones are where a library has other loops for small ones (docs/models.md, section 9, "Logits that nobody draws from"). */
+ * rounded as larger ones are where a library has other loops for small ones (docs/models.md, section 9). */
 enum { NEXT_ROWS = 16 };
 
 /* One token at a time, the keys and values of those before in a cache. */

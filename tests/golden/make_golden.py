@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Write golden files: inputs, weights, outputs and gradients of the models in torch_models.py, as HDF5.
+"""Write golden files: inputs, weights, outputs and gradients of the models in torch_models.py and torch_images.py, as HDF5.
 
-usage: make_golden.py OUTDIR [--seed N] [--img 16] [--nf 32] [--mult 1,1] [--emb 16] [--codes 64]
+usage: make_golden.py --out DIR [--seed N] [--img 16] [--nf 32] [--mult 1,1] [--emb 16] [--codes 64]
                              [--width 64] [--heads 4] [--layers 2] [--tokens 16] [--classes 32] [--batch 2]
                              [--diffusion-steps 100] [--diffusion-classes 12]
                              [--unet-dim 16] [--unet-mults 1,2,2] [--unet-side 8] [--unet-width 8]
                              [--ar-width 32] [--ar-heads 2] [--ar-layers 2] [--ar-tokens 9] [--ar-classes 11] [--only NAME]
+                             [--critic-channels 16] [--critic-layers 2] [--lpips-thin 16] [--lpips-side 32] [--lpips-width 32]
 
 ae.h5           conv autoencoder + nearest quantizer: image, latent, codes, reconstruction, losses, grads
 transformer.h5  bidirectional denoiser: logits, the three absorbing losses and their grads; causal logits
@@ -13,9 +14,15 @@ uniform.h5      uniform diffusion, cosine schedule without a clip, in float64 an
 autoregressive.h5  the causal transformer as a prior: logits of all tokens, code length in bits a token and its grads
 ema.h5          EMA quantizer: codebook and statistics before and after three updates
 unet.h5         U-Net denoiser: logits of noised codes at times t, their mean cross-entropy with other codes and its grads
+critic.h5       PatchGAN on a real batch and on what the autoencoder of ae.h5 makes of it: logits, the critic's loss and its grads
+adversarial.h5  a generator's step with both: losses, lengths of their grads at the last kernel, the weight, a few grads of the whole
+taming.h5       taming's autoencoder: image, latent, codes, reconstruction, losses, a few grads
+lpips.h5        LPIPS with made-up weights of 1 / thin of the width: distances of a and b, the grad of their mean in b
+diffaug.h5      augmentation by given draws: output, and the grad in the image of its sum with weights
 
-The files in this folder have the default sizes. The tests take all sizes from the files' attributes: to test against others, write
-them elsewhere and set TESSERA_GOLDEN to that folder. Needs torch, numpy and h5py. Everything is NCHW as PyTorch has it.
+The files in this folder have the default sizes, and were written by another program after the same formulas: so they check this one too.
+The tests take all sizes from the files' attributes: to test against others, write them elsewhere and set TESSERA_GOLDEN to that folder.
+Needs torch, numpy and h5py. Everything is NCHW as PyTorch has it.
 """
 import argparse
 import math
@@ -25,6 +32,7 @@ import h5py
 import numpy as np
 import torch
 
+from torch_images import Lpips, PatchGan, Sizes, TamingAutoEncoder, adaptive_weight, critic_loss, diffaug
 from torch_models import Transformer, Unet, VQAutoEncoder, absorbing_loss
 
 
@@ -53,14 +61,36 @@ def jitter(module, scale=0.1):
             p.add_(torch.randn_like(p) * scale * (p.std() if p.numel() > 1 and p.std() > 0 else 1.0))
 
 
-def write_autoencoder(a):
+def put_all(h5, values):
+    for name, value in values.items():
+        put(h5, name, value)
+
+
+def put_some_grads(h5, module, names):
+    parameters = dict(module.named_parameters())
+    for name in names:
+        put(h5, f"grads/{name}", parameters[name].grad)
+
+
+def levels(a):
+    """Multiples of the levels, and the size of the map behind the last."""
     mult = tuple(int(m) for m in a.mult.split(","))
-    attn = a.img // 2 ** (len(mult) - 1)
+    return mult, a.img // 2 ** (len(mult) - 1)
+
+
+def autoencoder(a):
+    """The same one whenever the seed was just set, and an image batch for it."""
+    mult, attn = levels(a)
     ae = VQAutoEncoder(3, a.nf, a.emb, mult, 1, a.img, (attn,), a.codes)
     jitter(ae)
     with torch.no_grad():
         ae.quantize.embedding.weight.copy_(torch.randn(a.codes, a.emb) * 0.5)
-    x = torch.rand(a.batch, 3, a.img, a.img) * 2 - 1
+    return ae, torch.rand(a.batch, 3, a.img, a.img) * 2 - 1
+
+
+def write_autoencoder(a):
+    mult, attn = levels(a)
+    ae, x = autoencoder(a)
     with h5py.File(f"{a.outdir}/ae.h5", "w") as h5:
         h5.attrs.update(dict(n_channels=3, nf=a.nf, emb_dim=a.emb, ch_mult=mult, res_blocks=1, img_size=a.img,
                              attn_resolutions=(attn,), codebook_size=a.codes, beta=0.25))
@@ -199,12 +229,83 @@ def write_unet(a):
         put_grads(h5, net, "grads")
 
 
+def write_adversarial(a):
+    ae, x = autoencoder(a)  # that of ae.h5, since the seed is
+    critic = PatchGan(3, a.critic_channels, a.critic_layers)
+    jitter(critic)
+    y, code_loss, _ = ae(x)
+    with h5py.File(f"{a.outdir}/critic.h5", "w") as h5:
+        h5.attrs.update(dict(n_channels=3, ndf=a.critic_channels, n_layers=a.critic_layers))
+        put_module(h5, critic)
+        made = y.detach()
+        real_logits, made_logits = critic(x), critic(made)
+        loss = critic_loss(real_logits, made_logits)
+        put_all(h5, dict(real=x, fake=made, real_logits=real_logits, fake_logits=made_logits, hinge_loss=loss))
+        loss.backward()
+        put_grads(h5, critic, "grads")
+    with h5py.File(f"{a.outdir}/adversarial.h5", "w") as h5:
+        h5.attrs["weights"] = "those of ae.h5 and critic.h5"
+        last = f"generator.blocks.{len(ae.generator.blocks) - 1}.weight"
+        error, adversarial = (x - y).abs().mean(), -critic(y).mean()
+        weight, of_error, of_adversarial = adaptive_weight(error, adversarial, ae.get_parameter(last))
+        put_all(h5, dict(image=x, rec_loss=error, generator_loss=adversarial, rec_grad_norm=of_error,
+                         generator_grad_norm=of_adversarial, adaptive_weight=weight))
+        (error + weight * adversarial + code_loss).backward()
+        put_some_grads(h5, ae, ("encoder.blocks.0.weight", "quantize.embedding.weight", "generator.blocks.0.weight", last))
+
+
+def write_taming(a):
+    mult, attn = levels(a)
+    sizes = dict(n_channels=3, nf=a.nf, z_channels=a.emb, ch_mult=mult, res_blocks=1, img_size=a.img, attn_resolutions=(attn,))
+    net = TamingAutoEncoder(Sizes(**sizes), a.emb // 2, a.codes)
+    jitter(net)
+    with torch.no_grad():
+        net.quantize.embedding.weight.normal_(0, 0.5)
+    x = torch.rand(a.batch, 3, a.img, a.img) * 2 - 1
+    with h5py.File(f"{a.outdir}/taming.h5", "w") as h5:
+        h5.attrs.update(dict(sizes, emb_dim=a.emb // 2, codebook_size=a.codes, beta=0.25))
+        put_module(h5, net)
+        y, code_loss, codes = net(x)
+        error = (x - y).abs().mean()
+        put_all(h5, dict(image=x, latent=net.encode(x), codes=codes.view(a.batch, attn, attn).int(), reconstruction=y, rec_loss=error,
+                         code_loss_beta_on_codebook=code_loss))
+        (error + code_loss).backward()
+        put_some_grads(h5, net, ("encoder.conv_in.weight", "quant_conv.weight", "quantize.embedding.weight", "post_quant_conv.bias",
+                                 "decoder.conv_in.weight", "decoder.conv_out.weight"))
+
+
+def write_lpips(a):
+    net = Lpips(a.lpips_thin)
+    first, second = torch.rand(2, a.batch, 3, a.lpips_side, a.lpips_width)
+    second.requires_grad_()
+    with h5py.File(f"{a.outdir}/lpips.h5", "w") as h5:
+        h5.attrs["thin"] = a.lpips_thin
+        put_module(h5, net)
+        distance = net(first, second)
+        distance.mean().backward()
+        put_all(h5, dict(a=first, b=second, distance=distance, grad_b=second.grad))
+
+
+def write_diffaug(a):
+    x = torch.rand(a.batch, 3, a.img, a.img) * 2 - 1
+    x.requires_grad_()
+    most = int(a.img / 8 + 0.5)
+    draws = {name: torch.rand(a.batch) for name in ("brightness", "saturation", "contrast")}
+    draws.update({name: torch.randint(-most, most + 1, (a.batch,)) for name in ("shift_y", "shift_x")})
+    with h5py.File(f"{a.outdir}/diffaug.h5", "w") as h5:
+        y = diffaug(x, **draws)
+        weight = torch.randn_like(y)
+        (y * weight).sum().backward()
+        put_all(h5, dict(draws, image=x, weight=weight, output=y, grad=x.grad))
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("outdir")
+    p.add_argument("--out", dest="outdir", required=True)
     for name, default in dict(seed=1, img=16, nf=32, emb=16, codes=64, width=64, heads=4, layers=2, tokens=16, classes=32, batch=2,
                               diffusion_steps=100, diffusion_classes=12, unet_dim=16, unet_side=8, unet_width=8,
-                              ar_width=32, ar_heads=2, ar_layers=2, ar_tokens=9, ar_classes=11).items():
+                              ar_width=32, ar_heads=2, ar_layers=2, ar_tokens=9, ar_classes=11, critic_channels=16,
+                              critic_layers=2, lpips_thin=16, lpips_side=32, lpips_width=32).items():
         p.add_argument("--" + name.replace("_", "-"), type=int, default=default)
     p.add_argument("--mult", default="1,1")
     p.add_argument("--unet-mults", default="1,2,2")
@@ -212,7 +313,8 @@ def main():
     a = p.parse_args()
     os.makedirs(a.outdir, exist_ok=True)
     for name, write in dict(ae=write_autoencoder, transformer=write_transformer, autoregressive=write_autoregressive,
-                            uniform=write_uniform, ema=write_ema, unet=write_unet).items():
+                            uniform=write_uniform, ema=write_ema, unet=write_unet, adversarial=write_adversarial,
+                            taming=write_taming, lpips=write_lpips, diffaug=write_diffaug).items():
         torch.manual_seed(a.seed)
         if a.only in (None, name):
             write(a)
