@@ -373,6 +373,32 @@ START_TEST(file_inputs)
 }
 END_TEST
 
+/* A path that begins with a reference is relative to where the referenced value was written. */
+START_TEST(paths_that_begin_with_a_name)
+{
+    bench_write("p.yaml", chain);
+    bench_run(&r);
+    mkdir("sub", 0777);
+    mkdir("sub/base", 0777);
+    ck_assert_int_eq(link("runs/chain/sum.h5", "sub/base/given.h5"), 0);
+    ck_assert_int_eq(link("runs/chain/sum.h5", "here.h5"), 0);
+    bench_write("sub/base/b.yaml", "tessera: 1\nname: t\nparams: {whole: given.h5, part: giv}\nstages:\n"
+                                   "  s: {use: flow-add, in: {a: \"${whole}\"}}\n"
+                                   "  z: {use: flow-add, in: {a: \"${part}en.h5\"}}\n");
+    bench_write("sub/q.yaml", "tessera: 1\nname: t\nextends: base/b.yaml\n");
+    bench_attempt(&(struct attempt){.path = "sub/q.yaml"}, &other);
+    ck_assert_msg(other.status == TESS_OK, "%s", other.message);
+    bench_attempt(&(struct attempt){.path = "sub/q.yaml", .override = {"whole=here.h5", "part=sub/base/giv"}}, &other);
+    ck_assert_msg(other.status == TESS_OK, "%s", other.message);
+    bench_attempt(&(struct attempt){.path = "sub/q.yaml", .override = {"whole=given.h5"}}, &other);
+    ck_assert_int_ne(other.status, TESS_OK);
+    bench_write("sub/base/b.yaml", "tessera: 1\nname: t\nparams: {part: en}\nstages:\n"
+                                   "  s: {use: flow-add, in: {a: \"giv${part}.h5\"}}\n");
+    bench_attempt(&(struct attempt){.path = "sub/q.yaml", .override = {"part=en"}}, &other); /* its first letters are in the file */
+    ck_assert_msg(other.status == TESS_OK, "%s", other.message);
+}
+END_TEST
+
 START_TEST(liar)
 {
     bench_write("p.yaml", HEAD "  l: {use: flow-liar}\n");
@@ -655,6 +681,7 @@ int main(void)
     tcase_add_test(t, until_and_force);
     tcase_add_test(t, damaged_cache);
     tcase_add_test(t, file_inputs);
+    tcase_add_test(t, paths_that_begin_with_a_name);
     tcase_add_test(t, liar);
     suite_add_tcase(s, t);
     t = tcase_create("interruptions");

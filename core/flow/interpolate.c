@@ -1,6 +1,9 @@
 /* `${name}` in scalars. A scalar that is nothing but one reference takes the value as it was written, so `"${K}"` is a number where K
  * is one; inside other text the value's text is put in. `$${` stands for `${`. There is no code: names, and that is all.
  *
+ * A relative path begins where its first letters were written: one that begins with a reference is relative to the file that has the
+ * value, or to the current folder where that is the command line.
+ *
  * SPDX-License-Identifier: MIT */
 #include "core/flow/load.h"
 
@@ -47,7 +50,7 @@ static int look_up(struct scope *s, const struct tessi_spec *node, const char *t
 }
 
 /* Writes the text with every reference replaced. */
-static int replace(struct scope *s, const struct tessi_spec *node, FILE *to)
+static int replace(struct scope *s, struct tessi_spec *node, FILE *to)
 {
     for (const char *at = node->text; *at;) {
         if (strncmp(at, "$${", 3) == 0) {
@@ -55,7 +58,10 @@ static int replace(struct scope *s, const struct tessi_spec *node, FILE *to)
             at += 3;
         } else if (strncmp(at, "${", 2) == 0) {
             struct tessi_spec *param;
+            int first = at == node->text;
             TESS_TRY(look_up(s, node, at + 2, &at, &param));
+            if (first)
+                TESS_TRY(tessi_spec_set_beside(s->c, node, tessi_spec_beside(param)));
             fputs(param->text, to);
             if (ftell(to) > MAX_TEXT)
                 return tessi_spec_fail(s->c, node, TESS_E_USAGE, "wanted a text of at most %d letters, found more", MAX_TEXT);
@@ -75,6 +81,7 @@ static int expand_scalar(struct scope *s, struct tessi_spec *node)
     if (strncmp(node->text, "${", 2) == 0 && strchr(node->text, '}') && strchr(node->text, '}')[1] == '\0') {
         TESS_TRY(look_up(s, node, node->text + 2, &end, &param));
         node->quoted = param->quoted;
+        TESS_TRY(tessi_spec_set_beside(s->c, node, tessi_spec_beside(param)));
         return tessi_spec_set_text(s->c, node, param->text);
     }
     char *text = NULL;

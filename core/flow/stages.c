@@ -187,7 +187,7 @@ static int connect_file(struct tess_call *c, const struct tessi_stage *s, struct
 {
     struct tess_artefact *a = NULL;
     char *path = NULL;
-    int status = tessi_path_beside(c, in->at->file, in->at->text, &path);
+    int status = tessi_path_beside(c, tessi_spec_beside(in->at), in->at->text, &path);
     if (status == TESS_OK)
         status = tessi_path_absolute(c, path, &in->file);
     if (status == TESS_OK)

@@ -114,17 +114,18 @@ static int fill_f64(const struct filling *f, const struct tess_param *p, const s
 static int absolute_path(const struct filling *f, const struct tess_param *p, const struct tessi_spec *s, const char *text, char *path)
 {
     char cwd[PATH_MAX];
-    const char *slash = strcmp(s->file, "command line") == 0 ? NULL : strrchr(s->file, '/');
-    int folder = slash ? (int)(slash - s->file) + 1 : 0;
+    const char *file = tessi_spec_beside(s);
+    const char *slash = strcmp(file, "command line") == 0 ? NULL : strrchr(file, '/');
+    int folder = slash ? (int)(slash - file) + 1 : 0;
     int absolute = *text == '/';
-    int from_root = absolute || (folder && *s->file == '/');
+    int from_root = absolute || (folder && *file == '/');
     if (*text == '\0')
         return wrong(f, p, s, "an empty text");
     if (!from_root && !getcwd(cwd, sizeof cwd))
         return tessi_spec_fail(f->c, s, TESS_E_IO, "%s: `%s`: the current folder cannot be had: %s", f->label, p->name, strerror(errno));
     while (!absolute && text[0] == '.' && text[1] == '/')
         text += 2 + strspn(text + 2, "/");
-    int length = snprintf(path, PATH_MAX, "%s%s%.*s%s", from_root ? "" : cwd, from_root ? "" : "/", absolute ? 0 : folder, s->file, text);
+    int length = snprintf(path, PATH_MAX, "%s%s%.*s%s", from_root ? "" : cwd, from_root ? "" : "/", absolute ? 0 : folder, file, text);
     if (length >= PATH_MAX)
         return tessi_spec_fail(f->c, s, TESS_E_VALUE, "%s: `%s` wants a path of at most %d bytes, found %d", f->label, p->name,
                                PATH_MAX - 1, length);

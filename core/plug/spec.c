@@ -65,6 +65,16 @@ int tessi_spec_set_key(struct tess_call *c, struct tessi_spec *s, const char *ke
     return set(c, &s->key, key);
 }
 
+int tessi_spec_set_beside(struct tess_call *c, struct tessi_spec *s, const char *file)
+{
+    return set(c, &s->beside, file);
+}
+
+const char *tessi_spec_beside(const struct tessi_spec *s)
+{
+    return s->beside ? s->beside : s->file;
+}
+
 void tessi_spec_append(struct tessi_spec *parent, struct tessi_spec *child)
 {
     struct tessi_spec **last = &parent->child;
@@ -87,6 +97,8 @@ int tessi_spec_copy(struct tess_call *c, const struct tessi_spec *s, struct tess
     if (s->key && (status = tessi_spec_set_key(c, copy, s->key)) != TESS_OK)
         goto done;
     if (s->text && (status = tessi_spec_set_text(c, copy, s->text)) != TESS_OK)
+        goto done;
+    if (s->beside && (status = tessi_spec_set_beside(c, copy, s->beside)) != TESS_OK)
         goto done;
     struct tessi_spec **last = &copy->child;
     for (const struct tessi_spec *child = s->child; child; child = child->next) {
@@ -115,6 +127,7 @@ void tessi_spec_free(struct tessi_spec *s)
     }
     tess_free(s->key);
     tess_free(s->text);
+    tess_free(s->beside);
     tess_free(s);
 }
 

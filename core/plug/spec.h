@@ -13,6 +13,7 @@ struct tessi_spec {
     char *key;                 /* in a map; NULL elsewhere */
     char *text;                /* scalar, after interpolation */
     const char *file;          /* "pipelines/x.yaml", or "command line"; part of the node's own memory */
+    char *beside;              /* where a relative path in `text` begins, as a file in that folder; NULL: at `file` */
     int32_t line, column;      /* from 1; of the value */
     int32_t key_line, key_column;
     int32_t used;              /* somebody asked for it: what nobody asks for is an unknown key */
@@ -22,6 +23,8 @@ struct tessi_spec {
 
 int tessi_spec_new(struct tess_call *c, int32_t kind, const char *file, int32_t line, int32_t column, struct tessi_spec **out) TESS_CHECKED;
 int tessi_spec_set_text(struct tess_call *c, struct tessi_spec *s, const char *text) TESS_CHECKED;
+int tessi_spec_set_beside(struct tess_call *c, struct tessi_spec *s, const char *file) TESS_CHECKED;
+const char *tessi_spec_beside(const struct tessi_spec *s); /* never NULL */
 int tessi_spec_set_key(struct tess_call *c, struct tessi_spec *s, const char *key) TESS_CHECKED;
 void tessi_spec_append(struct tessi_spec *parent, struct tessi_spec *child);
 int tessi_spec_copy(struct tess_call *c, const struct tessi_spec *s, struct tessi_spec **out) TESS_CHECKED;
