@@ -19,9 +19,14 @@ tests_test_geometry_LDADD = $(CHECK_LIBS) -lm
 STAGE_BENCH = tests/stage_bench.c tests/stage_bench.h tests/small_pipeline.c tests/small_pipeline.h
 
 tests_test_stages_SOURCES = tests/test_stages.c $(STAGE_BENCH) tests/vgg_file.c tests/vgg_file.h
-tests_test_stages_CPPFLAGS = $(AM_CPPFLAGS) -DPIPELINES=\"$(abs_top_srcdir)/pipelines\"
 tests_test_stages_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_stages_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/test_pipelines
+tests_test_pipelines_SOURCES = tests/test_pipelines.c $(STAGE_BENCH) tests/vgg_file.c tests/vgg_file.h
+tests_test_pipelines_CPPFLAGS = $(AM_CPPFLAGS) -DPIPELINES=\"$(abs_top_srcdir)/pipelines\"
+tests_test_pipelines_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_pipelines_LDADD = $(TEST_LIBS)
 
 check_PROGRAMS += tests/test_nearest_neighbours
 tests_test_nearest_neighbours_SOURCES = tests/test_nearest_neighbours.c plugins/stages/perceptual.c plugins/stages/perceptual.h \

@@ -488,27 +488,6 @@ START_TEST(codes_of_another_tokenizer)
 }
 END_TEST
 
-/* The pipelines we ship fit together, over files of the names and sizes of Fashion-MNIST. */
-START_TEST(shipped_pipelines_can_be_planned)
-{
-    static const char *const pipeline[] = {"quickstart.yaml", "quickstart-nearest.yaml"};
-    static const char *const part[] = {"train", "t10k"};
-    static uint8_t images[70 * 28 * 28], labels[70];
-    char name[64], data[96], path[512];
-    for (int i = 0; i < 2; i++) {
-        snprintf(name, sizeof name, "%s-images-idx3-ubyte.gz", part[i]);
-        small_write_idx(name, 3, (const int64_t[]){70, 28, 28}, images, sizeof images);
-        snprintf(name, sizeof name, "%s-labels-idx1-ubyte.gz", part[i]);
-        small_write_idx(name, 1, (const int64_t[]){70}, labels, sizeof labels);
-    }
-    snprintf(data, sizeof data, "data=%s", stage_bench_folder);
-    for (int i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "%s/%s", PIPELINES, pipeline[i]);
-        works(ATTEMPT(.path = path, .plan_only = 1, .override = {data}));
-    }
-}
-END_TEST
-
 /* ---- interruption -------------------------------------------------------------------------------------------------- */
 
 /* Encoding, stopped again and again, ends with the archive of an undisturbed run. */
@@ -592,7 +571,6 @@ int main(void)
     tcase_add_test(t, idle_steps_change_nothing);
     tcase_add_test(t, sizes_that_do_not_fit);
     tcase_add_test(t, codes_of_another_tokenizer);
-    tcase_add_test(t, shipped_pipelines_can_be_planned);
     tcase_add_test(t, encoding_goes_on_where_it_stopped);
     tcase_add_test(t, memory_runs_out);
     tcase_add_test(t, memory_runs_out_in_a_refit);
