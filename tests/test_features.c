@@ -83,7 +83,7 @@ static double published(const char *backend, const char *precision, values_of *w
     bench_precision = precision;
     golden_in_the_mean = strcmp(precision, "bf16") == 0;
     bench_open(&bench, 1, a.dim[0], 1, 1);
-    struct perceptual_params p = {.features = open_vgg(&bench, channels, ""), .weight = 0.5};
+    struct perceptual_params p = {.features = open_vgg(&bench, channels, ", range: unit"), .weight = 0.5};
     struct tess_graph *g = bench.graph;
     struct tess_node *error = tess_constant(g, 0.25f, 0, NULL); /* it adds half of the distance to this */
     struct tess_node *x = tess_input(g, "a", TESS_F32, 4, a.dim), *y = normal_weight(g, "b", 4, b.dim, 0.0, 1.0);
@@ -206,8 +206,8 @@ START_TEST(images_as_it_takes_them)
     ck_assert_int_le(n, 8 * H * W);
     ck_assert_int_eq(look("", 1, grey, b), n); /* grey is three equal colours */
     close_enough(a, b, n);
-    (void)look("", 3, twice, a);
-    (void)look(", range: signed", 3, colour, b);
+    (void)look(", range: unit", 3, twice, a);
+    (void)look("", 3, colour, b);
     close_enough(a, b, n);
 }
 END_TEST

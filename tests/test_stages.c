@@ -172,7 +172,7 @@ START_TEST(features_are_left_as_they_are)
     struct tess_artefact *a = result("one", "tokenizer");
     snprintf(first, sizeof first, "%s", tess_artefact_digest(a));
     ck_assert(tess_artefact_has(a, "weights/critic/main/0/weight") && !tess_artefact_has(a, "weights/perceptual/lin0"));
-    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(a), "perceptual", ""), "{use: vgg16, channels: 1, range: unit}");
+    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(a), "perceptual", ""), "{use: vgg16, channels: 1, range: signed}");
     tessi_artefact_close(a);
     vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = 1, .seed = 4}); /* another network under the same name */
     works(ATTEMPT(.workdir = "one", .until = "tokenizer", .override = {PERCEIVES, critic}));
@@ -233,7 +233,7 @@ START_TEST(features_are_trained_here)
     ck_assert_str_eq(tess_artefact_kind(f), "features");
     ck_assert_str_eq(tess_artefact_digest(f), tess_artefact_digest(g));
     ck_assert_str_ne(tess_artefact_digest(with), tess_artefact_digest(without));
-    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(with), "perceptual", ""), "{use: vgg16, channels: 8, range: unit}");
+    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(with), "perceptual", ""), "{use: vgg16, channels: 8, range: signed}");
     ck_assert(tess_artefact_has(f, "weights/network/features/28/weight") && !tess_artefact_has(f, "weights/head/weight"));
     ck_assert(!tess_artefact_has(with, "weights/perceptual/lin0"));
     struct tess_tensor curve = load(f, "curve", TESS_F32), channels = load(f, "weights/network/lin0", TESS_F32);

@@ -221,7 +221,7 @@ static int import_prior(struct tess_call *c, const struct unleashing *u, struct 
     }
     p->kind = "prior";
     if (!causal)
-        (void)snprintf(noise, sizeof noise, "{use: absorbing, steps: %lld}", (long long)n.steps);
+        (void)snprintf(noise, sizeof noise, "{use: absorbing, steps: %lld, weight: code}", (long long)n.steps);
     (void)snprintf(denoiser, sizeof denoiser, "{use: transformer, embed_dim: %lld, layers: %lld, heads: %lld, mlp_ratio: %lld}",
                    (long long)n.embed_dim, (long long)n.layers, (long long)u->heads, (long long)n.mlp_ratio);
     if (!n.told)

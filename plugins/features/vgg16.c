@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum { BLOCKS = 5, DEEPEST = 3, COLOURS = 3 };
-enum { UNIT, SIGNED };
+enum { SIGNED, UNIT };
 
 struct vgg16 {
     const char *weights;
@@ -177,10 +177,10 @@ static const struct tess_param params[] = {
      .hi = 256,
      .def = 64},
     {.name = "range",
-     .help = "pixels as it is shown them: unit, 0 .. 1, as \"Unleashing Transformers\" did; signed, -1 .. 1, which its constants are for",
+     .help = "pixels as it is shown them: signed, -1 .. 1, which its constants are for; unit, 0 .. 1, as \"Unleashing Transformers\" did",
      .type = TESS_ENUM,
      .offset = offsetof(struct vgg16, range),
-     .text = "unit|signed"},
+     .text = "signed|unit"},
     {.name = NULL}};
 
 static const struct tess_component components[] = {{.name = "vgg16",

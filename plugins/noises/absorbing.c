@@ -21,7 +21,7 @@ struct absorbing {
 
 enum { MASK_RANDOM, MASK_FIXED };
 enum { LOSS_REWEIGHTED, LOSS_ELBO, LOSS_MLM };
-enum { WEIGHT_CODE, WEIGHT_PAPER };
+enum { WEIGHT_PAPER, WEIGHT_CODE };
 
 static int64_t vocabulary(void *self, int64_t codes)
 {
@@ -236,10 +236,10 @@ static const struct tess_param params[] = {
      .offset = offsetof(struct absorbing, loss),
      .text = "reweighted|elbo|mlm"},
     {.name = "weight",
-     .help = "of the reweighted loss: (T - t) / T as in the published code, or (T - t + 1) / T as in the paper",
+     .help = "of the reweighted loss: (T - t + 1) / T as in the paper, or (T - t) / T as in the published code",
      .type = TESS_ENUM,
      .offset = offsetof(struct absorbing, weight),
-     .text = "code|paper"},
+     .text = "paper|code"},
     {.name = NULL}};
 
 static const struct tess_component components[] = {{.name = "absorbing",

@@ -8,7 +8,7 @@
 #include <tessera/graph.h>
 #include <tessera/plugin.h>
 
-enum { DEQUANTISE_NONE, DEQUANTISE_UNIFORM };
+enum { DEQUANTISE_UNIFORM, DEQUANTISE_NONE };
 
 struct likelihood_params {
     int64_t bits;
@@ -18,8 +18,8 @@ struct likelihood_params {
 #define LIKELIHOOD_PARAMS(S, m)                                                                                                            \
     {.name = "bits", .help = "bits of an image's values that the likelihood is of (8: the bytes; 5 as published)", .type = TESS_I64,       \
      .offset = offsetof(S, m.bits), .lo = 1, .hi = 8, .def = 8},                                                                           \
-    {.name = "dequantise", .help = "where a value's bin is looked at: at the value, as published, or at random, which makes a bound", \
-     .type = TESS_ENUM, .offset = offsetof(S, m.dequantise), .text = "none|uniform"}
+    {.name = "dequantise", .help = "where a value's bin is looked at: at random, which makes a bound, or at the value, as published", \
+     .type = TESS_ENUM, .offset = offsetof(S, m.dequantise), .text = "uniform|none"}
 
 /* (23.3): x, mean and log_sigma of one shape -> scalar, in bits a value. */
 struct tess_node *likelihood_record(struct tess_graph *g, struct tess_node *x, struct tess_node *mean, struct tess_node *log_sigma);
