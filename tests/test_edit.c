@@ -32,7 +32,7 @@ static const char edit_yaml[] = "tessera: 1\n"
                                 "  mask: {use: import, source: {use: idx, images: \"${masks}\"}}\n"
                                 "  edited:\n"
                                 "    {use: edit, in: {images: images, mask: mask, model: tokenizer, prior: prior},\n"
-                                "     limit: 5, variants: 3}\n";
+                                "     limit: 5, variants: 3, split: all}\n";
 
 /* Mask `i` gives up a rectangle of one pixel to all of them; white elsewhere. */
 static int is_black(int64_t i, int64_t at)
@@ -128,22 +128,24 @@ static const char *const mask_files[] = {"masks=mask", "masks=masks"};
 
 START_TEST(kept_codes_are_kept)
 {
-    for (int each = 0; each < 2; each++) {
-        (void)command_ends(0, "", "run edit.yaml -q %s %s", noises[_i], mask_files[each]);
+    for (int way = 0; way < 4; way++) {
+        int each = way % 2;
+        int64_t from = way < 2 ? 0 : SMALL_TRAIN; /* images that were trained on, and others with their masks */
+        (void)command_ends(0, "", "run edit.yaml -q %s %s edited.split=%s", noises[_i], mask_files[each], from ? "held-out" : "all");
         struct tess_tensor made = load(".", "edited", "codes"), codes = load(".", "codes", "codes"),
                            region = load(".", "edited", "regenerated");
         int64_t drawn = 0, changed = 0, differ = 0;
         ck_assert(made.dim[0] == IMAGES * VARIANTS && region.dim[0] == IMAGES && made.dim[1] == H && made.dim[2] == W);
         for (int64_t i = 0; i < IMAGES * TOKENS; i++) {
-            int64_t y = i % TOKENS / W, x = i % W, m = each ? i / TOKENS : 8;
+            int64_t y = i % TOKENS / W, x = i % W, m = each ? from + i / TOKENS : 8;
             int touched = is_black(m, 2 * y * SMALL_W + 2 * x) || is_black(m, 2 * y * SMALL_W + 2 * x + 1) ||
                           is_black(m, (2 * y + 1) * SMALL_W + 2 * x) || is_black(m, (2 * y + 1) * SMALL_W + 2 * x + 1);
             ck_assert_int_eq(((const uint8_t *)region.data)[i], touched);
             drawn += touched;
             for (int64_t v = 0; v < VARIANTS; v++) {
                 const uint8_t *of = (const uint8_t *)made.data + (i / TOKENS * VARIANTS + v) * TOKENS + i % TOKENS;
-                ck_assert(touched || *of == ((const uint8_t *)codes.data)[i]);
-                changed += *of != ((const uint8_t *)codes.data)[i];
+                ck_assert(touched || *of == ((const uint8_t *)codes.data)[from * TOKENS + i]);
+                changed += *of != ((const uint8_t *)codes.data)[from * TOKENS + i];
                 differ += v > 0 && *of != of[-TOKENS];
             }
         }

@@ -155,6 +155,7 @@ void stage_images_close(struct stage_images *s)
 
 int stage_images_get(struct tess_call *c, const struct stage_images *s, int64_t i, uint8_t *to)
 {
+    i += s->first;
     if (s->all.data) {
         memcpy(to, (const uint8_t *)s->all.data + (size_t)i * s->row, s->row);
         return TESS_OK;

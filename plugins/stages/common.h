@@ -62,6 +62,7 @@ struct stage_images {
     struct tess_tensor all;   /* data NULL: not in memory */
     struct tess_tensor shape; /* of the dataset */
     size_t row;               /* bytes of an image */
+    int64_t first;            /* of the dataset: the image that is number 0 here; for the caller to set */
 };
 int stage_images_open(struct tess_call *c, struct stage_images *s, const struct tess_artefact *a) TESS_CHECKED;
 void stage_images_close(struct stage_images *s);

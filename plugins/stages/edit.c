@@ -12,8 +12,10 @@
 struct stage {
     int64_t variants, limit, steps, batch;
     double temperature, threshold;
-    int32_t regenerate, composite;
+    int32_t regenerate, composite, split;
 };
+
+enum { SPLIT_HELD_OUT, SPLIT_ALL };
 
 /* Draws are keyed by image and variant in 32 bits together. */
 enum { VARIANTS_MOST = 1 << 10, IMAGES_MOST = 1 << 22 };
@@ -21,7 +23,7 @@ enum { VARIANTS_MOST = 1 << 10, IMAGES_MOST = 1 << 22 };
 struct models { /* made from facts alone, for a plan and for a run */
     struct sampling_prior p;
     struct stage_codec codec;
-    int64_t images, count, tokens; /* count: images x variants */
+    int64_t first, images, count, tokens; /* first: of the images that are edited; count: images x variants */
     int64_t steps;                 /* 0: as many as tokens are drawn anew, for each image */
 };
 
@@ -64,7 +66,11 @@ static int check_mask(struct tess_call *c, const struct tess_facts *images, cons
 
 static int count_images(struct tess_call *c, const struct stage *s, const struct tess_facts *images, struct models *m)
 {
-    TESS_TRY(tess_facts_i64(c, images, "count", &m->images));
+    TESS_TRY(stage_held_out(c, images, 0, &m->first, &m->images));
+    if (s->split == SPLIT_ALL) {
+        m->images += m->first;
+        m->first = 0;
+    }
     if (s->limit && s->limit < m->images)
         m->images = s->limit;
     if (m->images > IMAGES_MOST)
@@ -146,7 +152,7 @@ static int find_region(struct tess_call *c, struct work *k, int64_t i, int64_t *
     if (*drawn > 0)
         return TESS_OK;
     if (shape->dim[0] > 1)
-        snprintf(which, sizeof which, "mask %lld", (long long)i);
+        snprintf(which, sizeof which, "mask %lld", (long long)(k->masks.first + i));
     return c->fail(c, TESS_E_DATA,
                    "edit: %s leaves nothing to be drawn anew, no pixel of it is %s by more than the threshold %g; paint what is to be "
                    "regenerated %s, or set `regenerate: %s`",
@@ -306,7 +312,9 @@ static int prepare(struct tess_call *c, struct work *k)
     TESS_TRY(stage_images_open(c, &k->images, images));
     TESS_TRY(stage_images_open(c, &k->masks, mask));
     const int64_t *d = k->images.shape.dim, *e = k->masks.shape.dim;
-    if (d[0] < m->images || d[1] != e[1] || d[2] != e[2])
+    k->images.first = m->first;
+    k->masks.first = e[0] > 1 ? m->first : 0;
+    if (d[0] < m->first + m->images || d[1] != e[1] || d[2] != e[2])
         return c->fail(c, TESS_E_DATA, "edit: /images of %s or of %s are not of the size that its facts say; make it again",
                        tess_artefact_path(images), tess_artefact_path(mask));
     TESS_TRY(stage_tensor(c, &k->batch, TESS_U8, 4, (const int64_t[]){k->s->batch, d[1], d[2], d[3]}));
@@ -364,6 +372,11 @@ static const struct tess_param params[] = {
      .lo = 0,
      .hi = 1e12,
      .def = 16},
+    {.name = "split",
+     .help = "held-out: images kept for validation, where there are some, which the models were not trained on; all: whatever there is",
+     .type = TESS_ENUM,
+     .offset = offsetof(struct stage, split),
+     .text = "held-out|all"},
     {.name = "regenerate",
      .help = "what the mask's colour is where the image is drawn anew; the rest is kept",
      .type = TESS_ENUM,
