@@ -152,35 +152,16 @@ int tess_features_fingerprint(struct tess_call *c, const struct tess_instance *f
     return path ? tess_digest_add_file(c, d, path) : TESS_OK;
 }
 
-static int read_named(struct tess_call *c, const char *ours, const struct tess_artefact *a, const struct tess_tensor *to)
-{
-    char path[600], found[96], wanted[96];
-    struct tess_tensor from;
-    int n = snprintf(path, sizeof path, "weights/" TESS_FEATURES_SCOPE "/%s", ours);
-    for (char *at = path; at < path + n; at++)
-        *at = *at == '.' ? '/' : *at;
-    TESS_TRY(tess_artefact_load(c, a, path, TESS_F32, &from));
-    int same = tess_tensor_same_shape(&from, to);
-    if (same)
-        memcpy(to->data, from.data, tess_tensor_bytes(to));
-    tess_free(from.data);
-    from.data = NULL;
-    return same ? TESS_OK
-                : c->fail(c, TESS_E_DATA, "%s: /%s is %s, the network needs %s", tess_artefact_path(a), path,
-                          tess_tensor_text(&from, found, sizeof found), tess_tensor_text(to, wanted, sizeof wanted));
-}
-
 int tess_features_read(struct tess_call *c, const char *scope, struct tess_weights *w, const struct tess_artefact *a)
 {
     const struct reading r = {.scope = scope, .weights = w};
     TESS_TRY(tess_weights_seal(c, w));
     for (int64_t i = 0; i < tess_weights_count(w); i++) {
-        struct tess_tensor view;
+        char as[TESS_WEIGHT_PATH];
         if (!in_scope(&r, i))
             continue;
-        TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_VALUE, &view));
-        TESS_TRY(read_named(c, tess_weights_name(w, i) + strlen(scope) + 1, a, &view));
+        (void)snprintf(as, sizeof as, TESS_FEATURES_SCOPE "%s", tess_weights_name(w, i) + strlen(scope));
+        TESS_TRY(tess_weights_read_one(c, w, i, a, as));
     }
-    tess_weights_touch(w);
     return TESS_OK;
 }

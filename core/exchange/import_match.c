@@ -82,19 +82,11 @@ static int seal(struct tess_call *c, struct tessi_import *m)
     return tess_graph_seal(c, m->graph);
 }
 
-static int64_t weight_named(const struct tess_weights *w, const char *name)
-{
-    for (int64_t i = 0; i < tess_weights_count(w); i++)
-        if (strcmp(tess_weights_name(w, i), name) == 0)
-            return i;
-    return -1;
-}
-
 static int match_entry(struct tess_call *c, struct tessi_import *m, int64_t i)
 {
     const struct tess_entry *e = &m->entry[i];
     const struct tess_import_use *use = &m->plan.use[i];
-    int64_t w = weight_named(m->weights, use->ours);
+    int64_t w = tess_weights_index(m->weights, use->ours);
     char found[160], wanted[160];
     struct tess_tensor shape;
     if (w < 0)

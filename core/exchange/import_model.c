@@ -86,14 +86,14 @@ static int check_finite(struct tess_call *c, const struct tessi_import *m, const
 static int write_weight(struct tess_call *c, struct tessi_import *m, int64_t i, float *there, float *here, struct tess_artefact *a)
 {
     const struct tess_format_1 *format = tess_instance_ops(m->format, "format/1");
-    char path[600];
+    char path[TESS_WEIGHT_PATH];
     struct tess_tensor shape;
     TESS_TRY(tess_weights_view(c, m->weights, i, TESS_ROLE_VALUE, &shape));
     TESS_TRY(format->read(tess_instance_self(m->format), c, m->source[i], there));
     TESS_TRY(check_finite(c, m, &m->entry[m->source[i]], there, tess_tensor_count(&shape)));
     tessi_layout_move(m->plan.use[m->source[i]].layout, &shape, 0, there, here);
     shape.data = here;
-    tessi_weights_path(tess_weights_name(m->weights, i), path, sizeof path);
+    tess_weights_path(tess_weights_name(m->weights, i), path, sizeof path);
     return tess_artefact_put(c, a, path, &shape, NULL);
 }
 

@@ -29,8 +29,6 @@ int tessi_weights_declare(struct tess_call *c, struct tess_weights *w, const cha
                           struct tess_init init, int64_t *index) TESS_CHECKED;
 /* Assigns offsets without memory, so that a plan can know sizes. */
 void tessi_weights_layout(struct tess_weights *w);
-/* Where a weight lies in an artefact: encoder.blocks.0.weight -> weights/encoder/blocks/0/weight */
-void tessi_weights_path(const char *name, char *path, size_t room);
 /* The block of a role, had on first use (moments zero, average a copy of the values). */
 int tessi_weights_role(struct tess_call *c, struct tess_weights *w, int32_t role, float **out) TESS_CHECKED;
 

@@ -32,7 +32,7 @@ void tess_weights_free(struct tess_weights *w)
     tess_free(w);
 }
 
-static int64_t find(const struct tess_weights *w, const char *name)
+int64_t tess_weights_index(const struct tess_weights *w, const char *name)
 {
     for (int64_t i = 0; i < w->count; i++)
         if (strcmp(w->item[i].name, name) == 0)
@@ -44,7 +44,7 @@ int tessi_weights_declare(struct tess_call *c, struct tess_weights *w, const cha
                           struct tess_init init, int64_t *index)
 {
     struct tess_tensor shape = tess_tensor_over(NULL, TESS_F32, rank, dim);
-    int64_t i = find(w, name);
+    int64_t i = tess_weights_index(w, name);
     if (i >= 0) {
         char was[96], is[96];
         *index = i;
@@ -179,7 +179,7 @@ int tess_weights_view(struct tess_call *c, struct tess_weights *w, int64_t i, in
 
 int tess_weights_find(struct tess_call *c, struct tess_weights *w, const char *name, int32_t role, struct tess_tensor *out)
 {
-    int64_t i = find(w, name);
+    int64_t i = tess_weights_index(w, name);
     if (i < 0)
         return c->fail(c, TESS_E_DATA, "there is no weight named %s", name);
     return tess_weights_view(c, w, i, role, out);
@@ -190,7 +190,7 @@ void tess_weights_touch(struct tess_weights *w)
     w->version++;
 }
 
-void tessi_weights_path(const char *name, char *path, size_t room)
+void tess_weights_path(const char *name, char *path, size_t room)
 {
     snprintf(path, room, "weights/%s", name);
     for (char *p = path; *p; p++)
@@ -202,40 +202,56 @@ int tess_weights_write(struct tess_call *c, struct tess_weights *w, int32_t role
 {
     TESS_TRY(tess_weights_seal(c, w));
     for (int64_t i = 0; i < w->count; i++) {
-        char path[600];
+        char path[TESS_WEIGHT_PATH];
         struct tess_tensor view;
         if (tessi_weight_is_given(&w->item[i]))
             continue;
-        tessi_weights_path(w->item[i].name, path, sizeof path);
+        tess_weights_path(w->item[i].name, path, sizeof path);
         TESS_TRY(tess_weights_view(c, w, i, role, &view));
         TESS_TRY(tess_artefact_put(c, a, path, &view, NULL));
     }
     return TESS_OK;
 }
 
+int tess_weights_read_one(struct tess_call *c, struct tess_weights *w, int64_t i, const struct tess_artefact *a, const char *as)
+{
+    char path[TESS_WEIGHT_PATH], wanted[96], found[96];
+    struct tess_tensor view, shape;
+    TESS_TRY(tess_weights_seal(c, w));
+    TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_VALUE, &view));
+    tess_weights_path(as ? as : w->item[i].name, path, sizeof path);
+    TESS_TRY(tess_artefact_shape(c, a, path, &shape));
+    shape.data = NULL;
+    if (!tess_tensor_same_shape(&shape, &w->item[i].shape))
+        return c->fail(c, TESS_E_DATA, "%s: /%s is %s, the model needs %s", tess_artefact_path(a), path,
+                       tess_tensor_text(&shape, found, sizeof found), tess_tensor_text(&w->item[i].shape, wanted, sizeof wanted));
+    tess_weights_touch(w);
+    if (view.rank > 0)
+        return tess_artefact_read(c, a, path, 0, &view);
+    struct tess_tensor whole; /* a scalar is stored as it is, but reading goes by rows */
+    TESS_TRY(tess_artefact_load(c, a, path, TESS_F32, &whole));
+    memcpy(view.data, whole.data, sizeof(float));
+    tess_free(whole.data);
+    return TESS_OK;
+}
+
 int tess_weights_read(struct tess_call *c, struct tess_weights *w, const struct tess_artefact *a)
 {
     TESS_TRY(tess_weights_seal(c, w));
+    for (int64_t i = 0; i < w->count; i++)
+        if (!tessi_weight_is_given(&w->item[i]))
+            TESS_TRY(tess_weights_read_one(c, w, i, a, NULL));
+    return TESS_OK;
+}
+
+int tess_weights_take_averages(struct tess_call *c, struct tess_weights *w)
+{
     for (int64_t i = 0; i < w->count; i++) {
-        char path[600], wanted[96], found[96];
-        struct tess_tensor view, shape;
-        if (tessi_weight_is_given(&w->item[i]))
-            continue;
-        tessi_weights_path(w->item[i].name, path, sizeof path);
-        TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_VALUE, &view));
-        TESS_TRY(tess_artefact_shape(c, a, path, &shape));
-        shape.data = NULL;
-        if (!tess_tensor_same_shape(&shape, &w->item[i].shape))
-            return c->fail(c, TESS_E_DATA, "%s: /%s is %s, the model needs %s", tess_artefact_path(a), path,
-                           tess_tensor_text(&shape, found, sizeof found), tess_tensor_text(&w->item[i].shape, wanted, sizeof wanted));
-        if (view.rank == 0) { /* a scalar is stored as it is, but reading goes by rows */
-            struct tess_tensor whole;
-            TESS_TRY(tess_artefact_load(c, a, path, TESS_F32, &whole));
-            memcpy(view.data, whole.data, sizeof(float));
-            tess_free(whole.data);
-        } else {
-            TESS_TRY(tess_artefact_read(c, a, path, 0, &view));
-        }
+        struct tess_tensor value, average;
+        TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_VALUE, &value));
+        TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_AVERAGE, &average));
+        if (value.data != average.data) /* a buffer has none */
+            memcpy(value.data, average.data, tess_tensor_bytes(&value));
     }
     tess_weights_touch(w);
     return TESS_OK;

@@ -56,6 +56,19 @@ TESS_EXPORT void tess_weights_touch(struct tess_weights *w);
 TESS_EXPORT TESS_CHECKED int tess_weights_write(struct tess_call *c, struct tess_weights *w, int32_t role, struct tess_artefact *a);
 TESS_EXPORT TESS_CHECKED int tess_weights_read(struct tess_call *c, struct tess_weights *w, const struct tess_artefact *a);
 
+/* The number of a weight, -1 for a name nobody declared. */
+TESS_EXPORT int64_t tess_weights_index(const struct tess_weights *w, const char *name);
+/* Where an artefact has the weight `name`: encoder.blocks.0.weight -> weights/encoder/blocks/0/weight. Cut off at `room` bytes, the
+ * closing 0 among them; TESS_WEIGHT_PATH are enough for any name. */
+enum { TESS_WEIGHT_PATH = 640 };
+TESS_EXPORT void tess_weights_path(const char *name, char *path, size_t room);
+/* The value of weight i alone, from where the artefact has the weight `as` (NULL: of its own name). TESS_E_DATA, naming the file and the
+ * weight, where there is none or one of another shape. Seals the store, and touches it. */
+TESS_EXPORT TESS_CHECKED int tess_weights_read_one(struct tess_call *c, struct tess_weights *w, int64_t i, const struct tess_artefact *a,
+                                                   const char *as);
+/* From here on the moving averages are the values, where the store has averages. */
+TESS_EXPORT TESS_CHECKED int tess_weights_take_averages(struct tess_call *c, struct tess_weights *w);
+
 #ifdef __cplusplus
 }
 #endif

@@ -2,7 +2,6 @@
 #include "plugins/stages/autoencoding.h"
 
 #include "plugins/stages/geometry.h"
-#include "plugins/stages/model_weights.h"
 
 #include <string.h>
 
@@ -215,7 +214,7 @@ int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct aut
     TESS_TRY(tess_weights_seal(c, k->weights));
     TESS_TRY(autoencoding_check_files(c, k));
     TESS_TRY(tess_train(c, r, &t));
-    return k->p->training.average > 0.0 ? model_take_averages(c, k->weights) : TESS_OK;
+    return k->p->training.average > 0.0 ? tess_weights_take_averages(c, k->weights) : TESS_OK;
 }
 
 void autoencoding_close(struct autoencoding *k)

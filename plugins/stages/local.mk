@@ -2,11 +2,10 @@
 STAGE_COMMON = plugins/stages/common.c plugins/stages/common.h
 START = plugins/stages/start.c plugins/stages/start.h
 ROUND_TRIP = plugins/stages/round_trip.c plugins/stages/round_trip.h
-MODEL_WEIGHTS = plugins/stages/model_weights.c plugins/stages/model_weights.h
 SAMPLING = plugins/stages/sampling.c plugins/stages/sampling.h
 AUTOENCODING = plugins/stages/autoencoding.c plugins/stages/autoencoding.h plugins/stages/adversarial.c plugins/stages/adversarial.h \
     plugins/stages/diffaug.c plugins/stages/diffaug.h plugins/stages/perceptual.c plugins/stages/perceptual.h \
-    plugins/stages/geometry.c plugins/stages/geometry.h $(MODEL_WEIGHTS)
+    plugins/stages/geometry.c plugins/stages/geometry.h
 LIKELIHOOD = plugins/stages/likelihood.c plugins/stages/likelihood.h
 
 stagesdir = $(pluginsdir)/stages
@@ -30,7 +29,7 @@ plugins_stages_import_la_SOURCES = plugins/stages/import.c plugins/stages/import
 plugins_stages_import_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_import_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_stages_train_features_la_SOURCES = plugins/stages/train_features.c $(MODEL_WEIGHTS) $(STAGE_COMMON)
+plugins_stages_train_features_la_SOURCES = plugins/stages/train_features.c $(STAGE_COMMON)
 plugins_stages_train_features_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_features_la_LIBADD = $(PLUGIN_LIBS)
 
@@ -38,7 +37,7 @@ plugins_stages_train_autoencoder_la_SOURCES = plugins/stages/train_autoencoder.c
 plugins_stages_train_autoencoder_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_autoencoder_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_stages_train_prior_la_SOURCES = plugins/stages/train_prior.c $(START) $(MODEL_WEIGHTS) $(STAGE_COMMON)
+plugins_stages_train_prior_la_SOURCES = plugins/stages/train_prior.c $(START) $(STAGE_COMMON)
 plugins_stages_train_prior_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_prior_la_LIBADD = $(PLUGIN_LIBS)
 
@@ -68,7 +67,7 @@ plugins_stages_nearest_neighbours_la_SOURCES = plugins/stages/nearest_neighbours
 plugins_stages_nearest_neighbours_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_nearest_neighbours_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_stages_train_likelihood_la_SOURCES = plugins/stages/train_likelihood.c $(LIKELIHOOD) $(MODEL_WEIGHTS) $(STAGE_COMMON)
+plugins_stages_train_likelihood_la_SOURCES = plugins/stages/train_likelihood.c $(LIKELIHOOD) $(STAGE_COMMON)
 plugins_stages_train_likelihood_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_likelihood_la_LIBADD = $(PLUGIN_LIBS)
 

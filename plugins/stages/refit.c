@@ -5,7 +5,6 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/autoencoding.h"
-#include "plugins/stages/model_weights.h"
 #include "plugins/stages/refit_pool.h"
 #include "plugins/stages/refit_report.h"
 
@@ -151,7 +150,7 @@ static int read_part(struct tess_call *c, struct tess_weights *w, const char *pr
 {
     for (int64_t i = 0; i < tess_weights_count(w); i++)
         if (strncmp(tess_weights_name(w, i), prefix, strlen(prefix)) == 0)
-            TESS_TRY(model_read_weight(c, w, i, a));
+            TESS_TRY(tess_weights_read_one(c, w, i, a, NULL));
     return TESS_OK;
 }
 

@@ -1,8 +1,6 @@
 /* See start.h. SPDX-License-Identifier: MIT */
 #include "plugins/stages/start.h"
 
-#include "plugins/stages/model_weights.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -47,14 +45,6 @@ void start_close(struct start *s)
 
 /* ---- the same weights ---- */
 
-static int64_t named(const struct tess_weights *w, const char *name)
-{
-    for (int64_t i = 0; i < tess_weights_count(w); i++)
-        if (strcmp(tess_weights_name(w, i), name) == 0)
-            return i;
-    return -1;
-}
-
 static const char advice[] = "training can start from a model of the same parts only: leave the parts out, and they are the model's, or "
                              "train without it";
 
@@ -64,7 +54,7 @@ static int check_wanted(struct tess_call *c, const struct start *s, const char *
     struct tess_weights *a = s->wanted, *b = s->given;
     for (int64_t i = 0; i < tess_weights_count(a); i++) {
         const char *name = tess_weights_name(a, i);
-        int64_t other = named(b, name);
+        int64_t other = tess_weights_index(b, name);
         struct tess_tensor x, y;
         char wanted[96], given[96];
         if (other < 0)
@@ -82,7 +72,7 @@ int start_check(struct tess_call *c, const struct start *s, const char *what)
 {
     TESS_TRY(check_wanted(c, s, what));
     for (int64_t i = 0; i < tess_weights_count(s->given); i++)
-        if (named(s->wanted, tess_weights_name(s->given, i)) < 0)
+        if (tess_weights_index(s->wanted, tess_weights_name(s->given, i)) < 0)
             return c->fail(c, TESS_E_SHAPE, "%s: its %s is in no part that is to be trained; %s", what, tess_weights_name(s->given, i),
                            advice);
     return TESS_OK;
@@ -90,19 +80,12 @@ int start_check(struct tess_call *c, const struct start *s, const char *what)
 
 /* ---- its values ---- */
 
-static void path_of(const char *name, char *path, size_t room)
-{
-    (void)snprintf(path, room, "weights/%s", name);
-    for (char *at = path; *at; at++)
-        *at = *at == '.' ? '/' : *at;
-}
-
 static int is_there(struct tess_call *c, struct tess_weights *w, int64_t i, const struct tess_artefact *model, int *out)
 {
-    char path[600];
+    char path[TESS_WEIGHT_PATH];
     struct tess_tensor here, there;
     *out = 0;
-    path_of(tess_weights_name(w, i), path, sizeof path);
+    tess_weights_path(tess_weights_name(w, i), path, sizeof path);
     if (!tess_artefact_has(model, path))
         return TESS_OK;
     TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_VALUE, &here));
@@ -129,7 +112,7 @@ static int is_extra(const struct start *s, const struct tess_weights *w, int64_t
 {
     const char *name = tess_weights_name(w, i), *dot = strchr(name, '.');
     *group = dot ? (size_t)(dot - name) + 1 : strlen(name);
-    return named(s->wanted, name) < 0 && !is_skipped(name, skip);
+    return tess_weights_index(s->wanted, name) < 0 && !is_skipped(name, skip);
 }
 
 /* The group of weight `first`, as a whole or not at all; `count` of them were there. */
@@ -146,7 +129,7 @@ static int read_group(struct tess_call *c, const struct start *s, struct tess_we
     *count = 0;
     for (int64_t i = first; i < tess_weights_count(w) && there; i++)
         if (is_extra(s, w, i, skip, &own) && own == length && begins(tess_weights_name(w, i), name, length)) {
-            TESS_TRY(model_read_weight(c, w, i, model));
+            TESS_TRY(tess_weights_read_one(c, w, i, model, NULL));
             ++*count;
         }
     return TESS_OK;
@@ -172,8 +155,8 @@ int start_read(struct tess_call *c, struct tess_stage_run *r, const struct start
     TESS_TRY(tess_weights_seal(c, w));
     for (int64_t i = 0; i < tess_weights_count(w); i++) {
         const char *name = tess_weights_name(w, i);
-        if (named(s->wanted, name) >= 0) {
-            TESS_TRY(model_read_weight(c, w, i, model));
+        if (tess_weights_index(s->wanted, name) >= 0) {
+            TESS_TRY(tess_weights_read_one(c, w, i, model, NULL));
             taken++;
         } else if (is_first_of_group(s, w, i, skip)) {
             TESS_TRY(read_group(c, s, w, i, model, skip, &group));

@@ -4,7 +4,6 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/common.h"
-#include "plugins/stages/model_weights.h"
 
 #include <tessera/features.h>
 
@@ -180,14 +179,12 @@ static int measure(struct tess_call *c, struct work *k, const struct tess_facts 
 static int put_network(struct tess_call *c, const struct work *k, struct tess_artefact *a)
 {
     for (int64_t i = 0; i < tess_weights_count(k->weights); i++) {
-        char path[600] = "weights/";
+        char path[TESS_WEIGHT_PATH];
         struct tess_tensor view;
         const char *name = tess_weights_name(k->weights, i);
-        if (strncmp(name, TESS_FEATURES_SCOPE ".", strlen(TESS_FEATURES_SCOPE ".")) != 0 || strlen(name) > sizeof path - 16)
+        if (strncmp(name, TESS_FEATURES_SCOPE ".", strlen(TESS_FEATURES_SCOPE ".")) != 0)
             continue;
-        strcat(path, name);
-        for (char *at = path; *at; at++)
-            *at = *at == '.' ? '/' : *at;
+        tess_weights_path(name, path, sizeof path);
         TESS_TRY(tess_weights_view(c, k->weights, i, TESS_ROLE_VALUE, &view));
         TESS_TRY(tess_artefact_put(c, a, path, &view, NULL));
     }
@@ -206,7 +203,7 @@ static int train(struct tess_call *c, struct work *k)
         .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = fill};
     TESS_TRY(tess_train(c, k->run, &t));
     if (k->s->training.average > 0.0)
-        TESS_TRY(model_take_averages(c, k->weights));
+        TESS_TRY(tess_weights_take_averages(c, k->weights));
     TESS_TRY(measure(c, k, tess_artefact_facts(images), &share));
     TESS_TRY(describe(c, k, tess_artefact_describe(a)));
     TESS_TRY(put_network(c, k, a));

@@ -7,7 +7,6 @@
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/common.h"
 #include "plugins/stages/likelihood.h"
-#include "plugins/stages/model_weights.h"
 
 #include <math.h>
 #include <string.h>
@@ -141,22 +140,14 @@ static int fill(void *user, struct tess_call *c, int64_t step, int64_t first, in
     return TESS_OK;
 }
 
-static int is_given(const struct work *k, const char *name)
-{
-    for (int64_t i = 0; i < tess_weights_count(k->given.weights); i++)
-        if (strcmp(tess_weights_name(k->given.weights, i), name) == 0)
-            return 1;
-    return 0;
-}
-
 /* A head that the model has already goes on from where it was. */
 static int read_model(struct tess_call *c, const struct work *k, const struct tess_artefact *model)
 {
     int whole = tess_tokenizer_has_likelihood(tess_artefact_facts(model));
     TESS_TRY(tess_weights_seal(c, k->weights));
     for (int64_t i = 0; i < tess_weights_count(k->weights); i++)
-        if (whole || is_given(k, tess_weights_name(k->weights, i)))
-            TESS_TRY(model_read_weight(c, k->weights, i, model));
+        if (whole || tess_weights_index(k->given.weights, tess_weights_name(k->weights, i)) >= 0)
+            TESS_TRY(tess_weights_read_one(c, k->weights, i, model, NULL));
     return TESS_OK;
 }
 
@@ -164,12 +155,15 @@ static int read_model(struct tess_call *c, const struct work *k, const struct te
 static int write_model(struct tess_call *c, const struct work *k, const struct tess_artefact *model, struct tess_artefact *a)
 {
     static const char folder[] = "weights/";
+    char path[TESS_WEIGHT_PATH];
     const char *name;
     TESS_TRY(tess_weights_write(c, k->weights, TESS_ROLE_VALUE, a));
     for (int64_t i = 0; (name = tess_artefact_name_at(model, i)) != NULL; i++) {
         int known = strncmp(name, folder, sizeof folder - 1) != 0;
-        for (int64_t j = 0; j < tess_weights_count(k->weights) && !known; j++)
-            known = model_is_weight(name + sizeof folder - 1, tess_weights_name(k->weights, j));
+        for (int64_t j = 0; j < tess_weights_count(k->weights) && !known; j++) {
+            tess_weights_path(tess_weights_name(k->weights, j), path, sizeof path);
+            known = strcmp(name, path) == 0;
+        }
         if (!known)
             TESS_TRY(tess_artefact_copy(c, a, name, model, NULL));
     }
@@ -219,7 +213,7 @@ static int train(struct tess_call *c, struct tess_stage_run *r, struct work *k)
         .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = fill};
     TESS_TRY(tess_train(c, r, &t));
     if (k->s->training.average > 0.0)
-        TESS_TRY(model_take_averages(c, k->weights));
+        TESS_TRY(tess_weights_take_averages(c, k->weights));
     TESS_TRY(write_model(c, k, model, a));
     TESS_TRY(tess_artefact_put_figure(c, a, "parameters of the head", (double)tess_weights_size(k->weights), ""));
     return show(c, a, k);
