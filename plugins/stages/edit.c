@@ -239,18 +239,7 @@ static int sample(struct tess_call *c, struct work *k)
                                      .each = k->each.data,
                                      .number = k->number.data};
     TESS_TRY(tess_sampler_new(c, &o, &k->sampler));
-    struct sampling_state state = {.x = tess_sampler_x(k->sampler),
-                                   .left = tess_sampler_left(k->sampler),
-                                   .calls = tess_sampler_calls(k->sampler),
-                                   .each = k->each.data};
-    int64_t all = sampling_total(&state);
-    TESS_TRY(sampling_resume(c, k->run, &state));
-    while (!tess_sampler_finished(k->sampler)) {
-        TESS_TRY(sampling_pause(c, k->run, &state));
-        TESS_TRY(tess_sampler_advance(c, k->sampler));
-        tess_stage_progress(k->run, tess_sampler_steps_done(k->sampler), all, "step", NULL, 0.0);
-    }
-    return TESS_OK;
+    return sampling_finish(c, k->run, k->sampler, k->each.data, 0);
 }
 
 /* ---- what comes of it ---- */
@@ -307,7 +296,7 @@ static int prepare(struct tess_call *c, struct work *k)
     TESS_TRY(check_mask(c, tess_artefact_facts(images), tess_artefact_facts(mask)));
     TESS_TRY(open_models(c, k->s, k->seed, tess_artefact_facts(images), tess_artefact_facts(model), tess_artefact_facts(prior),
                          tess_artefact_path(prior), m));
-    TESS_TRY(tess_weights_read(c, m->p.denoise.weights, prior));
+    TESS_TRY(tess_weights_read(c, m->p.weights, prior));
     TESS_TRY(tess_weights_read(c, m->codec.weights, model));
     TESS_TRY(stage_images_open(c, &k->images, images));
     TESS_TRY(stage_images_open(c, &k->masks, mask));
@@ -396,13 +385,7 @@ static const struct tess_param params[] = {
      .lo = 0,
      .hi = 1e6,
      .def = 0},
-    {.name = "temperature",
-     .help = "logits are divided by it; below 1 likelier codes are favoured",
-     .type = TESS_F64,
-     .offset = offsetof(struct stage, temperature),
-     .lo = 1e-6,
-     .hi = 100,
-     .def = 1},
+    SAMPLING_TEMPERATURE_PARAM(struct stage, temperature),
     {.name = "composite",
      .help = "the original's pixels wherever the mask keeps them; else all are the decoder's, as published",
      .type = TESS_BOOL,

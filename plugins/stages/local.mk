@@ -45,7 +45,7 @@ plugins_stages_encode_la_SOURCES = plugins/stages/encode.c plugins/stages/geomet
 plugins_stages_encode_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_encode_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_stages_sample_la_SOURCES = plugins/stages/sample.c $(STAGE_COMMON)
+plugins_stages_sample_la_SOURCES = plugins/stages/sample.c $(SAMPLING) $(STAGE_COMMON)
 plugins_stages_sample_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_sample_la_LIBADD = $(PLUGIN_LIBS)
 

@@ -3,7 +3,7 @@
  * number, so sample i is the same whatever the count and the batch. A checkpoint holds every sequence and how many steps it has left.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/common.h"
+#include "plugins/stages/sampling.h"
 
 struct stage {
     int64_t count, steps, batch;
@@ -13,10 +13,7 @@ struct stage {
 
 /* Made from facts alone, for a plan and for a run. */
 struct models {
-    struct tess_prior prior;
-    struct tess_weights *weights;             /* of the prior */
-    struct stage_graph denoise, picked, next; /* what there is of them depends on the prior; graph NULL: of no use here */
-    struct tess_cache *cache;                 /* of next */
+    struct sampling_prior p;
     struct stage_codec codec;
     int64_t steps;
 };
@@ -32,9 +29,9 @@ struct work {
 
 static int choose_steps(struct tess_call *c, const struct stage *s, struct models *m)
 {
-    int64_t all = tess_prior_steps(&m->prior);
+    int64_t all = tess_prior_steps(&m->p.prior);
     m->steps = s->steps ? s->steps : all;
-    if (m->steps == all || !tess_prior_causal(&m->prior))
+    if (m->steps == all || !tess_prior_causal(&m->p.prior))
         return TESS_OK;
     return c->fail(c, TESS_E_VALUE, "steps is %lld, but this prior draws its %lld tokens in order, one a step; leave `steps` out",
                    (long long)s->steps, (long long)all);
@@ -43,84 +40,39 @@ static int choose_steps(struct tess_call *c, const struct stage *s, struct model
 static int describe(struct tess_call *c, const struct stage *s, const struct models *m, const struct tess_facts *prior, uint64_t seed,
                     struct tess_facts *f)
 {
-    const struct tess_prior *p = &m->prior;
-    const char *tokenizer = tess_facts_text_or(prior, "tokenizer", NULL);
-    TESS_TRY(tess_facts_set_i64(c, f, "count", s->count));
-    TESS_TRY(tess_facts_set_i64(c, f, "height", p->height));
-    TESS_TRY(tess_facts_set_i64(c, f, "width", p->width));
-    TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", p->codebook_size));
-    TESS_TRY(tess_facts_set_i64(c, f, "steps", m->steps));
-    TESS_TRY(tess_facts_set_f64(c, f, "temperature", s->temperature));
-    TESS_TRY(tess_facts_set_i64(c, f, "seed", (int64_t)seed));
+    const struct tess_prior *p = &m->p.prior;
+    TESS_TRY(sampling_describe(c, p, prior, s->count, p->height, p->width, m->steps, s->temperature, seed, f));
     TESS_TRY(tess_facts_set_i64(c, f, "image_height", m->codec.tokenizer.height)); /* 0 where there are no images */
     TESS_TRY(tess_facts_set_i64(c, f, "image_width", m->codec.tokenizer.width));
-    TESS_TRY(tess_facts_set_i64(c, f, "image_channels", m->codec.tokenizer.channels));
-    return tokenizer ? tess_facts_set_text(c, f, "tokenizer", tokenizer) : TESS_OK;
-}
-
-/* Of one token each: all weights are read for a slice, so it has more sequences than those of other graphs; and the products of 16 rows are
- * rounded as larger ones are where a library has other loops for small ones (docs/models.md, section 9). */
-enum { NEXT_ROWS = 16 };
-
-/* One token at a time, the keys and values of those before in a cache. */
-static int open_next(struct tess_call *c, const struct stage *s, uint64_t seed, struct models *m)
-{
-    TESS_TRY(tess_cache_new(c, m->prior.height * m->prior.width, &m->cache));
-    TESS_TRY(stage_graph_open_rows(c, &m->next, seed, s->batch, NEXT_ROWS));
-    TESS_TRY(tess_prior_record_next(c, &m->prior, m->cache, m->next.graph));
-    return tess_graph_seal(c, m->next.graph);
-}
-
-static int open_denoisers(struct tess_call *c, const struct stage *s, uint64_t seed, struct models *m)
-{
-    int64_t positions = tess_sampler_positions(&m->prior, m->steps);
-    TESS_TRY(tess_weights_new(c, seed, &m->weights));
-    m->denoise.weights = m->picked.weights = m->next.weights = m->weights;
-    if (tess_prior_caches(&m->prior) && !s->every_step)
-        return open_next(c, s, seed, m);
-    TESS_TRY(stage_graph_open(c, &m->denoise, seed, s->batch));
-    TESS_TRY(tess_prior_record_denoise(c, &m->prior, m->denoise.graph));
-    TESS_TRY(tess_graph_seal(c, m->denoise.graph));
-    if (!positions)
-        return TESS_OK;
-    TESS_TRY(stage_graph_open(c, &m->picked, seed, s->batch));
-    TESS_TRY(tess_prior_record_picked(c, &m->prior, positions, m->picked.graph));
-    return tess_graph_seal(c, m->picked.graph);
+    return tess_facts_set_i64(c, f, "image_channels", m->codec.tokenizer.channels);
 }
 
 static int open_models(struct tess_call *c, const struct stage *s, uint64_t seed, const struct tess_facts *prior, const char *where,
                        const struct tess_facts *model, struct models *m)
 {
-    TESS_TRY(tess_prior_open(c, prior, where, &m->prior));
+    const struct tess_prior *p = &m->p.prior;
+    TESS_TRY(sampling_open(c, &m->p, NULL, prior, where));
     TESS_TRY(choose_steps(c, s, m));
-    TESS_TRY(open_denoisers(c, s, seed, m));
+    if (tess_prior_caches(p) && !s->every_step)
+        TESS_TRY(sampling_record_next(c, &m->p, seed, s->batch));
+    else
+        TESS_TRY(sampling_record(c, &m->p, m->steps, seed, s->batch));
     if (!model)
         return TESS_OK;
     TESS_TRY(stage_codec_open(c, &m->codec, model, "model", NULL, seed, s->batch, CODEC_DECODE));
-    return stage_check_map(c, &m->codec.tokenizer, "prior", m->prior.height, m->prior.width, m->prior.codebook_size);
+    return stage_check_map(c, &m->codec.tokenizer, "prior", p->height, p->width, p->codebook_size);
 }
 
 static void close_models(struct models *m)
 {
-    stage_graph_close(&m->picked, 0);
-    stage_graph_close(&m->denoise, 0);
-    stage_graph_close(&m->next, 0);
-    tess_cache_free(m->cache);
-    tess_weights_free(m->weights);
+    sampling_close(&m->p);
     stage_codec_close(&m->codec);
-    tess_prior_close(&m->prior);
 }
 
-/* Work as if every step called the denoiser and picked where it can; memory of whichever graph takes most. */
+/* Work as if every step called the denoiser and picked where it can. */
 static int cost_of(struct tess_call *c, const struct stage *s, const struct models *m, struct tess_cost *cost)
 {
-    double calls = (double)s->count * (double)m->steps;
-    if (m->next.graph)
-        TESS_TRY(stage_graph_cost(c, &m->next, calls, cost));
-    if (m->denoise.graph)
-        TESS_TRY(stage_graph_cost(c, &m->denoise, m->picked.graph ? 0.0 : calls, cost));
-    if (m->picked.graph)
-        TESS_TRY(stage_graph_cost(c, &m->picked, calls, cost));
+    TESS_TRY(sampling_cost(c, &m->p, (double)s->count * (double)m->steps, cost));
     return m->codec.decode.graph ? stage_graph_cost(c, &m->codec.decode, (double)s->count, cost) : TESS_OK;
 }
 
@@ -138,54 +90,29 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     return status;
 }
 
-/* ---- checkpoint ---- */
-
-static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefact *a)
-{
-    struct tess_sampler *s = user;
-    struct tess_tensor x = tess_sampler_x(s), left = tess_sampler_left(s);
-    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(a), "calls", *tess_sampler_calls(s)));
-    TESS_TRY(tess_artefact_put(c, a, "x", &x, NULL));
-    return tess_artefact_put(c, a, "left", &left, NULL);
-}
-
-static int resume(struct tess_call *c, struct work *k)
-{
-    const struct tess_artefact *a = tess_stage_resume(k->run);
-    struct tess_tensor x = tess_sampler_x(k->sampler), left = tess_sampler_left(k->sampler);
-    if (!a)
-        return TESS_OK;
-    TESS_TRY(tess_facts_i64(c, tess_artefact_facts(a), "calls", tess_sampler_calls(k->sampler)));
-    TESS_TRY(tess_artefact_read(c, a, "x", 0, &x));
-    TESS_TRY(tess_artefact_read(c, a, "left", 0, &left));
-    for (int64_t i = 0; i < k->s->count; i++) {
-        int32_t steps = ((const int32_t *)left.data)[i];
-        if (steps < 0 || steps > k->m.steps)
-            return c->fail(c, TESS_E_DATA, "%s: sample %lld has %d steps left of %lld; delete it to sample from the start",
-                           tess_artefact_path(a), (long long)i, (int)steps, (long long)k->m.steps);
-    }
-    tess_stage_note(k->run, "goes on from step %lld of %lld", (long long)tess_sampler_steps_done(k->sampler),
-                    (long long)(k->s->count * k->m.steps));
-    return TESS_OK;
-}
-
 /* ---- run ---- */
 
 static int sample_all(struct tess_call *c, struct work *k)
 {
-    struct tess_sampler *s = k->sampler;
-    int64_t all = k->s->count * k->m.steps, *calls = tess_sampler_calls(s);
-    TESS_TRY(resume(c, k));
-    while (!tess_sampler_finished(s)) {
-        if (*calls > 0 && (tess_stage_stopping(k->run) || tess_stage_checkpoint_due(k->run)))
-            TESS_TRY(tess_stage_checkpoint(c, k->run, write_checkpoint, s));
-        TESS_TRY(stage_check_stop(c, k->run, tess_sampler_steps_done(s), all, "step"));
-        TESS_TRY(tess_sampler_advance(c, s));
-        tess_stage_progress(k->run, tess_sampler_steps_done(s), all, "step", NULL, 0.0);
-    }
-    if (*calls < all)
+    const struct models *m = &k->m;
+    int64_t all = k->s->count * m->steps;
+    struct tess_sampler_options o = {.size = sizeof o,
+                                     .every_step = k->s->every_step,
+                                     .prior = &m->p.prior,
+                                     .denoise = m->p.denoise.graph,
+                                     .batch = k->s->batch,
+                                     .count = k->s->count,
+                                     .steps = m->steps,
+                                     .temperature = k->s->temperature,
+                                     .seed = k->seed,
+                                     .picked = m->p.picked.graph,
+                                     .next = m->p.next.graph};
+    TESS_TRY(tess_sampler_new(c, &o, &k->sampler));
+    TESS_TRY(sampling_finish(c, k->run, k->sampler, NULL, m->steps));
+    int64_t calls = *tess_sampler_calls(k->sampler);
+    if (calls < all)
         tess_stage_note(k->run, "%.1f calls of the denoiser a sample for %lld steps: the other steps change nothing",
-                        (double)*calls / (double)k->s->count, (long long)k->m.steps);
+                        (double)calls / (double)k->s->count, (long long)m->steps);
     return TESS_OK;
 }
 
@@ -198,7 +125,7 @@ static int put_images(struct tess_call *c, struct work *k, struct tess_artefact 
     for (int64_t i = 0; i < k->s->count; i += k->s->batch) {
         int64_t n = k->s->count - i < k->s->batch ? k->s->count - i : k->s->batch;
         struct tess_tensor codes = tess_sampler_x(k->sampler), images = k->images;
-        codes.data = (int32_t *)codes.data + i * k->m.prior.height * k->m.prior.width;
+        codes.data = (int32_t *)codes.data + i * k->m.p.prior.height * k->m.p.prior.width;
         images.data = (uint8_t *)k->images.data + (size_t)i * row;
         TESS_TRY(stage_codec_decode(c, &k->m.codec, n, &codes, NULL, &images));
     }
@@ -217,25 +144,13 @@ static int sample(struct tess_call *c, struct work *k)
         TESS_TRY(stage_check_tokenizer(c, prior, model));
     TESS_TRY(open_models(c, k->s, k->seed, tess_artefact_facts(prior), tess_artefact_path(prior), model ? tess_artefact_facts(model) : NULL,
                          m));
-    TESS_TRY(tess_weights_read(c, m->weights, prior));
+    TESS_TRY(tess_weights_read(c, m->p.weights, prior));
     if (model)
         TESS_TRY(tess_weights_read(c, m->codec.weights, model));
-    struct tess_sampler_options o = {.size = sizeof o,
-                                     .every_step = k->s->every_step,
-                                     .prior = &m->prior,
-                                     .denoise = m->denoise.graph,
-                                     .batch = k->s->batch,
-                                     .count = k->s->count,
-                                     .steps = m->steps,
-                                     .temperature = k->s->temperature,
-                                     .seed = k->seed,
-                                     .picked = m->picked.graph,
-                                     .next = m->next.graph};
-    TESS_TRY(tess_sampler_new(c, &o, &k->sampler));
     TESS_TRY(sample_all(c, k));
     TESS_TRY(describe(c, k->s, m, tess_artefact_facts(prior), k->seed, tess_artefact_describe(a)));
     struct tess_tensor codes = tess_sampler_x(k->sampler);
-    TESS_TRY(stage_put_codes(c, a, &codes, m->prior.codebook_size));
+    TESS_TRY(stage_put_codes(c, a, &codes, m->p.prior.codebook_size));
     return model ? put_images(c, k, a) : TESS_OK;
 }
 
@@ -265,13 +180,7 @@ static const struct tess_param params[] = {
      .lo = 0,
      .hi = 1e6,
      .def = 0},
-    {.name = "temperature",
-     .help = "logits are divided by it; below 1 likelier codes are favoured",
-     .type = TESS_F64,
-     .offset = offsetof(struct stage, temperature),
-     .lo = 1e-6,
-     .hi = 100,
-     .def = 1},
+    SAMPLING_TEMPERATURE_PARAM(struct stage, temperature),
     {.name = "every_step",
      .help = "call the denoiser at steps that change nothing too, and on whole sequences instead of keeping keys and values: slower",
      .type = TESS_BOOL,

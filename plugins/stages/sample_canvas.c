@@ -193,7 +193,7 @@ static int sample_canvas(struct tess_call *c, struct work *k)
         TESS_TRY(stage_check_tokenizer(c, prior, model));
     TESS_TRY(open_models(c, k->s, k->seed, tess_artefact_facts(prior), tess_artefact_path(prior), model ? tess_artefact_facts(model) : NULL,
                          &k->m));
-    TESS_TRY(tess_weights_read(c, k->m.p.denoise.weights, prior));
+    TESS_TRY(tess_weights_read(c, k->m.p.weights, prior));
     if (model)
         TESS_TRY(tess_weights_read(c, k->m.codec.weights, model));
     TESS_TRY(sample(c, k));

@@ -4,7 +4,7 @@
 int sampling_open(struct tess_call *c, struct sampling_prior *p, const char *who, const struct tess_facts *f, const char *where)
 {
     TESS_TRY(tess_prior_open(c, f, where, &p->prior));
-    if (tess_prior_holds(&p->prior))
+    if (!who || tess_prior_holds(&p->prior))
         return TESS_OK;
     return c->fail(c, TESS_E_VALUE,
                    "%s: a prior of noise `%s` cannot sample around tokens that are known; give one that is trained with another "
@@ -15,27 +15,48 @@ int sampling_open(struct tess_call *c, struct sampling_prior *p, const char *who
 int sampling_record(struct tess_call *c, struct sampling_prior *p, int64_t steps, uint64_t seed, int64_t batch)
 {
     int64_t positions = tess_sampler_positions(&p->prior, steps);
+    TESS_TRY(tess_weights_new(c, seed, &p->weights));
+    p->denoise.weights = p->picked.weights = p->weights;
     TESS_TRY(stage_graph_open(c, &p->denoise, seed, batch));
     TESS_TRY(tess_prior_record_denoise(c, &p->prior, p->denoise.graph));
     TESS_TRY(tess_graph_seal(c, p->denoise.graph));
     if (!positions)
         return TESS_OK;
-    p->picked.weights = p->denoise.weights;
     TESS_TRY(stage_graph_open(c, &p->picked, seed, batch));
     TESS_TRY(tess_prior_record_picked(c, &p->prior, positions, p->picked.graph));
     return tess_graph_seal(c, p->picked.graph);
 }
 
+/* Of one token each: all weights are read for a slice, so it has more sequences than those of other graphs; and the products of 16 rows are
+ * rounded as larger ones are where a library has other loops for small ones (docs/models.md, section 9). */
+enum { NEXT_ROWS = 16 };
+
+int sampling_record_next(struct tess_call *c, struct sampling_prior *p, uint64_t seed, int64_t batch)
+{
+    TESS_TRY(tess_weights_new(c, seed, &p->weights));
+    p->next.weights = p->weights;
+    TESS_TRY(tess_cache_new(c, p->prior.height * p->prior.width, &p->cache));
+    TESS_TRY(stage_graph_open_rows(c, &p->next, seed, batch, NEXT_ROWS));
+    TESS_TRY(tess_prior_record_next(c, &p->prior, p->cache, p->next.graph));
+    return tess_graph_seal(c, p->next.graph);
+}
+
 void sampling_close(struct sampling_prior *p)
 {
     stage_graph_close(&p->picked, 0);
-    stage_graph_close(&p->denoise, 1);
+    stage_graph_close(&p->denoise, 0);
+    stage_graph_close(&p->next, 0);
+    tess_cache_free(p->cache);
+    tess_weights_free(p->weights);
     tess_prior_close(&p->prior);
 }
 
 int sampling_cost(struct tess_call *c, const struct sampling_prior *p, double calls, struct tess_cost *cost)
 {
-    TESS_TRY(stage_graph_cost(c, &p->denoise, p->picked.graph ? 0.0 : calls, cost));
+    if (p->next.graph)
+        TESS_TRY(stage_graph_cost(c, &p->next, calls, cost));
+    if (p->denoise.graph)
+        TESS_TRY(stage_graph_cost(c, &p->denoise, p->picked.graph ? 0.0 : calls, cost));
     return p->picked.graph ? stage_graph_cost(c, &p->picked, calls, cost) : TESS_OK;
 }
 
@@ -111,7 +132,25 @@ int sampling_resume(struct tess_call *c, struct tess_stage_run *r, const struct 
 
 int sampling_pause(struct tess_call *c, struct tess_stage_run *r, struct sampling_state *s)
 {
-    if (*s->calls > 0 && (tess_stage_stopping(r) || tess_stage_checkpoint_due(r)))
+    int stops = tess_stage_stopping(r);
+    if (*s->calls > 0 && (stops || tess_stage_checkpoint_due(r)))
         TESS_TRY(tess_stage_checkpoint(c, r, sampling_write_checkpoint, s));
-    return stage_check_stop(c, r, sampling_done(s), sampling_total(s), "step");
+    return stops ? stage_check_stop(c, r, sampling_done(s), sampling_total(s), "step") : TESS_OK; /* to count them all takes a while */
+}
+
+int sampling_finish(struct tess_call *c, struct tess_stage_run *r, struct tess_sampler *sampler, const int32_t *each, int64_t steps)
+{
+    struct sampling_state state = {.x = tess_sampler_x(sampler),
+                                   .left = tess_sampler_left(sampler),
+                                   .calls = tess_sampler_calls(sampler),
+                                   .each = each,
+                                   .steps = steps};
+    int64_t all = sampling_total(&state);
+    TESS_TRY(sampling_resume(c, r, &state));
+    while (!tess_sampler_finished(sampler)) {
+        TESS_TRY(sampling_pause(c, r, &state));
+        TESS_TRY(tess_sampler_advance(c, sampler));
+        tess_stage_progress(r, tess_sampler_steps_done(sampler), all, "step", NULL, 0.0);
+    }
+    return TESS_OK;
 }
