@@ -45,6 +45,14 @@ uint8_t small_label(int64_t i)
     return (uint8_t)(i * 7 % 5);
 }
 
+void small_make_shades(void)
+{
+    uint8_t shade[SMALL_COUNT];
+    for (int i = 0; i < SMALL_COUNT; i++)
+        shade[i] = (uint8_t)(i % 4); /* as small_pixel has it */
+    small_write_idx("shades", 1, (const int64_t[]){SMALL_COUNT}, shade, sizeof shade);
+}
+
 void small_write_idx(const char *path, int dims, const int64_t *dim, const uint8_t *content, int64_t bytes)
 {
     FILE *f = fopen(path, "wb");

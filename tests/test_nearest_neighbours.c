@@ -174,12 +174,27 @@ static double loss_of(struct bench *b, const float *image, int64_t x, int64_t y)
     return (double)mean;
 }
 
-/* The distance between two images is the term of the loss (19.2), which is computed another way. */
-static void is_the_loss(const char *precision, double relative)
+/* The graph of the term between two images, of the network of that artefact (NULL: of the file). */
+static void record_term(struct bench *b, struct perceptual_params *p, const struct tess_artefact *network)
 {
-    char override[64];
-    snprintf(override, sizeof override, "precision=%s", precision);
-    works(LOOK(.workdir = ".", .override = {SEES, override}));
+    char spec[200];
+    snprintf(spec, sizeof spec, "{use: vgg16, weights: %s/vgg.safetensors, channels: 2}", stage_bench_folder);
+    bench_ok(b, tess_instance_open(&b->call.call, "features/1",
+                                   network ? tess_facts_text_or(tess_artefact_facts(network), "network", "") : spec, "test", &p->features));
+    struct tess_node *x = tess_input(b->graph, "x", TESS_F32, 4, DIMS(1, PAD, PAD, 1));
+    struct tess_node *y = tess_input(b->graph, "y", TESS_F32, 4, DIMS(1, PAD, PAD, 1));
+    struct tess_node *error = tess_constant(b->graph, 0.0f, 0, NULL);
+    bench_ok(b, perceptual_record(&b->call.call, p, b->graph, x, y, &error));
+    tess_output(b->graph, "error", tess_reshape(b->graph, error, 1, DIMS(1)));
+    bench_ok(b, tess_graph_seal(&b->call.call, b->graph));
+    bench_ok(b, tess_weights_seal(&b->call.call, b->weights));
+    bench_ok(b, network ? tess_features_read(&b->call.call, PERCEPTUAL, b->weights, network)
+                        : tess_features_load(&b->call.call, p->features, PERCEPTUAL, b->weights));
+}
+
+/* The distance between two images is the term of the loss (19.2), which is computed another way; of what the stages have made. */
+static void is_the_loss(const char *precision, double relative, const struct tess_artefact *network)
+{
     struct tess_artefact *a = result(".", "near"), *from = result(".", "images");
     struct tess_tensor index = load(a, "neighbour", TESS_I32), distance = load(a, "distance", TESS_F32),
                        bytes = load(from, "images", TESS_U8);
@@ -188,19 +203,9 @@ static void is_the_loss(const char *precision, double relative)
         image[i] = (float)((const uint8_t *)bytes.data)[i] / 255.0f;
     struct bench b;
     struct perceptual_params p = {.weight = 1.0};
-    char spec[200];
     bench_precision = precision;
     bench_open(&b, 1, 1, 1, 0);
-    snprintf(spec, sizeof spec, "{use: vgg16, weights: %s/vgg.safetensors, channels: 2}", stage_bench_folder);
-    bench_ok(&b, tess_instance_open(&b.call.call, "features/1", spec, "test", &p.features));
-    struct tess_node *x = tess_input(b.graph, "x", TESS_F32, 4, DIMS(1, PAD, PAD, 1));
-    struct tess_node *y = tess_input(b.graph, "y", TESS_F32, 4, DIMS(1, PAD, PAD, 1));
-    struct tess_node *error = tess_constant(b.graph, 0.0f, 0, NULL);
-    bench_ok(&b, perceptual_record(&b.call.call, &p, b.graph, x, y, &error));
-    tess_output(b.graph, "error", tess_reshape(b.graph, error, 1, DIMS(1)));
-    bench_ok(&b, tess_graph_seal(&b.call.call, b.graph));
-    bench_ok(&b, tess_weights_seal(&b.call.call, b.weights));
-    bench_ok(&b, tess_features_load(&b.call.call, p.features, PERCEPTUAL, b.weights));
+    record_term(&b, &p, network);
     for (int64_t n = 0; n < SMALL_COUNT; n++) {
         const int32_t *i = (const int32_t *)index.data + n * K;
         const float *d = (const float *)distance.data + n * K;
@@ -227,9 +232,34 @@ static void is_the_loss(const char *precision, double relative)
 
 START_TEST(the_distance_is_that_of_the_loss)
 {
-    is_the_loss("f32", 1e-4);
-    if (bench_can_bf16(NULL, NULL))
-        is_the_loss("bf16", 0.05);
+    works(LOOK(.workdir = ".", .override = {SEES, "precision=f32"}));
+    is_the_loss("f32", 1e-4, NULL);
+    if (bench_can_bf16(NULL, NULL)) {
+        works(LOOK(.workdir = ".", .override = {SEES, "precision=bf16"}));
+        is_the_loss("bf16", 0.05, NULL);
+    }
+}
+END_TEST
+
+/* A network that was taught here, as the input `features`, gives the distances that it has in a tokenizer's loss. */
+START_TEST(a_network_that_was_trained_here)
+{
+    small_make_shades();
+    small_write("near.yaml", "tessera: 1\nname: small\nextends: small.yaml\nstages:\n"
+                             "  images: {pad: 16, source: {labels: shades}}\n"
+                             "  taught: {use: train-features, in: {images: images}, network: {use: vgg16, channels: 8},\n"
+                             "           steps: 20, batch: 12, lr: 2e-3}\n"
+                             "  near: {use: nearest-neighbours, in: {samples: images, images: images, features: taught}, neighbours: 4}\n");
+    works(LOOK(.workdir = "."));
+    works(LOOK(.workdir = "two", .threads = 1, .override = {"near.batch=5", "near.memory=1"}));
+    stage_bench_same(".", "two", "near");
+    struct tess_artefact *taught = result(".", "taught"), *near = result(".", "near");
+    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(near), "distance", ""), "{use: vgg16, channels: 8, range: unit}");
+    is_the_loss("f32", 1e-4, taught);
+    tessi_artefact_close(taught);
+    tessi_artefact_close(near);
+    refused(LOOK(.plan_only = 1, .override = {"near.features={use: vgg16, weights: vgg.safetensors, channels: 2}"}), TESS_E_VALUE,
+            "the perceptual distance has two networks: leave out the parameter `features`, or the input `features`");
 }
 END_TEST
 
@@ -326,6 +356,7 @@ int main(void)
     tcase_add_test(t, pictures_show_them);
     tcase_add_test(t, all_images_and_no_yardstick);
     tcase_add_test(t, the_distance_is_that_of_the_loss);
+    tcase_add_test(t, a_network_that_was_trained_here);
     tcase_add_test(t, a_negative_weight_is_no_distance);
     tcase_add_test(t, nothing_but_the_images_counts);
     tcase_add_test(t, it_goes_on_where_it_stopped);

@@ -214,10 +214,7 @@ static const char taught[] = "tessera: 1\n"
 
 static void write_taught(void)
 {
-    uint8_t shade[SMALL_COUNT];
-    for (int i = 0; i < SMALL_COUNT; i++)
-        shade[i] = (uint8_t)(i % 4); /* as small_pixel has it */
-    small_write_idx("shades", 1, (const int64_t[]){SMALL_COUNT}, shade, sizeof shade);
+    small_make_shades();
     small_write("taught.yaml", taught);
 }
 
@@ -259,7 +256,7 @@ START_TEST(features_that_cannot_be_trained)
             "the images have 0 classes, and it learns to tell classes apart; import them with labels");
     refused(ATTEMPT(.path = "taught.yaml", .plan_only = 1, .override = {"images.pad=0"}), TESS_E_SHAPE, "are too small");
     refused(ATTEMPT(.path = "taught.yaml", .plan_only = 1, .override = {"tokenizer.perceptual=vgg16"}), TESS_E_VALUE,
-            "the perceptual term has two networks: leave out `perceptual`, or the input `features`");
+            "has two networks: leave out the parameter `perceptual`, or the input `features`");
 }
 END_TEST
 

@@ -25,24 +25,10 @@ int autoencoding_fingerprint(struct tess_call *c, const struct autoencoding_para
 
 int autoencoding_look(struct tess_call *c, struct autoencoding *k, const struct tess_facts *facts, const struct tess_artefact *from)
 {
-    const char *network;
     k->perceptual = k->p->perceptual;
-    k->features = from;
-    if (!facts)
-        return TESS_OK;
-    if (k->perceptual.features)
-        return c->fail(c, TESS_E_VALUE, "the perceptual term has two networks: leave out `perceptual`, or the input `features`");
-    TESS_TRY(tess_facts_text(c, facts, "network", &network));
-    TESS_TRY(tess_instance_open(c, "features/1", network, "features: network", &k->trained_features));
-    k->perceptual.features = k->trained_features;
+    TESS_TRY(perceptual_choose(c, &k->network, k->p->perceptual.features, "perceptual", facts, from));
+    k->perceptual.features = k->network.instance;
     return TESS_OK;
-}
-
-int autoencoding_check_files(struct tess_call *c, const struct autoencoding *k)
-{
-    if (k->features)
-        return tess_features_read(c, PERCEPTUAL, k->weights, k->features);
-    return k->perceptual.features && !k->trained_features ? tess_features_load(c, k->perceptual.features, PERCEPTUAL, k->weights) : TESS_OK;
 }
 
 static int record(struct tess_call *c, struct autoencoding *k, struct tess_graph *g, const int64_t image[3],
@@ -211,8 +197,7 @@ int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct aut
                               .figure = k->adversarial.figure,
                               .remember = k->remember ? remember : NULL};
     k->run = r;
-    TESS_TRY(tess_weights_seal(c, k->weights));
-    TESS_TRY(autoencoding_check_files(c, k));
+    TESS_TRY(perceptual_read(c, &k->network, k->weights));
     TESS_TRY(tess_train(c, r, &t));
     return k->p->training.average > 0.0 ? tess_weights_take_averages(c, k->weights) : TESS_OK;
 }
@@ -222,8 +207,7 @@ void autoencoding_close(struct autoencoding *k)
     stage_images_close(&k->images);
     tess_graph_free(k->graph);
     tess_weights_free(k->weights);
-    tess_instance_close(k->trained_features);
-    k->trained_features = NULL;
+    perceptual_close(&k->network);
     k->graph = NULL;
     k->weights = NULL;
 }

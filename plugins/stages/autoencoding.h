@@ -30,9 +30,6 @@ struct autoencoding_params {
      .text = "none|image|batch"},                                                                                                          \
     PERCEPTUAL_PARAMS(S, m.perceptual), ADVERSARIAL_PARAMS(S, m.adversarial)
 
-#define AUTOENCODING_FEATURES_PORT                                                                                                         \
-    {.name = "features", .kind = "features", .optional = 1, .help = "a network trained here, in place of `perceptual`"}
-
 /* One run: the training graph and what its callbacks need. */
 struct autoencoding {
     const struct autoencoding_params *p;
@@ -41,9 +38,8 @@ struct autoencoding {
     int frozen; /* the encoder runs without a gradient and stays as it is, decay and averages included */
     struct tess_weights *weights;
     struct tess_graph *graph;
-    struct perceptual_params perceptual;    /* of *p, or with a network that was trained here */
-    const struct tess_artefact *features;   /* where that network's weights are; NULL when planning */
-    struct tess_instance *trained_features; /* that network; NULL: there is none */
+    struct perceptual_params perceptual; /* of *p, or with a network that was trained here */
+    struct perceptual_network network;
     struct stage_images images;
     int64_t train_count;
     uint64_t seed;
@@ -62,9 +58,6 @@ int autoencoding_fingerprint(struct tess_call *c, const struct autoencoding_para
  * "features"; `from` is that artefact, NULL when planning. */
 int autoencoding_look(struct tess_call *c, struct autoencoding *k, const struct tess_facts *facts, const struct tess_artefact *from)
     TESS_CHECKED;
-/* After autoencoding_open, when planning: whether the features' file has what is needed. */
-int autoencoding_check_files(struct tess_call *c, const struct autoencoding *k) TESS_CHECKED;
-
 int autoencoding_image_size(struct tess_call *c, const struct tess_facts *images, int64_t image[3]) TESS_CHECKED;
 /* Records and seals k->graph over k->weights, a new store where that is NULL. `latent`: the shape of a slice's latents. */
 int autoencoding_open(struct tess_call *c, struct autoencoding *k, const int64_t image[3], struct tess_tensor *latent) TESS_CHECKED;

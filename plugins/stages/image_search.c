@@ -18,7 +18,7 @@ static int record_look(struct tess_call *c, struct image_vectors *v, const int64
 {
     struct tess_graph *g = v->look.graph;
     struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){STAGE_ROWS, size[0], size[1], size[2]}), *vector;
-    TESS_TRY(perceptual_vector(c, v->features, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), &vector));
+    TESS_TRY(perceptual_vector(c, v->network.instance, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), &vector));
     struct tess_tensor shape = tess_shape(vector);
     v->width = shape.dim[1];
     tess_output(g, "vector", vector);
@@ -29,25 +29,23 @@ int image_vectors_open(struct tess_call *c, struct image_vectors *v, const int64
 {
     v->width = size[0] * size[1] * size[2];
     v->bytes = tess_tensor_over(NULL, TESS_U8, 4, (const int64_t[]){batch, size[0], size[1], size[2]});
-    if (!v->features)
+    if (!v->network.instance)
         return TESS_OK;
     TESS_TRY(stage_graph_open(c, &v->look, seed, batch));
     TESS_TRY(record_look(c, v, size));
-    return tess_features_load(c, v->features, PERCEPTUAL, v->look.weights);
+    return perceptual_check(c, &v->network, v->look.weights);
 }
 
 int image_vectors_read(struct tess_call *c, struct image_vectors *v)
 {
     TESS_TRY(stage_tensor(c, &v->bytes, TESS_U8, 4, v->bytes.dim));
-    if (!v->features)
-        return TESS_OK;
-    TESS_TRY(tess_weights_seal(c, v->look.weights));
-    return tess_features_load(c, v->features, PERCEPTUAL, v->look.weights);
+    return v->network.instance ? perceptual_read(c, &v->network, v->look.weights) : TESS_OK;
 }
 
 void image_vectors_close(struct image_vectors *v)
 {
     stage_graph_close(&v->look, 1);
+    perceptual_close(&v->network);
     tess_free(v->bytes.data);
     v->bytes.data = NULL;
 }
@@ -65,7 +63,7 @@ static int make_batch(struct tess_call *c, const struct image_vectors *v, const 
     bytes.dim[0] = n;
     for (int64_t j = 0; j < n; j++)
         TESS_TRY(stage_images_get(c, l->images, image_list_at(l, i + j), (uint8_t *)bytes.data + (size_t)j * row));
-    if (v->features)
+    if (v->network.instance)
         return stage_graph_run(c, &v->look, 0, 0, n, 1, &bytes, 1, &vectors);
     for (int64_t j = 0; j < n * v->width; j++)
         to[j] = (float)((const uint8_t *)bytes.data)[j];

@@ -9,15 +9,15 @@
 #include "plugins/stages/common.h"
 #include "plugins/stages/perceptual.h"
 
-/* Images as vectors of f32: their pixels, 0 .. 255, or what `features` make of them. */
+/* Images as vectors of f32: their pixels, 0 .. 255, or what a network makes of them. */
 struct image_vectors {
-    struct tess_instance *features; /* NULL: pixels */
+    struct perceptual_network network; /* none: pixels */
     struct stage_graph look;
-    int64_t width;                  /* values of a vector */
-    struct tess_tensor bytes;       /* images of a batch */
+    int64_t width;                     /* values of a vector */
+    struct tess_tensor bytes;          /* images of a batch */
 };
-/* For images of H, W, C, `batch` at a time; the features' weights are read by image_vectors_read. Start from zeroed memory but for
- * `features`; close in any case. */
+/* For images of H, W, C, `batch` at a time; the network's weights are read by image_vectors_read. Start from zeroed memory but for
+ * `network`; close, which closes that too, in any case. */
 int image_vectors_open(struct tess_call *c, struct image_vectors *v, const int64_t size[3], uint64_t seed, int64_t batch) TESS_CHECKED;
 int image_vectors_read(struct tess_call *c, struct image_vectors *v) TESS_CHECKED;
 void image_vectors_close(struct image_vectors *v);

@@ -10,13 +10,14 @@
 #include <string.h>
 
 struct stage {
-    struct tess_instance *features; /* NULL: pixels */
+    struct tess_instance *features; /* NULL: those of the port, or pixels */
     int64_t neighbours, limit, memory, batch;
     int32_t split, yardstick;
 };
 
 enum { TRAIN, ALL };
 enum { SAMPLES, NEW }; /* lists of queries */
+enum { FEATURES = 3 }; /* the port */
 enum { PICTURE_ROWS = 16, PICTURE_NEIGHBOURS = 15 };
 
 /* ---- what there is, from facts alone ---- */
@@ -79,7 +80,7 @@ static int count_unseen(struct tess_call *c, const struct stage *s, const struct
     return TESS_OK;
 }
 
-static int count(struct tess_call *c, const struct stage *s, const struct tess_facts *const in[3], struct counts *n)
+static int count(struct tess_call *c, const struct stage *s, const struct tess_facts *const *in, struct counts *n)
 {
     int64_t size[3];
     TESS_TRY(tess_facts_i64(c, in[0], "count", &n->of));
@@ -98,13 +99,13 @@ static int count(struct tess_call *c, const struct stage *s, const struct tess_f
     return count_unseen(c, s, in[1], in[2], n);
 }
 
-static int describe(struct tess_call *c, const struct stage *s, const struct counts *n, struct tess_facts *f)
+static int describe(struct tess_call *c, const struct stage *s, const struct counts *n, const struct image_vectors *v, struct tess_facts *f)
 {
     TESS_TRY(tess_facts_set_i64(c, f, "samples", n->samples));
     TESS_TRY(tess_facts_set_i64(c, f, "training_images", n->pool));
     TESS_TRY(tess_facts_set_i64(c, f, "new_images", n->fresh));
     TESS_TRY(tess_facts_set_i64(c, f, "neighbours", s->neighbours));
-    return tess_facts_set_text(c, f, "distance", s->features ? tess_instance_spec(s->features) : "pixels");
+    return tess_facts_set_text(c, f, "distance", v->network.instance ? tess_instance_spec(v->network.instance) : "pixels");
 }
 
 static int plan_with(struct tess_call *c, const struct stage *s, struct tess_stage_plan *p, struct image_vectors *v)
@@ -112,12 +113,13 @@ static int plan_with(struct tess_call *c, const struct stage *s, struct tess_sta
     struct counts n = {.pool = 0};
     int64_t block, at_once;
     TESS_TRY(count(c, s, p->in, &n));
+    TESS_TRY(perceptual_choose(c, &v->network, s->features, "features", p->in[FEATURES], NULL));
     TESS_TRY(image_vectors_open(c, v, n.size, p->seed, s->batch));
-    TESS_TRY(describe(c, s, &n, p->out));
+    TESS_TRY(describe(c, s, &n, v, p->out));
     int64_t queries = n.samples + n.fresh;
     image_search_fit(queries, v->width, s->memory << 20, &block, &at_once);
     int64_t seen = (queries + at_once - 1) / at_once * n.pool;
-    if (s->features)
+    if (v->network.instance)
         TESS_TRY(stage_graph_cost(c, &v->look, (double)(seen + queries), &p->cost));
     p->cost.flops += 2.0 * (double)queries * (double)n.pool * (double)v->width;
     p->cost.total_bytes += (at_once + block) * v->width * (int64_t)sizeof(float) + at_once * block * (int64_t)sizeof(double);
@@ -128,7 +130,7 @@ static int plan_with(struct tess_call *c, const struct stage *s, struct tess_sta
 static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 {
     const struct stage *s = self;
-    struct image_vectors v = {.features = s->features};
+    struct image_vectors v = {.width = 0};
     int status = plan_with(c, s, p, &v);
     image_vectors_close(&v);
     return status;
@@ -149,7 +151,7 @@ struct work {
 /* (24.1) of pixels, whose vectors are 0 .. 255; (19.2) of features, which is the squared distance of (24.2). */
 static double distance_of(const struct work *w, double square)
 {
-    return w->s->features ? square : sqrt(square) / 255.0;
+    return w->vectors.network.instance ? square : sqrt(square) / 255.0;
 }
 
 static int measure(struct tess_call *c, struct work *w)
@@ -171,7 +173,7 @@ static int put_lists(struct tess_call *c, const struct work *w, const char *neig
     struct tess_dataset how = {.size = sizeof how, .labels = "image neighbour"};
     struct tess_tensor t = tess_tensor_over(w->search.index + first * k, TESS_I32, 2, dim);
     TESS_TRY(tess_artefact_put(c, a, neighbour, &t, &how));
-    how.unit = w->s->features ? "perceptual distance" : "pixels in 0 .. 1";
+    how.unit = w->vectors.network.instance ? "perceptual distance" : "pixels in 0 .. 1";
     t = tess_tensor_over(w->distance + first * k, TESS_F32, 2, dim);
     return tess_artefact_put(c, a, distance, &t, &how);
 }
@@ -305,8 +307,11 @@ static int open_images(struct tess_call *c, struct work *w)
 
 static int look(struct tess_call *c, struct work *w)
 {
+    const struct tess_artefact *features = tess_stage_input(w->run, "features");
     struct tess_artefact *a = tess_stage_output(w->run);
     TESS_TRY(open_images(c, w));
+    TESS_TRY(perceptual_choose(c, &w->vectors.network, w->s->features, "features", features ? tess_artefact_facts(features) : NULL,
+                               features));
     TESS_TRY(image_vectors_open(c, &w->vectors, w->n.size, tess_stage_seed(w->run), w->s->batch));
     TESS_TRY(image_vectors_read(c, &w->vectors));
     w->search = (struct image_search){
@@ -318,7 +323,7 @@ static int look(struct tess_call *c, struct work *w)
                   {.images = w->held_out.from ? &w->held_out : &w->images, .first = w->n.first, .of = w->n.unseen, .count = w->n.fresh}}};
     TESS_TRY(image_search_make(c, &w->search, w->s->memory << 20));
     TESS_TRY(measure(c, w));
-    TESS_TRY(describe(c, w->s, &w->n, tess_artefact_describe(a)));
+    TESS_TRY(describe(c, w->s, &w->n, &w->vectors, tess_artefact_describe(a)));
     TESS_TRY(put_lists(c, w, "neighbour", "distance", 0, w->n.samples));
     if (w->n.fresh) {
         TESS_TRY(put_lists(c, w, "new/neighbour", "new/distance", w->n.samples, w->n.fresh));
@@ -331,7 +336,7 @@ static int look(struct tess_call *c, struct work *w)
 static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
 {
     const struct stage *s = self;
-    struct work w = {.s = s, .run = r, .vectors = {.features = s->features}};
+    struct work w = {.s = s, .run = r};
     int status = look(c, &w);
     image_search_close(&w.search);
     image_vectors_close(&w.vectors);
@@ -352,6 +357,7 @@ static const struct tess_port ports[] = {
     {.name = "samples", .kind = "samples|images", .help = "what to find the nearest of"},
     {.name = "images", .kind = "images", .help = "the training images"},
     {.name = "held-out", .kind = "images", .optional = 1, .help = "images nobody trained on, where `images` keeps none for validation"},
+    PERCEPTUAL_PORT("features"),
     {.name = NULL}};
 
 static const struct tess_stage_1 ops = {

@@ -3,6 +3,40 @@
 
 #include <math.h>
 
+int perceptual_choose(struct tess_call *c, struct perceptual_network *n, struct tess_instance *given, const char *parameter,
+                      const struct tess_facts *facts, const struct tess_artefact *from)
+{
+    const char *network;
+    n->instance = given;
+    if (!facts)
+        return TESS_OK;
+    if (given)
+        return c->fail(c, TESS_E_VALUE, "the perceptual distance has two networks: leave out the parameter `%s`, or the input `features`",
+                       parameter);
+    TESS_TRY(tess_facts_text(c, facts, "network", &network));
+    TESS_TRY(tess_instance_open(c, "features/1", network, "features: network", &n->trained));
+    n->instance = n->trained;
+    n->from = from;
+    return TESS_OK;
+}
+
+void perceptual_close(struct perceptual_network *n)
+{
+    tess_instance_close(n->trained);
+    *n = (struct perceptual_network){.instance = NULL};
+}
+
+int perceptual_check(struct tess_call *c, const struct perceptual_network *n, struct tess_weights *w)
+{
+    return n->instance && !n->trained ? tess_features_load(c, n->instance, PERCEPTUAL, w) : TESS_OK;
+}
+
+int perceptual_read(struct tess_call *c, const struct perceptual_network *n, struct tess_weights *w)
+{
+    TESS_TRY(tess_weights_seal(c, w));
+    return n->trained ? tess_features_read(c, PERCEPTUAL, w, n->from) : perceptual_check(c, n, w);
+}
+
 static int look(struct tess_call *c, struct tess_instance *features, struct tess_graph *g, struct tess_node *image,
                 struct tess_features *out)
 {

@@ -136,7 +136,7 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     if (status == TESS_OK)
         status = open_work(c, &w, p->in[0], p->in[1], "model", p->out);
     if (status == TESS_OK && w.k.graph)
-        status = autoencoding_check_files(c, &w.k);
+        status = perceptual_check(c, &w.k.network, w.k.weights);
     if (status == TESS_OK)
         status = add_costs(c, &w, p);
     close_work(&w);
@@ -258,7 +258,7 @@ static int open_stage(void *self, struct tess_call *c)
 static const struct tess_port ports[] = {
     {.name = "images", .kind = "images", .help = "what the pool is drawn from, what to train on, and what to measure on"},
     {.name = "model", .kind = "autoencoder", .help = "the tokenizer whose codebook is built anew"},
-    AUTOENCODING_FEATURES_PORT,
+    PERCEPTUAL_PORT("perceptual"),
     {.name = NULL}};
 
 static const struct tess_stage_1 ops = {

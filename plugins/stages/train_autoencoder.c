@@ -91,7 +91,7 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     if (status == TESS_OK)
         status = open_all(c, &w, p->in[0], p->in[2], "model", image, &latent);
     if (status == TESS_OK)
-        status = autoencoding_check_files(c, &w.k);
+        status = perceptual_check(c, &w.k.network, w.k.weights);
     if (status == TESS_OK)
         status = tess_graph_cost(c, w.k.graph, &p->cost);
     if (status == TESS_OK)
@@ -196,7 +196,7 @@ static int open_stage(void *self, struct tess_call *c)
 
 static const struct tess_port ports[] = {
     {.name = "images", .kind = "images", .help = "what to train on"},
-    AUTOENCODING_FEATURES_PORT,
+    PERCEPTUAL_PORT("perceptual"),
     {.name = "model", .kind = "autoencoder", .optional = 1,
      .help = "whose weights to start from; parts that are not said are its own"},
     {.name = NULL}};
