@@ -91,25 +91,30 @@ const struct command_result *command_ends(int code, const char *words, const cha
     return r;
 }
 
-int command_killed_until_it_ends(const char *line, unsigned pace)
+struct command_kills command_killed_until_it_ends(const char *line, const char *other, unsigned pace)
 {
     char full[900];
-    int killed = 0, code = -SIGKILL;
+    struct command_kills kills = {0, 0};
+    int code = -SIGKILL;
     for (unsigned tries = 0; tries < 200 && code != 0; tries++) {
+        int asked = tries % 4 == 3 ? SIGTERM : SIGUSR1;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        snprintf(full, sizeof full, line, 1 << tries % 3);
+        snprintf(full, sizeof full, other && tries % 2 ? other : line, 1 << tries % 3);
 #pragma GCC diagnostic pop
         pid_t child = command_start(full, NULL);
         usleep(60000 + tries * 7919 % 97 * 2 * pace + tries * tries * 500); /* it ends on any machine */
-        kill(child, SIGUSR1); /* write a checkpoint now */
-        usleep(tries * 104729 % 89 * pace);
-        kill(child, SIGKILL);
+        kill(child, asked);
+        if (asked == SIGUSR1) {
+            usleep(tries * 104729 % 89 * pace);
+            kill(child, SIGKILL);
+        }
         const struct command_result *r = command_wait(child);
-        code = r->code;
-        ck_assert_msg(code == 0 || code == -SIGKILL, "%d %s", code, r->err);
-        killed += code != 0;
+        code = r->code; /* by what it was asked with: before it heeds signals */
+        ck_assert_msg(code == 0 || code == -asked || code == (asked == SIGTERM ? 75 : -SIGKILL), "%d %s", code, r->err);
+        kills.killed += code != 0;
+        kills.resumed += strstr(r->err, "goes on from step") != NULL;
     }
     ck_assert_int_eq(code, 0);
-    return killed;
+    return kills;
 }

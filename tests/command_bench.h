@@ -29,8 +29,12 @@ const struct command_result *command(const char *format, ...) __attribute__((for
 /* The same, and the test fails when it did not end with `code`, or its stderr has not the words. */
 const struct command_result *command_ends(int code, const char *words, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* The same again and again, killed (SIGKILL) each time some while after it was asked for a checkpoint (SIGUSR1), a longer while each time
- * until it ends. `line` has one %d, for its threads, which are 1, 2, 4 in turn. Gives how often it was killed. */
-int command_killed_until_it_ends(const char *line, unsigned pace);
+/* A command again and again until it ends: each time killed (SIGKILL) some while after it was asked for a checkpoint (SIGUSR1) or, every
+ * fourth time, asked to stop (SIGTERM) in peace, which leaves one on the slowest machine; later each time, `pace` in microseconds. `line` has one %d, for its threads, which are 1, 2, 4 in
+ * turn; every other time it is `other`, unless that is NULL. Fails the test where it ends in any other way. */
+struct command_kills {
+    int killed, resumed; /* how often it did not come to the end, and said that it goes on from a step */
+};
+struct command_kills command_killed_until_it_ends(const char *line, const char *other, unsigned pace);
 
 #endif

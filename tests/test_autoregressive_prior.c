@@ -140,23 +140,9 @@ END_TEST
 START_TEST(killed_again_and_again)
 {
 #define LONGER "prior.steps=500 prior.average=0.9 samples.count=1500 samples.batch=16"
-    char line[512];
-    int killed = 0, code = -SIGKILL;
     (void)command_ends(0, "", "run causal.yaml -q --threads 1 --workdir calm " LONGER);
     (void)command_ends(0, "", "run causal.yaml -q --workdir wild --until codes " LONGER);
-    for (int tries = 0; tries < 100 && code != 0; tries++) {
-        snprintf(line, sizeof line, "run causal.yaml -q --threads %d --workdir wild " LONGER, 1 << tries % 3);
-        pid_t child = command_start(line, NULL);
-        usleep(50000 + (useconds_t)(tries * 7919 % 97) * 500 + (useconds_t)(tries * tries) * 500); /* longer: it ends on any machine */
-        kill(child, SIGUSR1); /* write a checkpoint now */
-        usleep((useconds_t)(tries * 104729 % 89) * 500);
-        kill(child, SIGKILL);
-        const struct command_result *r = command_wait(child);
-        code = r->code;
-        ck_assert_msg(code == 0 || code == -SIGKILL, "%d %s", code, r->err);
-        killed += code != 0;
-    }
-    ck_assert_int_eq(code, 0);
+    int killed = command_killed_until_it_ends("run causal.yaml -q --threads %d --workdir wild " LONGER, NULL, 500).killed;
     ck_assert_msg(killed >= 3, "killed %d times", killed);
     same("calm", "wild", 0);
 }

@@ -222,27 +222,13 @@ END_TEST
 START_TEST(killed_again_and_again)
 {
 #define LONGER "masks=masks edited.limit=40 edited.variants=12"
-    char line[512];
-    int killed = 0, resumed = 0, code = -SIGKILL;
+    char line[512], other[512];
     (void)command_ends(0, "", "run edit.yaml -q --threads 1 --workdir calm %s " LONGER, noises[_i]);
     (void)command_ends(0, "", "run edit.yaml -q --until prior --workdir wild %s " LONGER, noises[_i]);
-    for (int tries = 0; tries < 100 && code != 0; tries++) {
-        snprintf(line, sizeof line, "run edit.yaml --threads %d --workdir wild %s edited.batch=%d " LONGER, 1 + tries % 2, noises[_i],
-                 tries % 2 ? 8 : 5);
-        pid_t child = command_start(line, NULL);
-        usleep(40000 + (useconds_t)(tries * 7919 % 97) * 300 + (useconds_t)(tries * tries) * 400);
-        kill(child, tries % 4 == 3 ? SIGTERM : SIGUSR1); /* stop at a checkpoint; write one now */
-        usleep((useconds_t)(tries * 104729 % 89) * 500);
-        kill(child, SIGKILL);
-        const struct command_result *r = command_wait(child);
-        code = r->code;
-        int early = code == -SIGUSR1 || code == -SIGTERM; /* before it heeded signals: killed as well */
-        ck_assert_msg(code == 0 || code == 75 || code == -SIGKILL || early, "%d %s", code, r->err);
-        killed += code != 0;
-        resumed += strstr(r->err, "goes on from step") != NULL;
-    }
-    ck_assert_int_eq(code, 0);
-    ck_assert_msg(killed >= 2 && resumed >= 1, "killed %d times, resumed %d", killed, resumed);
+    snprintf(line, sizeof line, "run edit.yaml --threads %%d --workdir wild %s edited.batch=5 " LONGER, noises[_i]);
+    snprintf(other, sizeof other, "run edit.yaml --threads %%d --workdir wild %s edited.batch=8 " LONGER, noises[_i]);
+    struct command_kills kills = command_killed_until_it_ends(line, other, 200);
+    ck_assert_msg(kills.killed >= 2 && kills.resumed >= 1, "killed %d times, resumed %d", kills.killed, kills.resumed);
     same("calm", "wild");
 }
 END_TEST

@@ -50,7 +50,7 @@ START_TEST(killed_again_and_again)
     char calm[STAGES][DIGEST], wild[STAGES][DIGEST];
     (void)command_ends(0, "", "run small.yaml -q --threads 1 --workdir calm " LONGER);
     digests("calm", calm);
-    int killed = command_killed_until_it_ends("run small.yaml -q --threads %d --workdir wild " LONGER, 1000);
+    int killed = command_killed_until_it_ends("run small.yaml -q --threads %d --workdir wild " LONGER, NULL, 1000).killed;
     ck_assert_msg(killed >= 5, "killed %d times", killed);
     digests("wild", wild);
     for (int i = 0; i < STAGES; i++)

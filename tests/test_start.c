@@ -298,25 +298,10 @@ static const char longer[] = "tessera: 1\n"
 
 START_TEST(killed_again_and_again)
 {
-    int killed = 0, resumed = 0, code = -SIGKILL;
     small_write("longer.yaml", longer);
     (void)command_ends(0, "", "run longer.yaml --threads 1 --workdir calm");
-    for (int tries = 0; tries < 200 && code != 0; tries++) {
-        char line[128];
-        snprintf(line, sizeof line, "run longer.yaml --threads %d --workdir wild", 1 + tries % 2);
-        pid_t child = command_start(line, NULL);
-        usleep(60000 + (useconds_t)(tries * 7919 % 97) * 1500 + (useconds_t)(tries * tries) * 500);
-        kill(child, SIGUSR1); /* write a checkpoint now */
-        usleep((useconds_t)(tries * 104729 % 89) * 1000);
-        kill(child, SIGKILL);
-        const struct command_result *r = command_wait(child);
-        code = r->code;
-        ck_assert_msg(code == 0 || code == -SIGKILL, "%d %s", code, r->err);
-        killed += code != 0;
-        resumed += strstr(r->err, "goes on from step") != NULL;
-    }
-    ck_assert_int_eq(code, 0);
-    ck_assert_msg(killed >= 2 && resumed >= 1, "killed %d times, resumed %d", killed, resumed);
+    struct command_kills kills = command_killed_until_it_ends("run longer.yaml --threads %d --workdir wild", NULL, 1000);
+    ck_assert_msg(kills.killed >= 2 && kills.resumed >= 1, "killed %d times, resumed %d", kills.killed, kills.resumed);
     checkpoint_same_content("calm/runs/start/tuned.h5", "wild/runs/start/tuned.h5");
     checkpoint_same_content("calm/runs/start/prior.h5", "wild/runs/start/prior.h5");
 }
