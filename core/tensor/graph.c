@@ -1,4 +1,4 @@
-/* Recording a graph: life, scopes, nodes, what goes in and out, custom operations, sealing. SPDX-License-Identifier: MIT */
+/* Recording a graph: life, scopes, nodes, weights, operations, sealing. graph_named.c is what is known by name. SPDX-License-Identifier: MIT */
 #include "core/tensor/cache.h"
 #include "core/tensor/dense.h"
 
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void *have(struct tess_graph *g, size_t bytes)
+void *tessi_graph_have(struct tess_graph *g, size_t bytes)
 {
     struct tessi_call call;
     void *memory = NULL;
@@ -16,10 +16,10 @@ static void *have(struct tess_graph *g, size_t bytes)
     return memory;
 }
 
-static char *copy_text(struct tess_graph *g, const char *text)
+char *tessi_graph_text(struct tess_graph *g, const char *text)
 {
     size_t n = strlen(text) + 1;
-    char *copy = have(g, n);
+    char *copy = tessi_graph_have(g, n);
     if (copy)
         memcpy(copy, text, n);
     return copy;
@@ -30,7 +30,7 @@ void *tessi_graph_grow(struct tess_graph *g, void *array, int64_t count, int64_t
     if (count < *room)
         return array;
     int64_t more = *room ? 2 * *room : 64;
-    char *bigger = have(g, (size_t)more * size);
+    char *bigger = tessi_graph_have(g, (size_t)more * size);
     if (!bigger)
         return NULL;
     if (count)
@@ -189,7 +189,7 @@ struct tess_node *tessi_node_new(struct tess_graph *g, const struct tess_tensor 
             return tess_graph_fail(g, TESS_E_SHAPE, "an operation would give %s", tess_tensor_text(shape, text, sizeof text));
         }
     struct tess_node **list = tessi_graph_grow(g, g->node, g->nodes, &g->node_room, sizeof *g->node);
-    struct tess_node *x = list ? have(g, sizeof *x) : NULL;
+    struct tess_node *x = list ? tessi_graph_have(g, sizeof *x) : NULL;
     if (list)
         g->node = list;
     if (!x)
@@ -216,44 +216,6 @@ struct tess_node *tessi_node_alias(struct tess_graph *g, const struct tess_tenso
         x->gradient_of = gradient ? gradient->gradient_of : NULL;
     }
     return x;
-}
-
-static int64_t add_named(struct tess_graph *g, struct tessi_named **list, int32_t *count, const char *name, struct tess_node *x)
-{
-    struct tessi_named *bigger = have(g, (size_t)(*count + 1) * sizeof *bigger);
-    char *copy = bigger ? copy_text(g, name) : NULL;
-    if (!copy) {
-        tess_free(bigger);
-        return -1;
-    }
-    if (*count)
-        memcpy(bigger, *list, (size_t)*count * sizeof *bigger);
-    tess_free(*list);
-    bigger[*count] = (struct tessi_named){.name = copy, .node = x};
-    *list = bigger;
-    return (*count)++;
-}
-
-static int by_rows(struct tess_graph *g, const char *what, const char *name, const struct tess_tensor *t)
-{
-    if (t->rank >= 1 && t->dim[0] % g->rows == 0)
-        return 1;
-    char text[96];
-    tess_graph_fail(g, TESS_E_SHAPE, "%s %s is %s: its first dimension must be a multiple of the %lld rows of a slice", what, name,
-                    tess_tensor_text(t, text, sizeof text), (long long)g->rows);
-    return 0;
-}
-
-struct tess_node *tess_input(struct tess_graph *g, const char *name, int32_t dtype, int32_t rank, const int64_t *dim)
-{
-    struct tess_tensor shape = tessi_shape(dtype, rank, dim);
-    struct tess_node *x = by_rows(g, "input", name, &shape) ? tessi_node_new(g, &shape) : NULL;
-    if (!x)
-        return NULL;
-    x->kind = TESSI_INPUT;
-    x->gradient_of = NULL;
-    x->index = add_named(g, &g->input, &g->inputs, name, x);
-    return x->index < 0 ? NULL : x;
 }
 
 struct tess_node *tess_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, struct tess_init init)
@@ -294,41 +256,6 @@ struct tess_node *tess_constant(struct tess_graph *g, float value, int32_t rank,
     return x;
 }
 
-void tess_output(struct tess_graph *g, const char *name, struct tess_node *x)
-{
-    if (x && by_rows(g, "output", name, &x->shape))
-        add_named(g, &g->output, &g->outputs, name, x);
-}
-
-void tess_total(struct tess_graph *g, const char *name, struct tess_node *x)
-{
-    if (!x)
-        return;
-    if (x->shape.dtype != TESS_F32)
-        tess_graph_fail(g, TESS_E_SHAPE, "total %s must be f32", name);
-    else
-        add_named(g, &g->total, &g->totals, name, x);
-}
-
-void tess_objective(struct tess_graph *g, const char *name, const char *prefixes, struct tess_node *scalar)
-{
-    if (!scalar)
-        return;
-    if (tess_tensor_count(&scalar->shape) != 1 || scalar->shape.dtype != TESS_F32) {
-        char text[96];
-        tess_graph_fail(g, TESS_E_SHAPE, "objective %s is %s, not a scalar", name, tess_tensor_text(&scalar->shape, text, sizeof text));
-        return;
-    }
-    struct tessi_objective *bigger = have(g, (size_t)(g->objectives + 1) * sizeof *bigger);
-    if (!bigger)
-        return;
-    if (g->objectives)
-        memcpy(bigger, g->objective, (size_t)g->objectives * sizeof *bigger);
-    tess_free(g->objective);
-    g->objective = bigger;
-    g->objective[g->objectives++] = (struct tessi_objective){copy_text(g, name), copy_text(g, prefixes), scalar};
-}
-
 static struct tessi_step *record(struct tess_graph *g, const struct tess_op *op, const struct tessi_op *extra, const void *attr,
                                  size_t attr_size, int32_t n_inputs, struct tess_node *const *inputs, int32_t n_outputs,
                                  const struct tess_tensor *outputs, double flops)
@@ -343,14 +270,14 @@ static struct tessi_step *record(struct tess_graph *g, const struct tess_op *op,
     struct tessi_step **list = tessi_graph_grow(g, g->step, g->steps, &g->step_room, sizeof *g->step);
     if (list)
         g->step = list;
-    struct tessi_step *s = list ? have(g, sizeof *s) : NULL;
+    struct tessi_step *s = list ? tessi_graph_have(g, sizeof *s) : NULL;
     if (!s)
         return NULL;
     s->op = op;
     s->extra = extra;
     s->flops = flops;
     s->scratch_buffer = TESSI_NO_BUFFER;
-    if (attr_size && !(s->attr = have(g, attr_size))) {
+    if (attr_size && !(s->attr = tessi_graph_have(g, attr_size))) {
         tess_free(s);
         return NULL;
     }
@@ -430,33 +357,4 @@ int tess_graph_cost(struct tess_call *c, const struct tess_graph *g, struct tess
     out->total_bytes = workers * out->arena_bytes + (g->weights->all + gradients + sums * g->sum_floats) * 4 + (int64_t)tessi_pack_bytes(g) +
                        tessi_cache_bytes(g->cache);
     return TESS_OK;
-}
-
-static const char *named_at(const struct tessi_named *list, int32_t n, int32_t i, struct tess_tensor *shape)
-{
-    if (i < 0 || i >= n)
-        return NULL;
-    if (shape)
-        *shape = list[i].node->shape;
-    return list[i].name;
-}
-
-const char *tess_graph_input_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape)
-{
-    return named_at(g->input, g->inputs, i, shape);
-}
-
-const char *tess_graph_output_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape)
-{
-    return named_at(g->output, g->outputs, i, shape);
-}
-
-const char *tess_graph_total_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape)
-{
-    if (i >= 0 && i < g->objectives) {
-        if (shape)
-            *shape = g->objective[i].node->shape;
-        return g->objective[i].name;
-    }
-    return named_at(g->total, g->totals, i - g->objectives, shape);
 }

@@ -167,7 +167,10 @@ struct tess_graph {
     float *result;                 /* gradients of the last step */
 };
 
-/* ---- recording (graph.c) */
+/* ---- recording (graph.c; graph_named.c has what is known by name) */
+/* Memory, zeroed, or a copy of a text, that the graph frees; NULL where it has failed, or fails for want of it. */
+void *tessi_graph_have(struct tess_graph *g, size_t bytes);
+char *tessi_graph_text(struct tess_graph *g, const char *text);
 void *tessi_graph_grow(struct tess_graph *g, void *array, int64_t count, int64_t *room, size_t size);
 struct tess_node *tessi_node_new(struct tess_graph *g, const struct tess_tensor *shape);
 /* A node that shares storage with `value` and gradient with `gradient` (NULL: none). */
@@ -177,6 +180,8 @@ struct tess_node *tessi_node_alias(struct tess_graph *g, const struct tess_tenso
 struct tess_node *tessi_record(struct tess_graph *g, const struct tessi_op *op, const void *attr, size_t attr_size, int32_t n_inputs,
                                struct tess_node *const *inputs, int32_t n_outputs, const struct tess_tensor *outputs, double flops);
 struct tess_tensor tessi_shape(int32_t dtype, int32_t rank, const int64_t *dim);
+/* 1 where x is f32, and gamma and beta have a value for each of its last dimension. */
+int tessi_affine_fits(const struct tess_node *x, const struct tess_node *gamma, const struct tess_node *beta);
 int64_t tessi_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int64_t to);
 
 /* ---- sealing */
