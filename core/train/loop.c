@@ -5,15 +5,15 @@
 
 #include "core/plug/runtime.h"
 #include "core/tensor/node.h"
+#include "core/train/curve.h"
 #include "core/train/finite.h"
 #include "core/train/optimiser.h"
-#include "core/train/plot.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { CURVE_POINTS = 256, MAX_TENSORS = 32, MOST_SERIES = 10 };
+enum { MAX_TENSORS = 32 };
 
 struct loop {
     const struct tess_training *t;
@@ -22,17 +22,14 @@ struct loop {
     int64_t slices, rows, step;
     struct tess_batch batch;
     struct tess_tensor in[MAX_TENSORS], out[MAX_TENSORS], total[MAX_TENSORS];
-    int32_t objectives, series;   /* series: objectives, then the stage's columns */
+    int32_t objectives;
     struct tessi_call *fill_call; /* one a worker */
     int workers;
     double *squares;              /* scratch for the gradient's length */
     int64_t saved;                /* step of the checkpoint there is; -1: none */
-    /* The curve: each point is the step it ends at and the series' means over the steps since the one before. */
-    int64_t every, points;
-    float *curve;                /* (CURVE_POINTS + 1, 1 + series) */
-    double sum[MAX_TENSORS];     /* since the last point */
-    double log_sum[MAX_TENSORS]; /* since the last line of the log */
-    int64_t summed, logged;
+    struct tessi_curve curve;     /* its series: objectives, then the stage's columns */
+    double log_sum[TESSI_CURVE_SERIES]; /* since the last line of the log, of `logged` steps */
+    int64_t logged;
 };
 
 int tess_training_slices(struct tess_call *c, const struct tess_training_params *p, int64_t *slices)
@@ -116,16 +113,11 @@ static int prepare(struct tess_call *c, struct loop *l)
     TESS_TRY(have_tensors(c, "outputs", tess_graph_output_at, l, l->slices, t->after != NULL, l->out, &l->batch.outputs));
     TESS_TRY(have_tensors(c, "totals", tess_graph_total_at, l, 1, 1, l->total, &l->batch.totals));
     l->objectives = t->graph->objectives;
-    l->series = l->objectives + columns(t);
     l->saved = -1;
-    if (l->series > MOST_SERIES)
-        return c->fail(c, TESS_E_INTERNAL, "a training has %d objectives and columns, at most %d are kept", l->series, MOST_SERIES);
+    TESS_TRY(tessi_curve_open(c, &l->curve, t->params->steps, l->objectives + columns(t)));
     l->workers = tessi_workers_count(l->runtime->workers);
     TESS_TRY(tess_alloc(c, (size_t)l->workers * sizeof *l->fill_call, "training", &memory));
     l->fill_call = memory;
-    l->every = (t->params->steps + CURVE_POINTS - 1) / CURVE_POINTS;
-    TESS_TRY(tess_alloc(c, (size_t)((CURVE_POINTS + 1) * (1 + l->series)) * sizeof(float), "the curve", &memory));
-    l->curve = memory;
     TESS_TRY(tess_weights_seal(c, t->weights));
     TESS_TRY(tess_alloc(c, (size_t)(tessi_gradient_pieces(t->weights) + 1) * sizeof *l->squares, "the gradient's length", &memory));
     l->squares = memory;
@@ -148,16 +140,10 @@ static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefac
     const struct tess_weights *w = l->t->weights;
     struct tess_facts *f = tess_artefact_describe(a);
     TESS_TRY(tess_facts_set_i64(c, f, "step", l->step));
-    TESS_TRY(tess_facts_set_i64(c, f, "points", l->points));
-    TESS_TRY(tess_facts_set_i64(c, f, "summed", l->summed));
-    for (int32_t i = 0; i < l->series; i++) {
-        char name[32] = "sum0";
-        name[3] = (char)('0' + i);
-        TESS_TRY(tess_facts_set_f64(c, f, name, l->sum[i]));
-    }
+    TESS_TRY(tessi_curve_remember(c, &l->curve, f));
     if (l->t->size > offsetof(struct tess_training, remember) && l->t->remember)
         TESS_TRY(l->t->remember(l->t->user, c, f));
-    TESS_TRY(put_block(c, a, "curve", l->curve, (CURVE_POINTS + 1) * (1 + l->series)));
+    TESS_TRY(put_block(c, a, "curve", l->curve.point, tessi_curve_floats(&l->curve)));
     for (int r = 0; r < TESS_ROLES; r++)
         if (w->role[r])
             TESS_TRY(put_block(c, a, role_name[r], w->role[r], r == TESS_ROLE_VALUE ? w->kept : w->trained));
@@ -190,18 +176,12 @@ static int resume(struct tess_call *c, struct loop *l)
         TESS_TRY(tessi_weights_role(c, w, r, &block));
         TESS_TRY(get_block(c, a, role_name[r], block, r == TESS_ROLE_VALUE ? w->kept : w->trained));
     }
-    TESS_TRY(get_block(c, a, "curve", l->curve, (CURVE_POINTS + 1) * (1 + l->series)));
+    TESS_TRY(get_block(c, a, "curve", l->curve.point, tessi_curve_floats(&l->curve)));
     TESS_TRY(tess_facts_i64(c, f, "step", &l->step));
-    TESS_TRY(tess_facts_i64(c, f, "points", &l->points));
-    TESS_TRY(tess_facts_i64(c, f, "summed", &l->summed));
-    if (l->step < 0 || l->step > l->t->params->steps || l->points < 0 || l->points > CURVE_POINTS)
+    TESS_TRY(tessi_curve_recall(c, &l->curve, f));
+    if (l->step < 0 || l->step > l->t->params->steps || l->curve.points < 0 || l->curve.points > TESSI_CURVE_POINTS)
         return c->fail(c, TESS_E_DATA, "%s: a checkpoint of step %lld for %lld steps; delete it to train from the start",
                        tess_artefact_path(a), (long long)l->step, (long long)l->t->params->steps);
-    for (int32_t i = 0; i < l->series; i++) {
-        char name[32] = "sum0";
-        name[3] = (char)('0' + i);
-        TESS_TRY(tess_facts_f64(c, f, name, &l->sum[i]));
-    }
     tess_weights_touch(w);
     l->saved = l->step;
     tess_stage_note(l->run, "goes on from step %lld of %lld", (long long)l->step, (long long)l->t->params->steps);
@@ -299,26 +279,18 @@ static int check_weights(struct tess_call *c, const struct loop *l, int64_t from
 static void count(struct loop *l)
 {
     const struct tess_training_params *p = l->t->params;
-    for (int32_t i = 0; i < l->series; i++) {
-        l->sum[i] += series_value(l, i);
-        l->log_sum[i] += series_value(l, i);
+    double value[TESSI_CURVE_SERIES];
+    for (int32_t i = 0; i < l->curve.series; i++) {
+        value[i] = series_value(l, i);
+        l->log_sum[i] += value[i];
     }
-    l->summed++;
     l->logged++;
     l->step++;
-    if (l->summed == l->every || l->step == p->steps) {
-        float *point = l->curve + l->points++ * (1 + l->series);
-        point[0] = (float)l->step;
-        for (int32_t i = 0; i < l->series; i++) {
-            point[1 + i] = (float)(l->sum[i] / (double)l->summed);
-            l->sum[i] = 0.0;
-        }
-        l->summed = 0;
-    }
+    tessi_curve_add(&l->curve, l->step, l->step == p->steps, value);
     tess_stage_progress(l->run, l->step, p->steps, "step", tess_graph_total_at(l->t->graph, 0, NULL), l->log_sum[0] / (double)l->logged);
     if (l->logged < p->log_every && l->step != p->steps)
         return;
-    for (int32_t i = 0; i < l->series; i++) {
+    for (int32_t i = 0; i < l->curve.series; i++) {
         double mean = l->log_sum[i] / (double)l->logged;
         if (i < l->objectives)
             tessi_log_event(l->runtime->log, "loss", "i:step", l->step, "s:objective", series_name(l, i), "f:mean", mean, "f:lr",
@@ -361,20 +333,10 @@ static int save(struct tess_call *c, struct loop *l)
 
 static int put_curve(struct tess_call *c, const struct loop *l)
 {
-    struct tess_artefact *a = tess_stage_output(l->run);
-    struct tess_tensor curve = tess_tensor_over(l->curve, TESS_F32, 2, (int64_t[]){l->points, 1 + l->series});
-    struct tess_dataset labels = {.size = sizeof labels, .labels = "point value"};
-    const char *name[MOST_SERIES + 1] = {"step"};
-    TESS_TRY(tess_artefact_put(c, a, "curve", &curve, &labels));
-    for (int32_t i = 0; i < l->series; i++)
-        name[1 + i] = series_name(l, i);
-    if (columns(l->t))
-        TESS_TRY(tess_artefact_put_strings(c, a, "curve_names", 1 + l->series, name));
-    struct tess_tensor picture;
-    TESS_TRY(tessi_plot(c, l->points, l->series, l->curve, name + 1, &picture));
-    int status = tess_artefact_put_picture(c, a, "training", &picture);
-    tess_free(picture.data);
-    return status;
+    const char *name[TESSI_CURVE_SERIES];
+    for (int32_t i = 0; i < l->curve.series; i++)
+        name[i] = series_name(l, i);
+    return tessi_curve_put(c, &l->curve, name, columns(l->t) > 0, tess_stage_output(l->run));
 }
 
 static int train(struct tess_call *c, struct loop *l)
@@ -392,7 +354,7 @@ static int train(struct tess_call *c, struct loop *l)
         TESS_TRY(one_step(c, l));
     }
     TESS_TRY(check_weights(c, l, 0, l->t->weights->kept));
-    return l->points ? put_curve(c, l) : TESS_OK;
+    return l->curve.points ? put_curve(c, l) : TESS_OK;
 }
 
 int tess_train(struct tess_call *c, struct tess_stage_run *r, const struct tess_training *t)
@@ -408,7 +370,7 @@ int tess_train(struct tess_call *c, struct tess_stage_run *r, const struct tess_
     free_tensors(l->out);
     free_tensors(l->total);
     tess_free(l->fill_call);
-    tess_free(l->curve);
+    tessi_curve_close(&l->curve);
     tess_free(l->squares);
     tess_free(l);
     return status;
