@@ -6,7 +6,8 @@ AUTOENCODER_NAMES = $(NAME_TABLE) plugins/checkpoints/conv_layout.c plugins/chec
     plugins/checkpoints/critic_names.c plugins/checkpoints/critic_names.h
 TAMING_NAMES = $(AUTOENCODER_NAMES) plugins/checkpoints/taming_autoencoder.c plugins/checkpoints/taming_autoencoder.h
 
-plugins_checkpoints_unleashing_transformers_la_SOURCES = plugins/checkpoints/unleashing_transformers.c $(AUTOENCODER_NAMES)
+plugins_checkpoints_unleashing_transformers_la_SOURCES = plugins/checkpoints/unleashing_transformers.c \
+    plugins/checkpoints/unleashing_autoencoder.c plugins/checkpoints/unleashing_prior.c plugins/checkpoints/unleashing.h $(AUTOENCODER_NAMES)
 plugins_checkpoints_unleashing_transformers_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_checkpoints_unleashing_transformers_la_LIBADD = $(PLUGIN_LIBS)
 
