@@ -1,15 +1,10 @@
 /* What `tessera bench` runs: models at the sizes of bench/peers/bench_torch.py, with weights as they begin and made-up input.
  *
  * SPDX-License-Identifier: MIT */
-#include "cli/bench.h"
-#include "core/base/facts_private.h"
-#include "core/tensor/node.h"
-#include "core/train/optimiser.h"
+#include "cli/bench_model.h"
 
-#include <tessera/autoencoder.h>
 #include <tessera/critic.h>
 #include <tessera/kmeans.h>
-#include <tessera/sampler.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -25,145 +20,11 @@ struct prior_sizes {
     int64_t batch, side, codes, steps;
 };
 
-/* What a case holds; what it does not need is NULL. */
-struct model {
-    struct tess_facts *facts;
-    struct tess_tokenizer tokenizer;
-    struct tess_prior prior;
-    struct tess_instance *critic;
-    struct tess_weights *weights;
-    struct tess_graph *graph, *picked;
-    struct tess_sampler *sampler;
-    struct tess_sampler_options sampling;
-    struct tess_training_params training;
-    int64_t batch, step;
-    struct tess_tensor in[4], out[2], total[4];
-    struct tess_batch run;
-};
-
-static void close_model(struct bench_work *w)
-{
-    struct model *m = w->self;
-    if (!m)
-        return;
-    tess_sampler_free(m->sampler);
-    tess_graph_free(m->graph);
-    tess_graph_free(m->picked);
-    tess_weights_free(m->weights);
-    tess_tokenizer_close(&m->tokenizer);
-    tess_prior_close(&m->prior);
-    tess_instance_close(m->critic);
-    tessi_facts_free(m->facts);
-    for (int i = 0; i < 4; i++) {
-        tess_free(m->in[i].data);
-        tess_free(m->total[i].data);
-        if (i < 2)
-            tess_free(m->out[i].data);
-    }
-    tess_free(m);
-    w->self = NULL;
-}
-
-static int open_model(struct tess_call *c, struct bench_work *w, int64_t batch, struct model **out)
-{
-    void *memory;
-    TESS_TRY(tess_alloc(c, sizeof(struct model), "a benchmark", &memory));
-    w->self = memory;
-    w->close = close_model;
-    w->units = (double)batch;
-    *out = memory;
-    (*out)->batch = batch;
-    (*out)->training.recompute = w->recompute;
-    TESS_TRY(tess_weights_new(c, w->seed, &(*out)->weights));
-    return tessi_facts_new(c, &(*out)->facts);
-}
-
-/* Slices of as many rows as leave one or more for each worker; for training as the stages cut them. */
-static int new_graph(struct tess_call *c, struct model *m, int training, struct tess_graph **out)
-{
-    struct tess_graph_options o = {.size = sizeof o, .training = training, .rows = 1, .slices = 1, .seed = 1};
-    o.recompute = m->training.recompute;
-    m->training = (struct tess_training_params){
-        .batch = m->batch, .steps = 1000, .lr = 1e-5, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .optimiser = training == 2};
-    if (training) {
-        m->training.slices = tessi_workers_count(tessi_runtime_of(c)->workers);
-        TESS_TRY(tess_training_slices(c, &m->training, &o.slices));
-    } else {
-        int64_t workers = tessi_workers_count(tessi_runtime_of(c)->workers);
-        for (o.slices = m->batch; o.slices % 2 == 0 && o.slices / 2 >= workers && m->batch / o.slices < 8;)
-            o.slices /= 2;
-    }
-    o.rows = m->batch / o.slices;
-    return tess_graph_new(c, m->weights, &o, out);
-}
-
-static int open_graph(struct tess_call *c, struct model *m, int training)
-{
-    return new_graph(c, m, training, &m->graph);
-}
-
-/* Memory for inputs, outputs and totals; inputs drawn below `values`, pixels or codes. */
-static int fill(struct tess_call *c, struct model *m, uint64_t seed, int64_t values)
-{
-    struct tess_stream s = {.seed = seed, .purpose = tess_purpose("bench.input")};
-    struct tess_batch *b = &m->run;
-    *b = (struct tess_batch){.size = sizeof *b, .samples = m->batch, .in = m->in, .out = m->out, .total = m->total};
-    int64_t slices = m->batch / tess_graph_rows(m->graph);
-    for (; b->inputs < 4 && tess_graph_input_at(m->graph, b->inputs, &m->in[b->inputs]); b->inputs++) {
-        struct tess_tensor *t = &m->in[b->inputs];
-        t->dim[0] *= slices;
-        TESS_TRY(tess_alloc(c, tess_tensor_bytes(t), "input", &t->data));
-        for (int64_t i = 0; i < tess_tensor_count(t); i++) {
-            int64_t value = tess_random_below(&s, (uint64_t)i, values);
-            if (t->dtype == TESS_U8)
-                ((uint8_t *)t->data)[i] = (uint8_t)value;
-            else if (t->dtype == TESS_I32)
-                ((int32_t *)t->data)[i] = (int32_t)value;
-            else
-                ((float *)t->data)[i] = 1.0f;
-        }
-    }
-    for (; b->outputs < 2 && tess_graph_output_at(m->graph, b->outputs, &m->out[b->outputs]); b->outputs++) {
-        struct tess_tensor *t = &m->out[b->outputs];
-        t->dim[0] *= slices;
-        TESS_TRY(tess_alloc(c, tess_tensor_bytes(t), "output", &t->data));
-    }
-    for (; b->totals < 4 && tess_graph_total_at(m->graph, b->totals, &m->total[b->totals]); b->totals++)
-        TESS_TRY(tess_alloc(c, tess_tensor_bytes(&m->total[b->totals]), "totals", &m->total[b->totals].data));
-    return TESS_OK;
-}
-
-static int seal(struct tess_call *c, struct bench_work *w, struct model *m, int64_t values, int training)
-{
-    struct tess_cost cost;
-    TESS_TRY(tess_graph_seal(c, m->graph));
-    TESS_TRY(tess_graph_cost(c, m->graph, &cost));
-    w->flops = cost.flops * (double)m->batch;
-    w->planned = cost.total_bytes + (training ? tess_training_bytes(&m->training, cost.parameters) : 0);
-    TESS_TRY(tess_weights_seal(c, m->weights));
-    return fill(c, m, w->seed, values);
-}
-
-static int run_forward(struct tess_call *c, struct bench_work *w)
-{
-    struct model *m = w->self;
-    return tess_graph_run(c, m->graph, &m->run);
-}
-
-static int run_step(struct tess_call *c, struct bench_work *w)
-{
-    struct model *m = w->self;
-    m->run.step = (uint32_t)m->step;
-    TESS_TRY(tess_graph_step(c, m->graph, &m->run));
-    const struct tessi_optimiser o = {.p = &m->training};
-    return tessi_optimise(c, tessi_runtime_of(c)->workers, &o, m->weights, m->step++, m->graph->result, 0.0);
-}
-
 /* ---- images -------------------------------------------------------------------------------------------------------- */
 
-static int open_tokenizer(struct tess_call *c, struct bench_work *w, const struct image_sizes *z, struct model **m)
+static int open_tokenizer(struct tess_call *c, struct bench_work *w, const struct image_sizes *z, struct bench_model **m)
 {
-    TESS_TRY(open_model(c, w, z->batch, m));
+    TESS_TRY(bench_model_open(c, w, z->batch, m));
     struct tess_facts *f = (*m)->facts;
     TESS_TRY(tess_facts_set_i64(c, f, "height", z->side));
     TESS_TRY(tess_facts_set_i64(c, f, "width", z->side));
@@ -180,22 +41,22 @@ static int open_tokenizer(struct tess_call *c, struct bench_work *w, const struc
 
 static int open_encode(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
 {
-    struct model *m;
+    struct bench_model *m;
     TESS_TRY(open_tokenizer(c, w, k->sizes, &m));
-    TESS_TRY(open_graph(c, m, 0));
+    TESS_TRY(bench_model_graph(c, m, 0, &m->graph));
     TESS_TRY(tess_tokenizer_record_encode(c, &m->tokenizer, m->graph));
-    w->run = run_forward;
-    return seal(c, w, m, 256, 0);
+    w->run = bench_model_forward;
+    return bench_model_seal(c, w, m, 256, 0);
 }
 
 static int open_decode(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
 {
-    struct model *m;
+    struct bench_model *m;
     TESS_TRY(open_tokenizer(c, w, k->sizes, &m));
-    TESS_TRY(open_graph(c, m, 0));
+    TESS_TRY(bench_model_graph(c, m, 0, &m->graph));
     TESS_TRY(tess_tokenizer_record_decode(c, &m->tokenizer, m->graph));
-    w->run = run_forward;
-    return seal(c, w, m, m->tokenizer.codebook_size, 0);
+    w->run = bench_model_forward;
+    return bench_model_seal(c, w, m, m->tokenizer.codebook_size, 0);
 }
 
 /* min(|a| / (|b| + 1e-4), 1) of the gradients in the decoder's last kernel. */
@@ -218,7 +79,7 @@ static struct tess_node *hinge(struct tess_graph *g, struct tess_node *x, float 
 
 /* The generator's and the critic's losses over one forward run; the last thing the decoder declares is its last bias, before it the kernel.
  */
-static int record_step(struct tess_call *c, struct model *m)
+static int record_step(struct tess_call *c, struct bench_model *m)
 {
     const struct tess_tokenizer *t = &m->tokenizer;
     const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
@@ -259,21 +120,21 @@ static int record_step(struct tess_call *c, struct model *m)
 static int open_ae_step(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
 {
     const struct image_sizes *z = k->sizes;
-    struct model *m;
+    struct bench_model *m;
     TESS_TRY(open_tokenizer(c, w, z, &m));
     TESS_TRY(tess_instance_open(c, "critic/1", z->critic, "bench", &m->critic));
-    TESS_TRY(open_graph(c, m, 1));
+    TESS_TRY(bench_model_graph(c, m, 1, &m->graph));
     TESS_TRY(record_step(c, m));
-    w->run = run_step;
-    return seal(c, w, m, 256, 1);
+    w->run = bench_model_step;
+    return bench_model_seal(c, w, m, 256, 1);
 }
 
 /* ---- codes --------------------------------------------------------------------------------------------------------- */
 
-static int open_prior(struct tess_call *c, struct bench_work *w, const struct prior_sizes *z, struct model **m)
+static int open_prior(struct tess_call *c, struct bench_work *w, const struct prior_sizes *z, struct bench_model **m)
 {
     char noise[64];
-    TESS_TRY(open_model(c, w, z->batch, m));
+    TESS_TRY(bench_model_open(c, w, z->batch, m));
     struct tess_facts *f = (*m)->facts;
     snprintf(noise, sizeof noise, "{use: absorbing, steps: %lld}", (long long)z->steps);
     TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", z->codes));
@@ -286,16 +147,16 @@ static int open_prior(struct tess_call *c, struct bench_work *w, const struct pr
 
 static int open_denoise(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
 {
-    struct model *m;
+    struct bench_model *m;
     TESS_TRY(open_prior(c, w, k->sizes, &m));
-    TESS_TRY(open_graph(c, m, 0));
+    TESS_TRY(bench_model_graph(c, m, 0, &m->graph));
     TESS_TRY(tess_prior_record_denoise(c, &m->prior, m->graph));
-    w->run = run_forward;
-    return seal(c, w, m, m->prior.codebook_size, 0);
+    w->run = bench_model_forward;
+    return bench_model_seal(c, w, m, m->prior.codebook_size, 0);
 }
 
 /* Half of each sequence is masked: t = T / 2, where the work is that of any other t. */
-static int mask(struct tess_call *c, struct model *m, uint64_t seed)
+static int mask(struct tess_call *c, struct bench_model *m, uint64_t seed)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(m->prior.noise, "noise/1");
     void *self = tess_instance_self(m->prior.noise);
@@ -311,21 +172,21 @@ static int mask(struct tess_call *c, struct model *m, uint64_t seed)
 
 static int open_prior_step(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
 {
-    struct model *m;
+    struct bench_model *m;
     struct tess_noise_loss loss;
     TESS_TRY(open_prior(c, w, k->sizes, &m));
-    TESS_TRY(open_graph(c, m, 2));
+    TESS_TRY(bench_model_graph(c, m, 2, &m->graph));
     TESS_TRY(tess_prior_record_loss(c, &m->prior, m->graph, &loss));
     tess_objective(m->graph, "loss", "denoiser", loss.loss);
-    w->run = run_step;
-    TESS_TRY(seal(c, w, m, m->prior.codebook_size, 1));
+    w->run = bench_model_step;
+    TESS_TRY(bench_model_seal(c, w, m, m->prior.codebook_size, 1));
     return mask(c, m, w->seed);
 }
 
 /* All steps of the small case; of the large one as many as take about as long as 24 calls, counted as the share of the steps they are. */
 static int run_sample(struct tess_call *c, struct bench_work *w)
 {
-    struct model *m = w->self;
+    struct bench_model *m = w->self;
     int64_t most = m->sampling.count < 64 ? 24 : INT64_MAX;
     tess_sampler_free(m->sampler);
     m->sampler = NULL;
@@ -341,10 +202,10 @@ static int run_sample(struct tess_call *c, struct bench_work *w)
 static int open_sample(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
 {
     const struct prior_sizes *z = k->sizes;
-    struct model *m;
+    struct bench_model *m;
     TESS_TRY(open_denoise(c, k, w));
     m = w->self;
-    TESS_TRY(new_graph(c, m, 0, &m->picked));
+    TESS_TRY(bench_model_graph(c, m, 0, &m->picked));
     TESS_TRY(tess_prior_record_picked(c, &m->prior, tess_sampler_positions(&m->prior, z->steps), m->picked));
     TESS_TRY(tess_graph_seal(c, m->picked));
     m->sampling = (struct tess_sampler_options){.size = sizeof m->sampling,
@@ -375,11 +236,11 @@ static int normal_tensor(struct tess_call *c, struct tess_tensor *t, int64_t row
 
 static int open_assign(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
 {
-    struct model *m;
+    struct bench_model *m;
     struct tess_init normal = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};
     struct tess_cost cost;
     (void)k;
-    TESS_TRY(open_model(c, w, VECTORS, &m));
+    TESS_TRY(bench_model_open(c, w, VECTORS, &m));
     struct tess_graph_options o = {.size = sizeof o, .rows = VECTOR_ROWS, .slices = VECTORS / VECTOR_ROWS, .seed = 1};
     TESS_TRY(tess_graph_new(c, m->weights, &o, &m->graph));
     struct tess_node *x = tess_input(m->graph, "vectors", TESS_F32, 2, (const int64_t[]){VECTOR_ROWS, VECTOR_WIDTH});
@@ -394,14 +255,14 @@ static int open_assign(struct tess_call *c, const struct bench_case *k, struct b
     m->run = (struct tess_batch){.size = sizeof m->run, .samples = VECTORS, .inputs = 1, .in = m->in, .outputs = 1, .out = m->out};
     w->flops = cost.flops * VECTORS;
     w->planned = cost.total_bytes;
-    w->run = run_forward;
+    w->run = bench_model_forward;
     return TESS_OK;
 }
 
 /* Ten iterations from the same centres, as the peers make them: vectors without structure, where nothing can be spared. */
 static int run_kmeans(struct tess_call *c, struct bench_work *w)
 {
-    struct model *m = w->self;
+    struct bench_model *m = w->self;
     struct tess_pool pool = tess_pool_of(&m->in[0]);
     struct tess_kmeans_options o = {
         .size = sizeof o, .seeding = TESS_SEED_GIVEN, .codes = VECTOR_CODES, .iterations = LLOYD_ITERATIONS, .seed = w->seed};
@@ -415,9 +276,9 @@ static int run_kmeans(struct tess_call *c, struct bench_work *w)
 
 static int open_kmeans(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
 {
-    struct model *m;
+    struct bench_model *m;
     (void)k;
-    TESS_TRY(open_model(c, w, LLOYD_ITERATIONS, &m));
+    TESS_TRY(bench_model_open(c, w, LLOYD_ITERATIONS, &m));
     TESS_TRY(normal_tensor(c, &m->in[0], VECTORS, w->seed, "bench.vectors"));
     TESS_TRY(normal_tensor(c, &m->in[1], VECTOR_CODES, w->seed, "bench.centres"));
     w->run = run_kmeans;

@@ -1,0 +1,118 @@
+/* See bench_model.h. SPDX-License-Identifier: MIT */
+#include "cli/bench_model.h"
+
+#include "core/base/facts_private.h"
+#include "core/tensor/node.h"
+#include "core/train/optimiser.h"
+
+static void close_model(struct bench_work *w)
+{
+    struct bench_model *m = w->self;
+    if (!m)
+        return;
+    tess_sampler_free(m->sampler);
+    tess_graph_free(m->graph);
+    tess_graph_free(m->picked);
+    tess_weights_free(m->weights);
+    tess_tokenizer_close(&m->tokenizer);
+    tess_prior_close(&m->prior);
+    tess_instance_close(m->critic);
+    tessi_facts_free(m->facts);
+    for (int i = 0; i < 4; i++) {
+        tess_free(m->in[i].data);
+        tess_free(m->total[i].data);
+        if (i < 2)
+            tess_free(m->out[i].data);
+    }
+    tess_free(m);
+    w->self = NULL;
+}
+
+int bench_model_open(struct tess_call *c, struct bench_work *w, int64_t batch, struct bench_model **out)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(c, sizeof(struct bench_model), "a benchmark", &memory));
+    w->self = memory;
+    w->close = close_model;
+    w->units = (double)batch;
+    *out = memory;
+    (*out)->batch = batch;
+    (*out)->training.recompute = w->recompute;
+    TESS_TRY(tess_weights_new(c, w->seed, &(*out)->weights));
+    return tessi_facts_new(c, &(*out)->facts);
+}
+
+int bench_model_graph(struct tess_call *c, struct bench_model *m, int training, struct tess_graph **out)
+{
+    struct tess_graph_options o = {.size = sizeof o, .training = training, .rows = 1, .slices = 1, .seed = 1};
+    o.recompute = m->training.recompute;
+    m->training = (struct tess_training_params){
+        .batch = m->batch, .steps = 1000, .lr = 1e-5, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .optimiser = training == 2};
+    if (training) {
+        m->training.slices = tessi_workers_count(tessi_runtime_of(c)->workers);
+        TESS_TRY(tess_training_slices(c, &m->training, &o.slices));
+    } else {
+        int64_t workers = tessi_workers_count(tessi_runtime_of(c)->workers);
+        for (o.slices = m->batch; o.slices % 2 == 0 && o.slices / 2 >= workers && m->batch / o.slices < 8;)
+            o.slices /= 2;
+    }
+    o.rows = m->batch / o.slices;
+    return tess_graph_new(c, m->weights, &o, out);
+}
+
+/* Memory for inputs, outputs and totals; inputs drawn below `values`, pixels or codes. */
+static int fill(struct tess_call *c, struct bench_model *m, uint64_t seed, int64_t values)
+{
+    struct tess_stream s = {.seed = seed, .purpose = tess_purpose("bench.input")};
+    struct tess_batch *b = &m->run;
+    *b = (struct tess_batch){.size = sizeof *b, .samples = m->batch, .in = m->in, .out = m->out, .total = m->total};
+    int64_t slices = m->batch / tess_graph_rows(m->graph);
+    for (; b->inputs < 4 && tess_graph_input_at(m->graph, b->inputs, &m->in[b->inputs]); b->inputs++) {
+        struct tess_tensor *t = &m->in[b->inputs];
+        t->dim[0] *= slices;
+        TESS_TRY(tess_alloc(c, tess_tensor_bytes(t), "input", &t->data));
+        for (int64_t i = 0; i < tess_tensor_count(t); i++) {
+            int64_t value = tess_random_below(&s, (uint64_t)i, values);
+            if (t->dtype == TESS_U8)
+                ((uint8_t *)t->data)[i] = (uint8_t)value;
+            else if (t->dtype == TESS_I32)
+                ((int32_t *)t->data)[i] = (int32_t)value;
+            else
+                ((float *)t->data)[i] = 1.0f;
+        }
+    }
+    for (; b->outputs < 2 && tess_graph_output_at(m->graph, b->outputs, &m->out[b->outputs]); b->outputs++) {
+        struct tess_tensor *t = &m->out[b->outputs];
+        t->dim[0] *= slices;
+        TESS_TRY(tess_alloc(c, tess_tensor_bytes(t), "output", &t->data));
+    }
+    for (; b->totals < 4 && tess_graph_total_at(m->graph, b->totals, &m->total[b->totals]); b->totals++)
+        TESS_TRY(tess_alloc(c, tess_tensor_bytes(&m->total[b->totals]), "totals", &m->total[b->totals].data));
+    return TESS_OK;
+}
+
+int bench_model_seal(struct tess_call *c, struct bench_work *w, struct bench_model *m, int64_t values, int training)
+{
+    struct tess_cost cost;
+    TESS_TRY(tess_graph_seal(c, m->graph));
+    TESS_TRY(tess_graph_cost(c, m->graph, &cost));
+    w->flops = cost.flops * (double)m->batch;
+    w->planned = cost.total_bytes + (training ? tess_training_bytes(&m->training, cost.parameters) : 0);
+    TESS_TRY(tess_weights_seal(c, m->weights));
+    return fill(c, m, w->seed, values);
+}
+
+int bench_model_forward(struct tess_call *c, struct bench_work *w)
+{
+    struct bench_model *m = w->self;
+    return tess_graph_run(c, m->graph, &m->run);
+}
+
+int bench_model_step(struct tess_call *c, struct bench_work *w)
+{
+    struct bench_model *m = w->self;
+    m->run.step = (uint32_t)m->step;
+    TESS_TRY(tess_graph_step(c, m->graph, &m->run));
+    const struct tessi_optimiser o = {.p = &m->training};
+    return tessi_optimise(c, tessi_runtime_of(c)->workers, &o, m->weights, m->step++, m->graph->result, 0.0);
+}
