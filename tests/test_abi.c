@@ -2,7 +2,8 @@
  *
  * A plugin compiled long ago reads these structs with the offsets of its day. So a line of the golden file may be added to but
  * never changes within a major version. After fields were appended: raise TESS_ABI_MINOR, list the new fields here, and run the
- * test once with TESSERA_ABI_REWRITE=1.
+ * test once with TESSERA_ABI_REWRITE=1. As long as nothing is released there is no plugin that could be told, and the minor
+ * stays 0: only the list and the golden file follow then.
  *
  * SPDX-License-Identifier: MIT */
 #include <tessera/tessera.h>

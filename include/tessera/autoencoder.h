@@ -1,6 +1,8 @@
 /* Kinds "encoder/1", "decoder/1", "quantizer/1": the three parts of a tokenizer. Each records its piece of a graph; weights go
  * under the scope the caller set ("encoder", "decoder", "quantizer").
  *
+ * Recording is by one thread; a failure is kept in the graph, or returned with a message. Nodes belong to the graph.
+ *
  * Sizes: image (N, H, W, C) f32 in [0, 1] as imported (bytes / 255); latent (N, h, w, D); codes (N, h, w) i32 in [0, K).
  *
  * SPDX-License-Identifier: MIT */
@@ -60,11 +62,13 @@ struct tess_quantizer_1 {
     int64_t (*code_dim)(void *self);      /* D */
     /* Training: latent -> quantised, codes, loss. Anything to be summed over the batch is declared with tess_total. */
     int (*record)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out);
+    /* latent -> codes, and codes -> quantised (N, h, w, D), for inference: what encoding and decoding do. */
     int (*record_assign)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes);
     int (*record_lookup)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *codes, struct tess_node **quantised);
     /* After each optimiser step: moving averages, revival. NULL: nothing to do. Keyed randomness only. [one thread] */
     int (*react)(void *self, struct tess_call *c, const struct tess_react *r);
-    /* Builds a new codebook from a pool of latent vectors (rows, D). NULL: cannot. */
+    /* Builds a new codebook `book` (K, D), the caller's memory, from a pool of latent vectors (rows, D) f32. TESS_E_VALUE where the pool is
+     * unfit. NULL: cannot. [one thread] */
     int (*rebuild)(void *self, struct tess_call *c, const struct tess_tensor *pool, uint64_t seed, struct tess_tensor *book);
 };
 

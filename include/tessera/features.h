@@ -17,6 +17,7 @@ extern "C" {
 #endif
 
 #define TESS_FEATURES_MOST 16
+#define TESS_FEATURES_SCOPE "network" /* of the weights in such an artefact */
 
 struct tess_feature {
     struct tess_node *map;    /* (rows, h, w, C) */
@@ -32,9 +33,10 @@ struct tess_features {
 struct tess_features_1 {
     uint32_t size;
     /* image (rows, H, W, C) f32, pixels in 0 .. 1 -> its features, the lowest first. Weights are declared with TESS_WEIGHT_GIVEN unless
-     * out->trained. Recorded more than once over the same weights. Fails with TESS_E_SHAPE for images it cannot take. */
+     * out->trained, under the scope the caller set. Recorded more than once over the same weights. 1 .. TESS_FEATURES_MOST features; the
+     * nodes belong to the graph. Fails with TESS_E_SHAPE for images it cannot take. */
     int (*record)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *image, struct tess_features *out);
-    const char *(*file)(void *self); /* where its weights are; NULL: no file was named */
+    const char *(*file)(void *self); /* where its weights are, valid as long as the instance; NULL: no file was named */
     /* 1, which of its weights a tensor of that file is, as named when recorded, and how it lies there (TESS_LAYOUT_...); 0: it is left. */
     int (*place)(void *self, const char *theirs, char ours[TESS_ENTRY_NAME], int32_t *layout);
 };
@@ -44,9 +46,9 @@ struct tess_features_1 {
  * planning. */
 TESS_EXPORT TESS_CHECKED int tess_features_load(struct tess_call *c, const struct tess_instance *features, const char *scope,
                                                 struct tess_weights *w);
-/* The same out of an artefact of kind "features". Seals the store. */
+/* The same out of an artefact of kind "features": `scope.NAME` from where that has TESS_FEATURES_SCOPE.NAME. Seals the store. TESS_E_DATA
+ * where one is missing or of another shape. */
 TESS_EXPORT TESS_CHECKED int tess_features_read(struct tess_call *c, const char *scope, struct tess_weights *w, const struct tess_artefact *a);
-#define TESS_FEATURES_SCOPE "network" /* of the weights in such an artefact */
 /* Adds the file's bytes, where there is one: for a stage's fingerprint. */
 TESS_EXPORT TESS_CHECKED int tess_features_fingerprint(struct tess_call *c, const struct tess_instance *features, struct tess_digest *d);
 

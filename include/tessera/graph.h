@@ -172,7 +172,7 @@ TESS_EXPORT struct tess_node *tess_attention(struct tess_graph *g, struct tess_n
  * order of recording. Its memory is of the graph's cost (total_bytes): rows x slices sequences of `tokens` tokens, in f32, or in bf16
  * where the run's precision is that, had before the first run. A sequence's place in the cache is its place in the batch, whose `first`
  * must be 0. [workers use it during a run of its graph; nobody else may then] */
-TESS_EXPORT TESS_CHECKED int tess_cache_new(struct tess_call *c, int64_t tokens, struct tess_cache **out);
+TESS_EXPORT TESS_CHECKED int tess_cache_new(struct tess_call *c, int64_t tokens, struct tess_cache **out); /* tokens: at least 1 */
 TESS_EXPORT void tess_cache_free(struct tess_cache *cache); /* NULL is fine */
 /* q, k, v (N, 1, C), position (N, 1) i32 in [0, tokens) -> (N, 1, C): puts k and v in the cache as those of `position`, then
  * softmax(q k^T / sqrt(C / heads)) v over positions 0 .. `position`, which must have been put there before, in order: from 0 on, again and

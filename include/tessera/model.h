@@ -24,7 +24,9 @@ struct tess_tokenizer {
     int64_t height, width, channels, latent_height, latent_width, codebook_size, code_dim;
     struct tess_instance *encoder, *quantizer, *decoder;
 };
-/* `where` names the artefact in messages. close accepts a zeroed or half-opened one. */
+/* Instances of the parts, made from the facts, which may go afterwards. `where` names the artefact in messages; fails where a fact is
+ * missing, or a part cannot be opened. close accepts a zeroed or half-opened one.
+ * Recording, here and below, is of one graph by one thread; weights go under "encoder", "quantizer", "decoder", "denoiser". */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_open(struct tess_call *c, const struct tess_facts *f, const char *where,
                                                  struct tess_tokenizer *out);
 TESS_EXPORT void tess_tokenizer_close(struct tess_tokenizer *t);
@@ -50,9 +52,10 @@ TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_decode_larger(struct tess_cal
                                                                  struct tess_graph *g, int64_t height, int64_t width);
 
 struct tess_prior {
-    int64_t codebook_size, height, width;
+    int64_t codebook_size, height, width; /* K; L = height x width */
     struct tess_instance *noise, *denoiser;
 };
+/* As of a tokenizer. TESS_E_VALUE where the noise is causal and the denoiser cannot be. */
 TESS_EXPORT TESS_CHECKED int tess_prior_open(struct tess_call *c, const struct tess_facts *f, const char *where, struct tess_prior *out);
 TESS_EXPORT void tess_prior_close(struct tess_prior *p);
 /* T: the noise's steps; for one that has as many as there are tokens, L. */

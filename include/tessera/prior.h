@@ -1,5 +1,10 @@
 /* Kinds "noise/1" and "denoiser/1": discrete diffusion over codes. K codes, L tokens a sequence, T steps; t runs from 1 (least
- * noise) to T. What the denoiser is told of the time is the fraction t / T.
+ * noise) to T. What the denoiser is told of the time is the fraction t / T. Codes are i32 in [0, K), noised tokens i32 in [0, vocabulary),
+ * logits f32.
+ *
+ * Whatever records does so under the scope the caller set ("noise", "denoiser"); nodes belong to the graph. Arrays are the caller's and
+ * borrowed until the call returns. "[any thread]": several threads may be in such calls of one instance at once, so they write nothing of
+ * it; all others come from one thread at a time. Those that return int give TESS_OK, or a code whose message is on the call.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_PRIOR_H
@@ -18,7 +23,7 @@ struct tess_noise_loss {
 
 /* One reverse step for one sequence. */
 struct tess_reverse {
-    uint32_t size;
+    uint32_t size;             /* sizeof(struct tess_reverse), set by the caller, as in all structs here */
     int32_t last;              /* to == 0: every token must be decided */
     int64_t tokens, codes;     /* L, K */
     double from, to;           /* fractions of T: 1 at the start of sampling, 0 at the end; to < from */
@@ -44,7 +49,7 @@ struct tess_noise_1 {
     int32_t needs_time;                                /* 1: the denoiser must be told t */
     int64_t (*vocabulary)(void *self, int64_t codes);  /* size of what the denoiser reads: K, or K + 1 with a mask (id K) */
     int64_t (*steps)(void *self);                      /* T; 0: as many as a sequence has tokens (tess_prior_steps of model.h tells) */
-    /* Draws the noised sequence x_t ~ q(x_t | x_0). Streams are keyed by sample; set purpose. [any thread] */
+    /* Draws the noised sequence x_t ~ q(x_t | x_0), both (L), t in 1 .. T. Streams are keyed by sample; set purpose. [any thread] */
     int (*corrupt)(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int64_t t,
                    const int32_t *x0, int32_t *xt);
     /* Records the training loss: logits (N, L, K), x0 and xt (N, L) i32, t (N) f32 holding 1 .. T. */
@@ -52,9 +57,9 @@ struct tess_noise_1 {
                        struct tess_node *xt, struct tess_node *t, struct tess_noise_loss *out);
     /* What the bound has beside the expectation over t, in bits per token (the prior term). */
     double (*bound_constant)(void *self, int64_t tokens, int64_t codes);
-    /* Fills x with the start of sampling (all masked; uniform codes). [any thread] */
+    /* Fills x (L) with the start of sampling (all masked; uniform codes). The stream is keyed by sample. [any thread] */
     int (*start)(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int32_t *x);
-    /* x_to ~ p(x_to | x_from). [any thread] */
+    /* x_to ~ p(x_to | x_from). TESS_E_FAILED for logits that are no numbers. [any thread] */
     int (*reverse)(void *self, struct tess_call *c, const struct tess_reverse *r);
     /* How many tokens that reverse step would draw, told from x and the draws alone (r->logits is NULL): a step of none leaves x as it is
      * and needs no denoiser, as long as the denoiser is not told the time. `where` (L), unless NULL, gets 1 for each of them, else 0.

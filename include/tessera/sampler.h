@@ -51,11 +51,13 @@ struct tess_sampler_options {
  * without preference; a multiple of 16. 0: it is of no use, because most would be wanted or because the prior cannot pick. */
 TESS_EXPORT int64_t tess_sampler_positions(const struct tess_prior *p, int64_t steps);
 
-/* Memory, and the start of every sequence. */
+/* Memory, and the start of every sequence. TESS_E_INTERNAL where graphs, prior and options do not go together, which is a defect of the
+ * caller's. What the options point at is read until the sampler is freed. [one thread at a time for each sampler, all calls] */
 TESS_EXPORT TESS_CHECKED int tess_sampler_new(struct tess_call *c, const struct tess_sampler_options *o, struct tess_sampler **out);
 TESS_EXPORT void tess_sampler_free(struct tess_sampler *s); /* NULL is fine */
 
-/* One call of the denoiser for each of the sequences in the batch. */
+/* One call of the denoiser for each of the sequences in the batch, and what the noise makes of it, on all workers. After a failure, the
+ * noise's or the graph's, the sampler can only be freed. */
 TESS_EXPORT TESS_CHECKED int tess_sampler_advance(struct tess_call *c, struct tess_sampler *s);
 TESS_EXPORT int tess_sampler_finished(const struct tess_sampler *s);
 TESS_EXPORT int64_t tess_sampler_steps_done(const struct tess_sampler *s); /* of count x steps, or the sum of each */

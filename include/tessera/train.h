@@ -60,18 +60,20 @@ struct tess_training {
     struct tess_weights *weights; /* declared by the graph; sealed by the loop */
     struct tess_graph *graph;     /* sealed, with objectives; rows x slices == batch */
     void *user;
-    /* Fills rows first .. first + rows - 1 of the batch of `step` into `in`, the graph's inputs for those rows (data ready,
+    /* What the callbacks return but TESS_OK ends the training, with their message; `in` and `b` are valid until they return.
+     * Fills rows first .. first + rows - 1 of the batch of `step` into `in`, the graph's inputs for those rows (data ready,
      * dim[0] for those rows). [any thread, slices in parallel] */
     int (*fill)(void *user, struct tess_call *c, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in);
     /* After the optimiser's step; b holds outputs and totals of the step. NULL: nothing. [one thread] */
     int (*after)(void *user, struct tess_call *c, int64_t step, const struct tess_batch *b);
     const struct tess_training_group *group; /* may be NULL */
     int32_t groups;
-    /* Figures of a step beside the objectives, for the log and the curve: their names, and where their values are once `after` is done. */
+    /* Figures of a step beside the objectives, for the log and the curve: their names, and where their values are once `after` is done.
+     * Objectives and columns are 10 at most. */
     int32_t columns;
     const char *const *column;
     const double *figure;
-    /* Adds facts of the stage's own to each checkpoint: what it must know to go on. NULL: none. */
+    /* Adds facts of the stage's own to each checkpoint: what it must know to go on. NULL: none. [one thread] */
     int (*remember)(void *user, struct tess_call *c, struct tess_facts *f);
 };
 
