@@ -133,8 +133,8 @@ int tess_features_load(struct tess_call *c, const struct tess_instance *features
     const struct tess_features_1 *ops = tess_instance_ops(features, "features/1");
     if (!ops->file(tess_instance_self(features)))
         return c->fail(c, TESS_E_VALUE,
-                       "%s: no weights: name their file under `weights`, or leave the network out and give a stage `train-features` as the "
-                       "input `features`",
+                       "%s: no weights: name their file under `weights`, or leave the network out and give one that a stage has trained as "
+                       "the input `features`",
                        tess_instance_name(features));
     struct reading r = {.features = features, .scope = scope, .weights = w, .path = ops->file(tess_instance_self(features))};
     int status = load(c, &r);

@@ -1,4 +1,5 @@
-/* Recording a graph: life, scopes, nodes, weights, operations, sealing. graph_named.c is what is known by name. SPDX-License-Identifier: MIT */
+/* Recording a graph: life, scopes, nodes, weights, operations, sealing; graph_named.c has what is known by name.
+ * SPDX-License-Identifier: MIT */
 #include "core/tensor/cache.h"
 #include "core/tensor/dense.h"
 
@@ -354,7 +355,7 @@ int tess_graph_cost(struct tess_call *c, const struct tess_graph *g, struct tess
     int64_t sums = workers + 1; /* totals in flight: one a worker, and what waits in the tree */
     for (int64_t n = 1; n < g->slices; n *= 2)
         sums++;
-    out->total_bytes = workers * out->arena_bytes + (g->weights->all + gradients + sums * g->sum_floats) * 4 + (int64_t)tessi_pack_bytes(g) +
-                       tessi_cache_bytes(g->cache);
+    out->total_bytes = workers * out->arena_bytes + (g->weights->all + gradients + sums * g->sum_floats) * 4 +
+                       (int64_t)tessi_pack_bytes(g) + tessi_cache_bytes(g->cache);
     return TESS_OK;
 }
