@@ -20,7 +20,7 @@ check-local:
 endif
 
 TESTS = $(check_PROGRAMS) tests/test_equations
-EXTRA_DIST += tests/test_equations
+EXTRA_DIST += tests/test_equations tests/suite.h
 
 # Golden files may come from elsewhere. Plugins are those of this build and no others.
 AM_TESTS_ENVIRONMENT = \

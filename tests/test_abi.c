@@ -6,6 +6,8 @@
  * stays 0: only the list and the golden file follow then.
  *
  * SPDX-License-Identifier: MIT */
+#include "tests/suite.h"
+
 #include <tessera/tessera.h>
 
 #include <check.h>
@@ -323,9 +325,5 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, layout_is_the_golden_one);
     tcase_add_test(tests, every_public_struct_is_in_the_table);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

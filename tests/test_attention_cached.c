@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/graphs.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -288,11 +289,7 @@ static int run_suite(const char *precision)
     tcase_add_test(t, positions_that_cannot_be);
     tcase_add_test(t, what_cannot_be_recorded);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed;
+    return suite_failures(s);
 }
 
 /* Nothing here goes through a backend, but bf16 is refused where the chosen one cannot compute it. */

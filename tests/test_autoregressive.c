@@ -5,6 +5,7 @@
 #include "core/plug/plug_private.h"
 #include "tests/causal_bench.h"
 #include "tests/parity.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -346,10 +347,7 @@ int main(void)
     tcase_add_test(t, other_noises_are_as_they_were);
     tcase_add_test(t, the_published_size);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    int failed = suite_failures(s);
     failed += parity_everywhere(everywhere);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/plug/registry.h"
 #include "tests/graphs.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -527,11 +528,7 @@ static int failures_of(struct tess_call *c, const char *name, int32_t dtype)
     tcase_add_test(t, says_what_decides_the_bits);
     tcase_add_test(t, refuses_other_dtypes);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed;
+    return suite_failures(s);
 }
 
 int main(void)

@@ -11,6 +11,7 @@
 #include "tests/command_bench.h"
 #include "tests/graphs.h"
 #include "tests/small_pipeline.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -428,9 +429,5 @@ int main(void)
     tcase_add_test(t, codes_that_are_all_alike);
     tcase_add_test(t, a_book_with_codes_alike);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/canvas.h"
 #include "tests/graphs.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -318,9 +319,5 @@ int main(void)
     tcase_add_loop_test(t, nothing_else_is_of_any_matter, 0, (int)(sizeof ways / sizeof *ways));
     tcase_add_test(t, the_priors_own_size_is_an_ordinary_sample);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

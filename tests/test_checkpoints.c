@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: MIT */
 #include "tests/checkpoint_model.h"
 #include "tests/command_bench.h"
+#include "tests/suite.h"
 #include "core/base/facts_private.h"
 #include "core/base/memory.h"
 
@@ -572,9 +573,5 @@ int main(void)
     tcase_add_test(tests, pipelines_take_an_autoregressive_prior);
     tcase_add_test(tests, slips_of_the_hand);
     tcase_add_test(tests, every_allocation_may_fail);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT */
 #include "tests/command_bench.h"
 #include "tests/small_pipeline.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -416,9 +417,5 @@ int main(void)
     tcase_add_test(t, an_artefact_in_the_cache_is_damaged);
     tcase_add_test(t, stopped_by_the_user);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -3,6 +3,7 @@
 #include "core/tensor/node.h"
 #include "core/tensor/weight_store.h"
 #include "tests/golden.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -385,9 +386,5 @@ int main(void)
     tcase_add_loop_test(t, a_slice_of_one_small_image, 1, 5);
     tcase_add_test(t, only_kernels_are_decayed);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

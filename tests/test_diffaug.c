@@ -2,6 +2,7 @@
  * Its gradient against central differences is in test_operations.c. SPDX-License-Identifier: MIT */
 #include "plugins/stages/diffaug.h"
 #include "tests/golden.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -218,9 +219,5 @@ int main(void)
     tcase_add_test(t, draws_are_of_the_sample_and_the_step);
     tcase_add_test(t, shapes_that_do_not_fit);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -7,6 +7,7 @@
 #include "plugins/stages/region.h"
 #include "tests/command_bench.h"
 #include "tests/small_pipeline.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <signal.h>
@@ -298,9 +299,5 @@ int main(void)
     tcase_add_test(t, masks_that_do_not_fit);
     tcase_add_test(t, models_that_do_not_fit);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

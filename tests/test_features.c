@@ -2,6 +2,7 @@
  * of a file. SPDX-License-Identifier: MIT */
 #include "plugins/stages/perceptual.h"
 #include "tests/golden.h"
+#include "tests/suite.h"
 #include "tests/vgg_file.h"
 
 #include <math.h>
@@ -331,9 +332,5 @@ int main(void)
     tcase_add_loop_test(t, files_that_do_not_fit, 0, (int)(sizeof wrong / sizeof *wrong));
     tcase_add_test(t, a_file_must_be_named_and_there);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

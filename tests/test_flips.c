@@ -2,6 +2,7 @@
  * training on the images that the draws turn over; neither threads, batches nor a stop change anything. SPDX-License-Identifier: MIT */
 #include "core/store/store.h"
 #include "tests/stage_bench.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -255,9 +256,5 @@ int main(void)
     tcase_add_test(t, training_goes_on_where_it_stopped);
     tcase_add_test(t, what_is_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

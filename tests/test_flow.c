@@ -4,6 +4,7 @@
 #include "core/base/memory.h"
 #include "core/flow/files.h"
 #include "core/store/store.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <signal.h>
@@ -698,9 +699,5 @@ int main(void)
     tcase_add_test(t, no_memory);
     tcase_add_test(t, links);
     suite_add_tcase(s, t);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return suite_run(s);
 }

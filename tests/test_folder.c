@@ -5,6 +5,7 @@
 #include "core/base/memory.h"
 #include "core/flow/pipeline.h"
 #include "core/store/store.h"
+#include "tests/suite.h"
 #include "tests/texts.h"
 
 #include <check.h>
@@ -463,9 +464,5 @@ int main(void)
     tcase_add_test(t, same_data_wherever_it_is);
     tcase_add_test(t, contents_are_remembered);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

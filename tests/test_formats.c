@@ -1,6 +1,7 @@
 /* The reader of safetensors against headers that lie, and the choice of a format. The files are made here; each refusal is one line that
  * names the file, and nothing is written. SPDX-License-Identifier: MIT */
 #include "tests/checkpoint_bench.h"
+#include "tests/suite.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,9 +140,5 @@ int main(void)
     tcase_add_test(tests, types_names_and_blanks);
     tcase_add_test(tests, a_file_of_no_format);
     tcase_add_test(tests, tensors_of_nothing_known);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

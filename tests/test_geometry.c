@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/geometry.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -180,9 +181,5 @@ int main(void)
     tcase_add_test(t, changes_channels);
     tcase_add_test(t, turns_over);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

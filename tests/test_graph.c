@@ -1,6 +1,7 @@
 /* The graph as a whole: bits that do not depend on threads, aliases, objectives, the memory plan, short batches, bad shapes; attention,
  * nearest codes and statistics against plain loops. SPDX-License-Identifier: MIT */
 #include "tests/graphs.h"
+#include "tests/suite.h"
 
 #include "core/base/memory.h"
 #include "core/tensor/node.h"
@@ -538,9 +539,5 @@ int main(void)
     tcase_add_loop_test(t, shapes_that_do_not_fit_are_refused, 0, 14);
     tcase_add_test(t, a_failing_allocation_is_a_message);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/graphs.h"
+#include "tests/suite.h"
 #include "core/base/memory.h"
 
 #include <pthread.h>
@@ -344,9 +345,5 @@ int main(void)
     tcase_add_test(t, headers_are_not_believed);
     tcase_add_test(t, memory_runs_out);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

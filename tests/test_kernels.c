@@ -1,6 +1,7 @@
 /* The kernels against plain loops in double, every table this processor has, at sizes that do not fill a vector.
  * SPDX-License-Identifier: MIT */
 #include "core/tensor/kernels.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -293,9 +294,5 @@ int main(void)
     tcase_add_loop_test(t, sums_in_double, 0, 3);
     tcase_add_loop_test(t, adam_follows_its_formula, 0, 3);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/graphs.h"
+#include "tests/suite.h"
 
 #include <tessera/kmeans.h>
 
@@ -240,9 +241,5 @@ int main(void)
     tcase_add_test(t, vectors_all_alike);
     tcase_add_test(t, what_cannot_be_done_is_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/plug/plug_private.h"
+#include "tests/suite.h"
 #include "tests/uniform_bench.h"
 
 #include <math.h>
@@ -505,9 +506,5 @@ int main(void)
     tcase_add_loop_test(t, nothing_else_is_of_any_matter, 0, 2);
     tcase_add_test(t, what_cannot_be_held_is_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/plug/plug_private.h"
 #include "tests/graphs.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -120,9 +121,5 @@ int main(void)
     tcase_add_loop_test(t, the_network_is_the_same, 0, 2);
     tcase_add_test(t, what_cannot_be_decoded);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

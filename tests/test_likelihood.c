@@ -3,6 +3,7 @@
 #include "core/plug/plug_private.h"
 #include "plugins/stages/likelihood.h"
 #include "tests/golden.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -264,9 +265,5 @@ int main(void)
     tcase_add_loop_test(t, when_it_is_a_bound, 5, 9);
     tcase_add_test(t, draws_are_keyed);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -6,6 +6,7 @@
 #include "core/store/store.h"
 #include "tests/command_bench.h"
 #include "tests/small_pipeline.h"
+#include "tests/suite.h"
 
 #include <tessera/tessera.h>
 
@@ -252,9 +253,5 @@ int main(void)
     tcase_add_test(t, training_the_head_goes_on_where_it_stopped);
     tcase_add_test(t, sizes_and_settings_that_do_not_fit);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -1,6 +1,7 @@
 /* The plugins that make up a tokenizer and a prior, against golden values of the same models in PyTorch: outputs, losses, and every
  * gradient; with the batch as one slice and as slices of one sample. SPDX-License-Identifier: MIT */
 #include "tests/parity.h"
+#include "tests/suite.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -565,10 +566,7 @@ int main(void)
     tcase_add_loop_test(t, parameters_that_do_not_fit_are_refused, 0, (int)(sizeof refusals / sizeof *refusals));
     tcase_add_test(t, images_that_do_not_fit_are_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    int failed = suite_failures(s);
     failed += parity_everywhere(golden_files);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -7,6 +7,7 @@
 #include "core/tensor/kernels.h"
 #include "core/tensor/nearest.h"
 #include "tests/graphs.h"
+#include "tests/suite.h"
 
 #include <float.h>
 #include <math.h>
@@ -204,11 +205,7 @@ static int test_backend(const char *name)
     tcase_add_loop_test(t, what_has_no_nearest_row, 0, 2);
     tcase_add_loop_test(t, operands_are_the_backends_choice, 0, 2);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed;
+    return suite_failures(s);
 }
 
 int main(void)

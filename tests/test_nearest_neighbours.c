@@ -5,6 +5,7 @@
 #include "plugins/stages/perceptual.h"
 #include "tests/graphs.h"
 #include "tests/stage_bench.h"
+#include "tests/suite.h"
 #include "tests/vgg_file.h"
 
 #include <math.h>
@@ -363,9 +364,5 @@ int main(void)
     tcase_add_test(t, memory_runs_out);
     tcase_add_test(t, what_does_not_go_together);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

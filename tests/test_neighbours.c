@@ -1,6 +1,7 @@
 /* The k nearest of a pool against brute force that spells it out: among near and far vectors, equals, vectors far from the origin and such
  * as overflow; in blocks of any size, on any number of threads and any backend, in one go or in two. SPDX-License-Identifier: MIT */
 #include "tests/graphs.h"
+#include "tests/suite.h"
 
 #include <tessera/neighbours.h>
 
@@ -214,9 +215,5 @@ int main(void)
     tcase_add_test(t, every_backend);
     tcase_add_test(t, what_is_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -2,6 +2,7 @@
  * its step matrices. What the plugin draws is held against those by chi-square with fixed keys, what it computes against f64.
  * SPDX-License-Identifier: MIT */
 #include "tests/noise_bench.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -657,9 +658,5 @@ int main(void)
     tcase_add_test(t, logits_are_read_where_they_are);
     tcase_add_test(t, a_diverged_denoiser_is_reported);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -2,6 +2,7 @@
  * that no structure of the gradient goes unseen; the differences are taken of sums made here in double.
  * SPDX-License-Identifier: MIT */
 #include "tests/graphs.h"
+#include "tests/suite.h"
 
 #include "plugins/stages/diffaug.h"
 #include "plugins/stages/likelihood.h"
@@ -591,9 +592,5 @@ int main(void)
     tcase_add_test(t, zeros_have_no_direction);
     tcase_add_test(t, shapes_that_do_not_fit);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

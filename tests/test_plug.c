@@ -4,6 +4,7 @@
 #include "core/flow/yaml.h"
 #include "tests/fixtures/good.h"
 #include "tests/plug_bench.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <float.h>
@@ -521,9 +522,5 @@ int main(void)
     tcase_add_test(tests, callers_keys_are_left_to_the_caller);
     tcase_add_test(tests, want_of_memory_is_reported_and_leaks_nothing);
     tcase_add_test(tests, listings_say_type_range_and_default);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

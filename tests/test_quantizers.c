@@ -1,6 +1,7 @@
 /* The quantizers: the EMA codebook against golden values over three updates; codes, gradients, losses and revival against what their
  * definitions say. SPDX-License-Identifier: MIT */
 #include "tests/golden.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -555,9 +556,5 @@ int main(void)
     tcase_add_loop_test(t, a_codebook_is_made_of_a_pool, 0, 3);
     tcase_add_loop_test(t, pools_that_make_no_codebook, 0, 3);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -7,6 +7,7 @@
 #include "tests/command_bench.h"
 #include "tests/golden.h"
 #include "tests/small_pipeline.h"
+#include "tests/suite.h"
 
 #include <tessera/tessera.h>
 
@@ -480,9 +481,5 @@ int main(void)
     tcase_add_loop_test(k, as_good_as_scikit_learn, 0, 2);
     suite_add_tcase(s, t);
     suite_add_tcase(s, k);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -1,6 +1,7 @@
 /* Finding and refusing plugins; the runtime that stands on them.
  * SPDX-License-Identifier: MIT */
 #include "tests/plug_bench.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <limits.h>
@@ -354,9 +355,5 @@ int main(void)
     tcase_add_test(tests, the_build_tree_is_known_by_its_libs);
     tcase_add_test(tests, the_host_offers_what_it_says);
     tcase_add_test(tests, a_missing_backend_says_how_to_get_one);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "core/store/store.h"
 #include "tests/command_bench.h"
 #include "tests/small_pipeline.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <signal.h>
@@ -234,9 +235,5 @@ int main(void)
     tcase_add_test(t, what_cannot_be_is_refused);
     tcase_add_test(t, memory_runs_out);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -5,6 +5,7 @@
 #include "core/plug/plug_private.h"
 #include "core/plug/registry.h"
 #include "tests/graphs.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -433,10 +434,7 @@ static int run_suite(const char *backend, const char *precision, int first)
         tcase_add_test(t, what_does_not_fit_is_refused);
     }
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    int failed = suite_failures(s);
     bench_backend = bench_precision = NULL;
     return failed;
 }

@@ -5,6 +5,7 @@
 #include "core/base/memory.h"
 #include "core/flow/pipeline.h"
 #include "core/store/store.h"
+#include "tests/suite.h"
 #include "tests/texts.h"
 
 #include <check.h>
@@ -324,9 +325,5 @@ int main(void)
     tcase_add_test(t, impossible_imports_are_refused_in_the_plan);
     tcase_add_test(t, bytes_without_checksum_are_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

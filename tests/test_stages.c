@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/store/store.h"
 #include "tests/stage_bench.h"
+#include "tests/suite.h"
 #include "tests/vgg_file.h"
 
 #include <check.h>
@@ -572,9 +573,5 @@ int main(void)
     tcase_add_test(t, memory_runs_out);
     tcase_add_test(t, memory_runs_out_in_a_refit);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

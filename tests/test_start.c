@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include "tests/checkpoint_model.h"
 #include "tests/command_bench.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <signal.h>
@@ -324,9 +325,5 @@ int main(void)
     tcase_add_test(tests, a_prior_goes_on);
     tcase_add_loop_test(tests, no_start, 0, (int)(sizeof wrong / sizeof *wrong));
     tcase_add_test(tests, killed_again_and_again);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
  * others can read them. SPDX-License-Identifier: MIT */
 #include "core/base/workers.h"
 #include "tests/store_bench.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -532,9 +533,5 @@ int main(void)
     tcase_add_test(t, png);
     tcase_add_test(t, h5py);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

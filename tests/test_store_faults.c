@@ -2,6 +2,7 @@
  * name, nothing crashes, and every failure is one line that says what to do. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* unshare */
 #include "tests/store_bench.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -569,9 +570,5 @@ int main(void)
     tcase_add_test(t, not_artefacts);
     tcase_add_test(t, no_memory);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

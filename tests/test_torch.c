@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/checkpoint_bench.h"
+#include "tests/suite.h"
 #include "core/base/memory.h"
 
 #include <stdio.h>
@@ -396,9 +397,5 @@ int main(void)
     tcase_add_test(tests, a_damaged_storage);
     tcase_add_test(tests, a_truncated_file);
     tcase_add_test(tests, a_file_of_old);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

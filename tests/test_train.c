@@ -1,5 +1,6 @@
 /* Optimiser, schedules, order of the samples. SPDX-License-Identifier: MIT */
 #include "tests/graphs.h"
+#include "tests/suite.h"
 
 #include "core/train/optimiser.h"
 #include "core/train/plot.h"
@@ -183,9 +184,5 @@ int main(void)
     tcase_add_test(t, slices_divide_the_batch);
     tcase_add_test(t, curves_are_drawn_as_they_are);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT */
 #include "tests/checkpoint_model.h"
 #include "tests/command_bench.h"
+#include "tests/suite.h"
 #include "core/base/facts_private.h"
 
 #include <tessera/critic.h>
@@ -484,9 +485,5 @@ int main(void)
     tcase_add_loop_test(tests, the_published_autoencoder, 0, 2);
     tcase_add_test(tests, the_published_prior);
     tcase_add_test(tests, pipelines_take_it_for_their_own);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* The U-Net: against golden values of the same model in PyTorch, every gradient among them; and what can be said without any.
  * SPDX-License-Identifier: MIT */
 #include "tests/parity.h"
+#include "tests/suite.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -414,10 +415,7 @@ int main(void)
     tcase_add_loop_test(t, parameters_that_do_not_fit_are_refused, 0, (int)(sizeof bad_parameters / sizeof *bad_parameters));
     tcase_add_loop_test(t, sizes_that_do_not_fit_are_refused, 0, (int)(sizeof bad_sizes / sizeof *bad_sizes));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    int failed = suite_failures(s);
     failed += parity_everywhere(golden_file);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,6 +1,7 @@
 /* The layers that the U-Net brings, by their definitions in double, on every backend and in both precisions: values in the middle of a
  * graph, where bf16 stores them as such. Their gradients are in test_operations.c. SPDX-License-Identifier: MIT */
 #include "tests/parity.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -214,10 +215,7 @@ int main(void)
     TCase *t = tcase_create("layers");
     tcase_add_test(t, shapes_that_do_not_fit_are_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    int failed = suite_failures(s);
     failed += parity_everywhere(by_definition);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

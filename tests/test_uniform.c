@@ -1,6 +1,7 @@
 /* Uniform diffusion's closed forms, in f64, against brute force, golden values and central differences. What the plugin makes of them is
  * the subject of test_uniform_loss.c and test_uniform_draws.c. SPDX-License-Identifier: MIT */
 #include "tests/golden.h"
+#include "tests/suite.h"
 #include "tests/uniform_bench.h"
 
 #include <math.h>
@@ -187,9 +188,5 @@ int main(void)
     tcase_add_test(t, many_codes_and_many_steps);
     tcase_add_test(t, the_golden_file_agrees);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -1,4 +1,5 @@
 /* What `uniform` draws, held against probabilities multiplied out, by chi-square with fixed keys. SPDX-License-Identifier: MIT */
+#include "tests/suite.h"
 #include "tests/uniform_bench.h"
 
 #include <math.h>
@@ -239,9 +240,5 @@ int main(void)
     tcase_add_test(t, a_diverged_denoiser_is_reported);
     tcase_add_test(t, parameters_that_are_none);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -1,5 +1,6 @@
 /* The loss and the bound that `uniform` records: every case of a chain of 5 codes against brute force, for every combination of options.
  * SPDX-License-Identifier: MIT */
+#include "tests/suite.h"
 #include "tests/uniform_bench.h"
 
 #include <math.h>
@@ -216,9 +217,5 @@ int main(void)
     tcase_add_loop_test(t, the_bound_is_above_the_entropy, 0, OPTIONS);
     tcase_add_test(t, codes_and_times_that_are_none);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

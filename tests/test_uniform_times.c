@@ -1,5 +1,6 @@
 /* Times of training drawn by what they cost: what is remembered, the probabilities made of it, the draws, and that the loss stays the mean
  * it was. SPDX-License-Identifier: MIT */
+#include "tests/suite.h"
 #include "tests/uniform_bench.h"
 
 #include <math.h>
@@ -182,9 +183,5 @@ int main(void)
     tcase_add_test(t, uniform_times_remember_nothing);
     tcase_add_test(t, memory_that_is_not_there);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

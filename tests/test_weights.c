@@ -2,6 +2,7 @@
  * become the values. SPDX-License-Identifier: MIT */
 #include "core/tensor/weight_store.h"
 #include "tests/store_bench.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -140,9 +141,5 @@ int main(void)
     tcase_add_test(t, under_another_name);
     tcase_add_test(t, averages_become_the_values);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

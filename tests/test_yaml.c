@@ -4,6 +4,7 @@
 #include "core/base/memory.h"
 #include "core/flow/load.h"
 #include "core/flow/yaml.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -369,9 +370,5 @@ int main(void)
     tcase_add_test(t, extends);
     tcase_add_test(t, memory);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }
