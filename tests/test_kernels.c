@@ -158,6 +158,28 @@ static void check_query(int64_t rows, int64_t n, const struct tessi_stored_kerne
     }
 }
 
+/* The largest is found wherever it stands, or e^x of it would not be finite; what is no number is not lost. */
+START_TEST(softmax_of_extreme_rows)
+{
+    if (!choose(_i))
+        return;
+    for (int n = 1; n < 70; n++)
+        for (int k = 0; k < n; k++) {
+            memcpy(y, a, sizeof y);
+            y[k] = 1000.0f;
+            ck_assert_float_eq(tessi_kernels()->as_f32.softmax(n, 1.0f, y, y), 1000.0f);
+            for (int i = 0; i < n; i++)
+                ck_assert_msg(i == k ? y[i] == 1.0f : y[i] >= 0.0f && y[i] < 1e-30f, "%d of %d: %.9g", i, n, (double)y[i]);
+            memcpy(y, a, sizeof y);
+            y[k] = NAN;
+            ck_assert_float_nan(tessi_kernels()->log_sum_exp(n, y));
+            ck_assert_float_nan(tessi_kernels()->as_f32.softmax(n, 1.0f, y, y));
+            for (int i = 0; i < n; i++)
+                ck_assert_float_nan(y[i]);
+        }
+}
+END_TEST
+
 START_TEST(one_query_over_rows)
 {
     static const int64_t widths[] = {1, 3, 16, 32, 63, 64, 65, 130};
@@ -288,6 +310,7 @@ int main(void)
     tcase_add_loop_test(t, functions_of_one_variable, 0, 3);
     tcase_add_loop_test(t, sums, 0, 3);
     tcase_add_loop_test(t, softmax_and_cross_entropy, 0, 3);
+    tcase_add_loop_test(t, softmax_of_extreme_rows, 0, 3);
     tcase_add_loop_test(t, one_query_over_rows, 0, 3);
     tcase_add_loop_test(t, the_lowest_of_lanes, 0, 3);
     tcase_add_loop_test(t, operands_and_what_they_lose, 0, 3);

@@ -12,7 +12,11 @@
 static inline float exp_inside(float x)
 {
     const float magic = 12582912.0f; /* 1.5 * 2^23: adding and taking away rounds to an integer */
-    float n = (x * 1.44269504088896341f + magic) - magic;
+    union {
+        uint32_t u;
+        float f;
+    } rounded = {.f = x * 1.44269504088896341f + magic}, power;
+    float n = rounded.f - magic;
     float r = x - n * 0.693359375f;
     r = r + n * 2.12194440e-4f;
     float p = 1.9875691500e-4f;
@@ -22,11 +26,8 @@ static inline float exp_inside(float x)
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    union {
-        int32_t i;
-        float f;
-    } power;
-    power.i = ((int32_t)n + 127) << 23;
+    /* The low bits of the sum are n, so no float is made an integer, which a NaN must not be. */
+    power.u = (rounded.u + 127) << 23;
     return p * power.f;
 }
 
