@@ -70,8 +70,9 @@ START_TEST(signals_again_and_again)
     digests("calm", calm);
     for (int tries = 0; tries < 4; tries++) {
         pid_t child = command_start("run small.yaml -q --threads 1 --force tokenizer --workdir rung " LONGER, NULL), ringing = fork();
-        for (usleep(300000); ringing == 0; usleep(3000)) /* not before it listens */
-            kill(child, SIGUSR1);
+        if (ringing == 0)
+            for (usleep(300000);; usleep(3000)) /* not before it listens */
+                kill(child, SIGUSR1);
         const struct command_result *r = command_wait(child);
         kill(ringing, SIGKILL);
         waitpid(ringing, NULL, 0);

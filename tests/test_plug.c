@@ -145,7 +145,7 @@ static void same(const struct tessi_spec *a, const struct tessi_spec *b)
 static const char *const texts[] = {
     "conv", "a b", "", "~", "null", "true", "Yes", "12", "-3.5", "1e-4", "0x10", "-", "---", "...", ".5x", "a: b", "a #b", "#x", "[x", "{",
     "x,y", "&a", "*a", "!t", "|", ">", "%d", "@x", "`x", "'", "\"", "\\", "tab\there", "line\nbreak", " lead", "trail ", "?", ": ",
-    "/data/x.gz", "../x", "na\xc3\xafve", "\xe2\x80\xa8sep", "\xc2\x85nel", "\xef\xbb\xbf" "bom", "\x01\x7f", "\r\n", "\xf0\x9f\x99\x82",
+    "/data/x.gz", "../x", "na\xc3\xafve", "\xe2\x80\xa8sep", "\xc2\x85nel", ("\xef\xbb\xbf" "bom"), "\x01\x7f", "\r\n", "\xf0\x9f\x99\x82",
     "1_000", "0.1.0", ".inf",
 };
 

@@ -435,7 +435,7 @@ END_TEST
 START_TEST(idle_steps_change_nothing)
 {
     static const char *const steps[] = {"samples.steps=3", "samples.steps=24", "samples.steps=100"};
-    char lean[16], plain[16];
+    char lean[24], plain[24];
     for (int i = 0; i < 3; i++) {
         snprintf(lean, sizeof lean, "lean%d", i);
         snprintf(plain, sizeof plain, "plain%d", i);

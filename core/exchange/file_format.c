@@ -107,7 +107,7 @@ int tessi_format_read(struct tess_call *c, const char *path, struct tess_instanc
     const struct tessi_registry *r = tessi_runtime_of(c)->registry;
     const struct tess_component *k;
     uint8_t head[HEAD];
-    size_t bytes;
+    size_t bytes = 0;
     char text[600];
     *out = NULL;
     TESS_TRY(read_head(c, path, head, &bytes));

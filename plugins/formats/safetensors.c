@@ -221,7 +221,8 @@ static int write_header(struct tess_call *c, const struct tess_format_file *f)
     if (to) {
         print_notes(to, f);
         print_entries(to, f);
-        for (fflush(to); bytes % 8; fflush(to))
+        fflush(to); /* this is what sets `bytes` */
+        for (size_t blanks = (8 - bytes % 8) % 8; blanks; blanks--)
             putc(' ', to);
     }
     if (!to || fclose(to) != 0) {
