@@ -255,7 +255,7 @@ START_TEST(a_network_that_was_trained_here)
     works(LOOK(.workdir = "two", .threads = 1, .override = {"near.batch=5", "near.memory=1"}));
     stage_bench_same(".", "two", "near");
     struct tess_artefact *taught = result(".", "taught"), *near = result(".", "near");
-    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(near), "distance", ""), "{use: vgg16, channels: 8, range: unit}");
+    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(near), "distance", ""), "{use: vgg16, channels: 8, range: signed}");
     is_the_loss("f32", 1e-4, taught);
     tessi_artefact_close(taught);
     tessi_artefact_close(near);
