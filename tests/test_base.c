@@ -271,18 +271,22 @@ END_TEST
 START_TEST(messages)
 {
     ck_assert_str_eq(tessi_call_message(c), "");
-    tessi_call_prefix(c, "nothing");
+    tess_prepend_message(c, "nothing");
+    tess_append_message(c, "nothing");
     ck_assert_str_eq(tessi_call_message(c), "");
     ck_assert_int_eq(c->fail(c, TESS_E_SHAPE, "%d wanted, %d found", 3, 4), TESS_E_SHAPE);
     ck_assert_int_eq(c->fail(c, TESS_E_DATA, "too late"), TESS_E_DATA);
-    tessi_call_prefix(c, "%s:%d:%d", "a.yaml", 12, 5);
+    tess_prepend_message(c, "%s:%d:%d", "a.yaml", 12, 5);
     ck_assert_str_eq(tessi_call_message(c), "a.yaml:12:5: 3 wanted, 4 found");
+    ck_assert_int_eq(call.code, TESS_E_SHAPE);
+    tess_append_message(c, "; set `%s: %d`", "dim", 4);
+    ck_assert_str_eq(tessi_call_message(c), "a.yaml:12:5: 3 wanted, 4 found; set `dim: 4`");
     ck_assert_int_eq(call.code, TESS_E_SHAPE);
 
     struct tessi_call worker;
     tessi_call_init(&worker, NULL);
     ck_assert_int_eq(tessi_call_pass(&worker.call, c), TESS_E_SHAPE);
-    ck_assert_str_eq(tessi_call_message(&worker.call), "a.yaml:12:5: 3 wanted, 4 found");
+    ck_assert_str_eq(tessi_call_message(&worker.call), tessi_call_message(c));
     tessi_call_clear(c);
     ck_assert_int_eq(tessi_call_pass(&worker.call, c), TESS_OK);
     ck_assert_int_eq(worker.code, TESS_E_SHAPE);
@@ -296,11 +300,14 @@ START_TEST(long_messages_are_cut)
     text[sizeof text - 1] = '\0';
     (void)c->fail(c, TESS_E_DATA, "%s", text);
     for (int i = 0; i < 8; i++)
-        tessi_call_prefix(c, "%d%s", i, text);
+        tess_prepend_message(c, "%d%s", i, text);
     const char *m = tessi_call_message(c);
     ck_assert_uint_eq(strlen(m), TESSI_MESSAGE_ROOM - 1);
     ck_assert_int_eq(m[0], '7');
     ck_assert_ptr_nonnull(strstr(m, "x: 6xx"));
+    tess_append_message(c, "%s", "; run again");
+    ck_assert_uint_eq(strlen(m), TESSI_MESSAGE_ROOM - 1);
+    ck_assert_str_eq(m + strlen(m) - strlen("x; run again"), "x; run again");
 }
 END_TEST
 
@@ -308,7 +315,8 @@ START_TEST(exit_codes)
 {
     static const int want[][2] = {{TESS_OK, 0},         {TESS_E_USAGE, 2},   {TESS_E_VALUE, 2},  {TESS_E_SHAPE, 2},
                                   {TESS_E_DATA, 65},    {TESS_E_PLUGIN, 69}, {TESS_E_CREATE, 73}, {TESS_E_IO, 74},
-                                  {TESS_E_STOPPED, 75}, {TESS_E_MEMORY, 1},  {TESS_E_FAILED, 1},  {TESS_E_INTERNAL, 1}};
+                                  {TESS_E_STOPPED, 75}, {TESS_E_MEMORY, 1},  {TESS_E_FAILED, 1},  {TESS_E_INTERNAL, 1},
+                                  {TESS_E_ITEM, 65}};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++)
         ck_assert_int_eq(tessi_exit_code(want[i][0]), want[i][1]);
 }

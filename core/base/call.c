@@ -56,7 +56,7 @@ void tess_forget(struct tess_call *c)
     tessi_call_clear(c);
 }
 
-void tessi_call_prefix(struct tess_call *call, const char *format, ...)
+void tess_prepend_message(struct tess_call *call, const char *format, ...)
 {
     struct tessi_call *c = own(call);
     if (c->code == TESS_OK)
@@ -80,6 +80,24 @@ void tessi_call_prefix(struct tess_call *call, const char *format, ...)
     c->message[front + old] = '\0';
 }
 
+void tess_append_message(struct tess_call *call, const char *format, ...)
+{
+    struct tessi_call *c = own(call);
+    if (c->code == TESS_OK)
+        return;
+    char suffix[512];
+    va_list list;
+    va_start(list, format);
+    (void)vsnprintf(suffix, sizeof suffix, format, list);
+    va_end(list);
+
+    /* The next step is worth more than the end of what went wrong. */
+    size_t back = strlen(suffix), old = strlen(c->message);
+    if (old > sizeof c->message - 1 - back)
+        old = sizeof c->message - 1 - back;
+    memcpy(c->message + old, suffix, back + 1);
+}
+
 int tessi_call_pass(struct tess_call *call, const struct tess_call *from_call)
 {
     struct tessi_call *c = own(call);
@@ -101,6 +119,7 @@ int tessi_exit_code(int status)
     case TESS_E_SHAPE:
         return 2;
     case TESS_E_DATA:
+    case TESS_E_ITEM:
         return 65;
     case TESS_E_PLUGIN:
         return 69;

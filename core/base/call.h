@@ -17,8 +17,6 @@ void tessi_call_init(struct tessi_call *c, const struct tess_host *host);
 /* Forget the message, to use the call again. */
 void tessi_call_clear(struct tess_call *c);
 const char *tessi_call_message(const struct tess_call *c); /* "" when none */
-/* Put `prefix: ` in front of the kept message ("pipeline.yaml:12:5: stage `tokenizer`"). */
-void tessi_call_prefix(struct tess_call *c, const char *format, ...) TESS_PRINTF(2, 3);
 /* Copies the failure of `from` (made for a worker) to `c`; returns its code. */
 int tessi_call_pass(struct tess_call *c, const struct tess_call *from);
 /* Keeps "PATH: cannot be written: REASON; WHAT TO DO" for a system error while creating (TESS_E_CREATE) or writing (TESS_E_IO). */

@@ -150,7 +150,7 @@ static int export(struct tess_call *c, struct export *e)
     const struct tess_checkpoint_1 *checkpoint = tess_instance_ops(e->checkpoint, "checkpoint/1");
     int status = checkpoint->plan_export(tess_instance_self(e->checkpoint), c, &e->plan);
     if (status != TESS_OK) {
-        tessi_call_prefix(c, "%s", e->x->from);
+        tess_prepend_message(c, "%s", e->x->from);
         return status;
     }
     TESS_TRY(take(c, e));

@@ -52,7 +52,7 @@ static int tell(struct tess_call *c, struct tessi_import *m)
     const struct tess_checkpoint_1 *checkpoint = tess_instance_ops(m->checkpoint, "checkpoint/1");
     int status = checkpoint->plan_import(tess_instance_self(m->checkpoint), c, &m->plan);
     if (status != TESS_OK) {
-        tessi_call_prefix(c, "%s", m->x->from);
+        tess_prepend_message(c, "%s", m->x->from);
         return status;
     }
     if (!m->plan.kind || (strcmp(m->plan.kind, "autoencoder") != 0 && strcmp(m->plan.kind, "prior") != 0))

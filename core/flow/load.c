@@ -104,7 +104,7 @@ static int load_file(struct loader *l, const char *path, const struct tessi_spec
     TESS_TRY(enter(l, path, from));
     int status = tessi_yaml_load(l->c, path, &root);
     if (status != TESS_OK && from && status == TESS_E_IO)
-        tessi_call_prefix(l->c, "%s:%d:%d: extends", from->file, (int)from->line, (int)from->column);
+        tess_prepend_message(l->c, "%s:%d:%d: extends", from->file, (int)from->line, (int)from->column);
     if (status != TESS_OK || (status = check_file(l->c, root)) != TESS_OK)
         goto done;
     extends = detach(root, "extends");

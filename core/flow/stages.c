@@ -15,7 +15,7 @@ static const char *const own_keys[] = {"in", "seed", NULL};
 
 int tessi_stage_blame(struct tess_call *c, const struct tessi_stage *s, int status)
 {
-    tessi_call_prefix(c, "%s:%d:%d: stage `%s`", s->spec->file, (int)s->spec->key_line, (int)s->spec->key_column, s->name);
+    tess_prepend_message(c, "%s:%d:%d: stage `%s`", s->spec->file, (int)s->spec->key_line, (int)s->spec->key_column, s->name);
     return status;
 }
 
@@ -195,7 +195,7 @@ static int connect_file(struct tess_call *c, const struct tessi_stage *s, struct
     if (status == TESS_OK)
         status = tessi_artefact_verify(c, a);
     if (status != TESS_OK) {
-        tessi_call_prefix(c, "%s:%d:%d: input `%s`", in->at->file, (int)in->at->line, (int)in->at->column, in->port->name);
+        tess_prepend_message(c, "%s:%d:%d: input `%s`", in->at->file, (int)in->at->line, (int)in->at->column, in->port->name);
         goto done;
     }
     if (!tessi_kind_fits(in->port->kind, tess_artefact_kind(a))) {

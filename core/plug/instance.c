@@ -79,7 +79,7 @@ static int open_self(struct tess_call *c, struct tess_instance *i, const struct 
         return TESS_OK;
     status = status > 0 ? TESS_E_INTERNAL : status;
     c->fail(c, status, "it could not be opened and gave no reason");
-    tessi_call_prefix(c, "%s:%d:%d: %.*s/%s", place->file, place->line, place->column, word, k->kind, k->name);
+    tess_prepend_message(c, "%s:%d:%d: %.*s/%s", place->file, place->line, place->column, word, k->kind, k->name);
     return status;
 }
 

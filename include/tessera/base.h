@@ -37,7 +37,10 @@ enum {
     TESS_E_STOPPED = -8,  /* asked to stop; what was finished is kept, run again to go on [75] */
     TESS_E_MEMORY = -9,   /* memory could not be had [1] */
     TESS_E_FAILED = -10,  /* the computation failed, for example a loss that is not a number [1] */
-    TESS_E_INTERNAL = -11 /* a defect of tessera itself [1] */
+    TESS_E_INTERNAL = -11, /* a defect of tessera itself [1] */
+    /* One item of many, an image of a source for example, is bad and may be left out: the others may not be. Neither want of memory or
+     * threads nor a file that cannot be read for the moment is that, which would leave good ones out for good. [65] */
+    TESS_E_ITEM = -12
 };
 
 struct tess_host;
@@ -71,6 +74,10 @@ struct tess_host {
 /* The message kept on a call, "" where there is none; and the call as it was before, for who goes on without what failed. */
 TESS_EXPORT const char *tess_message(const struct tess_call *c);
 TESS_EXPORT void tess_forget(struct tess_call *c);
+/* Add to the message kept, in front ("TEXT: MESSAGE": the place) or behind ("MESSAGETEXT": "; do this next"). The code stays, and where
+ * nothing is kept nothing happens. A message is never read for what it says: a code tells failures apart. */
+TESS_EXPORT void tess_prepend_message(struct tess_call *c, const char *format, ...) TESS_PRINTF(2, 3);
+TESS_EXPORT void tess_append_message(struct tess_call *c, const char *format, ...) TESS_PRINTF(2, 3);
 
 /* Memory with the host's accounting. Zeroed, 64-byte aligned, freed by tess_free (NULL is fine).
  * tess_alloc fails with TESS_E_MEMORY and says how much was wanted and for what. [any thread] */
