@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
+#include "core/base/inject.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -245,7 +246,10 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    int code = run(argc, argv);
+    const char *wrong = tessi_inject_plan(getenv("TESSERA_INJECT"));
+    if (wrong)
+        fprintf(stderr, "tessera: TESSERA_INJECT, which is for tests: %s; take it out of the environment\n", wrong);
+    int code = wrong ? EXIT_USAGE : run(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
         fprintf(stderr, "tessera: the output could not be written: %s\n", strerror(errno));
         code = EXIT_IO;

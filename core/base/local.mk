@@ -4,6 +4,7 @@ libtessera_la_SOURCES += \
     core/base/digest.c \
     core/base/facts.c core/base/facts_private.h \
     core/base/image.c \
+    core/base/inject.c core/base/inject.h \
     core/base/json.c core/base/json.h \
     core/base/log.c core/base/log.h \
     core/base/memory.c core/base/memory.h \

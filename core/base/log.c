@@ -1,6 +1,7 @@
 /* The log has two readers. A program reads the file: one JSON object a line, written whole and flushed, so that a kill leaves at
  * most one line unfinished. A person reads the terminal: notes that stay, and below them one line that is written again and
  * again while work goes on. SPDX-License-Identifier: MIT */
+#include "core/base/inject.h"
 #include "core/base/log.h"
 #include "core/base/json.h"
 
@@ -78,7 +79,7 @@ void tessi_log_free(struct tessi_log *l)
 int tessi_log_to(struct tess_call *c, struct tessi_log *l, const char *path)
 {
     FILE *file = NULL;
-    if (path && !(file = fopen(path, "ae")))
+    if (path && (tessi_inject(TESSI_AT_OPEN) || !(file = fopen(path, "ae"))))
         return c->fail(c, TESS_E_CREATE, "%s: the log cannot be opened: %s", path, strerror(errno));
     pthread_mutex_lock(&l->mutex);
     if (l->file)

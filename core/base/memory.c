@@ -1,6 +1,7 @@
 /* tess_alloc. A block is had from calloc, whose large blocks are untouched zero pages of the system, so gigabytes cost nothing
  * until they are used. A head of one alignment unit in front of what the caller sees remembers the size and where the
  * block really starts. SPDX-License-Identifier: MIT */
+#include "core/base/inject.h"
 #include "core/base/memory.h"
 
 #include <stdatomic.h>
@@ -45,7 +46,7 @@ int tess_alloc(struct tess_call *c, size_t bytes, const char *what, void **out)
 {
     *out = NULL;
     char *block = NULL;
-    if (bytes <= PTRDIFF_MAX - 2 * ALIGNMENT && !told_to_fail())
+    if (bytes <= PTRDIFF_MAX - 2 * ALIGNMENT && !told_to_fail() && tessi_inject(TESSI_AT_ALLOC) == 0)
         block = calloc(1, bytes + 2 * ALIGNMENT);
     if (!block)
         return c->fail(c, TESS_E_MEMORY, "no memory for %s: %.1f MiB wanted, %.1f MiB in use; use smaller sizes or end other programs",

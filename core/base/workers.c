@@ -2,9 +2,11 @@
  * too, as worker 0. Every worker takes part in every loop, if only to see that nothing is left; so when the last has
  * reported, no thread can still touch the loop's state and the next may be posted. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* sched_getaffinity */
+#include "core/base/inject.h"
 #include "core/base/workers.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -75,7 +77,7 @@ static int start_threads(struct tess_call *c, struct tessi_workers *w)
     while (!error && w->started < w->threads - 1) {
         struct worker *worker = &w->worker[w->started];
         *worker = (struct worker){.pool = w, .number = w->started + 1};
-        error = pthread_create(&worker->thread, NULL, thread_main, worker);
+        error = tessi_inject(TESSI_AT_THREAD) ? errno : pthread_create(&worker->thread, NULL, thread_main, worker);
         w->started += !error;
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -1,4 +1,5 @@
 /* Which checkpoint was asked for, and which format a file has. SPDX-License-Identifier: MIT */
+#include "core/base/inject.h"
 #include "core/exchange/exchange_private.h"
 #include "core/flow/yaml.h"
 #include "core/plug/plug_private.h"
@@ -78,13 +79,13 @@ int tessi_checkpoint_open(struct tess_call *c, const struct tessi_exchange *x, s
 static int read_head(struct tess_call *c, const char *path, uint8_t head[HEAD], size_t *bytes)
 {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), status = TESS_OK;
+    int fd = tessi_inject(TESSI_AT_OPEN) ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), status = TESS_OK;
     ssize_t got = 0;
     if (fd < 0)
         return c->fail(c, TESS_E_IO, "%s: cannot be opened: %s; check the name", path, strerror(errno));
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         status = c->fail(c, TESS_E_IO, "%s: is no file; the name of a checkpoint was wanted", path);
-    else if ((got = pread(fd, head, HEAD, 0)) < 0)
+    else if ((got = tessi_inject(TESSI_AT_READ) ? -1 : pread(fd, head, HEAD, 0)) < 0)
         status = c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
     close(fd);
     *bytes = got > 0 ? (size_t)got : 0;

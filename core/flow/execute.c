@@ -8,6 +8,7 @@
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
+#include "core/base/inject.h"
 #include "core/flow/files.h"
 #include "core/flow/flow_private.h"
 
@@ -115,6 +116,7 @@ static int execute(struct tess_call *c, struct tessi_pipeline *p, struct tessi_s
                                .last_line = now};
     tessi_log_event(r.log, "stage_start", "s:stage", s->name, "s:use", s->component->name, "s:key", s->key, NULL);
     tessi_progress_start(r.log, s->name);
+    (void)tessi_inject(TESSI_AT_STAGE);
     int status = checkpoint_path(c, p, s, &r.checkpoint);
     if (status == TESS_OK)
         status = open_inputs(c, p, s, &r);

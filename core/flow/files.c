@@ -1,5 +1,6 @@
 /* Paths, folders, and files that appear whole or not at all. SPDX-License-Identifier: MIT */
 #include "core/base/call.h"
+#include "core/base/inject.h"
 #include "core/flow/files.h"
 
 #include <errno.h>
@@ -87,7 +88,7 @@ static void sync_folder(const char *path)
 static int put_all(int fd, const char *bytes, size_t n)
 {
     while (n) {
-        ssize_t done = write(fd, bytes, n);
+        ssize_t done = tessi_inject(TESSI_AT_WRITE) ? -1 : write(fd, bytes, n);
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0)
@@ -101,13 +102,13 @@ static int put_all(int fd, const char *bytes, size_t n)
 /* Ends writing `aside`: synced, closed and renamed when `ok`, removed otherwise. */
 static int end_writing(struct tess_call *c, int fd, const char *aside, const char *path, int ok)
 {
-    ok = ok && fsync(fd) == 0;
+    ok = ok && tessi_inject(TESSI_AT_SYNC) == 0 && fsync(fd) == 0;
     int error = errno;
     if (close(fd) != 0 && ok) {
         ok = 0;
         error = errno;
     }
-    if (ok && rename(aside, path) != 0) {
+    if (ok && (tessi_inject(TESSI_AT_RENAME) || rename(aside, path) != 0)) {
         ok = 0;
         error = errno;
     }
@@ -115,6 +116,7 @@ static int end_writing(struct tess_call *c, int fd, const char *aside, const cha
         (void)unlink(aside);
         return tessi_cannot_write(c, TESS_E_IO, path, error);
     }
+    (void)tessi_inject(TESSI_AT_RENAMED);
     sync_folder(path);
     return TESS_OK;
 }
@@ -123,7 +125,7 @@ static int start_writing(struct tess_call *c, const char *path, char **aside, in
 {
     *fd = -1;
     TESS_TRY(tessi_format(c, aside, "%s.%ld.new", path, (long)getpid()));
-    *fd = open(*aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    *fd = tessi_inject(TESSI_AT_OPEN) ? -1 : open(*aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (*fd < 0)
         return tessi_cannot_write(c, TESS_E_CREATE, path, errno);
     return TESS_OK;
@@ -144,12 +146,12 @@ static int copy_file(struct tess_call *c, const char *from, const char *path, co
     char *aside = NULL, block[65536];
     const struct timespec times[2] = {about->st_atim, about->st_mtim};
     int fd = -1, ok = 1;
-    int source = open(from, O_RDONLY | O_CLOEXEC);
+    int source = tessi_inject(TESSI_AT_OPEN) ? -1 : open(from, O_RDONLY | O_CLOEXEC);
     if (source < 0)
         return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", from, strerror(errno));
     int status = start_writing(c, path, &aside, &fd);
     while (status == TESS_OK && ok) {
-        ssize_t n = read(source, block, sizeof block);
+        ssize_t n = tessi_inject(TESSI_AT_READ) ? -1 : read(source, block, sizeof block);
         if (n == 0)
             break;
         ok = n > 0 && put_all(fd, block, (size_t)n);
@@ -189,10 +191,11 @@ int tessi_link_file(struct tess_call *c, const char *target, const char *path, i
     (void)unlink(aside);
     int status = TESS_OK;
     if (link(target, aside) == 0) {
-        if (rename(aside, path) != 0) {
+        if (tessi_inject(TESSI_AT_RENAME) || rename(aside, path) != 0) {
             status = tessi_cannot_write(c, TESS_E_CREATE, path, errno);
             (void)unlink(aside);
         }
+        (void)tessi_inject(TESSI_AT_RENAMED);
         sync_folder(path);
     } else if (there && is_copied(&a, &b)) {
         goto done;

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/call.h"
+#include "core/base/inject.h"
 #include "core/flow/files.h"
 
 #include <errno.h>
@@ -23,12 +24,13 @@ int tessi_lock_take(struct tess_call *c, const char *path, int (*waiting)(void *
 {
     *lock = -1;
     for (;;) {
-        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        int fd = tessi_inject(TESSI_AT_OPEN) ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (fd < 0)
             return tessi_cannot_write(c, TESS_E_CREATE, path, errno);
         if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
             if (is_current(fd, path)) {
                 *lock = fd;
+                (void)tessi_inject(TESSI_AT_LOCKED);
                 return TESS_OK;
             }
             close(fd);

@@ -5,6 +5,7 @@
  * no results, hence warnings and no failures.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/base/inject.h"
 #include "core/flow/files.h"
 #include "core/flow/flow_private.h"
 
@@ -44,6 +45,7 @@ uint64_t tess_stage_seed(const struct tess_stage_run *r)
 void tess_stage_progress(struct tess_stage_run *r, int64_t done, int64_t total, const char *unit, const char *figure, double value)
 {
     double now = tessi_clock();
+    (void)tessi_inject(TESSI_AT_STEP);
     tessi_progress(r->log, done, total, unit, figure, value);
     if (now - r->last_line < LINE_SECONDS && done < total)
         return;
@@ -133,6 +135,7 @@ int tess_stage_checkpoint(struct tess_call *c, struct tess_stage_run *r,
     r->last_checkpoint = tessi_clock();
     if (status == TESS_OK) {
         tessi_log_event(r->log, CHECKPOINT, "s:stage", r->name, NULL);
+        (void)tessi_inject(TESSI_AT_CHECKPOINT);
         return TESS_OK;
     }
     if (!disk || status == TESS_E_INTERNAL)

@@ -5,6 +5,7 @@
  * that aliases of aliases cannot grow without end.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/base/inject.h"
 #include "core/flow/yaml.h"
 
 #include <errno.h>
@@ -322,7 +323,7 @@ int tessi_yaml_load(struct tess_call *c, const char *path, struct tessi_spec **o
     void *text = NULL;
     size_t bytes = 0;
     *out = NULL;
-    FILE *f = fopen(path, "rbe");
+    FILE *f = tessi_inject(TESSI_AT_OPEN) ? NULL : fopen(path, "rbe");
     if (!f)
         return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
     int status = TESS_OK;

@@ -7,6 +7,7 @@
  * taken for none, one that cannot be written is not missed.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/base/inject.h"
 #include "core/plug/file_digests.h"
 #include "core/plug/runtime.h"
 #include "core/store/store.h"
@@ -194,7 +195,7 @@ static int digest_of(struct tess_call *c, const struct files *all, const char *p
 {
     struct tess_digest d;
     struct record before = {0}, after;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = tessi_inject(TESSI_AT_OPEN) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || look(fd, &before) != 0) {
         int error = errno;
         if (fd >= 0)

@@ -1,5 +1,6 @@
 /* Files of others' formats on their way to the disk, as artefacts go it (disk.c). SPDX-License-Identifier: MIT */
 #include "core/base/call.h"
+#include "core/base/inject.h"
 #include "core/store/store_private.h"
 
 #include <errno.h>
@@ -37,7 +38,7 @@ int tessi_aside_open(struct tess_call *c, const char *path, struct tessi_aside *
 int tessi_aside_put(struct tess_call *c, struct tessi_aside *a, const void *bytes, size_t count)
 {
     for (const char *here = bytes; count;) {
-        ssize_t put = write(a->disk.fd, here, count);
+        ssize_t put = tessi_inject(TESSI_AT_WRITE) ? -1 : write(a->disk.fd, here, count);
         if (put < 0 && errno == EINTR)
             continue;
         if (put < 0)

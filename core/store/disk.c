@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/call.h"
+#include "core/base/inject.h"
 #include "core/store/store_private.h"
 
 #if H5_VERSION_GE(1, 13, 0)
@@ -114,7 +115,7 @@ static herr_t driver_read(H5FD_t *f, H5FD_mem_t type, hid_t transfer, haddr_t at
     struct tessi_disk *d = disk_of(f);
     char *here = to;
     while (bytes) {
-        ssize_t got = pread(d->fd, here, bytes, (off_t)at);
+        ssize_t got = tessi_inject(TESSI_AT_READ) ? -1 : pread(d->fd, here, bytes, (off_t)at);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -137,7 +138,7 @@ static herr_t driver_write(H5FD_t *f, H5FD_mem_t type, hid_t transfer, haddr_t a
     struct tessi_disk *d = disk_of(f);
     const char *here = from;
     while (bytes && !d->discard) {
-        ssize_t put = pwrite(d->fd, here, bytes, (off_t)at);
+        ssize_t put = tessi_inject(TESSI_AT_WRITE) ? -1 : pwrite(d->fd, here, bytes, (off_t)at);
         if (put < 0 && errno == EINTR)
             continue;
         if (put < 0)
@@ -216,7 +217,7 @@ static int still_named(int fd, const char *path)
 int tessi_disk_create(struct tess_call *c, struct tessi_disk *d, const char *partial)
 {
     for (;;) {
-        d->fd = open(partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+        d->fd = tessi_inject(TESSI_AT_OPEN) ? -1 : open(partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
         if (d->fd < 0)
             return tessi_cannot_write(c, TESS_E_CREATE, partial, errno);
         /* Where a file system knows no locks, there is nothing to hold on to. */
@@ -249,7 +250,7 @@ int tessi_disk_open(struct tess_call *c, struct tessi_disk *d, const char *path)
     static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     unsigned char found[8];
     struct stat st;
-    d->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    d->fd = tessi_inject(TESSI_AT_OPEN) ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (d->fd < 0 && errno == ENOENT)
         return missing(c, path);
     if (d->fd < 0)
@@ -294,8 +295,9 @@ static int sync_folder(const char *path)
 
 int tessi_disk_publish(struct tess_call *c, const struct tessi_disk *d, const char *partial, const char *path)
 {
-    if (fsync(d->fd) != 0 || rename(partial, path) != 0)
+    if (tessi_inject(TESSI_AT_SYNC) || fsync(d->fd) != 0 || tessi_inject(TESSI_AT_RENAME) || rename(partial, path) != 0)
         return tessi_cannot_write(c, TESS_E_IO, path, errno);
+    (void)tessi_inject(TESSI_AT_RENAMED);
     int error = sync_folder(path);
     return error ? tessi_cannot_write(c, TESS_E_IO, path, error) : TESS_OK;
 }

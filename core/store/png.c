@@ -1,6 +1,7 @@
 /* PNG pictures out and in. libpng leaves its functions by longjmp; so each of the two functions that call it keeps what must survive in a
  * struct of its caller, and has no variables of its own that change after setjmp. SPDX-License-Identifier: MIT */
 #include "core/base/call.h"
+#include "core/base/inject.h"
 #include "core/store/store_private.h"
 
 #include <errno.h>
@@ -76,7 +77,8 @@ static int write_file(struct tess_call *c, struct job *j, const char *partial)
     if (encode(j) != 0)
         error = errno ? errno : EIO;
     png_destroy_write_struct(&j->png, &j->info);
-    if (!error && (fflush(j->file) != 0 || (*partial && (fsync(fileno(j->file)) != 0 || rename(partial, j->path) != 0))))
+    if (!error && (fflush(j->file) != 0 || (*partial && (tessi_inject(TESSI_AT_SYNC) || fsync(fileno(j->file)) != 0 ||
+                                                         tessi_inject(TESSI_AT_RENAME) || rename(partial, j->path) != 0))))
         error = errno;
     return error ? tessi_cannot_write(c, TESS_E_IO, j->path, error) : TESS_OK;
 }
@@ -93,8 +95,9 @@ int tessi_png_write(struct tess_call *c, const char *path, const struct tess_ten
         return tessi_cannot_write(c, TESS_E_CREATE, path, ENAMETOOLONG);
     if (!is_replaced(path))
         *partial = '\0';
-    int fd = *partial ? open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666)
-                      : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = tessi_inject(TESSI_AT_OPEN) ? -1
+             : *partial                  ? open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666)
+                                         : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     struct job j = {.c = c, .path = path, .picture = &own, .file = fd < 0 ? NULL : fdopen(fd, "wb")};
     if (!j.file) {
         int error = errno;

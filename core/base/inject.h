@@ -1,0 +1,47 @@
+/* Trouble at named points, for tests: a process that is killed at its third checkpoint, a disk that is full at the seventh write. After so
+ * many milliseconds a busy machine is elsewhere; the third checkpoint is the same on all of them.
+ *
+ * A plan is a list with commas: ACTION@POINT:N at the N-th passage of the point, counted from 1 over the whole process, or N+ at that one
+ * and all after it. Actions are
+ *   kill, term, int, hup, pipe, usr1   that signal, sent by the process to itself
+ *   pause                              SIGSTOP: whoever started the process does something meanwhile, then sends SIGCONT
+ *   fail, or an error such as EIO      what is done at the point fails; `fail` is with the error usual there
+ * and the word `count` alone has the passages of all points printed to stderr when the process ends.
+ * The program takes its plan from TESSERA_INJECT. Without a plan a point costs one branch, always taken the same way.
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSI_INJECT_H
+#define TESSI_INJECT_H
+
+#include <stdint.h>
+
+enum tessi_point {                      /* the name in a plan, and the error of `fail` */
+                   TESSI_AT_ALLOC,      /* alloc, ENOMEM: memory is to be had of tess_alloc */
+                   TESSI_AT_OPEN,       /* open, EMFILE: a file is to be opened, or made */
+                   TESSI_AT_READ,       /* read, EIO: bytes are to be read from a file */
+                   TESSI_AT_WRITE,      /* write, ENOSPC: bytes are to be written to one */
+                   TESSI_AT_SYNC,       /* sync, EIO: a file that is whole is to be forced to the disk */
+                   TESSI_AT_RENAME,     /* rename, EACCES: it is to get its name */
+                   TESSI_AT_THREAD,     /* thread, EAGAIN: a thread is to be started */
+                   TESSI_AT_RENAMED,    /* renamed: a file has its name; here and below nothing can fail */
+                   TESSI_AT_LOCKED,     /* locked: a run has the lock of a key */
+                   TESSI_AT_STAGE,      /* stage: one begins to be computed */
+                   TESSI_AT_STEP,       /* step: a stage told of progress */
+                   TESSI_AT_CHECKPOINT, /* checkpoint: one is on the disk */
+                   TESSI_POINTS
+};
+
+/* NULL or empty: no plan. Counting begins anew. Gives what is wrong with the text, NULL when nothing is. [before threads start] */
+const char *tessi_inject_plan(const char *text);
+int64_t tessi_inject_passages(enum tessi_point point);
+
+/* For the function below alone. */
+extern int tessi_inject_planned;
+int tessi_inject_passed(enum tessi_point point);
+
+/* A passage: 0, or -1 with errno set where what is done here is to fail. [any thread] */
+static inline int tessi_inject(enum tessi_point point)
+{
+    return __builtin_expect(tessi_inject_planned, 0) ? tessi_inject_passed(point) : 0;
+}
+
+#endif
