@@ -13,6 +13,12 @@ tests_test_killed_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tess
 tests_test_killed_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_killed_LDADD = $(CHECK_LIBS)
 
+check_PROGRAMS += tests/test_slips
+tests_test_slips_SOURCES = tests/test_slips.c $(COMMAND_BENCH)
+tests_test_slips_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
+tests_test_slips_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_slips_LDADD = $(CHECK_LIBS)
+
 tests_test_uniform_prior_SOURCES = tests/test_uniform_prior.c $(COMMAND_BENCH)
 tests_test_uniform_prior_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
 tests_test_uniform_prior_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

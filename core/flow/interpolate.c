@@ -5,6 +5,7 @@
  * value, or to the current folder where that is the command line.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/base/call.h"
 #include "core/flow/load.h"
 
 #include <stdio.h>
@@ -60,6 +61,9 @@ static int replace(struct scope *s, struct tessi_spec *node, FILE *to)
             struct tessi_spec *param;
             int first = at == node->text;
             TESS_TRY(look_up(s, node, at + 2, &at, &param));
+            if (tessi_spec_is_null(param))
+                return tessi_spec_fail(s->c, node, TESS_E_USAGE, "`${%s}` stands inside a text and has no value: it is null at %s:%d:%d",
+                                       param->key, param->file, param->line, param->column);
             if (first)
                 TESS_TRY(tessi_spec_set_beside(s->c, node, tessi_spec_beside(param)));
             fputs(param->text, to);
@@ -127,15 +131,32 @@ static int mentions(const struct tessi_spec *node, const char *name)
     return 0;
 }
 
+/* "; did you mean `K`?" of the names that something uses. */
+static const char *near_used(const struct tessi_spec *params, const struct tessi_spec *of, char *text, size_t room)
+{
+    const char *names[MAX_NAMES];
+    int64_t n = 0;
+    for (const struct tessi_spec *param = params->child; param && n < MAX_NAMES; param = param->next)
+        if (param != of && param->used != UNTOUCHED)
+            names[n++] = param->key;
+    const char *nearest = tessi_nearest_name(of->key, names, n);
+    snprintf(text, room, nearest ? "; did you mean `%s`?" : "", nearest);
+    return text;
+}
+
 int tessi_interpolate(struct tess_call *c, struct tessi_spec *root, const struct tessi_spec *dropped)
 {
     struct scope s = {c, tessi_spec_child(root, "params")};
-    if (s.params && s.params->kind != TESSI_MAP)
-        return tessi_spec_fail(c, s.params, TESS_E_USAGE, "`params` wants a map of names and values");
+    char near[300];
     for (struct tessi_spec *param = s.params ? s.params->child : NULL; param; param = param->next) {
         if (param->kind != TESSI_SCALAR)
             return tessi_spec_fail(c, param, TESS_E_USAGE, "params: `%s` wants a single value, found a %s", param->key,
                                    param->kind == TESSI_MAP ? "map" : "list");
+        if (tessi_spec_is_null(param) && !*param->text)
+            return tessi_key_fail(c, param, TESS_E_USAGE,
+                                  "params: `%s:` has nothing behind its colon; write the value, \"\" for an empty "
+                                  "text, or null where it may be left out",
+                                  param->key);
         param->used = UNTOUCHED;
     }
     for (struct tessi_spec *child = root->child; child; child = child->next)
@@ -146,8 +167,8 @@ int tessi_interpolate(struct tess_call *c, struct tessi_spec *root, const struct
             continue;
         int replaced = mentions(dropped, param->key);
         if (!replaced || strcmp(param->file, "command line") == 0)
-            return tessi_key_fail(c, param, TESS_E_USAGE, "params: nothing uses `%s`%s; write `${%s}` where it is meant, or take it away",
-                                  param->key, replaced ? " any more" : "", param->key);
+            return tessi_key_fail(c, param, TESS_E_USAGE, "params: nothing uses `%s`%s; write `${%s}` where it is meant, or take it away%s",
+                                  param->key, replaced ? " any more" : "", param->key, near_used(s.params, param, near, sizeof near));
     }
     return TESS_OK;
 }

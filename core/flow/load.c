@@ -58,6 +58,29 @@ static int check_file(struct tess_call *c, const struct tessi_spec *root)
     return TESS_OK;
 }
 
+/* What the top-level keys are, once all files and the command line have had their say. A null is no value: the key may be left out. */
+static int check_settings(struct tess_call *c, const struct tessi_spec *root)
+{
+    static const struct {
+        const char *key, *wants;
+        int32_t kind;
+    } setting[] = {
+        {"name", "the name of the run's folder", TESSI_SCALAR}, {"seed", "an integer from 0", TESSI_SCALAR},
+        {"backend", "the name of a backend", TESSI_SCALAR},     {"precision", "auto, f32 or bf16", TESSI_SCALAR},
+        {"params", "a map of names and values", TESSI_MAP},     {"stages", "a map of at least one stage", TESSI_MAP},
+    };
+    char found[80];
+    for (size_t i = 0; i < sizeof setting / sizeof *setting; i++) {
+        const struct tessi_spec *at = tessi_spec_child(root, setting[i].key);
+        if (!at || (at->kind == setting[i].kind && !tessi_spec_is_null(at)))
+            continue;
+        return tessi_spec_fail(c, at, TESS_E_USAGE, "`%s` wants %s, found %s%s", setting[i].key, setting[i].wants,
+                               tessi_spec_found(at, found, sizeof found),
+                               tessi_spec_is_null(at) ? "; write a value, or leave the key out" : "");
+    }
+    return TESS_OK;
+}
+
 /* Takes a key away from a map; NULL when it is not there. */
 static struct tessi_spec *detach(struct tessi_spec *map, const char *key)
 {
@@ -163,10 +186,12 @@ int tessi_pipeline_load(struct tess_call *c, const struct tessi_pipeline_options
     int status = tessi_spec_new(c, TESSI_SEQUENCE, o->path, 1, 1, &l.dropped);
     if (status == TESS_OK)
         status = load_file(&l, o->path, NULL, &root);
-    if (status == TESS_OK)
-        status = default_name(c, root, o->path);
     for (int64_t i = 0; status == TESS_OK && i < o->overrides; i++)
         status = tessi_override(c, root, o->override[i], i + 1, l.dropped);
+    if (status == TESS_OK)
+        status = default_name(c, root, o->path);
+    if (status == TESS_OK)
+        status = check_settings(c, root);
     if (status == TESS_OK)
         status = tessi_interpolate(c, root, l.dropped);
     if (status != TESS_OK) {

@@ -24,6 +24,9 @@ int tessi_interpolate(struct tess_call *c, struct tessi_spec *root, const struct
 
 /* Child by key without marking it used. */
 struct tessi_spec *tessi_spec_child(const struct tessi_spec *map, const char *key);
+/* Keys of a map into names, at most `room`; their number. Borrowed. */
+#define MAX_NAMES 256
+int64_t tessi_key_names(const struct tessi_spec *map, const char **names, int64_t room);
 /* "; did you mean `x`?", or "; there are a, b" of a map's keys, into text. */
 const char *tessi_suggest(const struct tessi_spec *map, const char *word, char *text, size_t room);
 /* Fails at the key's place. */

@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_NAMES 256
-
 struct tessi_spec *tessi_spec_child(const struct tessi_spec *map, const char *key)
 {
     for (struct tessi_spec *child = map && map->kind == TESSI_MAP ? map->child : NULL; child; child = child->next)
@@ -23,12 +21,18 @@ struct tessi_spec *tessi_spec_child(const struct tessi_spec *map, const char *ke
     return NULL;
 }
 
+int64_t tessi_key_names(const struct tessi_spec *map, const char **names, int64_t room)
+{
+    int64_t n = 0;
+    for (const struct tessi_spec *child = map && map->kind == TESSI_MAP ? map->child : NULL; child && n < room; child = child->next)
+        names[n++] = child->key;
+    return n;
+}
+
 const char *tessi_suggest(const struct tessi_spec *map, const char *word, char *text, size_t room)
 {
     const char *names[MAX_NAMES] = {NULL};
-    int64_t n = 0;
-    for (const struct tessi_spec *child = map && map->kind == TESSI_MAP ? map->child : NULL; child && n < MAX_NAMES; child = child->next)
-        names[n++] = child->key;
+    int64_t n = tessi_key_names(map, names, MAX_NAMES);
     const char *nearest = tessi_nearest_name(word, names, n);
     text[0] = '\0';
     if (nearest)
@@ -52,11 +56,15 @@ int tessi_key_fail(struct tess_call *c, const struct tessi_spec *s, int code, co
     return c->fail(c, code, "%s:%d:%d: %s", s->file, (int)s->key_line, (int)s->key_column, message);
 }
 
-static int is_null(const struct tessi_spec *s)
-{
-    return s->kind == TESSI_SCALAR && !s->quoted &&
-           (!s->text || *s->text == '\0' || strcmp(s->text, "~") == 0 || strcmp(s->text, "null") == 0);
-}
+#define MAX_PATH 1024
+
+/* One merge under way, and the path of the map being merged: "stages.prior.noise". */
+struct merging {
+    struct tess_call *c;
+    struct tessi_spec *dropped;
+    int64_t depth; /* names in the path */
+    char path[MAX_PATH];
+};
 
 /* `name` -> {use: name} */
 static int name_to_map(struct tess_call *c, struct tessi_spec *s)
@@ -77,54 +85,91 @@ static int name_to_map(struct tess_call *c, struct tessi_spec *s)
     return TESS_OK;
 }
 
-/* One key of the change, detached from it. */
-static int lay_over(struct tess_call *c, struct tessi_spec *base, struct tessi_spec *change, struct tessi_spec *dropped)
+/* A null takes a key away; one that is only not there, behind its colon, is more likely forgotten. */
+static int take_away(struct tess_call *c, const struct tessi_spec *base, struct tessi_spec **at, const struct tessi_spec *change,
+                     struct tessi_spec *dropped)
 {
     char near[300];
+    struct tessi_spec *old = *at;
+    if (!change->text || !*change->text)
+        return tessi_key_fail(c, change, TESS_E_USAGE,
+                              "`%s:` has nothing behind its colon; write the value, or `%s: null` to take the key "
+                              "of the pipeline that this one extends away",
+                              change->key, change->key);
+    if (!old)
+        return tessi_key_fail(c, change, TESS_E_USAGE, "`%s: null` takes a key away, and there is no `%s` to take%s", change->key,
+                              change->key, tessi_suggest(base, change->key, near, sizeof near));
+    *at = old->next;
+    tessi_spec_append(dropped, old);
+    return TESS_OK;
+}
+
+static int merge(struct merging *m, struct tessi_spec *base, struct tessi_spec *change) TESS_CHECKED;
+
+static int merge_under(struct merging *m, const char *key, struct tessi_spec *base, struct tessi_spec *change)
+{
+    size_t length = strlen(m->path);
+    snprintf(m->path + length, sizeof m->path - length, "%s%s", length ? "." : "", key);
+    m->depth++;
+    int status = merge(m, base, change);
+    m->depth--;
+    m->path[length] = '\0';
+    return status;
+}
+
+/* The bare name of a component: a text somewhere below a stage. */
+static int is_component_name(const struct merging *m, const struct tessi_spec *s)
+{
+    return m->depth >= 2 && s->kind == TESSI_SCALAR && tessi_spec_is_text(s);
+}
+
+/* One key of the change, detached from it. */
+static int lay_over(struct merging *m, struct tessi_spec *base, struct tessi_spec *change)
+{
     struct tessi_spec **at = &base->child;
     while (*at && strcmp((*at)->key, change->key) != 0)
         at = &(*at)->next;
     struct tessi_spec *old = *at;
     int status = TESS_OK;
-    if (is_null(change)) {
-        if (!old) {
-            status = tessi_key_fail(c, change, TESS_E_USAGE, "`%s: null` takes a key away, and there is no `%s` to take%s", change->key,
-                                    change->key, tessi_suggest(base, change->key, near, sizeof near));
-        } else {
-            *at = old->next;
-            tessi_spec_append(dropped, old);
-        }
+    if (tessi_spec_is_null(change)) {
+        status = take_away(m->c, base, at, change, m->dropped);
         tessi_spec_free(change);
         return status;
     }
-    if (old && change->kind == TESSI_MAP && old->kind == TESSI_SCALAR && !is_null(old) && !tessi_spec_child(change, "use")) {
-        status = name_to_map(c, old);
+    if (old && change->kind == TESSI_MAP && is_component_name(m, old) && !tessi_spec_child(change, "use")) {
+        status = name_to_map(m->c, old);
         if (status != TESS_OK) {
             tessi_spec_free(change);
             return status;
         }
     }
     if (old && change->kind == TESSI_MAP && old->kind == TESSI_MAP)
-        return tessi_merge(c, old, change, dropped);
+        return merge_under(m, change->key, old, change);
     if (old) {
         *at = change;
         change->next = old->next;
-        tessi_spec_append(dropped, old);
+        tessi_spec_append(m->dropped, old);
     } else {
         tessi_spec_append(base, change);
     }
     return TESS_OK;
 }
 
-int tessi_merge(struct tess_call *c, struct tessi_spec *base, struct tessi_spec *change, struct tessi_spec *dropped)
+static int merge(struct merging *m, struct tessi_spec *base, struct tessi_spec *change)
 {
     int status = TESS_OK;
     while (change->child && status == TESS_OK) {
         struct tessi_spec *child = change->child;
         change->child = child->next;
         child->next = NULL;
-        status = lay_over(c, base, child, dropped);
+        status = lay_over(m, base, child);
     }
     tessi_spec_free(change);
     return status;
+}
+
+int tessi_merge(struct tess_call *c, struct tessi_spec *base, struct tessi_spec *change, struct tessi_spec *dropped)
+{
+    struct merging m = {.c = c, .dropped = dropped};
+    return merge(&m, base, change);
 }

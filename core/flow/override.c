@@ -18,6 +18,7 @@
 #define PLACE "command line"
 
 static const char *const settings[] = {"seed", "name", "backend", "precision"};
+#define SETTINGS ((int64_t)(sizeof settings / sizeof *settings))
 
 struct path {
     char text[512];
@@ -61,24 +62,57 @@ static int split(struct tess_call *c, const char *text, int64_t index, struct pa
 
 static int is_setting(const char *name)
 {
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+    for (int64_t i = 0; i < SETTINGS; i++)
         if (strcmp(settings[i], name) == 0)
             return 1;
     return 0;
 }
 
-/* Puts `stages` or `params` in front where it was left out, and checks the name after it. */
-static int complete(struct tess_call *c, const struct tessi_spec *root, struct path *p, const char *text, int64_t index)
+/* A single name that is none under params: a key that only files have, a stage whose key is left out, or a slip. */
+static int unknown_name(struct tess_call *c, const struct tessi_spec *stages, const struct tessi_spec *params, const char *name,
+                        const char *text, int64_t index)
+{
+    static const char *const of_files[] = {"tessera", "extends", "stages", "params"};
+    const char *names[SETTINGS + MAX_NAMES];
+    char near[300];
+    int64_t n = SETTINGS;
+    for (size_t i = 0; i < sizeof of_files / sizeof *of_files; i++)
+        if (strcmp(name, of_files[i]) == 0)
+            return wrong(c, index, text,
+                         "`%s` as a whole is said in the file alone; here one key of a stage, one name under params, "
+                         "seed, name, backend or precision can be changed",
+                         name);
+    memcpy(names, settings, sizeof settings);
+    n += tessi_key_names(params, names + n, MAX_NAMES);
+    const char *nearest = tessi_nearest_name(name, names, n);
+    if (nearest)
+        return wrong(c, index, text, "there is no name under params `%s`; did you mean `%s`?", name, nearest);
+    n = tessi_key_names(stages, names, MAX_NAMES);
+    nearest = tessi_nearest_name(name, names, n);
+    if (nearest)
+        return wrong(c, index, text, "there is no name under params `%s`; did you mean a key of the stage `%s`, like %s.seed=1?", name,
+                     nearest, nearest);
+    return wrong(c, index, text, "there is no name under params `%s`%s", name, tessi_suggest(params, name, near, sizeof near));
+}
+
+/* Puts `stages` or `params` in front where it was left out, and checks the name after it. A stage by its name alone can only be taken
+ * away. */
+static int complete(struct tess_call *c, const struct tessi_spec *root, const struct tessi_spec *value, struct path *p, const char *text,
+                    int64_t index)
 {
     char near[300];
     const struct tessi_spec *stages = tessi_spec_child(root, "stages"), *params = tessi_spec_child(root, "params");
     const char *first = p->part[1];
+    int stage = p->parts == 1 && tessi_spec_child(stages, first) && !tessi_spec_child(params, first);
     if (p->parts == 1 && is_setting(first))
         return TESS_OK;
-    if (p->parts == 1 && tessi_spec_child(stages, first) && !tessi_spec_child(params, first))
-        return wrong(c, index, text, "`%s` is a stage; say which of its keys, like %s.seed=1", first, first);
+    if (stage && !tessi_spec_is_null(value))
+        return wrong(c, index, text, "`%s` is a stage; say which of its keys, like %s.seed=1; %s=null takes the stage away", first, first,
+                     first);
+    if (p->parts == 1 && !stage && !tessi_spec_child(params, first))
+        return unknown_name(c, stages, params, first, text, index);
     if (strcmp(first, "stages") != 0 && strcmp(first, "params") != 0) {
-        p->part[0] = p->parts == 1 ? "params" : "stages";
+        p->part[0] = p->parts == 1 && !stage ? "params" : "stages";
         memmove(p->part + 1, p->part, (size_t)(p->parts + 1) * sizeof *p->part);
         p->parts++;
     }
@@ -92,37 +126,17 @@ static int complete(struct tess_call *c, const struct tessi_spec *root, struct p
     return TESS_OK;
 }
 
-static void move(struct tessi_spec *s, int32_t line, int32_t columns)
-{
-    if (s->line == 1) {
-        s->column += columns;
-        s->key_column += columns;
-    }
-    s->line = s->key_line = line;
-    for (struct tessi_spec *child = s->child; child; child = child->next)
-        move(child, line, columns);
-}
-
 static int read_value(struct tess_call *c, const char *text, int64_t index, struct tessi_spec **out)
 {
     const char *value = strchr(text, '=') + 1;
-    struct tessi_call own;
-    int status;
-    if (value[strspn(value, " \t")] == '\0') {
-        TESS_TRY(tessi_spec_new(c, TESSI_SCALAR, PLACE, 1, 1, out));
-        status = tessi_spec_set_text(c, *out, "");
-    } else {
-        /* A syntax error's place inside so short a text says less than the text. */
-        tessi_call_init(&own, c->host);
-        status = tessi_yaml_parse(&own.call, value, strlen(value), PLACE, out);
-        const char *message = tessi_call_message(&own.call), *behind = strstr(message, ": ");
-        if (status == TESS_E_USAGE)
-            return wrong(c, index, text, "%s", behind ? behind + 2 : message);
-        if (status != TESS_OK)
-            return c->fail(c, status, "%s", message);
-    }
-    if (status == TESS_OK)
-        move(*out, (int32_t)index, (int32_t)(value - text));
+    if (value[strspn(value, " \t\r\n")] == '\0')
+        return wrong(c, index, text,
+                     "wanted a value behind `=`, found nothing; did a variable of the shell stand there, which is not set? %.*s=null takes "
+                     "the key away, %.*s='\"\"' is an empty text",
+                     (int)(value - 1 - text), text, (int)(value - 1 - text), text);
+    int status = tessi_yaml_parse_at(c, value, PLACE, (int32_t)index, (int32_t)(value - text) + 1, out);
+    if (status == TESS_E_USAGE)
+        tess_append_message(c, "; in `%.300s`", text);
     return status;
 }
 
@@ -131,8 +145,8 @@ int tessi_override(struct tess_call *c, struct tessi_spec *root, const char *tex
     struct path p;
     struct tessi_spec *value = NULL, *map = NULL;
     TESS_TRY(split(c, text, index, &p));
-    TESS_TRY(complete(c, root, &p, text, index));
-    int status = read_value(c, text, index, &value);
+    TESS_TRY(read_value(c, text, index, &value));
+    int status = complete(c, root, value, &p, text, index);
     /* From the inside out: {stages: {tokenizer: {steps: 200}}}. */
     for (int64_t i = p.parts; status == TESS_OK && i >= 1; i--) {
         status = tessi_spec_set_key(c, value, p.part[i]);

@@ -17,11 +17,12 @@
 static int read_word(struct tess_call *c, const struct tessi_pipeline *p, const char *key, const char **out)
 {
     const struct tessi_spec *at = tessi_spec_child(p->root, key);
+    char found[80];
     *out = NULL;
     if (!at)
         return TESS_OK;
-    if (at->kind != TESSI_SCALAR || !at->text || !*at->text)
-        return tessi_spec_fail(c, at, TESS_E_USAGE, "`%s` wants a word", key);
+    if (at->kind != TESSI_SCALAR || tessi_spec_is_null(at) || !*at->text)
+        return tessi_spec_fail(c, at, TESS_E_USAGE, "`%s` wants a word, found %s", key, tessi_spec_found(at, found, sizeof found));
     *out = at->text;
     return TESS_OK;
 }

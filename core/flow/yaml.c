@@ -31,9 +31,21 @@ struct reader {
     yaml_parser_t parser;
     const char *text, *name;
     size_t bytes;
+    int32_t line, column; /* of the text's beginning: of a value on the command line; 0: it is a file of its own */
     int64_t nodes;
     struct anchor *anchors; /* latest first: a name may be given anew */
 };
+
+/* A line of the command line is a whole argument, however many lines it has itself. */
+static int32_t line_of(const struct reader *r, yaml_mark_t at)
+{
+    return r->line ? r->line : (int32_t)at.line + 1;
+}
+
+static int32_t column_of(const struct reader *r, yaml_mark_t at)
+{
+    return (int32_t)at.column + (at.line == 0 && r->line ? r->column : 1);
+}
 
 static int TESS_PRINTF(3, 4) wrong(struct reader *r, yaml_mark_t at, const char *format, ...)
 {
@@ -42,7 +54,7 @@ static int TESS_PRINTF(3, 4) wrong(struct reader *r, yaml_mark_t at, const char 
     va_start(list, format);
     vsnprintf(message, sizeof message, format, list);
     va_end(list);
-    return r->c->fail(r->c, TESS_E_USAGE, "%s:%zu:%zu: %s", r->name, at.line + 1, at.column + 1, message);
+    return r->c->fail(r->c, TESS_E_USAGE, "%s:%d:%d: %s", r->name, line_of(r, at), column_of(r, at), message);
 }
 
 /* The line of the text, without its end. */
@@ -174,7 +186,7 @@ static int start_node(struct reader *r, const yaml_event_t *e, int32_t kind, con
     if (tag)
         return wrong(r, e->start_mark, "tags (`%s`) are not part of the pipeline language; a text that looks like a number goes in quotes",
                      (const char *)tag);
-    return tessi_spec_new(r->c, kind, r->name, (int32_t)e->start_mark.line + 1, (int32_t)e->start_mark.column + 1, out);
+    return tessi_spec_new(r->c, kind, r->name, line_of(r, e->start_mark), column_of(r, e->start_mark), out);
 }
 
 static int read_scalar(struct reader *r, const yaml_event_t *e, struct tessi_spec **out)
@@ -237,8 +249,8 @@ static int read_map(struct reader *r, const yaml_event_t *e, int depth, struct t
             /* Its key first: the keys of finished children are what the next key is compared with. */
             if (status == TESS_OK)
                 status = tessi_spec_set_key(r->c, child, (const char *)key.data.scalar.value);
-            child->key_line = (int32_t)key.start_mark.line + 1;
-            child->key_column = (int32_t)key.start_mark.column + 1;
+            child->key_line = line_of(r, key.start_mark);
+            child->key_column = column_of(r, key.start_mark);
             *last = child;
             last = &child->next;
         }
@@ -293,9 +305,11 @@ static int read_document(struct reader *r, struct tessi_spec **out)
     }
 }
 
-int tessi_yaml_parse(struct tess_call *c, const char *text, size_t bytes, const char *name, struct tessi_spec **out)
+static int parse(struct reader r, struct tessi_spec **out)
 {
-    struct reader r = {.c = c, .text = text, .bytes = bytes, .name = name};
+    struct tess_call *c = r.c;
+    const char *text = r.text, *name = r.name;
+    size_t bytes = r.bytes;
     *out = NULL;
     if (bytes > MAX_BYTES)
         return c->fail(c, TESS_E_USAGE, "%s: wanted YAML of at most %d KiB, found %zu KiB", name, MAX_BYTES / 1024, bytes / 1024);
@@ -315,6 +329,16 @@ int tessi_yaml_parse(struct tess_call *c, const char *text, size_t bytes, const 
     }
     yaml_parser_delete(&r.parser);
     return status;
+}
+
+int tessi_yaml_parse(struct tess_call *c, const char *text, size_t bytes, const char *name, struct tessi_spec **out)
+{
+    return parse((struct reader){.c = c, .text = text, .bytes = bytes, .name = name}, out);
+}
+
+int tessi_yaml_parse_at(struct tess_call *c, const char *text, const char *name, int32_t line, int32_t column, struct tessi_spec **out)
+{
+    return parse((struct reader){.c = c, .text = text, .bytes = strlen(text), .name = name, .line = line, .column = column}, out);
 }
 
 int tessi_yaml_load(struct tess_call *c, const char *path, struct tessi_spec **out)

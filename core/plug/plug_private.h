@@ -11,8 +11,6 @@ int tessi_scalar_is(const char *text, int quoted);
 int tessi_read_i64(const struct tessi_spec *s, int64_t *out);
 int tessi_read_f64(const struct tessi_spec *s, double *out);
 int tessi_read_bool(const struct tessi_spec *s, int32_t *out);
-/* A node as an error tells it: `1.5`, `the text "many"`, `a list of 3`, `a map`, `nothing`. */
-const char *tessi_spec_found(const struct tessi_spec *s, char *text, size_t room);
 /* Shortest decimal that reads back as the same double. */
 const char *tessi_real_text(double value, char *text, size_t room);
 

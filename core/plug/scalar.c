@@ -86,6 +86,16 @@ static int is(const struct tessi_spec *s)
     return s->kind == TESSI_SCALAR ? tessi_scalar_is(s->text ? s->text : "", s->quoted) : 0;
 }
 
+int tessi_spec_is_null(const struct tessi_spec *s)
+{
+    return is(s) == TESSI_IS_NULL;
+}
+
+int tessi_spec_is_text(const struct tessi_spec *s)
+{
+    return is(s) == TESSI_IS_TEXT;
+}
+
 static int int_value(const char *text, int64_t *out)
 {
     errno = 0;

@@ -34,6 +34,11 @@ struct tessi_spec *tessi_spec_get(struct tessi_spec *map, const char *key);
 int64_t tessi_spec_count(const struct tessi_spec *s);
 /* Fails with "file:line:column: message". */
 int tessi_spec_fail(struct tess_call *c, const struct tessi_spec *s, int code, const char *format, ...) TESS_PRINTF(4, 5);
+/* 1 for a null: said (`null`, `~`) or by nothing at all behind the colon. */
+int tessi_spec_is_null(const struct tessi_spec *s);
+int tessi_spec_is_text(const struct tessi_spec *s);
+/* A node as an error tells it: `1.5`, `the text "many"`, `a list of 3`, `a map`, `nothing`. */
+const char *tessi_spec_found(const struct tessi_spec *s, char *text, size_t room);
 /* Typed readings of a scalar by the YAML 1.2 core schema; fail with place, what was wanted and what was found. */
 int tessi_spec_i64(struct tess_call *c, const struct tessi_spec *s, int64_t *out) TESS_CHECKED;
 int tessi_spec_f64(struct tess_call *c, const struct tessi_spec *s, double *out) TESS_CHECKED;
