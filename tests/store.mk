@@ -1,3 +1,7 @@
+check_PROGRAMS += tests/test_aside
+tests_test_aside_SOURCES = tests/test_aside.c tests/store_bench.c tests/store_bench.h
+tests_test_aside_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_aside_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/test_store tests/test_store_faults tests/test_weights
 tests_test_store_SOURCES = tests/test_store.c tests/store_bench.c tests/store_bench.h
 tests_test_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -2,6 +2,8 @@
 #define _XOPEN_SOURCE 700 /* nftw */
 #include "tests/store_bench.h"
 
+#include "core/base/aside.h"
+
 #include <check.h>
 #include <ftw.h>
 #include <stdarg.h>
@@ -49,6 +51,12 @@ int bench_exists(const char *name)
 {
     struct stat st;
     return lstat(bench_path(name), &st) == 0;
+}
+
+int bench_unfinished(const char *name)
+{
+    char found[1024];
+    return tessi_aside_left(bench_path(name), found, sizeof found);
 }
 
 int64_t bench_size(const char *name)

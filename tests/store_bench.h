@@ -16,6 +16,7 @@ void bench_teardown(void);
 /* "FOLDER/name", in one of a few static buffers. */
 const char *bench_path(const char *name);
 int bench_exists(const char *name);
+int bench_unfinished(const char *name); /* something of it is left aside */
 int64_t bench_size(const char *name);
 void bench_copy(const char *from, const char *to, int64_t bytes); /* its first bytes; -1: all */
 

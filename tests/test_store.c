@@ -121,7 +121,7 @@ START_TEST(precisions)
     t = over(wide, TESS_I32, 3, 10000, 3, 1);
     bench_fails(tess_artefact_put(C, a, "codes", &t, D(.bits = _i)), TESS_E_VALUE, "/codes", "row 9999", NULL);
     bench_fails(tessi_artefact_finish(C, a, NULL, other), TESS_E_IO, "earlier", NULL);
-    ck_assert(!bench_exists("v.h5") && !bench_exists("v.h5.partial"));
+    ck_assert(!bench_exists("v.h5") && !bench_unfinished("v.h5"));
 }
 END_TEST
 
@@ -248,7 +248,7 @@ START_TEST(everything)
 {
     char digest[TESS_DIGEST_TEXT];
     bench_everything("t.h5", digest);
-    ck_assert(bench_exists("t.h5") && !bench_exists("t.h5.partial"));
+    ck_assert(bench_exists("t.h5") && !bench_unfinished("t.h5"));
     struct tess_artefact *a = bench_open("t.h5");
     check_verified(a, digest);
     ck_assert_str_eq(tess_artefact_kind(a), "codes");
@@ -370,7 +370,7 @@ START_TEST(misuse)
     bench_fails(tess_artefact_append(C, a, "x", &three), TESS_E_SHAPE, "2 rows more", NULL);
     ck_assert_str_eq(tess_artefact_digest(a), "");
     bench_fails(tessi_artefact_finish(C, a, NULL, NULL), TESS_E_INTERNAL, "2 of its 4 rows", NULL);
-    ck_assert(!bench_exists("t.h5") && !bench_exists("t.h5.partial"));
+    ck_assert(!bench_exists("t.h5") && !bench_unfinished("t.h5"));
 
     a = bench_create("t.h5", "x");
     bench_ok(tess_facts_set_i64(C, tess_artefact_describe(a), "format", 7));
@@ -468,7 +468,7 @@ START_TEST(png)
     for (int64_t channels = 1; channels <= 3; channels += 2) {
         t = over(pixels, TESS_U8, 3, 37, 21, channels);
         bench_ok(tessi_png_write(C, bench_path("p.png"), &t));
-        ck_assert(!bench_exists("p.png.partial"));
+        ck_assert(!bench_unfinished("p.png"));
         bench_ok(tessi_png_read(C, bench_path("p.png"), &back));
         ck_assert(tess_tensor_same_shape(&t, &back));
         ck_assert_int_eq(memcmp(back.data, pixels, tess_tensor_bytes(&t)), 0);

@@ -21,6 +21,7 @@ enum tessi_point {                      /* the name in a plan, and the error of 
                    TESSI_AT_WRITE,      /* write, ENOSPC: bytes are to be written to one */
                    TESSI_AT_SYNC,       /* sync, EIO: a file that is whole is to be forced to the disk */
                    TESSI_AT_RENAME,     /* rename, EACCES: it is to get its name */
+                   TESSI_AT_LOCK,       /* lock, ENOLCK: a file is to be locked */
                    TESSI_AT_THREAD,     /* thread, EAGAIN: a thread is to be started */
                    TESSI_AT_RENAMED,    /* renamed: a file has its name; here and below nothing can fail */
                    TESSI_AT_LOCKED,     /* locked: a run has the lock of a key */

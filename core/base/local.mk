@@ -1,5 +1,6 @@
 # What everything stands on: status and messages, memory, facts, digests, random numbers, worker threads, the log.
 libtessera_la_SOURCES += \
+    core/base/aside.c core/base/aside.h \
     core/base/call.c core/base/call.h \
     core/base/digest.c \
     core/base/facts.c core/base/facts_private.h \

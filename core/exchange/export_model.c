@@ -1,5 +1,6 @@
 /* A checkpoint for others out of a model: each weight under the name and in the layout that the architecture's own programs read. Values
  * pass one tensor at a time and keep their bits. SPDX-License-Identifier: MIT */
+#include "core/base/aside.h"
 #include "core/exchange/exchange_private.h"
 #include "core/store/store.h"
 
@@ -122,7 +123,7 @@ static int write_file(struct tess_call *c, struct export *e)
                                  .user = e,
                                  .values = values,
                                  .put = put};
-    TESS_TRY(tessi_aside_open(c, e->x->to, &e->file));
+    TESS_TRY(tessi_aside_open(c, e->x->to, 0, &e->file));
     TESS_TRY(format->write(tess_instance_self(e->format), c, &f));
     return tessi_aside_finish(c, e->file);
 }

@@ -2,7 +2,7 @@
 #ifndef TESSI_FILES_H
 #define TESSI_FILES_H
 
-#include <tessera/base.h>
+#include "core/base/aside.h"
 
 /* printf into memory of its own; tess_free. */
 int tessi_format(struct tess_call *c, char **out, const char *format, ...) TESS_CHECKED TESS_PRINTF(3, 4);
@@ -13,12 +13,6 @@ int tessi_path_absolute(struct tess_call *c, const char *path, char **out) TESS_
 int tessi_is_file(const char *path);
 /* With its parents; one that is there is fine. */
 int tessi_make_folder(struct tess_call *c, const char *path) TESS_CHECKED;
-/* Written aside, synced, renamed. */
-int tessi_write_text(struct tess_call *c, const char *path, const char *text, size_t bytes) TESS_CHECKED;
-/* `path` becomes another name of `target`, at once: a hard link, or a copy of equal time where the file system has none. *changed
- * (may be NULL): it was not so before. */
-int tessi_link_file(struct tess_call *c, const char *target, const char *path, int *changed) TESS_CHECKED;
-
 /* One holder of `path` among the processes of this machine (flock). A lock left by a killed process holds nothing.
  * waiting(user) is called between two tries; a status other than TESS_OK ends the waiting with it. */
 int tessi_lock_take(struct tess_call *c, const char *path, int (*waiting)(void *user, struct tess_call *c), void *user,

@@ -7,10 +7,10 @@
  * taken for none, one that cannot be written is not missed.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/base/aside.h"
 #include "core/base/inject.h"
 #include "core/plug/file_digests.h"
 #include "core/plug/runtime.h"
-#include "core/store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,7 +128,7 @@ void tessi_file_digests_save(struct tessi_file_digests *t)
     int status = tess_alloc(&own.call, (size_t)(t->count + t->fresh_count) * sizeof(struct record), "digests of files", &memory);
     int64_t n = status == TESS_OK ? merge(t, memory) : 0;
     if (status == TESS_OK)
-        status = tessi_aside_open(&own.call, t->path, &to);
+        status = tessi_aside_open(&own.call, t->path, 1, &to);
     if (status == TESS_OK)
         status = tessi_aside_put(&own.call, to, &head, sizeof head);
     if (status == TESS_OK)

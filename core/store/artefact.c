@@ -3,10 +3,7 @@
  * it could not; the partial file is removed. SPDX-License-Identifier: MIT */
 #include "core/store/store_private.h"
 
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- the object ---------------------------------------------------------------------------------------------------- */
@@ -41,7 +38,7 @@ struct tessi_entry *tessi_entry_find(const struct tess_artefact *a, const char *
 {
     while (*name == '/')
         name++;
-    if (!a->partial) {
+    if (!a->writing) {
         int64_t low = 0, high = a->entries;
         while (low < high) {
             int64_t middle = low + (high - low) / 2;
@@ -81,7 +78,6 @@ void tessi_artefact_free(struct tess_artefact *a)
     tess_free(a->note);
     tessi_facts_free(a->facts);
     tess_free(a->path);
-    tess_free(a->partial);
     tess_free(a->kind);
     tess_free(a);
 }
@@ -128,8 +124,6 @@ static void drop(struct tess_artefact *a)
     if (a->file >= 0)
         (void)H5Fclose(a->file);
     a->file = -1;
-    if (a->partial && a->disk.fd >= 0)
-        (void)unlink(a->partial);
     tessi_disk_close(&a->disk);
 }
 
@@ -149,7 +143,7 @@ static hid_t create_file(struct tess_artefact *a)
 {
     hid_t make = root_properties(), access = tessi_disk_access(&a->disk), file = -1;
     if (make >= 0 && access >= 0)
-        file = H5Fcreate(a->partial, H5F_ACC_TRUNC, make, access);
+        file = H5Fcreate(a->path, H5F_ACC_TRUNC, make, access);
     if (make >= 0)
         H5Pclose(make);
     if (access >= 0)
@@ -159,32 +153,23 @@ static hid_t create_file(struct tess_artefact *a)
 
 void tessi_artefact_remove(const char *path)
 {
-    char partial[PATH_MAX];
     (void)unlink(path);
-    if (snprintf(partial, sizeof partial, "%s.partial", path) < (int)sizeof partial)
-        (void)unlink(partial);
+    tessi_aside_sweep(path);
 }
 
 int tessi_artefact_create(struct tess_call *c, const char *path, const char *kind, struct tess_artefact **out)
 {
-    struct stat st;
     void *memory;
     *out = NULL;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return c->fail(c, TESS_E_CREATE, "%s: is a folder, the name of a file was wanted; choose another name", path);
     TESS_TRY(tess_alloc(c, sizeof(struct tess_artefact), "an artefact", &memory));
     struct tess_artefact *a = memory;
     a->disk.fd = -1;
     a->file = -1;
 
-    size_t room = strlen(path) + sizeof ".partial";
-    int status = tess_alloc(c, room, "a path", &memory);
-    if (status != TESS_OK)
-        goto done;
-    a->partial = memory;
-    (void)snprintf(a->partial, room, "%s.partial", path);
+    a->writing = 1;
+    int status;
     if ((status = tessi_copy_text(c, path, &a->path)) != TESS_OK || (status = tessi_copy_text(c, kind, &a->kind)) != TESS_OK ||
-        (status = tessi_facts_new(c, &a->facts)) != TESS_OK || (status = tessi_disk_create(c, &a->disk, a->partial)) != TESS_OK)
+        (status = tessi_facts_new(c, &a->facts)) != TESS_OK || (status = tessi_disk_create(c, &a->disk, path)) != TESS_OK)
         goto done;
     tessi_store_lock();
     a->file = create_file(a);

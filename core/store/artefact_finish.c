@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static int check_complete(struct tess_call *c, const struct tess_artefact *a)
 {
@@ -92,9 +91,7 @@ static int finish(struct tess_call *c, struct tess_artefact *a, const struct tes
     if (write_provenance(a, p ? p : &nothing) < 0)
         return tessi_store_fail(c, a, "provenance");
     TESS_TRY(close_file(c, a));
-    TESS_TRY(tessi_disk_publish(c, &a->disk, a->partial, a->path));
-    tessi_disk_close(&a->disk); /* the partial name is no longer ours to remove */
-    return TESS_OK;
+    return tessi_aside_finish(c, a->disk.aside);
 }
 
 int tessi_artefact_finish(struct tess_call *c, struct tess_artefact *a, const struct tessi_provenance *p, char digest[65])

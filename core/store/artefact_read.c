@@ -119,7 +119,7 @@ int tess_artefact_read(struct tess_call *c, const struct tess_artefact *a, const
     if (same.rank)
         same.dim[0] = have.dim[0];
     same.dtype = have.dtype;
-    if (a->partial || !can_widen(e->dtype, t->dtype) || !tess_tensor_same_shape(&same, &have))
+    if (a->writing || !can_widen(e->dtype, t->dtype) || !tess_tensor_same_shape(&same, &have))
         return c->fail(c, TESS_E_DATA, "%s: /%s is %s, rows of %s were wanted", a->path, e->name,
                        tess_tensor_text(&have, found, sizeof found), tess_tensor_text(t, wanted, sizeof wanted));
     int64_t rows = t->rank ? t->dim[0] : 1, all = e->rank ? e->dim[0] : 1;
@@ -135,7 +135,7 @@ int tess_artefact_load(struct tess_call *c, const struct tess_artefact *a, const
     char found[160];
     TESS_TRY(find(c, a, name, &e));
     *t = tess_tensor_over(NULL, dtype, e->rank, e->dim);
-    if (a->partial || !can_widen(e->dtype, dtype)) {
+    if (a->writing || !can_widen(e->dtype, dtype)) {
         struct tess_tensor have = tess_tensor_over(NULL, e->dtype, e->rank, e->dim);
         return c->fail(c, TESS_E_DATA, "%s: /%s is %s, %s was wanted", a->path, e->name, tess_tensor_text(&have, found, sizeof found),
                        tess_dtype_name(dtype));

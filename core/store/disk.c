@@ -1,9 +1,8 @@
-/* The way of an artefact's bytes to the disk and back: opening, locking, publishing under the final name, and an HDF5 file driver in
- * between. The driver does what HDF5's own POSIX driver does, and two things more. It remembers errno, so that a full disk is
+/* The way of an artefact's bytes to the disk (through the writer aside) and back: opening, and an HDF5 file driver in between. The driver does what HDF5's own POSIX driver does, and two things more. It remembers errno, so that a full disk is
  * not "unable to flush file". And a file that was given up takes every further write without a word: HDF5 insists on writing
  * when it closes a file, and where that fails it can neither close nor forget it.
  *
- * There are no HDF5 file locks: a file under its final name never changes, and the one aside is locked here.
+ * There are no HDF5 file locks: a file under its final name never changes, and the one aside has one writer.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/call.h"
@@ -15,10 +14,8 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -136,16 +133,10 @@ static herr_t driver_write(H5FD_t *f, H5FD_mem_t type, hid_t transfer, haddr_t a
     (void)type;
     (void)transfer;
     struct tessi_disk *d = disk_of(f);
-    const char *here = from;
-    while (bytes && !d->discard) {
-        ssize_t put = tessi_inject(TESSI_AT_WRITE) ? -1 : pwrite(d->fd, here, bytes, (off_t)at);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return trouble(d);
-        here += put;
-        at += (haddr_t)put;
-        bytes -= (size_t)put;
+    int error = d->discard || !d->aside ? 0 : tessi_aside_write_at(d->aside, from, bytes, (off_t)at);
+    if (error) {
+        errno = error;
+        return trouble(d);
     }
     if (at + bytes > d->eof)
         d->eof = at + bytes;
@@ -207,40 +198,17 @@ hid_t tessi_disk_access(struct tessi_disk *d)
 
 /* ---- the file ------------------------------------------------------------------------------------------------------ */
 
-/* 1 when `fd` is still what `path` names: another process may have published it between our opening and locking it. */
-static int still_named(int fd, const char *path)
+int tessi_disk_create(struct tess_call *c, struct tessi_disk *d, const char *path)
 {
-    struct stat a, b;
-    return fstat(fd, &a) == 0 && lstat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
-int tessi_disk_create(struct tess_call *c, struct tessi_disk *d, const char *partial)
-{
-    for (;;) {
-        d->fd = tessi_inject(TESSI_AT_OPEN) ? -1 : open(partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
-        if (d->fd < 0)
-            return tessi_cannot_write(c, TESS_E_CREATE, partial, errno);
-        /* Where a file system knows no locks, there is nothing to hold on to. */
-        if (flock(d->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-            tessi_disk_close(d);
-            return c->fail(c, TESS_E_CREATE, "%s: is being written by another process; wait until it is done, or end it", partial);
-        }
-        if (still_named(d->fd, partial))
-            break;
-        tessi_disk_close(d);
-    }
-    struct stat st;
-    int error = fstat(d->fd, &st) != 0 ? errno : !S_ISREG(st.st_mode) ? EINVAL : ftruncate(d->fd, 0) != 0 ? errno : 0;
-    if (!error)
-        return TESS_OK;
-    tessi_disk_close(d);
-    return tessi_cannot_write(c, TESS_E_CREATE, partial, error);
+    TESS_TRY(tessi_aside_open(c, path, 1, &d->aside));
+    d->fd = tessi_aside_descriptor(d->aside);
+    return TESS_OK;
 }
 
 static int missing(struct tess_call *c, const char *path)
 {
     char partial[4096];
-    if (snprintf(partial, sizeof partial, "%s.partial", path) < (int)sizeof partial && access(partial, F_OK) == 0)
+    if (tessi_aside_left(path, partial, sizeof partial))
         return c->fail(c, TESS_E_IO, "%s: no such file, but there is an unfinished %s; run again what writes it", path, partial);
     return c->fail(c, TESS_E_IO, "%s: no such file; check the name, or run what writes it", path);
 }
@@ -270,34 +238,10 @@ int tessi_disk_open(struct tess_call *c, struct tessi_disk *d, const char *path)
 
 void tessi_disk_close(struct tessi_disk *d)
 {
-    if (d->fd >= 0)
+    if (d->aside)
+        tessi_aside_close(d->aside);
+    else if (d->fd >= 0)
         close(d->fd);
+    d->aside = NULL;
     d->fd = -1;
-}
-
-/* A file system that cannot sync a folder, or a folder we may not open, keeps its own order. */
-static int sync_folder(const char *path)
-{
-    char folder[4096];
-    const char *slash = strrchr(path, '/');
-    size_t length = slash ? (size_t)(slash - path) : 0;
-    if (length >= sizeof folder)
-        return 0;
-    memcpy(folder, path, length);
-    folder[length] = '\0';
-    int fd = open(length ? folder : slash ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    int error = fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP && errno != EBADF ? errno : 0;
-    close(fd);
-    return error;
-}
-
-int tessi_disk_publish(struct tess_call *c, const struct tessi_disk *d, const char *partial, const char *path)
-{
-    if (tessi_inject(TESSI_AT_SYNC) || fsync(d->fd) != 0 || tessi_inject(TESSI_AT_RENAME) || rename(partial, path) != 0)
-        return tessi_cannot_write(c, TESS_E_IO, path, errno);
-    (void)tessi_inject(TESSI_AT_RENAMED);
-    int error = sync_folder(path);
-    return error ? tessi_cannot_write(c, TESS_E_IO, path, error) : TESS_OK;
 }

@@ -54,11 +54,11 @@ int tessi_store_fail(struct tess_call *c, const struct tess_artefact *a, const c
     char reason[240], place[1400];
     tessi_store_reason(reason, sizeof reason);
     (void)snprintf(place, sizeof place, *what ? "%s: /%.100s" : "%s", a->path, what);
-    if (a->disk.error && a->partial)
+    if (a->disk.error && a->writing)
         return tessi_cannot_write(c, TESS_E_IO, a->path, a->disk.error);
     if (a->disk.error)
         return c->fail(c, TESS_E_IO, "%s cannot be read: %s; look at the disk", place, strerror(a->disk.error));
-    if (a->partial)
+    if (a->writing)
         return c->fail(c, TESS_E_IO, "%s cannot be written: %s", place, reason);
     return c->fail(c, TESS_E_DATA, "%s cannot be read: %s; the file is damaged: delete it and run again what writes it", place, reason);
 }

@@ -9,7 +9,6 @@ libtessera_la_SOURCES += \
     core/store/artefact_open.c \
     core/store/artefact_read.c \
     core/store/artefact_write.c \
-    core/store/aside.c \
     core/store/contact_sheet.c \
     core/store/disk.c \
     core/store/hdf5.c \

@@ -1,24 +1,21 @@
 /* PNG pictures out and in. libpng leaves its functions by longjmp; so each of the two functions that call it keeps what must survive in a
  * struct of its caller, and has no variables of its own that change after setjmp. SPDX-License-Identifier: MIT */
 #include "core/base/call.h"
-#include "core/base/inject.h"
 #include "core/store/store_private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <png.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define SIDE_MOST (1 << 16) /* pixels of a picture that is read */
 
 struct job {
     png_structp png;
     png_infop info;
-    FILE *file;
+    FILE *file;             /* read */
+    struct tessi_aside *to; /* written */
     struct tess_call *c;
     const char *path;
     struct tess_tensor *picture;
@@ -40,11 +37,25 @@ static void ignore_warning(png_structp png, png_const_charp message)
     (void)message;
 }
 
+static void put_bytes(png_structp png, png_bytep bytes, png_size_t count)
+{
+    struct job *j = png_get_io_ptr(png);
+    if (j->status == TESS_OK)
+        j->status = tessi_aside_put(j->c, j->to, bytes, count);
+    if (j->status != TESS_OK)
+        png_error(png, "the disk takes no more");
+}
+
+static void no_flush(png_structp png)
+{
+    (void)png;
+}
+
 static int encode(struct job *j)
 {
     if (setjmp(png_jmpbuf(j->png)))
         return -1;
-    png_init_io(j->png, j->file);
+    png_set_write_fn(j->png, j, put_bytes, no_flush);
     png_set_IHDR(j->png, j->info, (png_uint_32)j->picture->dim[1], (png_uint_32)j->picture->dim[0], 8,
                  j->picture->dim[2] == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                  PNG_FILTER_TYPE_DEFAULT);
@@ -55,60 +66,33 @@ static int encode(struct job *j)
     return 0;
 }
 
-/* 1 for a plain file, or a name still free: written aside and renamed, so that it is whole or not there. A device, a pipe or a link
- * (/dev/stdout) is written to as it is. */
-static int is_replaced(const char *path)
+static int write_picture(struct tess_call *c, struct job *j)
 {
-    struct stat st;
-    return lstat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
-}
-
-/* Into the file `partial`, which then gets its name; into the device itself when `partial` is empty. */
-static int write_file(struct tess_call *c, struct job *j, const char *partial)
-{
-    int error = 0;
     j->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, j, keep_reason, ignore_warning);
     j->info = j->png ? png_create_info_struct(j->png) : NULL;
     if (!j->info) {
         png_destroy_write_struct(&j->png, NULL);
         return c->fail(c, TESS_E_MEMORY, "%s: no memory to write a picture", j->path);
     }
-    errno = 0;
-    if (encode(j) != 0)
-        error = errno ? errno : EIO;
+    int bad = encode(j);
     png_destroy_write_struct(&j->png, &j->info);
-    if (!error && (fflush(j->file) != 0 || (*partial && (tessi_inject(TESSI_AT_SYNC) || fsync(fileno(j->file)) != 0 ||
-                                                         tessi_inject(TESSI_AT_RENAME) || rename(partial, j->path) != 0))))
-        error = errno;
-    return error ? tessi_cannot_write(c, TESS_E_IO, j->path, error) : TESS_OK;
+    if (j->status != TESS_OK)
+        return j->status;
+    return bad ? c->fail(c, TESS_E_IO, "%s: cannot be written as PNG: %s", j->path, j->reason) : tessi_aside_finish(c, j->to);
 }
 
 int tessi_png_write(struct tess_call *c, const char *path, const struct tess_tensor *picture)
 {
-    char partial[4096], text[160];
+    char text[160];
     struct tess_tensor own = *picture;
+    struct job j = {.c = c, .path = path, .picture = &own};
     if (own.dtype != TESS_U8 || own.rank != 3 || (own.dim[2] != 1 && own.dim[2] != 3) || own.dim[0] < 1 || own.dim[1] < 1 ||
         own.dim[0] > INT32_MAX || own.dim[1] > INT32_MAX)
         return c->fail(c, TESS_E_SHAPE, "%s: a picture is u8 (height, width, 1 or 3), found %s", path,
                        tess_tensor_text(picture, text, sizeof text));
-    if (snprintf(partial, sizeof partial, "%s.partial", path) >= (int)sizeof partial)
-        return tessi_cannot_write(c, TESS_E_CREATE, path, ENAMETOOLONG);
-    if (!is_replaced(path))
-        *partial = '\0';
-    int fd = tessi_inject(TESSI_AT_OPEN) ? -1
-             : *partial                  ? open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666)
-                                         : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    struct job j = {.c = c, .path = path, .picture = &own, .file = fd < 0 ? NULL : fdopen(fd, "wb")};
-    if (!j.file) {
-        int error = errno;
-        if (fd >= 0)
-            close(fd);
-        return tessi_cannot_write(c, TESS_E_CREATE, path, error);
-    }
-    int status = write_file(c, &j, partial);
-    (void)fclose(j.file); /* all of it is on the disk already */
-    if (status != TESS_OK && *partial)
-        (void)unlink(partial);
+    TESS_TRY(tessi_aside_open(c, path, 0, &j.to));
+    int status = write_picture(c, &j);
+    tessi_aside_close(j.to);
     return status;
 }
 

@@ -18,12 +18,12 @@ struct tessi_provenance {
     const char *const *input_port, *const *input_digest;
 };
 
-/* Starts PATH.partial (replacing one left by a kill), kind and an empty set of facts. TESS_E_CREATE / TESS_E_IO say what to do. */
+/* Starts a file aside (removing what kills have left), kind and an empty set of facts. TESS_E_CREATE / TESS_E_IO say what to do. */
 int tessi_artefact_create(struct tess_call *c, const char *path, const char *kind, struct tess_artefact **out) TESS_CHECKED;
 /* Writes facts, digest and provenance, closes, fsyncs, renames to PATH, fsyncs the folder; the artefact is freed in any case,
  * and on failure the partial file is removed. `digest` (may be NULL) receives the content digest. */
 int tessi_artefact_finish(struct tess_call *c, struct tess_artefact *a, const struct tessi_provenance *p, char digest[65]) TESS_CHECKED;
-/* Removes the file PATH, if it is there, and the PATH.partial that a kill may have left. */
+/* Removes the file PATH, if it is there, and what kills may have left of it. */
 void tessi_artefact_remove(const char *path);
 /* Drops an unfinished one and its partial file, or closes one opened for reading. NULL is fine. */
 void tessi_artefact_close(struct tess_artefact *a);
@@ -42,14 +42,6 @@ const char *tessi_artefact_dataset_at(const struct tess_artefact *a, int64_t i, 
 /* i-th figure / picture in the order written; NULL past the end. */
 const char *tessi_artefact_figure_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit);
 const char *tessi_artefact_picture_at(const struct tess_artefact *a, int64_t i);
-
-/* A file of any other format, written aside as PATH.partial and renamed when it is finished. Closing an unfinished one removes it; NULL is
- * fine. */
-struct tessi_aside;
-int tessi_aside_open(struct tess_call *c, const char *path, struct tessi_aside **out) TESS_CHECKED;
-int tessi_aside_put(struct tess_call *c, struct tessi_aside *a, const void *bytes, size_t count) TESS_CHECKED;
-int tessi_aside_finish(struct tess_call *c, struct tessi_aside *a) TESS_CHECKED;
-void tessi_aside_close(struct tessi_aside *a);
 
 /* A u8 (H, W, 1 or 3) picture as PNG, written aside and renamed. */
 int tessi_png_write(struct tess_call *c, const char *path, const struct tess_tensor *picture) TESS_CHECKED;

@@ -14,6 +14,7 @@
 #include <hdf5.h>
 
 #include <tessera/digest.h>
+#include "core/base/aside.h"
 #include "core/base/facts_private.h"
 #include "core/store/store.h"
 
@@ -27,18 +28,18 @@
 
 struct tessi_disk {
     int fd;
+    struct tessi_aside *aside; /* NULL when reading; it has the descriptor then */
     int error;   /* errno of the first failed read or write; 0: none */
     int discard; /* writes are dropped and succeed: the file is given up and only has to be closed */
     haddr_t eof;
 };
 
-/* Opens the file aside, empty and locked against other processes. */
-int tessi_disk_create(struct tess_call *c, struct tessi_disk *d, const char *partial) TESS_CHECKED;
+/* Starts the file aside. */
+int tessi_disk_create(struct tess_call *c, struct tessi_disk *d, const char *path) TESS_CHECKED;
 /* Opens for reading and looks at the first bytes. */
 int tessi_disk_open(struct tess_call *c, struct tessi_disk *d, const char *path) TESS_CHECKED;
+/* Removes what was not finished. */
 void tessi_disk_close(struct tessi_disk *d);
-/* fsync, rename, fsync of the folder. */
-int tessi_disk_publish(struct tess_call *c, const struct tessi_disk *d, const char *partial, const char *path) TESS_CHECKED;
 /* Access properties that send a file's bytes through `d`; negative on failure. */
 hid_t tessi_disk_access(struct tessi_disk *d);
 
@@ -80,7 +81,8 @@ struct tessi_note { /* a provenance attribute as text */
 };
 
 struct tess_artefact {
-    char *path, *partial, *kind; /* partial: NULL when reading */
+    char *path, *kind;
+    int writing;
     char digest[TESS_DIGEST_TEXT];
     struct tess_facts *facts;
     struct tessi_disk disk;

@@ -1,6 +1,6 @@
 /* Artefacts: one HDF5 file each, data or a model, with the provenance that made it. docs/formats.md has every layout.
  *
- * Written aside as NAME.partial, synced and renamed when complete; so a file under its own name is complete. All HDF5 work of
+ * Written aside, synced and renamed when complete; so a file under its own name is complete. All HDF5 work of
  * a process runs on one thread at a time; these functions take a lock.
  *
  * SPDX-License-Identifier: MIT */
