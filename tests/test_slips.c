@@ -114,6 +114,69 @@ START_TEST(what_a_null_takes_away)
 }
 END_TEST
 
+/* ---- changes that put one component in the place of another --------------------------------------------------------- */
+
+static const struct {
+    const char *stages, *place, *words;
+} extension[] = {
+    {"  smples: {count: 3}\n", "bad.yaml:4:3",
+     "`smples` is no stage of small.yaml, which is extended, and without `use` no new one; did you"
+     " mean `samples`?"},
+    {"  prior: {noise: {use: autoregressive}}\n", "small.yaml:20:29",
+     "noise/autoregressive has no parameter `steps`; it stays from `absorbing`, whose place `autoregressive` took at bad.yaml:4:24: take "
+     "it "
+     "away as well, `prior.noise.steps=null`, or in a file `steps: null` there"},
+    {"  prior: {denoiser: {use: unet}}\n", "small.yaml:21:34", "`prior.denoiser.embed_dim=null`"},
+    {"  codes: {use: decode}\n", "small.yaml:14:29", "stage/decode has no input `images`; it stays from `encode`"},
+    {"  codes: {use: decode}\n", "small.yaml:14:29", "`codes.in.images=null`, or in a file `images: null` there"},
+    {"  tokenizer: {batch: 64,256}\n", "bad.yaml:4:25", "`256:` has nothing behind its colon"},
+    {"  tokenizer: {batch: '64,256'}\n", "bad.yaml:4:22", "found the text \"64,256\"; it takes one value, not a list"},
+    {"  tokenizer: {batch: [64, 256]}\n", "bad.yaml:4:22", "found a list of 2; it takes one value, not a list"},
+};
+
+START_TEST(what_stays_and_does_not_fit)
+{
+    char text[512];
+    snprintf(text, sizeof text, "tessera: 1\nextends: small.yaml\nstages:\n%s", extension[_i].stages);
+    small_write("bad.yaml", text);
+    told(USAGE, extension[_i].place, extension[_i].words, "plan bad.yaml");
+}
+END_TEST
+
+START_TEST(the_cure_for_what_stays)
+{
+    small_write("good.yaml", "tessera: 1\nextends: small.yaml\nstages:\n  prior: {noise: {use: autoregressive, steps: null}}\n");
+    (void)command_ends(DONE, "", "plan good.yaml");
+    (void)command_ends(DONE, "", "plan small.yaml prior.noise.use=autoregressive prior.noise.steps=null");
+    (void)command_ends(DONE, "", "plan small.yaml prior.noise=autoregressive");
+    small_write("bad.yaml",
+                "tessera: 1\nextends: small.yaml\nparams: {K: 12}\nstages: {tokenizer: {quantizer: {codebook_size: '${K}'}}}\n");
+    told(USAGE, "bad.yaml:4:49", "found the text \"64,256\"; it takes one value, not a list (`K`, command line:1:3)",
+         "plan bad.yaml K=64,256");
+}
+END_TEST
+
+/* The two ways to say another noise differ in what becomes of the values of the noise before, and each says so. */
+START_TEST(what_stays_and_what_goes)
+{
+    static const char gone[] = "prior.noise: `uniform` takes its own steps: 1000, not 10 as was written for `absorbing`; "
+                               "`prior.noise.use=uniform` would keep that\n";
+    static const char kept[] = "prior.noise: `uniform` keeps what was written for `absorbing`: steps: 10 (its own: 1000); "
+                               "`prior.noise=uniform` would take its own\n";
+    ck_assert_str_eq(command_ends(DONE, "", "plan small.yaml prior.noise=uniform")->err, gone);
+    ck_assert_str_eq(command_ends(DONE, "", "plan small.yaml prior.noise.use=uniform")->err, kept);
+    ck_assert_str_eq(command_ends(DONE, "", "plan small.yaml prior.noise.use=uniform prior.noise.steps=9")->err, "");
+    ck_assert_str_eq(command_ends(DONE, "", "plan small.yaml prior.noise=uniform prior.noise.steps=10")->err, "");
+    ck_assert_str_eq(command_ends(DONE, "", "plan small.yaml prior.noise=uniform -q")->err, "");
+    ck_assert_str_eq(command_ends(DONE, "", "plan small.yaml prior.noise.steps=1e3 prior.noise=uniform")->err, "");
+    small_write("more.yaml", "tessera: 1\nextends: small.yaml\nparams: {T: 20}\nstages: {prior: {noise: {steps: '${T}'}}}\n");
+    small_write("other.yaml", "tessera: 1\nextends: more.yaml\nstages: {prior: {noise: uniform}}\n");
+    (void)command_ends(DONE, "takes its own steps: 1000, not 20 as was written", "plan other.yaml");
+    (void)command_ends(DONE, "takes its own channel_mult: [1, 1, 2], not [1, 1]; attn_resolutions: [], not [4] as",
+                       "plan small.yaml tokenizer.encoder=conv");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("slips");
@@ -124,6 +187,13 @@ int main(void)
     tcase_add_loop_test(t, settings_changed_to_no_value, 0, 4);
     tcase_add_loop_test(t, changes_that_are_no_value, 0, sizeof change / sizeof *change);
     tcase_add_test(t, what_a_null_takes_away);
+    suite_add_tcase(s, t);
+    t = tcase_create("change");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, setup, small_folder_leave);
+    tcase_add_loop_test(t, what_stays_and_does_not_fit, 0, sizeof extension / sizeof *extension);
+    tcase_add_test(t, the_cure_for_what_stays);
+    tcase_add_test(t, what_stays_and_what_goes);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

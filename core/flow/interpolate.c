@@ -50,6 +50,13 @@ static int look_up(struct scope *s, const struct tessi_spec *node, const char *t
     return expand(s, *out);
 }
 
+static int set_via(struct scope *s, struct tessi_spec *node, const struct tessi_spec *param)
+{
+    char via[300];
+    snprintf(via, sizeof via, "`%.64s`, %.200s:%d:%d", param->key, param->file, param->line, param->column);
+    return tessi_spec_set_via(s->c, node, via);
+}
+
 /* Writes the text with every reference replaced. */
 static int replace(struct scope *s, struct tessi_spec *node, FILE *to)
 {
@@ -64,6 +71,7 @@ static int replace(struct scope *s, struct tessi_spec *node, FILE *to)
             if (tessi_spec_is_null(param))
                 return tessi_spec_fail(s->c, node, TESS_E_USAGE, "`${%s}` stands inside a text and has no value: it is null at %s:%d:%d",
                                        param->key, param->file, param->line, param->column);
+            TESS_TRY(set_via(s, node, param));
             if (first)
                 TESS_TRY(tessi_spec_set_beside(s->c, node, tessi_spec_beside(param)));
             fputs(param->text, to);
@@ -85,6 +93,7 @@ static int expand_scalar(struct scope *s, struct tessi_spec *node)
     if (strncmp(node->text, "${", 2) == 0 && strchr(node->text, '}') && strchr(node->text, '}')[1] == '\0') {
         TESS_TRY(look_up(s, node, node->text + 2, &end, &param));
         node->quoted = param->quoted;
+        TESS_TRY(set_via(s, node, param));
         TESS_TRY(tessi_spec_set_beside(s->c, node, tessi_spec_beside(param)));
         return tessi_spec_set_text(s->c, node, param->text);
     }
@@ -144,6 +153,15 @@ static const char *near_used(const struct tessi_spec *params, const struct tessi
     return text;
 }
 
+/* Values that no longer count are only shown: one that cannot be had is shown as it was written, and makes no name used. */
+static void expand_formers(struct scope *s, struct tessi_spec *node)
+{
+    if (node->former && expand(s, node->former) != TESS_OK)
+        tess_forget(s->c);
+    for (struct tessi_spec *child = node->child; child; child = child->next)
+        expand_formers(s, child);
+}
+
 int tessi_interpolate(struct tess_call *c, struct tessi_spec *root, const struct tessi_spec *dropped)
 {
     struct scope s = {c, tessi_spec_child(root, "params")};
@@ -170,5 +188,6 @@ int tessi_interpolate(struct tess_call *c, struct tessi_spec *root, const struct
             return tessi_key_fail(c, param, TESS_E_USAGE, "params: nothing uses `%s`%s; write `${%s}` where it is meant, or take it away%s",
                                   param->key, replaced ? " any more" : "", param->key, near_used(s.params, param, near, sizeof near));
     }
+    expand_formers(&s, root);
     return TESS_OK;
 }

@@ -81,6 +81,18 @@ static int check_settings(struct tess_call *c, const struct tessi_spec *root)
     return TESS_OK;
 }
 
+/* A stage that a change speaks of is one of the base's, or new and says what it is. */
+static int check_change(struct tess_call *c, const struct tessi_spec *base, const struct tessi_spec *change, const char *base_path)
+{
+    char near[300];
+    const struct tessi_spec *there = tessi_spec_child(base, "stages"), *stages = tessi_spec_child(change, "stages");
+    for (const struct tessi_spec *s = stages && stages->kind == TESSI_MAP ? stages->child : NULL; s; s = s->next)
+        if (s->kind == TESSI_MAP && !tessi_spec_child(s, "use") && !tessi_spec_child(there, s->key))
+            return tessi_key_fail(c, s, TESS_E_USAGE, "`%s` is no stage of %s, which is extended, and without `use` no new one%s", s->key,
+                                  base_path, tessi_suggest(there, s->key, near, sizeof near));
+    return TESS_OK;
+}
+
 /* Takes a key away from a map; NULL when it is not there. */
 static struct tessi_spec *detach(struct tessi_spec *map, const char *key)
 {
@@ -139,6 +151,8 @@ static int load_file(struct loader *l, const char *path, const struct tessi_spec
     }
     if ((status = tessi_path_beside(l->c, path, extends->text, &base_path)) != TESS_OK ||
         (status = load_file(l, base_path, extends, &base)) != TESS_OK)
+        goto done;
+    if ((status = check_change(l->c, base, root, base_path)) != TESS_OK)
         goto done;
     tessi_spec_free(detach(base, "name"));
     struct tessi_spec *change = root;

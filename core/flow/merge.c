@@ -123,6 +123,25 @@ static int is_component_name(const struct merging *m, const struct tessi_spec *s
     return m->depth >= 2 && s->kind == TESSI_SCALAR && tessi_spec_is_text(s);
 }
 
+static const char *use_of(const struct tessi_spec *map)
+{
+    const struct tessi_spec *use = tessi_spec_child(map, "use");
+    return use && use->kind == TESSI_SCALAR ? use->text : NULL;
+}
+
+/* Where the change puts another component in the place of the old one, what that was stays known: it explains the values that stay. */
+static int keep_former(const struct merging *m, struct tessi_spec *old, struct tessi_spec *change)
+{
+    static const char front[] = "stages.";
+    const char *before = use_of(old), *after = use_of(change);
+    char path[MAX_PATH];
+    int named = is_component_name(m, change);
+    if (m->depth < 1 || strncmp(m->path, "stages", 6) != 0 || !before || (!named && (!after || strcmp(before, after) == 0)))
+        return TESS_OK;
+    snprintf(path, sizeof path, "%.900s.%.100s", m->path, change->key);
+    return tessi_spec_set_former(m->c, named ? change : old, old, path + sizeof front - 1, named);
+}
+
 /* One key of the change, detached from it. */
 static int lay_over(struct merging *m, struct tessi_spec *base, struct tessi_spec *change)
 {
@@ -142,6 +161,10 @@ static int lay_over(struct merging *m, struct tessi_spec *base, struct tessi_spe
             tessi_spec_free(change);
             return status;
         }
+    }
+    if (old && (status = keep_former(m, old, change)) != TESS_OK) {
+        tessi_spec_free(change);
+        return status;
     }
     if (old && change->kind == TESSI_MAP && old->kind == TESSI_MAP)
         return merge_under(m, change->key, old, change);

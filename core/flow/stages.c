@@ -167,6 +167,12 @@ static int unknown_port(struct tess_call *c, const struct tessi_stage *s, const 
     for (; n < s->inputs && n < 64; n++)
         names[n] = s->input[n].port->name;
     const char *nearest = tessi_nearest_name(at->key, names, n);
+    const struct tessi_spec *former = s->spec->former;
+    if (former && tessi_spec_stays(tessi_spec_child(former, "in"), at)) {
+        int status = tessi_key_fail(c, at, TESS_E_USAGE, "stage/%s has no input `%s`", s->component->name, at->key);
+        tessi_append_stays(c, s->spec, "in", at);
+        return status;
+    }
     for (int64_t i = 0; i < n; i++) {
         size_t used = strlen(list);
         snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);

@@ -114,6 +114,8 @@ int tessi_instance_new(struct tess_call *c, const struct tessi_registry *r, cons
         (status = tessi_spec_print(c, i->identity, &i->spec)) != TESS_OK)
         goto done;
     if (open)
+        tessi_note_former(c, i, spec);
+    if (open)
         status = open_self(c, i, spec);
 done:
     if (status != TESS_OK) {

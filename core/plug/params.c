@@ -33,14 +33,28 @@ static const char *label_of(const struct tess_component *k, char *text, size_t r
     return text;
 }
 
+/* Where a value comes from, when that is not where it stands. */
+static void add_origin(const struct filling *f, const struct tess_param *p, const struct tessi_spec *s)
+{
+    const struct tessi_spec *former = f->spec->former;
+    if (s->via)
+        tess_append_message(f->c, " (%.300s)", s->via);
+    if (s->key && !f->inherited && strcmp(s->key, p->name) == 0 && tessi_spec_stays(former, s))
+        tessi_append_stays(f->c, f->spec, "", s);
+}
+
 static int wrong(const struct filling *f, const struct tess_param *p, const struct tessi_spec *s, const char *found)
 {
     char wants[640], text[160], from[200] = "";
     if (f->inherited)
         snprintf(from, sizeof from, " (taken from %.*s/%s)", tessi_kind_length(f->like->component->kind),
                  f->like->component->kind, f->like->component->name);
-    return tessi_spec_fail(f->c, s, TESS_E_VALUE, "%s: `%s` wants %s, found %s%s", f->label, p->name,
-                           tessi_param_wants(p, wants, sizeof wants), found ? found : tessi_spec_found(s, text, sizeof text), from);
+    int status = tessi_spec_fail(f->c, s, TESS_E_VALUE, "%s: `%s` wants %s, found %s%s", f->label, p->name,
+                                 tessi_param_wants(p, wants, sizeof wants), found ? found : tessi_spec_found(s, text, sizeof text), from);
+    if ((p->type == TESS_I64 || p->type == TESS_F64) && (s->kind == TESSI_SEQUENCE || (tessi_spec_is_text(s) && strchr(s->text, ','))))
+        tess_append_message(f->c, "; it takes one value, not a list");
+    add_origin(f, p, s);
+    return status;
 }
 
 /* Adds a copy of `value` under the parameter's name to the canonical forms it belongs to. */
@@ -144,9 +158,12 @@ static int fill_str(const struct filling *f, const struct tess_param *p, const s
             text = s->text;
         else if (type == 0 || type == TESSI_IS_NULL)
             return wrong(f, p, s, NULL);
-        else
-            return tessi_spec_fail(f->c, s, TESS_E_VALUE, "%s: `%s` wants a text, found %.48s; write it in quotes", f->label, p->name,
-                                   s->text);
+        else {
+            int status = tessi_spec_fail(f->c, s, TESS_E_VALUE, "%s: `%s` wants a text, found %.48s; write it in quotes", f->label, p->name,
+                                         s->text);
+            add_origin(f, p, s);
+            return status;
+        }
     }
     if (!text)
         return keep_text(f, p, s ? s : f->spec, "null", 0, NULL);
@@ -268,11 +285,30 @@ static int unknown_key(const struct filling *f, const struct tessi_spec *key, co
     place.line = key->key_line;
     place.column = key->key_column;
     const char *nearest = tessi_nearest_name(key->key, names, n);
+    if (tessi_spec_stays(f->spec->former, key)) {
+        int status = tessi_spec_fail(f->c, &place, TESS_E_USAGE, "%s has no parameter `%s`", f->label, key->key);
+        tessi_append_stays(f->c, f->spec, "", key);
+        return status;
+    }
     if (nearest)
         return tessi_spec_fail(f->c, &place, TESS_E_USAGE, "%s has no parameter `%s`; did you mean `%s`?", f->label, key->key, nearest);
     for (int64_t i = 1; i < n; i++)
         tessi_add(list, sizeof list, "%s%s", i > 1 ? ", " : "", names[i]);
     return tessi_spec_fail(f->c, &place, TESS_E_USAGE, "%s has no parameter `%s`; it takes %s", f->label, key->key, n > 1 ? list : "none");
+}
+
+/* A required value; a bare name that took the place of a map took it along. */
+static int missing(const struct filling *f, const struct tess_param *p)
+{
+    char wants[640];
+    const struct tessi_spec *former = f->spec->former;
+    int status = tessi_spec_fail(f->c, f->spec, TESS_E_USAGE, "%s: `%s` is missing; it wants %s", f->label, p->name,
+                                 tessi_param_wants(p, wants, sizeof wants));
+    for (const struct tessi_spec *old = former && f->spec->afresh ? former->child : NULL; old; old = old->next)
+        if (strcmp(old->key, p->name) == 0)
+            tess_append_message(f->c, "; the one at %s:%d:%d went with what `%s` took the place of: `%s.use=%s` keeps it", old->file,
+                                old->line, old->column, f->i->component->name, f->spec->path, f->i->component->name);
+    return status;
 }
 
 int tessi_params_fill(struct tess_call *c, const struct tessi_registry *r, struct tess_instance *i, struct tessi_spec *spec,
@@ -292,9 +328,7 @@ int tessi_params_fill(struct tess_call *c, const struct tessi_registry *r, struc
         void *member = (char *)i->self + p->offset;
         struct tessi_spec *s = value_of(&f, p, spec);
         if (!s && (p->flags & TESS_REQUIRED)) {
-            char wants[640];
-            return tessi_spec_fail(c, spec, TESS_E_USAGE, "%s: `%s` is missing; it wants %s", label, p->name,
-                                   tessi_param_wants(p, wants, sizeof wants));
+            return missing(&f, p);
         }
         switch (p->type) {
         case TESS_BOOL:

@@ -58,6 +58,9 @@ struct tess_instance {
     struct tess_instance **part;  /* by row: opened sub-components */
 };
 
+/* A note of the values of an instance that stay from the component before, or went with it, and make a difference. */
+void tessi_note_former(struct tess_call *c, const struct tess_instance *i, const struct tessi_spec *spec);
+
 /* Fills i->self, values, identity and part from spec; see tessi_instance_new. */
 int tessi_params_fill(struct tess_call *c, const struct tessi_registry *r, struct tess_instance *i, struct tessi_spec *spec,
                       const struct tess_instance *like, const char *const *skip, int open) TESS_CHECKED;

@@ -75,6 +75,29 @@ const char *tessi_spec_beside(const struct tessi_spec *s)
     return s->beside ? s->beside : s->file;
 }
 
+int tessi_spec_set_via(struct tess_call *c, struct tessi_spec *s, const char *via)
+{
+    return set(c, &s->via, via);
+}
+
+int tessi_spec_set_former(struct tess_call *c, struct tessi_spec *s, const struct tessi_spec *former, const char *path, int afresh)
+{
+    struct tessi_spec *copy = NULL;
+    TESS_TRY(tessi_spec_copy(c, former, &copy));
+    tessi_spec_free(s->former);
+    s->former = copy;
+    s->afresh = afresh;
+    return set(c, &s->path, path);
+}
+
+int tessi_spec_stays(const struct tessi_spec *former, const struct tessi_spec *key)
+{
+    for (const struct tessi_spec *old = former && former->kind == TESSI_MAP ? former->child : NULL; old; old = old->next)
+        if (strcmp(old->key, key->key) == 0)
+            return old->line == key->line && old->column == key->column && strcmp(old->file, key->file) == 0;
+    return 0;
+}
+
 void tessi_spec_append(struct tessi_spec *parent, struct tessi_spec *child)
 {
     struct tessi_spec **last = &parent->child;
@@ -99,6 +122,8 @@ int tessi_spec_copy(struct tess_call *c, const struct tessi_spec *s, struct tess
     if (s->text && (status = tessi_spec_set_text(c, copy, s->text)) != TESS_OK)
         goto done;
     if (s->beside && (status = tessi_spec_set_beside(c, copy, s->beside)) != TESS_OK)
+        goto done;
+    if (s->via && (status = tessi_spec_set_via(c, copy, s->via)) != TESS_OK)
         goto done;
     struct tessi_spec **last = &copy->child;
     for (const struct tessi_spec *child = s->child; child; child = child->next) {
@@ -128,6 +153,9 @@ void tessi_spec_free(struct tessi_spec *s)
     tess_free(s->key);
     tess_free(s->text);
     tess_free(s->beside);
+    tess_free(s->path);
+    tess_free(s->via);
+    tessi_spec_free(s->former);
     tess_free(s);
 }
 

@@ -17,6 +17,10 @@ struct tessi_spec {
     int32_t line, column;      /* from 1; of the value */
     int32_t key_line, key_column;
     int32_t used;              /* somebody asked for it: what nobody asks for is an unknown key */
+    struct tessi_spec *former; /* a component's map before a change put another component in its place; NULL: none did */
+    char *path;                /* where a former is: the component as the command line calls it, "prior.noise" */
+    int32_t afresh;            /* where a former is: a bare name took its place, so none of its values stay */
+    char *via;                 /* "`K`, command line:1:3": where a text that was `${K}` was written; NULL: here */
     struct tessi_spec *child;  /* first child */
     struct tessi_spec *next;   /* next sibling */
 };
@@ -25,7 +29,15 @@ int tessi_spec_new(struct tess_call *c, int32_t kind, const char *file, int32_t 
 int tessi_spec_set_text(struct tess_call *c, struct tessi_spec *s, const char *text) TESS_CHECKED;
 int tessi_spec_set_beside(struct tess_call *c, struct tessi_spec *s, const char *file) TESS_CHECKED;
 const char *tessi_spec_beside(const struct tessi_spec *s); /* never NULL */
+int tessi_spec_set_via(struct tess_call *c, struct tessi_spec *s, const char *via) TESS_CHECKED;
 int tessi_spec_set_key(struct tess_call *c, struct tessi_spec *s, const char *key) TESS_CHECKED;
+/* Keeps a copy of `former` with the component that takes its place. */
+int tessi_spec_set_former(struct tess_call *c, struct tessi_spec *s, const struct tessi_spec *former, const char *path,
+                          int afresh) TESS_CHECKED;
+/* The key stays in a component's map from the one before: `former` (may be NULL) has it at the same place. */
+int tessi_spec_stays(const struct tessi_spec *former, const struct tessi_spec *key);
+/* Adds to the message kept that `key`, in the map `in` ("": none) of a component, stays from the component before, and the cure. */
+void tessi_append_stays(struct tess_call *c, const struct tessi_spec *component, const char *in, const struct tessi_spec *key);
 void tessi_spec_append(struct tessi_spec *parent, struct tessi_spec *child);
 int tessi_spec_copy(struct tess_call *c, const struct tessi_spec *s, struct tessi_spec **out) TESS_CHECKED;
 void tessi_spec_free(struct tessi_spec *s); /* with all children; not its siblings */
