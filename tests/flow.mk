@@ -9,6 +9,13 @@ tests_test_flow_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_flow_LDADD = $(TEST_LIBS)
 EXTRA_tests_test_flow_DEPENDENCIES = tests/flow/flow_stages.la
 
+check_PROGRAMS += tests/test_runs
+tests_test_runs_SOURCES = tests/test_runs.c tests/flow_bench.c tests/flow_bench.h
+tests_test_runs_CPPFLAGS = $(AM_CPPFLAGS) -DFLOW_PLUGINS=\"$(abs_builddir)/tests/flow/.libs\"
+tests_test_runs_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_runs_LDADD = $(TEST_LIBS)
+EXTRA_tests_test_runs_DEPENDENCIES = tests/flow/flow_stages.la
+
 # Its stages. A library that is not installed is built as a plugin only when it is told a place.
 check_LTLIBRARIES += tests/flow/flow_stages.la
 tests_flow_flow_stages_la_SOURCES = tests/flow_stages.c

@@ -594,11 +594,12 @@ START_TEST(log_lines)
         "\"event\":\"note\",\"text\":\"hello 1\"}\n", "\"event\":\"warning\",\"text\":\"careful\"}\n"};
     for (int i = 0; i < 3; i++) {
         int year, ms;
-        char z;
+        char z, run[16];
         ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
-        ck_assert_int_eq(sscanf(line, "{\"time\":\"%4d-%*2d-%*2dT%*2d:%*2d:%*2d.%3d%c", &year, &ms, &z), 3);
+        ck_assert_int_eq(sscanf(line, "{\"time\":\"%4d-%*2d-%*2dT%*2d:%*2d:%*2d.%3d%c\",\"run\":\"%12[0-9a-f]", &year, &ms, &z, run), 4);
+        ck_assert_uint_eq(strlen(run), 12);
         ck_assert_int_eq(z, 'Z');
-        ck_assert_str_eq(strchr(line, ',') + 1, want[i]);
+        ck_assert_str_eq(strchr(strchr(line, ',') + 1, ',') + 1, want[i]);
     }
     ck_assert_ptr_null(fgets(line, sizeof line, file));
     fclose(file);

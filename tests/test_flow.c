@@ -516,7 +516,7 @@ START_TEST(stopped)
     int how = bench_child(&(struct attempt){.run = 1}, 0);
     ck_assert(WIFEXITED(how));
     ck_assert_int_eq(WEXITSTATUS(how), 75);
-    ck_assert_str_eq(bench_read("message"), "stopped in stage `walk`; the same command goes on from its last checkpoint");
+    ck_assert_str_eq(bench_read("message"), "stopped in stage `walk`; the same command goes on from its checkpoint");
     unsetenv("FLOW_STOP_AT");
     (void)bench_trace();
     bench_run(&r);

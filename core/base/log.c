@@ -1,6 +1,8 @@
-/* The log has two readers. A program reads the file: one JSON object a line, written whole and flushed, so that a kill leaves at
- * most one line unfinished. A person reads the terminal: notes that stay, and below them one line that is written again and
+/* The log has two readers. A program reads the file: one JSON object a line, written at once behind what is there, so that a kill leaves at
+ * most one line unfinished and lines of two runs do not mix; each has its run's name. A person reads the terminal: notes that stay, and below them one line that is written again and
  * again while work goes on. SPDX-License-Identifier: MIT */
+#include <tessera/digest.h>
+
 #include "core/base/inject.h"
 #include "core/base/log.h"
 #include "core/base/json.h"
@@ -15,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define LINE_MOST (1 << 16) /* bytes of the file's lines that go out at once */
 #define MARKS 32        /* of the window over which the rate is taken */
 #define MARK_EVERY 0.25 /* seconds between two marks */
 
@@ -38,6 +41,7 @@ struct progress {
 struct tessi_log {
     pthread_mutex_t mutex;
     FILE *terminal, *file;
+    char run[16]; /* its name in the file */
     int level, colour, tty;
     int drawn; /* a progress line stands on the terminal */
     struct progress progress;
@@ -76,28 +80,59 @@ void tessi_log_free(struct tessi_log *l)
     tess_free(l);
 }
 
+/* A name that no other run has: of the machine, the process and the time. */
+static void name_run(char *name, size_t room)
+{
+    struct timespec t;
+    struct tess_digest d;
+    char text[TESS_DIGEST_TEXT], host[256] = "", all[400];
+    clock_gettime(CLOCK_REALTIME, &t);
+    (void)gethostname(host, sizeof host - 1);
+    (void)snprintf(all, sizeof all, "%s %ld %lld.%09ld", host, (long)getpid(), (long long)t.tv_sec, t.tv_nsec);
+    tess_digest_start(&d);
+    tess_digest_add_text(&d, all);
+    tess_digest_end(&d, text);
+    (void)snprintf(name, room, "%.12s", text);
+}
+
+/* A line that a kill left unfinished is ended, or the next would be a part of it. */
+static void end_last_line(FILE *file)
+{
+    char last = '\n';
+    off_t bytes = lseek(fileno(file), 0, SEEK_END);
+    if (bytes > 0 && pread(fileno(file), &last, 1, bytes - 1) == 1 && last != '\n')
+        putc('\n', file);
+}
+
 int tessi_log_to(struct tess_call *c, struct tessi_log *l, const char *path)
 {
     FILE *file = NULL;
-    if (path && (tessi_inject(TESSI_AT_OPEN) || !(file = fopen(path, "ae"))))
+    if (path && (tessi_inject(TESSI_AT_OPEN) || !(file = fopen(path, "a+e"))))
         return c->fail(c, TESS_E_CREATE, "%s: the log cannot be opened: %s", path, strerror(errno));
+    if (file)
+        (void)setvbuf(file, NULL, _IOFBF, LINE_MOST);
     pthread_mutex_lock(&l->mutex);
     if (l->file)
         (void)fclose(l->file);
     l->file = file;
+    if (file) {
+        end_last_line(file);
+        name_run(l->run, sizeof l->run);
+    }
     pthread_mutex_unlock(&l->mutex);
     return TESS_OK;
 }
 
-static void event_start(FILE *to, const char *event)
+static void event_start(const struct tessi_log *l, const char *event)
 {
+    FILE *to = l->file;
     struct timespec t;
     struct tm utc;
     char text[32];
     clock_gettime(CLOCK_REALTIME, &t);
     gmtime_r(&t.tv_sec, &utc);
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    fprintf(to, "{\"time\":\"%s.%03ldZ\",\"event\":", text, t.tv_nsec / 1000000);
+    fprintf(to, "{\"time\":\"%s.%03ldZ\",\"run\":\"%s\",\"event\":", text, t.tv_nsec / 1000000, l->run);
     tessi_json_text(to, event);
 }
 
@@ -113,7 +148,7 @@ void tessi_log_event(struct tessi_log *l, const char *event, ...)
     va_start(list, event);
     pthread_mutex_lock(&l->mutex);
     if (l->file) {
-        event_start(l->file, event);
+        event_start(l, event);
         const char *name;
         while ((name = va_arg(list, const char *))) {
             putc(',', l->file);
@@ -204,7 +239,7 @@ static void say(struct tessi_log *l, int least_level, const char *event, const c
 {
     pthread_mutex_lock(&l->mutex);
     if (l->file) {
-        event_start(l->file, event);
+        event_start(l, event);
         fputs(",\"text\":", l->file);
         tessi_json_text(l->file, text);
         event_end(l->file);

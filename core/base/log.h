@@ -17,7 +17,7 @@ void tessi_log_free(struct tessi_log *l);
 /* From here on events go to this file too (appended; made when absent). NULL closes it. */
 int tessi_log_to(struct tess_call *c, struct tessi_log *l, const char *path) TESS_CHECKED;
 
-/* {"time":"2026-01-02T03:04:05.678Z","event":EVENT,...}: pairs of a name and a value, ended by NULL. The name's first letter says
+/* {"time":"2026-01-02T03:04:05.678Z","run":"0123456789ab","event":EVENT,...}: the run's name is new for each tessi_log_to; then pairs of a name and a value, ended by NULL. The name's first letter says
  * the value's C type: "s:stage" const char *, "i:step" int64_t, "f:loss" double (not a number: null). Not shown on the terminal. */
 void tessi_log_event(struct tessi_log *l, const char *event, ...);
 /* A line for the user (stays on the terminal), and an event "note". Above a progress line. */

@@ -77,15 +77,19 @@ int tessi_cache_find(struct tess_call *c, struct tessi_stage *s, int *found)
     struct tessi_call own;
     struct tess_artefact *a = NULL;
     *found = 0;
-    int in_cache = tessi_is_file(s->cached);
+    int in_cache, there;
+    TESS_TRY(tessi_file_there(c, s->cached, &in_cache));
+    TESS_TRY(tessi_file_there(c, s->path, &there));
     const char *path = in_cache ? s->cached : s->path;
-    if (!tessi_is_file(path))
+    if (!in_cache && !there)
         return TESS_OK;
     tessi_call_init(&own, c->host);
     int status = check(&own.call, s, path, &a);
     if (status == TESS_OK) {
         *found = 1;
         status = take(c, s, a);
+    } else if (status != TESS_E_DATA) {
+        status = c->fail(c, status, "%s", tessi_call_message(&own.call)); /* it may be whole: nothing is written over it */
     } else if (in_cache) {
         status = c->fail(c, status, "%s, or compute it anew with --force %s", tessi_call_message(&own.call), s->name);
     } else {

@@ -11,11 +11,11 @@
 #include "core/base/inject.h"
 #include "core/flow/files.h"
 #include "core/flow/flow_private.h"
+#include "core/flow/folder.h"
+#include "core/flow/lock.h"
 
-#include <ctype.h>
-#include <stdio.h>
+#include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- one execution ------------------------------------------------------------------------------------------------- */
 
@@ -107,6 +107,7 @@ static int execute(struct tess_call *c, struct tessi_pipeline *p, struct tessi_s
 {
     double now = tessi_clock();
     struct tess_stage_run r = {.c = c,
+                               .stage = s,
                                .log = p->runtime->log,
                                .name = s->name,
                                .key = s->key,
@@ -120,6 +121,8 @@ static int execute(struct tess_call *c, struct tessi_pipeline *p, struct tessi_s
     int status = checkpoint_path(c, p, s, &r.checkpoint);
     if (status == TESS_OK)
         status = open_inputs(c, p, s, &r);
+    if (status == TESS_OK)
+        status = tessi_stage_find_checkpoint(c, &r);
     if (status == TESS_OK)
         status = tessi_artefact_create(c, s->cached, s->ops->output, &r.output);
     if (status == TESS_OK)
@@ -145,19 +148,55 @@ struct waiting {
     int told;
 };
 
-static int stopped(struct tess_call *c, const struct tessi_stage *s, int begun)
+/* The message of a stop: where it was, and what the same command will begin with. */
+static int stopped(struct tess_call *c, const struct tessi_stage *s)
 {
     tessi_call_clear(c);
-    return c->fail(c, TESS_E_STOPPED, "stopped %s stage `%s`; the same command goes on %s", begun ? "in" : "before", s->name,
-                   begun ? "from its last checkpoint" : "from there");
+    if (s->outcome != TESSI_COMPUTED)
+        return c->fail(c, TESS_E_STOPPED, "stopped before stage `%s`; the same command goes on from there", s->name);
+    if (!s->checkpoint.there)
+        return c->fail(c, TESS_E_STOPPED, "stopped in stage `%s`, which has no checkpoint yet; the same command begins it anew", s->name);
+    if (s->checkpoint.step < 0)
+        return c->fail(c, TESS_E_STOPPED, "stopped in stage `%s`; the same command goes on from its checkpoint", s->name);
+    return c->fail(c, TESS_E_STOPPED, "stopped in stage `%s`; the same command goes on from its checkpoint of step %" PRId64, s->name,
+                   s->checkpoint.step);
 }
 
-static int wait_for_other(void *user, struct tess_call *c)
+static int wait_for_other(void *user, struct tess_call *c, const char *holder)
 {
     struct waiting *w = user;
     if (!w->told++)
-        tessi_log_note(w->p->runtime->log, "%s: another run computes this; waiting for it", w->s->name);
-    return tessi_signals_stopping() ? stopped(c, w->s, 0) : TESS_OK;
+        tessi_log_note(w->p->runtime->log, "%s: %s computes this; waiting for it", w->s->name, holder);
+    return tessi_signals_stopping() ? stopped(c, w->s) : TESS_OK;
+}
+
+/* Of a stage that is done. Who holds its lock does that: a checkpoint may be that of another run, which computes it once more. */
+static int drop_checkpoint(struct tess_call *c, const struct tessi_pipeline *p, const struct tessi_stage *s)
+{
+    char *path = NULL;
+    TESS_TRY(checkpoint_path(c, p, s, &path));
+    tessi_artefact_remove(path);
+    tess_free(path);
+    return TESS_OK;
+}
+
+/* A checkpoint beside a finished artefact is one that a kill at the very end left. */
+static int drop_old_checkpoint(struct tess_call *c, const struct tessi_pipeline *p, const struct tessi_stage *s)
+{
+    char *path = NULL, *checkpoint = NULL, holder[256];
+    int lock = -1, held = 0;
+    TESS_TRY(checkpoint_path(c, p, s, &checkpoint));
+    int left = tessi_is_file(checkpoint) || tessi_aside_left(checkpoint, holder, sizeof holder);
+    tess_free(checkpoint);
+    if (!left)
+        return TESS_OK;
+    TESS_TRY(tessi_format(c, &path, "%s/%s.lock", p->cache, s->key));
+    int status = tessi_lock_try(c, path, &lock, &held, holder, sizeof holder);
+    if (status == TESS_OK && !held)
+        status = drop_checkpoint(c, p, s);
+    tessi_lock_drop(path, lock);
+    tess_free(path);
+    return status;
 }
 
 static int compute(struct tess_call *c, struct tessi_pipeline *p, struct tessi_stage *s)
@@ -173,6 +212,8 @@ static int compute(struct tess_call *c, struct tessi_pipeline *p, struct tessi_s
         s->outcome = TESSI_COMPUTED;
         status = execute(c, p, s);
     }
+    if (status == TESS_OK)
+        status = drop_checkpoint(c, p, s);
     tessi_lock_drop(path, lock);
     tess_free(path);
     return status;
@@ -195,85 +236,22 @@ static int get(struct tess_call *c, struct tessi_pipeline *p, struct tessi_stage
     if (!found && !s->forced)
         TESS_TRY(tessi_cache_find(c, s, &found));
     s->outcome = TESSI_WAS_CACHED;
-    return found ? TESS_OK : compute(c, p, s);
-}
-
-/* ---- the run's folder ---------------------------------------------------------------------------------------------- */
-
-static int picture_path(struct tess_call *c, const struct tessi_pipeline *p, const struct tessi_stage *s, const char *name, char **out)
-{
-    TESS_TRY(tessi_format(c, out, "%s/%s-%s.png", p->folder, s->name, name));
-    for (char *at = *out + strlen(p->folder) + strlen(s->name) + 2; *at; at++)
-        if (!isalnum((unsigned char)*at) && !strchr("-_.", *at))
-            *at = '_';
-    return TESS_OK;
-}
-
-static int export_picture(struct tess_call *c, const struct tess_artefact *a, const char *name, const char *path)
-{
-    struct tess_tensor t = {0};
-    char *dataset = NULL;
-    TESS_TRY(tessi_format(c, &dataset, "pictures/%s", name));
-    int status = tess_artefact_load(c, a, dataset, TESS_U8, &t);
-    if (status == TESS_OK)
-        status = tessi_png_write(c, path, &t);
-    tess_free(t.data);
-    tess_free(dataset);
-    return status;
-}
-
-static int export_pictures(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s, int fresh)
-{
-    void *memory;
-    struct tess_artefact *a = NULL;
-    int64_t n = 0;
-    int status = tessi_artefact_open(c, s->path, &a);
-    while (status == TESS_OK && tessi_artefact_picture_at(a, n))
-        n++;
-    if (status == TESS_OK && !s->picture) {
-        status = tess_alloc(c, (size_t)(n + 1) * sizeof *s->picture, "pictures", &memory);
-        s->picture = memory;
-    }
-    while (status == TESS_OK && s->pictures < n) {
-        const char *name = tessi_artefact_picture_at(a, s->pictures);
-        char **path = &s->picture[s->pictures++];
-        status = picture_path(c, p, s, name, path);
-        if (status == TESS_OK && (fresh || !tessi_is_file(*path)))
-            status = export_picture(c, a, name, *path);
-    }
-    tessi_artefact_close(a);
-    return status;
-}
-
-/* The artefact under the stage's name, and its pictures. An artefact that only the run's folder still has goes back into the cache. A
- * checkpoint beside a finished artefact is one that a kill at the very end left. */
-static int publish(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s)
-{
-    char *checkpoint = NULL;
-    int changed = 0;
-    TESS_TRY(checkpoint_path(c, p, s, &checkpoint));
-    tessi_artefact_remove(checkpoint);
-    tess_free(checkpoint);
-    if (tessi_is_file(s->cached))
-        TESS_TRY(tessi_link_file(c, s->cached, s->path, &changed));
-    else
-        TESS_TRY(tessi_link_file(c, s->path, s->cached, NULL));
-    return export_pictures(c, p, s, changed || s->outcome == TESSI_COMPUTED);
+    return found ? drop_old_checkpoint(c, p, s) : compute(c, p, s);
 }
 
 static int run_stage(struct tess_call *c, struct tessi_pipeline *p, struct tessi_stage *s)
 {
     struct tessi_log *log = p->runtime->log;
     if (tessi_signals_stopping())
-        return stopped(c, s, 0);
+        return stopped(c, s);
     double start = tessi_clock();
     int status = get(c, p, s);
     if (status == TESS_OK)
-        status = publish(c, p, s);
+        status = tessi_folder_publish(c, p, s);
     s->seconds = tessi_clock() - start;
     if (status == TESS_E_STOPPED) {
         tessi_log_event(log, "stopped", "s:stage", s->name, "f:seconds", s->seconds, NULL);
-        return stopped(c, s, s->outcome == TESSI_COMPUTED);
+        return stopped(c, s);
     }
     if (status != TESS_OK) {
         (void)tessi_stage_blame(c, s, status);
@@ -287,7 +265,8 @@ static int run_stage(struct tess_call *c, struct tessi_pipeline *p, struct tessi
 
 /* ---- the run ------------------------------------------------------------------------------------------------------- */
 
-static int start(struct tess_call *c, const struct tessi_pipeline *p)
+/* The log first, so that it has what entering the folder says. Two runs may write to it: each line has its run's name. */
+static int start(struct tess_call *c, struct tessi_pipeline *p)
 {
     char *path = NULL;
     TESS_TRY(tessi_make_folder(c, p->cache));
@@ -300,19 +279,21 @@ static int start(struct tess_call *c, const struct tessi_pipeline *p)
     tessi_log_event(p->runtime->log, "run_start", "s:name", p->name, "s:pipeline", p->source, "s:tool", "tessera " PACKAGE_VERSION,
                     "i:threads", (int64_t)tessi_workers_count(p->runtime->workers), "s:numeric_mode", p->runtime->numeric_mode, "i:seed",
                     (int64_t)p->seed, NULL);
-    TESS_TRY(tessi_format(c, &path, "%s/resolved.yaml", p->folder));
-    status = tessi_resolved_write(c, p, path);
-    tess_free(path);
+    status = tessi_folder_enter(c, p);
+    if (status != TESS_OK)
+        tessi_log_event(p->runtime->log, "error", "i:status", (int64_t)status, "s:text", tessi_call_message(c), NULL);
     return status;
 }
 
 int tessi_pipeline_run(struct tess_call *c, struct tessi_pipeline *p)
 {
     double began = tessi_clock();
+    p->lock = -1;
     int status = start(c, p);
     for (int64_t i = 0; status == TESS_OK && i < p->views; i++)
         status = run_stage(c, p, &p->stage[p->view[i]]);
     tessi_log_event(p->runtime->log, "run_end", "i:status", (int64_t)status, "f:seconds", tessi_clock() - began, NULL);
+    tessi_folder_leave(p);
     int closed = tessi_log_to(c, p->runtime->log, NULL);
     return status == TESS_OK ? closed : status;
 }

@@ -53,6 +53,17 @@ int tessi_is_file(const char *path)
     return stat(path, &about) == 0 && S_ISREG(about.st_mode);
 }
 
+int tessi_file_there(struct tess_call *c, const char *path, int *there)
+{
+    struct stat about;
+    *there = 0;
+    if (stat(path, &about) == 0)
+        *there = S_ISREG(about.st_mode);
+    else if (errno != ENOENT && errno != ENOTDIR)
+        return c->fail(c, TESS_E_IO, "%s: cannot be looked at: %s; see to its folder's permissions", path, strerror(errno));
+    return TESS_OK;
+}
+
 int tessi_make_folder(struct tess_call *c, const char *path)
 {
     char part[PATH_MAX];
@@ -65,8 +76,9 @@ int tessi_make_folder(struct tess_call *c, const char *path)
         memcpy(part, path, i);
         part[i] = '\0';
         struct stat about;
-        if (mkdir(part, 0777) != 0 && !(stat(part, &about) == 0 && S_ISDIR(about.st_mode)))
-            return c->fail(c, TESS_E_CREATE, "%s: the folder cannot be made: %s; choose another with --workdir", part, strerror(errno));
+        int error = mkdir(part, 0777) == 0 ? 0 : errno;
+        if (error && !(stat(part, &about) == 0 && S_ISDIR(about.st_mode)))
+            return c->fail(c, TESS_E_CREATE, "%s: the folder cannot be made: %s; choose another with --workdir", part, strerror(error));
     }
     return TESS_OK;
 }

@@ -11,12 +11,9 @@ int tessi_path_beside(struct tess_call *c, const char *file, const char *path, c
 /* From the root; the same path otherwise. */
 int tessi_path_absolute(struct tess_call *c, const char *path, char **out) TESS_CHECKED;
 int tessi_is_file(const char *path);
+/* The same where it matters why not: *there is 0 only when there is none. TESS_E_IO when that cannot be told. */
+int tessi_file_there(struct tess_call *c, const char *path, int *there) TESS_CHECKED;
 /* With its parents; one that is there is fine. */
 int tessi_make_folder(struct tess_call *c, const char *path) TESS_CHECKED;
-/* One holder of `path` among the processes of this machine (flock). A lock left by a killed process holds nothing.
- * waiting(user) is called between two tries; a status other than TESS_OK ends the waiting with it. */
-int tessi_lock_take(struct tess_call *c, const char *path, int (*waiting)(void *user, struct tess_call *c), void *user,
-                    int *lock) TESS_CHECKED;
-void tessi_lock_drop(const char *path, int lock);
 
 #endif

@@ -20,6 +20,12 @@ struct tessi_input {
     char file_digest[TESS_DIGEST_TEXT];
 };
 
+/* A checkpoint of a stage, and the step it is of; -1: it counts none. */
+struct tessi_kept {
+    int there;
+    int64_t step;
+};
+
 struct tessi_stage {
     const char *name;
     struct tessi_spec *spec;
@@ -41,6 +47,7 @@ struct tessi_stage {
     char digest[TESS_DIGEST_TEXT]; /* content of its artefact; "": not known */
     int32_t state;
     int32_t outcome;
+    struct tessi_kept checkpoint; /* while it is computed: the last on the disk */
     double seconds;
     char reason[512];
     char *cached; /* RUNS/.cache/KEY.h5, once the key is known; may not be there */
@@ -59,6 +66,7 @@ struct tessi_pipeline {
     int64_t count; /* all stages, each after those it reads */
     struct tessi_stage *stage;
     int64_t views, *view; /* the wanted ones */
+    int lock;             /* of the run's folder, while it runs; -1: none */
 };
 
 /* ---- stages (stages.c): names, edges, order, ports ------------------------------------------------------------------ */
@@ -96,6 +104,7 @@ void tessi_stage_reason(const struct tessi_pipeline *p, struct tessi_stage *s);
 
 struct tess_stage_run {
     struct tess_call *c;
+    struct tessi_stage *stage;
     struct tessi_log *log;
     const char *name, *key;
     uint64_t seed;
@@ -104,13 +113,16 @@ struct tess_stage_run {
     struct tess_artefact **input; /* NULL where not connected */
     struct tess_artefact *output;
     char *checkpoint;              /* path */
-    struct tess_artefact *resumed; /* opened at the first question */
-    int looked;
+    struct tess_artefact *resumed; /* NULL: the stage begins anew */
     double interval, last_checkpoint, last_line; /* seconds; of the monotonic clock */
 };
 double tessi_clock(void);
 
-/* The pipeline with every default, to be run again. */
-int tessi_resolved_write(struct tess_call *c, const struct tessi_pipeline *p, const char *path) TESS_CHECKED;
+/* Opens the checkpoint of an earlier execution, if there is one. A damaged one is a warning; one that cannot be read for now is the end, as
+ * the next would be written over it. */
+int tessi_stage_find_checkpoint(struct tess_call *c, struct tess_stage_run *r) TESS_CHECKED;
+
+/* The pipeline with every default, to be run again; to be freed with free. */
+int tessi_resolved_text(struct tess_call *c, const struct tessi_pipeline *p, char **text, size_t *bytes) TESS_CHECKED;
 
 #endif

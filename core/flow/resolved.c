@@ -104,18 +104,14 @@ static int print(struct tess_call *c, const struct tessi_pipeline *p, FILE *to)
     return TESS_OK;
 }
 
-int tessi_resolved_write(struct tess_call *c, const struct tessi_pipeline *p, const char *path)
+int tessi_resolved_text(struct tess_call *c, const struct tessi_pipeline *p, char **text, size_t *bytes)
 {
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *to = open_memstream(&text, &bytes);
+    *text = NULL;
+    FILE *to = open_memstream(text, bytes);
     if (!to)
-        return c->fail(c, TESS_E_MEMORY, "no memory for %s", path);
+        return c->fail(c, TESS_E_MEMORY, "no memory for resolved.yaml");
     int status = print(c, p, to);
     if (fclose(to) != 0 && status == TESS_OK)
-        status = c->fail(c, TESS_E_MEMORY, "no memory for %s", path);
-    if (status == TESS_OK)
-        status = tessi_write_text(c, path, text, bytes);
-    free(text);
+        status = c->fail(c, TESS_E_MEMORY, "no memory for resolved.yaml");
     return status;
 }

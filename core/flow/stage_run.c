@@ -1,8 +1,9 @@
 /* What a running stage asks of its host: inputs and output, progress, stopping, checkpoints.
  *
  * A checkpoint is an artefact of kind "checkpoint" beside the one being made, under the same key, so that it can only be taken
- * up by exactly the stage that left it. It is a help, never a duty: one that cannot be written or read back costs time and
- * no results, hence warnings and no failures.
+ * up by exactly the stage that left it. One that cannot be written costs time and no results, and so does one that is damaged: a warning.
+ * One that cannot be read for now (permission, memory, descriptors, the disk) is hours of work all the same; it ends the run before
+ * anything is written over it.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/inject.h"
@@ -89,22 +90,31 @@ static int open_checkpoint(struct tess_call *c, const struct tess_stage_run *r, 
     return tessi_artefact_verify(c, *out);
 }
 
-const struct tess_artefact *tess_stage_resume(struct tess_stage_run *r)
+int tessi_stage_find_checkpoint(struct tess_call *c, struct tess_stage_run *r)
 {
     struct tessi_call own;
-    if (r->looked)
-        return r->resumed;
-    r->looked = 1;
-    if (!tessi_is_file(r->checkpoint))
-        return NULL;
-    tessi_call_init(&own, r->c->host);
-    if (open_checkpoint(&own.call, r, &r->resumed) != TESS_OK) {
-        tessi_log_warn(r->log, "%s: the checkpoint is left aside and the stage begins anew: %s", r->name, tessi_call_message(&own.call));
-        tessi_artefact_close(r->resumed);
-        r->resumed = NULL;
-    } else {
+    int there = 0;
+    TESS_TRY(tessi_file_there(c, r->checkpoint, &there));
+    if (!there)
+        return TESS_OK;
+    tessi_call_init(&own, c->host);
+    int status = open_checkpoint(&own.call, r, &r->resumed);
+    if (status == TESS_OK) {
+        r->stage->checkpoint = (struct tessi_kept){1, tess_facts_i64_or(tess_artefact_facts(r->resumed), "step", -1)};
         tessi_log_event(r->log, "resume", "s:stage", r->name, "s:checkpoint", r->checkpoint, NULL);
+        return TESS_OK;
     }
+    tessi_artefact_close(r->resumed);
+    r->resumed = NULL;
+    if (status != TESS_E_DATA)
+        return c->fail(c, status, "%s; it is the checkpoint of this stage: see that it can be read, or remove it to begin anew",
+                       tessi_call_message(&own.call));
+    tessi_log_warn(r->log, "%s: the checkpoint is left aside and the stage begins anew: %s", r->name, tessi_call_message(&own.call));
+    return TESS_OK;
+}
+
+const struct tess_artefact *tess_stage_resume(struct tess_stage_run *r)
+{
     return r->resumed;
 }
 
@@ -120,6 +130,7 @@ int tess_stage_checkpoint(struct tess_call *c, struct tess_stage_run *r,
     struct tess_artefact *a = NULL;
     const struct tessi_provenance about = {.stage = r->name, .key = r->key, .seed = r->seed};
     tessi_call_init(&own, c->host);
+    struct tessi_kept kept = {0, -1};
     int disk = 1; /* the failure at hand is the disk's */
     int status = tessi_artefact_create(&own.call, r->checkpoint, CHECKPOINT, &a);
     if (status == TESS_OK) {
@@ -128,12 +139,14 @@ int tess_stage_checkpoint(struct tess_call *c, struct tess_stage_run *r,
     }
     if (status == TESS_OK) {
         disk = 1;
+        kept = (struct tessi_kept){1, tess_facts_i64_or(tess_artefact_facts(a), "step", -1)};
         status = tessi_artefact_finish(&own.call, a, &about, NULL);
         a = NULL;
     }
     tessi_artefact_close(a);
     r->last_checkpoint = tessi_clock();
     if (status == TESS_OK) {
+        r->stage->checkpoint = kept;
         tessi_log_event(r->log, CHECKPOINT, "s:stage", r->name, NULL);
         (void)tessi_inject(TESSI_AT_CHECKPOINT);
         return TESS_OK;

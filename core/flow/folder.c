@@ -1,0 +1,368 @@
+/* The run's folder. It is of one pipeline at a time: resolved.yaml says which, and no result lies there that is not of it.
+ *
+ * Who comes first takes out what is of another pipeline, or of other parameters, and writes resolved.yaml; then results are put there one
+ * by one. So a stop at any moment leaves a folder that is short of results and never of two minds. Nothing is lost by it, as what is taken
+ * out stays in the cache. A second run of the same pipeline joins the first, one of another is told who is there.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/base/call.h"
+#include "core/flow/files.h"
+#include "core/flow/flow_private.h"
+#include "core/flow/folder.h"
+#include "core/flow/lock.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TEXT_MOST (64 * 1024) /* bytes of what a lock says of its run */
+
+/* ---- pictures ------------------------------------------------------------------------------------------------------ */
+
+static int picture_path(struct tess_call *c, const struct tessi_pipeline *p, const char *stage, const char *name, char **out)
+{
+    TESS_TRY(tessi_format(c, out, "%s/%s-%s.png", p->folder, stage, name));
+    for (char *at = *out + strlen(p->folder) + strlen(stage) + 2; *at; at++)
+        if (!isalnum((unsigned char)*at) && !strchr("-_.", *at))
+            *at = '_';
+    return TESS_OK;
+}
+
+static int export_picture(struct tess_call *c, const struct tess_artefact *a, const char *name, const char *path)
+{
+    struct tess_tensor t = {0};
+    char *dataset = NULL;
+    TESS_TRY(tessi_format(c, &dataset, "pictures/%s", name));
+    int status = tess_artefact_load(c, a, dataset, TESS_U8, &t);
+    if (status == TESS_OK)
+        status = tessi_png_write(c, path, &t);
+    tess_free(t.data);
+    tess_free(dataset);
+    return status;
+}
+
+static int export_pictures(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s, int fresh)
+{
+    void *memory;
+    struct tess_artefact *a = NULL;
+    int64_t n = 0;
+    int status = tessi_artefact_open(c, s->path, &a);
+    while (status == TESS_OK && tessi_artefact_picture_at(a, n))
+        n++;
+    if (status == TESS_OK && !s->picture) {
+        status = tess_alloc(c, (size_t)(n + 1) * sizeof *s->picture, "pictures", &memory);
+        s->picture = memory;
+    }
+    while (status == TESS_OK && s->pictures < n) {
+        const char *name = tessi_artefact_picture_at(a, s->pictures);
+        char **path = &s->picture[s->pictures++];
+        status = picture_path(c, p, s->name, name, path);
+        if (status == TESS_OK && (fresh || !tessi_is_file(*path)))
+            status = export_picture(c, a, name, *path);
+    }
+    tessi_artefact_close(a);
+    return status;
+}
+
+/* ---- what is of another run ---------------------------------------------------------------------------------------- */
+
+/* Takes a result and its pictures out of the folder; the cache has it first. */
+static int take_out(struct tess_call *c, const struct tessi_pipeline *p, const struct tess_artefact *a, const char *stage, const char *path)
+{
+    const char *name, *key = tessi_artefact_provenance(a, "key");
+    char *cached = NULL, *picture = NULL;
+    TESS_TRY(tessi_format(c, &cached, "%s/%s.h5", p->cache, key));
+    int status = tessi_is_file(cached) ? TESS_OK : tessi_link_file(c, path, cached, NULL);
+    tess_free(cached);
+    TESS_TRY(status);
+    for (int64_t i = 0; (name = tessi_artefact_picture_at(a, i)); i++) {
+        TESS_TRY(picture_path(c, p, stage, name, &picture));
+        (void)unlink(picture);
+        tess_free(picture);
+    }
+    if (unlink(path) != 0 && errno != ENOENT)
+        return tessi_cannot_write(c, TESS_E_CREATE, path, errno);
+    return TESS_OK;
+}
+
+static int same_text(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+/* Whether a result is what this pipeline's stage would be now, as far as can be told before it is run. `here` has the digests of what
+ * stays in the folder, "" where nothing does. */
+static int is_of(const struct tessi_pipeline *p, const struct tessi_stage *s, const struct tess_artefact *a,
+                 char (*here)[TESS_DIGEST_TEXT])
+{
+    char name[128];
+    if (*s->key)
+        return same_text(tessi_artefact_provenance(a, "key"), s->key);
+    if (!same_text(tessi_artefact_provenance(a, "parameters"), tessi_instance_resolved(s->instance)) ||
+        !same_text(tessi_artefact_provenance(a, "numeric_mode"), p->runtime->numeric_mode))
+        return 0;
+    const char *seed = tessi_artefact_provenance(a, "seed");
+    if (!seed || strtoull(seed, NULL, 10) != s->seed)
+        return 0;
+    for (int64_t i = 0; i < s->inputs; i++) {
+        const struct tessi_input *in = &s->input[i];
+        if (!in->at)
+            continue;
+        (void)snprintf(name, sizeof name, "input/%s", in->port->name);
+        if (!same_text(tessi_artefact_provenance(a, name), in->stage >= 0 ? here[in->stage] : in->file_digest))
+            return 0;
+    }
+    return 1;
+}
+
+/* The result of a stage, if a file is one: written by a stage of its name. */
+static int open_result(const struct tess_call *c, const char *path, const char *stage, struct tess_artefact **out)
+{
+    struct tessi_call own;
+    tessi_call_init(&own, c->host);
+    *out = NULL;
+    if (!tessi_is_file(path) || tessi_artefact_open(&own.call, path, out) != TESS_OK)
+        return 0;
+    if (same_text(tessi_artefact_provenance(*out, "stage"), stage) && tessi_artefact_provenance(*out, "key"))
+        return 1;
+    tessi_artefact_close(*out);
+    *out = NULL;
+    return 0;
+}
+
+static void name_it(char *list, size_t room, const char *stage)
+{
+    size_t used = strlen(list);
+    (void)snprintf(list + used, room - used, "%s%s", used ? ", " : "", stage);
+}
+
+static int sort_out_stages(struct tess_call *c, const struct tessi_pipeline *p, char *list, size_t room)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(c, (size_t)(p->count + 1) * TESS_DIGEST_TEXT, "digests", &memory));
+    char(*here)[TESS_DIGEST_TEXT] = memory;
+    int status = TESS_OK;
+    for (int64_t i = 0; i < p->count && status == TESS_OK; i++) {
+        const struct tessi_stage *s = &p->stage[i];
+        struct tess_artefact *a;
+        if (!open_result(c, s->path, s->name, &a))
+            continue;
+        if (is_of(p, s, a, here)) {
+            (void)snprintf(here[i], TESS_DIGEST_TEXT, "%s", tess_artefact_digest(a));
+        } else {
+            status = take_out(c, p, a, s->name, s->path);
+            name_it(list, room, s->name);
+        }
+        tessi_artefact_close(a);
+    }
+    tess_free(memory);
+    return status;
+}
+
+static int has_stage(const struct tessi_pipeline *p, const char *name)
+{
+    for (int64_t i = 0; i < p->count; i++)
+        if (strcmp(p->stage[i].name, name) == 0)
+            return 1;
+    return 0;
+}
+
+/* Results of stages that this pipeline does not have. Files that no stage wrote are left alone. */
+static int sort_out_others(struct tess_call *c, const struct tessi_pipeline *p, char *list, size_t room)
+{
+    int status = TESS_OK;
+    DIR *d = opendir(p->folder);
+    for (struct dirent *e; d && status == TESS_OK && (e = readdir(d));) {
+        char stage[256], *path = NULL;
+        struct tess_artefact *a;
+        size_t length = strlen(e->d_name);
+        if (length < 4 || strcmp(e->d_name + length - 3, ".h5") != 0)
+            continue;
+        (void)snprintf(stage, sizeof stage, "%.*s", (int)length - 3, e->d_name);
+        if (has_stage(p, stage))
+            continue;
+        status = tessi_format(c, &path, "%s/%s", p->folder, e->d_name);
+        if (status == TESS_OK && open_result(c, path, stage, &a)) {
+            status = take_out(c, p, a, stage, path);
+            name_it(list, room, stage);
+            tessi_artefact_close(a);
+        }
+        tess_free(path);
+    }
+    if (d)
+        closedir(d);
+    return status;
+}
+
+static int sort_out(struct tess_call *c, const struct tessi_pipeline *p)
+{
+    char list[512] = "";
+    TESS_TRY(sort_out_stages(c, p, list, sizeof list));
+    TESS_TRY(sort_out_others(c, p, list, sizeof list));
+    if (*list)
+        tessi_log_note(p->runtime->log, "%s had results of another run (%s); they are in the cache, and no longer here", p->folder, list);
+    return TESS_OK;
+}
+
+/* ---- entering and leaving ------------------------------------------------------------------------------------------ */
+
+/* "PIPELINE DIGEST", then "STAGE DIGEST" for the files that stages read: in lines, each with a newline before it and one at the end. */
+static int describe(struct tess_call *c, const struct tessi_pipeline *p, const char *resolved, size_t bytes, char **out)
+{
+    struct tess_digest d;
+    char digest[TESS_DIGEST_TEXT], *text = NULL, *longer = NULL;
+    tess_digest_start(&d);
+    tess_digest_add(&d, resolved, bytes);
+    tess_digest_end(&d, digest);
+    TESS_TRY(tessi_format(c, &text, "\n%s\n", digest));
+    for (int64_t i = 0; i < p->count; i++) {
+        if (!*p->stage[i].files)
+            continue;
+        int status = tessi_format(c, &longer, "%s%s %s\n", text, p->stage[i].name, p->stage[i].files);
+        tess_free(text);
+        text = longer;
+        TESS_TRY(status);
+    }
+    *out = text;
+    return TESS_OK;
+}
+
+/* Whether two runs are of one pipeline and read the same, as far as both have looked: one may be of the first stages alone. */
+static int agree(const char *ours, const char *theirs)
+{
+    size_t head = 1 + TESS_DIGEST_TEXT; /* both newlines of the first line */
+    if (strncmp(ours, theirs, head) != 0)
+        return 0;
+    for (const char *line = ours + head; *line; line = strchr(line, '\n') + 1) {
+        char name[300];
+        (void)snprintf(name, sizeof name, "\n%.*s ", (int)strcspn(line, " "), line);
+        const char *other = strstr(theirs, name);
+        if (other && strncmp(other + 1, line, strcspn(line, "\n")) != 0)
+            return 0;
+    }
+    return 1;
+}
+
+static int refuse(struct tess_call *c, const struct tessi_pipeline *p, const char *holder)
+{
+    return c->fail(c, TESS_E_CREATE,
+                   "%s: %s runs another pipeline there, or this one with other parameters or inputs; wait until it ends, or give this "
+                   "run a folder of its own: name=%s-2",
+                   p->folder, *holder ? holder : "another process", p->name);
+}
+
+/* Joins those who are there: 1 done, 0 nobody is there any more, or a failure. */
+static int join(struct tess_call *c, struct tessi_pipeline *p, const char *path, const char *about)
+{
+    void *memory;
+    int lock = tessi_lock_join(path);
+    if (lock < 0)
+        return 0;
+    int status = tess_alloc(c, TEXT_MOST, "what a lock says", &memory);
+    if (status == TESS_OK) {
+        const char *theirs = tessi_lock_read(lock, memory, TEXT_MOST);
+        status = agree(about, theirs) ? 1 : refuse(c, p, memory);
+        tess_free(memory);
+    }
+    if (status == 1)
+        p->lock = lock;
+    else
+        tessi_lock_drop(path, lock);
+    return status;
+}
+
+static int prepare(struct tess_call *c, const struct tessi_pipeline *p, const char *resolved, size_t bytes)
+{
+    char *path = NULL;
+    TESS_TRY(sort_out(c, p));
+    TESS_TRY(tessi_format(c, &path, "%s/resolved.yaml", p->folder));
+    int status = tessi_write_text(c, path, resolved, bytes);
+    tess_free(path);
+    return status;
+}
+
+/* 1 in, 0 to be tried again, or a failure. */
+static int try_to_enter(struct tess_call *c, struct tessi_pipeline *p, const char *path, const char *about, const char *resolved, size_t bytes)
+{
+    char holder[256];
+    int lock, held, status;
+    TESS_TRY(tessi_lock_try(c, path, &lock, &held, holder, sizeof holder));
+    if (held)
+        return join(c, p, path, about);
+    tessi_lock_sign(lock, about);
+    status = prepare(c, p, resolved, bytes);
+    if (status == TESS_OK && lock >= 0 && !tessi_lock_share(lock, path)) {
+        tessi_lock_drop(path, lock);
+        return 0;
+    }
+    if (status != TESS_OK)
+        tessi_lock_drop(path, lock);
+    else
+        p->lock = lock;
+    return status == TESS_OK ? 1 : status;
+}
+
+int tessi_folder_enter(struct tess_call *c, struct tessi_pipeline *p)
+{
+    char *path = NULL, *about = NULL, *resolved = NULL;
+    size_t bytes = 0;
+    int status;
+    p->lock = -1;
+    TESS_TRY(tessi_format(c, &path, "%s/.lock", p->folder));
+    if ((status = tessi_resolved_text(c, p, &resolved, &bytes)) != TESS_OK || (status = describe(c, p, resolved, bytes, &about)) != TESS_OK)
+        goto done;
+    /* Both may find the other one busy, so they try again. */
+    while ((status = try_to_enter(c, p, path, about, resolved, bytes)) == 0) {
+        if (tessi_signals_stopping()) {
+            status = c->fail(c, TESS_E_STOPPED, "stopped before the first stage");
+            break;
+        }
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+    }
+    status = status == 1 ? TESS_OK : status;
+done:
+    free(resolved);
+    tess_free(about);
+    tess_free(path);
+    return status;
+}
+
+void tessi_folder_leave(struct tessi_pipeline *p)
+{
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/.lock", p->folder) < (int)sizeof path)
+        tessi_lock_drop(path, p->lock);
+    p->lock = -1;
+}
+
+/* ---- publishing ---------------------------------------------------------------------------------------------------- */
+
+/* A result of the same name that is another goes first, with its pictures: there may be fewer now. */
+static int make_way(struct tess_call *c, const struct tessi_pipeline *p, const struct tessi_stage *s)
+{
+    struct tess_artefact *a;
+    int status = TESS_OK;
+    if (!open_result(c, s->path, s->name, &a))
+        return TESS_OK;
+    if (strcmp(tess_artefact_digest(a), s->digest) != 0)
+        status = take_out(c, p, a, s->name, s->path);
+    tessi_artefact_close(a);
+    return status;
+}
+
+int tessi_folder_publish(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s)
+{
+    int changed = 0;
+    if (tessi_is_file(s->cached)) {
+        TESS_TRY(make_way(c, p, s));
+        TESS_TRY(tessi_link_file(c, s->cached, s->path, &changed));
+    } else {
+        TESS_TRY(tessi_link_file(c, s->path, s->cached, NULL));
+    }
+    return export_pictures(c, p, s, changed || s->outcome == TESSI_COMPUTED);
+}

@@ -1,0 +1,24 @@
+/* Locks between processes (flock), and who holds them. A lock left by a killed process holds nothing. Where a file system has no locks
+ * nobody is kept out: lock is -1, and every function takes that. SPDX-License-Identifier: MIT */
+#ifndef TESSI_LOCK_H
+#define TESSI_LOCK_H
+
+#include <tessera/base.h>
+
+/* Held alone, or *lock = -1; then *held says whether somebody has it, and `holder` who ("process 12 of ann on host", "" if unknown). */
+int tessi_lock_try(struct tess_call *c, const char *path, int *lock, int *held, char *holder, size_t room) TESS_CHECKED;
+/* Waits for it. waiting(user, holder) is called between two tries; a status other than TESS_OK ends the waiting with it. */
+int tessi_lock_take(struct tess_call *c, const char *path, int (*waiting)(void *user, struct tess_call *c, const char *holder), void *user,
+                    int *lock) TESS_CHECKED;
+/* A lock held alone becomes one that others may join: 1, or 0 when somebody else came between (close it and begin again). */
+int tessi_lock_share(int lock, const char *path);
+/* Joins those who share it; -1 when that cannot be. */
+int tessi_lock_join(const char *path);
+/* Writes this process into a lock that is held alone, and `text` after it. */
+void tessi_lock_sign(int lock, const char *text);
+/* Reads the holder into `text`; gives what was written after it. */
+const char *tessi_lock_read(int lock, char *text, size_t room);
+/* The last one to drop it removes the file. */
+void tessi_lock_drop(const char *path, int lock);
+
+#endif
