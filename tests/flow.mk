@@ -16,6 +16,17 @@ tests_test_runs_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_runs_LDADD = $(TEST_LIBS)
 EXTRA_tests_test_runs_DEPENDENCIES = tests/flow/flow_stages.la
 
+check_PROGRAMS += tests/test_keys
+tests_test_keys_SOURCES = tests/test_keys.c tests/flow_bench.c tests/flow_bench.h
+tests_test_keys_CPPFLAGS = $(AM_CPPFLAGS) -DFLOW_PLUGINS=\"$(abs_builddir)/tests/flow/.libs\"
+tests_test_keys_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_keys_LDADD = $(TEST_LIBS)
+EXTRA_tests_test_keys_DEPENDENCIES = tests/flow/flow_stages.la tests/flow/flow_reader.la
+check_LTLIBRARIES += tests/flow/flow_reader.la
+tests_flow_flow_reader_la_SOURCES = tests/flow_reader.c
+tests_flow_flow_reader_la_LDFLAGS = $(PLUGIN_LDFLAGS) -rpath /nowhere
+tests_flow_flow_reader_la_LIBADD = $(PLUGIN_LIBS)
+
 # Its stages. A library that is not installed is built as a plugin only when it is told a place.
 check_LTLIBRARIES += tests/flow/flow_stages.la
 tests_flow_flow_stages_la_SOURCES = tests/flow_stages.c

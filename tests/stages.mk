@@ -28,6 +28,19 @@ tests_test_pipelines_CPPFLAGS = $(AM_CPPFLAGS) -DPIPELINES=\"$(abs_top_srcdir)/p
 tests_test_pipelines_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_pipelines_LDADD = $(TEST_LIBS)
 
+# One key, one content: digests of every stage, a set a numeric mode; the set that is there everywhere has a backend of its own.
+check_PROGRAMS += tests/test_epoch
+tests_test_epoch_SOURCES = tests/test_epoch.c tests/small_pipeline.c tests/small_pipeline.h tests/graphs.c tests/graphs.h
+tests_test_epoch_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_SRCDIR=\"$(abs_top_srcdir)\" -DEPOCH_PLUGINS=\"$(abs_builddir)/tests/epoch/.libs\"
+tests_test_epoch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_epoch_LDADD = $(TEST_LIBS)
+EXTRA_tests_test_epoch_DEPENDENCIES = tests/epoch/plain_backend.la
+EXTRA_DIST += tests/epoch/epoch.yaml tests/epoch/digests.txt
+check_LTLIBRARIES += tests/epoch/plain_backend.la
+tests_epoch_plain_backend_la_SOURCES = tests/plain_backend.c
+tests_epoch_plain_backend_la_LDFLAGS = $(PLUGIN_LDFLAGS) -rpath /nowhere
+tests_epoch_plain_backend_la_LIBADD = $(PLUGIN_LIBS)
+
 check_PROGRAMS += tests/test_nearest_neighbours
 tests_test_nearest_neighbours_SOURCES = tests/test_nearest_neighbours.c plugins/stages/perceptual.c plugins/stages/perceptual.h \
     $(STAGE_BENCH) tests/graphs.c tests/graphs.h tests/vgg_file.c tests/vgg_file.h

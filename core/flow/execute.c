@@ -78,6 +78,7 @@ static int finish(struct tess_call *c, const struct tessi_pipeline *p, struct te
         .numeric_mode = p->runtime->numeric_mode,
         .tool = "tessera " PACKAGE_VERSION,
         .seed = s->seed,
+        .epoch = TESS_EPOCH,
         .inputs = n,
         .input_port = port,
         .input_digest = digest,

@@ -1,10 +1,11 @@
 /* The cache key of a stage: everything that decides its artefact's content, and nothing else.
  *
- *     SHA-256 over  "tessera stage key 1", plugins, ABI major, canonical parameters, seed, numeric mode,
+ *     SHA-256 over  "tessera stage key 2", plugins, ABI major, results' epoch, canonical parameters, seed, numeric mode,
  *                   each connected port with the content digest of its artefact, digest of the files read
  *
- * as texts with their lengths in front. Plugins are the stage's own and those of every component in its parameters, with
- * versions. Parameters have their defaults filled in and leave out paths and what is neutral.
+ * as texts with their lengths in front. Plugins are the stage's own, those of every component in its parameters and those of the parts of
+ * every model that it reads or writes; with versions, and with their epoch where it is not this program's. Parameters have their defaults
+ * filled in and leave out paths and what is neutral.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/flow/files.h"
@@ -22,8 +23,40 @@ const char *tessi_input_digest(const struct tessi_pipeline *p, const struct tess
     return in->stage >= 0 ? p->stage[in->stage].digest : in->file_digest;
 }
 
-/* "; encoder/1 conv, tessera-conv 0.1.0" for each component named in `spec`, the canonical parameters of `k`. */
-static void list_components(const struct tessi_registry *r, const struct tess_component *k, const struct tessi_spec *spec, FILE *to)
+/* ---- plugins ------------------------------------------------------------------------------------------------------- */
+
+struct list { /* "stage/1 encode, tessera-encode 0.1.0; encoder/1 conv, tessera-conv-encoder 0.2.0", each plugin once */
+    FILE *to;
+    char *text;
+    size_t bytes;
+    const struct tessi_registry *registry;
+};
+
+static int is_listed(const struct list *l, const char *piece)
+{
+    size_t length = strlen(piece);
+    if (fflush(l->to) != 0 || !l->text)
+        return 0;
+    for (const char *at = l->text; (at = strstr(at, piece)) != NULL; at += length)
+        if (!at[length] || at[length] == ';')
+            return 1;
+    return 0;
+}
+
+/* With the epoch that the plugin was compiled with, where core has another. */
+static void list_plugin(struct list *l, const struct tess_component *k, const struct tess_plugin *plugin)
+{
+    char piece[512];
+    int64_t epoch = plugin->size >= offsetof(struct tess_plugin, epoch) + sizeof epoch ? plugin->epoch : 0;
+    (void)snprintf(piece, sizeof piece, "%s %s, %s %s", k->kind, k->name, plugin->id, plugin->version);
+    if (epoch != TESS_EPOCH)
+        (void)snprintf(piece + strlen(piece), sizeof piece - strlen(piece), " of epoch %" PRIi64, epoch);
+    if (!is_listed(l, piece))
+        fprintf(l->to, "%s%s", l->bytes ? "; " : "", piece);
+}
+
+/* Each component named in `spec`, the parameters of `k`. */
+static void list_components(struct list *l, const struct tess_component *k, const struct tessi_spec *spec)
 {
     const struct tess_param *param;
     for (int64_t i = 0; (param = tessi_param_at(k, i)); i++) {
@@ -33,36 +66,76 @@ static void list_components(const struct tessi_registry *r, const struct tess_co
         if (param->type != TESS_COMPONENT || !use)
             continue;
         snprintf(kind, sizeof kind, "%.*s", (int)strcspn(param->text, " "), param->text);
-        const struct tess_component *part = tessi_registry_find(r, kind, use->text, &plugin);
+        const struct tess_component *part = tessi_registry_find(l->registry, kind, use->text, &plugin);
         if (!part)
             continue;
-        fprintf(to, "; %s %s, %s %s", kind, part->name, plugin->id, plugin->version);
-        list_components(r, part, at, to);
+        list_plugin(l, part, plugin);
+        list_components(l, part, at);
     }
+}
+
+/* Whether component `k` may be what the fact `name` speaks of: "encoder" is of kind encoder/1, and what "network" is no kind says. */
+static int may_be(const struct list *l, const struct tess_component *k, const char *name, const char *use)
+{
+    char kind[64];
+    snprintf(kind, sizeof kind, "%.60s/1", name);
+    if (strcmp(k->name, use) != 0 || strcmp(k->kind, "stage/1") == 0)
+        return 0;
+    return strcmp(k->kind, kind) == 0 || !tessi_registry_find(l->registry, kind, use, NULL);
+}
+
+/* A model's facts name its parts, "encoder: {use: conv, ...}": whoever reads or writes it runs their code. */
+static int list_parts(struct tess_call *c, struct list *l, const struct tess_facts *facts)
+{
+    for (int64_t i = 0; facts && i < facts->count; i++) {
+        const struct tessi_fact *f = &facts->item[i];
+        const struct tess_plugin *plugin = NULL;
+        const struct tess_component *k;
+        struct tessi_spec *spec = NULL;
+        if (f->type != TESSI_FACT_TEXT || strncmp(f->text, "{use: ", 6) != 0)
+            continue;
+        TESS_TRY(tessi_yaml_parse(c, f->text, strlen(f->text), f->name, &spec));
+        const struct tessi_spec *use = tessi_spec_child(spec, "use");
+        for (int64_t n = 0; use && use->text && (k = tessi_registry_component(l->registry, n, &plugin)); n++)
+            if (may_be(l, k, f->name, use->text)) {
+                list_plugin(l, k, plugin);
+                list_components(l, k, spec);
+            }
+        tessi_spec_free(spec);
+    }
+    return TESS_OK;
+}
+
+/* The stage's own, those of its parameters, and those of the models that it reads and writes. */
+static int list_all(struct tess_call *c, const struct tessi_pipeline *p, const struct tessi_stage *s, struct list *l)
+{
+    const char *text = tess_instance_spec(s->instance);
+    struct tessi_spec *spec = NULL;
+    TESS_TRY(tessi_yaml_parse(c, text, strlen(text), s->name, &spec));
+    list_plugin(l, s->component, tessi_instance_plugin(s->instance));
+    list_components(l, s->component, spec);
+    tessi_spec_free(spec);
+    for (int64_t i = 0; i < s->inputs; i++) {
+        const struct tessi_input *in = &s->input[i];
+        TESS_TRY(list_parts(c, l, in->stage >= 0 ? p->stage[in->stage].facts : in->file_facts));
+    }
+    return list_parts(c, l, s->facts);
 }
 
 static int list_plugins(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s)
 {
-    const struct tess_plugin *plugin = tessi_instance_plugin(s->instance);
-    const char *text = tess_instance_spec(s->instance);
-    struct tessi_spec *spec = NULL;
-    char *list = NULL;
-    size_t bytes = 0;
-    TESS_TRY(tessi_yaml_parse(c, text, strlen(text), s->name, &spec));
-    FILE *to = open_memstream(&list, &bytes);
-    int status = TESS_OK;
-    if (to) {
-        fprintf(to, "stage/1 %s, %s %s", s->component->name, plugin->id, plugin->version);
-        list_components(p->runtime->registry, s->component, spec, to);
-    }
-    if (!to || fclose(to) != 0)
+    struct list l = {.registry = p->runtime->registry};
+    l.to = open_memstream(&l.text, &l.bytes);
+    int status = l.to ? list_all(c, p, s, &l) : TESS_OK;
+    if (!l.to || fclose(l.to) != 0)
         status = c->fail(c, TESS_E_MEMORY, "no memory for the plugins of stage `%s`", s->name);
     if (status == TESS_OK)
-        status = tessi_format(c, &s->plugins, "%s", list);
-    free(list);
-    tessi_spec_free(spec);
+        status = tessi_format(c, &s->plugins, "%s", l.text);
+    free(l.text);
     return status;
 }
+
+/* ---- the key ------------------------------------------------------------------------------------------------------- */
 
 static int read_files(struct tess_call *c, struct tessi_stage *s)
 {
@@ -89,9 +162,11 @@ int tessi_stage_key(struct tess_call *c, const struct tessi_pipeline *p, struct 
         if (s->input[i].at && !*tessi_input_digest(p, &s->input[i]))
             return TESS_OK;
     tess_digest_start(&d);
-    tess_digest_add_text(&d, "tessera stage key 1");
+    tess_digest_add_text(&d, "tessera stage key 2");
     tess_digest_add_text(&d, s->plugins);
     snprintf(text, sizeof text, "%d", TESS_ABI_MAJOR);
+    tess_digest_add_text(&d, text);
+    snprintf(text, sizeof text, "%d", TESS_EPOCH);
     tess_digest_add_text(&d, text);
     tess_digest_add_text(&d, tess_instance_spec(s->instance));
     snprintf(text, sizeof text, "%" PRIu64, s->seed);

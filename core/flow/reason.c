@@ -1,5 +1,5 @@
-/* Why a stage will run, said from the artefact its last run left in the run's folder: the parameter, input, seed, numeric mode
- * or plugin that is not what it was.
+/* Why a stage will run, said from the artefact its last run left in the run's folder: the parameter, input, seed, numeric mode,
+ * results' epoch or plugin that is not what it was.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/flow/files.h"
@@ -102,6 +102,18 @@ static void compare_inputs(struct changes *k, const struct tessi_pipeline *p, co
         add(k, "the files it reads changed");
 }
 
+/* "KIND NAME, PLUGIN VERSION; ...": the parameters are the same, so the parts of both lists stand side by side. */
+static void compare_plugins(struct changes *k, const char *then, const char *now)
+{
+    while (*then || *now) {
+        size_t old = strcspn(then, ";"), new = strcspn(now, ";");
+        if (old != new || memcmp(then, now, new) != 0)
+            add(k, "plugin: %.*s -> %.*s", old < 100 ? (int)old : 100, then, new < 100 ? (int)new : 100, now);
+        then += old + (then[old] ? strspn(then + old, "; ") : 0);
+        now += new + (now[new] ? strspn(now + new, "; ") : 0);
+    }
+}
+
 static void compare_rest(struct changes *k, const struct tessi_pipeline *p, const struct tessi_stage *s, const struct tess_artefact *a)
 {
     char seed[40];
@@ -112,10 +124,15 @@ static void compare_rest(struct changes *k, const struct tessi_pipeline *p, cons
     then = tessi_artefact_provenance(a, "numeric_mode");
     if (then && strcmp(then, p->runtime->numeric_mode) != 0)
         add(k, "numeric mode: %s -> %s", then, p->runtime->numeric_mode);
+    char epoch[16];
+    snprintf(epoch, sizeof epoch, "%d", TESS_EPOCH);
+    then = tessi_artefact_provenance(a, "epoch");
+    if (strcmp(then ? then : "", epoch) != 0)
+        add(k, "the results' epoch was %s, now %s", then ? then : "not told", epoch);
     /* A changed `use` changes the plugins too, and has been told. */
     then = tessi_artefact_provenance(a, "plugin");
-    if (k->found == 0 && then && strcmp(then, s->plugins) != 0)
-        add(k, "plugins: %.120s -> %.120s", then, s->plugins);
+    if (k->found == 0 && then)
+        compare_plugins(k, then, s->plugins);
 }
 
 static const char *waits_for(const struct tessi_pipeline *p, const struct tessi_stage *s)

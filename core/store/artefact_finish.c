@@ -50,6 +50,8 @@ static herr_t write_provenance(const struct tess_artefact *a, const struct tessi
     for (size_t i = 0; i < sizeof names / sizeof *names && !bad; i++)
         bad = values[i] && tessi_attribute_text(group, names[i], values[i]) < 0;
     bad = bad || tessi_attribute_number(group, "seed", H5T_STD_U64LE, H5T_NATIVE_UINT64, &p->seed) < 0;
+    if (p->epoch && !bad)
+        bad = tessi_attribute_number(group, "epoch", H5T_STD_I64LE, H5T_NATIVE_INT64, &p->epoch) < 0;
     for (int64_t i = 0; i < p->inputs && !bad; i++) {
         char name[128];
         (void)snprintf(name, sizeof name, "input/%s", p->input_port[i]);

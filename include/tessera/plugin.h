@@ -12,6 +12,7 @@
 #define TESSERA_PLUGIN_H
 
 #include <tessera/base.h>
+#include <tessera/epoch.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -79,10 +80,12 @@ struct tess_plugin {
     const char *const *needs; /* services it cannot do without: {"graph/1", NULL}; NULL for none */
     const struct tess_component *components;
     uint32_t component_stride;
+    int64_t epoch; /* TESS_EPOCH as compiled: part of the cache keys of what it had a part in */
 };
 
-#define TESS_PLUGIN_HEAD .size = sizeof(struct tess_plugin), .abi_major = TESS_ABI_MAJOR, .abi_minor = TESS_ABI_MINOR, \
-                         .component_stride = sizeof(struct tess_component)
+#define TESS_PLUGIN_HEAD                                                                                                                   \
+    .size = sizeof(struct tess_plugin), .abi_major = TESS_ABI_MAJOR, .abi_minor = TESS_ABI_MINOR,                                          \
+    .component_stride = sizeof(struct tess_component), .epoch = TESS_EPOCH
 #define TESS_PARAMS(table) .params = (table), .param_stride = sizeof(struct tess_param)
 
 extern TESS_EXPORT const struct tess_plugin tess_plugin_1;

@@ -10,6 +10,7 @@
 #include <tessera/base.h>
 #include <tessera/critic.h>
 #include <tessera/digest.h>
+#include <tessera/epoch.h>
 #include <tessera/exchange.h>
 #include <tessera/facts.h>
 #include <tessera/features.h>

@@ -1,0 +1,75 @@
+/* A stage that reads a file, for tests of keys; its plugin comes of another epoch than the program. The environment has commands for the
+ * shell, to be run just before and after it reads: FLOW_BEFORE_READ, FLOW_AFTER_READ.
+ *
+ * SPDX-License-Identifier: MIT */
+#include <tessera/tessera.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct reader {
+    const char *file;
+};
+
+static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+{
+    (void)self;
+    p->steps = 1;
+    return tess_facts_set_i64(c, p->out, "count", 1);
+}
+
+static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
+{
+    struct reader *s = self;
+    return tess_digest_add_files(c, d, 1, &s->file);
+}
+
+static int meanwhile(struct tess_call *c, const char *name)
+{
+    const char *command = getenv(name);
+    return command && system(command) != 0 ? c->fail(c, TESS_E_INTERNAL, "%s failed", name) : TESS_OK;
+}
+
+/* The sum of its bytes is all that is made of a file. */
+static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+{
+    struct reader *s = self;
+    const int64_t one = 1;
+    float sum = 0.0f;
+    TESS_TRY(meanwhile(c, "FLOW_BEFORE_READ"));
+    FILE *f = fopen(s->file, "rb");
+    if (!f)
+        return c->fail(c, TESS_E_IO, "%s: %s", s->file, strerror(errno));
+    for (int byte = getc(f); byte != EOF; byte = getc(f))
+        sum += (float)byte;
+    fclose(f);
+    TESS_TRY(meanwhile(c, "FLOW_AFTER_READ"));
+    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(tess_stage_output(r)), "count", 1));
+    struct tess_tensor t = tess_tensor_over(&sum, TESS_F32, 1, &one);
+    return tess_artefact_put(c, tess_stage_output(r), "values", &t, NULL);
+}
+
+static const struct tess_param params[] = {{.name = "file",
+                                            .help = "what it reads",
+                                            .type = TESS_STR,
+                                            .flags = TESS_REQUIRED | TESS_PATH,
+                                            .offset = offsetof(struct reader, file)},
+                                           {0}};
+static const struct tess_port ports[] = {{0}};
+static const struct tess_stage_1 ops = {
+    .size = sizeof ops, .ports = ports, .output = "numbers", .plan = plan, .fingerprint = fingerprint, .run = run};
+static const struct tess_component components[] = {
+    {.name = "flow-read", .kind = "stage/1", .summary = "for tests", TESS_PARAMS(params), .self_size = sizeof(struct reader), .ops = &ops},
+    {0}};
+
+const struct tess_plugin tess_plugin_1 = {.size = sizeof tess_plugin_1,
+                                          .abi_major = TESS_ABI_MAJOR,
+                                          .abi_minor = TESS_ABI_MINOR,
+                                          .component_stride = sizeof(struct tess_component),
+                                          .id = "tessera-test-reader",
+                                          .version = "1.0",
+                                          .license = "MIT",
+                                          .components = components,
+                                          .epoch = TESS_EPOCH + 1};
