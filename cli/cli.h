@@ -27,5 +27,7 @@ int cli_global_flag(struct cli_globals *g, int argc, char **argv, int *i);
 int cli_failed(const struct tess_call *c, int status);
 /* Prints "tessera VERB: MESSAGE; see `tessera VERB --help`"; gives 2. */
 int cli_usage_error(const char *verb, const char *format, ...) TESS_PRINTF(2, 3);
+/* Prints what may have been meant by a word that is none of the n verbs; gives 2. */
+int cli_unknown_verb(const char *word, const char *const *names, size_t n);
 
 #endif

@@ -167,30 +167,23 @@ static const struct cli_verb *find_verb(const char *name)
     return NULL;
 }
 
-static int unknown(const char *what, const char *word, const char *const *names, size_t n)
-{
-    const char *nearest = tessi_nearest_name(word, names, (int64_t)n);
-    fprintf(stderr, "tessera: there is no %s `%s`", what, word);
-    if (nearest)
-        fprintf(stderr, "; did you mean `%s`?\n", nearest);
-    else
-        fputs("; see `tessera --help`\n", stderr);
-    return EXIT_USAGE;
-}
-
 static int unknown_verb(const char *word)
 {
     const char *names[VERBS];
     for (size_t i = 0; i < VERBS; i++)
         names[i] = verbs[i]->name;
-    return unknown("verb", word, names, VERBS);
+    return cli_unknown_verb(word, names, VERBS);
 }
 
 static int unknown_flag(const char *word)
 {
     static const char *const names[] = {"--threads", "--quiet",   "--verbose", "--no-color", "--plugin-path",
                                         "--backend", "--workdir", "--help",    "--version"};
-    return unknown("flag", word, names, sizeof names / sizeof *names);
+    const char *nearest = tessi_nearest_name(word, names, (int64_t)(sizeof names / sizeof *names));
+    fprintf(stderr,
+            nearest ? "tessera: there is no flag `%s`; did you mean `%s`?\n" : "tessera: there is no flag `%s`; see `tessera --help`\n",
+            word, nearest);
+    return EXIT_USAGE;
 }
 
 static int run_verb(struct cli_globals *g, int argc, char **argv)

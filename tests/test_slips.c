@@ -177,6 +177,105 @@ START_TEST(what_stays_and_what_goes)
 }
 END_TEST
 
+/* ---- text that is not what it looks like ----------------------------------------------------------------------------- */
+
+#define PRIOR "tessera: 1\nextends: small.yaml\nstages:\n  prior:\n"
+
+static const struct {
+    const char *text, *place, *words;
+} look[] = {
+    {PRIOR "    steps\xef\xbc\x9a 3\n    batch: 4\n", "bad.yaml:5:10",
+     "found U+FF1A, a full-width colon, so that this is not YAML; write `:`"},
+    {PRIOR "    batch: 4\n    steps:\xc2\xa0"
+           "3\n",
+     "bad.yaml:6:11", "found U+00A0, a no-break space"},
+    {PRIOR "    steps:\xc2\xa0"
+           "3\n    batch: 4\n",
+     "bad.yaml:5:11", "found U+00A0, a no-break space"},
+    {PRIOR "\xc2\xa0   steps: 3\n", "bad.yaml:5:1", "found U+00A0, a no-break space, in a key"},
+    {PRIOR "    ste\xe2\x80\x8bps: 3\n", "bad.yaml:5:8", "found U+200B, a zero-width space, in a key; take it out"},
+    {PRIOR "    noise: uni\xe2\x80\x8b"
+           "form\n",
+     "bad.yaml:5:15", "found U+200B, a zero-width space, in a text without quotes"},
+    {PRIOR "    noise: 'uni\xe2\x80\x8b"
+           "form'\n",
+     "bad.yaml:5:12", "(its character 4 is U+200B, a zero-width space)"},
+    {PRIOR "    noise: \xe2\x80\x9cuniform\xe2\x80\x9d\n", "bad.yaml:5:12", "found U+201C, a typographic quotation mark"},
+    {PRIOR "    lr: 1e\xe2\x88\x92"
+           "4\n",
+     "bad.yaml:5:9", "(its character 3 is U+2212, a minus sign)"},
+    {PRIOR "    st\xd0\xb5ps: 3\n", "bad.yaml:5:5", "(its character 3 is U+0435, a Cyrillic letter); did you mean `steps`?"},
+    {PRIOR "    in: {codes: c\xd0\xbe"
+           "des}\n",
+     "bad.yaml:5:17", "(its character 2 is U+043E, a Cyrillic letter); did you mean `codes`?"},
+    {PRIOR "    # \xe2\x80\x9cmore\xe2\x80\x9d\xef\xbc\x9a\n    steps: [${K}]\n", "bad.yaml:6:14",
+     "inside [ ] and { } write \"${name}\" with quotes"},
+    {PRIOR "    steps: \"${K}\n", "bad.yaml:6:1", "found unexpected end of stream"},
+    {PRIOR "    steps: ${K}: 1\n", "bad.yaml:5:16", "mapping values are not allowed in this context"},
+    {PRIOR "    noise: [${K\n", "bad.yaml:5:14", "this is not YAML"},
+    {PRIOR "    noise: @uniform\n", "bad.yaml:5:12", "found a text that begins with `@`"},
+    {PRIOR "    steps: 3\a\n", "bad.yaml:5:13", "found the control character U+0007"},
+    {PRIOR "    steps: \xff\n", "bad.yaml:5:12", "found the byte 0xff"},
+    {PRIOR "    # \xe2\x80\x8b\xc3\xa9\xff\n", "bad.yaml:5:9", "found the byte 0xff"},
+    {"\xff\xfet", "bad.yaml:1:1", "found UTF-16; save the file as UTF-8"},
+    {"\xfe\xff", "bad.yaml:1:1", "found UTF-16"},
+    {"tessera: 1\nbackend: cuda\nstages: {a: {use: encode}}\n", "bad.yaml:2:10", "backend: no backend is called `cuda`; there are `"},
+};
+
+START_TEST(what_is_not_what_it_looks_like)
+{
+    small_write("bad.yaml", look[_i].text);
+    told(_i == sizeof look / sizeof *look - 1 || strstr(look[_i].text, "'uni") ? NO_PLUGIN : USAGE, look[_i].place, look[_i].words,
+         "plan bad.yaml");
+}
+END_TEST
+
+START_TEST(a_mark_at_the_beginning)
+{
+    static char text[8192];
+    snprintf(text, sizeof text, "\xef\xbb\xbf%s", small_pipeline);
+    small_write("mark.yaml", text);
+    (void)command_ends(DONE, "", "plan mark.yaml");
+    snprintf(text, sizeof text, "\xef\xbb\xbftessera: 1\r\nextends: mark.yaml\r\nstages: {prior: {steps: x}}\r\n");
+    small_write("bad.yaml", text);
+    told(USAGE, "bad.yaml:3:25", "found the text \"x\"", "plan bad.yaml");
+    small_write("bad.yaml", "\xef\xbb\xbftessera: x\n");
+    told(USAGE, "bad.yaml:1:10", "found the text \"x\"", "plan bad.yaml");
+    told(NO_PLUGIN, "command line:1:9", "backend: no backend is called `cuda`", "plan small.yaml backend=cuda precision=f32");
+}
+END_TEST
+
+/* ---- words that are no verb ------------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *word, *words;
+} verb[] = {
+    {"clean", "which may be deleted"},
+    {"resume", "`tessera run P.yaml` goes on"},
+    {"train", "training is a stage of a pipeline"},
+    {"ls", "`tessera plugins` lists what there is"},
+    {"status", "`tessera plan P.yaml`"},
+    {"version", "`tessera --version`"},
+    {"help clean", "which may be deleted"},
+    {"show", "`tessera view FILE`"},
+    {"encode", "`encode` is a stage of pipelines"},
+    {"sample", "`sample` is a stage of pipelines"},
+    {"rnu", "did you mean `run`?"},
+    {"pan", "did you mean `plan`?"},
+    {"plugin", "did you mean `plugins`?"},
+    {"inpsect", "did you mean `inspect`?"},
+    {"small.yaml", "did you mean `run small.yaml`, or `plan small.yaml`?"},
+    {"codes.h5", "did you mean `inspect codes.h5`"},
+    {"frobnicate", "there are run, plan, plugins, inspect, view, import, export, bench; see"},
+};
+
+START_TEST(words_that_are_no_verb)
+{
+    const struct command_result *r = command_ends(USAGE, verb[_i].words, "%s", verb[_i].word);
+    ck_assert_msg(strncmp(r->err, "tessera: there is no verb `", 27) == 0 && strchr(r->err, '\n')[1] == '\0', "%s", r->err);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("slips");
@@ -194,6 +293,13 @@ int main(void)
     tcase_add_loop_test(t, what_stays_and_does_not_fit, 0, sizeof extension / sizeof *extension);
     tcase_add_test(t, the_cure_for_what_stays);
     tcase_add_test(t, what_stays_and_what_goes);
+    suite_add_tcase(s, t);
+    t = tcase_create("text");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, setup, small_folder_leave);
+    tcase_add_loop_test(t, what_is_not_what_it_looks_like, 0, sizeof look / sizeof *look);
+    tcase_add_test(t, a_mark_at_the_beginning);
+    tcase_add_loop_test(t, words_that_are_no_verb, 0, sizeof verb / sizeof *verb);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

@@ -8,6 +8,7 @@ libtessera_la_SOURCES += \
     core/base/inject.c core/base/inject.h \
     core/base/json.c core/base/json.h \
     core/base/log.c core/base/log.h \
+    core/base/lookalike.c core/base/lookalike.h \
     core/base/memory.c core/base/memory.h \
     core/base/random.c \
     core/base/signals.c \

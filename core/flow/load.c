@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/flow/load.h"
 
+#include "core/base/lookalike.h"
 #include "core/flow/files.h"
 #include "core/flow/yaml.h"
 
@@ -37,14 +38,16 @@ static int is_top_key(const char *key)
 /* What each file has to be for itself. */
 static int check_file(struct tess_call *c, const struct tessi_spec *root)
 {
+    char found[200], words[100];
     if (root->kind != TESSI_MAP)
-        return tessi_spec_fail(c, root, TESS_E_USAGE, "wanted a pipeline, a map beginning with `tessera: 1`");
+        return tessi_spec_fail(c, root, TESS_E_USAGE, "wanted a pipeline, a map beginning with `tessera: 1`, found %s",
+                               tessi_spec_found(root, found, sizeof found));
     for (const struct tessi_spec *key = root->child; key; key = key->next) {
         if (is_top_key(key->key))
             continue;
         const char *nearest = tessi_nearest_name(key->key, top_keys, TOP_KEYS);
-        return tessi_key_fail(c, key, TESS_E_USAGE, "a pipeline has no key `%s`; %s%s%s", key->key,
-                              nearest ? "did you mean `" : "it takes ",
+        return tessi_key_fail(c, key, TESS_E_USAGE, "a pipeline has no key `%s`%s; %s%s%s", key->key,
+                              tessi_lookalike_words(key->key, words, sizeof words), nearest ? "did you mean `" : "it takes ",
                               nearest ? nearest : "tessera, name, seed, params, stages, extends, backend, precision", nearest ? "`?" : "");
     }
     const struct tessi_spec *version = tessi_spec_child(root, "tessera");

@@ -8,6 +8,7 @@
 #include "core/flow/load.h"
 
 #include "core/base/call.h"
+#include "core/base/lookalike.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,11 +35,11 @@ const char *tessi_suggest(const struct tessi_spec *map, const char *word, char *
     const char *names[MAX_NAMES] = {NULL};
     int64_t n = tessi_key_names(map, names, MAX_NAMES);
     const char *nearest = tessi_nearest_name(word, names, n);
-    text[0] = '\0';
+    size_t begins = strlen(tessi_lookalike_words(word, text, room));
     if (nearest)
-        snprintf(text, room, "; did you mean `%s`?", nearest);
+        snprintf(text + begins, room - begins, "; did you mean `%s`?", nearest);
     else if (n == 0)
-        snprintf(text, room, "; there is none");
+        snprintf(text + begins, room - begins, "; there is none");
     for (int64_t i = 0; !nearest && i < n; i++) {
         size_t used = strlen(text);
         snprintf(text + used, room - used, "%s%s", i ? ", " : "; there are ", names[i]);

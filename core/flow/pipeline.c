@@ -59,9 +59,15 @@ static int read_settings(struct tess_call *c, struct tessi_pipeline *p, const st
     if (word)
         TESS_TRY(tessi_runtime_choose_precision(c, p->runtime, word));
     TESS_TRY(read_word(c, p, "backend", &word));
-    if (word)
-        TESS_TRY(tessi_runtime_choose_backend(c, p->runtime, word));
-    return tessi_runtime_compute(c, p->runtime);
+    int ours = word && !*p->runtime->backend_name; /* no flag said another */
+    int status = word ? tessi_runtime_choose_backend(c, p->runtime, word) : TESS_OK;
+    if (status == TESS_OK)
+        status = tessi_runtime_compute(c, p->runtime);
+    if (ours && (status == TESS_E_PLUGIN || status == TESS_E_USAGE)) {
+        const struct tessi_spec *at = tessi_spec_child(p->root, "backend");
+        tess_prepend_message(c, "%s:%d:%d: backend", at->file, (int)at->line, (int)at->column);
+    }
+    return status;
 }
 
 /* What files held when they were read last is kept beside the artefacts. */

@@ -5,117 +5,37 @@
  * that aliases of aliases cannot grow without end.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/base/inject.h"
 #include "core/flow/yaml.h"
 
+#include "core/base/inject.h"
+#include "core/flow/yaml_private.h"
+
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <yaml.h>
 
 #define MAX_BYTES (1 << 20)
 #define MAX_DEPTH 32
 #define MAX_NODES 10000
 
-struct anchor {
+struct tessi_yaml_anchor {
     char *name;
     const struct tessi_spec *node; /* a finished one, in the tree being made */
-    struct anchor *next;
+    struct tessi_yaml_anchor *next;
 };
 
-struct reader {
-    struct tess_call *c;
-    yaml_parser_t parser;
-    const char *text, *name;
-    size_t bytes;
-    int32_t line, column; /* of the text's beginning: of a value on the command line; 0: it is a file of its own */
-    int64_t nodes;
-    struct anchor *anchors; /* latest first: a name may be given anew */
-};
-
-/* A line of the command line is a whole argument, however many lines it has itself. */
-static int32_t line_of(const struct reader *r, yaml_mark_t at)
+static int next(struct tessi_yaml_reader *r, yaml_event_t *e)
 {
-    return r->line ? r->line : (int32_t)at.line + 1;
+    return yaml_parser_parse(&r->parser, e) ? TESS_OK : tessi_yaml_trouble(r);
 }
 
-static int32_t column_of(const struct reader *r, yaml_mark_t at)
-{
-    return (int32_t)at.column + (at.line == 0 && r->line ? r->column : 1);
-}
-
-static int TESS_PRINTF(3, 4) wrong(struct reader *r, yaml_mark_t at, const char *format, ...)
-{
-    char message[512];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(message, sizeof message, format, list);
-    va_end(list);
-    return r->c->fail(r->c, TESS_E_USAGE, "%s:%d:%d: %s", r->name, line_of(r, at), column_of(r, at), message);
-}
-
-/* The line of the text, without its end. */
-static const char *line_at(const struct reader *r, size_t line, size_t *length)
-{
-    const char *at = r->text, *end = r->text + r->bytes;
-    for (; line > 0 && at < end; line--) {
-        const char *next = memchr(at, '\n', (size_t)(end - at));
-        at = next ? next + 1 : end;
-    }
-    const char *next = memchr(at, '\n', (size_t)(end - at));
-    *length = (size_t)((next ? next : end) - at);
-    return at;
-}
-
-static int holds(const char *line, size_t length, const char *word)
-{
-    size_t n = strlen(word);
-    for (size_t i = 0; i + n <= length; i++)
-        if (memcmp(line + i, word, n) == 0)
-            return 1;
-    return 0;
-}
-
-/* What libyaml stumbled over, in words about the text where we know them. */
-static int not_yaml(struct reader *r)
-{
-    const yaml_parser_t *p = &r->parser;
-    const char *problem = p->problem ? p->problem : "this cannot be read";
-    if (p->error == YAML_MEMORY_ERROR)
-        return r->c->fail(r->c, TESS_E_MEMORY, "%s: no memory to read it", r->name);
-    if (p->error == YAML_READER_ERROR) {
-        yaml_mark_t at = {0, 0, 0};
-        for (size_t i = 0; i < p->problem_offset && i < r->bytes; i++) {
-            at.column = r->text[i] == '\n' ? 0 : at.column + 1;
-            at.line += r->text[i] == '\n';
-        }
-        return wrong(r, at, "wanted text in UTF-8, found a byte or character that it does not allow (%s)", problem);
-    }
-    size_t length, indent = 0;
-    const char *line = line_at(r, p->problem_mark.line, &length);
-    for (; indent < length && (line[indent] == ' ' || line[indent] == '\t'); indent++)
-        if (line[indent] == '\t')
-            return wrong(r, (yaml_mark_t){0, p->problem_mark.line, indent}, "found a tab in the indentation; YAML wants spaces there");
-    char context[160] = "";
-    if (p->context)
-        snprintf(context, sizeof context, " (%s that began at line %zu)", p->context, p->context_mark.line + 1);
-    return wrong(r, p->problem_mark, "this is not YAML: %s%s%s", problem, context,
-                 holds(line, length, "${") ? "; inside [ ] and { } write \"${name}\" with quotes" : "");
-}
-
-static int next(struct reader *r, yaml_event_t *e)
-{
-    return yaml_parser_parse(&r->parser, e) ? TESS_OK : not_yaml(r);
-}
-
-static int count_node(struct reader *r, yaml_mark_t at, int64_t n)
+static int count_node(struct tessi_yaml_reader *r, yaml_mark_t at, int64_t n)
 {
     r->nodes += n;
     if (r->nodes > MAX_NODES)
-        return wrong(r, at, "wanted at most %d values, aliases counted as what they stand for; found more", MAX_NODES);
+        return tessi_yaml_wrong(r, at, "wanted at most %d values, aliases counted as what they stand for; found more", MAX_NODES);
     return TESS_OK;
 }
 
@@ -139,12 +59,12 @@ static int depth_of(const struct tessi_spec *s)
 
 /* ---- anchors ------------------------------------------------------------------------------------------------------- */
 
-static int keep_anchor(struct reader *r, const char *name, const struct tessi_spec *node)
+static int keep_anchor(struct tessi_yaml_reader *r, const char *name, const struct tessi_spec *node)
 {
     size_t bytes = strlen(name) + 1;
     void *memory;
-    TESS_TRY(tess_alloc(r->c, sizeof(struct anchor) + bytes, "an anchor", &memory));
-    struct anchor *a = memory;
+    TESS_TRY(tess_alloc(r->c, sizeof(struct tessi_yaml_anchor) + bytes, "an anchor", &memory));
+    struct tessi_yaml_anchor *a = memory;
     a->name = memcpy(a + 1, name, bytes);
     a->node = node;
     a->next = r->anchors;
@@ -152,25 +72,25 @@ static int keep_anchor(struct reader *r, const char *name, const struct tessi_sp
     return TESS_OK;
 }
 
-static int copy_anchored(struct reader *r, const yaml_event_t *e, int depth, struct tessi_spec **out)
+static int copy_anchored(struct tessi_yaml_reader *r, const yaml_event_t *e, int depth, struct tessi_spec **out)
 {
     const char *name = (const char *)e->data.alias.anchor;
-    for (const struct anchor *a = r->anchors; a; a = a->next) {
+    for (const struct tessi_yaml_anchor *a = r->anchors; a; a = a->next) {
         if (strcmp(a->name, name) != 0)
             continue;
         TESS_TRY(count_node(r, e->start_mark, size_of(a->node)));
         if (depth + depth_of(a->node) - 1 > MAX_DEPTH)
-            return wrong(r, e->start_mark, "wanted values at most %d deep, found more", MAX_DEPTH);
+            return tessi_yaml_wrong(r, e->start_mark, "wanted values at most %d deep, found more", MAX_DEPTH);
         return tessi_spec_copy(r->c, a->node, out);
     }
-    return wrong(r, e->start_mark, "wanted an anchor `&%s` above and finished before its alias, found none", name);
+    return tessi_yaml_wrong(r, e->start_mark, "wanted an anchor `&%s` above and finished before its alias, found none", name);
 }
 
 /* ---- nodes --------------------------------------------------------------------------------------------------------- */
 
-static int read_node(struct reader *r, const yaml_event_t *e, int depth, struct tessi_spec **out) TESS_CHECKED;
+static int read_node(struct tessi_yaml_reader *r, const yaml_event_t *e, int depth, struct tessi_spec **out) TESS_CHECKED;
 
-static int read_next(struct reader *r, int depth, yaml_event_t *e, struct tessi_spec **out)
+static int read_next(struct tessi_yaml_reader *r, int depth, yaml_event_t *e, struct tessi_spec **out)
 {
     TESS_TRY(next(r, e));
     if (e->type == YAML_MAPPING_END_EVENT || e->type == YAML_SEQUENCE_END_EVENT) {
@@ -180,26 +100,29 @@ static int read_next(struct reader *r, int depth, yaml_event_t *e, struct tessi_
     return read_node(r, e, depth, out);
 }
 
-static int start_node(struct reader *r, const yaml_event_t *e, int32_t kind, const yaml_char_t *tag, struct tessi_spec **out)
+static int start_node(struct tessi_yaml_reader *r, const yaml_event_t *e, int32_t kind, const yaml_char_t *tag, struct tessi_spec **out)
 {
     TESS_TRY(count_node(r, e->start_mark, 1));
     if (tag)
-        return wrong(r, e->start_mark, "tags (`%s`) are not part of the pipeline language; a text that looks like a number goes in quotes",
-                     (const char *)tag);
-    return tessi_spec_new(r->c, kind, r->name, line_of(r, e->start_mark), column_of(r, e->start_mark), out);
+        return tessi_yaml_wrong(r, e->start_mark,
+                                "tags (`%s`) are not part of the pipeline language; a text that looks like a number goes in quotes",
+                                (const char *)tag);
+    return tessi_spec_new(r->c, kind, r->name, tessi_yaml_line(r, e->start_mark), tessi_yaml_column(r, e->start_mark), out);
 }
 
-static int read_scalar(struct reader *r, const yaml_event_t *e, struct tessi_spec **out)
+static int read_scalar(struct tessi_yaml_reader *r, const yaml_event_t *e, struct tessi_spec **out)
 {
     const char *value = (const char *)e->data.scalar.value;
     TESS_TRY(start_node(r, e, TESSI_SCALAR, e->data.scalar.tag, out));
     if (strlen(value) != e->data.scalar.length)
-        return wrong(r, e->start_mark, "wanted a text without zero bytes, found one");
+        return tessi_yaml_wrong(r, e->start_mark, "wanted a text without zero bytes, found one");
     (*out)->quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+    if (!(*out)->quoted)
+        TESS_TRY(tessi_yaml_plain(r, e, 0));
     return tessi_spec_set_text(r->c, *out, value);
 }
 
-static int read_sequence(struct reader *r, const yaml_event_t *e, int depth, struct tessi_spec **out)
+static int read_sequence(struct tessi_yaml_reader *r, const yaml_event_t *e, int depth, struct tessi_spec **out)
 {
     TESS_TRY(start_node(r, e, TESSI_SEQUENCE, e->data.sequence_start.tag, out));
     for (struct tessi_spec **last = &(*out)->child;; last = &(*last)->next) {
@@ -212,27 +135,29 @@ static int read_sequence(struct reader *r, const yaml_event_t *e, int depth, str
 }
 
 /* The key's text into *key; it is checked against the keys before it. */
-static int read_key(struct reader *r, const struct tessi_spec *map, const yaml_event_t *e)
+static int read_key(struct tessi_yaml_reader *r, const struct tessi_spec *map, const yaml_event_t *e)
 {
     if (e->type != YAML_SCALAR_EVENT)
-        return wrong(r, e->start_mark, "wanted a name as the key, found %s",
-                     e->type == YAML_ALIAS_EVENT           ? "an alias"
-                     : e->type == YAML_MAPPING_START_EVENT ? "a map"
-                                                           : "a list");
+        return tessi_yaml_wrong(r, e->start_mark, "wanted a name as the key, found %s",
+                                e->type == YAML_ALIAS_EVENT           ? "an alias"
+                                : e->type == YAML_MAPPING_START_EVENT ? "a map"
+                                                                      : "a list");
     const char *key = (const char *)e->data.scalar.value;
     if (*key == '\0' || strlen(key) != e->data.scalar.length)
-        return wrong(r, e->start_mark, "wanted a name as the key, found an empty one");
+        return tessi_yaml_wrong(r, e->start_mark, "wanted a name as the key, found an empty one");
     if (e->data.scalar.tag || e->data.scalar.anchor)
-        return wrong(r, e->start_mark, "wanted a plain key, found one with a tag or an anchor");
+        return tessi_yaml_wrong(r, e->start_mark, "wanted a plain key, found one with a tag or an anchor");
+    TESS_TRY(tessi_yaml_plain(r, e, 1));
     if (strcmp(key, "<<") == 0)
-        return wrong(r, e->start_mark, "merge keys (`<<`) are not part of the pipeline language; write the keys out, or use `extends`");
+        return tessi_yaml_wrong(r, e->start_mark,
+                                "merge keys (`<<`) are not part of the pipeline language; write the keys out, or use `extends`");
     for (const struct tessi_spec *other = map->child; other; other = other->next)
         if (strcmp(other->key, key) == 0)
-            return wrong(r, e->start_mark, "the key `%s` is there twice; the first is at line %d", key, (int)other->key_line);
+            return tessi_yaml_wrong(r, e->start_mark, "the key `%s` is there twice; the first is at line %d", key, (int)other->key_line);
     return TESS_OK;
 }
 
-static int read_map(struct reader *r, const yaml_event_t *e, int depth, struct tessi_spec **out)
+static int read_map(struct tessi_yaml_reader *r, const yaml_event_t *e, int depth, struct tessi_spec **out)
 {
     TESS_TRY(start_node(r, e, TESSI_MAP, e->data.mapping_start.tag, out));
     struct tessi_spec **last = &(*out)->child;
@@ -249,8 +174,8 @@ static int read_map(struct reader *r, const yaml_event_t *e, int depth, struct t
             /* Its key first: the keys of finished children are what the next key is compared with. */
             if (status == TESS_OK)
                 status = tessi_spec_set_key(r->c, child, (const char *)key.data.scalar.value);
-            child->key_line = line_of(r, key.start_mark);
-            child->key_column = column_of(r, key.start_mark);
+            child->key_line = tessi_yaml_line(r, key.start_mark);
+            child->key_column = tessi_yaml_column(r, key.start_mark);
             *last = child;
             last = &child->next;
         }
@@ -262,11 +187,11 @@ static int read_map(struct reader *r, const yaml_event_t *e, int depth, struct t
 }
 
 /* On failure *out may hold a piece of the node; whoever frees the tree frees it. */
-static int read_node(struct reader *r, const yaml_event_t *e, int depth, struct tessi_spec **out)
+static int read_node(struct tessi_yaml_reader *r, const yaml_event_t *e, int depth, struct tessi_spec **out)
 {
     const yaml_char_t *anchor = NULL;
     if (depth > MAX_DEPTH)
-        return wrong(r, e->start_mark, "wanted values at most %d deep, found more", MAX_DEPTH);
+        return tessi_yaml_wrong(r, e->start_mark, "wanted values at most %d deep, found more", MAX_DEPTH);
     if (e->type == YAML_ALIAS_EVENT)
         return copy_anchored(r, e, depth, out);
     if (e->type == YAML_SCALAR_EVENT) {
@@ -285,7 +210,7 @@ static int read_node(struct reader *r, const yaml_event_t *e, int depth, struct 
 /* ---- documents ----------------------------------------------------------------------------------------------------- */
 
 /* Events up to the one wanted or the stream's end: marks of documents and of the stream. */
-static int read_document(struct reader *r, struct tessi_spec **out)
+static int read_document(struct tessi_yaml_reader *r, struct tessi_spec **out)
 {
     int documents = 0;
     for (;;) {
@@ -293,7 +218,7 @@ static int read_document(struct reader *r, struct tessi_spec **out)
         int status = next(r, &e);
         yaml_event_type_t type = e.type;
         if (status == TESS_OK && type == YAML_DOCUMENT_START_EVENT && documents++)
-            status = wrong(r, e.start_mark, "wanted one document, found a second one");
+            status = tessi_yaml_wrong(r, e.start_mark, "wanted one document, found a second one");
         else if (status == TESS_OK && type == YAML_STREAM_END_EVENT && !documents)
             status = r->c->fail(r->c, TESS_E_USAGE, "%s: wanted YAML, found nothing but blank or comment", r->name);
         else if (status == TESS_OK && type != YAML_STREAM_START_EVENT && type != YAML_STREAM_END_EVENT &&
@@ -305,25 +230,24 @@ static int read_document(struct reader *r, struct tessi_spec **out)
     }
 }
 
-static int parse(struct reader r, struct tessi_spec **out)
+static int parse(struct tessi_yaml_reader r, struct tessi_spec **out)
 {
     struct tess_call *c = r.c;
-    const char *text = r.text, *name = r.name;
-    size_t bytes = r.bytes;
     *out = NULL;
-    if (bytes > MAX_BYTES)
-        return c->fail(c, TESS_E_USAGE, "%s: wanted YAML of at most %d KiB, found %zu KiB", name, MAX_BYTES / 1024, bytes / 1024);
+    if (r.bytes > MAX_BYTES)
+        return c->fail(c, TESS_E_USAGE, "%s: wanted YAML of at most %d KiB, found %zu KiB", r.name, MAX_BYTES / 1024, r.bytes / 1024);
+    TESS_TRY(tessi_yaml_encoding(&r));
     if (!yaml_parser_initialize(&r.parser))
-        return c->fail(c, TESS_E_MEMORY, "%s: no memory to read it", name);
+        return c->fail(c, TESS_E_MEMORY, "%s: no memory to read it", r.name);
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, bytes);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.text, r.bytes);
     int status = read_document(&r, out);
     if (status != TESS_OK) {
         tessi_spec_free(*out);
         *out = NULL;
     }
     while (r.anchors) {
-        struct anchor *a = r.anchors;
+        struct tessi_yaml_anchor *a = r.anchors;
         r.anchors = a->next;
         tess_free(a);
     }
@@ -333,12 +257,13 @@ static int parse(struct reader r, struct tessi_spec **out)
 
 int tessi_yaml_parse(struct tess_call *c, const char *text, size_t bytes, const char *name, struct tessi_spec **out)
 {
-    return parse((struct reader){.c = c, .text = text, .bytes = bytes, .name = name}, out);
+    return parse((struct tessi_yaml_reader){.c = c, .text = text, .bytes = bytes, .name = name}, out);
 }
 
 int tessi_yaml_parse_at(struct tess_call *c, const char *text, const char *name, int32_t line, int32_t column, struct tessi_spec **out)
 {
-    return parse((struct reader){.c = c, .text = text, .bytes = strlen(text), .name = name, .line = line, .column = column}, out);
+    return parse((struct tessi_yaml_reader){.c = c, .text = text, .bytes = strlen(text), .name = name, .line = line, .column = column},
+                 out);
 }
 
 int tessi_yaml_load(struct tess_call *c, const char *path, struct tessi_spec **out)

@@ -4,6 +4,7 @@
  * long as the instance.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/base/lookalike.h"
 #include "core/flow/yaml.h"
 #include "core/plug/plug_private.h"
 #include "core/plug/runtime.h"
@@ -26,11 +27,12 @@ static int64_t names_of(const struct tessi_registry *r, const char *kind, const 
 
 static int missing(struct tess_call *c, const struct tessi_registry *r, const char *kind, const struct tessi_spec *place, const char *name)
 {
-    char text[1200];
+    char text[1200], words[100];
     const char *names[MAX_NAMES];
     int64_t n = names_of(r, kind, names);
     const char *nearest = tessi_nearest_name(name, names, n);
-    snprintf(text, sizeof text, "no %.*s is called `%.64s`", tessi_kind_length(kind), kind, name);
+    snprintf(text, sizeof text, "no %.*s is called `%.64s`%s", tessi_kind_length(kind), kind, name,
+             tessi_lookalike_words(name, words, sizeof words));
     if (nearest)
         tessi_add(text, sizeof text, "; did you mean `%s`?", nearest);
     else if (n == 0)

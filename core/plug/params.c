@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/call.h"
+#include "core/base/lookalike.h"
 #include "core/plug/plug_private.h"
 
 #include <errno.h>
@@ -45,7 +46,7 @@ static void add_origin(const struct filling *f, const struct tess_param *p, cons
 
 static int wrong(const struct filling *f, const struct tess_param *p, const struct tessi_spec *s, const char *found)
 {
-    char wants[640], text[160], from[200] = "";
+    char wants[640], text[200], from[200] = "";
     if (f->inherited)
         snprintf(from, sizeof from, " (taken from %.*s/%s)", tessi_kind_length(f->like->component->kind),
                  f->like->component->kind, f->like->component->name);
@@ -284,17 +285,21 @@ static int unknown_key(const struct filling *f, const struct tessi_spec *key, co
     struct tessi_spec place = *key;
     place.line = key->key_line;
     place.column = key->key_column;
+    char words[100];
     const char *nearest = tessi_nearest_name(key->key, names, n);
+    tessi_lookalike_words(key->key, words, sizeof words);
     if (tessi_spec_stays(f->spec->former, key)) {
         int status = tessi_spec_fail(f->c, &place, TESS_E_USAGE, "%s has no parameter `%s`", f->label, key->key);
         tessi_append_stays(f->c, f->spec, "", key);
         return status;
     }
     if (nearest)
-        return tessi_spec_fail(f->c, &place, TESS_E_USAGE, "%s has no parameter `%s`; did you mean `%s`?", f->label, key->key, nearest);
+        return tessi_spec_fail(f->c, &place, TESS_E_USAGE, "%s has no parameter `%s`%s; did you mean `%s`?", f->label, key->key, words,
+                               nearest);
     for (int64_t i = 1; i < n; i++)
         tessi_add(list, sizeof list, "%s%s", i > 1 ? ", " : "", names[i]);
-    return tessi_spec_fail(f->c, &place, TESS_E_USAGE, "%s has no parameter `%s`; it takes %s", f->label, key->key, n > 1 ? list : "none");
+    return tessi_spec_fail(f->c, &place, TESS_E_USAGE, "%s has no parameter `%s`%s; it takes %s", f->label, key->key, words,
+                           n > 1 ? list : "none");
 }
 
 /* A required value; a bare name that took the place of a map took it along. */

@@ -86,7 +86,7 @@ static int no_backend(struct tess_call *c, const struct tessi_runtime *r, const 
         snprintf(text, sizeof text, "there is no backend");
     for (int64_t i = 0; (k = tessi_registry_component(r->registry, i, NULL)); i++)
         if (strcmp(k->kind, "backend/1") == 0)
-            tessi_add(text, sizeof text, "%s`%s`", found++ ? ", " : "; --backend can be ", k->name);
+            tessi_add(text, sizeof text, "%s`%s`", found++ ? ", " : "; there are ", k->name);
     tessi_add_refused(r->registry, name, text, sizeof text);
     tessi_add(text, sizeof text,
               "; a backend is built where its library was there: install that, configure and build again, or see"

@@ -4,6 +4,7 @@
  * `steps: 1e3` means a thousand steps. Infinities and not-a-number are refused wherever a number is wanted.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/base/lookalike.h"
 #include "core/plug/plug_private.h"
 
 #include <errno.h>
@@ -170,6 +171,7 @@ int tessi_spec_bool(struct tess_call *c, const struct tessi_spec *s, int32_t *ou
 
 const char *tessi_spec_found(const struct tessi_spec *s, char *text, size_t room)
 {
+    char words[100];
     switch (s->kind == TESSI_SCALAR ? is(s) : -s->kind) {
     case -TESSI_SEQUENCE:
         snprintf(text, room, "a list of %lld", (long long)tessi_spec_count(s));
@@ -181,7 +183,8 @@ const char *tessi_spec_found(const struct tessi_spec *s, char *text, size_t room
         snprintf(text, room, "nothing");
         break;
     case TESSI_IS_TEXT:
-        snprintf(text, room, "the text \"%.48s%s\"", s->text, strlen(s->text) > 48 ? "..." : "");
+        snprintf(text, room, "the text \"%.48s%s\"%s", s->text, strlen(s->text) > 48 ? "..." : "",
+                 tessi_lookalike_words(s->text, words, sizeof words));
         break;
     default:
         snprintf(text, room, "%.48s%s", s->text, strlen(s->text) > 48 ? "..." : "");

@@ -5,6 +5,7 @@
  * quotes. So equal values have equal text, however they were quoted.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/base/lookalike.h"
 #include "core/plug/plug_private.h"
 
 #include <stdio.h>
@@ -23,30 +24,14 @@ static int is_harmless(const char *text)
            tessi_scalar_is(text, 0) == TESSI_IS_TEXT;
 }
 
-/* One character of UTF-8 at text: its code point and length. A byte that begins none counts as itself. */
-static uint32_t code_point(const unsigned char *text, int *length)
-{
-    int n = *text >= 0xf0 ? 4 : *text >= 0xe0 ? 3 : *text >= 0xc0 ? 2 : 1;
-    uint32_t code = n == 1 ? *text : (uint32_t)*text & (0x7fu >> n);
-    for (int i = 1; i < n; i++) {
-        if ((text[i] & 0xc0) != 0x80) {
-            *length = 1;
-            return *text;
-        }
-        code = code << 6 | (text[i] & 0x3fu);
-    }
-    *length = n;
-    return code;
-}
-
 /* Besides quotes and backslashes, what a YAML reader refuses raw or folds as a line break: controls, U+0085, U+2028, U+2029,
  * the byte order mark and the two non-characters. */
 static void print_quoted(FILE *f, const char *text)
 {
     fputc('"', f);
-    for (const unsigned char *at = (const unsigned char *)text; *at;) {
+    for (const char *at = text; *at;) {
         int length;
-        uint32_t code = code_point(at, &length);
+        uint32_t code = tessi_code_point(at, &length);
         if (code == '"' || code == '\\')
             fprintf(f, "\\%c", (int)code);
         else if (code == '\n')
