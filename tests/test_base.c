@@ -5,6 +5,7 @@
 #include "core/base/json.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
+#include "core/base/text.h"
 #include "core/base/workers.h"
 #include "tests/suite.h"
 #include <tessera/digest.h>
@@ -308,6 +309,35 @@ START_TEST(long_messages_are_cut)
     tess_append_message(c, "%s", "; run again");
     ck_assert_uint_eq(strlen(m), TESSI_MESSAGE_ROOM - 1);
     ck_assert_str_eq(m + strlen(m) - strlen("x; run again"), "x; run again");
+}
+END_TEST
+
+/* Names of any bytes: different ones stay different, and nothing in them moves a terminal's cursor. */
+START_TEST(names_become_texts)
+{
+    static const char *const utf8[][2] = {{"a \xc3\xa4 \xf0\x9f\x8e\xa8.png", "a \xc3\xa4 \xf0\x9f\x8e\xa8.png"},
+                                          {"caf\xe9.jpg", "caf\\xe9.jpg"},
+                                          {"caf\\xe9.jpg", "caf\\\\xe9.jpg"},
+                                          {"a\\b", "a\\b"},
+                                          {"a\\b\xff", "a\\\\b\\xff"},
+                                          {"\xc0\xaf \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82", "\\xc0\\xaf \\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80 \\xe2\\x82"}};
+    static const char *const shown[][2] = {{"two\nlines\t\x1b[31m\a", "two\\nlines\\t\\x1b[31m\\x07"},
+                                           {"\xc2\x9b" "1m \xe2\x80\xae \x7f \xe9", "\\xc2\\x9b1m \\xe2\\x80\\xae \\x7f \\xe9"},
+                                           {"plain \xc3\xa4", "plain \xc3\xa4"}};
+    char text[128];
+    for (size_t i = 0; i < sizeof utf8 / sizeof *utf8; i++) {
+        ck_assert_uint_eq(tess_utf8_text(utf8[i][0], text, sizeof text), strlen(utf8[i][1]));
+        ck_assert_str_eq(text, utf8[i][1]);
+    }
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+        ck_assert_uint_eq(tessi_shown_text(shown[i][0], text, sizeof text), strlen(shown[i][1]));
+        ck_assert_str_eq(text, shown[i][1]);
+    }
+    for (size_t room = 0; room < 9; room++) { /* cut, a character is whole or not there */
+        memset(text, 'z', sizeof text);
+        ck_assert_uint_eq(tess_utf8_text("\xc3\xa4\xc3\xa4\xff", text, room), 8);
+        ck_assert(text[room] == 'z' && (room == 0 || strlen(text) == (room > 4 ? room > 8 ? 8 : 4 : (room - 1) / 2 * 2)));
+    }
 }
 END_TEST
 
@@ -650,7 +680,8 @@ int main(void)
     tcase_set_timeout(t, 60);
     const TTest *const tests[] = {philox_known_answers, purpose_is_fnv1a, random_in_pieces, random_moments, random_below_is_uniform,
                                   permute_is_a_bijection, permutations_are_uniform, sha256_known_answers, digest_of_texts_and_files,
-                                  messages, long_messages_are_cut, exit_codes, nearest_names, facts, facts_without_memory, memory,
+                                  messages, long_messages_are_cut, names_become_texts, exit_codes, nearest_names, facts,
+                                  facts_without_memory, memory,
                                   workers_run_each_once, tensors, images, json_values, log_lines, signals};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(t, tests[i]);

@@ -13,4 +13,5 @@ libtessera_la_SOURCES += \
     core/base/random.c \
     core/base/signals.c \
     core/base/tensor.c \
+    core/base/text.c core/base/text.h \
     core/base/workers.c core/base/workers.h

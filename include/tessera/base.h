@@ -79,6 +79,11 @@ TESS_EXPORT void tess_forget(struct tess_call *c);
 TESS_EXPORT void tess_prepend_message(struct tess_call *c, const char *format, ...) TESS_PRINTF(2, 3);
 TESS_EXPORT void tess_append_message(struct tess_call *c, const char *format, ...) TESS_PRINTF(2, 3);
 
+/* A name of any bytes as UTF-8: as it is where it is that; else a byte that is not becomes \xHH, and a backslash two. A name that holds the
+ * four letters \xHH gets its backslashes doubled as well, so that different names stay different. Writes at most `room` bytes with the end,
+ * whole characters; gives the length that all of it has. [any thread] */
+TESS_EXPORT size_t tess_utf8_text(const char *bytes, char *to, size_t room);
+
 /* Memory with the host's accounting. Zeroed, 64-byte aligned, freed by tess_free (NULL is fine).
  * tess_alloc fails with TESS_E_MEMORY and says how much was wanted and for what. [any thread] */
 TESS_EXPORT TESS_CHECKED int tess_alloc(struct tess_call *c, size_t bytes, const char *what, void **out);

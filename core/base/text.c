@@ -1,0 +1,104 @@
+/* Text of strangers, the names of files above all, in places that are not made for every byte: an HDF5 string declared UTF-8, a terminal, a
+ * log. SPDX-License-Identifier: MIT */
+#include "core/base/text.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Bytes of the well-formed UTF-8 character at `at` (Unicode, table 3-7), and its number; 0: there is none. */
+static size_t character_at(const unsigned char *at, uint32_t *number)
+{
+    size_t n = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
+    uint32_t v = n == 1 ? at[0] : n == 2 ? at[0] & 0x1f : n == 3 ? at[0] & 0x0f : at[0] & 0x07;
+    for (size_t i = 1; i < n; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+        v = v << 6 | (at[i] & 0x3f);
+    }
+    if ((n == 3 && (v < 0x800 || (v >= 0xd800 && v <= 0xdfff))) || (n == 4 && (v < 0x10000 || v > 0x10ffff)))
+        return 0;
+    *number = v;
+    return n;
+}
+
+/* Appends it whole or, as all after it, not at all: a text that was cut ends at its first '\0'. Gives the length that all of it would have. */
+static size_t add(char *to, size_t room, size_t n, const char *text, size_t length)
+{
+    if (n + length < room)
+        memcpy(to + n, text, length);
+    else if (n < room)
+        to[n] = '\0';
+    return n + length;
+}
+
+static size_t add_byte(char *to, size_t room, size_t n, unsigned char byte)
+{
+    char text[8];
+    (void)snprintf(text, sizeof text, "\\x%02x", byte);
+    return add(to, room, n, text, 4);
+}
+
+static void end(char *to, size_t room, size_t n)
+{
+    if (n < room)
+        to[n] = '\0';
+}
+
+/* Whether `bytes` would be taken for an escaped text, or is none of UTF-8. */
+static int needs_escapes(const char *bytes)
+{
+    uint32_t number;
+    for (const char *at = bytes; *at;) {
+        size_t n = character_at((const unsigned char *)at, &number);
+        if (n == 0 || (at[0] == '\\' && at[1] == 'x' && isxdigit((unsigned char)at[2]) && isxdigit((unsigned char)at[3])))
+            return 1;
+        at += n;
+    }
+    return 0;
+}
+
+size_t tess_utf8_text(const char *bytes, char *to, size_t room)
+{
+    size_t used = 0;
+    uint32_t number;
+    int escapes = needs_escapes(bytes);
+    for (const char *at = bytes; *at;) {
+        size_t n = character_at((const unsigned char *)at, &number);
+        if (n == 0)
+            used = add_byte(to, room, used, (unsigned char)*at);
+        else if (escapes && *at == '\\')
+            used = add(to, room, used, "\\\\", 2);
+        else
+            used = add(to, room, used, at, n);
+        at += n ? n : 1;
+    }
+    end(to, room, used);
+    return used;
+}
+
+/* Controls, and the characters that turn the direction of what follows or stand for a line's end. */
+static int is_unseen(uint32_t v)
+{
+    return v < 0x20 || (v >= 0x7f && v < 0xa0) || (v >= 0x200e && v <= 0x200f) || (v >= 0x2028 && v <= 0x202e) ||
+           (v >= 0x2066 && v <= 0x2069) || v == 0xfeff;
+}
+
+size_t tessi_shown_text(const char *bytes, char *to, size_t room)
+{
+    size_t used = 0;
+    uint32_t number;
+    for (const char *at = bytes; *at;) {
+        size_t n = character_at((const unsigned char *)at, &number);
+        if (n && !is_unseen(number))
+            used = add(to, room, used, at, n);
+        else if (*at == '\n' || *at == '\t')
+            used = add(to, room, used, *at == '\n' ? "\\n" : "\\t", 2);
+        else
+            for (size_t i = 0; i < (n ? n : 1); i++)
+                used = add_byte(to, room, used, (unsigned char)at[i]);
+        at += n ? n : 1;
+    }
+    end(to, room, used);
+    return used;
+}
