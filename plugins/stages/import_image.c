@@ -29,7 +29,7 @@ void import_hand_free(struct import_hand *h)
     tess_free(h->b);
 }
 
-static int have_room(struct tess_call *c, uint8_t **memory, size_t *room, size_t bytes)
+static int have_room(struct tess_call *c, const struct tess_image *im, uint8_t **memory, size_t *room, size_t bytes)
 {
     void *fresh;
     if (bytes <= *room)
@@ -37,7 +37,7 @@ static int have_room(struct tess_call *c, uint8_t **memory, size_t *room, size_t
     tess_free(*memory);
     *memory = NULL;
     *room = 0;
-    TESS_TRY(tess_alloc(c, bytes, "an image", &fresh));
+    TESS_TRY(tess_alloc(c, bytes, im->name, &fresh));
     *memory = fresh;
     *room = bytes;
     return TESS_OK;
@@ -77,12 +77,15 @@ int import_transform(struct tess_call *c, const struct import_fit *f, struct imp
 {
     const struct tess_image *im = &hand->image;
     struct import_sizes z = import_sizes_of(f, im->height, im->width);
-    int64_t n = im->channels, h = z.scaled[0], w = z.scaled[1];
+    int64_t n = im->channels;
     TESS_TRY(check(c, f, im, &z, height, width, channels));
-    TESS_TRY(have_room(c, &hand->a, &hand->room_a, larger(area(z.scaled, n), area(z.padded, n))));
-    TESS_TRY(have_room(c, &hand->b, &hand->room_b, larger(geometry_room(im->height, im->width, n, h, w), area(z.cropped, n))));
-    geometry_resize(im->pixels, im->height, im->width, n, hand->b, hand->a, h, w);
-    geometry_place(hand->a, h, w, n, f->fill, hand->b, z.cropped[0], z.cropped[1]);
+    const struct geometry_scale scale = {.ih = im->height, .iw = im->width, .c = n, .h = z.scaled[0], .w = z.scaled[1],
+                                         .top = geometry_crop_start(z.scaled[0], z.cropped[0]),
+                                         .left = geometry_crop_start(z.scaled[1], z.cropped[1]),
+                                         .rows = z.cropped[0], .columns = z.cropped[1], .rule = f->resize};
+    TESS_TRY(have_room(c, im, &hand->a, &hand->room_a, larger(geometry_room(&scale), area(z.padded, n))));
+    TESS_TRY(have_room(c, im, &hand->b, &hand->room_b, area(z.cropped, n)));
+    geometry_resize(&scale, im->pixels, hand->a, hand->b);
     geometry_place(hand->b, z.cropped[0], z.cropped[1], n, f->fill, hand->a, z.padded[0], z.padded[1]);
     geometry_channels(hand->a, height * width, n, to, channels);
     return TESS_OK;

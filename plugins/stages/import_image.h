@@ -8,7 +8,7 @@ enum { FIT_SHORTER, FIT_STRETCH };
 
 struct import_fit {
     int64_t size, crop, pad, fill, channels;
-    int32_t fit;
+    int32_t fit, resize; /* resize: a rule of geometry.h */
 };
 
 /* Heights and widths after each step. */
