@@ -43,8 +43,10 @@ static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_im
 {
     const struct ragged *s = self;
     snprintf(out->name, sizeof out->name, "picture-%lld.png", (long long)i);
-    if (s->bad >= 0 && i >= s->bad && i < s->bad + s->bads)
-        return c->fail(c, TESS_E_DATA, "/some/where/%s: is damaged", out->name);
+    if (s->bad >= 0 && i >= s->bad && i < s->bad + s->bads) {
+        snprintf(out->reason, sizeof out->reason, "is damaged");
+        return c->fail(c, TESS_E_ITEM, "/some/where/%s: is damaged", out->name);
+    }
     int64_t more = s->differ == SIZES ? i : 0, channels = s->differ == CHANNELS && i % 2 ? 3 : 1;
     TESS_TRY(tess_image_resize(c, out, 8 + more, 10 + 3 * more, channels));
     memset(out->pixels, (int)(10 * i + 5), (size_t)(out->height * out->width * channels));

@@ -163,6 +163,7 @@ int main(void)
 {
     Suite *s = suite_create("cifar");
     TCase *t = tcase_create("cifar");
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, ten_classes);
     tcase_add_test(t, hundred_classes);

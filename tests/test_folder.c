@@ -2,6 +2,7 @@
  * and what is remembered of files' contents. The images are made by folder/make_images.py.
  *
  * SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "core/base/memory.h"
 #include "core/flow/pipeline.h"
 #include "core/store/store.h"
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <tessera/tessera.h>
 #include <unistd.h>
@@ -129,7 +131,9 @@ static const struct look looks[] = {
     {"colour.webp", "", 32, 32, 3, 0, COLOURS},
     {"colour.tif", "", 32, 32, 3, 0, COLOURS},
     {"palette.png", "", 32, 32, 3, 0, COLOURS},
-    {"cmyk.jpg", "", 32, 32, 3, 140, COLOURS}, /* inks are no light: of each colour there is as much as they can */
+    {"colour.jp2", "", 32, 32, 3, 0, COLOURS},
+    {"colour.jxl", "", 32, 32, 3, 0, COLOURS},
+    {"cmyk.jpg", "", 32, 32, 3, 8, COLOURS},
     {"moving.gif", "", 32, 32, 3, 0, COLOURS},
     {"grey.png", "", 32, 32, 1, 0, GREYS},
     {"grey.jpg", "", 32, 32, 1, 3, GREYS},
@@ -162,6 +166,54 @@ START_TEST(looks_as_it_should)
                 ck_assert_msg(abs(got - want) <= l->slack, "%s%s: (%lld, %lld, %lld) is %d, not %d", l->image, l->more, (long long)y,
                               (long long)x, (long long)k, got, want);
             }
+    tess_image_free(&im);
+}
+END_TEST
+
+/* By all of EXIF's orientations; where each corner of what is stored goes. */
+START_TEST(is_upright)
+{
+    static const char goes[9][5] = {"", "1234", "2143", "4321", "3412", "1324", "3142", "4231", "2413"};
+    static const char colour[5][3] = {"", {'\xff', 0, 0}, {0, '\xff', 0}, {'\xff', 0, 0}, {0, '\xff', 0}}; /* red left, green right */
+    static const uint8_t mark[] = {0x12, 1, 0, 3};
+    uint8_t all[4096], *at;
+    struct tess_image im = {0};
+    put("turned.jpg", "turned.jpg", 0);
+    FILE *f = fopen("turned.jpg", "r+b");
+    size_t n = fread(all, 1, sizeof all, f);
+    at = memmem(all, n, (const uint8_t[]){1, 0x12, 0, 3}, 4); /* the tag, big-endian */
+    int big = at != NULL;
+    at = big ? at : memmem(all, n, mark, 4);
+    ck_assert_ptr_nonnull(at);
+    fseek(f, at - all + (big ? 9 : 8), SEEK_SET);
+    fputc(_i, f);
+    fclose(f);
+    works(open_source("turned.jpg", ""));
+    works(ops->read(self, &call.call, 0, &im));
+    ck_assert(im.height == (_i > 4 ? 32 : 16) && im.width == (_i > 4 ? 16 : 32));
+    for (int64_t k = 0; k < 4; k++) {
+        const uint8_t *pixel = im.pixels + (k / 2 * (im.height - 1) * im.width + k % 2 * (im.width - 1)) * 3;
+        for (int64_t j = 0; j < 3; j++)
+            ck_assert_int_le(abs(pixel[j] - (uint8_t)colour[goes[_i][k] - '0'][j]), 3);
+    }
+    tess_image_free(&im);
+}
+END_TEST
+
+/* Inks become the light that Pillow makes of them, to the byte. */
+START_TEST(inks_as_in_pillow)
+{
+    static uint8_t want[40 * 48 * 3 + 1];
+    struct tess_image im = {0};
+    put("inks.jpg", "inks.jpg", 0);
+    put("inks.bin", "inks.bin", 0);
+    FILE *f = fopen("inks.bin", "rb");
+    ck_assert_uint_eq(fread(want, 1, sizeof want, f), sizeof want - 1);
+    fclose(f);
+    works(open_source("inks.jpg", ""));
+    works(ops->read(self, &call.call, 0, &im));
+    ck_assert(im.height == 40 && im.width == 48 && im.channels == 3);
+    ck_assert_int_eq(memcmp(im.pixels, want, sizeof want - 1), 0);
     tess_image_free(&im);
 }
 END_TEST
@@ -211,14 +263,57 @@ START_TEST(links_are_followed)
     works(open_source("d", ""));
     ck_assert_int_eq(ops->count(self), 4);
     struct tess_image im = {0};
-    refused(ops->read(self, &call.call, 0, &im), TESS_E_IO, "d/broken.png: cannot be read: No such file or directory");
+    refused(ops->read(self, &call.call, 0, &im), TESS_E_ITEM, "d/broken.png: cannot be opened: No such file or directory");
+    ck_assert_str_eq(im.reason, "cannot be opened: No such file or directory");
     shell("rm d/broken.png");
     works(open_source("d", ""));
     ck_assert_str_eq(listed(), "link.png:-1 more/1.png:-1 own.png:-1 ");
-    shell("ln -s .. store/up; ln -s ../d store/round");
-    refused(open_source("d", ""), TESS_E_DATA, "is a link to a folder that it lies in; remove it");
-    works(open_source("d", ", recursive: false"));
+    ck_assert_ptr_null(ops->remark(self));
+    /* What a circle leads to is there already. */
+    shell("ln -s .. store/up; ln -s ../d store/round; ln -s . d/here");
+    works(open_source("d", ""));
+    ck_assert_str_eq(listed(), "link.png:-1 more/1.png:-1 own.png:-1 ");
+    ck_assert_str_eq(ops->remark(self), "passed by: 4 are links to a folder they lie in (here)");
     tess_image_free(&im);
+}
+END_TEST
+
+/* What is no image and lies beside them is counted, and told with an example. */
+START_TEST(others_are_told)
+{
+    put("grey.png", "d/a.JPE", 0);
+    put("grey.png", "d/b.jfif", 0);
+    shell("mkfifo d/fifo.png; ln -s /dev/zero d/zero.jpg; echo x > d/x.bmp; echo y > d/list.txt; mkdir d/dir.png");
+    works(open_source("d", ""));
+    ck_assert_str_eq(listed(), "a.JPE:-1 b.jfif:-1 ");
+    ck_assert_str_eq(ops->remark(self), "passed by: 2 end in none of `extensions` (list.txt); 2 are pipes, devices or sockets (fifo.png)");
+}
+END_TEST
+
+/* Names are UTF-8, of at most 255 bytes, and no two are one. */
+START_TEST(names_are_texts)
+{
+    char deep[512] = "d/", command[2400];
+    struct tess_image im = {0}, other = {0};
+    put("grey.png", "d/caf\xe9.png", 0);
+    put("grey.png", "d/caf\\xe9.png", 0);
+    put("grey.png", "d/a\\b.png", 0);
+    works(open_source("d", ""));
+    ck_assert_str_eq(listed(), "a\\b.png:-1 caf\\\\xe9.png:-1 caf\\xe9.png:-1 ");
+    for (int i = 0; i < 5; i++)
+        strcat(deep, "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd/");
+    snprintf(command, sizeof command, "rm d/*; mkdir -p '%s' 'd/D%s'; cp '%s/grey.png' '%sx.png'; cp '%s/grey.png' 'd/D%sx.png'", deep,
+             deep + 3, FIXTURES, deep, FIXTURES, deep + 3);
+    shell(command);
+    works(open_source("d", ""));
+    ck_assert_int_eq(ops->count(self), 2);
+    works(ops->read(self, &call.call, 0, &im));
+    works(ops->read(self, &call.call, 1, &other));
+    ck_assert_str_ne(im.name, other.name);
+    ck_assert_str_eq(im.name + 16, other.name + 16);
+    ck_assert(strlen(im.name) == 255 && strncmp(im.name + 16, "...d", 4) == 0 && strcmp(im.name + 249, "/x.png") == 0);
+    tess_image_free(&im);
+    tess_image_free(&other);
 }
 END_TEST
 
@@ -228,7 +323,7 @@ START_TEST(nothing_to_read)
     refused(open_source("nowhere", ""), TESS_E_IO, "nowhere: cannot be read: No such file or directory; check the path");
     refused(open_source("empty", ""), TESS_E_DATA, "empty: has no images: there are no files in it; check the path");
     refused(open_source("other", ""), TESS_E_DATA, "other: has no images: of 2 files, ");
-    refused(open_source("other", ""), TESS_E_DATA, "none ends in one of `jpg jpeg png webp gif tif tiff");
+    refused(open_source("other", ""), TESS_E_DATA, "none ends in one of `jpg jpeg jpe jfif png webp gif tif tiff");
     refused(open_source("other/list.txt", ""), TESS_E_DATA, "other/list.txt: has no images: of 1 files, list.txt among them");
 }
 END_TEST
@@ -237,7 +332,8 @@ END_TEST
  * pixels. */
 START_TEST(half_an_image_is_none)
 {
-    static const char *const kinds[] = {"colour.jpg", "colour.png", "colour.webp", "grey.png"};
+    static const char *const kinds[] = {"colour.jpg", "colour.png",  "colour.webp", "grey.png",
+                                        "photo.jpg",  "colour.jp2", "colour.jxl",  "progressive.jpg"};
     struct tess_image im = {0};
     struct stat about;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
@@ -246,13 +342,80 @@ START_TEST(half_an_image_is_none)
         ck_assert_int_eq(stat(kinds[k], &about), 0);
         snprintf(name, sizeof name, "cut-%s", kinds[k]);
         snprintf(where, sizeof where, "%s: ", name);
-        for (long keep = 1; keep < about.st_size - 20; keep += about.st_size / 9) {
+        for (long keep = 1; keep < about.st_size - (about.st_size > 99 ? 20 : 4); keep += about.st_size / 9) {
             put(kinds[k], name, keep);
             works(open_source(name, ""));
-            refused(ops->read(self, &call.call, 0, &im), TESS_E_DATA, where);
+            refused(ops->read(self, &call.call, 0, &im), TESS_E_ITEM, where);
             ck_assert_str_eq(im.name, name);
         }
     }
+    tess_image_free(&im);
+}
+END_TEST
+
+/* Puts photo.jpg as bad.jpg with `n` bytes from `at` on gone, or made zero. */
+static void damage(long at, long n, int zero)
+{
+    char command[512];
+    if (zero)
+        snprintf(command, sizeof command, "cp '%s/photo.jpg' bad.jpg; dd if=/dev/zero of=bad.jpg bs=1 seek=%ld count=%ld conv=notrunc 2>/dev/null",
+                 FIXTURES, at, n);
+    else
+        snprintf(command, sizeof command, "(head -c %ld '%s/photo.jpg'; tail -c +%ld '%s/photo.jpg') > bad.jpg", at, FIXTURES, at + n + 1,
+                 FIXTURES);
+    shell(command);
+}
+
+/* Whole by its first and last bytes, and full of grey: refused, unless one asks for what can be had. */
+START_TEST(damage_is_refused)
+{
+    struct tess_image im = {0};
+    static const int cases[][3] = {{6000, 4900, 0}, {1000, 512, 1}, {4000, 700, 0}, {7000, 700, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        damage(cases[i][0], cases[i][1], cases[i][2]);
+        works(open_source("bad.jpg", ""));
+        int status = ops->read(self, &call.call, 0, &im);
+        ck_assert_msg(status != TESS_OK, "case %zu", i);
+        refused(status, TESS_E_ITEM, "bad.jpg: is damaged");
+        works(open_source("bad.jpg", ", damaged: accept"));
+        works(ops->read(self, &call.call, 0, &im));
+        ck_assert(im.height == 120 && im.width == 160);
+    }
+    put("photo.jpg", "bad.jpg", 4000);
+    works(open_source("bad.jpg", ""));
+    refused(ops->read(self, &call.call, 0, &im), TESS_E_ITEM, "bad.jpg: breaks off (");
+    works(open_source("bad.jpg", ", damaged: accept"));
+    works(ops->read(self, &call.call, 0, &im));
+    put("colour.png", "bad.png", 0);
+    shell("printf '\\1' | dd of=bad.png bs=1 seek=30 conv=notrunc 2>/dev/null"); /* in the checksum of its header */
+    works(open_source("bad.png", ""));
+    refused(ops->read(self, &call.call, 0, &im), TESS_E_ITEM, "bad.png: is damaged: a checksum in it is wrong (");
+    tess_image_free(&im);
+}
+END_TEST
+
+/* Want of memory is the machine's: the image is named, and it is no bad one. */
+START_TEST(want_of_memory_is_no_damage)
+{
+    struct tess_image im = {0};
+    struct rlimit was, tight;
+    put("large.png", "large.png", 0);
+    works(open_source("large.png", ", max_pixels: 100000000"));
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &was), 0);
+    for (long mib = 8; mib <= 64; mib += 8) {
+        long used = 0;
+        FILE *f = fopen("/proc/self/statm", "r");
+        ck_assert_int_eq(fscanf(f, "%ld", &used), 1);
+        fclose(f);
+        tight = was;
+        tight.rlim_cur = (rlim_t)(used * sysconf(_SC_PAGESIZE) + (mib << 20));
+        ck_assert_int_eq(setrlimit(RLIMIT_AS, &tight), 0);
+        int status = ops->read(self, &call.call, 0, &im);
+        ck_assert_int_eq(setrlimit(RLIMIT_AS, &was), 0);
+        refused(status, TESS_E_MEMORY, "large.png: ");
+    }
+    works(ops->read(self, &call.call, 0, &im));
+    ck_assert(im.height == 8200 && im.width == 8192 && im.channels == 1);
     tess_image_free(&im);
 }
 END_TEST
@@ -269,12 +432,12 @@ START_TEST(no_images)
         {"empty.jpg", "empty.jpg: is empty"},
         {"drawing.png", "drawing.png: is no image of a kind that is read here"},
         {"map.png", "map.png: is no image of a kind that is read here"},
-        {"large.png", "large.png: is 8200 x 8192, more than 2^26 pixels"},
+        {"large.png", "large.png: is 8200 x 8192, more than `max_pixels: 67108864`"},
         {"real.tif", "real.tif: has samples that are no integers of 8 or 16 bits"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         works(open_source(bad[i][0], ""));
-        refused(ops->read(self, &call.call, 0, &im), TESS_E_DATA, bad[i][1]);
+        refused(ops->read(self, &call.call, 0, &im), TESS_E_ITEM, bad[i][1]);
     }
     ck_assert_int_lt(tessi_memory_peak(), 1 << 22);
     shell("mkdir d; mv fifo* d/");
@@ -295,7 +458,7 @@ static void *read_all(void *user)
         int64_t k = i % ops->count(self);
         int status = ops->read(self, &own.call, k, &im);
         if (strstr(im.name, "bad"))
-            *wrong += status != TESS_E_DATA || !strstr(tessi_call_message(&own.call), im.name);
+            *wrong += status != TESS_E_ITEM || !strstr(tessi_call_message(&own.call), im.name);
         else
             *wrong += status != TESS_OK || im.pixels[0] > 3 * (strstr(im.name, "grey") != NULL) + 255 * (strstr(im.name, "colour") != NULL);
     }
@@ -386,7 +549,7 @@ START_TEST(same_data_wherever_it_is)
     /* A bad one, left out by name, and where the data are is no part of that. */
     put("colour.jpg", "away/there/b/07.jpg", 200);
     put("colour.jpg", "away/there/a/00.png", 200);
-    ck_assert_int_eq(attempt(2, 1, "source: {use: folder, path: away/there, " KEYS, &two), TESS_E_DATA);
+    ck_assert_int_eq(attempt(2, 1, "source: {use: folder, path: away/there, " KEYS, &two), TESS_E_ITEM);
     ck_assert_msg(strstr(message, "/away/there/a/00.png: ") && strstr(message, "or leave such images out with `skip_bad: true`"), "%s", message);
     works(attempt(2, 1, "source: {use: folder, path: away/there, " KEYS ", skip_bad: true", &two));
     const char *skipped = texts_read("runs/p/images.h5", "skipped");
@@ -451,14 +614,20 @@ int main(void)
 {
     Suite *s = suite_create("folder");
     TCase *t = tcase_create("folder");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, looks_as_it_should, 0, LOOKS);
+    tcase_add_loop_test(t, is_upright, 1, 9);
+    tcase_add_test(t, inks_as_in_pillow);
     tcase_add_test(t, order_is_that_of_bytes);
     tcase_add_test(t, classes_are_folders);
     tcase_add_test(t, links_are_followed);
+    tcase_add_test(t, others_are_told);
+    tcase_add_test(t, names_are_texts);
     tcase_add_test(t, nothing_to_read);
     tcase_add_test(t, half_an_image_is_none);
+    tcase_add_test(t, damage_is_refused);
+    tcase_add_test(t, want_of_memory_is_no_damage);
     tcase_add_test(t, no_images);
     tcase_add_test(t, many_threads);
     tcase_add_test(t, same_data_wherever_it_is);

@@ -334,7 +334,7 @@ int main(void)
 {
     Suite *s = suite_create("idx");
     TCase *t = tcase_create("idx");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, reads_what_was_written);
     tcase_add_test(t, is_read_by_many_threads);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,15 +20,17 @@
 
 enum { LABELS_NONE, LABELS_FOLDERS };
 #define FILE_MOST ((off_t)1 << 30)
-#define EXTENSIONS "jpg jpeg png webp gif tif tiff heic heif avif jxl jp2"
+#define EXTENSIONS "jpg jpeg jpe jfif png webp gif tif tiff heic heif avif jxl jp2"
 
 struct folder {
     const char *path, *extensions;
-    int32_t recursive, labels, alpha;
+    int32_t recursive, labels, tolerant;
+    struct vips_wish wish;
     struct folder_list list;
     int64_t classes;
     char **class_name; /* in the order of their bytes */
     int32_t *label;    /* of each image */
+    char remark[1200];
 };
 
 /* ---- classes ------------------------------------------------------------------------------------------------------- */
@@ -70,6 +73,20 @@ static int find_classes(struct tess_call *c, struct folder *s)
     return TESS_OK;
 }
 
+/* As they are stored. */
+static int classes_as_text(struct tess_call *c, struct folder *s)
+{
+    for (int64_t i = 0; i < s->classes; i++) {
+        size_t bytes = tess_utf8_text(s->class_name[i], NULL, 0) + 1;
+        void *memory;
+        TESS_TRY(tess_alloc(c, bytes, "the name of a class", &memory));
+        (void)tess_utf8_text(s->class_name[i], memory, bytes);
+        tess_free(s->class_name[i]);
+        s->class_name[i] = memory;
+    }
+    return TESS_OK;
+}
+
 /* `a-b/x` comes before `a/x`, and class `a` before `a-b`: the order of paths is not that of classes. */
 static int sort_classes(struct tess_call *c, struct folder *s)
 {
@@ -83,19 +100,30 @@ static int sort_classes(struct tess_call *c, struct folder *s)
     }
     tess_free(s->class_name);
     s->class_name = sorted;
-    return TESS_OK;
+    return classes_as_text(c, s);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
 
 static int nothing_there(struct tess_call *c, const struct folder *s)
 {
-    const struct folder_list *l = &s->list;
-    if (l->passed)
+    const struct folder_passed *other = &s->list.passed[PASSED_OTHER];
+    if (other->count)
         return c->fail(c, TESS_E_DATA, "%s: has no images: of %lld files, %s among them, none ends in one of `%s`; set `extensions`", s->path,
-                       (long long)l->passed, l->passed_name, s->extensions);
+                       (long long)other->count, other->name, s->extensions);
     return c->fail(c, TESS_E_DATA, "%s: has no images: there are no files in it%s; check the path", s->path,
                    s->recursive ? "" : " itself, and `recursive` is false");
+}
+
+static void make_remark(struct folder *s)
+{
+    static const char *const what[] = {"end in none of `extensions`", "are pipes, devices or sockets", "are links to a folder they lie in"};
+    size_t n = 0, room = sizeof s->remark;
+    for (size_t i = 0; i < sizeof what / sizeof *what; i++) {
+        const struct folder_passed *p = &s->list.passed[i];
+        if (p->count && n < room)
+            n += (size_t)snprintf(s->remark + n, room - n, "%s%lld %s (%s)", n ? "; " : "passed by: ", (long long)p->count, what[i], p->name);
+    }
 }
 
 static int open_folder(void *self, struct tess_call *c)
@@ -103,6 +131,7 @@ static int open_folder(void *self, struct tess_call *c)
     struct folder *s = self;
     TESS_TRY(vips_decode_start(c));
     TESS_TRY(folder_list_make(c, s->path, s->recursive, s->extensions, &s->list));
+    make_remark(s);
     if (s->list.count == 0)
         return nothing_there(c, s);
     if (s->labels != LABELS_FOLDERS)
@@ -150,43 +179,69 @@ static int32_t names(void *self)
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
-/* All of an open file, and its size; tess_free. */
-static int read_whole(struct tess_call *c, const char *path, int fd, void **out, size_t *bytes)
+static int item(struct tess_call *c, struct tess_image *out, const char *path, const char *why, int error)
 {
-    struct stat about;
-    if (fstat(fd, &about) != 0)
-        return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
-    if (!S_ISREG(about.st_mode) || about.st_size < 1 || about.st_size > FILE_MOST)
-        return c->fail(c, TESS_E_DATA, "%s: %s", path,
-                       !S_ISREG(about.st_mode) ? "is no regular file"
-                       : about.st_size < 1     ? "is empty"
-                                               : "is larger than 1 GiB");
-    *bytes = (size_t)about.st_size;
-    TESS_TRY(tess_alloc(c, *bytes, path, out));
-    for (size_t have = 0; have < *bytes;) {
-        ssize_t got = read(fd, (char *)*out + have, *bytes - have);
+    (void)snprintf(out->reason, sizeof out->reason, "%s%s", why, error ? strerror(error) : "");
+    return c->fail(c, TESS_E_ITEM, "%s: %s", path, out->reason);
+}
+
+/* What keeps this file alone from being opened; want of descriptors or memory, or a failing disk, is none of it. */
+static int is_of_the_file(int error)
+{
+    return error == ENOENT || error == EACCES || error == EPERM || error == ELOOP || error == ENOTDIR || error == ENAMETOOLONG ||
+           error == ENXIO || error == ENODEV || error == EISDIR;
+}
+
+static int fill(struct tess_call *c, const char *path, int fd, char *to, size_t bytes)
+{
+    for (size_t have = 0; have < bytes;) {
+        ssize_t got = read(fd, to + have, bytes - have);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got <= 0) {
-            int error = got < 0 ? errno : 0;
-            tess_free(*out);
-            *out = NULL;
-            return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, error ? strerror(error) : "it became shorter");
-        }
+        if (got < 0)
+            return c->fail(c, TESS_E_IO, "%s: cannot be read: %s; look at the disk, then run again", path, strerror(errno));
+        if (got == 0)
+            return c->fail(c, TESS_E_IO, "%s: became shorter while it was read; run again when nothing writes there", path);
         have += (size_t)got;
     }
     return TESS_OK;
 }
 
-/* The path below the folder; of one that is too long the end, from where a letter begins. */
+/* All of an open file, and its size; tess_free. */
+static int read_whole(struct tess_call *c, const char *path, int fd, struct tess_image *im, void **out, size_t *bytes)
+{
+    struct stat about;
+    if (fstat(fd, &about) != 0)
+        return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
+    if (!S_ISREG(about.st_mode) || about.st_size < 1 || about.st_size > FILE_MOST)
+        return item(c, im, path,
+                    !S_ISREG(about.st_mode) ? "is no regular file"
+                    : about.st_size < 1     ? "is empty"
+                                            : "is larger than 1 GiB",
+                    0);
+    *bytes = (size_t)about.st_size;
+    TESS_TRY(tess_alloc(c, *bytes, path, out));
+    return fill(c, path, fd, *out, *bytes);
+}
+
+/* The path below the folder. Of one that is too long the end, behind the beginning of its digest, so that two of one end are two. */
 static void set_name(struct tess_image *out, const char *name)
 {
-    size_t length = strlen(name);
-    if (length >= sizeof out->name)
-        name += length - (sizeof out->name - 1);
-    while ((*name & 0xc0) == 0x80)
-        name++;
-    snprintf(out->name, sizeof out->name, "%s", name);
+    enum { KEPT = 16, ROOM = sizeof out->name };
+    char text[4 * PATH_MAX], hex[TESS_DIGEST_TEXT];
+    struct tess_digest d;
+    size_t length = tess_utf8_text(name, text, sizeof text);
+    if (length < ROOM) {
+        memcpy(out->name, text, length + 1);
+        return;
+    }
+    const char *tail = text + strlen(text) - (ROOM - 1 - KEPT - 3);
+    while ((*tail & 0xc0) == 0x80)
+        tail++;
+    tess_digest_start(&d);
+    tess_digest_add_text(&d, name);
+    tess_digest_end(&d, hex);
+    (void)snprintf(out->name, ROOM, "%.*s...%s", KEPT, hex, tail);
 }
 
 static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_image *out)
@@ -198,36 +253,59 @@ static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_im
     set_name(out, s->list.name[i]);
     out->label = s->label ? s->label[i] : -1;
     TESS_TRY(folder_list_path(c, s->path, s->list.name[i], &path));
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int status = fd < 0 ? c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno)) : read_whole(c, path, fd, &bytes, &size);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), error = errno;
+    int status = fd >= 0                 ? read_whole(c, path, fd, out, &bytes, &size)
+                 : is_of_the_file(error) ? item(c, out, path, "cannot be opened: ", error)
+                                         : c->fail(c, TESS_E_IO, "%s: cannot be opened: %s", path, strerror(error));
     if (fd >= 0)
         close(fd);
     if (status == TESS_OK)
-        status = vips_decode(c, path, bytes, size, s->alpha, out);
+        status = vips_decode(c, path, bytes, size, &s->wish, out);
     tess_free(bytes);
     tess_free(path);
     return status;
 }
 
+static int add_files(struct tess_call *c, const struct folder *s, struct tess_digest *d, char **path)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < s->list.count; i++) {
+        tess_digest_add_text(d, s->list.name[i]);
+        TESS_TRY(folder_list_path(c, s->path, s->list.name[i], &path[n]));
+        if (s->tolerant && access(path[n], R_OK) != 0 && is_of_the_file(errno)) {
+            tess_digest_add_text(d, "cannot be opened");
+            tess_free(path[n]);
+            path[n] = NULL;
+        } else {
+            n++;
+        }
+    }
+    return tess_digest_add_files(c, d, n, (const char *const *)path);
+}
+
 /* Names in their order, then what is in the files. */
 static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
 {
-    struct folder *s = self;
+    const struct folder *s = self;
     void *memory;
-    int status = TESS_OK;
-    int64_t n = 0;
     TESS_TRY(tess_alloc(c, (size_t)s->list.count * sizeof(char *), "paths", &memory));
     char **path = memory;
-    for (; n < s->list.count && status == TESS_OK; n += status == TESS_OK) {
-        tess_digest_add_text(d, s->list.name[n]);
-        status = folder_list_path(c, s->path, s->list.name[n], &path[n]);
-    }
-    if (status == TESS_OK)
-        status = tess_digest_add_files(c, d, n, (const char *const *)path);
-    for (int64_t i = 0; i < n; i++)
+    int status = add_files(c, s, d, path);
+    for (int64_t i = 0; i < s->list.count; i++)
         tess_free(path[i]);
     tess_free(path);
     return status;
+}
+
+static void tolerate(void *self, int32_t bad)
+{
+    ((struct folder *)self)->tolerant = bad;
+}
+
+static const char *remark(void *self)
+{
+    const struct folder *s = self;
+    return *s->remark ? s->remark : NULL;
 }
 
 static const struct tess_source_1 ops = {.size = sizeof ops,
@@ -237,7 +315,9 @@ static const struct tess_source_1 ops = {.size = sizeof ops,
                                          .names = names,
                                          .read = read_image,
                                          .fingerprint = fingerprint,
-                                         .class_name = class_name};
+                                         .class_name = class_name,
+                                         .tolerate = tolerate,
+                                         .remark = remark};
 
 static const struct tess_param params[] = {{.name = "path",
                                             .help = "folder of images, or one image",
@@ -262,8 +342,20 @@ static const struct tess_param params[] = {{.name = "path",
                                            {.name = "alpha",
                                             .help = "transparent images: laid on white, or what is transparent dropped",
                                             .type = TESS_ENUM,
-                                            .offset = offsetof(struct folder, alpha),
+                                            .offset = offsetof(struct folder, wish.alpha),
                                             .text = "white|drop"},
+                                           {.name = "damaged",
+                                            .help = "images whose decoder warns or that break off: bad, or taken as far as they decode",
+                                            .type = TESS_ENUM,
+                                            .offset = offsetof(struct folder, wish.damaged),
+                                            .text = "refuse|accept"},
+                                           {.name = "max_pixels",
+                                            .help = "of one image; a larger one is bad. A thread needs some 4 to 16 bytes for each",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct folder, wish.max_pixels),
+                                            .lo = 1,
+                                            .hi = 1 << 30,
+                                            .def = 1 << 26},
                                            {.name = NULL}};
 
 static const struct tess_component components[] = {{.name = "folder",
@@ -280,4 +372,4 @@ static const struct tess_component components[] = {{.name = "folder",
 static const char *const needs[] = {"digest/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-folder", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-folder", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};

@@ -64,16 +64,19 @@ static int wanted(const char *name, const char *extensions)
     return 0;
 }
 
-/* Takes `name`, or notes that it was passed by. */
-static int add(struct tess_call *c, struct walk *w, char *name)
+/* The example is the first in the order of bytes, so that it does not depend on the file system's. */
+static void pass_by(struct folder_list *l, int why, const char *name)
 {
-    struct folder_list *l = w->list;
-    if (!wanted(name, w->extensions)) {
-        if (l->passed++ == 0)
-            snprintf(l->passed_name, sizeof l->passed_name, "%s", name);
-        tess_free(name);
-        return TESS_OK;
-    }
+    struct folder_passed *p = &l->passed[why];
+    char text[sizeof p->name];
+    (void)tess_utf8_text(name, text, sizeof text);
+    if (p->count++ == 0 || strcmp(text, p->name) < 0)
+        memcpy(p->name, text, sizeof text);
+}
+
+/* Takes `name`. */
+static int add(struct tess_call *c, struct folder_list *l, char *name)
+{
     if (l->count == l->room) {
         int64_t room = l->room ? 2 * l->room : 1024;
         void *memory;
@@ -92,48 +95,82 @@ static int add(struct tess_call *c, struct walk *w, char *name)
     return TESS_OK;
 }
 
+/* Takes `name` as an image, or passes it by. */
+static int add_file(struct tess_call *c, struct walk *w, char *name)
+{
+    if (wanted(name, w->extensions))
+        return add(c, w->list, name);
+    pass_by(w->list, PASSED_OTHER, name);
+    tess_free(name);
+    return TESS_OK;
+}
+
 static int descend(struct tess_call *c, struct walk *w, const char *below, const struct level *above);
 
+enum { A_FILE, A_FOLDER, SPECIAL };
+
 /* What an entry is, links followed. A file that is not there any more, or a link to nothing, counts as a file: reading it says so. */
-static int look(struct tess_call *c, struct walk *w, const struct dirent *e, const char *name, int *is_folder, int *is_file)
+static int look(struct tess_call *c, struct walk *w, const struct dirent *e, const char *name, int *what)
 {
     struct stat about;
     char *path;
-    *is_folder = e->d_type == DT_DIR;
-    *is_file = e->d_type == DT_REG;
-    if (*is_folder || *is_file)
+    *what = e->d_type == DT_DIR ? A_FOLDER : A_FILE;
+    if (e->d_type == DT_DIR || e->d_type == DT_REG)
         return TESS_OK;
     TESS_TRY(text_of(c, w->path, "/", name, &path));
-    *is_file = stat(path, &about) != 0 || S_ISREG(about.st_mode);
-    *is_folder = !*is_file && S_ISDIR(about.st_mode);
+    if (stat(path, &about) == 0)
+        *what = S_ISREG(about.st_mode) ? A_FILE : S_ISDIR(about.st_mode) ? A_FOLDER : SPECIAL;
     tess_free(path);
     return TESS_OK;
 }
 
-static int visit(struct tess_call *c, struct walk *w, const char *below, const struct dirent *e, const struct level *here)
+/* Takes `name`. */
+static int visit(struct tess_call *c, struct walk *w, const struct level *here, const struct dirent *e, char *name)
 {
-    int is_folder, is_file;
-    char *name;
-    if (e->d_name[0] == '.')
-        return TESS_OK;
-    TESS_TRY(text_of(c, below, *below ? "/" : "", e->d_name, &name));
-    int status = look(c, w, e, name, &is_folder, &is_file);
-    if (status == TESS_OK && is_file)
-        return add(c, w, name);
-    if (status == TESS_OK && is_folder && w->recursive)
+    int what = A_FILE, status = look(c, w, e, name, &what);
+    if (status == TESS_OK && what == A_FILE)
+        return add_file(c, w, name);
+    if (status == TESS_OK && what == SPECIAL)
+        pass_by(w->list, PASSED_SPECIAL, name);
+    if (status == TESS_OK && what == A_FOLDER && w->recursive)
         status = descend(c, w, name, here);
     tess_free(name);
     return status;
 }
 
-static int in_a_circle(struct tess_call *c, const char *path, const struct level *here)
+static int is_circle(const struct level *here)
+{
+    for (const struct level *at = here->above; at; at = at->above)
+        if (at->device == here->device && at->inode == here->inode)
+            return 1;
+    return 0;
+}
+
+static int read_entries(struct tess_call *c, struct walk *w, DIR *d, const char *path, const char *below, const struct level *here)
 {
     if (here->depth > DEPTH_MOST)
         return c->fail(c, TESS_E_DATA, "%s: lies more than %d folders deep; set `path` nearer to the images", path, DEPTH_MOST);
-    for (const struct level *at = here->above; at; at = at->above)
-        if (at->device == here->device && at->inode == here->inode)
-            return c->fail(c, TESS_E_DATA, "%s: is a link to a folder that it lies in; remove it, or set `recursive: false`", path);
-    return TESS_OK;
+    for (;;) {
+        char *name;
+        errno = 0;
+        const struct dirent *e = readdir(d);
+        if (!e)
+            return errno ? refuse(c, path) : TESS_OK;
+        if (e->d_name[0] == '.')
+            continue;
+        TESS_TRY(text_of(c, below, *below ? "/" : "", e->d_name, &name));
+        TESS_TRY(visit(c, w, here, e, name));
+    }
+}
+
+/* A folder below the first that may not be opened, or is gone, stands in the list of files. */
+static int cannot_open(struct tess_call *c, struct walk *w, const char *path, const char *below)
+{
+    char *name;
+    if (!*below || (errno != EACCES && errno != EPERM && errno != ENOENT && errno != ELOOP))
+        return refuse(c, path);
+    TESS_TRY(text_of(c, below, "", "", &name));
+    return add(c, w->list, name);
 }
 
 static int descend(struct tess_call *c, struct walk *w, const char *below, const struct level *above)
@@ -141,22 +178,21 @@ static int descend(struct tess_call *c, struct walk *w, const char *below, const
     struct level here = {.above = above, .depth = above ? above->depth + 1 : 0};
     struct stat about;
     char *path;
+    int status;
     TESS_TRY(text_of(c, w->path, *below ? "/" : "", below, &path));
     DIR *d = opendir(path);
-    int status = d && fstat(dirfd(d), &about) == 0 ? TESS_OK : refuse(c, path);
-    if (status == TESS_OK) {
+    if (!d) {
+        status = cannot_open(c, w, path, below);
+    } else if (fstat(dirfd(d), &about) != 0) {
+        status = refuse(c, path);
+    } else {
         here.device = about.st_dev;
         here.inode = about.st_ino;
-        status = in_a_circle(c, path, &here);
-    }
-    while (status == TESS_OK) {
-        errno = 0;
-        const struct dirent *e = readdir(d);
-        if (!e) {
-            status = errno ? refuse(c, path) : TESS_OK;
-            break;
-        }
-        status = visit(c, w, below, e, &here);
+        status = TESS_OK;
+        if (is_circle(&here))
+            pass_by(w->list, PASSED_CIRCLE, below);
+        else
+            status = read_entries(c, w, d, path, below, &here);
     }
     if (d)
         closedir(d);
@@ -179,7 +215,7 @@ int folder_list_make(struct tess_call *c, const char *path, int recursive, const
         const char *slash = strrchr(path, '/');
         char *name;
         TESS_TRY(text_of(c, slash ? slash + 1 : path, "", "", &name));
-        return add(c, &w, name);
+        return add_file(c, &w, name);
     }
     TESS_TRY(descend(c, &w, "", NULL));
     if (l->count)

@@ -7,12 +7,18 @@
 struct folder_list {
     int64_t count, room;
     char **name;      /* paths below the folder, in the order of their bytes */
-    int64_t passed;   /* files whose names end in nothing that was asked for */
-    char passed_name[256]; /* the first of them met */
+    struct folder_passed {
+        int64_t count;
+        char name[256]; /* one of them, as UTF-8 */
+    } passed[3];
 };
 
+/* What is passed by: files whose names end in nothing that was asked for; pipes, devices and sockets; links to a folder that they lie in. */
+enum { PASSED_OTHER, PASSED_SPECIAL, PASSED_CIRCLE };
+
 /* All regular files below `path` whose names end in one of `extensions` ("jpg png"; A-Z counts as a-z); hidden ones, which begin with a dot,
- * never. Links are followed, in a circle they are TESS_E_DATA. A `path` that is a file is a list of one. Free it in any case. */
+ * never. Links are followed, but for those which lead in a circle. What cannot be opened, folders too, is in the list: reading it says so. A
+ * `path` that is a file is a list of one. Free it in any case. */
 int folder_list_make(struct tess_call *c, const char *path, int recursive, const char *extensions, struct folder_list *l) TESS_CHECKED;
 void folder_list_free(struct folder_list *l);
 

@@ -12,7 +12,7 @@ plugins_sources_idx_la_LIBADD = $(PLUGIN_LIBS) $(ZLIB_LIBS)
 if HAVE_VIPS
 sources_LTLIBRARIES += plugins/sources/folder.la
 plugins_sources_folder_la_SOURCES = plugins/sources/folder.c plugins/sources/folder_list.c plugins/sources/folder_list.h \
-    plugins/sources/vips_decode.c plugins/sources/vips_decode.h
+    plugins/sources/vips_decode.c plugins/sources/vips_decode.h plugins/sources/vips_reason.c plugins/sources/vips_reason.h
 plugins_sources_folder_la_CPPFLAGS = $(AM_CPPFLAGS) $(VIPS_CFLAGS)
 plugins_sources_folder_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_sources_folder_la_LIBADD = $(PLUGIN_LIBS) $(VIPS_LIBS)

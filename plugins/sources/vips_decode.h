@@ -5,11 +5,18 @@
 #include <tessera/source.h>
 
 enum { ALPHA_WHITE, ALPHA_DROP };
-enum { PIXELS_MOST = 1 << 26, REASON_ROOM = 512 };
+enum { DAMAGED_REFUSE, DAMAGED_ACCEPT };
+
+struct vips_wish {
+    int32_t alpha, damaged;
+    int64_t max_pixels;
+};
 
 /* Makes libvips ready, once in a process. */
 int vips_decode_start(struct tess_call *c) TESS_CHECKED;
-/* 8 bits, grey or sRGB, upright, the first frame; `path` is for messages. Whatever is wrong with the bytes is TESS_E_DATA. [any thread] */
-int vips_decode(struct tess_call *c, const char *path, const void *bytes, size_t count, int alpha, struct tess_image *out) TESS_CHECKED;
+/* 8 bits, grey or sRGB, upright, the first frame; `path` is for messages. What is wrong with the bytes is TESS_E_ITEM, with out->reason; want
+ * of memory or threads is TESS_E_MEMORY. [any thread] */
+int vips_decode(struct tess_call *c, const char *path, const void *bytes, size_t count, const struct vips_wish *w,
+                struct tess_image *out) TESS_CHECKED;
 
 #endif

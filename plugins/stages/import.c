@@ -19,7 +19,7 @@ struct stage {
 };
 
 /* Images read and written at a time: at most so many, and so many bytes. Bad ones told by name: at most so many. */
-enum { GROUP = 256, GROUP_BYTES = 64 << 20, REASON = 400, NAMED = 10 };
+enum { GROUP = 256, GROUP_BYTES = 64 << 20, REASON = 512, NAMED = 10 };
 
 struct work {
     const struct stage *s;
@@ -37,34 +37,20 @@ struct work {
 
 /* ---- the plan ------------------------------------------------------------------------------------------------------ */
 
-/* What the message says after the image's name; NULL where the failure is not of this image alone. A reason has no path in it, which is no
- * part of a result. */
-static const char *reason_in(const char *message, const char *name)
-{
-    size_t length = strlen(name);
-    for (const char *at = message; length && (at = strstr(at, name)); at++)
-        if (at[length] == ':')
-            return at + length + strspn(at + length, ": ");
-    return NULL;
-}
-
 /* Reads image i of the source. One that is bad is skipped where that is wanted: the call is as before and `reason` not empty. */
 static int read_image(struct tess_call *c, const struct work *k, int64_t i, struct tess_image *image, char reason[REASON])
 {
-    char text[REASON + 512];
-    reason[0] = image->name[0] = '\0';
+    reason[0] = image->name[0] = image->reason[0] = '\0';
     int status = k->source->read(k->self, c, i, image);
-    const char *why = status == TESS_E_DATA ? reason_in(tess_message(c), image->name) : NULL;
-    if (!why)
+    if (status != TESS_E_ITEM)
         return status;
     if (k->s->skip_bad) {
-        snprintf(reason, REASON, "%s", *why ? why : "cannot be read");
+        snprintf(reason, REASON, "%s", *image->reason ? image->reason : "cannot be read");
         tess_forget(c);
         return TESS_OK;
     }
-    snprintf(text, sizeof text, "%s", tess_message(c));
-    tess_forget(c);
-    return c->fail(c, status, "%s; replace or remove it, or leave such images out with `skip_bad: true`", text);
+    tess_append_message(c, "; replace or remove it, or leave such images out with `skip_bad: true`");
+    return status;
 }
 
 /* Where sizes differ the first image that can be read says what all must become. */
@@ -139,11 +125,16 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     return TESS_OK;
 }
 
+/* 1 where the source was compiled with this member and has it. */
+#define HAS(ops, member) ((ops)->size >= offsetof(struct tess_source_1, member) + sizeof (ops)->member && (ops)->member)
+
 static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
 {
-    struct tess_instance *source = ((struct stage *)self)->source;
-    const struct tess_source_1 *ops = tess_instance_ops(source, "source/1");
-    return ops->fingerprint ? ops->fingerprint(tess_instance_self(source), c, d) : TESS_OK;
+    const struct stage *s = self;
+    const struct tess_source_1 *ops = tess_instance_ops(s->source, "source/1");
+    if (HAS(ops, tolerate))
+        ops->tolerate(tess_instance_self(s->source), s->skip_bad);
+    return ops->fingerprint ? ops->fingerprint(tess_instance_self(s->source), c, d) : TESS_OK;
 }
 
 /* ---- one image ----------------------------------------------------------------------------------------------------- */
@@ -364,6 +355,11 @@ static const struct tess_param params[] = {{.name = "source",
                                             .type = TESS_ENUM,
                                             .offset = offsetof(struct stage, to.fit),
                                             .text = "shorter|stretch"},
+                                           {.name = "resize",
+                                            .help = "whose bytes: Pillow up to 12.3 scales widths first, 13 heights where they shrink by twice as much",
+                                            .type = TESS_ENUM,
+                                            .offset = offsetof(struct stage, to.resize),
+                                            .text = "pillow-12|pillow-13"},
                                            {.name = "crop",
                                             .help = "then keep the centre, at most this many pixels a side; 0: all",
                                             .type = TESS_I64,
@@ -445,4 +441,4 @@ static const struct tess_component components[] = {{.name = "import",
 static const char *const needs[] = {"artefact/1", "random/1", "stage/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-import", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-import", .version = "0.3.0", .license = "MIT", .needs = needs, .components = components};

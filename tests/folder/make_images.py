@@ -3,6 +3,8 @@
 
 Quarters of one colour survive JPEG: red, green over blue, white in colour; 0, 80 over 160, 240 in grey.
 """
+import ctypes
+
 import numpy as np
 from PIL import Image
 
@@ -36,3 +38,20 @@ colour.save("colour.tif", compression="tiff_lzw")
 Image.fromarray(np.zeros((4, 4), np.float32)).save("real.tif")
 colour.convert("P", palette=Image.ADAPTIVE).save("moving.gif", save_all=True, append_images=[grey.convert("P")], duration=40)
 Image.new("1", (8192, 8200)).save("large.png", optimize=True)       # a few kilobytes of file, more than 2^26 pixels
+
+# A picture with detail, to be damaged; its inks and what Pillow (12.3.0; 9.5.0 and 13.0.0 the same) makes of them; the formats that Pillow
+# has no writer for, by libvips.
+y, x = np.mgrid[0:120, 0:160]
+photo = np.stack([(x * 3 + y * 2) % 256, (x * y // 7) % 256, 128 + 100 * np.sin(x / 9.0) * np.cos(y / 7.0)], 2).astype(np.uint8)
+Image.fromarray(photo).save("photo.jpg", quality=90)
+Image.fromarray(photo).save("progressive.jpg", quality=80, progressive=True)
+inks = Image.fromarray(np.concatenate([photo[:40, :48], photo[40:80, 60:108, :1]], 2), "CMYK")
+inks.save("inks.jpg", quality=90)
+with open("inks.bin", "wb") as f:
+    f.write(Image.open("inks.jpg").convert("RGB").tobytes())
+colour.save("colour.jp2", irreversible=False)
+vips = ctypes.CDLL("libvips.so.42")
+vips.vips_init(b"make_images")
+vips.vips_image_new_from_file.restype = ctypes.c_void_p
+png = vips.vips_image_new_from_file(b"colour.png", None)
+assert vips.vips_image_write_to_file(ctypes.c_void_p(png), b"colour.jxl[lossless]", None) == 0

@@ -1,0 +1,25 @@
+/* Why libvips could not decode an image. SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_SOURCES_VIPS_REASON_H
+#define PLUGINS_SOURCES_VIPS_REASON_H
+
+#include <stddef.h>
+
+/* Warnings that a decoder gives from here on are kept, by one thread at a time; until vips_reason_end. */
+void vips_reason_begin(void);
+void vips_reason_end(void);
+/* To be called for each warning of libvips, on any thread. */
+void vips_reason_warned(const char *text);
+/* What went wrong since vips_reason_begin, on one line: in plain words, and in brackets the decoder's own. */
+void vips_reason_take(char *to, size_t room);
+/* 1 where the decoder says that it had no memory or no thread. */
+int vips_reason_is_want(const char *reason);
+
+/* The name of a format that is known by its first bytes, with what reads it; NULL: none that is known. */
+const char *vips_reason_kind(const void *bytes, size_t count, const char **reader);
+
+/* 1 where so much memory can be had at this moment. Cheap. */
+int vips_reason_has_memory(size_t bytes);
+/* What is wanting: NULL where `bytes` of memory and one thread can be had at this moment. */
+const char *vips_reason_want(size_t bytes);
+
+#endif
