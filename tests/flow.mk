@@ -17,7 +17,7 @@ tests_test_runs_LDADD = $(TEST_LIBS)
 EXTRA_tests_test_runs_DEPENDENCIES = tests/flow/flow_stages.la
 
 check_PROGRAMS += tests/test_keys
-tests_test_keys_SOURCES = tests/test_keys.c tests/flow_bench.c tests/flow_bench.h
+tests_test_keys_SOURCES = tests/test_keys.c tests/small_pipeline.c tests/small_pipeline.h tests/flow_bench.c tests/flow_bench.h
 tests_test_keys_CPPFLAGS = $(AM_CPPFLAGS) -DFLOW_PLUGINS=\"$(abs_builddir)/tests/flow/.libs\"
 tests_test_keys_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_keys_LDADD = $(TEST_LIBS)

@@ -4,13 +4,16 @@
 #include "flow_bench.h"
 
 #include "core/base/call.h"
+#include "core/plug/file_digests.h"
 #include "core/store/store.h"
+#include "tests/small_pipeline.h"
 #include "tests/suite.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <tessera/tessera.h>
 #include <unistd.h>
 
 static struct result r;
@@ -35,12 +38,12 @@ static void put_old(const char *path, int64_t epoch, const char *plugin)
     struct tess_artefact *was = open_result(&call, path), *a;
     const char *port = "files read", *files = tessi_artefact_provenance(was, "input/files read");
     const struct tessi_provenance about = {.parameters = tessi_artefact_provenance(was, "parameters"),
-                                     .numeric_mode = tessi_artefact_provenance(was, "numeric_mode"),
-                                     .plugin = plugin ? plugin : tessi_artefact_provenance(was, "plugin"),
-                                     .epoch = epoch,
-                                     .inputs = 1,
-                                     .input_port = &port,
-                                     .input_digest = &files};
+                                           .numeric_mode = tessi_artefact_provenance(was, "numeric_mode"),
+                                           .plugin = plugin ? plugin : tessi_artefact_provenance(was, "plugin"),
+                                           .epoch = epoch,
+                                           .inputs = 1,
+                                           .input_port = &port,
+                                           .input_digest = &files};
     ck_assert_int_eq(tessi_artefact_create(&call.call, path, "numbers", &a), TESS_OK);
     ck_assert_int_eq(tessi_artefact_finish(&call.call, a, &about, NULL), TESS_OK);
     tessi_artefact_close(was);
@@ -87,6 +90,151 @@ START_TEST(a_plugin_of_another_epoch)
 }
 END_TEST
 
+/* ---- files that change --------------------------------------------------------------------------------------------- */
+
+#define ALONE "printf abc > data"
+#define OTHER "printf xyz > data"
+
+static void run_with(const char *before, const char *after)
+{
+    (void)unsetenv("FLOW_BEFORE_READ"), (void)unsetenv("FLOW_AFTER_READ");
+    if (before)
+        setenv("FLOW_BEFORE_READ", before, 1);
+    if (after)
+        setenv("FLOW_AFTER_READ", after, 1);
+    bench_attempt(&(struct attempt){.run = 1}, &r);
+    (void)unsetenv("FLOW_BEFORE_READ"), (void)unsetenv("FLOW_AFTER_READ");
+}
+
+static float sum_of(const char *path)
+{
+    struct tessi_call call;
+    struct tess_tensor t;
+    struct tess_artefact *a = open_result(&call, path);
+    ck_assert_int_eq(tess_artefact_load(&call.call, a, "values", TESS_F32, &t), TESS_OK);
+    float sum = *(const float *)t.data;
+    tess_free(t.data);
+    tessi_artefact_close(a);
+    return sum;
+}
+
+/* Whatever is done to the file while the stage is at work; `cp -p` gives back content and mtime. */
+static const struct {
+    const char *before, *after;
+} meanwhile[] = {
+    {OTHER, NULL},                                  /* another content of the same size, read */
+    {NULL, OTHER},                                  /* the same, and not read: nobody can know */
+    {OTHER, ALONE},                                 /* the old one back before anybody looks */
+    {"cp -p data was && " OTHER, "cp -p was data"}, /* with its times */
+    {"cp -p data was && " OTHER, "mv was data"},    /* another file in its place */
+    {"printf abcd > data", NULL},                   /* longer */
+    {"touch -m data", NULL},                        /* only its times */
+    {NULL, "rm data"},
+};
+
+START_TEST(a_file_that_changes)
+{
+    bench_write("p.yaml", reading);
+    bench_write("data", "abc");
+    run_with(meanwhile[_i].before, meanwhile[_i].after);
+    ck_assert_msg(r.status == TESS_E_DATA && strstr(r.message, "data: changed while there was work with it"), "%d %s", r.status, r.message);
+    ck_assert_int_eq(bench_files("runs/.cache", ".h5"), 0);
+    ck_assert_int_eq(bench_files("runs/keys", ".h5"), 0);
+    ck_assert_int_eq(system(ALONE), 0);
+    bench_run(&r);
+    ck_assert_int_eq(r.stage[0].outcome, TESSI_COMPUTED);
+    ck_assert_float_eq(sum_of("runs/keys/read.h5"), (float)('a' + 'b' + 'c'));
+    bench_run(&r);
+    ck_assert_int_eq(r.stage[0].outcome, TESSI_WAS_CACHED);
+}
+END_TEST
+
+/* Changed while an earlier stage runs: the stage that would read it does not begin. */
+START_TEST(a_file_that_changed_before)
+{
+    bench_write("p.yaml", "tessera: 1\nname: keys\nstages:\n  a: {use: flow-read, file: first}\n  b: {use: flow-read, file: data}\n");
+    bench_write("first", "1");
+    bench_write("data", "abc");
+    run_with(NULL, "if test -e ran; then touch twice; else " OTHER "; touch ran; fi");
+    ck_assert_msg(r.status == TESS_E_DATA && strstr(r.message, "data: changed"), "%d %s", r.status, r.message);
+    ck_assert_int_ne(access("twice", F_OK), 0);
+    ck_assert_int_eq(bench_files("runs/keys", ".h5"), 1);
+}
+END_TEST
+
+static int witness_file(struct tessi_call *call, struct tessi_witness *w, char digest[TESS_DIGEST_TEXT], int many)
+{
+    static const char *const path[] = {"data"};
+    struct tess_digest d;
+    tess_digest_start(&d);
+    struct tessi_witness *before = tessi_witness_set(&call->call, w);
+    int status = many ? tess_digest_add_files(&call->call, &d, 1, path) : tess_digest_add_file(&call->call, &d, path[0]);
+    ck_assert_ptr_null(before);
+    ck_assert_ptr_eq(tessi_witness_set(&call->call, NULL), w);
+    tess_digest_end(&d, digest);
+    return status;
+}
+
+/* Who says when it has read for good is not held up by what becomes of the file later. */
+START_TEST(a_file_that_was_read_for_good)
+{
+    struct tessi_call call;
+    struct tessi_runtime *runtime;
+    struct tessi_witness w = {0};
+    char digest[TESS_DIGEST_TEXT];
+    tessi_call_init(&call, NULL);
+    ck_assert_int_eq(tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &runtime), TESS_OK);
+    bench_write("data", "abc");
+    ck_assert_int_eq(witness_file(&call, &w, digest, _i), TESS_OK);
+    ck_assert_int_eq(w.count, 1);
+    runtime->expected = &w;
+    ck_assert_int_eq(tessi_witness_confirm(&call.call, "another"), TESS_OK);
+    ck_assert_int_eq(tessi_witness_check(&call.call, &w), TESS_OK);
+    ck_assert_int_eq(system(_i ? OTHER : "touch data"), 0);
+    ck_assert_int_eq(tessi_witness_confirm(&call.call, "data"), TESS_E_DATA);
+    tessi_call_clear(&call.call);
+    ck_assert_int_eq(tessi_witness_check(&call.call, &w), TESS_E_DATA);
+    tessi_call_clear(&call.call);
+    tessi_witness_free(&w);
+    ck_assert_int_eq(witness_file(&call, &w, digest, _i), TESS_OK);
+    ck_assert_int_eq(tessi_witness_confirm(&call.call, "data"), TESS_OK);
+    ck_assert_int_eq(system("printf later > data"), 0);
+    ck_assert_int_eq(tessi_witness_check(&call.call, &w), TESS_OK);
+    tessi_witness_free(&w);
+    runtime->expected = NULL;
+    tessi_runtime_free(runtime);
+}
+END_TEST
+
+/* What a source keeps from when it was opened is in its fingerprint, whatever the files are by then. */
+START_TEST(a_source_that_was_opened_before)
+{
+    struct tessi_call call;
+    struct tessi_runtime *runtime;
+    char one[TESS_DIGEST_TEXT], two[TESS_DIGEST_TEXT];
+    struct tess_instance *early, *late;
+    struct tess_digest d;
+    static const char spec[] = "{use: idx, images: images, labels: labels}";
+    tessi_call_init(&call, NULL);
+    ck_assert_int_eq(tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &runtime), TESS_OK);
+    small_make_data(4);
+    ck_assert_int_eq(tess_instance_open(&call.call, "source/1", spec, "test", &early), TESS_OK);
+    small_write_idx("labels", 1, (const int64_t[]){4}, (const uint8_t[]){3, 1, 2, 0}, 4);
+    ck_assert_int_eq(tess_instance_open(&call.call, "source/1", spec, "test", &late), TESS_OK);
+    const struct tess_source_1 *ops = tess_instance_ops(late, "source/1");
+    tess_digest_start(&d);
+    ck_assert_int_eq(ops->fingerprint(tess_instance_self(early), &call.call, &d), TESS_OK);
+    tess_digest_end(&d, one);
+    tess_digest_start(&d);
+    ck_assert_int_eq(ops->fingerprint(tess_instance_self(late), &call.call, &d), TESS_OK);
+    tess_digest_end(&d, two);
+    ck_assert_str_ne(one, two);
+    tess_instance_close(early);
+    tess_instance_close(late);
+    tessi_runtime_free(runtime);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("keys");
@@ -94,6 +242,13 @@ int main(void)
     tcase_add_checked_fixture(t, bench_start, bench_end);
     tcase_add_test(t, another_epoch);
     tcase_add_test(t, a_plugin_of_another_epoch);
+    suite_add_tcase(s, t);
+    t = tcase_create("files");
+    tcase_add_checked_fixture(t, bench_start, bench_end);
+    tcase_add_loop_test(t, a_file_that_changes, 0, (int)(sizeof meanwhile / sizeof *meanwhile));
+    tcase_add_test(t, a_file_that_changed_before);
+    tcase_add_loop_test(t, a_file_that_was_read_for_good, 0, 2);
+    tcase_add_test(t, a_source_that_was_opened_before);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

@@ -1,15 +1,16 @@
-/* SHA-256, as FIPS 180-4 section 6.2 writes it. SPDX-License-Identifier: MIT */
+/* SHA-256, as FIPS 180-4 section 6.2 writes it; by the processor's own instructions where it has them (sha256_x86.c), with the same bits and
+ * some five times as fast. SPDX-License-Identifier: MIT */
 #include <tessera/digest.h>
+
+#include "core/base/sha256.h"
 
 #include "core/base/inject.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
-#include <unistd.h>
 
 /* First 32 bits of the fractional parts of the cube roots of the first 64 primes. */
-static const uint32_t K[64] = {
+const uint32_t tessi_sha256_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be,
     0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa,
     0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85,
@@ -23,7 +24,7 @@ static uint32_t rotate(uint32_t x, int n)
     return x >> n | x << (32 - n);
 }
 
-static void compress(uint32_t state[8], const uint8_t *block)
+static void compress_one(uint32_t state[8], const uint8_t *block)
 {
     uint32_t w[64];
     for (int i = 0; i < 16; i++)
@@ -35,7 +36,7 @@ static void compress(uint32_t state[8], const uint8_t *block)
     }
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
     for (int i = 0; i < 64; i++) {
-        uint32_t t1 = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) + K[i] + w[i];
+        uint32_t t1 = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) + tessi_sha256_constants[i] + w[i];
         uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
         h = g;
         g = f;
@@ -56,6 +57,34 @@ static void compress(uint32_t state[8], const uint8_t *block)
     state[7] += h;
 }
 
+static void compress_portable(uint32_t state[8], const uint8_t *data, size_t blocks)
+{
+    for (; blocks > 0; blocks--, data += 64)
+        compress_one(state, data);
+}
+
+static _Atomic(tessi_sha256_compress *) chosen;
+
+int tessi_sha256_use(int processor)
+{
+    tessi_sha256_compress *own = tessi_sha256_of_processor();
+    if (processor && !own)
+        return -1;
+    atomic_store(&chosen, processor ? own : compress_portable);
+    return 0;
+}
+
+static void compress(uint32_t state[8], const uint8_t *data, size_t blocks)
+{
+    tessi_sha256_compress *run = atomic_load_explicit(&chosen, memory_order_relaxed);
+    if (!run) {
+        run = tessi_sha256_of_processor();
+        run = run ? run : compress_portable;
+        atomic_store(&chosen, run);
+    }
+    run(state, data, blocks);
+}
+
 void tess_digest_start(struct tess_digest *d)
 {
     *d = (struct tess_digest){
@@ -74,10 +103,13 @@ void tess_digest_add(struct tess_digest *d, const void *data, size_t bytes)
         bytes -= take;
         if (held + take < sizeof d->block)
             return;
-        compress(d->state, d->block);
+        compress(d->state, d->block, 1);
     }
-    for (; bytes >= sizeof d->block; at += sizeof d->block, bytes -= sizeof d->block)
-        compress(d->state, at);
+    size_t blocks = bytes / sizeof d->block;
+    if (blocks)
+        compress(d->state, at, blocks);
+    at += blocks * sizeof d->block;
+    bytes -= blocks * sizeof d->block;
     if (bytes)
         memcpy(d->block, at, bytes);
 }
@@ -108,23 +140,4 @@ void tess_digest_end(struct tess_digest *d, char text[TESS_DIGEST_TEXT])
     for (int i = 0; i < 64; i++)
         text[i] = "0123456789abcdef"[d->state[i / 8] >> (28 - 4 * (i % 8)) & 15];
     text[64] = '\0';
-}
-
-int tess_digest_add_file(struct tess_call *c, struct tess_digest *d, const char *path)
-{
-    uint8_t piece[65536];
-    int fd = tessi_inject(TESSI_AT_OPEN) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return c->fail(c, TESS_E_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    ssize_t got;
-    do {
-        got = tessi_inject(TESSI_AT_READ) ? -1 : read(fd, piece, sizeof piece);
-        if (got > 0)
-            tess_digest_add(d, piece, (size_t)got);
-    } while (got > 0 || (got < 0 && errno == EINTR));
-    int error = errno;
-    close(fd);
-    if (got < 0)
-        return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, strerror(error));
-    return TESS_OK;
 }

@@ -2,7 +2,7 @@
 libtessera_la_SOURCES += \
     core/base/aside.c core/base/aside.h \
     core/base/call.c core/base/call.h \
-    core/base/digest.c \
+    core/base/digest.c core/base/sha256.h core/base/sha256_x86.c \
     core/base/facts.c core/base/facts_private.h \
     core/base/image.c \
     core/base/inject.c core/base/inject.h \

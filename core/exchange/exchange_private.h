@@ -45,6 +45,7 @@ struct tessi_import {
     struct tess_graph *graph;
     int64_t *source;             /* by weight: the entry it comes from */
     char digest[TESS_DIGEST_TEXT]; /* of the file */
+    struct tessi_witness witness;  /* the file as it was then */
 };
 
 /* Opens the model that the plan's facts describe and completes them; finds each weight's entry. */

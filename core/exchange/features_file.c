@@ -1,6 +1,7 @@
 /* Weights of features from the file their user named. The network, once recorded, says which weights there must be; its plugin says which
  * tensor is which; the file may hold more, such as the rest of a checkpoint. SPDX-License-Identifier: MIT */
 #include "core/exchange/exchange_private.h"
+#include "core/plug/file_digests.h"
 
 #include <tessera/artefact.h>
 #include <tessera/features.h>
@@ -138,6 +139,8 @@ int tess_features_load(struct tess_call *c, const struct tess_instance *features
                        tess_instance_name(features));
     struct reading r = {.features = features, .scope = scope, .weights = w, .path = ops->file(tess_instance_self(features))};
     int status = load(c, &r);
+    if (status == TESS_OK)
+        status = tessi_witness_confirm(c, r.path);
     tess_instance_close(r.format);
     tess_free(r.source);
     tess_free(r.layout);
@@ -149,7 +152,7 @@ int tess_features_fingerprint(struct tess_call *c, const struct tess_instance *f
 {
     const struct tess_features_1 *ops = tess_instance_ops(features, "features/1");
     const char *path = ops->file(tess_instance_self(features));
-    return path ? tess_digest_add_file(c, d, path) : TESS_OK;
+    return path ? tess_digest_add_files(c, d, 1, &path) : TESS_OK;
 }
 
 int tess_features_read(struct tess_call *c, const char *scope, struct tess_weights *w, const struct tess_artefact *a)

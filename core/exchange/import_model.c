@@ -9,13 +9,16 @@
 #include <stdio.h>
 #include <string.h>
 
-static int digest_of(struct tess_call *c, const char *path, char text[TESS_DIGEST_TEXT])
+/* Before anything of it is read, so that nothing can be of a file that was there earlier. */
+static int digest_file(struct tess_call *c, struct tessi_import *m)
 {
     struct tess_digest d;
     tess_digest_start(&d);
-    TESS_TRY(tess_digest_add_file(c, &d, path));
-    tess_digest_end(&d, text);
-    return TESS_OK;
+    struct tessi_witness *before = tessi_witness_set(c, &m->witness);
+    int status = tess_digest_add_file(c, &d, m->x->from);
+    (void)tessi_witness_set(c, before);
+    tess_digest_end(&d, m->digest);
+    return status;
 }
 
 static int open_tokenizer(struct tess_call *c, struct tessi_import *m)
@@ -130,6 +133,8 @@ static int write_artefact(struct tess_call *c, struct tessi_import *m, char dige
     if (status == TESS_OK)
         status = write_weights(c, m, a);
     if (status == TESS_OK)
+        status = tessi_witness_check(c, &m->witness);
+    if (status == TESS_OK)
         return tessi_artefact_finish(c, a, &about, digest);
     tessi_artefact_close(a);
     return status;
@@ -186,8 +191,8 @@ static int import(struct tess_call *c, struct tessi_import *m)
     char digest[TESS_DIGEST_TEXT];
     TESS_TRY(tessi_checkpoint_open(c, m->x, &m->checkpoint));
     TESS_TRY(open_tokenizer(c, m));
+    TESS_TRY(digest_file(c, m));
     TESS_TRY(tessi_format_read(c, m->x->from, &m->format));
-    TESS_TRY(digest_of(c, m->x->from, m->digest));
     TESS_TRY(list_entries(c, m));
     TESS_TRY(tell(c, m));
     TESS_TRY(tessi_import_match(c, m));
@@ -210,6 +215,7 @@ int tessi_import_model(struct tess_call *c, const struct tessi_exchange *x)
     tess_free(m.plan.use);
     tess_free(m.entry);
     tess_free(m.source);
+    tessi_witness_free(&m.witness);
     tessi_artefact_close(m.tokenizer);
     tess_instance_close(m.format);
     tess_instance_close(m.checkpoint);

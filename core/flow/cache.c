@@ -58,7 +58,7 @@ static int check(struct tess_call *c, const struct tessi_stage *s, const char *p
     if (strcmp(key, s->key) != 0)
         return c->fail(c, TESS_E_DATA, "%s: wanted the artefact of key %.12s..., found that of key %.12s%s", path, s->key, key,
                        strlen(key) > 12 ? "..." : "");
-    TESS_TRY(tessi_artefact_verify(c, *out));
+    TESS_TRY(tessi_artefact_check(c, *out));
     const char *fact = tessi_facts_missing(s->facts, tess_artefact_facts(*out));
     if (fact)
         return c->fail(c, TESS_E_DATA, "%s: wanted the fact `%s` as it was planned, found another value or none", path, fact);

@@ -26,6 +26,8 @@ static int open_inputs(struct tess_call *c, const struct tessi_pipeline *p, cons
     r->input = memory;
     TESS_TRY(tess_alloc(c, (size_t)(s->inputs + 1) * sizeof *r->port, "inputs", &memory));
     r->port = memory;
+    TESS_TRY(tess_alloc(c, (size_t)(s->inputs + 1) * sizeof *r->place, "inputs", &memory));
+    r->place = memory;
     for (; r->inputs < s->inputs; r->inputs++) {
         const struct tessi_input *in = &s->input[r->inputs];
         r->port[r->inputs] = in->port;
@@ -38,6 +40,7 @@ static int open_inputs(struct tess_call *c, const struct tessi_pipeline *p, cons
             r->input[r->inputs] = NULL;
             return c->fail(c, TESS_E_DATA, "%s: its content changed while the pipeline ran; run again", path);
         }
+        (void)tessi_place_of(tessi_artefact_descriptor(r->input[r->inputs]), &r->place[r->inputs]);
     }
     return TESS_OK;
 }
@@ -48,6 +51,7 @@ static void close_run(struct tess_stage_run *r)
         tessi_artefact_close(r->input[i]);
     tess_free(r->input);
     tess_free(r->port);
+    tess_free(r->place);
     tess_free(r->checkpoint);
     tessi_artefact_close(r->resumed);
     tessi_artefact_close(r->output);
@@ -104,6 +108,20 @@ static int checkpoint_path(struct tess_call *c, const struct tessi_pipeline *p, 
     return tessi_format(c, out, "%s/%s.checkpoint.h5", p->cache, s->key);
 }
 
+/* The stage's own part, between two looks at what it reads from outside. */
+static int work(struct tess_call *c, struct tessi_pipeline *p, struct tessi_stage *s, struct tess_stage_run *r)
+{
+    TESS_TRY(tessi_sources_check(c, r));
+    p->runtime->expected = &s->witness;
+    int status = s->ops->run(tess_instance_self(s->instance), c, r);
+    p->runtime->expected = NULL;
+    if (status > 0)
+        return c->fail(c, TESS_E_INTERNAL, "it gave the status %d, which means nothing", status);
+    if (status != TESS_OK)
+        return c->fail(c, status, "it failed and gave no reason");
+    return tessi_sources_check(c, r);
+}
+
 static int execute(struct tess_call *c, struct tessi_pipeline *p, struct tessi_stage *s)
 {
     double now = tessi_clock();
@@ -127,11 +145,7 @@ static int execute(struct tess_call *c, struct tessi_pipeline *p, struct tessi_s
     if (status == TESS_OK)
         status = tessi_artefact_create(c, s->cached, s->ops->output, &r.output);
     if (status == TESS_OK)
-        status = s->ops->run(tess_instance_self(s->instance), c, &r);
-    if (status > 0)
-        status = c->fail(c, TESS_E_INTERNAL, "it gave the status %d, which means nothing", status);
-    else if (status != TESS_OK)
-        (void)c->fail(c, status, "it failed and gave no reason");
+        status = work(c, p, s, &r);
     tessi_progress_end(r.log);
     if (status == TESS_OK)
         status = check_facts(c, s, &r);

@@ -4,6 +4,7 @@
 
 #include "core/base/facts_private.h"
 #include "core/flow/pipeline.h"
+#include "core/plug/file_digests.h"
 #include "core/plug/spec.h"
 #include "core/store/store.h"
 
@@ -43,6 +44,7 @@ struct tessi_stage {
     int64_t steps;
     char *plugins;                 /* "stage/1 encode, tessera-stages 0.1.0; ..." */
     char files[TESS_DIGEST_TEXT];  /* what it reads from outside the pipeline; "" for nothing */
+    struct tessi_witness witness;  /* those files as they were then */
     char key[TESS_DIGEST_TEXT];    /* "": not known before its inputs are */
     char digest[TESS_DIGEST_TEXT]; /* content of its artefact; "": not known */
     int32_t state;
@@ -90,6 +92,10 @@ int tessi_kind_fits(const char *kinds, const char *kind);
 const char *tessi_input_digest(const struct tessi_pipeline *p, const struct tessi_input *in);
 /* Plugins and files once, then the key when all inputs are known. */
 int tessi_stage_key(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
+/* s->files and s->witness (sources.c). */
+int tessi_sources_read(struct tess_call *c, struct tessi_stage *s) TESS_CHECKED;
+/* What a run reads is as it was when it was planned and opened. TESS_E_DATA names what is not. */
+int tessi_sources_check(struct tess_call *c, const struct tess_stage_run *r) TESS_CHECKED;
 /* Is there a whole artefact of this key? Then *found = 1, and facts and digest are its own. One that is damaged or carries another
  * key is TESS_E_DATA. Where the cache has none, an intact one in the run's folder will do. */
 int tessi_cache_find(struct tess_call *c, struct tessi_stage *s, int *found) TESS_CHECKED;
@@ -111,6 +117,7 @@ struct tess_stage_run {
     int64_t inputs;
     const struct tess_port **port;
     struct tess_artefact **input; /* NULL where not connected */
+    struct tessi_place *place;    /* of them when they were opened */
     struct tess_artefact *output;
     char *checkpoint;              /* path */
     struct tess_artefact *resumed; /* NULL: the stage begins anew */

@@ -137,17 +137,6 @@ static int list_plugins(struct tess_call *c, const struct tessi_pipeline *p, str
 
 /* ---- the key ------------------------------------------------------------------------------------------------------- */
 
-static int read_files(struct tess_call *c, struct tessi_stage *s)
-{
-    struct tess_digest d;
-    if (!s->ops->fingerprint)
-        return TESS_OK;
-    tess_digest_start(&d);
-    TESS_TRY(s->ops->fingerprint(tess_instance_self(s->instance), c, &d));
-    tess_digest_end(&d, s->files);
-    return TESS_OK;
-}
-
 int tessi_stage_key(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s)
 {
     struct tess_digest d;
@@ -155,7 +144,7 @@ int tessi_stage_key(struct tess_call *c, const struct tessi_pipeline *p, struct 
     if (*s->key)
         return TESS_OK;
     if (!s->plugins) {
-        TESS_TRY(read_files(c, s));
+        TESS_TRY(tessi_sources_read(c, s));
         TESS_TRY(list_plugins(c, p, s));
     }
     for (int64_t i = 0; i < s->inputs; i++)

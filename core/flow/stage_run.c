@@ -128,6 +128,7 @@ int tess_stage_checkpoint(struct tess_call *c, struct tess_stage_run *r,
 {
     struct tessi_call own;
     struct tess_artefact *a = NULL;
+    TESS_TRY(tessi_sources_check(c, r));
     const struct tessi_provenance about = {.stage = r->name, .key = r->key, .seed = r->seed};
     tessi_call_init(&own, c->host);
     struct tessi_kept kept = {0, -1};

@@ -199,7 +199,7 @@ static int connect_file(struct tess_call *c, const struct tessi_stage *s, struct
     if (status == TESS_OK)
         status = tessi_artefact_open(c, in->file, &a);
     if (status == TESS_OK)
-        status = tessi_artefact_verify(c, a);
+        status = tessi_artefact_check(c, a);
     if (status != TESS_OK) {
         tess_prepend_message(c, "%s:%d:%d: input `%s`", in->at->file, (int)in->at->line, (int)in->at->column, in->port->name);
         goto done;
@@ -276,6 +276,7 @@ void tessi_stage_close(struct tessi_stage *s)
     tess_free(s->input);
     tessi_facts_free(s->facts);
     tess_free(s->plugins);
+    tessi_witness_free(&s->witness);
     tess_free(s->cached);
     tess_free(s->path);
 }

@@ -1,185 +1,110 @@
-/* What is in a file, remembered: a folder of images is named by all its bytes, and reading gigabytes for every plan would be long. As in
- * Git's index, a file of the same place, size and times is taken for unchanged: device and inode, nanoseconds of the last change of content
- * (mtime) and of the inode (ctime), which no program can set back. One changed so lately that a later change could have the same times is
- * not remembered. What is remembered saves reading and decides nothing: without it the digests are the same.
- *
- * The table is a help to this machine alone: records in its own byte order behind one line that says so. One that does not look right is
- * taken for none, one that cannot be written is not missed.
+/* What is in a file, remembered: a folder of images is named by all its bytes, and reading gigabytes for every plan would be long.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/base/aside.h"
 #include "core/base/inject.h"
 #include "core/plug/file_digests.h"
 #include "core/plug/runtime.h"
+#include "core/store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#define SECOND INT64_C(1000000000)
-#define GRACE (2 * SECOND) /* the coarsest times of a file system in use */
-#define RECORDS_MOST (1 << 22)
+/* ---- witnesses ----------------------------------------------------------------------------------------------------- */
 
-struct record {
-    uint64_t device, inode;
-    int64_t size, changed, touched; /* mtime and ctime, nanoseconds */
-    char digest[TESS_DIGEST_TEXT + 7];
-};
-
-static const struct {
-    char text[24];
-    uint64_t order, record;
-} head = {"tessera file digests 1\n", 0x0102030405060708, sizeof(struct record)};
-
-struct tessi_file_digests {
-    char *path;
-    struct record *known; /* sorted by place */
-    int64_t count;
-    struct record *fresh; /* this process's own */
-    int64_t fresh_count, fresh_room;
-};
-
-static int by_place(const void *a, const void *b)
+void tessi_witness_free(struct tessi_witness *w)
 {
-    const struct record *x = a, *y = b;
-    if (x->device != y->device)
-        return x->device < y->device ? -1 : 1;
-    return x->inode < y->inode ? -1 : x->inode > y->inode;
+    for (int64_t i = 0; i < w->count; i++)
+        tess_free(w->file[i].path);
+    tess_free(w->file);
+    *w = (struct tessi_witness){0};
 }
 
-static int same(const struct record *a, const struct record *b)
+struct tessi_witness *tessi_witness_set(const struct tess_call *c, struct tessi_witness *w)
 {
-    return by_place(a, b) == 0 && a->size == b->size && a->changed == b->changed && a->touched == b->touched;
+    struct tessi_runtime *r = tessi_runtime_of(c);
+    struct tessi_witness *before = r ? r->witness : NULL;
+    if (r)
+        r->witness = w;
+    return before;
 }
 
-/* ---- the table ----------------------------------------------------------------------------------------------------- */
-
-static void load(struct tessi_file_digests *t)
+static int write_down(struct tess_call *c, const char *path, const struct tessi_place *at, const char *digest, int64_t now)
 {
-    struct stat about;
-    char front[sizeof head];
-    FILE *f = fopen(t->path, "rb");
-    if (!f)
-        return;
-    size_t bytes = fstat(fileno(f), &about) == 0 && about.st_size > (off_t)sizeof head ? (size_t)about.st_size - sizeof head : 0;
-    struct tessi_call own;
-    void *memory = NULL;
-    tessi_call_init(&own, NULL);
-    if (bytes && bytes % sizeof(struct record) == 0 && fread(front, 1, sizeof front, f) == sizeof front &&
-        memcmp(front, &head, sizeof head) == 0 && tess_alloc(&own.call, bytes, "digests of files", &memory) == TESS_OK &&
-        fread(memory, 1, bytes, f) == bytes) {
-        t->known = memory;
-        t->count = (int64_t)(bytes / sizeof(struct record));
-        for (int64_t i = 0; i < t->count; i++)
-            t->known[i].digest[TESS_DIGEST_TEXT - 1] = '\0';
-        qsort(t->known, (size_t)t->count, sizeof *t->known, by_place);
-    } else {
-        tess_free(memory);
-    }
-    fclose(f);
-}
-
-int tessi_file_digests_open(struct tess_call *c, const char *path, struct tessi_file_digests **out)
-{
+    struct tessi_runtime *r = tessi_runtime_of(c);
+    struct tessi_witness *w = r ? r->witness : NULL;
     size_t length = strlen(path) + 1;
     void *memory;
-    TESS_TRY(tess_alloc(c, sizeof(struct tessi_file_digests) + length, "digests of files", &memory));
-    *out = memory;
-    (*out)->path = (char *)(*out + 1);
-    memcpy((*out)->path, path, length);
-    load(*out);
-    return TESS_OK;
-}
-
-void tessi_file_digests_close(struct tessi_file_digests *t)
-{
-    if (!t)
-        return;
-    tess_free(t->known);
-    tess_free(t->fresh);
-    tess_free(t);
-}
-
-/* Known and fresh in one list, the fresh one of two. */
-static int64_t merge(struct tessi_file_digests *t, struct record *all)
-{
-    int64_t n = t->fresh_count;
-    qsort(t->fresh, (size_t)n, sizeof *t->fresh, by_place);
-    memcpy(all, t->fresh, (size_t)n * sizeof *all);
-    for (int64_t i = 0; i < t->count && n < RECORDS_MOST; i++)
-        if (!bsearch(&t->known[i], t->fresh, (size_t)t->fresh_count, sizeof *t->fresh, by_place))
-            all[n++] = t->known[i];
-    return n;
-}
-
-void tessi_file_digests_save(struct tessi_file_digests *t)
-{
-    struct tessi_call own;
-    struct tessi_aside *to = NULL;
-    void *memory = NULL;
-    tessi_call_init(&own, NULL);
-    if (!t || !t->fresh_count)
-        return;
-    int status = tess_alloc(&own.call, (size_t)(t->count + t->fresh_count) * sizeof(struct record), "digests of files", &memory);
-    int64_t n = status == TESS_OK ? merge(t, memory) : 0;
-    if (status == TESS_OK)
-        status = tessi_aside_open(&own.call, t->path, 1, &to);
-    if (status == TESS_OK)
-        status = tessi_aside_put(&own.call, to, &head, sizeof head);
-    if (status == TESS_OK)
-        status = tessi_aside_put(&own.call, to, memory, (size_t)n * sizeof(struct record));
-    if (status == TESS_OK)
-        status = tessi_aside_finish(&own.call, to);
-    tessi_aside_close(to);
-    tess_free(memory);
-    if (status == TESS_OK)
-        t->fresh_count = 0;
-}
-
-static int remember(struct tess_call *c, struct tessi_file_digests *t, const struct record *r)
-{
-    if (t->fresh_count == t->fresh_room) {
-        int64_t room = t->fresh_room ? 2 * t->fresh_room : 256;
-        void *memory;
-        TESS_TRY(tess_alloc(c, (size_t)room * sizeof *t->fresh, "digests of files", &memory));
-        if (t->fresh_count)
-            memcpy(memory, t->fresh, (size_t)t->fresh_count * sizeof *t->fresh);
-        tess_free(t->fresh);
-        t->fresh = memory;
-        t->fresh_room = room;
+    if (!w)
+        return TESS_OK;
+    if (w->count == w->room) {
+        int64_t room = w->room ? 2 * w->room : 16;
+        TESS_TRY(tess_alloc(c, (size_t)room * sizeof *w->file, "files as they were", &memory));
+        if (w->count)
+            memcpy(memory, w->file, (size_t)w->count * sizeof *w->file);
+        tess_free(w->file);
+        w->file = memory;
+        w->room = room;
     }
-    t->fresh[t->fresh_count++] = *r;
+    TESS_TRY(tess_alloc(c, length, "files as they were", &memory));
+    struct tessi_seen *seen = &w->file[w->count++];
+    seen->path = memcpy(memory, path, length);
+    seen->at = *at;
+    seen->lately = tessi_place_lately(at, now);
+    memcpy(seen->digest, digest, TESS_DIGEST_TEXT);
     return TESS_OK;
 }
 
-/* ---- files --------------------------------------------------------------------------------------------------------- */
+/* ---- one file ------------------------------------------------------------------------------------------------------ */
 
-static int64_t nanoseconds(struct timespec t)
+static int open_file(struct tess_call *c, const char *path, int *fd, struct tessi_place *at)
 {
-    return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
+    *fd = tessi_inject(TESSI_AT_OPEN) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd >= 0 && tessi_place_of(*fd, at) == 0)
+        return TESS_OK;
+    int error = errno;
+    if (*fd >= 0)
+        close(*fd);
+    return c->fail(c, TESS_E_IO, "%s: cannot be opened: %s", path, strerror(error));
 }
 
-static int look(int fd, struct record *r)
+/* Into `own`, and into `d` where that is not NULL. */
+static int add_bytes(struct tess_call *c, struct tess_digest *own, struct tess_digest *d, int fd, const char *path)
 {
-    struct stat about;
-    if (fstat(fd, &about) != 0)
-        return -1;
-    r->device = (uint64_t)about.st_dev;
-    r->inode = (uint64_t)about.st_ino;
-    r->size = (int64_t)about.st_size;
-    r->changed = nanoseconds(about.st_mtim);
-    r->touched = nanoseconds(about.st_ctim);
-    return 0;
+    uint8_t piece[65536];
+    ssize_t got;
+    do {
+        got = tessi_inject(TESSI_AT_READ) ? -1 : read(fd, piece, sizeof piece);
+        if (got > 0)
+            tess_digest_add(own, piece, (size_t)got);
+        if (got > 0 && d)
+            tess_digest_add(d, piece, (size_t)got);
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    return got < 0 ? c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno)) : TESS_OK;
 }
+
+int tess_digest_add_file(struct tess_call *c, struct tess_digest *d, const char *path)
+{
+    char text[TESS_DIGEST_TEXT];
+    struct tess_digest own;
+    struct tessi_place at;
+    int64_t now = tessi_file_clock();
+    int fd;
+    TESS_TRY(open_file(c, path, &fd, &at));
+    tess_digest_start(&own);
+    int status = add_bytes(c, &own, d, fd, path);
+    close(fd);
+    tess_digest_end(&own, text);
+    return status == TESS_OK ? write_down(c, path, &at, text, now) : status;
+}
+
+/* ---- many files ---------------------------------------------------------------------------------------------------- */
 
 struct file {
-    struct record record;
-    int read; /* it was, and may be remembered */
+    struct tessi_place at;
+    char digest[TESS_DIGEST_TEXT];
+    int read; /* and did not change meanwhile */
 };
 
 struct files {
@@ -188,35 +113,22 @@ struct files {
     struct file *file;
     struct tessi_call *call; /* of each worker, with its first failure */
     int64_t *failed;         /* the file that was; -1: none */
-    int64_t now;
 };
 
 static int digest_of(struct tess_call *c, const struct files *all, const char *path, struct file *f)
 {
     struct tess_digest d;
-    struct record before = {0}, after;
-    int fd = tessi_inject(TESSI_AT_OPEN) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || look(fd, &before) != 0) {
-        int error = errno;
-        if (fd >= 0)
-            close(fd);
-        return c->fail(c, TESS_E_IO, "%s: cannot be opened: %s", path, strerror(error));
-    }
-    f->record = before;
-    const struct tessi_file_digests *t = all->table;
-    const struct record *known =
-        t && t->count ? bsearch(&before, t->known, (size_t)t->count, sizeof *t->known, by_place) : NULL;
-    if (known && same(known, &before)) {
+    struct tessi_place after;
+    int fd;
+    TESS_TRY(open_file(c, path, &fd, &f->at));
+    if (tessi_file_digests_find(all->table, TESSI_OF_BYTES, &f->at, f->digest)) {
         close(fd);
-        f->record = *known;
         return TESS_OK;
     }
     tess_digest_start(&d);
-    int status = tess_digest_add_file(c, &d, path);
-    tess_digest_end(&d, f->record.digest);
-    after = before;
-    f->read = status == TESS_OK && look(fd, &after) == 0 && same(&before, &after) && before.changed < all->now - GRACE &&
-              before.touched < all->now - GRACE;
+    int status = add_bytes(c, &d, NULL, fd, path);
+    tess_digest_end(&d, f->digest);
+    f->read = status == TESS_OK && tessi_place_of(fd, &after) == 0 && tessi_place_same(&f->at, &after);
     close(fd);
     return status;
 }
@@ -241,19 +153,22 @@ static int first_failure(struct tess_call *c, const struct files *all, int worke
 static int read_all(struct tess_call *c, struct tess_digest *d, struct files *all, int64_t n, int workers)
 {
     struct tessi_runtime *r = tessi_runtime_of(c);
+    int64_t now = tessi_file_clock();
     for (int w = 0; w < workers; w++) {
         tessi_call_init(&all->call[w], c->host);
         all->failed[w] = -1;
     }
-    if (r && r->workers)
+    if (r && r->workers && n > 1)
         tessi_workers_run(r->workers, n, one, all);
-    for (int64_t i = 0; !(r && r->workers) && i < n; i++)
+    for (int64_t i = 0; !(r && r->workers && n > 1) && i < n; i++)
         one(all, 0, i);
     TESS_TRY(first_failure(c, all, workers));
     for (int64_t i = 0; i < n; i++) {
-        tess_digest_add_text(d, all->file[i].record.digest);
-        if (all->file[i].read && r && r->files)
-            TESS_TRY(remember(c, r->files, &all->file[i].record));
+        const struct file *f = &all->file[i];
+        tess_digest_add_text(d, f->digest);
+        if (f->read && r)
+            tessi_file_digests_remember(r->files, TESSI_OF_BYTES, &f->at, f->digest, now);
+        TESS_TRY(write_down(c, all->path[i], &f->at, f->digest, now));
     }
     return TESS_OK;
 }
@@ -262,20 +177,91 @@ int tess_digest_add_files(struct tess_call *c, struct tess_digest *d, int64_t n,
 {
     struct tessi_runtime *r = tessi_runtime_of(c);
     int workers = r && r->workers ? tessi_workers_count(r->workers) : 1;
-    struct timespec now;
     void *file = NULL, *call = NULL, *failed = NULL;
-    clock_gettime(CLOCK_REALTIME, &now);
     int status = tess_alloc(c, (size_t)(n + 1) * sizeof(struct file), "digests of files", &file);
     if (status == TESS_OK)
         status = tess_alloc(c, (size_t)workers * sizeof(struct tessi_call), "digests of files", &call);
     if (status == TESS_OK)
         status = tess_alloc(c, (size_t)workers * sizeof(int64_t), "digests of files", &failed);
     if (status == TESS_OK) {
-        struct files all = {r ? r->files : NULL, path, file, call, failed, nanoseconds(now)};
+        struct files all = {r ? r->files : NULL, path, file, call, failed};
         status = read_all(c, d, &all, n, workers);
     }
     tess_free(file);
     tess_free(call);
     tess_free(failed);
     return status;
+}
+
+/* ---- files as they were -------------------------------------------------------------------------------------------- */
+
+static int is_as_it_was(const struct tessi_seen *seen)
+{
+    struct tessi_call own;
+    struct tess_digest d;
+    struct tessi_place at;
+    char digest[TESS_DIGEST_TEXT];
+    int fd;
+    tessi_call_init(&own, NULL);
+    if (open_file(&own.call, seen->path, &fd, &at) != TESS_OK)
+        return 0;
+    int same = tessi_place_same(&at, &seen->at);
+    if (same && seen->lately) {
+        tess_digest_start(&d);
+        same = add_bytes(&own.call, &d, NULL, fd, seen->path) == TESS_OK;
+        tess_digest_end(&d, digest);
+        same = same && strcmp(digest, seen->digest) == 0;
+    }
+    close(fd);
+    return same;
+}
+
+static int check(struct tess_call *c, const struct tessi_seen *seen)
+{
+    if (is_as_it_was(seen))
+        return TESS_OK;
+    return c->fail(c, TESS_E_DATA,
+                   "%s: changed while there was work with it, and may have been read as it is now or as it was; nothing of that is kept: "
+                   "run again when it is at rest",
+                   seen->path);
+}
+
+int tessi_witness_check(struct tess_call *c, const struct tessi_witness *w)
+{
+    for (int64_t i = 0; i < w->count; i++)
+        if (!w->file[i].confirmed)
+            TESS_TRY(check(c, &w->file[i]));
+    return TESS_OK;
+}
+
+int tessi_witness_confirm(struct tess_call *c, const char *path)
+{
+    struct tessi_runtime *r = tessi_runtime_of(c);
+    for (int64_t i = 0; r && r->expected && i < r->expected->count; i++) {
+        struct tessi_seen *seen = &r->expected->file[i];
+        if (strcmp(seen->path, path) != 0)
+            continue;
+        TESS_TRY(check(c, seen));
+        seen->confirmed = 1;
+    }
+    return TESS_OK;
+}
+
+/* ---- artefacts ----------------------------------------------------------------------------------------------------- */
+
+int tessi_artefact_check(struct tess_call *c, const struct tess_artefact *a)
+{
+    struct tessi_runtime *r = tessi_runtime_of(c);
+    struct tessi_place before, after;
+    char digest[TESS_DIGEST_TEXT];
+    int64_t now = tessi_file_clock();
+    int fd = tessi_artefact_descriptor(a);
+    if (!r || !r->files || tessi_place_of(fd, &before) != 0)
+        return tessi_artefact_verify(c, a);
+    if (tessi_file_digests_find(r->files, TESSI_OF_CONTENT, &before, digest) && strcmp(digest, tess_artefact_digest(a)) == 0)
+        return TESS_OK;
+    TESS_TRY(tessi_artefact_verify(c, a));
+    if (tessi_place_of(fd, &after) == 0 && tessi_place_same(&before, &after))
+        tessi_file_digests_remember(r->files, TESSI_OF_CONTENT, &before, tess_artefact_digest(a), now);
+    return TESS_OK;
 }

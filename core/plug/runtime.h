@@ -18,6 +18,8 @@ struct tessi_runtime {
     const struct tess_backend_1 *dense; /* its functions */
     void *dense_self;
     struct tessi_file_digests *files; /* remembered; NULL: none are */
+    struct tessi_witness *witness;    /* of files digested now; NULL: nobody asks */
+    struct tessi_witness *expected;   /* of the stage at work */
     int threads;            /* wanted; 0: all processors */
     int32_t precision;      /* of the products of weights: TESS_F32 or TESS_BF16; set by tessi_runtime_compute */
     char precision_name[8]; /* wanted: "f32", "bf16", "auto"; "": f32 */

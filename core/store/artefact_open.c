@@ -268,6 +268,11 @@ static int open_file(struct tess_call *c, struct tess_artefact *a)
     return tessi_read_provenance(c, a);
 }
 
+int tessi_artefact_descriptor(const struct tess_artefact *a)
+{
+    return a->disk.fd;
+}
+
 int tessi_artefact_open(struct tess_call *c, const char *path, struct tess_artefact **out)
 {
     void *memory;

@@ -31,6 +31,8 @@ void tessi_artefact_close(struct tess_artefact *a);
 /* Opens for reading; checks that it is a tessera artefact, complete, of this format version. TESS_E_IO: missing or unreadable;
  * TESS_E_DATA: not one, truncated, damaged. External links, soft links out of the file and unknown filters are refused. */
 int tessi_artefact_open(struct tess_call *c, const char *path, struct tess_artefact **out) TESS_CHECKED;
+/* Of the file it was opened from, for fstat; the artefact's own. */
+int tessi_artefact_descriptor(const struct tess_artefact *a);
 /* Computes the content digest again and compares. TESS_E_DATA with both digests and what to do. */
 int tessi_artefact_verify(struct tess_call *c, const struct tess_artefact *a) TESS_CHECKED;
 /* A provenance attribute ("key", "parameters", "input/images"), or NULL. Valid until close. */

@@ -40,7 +40,8 @@ struct tess_stage_1 {
     const char *output; /* kind of the artefact it writes */
     /* Checks parameters against the inputs' facts; records its graphs to know their cost. Computes nothing. [one thread] */
     int (*plan)(void *self, struct tess_call *c, struct tess_stage_plan *p);
-    /* Adds what it reads from outside the pipeline (files of a source) to the cache key. NULL: nothing. */
+    /* Adds what it reads from outside the pipeline (files of a source) to the cache key, and what it has kept of it since it was opened. Files
+     * digested by tess_digest_add_files must stay as they are until it has run, or nothing is kept of that. NULL: nothing. */
     int (*fingerprint)(void *self, struct tess_call *c, struct tess_digest *d);
     int (*run)(void *self, struct tess_call *c, struct tess_stage_run *r);
 };

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,7 +23,9 @@ struct cifar {
     int32_t set, part, labels;
     int64_t batches, record;
     char *file[BATCHES];
-    int fd[BATCHES];
+    int fd[BATCHES]; /* once a record of it was read: a file that another replaced before is not the one that was fingerprinted */
+    pthread_mutex_t lock;
+    int has_lock;
     int64_t first[BATCHES + 1]; /* image of each file; then of all */
 };
 
@@ -47,8 +50,8 @@ static int add_file(struct tess_call *c, struct cifar *s, const char *name)
     int64_t k = s->batches++;
     snprintf(path, bytes, name ? "%s/%s" : "%s", s->path, name);
     s->file[k] = path;
-    s->fd[k] = open(path, O_RDONLY | O_CLOEXEC);
-    if (s->fd[k] < 0 || fstat(s->fd[k], &about) != 0)
+    s->fd[k] = -1;
+    if (stat(path, &about) != 0 || access(path, R_OK) != 0)
         return c->fail(c, TESS_E_IO, "%s: cannot be read: %s; check the path, and see datasets/README.md", path, strerror(errno));
     if (about.st_size < 1 || about.st_size % s->record != 0)
         return c->fail(c, TESS_E_DATA, "%s: has %lld bytes, and records of %s have %lld; fetch the file again, or set `set`", path,
@@ -61,6 +64,8 @@ static int open_cifar(void *self, struct tess_call *c)
 {
     struct cifar *s = self;
     struct stat about;
+    pthread_mutex_init(&s->lock, NULL);
+    s->has_lock = 1;
     s->record = 3 * AREA + (s->set == CIFAR_100 ? 2 : 1);
     if (s->labels == COARSE && s->set != CIFAR_100)
         return c->fail(c, TESS_E_VALUE, "cifar: CIFAR-10 has no coarse labels; leave `labels` out, or set `set: cifar-100`");
@@ -80,6 +85,8 @@ static void close_cifar(void *self)
             close(s->fd[k]);
         tess_free(s->file[k]);
     }
+    if (s->has_lock)
+        pthread_mutex_destroy(&s->lock);
 }
 
 static int64_t count(void *self)
@@ -107,8 +114,21 @@ static int32_t names(void *self)
     return 0;
 }
 
-static int read_record(struct tess_call *c, const struct cifar *s, int64_t k, int64_t at, uint8_t *record)
+static int open_batch(struct tess_call *c, struct cifar *s, int64_t k)
 {
+    int error = 0;
+    pthread_mutex_lock(&s->lock);
+    if (s->fd[k] < 0)
+        s->fd[k] = open(s->file[k], O_RDONLY | O_CLOEXEC);
+    if (s->fd[k] < 0)
+        error = errno;
+    pthread_mutex_unlock(&s->lock);
+    return error ? c->fail(c, TESS_E_IO, "%s: cannot be read: %s", s->file[k], strerror(error)) : TESS_OK;
+}
+
+static int read_record(struct tess_call *c, struct cifar *s, int64_t k, int64_t at, uint8_t *record)
+{
+    TESS_TRY(open_batch(c, s, k));
     for (int64_t have = 0; have < s->record;) {
         ssize_t got = pread(s->fd[k], record + have, (size_t)(s->record - have), (off_t)(at * s->record + have));
         if (got < 0 && errno == EINTR)
@@ -123,7 +143,7 @@ static int read_record(struct tess_call *c, const struct cifar *s, int64_t k, in
 
 static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_image *out)
 {
-    const struct cifar *s = self;
+    struct cifar *s = self;
     uint8_t record[RECORD_MOST];
     int64_t k = 0;
     while (i >= s->first[k + 1])
@@ -142,9 +162,15 @@ static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_im
     return TESS_OK;
 }
 
+/* How many records the files had when they were opened, and the files. */
 static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
 {
     const struct cifar *s = self;
+    for (int64_t k = 1; k <= s->batches; k++) {
+        char text[24];
+        snprintf(text, sizeof text, "%lld", (long long)s->first[k]);
+        tess_digest_add_text(d, text);
+    }
     return tess_digest_add_files(c, d, s->batches, (const char *const *)s->file);
 }
 

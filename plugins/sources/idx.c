@@ -233,12 +233,21 @@ static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_im
     return TESS_OK;
 }
 
+/* What was read when it was opened, as it was then, and the files. */
 static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
 {
     const struct idx *s = self;
-    TESS_TRY(tess_digest_add_file(c, d, s->images));
+    const char *const path[] = {s->images, s->labels};
+    const int64_t kept[] = {s->n, s->height, s->width, s->channels};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        char text[24];
+        snprintf(text, sizeof text, "%lld", (long long)kept[i]);
+        tess_digest_add_text(d, text);
+    }
     tess_digest_add_text(d, s->labels ? "labels" : "no labels");
-    return s->labels ? tess_digest_add_file(c, d, s->labels) : TESS_OK;
+    if (s->label)
+        tess_digest_add(d, s->label, (size_t)s->n);
+    return tess_digest_add_files(c, d, s->labels ? 2 : 1, path);
 }
 
 static const struct tess_source_1 ops = {.size = sizeof ops,

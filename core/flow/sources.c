@@ -1,0 +1,38 @@
+/* What a stage reads from outside is what its key says, or nothing comes of it. A file is digested when a stage is planned and read when
+ * it runs, which may be hours later; were it another one by then, its content would be cached under the name of what it was before. So the
+ * files are looked at again before the stage runs, before a checkpoint is left and before its artefact gets a name.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/flow/flow_private.h"
+
+#include <string.h>
+
+int tessi_sources_read(struct tess_call *c, struct tessi_stage *s)
+{
+    struct tess_digest d;
+    if (!s->ops->fingerprint)
+        return TESS_OK;
+    tess_digest_start(&d);
+    struct tessi_witness *before = tessi_witness_set(c, &s->witness);
+    int status = s->ops->fingerprint(tess_instance_self(s->instance), c, &d);
+    (void)tessi_witness_set(c, before);
+    tess_digest_end(&d, s->files);
+    return status;
+}
+
+/* An artefact is read through one open file, so only a writer in place could change it. Its ctime moves whenever a run links it. */
+static int check_input(struct tess_call *c, const struct tess_artefact *a, const struct tessi_place *then)
+{
+    struct tessi_place now;
+    if (tessi_place_of(tessi_artefact_descriptor(a), &now) != 0 || now.size != then->size || now.changed != then->changed)
+        return c->fail(c, TESS_E_DATA, "%s: its content changed while the pipeline ran; run again", tess_artefact_path(a));
+    return now.touched == then->touched ? TESS_OK : tessi_artefact_verify(c, a);
+}
+
+int tessi_sources_check(struct tess_call *c, const struct tess_stage_run *r)
+{
+    for (int64_t i = 0; i < r->inputs; i++)
+        if (r->input[i])
+            TESS_TRY(check_input(c, r->input[i], &r->place[i]));
+    return tessi_witness_check(c, &r->stage->witness);
+}
