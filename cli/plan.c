@@ -1,6 +1,7 @@
 /* `tessera plan`: what a run would do, and why, before it does it. Also the arguments that `run` and `plan` have in common.
  *
  * SPDX-License-Identifier: MIT */
+#include "cli/draw.h"
 #include "cli/plan.h"
 #include "core/base/json.h"
 #include "core/flow/yaml.h"
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- arguments ----------------------------------------------------------------------------------------------------- */
 
@@ -178,7 +180,7 @@ static void make_row(const struct tessi_pipeline *p, int64_t i, struct row *row)
 {
     tessi_pipeline_stage(p, i, &row->view);
     scaled((double)row->view.cost.parameters, 1000, counts, row->parameters, sizeof row->parameters);
-    scaled((double)row->view.cost.total_bytes, 1024, sizes, row->memory, sizeof row->memory);
+    scaled((double)row->view.memory, 1024, sizes, row->memory, sizeof row->memory);
     scaled(row->view.cost.flops, 1000, works, row->work, sizeof row->work);
 }
 
@@ -186,6 +188,34 @@ static void widen(int *width, const char *text)
 {
     int length = (int)strlen(text);
     *width = length > *width ? length : *width;
+}
+
+/* The columns before a reason, but for name and use: state, parameters, memory, work, and the blanks between. */
+#define REASON_COLUMN (2 + 2 + 6 + 2 + 10 + 2 + 9 + 2 + 11 + 2)
+#define LEAST_REASON 24
+
+/* Behind its row; on a terminal in lines of its own column, broken between words. */
+static void show_reason(const char *text, int column)
+{
+    int64_t room = cli_columns() - column;
+    if (!*text) {
+        putchar('\n');
+    } else if (!isatty(STDOUT_FILENO) || room < LEAST_REASON) {
+        printf("  %s\n", text);
+    } else {
+        fputs("  ", stdout);
+        for (int64_t used = 0; *text;) {
+            size_t word = strcspn(text, " ");
+            if (used && used + 1 + (int64_t)word > room) {
+                printf("\n%*s", column, "");
+                used = 0;
+            }
+            printf("%s%.*s", used ? " " : "", (int)word, text);
+            used += (used ? 1 : 0) + (int64_t)word;
+            text += word + strspn(text + word, " ");
+        }
+        putchar('\n');
+    }
 }
 
 static void show_table(const struct tessi_pipeline *p)
@@ -204,7 +234,7 @@ static void show_table(const struct tessi_pipeline *p)
         make_row(p, i, &row);
         printf("%-*s  %-*s  %-6s  %10s  %9s  %11s", name, row.view.name, use, row.view.use, states[row.view.state], row.parameters,
                row.memory, row.work);
-        printf(row.view.reason && *row.view.reason ? "  %s\n" : "\n", row.view.reason);
+        show_reason(row.view.reason, name + use + REASON_COLUMN);
     }
     if (cached == n)
         printf("\nnothing to do: %" PRId64 " stages cached in %s\n", n, tessi_pipeline_folder(p));
@@ -258,7 +288,7 @@ static void show_json(const struct tessi_pipeline *p)
     putchar('{');
     json_pair("name", tessi_pipeline_name(p));
     json_pair("folder", tessi_pipeline_folder(p));
-    fputs("\"stages\":[", stdout);
+    printf("\"process_bytes\":%" PRId64 ",\"stages\":[", tessi_pipeline_held(p));
     for (int64_t i = 0; i < tessi_pipeline_count(p); i++) {
         tessi_pipeline_stage(p, i, &view);
         fputs(i ? ",{" : "{", stdout);
@@ -269,8 +299,8 @@ static void show_json(const struct tessi_pipeline *p)
         json_pair("why", view.reason ? view.reason : "");
         json_pair("specification", view.parameters);
         json_pair("path", view.path);
-        printf("\"steps\":%" PRId64 ",\"parameters\":%" PRId64 ",\"peak_bytes\":%" PRId64 ",\"flops\":", view.steps, view.cost.parameters,
-               view.cost.total_bytes);
+        printf("\"steps\":%" PRId64 ",\"done\":%" PRId64 ",\"parameters\":%" PRId64 ",\"peak_bytes\":%" PRId64 ",\"flops\":", view.steps, view.done,
+               view.cost.parameters, view.memory);
         tessi_json_f64(stdout, view.cost.flops);
         putchar('}');
     }

@@ -2,18 +2,20 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/plan.h"
+#include "core/base/progress_line.h"
 #include "core/store/store.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+/* A tenth of a second is of interest below a minute. */
 static void duration_text(double seconds, char *text, size_t room)
 {
-    if (seconds < 60)
+    if (seconds < 59.95)
         snprintf(text, room, "%.1f s", seconds);
     else
-        snprintf(text, room, "%d:%02d min", (int)seconds / 60, (int)seconds % 60);
+        tessi_duration_text(seconds, text, room);
 }
 
 static void show_stages(const struct tessi_pipeline *p)
@@ -37,7 +39,9 @@ static void show_stages(const struct tessi_pipeline *p)
         tessi_pipeline_stage(p, i, &view);
         duration_text(view.seconds, time, sizeof time);
         fprintf(stderr, "%-*s  %s", width, view.name, outcomes[view.outcome]);
-        fprintf(stderr, view.outcome == TESSI_COMPUTED ? "  %s\n" : "\n", time);
+        if (view.outcome == TESSI_COMPUTED)
+            fprintf(stderr, "  %s", time);
+        fprintf(stderr, view.warning && *view.warning ? "  warning: %s\n" : "\n", view.warning);
     }
 }
 

@@ -19,6 +19,12 @@ tests_test_slips_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tesse
 tests_test_slips_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_slips_LDADD = $(CHECK_LIBS)
 
+check_PROGRAMS += tests/test_plan
+tests_test_plan_SOURCES = tests/test_plan.c $(COMMAND_BENCH)
+tests_test_plan_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
+tests_test_plan_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_plan_LDADD = $(CHECK_LIBS) -lm
+
 tests_test_uniform_prior_SOURCES = tests/test_uniform_prior.c $(COMMAND_BENCH)
 tests_test_uniform_prior_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
 tests_test_uniform_prior_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -4,6 +4,7 @@
 #include "core/base/facts_private.h"
 #include "core/base/json.h"
 #include "core/base/log.h"
+#include "core/base/progress_line.h"
 #include "core/base/memory.h"
 #include "core/base/sha256.h"
 #include "core/base/text.h"
@@ -624,7 +625,7 @@ START_TEST(log_lines)
     FILE *file = fopen(path, "r");
     static const char *const want[] = {
         "\"event\":\"step\",\"stage\":\"to\\\"k\\n\",\"step\":-9223372036854775808,\"loss\":0.25,\"bad\":null,\"none\":null}\n",
-        "\"event\":\"note\",\"text\":\"hello 1\"}\n", "\"event\":\"warning\",\"text\":\"careful\"}\n"};
+        "\"event\":\"note\",\"text\":\"hello 1\"}\n", "\"event\":\"warning\",\"text\":\"careful\",\"stage\":\"tokenizer\"}\n"};
     for (int i = 0; i < 3; i++) {
         int year, ms;
         char z, run[16];
@@ -642,7 +643,7 @@ START_TEST(log_lines)
     size_t n = fread(shown, 1, sizeof shown - 1, terminal);
     shown[n] = '\0';
     fclose(terminal);
-    ck_assert_msg(strncmp(shown, "hello 1\nwarning: careful\ntokenizer  3/10 step  in 0:00  loss 0.5\n", n) == 0, "%s", shown);
+    ck_assert_msg(strncmp(shown, "hello 1\nwarning: careful\ntokenizer  3/10 step  in 0 s  loss 0.5\n", n) == 0, "%s", shown);
 
     OK(tessi_log_new(c, NULL, TESSI_QUIET, 0, &l));
     tessi_progress_start(l, "quiet");
@@ -650,6 +651,65 @@ START_TEST(log_lines)
     ck_assert_int_eq(tessi_log_to(c, l, "/nowhere/at/all"), TESS_E_CREATE);
     tessi_log_free(l);
     tessi_log_free(NULL);
+}
+END_TEST
+
+/* The numbers of `whole`, each between two characters that are no part of a number, must hold all numbers of `line`. */
+static void expect_whole_numbers(const char *line, const char *whole)
+{
+    for (const char *at = line; *at;) {
+        char number[64], around[72];
+        size_t n = strspn(at, "0123456789.:/-e");
+        if (*at < '0' || *at > '9' || n >= sizeof number) {
+            at++;
+            continue;
+        }
+        snprintf(number, sizeof number, "%.*s", (int)n, at);
+        snprintf(around, sizeof around, " %s", number);
+        const char *found = strstr(whole, around);
+        ck_assert_msg(found && !strchr("0123456789.:", found[strlen(around)] ? found[strlen(around)] : ' '), "`%s` of `%s`", number, line);
+        at += n;
+    }
+}
+
+START_TEST(progress_lines)
+{
+    struct tessi_progress_line p = {.label = "tok\303\266nizer", .unit = "step", .figure = "loss", .done = 12345, .total = 300000,
+                                    .value = 0.0625, .rate = 17.25, .took = -1};
+    char text[256], whole[256];
+    tessi_progress_text(&p, 255, whole, sizeof whole);
+    ck_assert_str_eq(whole, "tok\303\266nizer  12345/300000 step  17.2/s  ETA 4:37:56 h  loss 0.0625");
+    for (int64_t columns = 0; columns < 100; columns++) {
+        tessi_progress_text(&p, columns, text, sizeof text);
+        ck_assert_msg((int64_t)strlen(text) <= columns, "%d `%s`", (int)columns, text);
+        snprintf(whole, sizeof whole, " 12345/300000 17.2/s 4:37:56 0.0625 ");
+        expect_whole_numbers(text, whole);
+        ck_assert(text[0] == '\0' || (text[strlen(text) - 1] & 0xc0) != 0xc0);
+    }
+    tessi_progress_text(&p, 40, text, sizeof text);
+    ck_assert_str_eq(text, "tok\303\266nizer  12345/300000  ETA 4:37:56 h");
+    tessi_progress_text(&p, 14, text, sizeof text);
+    ck_assert_str_eq(text, "12345/300000");
+    p = (struct tessi_progress_line){.label = "one", .unit = "image", .figure = "", .done = 1, .total = 1, .rate = 0.02, .took = 50};
+    tessi_progress_text(&p, 80, text, sizeof text);
+    ck_assert_str_eq(text, "one  1/1 image  50 s/image  in 50 s");
+    p = (struct tessi_progress_line){.label = "x", .unit = "step", .figure = "", .done = 7, .took = -1};
+    tessi_progress_text(&p, 80, text, sizeof text);
+    ck_assert_str_eq(text, "x  7 step");
+}
+END_TEST
+
+START_TEST(durations)
+{
+    static const struct {
+        double seconds;
+        const char *text;
+    } all[] = {{0, "0 s"}, {-1, "0 s"}, {59.4, "59 s"}, {59.6, "1:00 min"}, {125, "2:05 min"}, {3599.7, "1:00:00 h"}, {3723, "1:02:03 h"}, {1e300, "99:59:59 h"}};
+    char text[40];
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        tessi_duration_text(all[i].seconds, text, sizeof text);
+        ck_assert_str_eq(text, all[i].text);
+    }
 }
 END_TEST
 
@@ -685,7 +745,7 @@ int main(void)
                                   permute_is_a_bijection, permutations_are_uniform, digest_of_texts_and_files,
                                   messages, long_messages_are_cut, names_become_texts, exit_codes, nearest_names, facts,
                                   facts_without_memory, memory,
-                                  workers_run_each_once, tensors, images, json_values, log_lines, signals};
+                                  workers_run_each_once, tensors, images, json_values, log_lines, progress_lines, durations, signals};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(t, tests[i]);
     tcase_add_loop_test(t, sha256_known_answers, 0, 2); /* in C, and by the processor's instructions */

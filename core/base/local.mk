@@ -7,7 +7,7 @@ libtessera_la_SOURCES += \
     core/base/image.c \
     core/base/inject.c core/base/inject.h \
     core/base/json.c core/base/json.h \
-    core/base/log.c core/base/log.h \
+    core/base/log.c core/base/log.h core/base/progress_line.c core/base/progress_line.h \
     core/base/lookalike.c core/base/lookalike.h \
     core/base/memory.c core/base/memory.h \
     core/base/random.c \

@@ -6,6 +6,7 @@
 #include "core/base/inject.h"
 #include "core/base/log.h"
 #include "core/base/json.h"
+#include "core/base/progress_line.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -27,7 +28,7 @@ struct mark {
 };
 
 struct progress {
-    char label[64];
+    char label[128];
     int active;
     int64_t done, total;
     char unit[24], figure[24];
@@ -54,6 +55,13 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* A terminal that knows no escape sequences gets lines, as a file does. */
+static int is_dumb(void)
+{
+    const char *name = getenv("TERM");
+    return !name || !*name || strcmp(name, "dumb") == 0;
+}
+
 int tessi_log_new(struct tess_call *c, FILE *terminal, int level, int colour, struct tessi_log **out)
 {
     void *memory = NULL;
@@ -63,7 +71,7 @@ int tessi_log_new(struct tess_call *c, FILE *terminal, int level, int colour, st
     const char *refused = getenv("NO_COLOR");
     l->terminal = terminal;
     l->level = level;
-    l->tty = terminal && isatty(fileno(terminal));
+    l->tty = terminal && isatty(fileno(terminal)) && !is_dumb();
     l->colour = colour && l->tty && !(refused && *refused);
     *out = l;
     return TESS_OK;
@@ -136,6 +144,15 @@ static void event_start(const struct tessi_log *l, const char *event)
     tessi_json_text(to, event);
 }
 
+/* Events of a stage have its name: it is what is at work. */
+static void event_stage(const struct tessi_log *l)
+{
+    if (!l->progress.active)
+        return;
+    fputs(",\"stage\":", l->file);
+    tessi_json_text(l->file, l->progress.label);
+}
+
 static void event_end(FILE *to)
 {
     fputs("}\n", to);
@@ -150,7 +167,9 @@ void tessi_log_event(struct tessi_log *l, const char *event, ...)
     if (l->file) {
         event_start(l, event);
         const char *name;
+        int told = 0;
         while ((name = va_arg(list, const char *))) {
+            told |= strcmp(name, "s:stage") == 0;
             putc(',', l->file);
             tessi_json_text(l->file, name + 2);
             putc(':', l->file);
@@ -161,10 +180,26 @@ void tessi_log_event(struct tessi_log *l, const char *event, ...)
             else
                 tessi_json_f64(l->file, va_arg(list, double));
         }
+        if (!told)
+            event_stage(l);
         event_end(l->file);
     }
     pthread_mutex_unlock(&l->mutex);
     va_end(list);
+}
+
+/* Columns for the living line: one less than the terminal has, as a line that fills it wraps on some, and a carriage return then goes back
+ * half the way. Where the terminal does not say, COLUMNS does. */
+static int64_t columns_of(FILE *terminal)
+{
+    struct winsize size;
+    const char *text = getenv("COLUMNS");
+    long n = 0;
+    if (ioctl(fileno(terminal), TIOCGWINSZ, &size) == 0)
+        n = size.ws_col;
+    if (n < 1 && text)
+        n = strtol(text, NULL, 10);
+    return n > 1 ? n - 1 : 79;
 }
 
 static void wipe(struct tessi_log *l)
@@ -174,63 +209,33 @@ static void wipe(struct tessi_log *l)
     l->drawn = 0;
 }
 
-/* 7 -> "0:07", 3723 -> "1:02:03" */
-static void duration_text(double seconds, char *text, size_t room)
+/* At the end of the work its rate is that of the whole, and the time is what it took. */
+static void progress_text(const struct tessi_log *l, double at, int ended, char *text, size_t room)
 {
-    int s = seconds > 0 ? seconds < 359999 ? (int)(seconds + 0.5) : 359999 : 0;
-    if (s < 3600)
-        (void)snprintf(text, room, "%d:%02d", s / 60, s % 60);
-    else
-        (void)snprintf(text, room, "%d:%02d:%02d", s / 3600, s / 60 % 60, s % 60);
-}
-
-static void rate_text(double rate, char *text, size_t room)
-{
-    (void)snprintf(text, room, rate < 10 ? "%.2f/s" : rate < 1000 ? "%.1f/s" : "%.0f/s", rate);
-}
-
-/* The line's text. At the end of the work its rate is that of the whole and the time is what it took. */
-static void progress_text(const struct progress *p, double at, int ended, char *text, size_t room)
-{
+    const struct progress *p = &l->progress;
     const struct mark *from = &p->first;
     if (!ended && p->marks > MARKS)
         from = &p->mark[p->marks % MARKS];
     double span = at - from->at;
-    double rate = span > 0 && p->done > from->done ? (double)(p->done - from->done) / span : 0;
-
-    char speed[32] = "", time_left[48] = "", figure[64] = "", total[32] = "", clock[40];
-    if (rate > 0) {
-        size_t n = strlen(strcpy(speed, "  "));
-        rate_text(rate, speed + n, sizeof speed - n);
-    }
-    if (ended) {
-        duration_text(at - p->started, clock, sizeof clock);
-        (void)snprintf(time_left, sizeof time_left, "  in %s", clock);
-    } else if (rate > 0 && p->total > p->done) {
-        duration_text((double)(p->total - p->done) / rate, clock, sizeof clock);
-        (void)snprintf(time_left, sizeof time_left, "  ETA %s", clock);
-    }
-    if (p->figure[0])
-        (void)snprintf(figure, sizeof figure, "  %s %.4g", p->figure, p->value);
-    if (p->total > 0)
-        (void)snprintf(total, sizeof total, "/%" PRId64, p->total);
-    (void)snprintf(text, room, "%s  %" PRId64 "%s %s%s%s%s", p->label, p->done, total, p->unit, speed, time_left, figure);
+    const struct tessi_progress_line line = {
+        .label = p->label,
+        .unit = p->unit,
+        .figure = p->figure,
+        .done = p->done,
+        .total = p->total,
+        .value = p->value,
+        .rate = span > 0 && p->done > from->done ? (double)(p->done - from->done) / span : 0,
+        .took = ended ? at - p->started : -1,
+    };
+    tessi_progress_text(&line, l->tty ? columns_of(l->terminal) : (int64_t)room - 1, text, room);
 }
 
 static void draw(struct tessi_log *l, double at)
 {
     char text[256];
-    progress_text(&l->progress, at, 0, text, sizeof text);
-    if (l->tty) {
-        /* A line longer than the terminal would wrap, and a carriage return then goes back half the way. */
-        struct winsize size;
-        if (ioctl(fileno(l->terminal), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 && size.ws_col < sizeof text)
-            text[size.ws_col - 1] = '\0';
-        fprintf(l->terminal, "\r%s\033[K", text);
-        l->drawn = 1;
-    } else {
-        fprintf(l->terminal, "%s\n", text);
-    }
+    progress_text(l, at, 0, text, sizeof text);
+    fprintf(l->terminal, l->tty ? "\r%s\033[K" : "%s\n", text);
+    l->drawn = l->tty;
     (void)fflush(l->terminal);
     l->progress.shown = at;
 }
@@ -242,6 +247,7 @@ static void say(struct tessi_log *l, int least_level, const char *event, const c
         event_start(l, event);
         fputs(",\"text\":", l->file);
         tessi_json_text(l->file, text);
+        event_stage(l);
         event_end(l->file);
     }
     if (l->terminal && l->level >= least_level) {
@@ -315,7 +321,7 @@ void tessi_progress_end(struct tessi_log *l)
     struct progress *p = &l->progress;
     if (p->active && p->marks) {
         char text[256];
-        progress_text(p, now(), 1, text, sizeof text);
+        progress_text(l, now(), 1, text, sizeof text);
         wipe(l);
         fprintf(l->terminal, "%s\n", text);
         (void)fflush(l->terminal);

@@ -5,7 +5,13 @@
 #include "core/base/memory.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #define ALIGNMENT 64
 
@@ -26,6 +32,31 @@ int64_t tessi_memory_in_use(void)
 int64_t tessi_memory_peak(void)
 {
     return atomic_load(&peak);
+}
+
+void tessi_memory_peak_restart(void)
+{
+    atomic_store(&peak, atomic_load(&in_use));
+}
+
+int64_t tessi_memory_resident(void)
+{
+    long long pages = 0;
+    struct rusage most;
+    FILE *f = fopen("/proc/self/statm", "re");
+    int found = f && fscanf(f, "%*d %lld", &pages) == 1;
+    if (f)
+        (void)fclose(f);
+    if (found)
+        return (int64_t)pages * sysconf(_SC_PAGESIZE);
+    return getrusage(RUSAGE_SELF, &most) == 0 ? (int64_t)most.ru_maxrss * 1024 : 0;
+}
+
+void tessi_memory_trim(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
 }
 
 void tessi_memory_fail_at(int64_t n)

@@ -9,6 +9,7 @@
 #include "config.h"
 #endif
 #include "core/base/inject.h"
+#include "core/base/memory.h"
 #include "core/flow/files.h"
 #include "core/flow/flow_private.h"
 #include "core/flow/folder.h"
@@ -260,9 +261,13 @@ static int run_stage(struct tess_call *c, struct tessi_pipeline *p, struct tessi
     if (tessi_signals_stopping())
         return stopped(c, s);
     double start = tessi_clock();
+    int64_t held = tessi_memory_resident() - tessi_memory_in_use();
+    tessi_memory_peak_restart();
     int status = get(c, p, s);
+    int64_t most = held + tessi_memory_peak();
     if (status == TESS_OK)
         status = tessi_folder_publish(c, p, s);
+    tessi_memory_trim(); /* the next stage begins from what this one did */
     s->seconds = tessi_clock() - start;
     if (status == TESS_E_STOPPED) {
         tessi_log_event(log, "stopped", "s:stage", s->name, "f:seconds", s->seconds, NULL);
@@ -274,7 +279,7 @@ static int run_stage(struct tess_call *c, struct tessi_pipeline *p, struct tessi
         return status;
     }
     tessi_log_event(log, s->outcome == TESSI_COMPUTED ? "stage_end" : "stage_cached", "s:stage", s->name, "f:seconds", s->seconds, "s:key",
-                    s->key, "s:digest", s->digest, NULL);
+                    s->key, "s:digest", s->digest, "i:planned_bytes", tessi_stage_memory(p, s), "i:peak_bytes", most, NULL);
     return TESS_OK;
 }
 

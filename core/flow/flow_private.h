@@ -11,6 +11,11 @@
 /* Name under which a stage's fingerprint stands among the inputs of its provenance. No port has a blank in its name. */
 #define TESSI_FILES_INPUT "files read"
 
+/* Facts of any checkpoint, by the host: how far the work was, as the stage had told. */
+#define TESSI_PROGRESS_DONE "progress_done"
+#define TESSI_PROGRESS_TOTAL "progress_total"
+#define TESSI_PROGRESS_UNIT "progress_unit"
+
 /* What a port of a stage is connected to: another stage, a file, or nothing. */
 struct tessi_input {
     const struct tess_port *port;
@@ -51,7 +56,11 @@ struct tessi_stage {
     int32_t outcome;
     struct tessi_kept checkpoint; /* while it is computed: the last on the disk */
     double seconds;
-    char reason[512];
+    char warning[256]; /* "": none */
+    char *reason;                  /* NULL: none */
+    int64_t done, total;           /* of its checkpoint; total 0: there is none, or it does not say */
+    char unit[24];
+    int64_t recorded;              /* bytes that planning it took, and so will running it */
     char *cached; /* RUNS/.cache/KEY.h5, once the key is known; may not be there */
     char *path;   /* RUNS/NAME/STAGE.h5 */
     int64_t pictures;
@@ -65,6 +74,7 @@ struct tessi_pipeline {
     char *name, *folder, *cache;
     uint64_t seed;
     int64_t checkpoint_seconds;
+    int64_t held;  /* bytes of the process once all is planned, before anything is computed */
     int64_t count; /* all stages, each after those it reads */
     struct tessi_stage *stage;
     int64_t views, *view; /* the wanted ones */
@@ -103,8 +113,10 @@ int tessi_cache_find(struct tess_call *c, struct tessi_stage *s, int *found) TES
 const char *tessi_facts_missing(const struct tess_facts *planned, const struct tess_facts *found);
 /* Facts found, which keep the plan, become the stage's own. */
 int tessi_stage_take(struct tess_call *c, struct tessi_stage *s, const struct tess_facts *found) TESS_CHECKED;
-/* State and reason of a stage that is not cached. */
-void tessi_stage_reason(const struct tessi_pipeline *p, struct tessi_stage *s);
+/* State and reason of a stage that is not cached; and how far its checkpoint is, where there is one. */
+int tessi_stage_reason(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
+/* Bytes of the whole process while the stage is at work, as planned. */
+int64_t tessi_stage_memory(const struct tessi_pipeline *p, const struct tessi_stage *s);
 
 /* ---- execution (execute.c, stage_run.c, resolved.c) --------------------------------------------------------------------- */
 
@@ -122,6 +134,8 @@ struct tess_stage_run {
     char *checkpoint;              /* path */
     struct tess_artefact *resumed; /* NULL: the stage begins anew */
     double interval, last_checkpoint, last_line; /* seconds; of the monotonic clock */
+    int64_t done, total;                         /* as told last; total 0: nothing yet */
+    char unit[24];
 };
 double tessi_clock(void);
 

@@ -31,9 +31,12 @@ struct tessi_stage_view {
     const char *parameters;  /* resolved */
     struct tess_cost cost;
     int64_t steps;
+    int64_t memory;          /* bytes of the whole process while it is at work, at most */
+    int64_t done, total;     /* where it goes on, of its checkpoint; total 0: from its start */
     const char *path;        /* of the artefact in the run's folder */
     int32_t outcome;         /* of tessi_pipeline_run; TESSI_LEFT before it */
     double seconds;          /* it took */
+    const char *warning;     /* the last of its warnings; NULL: none */
     int64_t pictures;        /* files in the run's folder, once it has run */
     const char *const *picture;
 };
@@ -47,6 +50,7 @@ void tessi_pipeline_free(struct tessi_pipeline *p);
 const char *tessi_pipeline_name(const struct tessi_pipeline *p);
 const char *tessi_pipeline_folder(const struct tessi_pipeline *p); /* WORKDIR/runs/NAME */
 int64_t tessi_pipeline_count(const struct tessi_pipeline *p);
+int64_t tessi_pipeline_held(const struct tessi_pipeline *p); /* bytes of the process before anything is computed; in every memory */
 void tessi_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct tessi_stage_view *out); /* wanted ones, in order of execution */
 /* The k-th connected port of that stage and what it reads, a stage or a file; 0 when there are no more. */
 int tessi_pipeline_input(const struct tessi_pipeline *p, int64_t i, int64_t k, const char **port, const char **from);

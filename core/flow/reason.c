@@ -13,27 +13,73 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_TOLD 3
-
+/* What changed, in one line of any length; a failure is kept and ends the telling. */
 struct changes {
+    struct tess_call *c;
     char *text;
-    size_t room;
+    int status;
     int64_t found;
 };
 
 static void TESS_PRINTF(2, 3) add(struct changes *k, const char *format, ...)
 {
-    size_t used = strlen(k->text);
-    va_list list;
-    if (k->found++ >= MAX_TOLD)
-        return;
-    if (used) {
-        snprintf(k->text + used, k->room - used, "; ");
-        used = strlen(k->text);
-    }
+    char *before = k->text;
+    va_list list, again;
+    void *memory = NULL;
     va_start(list, format);
-    vsnprintf(k->text + used, k->room - used, format, list);
+    va_copy(again, list);
+    size_t used = before ? strlen(before) : 0;
+    int length = vsnprintf(NULL, 0, format, list);
+    if (k->status == TESS_OK)
+        k->status = length < 0 ? TESS_E_INTERNAL : tess_alloc(k->c, used + (size_t)length + 3, "a reason", &memory);
+    if (k->status == TESS_OK) {
+        k->text = memory;
+        snprintf(k->text, used + 3, "%s%s", used ? before : "", used ? "; " : "");
+        used = strlen(k->text);
+        vsnprintf(k->text + used, (size_t)length + 1, format, again);
+        tess_free(before);
+    }
+    k->found++;
+    va_end(again);
     va_end(list);
+}
+
+/* ---- values -------------------------------------------------------------------------------------------------------- */
+
+#define WHOLE 60 /* bytes: two values of so many each are told whole */
+#define AROUND 12
+
+/* A byte that begins a character of UTF-8. */
+static int begins(char byte)
+{
+    return ((unsigned char)byte & 0xc0) != 0x80;
+}
+
+/* Where two texts begin to differ, and how many bytes at their ends are the same. */
+static void difference(const char *a, const char *b, size_t *head, size_t *tail)
+{
+    size_t na = strlen(a), nb = strlen(b), most = na < nb ? na : nb;
+    for (*head = 0; *head < most && a[*head] == b[*head];)
+        ++*head;
+    for (*tail = 0; *tail < most - *head && a[na - *tail - 1] == b[nb - *tail - 1];)
+        ++*tail;
+    *head = *head > AROUND ? *head - AROUND : 0;
+    *tail = *tail > AROUND ? *tail - AROUND : 0;
+    while (*head > 0 && !begins(a[*head]))
+        --*head;
+    while (*tail > 0 && !begins(a[na - *tail]))
+        --*tail;
+}
+
+/* Both values whole, or of long ones the part that differs, which is never cut, with a little around it. */
+static void add_change(struct changes *k, const char *name, const char *then, const char *now)
+{
+    size_t head = 0, tail = 0, long_ones = strlen(then) > WHOLE || strlen(now) > WHOLE;
+    if (long_ones)
+        difference(then, now, &head, &tail);
+    const char *before = head ? "..." : "", *after = tail ? "..." : "";
+    add(k, "%s: %s%.*s%s -> %s%.*s%s", name, before, (int)(strlen(then) - head - tail), then + head, after, before,
+        (int)(strlen(now) - head - tail), now + head, after);
 }
 
 static void compare_values(struct tess_call *c, struct changes *k, const char *name, const struct tessi_spec *then,
@@ -41,7 +87,7 @@ static void compare_values(struct tess_call *c, struct changes *k, const char *n
 {
     char *a = NULL, *b = NULL;
     if (tessi_spec_print(c, then, &a) == TESS_OK && tessi_spec_print(c, now, &b) == TESS_OK && strcmp(a, b) != 0)
-        add(k, "%s: %.60s -> %.60s", name, a, b);
+        add_change(k, name, a, b);
     tess_free(a);
     tess_free(b);
 }
@@ -57,7 +103,8 @@ static void compare(struct tess_call *c, struct changes *k, const char *where, c
         if (!old) {
             add(k, "%s is new", name);
         } else if (use && old_use && strcmp(use->text, old_use->text) != 0) {
-            add(k, "%s.use: %.60s -> %.60s", name, old_use->text, use->text);
+            snprintf(name + strlen(name), sizeof name - strlen(name), ".use");
+            add_change(k, name, old_use->text, use->text);
         } else if (child->kind == TESSI_MAP && old->kind == TESSI_MAP) {
             compare(c, k, name, old, child);
         } else {
@@ -74,7 +121,7 @@ static void compare_parameters(struct tess_call *c, struct changes *k, const str
         tessi_yaml_parse(c, now_text, strlen(now_text), "now", &now) == TESS_OK) {
         const struct tessi_spec *old_use = tessi_spec_child(then, "use");
         if (old_use && strcmp(old_use->text, s->component->name) != 0)
-            add(k, "use: %.60s -> %s", old_use->text, s->component->name);
+            add_change(k, "use", old_use->text, s->component->name);
         else
             compare(c, k, "", then, now);
     }
@@ -108,7 +155,7 @@ static void compare_plugins(struct changes *k, const char *then, const char *now
     while (*then || *now) {
         size_t old = strcspn(then, ";"), new = strcspn(now, ";");
         if (old != new || memcmp(then, now, new) != 0)
-            add(k, "plugin: %.*s -> %.*s", old < 100 ? (int)old : 100, then, new < 100 ? (int)new : 100, now);
+            add(k, "plugin: %.*s -> %.*s", (int)old, then, (int)new, now);
         then += old + (then[old] ? strspn(then + old, "; ") : 0);
         now += new + (now[new] ? strspn(now + new, "; ") : 0);
     }
@@ -123,7 +170,7 @@ static void compare_rest(struct changes *k, const struct tessi_pipeline *p, cons
         add(k, "seed: %s -> %s", then, seed);
     then = tessi_artefact_provenance(a, "numeric_mode");
     if (then && strcmp(then, p->runtime->numeric_mode) != 0)
-        add(k, "numeric mode: %s -> %s", then, p->runtime->numeric_mode);
+        add_change(k, "numeric mode", then, p->runtime->numeric_mode);
     char epoch[16];
     snprintf(epoch, sizeof epoch, "%d", TESS_EPOCH);
     then = tessi_artefact_provenance(a, "epoch");
@@ -143,41 +190,64 @@ static const char *waits_for(const struct tessi_pipeline *p, const struct tessi_
     return NULL;
 }
 
-void tessi_stage_reason(const struct tessi_pipeline *p, struct tessi_stage *s)
+/* How far the checkpoint of this key is: of its attributes alone, as whether it is whole is found out when it is gone on from. */
+static void look_for_checkpoint(const struct tessi_pipeline *p, struct tessi_stage *s)
 {
     struct tessi_call own;
     struct tess_artefact *a = NULL;
-    struct changes k = {s->reason, sizeof s->reason, 0};
-    const char *waiting = waits_for(p, s);
-    s->reason[0] = '\0';
-    if (s->forced) {
-        s->state = TESSI_FORCED;
-        snprintf(s->reason, sizeof s->reason, "--force");
-        return;
-    }
+    char *path = NULL;
     tessi_call_init(&own, &p->runtime->host);
-    int before = tessi_is_file(s->path);
-    int status = before ? tessi_artefact_open(&own.call, s->path, &a) : TESS_OK;
-    if (before && status == TESS_OK) {
-        compare_parameters(&own.call, &k, s, tessi_artefact_provenance(a, "parameters"));
-        compare_inputs(&k, p, s, a);
-        compare_rest(&k, p, s, a);
-        if (k.found > MAX_TOLD) {
-            size_t used = strlen(s->reason);
-            snprintf(s->reason + used, sizeof s->reason - used, "; and %lld more", (long long)(k.found - MAX_TOLD));
-        }
+    if (*s->key && tessi_format(&own.call, &path, "%s/%s.checkpoint.h5", p->cache, s->key) == TESS_OK && tessi_is_file(path) &&
+        tessi_artefact_open(&own.call, path, &a) == TESS_OK) {
+        const struct tess_facts *f = tess_artefact_facts(a);
+        s->done = tess_facts_i64_or(f, TESSI_PROGRESS_DONE, 0);
+        s->total = tess_facts_i64_or(f, TESSI_PROGRESS_TOTAL, 0);
+        snprintf(s->unit, sizeof s->unit, "%s", tess_facts_text_or(f, TESSI_PROGRESS_UNIT, "step"));
     }
     tessi_artefact_close(a);
+    tess_free(path);
+}
 
-    s->state = k.found ? TESSI_CHANGED : TESSI_NEW;
-    if (waiting) {
-        size_t used = strlen(s->reason);
-        s->state = TESSI_INPUT_RUNS;
-        snprintf(s->reason + used, sizeof s->reason - used, "%sinput `%s` will be computed", used ? "; " : "", waiting);
-    } else if (!k.found) {
-        snprintf(s->reason, sizeof s->reason, "%s",
-                 !before  ? "not computed yet"
-                 : status ? "its artefact cannot be read"
-                          : "its artefact is damaged or gone");
+/* What is not as it was when the artefact in the run's folder was made; a file that cannot be read says nothing. */
+static int compare_all(struct tess_call *c, const struct tessi_pipeline *p, const struct tessi_stage *s, struct changes *k)
+{
+    struct tess_artefact *a = NULL;
+    struct tessi_call own;
+    tessi_call_init(&own, c->host);
+    int status = tessi_artefact_open(&own.call, s->path, &a);
+    if (status == TESS_OK) {
+        compare_parameters(&own.call, k, s, tessi_artefact_provenance(a, "parameters"));
+        compare_inputs(k, p, s, a);
+        compare_rest(k, p, s, a);
     }
+    tessi_artefact_close(a);
+    return status;
+}
+
+int tessi_stage_reason(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s)
+{
+    struct changes k = {.c = c};
+    const char *waiting = waits_for(p, s);
+    tess_free(s->reason);
+    s->reason = NULL;
+    s->done = s->total = 0;
+    if (s->forced) {
+        s->state = TESSI_FORCED;
+        return tessi_format(c, &s->reason, "--force");
+    }
+    look_for_checkpoint(p, s);
+    if (s->total > 0)
+        add(&k, "resumes at %s %lld of %lld", s->unit, (long long)s->done, (long long)s->total);
+    k.found = 0;
+    int before = tessi_is_file(s->path), status = before ? compare_all(c, p, s, &k) : TESS_OK;
+    s->state = waiting ? TESSI_INPUT_RUNS : k.found ? TESSI_CHANGED : TESSI_NEW;
+    if (waiting)
+        add(&k, "input `%s` will be computed", waiting);
+    else if (!k.found && s->total <= 0)
+        add(&k, "%s",
+            !before  ? "not computed yet"
+            : status ? "its artefact cannot be read"
+                     : "its artefact is damaged or gone");
+    s->reason = k.text;
+    return k.status;
 }

@@ -46,6 +46,9 @@ uint64_t tess_stage_seed(const struct tess_stage_run *r)
 void tess_stage_progress(struct tess_stage_run *r, int64_t done, int64_t total, const char *unit, const char *figure, double value)
 {
     double now = tessi_clock();
+    r->done = done;
+    r->total = total;
+    snprintf(r->unit, sizeof r->unit, "%s", unit);
     (void)tessi_inject(TESSI_AT_STEP);
     tessi_progress(r->log, done, total, unit, figure, value);
     if (now - r->last_line < LINE_SECONDS && done < total)
@@ -66,6 +69,17 @@ void tess_stage_note(struct tess_stage_run *r, const char *format, ...)
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
     tessi_log_note(r->log, "%s: %s", r->name, text);
+}
+
+void tess_stage_warn(struct tess_stage_run *r, const char *format, ...)
+{
+    char text[1024];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    snprintf(r->stage->warning, sizeof r->stage->warning, "%.*s", (int)strcspn(text, ";"), text); /* what is wrong, without the cure */
+    tessi_log_warn(r->log, "%s: %s", r->name, text);
 }
 
 int tess_stage_stopping(const struct tess_stage_run *r)
@@ -90,6 +104,25 @@ static int open_checkpoint(struct tess_call *c, const struct tess_stage_run *r, 
     return tessi_artefact_verify(c, *out);
 }
 
+/* How far the work is, for whoever plans it next. */
+static int put_progress(struct tess_call *c, const struct tess_stage_run *r, struct tess_artefact *a)
+{
+    struct tess_facts *f = tess_artefact_describe(a);
+    if (r->total <= 0)
+        return TESS_OK;
+    TESS_TRY(tess_facts_set_i64(c, f, TESSI_PROGRESS_DONE, r->done));
+    TESS_TRY(tess_facts_set_i64(c, f, TESSI_PROGRESS_TOTAL, r->total));
+    return tess_facts_set_text(c, f, TESSI_PROGRESS_UNIT, r->unit);
+}
+
+static void get_progress(struct tess_stage_run *r)
+{
+    const struct tess_facts *f = tess_artefact_facts(r->resumed);
+    r->done = tess_facts_i64_or(f, TESSI_PROGRESS_DONE, 0);
+    r->total = tess_facts_i64_or(f, TESSI_PROGRESS_TOTAL, 0);
+    snprintf(r->unit, sizeof r->unit, "%s", tess_facts_text_or(f, TESSI_PROGRESS_UNIT, "step"));
+}
+
 int tessi_stage_find_checkpoint(struct tess_call *c, struct tess_stage_run *r)
 {
     struct tessi_call own;
@@ -101,6 +134,7 @@ int tessi_stage_find_checkpoint(struct tess_call *c, struct tess_stage_run *r)
     int status = open_checkpoint(&own.call, r, &r->resumed);
     if (status == TESS_OK) {
         r->stage->checkpoint = (struct tessi_kept){1, tess_facts_i64_or(tess_artefact_facts(r->resumed), "step", -1)};
+        get_progress(r);
         tessi_log_event(r->log, "resume", "s:stage", r->name, "s:checkpoint", r->checkpoint, NULL);
         return TESS_OK;
     }
@@ -136,6 +170,8 @@ int tess_stage_checkpoint(struct tess_call *c, struct tess_stage_run *r,
     int status = tessi_artefact_create(&own.call, r->checkpoint, CHECKPOINT, &a);
     if (status == TESS_OK) {
         status = write(user, &own.call, a);
+        if (status == TESS_OK)
+            status = put_progress(&own.call, r, a);
         disk = status == TESS_E_IO || status == TESS_E_CREATE;
     }
     if (status == TESS_OK) {

@@ -275,6 +275,7 @@ void tessi_stage_close(struct tessi_stage *s)
     tess_free(s->picture);
     tess_free(s->input);
     tessi_facts_free(s->facts);
+    tess_free(s->reason);
     tess_free(s->plugins);
     tessi_witness_free(&s->witness);
     tess_free(s->cached);

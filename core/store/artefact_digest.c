@@ -148,7 +148,7 @@ static int read_again(struct tess_call *c, const struct tess_artefact *a, struct
     tess_digest_start(&e->digest);
     if (tessi_entry_count(e) == 0)
         return TESS_OK;
-    hid_t cache = tessi_layout_cache(e, 0), dataset = cache < 0 ? -1 : H5Dopen2(a->file, e->name, cache);
+    hid_t cache = tessi_layout_cache(e, 1), dataset = cache < 0 ? -1 : H5Dopen2(a->file, e->name, cache);
     if (cache >= 0)
         H5Pclose(cache);
     if (dataset < 0)

@@ -157,6 +157,14 @@ int64_t tess_weights_size(const struct tess_weights *w)
     return n;
 }
 
+int64_t tess_weights_bytes(const struct tess_weights *w)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < w->count; i++)
+        n += (tess_tensor_count(&w->item[i].shape) + 15) / 16 * 16;
+    return n * (int64_t)sizeof(float);
+}
+
 const char *tess_weights_name(const struct tess_weights *w, int64_t i)
 {
     return i >= 0 && i < w->count ? w->item[i].name : NULL;

@@ -30,6 +30,9 @@ struct loop {
     struct tessi_curve curve;     /* its series: objectives, then the stage's columns */
     double log_sum[TESSI_CURVE_SERIES]; /* since the last line of the log, of `logged` steps */
     int64_t logged;
+    double first[MAX_TENSORS];    /* what the objectives were at the first step */
+    int32_t far;                  /* the first objective that is far above that by now; -1: none */
+    int told;                     /* the user has been told */
 };
 
 int tess_training_slices(struct tess_call *c, const struct tess_training_params *p, int64_t *slices)
@@ -50,6 +53,29 @@ int tess_training_slices(struct tess_call *c, const struct tess_training_params 
 int64_t tess_training_bytes(const struct tess_training_params *p, int64_t parameters)
 {
     return parameters * 4 * (p->average > 0.0 ? 3 : 2);
+}
+
+static int64_t batch_bytes(const struct tess_graph *g, const char *(*at)(const struct tess_graph *, int32_t, struct tess_tensor *),
+                           int64_t slices)
+{
+    struct tess_tensor shape;
+    int64_t bytes = 0;
+    for (int32_t i = 0; at(g, i, &shape); i++)
+        bytes += (int64_t)tess_tensor_bytes(&shape) * slices;
+    return bytes;
+}
+
+int tess_training_cost(struct tess_call *c, const struct tess_training_params *p, const struct tess_graph *g, int32_t after,
+                       struct tess_cost *out)
+{
+    int64_t slices;
+    TESS_TRY(tess_training_slices(c, p, &slices));
+    TESS_TRY(tess_graph_cost(c, g, out));
+    out->flops *= (double)p->batch * (double)p->steps;
+    out->total_bytes += tess_training_bytes(p, out->parameters) + batch_bytes(g, tess_graph_input_at, slices);
+    if (after)
+        out->total_bytes += batch_bytes(g, tess_graph_output_at, slices);
+    return TESS_OK;
 }
 
 int64_t tess_training_sample(uint64_t seed, int64_t n, int64_t position)
@@ -113,7 +139,7 @@ static int prepare(struct tess_call *c, struct loop *l)
     TESS_TRY(have_tensors(c, "outputs", tess_graph_output_at, l, l->slices, t->after != NULL, l->out, &l->batch.outputs));
     TESS_TRY(have_tensors(c, "totals", tess_graph_total_at, l, 1, 1, l->total, &l->batch.totals));
     l->objectives = t->graph->objectives;
-    l->saved = -1;
+    l->saved = l->far = -1;
     TESS_TRY(tessi_curve_open(c, &l->curve, t->params->steps, l->objectives + columns(t)));
     l->workers = tessi_workers_count(l->runtime->workers);
     TESS_TRY(tess_alloc(c, (size_t)l->workers * sizeof *l->fill_call, "training", &memory));
@@ -134,13 +160,24 @@ static int put_block(struct tess_call *c, struct tess_artefact *a, const char *n
 
 static const char *const role_name[TESS_ROLES] = {"value", "moment1", "moment2", "average"};
 
+enum { FIRST_NAME = 24 };
+
+static const char *first_name(int32_t objective, char *name)
+{
+    snprintf(name, FIRST_NAME, "first_%d", (int)objective);
+    return name;
+}
+
 static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefact *a)
 {
     const struct loop *l = user;
     const struct tess_weights *w = l->t->weights;
     struct tess_facts *f = tess_artefact_describe(a);
+    char name[FIRST_NAME];
     TESS_TRY(tess_facts_set_i64(c, f, "step", l->step));
     TESS_TRY(tessi_curve_remember(c, &l->curve, f));
+    for (int32_t i = 0; i < l->objectives; i++)
+        TESS_TRY(tess_facts_set_f64(c, f, first_name(i, name), l->first[i]));
     if (l->t->size > offsetof(struct tess_training, remember) && l->t->remember)
         TESS_TRY(l->t->remember(l->t->user, c, f));
     TESS_TRY(put_block(c, a, "curve", l->curve.point, tessi_curve_floats(&l->curve)));
@@ -166,6 +203,7 @@ static int resume(struct tess_call *c, struct loop *l)
 {
     const struct tess_artefact *a = tess_stage_resume(l->run);
     struct tess_weights *w = l->t->weights;
+    char name[FIRST_NAME];
     if (!a || tess_facts_i64_or(tess_artefact_facts(a), "step", -1) < 0) /* or it is of what the stage did before training */
         return TESS_OK;
     const struct tess_facts *f = tess_artefact_facts(a);
@@ -179,6 +217,8 @@ static int resume(struct tess_call *c, struct loop *l)
     TESS_TRY(get_block(c, a, "curve", l->curve.point, tessi_curve_floats(&l->curve)));
     TESS_TRY(tess_facts_i64(c, f, "step", &l->step));
     TESS_TRY(tessi_curve_recall(c, &l->curve, f));
+    for (int32_t i = 0; i < l->objectives; i++)
+        TESS_TRY(tess_facts_f64(c, f, first_name(i, name), &l->first[i]));
     if (l->step < 0 || l->step > l->t->params->steps || l->curve.points < 0 || l->curve.points > TESSI_CURVE_POINTS)
         return c->fail(c, TESS_E_DATA, "%s: a checkpoint of step %lld for %lld steps; delete it to train from the start",
                        tess_artefact_path(a), (long long)l->step, (long long)l->t->params->steps);
@@ -275,6 +315,39 @@ static int check_weights(struct tess_call *c, const struct loop *l, int64_t from
     return name ? diverged(c, l, "a value of ", name, NAN) : TESS_OK;
 }
 
+/* A loss that is ten times what untrained weights had is worse than any answer without thought: training goes up, not down. Where a critic
+ * judges, the loss holds a term that begins later and is weighed by up to 1e4, so it takes a thousand times (docs/models.md, "When training
+ * diverges"). */
+static double far_above(const struct loop *l)
+{
+    return l->objectives > 1 ? 1000.0 : 10.0;
+}
+
+#define CURE "lower `lr`, add `warmup`, or set `clip`"
+
+static void look_for_divergence(struct loop *l, int32_t i, double mean)
+{
+    double first = fabs(l->first[i]);
+    const char *name = series_name(l, i);
+    if (!(first > 0.0) || !(mean > far_above(l) * first) || l->far >= 0)
+        return;
+    l->far = i;
+    if (l->told++)
+        return;
+    tessi_log_event(l->runtime->log, "diverged", "i:step", l->step, "s:objective", name, "f:mean", mean, "f:first", l->first[i], NULL);
+    tess_stage_warn(l->run, "diverged: %s is %.4g at step %lld and was %.4g at the first; " CURE, name, mean, (long long)l->step,
+                    l->first[i]);
+}
+
+static void tell_divergence(const struct loop *l)
+{
+    if (l->far >= 0)
+        tess_stage_warn(l->run, "diverged: %s was %.4g at the first step and never came back to that; the result is of no use: " CURE,
+                        series_name(l, l->far), l->first[l->far]);
+    else if (l->told)
+        tess_stage_warn(l->run, "diverged for a while, and came back; look at its curve, and where it ended too high: " CURE);
+}
+
 /* Bookkeeping after step l->step was made; l->step then names the next one. */
 static void count(struct loop *l)
 {
@@ -283,6 +356,8 @@ static void count(struct loop *l)
     for (int32_t i = 0; i < l->curve.series; i++) {
         value[i] = series_value(l, i);
         l->log_sum[i] += value[i];
+        if (l->step == 0 && i < l->objectives)
+            l->first[i] = value[i];
     }
     l->logged++;
     l->step++;
@@ -290,8 +365,11 @@ static void count(struct loop *l)
     tess_stage_progress(l->run, l->step, p->steps, "step", tess_graph_total_at(l->t->graph, 0, NULL), l->log_sum[0] / (double)l->logged);
     if (l->logged < p->log_every && l->step != p->steps)
         return;
+    l->far = -1;
     for (int32_t i = 0; i < l->curve.series; i++) {
         double mean = l->log_sum[i] / (double)l->logged;
+        if (i < l->objectives)
+            look_for_divergence(l, i, mean);
         if (i < l->objectives)
             tessi_log_event(l->runtime->log, "loss", "i:step", l->step, "s:objective", series_name(l, i), "f:mean", mean, "f:lr",
                             tessi_learning_rate(p, l->step - 1), NULL);
@@ -354,6 +432,7 @@ static int train(struct tess_call *c, struct loop *l)
         TESS_TRY(one_step(c, l));
     }
     TESS_TRY(check_weights(c, l, 0, l->t->weights->kept));
+    tell_divergence(l);
     return l->curve.points ? put_curve(c, l) : TESS_OK;
 }
 

@@ -40,6 +40,9 @@ struct tess_source_1 {
     void (*tolerate)(void *self, int32_t bad);
     /* A sentence on what lies beside the images and is none of them; NULL where there is nothing to say. Borrowed. */
     const char *(*remark)(void *self);
+    /* Optional, both: memory it holds once it was read from; and that nothing is read for a while, so that it need not hold that any more. */
+    int64_t (*bytes)(void *self);
+    void (*rest)(void *self); /* [one thread] */
 };
 
 #ifdef __cplusplus

@@ -55,6 +55,8 @@ TESS_EXPORT void tess_stage_progress(struct tess_stage_run *r, int64_t done, int
                                      double value);
 /* A sentence for the user and the log ("41 of 256 codes used: ..."). */
 TESS_EXPORT void tess_stage_note(struct tess_stage_run *r, const char *format, ...) TESS_PRINTF(2, 3);
+/* Likewise of what is probably wrong with the result though it can be made ("diverged: ..."); it stands in the run's table again. */
+TESS_EXPORT void tess_stage_warn(struct tess_stage_run *r, const char *format, ...) TESS_PRINTF(2, 3);
 /* task(user, c, worker, i) for i in [0, n), each once, handed out in order, on all threads of the host; each worker, 0 up to
  * tess_stage_workers, has a call of its own. A failure ends the loop; of several the one of the lowest i is told, however many
  * threads there are. Not from within a task. */

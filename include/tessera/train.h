@@ -82,6 +82,10 @@ struct tess_training {
 TESS_EXPORT TESS_CHECKED int tess_training_slices(struct tess_call *c, const struct tess_training_params *p, int64_t *slices);
 /* Bytes the optimiser, gradients and averages of `parameters` elements take beside the graph. */
 TESS_EXPORT int64_t tess_training_bytes(const struct tess_training_params *p, int64_t parameters);
+/* Into a plan: the work of all steps, and the memory of the sealed graph with its weights and gradients, of the optimiser's state and of a
+ * batch, its outputs with it where `after` reads them. */
+TESS_EXPORT TESS_CHECKED int tess_training_cost(struct tess_call *c, const struct tess_training_params *p, const struct tess_graph *g,
+                                                int32_t after, struct tess_cost *out);
 
 /* Runs to params->steps, resuming from the stage's checkpoint when there is one of training (it has a fact `step`; others are of what the
  * stage did before, and are left alone); progress, log, checkpoints, stop requests. The mean of every objective and column over the last

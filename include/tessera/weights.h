@@ -40,6 +40,7 @@ TESS_EXPORT TESS_CHECKED int tess_weights_seal(struct tess_call *c, struct tess_
 
 TESS_EXPORT int64_t tess_weights_count(const struct tess_weights *w);   /* number of named weights */
 TESS_EXPORT int64_t tess_weights_size(const struct tess_weights *w);    /* trained elements: the parameter count */
+TESS_EXPORT int64_t tess_weights_bytes(const struct tess_weights *w);  /* memory of all values once sealed; before, as declared so far */
 TESS_EXPORT const char *tess_weights_name(const struct tess_weights *w, int64_t i);
 /* A view (f32) of weight i or of a named one in a role; data is NULL before sealing. Fails with TESS_E_DATA for a name
  * nobody declared, TESS_E_MEMORY when a role cannot be had. The view is valid until the store is freed. Writing to it is

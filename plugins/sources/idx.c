@@ -250,13 +250,28 @@ static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
     return tess_digest_add_files(c, d, s->labels ? 2 : 1, path);
 }
 
+static int64_t bytes(void *self)
+{
+    const struct idx *s = self;
+    return s->n * (int64_t)s->row;
+}
+
+static void rest(void *self)
+{
+    struct idx *s = self;
+    tess_free(s->pixel);
+    s->pixel = NULL;
+}
+
 static const struct tess_source_1 ops = {.size = sizeof ops,
                                          .count = count,
                                          .shape = shape,
                                          .labels = labels,
                                          .names = names,
                                          .read = read_image,
-                                         .fingerprint = fingerprint};
+                                         .fingerprint = fingerprint,
+                                         .bytes = bytes,
+                                         .rest = rest};
 
 static const struct tess_param params[] = {{.name = "images",
                                             .help = "file of images, plain or .gz",

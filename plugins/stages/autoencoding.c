@@ -179,6 +179,11 @@ static int after(void *user, struct tess_call *c, int64_t step, const struct tes
     return quantizer_of(k)->react ? react(k, c, step, b) : TESS_OK;
 }
 
+int autoencoding_looks_back(const struct autoencoding *k)
+{
+    return quantizer_of(k)->react || k->p->adversarial.critic;
+}
+
 int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct autoencoding *k)
 {
     const struct tess_training_group group[2] = {{.prefix = "critic.", .first_step = k->p->adversarial.start + 1},
@@ -189,7 +194,7 @@ int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct aut
                               .graph = k->graph,
                               .user = k,
                               .fill = fill,
-                              .after = quantizer_of(k)->react || k->p->adversarial.critic ? after : NULL,
+                              .after = autoencoding_looks_back(k) ? after : NULL,
                               .group = group,
                               .groups = 2,
                               .columns = k->p->adversarial.critic ? ADVERSARIAL_COLUMNS : 0,
@@ -200,6 +205,12 @@ int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct aut
     TESS_TRY(perceptual_read(c, &k->network, k->weights));
     TESS_TRY(tess_train(c, r, &t));
     return k->p->training.average > 0.0 ? tess_weights_take_averages(c, k->weights) : TESS_OK;
+}
+
+void autoencoding_trained(struct autoencoding *k)
+{
+    tess_graph_free(k->graph);
+    k->graph = NULL;
 }
 
 void autoencoding_close(struct autoencoding *k)

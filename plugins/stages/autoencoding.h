@@ -69,5 +69,9 @@ int autoencoding_describe(struct tess_call *c, const struct autoencoding *k, con
                           struct tess_facts *f) TESS_CHECKED;
 /* Trains on the images, which are open, to the last step; the weights then are what the model keeps. */
 int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct autoencoding *k) TESS_CHECKED;
+/* Something is done after each step that reads the graph's outputs. */
+int autoencoding_looks_back(const struct autoencoding *k);
+/* Nothing is trained any more: the memory of its graph is for what comes next. The weights stay. */
+void autoencoding_trained(struct autoencoding *k);
 
 #endif

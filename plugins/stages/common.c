@@ -42,7 +42,7 @@ int stage_graph_cost(struct tess_call *c, const struct stage_graph *s, double sa
     cost->flops += one.flops * samples;
     cost->parameters = one.parameters > cost->parameters ? one.parameters : cost->parameters;
     cost->arena_bytes = one.arena_bytes > cost->arena_bytes ? one.arena_bytes : cost->arena_bytes;
-    cost->total_bytes = one.total_bytes > cost->total_bytes ? one.total_bytes : cost->total_bytes;
+    cost->total_bytes += one.total_bytes - tess_weights_bytes(s->weights);
     return TESS_OK;
 }
 
@@ -142,7 +142,7 @@ int stage_images_open(struct tess_call *c, struct stage_images *s, const struct 
     if (s->shape.rank != 4 || s->shape.dtype != TESS_U8)
         return c->fail(c, TESS_E_DATA, "%s: /images is not u8 (N, H, W, C)", tess_artefact_path(a));
     s->row = tess_tensor_bytes(&s->shape) / (size_t)(s->shape.dim[0] ? s->shape.dim[0] : 1);
-    if (tess_tensor_bytes(&s->shape) <= (size_t)1 << 30)
+    if (tess_tensor_bytes(&s->shape) <= (size_t)STAGE_IMAGES_MOST)
         return tess_artefact_load(c, a, "images", TESS_U8, &s->all);
     return TESS_OK;
 }
@@ -284,6 +284,30 @@ int stage_put_health(struct tess_call *c, struct tess_stage_run *r, const struct
                         "only %lld of %lld codes are used; the stage `refit` rebuilds a codebook, an `ema` quantizer with a larger "
                         "`revive` keeps codes alive, a smaller codebook_size wastes fewer",
                         (long long)h->used, (long long)h->codes);
+    return TESS_OK;
+}
+
+/* Four bits of each code lost: far below what a codebook that is merely too large loses. */
+enum { COLLAPSED = 16 };
+
+int stage_warn_collapse(struct tess_call *c, struct tess_stage_run *r, const char *what, const struct tess_tensor *codes,
+                        int64_t codebook_size)
+{
+    int64_t n = tess_tensor_count(codes), most = n < codebook_size ? n : codebook_size, used = 0;
+    void *memory;
+    TESS_TRY(tess_alloc(c, (size_t)codebook_size, "codes in use", &memory));
+    uint8_t *seen = memory;
+    for (int64_t i = 0; i < n; i++) {
+        uint8_t *at = &seen[((const int32_t *)codes->data)[i]];
+        used += !*at;
+        *at = 1;
+    }
+    tess_free(memory);
+    if (used * COLLAPSED < most)
+        tess_stage_warn(r,
+                        "the codebook collapsed: %lld of %lld codes are used in %s; lower `lr`, add `warmup`, set `clip`, or take an `ema` "
+                        "quantizer, which revives codes",
+                        (long long)used, (long long)codebook_size, what);
     return TESS_OK;
 }
 

@@ -7,7 +7,7 @@
 #include <tessera/tessera.h>
 
 /* A graph for inference: slices of STAGE_ROWS samples whatever the batch, so that a result never depends on it. */
-enum { STAGE_ROWS = 8, PICTURE_IMAGES = 64 };
+enum { STAGE_ROWS = 8, PICTURE_IMAGES = 64, STAGE_IMAGES_MOST = 1 << 30 /* bytes of images held in memory */ };
 
 struct stage_graph {
     struct tess_weights *weights;
@@ -22,7 +22,8 @@ void stage_graph_close(struct stage_graph *s, int owns_weights);
 /* Runs `n` samples at `first`; every tensor's first dimension is cut to n. */
 int stage_graph_run(struct tess_call *c, const struct stage_graph *s, uint32_t step, int64_t first, int64_t n, int32_t inputs,
                     const struct tess_tensor *in, int32_t outputs, struct tess_tensor *out) TESS_CHECKED;
-/* The graph's cost for `samples` of them, into a plan; adds to what is there, memory as the larger. */
+/* The graph's cost for `samples` of them, into a plan; adds to what is there. Memory is the graph's alone: several are had at once, over
+ * weights that a stage counts once (tess_weights_bytes). */
 int stage_graph_cost(struct tess_call *c, const struct stage_graph *s, double samples, struct tess_cost *cost) TESS_CHECKED;
 
 /* A tokenizer at work: its graphs for the directions asked for. */
@@ -95,6 +96,9 @@ int stage_put_health_as(struct tess_call *c, struct tess_artefact *a, const stru
 /* A figure whose name ends in `suffix`. */
 int stage_put_figure_as(struct tess_call *c, struct tess_artefact *a, const char *name, const char *suffix, double value,
                         const char *unit) TESS_CHECKED;
+/* A warning where the codes use less than a sixteenth of what they could: what remains of a codebook that collapsed. `what`: whose codes. */
+int stage_warn_collapse(struct tess_call *c, struct tess_stage_run *r, const char *what, const struct tess_tensor *codes,
+                        int64_t codebook_size) TESS_CHECKED;
 /* TESS_E_STOPPED with what to do, when the user asked to stop. */
 int stage_check_stop(struct tess_call *c, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit) TESS_CHECKED;
 /* Pairs of rows: `across` originals, below them their reconstructions. n u8 images each. */

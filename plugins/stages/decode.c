@@ -1,7 +1,7 @@
 /* stage/1 `decode`: codes back to images, with the tokenizer they were encoded with; labels and names come along.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/common.h"
+#include "plugins/stages/cost.h"
 
 struct stage {
     int64_t batch;
@@ -40,7 +40,13 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     if (status == TESS_OK)
         status = tess_facts_i64(c, p->out, "count", &p->steps);
     if (status == TESS_OK)
-        status = stage_graph_cost(c, &codec.decode, (double)p->steps, &p->cost);
+        status = cost_of_codec(c, &codec, 0.0, (double)p->steps, &p->cost);
+    if (status == TESS_OK) {
+        const struct tess_tokenizer *t = &codec.tokenizer;
+        int64_t one = cost_of_tokenizer_images(t, 1), map = t->latent_height * t->latent_width;
+        p->cost.total_bytes += s->batch * (one + map * (int64_t)sizeof(int32_t)) + cost_of_chunks(p->steps * map * 2) +
+                               cost_of_picture(1, p->steps, one, t->width);
+    }
     stage_codec_close(&codec);
     return status;
 }

@@ -3,6 +3,7 @@
  * are kept exactly, and the whole is decoded. Variant v of image i is keyed by i and v, so it is the same whatever else is drawn.
  *
  * SPDX-License-Identifier: MIT */
+#include "plugins/stages/cost.h"
 #include "plugins/stages/edit_results.h"
 #include "plugins/stages/sampling.h"
 
@@ -110,11 +111,15 @@ static int describe(struct tess_call *c, const struct stage *s, const struct mod
     return tess_facts_set_i64(c, f, "variants", s->variants);
 }
 
-static int cost_of(struct tess_call *c, const struct models *m, struct tess_cost *cost)
+static int cost_of(struct tess_call *c, const struct models *m, const struct tess_facts *images, const struct tess_facts *mask,
+                   struct tess_cost *cost)
 {
+    int64_t one = cost_of_tokenizer_images(&m->codec.tokenizer, 1), width = m->codec.tokenizer.width;
+    int64_t codes = m->images * m->tokens * 5 + m->count * m->tokens * 5; /* cells and codes of images; known and given of sequences */
+    cost->total_bytes += sampling_bytes(&m->p, m->count) + cost_of_reading(images) + cost_of_reading(mask) + codes +
+                         m->codec.encode.batch * one + cost_of_picture(2 + m->count / m->images, m->images, one, width);
     TESS_TRY(sampling_cost(c, &m->p, (double)m->count * (double)(m->steps ? m->steps : m->tokens), cost));
-    TESS_TRY(stage_graph_cost(c, &m->codec.encode, (double)m->images, cost));
-    return stage_graph_cost(c, &m->codec.decode, (double)m->count, cost);
+    return cost_of_codec(c, &m->codec, (double)m->images, (double)m->count, cost);
 }
 
 static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
@@ -127,7 +132,7 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     if (status == TESS_OK)
         status = describe(c, s, &m, p->in[3], p->seed, p->out);
     if (status == TESS_OK)
-        status = cost_of(c, &m, &p->cost);
+        status = cost_of(c, &m, p->in[0], p->in[1], &p->cost);
     p->steps = m.count * (m.steps ? m.steps : m.tokens);
     close_models(&m);
     return status;

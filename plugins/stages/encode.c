@@ -3,7 +3,7 @@
  * turned over (docs/models.md, "Nearest training images and flips").
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/common.h"
+#include "plugins/stages/cost.h"
 #include "plugins/stages/geometry.h"
 
 struct stage {
@@ -86,6 +86,9 @@ static int plan_with(struct tess_call *c, const struct stage *s, struct tess_sta
     TESS_TRY(tess_graph_seal(c, g->graph));
     TESS_TRY(describe(c, t, &rows, p->in[0], p->out));
     p->steps = rows.count;
+    int64_t map = t->latent_height * t->latent_width * (int64_t)sizeof(int32_t), book = t->codebook_size * t->code_dim;
+    p->cost.total_bytes = tess_weights_bytes(g->weights) + cost_of_reading(p->in[0]) + cost_of_tokenizer_images(t, s->batch) +
+                          rows.count * (map + (int64_t)sizeof(float)) + book * (int64_t)sizeof(float);
     return stage_graph_cost(c, g, (double)p->steps, &p->cost);
 }
 

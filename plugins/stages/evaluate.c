@@ -5,6 +5,7 @@
  * likelihood"), in bits for each of their values.
  *
  * SPDX-License-Identifier: MIT */
+#include "plugins/stages/cost.h"
 #include "plugins/stages/likelihood.h"
 #include "plugins/stages/round_trip.h"
 
@@ -63,6 +64,17 @@ static int64_t draws_of(const struct work *k)
     return tess_prior_causal(&k->prior) ? 1 : k->s->draws;
 }
 
+/* Beside the codec: images, a batch there and back, all codes, the picture; the prior's weights and its batch. */
+static int64_t buffers(const struct work *k, const struct tess_facts *images, int prior)
+{
+    const struct tess_tokenizer *t = &k->codec.tokenizer;
+    int64_t one = cost_of_tokenizer_images(t, 1), map = t->latent_height * t->latent_width * (int64_t)sizeof(int32_t);
+    int64_t bytes = cost_of_reading(images) + k->s->batch * (2 * one + map) + k->count * map + cost_of_picture(2, k->count, one, t->width);
+    if (k->codec.likelihood)
+        bytes += k->s->batch * one * (int64_t)sizeof(float);
+    return prior ? bytes + tess_weights_bytes(k->loss.weights) + 2 * k->s->batch * map : bytes;
+}
+
 static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 {
     struct work k = {.s = self, .seed = p->seed};
@@ -70,11 +82,11 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     if (status == TESS_OK)
         status = tess_facts_set_i64(c, p->out, "images", k.count);
     if (status == TESS_OK)
-        status = stage_graph_cost(c, &k.codec.encode, (double)k.count, &p->cost);
-    if (status == TESS_OK)
-        status = stage_graph_cost(c, &k.codec.decode, (double)k.count, &p->cost);
+        status = cost_of_codec(c, &k.codec, (double)k.count, (double)k.count, &p->cost);
     if (status == TESS_OK && p->in[2])
         status = stage_graph_cost(c, &k.loss, (double)(k.count * draws_of(&k)), &p->cost);
+    if (status == TESS_OK)
+        p->cost.total_bytes += buffers(&k, p->in[0], p->in[2] != NULL);
     p->steps = k.count * (p->in[2] ? 2 : 1);
     close_graphs(&k);
     return status;
@@ -211,6 +223,9 @@ static int evaluate(struct tess_call *c, struct work *k)
     TESS_TRY(tess_artefact_put_figure(c, a, "images", (double)k->count, ""));
     TESS_TRY(tess_artefact_put_figure(c, a, "reconstruction MSE", mse, "pixels in 0 .. 1"));
     TESS_TRY(tess_artefact_put_figure(c, a, "reconstruction PSNR", -10.0 * log10(mse), "dB"));
+    if (mse > 1.0)
+        tess_stage_warn(k->run, "reconstruction PSNR is %.1f dB: the error is larger than any of an image whose pixels are in 0 .. 1; the "
+                                "model has diverged: train it again with a lower `lr`, `warmup`, or `clip`", -10.0 * log10(mse));
     TESS_TRY(put_codes_health(c, k));
     if (!prior)
         return put_likelihood(c, k, NULL);

@@ -3,7 +3,7 @@
  * with `skip_bad` it goes on and says which ones it left out. To which side of the split an image belongs does not depend on that.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/common.h"
+#include "plugins/stages/cost.h"
 #include "plugins/stages/import_image.h"
 
 #include <math.h>
@@ -115,13 +115,32 @@ static int describe(struct tess_call *c, const struct work *k, struct tess_facts
     return tess_facts_set_i64(c, f, "classes", k->classes);
 }
 
+static int64_t group_of(const struct work *k)
+{
+    int64_t row = k->height * k->width * k->channels, most = row > GROUP_BYTES / GROUP ? GROUP_BYTES / row : GROUP;
+    return most < 1 ? 1 : most;
+}
+
+/* What the source holds, a group of images, labels and names of all; an image before it is scaled is no part of it. */
+static int64_t bytes_of(const struct work *k)
+{
+    const struct tess_source_1 *source = k->source;
+    int64_t one = k->height * k->width * k->channels, most = group_of(k);
+    int64_t bytes = most * (one + REASON) + cost_of_picture(1, k->count < most ? k->count : most, one, k->width);
+    if (source->size >= offsetof(struct tess_source_1, bytes) + sizeof source->bytes && source->bytes)
+        bytes += source->bytes(k->self);
+    if (source->names(k->self))
+        bytes += k->count * (int64_t)(sizeof k->hand->image.name + sizeof(char *));
+    return bytes + (k->classes ? k->count * (int64_t)sizeof(uint16_t) : 0) + (k->s->skip_bad ? k->count * (int64_t)sizeof *k->skipped : 0);
+}
+
 static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 {
     struct work k = {.s = self};
     TESS_TRY(measure(c, &k));
     TESS_TRY(describe(c, &k, p->out, k.count, k.train, 1));
     p->steps = k.count;
-    p->cost.total_bytes = k.count * k.height * k.width * k.channels;
+    p->cost.total_bytes = bytes_of(&k);
     return TESS_OK;
 }
 
@@ -265,9 +284,8 @@ static int put_classes(struct tess_call *c, struct work *k, struct tess_artefact
 
 static int have_memory(struct tess_call *c, const struct tess_stage_run *r, struct work *k)
 {
-    int64_t row = k->height * k->width * k->channels, most = row > GROUP_BYTES / GROUP ? GROUP_BYTES / row : GROUP;
     void *memory;
-    k->most = most < 1 ? 1 : most;
+    k->most = group_of(k);
     TESS_TRY(tess_alloc(c, (size_t)tess_stage_workers(r) * sizeof *k->hand, "the hands of import", &memory));
     k->hand = memory;
     TESS_TRY(tess_alloc(c, (size_t)k->most * sizeof *k->reason, "reasons", &memory));
@@ -319,6 +337,8 @@ static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
 {
     struct work k = {.s = self, .seed = tess_stage_seed(r)};
     int status = import(c, r, &k);
+    if (k.source && k.source->size >= offsetof(struct tess_source_1, rest) + sizeof k.source->rest && k.source->rest)
+        k.source->rest(k.self); /* other stages have the memory */
     for (int32_t i = 0; k.hand && i < tess_stage_workers(r); i++)
         import_hand_free(&k.hand[i]);
     for (int64_t i = 0; i < k.bad; i++)

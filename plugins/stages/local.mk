@@ -1,5 +1,5 @@
 # Every stage is a plugin of its own; what they share is compiled into each.
-STAGE_COMMON = plugins/stages/common.c plugins/stages/common.h
+STAGE_COMMON = plugins/stages/common.c plugins/stages/common.h plugins/stages/cost.c plugins/stages/cost.h
 START = plugins/stages/start.c plugins/stages/start.h
 ROUND_TRIP = plugins/stages/round_trip.c plugins/stages/round_trip.h
 SAMPLING = plugins/stages/sampling.c plugins/stages/sampling.h

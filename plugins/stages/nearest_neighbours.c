@@ -3,6 +3,7 @@
  * should be as far from the training images as those are.
  *
  * SPDX-License-Identifier: MIT */
+#include "plugins/stages/cost.h"
 #include "plugins/stages/image_search.h"
 
 #include <math.h>
@@ -121,6 +122,10 @@ static int plan_with(struct tess_call *c, const struct stage *s, struct tess_sta
     int64_t seen = (queries + at_once - 1) / at_once * n.pool;
     if (v->network.instance)
         TESS_TRY(stage_graph_cost(c, &v->look, (double)(seen + queries), &p->cost));
+    if (v->network.instance)
+        p->cost.total_bytes += tess_weights_bytes(v->look.weights);
+    int64_t one = n.size[0] * n.size[1] * n.size[2], unseen = p->in[2] && n.fresh ? cost_of_reading(p->in[2]) : 0;
+    p->cost.total_bytes += cost_of_reading(p->in[1]) + n.of * one + unseen + s->batch * one + queries * s->neighbours * 16;
     p->cost.flops += 2.0 * (double)queries * (double)n.pool * (double)v->width;
     p->cost.total_bytes += (at_once + block) * v->width * (int64_t)sizeof(float) + at_once * block * (int64_t)sizeof(double);
     p->steps = seen;

@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/autoencoding.h"
+#include "plugins/stages/cost.h"
 #include "plugins/stages/refit_pool.h"
 #include "plugins/stages/refit_report.h"
 
@@ -107,24 +108,26 @@ static struct work work_of(const struct stage *s, uint64_t seed)
 
 /* ---- planning ---- */
 
-static int add_costs(struct tess_call *c, const struct work *w, struct tess_stage_plan *p)
+static int add_costs(struct tess_call *c, const struct work *w, const struct tess_facts *images, struct tess_stage_plan *p)
 {
     const struct tess_training_params *t = &w->s->how.training;
     int64_t encoded = refit_pool_images(&w->s->pool, w->size, w->model.latent_height * w->model.latent_width);
     int64_t pool = w->size * w->model.code_dim * 4;
-    struct tess_cost training = {0};
-    const struct stage_graph loss = {.graph = w->k.graph};
-    if (w->k.graph) {
-        TESS_TRY(stage_graph_cost(c, &loss, (double)t->batch * (double)t->steps, &training));
-        training.total_bytes += tess_training_bytes(t, training.parameters);
-        p->cost = training;
-    }
+    struct tess_cost training = {.total_bytes = tess_weights_bytes(w->k.weights)}, report = {0};
+    int64_t one = cost_of_tokenizer_images(&w->model, 1), at_a_time = w->held < AT_A_TIME ? w->held : AT_A_TIME;
+    if (w->k.graph)
+        TESS_TRY(tess_training_cost(c, t, w->k.graph, autoencoding_looks_back(&w->k), &training));
+    p->cost = training;
     TESS_TRY(stage_graph_cost(c, &w->latents, (double)encoded, &p->cost));
-    TESS_TRY(stage_graph_cost(c, &w->before.encode, (double)w->held, &p->cost));
-    TESS_TRY(stage_graph_cost(c, &w->before.decode, (double)w->held, &p->cost));
-    TESS_TRY(stage_graph_cost(c, &w->after.encode, (double)w->held, &p->cost));
-    TESS_TRY(stage_graph_cost(c, &w->after.decode, (double)w->held, &p->cost));
-    p->cost.total_bytes += pool < w->s->pool.memory << 20 ? pool : 0;
+    TESS_TRY(cost_of_codec(c, &w->before, (double)w->held, (double)w->held, &report));
+    TESS_TRY(cost_of_codec(c, &w->after, (double)w->held, (double)w->held, &report));
+    report.total_bytes += 2 * at_a_time * one * (int64_t)(2 + sizeof(float)) + cost_of_picture(3, w->held, one, w->model.width);
+    p->cost.flops += report.flops;
+    /* The pool is gone before training, the training's graph before the report. */
+    int64_t graph = training.total_bytes - tess_weights_bytes(w->k.weights), before = w->before.own ? tess_weights_bytes(w->before.own) : 0;
+    int64_t pooled = pool < w->s->pool.memory << 20 ? pool : 0, most = graph > pooled ? graph : pooled;
+    most = report.total_bytes - before > most ? report.total_bytes - before : most;
+    p->cost.total_bytes += most - graph + before + cost_of_reading(images);
     p->steps = t->steps + encoded + 2 * w->held;
     return TESS_OK;
 }
@@ -138,7 +141,7 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     if (status == TESS_OK && w.k.graph)
         status = perceptual_check(c, &w.k.network, w.k.weights);
     if (status == TESS_OK)
-        status = add_costs(c, &w, p);
+        status = add_costs(c, &w, p->in[0], p);
     close_work(&w);
     return status;
 }
@@ -232,6 +235,7 @@ static int refit(struct tess_call *c, struct tess_stage_run *r, struct work *w)
         TESS_TRY(autoencoding_train(c, r, &w->k));
     TESS_TRY(tess_weights_write(c, w->k.weights, TESS_ROLE_VALUE, a));
     TESS_TRY(tess_artefact_put_figure(c, a, "parameters", (double)tess_weights_size(w->k.weights), ""));
+    autoencoding_trained(&w->k);
     return report(c, r, w);
 }
 

@@ -3,6 +3,7 @@
  * number, so sample i is the same whatever the count and the batch. A checkpoint holds every sequence and how many steps it has left.
  *
  * SPDX-License-Identifier: MIT */
+#include "plugins/stages/cost.h"
 #include "plugins/stages/sampling.h"
 
 struct stage {
@@ -73,7 +74,12 @@ static void close_models(struct models *m)
 static int cost_of(struct tess_call *c, const struct stage *s, const struct models *m, struct tess_cost *cost)
 {
     TESS_TRY(sampling_cost(c, &m->p, (double)s->count * (double)m->steps, cost));
-    return m->codec.decode.graph ? stage_graph_cost(c, &m->codec.decode, (double)s->count, cost) : TESS_OK;
+    cost->total_bytes += sampling_bytes(&m->p, s->count);
+    if (!m->codec.decode.graph)
+        return TESS_OK;
+    int64_t one = cost_of_tokenizer_images(&m->codec.tokenizer, 1);
+    cost->total_bytes += s->count * one + cost_of_picture(1, s->count, one, m->codec.tokenizer.width);
+    return cost_of_codec(c, &m->codec, 0.0, (double)s->count, cost);
 }
 
 static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/canvas.h"
+#include "plugins/stages/cost.h"
 
 #include <string.h>
 
@@ -138,8 +139,11 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
         p->cost.total_bytes += canvas_bytes(&m.canvas);
         p->steps = s->count * canvas_steps(&m.canvas);
     }
-    if (status == TESS_OK && m.codec.decode.graph)
-        status = stage_graph_cost(c, &m.codec.decode, (double)s->count, &p->cost);
+    if (status == TESS_OK && m.codec.decode.graph) {
+        int64_t one = cost_of_tokenizer_images(&m.codec.tokenizer, 1), shown = s->count < SHOWN ? s->count : SHOWN;
+        p->cost.total_bytes += (m.codec.decode.batch + shown) * one + cost_of_picture(1, shown, one, m.codec.tokenizer.width);
+        status = cost_of_codec(c, &m.codec, 0.0, (double)s->count, &p->cost);
+    }
     close_models(&m);
     return status;
 }

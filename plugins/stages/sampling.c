@@ -51,8 +51,16 @@ void sampling_close(struct sampling_prior *p)
     tess_prior_close(&p->prior);
 }
 
+int64_t sampling_bytes(const struct sampling_prior *p, int64_t count)
+{
+    int64_t tokens = p->prior.height * p->prior.width, batch = p->next.graph ? p->next.batch : p->denoise.batch;
+    int64_t logits = p->next.graph ? p->prior.codebook_size : tokens * (p->prior.codebook_size + 2);
+    return (count * tokens + batch * logits) * (int64_t)sizeof(int32_t);
+}
+
 int sampling_cost(struct tess_call *c, const struct sampling_prior *p, double calls, struct tess_cost *cost)
 {
+    cost->total_bytes += tess_weights_bytes(p->weights);
     if (p->next.graph)
         TESS_TRY(stage_graph_cost(c, &p->next, calls, cost));
     if (p->denoise.graph)

@@ -25,6 +25,8 @@ int sampling_record(struct tess_call *c, struct sampling_prior *p, int64_t steps
 int sampling_record_next(struct tess_call *c, struct sampling_prior *p, uint64_t seed, int64_t batch) TESS_CHECKED;
 void sampling_close(struct sampling_prior *p);
 /* Work of so many calls, picking where it can; memory of whichever graph takes most. Adds to a plan. */
+/* What a sampler of `count` sequences holds: all of them, and a batch with its logits. */
+int64_t sampling_bytes(const struct sampling_prior *p, int64_t count);
 int sampling_cost(struct tess_call *c, const struct sampling_prior *p, double calls, struct tess_cost *cost) TESS_CHECKED;
 /* 1 where steps that draw nothing are known beforehand and left out. */
 int sampling_tells(const struct tess_prior *p);

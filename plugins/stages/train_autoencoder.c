@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/autoencoding.h"
+#include "plugins/stages/cost.h"
 #include "plugins/stages/start.h"
 
 struct stage {
@@ -43,11 +44,7 @@ static int open_parts(struct tess_call *c, struct work *w, const struct tess_fac
     w->k.started = model != NULL;
     if (!w->k.encoder || !w->k.quantizer || !w->k.decoder)
         return miss(c, !w->k.encoder ? "encoder" : !w->k.quantizer ? "quantizer" : "decoder");
-    if (model)
-        return TESS_OK; /* whose weights are checked */
-    TESS_TRY(tess_instance_learns(c, w->k.encoder, "encoder", "model"));
-    TESS_TRY(tess_instance_learns(c, w->k.quantizer, "quantizer", "model"));
-    return tess_instance_learns(c, w->k.decoder, "decoder", "model");
+    return TESS_OK;
 }
 
 /* The model has the weights of what is to be trained. */
@@ -97,11 +94,10 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     if (status == TESS_OK)
         status = perceptual_check(c, &w.k.network, w.k.weights);
     if (status == TESS_OK)
-        status = tess_graph_cost(c, w.k.graph, &p->cost);
+        status = tess_training_cost(c, &s->how.training, w.k.graph, autoencoding_looks_back(&w.k), &p->cost);
     if (status == TESS_OK)
         status = autoencoding_describe(c, &w.k, image, &latent, p->out);
-    p->cost.flops *= (double)s->how.training.batch * (double)s->how.training.steps;
-    p->cost.total_bytes += tess_training_bytes(&s->how.training, p->cost.parameters);
+    p->cost.total_bytes += cost_of_reading(p->in[0]);
     p->steps = s->how.training.steps;
     close_work(&w);
     return status;
@@ -126,6 +122,7 @@ static int draw(struct tess_call *c, struct tess_artefact *a, const struct autoe
     for (int64_t i = 0; i < n; i++)
         TESS_TRY(stage_images_get(c, &k->images, first + i, (uint8_t *)p->images.data + (size_t)i * k->images.row));
     TESS_TRY(stage_codec_encode(c, &p->codec, n, &p->images, &p->codes, NULL));
+    TESS_TRY(stage_warn_collapse(c, k->run, "the images of its picture", &p->codes, p->codec.tokenizer.codebook_size));
     TESS_TRY(stage_codec_decode(c, &p->codec, n, &p->codes, NULL, &p->bytes));
     return stage_put_pairs(c, a, "reconstructions", &p->images, &p->bytes);
 }
@@ -175,6 +172,7 @@ static int train(struct tess_call *c, struct tess_stage_run *r, struct work *w)
     TESS_TRY(autoencoding_describe(c, k, image, &latent, tess_artefact_describe(a)));
     TESS_TRY(tess_weights_write(c, k->weights, TESS_ROLE_VALUE, a));
     TESS_TRY(tess_artefact_put_figure(c, a, "parameters", (double)tess_weights_size(k->weights), ""));
+    autoencoding_trained(k);
     return show(c, r, k);
 }
 

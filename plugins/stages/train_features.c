@@ -3,7 +3,7 @@
  * one linear layer to a score a class; that layer is thrown away.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/common.h"
+#include "plugins/stages/cost.h"
 
 #include <tessera/features.h>
 
@@ -56,14 +56,6 @@ static struct tess_node *image_input(struct tess_graph *g, const int64_t image[3
 
 static int read_facts(struct tess_call *c, struct work *k, const struct tess_facts *images)
 {
-    const struct tess_features_1 *ops = tess_instance_ops(k->s->network, "features/1");
-    const char *file = ops->file ? ops->file(tess_instance_self(k->s->network)) : NULL;
-    if (file)
-        return c->fail(c, TESS_E_USAGE,
-                       "train-features: `network` is trained here from its initial values, and `%s` would not be read; leave "
-                       "the file out, or give it to the stage that wants the features",
-                       file);
-    TESS_TRY(tess_instance_learns(c, k->s->network, "network", NULL));
     TESS_TRY(tess_facts_i64(c, images, "height", &k->image[0]));
     TESS_TRY(tess_facts_i64(c, images, "width", &k->image[1]));
     TESS_TRY(tess_facts_i64(c, images, "channels", &k->image[2]));
@@ -126,9 +118,9 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     if (status == TESS_OK)
         status = stage_held_out(c, p->in[0], 0, &first, &held);
     if (status == TESS_OK)
-        status = tess_graph_cost(c, k.graph, &p->cost);
-    p->cost.flops *= (double)t->batch * (double)t->steps;
-    p->cost.total_bytes += tess_training_bytes(t, p->cost.parameters);
+        status = tess_training_cost(c, t, k.graph, 0, &p->cost);
+    p->cost.total_bytes += cost_of_reading(p->in[0]) + tess_facts_i64_or(p->in[0], "count", 0) * (int64_t)sizeof(int32_t) +
+                           k.s->evaluate_batch * (cost_of_images(p->in[0], 1) + k.classes * (int64_t)sizeof(float));
     if (status == TESS_OK)
         status = stage_graph_cost(c, &k.scores, (double)held, &p->cost);
     if (status == TESS_OK)

@@ -5,7 +5,7 @@
  * them, no optimiser has memory of them, and what is left to train is the head, whatever its weights are called.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/common.h"
+#include "plugins/stages/cost.h"
 #include "plugins/stages/likelihood.h"
 
 #include <math.h>
@@ -118,11 +118,10 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     const struct tess_training_params *t = &k.s->training;
     int status = open_work(c, &k, p->in[0], p->in[1], "model");
     if (status == TESS_OK)
-        status = tess_graph_cost(c, k.graph, &p->cost);
+        status = tess_training_cost(c, t, k.graph, 0, &p->cost);
     if (status == TESS_OK)
         status = describe(c, p->in[1], p->out);
-    p->cost.flops *= (double)t->batch * (double)t->steps;
-    p->cost.total_bytes += tess_training_bytes(t, p->cost.parameters);
+    p->cost.total_bytes += cost_of_reading(p->in[0]);
     p->steps = t->steps;
     close_work(&k);
     return status;
@@ -216,6 +215,8 @@ static int train(struct tess_call *c, struct tess_stage_run *r, struct work *k)
         TESS_TRY(tess_weights_take_averages(c, k->weights));
     TESS_TRY(write_model(c, k, model, a));
     TESS_TRY(tess_artefact_put_figure(c, a, "parameters of the head", (double)tess_weights_size(k->weights), ""));
+    tess_graph_free(k->graph); /* the picture takes its place */
+    k->graph = NULL;
     return show(c, a, k);
 }
 

@@ -2,6 +2,7 @@
  * initial weights or from those of a prior (start.h). Knows both by kind alone.
  *
  * SPDX-License-Identifier: MIT */
+#include "plugins/stages/cost.h"
 #include "plugins/stages/start.h"
 
 #include <string.h>
@@ -87,12 +88,8 @@ static int open_parts(struct tess_call *c, struct work *k, const struct stage *s
         TESS_TRY(tess_prior_open(c, prior, where, &k->prior));
     k->filled.noise = s->noise ? s->noise : k->prior.noise;
     k->filled.denoiser = s->denoiser ? s->denoiser : k->prior.denoiser;
-    if (k->filled.noise && k->filled.denoiser && prior)
-        return TESS_OK; /* whose weights are checked */
-    if (k->filled.noise && k->filled.denoiser) {
-        TESS_TRY(tess_instance_learns(c, k->filled.noise, "noise", "prior"));
-        return tess_instance_learns(c, k->filled.denoiser, "denoiser", "prior");
-    }
+    if (k->filled.noise && k->filled.denoiser)
+        return TESS_OK;
     return c->fail(c, TESS_E_USAGE, "train-prior: `%s` is missing; say it, or give a `prior` to start from, whose %s it then is",
                    k->filled.noise ? "denoiser" : "noise", k->filled.noise ? "denoiser" : "noise");
 }
@@ -132,11 +129,11 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     struct work k = {.seed = p->seed};
     int status = open_all(c, &k, s, p->in[0], p->in[1], "prior");
     if (status == TESS_OK)
-        status = tess_graph_cost(c, k.graph, &p->cost);
+        status = tess_training_cost(c, &s->training, k.graph, chooses(noise_of(k.s)), &p->cost);
     if (status == TESS_OK)
         status = describe(c, k.s, p->in[0], p->out);
-    p->cost.flops *= (double)s->training.batch * (double)s->training.steps;
-    p->cost.total_bytes += tess_training_bytes(&s->training, p->cost.parameters);
+    p->cost.total_bytes += tess_facts_i64_or(p->in[0], "count", 0) * tess_facts_i64_or(p->in[0], "height", 0) *
+                           tess_facts_i64_or(p->in[0], "width", 0) * (int64_t)sizeof(int32_t);
     p->steps = s->training.steps;
     close_work(&k);
     return status;

@@ -1,0 +1,21 @@
+/* Texts for people who wait: how long, how fast, how far. SPDX-License-Identifier: MIT */
+#ifndef TESSI_PROGRESS_LINE_H
+#define TESSI_PROGRESS_LINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct tessi_progress_line {
+    const char *label, *unit, *figure; /* figure "": none */
+    int64_t done, total;               /* total 0: not known */
+    double value;                      /* of the figure */
+    double rate;                       /* units a second; 0: not known */
+    double took;                       /* seconds, once it has ended; below 0: it goes on */
+};
+/* At most `columns` bytes: what does not fit is left out, the rate first, then the figure, the unit, the time and the label's end, and no
+ * number is ever cut. */
+void tessi_progress_text(const struct tessi_progress_line *p, int64_t columns, char *text, size_t room);
+/* "7 s", "2:05 min", "1:02:03 h" */
+void tessi_duration_text(double seconds, char *text, size_t room);
+
+#endif
