@@ -5,7 +5,7 @@
 #include "core/flow/files.h"
 #include "core/flow/flow_private.h"
 #include "core/store/store.h"
-#include "core/train/finite.h"
+#include "core/tensor/finite.h"
 #include "plugins/rebuild.h"
 #include "plugins/stages/adversarial.h"
 #include "tests/command_bench.h"

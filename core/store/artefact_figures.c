@@ -1,6 +1,7 @@
 /* Writing pictures and figures: groups that remember the order of their members. SPDX-License-Identifier: MIT */
 #include "core/store/store_private.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,6 +68,10 @@ static int put_figure(struct tess_call *c, struct tess_artefact *a, const char *
         return c->fail(c, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
     if (strchr(name, '/') || !*name || strlen(name) >= TESSI_NAME_MOST)
         return c->fail(c, TESS_E_INTERNAL, "%s: `%s` is no name for a figure", a->path, name);
+    if (isnan(value))
+        return c->fail(c, TESS_E_VALUE,
+                       "%s: the figure `%s` came out as no number (NaN): what it is of overflowed; look at the model, it may have diverged",
+                       a->path, name);
     for (int64_t i = 0; i < a->figures; i++)
         if (strcmp(a->figure[i].name, name) == 0)
             return c->fail(c, TESS_E_INTERNAL, "%s: the figure `%s` is written twice", a->path, name);

@@ -26,7 +26,7 @@ libtessera_la_SOURCES += \
     core/tensor/node.h core/tensor/graph.c core/tensor/graph_named.c core/tensor/storage.c core/tensor/differentiate.c \
     core/tensor/memory_plan.c core/tensor/probe.c core/tensor/graph_run.c core/tensor/graph_slice.h core/tensor/graph_slice.c \
     core/tensor/sum_tree.c core/tensor/gradient_sum.c \
-    core/tensor/weight_store.h core/tensor/weights.c \
+    core/tensor/weight_store.h core/tensor/weights.c core/tensor/finite.c core/tensor/finite.h \
     core/tensor/walk.h core/tensor/walk.c core/tensor/window.h core/tensor/window.c \
     core/tensor/op_unary.c core/tensor/op_binary.c core/tensor/op_shape.c core/tensor/op_reduce.c core/tensor/dense.h core/tensor/dense.c \
     core/tensor/op_matmul.c core/tensor/op_conv.c core/tensor/op_group_norm.c core/tensor/op_layer_norm.c core/tensor/op_attention.c core/tensor/op_linear_attention.c core/tensor/op_codes.c \

@@ -1,4 +1,5 @@
 /* Named weights: declaration, layout, initial values, reading and writing. SPDX-License-Identifier: MIT */
+#include "core/tensor/finite.h"
 #include "core/tensor/weight_store.h"
 
 #include <tessera/artefact.h>
@@ -221,6 +222,18 @@ int tess_weights_write(struct tess_call *c, struct tess_weights *w, int32_t role
     return TESS_OK;
 }
 
+/* A scalar is stored as it is, but reading goes by rows. */
+static int read_values(struct tess_call *c, const struct tess_artefact *a, const char *path, struct tess_tensor *view)
+{
+    struct tess_tensor whole;
+    if (view->rank > 0)
+        return tess_artefact_read(c, a, path, 0, view);
+    TESS_TRY(tess_artefact_load(c, a, path, TESS_F32, &whole));
+    memcpy(view->data, whole.data, sizeof(float));
+    tess_free(whole.data);
+    return TESS_OK;
+}
+
 int tess_weights_read_one(struct tess_call *c, struct tess_weights *w, int64_t i, const struct tess_artefact *a, const char *as)
 {
     char path[TESS_WEIGHT_PATH], wanted[96], found[96];
@@ -234,13 +247,13 @@ int tess_weights_read_one(struct tess_call *c, struct tess_weights *w, int64_t i
         return c->fail(c, TESS_E_DATA, "%s: /%s is %s, the model needs %s", tess_artefact_path(a), path,
                        tess_tensor_text(&shape, found, sizeof found), tess_tensor_text(&w->item[i].shape, wanted, sizeof wanted));
     tess_weights_touch(w);
-    if (view.rank > 0)
-        return tess_artefact_read(c, a, path, 0, &view);
-    struct tess_tensor whole; /* a scalar is stored as it is, but reading goes by rows */
-    TESS_TRY(tess_artefact_load(c, a, path, TESS_F32, &whole));
-    memcpy(view.data, whole.data, sizeof(float));
-    tess_free(whole.data);
-    return TESS_OK;
+    TESS_TRY(read_values(c, a, path, &view));
+    if (tessi_all_finite(tess_tensor_count(&view), view.data))
+        return TESS_OK;
+    return c->fail(c, TESS_E_DATA,
+                   "%s: the weight %s has a value that is not finite; nothing can be computed with it: the model diverged, train it again "
+                   "with a lower `lr`",
+                   tess_artefact_path(a), as ? as : w->item[i].name);
 }
 
 int tess_weights_read(struct tess_call *c, struct tess_weights *w, const struct tess_artefact *a)

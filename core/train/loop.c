@@ -4,11 +4,12 @@
 #include <tessera/train.h>
 
 #include "core/plug/runtime.h"
+#include "core/tensor/finite.h"
 #include "core/tensor/node.h"
 #include "core/train/curve.h"
-#include "core/train/finite.h"
 #include "core/train/optimiser.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,6 +81,7 @@ int tess_training_cost(struct tess_call *c, const struct tess_training_params *p
 
 int64_t tess_training_sample(uint64_t seed, int64_t n, int64_t position)
 {
+    assert(n >= 1 && position >= 0);
     struct tess_stream s = {.seed = seed, .purpose = tess_purpose("training.order"), .step = (uint32_t)(position / n)};
     return tess_random_permute(&s, n, position % n);
 }

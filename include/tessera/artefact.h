@@ -61,7 +61,8 @@ TESS_EXPORT TESS_CHECKED int tess_artefact_copy_rows(struct tess_call *c, struct
 /* A picture to look at, u8 (H, W, 1 or 3), under /pictures/NAME: the run's folder gets it as STAGE-NAME.png. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_picture(struct tess_call *c, struct tess_artefact *a, const char *name,
                                                        const struct tess_tensor *t);
-/* A figure for the final table, under /figures/NAME, with its unit ("dB", "bits/token", "" ). Order of writing is kept. */
+/* A figure for the final table, under /figures/NAME, with its unit ("dB", "bits/token", "" ). Order of writing is kept.
+ * TESS_E_VALUE for a NaN. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_figure(struct tess_call *c, struct tess_artefact *a, const char *name, double value,
                                                       const char *unit);
 

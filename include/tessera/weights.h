@@ -53,7 +53,8 @@ TESS_EXPORT TESS_CHECKED int tess_weights_find(struct tess_call *c, struct tess_
 TESS_EXPORT void tess_weights_touch(struct tess_weights *w);
 
 /* Writes every weight that is not given under /weights/NAME (slashes for dots), the role's values where it has them (a buffer: its
- * value). Reading wants each of those names, in its shape; TESS_E_DATA names the file and the weight otherwise. Seals the store. */
+ * value). Reading wants each of those names, in its shape and of finite values; TESS_E_DATA names the file and the weight otherwise. Seals
+ * the store. */
 TESS_EXPORT TESS_CHECKED int tess_weights_write(struct tess_call *c, struct tess_weights *w, int32_t role, struct tess_artefact *a);
 TESS_EXPORT TESS_CHECKED int tess_weights_read(struct tess_call *c, struct tess_weights *w, const struct tess_artefact *a);
 
@@ -64,7 +65,7 @@ TESS_EXPORT int64_t tess_weights_index(const struct tess_weights *w, const char 
 enum { TESS_WEIGHT_PATH = 640 };
 TESS_EXPORT void tess_weights_path(const char *name, char *path, size_t room);
 /* The value of weight i alone, from where the artefact has the weight `as` (NULL: of its own name). TESS_E_DATA, naming the file and the
- * weight, where there is none or one of another shape. Seals the store, and touches it. */
+ * weight, where there is none, one of another shape, or a value that is not finite. Seals the store, and touches it. */
 TESS_EXPORT TESS_CHECKED int tess_weights_read_one(struct tess_call *c, struct tess_weights *w, int64_t i, const struct tess_artefact *a,
                                                    const char *as);
 /* From here on the moving averages are the values, where the store has averages. */

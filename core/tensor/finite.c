@@ -1,5 +1,5 @@
 /* See finite.h. SPDX-License-Identifier: MIT */
-#include "core/train/finite.h"
+#include "core/tensor/finite.h"
 
 #include <string.h>
 
