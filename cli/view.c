@@ -9,6 +9,7 @@
 #include <tessera/graph.h>
 #include <tessera/model.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static int64_t how_many(const struct wish *w, int64_t there)
 static uint8_t byte_of(float x)
 {
     float scaled = x * 255.0f + 0.5f;
-    return scaled > 0 ? scaled < 255 ? (uint8_t)scaled : 255 : 0; /* a NaN is black */
+    return scaled > 0 ? scaled < 255 ? (uint8_t)scaled : 255 : 0;
 }
 
 static int to_bytes(struct tess_call *c, const struct tess_tensor *from, struct tess_tensor *to)
@@ -42,9 +43,16 @@ static int to_bytes(struct tess_call *c, const struct tess_tensor *from, struct 
     TESS_TRY(tess_alloc(c, tess_tensor_bytes(to), "images", &to->data));
     const float *value = from->data;
     uint8_t *byte = to->data;
-    for (int64_t i = 0; i < tess_tensor_count(from); i++)
+    int bad = 0;
+    for (int64_t i = 0; i < tess_tensor_count(from); i++) {
         byte[i] = byte_of(value[i]);
-    return TESS_OK;
+        bad |= isnan(value[i]);
+    }
+    if (!bad)
+        return TESS_OK;
+    tess_free(to->data);
+    to->data = NULL;
+    return c->fail(c, TESS_E_DATA, "these images have values that are no numbers (NaN): the model that makes them diverged");
 }
 
 static int nothing_to_show(struct tess_call *c, const struct tess_artefact *a, const char *why)
@@ -154,6 +162,7 @@ static int open_decoder(struct tess_call *c, const struct wish *w, const struct 
     TESS_TRY(tessi_artefact_open(c, w->model, &d->model));
     if (strcmp(tess_artefact_kind(d->model), "autoencoder") != 0)
         return c->fail(c, TESS_E_DATA, "%s: is of kind `%s`, an autoencoder was wanted for -m", w->model, tess_artefact_kind(d->model));
+    TESS_TRY(tessi_artefact_check_facts(c, d->model));
     TESS_TRY(same_tokenizer(c, w, a, d));
     TESS_TRY(tess_tokenizer_open(c, tess_artefact_facts(d->model), w->model, &d->tokenizer));
     if (codes->dim[1] != d->tokenizer.latent_height || codes->dim[2] != d->tokenizer.latent_width)

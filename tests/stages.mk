@@ -22,6 +22,11 @@ tests_test_stages_SOURCES = tests/test_stages.c $(STAGE_BENCH) tests/vgg_file.c 
 tests_test_stages_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_stages_LDADD = $(TEST_LIBS)
 
+check_PROGRAMS += tests/test_contradictions
+tests_test_contradictions_SOURCES = tests/test_contradictions.c tests/craft.c tests/craft.h $(STAGE_BENCH)
+tests_test_contradictions_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_contradictions_LDADD = $(TEST_LIBS)
+
 check_PROGRAMS += tests/test_pipelines
 tests_test_pipelines_SOURCES = tests/test_pipelines.c $(STAGE_BENCH) tests/vgg_file.c tests/vgg_file.h
 tests_test_pipelines_CPPFLAGS = $(AM_CPPFLAGS) -DPIPELINES=\"$(abs_top_srcdir)/pipelines\"

@@ -3,6 +3,7 @@
 #include "core/base/aside.h"
 #include "core/exchange/exchange_private.h"
 #include "core/store/store.h"
+#include "core/tensor/finite.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -100,6 +101,9 @@ static int values(void *user, struct tess_call *c, int64_t i, const float **out)
     tess_free(e->held.data);
     e->held.data = NULL;
     TESS_TRY(tess_artefact_load(c, e->model, path, TESS_F32, &e->held));
+    if (!tessi_all_finite(tess_tensor_count(&e->held), e->held.data))
+        return c->fail(c, TESS_E_DATA, "%s: the weight %s has a value that is not finite; the model diverged, train it again", e->x->from,
+                       w->ours);
     tessi_layout_move(w->layout, &w->shape, 1, e->held.data, e->there);
     *out = e->there;
     return TESS_OK;
@@ -144,6 +148,7 @@ static int export(struct tess_call *c, struct export *e)
     TESS_TRY(tessi_checkpoint_open(c, e->x, &e->checkpoint));
     TESS_TRY(tessi_format_for(c, e->x->to, &e->format));
     TESS_TRY(tessi_artefact_open(c, e->x->from, &e->model));
+    TESS_TRY(tessi_artefact_check_facts(c, e->model));
     TESS_TRY(list_weights(c, e));
     e->plan.size = sizeof e->plan;
     e->plan.kind = tess_artefact_kind(e->model);

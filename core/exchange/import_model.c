@@ -29,6 +29,7 @@ static int open_tokenizer(struct tess_call *c, struct tessi_import *m)
     if (strcmp(tess_artefact_kind(m->tokenizer), "autoencoder") != 0)
         return c->fail(c, TESS_E_DATA, "%s: is of kind `%s`, an autoencoder was wanted for --tokenizer", m->x->tokenizer,
                        tess_artefact_kind(m->tokenizer));
+    TESS_TRY(tessi_artefact_check_facts(c, m->tokenizer));
     m->plan.tokenizer = tess_artefact_facts(m->tokenizer);
     return TESS_OK;
 }

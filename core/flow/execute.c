@@ -41,6 +41,12 @@ static int open_inputs(struct tess_call *c, const struct tessi_pipeline *p, cons
             r->input[r->inputs] = NULL;
             return c->fail(c, TESS_E_DATA, "%s: its content changed while the pipeline ran; run again", path);
         }
+        int status = tessi_artefact_check_facts(c, r->input[r->inputs]);
+        if (status != TESS_OK) {
+            tessi_artefact_close(r->input[r->inputs]);
+            r->input[r->inputs] = NULL;
+            return status;
+        }
         (void)tessi_place_of(tessi_artefact_descriptor(r->input[r->inputs]), &r->place[r->inputs]);
     }
     return TESS_OK;

@@ -200,6 +200,8 @@ static int connect_file(struct tess_call *c, const struct tessi_stage *s, struct
         status = tessi_artefact_open(c, in->file, &a);
     if (status == TESS_OK)
         status = tessi_artefact_check(c, a);
+    if (status == TESS_OK)
+        status = tessi_artefact_check_facts(c, a);
     if (status != TESS_OK) {
         tess_prepend_message(c, "%s:%d:%d: input `%s`", in->at->file, (int)in->at->line, (int)in->at->column, in->port->name);
         goto done;

@@ -1,6 +1,7 @@
 # HDF5 and PNG: artefacts and pictures. Nothing else includes <hdf5.h> or <png.h>.
 libtessera_la_SOURCES += \
     core/store/artefact.c \
+    core/store/artefact_check.c \
     core/store/artefact_copy.c \
     core/store/artefact_digest.c \
     core/store/artefact_figures.c \

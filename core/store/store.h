@@ -35,6 +35,9 @@ int tessi_artefact_open(struct tess_call *c, const char *path, struct tess_artef
 int tessi_artefact_descriptor(const struct tess_artefact *a);
 /* Computes the content digest again and compares. TESS_E_DATA with both digests and what to do. */
 int tessi_artefact_verify(struct tess_call *c, const struct tess_artefact *a) TESS_CHECKED;
+/* Whether facts and datasets are what the artefact's kind promises (artefact_check.c has the table): to be asked before a stage gets it.
+ * Reads no values. TESS_E_DATA names the file, the fact, the dataset, what was wanted and what was found. */
+int tessi_artefact_check_facts(struct tess_call *c, const struct tess_artefact *a) TESS_CHECKED;
 /* A provenance attribute ("key", "parameters", "input/images"), or NULL. Valid until close. */
 const char *tessi_artefact_provenance(const struct tess_artefact *a, const char *name);
 /* i-th of them in the order written; NULL past the end. */

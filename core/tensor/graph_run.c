@@ -175,6 +175,21 @@ static int check(struct tess_call *c, const struct tess_graph *g, const struct t
     return TESS_OK;
 }
 
+/* What is to be filled has room for it. */
+static int check_outputs(struct tess_call *c, const struct tess_graph *g, const struct tess_batch *b)
+{
+    for (int32_t i = 0; i < g->outputs && i < b->outputs; i++) {
+        const struct tess_tensor *t = &b->out[i], *made = &g->output[i].node->shape;
+        int64_t per = tess_tensor_count(made) / g->rows;
+        if (t->data && (t->dtype != made->dtype || tess_tensor_count(t) < per * b->samples)) {
+            char text[96];
+            return c->fail(c, TESS_E_SHAPE, "output %s has room as %s: %lld values of %s a sample are made", g->output[i].name,
+                           tess_tensor_text(t, text, sizeof text), (long long)per, tess_dtype_name(made->dtype));
+        }
+    }
+    return TESS_OK;
+}
+
 static void copy_totals(const struct tess_graph *g, const struct tess_batch *b, const float *sums, int64_t slices)
 {
     for (int32_t i = 0; i < b->totals && i < g->objectives + g->totals; i++) {
@@ -210,6 +225,7 @@ static int run_half(struct tess_call *c, struct tessi_job *job, int half)
 static int run(struct tess_call *c, struct tess_graph *g, const struct tess_batch *b, int backward_too)
 {
     TESS_TRY(check(c, g, b, backward_too));
+    TESS_TRY(check_outputs(c, g, b));
     TESS_TRY(prepare(c, g));
     struct tessi_job job = {.g = g, .b = b, .backward = backward_too, .slices = (b->samples + g->rows - 1) / g->rows};
     for (int32_t i = 0; i < g->coefficients; i++)

@@ -28,10 +28,39 @@ static int open_all(struct tess_call *c, const struct tess_facts *f, const char 
     return open_part(c, f, where, "decoder", "decoder/1", &t->decoder);
 }
 
+/* The facts repeat what the quantizer's parameters say. */
+static int check_book(struct tess_call *c, const char *where, const struct tess_tokenizer *t)
+{
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
+    void *q = tess_instance_self(t->quantizer);
+    int64_t size = quantizer->codebook_size(q), dim = quantizer->code_dim(q);
+    if (size == t->codebook_size && dim == t->code_dim)
+        return TESS_OK;
+    return c->fail(c, TESS_E_DATA,
+                   "%s: the facts `codebook_size` and `code_dim` are %lld and %lld, and its quantizer has %lld codes of width %lld; the file "
+                   "contradicts itself: make it again",
+                   where, (long long)t->codebook_size, (long long)t->code_dim, (long long)size, (long long)dim);
+}
+
+/* What a part gave is of `height` x `width` as the facts have it. */
+static int check_size(struct tess_call *c, const struct tess_node *made, const char *part, const char *what, int64_t height, int64_t width)
+{
+    if (!made) /* the graph has failed and says why when it is sealed */
+        return TESS_OK;
+    struct tess_tensor shape = tess_shape(made);
+    if (shape.rank >= 3 && shape.dim[1] == height && shape.dim[2] == width)
+        return TESS_OK;
+    return c->fail(c, TESS_E_DATA,
+                   "the model's facts say %s of %lld x %lld, and its %s makes %lld x %lld of them; the file contradicts itself: make it again",
+                   what, (long long)height, (long long)width, part, (long long)shape.dim[1], (long long)shape.dim[2]);
+}
+
 int tess_tokenizer_open(struct tess_call *c, const struct tess_facts *f, const char *where, struct tess_tokenizer *out)
 {
     memset(out, 0, sizeof *out);
     int status = open_all(c, f, where, out);
+    if (status == TESS_OK)
+        status = check_book(c, where, out);
     if (status != TESS_OK)
         tess_tokenizer_close(out);
     return status;
@@ -45,19 +74,41 @@ void tess_tokenizer_close(struct tess_tokenizer *t)
     t->encoder = t->quantizer = t->decoder = NULL;
 }
 
-int tess_tokenizer_record_encode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+/* image -> latent (rows, h, w, D) and its codes (rows, h, w), which must be of the size that the facts have. */
+static int record_codes(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node **latent,
+                        struct tess_node **codes)
 {
     const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
     const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
     int64_t shape[4] = {tess_graph_rows(g), t->height, t->width, t->channels};
-    struct tess_node *image = tess_input(g, "image", TESS_U8, 4, shape), *latent = NULL, *codes = NULL;
+    struct tess_node *image = tess_input(g, "image", TESS_U8, 4, shape);
     tess_scope(g, "encoder");
-    TESS_TRY(encoder->record(tess_instance_self(t->encoder), c, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, &latent));
+    TESS_TRY(encoder->record(tess_instance_self(t->encoder), c, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, latent));
     tess_scope_end(g);
+    TESS_TRY(check_size(c, *latent, "encoder", "maps", t->latent_height, t->latent_width));
     tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_assign(tess_instance_self(t->quantizer), c, g, latent, &codes));
+    TESS_TRY(quantizer->record_assign(tess_instance_self(t->quantizer), c, g, *latent, codes));
     tess_scope_end(g);
-    tess_output(g, "codes", codes);
+    tess_output(g, "codes", *codes);
+    return TESS_OK;
+}
+
+int tess_tokenizer_record_encode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+{
+    struct tess_node *latent = NULL, *codes = NULL;
+    return record_codes(c, t, g, &latent, &codes);
+}
+
+int tess_tokenizer_record_encode_error(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+{
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
+    struct tess_node *latent = NULL, *codes = NULL, *quantised = NULL;
+    int64_t rows = tess_graph_rows(g);
+    TESS_TRY(record_codes(c, t, g, &latent, &codes));
+    tess_scope(g, "quantizer");
+    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), c, g, codes, &quantised));
+    tess_scope_end(g);
+    tess_output(g, "error", tess_reshape(g, tess_mean(g, tess_square(g, tess_sub(g, latent, quantised)), 0xe), 1, &rows));
     return TESS_OK;
 }
 
@@ -72,7 +123,7 @@ int tess_tokenizer_record_head(struct tess_call *c, const struct tess_tokenizer 
     TESS_TRY(decoder->record_likelihood(tess_instance_self(t->decoder), c, g, quantised, t->height, t->width, t->channels, image,
                                         log_sigma));
     tess_scope_end(g);
-    return TESS_OK;
+    return check_size(c, *image, "decoder", "images", t->height, t->width);
 }
 
 static int record_lookup(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height, int64_t width,
@@ -98,6 +149,8 @@ static int record_decode(struct tess_call *c, const struct tess_tokenizer *t, st
     TESS_TRY((as_trained ? decoder->record : decoder->record_larger)(tess_instance_self(t->decoder), c, g, quantised, t->height, t->width,
                                                                      t->channels, &image));
     tess_scope_end(g);
+    if (as_trained)
+        TESS_TRY(check_size(c, image, "decoder", "images", t->height, t->width));
     tess_output(g, "image", image);
     return TESS_OK;
 }

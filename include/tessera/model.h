@@ -25,13 +25,16 @@ struct tess_tokenizer {
     struct tess_instance *encoder, *quantizer, *decoder;
 };
 /* Instances of the parts, made from the facts, which may go afterwards. `where` names the artefact in messages; fails where a fact is
- * missing, or a part cannot be opened. close accepts a zeroed or half-opened one.
+ * missing, a part cannot be opened, or the quantizer has another number or width of codes than the facts. Recording fails with
+ * TESS_E_DATA where encoder or decoder make maps or images of another size than the facts. close accepts a zeroed or half-opened one.
  * Recording, here and below, is of one graph by one thread; weights go under "encoder", "quantizer", "decoder", "denoiser". */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_open(struct tess_call *c, const struct tess_facts *f, const char *where,
                                                  struct tess_tokenizer *out);
 TESS_EXPORT void tess_tokenizer_close(struct tess_tokenizer *t);
 /* Input "image" u8 (rows, H, W, C); output "codes" i32 (rows, h, w). Not sealed. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g);
+/* The same with what is lost on the way: a second output "error" f32 (rows), each image's mean squared distance of latent and code. */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode_error(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g);
 /* Input "codes" i32 (rows, h, w); output "image" f32 (rows, H, W, C), unclamped. Not sealed. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_decode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g);
 /* From what was quantised (rows, h, w, D), where the caller's scope is none: mean image and log sigma, both (rows, H, W, C). Fails with

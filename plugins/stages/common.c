@@ -46,26 +46,6 @@ int stage_graph_cost(struct tess_call *c, const struct stage_graph *s, double sa
     return TESS_OK;
 }
 
-int stage_record_encode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
-{
-    const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
-    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
-    void *q = tess_instance_self(t->quantizer);
-    int64_t rows = tess_graph_rows(g);
-    struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){rows, t->height, t->width, t->channels});
-    struct tess_node *latent = NULL, *codes = NULL, *quantised = NULL;
-    tess_scope(g, "encoder");
-    TESS_TRY(encoder->record(tess_instance_self(t->encoder), c, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, &latent));
-    tess_scope_end(g);
-    tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_assign(q, c, g, latent, &codes));
-    TESS_TRY(quantizer->record_lookup(q, c, g, codes, &quantised));
-    tess_scope_end(g);
-    tess_output(g, "codes", codes);
-    tess_output(g, "error", tess_reshape(g, tess_mean(g, tess_square(g, tess_sub(g, latent, quantised)), 0xe), 1, &rows));
-    return TESS_OK;
-}
-
 int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct tess_facts *f, const char *where,
                      struct tess_weights *weights, uint64_t seed, int64_t batch, int directions)
 {
@@ -80,7 +60,7 @@ int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct te
     k->encode.weights = k->decode.weights = k->weights;
     if (directions & CODEC_ENCODE) {
         TESS_TRY(stage_graph_open(c, &k->encode, seed, batch));
-        TESS_TRY(k->error ? stage_record_encode(c, &k->tokenizer, k->encode.graph)
+        TESS_TRY(k->error ? tess_tokenizer_record_encode_error(c, &k->tokenizer, k->encode.graph)
                           : tess_tokenizer_record_encode(c, &k->tokenizer, k->encode.graph));
     }
     if (directions & CODEC_DECODE) {
@@ -122,7 +102,7 @@ int stage_codec_decode(struct tess_call *c, const struct stage_codec *k, int64_t
     }
     int status = stage_graph_run(c, &k->decode, 0, 0, n, 1, codes, 1, real);
     if (status == TESS_OK)
-        stage_to_bytes(n * t->height * t->width * t->channels, real->data, images->data);
+        status = stage_to_bytes(c, n * t->height * t->width * t->channels, real->data, images->data);
     tess_free(y.data);
     return status;
 }
@@ -134,14 +114,17 @@ int stage_codec_likelihood(struct tess_call *c, const struct stage_codec *k, int
     return stage_graph_run(c, &k->decode, 0, 0, n, 1, codes, 2, out);
 }
 
-int stage_images_open(struct tess_call *c, struct stage_images *s, const struct tess_artefact *a)
+int stage_images_open(struct tess_call *c, struct stage_images *s, const struct tess_artefact *a, const int64_t image[3])
 {
+    char text[160];
     memset(s, 0, sizeof *s);
     s->from = a;
     TESS_TRY(tess_artefact_shape(c, a, "images", &s->shape));
-    if (s->shape.rank != 4 || s->shape.dtype != TESS_U8)
-        return c->fail(c, TESS_E_DATA, "%s: /images is not u8 (N, H, W, C)", tess_artefact_path(a));
-    s->row = tess_tensor_bytes(&s->shape) / (size_t)(s->shape.dim[0] ? s->shape.dim[0] : 1);
+    if (s->shape.rank != 4 || s->shape.dtype != TESS_U8 || (image && memcmp(s->shape.dim + 1, image, 3 * sizeof *image) != 0))
+        return c->fail(c, TESS_E_DATA, "%s: /images is %s, u8 (N, %lld, %lld, %lld) was wanted; import them with the same size, crop and pad",
+                       tess_artefact_path(a), tess_tensor_text(&s->shape, text, sizeof text), (long long)(image ? image[0] : 0),
+                       (long long)(image ? image[1] : 0), (long long)(image ? image[2] : 0));
+    s->row = (size_t)(s->shape.dim[1] * s->shape.dim[2] * s->shape.dim[3]);
     if (tess_tensor_bytes(&s->shape) <= (size_t)STAGE_IMAGES_MOST)
         return tess_artefact_load(c, a, "images", TESS_U8, &s->all);
     return TESS_OK;
@@ -156,6 +139,9 @@ void stage_images_close(struct stage_images *s)
 int stage_images_get(struct tess_call *c, const struct stage_images *s, int64_t i, uint8_t *to)
 {
     i += s->first;
+    if (i < 0 || i >= s->shape.dim[0])
+        return c->fail(c, TESS_E_DATA, "%s: /images has %lld images, number %lld was wanted", tess_artefact_path(s->from),
+                       (long long)s->shape.dim[0], (long long)i);
     if (s->all.data) {
         memcpy(to, (const uint8_t *)s->all.data + (size_t)i * s->row, s->row);
         return TESS_OK;
@@ -171,6 +157,8 @@ int stage_held_out(struct tess_call *c, const struct tess_facts *images, int64_t
     int64_t all;
     TESS_TRY(tess_facts_i64(c, images, "count", &all));
     *first = tess_facts_i64_or(images, "train_count", all);
+    if (all < 1 || *first < 0)
+        return c->fail(c, TESS_E_DATA, "there are %lld images, %lld of them to train on; import again", (long long)all, (long long)*first);
     if (*first >= all)
         *first = 0;
     *count = all - *first;
@@ -202,12 +190,17 @@ int stage_tensor(struct tess_call *c, struct tess_tensor *t, int32_t dtype, int3
 }
 
 /* docs/models.md, "Decoder", (3.1) */
-void stage_to_bytes(int64_t n, const float *x, uint8_t *to)
+int stage_to_bytes(struct tess_call *c, int64_t n, const float *x, uint8_t *to)
 {
+    int bad = 0;
     for (int64_t i = 0; i < n; i++) {
         float v = x[i] * 255.0f + 0.5f;
         to[i] = (uint8_t)(v > 0.0f ? v < 255.0f ? v : 255.0f : 0.0f);
+        bad |= v != v;
     }
+    return bad ? c->fail(c, TESS_E_DATA,
+                         "the model makes pixels that are no numbers (NaN): its values overflow; it diverged, train it again with a lower `lr`")
+               : TESS_OK;
 }
 
 int32_t stage_code_dtype(int64_t codebook_size)
@@ -369,6 +362,18 @@ int stage_check_images(struct tess_call *c, const struct tess_tokenizer *t, cons
                    "images of %lld x %lld x %lld do not fit a model trained on %lld x %lld x %lld; import them with the same size, "
                    "crop and pad",
                    (long long)h, (long long)w, (long long)ch, (long long)t->height, (long long)t->width, (long long)t->channels);
+}
+
+int stage_check_below(struct tess_call *c, const struct tess_artefact *a, const char *name, const struct tess_tensor *values, const char *fact,
+                      int64_t below)
+{
+    const int32_t *value = values->data;
+    for (int64_t i = 0; i < tess_tensor_count(values); i++)
+        if (value[i] < 0 || value[i] >= below)
+            return c->fail(c, TESS_E_DATA,
+                           "%s: /%s holds %d, and the fact `%s` says %lld, so 0 .. %lld was wanted; the file contradicts itself: make it again",
+                           tess_artefact_path(a), name, (int)value[i], fact, (long long)below, (long long)(below - 1));
+    return TESS_OK;
 }
 
 int stage_check_map(struct tess_call *c, const struct tess_tokenizer *t, const char *what, int64_t height, int64_t width, int64_t codes)

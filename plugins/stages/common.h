@@ -53,10 +53,6 @@ int stage_codec_decode(struct tess_call *c, const struct stage_codec *k, int64_t
 int stage_codec_likelihood(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
                            struct tess_tensor *real, struct tess_tensor *log_sigma) TESS_CHECKED;
 
-/* A tokenizer's way there with what is lost on it, as a graph: input "image" u8 (rows, H, W, C); outputs "codes" i32 (rows, h, w) and
- * "error" f32 (rows), each image's mean squared distance of latent and code. Not sealed. */
-int stage_record_encode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g) TESS_CHECKED;
-
 /* Images (u8) of an artefact: in memory when they fit in a gibibyte, else read row by row. */
 struct stage_images {
     const struct tess_artefact *from;
@@ -65,7 +61,8 @@ struct stage_images {
     size_t row;               /* bytes of an image */
     int64_t first;            /* of the dataset: the image that is number 0 here; for the caller to set */
 };
-int stage_images_open(struct tess_call *c, struct stage_images *s, const struct tess_artefact *a) TESS_CHECKED;
+/* `image`: height, width, channels that they must have; NULL: the caller looks at `shape`. */
+int stage_images_open(struct tess_call *c, struct stage_images *s, const struct tess_artefact *a, const int64_t image[3]) TESS_CHECKED;
 void stage_images_close(struct stage_images *s);
 int stage_images_get(struct tess_call *c, const struct stage_images *s, int64_t i, uint8_t *to) TESS_CHECKED; /* [any thread] */
 
@@ -78,8 +75,8 @@ int stage_keep_first(struct tess_call *c, struct tess_tensor *kept, const struct
 
 /* Memory for a tensor; the caller frees t->data. */
 int stage_tensor(struct tess_call *c, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim) TESS_CHECKED;
-/* byte = trunc(clamp(255 x + 1/2, 0, 255)), the published rounding */
-void stage_to_bytes(int64_t n, const float *x, uint8_t *to);
+/* byte = trunc(clamp(255 x + 1/2, 0, 255)), the published rounding. TESS_E_DATA where an x is NaN. */
+int stage_to_bytes(struct tess_call *c, int64_t n, const float *x, uint8_t *to) TESS_CHECKED;
 int32_t stage_code_dtype(int64_t codebook_size);
 int32_t stage_bits(int64_t values); /* ceil(log2 values), at least 1 */
 /* Codes (n, h, w) as i32 into the dataset /codes at their exact width. */
@@ -110,6 +107,9 @@ int stage_put_rows(struct tess_call *c, struct tess_artefact *a, const char *nam
 int stage_put_sheet(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *images) TESS_CHECKED;
 /* TESS_E_SHAPE unless images of these facts are of the size the tokenizer was trained on. */
 int stage_check_images(struct tess_call *c, const struct tess_tokenizer *t, const struct tess_facts *images) TESS_CHECKED;
+/* TESS_E_DATA unless the values (i32) of the dataset `name` are 0 .. `below` - 1, where `below` is what the fact `fact` says. */
+int stage_check_below(struct tess_call *c, const struct tess_artefact *a, const char *name, const struct tess_tensor *values, const char *fact,
+                      int64_t below) TESS_CHECKED;
 /* TESS_E_DATA unless the tokenizer's maps are height x width of so many codes, as those of `what` ("prior", "codes") are: what can be told
  * before there are digests. */
 int stage_check_map(struct tess_call *c, const struct tess_tokenizer *t, const char *what, int64_t height, int64_t width,

@@ -74,6 +74,7 @@ static int decode(struct tess_call *c, struct tess_stage_run *r, struct work *k)
         part.dim[0] = images.dim[0] = count - i < k->s->batch ? count - i : k->s->batch;
         TESS_TRY(stage_check_stop(c, r, i, count, "image"));
         TESS_TRY(tess_artefact_read(c, codes, "codes", i, &part));
+        TESS_TRY(stage_check_below(c, codes, "codes", &part, "codebook_size", t->codebook_size));
         TESS_TRY(stage_codec_decode(c, &k->codec, part.dim[0], &part, NULL, &images));
         TESS_TRY(tess_artefact_append(c, a, "images", &images));
         TESS_TRY(stage_keep_first(c, &k->shown, &images));

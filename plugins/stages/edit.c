@@ -297,14 +297,15 @@ static int prepare(struct tess_call *c, struct work *k)
     const struct tess_artefact *images = tess_stage_input(k->run, "images"), *mask = tess_stage_input(k->run, "mask"),
                                *model = tess_stage_input(k->run, "model"), *prior = tess_stage_input(k->run, "prior");
     struct models *m = &k->m;
+    const struct tess_tokenizer *t = &m->codec.tokenizer;
     TESS_TRY(stage_check_tokenizer(c, prior, model));
     TESS_TRY(check_mask(c, tess_artefact_facts(images), tess_artefact_facts(mask)));
     TESS_TRY(open_models(c, k->s, k->seed, tess_artefact_facts(images), tess_artefact_facts(model), tess_artefact_facts(prior),
                          tess_artefact_path(prior), m));
     TESS_TRY(tess_weights_read(c, m->p.weights, prior));
     TESS_TRY(tess_weights_read(c, m->codec.weights, model));
-    TESS_TRY(stage_images_open(c, &k->images, images));
-    TESS_TRY(stage_images_open(c, &k->masks, mask));
+    TESS_TRY(stage_images_open(c, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
+    TESS_TRY(stage_images_open(c, &k->masks, mask, NULL));
     const int64_t *d = k->images.shape.dim, *e = k->masks.shape.dim;
     k->images.first = m->first;
     k->masks.first = e[0] > 1 ? m->first : 0;

@@ -6,6 +6,8 @@
 #include "plugins/stages/cost.h"
 #include "plugins/stages/geometry.h"
 
+#include <math.h>
+
 struct stage {
     int64_t batch;
     int32_t flip;
@@ -82,7 +84,7 @@ static int plan_with(struct tess_call *c, const struct stage *s, struct tess_sta
     TESS_TRY(tess_tokenizer_open(c, p->in[1], "model", t));
     TESS_TRY(stage_check_images(c, t, p->in[0]));
     TESS_TRY(stage_graph_open(c, g, p->seed, s->batch));
-    TESS_TRY(stage_record_encode(c, t, g->graph));
+    TESS_TRY(tess_tokenizer_record_encode_error(c, t, g->graph));
     TESS_TRY(tess_graph_seal(c, g->graph));
     TESS_TRY(describe(c, t, &rows, p->in[0], p->out));
     p->steps = rows.count;
@@ -127,6 +129,7 @@ static int resume(struct tess_call *c, struct tess_stage_run *r, struct work *k)
     codes.dim[0] = error.dim[0] = k->done;
     TESS_TRY(tess_artefact_read(c, a, "codes", 0, &codes));
     TESS_TRY(tess_artefact_read(c, a, "error", 0, &error));
+    TESS_TRY(stage_check_below(c, a, "codes", &codes, "codebook_size", k->tokenizer.codebook_size));
     tess_stage_note(r, "goes on from image %lld of %lld", (long long)k->done, (long long)k->rows.count);
     return TESS_OK;
 }
@@ -146,6 +149,11 @@ static int encode_batch(struct tess_call *c, struct work *k)
     out[0].data = (int32_t *)k->codes.data + k->done * tokens;
     out[1].data = (float *)k->error.data + k->done;
     TESS_TRY(stage_graph_run(c, &k->encode, 0, k->done, n, 1, &k->batch, 2, out));
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(((const float *)out[1].data)[i]))
+            return c->fail(c, TESS_E_DATA,
+                           "the latent of image %lld is not finite: the model's values overflow; it diverged, train it again with a lower `lr`",
+                           (long long)image_of(&k->rows, k->done + i));
     k->done += n;
     return TESS_OK;
 }
@@ -222,11 +230,11 @@ static int encode(struct tess_call *c, struct tess_stage_run *r, struct work *k)
     TESS_TRY(stage_graph_open(c, &k->encode, tess_stage_seed(r), k->s->batch));
     k->book.weights = k->encode.weights;
     TESS_TRY(stage_graph_open(c, &k->book, tess_stage_seed(r), STAGE_ROWS));
-    TESS_TRY(stage_record_encode(c, t, k->encode.graph));
+    TESS_TRY(tess_tokenizer_record_encode_error(c, t, k->encode.graph));
     TESS_TRY(tess_graph_seal(c, k->encode.graph));
     TESS_TRY(record_book(c, t, k->book.graph));
     TESS_TRY(tess_weights_read(c, k->encode.weights, model));
-    TESS_TRY(stage_images_open(c, &k->images, images));
+    TESS_TRY(stage_images_open(c, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
     TESS_TRY(count_rows(c, k->s, tess_artefact_facts(images), &k->rows));
     if (k->rows.count - k->rows.flipped != k->images.shape.dim[0])
         return c->fail(c, TESS_E_DATA, "%s: /images has %lld rows, its `count` says %lld; it is damaged, import again",

@@ -212,7 +212,7 @@ static int evaluate(struct tess_call *c, struct work *k)
     TESS_TRY(tess_weights_read(c, k->codec.weights, model));
     if (prior)
         TESS_TRY(tess_weights_read(c, k->loss.weights, prior));
-    TESS_TRY(stage_images_open(c, &k->images, images));
+    TESS_TRY(stage_images_open(c, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
     TESS_TRY(round_trip_open(c, &k->trip, &k->codec, k->s->batch));
     TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, (const int64_t[]){k->count, t->latent_height, t->latent_width}));
     double error = 0.0, bits = 0.0;

@@ -304,10 +304,10 @@ static int open_images(struct tess_call *c, struct work *w)
     if (!tess_artefact_has(samples, "images"))
         return without_images(c);
     TESS_TRY(count(c, w->s, in, &w->n));
-    TESS_TRY(stage_images_open(c, &w->samples, samples));
+    TESS_TRY(stage_images_open(c, &w->samples, samples, NULL));
     TESS_TRY(check_size(c, "samples", w->samples.shape.dim + 1, w->n.size));
-    TESS_TRY(stage_images_open(c, &w->images, images));
-    return held_out && w->n.fresh ? stage_images_open(c, &w->held_out, held_out) : TESS_OK;
+    TESS_TRY(stage_images_open(c, &w->images, images, w->n.size));
+    return held_out && w->n.fresh ? stage_images_open(c, &w->held_out, held_out, w->n.size) : TESS_OK;
 }
 
 static int look(struct tess_call *c, struct work *w)

@@ -224,7 +224,7 @@ static int refit(struct tess_call *c, struct tess_stage_run *r, struct work *w)
     if (tess_tokenizer_has_likelihood(tess_artefact_facts(model)))
         tess_stage_note(r, "the head for the likelihood of images is not taken over, it was of the decoder before; the stage "
                            "`train-likelihood` makes one of the new model");
-    TESS_TRY(stage_images_open(c, &w->k.images, images));
+    TESS_TRY(stage_images_open(c, &w->k.images, images, (const int64_t[]){w->model.height, w->model.width, w->model.channels}));
     if (is_training(r))
         TESS_TRY(tess_facts_f64(c, tess_artefact_facts(tess_stage_resume(r)), "objective", &w->objective));
     else

@@ -30,8 +30,7 @@ static int bring_back(struct tess_call *c, struct round_trip *t, int64_t n)
         return stage_codec_decode(c, t->codec, n, &t->codes, &t->real, &t->bytes);
     t->log_sigma.dim[0] = n;
     TESS_TRY(stage_codec_likelihood(c, t->codec, n, &t->codes, &t->real, &t->log_sigma));
-    stage_to_bytes(tess_tensor_count(&t->real), t->real.data, t->bytes.data);
-    return TESS_OK;
+    return stage_to_bytes(c, tess_tensor_count(&t->real), t->real.data, t->bytes.data);
 }
 
 int round_trip_make(struct tess_call *c, struct round_trip *t, const struct stage_images *images, int64_t first, int64_t n, double *square)

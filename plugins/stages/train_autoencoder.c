@@ -166,7 +166,7 @@ static int train(struct tess_call *c, struct tess_stage_run *r, struct work *w)
     TESS_TRY(tess_facts_i64(c, f, "train_count", &k->train_count));
     TESS_TRY(autoencoding_look(c, k, features ? tess_artefact_facts(features) : NULL, features));
     TESS_TRY(open_all(c, w, f, model ? tess_artefact_facts(model) : NULL, model ? tess_artefact_path(model) : "", image, &latent));
-    TESS_TRY(stage_images_open(c, &k->images, images));
+    TESS_TRY(stage_images_open(c, &k->images, images, image));
     TESS_TRY(read_model(c, r, w, model));
     TESS_TRY(autoencoding_train(c, r, k));
     TESS_TRY(autoencoding_describe(c, k, image, &latent, tess_artefact_describe(a)));

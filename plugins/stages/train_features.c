@@ -197,8 +197,9 @@ static int train(struct tess_call *c, struct work *k)
     struct tess_artefact *a = tess_stage_output(k->run);
     double share;
     TESS_TRY(open_graphs(c, k, tess_artefact_facts(images)));
-    TESS_TRY(stage_images_open(c, &k->images, images));
+    TESS_TRY(stage_images_open(c, &k->images, images, k->image));
     TESS_TRY(tess_artefact_load(c, images, "labels", TESS_I32, &k->labels));
+    TESS_TRY(stage_check_below(c, images, "labels", &k->labels, "classes", k->classes));
     struct tess_training t = {
         .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = fill};
     TESS_TRY(tess_train(c, k->run, &t));

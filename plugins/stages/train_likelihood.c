@@ -170,11 +170,11 @@ static int write_model(struct tess_call *c, const struct work *k, const struct t
 }
 
 /* A deviation of a quarter of the range, or more, is white. */
-static void deviations_to_bytes(int64_t n, const float *log_sigma, float *scratch, uint8_t *to)
+static int deviations_to_bytes(struct tess_call *c, int64_t n, const float *log_sigma, float *scratch, uint8_t *to)
 {
     for (int64_t i = 0; i < n; i++)
         scratch[i] = 4.0f * expf(log_sigma[i]);
-    stage_to_bytes(n, scratch, to);
+    return stage_to_bytes(c, n, scratch, to);
 }
 
 static int show(struct tess_call *c, struct tess_artefact *a, struct work *k)
@@ -194,8 +194,8 @@ static int show(struct tess_call *c, struct tess_artefact *a, struct work *k)
         TESS_TRY(stage_images_get(c, &k->images, first + i, (uint8_t *)k->sheet[0].data + (size_t)i * k->images.row));
     TESS_TRY(stage_codec_encode(c, &k->shown, n, &k->sheet[0], &k->codes, NULL));
     TESS_TRY(stage_codec_likelihood(c, &k->shown, n, &k->codes, &k->real, &k->log_sigma));
-    stage_to_bytes(values, k->real.data, k->sheet[1].data);
-    deviations_to_bytes(values, k->log_sigma.data, k->real.data, k->sheet[2].data);
+    TESS_TRY(stage_to_bytes(c, values, k->real.data, k->sheet[1].data));
+    TESS_TRY(deviations_to_bytes(c, values, k->log_sigma.data, k->real.data, k->sheet[2].data));
     return stage_put_rows(c, a, "deviations", 3, (const struct tess_tensor *const[]){&k->sheet[0], &k->sheet[1], &k->sheet[2]});
 }
 
@@ -207,7 +207,7 @@ static int train(struct tess_call *c, struct tess_stage_run *r, struct work *k)
     TESS_TRY(describe(c, tess_artefact_facts(model), tess_artefact_describe(a)));
     TESS_TRY(tess_facts_set_text(c, tess_artefact_describe(a), "tokenizer", tess_tokenizer_digest(model)));
     TESS_TRY(read_model(c, k, model));
-    TESS_TRY(stage_images_open(c, &k->images, images));
+    TESS_TRY(stage_images_open(c, &k->images, images, (const int64_t[]){k->given.tokenizer.height, k->given.tokenizer.width, k->given.tokenizer.channels}));
     struct tess_training t = {
         .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = fill};
     TESS_TRY(tess_train(c, r, &t));

@@ -5,6 +5,7 @@
 #include "plugins/stages/cost.h"
 #include "plugins/stages/start.h"
 
+#include <assert.h>
 #include <string.h>
 
 struct stage {
@@ -212,8 +213,10 @@ static int train(struct tess_call *c, struct tess_stage_run *r, const struct sta
     k->times = tess_prior_steps(&p);
     TESS_TRY(read_prior(c, r, k, codes, prior));
     TESS_TRY(tess_artefact_load(c, codes, "codes", TESS_I32, &k->codes));
+    TESS_TRY(stage_check_below(c, codes, "codes", &k->codes, "codebook_size", p.codebook_size));
     k->train_count = tess_facts_i64_or(f, "train_count", k->codes.dim[0]);
-    k->tokens = k->codes.dim[1] * k->codes.dim[2];
+    k->tokens = p.height * p.width;
+    assert(k->train_count >= 1 && k->train_count <= k->codes.dim[0] && tess_tensor_count(&k->codes) == k->codes.dim[0] * k->tokens);
     struct tess_training t = {.size = sizeof t,
                               .params = &k->s->training,
                               .weights = k->weights,

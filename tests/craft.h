@@ -1,0 +1,38 @@
+/* Artefacts that were changed and hashed anew: a right digest over facts and datasets that no stage would write together.
+ * SPDX-License-Identifier: MIT */
+#ifndef TESTS_CRAFT_H
+#define TESTS_CRAFT_H
+
+#include <tessera/artefact.h>
+
+/* What happens to a dataset. */
+enum {
+    CRAFT_LEAVE = 0,
+    CRAFT_MISSING,
+    CRAFT_FLAT,    /* the last two dimensions as one; of a list, its rows as a matrix of one column */
+    CRAFT_SHORTER, /* without its last row */
+    CRAFT_TALLER,  /* twice as long in dimension 1, else in dimension 0 */
+    CRAFT_OTHER,   /* integers as f32, f32 as i32, strings as u8 */
+    CRAFT_NAN,     /* f32: its middle value is NaN */
+    CRAFT_INFINITE,
+    CRAFT_LARGE, /* integers: the last value is the largest of their precision */
+    CRAFT_CHANGES
+};
+
+/* What is changed; names NULL: nothing. */
+struct craft {
+    const char *fact;
+    int64_t value;
+    int remove, text; /* the fact goes, or becomes a text */
+    const char *more; /* a second fact, with `also` as its value */
+    int64_t also;
+    const char *data;
+    int change;
+    const struct tess_tensor *labels; /* put as /labels, NULL: none */
+};
+
+/* The artefact `from` with that changed, as the file `to`. */
+void craft(const char *from, const char *to, const struct craft *how);
+const char *craft_name(int change);
+
+#endif
