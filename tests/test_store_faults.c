@@ -277,6 +277,12 @@ static int use_truncated(const char *path)
             fprintf(stderr, "%lld of %lld bytes: %s\n", (long long)bytes, (long long)size, tessi_call_message(C));
             return 1;
         }
+        char words[80];
+        snprintf(words, sizeof words, "is truncated: %lld bytes of %lld;", (long long)bytes, (long long)size);
+        if (strstr(tessi_call_message(C), "no reason") || (bytes >= 48 && !strstr(tessi_call_message(C), words))) {
+            fprintf(stderr, "%lld of %lld bytes: %s\n", (long long)bytes, (long long)size, tessi_call_message(C));
+            return 2;
+        }
     }
     return 0;
 }

@@ -92,6 +92,7 @@ static int read_attributes(struct tess_call *c, struct tess_artefact *a, hid_t o
     for (int i = 0; i < n; i++) {
         hid_t attribute = H5Aopen_by_idx(object, ".", index, H5_ITER_INC, (hsize_t)i, H5P_DEFAULT, H5P_DEFAULT);
         if (attribute < 0 && i == 0) {
+            tessi_store_forget();
             index = H5_INDEX_NAME;
             attribute = H5Aopen_by_idx(object, ".", index, H5_ITER_INC, (hsize_t)i, H5P_DEFAULT, H5P_DEFAULT);
         }

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define LINKS_MOST (1 << 20)
 #define COUNT_MOST ((int64_t)1 << 48)
@@ -254,6 +256,29 @@ static int look_around(struct tess_call *c, struct tess_artefact *a)
     return order_members(c, a);
 }
 
+/* The end of the file as its superblock (version 2 or 3) has it, or -1. */
+static int64_t promised_end(const struct tessi_disk *d)
+{
+    unsigned char head[48];
+    uint64_t end = 0;
+    if (pread(d->fd, head, sizeof head, 0) != (ssize_t)sizeof head || (head[8] != 2 && head[8] != 3) || head[9] != 8)
+        return -1;
+    for (int i = 7; i >= 0; i--)
+        end = end << 8 | head[28 + i];
+    return end > INT64_MAX ? -1 : (int64_t)end;
+}
+
+/* HDF5 opens nothing of a file that is shorter than its beginning says. */
+static int cannot_open(struct tess_call *c, const struct tess_artefact *a)
+{
+    struct stat st;
+    int64_t end = promised_end(&a->disk);
+    if (!a->disk.error && fstat(a->disk.fd, &st) == 0 && end > st.st_size && strstr(tessi_store_reason(), "truncated"))
+        return c->fail(c, TESS_E_DATA, "%s: is truncated: %lld bytes of %lld; copy it again, or delete it and run again what writes it", a->path,
+                       (long long)st.st_size, (long long)end);
+    return tessi_store_fail(c, a, "");
+}
+
 static int open_file(struct tess_call *c, struct tess_artefact *a)
 {
     hid_t access = tessi_disk_access(&a->disk);
@@ -262,7 +287,7 @@ static int open_file(struct tess_call *c, struct tess_artefact *a)
     a->file = H5Fopen(a->path, H5F_ACC_RDONLY, access);
     H5Pclose(access);
     if (a->file < 0)
-        return tessi_store_fail(c, a, "");
+        return cannot_open(c, a);
     TESS_TRY(tessi_read_head(c, a));
     TESS_TRY(look_around(c, a));
     return tessi_read_provenance(c, a);

@@ -9,6 +9,33 @@
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
+static char reason[240]; /* of the first call that failed since the lock was taken */
+
+/* From the innermost frame outwards: the first says what really happened. */
+static herr_t first_description(unsigned n, const H5E_error2_t *error, void *user)
+{
+    (void)n;
+    const char **text = user;
+    if (!*text && error->desc && *error->desc)
+        *text = error->desc;
+    return 0;
+}
+
+/* Called by HDF5 when a call of ours fails. Every later call, closing what was opened, say, clears its stack of errors: it is read now. */
+static herr_t remember(hid_t stack, void *user)
+{
+    const char *text = NULL;
+    (void)user;
+    if (*reason)
+        return 0;
+    (void)H5Ewalk2(stack, H5E_WALK_UPWARD, first_description, &text);
+    (void)snprintf(reason, sizeof reason, "%s", text ? text : "");
+    for (char *at = reason; *at; at++)
+        if (iscntrl((unsigned char)*at))
+            *at = ' ';
+    return 0;
+}
+
 void tessi_store_lock(void)
 {
     static int prepared;
@@ -18,8 +45,14 @@ void tessi_store_lock(void)
         (void)H5open();
         (void)H5PLset_loading_state(0); /* a file must not make HDF5 load filter code from somewhere */
     }
-    (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* a setting of each thread where HDF5 was built for threads */
+    (void)H5Eset_auto2(H5E_DEFAULT, remember, NULL); /* a setting of each thread where HDF5 was built for threads */
+    tessi_store_forget();
+}
+
+void tessi_store_forget(void)
+{
     (void)H5Eclear2(H5E_DEFAULT);
+    *reason = '\0';
 }
 
 void tessi_store_unlock(void)
@@ -27,38 +60,21 @@ void tessi_store_unlock(void)
     pthread_mutex_unlock(&mutex);
 }
 
-/* From the innermost frame outwards: the first says what really happened. */
-static herr_t first_reason(unsigned n, const H5E_error2_t *error, void *user)
+const char *tessi_store_reason(void)
 {
-    (void)n;
-    const char **text = user;
-    if (!*text && error->desc && *error->desc)
-        *text = error->desc;
-    return 0;
-}
-
-const char *tessi_store_reason(char *text, size_t room)
-{
-    const char *found = NULL;
-    (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, first_reason, &found);
-    (void)snprintf(text, room, "%s", found ? found : "HDF5 gives no reason");
-    for (char *at = text; *at; at++)
-        if (iscntrl((unsigned char)*at))
-            *at = ' ';
-    (void)H5Eclear2(H5E_DEFAULT);
-    return text;
+    return *reason ? reason : "HDF5 gives no reason";
 }
 
 int tessi_store_fail(struct tess_call *c, const struct tess_artefact *a, const char *what)
 {
-    char reason[240], place[1400];
-    tessi_store_reason(reason, sizeof reason);
+    char place[1400];
+    const char *why = tessi_store_reason();
     (void)snprintf(place, sizeof place, *what ? "%s: /%.100s" : "%s", a->path, what);
     if (a->disk.error && a->writing)
         return tessi_cannot_write(c, TESS_E_IO, a->path, a->disk.error);
     if (a->disk.error)
         return c->fail(c, TESS_E_IO, "%s cannot be read: %s; look at the disk", place, strerror(a->disk.error));
     if (a->writing)
-        return c->fail(c, TESS_E_IO, "%s cannot be written: %s", place, reason);
-    return c->fail(c, TESS_E_DATA, "%s cannot be read: %s; the file is damaged: delete it and run again what writes it", place, reason);
+        return c->fail(c, TESS_E_IO, "%s cannot be written: %s", place, why);
+    return c->fail(c, TESS_E_DATA, "%s cannot be read: %s; the file is damaged: delete it and run again what writes it", place, why);
 }

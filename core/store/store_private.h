@@ -47,8 +47,10 @@ hid_t tessi_disk_access(struct tessi_disk *d);
 
 void tessi_store_lock(void);
 void tessi_store_unlock(void);
-/* The library's own reason for its last failure, on one line. */
-const char *tessi_store_reason(char *text, size_t room);
+/* The library's own reason for the first call that failed since the lock was taken, on one line; whatever was called after it. */
+const char *tessi_store_reason(void);
+/* What failed until now was no failure: a call was tried, and there is another way. */
+void tessi_store_forget(void);
 /* A failed HDF5 call on `a`, while writing or reading `what` ("codes"; "" for the file). */
 int tessi_store_fail(struct tess_call *c, const struct tess_artefact *a, const char *what);
 /* The same while writing: the file is given up, and nothing more is taken. */
