@@ -21,7 +21,8 @@ static void fine(int status)
 const char *craft_name(int change)
 {
     static const char *const name[CRAFT_CHANGES] = {"as it was", "missing",  "flat", "shorter", "taller",
-                                                    "of another type", "with a NaN", "with an infinity", "with a large value"};
+                                                    "of another type", "with a NaN", "with an infinity", "of huge values",
+                                                    "with rows far away", "with rows far away", "with a large value"};
     return name[change];
 }
 
@@ -33,7 +34,7 @@ static void change_facts(const struct tess_artefact *a, const struct craft *how,
         const struct tessi_fact *x = &f->item[i];
         if (how->fact && strcmp(how->fact, x->name) == 0 && (how->remove || how->text)) {
             if (how->text)
-                fine(tess_facts_set_text(C, g, x->name, "7"));
+                fine(tess_facts_set_text(C, g, x->name, how->as ? how->as : "7"));
         } else if (x->type == TESSI_FACT_I64)
             fine(tess_facts_set_i64(C, g, x->name, x->i64));
         else if (x->type == TESSI_FACT_F64)
@@ -43,14 +44,12 @@ static void change_facts(const struct tess_artefact *a, const struct craft *how,
     }
     if (how->fact && !how->remove && !how->text)
         fine(tess_facts_set_i64(C, g, how->fact, how->value));
-    if (how->more)
-        fine(tess_facts_set_i64(C, g, how->more, how->also));
 }
 
 /* Numbers as another type, or in another shape; `t` has its memory, twice as much as it needs. */
 static void change_numbers(struct tess_tensor *t, int change, int32_t bits)
 {
-    int64_t n = tess_tensor_count(t);
+    int64_t n = tess_tensor_count(t), part;
     size_t bytes = tess_tensor_bytes(t);
     char *values = t->data;
     float *real = t->data;
@@ -84,6 +83,18 @@ static void change_numbers(struct tess_tensor *t, int change, int32_t bits)
         break;
     case CRAFT_INFINITE:
         real[n / 2] = -INFINITY;
+        break;
+    case CRAFT_HUGE:
+        for (int64_t i = 0; i < n; i++)
+            real[i] = i % 2 ? 3e38f : -3e38f;
+        break;
+    case CRAFT_HEAD:
+    case CRAFT_TAIL:
+        part = n / 35;
+        if (change == CRAFT_TAIL)
+            memcpy(real + n - part, real, (size_t)part * sizeof *real);
+        for (int64_t i = change == CRAFT_HEAD ? part : 0; i < (change == CRAFT_HEAD ? n : n - part); i++)
+            real[i] = 1e6f;
         break;
     default:
         whole[n - 1] = (int32_t)(((int64_t)1 << bits) - 1);

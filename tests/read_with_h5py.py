@@ -29,6 +29,9 @@ def check_dataset(name, data):
     if kind == "S":
         for text in values.ravel():
             text.decode("utf-8")
+    if "labels" in data.attrs:
+        assert len(data.attrs["labels"].decode().split()) == data.ndim, name
+    assert "DIMENSION_LABELS" not in data.attrs, name
     if data.nbytes >= 65536:
         assert data.chunks and data.fletcher32, name
         assert data.chunks[1:] == data.shape[1:], (name, data.chunks)

@@ -24,8 +24,14 @@ tests_test_stages_LDADD = $(TEST_LIBS)
 
 check_PROGRAMS += tests/test_contradictions
 tests_test_contradictions_SOURCES = tests/test_contradictions.c tests/craft.c tests/craft.h $(STAGE_BENCH)
+tests_test_contradictions_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
 tests_test_contradictions_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_contradictions_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/test_many_codes
+tests_test_many_codes_SOURCES = tests/test_many_codes.c tests/craft.c tests/craft.h $(STAGE_BENCH)
+tests_test_many_codes_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_many_codes_LDADD = $(TEST_LIBS)
 
 check_PROGRAMS += tests/test_pipelines
 tests_test_pipelines_SOURCES = tests/test_pipelines.c $(STAGE_BENCH) tests/vgg_file.c tests/vgg_file.h

@@ -31,7 +31,7 @@ struct row {
 #define F(s, m) {#s, #m, offsetof(struct s, m), sizeof(((struct s *)0)->m)},
 static const struct row rows[] = {
     S(tess_dataset) F(tess_dataset, size) F(tess_dataset, bits) F(tess_dataset, compress) F(tess_dataset, labels) F(tess_dataset, unit)
-        F(tess_dataset, may_end)
+        F(tess_dataset, may_end) F(tess_dataset, by_row)
     S(tess_encoder_1) F(tess_encoder_1, size) F(tess_encoder_1, record)
     S(tess_decoder_1) F(tess_decoder_1, size) F(tess_decoder_1, record)
         F(tess_decoder_1, record_likelihood) F(tess_decoder_1, record_larger)

@@ -11,6 +11,7 @@
 #include "tests/suite.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -338,6 +339,72 @@ START_TEST(weights_that_are_not_finite)
 }
 END_TEST
 
+static const char *digest_of(const char *file)
+{
+    static char digest[TESS_DIGEST_TEXT];
+    struct tess_artefact *a;
+    ck_assert_int_eq(tessi_artefact_open(C, file, &a), TESS_OK);
+    snprintf(digest, sizeof digest, "%s", tess_artefact_digest(a));
+    tessi_artefact_close(a);
+    return digest;
+}
+
+/* Weights that are numbers, and values computed of them that are none: no black images, no figures, no codes. */
+START_TEST(values_that_overflow)
+{
+    static const char *const weight[] = {"weights/encoder/blocks/0/weight", "weights/decoder/blocks/0/weight"};
+    for (int part = 0; part < 2; part++) {
+        const char *file = make("tokenizer", &(struct craft){.data = weight[part], .change = CRAFT_HUGE});
+        for (int i = 0; i < CONSUMERS; i++) {
+            int codes = strstr(consumers[i].stage, "encode,") != NULL, figures = strstr(consumers[i].stage, "evaluate,") != NULL;
+            if (strcmp(consumers[i].kind, "autoencoder") != 0 || (part == 1 && codes) || (!codes && !figures))
+                continue;
+            int status = give(&consumers[i], file, 0);
+            ck_assert_msg(status != TESS_OK && (strstr(words, "no number") || strstr(words, "not finite")), "%s: %s: status %d: %s",
+                          weight[part], consumers[i].stage, status, words);
+        }
+        if (part == 0)
+            continue;
+        craft(RUNS "codes.h5", "same.h5", &(struct craft){.fact = "tokenizer", .text = 1, .as = digest_of(file)});
+        const struct consumer decode = {"autoencoder", "{use: decode, in: {codes: same.h5, model: FILE}}"};
+        ck_assert_int_eq(give(&decode, file, 0), TESS_E_DATA);
+        ck_assert_msg(strstr(words, "pixels that are no numbers"), "%s", words);
+    }
+}
+END_TEST
+
+/* What the commands say of a file with a weight that is none; nothing is written. */
+static void command_refuses(const char *command, const char *file, const char *made)
+{
+    char line[600], text[1000] = "";
+    snprintf(line, sizeof line, PROGRAM " %s > out 2>&1", command);
+    int how = system(line);
+    FILE *f = fopen("out", "r");
+    ck_assert_ptr_nonnull(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    ck_assert_msg(WIFEXITED(how) && WEXITSTATUS(how) == 65 && strstr(text, file), "%s: %d: %s", command, how, text);
+    ck_assert_int_ne(access(made, F_OK), 0);
+}
+
+START_TEST(view_and_export_refuse_them)
+{
+    const struct craft changes[] = {{.data = "weights/decoder/blocks/0/weight", .change = CRAFT_NAN}, {.fact = "latent_height", .value = -1}};
+    for (int i = 0; i < 2; i++) {
+        char command[300];
+        const char *file = make("tokenizer", &changes[i]);
+        char codes[64];
+        snprintf(codes, sizeof codes, "codes-%d.h5", i);
+        craft(RUNS "codes.h5", codes, &(struct craft){.fact = "tokenizer", .remove = 1});
+        snprintf(command, sizeof command, "view %s -m %s -o seen.png", codes, file);
+        command_refuses(command, file, "seen.png");
+        snprintf(command, sizeof command, "export %s -o out.safetensors --as unleashing-transformers", file);
+        command_refuses(command, file, "out.safetensors");
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("contradictions");
@@ -350,6 +417,8 @@ int main(void)
     tcase_add_loop_test(t, a_sentence_says_what_contradicts_what, 0, CASES);
     tcase_add_test(t, codes_and_labels_that_are_none);
     tcase_add_test(t, weights_that_are_not_finite);
+    tcase_add_test(t, values_that_overflow);
+    tcase_add_test(t, view_and_export_refuse_them);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

@@ -73,6 +73,11 @@ static int by_figure(const void *a, const void *b)
     return strcmp((*(const struct tessi_figure *const *)a)->name, (*(const struct tessi_figure *const *)b)->name);
 }
 
+static int by_note(const void *a, const void *b)
+{
+    return strcmp((*(const struct tessi_note *const *)a)->name, (*(const struct tessi_note *const *)b)->name);
+}
+
 static void add_fact(struct tess_digest *d, const struct tessi_fact *f)
 {
     tess_digest_add_text(d, f->name);
@@ -140,7 +145,42 @@ int tessi_digest_content(struct tess_call *c, const struct tess_artefact *a, cha
     return TESS_OK;
 }
 
+int tessi_digest_notes(struct tess_call *c, const struct tess_artefact *a, char sum[TESS_DIGEST_TEXT])
+{
+    void *memory;
+    struct tess_digest d;
+    TESS_TRY(tess_alloc(c, (size_t)a->notes * sizeof(void *), "sorting names", &memory));
+    const void **list = memory;
+    sort(list, a->note, a->notes, sizeof *a->note, by_note);
+    tess_digest_start(&d);
+    tess_digest_add_text(&d, "tessera provenance 1");
+    for (int64_t i = 0; i < a->notes; i++) {
+        const struct tessi_note *n = list[i];
+        if (strcmp(n->name, TESSI_NOTE_DIGEST) == 0 || strcmp(n->name, TESSI_NOTE_SUM) == 0)
+            continue;
+        tess_digest_add_text(&d, n->name);
+        tess_digest_add_text(&d, n->value);
+    }
+    tess_digest_end(&d, sum);
+    tess_free(memory);
+    return TESS_OK;
+}
+
 /* ---- checking ------------------------------------------------------------------------------------------------------ */
+
+/* What follows a text's end in its row is no part of the digest, and is zero. */
+static int check_padding(struct tess_call *c, const struct tess_artefact *a, const struct tessi_entry *e, const char *text, int64_t rows)
+{
+    size_t width = tessi_entry_size(e);
+    int bad = 0;
+    for (int64_t i = 0; i < rows && e->dtype == TESSI_TEXT; i++, text += width)
+        for (size_t k = strnlen(text, width); k < width; k++)
+            bad |= text[k];
+    return bad ? c->fail(c, TESS_E_DATA,
+                         "%s: /%s has something behind the end of a text; it was changed or damaged: delete it and run again what writes it",
+                         a->path, e->name)
+               : TESS_OK;
+}
 
 static int read_again(struct tess_call *c, const struct tess_artefact *a, struct tessi_entry *e, void *block)
 {
@@ -159,10 +199,26 @@ static int read_again(struct tess_call *c, const struct tess_artefact *a, struct
         int64_t rows = all - first < step ? all - first : step;
         status = tessi_read_rows(c, a, e, dataset, first, rows, block);
         if (status == TESS_OK)
+            status = check_padding(c, a, e, block, rows * tessi_entry_row(e));
+        if (status == TESS_OK)
             tessi_digest_values(&e->digest, e, block, rows * tessi_entry_row(e));
     }
     (void)H5Dclose(dataset);
     return status;
+}
+
+/* A long text of the provenance lies where HDF5 has no checksum. */
+static int verify_notes(struct tess_call *c, const struct tess_artefact *a)
+{
+    char sum[TESS_DIGEST_TEXT];
+    const char *said = tessi_artefact_provenance(a, TESSI_NOTE_SUM);
+    TESS_TRY(tessi_digest_notes(c, a, sum));
+    if (said && strcmp(said, sum) != 0)
+        return c->fail(c, TESS_E_DATA,
+                       "%s: its provenance has sum %.12s..., the file says %.12s...; it was changed or damaged: delete it and run again "
+                       "what writes it",
+                       a->path, sum, said);
+    return TESS_OK;
 }
 
 static int verify(struct tess_call *c, const struct tess_artefact *a)
@@ -186,7 +242,7 @@ static int verify(struct tess_call *c, const struct tess_artefact *a)
                        "%s: the content has digest %s, the file says %s; it was changed or damaged: delete it and run again "
                        "what writes it",
                        a->path, digest, a->digest);
-    return TESS_OK;
+    return verify_notes(c, a);
 }
 
 int tessi_artefact_verify(struct tess_call *c, const struct tess_artefact *a)

@@ -39,25 +39,56 @@ static herr_t write_facts(const struct tess_artefact *a)
     return bad ? -1 : 0;
 }
 
-static herr_t write_provenance(const struct tess_artefact *a, const struct tessi_provenance *p)
+/* Texts are kept as they are written, for their sum. */
+static int note(struct tess_call *c, struct tess_artefact *a, const char *name, const char *value)
+{
+    void *array = a->note;
+    if (!value)
+        return TESS_OK;
+    int status = tessi_grow(c, &array, &a->notes, &a->note_room, sizeof *a->note);
+    a->note = array;
+    TESS_TRY(status);
+    TESS_TRY(tessi_copy_text(c, name, &a->note[a->notes - 1].name));
+    return tessi_copy_text(c, value, &a->note[a->notes - 1].value);
+}
+
+static int list_provenance(struct tess_call *c, struct tess_artefact *a, const struct tessi_provenance *p)
 {
     const char *const names[] = {"stage", "plugin", "parameters", "key", "numeric_mode", "tool"};
     const char *const values[] = {p->stage, p->plugin, p->parameters, p->key, p->numeric_mode, p->tool};
+    char text[128];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        TESS_TRY(note(c, a, names[i], values[i]));
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)p->seed);
+    TESS_TRY(note(c, a, "seed", text));
+    (void)snprintf(text, sizeof text, "%lld", (long long)p->epoch);
+    TESS_TRY(note(c, a, "epoch", p->epoch ? text : NULL));
+    for (int64_t i = 0; i < p->inputs; i++) {
+        (void)snprintf(text, sizeof text, "input/%s", p->input_port[i]);
+        TESS_TRY(note(c, a, text, p->input_digest[i] ? p->input_digest[i] : ""));
+    }
+    TESS_TRY(note(c, a, TESSI_NOTE_DIGEST, a->digest));
+    TESS_TRY(tessi_digest_notes(c, a, text));
+    return note(c, a, TESSI_NOTE_SUM, text);
+}
+
+static herr_t write_note(hid_t group, const struct tessi_note *n, const struct tessi_provenance *p)
+{
+    if (strcmp(n->name, "seed") == 0)
+        return tessi_attribute_number(group, n->name, H5T_STD_U64LE, H5T_NATIVE_UINT64, &p->seed);
+    if (strcmp(n->name, "epoch") == 0)
+        return tessi_attribute_number(group, n->name, H5T_STD_I64LE, H5T_NATIVE_INT64, &p->epoch);
+    return tessi_attribute_text(group, n->name, n->value);
+}
+
+static herr_t write_provenance(const struct tess_artefact *a, const struct tessi_provenance *p)
+{
     hid_t make = H5Pcreate(H5P_GROUP_CREATE), group = -1;
     if (make >= 0 && H5Pset_attr_creation_order(make, H5P_CRT_ORDER_TRACKED) >= 0 && H5Pset_attr_phase_change(make, 64, 32) >= 0)
         group = H5Gcreate2(a->file, "provenance", H5P_DEFAULT, make, H5P_DEFAULT);
     herr_t bad = group < 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names && !bad; i++)
-        bad = values[i] && tessi_attribute_text(group, names[i], values[i]) < 0;
-    bad = bad || tessi_attribute_number(group, "seed", H5T_STD_U64LE, H5T_NATIVE_UINT64, &p->seed) < 0;
-    if (p->epoch && !bad)
-        bad = tessi_attribute_number(group, "epoch", H5T_STD_I64LE, H5T_NATIVE_INT64, &p->epoch) < 0;
-    for (int64_t i = 0; i < p->inputs && !bad; i++) {
-        char name[128];
-        (void)snprintf(name, sizeof name, "input/%s", p->input_port[i]);
-        bad = tessi_attribute_text(group, name, p->input_digest[i] ? p->input_digest[i] : "") < 0;
-    }
-    bad = bad || tessi_attribute_text(group, "digest", a->digest) < 0;
+    for (int64_t i = 0; i < a->notes && !bad; i++)
+        bad = write_note(group, &a->note[i], p) < 0;
     if (group >= 0)
         bad = H5Gclose(group) < 0 || bad;
     if (make >= 0)
@@ -88,9 +119,11 @@ static int finish(struct tess_call *c, struct tess_artefact *a, const struct tes
     static const struct tessi_provenance nothing;
     TESS_TRY(check_complete(c, a));
     TESS_TRY(tessi_digest_content(c, a, a->digest));
+    p = p ? p : &nothing;
+    TESS_TRY(list_provenance(c, a, p));
     if (write_facts(a) < 0)
         return tessi_store_fail(c, a, "");
-    if (write_provenance(a, p ? p : &nothing) < 0)
+    if (write_provenance(a, p) < 0)
         return tessi_store_fail(c, a, "provenance");
     TESS_TRY(close_file(c, a));
     return tessi_aside_finish(c, a->disk.aside);

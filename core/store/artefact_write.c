@@ -70,13 +70,13 @@ static herr_t make_dataset(struct tess_artefact *a, struct tessi_entry *e, const
     for (int32_t i = 0; i < e->rank; i++)
         dims[i] = (hsize_t)e->dim[i];
     hid_t type = tessi_file_type(e), space = e->rank ? H5Screate_simple(e->rank, dims, NULL) : H5Screate(H5S_SCALAR);
-    hid_t links = H5Pcreate(H5P_LINK_CREATE), layout = tessi_layout(e, d->compress, d->may_end), cache = tessi_layout_cache(e, 1);
+    hid_t links = H5Pcreate(H5P_LINK_CREATE), layout = tessi_layout(e, d), cache = tessi_layout_cache(e, 1);
     herr_t bad = type < 0 || space < 0 || links < 0 || layout < 0 || cache < 0 || H5Pset_create_intermediate_group(links, 1) < 0;
     if (!bad)
         e->dataset = H5Dcreate2(a->file, name, type, space, links, layout, cache);
     bad = bad || e->dataset < 0;
     if (!bad && d->labels && e->rank)
-        bad = tessi_attribute_labels(e->dataset, d->labels, e->rank) < 0;
+        bad = tessi_attribute_text(e->dataset, "labels", d->labels) < 0;
     if (!bad && d->unit)
         bad = tessi_attribute_text(e->dataset, "unit", d->unit) < 0;
     if (type >= 0)

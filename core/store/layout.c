@@ -9,8 +9,11 @@
 
 #define CHUNK_LEAST (256 << 10)
 #define CHUNK_MOST (1 << 20)
+#define ROWS_LEAST (16 << 10) /* chunks of what is read by the row, which are decoded whole for each */
+#define ROWS_MOST (32 << 10)
 #define SMALL (64 << 10) /* bytes; below this a plain dataset is contiguous */
 #define READ_CACHE (64 << 20)
+#define CACHE_SLOTS 8191 /* a prime, some times the number of the smallest chunks there */
 #define DEFLATE_LEVEL 4
 
 size_t tessi_entry_size(const struct tessi_entry *e)
@@ -80,9 +83,10 @@ hid_t tessi_memory_type(const struct tessi_entry *e)
     }
 }
 
-int64_t tessi_chunk_rows(int64_t rows, int64_t row_bytes)
+int64_t tessi_chunk_rows(int64_t rows, int64_t row_bytes, int by_row)
 {
-    int64_t least = (CHUNK_LEAST + row_bytes - 1) / row_bytes, most = CHUNK_MOST / row_bytes;
+    int64_t fewest = by_row ? ROWS_LEAST : CHUNK_LEAST, least = (fewest + row_bytes - 1) / row_bytes;
+    int64_t most = (by_row ? ROWS_MOST : CHUNK_MOST) / row_bytes;
     if (rows <= least)
         return rows;
     if (most < least) /* no whole number of rows lies in the range */
@@ -98,7 +102,7 @@ int64_t tessi_chunk_rows(int64_t rows, int64_t row_bytes)
     return best;
 }
 
-hid_t tessi_layout(const struct tessi_entry *e, int compress, int may_end)
+hid_t tessi_layout(const struct tessi_entry *e, const struct tess_dataset *d)
 {
     size_t size = tessi_entry_size(e);
     int64_t row = tessi_entry_row(e) * (int64_t)size;
@@ -108,18 +112,18 @@ hid_t tessi_layout(const struct tessi_entry *e, int compress, int may_end)
         return p;
     herr_t bad = H5Pset_obj_track_times(p, 0) < 0 || H5Pset_fill_time(p, H5D_FILL_TIME_NEVER) < 0;
     int chunked = e->rank > 0 && tessi_entry_count(e) > 0 && row < UINT32_MAX &&
-                  (packed || compress || may_end || row * e->dim[0] >= SMALL);
+                  (packed || d->compress || d->may_end || row * e->dim[0] >= SMALL);
     if (chunked) {
         hsize_t chunk[TESS_MAX_RANK];
-        chunk[0] = (hsize_t)tessi_chunk_rows(e->dim[0], row);
+        chunk[0] = (hsize_t)tessi_chunk_rows(e->dim[0], row, d->by_row);
         for (int32_t i = 1; i < e->rank; i++)
             chunk[i] = (hsize_t)e->dim[i];
         bad = bad || H5Pset_chunk(p, e->rank, chunk) < 0;
         if (packed)
             bad = bad || H5Pset_nbit(p) < 0;
-        else if (compress && size > 1 && e->dtype != TESSI_TEXT)
+        else if (d->compress && size > 1 && e->dtype != TESSI_TEXT)
             bad = bad || H5Pset_shuffle(p) < 0;
-        if (compress)
+        if (d->compress)
             bad = bad || H5Pset_deflate(p, DEFLATE_LEVEL) < 0;
         bad = bad || H5Pset_fletcher32(p) < 0;
     }
@@ -139,7 +143,7 @@ hid_t tessi_layout_cache(const struct tessi_entry *e, int writing)
     if (room < 2 * row)
         room = 2 * row;
     /* Written rows come in order: a full chunk goes first. */
-    if (H5Pset_chunk_cache(p, 1009, room, writing ? 1.0 : 0.75) >= 0)
+    if (H5Pset_chunk_cache(p, CACHE_SLOTS, room, writing ? 1.0 : 0.75) >= 0)
         return p;
     H5Pclose(p);
     return -1;
@@ -165,33 +169,6 @@ herr_t tessi_attribute_text(hid_t object, const char *name, const char *text)
     hid_t type = H5Tcopy(H5T_C_S1); /* HDF5 knows no string of no bytes: an empty text is one zero */
     herr_t bad = type < 0 || H5Tset_size(type, bytes ? bytes : 1) < 0 || H5Tset_strpad(type, H5T_STR_NULLPAD) < 0 ||
                  H5Tset_cset(type, H5T_CSET_UTF8) < 0 || tessi_attribute_number(object, name, type, type, text) < 0;
-    if (type >= 0)
-        H5Tclose(type);
-    return bad ? -1 : 0;
-}
-
-herr_t tessi_attribute_labels(hid_t object, const char *labels, int32_t rank)
-{
-    char words[TESS_MAX_RANK][64] = {{0}};
-    char *list[TESS_MAX_RANK];
-    const char *at = labels;
-    for (int32_t i = 0; i < rank; i++) {
-        at += strspn(at, " ");
-        size_t length = strcspn(at, " "), kept = length < sizeof words[i] - 1 ? length : sizeof words[i] - 1;
-        memcpy(words[i], at, kept);
-        list[i] = words[i];
-        at += length;
-    }
-    hsize_t n = (hsize_t)rank;
-    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &n, NULL), attribute = -1;
-    herr_t bad = type < 0 || space < 0 || H5Tset_size(type, H5T_VARIABLE) < 0;
-    if (!bad)
-        attribute = H5Acreate2(object, "DIMENSION_LABELS", type, space, H5P_DEFAULT, H5P_DEFAULT);
-    bad = bad || attribute < 0 || H5Awrite(attribute, type, list) < 0;
-    if (attribute >= 0)
-        bad = H5Aclose(attribute) < 0 || bad;
-    if (space >= 0)
-        H5Sclose(space);
     if (type >= 0)
         H5Tclose(type);
     return bad ? -1 : 0;

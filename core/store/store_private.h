@@ -115,17 +115,15 @@ int64_t tessi_entry_count(const struct tessi_entry *e);
 /* Types in the file (little-endian) and in memory. They agree on the precision, so HDF5 converts nothing. */
 hid_t tessi_file_type(const struct tessi_entry *e);
 hid_t tessi_memory_type(const struct tessi_entry *e);
-/* Rows of a chunk: within 256 KiB .. 1 MiB the number that wastes least in the last chunk; the larger of equals. */
-int64_t tessi_chunk_rows(int64_t rows, int64_t row_bytes);
+/* Rows of a chunk: within 256 KiB .. 1 MiB, by the row 16 .. 32 KiB, the number that wastes least in the last chunk; the larger of equals. */
+int64_t tessi_chunk_rows(int64_t rows, int64_t row_bytes, int by_row);
 /* Creation properties: contiguous or chunked, filters. Only what is chunked can be made shorter. */
-hid_t tessi_layout(const struct tessi_entry *e, int compress, int may_end);
+hid_t tessi_layout(const struct tessi_entry *e, const struct tess_dataset *d);
 /* Access properties with a chunk cache for rows read or written a few at a time. */
 hid_t tessi_layout_cache(const struct tessi_entry *e, int writing);
 /* Attributes; a text is a fixed-width UTF-8 string, null-padded. Negative on failure. */
 herr_t tessi_attribute_text(hid_t object, const char *name, const char *text);
 herr_t tessi_attribute_number(hid_t object, const char *name, hid_t file_type, hid_t memory_type, const void *value);
-/* DIMENSION_LABELS as the HDF5 dimension scales write it, from "image y x channel". */
-herr_t tessi_attribute_labels(hid_t object, const char *labels, int32_t rank);
 
 /* ---- artefact_write.c, artefact_head.c ----------------------------------------------------------------------------- */
 
@@ -155,6 +153,10 @@ int tessi_read_rows(struct tess_call *c, const struct tess_artefact *a, const st
                     int64_t rows, void *to) TESS_CHECKED;
 /* Values (or texts: rows of `width` bytes) into a digest, little-endian whatever the machine. */
 void tessi_digest_values(struct tess_digest *d, const struct tessi_entry *e, const void *values, int64_t count);
+/* SHA-256 of what the provenance says, by name, but for the content digest and the sum itself. */
+#define TESSI_NOTE_DIGEST "digest"
+#define TESSI_NOTE_SUM "sum"
+int tessi_digest_notes(struct tess_call *c, const struct tess_artefact *a, char sum[TESS_DIGEST_TEXT]) TESS_CHECKED;
 /* The content digest, from the finished digests of the entries. */
 int tessi_digest_content(struct tess_call *c, const struct tess_artefact *a, char digest[TESS_DIGEST_TEXT]) TESS_CHECKED;
 

@@ -33,14 +33,15 @@ struct tess_dataset {
     uint32_t size;
     int32_t bits;       /* unsigned integers: precision in bits; stored with the n-bit filter. 0: the dtype's own width */
     int32_t compress;   /* shuffle + deflate */
-    const char *labels; /* dimension labels, "image y x channel" */
+    const char *labels; /* what the dimensions are, "image y x channel": attribute `labels` */
     const char *unit;   /* attribute `unit` */
     int32_t may_end;    /* tess_artefact_end may come before all rows have */
+    int32_t by_row;     /* rows will be read one at a time, in any order: chunks of 16 to 32 KiB, each of which is decoded whole */
 };
 /* A whole dataset at once. `name` may be a path ("weights/encoder/..."): groups are made. `d` may be NULL. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
                                                const struct tess_dataset *d);
-/* A dataset of known final shape, filled in order by rows (dim[0]); chunks of whole rows, 256 KiB to 1 MiB, fletcher32. */
+/* A dataset of known final shape, filled in order by rows (dim[0]); chunks of whole rows, 256 KiB to 1 MiB (by_row: less), fletcher32. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_begin(struct tess_call *c, struct tess_artefact *a, const char *name,
                                                  const struct tess_tensor *shape, const struct tess_dataset *d);
 TESS_EXPORT TESS_CHECKED int tess_artefact_append(struct tess_call *c, struct tess_artefact *a, const char *name,

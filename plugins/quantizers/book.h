@@ -13,7 +13,7 @@ struct book {
 };
 
 #define BOOK_PARAMS(S, m)                                                                                                                  \
-    {.name = "codebook_size", .help = "codes (K)", .type = TESS_I64, .offset = offsetof(S, m.codebook_size), .lo = 2, .hi = 65536,         \
+    {.name = "codebook_size", .help = "codes (K)", .type = TESS_I64, .offset = offsetof(S, m.codebook_size), .lo = 2, .hi = 16777216,      \
      .def = 256},                                                                                                                          \
     {.name = "code_dim", .help = "width of a code (D)", .type = TESS_I64, .offset = offsetof(S, m.code_dim), .lo = 1, .hi = 4096,          \
      .def = 32}

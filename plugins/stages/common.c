@@ -203,11 +203,6 @@ int stage_to_bytes(struct tess_call *c, int64_t n, const float *x, uint8_t *to)
                : TESS_OK;
 }
 
-int32_t stage_code_dtype(int64_t codebook_size)
-{
-    return codebook_size <= 256 ? TESS_U8 : TESS_U16;
-}
-
 int32_t stage_bits(int64_t values)
 {
     int32_t bits = 1;
@@ -218,20 +213,8 @@ int32_t stage_bits(int64_t values)
 
 int stage_put_codes(struct tess_call *c, struct tess_artefact *a, const struct tess_tensor *codes, int64_t codebook_size)
 {
-    struct tess_dataset d = {.size = sizeof d, .bits = stage_bits(codebook_size), .labels = "image y x"};
-    struct tess_tensor narrow = *codes;
-    int64_t n = tess_tensor_count(codes);
-    const int32_t *from = codes->data;
-    narrow.dtype = stage_code_dtype(codebook_size);
-    TESS_TRY(stage_tensor(c, &narrow, narrow.dtype, codes->rank, codes->dim));
-    for (int64_t i = 0; i < n; i++)
-        if (narrow.dtype == TESS_U8)
-            ((uint8_t *)narrow.data)[i] = (uint8_t)from[i];
-        else
-            ((uint16_t *)narrow.data)[i] = (uint16_t)from[i];
-    int status = tess_artefact_put(c, a, "codes", &narrow, &d);
-    tess_free(narrow.data);
-    return status;
+    const struct tess_dataset how = {.size = sizeof how, .bits = stage_bits(codebook_size), .labels = "image y x", .by_row = 1};
+    return tess_artefact_put(c, a, "codes", codes, &how);
 }
 
 int stage_carry_over(struct tess_call *c, const struct tess_artefact *from, struct tess_artefact *to)

@@ -77,7 +77,6 @@ int stage_keep_first(struct tess_call *c, struct tess_tensor *kept, const struct
 int stage_tensor(struct tess_call *c, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim) TESS_CHECKED;
 /* byte = trunc(clamp(255 x + 1/2, 0, 255)), the published rounding. TESS_E_DATA where an x is NaN. */
 int stage_to_bytes(struct tess_call *c, int64_t n, const float *x, uint8_t *to) TESS_CHECKED;
-int32_t stage_code_dtype(int64_t codebook_size);
 int32_t stage_bits(int64_t values); /* ceil(log2 values), at least 1 */
 /* Codes (n, h, w) as i32 into the dataset /codes at their exact width. */
 int stage_put_codes(struct tess_call *c, struct tess_artefact *a, const struct tess_tensor *codes, int64_t codebook_size) TESS_CHECKED;

@@ -270,7 +270,7 @@ static const struct tess_stage_1 ops = {
 
 static const struct tess_param params[] = {
     {.name = "codebook_size", .help = "codes of the new codebook (K); 0: as many as before", .type = TESS_I64,
-     .offset = offsetof(struct stage, codebook_size), .lo = 0, .hi = 65536, .def = 0},
+     .offset = offsetof(struct stage, codebook_size), .lo = 0, .hi = 16777216, .def = 0},
     REFIT_POOL_PARAMS(struct stage, pool),
     AUTOENCODING_PARAMS(struct stage, how),
     ADVERSARIAL_WEIGHT_PARAMS(struct stage, how.adversarial, 0.8, 1e4),
