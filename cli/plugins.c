@@ -139,6 +139,8 @@ static void print_component(const struct tessi_registry *r, const struct item *i
     printf("%.*s/%s: %s\n", kind_length(k->kind), k->kind, k->name, k->summary);
     printf("kind %s, from %s %s (%s), %s\n", k->kind, item->plugin->id, item->plugin->version, item->plugin->license,
            file_of(r, item->plugin));
+    if (tessi_component_made_by(item->plugin, k))
+        printf("made by stage/%s; training cannot begin with its initial values\n", tessi_component_made_by(item->plugin, k));
     if (!tessi_param_at(k, 0)) {
         puts("\nno parameters");
         return;
@@ -226,6 +228,8 @@ static void json_component(const struct tessi_registry *r, const struct item *it
     json_pair("kind", item->component->kind, ",");
     json_pair("name", item->component->name, ",");
     json_pair("summary", item->component->summary, ",");
+    if (tessi_component_made_by(item->plugin, item->component))
+        json_pair("made_by", tessi_component_made_by(item->plugin, item->component), ",");
     json_pair("plugin", item->plugin->id, ",");
     json_pair("version", item->plugin->version, ",");
     json_pair("license", item->plugin->license, ",");

@@ -77,7 +77,7 @@ static const struct row rows[] = {
         F(tess_param, hi) F(tess_param, def) F(tess_param, text)
     S(tess_component) F(tess_component, name) F(tess_component, kind) F(tess_component, summary) F(tess_component, params)
         F(tess_component, param_stride) F(tess_component, reserved) F(tess_component, caps) F(tess_component, self_size)
-        F(tess_component, open) F(tess_component, close) F(tess_component, ops)
+        F(tess_component, open) F(tess_component, close) F(tess_component, ops) F(tess_component, made_by)
     S(tess_plugin) F(tess_plugin, size) F(tess_plugin, abi_major) F(tess_plugin, abi_minor) F(tess_plugin, id) F(tess_plugin, version)
         F(tess_plugin, license) F(tess_plugin, needs) F(tess_plugin, components) F(tess_plugin, component_stride) F(tess_plugin, epoch)
     S(tess_neighbours_options) F(tess_neighbours_options, size) F(tess_neighbours_options, goes_on)

@@ -245,6 +245,30 @@ START_TEST(a_mark_at_the_beginning)
 }
 END_TEST
 
+/* ---- parts in stages that cannot use them ---------------------------------------------------------------------------- */
+
+START_TEST(a_part_that_another_stage_makes)
+{
+    static const char words[] =
+        "`quantizer: refit` learns nothing from its initial values: stage/refit makes it of a model that is trained; train "
+        "another quantizer here, and run that stage on what comes of it, or give a `model` that has one";
+    told(USAGE, "small.yaml:6:3", words, "plan small.yaml tokenizer.quantizer.use=refit -q");
+    told(USAGE, "small.yaml:6:3", words, "run small.yaml tokenizer.quantizer=refit -q");
+    small_write("refit.yaml", "tessera: 1\nextends: small.yaml\nstages:\n"
+                              "  rebuilt: {use: refit, in: {images: images, model: tokenizer}, pool: 100, steps: 2, batch: 4}\n"
+                              "  tuned: {use: train-autoencoder, in: {images: images, model: rebuilt}, steps: 2, batch: 4}\n"
+                              "  said: {use: train-autoencoder, in: {images: images, model: rebuilt}, steps: 2, batch: 4,\n"
+                              "    quantizer: {use: refit, codebook_size: 12, code_dim: 6}}\n");
+    (void)command_ends(DONE, "", "plan refit.yaml");
+    const struct command_result *r = command_ends(DONE, "", "plugins quantizer/refit");
+    ck_assert(strstr(r->out, "made by stage/refit") != NULL);
+    small_write("features.yaml",
+                "tessera: 1\nextends: small.yaml\nstages:\n"
+                "  learnt: {use: train-features, in: {images: images}, network: {use: vgg16, channels: 8, weights: x.pth}}\n");
+    told(USAGE, "features.yaml:4:3", "x.pth` would not be read", "plan features.yaml");
+}
+END_TEST
+
 /* ---- words that are no verb ------------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -299,6 +323,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, small_folder_leave);
     tcase_add_loop_test(t, what_is_not_what_it_looks_like, 0, sizeof look / sizeof *look);
     tcase_add_test(t, a_mark_at_the_beginning);
+    tcase_add_test(t, a_part_that_another_stage_makes);
     tcase_add_loop_test(t, words_that_are_no_verb, 0, sizeof verb / sizeof *verb);
     suite_add_tcase(s, t);
     return suite_run(s);

@@ -51,6 +51,7 @@ static const struct {
 };
 
 struct check {
+    const struct tess_plugin *plugin;
     char *why;
     size_t room;
     char at[200]; /* "conv: parameter `channels`" */
@@ -200,6 +201,9 @@ static int check_component(struct check *k, const struct tess_component *compone
         return refuse(k, "wanted a kind like \"encoder/1\", found \"%s\"", component->kind ? component->kind : "");
     if (!component->summary)
         return refuse(k, "wanted a summary, found none");
+    const char *made_by = tessi_component_made_by(k->plugin, component);
+    if (made_by && !is_name(made_by))
+        return refuse(k, "wanted the name of a stage as made_by");
     if (component->params && (component->param_stride < PARAM_BYTES || component->param_stride % _Alignof(struct tess_param) != 0))
         return refuse(k, "wanted parameter rows of at least %zu bytes, found %u", PARAM_BYTES, component->param_stride);
     for (int64_t row = 0; (p = tessi_param_at(component, row)); row++) {
@@ -215,7 +219,7 @@ static int check_component(struct check *k, const struct tess_component *compone
 
 int tessi_plugin_check(const struct tess_plugin *p, const struct tess_host *host, char *why, size_t room)
 {
-    struct check k = {.why = why, .room = room};
+    struct check k = {.plugin = p, .why = why, .room = room};
     const struct tess_component *component;
     int64_t n = 0;
     if (p->size < PLUGIN_BYTES)

@@ -9,6 +9,7 @@
 #include "core/plug/plug_private.h"
 #include "core/plug/runtime.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -171,6 +172,27 @@ void *tess_instance_self(const struct tess_instance *i)
 const char *tess_instance_name(const struct tess_instance *i)
 {
     return i->component->name;
+}
+
+const char *tessi_component_made_by(const struct tess_plugin *plugin, const struct tess_component *k)
+{
+    return plugin->component_stride >= offsetof(struct tess_component, made_by) + sizeof k->made_by ? k->made_by : NULL;
+}
+
+int tess_instance_learns(struct tess_call *c, const struct tess_instance *i, const char *parameter, const char *port)
+{
+    const struct tess_component *k = i->component;
+    const char *stage = tessi_component_made_by(i->plugin, k);
+    if (!stage)
+        return TESS_OK;
+    c->fail(
+        c, TESS_E_USAGE,
+        "`%s: %s` learns nothing from its initial values: stage/%s makes it of a model that is trained; train another %.*s here, and run "
+        "that stage on what comes of it",
+        parameter, k->name, stage, tessi_kind_length(k->kind), k->kind);
+    if (port)
+        tess_append_message(c, ", or give a `%s` that has one", port);
+    return TESS_E_USAGE;
 }
 
 const char *tess_instance_spec(const struct tess_instance *i)

@@ -40,6 +40,8 @@ const struct tess_component *tessi_registry_find(const struct tessi_registry *r,
 int tessi_instance_new(struct tess_call *c, const struct tessi_registry *r, const char *kind, struct tessi_spec *spec,
                        const struct tess_instance *like, const char *const *skip, int open, struct tess_instance **out) TESS_CHECKED;
 const struct tess_component *tessi_instance_component(const struct tess_instance *i);
+/* The stage that makes a component's weights, or NULL: it learns from nothing, or its plugin is older than the question. */
+const char *tessi_component_made_by(const struct tess_plugin *plugin, const struct tess_component *k);
 const struct tess_plugin *tessi_instance_plugin(const struct tess_instance *i);
 /* Everything with defaults filled in, paths and neutral ones too: for the resolved pipeline. Valid until close. */
 const char *tessi_instance_resolved(const struct tess_instance *i);

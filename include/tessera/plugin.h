@@ -71,6 +71,9 @@ struct tess_component {
     /* Accepts a half-opened self. May be NULL. */
     void (*close)(void *self);
     const void *ops; /* for example const struct tess_encoder_1 */
+    /* The stage that makes its weights, where they are not learnt from their initial values: "refit". Training then begins with those of a
+     * model only. NULL: it learns. */
+    const char *made_by;
 };
 
 struct tess_plugin {
@@ -97,6 +100,10 @@ struct tess_instance;
 TESS_EXPORT const void *tess_instance_ops(const struct tess_instance *i, const char *kind);
 TESS_EXPORT void *tess_instance_self(const struct tess_instance *i);
 TESS_EXPORT const char *tess_instance_name(const struct tess_instance *i); /* "conv" */
+/* TESS_E_USAGE, with the stage that makes it, where training cannot begin with the component's initial values (made_by). `parameter` of the
+ * caller is what it was given as, and `port` the input for a model to start from, NULL where there is none. */
+TESS_EXPORT TESS_CHECKED int tess_instance_learns(struct tess_call *c, const struct tess_instance *i, const char *parameter,
+                                                  const char *port);
 /* Name and every parameter with defaults filled in, in the table's order, without paths and neutral parameters:
  * "{use: conv, channels: 32, ...}". What a model's artefact keeps and what a cache key hashes. Valid until close. */
 TESS_EXPORT const char *tess_instance_spec(const struct tess_instance *i);

@@ -1,6 +1,6 @@
 /* quantizer/1 `refit`: what the stage of that name leaves behind (docs/models.md, "ReFiT"; Hu et al., "Global Context with Discrete
  * Diffusion in Vector Quantised Modelling"). The codebook is drawn to the latents, and the latents, whose encoder is done learning, are not
- * drawn to the codebook.
+ * drawn to the codebook: from nothing it would not learn.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/quantizers/book.h"
@@ -35,7 +35,8 @@ static const struct tess_component components[] = {{.name = "refit",
                                                     TESS_PARAMS(params),
                                                     .caps = TESS_DETERMINISTIC,
                                                     .self_size = sizeof(struct refit),
-                                                    .ops = &ops},
+                                                    .ops = &ops,
+                                                    .made_by = "refit"},
                                                    {.name = NULL}};
 
 static const char *const needs[] = {"graph/1", NULL};

@@ -44,7 +44,11 @@ static int open_parts(struct tess_call *c, struct work *w, const struct tess_fac
     w->k.started = model != NULL;
     if (!w->k.encoder || !w->k.quantizer || !w->k.decoder)
         return miss(c, !w->k.encoder ? "encoder" : !w->k.quantizer ? "quantizer" : "decoder");
-    return TESS_OK;
+    if (model)
+        return TESS_OK; /* whose weights are checked */
+    TESS_TRY(tess_instance_learns(c, w->k.encoder, "encoder", "model"));
+    TESS_TRY(tess_instance_learns(c, w->k.quantizer, "quantizer", "model"));
+    return tess_instance_learns(c, w->k.decoder, "decoder", "model");
 }
 
 /* The model has the weights of what is to be trained. */

@@ -56,6 +56,14 @@ static struct tess_node *image_input(struct tess_graph *g, const int64_t image[3
 
 static int read_facts(struct tess_call *c, struct work *k, const struct tess_facts *images)
 {
+    const struct tess_features_1 *ops = tess_instance_ops(k->s->network, "features/1");
+    const char *file = ops->file ? ops->file(tess_instance_self(k->s->network)) : NULL;
+    if (file)
+        return c->fail(c, TESS_E_USAGE,
+                       "train-features: `network` is trained here from its initial values, and `%s` would not be read; leave "
+                       "the file out, or give it to the stage that wants the features",
+                       file);
+    TESS_TRY(tess_instance_learns(c, k->s->network, "network", NULL));
     TESS_TRY(tess_facts_i64(c, images, "height", &k->image[0]));
     TESS_TRY(tess_facts_i64(c, images, "width", &k->image[1]));
     TESS_TRY(tess_facts_i64(c, images, "channels", &k->image[2]));

@@ -89,8 +89,12 @@ static int open_parts(struct tess_call *c, struct work *k, const struct stage *s
         TESS_TRY(tess_prior_open(c, prior, where, &k->prior));
     k->filled.noise = s->noise ? s->noise : k->prior.noise;
     k->filled.denoiser = s->denoiser ? s->denoiser : k->prior.denoiser;
-    if (k->filled.noise && k->filled.denoiser)
-        return TESS_OK;
+    if (k->filled.noise && k->filled.denoiser && prior)
+        return TESS_OK; /* whose weights are checked */
+    if (k->filled.noise && k->filled.denoiser) {
+        TESS_TRY(tess_instance_learns(c, k->filled.noise, "noise", "prior"));
+        return tess_instance_learns(c, k->filled.denoiser, "denoiser", "prior");
+    }
     return c->fail(c, TESS_E_USAGE, "train-prior: `%s` is missing; say it, or give a `prior` to start from, whose %s it then is",
                    k->filled.noise ? "denoiser" : "noise", k->filled.noise ? "denoiser" : "noise");
 }
