@@ -141,8 +141,13 @@ int cli_global_flag(struct cli_globals *g, int argc, char **argv, int *i)
 int cli_failed(const struct tess_call *c, int status)
 {
     const char *message = tessi_call_message(c);
+    char line[TESSI_MESSAGE_ROOM];
+    size_t n = 0;
+    for (; message[n] && n + 1 < sizeof line; n++) /* names of files and texts of pipelines say nothing to the terminal themselves */
+        line[n] = (unsigned char)message[n] < 0x20 || message[n] == 0x7f ? '?' : message[n];
+    line[n] = '\0';
     if (*message)
-        fprintf(stderr, "tessera: %s\n", message);
+        fprintf(stderr, "tessera: %s\n", line);
     else
         fprintf(stderr, "tessera: failed with status %d and no message; that is a defect of tessera\n", status);
     return tessi_exit_code(status);

@@ -13,11 +13,15 @@ tests_test_killed_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tess
 tests_test_killed_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_killed_LDADD = $(CHECK_LIBS)
 
-check_PROGRAMS += tests/test_slips
-tests_test_slips_SOURCES = tests/test_slips.c $(COMMAND_BENCH)
+check_PROGRAMS += tests/test_slips tests/test_bounds
+tests_test_slips_SOURCES = tests/test_slips.c tests/told.c tests/told.h $(COMMAND_BENCH)
 tests_test_slips_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
 tests_test_slips_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_slips_LDADD = $(CHECK_LIBS)
+tests_test_bounds_SOURCES = tests/test_bounds.c tests/told.c tests/told.h $(COMMAND_BENCH)
+tests_test_bounds_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
+tests_test_bounds_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_bounds_LDADD = $(CHECK_LIBS)
 
 check_PROGRAMS += tests/test_plan
 tests_test_plan_SOURCES = tests/test_plan.c $(COMMAND_BENCH)

@@ -63,7 +63,7 @@ START_TEST(wrong_pipelines)
     expect_error(HEAD "  m: flow-make\n", TESS_E_USAGE, "p.yaml:4:6: stage `m` wants a map with `use`");
     expect_error("tessera: 1\nname: ../up\nstages:\n" MAKE, TESS_E_USAGE, "p.yaml:2:7: `name` names the run's folder");
     expect_error("tessera: 1\nname: .cache\nstages:\n" MAKE, TESS_E_USAGE, "p.yaml:2:7: `name` names the run's folder");
-    expect_error("tessera: 1\nseed: -1\nstages:\n" MAKE, TESS_E_VALUE, "p.yaml:2:7: `seed` wants an integer from 0, found -1");
+    expect_error("tessera: 1\nseed: -1\nstages:\n" MAKE, TESS_E_VALUE, "p.yaml:2:7: `seed` wants an integer 0 .. 9223372036854775807, found -1");
     expect_error("tessera: 1\nprecision: bf1\nstages:\n" MAKE, TESS_E_VALUE,
                  "p.yaml:2:12: precision is auto, f32 or bf16, found `bf1`");
     expect_error(HEAD "  m: {use: flow-mak}\n", TESS_E_PLUGIN, "p.yaml:4:12: no stage is called `flow-mak`; did you mean `flow-make`?");

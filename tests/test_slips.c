@@ -5,6 +5,7 @@
 #include "tests/command_bench.h"
 #include "tests/small_pipeline.h"
 #include "tests/suite.h"
+#include "tests/told.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -16,17 +17,6 @@ enum { DONE = 0, USAGE = 2, NO_PLUGIN = 69 };
 static void setup(void)
 {
     (void)small_folder_enter();
-}
-
-/* One line on stderr which begins with the place and has the words; nothing on stdout. */
-static void told(int code, const char *place, const char *words, const char *line)
-{
-    char wanted[128];
-    const struct command_result *r = command_ends(code, words, "%s", line);
-    snprintf(wanted, sizeof wanted, "tessera: %s: ", place);
-    ck_assert_msg(strncmp(r->err, wanted, strlen(wanted)) == 0, "%s\nwanted it at %s\nfound %s", line, wanted, r->err);
-    ck_assert_msg(strchr(r->err, '\n') == r->err + strlen(r->err) - 1, "not one line: %s", r->err);
-    ck_assert_str_eq(r->out, "");
 }
 
 /* ---- keys that are null, empty, a list or a map --------------------------------------------------------------------- */
@@ -245,61 +235,6 @@ START_TEST(a_mark_at_the_beginning)
 }
 END_TEST
 
-/* ---- parts in stages that cannot use them ---------------------------------------------------------------------------- */
-
-START_TEST(a_part_that_another_stage_makes)
-{
-    static const char words[] =
-        "`quantizer: refit` learns nothing from its initial values: stage/refit makes it of a model that is trained; train "
-        "another quantizer here, and run that stage on what comes of it, or give a `model` that has one";
-    told(USAGE, "small.yaml:6:3", words, "plan small.yaml tokenizer.quantizer.use=refit -q");
-    told(USAGE, "small.yaml:6:3", words, "run small.yaml tokenizer.quantizer=refit -q");
-    small_write("refit.yaml", "tessera: 1\nextends: small.yaml\nstages:\n"
-                              "  rebuilt: {use: refit, in: {images: images, model: tokenizer}, pool: 100, steps: 2, batch: 4}\n"
-                              "  tuned: {use: train-autoencoder, in: {images: images, model: rebuilt}, steps: 2, batch: 4}\n"
-                              "  said: {use: train-autoencoder, in: {images: images, model: rebuilt}, steps: 2, batch: 4,\n"
-                              "    quantizer: {use: refit, codebook_size: 12, code_dim: 6}}\n");
-    (void)command_ends(DONE, "", "plan refit.yaml");
-    const struct command_result *r = command_ends(DONE, "", "plugins quantizer/refit");
-    ck_assert(strstr(r->out, "made by stage/refit") != NULL);
-    small_write("features.yaml",
-                "tessera: 1\nextends: small.yaml\nstages:\n"
-                "  learnt: {use: train-features, in: {images: images}, network: {use: vgg16, channels: 8, weights: x.pth}}\n");
-    told(USAGE, "features.yaml:4:3", "x.pth` would not be read", "plan features.yaml");
-}
-END_TEST
-
-/* ---- words that are no verb ------------------------------------------------------------------------------------------ */
-
-static const struct {
-    const char *word, *words;
-} verb[] = {
-    {"clean", "which may be deleted"},
-    {"resume", "`tessera run P.yaml` goes on"},
-    {"train", "training is a stage of a pipeline"},
-    {"ls", "`tessera plugins` lists what there is"},
-    {"status", "`tessera plan P.yaml`"},
-    {"version", "`tessera --version`"},
-    {"help clean", "which may be deleted"},
-    {"show", "`tessera view FILE`"},
-    {"encode", "`encode` is a stage of pipelines"},
-    {"sample", "`sample` is a stage of pipelines"},
-    {"rnu", "did you mean `run`?"},
-    {"pan", "did you mean `plan`?"},
-    {"plugin", "did you mean `plugins`?"},
-    {"inpsect", "did you mean `inspect`?"},
-    {"small.yaml", "did you mean `run small.yaml`, or `plan small.yaml`?"},
-    {"codes.h5", "did you mean `inspect codes.h5`"},
-    {"frobnicate", "there are run, plan, plugins, inspect, view, import, export, bench; see"},
-};
-
-START_TEST(words_that_are_no_verb)
-{
-    const struct command_result *r = command_ends(USAGE, verb[_i].words, "%s", verb[_i].word);
-    ck_assert_msg(strncmp(r->err, "tessera: there is no verb `", 27) == 0 && strchr(r->err, '\n')[1] == '\0', "%s", r->err);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("slips");
@@ -323,8 +258,6 @@ int main(void)
     tcase_add_checked_fixture(t, setup, small_folder_leave);
     tcase_add_loop_test(t, what_is_not_what_it_looks_like, 0, sizeof look / sizeof *look);
     tcase_add_test(t, a_mark_at_the_beginning);
-    tcase_add_test(t, a_part_that_another_stage_makes);
-    tcase_add_loop_test(t, words_that_are_no_verb, 0, sizeof verb / sizeof *verb);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

@@ -92,6 +92,8 @@ void tessi_stage_close(struct tessi_stage *s);
 int tessi_stage_blame(struct tess_call *c, const struct tessi_stage *s, int status);
 /* Facts, cost and steps from the facts of its inputs (pipeline.c). */
 int tessi_stage_plan(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
+/* Notes of parameters of a training that contradict each other (advice.c); after it is planned. */
+void tessi_stage_advise(const struct tessi_pipeline *p, const struct tessi_stage *s);
 int tessi_seed_read(struct tess_call *c, const struct tessi_spec *at, uint64_t *out) TESS_CHECKED;
 /* 1 when `kind` is one of "codes|samples". */
 int tessi_kind_fits(const char *kinds, const char *kind);

@@ -13,12 +13,14 @@
 #include <string.h>
 
 #define MAX_TEXT 65536
+#define MAX_CHAIN 100 /* names that stand for names */
 
 enum { UNTOUCHED = 0, FINISHED = 1, AT_WORK = 2 }; /* of a name under params: in its `used` */
 
 struct scope {
     struct tess_call *c;
     struct tessi_spec *params; /* NULL: none */
+    int depth;                 /* names being looked up, one for another */
 };
 
 static int expand(struct scope *s, struct tessi_spec *node);
@@ -47,7 +49,13 @@ static int look_up(struct scope *s, const struct tessi_spec *node, const char *t
                                tessi_suggest(s->params, name, near, sizeof near));
     if ((*out)->used == AT_WORK)
         return tessi_spec_fail(s->c, node, TESS_E_USAGE, "`${%s}`: this name stands for itself", name);
-    return expand(s, *out);
+    if (s->depth == MAX_CHAIN)
+        return tessi_spec_fail(s->c, node, TESS_E_USAGE, "`${%s}`: wanted at most %d names that stand for one another, found more", name,
+                               MAX_CHAIN);
+    s->depth++;
+    int status = expand(s, *out);
+    s->depth--;
+    return status;
 }
 
 static int set_via(struct scope *s, struct tessi_spec *node, const struct tessi_spec *param)
@@ -164,7 +172,7 @@ static void expand_formers(struct scope *s, struct tessi_spec *node)
 
 int tessi_interpolate(struct tess_call *c, struct tessi_spec *root, const struct tessi_spec *dropped)
 {
-    struct scope s = {c, tessi_spec_child(root, "params")};
+    struct scope s = {c, tessi_spec_child(root, "params"), 0};
     char near[300];
     for (struct tessi_spec *param = s.params ? s.params->child : NULL; param; param = param->next) {
         if (param->kind != TESSI_SCALAR)

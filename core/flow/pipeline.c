@@ -195,6 +195,8 @@ int tessi_pipeline_open(struct tess_call *c, struct tessi_runtime *r, const stru
             status = tessi_stage_blame(c, &p->stage[i], status);
         if (status == TESS_OK && p->stage[i].wanted)
             status = look_up(c, p, &p->stage[i]);
+        if (status == TESS_OK && p->stage[i].wanted && p->stage[i].state != TESSI_CACHED)
+            tessi_stage_advise(p, &p->stage[i]);
     }
     p->held = tessi_memory_resident();
     tessi_file_digests_save(r->files); /* where there has been a run */

@@ -107,9 +107,10 @@ static int cycle(struct tess_call *c, const struct tessi_pipeline *p, const stru
 int tessi_seed_read(struct tess_call *c, const struct tessi_spec *at, uint64_t *out)
 {
     int64_t value;
-    TESS_TRY(tessi_spec_i64(c, at, &value));
-    if (value < 0)
-        return tessi_spec_fail(c, at, TESS_E_VALUE, "`seed` wants an integer from 0, found %lld", (long long)value);
+    char found[200];
+    if (!tessi_spec_is_i64(at, &value) || value < 0)
+        return tessi_spec_fail(c, at, TESS_E_VALUE, "`seed` wants an integer 0 .. %lld, found %s", (long long)INT64_MAX,
+                               tessi_spec_found(at, found, sizeof found));
     *out = (uint64_t)value;
     return TESS_OK;
 }

@@ -19,6 +19,8 @@
 #define MAX_BYTES (1 << 20)
 #define MAX_DEPTH 32
 #define MAX_NODES 10000
+#define MAX_KEYS 1000 /* in a map, and anchors in a file: each is compared with those before it */
+#define MAX_NAME 255  /* bytes of a key or an anchor's name */
 
 struct tessi_yaml_anchor {
     char *name;
@@ -63,6 +65,12 @@ static int keep_anchor(struct tessi_yaml_reader *r, const char *name, const stru
 {
     size_t bytes = strlen(name) + 1;
     void *memory;
+    int n = 0;
+    for (const struct tessi_yaml_anchor *a = r->anchors; a; a = a->next)
+        n++;
+    if (n == MAX_KEYS || bytes > MAX_NAME + 1)
+        return tessi_yaml_wrong(r, (yaml_mark_t){0, (size_t)node->line - 1, (size_t)node->column - 1},
+                                "wanted at most %d anchors, their names of at most %d bytes; found more", MAX_KEYS, MAX_NAME);
     TESS_TRY(tess_alloc(r->c, sizeof(struct tessi_yaml_anchor) + bytes, "an anchor", &memory));
     struct tessi_yaml_anchor *a = memory;
     a->name = memcpy(a + 1, name, bytes);
@@ -134,7 +142,20 @@ static int read_sequence(struct tessi_yaml_reader *r, const yaml_event_t *e, int
     }
 }
 
-/* The key's text into *key; it is checked against the keys before it. */
+/* Names are shown in messages: they are short, and no terminal takes them for a command. */
+static int check_name(struct tessi_yaml_reader *r, const yaml_event_t *e)
+{
+    const char *name = (const char *)e->data.scalar.value;
+    if (e->data.scalar.length > MAX_NAME)
+        return tessi_yaml_wrong(r, e->start_mark, "wanted a key of at most %d bytes, found %zu", MAX_NAME, e->data.scalar.length);
+    for (const char *at = name; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            return tessi_yaml_wrong(r, e->start_mark, "wanted a name as the key, found the control character U+%04X in it",
+                                    (unsigned)(unsigned char)*at);
+    return tessi_yaml_plain(r, e, 1);
+}
+
+/* The key is a name, and none of the keys before it. */
 static int read_key(struct tessi_yaml_reader *r, const struct tessi_spec *map, const yaml_event_t *e)
 {
     if (e->type != YAML_SCALAR_EVENT)
@@ -147,13 +168,16 @@ static int read_key(struct tessi_yaml_reader *r, const struct tessi_spec *map, c
         return tessi_yaml_wrong(r, e->start_mark, "wanted a name as the key, found an empty one");
     if (e->data.scalar.tag || e->data.scalar.anchor)
         return tessi_yaml_wrong(r, e->start_mark, "wanted a plain key, found one with a tag or an anchor");
-    TESS_TRY(tessi_yaml_plain(r, e, 1));
+    TESS_TRY(check_name(r, e));
     if (strcmp(key, "<<") == 0)
         return tessi_yaml_wrong(r, e->start_mark,
                                 "merge keys (`<<`) are not part of the pipeline language; write the keys out, or use `extends`");
-    for (const struct tessi_spec *other = map->child; other; other = other->next)
+    int n = 0;
+    for (const struct tessi_spec *other = map->child; other; other = other->next, n++)
         if (strcmp(other->key, key) == 0)
             return tessi_yaml_wrong(r, e->start_mark, "the key `%s` is there twice; the first is at line %d", key, (int)other->key_line);
+    if (n >= MAX_KEYS)
+        return tessi_yaml_wrong(r, e->start_mark, "wanted at most %d keys in a map, found more", MAX_KEYS);
     return TESS_OK;
 }
 

@@ -34,6 +34,19 @@ static const char *label_of(const struct tess_component *k, char *text, size_t r
     return text;
 }
 
+/* 1_000: a number in YAML 1.1 and in many languages. */
+static int is_number_without(const char *text, char mark)
+{
+    char rest[64];
+    size_t n = 0;
+    for (const char *at = text; *at && n + 1 < sizeof rest; at++)
+        if (*at != mark)
+            rest[n++] = *at;
+    rest[n] = '\0';
+    int type = n < strlen(text) ? tessi_scalar_is(rest, 0) : TESSI_IS_TEXT;
+    return type == TESSI_IS_INT || type == TESSI_IS_REAL;
+}
+
 /* Where a value comes from, when that is not where it stands. */
 static void add_origin(const struct filling *f, const struct tess_param *p, const struct tessi_spec *s)
 {
@@ -54,6 +67,8 @@ static int wrong(const struct filling *f, const struct tess_param *p, const stru
                                  tessi_param_wants(p, wants, sizeof wants), found ? found : tessi_spec_found(s, text, sizeof text), from);
     if ((p->type == TESS_I64 || p->type == TESS_F64) && (s->kind == TESSI_SEQUENCE || (tessi_spec_is_text(s) && strchr(s->text, ','))))
         tess_append_message(f->c, "; it takes one value, not a list");
+    else if ((p->type == TESS_I64 || p->type == TESS_F64) && tessi_spec_is_text(s) && is_number_without(s->text, '_'))
+        tess_append_message(f->c, "; digits stand without `_`");
     add_origin(f, p, s);
     return status;
 }

@@ -123,6 +123,17 @@ int tessi_read_i64(const struct tessi_spec *s, int64_t *out)
     return 1;
 }
 
+/* So that a number too small to be one is not taken for nothing. */
+static int is_zero(const char *text)
+{
+    return text[strcspn(text, "123456789eE")] < '1' || text[strcspn(text, "123456789eE")] > '9';
+}
+
+int tessi_spec_is_i64(const struct tessi_spec *s, int64_t *out)
+{
+    return tessi_read_i64(s, out);
+}
+
 int tessi_read_f64(const struct tessi_spec *s, double *out)
 {
     int type = is(s);
@@ -134,7 +145,7 @@ int tessi_read_f64(const struct tessi_spec *s, double *out)
     if (type != TESSI_IS_REAL && type != TESSI_IS_INT)
         return 0;
     *out = strtod(s->text, NULL);
-    return isfinite(*out);
+    return isfinite(*out) && (*out != 0.0 || is_zero(s->text));
 }
 
 int tessi_read_bool(const struct tessi_spec *s, int32_t *out)
@@ -169,9 +180,24 @@ int tessi_spec_bool(struct tess_call *c, const struct tessi_spec *s, int32_t *ou
     return tessi_spec_fail(c, s, TESS_E_VALUE, "wanted true or false, found %s", tessi_spec_found(s, found, sizeof found));
 }
 
+/* How a text begins, its whole characters, on one line. */
+static const char *one_line(const char *text, char *start, size_t room)
+{
+    size_t n = 0;
+    for (int length; text[n]; n += (size_t)length) {
+        (void)tessi_code_point(text + n, &length);
+        if (n + (size_t)length >= room)
+            break;
+        for (int i = 0; i < length; i++)
+            start[n + (size_t)i] = (unsigned char)text[n + (size_t)i] < 0x20 || text[n + (size_t)i] == 0x7f ? ' ' : text[n + (size_t)i];
+    }
+    start[n] = '\0';
+    return start;
+}
+
 const char *tessi_spec_found(const struct tessi_spec *s, char *text, size_t room)
 {
-    char words[100];
+    char words[100], start[49];
     switch (s->kind == TESSI_SCALAR ? is(s) : -s->kind) {
     case -TESSI_SEQUENCE:
         snprintf(text, room, "a list of %lld", (long long)tessi_spec_count(s));
@@ -183,7 +209,7 @@ const char *tessi_spec_found(const struct tessi_spec *s, char *text, size_t room
         snprintf(text, room, "nothing");
         break;
     case TESSI_IS_TEXT:
-        snprintf(text, room, "the text \"%.48s%s\"%s", s->text, strlen(s->text) > 48 ? "..." : "",
+        snprintf(text, room, "the text \"%s%s\"%s", one_line(s->text, start, sizeof start), strlen(s->text) > 48 ? "..." : "",
                  tessi_lookalike_words(s->text, words, sizeof words));
         break;
     default:

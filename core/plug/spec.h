@@ -48,6 +48,7 @@ int64_t tessi_spec_count(const struct tessi_spec *s);
 int tessi_spec_fail(struct tess_call *c, const struct tessi_spec *s, int code, const char *format, ...) TESS_PRINTF(4, 5);
 /* 1 for a null: said (`null`, `~`) or by nothing at all behind the colon. */
 int tessi_spec_is_null(const struct tessi_spec *s);
+int tessi_spec_is_i64(const struct tessi_spec *s, int64_t *out); /* and its value */
 int tessi_spec_is_text(const struct tessi_spec *s);
 /* A node as an error tells it: `1.5`, `the text "many"`, `a list of 3`, `a map`, `nothing`. */
 const char *tessi_spec_found(const struct tessi_spec *s, char *text, size_t room);
