@@ -140,7 +140,7 @@ static const struct row rows[] = {
     S(tess_stage_plan) F(tess_stage_plan, size) F(tess_stage_plan, in) F(tess_stage_plan, out) F(tess_stage_plan, seed)
         F(tess_stage_plan, cost) F(tess_stage_plan, steps)
     S(tess_stage_1) F(tess_stage_1, size) F(tess_stage_1, ports) F(tess_stage_1, output) F(tess_stage_1, plan)
-        F(tess_stage_1, fingerprint) F(tess_stage_1, run)
+        F(tess_stage_1, fingerprint) F(tess_stage_1, run) F(tess_stage_1, depends)
     S(tess_tensor) F(tess_tensor, dtype) F(tess_tensor, rank) F(tess_tensor, dim) F(tess_tensor, data)
     S(tess_training_params) F(tess_training_params, steps) F(tess_training_params, batch) F(tess_training_params, slices)
         F(tess_training_params, warmup) F(tess_training_params, average_every) F(tess_training_params, log_every)

@@ -235,6 +235,36 @@ START_TEST(a_source_that_was_opened_before)
 }
 END_TEST
 
+/* ---- what a result does not depend on ------------------------------------------------------------------------------ */
+
+START_TEST(an_import_draws_nothing)
+{
+    static const char importing[] = "tessera: 1\nname: keys\nseed: 1\nstages:\n  i: {use: import, source: {use: idx, images: images}%s}\n";
+    char text[sizeof importing + 32];
+    const uint64_t seed = 2;
+    struct tessi_call call;
+    small_make_data(6);
+    snprintf(text, sizeof text, importing, "");
+    bench_write("p.yaml", text);
+    bench_run(&r);
+    struct tess_artefact *a = open_result(&call, "runs/keys/i.h5");
+    ck_assert_str_eq(tessi_artefact_provenance(a, "numeric_mode"), "any");
+    ck_assert_str_eq(tessi_artefact_provenance(a, "seed"), "0");
+    tessi_artefact_close(a);
+    bench_attempt(&(struct attempt){.backend = "flow-two", .seed = &seed}, &r);
+    ck_assert_int_eq(r.stage[0].state, TESSI_CACHED);
+    bench_attempt(&(struct attempt){.override = {"i.seed=3"}}, &r);
+    ck_assert_int_eq(r.stage[0].state, TESSI_CACHED);
+    snprintf(text, sizeof text, importing, ", shuffle: true");
+    bench_write("p.yaml", text);
+    bench_run(&r);
+    bench_attempt(&(struct attempt){.backend = "flow-two"}, &r);
+    ck_assert_int_eq(r.stage[0].state, TESSI_CACHED);
+    bench_attempt(&(struct attempt){.backend = "flow-two", .seed = &seed}, &r);
+    ck_assert_str_eq(r.stage[0].reason, "seed: 1 -> 2");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("keys");
@@ -249,6 +279,7 @@ int main(void)
     tcase_add_test(t, a_file_that_changed_before);
     tcase_add_loop_test(t, a_file_that_was_read_for_good, 0, 2);
     tcase_add_test(t, a_source_that_was_opened_before);
+    tcase_add_test(t, an_import_draws_nothing);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

@@ -86,7 +86,7 @@ static int finish(struct tess_call *c, const struct tessi_pipeline *p, struct te
         .plugin = s->plugins,
         .parameters = tessi_instance_resolved(s->instance),
         .key = s->key,
-        .numeric_mode = p->runtime->numeric_mode,
+        .numeric_mode = s->numeric_mode,
         .tool = "tessera " PACKAGE_VERSION,
         .seed = s->seed,
         .epoch = TESS_EPOCH,

@@ -38,8 +38,9 @@ struct tessi_stage {
     const struct tess_component *component;
     struct tess_instance *instance;
     const struct tess_stage_1 *ops;
-    uint64_t seed;
-    int own_seed; /* the pipeline says it for this stage */
+    uint64_t seed;            /* 0 where it draws nothing */
+    int own_seed;             /* the pipeline says it for this stage */
+    const char *numeric_mode; /* the runtime's; "any" where the result does not depend on it */
     int wanted, forced;
     int64_t inputs; /* ports of the plugin */
     struct tessi_input *input;

@@ -97,14 +97,13 @@ static int same_text(const char *a, const char *b)
 
 /* Whether a result is what this pipeline's stage would be now, as far as can be told before it is run. `here` has the digests of what
  * stays in the folder, "" where nothing does. */
-static int is_of(const struct tessi_pipeline *p, const struct tessi_stage *s, const struct tess_artefact *a,
-                 char (*here)[TESS_DIGEST_TEXT])
+static int is_of(const struct tessi_stage *s, const struct tess_artefact *a, char (*here)[TESS_DIGEST_TEXT])
 {
     char name[128];
     if (*s->key)
         return same_text(tessi_artefact_provenance(a, "key"), s->key);
     if (!same_text(tessi_artefact_provenance(a, "parameters"), tessi_instance_resolved(s->instance)) ||
-        !same_text(tessi_artefact_provenance(a, "numeric_mode"), p->runtime->numeric_mode))
+        !same_text(tessi_artefact_provenance(a, "numeric_mode"), s->numeric_mode))
         return 0;
     const char *seed = tessi_artefact_provenance(a, "seed");
     if (!seed || strtoull(seed, NULL, 10) != s->seed)
@@ -152,7 +151,7 @@ static int sort_out_stages(struct tess_call *c, const struct tessi_pipeline *p, 
         struct tess_artefact *a;
         if (!open_result(c, s->path, s->name, &a))
             continue;
-        if (is_of(p, s, a, here)) {
+        if (is_of(s, a, here)) {
             (void)snprintf(here[i], TESS_DIGEST_TEXT, "%s", tess_artefact_digest(a));
         } else {
             status = take_out(c, p, a, s->name, s->path);

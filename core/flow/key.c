@@ -1,6 +1,7 @@
 /* The cache key of a stage: everything that decides its artefact's content, and nothing else.
  *
- *     SHA-256 over  "tessera stage key 2", plugins, ABI major, results' epoch, canonical parameters, seed, numeric mode,
+ *     SHA-256 over  "tessera stage key 2", plugins, ABI major, results' epoch, canonical parameters, seed (0 where nothing is
+ *                   drawn), numeric mode ("any" where bits do not depend on it),
  *                   each connected port with the content digest of its artefact, digest of the files read
  *
  * as texts with their lengths in front. Plugins are the stage's own, those of every component in its parameters and those of the parts of
@@ -160,7 +161,7 @@ int tessi_stage_key(struct tess_call *c, const struct tessi_pipeline *p, struct 
     tess_digest_add_text(&d, tess_instance_spec(s->instance));
     snprintf(text, sizeof text, "%" PRIu64, s->seed);
     tess_digest_add_text(&d, text);
-    tess_digest_add_text(&d, p->runtime->numeric_mode);
+    tess_digest_add_text(&d, s->numeric_mode);
     for (int64_t i = 0; i < s->inputs; i++) {
         if (!s->input[i].at)
             continue;

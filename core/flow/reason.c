@@ -161,7 +161,7 @@ static void compare_plugins(struct changes *k, const char *then, const char *now
     }
 }
 
-static void compare_rest(struct changes *k, const struct tessi_pipeline *p, const struct tessi_stage *s, const struct tess_artefact *a)
+static void compare_rest(struct changes *k, const struct tessi_stage *s, const struct tess_artefact *a)
 {
     char seed[40];
     const char *then = tessi_artefact_provenance(a, "seed");
@@ -169,8 +169,8 @@ static void compare_rest(struct changes *k, const struct tessi_pipeline *p, cons
     if (then && strcmp(then, seed) != 0)
         add(k, "seed: %s -> %s", then, seed);
     then = tessi_artefact_provenance(a, "numeric_mode");
-    if (then && strcmp(then, p->runtime->numeric_mode) != 0)
-        add_change(k, "numeric mode", then, p->runtime->numeric_mode);
+    if (then && strcmp(then, s->numeric_mode) != 0)
+        add_change(k, "numeric mode", then, s->numeric_mode);
     char epoch[16];
     snprintf(epoch, sizeof epoch, "%d", TESS_EPOCH);
     then = tessi_artefact_provenance(a, "epoch");
@@ -218,7 +218,7 @@ static int compare_all(struct tess_call *c, const struct tessi_pipeline *p, cons
     if (status == TESS_OK) {
         compare_parameters(&own.call, k, s, tessi_artefact_provenance(a, "parameters"));
         compare_inputs(k, p, s, a);
-        compare_rest(k, p, s, a);
+        compare_rest(k, s, a);
     }
     tessi_artefact_close(a);
     return status;

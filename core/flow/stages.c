@@ -236,6 +236,18 @@ static int connect(struct tess_call *c, const struct tessi_pipeline *p, const st
     return tessi_kind_fits(in->port->kind, kind) ? TESS_OK : wrong_kind(c, s, in, kind);
 }
 
+/* A seed that nothing is drawn from is not told from any other. */
+static void set_dependences(const struct tessi_pipeline *p, struct tessi_stage *s)
+{
+    int tells = s->ops->size >= offsetof(struct tess_stage_1, depends) + sizeof s->ops->depends && s->ops->depends;
+    uint64_t on = tells ? s->ops->depends(tess_instance_self(s->instance)) : TESS_DEPENDS_SEED | TESS_DEPENDS_NUMERIC;
+    s->numeric_mode = on & TESS_DEPENDS_NUMERIC ? p->runtime->numeric_mode : "any";
+    if (on & TESS_DEPENDS_SEED)
+        return;
+    s->seed = 0;
+    s->own_seed = 0;
+}
+
 int tessi_stage_open(struct tess_call *c, struct tessi_pipeline *p, struct tessi_stage *s)
 {
     void *memory;
@@ -244,6 +256,7 @@ int tessi_stage_open(struct tess_call *c, struct tessi_pipeline *p, struct tessi
     s->ops = tess_instance_ops(s->instance, "stage/1");
     if (!s->ops->plan || !s->ops->run || !s->ops->output)
         return c->fail(c, TESS_E_PLUGIN, "stage/%s: wanted plan, run and output, found one of them missing", s->component->name);
+    set_dependences(p, s);
     while (s->ops->ports && s->ops->ports[s->inputs].name)
         s->inputs++;
     TESS_TRY(tess_alloc(c, (size_t)(s->inputs + 1) * sizeof *s->input, "inputs", &memory));

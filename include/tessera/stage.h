@@ -34,6 +34,10 @@ struct tess_stage_plan {
 
 struct tess_stage_run; /* one execution; the functions below */
 
+/* What a result may depend on beside parameters, inputs and files. */
+#define TESS_DEPENDS_SEED ((uint64_t)1)    /* it draws */
+#define TESS_DEPENDS_NUMERIC ((uint64_t)2) /* it computes with reals, so bits differ with backend, precision and processor */
+
 struct tess_stage_1 {
     uint32_t size;
     const struct tess_port *ports;
@@ -44,6 +48,9 @@ struct tess_stage_1 {
      * digested by tess_digest_add_files must stay as they are until it has run, or nothing is kept of that. NULL: nothing. */
     int (*fingerprint)(void *self, struct tess_call *c, struct tess_digest *d);
     int (*run)(void *self, struct tess_call *c, struct tess_stage_run *r);
+    /* TESS_DEPENDS_*, with the parameters as they are. What it does not depend on is in no key, and another seed or backend finds the result
+     * in the cache; the seed it is given is 0. NULL: on both. */
+    uint64_t (*depends)(void *self);
 };
 
 /* Inputs by port name (NULL where not given) and the output; borrowed for the run. */

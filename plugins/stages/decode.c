@@ -99,7 +99,14 @@ static const struct tess_port ports[] = {{.name = "codes", .kind = "codes|sample
                                          {.name = "model", .kind = "autoencoder", .help = "the tokenizer they were made with"},
                                          {.name = NULL}};
 
-static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "images", .plan = plan, .run = run};
+/* Nothing is drawn. */
+static uint64_t depends(void *self)
+{
+    (void)self;
+    return TESS_DEPENDS_NUMERIC;
+}
+
+static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "images", .plan = plan, .run = run, .depends = depends};
 
 static const struct tess_param params[] = {STAGE_BATCH_PARAM(struct stage, batch), {.name = NULL}};
 

@@ -276,7 +276,14 @@ static const struct tess_port ports[] = {{.name = "images", .kind = "images", .h
                                          {.name = "model", .kind = "autoencoder", .help = "the tokenizer"},
                                          {.name = NULL}};
 
-static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "codes", .plan = plan, .run = run};
+/* Nothing is drawn. */
+static uint64_t depends(void *self)
+{
+    (void)self;
+    return TESS_DEPENDS_NUMERIC;
+}
+
+static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "codes", .plan = plan, .run = run, .depends = depends};
 
 static const struct tess_param params[] = {
     {.name = "flip", .help = "both: training images a second time, turned over from left to right", .type = TESS_ENUM,

@@ -156,6 +156,12 @@ static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
     return ops->fingerprint ? ops->fingerprint(tess_instance_self(s->source), c, d) : TESS_OK;
 }
 
+/* Bytes are moved and scaled in integers. */
+static uint64_t depends(void *self)
+{
+    return ((struct stage *)self)->shuffle ? TESS_DEPENDS_SEED : 0;
+}
+
 /* ---- one image ----------------------------------------------------------------------------------------------------- */
 
 /* Which image of the source stands at place i: training images first. */
@@ -355,7 +361,7 @@ static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
 static const struct tess_port ports[] = {{.name = NULL}};
 
 static const struct tess_stage_1 ops = {
-    .size = sizeof ops, .ports = ports, .output = "images", .plan = plan, .fingerprint = fingerprint, .run = run};
+    .size = sizeof ops, .ports = ports, .output = "images", .plan = plan, .fingerprint = fingerprint, .run = run, .depends = depends};
 
 static const struct tess_param params[] = {{.name = "source",
                                             .help = "where the images are",

@@ -365,8 +365,15 @@ static const struct tess_port ports[] = {
     PERCEPTUAL_PORT("features"),
     {.name = NULL}};
 
+/* Nothing is drawn. */
+static uint64_t depends(void *self)
+{
+    (void)self;
+    return TESS_DEPENDS_NUMERIC;
+}
+
 static const struct tess_stage_1 ops = {
-    .size = sizeof ops, .ports = ports, .output = "figures", .plan = plan, .fingerprint = fingerprint, .run = run};
+    .size = sizeof ops, .ports = ports, .output = "figures", .plan = plan, .fingerprint = fingerprint, .run = run, .depends = depends};
 
 static const struct tess_param params[] = {
     {.name = "neighbours", .help = "nearest training images of each sample", .type = TESS_I64, .offset = offsetof(struct stage, neighbours),
