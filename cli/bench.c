@@ -23,7 +23,7 @@ enum { MAX_CASES = 64, MAX_REPEAT = 1000 };
 struct wish {
     const char *name[MAX_CASES];
     const char *precision;
-    int names, json, repeat, recompute;
+    int names, json, repeat, recompute, quick;
 };
 
 struct result {
@@ -45,7 +45,8 @@ static double now(void)
 /* Once to warm up, then the fastest of `repeat`. */
 static int time_it(struct tess_call *c, struct bench_work *w, int repeat, struct result *r)
 {
-    TESS_TRY(w->run(c, w));
+    if (!w->quick)
+        TESS_TRY(w->run(c, w));
     for (int i = 0; i < repeat; i++) {
         double began = now();
         TESS_TRY(w->run(c, w));
@@ -64,7 +65,7 @@ static int measure(struct tess_call *c, const struct cli_globals *g, const struc
     struct tessi_runtime_options o = {
         .plugin_path = g->plugin_path, .backend = g->backend, .precision = wish->precision, .threads = g->threads};
     struct tessi_runtime *runtime = NULL;
-    struct bench_work w = {.seed = 1, .recompute = wish->recompute};
+    struct bench_work w = {.seed = 1, .recompute = wish->recompute, .quick = wish->quick};
     int status = tessi_runtime_new(c, &o, &runtime);
     if (status == TESS_OK)
         status = tessi_runtime_compute(c, runtime);
@@ -186,6 +187,8 @@ static int read_wish(struct cli_globals *g, int argc, char **argv, struct wish *
             w->json = 1;
         } else if (strcmp(argv[i], "--recompute") == 0) {
             w->recompute = 1;
+        } else if (strcmp(argv[i], "--quick") == 0) {
+            w->quick = w->repeat = 1;
         } else if (strcmp(argv[i], "--repeat") == 0) {
             if ((code = read_repeat(i + 1 < argc ? argv[++i] : "", &w->repeat)) != 0)
                 return code;
@@ -238,13 +241,15 @@ const struct cli_verb cli_bench = {
     .name = "bench",
     .summary = "how fast the standard workloads run here, and how near that is to the processor's limit",
     .usage =
-        "usage: tessera bench [CASE ...] [--precision P] [--recompute] [--json] [--repeat N]\n\n"
+        "usage: tessera bench [CASE ...] [--precision P] [--recompute] [--quick] [--json] [--repeat N]\n\n"
         "Runs the cases (all, when none is named) and prints, for each, its rate, its GFLOP/s, what share that is of the fused\n"
         "multiply-adds of vectors this machine was seen to make a moment before (more than all of it where it multiplies tiles), and the\n"
-        "most memory it had. Weights are as they begin, images and codes are made up; a training step has as many slices as threads. The\n"
+        "most memory it had. Weights are as they begin, images and codes are made up; a training step has as many slices as threads, where\n"
+        "those divide its batch. The\n"
         "same cases for PyTorch and FAISS are in bench/peers; bench/compare runs both in turn.\n\n"
         "      --precision P  f32, bf16, or auto: bf16 where the processor multiplies it (auto)\n"
         "      --recompute    training steps make norms and activations again for the backward pass: less memory\n"
+        "      --quick        every case once at a fraction of its size: does all of it work here? Its rates are no measure\n"
         "      --list         the cases, and what each does\n"
         "      --json         one object a case\n"
         "      --repeat N     the fastest of N runs counts (3), after one to warm up\n",

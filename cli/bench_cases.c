@@ -24,13 +24,14 @@ struct prior_sizes {
 
 static int open_tokenizer(struct tess_call *c, struct bench_work *w, const struct image_sizes *z, struct bench_model **m)
 {
+    int64_t cut = w->quick && z->side > 64 ? 4 : 1; /* a critic wants some pixels */
     TESS_TRY(bench_model_open(c, w, z->batch, m));
     struct tess_facts *f = (*m)->facts;
-    TESS_TRY(tess_facts_set_i64(c, f, "height", z->side));
-    TESS_TRY(tess_facts_set_i64(c, f, "width", z->side));
+    TESS_TRY(tess_facts_set_i64(c, f, "height", z->side / cut));
+    TESS_TRY(tess_facts_set_i64(c, f, "width", z->side / cut));
     TESS_TRY(tess_facts_set_i64(c, f, "channels", z->channels));
-    TESS_TRY(tess_facts_set_i64(c, f, "latent_height", z->latent));
-    TESS_TRY(tess_facts_set_i64(c, f, "latent_width", z->latent));
+    TESS_TRY(tess_facts_set_i64(c, f, "latent_height", z->latent / cut));
+    TESS_TRY(tess_facts_set_i64(c, f, "latent_width", z->latent / cut));
     TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", z->codes));
     TESS_TRY(tess_facts_set_i64(c, f, "code_dim", z->width));
     TESS_TRY(tess_facts_set_text(c, f, "encoder", z->encoder));
@@ -136,10 +137,10 @@ static int open_prior(struct tess_call *c, struct bench_work *w, const struct pr
     char noise[64];
     TESS_TRY(bench_model_open(c, w, z->batch, m));
     struct tess_facts *f = (*m)->facts;
-    snprintf(noise, sizeof noise, "{use: absorbing, steps: %lld}", (long long)z->steps);
+    snprintf(noise, sizeof noise, "{use: absorbing, steps: %lld}", (long long)bench_cut(w, z->steps));
     TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", z->codes));
-    TESS_TRY(tess_facts_set_i64(c, f, "height", z->side));
-    TESS_TRY(tess_facts_set_i64(c, f, "width", z->side));
+    TESS_TRY(tess_facts_set_i64(c, f, "height", bench_cut(w, z->side)));
+    TESS_TRY(tess_facts_set_i64(c, f, "width", bench_cut(w, z->side)));
     TESS_TRY(tess_facts_set_text(c, f, "noise", noise));
     TESS_TRY(tess_facts_set_text(c, f, "denoiser", z->denoiser));
     return tess_prior_open(c, f, "bench", &(*m)->prior);
@@ -205,15 +206,18 @@ static int open_sample(struct tess_call *c, const struct bench_case *k, struct b
     struct bench_model *m;
     TESS_TRY(open_denoise(c, k, w));
     m = w->self;
-    TESS_TRY(bench_model_graph(c, m, 0, &m->picked));
-    TESS_TRY(tess_prior_record_picked(c, &m->prior, tess_sampler_positions(&m->prior, z->steps), m->picked));
-    TESS_TRY(tess_graph_seal(c, m->picked));
+    int64_t steps = bench_cut(w, z->steps), positions = tess_sampler_positions(&m->prior, steps);
+    if (positions) {
+        TESS_TRY(bench_model_graph(c, m, 0, &m->picked));
+        TESS_TRY(tess_prior_record_picked(c, &m->prior, positions, m->picked));
+        TESS_TRY(tess_graph_seal(c, m->picked));
+    }
     m->sampling = (struct tess_sampler_options){.size = sizeof m->sampling,
                                                 .prior = &m->prior,
                                                 .denoise = m->graph,
-                                                .batch = z->batch,
-                                                .count = z->batch,
-                                                .steps = z->steps,
+                                                .batch = m->batch,
+                                                .count = m->batch,
+                                                .steps = steps,
                                                 .temperature = 1.0,
                                                 .seed = w->seed,
                                                 .picked = m->picked};
@@ -241,7 +245,7 @@ static int open_assign(struct tess_call *c, const struct bench_case *k, struct b
     struct tess_cost cost;
     (void)k;
     TESS_TRY(bench_model_open(c, w, VECTORS, &m));
-    struct tess_graph_options o = {.size = sizeof o, .rows = VECTOR_ROWS, .slices = VECTORS / VECTOR_ROWS, .seed = 1};
+    struct tess_graph_options o = {.size = sizeof o, .rows = VECTOR_ROWS, .slices = m->batch / VECTOR_ROWS, .seed = 1};
     TESS_TRY(tess_graph_new(c, m->weights, &o, &m->graph));
     struct tess_node *x = tess_input(m->graph, "vectors", TESS_F32, 2, (const int64_t[]){VECTOR_ROWS, VECTOR_WIDTH});
     struct tess_node *book = tess_weight(m->graph, "codebook", 2, (const int64_t[]){VECTOR_CODES, VECTOR_WIDTH}, normal);
@@ -249,11 +253,11 @@ static int open_assign(struct tess_call *c, const struct bench_case *k, struct b
     TESS_TRY(tess_graph_seal(c, m->graph));
     TESS_TRY(tess_graph_cost(c, m->graph, &cost));
     TESS_TRY(tess_weights_seal(c, m->weights));
-    TESS_TRY(normal_tensor(c, &m->in[0], VECTORS, w->seed, "bench.vectors"));
-    m->out[0] = tess_tensor_over(NULL, TESS_I32, 1, (const int64_t[]){VECTORS});
+    TESS_TRY(normal_tensor(c, &m->in[0], bench_cut(w, VECTORS), w->seed, "bench.vectors"));
+    m->out[0] = tess_tensor_over(NULL, TESS_I32, 1, &m->batch);
     TESS_TRY(tess_alloc(c, tess_tensor_bytes(&m->out[0]), "codes", &m->out[0].data));
-    m->run = (struct tess_batch){.size = sizeof m->run, .samples = VECTORS, .inputs = 1, .in = m->in, .outputs = 1, .out = m->out};
-    w->flops = cost.flops * VECTORS;
+    m->run = (struct tess_batch){.size = sizeof m->run, .samples = m->batch, .inputs = 1, .in = m->in, .outputs = 1, .out = m->out};
+    w->flops = cost.flops * (double)m->batch;
     w->planned = cost.total_bytes;
     w->run = bench_model_forward;
     return TESS_OK;
@@ -270,7 +274,7 @@ static int run_kmeans(struct tess_call *c, struct bench_work *w)
     memcpy(m->in[2].data, m->in[1].data, tess_tensor_bytes(&m->in[1]));
     TESS_TRY(tess_kmeans(c, &pool, &o, &m->in[2], &r));
     w->units = (double)r.iterations;
-    w->flops = 2.0 * VECTORS * VECTOR_WIDTH * VECTOR_CODES * (double)r.iterations;
+    w->flops = 2.0 * (double)m->in[0].dim[0] * VECTOR_WIDTH * VECTOR_CODES * (double)r.iterations;
     return TESS_OK;
 }
 
@@ -279,7 +283,7 @@ static int open_kmeans(struct tess_call *c, const struct bench_case *k, struct b
     struct bench_model *m;
     (void)k;
     TESS_TRY(bench_model_open(c, w, LLOYD_ITERATIONS, &m));
-    TESS_TRY(normal_tensor(c, &m->in[0], VECTORS, w->seed, "bench.vectors"));
+    TESS_TRY(normal_tensor(c, &m->in[0], bench_cut(w, VECTORS), w->seed, "bench.vectors"));
     TESS_TRY(normal_tensor(c, &m->in[1], VECTOR_CODES, w->seed, "bench.centres"));
     w->run = run_kmeans;
     return normal_tensor(c, &m->in[2], VECTOR_CODES, w->seed, "bench.centres");

@@ -28,15 +28,20 @@ static void close_model(struct bench_work *w)
     w->self = NULL;
 }
 
+int64_t bench_cut(const struct bench_work *w, int64_t n)
+{
+    return !w->quick ? n : n > 4 ? n / 4 : 1;
+}
+
 int bench_model_open(struct tess_call *c, struct bench_work *w, int64_t batch, struct bench_model **out)
 {
     void *memory;
     TESS_TRY(tess_alloc(c, sizeof(struct bench_model), "a benchmark", &memory));
     w->self = memory;
     w->close = close_model;
-    w->units = (double)batch;
     *out = memory;
-    (*out)->batch = batch;
+    (*out)->batch = bench_cut(w, batch);
+    w->units = (double)(*out)->batch;
     (*out)->training.recompute = w->recompute;
     TESS_TRY(tess_weights_new(c, w->seed, &(*out)->weights));
     return tessi_facts_new(c, &(*out)->facts);
@@ -49,7 +54,8 @@ int bench_model_graph(struct tess_call *c, struct bench_model *m, int training, 
     m->training = (struct tess_training_params){
         .batch = m->batch, .steps = 1000, .lr = 1e-5, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .optimiser = training == 2};
     if (training) {
-        m->training.slices = tessi_workers_count(tessi_runtime_of(c)->workers);
+        int64_t workers = tessi_workers_count(tessi_runtime_of(c)->workers);
+        m->training.slices = m->batch % workers == 0 ? workers : 0; /* 0: whatever divides the batch */
         TESS_TRY(tess_training_slices(c, &m->training, &o.slices));
     } else {
         int64_t workers = tessi_workers_count(tessi_runtime_of(c)->workers);

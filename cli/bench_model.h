@@ -26,6 +26,8 @@ struct bench_model {
 };
 
 /* An empty model for `batch` units, as the work's self; the work closes it. */
+/* n, or a quarter of it where the work is to be quick. */
+int64_t bench_cut(const struct bench_work *w, int64_t n);
 int bench_model_open(struct tess_call *c, struct bench_work *w, int64_t batch, struct bench_model **out) TESS_CHECKED;
 /* A graph over its weights, in slices of as many rows as leave one or more for each worker; for training as the stages cut them.
  * training: 0 none, 1 by Adam, 2 by AdamW. */

@@ -23,7 +23,12 @@ tests_test_bounds_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tess
 tests_test_bounds_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_bounds_LDADD = $(CHECK_LIBS)
 
-check_PROGRAMS += tests/test_plan
+check_PROGRAMS += tests/test_plan tests/test_view
+tests_test_view_SOURCES = tests/test_view.c $(COMMAND_BENCH)
+tests_test_view_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE -DPROGRAM=\"$(abs_top_builddir)/tessera\"
+tests_test_view_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_view_LDADD = $(CHECK_LIBS)
+
 tests_test_plan_SOURCES = tests/test_plan.c $(COMMAND_BENCH)
 tests_test_plan_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
 tests_test_plan_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
