@@ -11,4 +11,10 @@ tests_test_likelihood_stages_SOURCES = tests/test_likelihood_stages.c tests/comm
 tests_test_likelihood_stages_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
 tests_test_likelihood_stages_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_likelihood_stages_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/test_figures
+tests_test_figures_SOURCES = tests/test_figures.c tests/command_bench.c tests/command_bench.h tests/small_pipeline.c tests/small_pipeline.h
+tests_test_figures_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
+tests_test_figures_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_figures_LDADD = $(TEST_LIBS)
 EXTRA_DIST += tests/likelihood
