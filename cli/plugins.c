@@ -39,14 +39,6 @@ static void all_components(const struct tessi_registry *r, struct list *out)
         out->item[out->count] = (struct item){k, plugin};
 }
 
-static const char *file_of(const struct tessi_registry *r, const struct tess_plugin *plugin)
-{
-    for (int64_t i = 0; i < tessi_registry_files(r); i++)
-        if (tessi_registry_file(r, i)->plugin == plugin)
-            return tessi_registry_file(r, i)->path;
-    return "";
-}
-
 /* ---- choosing ------------------------------------------------------------------------------------------------------ */
 
 /* "encoder" or "encoder/1" */
@@ -138,7 +130,7 @@ static void print_component(const struct tessi_registry *r, const struct item *i
     int wide[3] = {9, 8, 5}; /* "parameter", "required", "range" */
     printf("%.*s/%s: %s\n", kind_length(k->kind), k->kind, k->name, k->summary);
     printf("kind %s, from %s %s (%s), %s\n", k->kind, item->plugin->id, item->plugin->version, item->plugin->license,
-           file_of(r, item->plugin));
+           tessi_registry_file_of(r, item->plugin));
     if (tessi_component_made_by(item->plugin, k))
         printf("made by stage/%s; training cannot begin with its initial values\n", tessi_component_made_by(item->plugin, k));
     if (!tessi_param_at(k, 0)) {
@@ -160,7 +152,27 @@ static void print_component(const struct tessi_registry *r, const struct item *i
     }
 }
 
-static void print_why(const struct tessi_registry *r)
+/* Libraries that are loaded when a component is opened: whether they would. */
+static void print_libraries(struct tess_call *c, const struct tessi_registry *r)
+{
+    const struct tess_plugin *plugin;
+    const struct tess_component *k;
+    int64_t seen = 0;
+    for (int64_t i = 0; (k = tessi_registry_component(r, i, &plugin)); i++) {
+        const struct tess_component *listed = k;
+        if (!tessi_component_module(plugin, k, NULL))
+            continue;
+        fputs(seen++ ? "" : "\nlibraries, loaded when they are needed\n", stdout);
+        if (tessi_module_load(c, r, &plugin, &k) == TESS_OK) {
+            printf("  loads     %.*s/%s\n", kind_length(listed->kind), listed->kind, listed->name);
+            continue;
+        }
+        printf("  missing   %.*s/%s: %s\n", kind_length(listed->kind), listed->kind, listed->name, tess_message(c));
+        tess_forget(c);
+    }
+}
+
+static void print_why(struct tess_call *c, const struct tessi_registry *r)
 {
     const char *folder, *note;
     int64_t refused = 0;
@@ -177,6 +189,7 @@ static void print_why(const struct tessi_registry *r)
                    f->plugin->abi_minor);
         refused += f->refusal != NULL;
     }
+    print_libraries(c, r);
     printf("\n%lld accepted, %lld refused; TESSERA_PLUGIN_PATH and --plugin-path add folders\n",
            (long long)(tessi_registry_files(r) - refused), (long long)refused);
 }
@@ -233,7 +246,7 @@ static void json_component(const struct tessi_registry *r, const struct item *it
     json_pair("plugin", item->plugin->id, ",");
     json_pair("version", item->plugin->version, ",");
     json_pair("license", item->plugin->license, ",");
-    json_pair("file", file_of(r, item->plugin), ",\"parameters\":[");
+    json_pair("file", tessi_registry_file_of(r, item->plugin), ",\"parameters\":[");
     for (int64_t i = 0; (p = tessi_param_at(item->component, i)); i++) {
         if (i)
             putchar(',');
@@ -288,7 +301,7 @@ static int several(const struct list *chosen, const char *word)
     return tessi_exit_code(TESS_E_USAGE);
 }
 
-static int show(const struct tessi_registry *r, const struct wish *w)
+static int show(struct tess_call *c, const struct tessi_registry *r, const struct wish *w)
 {
     static struct list all, chosen;
     int one = 0;
@@ -318,7 +331,7 @@ static int show(const struct tessi_registry *r, const struct wish *w)
     if (w->why) {
         if (chosen.count)
             putchar('\n');
-        print_why(r);
+        print_why(c, r);
     } else if (all.count == 0) {
         fputs("tessera: no plugin was found; `tessera plugins --why` says where plugins were looked for\n", stderr);
         return tessi_exit_code(TESS_E_PLUGIN);
@@ -350,7 +363,7 @@ static int plugins(struct cli_globals *g, int argc, char **argv)
     }
     tessi_call_init(&call, NULL);
     int status = tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.plugin_path = g->plugin_path, .level = g->level}, &r);
-    int code = status == TESS_OK ? show(r->registry, &w) : cli_failed(&call.call, status);
+    int code = status == TESS_OK ? show(&call.call, r->registry, &w) : cli_failed(&call.call, status);
     tessi_runtime_free(r);
     return code;
 }

@@ -1,5 +1,5 @@
 # The built program as a user runs it.
-check_PROGRAMS += tests/test_command tests/test_killed tests/test_uniform_prior tests/test_unet_prior
+check_PROGRAMS += tests/test_command tests/test_limits tests/test_killed tests/test_uniform_prior tests/test_unet_prior
 
 COMMAND_BENCH = tests/command_bench.c tests/command_bench.h tests/small_pipeline.c tests/small_pipeline.h
 
@@ -7,6 +7,13 @@ tests_test_command_SOURCES = tests/test_command.c $(COMMAND_BENCH)
 tests_test_command_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
 tests_test_command_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_command_LDADD = $(CHECK_LIBS)
+
+tests_test_limits_SOURCES = tests/test_limits.c $(COMMAND_BENCH)
+tests_test_limits_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE -DPROGRAM=\"$(abs_top_builddir)/tessera\" \
+    -DCOUNT_THREADS=\"$(abs_top_builddir)/tests/fixtures/.libs/count_threads.so\"
+tests_test_limits_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_limits_LDADD = $(CHECK_LIBS)
+EXTRA_tests_test_limits_DEPENDENCIES = tests/fixtures/count_threads.la
 
 tests_test_killed_SOURCES = tests/test_killed.c $(COMMAND_BENCH)
 tests_test_killed_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"

@@ -1,10 +1,15 @@
-check_PROGRAMS += tests/test_plug tests/test_registry tests/test_abi
+check_PROGRAMS += tests/test_plug tests/test_registry tests/test_libraries tests/test_abi
 tests_test_plug_SOURCES = tests/test_plug.c tests/plug_bench.h tests/plug_bench.c tests/fixtures/good.h
 tests_test_plug_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_plug_LDADD = $(TEST_LIBS)
 tests_test_registry_SOURCES = tests/test_registry.c tests/plug_bench.h tests/plug_bench.c
 tests_test_registry_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_registry_LDADD = $(TEST_LIBS)
+tests_test_libraries_SOURCES = tests/test_libraries.c tests/plug_bench.h tests/plug_bench.c
+tests_test_libraries_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_libraries_LDADD = $(TEST_LIBS)
+EXTRA_tests_test_libraries_DEPENDENCIES = tests/fixtures/heavy.la tests/fixtures/heavy_library.la tests/fixtures/heavy_other.la \
+    tests/fixtures/heavy_empty.la
 tests_test_abi_SOURCES = tests/test_abi.c
 tests_test_abi_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_SRCDIR=\"$(abs_top_srcdir)\"
 tests_test_abi_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -14,7 +19,9 @@ EXTRA_DIST += tests/abi/1.txt
 # Plugins to be accepted and refused. The path makes libtool build shared objects; nothing is installed there.
 check_LTLIBRARIES = \
     tests/fixtures/good.la tests/fixtures/duplicate.la tests/fixtures/major.la tests/fixtures/size.la \
-    tests/fixtures/need.la tests/fixtures/default.la tests/fixtures/symbol.la
+    tests/fixtures/need.la tests/fixtures/default.la tests/fixtures/symbol.la \
+    tests/fixtures/heavy.la tests/fixtures/heavy_library.la tests/fixtures/heavy_other.la tests/fixtures/heavy_empty.la \
+    tests/fixtures/count_threads.la
 FIXTURE_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 tests_fixtures_good_la_SOURCES = tests/fixtures/good.c tests/fixtures/good.h
 tests_fixtures_good_la_LDFLAGS = $(FIXTURE_LDFLAGS)
@@ -36,3 +43,16 @@ tests_fixtures_default_la_LDFLAGS = $(FIXTURE_LDFLAGS)
 tests_fixtures_symbol_la_SOURCES = tests/fixtures/bad.c
 tests_fixtures_symbol_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_SYMBOL
 tests_fixtures_symbol_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_heavy_la_SOURCES = tests/fixtures/heavy.c
+tests_fixtures_heavy_la_CPPFLAGS = $(AM_CPPFLAGS) -DHEAVY_TABLE
+tests_fixtures_heavy_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_heavy_library_la_SOURCES = tests/fixtures/heavy.c
+tests_fixtures_heavy_library_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_heavy_other_la_SOURCES = tests/fixtures/heavy.c
+tests_fixtures_heavy_other_la_CPPFLAGS = $(AM_CPPFLAGS) -DHEAVY_VERSION=\"2\"
+tests_fixtures_heavy_other_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_heavy_empty_la_SOURCES = tests/fixtures/heavy.c
+tests_fixtures_heavy_empty_la_CPPFLAGS = $(AM_CPPFLAGS) -DHEAVY_NAME=\"light\"
+tests_fixtures_heavy_empty_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_count_threads_la_SOURCES = tests/fixtures/count_threads.c
+tests_fixtures_count_threads_la_LDFLAGS = $(FIXTURE_LDFLAGS)

@@ -72,17 +72,21 @@ static int start_values(struct tess_call *c, const struct tessi_spec *spec, cons
     return tessi_spec_set_text(c, name, use->text);
 }
 
+static void place_failure(struct tess_call *c, const struct tessi_spec *place, const struct tess_component *k)
+{
+    tess_prepend_message(c, "%s:%d:%d: %.*s/%s", place->file, place->line, place->column, tessi_kind_length(k->kind), k->kind, k->name);
+}
+
 static int open_self(struct tess_call *c, struct tess_instance *i, const struct tessi_spec *place)
 {
     const struct tess_component *k = i->component;
-    int word = tessi_kind_length(k->kind);
     i->opened = 1;
     int status = k->open ? k->open(i->self, c) : TESS_OK;
     if (status == TESS_OK)
         return TESS_OK;
     status = status > 0 ? TESS_E_INTERNAL : status;
     c->fail(c, status, "it could not be opened and gave no reason");
-    tess_prepend_message(c, "%s:%d:%d: %.*s/%s", place->file, place->line, place->column, word, k->kind, k->name);
+    place_failure(c, place, k);
     return status;
 }
 
@@ -93,11 +97,16 @@ int tessi_instance_new(struct tess_call *c, const struct tessi_registry *r, cons
     struct tess_instance *i = NULL;
     const struct tess_plugin *plugin = NULL;
     void *memory = NULL;
+    int status;
     *out = NULL;
     TESS_TRY(use_of(c, kind, spec, &use));
     const struct tess_component *component = tessi_registry_find(r, kind, use->text, &plugin);
     if (!component)
         return missing(c, r, kind, use, use->text);
+    if (open && (status = tessi_module_load(c, r, &plugin, &component)) != TESS_OK) {
+        place_failure(c, spec, component);
+        return status;
+    }
 
     TESS_TRY(tess_alloc(c, sizeof *i, "a component", &memory));
     i = memory;
@@ -105,7 +114,7 @@ int tessi_instance_new(struct tess_call *c, const struct tessi_registry *r, cons
     i->plugin = plugin;
     while (tessi_param_at(component, i->parts))
         i->parts++;
-    int status = tess_alloc(c, component->self_size ? component->self_size : 1, component->name, &i->self);
+    status = tess_alloc(c, component->self_size ? component->self_size : 1, component->name, &i->self);
     if (status == TESS_OK)
         status = tess_alloc(c, (size_t)(i->parts + 1) * sizeof *i->part, "sub-components", &memory);
     if (status != TESS_OK)

@@ -39,6 +39,10 @@ const struct tess_param *tessi_param_named(const struct tess_component *k, const
 /* Everything the host promises to check before a plugin's code runs, but for names other files took. 1: fine; 0: `why` says,
  * without the path, what was wanted and what was found. */
 int tessi_plugin_check(const struct tess_plugin *p, const struct tess_host *host, char *why, size_t room);
+/* Opens one file and checks what is in it; NULL and the reason, without the path, when it is refused. */
+const struct tess_plugin *tessi_plugin_open(const char *path, const struct tess_host *host, char *why, size_t room);
+/* The folder, beside plugins, of the files that are loaded when a component is opened. */
+#define TESSI_LIBRARIES "libraries"
 /* i-th component by stride; NULL at the end. */
 const struct tess_component *tessi_component_at(const struct tess_plugin *p, int64_t i);
 /* Where the plugins are when the program `exe` runs from a build tree: 1 and the folder, or 0. */

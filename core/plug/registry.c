@@ -8,7 +8,6 @@
 #include "core/plug/plug_private.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -77,7 +76,7 @@ static int compare_paths(const void *a, const void *b)
 }
 
 /* Adds the plugins of a folder, and of the folders in it as deep as `depth`. Hidden names are passed over but for `.libs`, where
- * libtool leaves what it has built. */
+ * libtool leaves what it has built, and the folder of what is loaded later. */
 static int list_folder(struct tess_call *c, const char *folder, int depth, struct paths *out)
 {
     DIR *d = opendir(folder);
@@ -93,7 +92,7 @@ static int list_folder(struct tess_call *c, const char *folder, int depth, struc
             continue;
         int known = stat(path, &st) == 0;
         if (known && S_ISDIR(st.st_mode)) {
-            if (depth > 0 || libs)
+            if ((depth > 0 && strcmp(e->d_name, TESSI_LIBRARIES) != 0) || libs)
                 status = list_folder(c, path, libs ? 0 : depth - 1, out);
         } else if (length > 3 && strcmp(e->d_name + length - 3, ".so") == 0) {
             if ((status = grow(c, &out->path, out->count, sizeof *out->path)) == TESS_OK)
@@ -132,34 +131,6 @@ static int names_are_free(const struct tessi_registry *r, const struct tess_plug
     return 1;
 }
 
-/* Opens one file; NULL and the reason when it is refused. */
-static const struct tess_plugin *open_file(const struct tessi_registry *r, const char *path, char *why, size_t room)
-{
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (!handle) {
-        const char *reason = dlerror();
-        size_t front = strlen(path);
-        if (reason && strncmp(reason, path, front) == 0 && reason[front] == ':')
-            reason += front + 1 + strspn(reason + front + 1, " ");
-        snprintf(why, room, "wanted a shared object that loads, found: %s", reason ? reason : "no reason given");
-        return NULL;
-    }
-    const struct tess_plugin *p = dlsym(handle, "tess_plugin_1");
-    if (p)
-        return tessi_plugin_check(p, r->host, why, room) && names_are_free(r, p, path, why, room) ? p : NULL;
-    for (int major = TESS_ABI_MAJOR + 1; major < 10; major++) {
-        char symbol[24];
-        snprintf(symbol, sizeof symbol, "tess_plugin_%d", major);
-        if (dlsym(handle, symbol)) {
-            snprintf(why, room, "wanted plugin ABI %d (symbol tess_plugin_1), found ABI %d: build it again with this tessera's headers",
-                     TESS_ABI_MAJOR, major);
-            return NULL;
-        }
-    }
-    snprintf(why, room, "wanted the symbol tess_plugin_1, found a shared object without it: not a plugin of tessera");
-    return NULL;
-}
-
 static int add_file(struct tess_call *c, struct tessi_registry *r, const char *path)
 {
     char why[1024] = "", refusal[PATH_MAX + sizeof why + 2];
@@ -174,7 +145,8 @@ static int add_file(struct tess_call *c, struct tessi_registry *r, const char *p
     *f = (struct file){.device = st.st_dev, .inode = st.st_ino};
     TESS_TRY(tessi_text_copy(c, path, strlen(path), &f->found.path));
     int64_t index = r->files++;
-    f->found.plugin = open_file(r, path, why, sizeof why);
+    const struct tess_plugin *p = tessi_plugin_open(path, r->host, why, sizeof why);
+    f->found.plugin = p && names_are_free(r, p, path, why, sizeof why) ? p : NULL;
     if (!f->found.plugin) {
         snprintf(refusal, sizeof refusal, "%s: %s", path, why);
         return tessi_text_copy(c, refusal, strlen(refusal), &f->found.refusal);
@@ -335,6 +307,14 @@ void tessi_add_refused(const struct tessi_registry *r, const char *name, char *t
         if (found->refusal && strcmp(slash ? slash + 1 : found->path, file) == 0)
             tessi_add(text, room, "; refused: %s", found->refusal);
     }
+}
+
+const char *tessi_registry_file_of(const struct tessi_registry *r, const struct tess_plugin *plugin)
+{
+    for (int64_t i = 0; i < r->files; i++)
+        if (r->file[i].found.plugin == plugin)
+            return r->file[i].found.path;
+    return "";
 }
 
 const char *tessi_registry_folder(const struct tessi_registry *r, int64_t i, const char **note)

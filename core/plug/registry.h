@@ -16,12 +16,20 @@ struct tessi_found {
 
 /* Scans, in this order, each folder of TESSERA_PLUGIN_PATH (colon-separated), of `extra` (same form, may be NULL), then the tree's
  * build/plugins when the program runs from the tree, else the installed folder; files *.so, sorted bytewise. Recursive one level
- * (kind folders, and libtool's .libs in them). A missing folder is a note; a duplicate kind/name refuses the later file naming both.
+ * (kind folders, and libtool's .libs in them; not `libraries`, whose files are loaded when a component is opened). A missing folder is a note; a duplicate kind/name refuses the later file naming both.
  * Never fails for a bad file. Services that plugins need are asked of c->host, which must outlive the registry. */
 int tessi_registry_new(struct tess_call *c, const char *extra, struct tessi_registry **out) TESS_CHECKED;
 void tessi_registry_free(struct tessi_registry *r); /* plugins stay loaded */
 int64_t tessi_registry_files(const struct tessi_registry *r);
 const struct tessi_found *tessi_registry_file(const struct tessi_registry *r, int64_t i);
+/* Path of the file a plugin came from; "" for one that is in no file of the list. */
+const char *tessi_registry_file_of(const struct tessi_registry *r, const struct tess_plugin *plugin);
+/* File of the library that a component's functions are in, and settings (may be NULL) for loading it; NULL: they are in its plugin. */
+const char *tessi_component_module(const struct tess_plugin *p, const struct tess_component *k, const char *const **settings);
+/* Loads that library, if the component has one, and puts plugin and component from there in the place of those given. TESS_E_PLUGIN says why
+ * it cannot be loaded. [one thread] */
+int tessi_module_load(struct tess_call *c, const struct tessi_registry *r, const struct tess_plugin **plugin,
+                      const struct tess_component **component) TESS_CHECKED;
 /* Folders looked at: path and "" or a note ("no such folder"). NULL past the end. */
 const char *tessi_registry_folder(const struct tessi_registry *r, int64_t i, const char **note);
 /* Appends to text the refusals of files called NAME.so ("; refused: ..."): the likeliest reason for a missing component. */

@@ -94,31 +94,31 @@ static int no_backend(struct tess_call *c, const struct tessi_runtime *r, const 
     return c->fail(c, TESS_E_PLUGIN, "%s", text);
 }
 
-/* The one that prefers itself most; of equals the first by name. "" when there is none. */
-static const char *preferred_backend(const struct tessi_runtime *r)
+static int32_t preference_of(const struct tess_component *k)
 {
-    const struct tess_component *k;
-    const char *name = "";
-    int32_t most = INT32_MIN;
-    for (int64_t i = 0; (k = tessi_registry_component(r->registry, i, NULL)); i++) {
-        const struct tess_backend_1 *ops = k->ops;
-        if (strcmp(k->kind, "backend/1") != 0)
-            continue;
-        int32_t stated = ops->size >= offsetof(struct tess_backend_1, preference) + sizeof stated ? ops->preference : 0;
-        if (!*name || stated > most) {
-            name = k->name;
-            most = stated;
-        }
-    }
-    return name;
+    const struct tess_backend_1 *ops = k->ops;
+    return TESS_HAS(ops, preference) ? ops->preference : 0;
 }
 
-static int open_backend(struct tess_call *c, struct tessi_runtime *r)
+/* The one that prefers itself most of those that come after `last`, in the order of preference and, of equals, of names; NULL when there is
+ * none. */
+static const struct tess_component *next_backend(const struct tessi_runtime *r, const struct tess_component *last)
 {
-    const char *name = *r->backend_name ? r->backend_name : preferred_backend(r);
+    const struct tess_component *k, *best = NULL;
+    for (int64_t i = 0; (k = tessi_registry_component(r->registry, i, NULL)); i++) {
+        if (strcmp(k->kind, "backend/1") != 0)
+            continue;
+        int32_t stated = preference_of(k), limit = last ? preference_of(last) : INT32_MAX;
+        int after = !last || stated < limit || (stated == limit && strcmp(k->name, last->name) > 0);
+        if (after && (!best || stated > preference_of(best)))
+            best = k;
+    }
+    return best;
+}
+
+static int open_backend(struct tess_call *c, struct tessi_runtime *r, const char *name)
+{
     struct tessi_spec *spec = NULL;
-    if (!tessi_registry_find(r->registry, "backend/1", name, NULL))
-        return no_backend(c, r, name);
     TESS_TRY(tessi_spec_new(c, TESSI_SCALAR, "command line", 1, 1, &spec));
     spec->quoted = 1;
     int status = tessi_spec_set_text(c, spec, name);
@@ -128,11 +128,39 @@ static int open_backend(struct tess_call *c, struct tessi_runtime *r)
     return status;
 }
 
+/* The one that was named. Or else the first, by preference, that can be opened: what is wrong with those before is said, as results are of
+ * the backend. */
+static int find_backend(struct tess_call *c, struct tessi_runtime *r)
+{
+    if (*r->backend_name)
+        return tessi_registry_find(r->registry, "backend/1", r->backend_name, NULL) ? open_backend(c, r, r->backend_name)
+                                                                                    : no_backend(c, r, r->backend_name);
+    const struct tess_component *k = next_backend(r, NULL), *next;
+    if (!k)
+        return no_backend(c, r, "");
+    for (int status; (status = open_backend(c, r, k->name)) != TESS_OK; k = next) {
+        next = next_backend(r, k);
+        if (!next || status == TESS_E_STOPPED)
+            return status;
+        tessi_log_warn(r->log, "the backend `%s` is taken, as `%s` cannot be: %s", next->name, k->name, tess_message(c));
+        tess_forget(c);
+    }
+    return TESS_OK;
+}
+
 int tessi_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype)
 {
     const struct tess_backend_1 *b = r->dense;
-    return b->size >= offsetof(struct tess_backend_1, multiplies) + sizeof b->multiplies && b->multiplies &&
-           b->multiplies(r->dense_self, dtype);
+    return TESS_HAS(b, multiplies) && b->multiplies && b->multiplies(r->dense_self, dtype);
+}
+
+int tessi_runtime_reserve(struct tess_call *c, struct tessi_runtime *r)
+{
+    const struct tess_backend_1 *b = r->dense;
+    if (!r->reserved && TESS_HAS(b, reserve) && b->reserve)
+        TESS_TRY(b->reserve(r->dense_self, c, tessi_workers_count(r->workers)));
+    r->reserved = 1;
+    return TESS_OK;
 }
 
 /* What was asked for; auto is bf16 where the backend says that this processor multiplies it by itself. */
@@ -145,12 +173,14 @@ static int32_t precision_of(const struct tessi_runtime *r)
 
 int tessi_runtime_compute(struct tess_call *c, struct tessi_runtime *r)
 {
+    if (!r)
+        return c->fail(c, TESS_E_INTERNAL, "something is computed without a host");
     if (r->dense)
         return TESS_OK;
+    if (!r->backend) /* before there are threads: its library may be told things through the environment */
+        TESS_TRY(find_backend(c, r));
     if (!r->workers)
         TESS_TRY(tessi_workers_new(c, r->threads > 0 ? r->threads : tessi_processors(), &r->workers));
-    if (!r->backend)
-        TESS_TRY(open_backend(c, r));
     const struct tess_backend_1 *dense = tess_instance_ops(r->backend, "backend/1");
     void *self = tess_instance_self(r->backend);
     if (!dense->numeric_class || !dense->plan || !dense->run || !dense->drop)

@@ -17,6 +17,7 @@ struct tessi_runtime {
     struct tess_instance *backend;
     const struct tess_backend_1 *dense; /* its functions */
     void *dense_self;
+    int reserved;           /* memory of the backend's library is there */
     struct tessi_file_digests *files; /* remembered; NULL: none are */
     struct tessi_witness *witness;    /* of files digested now; NULL: nobody asks */
     struct tessi_witness *expected;   /* of the stage at work */
@@ -44,6 +45,8 @@ int tessi_runtime_choose_backend(struct tess_call *c, struct tessi_runtime *r, c
 /* Likewise "f32", "bf16" or "auto": bf16 where the processor multiplies it by itself. TESS_E_VALUE for another word. */
 int tessi_runtime_choose_precision(struct tess_call *c, struct tessi_runtime *r, const char *name) TESS_CHECKED;
 int tessi_runtime_compute(struct tess_call *c, struct tessi_runtime *r) TESS_CHECKED;
+/* What the backend wants to have before its first run; once. After tessi_runtime_compute. [one thread] */
+int tessi_runtime_reserve(struct tess_call *c, struct tessi_runtime *r) TESS_CHECKED;
 /* 1 where the backend says that it multiplies operands of `dtype` faster than f32. After tessi_runtime_compute. */
 int tessi_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype);
 void tessi_runtime_free(struct tessi_runtime *r);

@@ -16,6 +16,7 @@ static int prepare(struct tess_call *c, struct tess_graph *g)
     if (g->slot)
         return TESS_OK;
     TESS_TRY(tess_weights_seal(c, g->weights));
+    TESS_TRY(tessi_runtime_reserve(c, g->runtime));
     int64_t n = g->objectives + g->totals, at = 0;
     TESS_TRY(tess_alloc(c, (size_t)(n + 1) * sizeof(int64_t), "a graph", &memory));
     tess_free(g->total_offset);

@@ -98,6 +98,7 @@ static int find_centre(struct tess_call *c, struct tess_neighbours *s)
 static int open_search(struct tess_call *c, struct tess_neighbours *s)
 {
     int workers = tessi_workers_count(s->runtime->workers);
+    TESS_TRY(tessi_runtime_reserve(c, s->runtime));
     TESS_TRY(plan_product(c, s));
     TESS_TRY(room(c, s->d, sizeof(float), &s->centre));
     TESS_TRY(room(c, s->queries, sizeof(double), &s->x));

@@ -342,6 +342,7 @@ int tess_kmeans(struct tess_call *c, const struct tess_pool *pool, const struct 
     struct lloyd l = {.pool = pool, .o = o, .report = report ? report : &spare, .p = pool->count, .d = pool->width, .k = o->codes};
     TESS_TRY(check(c, pool, o, centres));
     TESS_TRY(tessi_runtime_compute(c, tessi_runtime_of(c)));
+    TESS_TRY(tessi_runtime_reserve(c, tessi_runtime_of(c)));
     l.workers = tessi_runtime_of(c)->workers;
     memset(l.report, 0, sizeof *l.report);
     int status = open_lloyd(c, &l);

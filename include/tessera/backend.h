@@ -66,6 +66,10 @@ struct tess_backend_1 {
     void (*drop)(void *self, struct tess_kernel *k);
     int (*multiplies)(void *self, int32_t dtype); /* 1: this processor has products of that dtype, faster than f32; NULL: of none */
     int32_t preference; /* of the backends there are, the one that states most is taken when none is asked for */
+    int32_t reserved;
+    /* Memory for so many runs at once, before the first: for a library that cannot fail in the midst of a product. TESS_E_MEMORY says what to
+     * do. NULL: it is had as it is needed. [one thread] */
+    int (*reserve)(void *self, struct tess_call *c, int32_t threads);
 };
 
 #ifdef __cplusplus

@@ -63,6 +63,10 @@ struct tess_host {
     const void *(*service)(const struct tess_host *h, const char *id);
 };
 
+/* 1 when a table or options struct, whose first member is its `size` as its maker was compiled, has `field`: fields are appended, and what
+ * was made before there was one ends before its last byte. No other spelling is right: `size` counts the padding at a struct's end, too. */
+#define TESS_HAS(table, field) ((table)->size >= offsetof(__typeof__(*(table)), field) + sizeof (table)->field)
+
 /* Pass a failure on. */
 #define TESS_TRY(expression)                \
     do {                                    \

@@ -74,6 +74,12 @@ struct tess_component {
     /* The stage that makes its weights, where they are not learnt from their initial values: "refit". Training then begins with those of a
      * model only. NULL: it learns. */
     const char *made_by;
+    /* A component on a library that is slow or large to load names the file that has its functions, `libraries/MODULE.so` beside its own
+     * plugin's: a plugin of the same id and version with a component of this kind and name, which is loaded when one is opened and then
+     * taken in place of this row. Here `open` and `close` are NULL, and `ops` says what is known without the library. NULL: no such file.
+     * An instance's functions are there once it is open. */
+    const char *module;
+    const char *const *settings; /* of the environment as long as the file is loaded: {"NAME=VALUE", NULL}; NULL: none */
 };
 
 struct tess_plugin {

@@ -1,0 +1,15 @@
+/* For libraries that hang or crash where memory cannot be had: a look beforehand. SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_BACKENDS_ADDRESSES_H
+#define PLUGINS_BACKENDS_ADDRESSES_H
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+/* 1 when that much could be had just now. Nothing of it is touched. */
+static inline int addresses_are_there(size_t bytes)
+{
+    void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return room != MAP_FAILED && munmap(room, bytes) == 0;
+}
+
+#endif
