@@ -1,6 +1,7 @@
 /* Artefacts in a bad world: killed writers, full disks, damaged files, files made to harm. Nothing half-written stands under a final
  * name, nothing crashes, and every failure is one line that says what to do. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* unshare */
+#include "core/base/inject.h"
 #include "tests/store_bench.h"
 #include "core/base/aside.h"
 #include "tests/suite.h"
@@ -73,36 +74,59 @@ START_TEST(only_complete_files_have_their_name)
 }
 END_TEST
 
-static int write_until_killed(const char *path)
+/* Writes as much as there is to write; the plan of trouble ends it. */
+static int write_with(const char *plan)
 {
     struct tess_artefact *a;
-    struct tess_tensor all = rows_of(1 << 20), some = rows_of(1024);
+    struct tess_tensor all = rows_of(512), some = rows_of(32);
     tessi_call_clear(C);
-    if (tessi_artefact_create(C, path, "x", &a) != TESS_OK || tess_artefact_begin(C, a, "x", &all, NULL) != TESS_OK)
+    if (tessi_inject_plan(plan) || tessi_artefact_create(C, bench_path("t.h5"), "x", &a) != TESS_OK)
         return 1;
-    while (tess_artefact_append(C, a, "x", &some) == TESS_OK)
-        continue;
+    int status = tess_artefact_begin(C, a, "x", &all, NULL);
+    for (int i = 0; status == TESS_OK && i < 16; i++)
+        status = tess_artefact_append(C, a, "x", &some);
+    if (status == TESS_OK)
+        return tessi_artefact_finish(C, a, &(struct tessi_provenance){.tool = "test"}, NULL) == TESS_OK ? 0 : 2;
+    tessi_artefact_close(a);
     return 2;
 }
 
+/* Killed at the first of its writes, at the second, and so on: nothing stands under the name before it is whole. */
 START_TEST(killed)
 {
-    for (int i = 0; i < 10; i++) {
-        pid_t pid = fork();
-        ck_assert_int_ge(pid, 0);
-        if (pid == 0)
-            _exit(write_until_killed(bench_path("t.h5")));
-        usleep((useconds_t)(bench_number((uint64_t)i) % 40000));
-        kill(pid, SIGKILL);
-        ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-        ck_assert(!bench_exists("t.h5"));
-    }
-    char digest[TESS_DIGEST_TEXT];
+    static const char *const point[] = {"write", "sync", "rename", "renamed"};
+    char plan[64], digest[TESS_DIGEST_TEXT];
+    for (int k = 0; k < 4; k++)
+        for (int n = 1, how = -SIGKILL; how != 0; n++) {
+            snprintf(plan, sizeof plan, "kill@%s:%d", point[k], n);
+            how = in_child(write_with, plan);
+            ck_assert_msg(how == 0 || how == -SIGKILL, "%s: %d", plan, how);
+            ck_assert_int_eq(bench_exists("t.h5"), how == 0 || k == 3);
+            (void)unlink(bench_path("t.h5"));
+        }
     bench_everything("t.h5", digest); /* over what was left */
     ck_assert(!bench_unfinished("t.h5"));
     struct tess_artefact *a = bench_open("t.h5");
     bench_ok(tessi_artefact_verify(C, a));
     tessi_artefact_close(a);
+}
+END_TEST
+
+/* The disk refuses at the first write, the second ..., once or from there on: a failure that says so, and nothing is left. A write that a
+ * signal interrupts is made again. */
+START_TEST(refused_anywhere)
+{
+    static const char *const trouble[] = {"ENOSPC@write", "ENOSPC@write", "EIO@sync", "EACCES@rename", "EMFILE@open", "EINTR@write"};
+    char plan[64];
+    for (int k = 0; k < 6; k++)
+        for (int n = 1, how = 2; how != 0 || (k == 5 && n < 40); n++) {
+            snprintf(plan, sizeof plan, "%s:%d%s", trouble[k], n, k == 1 ? "+" : "");
+            how = in_child(write_with, plan);
+            ck_assert_msg(how == 0 || (k < 4 && how == 2) || (k == 4 && how == 1), "%s: %d", plan, how);
+            ck_assert_int_eq(bench_exists("t.h5"), how == 0);
+            ck_assert(!bench_exists("t.h5.partial"));
+            (void)unlink(bench_path("t.h5"));
+        }
 }
 END_TEST
 
@@ -564,6 +588,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, only_complete_files_have_their_name);
     tcase_add_test(t, killed);
+    tcase_add_test(t, refused_anywhere);
     tcase_add_test(t, places);
     tcase_add_test(t, file_size_limit);
     tcase_add_test(t, full_disk);

@@ -96,22 +96,16 @@ static herr_t write_provenance(const struct tess_artefact *a, const struct tessi
     return bad ? -1 : 0;
 }
 
-/* Flushed first, so that a failure leaves a handle that can still be closed, in vain, by the caller. */
+/* Flushed first, so that a failure leaves a handle that can still be closed, in vain, by the caller. What H5Fclose itself still writes may
+ * fail as well; a second H5Fclose of that handle would follow a NULL. */
 static int close_file(struct tess_call *c, struct tess_artefact *a)
 {
     if (H5Fflush(a->file, H5F_SCOPE_LOCAL) < 0)
         return tessi_store_fail(c, a, "");
+    a->disk.closing = 1;
     herr_t bad = H5Fclose(a->file) < 0;
-    if (bad) {
-        int status = tessi_store_fail(c, a, "");
-        a->disk.discard = 1;
-        if (H5Iis_valid(a->file) > 0)
-            (void)H5Fclose(a->file);
-        a->file = -1;
-        return status;
-    }
     a->file = -1;
-    return TESS_OK;
+    return bad || a->disk.error ? tessi_store_fail(c, a, "") : TESS_OK;
 }
 
 static int finish(struct tess_call *c, struct tess_artefact *a, const struct tessi_provenance *p)

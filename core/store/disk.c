@@ -40,7 +40,8 @@ static herr_t trouble(struct tessi_disk *d)
 {
     if (!d->error)
         d->error = errno;
-    return -1;
+    d->discard |= d->closing;
+    return d->closing ? 0 : -1;
 }
 
 static H5FD_t *driver_open(const char *name, unsigned flags, hid_t fapl, haddr_t most)

@@ -31,6 +31,7 @@ struct tessi_disk {
     struct tessi_aside *aside; /* NULL when reading; it has the descriptor then */
     int error;   /* errno of the first failed read or write; 0: none */
     int discard; /* writes are dropped and succeed: the file is given up and only has to be closed */
+    int closing; /* a write that fails gives the file up and is kept in `error`, and HDF5 is not told: it cannot close a file twice */
     haddr_t eof;
 };
 
