@@ -236,8 +236,6 @@ static int slow_run(void *self, struct tess_call *c, struct tess_stage_run *r)
             TESS_TRY(tess_stage_checkpoint(c, r, write_state, &s));
         if (is_step("FLOW_KILL_AT", s.step))
             raise(SIGKILL);
-        if (getenv("FLOW_SLEEP"))
-            usleep(2000);
     }
     TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(tess_stage_output(r)), "steps", ((struct slow *)self)->steps));
     return put_numbers(c, tess_stage_output(r), "values", &s.x, 1);

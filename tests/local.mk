@@ -22,7 +22,9 @@ endif
 TESTS = $(check_PROGRAMS) tests/test_equations
 EXTRA_DIST += tests/test_equations tests/suite.h
 
-# Golden files may come from elsewhere. Plugins are those of this build and no others.
+# Golden files may come from elsewhere. Plugins are those of this build and no others. A time limit is for what hangs: a busy machine may
+# take twenty times as long as an idle one.
 AM_TESTS_ENVIRONMENT = \
+    CK_TIMEOUT_MULTIPLIER="$${CK_TIMEOUT_MULTIPLIER-20}"; export CK_TIMEOUT_MULTIPLIER; unset TESSERA_INJECT; \
     TESSERA_GOLDEN="$${TESSERA_GOLDEN-$(abs_srcdir)/tests/golden}"; export TESSERA_GOLDEN; \
     unset TESSERA_PLUGIN_PATH;

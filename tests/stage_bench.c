@@ -1,6 +1,7 @@
 /* See stage_bench.h. SPDX-License-Identifier: MIT */
 #include "tests/stage_bench.h"
 
+#include "core/base/inject.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "core/flow/pipeline.h"
@@ -52,30 +53,31 @@ int stage_bench_attempt(const struct attempt *a)
     return status;
 }
 
-int stage_bench_stop(const struct attempt *a, unsigned after)
+int stage_bench_stop(const struct attempt *a, const char *plan)
 {
     int how;
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0) {
         tessi_signals_catch();
+        if (tessi_inject_plan(plan))
+            _exit(126);
         _exit(tessi_exit_code(stage_bench_attempt(a)));
     }
-    usleep(after);
-    kill(child, SIGTERM);
     ck_assert_int_eq(waitpid(child, &how, 0), child);
     return WIFEXITED(how) ? WEXITSTATUS(how) : -WTERMSIG(how);
 }
 
-int stage_bench_interrupt(const struct attempt *a, unsigned after, unsigned longer)
+int stage_bench_interrupt(const struct attempt *a, int first)
 {
-    int stopped = 0, how = -1;
-    for (unsigned tries = 0; tries < 50 && how != 0; tries++) {
-        how = stage_bench_stop(a, after + longer * (tries + tries * tries / 8)); /* it ends on any machine */
-        ck_assert(how <= 0 || how == 75); /* a signal that came before it was caught kills */
+    char plan[64];
+    int stopped = 0, how;
+    do {
+        snprintf(plan, sizeof plan, "term@step:%d", first * (stopped + 1));
+        how = stage_bench_stop(a, plan);
+        ck_assert(how == 0 || how == 75);
         stopped += how == 75;
-    }
-    ck_assert_int_eq(how, 0);
+    } while (how != 0);
     return stopped;
 }
 

@@ -23,10 +23,10 @@ struct attempt {
 /* Plans, and runs unless told not to; gives the status and keeps the message. */
 int stage_bench_attempt(const struct attempt *a);
 #define ATTEMPT(...) stage_bench_attempt(&(struct attempt){__VA_ARGS__})
-/* In a child that is asked to stop (SIGTERM) after so many microseconds: its exit code; less than 0: killed by that signal. */
-int stage_bench_stop(const struct attempt *a, unsigned after);
-/* The same again and again, `after` microseconds and a longer while each time, until it ends; gives how often it stopped. */
-int stage_bench_interrupt(const struct attempt *a, unsigned after, unsigned longer);
+/* In a child with a plan of trouble (core/base/inject.h): its exit code; less than 0: killed by that signal. */
+int stage_bench_stop(const struct attempt *a, const char *plan);
+/* The same again and again, asked to stop at its step `first`, 2 `first`, 3 `first` ..., until it ends; gives how often it stopped. */
+int stage_bench_interrupt(const struct attempt *a, int first);
 
 /* Fails the test with the message of the last attempt unless the status is TESS_OK, or `code` with these words in the message. */
 void works(int status);

@@ -380,20 +380,17 @@ START_TEST(an_artefact_in_the_cache_is_damaged)
 }
 END_TEST
 
-static const struct command_result *stopped_by(int signal)
+static const struct command_result *stopped_by(const char *plan)
 {
-    pid_t child = command_start("run small.yaml tokenizer.steps=3000", NULL);
-    usleep(700000);
-    kill(child, signal);
-    return command_wait(child);
+    return command_within(&(struct command_limits){.inject = plan}, "run small.yaml");
 }
 
 START_TEST(stopped_by_the_user)
 {
-    const struct command_result *r = stopped_by(SIGINT);
+    const struct command_result *r = stopped_by("int@step:5");
     ck_assert_msg(r->code == STOPPED && strstr(r->err, "the same command goes on from its last checkpoint"), "%d %s", r->code, r->err);
     ck_assert_int_eq(count_files("runs/small", "tokenizer.h5"), 0);
-    r = stopped_by(SIGTERM);
+    r = stopped_by("term@step:2");
     ck_assert_msg(r->code == STOPPED, "%d %s", r->code, r->err);
 }
 END_TEST

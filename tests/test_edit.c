@@ -228,7 +228,7 @@ START_TEST(killed_again_and_again)
     (void)command_ends(0, "", "run edit.yaml -q --until prior --workdir wild %s " LONGER, noises[_i]);
     snprintf(line, sizeof line, "run edit.yaml --threads %%d --workdir wild %s edited.batch=5 " LONGER, noises[_i]);
     snprintf(other, sizeof other, "run edit.yaml --threads %%d --workdir wild %s edited.batch=8 " LONGER, noises[_i]);
-    struct command_kills kills = command_killed_until_it_ends(line, other, 200);
+    struct command_kills kills = command_killed_until_it_ends(line, other);
     ck_assert_msg(kills.killed >= 2 && kills.resumed >= 1, "killed %d times, resumed %d", kills.killed, kills.resumed);
     same("calm", "wild");
 }

@@ -1,6 +1,7 @@
 /* Pipelines planned and run through the cache, with the small stages of flow_stages.c. SPDX-License-Identifier: MIT */
 #include "flow_bench.h"
 
+#include "core/base/inject.h"
 #include "core/base/memory.h"
 #include "core/flow/files.h"
 #include "core/store/store.h"
@@ -494,26 +495,53 @@ START_TEST(killed)
 }
 END_TEST
 
+/* A run with such a plan of trouble, in a child. */
+static pid_t start_with(const char *plan)
+{
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        tessi_signals_catch();
+        if (tessi_inject_plan(plan))
+            _exit(126);
+        bench_attempt(&(struct attempt){.run = 1}, &r);
+        _exit(r.status == TESS_OK ? 0 : 1);
+    }
+    return child;
+}
+
+/* How it ended, or that it paused. */
+static int look_at(pid_t child)
+{
+    int how;
+    ck_assert_int_eq(waitpid(child, &how, WUNTRACED), child);
+    return how;
+}
+
+/* Killed at the first passage of the point, at the second, and so on until there are no more of them. */
 START_TEST(killed_anywhere)
 {
-    char reference[65];
-    run_slow("FLOW_SLEEP", "1");
-    for (int i = 0; i < 6; i++) {
-        pid_t child = fork();
-        if (child == 0) {
-            bench_attempt(&(struct attempt){.run = 1}, &r);
-            _exit(0);
-        }
-        usleep((useconds_t)(9000 + 23000 * i));
-        (void)kill(child, SIGKILL);
-        (void)waitpid(child, NULL, 0);
-    }
-    unsetenv("FLOW_SLEEP");
+    static const char *const point[] = {"open", "read", "write", "sync", "rename", "renamed", "locked", "stage", "checkpoint"};
+    char reference[65], plan[64];
+    int how;
+    run_slow(NULL, NULL);
     undisturbed(reference);
-    ck_assert_int_eq(system("rm -rf runs"), 0);
-    bench_run(&other);
-    ck_assert_str_eq(other.stage[0].digest, r.stage[0].digest);
-    ck_assert_str_eq(other.stage[1].digest, reference);
+    for (size_t k = 0; k < sizeof point / sizeof *point; k++) {
+        int n = 0;
+        ck_assert_int_eq(system("rm -rf runs"), 0);
+        do {
+            snprintf(plan, sizeof plan, "usr1@step:10,usr1@step:30,kill@%s:%d", point[k], ++n);
+            how = look_at(start_with(plan));
+            ck_assert_msg(how == 0 || (WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL), "%s: %d", plan, how);
+        } while (how != 0);
+        ck_assert_msg(n > 1, "%s is never passed", point[k]);
+        bench_plan(&other);
+        ck_assert_int_eq(other.stage[1].state, TESSI_CACHED);
+        ck_assert_int_eq(bench_files("runs/.cache", ".h5"), 2); /* no checkpoint, nothing half-written; a lock's file means nothing */
+        ck_assert_int_eq(bench_files("runs/.cache", ".partial") + bench_files("runs/.cache", ".new"), 0);
+        bench_run(&other);
+        ck_assert_str_eq(other.stage[1].digest, reference);
+    }
 }
 END_TEST
 
@@ -585,24 +613,46 @@ START_TEST(no_checkpoint)
 }
 END_TEST
 
-START_TEST(two_at_once)
+/* One computes the stage, the others come to wait for it; then all go on. */
+START_TEST(several_at_once)
 {
-    run_slow("FLOW_SLEEP", "1");
+    static const char *const plan[] = {"pause@step:7", "pause@waiting:1", "pause@waiting:1"};
+    run_slow(NULL, NULL);
     pid_t child[3];
+    int how;
     for (int i = 0; i < 3; i++) {
-        child[i] = fork();
-        if (child[i] == 0) {
-            bench_attempt(&(struct attempt){.run = 1}, &r);
-            _exit(r.status == TESS_OK ? 0 : 1);
-        }
+        child[i] = start_with(plan[i]);
+        how = look_at(child[i]);
+        ck_assert_msg(WIFSTOPPED(how), "%d: %d", i, how);
     }
-    for (int i = 0; i < 3; i++) {
-        int how;
-        ck_assert_int_eq(waitpid(child[i], &how, 0), child[i]);
-        ck_assert_int_eq(how, 0);
-    }
+    for (int i = 0; i < 3; i++)
+        kill(child[i], SIGCONT);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(look_at(child[i]), 0);
     ck_assert_str_eq(bench_trace(), "flow-make\nflow-slow from 0\n");
     ck_assert_int_eq(bench_files("runs/.cache", ""), 2);
+}
+END_TEST
+
+/* The one that computes is killed while another waits: that one goes on from the checkpoint. */
+START_TEST(one_of_two_is_killed)
+{
+    char reference[65];
+    run_slow(NULL, NULL);
+    undisturbed(reference);
+    ck_assert_int_eq(system("rm -rf runs"), 0);
+    (void)bench_trace();
+    pid_t first = start_with("usr1@step:5,pause@step:7");
+    ck_assert(WIFSTOPPED(look_at(first)));
+    pid_t second = start_with("pause@waiting:1");
+    ck_assert(WIFSTOPPED(look_at(second)));
+    kill(first, SIGKILL);
+    ck_assert(WIFSIGNALED(look_at(first)));
+    kill(second, SIGCONT);
+    ck_assert_int_eq(look_at(second), 0);
+    bench_run(&other);
+    ck_assert_str_eq(other.stage[1].digest, reference);
+    ck_assert_str_eq(bench_trace(), "flow-make\nflow-slow from 0\nflow-slow from 5\n");
 }
 END_TEST
 
@@ -701,7 +751,8 @@ int main(void)
     tcase_add_test(t, damaged_checkpoint);
     tcase_add_test(t, full_disk);
     tcase_add_test(t, no_checkpoint);
-    tcase_add_test(t, two_at_once);
+    tcase_add_test(t, several_at_once);
+    tcase_add_test(t, one_of_two_is_killed);
     tcase_add_test(t, unwritable);
     tcase_add_test(t, no_memory);
     tcase_add_test(t, links);

@@ -292,8 +292,8 @@ END_TEST
 
 /* ---- killed in each of the phases ---- */
 
-#define LONGER                                                                                                                            \
-    "--until refit refit.pool=26000 refit.positions=all refit.seeding=random refit.codebook_size=2000 refit.tolerance=0 refit.steps=40 "  \
+#define LONGER                                                                                                                             \
+    "--until refit refit.pool=9000 refit.positions=all refit.seeding=random refit.codebook_size=300 refit.tolerance=0 refit.steps=40 "     \
     "refit.average=0.9 refit.limit=100"
 
 enum { POOL, KMEANS, TRAINING, PHASES };
@@ -321,41 +321,38 @@ static int progress_of(const char *folder, int64_t *done)
     return phase;
 }
 
-/* Runs on from the checkpoint there is until there is one of that phase that is new, and then is killed, or told to stop. Checkpoints are
- * asked for all the time, so that no phase is without. */
-static void end_in(int phase, int signal_number, int tries)
+/* Goes on from the checkpoint there is, writes one at every step, and ends at the n-th: killed, or told to stop. */
+static void end_at(int n, int signal_number, int tries)
 {
     static const char *const goes_on[] = {"goes on from vector", "goes on from vector", "goes on from step"};
-    static const char cache[] = "wild/runs/.cache";
-    char line[512];
-    int64_t was = -1, now = -1;
-    int before = progress_of(cache, &was), here = before;
+    char line[512], plan[64];
+    int64_t was;
+    int before = progress_of("wild/runs/.cache", &was);
+    snprintf(plan, sizeof plan, "usr1@step:1+,%s@checkpoint:%d", signal_number == SIGKILL ? "kill" : "term", n);
     snprintf(line, sizeof line, "run refit.yaml --threads %d --workdir wild refit.memory=%d " LONGER, 1 << tries % 3, tries % 2);
-    pid_t child = command_start(line, NULL);
-    for (int looks = 0; looks < 60000 && (here < phase || (here == before && now <= was)); looks++) {
-        kill(child, SIGUSR1);
-        usleep(500);
-        here = progress_of(cache, &now);
-    }
-    kill(child, signal_number);
-    const struct command_result *r = command_wait(child);
-    ck_assert_msg(r->code == (signal_number == SIGKILL ? -SIGKILL : 75), "phase %d: %d %s", phase, r->code, r->err);
+    const struct command_result *r = command_within(&(struct command_limits){.inject = plan}, "%s", line);
+    ck_assert_msg(r->code == (signal_number == SIGKILL ? -SIGKILL : 75), "phase %d: %d %s", before, r->code, r->err);
     ck_assert_msg(before < 0 || strstr(r->err, goes_on[before]), "from phase %d: %s", before, r->err);
-    ck_assert_msg(here == phase, "phase %d was passed by, here is %d", phase, here);
 }
 
 START_TEST(killed_in_every_phase)
 {
-    int tries = 0;
-    small_make_data(1500);
+    int killed[PHASES] = {0}, stopped[PHASES] = {0}, here = -1;
+    int64_t done;
+    small_make_data(600);
     works("-q --threads 1 --workdir calm " LONGER);
     works("-q --until tokenizer --workdir wild");
-    (void)signal(SIGUSR1, SIG_IGN); /* and so the child until it listens */
-    for (int phase = 0; phase < PHASES; phase++) {
-        end_in(phase, SIGKILL, tries++);
-        end_in(phase, SIGTERM, tries++);
+    for (int tries = 0; here < TRAINING || !killed[here] || !stopped[here]; tries++) {
+        ck_assert_int_lt(tries, 100);
+        int known = here < 0 || !killed[here] || !stopped[here], asked = here >= 0 && killed[here] ? SIGTERM : SIGKILL;
+        end_at(known ? 1 : 4, asked, tries); /* in no hurry where this phase has not had both */
+        here = progress_of("wild/runs/.cache", &done);
+        ck_assert_int_ge(here, POOL);
+        killed[here] += asked == SIGKILL;
+        stopped[here] += asked == SIGTERM;
     }
-    (void)signal(SIGUSR1, SIG_DFL);
+    for (int phase = 0; phase < PHASES; phase++)
+        ck_assert_msg(killed[phase] && stopped[phase], "phase %d: killed %d times, stopped %d", phase, killed[phase], stopped[phase]);
     works("-q --workdir wild " LONGER);
     same("calm", "wild", "refit");
     nothing_unfinished("wild/runs/.cache");

@@ -150,7 +150,7 @@ START_TEST(killed_again_and_again)
     (void)command_ends(0, "", "run canvas.yaml -q --until prior --workdir wild");
     snprintf(line, sizeof line, "run canvas.yaml --threads %%d --workdir wild samples.count=80 samples.batch=7 %s", orders[_i]);
     snprintf(other, sizeof other, "run canvas.yaml --threads %%d --workdir wild samples.count=80 samples.batch=64 %s", orders[_i]);
-    struct command_kills kills = command_killed_until_it_ends(line, other, 500);
+    struct command_kills kills = command_killed_until_it_ends(line, other);
     ck_assert_msg(kills.killed >= 2 && kills.resumed >= 1, "killed %d times, resumed %d", kills.killed, kills.resumed);
     same("calm", "wild");
 }

@@ -293,15 +293,15 @@ static const char longer[] = "tessera: 1\n"
                              "stages:\n"
                              "  images: {use: import, source: {use: idx, images: colour}, split: 1.0}\n"
                              "  codes: {use: encode, in: {images: images, model: taming.h5}}\n"
-                             "  tuned: {use: train-autoencoder, in: {images: images, model: taming.h5}, steps: 250, batch: 4,\n"
+                             "  tuned: {use: train-autoencoder, in: {images: images, model: taming.h5}, steps: 60, batch: 4,\n"
                              "          average: 0.9, critic: {use: patchgan, channels: 2, layers: 1, range: signed}, " EMA "}\n"
-                             "  prior: {use: train-prior, in: {codes: codes, prior: ddm.h5}, steps: 250, batch: 4}\n";
+                             "  prior: {use: train-prior, in: {codes: codes, prior: ddm.h5}, steps: 60, batch: 4}\n";
 
 START_TEST(killed_again_and_again)
 {
     small_write("longer.yaml", longer);
     (void)command_ends(0, "", "run longer.yaml --threads 1 --workdir calm");
-    struct command_kills kills = command_killed_until_it_ends("run longer.yaml --threads %d --workdir wild", NULL, 1000);
+    struct command_kills kills = command_killed_until_it_ends("run longer.yaml --threads %d --workdir wild", NULL);
     ck_assert_msg(kills.killed >= 2 && kills.resumed >= 1, "killed %d times, resumed %d", kills.killed, kills.resumed);
     checkpoint_same_content("calm/runs/start/tuned.h5", "wild/runs/start/tuned.h5");
     checkpoint_same_content("calm/runs/start/prior.h5", "wild/runs/start/prior.h5");

@@ -102,10 +102,10 @@ END_TEST
 /* What has been seen of the times is in the checkpoint: the times drawn afterwards depend on it. */
 START_TEST(killed_again_and_again)
 {
-#define LONGER UNIFORM "prior.noise.times=importance prior.steps=600 prior.average=0.9 samples.count=60 samples.steps=100"
+#define LONGER UNIFORM "prior.noise.times=importance prior.steps=120 prior.average=0.9 samples.count=60 samples.steps=100"
     (void)command_ends(0, "", "run small.yaml -q --threads 1 --workdir calm " LONGER);
     (void)command_ends(0, "", "run small.yaml -q --workdir wild --until codes " LONGER);
-    int killed = command_killed_until_it_ends("run small.yaml -q --threads %d --workdir wild " LONGER, NULL, 500).killed;
+    int killed = command_killed_until_it_ends("run small.yaml -q --threads %d --workdir wild " LONGER, NULL).killed;
     ck_assert_msg(killed >= 3, "killed %d times", killed);
     same("calm", "wild");
     ck_assert_ptr_nonnull(strstr(command_ends(0, "", "inspect wild/runs/small/prior.h5")->out, "/weights/noise/times/square"));

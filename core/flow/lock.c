@@ -119,6 +119,7 @@ int tessi_lock_take(struct tess_call *c, const char *path, int (*waiting)(void *
         TESS_TRY(tessi_lock_try(c, path, lock, &held, holder, sizeof holder));
         if (held) {
             TESS_TRY(waiting(user, c, *holder ? holder : "another run"));
+            (void)tessi_inject(TESSI_AT_WAITING);
             nanosleep(&(struct timespec){0, 100000000}, NULL);
         }
     }
