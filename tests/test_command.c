@@ -68,7 +68,7 @@ static const struct {
     {"steps: 12", "steps: 1.5", USAGE, ":9:12: ", "wants an integer 0 .. 1000000000, found 1.5"},
     {"steps: 12", "steps: -3", USAGE, ":9:12: ", "0 .. 1000000000, found -3"},
     {"steps: 12", "steps: [1, 2]", USAGE, ":9:12: ", "wants an integer"},
-    {"seed: 3", "seed: x", USAGE, ":3:7: ", "wanted an integer, found the text \"x\""},
+    {"seed: 3", "seed: x", USAGE, ":3:7: ", "`seed` wants an integer 0 .. 9223372036854775807, found the text \"x\""},
     {"in: {codes: codes}", "in: {codes: samples}", USAGE, ":15:3: ", "wait for each other: prior -> samples -> prior"},
     {"codes: codes, model", "codes: code, model", USAGE, ":23:38: ", "there is no stage `code`; did you mean `codes`?"},
     {"in: {codes: codes}", "in: {code: codes}", USAGE, ":17:10: ", "no input `code`; did you mean `codes`?"},
