@@ -235,6 +235,97 @@ START_TEST(a_source_that_was_opened_before)
 }
 END_TEST
 
+/* ---- digests remembered -------------------------------------------------------------------------------------------- */
+
+enum { LATER = 10 };
+
+static struct tessi_place place_of(const char *path)
+{
+    struct tessi_place at;
+    FILE *f = fopen(path, "r");
+    ck_assert(f && tessi_place_of(fileno(f), &at) == 0);
+    fclose(f);
+    return at;
+}
+
+/* As long as the file is as it was, for what it is a digest of, in this process and the next; and not of one that changed just now. */
+START_TEST(a_digest_that_is_remembered)
+{
+    struct tessi_call call;
+    struct tessi_file_digests *t;
+    char path[32], found[TESS_DIGEST_TEXT], wanted[TESS_DIGEST_TEXT];
+    int64_t later = tessi_file_clock() + LATER * INT64_C(1000000000);
+    tessi_call_init(&call, NULL);
+    ck_assert_int_eq(tessi_file_digests_open(&call.call, "table", &t), TESS_OK);
+    for (int i = 0; i < 200; i++) {
+        snprintf(path, sizeof path, "file%d", i);
+        bench_write(path, "abc");
+        struct tessi_place at = place_of(path);
+        snprintf(wanted, sizeof wanted, "%064d", i);
+        tessi_file_digests_remember(t, TESSI_OF_BYTES, &at, wanted, tessi_file_clock());
+        ck_assert_int_eq(tessi_file_digests_find(t, TESSI_OF_BYTES, &at, found), 0);
+        tessi_file_digests_remember(t, TESSI_OF_BYTES, &at, "another", later);
+        tessi_file_digests_remember(t, TESSI_OF_BYTES, &at, wanted, later);
+        ck_assert_int_eq(tessi_file_digests_find(t, TESSI_OF_CONTENT, &at, found), 0);
+    }
+    tessi_file_digests_save(t);
+    tessi_file_digests_close(t);
+    ck_assert_int_eq(system("printf abd > file7; ln file8 other; mv file9 moved"), 0);
+    ck_assert_int_eq(tessi_file_digests_open(&call.call, "table", &t), TESS_OK);
+    for (int i = 0; i < 200; i++) {
+        snprintf(path, sizeof path, i == 9 ? "moved" : "file%d", i);
+        struct tessi_place at = place_of(path);
+        snprintf(wanted, sizeof wanted, "%064d", i);
+        int here = tessi_file_digests_find(t, TESSI_OF_BYTES, &at, found);
+        ck_assert_int_eq(here, i < 7 || i > 9); /* a link and another name have another ctime, too */
+        ck_assert(!here || strcmp(found, wanted) == 0);
+    }
+    tessi_file_digests_close(t);
+    ck_assert_int_eq(system("printf x >> table"), 0);
+    ck_assert_int_eq(tessi_file_digests_open(&call.call, "table", &t), TESS_OK);
+    struct tessi_place at = place_of("file0");
+    ck_assert_int_eq(tessi_file_digests_find(t, TESSI_OF_BYTES, &at, found), 0);
+    tessi_file_digests_close(t);
+}
+END_TEST
+
+/* An artefact whose content is remembered is not read; one that changed since is. */
+START_TEST(an_artefact_that_is_remembered)
+{
+    struct tessi_call call;
+    struct tessi_runtime *runtime;
+    static const char path[] = "runs/keys/one.h5";
+    bench_write("p.yaml", make);
+    bench_run(&r);
+    struct tess_artefact *a = open_result(&call, path);
+    ck_assert_int_eq(tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &runtime), TESS_OK);
+    ck_assert_int_eq(tessi_file_digests_open(&call.call, "table", &runtime->files), TESS_OK);
+    char digest[TESS_DIGEST_TEXT];
+    snprintf(digest, sizeof digest, "%s", tess_artefact_digest(a));
+    tessi_artefact_close(a);
+    FILE *f = fopen(path, "r+");
+    ck_assert(f && fseek(f, 0, SEEK_END) == 0);
+    long size = ftell(f);
+    float five[5] = {0, 1, 2, 3, 4}, got[5];
+    long at = 0; /* of its five values, which lie as they are */
+    for (; at + (long)sizeof five <= size; at += 4)
+        if (fseek(f, at, SEEK_SET) == 0 && fread(got, sizeof got, 1, f) == 1 && memcmp(got, five, sizeof five) == 0)
+            break;
+    ck_assert_int_le(at + (long)sizeof five, size);
+    five[2] = 7;
+    ck_assert(fseek(f, at, SEEK_SET) == 0 && fwrite(five, sizeof five, 1, f) == 1 && fclose(f) == 0);
+    ck_assert_int_eq(tessi_artefact_open(&call.call, path, &a), TESS_OK);
+    ck_assert_int_eq(tessi_artefact_check(&call.call, a), TESS_E_DATA);
+    tessi_call_clear(&call.call);
+    struct tessi_place now = place_of(path);
+    tessi_file_digests_remember(runtime->files, TESSI_OF_CONTENT, &now, digest, tessi_file_clock() + LATER * INT64_C(1000000000));
+    ck_assert_int_eq(tessi_artefact_check(&call.call, a), TESS_OK);
+    ck_assert_int_eq(tessi_artefact_verify(&call.call, a), TESS_E_DATA);
+    tessi_artefact_close(a);
+    tessi_runtime_free(runtime);
+}
+END_TEST
+
 /* ---- what a result does not depend on ------------------------------------------------------------------------------ */
 
 START_TEST(an_import_draws_nothing)
@@ -279,6 +370,8 @@ int main(void)
     tcase_add_test(t, a_file_that_changed_before);
     tcase_add_loop_test(t, a_file_that_was_read_for_good, 0, 2);
     tcase_add_test(t, a_source_that_was_opened_before);
+    tcase_add_test(t, a_digest_that_is_remembered);
+    tcase_add_test(t, an_artefact_that_is_remembered);
     tcase_add_test(t, an_import_draws_nothing);
     suite_add_tcase(s, t);
     return suite_run(s);
