@@ -10,6 +10,9 @@
 #include "core/base/text.h"
 #include "core/base/workers.h"
 #include "tests/suite.h"
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 #include <tessera/digest.h>
 #include <tessera/random.h>
 #include <tessera/source.h>
@@ -463,6 +466,9 @@ START_TEST(memory)
         size_t bytes = i * i * i;
         OK(tess_alloc(c, bytes, "a test", &block[i]));
         ck_assert_uint_eq((uintptr_t)block[i] % 64, 0);
+#ifdef __SANITIZE_ADDRESS__
+        ck_assert(bytes % 8 != 0 || __asan_address_is_poisoned((char *)block[i] + bytes)); /* one past the end */
+#endif
         size_t set = 0;
         for (size_t k = 0; k < bytes; k++)
             set += ((char *)block[i])[k] != 0;

@@ -1,6 +1,7 @@
 /* tess_alloc. A block is had from calloc, whose large blocks are untouched zero pages of the system, so gigabytes cost nothing
  * until they are used. A head of one alignment unit in front of what the caller sees remembers the size and where the
- * block really starts. SPDX-License-Identifier: MIT */
+ * block really starts. What aligning leaves over behind it is forbidden under the address sanitizer: one past the end is not forgiven.
+ * SPDX-License-Identifier: MIT */
 #include "core/base/inject.h"
 #include "core/base/memory.h"
 
@@ -11,6 +12,15 @@
 #include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
+#endif
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define FORBID(at, bytes) __asan_poison_memory_region(at, bytes)
+#define ALLOW(at, bytes) __asan_unpoison_memory_region(at, bytes)
+#else
+#define FORBID(at, bytes) ((void)0)
+#define ALLOW(at, bytes) ((void)0)
 #endif
 
 #define ALIGNMENT 64
@@ -88,6 +98,7 @@ int tess_alloc(struct tess_call *c, size_t bytes, const char *what, void **out)
     struct head *head = (struct head *)(void *)data - 1;
     head->block = block;
     head->bytes = bytes;
+    FORBID(data + bytes, (size_t)(block + bytes + 2 * ALIGNMENT - (data + bytes)));
 
     int64_t now = atomic_fetch_add(&in_use, (int64_t)bytes) + (int64_t)bytes;
     int64_t most = atomic_load(&peak);
@@ -103,5 +114,6 @@ void tess_free(void *memory)
         return;
     struct head *head = (struct head *)memory - 1;
     atomic_fetch_sub(&in_use, (int64_t)head->bytes);
+    ALLOW((char *)memory + head->bytes, (size_t)((char *)head->block + 2 * ALIGNMENT - (char *)memory));
     free(head->block);
 }

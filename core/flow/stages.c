@@ -259,7 +259,7 @@ int tessi_stage_open(struct tess_call *c, struct tessi_pipeline *p, struct tessi
     set_dependences(p, s);
     while (s->ops->ports && s->ops->ports[s->inputs].name)
         s->inputs++;
-    TESS_TRY(tess_alloc(c, (size_t)(s->inputs + 1) * sizeof *s->input, "inputs", &memory));
+    TESS_TRY(tess_alloc(c, (size_t)s->inputs * sizeof *s->input, "inputs", &memory));
     s->input = memory;
     const struct tessi_spec *in = tessi_spec_child(s->spec, "in");
     for (int64_t i = 0; i < s->inputs; i++) {
