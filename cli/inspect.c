@@ -275,6 +275,8 @@ static int show(const char *path, int json, int verify)
     int status = tessi_artefact_open(&call.call, path, &a);
     if (status == TESS_OK && verify)
         status = tessi_artefact_verify(&call.call, a);
+    if (status == TESS_OK && verify)
+        status = tessi_artefact_check_facts(&call.call, a);
     if (status == TESS_OK)
         (json ? print_json : print_all)(a, verify);
     tessi_artefact_close(a);

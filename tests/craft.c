@@ -20,9 +20,18 @@ static void fine(int status)
 
 const char *craft_name(int change)
 {
-    static const char *const name[CRAFT_CHANGES] = {"as it was", "missing",  "flat", "shorter", "taller",
-                                                    "of another type", "with a NaN", "with an infinity", "of huge values",
-                                                    "with rows far away", "with rows far away", "with a large value"};
+    static const char *const name[CRAFT_CHANGES] = {"as it was",
+                                                    "missing",
+                                                    "flat",
+                                                    "shorter",
+                                                    "taller",
+                                                    "of another type",
+                                                    "with a NaN",
+                                                    "with an infinity",
+                                                    "of huge values",
+                                                    "with rows far away",
+                                                    "with rows far away",
+                                                    "with a large value"};
     return name[change];
 }
 

@@ -15,9 +15,9 @@ enum {
     CRAFT_OTHER,   /* integers as f32, f32 as i32, strings as u8 */
     CRAFT_NAN,     /* f32: its middle value is NaN */
     CRAFT_INFINITE,
-    CRAFT_HUGE, /* f32: all values are 3e38, and what is computed of them overflows */
-    CRAFT_HEAD, /* f32: the first of 35 parts of its rows stays, what comes behind is far from all */
-    CRAFT_TAIL, /* that part is the last, and what comes before it is far from all */
+    CRAFT_HUGE,  /* f32: all values are 3e38, and what is computed of them overflows */
+    CRAFT_HEAD,  /* f32: the first of 35 parts of its rows stays, what comes behind is far from all */
+    CRAFT_TAIL,  /* that part is the last, and what comes before it is far from all */
     CRAFT_LARGE, /* integers: the last value is the largest of their precision */
     CRAFT_CHANGES
 };

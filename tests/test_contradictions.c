@@ -18,7 +18,8 @@
 
 #define RUNS "runs/small/"
 #define TRAIN "steps: 1, batch: 4, "
-#define CONV "encoder: {use: conv, channels: 32, channel_mult: [1, 1]}, decoder: conv, quantizer: {use: ema, codebook_size: 12, code_dim: 6}"
+#define CONV                                                                                                                               \
+    "encoder: {use: conv, channels: 32, channel_mult: [1, 1]}, decoder: conv, quantizer: {use: ema, codebook_size: 12, code_dim: 6}"
 
 /* A stage, with FILE where the artefact goes. */
 struct consumer {
@@ -37,7 +38,8 @@ static const struct consumer consumers[] = {
     {"images", "{use: nearest-neighbours, in: {samples: " RUNS "samples.h5, images: " RUNS "images.h5, held-out: FILE}, neighbours: 2}"},
     {"images", "{use: edit, in: {images: FILE, mask: " RUNS "images.h5, model: " RUNS "tokenizer.h5, prior: " RUNS "prior.h5}, limit: 2}"},
     {"images", "{use: edit, in: {images: " RUNS "images.h5, mask: FILE, model: " RUNS "tokenizer.h5, prior: " RUNS "prior.h5}, limit: 2}"},
-    {"codes", "{use: train-prior, in: {codes: FILE}, " TRAIN "noise: absorbing, denoiser: {use: transformer, embed_dim: 32, layers: 1, heads: 2}}"},
+    {"codes",
+     "{use: train-prior, in: {codes: FILE}, " TRAIN "noise: absorbing, denoiser: {use: transformer, embed_dim: 32, layers: 1, heads: 2}}"},
     {"codes", "{use: train-prior, in: {codes: FILE, prior: " RUNS "prior.h5}, steps: 1, batch: 4}"},
     {"codes", "{use: decode, in: {codes: FILE, model: " RUNS "tokenizer.h5}}"},
     {"samples", "{use: decode, in: {codes: FILE, model: " RUNS "tokenizer.h5}}"},
@@ -47,6 +49,7 @@ static const struct consumer consumers[] = {
     {"autoencoder", "{use: refit, in: {images: " RUNS "images.h5, model: FILE}, " TRAIN "pool: 200}"},
     {"autoencoder", "{use: train-likelihood, in: {images: " RUNS "images.h5, model: FILE}, steps: 1, batch: 4}"},
     {"autoencoder", "{use: train-autoencoder, in: {images: " RUNS "images.h5, model: FILE}, steps: 1, batch: 4}"},
+    {"autoencoder", "{use: decode, in: {codes: " RUNS "codes.h5, model: FILE}}"},
     {"prior", "{use: sample, in: {prior: FILE}, count: 2}"},
     {"prior", "{use: sample-canvas, in: {prior: FILE}, count: 1, height: 10, width: 12}"},
     {"prior", "{use: evaluate, in: {images: " RUNS "images.h5, model: " RUNS "tokenizer.h5, prior: FILE}, limit: 3}"},
@@ -128,7 +131,8 @@ static void refuses(const struct consumer *to, const char *file, const char *one
 
 static const struct {
     const char *kind, *file;
-} kinds[] = {{"images", "images"}, {"codes", "codes"}, {"samples", "samples"}, {"autoencoder", "tokenizer"}, {"prior", "prior"}, {"features", "features"}};
+} kinds[] = {{"images", "images"},         {"codes", "codes"}, {"samples", "samples"},
+             {"autoencoder", "tokenizer"}, {"prior", "prior"}, {"features", "features"}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 /* Whether a stage may find nothing wrong in the fact's being `value`, all else as it was: then it has only not to crash. */
@@ -150,7 +154,8 @@ static int may_be(const char *kind, const char *fact, int64_t was, int64_t value
 /* Where graphs must be recorded to see it: to plan is enough. */
 static int is_of_parts(const char *kind, int64_t value)
 {
-    return (strcmp(kind, "autoencoder") == 0 || strcmp(kind, "prior") == 0 || strcmp(kind, "features") == 0) && value > 0 && value < 1 << 20;
+    return (strcmp(kind, "autoencoder") == 0 || strcmp(kind, "prior") == 0 || strcmp(kind, "features") == 0) && value > 0 &&
+           value < 1 << 20;
 }
 
 static void perturb(const char *kind, const char *file, const struct tessi_fact *f)
@@ -170,7 +175,8 @@ static void perturb(const char *kind, const char *file, const struct tessi_fact 
             if (may_be(kind, f->name, f->i64, values[v]))
                 (void)give(&consumers[i], path, 0);
             else if (is_of_parts(kind, values[v]))
-                ck_assert_msg(give(&consumers[i], path, 0) != TESS_OK && *words, "%s: %s, to %s was computed", kind, what, consumers[i].stage);
+                ck_assert_msg(give(&consumers[i], path, 0) != TESS_OK && *words, "%s: %s, to %s was computed", kind, what,
+                              consumers[i].stage);
             else
                 refuses(&consumers[i], path, name, "wanted", what);
         }
@@ -262,8 +268,16 @@ static const struct {
     {"images", "images", {.data = "labels", .change = CRAFT_SHORTER}, "the fact `count` is 44", "/labels is u8 (43)"},
     {"samples", "samples", {.fact = "image_channels", .value = 0}, "the fact `image_channels` is 0", "/images is u8 (5, 16, 16, 1)"},
     {"codes", "codes", {.data = "codebook", .change = CRAFT_SHORTER}, "the fact `codebook_size` is 12", "/codebook is f32 (11, 6)"},
-    {"autoencoder", "tokenizer", {.fact = "latent_height", .value = 2}, "maps of 2 x 8", "its encoder makes 8 x 8"},
-    {"autoencoder", "tokenizer", {.fact = "codebook_size", .value = 13}, "`codebook_size` and `code_dim` are 13 and 6", "12 codes of width 6"},
+    {"autoencoder",
+     "tokenizer",
+     {.fact = "latent_height", .value = 2},
+     "`latent_height` and `latent_width` are 2 and 8",
+     "its encoder makes 8 x 8"},
+    {"autoencoder",
+     "tokenizer",
+     {.fact = "codebook_size", .value = 13},
+     "`codebook_size` and `code_dim` are 13 and 6",
+     "12 codes of width 6"},
     {"autoencoder", "tokenizer", {.fact = "code_dim", .value = 5}, "`codebook_size` and `code_dim` are 12 and 5", "12 codes of width 6"},
 };
 enum { CASES = sizeof cases / sizeof *cases };
@@ -276,6 +290,10 @@ START_TEST(a_sentence_says_what_contradicts_what)
         if (strcmp(consumers[i].kind, cases[_i].kind) != 0)
             continue;
         int status = give(&consumers[i], file, 1);
+        if (strcmp(cases[_i].kind, "autoencoder") == 0 && strstr(consumers[i].stage, "decode,")) { /* a decoder has words of its own */
+            ck_assert_int_ne(status, TESS_OK);
+            continue;
+        }
         ck_assert_msg(status == TESS_E_DATA && strstr(words, cases[_i].one) && strstr(words, cases[_i].two), "%s: status %d: %s",
                       consumers[i].stage, status, words);
         given++;
@@ -327,7 +345,8 @@ START_TEST(weights_that_are_not_finite)
             for (char *at = name; *at; at++)
                 *at = *at == '/' ? '.' : *at;
             for (int i = 0; i < CONSUMERS; i++) {
-                if (strcmp(consumers[i].kind, of[w].kind) != 0 || (strstr(consumers[i].stage, "encode,") && strstr(name, "decoder")))
+                if (strcmp(consumers[i].kind, of[w].kind) != 0 || strstr(consumers[i].stage, "decode,") ||
+                    (strstr(consumers[i].stage, "encode,") && strstr(name, "decoder")))
                     continue;
                 int status = give(&consumers[i], file, 0);
                 ck_assert_msg(status == TESS_E_DATA && strstr(words, file) && strstr(words, name) && strstr(words, "not finite"),
@@ -390,7 +409,8 @@ static void command_refuses(const char *command, const char *file, const char *m
 
 START_TEST(view_and_export_refuse_them)
 {
-    const struct craft changes[] = {{.data = "weights/decoder/blocks/0/weight", .change = CRAFT_NAN}, {.fact = "latent_height", .value = -1}};
+    const struct craft changes[] = {{.data = "weights/decoder/blocks/0/weight", .change = CRAFT_NAN},
+                                    {.fact = "latent_height", .value = -1}};
     for (int i = 0; i < 2; i++) {
         char command[300];
         const char *file = make("tokenizer", &changes[i]);

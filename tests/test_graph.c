@@ -215,6 +215,29 @@ START_TEST(a_short_batch_gives_the_rows_it_has)
 }
 END_TEST
 
+/* Room is counted before anything is written. */
+START_TEST(an_output_without_room_is_refused)
+{
+    struct bench b;
+    float x[4 * 3] = {0.0f}, y[4 * 2];
+    bench_open(&b, 1, 4, 1, 0);
+    struct tess_node *in = tess_input(b.graph, "x", TESS_F32, 2, DIMS(4, 3));
+    tess_output(b.graph, "y", tess_linear(b.graph, in, normal_weight(b.graph, "w", 2, DIMS(2, 3), 0, 1), NULL));
+    bench_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    struct tess_tensor given = tess_tensor_over(x, TESS_F32, 2, DIMS(4, 3));
+    const struct tess_tensor rooms[3] = {tess_tensor_over(y, TESS_F32, 2, DIMS(4, 2)), tess_tensor_over(y, TESS_F32, 2, DIMS(4, 1)),
+                                         tess_tensor_over(y, TESS_I32, 2, DIMS(4, 2))};
+    for (int i = 0; i < 3; i++) {
+        struct tess_tensor out = rooms[i];
+        struct tess_batch batch = {.size = sizeof batch, .samples = 4, .inputs = 1, .in = &given, .outputs = 1, .out = &out};
+        y[1] = 99.0f;
+        ck_assert_int_eq(tess_graph_run(&b.call.call, b.graph, &batch), i ? TESS_E_SHAPE : TESS_OK);
+        ck_assert(!i || (y[1] == 99.0f && strstr(tessi_call_message(&b.call.call), "output y has room as")));
+    }
+    bench_close(&b);
+}
+END_TEST
+
 START_TEST(gradients_stop_and_pass_straight_through)
 {
     struct bench b;
@@ -528,6 +551,7 @@ int main(void)
     tcase_add_test(t, gradients_are_summed_in_a_tree);
     tcase_add_test(t, slices_give_the_gradient_of_the_mean);
     tcase_add_test(t, a_short_batch_gives_the_rows_it_has);
+    tcase_add_test(t, an_output_without_room_is_refused);
     tcase_add_test(t, gradients_stop_and_pass_straight_through);
     tcase_add_test(t, two_objectives_train_their_own_weights);
     tcase_add_test(t, the_plan_never_shares_living_memory);

@@ -43,8 +43,8 @@ START_TEST(chunks_waste_least)
                 if (rows < 1)
                     continue;
                 int64_t found = tessi_chunk_rows(rows, row_of[k], by_row), wanted = chunk_by_definition(rows, row_of[k], least, most);
-                ck_assert_msg(found == wanted, "%lld rows of %lld bytes: chunks of %lld, not of %lld", (long long)rows, (long long)row_of[k],
-                              (long long)found, (long long)wanted);
+                ck_assert_msg(found == wanted, "%lld rows of %lld bytes: chunks of %lld, not of %lld", (long long)rows,
+                              (long long)row_of[k], (long long)found, (long long)wanted);
             }
     }
 }
@@ -98,8 +98,8 @@ static void see_attributes(hid_t object, struct seen *s)
         hid_t type = a < 0 ? -1 : H5Aget_type(a);
         size_t bytes = type < 0 ? 0 : (size_t)H5Aget_storage_size(a);
         char *value = calloc(1, bytes + 1);
-        s->bad |= type < 0 || H5Aget_name(a, sizeof name, name) < 0 || H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tis_variable_str(type) > 0 ||
-                  H5Aread(a, type, value) < 0;
+        s->bad |= type < 0 || H5Aget_name(a, sizeof name, name) < 0 || H5Tdetect_class(type, H5T_VLEN) > 0 ||
+                  H5Tis_variable_str(type) > 0 || H5Aread(a, type, value) < 0;
         if (!s->bad) {
             tess_digest_add_text(&s->d, name);
             tess_digest_add(&s->d, value, bytes);
@@ -194,7 +194,8 @@ static void make_small(const char *name, const char *parameters)
     for (uint64_t i = 0; i < sizeof picture; i++)
         picture[i] = (uint8_t)bench_number(i);
     struct tess_artefact *a = bench_create(name, "codes");
-    struct tess_dataset packed = {.size = sizeof packed, .bits = 10, .labels = "image y x", .by_row = 1}, plain = {.size = sizeof plain, .unit = "none"};
+    struct tess_dataset packed = {.size = sizeof packed, .bits = 10, .labels = "image y x", .by_row = 1},
+                        plain = {.size = sizeof plain, .unit = "none"};
     struct tess_tensor t = tess_tensor_over(codes, TESS_I32, 3, (int64_t[]){8, 2, 2});
     bench_ok(tess_artefact_put(C, a, "codes", &t, &packed));
     t = tess_tensor_over(weights, TESS_F32, 2, (int64_t[]){4, 6});
@@ -207,8 +208,16 @@ static void make_small(const char *name, const char *parameters)
     bench_ok(tess_facts_set_i64(C, tess_artefact_describe(a), "count", 8));
     bench_ok(tess_facts_set_f64(C, tess_artefact_describe(a), "beta", 0.25));
     bench_ok(tess_facts_set_text(C, tess_artefact_describe(a), "tokenizer", "{use: conv, channels: 32}"));
-    const struct tessi_provenance about = {.stage = "codes", .plugin = "stage/1 encode", .parameters = parameters, .key = "abc", .numeric_mode = "f32",
-                                           .tool = "tessera", .seed = 7, .inputs = 1, .input_port = ports, .input_digest = inputs};
+    const struct tessi_provenance about = {.stage = "codes",
+                                           .plugin = "stage/1 encode",
+                                           .parameters = parameters,
+                                           .key = "abc",
+                                           .numeric_mode = "f32",
+                                           .tool = "tessera",
+                                           .seed = 7,
+                                           .inputs = 1,
+                                           .input_port = ports,
+                                           .input_digest = inputs};
     bench_ok(tessi_artefact_finish(C, a, &about, NULL));
 }
 

@@ -43,9 +43,12 @@ struct kind {
     const struct data *data;
 };
 
-static const struct number images_number[] = {{"count", 1, ROWS_MOST, NEEDED, NULL},      {"train_count", 1, ROWS_MOST, MAY_LACK, "count"},
-                                              {"height", 1, SIDE_MOST, NEEDED, NULL},     {"width", 1, SIDE_MOST, NEEDED, NULL},
-                                              {"channels", 1, WIDTH_MOST, NEEDED, NULL},  {"classes", 0, CLASSES_MOST, MAY_LACK, NULL},
+static const struct number images_number[] = {{"count", 1, ROWS_MOST, NEEDED, NULL},
+                                              {"train_count", 1, ROWS_MOST, MAY_LACK, "count"},
+                                              {"height", 1, SIDE_MOST, NEEDED, NULL},
+                                              {"width", 1, SIDE_MOST, NEEDED, NULL},
+                                              {"channels", 1, WIDTH_MOST, NEEDED, NULL},
+                                              {"classes", 0, CLASSES_MOST, MAY_LACK, NULL},
                                               {NULL, 0, 0, 0, NULL}};
 static const struct data images_data[] = {{"images", BYTES, {"count", "height", "width", "channels"}, ""},
                                           {"labels", INTEGERS, {"count"}, "classes"},
@@ -54,10 +57,11 @@ static const struct data images_data[] = {{"images", BYTES, {"count", "height", 
                                           {"flipped", INTEGERS, {"count"}, NULL},
                                           {NULL, 0, {NULL}, NULL}};
 
-static const struct number codes_number[] = {{"count", 1, ROWS_MOST, NEEDED, NULL},          {"train_count", 1, ROWS_MOST, MAY_LACK, "count"},
-                                             {"height", 1, MAP_MOST, NEEDED, NULL},          {"width", 1, MAP_MOST, NEEDED, NULL},
-                                             {"codebook_size", 1, CODES_MOST, NEEDED, NULL}, {"code_dim", 1, WIDTH_MOST, MAY_LACK, NULL},
-                                             {"classes", 0, CLASSES_MOST, MAY_LACK, NULL},   {NULL, 0, 0, 0, NULL}};
+static const struct number codes_number[] = {
+    {"count", 1, ROWS_MOST, NEEDED, NULL},          {"train_count", 1, ROWS_MOST, MAY_LACK, "count"},
+    {"height", 1, MAP_MOST, NEEDED, NULL},          {"width", 1, MAP_MOST, NEEDED, NULL},
+    {"codebook_size", 1, CODES_MOST, NEEDED, NULL}, {"code_dim", 1, WIDTH_MOST, MAY_LACK, NULL},
+    {"classes", 0, CLASSES_MOST, MAY_LACK, NULL},   {NULL, 0, 0, 0, NULL}};
 static const struct data codes_data[] = {{"codes", INTEGERS, {"count", "height", "width"}, ""},
                                          {"codebook", REALS, {"codebook_size", "code_dim"}, NULL},
                                          {"labels", INTEGERS, {"count"}, "classes"},
@@ -91,9 +95,8 @@ static const struct number prior_number[] = {{"codebook_size", 1, CODES_MOST, NE
                                              {"width", 1, MAP_MOST, NEEDED, NULL},
                                              {NULL, 0, 0, 0, NULL}};
 
-static const struct number features_number[] = {{"channels", 1, WIDTH_MOST, NEEDED, NULL},
-                                                {"classes", 2, CLASSES_MOST, NEEDED, NULL},
-                                                {NULL, 0, 0, 0, NULL}};
+static const struct number features_number[] = {
+    {"channels", 1, WIDTH_MOST, NEEDED, NULL}, {"classes", 2, CLASSES_MOST, NEEDED, NULL}, {NULL, 0, 0, 0, NULL}};
 
 static const struct data no_data[] = {{NULL, 0, {NULL}, NULL}};
 
@@ -198,8 +201,8 @@ static int check_data(struct tess_call *c, const struct tess_artefact *a, const 
     char want[120], have[160];
     int must = d->when && (!*d->when || tess_facts_i64_or(a->facts, d->when, 0) > 0);
     if (!e && must)
-        return c->fail(c, TESS_E_DATA, "%s: there is no dataset /%s; an artefact of kind `%s`%s%s%s has it, %s: make the file again", a->path,
-                       d->name, a->kind, *d->when ? " whose fact `" : "", d->when, *d->when ? "` is above 0" : "",
+        return c->fail(c, TESS_E_DATA, "%s: there is no dataset /%s; an artefact of kind `%s`%s%s%s has it, %s: make the file again",
+                       a->path, d->name, a->kind, *d->when ? " whose fact `" : "", d->when, *d->when ? "` is above 0" : "",
                        wanted(d, want, sizeof want));
     if (!e)
         return TESS_OK;

@@ -176,9 +176,10 @@ static int check_padding(struct tess_call *c, const struct tess_artefact *a, con
     for (int64_t i = 0; i < rows && e->dtype == TESSI_TEXT; i++, text += width)
         for (size_t k = strnlen(text, width); k < width; k++)
             bad |= text[k];
-    return bad ? c->fail(c, TESS_E_DATA,
-                         "%s: /%s has something behind the end of a text; it was changed or damaged: delete it and run again what writes it",
-                         a->path, e->name)
+    return bad ? c->fail(
+                     c, TESS_E_DATA,
+                     "%s: /%s has something behind the end of a text; it was changed or damaged: delete it and run again what writes it",
+                     a->path, e->name)
                : TESS_OK;
 }
 

@@ -274,8 +274,8 @@ static int cannot_open(struct tess_call *c, const struct tess_artefact *a)
     struct stat st;
     int64_t end = promised_end(&a->disk);
     if (!a->disk.error && fstat(a->disk.fd, &st) == 0 && end > st.st_size && strstr(tessi_store_reason(), "truncated"))
-        return c->fail(c, TESS_E_DATA, "%s: is truncated: %lld bytes of %lld; copy it again, or delete it and run again what writes it", a->path,
-                       (long long)st.st_size, (long long)end);
+        return c->fail(c, TESS_E_DATA, "%s: is truncated: %lld bytes of %lld; copy it again, or delete it and run again what writes it",
+                       a->path, (long long)st.st_size, (long long)end);
     return tessi_store_fail(c, a, "");
 }
 

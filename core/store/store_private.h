@@ -116,7 +116,8 @@ int64_t tessi_entry_count(const struct tessi_entry *e);
 /* Types in the file (little-endian) and in memory. They agree on the precision, so HDF5 converts nothing. */
 hid_t tessi_file_type(const struct tessi_entry *e);
 hid_t tessi_memory_type(const struct tessi_entry *e);
-/* Rows of a chunk: within 256 KiB .. 1 MiB, by the row 16 .. 32 KiB, the number that wastes least in the last chunk; the larger of equals. */
+/* Rows of a chunk: within 256 KiB .. 1 MiB, by the row 16 .. 32 KiB, the number that wastes least in the last chunk; the larger of equals.
+ */
 int64_t tessi_chunk_rows(int64_t rows, int64_t row_bytes, int by_row);
 /* Creation properties: contiguous or chunked, filters. Only what is chunked can be made shorter. */
 hid_t tessi_layout(const struct tessi_entry *e, const struct tess_dataset *d);

@@ -36,14 +36,15 @@ static int check_book(struct tess_call *c, const char *where, const struct tess_
     int64_t size = quantizer->codebook_size(q), dim = quantizer->code_dim(q);
     if (size == t->codebook_size && dim == t->code_dim)
         return TESS_OK;
-    return c->fail(c, TESS_E_DATA,
-                   "%s: the facts `codebook_size` and `code_dim` are %lld and %lld, and its quantizer has %lld codes of width %lld; the file "
-                   "contradicts itself: make it again",
-                   where, (long long)t->codebook_size, (long long)t->code_dim, (long long)size, (long long)dim);
+    return c->fail(
+        c, TESS_E_DATA,
+        "%s: the facts `codebook_size` and `code_dim` are %lld and %lld, and its quantizer has %lld codes of width %lld; the file "
+        "contradicts itself: make it again",
+        where, (long long)t->codebook_size, (long long)t->code_dim, (long long)size, (long long)dim);
 }
 
-/* What a part gave is of `height` x `width` as the facts have it. */
-static int check_size(struct tess_call *c, const struct tess_node *made, const char *part, const char *what, int64_t height, int64_t width)
+/* What a part gave is of `height` x `width`, as the facts "latent_height" and "latent_width" have it, or "height" and "width". */
+static int check_size(struct tess_call *c, const struct tess_node *made, const char *part, const char *facts, int64_t height, int64_t width)
 {
     if (!made) /* the graph has failed and says why when it is sealed */
         return TESS_OK;
@@ -51,8 +52,9 @@ static int check_size(struct tess_call *c, const struct tess_node *made, const c
     if (shape.rank >= 3 && shape.dim[1] == height && shape.dim[2] == width)
         return TESS_OK;
     return c->fail(c, TESS_E_DATA,
-                   "the model's facts say %s of %lld x %lld, and its %s makes %lld x %lld of them; the file contradicts itself: make it again",
-                   what, (long long)height, (long long)width, part, (long long)shape.dim[1], (long long)shape.dim[2]);
+                   "the model's facts `%sheight` and `%swidth` are %lld and %lld, and its %s makes %lld x %lld; the file contradicts "
+                   "itself: make it again",
+                   facts, facts, (long long)height, (long long)width, part, (long long)shape.dim[1], (long long)shape.dim[2]);
 }
 
 int tess_tokenizer_open(struct tess_call *c, const struct tess_facts *f, const char *where, struct tess_tokenizer *out)
@@ -85,7 +87,7 @@ static int record_codes(struct tess_call *c, const struct tess_tokenizer *t, str
     tess_scope(g, "encoder");
     TESS_TRY(encoder->record(tess_instance_self(t->encoder), c, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, latent));
     tess_scope_end(g);
-    TESS_TRY(check_size(c, *latent, "encoder", "maps", t->latent_height, t->latent_width));
+    TESS_TRY(check_size(c, *latent, "encoder", "latent_", t->latent_height, t->latent_width));
     tess_scope(g, "quantizer");
     TESS_TRY(quantizer->record_assign(tess_instance_self(t->quantizer), c, g, *latent, codes));
     tess_scope_end(g);
@@ -123,7 +125,7 @@ int tess_tokenizer_record_head(struct tess_call *c, const struct tess_tokenizer 
     TESS_TRY(decoder->record_likelihood(tess_instance_self(t->decoder), c, g, quantised, t->height, t->width, t->channels, image,
                                         log_sigma));
     tess_scope_end(g);
-    return check_size(c, *image, "decoder", "images", t->height, t->width);
+    return check_size(c, *image, "decoder", "", t->height, t->width);
 }
 
 static int record_lookup(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height, int64_t width,
@@ -150,7 +152,7 @@ static int record_decode(struct tess_call *c, const struct tess_tokenizer *t, st
                                                                      t->channels, &image));
     tess_scope_end(g);
     if (as_trained)
-        TESS_TRY(check_size(c, image, "decoder", "images", t->height, t->width));
+        TESS_TRY(check_size(c, image, "decoder", "", t->height, t->width));
     tess_output(g, "image", image);
     return TESS_OK;
 }

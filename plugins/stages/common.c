@@ -121,7 +121,8 @@ int stage_images_open(struct tess_call *c, struct stage_images *s, const struct 
     s->from = a;
     TESS_TRY(tess_artefact_shape(c, a, "images", &s->shape));
     if (s->shape.rank != 4 || s->shape.dtype != TESS_U8 || (image && memcmp(s->shape.dim + 1, image, 3 * sizeof *image) != 0))
-        return c->fail(c, TESS_E_DATA, "%s: /images is %s, u8 (N, %lld, %lld, %lld) was wanted; import them with the same size, crop and pad",
+        return c->fail(c, TESS_E_DATA,
+                       "%s: /images is %s, u8 (N, %lld, %lld, %lld) was wanted; import them with the same size, crop and pad",
                        tess_artefact_path(a), tess_tensor_text(&s->shape, text, sizeof text), (long long)(image ? image[0] : 0),
                        (long long)(image ? image[1] : 0), (long long)(image ? image[2] : 0));
     s->row = (size_t)(s->shape.dim[1] * s->shape.dim[2] * s->shape.dim[3]);
@@ -198,8 +199,9 @@ int stage_to_bytes(struct tess_call *c, int64_t n, const float *x, uint8_t *to)
         to[i] = (uint8_t)(v > 0.0f ? v < 255.0f ? v : 255.0f : 0.0f);
         bad |= v != v;
     }
-    return bad ? c->fail(c, TESS_E_DATA,
-                         "the model makes pixels that are no numbers (NaN): its values overflow; it diverged, train it again with a lower `lr`")
+    return bad ? c->fail(
+                     c, TESS_E_DATA,
+                     "the model makes pixels that are no numbers (NaN): its values overflow; it diverged, train it again with a lower `lr`")
                : TESS_OK;
 }
 
@@ -347,15 +349,16 @@ int stage_check_images(struct tess_call *c, const struct tess_tokenizer *t, cons
                    (long long)h, (long long)w, (long long)ch, (long long)t->height, (long long)t->width, (long long)t->channels);
 }
 
-int stage_check_below(struct tess_call *c, const struct tess_artefact *a, const char *name, const struct tess_tensor *values, const char *fact,
-                      int64_t below)
+int stage_check_below(struct tess_call *c, const struct tess_artefact *a, const char *name, const struct tess_tensor *values,
+                      const char *fact, int64_t below)
 {
     const int32_t *value = values->data;
     for (int64_t i = 0; i < tess_tensor_count(values); i++)
         if (value[i] < 0 || value[i] >= below)
-            return c->fail(c, TESS_E_DATA,
-                           "%s: /%s holds %d, and the fact `%s` says %lld, so 0 .. %lld was wanted; the file contradicts itself: make it again",
-                           tess_artefact_path(a), name, (int)value[i], fact, (long long)below, (long long)(below - 1));
+            return c->fail(
+                c, TESS_E_DATA,
+                "%s: /%s holds %d, and the fact `%s` says %lld, so 0 .. %lld was wanted; the file contradicts itself: make it again",
+                tess_artefact_path(a), name, (int)value[i], fact, (long long)below, (long long)(below - 1));
     return TESS_OK;
 }
 

@@ -107,8 +107,8 @@ int stage_put_sheet(struct tess_call *c, struct tess_artefact *a, const char *na
 /* TESS_E_SHAPE unless images of these facts are of the size the tokenizer was trained on. */
 int stage_check_images(struct tess_call *c, const struct tess_tokenizer *t, const struct tess_facts *images) TESS_CHECKED;
 /* TESS_E_DATA unless the values (i32) of the dataset `name` are 0 .. `below` - 1, where `below` is what the fact `fact` says. */
-int stage_check_below(struct tess_call *c, const struct tess_artefact *a, const char *name, const struct tess_tensor *values, const char *fact,
-                      int64_t below) TESS_CHECKED;
+int stage_check_below(struct tess_call *c, const struct tess_artefact *a, const char *name, const struct tess_tensor *values,
+                      const char *fact, int64_t below) TESS_CHECKED;
 /* TESS_E_DATA unless the tokenizer's maps are height x width of so many codes, as those of `what` ("prior", "codes") are: what can be told
  * before there are digests. */
 int stage_check_map(struct tess_call *c, const struct tess_tokenizer *t, const char *what, int64_t height, int64_t width,

@@ -151,9 +151,10 @@ static int encode_batch(struct tess_call *c, struct work *k)
     TESS_TRY(stage_graph_run(c, &k->encode, 0, k->done, n, 1, &k->batch, 2, out));
     for (int64_t i = 0; i < n; i++)
         if (!isfinite(((const float *)out[1].data)[i]))
-            return c->fail(c, TESS_E_DATA,
-                           "the latent of image %lld is not finite: the model's values overflow; it diverged, train it again with a lower `lr`",
-                           (long long)image_of(&k->rows, k->done + i));
+            return c->fail(
+                c, TESS_E_DATA,
+                "the latent of image %lld is not finite: the model's values overflow; it diverged, train it again with a lower `lr`",
+                (long long)image_of(&k->rows, k->done + i));
     k->done += n;
     return TESS_OK;
 }

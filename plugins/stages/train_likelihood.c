@@ -207,7 +207,8 @@ static int train(struct tess_call *c, struct tess_stage_run *r, struct work *k)
     TESS_TRY(describe(c, tess_artefact_facts(model), tess_artefact_describe(a)));
     TESS_TRY(tess_facts_set_text(c, tess_artefact_describe(a), "tokenizer", tess_tokenizer_digest(model)));
     TESS_TRY(read_model(c, k, model));
-    TESS_TRY(stage_images_open(c, &k->images, images, (const int64_t[]){k->given.tokenizer.height, k->given.tokenizer.width, k->given.tokenizer.channels}));
+    TESS_TRY(stage_images_open(c, &k->images, images,
+                               (const int64_t[]){k->given.tokenizer.height, k->given.tokenizer.width, k->given.tokenizer.channels}));
     struct tess_training t = {
         .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = fill};
     TESS_TRY(tess_train(c, r, &t));
