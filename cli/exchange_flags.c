@@ -1,5 +1,6 @@
 /* The command lines of import and export, which are alike. SPDX-License-Identifier: MIT */
 #include "cli/exchange_flags.h"
+#include "core/base/aside.h"
 
 #include <string.h>
 
@@ -80,7 +81,11 @@ int cli_exchange_run(struct cli_globals *g, struct tessi_exchange *x, int (*work
         .plugin_path = g->plugin_path, .backend = g->backend, .threads = g->threads, .level = g->level};
     tessi_call_init(&call, NULL);
     x->report = g->level == TESSI_QUIET ? NULL : stdout;
-    int status = tessi_runtime_new(&call.call, &o, &r);
+    int status = tessi_not_over(&call.call, x->to, x->from);
+    if (status == TESS_OK)
+        status = tessi_not_over(&call.call, x->to, x->tokenizer);
+    if (status == TESS_OK)
+        status = tessi_runtime_new(&call.call, &o, &r);
     if (status == TESS_OK)
         status = work(&call.call, x);
     int code = status == TESS_OK ? 0 : cli_failed(&call.call, status);

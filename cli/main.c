@@ -2,7 +2,7 @@
  *
  * Global flags are taken before and after the verb's name; `--help` anywhere before `--` shows the verb's help. The exit code
  * says what happened: 0 done, 1 failed, 2 usage, 65 bad data, 69 missing plugin, 73 cannot create, 74 input or output,
- * 75 stopped and resumable.
+ * 75 stopped and resumable (by Ctrl-C: death by SIGINT).
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,7 +203,6 @@ static int run_verb(struct cli_globals *g, int argc, char **argv)
             return 0;
         }
     }
-    tessi_signals_catch();
     return verb->run(g, argc, argv);
 }
 
@@ -242,14 +242,28 @@ static int run(int argc, char **argv)
     return EXIT_USAGE;
 }
 
+/* Of standard output: 0, or why not all of it got out. */
+static int output_error(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    if (fflush(stdout) != 0)
+        return errno;
+    if (!ferror(stdout))
+        return 0;
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) ? EPIPE : EIO; /* earlier; the number is gone */
+}
+
 int main(int argc, char **argv)
 {
+    tessi_process_start();
     const char *wrong = tessi_inject_plan(getenv("TESSERA_INJECT"));
     if (wrong)
         fprintf(stderr, "tessera: TESSERA_INJECT, which is for tests: %s; take it out of the environment\n", wrong);
     int code = wrong ? EXIT_USAGE : run(argc, argv);
-    if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
-        fprintf(stderr, "tessera: the output could not be written: %s\n", strerror(errno));
+    int error = output_error();
+    tessi_process_end(code == tessi_exit_code(TESS_E_STOPPED), error);
+    if (error && code == 0) {
+        fprintf(stderr, "tessera: the output could not be written: %s\n", strerror(error));
         code = EXIT_IO;
     }
     return code;

@@ -113,6 +113,8 @@ static int run(struct cli_globals *g, int argc, char **argv)
     if (code)
         return code;
     tessi_call_init(&call, NULL);
+    if (!w.dry)
+        tessi_signals_catch();
     int status = cli_wish_open(&call.call, g, &w, &r, &p);
     if (status == TESS_OK && w.dry)
         cli_plan_show(p, w.json, w.parameters || g->level >= TESSI_VERBOSE);
@@ -137,6 +139,7 @@ const struct cli_verb cli_run = {
              "  --seed N                 instead of the pipeline's seed\n"
              "  --set key=value          the same as key=value\n"
              "  --checkpoint-seconds N   between two checkpoints of a stage (60)\n\n"
-             "Ctrl-C and SIGTERM stop at a checkpoint (exit code 75), SIGUSR1 writes one and goes on.\n",
+             "SIGTERM, SIGHUP and SIGXCPU stop at a checkpoint (exit code 75), and so does Ctrl-C, which then ends the program as it ends\n"
+             "others, so that a loop around it ends too; a second Ctrl-C ends it at once. SIGUSR1 writes a checkpoint and goes on.\n",
     .run = run,
 };

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
 #include "cli/draw.h"
+#include "core/base/aside.h"
 #include "core/store/store.h"
 
 #include <tessera/graph.h>
@@ -412,7 +413,11 @@ static int view(struct cli_globals *g, int argc, char **argv)
     if (!w.path)
         return cli_usage_error(argv[0], "wanted the name of an artefact or of a PNG picture");
     tessi_call_init(&call, NULL);
-    int status = show(&call.call, g, &w);
+    int status = tessi_not_over(&call.call, w.output, w.path);
+    if (status == TESS_OK)
+        status = tessi_not_over(&call.call, w.output, w.model);
+    if (status == TESS_OK)
+        status = show(&call.call, g, &w);
     return status == TESS_OK ? 0 : cli_failed(&call.call, status);
 }
 

@@ -41,6 +41,12 @@ tests_test_plan_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tesser
 tests_test_plan_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_plan_LDADD = $(CHECK_LIBS) -lm
 
+check_PROGRAMS += tests/test_process
+tests_test_process_SOURCES = tests/test_process.c $(COMMAND_BENCH)
+tests_test_process_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
+tests_test_process_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_process_LDADD = $(CHECK_LIBS)
+
 tests_test_uniform_prior_SOURCES = tests/test_uniform_prior.c $(COMMAND_BENCH)
 tests_test_uniform_prior_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
 tests_test_uniform_prior_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -721,7 +721,9 @@ END_TEST
 
 START_TEST(signals)
 {
+    (void)signal(SIGHUP, SIG_IGN); /* by nohup */
     tessi_signals_catch();
+    raise(SIGHUP);
     ck_assert(!tessi_signals_stopping());
     ck_assert(!tessi_signals_checkpoint());
     raise(SIGUSR1);

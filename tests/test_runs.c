@@ -393,6 +393,16 @@ START_TEST(checkpoint_of_another_user)
 }
 END_TEST
 
+/* A checkpoint that could not be written is none, and is not spoken of. */
+START_TEST(no_checkpoint_yet)
+{
+    bench_write("p.yaml", slow);
+    setenv("FLOW_STOP_AT", "5", 1);
+    ck_assert_int_eq(ends(begin(&whole, "fail@sync:3+")), 75); /* after resolved.yaml and the first result */
+    ck_assert_str_eq(bench_read("message"), "stopped in stage `walk`, which has no checkpoint yet; the same command begins it anew");
+}
+END_TEST
+
 /* The n-th of everything fails once: the run ends with a sentence, or goes on from the checkpoint; it never begins anew. */
 START_TEST(each_failure_while_resuming)
 {
@@ -451,7 +461,7 @@ int main(void)
                   {changed_and_killed, killed_while_it_changes, two_pipelines_of_one_name, until, nothing_is_lost, other_parameters_at_once,
                    the_same_at_once, a_killed_run_holds_nothing, without_locks}},
                  {"locks", {who_holds_a_lock, a_removed_lock, locks_of_other_users}},
-                 {"checkpoints", {checkpoint_of_another_user, each_failure_while_resuming, results_that_cannot_be_read}}};
+                 {"checkpoints", {checkpoint_of_another_user, no_checkpoint_yet, each_failure_while_resuming, results_that_cannot_be_read}}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         TCase *t = tcase_create(cases[i].name);
         tcase_add_checked_fixture(t, start, bench_end);

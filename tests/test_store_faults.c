@@ -311,6 +311,53 @@ static int use_truncated(const char *path)
     return 0;
 }
 
+/* A stack that cannot grow is a death without a word, whose fault ever it is. */
+static __attribute__((noinline)) void have_stack(void)
+{
+    volatile char room[1 << 20];
+    for (size_t i = 0; i < sizeof room; i += 1024)
+        room[i] = 1;
+}
+
+/* With a little more memory each time: the file is never called damaged for want of it. */
+static int use_with_little_memory(const char *path)
+{
+    long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (!f || fscanf(f, "%ld", &pages) != 1)
+        return 1;
+    fclose(f);
+    int refused = 0, status = TESS_E_MEMORY;
+    have_stack();
+    for (rlim_t more = 0; status != TESS_OK; more += 16) {
+        struct rlimit limit = {((rlim_t)pages + more) * 4096, RLIM_INFINITY};
+        if (more > 65536 || setrlimit(RLIMIT_AS, &limit) != 0)
+            return 2;
+        status = use(path);
+        refused += status != TESS_OK;
+        if (status != TESS_OK && status != TESS_E_MEMORY) {
+            fprintf(stderr, "%llu pages: status %d: %s\n", (unsigned long long)more, status, tessi_call_message(C));
+            return 3;
+        }
+    }
+    return refused ? 0 : 4;
+}
+
+START_TEST(want_of_memory)
+{
+#ifndef __SANITIZE_ADDRESS__
+    static int32_t many[1 << 20];
+    struct tess_tensor t = tess_tensor_over(many, TESS_I32, 2, (int64_t[]){1024, 1024});
+    for (int i = 0; i < 1 << 20; i++)
+        many[i] = (int32_t)(bench_number((uint64_t)i) >> 2);
+    struct tess_artefact *a = bench_create("whole.h5", "x");
+    bench_ok(tess_artefact_put(C, a, "x", &t, &(struct tess_dataset){.size = sizeof(struct tess_dataset), .compress = 1}));
+    bench_finish(a, NULL);
+    ck_assert_int_eq(in_child(use_with_little_memory, bench_path("whole.h5")), 0);
+#endif
+}
+END_TEST
+
 START_TEST(truncated)
 {
     char digest[TESS_DIGEST_TEXT];
@@ -593,6 +640,7 @@ int main(void)
     tcase_add_test(t, file_size_limit);
     tcase_add_test(t, full_disk);
     tcase_add_test(t, picture_that_does_not_fit);
+    tcase_add_test(t, want_of_memory);
     tcase_add_test(t, truncated);
     tcase_add_test(t, flipped);
     tcase_add_test(t, changed_values);

@@ -339,6 +339,16 @@ static int is_copied(const struct stat *a, const struct stat *b)
     return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+int tessi_not_over(struct tess_call *c, const char *output, const char *input)
+{
+    struct stat a, b;
+    if (!output || !input || stat(output, &a) != 0 || stat(input, &b) != 0 || !S_ISREG(a.st_mode) || !is_linked(&a, &b))
+        return TESS_OK;
+    if (strcmp(output, input) == 0)
+        return c->fail(c, TESS_E_USAGE, "-o %s: is the file that is read; give another name", output);
+    return c->fail(c, TESS_E_USAGE, "-o %s: is another name of %s, which is read; give another", output, input);
+}
+
 /* 0, or the system's error. A link has no lock, so another writer may take one for dead and remove it before it is renamed. */
 static int link_aside(const char *target, const char *path, int *linked)
 {

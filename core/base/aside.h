@@ -32,6 +32,9 @@ void tessi_aside_sweep(const char *path);
 /* 1 when there is an unfinished one of PATH; its name (cut where there is no room). */
 int tessi_aside_left(const char *path, char *name, size_t room);
 
+/* TESS_E_USAGE when `output` is the file `input` under whatever name: by device and inode, also through links. NULL for either is fine. */
+int tessi_not_over(struct tess_call *c, const char *output, const char *input) TESS_CHECKED;
+
 /* A whole file of these bytes. */
 int tessi_write_text(struct tess_call *c, const char *path, const char *text, size_t bytes) TESS_CHECKED;
 /* `path` becomes another name of `target`, at once: a hard link, or a copy of equal time where the file system has none. *changed

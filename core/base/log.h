@@ -29,10 +29,17 @@ void tessi_progress_start(struct tessi_log *l, const char *label);
 void tessi_progress(struct tessi_log *l, int64_t done, int64_t total, const char *unit, const char *figure, double value);
 void tessi_progress_end(struct tessi_log *l);
 
-/* SIGINT and SIGTERM ask for a stop, SIGUSR1 for a checkpoint; a second SIGINT ends the process at once. */
+/* SIGINT, SIGTERM, SIGHUP and SIGXCPU ask for a stop, SIGUSR1 for a checkpoint, unless they were ignored before; a second SIGINT ends the
+ * process at once. */
 void tessi_signals_catch(void);
 int tessi_signals_stopping(void);
 int tessi_signals_checkpoint(void); /* 1 once after SIGUSR1 */
 void tessi_signals_request_stop(void); /* for tests */
+
+/* First of all in a program: descriptors 0 to 2 are there, and a broken pipe or a limit on files is an error where it is met. */
+void tessi_process_start(void);
+/* Last of all. Dies by SIGINT when the work was stopped by one, so that a shell's loop around it ends as well; by SIGPIPE when the output
+ * (output_error: errno) had no reader any more, as other programs do. Comes back otherwise. */
+void tessi_process_end(int stopped, int output_error);
 
 #endif

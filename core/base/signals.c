@@ -2,24 +2,32 @@
  *
  * Handlers run on a stack of their own. Generated code of a backend may point the stack's register at ordinary memory while it computes, where
  * what the system saves for a handler would overwrite what lies below. Workers take no signals, so there is one such stack.
- * SPDX-License-Identifier: MIT */
+ *
+ * What was ignored when the process began stays so: a shell without job control has its background jobs ignore Ctrl-C, nohup the end of
+ * the terminal. SPDX-License-Identifier: MIT */
 #include "core/base/log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
-static atomic_int stopping, checkpoint;
+static atomic_int stopping, checkpoint; /* stopping: the signal that asked first, or REQUESTED */
 static _Alignas(64) char handlers_stack[256 * 1024]; /* the registers that the system saves there take some 12 KiB */
+
+#define REQUESTED (-1)
 
 static void on_signal(int number)
 {
+    int none = 0;
     if (number == SIGUSR1) {
         atomic_store(&checkpoint, 1);
         return;
     }
     /* Whoever presses Ctrl-C twice means it. */
-    if (atomic_exchange(&stopping, 1) && number == SIGINT) {
+    if (!atomic_compare_exchange_strong(&stopping, &none, number) && number == SIGINT) {
         (void)signal(SIGINT, SIG_DFL);
         (void)raise(SIGINT);
     }
@@ -27,21 +35,22 @@ static void on_signal(int number)
 
 void tessi_signals_catch(void)
 {
-    struct sigaction action;
+    static const int asking[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGUSR1};
+    struct sigaction action, before;
     stack_t stack = {.ss_sp = handlers_stack, .ss_size = sizeof handlers_stack};
     (void)sigaltstack(&stack, NULL);
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART | SA_ONSTACK;
     sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-    (void)sigaction(SIGUSR1, &action, NULL);
+    for (size_t i = 0; i < sizeof asking / sizeof *asking; i++)
+        if (sigaction(asking[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            (void)sigaction(asking[i], &action, NULL);
 }
 
 int tessi_signals_stopping(void)
 {
-    return atomic_load(&stopping);
+    return atomic_load(&stopping) != 0;
 }
 
 int tessi_signals_checkpoint(void)
@@ -51,5 +60,40 @@ int tessi_signals_checkpoint(void)
 
 void tessi_signals_request_stop(void)
 {
-    atomic_store(&stopping, 1);
+    atomic_store(&stopping, REQUESTED);
+}
+
+/* ---- the process --------------------------------------------------------------------------------------------------- */
+
+static void (*pipe_before)(int);
+
+void tessi_process_start(void)
+{
+    /* A descriptor that is closed would be the next file's, and what goes to the terminal would be written into that. Reading nothing and
+     * writing to nowhere, but for the output, whose loss is told. */
+    static const int how[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", how[fd]);
+    /* Errors of a write, with a sentence, in place of a death without one. */
+    pipe_before = signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+}
+
+static void die_by(int number)
+{
+    sigset_t set;
+    (void)signal(number, SIG_DFL);
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+    (void)raise(number);
+}
+
+void tessi_process_end(int stopped, int output_error)
+{
+    if (stopped && atomic_load(&stopping) == SIGINT)
+        die_by(SIGINT);
+    if (output_error == EPIPE && pipe_before != SIG_IGN)
+        die_by(SIGPIPE);
 }

@@ -163,6 +163,38 @@ static int sort_out_stages(struct tess_call *c, const struct tessi_pipeline *p, 
     return status;
 }
 
+static int same_path(const char *a, const char *b)
+{
+    char *x = realpath(a, NULL), *y = x ? realpath(b, NULL) : NULL;
+    int same = y && strcmp(x, y) == 0;
+    free(x);
+    free(y);
+    return same;
+}
+
+/* Whether a stage reads this file as an input from outside. */
+static const struct tessi_stage *reader_of(const struct tessi_pipeline *p, const char *path)
+{
+    for (int64_t i = 0; i < p->count; i++)
+        for (int64_t k = 0; k < p->stage[i].inputs; k++)
+            if (p->stage[i].input[k].file && same_path(p->stage[i].input[k].file, path))
+                return &p->stage[i];
+    return NULL;
+}
+
+/* A file that is read must not be where a result goes. */
+static int check_inputs(struct tess_call *c, const struct tessi_pipeline *p)
+{
+    for (int64_t i = 0; i < p->count; i++) {
+        const struct tessi_stage *reader = reader_of(p, p->stage[i].path);
+        if (reader)
+            return c->fail(c, TESS_E_USAGE,
+                           "%s: is read by stage `%s`, and is where the result of stage `%s` goes; give this run a folder of its own: name=%s-2",
+                           p->stage[i].path, reader->name, p->stage[i].name, p->name);
+    }
+    return TESS_OK;
+}
+
 static int has_stage(const struct tessi_pipeline *p, const char *name)
 {
     for (int64_t i = 0; i < p->count; i++)
@@ -186,7 +218,7 @@ static int sort_out_others(struct tess_call *c, const struct tessi_pipeline *p, 
         if (has_stage(p, stage))
             continue;
         status = tessi_format(c, &path, "%s/%s", p->folder, e->d_name);
-        if (status == TESS_OK && open_result(c, path, stage, &a)) {
+        if (status == TESS_OK && !reader_of(p, path) && open_result(c, path, stage, &a)) {
             status = take_out(c, p, a, stage, path);
             name_it(list, room, stage);
             tessi_artefact_close(a);
@@ -312,6 +344,7 @@ int tessi_folder_enter(struct tess_call *c, struct tessi_pipeline *p)
     size_t bytes = 0;
     int status;
     p->lock = -1;
+    TESS_TRY(check_inputs(c, p));
     TESS_TRY(tessi_format(c, &path, "%s/.lock", p->folder));
     if ((status = tessi_resolved_text(c, p, &resolved, &bytes)) != TESS_OK || (status = describe(c, p, resolved, bytes, &about)) != TESS_OK)
         goto done;

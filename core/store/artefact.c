@@ -171,6 +171,8 @@ int tessi_artefact_create(struct tess_call *c, const char *path, const char *kin
     if ((status = tessi_copy_text(c, path, &a->path)) != TESS_OK || (status = tessi_copy_text(c, kind, &a->kind)) != TESS_OK ||
         (status = tessi_facts_new(c, &a->facts)) != TESS_OK || (status = tessi_disk_create(c, &a->disk, path)) != TESS_OK)
         goto done;
+    if ((status = tessi_store_room(c, a)) != TESS_OK)
+        goto done;
     tessi_store_lock();
     a->file = create_file(a);
     if (a->file < 0)

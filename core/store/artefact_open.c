@@ -281,6 +281,7 @@ static int cannot_open(struct tess_call *c, const struct tess_artefact *a)
 
 static int open_file(struct tess_call *c, struct tess_artefact *a)
 {
+    TESS_TRY(tessi_store_room(c, a));
     hid_t access = tessi_disk_access(&a->disk);
     if (access < 0)
         return tessi_store_fail(c, a, "");

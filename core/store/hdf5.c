@@ -6,16 +6,21 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define ROOM (4 << 20)
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static char reason[240]; /* of the first call that failed since the lock was taken */
+static int wants_memory; /* that of HDF5 itself could not be had, which says nothing about the file */
 
 /* From the innermost frame outwards: the first says what really happened. */
 static herr_t first_description(unsigned n, const H5E_error2_t *error, void *user)
 {
     (void)n;
     const char **text = user;
+    wants_memory |= error->maj_num == H5E_RESOURCE;
     if (!*text && error->desc && *error->desc)
         *text = error->desc;
     return 0;
@@ -53,6 +58,7 @@ void tessi_store_forget(void)
 {
     (void)H5Eclear2(H5E_DEFAULT);
     *reason = '\0';
+    wants_memory = 0;
 }
 
 void tessi_store_unlock(void)
@@ -65,6 +71,16 @@ const char *tessi_store_reason(void)
     return *reason ? reason : "HDF5 gives no reason";
 }
 
+int tessi_store_room(struct tess_call *c, const struct tess_artefact *a)
+{
+    void *room = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED)
+        return c->fail(c, TESS_E_MEMORY, "%s: no memory to open it: HDF5 wants some %d MiB; end other programs, or raise the limit", a->path,
+                       ROOM >> 20);
+    (void)munmap(room, ROOM);
+    return TESS_OK;
+}
+
 int tessi_store_fail(struct tess_call *c, const struct tess_artefact *a, const char *what)
 {
     char place[1400];
@@ -74,6 +90,9 @@ int tessi_store_fail(struct tess_call *c, const struct tess_artefact *a, const c
         return tessi_cannot_write(c, TESS_E_IO, a->path, a->disk.error);
     if (a->disk.error)
         return c->fail(c, TESS_E_IO, "%s cannot be read: %s; look at the disk", place, strerror(a->disk.error));
+    if (wants_memory)
+        return c->fail(c, TESS_E_MEMORY, "%s cannot be %s: no memory (%s); end other programs, or raise the limit", place,
+                       a->writing ? "written" : "read", why);
     if (a->writing)
         return c->fail(c, TESS_E_IO, "%s cannot be written: %s", place, why);
     return c->fail(c, TESS_E_DATA, "%s cannot be read: %s; the file is damaged: delete it and run again what writes it", place, why);

@@ -48,6 +48,8 @@ hid_t tessi_disk_access(struct tessi_disk *d);
 
 void tessi_store_lock(void);
 void tessi_store_unlock(void);
+/* Whether there is memory for a file to be opened: HDF5 (1.10.8) follows a NULL pointer where the tables of its cache cannot be had. */
+int tessi_store_room(struct tess_call *c, const struct tess_artefact *a) TESS_CHECKED;
 /* The library's own reason for the first call that failed since the lock was taken, on one line; whatever was called after it. */
 const char *tessi_store_reason(void);
 /* What failed until now was no failure: a call was tried, and there is another way. */
