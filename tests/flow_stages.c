@@ -247,11 +247,13 @@ static const struct tess_stage_1 slow_ops = {
 /* ---- flow-liar and flow-big ----------------------------------------------------------------------------------------- */
 
 struct big {
-    int64_t kib;
+    int64_t kib, claim;
 };
 
 static const struct tess_param big_params[] = {
-    {.name = "kib", .help = "size", .type = TESS_I64, .offset = offsetof(struct big, kib), .lo = 1, .hi = 65536, .def = 4096}, {0}};
+    {.name = "kib", .help = "size", .type = TESS_I64, .offset = offsetof(struct big, kib), .lo = 1, .hi = 65536, .def = 4096},
+    {.name = "claim", .help = "MiB it says it will write", .type = TESS_I64, .offset = offsetof(struct big, claim), .lo = 0, .hi = 1 << 30},
+    {0}};
 
 static int liar_plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 {
@@ -269,7 +271,8 @@ static int liar_run(void *self, struct tess_call *c, struct tess_stage_run *r)
 
 static int big_plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 {
-    (void)self, (void)c, (void)p;
+    (void)c;
+    p->output_bytes = ((struct big *)self)->claim << 20;
     return TESS_OK;
 }
 

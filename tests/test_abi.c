@@ -139,7 +139,7 @@ static const struct row rows[] = {
         F(tess_source_1, bytes) F(tess_source_1, rest)
     S(tess_port) F(tess_port, name) F(tess_port, kind) F(tess_port, optional) F(tess_port, help)
     S(tess_stage_plan) F(tess_stage_plan, size) F(tess_stage_plan, in) F(tess_stage_plan, out) F(tess_stage_plan, seed)
-        F(tess_stage_plan, cost) F(tess_stage_plan, steps)
+        F(tess_stage_plan, cost) F(tess_stage_plan, steps) F(tess_stage_plan, output_bytes) F(tess_stage_plan, checkpoint_bytes)
     S(tess_stage_1) F(tess_stage_1, size) F(tess_stage_1, ports) F(tess_stage_1, output) F(tess_stage_1, plan)
         F(tess_stage_1, fingerprint) F(tess_stage_1, run) F(tess_stage_1, depends)
     S(tess_tensor) F(tess_tensor, dtype) F(tess_tensor, rank) F(tess_tensor, dim) F(tess_tensor, data)

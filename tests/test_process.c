@@ -225,7 +225,8 @@ START_TEST(a_result_is_an_input)
     (void)command_ends(0, "", "run small.yaml -q");
     small_write("again.yaml", "tessera: 1\nname: small\nstages:\n  codes: {use: decode, in: {codes: runs/small/codes.h5, model: "
                               "runs/small/tokenizer.h5}}\n");
-    (void)command_ends(USAGE, "runs/small/codes.h5: is read by stage `codes`, and is where the result of stage `codes` goes", "run again.yaml");
+    (void)command_ends(USAGE, "runs/small/codes.h5: is read by stage `codes`, and is where the result of stage `codes` goes",
+                       "run again.yaml");
     small_write("again.yaml", "tessera: 1\nname: small\nstages:\n  seen: {use: decode, in: {codes: runs/small/codes.h5, model: "
                               "runs/small/tokenizer.h5}}\n");
     (void)command_ends(0, "", "run again.yaml");

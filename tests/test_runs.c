@@ -2,6 +2,7 @@
  * holds is told and not waited for in vain; and a checkpoint that cannot be read for now is never written over.
  *
  * SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* unshare */
 #include "flow_bench.h"
 
 #include "core/base/inject.h"
@@ -11,10 +12,12 @@
 
 #include <check.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -360,6 +363,20 @@ START_TEST(locks_of_other_users)
 }
 END_TEST
 
+static int run_where_it_may_not(void)
+{
+    bench_attempt(&(struct attempt){.run = 1}, &r);
+    return r.status == TESS_E_CREATE && strstr(r.message, "runs: the folder cannot be made: Permission denied") ? 0 : 1;
+}
+
+/* The reason is why it cannot be made, not that it is not there. */
+START_TEST(folder_of_another_user)
+{
+    ck_assert_int_eq(chmod(".", 0755), 0);
+    ck_assert_int_eq(as_another_user(run_where_it_may_not), 0);
+}
+END_TEST
+
 /* ---- checkpoints that cannot be read for now ------------------------------------------------------------------------ */
 
 static const struct attempt whole = {.run = 1};
@@ -451,17 +468,108 @@ START_TEST(results_that_cannot_be_read)
 }
 END_TEST
 
+/* ---- room on the disk ---------------------------------------------------------------------------------------------- */
+
+static const char big[] = "tessera: 1\nname: big\nstages:\n  big: {use: flow-big, kib: 1024}\n";
+
+/* Said before the work, which would be for nothing. */
+START_TEST(more_than_the_disk_has)
+{
+    bench_write("p.yaml", big);
+    bench_attempt(&(struct attempt){.override = {"big.claim=1000000000"}, .run = 1}, &r);
+    ck_assert_int_eq(r.status, TESS_E_IO);
+    ck_assert_msg(strstr(r.message, "runs/.cache: the disk has ") && strstr(r.message, "this stage will want 1000000000.0 MiB"), "%s",
+                  r.message);
+    ck_assert_str_eq(bench_trace(), "");
+    ck_assert_int_eq(bench_files("runs/.cache", ""), 0);
+}
+END_TEST
+
+/* What was reserved and not used is given back. */
+START_TEST(reserved_too_much)
+{
+    struct stat st;
+    bench_write("p.yaml", big);
+    bench_attempt(&(struct attempt){.override = {"big.claim=64"}, .run = 1}, &r);
+    ck_assert_msg(r.status == TESS_OK, "%s", r.message);
+    ck_assert_int_eq(stat("runs/big/big.h5", &st), 0);
+    ck_assert_int_lt(st.st_blocks * 512, 2 << 20);
+}
+END_TEST
+
+START_TEST(the_disk_is_full_for_a_while)
+{
+    bench_write("p.yaml", big);
+    ck_assert_int_eq(ends(begin(&whole, "fail@write:3,EDQUOT@write:4")), 0);
+    ck_assert_ptr_nonnull(strstr(bench_read("runs/big/log.jsonl"), "waiting for room"));
+    bench_attempt(&(struct attempt){.run = 1}, &r);
+    ck_assert_int_eq(r.stage[0].outcome, TESSI_WAS_CACHED);
+    ck_assert_int_eq(system("rm -rf runs"), 0);
+    bench_run(&other);
+    ck_assert_str_eq(other.stage[0].digest, r.stage[0].digest);
+}
+END_TEST
+
+START_TEST(stopped_while_the_disk_is_full)
+{
+    bench_write("p.yaml", big);
+    ck_assert_int_eq(ends(begin(&whole, "fail@write:3+,term@full:2")), 75);
+    ck_assert_str_eq(bench_read("message"), "stopped in stage `big`, which has no checkpoint yet; the same command begins it anew");
+    ck_assert_int_eq(bench_files("runs/.cache", ""), 0);
+}
+END_TEST
+
+/* In a child with a small disk of its own, nearly full: stops itself where it would wait. */
+static int run_on_a_small_disk(void)
+{
+    static char ballast[2200000];
+    if (mkdir("runs", 0777) != 0 || unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", "runs", "tmpfs", 0, "size=3m") != 0)
+        return NOT_ALLOWED;
+    FILE *f = fopen("runs/ballast", "w");
+    if (!f || fwrite(ballast, 1, sizeof ballast, f) != sizeof ballast || fclose(f) != 0)
+        return 1;
+    (void)tessi_inject_plan("pause@full:1");
+    bench_attempt(&whole, &r);
+    return r.status == TESS_OK && bench_files("runs/big", ".h5") == 1 ? 0 : 2;
+}
+
+START_TEST(room_is_made)
+{
+    char here[200], path[300];
+    int how;
+    bench_write("p.yaml", big);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        _exit(run_on_a_small_disk());
+    ck_assert_int_eq(waitpid(child, &how, WUNTRACED), child);
+    if (WIFEXITED(how) && WEXITSTATUS(how) == NOT_ALLOWED) {
+        fputs("no small disk can be mounted here: a full one is tested by injection alone\n", stderr);
+        return;
+    }
+    ck_assert(WIFSTOPPED(how));
+    ck_assert_ptr_nonnull(getcwd(here, sizeof here));
+    snprintf(path, sizeof path, "/proc/%ld/root%s/runs/ballast", (long)child, here);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(kill(child, SIGCONT), 0);
+    ck_assert_int_eq(ends(child), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("runs");
     const struct {
         const char *name;
         const TTest *const test[12];
-    } cases[] = {{"folder",
-                  {changed_and_killed, killed_while_it_changes, two_pipelines_of_one_name, until, nothing_is_lost, other_parameters_at_once,
-                   the_same_at_once, a_killed_run_holds_nothing, without_locks}},
-                 {"locks", {who_holds_a_lock, a_removed_lock, locks_of_other_users}},
-                 {"checkpoints", {checkpoint_of_another_user, no_checkpoint_yet, each_failure_while_resuming, results_that_cannot_be_read}}};
+    } cases[] = {
+        {"folder",
+         {changed_and_killed, killed_while_it_changes, two_pipelines_of_one_name, until, nothing_is_lost, other_parameters_at_once,
+          the_same_at_once, a_killed_run_holds_nothing, without_locks}},
+        {"locks", {who_holds_a_lock, a_removed_lock, locks_of_other_users, folder_of_another_user}},
+        {"checkpoints", {checkpoint_of_another_user, no_checkpoint_yet, each_failure_while_resuming, results_that_cannot_be_read}},
+        {"room", {more_than_the_disk_has, reserved_too_much, the_disk_is_full_for_a_while, stopped_while_the_disk_is_full, room_is_made}}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         TCase *t = tcase_create(cases[i].name);
         tcase_add_checked_fixture(t, start, bench_end);

@@ -2,6 +2,7 @@
  * are used again, and file systems without locks exist. There, what a kill left stays.
  *
  * SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* fallocate */
 #include "core/base/aside.h"
 #include "core/base/call.h"
 #include "core/base/inject.h"
@@ -24,7 +25,7 @@
 #define TRIES 1000
 
 struct tessi_aside {
-    int fd, direct, finished; /* direct: no file aside, the place itself */
+    int fd, direct, finished, reserved; /* direct: no file aside, the place itself */
     int (*again)(void *user, const char *path, int error);
     void *user;
     char path[PATH_MAX], partial[PATH_MAX];
@@ -253,6 +254,24 @@ int tessi_aside_write_at(struct tessi_aside *a, const void *bytes, size_t count,
     return write_all(a, bytes, count, at);
 }
 
+int tessi_aside_reserve(struct tessi_aside *a, int64_t bytes)
+{
+    if (bytes <= 0)
+        return 0;
+    a->reserved = 1;
+    if (tessi_inject(TESSI_AT_WRITE) == 0 && fallocate(a->fd, FALLOC_FL_KEEP_SIZE, 0, bytes) == 0)
+        return 0;
+    return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? errno : 0;
+}
+
+/* Blocks behind the end of a file go when it is cut where it ends. */
+static void give_back(struct tessi_aside *a)
+{
+    struct stat st;
+    if (a->reserved && fstat(a->fd, &st) == 0)
+        (void)!ftruncate(a->fd, st.st_size);
+}
+
 /* A file system that cannot sync a folder, or a folder we may not open, keeps its own order. */
 static int sync_folder(const char *path)
 {
@@ -269,6 +288,7 @@ static int sync_folder(const char *path)
 int tessi_aside_finish(struct tess_call *c, struct tessi_aside *a)
 {
     int error = 0;
+    give_back(a);
     if (!a->direct && (tessi_inject(TESSI_AT_SYNC) || fsync(a->fd) != 0 || tessi_inject(TESSI_AT_RENAME) ||
                        rename(a->partial, a->path) != 0))
         error = errno;

@@ -27,6 +27,8 @@ int tessi_aside_descriptor(const struct tessi_aside *a);
 const char *tessi_aside_name(const struct tessi_aside *a); /* the file aside */
 /* Who is asked when the disk is full: 1 to try again, 0 to give up. Without it writing fails at once. */
 void tessi_aside_when_full(struct tessi_aside *a, int (*again)(void *user, const char *path, int error), void *user);
+/* Blocks for `bytes` of a file are had now, where the file system can do that; what is not used is given back. 0, or the error. */
+int tessi_aside_reserve(struct tessi_aside *a, int64_t bytes);
 /* Removes what killed writers of PATH left. */
 void tessi_aside_sweep(const char *path);
 /* 1 when there is an unfinished one of PATH; its name (cut where there is no room). */

@@ -31,7 +31,7 @@ static const struct {
     [TESSI_AT_WRITE] = {"write", ENOSPC},   [TESSI_AT_SYNC] = {"sync", EIO},       [TESSI_AT_RENAME] = {"rename", EACCES},
     [TESSI_AT_LOCK] = {"lock", ENOLCK},     [TESSI_AT_THREAD] = {"thread", EAGAIN}, [TESSI_AT_RENAMED] = {"renamed", 0},
     [TESSI_AT_WAITING] = {"waiting", 0},    [TESSI_AT_LOCKED] = {"locked", 0},     [TESSI_AT_STAGE] = {"stage", 0},
-    [TESSI_AT_STEP] = {"step", 0},          [TESSI_AT_CHECKPOINT] = {"checkpoint", 0},
+    [TESSI_AT_STEP] = {"step", 0},          [TESSI_AT_FULL] = {"full", 0},         [TESSI_AT_CHECKPOINT] = {"checkpoint", 0},
 };
 
 static const struct {

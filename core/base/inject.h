@@ -26,6 +26,7 @@ enum tessi_point {                      /* the name in a plan, and the error of 
                    TESSI_AT_RENAMED,    /* renamed: a file has its name; here and below nothing can fail */
                    TESSI_AT_WAITING,    /* waiting: a run found the lock taken, and waits */
                    TESSI_AT_LOCKED,     /* locked: a run has the lock of a key */
+                   TESSI_AT_FULL,       /* full: one waits for room on the disk */
                    TESSI_AT_STAGE,      /* stage: one begins to be computed */
                    TESSI_AT_STEP,       /* step: a stage told of progress */
                    TESSI_AT_CHECKPOINT, /* checkpoint: one is on the disk */

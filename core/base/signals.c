@@ -1,7 +1,7 @@
 /* Requests from outside, kept as flags that the loops look at between two steps.
  *
- * Handlers run on a stack of their own. Generated code of a backend may point the stack's register at ordinary memory while it computes, where
- * what the system saves for a handler would overwrite what lies below. Workers take no signals, so there is one such stack.
+ * Handlers run on a stack of their own. Generated code of a backend may point the stack's register at ordinary memory while it computes,
+ * where what the system saves for a handler would overwrite what lies below. Workers take no signals, so there is one such stack.
  *
  * What was ignored when the process began stays so: a shell without job control has its background jobs ignore Ctrl-C, nohup the end of
  * the terminal. SPDX-License-Identifier: MIT */
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static atomic_int stopping, checkpoint; /* stopping: the signal that asked first, or REQUESTED */
+static atomic_int stopping, checkpoint;              /* stopping: the signal that asked first, or REQUESTED */
 static _Alignas(64) char handlers_stack[256 * 1024]; /* the registers that the system saves there take some 12 KiB */
 
 #define REQUESTED (-1)

@@ -14,6 +14,7 @@
 #include "core/flow/flow_private.h"
 #include "core/flow/folder.h"
 #include "core/flow/lock.h"
+#include "core/flow/room.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -152,12 +153,16 @@ static int execute(struct tess_call *c, struct tessi_pipeline *p, struct tessi_s
     if (status == TESS_OK)
         status = tessi_artefact_create(c, s->cached, s->ops->output, &r.output);
     if (status == TESS_OK)
+        status = tessi_room_have(c, p, &r);
+    if (status == TESS_OK)
         status = work(c, p, s, &r);
     tessi_progress_end(r.log);
     if (status == TESS_OK)
         status = check_facts(c, s, &r);
     if (status == TESS_OK)
         status = finish(c, p, s, &r);
+    if (status != TESS_OK && r.gave_up)
+        status = TESS_E_STOPPED; /* while it waited for room */
     close_run(&r);
     return status;
 }

@@ -48,6 +48,7 @@ struct tessi_stage {
     int differs;              /* they are fewer than those which later stages were planned from, or it was itself planned again */
     struct tess_cost cost;
     int64_t steps;
+    int64_t output_bytes, checkpoint_bytes; /* on the disk, as far as the plan knows */
     char *plugins;                 /* "stage/1 encode, tessera-stages 0.1.0; ..." */
     char files[TESS_DIGEST_TEXT];  /* what it reads from outside the pipeline; "" for nothing */
     struct tessi_witness witness;  /* those files as they were then */
@@ -136,6 +137,7 @@ struct tess_stage_run {
     struct tess_artefact *output;
     char *checkpoint;              /* path */
     struct tess_artefact *resumed; /* NULL: the stage begins anew */
+    int waited, gave_up;           /* for room on the disk; until a stop was asked for */
     double interval, last_checkpoint, last_line; /* seconds; of the monotonic clock */
     int64_t done, total;                         /* as told last; total 0: nothing yet */
     char unit[24];

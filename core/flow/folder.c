@@ -188,9 +188,10 @@ static int check_inputs(struct tess_call *c, const struct tessi_pipeline *p)
     for (int64_t i = 0; i < p->count; i++) {
         const struct tessi_stage *reader = reader_of(p, p->stage[i].path);
         if (reader)
-            return c->fail(c, TESS_E_USAGE,
-                           "%s: is read by stage `%s`, and is where the result of stage `%s` goes; give this run a folder of its own: name=%s-2",
-                           p->stage[i].path, reader->name, p->stage[i].name, p->name);
+            return c->fail(
+                c, TESS_E_USAGE,
+                "%s: is read by stage `%s`, and is where the result of stage `%s` goes; give this run a folder of its own: name=%s-2",
+                p->stage[i].path, reader->name, p->stage[i].name, p->name);
     }
     return TESS_OK;
 }

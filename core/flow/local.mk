@@ -5,4 +5,4 @@ libtessera_la_SOURCES += \
     core/flow/load.h core/flow/load.c core/flow/merge.c core/flow/override.c core/flow/interpolate.c \
     core/flow/pipeline.h core/flow/flow_private.h core/flow/pipeline.c core/flow/stages.c core/flow/advice.c \
     core/flow/key.c core/flow/sources.c core/flow/parallel.c core/flow/cache.c core/flow/reason.c \
-    core/flow/execute.c core/flow/folder.h core/flow/folder.c core/flow/stage_run.c core/flow/resolved.c
+    core/flow/execute.c core/flow/folder.h core/flow/folder.c core/flow/room.h core/flow/room.c core/flow/stage_run.c core/flow/resolved.c

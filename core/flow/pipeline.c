@@ -150,6 +150,8 @@ int tessi_stage_plan(struct tess_call *c, const struct tessi_pipeline *p, struct
         s->cost = plan.cost;
         s->steps = plan.steps;
         s->recorded = tessi_memory_peak() - before;
+        s->output_bytes = plan.output_bytes;
+        s->checkpoint_bytes = plan.checkpoint_bytes;
     }
     tess_free(in);
     return status;

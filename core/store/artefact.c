@@ -157,6 +157,16 @@ void tessi_artefact_remove(const char *path)
     tessi_aside_sweep(path);
 }
 
+void tessi_artefact_when_full(struct tess_artefact *a, int (*again)(void *user, const char *path, int error), void *user)
+{
+    tessi_aside_when_full(a->disk.aside, again, user);
+}
+
+int tessi_artefact_reserve(struct tess_artefact *a, int64_t bytes)
+{
+    return tessi_aside_reserve(a->disk.aside, bytes);
+}
+
 int tessi_artefact_create(struct tess_call *c, const char *path, const char *kind, struct tess_artefact **out)
 {
     void *memory;

@@ -75,8 +75,8 @@ int tessi_store_room(struct tess_call *c, const struct tess_artefact *a)
 {
     void *room = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (room == MAP_FAILED)
-        return c->fail(c, TESS_E_MEMORY, "%s: no memory to open it: HDF5 wants some %d MiB; end other programs, or raise the limit", a->path,
-                       ROOM >> 20);
+        return c->fail(c, TESS_E_MEMORY, "%s: no memory to open it: HDF5 wants some %d MiB; end other programs, or raise the limit",
+                       a->path, ROOM >> 20);
     (void)munmap(room, ROOM);
     return TESS_OK;
 }

@@ -24,6 +24,9 @@ int tessi_artefact_create(struct tess_call *c, const char *path, const char *kin
 /* Writes facts, digest and provenance, closes, fsyncs, renames to PATH, fsyncs the folder; the artefact is freed in any case,
  * and on failure the partial file is removed. `digest` (may be NULL) receives the content digest. */
 int tessi_artefact_finish(struct tess_call *c, struct tess_artefact *a, const struct tessi_provenance *p, char digest[65]) TESS_CHECKED;
+/* Who is asked when the disk is full while it is written, and room for it beforehand: as of a file aside (aside.h). */
+void tessi_artefact_when_full(struct tess_artefact *a, int (*again)(void *user, const char *path, int error), void *user);
+int tessi_artefact_reserve(struct tess_artefact *a, int64_t bytes);
 /* Removes the file PATH, if it is there, and what kills may have left of it. */
 void tessi_artefact_remove(const char *path);
 /* Drops an unfinished one and its partial file, or closes one opened for reading. NULL is fine. */

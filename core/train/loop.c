@@ -79,6 +79,12 @@ int tess_training_cost(struct tess_call *c, const struct tess_training_params *p
     return TESS_OK;
 }
 
+void tess_training_disk(const struct tess_training_params *p, int64_t parameters, struct tess_stage_plan *plan)
+{
+    plan->output_bytes += parameters * 4;
+    plan->checkpoint_bytes += parameters * 4 * (p->average > 0.0 ? 4 : 3); /* value, two moments, average */
+}
+
 int64_t tess_training_sample(uint64_t seed, int64_t n, int64_t position)
 {
     assert(n >= 1 && position >= 0);

@@ -30,6 +30,8 @@ struct tess_stage_plan {
     uint64_t seed;
     struct tess_cost cost;              /* to be filled: parameters, bytes; flops of the whole stage */
     int64_t steps;                      /* units of work, for progress and estimates */
+    int64_t output_bytes;               /* on the disk: of the artefact, at least; reserved before the work; 0: not known */
+    int64_t checkpoint_bytes;           /* and of a checkpoint */
 };
 
 struct tess_stage_run; /* one execution; the functions below */

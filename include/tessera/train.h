@@ -87,6 +87,9 @@ TESS_EXPORT int64_t tess_training_bytes(const struct tess_training_params *p, in
 TESS_EXPORT TESS_CHECKED int tess_training_cost(struct tess_call *c, const struct tess_training_params *p, const struct tess_graph *g,
                                                 int32_t after, struct tess_cost *out);
 
+/* What a training and the model it makes take on the disk, of `parameters` elements, added to the plan. */
+TESS_EXPORT void tess_training_disk(const struct tess_training_params *p, int64_t parameters, struct tess_stage_plan *plan);
+
 /* Runs to params->steps, resuming from the stage's checkpoint when there is one of training (it has a fact `step`; others are of what the
  * stage did before, and are left alone); progress, log, checkpoints, stop requests. The mean of every objective and column over the last
  * log_every steps goes to the log; the curve (step, objectives, columns) goes to the output artefact as /curve and as the picture

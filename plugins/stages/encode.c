@@ -91,6 +91,8 @@ static int plan_with(struct tess_call *c, const struct stage *s, struct tess_sta
     int64_t map = t->latent_height * t->latent_width * (int64_t)sizeof(int32_t), book = t->codebook_size * t->code_dim;
     p->cost.total_bytes = tess_weights_bytes(g->weights) + cost_of_reading(p->in[0]) + cost_of_tokenizer_images(t, s->batch) +
                           rows.count * (map + (int64_t)sizeof(float)) + book * (int64_t)sizeof(float);
+    int64_t codes = rows.count * t->latent_height * t->latent_width;
+    p->output_bytes = t->codebook_size > 256 ? codes : codes / 4; /* at least: they are packed */
     return stage_graph_cost(c, g, (double)p->steps, &p->cost);
 }
 

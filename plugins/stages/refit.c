@@ -117,6 +117,8 @@ static int add_costs(struct tess_call *c, const struct work *w, const struct tes
     int64_t one = cost_of_tokenizer_images(&w->model, 1), at_a_time = w->held < AT_A_TIME ? w->held : AT_A_TIME;
     if (w->k.graph)
         TESS_TRY(tess_training_cost(c, t, w->k.graph, autoencoding_looks_back(&w->k), &training));
+    if (w->k.graph)
+        tess_training_disk(t, training.parameters, p);
     p->cost = training;
     TESS_TRY(stage_graph_cost(c, &w->latents, (double)encoded, &p->cost));
     TESS_TRY(cost_of_codec(c, &w->before, (double)w->held, (double)w->held, &report));

@@ -102,6 +102,7 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     if (status == TESS_OK)
         status = autoencoding_describe(c, &w.k, image, &latent, p->out);
     p->cost.total_bytes += cost_of_reading(p->in[0]);
+    tess_training_disk(&s->how.training, p->cost.parameters, p);
     p->steps = s->how.training.steps;
     close_work(&w);
     return status;

@@ -129,6 +129,7 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
         status = tess_training_cost(c, t, k.graph, 0, &p->cost);
     p->cost.total_bytes += cost_of_reading(p->in[0]) + tess_facts_i64_or(p->in[0], "count", 0) * (int64_t)sizeof(int32_t) +
                            k.s->evaluate_batch * (cost_of_images(p->in[0], 1) + k.classes * (int64_t)sizeof(float));
+    tess_training_disk(t, p->cost.parameters, p);
     if (status == TESS_OK)
         status = stage_graph_cost(c, &k.scores, (double)held, &p->cost);
     if (status == TESS_OK)

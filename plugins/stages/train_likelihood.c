@@ -122,6 +122,7 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     if (status == TESS_OK)
         status = describe(c, p->in[1], p->out);
     p->cost.total_bytes += cost_of_reading(p->in[0]);
+    tess_training_disk(t, p->cost.parameters, p);
     p->steps = t->steps;
     close_work(&k);
     return status;

@@ -139,6 +139,7 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
         status = describe(c, k.s, p->in[0], p->out);
     p->cost.total_bytes += tess_facts_i64_or(p->in[0], "count", 0) * tess_facts_i64_or(p->in[0], "height", 0) *
                            tess_facts_i64_or(p->in[0], "width", 0) * (int64_t)sizeof(int32_t);
+    tess_training_disk(&s->training, p->cost.parameters, p);
     p->steps = s->training.steps;
     close_work(&k);
     return status;
