@@ -146,6 +146,9 @@ START_TEST(a_file_that_changes)
     ck_assert_float_eq(sum_of("runs/keys/read.h5"), (float)('a' + 'b' + 'c'));
     bench_run(&r);
     ck_assert_int_eq(r.stage[0].outcome, TESSI_WAS_CACHED);
+    ck_assert_int_eq(system(OTHER), 0);
+    bench_plan(&r);
+    ck_assert_msg(strncmp(r.stage[0].reason, "the file ", 9) == 0 && strstr(r.stage[0].reason, "/data changed"), "%s", r.stage[0].reason);
 }
 END_TEST
 

@@ -82,8 +82,11 @@ static int finish(struct tess_call *c, const struct tessi_pipeline *p, struct te
         port[n] = TESSI_FILES_INPUT;
         digest[n++] = s->files;
     }
+    char *files = NULL;
+    int status = tessi_sources_list(c, s, &files);
     const struct tessi_provenance about = {
         .stage = s->name,
+        .files = files,
         .plugin = s->plugins,
         .parameters = tessi_instance_resolved(s->instance),
         .key = s->key,
@@ -96,8 +99,11 @@ static int finish(struct tess_call *c, const struct tessi_pipeline *p, struct te
         .input_digest = digest,
     };
     struct tess_artefact *output = r->output;
-    r->output = NULL;
-    int status = tessi_artefact_finish(c, output, &about, s->digest);
+    if (status == TESS_OK) {
+        r->output = NULL;
+        status = tessi_artefact_finish(c, output, &about, s->digest);
+    }
+    tess_free(files);
     tess_free(memory);
     return status;
 }

@@ -108,6 +108,10 @@ const char *tessi_input_digest(const struct tessi_pipeline *p, const struct tess
 int tessi_stage_key(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
 /* s->files and s->witness (sources.c). */
 int tessi_sources_read(struct tess_call *c, struct tessi_stage *s) TESS_CHECKED;
+/* Its files, a line each, "DIGEST PATH"; NULL where there are none, or too many. Freed by the caller. */
+int tessi_sources_list(struct tess_call *c, const struct tessi_stage *s, char **out) TESS_CHECKED;
+/* The path of the first file that has another digest in such a list; NULL where the list does not tell. */
+const char *tessi_sources_changed(const struct tessi_stage *s, const char *list);
 /* What a run reads is as it was when it was planned and opened. TESS_E_DATA names what is not. */
 int tessi_sources_check(struct tess_call *c, const struct tess_stage_run *r) TESS_CHECKED;
 /* Is there a whole artefact of this key? Then *found = 1, and facts and digest are its own. One that is damaged or carries another

@@ -145,8 +145,10 @@ static void compare_inputs(struct changes *k, const struct tessi_pipeline *p, co
             add(k, "input `%s` changed: %.12s... -> %.12s...", in->port->name, then, now);
     }
     const char *files = tessi_artefact_provenance(a, "input/" TESSI_FILES_INPUT);
-    if (strcmp(files ? files : "", s->files) != 0)
-        add(k, "the files it reads changed");
+    if (strcmp(files ? files : "", s->files) != 0) {
+        const char *path = tessi_sources_changed(s, tessi_artefact_provenance(a, "files"));
+        add(k, "%s%s changed", path ? "the file " : "the files it reads", path ? path : "");
+    }
 }
 
 /* "KIND NAME, PLUGIN VERSION; ...": the parameters are the same, so the parts of both lists stand side by side. */

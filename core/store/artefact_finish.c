@@ -63,6 +63,7 @@ static int list_provenance(struct tess_call *c, struct tess_artefact *a, const s
     TESS_TRY(note(c, a, "seed", text));
     (void)snprintf(text, sizeof text, "%lld", (long long)p->epoch);
     TESS_TRY(note(c, a, "epoch", p->epoch ? text : NULL));
+    TESS_TRY(note(c, a, "files", p->files));
     for (int64_t i = 0; i < p->inputs; i++) {
         (void)snprintf(text, sizeof text, "input/%s", p->input_port[i]);
         TESS_TRY(note(c, a, text, p->input_digest[i] ? p->input_digest[i] : ""));

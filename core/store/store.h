@@ -15,6 +15,7 @@ struct tessi_provenance {
     const char *tool;         /* "tessera 0.1.0" */
     uint64_t seed;
     int64_t epoch;            /* of the results; 0 leaves it out */
+    const char *files;        /* read from outside, a line each: "DIGEST PATH" */
     int64_t inputs;           /* their ports and content digests */
     const char *const *input_port, *const *input_digest;
 };
