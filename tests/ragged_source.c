@@ -9,7 +9,7 @@
 #include <string.h>
 
 struct ragged {
-    int64_t images, bad, bads, classes;
+    int64_t images, bad, bads, every, classes;
     int32_t differ;
 };
 
@@ -43,7 +43,7 @@ static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_im
 {
     const struct ragged *s = self;
     snprintf(out->name, sizeof out->name, "picture-%lld.png", (long long)i);
-    if (s->bad >= 0 && i >= s->bad && i < s->bad + s->bads) {
+    if ((s->bad >= 0 && i >= s->bad && i < s->bad + s->bads) || (s->every && i % s->every == s->every - 1)) {
         snprintf(out->reason, sizeof out->reason, "is damaged");
         return c->fail(c, TESS_E_ITEM, "/some/where/%s: is damaged", out->name);
     }
@@ -61,6 +61,7 @@ static const struct tess_param params[] = {
     {.name = "images", .help = "how many", .type = TESS_I64, .offset = offsetof(struct ragged, images), .lo = 0, .hi = 1e15, .def = 6},
     {.name = "bads", .help = "how many of them", .type = TESS_I64, .offset = offsetof(struct ragged, bads), .lo = 1, .hi = 100, .def = 1},
     {.name = "bad", .help = "the first unreadable one", .type = TESS_I64, .offset = offsetof(struct ragged, bad), .lo = -1, .hi = 100, .def = -1},
+    {.name = "every", .help = "of so many one is unreadable", .type = TESS_I64, .offset = offsetof(struct ragged, every), .lo = 0, .hi = 100},
     {.name = "classes", .help = "of labels", .type = TESS_I64, .offset = offsetof(struct ragged, classes), .lo = 0, .hi = 1e6, .def = 0},
     {.name = "differ", .help = "in what", .type = TESS_ENUM, .offset = offsetof(struct ragged, differ), .text = "nothing|sizes|channels"},
     {.name = NULL}};

@@ -18,6 +18,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- one execution ------------------------------------------------------------------------------------------------- */
 
@@ -206,11 +207,15 @@ static int wait_for_other(void *user, struct tess_call *c, const char *holder)
 /* Of a stage that is done. Who holds its lock does that: a checkpoint may be that of another run, which computes it once more. */
 static int drop_checkpoint(struct tess_call *c, const struct tessi_pipeline *p, const struct tessi_stage *s)
 {
-    char *path = NULL;
+    char *path = NULL, *rows = NULL;
     TESS_TRY(checkpoint_path(c, p, s, &path));
-    tessi_artefact_remove(path);
+    int status = tessi_format(c, &rows, "%s" TESS_CHECKPOINT_ROWS, path);
+    if (status == TESS_OK)
+        (void)unlink(rows);
+    tessi_artefact_remove(path); /* last, so that what is left says so */
+    tess_free(rows);
     tess_free(path);
-    return TESS_OK;
+    return status;
 }
 
 /* A checkpoint beside a finished artefact is one that a kill at the very end left. */

@@ -82,7 +82,9 @@ TESS_EXPORT const struct tess_artefact *tess_stage_resume(struct tess_stage_run 
  * the previous checkpoint stays. */
 TESS_EXPORT TESS_CHECKED int tess_stage_checkpoint(struct tess_call *c, struct tess_stage_run *r,
                                                    int (*write)(void *user, struct tess_call *c, struct tess_artefact *a), void *user);
-/* Where its checkpoint lies, or would. Borrowed. */
+/* Where its checkpoint lies, or would. Borrowed. What only grows need not be written again with each checkpoint: a file under this path with
+ * TESS_CHECKPOINT_ROWS behind it is the stage's own, to be synced before the checkpoint that speaks of it; it goes when the checkpoint goes. */
+#define TESS_CHECKPOINT_ROWS ".rows"
 TESS_EXPORT const char *tess_stage_checkpoint_path(const struct tess_stage_run *r);
 
 #ifdef __cplusplus

@@ -225,6 +225,7 @@ int stage_carry_over(struct tess_call *c, const struct tess_artefact *from, stru
     TESS_TRY(tess_artefact_copy(c, to, "labels", from, &how));
     TESS_TRY(tess_artefact_copy(c, to, "flipped", from, &how));
     TESS_TRY(tess_artefact_copy(c, to, "names", from, NULL));
+    TESS_TRY(tess_artefact_copy(c, to, "skipped", from, NULL));
     return tess_artefact_copy(c, to, "classes", from, NULL);
 }
 
@@ -233,6 +234,7 @@ int stage_carry_rows(struct tess_call *c, const struct tess_artefact *from, stru
     struct tess_dataset how = {.size = sizeof how, .compress = 1, .labels = "image"};
     TESS_TRY(tess_artefact_copy_rows(c, to, "labels", from, n, row, &how));
     TESS_TRY(tess_artefact_copy_rows(c, to, "names", from, n, row, NULL));
+    TESS_TRY(tess_artefact_copy(c, to, "skipped", from, NULL));
     return tess_artefact_copy(c, to, "classes", from, NULL);
 }
 

@@ -24,7 +24,9 @@ stages_LTLIBRARIES = \
     plugins/stages/edit.la \
     plugins/stages/sample_canvas.la
 
-plugins_stages_import_la_SOURCES = plugins/stages/import.c plugins/stages/import_image.c plugins/stages/import_image.h plugins/stages/geometry.c \
+plugins_stages_import_la_SOURCES = plugins/stages/import.c plugins/stages/import_image.c plugins/stages/import_image.h \
+    plugins/stages/import_read.c plugins/stages/import_result.c plugins/stages/import_rows.c plugins/stages/import_rows.h \
+    plugins/stages/import_work.h plugins/stages/geometry.c \
     plugins/stages/geometry.h $(STAGE_COMMON)
 plugins_stages_import_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_import_la_LIBADD = $(PLUGIN_LIBS)
