@@ -137,6 +137,7 @@ END_TEST
 
 START_TEST(what_cannot_be)
 {
+    char path[128];
     struct tess_image im = {0};
     refused(open_source(".", ""), TESS_E_IO, "/data_batch_1.bin: cannot be read: No such file or directory; check the path");
     refused(open_source("nowhere", ""), TESS_E_IO, "nowhere/data_batch_1.bin: cannot be read");
@@ -152,9 +153,19 @@ START_TEST(what_cannot_be)
     make("label.bin", 0, 0, 2, 3073);
     bench_ok(&bench, open_source("label.bin", ""));
     bench_ok(&bench, ops->read(self, &bench.call.call, 1, &im));
-    refused(ops->read(self, &bench.call.call, 2, &im), TESS_E_DATA, "label.bin: record 2 has label 255 of 10 classes");
+    refused(ops->read(self, &bench.call.call, 2, &im), TESS_E_ITEM, "label.bin: record 2 has label 255 of 10 classes");
+    ck_assert_str_eq(im.reason, "has label 255 of 10 classes");
+    ck_assert_str_eq(im.name, "2");
     make("label.bin", 0, 0, 1, 0); /* shorter, while it is open */
-    refused(ops->read(self, &bench.call.call, 1, &im), TESS_E_IO, "label.bin: record 1 cannot be read: the file became shorter");
+    refused(ops->read(self, &bench.call.call, 1, &im), TESS_E_IO, "label.bin: became shorter since it was opened; run again");
+    make("label.bin", 0, 0, 9, 0);
+    refused(ops->read(self, &bench.call.call, 1, &im), TESS_E_IO, "label.bin: became longer since it was opened; run again");
+    make("label.bin", 0, 0, 3, 0);
+    bench_ok(&bench, open_source("label.bin", ""));
+    bench_ok(&bench, ops->read(self, &bench.call.call, 0, &im));
+    snprintf(path, sizeof path, "%s/label.bin", folder);
+    ck_assert_int_eq(unlink(path), 0); /* it is open now */
+    bench_ok(&bench, ops->read(self, &bench.call.call, 1, &im));
     tess_image_free(&im);
 }
 END_TEST

@@ -27,6 +27,7 @@ struct cifar {
     pthread_mutex_t lock;
     int has_lock;
     int64_t first[BATCHES + 1]; /* image of each file; then of all */
+    off_t size[BATCHES];        /* when it was opened */
 };
 
 static const char *const train_10[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
@@ -56,6 +57,7 @@ static int add_file(struct tess_call *c, struct cifar *s, const char *name)
     if (about.st_size < 1 || about.st_size % s->record != 0)
         return c->fail(c, TESS_E_DATA, "%s: has %lld bytes, and records of %s have %lld; fetch the file again, or set `set`", path,
                        (long long)about.st_size, s->set == CIFAR_100 ? "CIFAR-100" : "CIFAR-10", (long long)s->record);
+    s->size[k] = about.st_size;
     s->first[k + 1] = s->first[k] + (int64_t)about.st_size / s->record;
     return TESS_OK;
 }
@@ -128,7 +130,11 @@ static int open_batch(struct tess_call *c, struct cifar *s, int64_t k)
 
 static int read_record(struct tess_call *c, struct cifar *s, int64_t k, int64_t at, uint8_t *record)
 {
+    struct stat about;
     TESS_TRY(open_batch(c, s, k));
+    if (fstat(s->fd[k], &about) != 0 || about.st_size != s->size[k])
+        return c->fail(c, TESS_E_IO, "%s: became %s since it was opened; run again when nothing writes there", s->file[k],
+                       about.st_size < s->size[k] ? "shorter" : "longer");
     for (int64_t have = 0; have < s->record;) {
         ssize_t got = pread(s->fd[k], record + have, (size_t)(s->record - have), (off_t)(at * s->record + have));
         if (got < 0 && errno == EINTR)
@@ -148,6 +154,7 @@ static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_im
     int64_t k = 0;
     while (i >= s->first[k + 1])
         k++;
+    snprintf(out->name, sizeof out->name, "%lld", (long long)i);
     TESS_TRY(read_record(c, s, k, i - s->first[k], record));
     const uint8_t *pixel = record + s->record - 3 * AREA;
     TESS_TRY(tess_image_resize(c, out, SIDE, SIDE, 3));
@@ -155,11 +162,11 @@ static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_im
         for (int channel = 0; channel < 3; channel++)
             out->pixels[3 * p + channel] = pixel[channel * AREA + p];
     out->label = record[s->set == CIFAR_100 && s->labels == FINE];
-    if (out->label >= labels(self))
-        return c->fail(c, TESS_E_DATA, "%s: record %lld has label %lld of %lld classes; fetch the file again, or set `set`", s->file[k],
-                       (long long)(i - s->first[k]), (long long)out->label, (long long)labels(self));
-    snprintf(out->name, sizeof out->name, "%lld", (long long)i);
-    return TESS_OK;
+    if (out->label < labels(self))
+        return TESS_OK;
+    (void)snprintf(out->reason, sizeof out->reason, "has label %lld of %lld classes", (long long)out->label, (long long)labels(self));
+    return c->fail(c, TESS_E_ITEM, "%s: record %lld %s; fetch the file again, or set `set`", s->file[k], (long long)(i - s->first[k]),
+                   out->reason);
 }
 
 /* How many records the files had when they were opened, and the files. */

@@ -201,16 +201,28 @@ static int32_t names(void *self)
     return 0;
 }
 
+/* The header once more: who plans looks at it long before who reads. */
+static int read_header_again(struct tess_call *c, gzFile f, const struct idx *s)
+{
+    int64_t dim[MAX_DIMS] = {0};
+    int dims;
+    TESS_TRY(read_header(c, f, s->images, IMAGES, dim, &dims));
+    if (dim[0] == s->n && dim[1] == s->height && dim[2] == s->width && (dims == COLOUR ? dim[3] : 1) == s->channels)
+        return TESS_OK;
+    return c->fail(c, TESS_E_IO, "%s: changed since it was opened: it held %lld images of %lld x %lld, now %lld of %lld x %lld; run again",
+                   s->images, (long long)s->n, (long long)s->height, (long long)s->width, (long long)dim[0], (long long)dim[1],
+                   (long long)dim[2]);
+}
+
 static int load(struct tess_call *c, struct idx *s)
 {
-    uint8_t header[4 + 4 * MAX_DIMS], *pixel = NULL;
+    uint8_t *pixel = NULL;
     gzFile f = gzopen(s->images, "rb");
     if (!f)
         return missing(c, s->images);
-    size_t bytes = (size_t)s->n * s->row;
-    int status = read_bytes(c, f, s->images, header, s->header, 0, s->header + bytes);
+    int status = read_header_again(c, f, s);
     if (status == TESS_OK)
-        status = read_content(c, f, s->images, s->header, bytes, &pixel);
+        status = read_content(c, f, s->images, s->header, (size_t)s->n * s->row, &pixel);
     gzclose_r(f);
     if (status != TESS_OK)
         tess_free(pixel);
@@ -222,6 +234,7 @@ static int load(struct tess_call *c, struct idx *s)
 static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_image *out)
 {
     struct idx *s = self;
+    snprintf(out->name, sizeof out->name, "%lld", (long long)i);
     pthread_mutex_lock(&s->lock);
     int status = s->pixel ? TESS_OK : load(c, s);
     pthread_mutex_unlock(&s->lock);
@@ -229,7 +242,6 @@ static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_im
     TESS_TRY(tess_image_resize(c, out, s->height, s->width, s->channels));
     memcpy(out->pixels, s->pixel + (size_t)i * s->row, s->row);
     out->label = s->label ? s->label[i] : -1;
-    snprintf(out->name, sizeof out->name, "%lld", (long long)i);
     return TESS_OK;
 }
 
