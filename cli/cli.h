@@ -30,4 +30,7 @@ int cli_usage_error(const char *verb, const char *format, ...) TESS_PRINTF(2, 3)
 /* Prints what may have been meant by a word that is none of the n verbs; gives 2. */
 int cli_unknown_verb(const char *word, const char *const *names, size_t n);
 
+/* A name or a message as a terminal may be shown it (core/base/text.h); valid until the fourth call after this one. */
+const char *cli_shown(const char *text);
+
 #endif

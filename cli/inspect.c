@@ -23,20 +23,9 @@ static void print_text(const char *text, int indent)
     putchar('\n');
 }
 
-/* A name on one line, without control characters. */
-static const char *clean(const char *text, char *room, size_t size)
-{
-    size_t i = 0;
-    for (; text[i] && i + 1 < size; i++)
-        room[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
-    room[i] = '\0';
-    return room;
-}
-
 static void print_pair(const char *name, int width, const char *value)
 {
-    char safe[160];
-    printf("  %-*s  ", width, clean(name, safe, sizeof safe));
+    printf("  %-*s  ", width, cli_shown(name));
     print_text(value, width + 4);
 }
 
@@ -104,14 +93,14 @@ static void print_datasets(const struct tess_artefact *a)
     int32_t bits;
     int64_t stored;
     const char *name;
-    char text[200], safe[160];
+    char text[200];
     int wide = 4, wide_shape = 4;
     for (int64_t i = 0; (name = tessi_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++) {
         wide = wider(wide, name);
         wide_shape = wider(wide_shape, shape_text(&shape, text, sizeof text));
     }
     for (int64_t i = 0; (name = tessi_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++) {
-        printf("%s  /%-*s  %-*s", i ? "" : "\ndatasets\n", wide, clean(name, safe, sizeof safe), wide_shape,
+        printf("%s  /%-*s  %-*s", i ? "" : "\ndatasets\n", wide, cli_shown(name), wide_shape,
                shape_text(&shape, text, sizeof text));
         printf("  %10s", size_text(stored, text, sizeof text));
         if (is_packed(&shape, bits))
@@ -126,12 +115,11 @@ static void print_figures(const struct tess_artefact *a)
 {
     double value;
     const char *unit, *name;
-    char safe[160];
     int wide = 4;
     for (int64_t i = 0; (name = tessi_artefact_figure_at(a, i, &value, &unit)); i++)
         wide = wider(wide, name);
     for (int64_t i = 0; (name = tessi_artefact_figure_at(a, i, &value, &unit)); i++) {
-        printf("%s  %-*s  %.6g%s", i ? "" : "\nfigures\n", wide, clean(name, safe, sizeof safe), value, *unit ? " " : "");
+        printf("%s  %-*s  %.6g%s", i ? "" : "\nfigures\n", wide, cli_shown(name), value, *unit ? " " : "");
         print_text(unit, 0);
     }
 }

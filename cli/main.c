@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
+#include "core/base/text.h"
 #include "core/base/inject.h"
 
 #include <errno.h>
@@ -90,7 +91,8 @@ static int take_plugin_path(struct cli_globals *g, const char *list)
         size_t length = strcspn(at, ":");
         if (snprintf(folder, sizeof folder, "%.*s", (int)length, at) >= (int)sizeof folder || stat(folder, &st) != 0 ||
             !S_ISDIR(st.st_mode)) {
-            fprintf(stderr, "tessera: --plugin-path wants folders, found `%.*s`, which is none\n", (int)length, at);
+            folder[length < sizeof folder ? length : sizeof folder - 1] = '\0';
+            fprintf(stderr, "tessera: --plugin-path wants folders, found `%s`, which is none\n", cli_shown(folder));
             return -1;
         }
         at += length;
@@ -131,7 +133,7 @@ int cli_global_flag(struct cli_globals *g, int argc, char **argv, int *i)
         else if (k == 4)
             g->workdir = value;
         else if (chdir(value) != 0) {
-            fprintf(stderr, "tessera: -C %s: %s\n", value, strerror(errno));
+            fprintf(stderr, "tessera: -C %s: %s\n", cli_shown(value), strerror(errno));
             return -1;
         }
         return 1;
@@ -139,16 +141,20 @@ int cli_global_flag(struct cli_globals *g, int argc, char **argv, int *i)
     return 0;
 }
 
+const char *cli_shown(const char *text)
+{
+    static char room[4][4096];
+    static int next;
+    char *to = room[next++ % 4];
+    (void)tessi_shown_text(text, to, sizeof room[0]);
+    return to;
+}
+
 int cli_failed(const struct tess_call *c, int status)
 {
     const char *message = tessi_call_message(c);
-    char line[TESSI_MESSAGE_ROOM];
-    size_t n = 0;
-    for (; message[n] && n + 1 < sizeof line; n++) /* names of files and texts of pipelines say nothing to the terminal themselves */
-        line[n] = (unsigned char)message[n] < 0x20 || message[n] == 0x7f ? '?' : message[n];
-    line[n] = '\0';
     if (*message)
-        fprintf(stderr, "tessera: %s\n", line);
+        fprintf(stderr, "tessera: %s\n", cli_shown(message));
     else
         fprintf(stderr, "tessera: failed with status %d and no message; that is a defect of tessera\n", status);
     return tessi_exit_code(status);
@@ -156,12 +162,12 @@ int cli_failed(const struct tess_call *c, int status)
 
 int cli_usage_error(const char *verb, const char *format, ...)
 {
+    char text[2048];
     va_list list;
-    fprintf(stderr, "tessera %s: ", verb);
     va_start(list, format);
-    vfprintf(stderr, format, list);
+    (void)vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    fprintf(stderr, "; see `tessera %s --help`\n", verb);
+    fprintf(stderr, "tessera %s: %s; see `tessera %s --help`\n", verb, cli_shown(text), verb);
     return EXIT_USAGE;
 }
 
@@ -188,7 +194,7 @@ static int unknown_flag(const char *word)
     const char *nearest = tessi_nearest_name(word, names, (int64_t)(sizeof names / sizeof *names));
     fprintf(stderr,
             nearest ? "tessera: there is no flag `%s`; did you mean `%s`?\n" : "tessera: there is no flag `%s`; see `tessera --help`\n",
-            word, nearest);
+            cli_shown(word), nearest);
     return EXIT_USAGE;
 }
 

@@ -234,12 +234,12 @@ static void show_table(const struct tessi_pipeline *p)
         make_row(p, i, &row);
         printf("%-*s  %-*s  %-6s  %10s  %9s  %11s", name, row.view.name, use, row.view.use, states[row.view.state], row.parameters,
                row.memory, row.work);
-        show_reason(row.view.reason, name + use + REASON_COLUMN);
+        show_reason(cli_shown(row.view.reason), name + use + REASON_COLUMN);
     }
     if (cached == n)
-        printf("\nnothing to do: %" PRId64 " stages cached in %s\n", n, tessi_pipeline_folder(p));
+        printf("\nnothing to do: %" PRId64 " stages cached in %s\n", n, cli_shown(tessi_pipeline_folder(p)));
     else
-        printf("\n%" PRId64 " to run, %" PRId64 " cached; results go to %s\n", n - cached, cached, tessi_pipeline_folder(p));
+        printf("\n%" PRId64 " to run, %" PRId64 " cached; results go to %s\n", n - cached, cached, cli_shown(tessi_pipeline_folder(p)));
 }
 
 static void show_inputs(const struct tessi_pipeline *p, int64_t i)

@@ -51,9 +51,9 @@ static void show_pictures(const struct tessi_pipeline *p)
     for (int64_t i = 0; i < tessi_pipeline_count(p); i++) {
         tessi_pipeline_stage(p, i, &view);
         for (int64_t k = 0; k < view.pictures; k++)
-            fprintf(stderr, "picture  %s\n", view.picture[k]);
+            fprintf(stderr, "picture  %s\n", cli_shown(view.picture[k]));
     }
-    fprintf(stderr, "results  %s\n", tessi_pipeline_folder(p));
+    fprintf(stderr, "results  %s\n", cli_shown(tessi_pipeline_folder(p)));
 }
 
 /* Twice over the artefacts: once to measure the columns (`width`), once to print. */

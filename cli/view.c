@@ -289,7 +289,7 @@ static int show_pictures(struct tess_call *c, const struct cli_globals *g, const
             continue;
         TESS_TRY(load_picture(c, a, name, &picture));
         if (!w->output && !w->picture)
-            printf("%s%s\n", shown ? "\n" : "", name);
+            printf("%s%s\n", shown ? "\n" : "", cli_shown(name));
         TESS_TRY(show_picture(c, g, w, &picture));
         shown++;
     }

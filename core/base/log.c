@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/json.h"
 #include "core/base/progress_line.h"
+#include "core/base/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -242,6 +243,8 @@ static void draw(struct tessi_log *l, double at)
 
 static void say(struct tessi_log *l, int least_level, const char *event, const char *colour, const char *head, const char *text)
 {
+    char shown[4096];
+    (void)tessi_shown_text(text, shown, sizeof shown);
     pthread_mutex_lock(&l->mutex);
     if (l->file) {
         event_start(l, event);
@@ -253,7 +256,7 @@ static void say(struct tessi_log *l, int least_level, const char *event, const c
     if (l->terminal && l->level >= least_level) {
         int again = l->drawn;
         wipe(l);
-        fprintf(l->terminal, "%s%s%s%s\n", l->colour ? colour : "", head, l->colour && *colour ? "\033[0m" : "", text);
+        fprintf(l->terminal, "%s%s%s%s\n", l->colour ? colour : "", head, l->colour && *colour ? "\033[0m" : "", shown);
         if (again)
             draw(l, now());
         (void)fflush(l->terminal);
