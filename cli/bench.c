@@ -113,7 +113,7 @@ static void run_case(const struct cli_globals *g, const struct bench_case *k, co
 
 static void show_head(int threads, const double peak[BENCH_PEAKS])
 {
-    printf("%d threads, fused multiply-adds of vectors at most %.0f GFLOP/s in f32", threads, peak[BENCH_F32]);
+    printf("%d %s, fused multiply-adds of vectors at most %.0f GFLOP/s in f32", threads, threads == 1 ? "thread" : "threads", peak[BENCH_F32]);
     if (peak[BENCH_BF16] > 0.0)
         printf(", %.0f in bf16", peak[BENCH_BF16]);
     if (peak[BENCH_TILES] > 0.0)

@@ -153,14 +153,14 @@ static const char *const state_names[] = {"cached", "new", "changed", "input", "
 static const char *scaled(double value, double base, const char *const *units, char *text, size_t room)
 {
     int unit = 0;
-    while (value >= base && units[unit + 1]) {
+    while (value >= base - 0.5 && units[unit + 1]) { /* 1023.7 KiB would read as 1024 */
         value /= base;
         unit++;
     }
     if (value <= 0)
         snprintf(text, room, "-");
     else
-        snprintf(text, room, value < 10 && unit ? "%.2f %s" : value < 100 && unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+        snprintf(text, room, value < 9.995 && unit ? "%.2f %s" : value < 99.95 && unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
     size_t length = strlen(text);
     if (text[length - 1] == ' ')
         text[length - 1] = '\0';
@@ -237,7 +237,7 @@ static void show_table(const struct tessi_pipeline *p)
         show_reason(cli_shown(row.view.reason), name + use + REASON_COLUMN);
     }
     if (cached == n)
-        printf("\nnothing to do: %" PRId64 " stages cached in %s\n", n, cli_shown(tessi_pipeline_folder(p)));
+        printf("\nnothing to do: %" PRId64 " %s cached in %s\n", n, n == 1 ? "stage" : "stages", cli_shown(tessi_pipeline_folder(p)));
     else
         printf("\n%" PRId64 " to run, %" PRId64 " cached; results go to %s\n", n - cached, cached, cli_shown(tessi_pipeline_folder(p)));
 }

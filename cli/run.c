@@ -31,7 +31,7 @@ static void show_stages(const struct tessi_pipeline *p)
         cached += view.outcome == TESSI_WAS_CACHED;
     }
     if (cached == n) {
-        fprintf(stderr, "nothing to do: %" PRId64 " stages cached\n", n);
+        fprintf(stderr, "nothing to do: %" PRId64 " %s cached\n", n, n == 1 ? "stage" : "stages");
         return;
     }
     fputc('\n', stderr);

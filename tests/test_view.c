@@ -136,6 +136,28 @@ START_TEST(on_terminals)
 }
 END_TEST
 
+/* Each piece that is drawn over and over is shorter than the line; a terminal that knows no escapes gets none. */
+START_TEST(a_run_on_terminals)
+{
+    static const struct terminal narrow = {24, "xterm", NULL}, dumb = {80, "dumb", "truecolor"}, nameless = {80, NULL, NULL};
+    ck_assert_int_eq(draw(&narrow, "run small.yaml tokenizer.steps=40 --until tokenizer"), DONE);
+    int pieces = 0;
+    for (const char *at = shown; (at = strchr(at, '\r')) != NULL; at++) {
+        const char *end = strstr(at, "\033[K");
+        if (at[1] == '\n' || !end || strcspn(at + 1, "\r\n") < (size_t)(end - at - 1))
+            continue;
+        ck_assert_msg(end - at - 1 < 24, "%.*s", (int)(end - at - 1), at + 1);
+        ck_assert_msg(end == at + 1 || strstr(at, "/40") < end || strstr(at, "/44") < end, "%.*s", (int)(end - at - 1), at + 1);
+        pieces++;
+    }
+    ck_assert_int_gt(pieces, 1);
+    ck_assert_int_eq(draw(&dumb, "run small.yaml tokenizer.steps=41 --until tokenizer tokenizer.lr=10"), 1);
+    ck_assert_ptr_null(strchr(shown, '\033'));
+    ck_assert_int_eq(draw(&nameless, "run small.yaml tokenizer.steps=12 --until tokenizer"), DONE);
+    ck_assert_ptr_null(strchr(shown, '\033'));
+}
+END_TEST
+
 START_TEST(grey_is_grey)
 {
     const struct terminal t = {80, "xterm-256color", NULL}, full = {80, "xterm", "truecolor"};
@@ -259,6 +281,7 @@ int main(void)
     tcase_set_timeout(t, 600);
     tcase_add_checked_fixture(t, setup, small_folder_leave);
     tcase_add_test(t, on_terminals);
+    tcase_add_test(t, a_run_on_terminals);
     tcase_add_test(t, grey_is_grey);
     tcase_add_test(t, as_characters);
     tcase_add_test(t, into_files);

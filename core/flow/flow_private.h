@@ -58,7 +58,7 @@ struct tessi_stage {
     int32_t outcome;
     struct tessi_kept checkpoint; /* while it is computed: the last on the disk */
     double seconds;
-    char warning[256]; /* "": none */
+    char warning[512]; /* "": none */
     char *reason;                  /* NULL: none */
     int64_t done, total;           /* of its checkpoint; total 0: there is none, or it does not say */
     char unit[24];

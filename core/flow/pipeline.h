@@ -36,7 +36,7 @@ struct tessi_stage_view {
     const char *path;        /* of the artefact in the run's folder */
     int32_t outcome;         /* of tessi_pipeline_run; TESSI_LEFT before it */
     double seconds;          /* it took */
-    const char *warning;     /* the last of its warnings; NULL: none */
+    const char *warning;     /* what its warnings say is wrong; NULL: none */
     int64_t pictures;        /* files in the run's folder, once it has run */
     const char *const *picture;
 };

@@ -71,6 +71,15 @@ void tess_stage_note(struct tess_stage_run *r, const char *format, ...)
     tessi_log_note(r->log, "%s: %s", r->name, text);
 }
 
+/* What is wrong, without the cure, behind what else is; a later word on the same ("diverged: ...") takes the former's place. */
+static void keep_warning(struct tessi_stage *s, const char *text)
+{
+    size_t length = strcspn(text, ";"), about = strcspn(text, ":"), used = strlen(s->warning);
+    if (used && strncmp(s->warning, text, about < length ? about : length) == 0)
+        used = 0;
+    snprintf(s->warning + used, sizeof s->warning - used, "%s%.*s", used ? "; " : "", (int)length, text);
+}
+
 void tess_stage_warn(struct tess_stage_run *r, const char *format, ...)
 {
     char text[1024];
@@ -78,7 +87,7 @@ void tess_stage_warn(struct tess_stage_run *r, const char *format, ...)
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    snprintf(r->stage->warning, sizeof r->stage->warning, "%.*s", (int)strcspn(text, ";"), text); /* what is wrong, without the cure */
+    keep_warning(r->stage, text);
     tessi_log_warn(r->log, "%s: %s", r->name, text);
 }
 
