@@ -47,6 +47,13 @@ tests_test_process_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tes
 tests_test_process_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_process_LDADD = $(CHECK_LIBS)
 
+# Of check-long alone.
+EXTRA_PROGRAMS += tests/test_scarce
+tests_test_scarce_SOURCES = tests/test_scarce.c $(COMMAND_BENCH)
+tests_test_scarce_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
+tests_test_scarce_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_scarce_LDADD = $(CHECK_LIBS)
+
 tests_test_uniform_prior_SOURCES = tests/test_uniform_prior.c $(COMMAND_BENCH)
 tests_test_uniform_prior_CPPFLAGS = $(AM_CPPFLAGS) -DPROGRAM=\"$(abs_top_builddir)/tessera\"
 tests_test_uniform_prior_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -15,12 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/tessera-flow-XXXXXX";
+static const char folders[] = "/tmp/tessera-flow-XXXXXX";
+static char folder[sizeof folders];
 
 void bench_start(void)
 {
     char trace[128];
-    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    memcpy(folder, folders, sizeof folder);
     ck_assert_ptr_nonnull(mkdtemp(folder));
     ck_assert_int_eq(chdir(folder), 0);
     snprintf(trace, sizeof trace, "%s/trace", folder);

@@ -66,7 +66,8 @@ void small_write_idx(const char *path, int dims, const int64_t *dim, const uint8
 
 void small_make_data(int64_t n)
 {
-    uint8_t *all = malloc((size_t)(n * SMALL_H * SMALL_W));
+    uint8_t *all = calloc((size_t)n, (size_t)(SMALL_H * SMALL_W));
+    ck_assert_ptr_nonnull(all);
     for (int64_t i = 0; i < n * SMALL_H * SMALL_W; i++)
         all[i] = small_pixel(i / (SMALL_H * SMALL_W), i % (SMALL_H * SMALL_W));
     small_write_idx("images", 3, (const int64_t[]){n, SMALL_H, SMALL_W}, all, n * SMALL_H * SMALL_W);
@@ -84,11 +85,12 @@ void small_write(const char *name, const char *text)
     ck_assert_int_eq(fclose(f), 0);
 }
 
-static char folder[] = "/tmp/tessera-tests-XXXXXX";
+static const char folders[] = "/tmp/tessera-tests-XXXXXX";
+static char folder[sizeof folders];
 
 const char *small_folder_enter(void)
 {
-    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    memcpy(folder, folders, sizeof folder);
     ck_assert_ptr_nonnull(mkdtemp(folder));
     ck_assert_int_eq(chdir(folder), 0);
     small_make_data(SMALL_COUNT);
@@ -98,7 +100,7 @@ const char *small_folder_enter(void)
 
 void small_folder_leave(void)
 {
-    char command[64];
+    char command[sizeof folder + 16];
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     ck_assert_int_eq(chdir("/"), 0);
     ck_assert_int_eq(system(command), 0);

@@ -1,0 +1,143 @@
+/* See fuzz.h. SPDX-License-Identifier: MIT */
+#include "tests/fuzz/fuzz.h"
+
+#include "core/base/memory.h"
+#include "core/flow/pipeline.h"
+#include "core/flow/yaml.h"
+
+#include <tessera/exchange.h>
+#include <tessera/source.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct tessi_call call;
+static struct tessi_runtime *runtime;
+static char folder[64];
+
+static void leave(void)
+{
+    char command[128];
+    tessi_runtime_free(runtime);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    (void)!system(command);
+}
+
+static void start(void)
+{
+    strcpy(folder, access("/dev/shm", W_OK) == 0 ? "/dev/shm/tessera-fuzz-XXXXXX" : "/tmp/tessera-fuzz-XXXXXX");
+    tessi_call_init(&call, NULL);
+    if (!mkdtemp(folder) || tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &runtime) != TESS_OK)
+        abort();
+    call.call.host = &runtime->host;
+    (void)atexit(leave);
+}
+
+struct tess_call *fuzz_call(void)
+{
+    if (!runtime)
+        start();
+    tessi_call_clear(&call.call);
+    return &call.call;
+}
+
+struct tessi_runtime *fuzz_runtime(void)
+{
+    (void)fuzz_call();
+    return runtime;
+}
+
+const char *fuzz_folder(void)
+{
+    (void)fuzz_call();
+    return folder;
+}
+
+const char *fuzz_file(const char *name, const uint8_t *data, size_t size)
+{
+    static char path[256];
+    snprintf(path, sizeof path, "%s/%s", fuzz_folder(), name);
+    FILE *f = fopen(path, "wb");
+    if (!f || fwrite(data, 1, size, f) != size || fclose(f) != 0)
+        abort();
+    return path;
+}
+
+int fuzz_pipeline(const char *path, const char *const *override, int run)
+{
+    struct tess_call *c = fuzz_call();
+    struct tessi_pipeline *p = NULL;
+    struct tessi_pipeline_options o = {.path = path, .workdir = folder, .override = override};
+    while (override && override[o.overrides])
+        o.overrides++;
+    int status = tessi_pipeline_open(c, runtime, &o, &p);
+    if (status == TESS_OK && run)
+        status = tessi_pipeline_run(c, p);
+    tessi_pipeline_free(p);
+    return status;
+}
+
+struct tess_instance *fuzz_instance(const char *kind, const char *text)
+{
+    struct tess_call *c = fuzz_call();
+    struct tessi_spec *spec = NULL;
+    struct tess_instance *i = NULL;
+    if (tessi_yaml_parse(c, text, strlen(text), "fuzz", &spec) == TESS_OK &&
+        tessi_instance_new(c, runtime->registry, kind, spec, NULL, NULL, 1, &i) != TESS_OK)
+        i = NULL;
+    tessi_spec_free(spec);
+    return i;
+}
+
+void fuzz_source(const char *text)
+{
+    struct tess_instance *source = fuzz_instance("source/1", text);
+    struct tess_image image = {0};
+    if (!source)
+        return;
+    const struct tess_source_1 *ops = tess_instance_ops(source, "source/1");
+    void *self = tess_instance_self(source);
+    int64_t n = ops->count(self);
+    for (int64_t i = 0; i < n; i = i == 7 && n > 16 ? n - 8 : i + 1) {
+        (void)!ops->read(self, fuzz_call(), i, &image);
+        if (image.pixels && image.label >= 0 && ops->labels(self) > 0 && ops->class_name)
+            (void)ops->class_name(self, image.label);
+    }
+    tess_image_free(&image);
+    tess_instance_close(source);
+}
+
+void fuzz_format(const char *name, const char *path)
+{
+    struct tess_instance *format = fuzz_instance("format/1", name);
+    if (!format)
+        return;
+    const struct tess_format_1 *ops = tess_instance_ops(format, "format/1");
+    void *self = tess_instance_self(format);
+    int64_t n = ops->open_file(self, fuzz_call(), path) == TESS_OK ? ops->count(self) : 0;
+    for (int64_t i = 0; i < n; i++) {
+        const struct tess_entry *e = ops->entry(self, i);
+        int64_t values = 1;
+        for (int32_t d = 0; d < e->rank; d++)
+            values = values > (1 << 20) ? values : values * e->dim[d];
+        float *to = values <= 1 << 20 ? calloc((size_t)values + 1, sizeof *to) : NULL;
+        if (to)
+            (void)!ops->read(self, fuzz_call(), i, to);
+        free(to);
+    }
+    tess_instance_close(format);
+}
+
+void fuzz_no_leak(void)
+{
+    static int64_t first = -1;
+    int64_t now = tessi_memory_in_use();
+    if (first < 0)
+        first = now;
+    if (now > first) {
+        fprintf(stderr, "%lld bytes are left in use, %lld were\n", (long long)now, (long long)first);
+        abort();
+    }
+}

@@ -1,0 +1,34 @@
+/* What fuzz targets share. A target is one LLVMFuzzerTestOneInput. SPDX-License-Identifier: MIT */
+#ifndef TESTS_FUZZ_H
+#define TESTS_FUZZ_H
+
+#include "core/base/call.h"
+#include "core/plug/runtime.h"
+
+#include <tessera/tessera.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A call of a runtime with this build's plugins, one thread, quiet; its message is of the last failure. The same each time. */
+struct tess_call *fuzz_call(void);
+struct tessi_runtime *fuzz_runtime(void);
+/* A folder of this process's own in memory or /tmp, gone at exit; and the input as a file of that name in it: its path, in a static buffer.
+ */
+const char *fuzz_folder(void);
+const char *fuzz_file(const char *name, const uint8_t *data, size_t size);
+/* Plans the pipeline in the file with the overrides, ended by NULL, and runs it where `run`. */
+int fuzz_pipeline(const char *path, const char *const *override, int run);
+/* A component told in YAML flow style, "{use: idx, images: ...}"; NULL where it is refused. */
+struct tess_instance *fuzz_instance(const char *kind, const char *text);
+/* Opens a source, and reads its first images, and a few of the last. */
+void fuzz_source(const char *text);
+/* The same for a container of tensors. */
+void fuzz_format(const char *name, const char *path);
+/* At the end of an input: aborts when more memory is in use than at the end of the first. Not where pipelines are planned, which leave what
+ * they remember of files in the runtime. */
+void fuzz_no_leak(void);
+
+#endif

@@ -1,0 +1,187 @@
+/* Artefacts whose digest is right and whose facts and data sets contradict each other, as inputs of every stage that takes their like. The
+ * input's first byte says which artefact of the small pipeline is spoiled; each three bytes after it are one change: what, of which fact or
+ * data set, and how. SPDX-License-Identifier: MIT */
+#include "tests/fuzz/fuzz.h"
+
+#include "core/base/facts_private.h"
+#include "core/store/store.h"
+#include "tests/small_pipeline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const stage[] = {"images", "tokenizer", "codes", "prior"};
+enum { STAGES = 4 };
+
+static const char consumers[] =
+    "tessera: 1\nname: taken\nstages:\n"
+    "  tuned: {use: train-autoencoder, in: {images: images.h5, model: tokenizer.h5}, steps: 1, batch: 2, decoder: conv}\n"
+    "  again: {use: encode, in: {images: images.h5, model: tokenizer.h5}}\n"
+    "  more: {use: train-prior, in: {codes: codes.h5, prior: prior.h5}, steps: 1, batch: 2}\n"
+    "  drawn: {use: sample, in: {prior: prior.h5, model: tokenizer.h5}, count: 2, steps: 2}\n"
+    "  shown: {use: decode, in: {codes: codes.h5, model: tokenizer.h5}}\n"
+    "  looked: {use: evaluate, in: {images: images.h5, model: tokenizer.h5, prior: prior.h5}}\n"
+    "  like: {use: nearest-neighbours, in: {images: images.h5, queries: images.h5}}\n"
+    "  rebuilt: {use: refit, in: {images: images.h5, model: tokenizer.h5}, pool: 40, codebook_size: 4, steps: 1, batch: 2}\n"
+    "  edited: {use: edit, in: {images: images.h5, mask: images.h5, model: tokenizer.h5, prior: prior.h5}, limit: 2, steps: 2}\n"
+    "  wide: {use: sample-canvas, in: {prior: prior.h5, model: tokenizer.h5}, count: 1, height: 12, width: 18}\n"
+    "  head: {use: train-likelihood, in: {images: images.h5, model: tokenizer.h5}, steps: 1, batch: 2}\n";
+static const char *const consumer[] = {"tuned", "again", "more", "drawn", "shown", "looked", "like", "rebuilt", "edited", "wide", "head"};
+enum { CONSUMERS = sizeof consumer / sizeof *consumer };
+
+static void write_idx(const char *name, int dims, uint8_t (*value)(int64_t at), uint32_t count)
+{
+    static uint8_t all[16 + SMALL_COUNT * SMALL_H * SMALL_W];
+    const uint32_t dim[] = {SMALL_COUNT, SMALL_H, SMALL_W};
+    uint8_t *at = all + 4;
+    all[2] = 8;
+    all[3] = (uint8_t)dims;
+    for (int i = 0; i < dims; i++)
+        for (int shift = 24; shift >= 0; shift -= 8)
+            *at++ = (uint8_t)(dim[i] >> shift);
+    for (uint32_t i = 0; i < count; i++)
+        *at++ = value(i);
+    (void)fuzz_file(name, all, (size_t)(at - all));
+}
+
+static uint8_t pixel(int64_t at)
+{
+    return small_pixel(at / (SMALL_H * SMALL_W), at % (SMALL_H * SMALL_W));
+}
+
+static void write_text(const char *name, const char *text)
+{
+    (void)fuzz_file(name, (const uint8_t *)text, strlen(text));
+}
+
+static void make_good_ones(void)
+{
+    static int made;
+    if (made++)
+        return;
+    if (chdir(fuzz_folder()) != 0)
+        abort();
+    write_idx("images", 3, pixel, SMALL_COUNT * SMALL_H * SMALL_W);
+    write_idx("labels", 1, small_label, SMALL_COUNT);
+    write_text("small.yaml", small_pipeline);
+    write_text("taken.yaml", consumers);
+    const char *const override[] = {"prior.steps=2", "tokenizer.steps=2", "samples=null", "decoded=null", "figures=null", NULL};
+    if (fuzz_pipeline("small.yaml", override, 1) != TESS_OK) {
+        fprintf(stderr, "%s\n", tessi_call_message(fuzz_call()));
+        abort();
+    }
+}
+
+struct change {
+    uint8_t what, which, how;
+};
+
+static void change_facts(struct tess_call *c, struct tess_facts *to, const struct change *change, size_t changes)
+{
+    static const int64_t value[] = {-1, 0, 1, 2, 3, 7, 8, 11, 12, 13, 255, 256, 65536, 1 << 24, INT32_MAX, INT64_MAX};
+    static const char *const text[] = {"", "conv", "ema", "absorbing", "uniform", "transformer", "{}", "{use: conv}", "a\tb", "..."};
+    for (size_t k = 0; k < changes && to->count; k++) {
+        struct tessi_fact *f = &to->item[change[k].which % to->count];
+        if (change[k].what % 3 == 0)
+            (void)!tess_facts_set_i64(c, to, f->name, value[change[k].how % 16]);
+        else if (change[k].what % 3 == 1 && f->type == TESSI_FACT_TEXT)
+            (void)!tess_facts_set_text(c, to, f->name, text[change[k].how % 10]);
+        else if (change[k].what % 3 == 1)
+            (void)!tess_facts_set_f64(c, to, f->name, change[k].how % 2 ? -0.5 : 1e300);
+    }
+}
+
+/* A data set as it is, or with another extent; its values come again from the start where there are too few. */
+static int copy_set(struct tess_call *c, const struct tess_artefact *a, struct tess_artefact *to, const char *name,
+                    const struct change *change)
+{
+    struct tess_tensor t, other;
+    TESS_TRY(tess_artefact_shape(c, a, name, &t));
+    TESS_TRY(tess_artefact_load(c, a, name, t.dtype, &t));
+    other = t;
+    if (change && t.rank > 0) {
+        int64_t *dim = &other.dim[change->which % t.rank];
+        *dim = change->how % 4 == 0 ? *dim - 1 : change->how % 4 == 1 ? *dim + 1 : change->how % 4 == 2 ? 1 : 2 * *dim;
+        if (change->how & 64)
+            other.rank -= other.rank > 1;
+        size_t bytes = tess_tensor_bytes(&other), had = tess_tensor_bytes(&t);
+        other.data = calloc(bytes + 1, 1);
+        for (size_t at = 0; at < bytes && had; at++)
+            ((uint8_t *)other.data)[at] = (uint8_t)(((const uint8_t *)t.data)[at % had] ^ (change->how & 128));
+    }
+    int status = tess_tensor_count(&other) > 0 ? tess_artefact_put(c, to, name, &other, NULL) : TESS_OK;
+    if (other.data != t.data)
+        free(other.data);
+    tess_free(t.data);
+    return status;
+}
+
+static int copy_all(struct tess_call *c, const struct tess_artefact *a, struct tess_artefact *to, const struct change *change,
+                    size_t changes)
+{
+    const char *name;
+    int64_t sets = 0;
+    TESS_TRY(tessi_facts_copy(c, tess_artefact_facts(a), tess_artefact_describe(to)));
+    change_facts(c, tess_artefact_describe(to), change, changes);
+    while (tess_artefact_name_at(a, sets))
+        sets++;
+    for (int64_t i = 0; i < sets; i++) {
+        const struct change *own = NULL;
+        for (size_t k = 0; k < changes; k++)
+            if (change[k].what % 3 == 2 && change[k].which % sets == i)
+                own = &change[k];
+        name = tess_artefact_name_at(a, i);
+        if (own && own->how == 255)
+            continue;
+        (void)!copy_set(c, a, to, name, own); /* texts are left out */
+    }
+    return TESS_OK;
+}
+
+static int spoil(struct tess_call *c, const char *from, const char *path, const struct change *change, size_t changes)
+{
+    struct tess_artefact *a = NULL, *to = NULL;
+    TESS_TRY(tessi_artefact_open(c, from, &a));
+    int status = tessi_artefact_create(c, path, tess_artefact_kind(a), &to);
+    if (status == TESS_OK)
+        status = copy_all(c, a, to, change, changes);
+    if (status == TESS_OK) {
+        status = tessi_artefact_finish(c, to, &(struct tessi_provenance){.tool = "fuzz"}, NULL);
+        to = NULL;
+    }
+    tessi_artefact_close(to);
+    tessi_artefact_close(a);
+    return status;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    enum { MOST = 6 };
+    struct change change[MOST];
+    char from[64], path[64];
+    if (size < 2)
+        return 0;
+    make_good_ones();
+    size_t changes = (size - 2) / 3 < MOST ? (size - 2) / 3 : MOST;
+    memcpy(change, data + 2, changes * sizeof *change);
+    int ok = 1;
+    for (int i = 0; i < STAGES; i++) {
+        snprintf(from, sizeof from, "runs/small/%s.h5", stage[i]);
+        snprintf(path, sizeof path, "%s.h5", stage[i]);
+        ok = ok && spoil(fuzz_call(), from, path, change, i == data[0] % STAGES ? changes : 0) == TESS_OK;
+    }
+    const char *override[CONSUMERS + 1] = {NULL}; /* each consumer alone: the others are taken away */
+    char away[CONSUMERS][32];
+    int n = 0;
+    for (int i = 0; i < CONSUMERS; i++)
+        if (i != data[1] % CONSUMERS) {
+            snprintf(away[i], sizeof away[i], "%s=null", consumer[i]);
+            override[n++] = away[i];
+        }
+    if (ok)
+        (void)fuzz_pipeline("taken.yaml", override, 1);
+    (void)!system("rm -rf runs/taken; find runs/.cache -newer taken.yaml -name '*.checkpoint.h5' -delete");
+    return 0;
+}

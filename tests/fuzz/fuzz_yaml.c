@@ -1,0 +1,17 @@
+/* Whatever text a pipeline is: parsed, printed, and planned where it can be. SPDX-License-Identifier: MIT */
+#include "tests/fuzz/fuzz.h"
+
+#include "core/flow/yaml.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct tessi_spec *spec = NULL;
+    char *text = NULL;
+    if (tessi_yaml_parse(fuzz_call(), (const char *)data, size, "p.yaml", &spec) == TESS_OK)
+        (void)!tessi_spec_print(fuzz_call(), spec, &text);
+    tess_free(text);
+    tessi_spec_free(spec);
+    if (spec)
+        (void)fuzz_pipeline(fuzz_file("p.yaml", data, size), NULL, 0);
+    return 0;
+}

@@ -1,0 +1,32 @@
+/* Where the compiler brings no fuzzer: each file named is one input, and without a name the standard input is. AFL++ starts it so:
+ * afl-fuzz -i CORPUS -o OUT -- tests/fuzz_yaml @@. SPDX-License-Identifier: MIT */
+#include "tests/fuzz/fuzz.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int one(FILE *f)
+{
+    enum { MOST = 1 << 20 };
+    uint8_t *data = malloc(MOST);
+    if (!f || !data)
+        return 1;
+    size_t size = fread(data, 1, MOST, f);
+    (void)LLVMFuzzerTestOneInput(data, size);
+    free(data);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    int failed = 0;
+    if (argc == 1)
+        return one(stdin);
+    for (int i = 1; i < argc; i++) {
+        FILE *f = fopen(argv[i], "rb");
+        failed |= one(f);
+        if (f)
+            fclose(f);
+    }
+    return failed;
+}
