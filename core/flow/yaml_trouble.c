@@ -94,9 +94,11 @@ static int find_lookalike(struct tessi_yaml_reader *r, size_t line, yaml_mark_t 
 
 static int is_blank(const struct tessi_yaml_reader *r, size_t line)
 {
-    size_t length;
-    const char *text = line_at(r, line, &length);
-    return strspn(text, " \t\r") >= length;
+    size_t length, at = 0;
+    const char *text = line_at(r, line, &length); /* with no end of its own where the text is a caller's */
+    while (at < length && (text[at] == ' ' || text[at] == '\t' || text[at] == '\r'))
+        at++;
+    return at == length;
 }
 
 /* In the line where the parser stopped, the one before it, or the one where what it was reading began. */
