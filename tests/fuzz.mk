@@ -1,6 +1,21 @@
 # Fuzz targets, in a tree configured with --enable-fuzzing: make fuzz [SECONDS=60] [TARGET=idx]. What is found lies in fuzz/TARGET-*.
 FUZZ_TARGETS = yaml override artefact idx cifar pickle safetensors picture
-EXTRA_DIST += tests/fuzz/make_corpus
+EXTRA_DIST += tests/fuzz/make_corpus tests/fuzz/corpus
+
+# What they found, and a few honest inputs, taken once more by any build.
+check_PROGRAMS += tests/test_fuzz
+tests_test_fuzz_SOURCES = tests/test_fuzz.c tests/small_pipeline.c tests/fuzz/fuzz.c tests/fuzz/fuzz.h tests/fuzz/fuzz_yaml.c \
+    tests/fuzz/fuzz_override.c tests/fuzz/fuzz_artefact.c tests/fuzz/fuzz_idx.c tests/fuzz/fuzz_cifar.c tests/fuzz/fuzz_safetensors.c \
+    tests/fuzz/fuzz_picture.c
+tests_test_fuzz_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_AGAIN -DCORPUS=\"$(abs_srcdir)/tests/fuzz/corpus\"
+tests_test_fuzz_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_fuzz_LDADD = $(TEST_LIBS)
+if HAVE_LIBZIP
+tests_test_fuzz_SOURCES += tests/fuzz/fuzz_pickle.c
+tests_test_fuzz_CPPFLAGS += -DFUZZ_PICKLE $(LIBZIP_CFLAGS)
+tests_test_fuzz_LDADD += $(LIBZIP_LIBS)
+endif
+
 if FUZZING
 FUZZERS = tests/fuzz_yaml tests/fuzz_override tests/fuzz_artefact tests/fuzz_idx tests/fuzz_cifar \
     tests/fuzz_safetensors
@@ -45,7 +60,8 @@ fuzz: $(FUZZERS)
 	    test -x tests/fuzz_$$t || { echo "fuzz $$t: left out of this build"; continue; }; \
 	    $(srcdir)/tests/fuzz/make_corpus $$t fuzz/$$t-seeds && mkdir -p fuzz/$$t || exit 1; \
 	    echo "fuzz $$t: $(SECONDS) s, its output in fuzz/$$t.log"; \
-	    TESSERA_PLUGIN_PATH= tests/fuzz_$$t $(FUZZ_FLAGS) -max_total_time=$(SECONDS) -artifact_prefix=fuzz/$$t- fuzz/$$t fuzz/$$t-seeds \
+	    TESSERA_PLUGIN_PATH= tests/fuzz_$$t $(FUZZ_FLAGS) -max_total_time=$(SECONDS) -artifact_prefix=$(abs_builddir)/fuzz/$$t- \
+	        $(abs_builddir)/fuzz/$$t $(abs_builddir)/fuzz/$$t-seeds \
 	        > fuzz/$$t.log 2>&1 || { status=1; tail -n 40 fuzz/$$t.log; }; \
 	    grep -E '^stat::number_of_executed_units|^SUMMARY' fuzz/$$t.log; \
 	done; exit $$status

@@ -142,7 +142,8 @@ int tessi_dense_run(const struct tess_op_run *r, const struct tessi_dense *k, si
                     const float *bias, void *result)
 {
     const struct tessi_runtime *runtime = k->graph->runtime;
-    char *scratch = (char *)r->scratch + offset, *at = scratch + aligned(k->kernel.scratch_bytes);
+    char *scratch = r->scratch ? (char *)r->scratch + offset : NULL; /* NULL where nothing is needed, which has no offsets */
+    char *at = scratch ? scratch + aligned(k->kernel.scratch_bytes) : NULL;
     if (k->pack >= 0) {
         b = k->graph->packed + k->graph->pack[k->pack].offset;
     } else if (k->kernel.packed_bytes) {

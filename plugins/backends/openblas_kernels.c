@@ -306,7 +306,7 @@ static int run(void *self, const struct tess_kernel *kernel, const struct tess_d
 {
     const struct kernel *k = kernel->handle;
     const void *a = r->a, *b = r->b;
-    float *wide = (float *)(void *)((char *)r->scratch + k->own);
+    float *wide = r->scratch ? (float *)(void *)((char *)r->scratch + k->own) : NULL;
     (void)self;
     if (k->wide_a) {
         widen(TESS_BF16, a, 0, k->wide_a, wide);

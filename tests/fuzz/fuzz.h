@@ -1,4 +1,5 @@
-/* What fuzz targets share. A target is one LLVMFuzzerTestOneInput. SPDX-License-Identifier: MIT */
+/* What fuzz targets share. A target is one function over an input: a fuzzer's program has one, by the name that fuzzers call; test_fuzz, which
+ * takes the inputs in tests/fuzz/corpus once more, has them all. SPDX-License-Identifier: MIT */
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H
 
@@ -10,7 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#ifdef FUZZ_AGAIN
+#define FUZZ_TARGET(name) fuzz_##name
+#else
+#define FUZZ_TARGET(name) LLVMFuzzerTestOneInput
+#endif
+typedef int fuzz_target(const uint8_t *data, size_t size);
+fuzz_target LLVMFuzzerTestOneInput, fuzz_yaml, fuzz_override, fuzz_artefact, fuzz_idx, fuzz_cifar, fuzz_pickle, fuzz_safetensors, fuzz_picture;
 
 /* A call of a runtime with this build's plugins, one thread, quiet; its message is of the last failure. The same each time. */
 struct tess_call *fuzz_call(void);

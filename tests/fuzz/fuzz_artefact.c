@@ -156,7 +156,7 @@ static int spoil(struct tess_call *c, const char *from, const char *path, const 
     return status;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int FUZZ_TARGET(artefact)(const uint8_t *data, size_t size)
 {
     enum { MOST = 6 };
     struct change change[MOST];

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int FUZZ_TARGET(cifar)(const uint8_t *data, size_t size)
 {
     char text[600];
     if (size < 1)

@@ -16,7 +16,7 @@ static void add(zip_t *z, const char *name, const void *data, size_t size)
         zip_source_free(s);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int FUZZ_TARGET(pickle)(const uint8_t *data, size_t size)
 {
     static const uint8_t storage[96];
     int error = 0;

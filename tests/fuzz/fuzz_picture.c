@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int FUZZ_TARGET(picture)(const uint8_t *data, size_t size)
 {
     static const char *const ending[] = {"png", "jpg", "webp", "tif", "gif", "jp2", "jxl", "bmp"};
     char text[600], name[64];

@@ -3,7 +3,7 @@
 
 #include "core/flow/yaml.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int FUZZ_TARGET(yaml)(const uint8_t *data, size_t size)
 {
     struct tessi_spec *spec = NULL;
     char *text = NULL;
