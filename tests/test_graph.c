@@ -541,12 +541,45 @@ START_TEST(a_failing_allocation_is_a_message)
 }
 END_TEST
 
+/* The n-th allocation of the first run fails, for every n; the second run has what it needs and gives what it gives else. */
+START_TEST(a_run_after_one_without_memory_is_whole)
+{
+    enum { ROW = 2, PARTS = 3, WIDE = 5 };
+    float want[ROW * PARTS * WIDE], got[ROW * PARTS * WIDE], x[ROW * PARTS * WIDE];
+    for (int i = 0; i < ROW * PARTS * WIDE; i++)
+        x[i] = (float)(i % 7) - 3.0f;
+    for (int64_t n = 0;; n++) {
+        struct bench b;
+        bench_open(&b, 2, ROW, PARTS, 0);
+        struct tess_node *in = tess_input(b.graph, "x", TESS_F32, 2, DIMS(ROW, WIDE));
+        tess_output(b.graph, "y", tess_linear(b.graph, in, normal_weight(b.graph, "w", 2, DIMS(WIDE, WIDE), 0, 1), NULL));
+        struct tess_tensor given = tess_tensor_over(x, TESS_F32, 2, DIMS(ROW * PARTS, WIDE));
+        struct tess_tensor out = tess_tensor_over(n ? got : want, TESS_F32, 2, DIMS(ROW * PARTS, WIDE));
+        struct tess_batch batch = {.size = sizeof batch, .samples = ROW * PARTS, .inputs = 1, .in = &given, .outputs = 1, .out = &out};
+        bench_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+        tessi_memory_fail_at(n);
+        int status = tess_graph_run(&b.call.call, b.graph, &batch);
+        tessi_memory_fail_at(0);
+        ck_assert(status == TESS_OK || status == TESS_E_MEMORY);
+        tessi_call_clear(&b.call.call);
+        bench_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+        bench_close(&b);
+        ck_assert(!n || memcmp(want, got, sizeof want) == 0);
+        if (n && status == TESS_OK) {
+            ck_assert_int_gt(n, 3);
+            return;
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("graph");
     TCase *t = tcase_create("graph");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, threads_do_not_change_a_bit);
+    tcase_add_test(t, a_run_after_one_without_memory_is_whole);
     tcase_add_test(t, what_is_made_again_is_the_same);
     tcase_add_test(t, gradients_are_summed_in_a_tree);
     tcase_add_test(t, slices_give_the_gradient_of_the_mean);

@@ -3,6 +3,8 @@
 #include "tests/plug_bench.h"
 #include "tests/suite.h"
 
+#include <tessera/tessera.h>
+
 #include <check.h>
 #include <limits.h>
 #include <math.h>
@@ -327,6 +329,29 @@ START_TEST(the_host_offers_what_it_says)
 }
 END_TEST
 
+START_TEST(without_a_host_nothing_is_computed)
+{
+    struct tessi_call alone;
+    struct tess_call *c = &alone.call;
+    struct tess_instance *i;
+    struct tess_graph *g;
+    struct tess_neighbours *n;
+    float x[4] = {1, 2, 3, 4};
+    const int64_t dim[2] = {2, 2};
+    int32_t index[2];
+    double square[2];
+    const struct tess_tensor t = tess_tensor_over(x, TESS_F32, 2, dim);
+    const struct tess_graph_options go = {.size = sizeof go, .rows = 1, .slices = 1};
+    const struct tess_neighbours_options no = {.size = sizeof no, .queries = &t, .neighbours = 1, .block = 1, .index = index, .square = square};
+    tessi_call_init(&alone, NULL);
+    ck_assert_int_eq(tess_instance_open(c, "noise/1", "{use: absorbing}", "test", &i), TESS_E_INTERNAL);
+    ck_assert_ptr_nonnull(strstr(tess_message(c), "without a host"));
+    ck_assert_int_eq(tess_graph_new(c, NULL, &go, &g), TESS_E_INTERNAL);
+    ck_assert_int_eq(tess_neighbours_new(c, &no, &n), TESS_E_INTERNAL);
+    ck_assert_int_eq(tess_train(c, NULL, NULL), TESS_E_INTERNAL);
+}
+END_TEST
+
 START_TEST(a_missing_backend_says_how_to_get_one)
 {
     bench_scan(&bench);
@@ -354,6 +379,7 @@ int main(void)
     tcase_add_test(tests, longer_rows_of_a_later_minor_are_walked_by_their_stride);
     tcase_add_test(tests, the_build_tree_is_known_by_its_libs);
     tcase_add_test(tests, the_host_offers_what_it_says);
+    tcase_add_test(tests, without_a_host_nothing_is_computed);
     tcase_add_test(tests, a_missing_backend_says_how_to_get_one);
     return suite_run(suite);
 }

@@ -6,8 +6,10 @@
 #include "core/plug/registry.h"
 #include "tests/graphs.h"
 #include "tests/suite.h"
+#undef fail /* Check's old macro, in the way of a call's fail */
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -391,6 +393,57 @@ START_TEST(older_plugins_are_asked_for_all)
 }
 END_TEST
 
+/* ---- workers ---- */
+
+static struct {
+    pthread_barrier_t both;
+    int (*reverse)(void *self, struct tess_call *c, const struct tess_reverse *r);
+    int fails_at; /* draws keyed by this on; 0: none */
+} met;
+
+/* Goes on when two are in it at once. */
+static int reverse_of_two(void *self, struct tess_call *c, const struct tess_reverse *r)
+{
+    pthread_barrier_wait(&met.both);
+    if (met.fails_at && (int)r->random.sample >= met.fails_at)
+        return c->fail(c, TESS_E_FAILED, "sequence %d", (int)r->random.sample);
+    return met.reverse(self, c, r);
+}
+
+/* One thread alone would wait for ever; and which failure is told does not depend on who is first. */
+START_TEST(draws_are_on_all_workers)
+{
+    struct model m;
+    struct tess_instance copy;
+    struct tess_component component;
+    struct tess_noise_1 noise = {.size = 0};
+    struct tess_sampler *s;
+    open_model(&m, SMALL, H, W, CODES, 3, 0, 2, 1);
+    struct result alone = sample(&m, &(struct plan){.batch = ROWS, .count = ROWS, .steps = 3, .seed = 9, .plain = 1, .every_step = 1});
+    struct tess_instance *own = m.prior.noise;
+    age(&m.prior.noise, &copy, &component, &noise, sizeof noise);
+    met.reverse = noise.reverse;
+    met.fails_at = 0;
+    noise.reverse = reverse_of_two;
+    ck_assert_int_eq(pthread_barrier_init(&met.both, NULL, 2), 0);
+    struct result both = sample(&m, &(struct plan){.batch = ROWS, .count = ROWS, .steps = 3, .seed = 9, .plain = 1, .every_step = 1});
+    same_samples(&alone, &both, ROWS * H * W);
+    met.fails_at = ROWS - 1; /* the draws count from 1: the last two, which meet each other */
+    struct tess_sampler_options o = {.size = sizeof o, .every_step = 1, .prior = &m.prior, .denoise = m.b.graph, .batch = ROWS, .count = ROWS,
+                                     .steps = 3, .temperature = 1.0};
+    bench_ok(&m.b, tess_sampler_new(&m.b.call.call, &o, &s));
+    ck_assert_int_eq(tess_sampler_advance(&m.b.call.call, s), TESS_E_FAILED);
+    ck_assert_str_eq(tessi_call_message(&m.b.call.call), "sequence 7");
+    tessi_call_clear(&m.b.call.call);
+    tess_sampler_free(s);
+    pthread_barrier_destroy(&met.both);
+    m.prior.noise = own;
+    free(alone.x);
+    free(both.x);
+    close_model(&m);
+}
+END_TEST
+
 START_TEST(what_does_not_fit_is_refused)
 {
     struct model m;
@@ -401,6 +454,20 @@ START_TEST(what_does_not_fit_is_refused)
     ck_assert_int_eq(tess_sampler_new(&m.b.call.call, &o, &s), TESS_E_INTERNAL);
     ck_assert(strstr(tessi_call_message(&m.b.call.call), "logits of 36 to 36 tokens, not 16"));
     ck_assert_ptr_null(s);
+    const struct tess_sampler_options fits = {
+        .size = sizeof o, .prior = &m.prior, .denoise = m.b.graph, .batch = 1, .count = 1, .steps = 1, .temperature = 1.0};
+    for (int i = 0; i < 6; i++) {
+        o = fits;
+        o.denoise = i == 0 ? NULL : o.denoise;
+        o.batch -= i == 1;
+        o.count -= i == 2;
+        o.steps -= i == 3;
+        o.temperature -= i == 4;
+        o.each = i == 5 ? (const int32_t[]){0} : NULL;
+        tessi_call_clear(&m.b.call.call);
+        ck_assert_int_eq(tess_sampler_new(&m.b.call.call, &o, &s), TESS_E_INTERNAL);
+        ck_assert_ptr_null(s);
+    }
     static const int64_t bad[] = {0, -1, H * W + 1};
     for (int i = 0; i < 3; i++) {
         char text[64];
@@ -431,6 +498,7 @@ static int run_suite(const char *backend, const char *precision, int first)
     if (first) {
         tcase_add_test(t, positions_are_advised);
         tcase_add_test(t, older_plugins_are_asked_for_all);
+        tcase_add_test(t, draws_are_on_all_workers);
         tcase_add_test(t, what_does_not_fit_is_refused);
     }
     suite_add_tcase(s, t);

@@ -191,6 +191,20 @@ START_TEST(what_does_not_fit_is_refused)
     ck_assert(strstr(tessi_call_message(c), "a sampler's graph of the next token gives no logits (rows, 1, 20)"));
     ck_assert_ptr_null(s);
     tessi_call_clear(c);
+    o = options(&m, &(struct plan){.batch = 1, .count = 1});
+    o.next = m.next;
+    const uint8_t known[L] = {1};
+    const int32_t given[L] = {0}, each[1] = {2};
+    o.known = known;
+    o.given = given;
+    ck_assert_int_eq(tess_sampler_new(c, &o, &s), TESS_E_INTERNAL);
+    ck_assert(strstr(tessi_call_message(c), "tokens that are known"));
+    tessi_call_clear(c);
+    o.known = NULL;
+    o.each = each;
+    ck_assert_int_eq(tess_sampler_new(c, &o, &s), TESS_E_INTERNAL);
+    ck_assert(strstr(tessi_call_message(c), "given steps for each sequence"));
+    tessi_call_clear(c);
     causal_close(&m);
 }
 END_TEST

@@ -59,10 +59,12 @@ static int spec_of(struct tess_call *c, const struct tessi_exchange *x, struct t
 
 int tessi_checkpoint_open(struct tess_call *c, const struct tessi_exchange *x, struct tess_instance **out)
 {
-    const struct tessi_registry *r = tessi_runtime_of(c)->registry;
+    struct tessi_runtime *runtime;
     struct tessi_spec *map = NULL;
     char text[600];
     *out = NULL;
+    TESS_TRY(tessi_runtime_need(c, &runtime));
+    const struct tessi_registry *r = runtime->registry;
     if (!x->as || !*x->as)
         return c->fail(c, TESS_E_USAGE, "wanted --as NAME, the architecture whose names the file has; there are: %s",
                        names_of(r, "checkpoint/1", 0, text, sizeof text));
@@ -105,12 +107,14 @@ static int open_format(struct tess_call *c, const char *name, struct tess_instan
 
 int tessi_format_read(struct tess_call *c, const char *path, struct tess_instance **out)
 {
-    const struct tessi_registry *r = tessi_runtime_of(c)->registry;
+    struct tessi_runtime *runtime;
     const struct tess_component *k;
     uint8_t head[HEAD];
     size_t bytes = 0;
     char text[600];
     *out = NULL;
+    TESS_TRY(tessi_runtime_need(c, &runtime));
+    const struct tessi_registry *r = runtime->registry;
     TESS_TRY(read_head(c, path, head, &bytes));
     for (int64_t i = 0; (k = tessi_registry_component(r, i, NULL)); i++) {
         const struct tess_format_1 *ops = k->ops;
@@ -127,11 +131,13 @@ int tessi_format_read(struct tess_call *c, const char *path, struct tess_instanc
 
 int tessi_format_for(struct tess_call *c, const char *path, struct tess_instance **out)
 {
-    const struct tessi_registry *r = tessi_runtime_of(c)->registry;
-    const char *dot = strrchr(path, '.');
-    const struct tess_component *k = dot && !strchr(dot, '/') ? tessi_registry_find(r, "format/1", dot + 1, NULL) : NULL;
+    struct tessi_runtime *runtime;
     char text[600];
     *out = NULL;
+    TESS_TRY(tessi_runtime_need(c, &runtime));
+    const struct tessi_registry *r = runtime->registry;
+    const char *dot = strrchr(path, '.');
+    const struct tess_component *k = dot && !strchr(dot, '/') ? tessi_registry_find(r, "format/1", dot + 1, NULL) : NULL;
     if (!k || !((const struct tess_format_1 *)k->ops)->write)
         return c->fail(c, TESS_E_USAGE, "%s: the ending says the format, and can be: %s", path, names_of(r, "format/1", 1, text,
                                                                                                          sizeof text));

@@ -141,10 +141,9 @@ done:
 int tess_instance_open(struct tess_call *c, const char *kind, const char *spec, const char *where, struct tess_instance **out)
 {
     struct tessi_spec *root = NULL;
-    const struct tessi_runtime *r = tessi_runtime_of(c);
+    struct tessi_runtime *r;
     *out = NULL;
-    if (!r)
-        return c->fail(c, TESS_E_INTERNAL, "%s: a component is opened without a host", where);
+    TESS_TRY(tessi_runtime_need(c, &r));
     TESS_TRY(tessi_yaml_parse(c, spec, strlen(spec), where, &root));
     int status = tessi_instance_new(c, r->registry, kind, root, NULL, NULL, 1, out);
     tessi_spec_free(root);

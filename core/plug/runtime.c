@@ -26,6 +26,12 @@ struct tessi_runtime *tessi_runtime_of(const struct tess_call *c)
     return c->host && c->host->service == service ? (struct tessi_runtime *)c->host : NULL;
 }
 
+int tessi_runtime_need(struct tess_call *c, struct tessi_runtime **out)
+{
+    *out = tessi_runtime_of(c);
+    return *out ? TESS_OK : c->fail(c, TESS_E_INTERNAL, "something of tessera's is called without a host");
+}
+
 int tessi_runtime_new(struct tess_call *c, const struct tessi_runtime_options *o, struct tessi_runtime **out)
 {
     void *memory = NULL;
@@ -173,8 +179,6 @@ static int32_t precision_of(const struct tessi_runtime *r)
 
 int tessi_runtime_compute(struct tess_call *c, struct tessi_runtime *r)
 {
-    if (!r)
-        return c->fail(c, TESS_E_INTERNAL, "something is computed without a host");
     if (r->dense)
         return TESS_OK;
     if (!r->backend) /* before there are threads: its library may be told things through the environment */

@@ -50,7 +50,9 @@ int tessi_runtime_reserve(struct tess_call *c, struct tessi_runtime *r) TESS_CHE
 /* 1 where the backend says that it multiplies operands of `dtype` faster than f32. After tessi_runtime_compute. */
 int tessi_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype);
 void tessi_runtime_free(struct tessi_runtime *r);
-/* The runtime behind a call. */
+/* The runtime behind a call; NULL for a call of another host, or of none. */
 struct tessi_runtime *tessi_runtime_of(const struct tess_call *c);
+/* The same for who cannot do without: TESS_E_INTERNAL where there is none. */
+int tessi_runtime_need(struct tess_call *c, struct tessi_runtime **out) TESS_CHECKED;
 
 #endif

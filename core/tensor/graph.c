@@ -48,7 +48,8 @@ int tess_graph_new(struct tess_call *c, struct tess_weights *w, const struct tes
     if (o->rows < 1 || o->slices < 1)
         return c->fail(c, TESS_E_SHAPE, "a graph needs at least one row and one slice, not %lld and %lld", (long long)o->rows,
                        (long long)o->slices);
-    struct tessi_runtime *r = tessi_runtime_of(c);
+    struct tessi_runtime *r;
+    TESS_TRY(tessi_runtime_need(c, &r));
     TESS_TRY(tessi_runtime_compute(c, r));
     TESS_TRY(tess_alloc(c, sizeof(struct tess_graph), "a graph", &memory));
     struct tess_graph *g = memory;

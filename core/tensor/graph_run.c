@@ -10,6 +10,36 @@
 /* What of a step is made: all of it; or, with probes, first what they need and then the rest. */
 enum { WHOLE, FIRST, SECOND };
 
+/* Slots count as there when all of their memory is: a run after one that had not enough begins here again. */
+static int have_slots(struct tess_call *c, struct tess_graph *g)
+{
+    void *memory;
+    int workers = tessi_workers_count(g->runtime->workers), slots = workers < g->slices ? workers : (int)g->slices;
+    TESS_TRY(tess_alloc(c, (size_t)slots * sizeof *g->slot, "a graph", &memory));
+    struct tessi_slot *slot = memory;
+    int status = TESS_OK;
+    for (int i = 0; i < slots && status == TESS_OK; i++) {
+        status = tess_alloc(c, (size_t)g->arena_bytes + 64, "activations", &memory);
+        if (status != TESS_OK)
+            break;
+        slot[i].arena = memory;
+        status = tess_alloc(c, (size_t)g->pad_bytes + 64, "inputs", &memory);
+        if (status == TESS_OK)
+            slot[i].pad = memory;
+    }
+    if (status == TESS_OK) {
+        g->slot = slot;
+        g->slots = slots;
+        return TESS_OK;
+    }
+    for (int i = 0; i < slots; i++) {
+        tess_free(slot[i].arena);
+        tess_free(slot[i].pad);
+    }
+    tess_free(slot);
+    return status;
+}
+
 static int prepare(struct tess_call *c, struct tess_graph *g)
 {
     void *memory;
@@ -34,17 +64,7 @@ static int prepare(struct tess_call *c, struct tess_graph *g)
         g->packed = memory;
     }
     TESS_TRY(tessi_cache_reserve(c, g->cache));
-    int workers = tessi_workers_count(g->runtime->workers), slots = workers < g->slices ? workers : (int)g->slices;
-    TESS_TRY(tess_alloc(c, (size_t)slots * sizeof *g->slot, "a graph", &memory));
-    g->slot = memory;
-    g->slots = slots;
-    for (int i = 0; i < slots; i++) {
-        TESS_TRY(tess_alloc(c, (size_t)g->arena_bytes + 64, "activations", &memory));
-        g->slot[i].arena = memory;
-        TESS_TRY(tess_alloc(c, (size_t)g->pad_bytes + 64, "inputs", &memory));
-        g->slot[i].pad = memory;
-    }
-    return TESS_OK;
+    return have_slots(c, g);
 }
 
 static void pack_one(void *user, int worker, int64_t i)

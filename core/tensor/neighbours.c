@@ -124,12 +124,14 @@ static int check(struct tess_call *c, const struct tess_neighbours_options *o)
 int tess_neighbours_new(struct tess_call *c, const struct tess_neighbours_options *o, struct tess_neighbours **out)
 {
     void *memory;
+    struct tessi_runtime *runtime;
     TESS_TRY(check(c, o));
-    TESS_TRY(tessi_runtime_compute(c, tessi_runtime_of(c)));
+    TESS_TRY(tessi_runtime_need(c, &runtime));
+    TESS_TRY(tessi_runtime_compute(c, runtime));
     TESS_TRY(tess_alloc(c, sizeof(struct tess_neighbours), "nearest neighbours", &memory));
     struct tess_neighbours *s = memory;
     int64_t n = o->queries->dim[0], d = o->queries->dim[1], tiles = (n + TILE_QUERIES - 1) / TILE_QUERIES;
-    *s = (struct tess_neighbours){.o = *o, .runtime = tessi_runtime_of(c), .queries = n, .d = d, .query = o->queries->data};
+    *s = (struct tess_neighbours){.o = *o, .runtime = runtime, .queries = n, .d = d, .query = o->queries->data};
     s->tile = (n + tiles - 1) / tiles;
     s->width = d < WIDTH ? d : WIDTH;
     int status = open_search(c, s);

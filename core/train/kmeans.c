@@ -339,11 +339,13 @@ int tess_kmeans(struct tess_call *c, const struct tess_pool *pool, const struct 
                 struct tess_kmeans_report *report)
 {
     struct tess_kmeans_report spare;
+    struct tessi_runtime *runtime;
     struct lloyd l = {.pool = pool, .o = o, .report = report ? report : &spare, .p = pool->count, .d = pool->width, .k = o->codes};
     TESS_TRY(check(c, pool, o, centres));
-    TESS_TRY(tessi_runtime_compute(c, tessi_runtime_of(c)));
-    TESS_TRY(tessi_runtime_reserve(c, tessi_runtime_of(c)));
-    l.workers = tessi_runtime_of(c)->workers;
+    TESS_TRY(tessi_runtime_need(c, &runtime));
+    TESS_TRY(tessi_runtime_compute(c, runtime));
+    TESS_TRY(tessi_runtime_reserve(c, runtime));
+    l.workers = runtime->workers;
     memset(l.report, 0, sizeof *l.report);
     int status = open_lloyd(c, &l);
     if (status == TESS_OK && o->seeding == TESS_SEED_GIVEN)

@@ -447,11 +447,13 @@ static int train(struct tess_call *c, struct loop *l)
 int tess_train(struct tess_call *c, struct tess_stage_run *r, const struct tess_training *t)
 {
     void *memory;
+    struct tessi_runtime *runtime;
+    TESS_TRY(tessi_runtime_need(c, &runtime));
     TESS_TRY(tess_alloc(c, sizeof(struct loop), "training", &memory));
     struct loop *l = memory;
     l->t = t;
     l->run = r;
-    l->runtime = tessi_runtime_of(c);
+    l->runtime = runtime;
     int status = train(c, l);
     free_tensors(l->in);
     free_tensors(l->out);

@@ -58,12 +58,13 @@ static int is_causal(const struct tess_denoiser_1 *d)
 /* The noise's demand on the denoiser, refused with the names of those that meet it. */
 static int check_causal(struct tess_call *c, const struct tess_prior *p)
 {
-    const struct tessi_registry *all = tessi_runtime_of(c)->registry;
+    struct tessi_runtime *r;
     const struct tess_component *k;
     char names[256] = "";
     if (!tess_prior_causal(p) || is_causal(tess_instance_ops(p->denoiser, "denoiser/1")))
         return TESS_OK;
-    for (int64_t i = 0; (k = tessi_registry_component(all, i, NULL)); i++)
+    TESS_TRY(tessi_runtime_need(c, &r));
+    for (int64_t i = 0; (k = tessi_registry_component(r->registry, i, NULL)); i++)
         if (strcmp(k->kind, "denoiser/1") == 0 && is_causal(k->ops) && strlen(names) + strlen(k->name) + 5 < sizeof names) {
             strcat(names, *names ? ", `" : "`");
             strcat(names, k->name);

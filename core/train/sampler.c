@@ -5,6 +5,8 @@
  * SPDX-License-Identifier: MIT */
 #include "core/train/sampler_private.h"
 
+#include "core/plug/runtime.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -14,8 +16,16 @@ struct way { /* to have logits: one of the two graphs */
     double flops;  /* of one sequence */
 };
 
+struct hand { /* a worker's */
+    struct tessi_call call;
+    int64_t failed; /* at which of the sequences */
+    int32_t *row;   /* of one sequence: where in its logits a token's are */
+};
+
 struct tess_sampler {
     struct tess_sampler_options o;
+    struct tessi_runtime *runtime;
+    struct hand *hand;
     const struct tess_noise_1 *noise;
     void *self;
     int64_t tokens, calls;
@@ -25,7 +35,6 @@ struct tess_sampler {
     struct tess_tensor x, left, input, time, positions, logits; /* from input on: of a batch */
     int64_t *active, actives, next;
     int64_t *draws; /* of the active ones that come first: how many of their positions are no repetition */
-    int32_t *row;   /* of one sequence: where in its logits a token's are */
     uint8_t *where; /* of one sequence: 1 for a token that is drawn */
     struct tessi_lockstep *lockstep; /* NULL: whole sequences; else nothing from `input` on is there */
 };
@@ -74,21 +83,78 @@ static int hold(struct tess_call *c, const struct tess_sampler *s, int64_t i)
     return s->o.known ? s->noise->hold(s->self, c, &r, s->o.known + i * s->tokens, s->o.given + i * s->tokens) : TESS_OK;
 }
 
+/* ---- on all workers ------------------------------------------------------------------------------------------------- */
+
+struct each {
+    const struct tess_sampler *s;
+    int (*task)(struct tess_call *c, const void *user, int32_t *row, int64_t k);
+    const void *user;
+};
+
+static void do_one(void *user, int worker, int64_t k)
+{
+    const struct each *e = user;
+    struct hand *hand = &e->s->hand[worker];
+    if (hand->call.code != TESS_OK)
+        return;
+    int status = e->task(&hand->call.call, e->user, hand->row, k);
+    if (status == TESS_OK)
+        return;
+    hand->failed = k;
+    if (hand->call.code == TESS_OK)
+        (void)hand->call.call.fail(&hand->call.call, status, "the noise failed and gave no reason");
+}
+
+int tessi_sampler_each(struct tess_call *c, const struct tess_sampler *s, int64_t n,
+                       int (*task)(struct tess_call *c, const void *user, int32_t *row, int64_t k), const void *user)
+{
+    struct each e = {s, task, user};
+    const struct hand *first = NULL;
+    int workers = tessi_workers_count(s->runtime->workers);
+    for (int i = 0; i < workers; i++)
+        tessi_call_init(&s->hand[i].call, &s->runtime->host);
+    tessi_workers_run(s->runtime->workers, n, do_one, &e);
+    for (int i = 0; i < workers; i++)
+        if (s->hand[i].call.code != TESS_OK && (!first || s->hand[i].failed < first->failed))
+            first = &s->hand[i];
+    return first ? tessi_call_pass(c, &first->call.call) : TESS_OK;
+}
+
+static int start_one(struct tess_call *c, const void *user, int32_t *row, int64_t i)
+{
+    const struct tess_sampler *s = user;
+    struct tess_stream random = {.seed = s->o.seed, .purpose = tess_purpose("sample.start"), .sample = number_of(s, i)};
+    (void)row;
+    TESS_TRY(s->noise->start(s->self, c, &random, s->tokens, s->o.prior->codebook_size, sequence(s, i)));
+    *left(s, i) = steps_of(s, i);
+    return hold(c, s, i);
+}
+
 static int start(struct tess_call *c, const struct tess_sampler *s)
 {
-    struct tess_stream random = {.seed = s->o.seed, .purpose = tess_purpose("sample.start")};
-    for (int64_t i = 0; i < s->o.count; i++) {
-        random.sample = number_of(s, i);
-        TESS_TRY(s->noise->start(s->self, c, &random, s->tokens, s->o.prior->codebook_size, sequence(s, i)));
-        *left(s, i) = steps_of(s, i);
-        TESS_TRY(hold(c, s, i));
-    }
+    return tessi_sampler_each(c, s, s->o.count, start_one, s);
+}
+
+static int check_options(struct tess_call *c, const struct tess_sampler_options *o)
+{
+    if (!o->prior || (!o->denoise && !o->next) || o->batch < 1 || o->count < 1 || (!o->each && o->steps < 1) || !(o->temperature > 0.0))
+        return c->fail(c, TESS_E_INTERNAL,
+                       "a sampler of %lld sequences, %lld at a time, of %lld steps at temperature %g, %s: wanted at least one of each, and a "
+                       "graph that gives logits",
+                       (long long)o->count, (long long)o->batch, (long long)o->steps, o->temperature,
+                       o->denoise || o->next ? "with a graph" : "without a graph");
+    if (o->each && o->next)
+        return c->fail(c, TESS_E_INTERNAL, "a sampler of one token after the other is given steps for each sequence");
+    for (int64_t i = 0; o->each && i < o->count; i++)
+        if (o->each[i] < 1)
+            return c->fail(c, TESS_E_INTERNAL, "a sampler's sequence %lld has %d steps; at least 1 are wanted", (long long)i,
+                           (int)o->each[i]);
     return TESS_OK;
 }
 
 static int check_known(struct tess_call *c, const struct tess_sampler *s)
 {
-    if (s->o.known && !tess_prior_holds(s->o.prior))
+    if (s->o.known && (s->o.next || !tess_prior_holds(s->o.prior)))
         return c->fail(c, TESS_E_INTERNAL, "a sampler is given tokens that are known, and a noise that cannot sample around them");
     for (int64_t i = 0; s->o.known && i < s->o.count * s->tokens; i++)
         if (s->o.known[i] && (s->o.given[i] < 0 || s->o.given[i] >= s->o.prior->codebook_size))
@@ -126,20 +192,35 @@ static int open_lists(struct tess_call *c, struct tess_sampler *s)
     s->active = memory;
     TESS_TRY(tess_alloc(c, (size_t)s->o.batch * sizeof *s->draws, "a list of sequences", &memory));
     s->draws = memory;
-    TESS_TRY(tess_alloc(c, (size_t)s->tokens * sizeof *s->row, "a list of tokens", &memory));
-    s->row = memory;
     TESS_TRY(tess_alloc(c, (size_t)s->tokens * sizeof *s->where, "a list of tokens", &memory));
     s->where = memory;
+    return TESS_OK;
+}
+
+static int open_hands(struct tess_call *c, struct tess_sampler *s)
+{
+    void *memory;
+    int workers = tessi_workers_count(s->runtime->workers);
+    TESS_TRY(tess_alloc(c, (size_t)workers * sizeof *s->hand, "a sampler", &memory));
+    s->hand = memory;
+    TESS_TRY(tess_alloc(c, (size_t)(workers * s->tokens) * sizeof(int32_t), "a list of tokens", &memory));
+    for (int i = 0; i < workers; i++)
+        s->hand[i].row = (int32_t *)memory + i * s->tokens;
     return TESS_OK;
 }
 
 static int prepare(struct tess_call *c, struct tess_sampler *s)
 {
     const struct tess_prior *p = s->o.prior;
+    TESS_TRY(check_options(c, &s->o));
     s->noise = tess_instance_ops(p->noise, "noise/1");
     s->self = tess_instance_self(p->noise);
     s->tokens = p->height * p->width;
+    TESS_TRY(check_known(c, s));
+    TESS_TRY(tessi_runtime_need(c, &s->runtime));
+    TESS_TRY(tessi_runtime_compute(c, s->runtime));
     s->telling = !s->o.every_step && !s->noise->needs_time && s->noise->size > offsetof(struct tess_noise_1, changes) && s->noise->changes;
+    TESS_TRY(open_hands(c, s));
     TESS_TRY(tensor(c, &s->x, TESS_I32, 3, (const int64_t[]){s->o.count, p->height, p->width}));
     TESS_TRY(tensor(c, &s->left, TESS_I32, 1, &s->o.count));
     if (tess_prior_causal(p) && s->o.steps != s->tokens)
@@ -157,7 +238,6 @@ static int prepare(struct tess_call *c, struct tess_sampler *s)
     TESS_TRY(tensor(c, &s->positions, TESS_I32, 2, (const int64_t[]){s->o.batch, s->picked.width}));
     TESS_TRY(tensor(c, &s->logits, TESS_F32, 3, (const int64_t[]){s->o.batch, s->tokens, p->codebook_size}));
     TESS_TRY(open_lists(c, s));
-    TESS_TRY(check_known(c, s));
     return start(c, s);
 }
 
@@ -189,8 +269,10 @@ void tess_sampler_free(struct tess_sampler *s)
     tess_free(s->logits.data);
     tess_free(s->active);
     tess_free(s->draws);
-    tess_free(s->row);
     tess_free(s->where);
+    if (s->hand)
+        tess_free(s->hand[0].row);
+    tess_free(s->hand);
     tessi_lockstep_free(s->lockstep);
     tess_free(s);
 }
@@ -297,24 +379,35 @@ static int denoise(struct tess_call *c, struct tess_sampler *s, const struct way
     return tess_graph_run(c, w->graph, &b);
 }
 
+struct step { /* of those sequences, whose logits are there */
+    const struct tess_sampler *s;
+    const struct way *w;
+    const int64_t *which;
+};
+
+static int draw_one(struct tess_call *c, const void *user, int32_t *row, int64_t k)
+{
+    const struct step *t = user;
+    const struct tess_sampler *s = t->s;
+    struct tess_reverse r = step_of(s, t->which[k], (const float *)s->logits.data + k * t->w->width * s->o.prior->codebook_size);
+    if (t->w == &s->picked) {
+        r.row = row;
+        for (int64_t p = 0; p < s->draws[k]; p++)
+            row[positions(s, k)[p]] = (int32_t)p;
+    }
+    TESS_TRY(s->noise->reverse(s->self, c, &r));
+    --*left(s, t->which[k]);
+    return hold(c, s, t->which[k]);
+}
+
 /* One step of those sequences. */
 static int step(struct tess_call *c, struct tess_sampler *s, const struct way *w, const int64_t *which, int64_t n)
 {
+    const struct step t = {s, w, which};
     if (n == 0)
         return TESS_OK;
     TESS_TRY(denoise(c, s, w, which, n));
-    for (int64_t k = 0; k < n; k++) {
-        struct tess_reverse r = step_of(s, which[k], (const float *)s->logits.data + k * w->width * s->o.prior->codebook_size);
-        if (w == &s->picked) {
-            r.row = s->row;
-            for (int64_t p = 0; p < s->draws[k]; p++)
-                s->row[positions(s, k)[p]] = (int32_t)p;
-        }
-        TESS_TRY(s->noise->reverse(s->self, c, &r));
-        --*left(s, which[k]);
-        TESS_TRY(hold(c, s, which[k]));
-    }
-    return TESS_OK;
+    return tessi_sampler_each(c, s, n, draw_one, &t);
 }
 
 int tess_sampler_advance(struct tess_call *c, struct tess_sampler *s)

@@ -101,17 +101,23 @@ static int run(struct tess_call *c, struct tessi_lockstep *k, const struct tess_
     return tess_graph_run(c, k->o->next, &b);
 }
 
-static int draw(struct tess_call *c, const struct tessi_lockstep *k, const struct tess_sampler *s, int64_t n)
+struct drawing {
+    const struct tessi_lockstep *k;
+    const struct tess_sampler *s;
+};
+
+static int draw_one(struct tess_call *c, const void *user, int32_t *row, int64_t i)
 {
+    const struct drawing *d = user;
+    const struct tessi_lockstep *k = d->k;
     const struct tess_noise_1 *noise = tess_instance_ops(k->o->prior->noise, "noise/1");
-    for (int64_t i = 0; i < n; i++) {
-        if (*left(s, k->first + i) != k->tokens - k->position)
-            continue; /* drawn before */
-        struct tess_reverse r = tessi_sampler_step(s, k->first + i, (const float *)k->logits.data + i * k->o->prior->codebook_size);
-        r.row = k->row;
-        TESS_TRY(noise->reverse(tess_instance_self(k->o->prior->noise), c, &r));
-        --*left(s, k->first + i);
-    }
+    (void)row;
+    if (*left(d->s, k->first + i) != k->tokens - k->position)
+        return TESS_OK; /* drawn before */
+    struct tess_reverse r = tessi_sampler_step(d->s, k->first + i, (const float *)k->logits.data + i * k->o->prior->codebook_size);
+    r.row = k->row;
+    TESS_TRY(noise->reverse(tess_instance_self(k->o->prior->noise), c, &r));
+    --*left(d->s, k->first + i);
     return TESS_OK;
 }
 
@@ -123,7 +129,7 @@ int tessi_lockstep_advance(struct tess_call *c, struct tessi_lockstep *k, const 
         return TESS_OK;
     int64_t n = batch_size(k);
     TESS_TRY(run(c, k, s, n));
-    TESS_TRY(draw(c, k, s, n));
+    TESS_TRY(tessi_sampler_each(c, s, n, draw_one, &(struct drawing){k, s}));
     k->position++;
     *calls += n;
     *flops += k->flops * (double)n;

@@ -7,6 +7,11 @@
 /* The next reverse step of sequence i, in place; it has steps left. */
 struct tess_reverse tessi_sampler_step(const struct tess_sampler *s, int64_t i, const float *logits);
 
+/* task(c, user, row, k) for k in [0, n), each once, on all workers; `row` (L) is the worker's own. Of those that failed the first by number says
+ * why, so that a failure does not depend on workers either. */
+int tessi_sampler_each(struct tess_call *c, const struct tess_sampler *s, int64_t n,
+                       int (*task)(struct tess_call *c, const void *user, int32_t *row, int64_t k), const void *user) TESS_CHECKED;
+
 /* Sequences of a batch at a time, token by token through o->next. `o` is borrowed; free accepts NULL and a half-made one. */
 struct tessi_lockstep;
 int tessi_lockstep_new(struct tess_call *c, const struct tess_sampler_options *o, struct tessi_lockstep **out) TESS_CHECKED;
