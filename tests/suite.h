@@ -3,6 +3,8 @@
 #define TESTS_SUITE_H
 
 #include <check.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Runs the suite, and frees it: how many of its tests failed. */
@@ -19,6 +21,19 @@ static inline int suite_failures(Suite *s)
 static inline int suite_run(Suite *s)
 {
     return suite_failures(s) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* Whether a program here works within a limit of its addresses (RLIMIT_AS): the memory of a sanitizer wants terabytes of them. Where not,
+ * the test that asks is to leave the rest out, which is said in its name. */
+static inline bool suite_limits_addresses(const char *test)
+{
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+    printf("%s: left out, a sanitizer wants more addresses than a limit would leave\n", test);
+    return false;
+#else
+    (void)test;
+    return true;
+#endif
 }
 
 #endif

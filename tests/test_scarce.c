@@ -162,14 +162,15 @@ START_TEST(limits_are_low)
                                        "view calm/runs/small/samples.h5", "run short.yaml -q -j 2 --workdir low"};
     char what[64];
     int done = 0;
-    for (long mib = 96; mib <= 4096; mib *= 2) { /* below, the loader ends it, or a library it loads */
+    bool addresses = suite_limits_addresses("limits_are_low, of addresses");
+    for (long mib = 96; addresses && mib <= 4096; mib *= 2) { /* below, the loader ends it, or a library it loads */
         snprintf(what, sizeof what, "%ld MiB of addresses", mib);
         const struct command_result *r = command_within(&(struct command_limits){.address_bytes = mib << 20}, "%s", line[_i]);
         if (r->code != 127)
             ended_well(r, line[_i], what);
         done = r->code == 0;
     }
-    ck_assert_msg(done, "%s does not work with 3 GiB of addresses", line[_i]);
+    ck_assert_msg(done || !addresses, "%s does not work with 3 GiB of addresses", line[_i]);
     for (int n = 4; n <= 64; n += n < 16 ? 1 : 16) {
         snprintf(what, sizeof what, "%d descriptors", n);
         const struct command_result *r = command_within(&(struct command_limits){.descriptors = n}, "%s", line[_i]);
