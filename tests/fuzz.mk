@@ -4,9 +4,9 @@ EXTRA_DIST += tests/fuzz/make_corpus tests/fuzz/corpus
 
 # What they found, and a few honest inputs, taken once more by any build.
 check_PROGRAMS += tests/test_fuzz
-tests_test_fuzz_SOURCES = tests/test_fuzz.c tests/small_pipeline.c tests/fuzz/fuzz.c tests/fuzz/fuzz.h tests/fuzz/fuzz_yaml.c \
-    tests/fuzz/fuzz_override.c tests/fuzz/fuzz_artefact.c tests/fuzz/fuzz_idx.c tests/fuzz/fuzz_cifar.c tests/fuzz/fuzz_safetensors.c \
-    tests/fuzz/fuzz_picture.c
+tests_test_fuzz_SOURCES = tests/test_fuzz.c tests/small_pipeline.c tests/fuzz/fuzz.c tests/fuzz/small.c tests/fuzz/fuzz.h \
+    tests/fuzz/fuzz_yaml.c tests/fuzz/fuzz_override.c tests/fuzz/fuzz_artefact.c tests/fuzz/fuzz_idx.c tests/fuzz/fuzz_cifar.c \
+    tests/fuzz/fuzz_safetensors.c tests/fuzz/fuzz_picture.c
 tests_test_fuzz_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_AGAIN -DCORPUS=\"$(abs_srcdir)/tests/fuzz/corpus\"
 tests_test_fuzz_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_test_fuzz_LDADD = $(TEST_LIBS)
@@ -26,10 +26,10 @@ endif
 FUZZ_LIBS = $(FUZZ_ENGINE) $(TEST_LIBS)
 tests_fuzz_yaml_SOURCES = tests/fuzz/fuzz_yaml.c $(FUZZ_BENCH)
 tests_fuzz_yaml_LDADD = $(FUZZ_LIBS)
-tests_fuzz_override_SOURCES = tests/fuzz/fuzz_override.c tests/small_pipeline.c $(FUZZ_BENCH)
+tests_fuzz_override_SOURCES = tests/fuzz/fuzz_override.c tests/fuzz/small.c tests/small_pipeline.c $(FUZZ_BENCH)
 tests_fuzz_override_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_fuzz_override_LDADD = $(FUZZ_LIBS)
-tests_fuzz_artefact_SOURCES = tests/fuzz/fuzz_artefact.c tests/small_pipeline.c $(FUZZ_BENCH)
+tests_fuzz_artefact_SOURCES = tests/fuzz/fuzz_artefact.c tests/fuzz/small.c tests/small_pipeline.c $(FUZZ_BENCH)
 tests_fuzz_artefact_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_fuzz_artefact_LDADD = $(FUZZ_LIBS)
 tests_fuzz_idx_SOURCES = tests/fuzz/fuzz_idx.c $(FUZZ_BENCH)
@@ -60,8 +60,8 @@ fuzz: $(FUZZERS)
 	    test -x tests/fuzz_$$t || { echo "fuzz $$t: left out of this build"; continue; }; \
 	    $(srcdir)/tests/fuzz/make_corpus $$t fuzz/$$t-seeds && mkdir -p fuzz/$$t || exit 1; \
 	    echo "fuzz $$t: $(SECONDS) s, its output in fuzz/$$t.log"; \
-	    TESSERA_PLUGIN_PATH= tests/fuzz_$$t $(FUZZ_FLAGS) -max_total_time=$(SECONDS) -artifact_prefix=$(abs_builddir)/fuzz/$$t- \
-	        $(abs_builddir)/fuzz/$$t $(abs_builddir)/fuzz/$$t-seeds \
+	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 TESSERA_PLUGIN_PATH= tests/fuzz_$$t $(FUZZ_FLAGS) -max_total_time=$(SECONDS) \
+	        -artifact_prefix=$(abs_builddir)/fuzz/$$t- $(abs_builddir)/fuzz/$$t $(abs_builddir)/fuzz/$$t-seeds \
 	        > fuzz/$$t.log 2>&1 || { status=1; tail -n 40 fuzz/$$t.log; }; \
 	    grep -E '^stat::number_of_executed_units|^SUMMARY' fuzz/$$t.log; \
 	done; exit $$status

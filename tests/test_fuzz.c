@@ -1,5 +1,5 @@
-/* The inputs in tests/fuzz/corpus, once more: what a fuzzer found, and an honest one or two of each target's. A target ends the process where
- * memory is left, and sanitizers do for what they see; no input may do either. SPDX-License-Identifier: MIT */
+/* The inputs in tests/fuzz/corpus, once more: what a fuzzer found, and an honest one or two of each target's. A target ends the process
+ * where memory is left, and sanitizers do for what they see; no input may do either. SPDX-License-Identifier: MIT */
 #include "tests/fuzz/fuzz.h"
 #include "tests/suite.h"
 
@@ -11,16 +11,12 @@
 static const struct {
     const char *name;
     fuzz_target *run;
-} target[] = {{"yaml", fuzz_yaml},
-              {"override", fuzz_override},
-              {"artefact", fuzz_artefact},
-              {"idx", fuzz_idx},
+} target[] = {{"yaml", fuzz_yaml},       {"override", fuzz_override},      {"artefact", fuzz_artefact}, {"idx", fuzz_idx},
               {"cifar", fuzz_cifar},
 #ifdef FUZZ_PICKLE
               {"pickle", fuzz_pickle},
 #endif
-              {"picture", fuzz_picture},
-              {"safetensors", fuzz_safetensors}};
+              {"picture", fuzz_picture}, {"safetensors", fuzz_safetensors}};
 
 /* As long as the input is and no longer, so that reading past it is seen. */
 static void take(fuzz_target *run, const char *path)

@@ -1,5 +1,5 @@
-/* What fuzz targets share. A target is one function over an input: a fuzzer's program has one, by the name that fuzzers call; test_fuzz, which
- * takes the inputs in tests/fuzz/corpus once more, has them all. SPDX-License-Identifier: MIT */
+/* What fuzz targets share. A target is one function over an input: a fuzzer's program has one, by the name that fuzzers call; test_fuzz,
+ * which takes the inputs in tests/fuzz/corpus once more, has them all. SPDX-License-Identifier: MIT */
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H
 
@@ -17,7 +17,8 @@
 #define FUZZ_TARGET(name) LLVMFuzzerTestOneInput
 #endif
 typedef int fuzz_target(const uint8_t *data, size_t size);
-fuzz_target LLVMFuzzerTestOneInput, fuzz_yaml, fuzz_override, fuzz_artefact, fuzz_idx, fuzz_cifar, fuzz_pickle, fuzz_safetensors, fuzz_picture;
+fuzz_target LLVMFuzzerTestOneInput, fuzz_yaml, fuzz_override, fuzz_artefact, fuzz_idx, fuzz_cifar, fuzz_pickle, fuzz_safetensors,
+    fuzz_picture;
 
 /* A call of a runtime with this build's plugins, one thread, quiet; its message is of the last failure. The same each time. */
 struct tess_call *fuzz_call(void);
@@ -26,6 +27,8 @@ struct tessi_runtime *fuzz_runtime(void);
  */
 const char *fuzz_folder(void);
 const char *fuzz_file(const char *name, const uint8_t *data, size_t size);
+/* Enters the folder, with small.yaml of small_pipeline.h in it and the files that it reads. */
+void fuzz_enter_small(void);
 /* Plans the pipeline in the file with the overrides, ended by NULL, and runs it where `run`. */
 int fuzz_pipeline(const char *path, const char *const *override, int run);
 /* A component told in YAML flow style, "{use: idx, images: ...}"; NULL where it is refused. */
