@@ -104,7 +104,7 @@ static const struct row rows[] = {
     S(tess_noise_1) F(tess_noise_1, size) F(tess_noise_1, needs_time) F(tess_noise_1, vocabulary) F(tess_noise_1, steps)
         F(tess_noise_1, corrupt) F(tess_noise_1, record_loss) F(tess_noise_1, bound_constant) F(tess_noise_1, start)
         F(tess_noise_1, reverse) F(tess_noise_1, changes) F(tess_noise_1, draw_time) F(tess_noise_1, observe)
-        F(tess_noise_1, reads_row) F(tess_noise_1, causal) F(tess_noise_1, hold)
+        F(tess_noise_1, reads_row) F(tess_noise_1, reserved) F(tess_noise_1, causal) F(tess_noise_1, reserved_1) F(tess_noise_1, hold)
     S(tess_denoiser_input) F(tess_denoiser_input, size) F(tess_denoiser_input, tokens) F(tess_denoiser_input, time)
         F(tess_denoiser_input, vocabulary) F(tess_denoiser_input, codes) F(tess_denoiser_input, height) F(tess_denoiser_input, width)
         F(tess_denoiser_input, positions) F(tess_denoiser_input, causal)
@@ -115,8 +115,8 @@ static const struct row rows[] = {
     S(tess_feature) F(tess_feature, map) F(tess_feature, weight)
     S(tess_features) F(tess_features, size) F(tess_features, count) F(tess_features, feature) F(tess_features, trained)
     S(tess_features_1) F(tess_features_1, size) F(tess_features_1, record) F(tess_features_1, file) F(tess_features_1, place)
-    S(tess_denoiser_1) F(tess_denoiser_1, size) F(tess_denoiser_1, record) F(tess_denoiser_1, picks_positions)
-        F(tess_denoiser_1, causal) F(tess_denoiser_1, record_next)
+    S(tess_denoiser_1) F(tess_denoiser_1, size) F(tess_denoiser_1, record) F(tess_denoiser_1, picks_positions) F(tess_denoiser_1, reserved)
+        F(tess_denoiser_1, causal) F(tess_denoiser_1, reserved_1) F(tess_denoiser_1, record_next)
     S(tess_entry) F(tess_entry, name) F(tess_entry, dtype) F(tess_entry, is_real) F(tess_entry, rank) F(tess_entry, dim)
     S(tess_format_file) F(tess_format_file, size) F(tess_format_file, notes) F(tess_format_file, entries) F(tess_format_file, entry)
         F(tess_format_file, note) F(tess_format_file, user) F(tess_format_file, values) F(tess_format_file, put)
@@ -321,6 +321,88 @@ START_TEST(every_public_struct_is_in_the_table)
 }
 END_TEST
 
+/* ---- what is asked for ---------------------------------------------------------------------------------------------- */
+
+/* A field that is looked for begins where no older struct's padding can be: at a multiple of what structs are aligned to. A `size` with
+ * padding would else claim a field that its maker did not know. */
+static void check_field(const char *path, const char *field, size_t length)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct row *r = &rows[i];
+        if (!r->member || strlen(r->member) != length || strncmp(r->member, field, length) != 0)
+            continue;
+        found++;
+        ck_assert_msg(r->offset % sizeof(void *) == 0,
+                      "%s asks for %s.%s, which begins at %zu, inside of what may be an older struct's padding; put `int32_t reserved` before it",
+                      path, r->owner, r->member, r->offset);
+    }
+    ck_assert_msg(found, "%s asks for `%.*s`, which is in no public struct", path, (int)length, field);
+}
+
+/* `size` compared with an offset by hand. */
+static int is_other_spelling(const char *line, size_t length)
+{
+    static const char *const sizes[] = {"->size ", "->size)", ".size ", ".size)"}, *const compared[] = {" > ", " >= ", " < ", " <= "};
+    char text[512];
+    int has = 0, compares = 0;
+    snprintf(text, sizeof text, "%.*s", (int)length, line);
+    for (size_t i = 0; i < 4; i++) {
+        has |= strstr(text, sizes[i]) != NULL;
+        compares |= strstr(text, compared[i]) != NULL;
+    }
+    return has && compares && strstr(text, "offsetof(");
+}
+
+static int fields_asked_for;
+
+static void check_source(const char *path)
+{
+    char *text = file_text(path);
+    ck_assert_ptr_nonnull(text);
+    for (const char *at = text; (at = strstr(at, "TESS_HAS("));) {
+        const char *comma = strchr(at, ','), *from = comma + 1 + strspn(comma + 1, " ");
+        if (strncmp(from, "member)", 7) != 0) { /* a macro on top of it */
+            check_field(path, from, strcspn(from, ")"));
+            fields_asked_for++;
+        }
+        at = from;
+    }
+    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+        size_t length = strcspn(at, "\n");
+        ck_assert_msg(!is_other_spelling(at, length), "%s: \"%.*s\": write TESS_HAS(table, field)", path, (int)length, at);
+    }
+    free(text);
+}
+
+static void check_folder(const char *folder)
+{
+    DIR *d = opendir(folder);
+    ck_assert_msg(d != NULL, "%s cannot be read", folder);
+    for (struct dirent *e; (e = readdir(d));) {
+        char path[1024];
+        const char *dot = strrchr(e->d_name, '.');
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        if (e->d_type == DT_DIR && *e->d_name != '.')
+            check_folder(path);
+        else if (dot && (strcmp(dot, ".c") == 0 || strcmp(dot, ".h") == 0))
+            check_source(path);
+    }
+    closedir(d);
+}
+
+START_TEST(fields_are_looked_for_in_one_way)
+{
+    check_folder(TOP_SRCDIR "/core");
+    check_folder(TOP_SRCDIR "/cli");
+    check_folder(TOP_SRCDIR "/plugins");
+    ck_assert_int_ge(fields_asked_for, 20);
+    static const char *const other[] = {"n->size > offsetof(struct s, f)", "if (offsetof(struct s, f) < n->size)", "o.size >= offsetof(struct s, f) + 4"};
+    for (size_t i = 0; i < COUNT(other); i++)
+        ck_assert(is_other_spelling(other[i], strlen(other[i])));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("abi");
@@ -328,5 +410,6 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, layout_is_the_golden_one);
     tcase_add_test(tests, every_public_struct_is_in_the_table);
+    tcase_add_test(tests, fields_are_looked_for_in_one_way);
     return suite_run(suite);
 }

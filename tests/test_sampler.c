@@ -388,6 +388,13 @@ START_TEST(older_plugins_are_asked_for_all)
     ck_assert_int_eq(tess_sampler_positions(&p, 36), 0);
     ck_assert_int_eq(tess_prior_record_picked(&m.b.call.call, &p, 4, m.b.graph), TESS_E_INTERNAL);
     ck_assert(strstr(tessi_call_message(&m.b.call.call), "logits of 4 of 36 tokens"));
+    /* What ends with the field before `causal`, padding and all, has none, whatever lies behind it. */
+    p = m.prior;
+    age(&p.noise, &copy, &component, &noise, offsetof(struct tess_noise_1, causal));
+    noise.causal = 1;
+    ck_assert_int_eq(tess_prior_causal(&p), 0);
+    ck_assert_uint_ge(offsetof(struct tess_noise_1, causal), offsetof(struct tess_noise_1, reads_row) + 8);
+    ck_assert_uint_ge(offsetof(struct tess_denoiser_1, causal), offsetof(struct tess_denoiser_1, picks_positions) + 8);
     m.picked = NULL;
     close_model(&m);
 }

@@ -48,7 +48,7 @@ static int is_listed(const struct list *l, const char *piece)
 static void list_plugin(struct list *l, const struct tess_component *k, const struct tess_plugin *plugin)
 {
     char piece[512];
-    int64_t epoch = plugin->size >= offsetof(struct tess_plugin, epoch) + sizeof epoch ? plugin->epoch : 0;
+    int64_t epoch = TESS_HAS(plugin, epoch) ? plugin->epoch : 0;
     (void)snprintf(piece, sizeof piece, "%s %s, %s %s", k->kind, k->name, plugin->id, plugin->version);
     if (epoch != TESS_EPOCH)
         (void)snprintf(piece + strlen(piece), sizeof piece - strlen(piece), " of epoch %" PRIi64, epoch);

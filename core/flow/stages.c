@@ -239,7 +239,7 @@ static int connect(struct tess_call *c, const struct tessi_pipeline *p, const st
 /* A seed that nothing is drawn from is not told from any other. */
 static void set_dependences(const struct tessi_pipeline *p, struct tessi_stage *s)
 {
-    int tells = s->ops->size >= offsetof(struct tess_stage_1, depends) + sizeof s->ops->depends && s->ops->depends;
+    int tells = TESS_HAS(s->ops, depends) && s->ops->depends;
     uint64_t on = tells ? s->ops->depends(tess_instance_self(s->instance)) : TESS_DEPENDS_SEED | TESS_DEPENDS_NUMERIC;
     s->numeric_mode = on & TESS_DEPENDS_NUMERIC ? p->runtime->numeric_mode : "any";
     if (on & TESS_DEPENDS_SEED)

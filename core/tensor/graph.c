@@ -56,7 +56,7 @@ int tess_graph_new(struct tess_call *c, struct tess_weights *w, const struct tes
     g->runtime = r;
     g->weights = w;
     g->training = o->training;
-    g->recompute = o->size >= offsetof(struct tess_graph_options, recompute) + sizeof o->recompute && o->recompute;
+    g->recompute = TESS_HAS(o, recompute) && o->recompute;
     g->rows = o->rows;
     g->slices = o->slices;
     g->seed = o->seed;

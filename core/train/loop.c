@@ -96,7 +96,7 @@ int64_t tess_training_sample(uint64_t seed, int64_t n, int64_t position)
 
 static int32_t columns(const struct tess_training *t)
 {
-    return t->size > offsetof(struct tess_training, figure) ? t->columns : 0;
+    return TESS_HAS(t, figure) ? t->columns : 0;
 }
 
 static const char *series_name(const struct loop *l, int32_t i)
@@ -186,7 +186,7 @@ static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefac
     TESS_TRY(tessi_curve_remember(c, &l->curve, f));
     for (int32_t i = 0; i < l->objectives; i++)
         TESS_TRY(tess_facts_set_f64(c, f, first_name(i, name), l->first[i]));
-    if (l->t->size > offsetof(struct tess_training, remember) && l->t->remember)
+    if (TESS_HAS(l->t, remember) && l->t->remember)
         TESS_TRY(l->t->remember(l->t->user, c, f));
     TESS_TRY(put_block(c, a, "curve", l->curve.point, tessi_curve_floats(&l->curve)));
     for (int r = 0; r < TESS_ROLES; r++)

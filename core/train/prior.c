@@ -40,7 +40,7 @@ void tess_prior_close(struct tess_prior *p)
 int tess_prior_causal(const struct tess_prior *p)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
-    return noise->size > offsetof(struct tess_noise_1, causal) && noise->causal;
+    return TESS_HAS(noise, causal) && noise->causal;
 }
 
 int64_t tess_prior_steps(const struct tess_prior *p)
@@ -52,7 +52,7 @@ int64_t tess_prior_steps(const struct tess_prior *p)
 
 static int is_causal(const struct tess_denoiser_1 *d)
 {
-    return d->size > offsetof(struct tess_denoiser_1, causal) && d->causal;
+    return TESS_HAS(d, causal) && d->causal;
 }
 
 /* The noise's demand on the denoiser, refused with the names of those that meet it. */
@@ -128,16 +128,15 @@ int tess_prior_picks(const struct tess_prior *p)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
     const struct tess_denoiser_1 *denoiser = tess_instance_ops(p->denoiser, "denoiser/1");
-    return noise->size > offsetof(struct tess_noise_1, reads_row) && noise->changes && noise->reads_row &&
-           denoiser->size > offsetof(struct tess_denoiser_1, picks_positions) && denoiser->picks_positions && !tess_prior_causal(p);
+    return TESS_HAS(noise, reads_row) && noise->changes && noise->reads_row && TESS_HAS(denoiser, picks_positions) &&
+           denoiser->picks_positions && !tess_prior_causal(p);
 }
 
 int tess_prior_caches(const struct tess_prior *p)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
     const struct tess_denoiser_1 *denoiser = tess_instance_ops(p->denoiser, "denoiser/1");
-    return tess_prior_causal(p) && !noise->needs_time && is_causal(denoiser) && denoiser->size > offsetof(struct tess_denoiser_1, record_next) &&
-           denoiser->record_next;
+    return tess_prior_causal(p) && !noise->needs_time && is_causal(denoiser) && TESS_HAS(denoiser, record_next) && denoiser->record_next;
 }
 
 int tess_prior_record_next(struct tess_call *c, const struct tess_prior *p, struct tess_cache *cache, struct tess_graph *g)
@@ -167,7 +166,7 @@ int tess_prior_record_next(struct tess_call *c, const struct tess_prior *p, stru
 int tess_prior_holds(const struct tess_prior *p)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
-    return noise->size > offsetof(struct tess_noise_1, hold) && noise->hold;
+    return TESS_HAS(noise, hold) && noise->hold;
 }
 
 int tess_prior_record_loss(struct tess_call *c, const struct tess_prior *p, struct tess_graph *g, struct tess_noise_loss *out)

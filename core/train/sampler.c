@@ -219,7 +219,7 @@ static int prepare(struct tess_call *c, struct tess_sampler *s)
     TESS_TRY(check_known(c, s));
     TESS_TRY(tessi_runtime_need(c, &s->runtime));
     TESS_TRY(tessi_runtime_compute(c, s->runtime));
-    s->telling = !s->o.every_step && !s->noise->needs_time && s->noise->size > offsetof(struct tess_noise_1, changes) && s->noise->changes;
+    s->telling = !s->o.every_step && !s->noise->needs_time && TESS_HAS(s->noise, changes) && s->noise->changes;
     TESS_TRY(open_hands(c, s));
     TESS_TRY(tensor(c, &s->x, TESS_I32, 3, (const int64_t[]){s->o.count, p->height, p->width}));
     TESS_TRY(tensor(c, &s->left, TESS_I32, 1, &s->o.count));

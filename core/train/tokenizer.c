@@ -118,7 +118,7 @@ int tess_tokenizer_record_head(struct tess_call *c, const struct tess_tokenizer 
                                struct tess_node **image, struct tess_node **log_sigma)
 {
     const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
-    if (decoder->size <= offsetof(struct tess_decoder_1, record_likelihood) || !decoder->record_likelihood)
+    if (!TESS_HAS(decoder, record_likelihood) || !decoder->record_likelihood)
         return c->fail(c, TESS_E_VALUE, "the decoder `%s` has no head for the likelihood of images; train a model whose decoder has one",
                        tess_instance_name(t->decoder));
     tess_scope(g, "decoder");
@@ -166,7 +166,7 @@ int tess_tokenizer_record_decode_larger(struct tess_call *c, const struct tess_t
                                         int64_t width)
 {
     const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
-    int can = decoder->size > offsetof(struct tess_decoder_1, record_larger) && decoder->record_larger;
+    int can = TESS_HAS(decoder, record_larger) && decoder->record_larger;
     if (height < t->latent_height || width < t->latent_width)
         return c->fail(c, TESS_E_INTERNAL, "a decoder for maps of %lld x %lld is wanted for %lld x %lld", (long long)t->latent_height,
                        (long long)t->latent_width, (long long)height, (long long)width);

@@ -4,7 +4,8 @@
  * it is opened RTLD_NOW | RTLD_LOCAL and never closed. A component's parameters are a table of rows with offsets into the
  * component's own struct: the host parses, range-checks, documents and stores them, and fills the struct before `open`.
  *
- * Growth: fields are appended, never reordered or reused; a new meaning is a new id ("noise/2"). Types at this boundary are
+ * Growth: fields are appended, never reordered or reused, each at a multiple of 8 (`int32_t reserved` before it, where need be): a field in
+ * what was padding would be counted by the size of an older struct. Who looks for one asks TESS_HAS. A new meaning is a new id ("noise/2"). Types at this boundary are
  * fixed-width integers, double and pointers.
  *
  * SPDX-License-Identifier: MIT */

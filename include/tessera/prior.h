@@ -73,10 +73,12 @@ struct tess_noise_1 {
     /* After each optimiser step, all samples in order. [one thread] */
     int (*observe)(void *self, struct tess_call *c, struct tess_weights *w, const char *scope, const struct tess_noise_seen *seen);
     int32_t reads_row; /* 1: reverse needs logits of the tokens `changes` tells of only, and looks for them by `row` unless that is NULL */
+    int32_t reserved;
     /* 1: token i's logits may depend on the tokens before it alone. Tokens then are drawn in order, one a step: steps() is 0, the step
      * with s left draws token L - s, and the bound is the sequence's own code length, the same at every t. Needs a denoiser that is
      * `causal`. */
     int32_t causal;
+    int32_t reserved_1;
     /* For sampling around tokens that are known, any of them: next is x with each token i that has known[i] in the state it has at fraction
      * r->from of the time when x_0 is given[i]; at 0, given[i] itself. r->logits is NULL; the stream is keyed by the steps left and the
      * sample. A noise with `changes` gives the same state at every time but 0, since steps of none are left out. NULL: what the denoiser
@@ -107,7 +109,9 @@ struct tess_denoiser_1 {
     /* logits (N, P, K): row p are those of token positions[p], as they are without `positions`. */
     int (*record)(void *self, struct tess_call *c, struct tess_graph *g, const struct tess_denoiser_input *in, struct tess_node **logits);
     int32_t picks_positions; /* 1: heeds `positions`; 0: is never given any */
-    int32_t causal;          /* 1: heeds `causal`; 0: serves no noise that is causal */
+    int32_t reserved;
+    int32_t causal; /* 1: heeds `causal`; 0: serves no noise that is causal */
+    int32_t reserved_1;
     /* For those that are causal, else NULL; NULL: sampling computes the whole sequence for each token. logits (N, 1, K): those that
      * `record` gives of token `position`, but for rounding, when run for positions 0, 1, .. in turn. Declares the same weights. */
     int (*record_next)(void *self, struct tess_call *c, struct tess_graph *g, const struct tess_denoiser_next *in,

@@ -169,7 +169,7 @@ static struct tess_node *embed_next(const struct transformer *p, struct tess_gra
 /* A host from before there was such a thing gives a smaller struct. */
 static int is_causal(const struct tess_denoiser_input *in)
 {
-    return in->size > offsetof(struct tess_denoiser_input, causal) && in->causal;
+    return TESS_HAS(in, causal) && in->causal;
 }
 
 static struct tess_node *embed(const struct transformer *p, struct tess_graph *g, const struct tess_denoiser_input *in)
@@ -191,7 +191,7 @@ static struct tess_node *embed(const struct transformer *p, struct tess_graph *g
 /* A host from before there were any gives a smaller struct. */
 static struct tess_node *positions_of(const struct tess_denoiser_input *in)
 {
-    return in->size > offsetof(struct tess_denoiser_input, positions) ? in->positions : NULL;
+    return TESS_HAS(in, positions) ? in->positions : NULL;
 }
 
 static int record(void *self, struct tess_call *c, struct tess_graph *g, const struct tess_denoiser_input *in, struct tess_node **logits)

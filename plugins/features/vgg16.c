@@ -93,7 +93,7 @@ static struct tess_node *convolution(struct tess_graph *g, int trained, int plac
 static int record(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *image, struct tess_features *out)
 {
     const struct vgg16 *v = self;
-    const int trained = out->size > offsetof(struct tess_features, trained) && out->trained;
+    const int trained = TESS_HAS(out, trained) && out->trained;
     const int64_t least = 1 << (BLOCKS - 1);
     struct tess_tensor s = tess_shape(image);
     out->count = 0;

@@ -173,7 +173,7 @@ static int64_t changes(void *self, const struct tess_reverse *r, uint8_t *where)
 /* A host from before there were rows gives a smaller struct. */
 static const float *logits_of(const struct tess_reverse *r, int64_t i)
 {
-    int has_rows = r->size > offsetof(struct tess_reverse, row) && r->row;
+    int has_rows = TESS_HAS(r, row) && r->row;
     return r->logits + (has_rows ? r->row[i] : i) * r->codes;
 }
 

@@ -89,7 +89,7 @@ static int64_t changes(void *self, const struct tess_reverse *r, uint8_t *where)
 /* One factor of (20.1). */
 static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r)
 {
-    int64_t i = token_of(r), at = r->size > offsetof(struct tess_reverse, row) && r->row ? r->row[i] : i;
+    int64_t i = token_of(r), at = TESS_HAS(r, row) && r->row ? r->row[i] : i;
     struct draw_row row = {.logits = r->logits + at * r->codes, .codes = r->codes, .without = -1, .temperature = r->temperature};
     float u;
     (void)self;

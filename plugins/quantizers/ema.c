@@ -76,7 +76,7 @@ static int record_lookup(void *self, struct tess_call *c, struct tess_graph *g, 
 /* From a model; a host of before there was the member did not. */
 static int is_started(const struct tess_react *r)
 {
-    return r->size > offsetof(struct tess_react, started) && r->started;
+    return TESS_HAS(r, started) && r->started;
 }
 
 /* While the encoder still moves fast, an average over a hundred batches is one over latents that are no more, and a code that lost its

@@ -34,8 +34,7 @@ struct import_work {
 };
 
 /* 1 where a source was compiled with this member and has it. */
-#define IMPORT_SOURCE_HAS(ops, member) \
-    ((ops)->size >= offsetof(struct tess_source_1, member) + sizeof (ops)->member && (ops)->member)
+#define IMPORT_SOURCE_HAS(ops, member) (TESS_HAS(ops, member) && (ops)->member)
 
 int64_t import_row_bytes(const struct import_work *k);
 /* Reads image i of the source. A bad one is TESS_OK with image->reason where such are to be left out, else TESS_E_ITEM. */

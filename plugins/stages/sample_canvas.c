@@ -38,7 +38,7 @@ struct work {
 static int check_noise(struct tess_call *c, const struct tess_prior *p)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
-    if (sampling_tells(p) && noise->size > offsetof(struct tess_noise_1, reads_row) && noise->reads_row)
+    if (sampling_tells(p) && TESS_HAS(noise, reads_row) && noise->reads_row)
         return TESS_OK;
     return c->fail(c, TESS_E_VALUE,
                    "sample-canvas: a prior of noise `%s` may change any token at any step and not a few that are known beforehand; a prior "

@@ -71,7 +71,7 @@ int sampling_cost(struct tess_call *c, const struct sampling_prior *p, double ca
 int sampling_tells(const struct tess_prior *p)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
-    return !noise->needs_time && noise->size > offsetof(struct tess_noise_1, changes) && noise->changes;
+    return !noise->needs_time && TESS_HAS(noise, changes) && noise->changes;
 }
 
 int sampling_describe(struct tess_call *c, const struct tess_prior *p, const struct tess_facts *prior, int64_t count, int64_t height,

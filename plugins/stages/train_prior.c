@@ -33,7 +33,7 @@ static const struct tess_noise_1 *noise_of(const struct stage *s)
 /* The noise has a say in the times it is trained at. */
 static int chooses(const struct tess_noise_1 *noise)
 {
-    return noise->size > offsetof(struct tess_noise_1, observe) && noise->draw_time && noise->observe;
+    return TESS_HAS(noise, observe) && noise->draw_time && noise->observe;
 }
 
 /* The prior of codes with these facts; the parts stay the stage's. */
