@@ -134,8 +134,8 @@ static int open_backend(struct tess_call *c, struct tessi_runtime *r, const char
     return status;
 }
 
-/* The one that was named. Or else the first, by preference, that can be opened: what is wrong with those before is said, as results are of
- * the backend. */
+/* The one that was named. Or else the first, by preference, whose library is there and can be used: what is wrong with those before is said,
+ * as results are of the backend. Want of memory says nothing about a library, and must not change what is computed. */
 static int find_backend(struct tess_call *c, struct tessi_runtime *r)
 {
     if (*r->backend_name)
@@ -146,7 +146,7 @@ static int find_backend(struct tess_call *c, struct tessi_runtime *r)
         return no_backend(c, r, "");
     for (int status; (status = open_backend(c, r, k->name)) != TESS_OK; k = next) {
         next = next_backend(r, k);
-        if (!next || status == TESS_E_STOPPED)
+        if (!next || status != TESS_E_PLUGIN)
             return status;
         tessi_log_warn(r->log, "the backend `%s` is taken, as `%s` cannot be: %s", next->name, k->name, tess_message(c));
         tess_forget(c);

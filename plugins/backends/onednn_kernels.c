@@ -358,7 +358,7 @@ static int open_onednn(void *self, struct tess_call *c)
              (unsigned)dnnl_get_effective_cpu_isa());
     dnnl_status_t status = dnnl_engine_create(&o->engine, dnnl_cpu, 0);
     if (status != dnnl_success)
-        return c->fail(c, TESS_E_FAILED,
+        return c->fail(c, TESS_E_PLUGIN,
                        "this build of oneDNN cannot use the processor (status %d): it may want a run-time system that is not installed; take "
                        "--backend openblas, or another oneDNN", (int)status);
     return TESS_OK;
