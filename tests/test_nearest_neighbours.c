@@ -341,7 +341,12 @@ START_TEST(what_does_not_go_together)
     refused(LOOK(.plan_only = 1, .override = {"near.features={use: vgg16, weights: vgg.safetensors, channels: 2}"}), TESS_E_SHAPE,
             "images of 8 x 12 are too small");
     ck_assert_int_eq(tessi_artefact_create(C, "bare.h5", "samples", &a), TESS_OK); /* says nothing of images, and has none */
-    ck_assert_int_eq(tess_facts_set_i64(C, tess_artefact_describe(a), "count", 3), TESS_OK);
+    static const char *const fact[] = {"count", "height", "width", "codebook_size"};
+    for (size_t i = 0; i < sizeof fact / sizeof *fact; i++)
+        ck_assert_int_eq(tess_facts_set_i64(C, tess_artefact_describe(a), fact[i], 3), TESS_OK);
+    uint8_t code[27] = {0};
+    const struct tess_tensor codes = tess_tensor_over(code, TESS_U8, 3, (int64_t[]){3, 3, 3});
+    ck_assert_int_eq(tess_artefact_put(C, a, "codes", &codes, NULL), TESS_OK);
     ck_assert_int_eq(tessi_artefact_finish(C, a, &about, digest), TESS_OK);
     refused(LOOK(.workdir = ".", .override = {"near.in.samples=bare.h5"}), TESS_E_DATA, "codes without images");
 }
