@@ -21,7 +21,7 @@ static char tokenizer[65];
 static const char consumers[] =
     "tessera: 1\nname: taken\nstages:\n"
     "  tuned: {use: train-autoencoder, in: {images: images.h5, model: tokenizer.h5}, steps: 1, batch: 2, decoder: {use: conv, "
-    "channel_mult: [1, 1]}}\n"
+    "channels: 32, channel_mult: [1, 1], attn_resolutions: [4]}}\n"
     "  again: {use: encode, in: {images: images.h5, model: tokenizer.h5}}\n"
     "  more: {use: train-prior, in: {codes: codes.h5, prior: prior.h5}, steps: 1, batch: 2}\n"
     "  drawn: {use: sample, in: {prior: prior.h5, model: tokenizer.h5}, count: 2, steps: 2}\n"
