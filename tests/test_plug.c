@@ -512,12 +512,36 @@ START_TEST(listings_say_type_range_and_default)
 }
 END_TEST
 
+START_TEST(a_parameter_is_read_from_a_text)
+{
+    static const char text[] = "{use: outer, part: {use: inner, heads: 2, groups: 7}, subgroups: 3, heads: 4, name: \"a, heads: 9\"}";
+    int64_t n = -1;
+    int32_t is = -1;
+    bench_scan(&bench);
+    ck_assert_int_eq(tess_spec_i64(bench.c, text, "heads", 1, &n), TESS_OK);
+    ck_assert_int_eq(n, 4); /* not the part's, and not the words of a name */
+    ck_assert_int_eq(tess_spec_i64(bench.c, text, "groups", 1, &n), TESS_OK);
+    ck_assert_int_eq(n, 1); /* it has none of its own */
+    ck_assert_int_eq(tess_spec_has(bench.c, text, "use", "outer", &is), TESS_OK);
+    ck_assert_int_eq(is, 1);
+    ck_assert_int_eq(tess_spec_has(bench.c, text, "use", "out", &is), TESS_OK);
+    ck_assert_int_eq(is, 0);
+    ck_assert_int_eq(tess_spec_i64(bench.c, text, "name", 1, &n), TESS_E_DATA);
+    tessi_call_clear(bench.c);
+    ck_assert_int_eq(tess_spec_has(bench.c, "{use: ", "use", "x", &is), TESS_E_DATA);
+    tessi_call_clear(bench.c);
+    ck_assert_int_eq(tess_spec_has(bench.c, "heads", "use", "x", &is), TESS_E_DATA);
+    ck_assert_ptr_nonnull(strstr(tess_message(bench.c), "wanted a component and its parameters"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("plug");
     TCase *tests = tcase_create("configuration and parameters");
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, a_parameter_is_read_from_a_text);
     tcase_add_test(tests, integers_by_the_core_schema);
     tcase_add_test(tests, reals_and_truth_values);
     tcase_add_test(tests, flow_text_reads_back);

@@ -114,6 +114,11 @@ TESS_EXPORT TESS_CHECKED int tess_instance_learns(struct tess_call *c, const str
 /* Name and every parameter with defaults filled in, in the table's order, without paths and neutral parameters:
  * "{use: conv, channels: 32, ...}". What a model's artefact keeps and what a cache key hashes. Valid until close. */
 TESS_EXPORT const char *tess_instance_spec(const struct tess_instance *i);
+/* Parameters of its own read from such a text, with nothing opened: whether `key`, "use" for the component's name, is written `text` (1 or 0
+ * in `out`); its number, `otherwise` where there is no `key`. TESS_E_DATA for a text that is no such one, or no number. [any thread] */
+TESS_EXPORT TESS_CHECKED int tess_spec_has(struct tess_call *c, const char *spec, const char *key, const char *text, int32_t *out);
+TESS_EXPORT TESS_CHECKED int tess_spec_i64(struct tess_call *c, const char *spec, const char *key, int64_t otherwise, int64_t *out);
+TESS_EXPORT TESS_CHECKED int tess_spec_f64(struct tess_call *c, const char *spec, const char *key, double otherwise, double *out);
 /* Opens a component of `kind` from such a text. Errors name `where` ("codes.h5: encoder"). */
 TESS_EXPORT TESS_CHECKED int tess_instance_open(struct tess_call *c, const char *kind, const char *spec, const char *where,
                                                 struct tess_instance **out);

@@ -1,6 +1,8 @@
 /* See name_table.h. SPDX-License-Identifier: MIT */
 #include "plugins/checkpoints/name_table.h"
 
+#include <tessera/plugin.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,18 +66,10 @@ void name_export(const struct name_row *table, struct tess_export_weight *w)
     }
 }
 
-int64_t name_number(const char *spec, const char *key, int64_t otherwise)
-{
-    size_t length = strlen(key);
-    for (const char *at = spec; (at = strstr(at, ", ")); at++)
-        if (strncmp(at + 2, key, length) == 0 && strncmp(at + 2 + length, ": ", 2) == 0)
-            return strtoll(at + 4 + length, NULL, 10);
-    return otherwise;
-}
-
 int name_check_number(struct tess_call *c, const char *spec, const char *key, int64_t wanted)
 {
-    int64_t found = name_number(spec, key, wanted);
+    int64_t found;
+    TESS_TRY(tess_spec_i64(c, spec, key, wanted, &found));
     if (found == wanted)
         return TESS_OK;
     return c->fail(c, TESS_E_VALUE,
@@ -86,10 +80,8 @@ int name_check_number(struct tess_call *c, const char *spec, const char *key, in
 int name_check_part(struct tess_call *c, const struct tess_export_plan *p, const char *who, const char *part, const char *use,
                     const char **spec)
 {
-    char wanted[64];
+    int32_t same;
     TESS_TRY(tess_facts_text(c, p->facts, part, spec));
-    size_t length = (size_t)snprintf(wanted, sizeof wanted, "{use: %s", use);
-    if (strncmp(*spec, wanted, length) == 0 && ((*spec)[length] == ',' || (*spec)[length] == '}'))
-        return TESS_OK;
-    return c->fail(c, TESS_E_VALUE, "%s has the %s `%s`, the model %s", who, part, use, *spec);
+    TESS_TRY(tess_spec_has(c, *spec, "use", use, &same));
+    return same ? TESS_OK : c->fail(c, TESS_E_VALUE, "%s has the %s `%s`, the model %s", who, part, use, *spec);
 }

@@ -18,8 +18,6 @@ const struct tess_entry *name_find(const struct tess_import_plan *p, const char 
 void name_import(const struct name_row *table, struct tess_import_plan *p, int64_t i);
 /* The name there, or why it is left. The shape there is that of here, with a kernel's input channels second. */
 void name_export(const struct name_row *table, struct tess_export_weight *w);
-/* The number behind ", KEY: " in a component's spec, as tess_instance_spec writes it; `otherwise` where there is none. */
-int64_t name_number(const char *spec, const char *key, int64_t otherwise);
 
 /* On the way back, TESS_E_VALUE unless the model's part (a fact) is the component `use`; and unless the number behind the key, which
  * weights do not show, is the one wanted: or the file would mean another model. `who` is the architecture. */

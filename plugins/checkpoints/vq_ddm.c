@@ -9,6 +9,7 @@
 #include "plugins/checkpoints/name_table.h"
 #include "plugins/checkpoints/taming_autoencoder.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,29 +194,32 @@ static int plan_import(void *self, struct tess_call *c, struct tess_import_plan 
 /* A network that reads codes as numbers predicts a change of them, one that reads vectors the codes. */
 static int check_noise(struct tess_call *c, const char *noise, const char *denoiser, int64_t steps)
 {
-    const char *residual = strstr(denoiser, ", input: scalar") ? "residual: 1" : "residual: 0";
-    const char *const published[] = {"schedule: cosine-root", "offset: 0.008",         "clip: 0.001",
-                                     "step: plug-in",         "first_step: published", residual};
+    int32_t same, scalar;
+    TESS_TRY(tess_spec_has(c, denoiser, "input", "scalar", &scalar));
+    const char *const published[][2] = {{"schedule", "cosine-root"}, {"offset", "0.008"},          {"clip", "0.001"},
+                                        {"step", "plug-in"},         {"first_step", "published"}, {"residual", scalar ? "1" : "0"}};
     for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
-        char word[64];
-        (void)snprintf(word, sizeof word, ", %s,", published[i]);
-        if (!strstr(noise, word))
-            return c->fail(c, TESS_E_VALUE, "vq-ddm has the noise uniform of `%s`, the model %s", published[i], noise);
+        TESS_TRY(tess_spec_has(c, noise, published[i][0], published[i][1], &same));
+        if (!same)
+            return c->fail(c, TESS_E_VALUE, "vq-ddm has the noise uniform of `%s: %s`, the model %s", published[i][0], published[i][1],
+                           noise);
     }
     return name_check_number(c, noise, "steps", steps);
 }
 
 static int check_denoiser(struct tess_call *c, const char *denoiser, const struct vq_ddm *v)
 {
-    int64_t groups = name_number(denoiser, "groups", v->norm_groups);
-    const char *at = strstr(denoiser, ", time_offset: ");
+    int64_t groups;
+    double offset;
+    TESS_TRY(tess_spec_i64(c, denoiser, "groups", v->norm_groups, &groups));
+    TESS_TRY(tess_spec_f64(c, denoiser, "time_offset", NAN, &offset));
     TESS_TRY(name_check_number(c, denoiser, "heads", v->heads));
     if (groups != v->norm_groups)
         return c->fail(c, TESS_E_VALUE,
                        "`groups` of the model's denoiser is %lld, not %lld, and the file would not tell; say norm_groups=%lld here, and to "
                        "whoever reads it",
                        (long long)groups, (long long)v->norm_groups, (long long)groups);
-    if (at && strtod(at + strlen(", time_offset: "), NULL) == time_offset(v->steps))
+    if (offset == time_offset(v->steps))
         return TESS_OK;
     return c->fail(c, TESS_E_VALUE, "vq-ddm counts steps from 0, which is `time_offset: %.17g` for %lld steps, the model %s",
                    time_offset(v->steps), (long long)v->steps, denoiser);
