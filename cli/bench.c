@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 #include "core/base/call.h"
 #include "core/base/json.h"
-#include "core/tensor/kernels.h"
+#include "core/kernels/kernels.h"
 
 #include <errno.h>
 #include <inttypes.h>

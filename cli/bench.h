@@ -5,7 +5,7 @@
 #ifndef TESSI_CLI_BENCH_H
 #define TESSI_CLI_BENCH_H
 
-#include "core/plug/runtime.h"
+#include "core/host/runtime.h"
 
 struct bench_work {
     uint64_t seed;

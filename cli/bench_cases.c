@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "cli/bench_model.h"
 
-#include <tessera/critic.h>
+#include <tessera/kind/critic.h>
 #include <tessera/kmeans.h>
 
 #include <math.h>

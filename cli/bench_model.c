@@ -2,7 +2,7 @@
 #include "cli/bench_model.h"
 
 #include "core/base/facts_private.h"
-#include "core/tensor/node.h"
+#include "core/graph/node.h"
 #include "core/train/optimiser.h"
 
 static void close_model(struct bench_work *w)

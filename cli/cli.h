@@ -2,7 +2,7 @@
 #ifndef TESSI_CLI_H
 #define TESSI_CLI_H
 
-#include "core/plug/runtime.h"
+#include "core/host/runtime.h"
 
 /* Flags every verb takes, before or after the verb's name. */
 struct cli_globals {

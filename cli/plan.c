@@ -4,7 +4,7 @@
 #include "cli/draw.h"
 #include "cli/plan.h"
 #include "core/base/json.h"
-#include "core/flow/yaml.h"
+#include "core/config/yaml.h"
 
 #include <errno.h>
 #include <inttypes.h>

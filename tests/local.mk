@@ -1,28 +1,46 @@
-# Check suites: one program a room, run by `make check`.
+# Check suites by room, run by `make check`. A suite is one file: it links the support library, the kit and core's objects.
 EXTRA_PROGRAMS =
 if HAVE_CHECK
-include tests/fuzz.mk
-include tests/base.mk
-include tests/plug.mk
-include tests/store.mk
-include tests/flow.mk
-include tests/tensor.mk
-include tests/models.mk
-include tests/stages.mk
-include tests/sources.mk
-include tests/command.mk
-include tests/checkpoints.mk
-include tests/refit.mk
-include tests/likelihood.mk
-include tests/training.mk
-include tests/editing.mk
+check_LTLIBRARIES += tests/support/libsupport.la
+tests_support_libsupport_la_SOURCES = tests/support/causal_fixture.c tests/support/causal_fixture.h tests/support/checkpoint_fixture.c \
+    tests/support/checkpoint_fixture.h tests/support/checkpoint_model.c tests/support/checkpoint_model.h tests/support/command_fixture.c \
+    tests/support/command_fixture.h tests/support/craft.c tests/support/craft.h tests/support/flow_fixture.c tests/support/flow_fixture.h \
+    tests/support/golden.c tests/support/golden.h tests/support/graphs.c tests/support/graphs.h tests/support/noise_fixture.c \
+    tests/support/noise_fixture.h tests/support/parity.c tests/support/parity.h tests/support/plug_fixture.c tests/support/plug_fixture.h \
+    tests/support/small_pipeline.c tests/support/small_pipeline.h tests/support/stage_fixture.c tests/support/stage_fixture.h \
+    tests/support/store_fixture.c tests/support/store_fixture.h tests/support/suite.h tests/support/texts.c tests/support/texts.h \
+    tests/support/told.c tests/support/told.h tests/support/uniform_fixture.c tests/support/uniform_fixture.h tests/support/vgg_file.c \
+    tests/support/vgg_file.h plugins/noises/uniform/uniform_steps.c
+
+# Suites have no lines of their own beside their names: these are the defaults of every program that has none.
+LDADD = tests/support/libsupport.la kit/libkit.la $(CORE_OBJECTS) $(CORE_LIBS) $(CHECK_LIBS)
+include tests/fuzz/local.mk
+include tests/base/local.mk
+include tests/config/local.mk
+include tests/plug/local.mk
+include tests/store/local.mk
+include tests/kernels/local.mk
+include tests/graph/local.mk
+include tests/ops/local.mk
+include tests/search/local.mk
+include tests/sample/local.mk
+include tests/train/local.mk
+include tests/exchange/local.mk
+include tests/flow/local.mk
+include tests/kit/local.mk
+include tests/models/local.mk
+include tests/noises/local.mk
+include tests/sources/local.mk
+include tests/stages/local.mk
+include tests/cli/local.mk
 else
 check-local:
 	@echo "The tests are skipped: they need Check; on Debian install the package check, then configure again."
 endif
 
-TESTS = $(check_PROGRAMS) tests/test_equations
-EXTRA_DIST += tests/test_equations tests/suite.h
+TESTS = $(check_PROGRAMS) tests/test_equations tests/test_includes
+EXTRA_DIST += tests/test_equations tests/test_includes tests/read_with_h5py.py tests/abi tests/checkpoints tests/epoch tests/folder tests/import \
+    tests/likelihood tests/refit
 
 # Golden files may come from elsewhere. Plugins are those of this build and no others. A time limit is for what hangs: a busy machine may
 # take twenty times as long as an idle one.
@@ -32,8 +50,8 @@ AM_TESTS_ENVIRONMENT = \
     unset TESSERA_PLUGIN_PATH;
 
 # What is scarce, under every verb; with TESSERA_STRIDE=1 at every point, which takes hours.
-check-long: all tests/test_scarce
-	$(MAKE) check TESTS=tests/test_scarce
+check-long: all tests/cli/test_scarce
+	$(MAKE) check TESTS=tests/cli/test_scarce
 
 # make mutate FILE=core/store/layout.c [N=26] [SEED=1]; best in a tree with --enable-sanitizers.
 mutate:

@@ -1,6 +1,6 @@
 /* Room for one image. Sizes come from files, so they are checked before anything is multiplied.
  * SPDX-License-Identifier: MIT */
-#include <tessera/source.h>
+#include <tessera/kind/source.h>
 
 #define SIDE_MOST (1 << 20)
 #define BYTES_MOST ((int64_t)1 << 32)

@@ -2,6 +2,7 @@
  * log. SPDX-License-Identifier: MIT */
 #include "core/base/text.h"
 
+#include <stdarg.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,4 +102,22 @@ size_t tessi_shown_text(const char *bytes, char *to, size_t room)
     }
     end(to, room, used);
     return used;
+}
+
+int tessi_text_copy(struct tess_call *c, const char *from, size_t bytes, char **out)
+{
+    void *memory = NULL;
+    TESS_TRY(tess_alloc(c, bytes + 1, "a string", &memory));
+    memcpy(memory, from, bytes);
+    *out = memory;
+    return TESS_OK;
+}
+
+void tessi_add(char *text, size_t room, const char *format, ...)
+{
+    size_t used = strlen(text);
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text + used, room - used, format, list);
+    va_end(list);
 }

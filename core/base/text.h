@@ -9,4 +9,8 @@
  * whole characters; gives the length that all of it has. */
 size_t tessi_shown_text(const char *bytes, char *to, size_t room);
 
+/* Appends to the string in text, cut to `room`. */
+void tessi_add(char *text, size_t room, const char *format, ...) TESS_PRINTF(3, 4);
+int tessi_text_copy(struct tess_call *c, const char *from, size_t bytes, char **out) TESS_CHECKED; /* tess_free */
+
 #endif

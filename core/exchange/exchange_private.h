@@ -8,7 +8,7 @@
 #include <tessera/weights.h>
 
 #include "core/exchange/exchange.h"
-#include "core/plug/runtime.h"
+#include "core/host/runtime.h"
 
 /* ---- file_format.c ---- */
 

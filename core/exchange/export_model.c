@@ -3,7 +3,7 @@
 #include "core/base/aside.h"
 #include "core/exchange/exchange_private.h"
 #include "core/store/store.h"
-#include "core/tensor/finite.h"
+#include "core/graph/finite.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* Weights of features from the file their user named. The network, once recorded, says which weights there must be; its plugin says which
  * tensor is which; the file may hold more, such as the rest of a checkpoint. SPDX-License-Identifier: MIT */
 #include "core/exchange/exchange_private.h"
-#include "core/plug/file_digests.h"
+#include "core/host/file_digests.h"
 
 #include <tessera/artefact.h>
-#include <tessera/features.h>
+#include <tessera/kind/features.h>
 
 #include <math.h>
 #include <stdio.h>

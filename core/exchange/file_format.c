@@ -1,7 +1,7 @@
 /* Which checkpoint was asked for, and which format a file has. SPDX-License-Identifier: MIT */
 #include "core/base/inject.h"
 #include "core/exchange/exchange_private.h"
-#include "core/flow/yaml.h"
+#include "core/config/yaml.h"
 #include "core/plug/plug_private.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
  * imported model is does not depend on how well a list of names was written down. SPDX-License-Identifier: MIT */
 #include "core/exchange/exchange_private.h"
 
-#include <tessera/critic.h>
+#include <tessera/kind/critic.h>
 
 #include <stdio.h>
 #include <string.h>

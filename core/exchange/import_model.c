@@ -3,7 +3,7 @@
 #include "core/base/facts_private.h"
 #include "core/exchange/exchange_private.h"
 #include "core/store/store.h"
-#include "core/tensor/weight_store.h"
+#include "core/graph/weight_store.h"
 
 #include <math.h>
 #include <stdio.h>

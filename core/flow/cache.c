@@ -2,7 +2,7 @@
  * it is named by, hash to its own digest, and have the facts that were planned.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/flow/files.h"
+#include "core/base/files.h"
 #include "core/flow/flow_private.h"
 
 #include <math.h>

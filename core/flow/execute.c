@@ -10,11 +10,11 @@
 #endif
 #include "core/base/inject.h"
 #include "core/base/memory.h"
-#include "core/flow/files.h"
+#include "core/base/files.h"
 #include "core/flow/flow_private.h"
 #include "core/flow/folder.h"
-#include "core/flow/lock.h"
-#include "core/flow/room.h"
+#include "core/base/lock.h"
+#include "core/flow/disk_space.h"
 
 #include <inttypes.h>
 #include <string.h>

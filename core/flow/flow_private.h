@@ -4,8 +4,8 @@
 
 #include "core/base/facts_private.h"
 #include "core/flow/pipeline.h"
-#include "core/plug/file_digests.h"
-#include "core/plug/spec.h"
+#include "core/host/file_digests.h"
+#include "core/config/spec.h"
 #include "core/store/store.h"
 
 /* Name under which a stage's fingerprint stands among the inputs of its provenance. No port has a blank in its name. */

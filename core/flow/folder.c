@@ -6,10 +6,10 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/call.h"
-#include "core/flow/files.h"
+#include "core/base/files.h"
 #include "core/flow/flow_private.h"
 #include "core/flow/folder.h"
-#include "core/flow/lock.h"
+#include "core/base/lock.h"
 
 #include <ctype.h>
 #include <dirent.h>

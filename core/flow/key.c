@@ -9,10 +9,10 @@
  * filled in and leave out paths and what is neutral.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/flow/files.h"
+#include "core/base/files.h"
 #include "core/flow/load.h"
 #include "core/flow/flow_private.h"
-#include "core/flow/yaml.h"
+#include "core/config/yaml.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -7,8 +7,8 @@
 #include "core/flow/load.h"
 
 #include "core/base/lookalike.h"
-#include "core/flow/files.h"
-#include "core/flow/yaml.h"
+#include "core/base/files.h"
+#include "core/config/yaml.h"
 
 #include <limits.h>
 #include <stdio.h>

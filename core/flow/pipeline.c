@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/memory.h"
-#include "core/flow/files.h"
+#include "core/base/files.h"
 #include "core/flow/load.h"
 #include "core/flow/flow_private.h"
 

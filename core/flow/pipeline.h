@@ -2,8 +2,8 @@
 #ifndef TESSI_PIPELINE_H
 #define TESSI_PIPELINE_H
 
-#include <tessera/stage.h>
-#include "core/plug/runtime.h"
+#include <tessera/kind/stage.h>
+#include "core/host/runtime.h"
 
 struct tessi_pipeline;
 

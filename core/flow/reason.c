@@ -2,10 +2,10 @@
  * results' epoch or plugin that is not what it was.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/flow/files.h"
+#include "core/base/files.h"
 #include "core/flow/load.h"
 #include "core/flow/flow_private.h"
-#include "core/flow/yaml.h"
+#include "core/config/yaml.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

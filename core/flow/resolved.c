@@ -5,10 +5,10 @@
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
-#include "core/flow/files.h"
+#include "core/base/files.h"
 #include "core/flow/load.h"
 #include "core/flow/flow_private.h"
-#include "core/flow/yaml.h"
+#include "core/config/yaml.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/inject.h"
-#include "core/flow/files.h"
+#include "core/base/files.h"
 #include "core/flow/flow_private.h"
 
 #include <stdarg.h>

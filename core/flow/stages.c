@@ -3,7 +3,7 @@
  * The order of execution is that of the file where the needs allow it: always the first stage whose inputs are done.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/flow/files.h"
+#include "core/base/files.h"
 #include "core/flow/load.h"
 #include "core/flow/flow_private.h"
 

@@ -7,13 +7,13 @@
 #include "core/plug/plug_private.h"
 
 #include <tessera/autoencoder.h>
-#include <tessera/critic.h>
-#include <tessera/backend.h>
+#include <tessera/kind/critic.h>
+#include <tessera/kind/backend.h>
 #include <tessera/exchange.h>
-#include <tessera/features.h>
+#include <tessera/kind/features.h>
 #include <tessera/prior.h>
-#include <tessera/source.h>
-#include <tessera/stage.h>
+#include <tessera/kind/source.h>
+#include <tessera/kind/stage.h>
 
 #include <ctype.h>
 #include <math.h>

@@ -6,7 +6,8 @@
  * SPDX-License-Identifier: MIT */
 #include "core/base/log.h"
 #include "core/plug/plug_private.h"
-#include "core/plug/runtime.h"
+#include "core/base/host.h"
+#include "core/base/log.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,9 +5,10 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/lookalike.h"
-#include "core/flow/yaml.h"
+#include "core/config/yaml.h"
 #include "core/plug/plug_private.h"
-#include "core/plug/runtime.h"
+#include "core/base/call.h"
+#include "core/base/host.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -2,21 +2,9 @@
 #ifndef TESSI_PLUG_PRIVATE_H
 #define TESSI_PLUG_PRIVATE_H
 
+#include "core/base/text.h"
+#include "core/config/scalar.h"
 #include "core/plug/registry.h"
-
-/* What a scalar is by the YAML 1.2 core schema. */
-enum { TESSI_IS_NULL = 1, TESSI_IS_BOOL = 2, TESSI_IS_INT = 3, TESSI_IS_REAL = 4, TESSI_IS_INFINITE = 5, TESSI_IS_TEXT = 6 };
-int tessi_scalar_is(const char *text, int quoted);
-/* 1 and the value, or 0: not such a scalar, or one that does not fit. */
-int tessi_read_i64(const struct tessi_spec *s, int64_t *out);
-int tessi_read_f64(const struct tessi_spec *s, double *out);
-int tessi_read_bool(const struct tessi_spec *s, int32_t *out);
-/* Shortest decimal that reads back as the same double. */
-const char *tessi_real_text(double value, char *text, size_t room);
-
-/* Appends to the string in text, cut to `room`. */
-void tessi_add(char *text, size_t room, const char *format, ...) TESS_PRINTF(3, 4);
-int tessi_text_copy(struct tess_call *c, const char *from, size_t bytes, char **out) TESS_CHECKED; /* tess_free */
 
 /* ---- tables -------------------------------------------------------------------------------------------------------- */
 

@@ -225,8 +225,8 @@ int tessi_tree_plugins(const char *exe, char *folder, size_t room)
     *slash = '\0';
     if ((slash = strrchr(at, '/')) && strcmp(slash, "/.libs") == 0)
         *slash = '\0';
-    /* The command stands in the tree's top folder, test programs one below. */
-    for (int up = 0; up < 2; up++) {
+    /* The command stands in the tree's top folder, test programs one or two below. */
+    for (int up = 0; up < 3; up++) {
         if (snprintf(folder, room, "%s/plugins", at) < (int)room && is_build_tree(folder))
             return 1;
         if (!(slash = strrchr(at, '/')))

@@ -3,7 +3,7 @@
 #define TESSI_REGISTRY_H
 
 #include <tessera/plugin.h>
-#include "core/plug/spec.h"
+#include "core/config/spec.h"
 
 struct tessi_registry;
 

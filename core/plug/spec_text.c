@@ -1,6 +1,6 @@
 /* Reading what tess_instance_spec has written: by the reader of pipelines, so that a parameter of a part in the component, or a name that ends
  * like another, is not taken for the one that was asked for. SPDX-License-Identifier: MIT */
-#include "core/flow/yaml.h"
+#include "core/config/yaml.h"
 #include "core/plug/plug_private.h"
 
 #include <string.h>

@@ -3,9 +3,9 @@
  * curve so far; data order and draws are functions of the step. SPDX-License-Identifier: MIT */
 #include <tessera/train.h>
 
-#include "core/plug/runtime.h"
-#include "core/tensor/finite.h"
-#include "core/tensor/node.h"
+#include "core/host/runtime.h"
+#include "core/graph/finite.h"
+#include "core/graph/node.h"
 #include "core/train/curve.h"
 #include "core/train/optimiser.h"
 
@@ -324,8 +324,7 @@ static int check_weights(struct tess_call *c, const struct loop *l, int64_t from
 }
 
 /* A loss that is ten times what untrained weights had is worse than any answer without thought: training goes up, not down. Where a critic
- * judges, the loss holds a term that begins later and is weighed by up to 1e4, so it takes a thousand times (docs/models.md, "When training
- * diverges"). */
+ * judges, the loss holds a term that begins later and is weighed by up to 1e4, so it takes a thousand times (docs/models.md, section 8). */
 static double far_above(const struct loop *l)
 {
     return l->objectives > 1 ? 1000.0 : 10.0;

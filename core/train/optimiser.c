@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/train/optimiser.h"
 
-#include "core/tensor/kernels.h"
+#include "core/kernels/kernels.h"
 
 #include <math.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include <tessera/train.h>
 
 #include "core/base/workers.h"
-#include "core/tensor/weight_store.h"
+#include "core/graph/weight_store.h"
 
 /* Learning rate of `step` (from 0): linear warm-up to lr at step warmup, then constant or half a cosine down to lr_final lr. */
 double tessi_learning_rate(const struct tess_training_params *p, int64_t step);

@@ -6,14 +6,14 @@
 
 #include <tessera/artefact.h>
 #include <tessera/autoencoder.h>
-#include <tessera/backend.h>
+#include <tessera/kind/backend.h>
 #include <tessera/base.h>
-#include <tessera/critic.h>
+#include <tessera/kind/critic.h>
 #include <tessera/digest.h>
 #include <tessera/epoch.h>
 #include <tessera/exchange.h>
 #include <tessera/facts.h>
-#include <tessera/features.h>
+#include <tessera/kind/features.h>
 #include <tessera/graph.h>
 #include <tessera/kmeans.h>
 #include <tessera/model.h>
@@ -22,8 +22,8 @@
 #include <tessera/prior.h>
 #include <tessera/random.h>
 #include <tessera/sampler.h>
-#include <tessera/source.h>
-#include <tessera/stage.h>
+#include <tessera/kind/source.h>
+#include <tessera/kind/stage.h>
 #include <tessera/tensor.h>
 #include <tessera/train.h>
 #include <tessera/weights.h>

@@ -6,7 +6,7 @@
 #define TESSERA_TRAIN_H
 
 #include <tessera/plugin.h>
-#include <tessera/stage.h>
+#include <tessera/kind/stage.h>
 
 #ifdef __cplusplus
 extern "C" {

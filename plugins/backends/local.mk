@@ -1,26 +1,25 @@
 # What is listed, and what is loaded when a backend is opened (`module` in <tessera/plugin.h>).
 backendsdir = $(pluginsdir)/backends
 backends_LTLIBRARIES = plugins/backends/openblas.la
-plugins_backends_openblas_la_SOURCES = plugins/backends/openblas.c plugins/backends/backend_table.h
+plugins_backends_openblas_la_SOURCES = plugins/backends/openblas/openblas.c
 plugins_backends_openblas_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_backends_openblas_la_LIBADD = $(PLUGIN_LIBS)
 
 backend_librariesdir = $(backendsdir)/libraries
 backend_libraries_LTLIBRARIES = plugins/backends/libraries/openblas.la
-plugins_backends_libraries_openblas_la_SOURCES = plugins/backends/openblas_kernels.c plugins/backends/addresses.h plugins/backends/backend_table.h
+plugins_backends_libraries_openblas_la_SOURCES = plugins/backends/openblas/openblas_kernels.c
 plugins_backends_libraries_openblas_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
 plugins_backends_libraries_openblas_la_LDFLAGS = $(LIBRARY_LDFLAGS)
 plugins_backends_libraries_openblas_la_LIBADD = $(PLUGIN_LIBS) $(OPENBLAS_LIBS)
 
 if HAVE_ONEDNN
 backends_LTLIBRARIES += plugins/backends/onednn.la
-plugins_backends_onednn_la_SOURCES = plugins/backends/onednn.c plugins/backends/backend_table.h
+plugins_backends_onednn_la_SOURCES = plugins/backends/onednn/onednn.c
 plugins_backends_onednn_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_backends_onednn_la_LIBADD = $(PLUGIN_LIBS)
 
 backend_libraries_LTLIBRARIES += plugins/backends/libraries/onednn.la
-plugins_backends_libraries_onednn_la_SOURCES = plugins/backends/onednn_kernels.c plugins/backends/onednn_versions.h \
-    plugins/backends/addresses.h plugins/backends/backend_table.h
+plugins_backends_libraries_onednn_la_SOURCES = plugins/backends/onednn/onednn_kernels.c plugins/backends/onednn/onednn_versions.h
 plugins_backends_libraries_onednn_la_CPPFLAGS = $(AM_CPPFLAGS) $(ONEDNN_CPPFLAGS)
 plugins_backends_libraries_onednn_la_CFLAGS = $(AM_CFLAGS) $(OPENMP_CFLAGS)
 plugins_backends_libraries_onednn_la_LDFLAGS = $(LIBRARY_LDFLAGS) $(ONEDNN_LDFLAGS)

@@ -2,8 +2,8 @@
  * (docs/formats.md, "Checkpoints of others"): VQGAN with its codebook and discriminator. Its transformers are not among what is read.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/checkpoints/name_table.h"
-#include "plugins/checkpoints/taming_autoencoder.h"
+#include "kit/checkpoint/name_table.h"
+#include "kit/checkpoint/taming_autoencoder.h"
 
 #include <string.h>
 

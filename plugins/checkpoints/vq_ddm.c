@@ -6,8 +6,8 @@
  * `_denoising._denoise_fn.`: the second is taken, the first must have the same shapes and is not read.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/checkpoints/name_table.h"
-#include "plugins/checkpoints/taming_autoencoder.h"
+#include "kit/checkpoint/name_table.h"
+#include "kit/checkpoint/taming_autoencoder.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
  * batch normalisation are those of the slice, real and made images apart. Weights are named by their place in the published list of layers.
  *
  * SPDX-License-Identifier: MIT */
-#include <tessera/critic.h>
+#include <tessera/kind/critic.h>
 #include <tessera/plugin.h>
 
 #include <math.h>

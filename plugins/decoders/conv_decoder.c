@@ -3,7 +3,7 @@
  * Where it is asked for, a head beside the last convolution for how far pixels are from the image ("Image likelihood").
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/conv_blocks.h"
+#include "kit/nets/conv_blocks.h"
 
 static int open_decoder(void *self, struct tess_call *c)
 {

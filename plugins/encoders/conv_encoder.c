@@ -3,7 +3,7 @@
  * convolution.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/conv_blocks.h"
+#include "kit/nets/conv_blocks.h"
 
 static int open_encoder(void *self, struct tess_call *c)
 {

@@ -3,7 +3,7 @@
  * "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", 2018).
  *
  * SPDX-License-Identifier: MIT */
-#include <tessera/features.h>
+#include <tessera/kind/features.h>
 
 #include <math.h>
 #include <stdio.h>

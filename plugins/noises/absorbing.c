@@ -7,7 +7,7 @@
  * These are (9.1), (9.2) and (9.3).
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/noises/draws.h"
+#include "kit/sample/draws.h"
 
 #include <tessera/plugin.h>
 

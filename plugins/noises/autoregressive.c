@@ -3,7 +3,7 @@
  * code length itself and not a bound of it.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/noises/draws.h"
+#include "kit/sample/draws.h"
 
 #include <tessera/plugin.h>
 

@@ -3,7 +3,7 @@
  * Codes that fall out of use are revived with vectors of the batch, so that a collapse heals while it is small.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/rebuild.h"
+#include "kit/codebook/rebuild.h"
 
 #include <tessera/autoencoder.h>
 #include <tessera/plugin.h>

@@ -2,7 +2,7 @@
  * Representation Learning", equation 3). The published code of "Unleashing Transformers" weights the other term by beta: an option.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/quantizers/book.h"
+#include "kit/codebook/codebook.h"
 
 struct nearest {
     struct book book;

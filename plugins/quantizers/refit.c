@@ -3,7 +3,7 @@
  * drawn to the codebook: from nothing it would not learn.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/quantizers/book.h"
+#include "kit/codebook/codebook.h"
 
 struct refit {
     struct book book;

@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include <tessera/plugin.h>
-#include <tessera/source.h>
+#include <tessera/kind/source.h>
 
 #include <errno.h>
 #include <pthread.h>

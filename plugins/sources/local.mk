@@ -11,16 +11,17 @@ plugins_sources_idx_la_LIBADD = $(PLUGIN_LIBS) $(ZLIB_LIBS)
 
 if HAVE_VIPS
 sources_LTLIBRARIES += plugins/sources/folder.la
-FOLDER_COMMON = plugins/sources/folder_table.h plugins/sources/folder_list.h plugins/sources/vips_decode.h
-plugins_sources_folder_la_SOURCES = plugins/sources/folder_table.c $(FOLDER_COMMON)
+plugins_sources_folder_la_SOURCES = plugins/sources/folder/folder_table.c plugins/sources/folder/folder_table.h \
+    plugins/sources/folder/folder_list.h plugins/sources/folder/vips_decode.h
 plugins_sources_folder_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_sources_folder_la_LIBADD = $(PLUGIN_LIBS)
 
 # Loaded when such a source is opened (`module` in <tessera/plugin.h>).
 source_librariesdir = $(sourcesdir)/libraries
 source_libraries_LTLIBRARIES = plugins/sources/libraries/folder.la
-plugins_sources_libraries_folder_la_SOURCES = plugins/sources/folder.c $(FOLDER_COMMON) plugins/sources/folder_list.c \
-    plugins/sources/vips_decode.c plugins/sources/vips_reason.c plugins/sources/vips_reason.h
+plugins_sources_libraries_folder_la_SOURCES = plugins/sources/folder/folder.c plugins/sources/folder/folder_table.h \
+    plugins/sources/folder/folder_list.h plugins/sources/folder/vips_decode.h plugins/sources/folder/folder_list.c \
+    plugins/sources/folder/vips_decode.c plugins/sources/folder/vips_reason.c plugins/sources/folder/vips_reason.h
 plugins_sources_libraries_folder_la_CPPFLAGS = $(AM_CPPFLAGS) $(VIPS_CFLAGS)
 plugins_sources_libraries_folder_la_LDFLAGS = $(LIBRARY_LDFLAGS)
 plugins_sources_libraries_folder_la_LIBADD = $(PLUGIN_LIBS) $(VIPS_LIBS)

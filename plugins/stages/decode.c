@@ -1,7 +1,7 @@
 /* stage/1 `decode`: codes back to images, with the tokenizer they were encoded with; labels and names come along.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/cost.h"
+#include "kit/infer/cost.h"
 
 struct stage {
     int64_t batch;

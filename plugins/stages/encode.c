@@ -3,8 +3,8 @@
  * turned over (docs/models.md, "Nearest training images and flips").
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/cost.h"
-#include "plugins/stages/geometry.h"
+#include "kit/infer/cost.h"
+#include "kit/image/geometry.h"
 
 #include <math.h>
 

@@ -5,9 +5,9 @@
  * likelihood"), in bits for each of their values.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/cost.h"
-#include "plugins/stages/likelihood.h"
-#include "plugins/stages/round_trip.h"
+#include "kit/infer/cost.h"
+#include "kit/train/likelihood.h"
+#include "kit/infer/round_trip.h"
 
 #include <math.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  * number, so sample i is the same whatever the count and the batch. A checkpoint holds every sequence and how many steps it has left.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/cost.h"
-#include "plugins/stages/sampling.h"
+#include "kit/infer/cost.h"
+#include "kit/sample/sampling.h"
 
 struct stage {
     int64_t count, steps, batch;

@@ -3,8 +3,8 @@
  * it is the same whatever the count and the batch; a checkpoint holds every canvas and the steps it has left.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/canvas.h"
-#include "plugins/stages/cost.h"
+#include "kit/sample/canvas.h"
+#include "kit/infer/cost.h"
 
 #include <string.h>
 

@@ -2,9 +2,9 @@
  * their initial weights or from those of a model (start.h). Knows its parts by kind alone.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/autoencoding.h"
-#include "plugins/stages/cost.h"
-#include "plugins/stages/start.h"
+#include "kit/train/autoencoding.h"
+#include "kit/infer/cost.h"
+#include "kit/train/warm_start.h"
 
 struct stage {
     struct autoencoding_params how;

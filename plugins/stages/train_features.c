@@ -3,9 +3,9 @@
  * one linear layer to a score a class; that layer is thrown away.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/cost.h"
+#include "kit/infer/cost.h"
 
-#include <tessera/features.h>
+#include <tessera/kind/features.h>
 
 #include <math.h>
 #include <string.h>

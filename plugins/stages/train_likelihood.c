@@ -5,8 +5,8 @@
  * them, no optimiser has memory of them, and what is left to train is the head, whatever its weights are called.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/cost.h"
-#include "plugins/stages/likelihood.h"
+#include "kit/infer/cost.h"
+#include "kit/train/likelihood.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  * initial weights or from those of a prior (start.h). Knows both by kind alone.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/stages/cost.h"
-#include "plugins/stages/start.h"
+#include "kit/infer/cost.h"
+#include "kit/train/warm_start.h"
 
 #include <assert.h>
 #include <string.h>

@@ -3,10 +3,10 @@
 
 #include "core/base/memory.h"
 #include "core/flow/pipeline.h"
-#include "core/flow/yaml.h"
+#include "core/config/yaml.h"
 
 #include <tessera/exchange.h>
-#include <tessera/source.h>
+#include <tessera/kind/source.h>
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #define TESTS_FUZZ_H
 
 #include "core/base/call.h"
-#include "core/plug/runtime.h"
+#include "core/host/runtime.h"
 
 #include <tessera/tessera.h>
 

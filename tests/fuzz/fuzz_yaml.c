@@ -1,7 +1,7 @@
 /* Whatever text a pipeline is: parsed, printed, and planned where it can be. SPDX-License-Identifier: MIT */
 #include "tests/fuzz/fuzz.h"
 
-#include "core/flow/yaml.h"
+#include "core/config/yaml.h"
 
 int FUZZ_TARGET(yaml)(const uint8_t *data, size_t size)
 {

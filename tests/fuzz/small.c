@@ -1,7 +1,7 @@
 /* What fuzz targets of whole pipelines share; see fuzz.h. Suites write their data by small_pipeline.c, which needs Check around it.
  * SPDX-License-Identifier: MIT */
 #include "tests/fuzz/fuzz.h"
-#include "tests/small_pipeline.h"
+#include "tests/support/small_pipeline.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,28 @@
+/* The host record behind a call. Plugins link the library and call its functions; a service's pointer only says that the group is there.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/base/host.h"
+
+#include <stddef.h>
+#include <string.h>
+
+const void *tessi_host_service(const struct tess_host *h, const char *id)
+{
+    static const char *const offered[] = {"graph/1", "random/1", "digest/1", "artefact/1", "train/1", "stage/1"};
+    (void)h;
+    for (size_t i = 0; i < sizeof offered / sizeof *offered; i++)
+        if (strcmp(offered[i], id) == 0)
+            return offered[i];
+    return NULL;
+}
+
+struct tessi_runtime *tessi_runtime_of(const struct tess_call *c)
+{
+    return c->host && c->host->service == tessi_host_service ? (struct tessi_runtime *)c->host : NULL;
+}
+
+int tessi_runtime_need(struct tess_call *c, struct tessi_runtime **out)
+{
+    *out = tessi_runtime_of(c);
+    return *out ? TESS_OK : c->fail(c, TESS_E_INTERNAL, "something of tessera's is called without a host");
+}

@@ -1,0 +1,152 @@
+/* Locks between runs that share a cache or a folder. The file's lock goes with its process, however that ends; the file itself means
+ * nothing, so whoever holds the lock alone removes it, and whoever locked a removed file tries again. What is in the file says who holds
+ * it, to those who wait.
+ *
+ * Several users may share a cache: the file is open to all who reach it, and one that another version left closed is locked as it is.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/base/call.h"
+#include "core/base/inject.h"
+#include "core/base/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static int is_current(int fd, const char *path)
+{
+    struct stat held, named;
+    return fstat(fd, &held) == 0 && stat(path, &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+/* A descriptor, or -1 with errno. A system may forbid to make (O_CREAT) what another user has made already, so that is tried alone. */
+static int open_file(const char *path, int *made)
+{
+    *made = 0;
+    for (int tries = 0; tries < 100; tries++) {
+        int fd = tessi_inject(TESSI_AT_OPEN) ? -1 : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0) {
+            *made = 1;
+            (void)fchmod(fd, 0666); /* whatever the umask: nothing is in it that others may not know */
+            return fd;
+        }
+        if (errno != EEXIST)
+            return -1;
+        fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd < 0 && errno == EACCES)
+            fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 || errno != ENOENT)
+            return fd;
+    }
+    return -1;
+}
+
+static void user_name(char *name, size_t room)
+{
+    struct passwd entry, *found = NULL;
+    char memory[4096];
+    if (getpwuid_r(geteuid(), &entry, memory, sizeof memory, &found) == 0 && found)
+        (void)snprintf(name, room, "%s", found->pw_name);
+    else
+        (void)snprintf(name, room, "user %ld", (long)geteuid());
+}
+
+void tessi_lock_sign(int fd, const char *text)
+{
+    char user[64], host[128] = "", line[256];
+    if (fd < 0)
+        return;
+    user_name(user, sizeof user);
+    (void)gethostname(host, sizeof host - 1);
+    int n = snprintf(line, sizeof line, "process %ld of %s on %s\n", (long)getpid(), user, host);
+    /* It is for others' sentences; a full disk keeps nobody from working. */
+    if (ftruncate(fd, 0) == 0 && pwrite(fd, line, (size_t)n, 0) == n)
+        (void)!pwrite(fd, text, strlen(text), n);
+}
+
+const char *tessi_lock_read(int fd, char *text, size_t room)
+{
+    ssize_t n = pread(fd, text, room - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    char *end = strchr(text, '\n');
+    if (!end)
+        return strcpy(text, ""); /* not signed yet */
+    *end = '\0';
+    return end + 1;
+}
+
+int tessi_lock_try(struct tess_call *c, const char *path, int *lock, int *held, char *holder, size_t room)
+{
+    *lock = -1;
+    *held = 0;
+    *holder = '\0';
+    for (;;) {
+        int made, fd = open_file(path, &made);
+        if (fd < 0)
+            return tessi_cannot_write(c, TESS_E_CREATE, path, errno);
+        if (tessi_inject(TESSI_AT_LOCK) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            if (is_current(fd, path)) {
+                *lock = fd;
+                (void)tessi_inject(TESSI_AT_LOCKED);
+                return TESS_OK;
+            }
+            close(fd);
+            continue;
+        }
+        int error = errno;
+        *held = error == EWOULDBLOCK;
+        if (*held)
+            (void)tessi_lock_read(fd, holder, room);
+        if (made && error != EWOULDBLOCK)
+            (void)unlink(path); /* no locks here, so it is of no use */
+        close(fd);
+        if (error != EINTR)
+            return TESS_OK;
+    }
+}
+
+int tessi_lock_take(struct tess_call *c, const char *path, int (*waiting)(void *user, struct tess_call *c, const char *holder), void *user,
+                    int *lock)
+{
+    char holder[256];
+    for (int held = 1; held;) {
+        TESS_TRY(tessi_lock_try(c, path, lock, &held, holder, sizeof holder));
+        if (held) {
+            TESS_TRY(waiting(user, c, *holder ? holder : "another run"));
+            (void)tessi_inject(TESSI_AT_WAITING);
+            nanosleep(&(struct timespec){0, 100000000}, NULL);
+        }
+    }
+    tessi_lock_sign(*lock, "");
+    return TESS_OK;
+}
+
+int tessi_lock_share(int lock, const char *path)
+{
+    return flock(lock, LOCK_SH | LOCK_NB) == 0 && is_current(lock, path);
+}
+
+int tessi_lock_join(const char *path)
+{
+    int made, fd = open_file(path, &made);
+    if (fd >= 0 && tessi_lock_share(fd, path))
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+void tessi_lock_drop(const char *path, int lock)
+{
+    if (lock < 0)
+        return;
+    if (flock(lock, LOCK_EX | LOCK_NB) == 0 && is_current(lock, path))
+        (void)unlink(path);
+    close(lock);
+}

@@ -1,0 +1,167 @@
+/* "tokenizer.quantizer.use=ema" on the command line: a pipeline that extends the file by one key.
+ *
+ * A path begins with a stage, or says `stages.` or `params.` first; a single name is one under params, or `seed`, `name`,
+ * `backend`, `precision`. Stages and params must exist already. Keys inside a stage may be new: whether the component knows
+ * them is its parameter table's affair, which then names the command line as the place.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/config/merge.h"
+
+#include "core/base/call.h"
+#include "core/config/yaml.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_PARTS 16
+#define PLACE "command line"
+
+static const char *const settings[] = {"seed", "name", "backend", "precision"};
+#define SETTINGS ((int64_t)(sizeof settings / sizeof *settings))
+
+struct path {
+    char text[512];
+    int64_t parts;
+    const char *part[MAX_PARTS + 2]; /* from 1; place 0 is for what is put in front */
+};
+
+static int TESS_PRINTF(4, 5) wrong(struct tess_call *c, int64_t index, const char *text, const char *format, ...)
+{
+    char message[512];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(message, sizeof message, format, list);
+    va_end(list);
+    return c->fail(c, TESS_E_USAGE, "%s:%d:1: `%s`: %s", PLACE, (int)index, text, message);
+}
+
+static int split(struct tess_call *c, const char *text, int64_t index, struct path *p)
+{
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text)
+        return wrong(c, index, text, "wanted key=value, like tokenizer.steps=200");
+    if ((size_t)(equals - text) >= sizeof p->text)
+        return wrong(c, index, text, "wanted a key of at most %zu letters", sizeof p->text - 1);
+    memcpy(p->text, text, (size_t)(equals - text));
+    p->text[equals - text] = '\0';
+    p->parts = 0;
+    for (char *at = p->text; at;) {
+        char *dot = strchr(at, '.');
+        if (dot)
+            *dot++ = '\0';
+        if (*at == '\0')
+            return wrong(c, index, text, "wanted names with one dot between, found an empty one");
+        if (p->parts == MAX_PARTS)
+            return wrong(c, index, text, "wanted at most %d names", MAX_PARTS);
+        p->part[++p->parts] = at;
+        at = dot;
+    }
+    return TESS_OK;
+}
+
+static int is_setting(const char *name)
+{
+    for (int64_t i = 0; i < SETTINGS; i++)
+        if (strcmp(settings[i], name) == 0)
+            return 1;
+    return 0;
+}
+
+/* A single name that is none under params: a key that only files have, a stage whose key is left out, or a slip. */
+static int unknown_name(struct tess_call *c, const struct tessi_spec *stages, const struct tessi_spec *params, const char *name,
+                        const char *text, int64_t index)
+{
+    static const char *const of_files[] = {"tessera", "extends", "stages", "params"};
+    const char *names[SETTINGS + MAX_NAMES];
+    char near[300];
+    int64_t n = SETTINGS;
+    for (size_t i = 0; i < sizeof of_files / sizeof *of_files; i++)
+        if (strcmp(name, of_files[i]) == 0)
+            return wrong(c, index, text,
+                         "`%s` as a whole is said in the file alone; here one key of a stage, one name under params, "
+                         "seed, name, backend or precision can be changed",
+                         name);
+    memcpy(names, settings, sizeof settings);
+    n += tessi_key_names(params, names + n, MAX_NAMES);
+    const char *nearest = tessi_nearest_name(name, names, n);
+    if (nearest)
+        return wrong(c, index, text, "there is no name under params `%s`; did you mean `%s`?", name, nearest);
+    n = tessi_key_names(stages, names, MAX_NAMES);
+    nearest = tessi_nearest_name(name, names, n);
+    if (nearest)
+        return wrong(c, index, text, "there is no name under params `%s`; did you mean a key of the stage `%s`, like %s.seed=1?", name,
+                     nearest, nearest);
+    return wrong(c, index, text, "there is no name under params `%s`%s", name, tessi_suggest(params, name, near, sizeof near));
+}
+
+/* Puts `stages` or `params` in front where it was left out, and checks the name after it. A stage by its name alone can only be taken
+ * away. */
+static int complete(struct tess_call *c, const struct tessi_spec *root, const struct tessi_spec *value, struct path *p, const char *text,
+                    int64_t index)
+{
+    char near[300];
+    const struct tessi_spec *stages = tessi_spec_child(root, "stages"), *params = tessi_spec_child(root, "params");
+    const char *first = p->part[1];
+    int stage = p->parts == 1 && tessi_spec_child(stages, first) && !tessi_spec_child(params, first);
+    if (p->parts == 1 && is_setting(first))
+        return TESS_OK;
+    if (stage && !tessi_spec_is_null(value))
+        return wrong(c, index, text, "`%s` is a stage; say which of its keys, like %s.seed=1; %s=null takes the stage away", first, first,
+                     first);
+    if (p->parts == 1 && !stage && !tessi_spec_child(params, first))
+        return unknown_name(c, stages, params, first, text, index);
+    if (strcmp(first, "stages") != 0 && strcmp(first, "params") != 0) {
+        p->part[0] = p->parts == 1 && !stage ? "params" : "stages";
+        memmove(p->part + 1, p->part, (size_t)(p->parts + 1) * sizeof *p->part);
+        p->parts++;
+    }
+    int is_param = strcmp(p->part[1], "params") == 0;
+    const struct tessi_spec *map = is_param ? params : stages;
+    if (p->parts < 2 || (is_param && p->parts > 2))
+        return wrong(c, index, text, "wanted %s", is_param ? "params.NAME=value" : "stages.NAME.KEY=value");
+    if (!tessi_spec_child(map, p->part[2]))
+        return wrong(c, index, text, "there is no %s `%s`%s", is_param ? "name under params" : "stage", p->part[2],
+                     tessi_suggest(map, p->part[2], near, sizeof near));
+    return TESS_OK;
+}
+
+static int read_value(struct tess_call *c, const char *text, int64_t index, struct tessi_spec **out)
+{
+    const char *value = strchr(text, '=') + 1;
+    if (value[strspn(value, " \t\r\n")] == '\0')
+        return wrong(c, index, text,
+                     "wanted a value behind `=`, found nothing; did a variable of the shell stand there, which is not set? %.*s=null takes "
+                     "the key away, %.*s='\"\"' is an empty text",
+                     (int)(value - 1 - text), text, (int)(value - 1 - text), text);
+    int status = tessi_yaml_parse_at(c, value, PLACE, (int32_t)index, (int32_t)(value - text) + 1, out);
+    if (status == TESS_E_USAGE)
+        tess_append_message(c, "; in `%.300s`", text);
+    return status;
+}
+
+int tessi_override(struct tess_call *c, struct tessi_spec *root, const char *text, int64_t index, struct tessi_spec *dropped)
+{
+    struct path p;
+    struct tessi_spec *value = NULL, *map = NULL;
+    TESS_TRY(split(c, text, index, &p));
+    TESS_TRY(read_value(c, text, index, &value));
+    int status = complete(c, root, value, &p, text, index);
+    /* From the inside out: {stages: {tokenizer: {steps: 200}}}. */
+    for (int64_t i = p.parts; status == TESS_OK && i >= 1; i--) {
+        status = tessi_spec_set_key(c, value, p.part[i]);
+        value->key_line = (int32_t)index;
+        value->key_column = 1;
+        if (status == TESS_OK)
+            status = tessi_spec_new(c, TESSI_MAP, PLACE, (int32_t)index, 1, &map);
+        if (status == TESS_OK) {
+            tessi_spec_append(map, value);
+            value = map;
+        }
+    }
+    if (status != TESS_OK) {
+        tessi_spec_free(value);
+        return status;
+    }
+    return tessi_merge(c, root, value, dropped);
+}

@@ -1,0 +1,14 @@
+/* YAML text -> spec. The only users of libyaml. Strict: duplicate keys, tabs, anchors' abuse (depth, aliases, size) refused, each with
+ * file:line:column. Interpolation is the pipeline's affair. SPDX-License-Identifier: MIT */
+#ifndef TESSI_YAML_H
+#define TESSI_YAML_H
+
+#include "core/config/spec.h"
+
+int tessi_yaml_parse(struct tess_call *c, const char *text, size_t bytes, const char *name, struct tessi_spec **out) TESS_CHECKED;
+/* A text that stands in a longer line, at `column` of `line`: those are its places, whatever lines it has itself. */
+int tessi_yaml_parse_at(struct tess_call *c, const char *text, const char *name, int32_t line, int32_t column,
+                        struct tessi_spec **out) TESS_CHECKED;
+int tessi_yaml_load(struct tess_call *c, const char *path, struct tessi_spec **out) TESS_CHECKED; /* TESS_E_IO when it cannot be read */
+
+#endif

@@ -1,0 +1,106 @@
+/* What of a graph is known by name: inputs, outputs, totals, objectives. SPDX-License-Identifier: MIT */
+#include "core/graph/node.h"
+
+#include <string.h>
+
+static int64_t add_named(struct tess_graph *g, struct tessi_named **list, int32_t *count, const char *name, struct tess_node *x)
+{
+    struct tessi_named *bigger = tessi_graph_have(g, (size_t)(*count + 1) * sizeof *bigger);
+    char *copy = bigger ? tessi_graph_text(g, name) : NULL;
+    if (!copy) {
+        tess_free(bigger);
+        return -1;
+    }
+    if (*count)
+        memcpy(bigger, *list, (size_t)*count * sizeof *bigger);
+    tess_free(*list);
+    bigger[*count] = (struct tessi_named){.name = copy, .node = x};
+    *list = bigger;
+    return (*count)++;
+}
+
+static int by_rows(struct tess_graph *g, const char *what, const char *name, const struct tess_tensor *t)
+{
+    if (t->rank >= 1 && t->dim[0] % g->rows == 0)
+        return 1;
+    char text[96];
+    tess_graph_fail(g, TESS_E_SHAPE, "%s %s is %s: its first dimension must be a multiple of the %lld rows of a slice", what, name,
+                    tess_tensor_text(t, text, sizeof text), (long long)g->rows);
+    return 0;
+}
+
+struct tess_node *tess_input(struct tess_graph *g, const char *name, int32_t dtype, int32_t rank, const int64_t *dim)
+{
+    struct tess_tensor shape = tessi_shape(dtype, rank, dim);
+    struct tess_node *x = by_rows(g, "input", name, &shape) ? tessi_node_new(g, &shape) : NULL;
+    if (!x)
+        return NULL;
+    x->kind = TESSI_INPUT;
+    x->gradient_of = NULL;
+    x->index = add_named(g, &g->input, &g->inputs, name, x);
+    return x->index < 0 ? NULL : x;
+}
+
+void tess_output(struct tess_graph *g, const char *name, struct tess_node *x)
+{
+    if (x && by_rows(g, "output", name, &x->shape))
+        add_named(g, &g->output, &g->outputs, name, x);
+}
+
+void tess_total(struct tess_graph *g, const char *name, struct tess_node *x)
+{
+    if (!x)
+        return;
+    if (x->shape.dtype != TESS_F32)
+        tess_graph_fail(g, TESS_E_SHAPE, "total %s must be f32", name);
+    else
+        add_named(g, &g->total, &g->totals, name, x);
+}
+
+void tess_objective(struct tess_graph *g, const char *name, const char *prefixes, struct tess_node *scalar)
+{
+    if (!scalar)
+        return;
+    if (tess_tensor_count(&scalar->shape) != 1 || scalar->shape.dtype != TESS_F32) {
+        char text[96];
+        tess_graph_fail(g, TESS_E_SHAPE, "objective %s is %s, not a scalar", name, tess_tensor_text(&scalar->shape, text, sizeof text));
+        return;
+    }
+    struct tessi_objective *bigger = tessi_graph_have(g, (size_t)(g->objectives + 1) * sizeof *bigger);
+    if (!bigger)
+        return;
+    if (g->objectives)
+        memcpy(bigger, g->objective, (size_t)g->objectives * sizeof *bigger);
+    tess_free(g->objective);
+    g->objective = bigger;
+    g->objective[g->objectives++] = (struct tessi_objective){tessi_graph_text(g, name), tessi_graph_text(g, prefixes), scalar};
+}
+
+static const char *named_at(const struct tessi_named *list, int32_t n, int32_t i, struct tess_tensor *shape)
+{
+    if (i < 0 || i >= n)
+        return NULL;
+    if (shape)
+        *shape = list[i].node->shape;
+    return list[i].name;
+}
+
+const char *tess_graph_input_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape)
+{
+    return named_at(g->input, g->inputs, i, shape);
+}
+
+const char *tess_graph_output_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape)
+{
+    return named_at(g->output, g->outputs, i, shape);
+}
+
+const char *tess_graph_total_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape)
+{
+    if (i >= 0 && i < g->objectives) {
+        if (shape)
+            *shape = g->objective[i].node->shape;
+        return g->objective[i].name;
+    }
+    return named_at(g->total, g->totals, i - g->objectives, shape);
+}

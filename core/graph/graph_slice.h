@@ -1,0 +1,30 @@
+/* A slice of a batch on its way through a graph (graph_slice.c), and the batch it is of (graph_run.c). SPDX-License-Identifier: MIT */
+#ifndef TESSI_GRAPH_SLICE_H
+#define TESSI_GRAPH_SLICE_H
+
+#include "core/graph/node.h"
+
+struct tessi_job { /* one batch being run */
+    struct tess_graph *g;
+    const struct tess_batch *b;
+    int backward, half;
+    int64_t slices;
+};
+
+/* Pointers of one slice on one worker. */
+struct tessi_slice {
+    const struct tessi_job *job;
+    struct tessi_slot *slot;
+    int64_t index, rows; /* rows that are real */
+    float *sums;         /* totals and probes; NULL when they are not wanted */
+};
+
+/* Zero-filled copies of inputs of which the slice has fewer rows than the graph; before forward. */
+void tessi_slice_fill_pad(const struct tessi_slice *s);
+int tessi_slice_forward(const struct tessi_slice *s) TESS_CHECKED;
+/* Outputs into the caller's memory, totals into the slice's. */
+void tessi_slice_copy_results(const struct tessi_slice *s);
+/* The backward steps first .. end - 1. */
+int tessi_slice_backward(const struct tessi_slice *s, int64_t first, int64_t end) TESS_CHECKED;
+
+#endif

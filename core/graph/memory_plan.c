@@ -1,0 +1,101 @@
+/* The memory plan: every buffer lives from one step to another; each is placed at the lowest offset that no buffer alive at
+ * the same time occupies, the largest first. Known before the first run, so nothing is allocated inside a step.
+ * SPDX-License-Identifier: MIT */
+#include "core/graph/node.h"
+
+#include <stdlib.h>
+
+static int64_t aligned(int64_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+static _Thread_local const struct tessi_buffer *sorting; /* qsort has no argument of its own */
+
+static int by_size(const void *a, const void *b)
+{
+    int64_t i = *(const int64_t *)a, j = *(const int64_t *)b;
+    if (sorting[i].bytes != sorting[j].bytes)
+        return sorting[i].bytes < sorting[j].bytes ? 1 : -1;
+    return i < j ? -1 : 1;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const struct tessi_buffer *p = *(const struct tessi_buffer *const *)a, *q = *(const struct tessi_buffer *const *)b;
+    return p->offset < q->offset ? -1 : p->offset > q->offset;
+}
+
+/* Lowest gap among the placed buffers that live at the same time. */
+static int64_t lowest_gap(const struct tessi_buffer **placed, int64_t n, const struct tessi_buffer **scratch, const struct tessi_buffer *b)
+{
+    int64_t m = 0, at = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (placed[i]->from <= b->to && b->from <= placed[i]->to)
+            scratch[m++] = placed[i];
+    qsort(scratch, (size_t)m, sizeof *scratch, by_offset);
+    for (int64_t i = 0; i < m; i++) {
+        if (scratch[i]->offset >= at + aligned(b->bytes))
+            break;
+        int64_t end = scratch[i]->offset + aligned(scratch[i]->bytes);
+        at = end > at ? end : at;
+    }
+    return at;
+}
+
+static int place(struct tess_call *c, struct tess_graph *g)
+{
+    void *order_memory = NULL, *placed_memory = NULL;
+    size_t n = (size_t)g->buffers + 1;
+    int status = tess_alloc(c, n * sizeof(int64_t), "a memory plan", &order_memory);
+    if (status == TESS_OK)
+        status = tess_alloc(c, 2 * n * sizeof(void *), "a memory plan", &placed_memory);
+    if (status == TESS_OK) {
+        int64_t *order = order_memory;
+        const struct tessi_buffer **placed = placed_memory, **scratch = placed + n;
+        for (int64_t i = 0; i < g->buffers; i++)
+            order[i] = i;
+        sorting = g->buffer;
+        qsort(order, (size_t)g->buffers, sizeof *order, by_size);
+        g->arena_bytes = 0;
+        for (int64_t i = 0; i < g->buffers; i++) {
+            struct tessi_buffer *b = &g->buffer[order[i]];
+            b->offset = lowest_gap(placed, i, scratch, b);
+            placed[i] = b;
+            int64_t end = b->offset + aligned(b->bytes);
+            g->arena_bytes = end > g->arena_bytes ? end : g->arena_bytes;
+        }
+    }
+    tess_free(order_memory);
+    tess_free(placed_memory);
+    return status;
+}
+
+int tessi_graph_plan(struct tess_call *c, struct tess_graph *g)
+{
+    for (int64_t i = 0; i < g->steps; i++)
+        if (g->step[i]->scratch_forward)
+            g->step[i]->scratch_buffer = tessi_buffer_new(g, (int64_t)g->step[i]->scratch_forward, i, i);
+    for (int64_t k = 0; k < g->backs; k++) {
+        int64_t i = g->back[k].step, time = g->steps + 1 + k;
+        size_t bytes = i < 0 ? 0 : g->back[k].again ? g->step[i]->scratch_forward : g->step[i]->scratch_backward;
+        if (bytes)
+            g->back[k].scratch_buffer = tessi_buffer_new(g, (int64_t)bytes, time, time);
+    }
+    g->pad_bytes = 0;
+    for (int32_t i = 0; i < g->inputs; i++)
+        g->pad_bytes += aligned((int64_t)tess_tensor_bytes(&g->input[i].node->shape));
+    g->sum_floats = 0;
+    for (int32_t i = 0; i < g->objectives + g->totals; i++) {
+        struct tess_tensor shape;
+        tess_graph_total_at(g, i, &shape);
+        g->sum_floats += (tess_tensor_count(&shape) + 15) / 16 * 16;
+    }
+    for (int32_t i = 0; i < g->probes; i++) {
+        g->probe[i].offset = g->sum_floats;
+        g->sum_floats += (tess_tensor_count(&g->weights->item[g->probe[i].weight].shape) + 15) / 16 * 16;
+    }
+    if (g->status != TESS_OK)
+        return c->fail(c, g->status, "%s", g->message);
+    return place(c, g);
+}

@@ -1,0 +1,137 @@
+/* Totals over slices. Slice i is leaf i of a binary tree: nodes 2 j and 2 j + 1 of a level are added into node j of the next, a
+ * last node without a partner moves up as it is. Which sums are made depends on the number of slices alone; who makes them, and
+ * when, on who finishes first. Blocks are recycled, so about workers + log2(slices) of them exist. SPDX-License-Identifier: MIT */
+#include "core/kernels/kernels.h"
+#include "core/graph/node.h"
+
+#include <pthread.h>
+
+#define LEVELS 24
+
+struct tessi_sums {
+    int64_t floats, slices;
+    float **spare; /* stack of blocks nobody uses */
+    int64_t spares;
+    float **waiting; /* [level][position]: a finished node whose partner is not */
+    int64_t first[LEVELS];
+    float *result;
+    pthread_mutex_t lock;
+};
+
+int tessi_sums_new(struct tess_call *c, int64_t floats, int64_t slices, struct tessi_sums **out)
+{
+    void *memory;
+    int64_t positions = 0;
+    *out = NULL;
+    TESS_TRY(tess_alloc(c, sizeof(struct tessi_sums), "sums", &memory));
+    struct tessi_sums *t = memory;
+    t->floats = floats;
+    pthread_mutex_init(&t->lock, NULL);
+    for (int64_t n = slices;; n = (n + 1) / 2) {
+        positions += n;
+        if (n == 1)
+            break;
+    }
+    int status = tess_alloc(c, (size_t)slices * sizeof(float *), "sums", &memory);
+    if (status == TESS_OK) {
+        t->spare = memory;
+        status = tess_alloc(c, (size_t)positions * sizeof(float *), "sums", &memory);
+        t->waiting = status == TESS_OK ? memory : NULL;
+    }
+    if (status != TESS_OK) {
+        tessi_sums_free(t);
+        return status;
+    }
+    *out = t;
+    return TESS_OK;
+}
+
+static void reclaim(struct tessi_sums *t)
+{
+    if (t->waiting)
+        for (int64_t n = t->slices, level = 0; n > 0; n = n > 1 ? (n + 1) / 2 : 0, level++)
+            for (int64_t j = 0; j < n; j++)
+                if (t->waiting[t->first[level] + j]) {
+                    t->spare[t->spares++] = t->waiting[t->first[level] + j];
+                    t->waiting[t->first[level] + j] = NULL;
+                }
+    if (t->result)
+        t->spare[t->spares++] = t->result;
+    t->result = NULL;
+}
+
+void tessi_sums_free(struct tessi_sums *t)
+{
+    if (!t)
+        return;
+    if (t->spare) {
+        reclaim(t);
+        for (int64_t i = 0; i < t->spares; i++)
+            tess_free(t->spare[i]);
+    }
+    pthread_mutex_destroy(&t->lock);
+    tess_free(t->spare);
+    tess_free(t->waiting);
+    tess_free(t);
+}
+
+void tessi_sums_start(struct tessi_sums *t, int64_t slices)
+{
+    reclaim(t);
+    t->slices = slices;
+    int64_t at = 0, level = 0;
+    for (int64_t n = slices; n > 0; n = n > 1 ? (n + 1) / 2 : 0) {
+        t->first[level++] = at;
+        at += n;
+    }
+}
+
+float *tessi_sums_take(struct tessi_sums *t)
+{
+    struct tessi_call call;
+    void *memory = NULL;
+    pthread_mutex_lock(&t->lock);
+    if (t->spares)
+        memory = t->spare[--t->spares];
+    pthread_mutex_unlock(&t->lock);
+    if (!memory) { /* only in the first steps; zeroed: what no operation writes stays zero in every sum */
+        tessi_call_init(&call, NULL);
+        if (tess_alloc(&call.call, (size_t)t->floats * sizeof(float) + 64, "sums", &memory) != TESS_OK)
+            return NULL;
+    }
+    return memory;
+}
+
+void tessi_sums_give(struct tessi_sums *t, int64_t slice, float *block)
+{
+    int64_t n = t->slices, j = slice;
+    for (int level = 0;; level++, n = (n + 1) / 2, j /= 2) {
+        if (n == 1) {
+            pthread_mutex_lock(&t->lock);
+            t->result = block;
+            pthread_mutex_unlock(&t->lock);
+            return;
+        }
+        int64_t partner = j ^ 1;
+        if (partner >= n)
+            continue; /* no partner at this level: moves up */
+        pthread_mutex_lock(&t->lock);
+        float *other = t->waiting[t->first[level] + partner];
+        if (other)
+            t->waiting[t->first[level] + partner] = NULL;
+        else
+            t->waiting[t->first[level] + j] = block;
+        pthread_mutex_unlock(&t->lock);
+        if (!other)
+            return;
+        tessi_kernels()->accumulate(t->floats, other, block); /* a + b == b + a, bit for bit */
+        pthread_mutex_lock(&t->lock);
+        t->spare[t->spares++] = other;
+        pthread_mutex_unlock(&t->lock);
+    }
+}
+
+float *tessi_sums_result(struct tessi_sums *t)
+{
+    return t->result;
+}

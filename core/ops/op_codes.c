@@ -1,0 +1,139 @@
+/* Operations over codes: embedding, statistics of an assignment, and the sinusoid of time.
+ * SPDX-License-Identifier: MIT */
+#include <tessera/autoencoder.h>
+
+#include "core/kernels/kernels.h"
+#include "core/graph/node.h"
+#include "core/graph/window.h"
+
+#include <math.h>
+#include <string.h>
+
+static int in_range(const struct tess_op_run *r, const char *what, const int32_t *code, int64_t n, int64_t size)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (code[i] < 0 || code[i] >= size)
+            return r->call->fail(r->call, TESS_E_DATA, "%s: code %d at position %lld is outside 0 .. %lld", what, (int)code[i],
+                                 (long long)i, (long long)(size - 1));
+    return TESS_OK;
+}
+
+/* ---- embedding: y[i] = table[code[i]] ---- */
+
+static int embedding_forward(const struct tess_op_run *r)
+{
+    int64_t n = tess_tensor_count(&r->in[0]), c = r->in[1].dim[1];
+    const int32_t *code = r->in[0].data;
+    TESS_TRY(in_range(r, "embedding", code, n, r->in[1].dim[0]));
+    for (int64_t i = 0; i < n; i++) {
+        const float *row = (const float *)r->in[1].data + code[i] * c;
+        if (r->out[0].dtype == TESS_BF16)
+            tessi_kernels()->to_bf16(c, row, (uint16_t *)r->out[0].data + i * c);
+        else
+            memcpy((float *)r->out[0].data + i * c, row, (size_t)c * sizeof(float));
+    }
+    return TESS_OK;
+}
+
+static int embedding_backward(const struct tess_op_run *r)
+{
+    int64_t n = tess_tensor_count(&r->in[0]), c = r->in[1].dim[1];
+    const int32_t *code = r->in[0].data;
+    if (!r->din[1].data)
+        return TESS_OK;
+    memset(r->din[1].data, 0, tess_tensor_bytes(&r->din[1]));
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < c; k += TESSI_WINDOW) {
+            float room[TESSI_WINDOW];
+            int64_t m = c - k < TESSI_WINDOW ? c - k : TESSI_WINDOW;
+            tessi_kernels()->accumulate(m, tessi_window_in(&r->dout[0], i * c + k, m, room), (float *)r->din[1].data + code[i] * c + k);
+        }
+    return TESS_OK;
+}
+
+static const struct tessi_op op_embedding = {
+    .op = {
+        .size = sizeof(struct tess_op), .name = "embedding", .keep_in = 1, .forward = embedding_forward, .backward = embedding_backward},
+    .narrow_out = 1};
+
+struct tess_node *tess_embedding(struct tess_graph *g, struct tess_node *codes, struct tess_node *table)
+{
+    char left[96], right[96];
+    if (!codes || !table)
+        return NULL;
+    struct tess_tensor y = codes->shape;
+    if (y.dtype != TESS_I32 || table->shape.rank != 2 || table->shape.dtype != TESS_F32 || y.rank >= TESS_MAX_RANK)
+        return tess_graph_fail(g, TESS_E_SHAPE, "embedding of %s in %s: i32 codes and a table (V, C) are wanted",
+                               tess_tensor_text(&y, left, sizeof left), tess_tensor_text(&table->shape, right, sizeof right));
+    y.dtype = TESS_F32;
+    y.dim[y.rank++] = table->shape.dim[1];
+    struct tess_node *in[2] = {codes, table};
+    return tessi_record(g, &op_embedding, NULL, 0, 2, in, 1, &y, 0.0);
+}
+
+/* ---- counts and sums of an assignment ---- */
+
+static int statistics_forward(const struct tess_op_run *r)
+{
+    int64_t d = r->in[1].dim[r->in[1].rank - 1], n = tess_tensor_count(&r->in[0]);
+    const int32_t *code = r->in[0].data;
+    float *counts = r->out[0].data, *sums = r->out[1].data;
+    TESS_TRY(in_range(r, "code statistics", code, n, r->out[0].dim[0]));
+    memset(counts, 0, tess_tensor_bytes(&r->out[0]));
+    memset(sums, 0, tess_tensor_bytes(&r->out[1]));
+    for (int64_t i = 0; i < n; i++) {
+        counts[code[i]] += 1.0f;
+        tessi_kernels()->accumulate(d, (const float *)r->in[1].data + i * d, sums + code[i] * d);
+    }
+    return TESS_OK;
+}
+
+static const struct tess_op op_statistics = {.size = sizeof(struct tess_op), .name = "code_statistics", .forward = statistics_forward};
+
+void tess_code_statistics(struct tess_graph *g, struct tess_node *codes, struct tess_node *latent, int64_t codebook_size,
+                          struct tess_node **counts, struct tess_node **sums)
+{
+    *counts = *sums = NULL;
+    if (!codes || !latent)
+        return;
+    int64_t d = latent->shape.dim[latent->shape.rank - 1];
+    if (codes->shape.dtype != TESS_I32 || tess_tensor_count(&codes->shape) * d != tess_tensor_count(&latent->shape)) {
+        tess_graph_fail(g, TESS_E_SHAPE, "code statistics want one i32 code a latent vector");
+        return;
+    }
+    struct tess_tensor out[2] = {tessi_shape(TESS_F32, 1, &codebook_size), tessi_shape(TESS_F32, 2, (int64_t[]){codebook_size, d})};
+    struct tess_node *in[2] = {codes, latent}, *nodes[2];
+    tess_custom(g, &op_statistics, NULL, 0, 2, in, 2, out, 0, (double)tess_tensor_count(&latent->shape), nodes);
+    *counts = nodes[0];
+    *sums = nodes[1];
+}
+
+/* ---- sinusoid: y[j] = sin(scale t f_j), y[j + half] = cos(scale t f_j), f_j = 10000^(-j / (half - 1)) (10.5) ---- */
+
+static int sinusoid_forward(const struct tess_op_run *r)
+{
+    int64_t width = r->out[0].dim[1], half = width / 2;
+    double scale = (double)*(const float *)r->attr;
+    for (int64_t i = 0; i < r->in[0].dim[0]; i++)
+        for (int64_t j = 0; j < half; j++) {
+            double f = half > 1 ? exp(-log(10000.0) * (double)j / (double)(half - 1)) : 1.0;
+            double angle = scale * (double)((const float *)r->in[0].data)[i] * f;
+            ((float *)r->out[0].data)[i * width + j] = (float)sin(angle);
+            ((float *)r->out[0].data)[i * width + half + j] = (float)cos(angle);
+        }
+    return TESS_OK;
+}
+
+static const struct tessi_op op_sinusoid = {.op = {.size = sizeof(struct tess_op), .name = "sinusoid", .forward = sinusoid_forward}};
+
+struct tess_node *tess_sinusoid(struct tess_graph *g, struct tess_node *t, int64_t width, float scale)
+{
+    char text[96];
+    if (!t)
+        return NULL;
+    if (t->shape.rank != 1 || t->shape.dtype != TESS_F32 || width < 2 || width % 2)
+        return tess_graph_fail(g, TESS_E_SHAPE, "a sinusoid of %lld values for %s: t (N) f32 and an even width are wanted",
+                               (long long)width, tess_tensor_text(&t->shape, text, sizeof text));
+    struct tess_tensor y = tessi_shape(TESS_F32, 2, (int64_t[]){t->shape.dim[0], width});
+    return tessi_record(g, &op_sinusoid, &scale, sizeof scale, 1, &t, 1, &y, 0.0);
+}

@@ -1,0 +1,226 @@
+/* Convolution of channels-last images, and its transpose: a transposed convolution is the gradient of a convolution in its image, and the
+ * convolution the transposed one's. So both run the same three kernels, the one's forward being the other's gradient.
+ * SPDX-License-Identifier: MIT */
+#include "core/ops/dense.h"
+#include "core/kernels/kernels.h"
+#include "core/graph/window.h"
+
+#include <string.h>
+
+struct state {
+    struct tessi_dense forward, data, weight;
+};
+
+/* The kernel between `image` (N, H, W, Ci) and what a convolution with the weight (Co, Kh, Kw, Ci) makes of it, `result`. */
+static struct tess_dense sizes(const struct tess_conv *conv, int32_t what, const struct tess_tensor *image, const struct tess_tensor *w,
+                               const struct tess_tensor *result)
+{
+    return (struct tess_dense){.size = sizeof(struct tess_dense),
+                               .what = what,
+                               .dtype_b = TESS_F32,
+                               .dtype_c = TESS_F32,
+                               .images = image->dim[0],
+                               .h = image->dim[1],
+                               .w = image->dim[2],
+                               .ci = image->dim[3],
+                               .kh = w->dim[1],
+                               .kw = w->dim[2],
+                               .ho = result->dim[1],
+                               .wo = result->dim[2],
+                               .co = result->dim[3],
+                               .stride = conv->stride,
+                               .top = conv->top,
+                               .left = conv->left,
+                               .alpha = 1.0f};
+}
+
+/* How the value of an input is stored, and its gradient. */
+static int32_t stored_in(const struct tessi_step *s, int32_t i)
+{
+    return s->in[i]->value_of->stored;
+}
+
+static int32_t stored_din(const struct tessi_step *s, int32_t i)
+{
+    return s->in[i]->gradient_of ? s->in[i]->gradient_of->stored : TESS_F32;
+}
+
+static int have_state(struct tess_call *c, struct tessi_step *s)
+{
+    return s->state ? TESS_OK : tess_alloc(c, sizeof(struct state), "an operation", &s->state);
+}
+
+/* Kernels of a convolution (forward TESS_CONV) or a transposed one (TESS_CONV_DATA): the other's forward is the gradient in the input. */
+static int plan_kernels(struct tess_call *c, struct tess_graph *g, struct tessi_step *s, int32_t forward)
+{
+    int plain = forward == TESS_CONV;
+    const struct tess_tensor *w = &s->in[1]->shape;
+    const struct tess_tensor *image = plain ? &s->in[0]->shape : &s->out[0]->shape, *result = plain ? &s->out[0]->shape : &s->in[0]->shape;
+    int32_t x = stored_in(s, 0), y = s->out[0]->stored;
+    TESS_TRY(have_state(c, s));
+    struct state *k = s->state;
+    struct tess_dense d = sizes(s->attr, forward, image, w, result);
+    d.bias = plain && s->in[2]; /* the other kernel takes none */
+    d.dtype_a = x;
+    d.dtype_c = y;
+    TESS_TRY(tessi_dense_plan(c, g, &d, tessi_operands(g), s->in[1], &k->forward, &s->scratch_forward));
+    if (!g->objectives)
+        return TESS_OK;
+    d = sizes(s->attr, plain ? TESS_CONV_DATA : TESS_CONV, image, w, result);
+    d.dtype_a = y;
+    d.dtype_c = stored_din(s, 0);
+    if (s->in[0]->gradient_of)
+        TESS_TRY(tessi_dense_plan(c, g, &d, tessi_operands(g), s->in[1], &k->data, &s->scratch_backward));
+    d = sizes(s->attr, TESS_CONV_WEIGHT, image, w, result);
+    d.dtype_a = plain ? x : y;
+    d.dtype_b = plain ? y : x;
+    return tessi_dense_plan(c, g, &d, tessi_operands(g), NULL, &k->weight, &s->scratch_backward);
+}
+
+static int prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step *s)
+{
+    return plan_kernels(c, g, s, TESS_CONV);
+}
+
+static void drop(struct tess_graph *g, struct tessi_step *s)
+{
+    struct state *k = s->state;
+    (void)g;
+    if (!k)
+        return;
+    tessi_dense_drop(&k->forward);
+    tessi_dense_drop(&k->data);
+    tessi_dense_drop(&k->weight);
+}
+
+static void bias_gradient(const struct tess_op_run *r)
+{
+    if (!r->din[2].data)
+        return;
+    memset(r->din[2].data, 0, tess_tensor_bytes(&r->din[2]));
+    tessi_window_column_sums(&r->dout[0], r->din[2].data);
+}
+
+static int forward(const struct tess_op_run *r)
+{
+    const struct state *k = r->host_state;
+    return tessi_dense_run(r, &k->forward, 0, r->in[0].data, r->in[1].data, r->in[2].data, r->out[0].data);
+}
+
+/* image and result: x and dy of a convolution, dy and x of a transposed one. */
+static int gradients(const struct tess_op_run *r, const void *image, const void *result)
+{
+    const struct state *k = r->host_state;
+    if (r->din[0].data)
+        TESS_TRY(tessi_dense_run(r, &k->data, 0, r->dout[0].data, r->in[1].data, NULL, r->din[0].data));
+    if (r->din[1].data)
+        TESS_TRY(tessi_dense_run(r, &k->weight, 0, image, result, NULL, r->din[1].data));
+    bias_gradient(r);
+    return TESS_OK;
+}
+
+static int backward(const struct tess_op_run *r)
+{
+    return gradients(r, r->in[0].data, r->dout[0].data);
+}
+
+static const struct tessi_op op_conv = {
+    .op = {.size = sizeof(struct tess_op), .name = "conv2d", .keep_in = 3, .forward = forward, .backward = backward},
+    .prepare = prepare,
+    .drop = drop,
+    .narrow_in = 1,
+    .narrow_out = 1};
+
+struct tess_node *tess_conv2d(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b,
+                              const struct tess_conv *conv)
+{
+    char left[96], right[96];
+    if (!x || !w)
+        return NULL;
+    struct tess_tensor y = x->shape;
+    const struct tess_tensor *k = &w->shape;
+    if (y.rank != 4 || y.dtype != TESS_F32 || k->rank != 4 || k->dim[3] != y.dim[3] ||
+        (b && (b->shape.rank != 1 || b->shape.dim[0] != k->dim[0])))
+        return tess_graph_fail(g, TESS_E_SHAPE, "convolution of %s with weight %s: (N, H, W, Ci) and (Co, Kh, Kw, Ci) are wanted",
+                               tess_tensor_text(&y, left, sizeof left), tess_tensor_text(k, right, sizeof right));
+    int64_t h = y.dim[1] + conv->top + conv->bottom - k->dim[1], v = y.dim[2] + conv->left + conv->right - k->dim[2];
+    if (conv->stride < 1 || h < 0 || v < 0)
+        return tess_graph_fail(g, TESS_E_SHAPE, "convolution of %s with weight %s and stride %d: the image is smaller than the kernel",
+                               tess_tensor_text(&y, left, sizeof left), tess_tensor_text(k, right, sizeof right), (int)conv->stride);
+    y.dim[1] = h / conv->stride + 1;
+    y.dim[2] = v / conv->stride + 1;
+    y.dim[3] = k->dim[0];
+    struct tess_node *in[3] = {x, w, b};
+    return tessi_record(g, &op_conv, conv, sizeof *conv, 3, in, 1, &y,
+                        2.0 * (double)tess_tensor_count(&y) * (double)(k->dim[1] * k->dim[2] * k->dim[3]));
+}
+
+/* ---- transposed (17.12): x (N, H, W, Ci) is what a convolution with w (Ci, Kh, Kw, Co) would make of y (N, Ho, Wo, Co) ---- */
+
+static int transpose_prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step *s)
+{
+    return plan_kernels(c, g, s, TESS_CONV_DATA);
+}
+
+/* y += bias in every pixel. */
+static void add_bias(const struct tess_tensor *y, const float *bias)
+{
+    float room[TESSI_WINDOW];
+    int64_t count = tess_tensor_count(y), width = y->dim[3];
+    for (int64_t at = 0; at < count; at += width)
+        for (int64_t i = 0; i < width; i += TESSI_WINDOW) {
+            int64_t n = width - i < TESSI_WINDOW ? width - i : TESSI_WINDOW;
+            (void)tessi_window_in(y, at + i, n, room);
+            tessi_kernels()->accumulate(n, bias + i, tessi_window_out(y, at + i, room));
+            tessi_window_done(y, at + i, n, room);
+        }
+}
+
+static int transpose_forward(const struct tess_op_run *r)
+{
+    const struct state *k = r->host_state;
+    TESS_TRY(tessi_dense_run(r, &k->forward, 0, r->in[0].data, r->in[1].data, NULL, r->out[0].data));
+    if (r->in[2].data)
+        add_bias(&r->out[0], r->in[2].data);
+    return TESS_OK;
+}
+
+static int transpose_backward(const struct tess_op_run *r)
+{
+    return gradients(r, r->dout[0].data, r->in[0].data);
+}
+
+static const struct tessi_op op_transpose = {.op = {.size = sizeof(struct tess_op),
+                                                    .name = "conv2d_transpose",
+                                                    .keep_in = 3,
+                                                    .forward = transpose_forward,
+                                                    .backward = transpose_backward},
+                                             .prepare = transpose_prepare,
+                                             .drop = drop,
+                                             .narrow_in = 1,
+                                             .narrow_out = 1};
+
+struct tess_node *tess_conv2d_transpose(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b,
+                                        const struct tess_conv *conv)
+{
+    char left[96], right[96];
+    if (!x || !w)
+        return NULL;
+    struct tess_tensor y = x->shape;
+    const struct tess_tensor *k = &w->shape;
+    if (y.rank != 4 || y.dtype != TESS_F32 || k->rank != 4 || k->dim[0] != y.dim[3] ||
+        (b && (b->shape.rank != 1 || b->shape.dim[0] != k->dim[3])))
+        return tess_graph_fail(g, TESS_E_SHAPE,
+                               "transposed convolution of %s with weight %s: (N, H, W, Ci) and (Ci, Kh, Kw, Co) are wanted",
+                               tess_tensor_text(&y, left, sizeof left), tess_tensor_text(k, right, sizeof right));
+    int32_t s = conv->stride;
+    y.dim[1] = (y.dim[1] - 1) * s + k->dim[1] - conv->top - conv->bottom;
+    y.dim[2] = (y.dim[2] - 1) * s + k->dim[2] - conv->left - conv->right;
+    y.dim[3] = k->dim[3];
+    if (s < 1 || y.dim[1] < 1 || y.dim[2] < 1)
+        return tess_graph_fail(g, TESS_E_SHAPE, "transposed convolution of %s with weight %s and stride %d: nothing is left of the image",
+                               tess_tensor_text(&x->shape, left, sizeof left), tess_tensor_text(k, right, sizeof right), (int)s);
+    struct tess_node *in[3] = {x, w, b};
+    return tessi_record(g, &op_transpose, conv, sizeof *conv, 3, in, 1, &y,
+                        2.0 * (double)tess_tensor_count(&x->shape) * (double)(k->dim[1] * k->dim[2] * k->dim[3]));
+}

@@ -1,0 +1,99 @@
+/* Sums and means over axes. SPDX-License-Identifier: MIT */
+#include "core/kernels/kernels.h"
+#include "core/graph/node.h"
+#include "core/graph/walk.h"
+
+#include <string.h>
+
+struct reduce {
+    float scale;
+    struct tessi_walk walk; /* input against result */
+};
+
+struct rows {
+    const struct tessi_kernels *k;
+    const float *from;
+    float *to;
+    int64_t n;
+    int32_t dense;
+    float scale;
+};
+
+static void sum_row(void *user, int64_t i, int64_t j)
+{
+    const struct rows *w = user;
+    if (w->dense)
+        w->k->accumulate(w->n, w->from + i, w->to + j);
+    else
+        w->to[j] += (float)w->k->sum(w->n, w->from + i);
+}
+
+static int reduce_forward(const struct tess_op_run *r)
+{
+    const struct reduce *a = r->attr;
+    int32_t last = a->walk.rank - 1;
+    struct rows w = {tessi_kernels(), r->in[0].data, r->out[0].data, a->walk.n[last], a->walk.step[last] != 0, a->scale};
+    int64_t n = tess_tensor_count(&r->out[0]);
+    memset(r->out[0].data, 0, (size_t)n * sizeof(float));
+    tessi_walk_rows(&a->walk, sum_row, &w);
+    if (a->scale != 1.0f)
+        w.k->affine(n, a->scale, 0.0f, r->out[0].data, r->out[0].data);
+    return TESS_OK;
+}
+
+static void spread_row(void *user, int64_t i, int64_t j)
+{
+    const struct rows *w = user;
+    float *dx = w->to + i;
+    if (w->dense)
+        w->k->affine(w->n, w->scale, 0.0f, w->from + j, dx);
+    else
+        for (int64_t k = 0; k < w->n; k++)
+            dx[k] = w->scale * w->from[j];
+}
+
+static int reduce_backward(const struct tess_op_run *r)
+{
+    const struct reduce *a = r->attr;
+    int32_t last = a->walk.rank - 1;
+    struct rows w = {tessi_kernels(), r->dout[0].data, r->din[0].data, a->walk.n[last], a->walk.step[last] != 0, a->scale};
+    tessi_walk_rows(&a->walk, spread_row, &w);
+    return TESS_OK;
+}
+
+static const struct tessi_op op_reduce = {
+    .op = {.size = sizeof(struct tess_op), .name = "reduce", .forward = reduce_forward, .backward = reduce_backward}};
+
+static struct tess_node *record_reduce(struct tess_graph *g, struct tess_node *x, uint32_t axes, int mean)
+{
+    char text[96];
+    if (!x)
+        return NULL;
+    struct tess_tensor y = x->shape;
+    if (y.dtype != TESS_F32 || axes >> y.rank)
+        return tess_graph_fail(g, TESS_E_SHAPE, "a sum over axes %#x of %s", axes, tess_tensor_text(&y, text, sizeof text));
+    double n = 1.0;
+    for (int32_t i = 0; i < y.rank; i++)
+        if (axes >> i & 1) {
+            n *= (double)y.dim[i];
+            y.dim[i] = 1;
+        }
+    struct reduce a = {.scale = mean ? (float)(1.0 / n) : 1.0f};
+    (void)tessi_walk_over(&x->shape, &y, &a.walk); /* fits: y is x with ones */
+    return tessi_record(g, &op_reduce, &a, sizeof a, 1, &x, 1, &y, (double)tess_tensor_count(&x->shape));
+}
+
+struct tess_node *tess_sum(struct tess_graph *g, struct tess_node *x, uint32_t axes)
+{
+    return record_reduce(g, x, axes, 0);
+}
+
+struct tess_node *tess_mean(struct tess_graph *g, struct tess_node *x, uint32_t axes)
+{
+    return record_reduce(g, x, axes, 1);
+}
+
+struct tess_node *tess_mean_all(struct tess_graph *g, struct tess_node *x)
+{
+    return x ? tess_reshape(g, record_reduce(g, x, (1u << x->shape.rank) - 1, 1), 0, NULL) : NULL;
+}

@@ -1,0 +1,267 @@
+/* Element-wise functions of one tensor, dropout, conversion, and the aliases that only steer gradients.
+ * SPDX-License-Identifier: MIT */
+#include "core/kernels/kernels.h"
+#include "core/graph/node.h"
+#include "core/graph/window.h"
+
+#include <string.h>
+
+struct unary {
+    int32_t which;
+    float p;
+};
+
+static int unary_forward(const struct tess_op_run *r)
+{
+    const struct unary *a = r->attr;
+    float x[TESSI_WINDOW], y[TESSI_WINDOW];
+    int64_t count = tess_tensor_count(&r->in[0]);
+    if (tessi_window_alike(&r->in[0], &r->out[0])) {
+        tessi_stored_kernels(r->in[0].dtype)->unary[a->which](count, a->p, r->in[0].data, r->out[0].data);
+        return TESS_OK;
+    }
+    for (int64_t i = 0; i < count; i += TESSI_WINDOW) {
+        int64_t n = count - i < TESSI_WINDOW ? count - i : TESSI_WINDOW;
+        tessi_kernels()->as_f32.unary[a->which](n, a->p, tessi_window_in(&r->in[0], i, n, x), tessi_window_out(&r->out[0], i, y));
+        tessi_window_done(&r->out[0], i, n, y);
+    }
+    return TESS_OK;
+}
+
+static int unary_backward(const struct tess_op_run *r)
+{
+    const struct unary *a = r->attr;
+    float x[TESSI_WINDOW], dy[TESSI_WINDOW], dx[TESSI_WINDOW];
+    int64_t count = tess_tensor_count(&r->in[0]);
+    if (tessi_window_alike(&r->in[0], &r->dout[0]) && tessi_window_alike(&r->in[0], &r->din[0])) {
+        tessi_stored_kernels(r->in[0].dtype)->unary_back[a->which](count, a->p, r->in[0].data, r->dout[0].data, r->din[0].data);
+        return TESS_OK;
+    }
+    for (int64_t i = 0; i < count; i += TESSI_WINDOW) {
+        int64_t n = count - i < TESSI_WINDOW ? count - i : TESSI_WINDOW;
+        tessi_kernels()->as_f32.unary_back[a->which](n, a->p, tessi_window_in(&r->in[0], i, n, x), tessi_window_in(&r->dout[0], i, n, dy),
+                                                     tessi_window_out(&r->din[0], i, dx));
+        tessi_window_done(&r->din[0], i, n, dx);
+    }
+    return TESS_OK;
+}
+
+static const struct tessi_op op_unary = {
+    .op = {.size = sizeof(struct tess_op), .name = "unary", .keep_in = 1, .forward = unary_forward, .backward = unary_backward}};
+/* What stands between layers; the others make losses, which stay in f32. */
+static const struct tessi_op op_activation = {
+    .op = {.size = sizeof(struct tess_op), .name = "activation", .keep_in = 1, .forward = unary_forward, .backward = unary_backward},
+    .cheap = 1,
+    .narrow_in = 1,
+    .narrow_out = 1};
+
+static struct tess_node *reals_only(struct tess_graph *g, const char *name, struct tess_node *x)
+{
+    char text[96];
+    if (x && x->shape.dtype != TESS_F32)
+        return tess_graph_fail(g, TESS_E_SHAPE, "%s wants f32, not %s", name, tess_tensor_text(&x->shape, text, sizeof text));
+    return x;
+}
+
+static struct tess_node *record_unary(struct tess_graph *g, const char *name, struct tess_node *x, int32_t which, float p, double flops)
+{
+    if (!reals_only(g, name, x))
+        return NULL;
+    struct unary a = {which, p};
+    int activation = which == TESSI_SWISH || which == TESSI_GELU || which == TESSI_MISH || which == TESSI_LEAKY;
+    return tessi_record(g, activation ? &op_activation : &op_unary, &a, sizeof a, 1, &x, 1, &x->shape, flops * (double)tess_tensor_count(&x->shape));
+}
+
+struct tess_node *tess_swish(struct tess_graph *g, struct tess_node *x)
+{
+    return record_unary(g, "swish", x, TESSI_SWISH, 0, 4);
+}
+
+struct tess_node *tess_gelu(struct tess_graph *g, struct tess_node *x)
+{
+    return record_unary(g, "gelu", x, TESSI_GELU, 0, 6);
+}
+
+struct tess_node *tess_mish(struct tess_graph *g, struct tess_node *x)
+{
+    return record_unary(g, "mish", x, TESSI_MISH, 0, 6);
+}
+
+struct tess_node *tess_tanh(struct tess_graph *g, struct tess_node *x)
+{
+    return record_unary(g, "tanh", x, TESSI_TANH, 0, 4);
+}
+
+struct tess_node *tess_sigmoid(struct tess_graph *g, struct tess_node *x)
+{
+    return record_unary(g, "sigmoid", x, TESSI_SIGMOID, 0, 4);
+}
+
+struct tess_node *tess_leaky_relu(struct tess_graph *g, struct tess_node *x, float slope)
+{
+    return record_unary(g, "leaky_relu", x, TESSI_LEAKY, slope, 1);
+}
+
+struct tess_node *tess_abs(struct tess_graph *g, struct tess_node *x)
+{
+    return record_unary(g, "abs", x, TESSI_ABS, 0, 1);
+}
+
+struct tess_node *tess_square(struct tess_graph *g, struct tess_node *x)
+{
+    return record_unary(g, "square", x, TESSI_SQUARE, 0, 1);
+}
+
+struct tess_node *tess_exp(struct tess_graph *g, struct tess_node *x)
+{
+    return record_unary(g, "exp", x, TESSI_EXP, 0, 3);
+}
+
+struct tess_node *tess_log(struct tess_graph *g, struct tess_node *x)
+{
+    return record_unary(g, "log", x, TESSI_LOG, 0, 3);
+}
+
+struct tess_node *tess_sqrt(struct tess_graph *g, struct tess_node *x)
+{
+    return record_unary(g, "sqrt", x, TESSI_SQRT, 0, 1);
+}
+
+/* ---- scale x + offset ---- */
+
+struct affine {
+    float scale, offset;
+};
+
+static int affine_forward(const struct tess_op_run *r)
+{
+    const struct affine *a = r->attr;
+    tessi_kernels()->affine(tess_tensor_count(&r->in[0]), a->scale, a->offset, r->in[0].data, r->out[0].data);
+    return TESS_OK;
+}
+
+static int affine_backward(const struct tess_op_run *r)
+{
+    const struct affine *a = r->attr;
+    tessi_kernels()->affine(tess_tensor_count(&r->in[0]), a->scale, 0.0f, r->dout[0].data, r->din[0].data);
+    return TESS_OK;
+}
+
+static const struct tessi_op op_affine = {
+    .op = {.size = sizeof(struct tess_op), .name = "affine", .forward = affine_forward, .backward = affine_backward}};
+
+struct tess_node *tess_affine(struct tess_graph *g, struct tess_node *x, float scale, float offset)
+{
+    struct affine a = {scale, offset};
+    if (!reals_only(g, "affine", x))
+        return NULL;
+    return tessi_record(g, &op_affine, &a, sizeof a, 1, &x, 1, &x->shape, 2.0 * (double)tess_tensor_count(&x->shape));
+}
+
+/* ---- integers to reals ---- */
+
+static int to_f32_forward(const struct tess_op_run *r)
+{
+    const struct affine *a = r->attr;
+    int64_t n = tess_tensor_count(&r->in[0]);
+    float *y = r->out[0].data;
+    if (r->in[0].dtype == TESS_U8)
+        tessi_kernels()->u8_to_f32(n, a->scale, a->offset, r->in[0].data, y);
+    else if (r->in[0].dtype == TESS_U16)
+        for (int64_t i = 0; i < n; i++)
+            y[i] = a->scale * (float)((const uint16_t *)r->in[0].data)[i] + a->offset;
+    else
+        for (int64_t i = 0; i < n; i++)
+            y[i] = a->scale * (float)((const int32_t *)r->in[0].data)[i] + a->offset;
+    return TESS_OK;
+}
+
+static const struct tessi_op op_to_f32 = {.op = {.size = sizeof(struct tess_op), .name = "to_f32", .forward = to_f32_forward}};
+
+struct tess_node *tess_to_f32(struct tess_graph *g, struct tess_node *x, float scale, float offset)
+{
+    struct affine a = {scale, offset};
+    char text[96];
+    if (!x)
+        return NULL;
+    if (x->shape.dtype != TESS_U8 && x->shape.dtype != TESS_U16 && x->shape.dtype != TESS_I32)
+        return tess_graph_fail(g, TESS_E_SHAPE, "to_f32 wants integers, not %s", tess_tensor_text(&x->shape, text, sizeof text));
+    struct tess_tensor y = x->shape;
+    y.dtype = TESS_F32;
+    return tessi_record(g, &op_to_f32, &a, sizeof a, 1, &x, 1, &y, 0.0);
+}
+
+/* ---- dropout: the draws are made again in the backward pass, so nothing is kept ---- */
+
+struct dropout {
+    float p;
+    uint32_t purpose;
+};
+
+static void drop(const struct tess_op_run *r, const struct tess_tensor *from, const struct tess_tensor *to)
+{
+    enum { DRAWS = 256 };
+    const struct dropout *a = r->attr;
+    int64_t per = tess_tensor_count(&r->out[0]) / r->rows;
+    float keep = 1.0f / (1.0f - a->p);
+    struct tess_stream s = r->random;
+    s.purpose = a->purpose;
+    for (int64_t n = 0; n < r->rows; n++, s.sample++)
+        for (int64_t i = 0; i < per; i += DRAWS) {
+            float u[DRAWS], room_x[DRAWS], room_y[DRAWS];
+            int64_t m = per - i < DRAWS ? per - i : DRAWS, at = n * per + i;
+            const float *x = tessi_window_in(from, at, m, room_x);
+            float *y = tessi_window_out(to, at, room_y);
+            tess_random_uniform(&s, (uint64_t)i, m, u);
+            for (int64_t k = 0; k < m; k++)
+                y[k] = u[k] < a->p ? 0.0f : keep * x[k];
+            tessi_window_done(to, at, m, room_y);
+        }
+}
+
+static int dropout_forward(const struct tess_op_run *r)
+{
+    drop(r, &r->in[0], &r->out[0]);
+    return TESS_OK;
+}
+
+static int dropout_backward(const struct tess_op_run *r)
+{
+    drop(r, &r->dout[0], &r->din[0]);
+    return TESS_OK;
+}
+
+static const struct tessi_op op_dropout = {
+    .op = {.size = sizeof(struct tess_op), .name = "dropout", .forward = dropout_forward, .backward = dropout_backward},
+    .narrow_in = 1,
+    .narrow_out = 1};
+
+struct tess_node *tess_dropout(struct tess_graph *g, struct tess_node *x, float p, const char *purpose)
+{
+    if (!reals_only(g, "dropout", x) || p <= 0.0f || !g->training)
+        return x;
+    if (p >= 1.0f)
+        return tess_graph_fail(g, TESS_E_VALUE, "dropout of %g leaves nothing; it must be below 1", (double)p);
+    if (tess_tensor_count(&x->shape) % g->rows)
+        return tess_graph_fail(g, TESS_E_SHAPE, "dropout wants whole samples");
+    struct dropout a = {p, tess_purpose(purpose)};
+    return tessi_record(g, &op_dropout, &a, sizeof a, 1, &x, 1, &x->shape, (double)tess_tensor_count(&x->shape));
+}
+
+/* ---- aliases ---- */
+
+struct tess_node *tess_stop_gradient(struct tess_graph *g, struct tess_node *x)
+{
+    return x ? tessi_node_alias(g, &x->shape, x, NULL) : NULL;
+}
+
+struct tess_node *tess_straight_through(struct tess_graph *g, struct tess_node *value, struct tess_node *through)
+{
+    char a[96], b[96];
+    if (!value || !through)
+        return NULL;
+    if (!tess_tensor_same_shape(&value->shape, &through->shape))
+        return tess_graph_fail(g, TESS_E_SHAPE, "straight_through of %s and %s: shapes must agree",
+                               tess_tensor_text(&value->shape, a, sizeof a), tess_tensor_text(&through->shape, b, sizeof b));
+    return tessi_node_alias(g, &value->shape, value, through);
+}

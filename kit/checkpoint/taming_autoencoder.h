@@ -1,0 +1,15 @@
+/* The autoencoder of taming, which VQ-DDM took over: its names, and which model they make. Compiled into the plugins of both.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_CHECKPOINTS_TAMING_AUTOENCODER_H
+#define PLUGINS_CHECKPOINTS_TAMING_AUTOENCODER_H
+
+#include "kit/checkpoint/conv_layout.h"
+
+/* 1 where the file has the beginning of such an autoencoder. */
+int taming_is_there(const struct tess_import_plan *p);
+/* As of struct tess_checkpoint_1; `who` is the architecture that was asked for. */
+int taming_import(struct tess_call *c, const char *who, const struct conv_untold *u, struct tess_import_plan *p) TESS_CHECKED;
+int taming_export(struct tess_call *c, const char *who, const struct conv_untold *u, struct tess_export_plan *p) TESS_CHECKED;
+
+#endif

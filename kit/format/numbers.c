@@ -1,0 +1,136 @@
+/* Numbers of files; see numbers.h. SPDX-License-Identifier: MIT */
+#include "kit/format/numbers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int32_t bytes, is_real;
+} types[NUMBER_TYPES] = {
+    [NUMBER_F32] = {"f32", 4, 1}, [NUMBER_F64] = {"f64", 8, 1}, [NUMBER_F16] = {"f16", 2, 1}, [NUMBER_BF16] = {"bf16", 2, 1},
+    [NUMBER_I64] = {"i64", 8, 0}, [NUMBER_I32] = {"i32", 4, 0}, [NUMBER_I16] = {"i16", 2, 0}, [NUMBER_I8] = {"i8", 1, 0},
+    [NUMBER_U64] = {"u64", 8, 0}, [NUMBER_U32] = {"u32", 4, 0}, [NUMBER_U16] = {"u16", 2, 0}, [NUMBER_U8] = {"u8", 1, 0},
+    [NUMBER_BOOL] = {"bool", 1, 0}};
+
+const char *number_name(int type)
+{
+    return types[type].name;
+}
+
+int64_t number_bytes(int type)
+{
+    return types[type].bytes;
+}
+
+int number_is_real(int type)
+{
+    return types[type].is_real;
+}
+
+uint32_t number_u32(const uint8_t *from)
+{
+    return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
+}
+
+uint64_t number_u64(const uint8_t *from)
+{
+    return (uint64_t)number_u32(from) | (uint64_t)number_u32(from + 4) << 32;
+}
+
+static float of_bits(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* IEEE 754 binary16: 5 bits of exponent, 10 of fraction. Every one of them is an f32. */
+static float of_half(uint32_t half)
+{
+    uint32_t sign = (half & 0x8000u) << 16, exponent = half >> 10 & 0x1Fu, fraction = half & 0x3FFu;
+    if (exponent == 0) {
+        float small = (float)fraction * 0x1p-24f;
+        return sign ? -small : small;
+    }
+    return of_bits(sign | (exponent == 31 ? 0xFFu : exponent + 112) << 23 | fraction << 13);
+}
+
+static float of_double(const uint8_t *from)
+{
+    uint64_t bits = number_u64(from);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return (float)value;
+}
+
+void number_to_f32(int type, const uint8_t *from, int64_t n, float *to)
+{
+    switch (type) {
+    case NUMBER_F32:
+        for (int64_t i = 0; i < n; i++)
+            to[i] = of_bits(number_u32(from + 4 * i));
+        break;
+    case NUMBER_F64:
+        for (int64_t i = 0; i < n; i++)
+            to[i] = of_double(from + 8 * i);
+        break;
+    case NUMBER_F16:
+        for (int64_t i = 0; i < n; i++)
+            to[i] = of_half((uint32_t)from[2 * i] | (uint32_t)from[2 * i + 1] << 8);
+        break;
+    default: /* NUMBER_BF16: the upper half of an f32 */
+        for (int64_t i = 0; i < n; i++)
+            to[i] = of_bits((uint32_t)from[2 * i] << 16 | (uint32_t)from[2 * i + 1] << 24);
+    }
+}
+
+int number_room(int type, int32_t rank, const int64_t *dim, int64_t *out)
+{
+    int64_t bytes = types[type].bytes;
+    int empty = 0;
+    for (int32_t i = 0; i < rank; i++) {
+        if (dim[i] < 0)
+            return 0;
+        empty |= dim[i] == 0;
+    }
+    for (int32_t i = 0; i < rank && !empty; i++)
+        if (__builtin_mul_overflow(bytes, dim[i], &bytes))
+            return 0;
+    *out = empty ? 0 : bytes;
+    return 1;
+}
+
+int number_refuse(struct tess_call *c, const char *path, const struct tess_entry *e)
+{
+    return c->fail(c, TESS_E_DATA, "%s: `%s` is of %s, and weights are real numbers: f32, f16, bf16 or f64", path, e->name, e->dtype);
+}
+
+int number_name_fits(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
+            return 0;
+    return length > 0 && length < TESS_ENTRY_NAME;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const struct tess_entry *const *)a)->name, (*(const struct tess_entry *const *)b)->name);
+}
+
+int number_twice(struct tess_call *c, const struct tess_entry *e, int64_t n, int64_t *out)
+{
+    void *memory;
+    *out = -1;
+    TESS_TRY(tess_alloc(c, (size_t)(n + 1) * sizeof(void *), "names", &memory));
+    const struct tess_entry **order = memory;
+    for (int64_t i = 0; i < n; i++)
+        order[i] = &e[i];
+    qsort(order, (size_t)n, sizeof *order, by_name);
+    for (int64_t i = 1; i < n; i++)
+        if (strcmp(order[i - 1]->name, order[i]->name) == 0)
+            *out = order[i] - e;
+    tess_free(memory);
+    return TESS_OK;
+}

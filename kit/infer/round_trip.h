@@ -1,0 +1,24 @@
+/* Images through a tokenizer and back, to measure what is lost. Compiled into the stages that do.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_STAGES_ROUND_TRIP_H
+#define PLUGINS_STAGES_ROUND_TRIP_H
+
+#include "kit/infer/common.h"
+
+struct round_trip {
+    const struct stage_codec *codec;         /* both ways */
+    struct tess_tensor images, codes, bytes; /* of the batch made last; bytes: what came back, to be shown */
+    struct tess_tensor real;                 /* what came back, not cut to 0 .. 1 */
+    struct tess_tensor log_sigma;            /* of what came back, where the codec gives it (CODEC_LIKELIHOOD) */
+    struct tess_tensor error;                /* of each image, where the codec gives it (CODEC_ERROR) */
+};
+
+/* Room for batches of `batch` images. Start from zeroed memory; close in any case. */
+int round_trip_open(struct tess_call *c, struct round_trip *t, const struct stage_codec *codec, int64_t batch) TESS_CHECKED;
+void round_trip_close(struct round_trip *t);
+/* Images first .. first + n - 1; adds the squared differences of their pixels in 0 .. 1 to *square. Every tensor's dim[0] is n then. */
+int round_trip_make(struct tess_call *c, struct round_trip *t, const struct stage_images *images, int64_t first, int64_t n,
+                    double *square) TESS_CHECKED;
+
+#endif

@@ -1,0 +1,42 @@
+/* Reverse diffusion of canvases larger than the maps a prior was trained on (docs/models.md, "Larger canvases"): each token is drawn from
+ * the mean of what all windows that cover it say. Only windows that cover a token drawn in a step are given to the denoiser, each once, and
+ * where it can it is asked for the logits of those tokens alone. Canvases advance together, so that a batch has windows of several. What is
+ * added up for a token is so in the order of the windows, and which of the graphs a step takes is decided by its own draws: neither batch
+ * nor count change a bit.
+ *
+ * For noises that tell which tokens a step draws, whose denoiser is not told the time. Compiled into the stage that samples canvases.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_STAGES_CANVAS_H
+#define PLUGINS_STAGES_CANVAS_H
+
+#include "kit/sample/sampling.h"
+#include "kit/sample/windows.h"
+
+struct canvas_options {
+    const struct tess_prior *prior;      /* borrowed, as are the graphs; sealed, weights filled */
+    struct tess_graph *denoise, *picked; /* picked NULL: all logits at every step */
+    int64_t batch, count;                /* windows at a time; canvases */
+    int64_t height, width, stride;       /* in codes, at least the prior's; see windows.h */
+    int32_t raster;                      /* one token a step, row by row; else in random order, in `steps` steps */
+    int64_t steps;
+    double temperature;
+    uint64_t seed;
+};
+
+struct canvas;
+int canvas_new(struct tess_call *c, const struct canvas_options *o, struct canvas **out) TESS_CHECKED;
+void canvas_free(struct canvas *k); /* NULL is fine */
+/* A step of as many canvases as there is room for. */
+int canvas_advance(struct tess_call *c, struct canvas *k) TESS_CHECKED;
+int canvas_finished(const struct canvas *k);
+/* Where all stand, for a checkpoint; calls are windows given to the denoiser. */
+struct sampling_state canvas_state(struct canvas *k);
+
+int64_t canvas_steps(const struct canvas_options *o);
+/* Windows given to the denoiser for one canvas: exactly in raster order, in the mean in random order. */
+double canvas_calls(const struct canvas_options *o);
+/* Memory beside the graphs. */
+int64_t canvas_bytes(const struct canvas_options *o);
+
+#endif

@@ -1,0 +1,40 @@
+/* Two passes over the row and no memory beside it: the sum, and the cumulative sum. SPDX-License-Identifier: MIT */
+#include "kit/sample/draws.h"
+
+#include <math.h>
+
+/* The unnormalised probability of code k. */
+static double share(const struct draw_row *r, int64_t k)
+{
+    if (k == r->without || r->logits[k] == -INFINITY)
+        return 0.0;
+    return exp((double)(r->logits[k] - r->most) / r->temperature);
+}
+
+int draw_row_open(struct draw_row *r)
+{
+    r->most = -INFINITY;
+    r->sum = 0.0;
+    for (int64_t k = 0; k < r->codes; k++)
+        if (k != r->without && r->logits[k] > r->most)
+            r->most = r->logits[k];
+    for (int64_t k = 0; k < r->codes; k++)
+        r->sum += share(r, k);
+    return isfinite(r->sum);
+}
+
+int32_t draw_row_code(const struct draw_row *r, double u)
+{
+    double left = u * r->sum;
+    int32_t last = -1;
+    for (int64_t k = 0; k < r->codes; k++) {
+        double p = share(r, k);
+        if (p <= 0.0)
+            continue;
+        last = (int32_t)k;
+        left -= p;
+        if (left < 0.0)
+            break;
+    }
+    return last;
+}

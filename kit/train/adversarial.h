@@ -1,0 +1,58 @@
+/* The adversarial term of a generator's loss, and its critic's own loss (docs/models.md, section 13). SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_ADVERSARIAL_H
+#define PLUGINS_ADVERSARIAL_H
+
+#include <tessera/kind/critic.h>
+#include <tessera/plugin.h>
+#include <tessera/kind/stage.h>
+
+struct adversarial_params {
+    struct tess_instance *critic; /* NULL: none */
+    int32_t augment, balance;
+    int64_t start;
+    double weight, most;
+};
+
+#define ADVERSARIAL_PARAMS(S, m)                                                                                                           \
+    {.name = "critic", .help = "judges reconstructions, for an adversarial term in the loss; none where it is not said",                   \
+     .type = TESS_COMPONENT, .offset = offsetof(S, m.critic), .text = "critic/1"},                                                         \
+    {.name = "augment", .help = "diffaug: the critic sees images whose colour and place were changed at random, as published",             \
+     .type = TESS_ENUM, .offset = offsetof(S, m.augment), .text = "none|diffaug"},                                                         \
+    {.name = "adversarial_start", .help = "step from which the term counts; the critic learns from the next one on", .type = TESS_I64,     \
+     .offset = offsetof(S, m.start), .lo = 0, .hi = 1e9, .def = 0}
+/* Where stages differ in what they begin with. */
+#define ADVERSARIAL_WEIGHT_PARAMS(S, m, default_weight, default_most)                                                                      \
+    {.name = "adversarial_weight", .help = "factor of the term's weight (taming and ReFiT have 0.8)", .type = TESS_F64,                    \
+     .offset = offsetof(S, m.weight), .lo = 0, .hi = 1e4, .def = default_weight},                                                          \
+    {.name = "adversarial_most", .help = "the weight is at most this before the factor (taming has 1e4)", .type = TESS_F64,                \
+     .offset = offsetof(S, m.most), .lo = 0, .hi = 1e9, .def = default_most}
+
+/* What a step of training tells of the two: lambda of (13.3), and the critic's mean logits of real and of made images. */
+enum { ADVERSARIAL_WEIGHT, ADVERSARIAL_REAL, ADVERSARIAL_MADE, ADVERSARIAL_COLUMNS };
+extern const char *const adversarial_column[ADVERSARIAL_COLUMNS];
+
+/* What a graph with the term refers to while it lives. */
+struct adversarial {
+    const struct adversarial_params *p;
+    struct tess_weights *weights;
+    const _Atomic int64_t *step; /* being made */
+    double figure[ADVERSARIAL_COLUMNS];
+    /* The steps watched together; and whether it was said already, and has not passed since. */
+    struct {
+        int64_t steps, limited;
+        double loss, figure[ADVERSARIAL_COLUMNS];
+        int faultless, at_limit;
+    } watched;
+};
+
+/* Fails where a parameter says something of a critic that is not there. */
+int adversarial_check(const struct adversarial_params *p, struct tess_call *c);
+/* x real images, y made ones, `error` what the term is weighed against (13.3). `term` is added to the generator's objective (13.1), `own`
+ * is the critic's (13.2), whose weights are under "critic". The last kernel under "decoder." is the one the weight is measured at. */
+int adversarial_record(struct tess_call *c, struct adversarial *a, struct tess_graph *g, struct tess_node *x, struct tess_node *y,
+                       struct tess_node *error, struct tess_node **term, struct tess_node **own);
+/* After each step: the figures of it from the graph's totals, and a sentence for the user when for a while the critic has judged without a
+ * fault, or lambda has stood at its limit; once, and again only when that had passed. */
+void adversarial_watch(struct adversarial *a, struct tess_stage_run *r, const struct tess_graph *g, const struct tess_batch *b);
+
+#endif

@@ -1,0 +1,77 @@
+/* What trains an autoencoder (docs/models.md, "The autoencoder's loss", "The adversarial term"): the training graph over its parts, which
+ * are known by kind alone, and what the training loop asks of a stage. Compiled into the stages that train all of one, or a part.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_STAGES_AUTOENCODING_H
+#define PLUGINS_STAGES_AUTOENCODING_H
+
+#include "kit/train/adversarial.h"
+#include "kit/infer/common.h"
+#include "kit/train/perceptual.h"
+
+struct autoencoding_params {
+    struct tess_training_params training;
+    int32_t reconstruction;
+    int32_t flip;
+    struct perceptual_params perceptual;
+    struct adversarial_params adversarial;
+};
+
+#define AUTOENCODING_PARAMS(S, m)                                                                                                          \
+    {.name = "reconstruction",                                                                                                             \
+     .help = "mean absolute (l1, as published) or mean squared (l2) difference of pixels in 0 .. 1",                                       \
+     .type = TESS_ENUM,                                                                                                                    \
+     .offset = offsetof(S, m.reconstruction),                                                                                              \
+     .text = "l1|l2"},                                                                                                                     \
+    {.name = "flip",                                                                                                                       \
+     .help = "turn images over from left to right, half of the time: each by itself, or all of a batch (as published)",                    \
+     .type = TESS_ENUM,                                                                                                                    \
+     .offset = offsetof(S, m.flip),                                                                                                        \
+     .text = "none|image|batch"},                                                                                                          \
+    PERCEPTUAL_PARAMS(S, m.perceptual), ADVERSARIAL_PARAMS(S, m.adversarial)
+
+/* One run: the training graph and what its callbacks need. */
+struct autoencoding {
+    const struct autoencoding_params *p;
+    struct tess_instance *encoder, *quantizer, *decoder;
+    int started; /* from the weights of a model */
+    int frozen; /* the encoder runs without a gradient and stays as it is, decay and averages included */
+    struct tess_weights *weights;
+    struct tess_graph *graph;
+    struct perceptual_params perceptual; /* of *p, or with a network that was trained here */
+    struct perceptual_network network;
+    struct stage_images images;
+    int64_t train_count;
+    uint64_t seed;
+    _Atomic int64_t step; /* being made */
+    struct adversarial adversarial;
+    int (*remember)(void *user, struct tess_call *c, struct tess_facts *f); /* of struct tess_training; user is the owner. NULL: nothing */
+    void *owner;
+    struct tess_stage_run *run; /* while it trains */
+};
+
+/* Fails where parameters contradict each other. */
+int autoencoding_check(struct tess_call *c, const struct autoencoding_params *p) TESS_CHECKED;
+/* What the features' file holds belongs to a stage's key. */
+int autoencoding_fingerprint(struct tess_call *c, const struct autoencoding_params *p, struct tess_digest *d) TESS_CHECKED;
+/* Before autoencoding_open: the network for the perceptual term, from the parameters or, where `facts` is not NULL, an artefact of kind
+ * "features"; `from` is that artefact, NULL when planning. */
+int autoencoding_look(struct tess_call *c, struct autoencoding *k, const struct tess_facts *facts, const struct tess_artefact *from)
+    TESS_CHECKED;
+int autoencoding_image_size(struct tess_call *c, const struct tess_facts *images, int64_t image[3]) TESS_CHECKED;
+/* Records and seals k->graph over k->weights, a new store where that is NULL. `latent`: the shape of a slice's latents. */
+int autoencoding_open(struct tess_call *c, struct autoencoding *k, const int64_t image[3], struct tess_tensor *latent) TESS_CHECKED;
+void autoencoding_close(struct autoencoding *k);
+/* 1 where training has a critic, and one like it, in every parameter, trained the model of these facts. */
+int autoencoding_same_critic(const struct autoencoding_params *p, const struct tess_facts *model);
+/* The facts of the model. */
+int autoencoding_describe(struct tess_call *c, const struct autoencoding *k, const int64_t image[3], const struct tess_tensor *latent,
+                          struct tess_facts *f) TESS_CHECKED;
+/* Trains on the images, which are open, to the last step; the weights then are what the model keeps. */
+int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct autoencoding *k) TESS_CHECKED;
+/* Something is done after each step that reads the graph's outputs. */
+int autoencoding_looks_back(const struct autoencoding *k);
+/* Nothing is trained any more: the memory of its graph is for what comes next. The weights stay. */
+void autoencoding_trained(struct autoencoding *k);
+
+#endif

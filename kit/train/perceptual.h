@@ -1,0 +1,49 @@
+/* The perceptual term of a reconstruction's loss (docs/models.md, section 19). SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_PERCEPTUAL_H
+#define PLUGINS_PERCEPTUAL_H
+
+#include <tessera/artefact.h>
+#include <tessera/kind/features.h>
+
+struct perceptual_params {
+    struct tess_instance *features; /* NULL: none */
+    double weight;
+};
+
+#define PERCEPTUAL_PARAMS(S, m)                                                                                                            \
+    {.name = "perceptual", .help = "network whose features the reconstruction's are held against; none where it is not said",              \
+     .type = TESS_COMPONENT, .offset = offsetof(S, m.features), .text = "features/1"},                                                     \
+    {.name = "perceptual_weight", .help = "what that distance counts beside the difference of pixels", .type = TESS_F64,                   \
+     .offset = offsetof(S, m.weight), .lo = 0, .hi = 1e4, .def = 1}
+
+/* The port for a network that a stage train-features has taught; `parameter` names one of the stage's in quotes. */
+#define PERCEPTUAL_PORT(parameter)                                                                                                         \
+    {.name = "features", .kind = "features", .optional = 1, .help = "a network trained here, in place of the parameter `" parameter "`"}
+
+/* The scope of its weights. */
+#define PERCEPTUAL "perceptual"
+
+/* The network that a stage looks through. Start from zeroed memory; close in any case. */
+struct perceptual_network {
+    struct tess_instance *instance;   /* NULL: none */
+    struct tess_instance *trained;    /* the same where it is of an artefact, and closed with this; its weights are not in a file then */
+    const struct tess_artefact *from; /* that artefact; NULL when planning */
+};
+/* The one of the stage's parameter, `given` or NULL, or the one of its port: the artefact's facts, NULL without one, and the artefact, NULL
+ * when planning. TESS_E_VALUE where there are both; `parameter` is that one's name. */
+int perceptual_choose(struct tess_call *c, struct perceptual_network *n, struct tess_instance *given, const char *parameter,
+                      const struct tess_facts *facts, const struct tess_artefact *from) TESS_CHECKED;
+void perceptual_close(struct perceptual_network *n);
+/* When planning, once it is recorded: whether the file that it names has its weights. */
+int perceptual_check(struct tess_call *c, const struct perceptual_network *n, struct tess_weights *w) TESS_CHECKED;
+/* Its weights, from wherever they are. Seals the store. */
+int perceptual_read(struct tess_call *c, const struct perceptual_network *n, struct tess_weights *w) TESS_CHECKED;
+
+/* error + weight times (19.3), the mean over the images: x real images, y made ones; error as it is where there are no features. */
+int perceptual_record(struct tess_call *c, const struct perceptual_params *p, struct tess_graph *g, struct tess_node *x,
+                      struct tess_node *y, struct tess_node **error);
+/* image (rows, H, W, C), pixels in 0 .. 1 -> (rows, D): vectors whose squared distances are the perceptual ones, (24.2). No gradient. */
+int perceptual_vector(struct tess_call *c, struct tess_instance *features, struct tess_graph *g, struct tess_node *image,
+                      struct tess_node **vector);
+
+#endif

@@ -1,0 +1,10 @@
+/* backend/1 `onednn`, as it is listed; onednn_kernels.c is what it does, and is loaded with oneDNN when it is to do it.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "kit/backend/backend_table.h"
+
+static const struct tess_backend_1 ops = {.size = sizeof ops, .preference = ONEDNN_PREFERENCE};
+
+static const struct tess_component components[] = {{.name = "onednn", ONEDNN_ROW, .module = "onednn", .ops = &ops}, {.name = NULL}};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, ONEDNN_HEAD, .components = components};

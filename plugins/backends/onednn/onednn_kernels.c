@@ -1,0 +1,391 @@
+/* backend/1 on oneDNN, versions 2 and 3 of its C interface: convolutions by its primitives on channels-last images, products in f32 by its
+ * sgemm, in bf16 by its matmul.
+ *
+ * Primitives are made once for each planned kernel. Weights are packed into the layout the primitive asks for, once per optimiser step; the
+ * gradient of the weights comes out in such a layout and is put back into (Co, Kh, Kw, Ci). Every primitive runs on the calling
+ * thread alone, in scratch memory it is given, so its bits do not depend on threads.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "kit/backend/addresses.h"
+#include "kit/backend/backend_table.h"
+#include "plugins/backends/onednn/onednn_versions.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+/* More than a primitive's code and tables have been seen to take. */
+#define PRIMITIVE_BYTES ((size_t)24 << 20)
+
+struct onednn {
+    dnnl_engine_t engine;
+    char numeric_class[96];
+};
+
+struct kernel {
+    struct tess_dense d;
+    dnnl_primitive_desc_t desc;
+    dnnl_primitive_t primitive, reorder; /* reorder: weights into the primitive's layout, or their gradient out of it */
+    layout x, w, y, bias;                /* as the caller has them; w is (Co, Kh, Kw, Ci) */
+    int made;                            /* of these layouts */
+    int repack;                          /* the primitive's layout of w is another */
+    size_t packed, own;                  /* bytes of w in it; of the primitive's scratch */
+};
+
+static int check(struct tess_call *c, dnnl_status_t status, const char *what)
+{
+    return status == dnnl_success ? TESS_OK : c->fail(c, TESS_E_FAILED, "oneDNN: %s failed with status %d", what, (int)status);
+}
+
+/* This thread's parallel regions have one thread: slices are the parallelism. It counts for planning as well, where the sums' order is
+ * chosen by the number of threads there will be. */
+static void alone(void)
+{
+    omp_set_num_threads(1);
+}
+
+static layout_at asked(const struct kernel *k, dnnl_query_t what)
+{
+    return dnnl_primitive_desc_query_md(k->desc, what, 0);
+}
+
+/* ---- planning ------------------------------------------------------------- */
+
+static struct conv shape_of(const struct tess_dense *d)
+{
+    struct conv p = {.x = {d->images, d->ci, d->h, d->w},
+                     .w = {d->co, d->ci, d->kh, d->kw},
+                     .y = {d->images, d->co, d->ho, d->wo},
+                     .stride = {d->stride, d->stride},
+                     .before = {d->top, d->left}};
+    /* What the last output reads past the image; negative where the image has pixels no output reads. */
+    p.after[0] = (d->ho - 1) * d->stride + d->kh - d->h - d->top;
+    p.after[1] = (d->wo - 1) * d->stride + d->kw - d->w - d->left;
+    return p;
+}
+
+/* The layouts as the caller has them. */
+static dnnl_status_t lay_out(struct kernel *k, int rank, const dnnl_dims_t x, const dnnl_dims_t w, const dnnl_dims_t y,
+                             const dnnl_dims_t bias, const dnnl_format_tag_t tag[4])
+{
+    const struct tess_dense *d = &k->d;
+    int data = d->what == TESS_CONV_DATA, weight = d->what == TESS_CONV_WEIGHT;
+    const int32_t dtype[3] = {data ? d->dtype_c : d->dtype_a, weight ? d->dtype_c : d->dtype_b,
+                              data     ? d->dtype_a
+                              : weight ? d->dtype_b
+                                       : d->dtype_c};
+    dnnl_status_t status = make_layout(&k->x, rank, x, dtype[0], tag[0]);
+    if (status == dnnl_success && (k->made++, 1))
+        status = make_layout(&k->w, rank, w, dtype[1], tag[1]);
+    if (status == dnnl_success && (k->made++, 1))
+        status = make_layout(&k->y, rank, y, dtype[2], tag[2]);
+    if (status == dnnl_success && (k->made++, 1))
+        status = make_layout(&k->bias, rank == 4 ? 1 : rank, bias, TESS_F32, tag[3]);
+    if (status == dnnl_success)
+        k->made++;
+    return status;
+}
+
+/* A backward convolution is described beside the forward one it belongs to, whose three tensors are of the operands' dtype. */
+static dnnl_status_t describe_forward(const struct conv *p, int32_t dtype, dnnl_engine_t engine, dnnl_primitive_attr_t attr,
+                                      dnnl_primitive_desc_t *out)
+{
+    layout x, w, y;
+    dnnl_status_t status = make_layout(&x, 4, p->x, dtype, dnnl_nhwc);
+    if (status != dnnl_success)
+        return status;
+    status = make_layout(&y, 4, p->y, dtype, dnnl_nhwc);
+    if (status == dnnl_success) {
+        status = make_layout(&w, 4, p->w, dtype, dnnl_format_tag_any);
+        if (status == dnnl_success) {
+            status = describe(out, engine, TESS_CONV, p, AT(x), AT(w), NULL, AT(y), NULL, attr);
+            free_layout(&w);
+        }
+        free_layout(&y);
+    }
+    free_layout(&x);
+    return status;
+}
+
+static dnnl_status_t describe_conv(struct kernel *k, dnnl_engine_t engine, dnnl_primitive_attr_t attr)
+{
+    static const dnnl_format_tag_t tags[4] = {dnnl_nhwc, dnnl_ohwi, dnnl_nhwc, dnnl_a};
+    const struct conv p = shape_of(&k->d);
+    const dnnl_dims_t bias = {k->d.co};
+    layout any;
+    dnnl_primitive_desc_t hint = NULL;
+    dnnl_status_t status = lay_out(k, 4, p.x, p.w, p.y, bias, tags);
+    if (status == dnnl_success)
+        status = make_layout(&any, 4, p.w, k->d.what == TESS_CONV_WEIGHT ? k->d.dtype_c : k->d.dtype_b, dnnl_format_tag_any);
+    if (status != dnnl_success)
+        return status;
+    if (k->d.what != TESS_CONV)
+        status = describe_forward(&p, k->d.dtype_a, engine, attr, &hint);
+    if (status == dnnl_success)
+        status = describe(&k->desc, engine, k->d.what, &p, AT(k->x), AT(any), k->d.bias ? AT(k->bias) : NULL, AT(k->y), hint, attr);
+    if (hint)
+        (void)dnnl_primitive_desc_destroy(hint);
+    free_layout(&any);
+    return status;
+}
+
+/* op(a) op(b), both dense, as they are stored: where the processor multiplies tiles, the primitive lays b out as it goes along faster than it
+ * reads a layout of its own choice. */
+static dnnl_status_t describe_product(struct kernel *k, dnnl_engine_t engine, dnnl_primitive_attr_t attr)
+{
+    const struct tess_dense *d = &k->d;
+    const dnnl_format_tag_t one[2] = {dnnl_ab, dnnl_ba}, many[2] = {dnnl_abc, dnnl_acb}, *tag = d->outer == 1 ? one : many;
+    const dnnl_format_tag_t tags[4] = {tag[d->transpose_a != 0], tag[d->transpose_b != 0], tag[0], tag[0]};
+    const dnnl_dims_t x = {d->outer, d->m, d->k}, w = {d->outer, d->k, d->n}, y = {d->outer, d->m, d->n}, bias = {1, 1, d->n};
+    int skip = d->outer == 1; /* a single product has no dimension for the batch */
+    dnnl_status_t status = lay_out(k, 3 - skip, x + skip, w + skip, y + skip, bias + skip, tags);
+    if (status != dnnl_success)
+        return status;
+    return describe_matmul(&k->desc, engine, AT(k->x), AT(k->w), d->bias ? AT(k->bias) : NULL, AT(k->y), attr);
+}
+
+static dnnl_status_t make_reorder(struct kernel *k, dnnl_engine_t engine, layout_at from, layout_at to)
+{
+    dnnl_primitive_desc_t desc;
+    dnnl_status_t status = dnnl_reorder_primitive_desc_create(&desc, from, engine, to, engine, NULL);
+    if (status != dnnl_success)
+        return status;
+    status = dnnl_primitive_create(&k->reorder, desc);
+    (void)dnnl_primitive_desc_destroy(desc);
+    return status;
+}
+
+static size_t aligned(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+static int plan_primitive(struct onednn *o, struct tess_call *c, struct kernel *k, struct tess_kernel *out)
+{
+    dnnl_primitive_attr_t attr;
+    const char *what = k->d.what == TESS_GEMM ? "a matrix product" : "a convolution";
+    if (!addresses_are_there(PRIMITIVE_BYTES)) /* it writes its code where memory was refused */
+        return c->fail(c, TESS_E_MEMORY, "oneDNN wants up to %zu MiB of addresses to make %s, and they cannot be had; raise the limit (`ulimit -v`)",
+                       PRIMITIVE_BYTES >> 20, what);
+    TESS_TRY(check(c, dnnl_primitive_attr_create(&attr), what));
+    dnnl_status_t status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    if (status == dnnl_success)
+        status = k->d.what == TESS_GEMM ? describe_product(k, o->engine, attr) : describe_conv(k, o->engine, attr);
+    (void)dnnl_primitive_attr_destroy(attr);
+    if (status == dnnl_unimplemented && k->d.dtype_a == TESS_BF16)
+        return c->fail(c, TESS_E_VALUE, "oneDNN cannot compute %s in bf16 on this processor; set precision: f32 or auto", what);
+    TESS_TRY(check(c, status, what));
+    TESS_TRY(check(c, dnnl_primitive_create(&k->primitive, k->desc), what));
+    layout_at w = asked(k, k->d.what == TESS_CONV_WEIGHT ? dnnl_query_diff_weights_md : dnnl_query_weights_md);
+    k->repack = !dnnl_memory_desc_equal(w, AT(k->w));
+    k->packed = dnnl_memory_desc_get_size(w);
+    k->own = aligned(dnnl_memory_desc_get_size(asked(k, dnnl_query_scratchpad_md)));
+    out->scratch_bytes = k->own;
+    if (!k->repack)
+        return TESS_OK;
+    if (k->d.what == TESS_CONV_WEIGHT) {
+        out->scratch_bytes += k->packed;
+        return check(c, make_reorder(k, o->engine, w, AT(k->w)), "a reorder");
+    }
+    out->packed_bytes = k->packed;
+    return check(c, make_reorder(k, o->engine, AT(k->w), w), "a reorder");
+}
+
+static void drop(void *self, struct tess_kernel *kernel)
+{
+    struct kernel *k = kernel->handle;
+    (void)self;
+    if (!k)
+        return;
+    if (k->reorder)
+        (void)dnnl_primitive_destroy(k->reorder);
+    if (k->primitive)
+        (void)dnnl_primitive_destroy(k->primitive);
+    if (k->desc)
+        (void)dnnl_primitive_desc_destroy(k->desc);
+    layout *const made[] = {&k->x, &k->w, &k->y, &k->bias};
+    for (int i = 0; i < k->made; i++)
+        free_layout(made[i]);
+    tess_free(k);
+    kernel->handle = NULL;
+}
+
+/* Products in f32 of any strides; the primitive for them gains nothing. */
+static int is_sgemm(const struct tess_dense *d)
+{
+    return d->what == TESS_GEMM && d->dtype_a == TESS_F32;
+}
+
+static int plan(void *self, struct tess_call *c, const struct tess_dense *d, struct tess_kernel *out)
+{
+    void *memory;
+    *out = (struct tess_kernel){.handle = NULL};
+    alone();
+    int narrow = d->dtype_a == TESS_BF16 && d->dtype_b == TESS_BF16, wide = d->dtype_a == TESS_F32 && d->dtype_b == TESS_F32;
+    if ((!narrow && !wide) || (d->dtype_c != TESS_F32 && (wide || d->dtype_c != TESS_BF16)))
+        return c->fail(c, TESS_E_VALUE,
+                       "the onednn backend multiplies f32 by f32 into f32, or bf16 by bf16 into either, not %s x %s -> %s; set precision: f32",
+                       tess_dtype_name(d->dtype_a), tess_dtype_name(d->dtype_b), tess_dtype_name(d->dtype_c));
+    int dense = d->lda == (d->transpose_a ? d->m : d->k) && d->ldb == (d->transpose_b ? d->k : d->n) && d->ldc == d->n &&
+                d->inner == 1 && d->alpha == 1.0f && d->beta == 0.0f &&
+                (d->outer == 1 || (d->stride_a[0] == d->m * d->k && d->stride_b[0] == d->k * d->n && d->stride_c[0] == d->m * d->n));
+    if (d->what == TESS_GEMM && d->dtype_a == TESS_BF16 && !dense)
+        return c->fail(c, TESS_E_VALUE, "the onednn backend wants operands in bf16 to be dense; set precision: f32");
+    TESS_TRY(tess_alloc(c, sizeof(struct kernel), "a kernel", &memory));
+    struct kernel *k = memory;
+    k->d = *d;
+    out->handle = k;
+    int status = is_sgemm(d) ? TESS_OK : plan_primitive(self, c, k, out);
+    if (status != TESS_OK)
+        drop(self, out);
+    return status;
+}
+
+/* ---- running ------------------------------------------------------------- */
+
+struct operand {
+    int argument;
+    layout_at layout;
+    const void *data;
+};
+
+/* Runs a primitive on this thread. Wrapping memory costs little beside any convolution. */
+static dnnl_status_t execute(dnnl_engine_t engine, dnnl_primitive_t primitive, int n, const struct operand *operand)
+{
+    dnnl_exec_arg_t argument[6];
+    dnnl_stream_t stream = NULL;
+    int made = 0;
+    alone();
+    dnnl_status_t status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
+    for (; made < n && status == dnnl_success; made++) {
+        argument[made].arg = operand[made].argument;
+        status = dnnl_memory_create(&argument[made].memory, operand[made].layout, engine, (void *)(uintptr_t)operand[made].data);
+        if (status != dnnl_success)
+            break;
+    }
+    if (status == dnnl_success)
+        status = dnnl_primitive_execute(primitive, stream, n, argument);
+    if (status == dnnl_success)
+        status = dnnl_stream_wait(stream);
+    while (made > 0)
+        (void)dnnl_memory_destroy(argument[--made].memory);
+    if (stream)
+        (void)dnnl_stream_destroy(stream);
+    return status;
+}
+
+static int pack(void *self, const struct tess_kernel *kernel, const void *b, void *packed)
+{
+    const struct onednn *o = self;
+    const struct kernel *k = kernel->handle;
+    const struct operand operand[] = {{DNNL_ARG_FROM, AT(k->w), b}, {DNNL_ARG_TO, asked(k, dnnl_query_weights_md), packed}};
+    return execute(o->engine, k->reorder, 2, operand) == dnnl_success ? TESS_OK : TESS_E_FAILED;
+}
+
+static int run_primitive(const struct onednn *o, const struct kernel *k, const struct tess_dense_run *r)
+{
+    layout_at spare = asked(k, dnnl_query_scratchpad_md);
+    if (k->d.what == TESS_CONV || k->d.what == TESS_GEMM) {
+        const struct operand operand[] = {{DNNL_ARG_SRC, AT(k->x), r->a},
+                                          {DNNL_ARG_WEIGHTS, asked(k, dnnl_query_weights_md), r->b},
+                                          {DNNL_ARG_DST, AT(k->y), r->c},
+                                          {DNNL_ARG_SCRATCHPAD, spare, r->scratch},
+                                          {DNNL_ARG_BIAS, AT(k->bias), r->bias}};
+        return check(r->call, execute(o->engine, k->primitive, k->d.bias ? 5 : 4, operand), "a product");
+    }
+    if (k->d.what == TESS_CONV_DATA) {
+        const struct operand operand[] = {{DNNL_ARG_DIFF_DST, AT(k->y), r->a},
+                                          {DNNL_ARG_WEIGHTS, asked(k, dnnl_query_weights_md), r->b},
+                                          {DNNL_ARG_DIFF_SRC, AT(k->x), r->c},
+                                          {DNNL_ARG_SCRATCHPAD, spare, r->scratch}};
+        return check(r->call, execute(o->engine, k->primitive, 4, operand), "a convolution's gradient");
+    }
+    layout_at dw = asked(k, dnnl_query_diff_weights_md);
+    void *made = k->repack ? (char *)r->scratch + k->own : r->c;
+    const struct operand operand[] = {{DNNL_ARG_SRC, AT(k->x), r->a},
+                                      {DNNL_ARG_DIFF_DST, AT(k->y), r->b},
+                                      {DNNL_ARG_DIFF_WEIGHTS, dw, made},
+                                      {DNNL_ARG_SCRATCHPAD, spare, r->scratch}};
+    TESS_TRY(check(r->call, execute(o->engine, k->primitive, 4, operand), "a convolution's weight gradient"));
+    if (!k->repack)
+        return TESS_OK;
+    const struct operand back[] = {{DNNL_ARG_FROM, dw, made}, {DNNL_ARG_TO, AT(k->w), r->c}};
+    return check(r->call, execute(o->engine, k->reorder, 2, back), "a reorder");
+}
+
+static int run_gemm(const struct tess_dense *d, const struct tess_dense_run *r)
+{
+    alone();
+    for (int64_t i = 0; i < d->outer; i++)
+        for (int64_t j = 0; j < d->inner; j++) {
+            const float *a = (const float *)r->a + i * d->stride_a[0] + j * d->stride_a[1];
+            const float *b = (const float *)r->b + i * d->stride_b[0] + j * d->stride_b[1];
+            float *y = (float *)r->c + i * d->stride_c[0] + j * d->stride_c[1];
+            TESS_TRY(check(r->call,
+                           dnnl_sgemm(d->transpose_a ? 'T' : 'N', d->transpose_b ? 'T' : 'N', d->m, d->n, d->k, d->alpha, a, d->lda, b,
+                                      d->ldb, d->beta, y, d->ldc),
+                           "a matrix product"));
+            for (int64_t row = 0; d->bias && row < d->m; row++)
+                for (int64_t column = 0; column < d->n; column++)
+                    y[row * d->ldc + column] += r->bias[column];
+        }
+    return TESS_OK;
+}
+
+static int run(void *self, const struct tess_kernel *kernel, const struct tess_dense_run *r)
+{
+    const struct kernel *k = kernel->handle;
+    return is_sgemm(&k->d) ? run_gemm(&k->d, r) : run_primitive(self, k, r);
+}
+
+static const char *numeric_class(void *self)
+{
+    return ((struct onednn *)self)->numeric_class;
+}
+
+static int multiplies(void *self, int32_t dtype)
+{
+    (void)self;
+    return dtype == TESS_BF16 ? (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16
+                              : dtype == TESS_F32;
+}
+
+static int open_onednn(void *self, struct tess_call *c)
+{
+    struct onednn *o = self;
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(o->numeric_class, sizeof o->numeric_class, "onednn %d.%d.%d isa %#x", v->major, v->minor, v->patch,
+             (unsigned)dnnl_get_effective_cpu_isa());
+    dnnl_status_t status = dnnl_engine_create(&o->engine, dnnl_cpu, 0);
+    if (status != dnnl_success)
+        return c->fail(c, TESS_E_PLUGIN,
+                       "this build of oneDNN cannot use the processor (status %d): it may want a run-time system that is not installed; take "
+                       "--backend openblas, or another oneDNN", (int)status);
+    return TESS_OK;
+}
+
+static void close_onednn(void *self)
+{
+    struct onednn *o = self;
+    if (o->engine)
+        (void)dnnl_engine_destroy(o->engine);
+}
+
+static const struct tess_backend_1 ops = {.size = sizeof ops,
+                                          .numeric_class = numeric_class,
+                                          .plan = plan,
+                                          .pack = pack,
+                                          .run = run,
+                                          .drop = drop,
+                                          .multiplies = multiplies,
+                                          .preference = ONEDNN_PREFERENCE};
+
+static const struct tess_component components[] = {{.name = "onednn",
+                                                    ONEDNN_ROW,
+                                                    .self_size = sizeof(struct onednn),
+                                                    .open = open_onednn,
+                                                    .close = close_onednn,
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, ONEDNN_HEAD, .components = components};

@@ -1,0 +1,14 @@
+/* backend/1 `openblas`, as it is listed; openblas_kernels.c is what it does. OpenBLAS starts a thread for each processor when it is loaded,
+ * unless it is told otherwise there and then.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "kit/backend/backend_table.h"
+
+static const char *const settings[] = {"OPENBLAS_NUM_THREADS=1", NULL};
+
+static const struct tess_backend_1 ops = {.size = sizeof ops, .preference = OPENBLAS_PREFERENCE};
+
+static const struct tess_component components[] = {
+    {.name = "openblas", OPENBLAS_ROW, .module = "openblas", .settings = settings, .ops = &ops}, {.name = NULL}};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, OPENBLAS_HEAD, .components = components};

@@ -1,0 +1,154 @@
+/* The autoencoder of "Unleashing Transformers": see unleashing.h. Both of its networks are flat lists of blocks; the encoder's tells the
+ * parameters of both. SPDX-License-Identifier: MIT */
+#include "plugins/checkpoints/unleashing_transformers/unleashing.h"
+
+#include "kit/checkpoint/critic_names.h"
+#include "kit/checkpoint/name_table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { BLOCKS_MOST = 1200 }; /* more than the widest list of 16 levels of 32 residual blocks */
+
+static const char who[] = "unleashing-transformers";
+
+static const struct name_row tokenizer_names[] = {
+    {"ae.encoder.", "encoder.", NULL},
+    {"ae.generator.", "decoder.", NULL},
+    {"ae.quantize.embedding.weight", "quantizer.codebook", NULL},
+    {"disc.main.", "critic.main.", NULL},
+    {"disc.", NULL, "more of the discriminator than its layers"},
+    {"perceptual.", NULL, "the network of the perceptual loss, which only training has"},
+    {NULL, "quantizer.", "state of the quantizer's training"},
+    {NULL, NULL, NULL}};
+
+/* The blocks as letters, C convolution, R residual, A attention, D down, N norm, and each residual block's width. */
+static int64_t spell(const struct tess_import_plan *p, char *letter, int64_t *width)
+{
+    int64_t n = 0;
+    for (; n < BLOCKS_MOST; n++) {
+        const struct tess_entry *plain = name_find(p, "ae.encoder.blocks.%d.weight", n);
+        const struct tess_entry *residual = name_find(p, "ae.encoder.blocks.%d.conv1.weight", n);
+        width[n] = residual && residual->rank ? residual->dim[0] : 0;
+        if (residual)
+            letter[n] = 'R';
+        else if (name_find(p, "ae.encoder.blocks.%d.q.weight", n))
+            letter[n] = 'A';
+        else if (name_find(p, "ae.encoder.blocks.%d.conv.weight", n))
+            letter[n] = 'D';
+        else if (plain)
+            letter[n] = plain->rank == 4 ? 'C' : 'N';
+        else
+            break;
+    }
+    letter[n] = '\0';
+    return n;
+}
+
+/* One level, `n` letters: residual blocks, all of them or none with attention behind. */
+static int read_level(struct tess_call *c, struct conv_layout *l, const char *letter, const int64_t *width, int64_t n)
+{
+    int64_t residual = 0, attention = 0, wide = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (letter[i] == 'R') {
+            residual++;
+            wide = width[i];
+        } else if (letter[i] == 'A' && i > 0 && letter[i - 1] == 'R') {
+            attention++;
+        } else {
+            return conv_layout_odd(c, l, "a level is not of residual blocks with attention behind");
+        }
+    }
+    return conv_layout_level(c, l, residual, attention, wide);
+}
+
+/* C, levels with D between them, then R A R N C */
+static int read_encoder(struct tess_call *c, const struct tess_import_plan *p, struct conv_layout *l)
+{
+    static const char tail[] = "RARNC";
+    char letter[BLOCKS_MOST + 1];
+    int64_t width[BLOCKS_MOST + 1], n = spell(p, letter, width), end = n - (int64_t)(sizeof tail - 1);
+    const struct tess_entry *first = name_find(p, "ae.encoder.blocks.%d.weight", 0);
+    const struct tess_entry *last = name_find(p, "ae.encoder.blocks.%d.weight", n - 1);
+    const struct tess_entry *book = name_find(p, "ae.quantize.embedding.weight", 0);
+    if (n < 7 || letter[0] != 'C' || strcmp(letter + end, tail) != 0 || !first || !last || first->rank != 4)
+        return conv_layout_odd(c, l,
+                               "its blocks do not begin with a convolution and end with residual, attention, residual, norm, convolution");
+    if (!book && name_find(p, "ae.quantize.embed.weight", 0))
+        return c->fail(c, TESS_E_DATA, "its quantizer is the one of Gumbel, which is not known here");
+    if (!book || book->rank != 2)
+        return c->fail(c, TESS_E_DATA, "wanted the codebook `ae.quantize.embedding.weight` (K, D), found %s",
+                       book ? "one of another shape" : "none");
+    for (int64_t from = 1, at = 1; at <= end; at++) {
+        if (at < end && letter[at] != 'D')
+            continue;
+        TESS_TRY(read_level(c, l, letter + from, width + from, at - from));
+        from = at + 1;
+    }
+    l->channels = first->dim[0];
+    l->image_channels = first->dim[1];
+    l->code_dim = last->dim[0];
+    l->codes = book->dim[0];
+    return TESS_OK;
+}
+
+/* A residual block that keeps its width has a shortcut all the same, which it never uses. */
+static int is_idle_shortcut(const struct tess_import_plan *p, const char *name)
+{
+    const char *at = strstr(name, ".conv_out.");
+    char weight[TESS_ENTRY_NAME];
+    if (!at || snprintf(weight, sizeof weight, "%.*s.conv_out.weight", (int)(at - name), name) >= (int)sizeof weight)
+        return 0;
+    for (int64_t i = 0; i < p->entries; i++)
+        if (strcmp(p->entry[i].name, weight) == 0)
+            return p->entry[i].rank == 4 && p->entry[i].dim[0] == p->entry[i].dim[1];
+    return 0;
+}
+
+int unleashing_import_autoencoder(struct tess_call *c, const struct conv_untold *u, struct tess_import_plan *p)
+{
+    struct conv_layout l = {.who = who, .variant = "unleashing"};
+    TESS_TRY(read_encoder(c, p, &l));
+    for (int64_t i = 0; i < p->entries; i++) {
+        name_import(tokenizer_names, p, i);
+        if (*p->use[i].ours && is_idle_shortcut(p, p->entry[i].name)) {
+            p->use[i].ours[0] = '\0';
+            p->use[i].left = "shortcuts of residual blocks that keep their width, which they never use";
+        }
+    }
+    TESS_TRY(critic_import(c, p, "disc.", "unit"));
+    if (name_find(p, "ae.generator.logsigma.0.weight", 0))
+        TESS_TRY(tess_facts_set_i64(c, p->facts, "likelihood", 1));
+    return conv_layout_describe(c, u, &l, p);
+}
+
+/* ---- back ---- */
+
+/* A model from before there were two has no word of it. */
+static int check_variant(struct tess_call *c, const char *part, const char *spec)
+{
+    if (!strstr(spec, ", variant: ") || strstr(spec, ", variant: unleashing"))
+        return TESS_OK;
+    return c->fail(c, TESS_E_VALUE, "%s has the %s conv of `variant: unleashing`, the model %s", who, part, spec);
+}
+
+int unleashing_export_autoencoder(struct tess_call *c, const struct conv_untold *u, struct tess_export_plan *p)
+{
+    const char *spec;
+    TESS_TRY(name_check_part(c, p, who, "decoder", "conv", &spec));
+    TESS_TRY(check_variant(c, "decoder", spec));
+    TESS_TRY(name_check_number(c, spec, "groups", u->groups));
+    TESS_TRY(name_check_part(c, p, who, "encoder", "conv", &spec));
+    TESS_TRY(check_variant(c, "encoder", spec));
+    TESS_TRY(name_check_number(c, spec, "groups", u->groups));
+    for (int64_t i = 0; i < p->weights; i++) {
+        struct tess_export_weight *w = &p->weight[i];
+        name_export(tokenizer_names, w);
+        critic_export(p, "unit", w);
+        if (w->rank == 2 && strncmp(w->ours, "quantizer.", 10) != 0) {
+            w->rank = 4; /* a matrix is a convolution of 1 x 1 there; dimensions beyond the rank are 1 */
+            w->dim[2] = w->dim[3] = 1;
+        }
+    }
+    return TESS_OK;
+}

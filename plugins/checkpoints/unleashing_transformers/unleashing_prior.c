@@ -1,0 +1,130 @@
+/* The priors of "Unleashing Transformers", absorbing and autoregressive, whose network is the same: see unleashing.h.
+ * SPDX-License-Identifier: MIT */
+#include "plugins/checkpoints/unleashing_transformers/unleashing.h"
+
+#include "kit/checkpoint/name_table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char who[] = "unleashing-transformers";
+
+enum { LAYERS_MOST = 1200 };
+
+static const struct name_row prior_names[] = {
+    {"_denoise_fn.start_tok", NULL, "the start of the autoregressive model, unused in this one"},
+    {"_denoise_fn.", "denoiser.", NULL},
+    {"Lt_history", NULL, "statistics of the training"},
+    {"Lt_count", NULL, "statistics of the training"},
+    {"loss_history", NULL, "statistics of the training"},
+    {NULL, NULL, NULL}};
+
+static const struct name_row causal_names[] = {{"net.", "denoiser.", NULL}, {NULL, NULL, NULL}};
+
+struct network {
+    const char *inside; /* what names of the network begin with */
+    int64_t codes, embed_dim, layers, mlp_ratio, tokens, steps;
+    int causal, told; /* told: the file tells the steps, or there are none to tell */
+};
+
+static const struct tess_entry *part_of(const struct tess_import_plan *p, const struct network *n, const char *name, int64_t i)
+{
+    char all[TESS_ENTRY_NAME];
+    (void)snprintf(all, sizeof all, "%s%s", n->inside, name);
+    return name_find(p, all, i);
+}
+
+static int read_denoiser(struct tess_call *c, const struct unleashing_untold *u, const struct tess_import_plan *p, struct network *n)
+{
+    const struct tess_entry *head = part_of(p, n, "head.weight", 0), *place = part_of(p, n, "pos_emb", 0);
+    const struct tess_entry *wide = part_of(p, n, "blocks.%d.mlp.0.weight", 0), *history = name_find(p, "Lt_history", 0);
+    if (!head || !place || !wide || head->rank != 2 || place->rank != 3 || wide->rank != 2 || head->dim[1] < 1 ||
+        wide->dim[0] % head->dim[1])
+        return c->fail(c, TESS_E_DATA,
+                       "wanted `%shead.weight` (K, D), `%spos_emb` (1, L, D) and `%sblocks.0.mlp.0.weight` (a multiple of D, D), found one "
+                       "missing or of another shape",
+                       n->inside, n->inside, n->inside);
+    n->codes = head->dim[0];
+    n->embed_dim = head->dim[1];
+    n->tokens = place->dim[1];
+    n->mlp_ratio = wide->dim[0] / head->dim[1];
+    while (n->layers <= LAYERS_MOST && part_of(p, n, "blocks.%d.ln1.weight", n->layers))
+        n->layers++;
+    n->told = n->causal || (history && history->rank == 1 && history->dim[0] > 1);
+    n->steps = n->causal || !n->told ? u->steps : history->dim[0] - 1; /* a place for each t from 0 to T */
+    return TESS_OK;
+}
+
+/* The map is the tokenizer's; the prior's own shapes must be of it. */
+static int describe_map(struct tess_call *c, const struct network *n, struct tess_import_plan *p)
+{
+    int64_t height, width, codes;
+    TESS_TRY(tess_facts_i64(c, p->tokenizer, "latent_height", &height));
+    TESS_TRY(tess_facts_i64(c, p->tokenizer, "latent_width", &width));
+    TESS_TRY(tess_facts_i64(c, p->tokenizer, "codebook_size", &codes));
+    if (height * width != n->tokens || codes != n->codes)
+        return c->fail(c, TESS_E_DATA,
+                       "the prior is of %lld tokens of %lld codes, the tokenizer makes %lld x %lld of %lld: it is another's",
+                       (long long)n->tokens, (long long)n->codes, (long long)height, (long long)width, (long long)codes);
+    TESS_TRY(tess_facts_set_i64(c, p->facts, "codebook_size", codes));
+    TESS_TRY(tess_facts_set_i64(c, p->facts, "height", height));
+    return tess_facts_set_i64(c, p->facts, "width", width);
+}
+
+/* Each block of the causal network has the triangle of ones that says who is before whom. */
+static void leave_mask(struct tess_import_plan *p, int64_t i)
+{
+    const char *at = strstr(p->entry[i].name, ".attn.mask");
+    if (!at || strcmp(at, ".attn.mask") != 0)
+        return;
+    p->use[i].ours[0] = '\0';
+    p->use[i].left = "masks of causal attention, which are always the same";
+}
+
+int unleashing_import_prior(struct tess_call *c, const struct unleashing_untold *u, struct tess_import_plan *p, int causal)
+{
+    struct network n = {.inside = causal ? "net." : "_denoise_fn.", .causal = causal};
+    char noise[120] = "{use: autoregressive}", denoiser[240], steps[64] = "";
+    TESS_TRY(read_denoiser(c, u, p, &n));
+    if (p->tokenizer)
+        TESS_TRY(describe_map(c, &n, p));
+    for (int64_t i = 0; i < p->entries; i++) {
+        name_import(causal ? causal_names : prior_names, p, i);
+        if (causal)
+            leave_mask(p, i);
+    }
+    p->kind = "prior";
+    if (!causal)
+        (void)snprintf(noise, sizeof noise, "{use: absorbing, steps: %lld, weight: code}", (long long)n.steps);
+    (void)snprintf(denoiser, sizeof denoiser, "{use: transformer, embed_dim: %lld, layers: %lld, heads: %lld, mlp_ratio: %lld}",
+                   (long long)n.embed_dim, (long long)n.layers, (long long)u->heads, (long long)n.mlp_ratio);
+    if (!n.told)
+        (void)snprintf(steps, sizeof steps, ", %lld steps", (long long)n.steps);
+    (void)snprintf(p->assumed, sizeof p->assumed, "%lld heads%s: the file does not tell; set heads=%s", (long long)u->heads, steps,
+                   n.told ? "" : ", steps=");
+    TESS_TRY(tess_facts_set_text(c, p->facts, "noise", noise));
+    return tess_facts_set_text(c, p->facts, "denoiser", denoiser);
+}
+
+/* ---- back ---- */
+
+int unleashing_export_prior(struct tess_call *c, const struct unleashing_untold *u, struct tess_export_plan *p)
+{
+    const char *spec;
+    TESS_TRY(tess_facts_text(c, p->facts, "noise", &spec));
+    int causal = strcmp(spec, "{use: autoregressive}") == 0;
+    if (!causal)
+        TESS_TRY(name_check_part(c, p, who, "noise", "absorbing", &spec));
+    TESS_TRY(name_check_part(c, p, who, "denoiser", "transformer", &spec));
+    TESS_TRY(name_check_number(c, spec, "heads", u->heads));
+    for (int64_t i = 0; i < p->weights; i++) {
+        struct tess_export_weight *w = &p->weight[i];
+        name_export(causal ? causal_names : prior_names, w);
+        if (strcmp(w->ours, "denoiser.pos_emb") == 0 || strcmp(w->ours, "denoiser.start_tok") == 0)
+            for (; w->rank < 3; w->rank++) {
+                memmove(w->dim + 1, w->dim, 2 * sizeof *w->dim);
+                w->dim[0] = 1;
+            }
+    }
+    return TESS_OK;
+}

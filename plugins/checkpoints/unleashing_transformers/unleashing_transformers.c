@@ -1,0 +1,68 @@
+/* checkpoint/1 `unleashing-transformers`: the weights that Bond-Taylor et al., "Unleashing Transformers", released and that their program
+ * writes (docs/formats.md, "Checkpoints of others"). Three kinds of file: the autoencoder with its codebook (`vqgan_*.th`), where the
+ * discriminator comes along, as does the perceptual loss, which is left; the prior of absorbing diffusion (`absorbing_*.th`); and the
+ * autoregressive one (`autoregressive_*.th`), the same network with its start in use.
+ *
+ * Both networks are flat lists of blocks, so the shapes of a list tell every parameter but what weights do not show: the images' size, the
+ * groups of a normalisation, the heads of attention. Those are parameters, with the published values as defaults.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "kit/checkpoint/name_table.h"
+#include "plugins/checkpoints/unleashing_transformers/unleashing.h"
+
+#include <tessera/plugin.h>
+
+#include <string.h>
+
+struct unleashing {
+    struct conv_untold images;
+    struct unleashing_untold prior;
+};
+
+static int plan_import(void *self, struct tess_call *c, struct tess_import_plan *p)
+{
+    const struct unleashing *u = self;
+    if (name_find(p, "ae.encoder.blocks.%d.weight", 0))
+        return unleashing_import_autoencoder(c, &u->images, p);
+    if (name_find(p, "_denoise_fn.tok_emb.weight", 0))
+        return unleashing_import_prior(c, &u->prior, p, 0);
+    if (name_find(p, "net.tok_emb.weight", 0))
+        return unleashing_import_prior(c, &u->prior, p, 1);
+    return c->fail(c, TESS_E_DATA, "the file is neither an autoencoder (`ae.encoder.blocks.0.weight`) nor an absorbing prior "
+                                   "(`_denoise_fn.tok_emb.weight`) nor an autoregressive one (`net.tok_emb.weight`) of "
+                                   "unleashing-transformers");
+}
+
+static int plan_export(void *self, struct tess_call *c, struct tess_export_plan *p)
+{
+    const struct unleashing *u = self;
+    if (strcmp(p->kind, "autoencoder") == 0)
+        return unleashing_export_autoencoder(c, &u->images, p);
+    if (strcmp(p->kind, "prior") == 0)
+        return unleashing_export_prior(c, &u->prior, p);
+    return c->fail(c, TESS_E_DATA, "wanted a model of kind autoencoder or prior, found kind `%s`", p->kind);
+}
+
+static const struct tess_checkpoint_1 ops = {.size = sizeof ops, .plan_import = plan_import, .plan_export = plan_export};
+
+static const struct tess_param params[] = {
+    CONV_UNTOLD_PARAMS(struct unleashing, images),
+    {.name = "heads", .help = "heads of the prior's attention", .type = TESS_I64, .offset = offsetof(struct unleashing, prior.heads), .lo = 1,
+     .hi = 1024, .def = 8},
+    {.name = "steps", .help = "diffusion steps (T) of a prior whose file does not tell", .type = TESS_I64,
+     .offset = offsetof(struct unleashing, prior.steps), .lo = 1, .hi = 1e6, .def = 256},
+    {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "unleashing-transformers",
+                                                    .kind = "checkpoint/1",
+                                                    .summary = "autoencoders (vqgan) and both priors of Bond-Taylor et al. 2022",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct unleashing),
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"artefact/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, .id = "tessera-unleashing-transformers", .version = "0.1.0",
+                                                      .license = "MIT", .needs = needs, .components = components};

@@ -1,0 +1,324 @@
+/* A reader of pickles, protocol 2, that runs nothing. A pickle is a program for a small stack machine, which may call any function it
+ * names: to read a stranger's file that way is to run a stranger's code. This machine knows the operations that a state dictionary is
+ * written with, and of the names a few (pickle_objects.c), each of which stands for something done here. Everything else is refused.
+ *
+ * Memory follows the file's size: an operation makes one value at most, and what is put into the memo and taken out again is the same
+ * value, not a copy. Nothing here recurses, so nesting costs nothing, and a value that holds itself is never walked.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/formats/torch/pickle_private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *const pickle_kind_name[] = {"a mark", "None", "a boolean", "an integer", "a number", "a text", "a tuple", "a list",
+                                        "a dictionary", "a function or class", "a storage", "a tensor"};
+
+/* ---- memory and stack ---------------------------------------------------------------------------------------------- */
+
+int pickle_refuse(const struct machine *m, const char *format, ...)
+{
+    char text[700];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    return m->c->fail(m->c, TESS_E_DATA, "%s: its pickle, byte %zu: %s", m->path, m->at, text);
+}
+
+/* Room for item `index`; what is new is zeroed. */
+int pickle_grow(const struct machine *m, void **array, int64_t *room, int64_t index, size_t size)
+{
+    void *memory;
+    int64_t more = *room ? *room : 256;
+    if (index < *room)
+        return TESS_OK;
+    while (more <= index)
+        more *= 2;
+    TESS_TRY(tess_alloc(m->c, (size_t)more * size, "a pickle's values", &memory));
+    if (*room)
+        memcpy(memory, *array, (size_t)*room * size);
+    tess_free(*array);
+    *array = memory;
+    *room = more;
+    return TESS_OK;
+}
+
+int pickle_push(struct machine *m, uint32_t value)
+{
+    TESS_TRY(pickle_grow(m, (void **)&m->stack, &m->stack_room, m->depth, sizeof *m->stack));
+    m->stack[m->depth++] = value;
+    return TESS_OK;
+}
+
+int pickle_push_new(struct machine *m, int32_t kind, int32_t which, int64_t number, uint32_t length)
+{
+    TESS_TRY(pickle_grow(m, (void **)&m->value, &m->value_room, m->values, sizeof *m->value));
+    m->value[m->values] = (struct value){.kind = kind, .which = which, .number = number, .length = length};
+    return pickle_push(m, (uint32_t)m->values++);
+}
+
+/* The uppermost value, which stays. */
+int pickle_top(const struct machine *m, uint32_t *out)
+{
+    *out = 0;
+    if (m->depth == 0 || m->stack[m->depth - 1] == 0)
+        return pickle_refuse(m, "wants a value where there is none");
+    *out = m->stack[m->depth - 1];
+    return TESS_OK;
+}
+
+int pickle_pop(struct machine *m, uint32_t *out)
+{
+    TESS_TRY(pickle_top(m, out));
+    m->depth--;
+    return TESS_OK;
+}
+
+/* Where the values above the last mark begin. */
+static int above_mark(const struct machine *m, int64_t *first)
+{
+    int64_t at = m->depth;
+    while (at > 0 && m->stack[at - 1] != 0)
+        at--;
+    if (at == 0)
+        return pickle_refuse(m, "wants a mark where there is none");
+    *first = at;
+    return TESS_OK;
+}
+
+static int append(struct machine *m, uint32_t to, uint32_t value)
+{
+    struct value *v = &m->value[to];
+    int64_t at = m->cells ? m->cells : 1;
+    TESS_TRY(pickle_grow(m, (void **)&m->cell, &m->cell_room, at, sizeof *m->cell));
+    m->cell[at] = (struct cell){.value = value};
+    if (v->length)
+        m->cell[v->last].next = (uint32_t)at;
+    else
+        v->first = (uint32_t)at;
+    v->last = (uint32_t)at;
+    v->length++;
+    m->cells = at + 1;
+    return TESS_OK;
+}
+
+/* The values of the stack from `first` on, behind those of `to`; they leave the stack, and with them `marks` below. */
+static int move(struct machine *m, uint32_t to, int64_t first, int64_t marks)
+{
+    for (int64_t i = first; i < m->depth; i++)
+        TESS_TRY(append(m, to, m->stack[i]));
+    m->depth = first - marks;
+    return TESS_OK;
+}
+
+/* ---- bytes --------------------------------------------------------------------------------------------------------- */
+
+static int take(struct machine *m, size_t count, const uint8_t **out)
+{
+    *out = NULL;
+    if (count > m->count - m->at)
+        return pickle_refuse(m, "ends before its end");
+    *out = m->bytes + m->at;
+    m->at += count;
+    return TESS_OK;
+}
+
+/* Up to a line feed, which is taken and not part of it. */
+int pickle_take_line(struct machine *m, const char **text, size_t *length)
+{
+    const uint8_t *start = m->bytes + m->at, *end = memchr(start, '\n', m->count - m->at);
+    if (!end)
+        return pickle_refuse(m, "ends before its end");
+    *text = (const char *)start;
+    *length = (size_t)(end - start);
+    m->at += *length + 1;
+    return TESS_OK;
+}
+
+/* n bytes, little-endian, signed when n is 4 or `is_signed`. */
+static int take_number(struct machine *m, size_t n, int is_signed, int64_t *out)
+{
+    const uint8_t *b;
+    uint64_t bits = 0;
+    TESS_TRY(take(m, n, &b));
+    for (size_t i = 0; i < n; i++)
+        bits |= (uint64_t)b[i] << 8 * i;
+    if (is_signed && n > 0 && n < 8 && b[n - 1] & 0x80)
+        bits |= ~(uint64_t)0 << 8 * n;
+    memcpy(out, &bits, sizeof bits);
+    return TESS_OK;
+}
+
+/* ---- operations ---------------------------------------------------------------------------------------------------- */
+
+/* Values above the mark, or the last `n` when there is none, into the list or dictionary below them. */
+static int fill(struct machine *m, int32_t kind, int64_t n)
+{
+    int64_t first = m->depth - n;
+    if (n == 0)
+        TESS_TRY(above_mark(m, &first));
+    int64_t marks = n == 0, below = first - marks;
+    for (int64_t i = first; i < m->depth; i++)
+        if (i < 0 || m->stack[i] == 0)
+            return pickle_refuse(m, "wants a value where there is none");
+    if (below < 1 || m->stack[below - 1] == 0 || m->value[m->stack[below - 1]].kind != kind || (kind == DICT && (m->depth - first) % 2))
+        return pickle_refuse(m, "puts items into what is not %s, or half an item", pickle_kind_name[kind]);
+    return move(m, m->stack[below - 1], first, marks);
+}
+
+static int tuple(struct machine *m, int64_t n, int to_mark)
+{
+    int64_t first = m->depth - n;
+    if (to_mark)
+        TESS_TRY(above_mark(m, &first));
+    for (int64_t i = first; i < m->depth; i++)
+        if (i < 0 || m->stack[i] == 0)
+            return pickle_refuse(m, "wants a value where there is none");
+    TESS_TRY(pickle_push_new(m, TUPLE, 0, 0, 0));
+    uint32_t made = m->stack[--m->depth];
+    TESS_TRY(move(m, made, first, to_mark));
+    return pickle_push(m, made);
+}
+
+static int text(struct machine *m)
+{
+    int64_t length;
+    const uint8_t *bytes;
+    TESS_TRY(take_number(m, 4, 0, &length));
+    TESS_TRY(take(m, (size_t)length, &bytes));
+    return pickle_push_new(m, TEXT, 0, bytes - m->bytes, (uint32_t)length);
+}
+
+static int integer(struct machine *m, size_t bytes, int is_signed)
+{
+    int64_t number;
+    TESS_TRY(take_number(m, bytes, is_signed, &number));
+    return pickle_push_new(m, INT, 0, number, 0);
+}
+
+static int long_integer(struct machine *m)
+{
+    int64_t bytes;
+    TESS_TRY(take_number(m, 1, 0, &bytes));
+    if (bytes > 8)
+        return pickle_refuse(m, "an integer of %lld bytes", (long long)bytes);
+    return integer(m, (size_t)bytes, 1);
+}
+
+static int put(struct machine *m, size_t bytes)
+{
+    int64_t index;
+    uint32_t value;
+    TESS_TRY(take_number(m, bytes, 0, &index));
+    TESS_TRY(pickle_top(m, &value));
+    if (index > (int64_t)m->count) /* the writer counts from 0, and each costs a byte */
+        return pickle_refuse(m, "remembers a value as number %lld, more than there can be", (long long)index);
+    TESS_TRY(pickle_grow(m, (void **)&m->memo, &m->memo_room, index, sizeof *m->memo));
+    m->memo[index] = value;
+    m->memos = index + 1 > m->memos ? index + 1 : m->memos;
+    return TESS_OK;
+}
+
+static int get(struct machine *m, size_t bytes)
+{
+    int64_t index;
+    TESS_TRY(take_number(m, bytes, 0, &index));
+    if (index >= m->memos || m->memo[index] == 0)
+        return pickle_refuse(m, "recalls value number %lld, which was not remembered", (long long)index);
+    return pickle_push(m, m->memo[index]);
+}
+
+static int protocol(struct machine *m)
+{
+    int64_t version;
+    TESS_TRY(take_number(m, 1, 0, &version));
+    if (version != 2)
+        return pickle_refuse(m, "pickle protocol %lld, protocol 2 was wanted, which torch.save writes if it is not told otherwise",
+                             (long long)version);
+    return TESS_OK;
+}
+
+static int step(struct machine *m, uint8_t code)
+{
+    const uint8_t *skipped;
+    switch (code) {
+    case 0x80: return protocol(m);
+    case '(': return pickle_push(m, 0);
+    case 'N': return pickle_push_new(m, NONE, 0, 0, 0);
+    case 0x88: return pickle_push_new(m, BOOL, 1, 0, 0);
+    case 0x89: return pickle_push_new(m, BOOL, 0, 0, 0);
+    case 'K': return integer(m, 1, 0);
+    case 'M': return integer(m, 2, 0);
+    case 'J': return integer(m, 4, 1);
+    case 0x8a: return long_integer(m);
+    case 'G':
+        TESS_TRY(take(m, 8, &skipped));
+        return pickle_push_new(m, REAL, 0, 0, 0);
+    case 'X': return text(m);
+    case ')': return tuple(m, 0, 0);
+    case 0x85: return tuple(m, 1, 0);
+    case 0x86: return tuple(m, 2, 0);
+    case 0x87: return tuple(m, 3, 0);
+    case 't': return tuple(m, 0, 1);
+    case ']': return pickle_push_new(m, LIST, 0, 0, 0);
+    case '}': return pickle_push_new(m, DICT, 0, 0, 0);
+    case 'a': return fill(m, LIST, 1);
+    case 'e': return fill(m, LIST, 0);
+    case 's': return fill(m, DICT, 2);
+    case 'u': return fill(m, DICT, 0);
+    case 'q': return put(m, 1);
+    case 'r': return put(m, 4);
+    case 'h': return get(m, 1);
+    case 'j': return get(m, 4);
+    case 'c': return pickle_global(m);
+    case 'R': return pickle_reduce(m);
+    case 'b': return pickle_build(m);
+    case 'Q': return pickle_storage(m);
+    default: return pickle_refuse(m, "operation 0x%02x, which no dictionary of weights needs; nothing of it was run", code);
+    }
+}
+
+/* To the end; what it leaves is *root. */
+static int run(struct machine *m, uint32_t *root)
+{
+    for (;;) {
+        const uint8_t *code;
+        TESS_TRY(take(m, 1, &code));
+        if (*code == '.')
+            break;
+        TESS_TRY(step(m, *code));
+    }
+    TESS_TRY(pickle_pop(m, root));
+    if (m->depth || m->at != m->count)
+        return pickle_refuse(m, "has more than one value, or goes on after its end");
+    return TESS_OK;
+}
+
+int pickle_read(struct tess_call *c, const char *path, const uint8_t *bytes, size_t count, struct pickle *out)
+{
+    struct machine m = {.c = c, .path = path, .bytes = bytes, .count = count, .values = 1};
+    uint32_t root = 0;
+    int status = count > PICKLE_MOST ? pickle_refuse(&m, "has %zu bytes, %d are the most", count, PICKLE_MOST) : TESS_OK;
+    if (status == TESS_OK)
+        status = pickle_grow(&m, (void **)&m.value, &m.value_room, 0, sizeof *m.value);
+    if (status == TESS_OK)
+        status = run(&m, &root);
+    if (status == TESS_OK)
+        status = pickle_collect(&m, root, out);
+    tess_free(m.value);
+    tess_free(m.cell);
+    tess_free(m.stack);
+    tess_free(m.memo);
+    tess_free(m.tensor);
+    tess_free(m.key);
+    return status;
+}
+
+void pickle_free(struct pickle *p)
+{
+    tess_free(p->tensor);
+    tess_free(p->text);
+    memset(p, 0, sizeof *p);
+}

@@ -1,0 +1,232 @@
+/* See folder_list.h. The order in which a file system gives names is its own affair; here it is that of the bytes of the whole path below
+ * the folder, so that a copy of a data set is the same data set. SPDX-License-Identifier: MIT */
+#include "plugins/sources/folder/folder_list.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { DEPTH_MOST = 64 };
+
+/* A folder on the way down. */
+struct level {
+    const struct level *above;
+    dev_t device;
+    ino_t inode;
+    int depth;
+};
+
+struct walk {
+    const char *path, *extensions;
+    int recursive;
+    struct folder_list *list;
+};
+
+static int refuse(struct tess_call *c, const char *path)
+{
+    return c->fail(c, TESS_E_IO, "%s: cannot be read: %s; check the path, and see datasets/README.md", path, strerror(errno));
+}
+
+static int text_of(struct tess_call *c, const char *front, const char *between, const char *back, char **out)
+{
+    size_t bytes = strlen(front) + strlen(between) + strlen(back) + 1;
+    void *memory;
+    TESS_TRY(tess_alloc(c, bytes, "the name of a file", &memory));
+    snprintf(memory, bytes, "%s%s%s", front, between, back);
+    *out = memory;
+    return TESS_OK;
+}
+
+int folder_list_path(struct tess_call *c, const char *path, const char *name, char **out)
+{
+    struct stat about;
+    if (stat(path, &about) == 0 && !S_ISDIR(about.st_mode))
+        return text_of(c, path, "", "", out);
+    return text_of(c, path, "/", name, out);
+}
+
+static int wanted(const char *name, const char *extensions)
+{
+    const char *dot = strrchr(name, '.');
+    size_t length = dot ? strlen(dot + 1) : 0;
+    for (const char *at = extensions + strspn(extensions, " ,"); length && *at; at += strspn(at, " ,")) {
+        size_t n = strcspn(at, " ,"), same = 0;
+        while (same < n && n == length && tolower((unsigned char)at[same]) == tolower((unsigned char)dot[1 + same]))
+            same++;
+        if (same == length)
+            return 1;
+        at += n;
+    }
+    return 0;
+}
+
+/* The example is the first in the order of bytes, so that it does not depend on the file system's. */
+static void pass_by(struct folder_list *l, int why, const char *name)
+{
+    struct folder_passed *p = &l->passed[why];
+    char text[sizeof p->name];
+    (void)tess_utf8_text(name, text, sizeof text);
+    if (p->count++ == 0 || strcmp(text, p->name) < 0)
+        memcpy(p->name, text, sizeof text);
+}
+
+/* Takes `name`. */
+static int add(struct tess_call *c, struct folder_list *l, char *name)
+{
+    if (l->count == l->room) {
+        int64_t room = l->room ? 2 * l->room : 1024;
+        void *memory;
+        int status = tess_alloc(c, (size_t)room * sizeof *l->name, "names of files", &memory);
+        if (status != TESS_OK) {
+            tess_free(name);
+            return status;
+        }
+        if (l->count)
+            memcpy(memory, l->name, (size_t)l->count * sizeof *l->name);
+        tess_free(l->name);
+        l->name = memory;
+        l->room = room;
+    }
+    l->name[l->count++] = name;
+    return TESS_OK;
+}
+
+/* Takes `name` as an image, or passes it by. */
+static int add_file(struct tess_call *c, struct walk *w, char *name)
+{
+    if (wanted(name, w->extensions))
+        return add(c, w->list, name);
+    pass_by(w->list, PASSED_OTHER, name);
+    tess_free(name);
+    return TESS_OK;
+}
+
+static int descend(struct tess_call *c, struct walk *w, const char *below, const struct level *above);
+
+enum { A_FILE, A_FOLDER, SPECIAL };
+
+/* What an entry is, links followed. A file that is not there any more, or a link to nothing, counts as a file: reading it says so. */
+static int look(struct tess_call *c, struct walk *w, const struct dirent *e, const char *name, int *what)
+{
+    struct stat about;
+    char *path;
+    *what = e->d_type == DT_DIR ? A_FOLDER : A_FILE;
+    if (e->d_type == DT_DIR || e->d_type == DT_REG)
+        return TESS_OK;
+    TESS_TRY(text_of(c, w->path, "/", name, &path));
+    if (stat(path, &about) == 0)
+        *what = S_ISREG(about.st_mode) ? A_FILE : S_ISDIR(about.st_mode) ? A_FOLDER : SPECIAL;
+    tess_free(path);
+    return TESS_OK;
+}
+
+/* Takes `name`. */
+static int visit(struct tess_call *c, struct walk *w, const struct level *here, const struct dirent *e, char *name)
+{
+    int what = A_FILE, status = look(c, w, e, name, &what);
+    if (status == TESS_OK && what == A_FILE)
+        return add_file(c, w, name);
+    if (status == TESS_OK && what == SPECIAL)
+        pass_by(w->list, PASSED_SPECIAL, name);
+    if (status == TESS_OK && what == A_FOLDER && w->recursive)
+        status = descend(c, w, name, here);
+    tess_free(name);
+    return status;
+}
+
+static int is_circle(const struct level *here)
+{
+    for (const struct level *at = here->above; at; at = at->above)
+        if (at->device == here->device && at->inode == here->inode)
+            return 1;
+    return 0;
+}
+
+static int read_entries(struct tess_call *c, struct walk *w, DIR *d, const char *path, const char *below, const struct level *here)
+{
+    if (here->depth > DEPTH_MOST)
+        return c->fail(c, TESS_E_DATA, "%s: lies more than %d folders deep; set `path` nearer to the images", path, DEPTH_MOST);
+    for (;;) {
+        char *name;
+        errno = 0;
+        const struct dirent *e = readdir(d);
+        if (!e)
+            return errno ? refuse(c, path) : TESS_OK;
+        if (e->d_name[0] == '.')
+            continue;
+        TESS_TRY(text_of(c, below, *below ? "/" : "", e->d_name, &name));
+        TESS_TRY(visit(c, w, here, e, name));
+    }
+}
+
+/* A folder below the first that may not be opened, or is gone, stands in the list of files. */
+static int cannot_open(struct tess_call *c, struct walk *w, const char *path, const char *below)
+{
+    char *name;
+    if (!*below || (errno != EACCES && errno != EPERM && errno != ENOENT && errno != ELOOP))
+        return refuse(c, path);
+    TESS_TRY(text_of(c, below, "", "", &name));
+    return add(c, w->list, name);
+}
+
+static int descend(struct tess_call *c, struct walk *w, const char *below, const struct level *above)
+{
+    struct level here = {.above = above, .depth = above ? above->depth + 1 : 0};
+    struct stat about;
+    char *path;
+    int status;
+    TESS_TRY(text_of(c, w->path, *below ? "/" : "", below, &path));
+    DIR *d = opendir(path);
+    if (!d) {
+        status = cannot_open(c, w, path, below);
+    } else if (fstat(dirfd(d), &about) != 0) {
+        status = refuse(c, path);
+    } else {
+        here.device = about.st_dev;
+        here.inode = about.st_ino;
+        status = TESS_OK;
+        if (is_circle(&here))
+            pass_by(w->list, PASSED_CIRCLE, below);
+        else
+            status = read_entries(c, w, d, path, below, &here);
+    }
+    if (d)
+        closedir(d);
+    tess_free(path);
+    return status;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int folder_list_make(struct tess_call *c, const char *path, int recursive, const char *extensions, struct folder_list *l)
+{
+    struct walk w = {path, extensions, recursive, l};
+    struct stat about;
+    if (stat(path, &about) != 0)
+        return refuse(c, path);
+    if (!S_ISDIR(about.st_mode)) {
+        const char *slash = strrchr(path, '/');
+        char *name;
+        TESS_TRY(text_of(c, slash ? slash + 1 : path, "", "", &name));
+        return add_file(c, &w, name);
+    }
+    TESS_TRY(descend(c, &w, "", NULL));
+    if (l->count)
+        qsort(l->name, (size_t)l->count, sizeof *l->name, by_bytes);
+    return TESS_OK;
+}
+
+void folder_list_free(struct folder_list *l)
+{
+    for (int64_t i = 0; i < l->count; i++)
+        tess_free(l->name[i]);
+    tess_free(l->name);
+    *l = (struct folder_list){0};
+}

@@ -1,0 +1,73 @@
+/* What the plugin of source/1 `folder` and the file with its functions both state of it: its parameters and where they go.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_SOURCES_FOLDER_TABLE_H
+#define PLUGINS_SOURCES_FOLDER_TABLE_H
+
+#include <tessera/plugin.h>
+#include <tessera/kind/source.h>
+
+#include "plugins/sources/folder/folder_list.h"
+#include "plugins/sources/folder/vips_decode.h"
+
+enum { LABELS_NONE, LABELS_FOLDERS };
+#define EXTENSIONS "jpg jpeg jpe jfif png webp gif tif tiff heic heif avif jxl jp2"
+
+struct folder {
+    const char *path, *extensions;
+    int32_t recursive, labels, tolerant;
+    struct vips_wish wish;
+    struct folder_list list;
+    int64_t classes;
+    char **class_name; /* in the order of their bytes */
+    int32_t *label;    /* of each image */
+    char remark[1200];
+};
+
+static const struct tess_param params[] = {{.name = "path",
+                                            .help = "folder of images, or one image",
+                                            .type = TESS_STR,
+                                            .flags = TESS_REQUIRED | TESS_PATH,
+                                            .offset = offsetof(struct folder, path)},
+                                           {.name = "recursive",
+                                            .help = "the folders in it, too",
+                                            .type = TESS_BOOL,
+                                            .offset = offsetof(struct folder, recursive),
+                                            .def = 1},
+                                           {.name = "extensions",
+                                            .help = "what names of images end in, with blanks between; others are passed by",
+                                            .type = TESS_STR,
+                                            .offset = offsetof(struct folder, extensions),
+                                            .text = EXTENSIONS},
+                                           {.name = "labels",
+                                            .help = "none, or the folder below `path` that an image lies in: its class",
+                                            .type = TESS_ENUM,
+                                            .offset = offsetof(struct folder, labels),
+                                            .text = "none|folders"},
+                                           {.name = "alpha",
+                                            .help = "transparent images: laid on white, or what is transparent dropped",
+                                            .type = TESS_ENUM,
+                                            .offset = offsetof(struct folder, wish.alpha),
+                                            .text = "white|drop"},
+                                           {.name = "damaged",
+                                            .help = "images whose decoder warns or that break off: bad, or taken as far as they decode",
+                                            .type = TESS_ENUM,
+                                            .offset = offsetof(struct folder, wish.damaged),
+                                            .text = "refuse|accept"},
+                                           {.name = "max_pixels",
+                                            .help = "of one image; a larger one is bad. A thread needs some 4 to 16 bytes for each",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct folder, wish.max_pixels),
+                                            .lo = 1,
+                                            .hi = 1 << 30,
+                                            .def = 1 << 26},
+                                           {.name = NULL}};
+
+static const char *const folder_needs[] = {"digest/1", NULL};
+
+#define FOLDER_HEAD .id = "tessera-folder", .version = "0.2.0", .license = "MIT", .needs = folder_needs
+#define FOLDER_ROW                                                                                                                     \
+    .kind = "source/1", .summary = "images in a folder: JPEG, PNG, WebP and what else libvips reads", TESS_PARAMS(params), \
+    .caps = TESS_DETERMINISTIC
+
+#endif

@@ -1,0 +1,414 @@
+/* stage/1 `edit`: parts of images drawn anew (docs/models.md, "Editing"). A mask says which; it is an image like any other, so its size is
+ * known when a pipeline is planned. Images are encoded, the codes that the mask touches are sampled from the prior around the others, which
+ * are kept exactly, and the whole is decoded. Variant v of image i is keyed by i and v, so it is the same whatever else is drawn.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "kit/infer/cost.h"
+#include "plugins/stages/edit/edit_results.h"
+#include "kit/sample/sampling.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct stage {
+    int64_t variants, limit, steps, batch;
+    double temperature, threshold;
+    int32_t regenerate, composite, split;
+};
+
+enum { SPLIT_HELD_OUT, SPLIT_ALL };
+
+/* Draws are keyed by image and variant in 32 bits together. */
+enum { VARIANTS_MOST = 1 << 10, IMAGES_MOST = 1 << 22 };
+
+struct models { /* made from facts alone, for a plan and for a run */
+    struct sampling_prior p;
+    struct stage_codec codec;
+    int64_t first, images, count, tokens; /* first: of the images that are edited; count: images x variants */
+    int64_t steps;                 /* 0: as many as tokens are drawn anew, for each image */
+};
+
+struct work {
+    const struct stage *s;
+    struct tess_stage_run *run;
+    struct models m;
+    struct stage_images images, masks;
+    struct region_rule rule;
+    struct tess_sampler *sampler;
+    uint64_t seed;
+    struct tess_tensor cells, codes;               /* of each image (images, h, w): u8, 1 where drawn anew; i32, as encoded */
+    struct tess_tensor known, given, each, number; /* of each sequence; as the sampler wants them */
+    struct tess_tensor batch, mask;                /* batch: images; mask: one */
+    struct edit_results results;
+};
+
+/* ---- planning ---- */
+
+static int check_mask(struct tess_call *c, const struct tess_facts *images, const struct tess_facts *mask)
+{
+    int64_t h, w, n, mh, mw, mn;
+    TESS_TRY(tess_facts_i64(c, images, "height", &h));
+    TESS_TRY(tess_facts_i64(c, images, "width", &w));
+    TESS_TRY(tess_facts_i64(c, images, "count", &n));
+    TESS_TRY(tess_facts_i64(c, mask, "height", &mh));
+    TESS_TRY(tess_facts_i64(c, mask, "width", &mw));
+    TESS_TRY(tess_facts_i64(c, mask, "count", &mn));
+    if (mh != h || mw != w)
+        return c->fail(c, TESS_E_SHAPE,
+                       "edit: the mask is %lld x %lld, the images are %lld x %lld; import it with the same size, crop and pad as them",
+                       (long long)mh, (long long)mw, (long long)h, (long long)w);
+    if (mn != 1 && mn != n)
+        return c->fail(c, TESS_E_SHAPE,
+                       "edit: %lld masks for %lld images; one for all is wanted, or one for each in their order (`limit: 1` of import "
+                       "takes the first)",
+                       (long long)mn, (long long)n);
+    return TESS_OK;
+}
+
+static int count_images(struct tess_call *c, const struct stage *s, const struct tess_facts *images, struct models *m)
+{
+    TESS_TRY(stage_held_out(c, images, 0, &m->first, &m->images));
+    if (s->split == SPLIT_ALL) {
+        m->images += m->first;
+        m->first = 0;
+    }
+    if (s->limit && s->limit < m->images)
+        m->images = s->limit;
+    if (m->images > IMAGES_MOST)
+        return c->fail(c, TESS_E_VALUE, "edit: %lld images, %d are possible; set `limit`", (long long)m->images, IMAGES_MOST);
+    m->count = m->images * s->variants;
+    return TESS_OK;
+}
+
+/* The graph of picked tokens is made for one token a step where that is the rule, else for steps that draw the whole map. */
+static int open_models(struct tess_call *c, const struct stage *s, uint64_t seed, const struct tess_facts *images,
+                       const struct tess_facts *model, const struct tess_facts *prior, const char *where, struct models *m)
+{
+    const struct tess_prior *p = &m->p.prior;
+    TESS_TRY(count_images(c, s, images, m));
+    TESS_TRY(sampling_open(c, &m->p, "edit", prior, where));
+    const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
+    m->tokens = p->height * p->width;
+    m->steps = s->steps || sampling_tells(p) ? s->steps : noise->steps(tess_instance_self(p->noise));
+    TESS_TRY(sampling_record(c, &m->p, m->steps ? m->steps : m->tokens, seed, s->batch));
+    TESS_TRY(stage_codec_open(c, &m->codec, model, "model", NULL, seed, s->batch, CODEC_ENCODE | CODEC_DECODE));
+    TESS_TRY(stage_check_images(c, &m->codec.tokenizer, images));
+    return stage_check_map(c, &m->codec.tokenizer, "prior", p->height, p->width, p->codebook_size);
+}
+
+static void close_models(struct models *m)
+{
+    sampling_close(&m->p);
+    stage_codec_close(&m->codec);
+}
+
+static int describe(struct tess_call *c, const struct stage *s, const struct models *m, const struct tess_facts *prior, uint64_t seed,
+                    struct tess_facts *f)
+{
+    const struct tess_prior *p = &m->p.prior;
+    TESS_TRY(sampling_describe(c, p, prior, m->count, p->height, p->width, m->steps, s->temperature, seed, f));
+    TESS_TRY(tess_facts_set_i64(c, f, "images", m->images));
+    return tess_facts_set_i64(c, f, "variants", s->variants);
+}
+
+static int cost_of(struct tess_call *c, const struct models *m, const struct tess_facts *images, const struct tess_facts *mask,
+                   struct tess_cost *cost)
+{
+    int64_t one = cost_of_tokenizer_images(&m->codec.tokenizer, 1), width = m->codec.tokenizer.width;
+    int64_t codes = m->images * m->tokens * 5 + m->count * m->tokens * 5; /* cells and codes of images; known and given of sequences */
+    cost->total_bytes += sampling_bytes(&m->p, m->count) + cost_of_reading(images) + cost_of_reading(mask) + codes +
+                         m->codec.encode.batch * one + cost_of_picture(2 + m->count / m->images, m->images, one, width);
+    TESS_TRY(sampling_cost(c, &m->p, (double)m->count * (double)(m->steps ? m->steps : m->tokens), cost));
+    return cost_of_codec(c, &m->codec, (double)m->images, (double)m->count, cost);
+}
+
+static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+{
+    const struct stage *s = self;
+    struct models m = {.images = 0};
+    int status = check_mask(c, p->in[0], p->in[1]);
+    if (status == TESS_OK)
+        status = open_models(c, s, p->seed, p->in[0], p->in[2], p->in[3], "prior", &m);
+    if (status == TESS_OK)
+        status = describe(c, s, &m, p->in[3], p->seed, p->out);
+    if (status == TESS_OK)
+        status = cost_of(c, &m, p->in[0], p->in[1], &p->cost);
+    p->steps = m.count * (m.steps ? m.steps : m.tokens);
+    close_models(&m);
+    return status;
+}
+
+/* ---- what is known ---- */
+
+static uint8_t *cells_of(const struct work *k, int64_t i)
+{
+    return (uint8_t *)k->cells.data + i * k->m.tokens;
+}
+
+static int find_region(struct tess_call *c, struct work *k, int64_t i, int64_t *drawn)
+{
+    const struct tess_prior *p = &k->m.p.prior;
+    const struct tess_tensor *shape = &k->masks.shape;
+    const char *gone = k->rule.white ? "white" : "black", *kept = k->rule.white ? "black" : "white";
+    char which[48] = "the mask";
+    if (i == 0 || shape->dim[0] > 1)
+        TESS_TRY(stage_images_get(c, &k->masks, i, k->mask.data));
+    *drawn = region_cells(&k->rule, k->mask.data, shape->dim[1], shape->dim[2], shape->dim[3], p->height, p->width, cells_of(k, i));
+    if (*drawn > 0)
+        return TESS_OK;
+    if (shape->dim[0] > 1)
+        snprintf(which, sizeof which, "mask %lld", (long long)(k->masks.first + i));
+    return c->fail(c, TESS_E_DATA,
+                   "edit: %s leaves nothing to be drawn anew, no pixel of it is %s by more than the threshold %g; paint what is to be "
+                   "regenerated %s, or set `regenerate: %s`",
+                   which, gone, k->rule.threshold, gone, kept);
+}
+
+static int find_regions(struct tess_call *c, struct work *k)
+{
+    struct models *m = &k->m;
+    int64_t whole = 0, all = 0, drawn;
+    TESS_TRY(stage_tensor(c, &k->cells, TESS_U8, 3, (const int64_t[]){m->images, m->p.prior.height, m->p.prior.width}));
+    TESS_TRY(stage_tensor(c, &k->each, TESS_I32, 1, &m->count));
+    for (int64_t i = 0; i < m->images; i++) {
+        TESS_TRY(find_region(c, k, i, &drawn));
+        whole += drawn == m->tokens;
+        all += drawn;
+        for (int64_t v = 0; v < k->s->variants; v++)
+            ((int32_t *)k->each.data)[i * k->s->variants + v] = (int32_t)(m->steps ? m->steps : drawn);
+    }
+    if (whole)
+        tess_stage_note(k->run, "of %lld of %lld images everything is regenerated: the mask keeps nothing of them", (long long)whole,
+                        (long long)m->images);
+    return tess_artefact_put_figure(c, tess_stage_output(k->run), "regenerated",
+                                    100.0 * (double)all / (double)(m->images * m->tokens), "% of codes");
+}
+
+/* Reads images first .. first + n - 1 into the batch. */
+static int read_batch(struct tess_call *c, struct work *k, int64_t first, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        TESS_TRY(stage_images_get(c, &k->images, first + i, (uint8_t *)k->batch.data + (size_t)i * k->images.row));
+    return TESS_OK;
+}
+
+static int encode(struct tess_call *c, struct work *k)
+{
+    struct models *m = &k->m;
+    struct tess_tensor codes = k->cells;
+    TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, codes.dim));
+    for (int64_t i = 0; i < m->images; i += k->s->batch) {
+        int64_t n = m->images - i < k->s->batch ? m->images - i : k->s->batch;
+        struct tess_tensor images = k->batch;
+        codes = k->codes;
+        codes.data = (int32_t *)codes.data + i * m->tokens;
+        codes.dim[0] = images.dim[0] = n;
+        TESS_TRY(read_batch(c, k, i, n));
+        TESS_TRY(stage_codec_encode(c, &m->codec, n, &images, &codes, NULL));
+    }
+    return TESS_OK;
+}
+
+/* The same for each of an image's variants, but for the number. */
+static int tell_variants(struct tess_call *c, struct work *k)
+{
+    struct models *m = &k->m;
+    TESS_TRY(stage_tensor(c, &k->known, TESS_U8, 2, (const int64_t[]){m->count, m->tokens}));
+    TESS_TRY(stage_tensor(c, &k->given, TESS_I32, 2, (const int64_t[]){m->count, m->tokens}));
+    TESS_TRY(stage_tensor(c, &k->number, TESS_I32, 1, &m->count));
+    for (int64_t q = 0; q < m->count; q++) {
+        int64_t i = q / k->s->variants, v = q % k->s->variants;
+        ((uint32_t *)k->number.data)[q] = (uint32_t)(i * VARIANTS_MOST + v);
+        memcpy((int32_t *)k->given.data + q * m->tokens, (const int32_t *)k->codes.data + i * m->tokens, (size_t)m->tokens * 4);
+        for (int64_t t = 0; t < m->tokens; t++)
+            ((uint8_t *)k->known.data)[q * m->tokens + t] = !cells_of(k, i)[t];
+    }
+    return TESS_OK;
+}
+
+/* ---- sampling ---- */
+
+static int sample(struct tess_call *c, struct work *k)
+{
+    const struct models *m = &k->m;
+    struct tess_sampler_options o = {.size = sizeof o,
+                                     .prior = &m->p.prior,
+                                     .denoise = m->p.denoise.graph,
+                                     .batch = k->s->batch,
+                                     .count = m->count,
+                                     .temperature = k->s->temperature,
+                                     .seed = k->seed,
+                                     .picked = m->p.picked.graph,
+                                     .known = k->known.data,
+                                     .given = k->given.data,
+                                     .each = k->each.data,
+                                     .number = k->number.data};
+    TESS_TRY(tess_sampler_new(c, &o, &k->sampler));
+    return sampling_finish(c, k->run, k->sampler, k->each.data, 0);
+}
+
+/* ---- what comes of it ---- */
+
+static int put_images(struct tess_call *c, struct work *k, struct tess_artefact *a)
+{
+    struct models *m = &k->m;
+    struct tess_dataset how = {.size = sizeof how, .labels = "image y x channel"};
+    struct tess_tensor whole = k->images.shape, codes = tess_sampler_x(k->sampler);
+    whole.dim[0] = m->count;
+    TESS_TRY(tess_artefact_begin(c, a, "images", &whole, &how));
+    for (int64_t q = 0; q < m->count; q += k->s->batch) {
+        struct tess_tensor some = codes, made = k->batch;
+        some.dim[0] = made.dim[0] = m->count - q < k->s->batch ? m->count - q : k->s->batch;
+        some.data = (int32_t *)codes.data + q * m->tokens;
+        TESS_TRY(stage_codec_decode(c, &m->codec, some.dim[0], &some, NULL, &made));
+        for (int64_t n = 0; n < some.dim[0]; n++)
+            TESS_TRY(edit_results_take(c, &k->results, (q + n) / k->s->variants, (q + n) % k->s->variants,
+                                       (uint8_t *)made.data + (size_t)n * k->images.row));
+        TESS_TRY(tess_artefact_append(c, a, "images", &made));
+    }
+    return edit_results_put_picture(c, &k->results, a);
+}
+
+static int put_all(struct tess_call *c, struct work *k)
+{
+    struct tess_artefact *a = tess_stage_output(k->run);
+    struct tess_tensor codes = tess_sampler_x(k->sampler);
+    TESS_TRY(describe(c, k->s, &k->m, tess_artefact_facts(tess_stage_input(k->run, "prior")), k->seed, tess_artefact_describe(a)));
+    TESS_TRY(stage_put_codes(c, a, &codes, k->m.p.prior.codebook_size));
+    struct tess_dataset how = {.size = sizeof how, .bits = 1, .labels = "image y x"};
+    TESS_TRY(tess_artefact_put(c, a, "regenerated", &k->cells, &how));
+    k->results = (struct edit_results){.images = &k->images,
+                                       .masks = &k->masks,
+                                       .rule = k->rule,
+                                       .cells = k->cells.data,
+                                       .count = k->m.images,
+                                       .variants = k->s->variants,
+                                       .h = k->m.p.prior.height,
+                                       .w = k->m.p.prior.width,
+                                       .composite = k->s->composite};
+    TESS_TRY(edit_results_open(c, &k->results));
+    return put_images(c, k, a);
+}
+
+/* ---- run ---- */
+
+static int prepare(struct tess_call *c, struct work *k)
+{
+    const struct tess_artefact *images = tess_stage_input(k->run, "images"), *mask = tess_stage_input(k->run, "mask"),
+                               *model = tess_stage_input(k->run, "model"), *prior = tess_stage_input(k->run, "prior");
+    struct models *m = &k->m;
+    const struct tess_tokenizer *t = &m->codec.tokenizer;
+    TESS_TRY(stage_check_tokenizer(c, prior, model));
+    TESS_TRY(check_mask(c, tess_artefact_facts(images), tess_artefact_facts(mask)));
+    TESS_TRY(open_models(c, k->s, k->seed, tess_artefact_facts(images), tess_artefact_facts(model), tess_artefact_facts(prior),
+                         tess_artefact_path(prior), m));
+    TESS_TRY(tess_weights_read(c, m->p.weights, prior));
+    TESS_TRY(tess_weights_read(c, m->codec.weights, model));
+    TESS_TRY(stage_images_open(c, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
+    TESS_TRY(stage_images_open(c, &k->masks, mask, NULL));
+    const int64_t *d = k->images.shape.dim, *e = k->masks.shape.dim;
+    k->images.first = m->first;
+    k->masks.first = e[0] > 1 ? m->first : 0;
+    if (d[0] < m->first + m->images || d[1] != e[1] || d[2] != e[2])
+        return c->fail(c, TESS_E_DATA, "edit: /images of %s or of %s are not of the size that its facts say; make it again",
+                       tess_artefact_path(images), tess_artefact_path(mask));
+    TESS_TRY(stage_tensor(c, &k->batch, TESS_U8, 4, (const int64_t[]){k->s->batch, d[1], d[2], d[3]}));
+    return stage_tensor(c, &k->mask, TESS_U8, 4, (const int64_t[]){1, e[1], e[2], e[3]});
+}
+
+static int edit(struct tess_call *c, struct work *k)
+{
+    TESS_TRY(prepare(c, k));
+    TESS_TRY(find_regions(c, k));
+    TESS_TRY(encode(c, k));
+    TESS_TRY(tell_variants(c, k));
+    TESS_TRY(sample(c, k));
+    return put_all(c, k);
+}
+
+static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+{
+    const struct stage *s = self;
+    struct work k = {.s = s, .run = r, .seed = tess_stage_seed(r), .rule = {.white = s->regenerate, .threshold = s->threshold}};
+    int status = edit(c, &k);
+    tess_sampler_free(k.sampler);
+    close_models(&k.m);
+    stage_images_close(&k.images);
+    stage_images_close(&k.masks);
+    edit_results_close(&k.results);
+    void *const memory[] = {k.cells.data, k.codes.data,  k.known.data, k.given.data,
+                            k.each.data,  k.number.data, k.batch.data, k.mask.data};
+    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
+        tess_free(memory[i]);
+    return status;
+}
+
+static const struct tess_port ports[] = {
+    {.name = "images", .kind = "images", .help = "what to edit"},
+    {.name = "mask", .kind = "images", .help = "one for all, or one for each; white is kept, black drawn anew"},
+    {.name = "model", .kind = "autoencoder", .help = "the tokenizer"},
+    {.name = "prior", .kind = "prior", .help = "what to draw from"},
+    {.name = NULL}};
+
+static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "samples", .plan = plan, .run = run};
+
+static const struct tess_param params[] = {
+    {.name = "variants",
+     .help = "of each image",
+     .type = TESS_I64,
+     .offset = offsetof(struct stage, variants),
+     .lo = 1,
+     .hi = VARIANTS_MOST,
+     .def = 4},
+    {.name = "limit",
+     .help = "images at most, the first ones; 0: all",
+     .type = TESS_I64,
+     .offset = offsetof(struct stage, limit),
+     .lo = 0,
+     .hi = 1e12,
+     .def = 16},
+    {.name = "split",
+     .help = "held-out: images kept for validation, where there are some, which the models were not trained on; all: whatever there is",
+     .type = TESS_ENUM,
+     .offset = offsetof(struct stage, split),
+     .text = "held-out|all"},
+    {.name = "regenerate",
+     .help = "what the mask's colour is where the image is drawn anew; the rest is kept",
+     .type = TESS_ENUM,
+     .offset = offsetof(struct stage, regenerate),
+     .text = "black|white"},
+    {.name = "threshold",
+     .help = "how much of that colour a pixel must have, 0 .. 1; one such pixel is enough for a code",
+     .type = TESS_F64,
+     .offset = offsetof(struct stage, threshold),
+     .lo = 0,
+     .hi = 0.999,
+     .def = 1e-4},
+    {.name = "steps",
+     .help = "reverse steps; 0: one for each code drawn anew, or where codes change at any step as many as the noise has",
+     .type = TESS_I64,
+     .offset = offsetof(struct stage, steps),
+     .lo = 0,
+     .hi = 1e6,
+     .def = 0},
+    SAMPLING_TEMPERATURE_PARAM(struct stage, temperature),
+    {.name = "composite",
+     .help = "the original's pixels wherever the mask keeps them; else all are the decoder's, as published",
+     .type = TESS_BOOL,
+     .offset = offsetof(struct stage, composite)},
+    STAGE_BATCH_PARAM(struct stage, batch),
+    {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "edit",
+                                                    .kind = "stage/1",
+                                                    .summary = "parts of images drawn anew, where a mask says so",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct stage),
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"graph/1", "train/1", "artefact/1", "stage/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-edit", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};

@@ -1,0 +1,92 @@
+/* See import_image.h. SPDX-License-Identifier: MIT */
+#include "plugins/stages/import/import_image.h"
+#include "kit/image/geometry.h"
+
+/* The longer side is cut to whole pixels, as torchvision's `Resize` does. */
+static int64_t scaled(int64_t side, int64_t size, int64_t shorter)
+{
+    int64_t v = side == shorter ? size : (int64_t)((double)size * (double)side / (double)shorter);
+    return v > 0 ? v : 1;
+}
+
+struct import_sizes import_sizes_of(const struct import_fit *f, int64_t height, int64_t width)
+{
+    struct import_sizes z = {.scaled = {height, width}};
+    int64_t shorter = height < width ? height : width;
+    for (int i = 0; i < 2; i++) {
+        if (f->size)
+            z.scaled[i] = f->fit == FIT_STRETCH ? f->size : scaled(z.scaled[i], f->size, shorter);
+        z.cropped[i] = f->crop && f->crop < z.scaled[i] ? f->crop : z.scaled[i];
+        z.padded[i] = f->pad > z.cropped[i] ? f->pad : z.cropped[i];
+    }
+    return z;
+}
+
+void import_hand_free(struct import_hand *h)
+{
+    tess_image_free(&h->image);
+    tess_free(h->a);
+    tess_free(h->b);
+}
+
+static int have_room(struct tess_call *c, const struct tess_image *im, uint8_t **memory, size_t *room, size_t bytes)
+{
+    void *fresh;
+    if (bytes <= *room)
+        return TESS_OK;
+    tess_free(*memory);
+    *memory = NULL;
+    *room = 0;
+    TESS_TRY(tess_alloc(c, bytes, im->name, &fresh));
+    *memory = fresh;
+    *room = bytes;
+    return TESS_OK;
+}
+
+static size_t area(const int64_t sides[2], int64_t channels)
+{
+    return (size_t)(sides[0] * sides[1] * channels);
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* What is to come of it must be what came of the others. */
+static int check(struct tess_call *c, const struct import_fit *f, const struct tess_image *im, const struct import_sizes *z, int64_t height,
+                 int64_t width, int64_t channels)
+{
+    if (z->padded[0] != height || z->padded[1] != width)
+        return c->fail(
+            c, TESS_E_SHAPE,
+            "image %s is %lld x %lld and comes out as %lld x %lld, others as %lld x %lld; set `size` and `crop` to make all equal",
+            im->name, (long long)im->height, (long long)im->width, (long long)z->padded[0], (long long)z->padded[1], (long long)height,
+            (long long)width);
+    if (!f->channels && im->channels != channels)
+        return c->fail(c, TESS_E_SHAPE, "image %s has %lld channels, others have %lld; set `channels` to make all equal", im->name,
+                       (long long)im->channels, (long long)channels);
+    if (f->channels && im->channels != 1 && im->channels != 3)
+        return c->fail(c, TESS_E_SHAPE, "image %s has %lld channels; 1 or 3 can be changed to %lld", im->name, (long long)im->channels,
+                       (long long)channels);
+    return TESS_OK;
+}
+
+int import_transform(struct tess_call *c, const struct import_fit *f, struct import_hand *hand, int64_t height, int64_t width,
+                     int64_t channels, uint8_t *to)
+{
+    const struct tess_image *im = &hand->image;
+    struct import_sizes z = import_sizes_of(f, im->height, im->width);
+    int64_t n = im->channels;
+    TESS_TRY(check(c, f, im, &z, height, width, channels));
+    const struct geometry_scale scale = {.ih = im->height, .iw = im->width, .c = n, .h = z.scaled[0], .w = z.scaled[1],
+                                         .top = geometry_crop_start(z.scaled[0], z.cropped[0]),
+                                         .left = geometry_crop_start(z.scaled[1], z.cropped[1]),
+                                         .rows = z.cropped[0], .columns = z.cropped[1], .rule = f->resize};
+    TESS_TRY(have_room(c, im, &hand->a, &hand->room_a, larger(geometry_room(&scale), area(z.padded, n))));
+    TESS_TRY(have_room(c, im, &hand->b, &hand->room_b, area(z.cropped, n)));
+    geometry_resize(&scale, im->pixels, hand->a, hand->b);
+    geometry_place(hand->b, z.cropped[0], z.cropped[1], n, f->fill, hand->a, z.padded[0], z.padded[1]);
+    geometry_channels(hand->a, height * width, n, to, channels);
+    return TESS_OK;
+}

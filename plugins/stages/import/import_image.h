@@ -1,0 +1,32 @@
+/* One image on its way from a source into a data set: scaled, cut, padded, its channels changed. SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_STAGES_IMPORT_IMAGE_H
+#define PLUGINS_STAGES_IMPORT_IMAGE_H
+
+#include <tessera/kind/source.h>
+
+enum { FIT_SHORTER, FIT_STRETCH };
+
+struct import_fit {
+    int64_t size, crop, pad, fill, channels;
+    int32_t fit, resize; /* resize: a rule of geometry.h */
+};
+
+/* Heights and widths after each step. */
+struct import_sizes {
+    int64_t scaled[2], cropped[2], padded[2];
+};
+struct import_sizes import_sizes_of(const struct import_fit *f, int64_t height, int64_t width);
+
+/* Memory of one thread: an image as it was read, and as it is between two steps. Starts zeroed. */
+struct import_hand {
+    struct tess_image image;
+    uint8_t *a, *b;
+    size_t room_a, room_b;
+};
+void import_hand_free(struct import_hand *h);
+
+/* hand->image becomes height x width x channels at `to`, or TESS_E_SHAPE says what to set. */
+int import_transform(struct tess_call *c, const struct import_fit *f, struct import_hand *hand, int64_t height, int64_t width,
+                     int64_t channels, uint8_t *to) TESS_CHECKED;
+
+#endif

@@ -1,0 +1,49 @@
+/* An import in its two phases: images are read into a list of rows (import_read.c), and that becomes the artefact (import_result.c).
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_STAGES_IMPORT_WORK_H
+#define PLUGINS_STAGES_IMPORT_WORK_H
+
+#include "kit/infer/common.h"
+#include "plugins/stages/import/import_image.h"
+#include "plugins/stages/import/import_rows.h"
+
+struct import_stage {
+    struct tess_instance *source;
+    struct import_fit to;
+    int64_t limit;
+    double split;
+    int32_t shuffle, skip_bad;
+};
+
+/* Images read at a time: at most so many, and so many bytes. Bad ones told by name: at most so many. */
+enum { IMPORT_GROUP = 256, IMPORT_GROUP_BYTES = 64 << 20, IMPORT_NAMED = 10 };
+/* Room for the texts of one record, and for "NAME: REASON". */
+enum { IMPORT_TEXTS = sizeof((struct tess_image *)0)->name + sizeof((struct tess_image *)0)->reason + 8 };
+
+struct import_work {
+    const struct import_stage *s;
+    const struct tess_source_1 *source;
+    void *self;
+    int64_t count, train, height, width, channels, classes; /* count and train: of the source */
+    uint64_t seed;
+    struct import_rows rows;
+    int64_t done, kept, kept_train, bad; /* images so far; those of them that have rows, and are to be trained on; those without */
+    int64_t name_bytes, skipped_bytes;   /* of all names of the kept, and all "NAME: REASON", each with its end */
+    char last_skipped[IMPORT_TEXTS];
+};
+
+/* 1 where a source was compiled with this member and has it. */
+#define IMPORT_SOURCE_HAS(ops, member) (TESS_HAS(ops, member) && (ops)->member)
+
+int64_t import_row_bytes(const struct import_work *k);
+/* Reads image i of the source. A bad one is TESS_OK with image->reason where such are to be left out, else TESS_E_ITEM. */
+int import_read_image(struct tess_call *c, const struct import_work *k, int64_t i, struct tess_image *image) TESS_CHECKED;
+/* All images, from the stage's checkpoint where there is one, with checkpoints on the way. */
+int import_read(struct tess_call *c, struct tess_stage_run *r, struct import_work *k) TESS_CHECKED;
+/* The list of rows becomes data sets; facts are the caller's. */
+int import_write(struct tess_call *c, struct tess_stage_run *r, struct import_work *k) TESS_CHECKED;
+/* A checkpoint now, of what has been read. */
+int import_checkpoint(struct tess_call *c, struct tess_stage_run *r, struct import_work *k) TESS_CHECKED;
+
+#endif

@@ -1,0 +1,54 @@
+/* The nearest of many images to each of some others, by pixels or by a network's features (docs/models.md, "Nearest training images and
+ * flips"): images as vectors, as many of them at a time as memory allows, and the checkpoint of a search. Compiled into the stage that
+ * searches.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_STAGES_IMAGE_SEARCH_H
+#define PLUGINS_STAGES_IMAGE_SEARCH_H
+
+#include "kit/infer/common.h"
+#include "kit/train/perceptual.h"
+
+/* Images as vectors of f32: their pixels, 0 .. 255, or what a network makes of them. */
+struct image_vectors {
+    struct perceptual_network network; /* none: pixels */
+    struct stage_graph look;
+    int64_t width;                     /* values of a vector */
+    struct tess_tensor bytes;          /* images of a batch */
+};
+/* For images of H, W, C, `batch` at a time; the network's weights are read by image_vectors_read. Start from zeroed memory but for
+ * `network`; close, which closes that too, in any case. */
+int image_vectors_open(struct tess_call *c, struct image_vectors *v, const int64_t size[3], uint64_t seed, int64_t batch) TESS_CHECKED;
+int image_vectors_read(struct tess_call *c, struct image_vectors *v) TESS_CHECKED;
+void image_vectors_close(struct image_vectors *v);
+
+/* Images that are searched for, or in: number i is image first + floor(i of / count). */
+struct image_list {
+    const struct stage_images *images;
+    int64_t first, of, count;
+};
+int64_t image_list_at(const struct image_list *l, int64_t i);
+
+enum { IMAGE_SEARCH_LISTS = 2 };
+
+struct image_search {
+    struct tess_stage_run *run;
+    struct image_vectors *vectors;
+    struct image_list pool, query[IMAGE_SEARCH_LISTS]; /* queries: one list after the other */
+    int64_t neighbours;                                /* k */
+    int64_t queries, block, at_once;                   /* all; vectors of the pool, and of the queries, in memory at a time */
+    int64_t first, done;                               /* the queries at work, and how much of the pool they have seen */
+    int32_t *index;                                    /* (queries, k): number in the pool */
+    double *square;                                    /* (queries, k): squared distance of the vectors */
+    struct tess_tensor query_vectors, block_vectors;
+    struct tess_neighbours *search;
+};
+
+/* How many vectors fit into `bytes`: up to an eighth is the pool's, the rest the queries'. The pool passes by once for every at_once of
+ * them. */
+void image_search_fit(int64_t queries, int64_t width, int64_t bytes, int64_t *block, int64_t *at_once);
+/* Everything, from the checkpoint where there is one. Start from zeroed memory but for what is above `queries`; close in any case. */
+int image_search_make(struct tess_call *c, struct image_search *s, int64_t bytes) TESS_CHECKED;
+void image_search_close(struct image_search *s);
+
+#endif

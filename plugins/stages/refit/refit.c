@@ -1,0 +1,299 @@
+/* stage/1 `refit`: a tokenizer's codebook is built anew out of a pool of its latents, then codebook and decoder are trained a little while
+ * the encoder stands still (docs/models.md, "ReFiT"; Hu et al., "Global Context with Discrete Diffusion in Vector Quantised Modelling").
+ * The result is a tokenizer with as many codes as were asked for. A checkpoint is of the pool, of k-means, or of training; each goes on
+ * to the same bits.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "kit/train/autoencoding.h"
+#include "kit/infer/cost.h"
+#include "plugins/stages/refit/refit_pool.h"
+#include "plugins/stages/refit/refit_report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct stage {
+    struct autoencoding_params how;
+    struct refit_pool_params pool;
+    int64_t codebook_size, limit;
+};
+
+enum { AT_A_TIME = 64 };
+
+struct work {
+    const struct stage *s;
+    struct tess_tokenizer model;       /* as it was; encoder and decoder go on into the new one */
+    struct tess_instance *quantizer;   /* the new one */
+    struct autoencoding k;             /* the new model's weights, and the training graph where there are steps */
+    struct stage_graph latents;        /* image -> latent */
+    struct stage_codec before, after;
+    int64_t size, first, held;         /* vectors of the pool; images to measure on */
+    struct refit_pool pool;
+    double objective;                  /* of k-means */
+    struct refit_measure measured[2];
+};
+
+/* ---- opening ---- */
+
+static int open_quantizer(struct tess_call *c, struct work *w)
+{
+    char spec[128];
+    snprintf(spec, sizeof spec, "{use: refit, codebook_size: %lld, code_dim: %lld}",
+             (long long)(w->s->codebook_size ? w->s->codebook_size : w->model.codebook_size), (long long)w->model.code_dim);
+    return tess_instance_open(c, "quantizer/1", spec, "the new codebook", &w->quantizer);
+}
+
+static int record_latents(struct tess_call *c, struct work *w)
+{
+    const struct tess_tokenizer *t = &w->model;
+    const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
+    struct tess_node *latent = NULL;
+    w->latents.weights = w->k.weights;
+    TESS_TRY(stage_graph_open(c, &w->latents, w->k.seed, AT_A_TIME));
+    struct tess_graph *g = w->latents.graph;
+    struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){STAGE_ROWS, t->height, t->width, t->channels});
+    tess_scope(g, "encoder");
+    TESS_TRY(encoder->record(tess_instance_self(t->encoder), c, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, &latent));
+    tess_scope_end(g);
+    tess_output(g, "latent", latent);
+    return tess_graph_seal(c, g);
+}
+
+/* All graphs, over weights that have no values yet; and the facts of the new model. */
+static int open_work(struct tess_call *c, struct work *w, const struct tess_facts *images, const struct tess_facts *model,
+                     const char *where, struct tess_facts *out)
+{
+    struct tess_tokenizer *t = &w->model;
+    TESS_TRY(tess_tokenizer_open(c, model, where, t));
+    TESS_TRY(stage_check_images(c, t, images));
+    TESS_TRY(open_quantizer(c, w));
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(w->quantizer, "quantizer/1");
+    const int64_t image[3] = {t->height, t->width, t->channels};
+    struct tess_tensor latent = tess_tensor_over(NULL, TESS_F32, 4, (const int64_t[]){1, t->latent_height, t->latent_width, t->code_dim});
+    TESS_TRY(tess_facts_i64(c, images, "train_count", &w->k.train_count));
+    TESS_TRY(stage_held_out(c, images, w->s->limit, &w->first, &w->held));
+    TESS_TRY(refit_pool_size(c, &w->s->pool, w->k.train_count, t->latent_height * t->latent_width,
+                             quantizer->codebook_size(tess_instance_self(w->quantizer)), &w->size));
+    w->k.encoder = t->encoder;
+    w->k.decoder = t->decoder;
+    w->k.quantizer = w->quantizer;
+    TESS_TRY(autoencoding_describe(c, &w->k, image, &latent, out));
+    if (w->s->how.training.steps > 0)
+        TESS_TRY(autoencoding_open(c, &w->k, image, &latent));
+    else
+        TESS_TRY(tess_weights_new(c, w->k.seed, &w->k.weights));
+    TESS_TRY(record_latents(c, w));
+    TESS_TRY(stage_codec_open(c, &w->before, model, where, NULL, w->k.seed, AT_A_TIME, CODEC_ENCODE | CODEC_DECODE | CODEC_ERROR));
+    return stage_codec_open(c, &w->after, out, "the new model", w->k.weights, w->k.seed, AT_A_TIME,
+                            CODEC_ENCODE | CODEC_DECODE | CODEC_ERROR);
+}
+
+static void close_work(struct work *w)
+{
+    refit_measure_close(&w->measured[0]);
+    refit_measure_close(&w->measured[1]);
+    refit_pool_close(&w->pool);
+    stage_codec_close(&w->before);
+    stage_codec_close(&w->after);
+    stage_graph_close(&w->latents, 0);
+    autoencoding_close(&w->k);
+    tess_instance_close(w->quantizer);
+    tess_tokenizer_close(&w->model);
+}
+
+static struct work work_of(const struct stage *s, uint64_t seed)
+{
+    return (struct work){.s = s, .k = {.p = &s->how, .frozen = 1, .seed = seed}};
+}
+
+/* ---- planning ---- */
+
+static int add_costs(struct tess_call *c, const struct work *w, const struct tess_facts *images, struct tess_stage_plan *p)
+{
+    const struct tess_training_params *t = &w->s->how.training;
+    int64_t encoded = refit_pool_images(&w->s->pool, w->size, w->model.latent_height * w->model.latent_width);
+    int64_t pool = w->size * w->model.code_dim * 4;
+    struct tess_cost training = {.total_bytes = tess_weights_bytes(w->k.weights)}, report = {0};
+    int64_t one = cost_of_tokenizer_images(&w->model, 1), at_a_time = w->held < AT_A_TIME ? w->held : AT_A_TIME;
+    if (w->k.graph)
+        TESS_TRY(tess_training_cost(c, t, w->k.graph, autoencoding_looks_back(&w->k), &training));
+    if (w->k.graph)
+        tess_training_disk(t, training.parameters, p);
+    p->cost = training;
+    TESS_TRY(stage_graph_cost(c, &w->latents, (double)encoded, &p->cost));
+    TESS_TRY(cost_of_codec(c, &w->before, (double)w->held, (double)w->held, &report));
+    TESS_TRY(cost_of_codec(c, &w->after, (double)w->held, (double)w->held, &report));
+    report.total_bytes += 2 * at_a_time * one * (int64_t)(2 + sizeof(float)) + cost_of_picture(3, w->held, one, w->model.width);
+    p->cost.flops += report.flops;
+    /* The pool is gone before training, the training's graph before the report. */
+    int64_t graph = training.total_bytes - tess_weights_bytes(w->k.weights), before = w->before.own ? tess_weights_bytes(w->before.own) : 0;
+    int64_t pooled = pool < w->s->pool.memory << 20 ? pool : 0, most = graph > pooled ? graph : pooled;
+    most = report.total_bytes - before > most ? report.total_bytes - before : most;
+    p->cost.total_bytes += most - graph + before + cost_of_reading(images);
+    p->steps = t->steps + encoded + 2 * w->held;
+    return TESS_OK;
+}
+
+static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+{
+    struct work w = work_of(self, p->seed);
+    int status = autoencoding_look(c, &w.k, p->in[2], NULL);
+    if (status == TESS_OK)
+        status = open_work(c, &w, p->in[0], p->in[1], "model", p->out);
+    if (status == TESS_OK && w.k.graph)
+        status = perceptual_check(c, &w.k.network, w.k.weights);
+    if (status == TESS_OK)
+        status = add_costs(c, &w, p->in[0], p);
+    close_work(&w);
+    return status;
+}
+
+/* ---- running ---- */
+
+/* The values of every weight under `prefix` from a model's file. */
+static int read_part(struct tess_call *c, struct tess_weights *w, const char *prefix, const struct tess_artefact *a)
+{
+    for (int64_t i = 0; i < tess_weights_count(w); i++)
+        if (strncmp(tess_weights_name(w, i), prefix, strlen(prefix)) == 0)
+            TESS_TRY(tess_weights_read_one(c, w, i, a, NULL));
+    return TESS_OK;
+}
+
+/* A critic goes on as well, where the model was trained with one like it. */
+static int read_model(struct tess_call *c, struct work *w, const struct tess_artefact *model)
+{
+    TESS_TRY(tess_weights_seal(c, w->k.weights));
+    TESS_TRY(read_part(c, w->k.weights, "encoder.", model));
+    TESS_TRY(read_part(c, w->k.weights, "decoder.", model));
+    if (autoencoding_same_critic(&w->s->how, tess_artefact_facts(model)))
+        TESS_TRY(read_part(c, w->k.weights, "critic.", model));
+    return tess_weights_read(c, w->before.weights, model);
+}
+
+static int rebuild(struct tess_call *c, struct tess_stage_run *r, struct work *w)
+{
+    const struct tess_tokenizer *t = &w->model;
+    struct tess_tensor book;
+    TESS_TRY(tess_weights_find(c, w->k.weights, "quantizer.codebook", TESS_ROLE_VALUE, &book));
+    w->pool = (struct refit_pool){.p = &w->s->pool,
+                                  .run = r,
+                                  .encode = &w->latents,
+                                  .images = &w->k.images,
+                                  .train_count = w->k.train_count,
+                                  .per_image = t->latent_height * t->latent_width,
+                                  .seed = w->k.seed,
+                                  .book = &book};
+    TESS_TRY(refit_pool_open(c, &w->pool, w->size, t->code_dim, tess_artefact_path(tess_stage_output(r))));
+    TESS_TRY(refit_pool_rebuild(c, &w->pool));
+    w->objective = w->pool.objective;
+    refit_pool_close(&w->pool);
+    tess_weights_touch(w->k.weights);
+    return TESS_OK;
+}
+
+/* A checkpoint of training holds the codebook that came of what was before, and how k-means ended. */
+static int is_training(struct tess_stage_run *r)
+{
+    const struct tess_artefact *a = tess_stage_resume(r);
+    return a && tess_facts_i64_or(tess_artefact_facts(a), "step", -1) >= 0;
+}
+
+static int remember(void *user, struct tess_call *c, struct tess_facts *f)
+{
+    return tess_facts_set_f64(c, f, "objective", ((const struct work *)user)->objective);
+}
+
+static int report(struct tess_call *c, struct tess_stage_run *r, struct work *w)
+{
+    struct refit_progress progress = {.run = r, .total = 2 * w->held};
+    TESS_TRY(refit_measure(c, &w->measured[0], &w->before, &w->k.images, w->first, w->held, &progress));
+    progress.done = w->held;
+    TESS_TRY(refit_measure(c, &w->measured[1], &w->after, &w->k.images, w->first, w->held, &progress));
+    TESS_TRY(tess_artefact_put_figure(c, tess_stage_output(r), "k-means objective", w->objective, "mean square"));
+    TESS_TRY(tess_artefact_put_figure(c, tess_stage_output(r), "images", (double)w->held, ""));
+    return refit_report(c, r, &w->measured[0], &w->measured[1]);
+}
+
+static int refit(struct tess_call *c, struct tess_stage_run *r, struct work *w)
+{
+    const struct tess_artefact *images = tess_stage_input(r, "images"), *model = tess_stage_input(r, "model");
+    const struct tess_artefact *features = tess_stage_input(r, "features");
+    struct tess_artefact *a = tess_stage_output(r);
+    TESS_TRY(autoencoding_look(c, &w->k, features ? tess_artefact_facts(features) : NULL, features));
+    TESS_TRY(open_work(c, w, tess_artefact_facts(images), tess_artefact_facts(model), tess_artefact_path(model),
+                       tess_artefact_describe(a)));
+    TESS_TRY(read_model(c, w, model));
+    if (tess_tokenizer_has_likelihood(tess_artefact_facts(model)))
+        tess_stage_note(r, "the head for the likelihood of images is not taken over, it was of the decoder before; the stage "
+                           "`train-likelihood` makes one of the new model");
+    TESS_TRY(stage_images_open(c, &w->k.images, images, (const int64_t[]){w->model.height, w->model.width, w->model.channels}));
+    if (is_training(r))
+        TESS_TRY(tess_facts_f64(c, tess_artefact_facts(tess_stage_resume(r)), "objective", &w->objective));
+    else
+        TESS_TRY(rebuild(c, r, w));
+    w->k.remember = remember;
+    w->k.owner = w;
+    if (w->s->how.training.steps > 0)
+        TESS_TRY(autoencoding_train(c, r, &w->k));
+    TESS_TRY(tess_weights_write(c, w->k.weights, TESS_ROLE_VALUE, a));
+    TESS_TRY(tess_artefact_put_figure(c, a, "parameters", (double)tess_weights_size(w->k.weights), ""));
+    autoencoding_trained(&w->k);
+    return report(c, r, w);
+}
+
+static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+{
+    struct work w = work_of(self, tess_stage_seed(r));
+    int status = refit(c, r, &w);
+    close_work(&w);
+    return status;
+}
+
+static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
+{
+    const struct stage *s = self;
+    return autoencoding_fingerprint(c, &s->how, d);
+}
+
+static int open_stage(void *self, struct tess_call *c)
+{
+    const struct stage *s = self;
+    return autoencoding_check(c, &s->how);
+}
+
+static const struct tess_port ports[] = {
+    {.name = "images", .kind = "images", .help = "what the pool is drawn from, what to train on, and what to measure on"},
+    {.name = "model", .kind = "autoencoder", .help = "the tokenizer whose codebook is built anew"},
+    PERCEPTUAL_PORT("perceptual"),
+    {.name = NULL}};
+
+static const struct tess_stage_1 ops = {
+    .size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = plan, .fingerprint = fingerprint, .run = run};
+
+static const struct tess_param params[] = {
+    {.name = "codebook_size", .help = "codes of the new codebook (K); 0: as many as before", .type = TESS_I64,
+     .offset = offsetof(struct stage, codebook_size), .lo = 0, .hi = 16777216, .def = 0},
+    REFIT_POOL_PARAMS(struct stage, pool),
+    AUTOENCODING_PARAMS(struct stage, how),
+    ADVERSARIAL_WEIGHT_PARAMS(struct stage, how.adversarial, 0.8, 1e4),
+    {.name = "adversarial_balance", .help = "what the factor multiplies: fixed: 1 (as published); gradients: as in train-autoencoder",
+     .type = TESS_ENUM, .offset = offsetof(struct stage, how.adversarial.balance), .def = 1, .text = "gradients|fixed"},
+    {.name = "limit", .help = "images at most that figures are measured on; 0: all that were kept for validation", .type = TESS_I64,
+     .offset = offsetof(struct stage, limit), .lo = 0, .hi = 1e9, .def = 0},
+    TESS_TRAINING_PARAMS(struct stage, how.training, 500, 64, 1e-4),
+    {.name = NULL}};
+
+static const struct tess_component components[] = {{.name = "refit",
+                                                    .kind = "stage/1",
+                                                    .summary = "build a tokenizer's codebook anew, then train codebook and decoder",
+                                                    TESS_PARAMS(params),
+                                                    .caps = TESS_DETERMINISTIC,
+                                                    .self_size = sizeof(struct stage),
+                                                    .open = open_stage,
+                                                    .ops = &ops},
+                                                   {.name = NULL}};
+
+static const char *const needs[] = {"graph/1", "random/1", "train/1", "artefact/1", "stage/1", NULL};
+
+TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
+    TESS_PLUGIN_HEAD, .id = "tessera-refit", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};

@@ -1,0 +1,134 @@
+/* Every pipeline that is shipped can be planned: over files of the names and sizes of Fashion-MNIST, a folder of pictures, and weights in the
+ * shape of the published ones. SPDX-License-Identifier: MIT */
+#include "core/base/call.h"
+#include "core/host/runtime.h"
+#include "tests/support/stage_fixture.h"
+#include "tests/support/vgg_file.h"
+#include "tests/support/paths.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_ROOM = 600 };
+
+static void write_fashion(void)
+{
+    static const char *const part[] = {"train", "t10k"};
+    static uint8_t images[70 * 28 * 28], labels[70];
+    char name[64];
+    for (int i = 0; i < 70; i++)
+        labels[i] = (uint8_t)(i % 10);
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "%s-images-idx3-ubyte.gz", part[i]);
+        small_write_idx(name, 3, (const int64_t[]){70, 28, 28}, images, sizeof images);
+        snprintf(name, sizeof name, "%s-labels-idx1-ubyte.gz", part[i]);
+        small_write_idx(name, 1, (const int64_t[]){70}, labels, sizeof labels);
+    }
+}
+
+/* The files of a folder under the pipelines' that end in `ending`, sorted; their number. */
+static int list(const char *folder, const char *ending, char name[][PATH_ROOM], int most)
+{
+    char path[300];
+    struct dirent **entry;
+    int n = 0;
+    snprintf(path, sizeof path, TEST_PIPELINES "/%s", folder);
+    int found = scandir(path, &entry, NULL, alphasort);
+    ck_assert_msg(found >= 0, "%s", path);
+    for (int i = 0; i < found; i++) {
+        size_t length = strlen(entry[i]->d_name), tail = strlen(ending);
+        if (length > tail && strcmp(entry[i]->d_name + length - tail, ending) == 0) {
+            ck_assert_int_lt(n, most);
+            snprintf(name[n++], sizeof name[0], TEST_PIPELINES "/%s/%s", folder, entry[i]->d_name);
+        }
+        free(entry[i]);
+    }
+    free(entry);
+    return n;
+}
+
+static int is_small(const char *path)
+{
+    return strstr(path, "-small.yaml") != NULL;
+}
+
+static int have_folders(void)
+{
+    struct tessi_call call;
+    struct tessi_runtime *r;
+    struct tess_instance *folder;
+    tessi_call_init(&call, NULL);
+    ck_assert_int_eq(tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &r), TESS_OK);
+    int yes = tess_instance_open(&call.call, "source/1", "{use: folder, path: " TEST_PIPELINES "/right-half.png}", "test", &folder) == TESS_OK;
+    if (yes)
+        tess_instance_close(folder);
+    tessi_runtime_free(r);
+    return yes;
+}
+
+START_TEST(the_quickstart)
+{
+    char name[8][PATH_ROOM], data[96];
+    write_fashion();
+    snprintf(data, sizeof data, "data=%s", stage_bench_folder);
+    int n = list("", ".yaml", name, 8);
+    ck_assert_int_eq(n, 2);
+    for (int i = 0; i < n; i++)
+        works(ATTEMPT(.path = name[i], .plan_only = 1, .override = {data}));
+}
+END_TEST
+
+/* Each has its small variant, which reads nothing but Fashion-MNIST and the mask beside it. */
+START_TEST(those_of_the_papers)
+{
+    static const char *const folder[] = {"unleashing-transformers", "vq-ddm"};
+    char name[32][PATH_ROOM], data[96], copy[PATH_ROOM + 40];
+    if (!have_folders())
+        return; /* without libvips there is no source of pictures */
+    write_fashion();
+    vgg_write("lpips.safetensors", &(struct vgg_file){.prefix = "", .channels = 64});
+    ck_assert_int_eq(mkdir("pictures", 0777), 0);
+    for (int i = 0; i < 12; i++) {
+        snprintf(copy, sizeof copy, "cp '%s/right-half.png' pictures/%02d.png", TEST_PIPELINES, i);
+        ck_assert_int_eq(system(copy), 0);
+    }
+    for (int k = 0; k < 2; k++) {
+        int n = list(folder[k], ".yaml", name, 32), small = 0;
+        ck_assert_int_ge(n, 6);
+        for (int i = 0; i < n; i++) {
+            small += is_small(name[i]);
+            snprintf(data, sizeof data, "data=%s%s", stage_bench_folder, is_small(name[i]) ? "" : "/pictures");
+            if (is_small(name[i])) {
+                works(ATTEMPT(.path = name[i], .plan_only = 1, .override = {data}));
+                continue;
+            }
+            works(ATTEMPT(.path = name[i], .plan_only = 1, .override = {data, "vgg=lpips.safetensors"}));
+            refused(ATTEMPT(.path = name[i], .plan_only = 1, .override = {data}), TESS_E_IO, "lpips.pth");
+            snprintf(copy, sizeof copy, "%.*s-small.yaml", (int)strlen(name[i]) - 5, name[i]);
+            ck_assert_msg(access(copy, R_OK) == 0, "%s", copy);
+        }
+        ck_assert_int_eq(2 * small, n);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("pipelines");
+    TCase *t = tcase_create("pipelines");
+    tcase_set_timeout(t, 240);
+    tcase_add_checked_fixture(t, stage_bench_setup, stage_bench_teardown);
+    tcase_add_test(t, the_quickstart);
+    tcase_add_test(t, those_of_the_papers);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,2 @@
+# Configuration: reading, merging, overriding.
+check_PROGRAMS += tests/config/test_yaml

@@ -1,0 +1,5 @@
+# Checkpoints of other programs, both ways.
+check_PROGRAMS += tests/exchange/test_formats
+if HAVE_LIBZIP
+check_PROGRAMS += tests/exchange/test_checkpoints tests/exchange/test_start tests/exchange/test_torch tests/exchange/test_trainers
+endif

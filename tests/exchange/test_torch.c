@@ -1,0 +1,402 @@
+/* The reader of PyTorch's files: a dictionary with something of everything that torch.save wrote, and files made here that are hostile,
+ * damaged or something else. Nothing that a pickle asks for is run; each refusal is one line that names the file, and nothing is written.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "tests/support/checkpoint_fixture.h"
+#include "tests/support/suite.h"
+#include "core/base/memory.h"
+#include "tests/support/paths.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+/* ---- what torch.save wrote ------------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name, *dtype;
+    int32_t rank;
+    int64_t dim[3];
+    float value[24];
+} odd[] = {
+    {"whole", "f32", 3, {2, 3, 4}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23}},
+    {"transposed", "f32", 3, {4, 2, 3}, {0, 4, 8, 12, 16, 20, 1, 5, 9, 13, 17, 21, 2, 6, 10, 14, 18, 22, 3, 7, 11, 15, 19, 23}},
+    {"window", "f32", 2, {2, 2}, {17, 18, 21, 22}},
+    {"again", "f32", 1, {24}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23}},
+    {"scalar", "f32", 0, {0}, {7.5f}},
+    {"nothing", "f32", 2, {0, 3}, {0}},
+    {"parameter", "f32", 1, {2}, {1, -2}},
+    {"half", "f16", 1, {5}, {1, -0.5f, 65504, 0x1p-24f, 0x1p-14f}},
+    {"bfloat16", "bf16", 1, {3}, {1, -3, 0x1p100f}},
+    {"double", "f64", 1, {2}, {0.1f, 1}},
+    {"long", "i64", 1, {2}, {0}},
+    {"int", "i32", 1, {1}, {0}},
+};
+#define ODD ((int64_t)(sizeof odd / sizeof *odd))
+
+START_TEST(views_shared_storages_and_types)
+{
+    struct tess_instance *i;
+    fixture_ok(&fixture, tessi_format_read(C, TEST_CHECKPOINTS "/odd.th", &i));
+    const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
+    void *self = tess_instance_self(i);
+    ck_assert_int_eq(f->count(self), ODD);
+    for (int64_t k = 0; k < ODD; k++) {
+        const struct tess_entry *e = f->entry(self, k);
+        float value[24];
+        int64_t n = 1;
+        ck_assert_str_eq(e->name, odd[k].name);
+        ck_assert_str_eq(e->dtype, odd[k].dtype);
+        ck_assert_int_eq(e->rank, odd[k].rank);
+        for (int32_t d = 0; d < e->rank; n *= e->dim[d++])
+            ck_assert_int_eq(e->dim[d], odd[k].dim[d]);
+        ck_assert_int_eq(e->is_real, e->dtype[0] != 'i');
+        if (!e->is_real) {
+            checkpoint_refused(f->read(self, C, k, value), TESS_E_DATA, "and weights are real numbers: f32, f16, bf16 or f64");
+            continue;
+        }
+        fixture_ok(&fixture, f->read(self, C, k, value));
+        ck_assert_msg(memcmp(value, odd[k].value, (size_t)n * sizeof *value) == 0, "the values of `%s` differ", e->name);
+    }
+    tess_instance_close(i);
+}
+END_TEST
+
+/* ---- zip files made here -------------------------------------------------------------------------------------------- */
+
+struct member {
+    const char *name;
+    const void *bytes;
+    size_t count;
+    int method, spoilt; /* 8 says deflated; the sum is that of other bytes */
+};
+
+struct builder {
+    uint8_t bytes[1 << 16];
+    size_t at;
+};
+
+static void number(struct builder *b, uint64_t value, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        b->bytes[b->at++] = (uint8_t)(value >> 8 * i);
+}
+
+static void text(struct builder *b, const void *bytes, size_t count)
+{
+    ck_assert_uint_lt(b->at + count + 64, sizeof b->bytes);
+    if (count)
+        memcpy(b->bytes + b->at, bytes, count);
+    b->at += count;
+}
+
+static void header(struct builder *b, const struct member *m, int central, size_t offset)
+{
+    uint32_t sum = (uint32_t)crc32(0, m->bytes, (unsigned)m->count) ^ (m->spoilt ? 1u : 0u);
+    number(b, central ? 0x02014b50 : 0x04034b50, 4);
+    if (central)
+        number(b, 20, 2);
+    number(b, 20, 2);
+    number(b, 0, 2);
+    number(b, (uint64_t)m->method, 2);
+    number(b, 0x00210000, 4); /* the first day of 1980 */
+    number(b, sum, 4);
+    number(b, m->count, 4);
+    number(b, m->count, 4);
+    number(b, strlen(m->name), 2);
+    number(b, 0, 2);
+    if (central) {
+        number(b, 0, 8);
+        number(b, 0, 2);
+        number(b, offset, 4);
+    }
+    text(b, m->name, strlen(m->name));
+}
+
+/* The file, of which the last `cut` bytes are left out. */
+static void make_zip(const char *path, const struct member *m, int n, size_t cut)
+{
+    struct builder *b = calloc(1, sizeof *b);
+    size_t offset[8];
+    ck_assert_ptr_nonnull(b);
+    for (int i = 0; i < n; i++) {
+        offset[i] = b->at;
+        header(b, &m[i], 0, 0);
+        text(b, m[i].bytes, m[i].count);
+    }
+    size_t start = b->at;
+    for (int i = 0; i < n; i++)
+        header(b, &m[i], 1, offset[i]);
+    size_t end = b->at;
+    number(b, 0x06054b50, 4);
+    number(b, 0, 4);
+    number(b, (uint64_t)n, 2);
+    number(b, (uint64_t)n, 2);
+    number(b, end - start, 4);
+    number(b, start, 4);
+    number(b, 0, 2);
+    checkpoint_write(path, b->bytes, b->at - cut);
+    free(b);
+}
+
+/* A storage `0` of four numbers, and the pickle. */
+static const float four[4] = {1, 2, 3, 4};
+static void make_torch(const char *path, const char *pickle, size_t count)
+{
+    make_zip(path, (const struct member[]){{"m/data.pkl", pickle, count, 0, 0}, {"m/data/0", four, sizeof four, 0, 0}}, 2, 0);
+}
+
+/* ---- pickles made here ---------------------------------------------------------------------------------------------- */
+
+#define PROTO "\x80\x02"
+#define ORDERED "ccollections\nOrderedDict\n)R"
+#define WORD(length, word) "X" length "\0\0\0" word
+#define STORAGE(class_, key, numbers) "(" WORD("\x07", "storage") "ctorch\n" class_ "\n" key WORD("\x03", "cpu") numbers "tQ"
+#define VIEW(storage, offset, sizes, strides) "ctorch._utils\n_rebuild_tensor_v2\n(" storage offset sizes strides "\x89" ORDERED "tR"
+#define KEY0 WORD("\x01", "0")
+#define FOUR STORAGE("FloatStorage", KEY0, "K\x04")
+#define FINE VIEW(FOUR, "K\0", "K\x04\x85", "K\x01\x85")
+#define DICT_OF(value) PROTO ORDERED "(" WORD("\x01", "a") value "u."
+#define HUGE_ "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f"
+#define STATE WORD("\x0a", "state_dict")
+#define WEIGHTS "}" WORD("\x01", "a") FINE "s"
+#define CALLBACK "cpytorch_lightning.callbacks.model_checkpoint\nModelCheckpoint\n"
+#define P(pickle) pickle, sizeof(pickle) - 1
+
+static const struct {
+    const char *pickle;
+    size_t count;
+    const char *words;
+} hostile[] = {
+    {P(PROTO "cos\nsystem\n" WORD("\x04", "true") "\x85R."),
+     "asks for `os.system`, which no dictionary of weights needs; nothing of it was run"},
+    {P(PROTO "cposix\nsystem\n."), "asks for `posix.system`"},
+    {P(PROTO "cbuiltins\neval\n."), "asks for `builtins.eval`"},
+    {P(PROTO "ctorch\nload\n."), "asks for `torch.load`"},
+    {P(PROTO "ctorch.nn\nLinear\n)R."), "asks for `torch.nn.Linear`"},
+    {P(PROTO "ccollections\nOrderedDict.fromkeys\n."), "asks for `collections.OrderedDict.fromkeys`"},
+    {P(PROTO "cos\x1b[2J\nsystem\n."), "asks for `os?[2J.system`"},
+    {P(PROTO WORD("\x01", "x") ")R."), "a call of a text with a tuple; nothing of it was run"},
+    {P(PROTO "ctorch\nFloatStorage\n)R."), "a call of `torch.FloatStorage` that no dictionary of weights needs"},
+    {P(PROTO "ccollections\nOrderedDict\n]\x85R."), "a call of `collections.OrderedDict` that no dictionary of weights needs"},
+    {P(PROTO "ccollections\nOrderedDict\nNR."), "a call of a function or class with None"},
+    {P(PROTO "ctorch._utils\n_rebuild_tensor_v2\n)R."), "_rebuild_tensor_v2 wants a storage as argument 1, found none"},
+    {P(PROTO "ctorch._utils\n_rebuild_parameter\n(K\x01\x89" ORDERED "tR."),
+     "_rebuild_parameter wants a tensor as argument 1, found an integer"},
+    {P(PROTO "ccollections\nOrderedDict\n)\x81."), "operation 0x81, which no dictionary of weights needs; nothing of it was run"},
+    {P(PROTO "(S'true'\nios\nsystem\n."), "operation 0x53"},
+    {P(PROTO "\x82\x01."), "operation 0x82"},
+    {P(PROTO "]}b."), "sets the state of a list from a dictionary"},
+    {P(PROTO "ccollections\nOrderedDict\n}b."), "sets the state of a function or class from a dictionary"},
+    {P(PROTO "}}b."), "sets the state of a dictionary from a dictionary"},
+    {P("\x80\x04."), "pickle protocol 4, protocol 2 was wanted"},
+    {P(PROTO), "ends before its end"},
+    {P(PROTO "X\xff\xff\xff\xff" "abc"), "ends before its end"},
+    {P(PROTO "cos"), "ends before its end"},
+    {P(PROTO "\x8a\xff"), "an integer of 255 bytes"},
+    {P(PROTO "."), "wants a value where there is none"},
+    {P(PROTO "(."), "wants a value where there is none"},
+    {P(PROTO "t."), "wants a mark where there is none"},
+    {P(PROTO "K\x01\x86."), "wants a value where there is none"},
+    {P(PROTO "K\x01(\x86."), "wants a value where there is none"},
+    {P(PROTO "K\x01" "a."), "puts items into what is not a list"},
+    {P(PROTO "(K\x01u."), "puts items into what is not a dictionary"},
+    {P(PROTO "}(K\x01u."), "half an item"},
+    {P(PROTO "}K\x01(s."), "wants a value where there is none"},
+    {P(PROTO "NN."), "has more than one value, or goes on after its end"},
+    {P(PROTO "}.N"), "has more than one value, or goes on after its end"},
+    {P(PROTO "h\x07."), "recalls value number 7, which was not remembered"},
+    {P(PROTO "Nr\xff\xff\xff\xff."), "remembers a value as number 4294967295, more than there can be"},
+    {P(PROTO "K\x07."), "holds an integer, a dictionary of weights was wanted"},
+    {P(PROTO "]q\0h\0a."), "holds a list, a dictionary of weights was wanted"},
+    {P(PROTO "}q\0" WORD("\x01", "a") "h\0s."), "`a` is a dictionary; a dictionary of weights holds tensors by name"},
+    {P(DICT_OF("K\x05")), "`a` is an integer; a dictionary of weights holds tensors by name. Save model.state_dict() alone"},
+    {P(PROTO "}K\x01" FINE "s."), "a name that is an integer"},
+    {P(PROTO "}" WORD("\0", "") FINE "s."), "a name that is a text, empty"},
+    {P(PROTO "}" WORD("\x03", "a\nb") FINE "s."), "or of control characters"},
+    {P(PROTO "}" WORD("\x01", "a") FINE "s" WORD("\x01", "a") FINE "s."), "`a` is there twice"},
+    {P(DICT_OF(VIEW(FOUR, "K\x01", "K\x04\x85", "K\x01\x85"))), "a tensor of 4 numbers, up to number 4 of its storage, which has 4"},
+    {P(DICT_OF(VIEW(FOUR, "K\0", "K\x02\x85", "K\x04\x85"))), "up to number 4 of its storage"},
+    {P(DICT_OF(VIEW(FOUR, "K\0", HUGE_ "\x85", "K\0\x85"))), "a tensor of an impossible size or place"},
+    {P(DICT_OF(VIEW(FOUR, "K\0", "J\xff\xff\xff\x7f\x85", "K\0\x85"))), "a tensor of 2147483647 numbers, up to number 0 of its storage"},
+    {P(DICT_OF(VIEW(FOUR, "K\0", "K\x02" HUGE_ "\x86", "K\x01K\x01\x86"))), "a tensor of an impossible size or place"},
+    {P(DICT_OF(VIEW(FOUR, "K\0", "K\x03\x85", HUGE_ "\x85"))), "a tensor of an impossible place"},
+    {P(DICT_OF(VIEW(FOUR, HUGE_, "K\x03\x85", "K\x01\x85"))), "a tensor of an impossible place"},
+    {P(DICT_OF(VIEW(FOUR, "J\xff\xff\xff\xff", "K\x01\x85", "K\x01\x85"))), "a tensor of an impossible size or place"},
+    {P(DICT_OF(VIEW(FOUR, "K\0", "J\xff\xff\xff\xff\x85", "K\x01\x85"))), "a size has one below 0"},
+    {P(DICT_OF(VIEW(FOUR, "K\0", "K\x01\x85", "J\xff\xff\xff\xff\x85"))), "a stride has one below 0"},
+    {P(DICT_OF(VIEW(FOUR, "K\0", "N\x85", "K\x01\x85"))), "a size has None"},
+    {P(DICT_OF(VIEW(FOUR, "K\0", "K\x04\x85", "K\x01K\x01\x86"))), "a tensor of 1 sizes and 2 strides"},
+    {P(DICT_OF(VIEW(FOUR, "K\0", "(K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01t", "K\x01\x85"))), "a size is a tuple too long"},
+    {P(DICT_OF(VIEW(STORAGE("FloatStorage", WORD("\x01", "9"), "K\x04"), "K\0", "K\x04\x85", "K\x01\x85"))),
+     "`a` is in storage 9, which the file has not"},
+    {P(DICT_OF(VIEW(STORAGE("FloatStorage", WORD("\x03", "a\nb"), "K\x04"), "K\0", "K\x04\x85", "K\x01\x85"))), "or without a key"},
+    {P(DICT_OF(VIEW(STORAGE("FloatStorage", KEY0, "K\x05"), "K\0", "K\x04\x85", "K\x01\x85"))),
+     "of 5 numbers of f32 by the pickle and of 16 bytes in the file"},
+    {P(DICT_OF(VIEW(STORAGE("FloatStorage", KEY0, HUGE_), "K\0", "K\x04\x85", "K\x01\x85"))), "by the pickle and of 16 bytes in the file"},
+    {P(DICT_OF(VIEW(STORAGE("DoubleStorage", KEY0, "K\x04"), "K\0", "K\x04\x85", "K\x01\x85"))),
+     "of 4 numbers of f64 by the pickle and of 16 bytes"},
+    {P(DICT_OF(VIEW(STORAGE("FloatStorage", KEY0, "J\xff\xff\xff\xff"), "K\0", "K\x04\x85", "K\x01\x85"))), "a storage of -1 numbers"},
+    {P(DICT_OF(VIEW(STORAGE("ByteStorage", KEY0, "K\x04"), "K\0", "K\x04\x85", "K\x01\x85"))), "asks for `torch.ByteStorage`"},
+    {P(PROTO "(" WORD("\x06", "module") "ctorch\nFloatStorage\n" KEY0 WORD("\x03", "cpu") "K\x04tQ."), "is no persistent id of a storage"},
+    {P(PROTO "NQ."), "a persistent id is None, a tuple of at most 8 was wanted"},
+    /* What a trainer saves: the parts that are left are read as strictly as the one that is taken. */
+    {P(PROTO "}(" STATE WEIGHTS WORD("\x05", "hyper") "cargparse\nNamespace\n)\x81u."), "asks for `argparse.Namespace`"},
+    {P(PROTO "}(" WORD("\x09", "callbacks") "cos\nsystem\n" WORD("\x04", "true") "\x85R" STATE WEIGHTS "u."), "asks for `os.system`"},
+    {P(PROTO "}(" WORD("\x09", "callbacks") CALLBACK ")R" STATE WEIGHTS "u."),
+     "a call of `pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint` that no dictionary of weights needs; nothing of it was run"},
+    {P(PROTO "}(" WORD("\x09", "callbacks") CALLBACK "}b" STATE WEIGHTS "u."), "sets the state of a function or class"},
+    {P(PROTO "}(" STATE WEIGHTS STATE WEIGHTS "u."), "`state_dict` is there twice"},
+    {P(PROTO "}(" STATE "K\x01u."), "`state_dict` is an integer; a dictionary of weights holds tensors by name"},
+    {P(PROTO "}(" STATE "}" STATE WEIGHTS "su."), "`state_dict` is a dictionary; a dictionary of weights holds tensors by name"},
+    {P(PROTO "}(" STATE "}(" WORD("\x01", "a") FINE WORD("\x01", "a") FINE "uu."), "`a` is there twice"},
+    {P(PROTO "}(" STATE "}(" WORD("\x01", "a") CALLBACK "uu."), "`a` is a function or class; a dictionary of weights holds tensors"},
+};
+
+START_TEST(what_a_trainer_saves)
+{
+    static const char pickle[] = PROTO "}(" WORD("\x05", "epoch") "K\x07" WORD("\x09", "callbacks") "}" CALLBACK "}" WORD("\x05", "score")
+        VIEW(STORAGE("FloatStorage", WORD("\x01", "9"), "K\x04"), "K\0", "K\x04\x85", "K\x01\x85") "ss" STATE WEIGHTS "u.";
+    struct tess_instance *i;
+    float value[4];
+    make_torch("trainer.ckpt", pickle, sizeof pickle - 1); /* storage 9, of what is left, is not there and not looked for */
+    fixture_ok(&fixture, tessi_format_read(C, "trainer.ckpt", &i));
+    const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
+    void *self = tess_instance_self(i);
+    ck_assert_int_eq(f->count(self), 1);
+    ck_assert_str_eq(f->entry(self, 0)->name, "a");
+    fixture_ok(&fixture, f->read(self, C, 0, value));
+    ck_assert_int_eq(memcmp(value, four, sizeof four), 0);
+    tess_instance_close(i);
+}
+END_TEST
+
+START_TEST(a_hostile_pickle)
+{
+    make_torch("hostile.th", hostile[_i].pickle, hostile[_i].count);
+    checkpoint_refuses("hostile.th", hostile[_i].words);
+}
+END_TEST
+
+/* Lists in one another by the thousand, and a tuple of the last one twice, again and again, which written out would be 2 to the 7000 of
+ * them: memory follows the file, and nothing is walked. */
+START_TEST(nesting_costs_nothing)
+{
+    static char pickle[60000] = PROTO;
+    size_t at = 2;
+    memset(pickle + at, ']', 20000);
+    memset(pickle + at + 20000, 'a', 19999);
+    pickle[at + 39999] = '.';
+    make_torch("deep.th", pickle, at + 40000);
+    checkpoint_refuses("deep.th", "holds a list, a dictionary of weights was wanted");
+    int64_t before = tessi_memory_peak();
+    memcpy(pickle + at, ")q\0", 3);
+    for (at += 3; at < 50000; at += 7)
+        memcpy(pickle + at, "h\0h\0\x86q\0", 7);
+    pickle[at] = '.';
+    make_torch("bomb.th", pickle, at + 1);
+    checkpoint_refuses("bomb.th", "has more than one value");
+    ck_assert_int_lt(tessi_memory_peak() - before, 8 << 20);
+}
+END_TEST
+
+START_TEST(a_fine_one)
+{
+    static const char pickle[] = DICT_OF(FINE);
+    struct tess_instance *i;
+    float value[4];
+    make_torch("fine.th", P(pickle));
+    fixture_ok(&fixture, tessi_format_read(C, "fine.th", &i));
+    const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
+    ck_assert_int_eq(f->count(tess_instance_self(i)), 1);
+    fixture_ok(&fixture, f->read(tess_instance_self(i), C, 0, value));
+    ck_assert(memcmp(value, four, sizeof four) == 0);
+    tess_instance_close(i);
+    checkpoint_refuses("fine.th", "the file is neither an autoencoder");
+}
+END_TEST
+
+/* ---- zip files that are not what they say ---------------------------------------------------------------------------- */
+
+#define PICKLE DICT_OF(FINE)
+#define M(name, bytes, method, spoilt) {name, bytes, sizeof(bytes) - 1, method, spoilt}
+#define STORED_FOUR {"m/data/0", four, sizeof four, 0, 0}
+
+static const struct {
+    struct member member[4];
+    int members;
+    size_t cut;
+    const char *words;
+} damaged[] = {
+    {{M("m/data.pkl", PICKLE, 0, 0), M("m/data.pkl", PICKLE, 0, 0), STORED_FOUR}, 3, 0, "has two members called `m/data.pkl`"},
+    {{M("m/data.pkl", PICKLE, 0, 0), STORED_FOUR, STORED_FOUR}, 3, 0, "has two members called `m/data/0`"},
+    {{M("m/data.pkl", PICKLE, 0, 0), M("n/data.pkl", PICKLE, 0, 0), STORED_FOUR}, 3, 0, "has data.pkl in more than one folder"},
+    {{M("m/x/data.pkl", PICKLE, 0, 0), STORED_FOUR}, 2, 0, "is a zip file without FOLDER/data.pkl"},
+    {{M("m/code/x.py", "pass", 0, 0)}, 1, 0, "is a zip file without FOLDER/data.pkl"},
+    {{M("m/data.pkl", PICKLE, 8, 0), STORED_FOUR}, 2, 0, "`m/data.pkl` in it is compressed, encrypted or larger than the file"},
+    {{M("m/data.pkl", PICKLE, 0, 0), {"m/data/0", four, sizeof four, 8, 0}}, 2, 0, "`m/data/0` in it is compressed"},
+    {{M("m/data.pkl", PICKLE, 0, 1), STORED_FOUR}, 2, 0, "`m/data.pkl` in it cannot be read: "},
+    {{M("m/data.pkl", PICKLE, 0, 0), M("m/byteorder", "big", 0, 0), STORED_FOUR}, 3, 0, "its numbers are not little-endian"},
+    {{M("m/data.pkl", PICKLE, 0, 0), STORED_FOUR}, 2, 10, "is no whole zip file"},
+    {{M("m/data.pkl", PICKLE, 0, 0), STORED_FOUR}, 2, 100, "is no whole zip file"},
+};
+
+START_TEST(a_damaged_file)
+{
+    make_zip("damaged.th", damaged[_i].member, damaged[_i].members, damaged[_i].cut);
+    checkpoint_refuses("damaged.th", damaged[_i].words);
+}
+END_TEST
+
+/* The storage's sum shows when it is read. */
+START_TEST(a_damaged_storage)
+{
+    static const struct member member[] = {M("m/data.pkl", PICKLE, 0, 0), {"m/data/0", four, sizeof four, 0, 1}};
+    struct tess_instance *i;
+    float value[4];
+    make_zip("damaged.th", member, 2, 0);
+    fixture_ok(&fixture, tessi_format_read(C, "damaged.th", &i));
+    const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
+    checkpoint_refused(f->read(tess_instance_self(i), C, 0, value), TESS_E_DATA, "damaged.th: `m/data/0` in it cannot be read: ");
+    tess_instance_close(i);
+}
+END_TEST
+
+/* Cut anywhere, the file is refused: no part of it passes for the whole. */
+START_TEST(a_truncated_file)
+{
+    size_t bytes;
+    char *all = checkpoint_slurp(TEST_CHECKPOINTS "/absorbing.th", &bytes);
+    for (size_t n = 1; n < bytes; n += 997) {
+        checkpoint_write("cut.th", all, n);
+        checkpoint_refuses("cut.th", "cut.th: is ");
+    }
+    free(all);
+}
+END_TEST
+
+START_TEST(a_file_of_old)
+{
+    checkpoint_write("old.th", "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15);
+    checkpoint_refuses("old.th", "was written by PyTorch before 1.6");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("torch");
+    TCase *tests = tcase_create("torch");
+    suite_add_tcase(suite, tests);
+    tcase_add_checked_fixture(tests, checkpoint_setup, checkpoint_teardown);
+    tcase_add_test(tests, views_shared_storages_and_types);
+    tcase_add_test(tests, what_a_trainer_saves);
+    tcase_add_loop_test(tests, a_hostile_pickle, 0, (int)(sizeof hostile / sizeof *hostile));
+    tcase_add_test(tests, nesting_costs_nothing);
+    tcase_add_test(tests, a_fine_one);
+    tcase_add_loop_test(tests, a_damaged_file, 0, (int)(sizeof damaged / sizeof *damaged));
+    tcase_add_test(tests, a_damaged_storage);
+    tcase_add_test(tests, a_truncated_file);
+    tcase_add_test(tests, a_file_of_old);
+    return suite_run(suite);
+}

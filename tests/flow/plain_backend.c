@@ -1,0 +1,152 @@
+/* backend/1 `plain`: what the kinds of kernels mean, as loops over doubles with one rounding at the end. No library, no vector, no fused
+ * multiply-add has a part in its bits, so results made with it and with the portable kernels are the same on every machine of an
+ * architecture. Plugin of tests/flow/test_epoch.c.
+ *
+ * SPDX-License-Identifier: MIT */
+#include <tessera/kind/backend.h>
+#include <tessera/plugin.h>
+
+#include <string.h>
+
+#ifdef __x86_64__
+#define ARCHITECTURE "x86-64"
+#else
+#define ARCHITECTURE "other"
+#endif
+
+static const char *numeric_class(void *self)
+{
+    (void)self;
+    return "plain 1 " ARCHITECTURE;
+}
+
+static double value(int32_t dtype, const void *from, int64_t i)
+{
+    uint32_t bits;
+    float f;
+    if (dtype == TESS_F32)
+        return (double)((const float *)from)[i];
+    bits = (uint32_t)((const uint16_t *)from)[i] << 16;
+    memcpy(&f, &bits, sizeof f);
+    return (double)f;
+}
+
+/* To the nearest, of two the even one; results here are finite. */
+static void put(int32_t dtype, void *to, int64_t i, double x)
+{
+    float f = (float)x;
+    uint32_t bits;
+    if (dtype == TESS_F32) {
+        ((float *)to)[i] = f;
+        return;
+    }
+    memcpy(&bits, &f, sizeof bits);
+    ((uint16_t *)to)[i] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static void multiply(const struct tess_dense *d, const struct tess_dense_run *r, const int64_t at[3])
+{
+    for (int64_t u = 0; u < d->m; u++)
+        for (int64_t v = 0; v < d->n; v++) {
+            int64_t to = at[2] + u * d->ldc + v;
+            double sum = 0.0;
+            for (int64_t k = 0; k < d->k; k++)
+                sum += value(d->dtype_a, r->a, at[0] + (d->transpose_a ? k * d->lda + u : u * d->lda + k)) *
+                       value(d->dtype_b, r->b, at[1] + (d->transpose_b ? v * d->ldb + k : k * d->ldb + v));
+            sum *= (double)d->alpha;
+            sum += d->beta == 0.0f ? 0.0 : (double)d->beta * value(d->dtype_c, r->c, to);
+            put(d->dtype_c, r->c, to, sum + (d->bias ? (double)r->bias[v] : 0.0));
+        }
+}
+
+/* One patch of an image: what it adds to the sums of the result. */
+static void visit(const struct tess_dense *d, const double *a, const double *b, int64_t in, int64_t out, int64_t tap, double *sum)
+{
+    int64_t taps = d->kh * d->kw * d->ci;
+    for (int64_t o = 0; o < d->co; o++)
+        for (int64_t i = 0, w = o * taps + tap; i < d->ci; i++, w++)
+            if (d->what == TESS_CONV)
+                sum[out + o] += a[in + i] * b[w];
+            else if (d->what == TESS_CONV_DATA)
+                sum[in + i] += a[out + o] * b[w];
+            else
+                sum[w] += a[in + i] * b[out + o];
+}
+
+struct sizes {
+    int64_t x, y, w;
+};
+
+static struct sizes sizes_of(const struct tess_dense *d)
+{
+    return (struct sizes){d->images * d->h * d->w * d->ci, d->images * d->ho * d->wo * d->co, d->co * d->kh * d->kw * d->ci};
+}
+
+static int64_t choose(const struct tess_dense *d, int64_t of_conv, int64_t of_data, int64_t of_weight)
+{
+    return d->what == TESS_CONV ? of_conv : d->what == TESS_CONV_DATA ? of_data : of_weight;
+}
+
+static void convolve(const struct tess_dense *d, const struct tess_dense_run *r)
+{
+    struct sizes z = sizes_of(d);
+    int64_t n = choose(d, z.y, z.x, z.w), of_a = choose(d, z.x, z.y, z.x), of_b = choose(d, z.w, z.w, z.y);
+    double *sum = r->scratch, *a = sum + n, *b = a + of_a;
+    for (int64_t i = 0; i < n; i++)
+        sum[i] = d->bias ? (double)r->bias[i % d->co] : 0.0;
+    for (int64_t i = 0; i < of_a; i++)
+        a[i] = value(d->dtype_a, r->a, i);
+    for (int64_t i = 0; i < of_b; i++)
+        b[i] = value(d->dtype_b, r->b, i);
+    for (int64_t pixel = 0; pixel < d->images * d->ho * d->wo; pixel++)
+        for (int64_t tap = 0; tap < d->kh * d->kw; tap++) {
+            int64_t image = pixel / (d->ho * d->wo), oy = pixel / d->wo % d->ho, ox = pixel % d->wo;
+            int64_t y = oy * d->stride - d->top + tap / d->kw, x = ox * d->stride - d->left + tap % d->kw;
+            if (y >= 0 && y < d->h && x >= 0 && x < d->w)
+                visit(d, a, b, ((image * d->h + y) * d->w + x) * d->ci, pixel * d->co, tap * d->ci, sum);
+        }
+    for (int64_t i = 0; i < n; i++)
+        put(d->dtype_c, r->c, i, sum[i]);
+}
+
+static int plan(void *self, struct tess_call *c, const struct tess_dense *d, struct tess_kernel *out)
+{
+    void *memory;
+    (void)self;
+    TESS_TRY(tess_alloc(c, sizeof *d, "a plan", &memory));
+    memcpy(memory, d, sizeof *d);
+    out->handle = memory;
+    struct sizes z = sizes_of(d);
+    out->scratch_bytes = d->what == TESS_GEMM ? 0 : (size_t)(z.x + z.y + z.w) * sizeof(double);
+    return TESS_OK;
+}
+
+static int run(void *self, const struct tess_kernel *k, const struct tess_dense_run *r)
+{
+    const struct tess_dense *d = k->handle;
+    (void)self;
+    if (d->what != TESS_GEMM)
+        convolve(d, r);
+    for (int64_t i = 0; d->what == TESS_GEMM && i < d->outer * d->inner; i++)
+        multiply(d, r,
+                 (const int64_t[]){i / d->inner * d->stride_a[0] + i % d->inner * d->stride_a[1],
+                                   i / d->inner * d->stride_b[0] + i % d->inner * d->stride_b[1],
+                                   i / d->inner * d->stride_c[0] + i % d->inner * d->stride_c[1]});
+    return TESS_OK;
+}
+
+static void drop(void *self, struct tess_kernel *k)
+{
+    (void)self;
+    tess_free(k->handle);
+    k->handle = NULL;
+}
+
+static const struct tess_backend_1 ops = {
+    .size = sizeof ops, .numeric_class = numeric_class, .plan = plan, .run = run, .drop = drop, .preference = -1000};
+
+static const struct tess_component components[] = {
+    {.name = "plain", .kind = "backend/1", .summary = "loops over doubles, for tests", .ops = &ops}, {0}};
+
+const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, .id = "tessera-test-plain", .version = "1", .license = "MIT",
+                                          .components = components};

@@ -1,0 +1,381 @@
+/* What a result is looked up by, and what is said of it: the results' epoch, files that change, what a stage does not depend on.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "tests/support/flow_fixture.h"
+
+#include "core/base/call.h"
+#include "core/host/file_digests.h"
+#include "core/store/store.h"
+#include "tests/support/small_pipeline.h"
+#include "tests/support/suite.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tessera/tessera.h>
+#include <unistd.h>
+
+static struct result r;
+
+static const char make[] = "tessera: 1\nname: keys\nstages:\n  one: {use: flow-make, count: 5}\n";
+static const char reading[] = "tessera: 1\nname: keys\nstages:\n  read: {use: flow-read, file: data}\n";
+
+static struct tess_artefact *open_result(struct tessi_call *call, const char *path)
+{
+    struct tess_artefact *a;
+    tessi_call_init(call, NULL);
+    ck_assert_msg(tessi_artefact_open(&call->call, path, &a) == TESS_OK, "%s", tessi_call_message(&call->call));
+    return a;
+}
+
+/* ---- the epoch ----------------------------------------------------------------------------------------------------- */
+
+/* In the place of what was computed, something of another epoch by another version of its plugin. */
+static void put_old(const char *path, int64_t epoch, const char *plugin)
+{
+    struct tessi_call call;
+    struct tess_artefact *was = open_result(&call, path), *a;
+    const char *port = "files read", *files = tessi_artefact_provenance(was, "input/files read");
+    const struct tessi_provenance about = {.parameters = tessi_artefact_provenance(was, "parameters"),
+                                           .numeric_mode = tessi_artefact_provenance(was, "numeric_mode"),
+                                           .plugin = plugin ? plugin : tessi_artefact_provenance(was, "plugin"),
+                                           .epoch = epoch,
+                                           .inputs = 1,
+                                           .input_port = &port,
+                                           .input_digest = &files};
+    ck_assert_int_eq(tessi_artefact_create(&call.call, path, "numbers", &a), TESS_OK);
+    ck_assert_int_eq(tessi_artefact_finish(&call.call, a, &about, NULL), TESS_OK);
+    tessi_artefact_close(was);
+    ck_assert_int_eq(system("rm -rf runs/.cache"), 0);
+}
+
+START_TEST(another_epoch)
+{
+    char wanted[100];
+    struct tessi_call call;
+    flow_write("p.yaml", make);
+    flow_run(&r);
+    struct tess_artefact *a = open_result(&call, "runs/keys/one.h5");
+    snprintf(wanted, sizeof wanted, "%d", TESS_EPOCH);
+    ck_assert_str_eq(tessi_artefact_provenance(a, "epoch"), wanted);
+    tessi_artefact_close(a);
+    put_old("runs/keys/one.h5", 70, NULL);
+    flow_plan(&r);
+    snprintf(wanted, sizeof wanted, "the results' epoch was 70, now %d", TESS_EPOCH);
+    ck_assert_str_eq(r.stage[0].reason, wanted);
+    ck_assert_int_eq(r.stage[0].state, TESSI_CHANGED);
+    put_old("runs/keys/one.h5", 0, NULL);
+    flow_plan(&r);
+    snprintf(wanted, sizeof wanted, "the results' epoch was not told, now %d", TESS_EPOCH);
+    ck_assert_str_eq(r.stage[0].reason, wanted);
+    put_old("runs/keys/one.h5", TESS_EPOCH, "stage/1 flow-make, tessera-test-flow 0.9");
+    flow_plan(&r);
+    ck_assert_str_eq(r.stage[0].reason, "plugin: stage/1 flow-make, tessera-test-flow 0.9 -> stage/1 flow-make, tessera-test-flow 1.0");
+}
+END_TEST
+
+/* A plugin compiled at another epoch says so in its keys. */
+START_TEST(a_plugin_of_another_epoch)
+{
+    char wanted[100];
+    struct tessi_call call;
+    flow_write("p.yaml", reading);
+    flow_write("data", "abc");
+    flow_run(&r);
+    struct tess_artefact *a = open_result(&call, "runs/keys/read.h5");
+    snprintf(wanted, sizeof wanted, "stage/1 flow-read, tessera-test-reader 1.0 of epoch %d", TESS_EPOCH + 1);
+    ck_assert_str_eq(tessi_artefact_provenance(a, "plugin"), wanted);
+    tessi_artefact_close(a);
+}
+END_TEST
+
+/* ---- files that change --------------------------------------------------------------------------------------------- */
+
+#define ALONE "printf abc > data"
+#define OTHER "printf xyz > data"
+
+static void run_with(const char *before, const char *after)
+{
+    (void)unsetenv("FLOW_BEFORE_READ"), (void)unsetenv("FLOW_AFTER_READ");
+    if (before)
+        setenv("FLOW_BEFORE_READ", before, 1);
+    if (after)
+        setenv("FLOW_AFTER_READ", after, 1);
+    flow_attempt(&(struct attempt){.run = 1}, &r);
+    (void)unsetenv("FLOW_BEFORE_READ"), (void)unsetenv("FLOW_AFTER_READ");
+}
+
+static float sum_of(const char *path)
+{
+    struct tessi_call call;
+    struct tess_tensor t;
+    struct tess_artefact *a = open_result(&call, path);
+    ck_assert_int_eq(tess_artefact_load(&call.call, a, "values", TESS_F32, &t), TESS_OK);
+    float sum = *(const float *)t.data;
+    tess_free(t.data);
+    tessi_artefact_close(a);
+    return sum;
+}
+
+/* Whatever is done to the file while the stage is at work; `cp -p` gives back content and mtime. */
+static const struct {
+    const char *before, *after;
+} meanwhile[] = {
+    {OTHER, NULL},                                  /* another content of the same size, read */
+    {NULL, OTHER},                                  /* the same, and not read: nobody can know */
+    {OTHER, ALONE},                                 /* the old one back before anybody looks */
+    {"cp -p data was && " OTHER, "cp -p was data"}, /* with its times */
+    {"cp -p data was && " OTHER, "mv was data"},    /* another file in its place */
+    {"printf abcd > data", NULL},                   /* longer */
+    {"touch -m data", NULL},                        /* only its times */
+    {NULL, "rm data"},
+};
+
+START_TEST(a_file_that_changes)
+{
+    flow_write("p.yaml", reading);
+    flow_write("data", "abc");
+    run_with(meanwhile[_i].before, meanwhile[_i].after);
+    ck_assert_msg(r.status == TESS_E_DATA && strstr(r.message, "data: changed while there was work with it"), "%d %s", r.status, r.message);
+    ck_assert_int_eq(flow_files("runs/.cache", ".h5"), 0);
+    ck_assert_int_eq(flow_files("runs/keys", ".h5"), 0);
+    ck_assert_int_eq(system(ALONE), 0);
+    flow_run(&r);
+    ck_assert_int_eq(r.stage[0].outcome, TESSI_COMPUTED);
+    ck_assert_float_eq(sum_of("runs/keys/read.h5"), (float)('a' + 'b' + 'c'));
+    flow_run(&r);
+    ck_assert_int_eq(r.stage[0].outcome, TESSI_WAS_CACHED);
+    ck_assert_int_eq(system(OTHER), 0);
+    flow_plan(&r);
+    ck_assert_msg(strncmp(r.stage[0].reason, "the file ", 9) == 0 && strstr(r.stage[0].reason, "/data changed"), "%s", r.stage[0].reason);
+}
+END_TEST
+
+/* Changed while an earlier stage runs: the stage that would read it does not begin. */
+START_TEST(a_file_that_changed_before)
+{
+    flow_write("p.yaml", "tessera: 1\nname: keys\nstages:\n  a: {use: flow-read, file: first}\n  b: {use: flow-read, file: data}\n");
+    flow_write("first", "1");
+    flow_write("data", "abc");
+    run_with(NULL, "if test -e ran; then touch twice; else " OTHER "; touch ran; fi");
+    ck_assert_msg(r.status == TESS_E_DATA && strstr(r.message, "data: changed"), "%d %s", r.status, r.message);
+    ck_assert_int_ne(access("twice", F_OK), 0);
+    ck_assert_int_eq(flow_files("runs/keys", ".h5"), 1);
+}
+END_TEST
+
+static int witness_file(struct tessi_call *call, struct tessi_witness *w, char digest[TESS_DIGEST_TEXT], int many)
+{
+    static const char *const path[] = {"data"};
+    struct tess_digest d;
+    tess_digest_start(&d);
+    struct tessi_witness *before = tessi_witness_set(&call->call, w);
+    int status = many ? tess_digest_add_files(&call->call, &d, 1, path) : tess_digest_add_file(&call->call, &d, path[0]);
+    ck_assert_ptr_null(before);
+    ck_assert_ptr_eq(tessi_witness_set(&call->call, NULL), w);
+    tess_digest_end(&d, digest);
+    return status;
+}
+
+/* Who says when it has read for good is not held up by what becomes of the file later. */
+START_TEST(a_file_that_was_read_for_good)
+{
+    struct tessi_call call;
+    struct tessi_runtime *runtime;
+    struct tessi_witness w = {0};
+    char digest[TESS_DIGEST_TEXT];
+    tessi_call_init(&call, NULL);
+    ck_assert_int_eq(tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &runtime), TESS_OK);
+    flow_write("data", "abc");
+    ck_assert_int_eq(witness_file(&call, &w, digest, _i), TESS_OK);
+    ck_assert_int_eq(w.count, 1);
+    runtime->expected = &w;
+    ck_assert_int_eq(tessi_witness_confirm(&call.call, "another"), TESS_OK);
+    ck_assert_int_eq(tessi_witness_check(&call.call, &w), TESS_OK);
+    ck_assert_int_eq(system(_i ? OTHER : "touch data"), 0);
+    ck_assert_int_eq(tessi_witness_confirm(&call.call, "data"), TESS_E_DATA);
+    tessi_call_clear(&call.call);
+    ck_assert_int_eq(tessi_witness_check(&call.call, &w), TESS_E_DATA);
+    tessi_call_clear(&call.call);
+    tessi_witness_free(&w);
+    ck_assert_int_eq(witness_file(&call, &w, digest, _i), TESS_OK);
+    ck_assert_int_eq(tessi_witness_confirm(&call.call, "data"), TESS_OK);
+    ck_assert_int_eq(system("printf later > data"), 0);
+    ck_assert_int_eq(tessi_witness_check(&call.call, &w), TESS_OK);
+    tessi_witness_free(&w);
+    runtime->expected = NULL;
+    tessi_runtime_free(runtime);
+}
+END_TEST
+
+/* What a source keeps from when it was opened is in its fingerprint, whatever the files are by then. */
+START_TEST(a_source_that_was_opened_before)
+{
+    struct tessi_call call;
+    struct tessi_runtime *runtime;
+    char one[TESS_DIGEST_TEXT], two[TESS_DIGEST_TEXT];
+    struct tess_instance *early, *late;
+    struct tess_digest d;
+    static const char spec[] = "{use: idx, images: images, labels: labels}";
+    tessi_call_init(&call, NULL);
+    ck_assert_int_eq(tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &runtime), TESS_OK);
+    small_make_data(4);
+    ck_assert_int_eq(tess_instance_open(&call.call, "source/1", spec, "test", &early), TESS_OK);
+    small_write_idx("labels", 1, (const int64_t[]){4}, (const uint8_t[]){3, 1, 2, 0}, 4);
+    ck_assert_int_eq(tess_instance_open(&call.call, "source/1", spec, "test", &late), TESS_OK);
+    const struct tess_source_1 *ops = tess_instance_ops(late, "source/1");
+    tess_digest_start(&d);
+    ck_assert_int_eq(ops->fingerprint(tess_instance_self(early), &call.call, &d), TESS_OK);
+    tess_digest_end(&d, one);
+    tess_digest_start(&d);
+    ck_assert_int_eq(ops->fingerprint(tess_instance_self(late), &call.call, &d), TESS_OK);
+    tess_digest_end(&d, two);
+    ck_assert_str_ne(one, two);
+    tess_instance_close(early);
+    tess_instance_close(late);
+    tessi_runtime_free(runtime);
+}
+END_TEST
+
+/* ---- digests remembered -------------------------------------------------------------------------------------------- */
+
+enum { LATER = 10 };
+
+static struct tessi_place place_of(const char *path)
+{
+    struct tessi_place at;
+    FILE *f = fopen(path, "r");
+    ck_assert(f && tessi_place_of(fileno(f), &at) == 0);
+    fclose(f);
+    return at;
+}
+
+/* As long as the file is as it was, for what it is a digest of, in this process and the next; and not of one that changed just now. */
+START_TEST(a_digest_that_is_remembered)
+{
+    struct tessi_call call;
+    struct tessi_file_digests *t;
+    char path[32], found[TESS_DIGEST_TEXT], wanted[TESS_DIGEST_TEXT];
+    int64_t later = tessi_file_clock() + LATER * INT64_C(1000000000);
+    tessi_call_init(&call, NULL);
+    ck_assert_int_eq(tessi_file_digests_open(&call.call, "table", &t), TESS_OK);
+    for (int i = 0; i < 200; i++) {
+        snprintf(path, sizeof path, "file%d", i);
+        flow_write(path, "abc");
+        struct tessi_place at = place_of(path);
+        snprintf(wanted, sizeof wanted, "%064d", i);
+        tessi_file_digests_remember(t, TESSI_OF_BYTES, &at, wanted, tessi_file_clock());
+        ck_assert_int_eq(tessi_file_digests_find(t, TESSI_OF_BYTES, &at, found), 0);
+        tessi_file_digests_remember(t, TESSI_OF_BYTES, &at, "another", later);
+        tessi_file_digests_remember(t, TESSI_OF_BYTES, &at, wanted, later);
+        ck_assert_int_eq(tessi_file_digests_find(t, TESSI_OF_CONTENT, &at, found), 0);
+    }
+    tessi_file_digests_save(t);
+    tessi_file_digests_close(t);
+    ck_assert_int_eq(system("printf abd > file7; ln file8 other; mv file9 moved"), 0);
+    ck_assert_int_eq(tessi_file_digests_open(&call.call, "table", &t), TESS_OK);
+    for (int i = 0; i < 200; i++) {
+        snprintf(path, sizeof path, i == 9 ? "moved" : "file%d", i);
+        struct tessi_place at = place_of(path);
+        snprintf(wanted, sizeof wanted, "%064d", i);
+        int here = tessi_file_digests_find(t, TESSI_OF_BYTES, &at, found);
+        ck_assert_int_eq(here, i < 7 || i > 9); /* a link and another name have another ctime, too */
+        ck_assert(!here || strcmp(found, wanted) == 0);
+    }
+    tessi_file_digests_close(t);
+    ck_assert_int_eq(system("printf x >> table"), 0);
+    ck_assert_int_eq(tessi_file_digests_open(&call.call, "table", &t), TESS_OK);
+    struct tessi_place at = place_of("file0");
+    ck_assert_int_eq(tessi_file_digests_find(t, TESSI_OF_BYTES, &at, found), 0);
+    tessi_file_digests_close(t);
+}
+END_TEST
+
+/* An artefact whose content is remembered is not read; one that changed since is. */
+START_TEST(an_artefact_that_is_remembered)
+{
+    struct tessi_call call;
+    struct tessi_runtime *runtime;
+    static const char path[] = "runs/keys/one.h5";
+    flow_write("p.yaml", make);
+    flow_run(&r);
+    struct tess_artefact *a = open_result(&call, path);
+    ck_assert_int_eq(tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &runtime), TESS_OK);
+    ck_assert_int_eq(tessi_file_digests_open(&call.call, "table", &runtime->files), TESS_OK);
+    char digest[TESS_DIGEST_TEXT];
+    snprintf(digest, sizeof digest, "%s", tess_artefact_digest(a));
+    tessi_artefact_close(a);
+    FILE *f = fopen(path, "r+");
+    ck_assert(f && fseek(f, 0, SEEK_END) == 0);
+    long size = ftell(f);
+    float five[5] = {0, 1, 2, 3, 4}, got[5];
+    long at = 0; /* of its five values, which lie as they are */
+    for (; at + (long)sizeof five <= size; at += 4)
+        if (fseek(f, at, SEEK_SET) == 0 && fread(got, sizeof got, 1, f) == 1 && memcmp(got, five, sizeof five) == 0)
+            break;
+    ck_assert_int_le(at + (long)sizeof five, size);
+    five[2] = 7;
+    ck_assert(fseek(f, at, SEEK_SET) == 0 && fwrite(five, sizeof five, 1, f) == 1 && fclose(f) == 0);
+    ck_assert_int_eq(tessi_artefact_open(&call.call, path, &a), TESS_OK);
+    ck_assert_int_eq(tessi_artefact_check(&call.call, a), TESS_E_DATA);
+    tessi_call_clear(&call.call);
+    struct tessi_place now = place_of(path);
+    tessi_file_digests_remember(runtime->files, TESSI_OF_CONTENT, &now, digest, tessi_file_clock() + LATER * INT64_C(1000000000));
+    ck_assert_int_eq(tessi_artefact_check(&call.call, a), TESS_OK);
+    ck_assert_int_eq(tessi_artefact_verify(&call.call, a), TESS_E_DATA);
+    tessi_artefact_close(a);
+    tessi_runtime_free(runtime);
+}
+END_TEST
+
+/* ---- what a result does not depend on ------------------------------------------------------------------------------ */
+
+START_TEST(an_import_draws_nothing)
+{
+    static const char importing[] = "tessera: 1\nname: keys\nseed: 1\nstages:\n  i: {use: import, source: {use: idx, images: images}%s}\n";
+    char text[sizeof importing + 32];
+    const uint64_t seed = 2;
+    struct tessi_call call;
+    small_make_data(6);
+    snprintf(text, sizeof text, importing, "");
+    flow_write("p.yaml", text);
+    flow_run(&r);
+    struct tess_artefact *a = open_result(&call, "runs/keys/i.h5");
+    ck_assert_str_eq(tessi_artefact_provenance(a, "numeric_mode"), "any");
+    ck_assert_str_eq(tessi_artefact_provenance(a, "seed"), "0");
+    tessi_artefact_close(a);
+    flow_attempt(&(struct attempt){.backend = "flow-two", .seed = &seed}, &r);
+    ck_assert_int_eq(r.stage[0].state, TESSI_CACHED);
+    flow_attempt(&(struct attempt){.override = {"i.seed=3"}}, &r);
+    ck_assert_int_eq(r.stage[0].state, TESSI_CACHED);
+    snprintf(text, sizeof text, importing, ", shuffle: true");
+    flow_write("p.yaml", text);
+    flow_run(&r);
+    flow_attempt(&(struct attempt){.backend = "flow-two"}, &r);
+    ck_assert_int_eq(r.stage[0].state, TESSI_CACHED);
+    flow_attempt(&(struct attempt){.backend = "flow-two", .seed = &seed}, &r);
+    ck_assert_str_eq(r.stage[0].reason, "seed: 1 -> 2");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("keys");
+    TCase *t = tcase_create("epoch");
+    tcase_add_checked_fixture(t, flow_start, flow_end);
+    tcase_add_test(t, another_epoch);
+    tcase_add_test(t, a_plugin_of_another_epoch);
+    suite_add_tcase(s, t);
+    t = tcase_create("files");
+    tcase_add_checked_fixture(t, flow_start, flow_end);
+    tcase_add_loop_test(t, a_file_that_changes, 0, (int)(sizeof meanwhile / sizeof *meanwhile));
+    tcase_add_test(t, a_file_that_changed_before);
+    tcase_add_loop_test(t, a_file_that_was_read_for_good, 0, 2);
+    tcase_add_test(t, a_source_that_was_opened_before);
+    tcase_add_test(t, a_digest_that_is_remembered);
+    tcase_add_test(t, an_artefact_that_is_remembered);
+    tcase_add_test(t, an_import_draws_nothing);
+    suite_add_tcase(s, t);
+    return suite_run(s);
+}

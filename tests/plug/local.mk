@@ -1,0 +1,46 @@
+# The gate: plugins found, refused, filled; the layout of the boundary.
+check_PROGRAMS += tests/plug/test_abi tests/plug/test_libraries tests/plug/test_plug tests/plug/test_registry
+
+# Plugins to be accepted and refused. The path makes libtool build shared objects; nothing is installed there.
+check_LTLIBRARIES += \
+    tests/fixtures/good.la tests/fixtures/duplicate.la tests/fixtures/major.la tests/fixtures/size.la \
+    tests/fixtures/need.la tests/fixtures/default.la tests/fixtures/symbol.la \
+    tests/fixtures/heavy.la tests/fixtures/heavy_library.la tests/fixtures/heavy_other.la tests/fixtures/heavy_empty.la \
+    tests/fixtures/count_threads.la
+FIXTURE_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+tests_fixtures_good_la_SOURCES = tests/fixtures/good.c tests/fixtures/good.h
+tests_fixtures_good_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_duplicate_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_duplicate_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_NAME=\"all\"
+tests_fixtures_duplicate_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_major_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_major_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_MAJOR
+tests_fixtures_major_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_size_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_size_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_SIZE
+tests_fixtures_size_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_need_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_need_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_NEED
+tests_fixtures_need_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_default_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_default_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_DEFAULT
+tests_fixtures_default_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_symbol_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_symbol_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_SYMBOL
+tests_fixtures_symbol_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_heavy_la_SOURCES = tests/fixtures/heavy.c
+tests_fixtures_heavy_la_CPPFLAGS = $(AM_CPPFLAGS) -DHEAVY_TABLE
+tests_fixtures_heavy_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_heavy_library_la_SOURCES = tests/fixtures/heavy.c
+tests_fixtures_heavy_library_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_heavy_other_la_SOURCES = tests/fixtures/heavy.c
+tests_fixtures_heavy_other_la_CPPFLAGS = $(AM_CPPFLAGS) -DHEAVY_VERSION=\"2\"
+tests_fixtures_heavy_other_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_heavy_empty_la_SOURCES = tests/fixtures/heavy.c
+tests_fixtures_heavy_empty_la_CPPFLAGS = $(AM_CPPFLAGS) -DHEAVY_NAME=\"light\"
+tests_fixtures_heavy_empty_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_count_threads_la_SOURCES = tests/fixtures/count_threads.c
+tests_fixtures_count_threads_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+EXTRA_tests_plug_test_libraries_DEPENDENCIES = tests/fixtures/heavy.la tests/fixtures/heavy_library.la tests/fixtures/heavy_other.la \
+    tests/fixtures/heavy_empty.la
+EXTRA_tests_plug_test_plug_DEPENDENCIES = tests/fixtures/good.la

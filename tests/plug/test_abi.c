@@ -1,0 +1,416 @@
+/* The boundary's layout against tests/abi/1.txt: sizes and offsets of every public struct, and the constants' values.
+ *
+ * A plugin compiled long ago reads these structs with the offsets of its day. So a line of the golden file may be added to but
+ * never changes within a major version. After fields were appended: raise TESS_ABI_MINOR, list the new fields here, and run the
+ * test once with TESSERA_ABI_REWRITE=1. As long as nothing is released there is no plugin that could be told, and the minor
+ * stays 0: only the list and the golden file follow then.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "tests/support/suite.h"
+#include "tests/support/paths.h"
+
+#include <tessera/tessera.h>
+
+#include <check.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GOLDEN TEST_SOURCE "/tests/abi/1.txt"
+#define HEADERS TEST_SOURCE "/include/tessera"
+#define ADVICE                                                                                                              \
+    "; were fields only appended, raise TESS_ABI_MINOR in base.h and run this test with TESSERA_ABI_REWRITE=1; anything else " \
+    "breaks plugins that exist"
+
+struct row {
+    const char *owner, *member; /* member NULL: the struct itself */
+    size_t offset, size;
+};
+#define S(s) {#s, NULL, 0, sizeof(struct s)},
+#define F(s, m) {#s, #m, offsetof(struct s, m), sizeof(((struct s *)0)->m)},
+static const struct row rows[] = {
+    S(tess_dataset) F(tess_dataset, size) F(tess_dataset, bits) F(tess_dataset, compress) F(tess_dataset, labels) F(tess_dataset, unit)
+        F(tess_dataset, may_end) F(tess_dataset, by_row)
+    S(tess_encoder_1) F(tess_encoder_1, size) F(tess_encoder_1, record)
+    S(tess_decoder_1) F(tess_decoder_1, size) F(tess_decoder_1, record)
+        F(tess_decoder_1, record_likelihood) F(tess_decoder_1, record_larger)
+    S(tess_quantized) F(tess_quantized, quantised) F(tess_quantized, codes) F(tess_quantized, loss)
+    S(tess_react) F(tess_react, size) F(tess_react, step) F(tess_react, seed) F(tess_react, weights) F(tess_react, scope)
+        F(tess_react, latents) F(tess_react, codes) F(tess_react, graph) F(tess_react, batch) F(tess_react, started)
+    S(tess_quantizer_1) F(tess_quantizer_1, size) F(tess_quantizer_1, codebook_size) F(tess_quantizer_1, code_dim)
+        F(tess_quantizer_1, record) F(tess_quantizer_1, record_assign) F(tess_quantizer_1, record_lookup) F(tess_quantizer_1, react)
+        F(tess_quantizer_1, rebuild)
+    S(tess_dense) F(tess_dense, size) F(tess_dense, what) F(tess_dense, dtype_a) F(tess_dense, dtype_b) F(tess_dense, dtype_c)
+        F(tess_dense, bias) F(tess_dense, weight_b) F(tess_dense, transpose_a) F(tess_dense, transpose_b) F(tess_dense, m)
+        F(tess_dense, n) F(tess_dense, k) F(tess_dense, lda) F(tess_dense, ldb) F(tess_dense, ldc) F(tess_dense, outer)
+        F(tess_dense, inner) F(tess_dense, stride_a) F(tess_dense, stride_b) F(tess_dense, stride_c) F(tess_dense, alpha)
+        F(tess_dense, beta) F(tess_dense, images) F(tess_dense, h) F(tess_dense, w) F(tess_dense, ci) F(tess_dense, kh) F(tess_dense, kw)
+        F(tess_dense, ho) F(tess_dense, wo) F(tess_dense, co) F(tess_dense, stride) F(tess_dense, top) F(tess_dense, left)
+    S(tess_kernel) F(tess_kernel, handle) F(tess_kernel, scratch_bytes) F(tess_kernel, packed_bytes)
+    S(tess_dense_run) F(tess_dense_run, size) F(tess_dense_run, a) F(tess_dense_run, b) F(tess_dense_run, bias) F(tess_dense_run, c)
+        F(tess_dense_run, scratch) F(tess_dense_run, call)
+    S(tess_backend_1) F(tess_backend_1, size) F(tess_backend_1, numeric_class) F(tess_backend_1, plan) F(tess_backend_1, pack)
+        F(tess_backend_1, run) F(tess_backend_1, drop) F(tess_backend_1, multiplies)
+        F(tess_backend_1, preference) F(tess_backend_1, reserved) F(tess_backend_1, reserve)
+    S(tess_call) F(tess_call, size) F(tess_call, reserved) F(tess_call, host) F(tess_call, fail)
+    S(tess_host) F(tess_host, size) F(tess_host, abi_major) F(tess_host, abi_minor) F(tess_host, service)
+    S(tess_digest) F(tess_digest, state) F(tess_digest, bytes) F(tess_digest, block)
+    S(tess_graph_options) F(tess_graph_options, size) F(tess_graph_options, training) F(tess_graph_options, rows)
+        F(tess_graph_options, slices) F(tess_graph_options, seed) F(tess_graph_options, recompute)
+    S(tess_cost) F(tess_cost, parameters) F(tess_cost, flops) F(tess_cost, arena_bytes) F(tess_cost, total_bytes)
+    S(tess_conv) F(tess_conv, stride) F(tess_conv, top) F(tess_conv, left) F(tess_conv, bottom) F(tess_conv, right)
+    S(tess_op_run) F(tess_op_run, size) F(tess_op_run, inputs) F(tess_op_run, outputs) F(tess_op_run, attr) F(tess_op_run, in)
+        F(tess_op_run, out) F(tess_op_run, dout) F(tess_op_run, din) F(tess_op_run, scratch) F(tess_op_run, random) F(tess_op_run, rows)
+        F(tess_op_run, call) F(tess_op_run, host_state)
+    S(tess_op) F(tess_op, size) F(tess_op, name) F(tess_op, keep_in) F(tess_op, keep_out) F(tess_op, forward) F(tess_op, backward)
+    S(tess_batch) F(tess_batch, size) F(tess_batch, inputs) F(tess_batch, outputs) F(tess_batch, totals) F(tess_batch, samples)
+        F(tess_batch, step) F(tess_batch, first) F(tess_batch, in) F(tess_batch, out) F(tess_batch, total)
+    S(tess_tokenizer) F(tess_tokenizer, height) F(tess_tokenizer, width) F(tess_tokenizer, channels) F(tess_tokenizer, latent_height)
+        F(tess_tokenizer, latent_width) F(tess_tokenizer, codebook_size) F(tess_tokenizer, code_dim) F(tess_tokenizer, encoder)
+        F(tess_tokenizer, quantizer) F(tess_tokenizer, decoder)
+    S(tess_prior) F(tess_prior, codebook_size) F(tess_prior, height) F(tess_prior, width) F(tess_prior, noise) F(tess_prior, denoiser)
+    S(tess_code_health) F(tess_code_health, codes) F(tess_code_health, used) F(tess_code_health, total) F(tess_code_health, entropy)
+        F(tess_code_health, perplexity) F(tess_code_health, top_share)
+    S(tess_list) F(tess_list, count) F(tess_list, item)
+    S(tess_param) F(tess_param, name) F(tess_param, help) F(tess_param, type) F(tess_param, flags) F(tess_param, offset) F(tess_param, lo)
+        F(tess_param, hi) F(tess_param, def) F(tess_param, text)
+    S(tess_component) F(tess_component, name) F(tess_component, kind) F(tess_component, summary) F(tess_component, params)
+        F(tess_component, param_stride) F(tess_component, reserved) F(tess_component, caps) F(tess_component, self_size)
+        F(tess_component, open) F(tess_component, close) F(tess_component, ops) F(tess_component, made_by)
+        F(tess_component, module) F(tess_component, settings)
+    S(tess_plugin) F(tess_plugin, size) F(tess_plugin, abi_major) F(tess_plugin, abi_minor) F(tess_plugin, id) F(tess_plugin, version)
+        F(tess_plugin, license) F(tess_plugin, needs) F(tess_plugin, components) F(tess_plugin, component_stride) F(tess_plugin, epoch)
+    S(tess_neighbours_options) F(tess_neighbours_options, size) F(tess_neighbours_options, goes_on)
+        F(tess_neighbours_options, neighbours) F(tess_neighbours_options, block) F(tess_neighbours_options, queries)
+        F(tess_neighbours_options, index) F(tess_neighbours_options, square)
+    S(tess_noise_loss) F(tess_noise_loss, loss) F(tess_noise_loss, bound)
+    S(tess_pool) F(tess_pool, size) F(tess_pool, count) F(tess_pool, width) F(tess_pool, user) F(tess_pool, read)
+    S(tess_kmeans_options) F(tess_kmeans_options, size) F(tess_kmeans_options, seeding) F(tess_kmeans_options, codes)
+        F(tess_kmeans_options, chain) F(tess_kmeans_options, iterations) F(tess_kmeans_options, tolerance) F(tess_kmeans_options, plain)
+        F(tess_kmeans_options, seed) F(tess_kmeans_options, user) F(tess_kmeans_options, stop)
+    S(tess_kmeans_report) F(tess_kmeans_report, iterations) F(tess_kmeans_report, assigned) F(tess_kmeans_report, spared)
+        F(tess_kmeans_report, reseeded) F(tess_kmeans_report, objective) F(tess_kmeans_report, shift) F(tess_kmeans_report, converged)
+    S(tess_sampler_options) F(tess_sampler_options, size) F(tess_sampler_options, every_step) F(tess_sampler_options, prior)
+        F(tess_sampler_options, denoise) F(tess_sampler_options, batch) F(tess_sampler_options, count) F(tess_sampler_options, steps)
+        F(tess_sampler_options, temperature) F(tess_sampler_options, seed) F(tess_sampler_options, picked)
+        F(tess_sampler_options, next)
+        F(tess_sampler_options, known) F(tess_sampler_options, given) F(tess_sampler_options, each) F(tess_sampler_options, number)
+    S(tess_reverse) F(tess_reverse, size) F(tess_reverse, last) F(tess_reverse, tokens) F(tess_reverse, codes) F(tess_reverse, from)
+        F(tess_reverse, to) F(tess_reverse, temperature) F(tess_reverse, logits) F(tess_reverse, x) F(tess_reverse, next)
+        F(tess_reverse, random) F(tess_reverse, row)
+    S(tess_noise_seen) F(tess_noise_seen, size) F(tess_noise_seen, samples) F(tess_noise_seen, tokens) F(tess_noise_seen, t)
+        F(tess_noise_seen, bound)
+    S(tess_noise_1) F(tess_noise_1, size) F(tess_noise_1, needs_time) F(tess_noise_1, vocabulary) F(tess_noise_1, steps)
+        F(tess_noise_1, corrupt) F(tess_noise_1, record_loss) F(tess_noise_1, bound_constant) F(tess_noise_1, start)
+        F(tess_noise_1, reverse) F(tess_noise_1, changes) F(tess_noise_1, draw_time) F(tess_noise_1, observe)
+        F(tess_noise_1, reads_row) F(tess_noise_1, reserved) F(tess_noise_1, causal) F(tess_noise_1, reserved_1) F(tess_noise_1, hold)
+    S(tess_denoiser_input) F(tess_denoiser_input, size) F(tess_denoiser_input, tokens) F(tess_denoiser_input, time)
+        F(tess_denoiser_input, vocabulary) F(tess_denoiser_input, codes) F(tess_denoiser_input, height) F(tess_denoiser_input, width)
+        F(tess_denoiser_input, positions) F(tess_denoiser_input, causal)
+    S(tess_denoiser_next) F(tess_denoiser_next, size) F(tess_denoiser_next, token) F(tess_denoiser_next, position)
+        F(tess_denoiser_next, cache) F(tess_denoiser_next, vocabulary) F(tess_denoiser_next, codes) F(tess_denoiser_next, height)
+        F(tess_denoiser_next, width)
+    S(tess_critic_1) F(tess_critic_1, size) F(tess_critic_1, record)
+    S(tess_feature) F(tess_feature, map) F(tess_feature, weight)
+    S(tess_features) F(tess_features, size) F(tess_features, count) F(tess_features, feature) F(tess_features, trained)
+    S(tess_features_1) F(tess_features_1, size) F(tess_features_1, record) F(tess_features_1, file) F(tess_features_1, place)
+    S(tess_denoiser_1) F(tess_denoiser_1, size) F(tess_denoiser_1, record) F(tess_denoiser_1, picks_positions) F(tess_denoiser_1, reserved)
+        F(tess_denoiser_1, causal) F(tess_denoiser_1, reserved_1) F(tess_denoiser_1, record_next)
+    S(tess_entry) F(tess_entry, name) F(tess_entry, dtype) F(tess_entry, is_real) F(tess_entry, rank) F(tess_entry, dim)
+    S(tess_format_file) F(tess_format_file, size) F(tess_format_file, notes) F(tess_format_file, entries) F(tess_format_file, entry)
+        F(tess_format_file, note) F(tess_format_file, user) F(tess_format_file, values) F(tess_format_file, put)
+    S(tess_format_1) F(tess_format_1, size) F(tess_format_1, recognises) F(tess_format_1, open_file) F(tess_format_1, count)
+        F(tess_format_1, entry) F(tess_format_1, read) F(tess_format_1, write)
+    S(tess_import_use) F(tess_import_use, ours) F(tess_import_use, left) F(tess_import_use, layout)
+    S(tess_import_plan) F(tess_import_plan, size) F(tess_import_plan, entries) F(tess_import_plan, entry) F(tess_import_plan, tokenizer)
+        F(tess_import_plan, use) F(tess_import_plan, kind) F(tess_import_plan, facts) F(tess_import_plan, assumed)
+    S(tess_export_weight) F(tess_export_weight, ours) F(tess_export_weight, shape) F(tess_export_weight, theirs)
+        F(tess_export_weight, left) F(tess_export_weight, layout) F(tess_export_weight, rank) F(tess_export_weight, dim)
+    S(tess_export_plan) F(tess_export_plan, size) F(tess_export_plan, kind) F(tess_export_plan, facts) F(tess_export_plan, weights)
+        F(tess_export_plan, weight)
+    S(tess_checkpoint_1) F(tess_checkpoint_1, size) F(tess_checkpoint_1, plan_import) F(tess_checkpoint_1, plan_export)
+    S(tess_stream) F(tess_stream, seed) F(tess_stream, purpose) F(tess_stream, step) F(tess_stream, sample)
+    S(tess_image) F(tess_image, height) F(tess_image, width) F(tess_image, channels) F(tess_image, pixels) F(tess_image, room)
+        F(tess_image, label) F(tess_image, name) F(tess_image, reason)
+    S(tess_source_1) F(tess_source_1, size) F(tess_source_1, count) F(tess_source_1, shape) F(tess_source_1, labels)
+        F(tess_source_1, names) F(tess_source_1, read) F(tess_source_1, fingerprint)
+        F(tess_source_1, class_name) F(tess_source_1, tolerate) F(tess_source_1, remark)
+        F(tess_source_1, bytes) F(tess_source_1, rest)
+    S(tess_port) F(tess_port, name) F(tess_port, kind) F(tess_port, optional) F(tess_port, help)
+    S(tess_stage_plan) F(tess_stage_plan, size) F(tess_stage_plan, in) F(tess_stage_plan, out) F(tess_stage_plan, seed)
+        F(tess_stage_plan, cost) F(tess_stage_plan, steps) F(tess_stage_plan, output_bytes) F(tess_stage_plan, checkpoint_bytes)
+    S(tess_stage_1) F(tess_stage_1, size) F(tess_stage_1, ports) F(tess_stage_1, output) F(tess_stage_1, plan)
+        F(tess_stage_1, fingerprint) F(tess_stage_1, run) F(tess_stage_1, depends)
+    S(tess_tensor) F(tess_tensor, dtype) F(tess_tensor, rank) F(tess_tensor, dim) F(tess_tensor, data)
+    S(tess_training_params) F(tess_training_params, steps) F(tess_training_params, batch) F(tess_training_params, slices)
+        F(tess_training_params, warmup) F(tess_training_params, average_every) F(tess_training_params, log_every)
+        F(tess_training_params, lr) F(tess_training_params, lr_final) F(tess_training_params, beta1) F(tess_training_params, beta2)
+        F(tess_training_params, epsilon) F(tess_training_params, weight_decay) F(tess_training_params, clip)
+        F(tess_training_params, average) F(tess_training_params, optimiser) F(tess_training_params, schedule) F(tess_training_params, recompute)
+    S(tess_training) F(tess_training, size) F(tess_training, params) F(tess_training, weights) F(tess_training, graph)
+        F(tess_training, user) F(tess_training, fill) F(tess_training, after) F(tess_training, group) F(tess_training, groups)
+        F(tess_training, columns) F(tess_training, column) F(tess_training, figure)
+        F(tess_training, remember)
+    S(tess_training_group) F(tess_training_group, prefix) F(tess_training_group, first_step)
+    S(tess_init) F(tess_init, kind) F(tess_init, flags) F(tess_init, centre) F(tess_init, spread)
+};
+
+struct constant {
+    const char *name;
+    long value;
+};
+#define E(e) {#e, (long)(e)},
+static const struct constant constants[] = {
+    E(TESS_GEMM) E(TESS_CONV) E(TESS_CONV_DATA) E(TESS_CONV_WEIGHT) E(TESS_OK) E(TESS_E_USAGE) E(TESS_E_VALUE) E(TESS_E_SHAPE)
+    E(TESS_E_DATA) E(TESS_E_PLUGIN) E(TESS_E_CREATE) E(TESS_E_IO) E(TESS_E_STOPPED) E(TESS_E_MEMORY) E(TESS_E_FAILED) E(TESS_E_INTERNAL)
+    E(TESS_E_ITEM)
+    E(TESS_BOOL) E(TESS_I64) E(TESS_F64) E(TESS_STR) E(TESS_ENUM) E(TESS_LIST) E(TESS_COMPONENT) E(TESS_REQUIRED) E(TESS_NEUTRAL)
+    E(TESS_PATH) E(TESS_DETERMINISTIC) E(TESS_F32) E(TESS_BF16) E(TESS_U8) E(TESS_U16) E(TESS_I32) E(TESS_INIT_CONSTANT)
+    E(TESS_INIT_UNIFORM) E(TESS_INIT_NORMAL) E(TESS_WEIGHT_BUFFER) E(TESS_WEIGHT_NO_DECAY) E(TESS_WEIGHT_GIVEN) E(TESS_ROLE_VALUE)
+    E(TESS_ROLE_MOMENT1) E(TESS_ROLE_MOMENT2) E(TESS_ROLE_AVERAGE) E(TESS_LAYOUT_SAME) E(TESS_LAYOUT_KERNEL)
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static char *layout(void)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *to = open_memstream(&text, &bytes);
+    ck_assert_ptr_nonnull(to);
+    fprintf(to, "abi %d.%d\n", TESS_ABI_MAJOR, TESS_ABI_MINOR);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        if (rows[i].member)
+            fprintf(to, "%s.%s %zu %zu\n", rows[i].owner, rows[i].member, rows[i].offset, rows[i].size);
+        else
+            fprintf(to, "struct %s %zu\n", rows[i].owner, rows[i].size);
+    }
+    for (size_t i = 0; i < COUNT(constants); i++)
+        fprintf(to, "%s %ld\n", constants[i].name, constants[i].value);
+    ck_assert_int_eq(fclose(to), 0);
+    return text;
+}
+
+static char *file_text(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return NULL;
+    char *text = calloc(1, 1 << 20);
+    ck_assert_ptr_nonnull(text);
+    size_t n = fread(text, 1, (1 << 20) - 1, f);
+    ck_assert_msg(n < (1 << 20) - 1, "%s is larger than this test reads", path);
+    fclose(f);
+    return text;
+}
+
+/* 1 when `text` has this line whole. */
+static int has_line(const char *text, const char *line, size_t length)
+{
+    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
+        if (strcspn(at, "\n") == length && strncmp(at, line, length) == 0)
+            return 1;
+    return 0;
+}
+
+/* The first line of `text` that `other` has not, but for the version and for sizes of whole structs, which may grow. */
+static const char *lost_line(const char *text, const char *other, int growth)
+{
+    static char line[256];
+    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+        size_t length = strcspn(at, "\n");
+        if (growth && (strncmp(at, "abi ", 4) == 0 || strncmp(at, "struct ", 7) == 0))
+            continue;
+        if (!has_line(other, at, length)) {
+            snprintf(line, sizeof line, "%.*s", (int)length, at);
+            return line;
+        }
+    }
+    return NULL;
+}
+
+START_TEST(layout_is_the_golden_one)
+{
+    char *now = layout(), *golden = file_text(GOLDEN);
+    const char *lost;
+    if (getenv("TESSERA_ABI_REWRITE")) {
+        lost = golden ? lost_line(golden, now, 1) : NULL;
+        ck_assert_msg(!lost, "\"%s\" has moved: a new major version, with a golden file of its own, is needed", lost);
+        FILE *f = fopen(GOLDEN, "w");
+        ck_assert_msg(f != NULL, "%s cannot be written", GOLDEN);
+        fputs(now, f);
+        ck_assert_int_eq(fclose(f), 0);
+    } else {
+        ck_assert_msg(golden != NULL, "%s is missing", GOLDEN);
+        lost = lost_line(golden, now, 0);
+        ck_assert_msg(!lost, "the golden layout has \"%s\", the headers have not%s", lost, ADVICE);
+        lost = lost_line(now, golden, 0);
+        ck_assert_msg(!lost, "the headers have \"%s\", the golden layout has not%s", lost, ADVICE);
+    }
+    free(now);
+    free(golden);
+}
+END_TEST
+
+static void blank_comments(char *text)
+{
+    for (char *at = text; (at = strstr(at, "/*"));) {
+        char *end = strstr(at, "*/");
+        ck_assert_ptr_nonnull(end);
+        memset(at, ' ', (size_t)(end + 2 - at));
+    }
+}
+
+/* Declarators of a struct's body: one a semicolon, and one a comma outside brackets. */
+static size_t members_of(const char *body, const char *end)
+{
+    size_t n = 0;
+    int depth = 0;
+    for (; body < end; body++) {
+        depth += (*body == '(') - (*body == ')');
+        n += depth == 0 && (*body == ';' || *body == ',');
+    }
+    return n;
+}
+
+static void check_header(const char *name)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s", HEADERS, name);
+    char *text = file_text(path);
+    ck_assert_ptr_nonnull(text);
+    blank_comments(text);
+    for (char *at = text; (at = strstr(at, "\nstruct tess_"));) {
+        at += strlen("\nstruct ");
+        size_t length = 0, listed = 0, structs = 0;
+        while (isalnum((unsigned char)at[length]) || at[length] == '_')
+            length++;
+        if (strncmp(at + length, " {", 2) != 0)
+            continue;
+        const char *end = strstr(at, "\n};");
+        ck_assert_ptr_nonnull(end);
+        for (size_t i = 0; i < COUNT(rows); i++) {
+            if (strlen(rows[i].owner) != length || strncmp(rows[i].owner, at, length) != 0)
+                continue;
+            structs += rows[i].member == NULL;
+            listed += rows[i].member != NULL;
+        }
+        ck_assert_msg(structs == 1, "%s: struct %.*s is not in this test's table", name, (int)length, at);
+        size_t members = members_of(at + length + 2, end);
+        ck_assert_msg(listed == members, "%s: struct %.*s has %zu members, this test's table lists %zu%s", name, (int)length, at, members,
+                      listed, ADVICE);
+    }
+    free(text);
+}
+
+START_TEST(every_public_struct_is_in_the_table)
+{
+    int headers = 0;
+    DIR *d = opendir(HEADERS);
+    ck_assert_msg(d != NULL, "%s cannot be read", HEADERS);
+    for (struct dirent *e; (e = readdir(d));) {
+        const char *dot = strrchr(e->d_name, '.');
+        if (dot && strcmp(dot, ".h") == 0) {
+            check_header(e->d_name);
+            headers++;
+        }
+    }
+    closedir(d);
+    ck_assert_int_ge(headers, 17);
+}
+END_TEST
+
+/* ---- what is asked for ---------------------------------------------------------------------------------------------- */
+
+/* A field that is looked for begins where no older struct's padding can be: at a multiple of what structs are aligned to. A `size` with
+ * padding would else claim a field that its maker did not know. */
+static void check_field(const char *path, const char *field, size_t length)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct row *r = &rows[i];
+        if (!r->member || strlen(r->member) != length || strncmp(r->member, field, length) != 0)
+            continue;
+        found++;
+        ck_assert_msg(r->offset % sizeof(void *) == 0,
+                      "%s asks for %s.%s, which begins at %zu, inside of what may be an older struct's padding; put `int32_t reserved` before it",
+                      path, r->owner, r->member, r->offset);
+    }
+    ck_assert_msg(found, "%s asks for `%.*s`, which is in no public struct", path, (int)length, field);
+}
+
+/* `size` compared with an offset by hand. */
+static int is_other_spelling(const char *line, size_t length)
+{
+    static const char *const sizes[] = {"->size ", "->size)", ".size ", ".size)"}, *const compared[] = {" > ", " >= ", " < ", " <= "};
+    char text[512];
+    int has = 0, compares = 0;
+    snprintf(text, sizeof text, "%.*s", (int)length, line);
+    for (size_t i = 0; i < 4; i++) {
+        has |= strstr(text, sizes[i]) != NULL;
+        compares |= strstr(text, compared[i]) != NULL;
+    }
+    return has && compares && strstr(text, "offsetof(");
+}
+
+static int fields_asked_for;
+
+static void check_source(const char *path)
+{
+    char *text = file_text(path);
+    ck_assert_ptr_nonnull(text);
+    for (const char *at = text; (at = strstr(at, "TESS_HAS("));) {
+        const char *comma = strchr(at, ','), *from = comma + 1 + strspn(comma + 1, " ");
+        if (strncmp(from, "member)", 7) != 0) { /* a macro on top of it */
+            check_field(path, from, strcspn(from, ")"));
+            fields_asked_for++;
+        }
+        at = from;
+    }
+    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+        size_t length = strcspn(at, "\n");
+        ck_assert_msg(!is_other_spelling(at, length), "%s: \"%.*s\": write TESS_HAS(table, field)", path, (int)length, at);
+    }
+    free(text);
+}
+
+static void check_folder(const char *folder)
+{
+    DIR *d = opendir(folder);
+    ck_assert_msg(d != NULL, "%s cannot be read", folder);
+    for (struct dirent *e; (e = readdir(d));) {
+        char path[1024];
+        const char *dot = strrchr(e->d_name, '.');
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        if (e->d_type == DT_DIR && *e->d_name != '.')
+            check_folder(path);
+        else if (dot && (strcmp(dot, ".c") == 0 || strcmp(dot, ".h") == 0))
+            check_source(path);
+    }
+    closedir(d);
+}
+
+START_TEST(fields_are_looked_for_in_one_way)
+{
+    check_folder(TEST_SOURCE "/core");
+    check_folder(TEST_SOURCE "/cli");
+    check_folder(TEST_SOURCE "/plugins");
+    ck_assert_int_ge(fields_asked_for, 20);
+    static const char *const other[] = {"n->size > offsetof(struct s, f)", "if (offsetof(struct s, f) < n->size)", "o.size >= offsetof(struct s, f) + 4"};
+    for (size_t i = 0; i < COUNT(other); i++)
+        ck_assert(is_other_spelling(other[i], strlen(other[i])));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("abi");
+    TCase *tests = tcase_create("layout");
+    suite_add_tcase(suite, tests);
+    tcase_add_test(tests, layout_is_the_golden_one);
+    tcase_add_test(tests, every_public_struct_is_in_the_table);
+    tcase_add_test(tests, fields_are_looked_for_in_one_way);
+    return suite_run(suite);
+}

@@ -1,0 +1,385 @@
+/* Finding and refusing plugins; the runtime that stands on them.
+ * SPDX-License-Identifier: MIT */
+#include "tests/support/plug_fixture.h"
+#include "tests/support/suite.h"
+
+#include <tessera/tessera.h>
+
+#include <check.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct plug_fixture fixture;
+
+static void setup(void)
+{
+    plug_start(&fixture);
+}
+
+static void teardown(void)
+{
+    plug_end(&fixture);
+}
+
+static void refusal_has(const char *name, const char *wanted)
+{
+    char path[PATH_MAX];
+    const char *refusal = plug_refusal(&fixture, name);
+    ck_assert_msg(refusal != NULL, "%s was not looked at", name);
+    snprintf(path, sizeof path, "%s/%s.so: ", fixture.folder, name);
+    ck_assert_msg(strncmp(refusal, path, strlen(path)) == 0, "%s does not begin with the path", refusal);
+    ck_assert_msg(strstr(refusal, wanted) != NULL, "wanted \"%s\", found \"%s\"", wanted, refusal);
+}
+
+START_TEST(bad_files_are_refused_with_the_reason)
+{
+    static const char *const names[] = {"good", "duplicate", "major", "size", "need", "default", "symbol"};
+    char taken[PATH_MAX];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        plug_add(&fixture, "", names[i]);
+    plug_write(&fixture, "text.so", "not a shared object\n");
+    plug_write(&fixture, "notes.txt", "not looked at\n");
+    plug_write(&fixture, ".hidden.so", "not looked at\n");
+    plug_scan(&fixture);
+    refusal_has("major", "wanted plugin ABI 1.x, found 7.3");
+    refusal_has("size", "bytes, found 16");
+    refusal_has("need", "fixture-bad 0.0.1, of ABI 1.0, needs the service crystal-ball/1, which this tessera, of ABI 1.0, does not offer");
+    refusal_has("default", "component `wrong`: parameter `count`: wanted a whole default in 1 .. 8, found 9");
+    refusal_has("symbol", "wanted plugin ABI 1 (symbol tess_plugin_1), found ABI 2");
+    refusal_has("text", "wanted a shared object that loads, found: ");
+    ck_assert_ptr_null(plug_refusal(&fixture, ".hidden"));
+    /* duplicate.so comes before good.so, so that the latter is the one refused. */
+    ck_assert_str_eq(plug_refusal(&fixture, "duplicate"), "");
+    snprintf(taken, sizeof taken, "wanted names of its own, found encoder/all, which %s/duplicate.so already brings", fixture.folder);
+    refusal_has("good", taken);
+    ck_assert_ptr_null(tessi_registry_find(fixture.runtime->registry, "decoder/1", "part", NULL));
+}
+END_TEST
+
+START_TEST(folders_are_searched_one_level_deep)
+{
+    const char *note;
+    char missing[PATH_MAX], kind[PATH_MAX];
+    plug_add(&fixture, "encoders", "good");
+    snprintf(kind, sizeof kind, "%s/decoders", fixture.folder);
+    ck_assert_int_eq(mkdir(kind, 0777), 0);
+    plug_add(&fixture, "decoders/.libs", "duplicate");
+    plug_add(&fixture, "deeper", "need");
+    snprintf(kind, sizeof kind, "%s/deeper/down", fixture.folder);
+    ck_assert_int_eq(mkdir(kind, 0777), 0);
+    plug_add(&fixture, "deeper/down", "major");
+    snprintf(missing, sizeof missing, "%s/none:%s//::%s", fixture.folder, fixture.folder, fixture.folder);
+    setenv("TESSERA_PLUGIN_PATH", missing, 1);
+    plug_scan(&fixture);
+    ck_assert_str_eq(plug_refusal(&fixture, "duplicate"), "");
+    ck_assert_ptr_nonnull(plug_refusal(&fixture, "good"));
+    ck_assert_ptr_nonnull(plug_refusal(&fixture, "need"));
+    ck_assert_ptr_null(plug_refusal(&fixture, "major"));
+
+    /* The environment's folders, the option's, the tree's or the installed one; a file seen twice is looked at once. */
+    const struct tessi_registry *r = fixture.runtime->registry;
+    snprintf(missing, sizeof missing, "%s/none", fixture.folder);
+    ck_assert_str_eq(tessi_registry_folder(r, 0, &note), missing);
+    ck_assert_str_eq(note, "no such folder");
+    ck_assert_str_eq(tessi_registry_folder(r, 1, &note), fixture.folder);
+    ck_assert_str_eq(note, "");
+    ck_assert_str_eq(tessi_registry_folder(r, 2, NULL), fixture.folder);
+    ck_assert_str_eq(tessi_registry_folder(r, 3, NULL), fixture.folder);
+    ck_assert_ptr_nonnull(tessi_registry_folder(r, 4, NULL));
+    ck_assert_ptr_null(tessi_registry_folder(r, 5, NULL));
+    int seen = 0;
+    for (int64_t i = 0; i < tessi_registry_files(r); i++)
+        seen += strstr(tessi_registry_file(r, i)->path, "/duplicate.so") != NULL;
+    ck_assert_int_eq(seen, 1);
+}
+END_TEST
+
+START_TEST(components_are_sorted_and_found)
+{
+    const struct tess_plugin *plugin = NULL;
+    const struct tess_component *k, *before = NULL;
+    plug_add(&fixture, "", "good");
+    plug_scan(&fixture);
+    const struct tessi_registry *r = fixture.runtime->registry;
+    for (int64_t i = 0; (k = tessi_registry_component(r, i, NULL)); i++) {
+        if (before)
+            ck_assert(strcmp(before->kind, k->kind) < 0 || (strcmp(before->kind, k->kind) == 0 && strcmp(before->name, k->name) < 0));
+        before = k;
+    }
+    k = tessi_registry_find(r, "pair/1", "bare", &plugin);
+    ck_assert_ptr_nonnull(k);
+    ck_assert_str_eq(plugin->id, "fixture-good");
+    ck_assert_ptr_null(tessi_registry_find(r, "pair/2", "bare", NULL));
+    ck_assert_ptr_null(tessi_registry_find(r, "encoder/1", "bare", NULL));
+}
+END_TEST
+
+START_TEST(a_missing_component_names_the_refused_file)
+{
+    struct tess_instance *i;
+    char wanted[PATH_MAX];
+    plug_add(&fixture, "", "major");
+    plug_scan(&fixture);
+    const char *message = plug_open(&fixture, "sculptor/1", "use: major\n", 1, &i);
+    ck_assert_ptr_nonnull(message);
+    snprintf(wanted, sizeof wanted,
+             "x.yaml:1:6: no sculptor is called `major`; none of kind sculptor/1 was found at all; refused: %s/major.so: wanted plugin ABI "
+             "1.x, found 7.3", fixture.folder);
+    ck_assert_msg(strstr(message, wanted) == message, "%s", message);
+    ck_assert_int_eq(tessi_exit_code(fixture.call.code), 69);
+}
+END_TEST
+
+/* ---- tables -------------------------------------------------------------------------------------------------------- */
+
+struct self {
+    int64_t a, b;
+    double x;
+    const char *s;
+    int32_t e, f;
+    struct tess_list l;
+    struct tess_instance *c, *d;
+};
+static const struct {
+    uint32_t size;
+    void *room[16];
+} ops = {sizeof ops, {NULL}};
+
+/* One row, in a table of its own; the reason it is refused for, "" when it is not. */
+static const char *check_row(struct tess_param row, const struct tess_param *first)
+{
+    static char why[1024];
+    struct tess_param rows[3] = {{.name = NULL}, {.name = NULL}, {.name = NULL}};
+    int64_t n = 0;
+    if (first)
+        rows[n++] = *first;
+    if (!row.name)
+        row.name = "row";
+    row.help = "for tests";
+    rows[n] = row;
+    const struct tess_component k[] = {{.name = "k", .kind = "encoder/1", .summary = "for tests", TESS_PARAMS(rows),
+                                        .self_size = sizeof(struct self), .ops = &ops}, {.name = NULL}};
+    const struct tess_plugin p = {TESS_PLUGIN_HEAD, .id = "p", .version = "1", .license = "MIT", .components = k};
+    *why = '\0';
+    ck_assert_int_eq(tessi_plugin_check(&p, NULL, why, sizeof why), *why == '\0');
+    return why;
+}
+
+#define OF(member) .offset = offsetof(struct self, member)
+#define REFUSED(wanted, ...)                                                                       \
+    do {                                                                                           \
+        const char *why_ = check_row((struct tess_param){__VA_ARGS__}, NULL);                      \
+        ck_assert_msg(strstr(why_, wanted) != NULL, "wanted \"%s\", found \"%s\"", wanted, why_); \
+    } while (0)
+#define ACCEPTED(...) ck_assert_str_eq(check_row((struct tess_param){__VA_ARGS__}, NULL), "")
+
+START_TEST(tables_are_checked_row_by_row)
+{
+    ACCEPTED(OF(a), .type = TESS_I64, .lo = -1, .hi = 1);
+    ACCEPTED(OF(x), .type = TESS_F64, .lo = 0, .hi = INFINITY, .def = 1e300);
+    ACCEPTED(OF(a), .type = TESS_I64, .lo = 1, .hi = 4, .flags = TESS_REQUIRED);
+    ACCEPTED(OF(l), .type = TESS_LIST, .lo = 1, .hi = 4);
+    REFUSED("wanted a name of letters", .name = "a b", OF(a), .type = TESS_I64, .lo = 0, .hi = 1);
+    REFUSED("wanted a name of letters", .name = "use", OF(a), .type = TESS_I64, .lo = 0, .hi = 1);
+    REFUSED("wanted a name of letters", .name = "null", OF(a), .type = TESS_I64, .lo = 0, .hi = 1);
+    REFUSED("wanted a type from 1 to 7, found 8", OF(a), .type = 8);
+    REFUSED("wanted a type from 1 to 7, found 0", OF(a), .lo = 0, .hi = 1);
+    REFUSED("inside the", .offset = sizeof(struct self) - 4, .type = TESS_I64, .lo = 0, .hi = 1);
+    REFUSED("inside the", .offset = (size_t)-8, .type = TESS_I64, .lo = 0, .hi = 1);
+    REFUSED("aligned to 8", .offset = 4, .type = TESS_I64, .lo = 0, .hi = 1);
+    REFUSED("wanted a range with lo below hi, found 0 .. 0", OF(a), .type = TESS_I64);
+    REFUSED("wanted a range with lo below hi", OF(x), .type = TESS_F64, .lo = NAN, .hi = 1);
+    REFUSED("wanted a whole default in 1 .. 4, found 0", OF(a), .type = TESS_I64, .lo = 1, .hi = 4);
+    REFUSED("wanted a whole default in 1 .. 4, found 1.5", OF(a), .type = TESS_I64, .lo = 1, .hi = 4, .def = 1.5);
+    REFUSED("wanted a finite default", OF(x), .type = TESS_F64, .lo = 0, .hi = 1, .def = NAN);
+    REFUSED("wanted 0 or 1 as the default, found 2", OF(e), .type = TESS_BOOL, .def = 2);
+    REFUSED("wanted its choices", OF(e), .type = TESS_ENUM);
+    REFUSED("wanted different names", OF(e), .type = TESS_ENUM, .text = "a|b|a");
+    REFUSED("wanted different names", OF(e), .type = TESS_ENUM, .text = "a||b");
+    REFUSED("wanted the index of one of its 2 choices", OF(e), .type = TESS_ENUM, .text = "a|b", .def = 2);
+    REFUSED("integers as the default, found \"1, x\"", OF(l), .type = TESS_LIST, .lo = 0, .hi = 4, .text = "1, x");
+    REFUSED("wanted default items in 0 .. 4, found 5", OF(l), .type = TESS_LIST, .lo = 0, .hi = 4, .text = "1, 5");
+    REFUSED("wanted TESS_PATH with a string", OF(a), .type = TESS_I64, .lo = 0, .hi = 1, .flags = TESS_PATH);
+    REFUSED("wanted a kind like", OF(c), .type = TESS_COMPONENT, .text = "encoder");
+    REFUSED("wanted a kind like", OF(c), .type = TESS_COMPONENT);
+    REFUSED("in an earlier row, found no such row", OF(c), .type = TESS_COMPONENT, .text = "decoder/1 like first");
+    REFUSED("in an earlier row", OF(c), .type = TESS_COMPONENT, .text = "decoder/1 like row");
+
+    const struct tess_param first = {.name = "first", .help = "for tests", OF(d), .type = TESS_COMPONENT, .text = "encoder/1"};
+    ck_assert_str_eq(check_row((struct tess_param){OF(c), .type = TESS_COMPONENT, .text = "decoder/1 like first"}, &first), "");
+    ck_assert_ptr_nonnull(strstr(check_row((struct tess_param){OF(d), .type = TESS_STR}, &first), "found the one of `first`"));
+    ck_assert_ptr_nonnull(strstr(check_row((struct tess_param){.name = "first", OF(s), .type = TESS_STR}, &first), "found it twice"));
+}
+END_TEST
+
+static const char *check_component(struct tess_component k)
+{
+    static char why[1024];
+    const struct tess_component table[] = {k, {.name = NULL}};
+    const struct tess_plugin p = {TESS_PLUGIN_HEAD, .id = "p", .version = "1", .license = "MIT", .components = table};
+    *why = '\0';
+    ck_assert_int_eq(tessi_plugin_check(&p, NULL, why, sizeof why), *why == '\0');
+    return why;
+}
+
+START_TEST(components_are_checked)
+{
+    static const struct tess_param none[] = {{.name = NULL}};
+    static const uint32_t small = 4;
+    const struct tess_component good = {.name = "k", .kind = "encoder/1", .summary = "for tests", TESS_PARAMS(none), .ops = &ops};
+    char why[256] = "";
+    struct tess_component k = good;
+    ck_assert_str_eq(check_component(good), "");
+    k.kind = "brand-new/12";
+    ck_assert_str_eq(check_component(k), "");
+    k.kind = "encoder";
+    ck_assert_ptr_nonnull(strstr(check_component(k), "wanted a kind like \"encoder/1\", found \"encoder\""));
+    k = good;
+    k.name = "a/b";
+    ck_assert_ptr_nonnull(strstr(check_component(k), "wanted a name of letters"));
+    k = good;
+    k.ops = NULL;
+    ck_assert_ptr_nonnull(strstr(check_component(k), "wanted a table of functions"));
+    k.ops = &small;
+    ck_assert_ptr_nonnull(strstr(check_component(k), "bytes of functions for encoder/1, found size 4"));
+    k = good;
+    k.param_stride = 8;
+    ck_assert_ptr_nonnull(strstr(check_component(k), "wanted parameter rows of at least"));
+    k = good;
+    k.summary = NULL;
+    ck_assert_ptr_nonnull(strstr(check_component(k), "wanted a summary"));
+
+    struct tess_plugin p = {TESS_PLUGIN_HEAD, .id = "p", .version = "1", .license = "MIT",
+                            .components = &(struct tess_component){.name = NULL}};
+    ck_assert(!tessi_plugin_check(&p, NULL, why, sizeof why));
+    ck_assert_str_eq(why, "wanted at least one component, found none");
+    p.component_stride = 8;
+    ck_assert(!tessi_plugin_check(&p, NULL, why, sizeof why));
+    ck_assert_ptr_nonnull(strstr(why, "wanted a table of components with rows of at least"));
+    p.license = NULL;
+    ck_assert(!tessi_plugin_check(&p, NULL, why, sizeof why));
+    ck_assert_str_eq(why, "wanted an id, a version and a license, found no license");
+}
+END_TEST
+
+START_TEST(longer_rows_of_a_later_minor_are_walked_by_their_stride)
+{
+    static const struct {
+        struct tess_param row;
+        int64_t appended[3];
+    } rows[] = {{{.name = "a", .help = "for tests", OF(a), .type = TESS_I64, .lo = 0, .hi = 9, .def = 3}, {1, 2, 3}},
+                {{.name = "b", .help = "for tests", OF(b), .type = TESS_I64, .lo = 0, .hi = 9, .def = 5}, {4, 5, 6}},
+                {{.name = NULL}, {0, 0, 0}}};
+    const struct tess_component k = {.name = "k", .kind = "encoder/1", .summary = "for tests", .params = &rows[0].row,
+                                     .param_stride = sizeof rows[0], .self_size = sizeof(struct self), .ops = &ops};
+    ck_assert_str_eq(check_component(k), "");
+    ck_assert_str_eq(tessi_param_at(&k, 1)->name, "b");
+    ck_assert_ptr_null(tessi_param_at(&k, 2));
+}
+END_TEST
+
+/* ---- where ----------------------------------------------------------------------------------------------------------- */
+
+START_TEST(the_build_tree_is_known_by_its_libs)
+{
+    char path[PATH_MAX], folder[PATH_MAX], wanted[PATH_MAX];
+    static const char *const programs[] = {"tessera", ".libs/tessera", "tests/test_x", "tests/.libs/test_x"};
+    snprintf(path, sizeof path, "%s/plugins", fixture.folder);
+    ck_assert_int_eq(mkdir(path, 0777), 0);
+    snprintf(path, sizeof path, "%s/plugins/encoders", fixture.folder);
+    ck_assert_int_eq(mkdir(path, 0777), 0);
+    snprintf(path, sizeof path, "%s/tessera", fixture.folder);
+    ck_assert(!tessi_tree_plugins(path, folder, sizeof folder)); /* installed plugins have no .libs */
+    snprintf(path, sizeof path, "%s/plugins/encoders/.libs", fixture.folder);
+    ck_assert_int_eq(mkdir(path, 0777), 0);
+    snprintf(wanted, sizeof wanted, "%s/plugins", fixture.folder);
+    for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
+        snprintf(path, sizeof path, "%s/%s", fixture.folder, programs[i]);
+        ck_assert_msg(tessi_tree_plugins(path, folder, sizeof folder), "%s", path);
+        ck_assert_str_eq(folder, wanted);
+    }
+    snprintf(path, sizeof path, "%s/a/b/c/tessera", fixture.folder);
+    ck_assert(!tessi_tree_plugins(path, folder, sizeof folder));
+    ck_assert(!tessi_tree_plugins("", folder, sizeof folder));
+}
+END_TEST
+
+/* ---- the runtime ----------------------------------------------------------------------------------------------------- */
+
+START_TEST(the_host_offers_what_it_says)
+{
+    static const char *const offered[] = {"graph/1", "random/1", "digest/1", "artefact/1", "train/1", "stage/1"};
+    plug_scan(&fixture);
+    const struct tess_host *host = fixture.c->host;
+    ck_assert_ptr_eq(host, &fixture.runtime->host);
+    ck_assert_ptr_eq(tessi_runtime_of(fixture.c), fixture.runtime);
+    ck_assert_int_eq(host->abi_major, TESS_ABI_MAJOR);
+    for (size_t i = 0; i < sizeof offered / sizeof *offered; i++)
+        ck_assert_ptr_nonnull(host->service(host, offered[i]));
+    ck_assert_ptr_null(host->service(host, "graph/2"));
+    ck_assert_ptr_null(host->service(host, ""));
+    struct tessi_call alone;
+    tessi_call_init(&alone, NULL);
+    ck_assert_ptr_null(tessi_runtime_of(&alone.call));
+}
+END_TEST
+
+START_TEST(without_a_host_nothing_is_computed)
+{
+    struct tessi_call alone;
+    struct tess_call *c = &alone.call;
+    struct tess_instance *i;
+    struct tess_graph *g;
+    struct tess_neighbours *n;
+    float x[4] = {1, 2, 3, 4};
+    const int64_t dim[2] = {2, 2};
+    int32_t index[2];
+    double square[2];
+    const struct tess_tensor t = tess_tensor_over(x, TESS_F32, 2, dim);
+    const struct tess_graph_options go = {.size = sizeof go, .rows = 1, .slices = 1};
+    const struct tess_neighbours_options no = {.size = sizeof no, .queries = &t, .neighbours = 1, .block = 1, .index = index, .square = square};
+    tessi_call_init(&alone, NULL);
+    ck_assert_int_eq(tess_instance_open(c, "noise/1", "{use: absorbing}", "test", &i), TESS_E_INTERNAL);
+    ck_assert_ptr_nonnull(strstr(tess_message(c), "without a host"));
+    ck_assert_int_eq(tess_graph_new(c, NULL, &go, &g), TESS_E_INTERNAL);
+    ck_assert_int_eq(tess_neighbours_new(c, &no, &n), TESS_E_INTERNAL);
+    ck_assert_int_eq(tess_train(c, NULL, NULL), TESS_E_INTERNAL);
+}
+END_TEST
+
+START_TEST(a_missing_backend_says_how_to_get_one)
+{
+    plug_scan(&fixture);
+    ck_assert_int_eq(tessi_runtime_choose_backend(fixture.c, fixture.runtime, "abacus"), TESS_OK);
+    ck_assert_int_eq(tessi_runtime_choose_backend(fixture.c, fixture.runtime, "openblas"), TESS_OK); /* too late to matter */
+    ck_assert_int_eq(tessi_runtime_compute(fixture.c, fixture.runtime), TESS_E_PLUGIN);
+    ck_assert_ptr_nonnull(strstr(tessi_call_message(fixture.c), "no backend is called `abacus`"));
+    ck_assert_ptr_nonnull(strstr(tessi_call_message(fixture.c), "install that, configure and build again"));
+    ck_assert_ptr_null(fixture.runtime->dense);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("registry");
+    TCase *tests = tcase_create("plugins and runtime");
+    suite_add_tcase(suite, tests);
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, bad_files_are_refused_with_the_reason);
+    tcase_add_test(tests, folders_are_searched_one_level_deep);
+    tcase_add_test(tests, components_are_sorted_and_found);
+    tcase_add_test(tests, a_missing_component_names_the_refused_file);
+    tcase_add_test(tests, tables_are_checked_row_by_row);
+    tcase_add_test(tests, components_are_checked);
+    tcase_add_test(tests, longer_rows_of_a_later_minor_are_walked_by_their_stride);
+    tcase_add_test(tests, the_build_tree_is_known_by_its_libs);
+    tcase_add_test(tests, the_host_offers_what_it_says);
+    tcase_add_test(tests, without_a_host_nothing_is_computed);
+    tcase_add_test(tests, a_missing_backend_says_how_to_get_one);
+    return suite_run(suite);
+}

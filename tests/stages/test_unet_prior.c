@@ -1,0 +1,108 @@
+/* The U-Net from end to end: the small pipeline with it in the transformer's place, run by the program. The map of 4 x 6 codes is halved
+ * once.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "tests/support/command_fixture.h"
+#include "tests/support/small_pipeline.h"
+#include "tests/support/suite.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char unet_yaml[] = "tessera: 1\n"
+                                "name: small\n"
+                                "extends: small.yaml\n"
+                                "stages:\n"
+                                "  tokenizer: {steps: 40}\n"
+                                "  prior:\n"
+                                "    noise: {use: uniform, steps: 10}\n"
+                                "    denoiser: {use: unet, channels: 16, channel_mult: [1, 2], heads: 2, head_dim: 8,\n"
+                                "               embed_dim: null, layers: null}\n"
+                                "  figures: {draws: 16}\n";
+
+static void setup(void)
+{
+    (void)small_folder_enter();
+    small_write("unet.yaml", unet_yaml);
+}
+
+static const char *found(const char *file, const char *words)
+{
+    const char *at = strstr(command_ends(0, "", "inspect %s", file)->out, words);
+    ck_assert_msg(at != NULL, "%s has no %s", file, words);
+    return at + strlen(words);
+}
+
+static double bound_in(const char *workdir)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/runs/small/figures.h5", workdir);
+    return strtod(found(path, "prior's bound"), NULL);
+}
+
+/* With a noise that tells the time, with one that does not, and with codes as numbers, which say little of what they stand for. */
+static const struct {
+    const char *settings;
+    int steps;
+} kinds[] = {{"", 150}, {"prior.noise.use=absorbing", 150}, {"prior.denoiser.input=scalar prior.denoiser.dropout=0.02", 600}};
+
+START_TEST(training_lowers_the_bound)
+{
+    (void)command_ends(0, "", "run unet.yaml -q --workdir before prior.steps=2 %s", kinds[_i].settings);
+    (void)command_ends(0, "", "run unet.yaml -q --workdir after prior.steps=%d %s", kinds[_i].steps, kinds[_i].settings);
+    double before = bound_in("before"), after = bound_in("after");
+    double entropy = strtod(found("after/runs/small/codes.h5", "order-0 entropy"), NULL);
+    ck_assert_msg(before > entropy && after < 0.9 * entropy && after > 0.0, "bound %g, then %g; entropy %g", before, after, entropy);
+}
+END_TEST
+
+START_TEST(threads_and_batches_do_not_count)
+{
+    static const char *const stage[] = {"prior", "samples", "figures"};
+    (void)command_ends(0, "", "run unet.yaml -q --workdir one --threads 1 prior.steps=20 samples.count=7 %s", kinds[_i].settings);
+    (void)command_ends(0, "", "run unet.yaml -q --workdir four --threads 4 prior.steps=20 samples.count=7 samples.batch=3 %s",
+                       kinds[_i].settings);
+    for (size_t i = 0; i < sizeof stage / sizeof *stage; i++) {
+        char path[128], one[96];
+        snprintf(path, sizeof path, "one/runs/small/%s.h5", stage[i]);
+        const char *at = found(path, "digest");
+        snprintf(one, sizeof one, "%.*s", (int)strcspn(at, "\n"), at);
+        snprintf(path, sizeof path, "four/runs/small/%s.h5", stage[i]);
+        ck_assert_msg(strncmp(found(path, "digest"), one, strlen(one)) == 0, "%s differs", stage[i]);
+    }
+}
+END_TEST
+
+START_TEST(bf16_trains_too)
+{
+    /* where the processor has bf16, on the backend that is taken by itself; on any, on the one that makes it of f32 */
+    static const char *const how[] = {"precision=auto", "precision=bf16 --backend openblas"};
+    for (int i = 0; i < 2; i++) {
+        (void)command_ends(0, "", "run unet.yaml -q %s --workdir after prior.steps=150", how[i]);
+        double entropy = strtod(found("after/runs/small/codes.h5", "order-0 entropy"), NULL);
+        ck_assert_msg(bound_in("after") < 0.95 * entropy, "%s: bound %g; entropy %g", how[i], bound_in("after"), entropy);
+    }
+}
+END_TEST
+
+START_TEST(a_plan_refuses_a_map_that_does_not_fit)
+{
+    (void)command_ends(2, "4 x 8 would fit", "plan unet.yaml prior.denoiser.channel_mult=[1,1,1]");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("unet prior");
+    TCase *t = tcase_create("unet prior");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, setup, small_folder_leave);
+    tcase_add_loop_test(t, training_lowers_the_bound, 0, 3);
+    tcase_add_loop_test(t, threads_and_batches_do_not_count, 0, 3);
+    tcase_add_test(t, bf16_trains_too);
+    tcase_add_test(t, a_plan_refuses_a_map_that_does_not_fit);
+    suite_add_tcase(s, t);
+    return suite_run(s);
+}

@@ -1,0 +1,128 @@
+/* Uniform diffusion from end to end: the small pipeline with its noise changed to `uniform`, run by the program. Training lowers the bound,
+ * samples are drawn in any number of steps, and neither threads nor being killed in the midst of it change a bit.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "tests/support/command_fixture.h"
+#include "tests/support/small_pipeline.h"
+#include "tests/support/suite.h"
+
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define UNIFORM "prior.noise.use=uniform tokenizer.steps=40 figures.draws=16 "
+enum { DIGEST = 96, STAGES = 3 };
+
+static const char *const stage[STAGES] = {"prior", "samples", "figures"};
+
+static void setup(void)
+{
+    (void)small_folder_enter();
+}
+
+static const char *found(const char *file, const char *words)
+{
+    const char *at = strstr(command_ends(0, "", "inspect %s", file)->out, words);
+    ck_assert_msg(at != NULL, "%s has no %s", file, words);
+    return at + strlen(words);
+}
+
+static double bound_in(const char *workdir)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/runs/small/figures.h5", workdir);
+    return strtod(found(path, "prior's bound"), NULL);
+}
+
+static void digests(const char *workdir, char text[STAGES][DIGEST])
+{
+    for (int i = 0; i < STAGES; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/runs/small/%s.h5", workdir, stage[i]);
+        const char *at = found(path, "digest");
+        snprintf(text[i], DIGEST, "%.*s", (int)strcspn(at, "\n"), at);
+    }
+}
+
+static void same(const char *one, const char *two)
+{
+    char a[STAGES][DIGEST], b[STAGES][DIGEST];
+    digests(one, a);
+    digests(two, b);
+    for (int i = 0; i < STAGES; i++)
+        ck_assert_msg(strcmp(a[i], b[i]) == 0, "%s differs between %s and %s", stage[i], one, two);
+}
+
+static const char *const kinds[] = {
+    "", "prior.noise.times=importance",
+    "prior.noise.step=plug-in prior.noise.first_step=published prior.noise.residual=1 prior.noise.schedule=cosine-root"};
+
+START_TEST(training_lowers_the_bound)
+{
+    (void)command_ends(0, "", "run small.yaml -q --workdir before prior.steps=5 " UNIFORM "%s", kinds[_i]);
+    (void)command_ends(0, "", "run small.yaml -q --workdir after prior.steps=300 " UNIFORM "%s", kinds[_i]);
+    double before = bound_in("before"), after = bound_in("after");
+    double entropy = strtod(found("after/runs/small/codes.h5", "order-0 entropy"), NULL);
+    ck_assert_msg(before > entropy && after < 0.9 * entropy && after > 0.0, "bound %g, then %g; entropy %g", before, after, entropy);
+}
+END_TEST
+
+START_TEST(threads_and_batches_do_not_count)
+{
+    (void)command_ends(0, "", "run small.yaml -q --workdir one --threads 1 prior.steps=40 " UNIFORM "%s samples.count=7", kinds[_i]);
+    (void)command_ends(0, "", "run small.yaml -q --workdir four --threads 4 prior.steps=40 samples.batch=3 " UNIFORM "%s samples.count=7",
+                       kinds[_i]);
+    same("one", "four");
+}
+END_TEST
+
+START_TEST(any_number_of_steps)
+{
+    static const int steps[] = {1, 3, 10, 37};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        (void)command_ends(0, "", "run small.yaml -q --until samples " UNIFORM "samples.steps=%d", steps[i]);
+        ck_assert_int_eq(atoi(found("runs/small/samples.h5", "\n  steps ")), steps[i]);
+    }
+    const char *at = found("runs/small/prior.h5", "\n  noise ");
+    ck_assert_msg(strstr(at, "{use: uniform, steps: 10, schedule: cosine, offset: 0.008, clip: 0.001, step: marginal, first_step: direct"),
+                  "%.200s", at);
+}
+END_TEST
+
+START_TEST(a_parameter_that_is_none)
+{
+    (void)command_ends(2, "no parameter `mask`", "run small.yaml -q " UNIFORM "prior.noise.mask=random");
+    (void)command_ends(2, "first_step", "run small.yaml -q " UNIFORM "prior.noise.first_step=none");
+}
+END_TEST
+
+/* What has been seen of the times is in the checkpoint: the times drawn afterwards depend on it. */
+START_TEST(killed_again_and_again)
+{
+#define LONGER UNIFORM "prior.noise.times=importance prior.steps=120 prior.average=0.9 samples.count=60 samples.steps=100"
+    (void)command_ends(0, "", "run small.yaml -q --threads 1 --workdir calm " LONGER);
+    (void)command_ends(0, "", "run small.yaml -q --workdir wild --until codes " LONGER);
+    int killed = command_killed_until_it_ends("run small.yaml -q --threads %d --workdir wild " LONGER, NULL).killed;
+    ck_assert_msg(killed >= 3, "killed %d times", killed);
+    same("calm", "wild");
+    ck_assert_ptr_nonnull(strstr(command_ends(0, "", "inspect wild/runs/small/prior.h5")->out, "/weights/noise/times/square"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("uniform prior");
+    TCase *t = tcase_create("uniform prior");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, setup, small_folder_leave);
+    tcase_add_loop_test(t, training_lowers_the_bound, 0, 3);
+    tcase_add_loop_test(t, threads_and_batches_do_not_count, 0, 3);
+    tcase_add_test(t, any_number_of_steps);
+    tcase_add_test(t, a_parameter_that_is_none);
+    tcase_add_test(t, killed_again_and_again);
+    suite_add_tcase(s, t);
+    return suite_run(s);
+}

@@ -1,0 +1,290 @@
+/* How values lie in a file: the rows of a chunk, and that no bit of a file can be another without being noticed, or without any reader
+ * finding something else in it.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/store/store_private.h"
+#include "tests/support/store_fixture.h"
+#include "tests/support/suite.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- chunks -------------------------------------------------------------------------------------------------------- */
+
+static int64_t waste(int64_t rows, int64_t chunk)
+{
+    return (chunk - rows % chunk) % chunk;
+}
+
+/* As the header says it, row by row. */
+static int64_t chunk_by_definition(int64_t rows, int64_t row_bytes, int64_t least, int64_t most)
+{
+    int64_t best = 0;
+    if (rows * row_bytes <= least || rows == 1)
+        return rows;
+    for (int64_t n = 1; n <= rows && n * row_bytes <= most; n++)
+        if (n * row_bytes >= least && (!best || waste(rows, n) <= waste(rows, best)))
+            best = n;
+    return best ? best : most / row_bytes > 1 ? most / row_bytes < rows ? most / row_bytes : rows : 1;
+}
+
+START_TEST(chunks_waste_least)
+{
+    static const int64_t row_of[] = {1, 2, 3, 4, 7, 16, 49, 98, 127, 784, 1000, 4096, 16383, 16384, 16385, 65535, 65536, 65537, 196608};
+    for (int by_row = 0; by_row < 2; by_row++) {
+        int64_t least = by_row ? 16 << 10 : 256 << 10, most = by_row ? 32 << 10 : 1 << 20;
+        for (size_t k = 0; k < sizeof row_of / sizeof *row_of; k++)
+            for (int64_t i = 0; i < 60; i++) {
+                int64_t edge = (i % 3 == 0 ? least : most) / row_of[k];
+                int64_t rows = i < 24 ? 1 + i : edge * (i % 4 + 1) / 2 + (i % 7) - 3;
+                if (rows < 1)
+                    continue;
+                int64_t found = tessi_chunk_rows(rows, row_of[k], by_row), wanted = chunk_by_definition(rows, row_of[k], least, most);
+                ck_assert_msg(found == wanted, "%lld rows of %lld bytes: chunks of %lld, not of %lld", (long long)rows,
+                              (long long)row_of[k], (long long)found, (long long)wanted);
+            }
+    }
+}
+END_TEST
+
+/* What may be read by the row is in small chunks, and the rest in large ones. */
+START_TEST(codes_are_in_small_chunks)
+{
+    enum { ROWS = 40000, ROW = 64 };
+    int32_t *codes = malloc(ROWS * ROW * sizeof *codes);
+    for (int64_t i = 0; i < ROWS * ROW; i++)
+        codes[i] = (int32_t)(store_number((uint64_t)i) % 1000);
+    struct tess_tensor t = tess_tensor_over(codes, TESS_I32, 2, (int64_t[]){ROWS, ROW});
+    struct tess_artefact *a = store_create("c.h5", "other");
+    for (int by_row = 0; by_row < 2; by_row++)
+        store_ok(tess_artefact_put(C, a, by_row ? "rows" : "whole", &t,
+                                   &(struct tess_dataset){.size = sizeof(struct tess_dataset), .bits = 10, .by_row = by_row}));
+    store_finish(a, NULL);
+    hid_t file = H5Fopen(store_path("c.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
+    int64_t stored[2];
+    for (int by_row = 0; by_row < 2; by_row++) {
+        hsize_t chunk[2];
+        hid_t d = H5Dopen2(file, by_row ? "rows" : "whole", H5P_DEFAULT), p = H5Dget_create_plist(d);
+        ck_assert_int_eq(H5Pget_chunk(p, 2, chunk), 2);
+        int64_t bytes = (int64_t)chunk[0] * ROW * 2;
+        ck_assert_msg(bytes >= (by_row ? 16 << 10 : 256 << 10) && bytes <= (by_row ? 32 << 10 : 1 << 20), "%lld", (long long)bytes);
+        stored[by_row] = (int64_t)H5Dget_storage_size(d);
+        H5Pclose(p);
+        H5Dclose(d);
+    }
+    H5Fclose(file);
+    ck_assert_int_le(stored[1], stored[0] + stored[0] / 500);
+    free(codes);
+}
+END_TEST
+
+/* ---- every bit ----------------------------------------------------------------------------------------------------- */
+
+struct seen {
+    struct tess_digest d;
+    int bad;
+};
+
+static void see_attributes(hid_t object, struct seen *s)
+{
+    int n = H5Aget_num_attrs(object);
+    s->bad |= n < 0;
+    for (int i = 0; i < n; i++) {
+        char name[256];
+        hid_t a = H5Aopen_by_idx(object, ".", H5_INDEX_NAME, H5_ITER_INC, (hsize_t)i, H5P_DEFAULT, H5P_DEFAULT);
+        hid_t type = a < 0 ? -1 : H5Aget_type(a);
+        size_t bytes = type < 0 ? 0 : (size_t)H5Aget_storage_size(a);
+        char *value = calloc(1, bytes + 1);
+        s->bad |= type < 0 || H5Aget_name(a, sizeof name, name) < 0 || H5Tdetect_class(type, H5T_VLEN) > 0 ||
+                  H5Tis_variable_str(type) > 0 || H5Aread(a, type, value) < 0;
+        if (!s->bad) {
+            tess_digest_add_text(&s->d, name);
+            tess_digest_add(&s->d, value, bytes);
+        }
+        free(value);
+        if (type >= 0)
+            H5Tclose(type);
+        if (a >= 0)
+            H5Aclose(a);
+    }
+}
+
+static void see_values(hid_t dataset, struct seen *s)
+{
+    hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset);
+    hssize_t n = space < 0 ? -1 : H5Sget_simple_extent_npoints(space);
+    size_t bytes = type < 0 || n < 0 ? 0 : (size_t)n * H5Tget_size(type);
+    char *values = bytes < 1 << 24 ? calloc(1, bytes + 1) : NULL;
+    s->bad |= type < 0 || n < 0 || !values || H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0;
+    if (!s->bad) {
+        hsize_t dims[H5S_MAX_RANK];
+        int rank = H5Sget_simple_extent_dims(space, dims, NULL);
+        for (int i = 0; i < rank; i++)
+            tess_digest_add(&s->d, &dims[i], sizeof dims[i]);
+        tess_digest_add(&s->d, values, bytes);
+    }
+    free(values);
+    if (space >= 0)
+        H5Sclose(space);
+    if (type >= 0)
+        H5Tclose(type);
+}
+
+static herr_t see_object(hid_t group, const char *name, const H5L_info_t *info, void *user)
+{
+    struct seen *s = user;
+    (void)info;
+    hid_t object = H5Oopen(group, name, H5P_DEFAULT);
+    s->bad |= object < 0;
+    if (object < 0)
+        return -1;
+    tess_digest_add_text(&s->d, name);
+    see_attributes(object, s);
+    if (H5Iget_type(object) == H5I_DATASET)
+        see_values(object, s);
+    H5Oclose(object);
+    return s->bad ? -1 : 0;
+}
+
+/* All that a reader finds in a file: names, attributes, shapes, values. Not 1: something cannot be read. */
+static int all_there_is(const char *path, char text[TESS_DIGEST_TEXT])
+{
+    struct seen s = {.bad = 0};
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), root = file < 0 ? -1 : H5Gopen2(file, "/", H5P_DEFAULT);
+    tess_digest_start(&s.d);
+    s.bad = root < 0;
+    if (!s.bad)
+        see_attributes(root, &s);
+    if (!s.bad && H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, see_object, &s) < 0)
+        s.bad = 1;
+    if (root >= 0)
+        H5Gclose(root);
+    if (file >= 0)
+        H5Fclose(file);
+    tess_digest_end(&s.d, text);
+    return !s.bad;
+}
+
+static int verified(const char *path)
+{
+    struct tess_artefact *a;
+    tessi_call_clear(C);
+    int status = tessi_artefact_open(C, path, &a);
+    if (status == TESS_OK) {
+        status = tessi_artefact_verify(C, a);
+        tessi_artefact_close(a);
+    }
+    return status == TESS_OK;
+}
+
+/* Something of everything; `parameters` are the longest text there is. */
+static void make_small(const char *name, const char *parameters)
+{
+    static const char *const names[] = {"ankle boot", "", "träger", "x"}, *const ports[] = {"images"}, *const inputs[] = {"00ff"};
+    int32_t codes[32];
+    float weights[24];
+    uint8_t picture[4 * 5 * 3];
+    for (uint64_t i = 0; i < 32; i++)
+        codes[i] = (int32_t)(store_number(i) % 1000);
+    for (uint64_t i = 0; i < 24; i++)
+        weights[i] = (float)store_number(i) * 1e-9f;
+    for (uint64_t i = 0; i < sizeof picture; i++)
+        picture[i] = (uint8_t)store_number(i);
+    struct tess_artefact *a = store_create(name, "codes");
+    struct tess_dataset packed = {.size = sizeof packed, .bits = 10, .labels = "image y x", .by_row = 1},
+                        plain = {.size = sizeof plain, .unit = "none"};
+    struct tess_tensor t = tess_tensor_over(codes, TESS_I32, 3, (int64_t[]){8, 2, 2});
+    store_ok(tess_artefact_put(C, a, "codes", &t, &packed));
+    t = tess_tensor_over(weights, TESS_F32, 2, (int64_t[]){4, 6});
+    plain.labels = "code channel";
+    store_ok(tess_artefact_put(C, a, "weights/encoder/w", &t, &plain));
+    t = tess_tensor_over(picture, TESS_U8, 3, (int64_t[]){4, 5, 3});
+    store_ok(tess_artefact_put_picture(C, a, "zebra", &t));
+    store_ok(tess_artefact_put_strings(C, a, "names", 4, names));
+    store_ok(tess_artefact_put_figure(C, a, "psnr", 20.625, "dB"));
+    store_ok(tess_facts_set_i64(C, tess_artefact_describe(a), "count", 8));
+    store_ok(tess_facts_set_f64(C, tess_artefact_describe(a), "beta", 0.25));
+    store_ok(tess_facts_set_text(C, tess_artefact_describe(a), "tokenizer", "{use: conv, channels: 32}"));
+    const struct tessi_provenance about = {.stage = "codes",
+                                           .plugin = "stage/1 encode",
+                                           .parameters = parameters,
+                                           .key = "abc",
+                                           .numeric_mode = "f32",
+                                           .tool = "tessera",
+                                           .seed = 7,
+                                           .inputs = 1,
+                                           .input_port = ports,
+                                           .input_digest = inputs};
+    store_ok(tessi_artefact_finish(C, a, &about, NULL));
+}
+
+/* Flips `mask` of byte `at`; fails the test where that goes unnoticed and a reader finds something else. */
+static void flip(int file, const char *path, const char *whole, int64_t at, unsigned char mask)
+{
+    unsigned char was, is;
+    char found[TESS_DIGEST_TEXT];
+    ck_assert_int_eq(pread(file, &was, 1, at), 1);
+    is = was ^ mask;
+    ck_assert_int_eq(pwrite(file, &is, 1, at), 1);
+    if (verified(path)) {
+        int readable = all_there_is(path, found);
+        ck_assert_msg(readable && strcmp(found, whole) == 0, "byte %lld with %02x flipped: verified, and %s", (long long)at, mask,
+                      readable ? "it says something else" : "it cannot be read");
+    }
+    ck_assert_int_eq(pwrite(file, &was, 1, at), 1);
+}
+
+START_TEST(no_bit_can_be_another)
+{
+    char whole[TESS_DIGEST_TEXT];
+    make_small("small.h5", "{batch: 64}");
+    const char *path = store_path("small.h5");
+    char own[512];
+    snprintf(own, sizeof own, "%s", path);
+    ck_assert(verified(own) && all_there_is(own, whole));
+    int file = open(own, O_RDWR);
+    for (int64_t at = 0; at < store_size("small.h5"); at++) {
+        flip(file, own, whole, at, (unsigned char)(1 << at % 8));
+        flip(file, own, whole, at, 0xff);
+    }
+    close(file);
+    ck_assert(verified(own));
+}
+END_TEST
+
+/* A text of more than an object's header holds lies elsewhere in the file. */
+START_TEST(no_bit_of_a_long_text_can_be_another)
+{
+    enum { LONG = 100000 };
+    char whole[TESS_DIGEST_TEXT], own[512], *text = malloc(LONG + 1);
+    for (int i = 0; i < LONG; i++)
+        text[i] = (char)('a' + store_number((uint64_t)i) % 26);
+    text[LONG] = '\0';
+    make_small("long.h5", text);
+    snprintf(own, sizeof own, "%s", store_path("long.h5"));
+    ck_assert(verified(own) && all_there_is(own, whole));
+    int file = open(own, O_RDWR);
+    for (int64_t at = 0; at < store_size("long.h5"); at += 61)
+        flip(file, own, whole, at, (unsigned char)(1 << at % 8));
+    close(file);
+    free(text);
+}
+END_TEST
+
+int main(void)
+{
+    (void)H5dont_atexit(); /* what HDF5 could not open it cannot close either, and says so */
+    Suite *s = suite_create("layout");
+    TCase *t = tcase_create("layout");
+    tcase_set_timeout(t, 300);
+    tcase_add_checked_fixture(t, store_setup, store_teardown);
+    tcase_add_test(t, chunks_waste_least);
+    tcase_add_test(t, codes_are_in_small_chunks);
+    tcase_add_test(t, no_bit_can_be_another);
+    tcase_add_test(t, no_bit_of_a_long_text_can_be_another);
+    suite_add_tcase(s, t);
+    return suite_run(s);
+}

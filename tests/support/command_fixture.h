@@ -1,0 +1,58 @@
+/* The built program, run as a user runs it: what it printed and how it ended.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESTS_TESTS_COMMAND_FIXTURE_H
+#define TESTS_TESTS_COMMAND_FIXTURE_H
+
+#include <sys/types.h>
+
+struct command_result {
+    int code;          /* its exit code; -N when signal N ended it */
+    char out[1 << 16]; /* what it wrote to stdout, and to stderr; cut when longer */
+    char err[1 << 16];
+};
+
+struct command_limits {
+    long file_bytes;    /* no file may grow larger than this; 0 here and below: no limit of ours */
+    long address_bytes; /* addresses the process may have, all told */
+    int descriptors;    /* files open at once */
+    int processes;      /* processes and threads of a user, who is not root: the program then runs as nobody */
+    const char *inject; /* trouble at named points (core/base/inject.h); NULL: none */
+    const char *tag;    /* behind the names of the files `out` and `err`, for two at once; NULL: nothing */
+};
+
+/* Starts `tessera` with the words of `line` (split at blanks; no quoting) in the current folder, its output going to the files `out` and
+ * `err` there. The caller waits with command_wait. */
+pid_t command_start(const char *line, const struct command_limits *limits);
+
+/* How it ended: into a static buffer, overwritten by the next call of the same function. */
+const struct command_result *command_wait(pid_t child);
+const struct command_result *command_wait_tagged(pid_t child, const char *tag);
+
+/* Returns when it has stopped at a `pause` of its plan; fails the test when it ended before. It goes on with command_resume. */
+void command_paused(pid_t child);
+void command_resume(pid_t child);
+
+/* Both. `format` is printf's. */
+const struct command_result *command(const char *format, ...) __attribute__((format(printf, 1, 2)));
+const struct command_result *command_within(const struct command_limits *limits, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The same, and the test fails when it did not end with `code`, or its stderr has not the words. */
+const struct command_result *command_ends(int code, const char *words, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* A command again and again until it ends: killed (SIGKILL), or asked to stop in peace, at points that lie the further on the more often
+ * it was tried, with checkpoints at every step or two. `line` has one %d, for its threads, which are 1, 2, 4 in turn; every other time it
+ * is `other`, unless that is NULL. Fails the test where it ends in any other way. */
+struct command_kills {
+    int killed, resumed; /* how often it did not come to the end, and said that it goes on from a step */
+};
+struct command_kills command_killed_until_it_ends(const char *line, const char *other);
+
+/* Two at once, again and again until both end in the same round: each time one of them, or both, are killed or stopped so. */
+struct command_kills command_twins_killed_until_they_end(const char *line, const char *other);
+
+/* A command that is asked to stop at step `first`, 2 `first`, 3 `first` ... of its own until it ends; how often it stopped. */
+int command_stopped_until_it_ends(const char *line, int first);
+
+#endif

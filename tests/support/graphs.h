@@ -1,0 +1,39 @@
+/* What the tests of graphs share: a runtime with a number of threads, and failures that say why. SPDX-License-Identifier: MIT */
+#ifndef TESTS_GRAPHS_H
+#define TESTS_GRAPHS_H
+
+#include <check.h>
+#include <tessera/tessera.h>
+
+#include "core/host/runtime.h"
+
+struct fixture {
+    struct tessi_call call;
+    struct tessi_runtime *runtime;
+    struct tess_weights *weights;
+    struct tess_graph *graph;
+};
+
+/* What the next runtimes compute with; NULL: the preferred backend, f32. */
+extern const char *fixture_backend, *fixture_precision;
+extern int fixture_recompute;
+
+/* The names of the backends there are, up to BENCH_BACKENDS, and their number: 0 is a failure. Asserts nothing: main may call it. */
+enum { BENCH_BACKENDS = 8 };
+int fixture_backends(char name[BENCH_BACKENDS][64]);
+/* Whether the backend computes products of bf16 here; and whether it has them by itself, or makes them of f32 (by_itself may be NULL). */
+int fixture_can_bf16(const char *backend, int *by_itself);
+/* A runtime of `threads` workers, an empty weight store, and a graph of rows x slices. */
+void fixture_open(struct fixture *b, int threads, int64_t rows, int64_t slices, int training);
+void fixture_close(struct fixture *b);
+/* ck_assert that `status` is TESS_OK, with the call's message. */
+void fixture_ok(struct fixture *b, int status);
+/* A trained weight drawn from a normal around `centre`. */
+struct tess_node *normal_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, double centre, double spread);
+#define DIMS(...)                                                                                                                          \
+    (const int64_t[])                                                                                                                      \
+    {                                                                                                                                      \
+        __VA_ARGS__                                                                                                                        \
+    }
+
+#endif

@@ -1,0 +1,20 @@
+/* What the tests of noises share: an opened one with a graph, and draws held against probabilities. SPDX-License-Identifier: MIT */
+#ifndef TESTS_NOISE_FIXTURE_H
+#define TESTS_NOISE_FIXTURE_H
+
+#include "tests/support/graphs.h"
+
+struct noise {
+    struct fixture fixture;
+    struct tess_instance *instance;
+    const struct tess_noise_1 *ops;
+    void *self;
+};
+
+/* `settings`: the parameters, "steps: 5, loss: elbo", or "". */
+void noise_open(struct noise *n, const char *use, const char *settings, int64_t rows, int training);
+void noise_close(struct noise *n);
+/* ck_assert that the counts fit the probabilities p. Keys are fixed, so this either always holds or never. */
+void noise_fits(const char *what, const int64_t *count, const double *p, int cells);
+
+#endif

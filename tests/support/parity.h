@@ -1,0 +1,18 @@
+/* The same comparison on every backend there is, in f32 and, where the backend multiplies it here, in bf16. SPDX-License-Identifier: MIT */
+#ifndef TESTS_PARITY_H
+#define TESTS_PARITY_H
+
+#include "tests/support/golden.h"
+
+/* Allowed error of outputs and losses, as a share of the largest (in bf16 in the mean, see golden_near), and of gradients; what rounding
+ * leaves of one that is zero; and codes of 100 that may be others. */
+struct tolerance {
+    double value, gradient, rounding;
+    int codes;
+};
+extern struct tolerance allowed; /* those of f32 until parity_everywhere sets others */
+
+/* Runs the tests that `fill` puts into a case, once for each backend and precision; gives the number of failures. */
+int parity_everywhere(void (*fill)(TCase *t));
+
+#endif

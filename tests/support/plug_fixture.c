@@ -1,0 +1,97 @@
+/* The bench of tests/support/plug_fixture.h. SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* nftw */
+#include "tests/support/plug_fixture.h"
+#include "tests/support/paths.h"
+#include "core/config/yaml.h"
+
+#include <check.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void plug_start(struct plug_fixture *b)
+{
+    memset(b, 0, sizeof *b);
+    unsetenv("TESSERA_PLUGIN_PATH");
+    snprintf(b->folder, sizeof b->folder, "%s/tessera-test-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(b->folder));
+    tessi_call_init(&b->call, NULL);
+    b->c = &b->call.call;
+}
+
+static void fixture(const char *name, char *path, size_t room)
+{
+    ck_assert_int_lt(snprintf(path, room, TEST_BUILD "/tests/fixtures/.libs/%s.so", name), (int)room);
+    ck_assert_msg(access(path, R_OK) == 0, "%s is missing", path);
+}
+
+void plug_add(struct plug_fixture *b, const char *sub, const char *name)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    fixture(name, from, sizeof from);
+    snprintf(to, sizeof to, "%s/%s", b->folder, sub);
+    mkdir(to, 0777);
+    snprintf(to, sizeof to, "%s/%s/%s.so", b->folder, sub, name);
+    ck_assert_int_eq(symlink(from, to), 0);
+}
+
+void plug_write(struct plug_fixture *b, const char *name, const char *text)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", b->folder, name);
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    fputs(text, f);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+void plug_scan(struct plug_fixture *b)
+{
+    struct tessi_runtime_options o = {.plugin_path = b->folder, .threads = 1};
+    int status = tessi_runtime_new(b->c, &o, &b->runtime);
+    ck_assert_msg(status == TESS_OK, "%s", tessi_call_message(b->c));
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+void plug_end(struct plug_fixture *b)
+{
+    tessi_runtime_free(b->runtime);
+    nftw(b->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+const char *plug_open(struct plug_fixture *b, const char *kind, const char *yaml, int open, struct tess_instance **out)
+{
+    struct tessi_spec *spec = NULL;
+    *out = NULL;
+    tessi_call_clear(b->c);
+    int status = tessi_yaml_parse(b->c, yaml, strlen(yaml), "x.yaml", &spec);
+    if (status == TESS_OK)
+        status = tessi_instance_new(b->c, b->runtime->registry, kind, spec, NULL, NULL, open, out);
+    tessi_spec_free(spec);
+    ck_assert_int_eq(status, b->call.code);
+    return status == TESS_OK ? NULL : tessi_call_message(b->c);
+}
+
+const char *plug_refusal(const struct plug_fixture *b, const char *name)
+{
+    char file[128];
+    snprintf(file, sizeof file, "/%s.so", name);
+    for (int64_t i = 0; i < tessi_registry_files(b->runtime->registry); i++) {
+        const struct tessi_found *f = tessi_registry_file(b->runtime->registry, i);
+        size_t length = strlen(f->path), tail = strlen(file);
+        if (length >= tail && strcmp(f->path + length - tail, file) == 0)
+            return f->refusal ? f->refusal : "";
+    }
+    return NULL;
+}

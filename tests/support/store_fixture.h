@@ -1,0 +1,36 @@
+/* What the tests of artefacts share. SPDX-License-Identifier: MIT */
+#ifndef TESSI_STORE_BENCH_H
+#define TESSI_STORE_BENCH_H
+
+#include <tessera/digest.h>
+#include "core/base/call.h"
+#include "core/base/memory.h"
+#include "core/store/store.h"
+
+extern struct tessi_call store_call;
+#define C (&store_call.call)
+
+/* A fresh folder for a test, removed with everything in it afterwards. */
+void store_setup(void);
+void store_teardown(void);
+/* "FOLDER/name", in one of a few static buffers. */
+const char *store_path(const char *name);
+int store_exists(const char *name);
+int store_unfinished(const char *name); /* something of it is left aside */
+int64_t store_size(const char *name);
+void store_copy(const char *from, const char *to, int64_t bytes); /* its first bytes; -1: all */
+
+/* Fails the test with the message unless `status` is TESS_OK. */
+void store_ok(int status);
+/* Fails the test unless `status` is `code` and the message has all of the words (up to NULL); forgets the message. */
+void store_fails(int status, int code, ...);
+
+struct tess_artefact *store_create(const char *name, const char *kind);
+void store_finish(struct tess_artefact *a, char digest[TESS_DIGEST_TEXT]);
+struct tess_artefact *store_open(const char *name);
+/* A small artefact with something of everything. */
+void store_everything(const char *name, char digest[TESS_DIGEST_TEXT]);
+/* The i-th of a row of numbers without a pattern. */
+uint32_t store_number(uint64_t i);
+
+#endif
