@@ -1,4 +1,4 @@
-/* What the shapes of a convolutional autoencoder's encoder tell of both networks, and the facts that follow. Compiled into each plugin of
+/* What the shapes of a convolutional autoencoder's encoder tell of both networks, and the facts that follow. Linked into each plugin of
  * an architecture that has one.
  *
  * SPDX-License-Identifier: MIT */

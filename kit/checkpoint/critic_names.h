@@ -1,5 +1,5 @@
 /* The discriminator that comes with a published autoencoder, PatchGAN in both architectures, and critic/1 `patchgan`, whose weights have
- * its names. Compiled into each plugin of such an architecture.
+ * its names. Linked into each plugin of such an architecture.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_CHECKPOINTS_CRITIC_NAMES_H

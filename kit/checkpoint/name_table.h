@@ -1,4 +1,4 @@
-/* Names there and names here, as a table of beginnings. Compiled into each plugin of an architecture.
+/* Names there and names here, as a table of beginnings. Linked into each plugin of an architecture.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_CHECKPOINTS_NAME_TABLE_H

@@ -1,4 +1,4 @@
-/* The autoencoder of taming, which VQ-DDM took over: its names, and which model they make. Compiled into the plugins of both.
+/* The autoencoder of taming, which VQ-DDM took over: its names, and which model they make. Linked into the plugins of both.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_CHECKPOINTS_TAMING_AUTOENCODER_H

@@ -1,4 +1,4 @@
-/* See book.h. SPDX-License-Identifier: MIT */
+/* See codebook.h. SPDX-License-Identifier: MIT */
 #include "kit/codebook/codebook.h"
 
 #include "kit/codebook/rebuild.h"

@@ -1,5 +1,5 @@
 /* What the quantizers whose codebook is trained by gradients have in common: the codebook, the nearest of its rows, the way back
- * (docs/models.md, "Nearest quantizer"). A plugin's own struct begins with struct book. Compiled into each of them.
+ * (docs/models.md, "Nearest quantizer"). A plugin's own struct begins with struct book. Linked into each of them.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_QUANTIZERS_BOOK_H

@@ -1,4 +1,4 @@
-/* A codebook out of a pool of latent vectors (docs/models.md, "ReFiT"): what makes a pool unfit, and k-means as published. Compiled into
+/* A codebook out of a pool of latent vectors (docs/models.md, "ReFiT"): what makes a pool unfit, and k-means as published. Linked into
  * the quantizers that can be rebuilt and into the stage `refit`, which runs k-means itself, in parts between checkpoints.
  *
  * SPDX-License-Identifier: MIT */

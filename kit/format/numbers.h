@@ -1,4 +1,4 @@
-/* Numbers as they lie in files of tensors: little-endian, of many widths. Compiled into each format's plugin.
+/* Numbers as they lie in files of tensors: little-endian, of many widths. Linked into each format's plugin.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_FORMATS_NUMBERS_H

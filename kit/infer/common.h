@@ -1,4 +1,4 @@
-/* What the stages share: graphs run over many samples, rows of an artefact, pictures and figures. Compiled into each stage's plugin.
+/* What the stages share: graphs run over many samples, rows of an artefact, pictures and figures. Linked into each stage's plugin.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_COMMON_H

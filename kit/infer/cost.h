@@ -1,5 +1,5 @@
 /* What a stage's plan says of memory: the sum of what lies there at once when the stage is at work, by the same sizes that it reserves by.
- * The process itself, which the host knows, is not in it. Compiled into each stage's plugin.
+ * The process itself, which the host knows, is not in it. Linked into each stage's plugin.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_COST_H

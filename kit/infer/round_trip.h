@@ -1,4 +1,4 @@
-/* Images through a tokenizer and back, to measure what is lost. Compiled into the stages that do.
+/* Images through a tokenizer and back, to measure what is lost. Linked into the stages that do.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_ROUND_TRIP_H

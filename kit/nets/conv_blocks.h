@@ -1,6 +1,6 @@
 /* What encoder/1 and decoder/1 `conv` share (docs/models.md, "Blocks"): the shape they are told, residual and attention blocks, levels of
  * them, and how the weights are called. Names are those of the published checkpoints of each variant; a convolution's weight lies
- * (Co, Kh, Kw, Ci) here. Compiled into both plugins.
+ * (Co, Kh, Kw, Ci) here. Linked into both plugins.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_CONV_BLOCKS_H

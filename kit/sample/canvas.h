@@ -4,7 +4,7 @@
  * added up for a token is so in the order of the windows, and which of the graphs a step takes is decided by its own draws: neither batch
  * nor count change a bit.
  *
- * For noises that tell which tokens a step draws, whose denoiser is not told the time. Compiled into the stage that samples canvases.
+ * For noises that tell which tokens a step draws, whose denoiser is not told the time. Linked into the stage that samples canvases.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_CANVAS_H

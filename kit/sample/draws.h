@@ -1,4 +1,4 @@
-/* Draws from a row of the denoiser's logits: softmax(logits / temperature), with one code left out where the noise wants it so. Compiled
+/* Draws from a row of the denoiser's logits: softmax(logits / temperature), with one code left out where the noise wants it so. Linked
  * into each noise that needs it.
  *
  * SPDX-License-Identifier: MIT */

@@ -1,4 +1,4 @@
-/* Which part of an image a mask gives up (docs/models.md, (21.1)). Compiled into the stage that edits.
+/* Which part of an image a mask gives up (docs/models.md, (21.1)). Linked into the stage that edits.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_REGION_H

@@ -1,5 +1,5 @@
 /* What stages that sample share beside the sampler: a prior with its graphs, the checkpoint of what is under way, and the way from the one
- * to the next. Compiled into each.
+ * to the next. Linked into each.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_SAMPLING_H

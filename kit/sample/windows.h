@@ -1,4 +1,4 @@
-/* Windows of a map's size over a larger canvas (docs/models.md, "Larger canvases"). Compiled into the stage that samples those.
+/* Windows of a map's size over a larger canvas (docs/models.md, "Larger canvases"). Linked into the stage that samples those.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_WINDOWS_H

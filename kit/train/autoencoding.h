@@ -1,5 +1,5 @@
 /* What trains an autoencoder (docs/models.md, "The autoencoder's loss", "The adversarial term"): the training graph over its parts, which
- * are known by kind alone, and what the training loop asks of a stage. Compiled into the stages that train all of one, or a part.
+ * are known by kind alone, and what the training loop asks of a stage. Linked into the stages that train all of one, or a part.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_AUTOENCODING_H

@@ -1,4 +1,4 @@
-/* See start.h. SPDX-License-Identifier: MIT */
+/* See warm_start.h. SPDX-License-Identifier: MIT */
 #include "kit/train/warm_start.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* A trained model as the start of training (docs/pipelines.md, "Starting from a model"). Compiled into the stages that train.
+/* A trained model as the start of training (docs/pipelines.md, "Starting from a model"). Linked into the stages that train.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_START_H

@@ -1,4 +1,4 @@
-# Every stage is a plugin of its own; what they share is compiled into each.
+# Every stage is a plugin of its own; what they share is in kit.
 
 stagesdir = $(pluginsdir)/stages
 stages_LTLIBRARIES = plugins/stages/import.la plugins/stages/train_features.la plugins/stages/train_autoencoder.la \

@@ -1,5 +1,5 @@
 /* stage/1 `train-autoencoder`: encoder, quantizer and decoder trained together on images (docs/models.md, "The autoencoder's loss"), from
- * their initial weights or from those of a model (start.h). Knows its parts by kind alone.
+ * their initial weights or from those of a model (warm_start.h). Knows its parts by kind alone.
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/train/autoencoding.h"

@@ -1,5 +1,5 @@
 /* stage/1 `train-prior`: a denoiser trained to undo a noise over an archive of codes (docs/models.md, "Absorbing diffusion"), from its
- * initial weights or from those of a prior (start.h). Knows both by kind alone.
+ * initial weights or from those of a prior (warm_start.h). Knows both by kind alone.
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/infer/cost.h"

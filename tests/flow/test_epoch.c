@@ -6,7 +6,7 @@
  * those of real backends and of vector kernels are compared where the file has the set of this processor and these libraries, and told
  * where it has not. After the epoch, a plugin's version or the pipelines here changed, renew them, in the build folder, with
  *
- *     TESSERA_DIGESTS_REWRITE=1 tests/test_epoch
+ *     TESSERA_DIGESTS_REWRITE=1 tests/flow/test_epoch
  *
  * which refuses to write another content for a key that is already there.
  *

@@ -1,4 +1,4 @@
-/* See checkpoint_bench.h. SPDX-License-Identifier: MIT */
+/* See checkpoint_fixture.h. SPDX-License-Identifier: MIT */
 #include "tests/support/checkpoint_fixture.h"
 #include "core/base/aside.h"
 #include "core/base/memory.h"

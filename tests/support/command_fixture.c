@@ -1,4 +1,4 @@
-/* Implementation of command_bench.h.
+/* Implementation of command_fixture.h.
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/support/command_fixture.h"

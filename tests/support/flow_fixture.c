@@ -1,4 +1,4 @@
-/* See flow_bench.h. SPDX-License-Identifier: MIT */
+/* See flow_fixture.h. SPDX-License-Identifier: MIT */
 #include "tests/support/flow_fixture.h"
 
 #include "core/base/memory.h"

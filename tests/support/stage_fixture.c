@@ -1,4 +1,4 @@
-/* See stage_bench.h. SPDX-License-Identifier: MIT */
+/* See stage_fixture.h. SPDX-License-Identifier: MIT */
 #include "tests/support/stage_fixture.h"
 
 #include "core/base/inject.h"

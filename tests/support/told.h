@@ -2,7 +2,7 @@
 #ifndef TESSERA_TESTS_TOLD_H
 #define TESSERA_TESTS_TOLD_H
 
-/* `line` (of command_bench.h) ends with `code`, one line on stderr which begins with "tessera: PLACE: " and has the words, and nothing on
+/* `line` (of command_fixture.h) ends with `code`, one line on stderr which begins with "tessera: PLACE: " and has the words, and nothing on
  * stdout. */
 void told(int code, const char *place, const char *words, const char *line);
 
