@@ -49,6 +49,15 @@ AM_TESTS_ENVIRONMENT = \
     TESSERA_GOLDEN="$${TESSERA_GOLDEN-$(abs_srcdir)/tests/golden}"; export TESSERA_GOLDEN; \
     unset TESSERA_PLUGIN_PATH;
 
+# `./bootstrap test`: the names there are; one with all it opens; one run as `make check` does, but shown, or one case of it.
+suites:
+	@printf '%s\n' $(TESTS)
+suite-built: all $(check_LTLIBRARIES)
+	case ' $(check_PROGRAMS) ' in *' $(SUITE) '*) $(MAKE) $(SUITE) ;; esac
+suite-run:
+	@$(AM_TESTS_ENVIRONMENT) srcdir=$(srcdir); export srcdir; \
+	    case ' $(check_PROGRAMS) ' in *' $(SUITE) '*) exec ./$(SUITE) ;; *) exec $(srcdir)/$(SUITE) ;; esac
+
 # What is scarce, under every verb; with TESSERA_STRIDE=1 at every point, which takes hours.
 check-long: all tests/cli/test_scarce
 	$(MAKE) check TESTS=tests/cli/test_scarce
@@ -66,4 +75,4 @@ coverage:
 	    --html-details coverage.html --txt coverage.txt
 	@tail -n 4 coverage.txt
 EXTRA_DIST += tests/mutate
-.PHONY: check-long mutate coverage
+.PHONY: suites suite-built suite-run check-long mutate coverage
