@@ -67,12 +67,23 @@ struct tess_host {
  * was made before there was one ends before its last byte. No other spelling is right: `size` counts the padding at a struct's end, too. */
 #define TESS_HAS(table, field) ((table)->size >= offsetof(__typeof__(*(table)), field) + sizeof (table)->field)
 
+/* Told of each failure that is passed on, by code compiled with TESS_DEBUG (configure --enable-debug): says "FILE:LINE: status N" on stderr
+ * when TESSERA_TRACE is set, and is a place for a debugger to stop at. Every host has it. Keeps errno. [any thread] */
+TESS_EXPORT void tess_passed(int status, const char *file, int line);
+#ifdef TESS_DEBUG
+#define TESS_PASSED(status) tess_passed(status, __FILE__, __LINE__)
+#else
+#define TESS_PASSED(status) ((void)0)
+#endif
+
 /* Pass a failure on. */
 #define TESS_TRY(expression)                \
     do {                                    \
         int tess_status_ = (expression);    \
-        if (tess_status_ != TESS_OK)        \
+        if (tess_status_ != TESS_OK) {      \
+            TESS_PASSED(tess_status_);      \
             return tess_status_;            \
+        }                                   \
     } while (0)
 
 /* The message kept on a call, "" where there is none; and the call as it was before, for who goes on without what failed. */

@@ -20,9 +20,11 @@
 
 #include <check.h>
 #undef fail /* Check's old macro, in the way of a call's fail */
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -743,6 +745,40 @@ START_TEST(signals)
 }
 END_TEST
 
+enum { PASSED_LINE = __LINE__ + 3 };
+static int passed_on(int status)
+{
+    TESS_TRY(status);
+    return TESS_OK;
+}
+
+/* What TESS_TRY says in a debug build, and tess_passed in any: nothing unless asked, and errno stays. */
+START_TEST(traces)
+{
+    char *said = NULL;
+    size_t length = 0;
+    FILE *own = stderr, *f = open_memstream(&said, &length);
+    ck_assert_ptr_nonnull(f);
+    stderr = f;
+    unsetenv("TESSERA_TRACE");
+    tess_passed(TESS_E_IO, "a.c", 1);
+    setenv("TESSERA_TRACE", "1", 1);
+    errno = ENOSPC;
+    tess_passed(TESS_E_IO, "b.c", 22);
+    int kept = errno, status = passed_on(TESS_OK) | passed_on(TESS_E_DATA);
+    fclose(f);
+    stderr = own;
+    ck_assert_int_eq(kept, ENOSPC);
+    ck_assert_int_eq(status, TESS_E_DATA);
+    char want[128] = "b.c:22: status -7\n";
+#ifdef TESS_DEBUG
+    snprintf(want + strlen(want), sizeof want - strlen(want), "%s:%d: status -4\n", __FILE__, PASSED_LINE);
+#endif
+    ck_assert_str_eq(said, want);
+    free(said);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base");
@@ -753,7 +789,7 @@ int main(void)
                                   permute_is_a_bijection, permutations_are_uniform, digest_of_texts_and_files,
                                   messages, long_messages_are_cut, names_become_texts, exit_codes, nearest_names, facts,
                                   facts_without_memory, memory,
-                                  workers_run_each_once, tensors, images, json_values, log_lines, progress_lines, durations, signals};
+                                  workers_run_each_once, tensors, images, json_values, log_lines, progress_lines, durations, signals, traces};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(t, tests[i]);
     tcase_add_loop_test(t, sha256_known_answers, 0, 2); /* in C, and by the processor's instructions */
