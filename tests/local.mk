@@ -67,6 +67,17 @@ mutate:
 	@test -n "$(FILE)" || { echo "make mutate FILE=core/store/layout.c [N=26] [SEED=1]"; exit 1; }
 	$(srcdir)/tests/mutate $(builddir) $(srcdir)/$(FILE) -n $${N:-26} --seed $${SEED:-1}
 
+# make lint [BASE=main]: what is checked without running, see there. The flags are those of the compiler, with values for the macros that a
+# room's local.mk gives.
+LINT_FLAGS = -std=gnu11 -Iinclude -I. -I$(abs_builddir) $(DEFS) $(DEBUG_CPPFLAGS) -DTESSI_PLUGIN_DIR='"plugins"' \
+    -DTESSI_KERNELS_TABLE=tessi_kernels_portable -DTESSI_KERNELS_NAME=portable $(HDF5_CFLAGS) $(YAML_CFLAGS) $(PNG_CFLAGS) $(ZLIB_CFLAGS) \
+    $(OPENBLAS_CFLAGS) $(ONEDNN_CPPFLAGS) $(LIBZIP_CFLAGS) $(VIPS_CFLAGS)
+if X86_64
+LINT_FLAGS += -DTESSI_X86_64
+endif
+lint:
+	@BASE='$(BASE)' $(srcdir)/tests/lint $(LINT_FLAGS)
+
 # After `make check` in a tree configured with --enable-coverage: lines that ran, in all and by file.
 coverage:
 	@test -n "$(COVERAGE_FLAGS)" || { echo "Configure for it first: BUILD=build-cov ./bootstrap check --enable-coverage"; exit 1; }
@@ -74,5 +85,5 @@ coverage:
 	gcovr -r $(srcdir) --object-directory . -f '$(abs_srcdir)/(core|cli|plugins)/' --exclude-throw-branches -j 2 --sort-uncovered \
 	    --html-details coverage.html --txt coverage.txt
 	@tail -n 4 coverage.txt
-EXTRA_DIST += tests/mutate
-.PHONY: suites suite-built suite-run check-long mutate coverage
+EXTRA_DIST += tests/lint tests/mutate
+.PHONY: suites suite-built suite-run lint check-long mutate coverage

@@ -340,6 +340,7 @@ int tess_kmeans(struct tess_call *c, const struct tess_pool *pool, const struct 
 {
     struct tess_kmeans_report spare;
     struct tessi_runtime *runtime;
+    /* cppcheck-suppress uninitvar; an address is taken, and what is there cleared below */
     struct lloyd l = {.pool = pool, .o = o, .report = report ? report : &spare, .p = pool->count, .d = pool->width, .k = o->codes};
     TESS_TRY(check(c, pool, o, centres));
     TESS_TRY(tessi_runtime_need(c, &runtime));
