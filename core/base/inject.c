@@ -50,7 +50,7 @@ static void print_passages(void)
 {
     fputs("passages", stderr);
     for (int i = 0; i < TESSI_POINTS; i++)
-        fprintf(stderr, " %s %lld", points[i].name, (long long)tessi_inject_passages(i));
+        fprintf(stderr, " %s %lld", points[i].name, (long long)tessi_inject_passages((enum tessi_point)i));
     fputc('\n', stderr);
 }
 

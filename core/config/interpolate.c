@@ -157,7 +157,7 @@ static const char *near_used(const struct tessi_spec *params, const struct tessi
         if (param != of && param->used != UNTOUCHED)
             names[n++] = param->key;
     const char *nearest = tessi_nearest_name(of->key, names, n);
-    snprintf(text, room, nearest ? "; did you mean `%s`?" : "", nearest);
+    snprintf(text, room, "%s%s%s", nearest ? "; did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "");
     return text;
 }
 
