@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: MIT */
 #include "cli/bench.h"
 #include "cli/cli.h"
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/base/json.h"
 #include "core/kernels/kernels.h"
 
@@ -20,7 +20,7 @@
 
 enum { MAX_CASES = 64, MAX_REPEAT = 1000 };
 
-struct wish {
+struct options {
     const char *name[MAX_CASES];
     const char *precision;
     int names, json, repeat, recompute, quick;
@@ -32,10 +32,10 @@ struct result {
     int64_t rss, planned;
     char numeric_mode[256];
     int32_t precision;
-    char message[TESSI_MESSAGE_ROOM];
+    char message[TESSI_MESSAGE_CAPACITY];
 };
 
-static double now(void)
+static double bench_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -43,14 +43,14 @@ static double now(void)
 }
 
 /* Once to warm up, then the fastest of `repeat`. */
-static int time_it(struct tess_call *c, struct bench_work *w, int repeat, struct result *r)
+static int time_it(struct tess_context *ctx, struct bench_work *w, int repeat, struct result *r)
 {
     if (!w->quick)
-        TESS_TRY(w->run(c, w));
+        TESS_TRY(w->run(ctx, w));
     for (int i = 0; i < repeat; i++) {
-        double began = now();
-        TESS_TRY(w->run(c, w));
-        double rate = w->units / (now() - began);
+        double began = bench_now();
+        TESS_TRY(w->run(ctx, w));
+        double rate = w->units / (bench_now() - began);
         if (i == 0 || rate > r->units / r->seconds) {
             r->seconds = w->units / rate;
             r->units = w->units;
@@ -60,31 +60,32 @@ static int time_it(struct tess_call *c, struct bench_work *w, int repeat, struct
     return TESS_OK;
 }
 
-static int measure(struct tess_call *c, const struct cli_globals *g, const struct bench_case *k, const struct wish *wish, struct result *r)
+static int bench_measure(struct tess_context *ctx, const struct cli_globals *g, const struct bench_case *k, const struct options *options,
+                         struct result *r)
 {
     struct tessi_runtime_options o = {
-        .plugin_path = g->plugin_path, .backend = g->backend, .precision = wish->precision, .threads = g->threads};
+        .plugin_path = g->plugin_path, .backend = g->backend, .precision = options->precision, .threads = g->threads};
     struct tessi_runtime *runtime = NULL;
-    struct bench_work w = {.seed = 1, .recompute = wish->recompute, .quick = wish->quick};
-    int status = tessi_runtime_new(c, &o, &runtime);
+    struct bench_work w = {.seed = 1, .recompute = options->recompute, .quick = options->quick};
+    int status = tessi_host_runtime_new(ctx, &o, &runtime);
     if (status == TESS_OK)
-        status = tessi_runtime_compute(c, runtime);
+        status = tessi_host_runtime_compute(ctx, runtime);
     if (status == TESS_OK)
-        status = k->open(c, k, &w);
+        status = k->open(ctx, k, &w);
     if (status == TESS_OK)
-        status = time_it(c, &w, wish->repeat, r);
+        status = time_it(ctx, &w, options->repeat, r);
     r->planned = w.planned;
     r->precision = runtime ? runtime->precision : TESS_F32;
     if (status == TESS_OK)
         snprintf(r->numeric_mode, sizeof r->numeric_mode, "%s", runtime->numeric_mode);
     if (w.close)
         w.close(&w);
-    tessi_runtime_free(runtime);
+    tessi_host_runtime_free(runtime);
     return status;
 }
 
 /* In a child, whose largest memory is the case's. */
-static void run_case(const struct cli_globals *g, const struct bench_case *k, const struct wish *wish, struct result *r)
+static void run_case(const struct cli_globals *g, const struct bench_case *k, const struct options *options, struct result *r)
 {
     struct rusage usage;
     int end[2], how = 0;
@@ -95,11 +96,11 @@ static void run_case(const struct cli_globals *g, const struct bench_case *k, co
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
-        struct tessi_call call;
+        struct tessi_context context;
         struct result own = {.seconds = 0.0};
-        tessi_call_init(&call, NULL);
-        own.status = measure(&call.call, g, k, wish, &own);
-        snprintf(own.message, sizeof own.message, "%s", tessi_call_message(&call.call));
+        tessi_base_context_init(&context, NULL);
+        own.status = bench_measure(&context.context, g, k, options, &own);
+        snprintf(own.message, sizeof own.message, "%s", tessi_base_context_message(&context.context));
         _exit(write(end[1], &own, sizeof own) == (ssize_t)sizeof own ? 0 : 1);
     }
     close(end[1]);
@@ -113,7 +114,8 @@ static void run_case(const struct cli_globals *g, const struct bench_case *k, co
 
 static void show_head(int threads, const double peak[BENCH_PEAKS])
 {
-    printf("%d %s, fused multiply-adds of vectors at most %.0f GFLOP/s in f32", threads, threads == 1 ? "thread" : "threads", peak[BENCH_F32]);
+    printf("%d %s, fused multiply-adds of vectors at most %.0f GFLOP/s in f32", threads, threads == 1 ? "thread" : "threads",
+           peak[BENCH_F32]);
     if (peak[BENCH_BF16] > 0.0)
         printf(", %.0f in bf16", peak[BENCH_BF16]);
     if (peak[BENCH_TILES] > 0.0)
@@ -122,7 +124,7 @@ static void show_head(int threads, const double peak[BENCH_PEAKS])
 }
 
 /* Where the processor has no products of bf16 they are made of those in f32. */
-static void show(const struct bench_case *k, const struct result *r, int threads, const double peaks[BENCH_PEAKS], int json)
+static void bench_show(const struct bench_case *k, const struct result *r, int threads, const double peaks[BENCH_PEAKS], int json)
 {
     const char *precision = tess_dtype_name(r->precision);
     double peak = r->precision == TESS_BF16 && peaks[BENCH_BF16] > 0.0 ? peaks[BENCH_BF16] : peaks[BENCH_F32];
@@ -131,14 +133,15 @@ static void show(const struct bench_case *k, const struct result *r, int threads
         printf("{\"case\":\"%s\",\"precision\":\"%s\",\"threads\":%d,\"seconds\":%.6g,\"rate\":%.6g,\"unit\":\"%s\",\"gflops\":%.6g,"
                "\"peak_gflops\":%.6g,\"tile_peak_gflops\":%.6g,\"peak_rss_bytes\":%" PRId64 ",\"planned_bytes\":%" PRId64
                ",\"numeric_mode\":\"%s\"}\n",
-               k->name, precision, threads, r->seconds, rate, k->unit, gflops, peak, peaks[BENCH_TILES], r->rss, r->planned, r->numeric_mode);
+               k->name, precision, threads, r->seconds, rate, k->unit, gflops, peak, peaks[BENCH_TILES], r->rss, r->planned,
+               r->numeric_mode);
     else
         printf("%-18s %-5s %11.5g %-14s %9.1f %8.0f %% %9.0f\n", k->name, precision, rate, k->unit, gflops, 100.0 * gflops / peak,
                (double)r->rss / 1048576.0);
     fflush(stdout);
 }
 
-static const struct bench_case *find(const char *name)
+static const struct bench_case *bench_find(const char *name)
 {
     for (const struct bench_case *k = bench_cases; k->name; k++)
         if (strcmp(k->name, name) == 0)
@@ -152,7 +155,7 @@ static int unknown_case(const char *name)
     int64_t n = 0;
     for (const struct bench_case *k = bench_cases; k->name; k++)
         names[n++] = k->name;
-    const char *nearest = tessi_nearest_name(name, names, n);
+    const char *nearest = tessi_base_nearest_name(name, names, n);
     if (nearest)
         return cli_usage_error("bench", "there is no case `%s`; did you mean `%s`?", name, nearest);
     return cli_usage_error("bench", "there is no case `%s`", name);
@@ -169,13 +172,13 @@ static int read_repeat(const char *text, int *repeat)
     return 0;
 }
 
-static void list(void)
+static void bench_list(void)
 {
     for (const struct bench_case *k = bench_cases; k->name; k++)
         printf("%-18s %-14s %s\n", k->name, k->unit, k->summary);
 }
 
-static int read_wish(struct cli_globals *g, int argc, char **argv, struct wish *w)
+static int read_options(struct cli_globals *g, int argc, char **argv, struct options *w)
 {
     for (int i = 1; i < argc; i++) {
         int taken = cli_global_flag(g, argc, argv, &i), code;
@@ -196,7 +199,7 @@ static int read_wish(struct cli_globals *g, int argc, char **argv, struct wish *
             w->precision = i + 1 < argc ? argv[++i] : "";
         } else if (*argv[i] == '-') {
             return cli_usage_error("bench", "there is no flag `%s`", argv[i]);
-        } else if (!find(argv[i])) {
+        } else if (!bench_find(argv[i])) {
             return unknown_case(argv[i]);
         } else if (w->names < MAX_CASES) {
             w->name[w->names++] = argv[i];
@@ -210,29 +213,29 @@ static int read_wish(struct cli_globals *g, int argc, char **argv, struct wish *
 
 static int bench(struct cli_globals *g, int argc, char **argv)
 {
-    struct wish w = {.precision = "auto", .repeat = 3};
+    struct options w = {.precision = "auto", .repeat = 3};
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {
-        list();
+        bench_list();
         return 0;
     }
-    int code = read_wish(g, argc, argv, &w);
+    int code = read_options(g, argc, argv, &w);
     if (code)
         return code;
-    int threads = g->threads > 0 ? g->threads : tessi_processors();
+    int threads = g->threads > 0 ? g->threads : tessi_base_processors();
     double peak[BENCH_PEAKS];
     for (int i = 0; i < BENCH_PEAKS; i++)
         peak[i] = bench_peak(threads, i);
     for (int i = 0; i < w.names; i++) {
-        const struct bench_case *k = find(w.name[i]);
+        const struct bench_case *k = bench_find(w.name[i]);
         struct result r;
         run_case(g, k, &w, &r);
         if (r.status != TESS_OK) {
             fprintf(stderr, "tessera: %s\n", r.message);
-            return tessi_exit_code(r.status);
+            return tessi_base_exit_code(r.status);
         }
         if (i == 0 && !w.json)
             show_head(threads, peak);
-        show(k, &r, threads, peak, w.json);
+        bench_show(k, &r, threads, peak, w.json);
     }
     return 0;
 }
@@ -244,7 +247,8 @@ const struct cli_verb cli_bench = {
         "usage: tessera bench [CASE ...] [--precision P] [--recompute] [--quick] [--json] [--repeat N]\n\n"
         "Runs the cases (all, when none is named) and prints, for each, its rate, its GFLOP/s, what share that is of the fused\n"
         "multiply-adds of vectors this machine was seen to make a moment before (more than all of it where it multiplies tiles), and the\n"
-        "most memory it had. Weights are as they begin, images and codes are made up; a training step has as many slices as threads, where\n"
+        "most memory it had. Weights are as they begin, images and codes are made up; a training step has as many slices as threads, "
+        "where\n"
         "those divide its batch. The\n"
         "same cases for PyTorch and FAISS are in bench/peers; bench/compare runs both in turn.\n\n"
         "      --precision P  f32, bf16, or auto: bf16 where the processor multiplies it (auto)\n"

@@ -15,22 +15,22 @@ struct bench_work {
     double flops;    /* of one run */
     int64_t planned; /* bytes the graphs and weights take by their plans */
     void *self;
-    int (*run)(struct tess_call *c, struct bench_work *w);
+    int (*run)(struct tess_context *ctx, struct bench_work *w);
     void (*close)(struct bench_work *w);
 };
 
 struct bench_case {
     const char *name, *unit, *summary;
     /* Fills the work; close is called in any case. */
-    int (*open)(struct tess_call *c, const struct bench_case *k, struct bench_work *w);
+    int (*open)(struct tess_context *ctx, const struct bench_case *k, struct bench_work *w);
     const void *sizes;
 };
 
 /* In the order they are run; ends with a NULL name. */
 extern const struct bench_case bench_cases[];
 
-/* Fused multiply-adds a second this machine reaches on `threads` threads, as GFLOP/s (two for each): of vectors in f32 or in bf16, or of whole
- * tiles in bf16; 0 where it has none. */
+/* Fused multiply-adds a second this machine reaches on `threads` threads, as GFLOP/s (two for each): of vectors in f32 or in bf16, or of
+ * whole tiles in bf16; 0 where it has none. */
 enum { BENCH_F32, BENCH_BF16, BENCH_TILES, BENCH_PEAKS };
 double bench_peak(int threads, int what);
 

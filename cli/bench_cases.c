@@ -12,60 +12,60 @@
 
 struct image_sizes {
     const char *encoder, *quantizer, *critic;
-    int64_t batch, side, channels, latent, codes, width;
+    int64_t batch, side, channels, latent, codebook_size, width;
 };
 
 struct prior_sizes {
     const char *denoiser;
-    int64_t batch, side, codes, steps;
+    int64_t batch, side, codebook_size, steps;
 };
 
 /* ---- images -------------------------------------------------------------------------------------------------------- */
 
-static int open_tokenizer(struct tess_call *c, struct bench_work *w, const struct image_sizes *z, struct bench_model **m)
+static int bench_cases_open_tokenizer(struct tess_context *ctx, struct bench_work *w, const struct image_sizes *z, struct bench_model **m)
 {
     int64_t cut = w->quick && z->side > 64 ? 4 : 1; /* a critic wants some pixels */
-    TESS_TRY(bench_model_open(c, w, z->batch, m));
-    struct tess_facts *f = (*m)->facts;
-    TESS_TRY(tess_facts_set_i64(c, f, "height", z->side / cut));
-    TESS_TRY(tess_facts_set_i64(c, f, "width", z->side / cut));
-    TESS_TRY(tess_facts_set_i64(c, f, "channels", z->channels));
-    TESS_TRY(tess_facts_set_i64(c, f, "latent_height", z->latent / cut));
-    TESS_TRY(tess_facts_set_i64(c, f, "latent_width", z->latent / cut));
-    TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", z->codes));
-    TESS_TRY(tess_facts_set_i64(c, f, "code_dim", z->width));
-    TESS_TRY(tess_facts_set_text(c, f, "encoder", z->encoder));
-    TESS_TRY(tess_facts_set_text(c, f, "decoder", z->encoder));
-    TESS_TRY(tess_facts_set_text(c, f, "quantizer", z->quantizer));
-    return tess_tokenizer_open(c, f, "bench", &(*m)->tokenizer);
+    TESS_TRY(bench_model_open(ctx, w, z->batch, m));
+    struct tess_attrs *f = (*m)->attrs;
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "height", z->side / cut));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "width", z->side / cut));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "channels", z->channels));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "latent_height", z->latent / cut));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "latent_width", z->latent / cut));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "codebook_size", z->codebook_size));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "code_dim", z->width));
+    TESS_TRY(tess_attrs_set_text(ctx, f, "encoder", z->encoder));
+    TESS_TRY(tess_attrs_set_text(ctx, f, "decoder", z->encoder));
+    TESS_TRY(tess_attrs_set_text(ctx, f, "quantizer", z->quantizer));
+    return tess_tokenizer_open(ctx, f, "bench", &(*m)->tokenizer);
 }
 
-static int open_encode(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+static int open_encode(struct tess_context *ctx, const struct bench_case *k, struct bench_work *w)
 {
     struct bench_model *m;
-    TESS_TRY(open_tokenizer(c, w, k->sizes, &m));
-    TESS_TRY(bench_model_graph(c, m, 0, &m->graph));
-    TESS_TRY(tess_tokenizer_record_encode(c, &m->tokenizer, m->graph));
+    TESS_TRY(bench_cases_open_tokenizer(ctx, w, k->sizes, &m));
+    TESS_TRY(bench_model_graph(ctx, m, 0, &m->graph));
+    TESS_TRY(tess_tokenizer_record_encode(ctx, &m->tokenizer, m->graph));
     w->run = bench_model_forward;
-    return bench_model_seal(c, w, m, 256, 0);
+    return bench_model_seal(ctx, w, m, 256, 0);
 }
 
-static int open_decode(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+static int open_decode(struct tess_context *ctx, const struct bench_case *k, struct bench_work *w)
 {
     struct bench_model *m;
-    TESS_TRY(open_tokenizer(c, w, k->sizes, &m));
-    TESS_TRY(bench_model_graph(c, m, 0, &m->graph));
-    TESS_TRY(tess_tokenizer_record_decode(c, &m->tokenizer, m->graph));
+    TESS_TRY(bench_cases_open_tokenizer(ctx, w, k->sizes, &m));
+    TESS_TRY(bench_model_graph(ctx, m, 0, &m->graph));
+    TESS_TRY(tess_tokenizer_record_decode(ctx, &m->tokenizer, m->graph));
     w->run = bench_model_forward;
-    return bench_model_seal(c, w, m, m->tokenizer.codebook_size, 0);
+    return bench_model_seal(ctx, w, m, m->tokenizer.codebook_size, 0);
 }
 
 /* min(|a| / (|b| + 1e-4), 1) of the gradients in the decoder's last kernel. */
-static int weigh(void *user, struct tess_call *c, const struct tess_tensor *probe, float *coefficient)
+static int bench_cases_weigh(void *user, struct tess_context *ctx, const struct tess_tensor *probe, float *coefficient)
 {
     double length[2] = {0.0, 0.0};
     (void)user;
-    (void)c;
+    (void)ctx;
     for (int i = 0; i < 2; i++)
         for (int64_t k = 0; k < tess_tensor_count(&probe[i]); k++)
             length[i] += pow((double)((const float *)probe[i].data)[k], 2.0);
@@ -73,14 +73,14 @@ static int weigh(void *user, struct tess_call *c, const struct tess_tensor *prob
     return TESS_OK;
 }
 
-static struct tess_node *hinge(struct tess_graph *g, struct tess_node *x, float sign)
+static struct tess_node *bench_cases_hinge(struct tess_graph *g, struct tess_node *x, float sign)
 {
     return tess_mean_all(g, tess_leaky_relu(g, tess_affine(g, x, sign, 1.0f), 0.0f));
 }
 
 /* The generator's and the critic's losses over one forward run; the last thing the decoder declares is its last bias, before it the kernel.
  */
-static int record_step(struct tess_call *c, struct bench_model *m)
+static int record_step(struct tess_context *ctx, struct bench_model *m)
 {
     const struct tess_tokenizer *t = &m->tokenizer;
     const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
@@ -93,71 +93,71 @@ static int record_step(struct tess_call *c, struct bench_model *m)
     struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_rows(g), t->height, t->width, t->channels});
     struct tess_node *x = tess_to_f32(g, image, 2.0f / 255.0f, -1.0f);
     tess_scope(g, "encoder");
-    TESS_TRY(encoder->record(tess_instance_self(t->encoder), c, g, x, t->code_dim, &latent));
+    TESS_TRY(encoder->record(tess_instance_self(t->encoder), ctx, g, x, t->code_dim, &latent));
     tess_scope_end(g);
     tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record(tess_instance_self(t->quantizer), c, g, latent, &q));
+    TESS_TRY(quantizer->record(tess_instance_self(t->quantizer), ctx, g, latent, &q));
     tess_scope_end(g);
     tess_scope(g, "decoder");
-    TESS_TRY(decoder->record(tess_instance_self(t->decoder), c, g, q.quantised, t->height, t->width, t->channels, &y));
+    TESS_TRY(decoder->record(tess_instance_self(t->decoder), ctx, g, q.quantised, t->height, t->width, t->channels, &y));
     tess_scope_end(g);
     const char *last = tess_weights_name(m->weights, tess_weights_count(m->weights) - 2);
     tess_scope(g, "critic");
-    TESS_TRY(critic->record(tess_instance_self(m->critic), c, g, y, &made));
-    TESS_TRY(critic->record(tess_instance_self(m->critic), c, g, x, &real));
+    TESS_TRY(critic->record(tess_instance_self(m->critic), ctx, g, y, &made));
+    TESS_TRY(critic->record(tess_instance_self(m->critic), ctx, g, x, &real));
     tess_scope_end(g);
     struct tess_node *error = tess_mean_all(g, tess_abs(g, tess_sub(g, x, y)));
     struct tess_node *fooled = tess_affine(g, tess_mean_all(g, made), -1.0f, 0.0f);
     struct tess_node *loss = tess_add(g, tess_add(g, error, q.loss), tess_mul(g, tess_coefficient(g), fooled));
-    struct tess_node *own = tess_affine(g, tess_add(g, hinge(g, real, -1.0f), hinge(g, made, 1.0f)), 0.5f, 0.0f);
+    struct tess_node *own = tess_affine(g, tess_add(g, bench_cases_hinge(g, real, -1.0f), bench_cases_hinge(g, made, 1.0f)), 0.5f, 0.0f);
     tess_probe(g, error, last);
     tess_probe(g, fooled, last);
-    tess_weigh(g, weigh, NULL);
+    tess_weigh(g, bench_cases_weigh, NULL);
     tess_objective(g, "loss", "encoder.,quantizer.,decoder.", loss);
     tess_objective(g, "critic", "critic.", own);
     return TESS_OK;
 }
 
-static int open_ae_step(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+static int open_ae_step(struct tess_context *ctx, const struct bench_case *k, struct bench_work *w)
 {
     const struct image_sizes *z = k->sizes;
     struct bench_model *m;
-    TESS_TRY(open_tokenizer(c, w, z, &m));
-    TESS_TRY(tess_instance_open(c, "critic/1", z->critic, "bench", &m->critic));
-    TESS_TRY(bench_model_graph(c, m, 1, &m->graph));
-    TESS_TRY(record_step(c, m));
+    TESS_TRY(bench_cases_open_tokenizer(ctx, w, z, &m));
+    TESS_TRY(tess_instance_open(ctx, "critic/1", z->critic, "bench", &m->critic));
+    TESS_TRY(bench_model_graph(ctx, m, 1, &m->graph));
+    TESS_TRY(record_step(ctx, m));
     w->run = bench_model_step;
-    return bench_model_seal(c, w, m, 256, 1);
+    return bench_model_seal(ctx, w, m, 256, 1);
 }
 
 /* ---- codes --------------------------------------------------------------------------------------------------------- */
 
-static int open_prior(struct tess_call *c, struct bench_work *w, const struct prior_sizes *z, struct bench_model **m)
+static int open_prior(struct tess_context *ctx, struct bench_work *w, const struct prior_sizes *z, struct bench_model **m)
 {
     char noise[64];
-    TESS_TRY(bench_model_open(c, w, z->batch, m));
-    struct tess_facts *f = (*m)->facts;
+    TESS_TRY(bench_model_open(ctx, w, z->batch, m));
+    struct tess_attrs *f = (*m)->attrs;
     snprintf(noise, sizeof noise, "{use: absorbing, steps: %lld}", (long long)bench_cut(w, z->steps));
-    TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", z->codes));
-    TESS_TRY(tess_facts_set_i64(c, f, "height", bench_cut(w, z->side)));
-    TESS_TRY(tess_facts_set_i64(c, f, "width", bench_cut(w, z->side)));
-    TESS_TRY(tess_facts_set_text(c, f, "noise", noise));
-    TESS_TRY(tess_facts_set_text(c, f, "denoiser", z->denoiser));
-    return tess_prior_open(c, f, "bench", &(*m)->prior);
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "codebook_size", z->codebook_size));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "height", bench_cut(w, z->side)));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "width", bench_cut(w, z->side)));
+    TESS_TRY(tess_attrs_set_text(ctx, f, "noise", noise));
+    TESS_TRY(tess_attrs_set_text(ctx, f, "denoiser", z->denoiser));
+    return tess_prior_open(ctx, f, "bench", &(*m)->prior);
 }
 
-static int open_denoise(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+static int open_denoise(struct tess_context *ctx, const struct bench_case *k, struct bench_work *w)
 {
     struct bench_model *m;
-    TESS_TRY(open_prior(c, w, k->sizes, &m));
-    TESS_TRY(bench_model_graph(c, m, 0, &m->graph));
-    TESS_TRY(tess_prior_record_denoise(c, &m->prior, m->graph));
+    TESS_TRY(open_prior(ctx, w, k->sizes, &m));
+    TESS_TRY(bench_model_graph(ctx, m, 0, &m->graph));
+    TESS_TRY(tess_prior_record_denoise(ctx, &m->prior, m->graph));
     w->run = bench_model_forward;
-    return bench_model_seal(c, w, m, m->prior.codebook_size, 0);
+    return bench_model_seal(ctx, w, m, m->prior.codebook_size, 0);
 }
 
 /* Half of each sequence is masked: t = T / 2, where the work is that of any other t. */
-static int mask(struct tess_call *c, struct bench_model *m, uint64_t seed)
+static int bench_cases_mask(struct tess_context *ctx, struct bench_model *m, uint64_t seed)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(m->prior.noise, "noise/1");
     void *self = tess_instance_self(m->prior.noise);
@@ -165,52 +165,52 @@ static int mask(struct tess_call *c, struct bench_model *m, uint64_t seed)
     for (int64_t i = 0; i < m->batch; i++) {
         struct tess_stream s = {.seed = seed, .purpose = tess_purpose("bench.mask"), .sample = (uint32_t)i};
         ((float *)m->in[2].data)[i] = (float)t;
-        TESS_TRY(noise->corrupt(self, c, &s, tokens, m->prior.codebook_size, t, (int32_t *)m->in[0].data + i * tokens,
+        TESS_TRY(noise->corrupt(self, ctx, &s, tokens, m->prior.codebook_size, t, (int32_t *)m->in[0].data + i * tokens,
                                 (int32_t *)m->in[1].data + i * tokens));
     }
     return TESS_OK;
 }
 
-static int open_prior_step(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+static int open_prior_step(struct tess_context *ctx, const struct bench_case *k, struct bench_work *w)
 {
     struct bench_model *m;
     struct tess_noise_loss loss;
-    TESS_TRY(open_prior(c, w, k->sizes, &m));
-    TESS_TRY(bench_model_graph(c, m, 2, &m->graph));
-    TESS_TRY(tess_prior_record_loss(c, &m->prior, m->graph, &loss));
+    TESS_TRY(open_prior(ctx, w, k->sizes, &m));
+    TESS_TRY(bench_model_graph(ctx, m, 2, &m->graph));
+    TESS_TRY(tess_prior_record_loss(ctx, &m->prior, m->graph, &loss));
     tess_objective(m->graph, "loss", "denoiser", loss.loss);
     w->run = bench_model_step;
-    TESS_TRY(bench_model_seal(c, w, m, m->prior.codebook_size, 1));
-    return mask(c, m, w->seed);
+    TESS_TRY(bench_model_seal(ctx, w, m, m->prior.codebook_size, 1));
+    return bench_cases_mask(ctx, m, w->seed);
 }
 
 /* All steps of the small case; of the large one as many as take about as long as 24 calls, counted as the share of the steps they are. */
-static int run_sample(struct tess_call *c, struct bench_work *w)
+static int run_sample(struct tess_context *ctx, struct bench_work *w)
 {
     struct bench_model *m = w->self;
-    int64_t most = m->sampling.count < 64 ? 24 : INT64_MAX;
+    int64_t max = m->sampling.count < 64 ? 24 : INT64_MAX;
     tess_sampler_free(m->sampler);
     m->sampler = NULL;
-    TESS_TRY(tess_sampler_new(c, &m->sampling, &m->sampler));
-    for (int64_t i = 0; i < most && !tess_sampler_finished(m->sampler); i++)
-        TESS_TRY(tess_sampler_advance(c, m->sampler));
+    TESS_TRY(tess_sampler_new(ctx, &m->sampling, &m->sampler));
+    for (int64_t i = 0; i < max && !tess_sampler_finished(m->sampler); i++)
+        TESS_TRY(tess_sampler_advance(ctx, m->sampler));
     double all = (double)(m->sampling.count * m->sampling.steps);
     w->units = (double)m->sampling.count * (double)tess_sampler_steps_done(m->sampler) / all;
     w->flops = tess_sampler_flops(m->sampler);
     return TESS_OK;
 }
 
-static int open_sample(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+static int open_sample(struct tess_context *ctx, const struct bench_case *k, struct bench_work *w)
 {
     const struct prior_sizes *z = k->sizes;
     struct bench_model *m;
-    TESS_TRY(open_denoise(c, k, w));
+    TESS_TRY(open_denoise(ctx, k, w));
     m = w->self;
     int64_t steps = bench_cut(w, z->steps), positions = tess_sampler_positions(&m->prior, steps);
     if (positions) {
-        TESS_TRY(bench_model_graph(c, m, 0, &m->picked));
-        TESS_TRY(tess_prior_record_picked(c, &m->prior, positions, m->picked));
-        TESS_TRY(tess_graph_seal(c, m->picked));
+        TESS_TRY(bench_model_graph(ctx, m, 0, &m->picked));
+        TESS_TRY(tess_prior_record_picked(ctx, &m->prior, positions, m->picked));
+        TESS_TRY(tess_graph_seal(ctx, m->picked));
     }
     m->sampling = (struct tess_sampler_options){.size = sizeof m->sampling,
                                                 .prior = &m->prior,
@@ -229,33 +229,33 @@ static int open_sample(struct tess_call *c, const struct bench_case *k, struct b
 
 enum { VECTORS = 65536, VECTOR_WIDTH = 256, VECTOR_CODES = 1024, VECTOR_ROWS = 512, LLOYD_ITERATIONS = 10 };
 
-static int normal_tensor(struct tess_call *c, struct tess_tensor *t, int64_t rows, uint64_t seed, const char *purpose)
+static int normal_tensor(struct tess_context *ctx, struct tess_tensor *t, int64_t rows, uint64_t seed, const char *purpose)
 {
     struct tess_stream s = {.seed = seed, .purpose = tess_purpose(purpose)};
     *t = tess_tensor_over(NULL, TESS_F32, 2, (const int64_t[]){rows, VECTOR_WIDTH});
-    TESS_TRY(tess_alloc(c, tess_tensor_bytes(t), "vectors", &t->data));
+    TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(t), "vectors", &t->data));
     tess_random_normal(&s, 0, tess_tensor_count(t), t->data);
     return TESS_OK;
 }
 
-static int open_assign(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+static int open_assign(struct tess_context *ctx, const struct bench_case *k, struct bench_work *w)
 {
     struct bench_model *m;
     struct tess_init normal = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};
     struct tess_cost cost;
     (void)k;
-    TESS_TRY(bench_model_open(c, w, VECTORS, &m));
+    TESS_TRY(bench_model_open(ctx, w, VECTORS, &m));
     struct tess_graph_options o = {.size = sizeof o, .rows = VECTOR_ROWS, .slices = m->batch / VECTOR_ROWS, .seed = 1};
-    TESS_TRY(tess_graph_new(c, m->weights, &o, &m->graph));
+    TESS_TRY(tess_graph_new(ctx, m->weights, &o, &m->graph));
     struct tess_node *x = tess_input(m->graph, "vectors", TESS_F32, 2, (const int64_t[]){VECTOR_ROWS, VECTOR_WIDTH});
-    struct tess_node *book = tess_weight(m->graph, "codebook", 2, (const int64_t[]){VECTOR_CODES, VECTOR_WIDTH}, normal);
-    tess_output(m->graph, "codes", tess_nearest(m->graph, x, book));
-    TESS_TRY(tess_graph_seal(c, m->graph));
-    TESS_TRY(tess_graph_cost(c, m->graph, &cost));
-    TESS_TRY(tess_weights_seal(c, m->weights));
-    TESS_TRY(normal_tensor(c, &m->in[0], bench_cut(w, VECTORS), w->seed, "bench.vectors"));
+    struct tess_node *codebook = tess_weight(m->graph, "codebook", 2, (const int64_t[]){VECTOR_CODES, VECTOR_WIDTH}, normal);
+    tess_output(m->graph, "codes", tess_nearest(m->graph, x, codebook));
+    TESS_TRY(tess_graph_seal(ctx, m->graph));
+    TESS_TRY(tess_graph_cost(ctx, m->graph, &cost));
+    TESS_TRY(tess_weights_seal(ctx, m->weights));
+    TESS_TRY(normal_tensor(ctx, &m->in[0], bench_cut(w, VECTORS), w->seed, "bench.vectors"));
     m->out[0] = tess_tensor_over(NULL, TESS_I32, 1, &m->batch);
-    TESS_TRY(tess_alloc(c, tess_tensor_bytes(&m->out[0]), "codes", &m->out[0].data));
+    TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(&m->out[0]), "codes", &m->out[0].data));
     m->run = (struct tess_batch){.size = sizeof m->run, .samples = m->batch, .inputs = 1, .in = m->in, .outputs = 1, .out = m->out};
     w->flops = cost.flops * (double)m->batch;
     w->planned = cost.total_bytes;
@@ -264,29 +264,29 @@ static int open_assign(struct tess_call *c, const struct bench_case *k, struct b
 }
 
 /* Ten iterations from the same centres, as the peers make them: vectors without structure, where nothing can be spared. */
-static int run_kmeans(struct tess_call *c, struct bench_work *w)
+static int run_kmeans(struct tess_context *ctx, struct bench_work *w)
 {
     struct bench_model *m = w->self;
     struct tess_pool pool = tess_pool_of(&m->in[0]);
     struct tess_kmeans_options o = {
-        .size = sizeof o, .seeding = TESS_SEED_GIVEN, .codes = VECTOR_CODES, .iterations = LLOYD_ITERATIONS, .seed = w->seed};
+        .size = sizeof o, .seeding = TESS_SEED_GIVEN, .codebook_size = VECTOR_CODES, .iterations = LLOYD_ITERATIONS, .seed = w->seed};
     struct tess_kmeans_report r;
     memcpy(m->in[2].data, m->in[1].data, tess_tensor_bytes(&m->in[1]));
-    TESS_TRY(tess_kmeans(c, &pool, &o, &m->in[2], &r));
+    TESS_TRY(tess_kmeans(ctx, &pool, &o, &m->in[2], &r));
     w->units = (double)r.iterations;
     w->flops = 2.0 * (double)m->in[0].dim[0] * VECTOR_WIDTH * VECTOR_CODES * (double)r.iterations;
     return TESS_OK;
 }
 
-static int open_kmeans(struct tess_call *c, const struct bench_case *k, struct bench_work *w)
+static int open_kmeans(struct tess_context *ctx, const struct bench_case *k, struct bench_work *w)
 {
     struct bench_model *m;
     (void)k;
-    TESS_TRY(bench_model_open(c, w, LLOYD_ITERATIONS, &m));
-    TESS_TRY(normal_tensor(c, &m->in[0], bench_cut(w, VECTORS), w->seed, "bench.vectors"));
-    TESS_TRY(normal_tensor(c, &m->in[1], VECTOR_CODES, w->seed, "bench.centres"));
+    TESS_TRY(bench_model_open(ctx, w, LLOYD_ITERATIONS, &m));
+    TESS_TRY(normal_tensor(ctx, &m->in[0], bench_cut(w, VECTORS), w->seed, "bench.vectors"));
+    TESS_TRY(normal_tensor(ctx, &m->in[1], VECTOR_CODES, w->seed, "bench.centres"));
     w->run = run_kmeans;
-    return normal_tensor(c, &m->in[2], VECTOR_CODES, w->seed, "bench.centres");
+    return normal_tensor(ctx, &m->in[2], VECTOR_CODES, w->seed, "bench.centres");
 }
 
 /* ---- sizes --------------------------------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* See bench_model.h. SPDX-License-Identifier: MIT */
 #include "cli/bench_model.h"
 
-#include "core/base/facts_private.h"
+#include "core/base/attributes_private.h"
 #include "core/graph/node.h"
 #include "core/train/optimiser.h"
 
@@ -17,7 +17,7 @@ static void close_model(struct bench_work *w)
     tess_tokenizer_close(&m->tokenizer);
     tess_prior_close(&m->prior);
     tess_instance_close(m->critic);
-    tessi_facts_free(m->facts);
+    tessi_base_attrs_free(m->attrs);
     for (int i = 0; i < 4; i++) {
         tess_free(m->in[i].data);
         tess_free(m->total[i].data);
@@ -33,41 +33,41 @@ int64_t bench_cut(const struct bench_work *w, int64_t n)
     return !w->quick ? n : n > 4 ? n / 4 : 1;
 }
 
-int bench_model_open(struct tess_call *c, struct bench_work *w, int64_t batch, struct bench_model **out)
+int bench_model_open(struct tess_context *ctx, struct bench_work *w, int64_t batch, struct bench_model **out)
 {
     void *memory;
-    TESS_TRY(tess_alloc(c, sizeof(struct bench_model), "a benchmark", &memory));
+    TESS_TRY(tess_alloc(ctx, sizeof(struct bench_model), "a benchmark", &memory));
     w->self = memory;
     w->close = close_model;
     *out = memory;
     (*out)->batch = bench_cut(w, batch);
     w->units = (double)(*out)->batch;
     (*out)->training.recompute = w->recompute;
-    TESS_TRY(tess_weights_new(c, w->seed, &(*out)->weights));
-    return tessi_facts_new(c, &(*out)->facts);
+    TESS_TRY(tess_weights_new(ctx, w->seed, &(*out)->weights));
+    return tessi_base_attrs_new(ctx, &(*out)->attrs);
 }
 
-int bench_model_graph(struct tess_call *c, struct bench_model *m, int training, struct tess_graph **out)
+int bench_model_graph(struct tess_context *ctx, struct bench_model *m, int training, struct tess_graph **out)
 {
     struct tess_graph_options o = {.size = sizeof o, .training = training, .rows = 1, .slices = 1, .seed = 1};
     o.recompute = m->training.recompute;
     m->training = (struct tess_training_params){
         .batch = m->batch, .steps = 1000, .lr = 1e-5, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .optimiser = training == 2};
     if (training) {
-        int64_t workers = tessi_workers_count(tessi_runtime_of(c)->workers);
+        int64_t workers = tessi_base_workers_count(tessi_base_runtime_of(ctx)->workers);
         m->training.slices = m->batch % workers == 0 ? workers : 0; /* 0: whatever divides the batch */
-        TESS_TRY(tess_training_slices(c, &m->training, &o.slices));
+        TESS_TRY(tess_training_slices(ctx, &m->training, &o.slices));
     } else {
-        int64_t workers = tessi_workers_count(tessi_runtime_of(c)->workers);
+        int64_t workers = tessi_base_workers_count(tessi_base_runtime_of(ctx)->workers);
         for (o.slices = m->batch; o.slices % 2 == 0 && o.slices / 2 >= workers && m->batch / o.slices < 8;)
             o.slices /= 2;
     }
     o.rows = m->batch / o.slices;
-    return tess_graph_new(c, m->weights, &o, out);
+    return tess_graph_new(ctx, m->weights, &o, out);
 }
 
 /* Memory for inputs, outputs and totals; inputs drawn below `values`, pixels or codes. */
-static int fill(struct tess_call *c, struct bench_model *m, uint64_t seed, int64_t values)
+static int bench_model_fill(struct tess_context *ctx, struct bench_model *m, uint64_t seed, int64_t values)
 {
     struct tess_stream s = {.seed = seed, .purpose = tess_purpose("bench.input")};
     struct tess_batch *b = &m->run;
@@ -76,7 +76,7 @@ static int fill(struct tess_call *c, struct bench_model *m, uint64_t seed, int64
     for (; b->inputs < 4 && tess_graph_input_at(m->graph, b->inputs, &m->in[b->inputs]); b->inputs++) {
         struct tess_tensor *t = &m->in[b->inputs];
         t->dim[0] *= slices;
-        TESS_TRY(tess_alloc(c, tess_tensor_bytes(t), "input", &t->data));
+        TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(t), "input", &t->data));
         for (int64_t i = 0; i < tess_tensor_count(t); i++) {
             int64_t value = tess_random_below(&s, (uint64_t)i, values);
             if (t->dtype == TESS_U8)
@@ -90,35 +90,35 @@ static int fill(struct tess_call *c, struct bench_model *m, uint64_t seed, int64
     for (; b->outputs < 2 && tess_graph_output_at(m->graph, b->outputs, &m->out[b->outputs]); b->outputs++) {
         struct tess_tensor *t = &m->out[b->outputs];
         t->dim[0] *= slices;
-        TESS_TRY(tess_alloc(c, tess_tensor_bytes(t), "output", &t->data));
+        TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(t), "output", &t->data));
     }
     for (; b->totals < 4 && tess_graph_total_at(m->graph, b->totals, &m->total[b->totals]); b->totals++)
-        TESS_TRY(tess_alloc(c, tess_tensor_bytes(&m->total[b->totals]), "totals", &m->total[b->totals].data));
+        TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(&m->total[b->totals]), "totals", &m->total[b->totals].data));
     return TESS_OK;
 }
 
-int bench_model_seal(struct tess_call *c, struct bench_work *w, struct bench_model *m, int64_t values, int training)
+int bench_model_seal(struct tess_context *ctx, struct bench_work *w, struct bench_model *m, int64_t values, int training)
 {
     struct tess_cost cost;
-    TESS_TRY(tess_graph_seal(c, m->graph));
-    TESS_TRY(tess_graph_cost(c, m->graph, &cost));
+    TESS_TRY(tess_graph_seal(ctx, m->graph));
+    TESS_TRY(tess_graph_cost(ctx, m->graph, &cost));
     w->flops = cost.flops * (double)m->batch;
     w->planned = cost.total_bytes + (training ? tess_training_bytes(&m->training, cost.parameters) : 0);
-    TESS_TRY(tess_weights_seal(c, m->weights));
-    return fill(c, m, w->seed, values);
+    TESS_TRY(tess_weights_seal(ctx, m->weights));
+    return bench_model_fill(ctx, m, w->seed, values);
 }
 
-int bench_model_forward(struct tess_call *c, struct bench_work *w)
+int bench_model_forward(struct tess_context *ctx, struct bench_work *w)
 {
     struct bench_model *m = w->self;
-    return tess_graph_run(c, m->graph, &m->run);
+    return tess_graph_run(ctx, m->graph, &m->run);
 }
 
-int bench_model_step(struct tess_call *c, struct bench_work *w)
+int bench_model_step(struct tess_context *ctx, struct bench_work *w)
 {
     struct bench_model *m = w->self;
     m->run.step = (uint32_t)m->step;
-    TESS_TRY(tess_graph_step(c, m->graph, &m->run));
+    TESS_TRY(tess_graph_step(ctx, m->graph, &m->run));
     const struct tessi_optimiser o = {.p = &m->training};
-    return tessi_optimise(c, tessi_runtime_of(c)->workers, &o, m->weights, m->step++, m->graph->result, 0.0);
+    return tessi_train_optimise(ctx, tessi_base_runtime_of(ctx)->workers, &o, m->weights, m->step++, m->graph->result, 0.0);
 }

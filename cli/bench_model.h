@@ -11,7 +11,7 @@
 
 /* What a case holds; what it does not need is NULL. */
 struct bench_model {
-    struct tess_facts *facts;
+    struct tess_attrs *attrs;
     struct tess_tokenizer tokenizer;
     struct tess_prior prior;
     struct tess_instance *critic;
@@ -28,14 +28,14 @@ struct bench_model {
 /* An empty model for `batch` units, as the work's self; the work closes it. */
 /* n, or a quarter of it where the work is to be quick. */
 int64_t bench_cut(const struct bench_work *w, int64_t n);
-int bench_model_open(struct tess_call *c, struct bench_work *w, int64_t batch, struct bench_model **out) TESS_CHECKED;
+int bench_model_open(struct tess_context *ctx, struct bench_work *w, int64_t batch, struct bench_model **out) TESS_CHECKED;
 /* A graph over its weights, in slices of as many rows as leave one or more for each worker; for training as the stages cut them.
  * training: 0 none, 1 by Adam, 2 by AdamW. */
-int bench_model_graph(struct tess_call *c, struct bench_model *m, int training, struct tess_graph **out) TESS_CHECKED;
+int bench_model_graph(struct tess_context *ctx, struct bench_model *m, int training, struct tess_graph **out) TESS_CHECKED;
 /* Ends the recording of m->graph, whose work and memory become the case's; inputs are drawn below `values`, pixels or codes. */
-int bench_model_seal(struct tess_call *c, struct bench_work *w, struct bench_model *m, int64_t values, int training) TESS_CHECKED;
+int bench_model_seal(struct tess_context *ctx, struct bench_work *w, struct bench_model *m, int64_t values, int training) TESS_CHECKED;
 /* For struct bench_work: the graph forward, or with everything that a step of training does. */
-int bench_model_forward(struct tess_call *c, struct bench_work *w) TESS_CHECKED;
-int bench_model_step(struct tess_call *c, struct bench_work *w) TESS_CHECKED;
+int bench_model_forward(struct tess_context *ctx, struct bench_work *w) TESS_CHECKED;
+int bench_model_step(struct tess_context *ctx, struct bench_work *w) TESS_CHECKED;
 
 #endif

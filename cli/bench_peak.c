@@ -117,14 +117,14 @@ static void (*burst_for(int what))(struct burst *b)
     return what == BENCH_F32 ? portable_burst : NULL;
 }
 
-static void *run(void *user)
+static void *bench_peak_run(void *user)
 {
     struct burst *b = user;
     b->run(b);
     return NULL;
 }
 
-static double now(void)
+static double bench_peak_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -140,18 +140,18 @@ double bench_peak(int threads, int what)
         return 0.0;
     threads = threads < MAX_THREADS ? threads : MAX_THREADS;
     for (int repeat = 0; repeat < 3; repeat++) {
-        double began = now(), flops = 0.0;
+        double began = bench_peak_now(), flops = 0.0;
         int started = 0;
         for (; started < threads; started++) {
             b[started] = (struct burst){.run = b[0].run};
-            if (pthread_create(&id[started], NULL, run, &b[started]) != 0)
+            if (pthread_create(&id[started], NULL, bench_peak_run, &b[started]) != 0)
                 break;
         }
         for (int i = 0; i < started; i++) {
             pthread_join(id[i], NULL);
             flops += b[i].flops;
         }
-        double rate = flops / (now() - began) / 1e9;
+        double rate = flops / (bench_peak_now() - began) / 1e9;
         best = rate > best ? rate : best;
     }
     return best;

@@ -24,7 +24,7 @@ extern const struct cli_verb cli_run, cli_plan, cli_plugins, cli_inspect, cli_vi
 /* Takes argv[*i] (and its value) when it is a global flag: 1 taken, 0 not one, -1 wrong (message printed). */
 int cli_global_flag(struct cli_globals *g, int argc, char **argv, int *i);
 /* "tessera: MESSAGE" on stderr; gives the exit code of `status`. */
-int cli_failed(const struct tess_call *c, int status);
+int cli_failed(const struct tess_context *ctx, int status);
 /* Prints "tessera VERB: MESSAGE; see `tessera VERB --help`"; gives 2. */
 int cli_usage_error(const char *verb, const char *format, ...) TESS_PRINTF(2, 3);
 /* Prints what may have been meant by a word that is none of the n verbs; gives 2. */

@@ -29,7 +29,7 @@ int64_t cli_columns(void)
 }
 
 /* Each pixel of the canvas is the mean of those it covers. */
-static void shrink(const struct tess_tensor *picture, struct canvas *to)
+static void draw_shrink(const struct tess_tensor *picture, struct canvas *to)
 {
     int64_t h = picture->dim[0], w = picture->dim[1], channels = picture->dim[2];
     const uint8_t *from = picture->data;
@@ -85,7 +85,7 @@ static void draw_blocks(const struct canvas *k, int full)
     }
 }
 
-static int luma(const uint8_t *p)
+static int draw_luma(const uint8_t *p)
 {
     return (299 * p[0] + 587 * p[1] + 114 * p[2]) / 1000;
 }
@@ -96,13 +96,13 @@ static void draw_shades(const struct canvas *k)
     for (int64_t y = 0; y < k->height; y += 2) {
         for (int64_t x = 0; x < k->width; x++) {
             const uint8_t *upper = k->rgb + (y * k->width + x) * 3, *lower = y + 1 < k->height ? upper + k->width * 3 : upper;
-            putchar(shades[(luma(upper) + luma(lower)) * 9 / 510]);
+            putchar(shades[(draw_luma(upper) + draw_luma(lower)) * 9 / 510]);
         }
         putchar('\n');
     }
 }
 
-int cli_draw(struct tess_call *c, const struct tess_tensor *picture, int colour)
+int cli_draw(struct tess_context *ctx, const struct tess_tensor *picture, int colour)
 {
     struct canvas k = {.width = cli_columns()};
     if (k.width > picture->dim[1])
@@ -111,9 +111,9 @@ int cli_draw(struct tess_call *c, const struct tess_tensor *picture, int colour)
     if (k.height < 1)
         k.height = 1;
     void *memory;
-    TESS_TRY(tess_alloc(c, (size_t)(k.height * k.width * 3), "drawing a picture", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)(k.height * k.width * 3), "drawing a picture", &memory));
     k.rgb = memory;
-    shrink(picture, &k);
+    draw_shrink(picture, &k);
     const char *terminal = getenv("COLORTERM");
     if (colour && isatty(STDOUT_FILENO))
         draw_blocks(&k, terminal && (strstr(terminal, "truecolor") || strstr(terminal, "24bit")));

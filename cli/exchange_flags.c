@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* The value of a flag, behind `=` or as the next argument; NULL, with a message, when there is none. */
-static const char *value_of(int argc, char **argv, int *i, size_t length)
+static const char *exchange_flags_value_of(int argc, char **argv, int *i, size_t length)
 {
     if (argv[*i][length] == '=')
         return argv[*i] + length + 1;
@@ -15,7 +15,7 @@ static const char *value_of(int argc, char **argv, int *i, size_t length)
     return NULL;
 }
 
-static int take_flag(struct tessi_exchange *x, int with_tokenizer, int argc, char **argv, int *i)
+static int exchange_flags_take_flag(struct tessi_exchange *x, int with_tokenizer, int argc, char **argv, int *i)
 {
     static const char *const flags[] = {"-o", "--output", "--as", "--tokenizer"};
     const char **const texts[] = {&x->to, &x->to, &x->as, &x->tokenizer};
@@ -23,9 +23,9 @@ static int take_flag(struct tessi_exchange *x, int with_tokenizer, int argc, cha
         size_t length = strlen(flags[k]);
         if (strncmp(argv[*i], flags[k], length) != 0 || (argv[*i][length] && argv[*i][length] != '='))
             continue;
-        const char *value = value_of(argc, argv, i, length);
+        const char *value = exchange_flags_value_of(argc, argv, i, length);
         if (!value)
-            return tessi_exit_code(TESS_E_USAGE);
+            return tessi_base_exit_code(TESS_E_USAGE);
         *texts[k] = value;
         return 0;
     }
@@ -53,13 +53,13 @@ int cli_exchange_flags(struct cli_globals *g, int argc, char **argv, int with_to
     for (int i = 1; i < argc; i++) {
         int taken = plain ? 0 : cli_global_flag(g, argc, argv, &i), code = 0;
         if (taken < 0)
-            return tessi_exit_code(TESS_E_USAGE);
+            return tessi_base_exit_code(TESS_E_USAGE);
         if (taken)
             continue;
         if (!plain && strcmp(argv[i], "--") == 0)
             plain = 1;
         else if (!plain && argv[i][0] == '-' && argv[i][1])
-            code = take_flag(x, with_tokenizer, argc, argv, &i);
+            code = exchange_flags_take_flag(x, with_tokenizer, argc, argv, &i);
         else
             code = take_word(x, parameter, argv, argv[i]);
         if (code)
@@ -73,22 +73,22 @@ int cli_exchange_flags(struct cli_globals *g, int argc, char **argv, int with_to
     return 0;
 }
 
-int cli_exchange_run(struct cli_globals *g, struct tessi_exchange *x, int (*work)(struct tess_call *c, const struct tessi_exchange *x))
+int cli_exchange_run(struct cli_globals *g, struct tessi_exchange *x, int (*work)(struct tess_context *ctx, const struct tessi_exchange *x))
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_runtime *r = NULL;
     const struct tessi_runtime_options o = {
         .plugin_path = g->plugin_path, .backend = g->backend, .threads = g->threads, .level = g->level};
-    tessi_call_init(&call, NULL);
+    tessi_base_context_init(&context, NULL);
     x->report = g->level == TESSI_QUIET ? NULL : stdout;
-    int status = tessi_not_over(&call.call, x->to, x->from);
+    int status = tessi_base_not_over(&context.context, x->to, x->from);
     if (status == TESS_OK)
-        status = tessi_not_over(&call.call, x->to, x->tokenizer);
+        status = tessi_base_not_over(&context.context, x->to, x->tokenizer);
     if (status == TESS_OK)
-        status = tessi_runtime_new(&call.call, &o, &r);
+        status = tessi_host_runtime_new(&context.context, &o, &r);
     if (status == TESS_OK)
-        status = work(&call.call, x);
-    int code = status == TESS_OK ? 0 : cli_failed(&call.call, status);
-    tessi_runtime_free(r);
+        status = work(&context.context, x);
+    int code = status == TESS_OK ? 0 : cli_failed(&context.context, status);
+    tessi_host_runtime_free(r);
     return code;
 }

@@ -11,6 +11,7 @@ enum { CLI_PARAMETERS = 32 };
  * code. */
 int cli_exchange_flags(struct cli_globals *g, int argc, char **argv, int with_tokenizer, const char **parameter, struct tessi_exchange *x);
 /* The work with a runtime; gives the exit code. */
-int cli_exchange_run(struct cli_globals *g, struct tessi_exchange *x, int (*work)(struct tess_call *c, const struct tessi_exchange *x));
+int cli_exchange_run(struct cli_globals *g, struct tessi_exchange *x,
+                     int (*work)(struct tess_context *ctx, const struct tessi_exchange *x));
 
 #endif

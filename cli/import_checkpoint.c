@@ -1,12 +1,12 @@
 /* `tessera import`: a model out of a checkpoint that another program wrote. SPDX-License-Identifier: MIT */
 #include "cli/exchange_flags.h"
 
-static int run(struct cli_globals *g, int argc, char **argv)
+static int import_checkpoint_run(struct cli_globals *g, int argc, char **argv)
 {
     const char *parameter[CLI_PARAMETERS];
     struct tessi_exchange x = {.from = NULL};
     int code = cli_exchange_flags(g, argc, argv, 1, parameter, &x);
-    return code ? code : cli_exchange_run(g, &x, tessi_import_model);
+    return code ? code : cli_exchange_run(g, &x, tessi_exchange_import_model);
 }
 
 const struct cli_verb cli_import = {
@@ -20,5 +20,5 @@ const struct cli_verb cli_import = {
              "      --as NAME            whose names the file has: `tessera plugins checkpoint` lists what there is\n"
              "      --tokenizer FILE     for a prior: the model whose codes it is of, imported before\n"
              "      key=value            what the file does not tell, such as height=128; `tessera plugins checkpoint/NAME` lists them\n",
-    .run = run,
+    .run = import_checkpoint_run,
 };

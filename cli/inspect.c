@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
-#include "core/base/facts_private.h"
+#include "core/base/attributes_private.h"
 #include "core/base/json.h"
 #include "core/store/store.h"
 
@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* Control characters become `?`; further lines stand under the first. */
-static void print_text(const char *text, int indent)
+static void inspect_print_text(const char *text, int indent)
 {
     for (; *text; text++) {
         if (*text == '\n' && text[1])
@@ -26,46 +26,46 @@ static void print_text(const char *text, int indent)
 static void print_pair(const char *name, int width, const char *value)
 {
     printf("  %-*s  ", width, cli_shown(name));
-    print_text(value, width + 4);
+    inspect_print_text(value, width + 4);
 }
 
-static const char *fact_text(const struct tessi_fact *f, char *room, size_t size)
+static const char *attr_text(const struct tessi_attr *f, char *buffer, size_t size)
 {
-    if (f->type == TESSI_FACT_TEXT)
+    if (f->type == TESSI_ATTR_TEXT)
         return f->text;
-    if (f->type == TESSI_FACT_I64)
-        (void)snprintf(room, size, "%lld", (long long)f->i64);
+    if (f->type == TESSI_ATTR_I64)
+        (void)snprintf(buffer, size, "%lld", (long long)f->i64);
     else
-        (void)snprintf(room, size, "%.9g", f->f64);
-    return room;
+        (void)snprintf(buffer, size, "%.9g", f->f64);
+    return buffer;
 }
 
-static int wider(int width, const char *name)
+static int inspect_wider(int width, const char *name)
 {
     int length = (int)strlen(name);
     return length > width && length <= 40 ? length : width;
 }
 
 /* "u8 (60000, 7, 7)", "string (3)" */
-static const char *shape_text(const struct tess_tensor *shape, char *text, size_t room)
+static const char *shape_text(const struct tess_tensor *shape, char *text, size_t capacity)
 {
     char whole[160];
     tess_tensor_text(shape, whole, sizeof whole);
     if (shape->dtype)
-        (void)snprintf(text, room, "%s", whole);
+        (void)snprintf(text, capacity, "%s", whole);
     else
-        (void)snprintf(text, room, "string %s", strchr(whole, '('));
+        (void)snprintf(text, capacity, "string %s", strchr(whole, '('));
     return text;
 }
 
-static const char *size_text(int64_t bytes, char *text, size_t room)
+static const char *size_text(int64_t bytes, char *text, size_t capacity)
 {
     if (bytes < 10240)
-        (void)snprintf(text, room, "%lld B", (long long)bytes);
+        (void)snprintf(text, capacity, "%lld B", (long long)bytes);
     else if (bytes < 10 << 20)
-        (void)snprintf(text, room, "%.1f KiB", (double)bytes / 1024);
+        (void)snprintf(text, capacity, "%.1f KiB", (double)bytes / 1024);
     else
-        (void)snprintf(text, room, "%.1f MiB", (double)bytes / 1048576);
+        (void)snprintf(text, capacity, "%.1f MiB", (double)bytes / 1048576);
     return text;
 }
 
@@ -95,11 +95,11 @@ static void print_datasets(const struct tess_artefact *a)
     const char *name;
     char text[200];
     int wide = 4, wide_shape = 4;
-    for (int64_t i = 0; (name = tessi_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++) {
-        wide = wider(wide, name);
-        wide_shape = wider(wide_shape, shape_text(&shape, text, sizeof text));
+    for (int64_t i = 0; (name = tessi_store_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++) {
+        wide = inspect_wider(wide, name);
+        wide_shape = inspect_wider(wide_shape, shape_text(&shape, text, sizeof text));
     }
-    for (int64_t i = 0; (name = tessi_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++) {
+    for (int64_t i = 0; (name = tessi_store_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++) {
         printf("%s  /%-*s  %-*s", i ? "" : "\ndatasets\n", wide, cli_shown(name), wide_shape,
                shape_text(&shape, text, sizeof text));
         printf("  %10s", size_text(stored, text, sizeof text));
@@ -116,35 +116,35 @@ static void print_figures(const struct tess_artefact *a)
     double value;
     const char *unit, *name;
     int wide = 4;
-    for (int64_t i = 0; (name = tessi_artefact_figure_at(a, i, &value, &unit)); i++)
-        wide = wider(wide, name);
-    for (int64_t i = 0; (name = tessi_artefact_figure_at(a, i, &value, &unit)); i++) {
+    for (int64_t i = 0; (name = tessi_store_artefact_figure_at(a, i, &value, &unit)); i++)
+        wide = inspect_wider(wide, name);
+    for (int64_t i = 0; (name = tessi_store_artefact_figure_at(a, i, &value, &unit)); i++) {
         printf("%s  %-*s  %.6g%s", i ? "" : "\nfigures\n", wide, cli_shown(name), value, *unit ? " " : "");
-        print_text(unit, 0);
+        inspect_print_text(unit, 0);
     }
 }
 
 static void print_all(const struct tess_artefact *a, int verified)
 {
-    const struct tess_facts *f = tess_artefact_facts(a);
+    const struct tess_attrs *f = tess_artefact_attrs(a);
     const char *name, *value;
     char text[64];
     int wide = 6;
-    print_text(tess_artefact_path(a), 0);
+    inspect_print_text(tess_artefact_path(a), 0);
     print_pair("kind", wide, tess_artefact_kind(a));
     printf("  %-*s  %s%s\n", wide, "digest", tess_artefact_digest(a), verified ? "  (the content has it)" : "");
 
     for (int64_t i = 0; i < f->count; i++)
-        wide = wider(wide, f->item[i].name);
+        wide = inspect_wider(wide, f->item[i].name);
     for (int64_t i = 0; i < f->count; i++) {
         fputs(i ? "" : "\nfacts\n", stdout);
-        print_pair(f->item[i].name, wide, fact_text(&f->item[i], text, sizeof text));
+        print_pair(f->item[i].name, wide, attr_text(&f->item[i], text, sizeof text));
     }
     wide = 6;
-    for (int64_t i = 0; (name = tessi_artefact_provenance_at(a, i, &value)); i++)
-        wide = wider(wide, name);
+    for (int64_t i = 0; (name = tessi_store_artefact_provenance_at(a, i, &value)); i++)
+        wide = inspect_wider(wide, name);
     fputs("\nprovenance\n", stdout);
-    for (int64_t i = 0; (name = tessi_artefact_provenance_at(a, i, &value)); i++)
+    for (int64_t i = 0; (name = tessi_store_artefact_provenance_at(a, i, &value)); i++)
         if (strcmp(name, "digest") != 0)
             print_pair(name, wide, value);
     print_datasets(a);
@@ -155,23 +155,23 @@ static void print_all(const struct tess_artefact *a, int verified)
 
 static void json_key(const char *name)
 {
-    tessi_json_text(stdout, name);
+    tessi_base_json_text(stdout, name);
     putchar(':');
 }
 
-static void json_facts(const struct tess_facts *f)
+static void json_attrs(const struct tess_attrs *f)
 {
-    fputs(",\"facts\":{", stdout);
+    fputs(",\"attributes\":{", stdout);
     for (int64_t i = 0; i < f->count; i++) {
-        const struct tessi_fact *fact = &f->item[i];
+        const struct tessi_attr *attr = &f->item[i];
         fputs(i ? "," : "", stdout);
-        json_key(fact->name);
-        if (fact->type == TESSI_FACT_TEXT)
-            tessi_json_text(stdout, fact->text);
-        else if (fact->type == TESSI_FACT_I64)
-            printf("%lld", (long long)fact->i64);
+        json_key(attr->name);
+        if (attr->type == TESSI_ATTR_TEXT)
+            tessi_base_json_text(stdout, attr->text);
+        else if (attr->type == TESSI_ATTR_I64)
+            printf("%lld", (long long)attr->i64);
         else
-            tessi_json_f64(stdout, fact->f64);
+            tessi_base_json_f64(stdout, attr->f64);
     }
     putchar('}');
 }
@@ -180,13 +180,13 @@ static void json_provenance(const struct tess_artefact *a)
 {
     const char *name, *value;
     fputs(",\"provenance\":{", stdout);
-    for (int64_t i = 0; (name = tessi_artefact_provenance_at(a, i, &value)); i++) {
+    for (int64_t i = 0; (name = tessi_store_artefact_provenance_at(a, i, &value)); i++) {
         fputs(i ? "," : "", stdout);
         json_key(name);
         if (strcmp(name, "seed") == 0 && *value && strlen(value) == strspn(value, "0123456789"))
             fputs(value, stdout);
         else
-            tessi_json_text(stdout, value);
+            tessi_base_json_text(stdout, value);
     }
     putchar('}');
 }
@@ -198,17 +198,17 @@ static void json_datasets(const struct tess_artefact *a)
     int64_t stored;
     const char *name;
     fputs(",\"datasets\":[", stdout);
-    for (int64_t i = 0; (name = tessi_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++) {
+    for (int64_t i = 0; (name = tessi_store_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++) {
         fputs(i ? ",{" : "{", stdout);
         json_key("name");
-        tessi_json_text(stdout, name);
+        tessi_base_json_text(stdout, name);
         printf(",\"dtype\":\"%s\",\"shape\":[", shape.dtype ? tess_dtype_name(shape.dtype) : "string");
         for (int32_t k = 0; k < shape.rank; k++)
             printf("%s%lld", k ? "," : "", (long long)shape.dim[k]);
         printf("],\"precision\":%d,\"stored\":%lld", bits, (long long)stored);
         if (is_codes(name, bits)) {
             fputs(",\"bits_per_code\":", stdout);
-            tessi_json_f64(stdout, bits_each(&shape, stored));
+            tessi_base_json_f64(stdout, bits_each(&shape, stored));
         }
         putchar('}');
     }
@@ -220,33 +220,33 @@ static void json_figures(const struct tess_artefact *a)
     double value;
     const char *unit, *name;
     fputs(",\"figures\":[", stdout);
-    for (int64_t i = 0; (name = tessi_artefact_figure_at(a, i, &value, &unit)); i++) {
+    for (int64_t i = 0; (name = tessi_store_artefact_figure_at(a, i, &value, &unit)); i++) {
         fputs(i ? ",{" : "{", stdout);
         json_key("name");
-        tessi_json_text(stdout, name);
+        tessi_base_json_text(stdout, name);
         fputs(",\"value\":", stdout);
-        tessi_json_f64(stdout, value);
+        tessi_base_json_f64(stdout, value);
         fputs(",\"unit\":", stdout);
-        tessi_json_text(stdout, unit);
+        tessi_base_json_text(stdout, unit);
         putchar('}');
     }
     fputs("],\"pictures\":[", stdout);
-    for (int64_t i = 0; (name = tessi_artefact_picture_at(a, i)); i++) {
+    for (int64_t i = 0; (name = tessi_store_artefact_picture_at(a, i)); i++) {
         fputs(i ? "," : "", stdout);
-        tessi_json_text(stdout, name);
+        tessi_base_json_text(stdout, name);
     }
     putchar(']');
 }
 
-static void print_json(const struct tess_artefact *a, int verified)
+static void inspect_print_json(const struct tess_artefact *a, int verified)
 {
     putchar('{');
     json_key("path");
-    tessi_json_text(stdout, tess_artefact_path(a));
+    tessi_base_json_text(stdout, tess_artefact_path(a));
     fputs(",\"kind\":", stdout);
-    tessi_json_text(stdout, tess_artefact_kind(a));
+    tessi_base_json_text(stdout, tess_artefact_kind(a));
     printf(",\"digest\":\"%s\",\"verified\":%s", tess_artefact_digest(a), verified ? "true" : "false");
-    json_facts(tess_artefact_facts(a));
+    json_attrs(tess_artefact_attrs(a));
     json_provenance(a);
     json_datasets(a);
     json_figures(a);
@@ -255,20 +255,20 @@ static void print_json(const struct tess_artefact *a, int verified)
 
 /* ---- the verb ------------------------------------------------------------------------------------------------------ */
 
-static int show(const char *path, int json, int verify)
+static int inspect_show(const char *path, int json, int verify)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tess_artefact *a;
-    tessi_call_init(&call, NULL);
-    int status = tessi_artefact_open(&call.call, path, &a);
+    tessi_base_context_init(&context, NULL);
+    int status = tessi_store_artefact_open(&context.context, path, &a);
     if (status == TESS_OK && verify)
-        status = tessi_artefact_verify(&call.call, a);
+        status = tessi_store_artefact_verify(&context.context, a);
     if (status == TESS_OK && verify)
-        status = tessi_artefact_check_facts(&call.call, a);
+        status = tessi_store_artefact_check_attrs(&context.context, a);
     if (status == TESS_OK)
-        (json ? print_json : print_all)(a, verify);
-    tessi_artefact_close(a);
-    return status == TESS_OK ? 0 : cli_failed(&call.call, status);
+        (json ? inspect_print_json : print_all)(a, verify);
+    tessi_store_artefact_close(a);
+    return status == TESS_OK ? 0 : cli_failed(&context.context, status);
 }
 
 static int inspect(struct cli_globals *g, int argc, char **argv)
@@ -278,7 +278,7 @@ static int inspect(struct cli_globals *g, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         int taken = plain ? 0 : cli_global_flag(g, argc, argv, &i);
         if (taken < 0)
-            return tessi_exit_code(TESS_E_USAGE);
+            return tessi_base_exit_code(TESS_E_USAGE);
         if (taken)
             continue;
         if (!plain && strcmp(argv[i], "--") == 0)
@@ -296,14 +296,14 @@ static int inspect(struct cli_globals *g, int argc, char **argv)
     }
     if (!path)
         return cli_usage_error(argv[0], "wanted the name of an artefact (runs/NAME/STAGE.h5)");
-    return show(path, json, verify);
+    return inspect_show(path, json, verify);
 }
 
 const struct cli_verb cli_inspect = {
     .name = "inspect",
     .summary = "what is in an artefact, and who made it",
     .usage = "usage: tessera inspect FILE.h5 [--json] [--verify]\n\n"
-             "Prints an artefact's kind, facts and provenance; every dataset with its shape, type and stored size (codes\n"
+             "Prints an artefact's kind, attributes and provenance; every dataset with its shape, type and stored size (codes\n"
              "with their precision and bits a code); and its figures.\n\n"
              "  --verify  read everything, compute the content's digest and compare; exit code 65 when it differs\n"
              "  --json    the same as one JSON object\n",

@@ -27,7 +27,7 @@ static const struct cli_verb *const verbs[] = {&cli_run,  &cli_plan,   &cli_plug
                                               &cli_view, &cli_import, &cli_export,  &cli_bench};
 #define VERBS (sizeof verbs / sizeof *verbs)
 
-static void help(FILE *to)
+static void main_help(FILE *to)
 {
     fputs("tessera turns images into arrays of codes and codes into images.\n\n"
           "usage: tessera [FLAGS] VERB [ARGUMENTS]\n\nverbs\n",
@@ -49,7 +49,7 @@ static void help(FILE *to)
 }
 
 /* The value of a flag: behind `=`, glued to a short flag, or the next argument. NULL, with a message, when there is none. */
-static const char *value_of(int argc, char **argv, int *i, const char *name)
+static const char *main_value_of(int argc, char **argv, int *i, const char *name)
 {
     const char *glued = argv[*i] + strlen(name);
     if (*glued)
@@ -121,7 +121,7 @@ int cli_global_flag(struct cli_globals *g, int argc, char **argv, int *i)
         const char *name = with_value[k];
         if (!is_flag(flag, name))
             continue;
-        const char *value = value_of(argc, argv, i, name);
+        const char *value = main_value_of(argc, argv, i, name);
         if (!value)
             return -1;
         if (k < 2)
@@ -143,21 +143,21 @@ int cli_global_flag(struct cli_globals *g, int argc, char **argv, int *i)
 
 const char *cli_shown(const char *text)
 {
-    static char room[4][4096];
+    static char buffer[4][4096];
     static int next;
-    char *to = room[next++ % 4];
-    (void)tessi_shown_text(text, to, sizeof room[0]);
+    char *to = buffer[next++ % 4];
+    (void)tessi_base_shown_text(text, to, sizeof buffer[0]);
     return to;
 }
 
-int cli_failed(const struct tess_call *c, int status)
+int cli_failed(const struct tess_context *ctx, int status)
 {
-    const char *message = tessi_call_message(c);
+    const char *message = tessi_base_context_message(ctx);
     if (*message)
         fprintf(stderr, "tessera: %s\n", cli_shown(message));
     else
         fprintf(stderr, "tessera: failed with status %d and no message; that is a defect of tessera\n", status);
-    return tessi_exit_code(status);
+    return tessi_base_exit_code(status);
 }
 
 int cli_usage_error(const char *verb, const char *format, ...)
@@ -187,11 +187,11 @@ static int unknown_verb(const char *word)
     return cli_unknown_verb(word, names, VERBS);
 }
 
-static int unknown_flag(const char *word)
+static int main_unknown_flag(const char *word)
 {
     static const char *const names[] = {"--threads", "--quiet",   "--verbose", "--no-color", "--plugin-path",
                                         "--backend", "--workdir", "--help",    "--version"};
-    const char *nearest = tessi_nearest_name(word, names, (int64_t)(sizeof names / sizeof *names));
+    const char *nearest = tessi_base_nearest_name(word, names, (int64_t)(sizeof names / sizeof *names));
     fprintf(stderr,
             nearest ? "tessera: there is no flag `%s`; did you mean `%s`?\n" : "tessera: there is no flag `%s`; see `tessera --help`\n",
             cli_shown(word), nearest);
@@ -212,7 +212,7 @@ static int run_verb(struct cli_globals *g, int argc, char **argv)
     return verb->run(g, argc, argv);
 }
 
-static int run(int argc, char **argv)
+static int main_run(int argc, char **argv)
 {
     struct cli_globals g = {.level = TESSI_NORMAL, .colour = 1};
     const char *no_color = getenv("NO_COLOR");
@@ -225,7 +225,7 @@ static int run(int argc, char **argv)
         if (taken)
             continue;
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            help(stdout);
+            main_help(stdout);
             return 0;
         }
         if (strcmp(argv[i], "--version") == 0) {
@@ -239,12 +239,12 @@ static int run(int argc, char **argv)
             if (verb)
                 fputs(verb->usage, stdout);
             else
-                help(stdout);
+                main_help(stdout);
             return 0;
         }
-        return *argv[i] == '-' ? unknown_flag(argv[i]) : run_verb(&g, argc - i, argv + i);
+        return *argv[i] == '-' ? main_unknown_flag(argv[i]) : run_verb(&g, argc - i, argv + i);
     }
-    help(stderr);
+    main_help(stderr);
     return EXIT_USAGE;
 }
 
@@ -261,13 +261,13 @@ static int output_error(void)
 
 int main(int argc, char **argv)
 {
-    tessi_process_start();
-    const char *wrong = tessi_inject_plan(getenv("TESSERA_INJECT"));
+    tessi_base_process_start();
+    const char *wrong = tessi_base_inject_plan(getenv("TESSERA_INJECT"));
     if (wrong)
         fprintf(stderr, "tessera: TESSERA_INJECT, which is for tests: %s; take it out of the environment\n", wrong);
-    int code = wrong ? EXIT_USAGE : run(argc, argv);
+    int code = wrong ? EXIT_USAGE : main_run(argc, argv);
     int error = output_error();
-    tessi_process_end(code == tessi_exit_code(TESS_E_STOPPED), error);
+    tessi_base_process_end(code == tessi_base_exit_code(TESS_E_STOPPED), error);
     if (error && code == 0) {
         fprintf(stderr, "tessera: the output could not be written: %s\n", strerror(error));
         code = EXIT_IO;

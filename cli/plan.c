@@ -16,7 +16,7 @@
 /* ---- arguments ----------------------------------------------------------------------------------------------------- */
 
 /* The value of `--flag VALUE` or `--flag=VALUE`, with *i moved; NULL when argv[*i] is another flag. "" when it has none. */
-static const char *value_of(int argc, char **argv, int *i, const char *flag)
+static const char *plan_value_of(int argc, char **argv, int *i, const char *flag)
 {
     size_t length = strlen(flag);
     if (strncmp(argv[*i], flag, length) != 0)
@@ -28,18 +28,18 @@ static const char *value_of(int argc, char **argv, int *i, const char *flag)
     return *i + 1 < argc ? argv[++*i] : "";
 }
 
-static int read_number(const char *verb, const char *flag, const char *text, uint64_t least, uint64_t most, uint64_t *out)
+static int read_number(const char *verb, const char *flag, const char *text, uint64_t least, uint64_t max, uint64_t *out)
 {
     char *end = NULL;
     errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || errno || value < least || value > most)
-        return cli_usage_error(verb, "%s wants an integer %" PRIu64 " .. %" PRIu64 ", found `%s`", flag, least, most, text);
+    if (*text < '0' || *text > '9' || *end || errno || value < least || value > max)
+        return cli_usage_error(verb, "%s wants an integer %" PRIu64 " .. %" PRIu64 ", found `%s`", flag, least, max, text);
     *out = value;
     return 0;
 }
 
-static int add_override(const char *verb, struct cli_wish *w, const char *text)
+static int add_override(const char *verb, struct cli_options *w, const char *text)
 {
     if (!strchr(text, '='))
         return cli_usage_error(verb, "wanted one pipeline and then key=value, found `%s` after `%s`", text,
@@ -51,25 +51,25 @@ static int add_override(const char *verb, struct cli_wish *w, const char *text)
 }
 
 /* One flag with a value. 1: taken; 0: not one of these; -1: wrong, *code says how. */
-static int read_valued(const char *verb, int argc, char **argv, int *i, int running, struct cli_wish *w, int *code)
+static int read_valued(const char *verb, int argc, char **argv, int *i, int running, struct cli_options *w, int *code)
 {
     const char *value;
     uint64_t number = 0;
-    if ((value = value_of(argc, argv, i, "--until"))) {
+    if ((value = plan_value_of(argc, argv, i, "--until"))) {
         w->options.until = value;
         *code = *value ? 0 : cli_usage_error(verb, "--until wants a stage");
-    } else if ((value = value_of(argc, argv, i, "--force"))) {
+    } else if ((value = plan_value_of(argc, argv, i, "--force"))) {
         *code = !*value                               ? cli_usage_error(verb, "--force wants a stage")
                 : w->options.forces == CLI_MAX_FORCES ? cli_usage_error(verb, "wanted --force at most %d times", CLI_MAX_FORCES)
                                                       : 0;
         if (*code == 0)
             w->force[w->options.forces++] = value;
-    } else if ((value = value_of(argc, argv, i, "--seed"))) {
+    } else if ((value = plan_value_of(argc, argv, i, "--seed"))) {
         *code = read_number(verb, "--seed", value, 0, INT64_MAX, &w->seed);
         w->options.seed = &w->seed;
-    } else if ((value = value_of(argc, argv, i, "--set"))) {
+    } else if ((value = plan_value_of(argc, argv, i, "--set"))) {
         *code = add_override(verb, w, value);
-    } else if (running && (value = value_of(argc, argv, i, "--checkpoint-seconds"))) {
+    } else if (running && (value = plan_value_of(argc, argv, i, "--checkpoint-seconds"))) {
         *code = read_number(verb, "--checkpoint-seconds", value, 1, 1000000000, &number);
         w->options.checkpoint_seconds = (int64_t)number;
     } else {
@@ -78,19 +78,19 @@ static int read_valued(const char *verb, int argc, char **argv, int *i, int runn
     return *code ? -1 : 1;
 }
 
-static int unknown_flag(const char *verb, const char *flag, int running)
+static int plan_unknown_flag(const char *verb, const char *flag, int running)
 {
     static const char *const names[] = {"--until",       "--force", "--seed",    "--set",     "--json",
                                         "--parameters",  "--help",  "--threads", "--workdir", "--backend",
                                         "--plugin-path", "--quiet", "--verbose", "--dry-run", "--checkpoint-seconds"};
     int64_t n = (int64_t)(sizeof names / sizeof *names);
-    const char *nearest = tessi_nearest_name(flag, names, running ? n : n - 2);
+    const char *nearest = tessi_base_nearest_name(flag, names, running ? n : n - 2);
     if (nearest)
         return cli_usage_error(verb, "there is no flag `%s`; did you mean `%s`?", flag, nearest);
     return cli_usage_error(verb, "there is no flag `%s`", flag);
 }
 
-int cli_wish_read(struct cli_globals *g, int argc, char **argv, int running, struct cli_wish *w)
+int cli_options_read(struct cli_globals *g, int argc, char **argv, int running, struct cli_options *w)
 {
     int flags = 1;
     memset(w, 0, sizeof *w);
@@ -99,7 +99,7 @@ int cli_wish_read(struct cli_globals *g, int argc, char **argv, int running, str
     for (int i = 1; i < argc; i++) {
         int code = 0, taken = flags ? cli_global_flag(g, argc, argv, &i) : 0;
         if (taken < 0)
-            return tessi_exit_code(TESS_E_USAGE);
+            return tessi_base_exit_code(TESS_E_USAGE);
         if (taken)
             continue;
         const char *word = argv[i];
@@ -115,7 +115,7 @@ int cli_wish_read(struct cli_globals *g, int argc, char **argv, int running, str
         } else if (flags && strcmp(word, "--parameters") == 0) {
             w->parameters = 1;
         } else if (flags && *word == '-') {
-            return unknown_flag(argv[0], word, running);
+            return plan_unknown_flag(argv[0], word, running);
         } else if (!w->options.path) {
             w->options.path = word;
         } else if ((code = add_override(argv[0], w, word)) != 0) {
@@ -130,7 +130,7 @@ int cli_wish_read(struct cli_globals *g, int argc, char **argv, int running, str
     return 0;
 }
 
-int cli_wish_open(struct tess_call *c, const struct cli_globals *g, const struct cli_wish *w, struct tessi_runtime **r,
+int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, const struct cli_options *w, struct tessi_runtime **r,
                   struct tessi_pipeline **p)
 {
     const struct tessi_runtime_options options = {
@@ -141,8 +141,8 @@ int cli_wish_open(struct tess_call *c, const struct cli_globals *g, const struct
         .colour = g->colour,
         .terminal = stderr,
     };
-    TESS_TRY(tessi_runtime_new(c, &options, r));
-    return tessi_pipeline_open(c, *r, &w->options, p);
+    TESS_TRY(tessi_host_runtime_new(ctx, &options, r));
+    return tessi_flow_pipeline_open(ctx, *r, &w->options, p);
 }
 
 /* ---- the plan ------------------------------------------------------------------------------------------------------ */
@@ -150,7 +150,7 @@ int cli_wish_open(struct tess_call *c, const struct cli_globals *g, const struct
 static const char *const states[] = {"cached", "run", "run", "run", "run"};
 static const char *const state_names[] = {"cached", "new", "changed", "input", "forced"};
 
-static const char *scaled(double value, double base, const char *const *units, char *text, size_t room)
+static const char *plan_scaled(double value, double base, const char *const *units, char *text, size_t capacity)
 {
     int unit = 0;
     while (value >= base - 0.5 && units[unit + 1]) { /* 1023.7 KiB would read as 1024 */
@@ -158,9 +158,9 @@ static const char *scaled(double value, double base, const char *const *units, c
         unit++;
     }
     if (value <= 0)
-        snprintf(text, room, "-");
+        snprintf(text, capacity, "-");
     else
-        snprintf(text, room, value < 9.995 && unit ? "%.2f %s" : value < 99.95 && unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+        snprintf(text, capacity, value < 9.995 && unit ? "%.2f %s" : value < 99.95 && unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
     size_t length = strlen(text);
     if (text[length - 1] == ' ')
         text[length - 1] = '\0';
@@ -178,13 +178,13 @@ struct row {
 
 static void make_row(const struct tessi_pipeline *p, int64_t i, struct row *row)
 {
-    tessi_pipeline_stage(p, i, &row->view);
-    scaled((double)row->view.cost.parameters, 1000, counts, row->parameters, sizeof row->parameters);
-    scaled((double)row->view.memory, 1024, sizes, row->memory, sizeof row->memory);
-    scaled(row->view.cost.flops, 1000, works, row->work, sizeof row->work);
+    tessi_flow_pipeline_stage(p, i, &row->view);
+    plan_scaled((double)row->view.cost.parameters, 1000, counts, row->parameters, sizeof row->parameters);
+    plan_scaled((double)row->view.memory, 1024, sizes, row->memory, sizeof row->memory);
+    plan_scaled(row->view.cost.flops, 1000, works, row->work, sizeof row->work);
 }
 
-static void widen(int *width, const char *text)
+static void plan_widen(int *width, const char *text)
 {
     int length = (int)strlen(text);
     *width = length > *width ? length : *width;
@@ -197,16 +197,16 @@ static void widen(int *width, const char *text)
 /* Behind its row; on a terminal in lines of its own column, broken between words. */
 static void show_reason(const char *text, int column)
 {
-    int64_t room = cli_columns() - column;
+    int64_t capacity = cli_columns() - column;
     if (!*text) {
         putchar('\n');
-    } else if (!isatty(STDOUT_FILENO) || room < LEAST_REASON) {
+    } else if (!isatty(STDOUT_FILENO) || capacity < LEAST_REASON) {
         printf("  %s\n", text);
     } else {
         fputs("  ", stdout);
         for (int64_t used = 0; *text;) {
             size_t word = strcspn(text, " ");
-            if (used && used + 1 + (int64_t)word > room) {
+            if (used && used + 1 + (int64_t)word > capacity) {
                 printf("\n%*s", column, "");
                 used = 0;
             }
@@ -222,11 +222,11 @@ static void show_table(const struct tessi_pipeline *p)
 {
     struct row row;
     int name = 5, use = 3;
-    int64_t n = tessi_pipeline_count(p), cached = 0;
+    int64_t n = tessi_flow_pipeline_count(p), cached = 0;
     for (int64_t i = 0; i < n; i++) {
         make_row(p, i, &row);
-        widen(&name, row.view.name);
-        widen(&use, row.view.use);
+        plan_widen(&name, row.view.name);
+        plan_widen(&use, row.view.use);
         cached += row.view.state == TESSI_CACHED;
     }
     printf("%-*s  %-*s  %-6s  %10s  %9s  %11s  %s\n", name, "stage", use, "use", "state", "parameters", "memory", "work", "why");
@@ -237,16 +237,17 @@ static void show_table(const struct tessi_pipeline *p)
         show_reason(cli_shown(row.view.reason), name + use + REASON_COLUMN);
     }
     if (cached == n)
-        printf("\nnothing to do: %" PRId64 " %s cached in %s\n", n, n == 1 ? "stage" : "stages", cli_shown(tessi_pipeline_folder(p)));
+        printf("\nnothing to do: %" PRId64 " %s cached in %s\n", n, n == 1 ? "stage" : "stages", cli_shown(tessi_flow_pipeline_folder(p)));
     else
-        printf("\n%" PRId64 " to run, %" PRId64 " cached; results go to %s\n", n - cached, cached, cli_shown(tessi_pipeline_folder(p)));
+        printf("\n%" PRId64 " to run, %" PRId64 " cached; results go to %s\n", n - cached, cached,
+               cli_shown(tessi_flow_pipeline_folder(p)));
 }
 
 static void show_inputs(const struct tessi_pipeline *p, int64_t i)
 {
     const char *port, *from;
     int64_t n = 0;
-    for (; tessi_pipeline_input(p, i, n, &port, &from); n++)
+    for (; tessi_flow_pipeline_input(p, i, n, &port, &from); n++)
         printf("%s%s: %s", n ? ", " : "  in: {", port, from);
     if (n)
         printf("}\n");
@@ -254,31 +255,31 @@ static void show_inputs(const struct tessi_pipeline *p, int64_t i)
 
 static void show_parameters(const struct tessi_pipeline *p)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_stage_view view;
-    for (int64_t i = 0; i < tessi_pipeline_count(p); i++) {
-        struct tessi_spec *root = NULL;
-        tessi_pipeline_stage(p, i, &view);
-        tessi_call_init(&call, NULL);
+    for (int64_t i = 0; i < tessi_flow_pipeline_count(p); i++) {
+        struct tessi_config *root = NULL;
+        tessi_flow_pipeline_stage(p, i, &view);
+        tessi_base_context_init(&context, NULL);
         printf("\n%s\n", view.name);
         show_inputs(p, i);
-        if (tessi_yaml_parse(&call.call, view.parameters, strlen(view.parameters), view.name, &root) != TESS_OK)
+        if (tessi_config_yaml_parse(&context.context, view.parameters, strlen(view.parameters), view.name, &root) != TESS_OK)
             printf("  %s\n", view.parameters);
-        for (const struct tessi_spec *s = root ? root->child : NULL; s; s = s->next) {
+        for (const struct tessi_config *s = root ? root->child : NULL; s; s = s->next) {
             char *text = NULL;
-            if (tessi_spec_print(&call.call, s, &text) == TESS_OK)
+            if (tessi_config_print(&context.context, s, &text) == TESS_OK)
                 printf("  %s: %s\n", s->key, text);
             tess_free(text);
         }
-        tessi_spec_free(root);
+        tessi_config_free(root);
     }
 }
 
-static void json_pair(const char *name, const char *value)
+static void plan_json_pair(const char *name, const char *value)
 {
-    tessi_json_text(stdout, name);
+    tessi_base_json_text(stdout, name);
     putchar(':');
-    tessi_json_text(stdout, value);
+    tessi_base_json_text(stdout, value);
     putchar(',');
 }
 
@@ -286,22 +287,22 @@ static void show_json(const struct tessi_pipeline *p)
 {
     struct tessi_stage_view view;
     putchar('{');
-    json_pair("name", tessi_pipeline_name(p));
-    json_pair("folder", tessi_pipeline_folder(p));
-    printf("\"process_bytes\":%" PRId64 ",\"stages\":[", tessi_pipeline_held(p));
-    for (int64_t i = 0; i < tessi_pipeline_count(p); i++) {
-        tessi_pipeline_stage(p, i, &view);
+    plan_json_pair("name", tessi_flow_pipeline_name(p));
+    plan_json_pair("folder", tessi_flow_pipeline_folder(p));
+    printf("\"process_bytes\":%" PRId64 ",\"stages\":[", tessi_flow_pipeline_held(p));
+    for (int64_t i = 0; i < tessi_flow_pipeline_count(p); i++) {
+        tessi_flow_pipeline_stage(p, i, &view);
         fputs(i ? ",{" : "{", stdout);
-        json_pair("stage", view.name);
-        json_pair("use", view.use);
+        plan_json_pair("stage", view.name);
+        plan_json_pair("use", view.use);
         printf("\"cached\":%s,", view.state == TESSI_CACHED ? "true" : "false");
-        json_pair("state", state_names[view.state]);
-        json_pair("why", view.reason ? view.reason : "");
-        json_pair("specification", view.parameters);
-        json_pair("path", view.path);
-        printf("\"steps\":%" PRId64 ",\"done\":%" PRId64 ",\"parameters\":%" PRId64 ",\"peak_bytes\":%" PRId64 ",\"flops\":", view.steps, view.done,
-               view.cost.parameters, view.memory);
-        tessi_json_f64(stdout, view.cost.flops);
+        plan_json_pair("state", state_names[view.state]);
+        plan_json_pair("why", view.reason ? view.reason : "");
+        plan_json_pair("specification", view.parameters);
+        plan_json_pair("path", view.path);
+        printf("\"steps\":%" PRId64 ",\"done\":%" PRId64 ",\"parameters\":%" PRId64 ",\"peak_bytes\":%" PRId64 ",\"flops\":", view.steps,
+               view.done, view.cost.parameters, view.memory);
+        tessi_base_json_f64(stdout, view.cost.flops);
         putchar('}');
     }
     puts("]}");
@@ -320,20 +321,20 @@ void cli_plan_show(const struct tessi_pipeline *p, int json, int parameters)
 
 static int plan(struct cli_globals *g, int argc, char **argv)
 {
-    static struct cli_wish w;
-    struct tessi_call call;
+    static struct cli_options w;
+    struct tessi_context context;
     struct tessi_runtime *r = NULL;
     struct tessi_pipeline *p = NULL;
-    int code = cli_wish_read(g, argc, argv, 0, &w);
+    int code = cli_options_read(g, argc, argv, 0, &w);
     if (code)
         return code;
-    tessi_call_init(&call, NULL);
-    int status = cli_wish_open(&call.call, g, &w, &r, &p);
+    tessi_base_context_init(&context, NULL);
+    int status = cli_options_open(&context.context, g, &w, &r, &p);
     if (status == TESS_OK)
         cli_plan_show(p, w.json, w.parameters || g->level >= TESSI_VERBOSE);
-    code = status == TESS_OK ? 0 : cli_failed(&call.call, status);
-    tessi_pipeline_free(p);
-    tessi_runtime_free(r);
+    code = status == TESS_OK ? 0 : cli_failed(&context.context, status);
+    tessi_flow_pipeline_free(p);
+    tessi_host_runtime_free(r);
     return code;
 }
 

@@ -8,7 +8,7 @@
 #define CLI_MAX_OVERRIDES 256
 #define CLI_MAX_FORCES 64
 
-struct cli_wish {
+struct cli_options {
     struct tessi_pipeline_options options;
     const char *override[CLI_MAX_OVERRIDES], *force[CLI_MAX_FORCES];
     uint64_t seed;
@@ -16,9 +16,9 @@ struct cli_wish {
 };
 
 /* P.yaml, key=value and flags; `running`: those of `run` alone are allowed. 0, or the exit code after a message. */
-int cli_wish_read(struct cli_globals *g, int argc, char **argv, int running, struct cli_wish *w);
+int cli_options_read(struct cli_globals *g, int argc, char **argv, int running, struct cli_options *w);
 /* Runtime and pipeline; both may be half there on failure and are freed by the caller. */
-int cli_wish_open(struct tess_call *c, const struct cli_globals *g, const struct cli_wish *w, struct tessi_runtime **r,
+int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, const struct cli_options *w, struct tessi_runtime **r,
                   struct tessi_pipeline **p) TESS_CHECKED;
 void cli_plan_show(const struct tessi_pipeline *p, int json, int parameters);
 

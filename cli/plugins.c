@@ -11,7 +11,7 @@
 
 #define MAX_LISTED 512
 
-struct wish {
+struct options {
     const char *what; /* KIND, KIND/NAME or NAME; NULL: all */
     int why, json;
 };
@@ -35,14 +35,14 @@ static void all_components(const struct tessi_registry *r, struct list *out)
 {
     const struct tess_plugin *plugin;
     const struct tess_component *k;
-    for (out->count = 0; out->count < MAX_LISTED && (k = tessi_registry_component(r, out->count, &plugin)); out->count++)
+    for (out->count = 0; out->count < MAX_LISTED && (k = tessi_plug_registry_component(r, out->count, &plugin)); out->count++)
         out->item[out->count] = (struct item){k, plugin};
 }
 
 /* ---- choosing ------------------------------------------------------------------------------------------------------ */
 
 /* "encoder" or "encoder/1" */
-static int is_kind(const char *kind, const char *word)
+static int plugins_is_kind(const char *kind, const char *word)
 {
     size_t length = (size_t)kind_length(kind);
     return strcmp(kind, word) == 0 || (strncmp(kind, word, length) == 0 && word[length] == '\0');
@@ -56,10 +56,11 @@ static int is_kind_and_name(const struct tess_component *k, const char *word)
     if (!slash || strcmp(slash + 1, k->name) != 0 || (size_t)(slash - word) >= sizeof kind)
         return 0;
     snprintf(kind, sizeof kind, "%.*s", (int)(slash - word), word);
-    return is_kind(k->kind, kind);
+    return plugins_is_kind(k->kind, kind);
 }
 
-static void choose(const struct list *all, const char *word, int (*is)(const struct tess_component *k, const char *word), struct list *out)
+static void plugins_choose(const struct list *all, const char *word, int (*is)(const struct tess_component *k, const char *word),
+                           struct list *out)
 {
     out->count = 0;
     for (int64_t i = 0; i < all->count; i++)
@@ -69,7 +70,7 @@ static void choose(const struct list *all, const char *word, int (*is)(const str
 
 static int of_kind(const struct tess_component *k, const char *word)
 {
-    return is_kind(k->kind, word);
+    return plugins_is_kind(k->kind, word);
 }
 
 static int of_name(const struct tess_component *k, const char *word)
@@ -91,12 +92,12 @@ static int not_found(const struct tessi_registry *r, const struct list *all, con
         names[n++] = k->name;
         names[n++] = both[i];
     }
-    const char *nearest = tessi_nearest_name(word, names, n), *slash = strrchr(word, '/');
+    const char *nearest = tessi_base_nearest_name(word, names, n), *slash = strrchr(word, '/');
     snprintf(text, sizeof text, "no plugin or kind is called `%.100s`%s%s%s", word, nearest ? "; did you mean `" : "",
              nearest ? nearest : "", nearest ? "`?" : "");
-    tessi_add_refused(r, slash ? slash + 1 : word, text, sizeof text);
+    tessi_plug_add_refused(r, slash ? slash + 1 : word, text, sizeof text);
     fprintf(stderr, "tessera: %s (`tessera plugins --why` says where plugins were looked for)\n", text);
-    return tessi_exit_code(TESS_E_PLUGIN);
+    return tessi_base_exit_code(TESS_E_PLUGIN);
 }
 
 /* ---- as text ------------------------------------------------------------------------------------------------------- */
@@ -130,58 +131,60 @@ static void print_component(const struct tessi_registry *r, const struct item *i
     int wide[3] = {9, 8, 5}; /* "parameter", "required", "range" */
     printf("%.*s/%s: %s\n", kind_length(k->kind), k->kind, k->name, k->summary);
     printf("kind %s, from %s %s (%s), %s\n", k->kind, item->plugin->id, item->plugin->version, item->plugin->license,
-           tessi_registry_file_of(r, item->plugin));
-    if (tessi_component_made_by(item->plugin, k))
-        printf("made by stage/%s; training cannot begin with its initial values\n", tessi_component_made_by(item->plugin, k));
-    if (!tessi_param_at(k, 0)) {
+           tessi_plug_registry_file_of(r, item->plugin));
+    if (tessi_plug_component_made_by(item->plugin, k))
+        printf("made by stage/%s; training cannot begin with its initial values\n", tessi_plug_component_made_by(item->plugin, k));
+    if (!tessi_plug_param_at(k, 0)) {
         puts("\nno parameters");
         return;
     }
-    for (int64_t i = 0; (p = tessi_param_at(k, i)); i++) {
-        int length[3] = {(int)strlen(p->name), (int)strlen(tessi_param_default(p, value, sizeof value)),
-                         (int)strlen(tessi_param_limits(p, range, sizeof range))};
+    for (int64_t i = 0; (p = tessi_plug_param_at(k, i)); i++) {
+        int length[3] = {(int)strlen(p->name), (int)strlen(tessi_plug_param_default(p, value, sizeof value)),
+                         (int)strlen(tessi_plug_param_limits(p, range, sizeof range))};
         for (int column = 0; column < 3; column++)
             wide[column] = length[column] > wide[column] && length[column] <= 32 ? length[column] : wide[column];
     }
     printf("\n  %-*s  %-9s  %-*s  %-*s  %s\n", wide[0], "parameter", "type", wide[1], "default", wide[2], "range", "meaning");
-    for (int64_t i = 0; (p = tessi_param_at(k, i)); i++) {
-        tessi_param_default(p, value, sizeof value);
-        printf("  %-*s  %-9s  %-*s  %-*s  %s%s\n", wide[0], p->name, tessi_param_type(p), wide[1],
-               p->flags & TESS_REQUIRED ? "required" : *value ? value : "-", wide[2], tessi_param_limits(p, range, sizeof range), p->help,
-               flags_text(p));
+    for (int64_t i = 0; (p = tessi_plug_param_at(k, i)); i++) {
+        tessi_plug_param_default(p, value, sizeof value);
+        printf("  %-*s  %-9s  %-*s  %-*s  %s%s\n", wide[0], p->name, tessi_plug_param_type(p), wide[1],
+               p->flags & TESS_REQUIRED ? "required"
+               : *value                 ? value
+                                        : "-",
+               wide[2], tessi_plug_param_limits(p, range, sizeof range), p->help, flags_text(p));
     }
 }
 
 /* Libraries that are loaded when a component is opened: whether they would. */
-static void print_libraries(struct tess_call *c, const struct tessi_registry *r)
+static void print_libraries(struct tess_context *ctx, const struct tessi_registry *r)
 {
     const struct tess_plugin *plugin;
     const struct tess_component *k;
     int64_t seen = 0;
-    for (int64_t i = 0; (k = tessi_registry_component(r, i, &plugin)); i++) {
+    for (int64_t i = 0; (k = tessi_plug_registry_component(r, i, &plugin)); i++) {
         const struct tess_component *listed = k;
-        if (!tessi_component_module(plugin, k, NULL))
+        if (!tessi_plug_component_module(plugin, k, NULL))
             continue;
         fputs(seen++ ? "" : "\nlibraries, loaded when they are needed\n", stdout);
-        if (tessi_module_load(c, r, &plugin, &k) == TESS_OK) {
+        if (tessi_plug_module_load(ctx, r, &plugin, &k) == TESS_OK) {
             printf("  loads     %.*s/%s\n", kind_length(listed->kind), listed->kind, listed->name);
             continue;
         }
-        printf("  missing   %.*s/%s: %s\n", kind_length(listed->kind), listed->kind, listed->name, tess_message(c));
-        tess_forget(c);
+        printf("  missing   %.*s/%s: %s\n", kind_length(listed->kind), listed->kind, listed->name, tess_message(ctx));
+        tess_forget(ctx);
     }
 }
 
-static void print_why(struct tess_call *c, const struct tessi_registry *r)
+static void print_why(struct tess_context *ctx, const struct tessi_registry *r)
 {
     const char *folder, *note;
     int64_t refused = 0;
     puts("folders, in order");
-    for (int64_t i = 0; (folder = tessi_registry_folder(r, i, &note)); i++)
+    for (int64_t i = 0; (folder = tessi_plug_registry_folder(r, i, &note)); i++)
         printf("  %s%s%s\n", folder, *note ? ": " : "", note);
     puts("\nfiles");
-    for (int64_t i = 0; i < tessi_registry_files(r); i++) {
-        const struct tessi_found *f = tessi_registry_file(r, i);
+    for (int64_t i = 0; i < tessi_plug_registry_files(r); i++) {
+        const struct tessi_found *f = tessi_plug_registry_file(r, i);
         if (f->refusal)
             printf("  refused   %s\n", f->refusal);
         else
@@ -189,26 +192,26 @@ static void print_why(struct tess_call *c, const struct tessi_registry *r)
                    f->plugin->abi_minor);
         refused += f->refusal != NULL;
     }
-    print_libraries(c, r);
+    print_libraries(ctx, r);
     printf("\n%lld accepted, %lld refused; TESSERA_PLUGIN_PATH and --plugin-path add folders\n",
-           (long long)(tessi_registry_files(r) - refused), (long long)refused);
+           (long long)(tessi_plug_registry_files(r) - refused), (long long)refused);
 }
 
 /* ---- as JSON ------------------------------------------------------------------------------------------------------- */
 
-static void json_pair(const char *name, const char *value, const char *after)
+static void plugins_json_pair(const char *name, const char *value, const char *after)
 {
-    tessi_json_text(stdout, name);
+    tessi_base_json_text(stdout, name);
     putchar(':');
-    tessi_json_text(stdout, value);
+    tessi_base_json_text(stdout, value);
     fputs(after, stdout);
 }
 
 static void json_number(const char *name, double value)
 {
-    tessi_json_text(stdout, name);
+    tessi_base_json_text(stdout, name);
     putchar(':');
-    tessi_json_f64(stdout, value);
+    tessi_base_json_f64(stdout, value);
     putchar(',');
 }
 
@@ -216,38 +219,38 @@ static void json_param(const struct tess_param *p)
 {
     char text[512];
     putchar('{');
-    json_pair("name", p->name, ",");
-    json_pair("type", tessi_param_type(p), ",");
+    plugins_json_pair("name", p->name, ",");
+    plugins_json_pair("type", tessi_plug_param_type(p), ",");
     if (p->type == TESS_I64 || p->type == TESS_F64 || p->type == TESS_LIST) {
         json_number("lo", p->lo);
         json_number("hi", p->hi);
     } else {
-        json_pair("range", tessi_param_limits(p, text, sizeof text), ",");
+        plugins_json_pair("range", tessi_plug_param_limits(p, text, sizeof text), ",");
     }
     if (p->flags & TESS_REQUIRED || p->type == TESS_COMPONENT || (p->type == TESS_STR && !p->text))
-        json_pair("default", NULL, ",");
+        plugins_json_pair("default", NULL, ",");
     else if (p->type == TESS_STR || p->type == TESS_ENUM)
-        json_pair("default", tessi_param_default(p, text, sizeof text), ",");
+        plugins_json_pair("default", tessi_plug_param_default(p, text, sizeof text), ",");
     else /* a number, a truth value or a list of integers reads the same in JSON */
-        printf("\"default\":%s,", tessi_param_default(p, text, sizeof text));
+        printf("\"default\":%s,", tessi_plug_param_default(p, text, sizeof text));
     printf("\"required\":%s,\"neutral\":%s,", p->flags & TESS_REQUIRED ? "true" : "false", p->flags & TESS_NEUTRAL ? "true" : "false");
-    json_pair("help", p->help, "}");
+    plugins_json_pair("help", p->help, "}");
 }
 
 static void json_component(const struct tessi_registry *r, const struct item *item)
 {
     const struct tess_param *p;
     putchar('{');
-    json_pair("kind", item->component->kind, ",");
-    json_pair("name", item->component->name, ",");
-    json_pair("summary", item->component->summary, ",");
-    if (tessi_component_made_by(item->plugin, item->component))
-        json_pair("made_by", tessi_component_made_by(item->plugin, item->component), ",");
-    json_pair("plugin", item->plugin->id, ",");
-    json_pair("version", item->plugin->version, ",");
-    json_pair("license", item->plugin->license, ",");
-    json_pair("file", tessi_registry_file_of(r, item->plugin), ",\"parameters\":[");
-    for (int64_t i = 0; (p = tessi_param_at(item->component, i)); i++) {
+    plugins_json_pair("kind", item->component->kind, ",");
+    plugins_json_pair("name", item->component->name, ",");
+    plugins_json_pair("summary", item->component->summary, ",");
+    if (tessi_plug_component_made_by(item->plugin, item->component))
+        plugins_json_pair("made_by", tessi_plug_component_made_by(item->plugin, item->component), ",");
+    plugins_json_pair("plugin", item->plugin->id, ",");
+    plugins_json_pair("version", item->plugin->version, ",");
+    plugins_json_pair("license", item->plugin->license, ",");
+    plugins_json_pair("file", tessi_plug_registry_file_of(r, item->plugin), ",\"parameters\":[");
+    for (int64_t i = 0; (p = tessi_plug_param_at(item->component, i)); i++) {
         if (i)
             putchar(',');
         json_param(p);
@@ -259,22 +262,22 @@ static void json_why(const struct tessi_registry *r)
 {
     const char *folder, *note;
     fputs("\"folders\":[", stdout);
-    for (int64_t i = 0; (folder = tessi_registry_folder(r, i, &note)); i++) {
+    for (int64_t i = 0; (folder = tessi_plug_registry_folder(r, i, &note)); i++) {
         fputs(i ? ",{" : "{", stdout);
-        json_pair("path", folder, ",");
-        json_pair("note", note, "}");
+        plugins_json_pair("path", folder, ",");
+        plugins_json_pair("note", note, "}");
     }
     fputs("],\"files\":[", stdout);
-    for (int64_t i = 0; i < tessi_registry_files(r); i++) {
-        const struct tessi_found *f = tessi_registry_file(r, i);
+    for (int64_t i = 0; i < tessi_plug_registry_files(r); i++) {
+        const struct tessi_found *f = tessi_plug_registry_file(r, i);
         fputs(i ? ",{" : "{", stdout);
-        json_pair("path", f->path, ",");
-        json_pair("refusal", f->refusal, "}");
+        plugins_json_pair("path", f->path, ",");
+        plugins_json_pair("refusal", f->refusal, "}");
     }
     fputs("],", stdout);
 }
 
-static void print_json(const struct tessi_registry *r, const struct list *l, int why)
+static void plugins_print_json(const struct tessi_registry *r, const struct list *l, int why)
 {
     putchar('{');
     if (why)
@@ -290,7 +293,7 @@ static void print_json(const struct tessi_registry *r, const struct list *l, int
 
 /* ---- the verb ------------------------------------------------------------------------------------------------------ */
 
-static int several(const struct list *chosen, const char *word)
+static int plugins_several(const struct list *chosen, const char *word)
 {
     fprintf(stderr, "tessera plugins: `%s` is the name of several;", word);
     for (int64_t i = 0; i < chosen->count; i++) {
@@ -298,29 +301,29 @@ static int several(const struct list *chosen, const char *word)
         fprintf(stderr, "%s `%.*s/%s`", i ? " or" : " say", kind_length(k->kind), k->kind, k->name);
     }
     fputc('\n', stderr);
-    return tessi_exit_code(TESS_E_USAGE);
+    return tessi_base_exit_code(TESS_E_USAGE);
 }
 
-static int show(struct tess_call *c, const struct tessi_registry *r, const struct wish *w)
+static int plugins_show(struct tess_context *ctx, const struct tessi_registry *r, const struct options *w)
 {
     static struct list all, chosen;
     int one = 0;
     all_components(r, &all);
     if (w->what) {
-        choose(&all, w->what, of_kind, &chosen);
+        plugins_choose(&all, w->what, of_kind, &chosen);
         if (chosen.count == 0) {
             one = 1;
-            choose(&all, w->what, strchr(w->what, '/') ? is_kind_and_name : of_name, &chosen);
+            plugins_choose(&all, w->what, strchr(w->what, '/') ? is_kind_and_name : of_name, &chosen);
         }
         if (chosen.count == 0)
             return not_found(r, &all, w->what);
         if (one && chosen.count > 1 && !strchr(w->what, '/'))
-            return several(&chosen, w->what);
+            return plugins_several(&chosen, w->what);
     } else {
         chosen = all;
     }
     if (w->json) {
-        print_json(r, &chosen, w->why);
+        plugins_print_json(r, &chosen, w->why);
         return 0;
     }
     if (one)
@@ -331,23 +334,23 @@ static int show(struct tess_call *c, const struct tessi_registry *r, const struc
     if (w->why) {
         if (chosen.count)
             putchar('\n');
-        print_why(c, r);
+        print_why(ctx, r);
     } else if (all.count == 0) {
         fputs("tessera: no plugin was found; `tessera plugins --why` says where plugins were looked for\n", stderr);
-        return tessi_exit_code(TESS_E_PLUGIN);
+        return tessi_base_exit_code(TESS_E_PLUGIN);
     }
     return 0;
 }
 
 static int plugins(struct cli_globals *g, int argc, char **argv)
 {
-    struct wish w = {NULL, 0, 0};
-    struct tessi_call call;
+    struct options w = {NULL, 0, 0};
+    struct tessi_context context;
     struct tessi_runtime *r = NULL;
     for (int i = 1; i < argc; i++) {
         int taken = cli_global_flag(g, argc, argv, &i);
         if (taken < 0)
-            return tessi_exit_code(TESS_E_USAGE);
+            return tessi_base_exit_code(TESS_E_USAGE);
         if (taken)
             continue;
         if (strcmp(argv[i], "--why") == 0)
@@ -361,10 +364,11 @@ static int plugins(struct cli_globals *g, int argc, char **argv)
         else
             w.what = argv[i];
     }
-    tessi_call_init(&call, NULL);
-    int status = tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.plugin_path = g->plugin_path, .level = g->level}, &r);
-    int code = status == TESS_OK ? show(&call.call, r->registry, &w) : cli_failed(&call.call, status);
-    tessi_runtime_free(r);
+    tessi_base_context_init(&context, NULL);
+    int status =
+        tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.plugin_path = g->plugin_path, .level = g->level}, &r);
+    int code = status == TESS_OK ? plugins_show(&context.context, r->registry, &w) : cli_failed(&context.context, status);
+    tessi_host_runtime_free(r);
     return code;
 }
 

@@ -10,12 +10,12 @@
 #include <string.h>
 
 /* A tenth of a second is of interest below a minute. */
-static void duration_text(double seconds, char *text, size_t room)
+static void duration_text(double seconds, char *text, size_t capacity)
 {
     if (seconds < 59.95)
-        snprintf(text, room, "%.1f s", seconds);
+        snprintf(text, capacity, "%.1f s", seconds);
     else
-        tessi_duration_text(seconds, text, room);
+        tessi_base_duration_text(seconds, text, capacity);
 }
 
 static void show_stages(const struct tessi_pipeline *p)
@@ -24,9 +24,9 @@ static void show_stages(const struct tessi_pipeline *p)
     struct tessi_stage_view view;
     char time[32];
     int width = 5;
-    int64_t n = tessi_pipeline_count(p), cached = 0;
+    int64_t n = tessi_flow_pipeline_count(p), cached = 0;
     for (int64_t i = 0; i < n; i++) {
-        tessi_pipeline_stage(p, i, &view);
+        tessi_flow_pipeline_stage(p, i, &view);
         width = (int)strlen(view.name) > width ? (int)strlen(view.name) : width;
         cached += view.outcome == TESSI_WAS_CACHED;
     }
@@ -36,7 +36,7 @@ static void show_stages(const struct tessi_pipeline *p)
     }
     fputc('\n', stderr);
     for (int64_t i = 0; i < n; i++) {
-        tessi_pipeline_stage(p, i, &view);
+        tessi_flow_pipeline_stage(p, i, &view);
         duration_text(view.seconds, time, sizeof time);
         fprintf(stderr, "%-*s  %s", width, view.name, outcomes[view.outcome]);
         if (view.outcome == TESSI_COMPUTED)
@@ -45,29 +45,29 @@ static void show_stages(const struct tessi_pipeline *p)
     }
 }
 
-static void show_pictures(const struct tessi_pipeline *p)
+static void run_show_pictures(const struct tessi_pipeline *p)
 {
     struct tessi_stage_view view;
-    for (int64_t i = 0; i < tessi_pipeline_count(p); i++) {
-        tessi_pipeline_stage(p, i, &view);
+    for (int64_t i = 0; i < tessi_flow_pipeline_count(p); i++) {
+        tessi_flow_pipeline_stage(p, i, &view);
         for (int64_t k = 0; k < view.pictures; k++)
             fprintf(stderr, "picture  %s\n", cli_shown(view.picture[k]));
     }
-    fprintf(stderr, "results  %s\n", cli_shown(tessi_pipeline_folder(p)));
+    fprintf(stderr, "results  %s\n", cli_shown(tessi_flow_pipeline_folder(p)));
 }
 
 /* Twice over the artefacts: once to measure the columns (`width`), once to print. */
-static int figures(struct tess_call *c, const struct tessi_pipeline *p, int width[2], int print, int64_t *found)
+static int run_figures(struct tess_context *ctx, const struct tessi_pipeline *p, int width[2], int print, int64_t *found)
 {
     struct tessi_stage_view view;
     *found = 0;
-    for (int64_t i = 0; i < tessi_pipeline_count(p); i++) {
+    for (int64_t i = 0; i < tessi_flow_pipeline_count(p); i++) {
         struct tess_artefact *a = NULL;
         const char *name, *unit;
         double value;
-        tessi_pipeline_stage(p, i, &view);
-        TESS_TRY(tessi_artefact_open(c, view.path, &a));
-        for (int64_t k = 0; (name = tessi_artefact_figure_at(a, k, &value, &unit)); k++, ++*found) {
+        tessi_flow_pipeline_stage(p, i, &view);
+        TESS_TRY(tessi_store_artefact_open(ctx, view.path, &a));
+        for (int64_t k = 0; (name = tessi_store_artefact_figure_at(a, k, &value, &unit)); k++, ++*found) {
             width[0] = (int)strlen(view.name) > width[0] ? (int)strlen(view.name) : width[0];
             width[1] = (int)strlen(name) > width[1] ? (int)strlen(name) : width[1];
             if (print && unit && *unit)
@@ -75,54 +75,54 @@ static int figures(struct tess_call *c, const struct tessi_pipeline *p, int widt
             else if (print)
                 printf("%-*s  %-*s  %12.6g\n", width[0], view.name, width[1], name, value);
         }
-        tessi_artefact_close(a);
+        tessi_store_artefact_close(a);
     }
     return TESS_OK;
 }
 
-static int show_figures(struct tess_call *c, const struct tessi_pipeline *p)
+static int show_figures(struct tess_context *ctx, const struct tessi_pipeline *p)
 {
     int width[2] = {5, 6};
     int64_t n;
-    TESS_TRY(figures(c, p, width, 0, &n));
+    TESS_TRY(run_figures(ctx, p, width, 0, &n));
     if (n == 0)
         return TESS_OK;
     printf("%-*s  %-*s  %12s  %s\n", width[0], "stage", width[1], "figure", "value", "unit");
-    return figures(c, p, width, 1, &n);
+    return run_figures(ctx, p, width, 1, &n);
 }
 
-static int run_pipeline(struct tess_call *c, const struct cli_globals *g, struct tessi_pipeline *p)
+static int run_pipeline(struct tess_context *ctx, const struct cli_globals *g, struct tessi_pipeline *p)
 {
-    TESS_TRY(tessi_pipeline_run(c, p));
+    TESS_TRY(tessi_flow_pipeline_run(ctx, p));
     if (g->level > TESSI_QUIET)
         show_stages(p);
-    TESS_TRY(show_figures(c, p));
+    TESS_TRY(show_figures(ctx, p));
     (void)fflush(stdout);
     if (g->level > TESSI_QUIET)
-        show_pictures(p);
+        run_show_pictures(p);
     return TESS_OK;
 }
 
 static int run(struct cli_globals *g, int argc, char **argv)
 {
-    static struct cli_wish w;
-    struct tessi_call call;
+    static struct cli_options w;
+    struct tessi_context context;
     struct tessi_runtime *r = NULL;
     struct tessi_pipeline *p = NULL;
-    int code = cli_wish_read(g, argc, argv, 1, &w);
+    int code = cli_options_read(g, argc, argv, 1, &w);
     if (code)
         return code;
-    tessi_call_init(&call, NULL);
+    tessi_base_context_init(&context, NULL);
     if (!w.dry)
-        tessi_signals_catch();
-    int status = cli_wish_open(&call.call, g, &w, &r, &p);
+        tessi_base_signals_catch();
+    int status = cli_options_open(&context.context, g, &w, &r, &p);
     if (status == TESS_OK && w.dry)
         cli_plan_show(p, w.json, w.parameters || g->level >= TESSI_VERBOSE);
     else if (status == TESS_OK)
-        status = run_pipeline(&call.call, g, p);
-    code = status == TESS_OK ? 0 : cli_failed(&call.call, status);
-    tessi_pipeline_free(p);
-    tessi_runtime_free(r);
+        status = run_pipeline(&context.context, g, p);
+    code = status == TESS_OK ? 0 : cli_failed(&context.context, status);
+    tessi_flow_pipeline_free(p);
+    tessi_host_runtime_free(r);
     return code;
 }
 

@@ -49,7 +49,7 @@ static int ends_in(const char *word, const char *end)
 /* A short word is near where one letter is another: two of five letters are another word. */
 static const char *near_verb(const char *word, const char *const *names, size_t n)
 {
-    const char *nearest = tessi_nearest_name(word, names, (int64_t)n);
+    const char *nearest = tessi_base_nearest_name(word, names, (int64_t)n);
     size_t same = 0;
     if (!nearest || strlen(word) > 5)
         return nearest;
@@ -63,20 +63,20 @@ static const char *near_verb(const char *word, const char *const *names, size_t 
 }
 
 /* Is it a stage's name, or how some of them begin? Then *name is the first of them. */
-static int is_stage(const char *word, char *name, size_t room)
+static int is_stage(const char *word, char *name, size_t capacity)
 {
     const struct tessi_runtime_options quiet = {.level = TESSI_QUIET};
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_runtime *r = NULL;
     const struct tess_component *k;
-    tessi_call_init(&call, NULL);
+    tessi_base_context_init(&context, NULL);
     *name = '\0';
-    if (strlen(word) < 4 || tessi_runtime_new(&call.call, &quiet, &r) != TESS_OK)
+    if (strlen(word) < 4 || tessi_host_runtime_new(&context.context, &quiet, &r) != TESS_OK)
         return 0;
-    for (int64_t i = 0; !*name && (k = tessi_registry_component(r->registry, i, NULL)); i++)
+    for (int64_t i = 0; !*name && (k = tessi_plug_registry_component(r->registry, i, NULL)); i++)
         if (strcmp(k->kind, "stage/1") == 0 && strncmp(k->name, word, strlen(word)) == 0)
-            snprintf(name, room, "%s", k->name);
-    tessi_runtime_free(r);
+            snprintf(name, capacity, "%s", k->name);
+    tessi_host_runtime_free(r);
     return *name != '\0';
 }
 

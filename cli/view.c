@@ -18,7 +18,7 @@
 #define MOST 100000 /* images of a sheet, pixels of a side */
 #define SLICE_ROWS 8
 
-struct wish {
+struct options {
     const char *path, *model, *output, *picture;
     int64_t count, across, zoom; /* 0: as fits */
 };
@@ -26,50 +26,51 @@ struct wish {
 /* ---- what to show -------------------------------------------------------------------------------------------------- */
 
 /* n images as u8 (n, H, W, C), freed by the caller. */
-static int64_t how_many(const struct wish *w, int64_t there)
+static int64_t how_many(const struct options *w, int64_t there)
 {
     int64_t n = w->count ? w->count : w->output ? 64 : 16;
     return n < there ? n : there;
 }
 
-static uint8_t byte_of(float x)
+static uint8_t view_byte_of(float x)
 {
     float scaled = x * 255.0f + 0.5f;
     return scaled > 0 ? scaled < 255 ? (uint8_t)scaled : 255 : 0;
 }
 
-static int to_bytes(struct tess_call *c, const struct tess_tensor *from, struct tess_tensor *to)
+static int view_to_bytes(struct tess_context *ctx, const struct tess_tensor *from, struct tess_tensor *to)
 {
     *to = tess_tensor_over(NULL, TESS_U8, from->rank, from->dim);
-    TESS_TRY(tess_alloc(c, tess_tensor_bytes(to), "images", &to->data));
+    TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(to), "images", &to->data));
     const float *value = from->data;
     uint8_t *byte = to->data;
     int bad = 0;
     for (int64_t i = 0; i < tess_tensor_count(from); i++) {
-        byte[i] = byte_of(value[i]);
+        byte[i] = view_byte_of(value[i]);
         bad |= isnan(value[i]);
     }
     if (!bad)
         return TESS_OK;
     tess_free(to->data);
     to->data = NULL;
-    return c->fail(c, TESS_E_DATA, "these images have values that are no numbers (NaN): the model that makes them diverged");
+    return ctx->fail(ctx, TESS_E_DATA, "these images have values that are no numbers (NaN): the model that makes them diverged");
 }
 
-static int nothing_to_show(struct tess_call *c, const struct tess_artefact *a, const char *why)
+static int nothing_to_show(struct tess_context *ctx, const struct tess_artefact *a, const char *why)
 {
-    return c->fail(c, TESS_E_DATA, "%s: %s; `tessera inspect` lists what this artefact of kind `%s` holds", tess_artefact_path(a), why,
+    return ctx->fail(ctx, TESS_E_DATA, "%s: %s; `tessera inspect` lists what this artefact of kind `%s` holds", tess_artefact_path(a), why,
                    tess_artefact_kind(a));
 }
 
 /* Rows of a dataset, as stored. */
-static int first_rows(struct tess_call *c, const struct tess_artefact *a, const char *name, int64_t n, int32_t dtype, struct tess_tensor *t)
+static int first_rows(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t n, int32_t dtype,
+                      struct tess_tensor *t)
 {
-    TESS_TRY(tess_artefact_shape(c, a, name, t));
+    TESS_TRY(tess_artefact_shape(ctx, a, name, t));
     t->dim[0] = n;
     t->dtype = dtype;
-    TESS_TRY(tess_alloc(c, tess_tensor_bytes(t), name, &t->data));
-    int status = tess_artefact_read(c, a, name, 0, t);
+    TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(t), name, &t->data));
+    int status = tess_artefact_read(ctx, a, name, 0, t);
     if (status != TESS_OK) {
         tess_free(t->data);
         t->data = NULL;
@@ -77,35 +78,35 @@ static int first_rows(struct tess_call *c, const struct tess_artefact *a, const 
     return status;
 }
 
-static int stored_images(struct tess_call *c, const struct wish *w, const struct tess_artefact *a, struct tess_tensor *out)
+static int stored_images(struct tess_context *ctx, const struct options *w, const struct tess_artefact *a, struct tess_tensor *out)
 {
     struct tess_tensor shape, values;
-    TESS_TRY(tess_artefact_shape(c, a, "images", &shape));
+    TESS_TRY(tess_artefact_shape(ctx, a, "images", &shape));
     int64_t channels = shape.rank == 4 ? shape.dim[3] : 1;
     if (shape.rank < 3 || shape.rank > 4 || (shape.dtype != TESS_U8 && shape.dtype != TESS_F32) || (channels != 1 && channels != 3) ||
         tess_tensor_count(&shape) == 0)
-        return nothing_to_show(c, a, "/images holds nothing that can be shown");
-    TESS_TRY(first_rows(c, a, "images", how_many(w, shape.dim[0]), shape.dtype, &values));
+        return nothing_to_show(ctx, a, "/images holds nothing that can be shown");
+    TESS_TRY(first_rows(ctx, a, "images", how_many(w, shape.dim[0]), shape.dtype, &values));
     if (values.rank == 3)
         values = tess_tensor_over(values.data, values.dtype, 4, (int64_t[]){values.dim[0], values.dim[1], values.dim[2], 1});
     if (values.dtype == TESS_U8) {
         *out = values;
         return TESS_OK;
     }
-    int status = to_bytes(c, &values, out);
+    int status = view_to_bytes(ctx, &values, out);
     tess_free(values.data);
     return status;
 }
 
 /* ---- codes --------------------------------------------------------------------------------------------------------- */
 
-static int read_codes(struct tess_call *c, const struct wish *w, const struct tess_artefact *a, struct tess_tensor *codes)
+static int read_codes(struct tess_context *ctx, const struct options *w, const struct tess_artefact *a, struct tess_tensor *codes)
 {
     struct tess_tensor shape;
-    TESS_TRY(tess_artefact_shape(c, a, "codes", &shape));
+    TESS_TRY(tess_artefact_shape(ctx, a, "codes", &shape));
     if (shape.rank != 3 || shape.dtype == TESS_F32 || tess_tensor_count(&shape) == 0)
-        return nothing_to_show(c, a, "/codes holds no maps of codes");
-    return first_rows(c, a, "codes", how_many(w, shape.dim[0]), TESS_I32, codes);
+        return nothing_to_show(ctx, a, "/codes holds no maps of codes");
+    return first_rows(ctx, a, "codes", how_many(w, shape.dim[0]), TESS_I32, codes);
 }
 
 /* Neighbouring codes get hues far apart: steps of the golden ratio around the circle, in two lightnesses. */
@@ -123,10 +124,10 @@ static void false_colour(int32_t code, uint8_t *rgb)
     }
 }
 
-static int code_maps(struct tess_call *c, const struct tess_tensor *codes, struct tess_tensor *out)
+static int code_maps(struct tess_context *ctx, const struct tess_tensor *codes, struct tess_tensor *out)
 {
     *out = tess_tensor_over(NULL, TESS_U8, 4, (int64_t[]){codes->dim[0], codes->dim[1], codes->dim[2], 3});
-    TESS_TRY(tess_alloc(c, tess_tensor_bytes(out), "maps of codes", &out->data));
+    TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(out), "maps of codes", &out->data));
     for (int64_t i = 0; i < tess_tensor_count(codes); i++)
         false_colour(((const int32_t *)codes->data)[i], (uint8_t *)out->data + 3 * i);
     return TESS_OK;
@@ -144,79 +145,80 @@ static void close_decoder(struct decoder *d)
     tess_graph_free(d->graph);
     tess_weights_free(d->weights);
     tess_tokenizer_close(&d->tokenizer);
-    tessi_artefact_close(d->model);
+    tessi_store_artefact_close(d->model);
 }
 
-static int same_tokenizer(struct tess_call *c, const struct wish *w, const struct tess_artefact *a, const struct decoder *d)
+static int same_tokenizer(struct tess_context *ctx, const struct options *w, const struct tess_artefact *a, const struct decoder *d)
 {
-    const char *wanted = tess_facts_text_or(tess_artefact_facts(a), "tokenizer", "");
+    const char *wanted = tess_attrs_text_or(tess_artefact_attrs(a), "tokenizer", "");
     if (*wanted && strcmp(wanted, tess_tokenizer_digest(d->model)) != 0)
-        return c->fail(c, TESS_E_DATA, "%s: its codes are of the tokenizer %.12s, %s is %.12s; give the one they were made with", w->path,
-                       wanted, w->model, tess_tokenizer_digest(d->model));
+        return ctx->fail(ctx, TESS_E_DATA, "%s: its codes are of the tokenizer %.12s, %s is %.12s; give the one they were made with",
+                         w->path, wanted, w->model, tess_tokenizer_digest(d->model));
     return TESS_OK;
 }
 
-static int open_decoder(struct tess_call *c, const struct wish *w, const struct tess_artefact *a, const struct tess_tensor *codes,
-                        struct decoder *d)
+static int view_open_decoder(struct tess_context *ctx, const struct options *w, const struct tess_artefact *a,
+                             const struct tess_tensor *codes, struct decoder *d)
 {
     int64_t n = codes->dim[0], rows = n < SLICE_ROWS ? n : SLICE_ROWS;
-    TESS_TRY(tessi_artefact_open(c, w->model, &d->model));
+    TESS_TRY(tessi_store_artefact_open(ctx, w->model, &d->model));
     if (strcmp(tess_artefact_kind(d->model), "autoencoder") != 0)
-        return c->fail(c, TESS_E_DATA, "%s: is of kind `%s`, an autoencoder was wanted for -m", w->model, tess_artefact_kind(d->model));
-    TESS_TRY(tessi_artefact_check_facts(c, d->model));
-    TESS_TRY(same_tokenizer(c, w, a, d));
-    TESS_TRY(tess_tokenizer_open(c, tess_artefact_facts(d->model), w->model, &d->tokenizer));
+        return ctx->fail(ctx, TESS_E_DATA, "%s: is of kind `%s`, an autoencoder was wanted for -m", w->model, tess_artefact_kind(d->model));
+    TESS_TRY(tessi_store_artefact_check_attrs(ctx, d->model));
+    TESS_TRY(same_tokenizer(ctx, w, a, d));
+    TESS_TRY(tess_tokenizer_open(ctx, tess_artefact_attrs(d->model), w->model, &d->tokenizer));
     if (codes->dim[1] != d->tokenizer.latent_height || codes->dim[2] != d->tokenizer.latent_width)
-        return c->fail(c, TESS_E_DATA, "%s: maps of %lld x %lld codes, the tokenizer %s makes %lld x %lld", w->path,
+        return ctx->fail(ctx, TESS_E_DATA, "%s: maps of %lld x %lld codes, the tokenizer %s makes %lld x %lld", w->path,
                        (long long)codes->dim[1], (long long)codes->dim[2], w->model, (long long)d->tokenizer.latent_height,
                        (long long)d->tokenizer.latent_width);
-    TESS_TRY(tess_weights_new(c, 0, &d->weights));
+    TESS_TRY(tess_weights_new(ctx, 0, &d->weights));
     TESS_TRY(tess_graph_new(
-        c, d->weights,
+        ctx, d->weights,
         &(struct tess_graph_options){.size = sizeof(struct tess_graph_options), .rows = rows, .slices = (n + rows - 1) / rows}, &d->graph));
-    TESS_TRY(tess_tokenizer_record_decode(c, &d->tokenizer, d->graph));
-    TESS_TRY(tess_graph_seal(c, d->graph));
-    return tess_weights_read(c, d->weights, d->model);
+    TESS_TRY(tess_tokenizer_record_decode(ctx, &d->tokenizer, d->graph));
+    TESS_TRY(tess_graph_seal(ctx, d->graph));
+    return tess_weights_read(ctx, d->weights, d->model);
 }
 
-static int run_decoder(struct tess_call *c, const struct decoder *d, const struct tess_tensor *codes, struct tess_tensor *out)
+static int run_decoder(struct tess_context *ctx, const struct decoder *d, const struct tess_tensor *codes, struct tess_tensor *out)
 {
     struct tess_tensor images =
         tess_tensor_over(NULL, TESS_F32, 4, (int64_t[]){codes->dim[0], d->tokenizer.height, d->tokenizer.width, d->tokenizer.channels});
-    TESS_TRY(tess_alloc(c, tess_tensor_bytes(&images), "decoded images", &images.data));
+    TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(&images), "decoded images", &images.data));
     struct tess_batch batch = {.size = sizeof batch, .inputs = 1, .outputs = 1, .samples = codes->dim[0], .in = codes, .out = &images};
-    int status = tess_graph_run(c, d->graph, &batch);
+    int status = tess_graph_run(ctx, d->graph, &batch);
     if (status == TESS_OK)
-        status = to_bytes(c, &images, out);
+        status = view_to_bytes(ctx, &images, out);
     tess_free(images.data);
     return status;
 }
 
-static int decoded_images(struct tess_call *c, struct cli_globals *g, const struct wish *w, const struct tess_artefact *a,
+static int decoded_images(struct tess_context *ctx, struct cli_globals *g, const struct options *w, const struct tess_artefact *a,
                           const struct tess_tensor *codes, struct tess_tensor *out)
 {
     struct tessi_runtime *r = NULL;
     struct decoder d = {0};
-    int status = tessi_runtime_new(
-        c, &(struct tessi_runtime_options){.plugin_path = g->plugin_path, .backend = g->backend, .threads = g->threads, .level = g->level},
+    int status = tessi_host_runtime_new(
+        ctx,
+        &(struct tessi_runtime_options){.plugin_path = g->plugin_path, .backend = g->backend, .threads = g->threads, .level = g->level},
         &r);
     if (status == TESS_OK)
-        status = tessi_runtime_compute(c, r);
+        status = tessi_host_runtime_compute(ctx, r);
     if (status == TESS_OK)
-        status = open_decoder(c, w, a, codes, &d);
+        status = view_open_decoder(ctx, w, a, codes, &d);
     if (status == TESS_OK)
-        status = run_decoder(c, &d, codes, out);
+        status = run_decoder(ctx, &d, codes, out);
     close_decoder(&d);
-    tessi_runtime_free(r);
+    tessi_host_runtime_free(r);
     return status;
 }
 
-static int coded_images(struct tess_call *c, struct cli_globals *g, const struct wish *w, const struct tess_artefact *a,
+static int coded_images(struct tess_context *ctx, struct cli_globals *g, const struct options *w, const struct tess_artefact *a,
                         struct tess_tensor *out)
 {
     struct tess_tensor codes;
-    TESS_TRY(read_codes(c, w, a, &codes));
-    int status = w->model ? decoded_images(c, g, w, a, &codes, out) : code_maps(c, &codes, out);
+    TESS_TRY(read_codes(ctx, w, a, &codes));
+    int status = w->model ? decoded_images(ctx, g, w, a, &codes, out) : code_maps(ctx, &codes, out);
     tess_free(codes.data);
     return status;
 }
@@ -224,14 +226,14 @@ static int coded_images(struct tess_call *c, struct cli_globals *g, const struct
 /* ---- showing ------------------------------------------------------------------------------------------------------- */
 
 /* Takes `picture`. */
-static int show_picture(struct tess_call *c, const struct cli_globals *g, const struct wish *w, struct tess_tensor *picture)
+static int show_picture(struct tess_context *ctx, const struct cli_globals *g, const struct options *w, struct tess_tensor *picture)
 {
-    int status = w->output ? tessi_png_write(c, w->output, picture) : cli_draw(c, picture, g->colour);
+    int status = w->output ? tessi_store_png_write(ctx, w->output, picture) : cli_draw(ctx, picture, g->colour);
     tess_free(picture->data);
     return status;
 }
 
-static int64_t squarest(int64_t n)
+static int64_t view_squarest(int64_t n)
 {
     int64_t side = 1;
     while (side * side < n)
@@ -240,79 +242,79 @@ static int64_t squarest(int64_t n)
 }
 
 /* On a terminal as many stand side by side as keep their pixels, four at least; in a file small ones are enlarged. */
-static int show_images(struct tess_call *c, const struct cli_globals *g, const struct wish *w, const struct tess_tensor *images)
+static int show_images(struct tess_context *ctx, const struct cli_globals *g, const struct options *w, const struct tess_tensor *images)
 {
     struct tess_tensor sheet;
     int64_t n = images->dim[0], side = images->dim[1] > images->dim[2] ? images->dim[1] : images->dim[2];
     int64_t zoom = w->zoom ? w->zoom : w->output ? side < 64 ? 64 / side : 1 : 1, gap = w->output ? 2 : 1, across = w->across;
     if (!across && !w->output) {
         int64_t fit = (cli_columns() + gap) / (images->dim[2] * zoom + gap);
-        across = fit > 4 ? fit : squarest(n) < 4 ? squarest(n) : 4;
+        across = fit > 4 ? fit : view_squarest(n) < 4 ? view_squarest(n) : 4;
     }
-    TESS_TRY(tess_contact_sheet(c, images, across, gap, zoom, &sheet));
-    return show_picture(c, g, w, &sheet);
+    TESS_TRY(tess_contact_sheet(ctx, images, across, gap, zoom, &sheet));
+    return show_picture(ctx, g, w, &sheet);
 }
 
-static int load_picture(struct tess_call *c, const struct tess_artefact *a, const char *name, struct tess_tensor *out)
+static int load_picture(struct tess_context *ctx, const struct tess_artefact *a, const char *name, struct tess_tensor *out)
 {
     char path[1100];
     (void)snprintf(path, sizeof path, "pictures/%s", name);
-    TESS_TRY(tess_artefact_load(c, a, path, TESS_U8, out));
+    TESS_TRY(tess_artefact_load(ctx, a, path, TESS_U8, out));
     if (out->rank == 3 && (out->dim[2] == 1 || out->dim[2] == 3) && tess_tensor_count(out) > 0)
         return TESS_OK;
     tess_free(out->data);
-    return nothing_to_show(c, a, "its picture is of no shape that can be shown");
+    return nothing_to_show(ctx, a, "its picture is of no shape that can be shown");
 }
 
 /* "a, b and c", cut to room */
-static const char *picture_names(const struct tess_artefact *a, char *text, size_t room)
+static const char *picture_names(const struct tess_artefact *a, char *text, size_t capacity)
 {
     const char *name;
     size_t at = 0;
     text[0] = '\0';
-    for (int64_t i = 0; at < room && (name = tessi_artefact_picture_at(a, i)); i++)
-        at += (size_t)snprintf(text + at, room - at, "%s`%s`", i ? ", " : "", name);
+    for (int64_t i = 0; at < capacity && (name = tessi_store_artefact_picture_at(a, i)); i++)
+        at += (size_t)snprintf(text + at, capacity - at, "%s`%s`", i ? ", " : "", name);
     return text;
 }
 
-static int show_pictures(struct tess_call *c, const struct cli_globals *g, const struct wish *w, const struct tess_artefact *a)
+static int view_show_pictures(struct tess_context *ctx, const struct cli_globals *g, const struct options *w, const struct tess_artefact *a)
 {
     struct tess_tensor picture;
     char text[600];
     const char *name;
-    if (!w->picture && w->output && tessi_artefact_picture_at(a, 1))
-        return c->fail(c, TESS_E_USAGE, "%s: has several pictures, %s: name one with --picture", w->path,
+    if (!w->picture && w->output && tessi_store_artefact_picture_at(a, 1))
+        return ctx->fail(ctx, TESS_E_USAGE, "%s: has several pictures, %s: name one with --picture", w->path,
                        picture_names(a, text, sizeof text));
     int64_t shown = 0;
-    for (int64_t i = 0; (name = tessi_artefact_picture_at(a, i)); i++) {
+    for (int64_t i = 0; (name = tessi_store_artefact_picture_at(a, i)); i++) {
         if (w->picture && strcmp(name, w->picture) != 0)
             continue;
-        TESS_TRY(load_picture(c, a, name, &picture));
+        TESS_TRY(load_picture(ctx, a, name, &picture));
         if (!w->output && !w->picture)
             printf("%s%s\n", shown ? "\n" : "", cli_shown(name));
-        TESS_TRY(show_picture(c, g, w, &picture));
+        TESS_TRY(show_picture(ctx, g, w, &picture));
         shown++;
     }
     if (shown)
         return TESS_OK;
-    if (!tessi_artefact_picture_at(a, 0))
-        return nothing_to_show(c, a, w->picture ? "has no pictures" : "has no images, codes or pictures to show");
-    return c->fail(c, TESS_E_USAGE, "%s: has no picture `%s`; it has %s", w->path, w->picture, picture_names(a, text, sizeof text));
+    if (!tessi_store_artefact_picture_at(a, 0))
+        return nothing_to_show(ctx, a, w->picture ? "has no pictures" : "has no images, codes or pictures to show");
+    return ctx->fail(ctx, TESS_E_USAGE, "%s: has no picture `%s`; it has %s", w->path, w->picture, picture_names(a, text, sizeof text));
 }
 
-static int show_artefact(struct tess_call *c, struct cli_globals *g, const struct wish *w, const struct tess_artefact *a)
+static int show_artefact(struct tess_context *ctx, struct cli_globals *g, const struct options *w, const struct tess_artefact *a)
 {
     struct tess_tensor images = {0};
     int coded = tess_artefact_has(a, "codes");
     if (w->model && !coded)
-        return nothing_to_show(c, a, "has no codes to decode with -m");
+        return nothing_to_show(ctx, a, "has no codes to decode with -m");
     if (w->picture || (!coded && !tess_artefact_has(a, "images")))
-        return show_pictures(c, g, w, a);
+        return view_show_pictures(ctx, g, w, a);
     if (w->model || !tess_artefact_has(a, "images"))
-        TESS_TRY(coded_images(c, g, w, a, &images));
+        TESS_TRY(coded_images(ctx, g, w, a, &images));
     else
-        TESS_TRY(stored_images(c, w, a, &images));
-    int status = show_images(c, g, w, &images);
+        TESS_TRY(stored_images(ctx, w, a, &images));
+    int status = show_images(ctx, g, w, &images);
     tess_free(images.data);
     return status;
 }
@@ -328,24 +330,24 @@ static int is_png(const char *path)
     return memcmp(head, "\x89PNG", 4) == 0;
 }
 
-static int show(struct tess_call *c, struct cli_globals *g, const struct wish *w)
+static int view_show(struct tess_context *ctx, struct cli_globals *g, const struct options *w)
 {
     struct tess_tensor picture;
     struct tess_artefact *a;
     if (is_png(w->path)) {
-        TESS_TRY(tessi_png_read(c, w->path, &picture));
-        return show_picture(c, g, w, &picture);
+        TESS_TRY(tessi_store_png_read(ctx, w->path, &picture));
+        return show_picture(ctx, g, w, &picture);
     }
-    TESS_TRY(tessi_artefact_open(c, w->path, &a));
-    int status = show_artefact(c, g, w, a);
-    tessi_artefact_close(a);
+    TESS_TRY(tessi_store_artefact_open(ctx, w->path, &a));
+    int status = show_artefact(ctx, g, w, a);
+    tessi_store_artefact_close(a);
     return status;
 }
 
 /* ---- the verb ------------------------------------------------------------------------------------------------------ */
 
 /* The value of a flag, behind `=` or as the next argument; NULL, with a message, when there is none. */
-static const char *value_of(int argc, char **argv, int *i, size_t length)
+static const char *view_value_of(int argc, char **argv, int *i, size_t length)
 {
     if (argv[*i][length] == '=')
         return argv[*i] + length + 1;
@@ -355,7 +357,7 @@ static const char *value_of(int argc, char **argv, int *i, size_t length)
     return NULL;
 }
 
-static int number(const char *verb, const char *flag, const char *text, int64_t *out)
+static int view_number(const char *verb, const char *flag, const char *text, int64_t *out)
 {
     char *end;
     errno = 0;
@@ -367,7 +369,7 @@ static int number(const char *verb, const char *flag, const char *text, int64_t 
 }
 
 /* 0 taken, else the exit code. */
-static int take_flag(struct wish *w, int argc, char **argv, int *i)
+static int view_take_flag(struct options *w, int argc, char **argv, int *i)
 {
     static const char *const flags[] = {"-o", "--output", "-m", "--model", "--picture", "--count", "--across", "--zoom"};
     int64_t *const numbers[] = {&w->count, &w->across, &w->zoom};
@@ -376,11 +378,11 @@ static int take_flag(struct wish *w, int argc, char **argv, int *i)
         size_t length = strlen(flags[k]);
         if (strncmp(argv[*i], flags[k], length) != 0 || (argv[*i][length] && argv[*i][length] != '='))
             continue;
-        const char *value = value_of(argc, argv, i, length);
+        const char *value = view_value_of(argc, argv, i, length);
         if (!value)
-            return tessi_exit_code(TESS_E_USAGE);
+            return tessi_base_exit_code(TESS_E_USAGE);
         if (k >= 5)
-            return number(argv[0], flags[k], value, numbers[k - 5]);
+            return view_number(argv[0], flags[k], value, numbers[k - 5]);
         *texts[k] = value;
         return 0;
     }
@@ -389,19 +391,19 @@ static int take_flag(struct wish *w, int argc, char **argv, int *i)
 
 static int view(struct cli_globals *g, int argc, char **argv)
 {
-    struct wish w = {0};
-    struct tessi_call call;
+    struct options w = {0};
+    struct tessi_context context;
     int plain = 0;
     for (int i = 1; i < argc; i++) {
         int taken = plain ? 0 : cli_global_flag(g, argc, argv, &i);
         if (taken < 0)
-            return tessi_exit_code(TESS_E_USAGE);
+            return tessi_base_exit_code(TESS_E_USAGE);
         if (taken)
             continue;
         if (!plain && strcmp(argv[i], "--") == 0) {
             plain = 1;
         } else if (!plain && argv[i][0] == '-' && argv[i][1]) {
-            int code = take_flag(&w, argc, argv, &i);
+            int code = view_take_flag(&w, argc, argv, &i);
             if (code)
                 return code;
         } else if (w.path) {
@@ -412,13 +414,13 @@ static int view(struct cli_globals *g, int argc, char **argv)
     }
     if (!w.path)
         return cli_usage_error(argv[0], "wanted the name of an artefact or of a PNG picture");
-    tessi_call_init(&call, NULL);
-    int status = tessi_not_over(&call.call, w.output, w.path);
+    tessi_base_context_init(&context, NULL);
+    int status = tessi_base_not_over(&context.context, w.output, w.path);
     if (status == TESS_OK)
-        status = tessi_not_over(&call.call, w.output, w.model);
+        status = tessi_base_not_over(&context.context, w.output, w.model);
     if (status == TESS_OK)
-        status = show(&call.call, g, &w);
-    return status == TESS_OK ? 0 : cli_failed(&call.call, status);
+        status = view_show(&context.context, g, &w);
+    return status == TESS_OK ? 0 : cli_failed(&context.context, status);
 }
 
 const struct cli_verb cli_view = {

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* fallocate */
 #include "core/base/aside.h"
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/base/inject.h"
 
 #include <ctype.h>
@@ -34,10 +34,10 @@ struct tessi_aside {
 /* ---- names --------------------------------------------------------------------------------------------------------- */
 
 /* "FOLDER/" (or "") and the last part of a path. */
-static const char *split(const char *path, char *folder, size_t room)
+static const char *aside_split(const char *path, char *folder, size_t capacity)
 {
     const char *slash = strrchr(path, '/');
-    (void)snprintf(folder, room, "%.*s", slash ? (int)(slash - path) + 1 : 0, path);
+    (void)snprintf(folder, capacity, "%.*s", slash ? (int)(slash - path) + 1 : 0, path);
     return slash ? slash + 1 : path;
 }
 
@@ -62,7 +62,7 @@ static int name_aside(const char *path, char *name)
 {
     static atomic_uint number;
     char folder[PATH_MAX];
-    const char *base = split(path, folder, sizeof folder);
+    const char *base = aside_split(path, folder, sizeof folder);
     return snprintf(name, PATH_MAX, "%s%.*s.%ld.%u" TAIL, folder, BASE_MOST, base, (long)getpid(), atomic_fetch_add(&number, 1)) < PATH_MAX
                ? 0
                : ENAMETOOLONG;
@@ -72,7 +72,7 @@ static int name_aside(const char *path, char *name)
 static int each_aside(const char *path, int (*look)(void *user, const char *name), void *user)
 {
     char folder[PATH_MAX], name[2 * PATH_MAX];
-    const char *base = split(path, folder, sizeof folder);
+    const char *base = aside_split(path, folder, sizeof folder);
     DIR *d = opendir(*folder ? folder : ".");
     int found = 0;
     for (struct dirent *e; d && !found && (e = readdir(d));)
@@ -87,19 +87,19 @@ static int each_aside(const char *path, int (*look)(void *user, const char *name
 
 struct text {
     char *at;
-    size_t room;
+    size_t capacity;
 };
 
 static int take_name(void *user, const char *name)
 {
     const struct text *t = user;
-    (void)snprintf(t->at, t->room, "%s", name);
+    (void)snprintf(t->at, t->capacity, "%s", name);
     return 1;
 }
 
-int tessi_aside_left(const char *path, char *name, size_t room)
+int tessi_base_aside_left(const char *path, char *name, size_t capacity)
 {
-    return each_aside(path, take_name, &(struct text){name, room});
+    return each_aside(path, take_name, &(struct text){name, capacity});
 }
 
 /* A file whose lock is to be had has no writer any more. */
@@ -109,13 +109,13 @@ static int remove_dead(void *user, const char *name)
     int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return 0;
-    if (tessi_inject(TESSI_AT_LOCK) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+    if (tessi_base_inject(TESSI_AT_LOCK) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
         (void)unlink(name);
     close(fd);
     return 0;
 }
 
-void tessi_aside_sweep(const char *path)
+void tessi_base_aside_sweep(const char *path)
 {
     (void)each_aside(path, remove_dead, NULL);
 }
@@ -129,29 +129,29 @@ static int still_named(int fd, const char *path)
     return fstat(fd, &a) == 0 && lstat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-static int open_aside(struct tess_call *c, struct tessi_aside *a)
+static int open_aside(struct tess_context *ctx, struct tessi_aside *a)
 {
     for (int tries = 0; tries < TRIES; tries++) {
         int error = name_aside(a->path, a->partial);
-        a->fd = error || tessi_inject(TESSI_AT_OPEN) ? -1 : open(a->partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+        a->fd = error || tessi_base_inject(TESSI_AT_OPEN) ? -1 : open(a->partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
         if (a->fd < 0 && !error && errno == EEXIST)
             continue;
         if (a->fd < 0)
-            return tessi_cannot_write(c, TESS_E_CREATE, a->path, error ? error : errno);
-        int locked = (tessi_inject(TESSI_AT_LOCK) == 0 && flock(a->fd, LOCK_EX | LOCK_NB) == 0) || errno != EWOULDBLOCK;
+            return tessi_base_cannot_write(ctx, TESS_E_CREATE, a->path, error ? error : errno);
+        int locked = (tessi_base_inject(TESSI_AT_LOCK) == 0 && flock(a->fd, LOCK_EX | LOCK_NB) == 0) || errno != EWOULDBLOCK;
         if (locked && still_named(a->fd, a->partial))
             return TESS_OK;
         close(a->fd);
     }
     a->fd = -1;
-    return c->fail(c, TESS_E_CREATE, "%s: cannot be written: %d names beside it are taken; remove its files *" TAIL, a->path, TRIES);
+    return ctx->fail(ctx, TESS_E_CREATE, "%s: cannot be written: %d names beside it are taken; remove its files *" TAIL, a->path, TRIES);
 }
 
-static int open_direct(struct tess_call *c, struct tessi_aside *a)
+static int open_direct(struct tess_context *ctx, struct tessi_aside *a)
 {
     a->direct = 1;
-    a->fd = tessi_inject(TESSI_AT_OPEN) ? -1 : open(a->path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-    return a->fd < 0 ? tessi_cannot_write(c, TESS_E_CREATE, a->path, errno) : TESS_OK;
+    a->fd = tessi_base_inject(TESSI_AT_OPEN) ? -1 : open(a->path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    return a->fd < 0 ? tessi_base_cannot_write(ctx, TESS_E_CREATE, a->path, errno) : TESS_OK;
 }
 
 /* Where the output of this process goes anyway: replacing that file would leave the process writing to one without a name. */
@@ -164,36 +164,36 @@ static int is_standard_stream(const struct stat *st)
     return 0;
 }
 
-static int open_place(struct tess_call *c, struct tessi_aside *a, const char *path, int seekable)
+static int open_place(struct tess_context *ctx, struct tessi_aside *a, const char *path, int seekable)
 {
     struct stat place = {0}, target = {0};
     char *real;
     int there = lstat(path, &place) == 0, link = there && S_ISLNK(place.st_mode), resolves = there && stat(path, &target) == 0;
     if (snprintf(a->path, sizeof a->path, "%s", path) >= (int)sizeof a->path)
-        return c->fail(c, TESS_E_CREATE, "%.64s...: this path is too long for a file; choose another place", path);
+        return ctx->fail(ctx, TESS_E_CREATE, "%.64s...: this path is too long for a file; choose another place", path);
     if (resolves && S_ISDIR(target.st_mode))
-        return c->fail(c, TESS_E_CREATE, "%s: is a folder, the name of a file was wanted; choose another name", path);
+        return ctx->fail(ctx, TESS_E_CREATE, "%s: is a folder, the name of a file was wanted; choose another name", path);
     if (resolves && (!S_ISREG(target.st_mode) || (link && is_standard_stream(&target)))) {
         if (seekable)
-            return c->fail(c, TESS_E_CREATE, "%s: is a device or a pipe, the name of a file was wanted; choose another name", path);
-        return open_direct(c, a);
+            return ctx->fail(ctx, TESS_E_CREATE, "%s: is a device or a pipe, the name of a file was wanted; choose another name", path);
+        return open_direct(ctx, a);
     }
     if (link && resolves && (real = realpath(path, NULL))) {
         (void)snprintf(a->path, sizeof a->path, "%s", real);
         free(real);
     }
-    tessi_aside_sweep(a->path);
-    return open_aside(c, a);
+    tessi_base_aside_sweep(a->path);
+    return open_aside(ctx, a);
 }
 
-int tessi_aside_open(struct tess_call *c, const char *path, int seekable, struct tessi_aside **out)
+int tessi_base_aside_open(struct tess_context *ctx, const char *path, int seekable, struct tessi_aside **out)
 {
     void *memory;
     *out = NULL;
-    TESS_TRY(tess_alloc(c, sizeof(struct tessi_aside), "a file to be written", &memory));
+    TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_aside), "a file to be written", &memory));
     struct tessi_aside *a = memory;
     a->fd = -1;
-    int status = open_place(c, a, path, seekable);
+    int status = open_place(ctx, a, path, seekable);
     if (status != TESS_OK)
         tess_free(a);
     else
@@ -201,26 +201,26 @@ int tessi_aside_open(struct tess_call *c, const char *path, int seekable, struct
     return status;
 }
 
-int tessi_aside_descriptor(const struct tessi_aside *a)
+int tessi_base_aside_descriptor(const struct tessi_aside *a)
 {
     return a->fd;
 }
 
-const char *tessi_aside_name(const struct tessi_aside *a)
+const char *tessi_base_aside_name(const struct tessi_aside *a)
 {
     return a->partial;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------------- */
 
-void tessi_aside_when_full(struct tessi_aside *a, int (*again)(void *user, const char *path, int error), void *user)
+void tessi_base_aside_when_full(struct tessi_aside *a, int (*again)(void *user, const char *path, int error), void *user)
 {
     a->again = again;
     a->user = user;
 }
 
 /* 1 when a write that failed is to be tried again. */
-static int again(const struct tessi_aside *a, int error)
+static int aside_again(const struct tessi_aside *a, int error)
 {
     if (error == EINTR)
         return 1;
@@ -231,8 +231,8 @@ static int again(const struct tessi_aside *a, int error)
 static int write_all(struct tessi_aside *a, const char *here, size_t count, off_t at)
 {
     while (count) {
-        ssize_t put = tessi_inject(TESSI_AT_WRITE) ? -1 : at < 0 ? write(a->fd, here, count) : pwrite(a->fd, here, count, at);
-        if (put < 0 && again(a, errno))
+        ssize_t put = tessi_base_inject(TESSI_AT_WRITE) ? -1 : at < 0 ? write(a->fd, here, count) : pwrite(a->fd, here, count, at);
+        if (put < 0 && aside_again(a, errno))
             continue;
         if (put < 0)
             return errno;
@@ -243,23 +243,23 @@ static int write_all(struct tessi_aside *a, const char *here, size_t count, off_
     return 0;
 }
 
-int tessi_aside_put(struct tess_call *c, struct tessi_aside *a, const void *bytes, size_t count)
+int tessi_base_aside_put(struct tess_context *ctx, struct tessi_aside *a, const void *bytes, size_t count)
 {
     int error = write_all(a, bytes, count, -1);
-    return error ? tessi_cannot_write(c, TESS_E_IO, a->path, error) : TESS_OK;
+    return error ? tessi_base_cannot_write(ctx, TESS_E_IO, a->path, error) : TESS_OK;
 }
 
-int tessi_aside_write_at(struct tessi_aside *a, const void *bytes, size_t count, off_t at)
+int tessi_base_aside_write_at(struct tessi_aside *a, const void *bytes, size_t count, off_t at)
 {
     return write_all(a, bytes, count, at);
 }
 
-int tessi_aside_reserve(struct tessi_aside *a, int64_t bytes)
+int tessi_base_aside_reserve(struct tessi_aside *a, int64_t bytes)
 {
     if (bytes <= 0)
         return 0;
     a->reserved = 1;
-    if (tessi_inject(TESSI_AT_WRITE) == 0 && fallocate(a->fd, FALLOC_FL_KEEP_SIZE, 0, bytes) == 0)
+    if (tessi_base_inject(TESSI_AT_WRITE) == 0 && fallocate(a->fd, FALLOC_FL_KEEP_SIZE, 0, bytes) == 0)
         return 0;
     return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? errno : 0;
 }
@@ -276,7 +276,7 @@ static void give_back(struct tessi_aside *a)
 static int sync_folder(const char *path)
 {
     char folder[PATH_MAX];
-    (void)split(path, folder, sizeof folder);
+    (void)aside_split(path, folder, sizeof folder);
     int fd = open(*folder ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return 0;
@@ -285,24 +285,24 @@ static int sync_folder(const char *path)
     return error;
 }
 
-int tessi_aside_finish(struct tess_call *c, struct tessi_aside *a)
+int tessi_base_aside_finish(struct tess_context *ctx, struct tessi_aside *a)
 {
     int error = 0;
     give_back(a);
-    if (!a->direct && (tessi_inject(TESSI_AT_SYNC) || fsync(a->fd) != 0 || tessi_inject(TESSI_AT_RENAME) ||
+    if (!a->direct && (tessi_base_inject(TESSI_AT_SYNC) || fsync(a->fd) != 0 || tessi_base_inject(TESSI_AT_RENAME) ||
                        rename(a->partial, a->path) != 0))
         error = errno;
     if (error == ENOENT)
-        return c->fail(c, TESS_E_IO, "%s: cannot be written: %s was removed meanwhile; run again", a->path, a->partial);
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be written: %s was removed meanwhile; run again", a->path, a->partial);
     if (error)
-        return tessi_cannot_write(c, TESS_E_IO, a->path, error);
+        return tessi_base_cannot_write(ctx, TESS_E_IO, a->path, error);
     a->finished = 1;
-    (void)tessi_inject(TESSI_AT_RENAMED);
+    (void)tessi_base_inject(TESSI_AT_RENAMED);
     error = a->direct ? 0 : sync_folder(a->path);
-    return error ? tessi_cannot_write(c, TESS_E_IO, a->path, error) : TESS_OK;
+    return error ? tessi_base_cannot_write(ctx, TESS_E_IO, a->path, error) : TESS_OK;
 }
 
-void tessi_aside_close(struct tessi_aside *a)
+void tessi_base_aside_close(struct tessi_aside *a)
 {
     if (!a)
         return;
@@ -312,39 +312,40 @@ void tessi_aside_close(struct tessi_aside *a)
     tess_free(a);
 }
 
-int tessi_write_text(struct tess_call *c, const char *path, const char *text, size_t bytes)
+int tessi_base_write_text(struct tess_context *ctx, const char *path, const char *text, size_t bytes)
 {
     struct tessi_aside *a = NULL;
-    int status = tessi_aside_open(c, path, 0, &a);
+    int status = tessi_base_aside_open(ctx, path, 0, &a);
     if (status == TESS_OK)
-        status = tessi_aside_put(c, a, text, bytes);
+        status = tessi_base_aside_put(ctx, a, text, bytes);
     if (status == TESS_OK)
-        status = tessi_aside_finish(c, a);
-    tessi_aside_close(a);
+        status = tessi_base_aside_finish(ctx, a);
+    tessi_base_aside_close(a);
     return status;
 }
 
 /* ---- links --------------------------------------------------------------------------------------------------------- */
 
-static int copy_file(struct tess_call *c, const char *from, const char *path, const struct stat *about)
+static int copy_file(struct tess_context *ctx, const char *from, const char *path, const struct stat *about)
 {
     char block[65536];
     struct tessi_aside *a = NULL;
     const struct timespec times[2] = {about->st_atim, about->st_mtim};
     ssize_t n = 1;
-    int source = tessi_inject(TESSI_AT_OPEN) ? -1 : open(from, O_RDONLY | O_CLOEXEC);
+    int source = tessi_base_inject(TESSI_AT_OPEN) ? -1 : open(from, O_RDONLY | O_CLOEXEC);
     if (source < 0)
-        return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", from, strerror(errno));
-    int status = tessi_aside_open(c, path, 1, &a);
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", from, strerror(errno));
+    int status = tessi_base_aside_open(ctx, path, 1, &a);
     while (status == TESS_OK && n > 0) {
-        n = tessi_inject(TESSI_AT_READ) ? -1 : read(source, block, sizeof block);
-        status = n < 0 ? c->fail(c, TESS_E_IO, "%s: cannot be read: %s", from, strerror(errno)) : tessi_aside_put(c, a, block, (size_t)n);
+        n = tessi_base_inject(TESSI_AT_READ) ? -1 : read(source, block, sizeof block);
+        status = n < 0 ? ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", from, strerror(errno))
+                       : tessi_base_aside_put(ctx, a, block, (size_t)n);
     }
     if (status == TESS_OK) {
         (void)futimens(a->fd, times);
-        status = tessi_aside_finish(c, a);
+        status = tessi_base_aside_finish(ctx, a);
     }
-    tessi_aside_close(a);
+    tessi_base_aside_close(a);
     close(source);
     return status;
 }
@@ -359,14 +360,14 @@ static int is_copied(const struct stat *a, const struct stat *b)
     return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-int tessi_not_over(struct tess_call *c, const char *output, const char *input)
+int tessi_base_not_over(struct tess_context *ctx, const char *output, const char *input)
 {
     struct stat a, b;
     if (!output || !input || stat(output, &a) != 0 || stat(input, &b) != 0 || !S_ISREG(a.st_mode) || !is_linked(&a, &b))
         return TESS_OK;
     if (strcmp(output, input) == 0)
-        return c->fail(c, TESS_E_USAGE, "-o %s: is the file that is read; give another name", output);
-    return c->fail(c, TESS_E_USAGE, "-o %s: is another name of %s, which is read; give another", output, input);
+        return ctx->fail(ctx, TESS_E_USAGE, "-o %s: is the file that is read; give another name", output);
+    return ctx->fail(ctx, TESS_E_USAGE, "-o %s: is another name of %s, which is read; give another", output, input);
 }
 
 /* 0, or the system's error. A link has no lock, so another writer may take one for dead and remove it before it is renamed. */
@@ -379,37 +380,37 @@ static int link_aside(const char *target, const char *path, int *linked)
         *linked = !error && link(target, aside) == 0;
         if (!*linked)
             return error ? error : errno;
-        error = tessi_inject(TESSI_AT_RENAME) || rename(aside, path) != 0 ? errno : 0;
+        error = tessi_base_inject(TESSI_AT_RENAME) || rename(aside, path) != 0 ? errno : 0;
         if (error)
             (void)unlink(aside);
     }
     return error;
 }
 
-int tessi_link_file(struct tess_call *c, const char *target, const char *path, int *changed)
+int tessi_base_link_file(struct tess_context *ctx, const char *target, const char *path, int *changed)
 {
     struct stat a, b;
     int linked = 0, status = TESS_OK;
     if (changed)
         *changed = 0;
     if (stat(target, &a) != 0)
-        return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", target, strerror(errno));
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", target, strerror(errno));
     /* rename() between two names of one file does nothing and would leave the aside one. */
     int there = lstat(path, &b) == 0;
     if (there && is_linked(&a, &b))
         return TESS_OK;
-    tessi_aside_sweep(path);
+    tessi_base_aside_sweep(path);
     int error = link_aside(target, path, &linked);
     if (linked && error)
-        return tessi_cannot_write(c, TESS_E_CREATE, path, error);
+        return tessi_base_cannot_write(ctx, TESS_E_CREATE, path, error);
     if (linked)
-        (void)tessi_inject(TESSI_AT_RENAMED);
+        (void)tessi_base_inject(TESSI_AT_RENAMED);
     if (linked)
         (void)sync_folder(path);
     else if (there && is_copied(&a, &b))
         return TESS_OK;
     else
-        status = copy_file(c, target, path, &a);
+        status = copy_file(ctx, target, path, &a);
     if (changed)
         *changed = 1;
     return status;

@@ -1,5 +1,5 @@
-/* SHA-256, as FIPS 180-4 section 6.2 writes it; by the processor's own instructions where it has them (sha256_x86.c), with the same bits and
- * some five times as fast. SPDX-License-Identifier: MIT */
+/* SHA-256, as FIPS 180-4 section 6.2 writes it; by the processor's own instructions where it has them (sha256_x86.c), with the same bits
+ * and some five times as fast. SPDX-License-Identifier: MIT */
 #include <tessera/digest.h>
 
 #include "core/base/sha256.h"
@@ -19,25 +19,26 @@ const uint32_t tessi_sha256_constants[64] = {
     0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
-static uint32_t rotate(uint32_t x, int n)
+static uint32_t digest_rotate(uint32_t x, int n)
 {
     return x >> n | x << (32 - n);
 }
 
-static void compress_one(uint32_t state[8], const uint8_t *block)
+static void digest_compress_one(uint32_t state[8], const uint8_t *block)
 {
     uint32_t w[64];
     for (int i = 0; i < 16; i++)
         w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 | (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
     for (int i = 16; i < 64; i++) {
-        uint32_t s0 = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3;
-        uint32_t s1 = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10;
+        uint32_t s0 = digest_rotate(w[i - 15], 7) ^ digest_rotate(w[i - 15], 18) ^ w[i - 15] >> 3;
+        uint32_t s1 = digest_rotate(w[i - 2], 17) ^ digest_rotate(w[i - 2], 19) ^ w[i - 2] >> 10;
         w[i] = w[i - 16] + s0 + w[i - 7] + s1;
     }
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
     for (int i = 0; i < 64; i++) {
-        uint32_t t1 = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) + tessi_sha256_constants[i] + w[i];
-        uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+        uint32_t t1 = h + (digest_rotate(e, 6) ^ digest_rotate(e, 11) ^ digest_rotate(e, 25)) + ((e & f) ^ (~e & g)) +
+                      tessi_sha256_constants[i] + w[i];
+        uint32_t t2 = (digest_rotate(a, 2) ^ digest_rotate(a, 13) ^ digest_rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
         h = g;
         g = f;
         f = e;
@@ -60,25 +61,25 @@ static void compress_one(uint32_t state[8], const uint8_t *block)
 static void compress_portable(uint32_t state[8], const uint8_t *data, size_t blocks)
 {
     for (; blocks > 0; blocks--, data += 64)
-        compress_one(state, data);
+        digest_compress_one(state, data);
 }
 
 static _Atomic(tessi_sha256_compress *) chosen;
 
-int tessi_sha256_use(int processor)
+int tessi_base_sha256_use(int processor)
 {
-    tessi_sha256_compress *own = tessi_sha256_of_processor();
+    tessi_sha256_compress *own = tessi_base_sha256_of_processor();
     if (processor && !own)
         return -1;
     atomic_store(&chosen, processor ? own : compress_portable);
     return 0;
 }
 
-static void compress(uint32_t state[8], const uint8_t *data, size_t blocks)
+static void digest_compress(uint32_t state[8], const uint8_t *data, size_t blocks)
 {
     tessi_sha256_compress *run = atomic_load_explicit(&chosen, memory_order_relaxed);
     if (!run) {
-        run = tessi_sha256_of_processor();
+        run = tessi_base_sha256_of_processor();
         run = run ? run : compress_portable;
         atomic_store(&chosen, run);
     }
@@ -103,18 +104,18 @@ void tess_digest_add(struct tess_digest *d, const void *data, size_t bytes)
         bytes -= take;
         if (held + take < sizeof d->block)
             return;
-        compress(d->state, d->block, 1);
+        digest_compress(d->state, d->block, 1);
     }
     size_t blocks = bytes / sizeof d->block;
     if (blocks)
-        compress(d->state, at, blocks);
+        digest_compress(d->state, at, blocks);
     at += blocks * sizeof d->block;
     bytes -= blocks * sizeof d->block;
     if (bytes)
         memcpy(d->block, at, bytes);
 }
 
-static void store(uint8_t *out, uint64_t x, int big_endian)
+static void digest_store(uint8_t *out, uint64_t x, int big_endian)
 {
     for (int i = 0; i < 8; i++)
         out[big_endian ? 7 - i : i] = (uint8_t)(x >> (8 * i));
@@ -124,7 +125,7 @@ void tess_digest_add_text(struct tess_digest *d, const char *text)
 {
     size_t bytes = strlen(text);
     uint8_t length[8];
-    store(length, bytes, 0);
+    digest_store(length, bytes, 0);
     tess_digest_add(d, length, sizeof length);
     tess_digest_add(d, text, bytes);
 }
@@ -133,7 +134,7 @@ void tess_digest_end(struct tess_digest *d, char text[TESS_DIGEST_TEXT])
 {
     static const uint8_t padding[64] = {0x80};
     uint8_t bits[8];
-    store(bits, 8 * d->bytes, 1);
+    digest_store(bits, 8 * d->bytes, 1);
     size_t held = d->bytes % 64;
     tess_digest_add(d, padding, (held < 56 ? 56 : 120) - held);
     tess_digest_add(d, bits, sizeof bits);

@@ -1,5 +1,5 @@
 /* Paths and folders. SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/base/files.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int tessi_format(struct tess_call *c, char **out, const char *format, ...)
+int tessi_base_format(struct tess_context *ctx, char **out, const char *format, ...)
 {
     va_list list, again;
     void *memory;
@@ -19,7 +19,7 @@ int tessi_format(struct tess_call *c, char **out, const char *format, ...)
     va_copy(again, list);
     int bytes = vsnprintf(NULL, 0, format, list);
     va_end(list);
-    int status = tess_alloc(c, (size_t)(bytes < 0 ? 0 : bytes) + 1, "a string", &memory);
+    int status = tess_alloc(ctx, (size_t)(bytes < 0 ? 0 : bytes) + 1, "a string", &memory);
     if (status == TESS_OK) {
         vsnprintf(memory, (size_t)bytes + 1, format, again);
         *out = memory;
@@ -28,48 +28,48 @@ int tessi_format(struct tess_call *c, char **out, const char *format, ...)
     return status;
 }
 
-int tessi_path_absolute(struct tess_call *c, const char *path, char **out)
+int tessi_base_path_absolute(struct tess_context *ctx, const char *path, char **out)
 {
     char here[PATH_MAX];
     *out = NULL;
     if (*path == '/')
-        return tessi_format(c, out, "%s", path);
+        return tessi_base_format(ctx, out, "%s", path);
     if (!getcwd(here, sizeof here))
-        return c->fail(c, TESS_E_IO, "the current folder cannot be had: %s", strerror(errno));
-    return tessi_format(c, out, "%s/%s", here, path);
+        return ctx->fail(ctx, TESS_E_IO, "the current folder cannot be had: %s", strerror(errno));
+    return tessi_base_format(ctx, out, "%s/%s", here, path);
 }
 
-int tessi_path_beside(struct tess_call *c, const char *file, const char *path, char **out)
+int tessi_base_path_beside(struct tess_context *ctx, const char *file, const char *path, char **out)
 {
     const char *slash = strcmp(file, "command line") == 0 ? NULL : strrchr(file, '/');
     if (*path == '/' || !slash)
-        return tessi_format(c, out, "%s", path);
-    return tessi_format(c, out, "%.*s/%s", (int)(slash - file), file, path);
+        return tessi_base_format(ctx, out, "%s", path);
+    return tessi_base_format(ctx, out, "%.*s/%s", (int)(slash - file), file, path);
 }
 
-int tessi_is_file(const char *path)
+int tessi_base_is_file(const char *path)
 {
     struct stat about;
     return stat(path, &about) == 0 && S_ISREG(about.st_mode);
 }
 
-int tessi_file_there(struct tess_call *c, const char *path, int *there)
+int tessi_base_file_there(struct tess_context *ctx, const char *path, int *there)
 {
     struct stat about;
     *there = 0;
     if (stat(path, &about) == 0)
         *there = S_ISREG(about.st_mode);
     else if (errno != ENOENT && errno != ENOTDIR)
-        return c->fail(c, TESS_E_IO, "%s: cannot be looked at: %s; see to its folder's permissions", path, strerror(errno));
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be looked at: %s; see to its folder's permissions", path, strerror(errno));
     return TESS_OK;
 }
 
-int tessi_make_folder(struct tess_call *c, const char *path)
+int tessi_base_make_folder(struct tess_context *ctx, const char *path)
 {
     char part[PATH_MAX];
     size_t length = strlen(path);
     if (length >= sizeof part)
-        return c->fail(c, TESS_E_CREATE, "%.64s...: this path is too long for a folder", path);
+        return ctx->fail(ctx, TESS_E_CREATE, "%.64s...: this path is too long for a folder", path);
     for (size_t i = 1; i <= length; i++) {
         if (path[i] != '/' && path[i] != '\0')
             continue;
@@ -78,7 +78,7 @@ int tessi_make_folder(struct tess_call *c, const char *path)
         struct stat about;
         int error = mkdir(part, 0777) == 0 ? 0 : errno;
         if (error && !(stat(part, &about) == 0 && S_ISDIR(about.st_mode)))
-            return c->fail(c, TESS_E_CREATE, "%s: the folder cannot be made: %s; choose another with --workdir", part, strerror(error));
+            return ctx->fail(ctx, TESS_E_CREATE, "%s: the folder cannot be made: %s; choose another with --workdir", part, strerror(error));
     }
     return TESS_OK;
 }

@@ -5,15 +5,15 @@
 #include "core/base/aside.h"
 
 /* printf into memory of its own; tess_free. */
-int tessi_format(struct tess_call *c, char **out, const char *format, ...) TESS_CHECKED TESS_PRINTF(3, 4);
+int tessi_base_format(struct tess_context *ctx, char **out, const char *format, ...) TESS_CHECKED TESS_PRINTF(3, 4);
 /* `path` as one finds it when it is written in `file`: relative to that file's folder, or to the current folder for "command line". */
-int tessi_path_beside(struct tess_call *c, const char *file, const char *path, char **out) TESS_CHECKED;
+int tessi_base_path_beside(struct tess_context *ctx, const char *file, const char *path, char **out) TESS_CHECKED;
 /* From the root; the same path otherwise. */
-int tessi_path_absolute(struct tess_call *c, const char *path, char **out) TESS_CHECKED;
-int tessi_is_file(const char *path);
+int tessi_base_path_absolute(struct tess_context *ctx, const char *path, char **out) TESS_CHECKED;
+int tessi_base_is_file(const char *path);
 /* The same where it matters why not: *there is 0 only when there is none. TESS_E_IO when that cannot be told. */
-int tessi_file_there(struct tess_call *c, const char *path, int *there) TESS_CHECKED;
+int tessi_base_file_there(struct tess_context *ctx, const char *path, int *there) TESS_CHECKED;
 /* With its parents; one that is there is fine. */
-int tessi_make_folder(struct tess_call *c, const char *path) TESS_CHECKED;
+int tessi_base_make_folder(struct tess_context *ctx, const char *path) TESS_CHECKED;
 
 #endif

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-const void *tessi_host_service(const struct tess_host *h, const char *id)
+const void *tessi_base_host_service(const struct tess_host *h, const char *id)
 {
     static const char *const offered[] = {"graph/1", "random/1", "digest/1", "artefact/1", "train/1", "stage/1"};
     (void)h;
@@ -16,13 +16,13 @@ const void *tessi_host_service(const struct tess_host *h, const char *id)
     return NULL;
 }
 
-struct tessi_runtime *tessi_runtime_of(const struct tess_call *c)
+struct tessi_runtime *tessi_base_runtime_of(const struct tess_context *ctx)
 {
-    return c->host && c->host->service == tessi_host_service ? (struct tessi_runtime *)c->host : NULL;
+    return ctx->host && ctx->host->service == tessi_base_host_service ? (struct tessi_runtime *)ctx->host : NULL;
 }
 
-int tessi_runtime_need(struct tess_call *c, struct tessi_runtime **out)
+int tessi_base_runtime_need(struct tess_context *ctx, struct tessi_runtime **out)
 {
-    *out = tessi_runtime_of(c);
-    return *out ? TESS_OK : c->fail(c, TESS_E_INTERNAL, "something of tessera's is called without a host");
+    *out = tessi_base_runtime_of(ctx);
+    return *out ? TESS_OK : ctx->fail(ctx, TESS_E_INTERNAL, "something of tessera's is called without a host");
 }

@@ -1,5 +1,5 @@
-/* The host record: what the host of a call is in this program. It holds pointers alone, to things of rooms above, which core/host fills; so a
- * room below the registry, the backend or the log's users can reach the one it was given without knowing how it was made.
+/* The host record: what the host of a context is in this program. It holds pointers alone, to things of rooms above, which core/host fills;
+ * so a room below the registry, the backend or the log's users can reach the one it was given without knowing how it was made.
  * SPDX-License-Identifier: MIT */
 #ifndef TESSI_HOST_H
 #define TESSI_HOST_H
@@ -27,17 +27,17 @@ struct tessi_runtime {
     struct tessi_witness *witness;    /* of files digested now; NULL: nobody asks */
     struct tessi_witness *expected;   /* of the stage at work */
     int threads;            /* wanted; 0: all processors */
-    int32_t precision;      /* of the products of weights: TESS_F32 or TESS_BF16; set by tessi_runtime_compute */
+    int32_t precision;      /* of the products of weights: TESS_F32 or TESS_BF16; set by tessi_host_runtime_compute */
     char precision_name[8]; /* wanted: "f32", "bf16", "auto"; "": f32 */
     char backend_name[64];  /* wanted; "": the preferred one */
     char numeric_mode[256]; /* "f32, openblas 0.3.21 Zen, kernels avx2": part of every cache key */
 };
 
 /* What the host offers to plugins: struct tess_host.service of this program, by which its hosts are known. */
-const void *tessi_host_service(const struct tess_host *h, const char *id);
-/* The runtime behind a call; NULL for a call of another host, or of none. */
-struct tessi_runtime *tessi_runtime_of(const struct tess_call *c);
+const void *tessi_base_host_service(const struct tess_host *h, const char *id);
+/* The runtime behind a context; NULL for a context of another host, or of none. */
+struct tessi_runtime *tessi_base_runtime_of(const struct tess_context *ctx);
 /* The same for who cannot do without: TESS_E_INTERNAL where there is none. */
-int tessi_runtime_need(struct tess_call *c, struct tessi_runtime **out) TESS_CHECKED;
+int tessi_base_runtime_need(struct tess_context *ctx, struct tessi_runtime **out) TESS_CHECKED;
 
 #endif

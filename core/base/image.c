@@ -5,19 +5,21 @@
 #define SIDE_MOST (1 << 20)
 #define BYTES_MOST ((int64_t)1 << 32)
 
-int tess_image_resize(struct tess_call *c, struct tess_image *im, int64_t height, int64_t width, int64_t channels)
+int tess_image_resize(struct tess_context *ctx, struct tess_image *im, int64_t height, int64_t width, int64_t channels)
 {
     if (height < 1 || height > SIDE_MOST || width < 1 || width > SIDE_MOST || channels < 1 || channels > 64 ||
         height * width * channels > BYTES_MOST)
-        return c->fail(c, TESS_E_DATA, "an image of %lld x %lld pixels and %lld channels is not possible; sides go from 1 to %d, channels "
-                       "from 1 to 64, and 4 GiB is the most", (long long)height, (long long)width, (long long)channels, SIDE_MOST);
+        return ctx->fail(ctx, TESS_E_DATA,
+                         "an image of %lld x %lld pixels and %lld channels is not possible; sides go from 1 to %d, channels "
+                         "from 1 to 64, and 4 GiB is the most",
+                         (long long)height, (long long)width, (long long)channels, SIDE_MOST);
     size_t bytes = (size_t)(height * width * channels);
-    if (bytes > im->room) {
+    if (bytes > im->capacity) {
         void *memory;
-        TESS_TRY(tess_alloc(c, bytes, "an image", &memory));
+        TESS_TRY(tess_alloc(ctx, bytes, "an image", &memory));
         tess_free(im->pixels);
         im->pixels = memory;
-        im->room = bytes;
+        im->capacity = bytes;
     }
     im->height = height;
     im->width = width;

@@ -50,7 +50,7 @@ static void print_passages(void)
 {
     fputs("passages", stderr);
     for (int i = 0; i < TESSI_POINTS; i++)
-        fprintf(stderr, " %s %lld", points[i].name, (long long)tessi_inject_passages((enum tessi_point)i));
+        fprintf(stderr, " %s %lld", points[i].name, (long long)tessi_base_inject_passages((enum tessi_point)i));
     fputc('\n', stderr);
 }
 
@@ -83,7 +83,7 @@ static const char *read_rule(const char *text, size_t length, struct rule *r)
     return r->n < 1 || strcmp(end, r->on ? "+" : "") != 0 ? "wanted a number from 1 behind the colon" : NULL;
 }
 
-const char *tessi_inject_plan(const char *text)
+const char *tessi_base_inject_plan(const char *text)
 {
     static int counting;
     const char *wrong = NULL;
@@ -104,7 +104,7 @@ const char *tessi_inject_plan(const char *text)
     return wrong;
 }
 
-int64_t tessi_inject_passages(enum tessi_point point)
+int64_t tessi_base_inject_passages(enum tessi_point point)
 {
     return atomic_load(&passages[point]);
 }
@@ -123,7 +123,7 @@ static void send_signal(int number)
         (void)raise(number);
 }
 
-int tessi_inject_passed(enum tessi_point point)
+int tessi_base_inject_passed(enum tessi_point point)
 {
     int error = 0;
     int64_t n = atomic_fetch_add(&passages[point], 1) + 1;

@@ -34,17 +34,17 @@ enum tessi_point {                      /* the name in a plan, and the error of 
 };
 
 /* NULL or empty: no plan. Counting begins anew. Gives what is wrong with the text, NULL when nothing is. [before threads start] */
-const char *tessi_inject_plan(const char *text);
-int64_t tessi_inject_passages(enum tessi_point point);
+const char *tessi_base_inject_plan(const char *text);
+int64_t tessi_base_inject_passages(enum tessi_point point);
 
 /* For the function below alone. */
 extern int tessi_inject_planned;
-int tessi_inject_passed(enum tessi_point point);
+int tessi_base_inject_passed(enum tessi_point point);
 
 /* A passage: 0, or -1 with errno set where what is done here is to fail. [any thread] */
-static inline int tessi_inject(enum tessi_point point)
+static inline int tessi_base_inject(enum tessi_point point)
 {
-    return __builtin_expect(tessi_inject_planned, 0) ? tessi_inject_passed(point) : 0;
+    return __builtin_expect(tessi_inject_planned, 0) ? tessi_base_inject_passed(point) : 0;
 }
 
 #endif

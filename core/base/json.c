@@ -19,7 +19,7 @@ static int utf8_length(const uint8_t *s)
     return length;
 }
 
-void tessi_json_text(FILE *to, const char *text)
+void tessi_base_json_text(FILE *to, const char *text)
 {
     if (!text) {
         fputs("null", to);
@@ -45,7 +45,7 @@ void tessi_json_text(FILE *to, const char *text)
     putc('"', to);
 }
 
-void tessi_json_f64(FILE *to, double value)
+void tessi_base_json_f64(FILE *to, double value)
 {
     if (!isfinite(value)) {
         fputs("null", to);

@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 /* With its quotes; NULL is null. Control characters are escaped and bytes that are not UTF-8 become U+FFFD. */
-void tessi_json_text(FILE *to, const char *text);
+void tessi_base_json_text(FILE *to, const char *text);
 /* The shortest digits that read back as the same number; null when it is not finite. */
-void tessi_json_f64(FILE *to, double value);
+void tessi_base_json_f64(FILE *to, double value);
 
 #endif

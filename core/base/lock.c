@@ -5,7 +5,7 @@
  * Several users may share a cache: the file is open to all who reach it, and one that another version left closed is locked as it is.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/base/inject.h"
 #include "core/base/lock.h"
 
@@ -26,11 +26,11 @@ static int is_current(int fd, const char *path)
 }
 
 /* A descriptor, or -1 with errno. A system may forbid to make (O_CREAT) what another user has made already, so that is tried alone. */
-static int open_file(const char *path, int *made)
+static int lock_open_file(const char *path, int *made)
 {
     *made = 0;
     for (int tries = 0; tries < 100; tries++) {
-        int fd = tessi_inject(TESSI_AT_OPEN) ? -1 : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        int fd = tessi_base_inject(TESSI_AT_OPEN) ? -1 : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd >= 0) {
             *made = 1;
             (void)fchmod(fd, 0666); /* whatever the umask: nothing is in it that others may not know */
@@ -47,17 +47,17 @@ static int open_file(const char *path, int *made)
     return -1;
 }
 
-static void user_name(char *name, size_t room)
+static void user_name(char *name, size_t capacity)
 {
     struct passwd entry, *found = NULL;
     char memory[4096];
     if (getpwuid_r(geteuid(), &entry, memory, sizeof memory, &found) == 0 && found)
-        (void)snprintf(name, room, "%s", found->pw_name);
+        (void)snprintf(name, capacity, "%s", found->pw_name);
     else
-        (void)snprintf(name, room, "user %ld", (long)geteuid());
+        (void)snprintf(name, capacity, "user %ld", (long)geteuid());
 }
 
-void tessi_lock_sign(int fd, const char *text)
+void tessi_base_lock_sign(int fd, const char *text)
 {
     char user[64], host[128] = "", line[256];
     if (fd < 0)
@@ -70,9 +70,9 @@ void tessi_lock_sign(int fd, const char *text)
         (void)!pwrite(fd, text, strlen(text), n);
 }
 
-const char *tessi_lock_read(int fd, char *text, size_t room)
+const char *tessi_base_lock_read(int fd, char *text, size_t capacity)
 {
-    ssize_t n = pread(fd, text, room - 1, 0);
+    ssize_t n = pread(fd, text, capacity - 1, 0);
     text[n > 0 ? n : 0] = '\0';
     char *end = strchr(text, '\n');
     if (!end)
@@ -81,19 +81,19 @@ const char *tessi_lock_read(int fd, char *text, size_t room)
     return end + 1;
 }
 
-int tessi_lock_try(struct tess_call *c, const char *path, int *lock, int *held, char *holder, size_t room)
+int tessi_base_lock_try(struct tess_context *ctx, const char *path, int *lock, int *held, char *holder, size_t capacity)
 {
     *lock = -1;
     *held = 0;
     *holder = '\0';
     for (;;) {
-        int made, fd = open_file(path, &made);
+        int made, fd = lock_open_file(path, &made);
         if (fd < 0)
-            return tessi_cannot_write(c, TESS_E_CREATE, path, errno);
-        if (tessi_inject(TESSI_AT_LOCK) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            return tessi_base_cannot_write(ctx, TESS_E_CREATE, path, errno);
+        if (tessi_base_inject(TESSI_AT_LOCK) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
             if (is_current(fd, path)) {
                 *lock = fd;
-                (void)tessi_inject(TESSI_AT_LOCKED);
+                (void)tessi_base_inject(TESSI_AT_LOCKED);
                 return TESS_OK;
             }
             close(fd);
@@ -102,7 +102,7 @@ int tessi_lock_try(struct tess_call *c, const char *path, int *lock, int *held, 
         int error = errno;
         *held = error == EWOULDBLOCK;
         if (*held)
-            (void)tessi_lock_read(fd, holder, room);
+            (void)tessi_base_lock_read(fd, holder, capacity);
         if (made && error != EWOULDBLOCK)
             (void)unlink(path); /* no locks here, so it is of no use */
         close(fd);
@@ -111,38 +111,38 @@ int tessi_lock_try(struct tess_call *c, const char *path, int *lock, int *held, 
     }
 }
 
-int tessi_lock_take(struct tess_call *c, const char *path, int (*waiting)(void *user, struct tess_call *c, const char *holder), void *user,
-                    int *lock)
+int tessi_base_lock_take(struct tess_context *ctx, const char *path,
+                         int (*waiting)(void *user, struct tess_context *ctx, const char *holder), void *user, int *lock)
 {
     char holder[256];
     for (int held = 1; held;) {
-        TESS_TRY(tessi_lock_try(c, path, lock, &held, holder, sizeof holder));
+        TESS_TRY(tessi_base_lock_try(ctx, path, lock, &held, holder, sizeof holder));
         if (held) {
-            TESS_TRY(waiting(user, c, *holder ? holder : "another run"));
-            (void)tessi_inject(TESSI_AT_WAITING);
+            TESS_TRY(waiting(user, ctx, *holder ? holder : "another run"));
+            (void)tessi_base_inject(TESSI_AT_WAITING);
             nanosleep(&(struct timespec){0, 100000000}, NULL);
         }
     }
-    tessi_lock_sign(*lock, "");
+    tessi_base_lock_sign(*lock, "");
     return TESS_OK;
 }
 
-int tessi_lock_share(int lock, const char *path)
+int tessi_base_lock_share(int lock, const char *path)
 {
     return flock(lock, LOCK_SH | LOCK_NB) == 0 && is_current(lock, path);
 }
 
-int tessi_lock_join(const char *path)
+int tessi_base_lock_join(const char *path)
 {
-    int made, fd = open_file(path, &made);
-    if (fd >= 0 && tessi_lock_share(fd, path))
+    int made, fd = lock_open_file(path, &made);
+    if (fd >= 0 && tessi_base_lock_share(fd, path))
         return fd;
     if (fd >= 0)
         close(fd);
     return -1;
 }
 
-void tessi_lock_drop(const char *path, int lock)
+void tessi_base_lock_drop(const char *path, int lock)
 {
     if (lock < 0)
         return;

@@ -1,6 +1,6 @@
 /* The log has two readers. A program reads the file: one JSON object a line, written at once behind what is there, so that a kill leaves at
- * most one line unfinished and lines of two runs do not mix; each has its run's name. A person reads the terminal: notes that stay, and below them one line that is written again and
- * again while work goes on. SPDX-License-Identifier: MIT */
+ * most one line unfinished and lines of two runs do not mix; each has its run's name. A person reads the terminal: notes that stay, and
+ * below them one line that is written again and again while work goes on. SPDX-License-Identifier: MIT */
 #include <tessera/digest.h>
 
 #include "core/base/inject.h"
@@ -49,7 +49,7 @@ struct tessi_log {
     struct progress progress;
 };
 
-static double now(void)
+static double log_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -63,10 +63,10 @@ static int is_dumb(void)
     return !name || !*name || strcmp(name, "dumb") == 0;
 }
 
-int tessi_log_new(struct tess_call *c, FILE *terminal, int level, int colour, struct tessi_log **out)
+int tessi_base_log_new(struct tess_context *ctx, FILE *terminal, int level, int colour, struct tessi_log **out)
 {
     void *memory = NULL;
-    TESS_TRY(tess_alloc(c, sizeof **out, "the log", &memory));
+    TESS_TRY(tess_alloc(ctx, sizeof **out, "the log", &memory));
     struct tessi_log *l = memory;
     pthread_mutex_init(&l->mutex, NULL);
     const char *refused = getenv("NO_COLOR");
@@ -78,11 +78,11 @@ int tessi_log_new(struct tess_call *c, FILE *terminal, int level, int colour, st
     return TESS_OK;
 }
 
-void tessi_log_free(struct tessi_log *l)
+void tessi_base_log_free(struct tessi_log *l)
 {
     if (!l)
         return;
-    tessi_progress_end(l);
+    tessi_base_progress_end(l);
     if (l->file)
         (void)fclose(l->file);
     pthread_mutex_destroy(&l->mutex);
@@ -90,7 +90,7 @@ void tessi_log_free(struct tessi_log *l)
 }
 
 /* A name that no other run has: of the machine, the process and the time. */
-static void name_run(char *name, size_t room)
+static void name_run(char *name, size_t capacity)
 {
     struct timespec t;
     struct tess_digest d;
@@ -101,7 +101,7 @@ static void name_run(char *name, size_t room)
     tess_digest_start(&d);
     tess_digest_add_text(&d, all);
     tess_digest_end(&d, text);
-    (void)snprintf(name, room, "%.12s", text);
+    (void)snprintf(name, capacity, "%.12s", text);
 }
 
 /* A line that a kill left unfinished is ended, or the next would be a part of it. */
@@ -113,11 +113,11 @@ static void end_last_line(FILE *file)
         putc('\n', file);
 }
 
-int tessi_log_to(struct tess_call *c, struct tessi_log *l, const char *path)
+int tessi_base_log_to(struct tess_context *ctx, struct tessi_log *l, const char *path)
 {
     FILE *file = NULL;
-    if (path && (tessi_inject(TESSI_AT_OPEN) || !(file = fopen(path, "a+e"))))
-        return c->fail(c, TESS_E_CREATE, "%s: the log cannot be opened: %s", path, strerror(errno));
+    if (path && (tessi_base_inject(TESSI_AT_OPEN) || !(file = fopen(path, "a+e"))))
+        return ctx->fail(ctx, TESS_E_CREATE, "%s: the log cannot be opened: %s", path, strerror(errno));
     if (file)
         (void)setvbuf(file, NULL, _IOFBF, LINE_MOST);
     pthread_mutex_lock(&l->mutex);
@@ -142,7 +142,7 @@ static void event_start(const struct tessi_log *l, const char *event)
     gmtime_r(&t.tv_sec, &utc);
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
     fprintf(to, "{\"time\":\"%s.%03ldZ\",\"run\":\"%s\",\"event\":", text, t.tv_nsec / 1000000, l->run);
-    tessi_json_text(to, event);
+    tessi_base_json_text(to, event);
 }
 
 /* Events of a stage have its name: it is what is at work. */
@@ -151,7 +151,7 @@ static void event_stage(const struct tessi_log *l)
     if (!l->progress.active)
         return;
     fputs(",\"stage\":", l->file);
-    tessi_json_text(l->file, l->progress.label);
+    tessi_base_json_text(l->file, l->progress.label);
 }
 
 static void event_end(FILE *to)
@@ -160,7 +160,7 @@ static void event_end(FILE *to)
     (void)fflush(to);
 }
 
-void tessi_log_event(struct tessi_log *l, const char *event, ...)
+void tessi_base_log_event(struct tessi_log *l, const char *event, ...)
 {
     va_list list;
     va_start(list, event);
@@ -172,14 +172,14 @@ void tessi_log_event(struct tessi_log *l, const char *event, ...)
         while ((name = va_arg(list, const char *))) {
             told |= strcmp(name, "s:stage") == 0;
             putc(',', l->file);
-            tessi_json_text(l->file, name + 2);
+            tessi_base_json_text(l->file, name + 2);
             putc(':', l->file);
             if (name[0] == 's')
-                tessi_json_text(l->file, va_arg(list, const char *));
+                tessi_base_json_text(l->file, va_arg(list, const char *));
             else if (name[0] == 'i')
                 fprintf(l->file, "%" PRId64, va_arg(list, int64_t));
             else
-                tessi_json_f64(l->file, va_arg(list, double));
+                tessi_base_json_f64(l->file, va_arg(list, double));
         }
         if (!told)
             event_stage(l);
@@ -203,7 +203,7 @@ static int64_t columns_of(FILE *terminal)
     return n > 1 ? n - 1 : 79;
 }
 
-static void wipe(struct tessi_log *l)
+static void log_wipe(struct tessi_log *l)
 {
     if (l->drawn)
         fputs("\r\033[K", l->terminal);
@@ -211,7 +211,7 @@ static void wipe(struct tessi_log *l)
 }
 
 /* At the end of the work its rate is that of the whole, and the time is what it took. */
-static void progress_text(const struct tessi_log *l, double at, int ended, char *text, size_t room)
+static void progress_text(const struct tessi_log *l, double at, int ended, char *text, size_t capacity)
 {
     const struct progress *p = &l->progress;
     const struct mark *from = &p->first;
@@ -228,10 +228,10 @@ static void progress_text(const struct tessi_log *l, double at, int ended, char 
         .rate = span > 0 && p->done > from->done ? (double)(p->done - from->done) / span : 0,
         .took = ended ? at - p->started : -1,
     };
-    tessi_progress_text(&line, l->tty ? columns_of(l->terminal) : (int64_t)room - 1, text, room);
+    tessi_base_progress_text(&line, l->tty ? columns_of(l->terminal) : (int64_t)capacity - 1, text, capacity);
 }
 
-static void draw(struct tessi_log *l, double at)
+static void log_draw(struct tessi_log *l, double at)
 {
     char text[256];
     progress_text(l, at, 0, text, sizeof text);
@@ -241,64 +241,64 @@ static void draw(struct tessi_log *l, double at)
     l->progress.shown = at;
 }
 
-static void say(struct tessi_log *l, int least_level, const char *event, const char *colour, const char *head, const char *text)
+static void log_say(struct tessi_log *l, int least_level, const char *event, const char *colour, const char *head, const char *text)
 {
     char shown[4096];
-    (void)tessi_shown_text(text, shown, sizeof shown);
+    (void)tessi_base_shown_text(text, shown, sizeof shown);
     pthread_mutex_lock(&l->mutex);
     if (l->file) {
         event_start(l, event);
         fputs(",\"text\":", l->file);
-        tessi_json_text(l->file, text);
+        tessi_base_json_text(l->file, text);
         event_stage(l);
         event_end(l->file);
     }
     if (l->terminal && l->level >= least_level) {
         int again = l->drawn;
-        wipe(l);
+        log_wipe(l);
         fprintf(l->terminal, "%s%s%s%s\n", l->colour ? colour : "", head, l->colour && *colour ? "\033[0m" : "", shown);
         if (again)
-            draw(l, now());
+            log_draw(l, log_now());
         (void)fflush(l->terminal);
     }
     pthread_mutex_unlock(&l->mutex);
 }
 
-void tessi_log_note(struct tessi_log *l, const char *format, ...)
+void tessi_base_log_note(struct tessi_log *l, const char *format, ...)
 {
     char text[2048];
     va_list list;
     va_start(list, format);
     (void)vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    say(l, TESSI_NORMAL, "note", "", "", text);
+    log_say(l, TESSI_NORMAL, "note", "", "", text);
 }
 
-void tessi_log_warn(struct tessi_log *l, const char *format, ...)
+void tessi_base_log_warn(struct tessi_log *l, const char *format, ...)
 {
     char text[2048];
     va_list list;
     va_start(list, format);
     (void)vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    say(l, TESSI_QUIET, "warning", "\033[33m", "warning: ", text);
+    log_say(l, TESSI_QUIET, "warning", "\033[33m", "warning: ", text);
 }
 
-void tessi_progress_start(struct tessi_log *l, const char *label)
+void tessi_base_progress_start(struct tessi_log *l, const char *label)
 {
-    tessi_progress_end(l);
+    tessi_base_progress_end(l);
     pthread_mutex_lock(&l->mutex);
-    l->progress = (struct progress){.active = 1, .started = now(), .shown = -1};
+    l->progress = (struct progress){.active = 1, .started = log_now(), .shown = -1};
     (void)snprintf(l->progress.label, sizeof l->progress.label, "%s", label);
     pthread_mutex_unlock(&l->mutex);
 }
 
-void tessi_progress(struct tessi_log *l, int64_t done, int64_t total, const char *unit, const char *figure, double value)
+void tessi_base_progress(struct tessi_log *l, int64_t done, int64_t total, const char *unit, const char *figure, double value)
 {
     pthread_mutex_lock(&l->mutex);
     struct progress *p = &l->progress;
     if (p->active && l->terminal && l->level > TESSI_QUIET) {
-        double at = now();
+        double at = log_now();
         p->done = done;
         p->total = total;
         p->value = value;
@@ -313,19 +313,19 @@ void tessi_progress(struct tessi_log *l, int64_t done, int64_t total, const char
         if (p->shown < 0 && !l->tty)
             p->shown = p->started; /* no line for what is done at once */
         if (p->shown < 0 || at - p->shown >= pause)
-            draw(l, at);
+            log_draw(l, at);
     }
     pthread_mutex_unlock(&l->mutex);
 }
 
-void tessi_progress_end(struct tessi_log *l)
+void tessi_base_progress_end(struct tessi_log *l)
 {
     pthread_mutex_lock(&l->mutex);
     struct progress *p = &l->progress;
     if (p->active && p->marks) {
         char text[256];
-        progress_text(l, now(), 1, text, sizeof text);
-        wipe(l);
+        progress_text(l, log_now(), 1, text, sizeof text);
+        log_wipe(l);
         fprintf(l->terminal, "%s\n", text);
         (void)fflush(l->terminal);
     }

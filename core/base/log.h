@@ -12,34 +12,35 @@ enum { TESSI_QUIET = 0, TESSI_NORMAL = 1, TESSI_VERBOSE = 2 };
 
 /* terminal (stderr) may be NULL: nothing is shown. Colour and the one-line progress only when it is a terminal (NO_COLOR honoured);
  * on a pipe a line every ten seconds. */
-int tessi_log_new(struct tess_call *c, FILE *terminal, int level, int colour, struct tessi_log **out) TESS_CHECKED;
-void tessi_log_free(struct tessi_log *l);
+int tessi_base_log_new(struct tess_context *ctx, FILE *terminal, int level, int colour, struct tessi_log **out) TESS_CHECKED;
+void tessi_base_log_free(struct tessi_log *l);
 /* From here on events go to this file too (appended; made when absent). NULL closes it. */
-int tessi_log_to(struct tess_call *c, struct tessi_log *l, const char *path) TESS_CHECKED;
+int tessi_base_log_to(struct tess_context *ctx, struct tessi_log *l, const char *path) TESS_CHECKED;
 
-/* {"time":"2026-01-02T03:04:05.678Z","run":"0123456789ab","event":EVENT,...}: the run's name is new for each tessi_log_to; then pairs of a name and a value, ended by NULL. The name's first letter says
- * the value's C type: "s:stage" const char *, "i:step" int64_t, "f:loss" double (not a number: null). Not shown on the terminal. */
-void tessi_log_event(struct tessi_log *l, const char *event, ...);
+/* {"time":"2026-01-02T03:04:05.678Z","run":"0123456789ab","event":EVENT,...}: the run's name is new for each tessi_base_log_to; then pairs
+ * of a name and a value, ended by NULL. The name's first letter says the value's C type: "s:stage" const char *, "i:step" int64_t, "f:loss"
+ * double (not a number: null). Not shown on the terminal. */
+void tessi_base_log_event(struct tessi_log *l, const char *event, ...);
 /* A line for the user (stays on the terminal), and an event "note". Above a progress line. */
-void tessi_log_note(struct tessi_log *l, const char *format, ...) TESS_PRINTF(2, 3);
-void tessi_log_warn(struct tessi_log *l, const char *format, ...) TESS_PRINTF(2, 3);
+void tessi_base_log_note(struct tessi_log *l, const char *format, ...) TESS_PRINTF(2, 3);
+void tessi_base_log_warn(struct tessi_log *l, const char *format, ...) TESS_PRINTF(2, 3);
 
 /* The progress line of a piece of work: "tokenizer  320/1000 step  41.2/s  ETA 0:16  loss 0.0213". */
-void tessi_progress_start(struct tessi_log *l, const char *label);
-void tessi_progress(struct tessi_log *l, int64_t done, int64_t total, const char *unit, const char *figure, double value);
-void tessi_progress_end(struct tessi_log *l);
+void tessi_base_progress_start(struct tessi_log *l, const char *label);
+void tessi_base_progress(struct tessi_log *l, int64_t done, int64_t total, const char *unit, const char *figure, double value);
+void tessi_base_progress_end(struct tessi_log *l);
 
 /* SIGINT, SIGTERM, SIGHUP and SIGXCPU ask for a stop, SIGUSR1 for a checkpoint, unless they were ignored before; a second SIGINT ends the
  * process at once. */
-void tessi_signals_catch(void);
-int tessi_signals_stopping(void);
-int tessi_signals_checkpoint(void); /* 1 once after SIGUSR1 */
-void tessi_signals_request_stop(void); /* for tests */
+void tessi_base_signals_catch(void);
+int tessi_base_signals_stopping(void);
+int tessi_base_signals_checkpoint(void); /* 1 once after SIGUSR1 */
+void tessi_base_signals_request_stop(void); /* for tests */
 
 /* First of all in a program: descriptors 0 to 2 are there, and a broken pipe or a limit on files is an error where it is met. */
-void tessi_process_start(void);
+void tessi_base_process_start(void);
 /* Last of all. Dies by SIGINT when the work was stopped by one, so that a shell's loop around it ends as well; by SIGPIPE when the output
  * (output_error: errno) had no reader any more, as other programs do. Comes back otherwise. */
-void tessi_process_end(int stopped, int output_error);
+void tessi_base_process_end(int stopped, int output_error);
 
 #endif

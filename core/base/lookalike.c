@@ -45,7 +45,7 @@ static const struct {
     {0xff01, 0xff5e, TESSI_PUNCTUATION, "a full-width character", NULL},
 };
 
-uint32_t tessi_code_point(const char *text, int *length)
+uint32_t tessi_base_code_point(const char *text, int *length)
 {
     const unsigned char *at = (const unsigned char *)text;
     int n = *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : *at >= 0xc0 ? 2 : 1;
@@ -61,7 +61,7 @@ uint32_t tessi_code_point(const char *text, int *length)
     return code;
 }
 
-static int look_up(uint32_t code, int kinds, struct tessi_lookalike *out)
+static int lookalike_look_up(uint32_t code, int kinds, struct tessi_base_lookalike *out)
 {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (code < table[i].first || code > table[i].last || !(table[i].kind & kinds))
@@ -77,13 +77,13 @@ static int look_up(uint32_t code, int kinds, struct tessi_lookalike *out)
     return 0;
 }
 
-int tessi_lookalike(const char *text, size_t bytes, int kinds, struct tessi_lookalike *out)
+int tessi_base_lookalike(const char *text, size_t bytes, int kinds, struct tessi_base_lookalike *out)
 {
     int length;
     for (size_t at = 0; at < bytes && text[at]; at += (size_t)length) {
         char one[5] = "";
         memcpy(one, text + at, bytes - at < 4 ? bytes - at : 4); /* no character is read past the end */
-        if (look_up(tessi_code_point(one, &length), kinds, out)) {
+        if (lookalike_look_up(tessi_base_code_point(one, &length), kinds, out)) {
             out->at = at;
             return 1;
         }
@@ -91,15 +91,15 @@ int tessi_lookalike(const char *text, size_t bytes, int kinds, struct tessi_look
     return 0;
 }
 
-const char *tessi_lookalike_words(const char *text, char *words, size_t room)
+const char *tessi_base_lookalike_words(const char *text, char *words, size_t capacity)
 {
-    struct tessi_lookalike like;
+    struct tessi_base_lookalike like;
     int number = 1;
     *words = '\0';
-    if (!tessi_lookalike(text, strlen(text), TESSI_HIDDEN | TESSI_PUNCTUATION | TESSI_LETTER, &like))
+    if (!tessi_base_lookalike(text, strlen(text), TESSI_HIDDEN | TESSI_PUNCTUATION | TESSI_LETTER, &like))
         return words;
     for (size_t i = 0; i < like.at; i++)
         number += ((unsigned char)text[i] & 0xc0) != 0x80;
-    snprintf(words, room, " (its character %d is U+%04X, %s)", number, (unsigned)like.code, like.name);
+    snprintf(words, capacity, " (its character %d is U+%04X, %s)", number, (unsigned)like.code, like.name);
     return words;
 }

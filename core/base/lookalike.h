@@ -12,7 +12,7 @@ enum {
     TESSI_LETTER = 4       /* of alphabets some of whose letters look Latin */
 };
 
-struct tessi_lookalike {
+struct tessi_base_lookalike {
     size_t at;        /* byte in the text */
     uint32_t code;    /* its code point */
     const char *name; /* "a no-break space" */
@@ -20,10 +20,10 @@ struct tessi_lookalike {
 };
 
 /* The first of `kinds` (those above, or-ed) in bytes of UTF-8: 1 and *out, or 0. */
-int tessi_lookalike(const char *text, size_t bytes, int kinds, struct tessi_lookalike *out);
+int tessi_base_lookalike(const char *text, size_t bytes, int kinds, struct tessi_base_lookalike *out);
 /* " (its character 4 is U+200B, a zero-width space)" of the first of any kind, or "". */
-const char *tessi_lookalike_words(const char *text, char *words, size_t room);
+const char *tessi_base_lookalike_words(const char *text, char *words, size_t capacity);
 /* One character of UTF-8 at text: its code point and length. A byte that begins none counts as itself. */
-uint32_t tessi_code_point(const char *text, int *length);
+uint32_t tessi_base_code_point(const char *text, int *length);
 
 #endif

@@ -34,42 +34,42 @@ _Static_assert(sizeof(struct head) <= ALIGNMENT, "the head fits into one unit of
 
 static _Atomic int64_t in_use, peak, fail_in;
 
-int64_t tessi_memory_in_use(void)
+int64_t tessi_base_memory_in_use(void)
 {
     return atomic_load(&in_use);
 }
 
-int64_t tessi_memory_peak(void)
+int64_t tessi_base_memory_peak(void)
 {
     return atomic_load(&peak);
 }
 
-void tessi_memory_peak_restart(void)
+void tessi_base_memory_peak_restart(void)
 {
     atomic_store(&peak, atomic_load(&in_use));
 }
 
-int64_t tessi_memory_resident(void)
+int64_t tessi_base_memory_resident(void)
 {
     long long pages = 0;
-    struct rusage most;
+    struct rusage max;
     FILE *f = fopen("/proc/self/statm", "re");
     int found = f && fscanf(f, "%*d %lld", &pages) == 1;
     if (f)
         (void)fclose(f);
     if (found)
         return (int64_t)pages * sysconf(_SC_PAGESIZE);
-    return getrusage(RUSAGE_SELF, &most) == 0 ? (int64_t)most.ru_maxrss * 1024 : 0;
+    return getrusage(RUSAGE_SELF, &max) == 0 ? (int64_t)max.ru_maxrss * 1024 : 0;
 }
 
-void tessi_memory_trim(void)
+void tessi_base_memory_trim(void)
 {
 #ifdef __GLIBC__
     (void)malloc_trim(0);
 #endif
 }
 
-void tessi_memory_fail_at(int64_t n)
+void tessi_base_memory_fail_at(int64_t n)
 {
     atomic_store(&fail_in, n);
 }
@@ -83,15 +83,15 @@ static int told_to_fail(void)
     return 0;
 }
 
-int tess_alloc(struct tess_call *c, size_t bytes, const char *what, void **out)
+int tess_alloc(struct tess_context *ctx, size_t bytes, const char *what, void **out)
 {
     *out = NULL;
     char *block = NULL;
-    if (bytes <= PTRDIFF_MAX - 2 * ALIGNMENT && !told_to_fail() && tessi_inject(TESSI_AT_ALLOC) == 0)
+    if (bytes <= PTRDIFF_MAX - 2 * ALIGNMENT && !told_to_fail() && tessi_base_inject(TESSI_AT_ALLOC) == 0)
         block = calloc(1, bytes + 2 * ALIGNMENT);
     if (!block)
-        return c->fail(c, TESS_E_MEMORY, "no memory for %s: %.1f MiB wanted, %.1f MiB in use; use smaller sizes or end other programs",
-                       what, (double)bytes / 1048576.0, (double)tessi_memory_in_use() / 1048576.0);
+        return ctx->fail(ctx, TESS_E_MEMORY, "no memory for %s: %.1f MiB wanted, %.1f MiB in use; use smaller sizes or end other programs",
+                       what, (double)bytes / 1048576.0, (double)tessi_base_memory_in_use() / 1048576.0);
 
     /* At least one unit lies between the block's start and the data, and the head sits at its end. */
     char *data = block + 2 * ALIGNMENT - (uintptr_t)block % ALIGNMENT;
@@ -101,8 +101,8 @@ int tess_alloc(struct tess_call *c, size_t bytes, const char *what, void **out)
     FORBID(data + bytes, (size_t)(block + bytes + 2 * ALIGNMENT - (data + bytes)));
 
     int64_t now = atomic_fetch_add(&in_use, (int64_t)bytes) + (int64_t)bytes;
-    int64_t most = atomic_load(&peak);
-    while (most < now && !atomic_compare_exchange_weak(&peak, &most, now))
+    int64_t max = atomic_load(&peak);
+    while (max < now && !atomic_compare_exchange_weak(&peak, &max, now))
         continue;
     *out = data;
     return TESS_OK;

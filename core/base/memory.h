@@ -5,16 +5,16 @@
 #include <tessera/base.h>
 
 /* Bytes asked of tess_alloc and not yet freed; the most there have been at once. [any thread] */
-int64_t tessi_memory_in_use(void);
-int64_t tessi_memory_peak(void);
+int64_t tessi_base_memory_in_use(void);
+int64_t tessi_base_memory_peak(void);
 /* The peak begins anew at what is in use. */
-void tessi_memory_peak_restart(void);
+void tessi_base_memory_peak_restart(void);
 /* Bytes of the process that lie in the machine's memory, its program and libraries among them; where the system does not say, the most
  * there have been. */
-int64_t tessi_memory_resident(void);
+int64_t tessi_base_memory_resident(void);
 /* What was freed goes back to the system, where the C library keeps it for later. */
-void tessi_memory_trim(void);
+void tessi_base_memory_trim(void);
 /* For tests: the n-th tess_alloc from now on fails (1 is the next), once. 0: none. */
-void tessi_memory_fail_at(int64_t n);
+void tessi_base_memory_fail_at(int64_t n);
 
 #endif

@@ -5,53 +5,53 @@
 #include <stdio.h>
 #include <string.h>
 
-void tessi_duration_text(double seconds, char *text, size_t room)
+void tessi_base_duration_text(double seconds, char *text, size_t capacity)
 {
     int64_t s = seconds > 0 ? seconds < 359999 ? (int64_t)(seconds + 0.5) : 359999 : 0;
     if (s < 60)
-        (void)snprintf(text, room, "%" PRId64 " s", s);
+        (void)snprintf(text, capacity, "%" PRId64 " s", s);
     else if (s < 3600)
-        (void)snprintf(text, room, "%" PRId64 ":%02" PRId64 " min", s / 60, s % 60);
+        (void)snprintf(text, capacity, "%" PRId64 ":%02" PRId64 " min", s / 60, s % 60);
     else
-        (void)snprintf(text, room, "%" PRId64 ":%02" PRId64 ":%02" PRId64 " h", s / 3600, s / 60 % 60, s % 60);
+        (void)snprintf(text, capacity, "%" PRId64 ":%02" PRId64 ":%02" PRId64 " h", s / 3600, s / 60 % 60, s % 60);
 }
 
 /* What takes longer than ten seconds a unit is told the other way round. */
-static void rate_text(const struct tessi_progress_line *p, char *text, size_t room)
+static void rate_text(const struct tessi_progress_line *p, char *text, size_t capacity)
 {
     char each[40];
     if (p->rate >= 0.1) {
-        (void)snprintf(text, room, p->rate < 10 ? "  %.2f/s" : p->rate < 1000 ? "  %.1f/s" : "  %.0f/s", p->rate);
+        (void)snprintf(text, capacity, p->rate < 10 ? "  %.2f/s" : p->rate < 1000 ? "  %.1f/s" : "  %.0f/s", p->rate);
     } else {
-        tessi_duration_text(1 / p->rate, each, sizeof each);
-        (void)snprintf(text, room, "  %s/%s", each, p->unit);
+        tessi_base_duration_text(1 / p->rate, each, sizeof each);
+        (void)snprintf(text, capacity, "  %s/%s", each, p->unit);
     }
 }
 
-static void time_text(const struct tessi_progress_line *p, char *text, size_t room)
+static void time_text(const struct tessi_progress_line *p, char *text, size_t capacity)
 {
     char clock[40];
     if (p->took >= 0) {
-        tessi_duration_text(p->took, clock, sizeof clock);
-        (void)snprintf(text, room, "  in %s", clock);
+        tessi_base_duration_text(p->took, clock, sizeof clock);
+        (void)snprintf(text, capacity, "  in %s", clock);
     } else if (p->rate > 0 && p->total > p->done) {
-        tessi_duration_text((double)(p->total - p->done) / p->rate, clock, sizeof clock);
-        (void)snprintf(text, room, "  ETA %s", clock);
+        tessi_base_duration_text((double)(p->total - p->done) / p->rate, clock, sizeof clock);
+        (void)snprintf(text, capacity, "  ETA %s", clock);
     }
 }
 
 /* As many bytes of the label as leave room for the rest, at whole characters of UTF-8. */
-static size_t label_length(const char *label, int64_t room)
+static size_t label_length(const char *label, int64_t capacity)
 {
     size_t n = strlen(label);
-    if (room < (int64_t)n)
-        n = room > 0 ? (size_t)room : 0;
+    if (capacity < (int64_t)n)
+        n = capacity > 0 ? (size_t)capacity : 0;
     while (n > 0 && ((unsigned char)label[n] & 0xc0) == 0x80)
         n--;
     return n;
 }
 
-void tessi_progress_text(const struct tessi_progress_line *p, int64_t columns, char *text, size_t room)
+void tessi_base_progress_text(const struct tessi_progress_line *p, int64_t columns, char *text, size_t capacity)
 {
     enum { RATE, FIGURE, UNIT, TIME, PARTS };
     char part[PARTS][96] = {{0}}, count[64];
@@ -79,5 +79,5 @@ void tessi_progress_text(const struct tessi_progress_line *p, int64_t columns, c
         number += 2; /* no blanks before it */
     if ((int64_t)(label + strlen(number)) > columns)
         number = "";
-    (void)snprintf(text, room, "%.*s%s%s%s%s%s", (int)label, p->label, number, part[UNIT], part[RATE], part[TIME], part[FIGURE]);
+    (void)snprintf(text, capacity, "%.*s%s%s%s%s%s", (int)label, p->label, number, part[UNIT], part[RATE], part[TIME], part[FIGURE]);
 }

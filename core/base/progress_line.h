@@ -14,8 +14,8 @@ struct tessi_progress_line {
 };
 /* At most `columns` bytes: what does not fit is left out, the rate first, then the figure, the unit, the time and the label's end, and no
  * number is ever cut. */
-void tessi_progress_text(const struct tessi_progress_line *p, int64_t columns, char *text, size_t room);
+void tessi_base_progress_text(const struct tessi_progress_line *p, int64_t columns, char *text, size_t capacity);
 /* "7 s", "2:05 min", "1:02:03 h" */
-void tessi_duration_text(double seconds, char *text, size_t room);
+void tessi_base_duration_text(double seconds, char *text, size_t capacity);
 
 #endif

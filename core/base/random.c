@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <math.h>
 
-static void philox(uint32_t k0, uint32_t k1, const uint32_t counter[4], uint32_t out[4])
+static void random_philox(uint32_t k0, uint32_t k1, const uint32_t counter[4], uint32_t out[4])
 {
     uint32_t a = counter[0], b = counter[1], c = counter[2], d = counter[3];
     for (int round = 0; round < 10; round++) {
@@ -26,10 +26,10 @@ static void philox(uint32_t k0, uint32_t k1, const uint32_t counter[4], uint32_t
     out[3] = d;
 }
 
-static void draw(const struct tess_stream *s, uint64_t block, uint32_t out[4])
+static void random_draw(const struct tess_stream *s, uint64_t block, uint32_t out[4])
 {
     const uint32_t counter[4] = {(uint32_t)block, s->sample, s->step, s->purpose};
-    philox((uint32_t)s->seed, (uint32_t)(s->seed >> 32), counter, out);
+    random_philox((uint32_t)s->seed, (uint32_t)(s->seed >> 32), counter, out);
 }
 
 uint32_t tess_purpose(const char *name)
@@ -46,7 +46,7 @@ void tess_random_u32(const struct tess_stream *s, uint64_t first, int64_t n, uin
     for (int64_t i = 0; i < n; i++) {
         uint64_t index = first + (uint64_t)i;
         if (i == 0 || index % 4 == 0)
-            draw(s, index / 4, word);
+            random_draw(s, index / 4, word);
         out[i] = word[index % 4];
     }
 }
@@ -57,7 +57,7 @@ void tess_random_uniform(const struct tess_stream *s, uint64_t first, int64_t n,
     for (int64_t i = 0; i < n; i++) {
         uint64_t index = first + (uint64_t)i;
         if (i == 0 || index % 4 == 0)
-            draw(s, index / 4, word);
+            random_draw(s, index / 4, word);
         out[i] = (float)(word[index % 4] >> 8) * 0x1p-24f;
     }
 }
@@ -68,7 +68,7 @@ void tess_random_normal(const struct tess_stream *s, uint64_t first, int64_t n, 
     for (int64_t i = 0; i < n; i++) {
         uint64_t index = 2 * (first + (uint64_t)i);
         if (i == 0 || index % 4 == 0)
-            draw(s, index / 4, word);
+            random_draw(s, index / 4, word);
         /* In (0, 1], so that the logarithm is finite. */
         double u = ((double)word[index % 4] + 1.0) * 0x1p-32;
         double angle = 6.283185307179586 * ((double)word[index % 4 + 1] * 0x1p-32);
@@ -95,7 +95,7 @@ int64_t tess_random_permute(const struct tess_stream *s, int64_t n, int64_t i)
         half++;
     const uint64_t mask = ((uint64_t)1 << half) - 1;
     uint32_t key[4], mixed[4];
-    draw(s, 0, key);
+    random_draw(s, 0, key);
 
     /* Walking the cycle of i until it comes back below n is a permutation of 0 .. n - 1, since the network is one of 0 .. 4^half - 1. */
     uint64_t x = (uint64_t)i;
@@ -103,7 +103,7 @@ int64_t tess_random_permute(const struct tess_stream *s, int64_t n, int64_t i)
         uint64_t left = x >> half, right = x & mask;
         for (uint32_t round = 0; round < FEISTEL_ROUNDS; round++) {
             const uint32_t counter[4] = {(uint32_t)right, round, key[2], key[3]};
-            philox(key[0], key[1], counter, mixed);
+            random_philox(key[0], key[1], counter, mixed);
             uint64_t next = left ^ (mixed[0] & mask);
             left = right;
             right = next;

@@ -12,7 +12,7 @@
 #define OF_SHA __attribute__((target("sha,sse4.1,ssse3")))
 
 /* Four rounds with the words w. */
-OF_SHA static inline void rounds(__m128i *abef, __m128i *cdgh, __m128i w, int at)
+OF_SHA static inline void sha256_x86_rounds(__m128i *abef, __m128i *cdgh, __m128i w, int at)
 {
     __m128i x = _mm_add_epi32(w, _mm_loadu_si128((const __m128i *)(const void *)&tessi_sha256_constants[at]));
     *cdgh = _mm_sha256rnds2_epu32(*cdgh, *abef, x);
@@ -20,54 +20,54 @@ OF_SHA static inline void rounds(__m128i *abef, __m128i *cdgh, __m128i w, int at
 }
 
 /* w[16..19] from w[0..15], which lie in a, b, c and d. */
-OF_SHA static inline __m128i schedule(__m128i a, __m128i b, __m128i c, __m128i d)
+OF_SHA static inline __m128i sha256_x86_schedule(__m128i a, __m128i b, __m128i c, __m128i d)
 {
     __m128i x = _mm_add_epi32(_mm_sha256msg1_epu32(a, b), _mm_alignr_epi8(d, c, 4));
     return _mm_sha256msg2_epu32(x, d);
 }
 
-OF_SHA static void compress_one(__m128i *abef, __m128i *cdgh, const uint8_t *data)
+OF_SHA static void sha256_x86_compress_one(__m128i *abef, __m128i *cdgh, const uint8_t *data)
 {
     const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
     __m128i w[4], abef_before = *abef, cdgh_before = *cdgh;
     for (int i = 0; i < 4; i++) {
         w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)(data + 16 * i)), swap);
-        rounds(abef, cdgh, w[i], 4 * i);
+        sha256_x86_rounds(abef, cdgh, w[i], 4 * i);
     }
     for (int at = 16; at < 64; at += 16)
         for (int i = 0; i < 4; i++) {
-            w[i] = schedule(w[i], w[(i + 1) & 3], w[(i + 2) & 3], w[(i + 3) & 3]);
-            rounds(abef, cdgh, w[i], at + 4 * i);
+            w[i] = sha256_x86_schedule(w[i], w[(i + 1) & 3], w[(i + 2) & 3], w[(i + 3) & 3]);
+            sha256_x86_rounds(abef, cdgh, w[i], at + 4 * i);
         }
     *abef = _mm_add_epi32(*abef, abef_before);
     *cdgh = _mm_add_epi32(*cdgh, cdgh_before);
 }
 
-OF_SHA static void compress(uint32_t state[8], const uint8_t *data, size_t blocks)
+OF_SHA static void sha256_x86_compress(uint32_t state[8], const uint8_t *data, size_t blocks)
 {
     __m128i *at = (__m128i *)(void *)state;
     __m128i dcba = _mm_shuffle_epi32(_mm_loadu_si128(at), 0xb1), hgfe = _mm_shuffle_epi32(_mm_loadu_si128(at + 1), 0x1b);
     __m128i abef = _mm_alignr_epi8(dcba, hgfe, 8), cdgh = _mm_blend_epi16(hgfe, dcba, 0xf0);
     for (; blocks > 0; blocks--, data += 64)
-        compress_one(&abef, &cdgh, data);
+        sha256_x86_compress_one(&abef, &cdgh, data);
     __m128i feba = _mm_shuffle_epi32(abef, 0x1b), dchg = _mm_shuffle_epi32(cdgh, 0xb1);
     _mm_storeu_si128(at, _mm_blend_epi16(feba, dchg, 0xf0));
     _mm_storeu_si128(at + 1, _mm_alignr_epi8(dchg, feba, 8));
 }
 
-tessi_sha256_compress *tessi_sha256_of_processor(void)
+tessi_sha256_compress *tessi_base_sha256_of_processor(void)
 {
     unsigned a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_SSE4_1) || !(c & bit_SSSE3))
         return NULL;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & 1u << 29)) /* SHA */
         return NULL;
-    return compress;
+    return sha256_x86_compress;
 }
 
 #else
 
-tessi_sha256_compress *tessi_sha256_of_processor(void)
+tessi_sha256_compress *tessi_base_sha256_of_processor(void)
 {
     return NULL;
 }

@@ -33,7 +33,7 @@ static void on_signal(int number)
     }
 }
 
-void tessi_signals_catch(void)
+void tessi_base_signals_catch(void)
 {
     static const int asking[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGUSR1};
     struct sigaction action, before;
@@ -48,17 +48,17 @@ void tessi_signals_catch(void)
             (void)sigaction(asking[i], &action, NULL);
 }
 
-int tessi_signals_stopping(void)
+int tessi_base_signals_stopping(void)
 {
     return atomic_load(&stopping) != 0;
 }
 
-int tessi_signals_checkpoint(void)
+int tessi_base_signals_checkpoint(void)
 {
     return atomic_exchange(&checkpoint, 0);
 }
 
-void tessi_signals_request_stop(void)
+void tessi_base_signals_request_stop(void)
 {
     atomic_store(&stopping, REQUESTED);
 }
@@ -67,7 +67,7 @@ void tessi_signals_request_stop(void)
 
 static void (*pipe_before)(int);
 
-void tessi_process_start(void)
+void tessi_base_process_start(void)
 {
     /* A descriptor that is closed would be the next file's, and what goes to the terminal would be written into that. Reading nothing and
      * writing to nowhere, but for the output, whose loss is told. */
@@ -90,7 +90,7 @@ static void die_by(int number)
     (void)raise(number);
 }
 
-void tessi_process_end(int stopped, int output_error)
+void tessi_base_process_end(int stopped, int output_error)
 {
     if (stopped && atomic_load(&stopping) == SIGINT)
         die_by(SIGINT);

@@ -11,19 +11,19 @@ static const struct {
     [TESS_F32] = {"f32", 4}, [TESS_BF16] = {"bf16", 2}, [TESS_U8] = {"u8", 1}, [TESS_U16] = {"u16", 2}, [TESS_I32] = {"i32", 4},
 };
 
-static int known(int32_t dtype)
+static int tensor_known(int32_t dtype)
 {
     return dtype >= TESS_F32 && dtype <= TESS_I32;
 }
 
 size_t tess_dtype_size(int32_t dtype)
 {
-    return known(dtype) ? dtypes[dtype].size : 0;
+    return tensor_known(dtype) ? dtypes[dtype].size : 0;
 }
 
 const char *tess_dtype_name(int32_t dtype)
 {
-    return known(dtype) ? dtypes[dtype].name : "?";
+    return tensor_known(dtype) ? dtypes[dtype].name : "?";
 }
 
 struct tess_tensor tess_tensor_over(void *data, int32_t dtype, int32_t rank, const int64_t *dim)
@@ -58,14 +58,14 @@ int tess_tensor_same_shape(const struct tess_tensor *a, const struct tess_tensor
     return 1;
 }
 
-const char *tess_tensor_text(const struct tess_tensor *t, char *text, size_t room)
+const char *tess_tensor_text(const struct tess_tensor *t, char *text, size_t capacity)
 {
     char whole[160];
     size_t at = (size_t)snprintf(whole, sizeof whole, "%s (", tess_dtype_name(t->dtype));
     for (int32_t i = 0; i < t->rank; i++)
         at += (size_t)snprintf(whole + at, sizeof whole - at, "%s%lld", i ? ", " : "", (long long)t->dim[i]);
     (void)snprintf(whole + at, sizeof whole - at, ")");
-    if (room)
-        (void)snprintf(text, room, "%s", whole);
+    if (capacity)
+        (void)snprintf(text, capacity, "%s", whole);
     return text;
 }

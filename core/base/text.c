@@ -23,26 +23,27 @@ static size_t character_at(const unsigned char *at, uint32_t *number)
     return n;
 }
 
-/* Appends it whole or, as all after it, not at all: a text that was cut ends at its first '\0'. Gives the length that all of it would have. */
-static size_t add(char *to, size_t room, size_t n, const char *text, size_t length)
+/* Appends it whole or, as all after it, not at all: a text that was cut ends at its first '\0'. Gives the length that all of it would have.
+ */
+static size_t text_add(char *to, size_t capacity, size_t n, const char *text, size_t length)
 {
-    if (n + length < room)
+    if (n + length < capacity)
         memcpy(to + n, text, length);
-    else if (n < room)
+    else if (n < capacity)
         to[n] = '\0';
     return n + length;
 }
 
-static size_t add_byte(char *to, size_t room, size_t n, unsigned char byte)
+static size_t add_byte(char *to, size_t capacity, size_t n, unsigned char byte)
 {
     char text[8];
     (void)snprintf(text, sizeof text, "\\x%02x", byte);
-    return add(to, room, n, text, 4);
+    return text_add(to, capacity, n, text, 4);
 }
 
-static void end(char *to, size_t room, size_t n)
+static void text_end(char *to, size_t capacity, size_t n)
 {
-    if (n < room)
+    if (n < capacity)
         to[n] = '\0';
 }
 
@@ -59,7 +60,7 @@ static int needs_escapes(const char *bytes)
     return 0;
 }
 
-size_t tess_utf8_text(const char *bytes, char *to, size_t room)
+size_t tess_utf8_text(const char *bytes, char *to, size_t capacity)
 {
     size_t used = 0;
     uint32_t number;
@@ -67,14 +68,14 @@ size_t tess_utf8_text(const char *bytes, char *to, size_t room)
     for (const char *at = bytes; *at;) {
         size_t n = character_at((const unsigned char *)at, &number);
         if (n == 0)
-            used = add_byte(to, room, used, (unsigned char)*at);
+            used = add_byte(to, capacity, used, (unsigned char)*at);
         else if (escapes && *at == '\\')
-            used = add(to, room, used, "\\\\", 2);
+            used = text_add(to, capacity, used, "\\\\", 2);
         else
-            used = add(to, room, used, at, n);
+            used = text_add(to, capacity, used, at, n);
         at += n ? n : 1;
     }
-    end(to, room, used);
+    text_end(to, capacity, used);
     return used;
 }
 
@@ -85,39 +86,39 @@ static int is_unseen(uint32_t v)
            (v >= 0x2066 && v <= 0x2069) || v == 0xfeff;
 }
 
-size_t tessi_shown_text(const char *bytes, char *to, size_t room)
+size_t tessi_base_shown_text(const char *bytes, char *to, size_t capacity)
 {
     size_t used = 0;
     uint32_t number;
     for (const char *at = bytes; *at;) {
         size_t n = character_at((const unsigned char *)at, &number);
         if (n && !is_unseen(number))
-            used = add(to, room, used, at, n);
+            used = text_add(to, capacity, used, at, n);
         else if (*at == '\n' || *at == '\t')
-            used = add(to, room, used, *at == '\n' ? "\\n" : "\\t", 2);
+            used = text_add(to, capacity, used, *at == '\n' ? "\\n" : "\\t", 2);
         else
             for (size_t i = 0; i < (n ? n : 1); i++)
-                used = add_byte(to, room, used, (unsigned char)at[i]);
+                used = add_byte(to, capacity, used, (unsigned char)at[i]);
         at += n ? n : 1;
     }
-    end(to, room, used);
+    text_end(to, capacity, used);
     return used;
 }
 
-int tessi_text_copy(struct tess_call *c, const char *from, size_t bytes, char **out)
+int tessi_base_text_copy(struct tess_context *ctx, const char *from, size_t bytes, char **out)
 {
     void *memory = NULL;
-    TESS_TRY(tess_alloc(c, bytes + 1, "a string", &memory));
+    TESS_TRY(tess_alloc(ctx, bytes + 1, "a string", &memory));
     memcpy(memory, from, bytes);
     *out = memory;
     return TESS_OK;
 }
 
-void tessi_add(char *text, size_t room, const char *format, ...)
+void tessi_base_add(char *text, size_t capacity, const char *format, ...)
 {
     size_t used = strlen(text);
     va_list list;
     va_start(list, format);
-    vsnprintf(text + used, room - used, format, list);
+    vsnprintf(text + used, capacity - used, format, list);
     va_end(list);
 }

@@ -35,7 +35,7 @@ struct tessi_workers {
     struct worker *worker;
 };
 
-static void work(struct tessi_workers *w, int number)
+static void workers_work(struct tessi_workers *w, int number)
 {
     for (;;) {
         int64_t i = atomic_fetch_add_explicit(&w->next, 1, memory_order_relaxed);
@@ -58,7 +58,7 @@ static void *thread_main(void *argument)
             break;
         seen = w->loop;
         pthread_mutex_unlock(&w->mutex);
-        work(w, self->number);
+        workers_work(w, self->number);
         pthread_mutex_lock(&w->mutex);
         if (--w->busy == 0)
             pthread_cond_signal(&w->finished);
@@ -68,7 +68,7 @@ static void *thread_main(void *argument)
 }
 
 /* Signals are for the thread that called the library: a worker takes none. */
-static int start_threads(struct tess_call *c, struct tessi_workers *w)
+static int start_threads(struct tess_context *ctx, struct tessi_workers *w)
 {
     sigset_t all, old;
     sigfillset(&all);
@@ -77,29 +77,29 @@ static int start_threads(struct tess_call *c, struct tessi_workers *w)
     while (!error && w->started < w->threads - 1) {
         struct worker *worker = &w->worker[w->started];
         *worker = (struct worker){.pool = w, .number = w->started + 1};
-        error = tessi_inject(TESSI_AT_THREAD) ? errno : pthread_create(&worker->thread, NULL, thread_main, worker);
+        error = tessi_base_inject(TESSI_AT_THREAD) ? errno : pthread_create(&worker->thread, NULL, thread_main, worker);
         w->started += !error;
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (error)
-        return c->fail(c, TESS_E_FAILED, "cannot start thread %d of %d: %s; use fewer with `--threads`", w->started + 2, w->threads,
+        return ctx->fail(ctx, TESS_E_FAILED, "cannot start thread %d of %d: %s; use fewer with `--threads`", w->started + 2, w->threads,
                        strerror(error));
     return TESS_OK;
 }
 
-int tessi_workers_new(struct tess_call *c, int threads, struct tessi_workers **out)
+int tessi_base_workers_new(struct tess_context *ctx, int threads, struct tessi_workers **out)
 {
     *out = NULL;
     if (threads < 1)
-        return c->fail(c, TESS_E_VALUE, "%d threads were asked for; use at least 1", threads);
+        return ctx->fail(ctx, TESS_E_VALUE, "%d threads were asked for; use at least 1", threads);
     struct tessi_workers *w = NULL;
     void *memory;
-    TESS_TRY(tess_alloc(c, sizeof *w, "the worker pool", &memory));
+    TESS_TRY(tess_alloc(ctx, sizeof *w, "the worker pool", &memory));
     w = memory;
     w->threads = threads;
     int status = TESS_OK;
     if (threads > 1) {
-        status = tess_alloc(c, (size_t)(threads - 1) * sizeof *w->worker, "the worker pool", &memory);
+        status = tess_alloc(ctx, (size_t)(threads - 1) * sizeof *w->worker, "the worker pool", &memory);
         if (status != TESS_OK)
             goto done;
         w->worker = memory;
@@ -107,17 +107,17 @@ int tessi_workers_new(struct tess_call *c, int threads, struct tessi_workers **o
         pthread_cond_init(&w->posted, NULL);
         pthread_cond_init(&w->finished, NULL);
         w->ready = 1;
-        status = start_threads(c, w);
+        status = start_threads(ctx, w);
     }
 done:
     if (status != TESS_OK)
-        tessi_workers_free(w);
+        tessi_base_workers_free(w);
     else
         *out = w;
     return status;
 }
 
-void tessi_workers_free(struct tessi_workers *w)
+void tessi_base_workers_free(struct tessi_workers *w)
 {
     if (!w)
         return;
@@ -136,12 +136,12 @@ void tessi_workers_free(struct tessi_workers *w)
     tess_free(w);
 }
 
-int tessi_workers_count(const struct tessi_workers *w)
+int tessi_base_workers_count(const struct tessi_workers *w)
 {
     return w->threads;
 }
 
-void tessi_workers_run(struct tessi_workers *w, int64_t n, void (*task)(void *user, int worker, int64_t i), void *user)
+void tessi_base_workers_run(struct tessi_workers *w, int64_t n, void (*task)(void *user, int worker, int64_t i), void *user)
 {
     if (w->threads == 1) {
         for (int64_t i = 0; i < n; i++)
@@ -159,7 +159,7 @@ void tessi_workers_run(struct tessi_workers *w, int64_t n, void (*task)(void *us
     pthread_cond_broadcast(&w->posted);
     pthread_mutex_unlock(&w->mutex);
 
-    work(w, 0);
+    workers_work(w, 0);
 
     pthread_mutex_lock(&w->mutex);
     while (w->busy)
@@ -167,7 +167,7 @@ void tessi_workers_run(struct tessi_workers *w, int64_t n, void (*task)(void *us
     pthread_mutex_unlock(&w->mutex);
 }
 
-int tessi_processors(void)
+int tessi_base_processors(void)
 {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)

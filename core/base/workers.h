@@ -7,12 +7,12 @@
 struct tessi_workers;
 
 /* `threads` workers, the caller being worker 0; 1 makes no thread. */
-int tessi_workers_new(struct tess_call *c, int threads, struct tessi_workers **out) TESS_CHECKED;
-void tessi_workers_free(struct tessi_workers *w);
-int tessi_workers_count(const struct tessi_workers *w);
+int tessi_base_workers_new(struct tess_context *ctx, int threads, struct tessi_workers **out) TESS_CHECKED;
+void tessi_base_workers_free(struct tessi_workers *w);
+int tessi_base_workers_count(const struct tessi_workers *w);
 /* task(user, worker, i) for i in [0, n), each once, handed out in order; returns when all are done. Not re-entrant. */
-void tessi_workers_run(struct tessi_workers *w, int64_t n, void (*task)(void *user, int worker, int64_t i), void *user);
+void tessi_base_workers_run(struct tessi_workers *w, int64_t n, void (*task)(void *user, int worker, int64_t i), void *user);
 /* Number of processors this process may use. */
-int tessi_processors(void);
+int tessi_base_processors(void);
 
 #endif

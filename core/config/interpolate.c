@@ -5,7 +5,7 @@
  * value, or to the current folder where that is the command line.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/config/merge.h"
 
 #include <stdio.h>
@@ -18,73 +18,76 @@
 enum { UNTOUCHED = 0, FINISHED = 1, AT_WORK = 2 }; /* of a name under params: in its `used` */
 
 struct scope {
-    struct tess_call *c;
-    struct tessi_spec *params; /* NULL: none */
+    struct tess_context *ctx;
+    struct tessi_config *params; /* NULL: none */
     int depth;                 /* names being looked up, one for another */
 };
 
-static int expand(struct scope *s, struct tessi_spec *node);
+static int interpolate_expand(struct scope *s, struct tessi_config *node);
 
 /* The name between the braces at `text`, which points behind "${"; NULL and *end NULL when it does not end. */
-static const char *name_at(const char *text, char *name, size_t room, const char **end)
+static const char *name_at(const char *text, char *name, size_t capacity, const char **end)
 {
     *end = strchr(text, '}');
     if (!*end)
         return NULL;
     if (strncmp(text, "params.", 7) == 0)
         text += 7;
-    snprintf(name, room, "%.*s", (int)(*end - text < 200 ? *end - text : 200), text);
+    snprintf(name, capacity, "%.*s", (int)(*end - text < 200 ? *end - text : 200), text);
     ++*end;
     return name;
 }
 
-static int look_up(struct scope *s, const struct tessi_spec *node, const char *text, const char **end, struct tessi_spec **out)
+static int interpolate_look_up(struct scope *s, const struct tessi_config *node, const char *text, const char **end,
+                               struct tessi_config **out)
 {
     char name[256], near[300];
     if (!name_at(text, name, sizeof name, end))
-        return tessi_spec_fail(s->c, node, TESS_E_USAGE, "wanted `}` after `${`, found the end of the text; `$${` stands for `${` itself");
-    *out = tessi_spec_child(s->params, name);
+        return tessi_config_fail(s->ctx, node, TESS_E_USAGE,
+                                 "wanted `}` after `${`, found the end of the text; `$${` stands for `${` itself");
+    *out = tessi_config_child(s->params, name);
     if (!*out)
-        return tessi_spec_fail(s->c, node, TESS_E_USAGE, "`${%s}`: there is no such name under params%s", name,
-                               tessi_suggest(s->params, name, near, sizeof near));
+        return tessi_config_fail(s->ctx, node, TESS_E_USAGE, "`${%s}`: there is no such name under params%s", name,
+                               tessi_config_suggest(s->params, name, near, sizeof near));
     if ((*out)->used == AT_WORK)
-        return tessi_spec_fail(s->c, node, TESS_E_USAGE, "`${%s}`: this name stands for itself", name);
+        return tessi_config_fail(s->ctx, node, TESS_E_USAGE, "`${%s}`: this name stands for itself", name);
     if (s->depth == MAX_CHAIN)
-        return tessi_spec_fail(s->c, node, TESS_E_USAGE, "`${%s}`: wanted at most %d names that stand for one another, found more", name,
-                               MAX_CHAIN);
+        return tessi_config_fail(s->ctx, node, TESS_E_USAGE, "`${%s}`: wanted at most %d names that stand for one another, found more",
+                                 name, MAX_CHAIN);
     s->depth++;
-    int status = expand(s, *out);
+    int status = interpolate_expand(s, *out);
     s->depth--;
     return status;
 }
 
-static int set_via(struct scope *s, struct tessi_spec *node, const struct tessi_spec *param)
+static int set_via(struct scope *s, struct tessi_config *node, const struct tessi_config *param)
 {
     char via[300];
     snprintf(via, sizeof via, "`%.64s`, %.200s:%d:%d", param->key, param->file, param->line, param->column);
-    return tessi_spec_set_via(s->c, node, via);
+    return tessi_config_set_via(s->ctx, node, via);
 }
 
 /* Writes the text with every reference replaced. */
-static int replace(struct scope *s, struct tessi_spec *node, FILE *to)
+static int interpolate_replace(struct scope *s, struct tessi_config *node, FILE *to)
 {
     for (const char *at = node->text; *at;) {
         if (strncmp(at, "$${", 3) == 0) {
             fputs("${", to);
             at += 3;
         } else if (strncmp(at, "${", 2) == 0) {
-            struct tessi_spec *param;
+            struct tessi_config *param;
             int first = at == node->text;
-            TESS_TRY(look_up(s, node, at + 2, &at, &param));
-            if (tessi_spec_is_null(param))
-                return tessi_spec_fail(s->c, node, TESS_E_USAGE, "`${%s}` stands inside a text and has no value: it is null at %s:%d:%d",
-                                       param->key, param->file, param->line, param->column);
+            TESS_TRY(interpolate_look_up(s, node, at + 2, &at, &param));
+            if (tessi_config_is_null(param))
+                return tessi_config_fail(s->ctx, node, TESS_E_USAGE,
+                                         "`${%s}` stands inside a text and has no value: it is null at %s:%d:%d", param->key, param->file,
+                                         param->line, param->column);
             TESS_TRY(set_via(s, node, param));
             if (first)
-                TESS_TRY(tessi_spec_set_beside(s->c, node, tessi_spec_beside(param)));
+                TESS_TRY(tessi_config_set_beside(s->ctx, node, tessi_config_beside(param)));
             fputs(param->text, to);
             if (ftell(to) > MAX_TEXT)
-                return tessi_spec_fail(s->c, node, TESS_E_USAGE, "wanted a text of at most %d letters, found more", MAX_TEXT);
+                return tessi_config_fail(s->ctx, node, TESS_E_USAGE, "wanted a text of at most %d letters, found more", MAX_TEXT);
         } else {
             fputc(*at++, to);
         }
@@ -92,38 +95,38 @@ static int replace(struct scope *s, struct tessi_spec *node, FILE *to)
     return TESS_OK;
 }
 
-static int expand_scalar(struct scope *s, struct tessi_spec *node)
+static int expand_scalar(struct scope *s, struct tessi_config *node)
 {
     const char *end = NULL;
-    struct tessi_spec *param;
+    struct tessi_config *param;
     if (!strstr(node->text, "${"))
         return TESS_OK;
     if (strncmp(node->text, "${", 2) == 0 && strchr(node->text, '}') && strchr(node->text, '}')[1] == '\0') {
-        TESS_TRY(look_up(s, node, node->text + 2, &end, &param));
+        TESS_TRY(interpolate_look_up(s, node, node->text + 2, &end, &param));
         node->quoted = param->quoted;
         TESS_TRY(set_via(s, node, param));
-        TESS_TRY(tessi_spec_set_beside(s->c, node, tessi_spec_beside(param)));
-        return tessi_spec_set_text(s->c, node, param->text);
+        TESS_TRY(tessi_config_set_beside(s->ctx, node, tessi_config_beside(param)));
+        return tessi_config_set_text(s->ctx, node, param->text);
     }
     char *text = NULL;
     size_t bytes = 0;
     FILE *to = open_memstream(&text, &bytes);
     if (!to)
-        return s->c->fail(s->c, TESS_E_MEMORY, "no memory for a text");
-    int status = replace(s, node, to);
+        return s->ctx->fail(s->ctx, TESS_E_MEMORY, "no memory for a text");
+    int status = interpolate_replace(s, node, to);
     fclose(to);
     if (status == TESS_OK)
-        status = text ? tessi_spec_set_text(s->c, node, text) : s->c->fail(s->c, TESS_E_MEMORY, "no memory for a text");
+        status = text ? tessi_config_set_text(s->ctx, node, text) : s->ctx->fail(s->ctx, TESS_E_MEMORY, "no memory for a text");
     free(text);
     return status;
 }
 
 /* A node under params, or anywhere else. */
-static int expand(struct scope *s, struct tessi_spec *node)
+static int interpolate_expand(struct scope *s, struct tessi_config *node)
 {
     if (node->kind != TESSI_SCALAR) {
-        for (struct tessi_spec *child = node->child; child; child = child->next)
-            TESS_TRY(expand(s, child));
+        for (struct tessi_config *child = node->child; child; child = child->next)
+            TESS_TRY(interpolate_expand(s, child));
         return TESS_OK;
     }
     if (node->used == FINISHED)
@@ -135,12 +138,12 @@ static int expand(struct scope *s, struct tessi_spec *node)
 }
 
 /* 1 when a text below `node` speaks of the name. */
-static int mentions(const struct tessi_spec *node, const char *name)
+static int interpolate_mentions(const struct tessi_config *node, const char *name)
 {
     char found[256];
     const char *end;
-    for (const struct tessi_spec *child = node->child; child; child = child->next)
-        if (mentions(child, name))
+    for (const struct tessi_config *child = node->child; child; child = child->next)
+        if (interpolate_mentions(child, name))
             return 1;
     for (const char *at = node->text; at && (at = strstr(at, "${")); at += 2)
         if ((at == node->text || at[-1] != '$') && name_at(at + 2, found, sizeof found, &end) && strcmp(found, name) == 0)
@@ -149,52 +152,53 @@ static int mentions(const struct tessi_spec *node, const char *name)
 }
 
 /* "; did you mean `K`?" of the names that something uses. */
-static const char *near_used(const struct tessi_spec *params, const struct tessi_spec *of, char *text, size_t room)
+static const char *near_used(const struct tessi_config *params, const struct tessi_config *of, char *text, size_t capacity)
 {
     const char *names[MAX_NAMES];
     int64_t n = 0;
-    for (const struct tessi_spec *param = params->child; param && n < MAX_NAMES; param = param->next)
+    for (const struct tessi_config *param = params->child; param && n < MAX_NAMES; param = param->next)
         if (param != of && param->used != UNTOUCHED)
             names[n++] = param->key;
-    const char *nearest = tessi_nearest_name(of->key, names, n);
-    snprintf(text, room, "%s%s%s", nearest ? "; did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "");
+    const char *nearest = tessi_base_nearest_name(of->key, names, n);
+    snprintf(text, capacity, "%s%s%s", nearest ? "; did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "");
     return text;
 }
 
 /* Values that no longer count are only shown: one that cannot be had is shown as it was written, and makes no name used. */
-static void expand_formers(struct scope *s, struct tessi_spec *node)
+static void expand_formers(struct scope *s, struct tessi_config *node)
 {
-    if (node->former && expand(s, node->former) != TESS_OK)
-        tess_forget(s->c);
-    for (struct tessi_spec *child = node->child; child; child = child->next)
+    if (node->former && interpolate_expand(s, node->former) != TESS_OK)
+        tess_forget(s->ctx);
+    for (struct tessi_config *child = node->child; child; child = child->next)
         expand_formers(s, child);
 }
 
-int tessi_interpolate(struct tess_call *c, struct tessi_spec *root, const struct tessi_spec *dropped)
+int tessi_config_interpolate(struct tess_context *ctx, struct tessi_config *root, const struct tessi_config *dropped)
 {
-    struct scope s = {c, tessi_spec_child(root, "params"), 0};
+    struct scope s = {ctx, tessi_config_child(root, "params"), 0};
     char near[300];
-    for (struct tessi_spec *param = s.params ? s.params->child : NULL; param; param = param->next) {
+    for (struct tessi_config *param = s.params ? s.params->child : NULL; param; param = param->next) {
         if (param->kind != TESSI_SCALAR)
-            return tessi_spec_fail(c, param, TESS_E_USAGE, "params: `%s` wants a single value, found a %s", param->key,
+            return tessi_config_fail(ctx, param, TESS_E_USAGE, "params: `%s` wants a single value, found a %s", param->key,
                                    param->kind == TESSI_MAP ? "map" : "list");
-        if (tessi_spec_is_null(param) && !*param->text)
-            return tessi_key_fail(c, param, TESS_E_USAGE,
+        if (tessi_config_is_null(param) && !*param->text)
+            return tessi_config_key_fail(ctx, param, TESS_E_USAGE,
                                   "params: `%s:` has nothing behind its colon; write the value, \"\" for an empty "
                                   "text, or null where it may be left out",
                                   param->key);
         param->used = UNTOUCHED;
     }
-    for (struct tessi_spec *child = root->child; child; child = child->next)
+    for (struct tessi_config *child = root->child; child; child = child->next)
         if (child != s.params)
-            TESS_TRY(expand(&s, child));
-    for (struct tessi_spec *param = s.params ? s.params->child : NULL; param; param = param->next) {
+            TESS_TRY(interpolate_expand(&s, child));
+    for (struct tessi_config *param = s.params ? s.params->child : NULL; param; param = param->next) {
         if (param->used != UNTOUCHED)
             continue;
-        int replaced = mentions(dropped, param->key);
+        int replaced = interpolate_mentions(dropped, param->key);
         if (!replaced || strcmp(param->file, "command line") == 0)
-            return tessi_key_fail(c, param, TESS_E_USAGE, "params: nothing uses `%s`%s; write `${%s}` where it is meant, or take it away%s",
-                                  param->key, replaced ? " any more" : "", param->key, near_used(s.params, param, near, sizeof near));
+            return tessi_config_key_fail(ctx, param, TESS_E_USAGE,
+                                         "params: nothing uses `%s`%s; write `${%s}` where it is meant, or take it away%s", param->key,
+                                         replaced ? " any more" : "", param->key, near_used(s.params, param, near, sizeof near));
     }
     expand_formers(&s, root);
     return TESS_OK;

@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/config/merge.h"
 
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/config/yaml.h"
 
 #include <stdarg.h>
@@ -26,23 +26,23 @@ struct path {
     const char *part[MAX_PARTS + 2]; /* from 1; place 0 is for what is put in front */
 };
 
-static int TESS_PRINTF(4, 5) wrong(struct tess_call *c, int64_t index, const char *text, const char *format, ...)
+static int TESS_PRINTF(4, 5) override_wrong(struct tess_context *ctx, int64_t index, const char *text, const char *format, ...)
 {
     char message[512];
     va_list list;
     va_start(list, format);
     vsnprintf(message, sizeof message, format, list);
     va_end(list);
-    return c->fail(c, TESS_E_USAGE, "%s:%d:1: `%s`: %s", PLACE, (int)index, text, message);
+    return ctx->fail(ctx, TESS_E_USAGE, "%s:%d:1: `%s`: %s", PLACE, (int)index, text, message);
 }
 
-static int split(struct tess_call *c, const char *text, int64_t index, struct path *p)
+static int override_split(struct tess_context *ctx, const char *text, int64_t index, struct path *p)
 {
     const char *equals = strchr(text, '=');
     if (!equals || equals == text)
-        return wrong(c, index, text, "wanted key=value, like tokenizer.steps=200");
+        return override_wrong(ctx, index, text, "wanted key=value, like tokenizer.steps=200");
     if ((size_t)(equals - text) >= sizeof p->text)
-        return wrong(c, index, text, "wanted a key of at most %zu letters", sizeof p->text - 1);
+        return override_wrong(ctx, index, text, "wanted a key of at most %zu letters", sizeof p->text - 1);
     memcpy(p->text, text, (size_t)(equals - text));
     p->text[equals - text] = '\0';
     p->parts = 0;
@@ -51,9 +51,9 @@ static int split(struct tess_call *c, const char *text, int64_t index, struct pa
         if (dot)
             *dot++ = '\0';
         if (*at == '\0')
-            return wrong(c, index, text, "wanted names with one dot between, found an empty one");
+            return override_wrong(ctx, index, text, "wanted names with one dot between, found an empty one");
         if (p->parts == MAX_PARTS)
-            return wrong(c, index, text, "wanted at most %d names", MAX_PARTS);
+            return override_wrong(ctx, index, text, "wanted at most %d names", MAX_PARTS);
         p->part[++p->parts] = at;
         at = dot;
     }
@@ -69,7 +69,7 @@ static int is_setting(const char *name)
 }
 
 /* A single name that is none under params: a key that only files have, a stage whose key is left out, or a slip. */
-static int unknown_name(struct tess_call *c, const struct tessi_spec *stages, const struct tessi_spec *params, const char *name,
+static int unknown_name(struct tess_context *ctx, const struct tessi_config *stages, const struct tessi_config *params, const char *name,
                         const char *text, int64_t index)
 {
     static const char *const of_files[] = {"tessera", "extends", "stages", "params"};
@@ -78,90 +78,92 @@ static int unknown_name(struct tess_call *c, const struct tessi_spec *stages, co
     int64_t n = SETTINGS;
     for (size_t i = 0; i < sizeof of_files / sizeof *of_files; i++)
         if (strcmp(name, of_files[i]) == 0)
-            return wrong(c, index, text,
+            return override_wrong(ctx, index, text,
                          "`%s` as a whole is said in the file alone; here one key of a stage, one name under params, "
                          "seed, name, backend or precision can be changed",
                          name);
     memcpy(names, settings, sizeof settings);
-    n += tessi_key_names(params, names + n, MAX_NAMES);
-    const char *nearest = tessi_nearest_name(name, names, n);
+    n += tessi_config_key_names(params, names + n, MAX_NAMES);
+    const char *nearest = tessi_base_nearest_name(name, names, n);
     if (nearest)
-        return wrong(c, index, text, "there is no name under params `%s`; did you mean `%s`?", name, nearest);
-    n = tessi_key_names(stages, names, MAX_NAMES);
-    nearest = tessi_nearest_name(name, names, n);
+        return override_wrong(ctx, index, text, "there is no name under params `%s`; did you mean `%s`?", name, nearest);
+    n = tessi_config_key_names(stages, names, MAX_NAMES);
+    nearest = tessi_base_nearest_name(name, names, n);
     if (nearest)
-        return wrong(c, index, text, "there is no name under params `%s`; did you mean a key of the stage `%s`, like %s.seed=1?", name,
-                     nearest, nearest);
-    return wrong(c, index, text, "there is no name under params `%s`%s", name, tessi_suggest(params, name, near, sizeof near));
+        return override_wrong(ctx, index, text, "there is no name under params `%s`; did you mean a key of the stage `%s`, like %s.seed=1?",
+                              name, nearest, nearest);
+    return override_wrong(ctx, index, text, "there is no name under params `%s`%s", name,
+                          tessi_config_suggest(params, name, near, sizeof near));
 }
 
 /* Puts `stages` or `params` in front where it was left out, and checks the name after it. A stage by its name alone can only be taken
  * away. */
-static int complete(struct tess_call *c, const struct tessi_spec *root, const struct tessi_spec *value, struct path *p, const char *text,
-                    int64_t index)
+static int override_complete(struct tess_context *ctx, const struct tessi_config *root, const struct tessi_config *value, struct path *p,
+                             const char *text, int64_t index)
 {
     char near[300];
-    const struct tessi_spec *stages = tessi_spec_child(root, "stages"), *params = tessi_spec_child(root, "params");
+    const struct tessi_config *stages = tessi_config_child(root, "stages"), *params = tessi_config_child(root, "params");
     const char *first = p->part[1];
-    int stage = p->parts == 1 && tessi_spec_child(stages, first) && !tessi_spec_child(params, first);
+    int stage = p->parts == 1 && tessi_config_child(stages, first) && !tessi_config_child(params, first);
     if (p->parts == 1 && is_setting(first))
         return TESS_OK;
-    if (stage && !tessi_spec_is_null(value))
-        return wrong(c, index, text, "`%s` is a stage; say which of its keys, like %s.seed=1; %s=null takes the stage away", first, first,
-                     first);
-    if (p->parts == 1 && !stage && !tessi_spec_child(params, first))
-        return unknown_name(c, stages, params, first, text, index);
+    if (stage && !tessi_config_is_null(value))
+        return override_wrong(ctx, index, text, "`%s` is a stage; say which of its keys, like %s.seed=1; %s=null takes the stage away",
+                              first, first, first);
+    if (p->parts == 1 && !stage && !tessi_config_child(params, first))
+        return unknown_name(ctx, stages, params, first, text, index);
     if (strcmp(first, "stages") != 0 && strcmp(first, "params") != 0) {
         p->part[0] = p->parts == 1 && !stage ? "params" : "stages";
         memmove(p->part + 1, p->part, (size_t)(p->parts + 1) * sizeof *p->part);
         p->parts++;
     }
     int is_param = strcmp(p->part[1], "params") == 0;
-    const struct tessi_spec *map = is_param ? params : stages;
+    const struct tessi_config *map = is_param ? params : stages;
     if (p->parts < 2 || (is_param && p->parts > 2))
-        return wrong(c, index, text, "wanted %s", is_param ? "params.NAME=value" : "stages.NAME.KEY=value");
-    if (!tessi_spec_child(map, p->part[2]))
-        return wrong(c, index, text, "there is no %s `%s`%s", is_param ? "name under params" : "stage", p->part[2],
-                     tessi_suggest(map, p->part[2], near, sizeof near));
+        return override_wrong(ctx, index, text, "wanted %s", is_param ? "params.NAME=value" : "stages.NAME.KEY=value");
+    if (!tessi_config_child(map, p->part[2]))
+        return override_wrong(ctx, index, text, "there is no %s `%s`%s", is_param ? "name under params" : "stage", p->part[2],
+                     tessi_config_suggest(map, p->part[2], near, sizeof near));
     return TESS_OK;
 }
 
-static int read_value(struct tess_call *c, const char *text, int64_t index, struct tessi_spec **out)
+static int read_value(struct tess_context *ctx, const char *text, int64_t index, struct tessi_config **out)
 {
     const char *value = strchr(text, '=') + 1;
     if (value[strspn(value, " \t\r\n")] == '\0')
-        return wrong(c, index, text,
+        return override_wrong(ctx, index, text,
                      "wanted a value behind `=`, found nothing; did a variable of the shell stand there, which is not set? %.*s=null takes "
                      "the key away, %.*s='\"\"' is an empty text",
                      (int)(value - 1 - text), text, (int)(value - 1 - text), text);
-    int status = tessi_yaml_parse_at(c, value, PLACE, (int32_t)index, (int32_t)(value - text) + 1, out);
+    int status = tessi_config_yaml_parse_at(ctx, value, PLACE, (int32_t)index, (int32_t)(value - text) + 1, out);
     if (status == TESS_E_USAGE)
-        tess_append_message(c, "; in `%.300s`", text);
+        tess_append_message(ctx, "; in `%.300s`", text);
     return status;
 }
 
-int tessi_override(struct tess_call *c, struct tessi_spec *root, const char *text, int64_t index, struct tessi_spec *dropped)
+int tessi_config_override(struct tess_context *ctx, struct tessi_config *root, const char *text, int64_t index,
+                          struct tessi_config *dropped)
 {
     struct path p;
-    struct tessi_spec *value = NULL, *map = NULL;
-    TESS_TRY(split(c, text, index, &p));
-    TESS_TRY(read_value(c, text, index, &value));
-    int status = complete(c, root, value, &p, text, index);
+    struct tessi_config *value = NULL, *map = NULL;
+    TESS_TRY(override_split(ctx, text, index, &p));
+    TESS_TRY(read_value(ctx, text, index, &value));
+    int status = override_complete(ctx, root, value, &p, text, index);
     /* From the inside out: {stages: {tokenizer: {steps: 200}}}. */
     for (int64_t i = p.parts; status == TESS_OK && i >= 1; i--) {
-        status = tessi_spec_set_key(c, value, p.part[i]);
+        status = tessi_config_set_key(ctx, value, p.part[i]);
         value->key_line = (int32_t)index;
         value->key_column = 1;
         if (status == TESS_OK)
-            status = tessi_spec_new(c, TESSI_MAP, PLACE, (int32_t)index, 1, &map);
+            status = tessi_config_new(ctx, TESSI_MAP, PLACE, (int32_t)index, 1, &map);
         if (status == TESS_OK) {
-            tessi_spec_append(map, value);
+            tessi_config_append(map, value);
             value = map;
         }
     }
     if (status != TESS_OK) {
-        tessi_spec_free(value);
+        tessi_config_free(value);
         return status;
     }
-    return tessi_merge(c, root, value, dropped);
+    return tessi_config_merge(ctx, root, value, dropped);
 }

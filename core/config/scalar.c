@@ -31,7 +31,7 @@ static const char *const not_numbers[] = {".nan", ".NaN", ".NAN", NULL};
 static const char digits[] = "0123456789";
 
 /* [-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )? */
-static int is_real(const char *text)
+static int scalar_is_real(const char *text)
 {
     if (*text == '-' || *text == '+')
         text++;
@@ -66,7 +66,7 @@ static int is_int(const char *text)
     return *text != '\0' && text[strspn(text, digits)] == '\0';
 }
 
-int tessi_scalar_is(const char *text, int quoted)
+int tessi_config_scalar_is(const char *text, int quoted)
 {
     if (quoted)
         return TESSI_IS_TEXT;
@@ -76,26 +76,26 @@ int tessi_scalar_is(const char *text, int quoted)
         return TESSI_IS_BOOL;
     if (is_int(text))
         return TESSI_IS_INT;
-    if (is_real(text))
+    if (scalar_is_real(text))
         return TESSI_IS_REAL;
     if (one_of(text, not_numbers) || one_of(text + (*text == '-' || *text == '+'), infinite))
         return TESSI_IS_INFINITE;
     return TESSI_IS_TEXT;
 }
 
-static int is(const struct tessi_spec *s)
+static int scalar_is(const struct tessi_config *s)
 {
-    return s->kind == TESSI_SCALAR ? tessi_scalar_is(s->text ? s->text : "", s->quoted) : 0;
+    return s->kind == TESSI_SCALAR ? tessi_config_scalar_is(s->text ? s->text : "", s->quoted) : 0;
 }
 
-int tessi_spec_is_null(const struct tessi_spec *s)
+int tessi_config_is_null(const struct tessi_config *s)
 {
-    return is(s) == TESSI_IS_NULL;
+    return scalar_is(s) == TESSI_IS_NULL;
 }
 
-int tessi_spec_is_text(const struct tessi_spec *s)
+int tessi_config_is_text(const struct tessi_config *s)
 {
-    return is(s) == TESSI_IS_TEXT;
+    return scalar_is(s) == TESSI_IS_TEXT;
 }
 
 static int int_value(const char *text, int64_t *out)
@@ -110,9 +110,9 @@ static int int_value(const char *text, int64_t *out)
     return errno == 0;
 }
 
-int tessi_read_i64(const struct tessi_spec *s, int64_t *out)
+int tessi_config_read_i64(const struct tessi_config *s, int64_t *out)
 {
-    int type = is(s);
+    int type = scalar_is(s);
     if (type == TESSI_IS_INT)
         return int_value(s->text, out);
     if (type != TESSI_IS_REAL)
@@ -130,14 +130,14 @@ static int is_zero(const char *text)
     return text[strcspn(text, "123456789eE")] < '1' || text[strcspn(text, "123456789eE")] > '9';
 }
 
-int tessi_spec_is_i64(const struct tessi_spec *s, int64_t *out)
+int tessi_config_is_i64(const struct tessi_config *s, int64_t *out)
 {
-    return tessi_read_i64(s, out);
+    return tessi_config_read_i64(s, out);
 }
 
-int tessi_read_f64(const struct tessi_spec *s, double *out)
+int tessi_config_read_f64(const struct tessi_config *s, double *out)
 {
-    int type = is(s);
+    int type = scalar_is(s);
     int64_t whole;
     if (type == TESSI_IS_INT && s->text[0] == '0' && int_value(s->text, &whole)) {
         *out = (double)whole;
@@ -149,45 +149,45 @@ int tessi_read_f64(const struct tessi_spec *s, double *out)
     return isfinite(*out) && (*out != 0.0 || is_zero(s->text));
 }
 
-int tessi_read_bool(const struct tessi_spec *s, int32_t *out)
+int tessi_config_read_bool(const struct tessi_config *s, int32_t *out)
 {
-    if (is(s) != TESSI_IS_BOOL)
+    if (scalar_is(s) != TESSI_IS_BOOL)
         return 0;
     *out = one_of(s->text, trues);
     return 1;
 }
 
-int tessi_spec_i64(struct tess_call *c, const struct tessi_spec *s, int64_t *out)
+int tessi_config_i64(struct tess_context *ctx, const struct tessi_config *s, int64_t *out)
 {
     char found[80];
-    if (tessi_read_i64(s, out))
+    if (tessi_config_read_i64(s, out))
         return TESS_OK;
-    return tessi_spec_fail(c, s, TESS_E_VALUE, "wanted an integer, found %s", tessi_spec_found(s, found, sizeof found));
+    return tessi_config_fail(ctx, s, TESS_E_VALUE, "wanted an integer, found %s", tessi_config_found(s, found, sizeof found));
 }
 
-int tessi_spec_f64(struct tess_call *c, const struct tessi_spec *s, double *out)
+int tessi_config_f64(struct tess_context *ctx, const struct tessi_config *s, double *out)
 {
     char found[80];
-    if (tessi_read_f64(s, out))
+    if (tessi_config_read_f64(s, out))
         return TESS_OK;
-    return tessi_spec_fail(c, s, TESS_E_VALUE, "wanted a finite number, found %s", tessi_spec_found(s, found, sizeof found));
+    return tessi_config_fail(ctx, s, TESS_E_VALUE, "wanted a finite number, found %s", tessi_config_found(s, found, sizeof found));
 }
 
-int tessi_spec_bool(struct tess_call *c, const struct tessi_spec *s, int32_t *out)
+int tessi_config_bool(struct tess_context *ctx, const struct tessi_config *s, int32_t *out)
 {
     char found[80];
-    if (tessi_read_bool(s, out))
+    if (tessi_config_read_bool(s, out))
         return TESS_OK;
-    return tessi_spec_fail(c, s, TESS_E_VALUE, "wanted true or false, found %s", tessi_spec_found(s, found, sizeof found));
+    return tessi_config_fail(ctx, s, TESS_E_VALUE, "wanted true or false, found %s", tessi_config_found(s, found, sizeof found));
 }
 
 /* How a text begins, its whole characters, on one line. */
-static const char *one_line(const char *text, char *start, size_t room)
+static const char *one_line(const char *text, char *start, size_t capacity)
 {
     size_t n = 0;
     for (int length; text[n]; n += (size_t)length) {
-        (void)tessi_code_point(text + n, &length);
-        if (n + (size_t)length >= room)
+        (void)tessi_base_code_point(text + n, &length);
+        if (n + (size_t)length >= capacity)
             break;
         for (int i = 0; i < length; i++)
             start[n + (size_t)i] = (unsigned char)text[n + (size_t)i] < 0x20 || text[n + (size_t)i] == 0x7f ? ' ' : text[n + (size_t)i];
@@ -196,33 +196,33 @@ static const char *one_line(const char *text, char *start, size_t room)
     return start;
 }
 
-const char *tessi_spec_found(const struct tessi_spec *s, char *text, size_t room)
+const char *tessi_config_found(const struct tessi_config *s, char *text, size_t capacity)
 {
     char words[100], start[49];
-    switch (s->kind == TESSI_SCALAR ? is(s) : -s->kind) {
+    switch (s->kind == TESSI_SCALAR ? scalar_is(s) : -s->kind) {
     case -TESSI_SEQUENCE:
-        snprintf(text, room, "a list of %lld", (long long)tessi_spec_count(s));
+        snprintf(text, capacity, "a list of %lld", (long long)tessi_config_count(s));
         break;
     case -TESSI_MAP:
-        snprintf(text, room, "a map");
+        snprintf(text, capacity, "a map");
         break;
     case TESSI_IS_NULL:
-        snprintf(text, room, "nothing");
+        snprintf(text, capacity, "nothing");
         break;
     case TESSI_IS_TEXT:
-        snprintf(text, room, "the text \"%s%s\"%s", one_line(s->text, start, sizeof start), strlen(s->text) > 48 ? "..." : "",
-                 tessi_lookalike_words(s->text, words, sizeof words));
+        snprintf(text, capacity, "the text \"%s%s\"%s", one_line(s->text, start, sizeof start), strlen(s->text) > 48 ? "..." : "",
+                 tessi_base_lookalike_words(s->text, words, sizeof words));
         break;
     default:
-        snprintf(text, room, "%.48s%s", s->text, strlen(s->text) > 48 ? "..." : "");
+        snprintf(text, capacity, "%.48s%s", s->text, strlen(s->text) > 48 ? "..." : "");
     }
     return text;
 }
 
-const char *tessi_real_text(double value, char *text, size_t room)
+const char *tessi_config_real_text(double value, char *text, size_t capacity)
 {
     for (int precision = 15; precision <= 17; precision++) {
-        snprintf(text, room, "%.*g", precision, value);
+        snprintf(text, capacity, "%.*g", precision, value);
         if (strtod(text, NULL) == value)
             break;
     }

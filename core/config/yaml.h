@@ -3,12 +3,14 @@
 #ifndef TESSI_YAML_H
 #define TESSI_YAML_H
 
-#include "core/config/spec.h"
+#include "core/config/config.h"
 
-int tessi_yaml_parse(struct tess_call *c, const char *text, size_t bytes, const char *name, struct tessi_spec **out) TESS_CHECKED;
+int tessi_config_yaml_parse(struct tess_context *ctx, const char *text, size_t bytes, const char *name,
+                            struct tessi_config **out) TESS_CHECKED;
 /* A text that stands in a longer line, at `column` of `line`: those are its places, whatever lines it has itself. */
-int tessi_yaml_parse_at(struct tess_call *c, const char *text, const char *name, int32_t line, int32_t column,
-                        struct tessi_spec **out) TESS_CHECKED;
-int tessi_yaml_load(struct tess_call *c, const char *path, struct tessi_spec **out) TESS_CHECKED; /* TESS_E_IO when it cannot be read */
+int tessi_config_yaml_parse_at(struct tess_context *ctx, const char *text, const char *name, int32_t line, int32_t column,
+                               struct tessi_config **out) TESS_CHECKED;
+int tessi_config_yaml_load(struct tess_context *ctx, const char *path,
+                           struct tessi_config **out) TESS_CHECKED; /* TESS_E_IO when it cannot be read */
 
 #endif

@@ -2,14 +2,14 @@
 #ifndef TESSI_YAML_PRIVATE_H
 #define TESSI_YAML_PRIVATE_H
 
-#include "core/config/spec.h"
+#include "core/config/config.h"
 
 #include <yaml.h>
 
 struct tessi_yaml_anchor;
 
 struct tessi_yaml_reader {
-    struct tess_call *c;
+    struct tess_context *ctx;
     yaml_parser_t parser;
     const char *text, *name;
     size_t bytes;
@@ -19,15 +19,15 @@ struct tessi_yaml_reader {
 };
 
 /* A mark as a place, from 1. A line of the command line is a whole argument, however many lines it has itself. */
-int32_t tessi_yaml_line(const struct tessi_yaml_reader *r, yaml_mark_t at);
-int32_t tessi_yaml_column(const struct tessi_yaml_reader *r, yaml_mark_t at);
+int32_t tessi_config_yaml_line(const struct tessi_yaml_reader *r, yaml_mark_t at);
+int32_t tessi_config_yaml_column(const struct tessi_yaml_reader *r, yaml_mark_t at);
 /* Fails with "NAME:LINE:COLUMN: ...". */
-int tessi_yaml_wrong(struct tessi_yaml_reader *r, yaml_mark_t at, const char *format, ...) TESS_PRINTF(3, 4);
+int tessi_config_yaml_wrong(struct tessi_yaml_reader *r, yaml_mark_t at, const char *format, ...) TESS_PRINTF(3, 4);
 /* What libyaml stumbled over, in words about the text where we know them; fails. */
-int tessi_yaml_trouble(struct tessi_yaml_reader *r);
+int tessi_config_yaml_trouble(struct tessi_yaml_reader *r);
 /* TESS_E_USAGE for UTF-16 and UTF-32, which begin with a mark or have zero bytes among the first. */
-int tessi_yaml_encoding(struct tessi_yaml_reader *r) TESS_CHECKED;
+int tessi_config_yaml_encoding(struct tessi_yaml_reader *r) TESS_CHECKED;
 /* A key, or a text without quotes, has no character that looks like another or like nothing. */
-int tessi_yaml_plain(struct tessi_yaml_reader *r, const yaml_event_t *e, int is_key) TESS_CHECKED;
+int tessi_config_yaml_plain(struct tessi_yaml_reader *r, const yaml_event_t *e, int is_key) TESS_CHECKED;
 
 #endif

@@ -12,24 +12,25 @@
 #include <stdio.h>
 #include <string.h>
 
-int32_t tessi_yaml_line(const struct tessi_yaml_reader *r, yaml_mark_t at)
+int32_t tessi_config_yaml_line(const struct tessi_yaml_reader *r, yaml_mark_t at)
 {
     return r->line ? r->line : (int32_t)at.line + 1;
 }
 
-int32_t tessi_yaml_column(const struct tessi_yaml_reader *r, yaml_mark_t at)
+int32_t tessi_config_yaml_column(const struct tessi_yaml_reader *r, yaml_mark_t at)
 {
     return (int32_t)at.column + (at.line == 0 && r->line ? r->column : 1);
 }
 
-int tessi_yaml_wrong(struct tessi_yaml_reader *r, yaml_mark_t at, const char *format, ...)
+int tessi_config_yaml_wrong(struct tessi_yaml_reader *r, yaml_mark_t at, const char *format, ...)
 {
     char message[768];
     va_list list;
     va_start(list, format);
     vsnprintf(message, sizeof message, format, list);
     va_end(list);
-    return r->c->fail(r->c, TESS_E_USAGE, "%s:%d:%d: %s", r->name, tessi_yaml_line(r, at), tessi_yaml_column(r, at), message);
+    return r->ctx->fail(r->ctx, TESS_E_USAGE, "%s:%d:%d: %s", r->name, tessi_config_yaml_line(r, at), tessi_config_yaml_column(r, at),
+                        message);
 }
 
 /* The line of the text, without its end. */
@@ -72,21 +73,22 @@ static size_t bare_length(const char *line, size_t length)
     return length;
 }
 
-static int blame(struct tessi_yaml_reader *r, yaml_mark_t at, const struct tessi_lookalike *like, const char *where)
+static int yaml_trouble_blame(struct tessi_yaml_reader *r, yaml_mark_t at, const struct tessi_base_lookalike *like, const char *where)
 {
     if (*like->meant)
-        return tessi_yaml_wrong(r, at, "found U+%04X, %s, %s; write `%s`, or put the text in quotes", (unsigned)like->code, like->name,
-                                where, like->meant);
-    return tessi_yaml_wrong(r, at, "found U+%04X, %s, %s; take it out, or put the text in quotes", (unsigned)like->code, like->name, where);
+        return tessi_config_yaml_wrong(r, at, "found U+%04X, %s, %s; write `%s`, or put the text in quotes", (unsigned)like->code,
+                                       like->name, where, like->meant);
+    return tessi_config_yaml_wrong(r, at, "found U+%04X, %s, %s; take it out, or put the text in quotes", (unsigned)like->code, like->name,
+                                   where);
 }
 
 /* A look-alike that YAML would have understood had it been what it looks like. */
-static int find_lookalike(struct tessi_yaml_reader *r, size_t line, yaml_mark_t *at, struct tessi_lookalike *like)
+static int find_lookalike(struct tessi_yaml_reader *r, size_t line, yaml_mark_t *at, struct tessi_base_lookalike *like)
 {
     size_t length;
     const char *text = line_at(r, line, &length);
     size_t bare = bare_length(text, length);
-    if (!tessi_lookalike(text, bare, TESSI_HIDDEN | TESSI_PUNCTUATION, like) || (*like->meant && !strchr(" :\"',[]{}-", *like->meant)))
+    if (!tessi_base_lookalike(text, bare, TESSI_HIDDEN | TESSI_PUNCTUATION, like) || (*like->meant && !strchr(" :\"',[]{}-", *like->meant)))
         return 0;
     *at = (yaml_mark_t){0, line, characters_of(text, like->at)};
     return 1;
@@ -106,14 +108,14 @@ static int blame_lookalike(struct tessi_yaml_reader *r)
 {
     const yaml_parser_t *p = &r->parser;
     size_t line = p->problem_mark.line, before = line;
-    struct tessi_lookalike like;
+    struct tessi_base_lookalike like;
     yaml_mark_t at;
     while (before > 0 && is_blank(r, --before))
         continue;
     if (!find_lookalike(r, line, &at, &like) && !find_lookalike(r, before, &at, &like) &&
         !(p->context && find_lookalike(r, p->context_mark.line, &at, &like)))
         return TESS_OK;
-    return blame(r, at, &like, "so that this is not YAML");
+    return yaml_trouble_blame(r, at, &like, "so that this is not YAML");
 }
 
 /* Bytes that are no UTF-8, and characters that YAML has not. */
@@ -128,8 +130,8 @@ static int bad_character(struct tessi_yaml_reader *r)
     }
     const char *problem = p->problem ? p->problem : "this cannot be read";
     if (strstr(problem, "control"))
-        return tessi_yaml_wrong(r, at, "wanted text, found the control character U+%04X; take it out", (unsigned)p->problem_value);
-    return tessi_yaml_wrong(r, at, "wanted text in UTF-8, found the byte 0x%02x, which is none here (%s); save the file as UTF-8",
+        return tessi_config_yaml_wrong(r, at, "wanted text, found the control character U+%04X; take it out", (unsigned)p->problem_value);
+    return tessi_config_yaml_wrong(r, at, "wanted text in UTF-8, found the byte 0x%02x, which is none here (%s); save the file as UTF-8",
                             (unsigned)p->problem_value & 0xffu, problem);
 }
 
@@ -140,23 +142,23 @@ static int bad_beginning(struct tessi_yaml_reader *r, const char *line, size_t l
     if (at >= length || !p->problem || strcmp(p->problem, "found character that cannot start any token") != 0)
         return TESS_OK;
     if (line[at] == '\t')
-        return tessi_yaml_wrong(r, p->problem_mark, "found a tab before a value; YAML wants spaces there");
-    return tessi_yaml_wrong(r, p->problem_mark, "found a text that begins with `%c`, which YAML keeps for itself; put it in quotes",
+        return tessi_config_yaml_wrong(r, p->problem_mark, "found a tab before a value; YAML wants spaces there");
+    return tessi_config_yaml_wrong(r, p->problem_mark, "found a text that begins with `%c`, which YAML keeps for itself; put it in quotes",
                             line[at]);
 }
 
-int tessi_yaml_trouble(struct tessi_yaml_reader *r)
+int tessi_config_yaml_trouble(struct tessi_yaml_reader *r)
 {
     const yaml_parser_t *p = &r->parser;
     if (p->error == YAML_MEMORY_ERROR)
-        return r->c->fail(r->c, TESS_E_MEMORY, "%s: no memory to read it", r->name);
+        return r->ctx->fail(r->ctx, TESS_E_MEMORY, "%s: no memory to read it", r->name);
     if (p->error == YAML_READER_ERROR)
         return bad_character(r);
     size_t length, indent = 0;
     const char *line = line_at(r, p->problem_mark.line, &length);
     for (; indent < length && (line[indent] == ' ' || line[indent] == '\t'); indent++)
         if (line[indent] == '\t')
-            return tessi_yaml_wrong(r, (yaml_mark_t){0, p->problem_mark.line, indent},
+            return tessi_config_yaml_wrong(r, (yaml_mark_t){0, p->problem_mark.line, indent},
                                     "found a tab in the indentation; YAML wants spaces there");
     size_t at = bytes_of(line, length, p->problem_mark.column);
     TESS_TRY(bad_beginning(r, line, length, at));
@@ -165,11 +167,11 @@ int tessi_yaml_trouble(struct tessi_yaml_reader *r)
     if (p->context)
         snprintf(context, sizeof context, " (%s that began at line %zu)", p->context, p->context_mark.line + 1);
     int reference = at > 0 && at < length && line[at] == '{' && line[at - 1] == '$';
-    return tessi_yaml_wrong(r, p->problem_mark, "this is not YAML: %s%s%s", p->problem ? p->problem : "this cannot be read", context,
+    return tessi_config_yaml_wrong(r, p->problem_mark, "this is not YAML: %s%s%s", p->problem ? p->problem : "this cannot be read", context,
                             reference ? "; inside [ ] and { } write \"${name}\" with quotes" : "");
 }
 
-int tessi_yaml_encoding(struct tessi_yaml_reader *r)
+int tessi_config_yaml_encoding(struct tessi_yaml_reader *r)
 {
     static const unsigned char mark[] = {0xef, 0xbb, 0xbf};
     const unsigned char *text = (const unsigned char *)r->text;
@@ -183,21 +185,21 @@ int tessi_yaml_encoding(struct tessi_yaml_reader *r)
     int wide = r->bytes >= 4 && ((little && text[2] == 0 && text[3] == 0) || (text[0] == 0 && text[1] == 0));
     if (!big && !little && !wide)
         return TESS_OK;
-    return tessi_yaml_wrong(r, (yaml_mark_t){0, 0, 0}, "wanted text in UTF-8, found UTF-%d; save the file as UTF-8", wide ? 32 : 16);
+    return tessi_config_yaml_wrong(r, (yaml_mark_t){0, 0, 0}, "wanted text in UTF-8, found UTF-%d; save the file as UTF-8", wide ? 32 : 16);
 }
 
 /* The first character of a key, or of a text without quotes, that is not what it looks like. Keys are names; a text may be a path, and
  * paths have any character, but none that cannot be seen, and begin with no quotation mark of another kind. */
-static int find_in(const char *text, size_t bytes, int is_key, struct tessi_lookalike *like)
+static int find_in(const char *text, size_t bytes, int is_key, struct tessi_base_lookalike *like)
 {
-    if (tessi_lookalike(text, bytes, TESSI_HIDDEN | (is_key ? TESSI_PUNCTUATION : 0), like))
+    if (tessi_base_lookalike(text, bytes, TESSI_HIDDEN | (is_key ? TESSI_PUNCTUATION : 0), like))
         return 1;
-    return !is_key && tessi_lookalike(text, bytes, TESSI_PUNCTUATION, like) && like->at == 0 && strchr("\"'", *like->meant);
+    return !is_key && tessi_base_lookalike(text, bytes, TESSI_PUNCTUATION, like) && like->at == 0 && strchr("\"'", *like->meant);
 }
 
-int tessi_yaml_plain(struct tessi_yaml_reader *r, const yaml_event_t *e, int is_key)
+int tessi_config_yaml_plain(struct tessi_yaml_reader *r, const yaml_event_t *e, int is_key)
 {
-    struct tessi_lookalike like;
+    struct tessi_base_lookalike like;
     if (!find_in((const char *)e->data.scalar.value, e->data.scalar.length, is_key, &like))
         return TESS_OK;
     for (size_t line = e->start_mark.line; line <= e->end_mark.line; line++) {
@@ -206,7 +208,7 @@ int tessi_yaml_plain(struct tessi_yaml_reader *r, const yaml_event_t *e, int is_
         size_t from = line == e->start_mark.line ? bytes_of(text, length, e->start_mark.column) : 0;
         size_t to = line == e->end_mark.line ? bytes_of(text, length, e->end_mark.column) : length;
         if (to > from && find_in(text + from, to - from, is_key, &like))
-            return blame(r, (yaml_mark_t){0, line, characters_of(text, from + like.at)}, &like,
+            return yaml_trouble_blame(r, (yaml_mark_t){0, line, characters_of(text, from + like.at)}, &like,
                          is_key ? "in a key" : "in a text without quotes");
     }
     return TESS_OK;

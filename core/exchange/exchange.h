@@ -17,8 +17,8 @@ struct tessi_exchange {
 
 /* The host of `c` is a runtime. Everything is checked before anything is written: every tensor of the file has a place in the model or a
  * reason to be left, every weight of the model its tensor, of its shape. TESS_E_DATA otherwise. */
-int tessi_import_model(struct tess_call *c, const struct tessi_exchange *x) TESS_CHECKED;
+int tessi_exchange_import_model(struct tess_context *ctx, const struct tessi_exchange *x) TESS_CHECKED;
 /* The format is the one called like the ending of `to`. */
-int tessi_export_model(struct tess_call *c, const struct tessi_exchange *x) TESS_CHECKED;
+int tessi_exchange_export_model(struct tess_context *ctx, const struct tessi_exchange *x) TESS_CHECKED;
 
 #endif

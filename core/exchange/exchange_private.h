@@ -13,22 +13,22 @@
 /* ---- file_format.c ---- */
 
 /* The component x->as with x->parameter. */
-int tessi_checkpoint_open(struct tess_call *c, const struct tessi_exchange *x, struct tess_instance **out) TESS_CHECKED;
+int tessi_exchange_checkpoint_open(struct tess_context *ctx, const struct tessi_exchange *x, struct tess_instance **out) TESS_CHECKED;
 /* An instance of the format that knows the file's first bytes, with the file opened; or of the one that is written and called like the
  * path's ending. */
-int tessi_format_read(struct tess_call *c, const char *path, struct tess_instance **out) TESS_CHECKED;
-int tessi_format_for(struct tess_call *c, const char *path, struct tess_instance **out) TESS_CHECKED;
+int tessi_exchange_format_read(struct tess_context *ctx, const char *path, struct tess_instance **out) TESS_CHECKED;
+int tessi_exchange_format_for(struct tess_context *ctx, const char *path, struct tess_instance **out) TESS_CHECKED;
 /* "checkpoint/1 NAME, ID VERSION; format/1 ...": for provenance. */
-const char *tessi_exchange_plugins(const struct tess_instance *checkpoint, const struct tess_instance *format, char *text, size_t room);
+const char *tessi_exchange_plugins(const struct tess_instance *checkpoint, const struct tess_instance *format, char *text, size_t capacity);
 
 /* ---- layout_of_others.c ---- */
 
 /* 1 when an entry of this shape is the weight `ours` in this layout. */
-int tessi_layout_fits(int32_t layout, int32_t rank, const int64_t *dim, const struct tess_tensor *ours);
+int tessi_exchange_layout_fits(int32_t layout, int32_t rank, const int64_t *dim, const struct tess_tensor *ours);
 /* Values of a weight of that shape, from there to here or, when `back`, from here to there. */
-void tessi_layout_move(int32_t layout, const struct tess_tensor *ours, int back, const float *from, float *to);
+void tessi_exchange_layout_move(int32_t layout, const struct tess_tensor *ours, int back, const float *from, float *to);
 /* "f32 (32, 3, 3, 3)" */
-const char *tessi_entry_text(const struct tess_entry *e, char *text, size_t room);
+const char *tessi_exchange_entry_text(const struct tess_entry *e, char *text, size_t capacity);
 
 /* ---- import_match.c ---- */
 
@@ -48,7 +48,7 @@ struct tessi_import {
     struct tessi_witness witness;  /* the file as it was then */
 };
 
-/* Opens the model that the plan's facts describe and completes them; finds each weight's entry. */
-int tessi_import_match(struct tess_call *c, struct tessi_import *m) TESS_CHECKED;
+/* Opens the model that the plan's attributes describe and completes them; finds each weight's entry. */
+int tessi_exchange_import_match(struct tess_context *ctx, struct tessi_import *m) TESS_CHECKED;
 
 #endif

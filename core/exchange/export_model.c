@@ -24,7 +24,7 @@ struct export {
 static const char prefix[] = "weights/";
 
 /* weights/encoder/blocks/0/weight -> encoder.blocks.0.weight; 0 for a dataset that is no weight. */
-static int name_of(const char *path, char *name)
+static int export_model_name_of(const char *path, char *name)
 {
     size_t length = strlen(path);
     if (strncmp(path, prefix, sizeof prefix - 1) != 0 || length - (sizeof prefix - 1) >= TESS_ENTRY_NAME)
@@ -36,60 +36,60 @@ static int name_of(const char *path, char *name)
     return 1;
 }
 
-static int list_weights(struct tess_call *c, struct export *e)
+static int list_weights(struct tess_context *ctx, struct export *e)
 {
     const char *path;
     struct tess_tensor shape;
     int64_t n = 0, stored;
     int32_t bits;
     void *memory;
-    while (tessi_artefact_dataset_at(e->model, n, &shape, &bits, &stored))
+    while (tessi_store_artefact_dataset_at(e->model, n, &shape, &bits, &stored))
         n++;
-    TESS_TRY(tess_alloc(c, (size_t)(n + 1) * TESS_ENTRY_NAME, "names", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)(n + 1) * TESS_ENTRY_NAME, "names", &memory));
     e->names = memory;
-    TESS_TRY(tess_alloc(c, (size_t)(n + 1) * sizeof *e->plan.weight, "a list of weights", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)(n + 1) * sizeof *e->plan.weight, "a list of weights", &memory));
     e->plan.weight = memory;
-    for (int64_t i = 0; (path = tessi_artefact_dataset_at(e->model, i, &shape, &bits, &stored)); i++) {
+    for (int64_t i = 0; (path = tessi_store_artefact_dataset_at(e->model, i, &shape, &bits, &stored)); i++) {
         char *name = e->names + i * TESS_ENTRY_NAME;
-        if (shape.dtype == TESS_F32 && name_of(path, name))
+        if (shape.dtype == TESS_F32 && export_model_name_of(path, name))
             e->plan.weight[e->plan.weights++] = (struct tess_export_weight){.ours = name, .shape = shape};
     }
     if (e->plan.weights == 0)
-        return c->fail(c, TESS_E_DATA, "%s: is of kind `%s` and holds no weights; a model was wanted", e->x->from,
+        return ctx->fail(ctx, TESS_E_DATA, "%s: is of kind `%s` and holds no weights; a model was wanted", e->x->from,
                        tess_artefact_kind(e->model));
     return TESS_OK;
 }
 
-static int take(struct tess_call *c, struct export *e)
+static int export_model_take(struct tess_context *ctx, struct export *e)
 {
     void *memory;
-    TESS_TRY(tess_alloc(c, (size_t)e->plan.weights * sizeof *e->entry, "a list of tensors", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)e->plan.weights * sizeof *e->entry, "a list of tensors", &memory));
     e->entry = memory;
-    TESS_TRY(tess_alloc(c, (size_t)e->plan.weights * sizeof *e->source, "a list of tensors", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)e->plan.weights * sizeof *e->source, "a list of tensors", &memory));
     e->source = memory;
-    size_t most = 0;
+    size_t max = 0;
     for (int64_t i = 0; i < e->plan.weights; i++) {
         const struct tess_export_weight *w = &e->plan.weight[i];
         if (!*w->theirs && !w->left)
-            return c->fail(c, TESS_E_VALUE, "%s: %s has no name for the weight %s; the model is of another architecture", e->x->from,
+            return ctx->fail(ctx, TESS_E_VALUE, "%s: %s has no name for the weight %s; the model is of another architecture", e->x->from,
                            tess_instance_name(e->checkpoint), w->ours);
         if (!*w->theirs)
             continue;
-        if (w->rank > TESS_ENTRY_RANK || !tessi_layout_fits(w->layout, w->rank, w->dim, &w->shape))
-            return c->fail(c, TESS_E_PLUGIN, "checkpoint/%s: names a shape for %s that is not the weight's",
+        if (w->rank > TESS_ENTRY_RANK || !tessi_exchange_layout_fits(w->layout, w->rank, w->dim, &w->shape))
+            return ctx->fail(ctx, TESS_E_PLUGIN, "checkpoint/%s: names a shape for %s that is not the weight's",
                            tess_instance_name(e->checkpoint), w->ours);
         struct tess_entry *t = &e->entry[e->taken];
         *t = (struct tess_entry){.name = w->theirs, .dtype = "f32", .is_real = 1, .rank = w->rank};
         memcpy(t->dim, w->dim, sizeof t->dim);
         e->source[e->taken++] = i;
-        most = tess_tensor_bytes(&w->shape) > most ? tess_tensor_bytes(&w->shape) : most;
+        max = tess_tensor_bytes(&w->shape) > max ? tess_tensor_bytes(&w->shape) : max;
     }
-    TESS_TRY(tess_alloc(c, most + 1, "a weight", &memory));
+    TESS_TRY(tess_alloc(ctx, max + 1, "a weight", &memory));
     e->there = memory;
     return TESS_OK;
 }
 
-static int values(void *user, struct tess_call *c, int64_t i, const float **out)
+static int export_model_values(void *user, struct tess_context *ctx, int64_t i, const float **out)
 {
     struct export *e = user;
     const struct tess_export_weight *w = &e->plan.weight[e->source[i]];
@@ -100,24 +100,24 @@ static int values(void *user, struct tess_call *c, int64_t i, const float **out)
             *p = '/';
     tess_free(e->held.data);
     e->held.data = NULL;
-    TESS_TRY(tess_artefact_load(c, e->model, path, TESS_F32, &e->held));
-    if (!tessi_all_finite(tess_tensor_count(&e->held), e->held.data))
-        return c->fail(c, TESS_E_DATA, "%s: the weight %s has a value that is not finite; the model diverged, train it again", e->x->from,
-                       w->ours);
-    tessi_layout_move(w->layout, &w->shape, 1, e->held.data, e->there);
+    TESS_TRY(tess_artefact_load(ctx, e->model, path, TESS_F32, &e->held));
+    if (!tessi_graph_all_finite(tess_tensor_count(&e->held), e->held.data))
+        return ctx->fail(ctx, TESS_E_DATA, "%s: the weight %s has a value that is not finite; the model diverged, train it again",
+                         e->x->from, w->ours);
+    tessi_exchange_layout_move(w->layout, &w->shape, 1, e->held.data, e->there);
     *out = e->there;
     return TESS_OK;
 }
 
-static int put(void *user, struct tess_call *c, const void *bytes, size_t count)
+static int export_model_put(void *user, struct tess_context *ctx, const void *bytes, size_t count)
 {
-    return tessi_aside_put(c, ((struct export *)user)->file, bytes, count);
+    return tessi_base_aside_put(ctx, ((struct export *)user)->file, bytes, count);
 }
 
-static int write_file(struct tess_call *c, struct export *e)
+static int export_model_write_file(struct tess_context *ctx, struct export *e)
 {
     const struct tess_format_1 *format = tess_instance_ops(e->format, "format/1");
-    const char *const note[] = {"tool", "tessera " PACKAGE_VERSION, "architecture", tess_instance_spec(e->checkpoint), "model",
+    const char *const note[] = {"tool", "tessera " PACKAGE_VERSION, "architecture", tess_instance_config_text(e->checkpoint), "model",
                                 tess_artefact_digest(e->model)};
     struct tess_format_file f = {.size = sizeof f,
                                  .notes = 3,
@@ -125,14 +125,14 @@ static int write_file(struct tess_call *c, struct export *e)
                                  .entries = e->taken,
                                  .entry = e->entry,
                                  .user = e,
-                                 .values = values,
-                                 .put = put};
-    TESS_TRY(tessi_aside_open(c, e->x->to, 0, &e->file));
-    TESS_TRY(format->write(tess_instance_self(e->format), c, &f));
-    return tessi_aside_finish(c, e->file);
+                                 .values = export_model_values,
+                                 .put = export_model_put};
+    TESS_TRY(tessi_base_aside_open(ctx, e->x->to, 0, &e->file));
+    TESS_TRY(format->write(tess_instance_self(e->format), ctx, &f));
+    return tessi_base_aside_finish(ctx, e->file);
 }
 
-static void report(const struct export *e, FILE *to)
+static void export_model_report(const struct export *e, FILE *to)
 {
     int64_t numbers = 0;
     for (int64_t i = 0; i < e->taken; i++)
@@ -143,41 +143,41 @@ static void report(const struct export *e, FILE *to)
             fprintf(to, "  left      %s: %s\n", e->plan.weight[i].ours, e->plan.weight[i].left);
 }
 
-static int export(struct tess_call *c, struct export *e)
+static int export_model_export(struct tess_context *ctx, struct export *e)
 {
-    TESS_TRY(tessi_checkpoint_open(c, e->x, &e->checkpoint));
-    TESS_TRY(tessi_format_for(c, e->x->to, &e->format));
-    TESS_TRY(tessi_artefact_open(c, e->x->from, &e->model));
-    TESS_TRY(tessi_artefact_check_facts(c, e->model));
-    TESS_TRY(list_weights(c, e));
+    TESS_TRY(tessi_exchange_checkpoint_open(ctx, e->x, &e->checkpoint));
+    TESS_TRY(tessi_exchange_format_for(ctx, e->x->to, &e->format));
+    TESS_TRY(tessi_store_artefact_open(ctx, e->x->from, &e->model));
+    TESS_TRY(tessi_store_artefact_check_attrs(ctx, e->model));
+    TESS_TRY(list_weights(ctx, e));
     e->plan.size = sizeof e->plan;
     e->plan.kind = tess_artefact_kind(e->model);
-    e->plan.facts = tess_artefact_facts(e->model);
+    e->plan.attrs = tess_artefact_attrs(e->model);
     const struct tess_checkpoint_1 *checkpoint = tess_instance_ops(e->checkpoint, "checkpoint/1");
-    int status = checkpoint->plan_export(tess_instance_self(e->checkpoint), c, &e->plan);
+    int status = checkpoint->plan_export(tess_instance_self(e->checkpoint), ctx, &e->plan);
     if (status != TESS_OK) {
-        tess_prepend_message(c, "%s", e->x->from);
+        tess_prepend_message(ctx, "%s", e->x->from);
         return status;
     }
-    TESS_TRY(take(c, e));
-    TESS_TRY(write_file(c, e));
+    TESS_TRY(export_model_take(ctx, e));
+    TESS_TRY(export_model_write_file(ctx, e));
     if (e->x->report)
-        report(e, e->x->report);
+        export_model_report(e, e->x->report);
     return TESS_OK;
 }
 
-int tessi_export_model(struct tess_call *c, const struct tessi_exchange *x)
+int tessi_exchange_export_model(struct tess_context *ctx, const struct tessi_exchange *x)
 {
     struct export e = {.x = x};
-    int status = export(c, &e);
-    tessi_aside_close(e.file);
+    int status = export_model_export(ctx, &e);
+    tessi_base_aside_close(e.file);
     tess_free(e.held.data);
     tess_free(e.there);
     tess_free(e.entry);
     tess_free(e.source);
     tess_free(e.plan.weight);
     tess_free(e.names);
-    tessi_artefact_close(e.model);
+    tessi_store_artefact_close(e.model);
     tess_instance_close(e.format);
     tess_instance_close(e.checkpoint);
     return status;

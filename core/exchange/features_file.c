@@ -35,7 +35,7 @@ static int64_t weight_named(const struct reading *r, const char *ours)
     return -1;
 }
 
-static int match_entry(struct tess_call *c, struct reading *r, int64_t i)
+static int features_file_match_entry(struct tess_context *ctx, struct reading *r, int64_t i)
 {
     const struct tess_features_1 *ops = tess_instance_ops(r->features, "features/1");
     const struct tess_format_1 *format = tess_instance_ops(r->format, "format/1");
@@ -49,20 +49,20 @@ static int match_entry(struct tess_call *c, struct reading *r, int64_t i)
     if (w < 0)
         return TESS_OK;
     if (r->source[w] >= 0)
-        return c->fail(c, TESS_E_DATA, "%s: `%s` and `%s` are the same weight of %s", r->path,
+        return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` and `%s` are the same weight of %s", r->path,
                        format->entry(tess_instance_self(r->format), r->source[w])->name, e->name, tess_instance_name(r->features));
-    TESS_TRY(tess_weights_view(c, r->weights, w, TESS_ROLE_VALUE, &shape));
+    TESS_TRY(tess_weights_view(ctx, r->weights, w, TESS_ROLE_VALUE, &shape));
     shape.data = NULL;
-    if (!e->is_real || !tessi_layout_fits(layout, e->rank, e->dim, &shape))
-        return c->fail(c, TESS_E_DATA, "%s: `%s` is %s, which does not fit %s of %s, %s", r->path, e->name,
-                       tessi_entry_text(e, found, sizeof found), ours, tess_instance_name(r->features),
+    if (!e->is_real || !tessi_exchange_layout_fits(layout, e->rank, e->dim, &shape))
+        return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` is %s, which does not fit %s of %s, %s", r->path, e->name,
+                       tessi_exchange_entry_text(e, found, sizeof found), ours, tess_instance_name(r->features),
                        tess_tensor_text(&shape, wanted, sizeof wanted));
     r->source[w] = i;
     r->layout[w] = layout;
     return TESS_OK;
 }
 
-static int check_whole(struct tess_call *c, const struct reading *r)
+static int features_file_check_whole(struct tess_context *ctx, const struct reading *r)
 {
     int64_t missing = 0, first = -1;
     for (int64_t i = tess_weights_count(r->weights) - 1; i >= 0; i--)
@@ -72,75 +72,75 @@ static int check_whole(struct tess_call *c, const struct reading *r)
         }
     if (missing == 0)
         return TESS_OK;
-    return c->fail(c, TESS_E_DATA,
+    return ctx->fail(ctx, TESS_E_DATA,
                    "%s: lacks %lld of the weights of %s, the first of them %s; is the file of another network, or a part of it?", r->path,
                    (long long)missing, tess_instance_name(r->features), tess_weights_name(r->weights, first) + strlen(r->scope) + 1);
 }
 
-static int read_weight(struct tess_call *c, const struct reading *r, int64_t i)
+static int read_weight(struct tess_context *ctx, const struct reading *r, int64_t i)
 {
     const struct tess_format_1 *format = tess_instance_ops(r->format, "format/1");
     struct tess_tensor view;
-    TESS_TRY(tess_weights_view(c, r->weights, i, TESS_ROLE_VALUE, &view));
-    TESS_TRY(format->read(tess_instance_self(r->format), c, r->source[i], r->there));
+    TESS_TRY(tess_weights_view(ctx, r->weights, i, TESS_ROLE_VALUE, &view));
+    TESS_TRY(format->read(tess_instance_self(r->format), ctx, r->source[i], r->there));
     for (int64_t k = 0; k < tess_tensor_count(&view); k++)
         if (!isfinite(r->there[k]))
-            return c->fail(c, TESS_E_DATA, "%s: `%s` has a value that is not finite", r->path,
+            return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` has a value that is not finite", r->path,
                            format->entry(tess_instance_self(r->format), r->source[i])->name);
-    tessi_layout_move(r->layout[i], &view, 0, r->there, view.data);
+    tessi_exchange_layout_move(r->layout[i], &view, 0, r->there, view.data);
     return TESS_OK;
 }
 
-static int make_room(struct tess_call *c, struct reading *r)
+static int features_file_make_space(struct tess_context *ctx, struct reading *r)
 {
-    size_t n = (size_t)tess_weights_count(r->weights) + 1, most = 1;
+    size_t n = (size_t)tess_weights_count(r->weights) + 1, max = 1;
     void *memory;
-    TESS_TRY(tess_alloc(c, n * sizeof *r->source, "a list of weights", &memory));
+    TESS_TRY(tess_alloc(ctx, n * sizeof *r->source, "a list of weights", &memory));
     r->source = memory;
-    TESS_TRY(tess_alloc(c, n * sizeof *r->layout, "a list of weights", &memory));
+    TESS_TRY(tess_alloc(ctx, n * sizeof *r->layout, "a list of weights", &memory));
     r->layout = memory;
     for (int64_t i = 0; i < tess_weights_count(r->weights); i++) {
         struct tess_tensor shape;
         r->source[i] = -1;
-        TESS_TRY(tess_weights_view(c, r->weights, i, TESS_ROLE_VALUE, &shape));
+        TESS_TRY(tess_weights_view(ctx, r->weights, i, TESS_ROLE_VALUE, &shape));
         if (in_scope(r, i))
-            most = tess_tensor_bytes(&shape) > most ? tess_tensor_bytes(&shape) : most;
+            max = tess_tensor_bytes(&shape) > max ? tess_tensor_bytes(&shape) : max;
     }
-    TESS_TRY(tess_alloc(c, most, "a weight", &memory));
+    TESS_TRY(tess_alloc(ctx, max, "a weight", &memory));
     r->there = memory;
     return TESS_OK;
 }
 
-static int load(struct tess_call *c, struct reading *r)
+static int features_file_load(struct tess_context *ctx, struct reading *r)
 {
     struct tess_tensor view;
-    TESS_TRY(tessi_format_read(c, r->path, &r->format));
+    TESS_TRY(tessi_exchange_format_read(ctx, r->path, &r->format));
     const struct tess_format_1 *format = tess_instance_ops(r->format, "format/1");
-    TESS_TRY(make_room(c, r));
+    TESS_TRY(features_file_make_space(ctx, r));
     for (int64_t i = 0; i < format->count(tess_instance_self(r->format)); i++)
-        TESS_TRY(match_entry(c, r, i));
-    TESS_TRY(check_whole(c, r));
+        TESS_TRY(features_file_match_entry(ctx, r, i));
+    TESS_TRY(features_file_check_whole(ctx, r));
     for (int64_t i = 0; i < tess_weights_count(r->weights); i++) {
-        TESS_TRY(tess_weights_view(c, r->weights, i, TESS_ROLE_VALUE, &view));
+        TESS_TRY(tess_weights_view(ctx, r->weights, i, TESS_ROLE_VALUE, &view));
         if (in_scope(r, i) && view.data)
-            TESS_TRY(read_weight(c, r, i));
+            TESS_TRY(read_weight(ctx, r, i));
     }
     tess_weights_touch(r->weights);
     return TESS_OK;
 }
 
-int tess_features_load(struct tess_call *c, const struct tess_instance *features, const char *scope, struct tess_weights *w)
+int tess_features_load(struct tess_context *ctx, const struct tess_instance *features, const char *scope, struct tess_weights *w)
 {
     const struct tess_features_1 *ops = tess_instance_ops(features, "features/1");
     if (!ops->file(tess_instance_self(features)))
-        return c->fail(c, TESS_E_VALUE,
+        return ctx->fail(ctx, TESS_E_VALUE,
                        "%s: no weights: name their file under `weights`, or leave the network out and give one that a stage has trained as "
                        "the input `features`",
                        tess_instance_name(features));
     struct reading r = {.features = features, .scope = scope, .weights = w, .path = ops->file(tess_instance_self(features))};
-    int status = load(c, &r);
+    int status = features_file_load(ctx, &r);
     if (status == TESS_OK)
-        status = tessi_witness_confirm(c, r.path);
+        status = tessi_host_witness_confirm(ctx, r.path);
     tess_instance_close(r.format);
     tess_free(r.source);
     tess_free(r.layout);
@@ -148,23 +148,23 @@ int tess_features_load(struct tess_call *c, const struct tess_instance *features
     return status;
 }
 
-int tess_features_fingerprint(struct tess_call *c, const struct tess_instance *features, struct tess_digest *d)
+int tess_features_fingerprint(struct tess_context *ctx, const struct tess_instance *features, struct tess_digest *d)
 {
     const struct tess_features_1 *ops = tess_instance_ops(features, "features/1");
     const char *path = ops->file(tess_instance_self(features));
-    return path ? tess_digest_add_files(c, d, 1, &path) : TESS_OK;
+    return path ? tess_digest_add_files(ctx, d, 1, &path) : TESS_OK;
 }
 
-int tess_features_read(struct tess_call *c, const char *scope, struct tess_weights *w, const struct tess_artefact *a)
+int tess_features_read(struct tess_context *ctx, const char *scope, struct tess_weights *w, const struct tess_artefact *a)
 {
     const struct reading r = {.scope = scope, .weights = w};
-    TESS_TRY(tess_weights_seal(c, w));
+    TESS_TRY(tess_weights_seal(ctx, w));
     for (int64_t i = 0; i < tess_weights_count(w); i++) {
         char as[TESS_WEIGHT_PATH];
         if (!in_scope(&r, i))
             continue;
         (void)snprintf(as, sizeof as, TESS_FEATURES_SCOPE "%s", tess_weights_name(w, i) + strlen(scope));
-        TESS_TRY(tess_weights_read_one(c, w, i, a, as));
+        TESS_TRY(tess_weights_read_one(ctx, w, i, a, as));
     }
     return TESS_OK;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Tensors that nobody knows: the first three by name. */
-static int check_known(struct tess_call *c, const struct tessi_import *m)
+static int import_match_check_mask(struct tess_context *ctx, const struct tessi_import *m)
 {
     const char *name[3] = {NULL};
     int64_t n = 0;
@@ -21,68 +21,68 @@ static int check_known(struct tess_call *c, const struct tessi_import *m)
         }
     if (n == 0)
         return TESS_OK;
-    return c->fail(c, TESS_E_DATA, "%s: %lld tensors are none of %s: `%s`%s%s%s%s%s; is the file of another architecture?", m->x->from,
+    return ctx->fail(ctx, TESS_E_DATA, "%s: %lld tensors are none of %s: `%s`%s%s%s%s%s; is the file of another architecture?", m->x->from,
                    (long long)n, tess_instance_name(m->checkpoint), name[0], n > 1 ? ", `" : "", n > 1 ? name[1] : "", n > 2 ? "`, `" : "",
                    n > 2 ? name[2] : "", n > 1 ? "`" : "");
 }
 
-/* From here on the facts say every parameter of the parts, as those of a model that was trained here do. */
-static int complete(struct tess_call *c, struct tess_facts *f, const char *name, const struct tess_instance *part)
+/* From here on the attributes say every parameter of the parts, as those of a model that was trained here do. */
+static int import_match_complete(struct tess_context *ctx, struct tess_attrs *f, const char *name, const struct tess_instance *part)
 {
-    return tess_facts_set_text(c, f, name, tess_instance_spec(part));
+    return tess_attrs_set_text(ctx, f, name, tess_instance_config_text(part));
 }
 
 /* A critic of images of the autoencoder's size, so that training can go on with it. */
-static int record_critic(struct tess_call *c, struct tessi_import *m)
+static int record_critic(struct tess_context *ctx, struct tessi_import *m)
 {
-    struct tess_facts *f = m->plan.facts;
-    const char *spec = tess_facts_text_or(f, "critic", NULL);
+    struct tess_attrs *f = m->plan.attrs;
+    const char *config_text = tess_attrs_text_or(f, "critic", NULL);
     const struct tess_tokenizer *t = &m->autoencoder;
     struct tess_node *logits = NULL;
-    if (!spec)
+    if (!config_text)
         return TESS_OK;
-    TESS_TRY(tess_instance_open(c, "critic/1", spec, m->x->from, &m->critic));
-    TESS_TRY(complete(c, f, "critic", m->critic));
+    TESS_TRY(tess_instance_open(ctx, "critic/1", config_text, m->x->from, &m->critic));
+    TESS_TRY(import_match_complete(ctx, f, "critic", m->critic));
     const struct tess_critic_1 *critic = tess_instance_ops(m->critic, "critic/1");
     struct tess_node *image = tess_constant(m->graph, 0.0f, 4, (const int64_t[]){1, t->height, t->width, t->channels});
     tess_scope(m->graph, "critic");
-    TESS_TRY(critic->record(tess_instance_self(m->critic), c, m->graph, image, &logits));
+    TESS_TRY(critic->record(tess_instance_self(m->critic), ctx, m->graph, image, &logits));
     tess_scope_end(m->graph);
     tess_output(m->graph, "critic", logits);
     return TESS_OK;
 }
 
-static int record(struct tess_call *c, struct tessi_import *m)
+static int import_match_record(struct tess_context *ctx, struct tessi_import *m)
 {
-    struct tess_facts *f = m->plan.facts;
+    struct tess_attrs *f = m->plan.attrs;
     struct tess_graph_options o = {.size = sizeof o, .rows = 1, .slices = 1};
-    TESS_TRY(tess_weights_new(c, 0, &m->weights));
-    TESS_TRY(tess_graph_new(c, m->weights, &o, &m->graph));
+    TESS_TRY(tess_weights_new(ctx, 0, &m->weights));
+    TESS_TRY(tess_graph_new(ctx, m->weights, &o, &m->graph));
     if (strcmp(m->plan.kind, "prior") == 0) {
-        TESS_TRY(tess_prior_open(c, f, m->x->from, &m->prior));
-        TESS_TRY(complete(c, f, "noise", m->prior.noise));
-        TESS_TRY(complete(c, f, "denoiser", m->prior.denoiser));
-        return tess_prior_record_denoise(c, &m->prior, m->graph);
+        TESS_TRY(tess_prior_open(ctx, f, m->x->from, &m->prior));
+        TESS_TRY(import_match_complete(ctx, f, "noise", m->prior.noise));
+        TESS_TRY(import_match_complete(ctx, f, "denoiser", m->prior.denoiser));
+        return tess_prior_record_denoise(ctx, &m->prior, m->graph);
     }
-    TESS_TRY(tess_tokenizer_open(c, f, m->x->from, &m->autoencoder));
-    TESS_TRY(complete(c, f, "encoder", m->autoencoder.encoder));
-    TESS_TRY(complete(c, f, "quantizer", m->autoencoder.quantizer));
-    TESS_TRY(complete(c, f, "decoder", m->autoencoder.decoder));
-    TESS_TRY(tess_tokenizer_record_encode(c, &m->autoencoder, m->graph));
-    TESS_TRY(tess_tokenizer_has_likelihood(f) ? tess_tokenizer_record_likelihood(c, &m->autoencoder, m->graph)
-                                              : tess_tokenizer_record_decode(c, &m->autoencoder, m->graph));
-    return record_critic(c, m);
+    TESS_TRY(tess_tokenizer_open(ctx, f, m->x->from, &m->autoencoder));
+    TESS_TRY(import_match_complete(ctx, f, "encoder", m->autoencoder.encoder));
+    TESS_TRY(import_match_complete(ctx, f, "quantizer", m->autoencoder.quantizer));
+    TESS_TRY(import_match_complete(ctx, f, "decoder", m->autoencoder.decoder));
+    TESS_TRY(tess_tokenizer_record_encode(ctx, &m->autoencoder, m->graph));
+    TESS_TRY(tess_tokenizer_has_likelihood(f) ? tess_tokenizer_record_likelihood(ctx, &m->autoencoder, m->graph)
+                                              : tess_tokenizer_record_decode(ctx, &m->autoencoder, m->graph));
+    return record_critic(ctx, m);
 }
 
 /* Recording is quiet about failures until a graph is sealed. That plans a run which nobody wants here, but it is the graph that knows
  * whether shapes fit. */
-static int seal(struct tess_call *c, struct tessi_import *m)
+static int import_match_seal(struct tess_context *ctx, struct tessi_import *m)
 {
-    TESS_TRY(tessi_runtime_compute(c, tessi_runtime_of(c)));
-    return tess_graph_seal(c, m->graph);
+    TESS_TRY(tessi_host_runtime_compute(ctx, tessi_base_runtime_of(ctx)));
+    return tess_graph_seal(ctx, m->graph);
 }
 
-static int match_entry(struct tess_call *c, struct tessi_import *m, int64_t i)
+static int import_match_match_entry(struct tess_context *ctx, struct tessi_import *m, int64_t i)
 {
     const struct tess_entry *e = &m->entry[i];
     const struct tess_import_use *use = &m->plan.use[i];
@@ -90,23 +90,24 @@ static int match_entry(struct tess_call *c, struct tessi_import *m, int64_t i)
     char found[160], wanted[160];
     struct tess_tensor shape;
     if (w < 0)
-        return c->fail(c, TESS_E_DATA, "%s: `%s` is more than the model has, which the other names make it; the file contradicts itself",
-                       m->x->from, e->name);
+        return ctx->fail(ctx, TESS_E_DATA,
+                         "%s: `%s` is more than the model has, which the other names make it; the file contradicts itself", m->x->from,
+                         e->name);
     if (m->source[w] >= 0)
-        return c->fail(c, TESS_E_DATA, "%s: `%s` and `%s` are the same weight", m->x->from, m->entry[m->source[w]].name, e->name);
+        return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` and `%s` are the same weight", m->x->from, m->entry[m->source[w]].name, e->name);
     if (!e->is_real)
-        return c->fail(c, TESS_E_DATA, "%s: `%s` is %s, and weights are real numbers: f32, f16, bf16 or f64", m->x->from, e->name,
-                       tessi_entry_text(e, found, sizeof found));
-    TESS_TRY(tess_weights_view(c, m->weights, w, TESS_ROLE_VALUE, &shape));
+        return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` is %s, and weights are real numbers: f32, f16, bf16 or f64", m->x->from, e->name,
+                       tessi_exchange_entry_text(e, found, sizeof found));
+    TESS_TRY(tess_weights_view(ctx, m->weights, w, TESS_ROLE_VALUE, &shape));
     shape.data = NULL;
-    if (!tessi_layout_fits(use->layout, e->rank, e->dim, &shape))
-        return c->fail(c, TESS_E_DATA, "%s: `%s` is %s, which does not fit %s of the model, %s", m->x->from, e->name,
-                       tessi_entry_text(e, found, sizeof found), use->ours, tess_tensor_text(&shape, wanted, sizeof wanted));
+    if (!tessi_exchange_layout_fits(use->layout, e->rank, e->dim, &shape))
+        return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` is %s, which does not fit %s of the model, %s", m->x->from, e->name,
+                       tessi_exchange_entry_text(e, found, sizeof found), use->ours, tess_tensor_text(&shape, wanted, sizeof wanted));
     m->source[w] = i;
     return TESS_OK;
 }
 
-static int check_whole(struct tess_call *c, const struct tessi_import *m)
+static int import_match_check_whole(struct tess_context *ctx, const struct tessi_import *m)
 {
     int64_t missing = 0, first = -1;
     for (int64_t i = tess_weights_count(m->weights) - 1; i >= 0; i--)
@@ -116,24 +117,24 @@ static int check_whole(struct tess_call *c, const struct tessi_import *m)
         }
     if (missing == 0)
         return TESS_OK;
-    return c->fail(c, TESS_E_DATA,
+    return ctx->fail(ctx, TESS_E_DATA,
                    "%s: lacks %lld of the model's weights, the first of them %s; it is incomplete, or of another architecture",
                    m->x->from, (long long)missing, tess_weights_name(m->weights, first));
 }
 
-int tessi_import_match(struct tess_call *c, struct tessi_import *m)
+int tessi_exchange_import_match(struct tess_context *ctx, struct tessi_import *m)
 {
     void *memory;
-    TESS_TRY(check_known(c, m));
-    TESS_TRY(record(c, m));
-    TESS_TRY(seal(c, m));
+    TESS_TRY(import_match_check_mask(ctx, m));
+    TESS_TRY(import_match_record(ctx, m));
+    TESS_TRY(import_match_seal(ctx, m));
     int64_t n = tess_weights_count(m->weights);
-    TESS_TRY(tess_alloc(c, (size_t)(n + 1) * sizeof *m->source, "a list of weights", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)(n + 1) * sizeof *m->source, "a list of weights", &memory));
     m->source = memory;
     for (int64_t i = 0; i < n; i++)
         m->source[i] = -1;
     for (int64_t i = 0; i < m->plan.entries; i++)
         if (*m->plan.use[i].ours)
-            TESS_TRY(match_entry(c, m, i));
-    return check_whole(c, m);
+            TESS_TRY(import_match_match_entry(ctx, m, i));
+    return import_match_check_whole(ctx, m);
 }

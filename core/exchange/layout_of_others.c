@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* The dimensions that are not 1, in order. */
-static int32_t squeeze(int32_t rank, const int64_t *dim, int64_t *out)
+static int32_t layout_of_others_squeeze(int32_t rank, const int64_t *dim, int64_t *out)
 {
     int32_t n = 0;
     for (int32_t i = 0; i < rank; i++)
@@ -14,17 +14,17 @@ static int32_t squeeze(int32_t rank, const int64_t *dim, int64_t *out)
     return n;
 }
 
-int tessi_layout_fits(int32_t layout, int32_t rank, const int64_t *dim, const struct tess_tensor *ours)
+int tessi_exchange_layout_fits(int32_t layout, int32_t rank, const int64_t *dim, const struct tess_tensor *ours)
 {
     const int64_t *o = ours->dim;
     int64_t there[TESS_ENTRY_RANK], here[TESS_MAX_RANK];
     if (layout == TESS_LAYOUT_KERNEL)
         return rank == 4 && ours->rank == 4 && dim[0] == o[0] && dim[1] == o[3] && dim[2] == o[1] && dim[3] == o[2];
-    int32_t n = squeeze(rank, dim, there);
-    return n == squeeze(ours->rank, o, here) && memcmp(there, here, (size_t)n * sizeof *here) == 0;
+    int32_t n = layout_of_others_squeeze(rank, dim, there);
+    return n == layout_of_others_squeeze(ours->rank, o, here) && memcmp(there, here, (size_t)n * sizeof *here) == 0;
 }
 
-void tessi_layout_move(int32_t layout, const struct tess_tensor *ours, int back, const float *from, float *to)
+void tessi_exchange_layout_move(int32_t layout, const struct tess_tensor *ours, int back, const float *from, float *to)
 {
     if (layout != TESS_LAYOUT_KERNEL) {
         memcpy(to, from, tess_tensor_bytes(ours));
@@ -39,12 +39,12 @@ void tessi_layout_move(int32_t layout, const struct tess_tensor *ours, int back,
             }
 }
 
-const char *tessi_entry_text(const struct tess_entry *e, char *text, size_t room)
+const char *tessi_exchange_entry_text(const struct tess_entry *e, char *text, size_t capacity)
 {
     *text = '\0';
-    tessi_add(text, room, "%s (", e->dtype);
+    tessi_base_add(text, capacity, "%s (", e->dtype);
     for (int32_t i = 0; i < e->rank; i++)
-        tessi_add(text, room, "%s%lld", i ? ", " : "", (long long)e->dim[i]);
-    tessi_add(text, room, ")");
+        tessi_base_add(text, capacity, "%s%lld", i ? ", " : "", (long long)e->dim[i]);
+    tessi_base_add(text, capacity, ")");
     return text;
 }

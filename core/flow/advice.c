@@ -18,45 +18,45 @@ struct training {
     const int32_t *schedule;
 };
 
-static const void *member(const struct tess_instance *i, const char *name, int32_t type)
+static const void *advice_member(const struct tess_instance *i, const char *name, int32_t type)
 {
-    const struct tess_component *k = tessi_instance_component(i);
+    const struct tess_component *k = tessi_plug_instance_component(i);
     const struct tess_param *p;
-    for (int64_t row = 0; (p = tessi_param_at(k, row)); row++)
+    for (int64_t row = 0; (p = tessi_plug_param_at(k, row)); row++)
         if (strcmp(p->name, name) == 0 && p->type == type)
             return (const char *)tess_instance_self(i) + p->offset;
     return NULL;
 }
 
-static int is_training(const struct tess_instance *i, struct training *t)
+static int advice_is_training(const struct tess_instance *i, struct training *t)
 {
     *t = (struct training){
-        .steps = member(i, "steps", TESS_I64),
-        .batch = member(i, "batch", TESS_I64),
-        .warmup = member(i, "warmup", TESS_I64),
-        .average_every = member(i, "average_every", TESS_I64),
-        .lr = member(i, "lr", TESS_F64),
-        .lr_final = member(i, "lr_final", TESS_F64),
-        .average = member(i, "average", TESS_F64),
-        .schedule = member(i, "schedule", TESS_ENUM),
+        .steps = advice_member(i, "steps", TESS_I64),
+        .batch = advice_member(i, "batch", TESS_I64),
+        .warmup = advice_member(i, "warmup", TESS_I64),
+        .average_every = advice_member(i, "average_every", TESS_I64),
+        .lr = advice_member(i, "lr", TESS_F64),
+        .lr_final = advice_member(i, "lr_final", TESS_F64),
+        .average = advice_member(i, "average", TESS_F64),
+        .schedule = advice_member(i, "schedule", TESS_ENUM),
     };
     return t->steps && t->batch && t->warmup && t->average_every && t->lr && t->lr_final && t->average && t->schedule;
 }
 
 /* At the first of two keys that the pipeline says, or at the stage. */
 static void TESS_PRINTF(5, 6)
-    note(const struct tessi_pipeline *p, const struct tessi_stage *s, const char *key, const char *other, const char *format, ...)
+    advice_note(const struct tessi_pipeline *p, const struct tessi_stage *s, const char *key, const char *other, const char *format, ...)
 {
     char text[400];
-    const struct tessi_spec *at = tessi_spec_child(s->spec, key);
+    const struct tessi_config *at = tessi_config_child(s->config, key);
     va_list list;
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
     if (!at && other)
-        at = tessi_spec_child(s->spec, other);
-    tessi_log_note(p->runtime->log, "%s:%d:%d: stage `%s`: %s", at ? at->file : s->spec->file, (int)(at ? at->line : s->spec->key_line),
-                   (int)(at ? at->column : s->spec->key_column), s->name, text);
+        at = tessi_config_child(s->config, other);
+    tessi_base_log_note(p->runtime->log, "%s:%d:%d: stage `%s`: %s", at ? at->file : s->config->file,
+                        (int)(at ? at->line : s->config->key_line), (int)(at ? at->column : s->config->key_column), s->name, text);
 }
 
 /* Training images or codes of the first input that says how many there are. */
@@ -64,34 +64,34 @@ static int64_t samples_of(const struct tessi_pipeline *p, const struct tessi_sta
 {
     int64_t n = 0;
     for (int64_t k = 0; k < s->inputs && n == 0; k++) {
-        const struct tess_facts *f = s->input[k].stage >= 0 ? p->stage[s->input[k].stage].facts : s->input[k].file_facts;
-        n = f ? tess_facts_i64_or(f, "train_count", 0) : 0;
+        const struct tess_attrs *f = s->input[k].stage >= 0 ? p->stage[s->input[k].stage].attrs : s->input[k].file_attrs;
+        n = f ? tess_attrs_i64_or(f, "train_count", 0) : 0;
     }
     return n;
 }
 
-void tessi_stage_advise(const struct tessi_pipeline *p, const struct tessi_stage *s)
+void tessi_flow_stage_advise(const struct tessi_pipeline *p, const struct tessi_stage *s)
 {
     struct training t;
-    if (!is_training(s->instance, &t) || *t.steps == 0)
+    if (!advice_is_training(s->instance, &t) || *t.steps == 0)
         return;
     int64_t samples = samples_of(p, s), steps = *t.steps;
     if (*t.warmup > steps)
-        note(p, s, "warmup", "steps",
+        advice_note(p, s, "warmup", "steps",
              "`warmup: %" PRId64 "` is more than `steps: %" PRId64 "`: the learning rate gets to %.3g of `lr: %.6g` and no further",
              *t.warmup, steps, (double)steps / (double)*t.warmup, *t.lr);
     if (*t.lr == 0.0)
-        note(p, s, "lr", NULL, "`lr: 0` learns nothing in all of its %" PRId64 " steps; `steps: 0` takes no time for that", steps);
+        advice_note(p, s, "lr", NULL, "`lr: 0` learns nothing in all of its %" PRId64 " steps; `steps: 0` takes no time for that", steps);
     if (*t.lr_final > 0.0 && *t.schedule == 0)
-        note(p, s, "lr_final", NULL, "`lr_final` counts with `schedule: cosine` alone, and the schedule is constant");
+        advice_note(p, s, "lr_final", NULL, "`lr_final` counts with `schedule: cosine` alone, and the schedule is constant");
     if (*t.average_every > 1 && *t.average == 0.0)
-        note(p, s, "average_every", NULL, "`average_every` counts where there is an `average` alone, and there is none");
+        advice_note(p, s, "average_every", NULL, "`average_every` counts where there is an `average` alone, and there is none");
     if (*t.average > 0.0 && *t.average_every > steps)
-        note(p, s, "average_every", "steps",
+        advice_note(p, s, "average_every", "steps",
              "`average_every: %" PRId64 "` is more than `steps: %" PRId64 "`: the average, which is kept, is that of the first weights",
              *t.average_every, steps);
     if (samples > 0 && *t.batch > samples)
-        note(p, s, "batch", NULL,
+        advice_note(p, s, "batch", NULL,
              "`batch: %" PRId64 "` is more than the %" PRId64 " samples to train on, which each batch has again and again", *t.batch,
              samples);
 }

@@ -1,6 +1,6 @@
-/* A training of days must not end in "the disk is full". What the plan knows of sizes is looked for before the work and reserved; and a result
- * that finds no room at its end waits until somebody makes some, as all it needs is in memory. A checkpoint does not wait: the one before
- * stays, and the work goes on.
+/* A training of days must not end in "the disk is full". What the plan knows of sizes is looked for before the work and reserved; and a
+ * result that finds no room at its end waits until somebody makes some, as all it needs is in memory. A checkpoint does not wait: the one
+ * before stays, and the work goes on.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/inject.h"
@@ -13,32 +13,33 @@
 #define MIB 1048576.0
 
 /* Asked by the writer, whoever calls it: 1 to try again. */
-static int wait_for_room(void *user, const char *path, int error)
+static int wait_for_capacity(void *user, const char *path, int error)
 {
     struct tess_stage_run *r = user;
     if (!r->waited++)
-        tessi_log_warn(r->log, "%s: %s: %s; waiting for room: make some and the work goes on, or stop it with Ctrl-C", r->name, path,
+        tessi_base_log_warn(r->log, "%s: %s: %s; waiting for room: make some and the work goes on, or stop it with Ctrl-C", r->name, path,
                        strerror(error));
-    (void)tessi_inject(TESSI_AT_FULL);
-    if (!tessi_signals_stopping())
+    (void)tessi_base_inject(TESSI_AT_FULL);
+    if (!tessi_base_signals_stopping())
         nanosleep(&(struct timespec){0, 200000000}, NULL);
-    r->gave_up |= tessi_signals_stopping();
+    r->gave_up |= tessi_base_signals_stopping();
     return !r->gave_up;
 }
 
-static int no_room(struct tess_call *c, const struct tessi_stage *s, const char *folder, double wanted, double found)
+static int no_capacity(struct tess_context *ctx, const struct tessi_stage *s, const char *folder, double wanted, double found)
 {
-    return c->fail(c, TESS_E_IO,
-                   "%s: the disk has %.1f MiB free, and this stage will want %.1f MiB (its result %.1f, its checkpoints %.1f); make room or "
-                   "choose another folder with --workdir, then run again",
-                   folder, found / MIB, wanted / MIB, (double)s->output_bytes / MIB, (wanted - (double)s->output_bytes) / MIB);
+    return ctx->fail(
+        ctx, TESS_E_IO,
+        "%s: the disk has %.1f MiB free, and this stage will want %.1f MiB (its result %.1f, its checkpoints %.1f); make room or "
+        "choose another folder with --workdir, then run again",
+        folder, found / MIB, wanted / MIB, (double)s->output_bytes / MIB, (wanted - (double)s->output_bytes) / MIB);
 }
 
-int tessi_room_have(struct tess_call *c, const struct tessi_pipeline *p, struct tess_stage_run *r)
+int tessi_flow_capacity_have(struct tess_context *ctx, const struct tessi_pipeline *p, struct tess_stage_run *r)
 {
     struct statvfs disk;
     const struct tessi_stage *s = r->stage;
-    tessi_artefact_when_full(r->output, wait_for_room, r);
+    tessi_store_artefact_when_full(r->output, wait_for_capacity, r);
     if (s->output_bytes <= 0 && s->checkpoint_bytes <= 0)
         return TESS_OK;
     /* A checkpoint is written beside the one before. */
@@ -46,7 +47,7 @@ int tessi_room_have(struct tess_call *c, const struct tessi_pipeline *p, struct 
     if (statvfs(p->cache, &disk) != 0 || disk.f_blocks == 0)
         return TESS_OK; /* a file system that does not say */
     double found = (double)disk.f_bavail * (double)disk.f_frsize;
-    if (found < wanted || tessi_artefact_reserve(r->output, s->output_bytes) != 0)
-        return no_room(c, s, p->cache, wanted, found);
+    if (found < wanted || tessi_store_artefact_reserve(r->output, s->output_bytes) != 0)
+        return no_capacity(ctx, s, p->cache, wanted, found);
     return TESS_OK;
 }

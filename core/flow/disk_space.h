@@ -4,8 +4,8 @@
 
 #include "core/flow/flow_private.h"
 
-/* Before the work: TESS_E_IO when the disk cannot hold what the plan says the stage will write. The result's part is reserved where the file
- * system can, so that nobody else fills it. From here on the result waits for room where there is none, until a stop is asked for. */
-int tessi_room_have(struct tess_call *c, const struct tessi_pipeline *p, struct tess_stage_run *r) TESS_CHECKED;
+/* Before the work: TESS_E_IO when the disk cannot hold what the plan says the stage will write. The result's part is reserved where the
+ * file system can, so that nobody else fills it. From here on the result waits for room where there is none, until a stop is asked for. */
+int tessi_flow_capacity_have(struct tess_context *ctx, const struct tessi_pipeline *p, struct tess_stage_run *r) TESS_CHECKED;
 
 #endif

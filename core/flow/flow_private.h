@@ -2,16 +2,16 @@
 #ifndef TESSI_FLOW_PRIVATE_H
 #define TESSI_FLOW_PRIVATE_H
 
-#include "core/base/facts_private.h"
+#include "core/base/attributes_private.h"
 #include "core/flow/pipeline.h"
 #include "core/host/file_digests.h"
-#include "core/config/spec.h"
+#include "core/config/config.h"
 #include "core/store/store.h"
 
 /* Name under which a stage's fingerprint stands among the inputs of its provenance. No port has a blank in its name. */
 #define TESSI_FILES_INPUT "files read"
 
-/* Facts of any checkpoint, by the host: how far the work was, as the stage had told. */
+/* Attributes of any checkpoint, by the host: how far the work was, as the stage had told. */
 #define TESSI_PROGRESS_DONE "progress_done"
 #define TESSI_PROGRESS_TOTAL "progress_total"
 #define TESSI_PROGRESS_UNIT "progress_unit"
@@ -19,10 +19,10 @@
 /* What a port of a stage is connected to: another stage, a file, or nothing. */
 struct tessi_input {
     const struct tess_port *port;
-    const struct tessi_spec *at; /* where the pipeline says so; NULL: not connected */
+    const struct tessi_config *at; /* where the pipeline says so; NULL: not connected */
     int64_t stage;               /* index of the stage, or -1 */
     char *file;                  /* path of an artefact from outside, or NULL */
-    struct tess_facts *file_facts;
+    struct tess_attrs *file_attrs;
     char file_digest[TESS_DIGEST_TEXT];
 };
 
@@ -34,7 +34,7 @@ struct tessi_kept {
 
 struct tessi_stage {
     const char *name;
-    struct tessi_spec *spec;
+    struct tessi_config *config;
     const struct tess_component *component;
     struct tess_instance *instance;
     const struct tess_stage_1 *ops;
@@ -44,7 +44,7 @@ struct tessi_stage {
     int wanted, forced;
     int64_t inputs; /* ports of the plugin */
     struct tessi_input *input;
-    struct tess_facts *facts; /* planned; what the artefact says once there is one */
+    struct tess_attrs *attrs; /* planned; what the artefact says once there is one */
     int differs;              /* they are fewer than those which later stages were planned from, or it was itself planned again */
     struct tess_cost cost;
     int64_t steps;
@@ -71,7 +71,7 @@ struct tessi_stage {
 
 struct tessi_pipeline {
     struct tessi_runtime *runtime;
-    struct tessi_spec *root;
+    struct tessi_config *root;
     char *source; /* the YAML's path */
     char *name, *folder, *cache;
     uint64_t seed;
@@ -86,50 +86,50 @@ struct tessi_pipeline {
 /* ---- stages (stages.c): names, edges, order, ports ------------------------------------------------------------------ */
 
 /* p->stage from p->root in order of execution, with seeds; no instance yet. */
-int tessi_stages_order(struct tess_call *c, struct tessi_pipeline *p) TESS_CHECKED;
+int tessi_flow_stages_order(struct tess_context *ctx, struct tessi_pipeline *p) TESS_CHECKED;
 /* Opens the plugin and connects its ports. */
-int tessi_stage_open(struct tess_call *c, struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
-void tessi_stage_close(struct tessi_stage *s);
-/* "FILE:LINE:COLUMN: stage `x`" in front of the call's message; gives `status`. */
-int tessi_stage_blame(struct tess_call *c, const struct tessi_stage *s, int status);
-/* Facts, cost and steps from the facts of its inputs (pipeline.c). */
-int tessi_stage_plan(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
+int tessi_flow_stage_open(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
+void tessi_flow_stage_close(struct tessi_stage *s);
+/* "FILE:LINE:COLUMN: stage `x`" in front of the context's message; gives `status`. */
+int tessi_flow_stage_blame(struct tess_context *ctx, const struct tessi_stage *s, int status);
+/* Attributes, cost and steps from the attributes of its inputs (pipeline.c). */
+int tessi_flow_stage_plan(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
 /* Notes of parameters of a training that contradict each other (advice.c); after it is planned. */
-void tessi_stage_advise(const struct tessi_pipeline *p, const struct tessi_stage *s);
-int tessi_seed_read(struct tess_call *c, const struct tessi_spec *at, uint64_t *out) TESS_CHECKED;
+void tessi_flow_stage_advise(const struct tessi_pipeline *p, const struct tessi_stage *s);
+int tessi_flow_seed_read(struct tess_context *ctx, const struct tessi_config *at, uint64_t *out) TESS_CHECKED;
 /* 1 when `kind` is one of "codes|samples". */
-int tessi_kind_fits(const char *kinds, const char *kind);
+int tessi_flow_kind_fits(const char *kinds, const char *kind);
 
 /* ---- cache (key.c, cache.c, reason.c) ------------------------------------------------------------------------------- */
 
 /* Digest of what an input gives; "" when its stage has not been computed. */
-const char *tessi_input_digest(const struct tessi_pipeline *p, const struct tessi_input *in);
+const char *tessi_flow_input_digest(const struct tessi_pipeline *p, const struct tessi_input *in);
 /* Plugins and files once, then the key when all inputs are known. */
-int tessi_stage_key(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
+int tessi_flow_stage_key(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
 /* s->files and s->witness (sources.c). */
-int tessi_sources_read(struct tess_call *c, struct tessi_stage *s) TESS_CHECKED;
+int tessi_flow_sources_read(struct tess_context *ctx, struct tessi_stage *s) TESS_CHECKED;
 /* Its files, a line each, "DIGEST PATH"; NULL where there are none, or too many. Freed by the caller. */
-int tessi_sources_list(struct tess_call *c, const struct tessi_stage *s, char **out) TESS_CHECKED;
+int tessi_flow_sources_list(struct tess_context *ctx, const struct tessi_stage *s, char **out) TESS_CHECKED;
 /* The path of the first file that has another digest in such a list; NULL where the list does not tell. */
-const char *tessi_sources_changed(const struct tessi_stage *s, const char *list);
+const char *tessi_flow_sources_changed(const struct tessi_stage *s, const char *list);
 /* What a run reads is as it was when it was planned and opened. TESS_E_DATA names what is not. */
-int tessi_sources_check(struct tess_call *c, const struct tess_stage_run *r) TESS_CHECKED;
-/* Is there a whole artefact of this key? Then *found = 1, and facts and digest are its own. One that is damaged or carries another
+int tessi_flow_sources_check(struct tess_context *ctx, const struct tess_stage_run *r) TESS_CHECKED;
+/* Is there a whole artefact of this key? Then *found = 1, and attributes and digest are its own. One that is damaged or carries another
  * key is TESS_E_DATA. Where the cache has none, an intact one in the run's folder will do. */
-int tessi_cache_find(struct tess_call *c, struct tessi_stage *s, int *found) TESS_CHECKED;
-/* The planned facts must be among those found; where not, the first name that differs, else NULL. */
-const char *tessi_facts_missing(const struct tess_facts *planned, const struct tess_facts *found);
-/* Facts found, which keep the plan, become the stage's own. */
-int tessi_stage_take(struct tess_call *c, struct tessi_stage *s, const struct tess_facts *found) TESS_CHECKED;
+int tessi_flow_cache_find(struct tess_context *ctx, struct tessi_stage *s, int *found) TESS_CHECKED;
+/* The planned attributes must be among those found; where not, the first name that differs, else NULL. */
+const char *tessi_flow_attrs_missing(const struct tess_attrs *planned, const struct tess_attrs *found);
+/* Attributes found, which keep the plan, become the stage's own. */
+int tessi_flow_stage_take(struct tess_context *ctx, struct tessi_stage *s, const struct tess_attrs *found) TESS_CHECKED;
 /* State and reason of a stage that is not cached; and how far its checkpoint is, where there is one. */
-int tessi_stage_reason(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
+int tessi_flow_stage_reason(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
 /* Bytes of the whole process while the stage is at work, as planned. */
-int64_t tessi_stage_memory(const struct tessi_pipeline *p, const struct tessi_stage *s);
+int64_t tessi_flow_stage_memory(const struct tessi_pipeline *p, const struct tessi_stage *s);
 
 /* ---- execution (execute.c, stage_run.c, resolved.c) --------------------------------------------------------------------- */
 
 struct tess_stage_run {
-    struct tess_call *c;
+    struct tess_context *ctx;
     struct tessi_stage *stage;
     struct tessi_log *log;
     const char *name, *key;
@@ -146,13 +146,13 @@ struct tess_stage_run {
     int64_t done, total;                         /* as told last; total 0: nothing yet */
     char unit[24];
 };
-double tessi_clock(void);
+double tessi_flow_clock(void);
 
 /* Opens the checkpoint of an earlier execution, if there is one. A damaged one is a warning; one that cannot be read for now is the end, as
  * the next would be written over it. */
-int tessi_stage_find_checkpoint(struct tess_call *c, struct tess_stage_run *r) TESS_CHECKED;
+int tessi_flow_stage_find_checkpoint(struct tess_context *ctx, struct tess_stage_run *r) TESS_CHECKED;
 
 /* The pipeline with every default, to be run again; to be freed with free. */
-int tessi_resolved_text(struct tess_call *c, const struct tessi_pipeline *p, char **text, size_t *bytes) TESS_CHECKED;
+int tessi_flow_resolved_text(struct tess_context *ctx, const struct tessi_pipeline *p, char **text, size_t *bytes) TESS_CHECKED;
 
 #endif

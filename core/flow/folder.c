@@ -5,7 +5,7 @@
  * out stays in the cache. A second run of the same pipeline joins the first, one of another is told who is there.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/base/files.h"
 #include "core/flow/flow_private.h"
 #include "core/flow/folder.h"
@@ -24,69 +24,70 @@
 
 /* ---- pictures ------------------------------------------------------------------------------------------------------ */
 
-static int picture_path(struct tess_call *c, const struct tessi_pipeline *p, const char *stage, const char *name, char **out)
+static int picture_path(struct tess_context *ctx, const struct tessi_pipeline *p, const char *stage, const char *name, char **out)
 {
-    TESS_TRY(tessi_format(c, out, "%s/%s-%s.png", p->folder, stage, name));
+    TESS_TRY(tessi_base_format(ctx, out, "%s/%s-%s.png", p->folder, stage, name));
     for (char *at = *out + strlen(p->folder) + strlen(stage) + 2; *at; at++)
         if (!isalnum((unsigned char)*at) && !strchr("-_.", *at))
             *at = '_';
     return TESS_OK;
 }
 
-static int export_picture(struct tess_call *c, const struct tess_artefact *a, const char *name, const char *path)
+static int export_picture(struct tess_context *ctx, const struct tess_artefact *a, const char *name, const char *path)
 {
     struct tess_tensor t = {0};
     char *dataset = NULL;
-    TESS_TRY(tessi_format(c, &dataset, "pictures/%s", name));
-    int status = tess_artefact_load(c, a, dataset, TESS_U8, &t);
+    TESS_TRY(tessi_base_format(ctx, &dataset, "pictures/%s", name));
+    int status = tess_artefact_load(ctx, a, dataset, TESS_U8, &t);
     if (status == TESS_OK)
-        status = tessi_png_write(c, path, &t);
+        status = tessi_store_png_write(ctx, path, &t);
     tess_free(t.data);
     tess_free(dataset);
     return status;
 }
 
-static int export_pictures(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s, int fresh)
+static int export_pictures(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s, int fresh)
 {
     void *memory;
     struct tess_artefact *a = NULL;
     int64_t n = 0;
-    int status = tessi_artefact_open(c, s->path, &a);
-    while (status == TESS_OK && tessi_artefact_picture_at(a, n))
+    int status = tessi_store_artefact_open(ctx, s->path, &a);
+    while (status == TESS_OK && tessi_store_artefact_picture_at(a, n))
         n++;
     if (status == TESS_OK && !s->picture) {
-        status = tess_alloc(c, (size_t)(n + 1) * sizeof *s->picture, "pictures", &memory);
+        status = tess_alloc(ctx, (size_t)(n + 1) * sizeof *s->picture, "pictures", &memory);
         s->picture = memory;
     }
     while (status == TESS_OK && s->pictures < n) {
-        const char *name = tessi_artefact_picture_at(a, s->pictures);
+        const char *name = tessi_store_artefact_picture_at(a, s->pictures);
         char **path = &s->picture[s->pictures++];
-        status = picture_path(c, p, s->name, name, path);
-        if (status == TESS_OK && (fresh || !tessi_is_file(*path)))
-            status = export_picture(c, a, name, *path);
+        status = picture_path(ctx, p, s->name, name, path);
+        if (status == TESS_OK && (fresh || !tessi_base_is_file(*path)))
+            status = export_picture(ctx, a, name, *path);
     }
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     return status;
 }
 
 /* ---- what is of another run ---------------------------------------------------------------------------------------- */
 
 /* Takes a result and its pictures out of the folder; the cache has it first. */
-static int take_out(struct tess_call *c, const struct tessi_pipeline *p, const struct tess_artefact *a, const char *stage, const char *path)
+static int take_out(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tess_artefact *a, const char *stage,
+                    const char *path)
 {
-    const char *name, *key = tessi_artefact_provenance(a, "key");
+    const char *name, *key = tessi_store_artefact_provenance(a, "key");
     char *cached = NULL, *picture = NULL;
-    TESS_TRY(tessi_format(c, &cached, "%s/%s.h5", p->cache, key));
-    int status = tessi_is_file(cached) ? TESS_OK : tessi_link_file(c, path, cached, NULL);
+    TESS_TRY(tessi_base_format(ctx, &cached, "%s/%s.h5", p->cache, key));
+    int status = tessi_base_is_file(cached) ? TESS_OK : tessi_base_link_file(ctx, path, cached, NULL);
     tess_free(cached);
     TESS_TRY(status);
-    for (int64_t i = 0; (name = tessi_artefact_picture_at(a, i)); i++) {
-        TESS_TRY(picture_path(c, p, stage, name, &picture));
+    for (int64_t i = 0; (name = tessi_store_artefact_picture_at(a, i)); i++) {
+        TESS_TRY(picture_path(ctx, p, stage, name, &picture));
         (void)unlink(picture);
         tess_free(picture);
     }
     if (unlink(path) != 0 && errno != ENOENT)
-        return tessi_cannot_write(c, TESS_E_CREATE, path, errno);
+        return tessi_base_cannot_write(ctx, TESS_E_CREATE, path, errno);
     return TESS_OK;
 }
 
@@ -101,11 +102,11 @@ static int is_of(const struct tessi_stage *s, const struct tess_artefact *a, cha
 {
     char name[128];
     if (*s->key)
-        return same_text(tessi_artefact_provenance(a, "key"), s->key);
-    if (!same_text(tessi_artefact_provenance(a, "parameters"), tessi_instance_resolved(s->instance)) ||
-        !same_text(tessi_artefact_provenance(a, "numeric_mode"), s->numeric_mode))
+        return same_text(tessi_store_artefact_provenance(a, "key"), s->key);
+    if (!same_text(tessi_store_artefact_provenance(a, "parameters"), tessi_plug_instance_resolved(s->instance)) ||
+        !same_text(tessi_store_artefact_provenance(a, "numeric_mode"), s->numeric_mode))
         return 0;
-    const char *seed = tessi_artefact_provenance(a, "seed");
+    const char *seed = tessi_store_artefact_provenance(a, "seed");
     if (!seed || strtoull(seed, NULL, 10) != s->seed)
         return 0;
     for (int64_t i = 0; i < s->inputs; i++) {
@@ -113,51 +114,51 @@ static int is_of(const struct tessi_stage *s, const struct tess_artefact *a, cha
         if (!in->at)
             continue;
         (void)snprintf(name, sizeof name, "input/%s", in->port->name);
-        if (!same_text(tessi_artefact_provenance(a, name), in->stage >= 0 ? here[in->stage] : in->file_digest))
+        if (!same_text(tessi_store_artefact_provenance(a, name), in->stage >= 0 ? here[in->stage] : in->file_digest))
             return 0;
     }
     return 1;
 }
 
 /* The result of a stage, if a file is one: written by a stage of its name. */
-static int open_result(const struct tess_call *c, const char *path, const char *stage, struct tess_artefact **out)
+static int open_result(const struct tess_context *ctx, const char *path, const char *stage, struct tess_artefact **out)
 {
-    struct tessi_call own;
-    tessi_call_init(&own, c->host);
+    struct tessi_context own;
+    tessi_base_context_init(&own, ctx->host);
     *out = NULL;
-    if (!tessi_is_file(path) || tessi_artefact_open(&own.call, path, out) != TESS_OK)
+    if (!tessi_base_is_file(path) || tessi_store_artefact_open(&own.context, path, out) != TESS_OK)
         return 0;
-    if (same_text(tessi_artefact_provenance(*out, "stage"), stage) && tessi_artefact_provenance(*out, "key"))
+    if (same_text(tessi_store_artefact_provenance(*out, "stage"), stage) && tessi_store_artefact_provenance(*out, "key"))
         return 1;
-    tessi_artefact_close(*out);
+    tessi_store_artefact_close(*out);
     *out = NULL;
     return 0;
 }
 
-static void name_it(char *list, size_t room, const char *stage)
+static void name_it(char *list, size_t capacity, const char *stage)
 {
     size_t used = strlen(list);
-    (void)snprintf(list + used, room - used, "%s%s", used ? ", " : "", stage);
+    (void)snprintf(list + used, capacity - used, "%s%s", used ? ", " : "", stage);
 }
 
-static int sort_out_stages(struct tess_call *c, const struct tessi_pipeline *p, char *list, size_t room)
+static int sort_out_stages(struct tess_context *ctx, const struct tessi_pipeline *p, char *list, size_t capacity)
 {
     void *memory;
-    TESS_TRY(tess_alloc(c, (size_t)(p->count + 1) * TESS_DIGEST_TEXT, "digests", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)(p->count + 1) * TESS_DIGEST_TEXT, "digests", &memory));
     char(*here)[TESS_DIGEST_TEXT] = memory;
     int status = TESS_OK;
     for (int64_t i = 0; i < p->count && status == TESS_OK; i++) {
         const struct tessi_stage *s = &p->stage[i];
         struct tess_artefact *a;
-        if (!open_result(c, s->path, s->name, &a))
+        if (!open_result(ctx, s->path, s->name, &a))
             continue;
         if (is_of(s, a, here)) {
             (void)snprintf(here[i], TESS_DIGEST_TEXT, "%s", tess_artefact_digest(a));
         } else {
-            status = take_out(c, p, a, s->name, s->path);
-            name_it(list, room, s->name);
+            status = take_out(ctx, p, a, s->name, s->path);
+            name_it(list, capacity, s->name);
         }
-        tessi_artefact_close(a);
+        tessi_store_artefact_close(a);
     }
     tess_free(memory);
     return status;
@@ -183,13 +184,13 @@ static const struct tessi_stage *reader_of(const struct tessi_pipeline *p, const
 }
 
 /* A file that is read must not be where a result goes. */
-static int check_inputs(struct tess_call *c, const struct tessi_pipeline *p)
+static int folder_check_inputs(struct tess_context *ctx, const struct tessi_pipeline *p)
 {
     for (int64_t i = 0; i < p->count; i++) {
         const struct tessi_stage *reader = reader_of(p, p->stage[i].path);
         if (reader)
-            return c->fail(
-                c, TESS_E_USAGE,
+            return ctx->fail(
+                ctx, TESS_E_USAGE,
                 "%s: is read by stage `%s`, and is where the result of stage `%s` goes; give this run a folder of its own: name=%s-2",
                 p->stage[i].path, reader->name, p->stage[i].name, p->name);
     }
@@ -205,7 +206,7 @@ static int has_stage(const struct tessi_pipeline *p, const char *name)
 }
 
 /* Results of stages that this pipeline does not have. Files that no stage wrote are left alone. */
-static int sort_out_others(struct tess_call *c, const struct tessi_pipeline *p, char *list, size_t room)
+static int sort_out_others(struct tess_context *ctx, const struct tessi_pipeline *p, char *list, size_t capacity)
 {
     int status = TESS_OK;
     DIR *d = opendir(p->folder);
@@ -218,11 +219,11 @@ static int sort_out_others(struct tess_call *c, const struct tessi_pipeline *p, 
         (void)snprintf(stage, sizeof stage, "%.*s", (int)length - 3, e->d_name);
         if (has_stage(p, stage))
             continue;
-        status = tessi_format(c, &path, "%s/%s", p->folder, e->d_name);
-        if (status == TESS_OK && !reader_of(p, path) && open_result(c, path, stage, &a)) {
-            status = take_out(c, p, a, stage, path);
-            name_it(list, room, stage);
-            tessi_artefact_close(a);
+        status = tessi_base_format(ctx, &path, "%s/%s", p->folder, e->d_name);
+        if (status == TESS_OK && !reader_of(p, path) && open_result(ctx, path, stage, &a)) {
+            status = take_out(ctx, p, a, stage, path);
+            name_it(list, capacity, stage);
+            tessi_store_artefact_close(a);
         }
         tess_free(path);
     }
@@ -231,31 +232,32 @@ static int sort_out_others(struct tess_call *c, const struct tessi_pipeline *p, 
     return status;
 }
 
-static int sort_out(struct tess_call *c, const struct tessi_pipeline *p)
+static int sort_out(struct tess_context *ctx, const struct tessi_pipeline *p)
 {
     char list[512] = "";
-    TESS_TRY(sort_out_stages(c, p, list, sizeof list));
-    TESS_TRY(sort_out_others(c, p, list, sizeof list));
+    TESS_TRY(sort_out_stages(ctx, p, list, sizeof list));
+    TESS_TRY(sort_out_others(ctx, p, list, sizeof list));
     if (*list)
-        tessi_log_note(p->runtime->log, "%s had results of another run (%s); they are in the cache, and no longer here", p->folder, list);
+        tessi_base_log_note(p->runtime->log, "%s had results of another run (%s); they are in the cache, and no longer here", p->folder,
+                            list);
     return TESS_OK;
 }
 
 /* ---- entering and leaving ------------------------------------------------------------------------------------------ */
 
 /* "PIPELINE DIGEST", then "STAGE DIGEST" for the files that stages read: in lines, each with a newline before it and one at the end. */
-static int describe(struct tess_call *c, const struct tessi_pipeline *p, const char *resolved, size_t bytes, char **out)
+static int folder_describe(struct tess_context *ctx, const struct tessi_pipeline *p, const char *resolved, size_t bytes, char **out)
 {
     struct tess_digest d;
     char digest[TESS_DIGEST_TEXT], *text = NULL, *longer = NULL;
     tess_digest_start(&d);
     tess_digest_add(&d, resolved, bytes);
     tess_digest_end(&d, digest);
-    TESS_TRY(tessi_format(c, &text, "\n%s\n", digest));
+    TESS_TRY(tessi_base_format(ctx, &text, "\n%s\n", digest));
     for (int64_t i = 0; i < p->count; i++) {
         if (!*p->stage[i].files)
             continue;
-        int status = tessi_format(c, &longer, "%s%s %s\n", text, p->stage[i].name, p->stage[i].files);
+        int status = tessi_base_format(ctx, &longer, "%s%s %s\n", text, p->stage[i].name, p->stage[i].files);
         tess_free(text);
         text = longer;
         TESS_TRY(status);
@@ -265,7 +267,7 @@ static int describe(struct tess_call *c, const struct tessi_pipeline *p, const c
 }
 
 /* Whether two runs are of one pipeline and read the same, as far as both have looked: one may be of the first stages alone. */
-static int agree(const char *ours, const char *theirs)
+static int folder_agree(const char *ours, const char *theirs)
 {
     size_t head = 1 + TESS_DIGEST_TEXT; /* both newlines of the first line */
     if (strncmp(ours, theirs, head) != 0)
@@ -280,79 +282,81 @@ static int agree(const char *ours, const char *theirs)
     return 1;
 }
 
-static int refuse(struct tess_call *c, const struct tessi_pipeline *p, const char *holder)
+static int folder_refuse(struct tess_context *ctx, const struct tessi_pipeline *p, const char *holder)
 {
-    return c->fail(c, TESS_E_CREATE,
+    return ctx->fail(ctx, TESS_E_CREATE,
                    "%s: %s runs another pipeline there, or this one with other parameters or inputs; wait until it ends, or give this "
                    "run a folder of its own: name=%s-2",
                    p->folder, *holder ? holder : "another process", p->name);
 }
 
 /* Joins those who are there: 1 done, 0 nobody is there any more, or a failure. */
-static int join(struct tess_call *c, struct tessi_pipeline *p, const char *path, const char *about)
+static int folder_join(struct tess_context *ctx, struct tessi_pipeline *p, const char *path, const char *about)
 {
     void *memory;
-    int lock = tessi_lock_join(path);
+    int lock = tessi_base_lock_join(path);
     if (lock < 0)
         return 0;
-    int status = tess_alloc(c, TEXT_MOST, "what a lock says", &memory);
+    int status = tess_alloc(ctx, TEXT_MOST, "what a lock says", &memory);
     if (status == TESS_OK) {
-        const char *theirs = tessi_lock_read(lock, memory, TEXT_MOST);
-        status = agree(about, theirs) ? 1 : refuse(c, p, memory);
+        const char *theirs = tessi_base_lock_read(lock, memory, TEXT_MOST);
+        status = folder_agree(about, theirs) ? 1 : folder_refuse(ctx, p, memory);
         tess_free(memory);
     }
     if (status == 1)
         p->lock = lock;
     else
-        tessi_lock_drop(path, lock);
+        tessi_base_lock_drop(path, lock);
     return status;
 }
 
-static int prepare(struct tess_call *c, const struct tessi_pipeline *p, const char *resolved, size_t bytes)
+static int folder_prepare(struct tess_context *ctx, const struct tessi_pipeline *p, const char *resolved, size_t bytes)
 {
     char *path = NULL;
-    TESS_TRY(sort_out(c, p));
-    TESS_TRY(tessi_format(c, &path, "%s/resolved.yaml", p->folder));
-    int status = tessi_write_text(c, path, resolved, bytes);
+    TESS_TRY(sort_out(ctx, p));
+    TESS_TRY(tessi_base_format(ctx, &path, "%s/resolved.yaml", p->folder));
+    int status = tessi_base_write_text(ctx, path, resolved, bytes);
     tess_free(path);
     return status;
 }
 
 /* 1 in, 0 to be tried again, or a failure. */
-static int try_to_enter(struct tess_call *c, struct tessi_pipeline *p, const char *path, const char *about, const char *resolved, size_t bytes)
+static int try_to_enter(struct tess_context *ctx, struct tessi_pipeline *p, const char *path, const char *about, const char *resolved,
+                        size_t bytes)
 {
     char holder[256];
     int lock, held, status;
-    TESS_TRY(tessi_lock_try(c, path, &lock, &held, holder, sizeof holder));
+    TESS_TRY(tessi_base_lock_try(ctx, path, &lock, &held, holder, sizeof holder));
     if (held)
-        return join(c, p, path, about);
-    tessi_lock_sign(lock, about);
-    status = prepare(c, p, resolved, bytes);
-    if (status == TESS_OK && lock >= 0 && !tessi_lock_share(lock, path)) {
-        tessi_lock_drop(path, lock);
+        return folder_join(ctx, p, path, about);
+    tessi_base_lock_sign(lock, about);
+    status = folder_prepare(ctx, p, resolved, bytes);
+    if (status == TESS_OK && lock >= 0 && !tessi_base_lock_share(lock, path)) {
+        tessi_base_lock_drop(path, lock);
         return 0;
     }
     if (status != TESS_OK)
-        tessi_lock_drop(path, lock);
+        tessi_base_lock_drop(path, lock);
     else
         p->lock = lock;
     return status == TESS_OK ? 1 : status;
 }
 
-int tessi_folder_enter(struct tess_call *c, struct tessi_pipeline *p)
+int tessi_flow_folder_enter(struct tess_context *ctx, struct tessi_pipeline *p)
 {
     char *path = NULL, *about = NULL, *resolved = NULL;
     size_t bytes = 0;
     int status;
     p->lock = -1;
-    TESS_TRY(check_inputs(c, p));
-    TESS_TRY(tessi_format(c, &path, "%s/.lock", p->folder));
-    if ((status = tessi_resolved_text(c, p, &resolved, &bytes)) != TESS_OK || (status = describe(c, p, resolved, bytes, &about)) != TESS_OK)
+    TESS_TRY(folder_check_inputs(ctx, p));
+    TESS_TRY(tessi_base_format(ctx, &path, "%s/.lock", p->folder));
+    if ((status = tessi_flow_resolved_text(ctx, p, &resolved, &bytes)) != TESS_OK ||
+        (status = folder_describe(ctx, p, resolved, bytes, &about)) != TESS_OK)
         goto done;
     /* Both may find the other one busy, so they try again. */
-    while ((status = try_to_enter(c, p, path, about, resolved, bytes)) == 0) {
-        if (tessi_signals_stopping()) {
-            status = c->fail(c, TESS_E_STOPPED, "stopped before the first stage");
+    while ((status = try_to_enter(ctx, p, path, about, resolved, bytes)) == 0) {
+        if (tessi_base_signals_stopping()) {
+            status = ctx->fail(ctx, TESS_E_STOPPED, "stopped before the first stage");
             break;
         }
         nanosleep(&(struct timespec){0, 10000000}, NULL);
@@ -365,37 +369,37 @@ done:
     return status;
 }
 
-void tessi_folder_leave(struct tessi_pipeline *p)
+void tessi_flow_folder_leave(struct tessi_pipeline *p)
 {
     char path[4096];
     if (snprintf(path, sizeof path, "%s/.lock", p->folder) < (int)sizeof path)
-        tessi_lock_drop(path, p->lock);
+        tessi_base_lock_drop(path, p->lock);
     p->lock = -1;
 }
 
 /* ---- publishing ---------------------------------------------------------------------------------------------------- */
 
 /* A result of the same name that is another goes first, with its pictures: there may be fewer now. */
-static int make_way(struct tess_call *c, const struct tessi_pipeline *p, const struct tessi_stage *s)
+static int record_logit_graph(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s)
 {
     struct tess_artefact *a;
     int status = TESS_OK;
-    if (!open_result(c, s->path, s->name, &a))
+    if (!open_result(ctx, s->path, s->name, &a))
         return TESS_OK;
     if (strcmp(tess_artefact_digest(a), s->digest) != 0)
-        status = take_out(c, p, a, s->name, s->path);
-    tessi_artefact_close(a);
+        status = take_out(ctx, p, a, s->name, s->path);
+    tessi_store_artefact_close(a);
     return status;
 }
 
-int tessi_folder_publish(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s)
+int tessi_flow_folder_publish(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s)
 {
     int changed = 0;
-    if (tessi_is_file(s->cached)) {
-        TESS_TRY(make_way(c, p, s));
-        TESS_TRY(tessi_link_file(c, s->cached, s->path, &changed));
+    if (tessi_base_is_file(s->cached)) {
+        TESS_TRY(record_logit_graph(ctx, p, s));
+        TESS_TRY(tessi_base_link_file(ctx, s->cached, s->path, &changed));
     } else {
-        TESS_TRY(tessi_link_file(c, s->path, s->cached, NULL));
+        TESS_TRY(tessi_base_link_file(ctx, s->path, s->cached, NULL));
     }
-    return export_pictures(c, p, s, changed || s->outcome == TESSI_COMPUTED);
+    return export_pictures(ctx, p, s, changed || s->outcome == TESSI_COMPUTED);
 }

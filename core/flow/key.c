@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *tessi_input_digest(const struct tessi_pipeline *p, const struct tessi_input *in)
+const char *tessi_flow_input_digest(const struct tessi_pipeline *p, const struct tessi_input *in)
 {
     return in->stage >= 0 ? p->stage[in->stage].digest : in->file_digest;
 }
@@ -33,7 +33,7 @@ struct list { /* "stage/1 encode, tessera-encode 0.1.0; encoder/1 conv, tessera-
     const struct tessi_registry *registry;
 };
 
-static int is_listed(const struct list *l, const char *piece)
+static int key_is_listed(const struct list *l, const char *piece)
 {
     size_t length = strlen(piece);
     if (fflush(l->to) != 0 || !l->text)
@@ -52,22 +52,22 @@ static void list_plugin(struct list *l, const struct tess_component *k, const st
     (void)snprintf(piece, sizeof piece, "%s %s, %s %s", k->kind, k->name, plugin->id, plugin->version);
     if (epoch != TESS_EPOCH)
         (void)snprintf(piece + strlen(piece), sizeof piece - strlen(piece), " of epoch %" PRIi64, epoch);
-    if (!is_listed(l, piece))
+    if (!key_is_listed(l, piece))
         fprintf(l->to, "%s%s", l->bytes ? "; " : "", piece);
 }
 
 /* Each component named in `spec`, the parameters of `k`. */
-static void list_components(struct list *l, const struct tess_component *k, const struct tessi_spec *spec)
+static void list_components(struct list *l, const struct tess_component *k, const struct tessi_config *config)
 {
     const struct tess_param *param;
-    for (int64_t i = 0; (param = tessi_param_at(k, i)); i++) {
+    for (int64_t i = 0; (param = tessi_plug_param_at(k, i)); i++) {
         char kind[64];
         const struct tess_plugin *plugin = NULL;
-        const struct tessi_spec *at = tessi_spec_child(spec, param->name), *use = tessi_spec_child(at, "use");
+        const struct tessi_config *at = tessi_config_child(config, param->name), *use = tessi_config_child(at, "use");
         if (param->type != TESS_COMPONENT || !use)
             continue;
         snprintf(kind, sizeof kind, "%.*s", (int)strcspn(param->text, " "), param->text);
-        const struct tess_component *part = tessi_registry_find(l->registry, kind, use->text, &plugin);
+        const struct tess_component *part = tessi_plug_registry_find(l->registry, kind, use->text, &plugin);
         if (!part)
             continue;
         list_plugin(l, part, plugin);
@@ -75,81 +75,81 @@ static void list_components(struct list *l, const struct tess_component *k, cons
     }
 }
 
-/* Whether component `k` may be what the fact `name` speaks of: "encoder" is of kind encoder/1, and what "network" is no kind says. */
+/* Whether component `k` may be what the attribute `name` speaks of: "encoder" is of kind encoder/1, and what "network" is no kind says. */
 static int may_be(const struct list *l, const struct tess_component *k, const char *name, const char *use)
 {
     char kind[64];
     snprintf(kind, sizeof kind, "%.60s/1", name);
     if (strcmp(k->name, use) != 0 || strcmp(k->kind, "stage/1") == 0)
         return 0;
-    return strcmp(k->kind, kind) == 0 || !tessi_registry_find(l->registry, kind, use, NULL);
+    return strcmp(k->kind, kind) == 0 || !tessi_plug_registry_find(l->registry, kind, use, NULL);
 }
 
-/* A model's facts name its parts, "encoder: {use: conv, ...}": whoever reads or writes it runs their code. */
-static int list_parts(struct tess_call *c, struct list *l, const struct tess_facts *facts)
+/* A model's attributes name its parts, "encoder: {use: conv, ...}": whoever reads or writes it runs their code. */
+static int list_parts(struct tess_context *ctx, struct list *l, const struct tess_attrs *attrs)
 {
-    for (int64_t i = 0; facts && i < facts->count; i++) {
-        const struct tessi_fact *f = &facts->item[i];
+    for (int64_t i = 0; attrs && i < attrs->count; i++) {
+        const struct tessi_attr *f = &attrs->item[i];
         const struct tess_plugin *plugin = NULL;
         const struct tess_component *k;
-        struct tessi_spec *spec = NULL;
-        if (f->type != TESSI_FACT_TEXT || strncmp(f->text, "{use: ", 6) != 0)
+        struct tessi_config *config = NULL;
+        if (f->type != TESSI_ATTR_TEXT || strncmp(f->text, "{use: ", 6) != 0)
             continue;
-        TESS_TRY(tessi_yaml_parse(c, f->text, strlen(f->text), f->name, &spec));
-        const struct tessi_spec *use = tessi_spec_child(spec, "use");
-        for (int64_t n = 0; use && use->text && (k = tessi_registry_component(l->registry, n, &plugin)); n++)
+        TESS_TRY(tessi_config_yaml_parse(ctx, f->text, strlen(f->text), f->name, &config));
+        const struct tessi_config *use = tessi_config_child(config, "use");
+        for (int64_t n = 0; use && use->text && (k = tessi_plug_registry_component(l->registry, n, &plugin)); n++)
             if (may_be(l, k, f->name, use->text)) {
                 list_plugin(l, k, plugin);
-                list_components(l, k, spec);
+                list_components(l, k, config);
             }
-        tessi_spec_free(spec);
+        tessi_config_free(config);
     }
     return TESS_OK;
 }
 
 /* The stage's own, those of its parameters, and those of the models that it reads and writes. */
-static int list_all(struct tess_call *c, const struct tessi_pipeline *p, const struct tessi_stage *s, struct list *l)
+static int list_all(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s, struct list *l)
 {
-    const char *text = tess_instance_spec(s->instance);
-    struct tessi_spec *spec = NULL;
-    TESS_TRY(tessi_yaml_parse(c, text, strlen(text), s->name, &spec));
-    list_plugin(l, s->component, tessi_instance_plugin(s->instance));
-    list_components(l, s->component, spec);
-    tessi_spec_free(spec);
+    const char *text = tess_instance_config_text(s->instance);
+    struct tessi_config *config = NULL;
+    TESS_TRY(tessi_config_yaml_parse(ctx, text, strlen(text), s->name, &config));
+    list_plugin(l, s->component, tessi_plug_instance_plugin(s->instance));
+    list_components(l, s->component, config);
+    tessi_config_free(config);
     for (int64_t i = 0; i < s->inputs; i++) {
         const struct tessi_input *in = &s->input[i];
-        TESS_TRY(list_parts(c, l, in->stage >= 0 ? p->stage[in->stage].facts : in->file_facts));
+        TESS_TRY(list_parts(ctx, l, in->stage >= 0 ? p->stage[in->stage].attrs : in->file_attrs));
     }
-    return list_parts(c, l, s->facts);
+    return list_parts(ctx, l, s->attrs);
 }
 
-static int list_plugins(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s)
+static int list_plugins(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s)
 {
     struct list l = {.registry = p->runtime->registry};
     l.to = open_memstream(&l.text, &l.bytes);
-    int status = l.to ? list_all(c, p, s, &l) : TESS_OK;
+    int status = l.to ? list_all(ctx, p, s, &l) : TESS_OK;
     if (!l.to || fclose(l.to) != 0)
-        status = c->fail(c, TESS_E_MEMORY, "no memory for the plugins of stage `%s`", s->name);
+        status = ctx->fail(ctx, TESS_E_MEMORY, "no memory for the plugins of stage `%s`", s->name);
     if (status == TESS_OK)
-        status = tessi_format(c, &s->plugins, "%s", l.text);
+        status = tessi_base_format(ctx, &s->plugins, "%s", l.text);
     free(l.text);
     return status;
 }
 
 /* ---- the key ------------------------------------------------------------------------------------------------------- */
 
-int tessi_stage_key(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s)
+int tessi_flow_stage_key(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s)
 {
     struct tess_digest d;
     char text[40];
     if (*s->key)
         return TESS_OK;
     if (!s->plugins) {
-        TESS_TRY(tessi_sources_read(c, s));
-        TESS_TRY(list_plugins(c, p, s));
+        TESS_TRY(tessi_flow_sources_read(ctx, s));
+        TESS_TRY(list_plugins(ctx, p, s));
     }
     for (int64_t i = 0; i < s->inputs; i++)
-        if (s->input[i].at && !*tessi_input_digest(p, &s->input[i]))
+        if (s->input[i].at && !*tessi_flow_input_digest(p, &s->input[i]))
             return TESS_OK;
     tess_digest_start(&d);
     tess_digest_add_text(&d, "tessera stage key 2");
@@ -158,7 +158,7 @@ int tessi_stage_key(struct tess_call *c, const struct tessi_pipeline *p, struct 
     tess_digest_add_text(&d, text);
     snprintf(text, sizeof text, "%d", TESS_EPOCH);
     tess_digest_add_text(&d, text);
-    tess_digest_add_text(&d, tess_instance_spec(s->instance));
+    tess_digest_add_text(&d, tess_instance_config_text(s->instance));
     snprintf(text, sizeof text, "%" PRIu64, s->seed);
     tess_digest_add_text(&d, text);
     tess_digest_add_text(&d, s->numeric_mode);
@@ -166,9 +166,9 @@ int tessi_stage_key(struct tess_call *c, const struct tessi_pipeline *p, struct 
         if (!s->input[i].at)
             continue;
         tess_digest_add_text(&d, s->input[i].port->name);
-        tess_digest_add_text(&d, tessi_input_digest(p, &s->input[i]));
+        tess_digest_add_text(&d, tessi_flow_input_digest(p, &s->input[i]));
     }
     tess_digest_add_text(&d, s->files);
     tess_digest_end(&d, s->key);
-    return tessi_format(c, &s->cached, "%s/%s.h5", p->cache, s->key);
+    return tessi_base_format(ctx, &s->cached, "%s/%s.h5", p->cache, s->key);
 }

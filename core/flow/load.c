@@ -18,8 +18,8 @@
 #define MAX_CHAIN 16
 
 struct loader {
-    struct tess_call *c;
-    struct tessi_spec *dropped;
+    struct tess_context *ctx;
+    struct tessi_config *dropped;
     int64_t chain;
     char *path[MAX_CHAIN]; /* of the files being loaded, without links, the first extending the second ... */
 };
@@ -36,33 +36,33 @@ static int is_top_key(const char *key)
 }
 
 /* What each file has to be for itself. */
-static int check_file(struct tess_call *c, const struct tessi_spec *root)
+static int check_file(struct tess_context *ctx, const struct tessi_config *root)
 {
     char found[200], words[100];
     if (root->kind != TESSI_MAP)
-        return tessi_spec_fail(c, root, TESS_E_USAGE, "wanted a pipeline, a map beginning with `tessera: 1`, found %s",
-                               tessi_spec_found(root, found, sizeof found));
-    for (const struct tessi_spec *key = root->child; key; key = key->next) {
+        return tessi_config_fail(ctx, root, TESS_E_USAGE, "wanted a pipeline, a map beginning with `tessera: 1`, found %s",
+                               tessi_config_found(root, found, sizeof found));
+    for (const struct tessi_config *key = root->child; key; key = key->next) {
         if (is_top_key(key->key))
             continue;
-        const char *nearest = tessi_nearest_name(key->key, top_keys, TOP_KEYS);
-        return tessi_key_fail(c, key, TESS_E_USAGE, "a pipeline has no key `%s`%s; %s%s%s", key->key,
-                              tessi_lookalike_words(key->key, words, sizeof words), nearest ? "did you mean `" : "it takes ",
+        const char *nearest = tessi_base_nearest_name(key->key, top_keys, TOP_KEYS);
+        return tessi_config_key_fail(ctx, key, TESS_E_USAGE, "a pipeline has no key `%s`%s; %s%s%s", key->key,
+                              tessi_base_lookalike_words(key->key, words, sizeof words), nearest ? "did you mean `" : "it takes ",
                               nearest ? nearest : "tessera, name, seed, params, stages, extends, backend, precision", nearest ? "`?" : "");
     }
-    const struct tessi_spec *version = tessi_spec_child(root, "tessera");
+    const struct tessi_config *version = tessi_config_child(root, "tessera");
     int64_t number = 0;
     if (!version)
-        return tessi_spec_fail(c, root, TESS_E_USAGE, "wanted `tessera: 1`, the version of the pipeline language, found no `tessera`");
-    TESS_TRY(tessi_spec_i64(c, version, &number));
+        return tessi_config_fail(ctx, root, TESS_E_USAGE, "wanted `tessera: 1`, the version of the pipeline language, found no `tessera`");
+    TESS_TRY(tessi_config_i64(ctx, version, &number));
     if (number != 1)
-        return tessi_spec_fail(c, version, TESS_E_USAGE,
+        return tessi_config_fail(ctx, version, TESS_E_USAGE,
                                "wanted `tessera: 1`, found %lld; this program reads version 1 of the pipeline language", (long long)number);
     return TESS_OK;
 }
 
 /* What the top-level keys are, once all files and the command line have had their say. A null is no value: the key may be left out. */
-static int check_settings(struct tess_call *c, const struct tessi_spec *root)
+static int check_settings(struct tess_context *ctx, const struct tessi_config *root)
 {
     static const struct {
         const char *key, *wants;
@@ -74,33 +74,33 @@ static int check_settings(struct tess_call *c, const struct tessi_spec *root)
     };
     char found[80];
     for (size_t i = 0; i < sizeof setting / sizeof *setting; i++) {
-        const struct tessi_spec *at = tessi_spec_child(root, setting[i].key);
-        if (!at || (at->kind == setting[i].kind && !tessi_spec_is_null(at)))
+        const struct tessi_config *at = tessi_config_child(root, setting[i].key);
+        if (!at || (at->kind == setting[i].kind && !tessi_config_is_null(at)))
             continue;
-        return tessi_spec_fail(c, at, TESS_E_USAGE, "`%s` wants %s, found %s%s", setting[i].key, setting[i].wants,
-                               tessi_spec_found(at, found, sizeof found),
-                               tessi_spec_is_null(at) ? "; write a value, or leave the key out" : "");
+        return tessi_config_fail(ctx, at, TESS_E_USAGE, "`%s` wants %s, found %s%s", setting[i].key, setting[i].wants,
+                               tessi_config_found(at, found, sizeof found),
+                               tessi_config_is_null(at) ? "; write a value, or leave the key out" : "");
     }
     return TESS_OK;
 }
 
 /* A stage that a change speaks of is one of the base's, or new and says what it is. */
-static int check_change(struct tess_call *c, const struct tessi_spec *base, const struct tessi_spec *change, const char *base_path)
+static int check_change(struct tess_context *ctx, const struct tessi_config *base, const struct tessi_config *change, const char *base_path)
 {
     char near[300];
-    const struct tessi_spec *there = tessi_spec_child(base, "stages"), *stages = tessi_spec_child(change, "stages");
-    for (const struct tessi_spec *s = stages && stages->kind == TESSI_MAP ? stages->child : NULL; s; s = s->next)
-        if (s->kind == TESSI_MAP && !tessi_spec_child(s, "use") && !tessi_spec_child(there, s->key))
-            return tessi_key_fail(c, s, TESS_E_USAGE, "`%s` is no stage of %s, which is extended, and without `use` no new one%s", s->key,
-                                  base_path, tessi_suggest(there, s->key, near, sizeof near));
+    const struct tessi_config *there = tessi_config_child(base, "stages"), *stages = tessi_config_child(change, "stages");
+    for (const struct tessi_config *s = stages && stages->kind == TESSI_MAP ? stages->child : NULL; s; s = s->next)
+        if (s->kind == TESSI_MAP && !tessi_config_child(s, "use") && !tessi_config_child(there, s->key))
+            return tessi_config_key_fail(ctx, s, TESS_E_USAGE, "`%s` is no stage of %s, which is extended, and without `use` no new one%s",
+                                         s->key, base_path, tessi_config_suggest(there, s->key, near, sizeof near));
     return TESS_OK;
 }
 
 /* Takes a key away from a map; NULL when it is not there. */
-static struct tessi_spec *detach(struct tessi_spec *map, const char *key)
+static struct tessi_config *load_detach(struct tessi_config *map, const char *key)
 {
-    for (struct tessi_spec **at = &map->child; *at; at = &(*at)->next) {
-        struct tessi_spec *found = *at;
+    for (struct tessi_config **at = &map->child; *at; at = &(*at)->next) {
+        struct tessi_config *found = *at;
         if (strcmp(found->key, key) != 0)
             continue;
         *at = found->next;
@@ -110,7 +110,7 @@ static struct tessi_spec *detach(struct tessi_spec *map, const char *key)
     return NULL;
 }
 
-static int enter(struct loader *l, const char *path, const struct tessi_spec *from)
+static int load_enter(struct loader *l, const char *path, const struct tessi_config *from)
 {
     char real[PATH_MAX], round[1024] = "";
     if (!realpath(path, real))
@@ -124,100 +124,100 @@ static int enter(struct loader *l, const char *path, const struct tessi_spec *fr
             snprintf(round + used, sizeof round - used, "%s -> ", slash ? slash + 1 : l->path[i]);
         }
         const char *slash = strrchr(real, '/');
-        return tessi_spec_fail(l->c, from, TESS_E_USAGE, "`extends` goes in a circle: %s%s", round, slash ? slash + 1 : real);
+        return tessi_config_fail(l->ctx, from, TESS_E_USAGE, "`extends` goes in a circle: %s%s", round, slash ? slash + 1 : real);
     }
     if (l->chain == MAX_CHAIN)
-        return tessi_spec_fail(l->c, from, TESS_E_USAGE, "wanted at most %d files that extend one another, found more", MAX_CHAIN);
-    TESS_TRY(tessi_format(l->c, &l->path[l->chain], "%s", real));
+        return tessi_config_fail(l->ctx, from, TESS_E_USAGE, "wanted at most %d files that extend one another, found more", MAX_CHAIN);
+    TESS_TRY(tessi_base_format(l->ctx, &l->path[l->chain], "%s", real));
     l->chain++;
     return TESS_OK;
 }
 
 /* `from`: the node that named the file; NULL for the first one. */
-static int load_file(struct loader *l, const char *path, const struct tessi_spec *from, struct tessi_spec **out)
+static int load_file(struct loader *l, const char *path, const struct tessi_config *from, struct tessi_config **out)
 {
-    struct tessi_spec *root = NULL, *extends = NULL, *base = NULL;
+    struct tessi_config *root = NULL, *extends = NULL, *base = NULL;
     char *base_path = NULL;
     *out = NULL;
-    TESS_TRY(enter(l, path, from));
-    int status = tessi_yaml_load(l->c, path, &root);
+    TESS_TRY(load_enter(l, path, from));
+    int status = tessi_config_yaml_load(l->ctx, path, &root);
     if (status != TESS_OK && from && status == TESS_E_IO)
-        tess_prepend_message(l->c, "%s:%d:%d: extends", from->file, (int)from->line, (int)from->column);
-    if (status != TESS_OK || (status = check_file(l->c, root)) != TESS_OK)
+        tess_prepend_message(l->ctx, "%s:%d:%d: extends", from->file, (int)from->line, (int)from->column);
+    if (status != TESS_OK || (status = check_file(l->ctx, root)) != TESS_OK)
         goto done;
-    extends = detach(root, "extends");
+    extends = load_detach(root, "extends");
     if (!extends)
         goto done;
     if (extends->kind != TESSI_SCALAR || !*extends->text || strstr(extends->text, "${")) {
-        status = tessi_spec_fail(l->c, extends, TESS_E_USAGE, "`extends` wants the path of one file, without `${...}`");
+        status = tessi_config_fail(l->ctx, extends, TESS_E_USAGE, "`extends` wants the path of one file, without `${...}`");
         goto done;
     }
-    if ((status = tessi_path_beside(l->c, path, extends->text, &base_path)) != TESS_OK ||
+    if ((status = tessi_base_path_beside(l->ctx, path, extends->text, &base_path)) != TESS_OK ||
         (status = load_file(l, base_path, extends, &base)) != TESS_OK)
         goto done;
-    if ((status = check_change(l->c, base, root, base_path)) != TESS_OK)
+    if ((status = check_change(l->ctx, base, root, base_path)) != TESS_OK)
         goto done;
-    tessi_spec_free(detach(base, "name"));
-    struct tessi_spec *change = root;
+    tessi_config_free(load_detach(base, "name"));
+    struct tessi_config *change = root;
     root = base;
     base = NULL;
-    status = tessi_merge(l->c, root, change, l->dropped);
+    status = tessi_config_merge(l->ctx, root, change, l->dropped);
 done:
     if (status != TESS_OK) {
-        tessi_spec_free(root);
+        tessi_config_free(root);
         root = NULL;
     }
-    tessi_spec_free(extends);
-    tessi_spec_free(base);
+    tessi_config_free(extends);
+    tessi_config_free(base);
     tess_free(base_path);
     *out = root;
     return status;
 }
 
 /* "fashion" of "pipelines/fashion.yaml", where the file does not say a name. */
-static int default_name(struct tess_call *c, struct tessi_spec *root, const char *path)
+static int default_name(struct tess_context *ctx, struct tessi_config *root, const char *path)
 {
     const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path, *dot = strrchr(file, '.');
-    struct tessi_spec *name = NULL;
+    struct tessi_config *name = NULL;
     char *text = NULL;
-    if (tessi_spec_child(root, "name"))
+    if (tessi_config_child(root, "name"))
         return TESS_OK;
-    TESS_TRY(tessi_format(c, &text, "%.*s", (int)(dot && dot > file ? dot - file : (ptrdiff_t)strlen(file)), file));
-    int status = tessi_spec_new(c, TESSI_SCALAR, path, 1, 1, &name);
+    TESS_TRY(tessi_base_format(ctx, &text, "%.*s", (int)(dot && dot > file ? dot - file : (ptrdiff_t)strlen(file)), file));
+    int status = tessi_config_new(ctx, TESSI_SCALAR, path, 1, 1, &name);
     if (status == TESS_OK) {
         name->quoted = 1;
-        tessi_spec_append(root, name);
-        status = tessi_spec_set_key(c, name, "name");
+        tessi_config_append(root, name);
+        status = tessi_config_set_key(ctx, name, "name");
     }
     if (status == TESS_OK)
-        status = tessi_spec_set_text(c, name, text);
+        status = tessi_config_set_text(ctx, name, text);
     tess_free(text);
     return status;
 }
 
-int tessi_pipeline_load(struct tess_call *c, const struct tessi_pipeline_options *o, struct tessi_spec **out)
+int tessi_flow_pipeline_load(struct tess_context *ctx, const struct tessi_pipeline_options *o, struct tessi_config **out)
 {
-    struct loader l = {.c = c};
-    struct tessi_spec *root = NULL;
+    struct loader l = {.ctx = ctx};
+    struct tessi_config *root = NULL;
     *out = NULL;
-    int status = tessi_spec_new(c, TESSI_SEQUENCE, o->path, 1, 1, &l.dropped);
+    int status = tessi_config_new(ctx, TESSI_SEQUENCE, o->path, 1, 1, &l.dropped);
     if (status == TESS_OK)
         status = load_file(&l, o->path, NULL, &root);
     for (int64_t i = 0; status == TESS_OK && i < o->overrides; i++)
-        status = tessi_override(c, root, o->override[i], i + 1, l.dropped);
+        status = tessi_config_override(ctx, root, o->override[i], i + 1, l.dropped);
     if (status == TESS_OK)
-        status = default_name(c, root, o->path);
+        status = default_name(ctx, root, o->path);
     if (status == TESS_OK)
-        status = check_settings(c, root);
+        status = check_settings(ctx, root);
     if (status == TESS_OK)
-        status = tessi_interpolate(c, root, l.dropped);
+        status = tessi_config_interpolate(ctx, root, l.dropped);
     if (status != TESS_OK) {
-        tessi_spec_free(root);
+        tessi_config_free(root);
         root = NULL;
     }
     while (l.chain)
         tess_free(l.path[--l.chain]);
-    tessi_spec_free(l.dropped);
+    tessi_config_free(l.dropped);
     *out = root;
     return status;
 }

@@ -7,6 +7,6 @@
 
 /* The whole pipeline: bases merged in, overrides applied, `${...}` replaced; `extends` is gone and every name under params was
  * used. A map whose keys are among those of a pipeline; what they hold is the caller's to check. */
-int tessi_pipeline_load(struct tess_call *c, const struct tessi_pipeline_options *o, struct tessi_spec **out) TESS_CHECKED;
+int tessi_flow_pipeline_load(struct tess_context *ctx, const struct tessi_pipeline_options *o, struct tessi_config **out) TESS_CHECKED;
 
 #endif

@@ -1,6 +1,6 @@
 /* A pipeline opened: loaded, ordered, planned stage by stage, and compared with the cache. Nothing is computed here.
  *
- * A stage plans from the facts of its inputs. Where an input is cached, those are the artefact's own, which may say more than
+ * A stage plans from the attributes of its inputs. Where an input is cached, those are the artefact's own, which may say more than
  * was planned (the digest of a tokenizer, say); so a pipeline of which half is done is checked the more closely.
  *
  * SPDX-License-Identifier: MIT */
@@ -15,77 +15,79 @@
 
 /* ---- settings ------------------------------------------------------------------------------------------------------ */
 
-static int read_word(struct tess_call *c, const struct tessi_pipeline *p, const char *key, const char **out)
+static int read_word(struct tess_context *ctx, const struct tessi_pipeline *p, const char *key, const char **out)
 {
-    const struct tessi_spec *at = tessi_spec_child(p->root, key);
+    const struct tessi_config *at = tessi_config_child(p->root, key);
     char found[80];
     *out = NULL;
     if (!at)
         return TESS_OK;
-    if (at->kind != TESSI_SCALAR || tessi_spec_is_null(at) || !*at->text)
-        return tessi_spec_fail(c, at, TESS_E_USAGE, "`%s` wants a word, found %s", key, tessi_spec_found(at, found, sizeof found));
+    if (at->kind != TESSI_SCALAR || tessi_config_is_null(at) || !*at->text)
+        return tessi_config_fail(ctx, at, TESS_E_USAGE, "`%s` wants a word, found %s", key, tessi_config_found(at, found, sizeof found));
     *out = at->text;
     return TESS_OK;
 }
 
-static int read_name(struct tess_call *c, struct tessi_pipeline *p)
+static int read_name(struct tess_context *ctx, struct tessi_pipeline *p)
 {
     const char *name;
-    TESS_TRY(read_word(c, p, "name", &name));
+    TESS_TRY(read_word(ctx, p, "name", &name));
     int fine = isalnum((unsigned char)*name) && strlen(name) <= 64;
     for (const char *at = name; *at; at++)
         fine = fine && (isalnum((unsigned char)*at) || strchr("-_.", *at));
     if (!fine)
-        return tessi_spec_fail(
-            c, tessi_spec_child(p->root, "name"), TESS_E_USAGE,
+        return tessi_config_fail(
+            ctx, tessi_config_child(p->root, "name"), TESS_E_USAGE,
             "`name` names the run's folder: 1 to 64 letters, digits, `-`, `_` and `.`, beginning with a letter or digit; found `%s`", name);
-    return tessi_format(c, &p->name, "%s", name);
+    return tessi_base_format(ctx, &p->name, "%s", name);
 }
 
-static int read_settings(struct tess_call *c, struct tessi_pipeline *p, const struct tessi_pipeline_options *o)
+static int read_settings(struct tess_context *ctx, struct tessi_pipeline *p, const struct tessi_pipeline_options *o)
 {
     const char *word, *workdir = o->workdir && *o->workdir ? o->workdir : ".";
-    TESS_TRY(read_name(c, p));
+    TESS_TRY(read_name(ctx, p));
     int here = strcmp(workdir, ".") == 0;
-    TESS_TRY(tessi_format(c, &p->folder, "%s%sruns/%s", here ? "" : workdir, here ? "" : "/", p->name));
-    TESS_TRY(tessi_format(c, &p->cache, "%s%sruns/.cache", here ? "" : workdir, here ? "" : "/"));
-    const struct tessi_spec *seed = tessi_spec_child(p->root, "seed");
+    TESS_TRY(tessi_base_format(ctx, &p->folder, "%s%sruns/%s", here ? "" : workdir, here ? "" : "/", p->name));
+    TESS_TRY(tessi_base_format(ctx, &p->cache, "%s%sruns/.cache", here ? "" : workdir, here ? "" : "/"));
+    const struct tessi_config *seed = tessi_config_child(p->root, "seed");
     if (seed)
-        TESS_TRY(tessi_seed_read(c, seed, &p->seed));
+        TESS_TRY(tessi_flow_seed_read(ctx, seed, &p->seed));
     if (o->seed)
         p->seed = *o->seed;
-    TESS_TRY(read_word(c, p, "precision", &word));
+    TESS_TRY(read_word(ctx, p, "precision", &word));
     if (word && strcmp(word, "auto") != 0 && strcmp(word, "f32") != 0 && strcmp(word, "bf16") != 0)
-        return tessi_spec_fail(c, tessi_spec_child(p->root, "precision"), TESS_E_VALUE, "precision is auto, f32 or bf16, found `%s`", word);
+        return tessi_config_fail(ctx, tessi_config_child(p->root, "precision"), TESS_E_VALUE, "precision is auto, f32 or bf16, found `%s`",
+                                 word);
     if (word)
-        TESS_TRY(tessi_runtime_choose_precision(c, p->runtime, word));
-    TESS_TRY(read_word(c, p, "backend", &word));
+        TESS_TRY(tessi_host_runtime_choose_precision(ctx, p->runtime, word));
+    TESS_TRY(read_word(ctx, p, "backend", &word));
     int ours = word && !*p->runtime->backend_name; /* no flag said another */
-    int status = word ? tessi_runtime_choose_backend(c, p->runtime, word) : TESS_OK;
+    int status = word ? tessi_host_runtime_choose_backend(ctx, p->runtime, word) : TESS_OK;
     if (status == TESS_OK)
-        status = tessi_runtime_compute(c, p->runtime);
+        status = tessi_host_runtime_compute(ctx, p->runtime);
     if (ours && (status == TESS_E_PLUGIN || status == TESS_E_USAGE)) {
-        const struct tessi_spec *at = tessi_spec_child(p->root, "backend");
-        tess_prepend_message(c, "%s:%d:%d: backend", at->file, (int)at->line, (int)at->column);
+        const struct tessi_config *at = tessi_config_child(p->root, "backend");
+        tess_prepend_message(ctx, "%s:%d:%d: backend", at->file, (int)at->line, (int)at->column);
     }
     return status;
 }
 
 /* What files held when they were read last is kept beside the artefacts. */
-static int remember_files(struct tess_call *c, const struct tessi_pipeline *p)
+static int remember_files(struct tess_context *ctx, const struct tessi_pipeline *p)
 {
     char *path = NULL;
     if (p->runtime->files)
         return TESS_OK;
-    TESS_TRY(tessi_format(c, &path, "%s/files", p->cache));
-    int status = tessi_file_digests_open(c, path, &p->runtime->files);
+    TESS_TRY(tessi_base_format(ctx, &path, "%s/files", p->cache));
+    int status = tessi_host_file_digests_open(ctx, path, &p->runtime->files);
     tess_free(path);
     return status;
 }
 
 /* ---- what is wanted ------------------------------------------------------------------------------------------------ */
 
-static int find_stage(struct tess_call *c, const struct tessi_pipeline *p, const char *flag, const char *name, struct tessi_stage **out)
+static int find_stage(struct tess_context *ctx, const struct tessi_pipeline *p, const char *flag, const char *name,
+                      struct tessi_stage **out)
 {
     char near[300];
     for (int64_t i = 0; i < p->count; i++)
@@ -93,16 +95,16 @@ static int find_stage(struct tess_call *c, const struct tessi_pipeline *p, const
             *out = &p->stage[i];
             return TESS_OK;
         }
-    return c->fail(c, TESS_E_USAGE, "%s: there is no stage `%s`%s", flag, name,
-                   tessi_suggest(tessi_spec_child(p->root, "stages"), name, near, sizeof near));
+    return ctx->fail(ctx, TESS_E_USAGE, "%s: there is no stage `%s`%s", flag, name,
+                   tessi_config_suggest(tessi_config_child(p->root, "stages"), name, near, sizeof near));
 }
 
-static int choose(struct tess_call *c, struct tessi_pipeline *p, const struct tessi_pipeline_options *o)
+static int pipeline_choose(struct tess_context *ctx, struct tessi_pipeline *p, const struct tessi_pipeline_options *o)
 {
     void *memory;
     struct tessi_stage *last = NULL, *forced = NULL;
     if (o->until) {
-        TESS_TRY(find_stage(c, p, "--until", o->until, &last));
+        TESS_TRY(find_stage(ctx, p, "--until", o->until, &last));
         last->wanted = 1;
     }
     for (int64_t i = p->count - 1; i >= 0; i--) {
@@ -113,12 +115,12 @@ static int choose(struct tess_call *c, struct tessi_pipeline *p, const struct te
                 p->stage[s->input[k].stage].wanted = 1;
     }
     for (int64_t i = 0; i < o->forces; i++) {
-        TESS_TRY(find_stage(c, p, "--force", o->force[i], &forced));
+        TESS_TRY(find_stage(ctx, p, "--force", o->force[i], &forced));
         if (!forced->wanted)
-            return c->fail(c, TESS_E_USAGE, "--force %s: this stage comes after --until %s", forced->name, o->until);
+            return ctx->fail(ctx, TESS_E_USAGE, "--force %s: this stage comes after --until %s", forced->name, o->until);
         forced->forced = 1;
     }
-    TESS_TRY(tess_alloc(c, (size_t)p->count * sizeof *p->view, "a plan", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)p->count * sizeof *p->view, "a plan", &memory));
     p->view = memory;
     for (int64_t i = 0; i < p->count; i++)
         if (p->stage[i].wanted)
@@ -132,24 +134,24 @@ static int choose(struct tess_call *c, struct tessi_pipeline *p, const struct te
 
 /* ---- planning ------------------------------------------------------------------------------------------------------ */
 
-int tessi_stage_plan(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s)
+int tessi_flow_stage_plan(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s)
 {
     void *memory;
-    tessi_facts_free(s->facts);
-    s->facts = NULL;
-    TESS_TRY(tess_alloc(c, (size_t)(s->inputs + 1) * sizeof(struct tess_facts *), "facts of inputs", &memory));
-    const struct tess_facts **in = memory;
+    tessi_base_attrs_free(s->attrs);
+    s->attrs = NULL;
+    TESS_TRY(tess_alloc(ctx, (size_t)(s->inputs + 1) * sizeof(struct tess_attrs *), "attributes of inputs", &memory));
+    const struct tess_attrs **in = memory;
     for (int64_t i = 0; i < s->inputs; i++)
-        in[i] = s->input[i].stage >= 0 ? p->stage[s->input[i].stage].facts : s->input[i].file_facts;
-    int status = tessi_facts_new(c, &s->facts);
-    int64_t before = tessi_memory_in_use();
-    tessi_memory_peak_restart();
+        in[i] = s->input[i].stage >= 0 ? p->stage[s->input[i].stage].attrs : s->input[i].file_attrs;
+    int status = tessi_base_attrs_new(ctx, &s->attrs);
+    int64_t before = tessi_base_memory_in_use();
+    tessi_base_memory_peak_restart();
     if (status == TESS_OK) {
-        struct tess_stage_plan plan = {.size = sizeof plan, .in = in, .out = s->facts, .seed = s->seed};
-        status = s->ops->plan(tess_instance_self(s->instance), c, &plan);
+        struct tess_stage_plan plan = {.size = sizeof plan, .in = in, .out = s->attrs, .seed = s->seed};
+        status = s->ops->plan(tess_instance_self(s->instance), ctx, &plan);
         s->cost = plan.cost;
         s->steps = plan.steps;
-        s->recorded = tessi_memory_peak() - before;
+        s->recorded = tessi_base_memory_peak() - before;
         s->output_bytes = plan.output_bytes;
         s->checkpoint_bytes = plan.checkpoint_bytes;
     }
@@ -157,101 +159,102 @@ int tessi_stage_plan(struct tess_call *c, const struct tessi_pipeline *p, struct
     return status;
 }
 
-static int look_up(struct tess_call *c, struct tessi_pipeline *p, struct tessi_stage *s)
+static int pipeline_look_up(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s)
 {
     int found = 0;
-    int status = tessi_stage_key(c, p, s);
+    int status = tessi_flow_stage_key(ctx, p, s);
     if (status == TESS_OK && *s->key && !s->forced)
-        status = tessi_cache_find(c, s, &found);
+        status = tessi_flow_cache_find(ctx, s, &found);
     if (status != TESS_OK)
-        return tessi_stage_blame(c, s, status);
+        return tessi_flow_stage_blame(ctx, s, status);
     s->state = TESSI_CACHED;
     s->differs = 0; /* what comes after is planned from what was found */
-    return found ? TESS_OK : tessi_stage_reason(c, p, s);
+    return found ? TESS_OK : tessi_flow_stage_reason(ctx, p, s);
 }
 
-int tessi_pipeline_open(struct tess_call *c, struct tessi_runtime *r, const struct tessi_pipeline_options *o, struct tessi_pipeline **out)
+int tessi_flow_pipeline_open(struct tess_context *ctx, struct tessi_runtime *r, const struct tessi_pipeline_options *o,
+                             struct tessi_pipeline **out)
 {
     void *memory;
     *out = NULL;
-    TESS_TRY(tess_alloc(c, sizeof(struct tessi_pipeline), "a pipeline", &memory));
+    TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_pipeline), "a pipeline", &memory));
     struct tessi_pipeline *p = memory;
     p->runtime = r;
     p->checkpoint_seconds = o->checkpoint_seconds > 0 ? o->checkpoint_seconds : 60;
-    int status = tessi_format(c, &p->source, "%s", o->path);
+    int status = tessi_base_format(ctx, &p->source, "%s", o->path);
     if (status == TESS_OK)
-        status = tessi_pipeline_load(c, o, &p->root);
+        status = tessi_flow_pipeline_load(ctx, o, &p->root);
     if (status == TESS_OK)
-        status = read_settings(c, p, o);
+        status = read_settings(ctx, p, o);
     if (status == TESS_OK)
-        status = remember_files(c, p);
+        status = remember_files(ctx, p);
     if (status == TESS_OK)
-        status = tessi_stages_order(c, p);
+        status = tessi_flow_stages_order(ctx, p);
     for (int64_t i = 0; status == TESS_OK && i < p->count; i++)
-        status = tessi_stage_open(c, p, &p->stage[i]);
+        status = tessi_flow_stage_open(ctx, p, &p->stage[i]);
     if (status == TESS_OK)
-        status = choose(c, p, o);
+        status = pipeline_choose(ctx, p, o);
     for (int64_t i = 0; status == TESS_OK && i < p->count; i++) {
-        status = tessi_stage_plan(c, p, &p->stage[i]);
+        status = tessi_flow_stage_plan(ctx, p, &p->stage[i]);
         if (status != TESS_OK)
-            status = tessi_stage_blame(c, &p->stage[i], status);
+            status = tessi_flow_stage_blame(ctx, &p->stage[i], status);
         if (status == TESS_OK && p->stage[i].wanted)
-            status = look_up(c, p, &p->stage[i]);
+            status = pipeline_look_up(ctx, p, &p->stage[i]);
         if (status == TESS_OK && p->stage[i].wanted && p->stage[i].state != TESSI_CACHED)
-            tessi_stage_advise(p, &p->stage[i]);
+            tessi_flow_stage_advise(p, &p->stage[i]);
     }
-    p->held = tessi_memory_resident();
-    tessi_file_digests_save(r->files); /* where there has been a run */
+    p->held = tessi_base_memory_resident();
+    tessi_host_file_digests_save(r->files); /* where there has been a run */
     if (status != TESS_OK) {
-        tessi_pipeline_free(p);
+        tessi_flow_pipeline_free(p);
         p = NULL;
     }
     *out = p;
     return status;
 }
 
-void tessi_pipeline_free(struct tessi_pipeline *p)
+void tessi_flow_pipeline_free(struct tessi_pipeline *p)
 {
     if (!p)
         return;
     for (int64_t i = p->count - 1; i >= 0; i--)
-        tessi_stage_close(&p->stage[i]);
+        tessi_flow_stage_close(&p->stage[i]);
     tess_free(p->stage);
     tess_free(p->view);
     tess_free(p->source);
     tess_free(p->name);
     tess_free(p->folder);
     tess_free(p->cache);
-    tessi_spec_free(p->root);
+    tessi_config_free(p->root);
     tess_free(p);
 }
 
-const char *tessi_pipeline_name(const struct tessi_pipeline *p)
+const char *tessi_flow_pipeline_name(const struct tessi_pipeline *p)
 {
     return p->name;
 }
 
-const char *tessi_pipeline_folder(const struct tessi_pipeline *p)
+const char *tessi_flow_pipeline_folder(const struct tessi_pipeline *p)
 {
     return p->folder;
 }
 
-int64_t tessi_pipeline_held(const struct tessi_pipeline *p)
+int64_t tessi_flow_pipeline_held(const struct tessi_pipeline *p)
 {
     return p->held;
 }
 
-int64_t tessi_stage_memory(const struct tessi_pipeline *p, const struct tessi_stage *s)
+int64_t tessi_flow_stage_memory(const struct tessi_pipeline *p, const struct tessi_stage *s)
 {
     return p->held + s->recorded + s->cost.total_bytes + (s->cost.flops > 0.0 ? AT_WORK : 0);
 }
 
-int64_t tessi_pipeline_count(const struct tessi_pipeline *p)
+int64_t tessi_flow_pipeline_count(const struct tessi_pipeline *p)
 {
     return p->views;
 }
 
-void tessi_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct tessi_stage_view *out)
+void tessi_flow_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct tessi_stage_view *out)
 {
     const struct tessi_stage *s = &p->stage[p->view[i]];
     *out = (struct tessi_stage_view){
@@ -259,10 +262,10 @@ void tessi_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct tess
         .use = s->component->name,
         .state = s->state,
         .reason = s->reason ? s->reason : "",
-        .parameters = tessi_instance_resolved(s->instance),
+        .parameters = tessi_plug_instance_resolved(s->instance),
         .cost = s->cost,
         .steps = s->steps,
-        .memory = tessi_stage_memory(p, s),
+        .memory = tessi_flow_stage_memory(p, s),
         .done = s->done,
         .total = s->total,
         .path = s->path,
@@ -274,7 +277,7 @@ void tessi_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct tess
     };
 }
 
-int tessi_pipeline_input(const struct tessi_pipeline *p, int64_t i, int64_t k, const char **port, const char **from)
+int tessi_flow_pipeline_input(const struct tessi_pipeline *p, int64_t i, int64_t k, const char **port, const char **from)
 {
     const struct tessi_stage *s = &p->stage[p->view[i]];
     for (int64_t at = 0; at < s->inputs; at++) {

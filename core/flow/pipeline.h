@@ -1,4 +1,4 @@
-/* Pipelines: a DAG of stages read from YAML, planned from facts, run through the cache. SPDX-License-Identifier: MIT */
+/* Pipelines: a DAG of stages read from YAML, planned from attributes, run through the cache. SPDX-License-Identifier: MIT */
 #ifndef TESSI_PIPELINE_H
 #define TESSI_PIPELINE_H
 
@@ -34,7 +34,7 @@ struct tessi_stage_view {
     int64_t memory;          /* bytes of the whole process while it is at work, at most */
     int64_t done, total;     /* where it goes on, of its checkpoint; total 0: from its start */
     const char *path;        /* of the artefact in the run's folder */
-    int32_t outcome;         /* of tessi_pipeline_run; TESSI_LEFT before it */
+    int32_t outcome;         /* of tessi_flow_pipeline_run; TESSI_LEFT before it */
     double seconds;          /* it took */
     const char *warning;     /* what its warnings say is wrong; NULL: none */
     int64_t pictures;        /* files in the run's folder, once it has run */
@@ -42,19 +42,20 @@ struct tessi_stage_view {
 };
 
 /* Loads (extends, overrides, interpolation), checks every key, opens stages, orders the DAG (a cycle names its stages), plans all from
- * facts, and looks up the cache; a damaged artefact there is TESS_E_DATA. Computes nothing. The pipeline's backend is chosen unless
+ * attributes, and looks up the cache; a damaged artefact there is TESS_E_DATA. Computes nothing. The pipeline's backend is chosen unless
  * the runtime has one. */
-int tessi_pipeline_open(struct tess_call *c, struct tessi_runtime *r, const struct tessi_pipeline_options *o,
+int tessi_flow_pipeline_open(struct tess_context *ctx, struct tessi_runtime *r, const struct tessi_pipeline_options *o,
                         struct tessi_pipeline **out) TESS_CHECKED;
-void tessi_pipeline_free(struct tessi_pipeline *p);
-const char *tessi_pipeline_name(const struct tessi_pipeline *p);
-const char *tessi_pipeline_folder(const struct tessi_pipeline *p); /* WORKDIR/runs/NAME */
-int64_t tessi_pipeline_count(const struct tessi_pipeline *p);
-int64_t tessi_pipeline_held(const struct tessi_pipeline *p); /* bytes of the process before anything is computed; in every memory */
-void tessi_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct tessi_stage_view *out); /* wanted ones, in order of execution */
+void tessi_flow_pipeline_free(struct tessi_pipeline *p);
+const char *tessi_flow_pipeline_name(const struct tessi_pipeline *p);
+const char *tessi_flow_pipeline_folder(const struct tessi_pipeline *p); /* WORKDIR/runs/NAME */
+int64_t tessi_flow_pipeline_count(const struct tessi_pipeline *p);
+int64_t tessi_flow_pipeline_held(const struct tessi_pipeline *p); /* bytes of the process before anything is computed; in every memory */
+void tessi_flow_pipeline_stage(const struct tessi_pipeline *p, int64_t i,
+                               struct tessi_stage_view *out); /* wanted ones, in order of execution */
 /* The k-th connected port of that stage and what it reads, a stage or a file; 0 when there are no more. */
-int tessi_pipeline_input(const struct tessi_pipeline *p, int64_t i, int64_t k, const char **port, const char **from);
+int tessi_flow_pipeline_input(const struct tessi_pipeline *p, int64_t i, int64_t k, const char **port, const char **from);
 /* Runs what is not cached; exports pictures; writes resolved.yaml and log.jsonl. A stage's failure ends the run with its message. */
-int tessi_pipeline_run(struct tess_call *c, struct tessi_pipeline *p) TESS_CHECKED;
+int tessi_flow_pipeline_run(struct tess_context *ctx, struct tessi_pipeline *p) TESS_CHECKED;
 
 #endif

@@ -15,13 +15,13 @@
 
 /* What changed, in one line of any length; a failure is kept and ends the telling. */
 struct changes {
-    struct tess_call *c;
+    struct tess_context *ctx;
     char *text;
     int status;
     int64_t found;
 };
 
-static void TESS_PRINTF(2, 3) add(struct changes *k, const char *format, ...)
+static void TESS_PRINTF(2, 3) reason_add(struct changes *k, const char *format, ...)
 {
     char *before = k->text;
     va_list list, again;
@@ -31,7 +31,7 @@ static void TESS_PRINTF(2, 3) add(struct changes *k, const char *format, ...)
     size_t used = before ? strlen(before) : 0;
     int length = vsnprintf(NULL, 0, format, list);
     if (k->status == TESS_OK)
-        k->status = length < 0 ? TESS_E_INTERNAL : tess_alloc(k->c, used + (size_t)length + 3, "a reason", &memory);
+        k->status = length < 0 ? TESS_E_INTERNAL : tess_alloc(k->ctx, used + (size_t)length + 3, "a reason", &memory);
     if (k->status == TESS_OK) {
         k->text = memory;
         snprintf(k->text, used + 3, "%s%s", used ? before : "", used ? "; " : "");
@@ -50,24 +50,24 @@ static void TESS_PRINTF(2, 3) add(struct changes *k, const char *format, ...)
 #define AROUND 12
 
 /* A byte that begins a character of UTF-8. */
-static int begins(char byte)
+static int reason_begins(char byte)
 {
     return ((unsigned char)byte & 0xc0) != 0x80;
 }
 
 /* Where two texts begin to differ, and how many bytes at their ends are the same. */
-static void difference(const char *a, const char *b, size_t *head, size_t *tail)
+static void reason_difference(const char *a, const char *b, size_t *head, size_t *tail)
 {
-    size_t na = strlen(a), nb = strlen(b), most = na < nb ? na : nb;
-    for (*head = 0; *head < most && a[*head] == b[*head];)
+    size_t na = strlen(a), nb = strlen(b), max = na < nb ? na : nb;
+    for (*head = 0; *head < max && a[*head] == b[*head];)
         ++*head;
-    for (*tail = 0; *tail < most - *head && a[na - *tail - 1] == b[nb - *tail - 1];)
+    for (*tail = 0; *tail < max - *head && a[na - *tail - 1] == b[nb - *tail - 1];)
         ++*tail;
     *head = *head > AROUND ? *head - AROUND : 0;
     *tail = *tail > AROUND ? *tail - AROUND : 0;
-    while (*head > 0 && !begins(a[*head]))
+    while (*head > 0 && !reason_begins(a[*head]))
         --*head;
-    while (*tail > 0 && !begins(a[na - *tail]))
+    while (*tail > 0 && !reason_begins(a[na - *tail]))
         --*tail;
 }
 
@@ -76,57 +76,58 @@ static void add_change(struct changes *k, const char *name, const char *then, co
 {
     size_t head = 0, tail = 0, long_ones = strlen(then) > WHOLE || strlen(now) > WHOLE;
     if (long_ones)
-        difference(then, now, &head, &tail);
+        reason_difference(then, now, &head, &tail);
     const char *before = head ? "..." : "", *after = tail ? "..." : "";
-    add(k, "%s: %s%.*s%s -> %s%.*s%s", name, before, (int)(strlen(then) - head - tail), then + head, after, before,
+    reason_add(k, "%s: %s%.*s%s -> %s%.*s%s", name, before, (int)(strlen(then) - head - tail), then + head, after, before,
         (int)(strlen(now) - head - tail), now + head, after);
 }
 
-static void compare_values(struct tess_call *c, struct changes *k, const char *name, const struct tessi_spec *then,
-                           const struct tessi_spec *now)
+static void compare_values(struct tess_context *ctx, struct changes *k, const char *name, const struct tessi_config *then,
+                           const struct tessi_config *now)
 {
     char *a = NULL, *b = NULL;
-    if (tessi_spec_print(c, then, &a) == TESS_OK && tessi_spec_print(c, now, &b) == TESS_OK && strcmp(a, b) != 0)
+    if (tessi_config_print(ctx, then, &a) == TESS_OK && tessi_config_print(ctx, now, &b) == TESS_OK && strcmp(a, b) != 0)
         add_change(k, name, a, b);
     tess_free(a);
     tess_free(b);
 }
 
 /* `now` holds only what counts for the key; `then` may hold more. */
-static void compare(struct tess_call *c, struct changes *k, const char *where, const struct tessi_spec *then, const struct tessi_spec *now)
+static void reason_compare(struct tess_context *ctx, struct changes *k, const char *where, const struct tessi_config *then,
+                           const struct tessi_config *now)
 {
-    for (const struct tessi_spec *child = now->child; child; child = child->next) {
+    for (const struct tessi_config *child = now->child; child; child = child->next) {
         char name[256];
-        const struct tessi_spec *old = tessi_spec_child(then, child->key), *use = tessi_spec_child(child, "use");
-        const struct tessi_spec *old_use = tessi_spec_child(old, "use");
+        const struct tessi_config *old = tessi_config_child(then, child->key), *use = tessi_config_child(child, "use");
+        const struct tessi_config *old_use = tessi_config_child(old, "use");
         snprintf(name, sizeof name, "%s%s%s", where, *where ? "." : "", child->key);
         if (!old) {
-            add(k, "%s is new", name);
+            reason_add(k, "%s is new", name);
         } else if (use && old_use && strcmp(use->text, old_use->text) != 0) {
             snprintf(name + strlen(name), sizeof name - strlen(name), ".use");
             add_change(k, name, old_use->text, use->text);
         } else if (child->kind == TESSI_MAP && old->kind == TESSI_MAP) {
-            compare(c, k, name, old, child);
+            reason_compare(ctx, k, name, old, child);
         } else {
-            compare_values(c, k, name, old, child);
+            compare_values(ctx, k, name, old, child);
         }
     }
 }
 
-static void compare_parameters(struct tess_call *c, struct changes *k, const struct tessi_stage *s, const char *then_text)
+static void compare_parameters(struct tess_context *ctx, struct changes *k, const struct tessi_stage *s, const char *then_text)
 {
-    const char *now_text = tess_instance_spec(s->instance);
-    struct tessi_spec *then = NULL, *now = NULL;
-    if (then_text && tessi_yaml_parse(c, then_text, strlen(then_text), "then", &then) == TESS_OK &&
-        tessi_yaml_parse(c, now_text, strlen(now_text), "now", &now) == TESS_OK) {
-        const struct tessi_spec *old_use = tessi_spec_child(then, "use");
+    const char *now_text = tess_instance_config_text(s->instance);
+    struct tessi_config *then = NULL, *now = NULL;
+    if (then_text && tessi_config_yaml_parse(ctx, then_text, strlen(then_text), "then", &then) == TESS_OK &&
+        tessi_config_yaml_parse(ctx, now_text, strlen(now_text), "now", &now) == TESS_OK) {
+        const struct tessi_config *old_use = tessi_config_child(then, "use");
         if (old_use && strcmp(old_use->text, s->component->name) != 0)
             add_change(k, "use", old_use->text, s->component->name);
         else
-            compare(c, k, "", then, now);
+            reason_compare(ctx, k, "", then, now);
     }
-    tessi_spec_free(then);
-    tessi_spec_free(now);
+    tessi_config_free(then);
+    tessi_config_free(now);
 }
 
 static void compare_inputs(struct changes *k, const struct tessi_pipeline *p, const struct tessi_stage *s, const struct tess_artefact *a)
@@ -134,20 +135,20 @@ static void compare_inputs(struct changes *k, const struct tessi_pipeline *p, co
     char name[128];
     for (int64_t i = 0; i < s->inputs; i++) {
         const struct tessi_input *in = &s->input[i];
-        const char *now = in->at ? tessi_input_digest(p, in) : NULL;
+        const char *now = in->at ? tessi_flow_input_digest(p, in) : NULL;
         snprintf(name, sizeof name, "input/%s", in->port->name);
-        const char *then = tessi_artefact_provenance(a, name);
+        const char *then = tessi_store_artefact_provenance(a, name);
         if (!now && then)
-            add(k, "input `%s` is gone", in->port->name);
+            reason_add(k, "input `%s` is gone", in->port->name);
         else if (now && !then)
-            add(k, "input `%s` is new", in->port->name);
+            reason_add(k, "input `%s` is new", in->port->name);
         else if (now && *now && strcmp(now, then) != 0)
-            add(k, "input `%s` changed: %.12s... -> %.12s...", in->port->name, then, now);
+            reason_add(k, "input `%s` changed: %.12s... -> %.12s...", in->port->name, then, now);
     }
-    const char *files = tessi_artefact_provenance(a, "input/" TESSI_FILES_INPUT);
+    const char *files = tessi_store_artefact_provenance(a, "input/" TESSI_FILES_INPUT);
     if (strcmp(files ? files : "", s->files) != 0) {
-        const char *path = tessi_sources_changed(s, tessi_artefact_provenance(a, "files"));
-        add(k, "%s%s changed", path ? "the file " : "the files it reads", path ? path : "");
+        const char *path = tessi_flow_sources_changed(s, tessi_store_artefact_provenance(a, "files"));
+        reason_add(k, "%s%s changed", path ? "the file " : "the files it reads", path ? path : "");
     }
 }
 
@@ -157,7 +158,7 @@ static void compare_plugins(struct changes *k, const char *then, const char *now
     while (*then || *now) {
         size_t old = strcspn(then, ";"), new = strcspn(now, ";");
         if (old != new || memcmp(then, now, new) != 0)
-            add(k, "plugin: %.*s -> %.*s", (int)old, then, (int)new, now);
+            reason_add(k, "plugin: %.*s -> %.*s", (int)old, then, (int)new, now);
         then += old + (then[old] ? strspn(then + old, "; ") : 0);
         now += new + (now[new] ? strspn(now + new, "; ") : 0);
     }
@@ -166,20 +167,20 @@ static void compare_plugins(struct changes *k, const char *then, const char *now
 static void compare_rest(struct changes *k, const struct tessi_stage *s, const struct tess_artefact *a)
 {
     char seed[40];
-    const char *then = tessi_artefact_provenance(a, "seed");
+    const char *then = tessi_store_artefact_provenance(a, "seed");
     snprintf(seed, sizeof seed, "%" PRIu64, s->seed);
     if (then && strcmp(then, seed) != 0)
-        add(k, "seed: %s -> %s", then, seed);
-    then = tessi_artefact_provenance(a, "numeric_mode");
+        reason_add(k, "seed: %s -> %s", then, seed);
+    then = tessi_store_artefact_provenance(a, "numeric_mode");
     if (then && strcmp(then, s->numeric_mode) != 0)
         add_change(k, "numeric mode", then, s->numeric_mode);
     char epoch[16];
     snprintf(epoch, sizeof epoch, "%d", TESS_EPOCH);
-    then = tessi_artefact_provenance(a, "epoch");
+    then = tessi_store_artefact_provenance(a, "epoch");
     if (strcmp(then ? then : "", epoch) != 0)
-        add(k, "the results' epoch was %s, now %s", then ? then : "not told", epoch);
+        reason_add(k, "the results' epoch was %s, now %s", then ? then : "not told", epoch);
     /* A changed `use` changes the plugins too, and has been told. */
-    then = tessi_artefact_provenance(a, "plugin");
+    then = tessi_store_artefact_provenance(a, "plugin");
     if (k->found == 0 && then)
         compare_plugins(k, then, s->plugins);
 }
@@ -187,7 +188,7 @@ static void compare_rest(struct changes *k, const struct tessi_stage *s, const s
 static const char *waits_for(const struct tessi_pipeline *p, const struct tessi_stage *s)
 {
     for (int64_t i = 0; i < s->inputs; i++)
-        if (s->input[i].at && !*tessi_input_digest(p, &s->input[i]))
+        if (s->input[i].at && !*tessi_flow_input_digest(p, &s->input[i]))
             return s->input[i].port->name;
     return NULL;
 }
@@ -195,58 +196,58 @@ static const char *waits_for(const struct tessi_pipeline *p, const struct tessi_
 /* How far the checkpoint of this key is: of its attributes alone, as whether it is whole is found out when it is gone on from. */
 static void look_for_checkpoint(const struct tessi_pipeline *p, struct tessi_stage *s)
 {
-    struct tessi_call own;
+    struct tessi_context own;
     struct tess_artefact *a = NULL;
     char *path = NULL;
-    tessi_call_init(&own, &p->runtime->host);
-    if (*s->key && tessi_format(&own.call, &path, "%s/%s.checkpoint.h5", p->cache, s->key) == TESS_OK && tessi_is_file(path) &&
-        tessi_artefact_open(&own.call, path, &a) == TESS_OK) {
-        const struct tess_facts *f = tess_artefact_facts(a);
-        s->done = tess_facts_i64_or(f, TESSI_PROGRESS_DONE, 0);
-        s->total = tess_facts_i64_or(f, TESSI_PROGRESS_TOTAL, 0);
-        snprintf(s->unit, sizeof s->unit, "%s", tess_facts_text_or(f, TESSI_PROGRESS_UNIT, "step"));
+    tessi_base_context_init(&own, &p->runtime->host);
+    if (*s->key && tessi_base_format(&own.context, &path, "%s/%s.checkpoint.h5", p->cache, s->key) == TESS_OK && tessi_base_is_file(path) &&
+        tessi_store_artefact_open(&own.context, path, &a) == TESS_OK) {
+        const struct tess_attrs *f = tess_artefact_attrs(a);
+        s->done = tess_attrs_i64_or(f, TESSI_PROGRESS_DONE, 0);
+        s->total = tess_attrs_i64_or(f, TESSI_PROGRESS_TOTAL, 0);
+        snprintf(s->unit, sizeof s->unit, "%s", tess_attrs_text_or(f, TESSI_PROGRESS_UNIT, "step"));
     }
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     tess_free(path);
 }
 
 /* What is not as it was when the artefact in the run's folder was made; a file that cannot be read says nothing. */
-static int compare_all(struct tess_call *c, const struct tessi_pipeline *p, const struct tessi_stage *s, struct changes *k)
+static int compare_all(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s, struct changes *k)
 {
     struct tess_artefact *a = NULL;
-    struct tessi_call own;
-    tessi_call_init(&own, c->host);
-    int status = tessi_artefact_open(&own.call, s->path, &a);
+    struct tessi_context own;
+    tessi_base_context_init(&own, ctx->host);
+    int status = tessi_store_artefact_open(&own.context, s->path, &a);
     if (status == TESS_OK) {
-        compare_parameters(&own.call, k, s, tessi_artefact_provenance(a, "parameters"));
+        compare_parameters(&own.context, k, s, tessi_store_artefact_provenance(a, "parameters"));
         compare_inputs(k, p, s, a);
         compare_rest(k, s, a);
     }
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     return status;
 }
 
-int tessi_stage_reason(struct tess_call *c, const struct tessi_pipeline *p, struct tessi_stage *s)
+int tessi_flow_stage_reason(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s)
 {
-    struct changes k = {.c = c};
+    struct changes k = {.ctx = ctx};
     const char *waiting = waits_for(p, s);
     tess_free(s->reason);
     s->reason = NULL;
     s->done = s->total = 0;
     if (s->forced) {
         s->state = TESSI_FORCED;
-        return tessi_format(c, &s->reason, "--force");
+        return tessi_base_format(ctx, &s->reason, "--force");
     }
     look_for_checkpoint(p, s);
     if (s->total > 0)
-        add(&k, "resumes at %s %lld of %lld", s->unit, (long long)s->done, (long long)s->total);
+        reason_add(&k, "resumes at %s %lld of %lld", s->unit, (long long)s->done, (long long)s->total);
     k.found = 0;
-    int before = tessi_is_file(s->path), status = before ? compare_all(c, p, s, &k) : TESS_OK;
+    int before = tessi_base_is_file(s->path), status = before ? compare_all(ctx, p, s, &k) : TESS_OK;
     s->state = waiting ? TESSI_INPUT_RUNS : k.found ? TESSI_CHANGED : TESSI_NEW;
     if (waiting)
-        add(&k, "input `%s` will be computed", waiting);
+        reason_add(&k, "input `%s` will be computed", waiting);
     else if (!k.found && s->total <= 0)
-        add(&k, "%s",
+        reason_add(&k, "%s",
             !before  ? "not computed yet"
             : status ? "its artefact cannot be read"
                      : "its artefact is damaged or gone");

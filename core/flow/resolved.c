@@ -16,10 +16,10 @@
 #include <string.h>
 
 /* A text that holds `${` would be taken for a reference when it is read again. */
-static int escape(struct tess_call *c, struct tessi_spec *s)
+static int resolved_escape(struct tess_context *ctx, struct tessi_config *s)
 {
-    for (struct tessi_spec *child = s->child; child; child = child->next)
-        TESS_TRY(escape(c, child));
+    for (struct tessi_config *child = s->child; child; child = child->next)
+        TESS_TRY(resolved_escape(ctx, child));
     if (s->kind != TESSI_SCALAR || !s->text || !strstr(s->text, "${"))
         return TESS_OK;
     char *text = NULL;
@@ -30,34 +30,34 @@ static int escape(struct tess_call *c, struct tessi_spec *s)
             fputc('$', to);
         fputc(*at, to);
     }
-    int status = to && fclose(to) == 0 ? tessi_spec_set_text(c, s, text) : c->fail(c, TESS_E_MEMORY, "no memory for a text");
+    int status = to && fclose(to) == 0 ? tessi_config_set_text(ctx, s, text) : ctx->fail(ctx, TESS_E_MEMORY, "no memory for a text");
     free(text);
     return status;
 }
 
-static int print_value(struct tess_call *c, struct tessi_spec *s, FILE *to)
+static int print_value(struct tess_context *ctx, struct tessi_config *s, FILE *to)
 {
     char *text = NULL;
-    TESS_TRY(escape(c, s));
-    TESS_TRY(tessi_spec_print(c, s, &text));
+    TESS_TRY(resolved_escape(ctx, s));
+    TESS_TRY(tessi_config_print(ctx, s, &text));
     fputs(text, to);
     tess_free(text);
     return TESS_OK;
 }
 
-static int print_text(struct tess_call *c, const char *text, FILE *to)
+static int resolved_print_text(struct tess_context *ctx, const char *text, FILE *to)
 {
-    struct tessi_spec *s = NULL;
-    TESS_TRY(tessi_spec_new(c, TESSI_SCALAR, "resolved", 1, 1, &s));
+    struct tessi_config *s = NULL;
+    TESS_TRY(tessi_config_new(ctx, TESSI_SCALAR, "resolved", 1, 1, &s));
     s->quoted = 1;
-    int status = tessi_spec_set_text(c, s, text);
+    int status = tessi_config_set_text(ctx, s, text);
     if (status == TESS_OK)
-        status = print_value(c, s, to);
-    tessi_spec_free(s);
+        status = print_value(ctx, s, to);
+    tessi_config_free(s);
     return status;
 }
 
-static int print_inputs(struct tess_call *c, const struct tessi_stage *s, FILE *to)
+static int print_inputs(struct tess_context *ctx, const struct tessi_stage *s, FILE *to)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < s->inputs; i++) {
@@ -65,53 +65,53 @@ static int print_inputs(struct tess_call *c, const struct tessi_stage *s, FILE *
         if (!in->at)
             continue;
         fprintf(to, "%s%s: ", n++ ? ", " : "    in: {", in->port->name);
-        TESS_TRY(print_text(c, in->file ? in->file : in->at->text, to));
+        TESS_TRY(resolved_print_text(ctx, in->file ? in->file : in->at->text, to));
     }
     if (n)
         fputs("}\n", to);
     return TESS_OK;
 }
 
-static int print_stage(struct tess_call *c, const struct tessi_stage *s, FILE *to)
+static int print_stage(struct tess_context *ctx, const struct tessi_stage *s, FILE *to)
 {
-    const char *text = tessi_instance_resolved(s->instance);
-    struct tessi_spec *values = NULL;
-    TESS_TRY(tessi_yaml_parse(c, text, strlen(text), s->name, &values));
+    const char *text = tessi_plug_instance_resolved(s->instance);
+    struct tessi_config *values = NULL;
+    TESS_TRY(tessi_config_yaml_parse(ctx, text, strlen(text), s->name, &values));
     fprintf(to, "  %s:\n    use: %s\n", s->name, s->component->name);
-    int status = print_inputs(c, s, to);
+    int status = print_inputs(ctx, s, to);
     if (s->own_seed)
         fprintf(to, "    seed: %" PRIu64 "\n", s->seed);
-    for (struct tessi_spec *value = values->child; value && status == TESS_OK; value = value->next) {
+    for (struct tessi_config *value = values->child; value && status == TESS_OK; value = value->next) {
         if (strcmp(value->key, "use") == 0)
             continue;
         fprintf(to, "    %s: ", value->key);
-        status = print_value(c, value, to);
+        status = print_value(ctx, value, to);
         fputc('\n', to);
     }
-    tessi_spec_free(values);
+    tessi_config_free(values);
     return status;
 }
 
-static int print(struct tess_call *c, const struct tessi_pipeline *p, FILE *to)
+static int resolved_print(struct tess_context *ctx, const struct tessi_pipeline *p, FILE *to)
 {
     fprintf(to, "# %s with every default, written by tessera %s. `tessera run` takes it as it is.\ntessera: 1\nname: ", p->name,
             PACKAGE_VERSION);
-    TESS_TRY(print_text(c, p->name, to));
+    TESS_TRY(resolved_print_text(ctx, p->name, to));
     fprintf(to, "\nseed: %" PRIu64 "\nbackend: %s\nprecision: %s\nstages:\n", p->seed, tess_instance_name(p->runtime->backend),
             tess_dtype_name(p->runtime->precision));
     for (int64_t i = 0; i < p->count; i++)
-        TESS_TRY(print_stage(c, &p->stage[i], to));
+        TESS_TRY(print_stage(ctx, &p->stage[i], to));
     return TESS_OK;
 }
 
-int tessi_resolved_text(struct tess_call *c, const struct tessi_pipeline *p, char **text, size_t *bytes)
+int tessi_flow_resolved_text(struct tess_context *ctx, const struct tessi_pipeline *p, char **text, size_t *bytes)
 {
     *text = NULL;
     FILE *to = open_memstream(text, bytes);
     if (!to)
-        return c->fail(c, TESS_E_MEMORY, "no memory for resolved.yaml");
-    int status = print(c, p, to);
+        return ctx->fail(ctx, TESS_E_MEMORY, "no memory for resolved.yaml");
+    int status = resolved_print(ctx, p, to);
     if (fclose(to) != 0 && status == TESS_OK)
-        status = c->fail(c, TESS_E_MEMORY, "no memory for resolved.yaml");
+        status = ctx->fail(ctx, TESS_E_MEMORY, "no memory for resolved.yaml");
     return status;
 }

@@ -10,20 +10,20 @@
 
 #define LIST_MOST (16 << 10) /* bytes of an attribute; a folder of images is too much */
 
-int tessi_sources_read(struct tess_call *c, struct tessi_stage *s)
+int tessi_flow_sources_read(struct tess_context *ctx, struct tessi_stage *s)
 {
     struct tess_digest d;
     if (!s->ops->fingerprint)
         return TESS_OK;
     tess_digest_start(&d);
-    struct tessi_witness *before = tessi_witness_set(c, &s->witness);
-    int status = s->ops->fingerprint(tess_instance_self(s->instance), c, &d);
-    (void)tessi_witness_set(c, before);
+    struct tessi_witness *before = tessi_host_witness_set(ctx, &s->witness);
+    int status = s->ops->fingerprint(tess_instance_self(s->instance), ctx, &d);
+    (void)tessi_host_witness_set(ctx, before);
     tess_digest_end(&d, s->files);
     return status;
 }
 
-int tessi_sources_list(struct tess_call *c, const struct tessi_stage *s, char **out)
+int tessi_flow_sources_list(struct tess_context *ctx, const struct tessi_stage *s, char **out)
 {
     size_t bytes = 0;
     void *memory;
@@ -32,14 +32,14 @@ int tessi_sources_list(struct tess_call *c, const struct tessi_stage *s, char **
         bytes += TESS_DIGEST_TEXT + strlen(s->witness.file[i].path) + 1;
     if (bytes == 0 || bytes > LIST_MOST)
         return TESS_OK;
-    TESS_TRY(tess_alloc(c, bytes + 1, "a list of files", &memory));
+    TESS_TRY(tess_alloc(ctx, bytes + 1, "a list of files", &memory));
     char *at = *out = memory;
     for (int64_t i = 0; i < s->witness.count; i++)
         at += snprintf(at, bytes + 1 - (size_t)(at - *out), "%s %s\n", s->witness.file[i].digest, s->witness.file[i].path);
     return TESS_OK;
 }
 
-const char *tessi_sources_changed(const struct tessi_stage *s, const char *list)
+const char *tessi_flow_sources_changed(const struct tessi_stage *s, const char *list)
 {
     for (int64_t i = 0; list && i < s->witness.count; i++) {
         const struct tessi_seen *seen = &s->witness.file[i];
@@ -53,18 +53,18 @@ const char *tessi_sources_changed(const struct tessi_stage *s, const char *list)
 }
 
 /* An artefact is read through one open file, so only a writer in place could change it. Its ctime moves whenever a run links it. */
-static int check_input(struct tess_call *c, const struct tess_artefact *a, const struct tessi_place *then)
+static int check_input(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_place *then)
 {
     struct tessi_place now;
-    if (tessi_place_of(tessi_artefact_descriptor(a), &now) != 0 || now.size != then->size || now.changed != then->changed)
-        return c->fail(c, TESS_E_DATA, "%s: its content changed while the pipeline ran; run again", tess_artefact_path(a));
-    return now.touched == then->touched ? TESS_OK : tessi_artefact_verify(c, a);
+    if (tessi_host_place_of(tessi_store_artefact_descriptor(a), &now) != 0 || now.size != then->size || now.changed != then->changed)
+        return ctx->fail(ctx, TESS_E_DATA, "%s: its content changed while the pipeline ran; run again", tess_artefact_path(a));
+    return now.touched == then->touched ? TESS_OK : tessi_store_artefact_verify(ctx, a);
 }
 
-int tessi_sources_check(struct tess_call *c, const struct tess_stage_run *r)
+int tessi_flow_sources_check(struct tess_context *ctx, const struct tess_stage_run *r)
 {
     for (int64_t i = 0; i < r->inputs; i++)
         if (r->input[i])
-            TESS_TRY(check_input(c, r->input[i], &r->place[i]));
-    return tessi_witness_check(c, &r->stage->witness);
+            TESS_TRY(check_input(ctx, r->input[i], &r->place[i]));
+    return tessi_host_witness_check(ctx, &r->stage->witness);
 }

@@ -18,7 +18,7 @@
 #define CHECKPOINT "checkpoint"
 #define LINE_SECONDS 5 /* between progress events in the log */
 
-double tessi_clock(void)
+double tessi_flow_clock(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -45,20 +45,20 @@ uint64_t tess_stage_seed(const struct tess_stage_run *r)
 
 void tess_stage_progress(struct tess_stage_run *r, int64_t done, int64_t total, const char *unit, const char *figure, double value)
 {
-    double now = tessi_clock();
+    double now = tessi_flow_clock();
     r->done = done;
     r->total = total;
     snprintf(r->unit, sizeof r->unit, "%s", unit);
-    (void)tessi_inject(TESSI_AT_STEP);
-    tessi_progress(r->log, done, total, unit, figure, value);
+    (void)tessi_base_inject(TESSI_AT_STEP);
+    tessi_base_progress(r->log, done, total, unit, figure, value);
     if (now - r->last_line < LINE_SECONDS && done < total)
         return;
     r->last_line = now;
     if (figure)
-        tessi_log_event(r->log, "progress", "s:stage", r->name, "i:done", done, "i:total", total, "s:unit", unit, "s:figure", figure,
+        tessi_base_log_event(r->log, "progress", "s:stage", r->name, "i:done", done, "i:total", total, "s:unit", unit, "s:figure", figure,
                         "f:value", value, NULL);
     else
-        tessi_log_event(r->log, "progress", "s:stage", r->name, "i:done", done, "i:total", total, "s:unit", unit, NULL);
+        tessi_base_log_event(r->log, "progress", "s:stage", r->name, "i:done", done, "i:total", total, "s:unit", unit, NULL);
 }
 
 void tess_stage_note(struct tess_stage_run *r, const char *format, ...)
@@ -68,7 +68,7 @@ void tess_stage_note(struct tess_stage_run *r, const char *format, ...)
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    tessi_log_note(r->log, "%s: %s", r->name, text);
+    tessi_base_log_note(r->log, "%s: %s", r->name, text);
 }
 
 /* What is wrong, without the cure, behind what else is; a later word on the same ("diverged: ...") takes the former's place. */
@@ -88,71 +88,72 @@ void tess_stage_warn(struct tess_stage_run *r, const char *format, ...)
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
     keep_warning(r->stage, text);
-    tessi_log_warn(r->log, "%s: %s", r->name, text);
+    tessi_base_log_warn(r->log, "%s: %s", r->name, text);
 }
 
 int tess_stage_stopping(const struct tess_stage_run *r)
 {
     (void)r;
-    return tessi_signals_stopping();
+    return tessi_base_signals_stopping();
 }
 
 int tess_stage_checkpoint_due(const struct tess_stage_run *r)
 {
-    return tessi_signals_checkpoint() || tessi_clock() - r->last_checkpoint >= r->interval;
+    return tessi_base_signals_checkpoint() || tessi_flow_clock() - r->last_checkpoint >= r->interval;
 }
 
 /* ---- checkpoints --------------------------------------------------------------------------------------------------- */
 
-static int open_checkpoint(struct tess_call *c, const struct tess_stage_run *r, struct tess_artefact **out)
+static int open_checkpoint(struct tess_context *ctx, const struct tess_stage_run *r, struct tess_artefact **out)
 {
-    TESS_TRY(tessi_artefact_open(c, r->checkpoint, out));
-    const char *key = tessi_artefact_provenance(*out, "key");
+    TESS_TRY(tessi_store_artefact_open(ctx, r->checkpoint, out));
+    const char *key = tessi_store_artefact_provenance(*out, "key");
     if (strcmp(tess_artefact_kind(*out), CHECKPOINT) != 0 || !key || strcmp(key, r->key) != 0)
-        return c->fail(c, TESS_E_DATA, "%s: wanted the checkpoint of key %.12s..., found something else", r->checkpoint, r->key);
-    return tessi_artefact_verify(c, *out);
+        return ctx->fail(ctx, TESS_E_DATA, "%s: wanted the checkpoint of key %.12s..., found something else", r->checkpoint, r->key);
+    return tessi_store_artefact_verify(ctx, *out);
 }
 
 /* How far the work is, for whoever plans it next. */
-static int put_progress(struct tess_call *c, const struct tess_stage_run *r, struct tess_artefact *a)
+static int put_progress(struct tess_context *ctx, const struct tess_stage_run *r, struct tess_artefact *a)
 {
-    struct tess_facts *f = tess_artefact_describe(a);
+    struct tess_attrs *f = tess_artefact_describe(a);
     if (r->total <= 0)
         return TESS_OK;
-    TESS_TRY(tess_facts_set_i64(c, f, TESSI_PROGRESS_DONE, r->done));
-    TESS_TRY(tess_facts_set_i64(c, f, TESSI_PROGRESS_TOTAL, r->total));
-    return tess_facts_set_text(c, f, TESSI_PROGRESS_UNIT, r->unit);
+    TESS_TRY(tess_attrs_set_i64(ctx, f, TESSI_PROGRESS_DONE, r->done));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, TESSI_PROGRESS_TOTAL, r->total));
+    return tess_attrs_set_text(ctx, f, TESSI_PROGRESS_UNIT, r->unit);
 }
 
 static void get_progress(struct tess_stage_run *r)
 {
-    const struct tess_facts *f = tess_artefact_facts(r->resumed);
-    r->done = tess_facts_i64_or(f, TESSI_PROGRESS_DONE, 0);
-    r->total = tess_facts_i64_or(f, TESSI_PROGRESS_TOTAL, 0);
-    snprintf(r->unit, sizeof r->unit, "%s", tess_facts_text_or(f, TESSI_PROGRESS_UNIT, "step"));
+    const struct tess_attrs *f = tess_artefact_attrs(r->resumed);
+    r->done = tess_attrs_i64_or(f, TESSI_PROGRESS_DONE, 0);
+    r->total = tess_attrs_i64_or(f, TESSI_PROGRESS_TOTAL, 0);
+    snprintf(r->unit, sizeof r->unit, "%s", tess_attrs_text_or(f, TESSI_PROGRESS_UNIT, "step"));
 }
 
-int tessi_stage_find_checkpoint(struct tess_call *c, struct tess_stage_run *r)
+int tessi_flow_stage_find_checkpoint(struct tess_context *ctx, struct tess_stage_run *r)
 {
-    struct tessi_call own;
+    struct tessi_context own;
     int there = 0;
-    TESS_TRY(tessi_file_there(c, r->checkpoint, &there));
+    TESS_TRY(tessi_base_file_there(ctx, r->checkpoint, &there));
     if (!there)
         return TESS_OK;
-    tessi_call_init(&own, c->host);
-    int status = open_checkpoint(&own.call, r, &r->resumed);
+    tessi_base_context_init(&own, ctx->host);
+    int status = open_checkpoint(&own.context, r, &r->resumed);
     if (status == TESS_OK) {
-        r->stage->checkpoint = (struct tessi_kept){1, tess_facts_i64_or(tess_artefact_facts(r->resumed), "step", -1)};
+        r->stage->checkpoint = (struct tessi_kept){1, tess_attrs_i64_or(tess_artefact_attrs(r->resumed), "step", -1)};
         get_progress(r);
-        tessi_log_event(r->log, "resume", "s:stage", r->name, "s:checkpoint", r->checkpoint, NULL);
+        tessi_base_log_event(r->log, "resume", "s:stage", r->name, "s:checkpoint", r->checkpoint, NULL);
         return TESS_OK;
     }
-    tessi_artefact_close(r->resumed);
+    tessi_store_artefact_close(r->resumed);
     r->resumed = NULL;
     if (status != TESS_E_DATA)
-        return c->fail(c, status, "%s; it is the checkpoint of this stage: see that it can be read, or remove it to begin anew",
-                       tessi_call_message(&own.call));
-    tessi_log_warn(r->log, "%s: the checkpoint is left aside and the stage begins anew: %s", r->name, tessi_call_message(&own.call));
+        return ctx->fail(ctx, status, "%s; it is the checkpoint of this stage: see that it can be read, or remove it to begin anew",
+                         tessi_base_context_message(&own.context));
+    tessi_base_log_warn(r->log, "%s: the checkpoint is left aside and the stage begins anew: %s", r->name,
+                        tessi_base_context_message(&own.context));
     return TESS_OK;
 }
 
@@ -166,40 +167,40 @@ const char *tess_stage_checkpoint_path(const struct tess_stage_run *r)
     return r->checkpoint;
 }
 
-int tess_stage_checkpoint(struct tess_call *c, struct tess_stage_run *r,
-                          int (*write)(void *user, struct tess_call *c, struct tess_artefact *a), void *user)
+int tess_stage_checkpoint(struct tess_context *ctx, struct tess_stage_run *r,
+                          int (*write)(void *user, struct tess_context *ctx, struct tess_artefact *a), void *user)
 {
-    struct tessi_call own;
+    struct tessi_context own;
     struct tess_artefact *a = NULL;
-    TESS_TRY(tessi_sources_check(c, r));
+    TESS_TRY(tessi_flow_sources_check(ctx, r));
     const struct tessi_provenance about = {.stage = r->name, .key = r->key, .seed = r->seed};
-    tessi_call_init(&own, c->host);
+    tessi_base_context_init(&own, ctx->host);
     struct tessi_kept kept = {0, -1};
     int disk = 1; /* the failure at hand is the disk's */
-    int status = tessi_artefact_create(&own.call, r->checkpoint, CHECKPOINT, &a);
+    int status = tessi_store_artefact_create(&own.context, r->checkpoint, CHECKPOINT, &a);
     if (status == TESS_OK) {
-        status = write(user, &own.call, a);
+        status = write(user, &own.context, a);
         if (status == TESS_OK)
-            status = put_progress(&own.call, r, a);
+            status = put_progress(&own.context, r, a);
         disk = status == TESS_E_IO || status == TESS_E_CREATE;
     }
     if (status == TESS_OK) {
         disk = 1;
-        kept = (struct tessi_kept){1, tess_facts_i64_or(tess_artefact_facts(a), "step", -1)};
-        status = tessi_artefact_finish(&own.call, a, &about, NULL);
+        kept = (struct tessi_kept){1, tess_attrs_i64_or(tess_artefact_attrs(a), "step", -1)};
+        status = tessi_store_artefact_finish(&own.context, a, &about, NULL);
         a = NULL;
     }
-    tessi_artefact_close(a);
-    r->last_checkpoint = tessi_clock();
+    tessi_store_artefact_close(a);
+    r->last_checkpoint = tessi_flow_clock();
     if (status == TESS_OK) {
         r->stage->checkpoint = kept;
-        tessi_log_event(r->log, CHECKPOINT, "s:stage", r->name, NULL);
-        (void)tessi_inject(TESSI_AT_CHECKPOINT);
+        tessi_base_log_event(r->log, CHECKPOINT, "s:stage", r->name, NULL);
+        (void)tessi_base_inject(TESSI_AT_CHECKPOINT);
         return TESS_OK;
     }
     if (!disk || status == TESS_E_INTERNAL)
-        return c->fail(c, status, "%s", tessi_call_message(&own.call));
-    tessi_log_warn(r->log, "%s: no checkpoint could be written, the work goes on and the one before is kept: %s", r->name,
-                   tessi_call_message(&own.call));
+        return ctx->fail(ctx, status, "%s", tessi_base_context_message(&own.context));
+    tessi_base_log_warn(r->log, "%s: no checkpoint could be written, the work goes on and the one before is kept: %s", r->name,
+                   tessi_base_context_message(&own.context));
     return TESS_OK;
 }

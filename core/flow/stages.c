@@ -13,13 +13,13 @@
 
 static const char *const own_keys[] = {"in", "seed", NULL};
 
-int tessi_stage_blame(struct tess_call *c, const struct tessi_stage *s, int status)
+int tessi_flow_stage_blame(struct tess_context *ctx, const struct tessi_stage *s, int status)
 {
-    tess_prepend_message(c, "%s:%d:%d: stage `%s`", s->spec->file, (int)s->spec->key_line, (int)s->spec->key_column, s->name);
+    tess_prepend_message(ctx, "%s:%d:%d: stage `%s`", s->config->file, (int)s->config->key_line, (int)s->config->key_column, s->name);
     return status;
 }
 
-int tessi_kind_fits(const char *kinds, const char *kind)
+int tessi_flow_kind_fits(const char *kinds, const char *kind)
 {
     size_t length = strlen(kind);
     for (const char *at = kinds; *at; at += strcspn(at, "|"), at += *at == '|')
@@ -31,47 +31,48 @@ int tessi_kind_fits(const char *kinds, const char *kind)
 /* ---- names and order ----------------------------------------------------------------------------------------------- */
 
 /* A stage's name is a file's name, and part of a path on the command line. */
-static int check_name(struct tess_call *c, const struct tessi_spec *s)
+static int stages_check_name(struct tess_context *ctx, const struct tessi_config *s)
 {
     int fine = isalnum((unsigned char)s->key[0]) && strlen(s->key) <= 64;
     for (const char *at = s->key; *at; at++)
         fine = fine && (isalnum((unsigned char)*at) || *at == '-' || *at == '_');
     if (!fine)
-        return tessi_key_fail(c, s, TESS_E_USAGE,
+        return tessi_config_key_fail(ctx, s, TESS_E_USAGE,
                               "a stage's name is 1 to 64 letters, digits, `-` and `_`, beginning with a letter or digit; found `%s`",
                               s->key);
     if (strcmp(s->key, "params") == 0 || strcmp(s->key, "stages") == 0)
-        return tessi_key_fail(c, s, TESS_E_USAGE, "`%s` cannot be a stage's name: on the command line it means the pipeline's own key",
-                              s->key);
+        return tessi_config_key_fail(ctx, s, TESS_E_USAGE,
+                                     "`%s` cannot be a stage's name: on the command line it means the pipeline's own key", s->key);
     if (s->kind != TESSI_MAP)
-        return tessi_spec_fail(c, s, TESS_E_USAGE, "stage `%s` wants a map with `use`", s->key);
+        return tessi_config_fail(ctx, s, TESS_E_USAGE, "stage `%s` wants a map with `use`", s->key);
     return TESS_OK;
 }
 
-static int is_path(const struct tessi_spec *in)
+static int is_path(const struct tessi_config *in)
 {
     size_t length = strlen(in->text);
     return length > 3 && strcmp(in->text + length - 3, ".h5") == 0;
 }
 
 /* The stages a stage reads must exist. */
-static int check_inputs(struct tess_call *c, const struct tessi_spec *stages, const struct tessi_spec *s)
+static int stages_check_inputs(struct tess_context *ctx, const struct tessi_config *stages, const struct tessi_config *s)
 {
     char near[300];
-    const struct tessi_spec *in = tessi_spec_child(s, "in");
+    const struct tessi_config *in = tessi_config_child(s, "in");
     if (in && in->kind != TESSI_MAP)
-        return tessi_spec_fail(c, in, TESS_E_USAGE, "`in` wants a map of ports and stages, like {images: images}");
-    for (const struct tessi_spec *at = in ? in->child : NULL; at; at = at->next) {
+        return tessi_config_fail(ctx, in, TESS_E_USAGE, "`in` wants a map of ports and stages, like {images: images}");
+    for (const struct tessi_config *at = in ? in->child : NULL; at; at = at->next) {
         if (at->kind != TESSI_SCALAR || !at->text || !*at->text)
-            return tessi_spec_fail(c, at, TESS_E_USAGE, "input `%s` wants the name of a stage, or the path of an artefact (.h5)", at->key);
-        if (!is_path(at) && !tessi_spec_child(stages, at->text))
-            return tessi_spec_fail(c, at, TESS_E_USAGE, "input `%s`: there is no stage `%s`%s", at->key, at->text,
-                                   tessi_suggest(stages, at->text, near, sizeof near));
+            return tessi_config_fail(ctx, at, TESS_E_USAGE, "input `%s` wants the name of a stage, or the path of an artefact (.h5)",
+                                     at->key);
+        if (!is_path(at) && !tessi_config_child(stages, at->text))
+            return tessi_config_fail(ctx, at, TESS_E_USAGE, "input `%s`: there is no stage `%s`%s", at->key, at->text,
+                                   tessi_config_suggest(stages, at->text, near, sizeof near));
     }
     return TESS_OK;
 }
 
-static const struct tessi_stage *ordered(const struct tessi_pipeline *p, const char *name)
+static const struct tessi_stage *stages_ordered(const struct tessi_pipeline *p, const char *name)
 {
     for (int64_t i = 0; i < p->count; i++)
         if (strcmp(p->stage[i].name, name) == 0)
@@ -80,98 +81,100 @@ static const struct tessi_stage *ordered(const struct tessi_pipeline *p, const c
 }
 
 /* The first stage it reads that is not in order yet, or NULL. */
-static const struct tessi_spec *first_need(const struct tessi_pipeline *p, const struct tessi_spec *stages, const struct tessi_spec *s)
+static const struct tessi_config *first_need(const struct tessi_pipeline *p, const struct tessi_config *stages,
+                                             const struct tessi_config *s)
 {
-    const struct tessi_spec *in = tessi_spec_child(s, "in");
-    for (const struct tessi_spec *at = in ? in->child : NULL; at; at = at->next)
-        if (!is_path(at) && !ordered(p, at->text))
-            return tessi_spec_child(stages, at->text);
+    const struct tessi_config *in = tessi_config_child(s, "in");
+    for (const struct tessi_config *at = in ? in->child : NULL; at; at = at->next)
+        if (!is_path(at) && !stages_ordered(p, at->text))
+            return tessi_config_child(stages, at->text);
     return NULL;
 }
 
 /* No stage is left whose needs are done: following the needs leads into a circle. */
-static int cycle(struct tess_call *c, const struct tessi_pipeline *p, const struct tessi_spec *stages, const struct tessi_spec *s)
+static int stages_cycle(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_config *stages,
+                        const struct tessi_config *s)
 {
     char round[1024] = "";
-    for (int64_t i = tessi_spec_count(stages); i > 0; i--)
+    for (int64_t i = tessi_config_count(stages); i > 0; i--)
         s = first_need(p, stages, s); /* now inside it */
-    const struct tessi_spec *at = s;
+    const struct tessi_config *at = s;
     do {
         size_t used = strlen(round);
         snprintf(round + used, sizeof round - used, "%s -> ", at->key);
         at = first_need(p, stages, at);
     } while (at != s);
-    return tessi_key_fail(c, s, TESS_E_USAGE, "these stages wait for each other: %s%s", round, s->key);
+    return tessi_config_key_fail(ctx, s, TESS_E_USAGE, "these stages wait for each other: %s%s", round, s->key);
 }
 
-int tessi_seed_read(struct tess_call *c, const struct tessi_spec *at, uint64_t *out)
+int tessi_flow_seed_read(struct tess_context *ctx, const struct tessi_config *at, uint64_t *out)
 {
     int64_t value;
     char found[200];
-    if (!tessi_spec_is_i64(at, &value) || value < 0)
-        return tessi_spec_fail(c, at, TESS_E_VALUE, "`seed` wants an integer 0 .. %lld, found %s", (long long)INT64_MAX,
-                               tessi_spec_found(at, found, sizeof found));
+    if (!tessi_config_is_i64(at, &value) || value < 0)
+        return tessi_config_fail(ctx, at, TESS_E_VALUE, "`seed` wants an integer 0 .. %lld, found %s", (long long)INT64_MAX,
+                               tessi_config_found(at, found, sizeof found));
     *out = (uint64_t)value;
     return TESS_OK;
 }
 
-static int add_stage(struct tess_call *c, struct tessi_pipeline *p, struct tessi_spec *spec)
+static int add_stage(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_config *config)
 {
     struct tessi_stage *s = &p->stage[p->count++];
-    const struct tessi_spec *seed = tessi_spec_child(spec, "seed");
-    s->name = spec->key;
-    s->spec = spec;
+    const struct tessi_config *seed = tessi_config_child(config, "seed");
+    s->name = config->key;
+    s->config = config;
     s->seed = p->seed;
     s->own_seed = seed != NULL;
     if (seed)
-        TESS_TRY(tessi_seed_read(c, seed, &s->seed));
-    return tessi_format(c, &s->path, "%s/%s.h5", p->folder, s->name);
+        TESS_TRY(tessi_flow_seed_read(ctx, seed, &s->seed));
+    return tessi_base_format(ctx, &s->path, "%s/%s.h5", p->folder, s->name);
 }
 
-int tessi_stages_order(struct tess_call *c, struct tessi_pipeline *p)
+int tessi_flow_stages_order(struct tess_context *ctx, struct tessi_pipeline *p)
 {
     void *memory;
-    struct tessi_spec *stages = tessi_spec_child(p->root, "stages");
+    struct tessi_config *stages = tessi_config_child(p->root, "stages");
     if (!stages || stages->kind != TESSI_MAP || !stages->child)
-        return tessi_spec_fail(c, stages ? stages : p->root, TESS_E_USAGE, "wanted `stages`, a map of at least one stage");
-    for (const struct tessi_spec *s = stages->child; s; s = s->next)
-        TESS_TRY(check_name(c, s));
-    for (const struct tessi_spec *s = stages->child; s; s = s->next)
-        TESS_TRY(check_inputs(c, stages, s));
-    int64_t n = tessi_spec_count(stages);
-    TESS_TRY(tess_alloc(c, (size_t)n * sizeof *p->stage, "stages", &memory));
+        return tessi_config_fail(ctx, stages ? stages : p->root, TESS_E_USAGE, "wanted `stages`, a map of at least one stage");
+    for (const struct tessi_config *s = stages->child; s; s = s->next)
+        TESS_TRY(stages_check_name(ctx, s));
+    for (const struct tessi_config *s = stages->child; s; s = s->next)
+        TESS_TRY(stages_check_inputs(ctx, stages, s));
+    int64_t n = tessi_config_count(stages);
+    TESS_TRY(tess_alloc(ctx, (size_t)n * sizeof *p->stage, "stages", &memory));
     p->stage = memory;
     while (p->count < n) {
-        struct tessi_spec *s = stages->child;
-        const struct tessi_spec *waiting = NULL;
+        struct tessi_config *s = stages->child;
+        const struct tessi_config *waiting = NULL;
         for (; s; s = s->next) {
-            if (ordered(p, s->key))
+            if (stages_ordered(p, s->key))
                 continue;
             if (!first_need(p, stages, s))
                 break;
             waiting = s;
         }
         if (!s)
-            return cycle(c, p, stages, waiting);
-        TESS_TRY(add_stage(c, p, s));
+            return stages_cycle(ctx, p, stages, waiting);
+        TESS_TRY(add_stage(ctx, p, s));
     }
     return TESS_OK;
 }
 
 /* ---- plugin and ports ---------------------------------------------------------------------------------------------- */
 
-static int unknown_port(struct tess_call *c, const struct tessi_stage *s, const struct tessi_spec *at)
+static int unknown_port(struct tess_context *ctx, const struct tessi_stage *s, const struct tessi_config *at)
 {
     const char *names[64] = {NULL};
     char list[400] = "";
     int64_t n = 0;
     for (; n < s->inputs && n < 64; n++)
         names[n] = s->input[n].port->name;
-    const char *nearest = tessi_nearest_name(at->key, names, n);
-    const struct tessi_spec *former = s->spec->former;
-    if (former && tessi_spec_stays(tessi_spec_child(former, "in"), at)) {
-        int status = tessi_key_fail(c, at, TESS_E_USAGE, "stage/%s has no input `%s`", s->component->name, at->key);
-        tessi_append_stays(c, s->spec, "in", at);
+    const char *nearest = tessi_base_nearest_name(at->key, names, n);
+    const struct tessi_config *former = s->config->former;
+    if (former && tessi_config_stays(tessi_config_child(former, "in"), at)) {
+        int status = tessi_config_key_fail(ctx, at, TESS_E_USAGE, "stage/%s has no input `%s`", s->component->name, at->key);
+        tessi_plug_append_stays(ctx, s->config, "in", at);
         return status;
     }
     for (int64_t i = 0; i < n; i++) {
@@ -179,61 +182,63 @@ static int unknown_port(struct tess_call *c, const struct tessi_stage *s, const 
         snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);
     }
     if (nearest)
-        return tessi_key_fail(c, at, TESS_E_USAGE, "stage/%s has no input `%s`; did you mean `%s`?", s->component->name, at->key, nearest);
-    return tessi_key_fail(c, at, TESS_E_USAGE, "stage/%s has no input `%s`; it takes %s", s->component->name, at->key, n ? list : "none");
+        return tessi_config_key_fail(ctx, at, TESS_E_USAGE, "stage/%s has no input `%s`; did you mean `%s`?", s->component->name, at->key,
+                                     nearest);
+    return tessi_config_key_fail(ctx, at, TESS_E_USAGE, "stage/%s has no input `%s`; it takes %s", s->component->name, at->key,
+                                 n ? list : "none");
 }
 
-static int wrong_kind(struct tess_call *c, const struct tessi_stage *s, const struct tessi_input *in, const char *found)
+static int wrong_kind(struct tess_context *ctx, const struct tessi_stage *s, const struct tessi_input *in, const char *found)
 {
-    return tessi_spec_fail(c, in->at, TESS_E_USAGE, "input `%s` of stage/%s wants an artefact of kind %s; `%s` is of kind %s",
+    return tessi_config_fail(ctx, in->at, TESS_E_USAGE, "input `%s` of stage/%s wants an artefact of kind %s; `%s` is of kind %s",
                            in->port->name, s->component->name, in->port->kind, in->at->text, found);
 }
 
 /* An artefact from outside is read whole once: its digest is part of keys. */
-static int connect_file(struct tess_call *c, const struct tessi_stage *s, struct tessi_input *in)
+static int connect_file(struct tess_context *ctx, const struct tessi_stage *s, struct tessi_input *in)
 {
     struct tess_artefact *a = NULL;
     char *path = NULL;
-    int status = tessi_path_beside(c, tessi_spec_beside(in->at), in->at->text, &path);
+    int status = tessi_base_path_beside(ctx, tessi_config_beside(in->at), in->at->text, &path);
     if (status == TESS_OK)
-        status = tessi_path_absolute(c, path, &in->file);
+        status = tessi_base_path_absolute(ctx, path, &in->file);
     if (status == TESS_OK)
-        status = tessi_artefact_open(c, in->file, &a);
+        status = tessi_store_artefact_open(ctx, in->file, &a);
     if (status == TESS_OK)
-        status = tessi_artefact_check(c, a);
+        status = tessi_host_artefact_check(ctx, a);
     if (status == TESS_OK)
-        status = tessi_artefact_check_facts(c, a);
+        status = tessi_store_artefact_check_attrs(ctx, a);
     if (status != TESS_OK) {
-        tess_prepend_message(c, "%s:%d:%d: input `%s`", in->at->file, (int)in->at->line, (int)in->at->column, in->port->name);
+        tess_prepend_message(ctx, "%s:%d:%d: input `%s`", in->at->file, (int)in->at->line, (int)in->at->column, in->port->name);
         goto done;
     }
-    if (!tessi_kind_fits(in->port->kind, tess_artefact_kind(a))) {
-        status = wrong_kind(c, s, in, tess_artefact_kind(a));
+    if (!tessi_flow_kind_fits(in->port->kind, tess_artefact_kind(a))) {
+        status = wrong_kind(ctx, s, in, tess_artefact_kind(a));
         goto done;
     }
     snprintf(in->file_digest, sizeof in->file_digest, "%s", tess_artefact_digest(a));
-    status = tessi_facts_new(c, &in->file_facts);
+    status = tessi_base_attrs_new(ctx, &in->file_attrs);
     if (status == TESS_OK)
-        status = tessi_facts_copy(c, tess_artefact_facts(a), in->file_facts);
+        status = tessi_base_attrs_copy(ctx, tess_artefact_attrs(a), in->file_attrs);
 done:
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     tess_free(path);
     return status;
 }
 
-static int connect(struct tess_call *c, const struct tessi_pipeline *p, const struct tessi_stage *s, struct tessi_input *in)
+static int stages_connect(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s, struct tessi_input *in)
 {
     if (!in->at) {
         if (in->port->optional)
             return TESS_OK;
-        return tessi_key_fail(c, s->spec, TESS_E_USAGE, "stage `%s` wants `in: {%s: ...}`, an artefact of kind %s (%s)", s->name,
+        return tessi_config_key_fail(ctx, s->config, TESS_E_USAGE, "stage `%s` wants `in: {%s: ...}`, an artefact of kind %s (%s)", s->name,
                               in->port->name, in->port->kind, in->port->help ? in->port->help : in->port->name);
     }
     if (is_path(in->at))
-        return connect_file(c, s, in);
-    in->stage = ordered(p, in->at->text) - p->stage;
+        return connect_file(ctx, s, in);
+    in->stage = stages_ordered(p, in->at->text) - p->stage;
     const char *kind = p->stage[in->stage].ops->output;
-    return tessi_kind_fits(in->port->kind, kind) ? TESS_OK : wrong_kind(c, s, in, kind);
+    return tessi_flow_kind_fits(in->port->kind, kind) ? TESS_OK : wrong_kind(ctx, s, in, kind);
 }
 
 /* A seed that nothing is drawn from is not told from any other. */
@@ -248,52 +253,52 @@ static void set_dependences(const struct tessi_pipeline *p, struct tessi_stage *
     s->own_seed = 0;
 }
 
-int tessi_stage_open(struct tess_call *c, struct tessi_pipeline *p, struct tessi_stage *s)
+int tessi_flow_stage_open(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s)
 {
     void *memory;
-    TESS_TRY(tessi_instance_new(c, p->runtime->registry, "stage/1", s->spec, NULL, own_keys, 1, &s->instance));
-    s->component = tessi_instance_component(s->instance);
+    TESS_TRY(tessi_plug_instance_new(ctx, p->runtime->registry, "stage/1", s->config, NULL, own_keys, 1, &s->instance));
+    s->component = tessi_plug_instance_component(s->instance);
     s->ops = tess_instance_ops(s->instance, "stage/1");
     if (!s->ops->plan || !s->ops->run || !s->ops->output)
-        return c->fail(c, TESS_E_PLUGIN, "stage/%s: wanted plan, run and output, found one of them missing", s->component->name);
+        return ctx->fail(ctx, TESS_E_PLUGIN, "stage/%s: wanted plan, run and output, found one of them missing", s->component->name);
     set_dependences(p, s);
     while (s->ops->ports && s->ops->ports[s->inputs].name)
         s->inputs++;
-    TESS_TRY(tess_alloc(c, (size_t)s->inputs * sizeof *s->input, "inputs", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)s->inputs * sizeof *s->input, "inputs", &memory));
     s->input = memory;
-    const struct tessi_spec *in = tessi_spec_child(s->spec, "in");
+    const struct tessi_config *in = tessi_config_child(s->config, "in");
     for (int64_t i = 0; i < s->inputs; i++) {
         s->input[i].port = &s->ops->ports[i];
         s->input[i].stage = -1;
-        s->input[i].at = tessi_spec_child(in, s->ops->ports[i].name);
+        s->input[i].at = tessi_config_child(in, s->ops->ports[i].name);
     }
-    for (const struct tessi_spec *at = in ? in->child : NULL; at; at = at->next) {
+    for (const struct tessi_config *at = in ? in->child : NULL; at; at = at->next) {
         int64_t i = 0;
         while (i < s->inputs && strcmp(s->input[i].port->name, at->key) != 0)
             i++;
         if (i == s->inputs)
-            return unknown_port(c, s, at);
+            return unknown_port(ctx, s, at);
     }
     for (int64_t i = 0; i < s->inputs; i++)
-        TESS_TRY(connect(c, p, s, &s->input[i]));
+        TESS_TRY(stages_connect(ctx, p, s, &s->input[i]));
     return TESS_OK;
 }
 
-void tessi_stage_close(struct tessi_stage *s)
+void tessi_flow_stage_close(struct tessi_stage *s)
 {
     tess_instance_close(s->instance);
     for (int64_t i = 0; s->input && i < s->inputs; i++) {
         tess_free(s->input[i].file);
-        tessi_facts_free(s->input[i].file_facts);
+        tessi_base_attrs_free(s->input[i].file_attrs);
     }
     for (int64_t i = 0; i < s->pictures; i++)
         tess_free(s->picture[i]);
     tess_free(s->picture);
     tess_free(s->input);
-    tessi_facts_free(s->facts);
+    tessi_base_attrs_free(s->attrs);
     tess_free(s->reason);
     tess_free(s->plugins);
-    tessi_witness_free(&s->witness);
+    tessi_host_witness_free(&s->witness);
     tess_free(s->cached);
     tess_free(s->path);
 }

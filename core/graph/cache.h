@@ -4,24 +4,24 @@
 
 #include <tessera/graph.h>
 
-enum { LAYERS_MOST = 1024 };
+enum { LAYERS_MAX = 1024 };
 
 struct tess_cache {
     const struct tess_graph *graph; /* NULL: none is recorded over it yet */
     int64_t rows, tokens, layers;
-    int64_t width[LAYERS_MOST]; /* of each layer, C */
-    size_t at[LAYERS_MOST];     /* where its values begin in memory */
+    int64_t width[LAYERS_MAX]; /* of each layer, C */
+    size_t at[LAYERS_MAX];     /* where its values begin in memory */
     int32_t stored;             /* dtype, set when the graph is sealed */
     char *memory;
     int32_t *ready;             /* (layers, rows) */
 };
 
 /* Memory of a cache that a sealed graph was recorded over; 0 for NULL. */
-int64_t tessi_cache_bytes(const struct tess_cache *k);
+int64_t tessi_graph_cache_bytes(const struct tess_cache *k);
 /* Has that memory, once. NULL is fine. */
-int tessi_cache_reserve(struct tess_call *c, struct tess_cache *k) TESS_CHECKED;
+int tessi_graph_cache_reserve(struct tess_context *ctx, struct tess_cache *k) TESS_CHECKED;
 
 /* Bytes of the keys, or of the values, of one layer. */
-size_t tessi_cache_half(const struct tess_cache *k, int64_t layer);
+size_t tessi_graph_cache_half(const struct tess_cache *k, int64_t layer);
 
 #endif

@@ -8,9 +8,9 @@
 
 enum { NOT_NEEDED = 0, NEEDED = 1, CONTRIBUTED = 2, GIVEN = 3 };
 
-int64_t tessi_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int64_t to)
+int64_t tessi_graph_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int64_t to)
 {
-    struct tessi_buffer *list = tessi_graph_grow(g, g->buffer, g->buffers, &g->buffer_room, sizeof *g->buffer);
+    struct tessi_buffer *list = tessi_graph_grow(g, g->buffer, g->buffers, &g->buffer_capacity, sizeof *g->buffer);
     if (!list)
         return TESSI_NO_BUFFER;
     g->buffer = list;
@@ -20,7 +20,7 @@ int64_t tessi_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int6
 
 static int64_t stored_bytes(const struct tess_node *owner)
 {
-    struct tess_tensor t = tessi_stored(owner, owner);
+    struct tess_tensor t = tessi_graph_stored(owner, owner);
     return (int64_t)tess_tensor_bytes(&t);
 }
 
@@ -32,7 +32,7 @@ static void live_until(struct tess_graph *g, const struct tess_node *x, int64_t 
 }
 
 /* x is read at `time`: as it was made again, or as it was kept. */
-static void use(struct tess_graph *g, const struct tess_node *x, int64_t time, int64_t *again)
+static void differentiate_use(struct tess_graph *g, const struct tess_node *x, int64_t time, int64_t *again)
 {
     int64_t b = x ? x->value_of->again : TESSI_NO_BUFFER;
     if (b == TESSI_NO_BUFFER) {
@@ -66,13 +66,13 @@ static int owner_of_weight(const struct tess_graph *g, const struct tess_node *x
     return -1;
 }
 
-static int needs(const struct tess_node *x, int32_t o)
+static int differentiate_needs(const struct tess_node *x, int32_t o)
 {
     return x && x->gradient_of && x->gradient_of->needed[o] != NOT_NEEDED;
 }
 
 /* Objectives come first, then probes, which ask for one weight each. */
-static int wants(const struct tess_graph *g, const struct tess_node *weight, int32_t o)
+static int differentiate_wants(const struct tess_graph *g, const struct tess_node *weight, int32_t o)
 {
     return o < g->objectives ? owner_of_weight(g, weight) == o : g->probe[o - g->objectives].weight == weight->index;
 }
@@ -82,13 +82,13 @@ static void mark_needed(struct tess_graph *g, int32_t o)
     for (int64_t i = 0; i < g->nodes; i++) {
         struct tess_node *x = g->node[i];
         if (x->kind == TESSI_WEIGHT && x->gradient_of == x)
-            x->needed[o] = wants(g, x, o) ? NEEDED : NOT_NEEDED;
+            x->needed[o] = differentiate_wants(g, x, o) ? NEEDED : NOT_NEEDED;
     }
     for (int64_t i = 0; i < g->steps; i++) {
         struct tessi_step *s = g->step[i];
         int any = 0;
         for (int32_t k = 0; k < s->inputs; k++)
-            any |= needs(s->in[k], o);
+            any |= differentiate_needs(s->in[k], o);
         for (int32_t k = 0; k < s->outputs && any; k++)
             if (s->out[k]->gradient_of == s->out[k])
                 s->out[k]->needed[o] = NEEDED;
@@ -111,8 +111,8 @@ static int64_t place_of(const struct tess_graph *g, const struct tessi_step *s)
     return i;
 }
 
-/* Schedules a forward of whatever makes x, once for an objective, when it is cheap; then x need not be kept. What goes into it may have to be
- * made again before. */
+/* Schedules a forward of whatever makes x, once for an objective, when it is cheap; then x need not be kept. What goes into it may have to
+ * be made again before. */
 static void make_again(struct tess_graph *g, const struct tess_node *x, int32_t o)
 {
     struct tess_node *owner = x ? x->value_of : NULL;
@@ -125,25 +125,27 @@ static void make_again(struct tess_graph *g, const struct tess_node *x, int32_t 
     struct tessi_backward b = no_buffers(place_of(g, s), o);
     b.again = 1;
     for (int32_t k = 0; k < s->inputs; k++)
-        use(g, s->in[k], time, &b.again_in[k]);
+        differentiate_use(g, s->in[k], time, &b.again_in[k]);
     for (int32_t k = 1; k < s->outputs; k++)
         live_until(g, s->out[k], time);
-    b.again_out = owner->again = tessi_buffer_new(g, stored_bytes(owner), time, time);
+    b.again_out = owner->again = tessi_graph_buffer_new(g, stored_bytes(owner), time, time);
     g->back[g->backs++] = b;
 }
 
 /* Where a contribution to x's gradient goes: in place when it is the first, else a temporary. */
-static void contribute(struct tess_graph *g, struct tess_node *x, int32_t o, int64_t time, struct tessi_backward *b, int32_t input)
+static void differentiate_contribute(struct tess_graph *g, struct tess_node *x, int32_t o, int64_t time, struct tessi_backward *b,
+                                     int32_t input)
 {
     struct tess_node *owner = x->gradient_of;
     int64_t bytes = stored_bytes(owner);
     b->wanted[input] = 1;
     b->temporary[input] = TESSI_NO_BUFFER;
     if (owner->needed[o] == CONTRIBUTED) {
-        b->temporary[input] = tessi_buffer_new(g, bytes, time, time);
+        b->temporary[input] = tessi_graph_buffer_new(g, bytes, time, time);
     } else {
         owner->needed[o] = CONTRIBUTED;
-        owner->gradient[o] = owner->kind == TESSI_WEIGHT && o >= g->objectives ? TESSI_PROBED : tessi_buffer_new(g, bytes, time, time);
+        owner->gradient[o] =
+            owner->kind == TESSI_WEIGHT && o >= g->objectives ? TESSI_PROBED : tessi_graph_buffer_new(g, bytes, time, time);
     }
 }
 
@@ -167,18 +169,18 @@ static void find_givers(struct tess_graph *g, int32_t o, int64_t first)
     }
 }
 
-static int sweep(struct tess_call *c, struct tess_graph *g, int32_t o)
+static int differentiate_sweep(struct tess_context *ctx, struct tess_graph *g, int32_t o)
 {
-    struct tess_node *target = tessi_target(g, o)->gradient_of;
+    struct tess_node *target = tessi_graph_target(g, o)->gradient_of;
     if ((!target || target->needed[o] == NOT_NEEDED) && o >= g->objectives)
-        return c->fail(c, TESS_E_VALUE, "a probe's loss does not depend on %s",
+        return ctx->fail(ctx, TESS_E_VALUE, "a probe's loss does not depend on %s",
                        tess_weights_name(g->weights, g->probe[o - g->objectives].weight));
     if (!target || target->needed[o] == NOT_NEEDED)
-        return c->fail(c, TESS_E_VALUE, "objective %s does not depend on any weight it is to train (%s)", g->objective[o].name,
+        return ctx->fail(ctx, TESS_E_VALUE, "objective %s does not depend on any weight it is to train (%s)", g->objective[o].name,
                        g->objective[o].prefixes);
     int64_t time = g->steps + 1 + g->backs, first = g->backs;
     target->needed[o] = CONTRIBUTED;
-    target->gradient[o] = tessi_buffer_new(g, (int64_t)tess_tensor_bytes(&target->shape), time, time);
+    target->gradient[o] = tessi_graph_buffer_new(g, (int64_t)tess_tensor_bytes(&target->shape), time, time);
     g->back[g->backs++] = no_buffers(-1, o);
     for (int64_t i = 0; i < g->nodes; i++)
         g->node[i]->again = TESSI_NO_BUFFER;
@@ -192,7 +194,7 @@ static int sweep(struct tess_call *c, struct tess_graph *g, int32_t o)
             flows |= here;
         }
         for (int32_t k = 0; k < s->inputs; k++)
-            wanted |= needs(s->in[k], o);
+            wanted |= differentiate_needs(s->in[k], o);
         if (!flows || !wanted || !s->op->backward)
             continue;
         for (int32_t k = 0; k < s->inputs; k++)
@@ -203,11 +205,11 @@ static int sweep(struct tess_call *c, struct tess_graph *g, int32_t o)
             if (!b.missing[k])
                 g->buffer[s->out[k]->gradient[o]].to = time;
         for (int32_t k = 0; k < s->inputs; k++)
-            if (needs(s->in[k], o))
-                contribute(g, s->in[k], o, time, &b, k);
+            if (differentiate_needs(s->in[k], o))
+                differentiate_contribute(g, s->in[k], o, time, &b, k);
         for (int32_t k = 0; k < s->inputs; k++)
             if (s->op->keep_in >> k & 1)
-                use(g, s->in[k], time, &b.again_in[k]);
+                differentiate_use(g, s->in[k], time, &b.again_in[k]);
         for (int32_t k = 0; k < s->outputs; k++)
             if (s->op->keep_out >> k & 1)
                 live_until(g, s->out[k], time);
@@ -217,31 +219,31 @@ static int sweep(struct tess_call *c, struct tess_graph *g, int32_t o)
     return TESS_OK;
 }
 
-struct tess_node *tessi_target(const struct tess_graph *g, int32_t o)
+struct tess_node *tessi_graph_target(const struct tess_graph *g, int32_t o)
 {
     return o < g->objectives ? g->objective[o].node : g->probe[o - g->objectives].node;
 }
 
-int tessi_graph_differentiate(struct tess_call *c, struct tess_graph *g)
+int tessi_graph_differentiate(struct tess_context *ctx, struct tess_graph *g)
 {
     void *memory;
     int32_t all = g->objectives + g->probes;
     for (int64_t i = 0; i < g->nodes; i++) {
         struct tess_node *x = g->node[i];
         size_t n = (size_t)(all ? all : 1);
-        TESS_TRY(tess_alloc(c, n * sizeof(int64_t), "a graph", &memory));
+        TESS_TRY(tess_alloc(ctx, n * sizeof(int64_t), "a graph", &memory));
         x->gradient = memory;
-        TESS_TRY(tess_alloc(c, n, "a graph", &memory));
+        TESS_TRY(tess_alloc(ctx, n, "a graph", &memory));
         x->needed = memory;
         for (size_t o = 0; o < n; o++)
             x->gradient[o] = TESSI_NO_BUFFER;
         if (x->kind == TESSI_CONSTANT && x->value_of == x)
-            x->buffer = tessi_buffer_new(g, (int64_t)tess_tensor_bytes(&x->shape), 0, g->steps);
+            x->buffer = tessi_graph_buffer_new(g, (int64_t)tess_tensor_bytes(&x->shape), 0, g->steps);
     }
     for (int64_t i = 0; i < g->steps; i++) {
         struct tessi_step *s = g->step[i];
         for (int32_t k = 0; k < s->outputs; k++)
-            s->out[k]->buffer = tessi_buffer_new(g, stored_bytes(s->out[k]), i, i);
+            s->out[k]->buffer = tessi_graph_buffer_new(g, stored_bytes(s->out[k]), i, i);
         for (int32_t k = 0; k < s->inputs; k++)
             if (s->in[k])
                 live_until(g, s->in[k], i);
@@ -252,12 +254,12 @@ int tessi_graph_differentiate(struct tess_call *c, struct tess_graph *g)
         live_until(g, g->total[i].node, g->steps);
     for (int32_t o = 0; o < g->objectives; o++)
         live_until(g, g->objective[o].node, g->steps);
-    TESS_TRY(tess_alloc(c, (size_t)(all * (2 * g->steps + 1) + 1) * sizeof *g->back, "a graph", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)(all * (2 * g->steps + 1) + 1) * sizeof *g->back, "a graph", &memory));
     g->back = memory;
     for (int32_t i = 0; i < all; i++) {
         int32_t o = i < g->probes ? g->objectives + i : i - g->probes;
         mark_needed(g, o);
-        TESS_TRY(sweep(c, g, o));
+        TESS_TRY(differentiate_sweep(ctx, g, o));
         if (i < g->probes)
             g->probe_backs = g->backs;
     }
@@ -265,5 +267,5 @@ int tessi_graph_differentiate(struct tess_call *c, struct tess_graph *g)
     for (int64_t i = 0; i < g->nodes; i++)
         if (g->node[i]->kind == TESSI_CONSTANT && g->node[i]->value_of == g->node[i])
             live_until(g, g->node[i], g->steps + 1 + g->backs);
-    return g->status == TESS_OK ? TESS_OK : c->fail(c, g->status, "%s", g->message);
+    return g->status == TESS_OK ? TESS_OK : ctx->fail(ctx, g->status, "%s", g->message);
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* By the bits: comparisons of integers are a loop that compilers vectorise, and no flag about floating point is touched. */
-int tessi_all_finite(int64_t n, const float *x)
+int tessi_graph_all_finite(int64_t n, const float *x)
 {
     uint32_t largest = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -16,13 +16,13 @@ int tessi_all_finite(int64_t n, const float *x)
     return largest < 0x7f800000u;
 }
 
-const char *tessi_first_not_finite(const struct tess_weights *w, const float *block, int64_t from, int64_t to)
+const char *tessi_graph_first_not_finite(const struct tess_weights *w, const float *block, int64_t from, int64_t to)
 {
-    if (from >= to || tessi_all_finite(to - from, block + from))
+    if (from >= to || tessi_graph_all_finite(to - from, block + from))
         return NULL;
     for (int64_t i = 0; i < w->count; i++) {
         const struct tessi_weight *item = &w->item[i];
-        if (item->offset >= from && item->offset < to && !tessi_all_finite(tess_tensor_count(&item->shape), block + item->offset))
+        if (item->offset >= from && item->offset < to && !tessi_graph_all_finite(tess_tensor_count(&item->shape), block + item->offset))
             return item->name;
     }
     return NULL; /* what lies between weights belongs to none */

@@ -23,42 +23,43 @@ struct tessi_gradient_sum {
     atomic_int failed;
 };
 
-static int ones(int64_t x)
+static int gradient_sum_ones(int64_t x)
 {
     return __builtin_popcountll((unsigned long long)x);
 }
 
-int tessi_gradient_levels(int64_t slices)
+int tessi_graph_gradient_levels(int64_t slices)
 {
-    int most = 1;
+    int max = 1;
     for (int64_t s = 0; s < slices; s += 2)
-        most = ones(s) + 1 > most ? ones(s) + 1 : most;
-    return most;
+        max = gradient_sum_ones(s) + 1 > max ? gradient_sum_ones(s) + 1 : max;
+    return max;
 }
 
-int tessi_gradient_sum_new(struct tess_call *c, const struct tess_weights *weights, int64_t slices, struct tessi_gradient_sum **out)
+int tessi_graph_gradient_sum_new(struct tess_context *ctx, const struct tess_weights *weights, int64_t slices,
+                                 struct tessi_gradient_sum **out)
 {
     void *memory;
     *out = NULL;
-    TESS_TRY(tess_alloc(c, sizeof(struct tessi_gradient_sum), "gradients", &memory));
+    TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_gradient_sum), "gradients", &memory));
     struct tessi_gradient_sum *t = memory;
     t->weights = weights;
-    t->levels = tessi_gradient_levels(slices);
-    int status = tess_alloc(c, (size_t)(weights->count + 1) * sizeof *t->given, "gradients", &memory);
+    t->levels = tessi_graph_gradient_levels(slices);
+    int status = tess_alloc(ctx, (size_t)(weights->count + 1) * sizeof *t->given, "gradients", &memory);
     t->given = status == TESS_OK ? memory : NULL;
     for (int i = 0; i < t->levels && status == TESS_OK; i++) { /* zeroed: what no operation writes stays zero */
-        status = tess_alloc(c, (size_t)weights->trained * sizeof(float) + 64, "gradients", &memory);
+        status = tess_alloc(ctx, (size_t)weights->trained * sizeof(float) + 64, "gradients", &memory);
         t->level[i] = status == TESS_OK ? memory : NULL;
     }
     if (status != TESS_OK) {
-        tessi_gradient_sum_free(t);
+        tessi_graph_gradient_sum_free(t);
         return status;
     }
     *out = t;
     return TESS_OK;
 }
 
-void tessi_gradient_sum_free(struct tessi_gradient_sum *t)
+void tessi_graph_gradient_sum_free(struct tessi_gradient_sum *t)
 {
     if (!t)
         return;
@@ -68,7 +69,7 @@ void tessi_gradient_sum_free(struct tessi_gradient_sum *t)
     tess_free(t);
 }
 
-void tessi_gradient_sum_start(struct tessi_gradient_sum *t, int64_t slices)
+void tessi_graph_gradient_sum_start(struct tessi_gradient_sum *t, int64_t slices)
 {
     t->slices = slices;
     atomic_store(&t->failed, 0);
@@ -76,7 +77,7 @@ void tessi_gradient_sum_start(struct tessi_gradient_sum *t, int64_t slices)
         atomic_store_explicit(&t->given[i], 0, memory_order_relaxed);
 }
 
-void tessi_gradient_sum_fail(struct tessi_gradient_sum *t)
+void tessi_graph_gradient_sum_fail(struct tessi_gradient_sum *t)
 {
     atomic_store(&t->failed, 1);
 }
@@ -93,16 +94,16 @@ static int wait_for_turn(struct tessi_gradient_sum *t, int64_t slice, int64_t we
     return 1;
 }
 
-float *tessi_gradient_sum_place(struct tessi_gradient_sum *t, int64_t slice, int64_t weight)
+float *tessi_graph_gradient_sum_place(struct tessi_gradient_sum *t, int64_t slice, int64_t weight)
 {
-    return slice % 2 == 0 && wait_for_turn(t, slice, weight) ? t->level[ones(slice)] + t->weights->item[weight].offset : NULL;
+    return slice % 2 == 0 && wait_for_turn(t, slice, weight) ? t->level[gradient_sum_ones(slice)] + t->weights->item[weight].offset : NULL;
 }
 
-void tessi_gradient_sum_give(struct tessi_gradient_sum *t, int64_t slice, int64_t weight, const float *gradient)
+void tessi_graph_gradient_sum_give(struct tessi_gradient_sum *t, int64_t slice, int64_t weight, const float *gradient)
 {
     const struct tessi_kernels *k = tessi_kernels();
     int64_t at = t->weights->item[weight].offset, n = tess_tensor_count(&t->weights->item[weight].shape);
-    int level = ones(slice), last = slice == t->slices - 1;
+    int level = gradient_sum_ones(slice), last = slice == t->slices - 1;
     if (!wait_for_turn(t, slice, weight))
         return;
     if (slice % 2 == 1)
@@ -117,7 +118,7 @@ void tessi_gradient_sum_give(struct tessi_gradient_sum *t, int64_t slice, int64_
     atomic_store_explicit(&t->given[weight], slice + 1, memory_order_release);
 }
 
-float *tessi_gradient_sum_result(struct tessi_gradient_sum *t)
+float *tessi_graph_gradient_sum_result(struct tessi_gradient_sum *t)
 {
     return t->level[0];
 }

@@ -7,51 +7,51 @@
 #include <stdio.h>
 #include <string.h>
 
-void *tessi_graph_have(struct tess_graph *g, size_t bytes)
+void *tessi_graph_alloc(struct tess_graph *g, size_t bytes)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     void *memory = NULL;
-    tessi_call_init(&call, g->runtime ? &g->runtime->host : NULL);
-    if (tess_alloc(&call.call, bytes, "a graph", &memory) != TESS_OK)
-        tess_graph_fail(g, TESS_E_MEMORY, "%s", tessi_call_message(&call.call));
+    tessi_base_context_init(&context, g->runtime ? &g->runtime->host : NULL);
+    if (tess_alloc(&context.context, bytes, "a graph", &memory) != TESS_OK)
+        tess_graph_fail(g, TESS_E_MEMORY, "%s", tessi_base_context_message(&context.context));
     return memory;
 }
 
 char *tessi_graph_text(struct tess_graph *g, const char *text)
 {
     size_t n = strlen(text) + 1;
-    char *copy = tessi_graph_have(g, n);
+    char *copy = tessi_graph_alloc(g, n);
     if (copy)
         memcpy(copy, text, n);
     return copy;
 }
 
-void *tessi_graph_grow(struct tess_graph *g, void *array, int64_t count, int64_t *room, size_t size)
+void *tessi_graph_grow(struct tess_graph *g, void *array, int64_t count, int64_t *capacity, size_t size)
 {
-    if (count < *room)
+    if (count < *capacity)
         return array;
-    int64_t more = *room ? 2 * *room : 64;
-    char *bigger = tessi_graph_have(g, (size_t)more * size);
+    int64_t more = *capacity ? 2 * *capacity : 64;
+    char *bigger = tessi_graph_alloc(g, (size_t)more * size);
     if (!bigger)
         return NULL;
     if (count)
         memcpy(bigger, array, (size_t)count * size);
     tess_free(array);
-    *room = more;
+    *capacity = more;
     return bigger;
 }
 
-int tess_graph_new(struct tess_call *c, struct tess_weights *w, const struct tess_graph_options *o, struct tess_graph **out)
+int tess_graph_new(struct tess_context *ctx, struct tess_weights *w, const struct tess_graph_options *o, struct tess_graph **out)
 {
     void *memory;
     *out = NULL;
     if (o->rows < 1 || o->slices < 1)
-        return c->fail(c, TESS_E_SHAPE, "a graph needs at least one row and one slice, not %lld and %lld", (long long)o->rows,
+        return ctx->fail(ctx, TESS_E_SHAPE, "a graph needs at least one row and one slice, not %lld and %lld", (long long)o->rows,
                        (long long)o->slices);
     struct tessi_runtime *r;
-    TESS_TRY(tessi_runtime_need(c, &r));
-    TESS_TRY(tessi_runtime_compute(c, r));
-    TESS_TRY(tess_alloc(c, sizeof(struct tess_graph), "a graph", &memory));
+    TESS_TRY(tessi_base_runtime_need(ctx, &r));
+    TESS_TRY(tessi_host_runtime_compute(ctx, r));
+    TESS_TRY(tess_alloc(ctx, sizeof(struct tess_graph), "a graph", &memory));
     struct tess_graph *g = memory;
     g->runtime = r;
     g->weights = w;
@@ -99,8 +99,8 @@ void tess_graph_free(struct tess_graph *g)
     free_named(g->input, g->inputs);
     free_named(g->output, g->outputs);
     free_named(g->total, g->totals);
-    tessi_gradient_sum_free(g->gradients);
-    tessi_sums_free(g->sums);
+    tessi_graph_gradient_sum_free(g->gradients);
+    tessi_graph_sums_free(g->sums);
     tess_free(g->probe);
     tess_free(g->coefficient);
     tess_free(g->objective);
@@ -174,12 +174,12 @@ struct tess_tensor tess_shape(const struct tess_node *x)
     return x ? x->shape : tess_tensor_over(NULL, TESS_F32, 0, NULL);
 }
 
-struct tess_tensor tessi_shape(int32_t dtype, int32_t rank, const int64_t *dim)
+struct tess_tensor tessi_graph_shape(int32_t dtype, int32_t rank, const int64_t *dim)
 {
     return tess_tensor_over(NULL, dtype, rank, dim);
 }
 
-struct tess_node *tessi_node_new(struct tess_graph *g, const struct tess_tensor *shape)
+struct tess_node *tessi_graph_node_new(struct tess_graph *g, const struct tess_tensor *shape)
 {
     if (g->status != TESS_OK)
         return NULL;
@@ -190,8 +190,8 @@ struct tess_node *tessi_node_new(struct tess_graph *g, const struct tess_tensor 
             char text[96];
             return tess_graph_fail(g, TESS_E_SHAPE, "an operation would give %s", tess_tensor_text(shape, text, sizeof text));
         }
-    struct tess_node **list = tessi_graph_grow(g, g->node, g->nodes, &g->node_room, sizeof *g->node);
-    struct tess_node *x = list ? tessi_graph_have(g, sizeof *x) : NULL;
+    struct tess_node **list = tessi_graph_grow(g, g->node, g->nodes, &g->node_capacity, sizeof *g->node);
+    struct tess_node *x = list ? tessi_graph_alloc(g, sizeof *x) : NULL;
     if (list)
         g->node = list;
     if (!x)
@@ -206,10 +206,10 @@ struct tess_node *tessi_node_new(struct tess_graph *g, const struct tess_tensor 
     return x;
 }
 
-struct tess_node *tessi_node_alias(struct tess_graph *g, const struct tess_tensor *shape, struct tess_node *value,
+struct tess_node *tessi_graph_node_alias(struct tess_graph *g, const struct tess_tensor *shape, struct tess_node *value,
                                    struct tess_node *gradient)
 {
-    struct tess_node *x = tessi_node_new(g, shape);
+    struct tess_node *x = tessi_graph_node_new(g, shape);
     if (x) {
         x->kind = value->kind;
         x->index = value->index;
@@ -223,20 +223,20 @@ struct tess_node *tessi_node_alias(struct tess_graph *g, const struct tess_tenso
 struct tess_node *tess_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, struct tess_init init)
 {
     char full[600];
-    struct tessi_call call;
-    struct tess_tensor shape = tessi_shape(TESS_F32, rank, dim);
+    struct tessi_context context;
+    struct tess_tensor shape = tessi_graph_shape(TESS_F32, rank, dim);
     int64_t index = 0;
     if (g->status != TESS_OK)
         return NULL;
     snprintf(full, sizeof full, "%s%s", g->scope, name);
-    tessi_call_init(&call, &g->runtime->host);
-    int status = tessi_weights_declare(&call.call, g->weights, full, rank, dim, init, &index);
+    tessi_base_context_init(&context, &g->runtime->host);
+    int status = tessi_graph_weights_declare(&context.context, g->weights, full, rank, dim, init, &index);
     if (status != TESS_OK)
-        return tess_graph_fail(g, status, "%s", tessi_call_message(&call.call));
+        return tess_graph_fail(g, status, "%s", tessi_base_context_message(&context.context));
     for (int64_t i = 0; i < g->nodes; i++) /* a weight is one node however often it is asked for: its gradient adds up there */
         if (g->node[i]->kind == TESSI_WEIGHT && g->node[i]->index == index && g->node[i]->value_of == g->node[i])
             return g->node[i];
-    struct tess_node *x = tessi_node_new(g, &shape);
+    struct tess_node *x = tessi_graph_node_new(g, &shape);
     if (x) {
         x->kind = TESSI_WEIGHT;
         x->index = index;
@@ -248,8 +248,8 @@ struct tess_node *tess_weight(struct tess_graph *g, const char *name, int32_t ra
 
 struct tess_node *tess_constant(struct tess_graph *g, float value, int32_t rank, const int64_t *dim)
 {
-    struct tess_tensor shape = tessi_shape(TESS_F32, rank, dim);
-    struct tess_node *x = tessi_node_new(g, &shape);
+    struct tess_tensor shape = tessi_graph_shape(TESS_F32, rank, dim);
+    struct tess_node *x = tessi_graph_node_new(g, &shape);
     if (x) {
         x->kind = TESSI_CONSTANT;
         x->gradient_of = NULL;
@@ -258,7 +258,7 @@ struct tess_node *tess_constant(struct tess_graph *g, float value, int32_t rank,
     return x;
 }
 
-static struct tessi_step *record(struct tess_graph *g, const struct tess_op *op, const struct tessi_op *extra, const void *attr,
+static struct tessi_step *graph_record(struct tess_graph *g, const struct tess_op *op, const struct tessi_op *extra, const void *attr,
                                  size_t attr_size, int32_t n_inputs, struct tess_node *const *inputs, int32_t n_outputs,
                                  const struct tess_tensor *outputs, double flops)
 {
@@ -269,17 +269,17 @@ static struct tessi_step *record(struct tess_graph *g, const struct tess_op *op,
                         (int)n_outputs, TESS_OP_MAX);
         return NULL;
     }
-    struct tessi_step **list = tessi_graph_grow(g, g->step, g->steps, &g->step_room, sizeof *g->step);
+    struct tessi_step **list = tessi_graph_grow(g, g->step, g->steps, &g->step_capacity, sizeof *g->step);
     if (list)
         g->step = list;
-    struct tessi_step *s = list ? tessi_graph_have(g, sizeof *s) : NULL;
+    struct tessi_step *s = list ? tessi_graph_alloc(g, sizeof *s) : NULL;
     if (!s)
         return NULL;
     s->op = op;
     s->extra = extra;
     s->flops = flops;
     s->scratch_buffer = TESSI_NO_BUFFER;
-    if (attr_size && !(s->attr = tessi_graph_have(g, attr_size))) {
+    if (attr_size && !(s->attr = tessi_graph_alloc(g, attr_size))) {
         tess_free(s);
         return NULL;
     }
@@ -290,7 +290,7 @@ static struct tessi_step *record(struct tess_graph *g, const struct tess_op *op,
     for (int32_t i = 0; i < n_inputs; i++)
         s->in[i] = inputs[i];
     for (int32_t i = 0; i < n_outputs; i++) {
-        s->out[i] = tessi_node_new(g, &outputs[i]);
+        s->out[i] = tessi_graph_node_new(g, &outputs[i]);
         if (!s->out[i])
             return NULL;
         s->out[i]->maker = s;
@@ -301,10 +301,10 @@ static struct tessi_step *record(struct tess_graph *g, const struct tess_op *op,
     return s;
 }
 
-struct tess_node *tessi_record(struct tess_graph *g, const struct tessi_op *op, const void *attr, size_t attr_size, int32_t n_inputs,
+struct tess_node *tessi_graph_record(struct tess_graph *g, const struct tessi_op *op, const void *attr, size_t attr_size, int32_t n_inputs,
                                struct tess_node *const *inputs, int32_t n_outputs, const struct tess_tensor *outputs, double flops)
 {
-    struct tessi_step *s = record(g, &op->op, op, attr, attr_size, n_inputs, inputs, n_outputs, outputs, flops);
+    struct tessi_step *s = graph_record(g, &op->op, op, attr, attr_size, n_inputs, inputs, n_outputs, outputs, flops);
     return s ? s->out[0] : NULL;
 }
 
@@ -312,36 +312,36 @@ void tess_custom(struct tess_graph *g, const struct tess_op *op, const void *att
                  struct tess_node *const *inputs, int32_t n_outputs, const struct tess_tensor *outputs, size_t scratch_bytes, double flops,
                  struct tess_node **nodes)
 {
-    struct tessi_step *s = record(g, op, NULL, attr, attr_size, n_inputs, inputs, n_outputs, outputs, flops);
+    struct tessi_step *s = graph_record(g, op, NULL, attr, attr_size, n_inputs, inputs, n_outputs, outputs, flops);
     for (int32_t i = 0; i < n_outputs; i++)
         nodes[i] = s ? s->out[i] : NULL;
     if (s)
         s->scratch_forward = s->scratch_backward = scratch_bytes;
 }
 
-int tess_graph_seal(struct tess_call *c, struct tess_graph *g)
+int tess_graph_seal(struct tess_context *ctx, struct tess_graph *g)
 {
     if (g->status != TESS_OK)
-        return c->fail(c, g->status, "%s", g->message);
+        return ctx->fail(ctx, g->status, "%s", g->message);
     if (g->sealed)
         return TESS_OK;
     if (!g->weights->sealed)
-        tessi_weights_layout(g->weights);
-    tessi_graph_choose_storage(g);
-    TESS_TRY(tessi_graph_differentiate(c, g));
+        tessi_graph_weights_layout(g->weights);
+    tessi_graph_assign_dtypes(g);
+    TESS_TRY(tessi_graph_differentiate(ctx, g));
     for (int64_t i = 0; i < g->steps; i++)
         if (g->step[i]->extra && g->step[i]->extra->prepare)
-            TESS_TRY(g->step[i]->extra->prepare(c, g, g->step[i]));
-    TESS_TRY(tessi_graph_plan(c, g));
+            TESS_TRY(g->step[i]->extra->prepare(ctx, g, g->step[i]));
+    TESS_TRY(tessi_graph_plan(ctx, g));
     g->sealed = 1;
     return TESS_OK;
 }
 
-int tess_graph_cost(struct tess_call *c, const struct tess_graph *g, struct tess_cost *out)
+int tess_graph_cost(struct tess_context *ctx, const struct tess_graph *g, struct tess_cost *out)
 {
     if (!g->sealed)
-        return c->fail(c, TESS_E_INTERNAL, "the cost of a graph is known when it is sealed");
-    int64_t workers = tessi_workers_count(g->runtime->workers);
+        return ctx->fail(ctx, TESS_E_INTERNAL, "the cost of a graph is known when it is sealed");
+    int64_t workers = tessi_base_workers_count(g->runtime->workers);
     workers = workers < g->slices ? workers : g->slices;
     double forward = 0.0, backward = 0.0;
     for (int64_t i = 0; i < g->steps; i++)
@@ -352,11 +352,11 @@ int tess_graph_cost(struct tess_call *c, const struct tess_graph *g, struct tess
     *out = (struct tess_cost){.parameters = tess_weights_size(g->weights)};
     out->flops = (forward + backward) / (double)g->rows;
     out->arena_bytes = g->arena_bytes + g->pad_bytes;
-    int64_t gradients = g->objectives ? tessi_gradient_levels(g->slices) * g->weights->trained : 0;
+    int64_t gradients = g->objectives ? tessi_graph_gradient_levels(g->slices) * g->weights->trained : 0;
     int64_t sums = workers + 1; /* totals in flight: one a worker, and what waits in the tree */
     for (int64_t n = 1; n < g->slices; n *= 2)
         sums++;
     out->total_bytes = workers * out->arena_bytes + (g->weights->all + gradients + sums * g->sum_floats) * 4 +
-                       (int64_t)tessi_pack_bytes(g) + tessi_cache_bytes(g->cache);
+                       (int64_t)tessi_graph_pack_bytes(g) + tessi_graph_cache_bytes(g->cache);
     return TESS_OK;
 }

@@ -5,7 +5,7 @@
 
 static int64_t add_named(struct tess_graph *g, struct tessi_named **list, int32_t *count, const char *name, struct tess_node *x)
 {
-    struct tessi_named *bigger = tessi_graph_have(g, (size_t)(*count + 1) * sizeof *bigger);
+    struct tessi_named *bigger = tessi_graph_alloc(g, (size_t)(*count + 1) * sizeof *bigger);
     char *copy = bigger ? tessi_graph_text(g, name) : NULL;
     if (!copy) {
         tess_free(bigger);
@@ -31,8 +31,8 @@ static int by_rows(struct tess_graph *g, const char *what, const char *name, con
 
 struct tess_node *tess_input(struct tess_graph *g, const char *name, int32_t dtype, int32_t rank, const int64_t *dim)
 {
-    struct tess_tensor shape = tessi_shape(dtype, rank, dim);
-    struct tess_node *x = by_rows(g, "input", name, &shape) ? tessi_node_new(g, &shape) : NULL;
+    struct tess_tensor shape = tessi_graph_shape(dtype, rank, dim);
+    struct tess_node *x = by_rows(g, "input", name, &shape) ? tessi_graph_node_new(g, &shape) : NULL;
     if (!x)
         return NULL;
     x->kind = TESSI_INPUT;
@@ -66,7 +66,7 @@ void tess_objective(struct tess_graph *g, const char *name, const char *prefixes
         tess_graph_fail(g, TESS_E_SHAPE, "objective %s is %s, not a scalar", name, tess_tensor_text(&scalar->shape, text, sizeof text));
         return;
     }
-    struct tessi_objective *bigger = tessi_graph_have(g, (size_t)(g->objectives + 1) * sizeof *bigger);
+    struct tessi_objective *bigger = tessi_graph_alloc(g, (size_t)(g->objectives + 1) * sizeof *bigger);
     if (!bigger)
         return;
     if (g->objectives)

@@ -11,19 +11,19 @@
 enum { WHOLE, FIRST, SECOND };
 
 /* Slots count as there when all of their memory is: a run after one that had not enough begins here again. */
-static int have_slots(struct tess_call *c, struct tess_graph *g)
+static int have_slots(struct tess_context *ctx, struct tess_graph *g)
 {
     void *memory;
-    int workers = tessi_workers_count(g->runtime->workers), slots = workers < g->slices ? workers : (int)g->slices;
-    TESS_TRY(tess_alloc(c, (size_t)slots * sizeof *g->slot, "a graph", &memory));
+    int workers = tessi_base_workers_count(g->runtime->workers), slots = workers < g->slices ? workers : (int)g->slices;
+    TESS_TRY(tess_alloc(ctx, (size_t)slots * sizeof *g->slot, "a graph", &memory));
     struct tessi_slot *slot = memory;
     int status = TESS_OK;
     for (int i = 0; i < slots && status == TESS_OK; i++) {
-        status = tess_alloc(c, (size_t)g->arena_bytes + 64, "activations", &memory);
+        status = tess_alloc(ctx, (size_t)g->arena_bytes + 64, "activations", &memory);
         if (status != TESS_OK)
             break;
         slot[i].arena = memory;
-        status = tess_alloc(c, (size_t)g->pad_bytes + 64, "inputs", &memory);
+        status = tess_alloc(ctx, (size_t)g->pad_bytes + 64, "inputs", &memory);
         if (status == TESS_OK)
             slot[i].pad = memory;
     }
@@ -40,15 +40,15 @@ static int have_slots(struct tess_call *c, struct tess_graph *g)
     return status;
 }
 
-static int prepare(struct tess_call *c, struct tess_graph *g)
+static int graph_run_prepare(struct tess_context *ctx, struct tess_graph *g)
 {
     void *memory;
     if (g->slot)
         return TESS_OK;
-    TESS_TRY(tess_weights_seal(c, g->weights));
-    TESS_TRY(tessi_runtime_reserve(c, g->runtime));
+    TESS_TRY(tess_weights_seal(ctx, g->weights));
+    TESS_TRY(tessi_host_runtime_reserve(ctx, g->runtime));
     int64_t n = g->objectives + g->totals, at = 0;
-    TESS_TRY(tess_alloc(c, (size_t)(n + 1) * sizeof(int64_t), "a graph", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)(n + 1) * sizeof(int64_t), "a graph", &memory));
     tess_free(g->total_offset);
     g->total_offset = memory;
     for (int32_t i = 0; i < n; i++) {
@@ -58,18 +58,18 @@ static int prepare(struct tess_call *c, struct tess_graph *g)
         at += (tess_tensor_count(&shape) + 15) / 16 * 16;
     }
     if (n && !g->sums)
-        TESS_TRY(tessi_sums_new(c, g->sum_floats, g->slices, &g->sums));
+        TESS_TRY(tessi_graph_sums_new(ctx, g->sum_floats, g->slices, &g->sums));
     if (g->packed_bytes && !g->packed) {
-        TESS_TRY(tess_alloc(c, tessi_pack_bytes(g), "packed weights", &memory));
+        TESS_TRY(tess_alloc(ctx, tessi_graph_pack_bytes(g), "packed weights", &memory));
         g->packed = memory;
     }
-    TESS_TRY(tessi_cache_reserve(c, g->cache));
-    return have_slots(c, g);
+    TESS_TRY(tessi_graph_cache_reserve(ctx, g->cache));
+    return have_slots(ctx, g);
 }
 
-size_t tessi_pack_bytes(const struct tess_graph *g)
+size_t tessi_graph_pack_bytes(const struct tess_graph *g)
 {
-    return g->packed_bytes + (size_t)tessi_workers_count(g->runtime->workers) * g->pack_room;
+    return g->packed_bytes + (size_t)tessi_base_workers_count(g->runtime->workers) * g->pack_scratch;
 }
 
 static void pack_one(void *user, int worker, int64_t i)
@@ -82,8 +82,8 @@ static void pack_one(void *user, int worker, int64_t i)
         (void)p->make(p->self, from, g->packed + p->offset);
         return;
     }
-    if (p->is_narrow) {
-        void *rounded = g->packed + (p->kernel ? g->packed_bytes + (size_t)worker * g->pack_room : p->offset);
+    if (p->is_bf16) {
+        void *rounded = g->packed + (p->kernel ? g->packed_bytes + (size_t)worker * g->pack_scratch : p->offset);
         tessi_kernels()->to_bf16(tess_tensor_count(&w->shape), from, rounded);
         from = rounded;
     }
@@ -95,12 +95,12 @@ static void pack_weights(struct tess_graph *g)
 {
     if (!g->packs || g->packed_version == g->weights->version)
         return;
-    tessi_workers_run(g->runtime->workers, g->packs, pack_one, g);
+    tessi_base_workers_run(g->runtime->workers, g->packs, pack_one, g);
     g->packed_version = g->weights->version;
 }
 
 /* A slot nobody works in: the one that holds the slice, else any. There are as many as slices that can run at once, so the search ends. */
-static struct tessi_slot *claim(struct tess_graph *g, int64_t index)
+static struct tessi_slot *graph_run_claim(struct tess_graph *g, int64_t index)
 {
     for (int i = 0; g->probes && i < g->slots; i++) {
         if (atomic_exchange(&g->slot[i].busy, 1))
@@ -120,8 +120,8 @@ static int take_sums(struct tessi_slice *s)
     struct tess_graph *g = s->job->g;
     if (!g->sums || s->job->half == SECOND)
         return TESS_OK;
-    s->sums = tessi_sums_take(g->sums);
-    return s->sums ? TESS_OK : s->slot->call.call.fail(&s->slot->call.call, TESS_E_MEMORY, "no memory for a slice's totals");
+    s->sums = tessi_graph_sums_take(g->sums);
+    return s->sums ? TESS_OK : s->slot->context.context.fail(&s->slot->context.context, TESS_E_MEMORY, "no memory for a slice's totals");
 }
 
 static int run_forward(struct tessi_slice *s)
@@ -129,10 +129,10 @@ static int run_forward(struct tessi_slice *s)
     const struct tess_graph *g = s->job->g;
     if (s->job->half == SECOND && s->slot->holds == s->index + 1)
         return TESS_OK;
-    tessi_slice_fill_pad(s);
-    TESS_TRY(tessi_slice_forward(s));
+    tessi_graph_slice_fill_pad(s);
+    TESS_TRY(tessi_graph_slice_forward(s));
     if (s->job->half != SECOND)
-        tessi_slice_copy_results(s);
+        tessi_graph_slice_copy_results(s);
     s->slot->holds = g->probes ? s->index + 1 : 0;
     return TESS_OK;
 }
@@ -142,14 +142,15 @@ static int run_backward(const struct tessi_slice *s)
     const struct tess_graph *g = s->job->g;
     if (!s->job->backward)
         return TESS_OK;
-    return s->job->half == FIRST ? tessi_slice_backward(s, 0, g->probe_backs) : tessi_slice_backward(s, g->probe_backs, g->backs);
+    return s->job->half == FIRST ? tessi_graph_slice_backward(s, 0, g->probe_backs)
+                                 : tessi_graph_slice_backward(s, g->probe_backs, g->backs);
 }
 
 static void run_in_slot(struct tessi_job *job, struct tessi_slot *slot, int64_t index)
 {
     struct tess_graph *g = job->g;
     struct tessi_slice s = {.job = job, .slot = slot, .index = index};
-    if (slot->call.code != TESS_OK)
+    if (slot->context.code != TESS_OK)
         return; /* the batch has failed already, and nobody waits */
     s.rows = job->b->samples - index * g->rows;
     s.rows = s.rows < g->rows ? s.rows : g->rows;
@@ -160,41 +161,41 @@ static void run_in_slot(struct tessi_job *job, struct tessi_slot *slot, int64_t 
         status = run_backward(&s);
     if (job->half == SECOND)
         slot->holds = 0;
-    if (s.slot->call.code == TESS_OK && status != TESS_OK)
-        (void)s.slot->call.call.fail(&s.slot->call.call, status, "an operation failed without saying why");
+    if (s.slot->context.code == TESS_OK && status != TESS_OK)
+        (void)s.slot->context.context.fail(&s.slot->context.context, status, "an operation failed without saying why");
     if (status != TESS_OK && g->gradients)
-        tessi_gradient_sum_fail(g->gradients);
+        tessi_graph_gradient_sum_fail(g->gradients);
     if (s.sums)
-        tessi_sums_give(g->sums, index, s.sums);
+        tessi_graph_sums_give(g->sums, index, s.sums);
 }
 
 static void run_slice(void *user, int worker, int64_t index)
 {
     struct tessi_job *job = user;
-    struct tessi_slot *slot = claim(job->g, index);
+    struct tessi_slot *slot = graph_run_claim(job->g, index);
     (void)worker;
     run_in_slot(job, slot, index);
     atomic_store(&slot->busy, 0);
 }
 
-static int check(struct tess_call *c, const struct tess_graph *g, const struct tess_batch *b, int backward_too)
+static int graph_run_check(struct tess_context *ctx, const struct tess_graph *g, const struct tess_batch *b, int backward_too)
 {
     if (!g->sealed)
-        return c->fail(c, TESS_E_INTERNAL, "a graph is run before it was sealed");
+        return ctx->fail(ctx, TESS_E_INTERNAL, "a graph is run before it was sealed");
     if (b->inputs < g->inputs)
-        return c->fail(c, TESS_E_SHAPE, "the graph has %d inputs, the batch gives %d", (int)g->inputs, (int)b->inputs);
+        return ctx->fail(ctx, TESS_E_SHAPE, "the graph has %d inputs, the batch gives %d", (int)g->inputs, (int)b->inputs);
     if (b->samples < 1 || b->samples > g->rows * g->slices)
-        return c->fail(c, TESS_E_SHAPE, "a batch of %lld samples does not fit %lld slices of %lld", (long long)b->samples,
+        return ctx->fail(ctx, TESS_E_SHAPE, "a batch of %lld samples does not fit %lld slices of %lld", (long long)b->samples,
                        (long long)g->slices, (long long)g->rows);
     if (b->samples % g->rows && (backward_too || g->totals))
-        return c->fail(c, TESS_E_SHAPE, "a step needs whole slices: %lld samples are not a multiple of %lld", (long long)b->samples,
+        return ctx->fail(ctx, TESS_E_SHAPE, "a step needs whole slices: %lld samples are not a multiple of %lld", (long long)b->samples,
                        (long long)g->rows);
     for (int32_t i = 0; i < g->inputs; i++) {
         const struct tess_tensor *t = &b->in[i], *want = &g->input[i].node->shape;
         int64_t per = tess_tensor_count(want) / g->rows;
         if (t->dtype != want->dtype || !t->data || tess_tensor_count(t) < per * b->samples) {
             char text[96];
-            return c->fail(c, TESS_E_SHAPE, "input %s is %s: %lld values of %s a sample are wanted", g->input[i].name,
+            return ctx->fail(ctx, TESS_E_SHAPE, "input %s is %s: %lld values of %s a sample are wanted", g->input[i].name,
                            tess_tensor_text(t, text, sizeof text), (long long)per, tess_dtype_name(want->dtype));
         }
     }
@@ -202,14 +203,14 @@ static int check(struct tess_call *c, const struct tess_graph *g, const struct t
 }
 
 /* What is to be filled has room for it. */
-static int check_outputs(struct tess_call *c, const struct tess_graph *g, const struct tess_batch *b)
+static int check_outputs(struct tess_context *ctx, const struct tess_graph *g, const struct tess_batch *b)
 {
     for (int32_t i = 0; i < g->outputs && i < b->outputs; i++) {
         const struct tess_tensor *t = &b->out[i], *made = &g->output[i].node->shape;
         int64_t per = tess_tensor_count(made) / g->rows;
         if (t->data && (t->dtype != made->dtype || tess_tensor_count(t) < per * b->samples)) {
             char text[96];
-            return c->fail(c, TESS_E_SHAPE, "output %s has room as %s: %lld values of %s a sample are made", g->output[i].name,
+            return ctx->fail(ctx, TESS_E_SHAPE, "output %s has room as %s: %lld values of %s a sample are made", g->output[i].name,
                            tess_tensor_text(t, text, sizeof text), (long long)per, tess_dtype_name(made->dtype));
         }
     }
@@ -231,69 +232,69 @@ static void copy_totals(const struct tess_graph *g, const struct tess_batch *b, 
 }
 
 /* All slices through one half, or through the whole. */
-static int run_half(struct tess_call *c, struct tessi_job *job, int half)
+static int run_half(struct tess_context *ctx, struct tessi_job *job, int half)
 {
     struct tess_graph *g = job->g;
     job->half = half;
     for (int i = 0; i < g->slots; i++)
-        tessi_call_init(&g->slot[i].call, &g->runtime->host);
+        tessi_base_context_init(&g->slot[i].context, &g->runtime->host);
     if (half != FIRST && job->backward)
-        tessi_gradient_sum_start(g->gradients, job->slices);
+        tessi_graph_gradient_sum_start(g->gradients, job->slices);
     if (half != SECOND && g->sums)
-        tessi_sums_start(g->sums, job->slices);
-    tessi_workers_run(g->runtime->workers, job->slices, run_slice, job);
+        tessi_graph_sums_start(g->sums, job->slices);
+    tessi_base_workers_run(g->runtime->workers, job->slices, run_slice, job);
     for (int i = 0; i < g->slots; i++)
-        if (g->slot[i].call.code != TESS_OK)
-            return tessi_call_pass(c, &g->slot[i].call.call);
+        if (g->slot[i].context.code != TESS_OK)
+            return tessi_base_context_pass(ctx, &g->slot[i].context.context);
     return TESS_OK;
 }
 
-static int run(struct tess_call *c, struct tess_graph *g, const struct tess_batch *b, int backward_too)
+static int graph_run_run(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b, int backward_too)
 {
-    TESS_TRY(check(c, g, b, backward_too));
-    TESS_TRY(check_outputs(c, g, b));
-    TESS_TRY(prepare(c, g));
+    TESS_TRY(graph_run_check(ctx, g, b, backward_too));
+    TESS_TRY(check_outputs(ctx, g, b));
+    TESS_TRY(graph_run_prepare(ctx, g));
     struct tessi_job job = {.g = g, .b = b, .backward = backward_too, .slices = (b->samples + g->rows - 1) / g->rows};
     for (int32_t i = 0; i < g->coefficients; i++)
         g->coefficient[i] = 0.0f;
     for (int i = 0; i < g->slots; i++)
         g->slot[i].holds = 0;
     if (backward_too && !g->gradients)
-        TESS_TRY(tessi_gradient_sum_new(c, g->weights, g->slices, &g->gradients));
+        TESS_TRY(tessi_graph_gradient_sum_new(ctx, g->weights, g->slices, &g->gradients));
     pack_weights(g);
-    TESS_TRY(run_half(c, &job, g->probes ? FIRST : WHOLE));
+    TESS_TRY(run_half(ctx, &job, g->probes ? FIRST : WHOLE));
     if (g->sums)
-        copy_totals(g, b, tessi_sums_result(g->sums), job.slices);
+        copy_totals(g, b, tessi_graph_sums_result(g->sums), job.slices);
     if (g->probes && backward_too) {
-        TESS_TRY(tessi_graph_weigh(c, g, tessi_sums_result(g->sums), job.slices));
-        TESS_TRY(run_half(c, &job, SECOND));
+        TESS_TRY(tessi_graph_weigh(ctx, g, tessi_graph_sums_result(g->sums), job.slices));
+        TESS_TRY(run_half(ctx, &job, SECOND));
     }
     if (backward_too)
-        g->result = tessi_gradient_sum_result(g->gradients);
+        g->result = tessi_graph_gradient_sum_result(g->gradients);
     return TESS_OK;
 }
 
-int tess_graph_run(struct tess_call *c, struct tess_graph *g, const struct tess_batch *b)
+int tess_graph_run(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b)
 {
-    return run(c, g, b, 0);
+    return graph_run_run(ctx, g, b, 0);
 }
 
-int tess_graph_step(struct tess_call *c, struct tess_graph *g, const struct tess_batch *b)
+int tess_graph_step(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b)
 {
     if (!g->objectives)
-        return c->fail(c, TESS_E_INTERNAL, "a step of a graph without objectives");
-    return run(c, g, b, 1);
+        return ctx->fail(ctx, TESS_E_INTERNAL, "a step of a graph without objectives");
+    return graph_run_run(ctx, g, b, 1);
 }
 
-int tess_graph_gradient(struct tess_call *c, struct tess_graph *g, const char *weight, struct tess_tensor *out)
+int tess_graph_gradient(struct tess_context *ctx, struct tess_graph *g, const char *weight, struct tess_tensor *out)
 {
     for (int64_t i = 0; i < g->weights->count; i++)
         if (strcmp(g->weights->item[i].name, weight) == 0 && !(g->weights->item[i].init.flags & TESS_WEIGHT_BUFFER)) {
             if (!g->result)
-                return c->fail(c, TESS_E_INTERNAL, "gradients are there after a step");
+                return ctx->fail(ctx, TESS_E_INTERNAL, "gradients are there after a step");
             *out = g->weights->item[i].shape;
             out->data = g->result + g->weights->item[i].offset;
             return TESS_OK;
         }
-    return c->fail(c, TESS_E_DATA, "there is no trained weight named %s", weight);
+    return ctx->fail(ctx, TESS_E_DATA, "there is no trained weight named %s", weight);
 }

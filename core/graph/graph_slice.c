@@ -1,7 +1,7 @@
 /* One slice of a batch through a graph, on one thread. SPDX-License-Identifier: MIT */
 #include "core/graph/graph_slice.h"
 
-#include "core/graph/window.h"
+#include "core/graph/bf16_view.h"
 
 #include <string.h>
 
@@ -20,7 +20,7 @@ static void *input_data(const struct tessi_slice *s, int64_t i)
     return pad;
 }
 
-void tessi_slice_fill_pad(const struct tessi_slice *s)
+void tessi_graph_slice_fill_pad(const struct tessi_slice *s)
 {
     const struct tess_graph *g = s->job->g;
     if (s->rows == g->rows)
@@ -33,7 +33,7 @@ void tessi_slice_fill_pad(const struct tessi_slice *s)
     }
 }
 
-static void *value(const struct tessi_slice *s, const struct tess_node *x)
+static void *graph_slice_value(const struct tessi_slice *s, const struct tess_node *x)
 {
     const struct tess_node *owner = x->value_of;
     const struct tess_graph *g = s->job->g;
@@ -46,7 +46,7 @@ static void *value(const struct tessi_slice *s, const struct tess_node *x)
     return s->slot->arena + g->buffer[owner->buffer].offset;
 }
 
-static void *gradient(const struct tessi_slice *s, const struct tess_node *x, int32_t objective)
+static void *graph_slice_gradient(const struct tessi_slice *s, const struct tess_node *x, int32_t objective)
 {
     const struct tess_node *owner = x->gradient_of;
     const struct tess_graph *g = s->job->g;
@@ -54,16 +54,17 @@ static void *gradient(const struct tessi_slice *s, const struct tess_node *x, in
     return b == TESSI_PROBED ? (void *)(s->sums + g->probe[objective - g->objectives].offset) : s->slot->arena + g->buffer[b].offset;
 }
 
-static struct tess_op_run start_run(const struct tessi_slice *s, const struct tessi_step *step, struct tess_tensor *in, struct tess_tensor *out)
+static struct tess_op_run start_run(const struct tessi_slice *s, const struct tessi_step *step, struct tess_tensor *in,
+                                    struct tess_tensor *out)
 {
     const struct tess_graph *g = s->job->g;
     for (int32_t k = 0; k < step->inputs; k++) {
-        in[k] = step->in[k] ? tessi_stored(step->in[k], step->in[k]->value_of) : tess_tensor_over(NULL, TESS_F32, 0, NULL);
-        in[k].data = step->in[k] ? value(s, step->in[k]) : NULL;
+        in[k] = step->in[k] ? tessi_graph_stored(step->in[k], step->in[k]->value_of) : tess_tensor_over(NULL, TESS_F32, 0, NULL);
+        in[k].data = step->in[k] ? graph_slice_value(s, step->in[k]) : NULL;
     }
     for (int32_t k = 0; k < step->outputs; k++) {
-        out[k] = tessi_stored(step->out[k], step->out[k]);
-        out[k].data = value(s, step->out[k]);
+        out[k] = tessi_graph_stored(step->out[k], step->out[k]);
+        out[k].data = graph_slice_value(s, step->out[k]);
     }
     return (struct tess_op_run){
         .size = sizeof(struct tess_op_run),
@@ -74,19 +75,19 @@ static struct tess_op_run start_run(const struct tessi_slice *s, const struct te
         .out = out,
         .random = {.seed = g->seed, .step = s->job->b->step, .sample = s->job->b->first + (uint32_t)(s->index * g->rows)},
         .rows = g->rows,
-        .call = &s->slot->call.call,
+        .context = &s->slot->context.context,
         .host_state = step->state,
     };
 }
 
-int tessi_slice_forward(const struct tessi_slice *s)
+int tessi_graph_slice_forward(const struct tessi_slice *s)
 {
     const struct tess_graph *g = s->job->g;
     struct tess_tensor in[TESS_OP_MAX], out[TESS_OP_MAX];
     for (int64_t i = 0; i < g->nodes; i++) {
         const struct tess_node *x = g->node[i];
         if (x->kind == TESSI_CONSTANT && x->value_of == x) {
-            float *v = value(s, x);
+            float *v = graph_slice_value(s, x);
             for (int64_t k = 0; k < tess_tensor_count(&x->shape); k++)
                 v[k] = x->constant;
         }
@@ -101,24 +102,24 @@ int tessi_slice_forward(const struct tessi_slice *s)
     return TESS_OK;
 }
 
-void tessi_slice_copy_results(const struct tessi_slice *s)
+void tessi_graph_slice_copy_results(const struct tessi_slice *s)
 {
     const struct tess_graph *g = s->job->g;
     const struct tess_batch *b = s->job->b;
     for (int32_t i = 0; i < g->outputs && i < b->outputs; i++) {
         size_t bytes = tess_tensor_bytes(&g->output[i].node->shape), row = bytes / (size_t)g->rows;
         if (b->out[i].data)
-            memcpy((char *)b->out[i].data + (size_t)s->index * bytes, value(s, g->output[i].node), row * (size_t)s->rows);
+            memcpy((char *)b->out[i].data + (size_t)s->index * bytes, graph_slice_value(s, g->output[i].node), row * (size_t)s->rows);
     }
     for (int32_t i = 0; s->sums && i < g->objectives + g->totals; i++) {
         const struct tess_node *x = i < g->objectives ? g->objective[i].node : g->total[i - g->objectives].node;
-        memcpy(s->sums + g->total_offset[i], value(s, x), tess_tensor_bytes(&x->shape));
+        memcpy(s->sums + g->total_offset[i], graph_slice_value(s, x), tess_tensor_bytes(&x->shape));
     }
 }
 
 /* Where a step of the backward pass finds what was made again. */
-static void redirect(const struct tessi_slice *s, const struct tessi_backward *b, const struct tessi_step *step, struct tess_tensor *in,
-                     struct tess_tensor *out)
+static void graph_slice_redirect(const struct tessi_slice *s, const struct tessi_backward *b, const struct tessi_step *step,
+                                 struct tess_tensor *in, struct tess_tensor *out)
 {
     const struct tess_graph *g = s->job->g;
     for (int32_t i = 0; i < step->inputs; i++)
@@ -128,19 +129,19 @@ static void redirect(const struct tessi_slice *s, const struct tessi_backward *b
         out[0].data = s->slot->arena + g->buffer[b->again_out].offset;
 }
 
-int tessi_slice_backward(const struct tessi_slice *s, int64_t first, int64_t end)
+int tessi_graph_slice_backward(const struct tessi_slice *s, int64_t first, int64_t end)
 {
     const struct tess_graph *g = s->job->g;
     struct tess_tensor in[TESS_OP_MAX], out[TESS_OP_MAX], din[TESS_OP_MAX], dout[TESS_OP_MAX];
     for (int64_t k = first; k < end; k++) {
         const struct tessi_backward *b = &g->back[k];
         if (b->step < 0) {
-            *(float *)gradient(s, tessi_target(g, b->objective), b->objective) = 1.0f;
+            *(float *)graph_slice_gradient(s, tessi_graph_target(g, b->objective), b->objective) = 1.0f;
             continue;
         }
         const struct tessi_step *step = g->step[b->step];
         struct tess_op_run r = start_run(s, step, in, out);
-        redirect(s, b, step, in, out);
+        graph_slice_redirect(s, b, step, in, out);
         if (b->scratch_buffer >= 0)
             r.scratch = s->slot->arena + g->buffer[b->scratch_buffer].offset;
         if (b->again) {
@@ -149,7 +150,7 @@ int tessi_slice_backward(const struct tessi_slice *s, int64_t first, int64_t end
         }
         for (int32_t i = 0; i < step->outputs; i++) {
             dout[i] = out[i];
-            dout[i].data = b->missing[i] ? NULL : gradient(s, step->out[i], b->objective);
+            dout[i].data = b->missing[i] ? NULL : graph_slice_gradient(s, step->out[i], b->objective);
         }
         for (int32_t i = 0; i < step->inputs; i++) {
             din[i] = in[i];
@@ -158,21 +159,21 @@ int tessi_slice_backward(const struct tessi_slice *s, int64_t first, int64_t end
                 continue;
             din[i].dtype = step->in[i]->gradient_of->stored;
             if (b->whole[i])
-                din[i].data = tessi_gradient_sum_place(g->gradients, s->index, step->in[i]->gradient_of->index);
+                din[i].data = tessi_graph_gradient_sum_place(g->gradients, s->index, step->in[i]->gradient_of->index);
             if (!din[i].data)
                 din[i].data = b->temporary[i] >= 0 ? (void *)(s->slot->arena + g->buffer[b->temporary[i]].offset)
-                                                   : gradient(s, step->in[i], b->objective);
+                                                   : graph_slice_gradient(s, step->in[i], b->objective);
         }
         r.din = din;
         r.dout = dout;
         TESS_TRY(step->op->backward(&r));
         for (int32_t i = 0; i < step->inputs; i++)
             if (b->wanted[i] && b->temporary[i] >= 0)
-                tessi_window_accumulate(&din[i], gradient(s, step->in[i], b->objective));
+                tessi_graph_bf16_view_accumulate(&din[i], graph_slice_gradient(s, step->in[i], b->objective));
         for (int32_t i = 0; i < step->inputs; i++)
             if (b->gives[i])
-                tessi_gradient_sum_give(g->gradients, s->index, step->in[i]->gradient_of->index,
-                                        b->whole[i] ? din[i].data : gradient(s, step->in[i], b->objective));
+                tessi_graph_gradient_sum_give(g->gradients, s->index, step->in[i]->gradient_of->index,
+                                        b->whole[i] ? din[i].data : graph_slice_gradient(s, step->in[i], b->objective));
     }
     return TESS_OK;
 }

@@ -20,11 +20,11 @@ struct tessi_slice {
 };
 
 /* Zero-filled copies of inputs of which the slice has fewer rows than the graph; before forward. */
-void tessi_slice_fill_pad(const struct tessi_slice *s);
-int tessi_slice_forward(const struct tessi_slice *s) TESS_CHECKED;
+void tessi_graph_slice_fill_pad(const struct tessi_slice *s);
+int tessi_graph_slice_forward(const struct tessi_slice *s) TESS_CHECKED;
 /* Outputs into the caller's memory, totals into the slice's. */
-void tessi_slice_copy_results(const struct tessi_slice *s);
+void tessi_graph_slice_copy_results(const struct tessi_slice *s);
 /* The backward steps first .. end - 1. */
-int tessi_slice_backward(const struct tessi_slice *s, int64_t first, int64_t end) TESS_CHECKED;
+int tessi_graph_slice_backward(const struct tessi_slice *s, int64_t first, int64_t end) TESS_CHECKED;
 
 #endif

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-static int64_t aligned(int64_t bytes)
+static int64_t memory_plan_aligned(int64_t bytes)
 {
     return (bytes + 63) / 64 * 64;
 }
@@ -35,21 +35,21 @@ static int64_t lowest_gap(const struct tessi_buffer **placed, int64_t n, const s
             scratch[m++] = placed[i];
     qsort(scratch, (size_t)m, sizeof *scratch, by_offset);
     for (int64_t i = 0; i < m; i++) {
-        if (scratch[i]->offset >= at + aligned(b->bytes))
+        if (scratch[i]->offset >= at + memory_plan_aligned(b->bytes))
             break;
-        int64_t end = scratch[i]->offset + aligned(scratch[i]->bytes);
+        int64_t end = scratch[i]->offset + memory_plan_aligned(scratch[i]->bytes);
         at = end > at ? end : at;
     }
     return at;
 }
 
-static int place(struct tess_call *c, struct tess_graph *g)
+static int memory_plan_place(struct tess_context *ctx, struct tess_graph *g)
 {
     void *order_memory = NULL, *placed_memory = NULL;
     size_t n = (size_t)g->buffers + 1;
-    int status = tess_alloc(c, n * sizeof(int64_t), "a memory plan", &order_memory);
+    int status = tess_alloc(ctx, n * sizeof(int64_t), "a memory plan", &order_memory);
     if (status == TESS_OK)
-        status = tess_alloc(c, 2 * n * sizeof(void *), "a memory plan", &placed_memory);
+        status = tess_alloc(ctx, 2 * n * sizeof(void *), "a memory plan", &placed_memory);
     if (status == TESS_OK) {
         int64_t *order = order_memory;
         const struct tessi_buffer **placed = placed_memory, **scratch = placed + n;
@@ -62,7 +62,7 @@ static int place(struct tess_call *c, struct tess_graph *g)
             struct tessi_buffer *b = &g->buffer[order[i]];
             b->offset = lowest_gap(placed, i, scratch, b);
             placed[i] = b;
-            int64_t end = b->offset + aligned(b->bytes);
+            int64_t end = b->offset + memory_plan_aligned(b->bytes);
             g->arena_bytes = end > g->arena_bytes ? end : g->arena_bytes;
         }
     }
@@ -71,20 +71,20 @@ static int place(struct tess_call *c, struct tess_graph *g)
     return status;
 }
 
-int tessi_graph_plan(struct tess_call *c, struct tess_graph *g)
+int tessi_graph_plan(struct tess_context *ctx, struct tess_graph *g)
 {
     for (int64_t i = 0; i < g->steps; i++)
         if (g->step[i]->scratch_forward)
-            g->step[i]->scratch_buffer = tessi_buffer_new(g, (int64_t)g->step[i]->scratch_forward, i, i);
+            g->step[i]->scratch_buffer = tessi_graph_buffer_new(g, (int64_t)g->step[i]->scratch_forward, i, i);
     for (int64_t k = 0; k < g->backs; k++) {
         int64_t i = g->back[k].step, time = g->steps + 1 + k;
         size_t bytes = i < 0 ? 0 : g->back[k].again ? g->step[i]->scratch_forward : g->step[i]->scratch_backward;
         if (bytes)
-            g->back[k].scratch_buffer = tessi_buffer_new(g, (int64_t)bytes, time, time);
+            g->back[k].scratch_buffer = tessi_graph_buffer_new(g, (int64_t)bytes, time, time);
     }
     g->pad_bytes = 0;
     for (int32_t i = 0; i < g->inputs; i++)
-        g->pad_bytes += aligned((int64_t)tess_tensor_bytes(&g->input[i].node->shape));
+        g->pad_bytes += memory_plan_aligned((int64_t)tess_tensor_bytes(&g->input[i].node->shape));
     g->sum_floats = 0;
     for (int32_t i = 0; i < g->objectives + g->totals; i++) {
         struct tess_tensor shape;
@@ -96,6 +96,6 @@ int tessi_graph_plan(struct tess_call *c, struct tess_graph *g)
         g->sum_floats += (tess_tensor_count(&g->weights->item[g->probe[i].weight].shape) + 15) / 16 * 16;
     }
     if (g->status != TESS_OK)
-        return c->fail(c, g->status, "%s", g->message);
-    return place(c, g);
+        return ctx->fail(ctx, g->status, "%s", g->message);
+    return memory_plan_place(ctx, g);
 }

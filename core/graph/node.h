@@ -30,7 +30,7 @@ struct tess_node {
     int64_t index;             /* of the input, the weight or the coefficient */
     float constant;
     struct tess_node *value_of, *gradient_of;
-    int32_t stored;            /* dtype of the value, and of its gradient, in memory (owners only; storage.c) */
+    int32_t stored;            /* dtype of the value, and of its gradient, in memory (owners only; dtype_assign.c) */
     int64_t buffer;            /* of the value (owners only; inputs and weights have none) */
     int64_t again;             /* while differentiating: of the value made again for this objective, or TESSI_NO_BUFFER */
     struct tessi_step *maker;  /* NULL for inputs, weights and constants */
@@ -46,9 +46,9 @@ struct tessi_step;
 struct tessi_op {
     struct tess_op op;
     /* Plans dense kernels and sets scratch sizes, once the schedule is known. */
-    int (*prepare)(struct tess_call *c, struct tess_graph *g, struct tessi_step *s);
+    int (*prepare)(struct tess_context *ctx, struct tess_graph *g, struct tessi_step *s);
     void (*drop)(struct tess_graph *g, struct tessi_step *s); /* what prepare made */
-    uint32_t narrow_in, narrow_out; /* bit i: input / output i, and its gradient, may be stored as bf16 */
+    uint32_t bf16_in, bf16_out; /* bit i: input / output i, and its gradient, may be stored as bf16 */
     int32_t cheap;                  /* output 0 may be made again for the backward pass; inputs and further outputs are there then */
     uint32_t alike;                 /* bits of inputs and, above them at TESSI_ALIKE_OUT, outputs that must be stored alike */
 };
@@ -95,16 +95,17 @@ struct tessi_objective {
     struct tess_node *node;
 };
 
-struct tessi_pack { /* a weight rounded to bf16, or laid out by the backend for one kernel, or both; or what an operation makes of it once a step */
+struct tessi_pack { /* a weight rounded to bf16, or laid out by the backend for one kernel, or both; or what an operation makes of it once a
+                       step */
     struct tess_kernel *kernel; /* NULL: rounded only, for all kernels that read it so */
     int64_t weight;
     size_t offset;              /* of what the kernels read */
-    int is_narrow;
+    int is_bf16;
     int (*make)(const void *self, const float *weight, char *to); /* NULL: one of the others */
     const void *self;
 };
 
-enum { TESSI_PROBES_MOST = 8 };
+enum { TESSI_PROBES_MAX = 8 };
 struct tessi_probe { /* the gradient of a scalar in one weight, wanted before those of the objectives */
     struct tess_node *node;
     int64_t weight, offset; /* in the sums */
@@ -115,7 +116,7 @@ struct tessi_gradient_sum; /* gradient_sum.c */
 struct tessi_slot {     /* what a running slice works in; as many as can run at once */
     char *arena, *pad;  /* pad: inputs of a slice that is not full */
     int64_t holds;      /* 1 + the slice whose activations are in the arena, between the halves of a step */
-    struct tessi_call call;
+    struct tessi_context context;
     atomic_int busy;
 };
 
@@ -126,15 +127,15 @@ struct tess_graph {
     int64_t rows, slices;
     uint64_t seed;
     int status;
-    char message[TESSI_MESSAGE_ROOM];
+    char message[TESSI_MESSAGE_CAPACITY];
     char scope[512];
     size_t scope_mark[32];
     int scope_depth;
 
     struct tess_node **node;
-    int64_t nodes, node_room;
+    int64_t nodes, node_capacity;
     struct tessi_step **step;
-    int64_t steps, step_room;
+    int64_t steps, step_capacity;
     struct tessi_named *input, *output, *total;
     int32_t inputs, outputs, totals;
     struct tessi_objective *objective;
@@ -142,17 +143,17 @@ struct tess_graph {
     struct tessi_probe *probe;
     int32_t probes, coefficients;
     float *coefficient; /* 0 until they are weighed */
-    int (*weigh)(void *user, struct tess_call *c, const struct tess_tensor *probe, float *coefficient);
+    int (*weigh)(void *user, struct tess_context *ctx, const struct tess_tensor *probe, float *coefficient);
     void *weigh_user;
 
     struct tessi_backward *back;
     int64_t backs, probe_backs; /* the probes' come first */
     struct tessi_buffer *buffer;
-    int64_t buffers, buffer_room;
+    int64_t buffers, buffer_capacity;
     int64_t arena_bytes, pad_bytes;
     struct tessi_pack *pack;
     int64_t packs;
-    size_t packed_bytes, pack_room; /* pack_room: behind the packs, for each worker, a weight rounded before it is laid out */
+    size_t packed_bytes, pack_scratch; /* pack_room: behind the packs, for each worker, a weight rounded before it is laid out */
     char *packed;
     uint64_t packed_version;
 
@@ -169,60 +170,58 @@ struct tess_graph {
 
 /* ---- recording (graph.c; graph_named.c has what is known by name) */
 /* Memory, zeroed, or a copy of a text, that the graph frees; NULL where it has failed, or fails for want of it. */
-void *tessi_graph_have(struct tess_graph *g, size_t bytes);
+void *tessi_graph_alloc(struct tess_graph *g, size_t bytes);
 char *tessi_graph_text(struct tess_graph *g, const char *text);
-void *tessi_graph_grow(struct tess_graph *g, void *array, int64_t count, int64_t *room, size_t size);
-struct tess_node *tessi_node_new(struct tess_graph *g, const struct tess_tensor *shape);
+void *tessi_graph_grow(struct tess_graph *g, void *array, int64_t count, int64_t *capacity, size_t size);
+struct tess_node *tessi_graph_node_new(struct tess_graph *g, const struct tess_tensor *shape);
 /* A node that shares storage with `value` and gradient with `gradient` (NULL: none). */
-struct tess_node *tessi_node_alias(struct tess_graph *g, const struct tess_tensor *shape, struct tess_node *value,
+struct tess_node *tessi_graph_node_alias(struct tess_graph *g, const struct tess_tensor *shape, struct tess_node *value,
                                    struct tess_node *gradient);
 /* Records an operation of the library; gives output 0. Scratch for forward and backward may differ and may be set by prepare. */
-struct tess_node *tessi_record(struct tess_graph *g, const struct tessi_op *op, const void *attr, size_t attr_size, int32_t n_inputs,
+struct tess_node *tessi_graph_record(struct tess_graph *g, const struct tessi_op *op, const void *attr, size_t attr_size, int32_t n_inputs,
                                struct tess_node *const *inputs, int32_t n_outputs, const struct tess_tensor *outputs, double flops);
-struct tess_tensor tessi_shape(int32_t dtype, int32_t rank, const int64_t *dim);
-/* 1 where x is f32, and gamma and beta have a value for each of its last dimension. */
-int tessi_affine_fits(const struct tess_node *x, const struct tess_node *gamma, const struct tess_node *beta);
-int64_t tessi_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int64_t to);
+struct tess_tensor tessi_graph_shape(int32_t dtype, int32_t rank, const int64_t *dim);
+int64_t tessi_graph_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int64_t to);
 
 /* ---- sealing */
 /* Chooses how each value is stored; before the memory plan, which counts the bytes. */
-void tessi_graph_choose_storage(struct tess_graph *g);
+void tessi_graph_assign_dtypes(struct tess_graph *g);
 /* The owner's tensor as it lies in memory: the node's dimensions, the owner's dtype. */
-struct tess_tensor tessi_stored(const struct tess_node *x, const struct tess_node *owner);
-int tessi_graph_differentiate(struct tess_call *c, struct tess_graph *g) TESS_CHECKED;
+struct tess_tensor tessi_graph_stored(const struct tess_node *x, const struct tess_node *owner);
+int tessi_graph_differentiate(struct tess_context *ctx, struct tess_graph *g) TESS_CHECKED;
 /* The scalar of objective o, or of probe o - objectives. */
-struct tess_node *tessi_target(const struct tess_graph *g, int32_t o);
-int tessi_graph_plan(struct tess_call *c, struct tess_graph *g) TESS_CHECKED;
+struct tess_node *tessi_graph_target(const struct tess_graph *g, int32_t o);
+int tessi_graph_plan(struct tess_context *ctx, struct tess_graph *g) TESS_CHECKED;
 
 /* Memory of all packs of a sealed graph. */
-size_t tessi_pack_bytes(const struct tess_graph *g);
+size_t tessi_graph_pack_bytes(const struct tess_graph *g);
 
 /* ---- totals over slices (sum_tree.c): blocks of `floats`, added pairwise in a tree fixed by the slice's index alone. */
-int tessi_sums_new(struct tess_call *c, int64_t floats, int64_t slices, struct tessi_sums **out) TESS_CHECKED;
-void tessi_sums_free(struct tessi_sums *t);
-void tessi_sums_start(struct tessi_sums *t, int64_t slices);
+int tessi_graph_sums_new(struct tess_context *ctx, int64_t floats, int64_t slices, struct tessi_sums **out) TESS_CHECKED;
+void tessi_graph_sums_free(struct tessi_sums *t);
+void tessi_graph_sums_start(struct tessi_sums *t, int64_t slices);
 /* A block to write slice i's into; NULL when memory ran out. [any thread] */
-float *tessi_sums_take(struct tessi_sums *t);
+float *tessi_graph_sums_take(struct tessi_sums *t);
 /* Slice i's block is complete: adds what can be added. [any thread] */
-void tessi_sums_give(struct tessi_sums *t, int64_t slice, float *block);
+void tessi_graph_sums_give(struct tessi_sums *t, int64_t slice, float *block);
 /* The sum, after all slices were given; valid until the next start. */
-float *tessi_sums_result(struct tessi_sums *t);
+float *tessi_graph_sums_result(struct tessi_sums *t);
 /* Hands the summed probes to the graph's weigh function. */
-int tessi_graph_weigh(struct tess_call *c, struct tess_graph *g, float *sums, int64_t slices) TESS_CHECKED;
+int tessi_graph_weigh(struct tess_context *ctx, struct tess_graph *g, float *sums, int64_t slices) TESS_CHECKED;
 
 /* ---- gradients over slices (gradient_sum.c) */
-int tessi_gradient_sum_new(struct tess_call *c, const struct tess_weights *weights, int64_t slices,
+int tessi_graph_gradient_sum_new(struct tess_context *ctx, const struct tess_weights *weights, int64_t slices,
                            struct tessi_gradient_sum **out) TESS_CHECKED;
-void tessi_gradient_sum_free(struct tessi_gradient_sum *t);
-int tessi_gradient_levels(int64_t slices); /* blocks of the weights' size that it takes */
-void tessi_gradient_sum_start(struct tessi_gradient_sum *t, int64_t slices);
+void tessi_graph_gradient_sum_free(struct tessi_gradient_sum *t);
+int tessi_graph_gradient_levels(int64_t slices); /* blocks of the weights' size that it takes */
+void tessi_graph_gradient_sum_start(struct tessi_gradient_sum *t, int64_t slices);
 /* Where slice may write the weight's gradient itself before it gives it; NULL: only elsewhere. [any thread; may wait] */
-float *tessi_gradient_sum_place(struct tessi_gradient_sum *t, int64_t slice, int64_t weight);
+float *tessi_graph_gradient_sum_place(struct tessi_gradient_sum *t, int64_t slice, int64_t weight);
 /* The slice's gradient of that weight, once for each slice. [any thread; may wait] */
-void tessi_gradient_sum_give(struct tessi_gradient_sum *t, int64_t slice, int64_t weight, const float *gradient);
+void tessi_graph_gradient_sum_give(struct tessi_gradient_sum *t, int64_t slice, int64_t weight, const float *gradient);
 /* A slice has failed: nobody waits for it. */
-void tessi_gradient_sum_fail(struct tessi_gradient_sum *t);
+void tessi_graph_gradient_sum_fail(struct tessi_gradient_sum *t);
 /* The mean over the slices, after all were given; valid until the next start. */
-float *tessi_gradient_sum_result(struct tessi_gradient_sum *t);
+float *tessi_graph_gradient_sum_result(struct tessi_gradient_sum *t);
 
 #endif

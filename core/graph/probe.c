@@ -9,12 +9,12 @@
 
 #include <string.h>
 
-static void *grown(struct tess_graph *g, void *list, int32_t n, size_t size)
+static void *probe_grown(struct tess_graph *g, void *list, int32_t n, size_t size)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     void *memory;
-    tessi_call_init(&call, NULL);
-    if (tess_alloc(&call.call, (size_t)(n + 1) * size, "a graph", &memory) != TESS_OK) {
+    tessi_base_context_init(&context, NULL);
+    if (tess_alloc(&context.context, (size_t)(n + 1) * size, "a graph", &memory) != TESS_OK) {
         tess_graph_fail(g, TESS_E_MEMORY, "no memory for a graph");
         return NULL;
     }
@@ -35,11 +35,11 @@ void tess_probe(struct tess_graph *g, struct tess_node *scalar, const char *weig
     for (int64_t i = 0; i < g->weights->count; i++) {
         if (strcmp(g->weights->item[i].name, weight) != 0 || g->weights->item[i].init.flags & TESS_WEIGHT_BUFFER)
             continue;
-        if (g->probes == TESSI_PROBES_MOST) {
-            tess_graph_fail(g, TESS_E_VALUE, "a graph has at most %d probes", TESSI_PROBES_MOST);
+        if (g->probes == TESSI_PROBES_MAX) {
+            tess_graph_fail(g, TESS_E_VALUE, "a graph has at most %d probes", TESSI_PROBES_MAX);
             return;
         }
-        struct tessi_probe *list = grown(g, g->probe, g->probes, sizeof *list);
+        struct tessi_probe *list = probe_grown(g, g->probe, g->probes, sizeof *list);
         if (list) {
             g->probe = list;
             g->probe[g->probes++] = (struct tessi_probe){.node = scalar, .weight = i};
@@ -54,8 +54,8 @@ struct tess_node *tess_coefficient(struct tess_graph *g)
     struct tess_tensor shape = tess_tensor_over(NULL, TESS_F32, 0, NULL);
     if (g->status != TESS_OK)
         return NULL;
-    float *list = grown(g, g->coefficient, g->coefficients, sizeof *list);
-    struct tess_node *x = list ? tessi_node_new(g, &shape) : NULL;
+    float *list = probe_grown(g, g->coefficient, g->coefficients, sizeof *list);
+    struct tess_node *x = list ? tessi_graph_node_new(g, &shape) : NULL;
     if (list)
         g->coefficient = list;
     if (!x)
@@ -67,16 +67,16 @@ struct tess_node *tess_coefficient(struct tess_graph *g)
     return x;
 }
 
-void tess_weigh(struct tess_graph *g, int (*weigh)(void *user, struct tess_call *c, const struct tess_tensor *probe, float *coefficient),
-                void *user)
+void tess_weigh(struct tess_graph *g,
+                int (*weigh)(void *user, struct tess_context *ctx, const struct tess_tensor *probe, float *coefficient), void *user)
 {
     g->weigh = weigh;
     g->weigh_user = user;
 }
 
-int tessi_graph_weigh(struct tess_call *c, struct tess_graph *g, float *sums, int64_t slices)
+int tessi_graph_weigh(struct tess_context *ctx, struct tess_graph *g, float *sums, int64_t slices)
 {
-    struct tess_tensor probe[TESSI_PROBES_MOST];
+    struct tess_tensor probe[TESSI_PROBES_MAX];
     for (int32_t i = 0; i < g->probes; i++) {
         probe[i] = g->weights->item[g->probe[i].weight].shape;
         probe[i].data = sums + g->probe[i].offset;
@@ -84,5 +84,5 @@ int tessi_graph_weigh(struct tess_call *c, struct tess_graph *g, float *sums, in
         for (int64_t k = 0; k < tess_tensor_count(&probe[i]); k++)
             x[k] /= (float)slices;
     }
-    return g->weigh ? g->weigh(g->weigh_user, c, probe, g->coefficient) : TESS_OK;
+    return g->weigh ? g->weigh(g->weigh_user, ctx, probe, g->coefficient) : TESS_OK;
 }

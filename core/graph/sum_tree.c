@@ -18,12 +18,12 @@ struct tessi_sums {
     pthread_mutex_t lock;
 };
 
-int tessi_sums_new(struct tess_call *c, int64_t floats, int64_t slices, struct tessi_sums **out)
+int tessi_graph_sums_new(struct tess_context *ctx, int64_t floats, int64_t slices, struct tessi_sums **out)
 {
     void *memory;
     int64_t positions = 0;
     *out = NULL;
-    TESS_TRY(tess_alloc(c, sizeof(struct tessi_sums), "sums", &memory));
+    TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_sums), "sums", &memory));
     struct tessi_sums *t = memory;
     t->floats = floats;
     pthread_mutex_init(&t->lock, NULL);
@@ -32,21 +32,21 @@ int tessi_sums_new(struct tess_call *c, int64_t floats, int64_t slices, struct t
         if (n == 1)
             break;
     }
-    int status = tess_alloc(c, (size_t)slices * sizeof(float *), "sums", &memory);
+    int status = tess_alloc(ctx, (size_t)slices * sizeof(float *), "sums", &memory);
     if (status == TESS_OK) {
         t->spare = memory;
-        status = tess_alloc(c, (size_t)positions * sizeof(float *), "sums", &memory);
+        status = tess_alloc(ctx, (size_t)positions * sizeof(float *), "sums", &memory);
         t->waiting = status == TESS_OK ? memory : NULL;
     }
     if (status != TESS_OK) {
-        tessi_sums_free(t);
+        tessi_graph_sums_free(t);
         return status;
     }
     *out = t;
     return TESS_OK;
 }
 
-static void reclaim(struct tessi_sums *t)
+static void sum_tree_reclaim(struct tessi_sums *t)
 {
     if (t->waiting)
         for (int64_t n = t->slices, level = 0; n > 0; n = n > 1 ? (n + 1) / 2 : 0, level++)
@@ -60,12 +60,12 @@ static void reclaim(struct tessi_sums *t)
     t->result = NULL;
 }
 
-void tessi_sums_free(struct tessi_sums *t)
+void tessi_graph_sums_free(struct tessi_sums *t)
 {
     if (!t)
         return;
     if (t->spare) {
-        reclaim(t);
+        sum_tree_reclaim(t);
         for (int64_t i = 0; i < t->spares; i++)
             tess_free(t->spare[i]);
     }
@@ -75,9 +75,9 @@ void tessi_sums_free(struct tessi_sums *t)
     tess_free(t);
 }
 
-void tessi_sums_start(struct tessi_sums *t, int64_t slices)
+void tessi_graph_sums_start(struct tessi_sums *t, int64_t slices)
 {
-    reclaim(t);
+    sum_tree_reclaim(t);
     t->slices = slices;
     int64_t at = 0, level = 0;
     for (int64_t n = slices; n > 0; n = n > 1 ? (n + 1) / 2 : 0) {
@@ -86,23 +86,23 @@ void tessi_sums_start(struct tessi_sums *t, int64_t slices)
     }
 }
 
-float *tessi_sums_take(struct tessi_sums *t)
+float *tessi_graph_sums_take(struct tessi_sums *t)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     void *memory = NULL;
     pthread_mutex_lock(&t->lock);
     if (t->spares)
         memory = t->spare[--t->spares];
     pthread_mutex_unlock(&t->lock);
     if (!memory) { /* only in the first steps; zeroed: what no operation writes stays zero in every sum */
-        tessi_call_init(&call, NULL);
-        if (tess_alloc(&call.call, (size_t)t->floats * sizeof(float) + 64, "sums", &memory) != TESS_OK)
+        tessi_base_context_init(&context, NULL);
+        if (tess_alloc(&context.context, (size_t)t->floats * sizeof(float) + 64, "sums", &memory) != TESS_OK)
             return NULL;
     }
     return memory;
 }
 
-void tessi_sums_give(struct tessi_sums *t, int64_t slice, float *block)
+void tessi_graph_sums_give(struct tessi_sums *t, int64_t slice, float *block)
 {
     int64_t n = t->slices, j = slice;
     for (int level = 0;; level++, n = (n + 1) / 2, j /= 2) {
@@ -131,7 +131,7 @@ void tessi_sums_give(struct tessi_sums *t, int64_t slice, float *block)
     }
 }
 
-float *tessi_sums_result(struct tessi_sums *t)
+float *tessi_graph_sums_result(struct tessi_sums *t)
 {
     return t->result;
 }

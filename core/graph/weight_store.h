@@ -16,20 +16,20 @@ struct tessi_weight {
 struct tess_weights {
     uint64_t seed;
     struct tessi_weight *item;
-    int64_t count, room;
+    int64_t count, capacity;
     int sealed;
     int64_t trained, kept, all; /* floats, padding included; kept: all but what is given */
     float *role[TESS_ROLES];
     uint64_t version;     /* grows whenever values change */
 };
 
-int tessi_weight_is_given(const struct tessi_weight *w);
+int tessi_graph_weight_is_external(const struct tessi_weight *w);
 /* Declares a weight or finds it again; `index` of it. TESS_E_SHAPE when an earlier declaration differs. */
-int tessi_weights_declare(struct tess_call *c, struct tess_weights *w, const char *name, int32_t rank, const int64_t *dim,
+int tessi_graph_weights_declare(struct tess_context *ctx, struct tess_weights *w, const char *name, int32_t rank, const int64_t *dim,
                           struct tess_init init, int64_t *index) TESS_CHECKED;
 /* Assigns offsets without memory, so that a plan can know sizes. */
-void tessi_weights_layout(struct tess_weights *w);
+void tessi_graph_weights_layout(struct tess_weights *w);
 /* The block of a role, had on first use (moments zero, average a copy of the values). */
-int tessi_weights_role(struct tess_call *c, struct tess_weights *w, int32_t role, float **out) TESS_CHECKED;
+int tessi_graph_weights_role(struct tess_context *ctx, struct tess_weights *w, int32_t role, float **out) TESS_CHECKED;
 
 #endif

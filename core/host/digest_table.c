@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/aside.h"
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/host/digest_table.h"
 
 #include <stdio.h>
@@ -30,11 +30,11 @@ static const struct {
 struct tessi_file_digests {
     char *path;
     struct record *known; /* sorted by place: those of the file, and what was remembered since by its end */
-    int64_t count, room, sorted;
+    int64_t count, capacity, sorted;
     int64_t fresh; /* remembered and not saved */
 };
 
-static int by_place(const void *a, const void *b)
+static int digest_table_by_place(const void *a, const void *b)
 {
     const struct record *x = a, *y = b;
     if (x->at.device != y->at.device)
@@ -44,41 +44,41 @@ static int by_place(const void *a, const void *b)
     return x->what < y->what ? -1 : x->what > y->what;
 }
 
-int tessi_place_same(const struct tessi_place *a, const struct tessi_place *b)
+int tessi_host_place_same(const struct tessi_place *a, const struct tessi_place *b)
 {
     return a->device == b->device && a->inode == b->inode && a->size == b->size && a->changed == b->changed && a->touched == b->touched;
 }
 
-int tessi_place_lately(const struct tessi_place *at, int64_t now)
+int tessi_host_place_lately(const struct tessi_place *at, int64_t now)
 {
     return at->changed >= now - GRACE || at->touched >= now - GRACE;
 }
 
-static int64_t nanoseconds(struct timespec t)
+static int64_t digest_table_nanoseconds(struct timespec t)
 {
     return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
 }
 
-int tessi_place_of(int fd, struct tessi_place *out)
+int tessi_host_place_of(int fd, struct tessi_place *out)
 {
     struct stat about;
     if (fstat(fd, &about) != 0)
         return -1;
-    *out = (struct tessi_place){(uint64_t)about.st_dev, (uint64_t)about.st_ino, (int64_t)about.st_size, nanoseconds(about.st_mtim),
-                                nanoseconds(about.st_ctim)};
+    *out = (struct tessi_place){(uint64_t)about.st_dev, (uint64_t)about.st_ino, (int64_t)about.st_size,
+                                digest_table_nanoseconds(about.st_mtim), digest_table_nanoseconds(about.st_ctim)};
     return 0;
 }
 
-int64_t tessi_file_clock(void)
+int64_t tessi_host_file_clock(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return nanoseconds(now);
+    return digest_table_nanoseconds(now);
 }
 
 /* ---- the file ------------------------------------------------------------------------------------------------------ */
 
-static void load(struct tessi_file_digests *t)
+static void digest_table_load(struct tessi_file_digests *t)
 {
     struct stat about;
     char front[sizeof head];
@@ -86,36 +86,36 @@ static void load(struct tessi_file_digests *t)
     if (!f)
         return;
     size_t bytes = fstat(fileno(f), &about) == 0 && about.st_size > (off_t)sizeof head ? (size_t)about.st_size - sizeof head : 0;
-    struct tessi_call own;
+    struct tessi_context own;
     void *memory = NULL;
-    tessi_call_init(&own, NULL);
+    tessi_base_context_init(&own, NULL);
     if (bytes && bytes % sizeof(struct record) == 0 && bytes / sizeof(struct record) <= RECORDS_MOST &&
         fread(front, 1, sizeof front, f) == sizeof front && memcmp(front, &head, sizeof head) == 0 &&
-        tess_alloc(&own.call, bytes, "digests of files", &memory) == TESS_OK && fread(memory, 1, bytes, f) == bytes) {
+        tess_alloc(&own.context, bytes, "digests of files", &memory) == TESS_OK && fread(memory, 1, bytes, f) == bytes) {
         t->known = memory;
-        t->count = t->room = t->sorted = (int64_t)(bytes / sizeof(struct record));
+        t->count = t->capacity = t->sorted = (int64_t)(bytes / sizeof(struct record));
         for (int64_t i = 0; i < t->count; i++)
             t->known[i].digest[TESS_DIGEST_TEXT - 1] = '\0';
-        qsort(t->known, (size_t)t->count, sizeof *t->known, by_place);
+        qsort(t->known, (size_t)t->count, sizeof *t->known, digest_table_by_place);
     } else {
         tess_free(memory);
     }
     fclose(f);
 }
 
-int tessi_file_digests_open(struct tess_call *c, const char *path, struct tessi_file_digests **out)
+int tessi_host_file_digests_open(struct tess_context *ctx, const char *path, struct tessi_file_digests **out)
 {
     size_t length = strlen(path) + 1;
     void *memory;
-    TESS_TRY(tess_alloc(c, sizeof(struct tessi_file_digests) + length, "digests of files", &memory));
+    TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_file_digests) + length, "digests of files", &memory));
     *out = memory;
     (*out)->path = (char *)(*out + 1);
     memcpy((*out)->path, path, length);
-    load(*out);
+    digest_table_load(*out);
     return TESS_OK;
 }
 
-void tessi_file_digests_close(struct tessi_file_digests *t)
+void tessi_host_file_digests_close(struct tessi_file_digests *t)
 {
     if (!t)
         return;
@@ -123,70 +123,70 @@ void tessi_file_digests_close(struct tessi_file_digests *t)
     tess_free(t);
 }
 
-void tessi_file_digests_save(struct tessi_file_digests *t)
+void tessi_host_file_digests_save(struct tessi_file_digests *t)
 {
-    struct tessi_call own;
+    struct tessi_context own;
     struct tessi_aside *to = NULL;
-    tessi_call_init(&own, NULL);
+    tessi_base_context_init(&own, NULL);
     if (!t || !t->fresh)
         return;
-    int status = tessi_aside_open(&own.call, t->path, 1, &to);
+    int status = tessi_base_aside_open(&own.context, t->path, 1, &to);
     if (status == TESS_OK)
-        status = tessi_aside_put(&own.call, to, &head, sizeof head);
+        status = tessi_base_aside_put(&own.context, to, &head, sizeof head);
     if (status == TESS_OK)
-        status = tessi_aside_put(&own.call, to, t->known, (size_t)t->count * sizeof *t->known);
+        status = tessi_base_aside_put(&own.context, to, t->known, (size_t)t->count * sizeof *t->known);
     if (status == TESS_OK)
-        status = tessi_aside_finish(&own.call, to);
-    tessi_aside_close(to);
+        status = tessi_base_aside_finish(&own.context, to);
+    tessi_base_aside_close(to);
     if (status == TESS_OK)
         t->fresh = 0;
 }
 
 /* ---- records ------------------------------------------------------------------------------------------------------- */
 
-static struct record *find(const struct tessi_file_digests *t, const struct record *wanted)
+static struct record *digest_table_find(const struct tessi_file_digests *t, const struct record *wanted)
 {
-    struct record *r = t->sorted ? bsearch(wanted, t->known, (size_t)t->sorted, sizeof *t->known, by_place) : NULL;
+    struct record *r = t->sorted ? bsearch(wanted, t->known, (size_t)t->sorted, sizeof *t->known, digest_table_by_place) : NULL;
     for (int64_t i = t->sorted; i < t->count && !r; i++)
-        r = by_place(&t->known[i], wanted) == 0 ? &t->known[i] : NULL;
+        r = digest_table_by_place(&t->known[i], wanted) == 0 ? &t->known[i] : NULL;
     return r;
 }
 
-int tessi_file_digests_find(const struct tessi_file_digests *t, int what, const struct tessi_place *at, char digest[TESS_DIGEST_TEXT])
+int tessi_host_file_digests_find(const struct tessi_file_digests *t, int what, const struct tessi_place *at, char digest[TESS_DIGEST_TEXT])
 {
     const struct record wanted = {.at = *at, .what = (uint64_t)what};
-    const struct record *r = t ? find(t, &wanted) : NULL;
-    if (!r || !tessi_place_same(&r->at, at))
+    const struct record *r = t ? digest_table_find(t, &wanted) : NULL;
+    if (!r || !tessi_host_place_same(&r->at, at))
         return 0;
     memcpy(digest, r->digest, TESS_DIGEST_TEXT);
     return 1;
 }
 
-static int make_room(struct tessi_file_digests *t)
+static int digest_table_make_space(struct tessi_file_digests *t)
 {
-    struct tessi_call own;
+    struct tessi_context own;
     void *memory;
-    int64_t room = t->room ? 2 * t->room : 256;
-    if (t->count < t->room)
+    int64_t capacity = t->capacity ? 2 * t->capacity : 256;
+    if (t->count < t->capacity)
         return 1;
-    tessi_call_init(&own, NULL);
-    if (room > RECORDS_MOST || tess_alloc(&own.call, (size_t)room * sizeof *t->known, "digests of files", &memory) != TESS_OK)
+    tessi_base_context_init(&own, NULL);
+    if (capacity > RECORDS_MOST || tess_alloc(&own.context, (size_t)capacity * sizeof *t->known, "digests of files", &memory) != TESS_OK)
         return 0;
     if (t->count)
         memcpy(memory, t->known, (size_t)t->count * sizeof *t->known);
     tess_free(t->known);
     t->known = memory;
-    t->room = room;
+    t->capacity = capacity;
     return 1;
 }
 
-void tessi_file_digests_remember(struct tessi_file_digests *t, int what, const struct tessi_place *at, const char *digest, int64_t now)
+void tessi_host_file_digests_remember(struct tessi_file_digests *t, int what, const struct tessi_place *at, const char *digest, int64_t now)
 {
     struct record new = {.at = *at, .what = (uint64_t)what};
-    if (!t || tessi_place_lately(at, now))
+    if (!t || tessi_host_place_lately(at, now))
         return;
-    struct record *r = find(t, &new);
-    if (!r && !make_room(t))
+    struct record *r = digest_table_find(t, &new);
+    if (!r && !digest_table_make_space(t))
         return;
     r = r ? r : &t->known[t->count++];
     (void)snprintf(new.digest, sizeof new.digest, "%s", digest);
@@ -194,6 +194,6 @@ void tessi_file_digests_remember(struct tessi_file_digests *t, int what, const s
     t->fresh++;
     if (t->count - t->sorted < 64 + t->sorted / 16)
         return;
-    qsort(t->known, (size_t)t->count, sizeof *t->known, by_place);
+    qsort(t->known, (size_t)t->count, sizeof *t->known, digest_table_by_place);
     t->sorted = t->count;
 }

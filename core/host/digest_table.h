@@ -19,24 +19,25 @@ struct tessi_place {
 };
 
 /* What the system says of an open file: 0, or -1 with errno. */
-int tessi_place_of(int fd, struct tessi_place *out);
-int tessi_place_same(const struct tessi_place *a, const struct tessi_place *b);
+int tessi_host_place_of(int fd, struct tessi_place *out);
+int tessi_host_place_same(const struct tessi_place *a, const struct tessi_place *b);
 /* Whether it changed within the two seconds before `now`, so that another change could have left the same times. */
-int tessi_place_lately(const struct tessi_place *at, int64_t now);
+int tessi_host_place_lately(const struct tessi_place *at, int64_t now);
 
 struct tessi_file_digests;
 
 /* The table in `path`; one that is not there, or is not right, is empty. */
-int tessi_file_digests_open(struct tess_call *c, const char *path, struct tessi_file_digests **out) TESS_CHECKED;
+int tessi_host_file_digests_open(struct tess_context *ctx, const char *path, struct tessi_file_digests **out) TESS_CHECKED;
 /* Writes it, when there is something new; its folder must be there. A failure is none of the caller's. NULL is fine. */
-void tessi_file_digests_save(struct tessi_file_digests *t);
-void tessi_file_digests_close(struct tessi_file_digests *t);
+void tessi_host_file_digests_save(struct tessi_file_digests *t);
+void tessi_host_file_digests_close(struct tessi_file_digests *t);
 /* 1 when it has the digest of a file of this place. A NULL table has none. [many threads, as long as nothing is remembered] */
-int tessi_file_digests_find(const struct tessi_file_digests *t, int what, const struct tessi_place *at, char digest[TESS_DIGEST_TEXT]);
+int tessi_host_file_digests_find(const struct tessi_file_digests *t, int what, const struct tessi_place *at, char digest[TESS_DIGEST_TEXT]);
 /* From here on it has, unless the file changed in the last two seconds; want of memory is forgetting. `now`: of the clock, before the
  * file was read. NULL is fine. [one thread] */
-void tessi_file_digests_remember(struct tessi_file_digests *t, int what, const struct tessi_place *at, const char *digest, int64_t now);
+void tessi_host_file_digests_remember(struct tessi_file_digests *t, int what, const struct tessi_place *at, const char *digest,
+                                      int64_t now);
 /* Nanoseconds of the clock that files' times are of. */
-int64_t tessi_file_clock(void);
+int64_t tessi_host_file_clock(void);
 
 #endif

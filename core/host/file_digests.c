@@ -13,7 +13,7 @@
 
 /* ---- witnesses ----------------------------------------------------------------------------------------------------- */
 
-void tessi_witness_free(struct tessi_witness *w)
+void tessi_host_witness_free(struct tessi_witness *w)
 {
     for (int64_t i = 0; i < w->count; i++)
         tess_free(w->file[i].path);
@@ -21,82 +21,82 @@ void tessi_witness_free(struct tessi_witness *w)
     *w = (struct tessi_witness){0};
 }
 
-struct tessi_witness *tessi_witness_set(const struct tess_call *c, struct tessi_witness *w)
+struct tessi_witness *tessi_host_witness_set(const struct tess_context *ctx, struct tessi_witness *w)
 {
-    struct tessi_runtime *r = tessi_runtime_of(c);
+    struct tessi_runtime *r = tessi_base_runtime_of(ctx);
     struct tessi_witness *before = r ? r->witness : NULL;
     if (r)
         r->witness = w;
     return before;
 }
 
-static int write_down(struct tess_call *c, const char *path, const struct tessi_place *at, const char *digest, int64_t now)
+static int write_down(struct tess_context *ctx, const char *path, const struct tessi_place *at, const char *digest, int64_t now)
 {
-    struct tessi_runtime *r = tessi_runtime_of(c);
+    struct tessi_runtime *r = tessi_base_runtime_of(ctx);
     struct tessi_witness *w = r ? r->witness : NULL;
     size_t length = strlen(path) + 1;
     void *memory;
     if (!w)
         return TESS_OK;
-    if (w->count == w->room) {
-        int64_t room = w->room ? 2 * w->room : 16;
-        TESS_TRY(tess_alloc(c, (size_t)room * sizeof *w->file, "files as they were", &memory));
+    if (w->count == w->capacity) {
+        int64_t capacity = w->capacity ? 2 * w->capacity : 16;
+        TESS_TRY(tess_alloc(ctx, (size_t)capacity * sizeof *w->file, "files as they were", &memory));
         if (w->count)
             memcpy(memory, w->file, (size_t)w->count * sizeof *w->file);
         tess_free(w->file);
         w->file = memory;
-        w->room = room;
+        w->capacity = capacity;
     }
-    TESS_TRY(tess_alloc(c, length, "files as they were", &memory));
+    TESS_TRY(tess_alloc(ctx, length, "files as they were", &memory));
     struct tessi_seen *seen = &w->file[w->count++];
     seen->path = memcpy(memory, path, length);
     seen->at = *at;
-    seen->lately = tessi_place_lately(at, now);
+    seen->lately = tessi_host_place_lately(at, now);
     memcpy(seen->digest, digest, TESS_DIGEST_TEXT);
     return TESS_OK;
 }
 
 /* ---- one file ------------------------------------------------------------------------------------------------------ */
 
-static int open_file(struct tess_call *c, const char *path, int *fd, struct tessi_place *at)
+static int file_digests_open_file(struct tess_context *ctx, const char *path, int *fd, struct tessi_place *at)
 {
-    *fd = tessi_inject(TESSI_AT_OPEN) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    if (*fd >= 0 && tessi_place_of(*fd, at) == 0)
+    *fd = tessi_base_inject(TESSI_AT_OPEN) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd >= 0 && tessi_host_place_of(*fd, at) == 0)
         return TESS_OK;
     int error = errno;
     if (*fd >= 0)
         close(*fd);
-    return c->fail(c, TESS_E_IO, "%s: cannot be opened: %s", path, strerror(error));
+    return ctx->fail(ctx, TESS_E_IO, "%s: cannot be opened: %s", path, strerror(error));
 }
 
 /* Into `own`, and into `d` where that is not NULL. */
-static int add_bytes(struct tess_call *c, struct tess_digest *own, struct tess_digest *d, int fd, const char *path)
+static int add_bytes(struct tess_context *ctx, struct tess_digest *own, struct tess_digest *d, int fd, const char *path)
 {
     uint8_t piece[65536];
     ssize_t got;
     do {
-        got = tessi_inject(TESSI_AT_READ) ? -1 : read(fd, piece, sizeof piece);
+        got = tessi_base_inject(TESSI_AT_READ) ? -1 : read(fd, piece, sizeof piece);
         if (got > 0)
             tess_digest_add(own, piece, (size_t)got);
         if (got > 0 && d)
             tess_digest_add(d, piece, (size_t)got);
     } while (got > 0 || (got < 0 && errno == EINTR));
-    return got < 0 ? c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno)) : TESS_OK;
+    return got < 0 ? ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno)) : TESS_OK;
 }
 
-int tess_digest_add_file(struct tess_call *c, struct tess_digest *d, const char *path)
+int tess_digest_add_file(struct tess_context *ctx, struct tess_digest *d, const char *path)
 {
     char text[TESS_DIGEST_TEXT];
     struct tess_digest own;
     struct tessi_place at;
-    int64_t now = tessi_file_clock();
+    int64_t now = tessi_host_file_clock();
     int fd;
-    TESS_TRY(open_file(c, path, &fd, &at));
+    TESS_TRY(file_digests_open_file(ctx, path, &fd, &at));
     tess_digest_start(&own);
-    int status = add_bytes(c, &own, d, fd, path);
+    int status = add_bytes(ctx, &own, d, fd, path);
     close(fd);
     tess_digest_end(&own, text);
-    return status == TESS_OK ? write_down(c, path, &at, text, now) : status;
+    return status == TESS_OK ? write_down(ctx, path, &at, text, now) : status;
 }
 
 /* ---- many files ---------------------------------------------------------------------------------------------------- */
@@ -111,81 +111,81 @@ struct files {
     const struct tessi_file_digests *table; /* NULL: nothing is remembered */
     const char *const *path;
     struct file *file;
-    struct tessi_call *call; /* of each worker, with its first failure */
+    struct tessi_context *context; /* of each worker, with its first failure */
     int64_t *failed;         /* the file that was; -1: none */
 };
 
-static int digest_of(struct tess_call *c, const struct files *all, const char *path, struct file *f)
+static int digest_of(struct tess_context *ctx, const struct files *all, const char *path, struct file *f)
 {
     struct tess_digest d;
     struct tessi_place after;
     int fd;
-    TESS_TRY(open_file(c, path, &fd, &f->at));
-    if (tessi_file_digests_find(all->table, TESSI_OF_BYTES, &f->at, f->digest)) {
+    TESS_TRY(file_digests_open_file(ctx, path, &fd, &f->at));
+    if (tessi_host_file_digests_find(all->table, TESSI_OF_BYTES, &f->at, f->digest)) {
         close(fd);
         return TESS_OK;
     }
     tess_digest_start(&d);
-    int status = add_bytes(c, &d, NULL, fd, path);
+    int status = add_bytes(ctx, &d, NULL, fd, path);
     tess_digest_end(&d, f->digest);
-    f->read = status == TESS_OK && tessi_place_of(fd, &after) == 0 && tessi_place_same(&f->at, &after);
+    f->read = status == TESS_OK && tessi_host_place_of(fd, &after) == 0 && tessi_host_place_same(&f->at, &after);
     close(fd);
     return status;
 }
 
-static void one(void *user, int worker, int64_t i)
+static void file_digests_one(void *user, int worker, int64_t i)
 {
     struct files *all = user;
-    if (all->failed[worker] < 0 && digest_of(&all->call[worker].call, all, all->path[i], &all->file[i]) != TESS_OK)
+    if (all->failed[worker] < 0 && digest_of(&all->context[worker].context, all, all->path[i], &all->file[i]) != TESS_OK)
         all->failed[worker] = i;
 }
 
 /* The failure of the first file that failed, whoever met it. */
-static int first_failure(struct tess_call *c, const struct files *all, int workers)
+static int first_failure(struct tess_context *ctx, const struct files *all, int workers)
 {
     int first = -1;
     for (int w = 0; w < workers; w++)
         if (all->failed[w] >= 0 && (first < 0 || all->failed[w] < all->failed[first]))
             first = w;
-    return first < 0 ? TESS_OK : tessi_call_pass(c, &all->call[first].call);
+    return first < 0 ? TESS_OK : tessi_base_context_pass(ctx, &all->context[first].context);
 }
 
-static int read_all(struct tess_call *c, struct tess_digest *d, struct files *all, int64_t n, int workers)
+static int file_digests_read_all(struct tess_context *ctx, struct tess_digest *d, struct files *all, int64_t n, int workers)
 {
-    struct tessi_runtime *r = tessi_runtime_of(c);
-    int64_t now = tessi_file_clock();
+    struct tessi_runtime *r = tessi_base_runtime_of(ctx);
+    int64_t now = tessi_host_file_clock();
     for (int w = 0; w < workers; w++) {
-        tessi_call_init(&all->call[w], c->host);
+        tessi_base_context_init(&all->context[w], ctx->host);
         all->failed[w] = -1;
     }
     if (r && r->workers && n > 1)
-        tessi_workers_run(r->workers, n, one, all);
+        tessi_base_workers_run(r->workers, n, file_digests_one, all);
     for (int64_t i = 0; !(r && r->workers && n > 1) && i < n; i++)
-        one(all, 0, i);
-    TESS_TRY(first_failure(c, all, workers));
+        file_digests_one(all, 0, i);
+    TESS_TRY(first_failure(ctx, all, workers));
     for (int64_t i = 0; i < n; i++) {
         const struct file *f = &all->file[i];
         tess_digest_add_text(d, f->digest);
         if (f->read && r)
-            tessi_file_digests_remember(r->files, TESSI_OF_BYTES, &f->at, f->digest, now);
-        TESS_TRY(write_down(c, all->path[i], &f->at, f->digest, now));
+            tessi_host_file_digests_remember(r->files, TESSI_OF_BYTES, &f->at, f->digest, now);
+        TESS_TRY(write_down(ctx, all->path[i], &f->at, f->digest, now));
     }
     return TESS_OK;
 }
 
-int tess_digest_add_files(struct tess_call *c, struct tess_digest *d, int64_t n, const char *const *path)
+int tess_digest_add_files(struct tess_context *ctx, struct tess_digest *d, int64_t n, const char *const *path)
 {
-    struct tessi_runtime *r = tessi_runtime_of(c);
-    int workers = r && r->workers ? tessi_workers_count(r->workers) : 1;
+    struct tessi_runtime *r = tessi_base_runtime_of(ctx);
+    int workers = r && r->workers ? tessi_base_workers_count(r->workers) : 1;
     void *file = NULL, *call = NULL, *failed = NULL;
-    int status = tess_alloc(c, (size_t)(n + 1) * sizeof(struct file), "digests of files", &file);
+    int status = tess_alloc(ctx, (size_t)(n + 1) * sizeof(struct file), "digests of files", &file);
     if (status == TESS_OK)
-        status = tess_alloc(c, (size_t)workers * sizeof(struct tessi_call), "digests of files", &call);
+        status = tess_alloc(ctx, (size_t)workers * sizeof(struct tessi_context), "digests of files", &call);
     if (status == TESS_OK)
-        status = tess_alloc(c, (size_t)workers * sizeof(int64_t), "digests of files", &failed);
+        status = tess_alloc(ctx, (size_t)workers * sizeof(int64_t), "digests of files", &failed);
     if (status == TESS_OK) {
         struct files all = {r ? r->files : NULL, path, file, call, failed};
-        status = read_all(c, d, &all, n, workers);
+        status = file_digests_read_all(ctx, d, &all, n, workers);
     }
     tess_free(file);
     tess_free(call);
@@ -197,18 +197,18 @@ int tess_digest_add_files(struct tess_call *c, struct tess_digest *d, int64_t n,
 
 static int is_as_it_was(const struct tessi_seen *seen)
 {
-    struct tessi_call own;
+    struct tessi_context own;
     struct tess_digest d;
     struct tessi_place at;
     char digest[TESS_DIGEST_TEXT];
     int fd;
-    tessi_call_init(&own, NULL);
-    if (open_file(&own.call, seen->path, &fd, &at) != TESS_OK)
+    tessi_base_context_init(&own, NULL);
+    if (file_digests_open_file(&own.context, seen->path, &fd, &at) != TESS_OK)
         return 0;
-    int same = tessi_place_same(&at, &seen->at);
+    int same = tessi_host_place_same(&at, &seen->at);
     if (same && seen->lately) {
         tess_digest_start(&d);
-        same = add_bytes(&own.call, &d, NULL, fd, seen->path) == TESS_OK;
+        same = add_bytes(&own.context, &d, NULL, fd, seen->path) == TESS_OK;
         tess_digest_end(&d, digest);
         same = same && strcmp(digest, seen->digest) == 0;
     }
@@ -216,32 +216,32 @@ static int is_as_it_was(const struct tessi_seen *seen)
     return same;
 }
 
-static int check(struct tess_call *c, const struct tessi_seen *seen)
+static int file_digests_check(struct tess_context *ctx, const struct tessi_seen *seen)
 {
     if (is_as_it_was(seen))
         return TESS_OK;
-    return c->fail(c, TESS_E_DATA,
+    return ctx->fail(ctx, TESS_E_DATA,
                    "%s: changed while there was work with it, and may have been read as it is now or as it was; nothing of that is kept: "
                    "run again when it is at rest",
                    seen->path);
 }
 
-int tessi_witness_check(struct tess_call *c, const struct tessi_witness *w)
+int tessi_host_witness_check(struct tess_context *ctx, const struct tessi_witness *w)
 {
     for (int64_t i = 0; i < w->count; i++)
         if (!w->file[i].confirmed)
-            TESS_TRY(check(c, &w->file[i]));
+            TESS_TRY(file_digests_check(ctx, &w->file[i]));
     return TESS_OK;
 }
 
-int tessi_witness_confirm(struct tess_call *c, const char *path)
+int tessi_host_witness_confirm(struct tess_context *ctx, const char *path)
 {
-    struct tessi_runtime *r = tessi_runtime_of(c);
+    struct tessi_runtime *r = tessi_base_runtime_of(ctx);
     for (int64_t i = 0; r && r->expected && i < r->expected->count; i++) {
         struct tessi_seen *seen = &r->expected->file[i];
         if (strcmp(seen->path, path) != 0)
             continue;
-        TESS_TRY(check(c, seen));
+        TESS_TRY(file_digests_check(ctx, seen));
         seen->confirmed = 1;
     }
     return TESS_OK;
@@ -249,19 +249,19 @@ int tessi_witness_confirm(struct tess_call *c, const char *path)
 
 /* ---- artefacts ----------------------------------------------------------------------------------------------------- */
 
-int tessi_artefact_check(struct tess_call *c, const struct tess_artefact *a)
+int tessi_host_artefact_check(struct tess_context *ctx, const struct tess_artefact *a)
 {
-    struct tessi_runtime *r = tessi_runtime_of(c);
+    struct tessi_runtime *r = tessi_base_runtime_of(ctx);
     struct tessi_place before, after;
     char digest[TESS_DIGEST_TEXT];
-    int64_t now = tessi_file_clock();
-    int fd = tessi_artefact_descriptor(a);
-    if (!r || !r->files || tessi_place_of(fd, &before) != 0)
-        return tessi_artefact_verify(c, a);
-    if (tessi_file_digests_find(r->files, TESSI_OF_CONTENT, &before, digest) && strcmp(digest, tess_artefact_digest(a)) == 0)
+    int64_t now = tessi_host_file_clock();
+    int fd = tessi_store_artefact_descriptor(a);
+    if (!r || !r->files || tessi_host_place_of(fd, &before) != 0)
+        return tessi_store_artefact_verify(ctx, a);
+    if (tessi_host_file_digests_find(r->files, TESSI_OF_CONTENT, &before, digest) && strcmp(digest, tess_artefact_digest(a)) == 0)
         return TESS_OK;
-    TESS_TRY(tessi_artefact_verify(c, a));
-    if (tessi_place_of(fd, &after) == 0 && tessi_place_same(&before, &after))
-        tessi_file_digests_remember(r->files, TESSI_OF_CONTENT, &before, tess_artefact_digest(a), now);
+    TESS_TRY(tessi_store_artefact_verify(ctx, a));
+    if (tessi_host_place_of(fd, &after) == 0 && tessi_host_place_same(&before, &after))
+        tessi_host_file_digests_remember(r->files, TESSI_OF_CONTENT, &before, tess_artefact_digest(a), now);
     return TESS_OK;
 }

@@ -11,56 +11,56 @@
 #include <stdio.h>
 #include <string.h>
 
-int tessi_runtime_new(struct tess_call *c, const struct tessi_runtime_options *o, struct tessi_runtime **out)
+int tessi_host_runtime_new(struct tess_context *ctx, const struct tessi_runtime_options *o, struct tessi_runtime **out)
 {
     void *memory = NULL;
-    const struct tess_host *before = c->host;
+    const struct tess_host *before = ctx->host;
     *out = NULL;
-    TESS_TRY(tess_alloc(c, sizeof(struct tessi_runtime), "the runtime", &memory));
+    TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_runtime), "the runtime", &memory));
     struct tessi_runtime *r = memory;
-    r->host = (struct tess_host){sizeof r->host, TESS_ABI_MAJOR, TESS_ABI_MINOR, tessi_host_service};
+    r->host = (struct tess_host){sizeof r->host, TESS_ABI_MAJOR, TESS_ABI_MINOR, tessi_base_host_service};
     r->threads = o->threads;
-    c->host = &r->host;
-    int status = o->backend ? tessi_runtime_choose_backend(c, r, o->backend) : TESS_OK;
+    ctx->host = &r->host;
+    int status = o->backend ? tessi_host_runtime_choose_backend(ctx, r, o->backend) : TESS_OK;
     if (status == TESS_OK && o->precision)
-        status = tessi_runtime_choose_precision(c, r, o->precision);
+        status = tessi_host_runtime_choose_precision(ctx, r, o->precision);
     if (status == TESS_OK)
-        status = tessi_log_new(c, o->terminal, o->level, o->colour, &r->log);
+        status = tessi_base_log_new(ctx, o->terminal, o->level, o->colour, &r->log);
     if (status == TESS_OK)
-        status = tessi_registry_new(c, o->plugin_path, &r->registry);
+        status = tessi_plug_registry_new(ctx, o->plugin_path, &r->registry);
     if (status != TESS_OK) {
-        c->host = before;
-        tessi_runtime_free(r);
+        ctx->host = before;
+        tessi_host_runtime_free(r);
         r = NULL;
     }
     *out = r;
     return status;
 }
 
-int tessi_runtime_choose_backend(struct tess_call *c, struct tessi_runtime *r, const char *name)
+int tessi_host_runtime_choose_backend(struct tess_context *ctx, struct tessi_runtime *r, const char *name)
 {
     if (*r->backend_name)
         return TESS_OK;
     if (strlen(name) >= sizeof r->backend_name || *name == '\0')
-        return c->fail(c, TESS_E_USAGE, "wanted the name of a backend, found \"%.64s\"", name);
+        return ctx->fail(ctx, TESS_E_USAGE, "wanted the name of a backend, found \"%.64s\"", name);
     if (r->backend && strcmp(name, tess_instance_name(r->backend)) != 0)
-        return c->fail(c, TESS_E_INTERNAL, "the backend `%s` is at work already; `%s` was asked for too late",
+        return ctx->fail(ctx, TESS_E_INTERNAL, "the backend `%s` is at work already; `%s` was asked for too late",
                        tess_instance_name(r->backend), name);
     snprintf(r->backend_name, sizeof r->backend_name, "%s", name);
     return TESS_OK;
 }
 
-int tessi_runtime_choose_precision(struct tess_call *c, struct tessi_runtime *r, const char *name)
+int tessi_host_runtime_choose_precision(struct tess_context *ctx, struct tessi_runtime *r, const char *name)
 {
     if (*r->precision_name)
         return TESS_OK;
     if (strcmp(name, "f32") != 0 && strcmp(name, "bf16") != 0 && strcmp(name, "auto") != 0)
-        return c->fail(c, TESS_E_VALUE, "precision is auto, f32 or bf16, found `%.64s`", name);
+        return ctx->fail(ctx, TESS_E_VALUE, "precision is auto, f32 or bf16, found `%.64s`", name);
     snprintf(r->precision_name, sizeof r->precision_name, "%s", name);
     return TESS_OK;
 }
 
-static int no_backend(struct tess_call *c, const struct tessi_runtime *r, const char *name)
+static int no_backend(struct tess_context *ctx, const struct tessi_runtime *r, const char *name)
 {
     char text[1400];
     const struct tess_component *k;
@@ -69,14 +69,14 @@ static int no_backend(struct tess_call *c, const struct tessi_runtime *r, const 
         snprintf(text, sizeof text, "no backend is called `%s`", name);
     else
         snprintf(text, sizeof text, "there is no backend");
-    for (int64_t i = 0; (k = tessi_registry_component(r->registry, i, NULL)); i++)
+    for (int64_t i = 0; (k = tessi_plug_registry_component(r->registry, i, NULL)); i++)
         if (strcmp(k->kind, "backend/1") == 0)
-            tessi_add(text, sizeof text, "%s`%s`", found++ ? ", " : "; there are ", k->name);
-    tessi_add_refused(r->registry, name, text, sizeof text);
-    tessi_add(text, sizeof text,
+            tessi_base_add(text, sizeof text, "%s`%s`", found++ ? ", " : "; there are ", k->name);
+    tessi_plug_add_refused(r->registry, name, text, sizeof text);
+    tessi_base_add(text, sizeof text,
               "; a backend is built where its library was there: install that, configure and build again, or see"
               " `tessera plugins --why`");
-    return c->fail(c, TESS_E_PLUGIN, "%s", text);
+    return ctx->fail(ctx, TESS_E_PLUGIN, "%s", text);
 }
 
 static int32_t preference_of(const struct tess_component *k)
@@ -90,7 +90,7 @@ static int32_t preference_of(const struct tess_component *k)
 static const struct tess_component *next_backend(const struct tessi_runtime *r, const struct tess_component *last)
 {
     const struct tess_component *k, *best = NULL;
-    for (int64_t i = 0; (k = tessi_registry_component(r->registry, i, NULL)); i++) {
+    for (int64_t i = 0; (k = tessi_plug_registry_component(r->registry, i, NULL)); i++) {
         if (strcmp(k->kind, "backend/1") != 0)
             continue;
         int32_t stated = preference_of(k), limit = last ? preference_of(last) : INT32_MAX;
@@ -101,49 +101,49 @@ static const struct tess_component *next_backend(const struct tessi_runtime *r, 
     return best;
 }
 
-static int open_backend(struct tess_call *c, struct tessi_runtime *r, const char *name)
+static int open_backend(struct tess_context *ctx, struct tessi_runtime *r, const char *name)
 {
-    struct tessi_spec *spec = NULL;
-    TESS_TRY(tessi_spec_new(c, TESSI_SCALAR, "command line", 1, 1, &spec));
-    spec->quoted = 1;
-    int status = tessi_spec_set_text(c, spec, name);
+    struct tessi_config *config = NULL;
+    TESS_TRY(tessi_config_new(ctx, TESSI_SCALAR, "command line", 1, 1, &config));
+    config->quoted = 1;
+    int status = tessi_config_set_text(ctx, config, name);
     if (status == TESS_OK)
-        status = tessi_instance_new(c, r->registry, "backend/1", spec, NULL, NULL, 1, &r->backend);
-    tessi_spec_free(spec);
+        status = tessi_plug_instance_new(ctx, r->registry, "backend/1", config, NULL, NULL, 1, &r->backend);
+    tessi_config_free(config);
     return status;
 }
 
-/* The one that was named. Or else the first, by preference, whose library is there and can be used: what is wrong with those before is said,
- * as results are of the backend. Want of memory says nothing about a library, and must not change what is computed. */
-static int find_backend(struct tess_call *c, struct tessi_runtime *r)
+/* The one that was named. Or else the first, by preference, whose library is there and can be used: what is wrong with those before is
+ * said, as results are of the backend. Want of memory says nothing about a library, and must not change what is computed. */
+static int find_backend(struct tess_context *ctx, struct tessi_runtime *r)
 {
     if (*r->backend_name)
-        return tessi_registry_find(r->registry, "backend/1", r->backend_name, NULL) ? open_backend(c, r, r->backend_name)
-                                                                                    : no_backend(c, r, r->backend_name);
+        return tessi_plug_registry_find(r->registry, "backend/1", r->backend_name, NULL) ? open_backend(ctx, r, r->backend_name)
+                                                                                    : no_backend(ctx, r, r->backend_name);
     const struct tess_component *k = next_backend(r, NULL), *next;
     if (!k)
-        return no_backend(c, r, "");
-    for (int status; (status = open_backend(c, r, k->name)) != TESS_OK; k = next) {
+        return no_backend(ctx, r, "");
+    for (int status; (status = open_backend(ctx, r, k->name)) != TESS_OK; k = next) {
         next = next_backend(r, k);
         if (!next || status != TESS_E_PLUGIN)
             return status;
-        tessi_log_warn(r->log, "the backend `%s` is taken, as `%s` cannot be: %s", next->name, k->name, tess_message(c));
-        tess_forget(c);
+        tessi_base_log_warn(r->log, "the backend `%s` is taken, as `%s` cannot be: %s", next->name, k->name, tess_message(ctx));
+        tess_forget(ctx);
     }
     return TESS_OK;
 }
 
-int tessi_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype)
+int tessi_host_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype)
 {
     const struct tess_backend_1 *b = r->dense;
     return TESS_HAS(b, multiplies) && b->multiplies && b->multiplies(r->dense_self, dtype);
 }
 
-int tessi_runtime_reserve(struct tess_call *c, struct tessi_runtime *r)
+int tessi_host_runtime_reserve(struct tess_context *ctx, struct tessi_runtime *r)
 {
     const struct tess_backend_1 *b = r->dense;
     if (!r->reserved && TESS_HAS(b, reserve) && b->reserve)
-        TESS_TRY(b->reserve(r->dense_self, c, tessi_workers_count(r->workers)));
+        TESS_TRY(b->reserve(r->dense_self, ctx, tessi_base_workers_count(r->workers)));
     r->reserved = 1;
     return TESS_OK;
 }
@@ -152,26 +152,27 @@ int tessi_runtime_reserve(struct tess_call *c, struct tessi_runtime *r)
 static int32_t precision_of(const struct tessi_runtime *r)
 {
     if (strcmp(r->precision_name, "auto") == 0)
-        return tessi_runtime_multiplies(r, TESS_BF16) ? TESS_BF16 : TESS_F32;
+        return tessi_host_runtime_multiplies(r, TESS_BF16) ? TESS_BF16 : TESS_F32;
     return strcmp(r->precision_name, "bf16") == 0 ? TESS_BF16 : TESS_F32;
 }
 
-int tessi_runtime_compute(struct tess_call *c, struct tessi_runtime *r)
+int tessi_host_runtime_compute(struct tess_context *ctx, struct tessi_runtime *r)
 {
     if (r->dense)
         return TESS_OK;
     if (!r->backend) /* before there are threads: its library may be told things through the environment */
-        TESS_TRY(find_backend(c, r));
+        TESS_TRY(find_backend(ctx, r));
     if (!r->workers)
-        TESS_TRY(tessi_workers_new(c, r->threads > 0 ? r->threads : tessi_processors(), &r->workers));
+        TESS_TRY(tessi_base_workers_new(ctx, r->threads > 0 ? r->threads : tessi_base_processors(), &r->workers));
     const struct tess_backend_1 *dense = tess_instance_ops(r->backend, "backend/1");
     void *self = tess_instance_self(r->backend);
     if (!dense->numeric_class || !dense->plan || !dense->run || !dense->drop)
-        return c->fail(c, TESS_E_PLUGIN, "backend/%s: wanted numeric_class, plan, run and drop, found one of them missing",
+        return ctx->fail(ctx, TESS_E_PLUGIN, "backend/%s: wanted numeric_class, plan, run and drop, found one of them missing",
                        tess_instance_name(r->backend));
     const char *numeric_class = dense->numeric_class(self);
     if (!numeric_class || !*numeric_class)
-        return c->fail(c, TESS_E_PLUGIN, "backend/%s: wanted a numeric class for cache keys, found none", tess_instance_name(r->backend));
+        return ctx->fail(ctx, TESS_E_PLUGIN, "backend/%s: wanted a numeric class for cache keys, found none",
+                         tess_instance_name(r->backend));
     r->dense_self = self;
     r->dense = dense;
     r->precision = precision_of(r);
@@ -180,14 +181,14 @@ int tessi_runtime_compute(struct tess_call *c, struct tessi_runtime *r)
     return TESS_OK;
 }
 
-void tessi_runtime_free(struct tessi_runtime *r)
+void tessi_host_runtime_free(struct tessi_runtime *r)
 {
     if (!r)
         return;
-    tessi_workers_free(r->workers);
+    tessi_base_workers_free(r->workers);
     tess_instance_close(r->backend);
-    tessi_registry_free(r->registry);
-    tessi_log_free(r->log);
-    tessi_file_digests_close(r->files);
+    tessi_plug_registry_free(r->registry);
+    tessi_base_log_free(r->log);
+    tessi_host_file_digests_close(r->files);
     tess_free(r);
 }

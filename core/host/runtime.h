@@ -3,7 +3,7 @@
 #define TESSI_RUNTIME_H
 
 #include <tessera/kind/backend.h>
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/base/host.h"
 #include "core/base/log.h"
 #include "core/base/workers.h"
@@ -19,18 +19,18 @@ struct tessi_runtime_options {
     FILE *terminal;          /* NULL: quiet */
 };
 
-/* Registry and log; workers and backend are had on first need (tessi_runtime_compute), so that `plugins` works without a backend.
- * From here on `c` is a call of this host. */
-int tessi_runtime_new(struct tess_call *c, const struct tessi_runtime_options *o, struct tessi_runtime **out) TESS_CHECKED;
+/* Registry and log; workers and backend are had on first need (tessi_host_runtime_compute), so that `plugins` works without a backend.
+ * From here on `ctx` is a context of this host. */
+int tessi_host_runtime_new(struct tess_context *ctx, const struct tessi_runtime_options *o, struct tessi_runtime **out) TESS_CHECKED;
 /* The backend a pipeline asks for, before computing. Without effect when the options named one, or an earlier call did. */
-int tessi_runtime_choose_backend(struct tess_call *c, struct tessi_runtime *r, const char *name) TESS_CHECKED;
+int tessi_host_runtime_choose_backend(struct tess_context *ctx, struct tessi_runtime *r, const char *name) TESS_CHECKED;
 /* Likewise "f32", "bf16" or "auto": bf16 where the processor multiplies it by itself. TESS_E_VALUE for another word. */
-int tessi_runtime_choose_precision(struct tess_call *c, struct tessi_runtime *r, const char *name) TESS_CHECKED;
-int tessi_runtime_compute(struct tess_call *c, struct tessi_runtime *r) TESS_CHECKED;
-/* What the backend wants to have before its first run; once. After tessi_runtime_compute. [one thread] */
-int tessi_runtime_reserve(struct tess_call *c, struct tessi_runtime *r) TESS_CHECKED;
-/* 1 where the backend says that it multiplies operands of `dtype` faster than f32. After tessi_runtime_compute. */
-int tessi_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype);
-void tessi_runtime_free(struct tessi_runtime *r);
+int tessi_host_runtime_choose_precision(struct tess_context *ctx, struct tessi_runtime *r, const char *name) TESS_CHECKED;
+int tessi_host_runtime_compute(struct tess_context *ctx, struct tessi_runtime *r) TESS_CHECKED;
+/* What the backend wants to have before its first run; once. After tessi_host_runtime_compute. [one thread] */
+int tessi_host_runtime_reserve(struct tess_context *ctx, struct tessi_runtime *r) TESS_CHECKED;
+/* 1 where the backend says that it multiplies operands of `dtype` faster than f32. After tessi_host_runtime_compute. */
+int tessi_host_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype);
+void tessi_host_runtime_free(struct tessi_runtime *r);
 
 #endif

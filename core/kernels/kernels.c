@@ -27,13 +27,13 @@
 #define STORE(x) round_to_bf16(x)
 #include "core/kernels/kernels_stored.h"
 
-static void sub(int64_t n, const float *R a, const float *R b, float *R y)
+static void kernels_sub(int64_t n, const float *R a, const float *R b, float *R y)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = a[i] - b[i];
 }
 
-static void mul(int64_t n, const float *R a, const float *R b, float *R y)
+static void kernels_mul(int64_t n, const float *R a, const float *R b, float *R y)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = a[i] * b[i];
@@ -51,7 +51,7 @@ static void accumulate_product(int64_t n, const float *R a, const float *R b, fl
         y[i] += a[i] * b[i];
 }
 
-static void affine(int64_t n, float scale, float offset, const float *x, float *y)
+static void kernels_affine(int64_t n, float scale, float offset, const float *x, float *y)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = scale * x[i] + offset;
@@ -60,7 +60,7 @@ static void affine(int64_t n, float scale, float offset, const float *x, float *
 /* Long sums: f32 partial sums over runs short enough to lose nothing that matters, added in double. */
 enum { RUN = 1024 };
 
-static double sum(int64_t n, const float *R x)
+static double kernels_sum(int64_t n, const float *R x)
 {
     double total = 0.0;
     for (int64_t i = 0; i < n; i += RUN) {
@@ -75,7 +75,7 @@ static double sum(int64_t n, const float *R x)
     return total;
 }
 
-static double dot(int64_t n, const float *a, const float *b)
+static double kernels_dot(int64_t n, const float *a, const float *b)
 {
     double total = 0.0;
     for (int64_t i = 0; i < n; i += RUN) {
@@ -123,7 +123,7 @@ static void cross_entropy_back(int64_t n, const float *R x, float lse, float g, 
         dx[i] = g * exp_f(x[i] - lse);
 }
 
-static inline float smaller(float a, float b) /* b when a is NaN */
+static inline float kernels_smaller(float a, float b) /* b when a is NaN */
 {
     return a < b ? a : b;
 }
@@ -135,9 +135,9 @@ static int64_t lowest_of_lanes(int64_t n, const float *R half_square, const floa
     for (; k + 4 * TESSI_LANES <= n; k += 4 * TESSI_LANES)
         for (int64_t i = 0; i < TESSI_LANES; i++) {
             const float *h = half_square + k + i, *d = dot_ + k + i;
-            float a = smaller(h[0] - d[0], lane[i]), b = smaller(h[TESSI_LANES] - d[TESSI_LANES], a);
-            float e = smaller(h[2 * TESSI_LANES] - d[2 * TESSI_LANES], b);
-            lane[i] = smaller(h[3 * TESSI_LANES] - d[3 * TESSI_LANES], e);
+            float a = kernels_smaller(h[0] - d[0], lane[i]), b = kernels_smaller(h[TESSI_LANES] - d[TESSI_LANES], a);
+            float e = kernels_smaller(h[2 * TESSI_LANES] - d[2 * TESSI_LANES], b);
+            lane[i] = kernels_smaller(h[3 * TESSI_LANES] - d[3 * TESSI_LANES], e);
         }
     return k;
 }
@@ -148,8 +148,8 @@ static int64_t lowest_two_of_lanes(int64_t n, const float *R half_square, const 
     int64_t k = 0;
     for (; k + 2 * TESSI_LANES <= n; k += 2 * TESSI_LANES)
         for (int64_t i = 0; i < TESSI_LANES; i++) {
-            float a = smaller(half_square[k + i] - dot_[k + i], INFINITY);
-            float b = smaller(half_square[k + TESSI_LANES + i] - dot_[k + TESSI_LANES + i], INFINITY);
+            float a = kernels_smaller(half_square[k + i] - dot_[k + i], INFINITY);
+            float b = kernels_smaller(half_square[k + TESSI_LANES + i] - dot_[k + TESSI_LANES + i], INFINITY);
             float low = a < b ? a : b, high = a < b ? b : a, larger = low > lane[i] ? low : lane[i];
             high = high < second[i] ? high : second[i];
             second[i] = larger < high ? larger : high;
@@ -159,16 +159,16 @@ static int64_t lowest_two_of_lanes(int64_t n, const float *R half_square, const 
 }
 
 /* Folds lanes by halves, in place; gives the least. */
-static inline float fold(float *lane)
+static inline float kernels_fold(float *lane)
 {
     for (int i = 0; i < 8; i++)
-        lane[i] = smaller(lane[i + 8], lane[i]);
+        lane[i] = kernels_smaller(lane[i + 8], lane[i]);
     for (int i = 0; i < 4; i++)
-        lane[i] = smaller(lane[i + 4], lane[i]);
-    return smaller(smaller(lane[0], lane[1]), smaller(lane[2], lane[3]));
+        lane[i] = kernels_smaller(lane[i + 4], lane[i]);
+    return kernels_smaller(kernels_smaller(lane[0], lane[1]), kernels_smaller(lane[2], lane[3]));
 }
 
-static void lowest(int64_t n, const float *half_square, const float *dot_, int second, float *lane, float two[2])
+static void kernels_lowest(int64_t n, const float *half_square, const float *dot_, int second, float *lane, float two[2])
 {
     enum { LANES = TESSI_LANES, FOLDED = TESSI_FOLDED };
     float next[LANES], spare[FOLDED];
@@ -177,14 +177,14 @@ static void lowest(int64_t n, const float *half_square, const float *dot_, int s
     int64_t k = second ? lowest_two_of_lanes(n, half_square, dot_, lane, next) : lowest_of_lanes(n, half_square, dot_, lane);
     for (; k < n; k += LANES)
         for (int64_t i = 0; i < MIN((int64_t)LANES, n - k); i++) {
-            float s = smaller(half_square[k + i] - dot_[k + i], INFINITY), larger = s > lane[i] ? s : lane[i];
+            float s = kernels_smaller(half_square[k + i] - dot_[k + i], INFINITY), larger = s > lane[i] ? s : lane[i];
             next[i] = larger < next[i] ? larger : next[i];
             lane[i] = s < lane[i] ? s : lane[i];
         }
     for (int i = 0; i < FOLDED; i++)
         spare[i] = lane[LANES + i] =
-            smaller(smaller(lane[i], lane[i + FOLDED]), smaller(lane[i + 2 * FOLDED], lane[i + 3 * FOLDED]));
-    two[0] = fold(spare);
+            kernels_smaller(kernels_smaller(lane[i], lane[i + FOLDED]), kernels_smaller(lane[i + 2 * FOLDED], lane[i + 3 * FOLDED]));
+    two[0] = kernels_fold(spare);
     two[1] = INFINITY;
     if (!second)
         return;
@@ -194,12 +194,12 @@ static void lowest(int64_t n, const float *half_square, const float *dot_, int s
         next[i] = lane[i] > two[0] ? lane[i] : next[i];
     }
     for (int i = 0; i < FOLDED; i++)
-        spare[i] = smaller(smaller(next[i], next[i + FOLDED]), smaller(next[i + 2 * FOLDED], next[i + 3 * FOLDED]));
-    two[1] = at_least > 1 ? two[0] : fold(spare);
+        spare[i] = kernels_smaller(kernels_smaller(next[i], next[i + FOLDED]), kernels_smaller(next[i + 2 * FOLDED], next[i + 3 * FOLDED]));
+    two[1] = at_least > 1 ? two[0] : kernels_fold(spare);
 }
 
 /* Rounds n <= TESSI_LANES values; lane i adds to sums i. */
-static inline void narrow_lanes(int64_t n, const float *R x, const float *R centre, uint16_t *R y, float *R kept, float *R lost)
+static inline void round_bf16_lanes(int64_t n, const float *R x, const float *R centre, uint16_t *R y, float *R kept, float *R lost)
 {
     for (int64_t i = 0; i < n; i++) {
         union {
@@ -224,13 +224,13 @@ static inline float sum_lanes(const float *lane)
     return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
-static void narrow(int64_t n, const float *R x, const float *R centre, uint16_t *R y, float square[2])
+static void kernels_round_bf16(int64_t n, const float *R x, const float *R centre, uint16_t *R y, float square[2])
 {
     float kept[TESSI_LANES] = {0}, lost[TESSI_LANES] = {0};
     int64_t i = 0;
     for (; i + TESSI_LANES <= n; i += TESSI_LANES)
-        narrow_lanes(TESSI_LANES, x + i, centre + i, y + i, kept, lost);
-    narrow_lanes(n - i, x + i, centre + i, y + i, kept, lost);
+        round_bf16_lanes(TESSI_LANES, x + i, centre + i, y + i, kept, lost);
+    round_bf16_lanes(n - i, x + i, centre + i, y + i, kept, lost);
     square[0] = sum_lanes(kept);
     square[1] = sum_lanes(lost);
 }
@@ -247,7 +247,7 @@ static double square_distance(int64_t n, const float *a, const float *b)
 }
 
 /* docs/models.md, "Optimiser": (8.4), (8.5) and (8.6), then (8.7) and (8.8) at once. */
-static void adam(int64_t n, const struct tessi_adam *a, const float *R g, float *R w, float *R m, float *R v)
+static void kernels_adam(int64_t n, const struct tessi_adam *a, const float *R g, float *R w, float *R m, float *R v)
 {
     float b1 = a->beta1, b2 = a->beta2, rate = a->lr / a->correct1, root = 1.0f / sqrtf(a->correct2), eps = a->epsilon;
     float keep = 1.0f - a->decay, l2 = a->l2, scale = a->gradient_scale;
@@ -262,7 +262,7 @@ static void adam(int64_t n, const struct tessi_adam *a, const float *R g, float 
 }
 
 /* (8.9) */
-static void average(int64_t n, float decay, const float *R w, float *R ema)
+static void kernels_average(int64_t n, float decay, const float *R w, float *R ema)
 {
     for (int64_t i = 0; i < n; i++)
         ema[i] = decay * ema[i] + (1.0f - decay) * w[i];
@@ -270,13 +270,13 @@ static void average(int64_t n, float decay, const float *R w, float *R ema)
 
 #define STORED_TABLE(kind)                                                                                                                 \
     {                                                                                                                                      \
-        .unary = {swish_forward_##kind, gelu_forward_##kind, mish_forward_##kind, tanh_forward_##kind, sigmoid_forward_##kind,             \
-                  leaky_forward_##kind, abs_forward_##kind, square_forward_##kind, exp_forward_##kind, log_forward_##kind,                 \
-                  sqrt_forward_##kind},                                                                                                    \
-        .unary_back = {swish_backward_##kind, gelu_backward_##kind, mish_backward_##kind, tanh_backward_##kind, sigmoid_backward_##kind,   \
-                       leaky_backward_##kind, abs_backward_##kind, square_backward_##kind, exp_backward_##kind, log_backward_##kind,       \
-                       sqrt_backward_##kind},                                                                                              \
-        .add = add_any_##kind, .accumulate = accumulate_any_##kind, .column_sums = column_sums_##kind, .scale_shift = scale_shift_##kind,                               \
+        .unary = {swish_forward_##kind,   gelu_forward_##kind,  mish_forward_##kind, tanh_forward_##kind,                                  \
+                  sigmoid_forward_##kind, leaky_forward_##kind, abs_forward_##kind,  square_forward_##kind,                                \
+                  exp_forward_##kind,     log_forward_##kind,   sqrt_forward_##kind},                                                      \
+        .unary_back = {swish_backward_##kind,   gelu_backward_##kind,  mish_backward_##kind, tanh_backward_##kind,                         \
+                       sigmoid_backward_##kind, leaky_backward_##kind, abs_backward_##kind,  square_backward_##kind,                       \
+                       exp_backward_##kind,     log_backward_##kind,   sqrt_backward_##kind},                                              \
+        .add = add_any_##kind, .accumulate = accumulate_any_##kind, .column_sums = column_sums_##kind, .scale_shift = scale_shift_##kind,  \
         .channel_sums = channel_sums_##kind, .channel_squares = channel_squares_##kind, .norm_back_sums = norm_back_sums_##kind,           \
         .norm_back_apply = norm_back_apply_##kind, .layer_norm = layer_norm_##kind, .layer_norm_back = layer_norm_back_##kind,             \
         .softmax = softmax_##kind, .softmax_again = softmax_again_##kind, .softmax_back = softmax_back_##kind,                             \
@@ -290,24 +290,24 @@ extern const struct tessi_kernels TESSI_KERNELS_TABLE;
 const struct tessi_kernels TESSI_KERNELS_TABLE = {
     .name = TEXT(TESSI_KERNELS_NAME),
     .add = add_f32,
-    .sub = sub,
-    .mul = mul,
+    .sub = kernels_sub,
+    .mul = kernels_mul,
     .accumulate = accumulate_f32,
     .accumulate_double = accumulate_double,
     .accumulate_product = accumulate_product,
-    .affine = affine,
-    .sum = sum,
-    .dot = dot,
+    .affine = kernels_affine,
+    .sum = kernels_sum,
+    .dot = kernels_dot,
     .to_bf16 = to_bf16,
     .from_bf16 = from_bf16,
     .u8_to_f32 = u8_to_f32,
     .log_sum_exp = log_sum_exp,
     .cross_entropy_back = cross_entropy_back,
-    .lowest = lowest,
-    .narrow = narrow,
+    .lowest = kernels_lowest,
+    .round_bf16 = kernels_round_bf16,
     .square_distance = square_distance,
-    .adam = adam,
-    .average = average,
+    .adam = kernels_adam,
+    .average = kernels_average,
     .as_f32 = STORED_TABLE(f32),
     .as_bf16 = STORED_TABLE(bf16),
 };

@@ -33,7 +33,7 @@ struct tessi_adam {
 };
 
 /* Loops over values stored as f32 or as bf16, all of a call alike; computed in f32. */
-struct tessi_stored_kernels {
+struct tessi_kernels_stored_kernels {
     void (*unary[TESSI_UNARY_COUNT])(int64_t n, float p, const void *x, void *y);
     void (*unary_back[TESSI_UNARY_COUNT])(int64_t n, float p, const void *x, const void *dy, void *dx);
     void (*add)(int64_t n, const void *a, const void *b, void *y);
@@ -86,16 +86,16 @@ struct tessi_kernels {
      * lane[TESSI_LANES + i] = the least of i mod TESSI_FOLDED; two[0] the least of all, two[1] the next (infinite unless `second`) */
     void (*lowest)(int64_t n, const float *half_square, const float *dot, int second, float *lane, float two[2]);
     /* y = x - centre in bf16, what is subnormal there being 0; square[0] = sum y^2, square[1] = sum (x - centre - y)^2 */
-    void (*narrow)(int64_t n, const float *x, const float *centre, uint16_t *y, float square[2]);
+    void (*round_bf16)(int64_t n, const float *x, const float *centre, uint16_t *y, float square[2]);
     double (*square_distance)(int64_t n, const float *a, const float *b); /* in double: the same for the same values wherever they are */
     void (*adam)(int64_t n, const struct tessi_adam *a, const float *g, float *w, float *m, float *v);
     void (*average)(int64_t n, float decay, const float *w, float *ema); /* ema = decay ema + (1 - decay) w */
-    struct tessi_stored_kernels as_f32, as_bf16;
+    struct tessi_kernels_stored_kernels as_f32, as_bf16;
 };
 
 const struct tessi_kernels *tessi_kernels(void);
 /* Those for values of this dtype. */
-const struct tessi_stored_kernels *tessi_stored_kernels(int32_t dtype);
+const struct tessi_kernels_stored_kernels *tessi_kernels_stored_kernels(int32_t dtype);
 const char *tessi_kernels_name(void);
 /* For tests: use the table of this name from now on; 0 when this processor or build has it. NULL: choose again. */
 int tessi_kernels_use(const char *name);

@@ -13,7 +13,7 @@ extern const struct tessi_kernels tessi_kernels_avx2, tessi_kernels_avx512;
 
 static _Atomic(const struct tessi_kernels *) chosen;
 
-static int usable(const struct tessi_kernels *k)
+static int kernels_select_usable(const struct tessi_kernels *k)
 {
 #ifdef TESSI_X86_64
     __builtin_cpu_init();
@@ -37,7 +37,7 @@ static const struct tessi_kernels *const tables[] = {
 int tessi_kernels_use(const char *name)
 {
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-        if ((!name || strcmp(name, tables[i]->name) == 0) && usable(tables[i])) {
+        if ((!name || strcmp(name, tables[i]->name) == 0) && kernels_select_usable(tables[i])) {
             atomic_store(&chosen, tables[i]);
             return 0;
         }
@@ -54,7 +54,7 @@ const struct tessi_kernels *tessi_kernels(void)
     return k;
 }
 
-const struct tessi_stored_kernels *tessi_stored_kernels(int32_t dtype)
+const struct tessi_kernels_stored_kernels *tessi_kernels_stored_kernels(int32_t dtype)
 {
     return dtype == TESS_BF16 ? &tessi_kernels()->as_bf16 : &tessi_kernels()->as_f32;
 }

@@ -1,68 +1,69 @@
-/* A tokenizer from an artefact's facts, and its two graphs. SPDX-License-Identifier: MIT */
+/* A tokenizer from an artefact's attributes, and its two graphs. SPDX-License-Identifier: MIT */
 #include <tessera/model.h>
 
 #include <stdio.h>
 #include <string.h>
 
-static int open_part(struct tess_call *c, const struct tess_facts *f, const char *where, const char *part, const char *kind,
+static int open_part(struct tess_context *ctx, const struct tess_attrs *f, const char *where, const char *part, const char *kind,
                      struct tess_instance **out)
 {
-    const char *spec;
+    const char *config_text;
     char place[600];
-    TESS_TRY(tess_facts_text(c, f, part, &spec));
+    TESS_TRY(tess_attrs_text(ctx, f, part, &config_text));
     snprintf(place, sizeof place, "%s: %s", where, part);
-    return tess_instance_open(c, kind, spec, place, out);
+    return tess_instance_open(ctx, kind, config_text, place, out);
 }
 
-static int open_all(struct tess_call *c, const struct tess_facts *f, const char *where, struct tess_tokenizer *t)
+static int tokenizer_open_all(struct tess_context *ctx, const struct tess_attrs *f, const char *where, struct tess_tokenizer *t)
 {
-    TESS_TRY(tess_facts_i64(c, f, "height", &t->height));
-    TESS_TRY(tess_facts_i64(c, f, "width", &t->width));
-    TESS_TRY(tess_facts_i64(c, f, "channels", &t->channels));
-    TESS_TRY(tess_facts_i64(c, f, "latent_height", &t->latent_height));
-    TESS_TRY(tess_facts_i64(c, f, "latent_width", &t->latent_width));
-    TESS_TRY(tess_facts_i64(c, f, "codebook_size", &t->codebook_size));
-    TESS_TRY(tess_facts_i64(c, f, "code_dim", &t->code_dim));
-    TESS_TRY(open_part(c, f, where, "encoder", "encoder/1", &t->encoder));
-    TESS_TRY(open_part(c, f, where, "quantizer", "quantizer/1", &t->quantizer));
-    return open_part(c, f, where, "decoder", "decoder/1", &t->decoder);
+    TESS_TRY(tess_attrs_i64(ctx, f, "height", &t->height));
+    TESS_TRY(tess_attrs_i64(ctx, f, "width", &t->width));
+    TESS_TRY(tess_attrs_i64(ctx, f, "channels", &t->channels));
+    TESS_TRY(tess_attrs_i64(ctx, f, "latent_height", &t->latent_height));
+    TESS_TRY(tess_attrs_i64(ctx, f, "latent_width", &t->latent_width));
+    TESS_TRY(tess_attrs_i64(ctx, f, "codebook_size", &t->codebook_size));
+    TESS_TRY(tess_attrs_i64(ctx, f, "code_dim", &t->code_dim));
+    TESS_TRY(open_part(ctx, f, where, "encoder", "encoder/1", &t->encoder));
+    TESS_TRY(open_part(ctx, f, where, "quantizer", "quantizer/1", &t->quantizer));
+    return open_part(ctx, f, where, "decoder", "decoder/1", &t->decoder);
 }
 
-/* The facts repeat what the quantizer's parameters say. */
-static int check_book(struct tess_call *c, const char *where, const struct tess_tokenizer *t)
+/* The attributes repeat what the quantizer's parameters say. */
+static int check_codebook(struct tess_context *ctx, const char *where, const struct tess_tokenizer *t)
 {
     const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
     void *q = tess_instance_self(t->quantizer);
     int64_t size = quantizer->codebook_size(q), dim = quantizer->code_dim(q);
     if (size == t->codebook_size && dim == t->code_dim)
         return TESS_OK;
-    return c->fail(
-        c, TESS_E_DATA,
-        "%s: the facts `codebook_size` and `code_dim` are %lld and %lld, and its quantizer has %lld codes of width %lld; the file "
+    return ctx->fail(
+        ctx, TESS_E_DATA,
+        "%s: the attributes `codebook_size` and `code_dim` are %lld and %lld, and its quantizer has %lld codes of width %lld; the file "
         "contradicts itself: make it again",
         where, (long long)t->codebook_size, (long long)t->code_dim, (long long)size, (long long)dim);
 }
 
-/* What a part gave is of `height` x `width`, as the facts "latent_height" and "latent_width" have it, or "height" and "width". */
-static int check_size(struct tess_call *c, const struct tess_node *made, const char *part, const char *facts, int64_t height, int64_t width)
+/* What a part gave is of `height` x `width`, as the attributes "latent_height" and "latent_width" have it, or "height" and "width". */
+static int tokenizer_check_size(struct tess_context *ctx, const struct tess_node *made, const char *part, const char *attrs, int64_t height,
+                                int64_t width)
 {
     if (!made) /* the graph has failed and says why when it is sealed */
         return TESS_OK;
     struct tess_tensor shape = tess_shape(made);
     if (shape.rank >= 3 && shape.dim[1] == height && shape.dim[2] == width)
         return TESS_OK;
-    return c->fail(c, TESS_E_DATA,
-                   "the model's facts `%sheight` and `%swidth` are %lld and %lld, and its %s makes %lld x %lld; the file contradicts "
+    return ctx->fail(ctx, TESS_E_DATA,
+                   "the model's attributes `%sheight` and `%swidth` are %lld and %lld, and its %s makes %lld x %lld; the file contradicts "
                    "itself: make it again",
-                   facts, facts, (long long)height, (long long)width, part, (long long)shape.dim[1], (long long)shape.dim[2]);
+                   attrs, attrs, (long long)height, (long long)width, part, (long long)shape.dim[1], (long long)shape.dim[2]);
 }
 
-int tess_tokenizer_open(struct tess_call *c, const struct tess_facts *f, const char *where, struct tess_tokenizer *out)
+int tess_tokenizer_open(struct tess_context *ctx, const struct tess_attrs *f, const char *where, struct tess_tokenizer *out)
 {
     memset(out, 0, sizeof *out);
-    int status = open_all(c, f, where, out);
+    int status = tokenizer_open_all(ctx, f, where, out);
     if (status == TESS_OK)
-        status = check_book(c, where, out);
+        status = check_codebook(ctx, where, out);
     if (status != TESS_OK)
         tess_tokenizer_close(out);
     return status;
@@ -76,8 +77,8 @@ void tess_tokenizer_close(struct tess_tokenizer *t)
     t->encoder = t->quantizer = t->decoder = NULL;
 }
 
-/* image -> latent (rows, h, w, D) and its codes (rows, h, w), which must be of the size that the facts have. */
-static int record_codes(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node **latent,
+/* image -> latent (rows, h, w, D) and its codes (rows, h, w), which must be of the size that the attributes have. */
+static int record_codes(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node **latent,
                         struct tess_node **codes)
 {
     const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
@@ -85,116 +86,117 @@ static int record_codes(struct tess_call *c, const struct tess_tokenizer *t, str
     int64_t shape[4] = {tess_graph_rows(g), t->height, t->width, t->channels};
     struct tess_node *image = tess_input(g, "image", TESS_U8, 4, shape);
     tess_scope(g, "encoder");
-    TESS_TRY(encoder->record(tess_instance_self(t->encoder), c, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, latent));
+    TESS_TRY(encoder->record(tess_instance_self(t->encoder), ctx, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, latent));
     tess_scope_end(g);
-    TESS_TRY(check_size(c, *latent, "encoder", "latent_", t->latent_height, t->latent_width));
+    TESS_TRY(tokenizer_check_size(ctx, *latent, "encoder", "latent_", t->latent_height, t->latent_width));
     tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_assign(tess_instance_self(t->quantizer), c, g, *latent, codes));
+    TESS_TRY(quantizer->record_assign(tess_instance_self(t->quantizer), ctx, g, *latent, codes));
     tess_scope_end(g);
     tess_output(g, "codes", *codes);
     return TESS_OK;
 }
 
-int tess_tokenizer_record_encode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+int tess_tokenizer_record_encode(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g)
 {
     struct tess_node *latent = NULL, *codes = NULL;
-    return record_codes(c, t, g, &latent, &codes);
+    return record_codes(ctx, t, g, &latent, &codes);
 }
 
-int tess_tokenizer_record_encode_error(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+int tess_tokenizer_record_encode_error(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g)
 {
     const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
     struct tess_node *latent = NULL, *codes = NULL, *quantised = NULL;
     int64_t rows = tess_graph_rows(g);
-    TESS_TRY(record_codes(c, t, g, &latent, &codes));
+    TESS_TRY(record_codes(ctx, t, g, &latent, &codes));
     tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), c, g, codes, &quantised));
+    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), ctx, g, codes, &quantised));
     tess_scope_end(g);
     tess_output(g, "error", tess_reshape(g, tess_mean(g, tess_square(g, tess_sub(g, latent, quantised)), 0xe), 1, &rows));
     return TESS_OK;
 }
 
-int tess_tokenizer_record_head(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node *quantised,
+int tess_tokenizer_record_head(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node *quantised,
                                struct tess_node **image, struct tess_node **log_sigma)
 {
     const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
     if (!TESS_HAS(decoder, record_likelihood) || !decoder->record_likelihood)
-        return c->fail(c, TESS_E_VALUE, "the decoder `%s` has no head for the likelihood of images; train a model whose decoder has one",
-                       tess_instance_name(t->decoder));
+        return ctx->fail(ctx, TESS_E_VALUE,
+                         "the decoder `%s` has no head for the likelihood of images; train a model whose decoder has one",
+                         tess_instance_name(t->decoder));
     tess_scope(g, "decoder");
-    TESS_TRY(decoder->record_likelihood(tess_instance_self(t->decoder), c, g, quantised, t->height, t->width, t->channels, image,
+    TESS_TRY(decoder->record_likelihood(tess_instance_self(t->decoder), ctx, g, quantised, t->height, t->width, t->channels, image,
                                         log_sigma));
     tess_scope_end(g);
-    return check_size(c, *image, "decoder", "", t->height, t->width);
+    return tokenizer_check_size(ctx, *image, "decoder", "", t->height, t->width);
 }
 
-static int record_lookup(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height, int64_t width,
-                         struct tess_node **quantised)
+static int tokenizer_record_lookup(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height,
+                                   int64_t width, struct tess_node **quantised)
 {
     const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
     int64_t shape[3] = {tess_graph_rows(g), height, width};
     struct tess_node *codes = tess_input(g, "codes", TESS_I32, 3, shape);
     tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), c, g, codes, quantised));
+    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), ctx, g, codes, quantised));
     tess_scope_end(g);
     return TESS_OK;
 }
 
 /* Maps of height x width codes. */
-static int record_decode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height, int64_t width)
+static int record_decode(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height, int64_t width)
 {
     const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
     int as_trained = height == t->latent_height && width == t->latent_width;
     struct tess_node *quantised = NULL, *image = NULL;
-    TESS_TRY(record_lookup(c, t, g, height, width, &quantised));
+    TESS_TRY(tokenizer_record_lookup(ctx, t, g, height, width, &quantised));
     tess_scope(g, "decoder");
-    TESS_TRY((as_trained ? decoder->record : decoder->record_larger)(tess_instance_self(t->decoder), c, g, quantised, t->height, t->width,
+    TESS_TRY((as_trained ? decoder->record : decoder->record_larger)(tess_instance_self(t->decoder), ctx, g, quantised, t->height, t->width,
                                                                      t->channels, &image));
     tess_scope_end(g);
     if (as_trained)
-        TESS_TRY(check_size(c, image, "decoder", "", t->height, t->width));
+        TESS_TRY(tokenizer_check_size(ctx, image, "decoder", "", t->height, t->width));
     tess_output(g, "image", image);
     return TESS_OK;
 }
 
-int tess_tokenizer_record_decode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+int tess_tokenizer_record_decode(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g)
 {
-    return record_decode(c, t, g, t->latent_height, t->latent_width);
+    return record_decode(ctx, t, g, t->latent_height, t->latent_width);
 }
 
-int tess_tokenizer_record_decode_larger(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height,
+int tess_tokenizer_record_decode_larger(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height,
                                         int64_t width)
 {
     const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
     int can = TESS_HAS(decoder, record_larger) && decoder->record_larger;
     if (height < t->latent_height || width < t->latent_width)
-        return c->fail(c, TESS_E_INTERNAL, "a decoder for maps of %lld x %lld is wanted for %lld x %lld", (long long)t->latent_height,
+        return ctx->fail(ctx, TESS_E_INTERNAL, "a decoder for maps of %lld x %lld is wanted for %lld x %lld", (long long)t->latent_height,
                        (long long)t->latent_width, (long long)height, (long long)width);
     if (!can && (height > t->latent_height || width > t->latent_width))
-        return c->fail(c, TESS_E_VALUE,
+        return ctx->fail(ctx, TESS_E_VALUE,
                        "the decoder `%s` takes maps of %lld x %lld codes alone, and %lld x %lld are wanted; leave `model` out for codes "
                        "without images",
                        tess_instance_name(t->decoder), (long long)t->latent_height, (long long)t->latent_width, (long long)height,
                        (long long)width);
-    return record_decode(c, t, g, height, width);
+    return record_decode(ctx, t, g, height, width);
 }
 
-int tess_tokenizer_record_likelihood(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+int tess_tokenizer_record_likelihood(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g)
 {
     struct tess_node *quantised = NULL, *image = NULL, *log_sigma = NULL;
-    TESS_TRY(record_lookup(c, t, g, t->latent_height, t->latent_width, &quantised));
-    TESS_TRY(tess_tokenizer_record_head(c, t, g, quantised, &image, &log_sigma));
+    TESS_TRY(tokenizer_record_lookup(ctx, t, g, t->latent_height, t->latent_width, &quantised));
+    TESS_TRY(tess_tokenizer_record_head(ctx, t, g, quantised, &image, &log_sigma));
     tess_output(g, "image", image);
     tess_output(g, "log_sigma", log_sigma);
     return TESS_OK;
 }
 
-int tess_tokenizer_has_likelihood(const struct tess_facts *f)
+int tess_tokenizer_has_likelihood(const struct tess_attrs *f)
 {
-    return tess_facts_i64_or(f, "likelihood", 0) == 1;
+    return tess_attrs_i64_or(f, "likelihood", 0) == 1;
 }
 
 const char *tess_tokenizer_digest(const struct tess_artefact *model)
 {
-    return tess_facts_text_or(tess_artefact_facts(model), "tokenizer", tess_artefact_digest(model));
+    return tess_attrs_text_or(tess_artefact_attrs(model), "tokenizer", tess_artefact_digest(model));
 }

@@ -1,13 +1,13 @@
 /* Softmax over the last dimension, and softmax(q k^T / sqrt d) v for each head (docs/models.md, "Blocks", (1.3)).
  *
- * A head is taken in tiles of rows of q, so that no more of the L x M matrix exists than a tile, which stays in the second-level cache; where
- * the matrices are small, a tile is those of several heads. What is kept is the row's ln sum exp, from which the backward pass makes the probabilities again:
- *     P = exp(S - lse), dV = P^T dO, dP = dO V^T, dS = P (dP - rowsum(P dP)), dQ = dS K, dK = dS^T Q,
- * dV and dK being summed over the tiles in f32. A head's rows lie apart in memory; they are brought together first, as the products want
- * them. SPDX-License-Identifier: MIT */
-#include "core/ops/dense.h"
+ * A head is taken in tiles of rows of q, so that no more of the L x M matrix exists than a tile, which stays in the second-level cache;
+ * where the matrices are small, a tile is those of several heads. What is kept is the row's ln sum exp, from which the backward pass makes
+ * the probabilities again: P = exp(S - lse), dV = P^T dO, dP = dO V^T, dS = P (dP - rowsum(P dP)), dQ = dS K, dK = dS^T Q, dV and dK being
+ * summed over the tiles in f32. A head's rows lie apart in memory; they are brought together first, as the products want them.
+ * SPDX-License-Identifier: MIT */
+#include "core/ops/backend_gemm.h"
 #include "core/kernels/kernels.h"
-#include "core/graph/window.h"
+#include "core/graph/bf16_view.h"
 
 #include <math.h>
 #include <string.h>
@@ -43,7 +43,7 @@ struct tess_node *tess_softmax(struct tess_graph *g, struct tess_node *x)
         return NULL;
     if (x->shape.dtype != TESS_F32 || x->shape.rank < 1)
         return tess_graph_fail(g, TESS_E_SHAPE, "softmax of %s", tess_tensor_text(&x->shape, text, sizeof text));
-    return tessi_record(g, &op_softmax, NULL, 0, 1, &x, 1, &x->shape, 5.0 * (double)tess_tensor_count(&x->shape));
+    return tessi_graph_record(g, &op_softmax, NULL, 0, 1, &x, 1, &x->shape, 5.0 * (double)tess_tensor_count(&x->shape));
 }
 
 /* ---- attention ---- */
@@ -58,7 +58,7 @@ struct attention {
 
 struct products { /* for tiles of so many rows of each head */
     int64_t rows;
-    struct tessi_dense scores, apply, collect; /* (rows, M) = x y^T; (rows, d) = S x; (M, d) = S^T x */
+    struct tessi_backend_gemm scores, apply, collect; /* (rows, M) = x y^T; (rows, d) = S x; (M, d) = S^T x */
 };
 
 struct state {
@@ -67,7 +67,7 @@ struct state {
     size_t matrix, head, tile;  /* bytes of their (rows, M) matrices, of (M, d) and of (rows, d) ones; f32 */
 };
 
-static size_t aligned(int64_t values)
+static size_t attention_aligned(int64_t values)
 {
     return ((size_t)values * sizeof(float) + 63) / 64 * 64;
 }
@@ -82,29 +82,29 @@ static struct tess_dense one_each(const struct state *k, struct tess_dense d)
     return d;
 }
 
-static int plan_products(struct tess_call *c, struct tess_graph *g, const struct attention *a, struct state *k, int64_t rows,
+static int plan_products(struct tess_context *ctx, struct tess_graph *g, const struct attention *a, struct state *k, int64_t rows,
                          struct products *p, size_t *own)
 {
-    struct tess_dense d = one_each(k, tessi_gemm(rows, a->m, a->d, 0, a->d, 1, a->d, a->m));
+    struct tess_dense d = one_each(k, tessi_ops_gemm(rows, a->m, a->d, 0, a->d, 1, a->d, a->m));
     p->rows = rows;
     if (rows == 0)
         return TESS_OK;
-    TESS_TRY(tessi_dense_plan(c, g, &d, k->operands, NULL, &p->scores, own));
-    d = one_each(k, tessi_gemm(rows, a->d, a->m, 0, a->m, 0, a->d, a->d));
+    TESS_TRY(tessi_ops_backend_gemm_plan(ctx, g, &d, k->operands, NULL, &p->scores, own));
+    d = one_each(k, tessi_ops_gemm(rows, a->d, a->m, 0, a->m, 0, a->d, a->d));
     d.dtype_c = k->operands;
-    TESS_TRY(tessi_dense_plan(c, g, &d, k->operands, NULL, &p->apply, own));
+    TESS_TRY(tessi_ops_backend_gemm_plan(ctx, g, &d, k->operands, NULL, &p->apply, own));
     if (!g->objectives)
         return TESS_OK;
-    d = one_each(k, tessi_gemm(a->m, a->d, rows, 1, a->m, 0, a->d, a->d));
-    return tessi_dense_plan(c, g, &d, k->operands, NULL, &p->collect, own);
+    d = one_each(k, tessi_ops_gemm(a->m, a->d, rows, 1, a->m, 0, a->d, a->d));
+    return tessi_ops_backend_gemm_plan(ctx, g, &d, k->operands, NULL, &p->collect, own);
 }
 
-static int prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step *s)
+static int attention_prepare(struct tess_context *ctx, struct tess_graph *g, struct tessi_step *s)
 {
     const struct attention *a = s->attr;
     size_t own = 0;
     if (!s->state)
-        TESS_TRY(tess_alloc(c, sizeof(struct state), "an operation", &s->state));
+        TESS_TRY(tess_alloc(ctx, sizeof(struct state), "an operation", &s->state));
     struct state *k = s->state;
     int64_t rows = TILE / a->m > 16 ? TILE / a->m : 16;
     rows = rows < a->l ? rows : a->l;
@@ -113,35 +113,35 @@ static int prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step 
     for (int32_t n = 2; n <= a->heads && rows == a->l; n++)
         if (a->heads % n == 0 && n * rows * a->m <= TILE)
             k->together = n;
-    k->matrix = aligned(k->together * rows * a->m);
-    k->head = aligned(k->together * a->m * a->d);
-    k->tile = aligned(k->together * rows * a->d);
-    TESS_TRY(plan_products(c, g, a, k, rows, &k->whole, &own));
-    TESS_TRY(plan_products(c, g, a, k, a->l % rows, &k->rest, &own));
+    k->matrix = attention_aligned(k->together * rows * a->m);
+    k->head = attention_aligned(k->together * a->m * a->d);
+    k->tile = attention_aligned(k->together * rows * a->d);
+    TESS_TRY(plan_products(ctx, g, a, k, rows, &k->whole, &own));
+    TESS_TRY(plan_products(ctx, g, a, k, a->l % rows, &k->rest, &own));
     s->scratch_forward = 2 * (k->matrix + k->head + k->tile) + own;
     s->scratch_backward = 4 * k->matrix + 5 * k->head + 3 * k->tile + own;
     return TESS_OK;
 }
 
-static void drop(struct tess_graph *g, struct tessi_step *s)
+static void attention_drop(struct tess_graph *g, struct tessi_step *s)
 {
     struct state *k = s->state;
     (void)g;
     for (struct products *p = k ? &k->whole : NULL; p; p = p == &k->whole ? &k->rest : NULL) {
-        tessi_dense_drop(&p->scores);
-        tessi_dense_drop(&p->apply);
-        tessi_dense_drop(&p->collect);
+        tessi_ops_backend_gemm_drop(&p->scores);
+        tessi_ops_backend_gemm_drop(&p->apply);
+        tessi_ops_backend_gemm_drop(&p->collect);
     }
 }
 
 /* Columns a causal row may see. */
-static int64_t visible(const struct attention *a, int64_t i)
+static int64_t attention_visible(const struct attention *a, int64_t i)
 {
     return a->causal ? i + 1 : a->m;
 }
 
 /* Where head h of sample n begins in a tensor of `length` rows, in values. */
-static int64_t head_at(const struct attention *a, int64_t n, int32_t h, int64_t length)
+static int64_t attention_head_at(const struct attention *a, int64_t n, int32_t h, int64_t length)
 {
     return n * length * a->c + h * a->d;
 }
@@ -177,12 +177,12 @@ static void spread_sums(const struct attention *a, const struct state *k, const 
             struct tess_tensor row = tess_tensor_over((void *)(uintptr_t)from, TESS_F32, 1, &a->d), to = row;
             to.dtype = t->dtype;
             to.data = (char *)t->data + (size_t)(at + i * a->c) * tess_dtype_size(t->dtype);
-            tessi_window_copy(&row, &to);
+            tessi_graph_bf16_view_copy(&row, &to);
         }
 }
 
 /* Memory of the heads taken at once, laid out in the scratch of a run from *at on. */
-static void *take(char **at, size_t bytes)
+static void *attention_take(char **at, size_t bytes)
 {
     void *here = *at;
     *at += bytes;
@@ -190,13 +190,13 @@ static void *take(char **at, size_t bytes)
 }
 
 /* Row i of a (rows, M) matrix that the products take. */
-static void *row_of(const struct attention *a, const struct state *k, void *matrix, int64_t i)
+static void *attention_row_of(const struct attention *a, const struct state *k, void *matrix, int64_t i)
 {
     return (char *)matrix + (size_t)(i * a->m) * tess_dtype_size(k->operands);
 }
 
 /* What a causal row may not see, from column `seen` on, is zero. */
-static void hide(const struct attention *a, const struct state *k, int64_t seen, void *row)
+static void attention_hide(const struct attention *a, const struct state *k, int64_t seen, void *row)
 {
     size_t size = tess_dtype_size(k->operands);
     memset((char *)row + (size_t)seen * size, 0, (size_t)(a->m - seen) * size);
@@ -207,24 +207,25 @@ static int heads_forward(const struct tess_op_run *r, int64_t n, int32_t h)
     const struct attention *a = r->attr;
     const struct state *k = r->host_state;
     char *at_scratch = r->scratch;
-    float *scores = take(&at_scratch, k->matrix), *lse = (float *)r->out[1].data + (n * a->heads + h) * a->l;
-    void *weights = take(&at_scratch, k->matrix), *key = take(&at_scratch, k->head), *value = take(&at_scratch, k->head);
-    void *q = take(&at_scratch, k->tile), *o = take(&at_scratch, k->tile);
+    float *scores = attention_take(&at_scratch, k->matrix), *lse = (float *)r->out[1].data + (n * a->heads + h) * a->l;
+    void *weights = attention_take(&at_scratch, k->matrix), *key = attention_take(&at_scratch, k->head),
+         *value = attention_take(&at_scratch, k->head);
+    void *q = attention_take(&at_scratch, k->tile), *o = attention_take(&at_scratch, k->tile);
     size_t used = (size_t)(at_scratch - (char *)r->scratch);
-    collect_rows(a, k, &r->in[1], head_at(a, n, h, a->m), a->m, key);
-    collect_rows(a, k, &r->in[2], head_at(a, n, h, a->m), a->m, value);
+    collect_rows(a, k, &r->in[1], attention_head_at(a, n, h, a->m), a->m, key);
+    collect_rows(a, k, &r->in[2], attention_head_at(a, n, h, a->m), a->m, value);
     for (int64_t first = 0; first < a->l; first += k->whole.rows) {
         const struct products *p = a->l - first < k->whole.rows ? &k->rest : &k->whole;
-        int64_t at = head_at(a, n, h, a->l) + first * a->c;
+        int64_t at = attention_head_at(a, n, h, a->l) + first * a->c;
         collect_rows(a, k, &r->in[0], at, p->rows, q);
-        TESS_TRY(tessi_dense_run(r, &p->scores, used, q, key, NULL, scores));
+        TESS_TRY(tessi_ops_backend_gemm_run(r, &p->scores, used, q, key, NULL, scores));
         for (int64_t i = 0; i < k->together * p->rows; i++) {
-            int64_t seen = visible(a, first + i % p->rows);
-            void *row = row_of(a, k, weights, i);
-            lse[first + i] = tessi_stored_kernels(k->operands)->softmax(seen, a->scale, scores + i * a->m, row);
-            hide(a, k, seen, row);
+            int64_t seen = attention_visible(a, first + i % p->rows);
+            void *row = attention_row_of(a, k, weights, i);
+            lse[first + i] = tessi_kernels_stored_kernels(k->operands)->softmax(seen, a->scale, scores + i * a->m, row);
+            attention_hide(a, k, seen, row);
         }
-        TESS_TRY(tessi_dense_run(r, &p->apply, used, weights, value, NULL, o));
+        TESS_TRY(tessi_ops_backend_gemm_run(r, &p->apply, used, weights, value, NULL, o));
         spread_rows(a, k, o, at, p->rows, &r->out[0]);
     }
     return TESS_OK;
@@ -247,35 +248,35 @@ struct head_back { /* scratch of the backward pass of the heads taken at once */
     size_t used;
 };
 
-static struct head_back lay_out(const struct tess_op_run *r)
+static struct head_back attention_lay_out(const struct tess_op_run *r)
 {
     const struct state *k = r->host_state;
     char *s = r->scratch;
-    struct head_back b = {.p = take(&s, k->matrix)};
-    b.dp = take(&s, k->matrix);
-    b.weights = take(&s, k->matrix);
-    b.ds = take(&s, k->matrix);
-    b.key = take(&s, k->head);
-    b.value = take(&s, k->head);
-    b.dk = take(&s, k->head);
-    b.dv = take(&s, k->head);
-    b.part = take(&s, k->head);
-    b.q = take(&s, k->tile);
-    b.dy = take(&s, k->tile);
-    b.o = take(&s, k->tile);
+    struct head_back b = {.p = attention_take(&s, k->matrix)};
+    b.dp = attention_take(&s, k->matrix);
+    b.weights = attention_take(&s, k->matrix);
+    b.ds = attention_take(&s, k->matrix);
+    b.key = attention_take(&s, k->head);
+    b.value = attention_take(&s, k->head);
+    b.dk = attention_take(&s, k->head);
+    b.dv = attention_take(&s, k->head);
+    b.part = attention_take(&s, k->head);
+    b.q = attention_take(&s, k->tile);
+    b.dy = attention_take(&s, k->tile);
+    b.o = attention_take(&s, k->tile);
     b.used = (size_t)(s - (char *)r->scratch);
     return b;
 }
 
 /* sum (+)= S^T x */
-static int collect(const struct tess_op_run *r, const struct products *p, const struct head_back *b, const void *s, const void *x,
+static int attention_collect(const struct tess_op_run *r, const struct products *p, const struct head_back *b, const void *s, const void *x,
                    int first_tile, float *sum)
 {
     const struct attention *a = r->attr;
     const struct state *k = r->host_state;
     if (first_tile)
-        return tessi_dense_run(r, &p->collect, b->used, s, x, NULL, sum);
-    TESS_TRY(tessi_dense_run(r, &p->collect, b->used, s, x, NULL, b->part));
+        return tessi_ops_backend_gemm_run(r, &p->collect, b->used, s, x, NULL, sum);
+    TESS_TRY(tessi_ops_backend_gemm_run(r, &p->collect, b->used, s, x, NULL, b->part));
     tessi_kernels()->accumulate(k->together * a->m * a->d, b->part, sum);
     return TESS_OK;
 }
@@ -285,40 +286,40 @@ static int tile_backward(const struct tess_op_run *r, const struct products *p, 
 {
     const struct attention *a = r->attr;
     const struct state *k = r->host_state;
-    const struct tessi_stored_kernels *kernels = tessi_stored_kernels(k->operands);
+    const struct tessi_kernels_stored_kernels *kernels = tessi_kernels_stored_kernels(k->operands);
     const float *lse = (const float *)r->out[1].data + (n * a->heads + h) * a->l + first;
-    int64_t at = head_at(a, n, h, a->l) + first * a->c;
+    int64_t at = attention_head_at(a, n, h, a->l) + first * a->c;
     collect_rows(a, k, &r->in[0], at, p->rows, b->q);
     collect_rows(a, k, &r->dout[0], at, p->rows, b->dy);
-    TESS_TRY(tessi_dense_run(r, &p->scores, b->used, b->q, b->key, NULL, b->p));
+    TESS_TRY(tessi_ops_backend_gemm_run(r, &p->scores, b->used, b->q, b->key, NULL, b->p));
     for (int64_t i = 0; i < k->together * p->rows; i++) {
-        int64_t seen = visible(a, first + i % p->rows);
-        kernels->softmax_again(seen, a->scale, lse[i], b->p + i * a->m, row_of(a, k, b->weights, i));
-        hide(a, k, seen, row_of(a, k, b->weights, i));
+        int64_t seen = attention_visible(a, first + i % p->rows);
+        kernels->softmax_again(seen, a->scale, lse[i], b->p + i * a->m, attention_row_of(a, k, b->weights, i));
+        attention_hide(a, k, seen, attention_row_of(a, k, b->weights, i));
     }
     if (r->din[2].data)
-        TESS_TRY(collect(r, p, b, b->weights, b->dy, first == 0, b->dv));
+        TESS_TRY(attention_collect(r, p, b, b->weights, b->dy, first == 0, b->dv));
     if (!r->din[0].data && !r->din[1].data)
         return TESS_OK;
-    TESS_TRY(tessi_dense_run(r, &p->scores, b->used, b->dy, b->value, NULL, b->dp));
+    TESS_TRY(tessi_ops_backend_gemm_run(r, &p->scores, b->used, b->dy, b->value, NULL, b->dp));
     for (int64_t i = 0; i < k->together * p->rows; i++) {
-        int64_t seen = visible(a, first + i % p->rows);
-        kernels->softmax_back(seen, a->scale, b->p + i * a->m, b->dp + i * a->m, row_of(a, k, b->ds, i));
-        hide(a, k, seen, row_of(a, k, b->ds, i));
+        int64_t seen = attention_visible(a, first + i % p->rows);
+        kernels->softmax_back(seen, a->scale, b->p + i * a->m, b->dp + i * a->m, attention_row_of(a, k, b->ds, i));
+        attention_hide(a, k, seen, attention_row_of(a, k, b->ds, i));
     }
     if (r->din[0].data) {
-        TESS_TRY(tessi_dense_run(r, &p->apply, b->used, b->ds, b->key, NULL, b->o));
+        TESS_TRY(tessi_ops_backend_gemm_run(r, &p->apply, b->used, b->ds, b->key, NULL, b->o));
         spread_rows(a, k, b->o, at, p->rows, &r->din[0]);
     }
-    return r->din[1].data ? collect(r, p, b, b->ds, b->q, first == 0, b->dk) : TESS_OK;
+    return r->din[1].data ? attention_collect(r, p, b, b->ds, b->q, first == 0, b->dk) : TESS_OK;
 }
 
 static int heads_backward(const struct tess_op_run *r, int64_t n, int32_t h)
 {
     const struct attention *a = r->attr;
     const struct state *k = r->host_state;
-    struct head_back b = lay_out(r);
-    int64_t at = head_at(a, n, h, a->m);
+    struct head_back b = attention_lay_out(r);
+    int64_t at = attention_head_at(a, n, h, a->m);
     collect_rows(a, k, &r->in[1], at, a->m, b.key);
     collect_rows(a, k, &r->in[2], at, a->m, b.value);
     for (int64_t first = 0; first < a->l; first += k->whole.rows)
@@ -346,10 +347,10 @@ static const struct tessi_op op_attention = {.op = {.size = sizeof(struct tess_o
                                                     .keep_out = 2,
                                                     .forward = attention_forward,
                                                     .backward = attention_backward},
-                                             .prepare = prepare,
-                                             .drop = drop,
-                                             .narrow_in = 7,
-                                             .narrow_out = 1,
+                                             .prepare = attention_prepare,
+                                             .drop = attention_drop,
+                                             .bf16_in = 7,
+                                             .bf16_out = 1,
                                              .alike = 7 | 1u << TESSI_ALIKE_OUT};
 
 struct tess_node *tess_attention(struct tess_graph *g, struct tess_node *q, struct tess_node *k, struct tess_node *v, int32_t heads,
@@ -366,7 +367,7 @@ struct tess_node *tess_attention(struct tess_graph *g, struct tess_node *q, stru
     struct attention a = {
         .heads = heads, .causal = causal != 0, .l = sq->dim[1], .m = sk->dim[1], .c = sq->dim[2], .d = sq->dim[2] / heads};
     a.scale = (float)(1.0 / sqrt((double)a.d));
-    struct tess_tensor out[2] = {*sq, tessi_shape(TESS_F32, 3, (int64_t[]){sq->dim[0], heads, a.l})};
+    struct tess_tensor out[2] = {*sq, tessi_graph_shape(TESS_F32, 3, (int64_t[]){sq->dim[0], heads, a.l})};
     struct tess_node *in[3] = {q, k, v};
-    return tessi_record(g, &op_attention, &a, sizeof a, 3, in, 2, out, 4.0 * (double)(sq->dim[0] * a.l * a.m * a.c));
+    return tessi_graph_record(g, &op_attention, &a, sizeof a, 3, in, 2, out, 4.0 * (double)(sq->dim[0] * a.l * a.m * a.c));
 }

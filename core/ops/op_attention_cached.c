@@ -9,9 +9,9 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/graph/cache.h"
-#include "core/ops/dense.h"
+#include "core/ops/backend_gemm.h"
 #include "core/kernels/kernels.h"
-#include "core/graph/window.h"
+#include "core/graph/bf16_view.h"
 
 #include <math.h>
 
@@ -26,7 +26,7 @@ struct cached {
 static char *keys_of(const struct cached *a, int64_t place, int32_t h, size_t *beside)
 {
     const struct tess_cache *k = a->cache;
-    *beside = tessi_cache_half(k, a->layer);
+    *beside = tessi_graph_cache_half(k, a->layer);
     return k->memory + k->at[a->layer] + (size_t)((place * a->heads + h) * k->tokens * a->d) * tess_dtype_size(k->stored);
 }
 
@@ -38,30 +38,30 @@ static struct tess_tensor head_of(const struct tess_tensor *t, const struct cach
     return one;
 }
 
-static void put(const struct cached *a, struct tess_tensor from, int64_t position, char *rows)
+static void attention_cached_put(const struct cached *a, struct tess_tensor from, int64_t position, char *rows)
 {
     struct tess_tensor to = tess_tensor_over(NULL, a->cache->stored, 1, &a->d);
     to.data = rows + (size_t)(position * a->d) * tess_dtype_size(a->cache->stored);
-    tessi_window_copy(&from, &to);
+    tessi_graph_bf16_view_copy(&from, &to);
 }
 
 /* Head h of row n: s_j = q . k_j, p = softmax(s / sqrt d), y = sum_j p_j v_j, j = 0 .. position. */
-static void attend(const struct tess_op_run *r, int64_t n, int32_t h, int64_t place, int64_t position)
+static void attention_cached_attend(const struct tess_op_run *r, int64_t n, int32_t h, int64_t place, int64_t position)
 {
     const struct cached *a = r->attr;
-    const struct tessi_stored_kernels *kernels = tessi_stored_kernels(a->cache->stored);
+    const struct tessi_kernels_stored_kernels *kernels = tessi_kernels_stored_kernels(a->cache->stored);
     float *score = r->scratch, *q = score + a->cache->tokens, *y = q + a->d;
     struct tess_tensor given = head_of(&r->in[0], a, n, h), query = tess_tensor_over(q, TESS_F32, 1, &a->d);
     struct tess_tensor sum = tess_tensor_over(y, TESS_F32, 1, &a->d), result = head_of(&r->out[0], a, n, h);
     size_t beside;
     char *keys = keys_of(a, place, h, &beside), *values = keys + beside;
-    put(a, head_of(&r->in[1], a, n, h), position, keys);
-    put(a, head_of(&r->in[2], a, n, h), position, values);
-    tessi_window_copy(&given, &query);
+    attention_cached_put(a, head_of(&r->in[1], a, n, h), position, keys);
+    attention_cached_put(a, head_of(&r->in[2], a, n, h), position, values);
+    tessi_graph_bf16_view_copy(&given, &query);
     kernels->row_products(position + 1, a->d, keys, q, score);
     (void)tessi_kernels()->as_f32.softmax(position + 1, a->scale, score, score);
     kernels->row_mixture(position + 1, a->d, values, score, y);
-    tessi_window_copy(&sum, &result);
+    tessi_graph_bf16_view_copy(&sum, &result);
 }
 
 /* The row's place in the cache, whose next position may be `position`. */
@@ -70,11 +70,11 @@ static int check_row(const struct tess_op_run *r, int64_t place, int64_t positio
     const struct cached *a = r->attr;
     const struct tess_cache *k = a->cache;
     if (place >= k->rows)
-        return r->call->fail(r->call, TESS_E_INTERNAL, "cached attention: row %lld of a batch, where the cache has %lld", (long long)place,
-                             (long long)k->rows);
+        return r->context->fail(r->context, TESS_E_INTERNAL, "cached attention: row %lld of a batch, where the cache has %lld",
+                                (long long)place, (long long)k->rows);
     int64_t ready = k->ready[a->layer * k->rows + place];
     if (position < 0 || position >= k->tokens || position > ready)
-        return r->call->fail(r->call, TESS_E_DATA,
+        return r->context->fail(r->context, TESS_E_DATA,
                              "cached attention: position %lld of row %lld, where the next may be 0 .. %lld of %lld tokens; give all "
                              "positions, in order",
                              (long long)position, (long long)place, (long long)(ready < k->tokens ? ready : k->tokens - 1),
@@ -89,29 +89,29 @@ static int cached_forward(const struct tess_op_run *r)
         int64_t place = (int64_t)r->random.sample + n, position = ((const int32_t *)r->in[3].data)[n];
         TESS_TRY(check_row(r, place, position));
         for (int32_t h = 0; h < a->heads; h++)
-            attend(r, n, h, place, position);
+            attention_cached_attend(r, n, h, place, position);
         a->cache->ready[a->layer * a->cache->rows + place] = (int32_t)position + 1;
     }
     return TESS_OK;
 }
 
-static int prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step *s)
+static int attention_cached_prepare(struct tess_context *ctx, struct tess_graph *g, struct tessi_step *s)
 {
     const struct cached *a = s->attr;
-    (void)c;
-    a->cache->stored = tessi_operands(g);
+    (void)ctx;
+    a->cache->stored = tessi_ops_operands(g);
     s->scratch_forward = (size_t)(a->cache->tokens + 2 * a->d) * sizeof(float);
     return TESS_OK;
 }
 
 static const struct tessi_op op_cached = {
     .op = {.size = sizeof(struct tess_op), .name = "cached attention", .forward = cached_forward},
-    .prepare = prepare,
-    .narrow_in = 7,
-    .narrow_out = 1};
+    .prepare = attention_cached_prepare,
+    .bf16_in = 7,
+    .bf16_out = 1};
 
 /* A layer of the cache for one more operation of the graph; gives its number. */
-static int64_t claim(struct tess_graph *g, struct tess_cache *k, int64_t width)
+static int64_t attention_cached_claim(struct tess_graph *g, struct tess_cache *k, int64_t width)
 {
     k->graph = g;
     g->cache = k;
@@ -136,11 +136,12 @@ struct tess_node *tess_attention_cached(struct tess_graph *g, struct tess_node *
     if (at->dtype != TESS_I32 || at->rank != 2 || at->dim[0] != g->rows || at->dim[1] != 1)
         return tess_graph_fail(g, TESS_E_SHAPE, "cached attention at %s: positions i32 (N, 1) are wanted",
                                tess_tensor_text(at, left, sizeof left));
-    if (!cache || (cache->graph && cache->graph != g) || (g->cache && g->cache != cache) || cache->layers == LAYERS_MOST || g->training)
+    if (!cache || (cache->graph && cache->graph != g) || (g->cache && g->cache != cache) || cache->layers == LAYERS_MAX || g->training)
         return tess_graph_fail(g, TESS_E_INTERNAL, "cached attention wants one cache for one graph of inference, of at most %d layers",
-                               (int)LAYERS_MOST);
-    struct cached a = {.cache = cache, .layer = claim(g, cache, s->dim[2]), .c = s->dim[2], .d = s->dim[2] / heads, .heads = heads};
+                               (int)LAYERS_MAX);
+    struct cached a = {
+        .cache = cache, .layer = attention_cached_claim(g, cache, s->dim[2]), .c = s->dim[2], .d = s->dim[2] / heads, .heads = heads};
     a.scale = (float)(1.0 / sqrt((double)a.d));
     struct tess_node *in[4] = {q, k, v, position};
-    return tessi_record(g, &op_cached, &a, sizeof a, 4, in, 1, s, 2.0 * (double)(s->dim[0] * (cache->tokens + 1) * a.c));
+    return tessi_graph_record(g, &op_cached, &a, sizeof a, 4, in, 1, s, 2.0 * (double)(s->dim[0] * (cache->tokens + 1) * a.c));
 }

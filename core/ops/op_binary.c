@@ -2,8 +2,8 @@
  * which residual connections are, work on what is stored as bf16 as well. SPDX-License-Identifier: MIT */
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
-#include "core/graph/walk.h"
-#include "core/graph/window.h"
+#include "core/graph/broadcast.h"
+#include "core/graph/bf16_view.h"
 
 #include <string.h>
 
@@ -11,7 +11,7 @@ enum { ADD, SUB, MUL };
 
 struct binary {
     int32_t which;
-    struct tessi_walk walk;
+    struct tessi_broadcast walk;
 };
 
 struct rows { /* operands of a walk */
@@ -58,7 +58,7 @@ static void forward_row(void *user, int64_t i, int64_t j)
 static int binary_forward(const struct tess_op_run *r)
 {
     struct rows w = rows_of(r->attr, r->in[0].data, r->in[1].data, r->out[0].data);
-    tessi_walk_rows(&w.a->walk, forward_row, &w);
+    tessi_graph_broadcast_rows(&w.a->walk, forward_row, &w);
     return TESS_OK;
 }
 
@@ -73,7 +73,7 @@ static void times_row(void *user, int64_t i, int64_t j)
 }
 
 /* db += dy (or dy a), y being db and moving with b */
-static void sum_row(void *user, int64_t i, int64_t j)
+static void binary_sum_row(void *user, int64_t i, int64_t j)
 {
     const struct rows *w = user;
     if (w->a->which == MUL) {
@@ -96,7 +96,7 @@ static int binary_backward(const struct tess_op_run *r)
     if (r->din[0].data) {
         if (a->which == MUL) {
             struct rows w = rows_of(a, dy->data, r->in[1].data, r->din[0].data);
-            tessi_walk_rows(&a->walk, times_row, &w);
+            tessi_graph_broadcast_rows(&a->walk, times_row, &w);
         } else {
             memcpy(r->din[0].data, dy->data, tess_tensor_bytes(dy));
         }
@@ -105,7 +105,7 @@ static int binary_backward(const struct tess_op_run *r)
         int64_t n = tess_tensor_count(&r->din[1]);
         memset(r->din[1].data, 0, (size_t)n * sizeof(float));
         struct rows w = rows_of(a, dy->data, r->in[0].data, r->din[1].data);
-        tessi_walk_rows(&a->walk, sum_row, &w);
+        tessi_graph_broadcast_rows(&a->walk, binary_sum_row, &w);
         if (a->which == SUB)
             w.k->affine(n, -1.0f, 0.0f, r->din[1].data, r->din[1].data);
     }
@@ -116,17 +116,17 @@ static int binary_backward(const struct tess_op_run *r)
 
 static int residual_forward(const struct tess_op_run *r)
 {
-    float a[TESSI_WINDOW], b[TESSI_WINDOW], y[TESSI_WINDOW];
+    float a[TESSI_BF16_VIEW], b[TESSI_BF16_VIEW], y[TESSI_BF16_VIEW];
     int64_t count = tess_tensor_count(&r->out[0]);
-    if (tessi_window_alike(&r->in[0], &r->out[0]) && tessi_window_alike(&r->in[1], &r->out[0])) {
-        tessi_stored_kernels(r->out[0].dtype)->add(count, r->in[0].data, r->in[1].data, r->out[0].data);
+    if (tessi_graph_bf16_view_alike(&r->in[0], &r->out[0]) && tessi_graph_bf16_view_alike(&r->in[1], &r->out[0])) {
+        tessi_kernels_stored_kernels(r->out[0].dtype)->add(count, r->in[0].data, r->in[1].data, r->out[0].data);
         return TESS_OK;
     }
-    for (int64_t i = 0; i < count; i += TESSI_WINDOW) {
-        int64_t n = count - i < TESSI_WINDOW ? count - i : TESSI_WINDOW;
-        tessi_kernels()->add(n, tessi_window_in(&r->in[0], i, n, a), tessi_window_in(&r->in[1], i, n, b),
-                             tessi_window_out(&r->out[0], i, y));
-        tessi_window_done(&r->out[0], i, n, y);
+    for (int64_t i = 0; i < count; i += TESSI_BF16_VIEW) {
+        int64_t n = count - i < TESSI_BF16_VIEW ? count - i : TESSI_BF16_VIEW;
+        tessi_kernels()->add(n, tessi_graph_bf16_view_in(&r->in[0], i, n, a), tessi_graph_bf16_view_in(&r->in[1], i, n, b),
+                             tessi_graph_bf16_view_out(&r->out[0], i, y));
+        tessi_graph_bf16_view_done(&r->out[0], i, n, y);
     }
     return TESS_OK;
 }
@@ -135,14 +135,14 @@ static int residual_backward(const struct tess_op_run *r)
 {
     for (int k = 0; k < 2; k++)
         if (r->din[k].data)
-            tessi_window_copy(&r->dout[0], &r->din[k]);
+            tessi_graph_bf16_view_copy(&r->dout[0], &r->din[k]);
     return TESS_OK;
 }
 
 static const struct tessi_op op_residual = {
     .op = {.size = sizeof(struct tess_op), .name = "add", .forward = residual_forward, .backward = residual_backward},
-    .narrow_in = 3,
-    .narrow_out = 1};
+    .bf16_in = 3,
+    .bf16_out = 1};
 static const struct tessi_op op_sum = {
     .op = {.size = sizeof(struct tess_op), .name = "add", .forward = binary_forward, .backward = binary_backward}};
 static const struct tessi_op op_product = {
@@ -154,12 +154,12 @@ static struct tess_node *record_binary(struct tess_graph *g, int32_t which, cons
     struct binary attr = {.which = which};
     if (!a || !b)
         return NULL;
-    if (a->shape.dtype != TESS_F32 || b->shape.dtype != TESS_F32 || !tessi_walk_over(&a->shape, &b->shape, &attr.walk))
+    if (a->shape.dtype != TESS_F32 || b->shape.dtype != TESS_F32 || !tessi_graph_broadcast_over(&a->shape, &b->shape, &attr.walk))
         return tess_graph_fail(g, TESS_E_SHAPE, "%s of %s and %s: the second's dimensions must equal the first's last ones or be 1", name,
                                tess_tensor_text(&a->shape, left, sizeof left), tess_tensor_text(&b->shape, right, sizeof right));
     struct tess_node *in[2] = {a, b};
     int residual = which == ADD && a->shape.rank > 0 && tess_tensor_same_shape(&a->shape, &b->shape);
-    return tessi_record(g, which == MUL ? &op_product : residual ? &op_residual : &op_sum, &attr, sizeof attr, 2, in, 1, &a->shape,
+    return tessi_graph_record(g, which == MUL ? &op_product : residual ? &op_residual : &op_sum, &attr, sizeof attr, 2, in, 1, &a->shape,
                         (double)tess_tensor_count(&a->shape));
 }
 

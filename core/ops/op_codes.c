@@ -4,16 +4,16 @@
 
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
-#include "core/graph/window.h"
+#include "core/graph/bf16_view.h"
 
 #include <math.h>
 #include <string.h>
 
-static int in_range(const struct tess_op_run *r, const char *what, const int32_t *code, int64_t n, int64_t size)
+static int codes_in_range(const struct tess_op_run *r, const char *what, const int32_t *code, int64_t n, int64_t size)
 {
     for (int64_t i = 0; i < n; i++)
         if (code[i] < 0 || code[i] >= size)
-            return r->call->fail(r->call, TESS_E_DATA, "%s: code %d at position %lld is outside 0 .. %lld", what, (int)code[i],
+            return r->context->fail(r->context, TESS_E_DATA, "%s: code %d at position %lld is outside 0 .. %lld", what, (int)code[i],
                                  (long long)i, (long long)(size - 1));
     return TESS_OK;
 }
@@ -24,7 +24,7 @@ static int embedding_forward(const struct tess_op_run *r)
 {
     int64_t n = tess_tensor_count(&r->in[0]), c = r->in[1].dim[1];
     const int32_t *code = r->in[0].data;
-    TESS_TRY(in_range(r, "embedding", code, n, r->in[1].dim[0]));
+    TESS_TRY(codes_in_range(r, "embedding", code, n, r->in[1].dim[0]));
     for (int64_t i = 0; i < n; i++) {
         const float *row = (const float *)r->in[1].data + code[i] * c;
         if (r->out[0].dtype == TESS_BF16)
@@ -43,10 +43,11 @@ static int embedding_backward(const struct tess_op_run *r)
         return TESS_OK;
     memset(r->din[1].data, 0, tess_tensor_bytes(&r->din[1]));
     for (int64_t i = 0; i < n; i++)
-        for (int64_t k = 0; k < c; k += TESSI_WINDOW) {
-            float room[TESSI_WINDOW];
-            int64_t m = c - k < TESSI_WINDOW ? c - k : TESSI_WINDOW;
-            tessi_kernels()->accumulate(m, tessi_window_in(&r->dout[0], i * c + k, m, room), (float *)r->din[1].data + code[i] * c + k);
+        for (int64_t k = 0; k < c; k += TESSI_BF16_VIEW) {
+            float buffer[TESSI_BF16_VIEW];
+            int64_t m = c - k < TESSI_BF16_VIEW ? c - k : TESSI_BF16_VIEW;
+            tessi_kernels()->accumulate(m, tessi_graph_bf16_view_in(&r->dout[0], i * c + k, m, buffer),
+                                        (float *)r->din[1].data + code[i] * c + k);
         }
     return TESS_OK;
 }
@@ -54,7 +55,7 @@ static int embedding_backward(const struct tess_op_run *r)
 static const struct tessi_op op_embedding = {
     .op = {
         .size = sizeof(struct tess_op), .name = "embedding", .keep_in = 1, .forward = embedding_forward, .backward = embedding_backward},
-    .narrow_out = 1};
+    .bf16_out = 1};
 
 struct tess_node *tess_embedding(struct tess_graph *g, struct tess_node *codes, struct tess_node *table)
 {
@@ -68,7 +69,7 @@ struct tess_node *tess_embedding(struct tess_graph *g, struct tess_node *codes, 
     y.dtype = TESS_F32;
     y.dim[y.rank++] = table->shape.dim[1];
     struct tess_node *in[2] = {codes, table};
-    return tessi_record(g, &op_embedding, NULL, 0, 2, in, 1, &y, 0.0);
+    return tessi_graph_record(g, &op_embedding, NULL, 0, 2, in, 1, &y, 0.0);
 }
 
 /* ---- counts and sums of an assignment ---- */
@@ -78,7 +79,7 @@ static int statistics_forward(const struct tess_op_run *r)
     int64_t d = r->in[1].dim[r->in[1].rank - 1], n = tess_tensor_count(&r->in[0]);
     const int32_t *code = r->in[0].data;
     float *counts = r->out[0].data, *sums = r->out[1].data;
-    TESS_TRY(in_range(r, "code statistics", code, n, r->out[0].dim[0]));
+    TESS_TRY(codes_in_range(r, "code statistics", code, n, r->out[0].dim[0]));
     memset(counts, 0, tess_tensor_bytes(&r->out[0]));
     memset(sums, 0, tess_tensor_bytes(&r->out[1]));
     for (int64_t i = 0; i < n; i++) {
@@ -101,7 +102,8 @@ void tess_code_statistics(struct tess_graph *g, struct tess_node *codes, struct 
         tess_graph_fail(g, TESS_E_SHAPE, "code statistics want one i32 code a latent vector");
         return;
     }
-    struct tess_tensor out[2] = {tessi_shape(TESS_F32, 1, &codebook_size), tessi_shape(TESS_F32, 2, (int64_t[]){codebook_size, d})};
+    struct tess_tensor out[2] = {tessi_graph_shape(TESS_F32, 1, &codebook_size),
+                                 tessi_graph_shape(TESS_F32, 2, (int64_t[]){codebook_size, d})};
     struct tess_node *in[2] = {codes, latent}, *nodes[2];
     tess_custom(g, &op_statistics, NULL, 0, 2, in, 2, out, 0, (double)tess_tensor_count(&latent->shape), nodes);
     *counts = nodes[0];
@@ -134,6 +136,6 @@ struct tess_node *tess_sinusoid(struct tess_graph *g, struct tess_node *t, int64
     if (t->shape.rank != 1 || t->shape.dtype != TESS_F32 || width < 2 || width % 2)
         return tess_graph_fail(g, TESS_E_SHAPE, "a sinusoid of %lld values for %s: t (N) f32 and an even width are wanted",
                                (long long)width, tess_tensor_text(&t->shape, text, sizeof text));
-    struct tess_tensor y = tessi_shape(TESS_F32, 2, (int64_t[]){t->shape.dim[0], width});
-    return tessi_record(g, &op_sinusoid, &scale, sizeof scale, 1, &t, 1, &y, 0.0);
+    struct tess_tensor y = tessi_graph_shape(TESS_F32, 2, (int64_t[]){t->shape.dim[0], width});
+    return tessi_graph_record(g, &op_sinusoid, &scale, sizeof scale, 1, &t, 1, &y, 0.0);
 }

@@ -1,19 +1,19 @@
 /* Convolution of channels-last images, and its transpose: a transposed convolution is the gradient of a convolution in its image, and the
  * convolution the transposed one's. So both run the same three kernels, the one's forward being the other's gradient.
  * SPDX-License-Identifier: MIT */
-#include "core/ops/dense.h"
+#include "core/ops/backend_gemm.h"
 #include "core/kernels/kernels.h"
-#include "core/graph/window.h"
+#include "core/graph/bf16_view.h"
 
 #include <string.h>
 
 struct state {
-    struct tessi_dense forward, data, weight;
+    struct tessi_backend_gemm forward, data, weight;
 };
 
 /* The kernel between `image` (N, H, W, Ci) and what a convolution with the weight (Co, Kh, Kw, Ci) makes of it, `result`. */
-static struct tess_dense sizes(const struct tess_conv *conv, int32_t what, const struct tess_tensor *image, const struct tess_tensor *w,
-                               const struct tess_tensor *result)
+static struct tess_dense conv_sizes(const struct tess_conv *conv, int32_t what, const struct tess_tensor *image,
+                                    const struct tess_tensor *w, const struct tess_tensor *result)
 {
     return (struct tess_dense){.size = sizeof(struct tess_dense),
                                .what = what,
@@ -45,52 +45,52 @@ static int32_t stored_din(const struct tessi_step *s, int32_t i)
     return s->in[i]->gradient_of ? s->in[i]->gradient_of->stored : TESS_F32;
 }
 
-static int have_state(struct tess_call *c, struct tessi_step *s)
+static int conv_alloc_state(struct tess_context *ctx, struct tessi_step *s)
 {
-    return s->state ? TESS_OK : tess_alloc(c, sizeof(struct state), "an operation", &s->state);
+    return s->state ? TESS_OK : tess_alloc(ctx, sizeof(struct state), "an operation", &s->state);
 }
 
 /* Kernels of a convolution (forward TESS_CONV) or a transposed one (TESS_CONV_DATA): the other's forward is the gradient in the input. */
-static int plan_kernels(struct tess_call *c, struct tess_graph *g, struct tessi_step *s, int32_t forward)
+static int plan_kernels(struct tess_context *ctx, struct tess_graph *g, struct tessi_step *s, int32_t forward)
 {
     int plain = forward == TESS_CONV;
     const struct tess_tensor *w = &s->in[1]->shape;
     const struct tess_tensor *image = plain ? &s->in[0]->shape : &s->out[0]->shape, *result = plain ? &s->out[0]->shape : &s->in[0]->shape;
     int32_t x = stored_in(s, 0), y = s->out[0]->stored;
-    TESS_TRY(have_state(c, s));
+    TESS_TRY(conv_alloc_state(ctx, s));
     struct state *k = s->state;
-    struct tess_dense d = sizes(s->attr, forward, image, w, result);
+    struct tess_dense d = conv_sizes(s->attr, forward, image, w, result);
     d.bias = plain && s->in[2]; /* the other kernel takes none */
     d.dtype_a = x;
     d.dtype_c = y;
-    TESS_TRY(tessi_dense_plan(c, g, &d, tessi_operands(g), s->in[1], &k->forward, &s->scratch_forward));
+    TESS_TRY(tessi_ops_backend_gemm_plan(ctx, g, &d, tessi_ops_operands(g), s->in[1], &k->forward, &s->scratch_forward));
     if (!g->objectives)
         return TESS_OK;
-    d = sizes(s->attr, plain ? TESS_CONV_DATA : TESS_CONV, image, w, result);
+    d = conv_sizes(s->attr, plain ? TESS_CONV_DATA : TESS_CONV, image, w, result);
     d.dtype_a = y;
     d.dtype_c = stored_din(s, 0);
     if (s->in[0]->gradient_of)
-        TESS_TRY(tessi_dense_plan(c, g, &d, tessi_operands(g), s->in[1], &k->data, &s->scratch_backward));
-    d = sizes(s->attr, TESS_CONV_WEIGHT, image, w, result);
+        TESS_TRY(tessi_ops_backend_gemm_plan(ctx, g, &d, tessi_ops_operands(g), s->in[1], &k->data, &s->scratch_backward));
+    d = conv_sizes(s->attr, TESS_CONV_WEIGHT, image, w, result);
     d.dtype_a = plain ? x : y;
     d.dtype_b = plain ? y : x;
-    return tessi_dense_plan(c, g, &d, tessi_operands(g), NULL, &k->weight, &s->scratch_backward);
+    return tessi_ops_backend_gemm_plan(ctx, g, &d, tessi_ops_operands(g), NULL, &k->weight, &s->scratch_backward);
 }
 
-static int prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step *s)
+static int conv_prepare(struct tess_context *ctx, struct tess_graph *g, struct tessi_step *s)
 {
-    return plan_kernels(c, g, s, TESS_CONV);
+    return plan_kernels(ctx, g, s, TESS_CONV);
 }
 
-static void drop(struct tess_graph *g, struct tessi_step *s)
+static void conv_drop(struct tess_graph *g, struct tessi_step *s)
 {
     struct state *k = s->state;
     (void)g;
     if (!k)
         return;
-    tessi_dense_drop(&k->forward);
-    tessi_dense_drop(&k->data);
-    tessi_dense_drop(&k->weight);
+    tessi_ops_backend_gemm_drop(&k->forward);
+    tessi_ops_backend_gemm_drop(&k->data);
+    tessi_ops_backend_gemm_drop(&k->weight);
 }
 
 static void bias_gradient(const struct tess_op_run *r)
@@ -98,38 +98,38 @@ static void bias_gradient(const struct tess_op_run *r)
     if (!r->din[2].data)
         return;
     memset(r->din[2].data, 0, tess_tensor_bytes(&r->din[2]));
-    tessi_window_column_sums(&r->dout[0], r->din[2].data);
+    tessi_graph_bf16_view_column_sums(&r->dout[0], r->din[2].data);
 }
 
-static int forward(const struct tess_op_run *r)
+static int conv_forward(const struct tess_op_run *r)
 {
     const struct state *k = r->host_state;
-    return tessi_dense_run(r, &k->forward, 0, r->in[0].data, r->in[1].data, r->in[2].data, r->out[0].data);
+    return tessi_ops_backend_gemm_run(r, &k->forward, 0, r->in[0].data, r->in[1].data, r->in[2].data, r->out[0].data);
 }
 
 /* image and result: x and dy of a convolution, dy and x of a transposed one. */
-static int gradients(const struct tess_op_run *r, const void *image, const void *result)
+static int conv_gradients(const struct tess_op_run *r, const void *image, const void *result)
 {
     const struct state *k = r->host_state;
     if (r->din[0].data)
-        TESS_TRY(tessi_dense_run(r, &k->data, 0, r->dout[0].data, r->in[1].data, NULL, r->din[0].data));
+        TESS_TRY(tessi_ops_backend_gemm_run(r, &k->data, 0, r->dout[0].data, r->in[1].data, NULL, r->din[0].data));
     if (r->din[1].data)
-        TESS_TRY(tessi_dense_run(r, &k->weight, 0, image, result, NULL, r->din[1].data));
+        TESS_TRY(tessi_ops_backend_gemm_run(r, &k->weight, 0, image, result, NULL, r->din[1].data));
     bias_gradient(r);
     return TESS_OK;
 }
 
-static int backward(const struct tess_op_run *r)
+static int conv_backward(const struct tess_op_run *r)
 {
-    return gradients(r, r->in[0].data, r->dout[0].data);
+    return conv_gradients(r, r->in[0].data, r->dout[0].data);
 }
 
 static const struct tessi_op op_conv = {
-    .op = {.size = sizeof(struct tess_op), .name = "conv2d", .keep_in = 3, .forward = forward, .backward = backward},
-    .prepare = prepare,
-    .drop = drop,
-    .narrow_in = 1,
-    .narrow_out = 1};
+    .op = {.size = sizeof(struct tess_op), .name = "conv2d", .keep_in = 3, .forward = conv_forward, .backward = conv_backward},
+    .prepare = conv_prepare,
+    .drop = conv_drop,
+    .bf16_in = 1,
+    .bf16_out = 1};
 
 struct tess_node *tess_conv2d(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b,
                               const struct tess_conv *conv)
@@ -151,35 +151,35 @@ struct tess_node *tess_conv2d(struct tess_graph *g, struct tess_node *x, struct 
     y.dim[2] = v / conv->stride + 1;
     y.dim[3] = k->dim[0];
     struct tess_node *in[3] = {x, w, b};
-    return tessi_record(g, &op_conv, conv, sizeof *conv, 3, in, 1, &y,
+    return tessi_graph_record(g, &op_conv, conv, sizeof *conv, 3, in, 1, &y,
                         2.0 * (double)tess_tensor_count(&y) * (double)(k->dim[1] * k->dim[2] * k->dim[3]));
 }
 
 /* ---- transposed (17.12): x (N, H, W, Ci) is what a convolution with w (Ci, Kh, Kw, Co) would make of y (N, Ho, Wo, Co) ---- */
 
-static int transpose_prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step *s)
+static int transpose_prepare(struct tess_context *ctx, struct tess_graph *g, struct tessi_step *s)
 {
-    return plan_kernels(c, g, s, TESS_CONV_DATA);
+    return plan_kernels(ctx, g, s, TESS_CONV_DATA);
 }
 
 /* y += bias in every pixel. */
 static void add_bias(const struct tess_tensor *y, const float *bias)
 {
-    float room[TESSI_WINDOW];
+    float buffer[TESSI_BF16_VIEW];
     int64_t count = tess_tensor_count(y), width = y->dim[3];
     for (int64_t at = 0; at < count; at += width)
-        for (int64_t i = 0; i < width; i += TESSI_WINDOW) {
-            int64_t n = width - i < TESSI_WINDOW ? width - i : TESSI_WINDOW;
-            (void)tessi_window_in(y, at + i, n, room);
-            tessi_kernels()->accumulate(n, bias + i, tessi_window_out(y, at + i, room));
-            tessi_window_done(y, at + i, n, room);
+        for (int64_t i = 0; i < width; i += TESSI_BF16_VIEW) {
+            int64_t n = width - i < TESSI_BF16_VIEW ? width - i : TESSI_BF16_VIEW;
+            (void)tessi_graph_bf16_view_in(y, at + i, n, buffer);
+            tessi_kernels()->accumulate(n, bias + i, tessi_graph_bf16_view_out(y, at + i, buffer));
+            tessi_graph_bf16_view_done(y, at + i, n, buffer);
         }
 }
 
 static int transpose_forward(const struct tess_op_run *r)
 {
     const struct state *k = r->host_state;
-    TESS_TRY(tessi_dense_run(r, &k->forward, 0, r->in[0].data, r->in[1].data, NULL, r->out[0].data));
+    TESS_TRY(tessi_ops_backend_gemm_run(r, &k->forward, 0, r->in[0].data, r->in[1].data, NULL, r->out[0].data));
     if (r->in[2].data)
         add_bias(&r->out[0], r->in[2].data);
     return TESS_OK;
@@ -187,7 +187,7 @@ static int transpose_forward(const struct tess_op_run *r)
 
 static int transpose_backward(const struct tess_op_run *r)
 {
-    return gradients(r, r->dout[0].data, r->in[0].data);
+    return conv_gradients(r, r->dout[0].data, r->in[0].data);
 }
 
 static const struct tessi_op op_transpose = {.op = {.size = sizeof(struct tess_op),
@@ -196,9 +196,9 @@ static const struct tessi_op op_transpose = {.op = {.size = sizeof(struct tess_o
                                                     .forward = transpose_forward,
                                                     .backward = transpose_backward},
                                              .prepare = transpose_prepare,
-                                             .drop = drop,
-                                             .narrow_in = 1,
-                                             .narrow_out = 1};
+                                             .drop = conv_drop,
+                                             .bf16_in = 1,
+                                             .bf16_out = 1};
 
 struct tess_node *tess_conv2d_transpose(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b,
                                         const struct tess_conv *conv)
@@ -221,6 +221,6 @@ struct tess_node *tess_conv2d_transpose(struct tess_graph *g, struct tess_node *
         return tess_graph_fail(g, TESS_E_SHAPE, "transposed convolution of %s with weight %s and stride %d: nothing is left of the image",
                                tess_tensor_text(&x->shape, left, sizeof left), tess_tensor_text(k, right, sizeof right), (int)s);
     struct tess_node *in[3] = {x, w, b};
-    return tessi_record(g, &op_transpose, conv, sizeof *conv, 3, in, 1, &y,
+    return tessi_graph_record(g, &op_transpose, conv, sizeof *conv, 3, in, 1, &y,
                         2.0 * (double)tess_tensor_count(&x->shape) * (double)(k->dim[1] * k->dim[2] * k->dim[3]));
 }

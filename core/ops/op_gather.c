@@ -8,18 +8,18 @@
 #include <string.h>
 
 /* Where in x the row of the i-th index begins. */
-static int64_t row_of(const struct tess_op_run *r, int64_t i)
+static int64_t gather_row_of(const struct tess_op_run *r, int64_t i)
 {
     return (i / r->in[1].dim[1] * r->in[0].dim[1] + ((const int32_t *)r->in[1].data)[i]) * r->in[0].dim[2];
 }
 
-static int in_range(const struct tess_op_run *r)
+static int gather_in_range(const struct tess_op_run *r)
 {
     const int32_t *index = r->in[1].data;
     int64_t each = r->in[1].dim[1], rows = r->in[0].dim[1];
     for (int64_t i = 0; i < tess_tensor_count(&r->in[1]); i++)
         if (index[i] < 0 || index[i] >= rows)
-            return r->call->fail(r->call, TESS_E_DATA, "gather: index %d at (%lld, %lld) is outside 0 .. %lld", (int)index[i],
+            return r->context->fail(r->context, TESS_E_DATA, "gather: index %d at (%lld, %lld) is outside 0 .. %lld", (int)index[i],
                                  (long long)(i / each), (long long)(i % each), (long long)(rows - 1));
     return TESS_OK;
 }
@@ -27,9 +27,9 @@ static int in_range(const struct tess_op_run *r)
 static int gather_forward(const struct tess_op_run *r)
 {
     size_t size = tess_dtype_size(r->in[0].dtype), row = (size_t)r->in[0].dim[2] * size;
-    TESS_TRY(in_range(r));
+    TESS_TRY(gather_in_range(r));
     for (int64_t i = 0; i < tess_tensor_count(&r->in[1]); i++)
-        memcpy((char *)r->out[0].data + (size_t)i * row, (const char *)r->in[0].data + (size_t)row_of(r, i) * size, row);
+        memcpy((char *)r->out[0].data + (size_t)i * row, (const char *)r->in[0].data + (size_t)gather_row_of(r, i) * size, row);
     return TESS_OK;
 }
 
@@ -39,15 +39,15 @@ static int gather_backward(const struct tess_op_run *r)
     char *dx = r->din[0].data;
     memset(dx, 0, tess_tensor_bytes(&r->din[0]));
     for (int64_t i = 0; i < tess_tensor_count(&r->in[1]); i++)
-        tessi_stored_kernels(r->din[0].dtype)
-            ->accumulate(r->in[0].dim[2], (const char *)r->dout[0].data + (size_t)i * row, dx + (size_t)row_of(r, i) * size);
+        tessi_kernels_stored_kernels(r->din[0].dtype)
+            ->accumulate(r->in[0].dim[2], (const char *)r->dout[0].data + (size_t)i * row, dx + (size_t)gather_row_of(r, i) * size);
     return TESS_OK;
 }
 
 static const struct tessi_op op_gather = {
     .op = {.size = sizeof(struct tess_op), .name = "gather", .keep_in = 2, .forward = gather_forward, .backward = gather_backward},
-    .narrow_in = 1,
-    .narrow_out = 1,
+    .bf16_in = 1,
+    .bf16_out = 1,
     .alike = 1 | 1u << TESSI_ALIKE_OUT};
 
 struct tess_node *tess_gather(struct tess_graph *g, struct tess_node *x, struct tess_node *index)
@@ -62,5 +62,5 @@ struct tess_node *tess_gather(struct tess_graph *g, struct tess_node *x, struct 
                                tess_tensor_text(&y, left, sizeof left), tess_tensor_text(at, right, sizeof right));
     y.dim[1] = at->dim[1];
     struct tess_node *in[2] = {x, index};
-    return tessi_record(g, &op_gather, NULL, 0, 2, in, 1, &y, 0.0);
+    return tessi_graph_record(g, &op_gather, NULL, 0, 2, in, 1, &y, 0.0);
 }

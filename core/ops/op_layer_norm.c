@@ -1,8 +1,9 @@
 /* Layer normalisation: (docs/models.md, (1.1)) with each row as a group of its own. Mean and 1 / deviation of each row are kept as a second
  * output. SPDX-License-Identifier: MIT */
+#include "core/ops/norms.h"
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
-#include "core/graph/window.h"
+#include "core/graph/bf16_view.h"
 
 #include <string.h>
 
@@ -10,16 +11,16 @@ static int layer_forward(const struct tess_op_run *r)
 {
     const struct tess_tensor *x = &r->in[0];
     int64_t c = x->dim[x->rank - 1], rows = tess_tensor_count(x) / c;
-    float *stats = r->out[1].data, *room = r->scratch, eps = *(const float *)r->attr;
+    float *stats = r->out[1].data, *buffer = r->scratch, eps = *(const float *)r->attr;
     size_t row = (size_t)c * tess_dtype_size(x->dtype);
-    int alike = tessi_window_alike(x, &r->out[0]);
+    int alike = tessi_graph_bf16_view_alike(x, &r->out[0]);
     for (int64_t i = 0; i < rows && alike; i++)
-        tessi_stored_kernels(x->dtype)->layer_norm(c, eps, (const char *)x->data + (size_t)i * row, r->in[1].data, r->in[2].data,
+        tessi_kernels_stored_kernels(x->dtype)->layer_norm(c, eps, (const char *)x->data + (size_t)i * row, r->in[1].data, r->in[2].data,
                                                    (char *)r->out[0].data + (size_t)i * row, stats + 2 * i, stats + 2 * i + 1);
     for (int64_t i = 0; i < rows && !alike; i++) {
-        tessi_kernels()->as_f32.layer_norm(c, eps, tessi_window_in(x, i * c, c, room), r->in[1].data, r->in[2].data,
-                                           tessi_window_out(&r->out[0], i * c, room + c), stats + 2 * i, stats + 2 * i + 1);
-        tessi_window_done(&r->out[0], i * c, c, room + c);
+        tessi_kernels()->as_f32.layer_norm(c, eps, tessi_graph_bf16_view_in(x, i * c, c, buffer), r->in[1].data, r->in[2].data,
+                                           tessi_graph_bf16_view_out(&r->out[0], i * c, buffer + c), stats + 2 * i, stats + 2 * i + 1);
+        tessi_graph_bf16_view_done(&r->out[0], i * c, c, buffer + c);
     }
     return TESS_OK;
 }
@@ -29,24 +30,24 @@ static int layer_backward(const struct tess_op_run *r)
     const struct tess_tensor *x = &r->in[0], *dx = &r->din[0];
     int64_t c = x->dim[x->rank - 1], rows = tess_tensor_count(x) / c;
     const float *stats = r->out[1].data;
-    float *spare = r->scratch, *room = spare + 2 * c;
+    float *spare = r->scratch, *buffer = spare + 2 * c;
     float *dgamma = r->din[1].data ? r->din[1].data : spare, *dbeta = r->din[2].data ? r->din[2].data : spare + c;
     memset(dgamma, 0, (size_t)c * sizeof(float));
     memset(dbeta, 0, (size_t)c * sizeof(float));
     for (int64_t i = 0; i < rows; i++) {
-        tessi_kernels()->as_f32.layer_norm_back(c, tessi_window_in(x, i * c, c, room), stats[2 * i], stats[2 * i + 1], r->in[1].data,
-                                         tessi_window_in(&r->dout[0], i * c, c, room + c),
-                                         dx->data ? tessi_window_out(dx, i * c, room + 2 * c) : NULL, dgamma, dbeta);
+        tessi_kernels()->as_f32.layer_norm_back(c, tessi_graph_bf16_view_in(x, i * c, c, buffer), stats[2 * i], stats[2 * i + 1],
+                                                r->in[1].data, tessi_graph_bf16_view_in(&r->dout[0], i * c, c, buffer + c),
+                                                dx->data ? tessi_graph_bf16_view_out(dx, i * c, buffer + 2 * c) : NULL, dgamma, dbeta);
         if (dx->data)
-            tessi_window_done(dx, i * c, c, room + 2 * c);
+            tessi_graph_bf16_view_done(dx, i * c, c, buffer + 2 * c);
     }
     return TESS_OK;
 }
 
-static int layer_prepare(struct tess_call *call, struct tess_graph *g, struct tessi_step *s)
+static int layer_prepare(struct tess_context *context, struct tess_graph *g, struct tessi_step *s)
 {
     size_t row = tess_tensor_bytes(&s->in[1]->shape);
-    (void)call;
+    (void)context;
     (void)g;
     s->scratch_forward = 2 * row;
     s->scratch_backward = 5 * row;
@@ -61,20 +62,20 @@ static const struct tessi_op op_layer_norm = {.op = {.size = sizeof(struct tess_
                                                      .backward = layer_backward},
                                               .prepare = layer_prepare,
                                               .cheap = 1,
-                                              .narrow_in = 1,
-                                              .narrow_out = 1};
+                                              .bf16_in = 1,
+                                              .bf16_out = 1};
 
 struct tess_node *tess_layer_norm(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma, struct tess_node *beta, float eps)
 {
     char text[96];
     if (!x || !gamma || !beta)
         return NULL;
-    if (!tessi_affine_fits(x, gamma, beta))
+    if (!tessi_ops_affine_fits(x, gamma, beta))
         return tess_graph_fail(g, TESS_E_SHAPE,
                                "layer normalisation of %s: scale and offset must have as many values as the last dimension",
                                tess_tensor_text(&x->shape, text, sizeof text));
     int64_t c = x->shape.dim[x->shape.rank - 1];
-    struct tess_tensor out[2] = {x->shape, tessi_shape(TESS_F32, 2, (int64_t[]){tess_tensor_count(&x->shape) / c, 2})};
+    struct tess_tensor out[2] = {x->shape, tessi_graph_shape(TESS_F32, 2, (int64_t[]){tess_tensor_count(&x->shape) / c, 2})};
     struct tess_node *in[3] = {x, gamma, beta};
-    return tessi_record(g, &op_layer_norm, &eps, sizeof eps, 3, in, 2, out, 8.0 * (double)tess_tensor_count(&x->shape));
+    return tessi_graph_record(g, &op_layer_norm, &eps, sizeof eps, 3, in, 2, out, 8.0 * (double)tess_tensor_count(&x->shape));
 }

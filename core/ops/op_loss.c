@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static int forward(const struct tess_op_run *r)
+static int loss_forward(const struct tess_op_run *r)
 {
     const struct tess_tensor *x = &r->in[0];
     int64_t k = x->dim[x->rank - 1], rows = tess_tensor_count(x) / k;
@@ -15,8 +15,8 @@ static int forward(const struct tess_op_run *r)
     for (int64_t i = 0; i < rows; i++) {
         const float *row = (const float *)x->data + i * k;
         if (target[i] < 0 || target[i] >= k)
-            return r->call->fail(r->call, TESS_E_DATA, "cross-entropy: target %d at position %lld is outside 0 .. %lld", (int)target[i],
-                                 (long long)i, (long long)(k - 1));
+            return r->context->fail(r->context, TESS_E_DATA, "cross-entropy: target %d at position %lld is outside 0 .. %lld",
+                                    (int)target[i], (long long)i, (long long)(k - 1));
         y[i] = lse[i] = 0.0f;
         if (weight && weight[i] == 0.0f)
             continue;
@@ -26,7 +26,7 @@ static int forward(const struct tess_op_run *r)
     return TESS_OK;
 }
 
-static int backward(const struct tess_op_run *r)
+static int loss_backward(const struct tess_op_run *r)
 {
     const struct tess_tensor *x = &r->in[0];
     int64_t k = x->dim[x->rank - 1], rows = tess_tensor_count(x) / k;
@@ -48,8 +48,8 @@ static const struct tessi_op op_cross_entropy = {.op = {.size = sizeof(struct te
                                                         .name = "cross_entropy",
                                                         .keep_in = 7,
                                                         .keep_out = 2,
-                                                        .forward = forward,
-                                                        .backward = backward}};
+                                                        .forward = loss_forward,
+                                                        .backward = loss_backward}};
 
 struct tess_node *tess_cross_entropy(struct tess_graph *g, struct tess_node *logits, struct tess_node *target, struct tess_node *weight)
 {
@@ -66,5 +66,5 @@ struct tess_node *tess_cross_entropy(struct tess_graph *g, struct tess_node *log
     struct tess_tensor out[2] = {y, y};
     /* the weight steers, it is not trained */
     struct tess_node *in[3] = {logits, target, weight ? tess_stop_gradient(g, weight) : NULL};
-    return tessi_record(g, &op_cross_entropy, NULL, 0, 3, in, 2, out, 5.0 * (double)tess_tensor_count(&logits->shape));
+    return tessi_graph_record(g, &op_cross_entropy, NULL, 0, 3, in, 2, out, 5.0 * (double)tess_tensor_count(&logits->shape));
 }

@@ -2,7 +2,7 @@
  * other for each run. SPDX-License-Identifier: MIT */
 #include <tessera/autoencoder.h>
 
-#include "core/ops/dense.h"
+#include "core/ops/backend_gemm.h"
 #include "core/search/nearest.h"
 
 struct nearest_state {
@@ -11,23 +11,23 @@ struct nearest_state {
     size_t offset;
 };
 
-static int make_ready(const void *self, const float *book, char *to)
+static int make_ready(const void *self, const float *codebook, char *to)
 {
-    return tessi_nearest_ready(self, book, to);
+    return tessi_search_nearest_ready(self, codebook, to);
 }
 
-static int nearest_prepare(struct tess_call *c, struct tess_graph *g, struct tessi_step *s)
+static int nearest_prepare(struct tess_context *ctx, struct tess_graph *g, struct tessi_step *s)
 {
-    const struct tess_node *book = s->in[1];
-    int64_t d = book->shape.dim[1], rows = tess_tensor_count(&s->in[0]->shape) / d;
+    const struct tess_node *codebook = s->in[1];
+    int64_t d = codebook->shape.dim[1], rows = tess_tensor_count(&s->in[0]->shape) / d;
     if (!s->state)
-        TESS_TRY(tess_alloc(c, sizeof(struct nearest_state), "an operation", &s->state));
+        TESS_TRY(tess_alloc(ctx, sizeof(struct nearest_state), "an operation", &s->state));
     struct nearest_state *k = s->state;
-    TESS_TRY(tessi_nearest_plan(c, g->runtime, rows, book->shape.dim[0], d, TESSI_NEAREST_AUTO, &k->search));
+    TESS_TRY(tessi_search_nearest_plan(ctx, g->runtime, rows, codebook->shape.dim[0], d, TESSI_NEAREST_AUTO, &k->search));
     s->scratch_forward = k->search.scratch_bytes;
-    k->graph = book->value_of->kind == TESSI_WEIGHT ? g : NULL;
+    k->graph = codebook->value_of->kind == TESSI_WEIGHT ? g : NULL;
     if (k->graph)
-        return tessi_dense_keep(c, g, book, k->search.ready_bytes, make_ready, &k->search, &k->offset);
+        return tessi_ops_backend_gemm_keep(ctx, g, codebook, k->search.ready_bytes, make_ready, &k->search, &k->offset);
     k->offset = s->scratch_forward;
     s->scratch_forward += k->search.ready_bytes;
     return TESS_OK;
@@ -38,7 +38,7 @@ static void nearest_drop(struct tess_graph *g, struct tessi_step *s)
     struct nearest_state *k = s->state;
     (void)g;
     if (k)
-        tessi_nearest_drop(&k->search);
+        tessi_search_nearest_drop(&k->search);
 }
 
 static int nearest_forward(const struct tess_op_run *r)
@@ -51,11 +51,11 @@ static int nearest_forward(const struct tess_op_run *r)
     if (k->graph)
         ready = k->graph->packed + k->offset;
     else
-        TESS_TRY(tessi_nearest_ready(&k->search, r->in[1].data, ready));
-    TESS_TRY(tessi_nearest_find(&k->search, r->call, r->in[1].data, ready, r->in[0].data, NULL, rows, r->scratch, &found));
+        TESS_TRY(tessi_search_nearest_ready(&k->search, r->in[1].data, ready));
+    TESS_TRY(tessi_search_nearest_find(&k->search, r->context, r->in[1].data, ready, r->in[0].data, NULL, rows, r->scratch, &found));
     for (int64_t i = 0; i < rows; i++)
         if (code[i] < 0)
-            return r->call->fail(r->call, TESS_E_FAILED,
+            return r->context->fail(r->context, TESS_E_FAILED,
                                  "latent vector %lld is not finite: the encoder has diverged; lower the learning rate or clip gradients",
                                  (long long)i);
     return TESS_OK;
@@ -65,18 +65,18 @@ static const struct tessi_op op_nearest = {.op = {.size = sizeof(struct tess_op)
                                            .prepare = nearest_prepare,
                                            .drop = nearest_drop};
 
-struct tess_node *tess_nearest(struct tess_graph *g, struct tess_node *latent, struct tess_node *book)
+struct tess_node *tess_nearest(struct tess_graph *g, struct tess_node *latent, struct tess_node *codebook)
 {
     char left[96], right[96];
-    if (!latent || !book)
+    if (!latent || !codebook)
         return NULL;
     struct tess_tensor y = latent->shape;
-    if (y.rank < 1 || y.dtype != TESS_F32 || book->shape.rank != 2 || book->shape.dim[1] != y.dim[y.rank - 1])
+    if (y.rank < 1 || y.dtype != TESS_F32 || codebook->shape.rank != 2 || codebook->shape.dim[1] != y.dim[y.rank - 1])
         return tess_graph_fail(g, TESS_E_SHAPE, "nearest rows of %s for %s: the last dimensions must agree",
-                               tess_tensor_text(&book->shape, right, sizeof right), tess_tensor_text(&y, left, sizeof left));
+                               tess_tensor_text(&codebook->shape, right, sizeof right), tess_tensor_text(&y, left, sizeof left));
     y.dtype = TESS_I32;
     y.dim[--y.rank] = 1;
-    struct tess_node *in[2] = {latent, book};
-    return tessi_record(g, &op_nearest, NULL, 0, 2, in, 1, &y,
-                        2.0 * (double)tess_tensor_count(&latent->shape) * (double)book->shape.dim[0]);
+    struct tess_node *in[2] = {latent, codebook};
+    return tessi_graph_record(g, &op_nearest, NULL, 0, 2, in, 1, &y,
+                        2.0 * (double)tess_tensor_count(&latent->shape) * (double)codebook->shape.dim[0]);
 }

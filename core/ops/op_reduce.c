@@ -1,13 +1,13 @@
 /* Sums and means over axes. SPDX-License-Identifier: MIT */
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
-#include "core/graph/walk.h"
+#include "core/graph/broadcast.h"
 
 #include <string.h>
 
 struct reduce {
     float scale;
-    struct tessi_walk walk; /* input against result */
+    struct tessi_broadcast walk; /* input against result */
 };
 
 struct rows {
@@ -19,7 +19,7 @@ struct rows {
     float scale;
 };
 
-static void sum_row(void *user, int64_t i, int64_t j)
+static void reduce_sum_row(void *user, int64_t i, int64_t j)
 {
     const struct rows *w = user;
     if (w->dense)
@@ -35,7 +35,7 @@ static int reduce_forward(const struct tess_op_run *r)
     struct rows w = {tessi_kernels(), r->in[0].data, r->out[0].data, a->walk.n[last], a->walk.step[last] != 0, a->scale};
     int64_t n = tess_tensor_count(&r->out[0]);
     memset(r->out[0].data, 0, (size_t)n * sizeof(float));
-    tessi_walk_rows(&a->walk, sum_row, &w);
+    tessi_graph_broadcast_rows(&a->walk, reduce_sum_row, &w);
     if (a->scale != 1.0f)
         w.k->affine(n, a->scale, 0.0f, r->out[0].data, r->out[0].data);
     return TESS_OK;
@@ -57,7 +57,7 @@ static int reduce_backward(const struct tess_op_run *r)
     const struct reduce *a = r->attr;
     int32_t last = a->walk.rank - 1;
     struct rows w = {tessi_kernels(), r->dout[0].data, r->din[0].data, a->walk.n[last], a->walk.step[last] != 0, a->scale};
-    tessi_walk_rows(&a->walk, spread_row, &w);
+    tessi_graph_broadcast_rows(&a->walk, spread_row, &w);
     return TESS_OK;
 }
 
@@ -79,8 +79,8 @@ static struct tess_node *record_reduce(struct tess_graph *g, struct tess_node *x
             y.dim[i] = 1;
         }
     struct reduce a = {.scale = mean ? (float)(1.0 / n) : 1.0f};
-    (void)tessi_walk_over(&x->shape, &y, &a.walk); /* fits: y is x with ones */
-    return tessi_record(g, &op_reduce, &a, sizeof a, 1, &x, 1, &y, (double)tess_tensor_count(&x->shape));
+    (void)tessi_graph_broadcast_over(&x->shape, &y, &a.walk); /* fits: y is x with ones */
+    return tessi_graph_record(g, &op_reduce, &a, sizeof a, 1, &x, 1, &y, (double)tess_tensor_count(&x->shape));
 }
 
 struct tess_node *tess_sum(struct tess_graph *g, struct tess_node *x, uint32_t axes)

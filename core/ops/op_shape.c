@@ -1,7 +1,7 @@
 /* Shapes: reshape (an alias), concatenation, a part of an axis, nearest upsampling. SPDX-License-Identifier: MIT */
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
-#include "core/graph/window.h"
+#include "core/graph/bf16_view.h"
 
 #include <string.h>
 
@@ -10,11 +10,11 @@ struct tess_node *tess_reshape(struct tess_graph *g, struct tess_node *x, int32_
     char from[96], to[96];
     if (!x)
         return NULL;
-    struct tess_tensor shape = tessi_shape(x->shape.dtype, rank, dim);
+    struct tess_tensor shape = tessi_graph_shape(x->shape.dtype, rank, dim);
     if (tess_tensor_count(&shape) != tess_tensor_count(&x->shape))
         return tess_graph_fail(g, TESS_E_SHAPE, "%s cannot be seen as %s", tess_tensor_text(&x->shape, from, sizeof from),
                                tess_tensor_text(&shape, to, sizeof to));
-    return tessi_node_alias(g, &shape, x, x->gradient_of ? x : NULL);
+    return tessi_graph_node_alias(g, &shape, x, x->gradient_of ? x : NULL);
 }
 
 /* ---- blocks: a tensor as `outer` rows of `inner` values, a piece [at, at + inner_part) of each row ---- */
@@ -55,11 +55,11 @@ static int concat_backward(const struct tess_op_run *r)
 
 static const struct tessi_op op_concat = {
     .op = {.size = sizeof(struct tess_op), .name = "concat", .forward = concat_forward, .backward = concat_backward},
-    .narrow_in = 3,
-    .narrow_out = 1,
+    .bf16_in = 3,
+    .bf16_out = 1,
     .alike = 3 | 1u << TESSI_ALIKE_OUT};
 
-static int64_t product(const struct tess_tensor *t, int32_t from, int32_t to)
+static int64_t shape_product(const struct tess_tensor *t, int32_t from, int32_t to)
 {
     int64_t n = 1;
     for (int32_t i = from; i < to; i++)
@@ -82,12 +82,12 @@ struct tess_node *tess_concat(struct tess_graph *g, struct tess_node *a, struct 
         return tess_graph_fail(g, TESS_E_SHAPE, "concat of %s and %s along axis %d", tess_tensor_text(&a->shape, left, sizeof left),
                                tess_tensor_text(&b->shape, right, sizeof right), (int)axis);
     y.dim[axis] += b->shape.dim[axis];
-    struct blocks attr = {.outer = product(&y, 0, axis),
-                          .whole = product(&y, axis, y.rank),
-                          .part = product(&a->shape, axis, y.rank),
-                          .second = product(&b->shape, axis, y.rank)};
+    struct blocks attr = {.outer = shape_product(&y, 0, axis),
+                          .whole = shape_product(&y, axis, y.rank),
+                          .part = shape_product(&a->shape, axis, y.rank),
+                          .second = shape_product(&b->shape, axis, y.rank)};
     struct tess_node *in[2] = {a, b};
-    return tessi_record(g, &op_concat, &attr, sizeof attr, 2, in, 1, &y, 0.0);
+    return tessi_graph_record(g, &op_concat, &attr, sizeof attr, 2, in, 1, &y, 0.0);
 }
 
 static int narrow_forward(const struct tess_op_run *r)
@@ -107,8 +107,8 @@ static int narrow_backward(const struct tess_op_run *r)
 
 static const struct tessi_op op_narrow = {
     .op = {.size = sizeof(struct tess_op), .name = "narrow", .forward = narrow_forward, .backward = narrow_backward},
-    .narrow_in = 1,
-    .narrow_out = 1,
+    .bf16_in = 1,
+    .bf16_out = 1,
     .alike = 1 | 1u << TESSI_ALIKE_OUT};
 
 struct tess_node *tess_narrow(struct tess_graph *g, struct tess_node *x, int32_t axis, int64_t first, int64_t count)
@@ -120,10 +120,10 @@ struct tess_node *tess_narrow(struct tess_graph *g, struct tess_node *x, int32_t
     if (axis < 0 || axis >= y.rank || first < 0 || count < 1 || first + count > y.dim[axis] || y.dtype != TESS_F32)
         return tess_graph_fail(g, TESS_E_SHAPE, "%s has no part %lld .. %lld along axis %d", tess_tensor_text(&y, text, sizeof text),
                                (long long)first, (long long)(first + count - 1), (int)axis);
-    int64_t inner = product(&y, axis + 1, y.rank);
-    struct blocks attr = {.outer = product(&y, 0, axis), .whole = y.dim[axis] * inner, .first = first * inner, .part = count * inner};
+    int64_t inner = shape_product(&y, axis + 1, y.rank);
+    struct blocks attr = {.outer = shape_product(&y, 0, axis), .whole = y.dim[axis] * inner, .first = first * inner, .part = count * inner};
     y.dim[axis] = count;
-    return tessi_record(g, &op_narrow, &attr, sizeof attr, 1, &x, 1, &y, 0.0);
+    return tessi_graph_record(g, &op_narrow, &attr, sizeof attr, 1, &x, 1, &y, 0.0);
 }
 
 /* ---- upsampling ---- */
@@ -147,14 +147,15 @@ static int upsample_forward(const struct tess_op_run *r)
 /* dx of the values first .. first + n - 1 of one pixel: the sum over the f x f pixels made of it. */
 static void gather_pixel(const struct tess_op_run *r, int32_t f, int64_t i, int64_t j, int64_t first, int64_t n)
 {
-    float sum[TESSI_WINDOW], room[TESSI_WINDOW];
+    float sum[TESSI_BF16_VIEW], buffer[TESSI_BF16_VIEW];
     int64_t w = r->in[0].dim[2], c = r->in[0].dim[3];
-    float *to = tessi_window_out(&r->din[0], (i * w + j) * c + first, sum);
+    float *to = tessi_graph_bf16_view_out(&r->din[0], (i * w + j) * c + first, sum);
     memset(to, 0, (size_t)n * sizeof *to);
     for (int32_t k = 0; k < f; k++)
         for (int32_t l = 0; l < f; l++)
-            tessi_kernels()->accumulate(n, tessi_window_in(&r->dout[0], (((i * f + k) * w + j) * f + l) * c + first, n, room), to);
-    tessi_window_done(&r->din[0], (i * w + j) * c + first, n, sum);
+            tessi_kernels()->accumulate(n, tessi_graph_bf16_view_in(&r->dout[0], (((i * f + k) * w + j) * f + l) * c + first, n, buffer),
+                                        to);
+    tessi_graph_bf16_view_done(&r->din[0], (i * w + j) * c + first, n, sum);
 }
 
 static int upsample_backward(const struct tess_op_run *r)
@@ -163,16 +164,16 @@ static int upsample_backward(const struct tess_op_run *r)
     int64_t n = r->in[0].dim[0] * r->in[0].dim[1], w = r->in[0].dim[2], c = r->in[0].dim[3];
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < w; j++)
-            for (int64_t k = 0; k < c; k += TESSI_WINDOW)
-                gather_pixel(r, f, i, j, k, c - k < TESSI_WINDOW ? c - k : TESSI_WINDOW);
+            for (int64_t k = 0; k < c; k += TESSI_BF16_VIEW)
+                gather_pixel(r, f, i, j, k, c - k < TESSI_BF16_VIEW ? c - k : TESSI_BF16_VIEW);
     return TESS_OK;
 }
 
 static const struct tessi_op op_upsample = {
     .op = {.size = sizeof(struct tess_op), .name = "upsample", .forward = upsample_forward, .backward = upsample_backward},
     .cheap = 1,
-    .narrow_in = 1,
-    .narrow_out = 1,
+    .bf16_in = 1,
+    .bf16_out = 1,
     .alike = 1 | 1u << TESSI_ALIKE_OUT};
 
 struct tess_node *tess_upsample(struct tess_graph *g, struct tess_node *x, int32_t factor)
@@ -185,5 +186,5 @@ struct tess_node *tess_upsample(struct tess_graph *g, struct tess_node *x, int32
         return tess_graph_fail(g, TESS_E_SHAPE, "upsample wants f32 (N, H, W, C), not %s", tess_tensor_text(&y, text, sizeof text));
     y.dim[1] *= factor;
     y.dim[2] *= factor;
-    return tessi_record(g, &op_upsample, &factor, sizeof factor, 1, &x, 1, &y, 0.0);
+    return tessi_graph_record(g, &op_upsample, &factor, sizeof factor, 1, &x, 1, &y, 0.0);
 }

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
-#include "core/graph/window.h"
+#include "core/graph/bf16_view.h"
 
 #include <string.h>
 
@@ -14,16 +14,17 @@ struct unary {
 static int unary_forward(const struct tess_op_run *r)
 {
     const struct unary *a = r->attr;
-    float x[TESSI_WINDOW], y[TESSI_WINDOW];
+    float x[TESSI_BF16_VIEW], y[TESSI_BF16_VIEW];
     int64_t count = tess_tensor_count(&r->in[0]);
-    if (tessi_window_alike(&r->in[0], &r->out[0])) {
-        tessi_stored_kernels(r->in[0].dtype)->unary[a->which](count, a->p, r->in[0].data, r->out[0].data);
+    if (tessi_graph_bf16_view_alike(&r->in[0], &r->out[0])) {
+        tessi_kernels_stored_kernels(r->in[0].dtype)->unary[a->which](count, a->p, r->in[0].data, r->out[0].data);
         return TESS_OK;
     }
-    for (int64_t i = 0; i < count; i += TESSI_WINDOW) {
-        int64_t n = count - i < TESSI_WINDOW ? count - i : TESSI_WINDOW;
-        tessi_kernels()->as_f32.unary[a->which](n, a->p, tessi_window_in(&r->in[0], i, n, x), tessi_window_out(&r->out[0], i, y));
-        tessi_window_done(&r->out[0], i, n, y);
+    for (int64_t i = 0; i < count; i += TESSI_BF16_VIEW) {
+        int64_t n = count - i < TESSI_BF16_VIEW ? count - i : TESSI_BF16_VIEW;
+        tessi_kernels()->as_f32.unary[a->which](n, a->p, tessi_graph_bf16_view_in(&r->in[0], i, n, x),
+                                                tessi_graph_bf16_view_out(&r->out[0], i, y));
+        tessi_graph_bf16_view_done(&r->out[0], i, n, y);
     }
     return TESS_OK;
 }
@@ -31,17 +32,18 @@ static int unary_forward(const struct tess_op_run *r)
 static int unary_backward(const struct tess_op_run *r)
 {
     const struct unary *a = r->attr;
-    float x[TESSI_WINDOW], dy[TESSI_WINDOW], dx[TESSI_WINDOW];
+    float x[TESSI_BF16_VIEW], dy[TESSI_BF16_VIEW], dx[TESSI_BF16_VIEW];
     int64_t count = tess_tensor_count(&r->in[0]);
-    if (tessi_window_alike(&r->in[0], &r->dout[0]) && tessi_window_alike(&r->in[0], &r->din[0])) {
-        tessi_stored_kernels(r->in[0].dtype)->unary_back[a->which](count, a->p, r->in[0].data, r->dout[0].data, r->din[0].data);
+    if (tessi_graph_bf16_view_alike(&r->in[0], &r->dout[0]) && tessi_graph_bf16_view_alike(&r->in[0], &r->din[0])) {
+        tessi_kernels_stored_kernels(r->in[0].dtype)->unary_back[a->which](count, a->p, r->in[0].data, r->dout[0].data, r->din[0].data);
         return TESS_OK;
     }
-    for (int64_t i = 0; i < count; i += TESSI_WINDOW) {
-        int64_t n = count - i < TESSI_WINDOW ? count - i : TESSI_WINDOW;
-        tessi_kernels()->as_f32.unary_back[a->which](n, a->p, tessi_window_in(&r->in[0], i, n, x), tessi_window_in(&r->dout[0], i, n, dy),
-                                                     tessi_window_out(&r->din[0], i, dx));
-        tessi_window_done(&r->din[0], i, n, dx);
+    for (int64_t i = 0; i < count; i += TESSI_BF16_VIEW) {
+        int64_t n = count - i < TESSI_BF16_VIEW ? count - i : TESSI_BF16_VIEW;
+        tessi_kernels()->as_f32.unary_back[a->which](n, a->p, tessi_graph_bf16_view_in(&r->in[0], i, n, x),
+                                                     tessi_graph_bf16_view_in(&r->dout[0], i, n, dy),
+                                                     tessi_graph_bf16_view_out(&r->din[0], i, dx));
+        tessi_graph_bf16_view_done(&r->din[0], i, n, dx);
     }
     return TESS_OK;
 }
@@ -52,8 +54,8 @@ static const struct tessi_op op_unary = {
 static const struct tessi_op op_activation = {
     .op = {.size = sizeof(struct tess_op), .name = "activation", .keep_in = 1, .forward = unary_forward, .backward = unary_backward},
     .cheap = 1,
-    .narrow_in = 1,
-    .narrow_out = 1};
+    .bf16_in = 1,
+    .bf16_out = 1};
 
 static struct tess_node *reals_only(struct tess_graph *g, const char *name, struct tess_node *x)
 {
@@ -69,7 +71,8 @@ static struct tess_node *record_unary(struct tess_graph *g, const char *name, st
         return NULL;
     struct unary a = {which, p};
     int activation = which == TESSI_SWISH || which == TESSI_GELU || which == TESSI_MISH || which == TESSI_LEAKY;
-    return tessi_record(g, activation ? &op_activation : &op_unary, &a, sizeof a, 1, &x, 1, &x->shape, flops * (double)tess_tensor_count(&x->shape));
+    return tessi_graph_record(g, activation ? &op_activation : &op_unary, &a, sizeof a, 1, &x, 1, &x->shape,
+                              flops * (double)tess_tensor_count(&x->shape));
 }
 
 struct tess_node *tess_swish(struct tess_graph *g, struct tess_node *x)
@@ -155,7 +158,7 @@ struct tess_node *tess_affine(struct tess_graph *g, struct tess_node *x, float s
     struct affine a = {scale, offset};
     if (!reals_only(g, "affine", x))
         return NULL;
-    return tessi_record(g, &op_affine, &a, sizeof a, 1, &x, 1, &x->shape, 2.0 * (double)tess_tensor_count(&x->shape));
+    return tessi_graph_record(g, &op_affine, &a, sizeof a, 1, &x, 1, &x->shape, 2.0 * (double)tess_tensor_count(&x->shape));
 }
 
 /* ---- integers to reals ---- */
@@ -188,7 +191,7 @@ struct tess_node *tess_to_f32(struct tess_graph *g, struct tess_node *x, float s
         return tess_graph_fail(g, TESS_E_SHAPE, "to_f32 wants integers, not %s", tess_tensor_text(&x->shape, text, sizeof text));
     struct tess_tensor y = x->shape;
     y.dtype = TESS_F32;
-    return tessi_record(g, &op_to_f32, &a, sizeof a, 1, &x, 1, &y, 0.0);
+    return tessi_graph_record(g, &op_to_f32, &a, sizeof a, 1, &x, 1, &y, 0.0);
 }
 
 /* ---- dropout: the draws are made again in the backward pass, so nothing is kept ---- */
@@ -198,7 +201,7 @@ struct dropout {
     uint32_t purpose;
 };
 
-static void drop(const struct tess_op_run *r, const struct tess_tensor *from, const struct tess_tensor *to)
+static void unary_drop(const struct tess_op_run *r, const struct tess_tensor *from, const struct tess_tensor *to)
 {
     enum { DRAWS = 256 };
     const struct dropout *a = r->attr;
@@ -208,33 +211,33 @@ static void drop(const struct tess_op_run *r, const struct tess_tensor *from, co
     s.purpose = a->purpose;
     for (int64_t n = 0; n < r->rows; n++, s.sample++)
         for (int64_t i = 0; i < per; i += DRAWS) {
-            float u[DRAWS], room_x[DRAWS], room_y[DRAWS];
+            float u[DRAWS], buffer_x[DRAWS], buffer_y[DRAWS];
             int64_t m = per - i < DRAWS ? per - i : DRAWS, at = n * per + i;
-            const float *x = tessi_window_in(from, at, m, room_x);
-            float *y = tessi_window_out(to, at, room_y);
+            const float *x = tessi_graph_bf16_view_in(from, at, m, buffer_x);
+            float *y = tessi_graph_bf16_view_out(to, at, buffer_y);
             tess_random_uniform(&s, (uint64_t)i, m, u);
             for (int64_t k = 0; k < m; k++)
                 y[k] = u[k] < a->p ? 0.0f : keep * x[k];
-            tessi_window_done(to, at, m, room_y);
+            tessi_graph_bf16_view_done(to, at, m, buffer_y);
         }
 }
 
 static int dropout_forward(const struct tess_op_run *r)
 {
-    drop(r, &r->in[0], &r->out[0]);
+    unary_drop(r, &r->in[0], &r->out[0]);
     return TESS_OK;
 }
 
 static int dropout_backward(const struct tess_op_run *r)
 {
-    drop(r, &r->dout[0], &r->din[0]);
+    unary_drop(r, &r->dout[0], &r->din[0]);
     return TESS_OK;
 }
 
 static const struct tessi_op op_dropout = {
     .op = {.size = sizeof(struct tess_op), .name = "dropout", .forward = dropout_forward, .backward = dropout_backward},
-    .narrow_in = 1,
-    .narrow_out = 1};
+    .bf16_in = 1,
+    .bf16_out = 1};
 
 struct tess_node *tess_dropout(struct tess_graph *g, struct tess_node *x, float p, const char *purpose)
 {
@@ -245,14 +248,14 @@ struct tess_node *tess_dropout(struct tess_graph *g, struct tess_node *x, float 
     if (tess_tensor_count(&x->shape) % g->rows)
         return tess_graph_fail(g, TESS_E_SHAPE, "dropout wants whole samples");
     struct dropout a = {p, tess_purpose(purpose)};
-    return tessi_record(g, &op_dropout, &a, sizeof a, 1, &x, 1, &x->shape, (double)tess_tensor_count(&x->shape));
+    return tessi_graph_record(g, &op_dropout, &a, sizeof a, 1, &x, 1, &x->shape, (double)tess_tensor_count(&x->shape));
 }
 
 /* ---- aliases ---- */
 
 struct tess_node *tess_stop_gradient(struct tess_graph *g, struct tess_node *x)
 {
-    return x ? tessi_node_alias(g, &x->shape, x, NULL) : NULL;
+    return x ? tessi_graph_node_alias(g, &x->shape, x, NULL) : NULL;
 }
 
 struct tess_node *tess_straight_through(struct tess_graph *g, struct tess_node *value, struct tess_node *through)
@@ -263,5 +266,5 @@ struct tess_node *tess_straight_through(struct tess_graph *g, struct tess_node *
     if (!tess_tensor_same_shape(&value->shape, &through->shape))
         return tess_graph_fail(g, TESS_E_SHAPE, "straight_through of %s and %s: shapes must agree",
                                tess_tensor_text(&value->shape, a, sizeof a), tess_tensor_text(&through->shape, b, sizeof b));
-    return tessi_node_alias(g, &value->shape, value, through);
+    return tessi_graph_node_alias(g, &value->shape, value, through);
 }

@@ -12,87 +12,87 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct tessi_spec *child(const struct tessi_spec *map, const char *key)
+static const struct tessi_config *former_child(const struct tessi_config *map, const char *key)
 {
-    const struct tessi_spec *at = map->kind == TESSI_MAP ? map->child : NULL;
+    const struct tessi_config *at = map->kind == TESSI_MAP ? map->child : NULL;
     while (at && strcmp(at->key, key) != 0)
         at = at->next;
     return at;
 }
 
-static const char *name_of(const struct tessi_spec *component)
+static const char *former_name_of(const struct tessi_config *component)
 {
-    const struct tessi_spec *use = component->kind == TESSI_SCALAR ? component : child(component, "use");
+    const struct tessi_config *use = component->kind == TESSI_SCALAR ? component : former_child(component, "use");
     return use && use->kind == TESSI_SCALAR && use->text ? use->text : "another";
 }
 
-void tessi_append_stays(struct tess_call *c, const struct tessi_spec *component, const char *in, const struct tessi_spec *key)
+void tessi_plug_append_stays(struct tess_context *ctx, const struct tessi_config *component, const char *in, const struct tessi_config *key)
 {
-    const struct tessi_spec *use = child(component, "use");
+    const struct tessi_config *use = former_child(component, "use");
     const char *dot = *in ? "." : "";
     if (!use)
         return;
-    tess_append_message(c,
+    tess_append_message(ctx,
                         "; it stays from `%.64s`, whose place `%.64s` took at %s:%d:%d: take it away as well, `%s%s%s.%s=null`, or in a "
                         "file `%s: null` there",
-                        name_of(component->former), use->text, use->file, use->line, use->column, component->path, dot, in, key->key,
+                        former_name_of(component->former), use->text, use->file, use->line, use->column, component->path, dot, in, key->key,
                         key->key);
 }
 
 /* A number, a word or a list of some, as text; "" for what is not compared: components, and paths, which are written in many ways. */
-static const char *short_text(const struct tess_param *p, const struct tessi_spec *s, char *text, size_t room)
+static const char *short_text(const struct tess_param *p, const struct tessi_config *s, char *text, size_t capacity)
 {
     int list = s && s->kind == TESSI_SEQUENCE;
     double number;
-    snprintf(text, room, "%s", list ? "[" : s && s->kind == TESSI_SCALAR && p->type != TESS_COMPONENT ? s->text : "");
-    for (const struct tessi_spec *item = list ? s->child : NULL; item; item = item->next)
-        tessi_add(text, room, "%s%s", item->text ? item->text : "...", item->next ? ", " : "");
+    snprintf(text, capacity, "%s", list ? "[" : s && s->kind == TESSI_SCALAR && p->type != TESS_COMPONENT ? s->text : "");
+    for (const struct tessi_config *item = list ? s->child : NULL; item; item = item->next)
+        tessi_base_add(text, capacity, "%s%s", item->text ? item->text : "...", item->next ? ", " : "");
     if (list)
-        tessi_add(text, room, "]");
-    if ((p->type == TESS_I64 || p->type == TESS_F64) && s && tessi_read_f64(s, &number))
-        tessi_real_text(number, text, room);
+        tessi_base_add(text, capacity, "]");
+    if ((p->type == TESS_I64 || p->type == TESS_F64) && s && tessi_config_read_f64(s, &number))
+        tessi_config_real_text(number, text, capacity);
     if (p->flags & TESS_PATH)
         *text = '\0';
     return text;
 }
 
 /* What differs for one parameter: "steps: 49 (its own: 1000)" of a value that stays, "steps: 1000, not 49" of one that went. */
-static int add_difference(const struct tess_param *p, const struct tess_instance *i, const struct tessi_spec *spec, int first, char *text,
-                          size_t room)
+static int add_difference(const struct tess_param *p, const struct tess_instance *i, const struct tessi_config *config, int first,
+                          char *text, size_t capacity)
 {
-    const struct tessi_spec *written = child(spec, p->name);
+    const struct tessi_config *written = former_child(config, p->name);
     char own[256], now[256], old[256];
-    tessi_param_default(p, own, sizeof own); /* numbers are written alike everywhere: 1e3 is 1000 */
-    short_text(p, child(i->values, p->name), now, sizeof now);
-    short_text(p, child(spec->former, p->name), old, sizeof old);
+    tessi_plug_param_default(p, own, sizeof own); /* numbers are written alike everywhere: 1e3 is 1000 */
+    short_text(p, former_child(i->values, p->name), now, sizeof now);
+    short_text(p, former_child(config->former, p->name), old, sizeof old);
     if (!*now || !*old)
         return 0;
-    if (!spec->afresh && written && tessi_spec_stays(spec->former, written) && strcmp(now, own) != 0)
-        tessi_add(text, room, *own ? "%s%s: %s (its own: %s)" : "%s%s: %s", first ? "" : ", ", p->name, now, own);
-    else if (spec->afresh && !written && strcmp(now, old) != 0)
-        tessi_add(text, room, "%s%s: %s, not %s", first ? "" : "; ", p->name, now, old);
+    if (!config->afresh && written && tessi_config_stays(config->former, written) && strcmp(now, own) != 0)
+        tessi_base_add(text, capacity, *own ? "%s%s: %s (its own: %s)" : "%s%s: %s", first ? "" : ", ", p->name, now, own);
+    else if (config->afresh && !written && strcmp(now, old) != 0)
+        tessi_base_add(text, capacity, "%s%s: %s, not %s", first ? "" : "; ", p->name, now, old);
     else
         return 0;
     return 1;
 }
 
-void tessi_note_former(struct tess_call *c, const struct tess_instance *i, const struct tessi_spec *spec)
+void tessi_plug_note_former(struct tess_context *ctx, const struct tess_instance *i, const struct tessi_config *config)
 {
-    const struct tessi_runtime *r = tessi_runtime_of(c);
+    const struct tessi_runtime *r = tessi_base_runtime_of(ctx);
     const struct tess_param *p;
     char text[900] = "";
     int n = 0;
-    if (!r || !spec->former)
+    if (!r || !config->former)
         return;
-    for (int64_t row = 0; (p = tessi_param_at(i->component, row)); row++)
-        n += add_difference(p, i, spec, n == 0, text, sizeof text);
-    const char *name = i->component->name, *former = name_of(spec->former);
-    if (n && spec->afresh)
-        tessi_log_note(r->log, "%s: `%s` takes its own %s as was written for `%s`; `%s.use=%s` would keep that", spec->path, name, text,
-                       former, spec->path, name);
-    else if (n && strchr(spec->path, '.'))
-        tessi_log_note(r->log, "%s: `%s` keeps what was written for `%s`: %s; `%s=%s` would take its own", spec->path, name, former, text,
-                       spec->path, name);
+    for (int64_t row = 0; (p = tessi_plug_param_at(i->component, row)); row++)
+        n += add_difference(p, i, config, n == 0, text, sizeof text);
+    const char *name = i->component->name, *former = former_name_of(config->former);
+    if (n && config->afresh)
+        tessi_base_log_note(r->log, "%s: `%s` takes its own %s as was written for `%s`; `%s.use=%s` would keep that", config->path, name,
+                            text, former, config->path, name);
+    else if (n && strchr(config->path, '.'))
+        tessi_base_log_note(r->log, "%s: `%s` keeps what was written for `%s`: %s; `%s=%s` would take its own", config->path, name, former,
+                            text, config->path, name);
     else if (n)
-        tessi_log_note(r->log, "%s: `%s` keeps what was written for `%s`: %s", spec->path, name, former, text);
+        tessi_base_log_note(r->log, "%s: `%s` keeps what was written for `%s`: %s", config->path, name, former, text);
 }

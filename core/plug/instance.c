@@ -7,7 +7,7 @@
 #include "core/base/lookalike.h"
 #include "core/config/yaml.h"
 #include "core/plug/plug_private.h"
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/base/host.h"
 
 #include <stddef.h>
@@ -17,119 +17,123 @@
 #define MAX_NAMES 256
 
 /* Names of a kind, for errors. */
-static int64_t names_of(const struct tessi_registry *r, const char *kind, const char **names)
+static int64_t instance_names_of(const struct tessi_registry *r, const char *kind, const char **names)
 {
     const struct tess_component *k;
     int64_t n = 0;
-    for (int64_t i = 0; n < MAX_NAMES && (k = tessi_registry_component(r, i, NULL)); i++)
+    for (int64_t i = 0; n < MAX_NAMES && (k = tessi_plug_registry_component(r, i, NULL)); i++)
         if (strcmp(k->kind, kind) == 0)
             names[n++] = k->name;
     return n;
 }
 
-static int missing(struct tess_call *c, const struct tessi_registry *r, const char *kind, const struct tessi_spec *place, const char *name)
+static int instance_missing(struct tess_context *ctx, const struct tessi_registry *r, const char *kind, const struct tessi_config *place,
+                            const char *name)
 {
     char text[1200], words[100];
     const char *names[MAX_NAMES];
-    int64_t n = names_of(r, kind, names);
-    const char *nearest = tessi_nearest_name(name, names, n);
-    snprintf(text, sizeof text, "no %.*s is called `%.64s`%s", tessi_kind_length(kind), kind, name,
-             tessi_lookalike_words(name, words, sizeof words));
+    int64_t n = instance_names_of(r, kind, names);
+    const char *nearest = tessi_base_nearest_name(name, names, n);
+    snprintf(text, sizeof text, "no %.*s is called `%.64s`%s", tessi_plug_kind_length(kind), kind, name,
+             tessi_base_lookalike_words(name, words, sizeof words));
     if (nearest)
-        tessi_add(text, sizeof text, "; did you mean `%s`?", nearest);
+        tessi_base_add(text, sizeof text, "; did you mean `%s`?", nearest);
     else if (n == 0)
-        tessi_add(text, sizeof text, "; none of kind %s was found at all", kind);
+        tessi_base_add(text, sizeof text, "; none of kind %s was found at all", kind);
     else
         for (int64_t i = 0; i < n; i++)
-            tessi_add(text, sizeof text, "%s%s", i ? ", " : "; there are ", names[i]);
-    tessi_add_refused(r, name, text, sizeof text);
-    tessi_add(text, sizeof text, " (`tessera plugins --why` says where plugins were looked for)");
-    return tessi_spec_fail(c, place, TESS_E_PLUGIN, "%s", text);
+            tessi_base_add(text, sizeof text, "%s%s", i ? ", " : "; there are ", names[i]);
+    tessi_plug_add_refused(r, name, text, sizeof text);
+    tessi_base_add(text, sizeof text, " (`tessera plugins --why` says where plugins were looked for)");
+    return tessi_config_fail(ctx, place, TESS_E_PLUGIN, "%s", text);
 }
 
 /* The node that names the component: the spec itself when it is a bare name, or its `use`. */
-static int use_of(struct tess_call *c, const char *kind, struct tessi_spec *spec, struct tessi_spec **out)
+static int instance_use_of(struct tess_context *ctx, const char *kind, struct tessi_config *config, struct tessi_config **out)
 {
     char found[80];
-    int word = tessi_kind_length(kind);
-    struct tessi_spec *use = spec->kind == TESSI_MAP ? tessi_spec_get(spec, "use") : spec;
+    int word = tessi_plug_kind_length(kind);
+    struct tessi_config *use = config->kind == TESSI_MAP ? tessi_config_get(config, "use") : config;
     if (!use)
-        return tessi_spec_fail(c, spec, TESS_E_USAGE, "wanted `use: NAME` to say which %.*s, found a map without it", word, kind);
-    if (use->kind != TESSI_SCALAR || tessi_scalar_is(use->text ? use->text : "", use->quoted) != TESSI_IS_TEXT)
-        return tessi_spec_fail(c, use, TESS_E_USAGE, "wanted the name of a component of kind %.*s%s, found %s", word, kind,
-                               use == spec ? " or a map with `use`" : "", tessi_spec_found(use, found, sizeof found));
+        return tessi_config_fail(ctx, config, TESS_E_USAGE, "wanted `use: NAME` to say which %.*s, found a map without it", word, kind);
+    if (use->kind != TESSI_SCALAR || tessi_config_scalar_is(use->text ? use->text : "", use->quoted) != TESSI_IS_TEXT)
+        return tessi_config_fail(ctx, use, TESS_E_USAGE, "wanted the name of a component of kind %.*s%s, found %s", word, kind,
+                               use == config ? " or a map with `use`" : "", tessi_config_found(use, found, sizeof found));
     *out = use;
     return TESS_OK;
 }
 
 /* {use: NAME}, to which the parameters are added. */
-static int start_values(struct tess_call *c, const struct tessi_spec *spec, const struct tessi_spec *use, struct tessi_spec **out)
+static int start_values(struct tess_context *ctx, const struct tessi_config *config, const struct tessi_config *use,
+                        struct tessi_config **out)
 {
-    struct tessi_spec *name = NULL;
-    TESS_TRY(tessi_spec_new(c, TESSI_MAP, spec->file, spec->line, spec->column, out));
-    TESS_TRY(tessi_spec_new(c, TESSI_SCALAR, use->file, use->line, use->column, &name));
-    tessi_spec_append(*out, name);
-    TESS_TRY(tessi_spec_set_key(c, name, "use"));
-    return tessi_spec_set_text(c, name, use->text);
+    struct tessi_config *name = NULL;
+    TESS_TRY(tessi_config_new(ctx, TESSI_MAP, config->file, config->line, config->column, out));
+    TESS_TRY(tessi_config_new(ctx, TESSI_SCALAR, use->file, use->line, use->column, &name));
+    tessi_config_append(*out, name);
+    TESS_TRY(tessi_config_set_key(ctx, name, "use"));
+    return tessi_config_set_text(ctx, name, use->text);
 }
 
-static void place_failure(struct tess_call *c, const struct tessi_spec *place, const struct tess_component *k)
+static void place_failure(struct tess_context *ctx, const struct tessi_config *place, const struct tess_component *k)
 {
-    tess_prepend_message(c, "%s:%d:%d: %.*s/%s", place->file, place->line, place->column, tessi_kind_length(k->kind), k->kind, k->name);
+    tess_prepend_message(ctx, "%s:%d:%d: %.*s/%s", place->file, place->line, place->column, tessi_plug_kind_length(k->kind), k->kind,
+                         k->name);
 }
 
-static int open_self(struct tess_call *c, struct tess_instance *i, const struct tessi_spec *place)
+static int open_self(struct tess_context *ctx, struct tess_instance *i, const struct tessi_config *place)
 {
     const struct tess_component *k = i->component;
     i->opened = 1;
-    int status = k->open ? k->open(i->self, c) : TESS_OK;
+    int status = k->open ? k->open(i->self, ctx) : TESS_OK;
     if (status == TESS_OK)
         return TESS_OK;
     status = status > 0 ? TESS_E_INTERNAL : status;
-    c->fail(c, status, "it could not be opened and gave no reason");
-    place_failure(c, place, k);
+    ctx->fail(ctx, status, "it could not be opened and gave no reason");
+    place_failure(ctx, place, k);
     return status;
 }
 
-int tessi_instance_new(struct tess_call *c, const struct tessi_registry *r, const char *kind, struct tessi_spec *spec,
+int tessi_plug_instance_new(struct tess_context *ctx, const struct tessi_registry *r, const char *kind, struct tessi_config *config,
                        const struct tess_instance *like, const char *const *skip, int open, struct tess_instance **out)
 {
-    struct tessi_spec *use = NULL;
+    struct tessi_config *use = NULL;
     struct tess_instance *i = NULL;
     const struct tess_plugin *plugin = NULL;
     void *memory = NULL;
     int status;
     *out = NULL;
-    TESS_TRY(use_of(c, kind, spec, &use));
-    const struct tess_component *component = tessi_registry_find(r, kind, use->text, &plugin);
+    TESS_TRY(instance_use_of(ctx, kind, config, &use));
+    const struct tess_component *component = tessi_plug_registry_find(r, kind, use->text, &plugin);
     if (!component)
-        return missing(c, r, kind, use, use->text);
-    if (open && (status = tessi_module_load(c, r, &plugin, &component)) != TESS_OK) {
-        place_failure(c, spec, component);
+        return instance_missing(ctx, r, kind, use, use->text);
+    if (open && (status = tessi_plug_module_load(ctx, r, &plugin, &component)) != TESS_OK) {
+        place_failure(ctx, config, component);
         return status;
     }
 
-    TESS_TRY(tess_alloc(c, sizeof *i, "a component", &memory));
+    TESS_TRY(tess_alloc(ctx, sizeof *i, "a component", &memory));
     i = memory;
     i->component = component;
     i->plugin = plugin;
-    while (tessi_param_at(component, i->parts))
+    while (tessi_plug_param_at(component, i->parts))
         i->parts++;
-    status = tess_alloc(c, component->self_size ? component->self_size : 1, component->name, &i->self);
+    status = tess_alloc(ctx, component->self_size ? component->self_size : 1, component->name, &i->self);
     if (status == TESS_OK)
-        status = tess_alloc(c, (size_t)(i->parts + 1) * sizeof *i->part, "sub-components", &memory);
+        status = tess_alloc(ctx, (size_t)(i->parts + 1) * sizeof *i->part, "sub-components", &memory);
     if (status != TESS_OK)
         goto done;
     i->part = memory;
-    if ((status = start_values(c, spec, use, &i->values)) != TESS_OK || (status = start_values(c, spec, use, &i->identity)) != TESS_OK ||
-        (status = tessi_params_fill(c, r, i, spec, like, skip, open)) != TESS_OK ||
-        (status = tessi_spec_print(c, i->values, &i->resolved)) != TESS_OK ||
-        (status = tessi_spec_print(c, i->identity, &i->spec)) != TESS_OK)
+    if ((status = start_values(ctx, config, use, &i->values)) != TESS_OK ||
+        (status = start_values(ctx, config, use, &i->identity)) != TESS_OK ||
+        (status = tessi_plug_params_fill(ctx, r, i, config, like, skip, open)) != TESS_OK ||
+        (status = tessi_config_print(ctx, i->values, &i->resolved)) != TESS_OK ||
+        (status = tessi_config_print(ctx, i->identity, &i->config_text)) != TESS_OK)
         goto done;
     if (open)
-        tessi_note_former(c, i, spec);
+        tessi_plug_note_former(ctx, i, config);
     if (open)
-        status = open_self(c, i, spec);
+        status = open_self(ctx, i, config);
 done:
     if (status != TESS_OK) {
         tess_instance_close(i);
@@ -139,15 +143,15 @@ done:
     return status;
 }
 
-int tess_instance_open(struct tess_call *c, const char *kind, const char *spec, const char *where, struct tess_instance **out)
+int tess_instance_open(struct tess_context *ctx, const char *kind, const char *config_text, const char *where, struct tess_instance **out)
 {
-    struct tessi_spec *root = NULL;
+    struct tessi_config *root = NULL;
     struct tessi_runtime *r;
     *out = NULL;
-    TESS_TRY(tessi_runtime_need(c, &r));
-    TESS_TRY(tessi_yaml_parse(c, spec, strlen(spec), where, &root));
-    int status = tessi_instance_new(c, r->registry, kind, root, NULL, NULL, 1, out);
-    tessi_spec_free(root);
+    TESS_TRY(tessi_base_runtime_need(ctx, &r));
+    TESS_TRY(tessi_config_yaml_parse(ctx, config_text, strlen(config_text), where, &root));
+    int status = tessi_plug_instance_new(ctx, r->registry, kind, root, NULL, NULL, 1, out);
+    tessi_config_free(root);
     return status;
 }
 
@@ -159,10 +163,10 @@ void tess_instance_close(struct tess_instance *i)
         i->component->close(i->self);
     for (int64_t row = i->part ? i->parts - 1 : -1; row >= 0; row--)
         tess_instance_close(i->part[row]);
-    tessi_spec_free(i->values);
-    tessi_spec_free(i->identity);
+    tessi_config_free(i->values);
+    tessi_config_free(i->identity);
     tess_free(i->resolved);
-    tess_free(i->spec);
+    tess_free(i->config_text);
     tess_free(i->part);
     tess_free(i->self);
     tess_free(i);
@@ -183,43 +187,43 @@ const char *tess_instance_name(const struct tess_instance *i)
     return i->component->name;
 }
 
-const char *tessi_component_made_by(const struct tess_plugin *plugin, const struct tess_component *k)
+const char *tessi_plug_component_made_by(const struct tess_plugin *plugin, const struct tess_component *k)
 {
     return plugin->component_stride >= offsetof(struct tess_component, made_by) + sizeof k->made_by ? k->made_by : NULL;
 }
 
-int tess_instance_learns(struct tess_call *c, const struct tess_instance *i, const char *parameter, const char *port)
+int tess_instance_learns(struct tess_context *ctx, const struct tess_instance *i, const char *parameter, const char *port)
 {
     const struct tess_component *k = i->component;
-    const char *stage = tessi_component_made_by(i->plugin, k);
+    const char *stage = tessi_plug_component_made_by(i->plugin, k);
     if (!stage)
         return TESS_OK;
-    c->fail(
-        c, TESS_E_USAGE,
+    ctx->fail(
+        ctx, TESS_E_USAGE,
         "`%s: %s` learns nothing from its initial values: stage/%s makes it of a model that is trained; train another %.*s here, and run "
         "that stage on what comes of it",
-        parameter, k->name, stage, tessi_kind_length(k->kind), k->kind);
+        parameter, k->name, stage, tessi_plug_kind_length(k->kind), k->kind);
     if (port)
-        tess_append_message(c, ", or give a `%s` that has one", port);
+        tess_append_message(ctx, ", or give a `%s` that has one", port);
     return TESS_E_USAGE;
 }
 
-const char *tess_instance_spec(const struct tess_instance *i)
+const char *tess_instance_config_text(const struct tess_instance *i)
 {
-    return i->spec;
+    return i->config_text;
 }
 
-const struct tess_component *tessi_instance_component(const struct tess_instance *i)
+const struct tess_component *tessi_plug_instance_component(const struct tess_instance *i)
 {
     return i->component;
 }
 
-const struct tess_plugin *tessi_instance_plugin(const struct tess_instance *i)
+const struct tess_plugin *tessi_plug_instance_plugin(const struct tess_instance *i)
 {
     return i->plugin;
 }
 
-const char *tessi_instance_resolved(const struct tess_instance *i)
+const char *tessi_plug_instance_resolved(const struct tess_instance *i)
 {
     return i->resolved;
 }

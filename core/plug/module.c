@@ -1,7 +1,7 @@
 /* Loading: a plugin's file, and the file that has the functions of a component on a large library (`module` in <tessera/plugin.h>).
  *
- * Every verb looks at every plugin. What is opened for that is small, so that `tessera plugins` takes milliseconds and a library that starts
- * threads or reserves gigabytes of addresses does so in the run alone that asked for it.
+ * Every verb looks at every plugin. What is opened for that is small, so that `tessera plugins` takes milliseconds and a library that
+ * starts threads or reserves gigabytes of addresses does so in the run alone that asked for it.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/plug/plug_private.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct tess_plugin *tessi_plugin_open(const char *path, const struct tess_host *host, char *why, size_t room)
+const struct tess_plugin *tessi_plug_plugin_open(const char *path, const struct tess_host *host, char *why, size_t capacity)
 {
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!handle) {
@@ -20,48 +20,49 @@ const struct tess_plugin *tessi_plugin_open(const char *path, const struct tess_
         size_t front = strlen(path);
         if (reason && strncmp(reason, path, front) == 0 && reason[front] == ':')
             reason += front + 1 + strspn(reason + front + 1, " ");
-        snprintf(why, room, "wanted a shared object that loads, found: %s", reason ? reason : "no reason given");
+        snprintf(why, capacity, "wanted a shared object that loads, found: %s", reason ? reason : "no reason given");
         return NULL;
     }
     const struct tess_plugin *p = dlsym(handle, "tess_plugin_1");
     if (p)
-        return tessi_plugin_check(p, host, why, room) ? p : NULL;
+        return tessi_plug_plugin_check(p, host, why, capacity) ? p : NULL;
     for (int major = TESS_ABI_MAJOR + 1; major < 10; major++) {
         char symbol[24];
         snprintf(symbol, sizeof symbol, "tess_plugin_%d", major);
         if (dlsym(handle, symbol)) {
-            snprintf(why, room, "wanted plugin ABI %d (symbol tess_plugin_1), found ABI %d: build it again with this tessera's headers",
+            snprintf(why, capacity, "wanted plugin ABI %d (symbol tess_plugin_1), found ABI %d: build it again with this tessera's headers",
                      TESS_ABI_MAJOR, major);
             return NULL;
         }
     }
-    snprintf(why, room, "wanted the symbol tess_plugin_1, found a shared object without it: not a plugin of tessera");
+    snprintf(why, capacity, "wanted the symbol tess_plugin_1, found a shared object without it: not a plugin of tessera");
     return NULL;
 }
 
 /* `libraries/MODULE.so` beside the plugin's file, which libtool has put into .libs where it was built. */
-static int module_path(const char *plugin, const char *module, char *path, size_t room)
+static int module_path(const char *plugin, const char *module, char *path, size_t capacity)
 {
     const char *slash = strrchr(plugin, '/'), *libs = "/.libs";
     size_t folder = slash ? (size_t)(slash - plugin) : 0, length = strlen(libs);
     int built = folder >= length && strncmp(plugin + folder - length, libs, length) == 0;
-    int bytes = snprintf(path, room, "%.*s/" TESSI_LIBRARIES "%s/%s.so", (int)(built ? folder - length : folder), plugin, built ? libs : "",
-                         module);
-    return bytes > 0 && (size_t)bytes < room;
+    int bytes = snprintf(path, capacity, "%.*s/" TESSI_LIBRARIES "%s/%s.so", (int)(built ? folder - length : folder), plugin,
+                         built ? libs : "", module);
+    return bytes > 0 && (size_t)bytes < capacity;
 }
 
 /* The settings come before what the user has set, who may have meant another program; afterwards all is as it was. */
-static const struct tess_plugin *open_with(const char *path, const struct tess_host *host, const char *const *setting, char *why, size_t room)
+static const struct tess_plugin *open_with(const char *path, const struct tess_host *host, const char *const *setting, char *why,
+                                           size_t capacity)
 {
     if (!setting || !*setting)
-        return tessi_plugin_open(path, host, why, room);
+        return tessi_plug_plugin_open(path, host, why, capacity);
     char name[128], before[512];
     int length = (int)strcspn(*setting, "=");
     snprintf(name, sizeof name, "%.*s", length, *setting);
     const char *set = getenv(name), *value = *setting + length + ((*setting)[length] == '=');
     int keep = set && snprintf(before, sizeof before, "%s", set) < (int)sizeof before;
     setenv(name, value, 1);
-    const struct tess_plugin *p = open_with(path, host, setting + 1, why, room);
+    const struct tess_plugin *p = open_with(path, host, setting + 1, why, capacity);
     if (keep)
         setenv(name, before, 1);
     else
@@ -69,7 +70,7 @@ static const struct tess_plugin *open_with(const char *path, const struct tess_h
     return p;
 }
 
-const char *tessi_component_module(const struct tess_plugin *p, const struct tess_component *k, const char *const **settings)
+const char *tessi_plug_component_module(const struct tess_plugin *p, const struct tess_component *k, const char *const **settings)
 {
     int has = p->component_stride >= offsetof(struct tess_component, settings) + sizeof k->settings;
     if (settings)
@@ -77,28 +78,28 @@ const char *tessi_component_module(const struct tess_plugin *p, const struct tes
     return has ? k->module : NULL;
 }
 
-int tessi_module_load(struct tess_call *c, const struct tessi_registry *r, const struct tess_plugin **plugin,
+int tessi_plug_module_load(struct tess_context *ctx, const struct tessi_registry *r, const struct tess_plugin **plugin,
                       const struct tess_component **component)
 {
     char path[PATH_MAX], why[1024] = "its path is too long";
     const char *const *settings;
     const struct tess_component *wanted = *component, *k;
-    const char *module = tessi_component_module(*plugin, wanted, &settings);
+    const char *module = tessi_plug_component_module(*plugin, wanted, &settings);
     const struct tess_plugin *p = NULL;
     if (!module)
         return TESS_OK;
-    if (module_path(tessi_registry_file_of(r, *plugin), module, path, sizeof path))
-        p = open_with(path, c->host, settings, why, sizeof why);
+    if (module_path(tessi_plug_registry_file_of(r, *plugin), module, path, sizeof path))
+        p = open_with(path, ctx->host, settings, why, sizeof why);
     if (!p)
-        return c->fail(c, TESS_E_PLUGIN, "%s: %s", path, why);
+        return ctx->fail(ctx, TESS_E_PLUGIN, "%s: %s", path, why);
     if (strcmp(p->id, (*plugin)->id) != 0 || strcmp(p->version, (*plugin)->version) != 0)
-        return c->fail(c, TESS_E_PLUGIN, "%s: wanted the library of %s %s, found %s %s: install both from one build", path, (*plugin)->id,
-                       (*plugin)->version, p->id, p->version);
-    for (int64_t i = 0; (k = tessi_component_at(p, i)); i++)
+        return ctx->fail(ctx, TESS_E_PLUGIN, "%s: wanted the library of %s %s, found %s %s: install both from one build", path,
+                         (*plugin)->id, (*plugin)->version, p->id, p->version);
+    for (int64_t i = 0; (k = tessi_plug_component_at(p, i)); i++)
         if (strcmp(k->kind, wanted->kind) == 0 && strcmp(k->name, wanted->name) == 0) {
             *plugin = p;
             *component = k;
             return TESS_OK;
         }
-    return c->fail(c, TESS_E_PLUGIN, "%s: wanted %s `%s` in it, found none", path, wanted->kind, wanted->name);
+    return ctx->fail(ctx, TESS_E_PLUGIN, "%s: wanted %s `%s` in it, found none", path, wanted->kind, wanted->name);
 }

@@ -6,7 +6,7 @@
  * component that changes its own members in open() changes none of these.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/base/lookalike.h"
 #include "core/plug/plug_private.h"
 
@@ -18,19 +18,19 @@
 #include <unistd.h>
 
 struct filling {
-    struct tess_call *c;
+    struct tess_context *ctx;
     const struct tessi_registry *registry;
     struct tess_instance *i;
-    const struct tessi_spec *spec; /* place of what is not written */
+    const struct tessi_config *config; /* place of what is not written */
     const struct tess_instance *like;
     const char *label; /* "encoder/conv" */
     int open;
     int inherited; /* the value at hand is the one of `like` */
 };
 
-static const char *label_of(const struct tess_component *k, char *text, size_t room)
+static const char *label_of(const struct tess_component *k, char *text, size_t capacity)
 {
-    snprintf(text, room, "%.*s/%s", tessi_kind_length(k->kind), k->kind, k->name);
+    snprintf(text, capacity, "%.*s/%s", tessi_plug_kind_length(k->kind), k->kind, k->name);
     return text;
 }
 
@@ -43,48 +43,49 @@ static int is_number_without(const char *text, char mark)
         if (*at != mark)
             rest[n++] = *at;
     rest[n] = '\0';
-    int type = n < strlen(text) ? tessi_scalar_is(rest, 0) : TESSI_IS_TEXT;
+    int type = n < strlen(text) ? tessi_config_scalar_is(rest, 0) : TESSI_IS_TEXT;
     return type == TESSI_IS_INT || type == TESSI_IS_REAL;
 }
 
 /* Where a value comes from, when that is not where it stands. */
-static void add_origin(const struct filling *f, const struct tess_param *p, const struct tessi_spec *s)
+static void add_origin(const struct filling *f, const struct tess_param *p, const struct tessi_config *s)
 {
-    const struct tessi_spec *former = f->spec->former;
+    const struct tessi_config *former = f->config->former;
     if (s->via)
-        tess_append_message(f->c, " (%.300s)", s->via);
-    if (s->key && !f->inherited && strcmp(s->key, p->name) == 0 && tessi_spec_stays(former, s))
-        tessi_append_stays(f->c, f->spec, "", s);
+        tess_append_message(f->ctx, " (%.300s)", s->via);
+    if (s->key && !f->inherited && strcmp(s->key, p->name) == 0 && tessi_config_stays(former, s))
+        tessi_plug_append_stays(f->ctx, f->config, "", s);
 }
 
-static int wrong(const struct filling *f, const struct tess_param *p, const struct tessi_spec *s, const char *found)
+static int params_wrong(const struct filling *f, const struct tess_param *p, const struct tessi_config *s, const char *found)
 {
     char wants[640], text[200], from[200] = "";
     if (f->inherited)
-        snprintf(from, sizeof from, " (taken from %.*s/%s)", tessi_kind_length(f->like->component->kind),
+        snprintf(from, sizeof from, " (taken from %.*s/%s)", tessi_plug_kind_length(f->like->component->kind),
                  f->like->component->kind, f->like->component->name);
-    int status = tessi_spec_fail(f->c, s, TESS_E_VALUE, "%s: `%s` wants %s, found %s%s", f->label, p->name,
-                                 tessi_param_wants(p, wants, sizeof wants), found ? found : tessi_spec_found(s, text, sizeof text), from);
-    if ((p->type == TESS_I64 || p->type == TESS_F64) && (s->kind == TESSI_SEQUENCE || (tessi_spec_is_text(s) && strchr(s->text, ','))))
-        tess_append_message(f->c, "; it takes one value, not a list");
-    else if ((p->type == TESS_I64 || p->type == TESS_F64) && tessi_spec_is_text(s) && is_number_without(s->text, '_'))
-        tess_append_message(f->c, "; digits stand without `_`");
+    int status =
+        tessi_config_fail(f->ctx, s, TESS_E_VALUE, "%s: `%s` wants %s, found %s%s", f->label, p->name,
+                          tessi_plug_param_wants(p, wants, sizeof wants), found ? found : tessi_config_found(s, text, sizeof text), from);
+    if ((p->type == TESS_I64 || p->type == TESS_F64) && (s->kind == TESSI_SEQUENCE || (tessi_config_is_text(s) && strchr(s->text, ','))))
+        tess_append_message(f->ctx, "; it takes one value, not a list");
+    else if ((p->type == TESS_I64 || p->type == TESS_F64) && tessi_config_is_text(s) && is_number_without(s->text, '_'))
+        tess_append_message(f->ctx, "; digits stand without `_`");
     add_origin(f, p, s);
     return status;
 }
 
 /* Adds a copy of `value` under the parameter's name to the canonical forms it belongs to. */
-static int keep(const struct filling *f, const struct tess_param *p, struct tessi_spec *map, const struct tessi_spec *value,
-                struct tessi_spec **out)
+static int params_keep(const struct filling *f, const struct tess_param *p, struct tessi_config *map, const struct tessi_config *value,
+                struct tessi_config **out)
 {
-    struct tessi_spec *copy = NULL;
-    TESS_TRY(tessi_spec_copy(f->c, value, &copy));
-    int status = tessi_spec_set_key(f->c, copy, p->name);
+    struct tessi_config *copy = NULL;
+    TESS_TRY(tessi_config_copy(f->ctx, value, &copy));
+    int status = tessi_config_set_key(f->ctx, copy, p->name);
     if (status != TESS_OK) {
-        tessi_spec_free(copy);
+        tessi_config_free(copy);
         return status;
     }
-    tessi_spec_append(map, copy);
+    tessi_config_append(map, copy);
     if (out)
         *out = copy;
     return TESS_OK;
@@ -96,190 +97,192 @@ static int is_identity(const struct tess_param *p)
 }
 
 /* The same for a scalar made here; `kept` (may be NULL) receives the text as it lives in i->values. */
-static int keep_text(const struct filling *f, const struct tess_param *p, const struct tessi_spec *place, const char *text, int quoted,
+static int keep_text(const struct filling *f, const struct tess_param *p, const struct tessi_config *place, const char *text, int quoted,
                      const char **kept)
 {
-    struct tessi_spec *s = NULL, *value = NULL;
-    TESS_TRY(tessi_spec_new(f->c, TESSI_SCALAR, place->file, place->line, place->column, &s));
+    struct tessi_config *s = NULL, *value = NULL;
+    TESS_TRY(tessi_config_new(f->ctx, TESSI_SCALAR, place->file, place->line, place->column, &s));
     s->quoted = quoted;
-    int status = tessi_spec_set_text(f->c, s, text);
+    int status = tessi_config_set_text(f->ctx, s, text);
     if (status == TESS_OK)
-        status = keep(f, p, f->i->values, s, &value);
+        status = params_keep(f, p, f->i->values, s, &value);
     if (status == TESS_OK && is_identity(p))
-        status = keep(f, p, f->i->identity, s, NULL);
+        status = params_keep(f, p, f->i->identity, s, NULL);
     if (status == TESS_OK && kept)
         *kept = value->text;
-    tessi_spec_free(s);
+    tessi_config_free(s);
     return status;
 }
 
-static int fill_bool(const struct filling *f, const struct tess_param *p, const struct tessi_spec *s, int32_t *member)
+static int fill_bool(const struct filling *f, const struct tess_param *p, const struct tessi_config *s, int32_t *member)
 {
     *member = p->def != 0;
-    if (s && !tessi_read_bool(s, member))
-        return wrong(f, p, s, NULL);
-    return keep_text(f, p, s ? s : f->spec, *member ? "true" : "false", 0, NULL);
+    if (s && !tessi_config_read_bool(s, member))
+        return params_wrong(f, p, s, NULL);
+    return keep_text(f, p, s ? s : f->config, *member ? "true" : "false", 0, NULL);
 }
 
-static int fill_i64(const struct filling *f, const struct tess_param *p, const struct tessi_spec *s, int64_t *member)
+static int fill_i64(const struct filling *f, const struct tess_param *p, const struct tessi_config *s, int64_t *member)
 {
     char text[40];
     *member = (int64_t)p->def;
-    if (s && (!tessi_read_i64(s, member) || (double)*member < p->lo || (double)*member > p->hi))
-        return wrong(f, p, s, NULL);
+    if (s && (!tessi_config_read_i64(s, member) || (double)*member < p->lo || (double)*member > p->hi))
+        return params_wrong(f, p, s, NULL);
     snprintf(text, sizeof text, "%" PRId64, *member);
-    return keep_text(f, p, s ? s : f->spec, text, 0, NULL);
+    return keep_text(f, p, s ? s : f->config, text, 0, NULL);
 }
 
-static int fill_f64(const struct filling *f, const struct tess_param *p, const struct tessi_spec *s, double *member)
+static int fill_f64(const struct filling *f, const struct tess_param *p, const struct tessi_config *s, double *member)
 {
     char text[40];
     *member = p->def;
-    if (s && (!tessi_read_f64(s, member) || *member < p->lo || *member > p->hi))
-        return wrong(f, p, s, NULL);
-    return keep_text(f, p, s ? s : f->spec, tessi_real_text(*member, text, sizeof text), 0, NULL);
+    if (s && (!tessi_config_read_f64(s, member) || *member < p->lo || *member > p->hi))
+        return params_wrong(f, p, s, NULL);
+    return keep_text(f, p, s ? s : f->config, tessi_config_real_text(*member, text, sizeof text), 0, NULL);
 }
 
 /* The folder of the file a path was written in, then the path; from the current folder when that is relative too. */
-static int absolute_path(const struct filling *f, const struct tess_param *p, const struct tessi_spec *s, const char *text, char *path)
+static int absolute_path(const struct filling *f, const struct tess_param *p, const struct tessi_config *s, const char *text, char *path)
 {
     char cwd[PATH_MAX];
-    const char *file = tessi_spec_beside(s);
+    const char *file = tessi_config_beside(s);
     const char *slash = strcmp(file, "command line") == 0 ? NULL : strrchr(file, '/');
     int folder = slash ? (int)(slash - file) + 1 : 0;
     int absolute = *text == '/';
     int from_root = absolute || (folder && *file == '/');
     if (*text == '\0')
-        return wrong(f, p, s, "an empty text");
+        return params_wrong(f, p, s, "an empty text");
     if (!from_root && !getcwd(cwd, sizeof cwd))
-        return tessi_spec_fail(f->c, s, TESS_E_IO, "%s: `%s`: the current folder cannot be had: %s", f->label, p->name, strerror(errno));
+        return tessi_config_fail(f->ctx, s, TESS_E_IO, "%s: `%s`: the current folder cannot be had: %s", f->label, p->name,
+                                 strerror(errno));
     while (!absolute && text[0] == '.' && text[1] == '/')
         text += 2 + strspn(text + 2, "/");
     int length = snprintf(path, PATH_MAX, "%s%s%.*s%s", from_root ? "" : cwd, from_root ? "" : "/", absolute ? 0 : folder, file, text);
     if (length >= PATH_MAX)
-        return tessi_spec_fail(f->c, s, TESS_E_VALUE, "%s: `%s` wants a path of at most %d bytes, found %d", f->label, p->name,
+        return tessi_config_fail(f->ctx, s, TESS_E_VALUE, "%s: `%s` wants a path of at most %d bytes, found %d", f->label, p->name,
                                PATH_MAX - 1, length);
     return TESS_OK;
 }
 
-static int fill_str(const struct filling *f, const struct tess_param *p, const struct tessi_spec *s, const char **member)
+static int fill_str(const struct filling *f, const struct tess_param *p, const struct tessi_config *s, const char **member)
 {
     char path[PATH_MAX];
     const char *text = p->text;
     if (s) {
-        int type = s->kind == TESSI_SCALAR ? tessi_scalar_is(s->text ? s->text : "", s->quoted) : 0;
+        int type = s->kind == TESSI_SCALAR ? tessi_config_scalar_is(s->text ? s->text : "", s->quoted) : 0;
         if (type == TESSI_IS_NULL && !p->text && !(p->flags & TESS_REQUIRED))
             text = NULL;
         else if (type == TESSI_IS_TEXT)
             text = s->text;
         else if (type == 0 || type == TESSI_IS_NULL)
-            return wrong(f, p, s, NULL);
+            return params_wrong(f, p, s, NULL);
         else {
-            int status = tessi_spec_fail(f->c, s, TESS_E_VALUE, "%s: `%s` wants a text, found %.48s; write it in quotes", f->label, p->name,
-                                         s->text);
+            int status = tessi_config_fail(f->ctx, s, TESS_E_VALUE, "%s: `%s` wants a text, found %.48s; write it in quotes", f->label,
+                                           p->name, s->text);
             add_origin(f, p, s);
             return status;
         }
     }
     if (!text)
-        return keep_text(f, p, s ? s : f->spec, "null", 0, NULL);
+        return keep_text(f, p, s ? s : f->config, "null", 0, NULL);
     if (p->flags & TESS_PATH) {
-        TESS_TRY(absolute_path(f, p, s ? s : f->spec, text, path));
+        TESS_TRY(absolute_path(f, p, s ? s : f->config, text, path));
         text = path;
     }
-    return keep_text(f, p, s ? s : f->spec, text, 1, member);
+    return keep_text(f, p, s ? s : f->config, text, 1, member);
 }
 
-static int fill_enum(const struct filling *f, const struct tess_param *p, const struct tessi_spec *s, int32_t *member)
+static int fill_enum(const struct filling *f, const struct tess_param *p, const struct tessi_config *s, int32_t *member)
 {
     char option[80], found[80];
     int64_t index = (int64_t)p->def;
     if (s) {
-        index = s->kind == TESSI_SCALAR && s->text ? tessi_option_index(p, s->text) : -1;
+        index = s->kind == TESSI_SCALAR && s->text ? tessi_plug_option_index(p, s->text) : -1;
         if (index < 0)
-            return wrong(f, p, s, s->kind == TESSI_SCALAR && s->text && *s->text ? NULL : tessi_spec_found(s, found, sizeof found));
+            return params_wrong(f, p, s,
+                                s->kind == TESSI_SCALAR && s->text && *s->text ? NULL : tessi_config_found(s, found, sizeof found));
     }
     *member = (int32_t)index;
-    tessi_option(p, index, option, sizeof option);
-    return keep_text(f, p, s ? s : f->spec, option, 1, NULL);
+    tessi_plug_option(p, index, option, sizeof option);
+    return keep_text(f, p, s ? s : f->config, option, 1, NULL);
 }
 
-static int keep_list(const struct filling *f, const struct tess_param *p, const struct tessi_spec *place, const struct tess_list *list)
+static int keep_list(const struct filling *f, const struct tess_param *p, const struct tessi_config *place, const struct tess_list *list)
 {
-    struct tessi_spec *s = NULL, *item;
+    struct tessi_config *s = NULL, *item;
     char text[40];
-    int status = tessi_spec_new(f->c, TESSI_SEQUENCE, place->file, place->line, place->column, &s);
+    int status = tessi_config_new(f->ctx, TESSI_SEQUENCE, place->file, place->line, place->column, &s);
     for (int64_t i = 0; status == TESS_OK && i < list->count; i++) {
-        status = tessi_spec_new(f->c, TESSI_SCALAR, place->file, place->line, place->column, &item);
+        status = tessi_config_new(f->ctx, TESSI_SCALAR, place->file, place->line, place->column, &item);
         if (status != TESS_OK)
             break;
-        tessi_spec_append(s, item);
+        tessi_config_append(s, item);
         snprintf(text, sizeof text, "%" PRId64, list->item[i]);
-        status = tessi_spec_set_text(f->c, item, text);
+        status = tessi_config_set_text(f->ctx, item, text);
     }
     if (status == TESS_OK)
-        status = keep(f, p, f->i->values, s, NULL);
+        status = params_keep(f, p, f->i->values, s, NULL);
     if (status == TESS_OK && is_identity(p))
-        status = keep(f, p, f->i->identity, s, NULL);
-    tessi_spec_free(s);
+        status = params_keep(f, p, f->i->identity, s, NULL);
+    tessi_config_free(s);
     return status;
 }
 
-static int fill_list(const struct filling *f, const struct tess_param *p, const struct tessi_spec *s, struct tess_list *member)
+static int fill_list(const struct filling *f, const struct tess_param *p, const struct tessi_config *s, struct tess_list *member)
 {
-    tessi_list_default(p, member);
+    tessi_plug_list_default(p, member);
     if (!s)
-        return keep_list(f, p, f->spec, member);
-    if (s->kind != TESSI_SEQUENCE || tessi_spec_count(s) > TESS_LIST_MAX)
-        return wrong(f, p, s, NULL);
+        return keep_list(f, p, f->config, member);
+    if (s->kind != TESSI_SEQUENCE || tessi_config_count(s) > TESS_LIST_MAX)
+        return params_wrong(f, p, s, NULL);
     memset(member, 0, sizeof *member);
-    for (const struct tessi_spec *item = s->child; item; item = item->next) {
+    for (const struct tessi_config *item = s->child; item; item = item->next) {
         int64_t value;
-        if (!tessi_read_i64(item, &value) || (double)value < p->lo || (double)value > p->hi)
-            return wrong(f, p, item, NULL);
+        if (!tessi_config_read_i64(item, &value) || (double)value < p->lo || (double)value > p->hi)
+            return params_wrong(f, p, item, NULL);
         member->item[member->count++] = value;
     }
     return keep_list(f, p, s, member);
 }
 
-static int fill_component(const struct filling *f, const struct tess_param *p, struct tessi_spec *s, int64_t row,
+static int fill_component(const struct filling *f, const struct tess_param *p, struct tessi_config *s, int64_t row,
                           struct tess_instance **member)
 {
     char kind[80], like[80];
     int64_t like_row = 0;
     const struct tess_instance *model = NULL;
-    if (!s || (s->kind == TESSI_SCALAR && tessi_scalar_is(s->text ? s->text : "", s->quoted) == TESSI_IS_NULL)) {
+    if (!s || (s->kind == TESSI_SCALAR && tessi_config_scalar_is(s->text ? s->text : "", s->quoted) == TESSI_IS_NULL)) {
         if (p->flags & TESS_REQUIRED)
-            return wrong(f, p, s ? s : f->spec, "nothing");
-        return keep_text(f, p, s ? s : f->spec, "null", 0, NULL);
+            return params_wrong(f, p, s ? s : f->config, "nothing");
+        return keep_text(f, p, s ? s : f->config, "null", 0, NULL);
     }
-    tessi_component_text(p, kind, sizeof kind, like, sizeof like);
-    if (*like && tessi_param_named(f->i->component, like, &like_row))
+    tessi_plug_component_text(p, kind, sizeof kind, like, sizeof like);
+    if (*like && tessi_plug_param_named(f->i->component, like, &like_row))
         model = f->i->part[like_row];
-    TESS_TRY(tessi_instance_new(f->c, f->registry, kind, s, model, NULL, f->open, &f->i->part[row]));
+    TESS_TRY(tessi_plug_instance_new(f->ctx, f->registry, kind, s, model, NULL, f->open, &f->i->part[row]));
     *member = f->i->part[row];
-    TESS_TRY(keep(f, p, f->i->values, (*member)->values, NULL));
-    return is_identity(p) ? keep(f, p, f->i->identity, (*member)->identity, NULL) : TESS_OK;
+    TESS_TRY(params_keep(f, p, f->i->values, (*member)->values, NULL));
+    return is_identity(p) ? params_keep(f, p, f->i->identity, (*member)->identity, NULL) : TESS_OK;
 }
 
 /* What was written for a parameter, or what the model has under the same name and type, or NULL: the default. */
-static struct tessi_spec *value_of(struct filling *f, const struct tess_param *p, struct tessi_spec *spec)
+static struct tessi_config *params_value_of(struct filling *f, const struct tess_param *p, struct tessi_config *config)
 {
-    struct tessi_spec *s = tessi_spec_get(spec, p->name);
+    struct tessi_config *s = tessi_config_get(config, p->name);
     f->inherited = 0;
     if (s || !f->like)
         return s;
-    const struct tess_param *other = tessi_param_named(f->like->component, p->name, NULL);
+    const struct tess_param *other = tessi_plug_param_named(f->like->component, p->name, NULL);
     if (!other || other->type != p->type)
         return NULL;
-    s = tessi_spec_get(f->like->values, p->name);
-    if (s && s->kind == TESSI_SCALAR && tessi_scalar_is(s->text, s->quoted) == TESSI_IS_NULL)
+    s = tessi_config_get(f->like->values, p->name);
+    if (s && s->kind == TESSI_SCALAR && tessi_config_scalar_is(s->text, s->quoted) == TESSI_IS_NULL)
         return NULL;
     f->inherited = s != NULL;
     return s;
 }
 
-static int is_listed(const char *const *names, const char *name)
+static int params_is_listed(const char *const *names, const char *name)
 {
     for (; names && *names; names++)
         if (strcmp(*names, name) == 0)
@@ -287,7 +290,7 @@ static int is_listed(const char *const *names, const char *name)
     return 0;
 }
 
-static int unknown_key(const struct filling *f, const struct tessi_spec *key, const char *const *skip)
+static int unknown_key(const struct filling *f, const struct tessi_config *key, const char *const *skip)
 {
     const char *names[260] = {"use"};
     char list[400] = "";
@@ -295,60 +298,60 @@ static int unknown_key(const struct filling *f, const struct tessi_spec *key, co
     const struct tess_param *p;
     for (; skip && *skip && n < 4; skip++)
         names[n++] = *skip;
-    for (int64_t row = 0; n < 260 && (p = tessi_param_at(f->i->component, row)); row++)
+    for (int64_t row = 0; n < 260 && (p = tessi_plug_param_at(f->i->component, row)); row++)
         names[n++] = p->name;
-    struct tessi_spec place = *key;
+    struct tessi_config place = *key;
     place.line = key->key_line;
     place.column = key->key_column;
     char words[100];
-    const char *nearest = tessi_nearest_name(key->key, names, n);
-    tessi_lookalike_words(key->key, words, sizeof words);
-    if (tessi_spec_stays(f->spec->former, key)) {
-        int status = tessi_spec_fail(f->c, &place, TESS_E_USAGE, "%s has no parameter `%s`", f->label, key->key);
-        tessi_append_stays(f->c, f->spec, "", key);
+    const char *nearest = tessi_base_nearest_name(key->key, names, n);
+    tessi_base_lookalike_words(key->key, words, sizeof words);
+    if (tessi_config_stays(f->config->former, key)) {
+        int status = tessi_config_fail(f->ctx, &place, TESS_E_USAGE, "%s has no parameter `%s`", f->label, key->key);
+        tessi_plug_append_stays(f->ctx, f->config, "", key);
         return status;
     }
     if (nearest)
-        return tessi_spec_fail(f->c, &place, TESS_E_USAGE, "%s has no parameter `%s`%s; did you mean `%s`?", f->label, key->key, words,
+        return tessi_config_fail(f->ctx, &place, TESS_E_USAGE, "%s has no parameter `%s`%s; did you mean `%s`?", f->label, key->key, words,
                                nearest);
     for (int64_t i = 1; i < n; i++)
-        tessi_add(list, sizeof list, "%s%s", i > 1 ? ", " : "", names[i]);
-    return tessi_spec_fail(f->c, &place, TESS_E_USAGE, "%s has no parameter `%s`%s; it takes %s", f->label, key->key, words,
+        tessi_base_add(list, sizeof list, "%s%s", i > 1 ? ", " : "", names[i]);
+    return tessi_config_fail(f->ctx, &place, TESS_E_USAGE, "%s has no parameter `%s`%s; it takes %s", f->label, key->key, words,
                            n > 1 ? list : "none");
 }
 
 /* A required value; a bare name that took the place of a map took it along. */
-static int missing(const struct filling *f, const struct tess_param *p)
+static int params_missing(const struct filling *f, const struct tess_param *p)
 {
     char wants[640];
-    const struct tessi_spec *former = f->spec->former;
-    int status = tessi_spec_fail(f->c, f->spec, TESS_E_USAGE, "%s: `%s` is missing; it wants %s", f->label, p->name,
-                                 tessi_param_wants(p, wants, sizeof wants));
-    for (const struct tessi_spec *old = former && f->spec->afresh ? former->child : NULL; old; old = old->next)
+    const struct tessi_config *former = f->config->former;
+    int status = tessi_config_fail(f->ctx, f->config, TESS_E_USAGE, "%s: `%s` is missing; it wants %s", f->label, p->name,
+                                 tessi_plug_param_wants(p, wants, sizeof wants));
+    for (const struct tessi_config *old = former && f->config->afresh ? former->child : NULL; old; old = old->next)
         if (strcmp(old->key, p->name) == 0)
-            tess_append_message(f->c, "; the one at %s:%d:%d went with what `%s` took the place of: `%s.use=%s` keeps it", old->file,
-                                old->line, old->column, f->i->component->name, f->spec->path, f->i->component->name);
+            tess_append_message(f->ctx, "; the one at %s:%d:%d went with what `%s` took the place of: `%s.use=%s` keeps it", old->file,
+                                old->line, old->column, f->i->component->name, f->config->path, f->i->component->name);
     return status;
 }
 
-int tessi_params_fill(struct tess_call *c, const struct tessi_registry *r, struct tess_instance *i, struct tessi_spec *spec,
+int tessi_plug_params_fill(struct tess_context *ctx, const struct tessi_registry *r, struct tess_instance *i, struct tessi_config *config,
                       const struct tess_instance *like, const char *const *skip, int open)
 {
     char label[140];
-    struct filling f = {c, r, i, spec, like, label_of(i->component, label, sizeof label), open, 0};
+    struct filling f = {ctx, r, i, config, like, label_of(i->component, label, sizeof label), open, 0};
     const struct tess_param *p;
-    for (struct tessi_spec *key = spec->kind == TESSI_MAP ? spec->child : NULL; key; key = key->next) {
-        if (is_listed(skip, key->key))
+    for (struct tessi_config *key = config->kind == TESSI_MAP ? config->child : NULL; key; key = key->next) {
+        if (params_is_listed(skip, key->key))
             continue;
         key->used = 1;
-        if (strcmp(key->key, "use") != 0 && !tessi_param_named(i->component, key->key, NULL))
+        if (strcmp(key->key, "use") != 0 && !tessi_plug_param_named(i->component, key->key, NULL))
             return unknown_key(&f, key, skip);
     }
-    for (int64_t row = 0; (p = tessi_param_at(i->component, row)); row++) {
+    for (int64_t row = 0; (p = tessi_plug_param_at(i->component, row)); row++) {
         void *member = (char *)i->self + p->offset;
-        struct tessi_spec *s = value_of(&f, p, spec);
+        struct tessi_config *s = params_value_of(&f, p, config);
         if (!s && (p->flags & TESS_REQUIRED)) {
-            return missing(&f, p);
+            return params_missing(&f, p);
         }
         switch (p->type) {
         case TESS_BOOL:

@@ -9,32 +9,32 @@
 /* ---- tables -------------------------------------------------------------------------------------------------------- */
 
 /* "encoder" of "encoder/1", as a length for %.*s. */
-int tessi_kind_length(const char *kind);
+int tessi_plug_kind_length(const char *kind);
 /* Bytes and alignment of the member behind a parameter of this type; 0 for an unknown type. */
-size_t tessi_param_bytes(int32_t type, size_t *align);
+size_t tessi_plug_param_bytes(int32_t type, size_t *align);
 /* Of an enum "l1|l2": the i-th name into text; 0 past the end. */
-int tessi_option(const struct tess_param *p, int64_t i, char *text, size_t room);
+int tessi_plug_option(const struct tess_param *p, int64_t i, char *text, size_t capacity);
 /* Index of a name in an enum, or -1. */
-int64_t tessi_option_index(const struct tess_param *p, const char *name);
+int64_t tessi_plug_option_index(const struct tess_param *p, const char *name);
 /* Default of a list, from its text; 0 when the text is not such a list. */
-int tessi_list_default(const struct tess_param *p, struct tess_list *out);
+int tessi_plug_list_default(const struct tess_param *p, struct tess_list *out);
 /* Kind and, in `like`, the other parameter's name ("" for none) of a component parameter; 0 when the text does not say so. */
-int tessi_component_text(const struct tess_param *p, char *kind, size_t kind_room, char *like, size_t like_room);
+int tessi_plug_component_text(const struct tess_param *p, char *kind, size_t kind_capacity, char *like, size_t like_capacity);
 /* What a parameter wants, for errors: "an integer 1 .. 4096". */
-const char *tessi_param_wants(const struct tess_param *p, char *text, size_t room);
-const struct tess_param *tessi_param_named(const struct tess_component *k, const char *name, int64_t *index);
+const char *tessi_plug_param_wants(const struct tess_param *p, char *text, size_t capacity);
+const struct tess_param *tessi_plug_param_named(const struct tess_component *k, const char *name, int64_t *index);
 
 /* Everything the host promises to check before a plugin's code runs, but for names other files took. 1: fine; 0: `why` says,
  * without the path, what was wanted and what was found. */
-int tessi_plugin_check(const struct tess_plugin *p, const struct tess_host *host, char *why, size_t room);
+int tessi_plug_plugin_check(const struct tess_plugin *p, const struct tess_host *host, char *why, size_t capacity);
 /* Opens one file and checks what is in it; NULL and the reason, without the path, when it is refused. */
-const struct tess_plugin *tessi_plugin_open(const char *path, const struct tess_host *host, char *why, size_t room);
+const struct tess_plugin *tessi_plug_plugin_open(const char *path, const struct tess_host *host, char *why, size_t capacity);
 /* The folder, beside plugins, of the files that are loaded when a component is opened. */
 #define TESSI_LIBRARIES "libraries"
 /* i-th component by stride; NULL at the end. */
-const struct tess_component *tessi_component_at(const struct tess_plugin *p, int64_t i);
+const struct tess_component *tessi_plug_component_at(const struct tess_plugin *p, int64_t i);
 /* Where the plugins are when the program `exe` runs from a build tree: 1 and the folder, or 0. */
-int tessi_tree_plugins(const char *exe, char *folder, size_t room);
+int tessi_plug_tree_plugins(const char *exe, char *folder, size_t capacity);
 
 /* ---- instances ----------------------------------------------------------------------------------------------------- */
 
@@ -43,18 +43,18 @@ struct tess_instance {
     const struct tess_plugin *plugin;
     void *self;
     int opened;                   /* open() was called, so close() must be */
-    struct tessi_spec *values;    /* `use` and every parameter, canonical; strings in self point into it */
-    struct tessi_spec *identity;  /* the same without paths and neutral ones */
-    char *resolved, *spec;        /* text of the two */
+    struct tessi_config *values;    /* `use` and every parameter, canonical; strings in self point into it */
+    struct tessi_config *identity;  /* the same without paths and neutral ones */
+    char *resolved, *config_text;        /* text of the two */
     int64_t parts;                /* rows of the table */
     struct tess_instance **part;  /* by row: opened sub-components */
 };
 
 /* A note of the values of an instance that stay from the component before, or went with it, and make a difference. */
-void tessi_note_former(struct tess_call *c, const struct tess_instance *i, const struct tessi_spec *spec);
+void tessi_plug_note_former(struct tess_context *ctx, const struct tess_instance *i, const struct tessi_config *config);
 
-/* Fills i->self, values, identity and part from spec; see tessi_instance_new. */
-int tessi_params_fill(struct tess_call *c, const struct tessi_registry *r, struct tess_instance *i, struct tessi_spec *spec,
+/* Fills i->self, values, identity and part from spec; see tessi_plug_instance_new. */
+int tessi_plug_params_fill(struct tess_context *ctx, const struct tessi_registry *r, struct tess_instance *i, struct tessi_config *config,
                       const struct tess_instance *like, const char *const *skip, int open) TESS_CHECKED;
 
 #endif

@@ -46,14 +46,14 @@ struct tessi_registry {
 };
 
 /* Makes room for one more after n; doubles at powers of two. */
-static int grow(struct tess_call *c, void *array, int64_t n, size_t size)
+static int registry_grow(struct tess_context *ctx, void *array, int64_t n, size_t size)
 {
     void **at = array;
     if (n & (n - 1))
         return TESS_OK;
     void *larger = realloc(*at, (size_t)(n ? 2 * n : 1) * size);
     if (!larger)
-        return c->fail(c, TESS_E_MEMORY, "no memory for the list of plugins");
+        return ctx->fail(ctx, TESS_E_MEMORY, "no memory for the list of plugins");
     *at = larger;
     return TESS_OK;
 }
@@ -77,7 +77,7 @@ static int compare_paths(const void *a, const void *b)
 
 /* Adds the plugins of a folder, and of the folders in it as deep as `depth`. Hidden names are passed over but for `.libs`, where
  * libtool leaves what it has built, and the folder of what is loaded later. */
-static int list_folder(struct tess_call *c, const char *folder, int depth, struct paths *out)
+static int list_folder(struct tess_context *ctx, const char *folder, int depth, struct paths *out)
 {
     DIR *d = opendir(folder);
     int status = TESS_OK;
@@ -93,10 +93,10 @@ static int list_folder(struct tess_call *c, const char *folder, int depth, struc
         int known = stat(path, &st) == 0;
         if (known && S_ISDIR(st.st_mode)) {
             if ((depth > 0 && strcmp(e->d_name, TESSI_LIBRARIES) != 0) || libs)
-                status = list_folder(c, path, libs ? 0 : depth - 1, out);
+                status = list_folder(ctx, path, libs ? 0 : depth - 1, out);
         } else if (length > 3 && strcmp(e->d_name + length - 3, ".so") == 0) {
-            if ((status = grow(c, &out->path, out->count, sizeof *out->path)) == TESS_OK)
-                status = tessi_text_copy(c, path, strlen(path), &out->path[out->count]);
+            if ((status = registry_grow(ctx, &out->path, out->count, sizeof *out->path)) == TESS_OK)
+                status = tessi_base_text_copy(ctx, path, strlen(path), &out->path[out->count]);
             out->count += status == TESS_OK;
         }
     }
@@ -104,7 +104,7 @@ static int list_folder(struct tess_call *c, const char *folder, int depth, struc
     return status;
 }
 
-static const struct entry *find(const struct tessi_registry *r, const char *kind, const char *name)
+static const struct entry *registry_find(const struct tessi_registry *r, const char *kind, const char *name)
 {
     for (int64_t i = 0; i < r->entries; i++)
         if (strcmp(r->entry[i].component->kind, kind) == 0 && strcmp(r->entry[i].component->name, name) == 0)
@@ -113,25 +113,25 @@ static const struct entry *find(const struct tessi_registry *r, const char *kind
 }
 
 /* 1 when no component of p has a name that is taken, by another file or earlier in its own table. */
-static int names_are_free(const struct tessi_registry *r, const struct tess_plugin *p, const char *path, char *why, size_t room)
+static int names_are_free(const struct tessi_registry *r, const struct tess_plugin *p, const char *path, char *why, size_t capacity)
 {
     const struct tess_component *k, *other;
-    for (int64_t i = 0; (k = tessi_component_at(p, i)); i++) {
-        const struct entry *taken = find(r, k->kind, k->name);
+    for (int64_t i = 0; (k = tessi_plug_component_at(p, i)); i++) {
+        const struct entry *taken = registry_find(r, k->kind, k->name);
         const char *holder = taken ? r->file[taken->file].found.path : NULL;
-        for (int64_t before = 0; !holder && before < i && (other = tessi_component_at(p, before)); before++)
+        for (int64_t before = 0; !holder && before < i && (other = tessi_plug_component_at(p, before)); before++)
             if (strcmp(k->kind, other->kind) == 0 && strcmp(k->name, other->name) == 0)
                 holder = path;
         if (holder) {
-            snprintf(why, room, "wanted names of its own, found %.*s/%s, which %s already brings", tessi_kind_length(k->kind), k->kind,
-                     k->name, holder);
+            snprintf(why, capacity, "wanted names of its own, found %.*s/%s, which %s already brings", tessi_plug_kind_length(k->kind),
+                     k->kind, k->name, holder);
             return 0;
         }
     }
     return 1;
 }
 
-static int add_file(struct tess_call *c, struct tessi_registry *r, const char *path)
+static int registry_add_file(struct tess_context *ctx, struct tessi_registry *r, const char *path)
 {
     char why[1024] = "", refusal[PATH_MAX + sizeof why + 2];
     const struct tess_component *k;
@@ -140,34 +140,34 @@ static int add_file(struct tess_call *c, struct tessi_registry *r, const char *p
     for (int64_t i = 0; known && i < r->files; i++)
         if (r->file[i].device == st.st_dev && r->file[i].inode == st.st_ino)
             return TESS_OK;
-    TESS_TRY(grow(c, &r->file, r->files, sizeof *r->file));
+    TESS_TRY(registry_grow(ctx, &r->file, r->files, sizeof *r->file));
     struct file *f = &r->file[r->files];
     *f = (struct file){.device = st.st_dev, .inode = st.st_ino};
-    TESS_TRY(tessi_text_copy(c, path, strlen(path), &f->found.path));
+    TESS_TRY(tessi_base_text_copy(ctx, path, strlen(path), &f->found.path));
     int64_t index = r->files++;
-    const struct tess_plugin *p = tessi_plugin_open(path, r->host, why, sizeof why);
+    const struct tess_plugin *p = tessi_plug_plugin_open(path, r->host, why, sizeof why);
     f->found.plugin = p && names_are_free(r, p, path, why, sizeof why) ? p : NULL;
     if (!f->found.plugin) {
         snprintf(refusal, sizeof refusal, "%s: %s", path, why);
-        return tessi_text_copy(c, refusal, strlen(refusal), &f->found.refusal);
+        return tessi_base_text_copy(ctx, refusal, strlen(refusal), &f->found.refusal);
     }
-    for (int64_t i = 0; (k = tessi_component_at(f->found.plugin, i)); i++) {
-        TESS_TRY(grow(c, &r->entry, r->entries, sizeof *r->entry));
+    for (int64_t i = 0; (k = tessi_plug_component_at(f->found.plugin, i)); i++) {
+        TESS_TRY(registry_grow(ctx, &r->entry, r->entries, sizeof *r->entry));
         r->entry[r->entries++] = (struct entry){k, f->found.plugin, index};
     }
     return TESS_OK;
 }
 
-static int scan(struct tess_call *c, struct tessi_registry *r, const char *path, size_t length)
+static int registry_scan(struct tess_context *ctx, struct tessi_registry *r, const char *path, size_t length)
 {
     struct paths files = {NULL, 0};
     struct stat st;
     while (length > 1 && path[length - 1] == '/')
         length--;
-    TESS_TRY(grow(c, &r->folder, r->folders, sizeof *r->folder));
+    TESS_TRY(registry_grow(ctx, &r->folder, r->folders, sizeof *r->folder));
     struct folder *f = &r->folder[r->folders];
     memset(f, 0, sizeof *f);
-    TESS_TRY(tessi_text_copy(c, path, length, &f->path));
+    TESS_TRY(tessi_base_text_copy(ctx, path, length, &f->path));
     r->folders++;
     if (stat(f->path, &st) != 0)
         snprintf(f->note, sizeof f->note, "%s", errno == ENOENT ? "no such folder" : strerror(errno));
@@ -177,22 +177,22 @@ static int scan(struct tess_call *c, struct tessi_registry *r, const char *path,
         snprintf(f->note, sizeof f->note, "%s", strerror(errno));
     if (*f->note)
         return TESS_OK;
-    int status = list_folder(c, f->path, 1, &files);
+    int status = list_folder(ctx, f->path, 1, &files);
     if (files.count > 1)
         qsort(files.path, (size_t)files.count, sizeof *files.path, compare_paths);
     for (int64_t i = 0; status == TESS_OK && i < files.count; i++)
-        status = add_file(c, r, files.path[i]);
+        status = registry_add_file(ctx, r, files.path[i]);
     free_paths(&files);
     return status;
 }
 
 /* Each folder of a colon-separated list. Empty entries are not the current folder: they are nothing. */
-static int scan_list(struct tess_call *c, struct tessi_registry *r, const char *list)
+static int scan_list(struct tess_context *ctx, struct tessi_registry *r, const char *list)
 {
     while (list && *list) {
         size_t length = strcspn(list, ":");
         if (length > 0)
-            TESS_TRY(scan(c, r, list, length));
+            TESS_TRY(registry_scan(ctx, r, list, length));
         list += length + (list[length] == ':');
     }
     return TESS_OK;
@@ -215,7 +215,7 @@ static int is_build_tree(const char *path)
     return found;
 }
 
-int tessi_tree_plugins(const char *exe, char *folder, size_t room)
+int tessi_plug_tree_plugins(const char *exe, char *folder, size_t capacity)
 {
     char at[PATH_MAX];
     snprintf(at, sizeof at, "%s", exe);
@@ -227,7 +227,7 @@ int tessi_tree_plugins(const char *exe, char *folder, size_t room)
         *slash = '\0';
     /* The command stands in the tree's top folder, test programs one or two below. */
     for (int up = 0; up < 3; up++) {
-        if (snprintf(folder, room, "%s/plugins", at) < (int)room && is_build_tree(folder))
+        if (snprintf(folder, capacity, "%s/plugins", at) < (int)capacity && is_build_tree(folder))
             return 1;
         if (!(slash = strrchr(at, '/')))
             return 0;
@@ -243,35 +243,35 @@ static int compare_entries(const void *a, const void *b)
     return kinds ? kinds : strcmp(x->component->name, y->component->name);
 }
 
-int tessi_registry_new(struct tess_call *c, const char *extra, struct tessi_registry **out)
+int tessi_plug_registry_new(struct tess_context *ctx, const char *extra, struct tessi_registry **out)
 {
     char exe[PATH_MAX], tree[PATH_MAX];
     const char *last = TESSI_PLUGIN_DIR;
     void *memory = NULL;
     *out = NULL;
-    TESS_TRY(tess_alloc(c, sizeof **out, "the list of plugins", &memory));
+    TESS_TRY(tess_alloc(ctx, sizeof **out, "the list of plugins", &memory));
     struct tessi_registry *r = memory;
-    r->host = c->host;
+    r->host = ctx->host;
     ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
     exe[length > 0 ? length : 0] = '\0';
-    if (tessi_tree_plugins(exe, tree, sizeof tree))
+    if (tessi_plug_tree_plugins(exe, tree, sizeof tree))
         last = tree;
-    int status = scan_list(c, r, getenv("TESSERA_PLUGIN_PATH"));
+    int status = scan_list(ctx, r, getenv("TESSERA_PLUGIN_PATH"));
     if (status == TESS_OK)
-        status = scan_list(c, r, extra);
+        status = scan_list(ctx, r, extra);
     if (status == TESS_OK)
-        status = scan(c, r, last, strlen(last));
+        status = registry_scan(ctx, r, last, strlen(last));
     if (r->entries > 1)
         qsort(r->entry, (size_t)r->entries, sizeof *r->entry, compare_entries);
     if (status != TESS_OK) {
-        tessi_registry_free(r);
+        tessi_plug_registry_free(r);
         r = NULL;
     }
     *out = r;
     return status;
 }
 
-void tessi_registry_free(struct tessi_registry *r)
+void tessi_plug_registry_free(struct tessi_registry *r)
 {
     if (!r)
         return;
@@ -287,29 +287,29 @@ void tessi_registry_free(struct tessi_registry *r)
     tess_free(r);
 }
 
-int64_t tessi_registry_files(const struct tessi_registry *r)
+int64_t tessi_plug_registry_files(const struct tessi_registry *r)
 {
     return r->files;
 }
 
-const struct tessi_found *tessi_registry_file(const struct tessi_registry *r, int64_t i)
+const struct tessi_found *tessi_plug_registry_file(const struct tessi_registry *r, int64_t i)
 {
     return &r->file[i].found;
 }
 
-void tessi_add_refused(const struct tessi_registry *r, const char *name, char *text, size_t room)
+void tessi_plug_add_refused(const struct tessi_registry *r, const char *name, char *text, size_t capacity)
 {
     char file[160];
     snprintf(file, sizeof file, "%s.so", name);
-    for (int64_t i = 0; i < tessi_registry_files(r); i++) {
-        const struct tessi_found *found = tessi_registry_file(r, i);
+    for (int64_t i = 0; i < tessi_plug_registry_files(r); i++) {
+        const struct tessi_found *found = tessi_plug_registry_file(r, i);
         const char *slash = strrchr(found->path, '/');
         if (found->refusal && strcmp(slash ? slash + 1 : found->path, file) == 0)
-            tessi_add(text, room, "; refused: %s", found->refusal);
+            tessi_base_add(text, capacity, "; refused: %s", found->refusal);
     }
 }
 
-const char *tessi_registry_file_of(const struct tessi_registry *r, const struct tess_plugin *plugin)
+const char *tessi_plug_registry_file_of(const struct tessi_registry *r, const struct tess_plugin *plugin)
 {
     for (int64_t i = 0; i < r->files; i++)
         if (r->file[i].found.plugin == plugin)
@@ -317,7 +317,7 @@ const char *tessi_registry_file_of(const struct tessi_registry *r, const struct 
     return "";
 }
 
-const char *tessi_registry_folder(const struct tessi_registry *r, int64_t i, const char **note)
+const char *tessi_plug_registry_folder(const struct tessi_registry *r, int64_t i, const char **note)
 {
     if (i < 0 || i >= r->folders)
         return NULL;
@@ -326,7 +326,7 @@ const char *tessi_registry_folder(const struct tessi_registry *r, int64_t i, con
     return r->folder[i].path;
 }
 
-const struct tess_component *tessi_registry_component(const struct tessi_registry *r, int64_t i, const struct tess_plugin **plugin)
+const struct tess_component *tessi_plug_registry_component(const struct tessi_registry *r, int64_t i, const struct tess_plugin **plugin)
 {
     if (i < 0 || i >= r->entries)
         return NULL;
@@ -335,10 +335,10 @@ const struct tess_component *tessi_registry_component(const struct tessi_registr
     return r->entry[i].component;
 }
 
-const struct tess_component *tessi_registry_find(const struct tessi_registry *r, const char *kind, const char *name,
+const struct tess_component *tessi_plug_registry_find(const struct tessi_registry *r, const char *kind, const char *name,
                                                  const struct tess_plugin **plugin)
 {
-    const struct entry *e = find(r, kind, name);
+    const struct entry *e = registry_find(r, kind, name);
     if (e && plugin)
         *plugin = e->plugin;
     return e ? e->component : NULL;

@@ -3,7 +3,7 @@
 #define TESSI_REGISTRY_H
 
 #include <tessera/plugin.h>
-#include "core/config/spec.h"
+#include "core/config/config.h"
 
 struct tessi_registry;
 
@@ -16,28 +16,29 @@ struct tessi_found {
 
 /* Scans, in this order, each folder of TESSERA_PLUGIN_PATH (colon-separated), of `extra` (same form, may be NULL), then the tree's
  * build/plugins when the program runs from the tree, else the installed folder; files *.so, sorted bytewise. Recursive one level
- * (kind folders, and libtool's .libs in them; not `libraries`, whose files are loaded when a component is opened). A missing folder is a note; a duplicate kind/name refuses the later file naming both.
- * Never fails for a bad file. Services that plugins need are asked of c->host, which must outlive the registry. */
-int tessi_registry_new(struct tess_call *c, const char *extra, struct tessi_registry **out) TESS_CHECKED;
-void tessi_registry_free(struct tessi_registry *r); /* plugins stay loaded */
-int64_t tessi_registry_files(const struct tessi_registry *r);
-const struct tessi_found *tessi_registry_file(const struct tessi_registry *r, int64_t i);
+ * (kind folders, and libtool's .libs in them; not `libraries`, whose files are loaded when a component is opened). A missing folder is a
+ * note; a duplicate kind/name refuses the later file naming both. Never fails for a bad file. Services that plugins need are asked of
+ * c->host, which must outlive the registry. */
+int tessi_plug_registry_new(struct tess_context *ctx, const char *extra, struct tessi_registry **out) TESS_CHECKED;
+void tessi_plug_registry_free(struct tessi_registry *r); /* plugins stay loaded */
+int64_t tessi_plug_registry_files(const struct tessi_registry *r);
+const struct tessi_found *tessi_plug_registry_file(const struct tessi_registry *r, int64_t i);
 /* Path of the file a plugin came from; "" for one that is in no file of the list. */
-const char *tessi_registry_file_of(const struct tessi_registry *r, const struct tess_plugin *plugin);
+const char *tessi_plug_registry_file_of(const struct tessi_registry *r, const struct tess_plugin *plugin);
 /* File of the library that a component's functions are in, and settings (may be NULL) for loading it; NULL: they are in its plugin. */
-const char *tessi_component_module(const struct tess_plugin *p, const struct tess_component *k, const char *const **settings);
-/* Loads that library, if the component has one, and puts plugin and component from there in the place of those given. TESS_E_PLUGIN says why
- * it cannot be loaded. [one thread] */
-int tessi_module_load(struct tess_call *c, const struct tessi_registry *r, const struct tess_plugin **plugin,
+const char *tessi_plug_component_module(const struct tess_plugin *p, const struct tess_component *k, const char *const **settings);
+/* Loads that library, if the component has one, and puts plugin and component from there in the place of those given. TESS_E_PLUGIN says
+ * why it cannot be loaded. [one thread] */
+int tessi_plug_module_load(struct tess_context *ctx, const struct tessi_registry *r, const struct tess_plugin **plugin,
                       const struct tess_component **component) TESS_CHECKED;
 /* Folders looked at: path and "" or a note ("no such folder"). NULL past the end. */
-const char *tessi_registry_folder(const struct tessi_registry *r, int64_t i, const char **note);
+const char *tessi_plug_registry_folder(const struct tessi_registry *r, int64_t i, const char **note);
 /* Appends to text the refusals of files called NAME.so ("; refused: ..."): the likeliest reason for a missing component. */
-void tessi_add_refused(const struct tessi_registry *r, const char *name, char *text, size_t room);
+void tessi_plug_add_refused(const struct tessi_registry *r, const char *name, char *text, size_t capacity);
 /* Components sorted by kind then name; plugin may be NULL. NULL past the end. */
-const struct tess_component *tessi_registry_component(const struct tessi_registry *r, int64_t i, const struct tess_plugin **plugin);
+const struct tess_component *tessi_plug_registry_component(const struct tessi_registry *r, int64_t i, const struct tess_plugin **plugin);
 /* By kind ("encoder/1") and name; NULL when absent. */
-const struct tess_component *tessi_registry_find(const struct tessi_registry *r, const char *kind, const char *name,
+const struct tess_component *tessi_plug_registry_find(const struct tessi_registry *r, const char *kind, const char *name,
                                                  const struct tess_plugin **plugin);
 
 /* Opens what `spec` (a map with `use`, or a bare scalar name) asks for. `like` (may be NULL): where parameters not written are taken
@@ -45,20 +46,24 @@ const struct tess_component *tessi_registry_find(const struct tessi_registry *r,
  * types, ranges, missing plugins: file:line:column, wanted, found, nearest. A missing plugin is TESS_E_PLUGIN and names refused
  * files of that name. open = 0: fills and checks everything, sub-components too, but calls no open(): for planning stages
  * use open = 1 (opening is cheap by contract); 0 serves `plugins` and tests. */
-int tessi_instance_new(struct tess_call *c, const struct tessi_registry *r, const char *kind, struct tessi_spec *spec,
+int tessi_plug_instance_new(struct tess_context *ctx, const struct tessi_registry *r, const char *kind, struct tessi_config *config,
                        const struct tess_instance *like, const char *const *skip, int open, struct tess_instance **out) TESS_CHECKED;
-const struct tess_component *tessi_instance_component(const struct tess_instance *i);
+const struct tess_component *tessi_plug_instance_component(const struct tess_instance *i);
 /* The stage that makes a component's weights, or NULL: it learns from nothing, or its plugin is older than the question. */
-const char *tessi_component_made_by(const struct tess_plugin *plugin, const struct tess_component *k);
-const struct tess_plugin *tessi_instance_plugin(const struct tess_instance *i);
+const char *tessi_plug_component_made_by(const struct tess_plugin *plugin, const struct tess_component *k);
+const struct tess_plugin *tessi_plug_instance_plugin(const struct tess_instance *i);
 /* Everything with defaults filled in, paths and neutral ones too: for the resolved pipeline. Valid until close. */
-const char *tessi_instance_resolved(const struct tess_instance *i);
+const char *tessi_plug_instance_resolved(const struct tess_instance *i);
 /* i-th parameter row of a component by stride; NULL at the end. */
-const struct tess_param *tessi_param_at(const struct tess_component *k, int64_t i);
+const struct tess_param *tessi_plug_param_at(const struct tess_component *k, int64_t i);
 /* "1 .. 65536, default 64" and the like, for listings; then its three parts: "integer", "1 .. 65536", "64" ("" where there is none). */
-const char *tessi_param_range(const struct tess_param *p, char *text, size_t room);
-const char *tessi_param_type(const struct tess_param *p);
-const char *tessi_param_limits(const struct tess_param *p, char *text, size_t room);
-const char *tessi_param_default(const struct tess_param *p, char *text, size_t room);
+const char *tessi_plug_param_range(const struct tess_param *p, char *text, size_t capacity);
+const char *tessi_plug_param_type(const struct tess_param *p);
+const char *tessi_plug_param_limits(const struct tess_param *p, char *text, size_t capacity);
+const char *tessi_plug_param_default(const struct tess_param *p, char *text, size_t capacity);
+
+/* Adds to the message kept that `key`, in the map `in` ("": none) of a component, stays from the component before, and the cure. */
+void tessi_plug_append_stays(struct tess_context *ctx, const struct tessi_config *component, const char *in,
+                             const struct tessi_config *key);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct tess_param *tessi_param_at(const struct tess_component *k, int64_t i)
+const struct tess_param *tessi_plug_param_at(const struct tess_component *k, int64_t i)
 {
     if (!k->params)
         return NULL;
@@ -17,16 +17,16 @@ const struct tess_param *tessi_param_at(const struct tess_component *k, int64_t 
     return p->name ? p : NULL;
 }
 
-const struct tess_component *tessi_component_at(const struct tess_plugin *p, int64_t i)
+const struct tess_component *tessi_plug_component_at(const struct tess_plugin *p, int64_t i)
 {
     const struct tess_component *k = (const void *)((const char *)p->components + (size_t)i * p->component_stride);
     return k->name ? k : NULL;
 }
 
-const struct tess_param *tessi_param_named(const struct tess_component *k, const char *name, int64_t *index)
+const struct tess_param *tessi_plug_param_named(const struct tess_component *k, const char *name, int64_t *index)
 {
     const struct tess_param *p;
-    for (int64_t i = 0; (p = tessi_param_at(k, i)); i++) {
+    for (int64_t i = 0; (p = tessi_plug_param_at(k, i)); i++) {
         if (strcmp(p->name, name) == 0) {
             if (index)
                 *index = i;
@@ -36,12 +36,12 @@ const struct tess_param *tessi_param_named(const struct tess_component *k, const
     return NULL;
 }
 
-int tessi_kind_length(const char *kind)
+int tessi_plug_kind_length(const char *kind)
 {
     return (int)strcspn(kind, "/");
 }
 
-size_t tessi_param_bytes(int32_t type, size_t *align)
+size_t tessi_plug_param_bytes(int32_t type, size_t *align)
 {
     switch (type) {
     case TESS_BOOL:
@@ -67,7 +67,7 @@ size_t tessi_param_bytes(int32_t type, size_t *align)
     }
 }
 
-int tessi_option(const struct tess_param *p, int64_t i, char *text, size_t room)
+int tessi_plug_option(const struct tess_param *p, int64_t i, char *text, size_t capacity)
 {
     const char *at = p->text;
     for (; i > 0; i--) {
@@ -76,20 +76,20 @@ int tessi_option(const struct tess_param *p, int64_t i, char *text, size_t room)
             return 0;
         at++;
     }
-    snprintf(text, room, "%.*s", (int)strcspn(at, "|"), at);
+    snprintf(text, capacity, "%.*s", (int)strcspn(at, "|"), at);
     return 1;
 }
 
-int64_t tessi_option_index(const struct tess_param *p, const char *name)
+int64_t tessi_plug_option_index(const struct tess_param *p, const char *name)
 {
     char option[80];
-    for (int64_t i = 0; tessi_option(p, i, option, sizeof option); i++)
+    for (int64_t i = 0; tessi_plug_option(p, i, option, sizeof option); i++)
         if (strcmp(option, name) == 0)
             return i;
     return -1;
 }
 
-int tessi_list_default(const struct tess_param *p, struct tess_list *out)
+int tessi_plug_list_default(const struct tess_param *p, struct tess_list *out)
 {
     const char *at = p->text ? p->text : "";
     memset(out, 0, sizeof *out);
@@ -110,18 +110,18 @@ int tessi_list_default(const struct tess_param *p, struct tess_list *out)
     return 1;
 }
 
-int tessi_component_text(const struct tess_param *p, char *kind, size_t kind_room, char *like, size_t like_room)
+int tessi_plug_component_text(const struct tess_param *p, char *kind, size_t kind_capacity, char *like, size_t like_capacity)
 {
     static const char word[] = " like ";
     if (!p->text)
         return 0;
     const char *at = strstr(p->text, word);
-    snprintf(kind, kind_room, "%.*s", (int)(at ? (size_t)(at - p->text) : strlen(p->text)), p->text);
-    snprintf(like, like_room, "%s", at ? at + strlen(word) : "");
+    snprintf(kind, kind_capacity, "%.*s", (int)(at ? (size_t)(at - p->text) : strlen(p->text)), p->text);
+    snprintf(like, like_capacity, "%s", at ? at + strlen(word) : "");
     return !at || *like;
 }
 
-const char *tessi_param_type(const struct tess_param *p)
+const char *tessi_plug_param_type(const struct tess_param *p)
 {
     static const char *const names[] = {"?", "boolean", "integer", "number", "text", "choice", "list", "component"};
     if (p->type == TESS_STR && (p->flags & TESS_PATH))
@@ -129,7 +129,7 @@ const char *tessi_param_type(const struct tess_param *p)
     return names[p->type >= TESS_BOOL && p->type <= TESS_COMPONENT ? p->type : 0];
 }
 
-const char *tessi_param_default(const struct tess_param *p, char *text, size_t room)
+const char *tessi_plug_param_default(const struct tess_param *p, char *text, size_t capacity)
 {
     struct tess_list list;
     *text = '\0';
@@ -137,26 +137,26 @@ const char *tessi_param_default(const struct tess_param *p, char *text, size_t r
         return text;
     switch (p->type) {
     case TESS_BOOL:
-        snprintf(text, room, "%s", p->def != 0 ? "true" : "false");
+        snprintf(text, capacity, "%s", p->def != 0 ? "true" : "false");
         break;
     case TESS_I64:
-        snprintf(text, room, "%lld", (long long)p->def);
+        snprintf(text, capacity, "%lld", (long long)p->def);
         break;
     case TESS_F64:
-        tessi_real_text(p->def, text, room);
+        tessi_config_real_text(p->def, text, capacity);
         break;
     case TESS_STR:
-        snprintf(text, room, "%s", p->text ? p->text : "");
+        snprintf(text, capacity, "%s", p->text ? p->text : "");
         break;
     case TESS_ENUM:
-        tessi_option(p, (int64_t)p->def, text, room);
+        tessi_plug_option(p, (int64_t)p->def, text, capacity);
         break;
     case TESS_LIST:
-        tessi_list_default(p, &list);
-        tessi_add(text, room, "[");
+        tessi_plug_list_default(p, &list);
+        tessi_base_add(text, capacity, "[");
         for (int64_t i = 0; i < list.count; i++)
-            tessi_add(text, room, "%s%lld", i ? ", " : "", (long long)list.item[i]);
-        tessi_add(text, room, "]");
+            tessi_base_add(text, capacity, "%s%lld", i ? ", " : "", (long long)list.item[i]);
+        tessi_base_add(text, capacity, "]");
         break;
     default:
         break;
@@ -165,35 +165,36 @@ const char *tessi_param_default(const struct tess_param *p, char *text, size_t r
 }
 
 /* A bound as short as it can be said: 65536, 0.9999999, 1e+09. */
-static void add_bounds(const struct tess_param *p, char *text, size_t room)
+static void add_bounds(const struct tess_param *p, char *text, size_t capacity)
 {
     char low[40], high[40];
-    tessi_add(text, room, "%s .. %s", tessi_real_text(p->lo, low, sizeof low), tessi_real_text(p->hi, high, sizeof high));
+    tessi_base_add(text, capacity, "%s .. %s", tessi_config_real_text(p->lo, low, sizeof low),
+                   tessi_config_real_text(p->hi, high, sizeof high));
 }
 
-const char *tessi_param_limits(const struct tess_param *p, char *text, size_t room)
+const char *tessi_plug_param_limits(const struct tess_param *p, char *text, size_t capacity)
 {
     char option[80], kind[80], like[80];
     *text = '\0';
     switch (p->type) {
     case TESS_BOOL:
-        tessi_add(text, room, "true, false");
+        tessi_base_add(text, capacity, "true, false");
         break;
     case TESS_LIST:
-        tessi_add(text, room, "each ");
-        add_bounds(p, text, room);
+        tessi_base_add(text, capacity, "each ");
+        add_bounds(p, text, capacity);
         break;
     case TESS_I64:
     case TESS_F64:
-        add_bounds(p, text, room);
+        add_bounds(p, text, capacity);
         break;
     case TESS_ENUM:
-        for (int64_t i = 0; tessi_option(p, i, option, sizeof option); i++)
-            tessi_add(text, room, "%s%s", i ? ", " : "", option);
+        for (int64_t i = 0; tessi_plug_option(p, i, option, sizeof option); i++)
+            tessi_base_add(text, capacity, "%s%s", i ? ", " : "", option);
         break;
     case TESS_COMPONENT:
-        tessi_component_text(p, kind, sizeof kind, like, sizeof like);
-        tessi_add(text, room, "%s%s%s", kind, *like ? ", like " : "", like);
+        tessi_plug_component_text(p, kind, sizeof kind, like, sizeof like);
+        tessi_base_add(text, capacity, "%s%s%s", kind, *like ? ", like " : "", like);
         break;
     default:
         break;
@@ -201,45 +202,45 @@ const char *tessi_param_limits(const struct tess_param *p, char *text, size_t ro
     return text;
 }
 
-const char *tessi_param_range(const struct tess_param *p, char *text, size_t room)
+const char *tessi_plug_param_range(const struct tess_param *p, char *text, size_t capacity)
 {
     char limits[512], value[256];
-    tessi_param_limits(p, limits, sizeof limits);
-    tessi_param_default(p, value, sizeof value);
-    snprintf(text, room, "%s%s", limits, *limits ? ", " : "");
+    tessi_plug_param_limits(p, limits, sizeof limits);
+    tessi_plug_param_default(p, value, sizeof value);
+    snprintf(text, capacity, "%s%s", limits, *limits ? ", " : "");
     if (p->flags & TESS_REQUIRED)
-        tessi_add(text, room, "required");
+        tessi_base_add(text, capacity, "required");
     else
-        tessi_add(text, room, "default %s", *value ? value : "none");
+        tessi_base_add(text, capacity, "default %s", *value ? value : "none");
     return text;
 }
 
-const char *tessi_param_wants(const struct tess_param *p, char *text, size_t room)
+const char *tessi_plug_param_wants(const struct tess_param *p, char *text, size_t capacity)
 {
     char limits[512];
-    tessi_param_limits(p, limits, sizeof limits);
-    int word = tessi_kind_length(limits);
+    tessi_plug_param_limits(p, limits, sizeof limits);
+    int word = tessi_plug_kind_length(limits);
     switch (p->type) {
     case TESS_BOOL:
-        snprintf(text, room, "true or false");
+        snprintf(text, capacity, "true or false");
         break;
     case TESS_I64:
-        snprintf(text, room, "an integer %s", limits);
+        snprintf(text, capacity, "an integer %s", limits);
         break;
     case TESS_F64:
-        snprintf(text, room, "a number %s", limits);
+        snprintf(text, capacity, "a number %s", limits);
         break;
     case TESS_ENUM:
-        snprintf(text, room, "one of %s", limits);
+        snprintf(text, capacity, "one of %s", limits);
         break;
     case TESS_LIST:
-        snprintf(text, room, "a list of at most %d integers, %s, like [1, 2]", TESS_LIST_MAX, limits);
+        snprintf(text, capacity, "a list of at most %d integers, %s, like [1, 2]", TESS_LIST_MAX, limits);
         break;
     case TESS_COMPONENT:
-        snprintf(text, room, "the name of a component of kind %.*s or a map with `use`", word, limits);
+        snprintf(text, capacity, "the name of a component of kind %.*s or a map with `use`", word, limits);
         break;
     default:
-        snprintf(text, room, "%s", p->flags & TESS_PATH ? "the path of a file" : "a text");
+        snprintf(text, capacity, "%s", p->flags & TESS_PATH ? "the path of a file" : "a text");
     }
     return text;
 }

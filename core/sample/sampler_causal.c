@@ -14,13 +14,13 @@ struct tessi_lockstep {
     int32_t *row;                    /* (tokens) of 0: the one row of logits is whichever token's is drawn */
 };
 
-static int tensor(struct tess_call *c, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim)
+static int sampler_causal_tensor(struct tess_context *ctx, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim)
 {
     *t = tess_tensor_over(NULL, dtype, rank, dim);
-    return tess_alloc(c, tess_tensor_bytes(t), "a batch of tokens", &t->data);
+    return tess_alloc(ctx, tess_tensor_bytes(t), "a batch of tokens", &t->data);
 }
 
-static int prepare(struct tess_call *c, struct tessi_lockstep *k)
+static int sampler_causal_prepare(struct tess_context *ctx, struct tessi_lockstep *k)
 {
     const struct tess_prior *p = k->o->prior;
     const int64_t shape[3] = {k->o->batch, 1, p->codebook_size};
@@ -28,29 +28,29 @@ static int prepare(struct tess_call *c, struct tessi_lockstep *k)
     struct tess_cost cost;
     void *memory;
     k->tokens = p->height * p->width;
-    TESS_TRY(tess_graph_cost(c, k->o->next, &cost));
+    TESS_TRY(tess_graph_cost(ctx, k->o->next, &cost));
     k->flops = cost.flops;
     if (!tess_graph_output_at(k->o->next, 0, &logits) || logits.rank != 3 || logits.dim[1] != 1 || logits.dim[2] != p->codebook_size)
-        return c->fail(c, TESS_E_INTERNAL, "a sampler's graph of the next token gives no logits (rows, 1, %lld)",
+        return ctx->fail(ctx, TESS_E_INTERNAL, "a sampler's graph of the next token gives no logits (rows, 1, %lld)",
                        (long long)p->codebook_size);
-    TESS_TRY(tensor(c, &k->token, TESS_I32, 2, shape));
-    TESS_TRY(tensor(c, &k->place, TESS_I32, 2, shape));
-    TESS_TRY(tensor(c, &k->logits, TESS_F32, 3, shape));
-    TESS_TRY(tess_alloc(c, (size_t)k->tokens * sizeof *k->row, "a list of tokens", &memory));
+    TESS_TRY(sampler_causal_tensor(ctx, &k->token, TESS_I32, 2, shape));
+    TESS_TRY(sampler_causal_tensor(ctx, &k->place, TESS_I32, 2, shape));
+    TESS_TRY(sampler_causal_tensor(ctx, &k->logits, TESS_F32, 3, shape));
+    TESS_TRY(tess_alloc(ctx, (size_t)k->tokens * sizeof *k->row, "a list of tokens", &memory));
     k->row = memory;
     return TESS_OK;
 }
 
-int tessi_lockstep_new(struct tess_call *c, const struct tess_sampler_options *o, struct tessi_lockstep **out)
+int tessi_sample_lockstep_new(struct tess_context *ctx, const struct tess_sampler_options *o, struct tessi_lockstep **out)
 {
     void *memory;
-    TESS_TRY(tess_alloc(c, sizeof(struct tessi_lockstep), "a sampler", &memory));
+    TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_lockstep), "a sampler", &memory));
     *out = memory;
     (*out)->o = o;
-    return prepare(c, *out); /* a half-made one is freed with its sampler */
+    return sampler_causal_prepare(ctx, *out); /* a half-made one is freed with its sampler */
 }
 
-void tessi_lockstep_free(struct tessi_lockstep *k)
+void tessi_sample_lockstep_free(struct tessi_lockstep *k)
 {
     if (!k)
         return;
@@ -61,13 +61,13 @@ void tessi_lockstep_free(struct tessi_lockstep *k)
     tess_free(k);
 }
 
-static const int32_t *sequence(const struct tessi_lockstep *k, const struct tess_sampler *s, int64_t i)
+static const int32_t *sampler_causal_sequence(const struct tessi_lockstep *k, const struct tess_sampler *s, int64_t i)
 {
     struct tess_tensor x = tess_sampler_x(s);
     return (const int32_t *)x.data + i * k->tokens;
 }
 
-static int32_t *left(const struct tess_sampler *s, int64_t i)
+static int32_t *sampler_causal_left(const struct tess_sampler *s, int64_t i)
 {
     struct tess_tensor all = tess_sampler_left(s);
     return (int32_t *)all.data + i;
@@ -80,25 +80,25 @@ static int64_t batch_size(const struct tessi_lockstep *k)
 }
 
 /* A token of any of the batch is still to be drawn. */
-static int unfinished(const struct tessi_lockstep *k, const struct tess_sampler *s)
+static int sampler_causal_unfinished(const struct tessi_lockstep *k, const struct tess_sampler *s)
 {
     for (int64_t i = k->first; i < k->first + batch_size(k); i++)
-        if (*left(s, i) > 0)
+        if (*sampler_causal_left(s, i) > 0)
             return 1;
     return 0;
 }
 
 /* The logits of the batch's sequences at the position, each told the token before it. */
-static int run(struct tess_call *c, struct tessi_lockstep *k, const struct tess_sampler *s, int64_t n)
+static int sampler_causal_run(struct tess_context *ctx, struct tessi_lockstep *k, const struct tess_sampler *s, int64_t n)
 {
     struct tess_tensor in[2] = {k->token, k->place}, out = k->logits;
     for (int64_t i = 0; i < n; i++) {
-        ((int32_t *)k->token.data)[i] = k->position ? sequence(k, s, k->first + i)[k->position - 1] : 0;
+        ((int32_t *)k->token.data)[i] = k->position ? sampler_causal_sequence(k, s, k->first + i)[k->position - 1] : 0;
         ((int32_t *)k->place.data)[i] = (int32_t)k->position;
     }
     in[0].dim[0] = in[1].dim[0] = out.dim[0] = n;
     struct tess_batch b = {.size = sizeof b, .samples = n, .inputs = 2, .in = in, .outputs = 1, .out = &out};
-    return tess_graph_run(c, k->o->next, &b);
+    return tess_graph_run(ctx, k->o->next, &b);
 }
 
 struct drawing {
@@ -106,30 +106,31 @@ struct drawing {
     const struct tess_sampler *s;
 };
 
-static int draw_one(struct tess_call *c, const void *user, int32_t *row, int64_t i)
+static int sampler_causal_draw_one(struct tess_context *ctx, const void *user, int32_t *row, int64_t i)
 {
     const struct drawing *d = user;
     const struct tessi_lockstep *k = d->k;
     const struct tess_noise_1 *noise = tess_instance_ops(k->o->prior->noise, "noise/1");
     (void)row;
-    if (*left(d->s, k->first + i) != k->tokens - k->position)
+    if (*sampler_causal_left(d->s, k->first + i) != k->tokens - k->position)
         return TESS_OK; /* drawn before */
-    struct tess_reverse r = tessi_sampler_step(d->s, k->first + i, (const float *)k->logits.data + i * k->o->prior->codebook_size);
+    struct tess_reverse r = tessi_sample_sampler_step(d->s, k->first + i, (const float *)k->logits.data + i * k->o->prior->codebook_size);
     r.row = k->row;
-    TESS_TRY(noise->reverse(tess_instance_self(k->o->prior->noise), c, &r));
-    --*left(d->s, k->first + i);
+    TESS_TRY(noise->reverse(tess_instance_self(k->o->prior->noise), ctx, &r));
+    --*sampler_causal_left(d->s, k->first + i);
     return TESS_OK;
 }
 
-int tessi_lockstep_advance(struct tess_call *c, struct tessi_lockstep *k, const struct tess_sampler *s, int64_t *calls, double *flops)
+int tessi_sample_lockstep_advance(struct tess_context *ctx, struct tessi_lockstep *k, const struct tess_sampler *s, int64_t *calls,
+                                  double *flops)
 {
-    for (; !unfinished(k, s) && k->first < k->o->count; k->position = 0)
+    for (; !sampler_causal_unfinished(k, s) && k->first < k->o->count; k->position = 0)
         k->first += k->o->batch;
     if (k->first >= k->o->count)
         return TESS_OK;
     int64_t n = batch_size(k);
-    TESS_TRY(run(c, k, s, n));
-    TESS_TRY(tessi_sampler_each(c, s, n, draw_one, &(struct drawing){k, s}));
+    TESS_TRY(sampler_causal_run(ctx, k, s, n));
+    TESS_TRY(tessi_sample_sampler_each(ctx, s, n, sampler_causal_draw_one, &(struct drawing){k, s}));
     k->position++;
     *calls += n;
     *flops += k->flops * (double)n;

@@ -18,10 +18,10 @@
 #include <string.h>
 
 enum { CHUNK = 512, BATCH = 16 * CHUNK, DEFAULT_ITERATIONS = 300 };
-static const double ROOM = 1e-6; /* share of a distance: more than rounding of roots and double sums takes */
+static const double CAPACITY = 1e-6; /* share of a distance: more than rounding of roots and double sums takes */
 
-struct hand { /* what a worker works with */
-    struct tessi_call call;
+struct worker_state { /* what a worker works with */
+    struct tessi_context context;
     char *scratch;
     int32_t list[CHUNK]; /* those of a chunk that are searched for */
     int64_t searched;
@@ -36,20 +36,20 @@ struct lloyd {
     int64_t p, d, k, iteration, columns; /* columns: of the sums that one task adds */
     int64_t first, n;                    /* the batch: which vectors */
     const float *rows;                   /* and where */
-    float *room;                         /* for a batch of a pool that is not in memory */
+    float *buffer;                         /* for a batch of a pool that is not in memory */
     float *centres;                      /* (K, D) */
     char *ready;                         /* the centres, for the search */
-    struct hand *hand;                   /* of each worker */
+    struct worker_state *worker_state;                   /* of each worker */
     int32_t *code;                       /* (P), and of the centres: (K) */
     double *own, *other;                 /* (P): u squared; l */
     double *sum, *half, *moved;          /* (K, D); (K): half a distance no other centre is below; what a centre moved */
     int64_t *count;                      /* (K) */
 };
 
-static int read_memory(void *user, struct tess_call *c, int64_t first, int64_t n, float *to)
+static int read_memory(void *user, struct tess_context *ctx, int64_t first, int64_t n, float *to)
 {
     const struct tess_tensor *t = user;
-    (void)c;
+    (void)ctx;
     memcpy(to, (const float *)t->data + first * t->dim[1], (size_t)(n * t->dim[1]) * sizeof(float));
     return TESS_OK;
 }
@@ -65,94 +65,96 @@ struct tess_pool tess_pool_of(const struct tess_tensor *vectors)
 
 /* ---- room ---------------------------------------------------------------------------------------------------------- */
 
-static int room(struct tess_call *c, int64_t n, size_t size, void *out)
+static int kmeans_capacity(struct tess_context *ctx, int64_t n, size_t size, void *out)
 {
     void *memory;
-    TESS_TRY(tess_alloc(c, (size_t)(n ? n : 1) * size, "k-means", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)(n ? n : 1) * size, "k-means", &memory));
     memcpy(out, &memory, sizeof memory);
     return TESS_OK;
 }
 
-static int open_lloyd(struct tess_call *c, struct lloyd *l)
+static int open_lloyd(struct tess_context *ctx, struct lloyd *l)
 {
-    int workers = tessi_workers_count(l->workers);
+    int workers = tessi_base_workers_count(l->workers);
     int64_t batch = l->p < BATCH ? l->p : BATCH;
-    TESS_TRY(tessi_nearest_plan(c, tessi_runtime_of(c), CHUNK, l->k, l->d, TESSI_NEAREST_AUTO, &l->search));
+    TESS_TRY(tessi_search_nearest_plan(ctx, tessi_base_runtime_of(ctx), CHUNK, l->k, l->d, TESSI_NEAREST_AUTO, &l->search));
     l->columns = ((l->d + workers - 1) / workers + 15) / 16 * 16;
-    TESS_TRY(room(c, l->pool->read == read_memory ? 0 : batch * l->d, sizeof(float), &l->room));
-    TESS_TRY(room(c, l->k * l->d, sizeof(float), &l->centres));
-    TESS_TRY(room(c, 1, l->search.ready_bytes, &l->ready));
-    TESS_TRY(room(c, workers, sizeof(struct hand), &l->hand));
+    TESS_TRY(kmeans_capacity(ctx, l->pool->read == read_memory ? 0 : batch * l->d, sizeof(float), &l->buffer));
+    TESS_TRY(kmeans_capacity(ctx, l->k * l->d, sizeof(float), &l->centres));
+    TESS_TRY(kmeans_capacity(ctx, 1, l->search.ready_bytes, &l->ready));
+    TESS_TRY(kmeans_capacity(ctx, workers, sizeof(struct worker_state), &l->worker_state));
     for (int i = 0; i < workers; i++)
-        TESS_TRY(room(c, 1, l->search.scratch_bytes, &l->hand[i].scratch));
-    TESS_TRY(room(c, l->p + l->k, sizeof(int32_t), &l->code));
-    TESS_TRY(room(c, l->p, sizeof(double), &l->own));
-    TESS_TRY(room(c, l->p, sizeof(double), &l->other));
-    TESS_TRY(room(c, l->k * l->d, sizeof(double), &l->sum));
-    TESS_TRY(room(c, l->k, sizeof(double), &l->half));
-    TESS_TRY(room(c, l->k, sizeof(double), &l->moved));
-    return room(c, l->k, sizeof(int64_t), &l->count);
+        TESS_TRY(kmeans_capacity(ctx, 1, l->search.scratch_bytes, &l->worker_state[i].scratch));
+    TESS_TRY(kmeans_capacity(ctx, l->p + l->k, sizeof(int32_t), &l->code));
+    TESS_TRY(kmeans_capacity(ctx, l->p, sizeof(double), &l->own));
+    TESS_TRY(kmeans_capacity(ctx, l->p, sizeof(double), &l->other));
+    TESS_TRY(kmeans_capacity(ctx, l->k * l->d, sizeof(double), &l->sum));
+    TESS_TRY(kmeans_capacity(ctx, l->k, sizeof(double), &l->half));
+    TESS_TRY(kmeans_capacity(ctx, l->k, sizeof(double), &l->moved));
+    return kmeans_capacity(ctx, l->k, sizeof(int64_t), &l->count);
 }
 
 static void close_lloyd(struct lloyd *l)
 {
-    for (int i = 0; l->hand && i < tessi_workers_count(l->workers); i++)
-        tess_free(l->hand[i].scratch);
-    void *const all[] = {l->room, l->centres, l->ready, l->hand, l->code, l->own, l->other, l->sum, l->half, l->moved, l->count};
+    for (int i = 0; l->worker_state && i < tessi_base_workers_count(l->workers); i++)
+        tess_free(l->worker_state[i].scratch);
+    void *const all[] = {l->buffer, l->centres, l->ready, l->worker_state, l->code, l->own, l->other, l->sum, l->half, l->moved, l->count};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         tess_free(all[i]);
-    tessi_nearest_drop(&l->search);
+    tessi_search_nearest_drop(&l->search);
 }
 
 /* Vectors first .. first + n - 1: where they are, or brought into memory. */
-static int fetch(struct tess_call *c, struct lloyd *l, int64_t first, int64_t n)
+static int kmeans_fetch(struct tess_context *ctx, struct lloyd *l, int64_t first, int64_t n)
 {
     l->first = first;
     l->n = n;
-    l->rows = l->room;
+    l->rows = l->buffer;
     if (l->pool->read != read_memory)
-        return l->pool->read(l->pool->user, c, first, n, l->room);
+        return l->pool->read(l->pool->user, ctx, first, n, l->buffer);
     l->rows = (const float *)((const struct tess_tensor *)l->pool->user)->data + first * l->d;
     return TESS_OK;
 }
 
-static int fetch_batch(struct tess_call *c, struct lloyd *l, int64_t first)
+static int fetch_batch(struct tess_context *ctx, struct lloyd *l, int64_t first)
 {
-    return fetch(c, l, first, l->p - first < BATCH ? l->p - first : BATCH);
+    return kmeans_fetch(ctx, l, first, l->p - first < BATCH ? l->p - first : BATCH);
 }
 
 /* Runs a task of the hands; the first that failed says why. */
-static int work(struct tess_call *c, struct lloyd *l, int64_t n, void (*task)(void *user, int worker, int64_t i))
+static int kmeans_work(struct tess_context *ctx, struct lloyd *l, int64_t n, void (*task)(void *user, int worker, int64_t i))
 {
-    int workers = tessi_workers_count(l->workers);
+    int workers = tessi_base_workers_count(l->workers);
     for (int i = 0; i < workers; i++) {
-        tessi_call_init(&l->hand[i].call, &tessi_runtime_of(c)->host);
-        l->hand[i].searched = 0;
+        tessi_base_context_init(&l->worker_state[i].context, &tessi_base_runtime_of(ctx)->host);
+        l->worker_state[i].searched = 0;
     }
-    tessi_workers_run(l->workers, n, task, l);
+    tessi_base_workers_run(l->workers, n, task, l);
     for (int i = 0; i < workers; i++)
-        if (l->hand[i].call.code != TESS_OK)
-            return tessi_call_pass(c, &l->hand[i].call.call);
+        if (l->worker_state[i].context.code != TESS_OK)
+            return tessi_base_context_pass(ctx, &l->worker_state[i].context.context);
     return TESS_OK;
 }
 
 /* ---- assignment ---------------------------------------------------------------------------------------------------- */
 
-static void find(struct lloyd *l, struct hand *h, const float *x, const int32_t *list, int64_t n, const struct tessi_nearest_found *found)
+static void kmeans_find(struct lloyd *l, struct worker_state *h, const float *x, const int32_t *list, int64_t n,
+                        const struct tessi_nearest_found *found)
 {
-    int status = n ? tessi_nearest_find(&l->search, &h->call.call, l->centres, l->ready, x, list, n, h->scratch, found) : TESS_OK;
-    if (status != TESS_OK && h->call.code == TESS_OK)
-        (void)h->call.call.fail(&h->call.call, status, "k-means: a search failed without saying why");
+    int status =
+        n ? tessi_search_nearest_find(&l->search, &h->context.context, l->centres, l->ready, x, list, n, h->scratch, found) : TESS_OK;
+    if (status != TESS_OK && h->context.code == TESS_OK)
+        (void)h->context.context.fail(&h->context.context, status, "k-means: a search failed without saying why");
 }
 
 /* Half a distance that no other centre is below, of a chunk of centres: those other than the one found, which is the centre itself or one
  * that equals it. */
-static void halve(void *user, int worker, int64_t i)
+static void kmeans_halve(void *user, int worker, int64_t i)
 {
     struct lloyd *l = user;
     int64_t first = i * CHUNK, n = l->k - first < CHUNK ? l->k - first : CHUNK;
     const struct tessi_nearest_found found = {.code = l->code + l->p + first, .beyond = l->half + first};
-    find(l, &l->hand[worker], l->centres + first * l->d, NULL, n, &found);
+    kmeans_find(l, &l->worker_state[worker], l->centres + first * l->d, NULL, n, &found);
     for (int64_t k = first; k < first + n; k++)
         l->half[k] *= 0.5;
 }
@@ -165,24 +167,24 @@ static int may_move(struct lloyd *l, int64_t i)
         return 1;
     l->own[i] = tessi_kernels()->square_distance(l->d, l->rows + (i - l->first) * l->d, l->centres + code * l->d);
     double least = l->other[i] > l->half[code] ? l->other[i] : l->half[code];
-    return !(sqrt(l->own[i]) * (1.0 + ROOM) < least * (1.0 - ROOM));
+    return !(sqrt(l->own[i]) * (1.0 + CAPACITY) < least * (1.0 - CAPACITY));
 }
 
 /* (14.1) */
 static void assign_chunk(void *user, int worker, int64_t chunk)
 {
     struct lloyd *l = user;
-    struct hand *h = &l->hand[worker];
+    struct worker_state *h = &l->worker_state[worker];
     int64_t from = chunk * CHUNK, to = from + CHUNK < l->n ? from + CHUNK : l->n, n = 0;
     const struct tessi_nearest_found found = {.code = l->code + l->first, .square = l->own + l->first, .beyond = l->other + l->first};
     for (int64_t row = from; row < to; row++)
         if (l->o->plain || may_move(l, l->first + row))
             h->list[n++] = (int32_t)row;
-    find(l, h, l->rows, h->list, n, &found);
+    kmeans_find(l, h, l->rows, h->list, n, &found);
     h->searched += n;
-    for (int64_t row = from; row < to && h->call.code == TESS_OK; row++)
+    for (int64_t row = from; row < to && h->context.code == TESS_OK; row++)
         if (l->code[l->first + row] < 0)
-            (void)h->call.call.fail(&h->call.call, TESS_E_DATA, "k-means: the pool has a vector that is not finite");
+            (void)h->context.context.fail(&h->context.context, TESS_E_DATA, "k-means: the pool has a vector that is not finite");
 }
 
 /* Some columns of the sums. */
@@ -195,41 +197,41 @@ static void add_columns(void *user, int worker, int64_t i)
         tessi_kernels()->accumulate_double(n, l->rows + row * l->d + first, l->sum + l->code[l->first + row] * l->d + first);
 }
 
-static int assign_batch(struct tess_call *c, struct lloyd *l)
+static int assign_batch(struct tess_context *ctx, struct lloyd *l)
 {
-    TESS_TRY(work(c, l, (l->n + CHUNK - 1) / CHUNK, assign_chunk));
-    for (int i = 0; i < tessi_workers_count(l->workers); i++)
-        l->report->assigned += l->hand[i].searched;
+    TESS_TRY(kmeans_work(ctx, l, (l->n + CHUNK - 1) / CHUNK, assign_chunk));
+    for (int i = 0; i < tessi_base_workers_count(l->workers); i++)
+        l->report->assigned += l->worker_state[i].searched;
     for (int64_t i = l->first; i < l->first + l->n; i++)
         l->count[l->code[i]]++;
-    tessi_workers_run(l->workers, (l->d + l->columns - 1) / l->columns, add_columns, l);
+    tessi_base_workers_run(l->workers, (l->d + l->columns - 1) / l->columns, add_columns, l);
     return TESS_OK;
 }
 
-static int assign(struct tess_call *c, struct lloyd *l)
+static int kmeans_assign(struct tess_context *ctx, struct lloyd *l)
 {
     double total = 0.0;
     memset(l->sum, 0, (size_t)(l->k * l->d) * sizeof *l->sum);
     memset(l->count, 0, (size_t)l->k * sizeof *l->count);
-    if (tessi_nearest_ready(&l->search, l->centres, l->ready) != TESS_OK)
-        return c->fail(c, TESS_E_FAILED, "k-means: the backend could not lay out the centres");
+    if (tessi_search_nearest_ready(&l->search, l->centres, l->ready) != TESS_OK)
+        return ctx->fail(ctx, TESS_E_FAILED, "k-means: the backend could not lay out the centres");
     if (!l->o->plain && l->iteration > 0)
-        TESS_TRY(work(c, l, (l->k + CHUNK - 1) / CHUNK, halve));
+        TESS_TRY(kmeans_work(ctx, l, (l->k + CHUNK - 1) / CHUNK, kmeans_halve));
     for (int64_t first = 0; first < l->p; first += l->n) {
-        TESS_TRY(fetch_batch(c, l, first));
-        TESS_TRY(assign_batch(c, l));
+        TESS_TRY(fetch_batch(ctx, l, first));
+        TESS_TRY(assign_batch(ctx, l));
     }
     for (int64_t i = 0; i < l->p; i++)
         total += l->own[i];
     l->report->spared = (l->iteration + 1) * l->p - l->report->assigned;
     l->report->objective = total / (double)l->p;
-    return isfinite(total) ? TESS_OK : c->fail(c, TESS_E_DATA, "k-means: the pool has a vector that is not finite");
+    return isfinite(total) ? TESS_OK : ctx->fail(ctx, TESS_E_DATA, "k-means: the pool has a vector that is not finite");
 }
 
 /* ---- update -------------------------------------------------------------------------------------------------------- */
 
 /* A centre without vectors takes the one that is farthest from its own, from a centre that has more than it. */
-static int give_to_empty(struct tess_call *c, struct lloyd *l)
+static int give_to_empty(struct tess_context *ctx, struct lloyd *l)
 {
     for (int64_t k = 0; k < l->k; k++) {
         int64_t farthest = -1;
@@ -238,7 +240,7 @@ static int give_to_empty(struct tess_call *c, struct lloyd *l)
         for (int64_t i = 0; i < l->p; i++)
             if (l->count[l->code[i]] > 1 && (farthest < 0 || l->own[i] > l->own[farthest]))
                 farthest = i;
-        TESS_TRY(fetch(c, l, farthest, 1));
+        TESS_TRY(kmeans_fetch(ctx, l, farthest, 1));
         double *from = l->sum + l->code[farthest] * l->d, *to = l->sum + k * l->d;
         for (int64_t j = 0; j < l->d; j++) {
             from[j] -= (double)l->rows[j];
@@ -271,26 +273,26 @@ static void move_centre(void *user, int worker, int64_t k)
 /* All centres; then bounds are lower by as much as the centre that moved most has moved. */
 static void move_centres(struct lloyd *l)
 {
-    double most = 0.0;
+    double max = 0.0;
     l->report->shift = 0.0;
-    tessi_workers_run(l->workers, l->k, move_centre, l);
+    tessi_base_workers_run(l->workers, l->k, move_centre, l);
     for (int64_t k = 0; k < l->k; k++) {
         l->report->shift += l->moved[k];
-        most = l->moved[k] > most ? l->moved[k] : most;
+        max = l->moved[k] > max ? l->moved[k] : max;
     }
-    most = sqrt(most) * (1.0 + ROOM);
+    max = sqrt(max) * (1.0 + CAPACITY);
     for (int64_t i = 0; i < l->p; i++)
-        l->other[i] = l->other[i] > most ? l->other[i] - most : 0.0;
+        l->other[i] = l->other[i] > max ? l->other[i] - max : 0.0;
 }
 
 /* Mean over the components of their variance in the pool. */
-static int mean_variance(struct tess_call *c, struct lloyd *l, double *out)
+static int mean_variance(struct tess_context *ctx, struct lloyd *l, double *out)
 {
     double *mean = l->sum, total = 0.0; /* (D) of (K, D); K >= 1 */
     memset(mean, 0, (size_t)l->d * sizeof *mean);
     for (int pass = 0; pass < 2; pass++) {
         for (int64_t first = 0; first < l->p; first += l->n) {
-            TESS_TRY(fetch_batch(c, l, first));
+            TESS_TRY(fetch_batch(ctx, l, first));
             for (int64_t i = 0; i < l->n * l->d; i++) {
                 double x = (double)l->rows[i];
                 if (pass == 0)
@@ -304,57 +306,60 @@ static int mean_variance(struct tess_call *c, struct lloyd *l, double *out)
     return TESS_OK;
 }
 
-static int iterate(struct tess_call *c, struct lloyd *l)
+static int kmeans_iterate(struct tess_context *ctx, struct lloyd *l)
 {
-    int64_t most = l->o->iterations ? l->o->iterations : DEFAULT_ITERATIONS;
+    int64_t max = l->o->iterations ? l->o->iterations : DEFAULT_ITERATIONS;
     double variance = 0.0;
     if (l->o->tolerance > 0.0)
-        TESS_TRY(mean_variance(c, l, &variance));
-    for (int64_t i = 0; i < most && !l->report->converged; i++) {
+        TESS_TRY(mean_variance(ctx, l, &variance));
+    for (int64_t i = 0; i < max && !l->report->converged; i++) {
         l->iteration = i;
-        TESS_TRY(assign(c, l));
-        TESS_TRY(give_to_empty(c, l));
+        TESS_TRY(kmeans_assign(ctx, l));
+        TESS_TRY(give_to_empty(ctx, l));
         move_centres(l);
         l->report->iterations = i + 1;
         l->report->converged = l->report->shift <= l->o->tolerance * variance;
         if (l->o->stop && l->o->stop(l->o->user, i + 1, l->report->objective))
-            return c->fail(c, TESS_E_STOPPED, "k-means was stopped after %lld iterations", (long long)(i + 1));
+            return ctx->fail(ctx, TESS_E_STOPPED, "k-means was stopped after %lld iterations", (long long)(i + 1));
     }
     return TESS_OK;
 }
 
-static int check(struct tess_call *c, const struct tess_pool *pool, const struct tess_kmeans_options *o, const struct tess_tensor *centres)
+static int kmeans_check(struct tess_context *ctx, const struct tess_pool *pool, const struct tess_kmeans_options *o,
+                        const struct tess_tensor *centres)
 {
-    if (o->codes < 1 || pool->count < o->codes)
-        return c->fail(c, TESS_E_VALUE, "k-means: %lld vectors cannot be made %lld codes; give a pool that is larger than the codebook",
-                       (long long)pool->count, (long long)o->codes);
+    if (o->codebook_size < 1 || pool->count < o->codebook_size)
+        return ctx->fail(ctx, TESS_E_VALUE, "k-means: %lld vectors cannot be made %lld codes; give a pool that is larger than the codebook",
+                       (long long)pool->count, (long long)o->codebook_size);
     if (o->seeding < TESS_SEED_AFKMC2 || o->seeding > TESS_SEED_GIVEN || o->chain < 0 || o->iterations < 0 || !(o->tolerance >= 0.0))
-        return c->fail(c, TESS_E_VALUE, "k-means: an option is out of its range");
-    if (centres->dtype != TESS_F32 || centres->rank != 2 || centres->dim[0] != o->codes || centres->dim[1] != pool->width || !centres->data)
-        return c->fail(c, TESS_E_SHAPE, "k-means: centres f32 (%lld, %lld) are wanted", (long long)o->codes, (long long)pool->width);
+        return ctx->fail(ctx, TESS_E_VALUE, "k-means: an option is out of its range");
+    if (centres->dtype != TESS_F32 || centres->rank != 2 || centres->dim[0] != o->codebook_size || centres->dim[1] != pool->width ||
+        !centres->data)
+        return ctx->fail(ctx, TESS_E_SHAPE, "k-means: centres f32 (%lld, %lld) are wanted", (long long)o->codebook_size,
+                         (long long)pool->width);
     return TESS_OK;
 }
 
-int tess_kmeans(struct tess_call *c, const struct tess_pool *pool, const struct tess_kmeans_options *o, struct tess_tensor *centres,
+int tess_kmeans(struct tess_context *ctx, const struct tess_pool *pool, const struct tess_kmeans_options *o, struct tess_tensor *centres,
                 struct tess_kmeans_report *report)
 {
     struct tess_kmeans_report spare;
     struct tessi_runtime *runtime;
     /* cppcheck-suppress uninitvar; an address is taken, and what is there cleared below */
-    struct lloyd l = {.pool = pool, .o = o, .report = report ? report : &spare, .p = pool->count, .d = pool->width, .k = o->codes};
-    TESS_TRY(check(c, pool, o, centres));
-    TESS_TRY(tessi_runtime_need(c, &runtime));
-    TESS_TRY(tessi_runtime_compute(c, runtime));
-    TESS_TRY(tessi_runtime_reserve(c, runtime));
+    struct lloyd l = {.pool = pool, .o = o, .report = report ? report : &spare, .p = pool->count, .d = pool->width, .k = o->codebook_size};
+    TESS_TRY(kmeans_check(ctx, pool, o, centres));
+    TESS_TRY(tessi_base_runtime_need(ctx, &runtime));
+    TESS_TRY(tessi_host_runtime_compute(ctx, runtime));
+    TESS_TRY(tessi_host_runtime_reserve(ctx, runtime));
     l.workers = runtime->workers;
     memset(l.report, 0, sizeof *l.report);
-    int status = open_lloyd(c, &l);
+    int status = open_lloyd(ctx, &l);
     if (status == TESS_OK && o->seeding == TESS_SEED_GIVEN)
         memcpy(l.centres, centres->data, tess_tensor_bytes(centres));
     else if (status == TESS_OK)
-        status = tessi_kmeans_seed(c, l.workers, pool, o, l.centres);
+        status = tessi_search_kmeans_seed(ctx, l.workers, pool, o, l.centres);
     if (status == TESS_OK)
-        status = iterate(c, &l);
+        status = kmeans_iterate(ctx, &l);
     if (status == TESS_OK)
         memcpy(centres->data, l.centres, tess_tensor_bytes(centres));
     close_lloyd(&l);

@@ -7,7 +7,7 @@
 #include "core/base/workers.h"
 
 /* Fills centres (K, D) by the options' seeding. */
-int tessi_kmeans_seed(struct tess_call *c, struct tessi_workers *workers, const struct tess_pool *pool, const struct tess_kmeans_options *o,
-                      float *centres) TESS_CHECKED;
+int tessi_search_kmeans_seed(struct tess_context *ctx, struct tessi_workers *workers, const struct tess_pool *pool,
+                             const struct tess_kmeans_options *o, float *centres) TESS_CHECKED;
 
 #endif

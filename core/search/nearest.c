@@ -37,14 +37,14 @@ struct row {                       /* what is known of one vector */
     float code_score;
 };
 
-static size_t aligned(size_t bytes)
+static size_t nearest_aligned(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;
 }
 
 /* ---- planning ------------------------------------------------------------------------------------------------------ */
 
-static int plan_block(struct tess_call *c, struct tessi_nearest *s, int64_t codes, struct tess_kernel *out)
+static int plan_block(struct tess_context *ctx, struct tessi_nearest *s, int64_t codebook_size, struct tess_kernel *out)
 {
     const struct tess_dense d = {.size = sizeof d,
                                  .what = TESS_GEMM,
@@ -54,47 +54,48 @@ static int plan_block(struct tess_call *c, struct tessi_nearest *s, int64_t code
                                  .weight_b = 1,
                                  .transpose_b = 1,
                                  .m = s->tile,
-                                 .n = codes,
+                                 .n = codebook_size,
                                  .k = s->d,
                                  .lda = s->d,
                                  .ldb = s->d,
-                                 .ldc = codes,
+                                 .ldc = codebook_size,
                                  .outer = 1,
                                  .inner = 1,
                                  .alpha = 1.0f};
-    if (codes == 0)
+    if (codebook_size == 0)
         return TESS_OK;
-    TESS_TRY(s->runtime->dense->plan(s->runtime->dense_self, c, &d, out));
-    size_t bytes = aligned(out->packed_bytes ? out->packed_bytes : (size_t)codes * s->operand_bytes);
+    TESS_TRY(s->runtime->dense->plan(s->runtime->dense_self, ctx, &d, out));
+    size_t bytes = nearest_aligned(out->packed_bytes ? out->packed_bytes : (size_t)codebook_size * s->operand_bytes);
     s->block_bytes = s->block_bytes > bytes ? s->block_bytes : bytes;
     s->kernel_scratch = s->kernel_scratch > out->scratch_bytes ? s->kernel_scratch : out->scratch_bytes;
     return TESS_OK;
 }
 
-int tessi_nearest_plan(struct tess_call *c, struct tessi_runtime *runtime, int64_t rows, int64_t codes, int64_t d, int32_t operands,
-                       struct tessi_nearest *out)
+int tessi_search_nearest_plan(struct tess_context *ctx, struct tessi_runtime *runtime, int64_t rows, int64_t codebook_size, int64_t d,
+                              int32_t operands, struct tessi_nearest *out)
 {
-    int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS, block = codes < TILE_CODES ? codes : TILE_CODES;
-    *out = (struct tessi_nearest){.runtime = runtime, .codes = codes, .d = d, .tile = (rows + tiles - 1) / tiles, .operands = operands};
+    int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS, block = codebook_size < TILE_CODES ? codebook_size : TILE_CODES;
+    *out = (struct tessi_nearest){
+        .runtime = runtime, .codebook_size = codebook_size, .d = d, .tile = (rows + tiles - 1) / tiles, .operands = operands};
     if (operands == TESSI_NEAREST_AUTO)
-        out->operands = tessi_runtime_multiplies(runtime, TESS_BF16) ? TESS_BF16 : TESS_F32;
+        out->operands = tessi_host_runtime_multiplies(runtime, TESS_BF16) ? TESS_BF16 : TESS_F32;
     out->operand_bytes = (size_t)d * (out->operands == TESS_BF16 ? sizeof(uint16_t) : sizeof(float));
-    TESS_TRY(plan_block(c, out, codes < TILE_CODES ? 0 : TILE_CODES, &out->full));
-    TESS_TRY(plan_block(c, out, codes % TILE_CODES, &out->last));
-    out->mean = aligned(sizeof(struct measures));
-    out->half = out->mean + aligned((size_t)d * sizeof(float));
-    out->staging = out->half + aligned((size_t)codes * sizeof(float));
-    out->block = out->staging + aligned((size_t)block * out->operand_bytes);
-    out->ready_bytes = out->block + (size_t)((codes + TILE_CODES - 1) / TILE_CODES) * out->block_bytes;
-    out->operand = aligned((size_t)out->tile * sizeof(struct row));
-    out->score = out->operand + aligned((size_t)out->tile * out->operand_bytes);
-    size_t own = out->score + aligned((size_t)(out->tile * block) * sizeof(float));
-    out->scratch_bytes = own + aligned(out->kernel_scratch);
+    TESS_TRY(plan_block(ctx, out, codebook_size < TILE_CODES ? 0 : TILE_CODES, &out->full));
+    TESS_TRY(plan_block(ctx, out, codebook_size % TILE_CODES, &out->last));
+    out->mean = nearest_aligned(sizeof(struct measures));
+    out->half = out->mean + nearest_aligned((size_t)d * sizeof(float));
+    out->staging = out->half + nearest_aligned((size_t)codebook_size * sizeof(float));
+    out->block = out->staging + nearest_aligned((size_t)block * out->operand_bytes);
+    out->ready_bytes = out->block + (size_t)((codebook_size + TILE_CODES - 1) / TILE_CODES) * out->block_bytes;
+    out->operand = nearest_aligned((size_t)out->tile * sizeof(struct row));
+    out->score = out->operand + nearest_aligned((size_t)out->tile * out->operand_bytes);
+    size_t own = out->score + nearest_aligned((size_t)(out->tile * block) * sizeof(float));
+    out->scratch_bytes = own + nearest_aligned(out->kernel_scratch);
     out->kernel_scratch = own;
     return TESS_OK;
 }
 
-void tessi_nearest_drop(struct tessi_nearest *s)
+void tessi_search_nearest_drop(struct tessi_nearest *s)
 {
     if (!s->runtime)
         return;
@@ -107,12 +108,12 @@ void tessi_nearest_drop(struct tessi_nearest *s)
 
 /* x - mean as the product takes it: its length, and how far from it the operand is. The sums of squares are made in f32: what rounding and
  * underflow can take from them is added, and an overflow is infinite. */
-static void to_operand(const struct tessi_nearest *s, const float *x, const float *mean, void *to, double *length, double *error)
+static void nearest_to_operand(const struct tessi_nearest *s, const float *x, const float *mean, void *to, double *length, double *error)
 {
     double more = 1.0 + (double)(s->d + 8) * 0x1p-23, least = (double)s->d * 0x1p-125, lost = 0.0;
     float square[2] = {0.0f, 0.0f};
     if (s->operands == TESS_BF16) {
-        tessi_kernels()->narrow(s->d, x, mean, to, square);
+        tessi_kernels()->round_bf16(s->d, x, mean, to, square);
         lost = sqrt((double)square[1] * more + least);
         *length = sqrt((double)square[0] * more + least);
     } else {
@@ -123,12 +124,12 @@ static void to_operand(const struct tessi_nearest *s, const float *x, const floa
 }
 
 /* Any point would do for the result; the mean makes the operands short. */
-static void find_mean(const struct tessi_nearest *s, const float *book, float *mean)
+static void find_mean(const struct tessi_nearest *s, const float *codebook, float *mean)
 {
     memset(mean, 0, (size_t)s->d * sizeof *mean);
-    for (int64_t k = 0; k < s->codes; k++)
-        tessi_kernels()->accumulate(s->d, book + k * s->d, mean);
-    tessi_kernels()->affine(s->d, 1.0f / (float)s->codes, 0.0f, mean, mean);
+    for (int64_t k = 0; k < s->codebook_size; k++)
+        tessi_kernels()->accumulate(s->d, codebook + k * s->d, mean);
+    tessi_kernels()->affine(s->d, 1.0f / (float)s->codebook_size, 0.0f, mean, mean);
     if (!isfinite(tessi_kernels()->square_distance(s->d, mean, mean)))
         memset(mean, 0, (size_t)s->d * sizeof *mean);
 }
@@ -143,24 +144,24 @@ static void ready_row(const struct tessi_nearest *s, const float *row, const flo
         *half = INFINITY;
         return;
     }
-    to_operand(s, row, mean, to, &y, &dy);
+    nearest_to_operand(s, row, mean, to, &y, &dy);
     m->y = y <= m->y ? m->y : isfinite(y) ? y : INFINITY;
     m->dy = dy <= m->dy ? m->dy : isfinite(dy) ? dy : INFINITY;
 }
 
-int tessi_nearest_ready(const struct tessi_nearest *s, const float *book, char *ready)
+int tessi_search_nearest_ready(const struct tessi_nearest *s, const float *codebook, char *ready)
 {
     const struct tessi_runtime *r = s->runtime;
     struct measures *m = (struct measures *)(void *)ready;
     float *mean = (float *)(void *)(ready + s->mean), *half = (float *)(void *)(ready + s->half);
     *m = (struct measures){.y = 0.0, .dy = 0.0};
-    find_mean(s, book, mean);
-    for (int64_t first = 0, b = 0; first < s->codes; first += TILE_CODES, b++) {
-        int64_t n = s->codes - first < TILE_CODES ? s->codes - first : TILE_CODES;
+    find_mean(s, codebook, mean);
+    for (int64_t first = 0, b = 0; first < s->codebook_size; first += TILE_CODES, b++) {
+        int64_t n = s->codebook_size - first < TILE_CODES ? s->codebook_size - first : TILE_CODES;
         const struct tess_kernel *kernel = n == TILE_CODES ? &s->full : &s->last;
         char *block = ready + s->block + (size_t)b * s->block_bytes, *to = kernel->packed_bytes ? ready + s->staging : block;
         for (int64_t k = 0; k < n; k++)
-            ready_row(s, book + (first + k) * s->d, mean, to + (size_t)k * s->operand_bytes, half + first + k, m);
+            ready_row(s, codebook + (first + k) * s->d, mean, to + (size_t)k * s->operand_bytes, half + first + k, m);
         if (kernel->packed_bytes)
             TESS_TRY(r->dense->pack(r->dense_self, kernel, to, block));
     }
@@ -171,7 +172,7 @@ int tessi_nearest_ready(const struct tessi_nearest *s, const float *book, char *
 
 struct search { /* one call */
     const struct tessi_nearest *s;
-    const float *book;
+    const float *codebook;
     const struct tessi_nearest_found *found;
 };
 
@@ -191,9 +192,9 @@ static void start_row(const struct tessi_nearest *s, const struct measures *m, d
     w->code_score = INFINITY;
 }
 
-static void measure(const struct search *q, const float *z, int32_t code, float score, struct row *w)
+static void nearest_measure(const struct search *q, const float *z, int32_t code, float score, struct row *w)
 {
-    double square = tessi_kernels()->square_distance(q->s->d, z, q->book + code * q->s->d);
+    double square = tessi_kernels()->square_distance(q->s->d, z, q->codebook + code * q->s->d);
     if (square < w->best || (square == w->best && code < w->code)) {
         w->best = square;
         w->code = code;
@@ -213,26 +214,27 @@ static void thin_out(struct row *w)
     w->pendings = kept;
 }
 
-static void settle(const struct search *q, const float *z, struct row *w)
+static void nearest_settle(const struct search *q, const float *z, struct row *w)
 {
     for (int32_t i = 0; i < w->pendings; i++)
-        measure(q, z, w->pending[i], w->score[i], w);
+        nearest_measure(q, z, w->pending[i], w->score[i], w);
     w->pendings = 0;
 }
 
-static void note(const struct search *q, const float *z, int32_t code, float score, struct row *w)
+static void nearest_note(const struct search *q, const float *z, int32_t code, float score, struct row *w)
 {
     if (w->pendings == PENDING)
         thin_out(w);
     if (w->pendings == PENDING)
-        settle(q, z, w);
+        nearest_settle(q, z, w);
     w->pending[w->pendings] = code;
     w->score[w->pendings++] = score;
 }
 
 /* A row of one tile: lanes hold the least of every 64th code, and then of every 16th, so only those of lanes below the limit are looked at
  * again. */
-static void propose(const struct search *q, int64_t n, const float *half, const float *dot, int64_t first, const float *z, struct row *w)
+static void nearest_propose(const struct search *q, int64_t n, const float *half, const float *dot, int64_t first, const float *z,
+                            struct row *w)
 {
     float lane[TESSI_LANES + TESSI_FOLDED], two[2];
     tessi_kernels()->lowest(n, half, dot, q->found->beyond != NULL, lane, two);
@@ -246,7 +248,7 @@ static void propose(const struct search *q, int64_t n, const float *half, const 
         for (int64_t i = lane[TESSI_LANES + j] <= w->limit ? j : TESSI_LANES; i < TESSI_LANES; i += TESSI_FOLDED)
             for (int64_t k = lane[i] <= w->limit ? i : n; k < n; k += TESSI_LANES)
                 if (half[k] - dot[k] <= w->limit)
-                    note(q, z, (int32_t)(first + k), half[k] - dot[k], w);
+                    nearest_note(q, z, (int32_t)(first + k), half[k] - dot[k], w);
 }
 
 /* Brute force. */
@@ -255,8 +257,8 @@ static void measure_all(const struct search *q, const float *z, double *beyond, 
     double second = INFINITY;
     w->best = INFINITY;
     w->code = -1;
-    for (int64_t k = 0; k < q->s->codes; k++) {
-        double square = tessi_kernels()->square_distance(q->s->d, z, q->book + k * q->s->d);
+    for (int64_t k = 0; k < q->s->codebook_size; k++) {
+        double square = tessi_kernels()->square_distance(q->s->d, z, q->codebook + k * q->s->d);
         second = square < w->best ? w->best : square < second ? square : second;
         if (square < w->best) {
             w->best = square;
@@ -268,7 +270,7 @@ static void measure_all(const struct search *q, const float *z, double *beyond, 
 
 /* |z - e_k|^2 = |x|^2 + 2 s_k for every other row, whose s~ is at least the second lowest when the nearest's own is the lowest, else the
  * lowest (14.3a). */
-static double margin(const struct search *q, const float *z, const float *mean, const struct row *w)
+static double nearest_margin(const struct search *q, const float *z, const float *mean, const struct row *w)
 {
     double other = (double)(w->code_score > w->least ? w->least : w->next);
     double square = tessi_kernels()->square_distance(q->s->d, z, mean) + 2.0 * (other - w->error);
@@ -287,9 +289,9 @@ static void finish_row(const struct search *q, const float *z, const float *mean
             w->code = w->pending[0];
             w->code_score = w->score[0];
         } else {
-            settle(q, z, w);
+            nearest_settle(q, z, w);
         }
-        beyond = found->beyond ? margin(q, z, mean, w) : 0.0;
+        beyond = found->beyond ? nearest_margin(q, z, mean, w) : 0.0;
     }
     found->code[i] = w->code;
     if (found->square)
@@ -316,14 +318,15 @@ static void start_tile(const struct tessi_nearest *s, const char *ready, const s
     char *operand = scratch + s->operand;
     for (int64_t p = 0; p < m; p++) {
         double length, error;
-        to_operand(s, v->x + index_of(v, first + p) * s->d, (const float *)(const void *)(ready + s->mean),
+        nearest_to_operand(s, v->x + index_of(v, first + p) * s->d, (const float *)(const void *)(ready + s->mean),
                    operand + (size_t)p * s->operand_bytes, &length, &error);
         start_row(s, (const struct measures *)(const void *)ready, length, error, &row[p]);
     }
     memset(operand + (size_t)m * s->operand_bytes, 0, (size_t)(s->tile - m) * s->operand_bytes);
 }
 
-static int find_tile(const struct search *q, struct tess_call *c, const char *ready, const struct vectors *v, int64_t first, char *scratch)
+static int find_tile(const struct search *q, struct tess_context *ctx, const char *ready, const struct vectors *v, int64_t first,
+                     char *scratch)
 {
     const struct tessi_nearest *s = q->s;
     const struct tessi_runtime *r = s->runtime;
@@ -332,18 +335,18 @@ static int find_tile(const struct search *q, struct tess_call *c, const char *re
     float *score = (float *)(void *)(scratch + s->score);
     int64_t m = v->n - first < s->tile ? v->n - first : s->tile;
     start_tile(s, ready, v, first, m, scratch);
-    for (int64_t k = 0, b = 0; k < s->codes; k += TILE_CODES, b++) {
-        int64_t n = s->codes - k < TILE_CODES ? s->codes - k : TILE_CODES;
+    for (int64_t k = 0, b = 0; k < s->codebook_size; k += TILE_CODES, b++) {
+        int64_t n = s->codebook_size - k < TILE_CODES ? s->codebook_size - k : TILE_CODES;
         struct tess_dense_run run = {.size = sizeof run,
                                      .a = scratch + s->operand,
                                      .b = ready + s->block + (size_t)b * s->block_bytes,
                                      .c = score,
                                      .scratch = scratch + s->kernel_scratch,
-                                     .call = c};
+                                     .context = ctx};
         TESS_TRY(r->dense->run(r->dense_self, n == TILE_CODES ? &s->full : &s->last, &run));
         for (int64_t p = 0; p < m; p++)
             if (isfinite(row[p].reach))
-                propose(q, n, half + k, score + p * n, k, v->x + index_of(v, first + p) * s->d, &row[p]);
+                nearest_propose(q, n, half + k, score + p * n, k, v->x + index_of(v, first + p) * s->d, &row[p]);
     }
     for (int64_t p = 0; p < m; p++) {
         int64_t i = index_of(v, first + p);
@@ -352,12 +355,12 @@ static int find_tile(const struct search *q, struct tess_call *c, const char *re
     return TESS_OK;
 }
 
-int tessi_nearest_find(const struct tessi_nearest *s, struct tess_call *c, const float *book, const char *ready, const float *x,
-                       const int32_t *list, int64_t n, char *scratch, const struct tessi_nearest_found *found)
+int tessi_search_nearest_find(const struct tessi_nearest *s, struct tess_context *ctx, const float *codebook, const char *ready,
+                              const float *x, const int32_t *list, int64_t n, char *scratch, const struct tessi_nearest_found *found)
 {
-    const struct search q = {.s = s, .book = book, .found = found};
+    const struct search q = {.s = s, .codebook = codebook, .found = found};
     const struct vectors v = {.x = x, .list = list, .n = n};
     for (int64_t first = 0; first < n; first += s->tile)
-        TESS_TRY(find_tile(&q, c, ready, &v, first, scratch));
+        TESS_TRY(find_tile(&q, ctx, ready, &v, first, scratch));
     return TESS_OK;
 }

@@ -9,7 +9,7 @@
 
 struct tessi_nearest {
     struct tessi_runtime *runtime; /* NULL: not planned */
-    int64_t codes, d, tile;        /* K, D; vectors of one product */
+    int64_t codebook_size, d, tile;        /* K, D; vectors of one product */
     int32_t operands;              /* of the product: TESS_BF16 or TESS_F32 */
     struct tess_kernel full, last; /* a tile of vectors by a block of codes, and by those left over */
     size_t ready_bytes;            /* of a book made ready */
@@ -27,13 +27,14 @@ struct tessi_nearest_found {
 
 /* For up to `rows` vectors at a time. `operands` decides about speed alone; TESSI_NEAREST_AUTO takes what is fastest on this processor. */
 #define TESSI_NEAREST_AUTO (-1)
-int tessi_nearest_plan(struct tess_call *c, struct tessi_runtime *runtime, int64_t rows, int64_t codes, int64_t d, int32_t operands,
-                       struct tessi_nearest *out) TESS_CHECKED;
-void tessi_nearest_drop(struct tessi_nearest *s);
+int tessi_search_nearest_plan(struct tess_context *ctx, struct tessi_runtime *runtime, int64_t rows, int64_t codebook_size, int64_t d,
+                              int32_t operands, struct tessi_nearest *out) TESS_CHECKED;
+void tessi_search_nearest_drop(struct tessi_nearest *s);
 /* book (K, D) -> ready, of ready_bytes, aligned to 64. Fails when the backend does. */
-int tessi_nearest_ready(const struct tessi_nearest *s, const float *book, char *ready) TESS_CHECKED;
+int tessi_search_nearest_ready(const struct tessi_nearest *s, const float *codebook, char *ready) TESS_CHECKED;
 /* Vector i, for i in list[0 .. n - 1], or for i in 0 .. n - 1 when list is NULL, of x (.., D). `scratch` is aligned to 64. [any thread] */
-int tessi_nearest_find(const struct tessi_nearest *s, struct tess_call *c, const float *book, const char *ready, const float *x,
-                       const int32_t *list, int64_t n, char *scratch, const struct tessi_nearest_found *found) TESS_CHECKED;
+int tessi_search_nearest_find(const struct tessi_nearest *s, struct tess_context *ctx, const float *codebook, const char *ready,
+                              const float *x, const int32_t *list, int64_t n, char *scratch,
+                              const struct tessi_nearest_found *found) TESS_CHECKED;
 
 #endif

@@ -2,8 +2,8 @@
  * section 24).
  *
  * With c the mean of the queries, x = q - c and y = p - c: |q - p|^2 = |x|^2 + |y|^2 - 2 x y. The squares are made in double, x y by
- * products of f32 over WIDTH values at a time, added in double. What that may be wrong by is bounded by (24.3); vectors of the block beyond it are
- * passed over, and mostly they all are. The others are measured, in the order of the pool, so of equals the lowest stays.
+ * products of f32 over WIDTH values at a time, added in double. What that may be wrong by is bounded by (24.3); vectors of the block beyond
+ * it are passed over, and mostly they all are. The others are measured, in the order of the pool, so of equals the lowest stays.
  *
  * A worker takes some vectors of the block through the products with all queries; then each query looks at its row of them.
  *
@@ -18,8 +18,8 @@
 
 enum { TILE_QUERIES = 64, TILE_VECTORS = 128, WIDTH = 1024 };
 
-struct hand { /* what a worker works with */
-    struct tessi_call call;
+struct worker_state { /* what a worker works with */
+    struct tessi_context context;
     char *scratch;
     float *query, *vector, *product; /* operands (tile, width) and (TILE_VECTORS, width); (tile, TILE_VECTORS) */
     char *packed;
@@ -35,22 +35,22 @@ struct tess_neighbours {
     float *centre;          /* (D) */
     double *x, *y, *score;  /* (Q): |x|; (block): |y|; (Q, block): |y|^2 - 2 x y */
     double longest;         /* |y| of the block */
-    struct hand *hand;      /* of each worker */
+    struct worker_state *worker_state;      /* of each worker */
     int64_t first, n;       /* the block */
     const float *vector;
 };
 
 /* ---- room ---------------------------------------------------------------------------------------------------------- */
 
-static int room(struct tess_call *c, int64_t n, size_t size, void *out)
+static int neighbours_capacity(struct tess_context *ctx, int64_t n, size_t size, void *out)
 {
     void *memory;
-    TESS_TRY(tess_alloc(c, (size_t)(n ? n : 1) * size, "nearest neighbours", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)(n ? n : 1) * size, "nearest neighbours", &memory));
     memcpy(out, &memory, sizeof memory);
     return TESS_OK;
 }
 
-static int plan_product(struct tess_call *c, struct tess_neighbours *s)
+static int plan_product(struct tess_context *ctx, struct tess_neighbours *s)
 {
     const struct tess_dense d = {.size = sizeof d,
                                  .what = TESS_GEMM,
@@ -67,22 +67,22 @@ static int plan_product(struct tess_call *c, struct tess_neighbours *s)
                                  .outer = 1,
                                  .inner = 1,
                                  .alpha = 1.0f};
-    TESS_TRY(s->runtime->dense->plan(s->runtime->dense_self, c, &d, &s->kernel));
+    TESS_TRY(s->runtime->dense->plan(s->runtime->dense_self, ctx, &d, &s->kernel));
     s->planned = 1;
     return TESS_OK;
 }
 
-static int open_hand(struct tess_call *c, const struct tess_neighbours *s, struct hand *h)
+static int open_worker_state(struct tess_context *ctx, const struct tess_neighbours *s, struct worker_state *h)
 {
-    TESS_TRY(room(c, s->tile * s->width, sizeof(float), &h->query));
-    TESS_TRY(room(c, TILE_VECTORS * s->width, sizeof(float), &h->vector));
-    TESS_TRY(room(c, s->tile * TILE_VECTORS, sizeof(float), &h->product));
-    TESS_TRY(room(c, 1, s->kernel.packed_bytes + 1, &h->packed));
-    return room(c, 1, s->kernel.scratch_bytes + 1, &h->scratch);
+    TESS_TRY(neighbours_capacity(ctx, s->tile * s->width, sizeof(float), &h->query));
+    TESS_TRY(neighbours_capacity(ctx, TILE_VECTORS * s->width, sizeof(float), &h->vector));
+    TESS_TRY(neighbours_capacity(ctx, s->tile * TILE_VECTORS, sizeof(float), &h->product));
+    TESS_TRY(neighbours_capacity(ctx, 1, s->kernel.packed_bytes + 1, &h->packed));
+    return neighbours_capacity(ctx, 1, s->kernel.scratch_bytes + 1, &h->scratch);
 }
 
 /* Any point would do for the result; the mean makes the operands short. */
-static int find_centre(struct tess_call *c, struct tess_neighbours *s)
+static int find_centre(struct tess_context *ctx, struct tess_neighbours *s)
 {
     for (int64_t q = 0; q < s->queries; q++)
         for (int64_t j = 0; j < s->d; j++)
@@ -90,51 +90,51 @@ static int find_centre(struct tess_call *c, struct tess_neighbours *s)
     for (int64_t q = 0; q < s->queries; q++) {
         s->x[q] = sqrt(tessi_kernels()->square_distance(s->d, s->query + q * s->d, s->centre));
         if (!isfinite(s->x[q]))
-            return c->fail(c, TESS_E_DATA, "nearest neighbours: query %lld has a value that is not finite", (long long)q);
+            return ctx->fail(ctx, TESS_E_DATA, "nearest neighbours: query %lld has a value that is not finite", (long long)q);
     }
     return TESS_OK;
 }
 
-static int open_search(struct tess_call *c, struct tess_neighbours *s)
+static int open_search(struct tess_context *ctx, struct tess_neighbours *s)
 {
-    int workers = tessi_workers_count(s->runtime->workers);
-    TESS_TRY(tessi_runtime_reserve(c, s->runtime));
-    TESS_TRY(plan_product(c, s));
-    TESS_TRY(room(c, s->d, sizeof(float), &s->centre));
-    TESS_TRY(room(c, s->queries, sizeof(double), &s->x));
-    TESS_TRY(room(c, s->o.block, sizeof(double), &s->y));
-    TESS_TRY(room(c, s->queries * s->o.block, sizeof(double), &s->score));
-    TESS_TRY(room(c, workers, sizeof(struct hand), &s->hand));
+    int workers = tessi_base_workers_count(s->runtime->workers);
+    TESS_TRY(tessi_host_runtime_reserve(ctx, s->runtime));
+    TESS_TRY(plan_product(ctx, s));
+    TESS_TRY(neighbours_capacity(ctx, s->d, sizeof(float), &s->centre));
+    TESS_TRY(neighbours_capacity(ctx, s->queries, sizeof(double), &s->x));
+    TESS_TRY(neighbours_capacity(ctx, s->o.block, sizeof(double), &s->y));
+    TESS_TRY(neighbours_capacity(ctx, s->queries * s->o.block, sizeof(double), &s->score));
+    TESS_TRY(neighbours_capacity(ctx, workers, sizeof(struct worker_state), &s->worker_state));
     for (int i = 0; i < workers; i++)
-        TESS_TRY(open_hand(c, s, &s->hand[i]));
-    return find_centre(c, s);
+        TESS_TRY(open_worker_state(ctx, s, &s->worker_state[i]));
+    return find_centre(ctx, s);
 }
 
-static int check(struct tess_call *c, const struct tess_neighbours_options *o)
+static int neighbours_check(struct tess_context *ctx, const struct tess_neighbours_options *o)
 {
     const struct tess_tensor *q = o->queries;
     if (q->dtype != TESS_F32 || q->rank != 2 || q->dim[0] < 1 || q->dim[1] < 1 || !q->data)
-        return c->fail(c, TESS_E_SHAPE, "nearest neighbours: queries f32 (Q, D) are wanted");
+        return ctx->fail(ctx, TESS_E_SHAPE, "nearest neighbours: queries f32 (Q, D) are wanted");
     if (o->neighbours < 1 || o->block < 1)
-        return c->fail(c, TESS_E_VALUE, "nearest neighbours: %lld of blocks of %lld are wanted; give at least one of each",
+        return ctx->fail(ctx, TESS_E_VALUE, "nearest neighbours: %lld of blocks of %lld are wanted; give at least one of each",
                        (long long)o->neighbours, (long long)o->block);
     return TESS_OK;
 }
 
-int tess_neighbours_new(struct tess_call *c, const struct tess_neighbours_options *o, struct tess_neighbours **out)
+int tess_neighbours_new(struct tess_context *ctx, const struct tess_neighbours_options *o, struct tess_neighbours **out)
 {
     void *memory;
     struct tessi_runtime *runtime;
-    TESS_TRY(check(c, o));
-    TESS_TRY(tessi_runtime_need(c, &runtime));
-    TESS_TRY(tessi_runtime_compute(c, runtime));
-    TESS_TRY(tess_alloc(c, sizeof(struct tess_neighbours), "nearest neighbours", &memory));
+    TESS_TRY(neighbours_check(ctx, o));
+    TESS_TRY(tessi_base_runtime_need(ctx, &runtime));
+    TESS_TRY(tessi_host_runtime_compute(ctx, runtime));
+    TESS_TRY(tess_alloc(ctx, sizeof(struct tess_neighbours), "nearest neighbours", &memory));
     struct tess_neighbours *s = memory;
     int64_t n = o->queries->dim[0], d = o->queries->dim[1], tiles = (n + TILE_QUERIES - 1) / TILE_QUERIES;
     *s = (struct tess_neighbours){.o = *o, .runtime = runtime, .queries = n, .d = d, .query = o->queries->data};
     s->tile = (n + tiles - 1) / tiles;
     s->width = d < WIDTH ? d : WIDTH;
-    int status = open_search(c, s);
+    int status = open_search(ctx, s);
     if (status != TESS_OK) {
         tess_neighbours_free(s);
         return status;
@@ -151,15 +151,15 @@ void tess_neighbours_free(struct tess_neighbours *s)
 {
     if (!s)
         return;
-    for (int i = 0; s->hand && i < tessi_workers_count(s->runtime->workers); i++) {
-        struct hand *h = &s->hand[i];
+    for (int i = 0; s->worker_state && i < tessi_base_workers_count(s->runtime->workers); i++) {
+        struct worker_state *h = &s->worker_state[i];
         void *const all[] = {h->query, h->vector, h->product, h->packed, h->scratch};
         for (size_t k = 0; k < sizeof all / sizeof *all; k++)
             tess_free(all[k]);
     }
     if (s->planned)
         s->runtime->dense->drop(s->runtime->dense_self, &s->kernel);
-    void *const all[] = {s->centre, s->x, s->y, s->score, s->hand, s};
+    void *const all[] = {s->centre, s->x, s->y, s->score, s->worker_state, s};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         tess_free(all[i]);
 }
@@ -167,7 +167,7 @@ void tess_neighbours_free(struct tess_neighbours *s)
 /* ---- products ------------------------------------------------------------------------------------------------------ */
 
 /* Values at .. at + width - 1 of rows (n, D) less the centre's, as (rows, width): zero where there are none. */
-static void to_operand(const struct tess_neighbours *s, const float *from, int64_t n, int64_t rows, int64_t at, float *to)
+static void neighbours_to_operand(const struct tess_neighbours *s, const float *from, int64_t n, int64_t rows, int64_t at, float *to)
 {
     int64_t have = s->d - at < s->width ? s->d - at : s->width;
     memset(to, 0, (size_t)(rows * s->width) * sizeof *to);
@@ -175,11 +175,11 @@ static void to_operand(const struct tess_neighbours *s, const float *from, int64
         tessi_kernels()->sub(have, from + i * s->d + at, s->centre + at, to + i * s->width);
 }
 
-static int multiply(const struct tess_neighbours *s, struct hand *h)
+static int neighbours_multiply(const struct tess_neighbours *s, struct worker_state *h)
 {
     const struct tessi_runtime *r = s->runtime;
     struct tess_dense_run run = {
-        .size = sizeof run, .a = h->query, .b = h->vector, .c = h->product, .scratch = h->scratch, .call = &h->call.call};
+        .size = sizeof run, .a = h->query, .b = h->vector, .c = h->product, .scratch = h->scratch, .context = &h->context.context};
     if (s->kernel.packed_bytes) {
         TESS_TRY(r->dense->pack(r->dense_self, &s->kernel, h->vector, h->packed));
         run.b = h->packed;
@@ -188,44 +188,45 @@ static int multiply(const struct tess_neighbours *s, struct hand *h)
 }
 
 /* Some vectors of the block, of which the first is `from`, with a tile of queries: WIDTH values of them. */
-static int score_tile(struct tess_neighbours *s, struct hand *h, int64_t from, int64_t n, int64_t query, int64_t at)
+static int score_tile(struct tess_neighbours *s, struct worker_state *h, int64_t from, int64_t n, int64_t query, int64_t at)
 {
     int64_t m = s->queries - query < s->tile ? s->queries - query : s->tile;
-    to_operand(s, s->query + query * s->d, m, s->tile, at, h->query);
-    TESS_TRY(multiply(s, h));
+    neighbours_to_operand(s, s->query + query * s->d, m, s->tile, at, h->query);
+    TESS_TRY(neighbours_multiply(s, h));
     for (int64_t q = 0; q < m; q++)
         for (int64_t p = 0; p < n; p++)
             s->score[(query + q) * s->o.block + from + p] -= 2.0 * (double)h->product[q * TILE_VECTORS + p];
     return TESS_OK;
 }
 
-static int score_vectors(struct tess_neighbours *s, struct hand *h, int64_t from, int64_t n)
+static int score_vectors(struct tess_neighbours *s, struct worker_state *h, int64_t from, int64_t n)
 {
     for (int64_t p = from; p < from + n; p++) {
         double square = tessi_kernels()->square_distance(s->d, s->vector + p * s->d, s->centre);
         if (!isfinite(square))
-            return h->call.call.fail(&h->call.call, TESS_E_DATA, "nearest neighbours: vector %lld of the pool has a value that is not finite",
-                                     (long long)(s->first + p));
+            return h->context.context.fail(&h->context.context, TESS_E_DATA,
+                                           "nearest neighbours: vector %lld of the pool has a value that is not finite",
+                                           (long long)(s->first + p));
         s->y[p] = sqrt(square);
         for (int64_t q = 0; q < s->queries; q++)
             s->score[q * s->o.block + p] = square;
     }
     for (int64_t at = 0; at < s->d; at += s->width) {
-        to_operand(s, s->vector + from * s->d, n, TILE_VECTORS, at, h->vector);
+        neighbours_to_operand(s, s->vector + from * s->d, n, TILE_VECTORS, at, h->vector);
         for (int64_t query = 0; query < s->queries; query += s->tile)
             TESS_TRY(score_tile(s, h, from, n, query, at));
     }
     return TESS_OK;
 }
 
-static void score(void *user, int worker, int64_t i)
+static void neighbours_score(void *user, int worker, int64_t i)
 {
     struct tess_neighbours *s = user;
-    struct hand *h = &s->hand[worker];
+    struct worker_state *h = &s->worker_state[worker];
     int64_t from = i * TILE_VECTORS, n = s->n - from < TILE_VECTORS ? s->n - from : TILE_VECTORS;
     int status = score_vectors(s, h, from, n);
-    if (status != TESS_OK && h->call.code == TESS_OK)
-        (void)h->call.call.fail(&h->call.call, status, "nearest neighbours: the backend failed without saying why");
+    if (status != TESS_OK && h->context.code == TESS_OK)
+        (void)h->context.context.fail(&h->context.context, status, "nearest neighbours: the backend failed without saying why");
 }
 
 /* ---- the nearest --------------------------------------------------------------------------------------------------- */
@@ -240,7 +241,7 @@ static double limit_of(const struct tess_neighbours *s, int64_t q)
 }
 
 /* Of equals the one that was there first, whose number is lower, stays in front. */
-static void insert(const struct tess_neighbours *s, int64_t q, double square, int32_t index)
+static void neighbours_insert(const struct tess_neighbours *s, int64_t q, double square, int32_t index)
 {
     double *squares = s->o.square + q * s->o.neighbours;
     int32_t *indices = s->o.index + q * s->o.neighbours;
@@ -253,7 +254,7 @@ static void insert(const struct tess_neighbours *s, int64_t q, double square, in
     indices[at] = index;
 }
 
-static void pick(void *user, int worker, int64_t q)
+static void neighbours_pick(void *user, int worker, int64_t q)
 {
     struct tess_neighbours *s = user;
     const double *row = s->score + q * s->o.block, *farthest = s->o.square + (q + 1) * s->o.neighbours - 1;
@@ -264,30 +265,30 @@ static void pick(void *user, int worker, int64_t q)
             continue;
         double square = tessi_kernels()->square_distance(s->d, s->query + q * s->d, s->vector + p * s->d);
         if (square < *farthest) {
-            insert(s, q, square, (int32_t)(s->first + p));
+            neighbours_insert(s, q, square, (int32_t)(s->first + p));
             limit = limit_of(s, q);
         }
     }
 }
 
-int tess_neighbours_add(struct tess_call *c, struct tess_neighbours *s, int64_t first, int64_t n, const float *vectors)
+int tess_neighbours_add(struct tess_context *ctx, struct tess_neighbours *s, int64_t first, int64_t n, const float *vectors)
 {
-    int workers = tessi_workers_count(s->runtime->workers);
+    int workers = tessi_base_workers_count(s->runtime->workers);
     if (n < 0 || n > s->o.block || first < 0 || first + n > INT32_MAX)
-        return c->fail(c, TESS_E_VALUE, "nearest neighbours: vectors %lld to %lld do not fit a block of %lld", (long long)first,
+        return ctx->fail(ctx, TESS_E_VALUE, "nearest neighbours: vectors %lld to %lld do not fit a block of %lld", (long long)first,
                        (long long)(first + n), (long long)s->o.block);
     s->first = first;
     s->n = n;
     s->vector = vectors;
     for (int i = 0; i < workers; i++)
-        tessi_call_init(&s->hand[i].call, &s->runtime->host);
-    tessi_workers_run(s->runtime->workers, (n + TILE_VECTORS - 1) / TILE_VECTORS, score, s);
+        tessi_base_context_init(&s->worker_state[i].context, &s->runtime->host);
+    tessi_base_workers_run(s->runtime->workers, (n + TILE_VECTORS - 1) / TILE_VECTORS, neighbours_score, s);
     for (int i = 0; i < workers; i++)
-        if (s->hand[i].call.code != TESS_OK)
-            return tessi_call_pass(c, &s->hand[i].call.call);
+        if (s->worker_state[i].context.code != TESS_OK)
+            return tessi_base_context_pass(ctx, &s->worker_state[i].context.context);
     s->longest = 0.0;
     for (int64_t p = 0; p < n; p++)
         s->longest = s->y[p] > s->longest ? s->y[p] : s->longest;
-    tessi_workers_run(s->runtime->workers, s->queries, pick, s);
+    tessi_base_workers_run(s->runtime->workers, s->queries, neighbours_pick, s);
     return TESS_OK;
 }

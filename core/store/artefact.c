@@ -8,33 +8,33 @@
 
 /* ---- the object ---------------------------------------------------------------------------------------------------- */
 
-int tessi_grow(struct tess_call *c, void **array, int64_t *count, int64_t *room, size_t size)
+int tessi_store_grow(struct tess_context *ctx, void **array, int64_t *count, int64_t *capacity, size_t size)
 {
-    if (*count == *room) {
-        int64_t more = *room ? 2 * *room : 16;
+    if (*count == *capacity) {
+        int64_t more = *capacity ? 2 * *capacity : 16;
         void *memory;
-        TESS_TRY(tess_alloc(c, (size_t)more * size, "an artefact's table", &memory));
+        TESS_TRY(tess_alloc(ctx, (size_t)more * size, "an artefact's table", &memory));
         if (*count)
             memcpy(memory, *array, (size_t)*count * size);
         tess_free(*array);
         *array = memory;
-        *room = more;
+        *capacity = more;
     }
     memset((char *)*array + (size_t)*count * size, 0, size);
     ++*count;
     return TESS_OK;
 }
 
-int tessi_copy_text(struct tess_call *c, const char *text, char **out)
+int tessi_store_copy_text(struct tess_context *ctx, const char *text, char **out)
 {
     size_t bytes = strlen(text) + 1;
     void *copy;
-    TESS_TRY(tess_alloc(c, bytes, "a text", &copy));
+    TESS_TRY(tess_alloc(ctx, bytes, "a text", &copy));
     *out = memcpy(copy, text, bytes);
     return TESS_OK;
 }
 
-struct tessi_entry *tessi_entry_find(const struct tess_artefact *a, const char *name)
+struct tessi_entry *tessi_store_entry_find(const struct tess_artefact *a, const char *name)
 {
     while (*name == '/')
         name++;
@@ -58,7 +58,7 @@ struct tessi_entry *tessi_entry_find(const struct tess_artefact *a, const char *
     return NULL;
 }
 
-void tessi_artefact_free(struct tess_artefact *a)
+void tessi_store_artefact_free(struct tess_artefact *a)
 {
     for (int64_t i = 0; i < a->entries; i++)
         tess_free(a->entry[i].name);
@@ -76,7 +76,7 @@ void tessi_artefact_free(struct tess_artefact *a)
     tess_free(a->figure);
     tess_free(a->picture);
     tess_free(a->note);
-    tessi_facts_free(a->facts);
+    tessi_base_attrs_free(a->attrs);
     tess_free(a->path);
     tess_free(a->kind);
     tess_free(a);
@@ -97,37 +97,37 @@ const char *tess_artefact_digest(const struct tess_artefact *a)
     return a->digest;
 }
 
-const struct tess_facts *tess_artefact_facts(const struct tess_artefact *a)
+const struct tess_attrs *tess_artefact_attrs(const struct tess_artefact *a)
 {
-    return a->facts;
+    return a->attrs;
 }
 
-struct tess_facts *tess_artefact_describe(struct tess_artefact *a)
+struct tess_attrs *tess_artefact_describe(struct tess_artefact *a)
 {
-    return a->facts;
+    return a->attrs;
 }
 
 /* ---- making and dropping ------------------------------------------------------------------------------------------- */
 
-int tessi_store_give_up(struct tess_call *c, struct tess_artefact *a, const char *what)
+int tessi_store_give_up(struct tess_context *ctx, struct tess_artefact *a, const char *what)
 {
-    int status = tessi_store_fail(c, a, what);
+    int status = tessi_store_fail(ctx, a, what);
     a->failed = 1;
     a->disk.discard = 1;
     return status;
 }
 
 /* Closes and removes what was not published; the lock is held. */
-static void drop(struct tess_artefact *a)
+static void artefact_drop(struct tess_artefact *a)
 {
     a->disk.discard = 1;
     if (a->file >= 0)
         (void)H5Fclose(a->file);
     a->file = -1;
-    tessi_disk_close(&a->disk);
+    tessi_store_disk_close(&a->disk);
 }
 
-/* Facts and links keep their order; the root's stay in its header, without the tables of large groups. */
+/* Attributes and links keep their order; the root's stay in its header, without the tables of large groups. */
 static hid_t root_properties(void)
 {
     hid_t p = H5Pcreate(H5P_FILE_CREATE);
@@ -141,7 +141,7 @@ static hid_t root_properties(void)
 
 static hid_t create_file(struct tess_artefact *a)
 {
-    hid_t make = root_properties(), access = tessi_disk_access(&a->disk), file = -1;
+    hid_t make = root_properties(), access = tessi_store_disk_access(&a->disk), file = -1;
     if (make >= 0 && access >= 0)
         file = H5Fcreate(a->path, H5F_ACC_TRUNC, make, access);
     if (make >= 0)
@@ -151,57 +151,58 @@ static hid_t create_file(struct tess_artefact *a)
     return file;
 }
 
-void tessi_artefact_remove(const char *path)
+void tessi_store_artefact_remove(const char *path)
 {
     (void)unlink(path);
-    tessi_aside_sweep(path);
+    tessi_base_aside_sweep(path);
 }
 
-void tessi_artefact_when_full(struct tess_artefact *a, int (*again)(void *user, const char *path, int error), void *user)
+void tessi_store_artefact_when_full(struct tess_artefact *a, int (*again)(void *user, const char *path, int error), void *user)
 {
-    tessi_aside_when_full(a->disk.aside, again, user);
+    tessi_base_aside_when_full(a->disk.aside, again, user);
 }
 
-int tessi_artefact_reserve(struct tess_artefact *a, int64_t bytes)
+int tessi_store_artefact_reserve(struct tess_artefact *a, int64_t bytes)
 {
-    return tessi_aside_reserve(a->disk.aside, bytes);
+    return tessi_base_aside_reserve(a->disk.aside, bytes);
 }
 
-int tessi_artefact_create(struct tess_call *c, const char *path, const char *kind, struct tess_artefact **out)
+int tessi_store_artefact_create(struct tess_context *ctx, const char *path, const char *kind, struct tess_artefact **out)
 {
     void *memory;
     *out = NULL;
-    TESS_TRY(tess_alloc(c, sizeof(struct tess_artefact), "an artefact", &memory));
+    TESS_TRY(tess_alloc(ctx, sizeof(struct tess_artefact), "an artefact", &memory));
     struct tess_artefact *a = memory;
     a->disk.fd = -1;
     a->file = -1;
 
     a->writing = 1;
     int status;
-    if ((status = tessi_copy_text(c, path, &a->path)) != TESS_OK || (status = tessi_copy_text(c, kind, &a->kind)) != TESS_OK ||
-        (status = tessi_facts_new(c, &a->facts)) != TESS_OK || (status = tessi_disk_create(c, &a->disk, path)) != TESS_OK)
+    if ((status = tessi_store_copy_text(ctx, path, &a->path)) != TESS_OK ||
+        (status = tessi_store_copy_text(ctx, kind, &a->kind)) != TESS_OK || (status = tessi_base_attrs_new(ctx, &a->attrs)) != TESS_OK ||
+        (status = tessi_store_disk_create(ctx, &a->disk, path)) != TESS_OK)
         goto done;
-    if ((status = tessi_store_room(c, a)) != TESS_OK)
+    if ((status = tessi_store_capacity(ctx, a)) != TESS_OK)
         goto done;
     tessi_store_lock();
     a->file = create_file(a);
     if (a->file < 0)
-        status = tessi_store_give_up(c, a, "");
+        status = tessi_store_give_up(ctx, a, "");
     tessi_store_unlock();
 done:
     if (status != TESS_OK)
-        tessi_artefact_close(a);
+        tessi_store_artefact_close(a);
     else
         *out = a;
     return status;
 }
 
-void tessi_artefact_close(struct tess_artefact *a)
+void tessi_store_artefact_close(struct tess_artefact *a)
 {
     if (!a)
         return;
     tessi_store_lock();
-    drop(a);
+    artefact_drop(a);
     tessi_store_unlock();
-    tessi_artefact_free(a);
+    tessi_store_artefact_free(a);
 }

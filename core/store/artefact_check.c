@@ -1,6 +1,6 @@
-/* Whether an artefact keeps what its kind promises: facts in their ranges, datasets of the types and dimensions that facts say. The digest
- * tells what was written, not that it makes sense: a file from a stranger may have any facts beside any datasets. One table, asked
- * wherever an artefact is given to a stage, so that a stage may rely on it. Values are not looked at. Kinds that are not in
+/* Whether an artefact keeps what its kind promises: attributes in their ranges, datasets of the types and dimensions that attributes say.
+ * The digest tells what was written, not that it makes sense: a file from a stranger may have any attributes beside any datasets. One
+ * table, asked wherever an artefact is given to a stage, so that a stage may rely on it. Values are not looked at. Kinds that are not in
  * the table belong to plugins, which know them.
  *
  * SPDX-License-Identifier: MIT */
@@ -24,22 +24,22 @@ enum { NEEDED = 0, MAY_LACK = 1 };
 
 struct number {
     const char *name; /* NULL ends */
-    int64_t least, most;
+    int64_t least, max;
     int lack;
-    const char *bound; /* another fact it is at most */
+    const char *bound; /* another attribute it is at most */
 };
 
 struct data {
     const char *name; /* NULL ends */
     int type;
-    const char *dim[TESS_MAX_RANK]; /* the facts that its dimensions are; NULL: no more */
-    const char *when;               /* it must be there where this fact is above 0; "": always; NULL: never */
+    const char *dim[TESS_MAX_RANK]; /* the attributes that its dimensions are; NULL: no more */
+    const char *when;               /* it must be there where this attribute is above 0; "": always; NULL: never */
 };
 
 struct kind {
     const char *name;
     const struct number *number;
-    const char *text[4]; /* facts that must be there; NULL ends */
+    const char *text[4]; /* attributes that must be there; NULL ends */
     const struct data *data;
 };
 
@@ -109,47 +109,47 @@ static const struct kind kinds[] = {
     {"features", features_number, {"network", NULL}, no_data},
 };
 
-/* ---- facts --------------------------------------------------------------------------------------------------------- */
+/* ---- attributes --------------------------------------------------------------------------------------------------------- */
 
-static const struct tessi_fact *fact_of(const struct tess_artefact *a, const char *name)
+static const struct tessi_attr *attr_of(const struct tess_artefact *a, const char *name)
 {
-    for (int64_t i = 0; i < a->facts->count; i++)
-        if (strcmp(a->facts->item[i].name, name) == 0)
-            return &a->facts->item[i];
+    for (int64_t i = 0; i < a->attrs->count; i++)
+        if (strcmp(a->attrs->item[i].name, name) == 0)
+            return &a->attrs->item[i];
     return NULL;
 }
 
-static int lacks_fact(struct tess_call *c, const struct tess_artefact *a, const char *name, const char *type)
+static int lacks_attr(struct tess_context *ctx, const struct tess_artefact *a, const char *name, const char *type)
 {
-    return c->fail(c, TESS_E_DATA, "%s: the fact `%s` is %s; an artefact of kind `%s` has it as %s: make the file again", a->path, name,
-                   fact_of(a, name) ? "of another type" : "missing", a->kind, type);
+    return ctx->fail(ctx, TESS_E_DATA, "%s: the attribute `%s` is %s; an artefact of kind `%s` has it as %s: make the file again", a->path,
+                     name, attr_of(a, name) ? "of another type" : "missing", a->kind, type);
 }
 
-static int check_number(struct tess_call *c, const struct tess_artefact *a, const struct number *n)
+static int artefact_check_check_number(struct tess_context *ctx, const struct tess_artefact *a, const struct number *n)
 {
-    const struct tessi_fact *f = fact_of(a, n->name);
+    const struct tessi_attr *f = attr_of(a, n->name);
     if (!f && n->lack == MAY_LACK)
         return TESS_OK;
-    if (!f || f->type != TESSI_FACT_I64)
-        return lacks_fact(c, a, n->name, "an integer");
-    if (f->i64 < n->least || f->i64 > n->most)
-        return c->fail(c, TESS_E_DATA, "%s: the fact `%s` is %lld, %lld .. %lld was wanted; " CURE, a->path, n->name, (long long)f->i64,
-                       (long long)n->least, (long long)n->most);
-    int64_t bound = n->bound ? tess_facts_i64_or(a->facts, n->bound, n->most) : n->most;
+    if (!f || f->type != TESSI_ATTR_I64)
+        return lacks_attr(ctx, a, n->name, "an integer");
+    if (f->i64 < n->least || f->i64 > n->max)
+        return ctx->fail(ctx, TESS_E_DATA, "%s: the attribute `%s` is %lld, %lld .. %lld was wanted; " CURE, a->path, n->name,
+                         (long long)f->i64, (long long)n->least, (long long)n->max);
+    int64_t bound = n->bound ? tess_attrs_i64_or(a->attrs, n->bound, n->max) : n->max;
     if (f->i64 > bound)
-        return c->fail(c, TESS_E_DATA, "%s: the fact `%s` is %lld, at most the fact `%s`, %lld, was wanted; " CURE, a->path, n->name,
-                       (long long)f->i64, n->bound, (long long)bound);
+        return ctx->fail(ctx, TESS_E_DATA, "%s: the attribute `%s` is %lld, at most the attribute `%s`, %lld, was wanted; " CURE, a->path,
+                         n->name, (long long)f->i64, n->bound, (long long)bound);
     return TESS_OK;
 }
 
-static int check_facts(struct tess_call *c, const struct tess_artefact *a, const struct kind *k)
+static int artefact_check_check_attrs(struct tess_context *ctx, const struct tess_artefact *a, const struct kind *k)
 {
     for (const struct number *n = k->number; n->name; n++)
-        TESS_TRY(check_number(c, a, n));
+        TESS_TRY(artefact_check_check_number(ctx, a, n));
     for (int i = 0; k->text[i]; i++) {
-        const struct tessi_fact *f = fact_of(a, k->text[i]);
-        if (!f || f->type != TESSI_FACT_TEXT)
-            return lacks_fact(c, a, k->text[i], "a text");
+        const struct tessi_attr *f = attr_of(a, k->text[i]);
+        if (!f || f->type != TESSI_ATTR_TEXT)
+            return lacks_attr(ctx, a, k->text[i], "a text");
     }
     return TESS_OK;
 }
@@ -173,71 +173,72 @@ static int is_of_type(const struct tessi_entry *e, int type)
 }
 
 /* "integers (count, height, width)" */
-static const char *wanted(const struct data *d, char *text, size_t room)
+static const char *artefact_check_wanted(const struct data *d, char *text, size_t capacity)
 {
     static const char *const type[] = {[BYTES] = "u8", [INTEGERS] = "integers", [REALS] = "f32", [TEXTS] = "strings"};
-    size_t at = (size_t)snprintf(text, room, "%s (", type[d->type]);
-    for (int32_t i = 0; i < rank_of(d) && at < room; i++)
-        at += (size_t)snprintf(text + at, room - at, "%s%s", i ? ", " : "", d->dim[i]);
-    if (at < room)
-        (void)snprintf(text + at, room - at, ")");
+    size_t at = (size_t)snprintf(text, capacity, "%s (", type[d->type]);
+    for (int32_t i = 0; i < rank_of(d) && at < capacity; i++)
+        at += (size_t)snprintf(text + at, capacity - at, "%s%s", i ? ", " : "", d->dim[i]);
+    if (at < capacity)
+        (void)snprintf(text + at, capacity - at, ")");
     return text;
 }
 
 /* "u8 (64, 8, 8)" */
-static const char *found(const struct tessi_entry *e, char *text, size_t room)
+static const char *artefact_check_found(const struct tessi_entry *e, char *text, size_t capacity)
 {
-    size_t at = (size_t)snprintf(text, room, "%s (", e->dtype == TESSI_TEXT ? "strings" : tess_dtype_name(e->dtype));
-    for (int32_t i = 0; i < e->rank && at < room; i++)
-        at += (size_t)snprintf(text + at, room - at, "%s%lld", i ? ", " : "", (long long)e->dim[i]);
-    if (at < room)
-        (void)snprintf(text + at, room - at, ")");
+    size_t at = (size_t)snprintf(text, capacity, "%s (", e->dtype == TESSI_TEXT ? "strings" : tess_dtype_name(e->dtype));
+    for (int32_t i = 0; i < e->rank && at < capacity; i++)
+        at += (size_t)snprintf(text + at, capacity - at, "%s%lld", i ? ", " : "", (long long)e->dim[i]);
+    if (at < capacity)
+        (void)snprintf(text + at, capacity - at, ")");
     return text;
 }
 
-static int check_data(struct tess_call *c, const struct tess_artefact *a, const struct data *d)
+static int check_data(struct tess_context *ctx, const struct tess_artefact *a, const struct data *d)
 {
-    const struct tessi_entry *e = tessi_entry_find(a, d->name);
+    const struct tessi_entry *e = tessi_store_entry_find(a, d->name);
     char want[120], have[160];
-    int must = d->when && (!*d->when || tess_facts_i64_or(a->facts, d->when, 0) > 0);
+    int must = d->when && (!*d->when || tess_attrs_i64_or(a->attrs, d->when, 0) > 0);
     if (!e && must)
-        return c->fail(c, TESS_E_DATA, "%s: there is no dataset /%s; an artefact of kind `%s`%s%s%s has it, %s: make the file again",
-                       a->path, d->name, a->kind, *d->when ? " whose fact `" : "", d->when, *d->when ? "` is above 0" : "",
-                       wanted(d, want, sizeof want));
+        return ctx->fail(ctx, TESS_E_DATA, "%s: there is no dataset /%s; an artefact of kind `%s`%s%s%s has it, %s: make the file again",
+                       a->path, d->name, a->kind, *d->when ? " whose attribute `" : "", d->when, *d->when ? "` is above 0" : "",
+                       artefact_check_wanted(d, want, sizeof want));
     if (!e)
         return TESS_OK;
     if (!is_of_type(e, d->type) || e->rank != rank_of(d))
-        return c->fail(c, TESS_E_DATA, "%s: /%s is %s, %s was wanted; " CURE, a->path, d->name, found(e, have, sizeof have),
-                       wanted(d, want, sizeof want));
+        return ctx->fail(ctx, TESS_E_DATA, "%s: /%s is %s, %s was wanted; " CURE, a->path, d->name,
+                         artefact_check_found(e, have, sizeof have), artefact_check_wanted(d, want, sizeof want));
     for (int32_t i = 0; i < e->rank; i++) {
-        int64_t value = tess_facts_i64_or(a->facts, d->dim[i], e->dim[i]);
+        int64_t value = tess_attrs_i64_or(a->attrs, d->dim[i], e->dim[i]);
         if (value != e->dim[i])
-            return c->fail(c, TESS_E_DATA, "%s: the fact `%s` is %lld, and /%s is %s where %s was wanted; " CURE, a->path, d->dim[i],
-                           (long long)value, d->name, found(e, have, sizeof have), wanted(d, want, sizeof want));
+            return ctx->fail(ctx, TESS_E_DATA, "%s: the attribute `%s` is %lld, and /%s is %s where %s was wanted; " CURE, a->path,
+                             d->dim[i], (long long)value, d->name, artefact_check_found(e, have, sizeof have),
+                             artefact_check_wanted(d, want, sizeof want));
     }
     return TESS_OK;
 }
 
 /* Those of models: a graph asks each for its shape when it reads it. */
-static int check_weights(struct tess_call *c, const struct tess_artefact *a)
+static int artefact_check_check_weights(struct tess_context *ctx, const struct tess_artefact *a)
 {
     char have[160];
     for (int64_t i = 0; i < a->entries; i++)
         if (strncmp(a->entry[i].name, "weights/", 8) == 0 && a->entry[i].dtype != TESS_F32)
-            return c->fail(c, TESS_E_DATA, "%s: /%s is %s, a weight is f32; " CURE, a->path, a->entry[i].name,
-                           found(&a->entry[i], have, sizeof have));
+            return ctx->fail(ctx, TESS_E_DATA, "%s: /%s is %s, a weight is f32; " CURE, a->path, a->entry[i].name,
+                           artefact_check_found(&a->entry[i], have, sizeof have));
     return TESS_OK;
 }
 
-int tessi_artefact_check_facts(struct tess_call *c, const struct tess_artefact *a)
+int tessi_store_artefact_check_attrs(struct tess_context *ctx, const struct tess_artefact *a)
 {
     const struct kind *k = NULL;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         k = strcmp(kinds[i].name, a->kind) == 0 ? &kinds[i] : k;
     if (!k)
         return TESS_OK;
-    TESS_TRY(check_facts(c, a, k));
+    TESS_TRY(artefact_check_check_attrs(ctx, a, k));
     for (const struct data *d = k->data; d->name; d++)
-        TESS_TRY(check_data(c, a, d));
-    return check_weights(c, a);
+        TESS_TRY(check_data(ctx, a, d));
+    return artefact_check_check_weights(ctx, a);
 }

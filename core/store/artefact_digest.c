@@ -1,7 +1,7 @@
 /* The content digest: what an artefact says, whatever made it and however it lies in the file.
  *
  *     SHA-256 over: text "tessera artefact 1", text kind,
- *                   facts by name:     text name, type, value
+ *                   attributes by name:     text name, type, value
  *                   datasets by name:  text name, text dtype, rank, dimensions, text SHA-256 of the values
  *                   figures by name:   text name, value, text unit
  *
@@ -38,9 +38,9 @@ static void add_strings(struct tess_digest *d, const char *text, int64_t count, 
     }
 }
 
-void tessi_digest_values(struct tess_digest *d, const struct tessi_entry *e, const void *values, int64_t count)
+void tessi_store_digest_values(struct tess_digest *d, const struct tessi_entry *e, const void *values, int64_t count)
 {
-    size_t size = tessi_entry_size(e);
+    size_t size = tessi_store_entry_size(e);
     if (e->dtype == TESSI_TEXT) {
         add_strings(d, values, count, size);
         return;
@@ -58,9 +58,9 @@ void tessi_digest_values(struct tess_digest *d, const struct tessi_entry *e, con
 #endif
 }
 
-static int by_fact(const void *a, const void *b)
+static int by_attr(const void *a, const void *b)
 {
-    return strcmp((*(const struct tessi_fact *const *)a)->name, (*(const struct tessi_fact *const *)b)->name);
+    return strcmp((*(const struct tessi_attr *const *)a)->name, (*(const struct tessi_attr *const *)b)->name);
 }
 
 static int by_entry(const void *a, const void *b)
@@ -78,19 +78,19 @@ static int by_note(const void *a, const void *b)
     return strcmp((*(const struct tessi_note *const *)a)->name, (*(const struct tessi_note *const *)b)->name);
 }
 
-static void add_fact(struct tess_digest *d, const struct tessi_fact *f)
+static void add_attr(struct tess_digest *d, const struct tessi_attr *f)
 {
     tess_digest_add_text(d, f->name);
     add_u64(d, (uint64_t)f->type);
-    if (f->type == TESSI_FACT_I64)
+    if (f->type == TESSI_ATTR_I64)
         add_u64(d, (uint64_t)f->i64);
-    else if (f->type == TESSI_FACT_F64)
+    else if (f->type == TESSI_ATTR_F64)
         add_f64(d, f->f64);
     else
         tess_digest_add_text(d, f->text);
 }
 
-static void add_entry(struct tess_digest *d, const struct tessi_entry *e)
+static void artefact_digest_add_entry(struct tess_digest *d, const struct tessi_entry *e)
 {
     struct tess_digest values = e->digest;
     char text[TESS_DIGEST_TEXT];
@@ -103,7 +103,7 @@ static void add_entry(struct tess_digest *d, const struct tessi_entry *e)
     tess_digest_add_text(d, text);
 }
 
-static void sort(const void **list, const void *items, int64_t n, size_t size, int (*order)(const void *, const void *))
+static void artefact_digest_sort(const void **list, const void *items, int64_t n, size_t size, int (*order)(const void *, const void *))
 {
     for (int64_t i = 0; i < n; i++)
         list[i] = (const char *)items + (size_t)i * size;
@@ -111,28 +111,28 @@ static void sort(const void **list, const void *items, int64_t n, size_t size, i
         qsort(list, (size_t)n, sizeof *list, order);
 }
 
-int tessi_digest_content(struct tess_call *c, const struct tess_artefact *a, char digest[TESS_DIGEST_TEXT])
+int tessi_store_digest_content(struct tess_context *ctx, const struct tess_artefact *a, char digest[TESS_DIGEST_TEXT])
 {
-    int64_t most = a->facts->count > a->entries ? a->facts->count : a->entries;
+    int64_t max = a->attrs->count > a->entries ? a->attrs->count : a->entries;
     void *memory;
-    if (a->figures > most)
-        most = a->figures;
-    TESS_TRY(tess_alloc(c, (size_t)most * sizeof(void *), "sorting names", &memory));
+    if (a->figures > max)
+        max = a->figures;
+    TESS_TRY(tess_alloc(ctx, (size_t)max * sizeof(void *), "sorting names", &memory));
     const void **list = memory;
     struct tess_digest d;
     tess_digest_start(&d);
     tess_digest_add_text(&d, "tessera artefact 1");
     tess_digest_add_text(&d, a->kind);
 
-    sort(list, a->facts->item, a->facts->count, sizeof *a->facts->item, by_fact);
-    add_u64(&d, (uint64_t)a->facts->count);
-    for (int64_t i = 0; i < a->facts->count; i++)
-        add_fact(&d, list[i]);
-    sort(list, a->entry, a->entries, sizeof *a->entry, by_entry);
+    artefact_digest_sort(list, a->attrs->item, a->attrs->count, sizeof *a->attrs->item, by_attr);
+    add_u64(&d, (uint64_t)a->attrs->count);
+    for (int64_t i = 0; i < a->attrs->count; i++)
+        add_attr(&d, list[i]);
+    artefact_digest_sort(list, a->entry, a->entries, sizeof *a->entry, by_entry);
     add_u64(&d, (uint64_t)a->entries);
     for (int64_t i = 0; i < a->entries; i++)
-        add_entry(&d, list[i]);
-    sort(list, a->figure, a->figures, sizeof *a->figure, by_figure);
+        artefact_digest_add_entry(&d, list[i]);
+    artefact_digest_sort(list, a->figure, a->figures, sizeof *a->figure, by_figure);
     add_u64(&d, (uint64_t)a->figures);
     for (int64_t i = 0; i < a->figures; i++) {
         const struct tessi_figure *f = list[i];
@@ -145,13 +145,13 @@ int tessi_digest_content(struct tess_call *c, const struct tess_artefact *a, cha
     return TESS_OK;
 }
 
-int tessi_digest_notes(struct tess_call *c, const struct tess_artefact *a, char sum[TESS_DIGEST_TEXT])
+int tessi_store_digest_notes(struct tess_context *ctx, const struct tess_artefact *a, char sum[TESS_DIGEST_TEXT])
 {
     void *memory;
     struct tess_digest d;
-    TESS_TRY(tess_alloc(c, (size_t)a->notes * sizeof(void *), "sorting names", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)a->notes * sizeof(void *), "sorting names", &memory));
     const void **list = memory;
-    sort(list, a->note, a->notes, sizeof *a->note, by_note);
+    artefact_digest_sort(list, a->note, a->notes, sizeof *a->note, by_note);
     tess_digest_start(&d);
     tess_digest_add_text(&d, "tessera provenance 1");
     for (int64_t i = 0; i < a->notes; i++) {
@@ -169,87 +169,88 @@ int tessi_digest_notes(struct tess_call *c, const struct tess_artefact *a, char 
 /* ---- checking ------------------------------------------------------------------------------------------------------ */
 
 /* What follows a text's end in its row is no part of the digest, and is zero. */
-static int check_padding(struct tess_call *c, const struct tess_artefact *a, const struct tessi_entry *e, const char *text, int64_t rows)
+static int check_padding(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, const char *text,
+                         int64_t rows)
 {
-    size_t width = tessi_entry_size(e);
+    size_t width = tessi_store_entry_size(e);
     int bad = 0;
     for (int64_t i = 0; i < rows && e->dtype == TESSI_TEXT; i++, text += width)
         for (size_t k = strnlen(text, width); k < width; k++)
             bad |= text[k];
-    return bad ? c->fail(
-                     c, TESS_E_DATA,
+    return bad ? ctx->fail(
+                     ctx, TESS_E_DATA,
                      "%s: /%s has something behind the end of a text; it was changed or damaged: delete it and run again what writes it",
                      a->path, e->name)
                : TESS_OK;
 }
 
-static int read_again(struct tess_call *c, const struct tess_artefact *a, struct tessi_entry *e, void *block)
+static int read_again(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e, void *block)
 {
-    int64_t row = tessi_entry_row(e) * (int64_t)tessi_entry_size(e);
+    int64_t row = tessi_store_entry_row(e) * (int64_t)tessi_store_entry_size(e);
     tess_digest_start(&e->digest);
-    if (tessi_entry_count(e) == 0)
+    if (tessi_store_entry_count(e) == 0)
         return TESS_OK;
-    hid_t cache = tessi_layout_cache(e, 1), dataset = cache < 0 ? -1 : H5Dopen2(a->file, e->name, cache);
+    hid_t cache = tessi_store_layout_cache(e, 1), dataset = cache < 0 ? -1 : H5Dopen2(a->file, e->name, cache);
     if (cache >= 0)
         H5Pclose(cache);
     if (dataset < 0)
-        return tessi_store_fail(c, a, e->name);
+        return tessi_store_fail(ctx, a, e->name);
     int status = TESS_OK;
     int64_t step = row < TESSI_BLOCK ? TESSI_BLOCK / row : 1, all = e->rank ? e->dim[0] : 1;
     for (int64_t first = 0; first < all && status == TESS_OK; first += step) {
         int64_t rows = all - first < step ? all - first : step;
-        status = tessi_read_rows(c, a, e, dataset, first, rows, block);
+        status = tessi_store_read_rows(ctx, a, e, dataset, first, rows, block);
         if (status == TESS_OK)
-            status = check_padding(c, a, e, block, rows * tessi_entry_row(e));
+            status = check_padding(ctx, a, e, block, rows * tessi_store_entry_row(e));
         if (status == TESS_OK)
-            tessi_digest_values(&e->digest, e, block, rows * tessi_entry_row(e));
+            tessi_store_digest_values(&e->digest, e, block, rows * tessi_store_entry_row(e));
     }
     (void)H5Dclose(dataset);
     return status;
 }
 
 /* A long text of the provenance lies where HDF5 has no checksum. */
-static int verify_notes(struct tess_call *c, const struct tess_artefact *a)
+static int verify_notes(struct tess_context *ctx, const struct tess_artefact *a)
 {
     char sum[TESS_DIGEST_TEXT];
-    const char *said = tessi_artefact_provenance(a, TESSI_NOTE_SUM);
-    TESS_TRY(tessi_digest_notes(c, a, sum));
+    const char *said = tessi_store_artefact_provenance(a, TESSI_NOTE_SUM);
+    TESS_TRY(tessi_store_digest_notes(ctx, a, sum));
     if (said && strcmp(said, sum) != 0)
-        return c->fail(c, TESS_E_DATA,
+        return ctx->fail(ctx, TESS_E_DATA,
                        "%s: its provenance has sum %.12s..., the file says %.12s...; it was changed or damaged: delete it and run again "
                        "what writes it",
                        a->path, sum, said);
     return TESS_OK;
 }
 
-static int verify(struct tess_call *c, const struct tess_artefact *a)
+static int artefact_digest_verify(struct tess_context *ctx, const struct tess_artefact *a)
 {
-    size_t room = TESSI_BLOCK;
+    size_t capacity = TESSI_BLOCK;
     for (int64_t i = 0; i < a->entries; i++) {
-        size_t row = (size_t)tessi_entry_row(&a->entry[i]) * tessi_entry_size(&a->entry[i]);
-        room = row > room ? row : room;
+        size_t row = (size_t)tessi_store_entry_row(&a->entry[i]) * tessi_store_entry_size(&a->entry[i]);
+        capacity = row > capacity ? row : capacity;
     }
     void *block;
     char digest[TESS_DIGEST_TEXT];
-    TESS_TRY(tess_alloc(c, room, "reading an artefact again", &block));
+    TESS_TRY(tess_alloc(ctx, capacity, "reading an artefact again", &block));
     int status = TESS_OK;
     for (int64_t i = 0; i < a->entries && status == TESS_OK; i++)
-        status = read_again(c, a, &a->entry[i], block);
+        status = read_again(ctx, a, &a->entry[i], block);
     tess_free(block);
     TESS_TRY(status);
-    TESS_TRY(tessi_digest_content(c, a, digest));
+    TESS_TRY(tessi_store_digest_content(ctx, a, digest));
     if (strcmp(digest, a->digest) != 0)
-        return c->fail(c, TESS_E_DATA,
+        return ctx->fail(ctx, TESS_E_DATA,
                        "%s: the content has digest %s, the file says %s; it was changed or damaged: delete it and run again "
                        "what writes it",
                        a->path, digest, a->digest);
-    return verify_notes(c, a);
+    return verify_notes(ctx, a);
 }
 
-int tessi_artefact_verify(struct tess_call *c, const struct tess_artefact *a)
+int tessi_store_artefact_verify(struct tess_context *ctx, const struct tess_artefact *a)
 {
     tessi_store_lock();
-    int status = verify(c, a);
+    int status = artefact_digest_verify(ctx, a);
     tessi_store_unlock();
     return status;
 }

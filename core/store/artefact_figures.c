@@ -17,28 +17,29 @@ static herr_t ordered_group(const struct tess_artefact *a, const char *name)
     return group < 0 ? -1 : H5Gclose(group);
 }
 
-static int put_picture(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *t)
+static int artefact_figures_put_picture(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t)
 {
     char path[TESSI_NAME_MOST + 16], text[160];
     if (strchr(name, '/') || !*name || strlen(name) >= TESSI_NAME_MOST)
-        return c->fail(c, TESS_E_INTERNAL, "%s: `%s` is no name for a picture", a->path, name);
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%s` is no name for a picture", a->path, name);
     if (t->dtype != TESS_U8 || t->rank != 3 || t->dim[0] < 1 || t->dim[1] < 1 || (t->dim[2] != 1 && t->dim[2] != 3))
-        return c->fail(c, TESS_E_SHAPE, "%s: the picture `%s` is %s; u8 (height, width, 1 or 3) was wanted", a->path, name,
+        return ctx->fail(ctx, TESS_E_SHAPE, "%s: the picture `%s` is %s; u8 (height, width, 1 or 3) was wanted", a->path, name,
                        tess_tensor_text(t, text, sizeof text));
     (void)snprintf(path, sizeof path, "pictures/%s", name);
     if (!a->failed && !a->pictures && ordered_group(a, "pictures") < 0)
-        return tessi_store_give_up(c, a, "pictures");
-    TESS_TRY(tessi_put(c, a, path, t, &(struct tess_dataset){.size = sizeof(struct tess_dataset), .compress = 1, .labels = "y x channel"}));
+        return tessi_store_give_up(ctx, a, "pictures");
+    TESS_TRY(tessi_store_put(ctx, a, path, t,
+                             &(struct tess_dataset){.size = sizeof(struct tess_dataset), .compress = 1, .labels = "y x channel"}));
     void *array = a->picture;
-    int status = tessi_grow(c, &array, &a->pictures, &a->picture_room, sizeof *a->picture);
+    int status = tessi_store_grow(ctx, &array, &a->pictures, &a->picture_capacity, sizeof *a->picture);
     a->picture = array;
-    return status == TESS_OK ? tessi_copy_text(c, name, &a->picture[a->pictures - 1]) : status;
+    return status == TESS_OK ? tessi_store_copy_text(ctx, name, &a->picture[a->pictures - 1]) : status;
 }
 
-int tess_artefact_put_picture(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *t)
+int tess_artefact_put_picture(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t)
 {
     tessi_store_lock();
-    int status = put_picture(c, a, name, t);
+    int status = artefact_figures_put_picture(ctx, a, name, t);
     tessi_store_unlock();
     return status;
 }
@@ -52,7 +53,7 @@ static herr_t write_figure(const struct tess_artefact *a, const struct tessi_fig
     if (space >= 0 && layout >= 0 && H5Pset_layout(layout, H5D_COMPACT) >= 0 && H5Pset_obj_track_times(layout, 0) >= 0)
         dataset = H5Dcreate2(a->file, path, H5T_IEEE_F64LE, space, H5P_DEFAULT, layout, H5P_DEFAULT);
     herr_t bad = dataset < 0 || H5Dwrite(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &f->value) < 0 ||
-                 tessi_attribute_text(dataset, "unit", f->unit) < 0;
+                 tessi_store_attribute_text(dataset, "unit", f->unit) < 0;
     if (dataset >= 0)
         bad = H5Dclose(dataset) < 0 || bad;
     if (layout >= 0)
@@ -62,29 +63,29 @@ static herr_t write_figure(const struct tess_artefact *a, const struct tessi_fig
     return bad ? -1 : 0;
 }
 
-static int put_figure(struct tess_call *c, struct tess_artefact *a, const char *name, double value, const char *unit)
+static int put_figure(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value, const char *unit)
 {
     if (a->failed)
-        return c->fail(c, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
+        return ctx->fail(ctx, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
     if (strchr(name, '/') || !*name || strlen(name) >= TESSI_NAME_MOST)
-        return c->fail(c, TESS_E_INTERNAL, "%s: `%s` is no name for a figure", a->path, name);
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%s` is no name for a figure", a->path, name);
     if (isnan(value))
-        return c->fail(c, TESS_E_VALUE,
+        return ctx->fail(ctx, TESS_E_VALUE,
                        "%s: the figure `%s` came out as no number (NaN): what it is of overflowed; look at the model, it may have diverged",
                        a->path, name);
     for (int64_t i = 0; i < a->figures; i++)
         if (strcmp(a->figure[i].name, name) == 0)
-            return c->fail(c, TESS_E_INTERNAL, "%s: the figure `%s` is written twice", a->path, name);
+            return ctx->fail(ctx, TESS_E_INTERNAL, "%s: the figure `%s` is written twice", a->path, name);
     if (!a->figures && ordered_group(a, "figures") < 0)
-        return tessi_store_give_up(c, a, "figures");
+        return tessi_store_give_up(ctx, a, "figures");
 
     struct tessi_figure f = {.value = value};
-    int status = tessi_copy_text(c, name, &f.name);
+    int status = tessi_store_copy_text(ctx, name, &f.name);
     if (status == TESS_OK)
-        status = tessi_copy_text(c, unit ? unit : "", &f.unit);
+        status = tessi_store_copy_text(ctx, unit ? unit : "", &f.unit);
     void *array = a->figure;
     if (status == TESS_OK)
-        status = tessi_grow(c, &array, &a->figures, &a->figure_room, sizeof *a->figure);
+        status = tessi_store_grow(ctx, &array, &a->figures, &a->figure_capacity, sizeof *a->figure);
     a->figure = array;
     if (status != TESS_OK) {
         tess_free(f.name);
@@ -92,13 +93,13 @@ static int put_figure(struct tess_call *c, struct tess_artefact *a, const char *
         return status;
     }
     a->figure[a->figures - 1] = f;
-    return write_figure(a, &f) < 0 ? tessi_store_give_up(c, a, "figures") : TESS_OK;
+    return write_figure(a, &f) < 0 ? tessi_store_give_up(ctx, a, "figures") : TESS_OK;
 }
 
-int tess_artefact_put_figure(struct tess_call *c, struct tess_artefact *a, const char *name, double value, const char *unit)
+int tess_artefact_put_figure(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value, const char *unit)
 {
     tessi_store_lock();
-    int status = put_figure(c, a, name, value, unit);
+    int status = put_figure(ctx, a, name, value, unit);
     tessi_store_unlock();
     return status;
 }

@@ -1,85 +1,85 @@
-/* The end of writing: facts, digest and provenance, then the file goes under its final name. SPDX-License-Identifier: MIT */
+/* The end of writing: attributes, digest and provenance, then the file goes under its final name. SPDX-License-Identifier: MIT */
 #include "core/store/store_private.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static int check_complete(struct tess_call *c, const struct tess_artefact *a)
+static int check_complete(struct tess_context *ctx, const struct tess_artefact *a)
 {
     if (a->failed)
-        return c->fail(c, TESS_E_IO, "%s: an earlier write failed, the file is given up; run again", a->path);
+        return ctx->fail(ctx, TESS_E_IO, "%s: an earlier write failed, the file is given up; run again", a->path);
     for (int64_t i = 0; i < a->entries; i++) {
         const struct tessi_entry *e = &a->entry[i];
         if (e->dataset >= 0)
-            return c->fail(c, TESS_E_INTERNAL, "%s: /%s has %lld of its %lld rows", a->path, e->name, (long long)e->rows,
+            return ctx->fail(ctx, TESS_E_INTERNAL, "%s: /%s has %lld of its %lld rows", a->path, e->name, (long long)e->rows,
                            (long long)e->dim[0]);
     }
-    for (int64_t i = 0; i < a->facts->count; i++) {
-        const char *name = a->facts->item[i].name;
+    for (int64_t i = 0; i < a->attrs->count; i++) {
+        const char *name = a->attrs->item[i].name;
         if (strcmp(name, "kind") == 0 || strcmp(name, "format") == 0 || !*name)
-            return c->fail(c, TESS_E_INTERNAL, "%s: a fact may not be called `%s`", a->path, name);
+            return ctx->fail(ctx, TESS_E_INTERNAL, "%s: an attribute may not be called `%s`", a->path, name);
     }
     return TESS_OK;
 }
 
-static herr_t write_facts(const struct tess_artefact *a)
+static herr_t write_attrs(const struct tess_artefact *a)
 {
     int64_t format = TESSI_FORMAT;
-    herr_t bad = tessi_attribute_text(a->file, "kind", a->kind) < 0 ||
-                 tessi_attribute_number(a->file, "format", H5T_STD_I64LE, H5T_NATIVE_INT64, &format) < 0;
-    for (int64_t i = 0; i < a->facts->count && !bad; i++) {
-        const struct tessi_fact *f = &a->facts->item[i];
-        if (f->type == TESSI_FACT_I64)
-            bad = tessi_attribute_number(a->file, f->name, H5T_STD_I64LE, H5T_NATIVE_INT64, &f->i64) < 0;
-        else if (f->type == TESSI_FACT_F64)
-            bad = tessi_attribute_number(a->file, f->name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &f->f64) < 0;
+    herr_t bad = tessi_store_attribute_text(a->file, "kind", a->kind) < 0 ||
+                 tessi_store_attribute_number(a->file, "format", H5T_STD_I64LE, H5T_NATIVE_INT64, &format) < 0;
+    for (int64_t i = 0; i < a->attrs->count && !bad; i++) {
+        const struct tessi_attr *f = &a->attrs->item[i];
+        if (f->type == TESSI_ATTR_I64)
+            bad = tessi_store_attribute_number(a->file, f->name, H5T_STD_I64LE, H5T_NATIVE_INT64, &f->i64) < 0;
+        else if (f->type == TESSI_ATTR_F64)
+            bad = tessi_store_attribute_number(a->file, f->name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &f->f64) < 0;
         else
-            bad = tessi_attribute_text(a->file, f->name, f->text) < 0;
+            bad = tessi_store_attribute_text(a->file, f->name, f->text) < 0;
     }
     return bad ? -1 : 0;
 }
 
 /* Texts are kept as they are written, for their sum. */
-static int note(struct tess_call *c, struct tess_artefact *a, const char *name, const char *value)
+static int artefact_finish_note(struct tess_context *ctx, struct tess_artefact *a, const char *name, const char *value)
 {
     void *array = a->note;
     if (!value)
         return TESS_OK;
-    int status = tessi_grow(c, &array, &a->notes, &a->note_room, sizeof *a->note);
+    int status = tessi_store_grow(ctx, &array, &a->notes, &a->note_capacity, sizeof *a->note);
     a->note = array;
     TESS_TRY(status);
-    TESS_TRY(tessi_copy_text(c, name, &a->note[a->notes - 1].name));
-    return tessi_copy_text(c, value, &a->note[a->notes - 1].value);
+    TESS_TRY(tessi_store_copy_text(ctx, name, &a->note[a->notes - 1].name));
+    return tessi_store_copy_text(ctx, value, &a->note[a->notes - 1].value);
 }
 
-static int list_provenance(struct tess_call *c, struct tess_artefact *a, const struct tessi_provenance *p)
+static int list_provenance(struct tess_context *ctx, struct tess_artefact *a, const struct tessi_provenance *p)
 {
     const char *const names[] = {"stage", "plugin", "parameters", "key", "numeric_mode", "tool"};
     const char *const values[] = {p->stage, p->plugin, p->parameters, p->key, p->numeric_mode, p->tool};
     char text[128];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        TESS_TRY(note(c, a, names[i], values[i]));
+        TESS_TRY(artefact_finish_note(ctx, a, names[i], values[i]));
     (void)snprintf(text, sizeof text, "%llu", (unsigned long long)p->seed);
-    TESS_TRY(note(c, a, "seed", text));
+    TESS_TRY(artefact_finish_note(ctx, a, "seed", text));
     (void)snprintf(text, sizeof text, "%lld", (long long)p->epoch);
-    TESS_TRY(note(c, a, "epoch", p->epoch ? text : NULL));
-    TESS_TRY(note(c, a, "files", p->files));
+    TESS_TRY(artefact_finish_note(ctx, a, "epoch", p->epoch ? text : NULL));
+    TESS_TRY(artefact_finish_note(ctx, a, "files", p->files));
     for (int64_t i = 0; i < p->inputs; i++) {
         (void)snprintf(text, sizeof text, "input/%s", p->input_port[i]);
-        TESS_TRY(note(c, a, text, p->input_digest[i] ? p->input_digest[i] : ""));
+        TESS_TRY(artefact_finish_note(ctx, a, text, p->input_digest[i] ? p->input_digest[i] : ""));
     }
-    TESS_TRY(note(c, a, TESSI_NOTE_DIGEST, a->digest));
-    TESS_TRY(tessi_digest_notes(c, a, text));
-    return note(c, a, TESSI_NOTE_SUM, text);
+    TESS_TRY(artefact_finish_note(ctx, a, TESSI_NOTE_DIGEST, a->digest));
+    TESS_TRY(tessi_store_digest_notes(ctx, a, text));
+    return artefact_finish_note(ctx, a, TESSI_NOTE_SUM, text);
 }
 
 static herr_t write_note(hid_t group, const struct tessi_note *n, const struct tessi_provenance *p)
 {
     if (strcmp(n->name, "seed") == 0)
-        return tessi_attribute_number(group, n->name, H5T_STD_U64LE, H5T_NATIVE_UINT64, &p->seed);
+        return tessi_store_attribute_number(group, n->name, H5T_STD_U64LE, H5T_NATIVE_UINT64, &p->seed);
     if (strcmp(n->name, "epoch") == 0)
-        return tessi_attribute_number(group, n->name, H5T_STD_I64LE, H5T_NATIVE_INT64, &p->epoch);
-    return tessi_attribute_text(group, n->name, n->value);
+        return tessi_store_attribute_number(group, n->name, H5T_STD_I64LE, H5T_NATIVE_INT64, &p->epoch);
+    return tessi_store_attribute_text(group, n->name, n->value);
 }
 
 static herr_t write_provenance(const struct tess_artefact *a, const struct tessi_provenance *p)
@@ -99,38 +99,38 @@ static herr_t write_provenance(const struct tess_artefact *a, const struct tessi
 
 /* Flushed first, so that a failure leaves a handle that can still be closed, in vain, by the caller. What H5Fclose itself still writes may
  * fail as well; a second H5Fclose of that handle would follow a NULL. */
-static int close_file(struct tess_call *c, struct tess_artefact *a)
+static int close_file(struct tess_context *ctx, struct tess_artefact *a)
 {
     if (H5Fflush(a->file, H5F_SCOPE_LOCAL) < 0)
-        return tessi_store_fail(c, a, "");
+        return tessi_store_fail(ctx, a, "");
     a->disk.closing = 1;
     herr_t bad = H5Fclose(a->file) < 0;
     a->file = -1;
-    return bad || a->disk.error ? tessi_store_fail(c, a, "") : TESS_OK;
+    return bad || a->disk.error ? tessi_store_fail(ctx, a, "") : TESS_OK;
 }
 
-static int finish(struct tess_call *c, struct tess_artefact *a, const struct tessi_provenance *p)
+static int artefact_finish_finish(struct tess_context *ctx, struct tess_artefact *a, const struct tessi_provenance *p)
 {
     static const struct tessi_provenance nothing;
-    TESS_TRY(check_complete(c, a));
-    TESS_TRY(tessi_digest_content(c, a, a->digest));
+    TESS_TRY(check_complete(ctx, a));
+    TESS_TRY(tessi_store_digest_content(ctx, a, a->digest));
     p = p ? p : &nothing;
-    TESS_TRY(list_provenance(c, a, p));
-    if (write_facts(a) < 0)
-        return tessi_store_fail(c, a, "");
+    TESS_TRY(list_provenance(ctx, a, p));
+    if (write_attrs(a) < 0)
+        return tessi_store_fail(ctx, a, "");
     if (write_provenance(a, p) < 0)
-        return tessi_store_fail(c, a, "provenance");
-    TESS_TRY(close_file(c, a));
-    return tessi_aside_finish(c, a->disk.aside);
+        return tessi_store_fail(ctx, a, "provenance");
+    TESS_TRY(close_file(ctx, a));
+    return tessi_base_aside_finish(ctx, a->disk.aside);
 }
 
-int tessi_artefact_finish(struct tess_call *c, struct tess_artefact *a, const struct tessi_provenance *p, char digest[65])
+int tessi_store_artefact_finish(struct tess_context *ctx, struct tess_artefact *a, const struct tessi_provenance *p, char digest[65])
 {
     tessi_store_lock();
-    int status = finish(c, a, p);
+    int status = artefact_finish_finish(ctx, a, p);
     tessi_store_unlock();
     if (digest)
         (void)snprintf(digest, TESS_DIGEST_TEXT, "%s", status == TESS_OK ? a->digest : "");
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     return status;
 }

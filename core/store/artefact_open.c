@@ -1,4 +1,4 @@
-/* Opening an artefact: everything in the file is looked at before anything is used. Facts, provenance and figures are read whole; of
+/* Opening an artefact: everything in the file is looked at before anything is used. Attributes, provenance and figures are read whole; of
  * every dataset the shape, type, filters and place. What tessera would not have written is refused: a file from a stranger must
  * not lead out of itself (external links, external or virtual storage), load code (unknown filters), or claim more than it holds.
  *
@@ -15,7 +15,7 @@
 #define INFLATE_MOST 40000 /* deflate (1032) on top of one bit in 32 */
 
 struct visit {
-    struct tess_call *c;
+    struct tess_context *ctx;
     struct tess_artefact *a;
     int64_t links;
     int status;
@@ -80,18 +80,18 @@ static const char *foreign_storage(hid_t layout, const struct tessi_entry *e)
         if (H5Zfilter_avail(id) <= 0)
             return "needs a filter this HDF5 was built without";
     }
-    if (tessi_entry_count(e) > 0 && e->stored == 0)
+    if (tessi_store_entry_count(e) > 0 && e->stored == 0)
         return "has a shape and no values";
-    if ((double)e->stored * INFLATE_MOST < (double)tessi_entry_count(e) * (double)tessi_entry_size(e))
+    if ((double)e->stored * INFLATE_MOST < (double)tessi_store_entry_count(e) * (double)tessi_store_entry_size(e))
         return "claims more values than it can hold";
     return n < 0 || kind < 0 ? "has no layout" : NULL;
 }
 
-static int add_entry(struct tess_call *c, struct tess_artefact *a, const char *name, struct tessi_entry *e)
+static int artefact_open_add_entry(struct tess_context *ctx, struct tess_artefact *a, const char *name, struct tessi_entry *e)
 {
-    TESS_TRY(tessi_copy_text(c, name, &e->name));
+    TESS_TRY(tessi_store_copy_text(ctx, name, &e->name));
     void *array = a->entry;
-    int status = tessi_grow(c, &array, &a->entries, &a->entry_room, sizeof *e);
+    int status = tessi_store_grow(ctx, &array, &a->entries, &a->entry_capacity, sizeof *e);
     a->entry = array;
     if (status != TESS_OK)
         tess_free(e->name);
@@ -100,27 +100,27 @@ static int add_entry(struct tess_call *c, struct tess_artefact *a, const char *n
     return status;
 }
 
-static int read_figure(struct tess_call *c, struct tess_artefact *a, const char *name, hid_t dataset, hid_t type, hid_t space)
+static int read_figure(struct tess_context *ctx, struct tess_artefact *a, const char *name, hid_t dataset, hid_t type, hid_t space)
 {
     struct tessi_figure f = {0};
     struct tessi_value unit = {0};
     if (H5Tget_class(type) != H5T_FLOAT || H5Tget_size(type) != 8 || H5Sget_simple_extent_type(space) != H5S_SCALAR)
-        return tessi_store_foreign(c, a, name, "is no figure");
+        return tessi_store_foreign(ctx, a, name, "is no figure");
     hid_t attribute = H5Aopen(dataset, "unit", H5P_DEFAULT);
     int status = attribute < 0 || H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &f.value) < 0
-                     ? tessi_store_fail(c, a, name)
-                     : tessi_read_value(c, a, name, attribute, &unit);
+                     ? tessi_store_fail(ctx, a, name)
+                     : tessi_store_read_value(ctx, a, name, attribute, &unit);
     if (attribute >= 0)
         H5Aclose(attribute);
-    if (status == TESS_OK && unit.type != TESSI_FACT_TEXT)
-        status = tessi_store_foreign(c, a, name, "has a unit that is no text");
+    if (status == TESS_OK && unit.type != TESSI_ATTR_TEXT)
+        status = tessi_store_foreign(ctx, a, name, "has a unit that is no text");
     if (status == TESS_OK)
-        status = tessi_copy_text(c, unit.text, &f.unit);
+        status = tessi_store_copy_text(ctx, unit.text, &f.unit);
     if (status == TESS_OK)
-        status = tessi_copy_text(c, strchr(name, '/') + 1, &f.name);
+        status = tessi_store_copy_text(ctx, strchr(name, '/') + 1, &f.name);
     void *array = a->figure;
     if (status == TESS_OK)
-        status = tessi_grow(c, &array, &a->figures, &a->figure_room, sizeof f);
+        status = tessi_store_grow(ctx, &array, &a->figures, &a->figure_capacity, sizeof f);
     a->figure = array;
     tess_free(unit.text);
     if (status == TESS_OK) {
@@ -132,17 +132,17 @@ static int read_figure(struct tess_call *c, struct tess_artefact *a, const char 
     return status;
 }
 
-static int look_at_dataset(struct tess_call *c, struct tess_artefact *a, const char *name, hid_t dataset)
+static int inspect_dataset(struct tess_context *ctx, struct tess_artefact *a, const char *name, hid_t dataset)
 {
     struct tessi_entry e = {.dataset = -1};
     hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset), layout = H5Dget_create_plist(dataset);
     const char *wrong = NULL;
     int status = TESS_OK;
     if (type < 0 || space < 0 || layout < 0) {
-        status = tessi_store_fail(c, a, name);
+        status = tessi_store_fail(ctx, a, name);
     } else if (strncmp(name, "figures/", 8) == 0) {
         wrong = H5Pget_layout(layout) == H5D_COMPACT ? NULL : "is no figure";
-        status = wrong ? tessi_store_foreign(c, a, name, wrong) : read_figure(c, a, name, dataset, type, space);
+        status = wrong ? tessi_store_foreign(ctx, a, name, wrong) : read_figure(ctx, a, name, dataset, type, space);
     } else {
         if (!known_type(type, &e))
             wrong = "is of a foreign type";
@@ -151,7 +151,7 @@ static int look_at_dataset(struct tess_call *c, struct tess_artefact *a, const c
         e.stored = wrong ? 0 : (int64_t)H5Dget_storage_size(dataset);
         if (!wrong)
             wrong = foreign_storage(layout, &e);
-        status = wrong ? tessi_store_foreign(c, a, name, wrong) : add_entry(c, a, name, &e);
+        status = wrong ? tessi_store_foreign(ctx, a, name, wrong) : artefact_open_add_entry(ctx, a, name, &e);
     }
     if (type >= 0)
         H5Tclose(type);
@@ -163,31 +163,31 @@ static int look_at_dataset(struct tess_call *c, struct tess_artefact *a, const c
 }
 
 /* Called for every link; links other than hard ones are not followed. */
-static herr_t look_at_link(hid_t group, const char *name, const H5L_info_t *info, void *user)
+static herr_t inspect_link(hid_t group, const char *name, const H5L_info_t *info, void *user)
 {
     struct visit *v = user;
     if (++v->links > LINKS_MOST) {
-        v->status = tessi_store_foreign(v->c, v->a, name, "is one of too many");
+        v->status = tessi_store_foreign(v->ctx, v->a, name, "is one of too many");
     } else if (info->type != H5L_TYPE_HARD) {
-        v->status = tessi_store_foreign(v->c, v->a, name,
+        v->status = tessi_store_foreign(v->ctx, v->a, name,
                                         info->type == H5L_TYPE_SOFT       ? "is a soft link"
                                         : info->type == H5L_TYPE_EXTERNAL ? "is a link into another file"
                                                                           : "is a link of an unknown type");
     } else {
         hid_t object = H5Oopen(group, name, H5P_DEFAULT);
         if (object < 0)
-            v->status = tessi_store_fail(v->c, v->a, name);
+            v->status = tessi_store_fail(v->ctx, v->a, name);
         else if (H5Iget_type(object) == H5I_DATASET)
-            v->status = look_at_dataset(v->c, v->a, name, object);
+            v->status = inspect_dataset(v->ctx, v->a, name, object);
         else if (H5Iget_type(object) != H5I_GROUP)
-            v->status = tessi_store_foreign(v->c, v->a, name, "is neither a dataset nor a group");
+            v->status = tessi_store_foreign(v->ctx, v->a, name, "is neither a dataset nor a group");
         if (object >= 0)
             H5Oclose(object);
     }
     return v->status == TESS_OK ? 0 : -1;
 }
 
-static int by_name(const void *a, const void *b)
+static int artefact_open_by_name(const void *a, const void *b)
 {
     return strcmp(((const struct tessi_entry *)a)->name, ((const struct tessi_entry *)b)->name);
 }
@@ -222,16 +222,16 @@ static void order_pictures(struct tess_artefact *a, hid_t group)
     }
 }
 
-static int order_members(struct tess_call *c, struct tess_artefact *a)
+static int order_members(struct tess_context *ctx, struct tess_artefact *a)
 {
     for (int64_t i = 0; i < a->entries; i++) {
         if (strncmp(a->entry[i].name, "pictures/", 9) != 0)
             continue;
         void *array = a->picture;
-        int status = tessi_grow(c, &array, &a->pictures, &a->picture_room, sizeof *a->picture);
+        int status = tessi_store_grow(ctx, &array, &a->pictures, &a->picture_capacity, sizeof *a->picture);
         a->picture = array;
         TESS_TRY(status);
-        TESS_TRY(tessi_copy_text(c, a->entry[i].name + 9, &a->picture[a->pictures - 1]));
+        TESS_TRY(tessi_store_copy_text(ctx, a->entry[i].name + 9, &a->picture[a->pictures - 1]));
     }
     hid_t group = a->pictures ? H5Gopen2(a->file, "pictures", H5P_DEFAULT) : -1;
     if (group >= 0) {
@@ -246,14 +246,14 @@ static int order_members(struct tess_call *c, struct tess_artefact *a)
     return TESS_OK;
 }
 
-static int look_around(struct tess_call *c, struct tess_artefact *a)
+static int artefact_open_list_contents(struct tess_context *ctx, struct tess_artefact *a)
 {
-    struct visit v = {c, a, 0, TESS_OK};
-    if (H5Lvisit(a->file, H5_INDEX_NAME, H5_ITER_INC, look_at_link, &v) < 0)
-        return v.status != TESS_OK ? v.status : tessi_store_fail(c, a, "");
+    struct visit v = {ctx, a, 0, TESS_OK};
+    if (H5Lvisit(a->file, H5_INDEX_NAME, H5_ITER_INC, inspect_link, &v) < 0)
+        return v.status != TESS_OK ? v.status : tessi_store_fail(ctx, a, "");
     if (a->entries)
-        qsort(a->entry, (size_t)a->entries, sizeof *a->entry, by_name);
-    return order_members(c, a);
+        qsort(a->entry, (size_t)a->entries, sizeof *a->entry, artefact_open_by_name);
+    return order_members(ctx, a);
 }
 
 /* The end of the file as its superblock (version 2 or 3) has it, or -1. */
@@ -269,56 +269,56 @@ static int64_t promised_end(const struct tessi_disk *d)
 }
 
 /* HDF5 opens nothing of a file that is shorter than its beginning says. */
-static int cannot_open(struct tess_call *c, const struct tess_artefact *a)
+static int artefact_open_cannot_open(struct tess_context *ctx, const struct tess_artefact *a)
 {
     struct stat st;
     int64_t end = promised_end(&a->disk);
     if (!a->disk.error && fstat(a->disk.fd, &st) == 0 && end > st.st_size && strstr(tessi_store_reason(), "truncated"))
-        return c->fail(c, TESS_E_DATA, "%s: is truncated: %lld bytes of %lld; copy it again, or delete it and run again what writes it",
+        return ctx->fail(ctx, TESS_E_DATA, "%s: is truncated: %lld bytes of %lld; copy it again, or delete it and run again what writes it",
                        a->path, (long long)st.st_size, (long long)end);
-    return tessi_store_fail(c, a, "");
+    return tessi_store_fail(ctx, a, "");
 }
 
-static int open_file(struct tess_call *c, struct tess_artefact *a)
+static int artefact_open_open_file(struct tess_context *ctx, struct tess_artefact *a)
 {
-    TESS_TRY(tessi_store_room(c, a));
-    hid_t access = tessi_disk_access(&a->disk);
+    TESS_TRY(tessi_store_capacity(ctx, a));
+    hid_t access = tessi_store_disk_access(&a->disk);
     if (access < 0)
-        return tessi_store_fail(c, a, "");
+        return tessi_store_fail(ctx, a, "");
     a->file = H5Fopen(a->path, H5F_ACC_RDONLY, access);
     H5Pclose(access);
     if (a->file < 0)
-        return cannot_open(c, a);
-    TESS_TRY(tessi_read_head(c, a));
-    TESS_TRY(look_around(c, a));
-    return tessi_read_provenance(c, a);
+        return artefact_open_cannot_open(ctx, a);
+    TESS_TRY(tessi_store_read_head(ctx, a));
+    TESS_TRY(artefact_open_list_contents(ctx, a));
+    return tessi_store_read_provenance(ctx, a);
 }
 
-int tessi_artefact_descriptor(const struct tess_artefact *a)
+int tessi_store_artefact_descriptor(const struct tess_artefact *a)
 {
     return a->disk.fd;
 }
 
-int tessi_artefact_open(struct tess_call *c, const char *path, struct tess_artefact **out)
+int tessi_store_artefact_open(struct tess_context *ctx, const char *path, struct tess_artefact **out)
 {
     void *memory;
     *out = NULL;
-    TESS_TRY(tess_alloc(c, sizeof(struct tess_artefact), "an artefact", &memory));
+    TESS_TRY(tess_alloc(ctx, sizeof(struct tess_artefact), "an artefact", &memory));
     struct tess_artefact *a = memory;
     a->disk.fd = -1;
     a->file = -1;
-    int status = tessi_copy_text(c, path, &a->path);
+    int status = tessi_store_copy_text(ctx, path, &a->path);
     if (status == TESS_OK)
-        status = tessi_facts_new(c, &a->facts);
+        status = tessi_base_attrs_new(ctx, &a->attrs);
     if (status == TESS_OK)
-        status = tessi_disk_open(c, &a->disk, path);
+        status = tessi_store_disk_open(ctx, &a->disk, path);
     if (status == TESS_OK) {
         tessi_store_lock();
-        status = open_file(c, a);
+        status = artefact_open_open_file(ctx, a);
         tessi_store_unlock();
     }
     if (status != TESS_OK)
-        tessi_artefact_close(a);
+        tessi_store_artefact_close(a);
     else
         *out = a;
     return status;

@@ -4,18 +4,18 @@
 
 #include <string.h>
 
-int tessi_read_rows(struct tess_call *c, const struct tess_artefact *a, const struct tessi_entry *e, hid_t dataset, int64_t first,
-                    int64_t rows, void *to)
+int tessi_store_read_rows(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, hid_t dataset,
+                          int64_t first, int64_t rows, void *to)
 {
     hsize_t from[TESS_MAX_RANK] = {(hsize_t)first}, count[TESS_MAX_RANK] = {(hsize_t)rows};
     for (int32_t i = 1; i < e->rank; i++)
         count[i] = (hsize_t)e->dim[i];
-    hid_t type = tessi_memory_type(e), there = H5Dget_space(dataset);
+    hid_t type = tessi_store_memory_type(e), there = H5Dget_space(dataset);
     hid_t here = e->rank ? H5Screate_simple(e->rank, count, NULL) : H5Screate(H5S_SCALAR);
     herr_t bad = type < 0 || there < 0 || here < 0 ||
                  (e->rank && H5Sselect_hyperslab(there, H5S_SELECT_SET, from, NULL, count, NULL) < 0) ||
                  H5Dread(dataset, type, here, there, H5P_DEFAULT, to) < 0;
-    int status = bad ? tessi_store_fail(c, a, e->name) : TESS_OK;
+    int status = bad ? tessi_store_fail(ctx, a, e->name) : TESS_OK;
     if (type >= 0)
         H5Tclose(type);
     if (there >= 0)
@@ -26,7 +26,7 @@ int tessi_read_rows(struct tess_call *c, const struct tess_artefact *a, const st
 }
 
 /* From behind, so that a wider dtype may grow over its own bytes: the narrow values stand at the start of `values`. */
-static void widen(void *values, int64_t count, int32_t from, int32_t to)
+static void artefact_read_widen(void *values, int64_t count, int32_t from, int32_t to)
 {
     for (int64_t i = count; i-- > 0;) {
         int32_t value = from == TESS_U8 ? ((const uint8_t *)values)[i] : ((const uint16_t *)values)[i];
@@ -42,55 +42,55 @@ static int can_widen(int32_t from, int32_t to)
     return from == to || (from == TESS_U8 && (to == TESS_U16 || to == TESS_I32)) || (from == TESS_U16 && to == TESS_I32);
 }
 
-static int find(struct tess_call *c, const struct tess_artefact *a, const char *name, struct tessi_entry **out)
+static int artefact_read_find(struct tess_context *ctx, const struct tess_artefact *a, const char *name, struct tessi_entry **out)
 {
     name += strspn(name, "/");
-    *out = tessi_entry_find(a, name);
+    *out = tessi_store_entry_find(a, name);
     if (!*out)
-        return c->fail(c, TESS_E_DATA, "%s: there is no dataset /%s in this artefact of kind `%s`; check which file was given", a->path,
+        return ctx->fail(ctx, TESS_E_DATA, "%s: there is no dataset /%s in this artefact of kind `%s`; check which file was given", a->path,
                        name, a->kind);
     if ((*out)->dtype == TESSI_TEXT)
-        return c->fail(c, TESS_E_DATA, "%s: /%s holds strings, numbers were wanted", a->path, name);
+        return ctx->fail(ctx, TESS_E_DATA, "%s: /%s holds strings, numbers were wanted", a->path, name);
     return TESS_OK;
 }
 
-int tess_artefact_shape(struct tess_call *c, const struct tess_artefact *a, const char *name, struct tess_tensor *shape)
+int tess_artefact_shape(struct tess_context *ctx, const struct tess_artefact *a, const char *name, struct tess_tensor *shape)
 {
     struct tessi_entry *e;
-    TESS_TRY(find(c, a, name, &e));
+    TESS_TRY(artefact_read_find(ctx, a, name, &e));
     *shape = tess_tensor_over(NULL, e->dtype, e->rank, e->dim);
     return TESS_OK;
 }
 
 int tess_artefact_has(const struct tess_artefact *a, const char *name)
 {
-    return tessi_entry_find(a, name) != NULL;
+    return tessi_store_entry_find(a, name) != NULL;
 }
 
 /* Opened on the first partial read and kept until the artefact is closed. */
-static int keep_open(struct tess_call *c, const struct tess_artefact *a, struct tessi_entry *e)
+static int keep_open(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e)
 {
     if (e->dataset >= 0)
         return TESS_OK;
-    hid_t cache = tessi_layout_cache(e, 0);
+    hid_t cache = tessi_store_layout_cache(e, 0);
     if (cache >= 0) {
         e->dataset = H5Dopen2(a->file, e->name, cache);
         H5Pclose(cache);
     }
-    return e->dataset < 0 ? tessi_store_fail(c, a, e->name) : TESS_OK;
+    return e->dataset < 0 ? tessi_store_fail(ctx, a, e->name) : TESS_OK;
 }
 
-static int read_whole(struct tess_call *c, const struct tess_artefact *a, const struct tessi_entry *e, void *to)
+static int artefact_read_read_whole(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, void *to)
 {
     hid_t dataset = H5Dopen2(a->file, e->name, H5P_DEFAULT);
     if (dataset < 0)
-        return tessi_store_fail(c, a, e->name);
-    int status = tessi_read_rows(c, a, e, dataset, 0, e->rank ? e->dim[0] : 1, to);
+        return tessi_store_fail(ctx, a, e->name);
+    int status = tessi_store_read_rows(ctx, a, e, dataset, 0, e->rank ? e->dim[0] : 1, to);
     H5Dclose(dataset);
     return status;
 }
 
-static int read_some(struct tess_call *c, const struct tess_artefact *a, struct tessi_entry *e, int64_t first, struct tess_tensor *t)
+static int read_some(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e, int64_t first, struct tess_tensor *t)
 {
     int64_t rows = t->rank ? t->dim[0] : 1, count = tess_tensor_count(t);
     if (count == 0)
@@ -98,50 +98,50 @@ static int read_some(struct tess_call *c, const struct tess_artefact *a, struct 
     tessi_store_lock();
     int status;
     if (!e->rank || rows == e->dim[0])
-        status = read_whole(c, a, e, t->data);
+        status = artefact_read_read_whole(ctx, a, e, t->data);
     else {
-        status = keep_open(c, a, e);
+        status = keep_open(ctx, a, e);
         if (status == TESS_OK)
-            status = tessi_read_rows(c, a, e, e->dataset, first, rows, t->data);
+            status = tessi_store_read_rows(ctx, a, e, e->dataset, first, rows, t->data);
     }
     tessi_store_unlock();
     if (status == TESS_OK && t->dtype != e->dtype)
-        widen(t->data, count, e->dtype, t->dtype);
+        artefact_read_widen(t->data, count, e->dtype, t->dtype);
     return status;
 }
 
-int tess_artefact_read(struct tess_call *c, const struct tess_artefact *a, const char *name, int64_t first, struct tess_tensor *t)
+int tess_artefact_read(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t first, struct tess_tensor *t)
 {
     struct tessi_entry *e;
     char wanted[160], found[160];
-    TESS_TRY(find(c, a, name, &e));
+    TESS_TRY(artefact_read_find(ctx, a, name, &e));
     struct tess_tensor have = tess_tensor_over(NULL, e->dtype, e->rank, e->dim), same = *t;
     if (same.rank)
         same.dim[0] = have.dim[0];
     same.dtype = have.dtype;
     if (a->writing || !can_widen(e->dtype, t->dtype) || !tess_tensor_same_shape(&same, &have))
-        return c->fail(c, TESS_E_DATA, "%s: /%s is %s, rows of %s were wanted", a->path, e->name,
+        return ctx->fail(ctx, TESS_E_DATA, "%s: /%s is %s, rows of %s were wanted", a->path, e->name,
                        tess_tensor_text(&have, found, sizeof found), tess_tensor_text(t, wanted, sizeof wanted));
     int64_t rows = t->rank ? t->dim[0] : 1, all = e->rank ? e->dim[0] : 1;
     if (first < 0 || rows < 0 || rows > all || first > all - rows)
-        return c->fail(c, TESS_E_DATA, "%s: /%s has %lld rows, rows %lld to %lld were wanted", a->path, e->name, (long long)all,
+        return ctx->fail(ctx, TESS_E_DATA, "%s: /%s has %lld rows, rows %lld to %lld were wanted", a->path, e->name, (long long)all,
                        (long long)first, (long long)(first + rows - 1));
-    return read_some(c, a, e, first, t);
+    return read_some(ctx, a, e, first, t);
 }
 
-int tess_artefact_load(struct tess_call *c, const struct tess_artefact *a, const char *name, int32_t dtype, struct tess_tensor *t)
+int tess_artefact_load(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int32_t dtype, struct tess_tensor *t)
 {
     struct tessi_entry *e;
     char found[160];
-    TESS_TRY(find(c, a, name, &e));
+    TESS_TRY(artefact_read_find(ctx, a, name, &e));
     *t = tess_tensor_over(NULL, dtype, e->rank, e->dim);
     if (a->writing || !can_widen(e->dtype, dtype)) {
         struct tess_tensor have = tess_tensor_over(NULL, e->dtype, e->rank, e->dim);
-        return c->fail(c, TESS_E_DATA, "%s: /%s is %s, %s was wanted", a->path, e->name, tess_tensor_text(&have, found, sizeof found),
+        return ctx->fail(ctx, TESS_E_DATA, "%s: /%s is %s, %s was wanted", a->path, e->name, tess_tensor_text(&have, found, sizeof found),
                        tess_dtype_name(dtype));
     }
-    TESS_TRY(tess_alloc(c, tess_tensor_bytes(t), e->name, &t->data));
-    int status = read_some(c, a, e, 0, t);
+    TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(t), e->name, &t->data));
+    int status = read_some(ctx, a, e, 0, t);
     if (status != TESS_OK) {
         tess_free(t->data);
         t->data = NULL;
@@ -151,7 +151,7 @@ int tess_artefact_load(struct tess_call *c, const struct tess_artefact *a, const
 
 /* ---- walking ------------------------------------------------------------------------------------------------------- */
 
-const char *tessi_artefact_provenance(const struct tess_artefact *a, const char *name)
+const char *tessi_store_artefact_provenance(const struct tess_artefact *a, const char *name)
 {
     for (int64_t i = 0; i < a->notes; i++)
         if (strcmp(a->note[i].name, name) == 0)
@@ -159,7 +159,7 @@ const char *tessi_artefact_provenance(const struct tess_artefact *a, const char 
     return NULL;
 }
 
-const char *tessi_artefact_provenance_at(const struct tess_artefact *a, int64_t i, const char **value)
+const char *tessi_store_artefact_provenance_at(const struct tess_artefact *a, int64_t i, const char **value)
 {
     if (i < 0 || i >= a->notes)
         return NULL;
@@ -167,7 +167,8 @@ const char *tessi_artefact_provenance_at(const struct tess_artefact *a, int64_t 
     return a->note[i].name;
 }
 
-const char *tessi_artefact_dataset_at(const struct tess_artefact *a, int64_t i, struct tess_tensor *shape, int32_t *bits, int64_t *stored)
+const char *tessi_store_artefact_dataset_at(const struct tess_artefact *a, int64_t i, struct tess_tensor *shape, int32_t *bits,
+                                            int64_t *stored)
 {
     if (i < 0 || i >= a->entries)
         return NULL;
@@ -183,7 +184,7 @@ const char *tess_artefact_name_at(const struct tess_artefact *a, int64_t i)
     return i < 0 || i >= a->entries ? NULL : a->entry[i].name;
 }
 
-const char *tessi_artefact_figure_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit)
+const char *tessi_store_artefact_figure_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit)
 {
     if (i < 0 || i >= a->figures)
         return NULL;
@@ -192,7 +193,7 @@ const char *tessi_artefact_figure_at(const struct tess_artefact *a, int64_t i, d
     return a->figure[i].name;
 }
 
-const char *tessi_artefact_picture_at(const struct tess_artefact *a, int64_t i)
+const char *tessi_store_artefact_picture_at(const struct tess_artefact *a, int64_t i)
 {
     return i < 0 || i >= a->pictures ? NULL : a->picture[i];
 }

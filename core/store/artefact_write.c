@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* First part of a path that belongs to the store itself. */
-static int reserved(const char *name)
+static int artefact_write_reserved(const char *name)
 {
     static const char *const parts[] = {"provenance", "figures", "pictures"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -30,28 +30,28 @@ static int good_name(const char *name)
     return 1;
 }
 
-static int check_new(struct tess_call *c, const struct tess_artefact *a, const char *name)
+static int check_new(struct tess_context *ctx, const struct tess_artefact *a, const char *name)
 {
     if (a->failed)
-        return c->fail(c, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
+        return ctx->fail(ctx, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
     if (!good_name(name))
-        return c->fail(c, TESS_E_INTERNAL, "%s: `%s` is no name for a dataset", a->path, name);
-    if (tessi_entry_find(a, name))
-        return c->fail(c, TESS_E_INTERNAL, "%s: /%s is written twice", a->path, name);
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%s` is no name for a dataset", a->path, name);
+    if (tessi_store_entry_find(a, name))
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: /%s is written twice", a->path, name);
     return TESS_OK;
 }
 
 /* How a tensor of this shape will lie in the file. */
-static int plan(struct tess_call *c, const struct tess_artefact *a, const char *name, const struct tess_tensor *shape, int32_t bits,
-                struct tessi_entry *e)
+static int artefact_write_plan(struct tess_context *ctx, const struct tess_artefact *a, const char *name, const struct tess_tensor *shape,
+                               int32_t bits, struct tessi_entry *e)
 {
     char text[160];
     int integer = shape->dtype == TESS_U8 || shape->dtype == TESS_U16 || shape->dtype == TESS_I32;
     if (!integer && shape->dtype != TESS_F32)
-        return c->fail(c, TESS_E_VALUE, "%s: /%s is %s; u8, u16, i32 and f32 can be stored", a->path, name,
+        return ctx->fail(ctx, TESS_E_VALUE, "%s: /%s is %s; u8, u16, i32 and f32 can be stored", a->path, name,
                        tess_tensor_text(shape, text, sizeof text));
     if (bits < 0 || bits > TESSI_FILE_BITS_MOST || (bits && !integer))
-        return c->fail(c, TESS_E_VALUE, "%s: /%s: %d bits of %s; integers have 1 .. %d", a->path, name, bits,
+        return ctx->fail(ctx, TESS_E_VALUE, "%s: /%s: %d bits of %s; integers have 1 .. %d", a->path, name, bits,
                        tess_tensor_text(shape, text, sizeof text), TESSI_FILE_BITS_MOST);
     *e = (struct tessi_entry){.dataset = -1, .given = shape->dtype, .dtype = shape->dtype, .rank = shape->rank};
     for (int32_t i = 0; i < TESS_MAX_RANK; i++)
@@ -69,16 +69,16 @@ static herr_t make_dataset(struct tess_artefact *a, struct tessi_entry *e, const
     hsize_t dims[TESS_MAX_RANK];
     for (int32_t i = 0; i < e->rank; i++)
         dims[i] = (hsize_t)e->dim[i];
-    hid_t type = tessi_file_type(e), space = e->rank ? H5Screate_simple(e->rank, dims, NULL) : H5Screate(H5S_SCALAR);
-    hid_t links = H5Pcreate(H5P_LINK_CREATE), layout = tessi_layout(e, d), cache = tessi_layout_cache(e, 1);
+    hid_t type = tessi_store_file_type(e), space = e->rank ? H5Screate_simple(e->rank, dims, NULL) : H5Screate(H5S_SCALAR);
+    hid_t links = H5Pcreate(H5P_LINK_CREATE), layout = tessi_store_layout(e, d), cache = tessi_store_layout_cache(e, 1);
     herr_t bad = type < 0 || space < 0 || links < 0 || layout < 0 || cache < 0 || H5Pset_create_intermediate_group(links, 1) < 0;
     if (!bad)
         e->dataset = H5Dcreate2(a->file, name, type, space, links, layout, cache);
     bad = bad || e->dataset < 0;
     if (!bad && d->labels && e->rank)
-        bad = tessi_attribute_text(e->dataset, "labels", d->labels) < 0;
+        bad = tessi_store_attribute_text(e->dataset, "labels", d->labels) < 0;
     if (!bad && d->unit)
-        bad = tessi_attribute_text(e->dataset, "unit", d->unit) < 0;
+        bad = tessi_store_attribute_text(e->dataset, "unit", d->unit) < 0;
     if (type >= 0)
         H5Tclose(type);
     if (space >= 0)
@@ -93,20 +93,20 @@ static herr_t make_dataset(struct tess_artefact *a, struct tessi_entry *e, const
 }
 
 /* Everything written: the last chunks go out now, and an entry keeps no cache. */
-static int complete(struct tess_call *c, struct tess_artefact *a, struct tessi_entry *e)
+static int artefact_write_complete(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e)
 {
     herr_t bad = H5Dclose(e->dataset) < 0;
     e->dataset = -1;
-    return bad ? tessi_store_give_up(c, a, e->name) : TESS_OK;
+    return bad ? tessi_store_give_up(ctx, a, e->name) : TESS_OK;
 }
 
-static int start(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tessi_entry *planned,
+static int artefact_write_start(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tessi_entry *planned,
                  const struct tess_dataset *d)
 {
     char *copy;
-    TESS_TRY(tessi_copy_text(c, name, &copy));
+    TESS_TRY(tessi_store_copy_text(ctx, name, &copy));
     void *array = a->entry;
-    int status = tessi_grow(c, &array, &a->entries, &a->entry_room, sizeof *a->entry);
+    int status = tessi_store_grow(ctx, &array, &a->entries, &a->entry_capacity, sizeof *a->entry);
     a->entry = array;
     if (status != TESS_OK) {
         tess_free(copy);
@@ -117,32 +117,32 @@ static int start(struct tess_call *c, struct tess_artefact *a, const char *name,
     e->name = copy;
     tess_digest_start(&e->digest);
     if (make_dataset(a, e, name, d) < 0)
-        return tessi_store_give_up(c, a, name);
-    return e->rank && e->dim[0] == 0 ? complete(c, a, e) : TESS_OK;
+        return tessi_store_give_up(ctx, a, name);
+    return e->rank && e->dim[0] == 0 ? artefact_write_complete(ctx, a, e) : TESS_OK;
 }
 
 /* Rows in their stored dtype, behind those already there. */
-static int write_rows(struct tess_call *c, struct tess_artefact *a, struct tessi_entry *e, const void *values, int64_t rows)
+static int write_rows(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, const void *values, int64_t rows)
 {
     hsize_t first[TESS_MAX_RANK] = {(hsize_t)e->rows}, count[TESS_MAX_RANK] = {(hsize_t)rows};
-    int64_t elements = rows * tessi_entry_row(e);
+    int64_t elements = rows * tessi_store_entry_row(e);
     herr_t bad = 0;
     for (int32_t i = 1; i < e->rank; i++)
         count[i] = (hsize_t)e->dim[i];
     if (elements) {
-        hid_t type = tessi_memory_type(e), there = H5Dget_space(e->dataset);
+        hid_t type = tessi_store_memory_type(e), there = H5Dget_space(e->dataset);
         hid_t here = e->rank ? H5Screate_simple(e->rank, count, NULL) : H5Screate(H5S_SCALAR);
         bad = type < 0 || there < 0 || here < 0 || (e->rank && H5Sselect_hyperslab(there, H5S_SELECT_SET, first, NULL, count, NULL) < 0) ||
               H5Dwrite(e->dataset, type, here, there, H5P_DEFAULT, values) < 0;
         if (bad)
-            (void)tessi_store_give_up(c, a, e->name);
+            (void)tessi_store_give_up(ctx, a, e->name);
         if (type >= 0)
             H5Tclose(type);
         if (there >= 0)
             H5Sclose(there);
         if (here >= 0)
             H5Sclose(here);
-        tessi_digest_values(&e->digest, e, values, elements);
+        tessi_store_digest_values(&e->digest, e, values, elements);
     }
     e->rows += rows;
     return bad ? TESS_E_IO : TESS_OK;
@@ -156,12 +156,12 @@ static int64_t integer_at(const void *values, int32_t dtype, int64_t i)
 }
 
 /* Integers into the stored dtype; gives the index of the first that does not fit, or n. */
-static int64_t pack(const struct tessi_entry *e, const void *from, int64_t first, int64_t n, void *to)
+static int64_t artefact_write_pack(const struct tessi_entry *e, const void *from, int64_t first, int64_t n, void *to)
 {
-    int64_t most = ((int64_t)1 << e->precision) - 1;
+    int64_t max = ((int64_t)1 << e->precision) - 1;
     for (int64_t i = 0; i < n; i++) {
         int64_t value = integer_at(from, e->given, first + i);
-        if (value < 0 || value > most)
+        if (value < 0 || value > max)
             return i;
         if (e->dtype == TESS_U8)
             ((uint8_t *)to)[i] = (uint8_t)value;
@@ -173,24 +173,24 @@ static int64_t pack(const struct tessi_entry *e, const void *from, int64_t first
     return n;
 }
 
-static int write_packed(struct tess_call *c, struct tess_artefact *a, struct tessi_entry *e, const void *values, int64_t rows)
+static int write_packed(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, const void *values, int64_t rows)
 {
-    int64_t row = tessi_entry_row(e), size = (int64_t)tessi_entry_size(e), block = TESSI_BLOCK / size / (row ? row : 1);
+    int64_t row = tessi_store_entry_row(e), size = (int64_t)tessi_store_entry_size(e), block = TESSI_BLOCK / size / (row ? row : 1);
     if (block < 1)
         block = 1;
     if (block > rows)
         block = rows;
     void *to;
-    TESS_TRY(tess_alloc(c, (size_t)(block * row * size), "packing codes", &to));
+    TESS_TRY(tess_alloc(ctx, (size_t)(block * row * size), "packing codes", &to));
     int status = TESS_OK;
     for (int64_t done = 0; done < rows && status == TESS_OK; done += block) {
         int64_t n = rows - done < block ? rows - done : block;
-        int64_t bad = pack(e, values, done * row, n * row, to);
+        int64_t bad = artefact_write_pack(e, values, done * row, n * row, to);
         if (bad == n * row)
-            status = write_rows(c, a, e, to, n);
+            status = write_rows(ctx, a, e, to, n);
         else {
             a->failed = 1;
-            status = c->fail(c, TESS_E_VALUE, "%s: /%s: row %lld holds %lld; %d bits hold 0 .. %lld", a->path, e->name,
+            status = ctx->fail(ctx, TESS_E_VALUE, "%s: /%s: row %lld holds %lld; %d bits hold 0 .. %lld", a->path, e->name,
                              (long long)(e->rows + bad / row), (long long)integer_at(values, e->given, done * row + bad), e->precision,
                              (1LL << e->precision) - 1);
         }
@@ -199,15 +199,15 @@ static int write_packed(struct tess_call *c, struct tess_artefact *a, struct tes
     return status;
 }
 
-static int add_rows(struct tess_call *c, struct tess_artefact *a, struct tessi_entry *e, const void *values, int64_t rows)
+static int add_rows(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, const void *values, int64_t rows)
 {
-    int plain = e->given == e->dtype && (e->dtype == TESS_F32 || e->is_signed || (size_t)e->precision == 8 * tessi_entry_size(e));
-    TESS_TRY((plain ? write_rows : write_packed)(c, a, e, values, rows));
-    return e->rows == e->dim[0] || !e->rank ? complete(c, a, e) : TESS_OK;
+    int plain = e->given == e->dtype && (e->dtype == TESS_F32 || e->is_signed || (size_t)e->precision == 8 * tessi_store_entry_size(e));
+    TESS_TRY((plain ? write_rows : write_packed)(ctx, a, e, values, rows));
+    return e->rows == e->dim[0] || !e->rank ? artefact_write_complete(ctx, a, e) : TESS_OK;
 }
 
 /* The caller's struct may be of another size than ours. */
-static struct tess_dataset settings(const struct tess_dataset *d)
+static struct tess_dataset artefact_write_settings(const struct tess_dataset *d)
 {
     struct tess_dataset own = {.size = sizeof own};
     if (d)
@@ -215,74 +215,74 @@ static struct tess_dataset settings(const struct tess_dataset *d)
     return own;
 }
 
-static int begin(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *shape,
+static int artefact_write_begin(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *shape,
                  const struct tess_dataset *d)
 {
-    struct tess_dataset own = settings(d);
+    struct tess_dataset own = artefact_write_settings(d);
     struct tessi_entry e;
-    TESS_TRY(check_new(c, a, name));
-    TESS_TRY(plan(c, a, name, shape, own.bits, &e));
-    return start(c, a, name, &e, &own);
+    TESS_TRY(check_new(ctx, a, name));
+    TESS_TRY(artefact_write_plan(ctx, a, name, shape, own.bits, &e));
+    return artefact_write_start(ctx, a, name, &e, &own);
 }
 
-static const char *bare(const char *name)
+static const char *artefact_write_bare(const char *name)
 {
     return name + strspn(name, "/");
 }
 
-static int check_reserved(struct tess_call *c, const struct tess_artefact *a, const char *name)
+static int check_reserved(struct tess_context *ctx, const struct tess_artefact *a, const char *name)
 {
-    if (reserved(name))
-        return c->fail(c, TESS_E_INTERNAL, "%s: /%s is no place for a dataset: figures, pictures and provenance have their own", a->path,
-                       name);
+    if (artefact_write_reserved(name))
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: /%s is no place for a dataset: figures, pictures and provenance have their own",
+                         a->path, name);
     return TESS_OK;
 }
 
-int tess_artefact_begin(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *shape,
+int tess_artefact_begin(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *shape,
                         const struct tess_dataset *d)
 {
-    name = bare(name);
-    TESS_TRY(check_reserved(c, a, name));
+    name = artefact_write_bare(name);
+    TESS_TRY(check_reserved(ctx, a, name));
     tessi_store_lock();
-    int status = begin(c, a, name, shape, d);
+    int status = artefact_write_begin(ctx, a, name, shape, d);
     tessi_store_unlock();
     return status;
 }
 
-static int append(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *rows)
+static int artefact_write_append(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *rows)
 {
-    struct tessi_entry *e = tessi_entry_find(a, name);
+    struct tessi_entry *e = tessi_store_entry_find(a, name);
     char wanted[160], found[160];
     if (a->failed)
-        return c->fail(c, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
+        return ctx->fail(ctx, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
     if (!e || e->dtype == TESSI_TEXT || !e->rank)
-        return c->fail(c, TESS_E_INTERNAL, "%s: /%s takes no rows: it was not begun", a->path, name);
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: /%s takes no rows: it was not begun", a->path, name);
     struct tess_tensor want = tess_tensor_over(NULL, e->given, e->rank, e->dim);
     want.dim[0] = rows->dim[0];
     if (!tess_tensor_same_shape(&want, rows))
-        return c->fail(c, TESS_E_SHAPE, "%s: /%s: rows of %s were given, %s was begun", a->path, name,
+        return ctx->fail(ctx, TESS_E_SHAPE, "%s: /%s: rows of %s were given, %s was begun", a->path, name,
                        tess_tensor_text(rows, found, sizeof found), tess_tensor_text(&want, wanted, sizeof wanted));
     if (rows->dim[0] > e->dim[0] - e->rows)
-        return c->fail(c, TESS_E_SHAPE, "%s: /%s has room for %lld rows more, %lld were given", a->path, name,
+        return ctx->fail(ctx, TESS_E_SHAPE, "%s: /%s has room for %lld rows more, %lld were given", a->path, name,
                        (long long)(e->dim[0] - e->rows), (long long)rows->dim[0]);
-    return rows->dim[0] ? add_rows(c, a, e, rows->data, rows->dim[0]) : TESS_OK;
+    return rows->dim[0] ? add_rows(ctx, a, e, rows->data, rows->dim[0]) : TESS_OK;
 }
 
-int tess_artefact_append(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *rows)
+int tess_artefact_append(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *rows)
 {
     tessi_store_lock();
-    int status = append(c, a, bare(name), rows);
+    int status = artefact_write_append(ctx, a, artefact_write_bare(name), rows);
     tessi_store_unlock();
     return status;
 }
 
-static int end(struct tess_call *c, struct tess_artefact *a, const char *name)
+static int artefact_write_end(struct tess_context *ctx, struct tess_artefact *a, const char *name)
 {
-    struct tessi_entry *e = tessi_entry_find(a, name);
+    struct tessi_entry *e = tessi_store_entry_find(a, name);
     if (a->failed)
-        return c->fail(c, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
+        return ctx->fail(ctx, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
     if (!e || !e->rank || e->rows < 1)
-        return c->fail(c, TESS_E_INTERNAL, "%s: /%s cannot end: it has no rows", a->path, name);
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: /%s cannot end: it has no rows", a->path, name);
     if (e->dataset < 0)
         return TESS_OK;
     hsize_t dims[TESS_MAX_RANK];
@@ -290,55 +290,56 @@ static int end(struct tess_call *c, struct tess_artefact *a, const char *name)
     for (int32_t i = 0; i < e->rank; i++)
         dims[i] = (hsize_t)e->dim[i];
     if (H5Dset_extent(e->dataset, dims) < 0)
-        return tessi_store_give_up(c, a, name);
-    return complete(c, a, e);
+        return tessi_store_give_up(ctx, a, name);
+    return artefact_write_complete(ctx, a, e);
 }
 
-int tess_artefact_end(struct tess_call *c, struct tess_artefact *a, const char *name)
+int tess_artefact_end(struct tess_context *ctx, struct tess_artefact *a, const char *name)
 {
     tessi_store_lock();
-    int status = end(c, a, bare(name));
+    int status = artefact_write_end(ctx, a, artefact_write_bare(name));
     tessi_store_unlock();
     return status;
 }
 
-int tessi_put(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *t, const struct tess_dataset *d)
+int tessi_store_put(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
+                    const struct tess_dataset *d)
 {
-    TESS_TRY(begin(c, a, name, t, d));
+    TESS_TRY(artefact_write_begin(ctx, a, name, t, d));
     if (t->rank && t->dim[0] == 0)
         return TESS_OK;
-    return add_rows(c, a, &a->entry[a->entries - 1], t->data, t->rank ? t->dim[0] : 1);
+    return add_rows(ctx, a, &a->entry[a->entries - 1], t->data, t->rank ? t->dim[0] : 1);
 }
 
-int tess_artefact_put(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
+int tess_artefact_put(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
                       const struct tess_dataset *d)
 {
-    name = bare(name);
-    TESS_TRY(check_reserved(c, a, name));
+    name = artefact_write_bare(name);
+    TESS_TRY(check_reserved(ctx, a, name));
     tessi_store_lock();
-    int status = tessi_put(c, a, name, t, d);
+    int status = tessi_store_put(ctx, a, name, t, d);
     tessi_store_unlock();
     return status;
 }
 
-static int put_strings(struct tess_call *c, struct tess_artefact *a, const char *name, int64_t n, const char *const *text)
+static int put_strings(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t n, const char *const *text)
 {
     size_t width = 1;
     for (int64_t i = 0; i < n; i++)
         width = strlen(text[i]) > width ? strlen(text[i]) : width;
     if (width > 1 << 16)
-        return c->fail(c, TESS_E_VALUE, "%s: /%s: a text of %zu bytes; 65536 is the most", a->path, name, width);
+        return ctx->fail(ctx, TESS_E_VALUE, "%s: /%s: a text of %zu bytes; 65536 is the most", a->path, name, width);
     struct tessi_entry planned = {.dataset = -1, .dtype = TESSI_TEXT, .precision = 8 * (int32_t)width, .rank = 1, .dim = {n, 1, 1, 1, 1}};
-    TESS_TRY(check_new(c, a, name));
+    TESS_TRY(check_new(ctx, a, name));
     /* Padding costs nothing when it is deflated. */
     struct tess_dataset d = {.size = sizeof d, .compress = n * (int64_t)width >= 4096};
-    TESS_TRY(start(c, a, name, &planned, &d));
+    TESS_TRY(artefact_write_start(ctx, a, name, &planned, &d));
     if (n == 0)
         return TESS_OK;
 
     int64_t block = TESSI_BLOCK / (int64_t)width < n ? TESSI_BLOCK / (int64_t)width : n;
     void *memory;
-    TESS_TRY(tess_alloc(c, (size_t)block * width, "texts", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)block * width, "texts", &memory));
     struct tessi_entry *e = &a->entry[a->entries - 1];
     int status = TESS_OK;
     for (int64_t done = 0; done < n && status == TESS_OK; done += block) {
@@ -346,18 +347,18 @@ static int put_strings(struct tess_call *c, struct tess_artefact *a, const char 
         memset(memory, 0, (size_t)block * width);
         for (int64_t i = 0; i < rows; i++)
             memcpy((char *)memory + (size_t)i * width, text[done + i], strlen(text[done + i]));
-        status = write_rows(c, a, e, memory, rows);
+        status = write_rows(ctx, a, e, memory, rows);
     }
     tess_free(memory);
-    return status == TESS_OK ? complete(c, a, e) : status;
+    return status == TESS_OK ? artefact_write_complete(ctx, a, e) : status;
 }
 
-int tess_artefact_put_strings(struct tess_call *c, struct tess_artefact *a, const char *name, int64_t n, const char *const *text)
+int tess_artefact_put_strings(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t n, const char *const *text)
 {
-    name = bare(name);
-    TESS_TRY(check_reserved(c, a, name));
+    name = artefact_write_bare(name);
+    TESS_TRY(check_reserved(ctx, a, name));
     tessi_store_lock();
-    int status = put_strings(c, a, name, n, text);
+    int status = put_strings(ctx, a, name, n, text);
     tessi_store_unlock();
     return status;
 }

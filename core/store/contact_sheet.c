@@ -5,7 +5,7 @@
 
 #define SIDE_MOST (1 << 16) /* pixels */
 
-static int64_t squarest(int64_t n)
+static int64_t contact_sheet_squarest(int64_t n)
 {
     int64_t side = 1;
     while (side * side < n)
@@ -14,7 +14,8 @@ static int64_t squarest(int64_t n)
 }
 
 /* One image, each pixel `zoom` times in both directions. */
-static void paste(const uint8_t *image, int64_t height, int64_t width, int64_t channels, int64_t zoom, uint8_t *to, int64_t stride)
+static void contact_sheet_paste(const uint8_t *image, int64_t height, int64_t width, int64_t channels, int64_t zoom, uint8_t *to,
+                                int64_t stride)
 {
     for (int64_t y = 0; y < height; y++) {
         uint8_t *row = to + y * zoom * stride;
@@ -26,35 +27,35 @@ static void paste(const uint8_t *image, int64_t height, int64_t width, int64_t c
     }
 }
 
-int tess_contact_sheet(struct tess_call *c, const struct tess_tensor *images, int64_t across, int64_t gap, int64_t zoom,
+int tess_contact_sheet(struct tess_context *ctx, const struct tess_tensor *images, int64_t across, int64_t gap, int64_t zoom,
                        struct tess_tensor *out)
 {
     char text[160];
     const int64_t *dim = images->dim;
     if (images->dtype != TESS_U8 || images->rank != 4 || dim[0] < 1 || dim[1] < 1 || dim[2] < 1 || dim[3] < 1)
-        return c->fail(c, TESS_E_SHAPE, "a contact sheet takes images as u8 (n, height, width, channels), found %s",
+        return ctx->fail(ctx, TESS_E_SHAPE, "a contact sheet takes images as u8 (n, height, width, channels), found %s",
                        tess_tensor_text(images, text, sizeof text));
     if (across < 0 || gap < 0 || gap > SIDE_MOST || zoom < 1 || zoom > SIDE_MOST)
-        return c->fail(c, TESS_E_VALUE, "a contact sheet %lld across, with gaps of %lld pixels, enlarged %lld times is not possible",
+        return ctx->fail(ctx, TESS_E_VALUE, "a contact sheet %lld across, with gaps of %lld pixels, enlarged %lld times is not possible",
                        (long long)across, (long long)gap, (long long)zoom);
-    int64_t n = dim[0], columns = across ? across : squarest(n);
+    int64_t n = dim[0], columns = across ? across : contact_sheet_squarest(n);
     if (columns > n)
         columns = n;
     int64_t lines = (n + columns - 1) / columns;
     if (dim[1] > SIDE_MOST || dim[2] > SIDE_MOST || columns > SIDE_MOST || lines > SIDE_MOST ||
         columns * (dim[2] * zoom + gap) > SIDE_MOST || lines * (dim[1] * zoom + gap) > SIDE_MOST)
-        return c->fail(c, TESS_E_VALUE,
+        return ctx->fail(ctx, TESS_E_VALUE,
                        "a contact sheet of %lld images, %lld across, would be more than %d pixels wide or high; show fewer", (long long)n,
                        (long long)columns, SIDE_MOST);
 
     int64_t height = lines * (dim[1] * zoom + gap) - gap, width = columns * (dim[2] * zoom + gap) - gap;
     *out = tess_tensor_over(NULL, TESS_U8, 3, (int64_t[]){height, width, dim[3]});
-    TESS_TRY(tess_alloc(c, tess_tensor_bytes(out), "a contact sheet", &out->data));
+    TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(out), "a contact sheet", &out->data));
     memset(out->data, 255, tess_tensor_bytes(out));
     int64_t stride = width * dim[3];
     for (int64_t i = 0; i < n; i++) {
         int64_t y = i / columns * (dim[1] * zoom + gap), x = i % columns * (dim[2] * zoom + gap);
-        paste((const uint8_t *)images->data + i * dim[1] * dim[2] * dim[3], dim[1], dim[2], dim[3], zoom,
+        contact_sheet_paste((const uint8_t *)images->data + i * dim[1] * dim[2] * dim[3], dim[1], dim[2], dim[3], zoom,
               (uint8_t *)out->data + y * stride + x * dim[3], stride);
     }
     return TESS_OK;

@@ -1,11 +1,12 @@
-/* The way of an artefact's bytes to the disk (through the writer aside) and back: opening, and an HDF5 file driver in between. The driver does what HDF5's own POSIX driver does, and two things more. It remembers errno, so that a full disk is
- * not "unable to flush file". And a file that was given up takes every further write without a word: HDF5 insists on writing
- * when it closes a file, and where that fails it can neither close nor forget it.
+/* The way of an artefact's bytes to the disk (through the writer aside) and back: opening, and an HDF5 file driver in between. The driver
+ * does what HDF5's own POSIX driver does, and two things more. It remembers errno, so that a full disk is not "unable to flush file". And a
+ * file that was given up takes every further write without a word: HDF5 insists on writing when it closes a file, and where that fails it
+ * can neither close nor forget it.
  *
  * There are no HDF5 file locks: a file under its final name never changes, and the one aside has one writer.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/base/inject.h"
 #include "core/store/store_private.h"
 
@@ -36,7 +37,7 @@ static struct tessi_disk *disk_of(H5FD_t *f)
     return ((struct file *)(void *)f)->disk;
 }
 
-static herr_t trouble(struct tessi_disk *d)
+static herr_t disk_trouble(struct tessi_disk *d)
 {
     if (!d->error)
         d->error = errno;
@@ -44,20 +45,20 @@ static herr_t trouble(struct tessi_disk *d)
     return d->closing ? 0 : -1;
 }
 
-static H5FD_t *driver_open(const char *name, unsigned flags, hid_t fapl, haddr_t most)
+static H5FD_t *driver_open(const char *name, unsigned flags, hid_t fapl, haddr_t max)
 {
     (void)name;
-    (void)most;
+    (void)max;
     const struct access *access = H5Pget_driver_info(fapl);
     struct stat st;
     if (!access)
         return NULL;
     if ((flags & H5F_ACC_TRUNC) && ftruncate(access->disk->fd, 0) != 0) {
-        (void)trouble(access->disk);
+        (void)disk_trouble(access->disk);
         return NULL;
     }
     if (fstat(access->disk->fd, &st) != 0) {
-        (void)trouble(access->disk);
+        (void)disk_trouble(access->disk);
         return NULL;
     }
     struct file *f = calloc(1, sizeof *f); /* HDF5 closes it, and has no call to account memory to */
@@ -113,11 +114,11 @@ static herr_t driver_read(H5FD_t *f, H5FD_mem_t type, hid_t transfer, haddr_t at
     struct tessi_disk *d = disk_of(f);
     char *here = to;
     while (bytes) {
-        ssize_t got = tessi_inject(TESSI_AT_READ) ? -1 : pread(d->fd, here, bytes, (off_t)at);
+        ssize_t got = tessi_base_inject(TESSI_AT_READ) ? -1 : pread(d->fd, here, bytes, (off_t)at);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return trouble(d);
+            return disk_trouble(d);
         if (got == 0) { /* behind the end: zeros, as HDF5's own driver */
             memset(here, 0, bytes);
             return 0;
@@ -134,10 +135,10 @@ static herr_t driver_write(H5FD_t *f, H5FD_mem_t type, hid_t transfer, haddr_t a
     (void)type;
     (void)transfer;
     struct tessi_disk *d = disk_of(f);
-    int error = d->discard || !d->aside ? 0 : tessi_aside_write_at(d->aside, from, bytes, (off_t)at);
+    int error = d->discard || !d->aside ? 0 : tessi_base_aside_write_at(d->aside, from, bytes, (off_t)at);
     if (error) {
         errno = error;
-        return trouble(d);
+        return disk_trouble(d);
     }
     if (at + bytes > d->eof)
         d->eof = at + bytes;
@@ -153,7 +154,7 @@ static herr_t driver_truncate(H5FD_t *f, hid_t transfer, hbool_t closing)
     if (eoa == d->eof)
         return 0;
     if (!d->discard && ftruncate(d->fd, (off_t)eoa) != 0)
-        return trouble(d);
+        return disk_trouble(d);
     d->eof = eoa;
     return 0;
 }
@@ -180,7 +181,7 @@ static const H5FD_class_t driver = {
     .fl_map = H5FD_FLMAP_DICHOTOMY,
 };
 
-hid_t tessi_disk_access(struct tessi_disk *d)
+hid_t tessi_store_disk_access(struct tessi_disk *d)
 {
     static hid_t id = -1; /* guarded by the lock around HDF5 */
     struct access access = {d};
@@ -199,48 +200,49 @@ hid_t tessi_disk_access(struct tessi_disk *d)
 
 /* ---- the file ------------------------------------------------------------------------------------------------------ */
 
-int tessi_disk_create(struct tess_call *c, struct tessi_disk *d, const char *path)
+int tessi_store_disk_create(struct tess_context *ctx, struct tessi_disk *d, const char *path)
 {
-    TESS_TRY(tessi_aside_open(c, path, 1, &d->aside));
-    d->fd = tessi_aside_descriptor(d->aside);
+    TESS_TRY(tessi_base_aside_open(ctx, path, 1, &d->aside));
+    d->fd = tessi_base_aside_descriptor(d->aside);
     return TESS_OK;
 }
 
-static int missing(struct tess_call *c, const char *path)
+static int disk_missing(struct tess_context *ctx, const char *path)
 {
     char partial[4096];
-    if (tessi_aside_left(path, partial, sizeof partial))
-        return c->fail(c, TESS_E_IO, "%s: no such file, but there is an unfinished %s; run again what writes it", path, partial);
-    return c->fail(c, TESS_E_IO, "%s: no such file; check the name, or run what writes it", path);
+    if (tessi_base_aside_left(path, partial, sizeof partial))
+        return ctx->fail(ctx, TESS_E_IO, "%s: no such file, but there is an unfinished %s; run again what writes it", path, partial);
+    return ctx->fail(ctx, TESS_E_IO, "%s: no such file; check the name, or run what writes it", path);
 }
 
-int tessi_disk_open(struct tess_call *c, struct tessi_disk *d, const char *path)
+int tessi_store_disk_open(struct tess_context *ctx, struct tessi_disk *d, const char *path)
 {
     static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     unsigned char found[8];
     struct stat st;
-    d->fd = tessi_inject(TESSI_AT_OPEN) ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    d->fd = tessi_base_inject(TESSI_AT_OPEN) ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (d->fd < 0 && errno == ENOENT)
-        return missing(c, path);
+        return disk_missing(ctx, path);
     if (d->fd < 0)
-        return c->fail(c, TESS_E_IO, "%s: cannot be opened: %s; check the name and its permissions", path, strerror(errno));
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be opened: %s; check the name and its permissions", path, strerror(errno));
     if (fstat(d->fd, &st) == 0 && !S_ISREG(st.st_mode))
-        return c->fail(c, TESS_E_IO, "%s: is %s, an artefact (an HDF5 file) was wanted", path,
+        return ctx->fail(ctx, TESS_E_IO, "%s: is %s, an artefact (an HDF5 file) was wanted", path,
                        S_ISDIR(st.st_mode) ? "a folder" : "not a file");
     ssize_t got = pread(d->fd, found, sizeof found, 0);
     if (got < 0)
-        return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
     if (got == 0)
-        return c->fail(c, TESS_E_DATA, "%s: is empty, an artefact (an HDF5 file) was wanted; delete it and run again what writes it", path);
+        return ctx->fail(ctx, TESS_E_DATA, "%s: is empty, an artefact (an HDF5 file) was wanted; delete it and run again what writes it",
+                         path);
     if (got < 8 || memcmp(found, signature, 8) != 0)
-        return c->fail(c, TESS_E_DATA, "%s: is no HDF5 file, an artefact was wanted; check the name", path);
+        return ctx->fail(ctx, TESS_E_DATA, "%s: is no HDF5 file, an artefact was wanted; check the name", path);
     return TESS_OK;
 }
 
-void tessi_disk_close(struct tessi_disk *d)
+void tessi_store_disk_close(struct tessi_disk *d)
 {
     if (d->aside)
-        tessi_aside_close(d->aside);
+        tessi_base_aside_close(d->aside);
     else if (d->fd >= 0)
         close(d->fd);
     d->aside = NULL;

@@ -1,5 +1,5 @@
 /* The lock around HDF5, its silence, and its reasons. SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/store/store_private.h"
 
 #include <ctype.h>
@@ -27,7 +27,7 @@ static herr_t first_description(unsigned n, const H5E_error2_t *error, void *use
 }
 
 /* Called by HDF5 when a call of ours fails. Every later call, closing what was opened, say, clears its stack of errors: it is read now. */
-static herr_t remember(hid_t stack, void *user)
+static herr_t hdf5_remember(hid_t stack, void *user)
 {
     const char *text = NULL;
     (void)user;
@@ -51,7 +51,7 @@ void tessi_store_lock(void)
         (void)H5open();
         (void)H5PLset_loading_state(0); /* a file must not make HDF5 load filter code from somewhere */
     }
-    (void)H5Eset_auto2(H5E_DEFAULT, remember, NULL); /* a setting of each thread where HDF5 was built for threads */
+    (void)H5Eset_auto2(H5E_DEFAULT, hdf5_remember, NULL); /* a setting of each thread where HDF5 was built for threads */
     tessi_store_forget();
 }
 
@@ -72,29 +72,29 @@ const char *tessi_store_reason(void)
     return *reason ? reason : "HDF5 gives no reason";
 }
 
-int tessi_store_room(struct tess_call *c, const struct tess_artefact *a)
+int tessi_store_capacity(struct tess_context *ctx, const struct tess_artefact *a)
 {
-    void *room = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (room == MAP_FAILED)
-        return c->fail(c, TESS_E_MEMORY, "%s: no memory to open it: HDF5 wants some %d MiB; end other programs, or raise the limit",
+    void *buffer = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (buffer == MAP_FAILED)
+        return ctx->fail(ctx, TESS_E_MEMORY, "%s: no memory to open it: HDF5 wants some %d MiB; end other programs, or raise the limit",
                        a->path, ROOM >> 20);
-    (void)munmap(room, ROOM);
+    (void)munmap(buffer, ROOM);
     return TESS_OK;
 }
 
-int tessi_store_fail(struct tess_call *c, const struct tess_artefact *a, const char *what)
+int tessi_store_fail(struct tess_context *ctx, const struct tess_artefact *a, const char *what)
 {
     char place[1400];
     const char *why = tessi_store_reason();
     (void)snprintf(place, sizeof place, *what ? "%s: /%.100s" : "%s", a->path, what);
     if (a->disk.error && a->writing)
-        return tessi_cannot_write(c, TESS_E_IO, a->path, a->disk.error);
+        return tessi_base_cannot_write(ctx, TESS_E_IO, a->path, a->disk.error);
     if (a->disk.error)
-        return c->fail(c, TESS_E_IO, "%s cannot be read: %s; look at the disk", place, strerror(a->disk.error));
+        return ctx->fail(ctx, TESS_E_IO, "%s cannot be read: %s; look at the disk", place, strerror(a->disk.error));
     if (wants_memory)
-        return c->fail(c, TESS_E_MEMORY, "%s cannot be %s: no memory (%s); end other programs, or raise the limit", place,
+        return ctx->fail(ctx, TESS_E_MEMORY, "%s cannot be %s: no memory (%s); end other programs, or raise the limit", place,
                        a->writing ? "written" : "read", why);
     if (a->writing)
-        return c->fail(c, TESS_E_IO, "%s cannot be written: %s", place, why);
-    return c->fail(c, TESS_E_DATA, "%s cannot be read: %s; the file is damaged: delete it and run again what writes it", place, why);
+        return ctx->fail(ctx, TESS_E_IO, "%s cannot be written: %s", place, why);
+    return ctx->fail(ctx, TESS_E_DATA, "%s cannot be read: %s; the file is damaged: delete it and run again what writes it", place, why);
 }

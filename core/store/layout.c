@@ -16,12 +16,12 @@
 #define CACHE_SLOTS 8191 /* a prime, some times the number of the smallest chunks there */
 #define DEFLATE_LEVEL 4
 
-size_t tessi_entry_size(const struct tessi_entry *e)
+size_t tessi_store_entry_size(const struct tessi_entry *e)
 {
     return e->dtype == TESSI_TEXT ? (size_t)e->precision / 8 : tess_dtype_size(e->dtype);
 }
 
-int64_t tessi_entry_row(const struct tessi_entry *e)
+int64_t tessi_store_entry_row(const struct tessi_entry *e)
 {
     int64_t n = 1;
     for (int32_t i = 1; i < e->rank; i++)
@@ -29,21 +29,21 @@ int64_t tessi_entry_row(const struct tessi_entry *e)
     return n;
 }
 
-int64_t tessi_entry_count(const struct tessi_entry *e)
+int64_t tessi_store_entry_count(const struct tessi_entry *e)
 {
-    return e->rank ? e->dim[0] * tessi_entry_row(e) : 1;
+    return e->rank ? e->dim[0] * tessi_store_entry_row(e) : 1;
 }
 
 /* A copy of `base`; with a precision where it is less than the width. */
-static hid_t typed(hid_t base, const struct tessi_entry *e)
+static hid_t layout_typed(hid_t base, const struct tessi_entry *e)
 {
     hid_t t = H5Tcopy(base);
     if (t < 0)
         return t;
     herr_t bad = 0;
     if (e->dtype == TESSI_TEXT)
-        bad = H5Tset_size(t, tessi_entry_size(e)) < 0 || H5Tset_strpad(t, H5T_STR_NULLPAD) < 0 || H5Tset_cset(t, H5T_CSET_UTF8) < 0;
-    else if (e->dtype != TESS_F32 && !e->is_signed && (size_t)e->precision < 8 * tessi_entry_size(e))
+        bad = H5Tset_size(t, tessi_store_entry_size(e)) < 0 || H5Tset_strpad(t, H5T_STR_NULLPAD) < 0 || H5Tset_cset(t, H5T_CSET_UTF8) < 0;
+    else if (e->dtype != TESS_F32 && !e->is_signed && (size_t)e->precision < 8 * tessi_store_entry_size(e))
         bad = H5Tset_precision(t, (size_t)e->precision) < 0;
     if (!bad)
         return t;
@@ -51,48 +51,48 @@ static hid_t typed(hid_t base, const struct tessi_entry *e)
     return -1;
 }
 
-hid_t tessi_file_type(const struct tessi_entry *e)
+hid_t tessi_store_file_type(const struct tessi_entry *e)
 {
     switch (e->dtype) {
     case TESS_U8:
-        return typed(H5T_STD_U8LE, e);
+        return layout_typed(H5T_STD_U8LE, e);
     case TESS_U16:
-        return typed(H5T_STD_U16LE, e);
+        return layout_typed(H5T_STD_U16LE, e);
     case TESS_I32:
-        return typed(e->is_signed ? H5T_STD_I32LE : H5T_STD_U32LE, e);
+        return layout_typed(e->is_signed ? H5T_STD_I32LE : H5T_STD_U32LE, e);
     case TESS_F32:
-        return typed(H5T_IEEE_F32LE, e);
+        return layout_typed(H5T_IEEE_F32LE, e);
     default:
-        return typed(H5T_C_S1, e);
+        return layout_typed(H5T_C_S1, e);
     }
 }
 
-hid_t tessi_memory_type(const struct tessi_entry *e)
+hid_t tessi_store_memory_type(const struct tessi_entry *e)
 {
     switch (e->dtype) {
     case TESS_U8:
-        return typed(H5T_NATIVE_UINT8, e);
+        return layout_typed(H5T_NATIVE_UINT8, e);
     case TESS_U16:
-        return typed(H5T_NATIVE_UINT16, e);
+        return layout_typed(H5T_NATIVE_UINT16, e);
     case TESS_I32:
-        return typed(e->is_signed ? H5T_NATIVE_INT32 : H5T_NATIVE_UINT32, e);
+        return layout_typed(e->is_signed ? H5T_NATIVE_INT32 : H5T_NATIVE_UINT32, e);
     case TESS_F32:
-        return typed(H5T_NATIVE_FLOAT, e);
+        return layout_typed(H5T_NATIVE_FLOAT, e);
     default:
-        return typed(H5T_C_S1, e);
+        return layout_typed(H5T_C_S1, e);
     }
 }
 
-int64_t tessi_chunk_rows(int64_t rows, int64_t row_bytes, int by_row)
+int64_t tessi_store_chunk_rows(int64_t rows, int64_t row_bytes, int by_row)
 {
     int64_t fewest = by_row ? ROWS_LEAST : CHUNK_LEAST, least = (fewest + row_bytes - 1) / row_bytes;
-    int64_t most = (by_row ? ROWS_MOST : CHUNK_MOST) / row_bytes;
+    int64_t max = (by_row ? ROWS_MOST : CHUNK_MOST) / row_bytes;
     if (rows <= least)
         return rows;
-    if (most < least) /* no whole number of rows lies in the range */
-        return most > 1 ? most : 1;
+    if (max < least) /* no whole number of rows lies in the range */
+        return max > 1 ? max : 1;
     int64_t best = least, waste = INT64_MAX;
-    for (int64_t r = least; r <= most && r <= rows; r++) {
+    for (int64_t r = least; r <= max && r <= rows; r++) {
         int64_t w = (rows + r - 1) / r * r - rows;
         if (w <= waste) {
             best = r;
@@ -102,20 +102,20 @@ int64_t tessi_chunk_rows(int64_t rows, int64_t row_bytes, int by_row)
     return best;
 }
 
-hid_t tessi_layout(const struct tessi_entry *e, const struct tess_dataset *d)
+hid_t tessi_store_layout(const struct tessi_entry *e, const struct tess_dataset *d)
 {
-    size_t size = tessi_entry_size(e);
-    int64_t row = tessi_entry_row(e) * (int64_t)size;
+    size_t size = tessi_store_entry_size(e);
+    int64_t row = tessi_store_entry_row(e) * (int64_t)size;
     int packed = e->dtype != TESS_F32 && e->dtype != TESSI_TEXT && !e->is_signed && (size_t)e->precision < 8 * size;
     hid_t p = H5Pcreate(H5P_DATASET_CREATE);
     if (p < 0)
         return p;
     herr_t bad = H5Pset_obj_track_times(p, 0) < 0 || H5Pset_fill_time(p, H5D_FILL_TIME_NEVER) < 0;
-    int chunked = e->rank > 0 && tessi_entry_count(e) > 0 && row < UINT32_MAX &&
+    int chunked = e->rank > 0 && tessi_store_entry_count(e) > 0 && row < UINT32_MAX &&
                   (packed || d->compress || d->may_end || row * e->dim[0] >= SMALL);
     if (chunked) {
         hsize_t chunk[TESS_MAX_RANK];
-        chunk[0] = (hsize_t)tessi_chunk_rows(e->dim[0], row, d->by_row);
+        chunk[0] = (hsize_t)tessi_store_chunk_rows(e->dim[0], row, d->by_row);
         for (int32_t i = 1; i < e->rank; i++)
             chunk[i] = (hsize_t)e->dim[i];
         bad = bad || H5Pset_chunk(p, e->rank, chunk) < 0;
@@ -133,17 +133,17 @@ hid_t tessi_layout(const struct tessi_entry *e, const struct tess_dataset *d)
     return -1;
 }
 
-hid_t tessi_layout_cache(const struct tessi_entry *e, int writing)
+hid_t tessi_store_layout_cache(const struct tessi_entry *e, int writing)
 {
     hid_t p = H5Pcreate(H5P_DATASET_ACCESS);
     if (p < 0)
         return p;
-    size_t row = (size_t)tessi_entry_row(e) * tessi_entry_size(e);
-    size_t room = writing ? 2 * CHUNK_MOST : READ_CACHE;
-    if (room < 2 * row)
-        room = 2 * row;
+    size_t row = (size_t)tessi_store_entry_row(e) * tessi_store_entry_size(e);
+    size_t capacity = writing ? 2 * CHUNK_MOST : READ_CACHE;
+    if (capacity < 2 * row)
+        capacity = 2 * row;
     /* Written rows come in order: a full chunk goes first. */
-    if (H5Pset_chunk_cache(p, CACHE_SLOTS, room, writing ? 1.0 : 0.75) >= 0)
+    if (H5Pset_chunk_cache(p, CACHE_SLOTS, capacity, writing ? 1.0 : 0.75) >= 0)
         return p;
     H5Pclose(p);
     return -1;
@@ -151,7 +151,7 @@ hid_t tessi_layout_cache(const struct tessi_entry *e, int writing)
 
 /* ---- attributes ---------------------------------------------------------------------------------------------------- */
 
-herr_t tessi_attribute_number(hid_t object, const char *name, hid_t file_type, hid_t memory_type, const void *value)
+herr_t tessi_store_attribute_number(hid_t object, const char *name, hid_t file_type, hid_t memory_type, const void *value)
 {
     hid_t space = H5Screate(H5S_SCALAR);
     hid_t attribute = H5Acreate2(object, name, file_type, space, H5P_DEFAULT, H5P_DEFAULT);
@@ -163,12 +163,12 @@ herr_t tessi_attribute_number(hid_t object, const char *name, hid_t file_type, h
     return bad ? -1 : 0;
 }
 
-herr_t tessi_attribute_text(hid_t object, const char *name, const char *text)
+herr_t tessi_store_attribute_text(hid_t object, const char *name, const char *text)
 {
     size_t bytes = strlen(text);
     hid_t type = H5Tcopy(H5T_C_S1); /* HDF5 knows no string of no bytes: an empty text is one zero */
     herr_t bad = type < 0 || H5Tset_size(type, bytes ? bytes : 1) < 0 || H5Tset_strpad(type, H5T_STR_NULLPAD) < 0 ||
-                 H5Tset_cset(type, H5T_CSET_UTF8) < 0 || tessi_attribute_number(object, name, type, type, text) < 0;
+                 H5Tset_cset(type, H5T_CSET_UTF8) < 0 || tessi_store_attribute_number(object, name, type, type, text) < 0;
     if (type >= 0)
         H5Tclose(type);
     return bad ? -1 : 0;

@@ -1,6 +1,6 @@
 /* PNG pictures out and in. libpng leaves its functions by longjmp; so each of the two functions that call it keeps what must survive in a
  * struct of its caller, and has no variables of its own that change after setjmp. SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/store/store_private.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@ struct job {
     png_infop info;
     FILE *file;             /* read */
     struct tessi_aside *to; /* written */
-    struct tess_call *c;
+    struct tess_context *ctx;
     const char *path;
     struct tess_tensor *picture;
     int status; /* of a failure that is not libpng's */
@@ -41,7 +41,7 @@ static void put_bytes(png_structp png, png_bytep bytes, png_size_t count)
 {
     struct job *j = png_get_io_ptr(png);
     if (j->status == TESS_OK)
-        j->status = tessi_aside_put(j->c, j->to, bytes, count);
+        j->status = tessi_base_aside_put(j->ctx, j->to, bytes, count);
     if (j->status != TESS_OK)
         png_error(png, "the disk takes no more");
 }
@@ -51,7 +51,7 @@ static void no_flush(png_structp png)
     (void)png;
 }
 
-static int encode(struct job *j)
+static int png_encode(struct job *j)
 {
     if (setjmp(png_jmpbuf(j->png)))
         return -1;
@@ -66,40 +66,40 @@ static int encode(struct job *j)
     return 0;
 }
 
-static int write_picture(struct tess_call *c, struct job *j)
+static int write_picture(struct tess_context *ctx, struct job *j)
 {
     j->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, j, keep_reason, ignore_warning);
     j->info = j->png ? png_create_info_struct(j->png) : NULL;
     if (!j->info) {
         png_destroy_write_struct(&j->png, NULL);
-        return c->fail(c, TESS_E_MEMORY, "%s: no memory to write a picture", j->path);
+        return ctx->fail(ctx, TESS_E_MEMORY, "%s: no memory to write a picture", j->path);
     }
-    int bad = encode(j);
+    int bad = png_encode(j);
     png_destroy_write_struct(&j->png, &j->info);
     if (j->status != TESS_OK)
         return j->status;
-    return bad ? c->fail(c, TESS_E_IO, "%s: cannot be written as PNG: %s", j->path, j->reason) : tessi_aside_finish(c, j->to);
+    return bad ? ctx->fail(ctx, TESS_E_IO, "%s: cannot be written as PNG: %s", j->path, j->reason) : tessi_base_aside_finish(ctx, j->to);
 }
 
-int tessi_png_write(struct tess_call *c, const char *path, const struct tess_tensor *picture)
+int tessi_store_png_write(struct tess_context *ctx, const char *path, const struct tess_tensor *picture)
 {
     char text[160];
     struct tess_tensor own = *picture;
-    struct job j = {.c = c, .path = path, .picture = &own};
+    struct job j = {.ctx = ctx, .path = path, .picture = &own};
     if (own.dtype != TESS_U8 || own.rank != 3 || (own.dim[2] != 1 && own.dim[2] != 3) || own.dim[0] < 1 || own.dim[1] < 1 ||
         own.dim[0] > INT32_MAX || own.dim[1] > INT32_MAX)
-        return c->fail(c, TESS_E_SHAPE, "%s: a picture is u8 (height, width, 1 or 3), found %s", path,
+        return ctx->fail(ctx, TESS_E_SHAPE, "%s: a picture is u8 (height, width, 1 or 3), found %s", path,
                        tess_tensor_text(picture, text, sizeof text));
-    TESS_TRY(tessi_aside_open(c, path, 0, &j.to));
-    int status = write_picture(c, &j);
-    tessi_aside_close(j.to);
+    TESS_TRY(tessi_base_aside_open(ctx, path, 0, &j.to));
+    int status = write_picture(ctx, &j);
+    tessi_base_aside_close(j.to);
     return status;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
 /* Whatever the file's depth and colours: 8 bits, grey or RGB, without transparency. */
-static int decode(struct job *j)
+static int png_decode(struct job *j)
 {
     if (setjmp(png_jmpbuf(j->png)))
         return -1;
@@ -117,7 +117,7 @@ static int decode(struct job *j)
     j->row_bytes = png_get_rowbytes(j->png, j->info);
     if (j->row_bytes != (size_t)(j->picture->dim[1] * j->picture->dim[2]))
         png_error(j->png, "of an unknown layout");
-    j->status = tess_alloc(j->c, tess_tensor_bytes(j->picture), "a picture", &j->picture->data);
+    j->status = tess_alloc(j->ctx, tess_tensor_bytes(j->picture), "a picture", &j->picture->data);
     if (j->status != TESS_OK)
         return -1;
     for (int pass = png_get_interlace_type(j->png, j->info) == PNG_INTERLACE_NONE ? 6 : 0; pass < 7; pass++)
@@ -127,30 +127,30 @@ static int decode(struct job *j)
     return 0;
 }
 
-static int read_file(struct tess_call *c, struct job *j)
+static int read_file(struct tess_context *ctx, struct job *j)
 {
     unsigned char head[8];
     if (fread(head, 1, sizeof head, j->file) != sizeof head || png_sig_cmp(head, 0, sizeof head) != 0)
-        return c->fail(c, TESS_E_DATA, "%s: is no PNG picture; check the name", j->path);
+        return ctx->fail(ctx, TESS_E_DATA, "%s: is no PNG picture; check the name", j->path);
     rewind(j->file);
     j->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, j, keep_reason, ignore_warning);
     j->info = j->png ? png_create_info_struct(j->png) : NULL;
-    int bad = j->info ? decode(j) : -1;
+    int bad = j->info ? png_decode(j) : -1;
     int status = j->status;
     if (bad && status == TESS_OK)
-        status = j->info ? c->fail(c, TESS_E_DATA, "%s: is a damaged PNG picture: %s", j->path, j->reason)
-                         : c->fail(c, TESS_E_MEMORY, "%s: no memory to read a picture", j->path);
+        status = j->info ? ctx->fail(ctx, TESS_E_DATA, "%s: is a damaged PNG picture: %s", j->path, j->reason)
+                         : ctx->fail(ctx, TESS_E_MEMORY, "%s: no memory to read a picture", j->path);
     png_destroy_read_struct(&j->png, &j->info, NULL);
     return status;
 }
 
-int tessi_png_read(struct tess_call *c, const char *path, struct tess_tensor *picture)
+int tessi_store_png_read(struct tess_context *ctx, const char *path, struct tess_tensor *picture)
 {
-    struct job j = {.c = c, .path = path, .picture = picture, .file = fopen(path, "rbe")};
+    struct job j = {.ctx = ctx, .path = path, .picture = picture, .file = fopen(path, "rbe")};
     *picture = (struct tess_tensor){0};
     if (!j.file)
-        return c->fail(c, TESS_E_IO, "%s: cannot be opened: %s; check the name", path, strerror(errno));
-    int status = read_file(c, &j);
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be opened: %s; check the name", path, strerror(errno));
+    int status = read_file(ctx, &j);
     (void)fclose(j.file);
     if (status != TESS_OK) {
         tess_free(picture->data);

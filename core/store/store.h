@@ -20,42 +20,44 @@ struct tessi_provenance {
     const char *const *input_port, *const *input_digest;
 };
 
-/* Starts a file aside (removing what kills have left), kind and an empty set of facts. TESS_E_CREATE / TESS_E_IO say what to do. */
-int tessi_artefact_create(struct tess_call *c, const char *path, const char *kind, struct tess_artefact **out) TESS_CHECKED;
-/* Writes facts, digest and provenance, closes, fsyncs, renames to PATH, fsyncs the folder; the artefact is freed in any case,
+/* Starts a file aside (removing what kills have left), kind and an empty set of attributes. TESS_E_CREATE / TESS_E_IO say what to do. */
+int tessi_store_artefact_create(struct tess_context *ctx, const char *path, const char *kind, struct tess_artefact **out) TESS_CHECKED;
+/* Writes attributes, digest and provenance, closes, fsyncs, renames to PATH, fsyncs the folder; the artefact is freed in any case,
  * and on failure the partial file is removed. `digest` (may be NULL) receives the content digest. */
-int tessi_artefact_finish(struct tess_call *c, struct tess_artefact *a, const struct tessi_provenance *p, char digest[65]) TESS_CHECKED;
+int tessi_store_artefact_finish(struct tess_context *ctx, struct tess_artefact *a, const struct tessi_provenance *p,
+                                char digest[65]) TESS_CHECKED;
 /* Who is asked when the disk is full while it is written, and room for it beforehand: as of a file aside (aside.h). */
-void tessi_artefact_when_full(struct tess_artefact *a, int (*again)(void *user, const char *path, int error), void *user);
-int tessi_artefact_reserve(struct tess_artefact *a, int64_t bytes);
+void tessi_store_artefact_when_full(struct tess_artefact *a, int (*again)(void *user, const char *path, int error), void *user);
+int tessi_store_artefact_reserve(struct tess_artefact *a, int64_t bytes);
 /* Removes the file PATH, if it is there, and what kills may have left of it. */
-void tessi_artefact_remove(const char *path);
+void tessi_store_artefact_remove(const char *path);
 /* Drops an unfinished one and its partial file, or closes one opened for reading. NULL is fine. */
-void tessi_artefact_close(struct tess_artefact *a);
+void tessi_store_artefact_close(struct tess_artefact *a);
 /* Opens for reading; checks that it is a tessera artefact, complete, of this format version. TESS_E_IO: missing or unreadable;
  * TESS_E_DATA: not one, truncated, damaged. External links, soft links out of the file and unknown filters are refused. */
-int tessi_artefact_open(struct tess_call *c, const char *path, struct tess_artefact **out) TESS_CHECKED;
+int tessi_store_artefact_open(struct tess_context *ctx, const char *path, struct tess_artefact **out) TESS_CHECKED;
 /* Of the file it was opened from, for fstat; the artefact's own. */
-int tessi_artefact_descriptor(const struct tess_artefact *a);
+int tessi_store_artefact_descriptor(const struct tess_artefact *a);
 /* Computes the content digest again and compares. TESS_E_DATA with both digests and what to do. */
-int tessi_artefact_verify(struct tess_call *c, const struct tess_artefact *a) TESS_CHECKED;
-/* Whether facts and datasets are what the artefact's kind promises (artefact_check.c has the table): to be asked before a stage gets it.
- * Reads no values. TESS_E_DATA names the file, the fact, the dataset, what was wanted and what was found. */
-int tessi_artefact_check_facts(struct tess_call *c, const struct tess_artefact *a) TESS_CHECKED;
+int tessi_store_artefact_verify(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
+/* Whether attributes and datasets are what the artefact's kind promises (artefact_check.c has the table): to be asked before a stage gets
+ * it. Reads no values. TESS_E_DATA names the file, the attribute, the dataset, what was wanted and what was found. */
+int tessi_store_artefact_check_attrs(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
 /* A provenance attribute ("key", "parameters", "input/images"), or NULL. Valid until close. */
-const char *tessi_artefact_provenance(const struct tess_artefact *a, const char *name);
+const char *tessi_store_artefact_provenance(const struct tess_artefact *a, const char *name);
 /* i-th of them in the order written; NULL past the end. */
-const char *tessi_artefact_provenance_at(const struct tess_artefact *a, int64_t i, const char **value);
+const char *tessi_store_artefact_provenance_at(const struct tess_artefact *a, int64_t i, const char **value);
 /* Walks: i-th dataset's path (in name order) and shape, precision in bits (0 for reals) and stored bytes; NULL past the end.
  * A dataset of strings has dtype 0 and 8 bits for each byte of its width. */
-const char *tessi_artefact_dataset_at(const struct tess_artefact *a, int64_t i, struct tess_tensor *shape, int32_t *bits, int64_t *stored);
+const char *tessi_store_artefact_dataset_at(const struct tess_artefact *a, int64_t i, struct tess_tensor *shape, int32_t *bits,
+                                            int64_t *stored);
 /* i-th figure / picture in the order written; NULL past the end. */
-const char *tessi_artefact_figure_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit);
-const char *tessi_artefact_picture_at(const struct tess_artefact *a, int64_t i);
+const char *tessi_store_artefact_figure_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit);
+const char *tessi_store_artefact_picture_at(const struct tess_artefact *a, int64_t i);
 
 /* A u8 (H, W, 1 or 3) picture as PNG, written aside and renamed. */
-int tessi_png_write(struct tess_call *c, const char *path, const struct tess_tensor *picture) TESS_CHECKED;
+int tessi_store_png_write(struct tess_context *ctx, const char *path, const struct tess_tensor *picture) TESS_CHECKED;
 /* A PNG as u8 (H, W, 1 or 3), transparency dropped; freed with tess_free(picture->data). TESS_E_IO: missing; TESS_E_DATA: not one. */
-int tessi_png_read(struct tess_call *c, const char *path, struct tess_tensor *picture) TESS_CHECKED;
+int tessi_store_png_read(struct tess_context *ctx, const char *path, struct tess_tensor *picture) TESS_CHECKED;
 
 #endif

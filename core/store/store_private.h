@@ -15,7 +15,7 @@
 
 #include <tessera/digest.h>
 #include "core/base/aside.h"
-#include "core/base/facts_private.h"
+#include "core/base/attributes_private.h"
 #include "core/store/store.h"
 
 #define TESSI_FORMAT 1          /* root attribute `format` */
@@ -36,28 +36,28 @@ struct tessi_disk {
 };
 
 /* Starts the file aside. */
-int tessi_disk_create(struct tess_call *c, struct tessi_disk *d, const char *path) TESS_CHECKED;
+int tessi_store_disk_create(struct tess_context *ctx, struct tessi_disk *d, const char *path) TESS_CHECKED;
 /* Opens for reading and looks at the first bytes. */
-int tessi_disk_open(struct tess_call *c, struct tessi_disk *d, const char *path) TESS_CHECKED;
+int tessi_store_disk_open(struct tess_context *ctx, struct tessi_disk *d, const char *path) TESS_CHECKED;
 /* Removes what was not finished. */
-void tessi_disk_close(struct tessi_disk *d);
+void tessi_store_disk_close(struct tessi_disk *d);
 /* Access properties that send a file's bytes through `d`; negative on failure. */
-hid_t tessi_disk_access(struct tessi_disk *d);
+hid_t tessi_store_disk_access(struct tessi_disk *d);
 
 /* ---- hdf5.c -------------------------------------------------------------------------------------------------------- */
 
 void tessi_store_lock(void);
 void tessi_store_unlock(void);
 /* Whether there is memory for a file to be opened: HDF5 (1.10.8) follows a NULL pointer where the tables of its cache cannot be had. */
-int tessi_store_room(struct tess_call *c, const struct tess_artefact *a) TESS_CHECKED;
+int tessi_store_capacity(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
 /* The library's own reason for the first call that failed since the lock was taken, on one line; whatever was called after it. */
 const char *tessi_store_reason(void);
 /* What failed until now was no failure: a call was tried, and there is another way. */
 void tessi_store_forget(void);
 /* A failed HDF5 call on `a`, while writing or reading `what` ("codes"; "" for the file). */
-int tessi_store_fail(struct tess_call *c, const struct tess_artefact *a, const char *what);
+int tessi_store_fail(struct tess_context *ctx, const struct tess_artefact *a, const char *what);
 /* The same while writing: the file is given up, and nothing more is taken. */
-int tessi_store_give_up(struct tess_call *c, struct tess_artefact *a, const char *what);
+int tessi_store_give_up(struct tess_context *ctx, struct tess_artefact *a, const char *what);
 
 /* ---- the artefact -------------------------------------------------------------------------------------------------- */
 
@@ -89,50 +89,50 @@ struct tess_artefact {
     char *path, *kind;
     int writing;
     char digest[TESS_DIGEST_TEXT];
-    struct tess_facts *facts;
+    struct tess_attrs *attrs;
     struct tessi_disk disk;
     hid_t file;
     int failed;                /* a write went wrong: nothing more is taken */
     struct tessi_entry *entry; /* reading: in name order */
-    int64_t entries, entry_room;
+    int64_t entries, entry_capacity;
     struct tessi_figure *figure;
-    int64_t figures, figure_room;
+    int64_t figures, figure_capacity;
     char **picture; /* names, in the order written */
-    int64_t pictures, picture_room;
+    int64_t pictures, picture_capacity;
     struct tessi_note *note;
-    int64_t notes, note_room;
+    int64_t notes, note_capacity;
 };
 
 /* One more item of `size` bytes in a growing array; the new item is zeroed. */
-int tessi_grow(struct tess_call *c, void **array, int64_t *count, int64_t *room, size_t size) TESS_CHECKED;
-int tessi_copy_text(struct tess_call *c, const char *text, char **out) TESS_CHECKED;
-struct tessi_entry *tessi_entry_find(const struct tess_artefact *a, const char *name);
-void tessi_artefact_free(struct tess_artefact *a);
+int tessi_store_grow(struct tess_context *ctx, void **array, int64_t *count, int64_t *capacity, size_t size) TESS_CHECKED;
+int tessi_store_copy_text(struct tess_context *ctx, const char *text, char **out) TESS_CHECKED;
+struct tessi_entry *tessi_store_entry_find(const struct tess_artefact *a, const char *name);
+void tessi_store_artefact_free(struct tess_artefact *a);
 
 /* ---- layout.c ------------------------------------------------------------------------------------------------------ */
 
 /* Bytes of one element, and elements of one row (dim[0] left out; all of a scalar). */
-size_t tessi_entry_size(const struct tessi_entry *e);
-int64_t tessi_entry_row(const struct tessi_entry *e);
-int64_t tessi_entry_count(const struct tessi_entry *e);
+size_t tessi_store_entry_size(const struct tessi_entry *e);
+int64_t tessi_store_entry_row(const struct tessi_entry *e);
+int64_t tessi_store_entry_count(const struct tessi_entry *e);
 /* Types in the file (little-endian) and in memory. They agree on the precision, so HDF5 converts nothing. */
-hid_t tessi_file_type(const struct tessi_entry *e);
-hid_t tessi_memory_type(const struct tessi_entry *e);
+hid_t tessi_store_file_type(const struct tessi_entry *e);
+hid_t tessi_store_memory_type(const struct tessi_entry *e);
 /* Rows of a chunk: within 256 KiB .. 1 MiB, by the row 16 .. 32 KiB, the number that wastes least in the last chunk; the larger of equals.
  */
-int64_t tessi_chunk_rows(int64_t rows, int64_t row_bytes, int by_row);
+int64_t tessi_store_chunk_rows(int64_t rows, int64_t row_bytes, int by_row);
 /* Creation properties: contiguous or chunked, filters. Only what is chunked can be made shorter. */
-hid_t tessi_layout(const struct tessi_entry *e, const struct tess_dataset *d);
+hid_t tessi_store_layout(const struct tessi_entry *e, const struct tess_dataset *d);
 /* Access properties with a chunk cache for rows read or written a few at a time. */
-hid_t tessi_layout_cache(const struct tessi_entry *e, int writing);
+hid_t tessi_store_layout_cache(const struct tessi_entry *e, int writing);
 /* Attributes; a text is a fixed-width UTF-8 string, null-padded. Negative on failure. */
-herr_t tessi_attribute_text(hid_t object, const char *name, const char *text);
-herr_t tessi_attribute_number(hid_t object, const char *name, hid_t file_type, hid_t memory_type, const void *value);
+herr_t tessi_store_attribute_text(hid_t object, const char *name, const char *text);
+herr_t tessi_store_attribute_number(hid_t object, const char *name, hid_t file_type, hid_t memory_type, const void *value);
 
 /* ---- artefact_write.c, artefact_head.c ----------------------------------------------------------------------------- */
 
 /* A whole dataset of a checked place, `d` not NULL. */
-int tessi_put(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
+int tessi_store_put(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
               const struct tess_dataset *d) TESS_CHECKED;
 
 struct tessi_value {
@@ -143,25 +143,25 @@ struct tessi_value {
     char *text; /* to be freed */
 };
 /* A scalar of one of the types we write. out->text is to be freed, whatever comes back. */
-int tessi_read_value(struct tess_call *c, const struct tess_artefact *a, const char *where, hid_t attribute,
+int tessi_store_read_value(struct tess_context *ctx, const struct tess_artefact *a, const char *where, hid_t attribute,
                      struct tessi_value *out) TESS_CHECKED;
-int tessi_read_head(struct tess_call *c, struct tess_artefact *a) TESS_CHECKED;
-int tessi_read_provenance(struct tess_call *c, struct tess_artefact *a) TESS_CHECKED;
+int tessi_store_read_head(struct tess_context *ctx, struct tess_artefact *a) TESS_CHECKED;
+int tessi_store_read_provenance(struct tess_context *ctx, struct tess_artefact *a) TESS_CHECKED;
 /* TESS_E_DATA: /NAME WHAT, which tessera does not write. */
-int tessi_store_foreign(struct tess_call *c, const struct tess_artefact *a, const char *name, const char *what);
+int tessi_store_foreign(struct tess_context *ctx, const struct tess_artefact *a, const char *name, const char *what);
 
 /* ---- artefact_read.c, artefact_digest.c ---------------------------------------------------------------------------- */
 
 /* Rows in their stored dtype, through an open dataset. */
-int tessi_read_rows(struct tess_call *c, const struct tess_artefact *a, const struct tessi_entry *e, hid_t dataset, int64_t first,
-                    int64_t rows, void *to) TESS_CHECKED;
+int tessi_store_read_rows(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, hid_t dataset,
+                          int64_t first, int64_t rows, void *to) TESS_CHECKED;
 /* Values (or texts: rows of `width` bytes) into a digest, little-endian whatever the machine. */
-void tessi_digest_values(struct tess_digest *d, const struct tessi_entry *e, const void *values, int64_t count);
+void tessi_store_digest_values(struct tess_digest *d, const struct tessi_entry *e, const void *values, int64_t count);
 /* SHA-256 of what the provenance says, by name, but for the content digest and the sum itself. */
 #define TESSI_NOTE_DIGEST "digest"
 #define TESSI_NOTE_SUM "sum"
-int tessi_digest_notes(struct tess_call *c, const struct tess_artefact *a, char sum[TESS_DIGEST_TEXT]) TESS_CHECKED;
+int tessi_store_digest_notes(struct tess_context *ctx, const struct tess_artefact *a, char sum[TESS_DIGEST_TEXT]) TESS_CHECKED;
 /* The content digest, from the finished digests of the entries. */
-int tessi_digest_content(struct tess_call *c, const struct tess_artefact *a, char digest[TESS_DIGEST_TEXT]) TESS_CHECKED;
+int tessi_store_digest_content(struct tess_context *ctx, const struct tess_artefact *a, char digest[TESS_DIGEST_TEXT]) TESS_CHECKED;
 
 #endif

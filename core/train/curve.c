@@ -3,35 +3,35 @@
 
 #include "core/train/plot.h"
 
-#include <tessera/facts.h>
+#include <tessera/attributes.h>
 #include <tessera/tensor.h>
 
 #include <string.h>
 
-int tessi_curve_open(struct tess_call *c, struct tessi_curve *k, int64_t steps, int32_t series)
+int tessi_train_curve_open(struct tess_context *ctx, struct tessi_curve *k, int64_t steps, int32_t series)
 {
     void *memory;
     if (series > TESSI_CURVE_SERIES)
-        return c->fail(c, TESS_E_INTERNAL, "a training has %d objectives and columns, at most %d are kept", series, TESSI_CURVE_SERIES);
+        return ctx->fail(ctx, TESS_E_INTERNAL, "a training has %d objectives and columns, at most %d are kept", series, TESSI_CURVE_SERIES);
     k->series = series;
     k->every = (steps + TESSI_CURVE_POINTS - 1) / TESSI_CURVE_POINTS;
-    TESS_TRY(tess_alloc(c, (size_t)tessi_curve_floats(k) * sizeof(float), "the curve", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)tessi_train_curve_floats(k) * sizeof(float), "the curve", &memory));
     k->point = memory;
     return TESS_OK;
 }
 
-void tessi_curve_close(struct tessi_curve *k)
+void tessi_train_curve_close(struct tessi_curve *k)
 {
     tess_free(k->point);
     k->point = NULL;
 }
 
-int64_t tessi_curve_floats(const struct tessi_curve *k)
+int64_t tessi_train_curve_floats(const struct tessi_curve *k)
 {
     return (TESSI_CURVE_POINTS + 1) * (1 + k->series);
 }
 
-void tessi_curve_add(struct tessi_curve *k, int64_t step, int last, const double *value)
+void tessi_train_curve_add(struct tessi_curve *k, int64_t step, int last, const double *value)
 {
     for (int32_t i = 0; i < k->series; i++)
         k->sum[i] += value[i];
@@ -55,44 +55,45 @@ static void name_sum(char name[8], int32_t i)
     name[3] = (char)('0' + i);
 }
 
-int tessi_curve_remember(struct tess_call *c, const struct tessi_curve *k, struct tess_facts *f)
+int tessi_train_curve_remember(struct tess_context *ctx, const struct tessi_curve *k, struct tess_attrs *f)
 {
     char name[8];
-    TESS_TRY(tess_facts_set_i64(c, f, "points", k->points));
-    TESS_TRY(tess_facts_set_i64(c, f, "summed", k->summed));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "points", k->points));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "summed", k->summed));
     for (int32_t i = 0; i < k->series; i++) {
         name_sum(name, i);
-        TESS_TRY(tess_facts_set_f64(c, f, name, k->sum[i]));
+        TESS_TRY(tess_attrs_set_f64(ctx, f, name, k->sum[i]));
     }
     return TESS_OK;
 }
 
-int tessi_curve_recall(struct tess_call *c, struct tessi_curve *k, const struct tess_facts *f)
+int tessi_train_curve_recall(struct tess_context *ctx, struct tessi_curve *k, const struct tess_attrs *f)
 {
     char name[8];
-    TESS_TRY(tess_facts_i64(c, f, "points", &k->points));
-    TESS_TRY(tess_facts_i64(c, f, "summed", &k->summed));
+    TESS_TRY(tess_attrs_i64(ctx, f, "points", &k->points));
+    TESS_TRY(tess_attrs_i64(ctx, f, "summed", &k->summed));
     for (int32_t i = 0; i < k->series; i++) {
         name_sum(name, i);
-        TESS_TRY(tess_facts_f64(c, f, name, &k->sum[i]));
+        TESS_TRY(tess_attrs_f64(ctx, f, name, &k->sum[i]));
     }
     return TESS_OK;
 }
 
 /* ---- what is shown ---- */
 
-int tessi_curve_put(struct tess_call *c, const struct tessi_curve *k, const char *const *name, int named, struct tess_artefact *a)
+int tessi_train_curve_put(struct tess_context *ctx, const struct tessi_curve *k, const char *const *name, int named,
+                          struct tess_artefact *a)
 {
     struct tess_tensor curve = tess_tensor_over(k->point, TESS_F32, 2, (int64_t[]){k->points, 1 + k->series}), picture;
     struct tess_dataset labels = {.size = sizeof labels, .labels = "point value"};
     const char *all[TESSI_CURVE_SERIES + 1] = {"step"};
     for (int32_t i = 0; i < k->series; i++)
         all[1 + i] = name[i];
-    TESS_TRY(tess_artefact_put(c, a, "curve", &curve, &labels));
+    TESS_TRY(tess_artefact_put(ctx, a, "curve", &curve, &labels));
     if (named)
-        TESS_TRY(tess_artefact_put_strings(c, a, "curve_names", 1 + k->series, all));
-    TESS_TRY(tessi_plot(c, k->points, k->series, k->point, name, &picture));
-    int status = tess_artefact_put_picture(c, a, "training", &picture);
+        TESS_TRY(tess_artefact_put_strings(ctx, a, "curve_names", 1 + k->series, all));
+    TESS_TRY(tessi_train_plot(ctx, k->points, k->series, k->point, name, &picture));
+    int status = tess_artefact_put_picture(ctx, a, "training", &picture);
     tess_free(picture.data);
     return status;
 }

@@ -17,16 +17,16 @@ struct tessi_curve {
 };
 
 /* Start from zeroed memory; close in any case. */
-int tessi_curve_open(struct tess_call *c, struct tessi_curve *k, int64_t steps, int32_t series) TESS_CHECKED;
-void tessi_curve_close(struct tessi_curve *k);
+int tessi_train_curve_open(struct tess_context *ctx, struct tessi_curve *k, int64_t steps, int32_t series) TESS_CHECKED;
+void tessi_train_curve_close(struct tessi_curve *k);
 /* A step's values of the series; `step` steps are made now, `last`: and there are no more. */
-void tessi_curve_add(struct tessi_curve *k, int64_t step, int last, const double *value);
-int64_t tessi_curve_floats(const struct tessi_curve *k); /* in `point` */
-/* What it is beside `point`, as facts of a checkpoint. */
-int tessi_curve_remember(struct tess_call *c, const struct tessi_curve *k, struct tess_facts *f) TESS_CHECKED;
-int tessi_curve_recall(struct tess_call *c, struct tessi_curve *k, const struct tess_facts *f) TESS_CHECKED;
+void tessi_train_curve_add(struct tessi_curve *k, int64_t step, int last, const double *value);
+int64_t tessi_train_curve_floats(const struct tessi_curve *k); /* in `point` */
+/* What it is beside `point`, as attributes of a checkpoint. */
+int tessi_train_curve_remember(struct tess_context *ctx, const struct tessi_curve *k, struct tess_attrs *f) TESS_CHECKED;
+int tessi_train_curve_recall(struct tess_context *ctx, struct tessi_curve *k, const struct tess_attrs *f) TESS_CHECKED;
 /* Into the artefact as /curve and as the picture `training`; with `named` the names as /curve_names. */
-int tessi_curve_put(struct tess_call *c, const struct tessi_curve *k, const char *const *name, int named,
+int tessi_train_curve_put(struct tess_context *ctx, const struct tessi_curve *k, const char *const *name, int named,
                     struct tess_artefact *a) TESS_CHECKED;
 
 #endif

@@ -24,7 +24,7 @@ struct loop {
     struct tess_batch batch;
     struct tess_tensor in[MAX_TENSORS], out[MAX_TENSORS], total[MAX_TENSORS];
     int32_t objectives;
-    struct tessi_call *fill_call; /* one a worker */
+    struct tessi_context *fill_call; /* one a worker */
     int workers;
     double *squares;              /* scratch for the gradient's length */
     int64_t saved;                /* step of the checkpoint there is; -1: none */
@@ -36,7 +36,7 @@ struct loop {
     int told;                     /* the user has been told */
 };
 
-int tess_training_slices(struct tess_call *c, const struct tess_training_params *p, int64_t *slices)
+int tess_training_slices(struct tess_context *ctx, const struct tess_training_params *p, int64_t *slices)
 {
     *slices = p->slices;
     if (p->slices == 0) {
@@ -45,7 +45,7 @@ int tess_training_slices(struct tess_call *c, const struct tess_training_params 
             best = p->batch % n == 0 ? n : best;
         *slices = best;
     } else if (p->batch % p->slices) {
-        return c->fail(c, TESS_E_VALUE, "slices: %lld does not divide batch: %lld; leave slices out, or choose a divisor",
+        return ctx->fail(ctx, TESS_E_VALUE, "slices: %lld does not divide batch: %lld; leave slices out, or choose a divisor",
                        (long long)p->slices, (long long)p->batch);
     }
     return TESS_OK;
@@ -66,12 +66,12 @@ static int64_t batch_bytes(const struct tess_graph *g, const char *(*at)(const s
     return bytes;
 }
 
-int tess_training_cost(struct tess_call *c, const struct tess_training_params *p, const struct tess_graph *g, int32_t after,
+int tess_training_cost(struct tess_context *ctx, const struct tess_training_params *p, const struct tess_graph *g, int32_t after,
                        struct tess_cost *out)
 {
     int64_t slices;
-    TESS_TRY(tess_training_slices(c, p, &slices));
-    TESS_TRY(tess_graph_cost(c, g, out));
+    TESS_TRY(tess_training_slices(ctx, p, &slices));
+    TESS_TRY(tess_graph_cost(ctx, g, out));
     out->flops *= (double)p->batch * (double)p->steps;
     out->total_bytes += tess_training_bytes(p, out->parameters) + batch_bytes(g, tess_graph_input_at, slices);
     if (after)
@@ -94,7 +94,7 @@ int64_t tess_training_sample(uint64_t seed, int64_t n, int64_t position)
 
 /* ---- series ---- */
 
-static int32_t columns(const struct tess_training *t)
+static int32_t loop_columns(const struct tess_training *t)
 {
     return TESS_HAS(t, figure) ? t->columns : 0;
 }
@@ -111,17 +111,18 @@ static double series_value(const struct loop *l, int32_t i)
 
 /* ---- buffers ---- */
 
-static int have_tensors(struct tess_call *c, const char *what, const char *(*at)(const struct tess_graph *, int32_t, struct tess_tensor *),
-                        const struct loop *l, int64_t slices, int wanted, struct tess_tensor *list, int32_t *count)
+static int check_tensors(struct tess_context *ctx, const char *what,
+                         const char *(*at)(const struct tess_graph *, int32_t, struct tess_tensor *), const struct loop *l, int64_t slices,
+                         int wanted, struct tess_tensor *list, int32_t *count)
 {
     struct tess_tensor shape;
     for (*count = 0; at(l->t->graph, *count, &shape); (*count)++) {
         if (*count == MAX_TENSORS)
-            return c->fail(c, TESS_E_INTERNAL, "a training graph has more than %d %s", MAX_TENSORS, what);
+            return ctx->fail(ctx, TESS_E_INTERNAL, "a training graph has more than %d %s", MAX_TENSORS, what);
         if (shape.rank > 0)
             shape.dim[0] *= slices;
         if (wanted)
-            TESS_TRY(tess_alloc(c, tess_tensor_bytes(&shape), what, &shape.data));
+            TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(&shape), what, &shape.data));
         list[*count] = shape;
     }
     return TESS_OK;
@@ -133,37 +134,37 @@ static void free_tensors(struct tess_tensor *list)
         tess_free(list[i].data);
 }
 
-static int prepare(struct tess_call *c, struct loop *l)
+static int loop_prepare(struct tess_context *ctx, struct loop *l)
 {
     const struct tess_training *t = l->t;
     void *memory;
     l->batch = (struct tess_batch){.size = sizeof l->batch, .in = l->in, .out = l->out, .total = l->total, .samples = t->params->batch};
-    TESS_TRY(tess_training_slices(c, t->params, &l->slices));
+    TESS_TRY(tess_training_slices(ctx, t->params, &l->slices));
     l->rows = tess_graph_rows(t->graph);
     if (l->rows * l->slices != t->params->batch)
-        return c->fail(c, TESS_E_INTERNAL, "a graph of %lld rows does not make a batch of %lld in %lld slices", (long long)l->rows,
+        return ctx->fail(ctx, TESS_E_INTERNAL, "a graph of %lld rows does not make a batch of %lld in %lld slices", (long long)l->rows,
                        (long long)t->params->batch, (long long)l->slices);
-    TESS_TRY(have_tensors(c, "inputs", tess_graph_input_at, l, l->slices, 1, l->in, &l->batch.inputs));
-    TESS_TRY(have_tensors(c, "outputs", tess_graph_output_at, l, l->slices, t->after != NULL, l->out, &l->batch.outputs));
-    TESS_TRY(have_tensors(c, "totals", tess_graph_total_at, l, 1, 1, l->total, &l->batch.totals));
+    TESS_TRY(check_tensors(ctx, "inputs", tess_graph_input_at, l, l->slices, 1, l->in, &l->batch.inputs));
+    TESS_TRY(check_tensors(ctx, "outputs", tess_graph_output_at, l, l->slices, t->after != NULL, l->out, &l->batch.outputs));
+    TESS_TRY(check_tensors(ctx, "totals", tess_graph_total_at, l, 1, 1, l->total, &l->batch.totals));
     l->objectives = t->graph->objectives;
     l->saved = l->far = -1;
-    TESS_TRY(tessi_curve_open(c, &l->curve, t->params->steps, l->objectives + columns(t)));
-    l->workers = tessi_workers_count(l->runtime->workers);
-    TESS_TRY(tess_alloc(c, (size_t)l->workers * sizeof *l->fill_call, "training", &memory));
+    TESS_TRY(tessi_train_curve_open(ctx, &l->curve, t->params->steps, l->objectives + loop_columns(t)));
+    l->workers = tessi_base_workers_count(l->runtime->workers);
+    TESS_TRY(tess_alloc(ctx, (size_t)l->workers * sizeof *l->fill_call, "training", &memory));
     l->fill_call = memory;
-    TESS_TRY(tess_weights_seal(c, t->weights));
-    TESS_TRY(tess_alloc(c, (size_t)(tessi_gradient_pieces(t->weights) + 1) * sizeof *l->squares, "the gradient's length", &memory));
+    TESS_TRY(tess_weights_seal(ctx, t->weights));
+    TESS_TRY(tess_alloc(ctx, (size_t)(tessi_train_gradient_pieces(t->weights) + 1) * sizeof *l->squares, "the gradient's length", &memory));
     l->squares = memory;
     return TESS_OK;
 }
 
 /* ---- checkpoint ---- */
 
-static int put_block(struct tess_call *c, struct tess_artefact *a, const char *name, const float *block, int64_t n)
+static int put_block(struct tess_context *ctx, struct tess_artefact *a, const char *name, const float *block, int64_t n)
 {
     struct tess_tensor t = tess_tensor_over((void *)(uintptr_t)block, TESS_F32, 1, &n);
-    return n ? tess_artefact_put(c, a, name, &t, NULL) : TESS_OK;
+    return n ? tess_artefact_put(ctx, a, name, &t, NULL) : TESS_OK;
 }
 
 static const char *const role_name[TESS_ROLES] = {"value", "moment1", "moment2", "average"};
@@ -176,59 +177,59 @@ static const char *first_name(int32_t objective, char *name)
     return name;
 }
 
-static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefact *a)
+static int loop_write_checkpoint(void *user, struct tess_context *ctx, struct tess_artefact *a)
 {
     const struct loop *l = user;
     const struct tess_weights *w = l->t->weights;
-    struct tess_facts *f = tess_artefact_describe(a);
+    struct tess_attrs *f = tess_artefact_describe(a);
     char name[FIRST_NAME];
-    TESS_TRY(tess_facts_set_i64(c, f, "step", l->step));
-    TESS_TRY(tessi_curve_remember(c, &l->curve, f));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "step", l->step));
+    TESS_TRY(tessi_train_curve_remember(ctx, &l->curve, f));
     for (int32_t i = 0; i < l->objectives; i++)
-        TESS_TRY(tess_facts_set_f64(c, f, first_name(i, name), l->first[i]));
+        TESS_TRY(tess_attrs_set_f64(ctx, f, first_name(i, name), l->first[i]));
     if (TESS_HAS(l->t, remember) && l->t->remember)
-        TESS_TRY(l->t->remember(l->t->user, c, f));
-    TESS_TRY(put_block(c, a, "curve", l->curve.point, tessi_curve_floats(&l->curve)));
+        TESS_TRY(l->t->remember(l->t->user, ctx, f));
+    TESS_TRY(put_block(ctx, a, "curve", l->curve.point, tessi_train_curve_floats(&l->curve)));
     for (int r = 0; r < TESS_ROLES; r++)
         if (w->role[r])
-            TESS_TRY(put_block(c, a, role_name[r], w->role[r], r == TESS_ROLE_VALUE ? w->kept : w->trained));
+            TESS_TRY(put_block(ctx, a, role_name[r], w->role[r], r == TESS_ROLE_VALUE ? w->kept : w->trained));
     return TESS_OK;
 }
 
-static int get_block(struct tess_call *c, const struct tess_artefact *a, const char *name, float *block, int64_t n)
+static int get_block(struct tess_context *ctx, const struct tess_artefact *a, const char *name, float *block, int64_t n)
 {
     struct tess_tensor t = tess_tensor_over(block, TESS_F32, 1, &n), found;
     if (!n)
         return TESS_OK;
-    TESS_TRY(tess_artefact_shape(c, a, name, &found));
+    TESS_TRY(tess_artefact_shape(ctx, a, name, &found));
     if (found.rank != 1 || found.dim[0] != n)
-        return c->fail(c, TESS_E_DATA, "%s: %s has %lld values, %lld are wanted; delete the file to train from the start",
+        return ctx->fail(ctx, TESS_E_DATA, "%s: %s has %lld values, %lld are wanted; delete the file to train from the start",
                        tess_artefact_path(a), name, (long long)found.dim[0], (long long)n);
-    return tess_artefact_read(c, a, name, 0, &t);
+    return tess_artefact_read(ctx, a, name, 0, &t);
 }
 
-static int resume(struct tess_call *c, struct loop *l)
+static int loop_resume(struct tess_context *ctx, struct loop *l)
 {
     const struct tess_artefact *a = tess_stage_resume(l->run);
     struct tess_weights *w = l->t->weights;
     char name[FIRST_NAME];
-    if (!a || tess_facts_i64_or(tess_artefact_facts(a), "step", -1) < 0) /* or it is of what the stage did before training */
+    if (!a || tess_attrs_i64_or(tess_artefact_attrs(a), "step", -1) < 0) /* or it is of what the stage did before training */
         return TESS_OK;
-    const struct tess_facts *f = tess_artefact_facts(a);
+    const struct tess_attrs *f = tess_artefact_attrs(a);
     for (int r = 0; r < TESS_ROLES; r++) {
         float *block;
         if (r != TESS_ROLE_VALUE && !tess_artefact_has(a, role_name[r]))
             continue;
-        TESS_TRY(tessi_weights_role(c, w, r, &block));
-        TESS_TRY(get_block(c, a, role_name[r], block, r == TESS_ROLE_VALUE ? w->kept : w->trained));
+        TESS_TRY(tessi_graph_weights_role(ctx, w, r, &block));
+        TESS_TRY(get_block(ctx, a, role_name[r], block, r == TESS_ROLE_VALUE ? w->kept : w->trained));
     }
-    TESS_TRY(get_block(c, a, "curve", l->curve.point, tessi_curve_floats(&l->curve)));
-    TESS_TRY(tess_facts_i64(c, f, "step", &l->step));
-    TESS_TRY(tessi_curve_recall(c, &l->curve, f));
+    TESS_TRY(get_block(ctx, a, "curve", l->curve.point, tessi_train_curve_floats(&l->curve)));
+    TESS_TRY(tess_attrs_i64(ctx, f, "step", &l->step));
+    TESS_TRY(tessi_train_curve_recall(ctx, &l->curve, f));
     for (int32_t i = 0; i < l->objectives; i++)
-        TESS_TRY(tess_facts_f64(c, f, first_name(i, name), &l->first[i]));
+        TESS_TRY(tess_attrs_f64(ctx, f, first_name(i, name), &l->first[i]));
     if (l->step < 0 || l->step > l->t->params->steps || l->curve.points < 0 || l->curve.points > TESSI_CURVE_POINTS)
-        return c->fail(c, TESS_E_DATA, "%s: a checkpoint of step %lld for %lld steps; delete it to train from the start",
+        return ctx->fail(ctx, TESS_E_DATA, "%s: a checkpoint of step %lld for %lld steps; delete it to train from the start",
                        tess_artefact_path(a), (long long)l->step, (long long)l->t->params->steps);
     tess_weights_touch(w);
     l->saved = l->step;
@@ -242,7 +243,7 @@ static void fill_slice(void *user, int worker, int64_t i)
 {
     struct loop *l = user;
     struct tess_tensor in[MAX_TENSORS];
-    struct tess_call *c = &l->fill_call[worker].call;
+    struct tess_context *ctx = &l->fill_call[worker].context;
     if (l->fill_call[worker].code != TESS_OK)
         return;
     for (int32_t k = 0; k < l->batch.inputs; k++) {
@@ -250,77 +251,77 @@ static void fill_slice(void *user, int worker, int64_t i)
         in[k].dim[0] /= l->slices;
         in[k].data = (char *)l->in[k].data + (size_t)i * tess_tensor_bytes(&in[k]);
     }
-    int status = l->t->fill(l->t->user, c, l->step, i * l->rows, l->rows, in);
+    int status = l->t->fill(l->t->user, ctx, l->step, i * l->rows, l->rows, in);
     if (status != TESS_OK && l->fill_call[worker].code == TESS_OK)
-        (void)c->fail(c, status, "a batch could not be filled");
+        (void)ctx->fail(ctx, status, "a batch could not be filled");
 }
 
-static int fill(struct tess_call *c, struct loop *l)
+static int loop_fill(struct tess_context *ctx, struct loop *l)
 {
     for (int i = 0; i < l->workers; i++)
-        tessi_call_init(&l->fill_call[i], c->host);
-    tessi_workers_run(l->runtime->workers, l->slices, fill_slice, l);
+        tessi_base_context_init(&l->fill_call[i], ctx->host);
+    tessi_base_workers_run(l->runtime->workers, l->slices, fill_slice, l);
     for (int i = 0; i < l->workers; i++)
         if (l->fill_call[i].code != TESS_OK)
-            return tessi_call_pass(c, &l->fill_call[i].call);
+            return tessi_base_context_pass(ctx, &l->fill_call[i].context);
     return TESS_OK;
 }
 
 /* Where something is not a number: what there is to go on from. A changed parameter is another training, which begins anew, and the same
  * one is the same to the last bit: nobody is told that going on would help. */
-static const char *kept(const struct loop *l, char *text, size_t room)
+static const char *loop_kept(const struct loop *l, char *text, size_t capacity)
 {
     if (l->saved < 0)
         return "no checkpoint had been written";
-    snprintf(text, room,
+    snprintf(text, capacity,
              "the last good checkpoint, of step %lld, is kept as it was: %s; the same run would go on from it to the same end, a changed "
              "one begins anew",
              (long long)l->saved, tess_stage_checkpoint_path(l->run));
     return text;
 }
 
-static int diverged(struct tess_call *c, const struct loop *l, const char *what, const char *name, double value)
+static int loop_diverged(struct tess_context *ctx, const struct loop *l, const char *what, const char *name, double value)
 {
     char text[700];
-    return c->fail(c, TESS_E_FAILED, "%s%s is %g at step %lld: training has diverged; lower `lr`, add `warmup`, or set `clip`; %s", what,
-                   name, value, (long long)l->step, kept(l, text, sizeof text));
+    return ctx->fail(ctx, TESS_E_FAILED, "%s%s is %g at step %lld: training has diverged; lower `lr`, add `warmup`, or set `clip`; %s",
+                     what, name, value, (long long)l->step, loop_kept(l, text, sizeof text));
 }
 
 /* An operation met such a value, and said so. */
-static int step_failed(struct tess_call *c, const struct loop *l, int status)
+static int step_failed(struct tess_context *ctx, const struct loop *l, int status)
 {
     char text[700], said[900];
     if (status != TESS_E_FAILED)
         return status;
-    snprintf(said, sizeof said, "%s", tessi_call_message(c));
-    tessi_call_clear(c);
-    return c->fail(c, status, "at step %lld: %s; %s", (long long)l->step, said, kept(l, text, sizeof text));
+    snprintf(said, sizeof said, "%s", tessi_base_context_message(ctx));
+    tessi_base_context_clear(ctx);
+    return ctx->fail(ctx, status, "at step %lld: %s; %s", (long long)l->step, said, loop_kept(l, text, sizeof text));
 }
 
-static int check_losses(struct tess_call *c, const struct loop *l)
+static int check_losses(struct tess_context *ctx, const struct loop *l)
 {
     for (int32_t i = 0; i < l->objectives; i++) {
         float value = *(const float *)l->total[i].data;
         if (!isfinite(value))
-            return diverged(c, l, "", tess_graph_total_at(l->t->graph, i, NULL), (double)value);
+            return loop_diverged(ctx, l, "", tess_graph_total_at(l->t->graph, i, NULL), (double)value);
     }
     return TESS_OK;
 }
 
 /* Before the weights are touched. A length may be infinite where all values are finite: squares of more than 1e19 overflow. */
-static int check_gradient(struct tess_call *c, const struct loop *l, double length)
+static int check_gradient(struct tess_context *ctx, const struct loop *l, double length)
 {
     const struct tess_weights *w = l->t->weights;
-    const char *name = isfinite(length) ? NULL : tessi_first_not_finite(w, l->t->graph->result, 0, w->trained);
-    return name ? diverged(c, l, "the gradient of ", name, length) : TESS_OK;
+    const char *name = isfinite(length) ? NULL : tessi_graph_first_not_finite(w, l->t->graph->result, 0, w->trained);
+    return name ? loop_diverged(ctx, l, "the gradient of ", name, length) : TESS_OK;
 }
 
 /* Weights at offsets from .. to: all before a checkpoint and at the end, what is not trained after the stage has changed it. */
-static int check_weights(struct tess_call *c, const struct loop *l, int64_t from, int64_t to)
+static int loop_check_weights(struct tess_context *ctx, const struct loop *l, int64_t from, int64_t to)
 {
     const struct tess_weights *w = l->t->weights;
-    const char *name = tessi_first_not_finite(w, w->role[TESS_ROLE_VALUE], from, to);
-    return name ? diverged(c, l, "a value of ", name, NAN) : TESS_OK;
+    const char *name = tessi_graph_first_not_finite(w, w->role[TESS_ROLE_VALUE], from, to);
+    return name ? loop_diverged(ctx, l, "a value of ", name, NAN) : TESS_OK;
 }
 
 /* A loss that is ten times what untrained weights had is worse than any answer without thought: training goes up, not down. Where a critic
@@ -341,7 +342,7 @@ static void look_for_divergence(struct loop *l, int32_t i, double mean)
     l->far = i;
     if (l->told++)
         return;
-    tessi_log_event(l->runtime->log, "diverged", "i:step", l->step, "s:objective", name, "f:mean", mean, "f:first", l->first[i], NULL);
+    tessi_base_log_event(l->runtime->log, "diverged", "i:step", l->step, "s:objective", name, "f:mean", mean, "f:first", l->first[i], NULL);
     tess_stage_warn(l->run, "diverged: %s is %.4g at step %lld and was %.4g at the first; " CURE, name, mean, (long long)l->step,
                     l->first[i]);
 }
@@ -356,7 +357,7 @@ static void tell_divergence(const struct loop *l)
 }
 
 /* Bookkeeping after step l->step was made; l->step then names the next one. */
-static void count(struct loop *l)
+static void loop_count(struct loop *l)
 {
     const struct tess_training_params *p = l->t->params;
     double value[TESSI_CURVE_SERIES];
@@ -368,7 +369,7 @@ static void count(struct loop *l)
     }
     l->logged++;
     l->step++;
-    tessi_curve_add(&l->curve, l->step, l->step == p->steps, value);
+    tessi_train_curve_add(&l->curve, l->step, l->step == p->steps, value);
     tess_stage_progress(l->run, l->step, p->steps, "step", tess_graph_total_at(l->t->graph, 0, NULL), l->log_sum[0] / (double)l->logged);
     if (l->logged < p->log_every && l->step != p->steps)
         return;
@@ -378,87 +379,87 @@ static void count(struct loop *l)
         if (i < l->objectives)
             look_for_divergence(l, i, mean);
         if (i < l->objectives)
-            tessi_log_event(l->runtime->log, "loss", "i:step", l->step, "s:objective", series_name(l, i), "f:mean", mean, "f:lr",
-                            tessi_learning_rate(p, l->step - 1), NULL);
+            tessi_base_log_event(l->runtime->log, "loss", "i:step", l->step, "s:objective", series_name(l, i), "f:mean", mean, "f:lr",
+                            tessi_train_learning_rate(p, l->step - 1), NULL);
         else
-            tessi_log_event(l->runtime->log, "figure", "i:step", l->step, "s:name", series_name(l, i), "f:mean", mean, NULL);
+            tessi_base_log_event(l->runtime->log, "figure", "i:step", l->step, "s:name", series_name(l, i), "f:mean", mean, NULL);
         l->log_sum[i] = 0.0;
     }
     l->logged = 0;
 }
 
-static int one_step(struct tess_call *c, struct loop *l)
+static int one_step(struct tess_context *ctx, struct loop *l)
 {
     const struct tess_training *t = l->t;
     l->batch.step = (uint32_t)l->step;
-    TESS_TRY(fill(c, l));
-    int status = tess_graph_step(c, t->graph, &l->batch);
+    TESS_TRY(loop_fill(ctx, l));
+    int status = tess_graph_step(ctx, t->graph, &l->batch);
     if (status != TESS_OK)
-        return step_failed(c, l, status);
-    TESS_TRY(check_losses(c, l));
-    double length = tessi_gradient_length(l->runtime->workers, t->weights, t->graph->result, l->squares);
-    TESS_TRY(check_gradient(c, l, length));
+        return step_failed(ctx, l, status);
+    TESS_TRY(check_losses(ctx, l));
+    double length = tessi_train_gradient_length(l->runtime->workers, t->weights, t->graph->result, l->squares);
+    TESS_TRY(check_gradient(ctx, l, length));
     const struct tessi_optimiser o = {.p = t->params, .group = t->group, .groups = t->groups};
-    TESS_TRY(tessi_optimise(c, l->runtime->workers, &o, t->weights, l->step, t->graph->result, length));
+    TESS_TRY(tessi_train_optimise(ctx, l->runtime->workers, &o, t->weights, l->step, t->graph->result, length));
     if (t->after) {
-        TESS_TRY(t->after(t->user, c, l->step, &l->batch));
-        TESS_TRY(check_weights(c, l, t->weights->trained, t->weights->kept));
+        TESS_TRY(t->after(t->user, ctx, l->step, &l->batch));
+        TESS_TRY(loop_check_weights(ctx, l, t->weights->trained, t->weights->kept));
     }
-    count(l);
+    loop_count(l);
     return TESS_OK;
 }
 
-static int save(struct tess_call *c, struct loop *l)
+static int loop_save(struct tess_context *ctx, struct loop *l)
 {
-    TESS_TRY(check_weights(c, l, 0, l->t->weights->kept));
-    TESS_TRY(tess_stage_checkpoint(c, l->run, write_checkpoint, l));
+    TESS_TRY(loop_check_weights(ctx, l, 0, l->t->weights->kept));
+    TESS_TRY(tess_stage_checkpoint(ctx, l->run, loop_write_checkpoint, l));
     l->saved = l->step; /* or, on a full disk, that of the one before: a warning has said so */
     return TESS_OK;
 }
 
-static int put_curve(struct tess_call *c, const struct loop *l)
+static int put_curve(struct tess_context *ctx, const struct loop *l)
 {
     const char *name[TESSI_CURVE_SERIES];
     for (int32_t i = 0; i < l->curve.series; i++)
         name[i] = series_name(l, i);
-    return tessi_curve_put(c, &l->curve, name, columns(l->t) > 0, tess_stage_output(l->run));
+    return tessi_train_curve_put(ctx, &l->curve, name, loop_columns(l->t) > 0, tess_stage_output(l->run));
 }
 
-static int train(struct tess_call *c, struct loop *l)
+static int loop_train(struct tess_context *ctx, struct loop *l)
 {
-    TESS_TRY(prepare(c, l));
-    TESS_TRY(resume(c, l));
+    TESS_TRY(loop_prepare(ctx, l));
+    TESS_TRY(loop_resume(ctx, l));
     while (l->step < l->t->params->steps) {
         if (tess_stage_stopping(l->run)) {
-            TESS_TRY(save(c, l));
-            return c->fail(c, TESS_E_STOPPED, "stopped at step %lld of %lld; run the same command again to go on from there",
+            TESS_TRY(loop_save(ctx, l));
+            return ctx->fail(ctx, TESS_E_STOPPED, "stopped at step %lld of %lld; run the same command again to go on from there",
                            (long long)l->step, (long long)l->t->params->steps);
         }
         if (tess_stage_checkpoint_due(l->run))
-            TESS_TRY(save(c, l));
-        TESS_TRY(one_step(c, l));
+            TESS_TRY(loop_save(ctx, l));
+        TESS_TRY(one_step(ctx, l));
     }
-    TESS_TRY(check_weights(c, l, 0, l->t->weights->kept));
+    TESS_TRY(loop_check_weights(ctx, l, 0, l->t->weights->kept));
     tell_divergence(l);
-    return l->curve.points ? put_curve(c, l) : TESS_OK;
+    return l->curve.points ? put_curve(ctx, l) : TESS_OK;
 }
 
-int tess_train(struct tess_call *c, struct tess_stage_run *r, const struct tess_training *t)
+int tess_train(struct tess_context *ctx, struct tess_stage_run *r, const struct tess_training *t)
 {
     void *memory;
     struct tessi_runtime *runtime;
-    TESS_TRY(tessi_runtime_need(c, &runtime));
-    TESS_TRY(tess_alloc(c, sizeof(struct loop), "training", &memory));
+    TESS_TRY(tessi_base_runtime_need(ctx, &runtime));
+    TESS_TRY(tess_alloc(ctx, sizeof(struct loop), "training", &memory));
     struct loop *l = memory;
     l->t = t;
     l->run = r;
     l->runtime = runtime;
-    int status = train(c, l);
+    int status = loop_train(ctx, l);
     free_tensors(l->in);
     free_tensors(l->out);
     free_tensors(l->total);
     tess_free(l->fill_call);
-    tessi_curve_close(&l->curve);
+    tessi_train_curve_close(&l->curve);
     tess_free(l->squares);
     tess_free(l);
     return status;

@@ -11,7 +11,7 @@
 enum { PIECE = 16384 };
 
 /* (8.1), (8.2) and (8.3) */
-double tessi_learning_rate(const struct tess_training_params *p, int64_t step)
+double tessi_train_learning_rate(const struct tess_training_params *p, int64_t step)
 {
     if (step < p->warmup)
         return p->lr * (double)(step + 1) / (double)p->warmup;
@@ -84,37 +84,37 @@ static void step_piece(void *user, int worker, int64_t i)
     }
 }
 
-int64_t tessi_gradient_pieces(const struct tess_weights *w)
+int64_t tessi_train_gradient_pieces(const struct tess_weights *w)
 {
     return (w->trained + PIECE - 1) / PIECE;
 }
 
-double tessi_gradient_length(struct tessi_workers *pool, struct tess_weights *w, const float *gradient, double *squares)
+double tessi_train_gradient_length(struct tessi_workers *pool, struct tess_weights *w, const float *gradient, double *squares)
 {
-    int64_t pieces = tessi_gradient_pieces(w);
+    int64_t pieces = tessi_train_gradient_pieces(w);
     struct work k = {.w = w, .gradient = gradient, .squares = squares};
     double sum = 0.0;
-    tessi_workers_run(pool, pieces, square_piece, &k);
+    tessi_base_workers_run(pool, pieces, square_piece, &k);
     for (int64_t i = 0; i < pieces; i++)
         sum += squares[i];
     return sqrt(sum);
 }
 
-int tessi_optimise(struct tess_call *c, struct tessi_workers *pool, const struct tessi_optimiser *o, struct tess_weights *w, int64_t step,
-                   const float *gradient, double length)
+int tessi_train_optimise(struct tess_context *ctx, struct tessi_workers *pool, const struct tessi_optimiser *o, struct tess_weights *w,
+                         int64_t step, const float *gradient, double length)
 {
     const struct tess_training_params *p = o->p;
     double scale = p->clip > 0.0 && length > p->clip ? p->clip / length : 1.0; /* (8.4) */
     struct work k = {.w = w, .p = p, .o = o, .step = step, .gradient = gradient};
-    TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_VALUE, &k.value));
-    TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_MOMENT1, &k.m));
-    TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_MOMENT2, &k.v));
+    TESS_TRY(tessi_graph_weights_role(ctx, w, TESS_ROLE_VALUE, &k.value));
+    TESS_TRY(tessi_graph_weights_role(ctx, w, TESS_ROLE_MOMENT1, &k.m));
+    TESS_TRY(tessi_graph_weights_role(ctx, w, TESS_ROLE_MOMENT2, &k.v));
     if (p->average > 0.0) {
         float *average;
-        TESS_TRY(tessi_weights_role(c, w, TESS_ROLE_AVERAGE, &average));
+        TESS_TRY(tessi_graph_weights_role(ctx, w, TESS_ROLE_AVERAGE, &average));
         k.average = (step + 1) % p->average_every == 0 ? average : NULL;
     }
-    double lr = tessi_learning_rate(p, step);
+    double lr = tessi_train_learning_rate(p, step);
     k.adam = (struct tessi_adam){.lr = (float)lr,
                                  .beta1 = (float)p->beta1,
                                  .beta2 = (float)p->beta2,
@@ -122,7 +122,7 @@ int tessi_optimise(struct tess_call *c, struct tessi_workers *pool, const struct
                                  .decay = p->optimiser == 1 ? (float)(lr * p->weight_decay) : 0.0f,
                                  .l2 = p->optimiser == 0 ? (float)p->weight_decay : 0.0f,
                                  .gradient_scale = (float)scale};
-    tessi_workers_run(pool, tessi_gradient_pieces(w), step_piece, &k);
+    tessi_base_workers_run(pool, tessi_train_gradient_pieces(w), step_piece, &k);
     tess_weights_touch(w);
     return TESS_OK;
 }

@@ -1,4 +1,5 @@
-/* See plot.h. Letters are 3 x 5 dots, each row an octal digit: enough for names and numbers, and no library. SPDX-License-Identifier: MIT */
+/* See plot.h. Letters are 3 x 5 dots, each row an octal digit: enough for names and numbers, and no library. SPDX-License-Identifier: MIT
+ */
 #include "core/train/plot.h"
 
 #include <ctype.h>
@@ -18,7 +19,7 @@ static const struct {
               {'s', "34216"}, {'t', "72222"}, {'u', "55557"}, {'v', "55552"}, {'w', "55775"}, {'x', "55255"}, {'y', "55222"},
               {'z', "71247"}, {'.', "00002"}, {'-', "00700"}, {'+', "02720"}, {'/', "11244"}, {':', "02020"}};
 
-static void dot(uint8_t *page, int64_t y, int64_t x, uint8_t shade)
+static void plot_dot(uint8_t *page, int64_t y, int64_t x, uint8_t shade)
 {
     page[y * WIDTH + x] = shade;
 }
@@ -31,32 +32,32 @@ static void write_text(uint8_t *page, int64_t top, const char *text)
             for (int64_t at = 0; glyphs[i].letter == tolower((unsigned char)*text) && at < 15 * DOT * DOT; at++) {
                 int64_t y = at / (3 * DOT), x = at % (3 * DOT);
                 if ((glyphs[i].rows[y / DOT] - '0') >> (2 - x / DOT) & 1)
-                    dot(page, top + y, left + x, INK);
+                    plot_dot(page, top + y, left + x, INK);
             }
 }
 
 /* What is drawn of a value, and the ends of that. */
 struct scale {
-    double least, most, last;
+    double least, max, last;
     int logarithmic;
 };
 
 static struct scale scale_of(int64_t points, int32_t series, const float *curve, int32_t which)
 {
-    struct scale s = {.least = INFINITY, .most = -INFINITY};
+    struct scale s = {.least = INFINITY, .max = -INFINITY};
     for (int64_t i = 0; i < points; i++) {
         s.last = (double)curve[i * (1 + series) + 1 + which];
         s.least = s.last < s.least ? s.last : s.least;
-        s.most = s.last > s.most ? s.last : s.most;
+        s.max = s.last > s.max ? s.last : s.max;
     }
-    s.logarithmic = s.least > 0.0 && s.most > 20.0 * s.least;
+    s.logarithmic = s.least > 0.0 && s.max > 20.0 * s.least;
     return s;
 }
 
 /* From 0 at the bottom to 1; in the middle where there is one value alone. */
-static double height(const struct scale *s, double value)
+static double plot_height(const struct scale *s, double value)
 {
-    double from = s->logarithmic ? log(s->least) : s->least, to = s->logarithmic ? log(s->most) : s->most;
+    double from = s->logarithmic ? log(s->least) : s->least, to = s->logarithmic ? log(s->max) : s->max;
     return to > from ? ((s->logarithmic ? log(value) : value) - from) / (to - from) : 0.5;
 }
 
@@ -67,18 +68,18 @@ static void draw_panel(uint8_t *page, int64_t points, int32_t series, const floa
     struct scale s = scale_of(points, series, curve, which);
     char text[128];
     int64_t before = -1;
-    snprintf(text, sizeof text, "%.30s: %.3g to %.3g last %.3g%s", name, s.least, s.most, s.last, s.logarithmic ? " log" : "");
+    snprintf(text, sizeof text, "%.30s: %.3g to %.3g last %.3g%s", name, s.least, s.max, s.last, s.logarithmic ? " log" : "");
     write_text(page, which * PANEL + BORDER, text);
     for (int64_t x = 0; x < wide; x++) {
-        dot(page, top - 1, BORDER + x, FRAME);
-        dot(page, bottom, BORDER + x, FRAME);
+        plot_dot(page, top - 1, BORDER + x, FRAME);
+        plot_dot(page, bottom, BORDER + x, FRAME);
     }
     for (int64_t x = 0, i = 0; x < wide; x++) { /* the point whose steps this column is of */
         while (i + 1 < points && (double)curve[i * (1 + series)] < end * (double)(x + 1) / (double)wide)
             i++;
-        int64_t y = bottom - 1 - (int64_t)(height(&s, (double)curve[i * (1 + series) + 1 + which]) * (double)(bottom - 1 - top));
+        int64_t y = bottom - 1 - (int64_t)(plot_height(&s, (double)curve[i * (1 + series) + 1 + which]) * (double)(bottom - 1 - top));
         for (int64_t k = before < 0 ? y : before, step = k < y ? 1 : -1;; k += step) {
-            dot(page, k, BORDER + x, INK);
+            plot_dot(page, k, BORDER + x, INK);
             if (k == y)
                 break;
         }
@@ -86,10 +87,11 @@ static void draw_panel(uint8_t *page, int64_t points, int32_t series, const floa
     }
 }
 
-int tessi_plot(struct tess_call *c, int64_t points, int32_t series, const float *curve, const char *const *name, struct tess_tensor *out)
+int tessi_train_plot(struct tess_context *ctx, int64_t points, int32_t series, const float *curve, const char *const *name,
+                     struct tess_tensor *out)
 {
     *out = tess_tensor_over(NULL, TESS_U8, 3, (const int64_t[]){series * PANEL, WIDTH, 1});
-    TESS_TRY(tess_alloc(c, tess_tensor_bytes(out), "a picture of the training", &out->data));
+    TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(out), "a picture of the training", &out->data));
     memset(out->data, PAPER, tess_tensor_bytes(out));
     for (int32_t i = 0; i < series; i++)
         draw_panel(out->data, points, series, curve, i, name[i]);

@@ -18,22 +18,23 @@ extern "C" {
 struct tess_encoder_1 {
     uint32_t size;
     /* image -> latent of `width` channels (D). Fails the graph with TESS_E_SHAPE when the image's size does not fit. */
-    int (*record)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *image, int64_t width, struct tess_node **latent);
+    int (*record)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *image, int64_t width,
+                  struct tess_node **latent);
 };
 
 struct tess_decoder_1 {
     uint32_t size;
     /* latent -> image of height x width x channels; unbounded values, clamped only when shown. */
-    int (*record)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height, int64_t width,
+    int (*record)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, int64_t height, int64_t width,
                   int64_t channels, struct tess_node **image);
     /* The same, and log_sigma (N, H, W, C): the natural logarithm of each value's standard deviation around `image`, made by a head whose
      * weights only this declares. `image` is that of record, bit for bit. NULL: has no such head. docs/models.md, "Image likelihood". */
-    int (*record_likelihood)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height,
+    int (*record_likelihood)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, int64_t height,
                              int64_t width, int64_t channels, struct tess_node **image, struct tess_node **log_sigma);
     /* The same network for a latent at least as large as that of images of height x width, which are what its weights were trained on: what
      * depends on a size (where it attends) is decided by those. NULL: it cannot. */
-    int (*record_larger)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height, int64_t width,
-                         int64_t channels, struct tess_node **image);
+    int (*record_larger)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, int64_t height,
+                         int64_t width, int64_t channels, struct tess_node **image);
 };
 
 struct tess_quantized {
@@ -53,7 +54,7 @@ struct tess_react {
     const struct tess_tensor *codes;   /* (rows) i32 */
     const struct tess_graph *graph;
     const struct tess_batch *batch;    /* totals of the step (struct of graph.h) */
-    int32_t started;             /* training began with the codebook of a model, which is not to begin anew */
+    int32_t warm_started;             /* training began with the codebook of a model, which is not to begin anew */
 };
 
 struct tess_quantizer_1 {
@@ -61,21 +62,21 @@ struct tess_quantizer_1 {
     int64_t (*codebook_size)(void *self); /* K */
     int64_t (*code_dim)(void *self);      /* D */
     /* Training: latent -> quantised, codes, loss. Anything to be summed over the batch is declared with tess_total. */
-    int (*record)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out);
+    int (*record)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out);
     /* latent -> codes, and codes -> quantised (N, h, w, D), for inference: what encoding and decoding do. */
-    int (*record_assign)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes);
-    int (*record_lookup)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *codes, struct tess_node **quantised);
+    int (*record_assign)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes);
+    int (*record_lookup)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *codes, struct tess_node **quantised);
     /* After each optimiser step: moving averages, revival. NULL: nothing to do. Keyed randomness only. [one thread] */
-    int (*react)(void *self, struct tess_call *c, const struct tess_react *r);
+    int (*react)(void *self, struct tess_context *ctx, const struct tess_react *r);
     /* Builds a new codebook `book` (K, D), the caller's memory, from a pool of latent vectors (rows, D) f32. TESS_E_VALUE where the pool is
      * unfit. NULL: cannot. [one thread] */
-    int (*rebuild)(void *self, struct tess_call *c, const struct tess_tensor *pool, uint64_t seed, struct tess_tensor *book);
+    int (*rebuild)(void *self, struct tess_context *ctx, const struct tess_tensor *pool, uint64_t seed, struct tess_tensor *codebook);
 };
 
 /* Nearest codebook row by squared distance; ties go to the lower index. A custom operation for quantizers:
  * latent (..., D), book (K, D) -> codes (...) i32. Never holds more than a tile of the rows x K matrix; no gradient.
  * Fails the run with TESS_E_FAILED when a latent holds a NaN. */
-TESS_EXPORT struct tess_node *tess_nearest(struct tess_graph *g, struct tess_node *latent, struct tess_node *book);
+TESS_EXPORT struct tess_node *tess_nearest(struct tess_graph *g, struct tess_node *latent, struct tess_node *codebook);
 /* codes (...) i32, latent (..., D) -> counts (K) and sums (K, D) of the vectors assigned to each code. No gradient. */
 TESS_EXPORT void tess_code_statistics(struct tess_graph *g, struct tess_node *codes, struct tess_node *latent, int64_t codebook_size,
                                       struct tess_node **counts, struct tess_node **sums);

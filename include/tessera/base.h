@@ -1,7 +1,7 @@
-/* Status codes and the call that carries a message: what every other header stands on.
+/* Status codes and the context that carries a message: what every other header stands on.
  *
  * Functions return TESS_OK or a negative TESS_E_*; results travel in arguments. Whoever detects a failure
- * records one sentence on the call (where, what was wanted, what was found, what to do); whoever receives
+ * records one sentence in the context (where, what was wanted, what was found, what to do); whoever receives
  * one passes the code on.
  *
  * SPDX-License-Identifier: MIT */
@@ -46,13 +46,13 @@ enum {
 struct tess_host;
 
 /* Made by the host for each call into a plugin and handed down to every function that can fail.
- * One call is used by one thread at a time. */
-struct tess_call {
-    uint32_t size; /* sizeof(struct tess_call) as the host was compiled */
+ * One context is used by one thread at a time. */
+struct tess_context {
+    uint32_t size; /* sizeof(struct tess_context) as the host was compiled */
     uint32_t reserved;
     const struct tess_host *host;
     /* Keep the message (the first one wins; later ones on the same call are dropped) and return `code`. */
-    int (*fail)(struct tess_call *c, int code, const char *format, ...) TESS_PRINTF(3, 4);
+    int (*fail)(struct tess_context *ctx, int code, const char *format, ...) TESS_PRINTF(3, 4);
 };
 
 /* What the host offers. `service` gives NULL for an id it does not know.
@@ -86,22 +86,22 @@ TESS_EXPORT void tess_passed(int status, const char *file, int line);
         }                                   \
     } while (0)
 
-/* The message kept on a call, "" where there is none; and the call as it was before, for who goes on without what failed. */
-TESS_EXPORT const char *tess_message(const struct tess_call *c);
-TESS_EXPORT void tess_forget(struct tess_call *c);
+/* The message kept in a context, "" where there is none; and forgetting it, for a caller that goes on without what failed. */
+TESS_EXPORT const char *tess_message(const struct tess_context *ctx);
+TESS_EXPORT void tess_forget(struct tess_context *ctx);
 /* Add to the message kept, in front ("TEXT: MESSAGE": the place) or behind ("MESSAGETEXT": "; do this next"). The code stays, and where
  * nothing is kept nothing happens. A message is never read for what it says: a code tells failures apart. */
-TESS_EXPORT void tess_prepend_message(struct tess_call *c, const char *format, ...) TESS_PRINTF(2, 3);
-TESS_EXPORT void tess_append_message(struct tess_call *c, const char *format, ...) TESS_PRINTF(2, 3);
+TESS_EXPORT void tess_prepend_message(struct tess_context *ctx, const char *format, ...) TESS_PRINTF(2, 3);
+TESS_EXPORT void tess_append_message(struct tess_context *ctx, const char *format, ...) TESS_PRINTF(2, 3);
 
 /* A name of any bytes as UTF-8: as it is where it is that; else a byte that is not becomes \xHH, and a backslash two. A name that holds the
  * four letters \xHH gets its backslashes doubled as well, so that different names stay different. Writes at most `room` bytes with the end,
  * whole characters; gives the length that all of it has. [any thread] */
-TESS_EXPORT size_t tess_utf8_text(const char *bytes, char *to, size_t room);
+TESS_EXPORT size_t tess_utf8_text(const char *bytes, char *to, size_t capacity);
 
 /* Memory with the host's accounting. Zeroed, 64-byte aligned, freed by tess_free (NULL is fine).
  * tess_alloc fails with TESS_E_MEMORY and says how much was wanted and for what. [any thread] */
-TESS_EXPORT TESS_CHECKED int tess_alloc(struct tess_call *c, size_t bytes, const char *what, void **out);
+TESS_EXPORT TESS_CHECKED int tess_alloc(struct tess_context *ctx, size_t bytes, const char *what, void **out);
 TESS_EXPORT void tess_free(void *memory);
 
 #ifdef __cplusplus

@@ -24,10 +24,10 @@ TESS_EXPORT void tess_digest_add(struct tess_digest *d, const void *data, size_t
 TESS_EXPORT void tess_digest_add_text(struct tess_digest *d, const char *text);
 TESS_EXPORT void tess_digest_end(struct tess_digest *d, char text[TESS_DIGEST_TEXT]);
 /* Adds a file's bytes. Fails with TESS_E_IO naming the file. */
-TESS_EXPORT TESS_CHECKED int tess_digest_add_file(struct tess_call *c, struct tess_digest *d, const char *path);
+TESS_EXPORT TESS_CHECKED int tess_digest_add_file(struct tess_context *ctx, struct tess_digest *d, const char *path);
 /* Adds the SHA-256 of each of n files, in their order, as texts. Read on all threads of the host, which remembers them: a file that has not
  * changed since is not read again. Not from within a task of tess_stage_parallel. */
-TESS_EXPORT TESS_CHECKED int tess_digest_add_files(struct tess_call *c, struct tess_digest *d, int64_t n, const char *const *path);
+TESS_EXPORT TESS_CHECKED int tess_digest_add_files(struct tess_context *ctx, struct tess_digest *d, int64_t n, const char *const *path);
 
 #ifdef __cplusplus
 }

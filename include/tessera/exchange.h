@@ -6,7 +6,7 @@
 #ifndef TESSERA_EXCHANGE_H
 #define TESSERA_EXCHANGE_H
 
-#include <tessera/facts.h>
+#include <tessera/attributes.h>
 #include <tessera/tensor.h>
 
 #ifdef __cplusplus
@@ -32,8 +32,8 @@ struct tess_format_file {
     const struct tess_entry *entry;
     const char *const *note; /* key, text, key, text ...: `notes` pairs */
     void *user;
-    int (*values)(void *user, struct tess_call *c, int64_t i, const float **out); /* of entry i; valid until the next call */
-    int (*put)(void *user, struct tess_call *c, const void *bytes, size_t count); /* the next bytes of the file */
+    int (*values)(void *user, struct tess_context *ctx, int64_t i, const float **out); /* of entry i; valid until the next call */
+    int (*put)(void *user, struct tess_context *ctx, const void *bytes, size_t count); /* the next bytes of the file */
 };
 
 /* One instance reads one file, and is closed with it. Nothing that a file says is believed before it is checked: sizes against the
@@ -43,12 +43,12 @@ struct tess_format_1 {
     /* 1 when a file of this format may begin with these bytes (at most 64, fewer for a shorter file). */
     int (*recognises)(const uint8_t *head, size_t bytes);
     /* Reads what there is: names, which are all different, and shapes. */
-    int (*open_file)(void *self, struct tess_call *c, const char *path);
+    int (*open_file)(void *self, struct tess_context *ctx, const char *path);
     int64_t (*count)(void *self);
     const struct tess_entry *(*entry)(void *self, int64_t i); /* in the file's order; valid until the instance is closed */
     /* The values as f32: exact for f16 and bf16, rounded for f64; TESS_E_DATA where is_real is 0. */
-    int (*read)(void *self, struct tess_call *c, int64_t i, float *to);
-    int (*write)(void *self, struct tess_call *c, const struct tess_format_file *f); /* NULL: cannot be written */
+    int (*read)(void *self, struct tess_context *ctx, int64_t i, float *to);
+    int (*write)(void *self, struct tess_context *ctx, const struct tess_format_file *f); /* NULL: cannot be written */
 };
 
 /* How a weight lies in the file: element by element as here, ones in the shape apart (a 1 x 1 convolution is a matrix here); or a
@@ -64,10 +64,10 @@ struct tess_import_plan {
     uint32_t size;
     int64_t entries;
     const struct tess_entry *entry;
-    const struct tess_facts *tokenizer; /* the model whose codes a prior is of; NULL where none was given */
+    const struct tess_attrs *tokenizer; /* the model whose codes a prior is of; NULL where none was given */
     struct tess_import_use *use;        /* to be filled, by entry; zeroed */
     const char *kind;                   /* to be filled: "autoencoder" or "prior" */
-    struct tess_facts *facts;           /* to be filled: what an artefact of that kind says (docs/formats.md); the host adds the digest */
+    struct tess_attrs *attrs;           /* to be filled: what an artefact of that kind says (docs/formats.md); the host adds the digest */
     char assumed[TESS_ENTRY_NAME];      /* to be filled: what the file does not tell and was taken from parameters; "": nothing */
 };
 
@@ -82,7 +82,7 @@ struct tess_export_weight {
 struct tess_export_plan {
     uint32_t size;
     const char *kind;
-    const struct tess_facts *facts;
+    const struct tess_attrs *attrs;
     int64_t weights;
     struct tess_export_weight *weight;
 };
@@ -92,9 +92,9 @@ struct tess_checkpoint_1 {
     uint32_t size;
     /* Tells from names and shapes alone what the file is of. TESS_E_DATA says what is wrong with the list. That every weight of the model
      * is there and of the right shape is for the host to check. */
-    int (*plan_import)(void *self, struct tess_call *c, struct tess_import_plan *p);
+    int (*plan_import)(void *self, struct tess_context *ctx, struct tess_import_plan *p);
     /* Names and shapes there. TESS_E_VALUE for a model that the architecture cannot be. */
-    int (*plan_export)(void *self, struct tess_call *c, struct tess_export_plan *p);
+    int (*plan_export)(void *self, struct tess_context *ctx, struct tess_export_plan *p);
 };
 
 #ifdef __cplusplus

@@ -43,12 +43,12 @@ struct tess_graph_options {
 };
 
 /* Weights are borrowed and must outlive the graph. */
-TESS_EXPORT TESS_CHECKED int tess_graph_new(struct tess_call *c, struct tess_weights *w, const struct tess_graph_options *o,
+TESS_EXPORT TESS_CHECKED int tess_graph_new(struct tess_context *ctx, struct tess_weights *w, const struct tess_graph_options *o,
                                             struct tess_graph **out);
 TESS_EXPORT void tess_graph_free(struct tess_graph *g);
 /* Ends recording: reports the first failure, differentiates the objectives, plans memory, prepares the backend's kernels.
  * Reserves no memory: that is left to the first run, so that a plan costs nothing. */
-TESS_EXPORT TESS_CHECKED int tess_graph_seal(struct tess_call *c, struct tess_graph *g);
+TESS_EXPORT TESS_CHECKED int tess_graph_seal(struct tess_context *ctx, struct tess_graph *g);
 /* Keeps a failure found while recording (a shape that does not fit); returns NULL, so that `return tess_graph_fail(...)`. */
 TESS_EXPORT struct tess_node *tess_graph_fail(struct tess_graph *g, int code, const char *format, ...) TESS_PRINTF(3, 4);
 TESS_EXPORT int64_t tess_graph_rows(const struct tess_graph *g);
@@ -63,7 +63,7 @@ struct tess_cost {
     int64_t arena_bytes; /* activations, gradients of activations and scratch of one worker */
     int64_t total_bytes; /* with all workers of this host, weights, optimiser and gradients in flight */
 };
-TESS_EXPORT TESS_CHECKED int tess_graph_cost(struct tess_call *c, const struct tess_graph *g, struct tess_cost *out);
+TESS_EXPORT TESS_CHECKED int tess_graph_cost(struct tess_context *ctx, const struct tess_graph *g, struct tess_cost *out);
 
 /* Names of weights declared from here on get `name.` in front: tess_scope(g, "blocks.%d", i) ... tess_scope_end(g). */
 TESS_EXPORT void tess_scope(struct tess_graph *g, const char *format, ...) TESS_PRINTF(2, 3);
@@ -87,12 +87,14 @@ TESS_EXPORT void tess_total(struct tess_graph *g, const char *name, struct tess_
  * reported as a total divided by the slices, under `name`. */
 TESS_EXPORT void tess_objective(struct tess_graph *g, const char *name, const char *prefixes, struct tess_node *scalar);
 /* A loss that weighs another by gradients: `scalar`'s gradient in the weight of that name is found before the objectives' (mean over the
- * slices), handed to the function of tess_weigh in the order of the probes, and the values it sets are those of the coefficients, scalar nodes
- * (0 while running forward), in the objectives' backward passes of the same step. At most 8. docs/models.md, "The adversarial term". */
+ * slices), handed to the function of tess_weigh in the order of the probes, and the values it sets are those of the coefficients, scalar
+ * nodes (0 while running forward), in the objectives' backward passes of the same step. At most 8. docs/models.md, "The adversarial term".
+ */
 TESS_EXPORT void tess_probe(struct tess_graph *g, struct tess_node *scalar, const char *weight);
 TESS_EXPORT struct tess_node *tess_coefficient(struct tess_graph *g);
 TESS_EXPORT void tess_weigh(struct tess_graph *g,
-                            int (*weigh)(void *user, struct tess_call *c, const struct tess_tensor *probe, float *coefficient), void *user);
+                            int (*weigh)(void *user, struct tess_context *ctx, const struct tess_tensor *probe, float *coefficient),
+                            void *user);
 
 /* ---- element by element -------------------------------------------------------------------------------------------- */
 
@@ -172,7 +174,7 @@ TESS_EXPORT struct tess_node *tess_attention(struct tess_graph *g, struct tess_n
  * order of recording. Its memory is of the graph's cost (total_bytes): rows x slices sequences of `tokens` tokens, in f32, or in bf16
  * where the run's precision is that, had before the first run. A sequence's place in the cache is its place in the batch, whose `first`
  * must be 0. [workers use it during a run of its graph; nobody else may then] */
-TESS_EXPORT TESS_CHECKED int tess_cache_new(struct tess_call *c, int64_t tokens, struct tess_cache **out); /* tokens: at least 1 */
+TESS_EXPORT TESS_CHECKED int tess_cache_new(struct tess_context *ctx, int64_t tokens, struct tess_cache **out); /* tokens: at least 1 */
 TESS_EXPORT void tess_cache_free(struct tess_cache *cache); /* NULL is fine */
 /* q, k, v (N, 1, C), position (N, 1) i32 in [0, tokens) -> (N, 1, C): puts k and v in the cache as those of `position`, then
  * softmax(q k^T / sqrt(C / heads)) v over positions 0 .. `position`, which must have been put there before, in order: from 0 on, again and
@@ -186,8 +188,8 @@ TESS_EXPORT struct tess_node *tess_linear_attention(struct tess_graph *g, struct
                                                     int32_t heads);
 /* codes (...) i32 in [0, V), table (V, C) -> (..., C). A code outside fails the run with TESS_E_DATA. */
 TESS_EXPORT struct tess_node *tess_embedding(struct tess_graph *g, struct tess_node *codes, struct tess_node *table);
-/* x (N, L, C), index (N, P) i32 in [0, L) -> (N, P, C): rows of each sample, in any order, as often as they are asked for. Gradients of a row's
- * copies add up. An index outside fails the run with TESS_E_DATA. */
+/* x (N, L, C), index (N, P) i32 in [0, L) -> (N, P, C): rows of each sample, in any order, as often as they are asked for. Gradients of a
+ * row's copies add up. An index outside fails the run with TESS_E_DATA. */
 TESS_EXPORT struct tess_node *tess_gather(struct tess_graph *g, struct tess_node *x, struct tess_node *index);
 /* t (N) f32 -> (N, width): sin then cos of scale t times width / 2 frequencies from 1 down to 1 / 10000, geometric. */
 TESS_EXPORT struct tess_node *tess_sinusoid(struct tess_graph *g, struct tess_node *t, int64_t width, float scale);
@@ -217,7 +219,7 @@ struct tess_op_run {
     void *scratch;                 /* as many bytes as asked for; contents undefined */
     struct tess_stream random;     /* seed, step, and in `sample` the index of the slice's first row in its batch; set purpose */
     int64_t rows;                  /* samples in the slice */
-    struct tess_call *call;        /* for failures: return call->fail(call, TESS_E_..., ...) */
+    struct tess_context *context;        /* for failures: return call->fail(call, TESS_E_..., ...) */
     const void *host_state;        /* of the operations that come with the library */
 };
 
@@ -251,11 +253,12 @@ struct tess_batch {
 };
 
 /* Forward only. On all workers; fails with the first slice's failure. Not to be called from two threads at once. */
-TESS_EXPORT TESS_CHECKED int tess_graph_run(struct tess_call *c, struct tess_graph *g, const struct tess_batch *b);
+TESS_EXPORT TESS_CHECKED int tess_graph_run(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b);
 /* Forward and backward of every objective; gradients of the mean over slices are kept until the next step. */
-TESS_EXPORT TESS_CHECKED int tess_graph_step(struct tess_call *c, struct tess_graph *g, const struct tess_batch *b);
+TESS_EXPORT TESS_CHECKED int tess_graph_step(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b);
 /* Gradient of a weight after tess_graph_step (f32, a view valid until the next). */
-TESS_EXPORT TESS_CHECKED int tess_graph_gradient(struct tess_call *c, struct tess_graph *g, const char *weight, struct tess_tensor *out);
+TESS_EXPORT TESS_CHECKED int tess_graph_gradient(struct tess_context *ctx, struct tess_graph *g, const char *weight,
+                                                 struct tess_tensor *out);
 
 /* Shapes of the i-th input, output, total for one slice, with data NULL, and its name. NULL past the end. */
 TESS_EXPORT const char *tess_graph_input_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape);

@@ -16,7 +16,7 @@ struct tess_pool {
     int64_t count, width; /* vectors; values of one (D) */
     void *user;
     /* Vectors first .. first + n - 1 as (n, D) f32. [one thread] */
-    int (*read)(void *user, struct tess_call *c, int64_t first, int64_t n, float *to);
+    int (*read)(void *user, struct tess_context *ctx, int64_t first, int64_t n, float *to);
 };
 /* A pool of (P, D) f32 in memory, which stays the caller's. */
 TESS_EXPORT struct tess_pool tess_pool_of(const struct tess_tensor *vectors);
@@ -31,7 +31,7 @@ enum {
 struct tess_kmeans_options {
     uint32_t size;
     int32_t seeding;
-    int64_t codes;      /* K, at most the pool's count */
+    int64_t codebook_size;      /* K, at most the pool's count */
     int64_t chain;      /* of AFK-MC2; 0: 200 */
     int64_t iterations; /* at most; 0: 300 */
     double tolerance;   /* stop when the centres' squared shifts add up to at most this share of the mean variance; 0: when nothing moves */
@@ -50,7 +50,7 @@ struct tess_kmeans_report {
 };
 
 /* centres (K, D) f32. Fails with TESS_E_VALUE for fewer vectors than codes, TESS_E_DATA for a vector that is not finite. */
-TESS_EXPORT TESS_CHECKED int tess_kmeans(struct tess_call *c, const struct tess_pool *pool, const struct tess_kmeans_options *o,
+TESS_EXPORT TESS_CHECKED int tess_kmeans(struct tess_context *ctx, const struct tess_pool *pool, const struct tess_kmeans_options *o,
                                          struct tess_tensor *centres, struct tess_kmeans_report *report);
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 /* Trained models as stages use them: a tokenizer (encoder + quantizer + decoder) and a prior (noise + denoiser) opened from an
- * artefact's facts. Everything by kind; nothing here knows an algorithm.
+ * artefact's attributes. Everything by kind; nothing here knows an algorithm.
  *
- * Facts of an "autoencoder" artefact: height, width, channels, latent_height, latent_width, codebook_size, code_dim, and the
+ * Attributes of an "autoencoder" artefact: height, width, channels, latent_height, latent_width, codebook_size, code_dim, and the
  * specs encoder, quantizer, decoder; where the decoder has a trained head for the likelihood of images, likelihood (1), and where
  * such a head is all that was added to another model, tokenizer (that model's digest). Of a "prior": codebook_size, height, width
  * (of the map of codes), tokenizer (digest of the autoencoder its codes came from), noise, denoiser.
@@ -12,7 +12,7 @@
 
 #include <tessera/artefact.h>
 #include <tessera/autoencoder.h>
-#include <tessera/facts.h>
+#include <tessera/attributes.h>
 #include <tessera/plugin.h>
 #include <tessera/prior.h>
 
@@ -24,34 +24,36 @@ struct tess_tokenizer {
     int64_t height, width, channels, latent_height, latent_width, codebook_size, code_dim;
     struct tess_instance *encoder, *quantizer, *decoder;
 };
-/* Instances of the parts, made from the facts, which may go afterwards. `where` names the artefact in messages; fails where a fact is
- * missing, a part cannot be opened, or the quantizer has another number or width of codes than the facts. Recording fails with
- * TESS_E_DATA where encoder or decoder make maps or images of another size than the facts. close accepts a zeroed or half-opened one.
- * Recording, here and below, is of one graph by one thread; weights go under "encoder", "quantizer", "decoder", "denoiser". */
-TESS_EXPORT TESS_CHECKED int tess_tokenizer_open(struct tess_call *c, const struct tess_facts *f, const char *where,
+/* Instances of the parts, made from the attributes, which may go afterwards. `where` names the artefact in messages; fails where an
+ * attribute is missing, a part cannot be opened, or the quantizer has another number or width of codes than the attributes. Recording fails
+ * with TESS_E_DATA where encoder or decoder make maps or images of another size than the attributes. close accepts a zeroed or half-opened
+ * one. Recording, here and below, is of one graph by one thread; weights go under "encoder", "quantizer", "decoder", "denoiser". */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_open(struct tess_context *ctx, const struct tess_attrs *f, const char *where,
                                                  struct tess_tokenizer *out);
 TESS_EXPORT void tess_tokenizer_close(struct tess_tokenizer *t);
 /* Input "image" u8 (rows, H, W, C); output "codes" i32 (rows, h, w). Not sealed. */
-TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g);
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g);
 /* The same with what is lost on the way: a second output "error" f32 (rows), each image's mean squared distance of latent and code. */
-TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode_error(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g);
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode_error(struct tess_context *ctx, const struct tess_tokenizer *t,
+                                                                struct tess_graph *g);
 /* Input "codes" i32 (rows, h, w); output "image" f32 (rows, H, W, C), unclamped. Not sealed. */
-TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_decode(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g);
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_decode(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g);
 /* From what was quantised (rows, h, w, D), where the caller's scope is none: mean image and log sigma, both (rows, H, W, C). Fails with
  * TESS_E_VALUE where the decoder has no head for the likelihood of images. */
-TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_head(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g,
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_head(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
                                                         struct tess_node *quantised, struct tess_node **image,
                                                         struct tess_node **log_sigma);
 /* tess_tokenizer_record_decode with that, and an output "log_sigma" f32 (rows, H, W, C). */
-TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_likelihood(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g);
-/* Whether a model of these facts has such a head, trained (fact `likelihood`). */
-TESS_EXPORT int tess_tokenizer_has_likelihood(const struct tess_facts *f);
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_likelihood(struct tess_context *ctx, const struct tess_tokenizer *t,
+                                                              struct tess_graph *g);
+/* Whether a model of these attributes has such a head, trained (attribute `likelihood`). */
+TESS_EXPORT int tess_tokenizer_has_likelihood(const struct tess_attrs *f);
 /* The digest by which codes of this model know their tokenizer: the model's own, or that of the model it has encoder, quantizer and decoder
- * of, bit for bit (fact `tokenizer`). What goes with the codes of the one goes with those of the other. Borrowed. */
+ * of, bit for bit (attribute `tokenizer`). What goes with the codes of the one goes with those of the other. Borrowed. */
 TESS_EXPORT const char *tess_tokenizer_digest(const struct tess_artefact *model);
 /* The same for maps of height x width codes, at least the tokenizer's own: the image is larger in proportion. TESS_E_VALUE where its
  * decoder cannot. */
-TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_decode_larger(struct tess_call *c, const struct tess_tokenizer *t,
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_decode_larger(struct tess_context *ctx, const struct tess_tokenizer *t,
                                                                  struct tess_graph *g, int64_t height, int64_t width);
 
 struct tess_prior {
@@ -59,38 +61,39 @@ struct tess_prior {
     struct tess_instance *noise, *denoiser;
 };
 /* As of a tokenizer. TESS_E_VALUE where the noise is causal and the denoiser cannot be. */
-TESS_EXPORT TESS_CHECKED int tess_prior_open(struct tess_call *c, const struct tess_facts *f, const char *where, struct tess_prior *out);
+TESS_EXPORT TESS_CHECKED int tess_prior_open(struct tess_context *ctx, const struct tess_attrs *f, const char *where,
+                                             struct tess_prior *out);
 TESS_EXPORT void tess_prior_close(struct tess_prior *p);
 /* T: the noise's steps; for one that has as many as there are tokens, L. */
 TESS_EXPORT int64_t tess_prior_steps(const struct tess_prior *p);
 /* 1 where the noise is causal: tokens are drawn in order, one a step. */
 TESS_EXPORT int tess_prior_causal(const struct tess_prior *p);
 /* Input "tokens" i32 (rows, L), and "time" f32 (rows) where the noise needs it; output "logits" f32 (rows, L, K). Not sealed. */
-TESS_EXPORT TESS_CHECKED int tess_prior_record_denoise(struct tess_call *c, const struct tess_prior *p, struct tess_graph *g);
+TESS_EXPORT TESS_CHECKED int tess_prior_record_denoise(struct tess_context *ctx, const struct tess_prior *p, struct tess_graph *g);
 /* The same for P tokens of each sequence: a last input "positions" i32 (rows, P) says which; "logits" is (rows, P, K). */
-TESS_EXPORT TESS_CHECKED int tess_prior_record_picked(struct tess_call *c, const struct tess_prior *p, int64_t positions,
+TESS_EXPORT TESS_CHECKED int tess_prior_record_picked(struct tess_context *ctx, const struct tess_prior *p, int64_t positions,
                                                       struct tess_graph *g);
 /* 1 where that can be recorded, and the noise can say which tokens a step draws and read their logits alone. */
 TESS_EXPORT int tess_prior_picks(const struct tess_prior *p);
 /* The next token of a causal prior: inputs "token" and "position" i32 (rows, 1); output "logits" f32 (rows, 1, K). `cache` is of L
  * tokens. Not sealed. */
-TESS_EXPORT TESS_CHECKED int tess_prior_record_next(struct tess_call *c, const struct tess_prior *p, struct tess_cache *cache,
+TESS_EXPORT TESS_CHECKED int tess_prior_record_next(struct tess_context *ctx, const struct tess_prior *p, struct tess_cache *cache,
                                                     struct tess_graph *g);
 /* 1 where that can be recorded. */
 TESS_EXPORT int tess_prior_caches(const struct tess_prior *p);
 /* 1 where it can sample around tokens that are known, whichever they are. */
-TESS_EXPORT int tess_prior_holds(const struct tess_prior *p);
+TESS_EXPORT int tess_prior_conditions(const struct tess_prior *p);
 /* Inputs "x0", "xt" i32 (rows, L), "t" f32 (rows): 1 .. T; gives loss and bound. What the noise remembers is under "noise". Not sealed. */
-TESS_EXPORT TESS_CHECKED int tess_prior_record_loss(struct tess_call *c, const struct tess_prior *p, struct tess_graph *g,
+TESS_EXPORT TESS_CHECKED int tess_prior_record_loss(struct tess_context *ctx, const struct tess_prior *p, struct tess_graph *g,
                                                     struct tess_noise_loss *out);
 
 /* Codebook health over a full pass (one definition everywhere): used codes, entropy in bits, perplexity = 2^entropy, share of
  * the most frequent code. counts (K) as i64. */
 struct tess_code_health {
-    int64_t codes, used, total;
+    int64_t codebook_size, used, total;
     double entropy, perplexity, top_share;
 };
-TESS_EXPORT struct tess_code_health tess_code_health_of(const int64_t *counts, int64_t codes);
+TESS_EXPORT struct tess_code_health tess_code_health_of(const int64_t *counts, int64_t codebook_size);
 
 #ifdef __cplusplus
 }

@@ -27,12 +27,12 @@ struct tess_neighbours_options {
 /* Takes 8 Q block bytes and little beside. `index` and `square` are written until the search is freed, and hold the answer for what was
  * added so far after each tess_neighbours_add. Fails with TESS_E_DATA when a query is not finite, TESS_E_SHAPE or TESS_E_VALUE for options
  * that cannot be. [one thread at a time for each search] */
-TESS_EXPORT TESS_CHECKED int tess_neighbours_new(struct tess_call *c, const struct tess_neighbours_options *o,
+TESS_EXPORT TESS_CHECKED int tess_neighbours_new(struct tess_context *ctx, const struct tess_neighbours_options *o,
                                                  struct tess_neighbours **out);
 TESS_EXPORT void tess_neighbours_free(struct tess_neighbours *s); /* NULL is fine */
 /* Vectors first .. first + n - 1 of the pool as (n, D) f32, n at most the block; blocks come in rising order, each once. On all workers.
  * Fails with TESS_E_DATA when a vector is not finite. */
-TESS_EXPORT TESS_CHECKED int tess_neighbours_add(struct tess_call *c, struct tess_neighbours *s, int64_t first, int64_t n,
+TESS_EXPORT TESS_CHECKED int tess_neighbours_add(struct tess_context *ctx, struct tess_neighbours *s, int64_t first, int64_t n,
                                                  const float *vectors);
 
 #ifdef __cplusplus

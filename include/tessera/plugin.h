@@ -5,8 +5,8 @@
  * component's own struct: the host parses, range-checks, documents and stores them, and fills the struct before `open`.
  *
  * Growth: fields are appended, never reordered or reused, each at a multiple of 8 (`int32_t reserved` before it, where need be): a field in
- * what was padding would be counted by the size of an older struct. Who looks for one asks TESS_HAS. A new meaning is a new id ("noise/2"). Types at this boundary are
- * fixed-width integers, double and pointers.
+ * what was padding would be counted by the size of an older struct. Who looks for one asks TESS_HAS. A new meaning is a new id ("noise/2").
+ * Types at this boundary are fixed-width integers, double and pointers.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_PLUGIN_H
@@ -68,7 +68,7 @@ struct tess_component {
     uint64_t caps;
     size_t self_size; /* the host allocates self, zeroed, and fills the parameters */
     /* Cross-check parameters, reserve memory, open files. May be NULL. On failure `close` is called too. */
-    int (*open)(void *self, struct tess_call *c);
+    int (*open)(void *self, struct tess_context *ctx);
     /* Accepts a half-opened self. May be NULL. */
     void (*close)(void *self);
     const void *ops; /* for example const struct tess_encoder_1 */
@@ -109,18 +109,21 @@ TESS_EXPORT void *tess_instance_self(const struct tess_instance *i);
 TESS_EXPORT const char *tess_instance_name(const struct tess_instance *i); /* "conv" */
 /* TESS_E_USAGE, with the stage that makes it, where training cannot begin with the component's initial values (made_by). `parameter` of the
  * caller is what it was given as, and `port` the input for a model to start from, NULL where there is none. */
-TESS_EXPORT TESS_CHECKED int tess_instance_learns(struct tess_call *c, const struct tess_instance *i, const char *parameter,
+TESS_EXPORT TESS_CHECKED int tess_instance_learns(struct tess_context *ctx, const struct tess_instance *i, const char *parameter,
                                                   const char *port);
 /* Name and every parameter with defaults filled in, in the table's order, without paths and neutral parameters:
  * "{use: conv, channels: 32, ...}". What a model's artefact keeps and what a cache key hashes. Valid until close. */
-TESS_EXPORT const char *tess_instance_spec(const struct tess_instance *i);
-/* Parameters of its own read from such a text, with nothing opened: whether `key`, "use" for the component's name, is written `text` (1 or 0
- * in `out`); its number, `otherwise` where there is no `key`. TESS_E_DATA for a text that is no such one, or no number. [any thread] */
-TESS_EXPORT TESS_CHECKED int tess_spec_has(struct tess_call *c, const char *spec, const char *key, const char *text, int32_t *out);
-TESS_EXPORT TESS_CHECKED int tess_spec_i64(struct tess_call *c, const char *spec, const char *key, int64_t otherwise, int64_t *out);
-TESS_EXPORT TESS_CHECKED int tess_spec_f64(struct tess_call *c, const char *spec, const char *key, double otherwise, double *out);
+TESS_EXPORT const char *tess_instance_config_text(const struct tess_instance *i);
+/* Parameters of its own read from such a text, with nothing opened: whether `key`, "use" for the component's name, is written `text` (1 or
+ * 0 in `out`); its number, `otherwise` where there is no `key`. TESS_E_DATA for a text that is no such one, or no number. [any thread] */
+TESS_EXPORT TESS_CHECKED int tess_spec_has(struct tess_context *ctx, const char *config_text, const char *key, const char *text,
+                                           int32_t *out);
+TESS_EXPORT TESS_CHECKED int tess_spec_i64(struct tess_context *ctx, const char *config_text, const char *key, int64_t otherwise,
+                                           int64_t *out);
+TESS_EXPORT TESS_CHECKED int tess_spec_f64(struct tess_context *ctx, const char *config_text, const char *key, double otherwise,
+                                           double *out);
 /* Opens a component of `kind` from such a text. Errors name `where` ("codes.h5: encoder"). */
-TESS_EXPORT TESS_CHECKED int tess_instance_open(struct tess_call *c, const char *kind, const char *spec, const char *where,
+TESS_EXPORT TESS_CHECKED int tess_instance_open(struct tess_context *ctx, const char *kind, const char *config_text, const char *where,
                                                 struct tess_instance **out);
 TESS_EXPORT void tess_instance_close(struct tess_instance *i);
 

@@ -4,7 +4,7 @@
  *
  * Whatever records does so under the scope the caller set ("noise", "denoiser"); nodes belong to the graph. Arrays are the caller's and
  * borrowed until the call returns. "[any thread]": several threads may be in such calls of one instance at once, so they write nothing of
- * it; all others come from one thread at a time. Those that return int give TESS_OK, or a code whose message is on the call.
+ * it; all others come from one thread at a time. Those that return int give TESS_OK, or a code whose message is in the context.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_PRIOR_H
@@ -25,7 +25,7 @@ struct tess_noise_loss {
 struct tess_reverse {
     uint32_t size;             /* sizeof(struct tess_reverse), set by the caller, as in all structs here */
     int32_t last;              /* to == 0: every token must be decided */
-    int64_t tokens, codes;     /* L, K */
+    int64_t tokens, codebook_size;     /* L, K */
     double from, to;           /* fractions of T: 1 at the start of sampling, 0 at the end; to < from */
     double temperature;        /* logits are divided by it; > 0 */
     const float *logits;       /* (L, K) of the denoiser at `from` */
@@ -47,20 +47,20 @@ struct tess_noise_seen {
 struct tess_noise_1 {
     uint32_t size;
     int32_t needs_time;                                /* 1: the denoiser must be told t */
-    int64_t (*vocabulary)(void *self, int64_t codes);  /* size of what the denoiser reads: K, or K + 1 with a mask (id K) */
+    int64_t (*vocabulary)(void *self, int64_t codebook_size);  /* size of what the denoiser reads: K, or K + 1 with a mask (id K) */
     int64_t (*steps)(void *self);                      /* T; 0: as many as a sequence has tokens (tess_prior_steps of model.h tells) */
     /* Draws the noised sequence x_t ~ q(x_t | x_0), both (L), t in 1 .. T. Streams are keyed by sample; set purpose. [any thread] */
-    int (*corrupt)(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int64_t t,
+    int (*corrupt)(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens, int64_t codebook_size, int64_t t,
                    const int32_t *x0, int32_t *xt);
     /* Records the training loss: logits (N, L, K), x0 and xt (N, L) i32, t (N) f32 holding 1 .. T. */
-    int (*record_loss)(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *logits, struct tess_node *x0,
+    int (*record_loss)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *logits, struct tess_node *x0,
                        struct tess_node *xt, struct tess_node *t, struct tess_noise_loss *out);
     /* What the bound has beside the expectation over t, in bits per token (the prior term). */
-    double (*bound_constant)(void *self, int64_t tokens, int64_t codes);
+    double (*bound_constant)(void *self, int64_t tokens, int64_t codebook_size);
     /* Fills x (L) with the start of sampling (all masked; uniform codes). The stream is keyed by sample. [any thread] */
-    int (*start)(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int32_t *x);
+    int (*start)(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens, int64_t codebook_size, int32_t *x);
     /* x_to ~ p(x_to | x_from). TESS_E_FAILED for logits that are no numbers. [any thread] */
-    int (*reverse)(void *self, struct tess_call *c, const struct tess_reverse *r);
+    int (*reverse)(void *self, struct tess_context *ctx, const struct tess_reverse *r);
     /* How many tokens that reverse step would draw, told from x and the draws alone (r->logits is NULL): a step of none leaves x as it is
      * and needs no denoiser, as long as the denoiser is not told the time. `where` (L), unless NULL, gets 1 for each of them, else 0.
      * NULL: cannot be told. [any thread] */
@@ -68,10 +68,10 @@ struct tess_noise_1 {
     /* For a noise that chooses at which times it is trained; NULL, both: uniformly. What it remembers are buffers that record_loss
      * declares in a training graph, found in `w` as scope.NAME; they are saved and resumed with the weights. draw_time gives t in 1 .. T
      * for a sample of the next step, from what was observed up to the last: the stream is keyed by step and sample. [any thread] */
-    int (*draw_time)(void *self, struct tess_call *c, struct tess_weights *w, const char *scope, const struct tess_stream *random,
+    int (*draw_time)(void *self, struct tess_context *ctx, struct tess_weights *w, const char *scope, const struct tess_stream *random,
                      int64_t *t);
     /* After each optimiser step, all samples in order. [one thread] */
-    int (*observe)(void *self, struct tess_call *c, struct tess_weights *w, const char *scope, const struct tess_noise_seen *seen);
+    int (*observe)(void *self, struct tess_context *ctx, struct tess_weights *w, const char *scope, const struct tess_noise_seen *seen);
     int32_t reads_row; /* 1: reverse needs logits of the tokens `changes` tells of only, and looks for them by `row` unless that is NULL */
     int32_t reserved;
     /* 1: token i's logits may depend on the tokens before it alone. Tokens then are drawn in order, one a step: steps() is 0, the step
@@ -79,18 +79,18 @@ struct tess_noise_1 {
      * `causal`. */
     int32_t causal;
     int32_t reserved_1;
-    /* For sampling around tokens that are known, any of them: next is x with each token i that has known[i] in the state it has at fraction
-     * r->from of the time when x_0 is given[i]; at 0, given[i] itself. r->logits is NULL; the stream is keyed by the steps left and the
+    /* For sampling around tokens that are known, any of them: next is x with each token i that has mask[i] in the state it has at fraction
+     * r->from of the time when x_0 is values[i]; at 0, values[i] itself. r->logits is NULL; the stream is keyed by the steps left and the
      * sample. A noise with `changes` gives the same state at every time but 0, since steps of none are left out. NULL: what the denoiser
      * says of a token does not heed what is known of all the others, so this noise cannot sample around them. [any thread] */
-    int (*hold)(void *self, struct tess_call *c, const struct tess_reverse *r, const uint8_t *known, const int32_t *given);
+    int (*condition)(void *self, struct tess_context *ctx, const struct tess_reverse *r, const uint8_t *mask, const int32_t *values);
 };
 
 struct tess_denoiser_input {
     uint32_t size;
     struct tess_node *tokens; /* (N, L) i32 in [0, vocabulary) */
     struct tess_node *time;   /* (N) f32, t / T; NULL where the noise does not need it */
-    int64_t vocabulary, codes, height, width; /* L = height x width, row-major */
+    int64_t vocabulary, codebook_size, height, width; /* L = height x width, row-major */
     struct tess_node *positions; /* (N, P) i32 in [0, L): the tokens whose logits are wanted; NULL: all, in order, and P is L */
     int32_t causal;              /* 1: logits of token i are made of tokens 0 .. i - 1 alone, those of token 0 of none */
 };
@@ -101,20 +101,21 @@ struct tess_denoiser_next {
     struct tess_node *token;    /* (N, 1) i32 in [0, vocabulary): the one before; at position 0, where there is none, any */
     struct tess_node *position; /* (N, 1) i32 in [0, L) */
     struct tess_cache *cache;   /* of L tokens; for tess_attention_cached */
-    int64_t vocabulary, codes, height, width;
+    int64_t vocabulary, codebook_size, height, width;
 };
 
 struct tess_denoiser_1 {
     uint32_t size;
     /* logits (N, P, K): row p are those of token positions[p], as they are without `positions`. */
-    int (*record)(void *self, struct tess_call *c, struct tess_graph *g, const struct tess_denoiser_input *in, struct tess_node **logits);
+    int (*record)(void *self, struct tess_context *ctx, struct tess_graph *g, const struct tess_denoiser_input *in,
+                  struct tess_node **logits);
     int32_t picks_positions; /* 1: heeds `positions`; 0: is never given any */
     int32_t reserved;
     int32_t causal; /* 1: heeds `causal`; 0: serves no noise that is causal */
     int32_t reserved_1;
     /* For those that are causal, else NULL; NULL: sampling computes the whole sequence for each token. logits (N, 1, K): those that
      * `record` gives of token `position`, but for rounding, when run for positions 0, 1, .. in turn. Declares the same weights. */
-    int (*record_next)(void *self, struct tess_call *c, struct tess_graph *g, const struct tess_denoiser_next *in,
+    int (*record_next)(void *self, struct tess_context *ctx, struct tess_graph *g, const struct tess_denoiser_next *in,
                        struct tess_node **logits);
 };
 

@@ -41,8 +41,8 @@ struct tess_sampler_options {
     struct tess_graph *picked;      /* borrowed: of tess_prior_record_picked, else like `denoise`; NULL: all logits at every step */
     struct tess_graph *next;        /* borrowed: of tess_prior_record_next, else like `denoise`; NULL: whole sequences at every step */
     /* Each borrowed until the sampler is freed, or NULL. */
-    const uint8_t *known;   /* (count, L) 1 for a token that is known; only where tess_prior_holds, and not with `next` */
-    const int32_t *given;   /* (count, L) what it is; read where it is known */
+    const uint8_t *mask;   /* (count, L) 1 for a token that is known; only where tess_prior_conditions, and not with `next` */
+    const int32_t *values;   /* (count, L) what it is; read where it is known */
     const int32_t *each;    /* (count) steps of each sequence, at least 1, in place of `steps`; not with `next` */
     const uint32_t *number; /* (count) what each one's draws are keyed by, in place of its place in the list */
 };
@@ -53,12 +53,12 @@ TESS_EXPORT int64_t tess_sampler_positions(const struct tess_prior *p, int64_t s
 
 /* Memory, and the start of every sequence. TESS_E_INTERNAL where graphs, prior and options do not go together, which is a defect of the
  * caller's. What the options point at is read until the sampler is freed. [one thread at a time for each sampler, all calls] */
-TESS_EXPORT TESS_CHECKED int tess_sampler_new(struct tess_call *c, const struct tess_sampler_options *o, struct tess_sampler **out);
+TESS_EXPORT TESS_CHECKED int tess_sampler_new(struct tess_context *ctx, const struct tess_sampler_options *o, struct tess_sampler **out);
 TESS_EXPORT void tess_sampler_free(struct tess_sampler *s); /* NULL is fine */
 
 /* One call of the denoiser for each of the sequences in the batch, and what the noise makes of it, both on all workers; draws are keyed by
  * sequence, so the workers' number shows nowhere. After a failure, the noise's or the graph's, the sampler can only be freed. */
-TESS_EXPORT TESS_CHECKED int tess_sampler_advance(struct tess_call *c, struct tess_sampler *s);
+TESS_EXPORT TESS_CHECKED int tess_sampler_advance(struct tess_context *ctx, struct tess_sampler *s);
 TESS_EXPORT int tess_sampler_finished(const struct tess_sampler *s);
 TESS_EXPORT int64_t tess_sampler_steps_done(const struct tess_sampler *s); /* of count x steps, or the sum of each */
 

@@ -31,7 +31,7 @@ TESS_EXPORT size_t tess_tensor_bytes(const struct tess_tensor *t);
 /* Same dtype, rank and dimensions. */
 TESS_EXPORT int tess_tensor_same_shape(const struct tess_tensor *a, const struct tess_tensor *b);
 /* "f32 (64, 7, 7, 32)" into text, cut to `room`; returns text. */
-TESS_EXPORT const char *tess_tensor_text(const struct tess_tensor *t, char *text, size_t room);
+TESS_EXPORT const char *tess_tensor_text(const struct tess_tensor *t, char *text, size_t capacity);
 
 TESS_EXPORT size_t tess_dtype_size(int32_t dtype);      /* bytes; 0 for an unknown one */
 TESS_EXPORT const char *tess_dtype_name(int32_t dtype); /* "f32"; "?" for an unknown one */

@@ -12,7 +12,7 @@
 #include <tessera/digest.h>
 #include <tessera/epoch.h>
 #include <tessera/exchange.h>
-#include <tessera/facts.h>
+#include <tessera/attributes.h>
 #include <tessera/kind/features.h>
 #include <tessera/graph.h>
 #include <tessera/kmeans.h>

@@ -8,8 +8,8 @@
 /* 1 when that much could be had just now. Nothing of it is touched. */
 static inline int addresses_are_there(size_t bytes)
 {
-    void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return room != MAP_FAILED && munmap(room, bytes) == 0;
+    void *buffer = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return buffer != MAP_FAILED && munmap(buffer, bytes) == 0;
 }
 
 #endif

@@ -3,17 +3,17 @@
 
 #include <stdio.h>
 
-int conv_layout_odd(struct tess_call *c, const struct conv_layout *l, const char *what)
+int conv_layout_odd(struct tess_context *ctx, const struct conv_layout *l, const char *what)
 {
-    return c->fail(c, TESS_E_DATA, "this is no encoder of %s: %s", l->who, what);
+    return ctx->fail(ctx, TESS_E_DATA, "this is no encoder of %s: %s", l->who, what);
 }
 
-int conv_layout_level(struct tess_call *c, struct conv_layout *l, int64_t residual, int64_t attention, int64_t width)
+int conv_layout_level(struct tess_context *ctx, struct conv_layout *l, int64_t residual, int64_t attention, int64_t width)
 {
     if (l->levels == TESS_LIST_MAX)
-        return conv_layout_odd(c, l, "it has more than 16 levels");
+        return conv_layout_odd(ctx, l, "it has more than 16 levels");
     if (residual == 0 || (attention && attention != residual) || (l->levels && residual != l->res_blocks))
-        return conv_layout_odd(c, l, "its levels differ in their number of residual blocks, or attention is behind some of them only");
+        return conv_layout_odd(ctx, l, "its levels differ in their number of residual blocks, or attention is behind some of them only");
     l->res_blocks = residual;
     l->width[l->levels] = width;
     l->attends[l->levels++] = attention > 0;
@@ -21,50 +21,50 @@ int conv_layout_level(struct tess_call *c, struct conv_layout *l, int64_t residu
 }
 
 /* "[1, 2]": the levels' widths as multiples, or the heights of those that attend */
-static int list_levels(struct tess_call *c, const struct conv_untold *u, const struct conv_layout *l, char *mult, char *attention,
-                       size_t room)
+static int list_levels(struct tess_context *ctx, const struct conv_untold *u, const struct conv_layout *l, char *mult, char *attention,
+                       size_t capacity)
 {
-    size_t m = (size_t)snprintf(mult, room, "["), a = (size_t)snprintf(attention, room, "[");
+    size_t m = (size_t)snprintf(mult, capacity, "["), a = (size_t)snprintf(attention, capacity, "[");
     for (int64_t i = 0; i < l->levels; i++) {
         if (l->channels < 1 || l->width[i] < l->channels || l->width[i] % l->channels)
-            return conv_layout_odd(c, l, "the width of a level is no multiple of the first convolution's");
-        m += (size_t)snprintf(mult + m, room - m, "%s%lld", i ? ", " : "", (long long)(l->width[i] / l->channels));
+            return conv_layout_odd(ctx, l, "the width of a level is no multiple of the first convolution's");
+        m += (size_t)snprintf(mult + m, capacity - m, "%s%lld", i ? ", " : "", (long long)(l->width[i] / l->channels));
         if (l->attends[i])
-            a += (size_t)snprintf(attention + a, room - a, "%s%lld", a > 1 ? ", " : "", (long long)(u->height >> i));
+            a += (size_t)snprintf(attention + a, capacity - a, "%s%lld", a > 1 ? ", " : "", (long long)(u->height >> i));
     }
-    (void)snprintf(mult + m, room - m, "]");
-    (void)snprintf(attention + a, room - a, "]");
+    (void)snprintf(mult + m, capacity - m, "]");
+    (void)snprintf(attention + a, capacity - a, "]");
     return TESS_OK;
 }
 
-int conv_layout_describe(struct tess_call *c, const struct conv_untold *u, const struct conv_layout *l, struct tess_import_plan *p)
+int conv_layout_describe(struct tess_context *ctx, const struct conv_untold *u, const struct conv_layout *l, struct tess_import_plan *p)
 {
-    char mult[512], attention[512], spec[1400], quantizer[200];
+    char mult[512], attention[512], config_text[1400], quantizer[200];
     int64_t factor = (int64_t)1 << (l->levels - 1);
-    TESS_TRY(list_levels(c, u, l, mult, attention, sizeof mult));
+    TESS_TRY(list_levels(ctx, u, l, mult, attention, sizeof mult));
     if (u->height % factor || u->width % factor)
-        return c->fail(c, TESS_E_VALUE,
+        return ctx->fail(ctx, TESS_E_VALUE,
                        "its encoder halves images %lld times, which %lld x %lld cannot be; say height= and width= of the images",
                        (long long)(l->levels - 1), (long long)u->height, (long long)u->width);
-    (void)snprintf(spec, sizeof spec,
+    (void)snprintf(config_text, sizeof config_text,
                    "{use: conv, channels: %lld, channel_mult: %s, res_blocks: %lld, attn_resolutions: %s, groups: %lld, variant: %s, "
                    "z_channels: %lld}",
                    (long long)l->channels, mult, (long long)l->res_blocks, attention, (long long)u->groups, l->variant,
                    (long long)l->z_channels);
     (void)snprintf(quantizer, sizeof quantizer, "{use: nearest, codebook_size: %lld, code_dim: %lld, beta: 0.25, beta_on: codebook}",
-                   (long long)l->codes, (long long)l->code_dim);
+                   (long long)l->codebook_size, (long long)l->code_dim);
     p->kind = "autoencoder";
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "height", u->height));
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "width", u->width));
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "channels", l->image_channels));
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "latent_height", u->height / factor));
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "latent_width", u->width / factor));
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "codebook_size", l->codes));
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "code_dim", l->code_dim));
-    TESS_TRY(tess_facts_set_text(c, p->facts, "encoder", spec));
-    TESS_TRY(tess_facts_set_text(c, p->facts, "quantizer", quantizer));
+    TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "height", u->height));
+    TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "width", u->width));
+    TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "channels", l->image_channels));
+    TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "latent_height", u->height / factor));
+    TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "latent_width", u->width / factor));
+    TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "codebook_size", l->codebook_size));
+    TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "code_dim", l->code_dim));
+    TESS_TRY(tess_attrs_set_text(ctx, p->attrs, "encoder", config_text));
+    TESS_TRY(tess_attrs_set_text(ctx, p->attrs, "quantizer", quantizer));
     (void)snprintf(p->assumed, sizeof p->assumed,
                    "images of %lld x %lld, norms of %lld groups: the file does not tell; set height=, width=, groups=",
                    (long long)u->height, (long long)u->width, (long long)u->groups);
-    return tess_facts_set_text(c, p->facts, "decoder", spec);
+    return tess_attrs_set_text(ctx, p->attrs, "decoder", config_text);
 }

@@ -1,4 +1,4 @@
-/* What the shapes of a convolutional autoencoder's encoder tell of both networks, and the facts that follow. Linked into each plugin of
+/* What the shapes of a convolutional autoencoder's encoder tell of both networks, and the attributes that follow. Linked into each plugin of
  * an architecture that has one.
  *
  * SPDX-License-Identifier: MIT */
@@ -23,15 +23,15 @@ struct conv_untold {
 struct conv_layout {
     const char *who, *variant;                                      /* the architecture, for messages; of encoder and decoder `conv` */
     int64_t channels, width[TESS_LIST_MAX], attends[TESS_LIST_MAX]; /* of each level */
-    int64_t levels, res_blocks, image_channels, z_channels, code_dim, codes;
+    int64_t levels, res_blocks, image_channels, z_channels, code_dim, codebook_size;
 };
 
 /* TESS_E_DATA: "this is no encoder of WHO: WHAT" */
-int conv_layout_odd(struct tess_call *c, const struct conv_layout *l, const char *what);
+int conv_layout_odd(struct tess_context *ctx, const struct conv_layout *l, const char *what);
 /* A level of `residual` residual blocks and `attention` blocks of attention, all of them or none with attention behind, `width` wide. */
-int conv_layout_level(struct tess_call *c, struct conv_layout *l, int64_t residual, int64_t attention, int64_t width) TESS_CHECKED;
-/* The facts of an autoencoder into p->facts, and what was assumed; its kind. */
-int conv_layout_describe(struct tess_call *c, const struct conv_untold *u, const struct conv_layout *l,
+int conv_layout_level(struct tess_context *ctx, struct conv_layout *l, int64_t residual, int64_t attention, int64_t width) TESS_CHECKED;
+/* The attributes of an autoencoder into p->attributes, and what was assumed; its kind. */
+int conv_layout_describe(struct tess_context *ctx, const struct conv_untold *u, const struct conv_layout *l,
                          struct tess_import_plan *p) TESS_CHECKED;
 
 #endif

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LAYERS_MOST = 8 };
+enum { LAYERS_MAX = 8 };
 
-static const struct tess_entry *layer(const struct tess_import_plan *p, const char *prefix, int64_t place)
+static const struct tess_entry *critic_names_layer(const struct tess_import_plan *p, const char *prefix, int64_t place)
 {
     char format[TESS_ENTRY_NAME];
     (void)snprintf(format, sizeof format, "%smain.%%d.weight", prefix);
@@ -18,58 +18,59 @@ static const struct tess_entry *layer(const struct tess_import_plan *p, const ch
 /* A convolution at 0; convolution and norm at 3 n - 1 and 3 n; a convolution to one channel. 0 layers: it is something else. */
 static int64_t count_layers(const struct tess_import_plan *p, const char *prefix)
 {
-    const struct tess_entry *first = layer(p, prefix, 0), *last;
+    const struct tess_entry *first = critic_names_layer(p, prefix, 0), *last;
     int64_t n = 0;
     if (!first || first->rank != 4)
         return 0;
-    for (; n < LAYERS_MOST; n++) {
-        const struct tess_entry *convolution = layer(p, prefix, 3 * n + 2), *norm = layer(p, prefix, 3 * n + 3);
+    for (; n < LAYERS_MAX; n++) {
+        const struct tess_entry *convolution = critic_names_layer(p, prefix, 3 * n + 2), *norm = critic_names_layer(p, prefix, 3 * n + 3);
         if (!convolution || convolution->rank != 4 || !norm || norm->rank != 1)
             break;
     }
-    last = layer(p, prefix, 3 * n + 2);
+    last = critic_names_layer(p, prefix, 3 * n + 2);
     return last && last->rank == 4 && last->dim[0] == 1 ? n : 0;
 }
 
-static int ends(const char *name, const char *ending)
+static int critic_names_ends(const char *name, const char *ending)
 {
     size_t n = strlen(name), e = strlen(ending);
     return n >= e && strcmp(name + n - e, ending) == 0;
 }
 
-static void leave(struct tess_import_use *use, const char *why)
+static void critic_names_leave(struct tess_import_use *use, const char *why)
 {
     use->ours[0] = '\0';
     use->left = why;
 }
 
-int critic_import(struct tess_call *c, struct tess_import_plan *p, const char *prefix, const char *range)
+int critic_import(struct tess_context *ctx, struct tess_import_plan *p, const char *prefix, const char *range)
 {
-    char spec[120];
+    char config_text[120];
     int64_t layers = count_layers(p, prefix);
     for (int64_t i = 0; i < p->entries; i++) {
         const char *name = p->entry[i].name;
         if (strncmp(name, prefix, strlen(prefix)) != 0)
             continue;
         if (layers == 0)
-            leave(&p->use[i], "a discriminator of a kind that is not known here");
-        else if (ends(name, ".running_mean") || ends(name, ".running_var") || ends(name, ".num_batches_tracked"))
-            leave(&p->use[i], "running statistics of the discriminator's norms, which here go by the batch");
+            critic_names_leave(&p->use[i], "a discriminator of a kind that is not known here");
+        else if (critic_names_ends(name, ".running_mean") || critic_names_ends(name, ".running_var") ||
+                 critic_names_ends(name, ".num_batches_tracked"))
+            critic_names_leave(&p->use[i], "running statistics of the discriminator's norms, which here go by the batch");
     }
     if (layers == 0)
         return TESS_OK;
-    (void)snprintf(spec, sizeof spec, "{use: patchgan, channels: %lld, layers: %lld, range: %s}",
-                   (long long)layer(p, prefix, 0)->dim[0], (long long)layers, range);
-    return tess_facts_set_text(c, p->facts, "critic", spec);
+    (void)snprintf(config_text, sizeof config_text, "{use: patchgan, channels: %lld, layers: %lld, range: %s}",
+                   (long long)critic_names_layer(p, prefix, 0)->dim[0], (long long)layers, range);
+    return tess_attrs_set_text(ctx, p->attrs, "critic", config_text);
 }
 
 void critic_export(const struct tess_export_plan *p, const char *range, struct tess_export_weight *w)
 {
-    const char *spec = tess_facts_text_or(p->facts, "critic", "");
-    int is_signed = strstr(spec, ", range: signed") != NULL;
+    const char *config_text = tess_attrs_text_or(p->attrs, "critic", "");
+    int is_signed = strstr(config_text, ", range: signed") != NULL;
     if (strncmp(w->ours, "critic.", 7) != 0)
         return;
-    if (strncmp(spec, "{use: patchgan,", 15) == 0 && is_signed == (strcmp(range, "signed") == 0))
+    if (strncmp(config_text, "{use: patchgan,", 15) == 0 && is_signed == (strcmp(range, "signed") == 0))
         return;
     w->theirs[0] = '\0';
     w->left = "a critic that is not the architecture's, or sees pixels of another range";

@@ -9,9 +9,9 @@
 
 /* `range`: "unit" or "signed", the pixels that the architecture shows it.
  *
- * After the table has named every entry: a discriminator under `prefix` ("disc.") becomes the fact `critic`, without the running
+ * After the table has named every entry: a discriminator under `prefix` ("disc.") becomes the attribute `critic`, without the running
  * statistics of its norms; one that is not this network is left. */
-int critic_import(struct tess_call *c, struct tess_import_plan *p, const char *prefix, const char *range) TESS_CHECKED;
+int critic_import(struct tess_context *ctx, struct tess_import_plan *p, const char *prefix, const char *range) TESS_CHECKED;
 /* After name_export: a critic of another kind than patchgan, or of another range, is left. */
 void critic_export(const struct tess_export_plan *p, const char *range, struct tess_export_weight *w);
 

@@ -21,7 +21,7 @@ const struct tess_entry *name_find(const struct tess_import_plan *p, const char 
     return NULL;
 }
 
-static const char *behind(const char *name, const char *beginning)
+static const char *name_table_behind(const char *name, const char *beginning)
 {
     size_t length = beginning ? strlen(beginning) : 0;
     return length && strncmp(name, beginning, length) == 0 ? name + length : NULL;
@@ -32,7 +32,7 @@ void name_import(const struct name_row *table, struct tess_import_plan *p, int64
     const struct tess_entry *e = &p->entry[i];
     struct tess_import_use *use = &p->use[i];
     for (; table->theirs || table->ours; table++) {
-        const char *rest = behind(e->name, table->theirs);
+        const char *rest = name_table_behind(e->name, table->theirs);
         if (!rest)
             continue;
         use->left = table->ours ? NULL : table->left;
@@ -48,7 +48,7 @@ void name_export(const struct name_row *table, struct tess_export_weight *w)
 {
     const int64_t *d = w->shape.dim;
     for (; table->theirs || table->ours; table++) {
-        const char *rest = behind(w->ours, table->ours);
+        const char *rest = name_table_behind(w->ours, table->ours);
         if (!rest)
             continue;
         w->left = table->theirs ? NULL : table->left;
@@ -66,22 +66,22 @@ void name_export(const struct name_row *table, struct tess_export_weight *w)
     }
 }
 
-int name_check_number(struct tess_call *c, const char *spec, const char *key, int64_t wanted)
+int name_check_number(struct tess_context *ctx, const char *config_text, const char *key, int64_t wanted)
 {
     int64_t found;
-    TESS_TRY(tess_spec_i64(c, spec, key, wanted, &found));
+    TESS_TRY(tess_spec_i64(ctx, config_text, key, wanted, &found));
     if (found == wanted)
         return TESS_OK;
-    return c->fail(c, TESS_E_VALUE,
+    return ctx->fail(ctx, TESS_E_VALUE,
                    "`%s` of the model is %lld, not %lld, and the file would not tell; say %s=%lld here, and to whoever reads it",
                    key, (long long)found, (long long)wanted, key, (long long)found);
 }
 
-int name_check_part(struct tess_call *c, const struct tess_export_plan *p, const char *who, const char *part, const char *use,
-                    const char **spec)
+int name_check_part(struct tess_context *ctx, const struct tess_export_plan *p, const char *who, const char *part, const char *use,
+                    const char **config_text)
 {
     int32_t same;
-    TESS_TRY(tess_facts_text(c, p->facts, part, spec));
-    TESS_TRY(tess_spec_has(c, *spec, "use", use, &same));
-    return same ? TESS_OK : c->fail(c, TESS_E_VALUE, "%s has the %s `%s`, the model %s", who, part, use, *spec);
+    TESS_TRY(tess_attrs_text(ctx, p->attrs, part, config_text));
+    TESS_TRY(tess_spec_has(ctx, *config_text, "use", use, &same));
+    return same ? TESS_OK : ctx->fail(ctx, TESS_E_VALUE, "%s has the %s `%s`, the model %s", who, part, use, *config_text);
 }

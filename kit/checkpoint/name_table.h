@@ -19,10 +19,10 @@ void name_import(const struct name_row *table, struct tess_import_plan *p, int64
 /* The name there, or why it is left. The shape there is that of here, with a kernel's input channels second. */
 void name_export(const struct name_row *table, struct tess_export_weight *w);
 
-/* On the way back, TESS_E_VALUE unless the model's part (a fact) is the component `use`; and unless the number behind the key, which
+/* On the way back, TESS_E_VALUE unless the model's part (an attribute) is the component `use`; and unless the number behind the key, which
  * weights do not show, is the one wanted: or the file would mean another model. `who` is the architecture. */
-int name_check_part(struct tess_call *c, const struct tess_export_plan *p, const char *who, const char *part, const char *use,
-                    const char **spec) TESS_CHECKED;
-int name_check_number(struct tess_call *c, const char *spec, const char *key, int64_t wanted) TESS_CHECKED;
+int name_check_part(struct tess_context *ctx, const struct tess_export_plan *p, const char *who, const char *part, const char *use,
+                    const char **config_text) TESS_CHECKED;
+int name_check_number(struct tess_context *ctx, const char *config_text, const char *key, int64_t wanted) TESS_CHECKED;
 
 #endif

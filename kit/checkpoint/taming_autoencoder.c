@@ -31,7 +31,7 @@ static const struct tess_entry *in_level(const struct tess_import_plan *p, const
     return name_find(p, of_level, i);
 }
 
-static int read_levels(struct tess_call *c, const struct tess_import_plan *p, struct conv_layout *l)
+static int taming_autoencoder_read_levels(struct tess_context *ctx, const struct tess_import_plan *p, struct conv_layout *l)
 {
     const struct tess_entry *first;
     for (int64_t level = 0; (first = in_level(p, "encoder.down.%d.block.%%d.conv1.weight", level, 0)); level++) {
@@ -40,33 +40,33 @@ static int read_levels(struct tess_call *c, const struct tess_import_plan *p, st
             residual++;
         while (in_level(p, "encoder.down.%d.attn.%%d.q.weight", level, attention))
             attention++;
-        TESS_TRY(conv_layout_level(c, l, residual, attention, first->rank ? first->dim[0] : 0));
+        TESS_TRY(conv_layout_level(ctx, l, residual, attention, first->rank ? first->dim[0] : 0));
     }
-    return l->levels ? TESS_OK : conv_layout_odd(c, l, "there is no `encoder.down.0.block.0.conv1.weight`");
+    return l->levels ? TESS_OK : conv_layout_odd(ctx, l, "there is no `encoder.down.0.block.0.conv1.weight`");
 }
 
-static int read_encoder(struct tess_call *c, const struct tess_import_plan *p, struct conv_layout *l)
+static int taming_autoencoder_read_encoder(struct tess_context *ctx, const struct tess_import_plan *p, struct conv_layout *l)
 {
     const struct tess_entry *in = name_find(p, "encoder.conv_in.weight", 0), *out = name_find(p, "encoder.conv_out.weight", 0);
-    const struct tess_entry *mix = name_find(p, "quant_conv.weight", 0), *book = name_find(p, "quantize.embedding.weight", 0);
-    TESS_TRY(read_levels(c, p, l));
+    const struct tess_entry *mix = name_find(p, "quant_conv.weight", 0), *codebook = name_find(p, "quantize.embedding.weight", 0);
+    TESS_TRY(taming_autoencoder_read_levels(ctx, p, l));
     if (!in || !out || in->rank != 4 || out->rank != 4)
-        return conv_layout_odd(c, l, "`encoder.conv_in.weight` or `encoder.conv_out.weight` is missing, or no kernel");
+        return conv_layout_odd(ctx, l, "`encoder.conv_in.weight` or `encoder.conv_out.weight` is missing, or no kernel");
     if (!mix || mix->rank != 4)
-        return conv_layout_odd(c, l, "there is no kernel `quant_conv.weight` between it and the codebook");
-    if (!book && name_find(p, "quantize.embed.weight", 0))
-        return c->fail(c, TESS_E_DATA, "its quantizer is the one of Gumbel, which is not known here");
-    if (!book || book->rank != 2)
-        return c->fail(c, TESS_E_DATA, "wanted the codebook `quantize.embedding.weight` (K, D), found %s",
-                       book ? "one of another shape" : "none; one without a codebook is of no use here");
+        return conv_layout_odd(ctx, l, "there is no kernel `quant_conv.weight` between it and the codebook");
+    if (!codebook && name_find(p, "quantize.embed.weight", 0))
+        return ctx->fail(ctx, TESS_E_DATA, "its quantizer is the one of Gumbel, which is not known here");
+    if (!codebook || codebook->rank != 2)
+        return ctx->fail(ctx, TESS_E_DATA, "wanted the codebook `quantize.embedding.weight` (K, D), found %s",
+                       codebook ? "one of another shape" : "none; one without a codebook is of no use here");
     if (out->dim[0] != mix->dim[1])
-        return conv_layout_odd(c, l,
+        return conv_layout_odd(ctx, l,
                                "it makes other channels than `quant_conv.weight` takes; one of means and variances is not known here");
     l->channels = in->dim[0];
     l->image_channels = in->dim[1];
     l->z_channels = out->dim[0];
     l->code_dim = mix->dim[0];
-    l->codes = book->dim[0];
+    l->codebook_size = codebook->dim[0];
     return TESS_OK;
 }
 
@@ -75,31 +75,31 @@ int taming_is_there(const struct tess_import_plan *p)
     return name_find(p, "encoder.conv_in.weight", 0) != NULL;
 }
 
-int taming_import(struct tess_call *c, const char *who, const struct conv_untold *u, struct tess_import_plan *p)
+int taming_import(struct tess_context *ctx, const char *who, const struct conv_untold *u, struct tess_import_plan *p)
 {
     struct conv_layout l = {.who = who, .variant = "taming"};
-    TESS_TRY(read_encoder(c, p, &l));
+    TESS_TRY(taming_autoencoder_read_encoder(ctx, p, &l));
     for (int64_t i = 0; i < p->entries; i++)
         name_import(names, p, i);
-    TESS_TRY(critic_import(c, p, "loss.discriminator.", "signed"));
-    return conv_layout_describe(c, u, &l, p);
+    TESS_TRY(critic_import(ctx, p, "loss.discriminator.", "signed"));
+    return conv_layout_describe(ctx, u, &l, p);
 }
 
 /* ---- and back ---- */
 
-static int check_network(struct tess_call *c, const struct tess_export_plan *p, const char *who, const char *part, int64_t groups)
+static int check_network(struct tess_context *ctx, const struct tess_export_plan *p, const char *who, const char *part, int64_t groups)
 {
-    const char *spec;
-    TESS_TRY(name_check_part(c, p, who, part, "conv", &spec));
-    if (!strstr(spec, ", variant: taming"))
-        return c->fail(c, TESS_E_VALUE, "%s has the %s conv of `variant: taming`, the model %s", who, part, spec);
-    return name_check_number(c, spec, "groups", groups);
+    const char *config_text;
+    TESS_TRY(name_check_part(ctx, p, who, part, "conv", &config_text));
+    if (!strstr(config_text, ", variant: taming"))
+        return ctx->fail(ctx, TESS_E_VALUE, "%s has the %s conv of `variant: taming`, the model %s", who, part, config_text);
+    return name_check_number(ctx, config_text, "groups", groups);
 }
 
-int taming_export(struct tess_call *c, const char *who, const struct conv_untold *u, struct tess_export_plan *p)
+int taming_export(struct tess_context *ctx, const char *who, const struct conv_untold *u, struct tess_export_plan *p)
 {
-    TESS_TRY(check_network(c, p, who, "decoder", u->groups));
-    TESS_TRY(check_network(c, p, who, "encoder", u->groups));
+    TESS_TRY(check_network(ctx, p, who, "decoder", u->groups));
+    TESS_TRY(check_network(ctx, p, who, "encoder", u->groups));
     for (int64_t i = 0; i < p->weights; i++) {
         struct tess_export_weight *w = &p->weight[i];
         name_export(names, w);

@@ -8,7 +8,7 @@
 #include <tessera/autoencoder.h>
 #include <tessera/plugin.h>
 
-struct book {
+struct codebook {
     int64_t codebook_size, code_dim;
 };
 
@@ -19,16 +19,17 @@ struct book {
      .def = 32}
 
 /* latent -> codes and the rows they stand for, the latter also straight through: all of *out but the loss, which the caller makes. */
-void book_quantise(const struct book *b, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out,
+void codebook_quantise(const struct codebook *b, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out,
                    struct tess_node **rows);
 /* mean((a - sg[b])^2): either term of (4.3) */
-struct tess_node *book_pull(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
+struct tess_node *codebook_pull(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
 
 /* For the table of functions. */
-int64_t book_codebook_size(void *self);
-int64_t book_code_dim(void *self);
-int book_record_assign(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes);
-int book_record_lookup(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *codes, struct tess_node **quantised);
-int book_rebuild(void *self, struct tess_call *c, const struct tess_tensor *pool, uint64_t seed, struct tess_tensor *book);
+int64_t codebook_codebook_size(void *self);
+int64_t codebook_code_dim(void *self);
+int codebook_record_assign(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes);
+int codebook_record_lookup(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *codes,
+                           struct tess_node **quantised);
+int codebook_rebuild(void *self, struct tess_context *ctx, const struct tess_tensor *pool, uint64_t seed, struct tess_tensor *codebook);
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* FNV-1a over the values' bits; 0 and -0 are the same value. */
-static uint64_t hash(const float *vector, int64_t width)
+static uint64_t rebuild_hash(const float *vector, int64_t width)
 {
     uint64_t h = 0xcbf29ce484222325u;
     for (int64_t i = 0; i < width; i++) {
@@ -18,7 +18,7 @@ static uint64_t hash(const float *vector, int64_t width)
     return h ^ h >> 32;
 }
 
-static int alike(const float *a, const float *b, int64_t width)
+static int rebuild_alike(const float *a, const float *b, int64_t width)
 {
     for (int64_t i = 0; i < width; i++)
         if (a[i] < b[i] || a[i] > b[i])
@@ -27,78 +27,80 @@ static int alike(const float *a, const float *b, int64_t width)
 }
 
 /* Puts row i into the table of 2^n places unless one like it is there; gives 1 when it was put. */
-static int put(int64_t *place, uint64_t mask, const struct tess_tensor *vectors, int64_t i)
+static int rebuild_put(int64_t *place, uint64_t mask, const struct tess_tensor *vectors, int64_t i)
 {
     const float *all = vectors->data;
     int64_t width = vectors->dim[1];
-    uint64_t at = hash(all + i * width, width) & mask;
+    uint64_t at = rebuild_hash(all + i * width, width) & mask;
     for (; place[at]; at = (at + 1) & mask)
-        if (alike(all + (place[at] - 1) * width, all + i * width, width))
+        if (rebuild_alike(all + (place[at] - 1) * width, all + i * width, width))
             return 0;
     place[at] = i + 1;
     return 1;
 }
 
 /* How many different rows there are; `enough` is as good as more. A good pool has them among its first, so little of it is read. */
-static int different(struct tess_call *c, const struct tess_tensor *vectors, int64_t enough, int64_t *found)
+static int rebuild_different(struct tess_context *ctx, const struct tess_tensor *vectors, int64_t enough, int64_t *found)
 {
     uint64_t places = 4;
     void *memory;
     while (places < 2 * (uint64_t)enough)
         places *= 2;
-    TESS_TRY(tess_alloc(c, places * sizeof(int64_t), "a table of vectors", &memory));
+    TESS_TRY(tess_alloc(ctx, places * sizeof(int64_t), "a table of vectors", &memory));
     *found = 0;
     for (int64_t i = 0; i < vectors->dim[0] && *found < enough; i++)
-        *found += put(memory, places - 1, vectors, i);
+        *found += rebuild_put(memory, places - 1, vectors, i);
     tess_free(memory);
     return TESS_OK;
 }
 
-int rebuild_check_pool(struct tess_call *c, const struct tess_tensor *vectors, int64_t codes)
+int rebuild_check_pool(struct tess_context *ctx, const struct tess_tensor *vectors, int64_t codebook_size)
 {
     int64_t found;
-    TESS_TRY(different(c, vectors, codes, &found));
-    if (found >= codes)
+    TESS_TRY(rebuild_different(ctx, vectors, codebook_size, &found));
+    if (found >= codebook_size)
         return TESS_OK;
     if (found == 1)
-        return c->fail(c, TESS_E_DATA,
+        return ctx->fail(ctx, TESS_E_DATA,
                        "the %lld vectors of the pool are all the same, which makes no %lld codes; train the encoder until its latents "
                        "differ",
-                       (long long)vectors->dim[0], (long long)codes);
-    return c->fail(c, TESS_E_DATA,
+                       (long long)vectors->dim[0], (long long)codebook_size);
+    return ctx->fail(ctx, TESS_E_DATA,
                    "the %lld vectors of the pool are only %lld different ones, too few for %lld codes; give a larger pool or a smaller "
                    "codebook_size",
-                   (long long)vectors->dim[0], (long long)found, (long long)codes);
+                   (long long)vectors->dim[0], (long long)found, (long long)codebook_size);
 }
 
-int rebuild_check_book(struct tess_call *c, const struct tess_tensor *book)
+int rebuild_check_codebook(struct tess_context *ctx, const struct tess_tensor *codebook)
 {
     int64_t found;
-    TESS_TRY(different(c, book, book->dim[0], &found));
-    if (found == book->dim[0])
+    TESS_TRY(rebuild_different(ctx, codebook, codebook->dim[0], &found));
+    if (found == codebook->dim[0])
         return TESS_OK;
-    return c->fail(c, TESS_E_FAILED,
+    return ctx->fail(ctx, TESS_E_FAILED,
                    "only %lld of the %lld codes that k-means made are different; allow it more iterations, or choose another seeding",
-                   (long long)found, (long long)book->dim[0]);
+                   (long long)found, (long long)codebook->dim[0]);
 }
 
-int rebuild_book(struct tess_call *c, const struct tess_tensor *pool, uint64_t seed, int64_t codes, int64_t width, struct tess_tensor *book)
+int rebuild_codebook(struct tess_context *ctx, const struct tess_tensor *pool, uint64_t seed, int64_t codebook_size, int64_t width,
+                     struct tess_tensor *codebook)
 {
     const struct tess_kmeans_options o = {.size = sizeof o,
                                           .seeding = TESS_SEED_AFKMC2,
-                                          .codes = codes,
+                                          .codebook_size = codebook_size,
                                           .iterations = REBUILD_ITERATIONS,
                                           .tolerance = REBUILD_TOLERANCE,
                                           .seed = seed};
     char text[96];
     if (pool->dtype != TESS_F32 || pool->rank != 2 || pool->dim[1] != width)
-        return c->fail(c, TESS_E_SHAPE, "a pool to rebuild the codebook from is %s; f32 vectors of %lld values are wanted",
+        return ctx->fail(ctx, TESS_E_SHAPE, "a pool to rebuild the codebook from is %s; f32 vectors of %lld values are wanted",
                        tess_tensor_text(pool, text, sizeof text), (long long)width);
-    if (pool->dim[0] < codes)
-        return c->fail(c, TESS_E_VALUE, "a pool of %lld vectors cannot be made %lld codes; give a pool that is larger than the codebook",
-                       (long long)pool->dim[0], (long long)codes);
-    TESS_TRY(rebuild_check_pool(c, pool, codes));
+    if (pool->dim[0] < codebook_size)
+        return ctx->fail(ctx, TESS_E_VALUE,
+                         "a pool of %lld vectors cannot be made %lld codes; give a pool that is larger than the codebook",
+                         (long long)pool->dim[0], (long long)codebook_size);
+    TESS_TRY(rebuild_check_pool(ctx, pool, codebook_size));
     const struct tess_pool vectors = tess_pool_of(pool);
-    TESS_TRY(tess_kmeans(c, &vectors, &o, book, NULL));
-    return rebuild_check_book(c, book);
+    TESS_TRY(tess_kmeans(ctx, &vectors, &o, codebook, NULL));
+    return rebuild_check_codebook(ctx, codebook);
 }

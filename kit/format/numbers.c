@@ -85,7 +85,7 @@ void number_to_f32(int type, const uint8_t *from, int64_t n, float *to)
     }
 }
 
-int number_room(int type, int32_t rank, const int64_t *dim, int64_t *out)
+int number_capacity(int type, int32_t rank, const int64_t *dim, int64_t *out)
 {
     int64_t bytes = types[type].bytes;
     int empty = 0;
@@ -101,9 +101,9 @@ int number_room(int type, int32_t rank, const int64_t *dim, int64_t *out)
     return 1;
 }
 
-int number_refuse(struct tess_call *c, const char *path, const struct tess_entry *e)
+int number_refuse(struct tess_context *ctx, const char *path, const struct tess_entry *e)
 {
-    return c->fail(c, TESS_E_DATA, "%s: `%s` is of %s, and weights are real numbers: f32, f16, bf16 or f64", path, e->name, e->dtype);
+    return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` is of %s, and weights are real numbers: f32, f16, bf16 or f64", path, e->name, e->dtype);
 }
 
 int number_name_fits(const char *text, size_t length)
@@ -114,20 +114,20 @@ int number_name_fits(const char *text, size_t length)
     return length > 0 && length < TESS_ENTRY_NAME;
 }
 
-static int by_name(const void *a, const void *b)
+static int numbers_by_name(const void *a, const void *b)
 {
     return strcmp((*(const struct tess_entry *const *)a)->name, (*(const struct tess_entry *const *)b)->name);
 }
 
-int number_twice(struct tess_call *c, const struct tess_entry *e, int64_t n, int64_t *out)
+int number_twice(struct tess_context *ctx, const struct tess_entry *e, int64_t n, int64_t *out)
 {
     void *memory;
     *out = -1;
-    TESS_TRY(tess_alloc(c, (size_t)(n + 1) * sizeof(void *), "names", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)(n + 1) * sizeof(void *), "names", &memory));
     const struct tess_entry **order = memory;
     for (int64_t i = 0; i < n; i++)
         order[i] = &e[i];
-    qsort(order, (size_t)n, sizeof *order, by_name);
+    qsort(order, (size_t)n, sizeof *order, numbers_by_name);
     for (int64_t i = 1; i < n; i++)
         if (strcmp(order[i - 1]->name, order[i]->name) == 0)
             *out = order[i] - e;

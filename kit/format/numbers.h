@@ -17,9 +17,9 @@ int number_is_real(int type);
 /* n numbers at `from`, one after the other, as f32. A real type. */
 void number_to_f32(int type, const uint8_t *from, int64_t n, float *to);
 /* Bytes of a tensor of this type and shape into *out; 0 when a dimension is negative or the product leaves int64_t. */
-int number_room(int type, int32_t rank, const int64_t *dim, int64_t *out);
+int number_capacity(int type, int32_t rank, const int64_t *dim, int64_t *out);
 /* "no real numbers" and the name: TESS_E_DATA. */
-int number_refuse(struct tess_call *c, const char *path, const struct tess_entry *e);
+int number_refuse(struct tess_context *ctx, const char *path, const struct tess_entry *e);
 
 uint64_t number_u64(const uint8_t *from); /* little-endian */
 uint32_t number_u32(const uint8_t *from);
@@ -27,6 +27,6 @@ uint32_t number_u32(const uint8_t *from);
 /* 1 when a name can be told to a person and fits: 1 to TESS_ENTRY_NAME - 1 bytes without control characters. */
 int number_name_fits(const char *text, size_t length);
 /* The index of an entry whose name another has as well, or -1. */
-int number_twice(struct tess_call *c, const struct tess_entry *e, int64_t n, int64_t *out) TESS_CHECKED;
+int number_twice(struct tess_context *ctx, const struct tess_entry *e, int64_t n, int64_t *out) TESS_CHECKED;
 
 #endif

@@ -4,21 +4,21 @@
 #include <math.h>
 #include <string.h>
 
-static uint8_t byte_of(double v)
+static uint8_t geometry_byte_of(double v)
 {
     return (uint8_t)(v < 0.0 ? 0.0 : v > 255.0 ? 255.0 : v + 0.5);
 }
 
-/* A weight is an integer, in units of 2^-WEIGHT_BITS. Sums of weighted bytes are below 2^31 and whole numbers, so it does not matter in which
- * order they are added. */
+/* A weight is an integer, in units of 2^-WEIGHT_BITS. Sums of weighted bytes are below 2^31 and whole numbers, so it does not matter in
+ * which order they are added. */
 enum { WEIGHT_BITS = 22, COLUMNS = 256 };
 
-static int64_t larger(int64_t a, int64_t b)
+static int64_t geometry_larger(int64_t a, int64_t b)
 {
     return a > b ? a : b;
 }
 
-static int64_t smaller(int64_t a, int64_t b)
+static int64_t geometry_smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
@@ -40,13 +40,13 @@ static size_t table_bytes(int64_t n, int64_t m, int64_t count)
     return n == m ? 0 : (size_t)(count * (2 + taps_of(n, m))) * sizeof(int32_t);
 }
 
-static const int32_t *tap(const struct axis *a, int64_t i)
+static const int32_t *geometry_tap(const struct axis *a, int64_t i)
 {
     return a->table + i * (2 + a->taps);
 }
 
 /* The triangle filter of half width max(1, n / m) around each output's centre, its weights summing to one. */
-static struct axis weigh(int64_t n, int64_t m, int64_t first, int64_t count, int32_t *table)
+static struct axis geometry_weigh(int64_t n, int64_t m, int64_t first, int64_t count, int32_t *table)
 {
     struct axis a = {count, taps_of(n, m), table, first, first + count};
     double scale = (double)n / (double)m, reach = scale > 1.0 ? scale : 1.0;
@@ -55,7 +55,7 @@ static struct axis weigh(int64_t n, int64_t m, int64_t first, int64_t count, int
     for (int64_t i = 0; i < count; i++) {
         int32_t *out = table + i * (2 + a.taps);
         double centre = ((double)(first + i) + 0.5) * scale, sum = 0.0;
-        int64_t from = larger((int64_t)(centre - reach + 0.5), 0), to = smaller((int64_t)(centre + reach + 0.5), n);
+        int64_t from = geometry_larger((int64_t)(centre - reach + 0.5), 0), to = geometry_smaller((int64_t)(centre + reach + 0.5), n);
         for (int pass = 0; pass < 2; pass++)
             for (int64_t k = from; k < to; k++) {
                 double w = 1.0 - fabs(((double)k - centre + 0.5) * (1.0 / reach));
@@ -68,12 +68,12 @@ static struct axis weigh(int64_t n, int64_t m, int64_t first, int64_t count, int
         out[0] = (int32_t)from;
         out[1] = (int32_t)(to - from);
     }
-    a.first = tap(&a, 0)[0];
-    a.end = tap(&a, count - 1)[0] + tap(&a, count - 1)[1];
+    a.first = geometry_tap(&a, 0)[0];
+    a.end = geometry_tap(&a, count - 1)[0] + geometry_tap(&a, count - 1)[1];
     return a;
 }
 
-static uint8_t settled(int32_t sum)
+static uint8_t geometry_settled(int32_t sum)
 {
     sum >>= WEIGHT_BITS;
     return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
@@ -83,18 +83,18 @@ static uint8_t settled(int32_t sum)
 static void along_a_row(const uint8_t *from, int64_t skipped, int64_t c, const struct axis *a, uint8_t *to)
 {
     for (int64_t x = 0; x < a->count; x++) {
-        const int32_t *t = tap(a, x);
+        const int32_t *t = geometry_tap(a, x);
         for (int64_t k = 0; k < c; k++) {
             const uint8_t *at = from + (t[0] - skipped) * c + k;
             int32_t sum = 1 << (WEIGHT_BITS - 1);
             for (int32_t i = 0; i < t[1]; i++)
                 sum += t[2 + i] * at[i * c];
-            to[x * c + k] = settled(sum);
+            to[x * c + k] = geometry_settled(sum);
         }
     }
 }
 
-static void start_sums(int32_t *sum, int64_t n)
+static void geometry_start_sums(int32_t *sum, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         sum[i] = 1 << (WEIGHT_BITS - 1);
@@ -109,7 +109,7 @@ static void add_weighted(int32_t *restrict sum, const uint8_t *restrict from, in
 static void settle_sums(const int32_t *sum, int64_t n, uint8_t *to)
 {
     for (int64_t i = 0; i < n; i++)
-        to[i] = settled(sum[i]);
+        to[i] = geometry_settled(sum[i]);
 }
 
 /* One row of the result, a block of its `width` bytes at a time; rows of `from` are `stride` bytes apart. */
@@ -117,8 +117,8 @@ static void down_the_columns(const uint8_t *from, int64_t stride, int64_t width,
 {
     int32_t sum[COLUMNS];
     for (int64_t x = 0; x < width; x += COLUMNS) {
-        int64_t n = smaller(width - x, COLUMNS);
-        start_sums(sum, n);
+        int64_t n = geometry_smaller(width - x, COLUMNS);
+        geometry_start_sums(sum, n);
         for (int32_t k = 0; k < t[1]; k++)
             add_weighted(sum, from + (t[0] + k) * stride + x, t[2 + k], n);
         settle_sums(sum, n, to + x);
@@ -126,35 +126,35 @@ static void down_the_columns(const uint8_t *from, int64_t stride, int64_t width,
 }
 
 /* Outputs that wait for the same input, at most: neighbours are n / m inputs apart, and each reaches over 2 n / m + 1, or 3. */
-static int64_t waiting_most(int64_t n, int64_t m, int64_t count)
+static int64_t waiting_max(int64_t n, int64_t m, int64_t count)
 {
-    return smaller(n > m ? 4 : 3 * ((m + n - 1) / n) + 2, count);
+    return geometry_smaller(n > m ? 4 : 3 * ((m + n - 1) / n) + 2, count);
 }
 
 /* Rows as they come, each scaled and then added to all outputs that need it: no more is kept than those which wait for further rows. */
 static void across_first(const struct geometry_scale *s, const uint8_t *from, const struct axis *across, const struct axis *down,
                          uint8_t *row, int32_t *sums, uint8_t *to)
 {
-    int64_t n = s->columns * s->c, most = waiting_most(s->ih, s->h, s->rows), done = 0, begun = 0;
+    int64_t n = s->columns * s->c, max = waiting_max(s->ih, s->h, s->rows), done = 0, begun = 0;
     for (int64_t r = down->first; r < down->end; r++) {
         const uint8_t *scaled = across->table ? row : from + (r * s->iw + s->left) * s->c;
         if (across->table)
             along_a_row(from + r * s->iw * s->c, 0, s->c, across, row);
-        for (; begun < s->rows && tap(down, begun)[0] <= r; begun++)
-            start_sums(sums + begun % most * n, n);
+        for (; begun < s->rows && geometry_tap(down, begun)[0] <= r; begun++)
+            geometry_start_sums(sums + begun % max * n, n);
         for (int64_t y = done; y < begun; y++)
-            add_weighted(sums + y % most * n, scaled, tap(down, y)[2 + r - tap(down, y)[0]], n);
-        for (; done < begun && tap(down, done)[0] + tap(down, done)[1] == r + 1; done++)
-            settle_sums(sums + done % most * n, n, to + done * n);
+            add_weighted(sums + y % max * n, scaled, geometry_tap(down, y)[2 + r - geometry_tap(down, y)[0]], n);
+        for (; done < begun && geometry_tap(down, done)[0] + geometry_tap(down, done)[1] == r + 1; done++)
+            settle_sums(sums + done % max * n, n, to + done * n);
     }
 }
 
-static void down_first(const struct geometry_scale *s, const uint8_t *from, const struct axis *across, const struct axis *down, uint8_t *row,
-                       uint8_t *to)
+static void down_first(const struct geometry_scale *s, const uint8_t *from, const struct axis *across, const struct axis *down,
+                       uint8_t *row, uint8_t *to)
 {
     int64_t width = (across->end - across->first) * s->c;
     for (int64_t y = 0; y < s->rows; y++) {
-        down_the_columns(from + across->first * s->c, s->iw * s->c, width, tap(down, y), row);
+        down_the_columns(from + across->first * s->c, s->iw * s->c, width, geometry_tap(down, y), row);
         along_a_row(row, across->first, s->c, across, to + y * s->columns * s->c);
     }
 }
@@ -183,20 +183,20 @@ static size_t row_bytes(const struct geometry_scale *s)
     return ((size_t)((is_down_first(s) ? s->iw : s->columns) * s->c) + 3) & ~(size_t)3;
 }
 
-size_t geometry_room(const struct geometry_scale *s)
+size_t geometry_capacity(const struct geometry_scale *s)
 {
     size_t sums = s->h == s->ih || is_down_first(s)
                       ? 0
-                      : (size_t)(waiting_most(s->ih, s->h, s->rows) * s->columns * s->c) * sizeof(int32_t);
+                      : (size_t)(waiting_max(s->ih, s->h, s->rows) * s->columns * s->c) * sizeof(int32_t);
     return table_bytes(s->iw, s->w, s->columns) + table_bytes(s->ih, s->h, s->rows) + row_bytes(s) + sums;
 }
 
-void geometry_resize(const struct geometry_scale *s, const uint8_t *from, void *room, uint8_t *to)
+void geometry_resize(const struct geometry_scale *s, const uint8_t *from, void *buffer, uint8_t *to)
 {
-    uint8_t *at = room;
-    struct axis across = weigh(s->iw, s->w, s->left, s->columns, room);
+    uint8_t *at = buffer;
+    struct axis across = geometry_weigh(s->iw, s->w, s->left, s->columns, buffer);
     at += table_bytes(s->iw, s->w, s->columns);
-    struct axis down = weigh(s->ih, s->h, s->top, s->rows, (int32_t *)(void *)at);
+    struct axis down = geometry_weigh(s->ih, s->h, s->top, s->rows, (int32_t *)(void *)at);
     at += table_bytes(s->ih, s->h, s->rows);
     if (s->h == s->ih)
         one_way(s, from, &across, to);
@@ -215,8 +215,8 @@ int64_t geometry_crop_start(int64_t side, int64_t cropped)
 
 void geometry_place(const uint8_t *from, int64_t ih, int64_t iw, int64_t c, int64_t fill, uint8_t *to, int64_t h, int64_t w)
 {
-    int64_t from_y = ih > h ? geometry_crop_start(ih, h) : 0, from_x = iw > w ? geometry_crop_start(iw, w) : 0, to_y = h > ih ? (h - ih) / 2 : 0,
-            to_x = w > iw ? (w - iw) / 2 : 0;
+    int64_t from_y = ih > h ? geometry_crop_start(ih, h) : 0, from_x = iw > w ? geometry_crop_start(iw, w) : 0,
+            to_y = h > ih ? (h - ih) / 2 : 0, to_x = w > iw ? (w - iw) / 2 : 0;
     int64_t rows = ih < h ? ih : h, columns = iw < w ? iw : w;
     memset(to, (int)fill, (size_t)(h * w * c));
     for (int64_t y = 0; y < rows; y++)
@@ -240,6 +240,7 @@ void geometry_channels(const uint8_t *from, int64_t pixels, int64_t c, uint8_t *
         for (int64_t k = 0; k < wanted; k++)
             to[i * wanted + k] =
                 c == wanted ? from[i * c + k]
-                : c == 1    ? from[i]
-                            : byte_of(0.299 * (double)from[i * c] + 0.587 * (double)from[i * c + 1] + 0.114 * (double)from[i * c + 2]);
+                : c == 1
+                    ? from[i]
+                    : geometry_byte_of(0.299 * (double)from[i * c] + 0.587 * (double)from[i * c + 1] + 0.114 * (double)from[i * c + 2]);
 }

@@ -15,10 +15,10 @@ struct geometry_scale {
 /* to (rows, columns, c) <- from (ih, iw, c): bilinear with a filter widened to the reduction (antialiased), each axis by itself, rounded to
  * bytes after each. The identity at equal size. Weights are rounded to 22 bits, as Pillow's are, so that the bytes are those of its
  * `resize((w, h), BILINEAR)`: horizontal first, as Pillow up to 12.3 has it, or by GEOMETRY_PILLOW_13 vertical first where
- * ih - h > 2 (iw - w). `room` is for geometry_room bytes, aligned for integers: the weights of what is wanted and four bytes for each of its
- * values at most, however large the image or the whole of its scaled form. Sides below 2^31. */
-void geometry_resize(const struct geometry_scale *s, const uint8_t *from, void *room, uint8_t *to);
-size_t geometry_room(const struct geometry_scale *s);
+ * ih - h > 2 (iw - w). `room` is for geometry_room bytes, aligned for integers: the weights of what is wanted and four bytes for each of
+ * its values at most, however large the image or the whole of its scaled form. Sides below 2^31. */
+void geometry_resize(const struct geometry_scale *s, const uint8_t *from, void *buffer, uint8_t *to);
+size_t geometry_capacity(const struct geometry_scale *s);
 /* Where the centre of `cropped` values begins in a side, as torchvision's centre crop; cropped <= side. */
 int64_t geometry_crop_start(int64_t side, int64_t cropped);
 /* to (h, w, c) is the centre of from where from is larger, and from centred on `fill` where it is smaller. What is added around has its odd

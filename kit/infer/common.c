@@ -4,18 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
-int stage_graph_open(struct tess_call *c, struct stage_graph *s, uint64_t seed, int64_t batch)
+int stage_graph_open(struct tess_context *ctx, struct stage_graph *s, uint64_t seed, int64_t batch)
 {
-    return stage_graph_open_rows(c, s, seed, batch, STAGE_ROWS);
+    return stage_graph_open_rows(ctx, s, seed, batch, STAGE_ROWS);
 }
 
-int stage_graph_open_rows(struct tess_call *c, struct stage_graph *s, uint64_t seed, int64_t batch, int64_t rows)
+int stage_graph_open_rows(struct tess_context *ctx, struct stage_graph *s, uint64_t seed, int64_t batch, int64_t rows)
 {
     struct tess_graph_options o = {.size = sizeof o, .rows = rows, .slices = (batch + rows - 1) / rows, .seed = seed};
     s->batch = batch;
     if (!s->weights)
-        TESS_TRY(tess_weights_new(c, seed, &s->weights));
-    return tess_graph_new(c, s->weights, &o, &s->graph);
+        TESS_TRY(tess_weights_new(ctx, seed, &s->weights));
+    return tess_graph_new(ctx, s->weights, &o, &s->graph);
 }
 
 void stage_graph_close(struct stage_graph *s, int owns_weights)
@@ -27,18 +27,18 @@ void stage_graph_close(struct stage_graph *s, int owns_weights)
     s->weights = NULL;
 }
 
-int stage_graph_run(struct tess_call *c, const struct stage_graph *s, uint32_t step, int64_t first, int64_t n, int32_t inputs,
+int stage_graph_run(struct tess_context *ctx, const struct stage_graph *s, uint32_t step, int64_t first, int64_t n, int32_t inputs,
                     const struct tess_tensor *in, int32_t outputs, struct tess_tensor *out)
 {
     struct tess_batch b = {
         .size = sizeof b, .samples = n, .step = step, .first = (uint32_t)first, .inputs = inputs, .in = in, .outputs = outputs, .out = out};
-    return tess_graph_run(c, s->graph, &b);
+    return tess_graph_run(ctx, s->graph, &b);
 }
 
-int stage_graph_cost(struct tess_call *c, const struct stage_graph *s, double samples, struct tess_cost *cost)
+int stage_graph_cost(struct tess_context *ctx, const struct stage_graph *s, double samples, struct tess_cost *cost)
 {
     struct tess_cost one;
-    TESS_TRY(tess_graph_cost(c, s->graph, &one));
+    TESS_TRY(tess_graph_cost(ctx, s->graph, &one));
     cost->flops += one.flops * samples;
     cost->parameters = one.parameters > cost->parameters ? one.parameters : cost->parameters;
     cost->arena_bytes = one.arena_bytes > cost->arena_bytes ? one.arena_bytes : cost->arena_bytes;
@@ -46,31 +46,31 @@ int stage_graph_cost(struct tess_call *c, const struct stage_graph *s, double sa
     return TESS_OK;
 }
 
-int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct tess_facts *f, const char *where,
+int stage_codec_open(struct tess_context *ctx, struct stage_codec *k, const struct tess_attrs *f, const char *where,
                      struct tess_weights *weights, uint64_t seed, int64_t batch, int directions)
 {
     k->weights = weights;
     k->error = directions & CODEC_ERROR;
     k->likelihood = directions & CODEC_LIKELIHOOD;
-    TESS_TRY(tess_tokenizer_open(c, f, where, &k->tokenizer));
+    TESS_TRY(tess_tokenizer_open(ctx, f, where, &k->tokenizer));
     if (!weights) {
-        TESS_TRY(tess_weights_new(c, seed, &k->own));
+        TESS_TRY(tess_weights_new(ctx, seed, &k->own));
         k->weights = k->own;
     }
     k->encode.weights = k->decode.weights = k->weights;
     if (directions & CODEC_ENCODE) {
-        TESS_TRY(stage_graph_open(c, &k->encode, seed, batch));
-        TESS_TRY(k->error ? tess_tokenizer_record_encode_error(c, &k->tokenizer, k->encode.graph)
-                          : tess_tokenizer_record_encode(c, &k->tokenizer, k->encode.graph));
+        TESS_TRY(stage_graph_open(ctx, &k->encode, seed, batch));
+        TESS_TRY(k->error ? tess_tokenizer_record_encode_error(ctx, &k->tokenizer, k->encode.graph)
+                          : tess_tokenizer_record_encode(ctx, &k->tokenizer, k->encode.graph));
     }
     if (directions & CODEC_DECODE) {
-        TESS_TRY(stage_graph_open(c, &k->decode, seed, batch));
-        TESS_TRY(k->likelihood ? tess_tokenizer_record_likelihood(c, &k->tokenizer, k->decode.graph)
-                               : tess_tokenizer_record_decode(c, &k->tokenizer, k->decode.graph));
+        TESS_TRY(stage_graph_open(ctx, &k->decode, seed, batch));
+        TESS_TRY(k->likelihood ? tess_tokenizer_record_likelihood(ctx, &k->tokenizer, k->decode.graph)
+                               : tess_tokenizer_record_decode(ctx, &k->tokenizer, k->decode.graph));
     }
     if (k->encode.graph)
-        TESS_TRY(tess_graph_seal(c, k->encode.graph));
-    return k->decode.graph ? tess_graph_seal(c, k->decode.graph) : TESS_OK;
+        TESS_TRY(tess_graph_seal(ctx, k->encode.graph));
+    return k->decode.graph ? tess_graph_seal(ctx, k->decode.graph) : TESS_OK;
 }
 
 void stage_codec_close(struct stage_codec *k)
@@ -82,52 +82,52 @@ void stage_codec_close(struct stage_codec *k)
     tess_tokenizer_close(&k->tokenizer);
 }
 
-int stage_codec_encode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *images,
+int stage_codec_encode(struct tess_context *ctx, const struct stage_codec *k, int64_t n, const struct tess_tensor *images,
                        struct tess_tensor *codes, struct tess_tensor *error)
 {
     struct tess_tensor out[2] = {*codes};
     if (k->error)
         out[1] = *error;
-    return stage_graph_run(c, &k->encode, 0, 0, n, 1, images, k->error ? 2 : 1, out);
+    return stage_graph_run(ctx, &k->encode, 0, 0, n, 1, images, k->error ? 2 : 1, out);
 }
 
-int stage_codec_decode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
+int stage_codec_decode(struct tess_context *ctx, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
                        struct tess_tensor *real, struct tess_tensor *images)
 {
     const struct tess_tokenizer *t = &k->tokenizer;
     struct tess_tensor y = {.data = NULL};
     if (!real) {
-        TESS_TRY(stage_tensor(c, &y, TESS_F32, 4, (const int64_t[]){n, t->height, t->width, t->channels}));
+        TESS_TRY(stage_tensor(ctx, &y, TESS_F32, 4, (const int64_t[]){n, t->height, t->width, t->channels}));
         real = &y;
     }
-    int status = stage_graph_run(c, &k->decode, 0, 0, n, 1, codes, 1, real);
+    int status = stage_graph_run(ctx, &k->decode, 0, 0, n, 1, codes, 1, real);
     if (status == TESS_OK)
-        status = stage_to_bytes(c, n * t->height * t->width * t->channels, real->data, images->data);
+        status = stage_to_bytes(ctx, n * t->height * t->width * t->channels, real->data, images->data);
     tess_free(y.data);
     return status;
 }
 
-int stage_codec_likelihood(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
+int stage_codec_likelihood(struct tess_context *ctx, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
                            struct tess_tensor *real, struct tess_tensor *log_sigma)
 {
     struct tess_tensor out[2] = {*real, *log_sigma};
-    return stage_graph_run(c, &k->decode, 0, 0, n, 1, codes, 2, out);
+    return stage_graph_run(ctx, &k->decode, 0, 0, n, 1, codes, 2, out);
 }
 
-int stage_images_open(struct tess_call *c, struct stage_images *s, const struct tess_artefact *a, const int64_t image[3])
+int stage_images_open(struct tess_context *ctx, struct stage_images *s, const struct tess_artefact *a, const int64_t image[3])
 {
     char text[160];
     memset(s, 0, sizeof *s);
     s->from = a;
-    TESS_TRY(tess_artefact_shape(c, a, "images", &s->shape));
+    TESS_TRY(tess_artefact_shape(ctx, a, "images", &s->shape));
     if (s->shape.rank != 4 || s->shape.dtype != TESS_U8 || (image && memcmp(s->shape.dim + 1, image, 3 * sizeof *image) != 0))
-        return c->fail(c, TESS_E_DATA,
+        return ctx->fail(ctx, TESS_E_DATA,
                        "%s: /images is %s, u8 (N, %lld, %lld, %lld) was wanted; import them with the same size, crop and pad",
                        tess_artefact_path(a), tess_tensor_text(&s->shape, text, sizeof text), (long long)(image ? image[0] : 0),
                        (long long)(image ? image[1] : 0), (long long)(image ? image[2] : 0));
     s->row = (size_t)(s->shape.dim[1] * s->shape.dim[2] * s->shape.dim[3]);
-    if (tess_tensor_bytes(&s->shape) <= (size_t)STAGE_IMAGES_MOST)
-        return tess_artefact_load(c, a, "images", TESS_U8, &s->all);
+    if (tess_tensor_bytes(&s->shape) <= (size_t)STAGE_IMAGES_MAX)
+        return tess_artefact_load(ctx, a, "images", TESS_U8, &s->all);
     return TESS_OK;
 }
 
@@ -137,11 +137,11 @@ void stage_images_close(struct stage_images *s)
     s->all.data = NULL;
 }
 
-int stage_images_get(struct tess_call *c, const struct stage_images *s, int64_t i, uint8_t *to)
+int stage_images_get(struct tess_context *ctx, const struct stage_images *s, int64_t i, uint8_t *to)
 {
     i += s->first;
     if (i < 0 || i >= s->shape.dim[0])
-        return c->fail(c, TESS_E_DATA, "%s: /images has %lld images, number %lld was wanted", tess_artefact_path(s->from),
+        return ctx->fail(ctx, TESS_E_DATA, "%s: /images has %lld images, number %lld was wanted", tess_artefact_path(s->from),
                        (long long)s->shape.dim[0], (long long)i);
     if (s->all.data) {
         memcpy(to, (const uint8_t *)s->all.data + (size_t)i * s->row, s->row);
@@ -150,16 +150,17 @@ int stage_images_get(struct tess_call *c, const struct stage_images *s, int64_t 
     struct tess_tensor one = s->shape;
     one.dim[0] = 1;
     one.data = to;
-    return tess_artefact_read(c, s->from, "images", i, &one);
+    return tess_artefact_read(ctx, s->from, "images", i, &one);
 }
 
-int stage_held_out(struct tess_call *c, const struct tess_facts *images, int64_t limit, int64_t *first, int64_t *count)
+int stage_held_out(struct tess_context *ctx, const struct tess_attrs *images, int64_t limit, int64_t *first, int64_t *count)
 {
     int64_t all;
-    TESS_TRY(tess_facts_i64(c, images, "count", &all));
-    *first = tess_facts_i64_or(images, "train_count", all);
+    TESS_TRY(tess_attrs_i64(ctx, images, "count", &all));
+    *first = tess_attrs_i64_or(images, "train_count", all);
     if (all < 1 || *first < 0)
-        return c->fail(c, TESS_E_DATA, "there are %lld images, %lld of them to train on; import again", (long long)all, (long long)*first);
+        return ctx->fail(ctx, TESS_E_DATA, "there are %lld images, %lld of them to train on; import again", (long long)all,
+                         (long long)*first);
     if (*first >= all)
         *first = 0;
     *count = all - *first;
@@ -168,7 +169,7 @@ int stage_held_out(struct tess_call *c, const struct tess_facts *images, int64_t
     return TESS_OK;
 }
 
-int stage_keep_first(struct tess_call *c, struct tess_tensor *kept, const struct tess_tensor *images)
+int stage_keep_first(struct tess_context *ctx, struct tess_tensor *kept, const struct tess_tensor *images)
 {
     int64_t n = images->dim[0], have = kept->dim[0];
     size_t row = tess_tensor_bytes(images) / (size_t)n;
@@ -176,7 +177,7 @@ int stage_keep_first(struct tess_call *c, struct tess_tensor *kept, const struct
         have = 0;
         *kept = *images;
         kept->dim[0] = PICTURE_IMAGES;
-        TESS_TRY(stage_tensor(c, kept, TESS_U8, kept->rank, kept->dim));
+        TESS_TRY(stage_tensor(ctx, kept, TESS_U8, kept->rank, kept->dim));
     }
     n = n < PICTURE_IMAGES - have ? n : PICTURE_IMAGES - have;
     memcpy((char *)kept->data + (size_t)have * row, images->data, (size_t)n * row);
@@ -184,14 +185,14 @@ int stage_keep_first(struct tess_call *c, struct tess_tensor *kept, const struct
     return TESS_OK;
 }
 
-int stage_tensor(struct tess_call *c, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim)
+int stage_tensor(struct tess_context *ctx, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim)
 {
     *t = tess_tensor_over(NULL, dtype, rank, dim);
-    return tess_alloc(c, tess_tensor_bytes(t) + 1, "a batch", &t->data);
+    return tess_alloc(ctx, tess_tensor_bytes(t) + 1, "a batch", &t->data);
 }
 
 /* docs/models.md, "Decoder", (3.1) */
-int stage_to_bytes(struct tess_call *c, int64_t n, const float *x, uint8_t *to)
+int stage_to_bytes(struct tess_context *ctx, int64_t n, const float *x, uint8_t *to)
 {
     int bad = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -199,8 +200,8 @@ int stage_to_bytes(struct tess_call *c, int64_t n, const float *x, uint8_t *to)
         to[i] = (uint8_t)(v > 0.0f ? v < 255.0f ? v : 255.0f : 0.0f);
         bad |= v != v;
     }
-    return bad ? c->fail(
-                     c, TESS_E_DATA,
+    return bad ? ctx->fail(
+                     ctx, TESS_E_DATA,
                      "the model makes pixels that are no numbers (NaN): its values overflow; it diverged, train it again with a lower `lr`")
                : TESS_OK;
 }
@@ -213,69 +214,69 @@ int32_t stage_bits(int64_t values)
     return bits;
 }
 
-int stage_put_codes(struct tess_call *c, struct tess_artefact *a, const struct tess_tensor *codes, int64_t codebook_size)
+int stage_put_codes(struct tess_context *ctx, struct tess_artefact *a, const struct tess_tensor *codes, int64_t codebook_size)
 {
     const struct tess_dataset how = {.size = sizeof how, .bits = stage_bits(codebook_size), .labels = "image y x", .by_row = 1};
-    return tess_artefact_put(c, a, "codes", codes, &how);
+    return tess_artefact_put(ctx, a, "codes", codes, &how);
 }
 
-int stage_carry_over(struct tess_call *c, const struct tess_artefact *from, struct tess_artefact *to)
+int stage_carry_over(struct tess_context *ctx, const struct tess_artefact *from, struct tess_artefact *to)
 {
     struct tess_dataset how = {.size = sizeof how, .compress = 1, .labels = "image"};
-    TESS_TRY(tess_artefact_copy(c, to, "labels", from, &how));
-    TESS_TRY(tess_artefact_copy(c, to, "flipped", from, &how));
-    TESS_TRY(tess_artefact_copy(c, to, "names", from, NULL));
-    TESS_TRY(tess_artefact_copy(c, to, "skipped", from, NULL));
-    return tess_artefact_copy(c, to, "classes", from, NULL);
+    TESS_TRY(tess_artefact_copy(ctx, to, "labels", from, &how));
+    TESS_TRY(tess_artefact_copy(ctx, to, "flipped", from, &how));
+    TESS_TRY(tess_artefact_copy(ctx, to, "names", from, NULL));
+    TESS_TRY(tess_artefact_copy(ctx, to, "skipped", from, NULL));
+    return tess_artefact_copy(ctx, to, "classes", from, NULL);
 }
 
-int stage_carry_rows(struct tess_call *c, const struct tess_artefact *from, struct tess_artefact *to, int64_t n, const int64_t *row)
+int stage_carry_rows(struct tess_context *ctx, const struct tess_artefact *from, struct tess_artefact *to, int64_t n, const int64_t *row)
 {
     struct tess_dataset how = {.size = sizeof how, .compress = 1, .labels = "image"};
-    TESS_TRY(tess_artefact_copy_rows(c, to, "labels", from, n, row, &how));
-    TESS_TRY(tess_artefact_copy_rows(c, to, "names", from, n, row, NULL));
-    TESS_TRY(tess_artefact_copy(c, to, "skipped", from, NULL));
-    return tess_artefact_copy(c, to, "classes", from, NULL);
+    TESS_TRY(tess_artefact_copy_rows(ctx, to, "labels", from, n, row, &how));
+    TESS_TRY(tess_artefact_copy_rows(ctx, to, "names", from, n, row, NULL));
+    TESS_TRY(tess_artefact_copy(ctx, to, "skipped", from, NULL));
+    return tess_artefact_copy(ctx, to, "classes", from, NULL);
 }
 
-int stage_put_figure_as(struct tess_call *c, struct tess_artefact *a, const char *name, const char *suffix, double value,
+int stage_put_figure_as(struct tess_context *ctx, struct tess_artefact *a, const char *name, const char *suffix, double value,
                         const char *unit)
 {
     char full[96];
     snprintf(full, sizeof full, "%s%s", name, suffix);
-    return tess_artefact_put_figure(c, a, full, value, unit);
+    return tess_artefact_put_figure(ctx, a, full, value, unit);
 }
 
-int stage_put_health_as(struct tess_call *c, struct tess_artefact *a, const struct tess_code_health *h, const char *suffix)
+int stage_put_health_as(struct tess_context *ctx, struct tess_artefact *a, const struct tess_code_health *h, const char *suffix)
 {
     char unit[32];
-    snprintf(unit, sizeof unit, "of %lld", (long long)h->codes);
-    TESS_TRY(stage_put_figure_as(c, a, "codes used", suffix, (double)h->used, unit));
-    TESS_TRY(stage_put_figure_as(c, a, "order-0 entropy", suffix, h->entropy, "bits/code"));
-    TESS_TRY(stage_put_figure_as(c, a, "perplexity", suffix, h->perplexity, "codes"));
-    return stage_put_figure_as(c, a, "top code's share", suffix, 100.0 * h->top_share, "%");
+    snprintf(unit, sizeof unit, "of %lld", (long long)h->codebook_size);
+    TESS_TRY(stage_put_figure_as(ctx, a, "codes used", suffix, (double)h->used, unit));
+    TESS_TRY(stage_put_figure_as(ctx, a, "order-0 entropy", suffix, h->entropy, "bits/code"));
+    TESS_TRY(stage_put_figure_as(ctx, a, "perplexity", suffix, h->perplexity, "codes"));
+    return stage_put_figure_as(ctx, a, "top code's share", suffix, 100.0 * h->top_share, "%");
 }
 
-int stage_put_health(struct tess_call *c, struct tess_stage_run *r, const struct tess_code_health *h)
+int stage_put_health(struct tess_context *ctx, struct tess_stage_run *r, const struct tess_code_health *h)
 {
-    TESS_TRY(stage_put_health_as(c, tess_stage_output(r), h, ""));
-    if (2 * h->used < h->codes)
+    TESS_TRY(stage_put_health_as(ctx, tess_stage_output(r), h, ""));
+    if (2 * h->used < h->codebook_size)
         tess_stage_note(r,
                         "only %lld of %lld codes are used; the stage `refit` rebuilds a codebook, an `ema` quantizer with a larger "
                         "`revive` keeps codes alive, a smaller codebook_size wastes fewer",
-                        (long long)h->used, (long long)h->codes);
+                        (long long)h->used, (long long)h->codebook_size);
     return TESS_OK;
 }
 
 /* Four bits of each code lost: far below what a codebook that is merely too large loses. */
 enum { COLLAPSED = 16 };
 
-int stage_warn_collapse(struct tess_call *c, struct tess_stage_run *r, const char *what, const struct tess_tensor *codes,
+int stage_warn_collapse(struct tess_context *ctx, struct tess_stage_run *r, const char *what, const struct tess_tensor *codes,
                         int64_t codebook_size)
 {
-    int64_t n = tess_tensor_count(codes), most = n < codebook_size ? n : codebook_size, used = 0;
+    int64_t n = tess_tensor_count(codes), max = n < codebook_size ? n : codebook_size, used = 0;
     void *memory;
-    TESS_TRY(tess_alloc(c, (size_t)codebook_size, "codes in use", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)codebook_size, "codes in use", &memory));
     uint8_t *seen = memory;
     for (int64_t i = 0; i < n; i++) {
         uint8_t *at = &seen[((const int32_t *)codes->data)[i]];
@@ -283,7 +284,7 @@ int stage_warn_collapse(struct tess_call *c, struct tess_stage_run *r, const cha
         *at = 1;
     }
     tess_free(memory);
-    if (used * COLLAPSED < most)
+    if (used * COLLAPSED < max)
         tess_stage_warn(r,
                         "the codebook collapsed: %lld of %lld codes are used in %s; lower `lr`, add `warmup`, set `clip`, or take an `ema` "
                         "quantizer, which revives codes",
@@ -291,11 +292,11 @@ int stage_warn_collapse(struct tess_call *c, struct tess_stage_run *r, const cha
     return TESS_OK;
 }
 
-int stage_check_stop(struct tess_call *c, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit)
+int stage_check_stop(struct tess_context *ctx, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit)
 {
     if (!tess_stage_stopping(r))
         return TESS_OK;
-    return c->fail(c, TESS_E_STOPPED, "stopped at %s %lld of %lld; run the same command again to go on", unit, (long long)done,
+    return ctx->fail(ctx, TESS_E_STOPPED, "stopped at %s %lld of %lld; run the same command again to go on", unit, (long long)done,
                    (long long)total);
 }
 
@@ -304,84 +305,86 @@ static int64_t zoom_for(const struct tess_tensor *images)
     return images->dim[2] < 64 ? 2 : 1;
 }
 
-int stage_put_sheet(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *images)
+int stage_put_sheet(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *images)
 {
     struct tess_tensor sheet;
-    TESS_TRY(tess_contact_sheet(c, images, 0, 2, zoom_for(images), &sheet));
-    int status = tess_artefact_put_picture(c, a, name, &sheet);
+    TESS_TRY(tess_contact_sheet(ctx, images, 0, 2, zoom_for(images), &sheet));
+    int status = tess_artefact_put_picture(ctx, a, name, &sheet);
     tess_free(sheet.data);
     return status;
 }
 
-int stage_put_rows(struct tess_call *c, struct tess_artefact *a, const char *name, int64_t rows, const struct tess_tensor *const *lists)
+int stage_put_rows(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t rows,
+                   const struct tess_tensor *const *lists)
 {
     const struct tess_tensor *first = lists[0];
     int64_t n = first->dim[0], across = n < 16 ? n : 16, blocks = n / across;
     size_t line = tess_tensor_bytes(first) / (size_t)n * (size_t)across;
     struct tess_tensor all, sheet = {.data = NULL};
-    TESS_TRY(stage_tensor(c, &all, TESS_U8, 4, (const int64_t[]){rows * blocks * across, first->dim[1], first->dim[2], first->dim[3]}));
+    TESS_TRY(stage_tensor(ctx, &all, TESS_U8, 4, (const int64_t[]){rows * blocks * across, first->dim[1], first->dim[2], first->dim[3]}));
     for (int64_t i = 0; i < blocks; i++)
         for (int64_t j = 0; j < rows; j++)
             memcpy((char *)all.data + (size_t)(i * rows + j) * line, (const char *)lists[j]->data + (size_t)i * line, line);
-    int status = tess_contact_sheet(c, &all, across, 2, zoom_for(&all), &sheet);
+    int status = tess_contact_sheet(ctx, &all, across, 2, zoom_for(&all), &sheet);
     if (status == TESS_OK)
-        status = tess_artefact_put_picture(c, a, name, &sheet);
+        status = tess_artefact_put_picture(ctx, a, name, &sheet);
     tess_free(sheet.data);
     tess_free(all.data);
     return status;
 }
 
-int stage_put_pairs(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *originals,
+int stage_put_pairs(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *originals,
                     const struct tess_tensor *reconstructions)
 {
-    return stage_put_rows(c, a, name, 2, (const struct tess_tensor *const[]){originals, reconstructions});
+    return stage_put_rows(ctx, a, name, 2, (const struct tess_tensor *const[]){originals, reconstructions});
 }
 
-int stage_check_images(struct tess_call *c, const struct tess_tokenizer *t, const struct tess_facts *images)
+int stage_check_images(struct tess_context *ctx, const struct tess_tokenizer *t, const struct tess_attrs *images)
 {
     int64_t h, w, ch;
-    TESS_TRY(tess_facts_i64(c, images, "height", &h));
-    TESS_TRY(tess_facts_i64(c, images, "width", &w));
-    TESS_TRY(tess_facts_i64(c, images, "channels", &ch));
+    TESS_TRY(tess_attrs_i64(ctx, images, "height", &h));
+    TESS_TRY(tess_attrs_i64(ctx, images, "width", &w));
+    TESS_TRY(tess_attrs_i64(ctx, images, "channels", &ch));
     if (h == t->height && w == t->width && ch == t->channels)
         return TESS_OK;
-    return c->fail(c, TESS_E_SHAPE,
+    return ctx->fail(ctx, TESS_E_SHAPE,
                    "images of %lld x %lld x %lld do not fit a model trained on %lld x %lld x %lld; import them with the same size, "
                    "crop and pad",
                    (long long)h, (long long)w, (long long)ch, (long long)t->height, (long long)t->width, (long long)t->channels);
 }
 
-int stage_check_below(struct tess_call *c, const struct tess_artefact *a, const char *name, const struct tess_tensor *values,
-                      const char *fact, int64_t below)
+int stage_check_below(struct tess_context *ctx, const struct tess_artefact *a, const char *name, const struct tess_tensor *values,
+                      const char *attr, int64_t below)
 {
     const int32_t *value = values->data;
     for (int64_t i = 0; i < tess_tensor_count(values); i++)
         if (value[i] < 0 || value[i] >= below)
-            return c->fail(
-                c, TESS_E_DATA,
-                "%s: /%s holds %d, and the fact `%s` says %lld, so 0 .. %lld was wanted; the file contradicts itself: make it again",
-                tess_artefact_path(a), name, (int)value[i], fact, (long long)below, (long long)(below - 1));
+            return ctx->fail(
+                ctx, TESS_E_DATA,
+                "%s: /%s holds %d, and the attribute `%s` says %lld, so 0 .. %lld was wanted; the file contradicts itself: make it again",
+                tess_artefact_path(a), name, (int)value[i], attr, (long long)below, (long long)(below - 1));
     return TESS_OK;
 }
 
-int stage_check_map(struct tess_call *c, const struct tess_tokenizer *t, const char *what, int64_t height, int64_t width, int64_t codes)
+int stage_check_map(struct tess_context *ctx, const struct tess_tokenizer *t, const char *what, int64_t height, int64_t width,
+                    int64_t codebook_size)
 {
-    if (height == t->latent_height && width == t->latent_width && codes == t->codebook_size)
+    if (height == t->latent_height && width == t->latent_width && codebook_size == t->codebook_size)
         return TESS_OK;
-    return c->fail(c, TESS_E_DATA,
-                   "the %s: maps are %lld x %lld of %lld codes, those of the model %lld x %lld of %lld: codes of another tokenizer; "
-                   "give the model they were encoded with",
-                   what, (long long)height, (long long)width, (long long)codes, (long long)t->latent_height, (long long)t->latent_width,
-                   (long long)t->codebook_size);
+    return ctx->fail(ctx, TESS_E_DATA,
+                     "the %s: maps are %lld x %lld of %lld codes, those of the model %lld x %lld of %lld: codes of another tokenizer; "
+                     "give the model they were encoded with",
+                     what, (long long)height, (long long)width, (long long)codebook_size, (long long)t->latent_height,
+                     (long long)t->latent_width, (long long)t->codebook_size);
 }
 
-int stage_check_tokenizer(struct tess_call *c, const struct tess_artefact *whose, const struct tess_artefact *model)
+int stage_check_tokenizer(struct tess_context *ctx, const struct tess_artefact *whose, const struct tess_artefact *model)
 {
     const char *wanted;
-    TESS_TRY(tess_facts_text(c, tess_artefact_facts(whose), "tokenizer", &wanted));
+    TESS_TRY(tess_attrs_text(ctx, tess_artefact_attrs(whose), "tokenizer", &wanted));
     if (strcmp(wanted, tess_tokenizer_digest(model)) == 0)
         return TESS_OK;
-    return c->fail(c, TESS_E_DATA,
+    return ctx->fail(ctx, TESS_E_DATA,
                    "%s holds codes of tokenizer %.12s..., but %s is %.12s...: codes of another tokenizer mean nothing to it; give the "
                    "model they were encoded with",
                    tess_artefact_path(whose), wanted, tess_artefact_path(model), tess_tokenizer_digest(model));

@@ -7,7 +7,7 @@
 #include <tessera/tessera.h>
 
 /* A graph for inference: slices of STAGE_ROWS samples whatever the batch, so that a result never depends on it. */
-enum { STAGE_ROWS = 8, PICTURE_IMAGES = 64, STAGE_IMAGES_MOST = 1 << 30 /* bytes of images held in memory */ };
+enum { STAGE_ROWS = 8, PICTURE_IMAGES = 64, STAGE_IMAGES_MAX = 1 << 30 /* bytes of images held in memory */ };
 
 struct stage_graph {
     struct tess_weights *weights;
@@ -15,16 +15,16 @@ struct stage_graph {
     int64_t batch; /* samples at a time */
 };
 /* Weights and an empty graph; weights NULL in *s: a store of its own. */
-int stage_graph_open(struct tess_call *c, struct stage_graph *s, uint64_t seed, int64_t batch) TESS_CHECKED;
+int stage_graph_open(struct tess_context *ctx, struct stage_graph *s, uint64_t seed, int64_t batch) TESS_CHECKED;
 /* The same in slices of `rows`, which must not depend on the batch either. */
-int stage_graph_open_rows(struct tess_call *c, struct stage_graph *s, uint64_t seed, int64_t batch, int64_t rows) TESS_CHECKED;
+int stage_graph_open_rows(struct tess_context *ctx, struct stage_graph *s, uint64_t seed, int64_t batch, int64_t rows) TESS_CHECKED;
 void stage_graph_close(struct stage_graph *s, int owns_weights);
 /* Runs `n` samples at `first`; every tensor's first dimension is cut to n. */
-int stage_graph_run(struct tess_call *c, const struct stage_graph *s, uint32_t step, int64_t first, int64_t n, int32_t inputs,
+int stage_graph_run(struct tess_context *ctx, const struct stage_graph *s, uint32_t step, int64_t first, int64_t n, int32_t inputs,
                     const struct tess_tensor *in, int32_t outputs, struct tess_tensor *out) TESS_CHECKED;
 /* The graph's cost for `samples` of them, into a plan; adds to what is there. Memory is the graph's alone: several are had at once, over
  * weights that a stage counts once (tess_weights_bytes). */
-int stage_graph_cost(struct tess_call *c, const struct stage_graph *s, double samples, struct tess_cost *cost) TESS_CHECKED;
+int stage_graph_cost(struct tess_context *ctx, const struct stage_graph *s, double samples, struct tess_cost *cost) TESS_CHECKED;
 
 /* A tokenizer at work: its graphs for the directions asked for. */
 enum {
@@ -39,18 +39,19 @@ struct stage_codec {
     struct stage_graph encode, decode;
     int error, likelihood; /* encoding, decoding gives it */
 };
-/* Opens it from the facts of a model, over `weights`, or over a store of its own when NULL. Start from zeroed memory; close in any case. */
-int stage_codec_open(struct tess_call *c, struct stage_codec *k, const struct tess_facts *f, const char *where,
+/* Opens it from the attributes of a model, over `weights`, or over a store of its own when NULL. Start from zeroed memory; close in any
+ * case. */
+int stage_codec_open(struct tess_context *ctx, struct stage_codec *k, const struct tess_attrs *f, const char *where,
                      struct tess_weights *weights, uint64_t seed, int64_t batch, int directions) TESS_CHECKED;
 void stage_codec_close(struct stage_codec *k);
 /* n images u8 (n, H, W, C) -> codes i32 (n, h, w) and, where the codec gives it, error f32 (n), else left alone; and back to bytes and,
  * where `real` is not NULL, to unclamped f32. */
-int stage_codec_encode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *images,
+int stage_codec_encode(struct tess_context *ctx, const struct stage_codec *k, int64_t n, const struct tess_tensor *images,
                        struct tess_tensor *codes, struct tess_tensor *error) TESS_CHECKED;
-int stage_codec_decode(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
+int stage_codec_decode(struct tess_context *ctx, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
                        struct tess_tensor *real, struct tess_tensor *images) TESS_CHECKED;
 /* The way back of a codec with CODEC_LIKELIHOOD: unclamped images and the logarithms of their deviations, f32 (n, H, W, C). */
-int stage_codec_likelihood(struct tess_call *c, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
+int stage_codec_likelihood(struct tess_context *ctx, const struct stage_codec *k, int64_t n, const struct tess_tensor *codes,
                            struct tess_tensor *real, struct tess_tensor *log_sigma) TESS_CHECKED;
 
 /* Images (u8) of an artefact: in memory when they fit in a gibibyte, else read row by row. */
@@ -62,59 +63,61 @@ struct stage_images {
     int64_t first;            /* of the dataset: the image that is number 0 here; for the caller to set */
 };
 /* `image`: height, width, channels that they must have; NULL: the caller looks at `shape`. */
-int stage_images_open(struct tess_call *c, struct stage_images *s, const struct tess_artefact *a, const int64_t image[3]) TESS_CHECKED;
+int stage_images_open(struct tess_context *ctx, struct stage_images *s, const struct tess_artefact *a, const int64_t image[3]) TESS_CHECKED;
 void stage_images_close(struct stage_images *s);
-int stage_images_get(struct tess_call *c, const struct stage_images *s, int64_t i, uint8_t *to) TESS_CHECKED; /* [any thread] */
+int stage_images_get(struct tess_context *ctx, const struct stage_images *s, int64_t i, uint8_t *to) TESS_CHECKED; /* [any thread] */
 
 /* Images to measure on: those kept for validation, or all where there are none; at most `limit`, where it is not 0. */
-int stage_held_out(struct tess_call *c, const struct tess_facts *images, int64_t limit, int64_t *first, int64_t *count) TESS_CHECKED;
+int stage_held_out(struct tess_context *ctx, const struct tess_attrs *images, int64_t limit, int64_t *first, int64_t *count) TESS_CHECKED;
 
 /* Keeps the first images (u8) that pass by, at most PICTURE_IMAGES, however they are cut into batches: a picture must not depend on that.
  * `kept` starts zeroed; its dim[0] is their number; the caller frees kept->data. */
-int stage_keep_first(struct tess_call *c, struct tess_tensor *kept, const struct tess_tensor *images) TESS_CHECKED;
+int stage_keep_first(struct tess_context *ctx, struct tess_tensor *kept, const struct tess_tensor *images) TESS_CHECKED;
 
 /* Memory for a tensor; the caller frees t->data. */
-int stage_tensor(struct tess_call *c, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim) TESS_CHECKED;
+int stage_tensor(struct tess_context *ctx, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim) TESS_CHECKED;
 /* byte = trunc(clamp(255 x + 1/2, 0, 255)), the published rounding. TESS_E_DATA where an x is NaN. */
-int stage_to_bytes(struct tess_call *c, int64_t n, const float *x, uint8_t *to) TESS_CHECKED;
+int stage_to_bytes(struct tess_context *ctx, int64_t n, const float *x, uint8_t *to) TESS_CHECKED;
 int32_t stage_bits(int64_t values); /* ceil(log2 values), at least 1 */
 /* Codes (n, h, w) as i32 into the dataset /codes at their exact width. */
-int stage_put_codes(struct tess_call *c, struct tess_artefact *a, const struct tess_tensor *codes, int64_t codebook_size) TESS_CHECKED;
+int stage_put_codes(struct tess_context *ctx, struct tess_artefact *a, const struct tess_tensor *codes, int64_t codebook_size) TESS_CHECKED;
 /* Labels, names of the images and of their classes, and which are turned over, from whatever holds them. */
-int stage_carry_over(struct tess_call *c, const struct tess_artefact *from, struct tess_artefact *to) TESS_CHECKED;
+int stage_carry_over(struct tess_context *ctx, const struct tess_artefact *from, struct tess_artefact *to) TESS_CHECKED;
 /* Labels and names of n rows, where row i was row[i] there, and names of classes. */
-int stage_carry_rows(struct tess_call *c, const struct tess_artefact *from, struct tess_artefact *to, int64_t n,
+int stage_carry_rows(struct tess_context *ctx, const struct tess_artefact *from, struct tess_artefact *to, int64_t n,
                      const int64_t *row) TESS_CHECKED;
 /* "codes used", "entropy", "perplexity", "top share": figures; a note with the cures when fewer than half of the codes are used. */
-int stage_put_health(struct tess_call *c, struct tess_stage_run *r, const struct tess_code_health *h) TESS_CHECKED;
+int stage_put_health(struct tess_context *ctx, struct tess_stage_run *r, const struct tess_code_health *h) TESS_CHECKED;
 /* The figures alone, `suffix` behind their names. */
-int stage_put_health_as(struct tess_call *c, struct tess_artefact *a, const struct tess_code_health *h, const char *suffix) TESS_CHECKED;
+int stage_put_health_as(struct tess_context *ctx, struct tess_artefact *a, const struct tess_code_health *h,
+                        const char *suffix) TESS_CHECKED;
 /* A figure whose name ends in `suffix`. */
-int stage_put_figure_as(struct tess_call *c, struct tess_artefact *a, const char *name, const char *suffix, double value,
+int stage_put_figure_as(struct tess_context *ctx, struct tess_artefact *a, const char *name, const char *suffix, double value,
                         const char *unit) TESS_CHECKED;
-/* A warning where the codes use less than a sixteenth of what they could: what remains of a codebook that collapsed. `what`: whose codes. */
-int stage_warn_collapse(struct tess_call *c, struct tess_stage_run *r, const char *what, const struct tess_tensor *codes,
+/* A warning where the codes use less than a sixteenth of what they could: what remains of a codebook that collapsed. `what`: whose codes.
+ */
+int stage_warn_collapse(struct tess_context *ctx, struct tess_stage_run *r, const char *what, const struct tess_tensor *codes,
                         int64_t codebook_size) TESS_CHECKED;
 /* TESS_E_STOPPED with what to do, when the user asked to stop. */
-int stage_check_stop(struct tess_call *c, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit) TESS_CHECKED;
+int stage_check_stop(struct tess_context *ctx, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit) TESS_CHECKED;
 /* Pairs of rows: `across` originals, below them their reconstructions. n u8 images each. */
-int stage_put_pairs(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *originals,
+int stage_put_pairs(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *originals,
                     const struct tess_tensor *reconstructions) TESS_CHECKED;
 /* The same with any number of rows for each `across` images; lists[0] are the originals. */
-int stage_put_rows(struct tess_call *c, struct tess_artefact *a, const char *name, int64_t rows,
+int stage_put_rows(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t rows,
                    const struct tess_tensor *const *lists) TESS_CHECKED;
-int stage_put_sheet(struct tess_call *c, struct tess_artefact *a, const char *name, const struct tess_tensor *images) TESS_CHECKED;
-/* TESS_E_SHAPE unless images of these facts are of the size the tokenizer was trained on. */
-int stage_check_images(struct tess_call *c, const struct tess_tokenizer *t, const struct tess_facts *images) TESS_CHECKED;
-/* TESS_E_DATA unless the values (i32) of the dataset `name` are 0 .. `below` - 1, where `below` is what the fact `fact` says. */
-int stage_check_below(struct tess_call *c, const struct tess_artefact *a, const char *name, const struct tess_tensor *values,
-                      const char *fact, int64_t below) TESS_CHECKED;
+int stage_put_sheet(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *images) TESS_CHECKED;
+/* TESS_E_SHAPE unless images of these attributes are of the size the tokenizer was trained on. */
+int stage_check_images(struct tess_context *ctx, const struct tess_tokenizer *t, const struct tess_attrs *images) TESS_CHECKED;
+/* TESS_E_DATA unless the values (i32) of the dataset `name` are 0 .. `below` - 1, where `below` is what the attribute `attribute` says. */
+int stage_check_below(struct tess_context *ctx, const struct tess_artefact *a, const char *name, const struct tess_tensor *values,
+                      const char *attr, int64_t below) TESS_CHECKED;
 /* TESS_E_DATA unless the tokenizer's maps are height x width of so many codes, as those of `what` ("prior", "codes") are: what can be told
  * before there are digests. */
-int stage_check_map(struct tess_call *c, const struct tess_tokenizer *t, const char *what, int64_t height, int64_t width,
-                    int64_t codes) TESS_CHECKED;
-/* TESS_E_DATA unless the fact "tokenizer" of `whose` is what codes of `model` have (tess_tokenizer_digest). */
-int stage_check_tokenizer(struct tess_call *c, const struct tess_artefact *whose, const struct tess_artefact *model) TESS_CHECKED;
+int stage_check_map(struct tess_context *ctx, const struct tess_tokenizer *t, const char *what, int64_t height, int64_t width,
+                    int64_t codebook_size) TESS_CHECKED;
+/* TESS_E_DATA unless the attribute "tokenizer" of `whose` is what codes of `model` have (tess_tokenizer_digest). */
+int stage_check_tokenizer(struct tess_context *ctx, const struct tess_artefact *whose, const struct tess_artefact *model) TESS_CHECKED;
 
 #define STAGE_BATCH_PARAM(S, m)                                                                                                     \
     {.name = "batch", .help = "samples computed at a time; changes speed and memory, not the result", .type = TESS_I64,             \

@@ -4,9 +4,9 @@
 /* What the store keeps of a data set's chunks between two reads, at most. */
 enum { CHUNKS = 64 << 20 };
 
-int64_t cost_of_images(const struct tess_facts *f, int64_t n)
+int64_t cost_of_images(const struct tess_attrs *f, int64_t n)
 {
-    return n * tess_facts_i64_or(f, "height", 0) * tess_facts_i64_or(f, "width", 0) * tess_facts_i64_or(f, "channels", 0);
+    return n * tess_attrs_i64_or(f, "height", 0) * tess_attrs_i64_or(f, "width", 0) * tess_attrs_i64_or(f, "channels", 0);
 }
 
 int64_t cost_of_tokenizer_images(const struct tess_tokenizer *t, int64_t n)
@@ -19,10 +19,10 @@ int64_t cost_of_chunks(int64_t bytes)
     return bytes < CHUNKS ? bytes : CHUNKS;
 }
 
-int64_t cost_of_reading(const struct tess_facts *images)
+int64_t cost_of_reading(const struct tess_attrs *images)
 {
-    int64_t all = cost_of_images(images, tess_facts_i64_or(images, "count", 0));
-    return all <= STAGE_IMAGES_MOST ? all : cost_of_chunks(all);
+    int64_t all = cost_of_images(images, tess_attrs_i64_or(images, "count", 0));
+    return all <= STAGE_IMAGES_MAX ? all : cost_of_chunks(all);
 }
 
 int64_t cost_of_picture(int64_t rows, int64_t images, int64_t one, int64_t width)
@@ -31,14 +31,14 @@ int64_t cost_of_picture(int64_t rows, int64_t images, int64_t one, int64_t width
     return rows * n * one * (2 + zoom * zoom); /* the lists, one after the other, the sheet */
 }
 
-int cost_of_codec(struct tess_call *c, const struct stage_codec *k, double encoded, double decoded, struct tess_cost *cost)
+int cost_of_codec(struct tess_context *ctx, const struct stage_codec *k, double encoded, double decoded, struct tess_cost *cost)
 {
     if (k->own)
         cost->total_bytes += tess_weights_bytes(k->own);
     if (k->encode.graph)
-        TESS_TRY(stage_graph_cost(c, &k->encode, encoded, cost));
+        TESS_TRY(stage_graph_cost(ctx, &k->encode, encoded, cost));
     if (!k->decode.graph)
         return TESS_OK;
     cost->total_bytes += cost_of_tokenizer_images(&k->tokenizer, k->decode.batch) * (int64_t)sizeof(float);
-    return stage_graph_cost(c, &k->decode, decoded, cost);
+    return stage_graph_cost(ctx, &k->decode, decoded, cost);
 }

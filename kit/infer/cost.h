@@ -7,16 +7,17 @@
 
 #include "kit/infer/common.h"
 
-/* Bytes of `n` images of H x W x C: of their facts, or of a tokenizer. */
-int64_t cost_of_images(const struct tess_facts *f, int64_t n);
+/* Bytes of `n` images of H x W x C: of their attributes, or of a tokenizer. */
+int64_t cost_of_images(const struct tess_attrs *f, int64_t n);
 int64_t cost_of_tokenizer_images(const struct tess_tokenizer *t, int64_t n);
-/* Of what stage_images_open holds of an artefact with these facts: all images, or the chunks it reads them by. */
-int64_t cost_of_reading(const struct tess_facts *images);
+/* Of what stage_images_open holds of an artefact with these attributes: all images, or the chunks it reads them by. */
+int64_t cost_of_reading(const struct tess_attrs *images);
 /* Of `bytes` in a data set that is read a few rows at a time. */
 int64_t cost_of_chunks(int64_t bytes);
 /* Of the picture of `rows` times at most PICTURE_IMAGES images of `one` bytes and `width` pixels, with those it is made of. */
 int64_t cost_of_picture(int64_t rows, int64_t images, int64_t one, int64_t width);
 /* The codec's graphs, and its weights where they are its own; decoding is given unclamped images or has them for itself. */
-int cost_of_codec(struct tess_call *c, const struct stage_codec *k, double encoded, double decoded, struct tess_cost *cost) TESS_CHECKED;
+int cost_of_codec(struct tess_context *ctx, const struct stage_codec *k, double encoded, double decoded,
+                  struct tess_cost *cost) TESS_CHECKED;
 
 #endif

@@ -15,10 +15,10 @@ struct round_trip {
 };
 
 /* Room for batches of `batch` images. Start from zeroed memory; close in any case. */
-int round_trip_open(struct tess_call *c, struct round_trip *t, const struct stage_codec *codec, int64_t batch) TESS_CHECKED;
+int round_trip_open(struct tess_context *ctx, struct round_trip *t, const struct stage_codec *codec, int64_t batch) TESS_CHECKED;
 void round_trip_close(struct round_trip *t);
 /* Images first .. first + n - 1; adds the squared differences of their pixels in 0 .. 1 to *square. Every tensor's dim[0] is n then. */
-int round_trip_make(struct tess_call *c, struct round_trip *t, const struct stage_images *images, int64_t first, int64_t n,
+int round_trip_make(struct tess_context *ctx, struct round_trip *t, const struct stage_images *images, int64_t first, int64_t n,
                     double *square) TESS_CHECKED;
 
 #endif

@@ -8,29 +8,30 @@
 #define EPSILON 1e-6f
 
 /* Uniform in +-1 / sqrt(fan in), biases too, as published. */
-static struct tess_init uniform(int64_t fan_in, uint32_t flags)
+static struct tess_init conv_blocks_uniform(int64_t fan_in, uint32_t flags)
 {
     return (struct tess_init){.kind = TESS_INIT_UNIFORM, .flags = flags, .spread = 1.0 / sqrt((double)fan_in)};
 }
 
-static struct tess_node *convolve(struct tess_graph *g, struct tess_node *x, int64_t from, int64_t to, const struct tess_conv *conv)
+static struct tess_node *conv_blocks_convolve(struct tess_graph *g, struct tess_node *x, int64_t from, int64_t to,
+                                              const struct tess_conv *conv)
 {
-    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){to, 3, 3, from}, uniform(9 * from, 0));
-    struct tess_node *b = tess_weight(g, "bias", 1, &to, uniform(9 * from, TESS_WEIGHT_NO_DECAY));
+    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){to, 3, 3, from}, conv_blocks_uniform(9 * from, 0));
+    struct tess_node *b = tess_weight(g, "bias", 1, &to, conv_blocks_uniform(9 * from, TESS_WEIGHT_NO_DECAY));
     return tess_conv2d(g, x, w, b, conv);
 }
 
 static const struct tess_conv same = {.stride = 1, .top = 1, .left = 1, .bottom = 1, .right = 1};
 
-static struct tess_node *named(struct conv_stack *s, const char *name, struct tess_node *x, int64_t from, int64_t to)
+static struct tess_node *conv_blocks_named(struct conv_stack *s, const char *name, struct tess_node *x, int64_t from, int64_t to)
 {
     tess_scope(s->g, "%s", name);
-    x = convolve(s->g, x, from, to, &same);
+    x = conv_blocks_convolve(s->g, x, from, to, &same);
     tess_scope_end(s->g);
     return x;
 }
 
-static struct tess_node *norm(struct conv_stack *s, const char *name, struct tess_node *x, int64_t width, int swish)
+static struct tess_node *conv_blocks_norm(struct conv_stack *s, const char *name, struct tess_node *x, int64_t width, int swish)
 {
     tess_scope(s->g, "%s", name);
     struct tess_node *gamma = tess_weight(s->g, "weight", 1, &width, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY, .centre = 1.0});
@@ -41,17 +42,17 @@ static struct tess_node *norm(struct conv_stack *s, const char *name, struct tes
 }
 
 /* A 1 x 1 convolution: a matrix over the channels. */
-static struct tess_node *mix(struct conv_stack *s, const char *name, struct tess_node *x, int64_t from, int64_t to)
+static struct tess_node *conv_blocks_mix(struct conv_stack *s, const char *name, struct tess_node *x, int64_t from, int64_t to)
 {
     tess_scope(s->g, "%s", name);
-    struct tess_node *w = tess_weight(s->g, "weight", 2, (const int64_t[]){to, from}, uniform(from, 0));
-    struct tess_node *b = tess_weight(s->g, "bias", 1, &to, uniform(from, TESS_WEIGHT_NO_DECAY));
+    struct tess_node *w = tess_weight(s->g, "weight", 2, (const int64_t[]){to, from}, conv_blocks_uniform(from, 0));
+    struct tess_node *b = tess_weight(s->g, "bias", 1, &to, conv_blocks_uniform(from, TESS_WEIGHT_NO_DECAY));
     tess_scope_end(s->g);
     return tess_linear(s->g, x, w, b);
 }
 
 /* A block is a number of one list in "Unleashing Transformers"; taming calls it by what it is. */
-static void TESS_PRINTF(2, 3) start(struct conv_stack *s, const char *name, ...)
+static void TESS_PRINTF(2, 3) conv_blocks_start(struct conv_stack *s, const char *name, ...)
 {
     char text[64];
     va_list list;
@@ -65,27 +66,27 @@ static void TESS_PRINTF(2, 3) start(struct conv_stack *s, const char *name, ...)
     s->block++;
 }
 
-int conv_check(const struct conv_shape *s, struct tess_call *c, const char *who)
+int conv_check(const struct conv_shape *s, struct tess_context *ctx, const char *who)
 {
     if (s->channel_mult.count < 1)
-        return c->fail(c, TESS_E_VALUE, "%s: channel_mult is empty; give a multiple for each level, such as [1, 1, 2]", who);
+        return ctx->fail(ctx, TESS_E_VALUE, "%s: channel_mult is empty; give a multiple for each level, such as [1, 1, 2]", who);
     for (int64_t i = 0; i < s->channel_mult.count; i++)
         if (s->channels * s->channel_mult.item[i] % s->groups)
-            return c->fail(c, TESS_E_VALUE,
+            return ctx->fail(ctx, TESS_E_VALUE,
                            "%s: level %lld has %lld channels, which %lld groups do not divide; set `channels` to a multiple of %lld, "
                            "or `groups` to a divisor", who, (long long)i, (long long)(s->channels * s->channel_mult.item[i]),
                            (long long)s->groups, (long long)s->groups);
     if (s->channels % s->groups)
-        return c->fail(c, TESS_E_VALUE,
+        return ctx->fail(ctx, TESS_E_VALUE,
                        "%s: %lld channels are not divided by %lld groups; set `channels` to a multiple, or `groups` to a divisor", who,
                        (long long)s->channels, (long long)s->groups);
     if (s->z_channels && s->variant != CONV_TAMING)
-        return c->fail(c, TESS_E_VALUE, "%s: z_channels: %lld is of `variant: taming`; set that too, or leave z_channels out", who,
+        return ctx->fail(ctx, TESS_E_VALUE, "%s: z_channels: %lld is of `variant: taming`; set that too, or leave z_channels out", who,
                        (long long)s->z_channels);
     return TESS_OK;
 }
 
-static int attends(const struct conv_shape *s, int64_t height)
+static int conv_blocks_attends(const struct conv_shape *s, int64_t height)
 {
     for (int64_t i = 0; i < s->attn_resolutions.count; i++)
         if (s->attn_resolutions.item[i] == height)
@@ -95,21 +96,21 @@ static int attends(const struct conv_shape *s, int64_t height)
 
 void conv_first(struct conv_stack *s, int64_t width)
 {
-    start(s, "conv_in");
-    s->x = convolve(s->g, s->x, s->width, width, &same);
+    conv_blocks_start(s, "conv_in");
+    s->x = conv_blocks_convolve(s->g, s->x, s->width, width, &same);
     s->width = width;
     tess_scope_end(s->g);
 }
 
 void conv_last(struct conv_stack *s, int64_t width)
 {
-    start(s, "norm_out");
-    s->x = norm(s, "", s->x, s->width, s->shape->variant == CONV_TAMING);
+    conv_blocks_start(s, "norm_out");
+    s->x = conv_blocks_norm(s, "", s->x, s->width, s->shape->variant == CONV_TAMING);
     tess_scope_end(s->g);
     s->before_last = s->x;
     s->before_width = s->width;
-    start(s, "conv_out");
-    s->x = convolve(s->g, s->x, s->width, width, &same);
+    conv_blocks_start(s, "conv_out");
+    s->x = conv_blocks_convolve(s->g, s->x, s->width, width, &same);
     s->width = width;
     tess_scope_end(s->g);
 }
@@ -118,83 +119,83 @@ void conv_last(struct conv_stack *s, int64_t width)
 struct tess_node *conv_log_sigma(struct conv_stack *s, int64_t width)
 {
     tess_scope(s->g, "logsigma");
-    struct tess_node *h = tess_leaky_relu(s->g, named(s, "0", s->before_last, s->before_width, s->before_width), 0.0f);
-    h = mix(s, "2", h, s->before_width, width);
+    struct tess_node *h = tess_leaky_relu(s->g, conv_blocks_named(s, "0", s->before_last, s->before_width, s->before_width), 0.0f);
+    h = conv_blocks_mix(s, "2", h, s->before_width, width);
     tess_scope_end(s->g);
     return h;
 }
 
 void conv_quant(struct conv_stack *s, const char *name, int64_t width)
 {
-    s->x = mix(s, name, s->x, s->width, width);
+    s->x = conv_blocks_mix(s, name, s->x, s->width, width);
     s->width = width;
 }
 
 /* In the scope of its block. */
-static void residual(struct conv_stack *s, int64_t width)
+static void conv_blocks_residual(struct conv_stack *s, int64_t width)
 {
     const char *shortcut = s->shape->variant == CONV_TAMING ? "nin_shortcut" : "conv_out";
-    struct tess_node *h = norm(s, "norm1", s->x, s->width, 1);
-    h = named(s, "conv1", h, s->width, width);
-    h = norm(s, "norm2", h, width, 1);
-    h = named(s, "conv2", h, width, width);
-    struct tess_node *skip = width == s->width ? s->x : mix(s, shortcut, s->x, s->width, width);
+    struct tess_node *h = conv_blocks_norm(s, "norm1", s->x, s->width, 1);
+    h = conv_blocks_named(s, "conv1", h, s->width, width);
+    h = conv_blocks_norm(s, "norm2", h, width, 1);
+    h = conv_blocks_named(s, "conv2", h, width, width);
+    struct tess_node *skip = width == s->width ? s->x : conv_blocks_mix(s, shortcut, s->x, s->width, width);
     s->x = tess_add(s->g, skip, h);
     s->width = width;
 }
 
 /* Likewise. */
-static void attention(struct conv_stack *s)
+static void conv_blocks_attention(struct conv_stack *s)
 {
     struct tess_tensor shape = tess_shape(s->x);
     int64_t c = s->width;
-    struct tess_node *h = norm(s, "norm", s->x, c, 0);
+    struct tess_node *h = conv_blocks_norm(s, "norm", s->x, c, 0);
     h = tess_reshape(s->g, h, 3, (const int64_t[]){shape.dim[0], shape.dim[1] * shape.dim[2], c});
-    struct tess_node *q = mix(s, "q", h, c, c), *k = mix(s, "k", h, c, c), *v = mix(s, "v", h, c, c);
-    h = mix(s, "proj_out", tess_attention(s->g, q, k, v, 1, 0), c, c);
+    struct tess_node *q = conv_blocks_mix(s, "q", h, c, c), *k = conv_blocks_mix(s, "k", h, c, c), *v = conv_blocks_mix(s, "v", h, c, c);
+    h = conv_blocks_mix(s, "proj_out", tess_attention(s->g, q, k, v, 1, 0), c, c);
     s->x = tess_add(s->g, s->x, tess_reshape(s->g, h, 4, shape.dim));
 }
 
 void conv_level(struct conv_stack *s, const char *path, int64_t level, int64_t blocks, int64_t height)
 {
     for (int64_t i = 0; i < blocks; i++) {
-        start(s, "%s.%d.block.%d", path, (int)level, (int)i);
-        residual(s, s->shape->channels * s->shape->channel_mult.item[level]);
+        conv_blocks_start(s, "%s.%d.block.%d", path, (int)level, (int)i);
+        conv_blocks_residual(s, s->shape->channels * s->shape->channel_mult.item[level]);
         tess_scope_end(s->g);
-        if (!attends(s->shape, height))
+        if (!conv_blocks_attends(s->shape, height))
             continue;
-        start(s, "%s.%d.attn.%d", path, (int)level, (int)i);
-        attention(s);
+        conv_blocks_start(s, "%s.%d.attn.%d", path, (int)level, (int)i);
+        conv_blocks_attention(s);
         tess_scope_end(s->g);
     }
 }
 
 void conv_middle(struct conv_stack *s)
 {
-    start(s, "mid.block_1");
-    residual(s, s->width);
+    conv_blocks_start(s, "mid.block_1");
+    conv_blocks_residual(s, s->width);
     tess_scope_end(s->g);
-    start(s, "mid.attn_1");
-    attention(s);
+    conv_blocks_start(s, "mid.attn_1");
+    conv_blocks_attention(s);
     tess_scope_end(s->g);
-    start(s, "mid.block_2");
-    residual(s, s->width);
+    conv_blocks_start(s, "mid.block_2");
+    conv_blocks_residual(s, s->width);
     tess_scope_end(s->g);
 }
 
 void conv_down(struct conv_stack *s, int64_t level)
 {
     static const struct tess_conv half = {.stride = 2, .bottom = 1, .right = 1};
-    start(s, "down.%d.downsample", (int)level);
+    conv_blocks_start(s, "down.%d.downsample", (int)level);
     tess_scope(s->g, "conv");
-    s->x = convolve(s->g, s->x, s->width, s->width, &half);
+    s->x = conv_blocks_convolve(s->g, s->x, s->width, s->width, &half);
     tess_scope_end(s->g);
     tess_scope_end(s->g);
 }
 
 void conv_up(struct conv_stack *s, int64_t level)
 {
-    start(s, "up.%d.upsample", (int)level);
-    s->x = named(s, "conv", tess_upsample(s->g, s->x, 2), s->width, s->width);
+    conv_blocks_start(s, "up.%d.upsample", (int)level);
+    s->x = conv_blocks_named(s, "conv", tess_upsample(s->g, s->x, 2), s->width, s->width);
     tess_scope_end(s->g);
 }

@@ -45,7 +45,7 @@ struct conv_stack {
     int64_t before_width;
 };
 
-int conv_check(const struct conv_shape *s, struct tess_call *c, const char *who);
+int conv_check(const struct conv_shape *s, struct tess_context *ctx, const char *who);
 /* Each records its blocks, which have the next numbers, and moves on. */
 void conv_first(struct conv_stack *s, int64_t width); /* 3 x 3, padded by one */
 /* `blocks` residual blocks, each with attention where this height has it; `path` is "down" or "up". */

@@ -25,10 +25,10 @@ struct canvas_options {
 };
 
 struct canvas;
-int canvas_new(struct tess_call *c, const struct canvas_options *o, struct canvas **out) TESS_CHECKED;
+int canvas_new(struct tess_context *ctx, const struct canvas_options *o, struct canvas **out) TESS_CHECKED;
 void canvas_free(struct canvas *k); /* NULL is fine */
 /* A step of as many canvases as there is room for. */
-int canvas_advance(struct tess_call *c, struct canvas *k) TESS_CHECKED;
+int canvas_advance(struct tess_context *ctx, struct canvas *k) TESS_CHECKED;
 int canvas_finished(const struct canvas *k);
 /* Where all stand, for a checkpoint; calls are windows given to the denoiser. */
 struct sampling_state canvas_state(struct canvas *k);

@@ -10,9 +10,9 @@
 /* One row over K codes, borrowed. */
 struct draw_row {
     const float *logits; /* (codes) */
-    int64_t codes, without; /* `without` is left out; -1: none is */
+    int64_t codebook_size, without; /* `without` is left out; -1: none is */
     double temperature;
-    float most; /* the largest logit */
+    float max; /* the largest logit */
     double sum; /* of exp((logit - most) / temperature) */
 };
 

@@ -1,44 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 #include "kit/sample/sampling.h"
 
-int sampling_open(struct tess_call *c, struct sampling_prior *p, const char *who, const struct tess_facts *f, const char *where)
+int sampling_open(struct tess_context *ctx, struct sampling_prior *p, const char *who, const struct tess_attrs *f, const char *where)
 {
-    TESS_TRY(tess_prior_open(c, f, where, &p->prior));
-    if (!who || tess_prior_holds(&p->prior))
+    TESS_TRY(tess_prior_open(ctx, f, where, &p->prior));
+    if (!who || tess_prior_conditions(&p->prior))
         return TESS_OK;
-    return c->fail(c, TESS_E_VALUE,
+    return ctx->fail(ctx, TESS_E_VALUE,
                    "%s: a prior of noise `%s` cannot sample around tokens that are known; give one that is trained with another "
                    "(`absorbing`)",
                    who, tess_instance_name(p->prior.noise));
 }
 
-int sampling_record(struct tess_call *c, struct sampling_prior *p, int64_t steps, uint64_t seed, int64_t batch)
+int sampling_record(struct tess_context *ctx, struct sampling_prior *p, int64_t steps, uint64_t seed, int64_t batch)
 {
     int64_t positions = tess_sampler_positions(&p->prior, steps);
-    TESS_TRY(tess_weights_new(c, seed, &p->weights));
+    TESS_TRY(tess_weights_new(ctx, seed, &p->weights));
     p->denoise.weights = p->picked.weights = p->weights;
-    TESS_TRY(stage_graph_open(c, &p->denoise, seed, batch));
-    TESS_TRY(tess_prior_record_denoise(c, &p->prior, p->denoise.graph));
-    TESS_TRY(tess_graph_seal(c, p->denoise.graph));
+    TESS_TRY(stage_graph_open(ctx, &p->denoise, seed, batch));
+    TESS_TRY(tess_prior_record_denoise(ctx, &p->prior, p->denoise.graph));
+    TESS_TRY(tess_graph_seal(ctx, p->denoise.graph));
     if (!positions)
         return TESS_OK;
-    TESS_TRY(stage_graph_open(c, &p->picked, seed, batch));
-    TESS_TRY(tess_prior_record_picked(c, &p->prior, positions, p->picked.graph));
-    return tess_graph_seal(c, p->picked.graph);
+    TESS_TRY(stage_graph_open(ctx, &p->picked, seed, batch));
+    TESS_TRY(tess_prior_record_picked(ctx, &p->prior, positions, p->picked.graph));
+    return tess_graph_seal(ctx, p->picked.graph);
 }
 
 /* Of one token each: all weights are read for a slice, so it has more sequences than those of other graphs; and the products of 16 rows are
  * rounded as larger ones are where a library has other loops for small ones (docs/models.md, section 9). */
 enum { NEXT_ROWS = 16 };
 
-int sampling_record_next(struct tess_call *c, struct sampling_prior *p, uint64_t seed, int64_t batch)
+int sampling_record_next(struct tess_context *ctx, struct sampling_prior *p, uint64_t seed, int64_t batch)
 {
-    TESS_TRY(tess_weights_new(c, seed, &p->weights));
+    TESS_TRY(tess_weights_new(ctx, seed, &p->weights));
     p->next.weights = p->weights;
-    TESS_TRY(tess_cache_new(c, p->prior.height * p->prior.width, &p->cache));
-    TESS_TRY(stage_graph_open_rows(c, &p->next, seed, batch, NEXT_ROWS));
-    TESS_TRY(tess_prior_record_next(c, &p->prior, p->cache, p->next.graph));
-    return tess_graph_seal(c, p->next.graph);
+    TESS_TRY(tess_cache_new(ctx, p->prior.height * p->prior.width, &p->cache));
+    TESS_TRY(stage_graph_open_rows(ctx, &p->next, seed, batch, NEXT_ROWS));
+    TESS_TRY(tess_prior_record_next(ctx, &p->prior, p->cache, p->next.graph));
+    return tess_graph_seal(ctx, p->next.graph);
 }
 
 void sampling_close(struct sampling_prior *p)
@@ -58,14 +58,14 @@ int64_t sampling_bytes(const struct sampling_prior *p, int64_t count)
     return (count * tokens + batch * logits) * (int64_t)sizeof(int32_t);
 }
 
-int sampling_cost(struct tess_call *c, const struct sampling_prior *p, double calls, struct tess_cost *cost)
+int sampling_cost(struct tess_context *ctx, const struct sampling_prior *p, double calls, struct tess_cost *cost)
 {
     cost->total_bytes += tess_weights_bytes(p->weights);
     if (p->next.graph)
-        TESS_TRY(stage_graph_cost(c, &p->next, calls, cost));
+        TESS_TRY(stage_graph_cost(ctx, &p->next, calls, cost));
     if (p->denoise.graph)
-        TESS_TRY(stage_graph_cost(c, &p->denoise, p->picked.graph ? 0.0 : calls, cost));
-    return p->picked.graph ? stage_graph_cost(c, &p->picked, calls, cost) : TESS_OK;
+        TESS_TRY(stage_graph_cost(ctx, &p->denoise, p->picked.graph ? 0.0 : calls, cost));
+    return p->picked.graph ? stage_graph_cost(ctx, &p->picked, calls, cost) : TESS_OK;
 }
 
 int sampling_tells(const struct tess_prior *p)
@@ -74,23 +74,23 @@ int sampling_tells(const struct tess_prior *p)
     return !noise->needs_time && TESS_HAS(noise, changes) && noise->changes;
 }
 
-int sampling_describe(struct tess_call *c, const struct tess_prior *p, const struct tess_facts *prior, int64_t count, int64_t height,
-                      int64_t width, int64_t steps, double temperature, uint64_t seed, struct tess_facts *f)
+int sampling_describe(struct tess_context *ctx, const struct tess_prior *p, const struct tess_attrs *prior, int64_t count, int64_t height,
+                      int64_t width, int64_t steps, double temperature, uint64_t seed, struct tess_attrs *f)
 {
-    const char *tokenizer = tess_facts_text_or(prior, "tokenizer", NULL);
-    TESS_TRY(tess_facts_set_i64(c, f, "count", count));
-    TESS_TRY(tess_facts_set_i64(c, f, "height", height));
-    TESS_TRY(tess_facts_set_i64(c, f, "width", width));
-    TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", p->codebook_size));
-    TESS_TRY(tess_facts_set_i64(c, f, "steps", steps));
-    TESS_TRY(tess_facts_set_f64(c, f, "temperature", temperature));
-    TESS_TRY(tess_facts_set_i64(c, f, "seed", (int64_t)seed));
-    return tokenizer ? tess_facts_set_text(c, f, "tokenizer", tokenizer) : TESS_OK;
+    const char *tokenizer = tess_attrs_text_or(prior, "tokenizer", NULL);
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "count", count));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "height", height));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "width", width));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "codebook_size", p->codebook_size));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "steps", steps));
+    TESS_TRY(tess_attrs_set_f64(ctx, f, "temperature", temperature));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "seed", (int64_t)seed));
+    return tokenizer ? tess_attrs_set_text(ctx, f, "tokenizer", tokenizer) : TESS_OK;
 }
 
 /* ---- where it stands ---- */
 
-static int64_t steps_of(const struct sampling_state *s, int64_t i)
+static int64_t sampling_steps_of(const struct sampling_state *s, int64_t i)
 {
     return s->each ? s->each[i] : s->steps;
 }
@@ -99,7 +99,7 @@ int64_t sampling_total(const struct sampling_state *s)
 {
     int64_t total = 0;
     for (int64_t i = 0; i < s->left.dim[0]; i++)
-        total += steps_of(s, i);
+        total += sampling_steps_of(s, i);
     return total;
 }
 
@@ -111,42 +111,42 @@ int64_t sampling_done(const struct sampling_state *s)
     return done;
 }
 
-int sampling_write_checkpoint(void *user, struct tess_call *c, struct tess_artefact *a)
+int sampling_write_checkpoint(void *user, struct tess_context *ctx, struct tess_artefact *a)
 {
     const struct sampling_state *s = user;
-    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(a), "calls", *s->calls));
-    TESS_TRY(tess_artefact_put(c, a, "x", &s->x, NULL));
-    return tess_artefact_put(c, a, "left", &s->left, NULL);
+    TESS_TRY(tess_attrs_set_i64(ctx, tess_artefact_describe(a), "calls", *s->calls));
+    TESS_TRY(tess_artefact_put(ctx, a, "x", &s->x, NULL));
+    return tess_artefact_put(ctx, a, "left", &s->left, NULL);
 }
 
-int sampling_resume(struct tess_call *c, struct tess_stage_run *r, const struct sampling_state *s)
+int sampling_resume(struct tess_context *ctx, struct tess_stage_run *r, const struct sampling_state *s)
 {
     const struct tess_artefact *a = tess_stage_resume(r);
     struct tess_tensor x = s->x, left = s->left;
     if (!a)
         return TESS_OK;
-    TESS_TRY(tess_facts_i64(c, tess_artefact_facts(a), "calls", s->calls));
-    TESS_TRY(tess_artefact_read(c, a, "x", 0, &x));
-    TESS_TRY(tess_artefact_read(c, a, "left", 0, &left));
+    TESS_TRY(tess_attrs_i64(ctx, tess_artefact_attrs(a), "calls", s->calls));
+    TESS_TRY(tess_artefact_read(ctx, a, "x", 0, &x));
+    TESS_TRY(tess_artefact_read(ctx, a, "left", 0, &left));
     for (int64_t i = 0; i < left.dim[0]; i++) {
         int32_t steps = ((const int32_t *)left.data)[i];
-        if (steps < 0 || steps > steps_of(s, i))
-            return c->fail(c, TESS_E_DATA, "%s: sample %lld has %d steps left of %lld; delete it to sample from the start",
-                           tess_artefact_path(a), (long long)i, (int)steps, (long long)steps_of(s, i));
+        if (steps < 0 || steps > sampling_steps_of(s, i))
+            return ctx->fail(ctx, TESS_E_DATA, "%s: sample %lld has %d steps left of %lld; delete it to sample from the start",
+                           tess_artefact_path(a), (long long)i, (int)steps, (long long)sampling_steps_of(s, i));
     }
     tess_stage_note(r, "goes on from step %lld of %lld", (long long)sampling_done(s), (long long)sampling_total(s));
     return TESS_OK;
 }
 
-int sampling_pause(struct tess_call *c, struct tess_stage_run *r, struct sampling_state *s)
+int sampling_pause(struct tess_context *ctx, struct tess_stage_run *r, struct sampling_state *s)
 {
     int stops = tess_stage_stopping(r);
     if (*s->calls > 0 && (stops || tess_stage_checkpoint_due(r)))
-        TESS_TRY(tess_stage_checkpoint(c, r, sampling_write_checkpoint, s));
-    return stops ? stage_check_stop(c, r, sampling_done(s), sampling_total(s), "step") : TESS_OK; /* to count them all takes a while */
+        TESS_TRY(tess_stage_checkpoint(ctx, r, sampling_write_checkpoint, s));
+    return stops ? stage_check_stop(ctx, r, sampling_done(s), sampling_total(s), "step") : TESS_OK; /* to count them all takes a while */
 }
 
-int sampling_finish(struct tess_call *c, struct tess_stage_run *r, struct tess_sampler *sampler, const int32_t *each, int64_t steps)
+int sampling_finish(struct tess_context *ctx, struct tess_stage_run *r, struct tess_sampler *sampler, const int32_t *each, int64_t steps)
 {
     struct sampling_state state = {.x = tess_sampler_x(sampler),
                                    .left = tess_sampler_left(sampler),
@@ -154,10 +154,10 @@ int sampling_finish(struct tess_call *c, struct tess_stage_run *r, struct tess_s
                                    .each = each,
                                    .steps = steps};
     int64_t all = sampling_total(&state);
-    TESS_TRY(sampling_resume(c, r, &state));
+    TESS_TRY(sampling_resume(ctx, r, &state));
     while (!tess_sampler_finished(sampler)) {
-        TESS_TRY(sampling_pause(c, r, &state));
-        TESS_TRY(tess_sampler_advance(c, sampler));
+        TESS_TRY(sampling_pause(ctx, r, &state));
+        TESS_TRY(tess_sampler_advance(ctx, sampler));
         tess_stage_progress(r, tess_sampler_steps_done(sampler), all, "step", NULL, 0.0);
     }
     return TESS_OK;

@@ -14,25 +14,25 @@ struct sampling_prior {
     struct stage_graph denoise, picked, next; /* graph NULL: of no use here */
     struct tess_cache *cache;                 /* of next */
 };
-/* From facts alone. TESS_E_VALUE where it cannot sample around known tokens and `who`, unless NULL, asks for that. Start from zeroed
+/* From attributes alone. TESS_E_VALUE where it cannot sample around known tokens and `who`, unless NULL, asks for that. Start from zeroed
  * memory; close in any case. */
-int sampling_open(struct tess_call *c, struct sampling_prior *p, const char *who, const struct tess_facts *f,
+int sampling_open(struct tess_context *ctx, struct sampling_prior *p, const char *who, const struct tess_attrs *f,
                   const char *where) TESS_CHECKED;
 /* Records the graph of all tokens and, where it is of use, that of picked ones; `steps`: of a whole map, so that L / steps tokens are drawn
  * at a time. */
-int sampling_record(struct tess_call *c, struct sampling_prior *p, int64_t steps, uint64_t seed, int64_t batch) TESS_CHECKED;
+int sampling_record(struct tess_context *ctx, struct sampling_prior *p, int64_t steps, uint64_t seed, int64_t batch) TESS_CHECKED;
 /* Records the graph of the next token instead, for a prior that caches. */
-int sampling_record_next(struct tess_call *c, struct sampling_prior *p, uint64_t seed, int64_t batch) TESS_CHECKED;
+int sampling_record_next(struct tess_context *ctx, struct sampling_prior *p, uint64_t seed, int64_t batch) TESS_CHECKED;
 void sampling_close(struct sampling_prior *p);
 /* Work of so many calls, picking where it can; memory of whichever graph takes most. Adds to a plan. */
 /* What a sampler of `count` sequences holds: all of them, and a batch with its logits. */
 int64_t sampling_bytes(const struct sampling_prior *p, int64_t count);
-int sampling_cost(struct tess_call *c, const struct sampling_prior *p, double calls, struct tess_cost *cost) TESS_CHECKED;
+int sampling_cost(struct tess_context *ctx, const struct sampling_prior *p, double calls, struct tess_cost *cost) TESS_CHECKED;
 /* 1 where steps that draw nothing are known beforehand and left out. */
 int sampling_tells(const struct tess_prior *p);
-/* Facts of every "samples": of maps of height x width. */
-int sampling_describe(struct tess_call *c, const struct tess_prior *p, const struct tess_facts *prior, int64_t count, int64_t height,
-                      int64_t width, int64_t steps, double temperature, uint64_t seed, struct tess_facts *f) TESS_CHECKED;
+/* Attributes of every "samples": of maps of height x width. */
+int sampling_describe(struct tess_context *ctx, const struct tess_prior *p, const struct tess_attrs *prior, int64_t count, int64_t height,
+                      int64_t width, int64_t steps, double temperature, uint64_t seed, struct tess_attrs *f) TESS_CHECKED;
 
 /* Where many sequences stand: their tokens, the steps each has left, and the calls of the denoiser so far. All of it borrowed. */
 struct sampling_state {
@@ -44,13 +44,13 @@ struct sampling_state {
 int64_t sampling_total(const struct sampling_state *s);
 int64_t sampling_done(const struct sampling_state *s);
 /* For tess_stage_checkpoint; `user` is a struct sampling_state. */
-int sampling_write_checkpoint(void *user, struct tess_call *c, struct tess_artefact *a) TESS_CHECKED;
+int sampling_write_checkpoint(void *user, struct tess_context *ctx, struct tess_artefact *a) TESS_CHECKED;
 /* Goes on from the stage's checkpoint, where there is one. */
-int sampling_resume(struct tess_call *c, struct tess_stage_run *r, const struct sampling_state *s) TESS_CHECKED;
+int sampling_resume(struct tess_context *ctx, struct tess_stage_run *r, const struct sampling_state *s) TESS_CHECKED;
 /* Between two calls of the denoiser: a checkpoint when one is due, TESS_E_STOPPED when asked to stop. */
-int sampling_pause(struct tess_call *c, struct tess_stage_run *r, struct sampling_state *s) TESS_CHECKED;
+int sampling_pause(struct tess_context *ctx, struct tess_stage_run *r, struct sampling_state *s) TESS_CHECKED;
 /* All steps of the sampler, from the stage's checkpoint where there is one; `each` and `steps` as it was made with. */
-int sampling_finish(struct tess_call *c, struct tess_stage_run *r, struct tess_sampler *sampler, const int32_t *each,
+int sampling_finish(struct tess_context *ctx, struct tess_stage_run *r, struct tess_sampler *sampler, const int32_t *each,
                     int64_t steps) TESS_CHECKED;
 
 #define SAMPLING_TEMPERATURE_PARAM(S, m)                                                                                            \

@@ -9,7 +9,7 @@ static int64_t windows_along(int64_t size, int64_t window, int64_t stride)
     return (size - window + stride - 1) / stride + 1;
 }
 
-static int64_t place(int64_t k, int64_t size, int64_t window, int64_t stride)
+static int64_t windows_offset(int64_t k, int64_t size, int64_t window, int64_t stride)
 {
     return k * stride < size - window ? k * stride : size - window;
 }
@@ -43,8 +43,8 @@ int64_t windows_count(const struct windows *s)
 
 void windows_place(const struct windows *s, int64_t i, int64_t *y, int64_t *x)
 {
-    *y = place(i / s->columns, s->height, s->h, s->stride);
-    *x = place(i % s->columns, s->width, s->w, s->stride);
+    *y = windows_offset(i / s->columns, s->height, s->h, s->stride);
+    *x = windows_offset(i % s->columns, s->width, s->w, s->stride);
 }
 
 struct window_range windows_covering(const struct windows *s, int64_t y, int64_t x)

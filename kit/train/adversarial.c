@@ -13,21 +13,21 @@ static const double FAULTLESS = 0.05, RECOVERED = 0.2;
 
 const char *const adversarial_column[ADVERSARIAL_COLUMNS] = {"adversarial weight", "critic on real", "critic on made"};
 
-int adversarial_check(const struct adversarial_params *p, struct tess_call *c)
+int adversarial_check(const struct adversarial_params *p, struct tess_context *ctx)
 {
     if (p->augment == DIFFAUG && !p->critic)
-        return c->fail(c, TESS_E_VALUE,
+        return ctx->fail(ctx, TESS_E_VALUE,
                        "augment: diffaug changes what a critic sees, and there is none; add `critic`, or leave augment out");
     return TESS_OK;
 }
 
 /* The last matrix or kernel that was declared under "decoder.". */
-static const char *last_layer(struct tess_call *c, struct tess_weights *w)
+static const char *last_layer(struct tess_context *ctx, struct tess_weights *w)
 {
     const char *last = NULL;
     struct tess_tensor shape;
     for (int64_t i = 0; i < tess_weights_count(w); i++)
-        if (strncmp(tess_weights_name(w, i), "decoder.", 8) == 0 && tess_weights_view(c, w, i, TESS_ROLE_VALUE, &shape) == TESS_OK &&
+        if (strncmp(tess_weights_name(w, i), "decoder.", 8) == 0 && tess_weights_view(ctx, w, i, TESS_ROLE_VALUE, &shape) == TESS_OK &&
             shape.rank >= 2)
             last = tess_weights_name(w, i);
     return last;
@@ -42,12 +42,12 @@ static double length_of(const struct tess_tensor *t)
 }
 
 /* (13.3) */
-static int weigh(void *user, struct tess_call *c, const struct tess_tensor *probe, float *coefficient)
+static int adversarial_weigh(void *user, struct tess_context *ctx, const struct tess_tensor *probe, float *coefficient)
 {
     struct adversarial *a = user;
     double weight = length_of(&probe[0]) / (length_of(&probe[1]) + 1e-4);
-    (void)c;
-    weight = weight < a->p->most ? weight : a->p->most;
+    (void)ctx;
+    weight = weight < a->p->max ? weight : a->p->max;
     weight = a->p->balance == BALANCE_FIXED ? 1.0 : weight;
     coefficient[0] = *a->step < a->p->start ? 0.0f : (float)(a->p->weight * weight);
     a->figure[ADVERSARIAL_WEIGHT] = (double)coefficient[0];
@@ -55,35 +55,35 @@ static int weigh(void *user, struct tess_call *c, const struct tess_tensor *prob
 }
 
 /* What the critic makes of the images, changed first where that is asked for: real and made ones by draws of their own. */
-static int judge(struct tess_call *c, const struct adversarial *a, struct tess_graph *g, struct tess_node *image, const char *purpose,
-                 struct tess_node **logits)
+static int adversarial_judge(struct tess_context *ctx, const struct adversarial *a, struct tess_graph *g, struct tess_node *image,
+                             const char *purpose, struct tess_node **logits)
 {
     const struct tess_critic_1 *critic = tess_instance_ops(a->p->critic, "critic/1");
     if (a->p->augment == DIFFAUG)
         image = diffaug(g, image, diffaug_draws(g, purpose));
     tess_scope(g, "critic");
-    TESS_TRY(critic->record(tess_instance_self(a->p->critic), c, g, image, logits));
+    TESS_TRY(critic->record(tess_instance_self(a->p->critic), ctx, g, image, logits));
     tess_scope_end(g);
     return TESS_OK;
 }
 
-int adversarial_record(struct tess_call *c, struct adversarial *a, struct tess_graph *g, struct tess_node *x, struct tess_node *y,
+int adversarial_record(struct tess_context *ctx, struct adversarial *a, struct tess_graph *g, struct tess_node *x, struct tess_node *y,
                        struct tess_node *error, struct tess_node **term, struct tess_node **own)
 {
     struct tess_node *made = NULL, *real = NULL;
-    TESS_TRY(judge(c, a, g, y, "diffaug.made", &made));
-    TESS_TRY(judge(c, a, g, x, "diffaug.real", &real));
+    TESS_TRY(adversarial_judge(ctx, a, g, y, "diffaug.made", &made));
+    TESS_TRY(adversarial_judge(ctx, a, g, x, "diffaug.real", &real));
     struct tess_node *of_made = tess_mean_all(g, made), *fooled = tess_affine(g, of_made, -1.0f, 0.0f);
     struct tess_node *wrong = tess_add(g, tess_mean_all(g, tess_leaky_relu(g, tess_affine(g, real, -1.0f, 1.0f), 0.0f)),
                                        tess_mean_all(g, tess_leaky_relu(g, tess_affine(g, made, 1.0f, 1.0f), 0.0f)));
     *term = tess_mul(g, tess_coefficient(g), fooled);
     *own = tess_affine(g, wrong, 0.5f, 0.0f);
-    const char *last = last_layer(c, a->weights);
+    const char *last = last_layer(ctx, a->weights);
     if (!last)
-        return c->fail(c, TESS_E_VALUE, "the decoder has no matrix or kernel to weigh the adversarial term by; leave critic out");
+        return ctx->fail(ctx, TESS_E_VALUE, "the decoder has no matrix or kernel to weigh the adversarial term by; leave critic out");
     tess_probe(g, error, last);
     tess_probe(g, fooled, last);
-    tess_weigh(g, weigh, a);
+    tess_weigh(g, adversarial_weigh, a);
     tess_total(g, adversarial_column[ADVERSARIAL_REAL], tess_mean_all(g, real));
     tess_total(g, adversarial_column[ADVERSARIAL_MADE], of_made);
     return TESS_OK;
@@ -130,13 +130,13 @@ static void tell_of_limit(struct adversarial *a, struct tess_stage_run *r, int64
                     "the %lld steps up to %lld: there the two gradients are not balanced; the critic's loss was %.3g; should "
                     "reconstructions get worse, lower `adversarial_weight` or begin later (`adversarial_start`), else raise "
                     "`adversarial_most`",
-                    a->p->most, a->p->weight, (long long)WATCHED, (long long)step, a->watched.loss);
+                    a->p->max, a->p->weight, (long long)WATCHED, (long long)step, a->watched.loss);
 }
 
 void adversarial_watch(struct adversarial *a, struct tess_stage_run *r, const struct tess_graph *g, const struct tess_batch *b)
 {
     int64_t step = *a->step;
-    double limit = (double)(float)(a->p->weight * a->p->most), critic = total_of(g, b, "critic", 0);
+    double limit = (double)(float)(a->p->weight * a->p->max), critic = total_of(g, b, "critic", 0);
     for (int i = ADVERSARIAL_REAL; i < ADVERSARIAL_COLUMNS; i++)
         a->figure[i] = total_of(g, b, adversarial_column[i], 1);
     if (step <= a->p->start) /* the critic has not learnt yet */

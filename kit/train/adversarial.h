@@ -10,7 +10,7 @@ struct adversarial_params {
     struct tess_instance *critic; /* NULL: none */
     int32_t augment, balance;
     int64_t start;
-    double weight, most;
+    double weight, max;
 };
 
 #define ADVERSARIAL_PARAMS(S, m)                                                                                                           \
@@ -25,7 +25,7 @@ struct adversarial_params {
     {.name = "adversarial_weight", .help = "factor of the term's weight (taming and ReFiT have 0.8)", .type = TESS_F64,                    \
      .offset = offsetof(S, m.weight), .lo = 0, .hi = 1e4, .def = default_weight},                                                          \
     {.name = "adversarial_most", .help = "the weight is at most this before the factor (taming has 1e4)", .type = TESS_F64,                \
-     .offset = offsetof(S, m.most), .lo = 0, .hi = 1e9, .def = default_most}
+     .offset = offsetof(S, m.max), .lo = 0, .hi = 1e9, .def = default_most}
 
 /* What a step of training tells of the two: lambda of (13.3), and the critic's mean logits of real and of made images. */
 enum { ADVERSARIAL_WEIGHT, ADVERSARIAL_REAL, ADVERSARIAL_MADE, ADVERSARIAL_COLUMNS };
@@ -46,10 +46,10 @@ struct adversarial {
 };
 
 /* Fails where a parameter says something of a critic that is not there. */
-int adversarial_check(const struct adversarial_params *p, struct tess_call *c);
+int adversarial_check(const struct adversarial_params *p, struct tess_context *ctx);
 /* x real images, y made ones, `error` what the term is weighed against (13.3). `term` is added to the generator's objective (13.1), `own`
  * is the critic's (13.2), whose weights are under "critic". The last kernel under "decoder." is the one the weight is measured at. */
-int adversarial_record(struct tess_call *c, struct adversarial *a, struct tess_graph *g, struct tess_node *x, struct tess_node *y,
+int adversarial_record(struct tess_context *ctx, struct adversarial *a, struct tess_graph *g, struct tess_node *x, struct tess_node *y,
                        struct tess_node *error, struct tess_node **term, struct tess_node **own);
 /* After each step: the figures of it from the graph's totals, and a sentence for the user when for a while the critic has judged without a
  * fault, or lambda has stood at its limit; once, and again only when that had passed. */

@@ -13,25 +13,25 @@ static const struct tess_quantizer_1 *quantizer_of(const struct autoencoding *k)
     return tess_instance_ops(k->quantizer, "quantizer/1");
 }
 
-int autoencoding_check(struct tess_call *c, const struct autoencoding_params *p)
+int autoencoding_check(struct tess_context *ctx, const struct autoencoding_params *p)
 {
-    return adversarial_check(&p->adversarial, c);
+    return adversarial_check(&p->adversarial, ctx);
 }
 
-int autoencoding_fingerprint(struct tess_call *c, const struct autoencoding_params *p, struct tess_digest *d)
+int autoencoding_fingerprint(struct tess_context *ctx, const struct autoencoding_params *p, struct tess_digest *d)
 {
-    return p->perceptual.features ? tess_features_fingerprint(c, p->perceptual.features, d) : TESS_OK;
+    return p->perceptual.features ? tess_features_fingerprint(ctx, p->perceptual.features, d) : TESS_OK;
 }
 
-int autoencoding_look(struct tess_call *c, struct autoencoding *k, const struct tess_facts *facts, const struct tess_artefact *from)
+int autoencoding_measure(struct tess_context *ctx, struct autoencoding *k, const struct tess_attrs *attrs, const struct tess_artefact *from)
 {
     k->perceptual = k->p->perceptual;
-    TESS_TRY(perceptual_choose(c, &k->network, k->p->perceptual.features, "perceptual", facts, from));
+    TESS_TRY(perceptual_choose(ctx, &k->network, k->p->perceptual.features, "perceptual", attrs, from));
     k->perceptual.features = k->network.instance;
     return TESS_OK;
 }
 
-static int record(struct tess_call *c, struct autoencoding *k, struct tess_graph *g, const int64_t image[3],
+static int autoencoding_record(struct tess_context *ctx, struct autoencoding *k, struct tess_graph *g, const int64_t image[3],
                   struct tess_tensor *latent_shape)
 {
     const struct tess_encoder_1 *encoder = tess_instance_ops(k->encoder, "encoder/1");
@@ -43,23 +43,23 @@ static int record(struct tess_call *c, struct autoencoding *k, struct tess_graph
     struct tess_node *bytes = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_rows(g), image[0], image[1], image[2]});
     struct tess_node *x = tess_to_f32(g, bytes, 1.0f / 255.0f, 0.0f);
     tess_scope(g, "encoder");
-    TESS_TRY(encoder->record(tess_instance_self(k->encoder), c, g, x, quantizer->code_dim(q), &latent));
+    TESS_TRY(encoder->record(tess_instance_self(k->encoder), ctx, g, x, quantizer->code_dim(q), &latent));
     tess_scope_end(g);
     latent = k->frozen ? tess_stop_gradient(g, latent) : latent;
     tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record(q, c, g, latent, &quantised));
+    TESS_TRY(quantizer->record(q, ctx, g, latent, &quantised));
     tess_scope_end(g);
     tess_scope(g, "decoder");
-    TESS_TRY(decoder->record(tess_instance_self(k->decoder), c, g, quantised.quantised, image[0], image[1], image[2], &y));
+    TESS_TRY(decoder->record(tess_instance_self(k->decoder), ctx, g, quantised.quantised, image[0], image[1], image[2], &y));
     tess_scope_end(g);
     struct tess_node *difference = tess_sub(g, x, y);
     /* The first term of (6.1) or of (6.2). */
     struct tess_node *error = tess_mean_all(g, k->p->reconstruction == L1 ? tess_abs(g, difference) : tess_square(g, difference));
-    TESS_TRY(perceptual_record(c, &k->perceptual, g, x, y, &error));
+    TESS_TRY(perceptual_record(ctx, &k->perceptual, g, x, y, &error));
     struct tess_node *loss = tess_add(g, error, quantised.loss), *term = NULL, *own = NULL;
     if (k->p->adversarial.critic) {
         k->adversarial = (struct adversarial){.p = &k->p->adversarial, .weights = k->weights, .step = &k->step};
-        TESS_TRY(adversarial_record(c, &k->adversarial, g, x, y, error, &term, &own));
+        TESS_TRY(adversarial_record(ctx, &k->adversarial, g, x, y, error, &term, &own));
         loss = tess_add(g, loss, term);
     }
     tess_objective(g, "loss", k->frozen ? "quantizer.,decoder." : "encoder.,quantizer.,decoder.", loss);
@@ -70,58 +70,58 @@ static int record(struct tess_call *c, struct autoencoding *k, struct tess_graph
         tess_output(g, "codes", quantised.codes);
     }
     *latent_shape = tess_shape(latent);
-    return tess_graph_seal(c, g);
+    return tess_graph_seal(ctx, g);
 }
 
-int autoencoding_open(struct tess_call *c, struct autoencoding *k, const int64_t image[3], struct tess_tensor *latent)
+int autoencoding_open(struct tess_context *ctx, struct autoencoding *k, const int64_t image[3], struct tess_tensor *latent)
 {
     const struct tess_training_params *p = &k->p->training;
     int64_t slices;
-    TESS_TRY(tess_training_slices(c, p, &slices));
+    TESS_TRY(tess_training_slices(ctx, p, &slices));
     struct tess_graph_options o = {.size = sizeof o, .training = 1, .rows = p->batch / slices, .slices = slices, .seed = k->seed};
     o.recompute = p->recompute;
     if (!k->weights)
-        TESS_TRY(tess_weights_new(c, k->seed, &k->weights));
-    TESS_TRY(tess_graph_new(c, k->weights, &o, &k->graph));
-    return record(c, k, k->graph, image, latent);
+        TESS_TRY(tess_weights_new(ctx, k->seed, &k->weights));
+    TESS_TRY(tess_graph_new(ctx, k->weights, &o, &k->graph));
+    return autoencoding_record(ctx, k, k->graph, image, latent);
 }
 
-int autoencoding_image_size(struct tess_call *c, const struct tess_facts *f, int64_t image[3])
+int autoencoding_image_size(struct tess_context *ctx, const struct tess_attrs *f, int64_t image[3])
 {
-    TESS_TRY(tess_facts_i64(c, f, "height", &image[0]));
-    TESS_TRY(tess_facts_i64(c, f, "width", &image[1]));
-    return tess_facts_i64(c, f, "channels", &image[2]);
+    TESS_TRY(tess_attrs_i64(ctx, f, "height", &image[0]));
+    TESS_TRY(tess_attrs_i64(ctx, f, "width", &image[1]));
+    return tess_attrs_i64(ctx, f, "channels", &image[2]);
 }
 
-int autoencoding_same_critic(const struct autoencoding_params *p, const struct tess_facts *model)
+int autoencoding_same_critic(const struct autoencoding_params *p, const struct tess_attrs *model)
 {
     const struct tess_instance *critic = p->adversarial.critic;
-    return critic && strcmp(tess_instance_spec(critic), tess_facts_text_or(model, "critic", "")) == 0;
+    return critic && strcmp(tess_instance_config_text(critic), tess_attrs_text_or(model, "critic", "")) == 0;
 }
 
-int autoencoding_describe(struct tess_call *c, const struct autoencoding *k, const int64_t image[3], const struct tess_tensor *latent,
-                          struct tess_facts *f)
+int autoencoding_describe(struct tess_context *ctx, const struct autoencoding *k, const int64_t image[3], const struct tess_tensor *latent,
+                          struct tess_attrs *f)
 {
     const struct tess_quantizer_1 *quantizer = quantizer_of(k);
     void *q = tess_instance_self(k->quantizer);
-    TESS_TRY(tess_facts_set_i64(c, f, "height", image[0]));
-    TESS_TRY(tess_facts_set_i64(c, f, "width", image[1]));
-    TESS_TRY(tess_facts_set_i64(c, f, "channels", image[2]));
-    TESS_TRY(tess_facts_set_i64(c, f, "latent_height", latent->dim[1]));
-    TESS_TRY(tess_facts_set_i64(c, f, "latent_width", latent->dim[2]));
-    TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", quantizer->codebook_size(q)));
-    TESS_TRY(tess_facts_set_i64(c, f, "code_dim", quantizer->code_dim(q)));
-    TESS_TRY(tess_facts_set_text(c, f, "encoder", tess_instance_spec(k->encoder)));
-    TESS_TRY(tess_facts_set_text(c, f, "quantizer", tess_instance_spec(k->quantizer)));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "height", image[0]));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "width", image[1]));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "channels", image[2]));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "latent_height", latent->dim[1]));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "latent_width", latent->dim[2]));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "codebook_size", quantizer->codebook_size(q)));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "code_dim", quantizer->code_dim(q)));
+    TESS_TRY(tess_attrs_set_text(ctx, f, "encoder", tess_instance_config_text(k->encoder)));
+    TESS_TRY(tess_attrs_set_text(ctx, f, "quantizer", tess_instance_config_text(k->quantizer)));
     if (k->perceptual.features)
-        TESS_TRY(tess_facts_set_text(c, f, "perceptual", tess_instance_spec(k->perceptual.features)));
+        TESS_TRY(tess_attrs_set_text(ctx, f, "perceptual", tess_instance_config_text(k->perceptual.features)));
     if (k->p->adversarial.critic)
-        TESS_TRY(tess_facts_set_text(c, f, "critic", tess_instance_spec(k->p->adversarial.critic)));
-    return tess_facts_set_text(c, f, "decoder", tess_instance_spec(k->decoder));
+        TESS_TRY(tess_attrs_set_text(ctx, f, "critic", tess_instance_config_text(k->p->adversarial.critic)));
+    return tess_attrs_set_text(ctx, f, "decoder", tess_instance_config_text(k->decoder));
 }
 
 /* (24.6) */
-static int turns(const struct autoencoding *k, int64_t step, int64_t sample)
+static int autoencoding_turns(const struct autoencoding *k, int64_t step, int64_t sample)
 {
     struct tess_stream s = {.seed = k->seed,
                             .purpose = tess_purpose("train.flip"),
@@ -132,21 +132,21 @@ static int turns(const struct autoencoding *k, int64_t step, int64_t sample)
     return k->p->flip != FLIP_NONE && u < 0.5f;
 }
 
-static int fill(void *user, struct tess_call *c, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
+static int autoencoding_fill(void *user, struct tess_context *ctx, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
 {
     struct autoencoding *k = user;
     k->step = step;
     for (int64_t i = 0; i < rows; i++) {
         int64_t at = tess_training_sample(k->seed, k->train_count, step * k->p->training.batch + first + i);
         uint8_t *image = (uint8_t *)in[0].data + (size_t)i * k->images.row;
-        TESS_TRY(stage_images_get(c, &k->images, at, image));
-        if (turns(k, step, first + i))
+        TESS_TRY(stage_images_get(ctx, &k->images, at, image));
+        if (autoencoding_turns(k, step, first + i))
             geometry_flip(image, in[0].dim[1], in[0].dim[2], in[0].dim[3]);
     }
     return TESS_OK;
 }
 
-static int react(const struct autoencoding *k, struct tess_call *c, int64_t step, const struct tess_batch *b)
+static int autoencoding_react(const struct autoencoding *k, struct tess_context *ctx, int64_t step, const struct tess_batch *b)
 {
     struct tess_tensor latents = b->out[0], codes = b->out[1];
     int64_t d = latents.dim[3], rows = tess_tensor_count(&latents) / d;
@@ -161,22 +161,22 @@ static int react(const struct autoencoding *k, struct tess_call *c, int64_t step
                            .codes = &codes,
                            .graph = k->graph,
                            .batch = b,
-                           .started = k->started};
-    return quantizer_of(k)->react(tess_instance_self(k->quantizer), c, &r);
+                           .warm_started = k->started};
+    return quantizer_of(k)->react(tess_instance_self(k->quantizer), ctx, &r);
 }
 
-static int remember(void *user, struct tess_call *c, struct tess_facts *f)
+static int autoencoding_remember(void *user, struct tess_context *ctx, struct tess_attrs *f)
 {
     const struct autoencoding *k = user;
-    return k->remember(k->owner, c, f);
+    return k->remember(k->owner, ctx, f);
 }
 
-static int after(void *user, struct tess_call *c, int64_t step, const struct tess_batch *b)
+static int autoencoding_after(void *user, struct tess_context *ctx, int64_t step, const struct tess_batch *b)
 {
     struct autoencoding *k = user;
     if (k->p->adversarial.critic)
         adversarial_watch(&k->adversarial, k->run, k->graph, b);
-    return quantizer_of(k)->react ? react(k, c, step, b) : TESS_OK;
+    return quantizer_of(k)->react ? autoencoding_react(k, ctx, step, b) : TESS_OK;
 }
 
 int autoencoding_looks_back(const struct autoencoding *k)
@@ -184,7 +184,7 @@ int autoencoding_looks_back(const struct autoencoding *k)
     return quantizer_of(k)->react || k->p->adversarial.critic;
 }
 
-int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct autoencoding *k)
+int autoencoding_train(struct tess_context *ctx, struct tess_stage_run *r, struct autoencoding *k)
 {
     const struct tess_training_group group[2] = {{.prefix = "critic.", .first_step = k->p->adversarial.start + 1},
                                                  {.prefix = "encoder.", .first_step = k->frozen ? k->p->training.steps : 0}};
@@ -193,18 +193,18 @@ int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct aut
                               .weights = k->weights,
                               .graph = k->graph,
                               .user = k,
-                              .fill = fill,
-                              .after = autoencoding_looks_back(k) ? after : NULL,
+                              .fill = autoencoding_fill,
+                              .after = autoencoding_looks_back(k) ? autoencoding_after : NULL,
                               .group = group,
                               .groups = 2,
                               .columns = k->p->adversarial.critic ? ADVERSARIAL_COLUMNS : 0,
                               .column = adversarial_column,
                               .figure = k->adversarial.figure,
-                              .remember = k->remember ? remember : NULL};
+                              .remember = k->remember ? autoencoding_remember : NULL};
     k->run = r;
-    TESS_TRY(perceptual_read(c, &k->network, k->weights));
-    TESS_TRY(tess_train(c, r, &t));
-    return k->p->training.average > 0.0 ? tess_weights_take_averages(c, k->weights) : TESS_OK;
+    TESS_TRY(perceptual_read(ctx, &k->network, k->weights));
+    TESS_TRY(tess_train(ctx, r, &t));
+    return k->p->training.average > 0.0 ? tess_weights_take_averages(ctx, k->weights) : TESS_OK;
 }
 
 void autoencoding_trained(struct autoencoding *k)

@@ -45,30 +45,31 @@ struct autoencoding {
     uint64_t seed;
     _Atomic int64_t step; /* being made */
     struct adversarial adversarial;
-    int (*remember)(void *user, struct tess_call *c, struct tess_facts *f); /* of struct tess_training; user is the owner. NULL: nothing */
+    int (*remember)(void *user, struct tess_context *ctx,
+                    struct tess_attrs *f); /* of struct tess_training; user is the owner. NULL: nothing */
     void *owner;
     struct tess_stage_run *run; /* while it trains */
 };
 
 /* Fails where parameters contradict each other. */
-int autoencoding_check(struct tess_call *c, const struct autoencoding_params *p) TESS_CHECKED;
+int autoencoding_check(struct tess_context *ctx, const struct autoencoding_params *p) TESS_CHECKED;
 /* What the features' file holds belongs to a stage's key. */
-int autoencoding_fingerprint(struct tess_call *c, const struct autoencoding_params *p, struct tess_digest *d) TESS_CHECKED;
-/* Before autoencoding_open: the network for the perceptual term, from the parameters or, where `facts` is not NULL, an artefact of kind
- * "features"; `from` is that artefact, NULL when planning. */
-int autoencoding_look(struct tess_call *c, struct autoencoding *k, const struct tess_facts *facts, const struct tess_artefact *from)
+int autoencoding_fingerprint(struct tess_context *ctx, const struct autoencoding_params *p, struct tess_digest *d) TESS_CHECKED;
+/* Before autoencoding_open: the network for the perceptual term, from the parameters or, where `attributes` is not NULL, an artefact of
+ * kind "features"; `from` is that artefact, NULL when planning. */
+int autoencoding_measure(struct tess_context *ctx, struct autoencoding *k, const struct tess_attrs *attrs, const struct tess_artefact *from)
     TESS_CHECKED;
-int autoencoding_image_size(struct tess_call *c, const struct tess_facts *images, int64_t image[3]) TESS_CHECKED;
+int autoencoding_image_size(struct tess_context *ctx, const struct tess_attrs *images, int64_t image[3]) TESS_CHECKED;
 /* Records and seals k->graph over k->weights, a new store where that is NULL. `latent`: the shape of a slice's latents. */
-int autoencoding_open(struct tess_call *c, struct autoencoding *k, const int64_t image[3], struct tess_tensor *latent) TESS_CHECKED;
+int autoencoding_open(struct tess_context *ctx, struct autoencoding *k, const int64_t image[3], struct tess_tensor *latent) TESS_CHECKED;
 void autoencoding_close(struct autoencoding *k);
-/* 1 where training has a critic, and one like it, in every parameter, trained the model of these facts. */
-int autoencoding_same_critic(const struct autoencoding_params *p, const struct tess_facts *model);
-/* The facts of the model. */
-int autoencoding_describe(struct tess_call *c, const struct autoencoding *k, const int64_t image[3], const struct tess_tensor *latent,
-                          struct tess_facts *f) TESS_CHECKED;
+/* 1 where training has a critic, and one like it, in every parameter, trained the model of these attributes. */
+int autoencoding_same_critic(const struct autoencoding_params *p, const struct tess_attrs *model);
+/* The attributes of the model. */
+int autoencoding_describe(struct tess_context *ctx, const struct autoencoding *k, const int64_t image[3], const struct tess_tensor *latent,
+                          struct tess_attrs *f) TESS_CHECKED;
 /* Trains on the images, which are open, to the last step; the weights then are what the model keeps. */
-int autoencoding_train(struct tess_call *c, struct tess_stage_run *r, struct autoencoding *k) TESS_CHECKED;
+int autoencoding_train(struct tess_context *ctx, struct tess_stage_run *r, struct autoencoding *k) TESS_CHECKED;
 /* Something is done after each step that reads the graph's outputs. */
 int autoencoding_looks_back(const struct autoencoding *k);
 /* Nothing is trained any more: the memory of its graph is for what comes next. The weights stay. */

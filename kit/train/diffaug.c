@@ -31,8 +31,8 @@ struct tess_node *diffaug_draws(struct tess_graph *g, const char *purpose)
 
 int64_t diffaug_shift(float draw, int64_t size)
 {
-    int64_t most = (int64_t)((double)size * 0.125 + 0.5);
-    return (int64_t)floor((double)draw * (double)(2 * most + 1)) - most;
+    int64_t max = (int64_t)((double)size * 0.125 + 0.5);
+    return (int64_t)floor((double)draw * (double)(2 * max + 1)) - max;
 }
 
 /* (18.1): own x + grey (mean of the pixel's channels) + all (mean of the image) + light; and (18.3): the part of the result that shows the
@@ -44,7 +44,7 @@ struct change {
 };
 
 /* First position and length of an axis of the result that show the image. */
-static void overlap(int64_t size, int64_t shift, int64_t *first, int64_t *count)
+static void diffaug_overlap(int64_t size, int64_t shift, int64_t *first, int64_t *count)
 {
     int64_t end = size - (shift > 0 ? shift : 0);
     *first = shift < 0 ? -shift : 0;
@@ -63,17 +63,17 @@ static struct change change_of(const struct tess_tensor *image, const struct tes
                        .channels = image->dim[3],
                        .down = diffaug_shift(u[DIFFAUG_DOWN], image->dim[1]),
                        .right = diffaug_shift(u[DIFFAUG_RIGHT], image->dim[2])};
-    overlap(image->dim[1], c.down, &c.row, &c.rows);
-    overlap(image->dim[2], c.right, &c.column, &c.columns);
+    diffaug_overlap(image->dim[1], c.down, &c.row, &c.rows);
+    diffaug_overlap(image->dim[2], c.right, &c.column, &c.columns);
     return c;
 }
 
-static int64_t row_of(const struct change *c, int64_t i, int64_t down, int64_t right)
+static int64_t diffaug_row_of(const struct change *c, int64_t i, int64_t down, int64_t right)
 {
     return ((c->row + i + down) * c->width + c->column + right) * c->channels;
 }
 
-static double sum_of(const float *x, int64_t n)
+static double diffaug_sum_of(const float *x, int64_t n)
 {
     double sum = 0.0;
     for (int64_t i = 0; i < n; i++)
@@ -82,7 +82,7 @@ static double sum_of(const float *x, int64_t n)
 }
 
 /* y = own x + grey (mean of the pixel's channels) + offset */
-static void mix(const struct change *c, const float *x, float offset, float *y)
+static void diffaug_mix(const struct change *c, const float *x, float offset, float *y)
 {
     int64_t channels = c->channels;
     float share = c->grey / (float)channels;
@@ -103,9 +103,9 @@ static int diffaug_forward(const struct tess_op_run *r)
     for (int64_t n = 0; n < image->dim[0]; n++) {
         const struct change c = change_of(image, &r->in[1], n);
         const float *x = (const float *)image->data + n * size;
-        float *y = (float *)r->out[0].data + n * size, offset = c.all * (float)(sum_of(x, size) / (double)size) + c.light;
+        float *y = (float *)r->out[0].data + n * size, offset = c.all * (float)(diffaug_sum_of(x, size) / (double)size) + c.light;
         for (int64_t i = 0; i < c.rows; i++)
-            mix(&c, x + row_of(&c, i, c.down, c.right), offset, y + row_of(&c, i, 0, 0));
+            diffaug_mix(&c, x + diffaug_row_of(&c, i, c.down, c.right), offset, y + diffaug_row_of(&c, i, 0, 0));
     }
     return TESS_OK;
 }
@@ -123,12 +123,12 @@ static int diffaug_backward(const struct tess_op_run *r)
         float *dx = (float *)r->din[0].data + n * size;
         double sum = 0.0;
         for (int64_t i = 0; i < c.rows; i++)
-            sum += sum_of(dy + row_of(&c, i, 0, 0), c.columns * c.channels);
+            sum += diffaug_sum_of(dy + diffaug_row_of(&c, i, 0, 0), c.columns * c.channels);
         float offset = c.all * (float)(sum / (double)size);
         for (int64_t i = 0; i < size; i++)
             dx[i] = offset;
         for (int64_t i = 0; i < c.rows; i++)
-            mix(&c, dy + row_of(&c, i, 0, 0), offset, dx + row_of(&c, i, c.down, c.right));
+            diffaug_mix(&c, dy + diffaug_row_of(&c, i, 0, 0), offset, dx + diffaug_row_of(&c, i, c.down, c.right));
     }
     return TESS_OK;
 }

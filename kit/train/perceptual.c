@@ -3,18 +3,18 @@
 
 #include <math.h>
 
-int perceptual_choose(struct tess_call *c, struct perceptual_network *n, struct tess_instance *given, const char *parameter,
-                      const struct tess_facts *facts, const struct tess_artefact *from)
+int perceptual_choose(struct tess_context *ctx, struct perceptual_network *n, struct tess_instance *given, const char *parameter,
+                      const struct tess_attrs *attrs, const struct tess_artefact *from)
 {
     const char *network;
     n->instance = given;
-    if (!facts)
+    if (!attrs)
         return TESS_OK;
     if (given)
-        return c->fail(c, TESS_E_VALUE, "the perceptual distance has two networks: leave out the parameter `%s`, or the input `features`",
-                       parameter);
-    TESS_TRY(tess_facts_text(c, facts, "network", &network));
-    TESS_TRY(tess_instance_open(c, "features/1", network, "features: network", &n->trained));
+        return ctx->fail(ctx, TESS_E_VALUE,
+                         "the perceptual distance has two networks: leave out the parameter `%s`, or the input `features`", parameter);
+    TESS_TRY(tess_attrs_text(ctx, attrs, "network", &network));
+    TESS_TRY(tess_instance_open(ctx, "features/1", network, "features: network", &n->trained));
     n->instance = n->trained;
     n->from = from;
     return TESS_OK;
@@ -26,37 +26,37 @@ void perceptual_close(struct perceptual_network *n)
     *n = (struct perceptual_network){.instance = NULL};
 }
 
-int perceptual_check(struct tess_call *c, const struct perceptual_network *n, struct tess_weights *w)
+int perceptual_check(struct tess_context *ctx, const struct perceptual_network *n, struct tess_weights *w)
 {
-    return n->instance && !n->trained ? tess_features_load(c, n->instance, PERCEPTUAL, w) : TESS_OK;
+    return n->instance && !n->trained ? tess_features_load(ctx, n->instance, PERCEPTUAL, w) : TESS_OK;
 }
 
-int perceptual_read(struct tess_call *c, const struct perceptual_network *n, struct tess_weights *w)
+int perceptual_read(struct tess_context *ctx, const struct perceptual_network *n, struct tess_weights *w)
 {
-    TESS_TRY(tess_weights_seal(c, w));
-    return n->trained ? tess_features_read(c, PERCEPTUAL, w, n->from) : perceptual_check(c, n, w);
+    TESS_TRY(tess_weights_seal(ctx, w));
+    return n->trained ? tess_features_read(ctx, PERCEPTUAL, w, n->from) : perceptual_check(ctx, n, w);
 }
 
-static int look(struct tess_call *c, struct tess_instance *features, struct tess_graph *g, struct tess_node *image,
+static int perceptual_look(struct tess_context *ctx, struct tess_instance *features, struct tess_graph *g, struct tess_node *image,
                 struct tess_features *out)
 {
     const struct tess_features_1 *ops = tess_instance_ops(features, "features/1");
     *out = (struct tess_features){.size = sizeof *out};
     tess_scope(g, PERCEPTUAL);
-    TESS_TRY(ops->record(tess_instance_self(features), c, g, image, out));
+    TESS_TRY(ops->record(tess_instance_self(features), ctx, g, image, out));
     tess_scope_end(g);
     return TESS_OK;
 }
 
-int perceptual_record(struct tess_call *c, const struct perceptual_params *p, struct tess_graph *g, struct tess_node *x,
+int perceptual_record(struct tess_context *ctx, const struct perceptual_params *p, struct tess_graph *g, struct tess_node *x,
                       struct tess_node *y, struct tess_node **error)
 {
     struct tess_features real, made;
     struct tess_node *sum = NULL;
     if (!p->features)
         return TESS_OK;
-    TESS_TRY(look(c, p->features, g, x, &real));
-    TESS_TRY(look(c, p->features, g, y, &made));
+    TESS_TRY(perceptual_look(ctx, p->features, g, x, &real));
+    TESS_TRY(perceptual_look(ctx, p->features, g, y, &made));
     for (int32_t i = 0; i < real.count && i < made.count; i++) {
         struct tess_node *distance = tess_direction_distance(g, real.feature[i].map, made.feature[i].map, real.feature[i].weight);
         sum = sum ? tess_add(g, sum, distance) : distance;
@@ -76,7 +76,7 @@ static int vector_forward(const struct tess_op_run *r)
     float *to = r->out[0].data, *root = r->scratch;
     for (int64_t k = 0; k < channels; k++) {
         if (weight && weight[k] < 0.0f)
-            return r->call->fail(r->call, TESS_E_DATA,
+            return r->context->fail(r->context, TESS_E_DATA,
                                  "the features' channel %lld has the weight %g, and no distance comes of that; give the weights of LPIPS, "
                                  "which are not negative",
                                  (long long)k, (double)weight[k]);
@@ -101,18 +101,18 @@ static struct tess_node *vector_of(struct tess_graph *g, const struct tess_featu
     struct tess_tensor shape = tess_tensor_over(NULL, TESS_F32, 2, (const int64_t[]){map.dim[0], size});
     struct tess_node *const in[2] = {f->map, f->weight};
     struct tess_node *vector;
-    tess_custom(g, &op, NULL, 0, f->weight ? 2 : 1, in, 1, &shape, (size_t)map.dim[3] * sizeof(float), 4.0 * (double)tess_tensor_count(&map),
-                &vector);
+    tess_custom(g, &op, NULL, 0, f->weight ? 2 : 1, in, 1, &shape, (size_t)map.dim[3] * sizeof(float),
+                4.0 * (double)tess_tensor_count(&map), &vector);
     return vector;
 }
 
-int perceptual_vector(struct tess_call *c, struct tess_instance *features, struct tess_graph *g, struct tess_node *image,
+int perceptual_vector(struct tess_context *ctx, struct tess_instance *features, struct tess_graph *g, struct tess_node *image,
                       struct tess_node **vector)
 {
     struct tess_features all;
     struct tess_node *joined = NULL;
     *vector = NULL;
-    TESS_TRY(look(c, features, g, image, &all));
+    TESS_TRY(perceptual_look(ctx, features, g, image, &all));
     if (tess_graph_status(g) != TESS_OK)
         return TESS_OK; /* sealing says why */
     for (int32_t i = all.count - 1; i >= 0; i--) { /* the largest, which are the lowest, are copied least */

@@ -29,21 +29,21 @@ struct perceptual_network {
     struct tess_instance *trained;    /* the same where it is of an artefact, and closed with this; its weights are not in a file then */
     const struct tess_artefact *from; /* that artefact; NULL when planning */
 };
-/* The one of the stage's parameter, `given` or NULL, or the one of its port: the artefact's facts, NULL without one, and the artefact, NULL
- * when planning. TESS_E_VALUE where there are both; `parameter` is that one's name. */
-int perceptual_choose(struct tess_call *c, struct perceptual_network *n, struct tess_instance *given, const char *parameter,
-                      const struct tess_facts *facts, const struct tess_artefact *from) TESS_CHECKED;
+/* The one of the stage's parameter, `given` or NULL, or the one of its port: the artefact's attributes, NULL without one, and the artefact,
+ * NULL when planning. TESS_E_VALUE where there are both; `parameter` is that one's name. */
+int perceptual_choose(struct tess_context *ctx, struct perceptual_network *n, struct tess_instance *given, const char *parameter,
+                      const struct tess_attrs *attrs, const struct tess_artefact *from) TESS_CHECKED;
 void perceptual_close(struct perceptual_network *n);
 /* When planning, once it is recorded: whether the file that it names has its weights. */
-int perceptual_check(struct tess_call *c, const struct perceptual_network *n, struct tess_weights *w) TESS_CHECKED;
+int perceptual_check(struct tess_context *ctx, const struct perceptual_network *n, struct tess_weights *w) TESS_CHECKED;
 /* Its weights, from wherever they are. Seals the store. */
-int perceptual_read(struct tess_call *c, const struct perceptual_network *n, struct tess_weights *w) TESS_CHECKED;
+int perceptual_read(struct tess_context *ctx, const struct perceptual_network *n, struct tess_weights *w) TESS_CHECKED;
 
 /* error + weight times (19.3), the mean over the images: x real images, y made ones; error as it is where there are no features. */
-int perceptual_record(struct tess_call *c, const struct perceptual_params *p, struct tess_graph *g, struct tess_node *x,
+int perceptual_record(struct tess_context *ctx, const struct perceptual_params *p, struct tess_graph *g, struct tess_node *x,
                       struct tess_node *y, struct tess_node **error);
 /* image (rows, H, W, C), pixels in 0 .. 1 -> (rows, D): vectors whose squared distances are the perceptual ones, (24.2). No gradient. */
-int perceptual_vector(struct tess_call *c, struct tess_instance *features, struct tess_graph *g, struct tess_node *image,
+int perceptual_vector(struct tess_context *ctx, struct tess_instance *features, struct tess_graph *g, struct tess_node *image,
                       struct tess_node **vector);
 
 #endif

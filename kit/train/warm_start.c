@@ -6,35 +6,36 @@
 
 enum { WANTED, GIVEN };
 
-static int open_graph(struct tess_call *c, struct start *s, int which)
+static int warm_start_open_graph(struct tess_context *ctx, struct warm_start *s, int which)
 {
     struct tess_graph_options o = {.size = sizeof o, .rows = 1, .slices = 1};
     struct tess_weights **w = which == WANTED ? &s->wanted : &s->given;
-    TESS_TRY(tess_weights_new(c, 0, w));
-    return tess_graph_new(c, *w, &o, &s->graph[which]);
+    TESS_TRY(tess_weights_new(ctx, 0, w));
+    return tess_graph_new(ctx, *w, &o, &s->graph[which]);
 }
 
-int start_open_tokenizer(struct tess_call *c, struct start *s, const struct tess_tokenizer *wanted, const struct tess_tokenizer *given)
+int warm_start_open_tokenizer(struct tess_context *ctx, struct warm_start *s, const struct tess_tokenizer *wanted,
+                              const struct tess_tokenizer *given)
 {
     for (int which = WANTED; which <= GIVEN; which++) {
         const struct tess_tokenizer *t = which == WANTED ? wanted : given;
-        TESS_TRY(open_graph(c, s, which));
-        TESS_TRY(tess_tokenizer_record_encode(c, t, s->graph[which]));
-        TESS_TRY(tess_tokenizer_record_decode(c, t, s->graph[which]));
+        TESS_TRY(warm_start_open_graph(ctx, s, which));
+        TESS_TRY(tess_tokenizer_record_encode(ctx, t, s->graph[which]));
+        TESS_TRY(tess_tokenizer_record_decode(ctx, t, s->graph[which]));
     }
     return TESS_OK;
 }
 
-int start_open_prior(struct tess_call *c, struct start *s, const struct tess_prior *wanted, const struct tess_prior *given)
+int warm_start_open_prior(struct tess_context *ctx, struct warm_start *s, const struct tess_prior *wanted, const struct tess_prior *given)
 {
     for (int which = WANTED; which <= GIVEN; which++) {
-        TESS_TRY(open_graph(c, s, which));
-        TESS_TRY(tess_prior_record_denoise(c, which == WANTED ? wanted : given, s->graph[which]));
+        TESS_TRY(warm_start_open_graph(ctx, s, which));
+        TESS_TRY(tess_prior_record_denoise(ctx, which == WANTED ? wanted : given, s->graph[which]));
     }
     return TESS_OK;
 }
 
-void start_close(struct start *s)
+void warm_start_close(struct warm_start *s)
 {
     for (int which = WANTED; which <= GIVEN; which++)
         tess_graph_free(s->graph[which]);
@@ -49,7 +50,7 @@ static const char advice[] = "training can start from a model of the same parts 
                              "train without it";
 
 /* Every weight to be trained is one of the model's, in its shape. */
-static int check_wanted(struct tess_call *c, const struct start *s, const char *what)
+static int check_wanted(struct tess_context *ctx, const struct warm_start *s, const char *what)
 {
     struct tess_weights *a = s->wanted, *b = s->given;
     for (int64_t i = 0; i < tess_weights_count(a); i++) {
@@ -58,29 +59,29 @@ static int check_wanted(struct tess_call *c, const struct start *s, const char *
         struct tess_tensor x, y;
         char wanted[96], given[96];
         if (other < 0)
-            return c->fail(c, TESS_E_SHAPE, "%s: it has no %s, which is to be trained; %s", what, name, advice);
-        TESS_TRY(tess_weights_view(c, a, i, TESS_ROLE_VALUE, &x));
-        TESS_TRY(tess_weights_view(c, b, other, TESS_ROLE_VALUE, &y));
+            return ctx->fail(ctx, TESS_E_SHAPE, "%s: it has no %s, which is to be trained; %s", what, name, advice);
+        TESS_TRY(tess_weights_view(ctx, a, i, TESS_ROLE_VALUE, &x));
+        TESS_TRY(tess_weights_view(ctx, b, other, TESS_ROLE_VALUE, &y));
         if (!tess_tensor_same_shape(&x, &y))
-            return c->fail(c, TESS_E_SHAPE, "%s: its %s is %s, and %s is to be trained; %s", what, name,
+            return ctx->fail(ctx, TESS_E_SHAPE, "%s: its %s is %s, and %s is to be trained; %s", what, name,
                            tess_tensor_text(&y, given, sizeof given), tess_tensor_text(&x, wanted, sizeof wanted), advice);
     }
     return TESS_OK;
 }
 
-int start_check(struct tess_call *c, const struct start *s, const char *what)
+int warm_start_check(struct tess_context *ctx, const struct warm_start *s, const char *what)
 {
-    TESS_TRY(check_wanted(c, s, what));
+    TESS_TRY(check_wanted(ctx, s, what));
     for (int64_t i = 0; i < tess_weights_count(s->given); i++)
         if (tess_weights_index(s->wanted, tess_weights_name(s->given, i)) < 0)
-            return c->fail(c, TESS_E_SHAPE, "%s: its %s is in no part that is to be trained; %s", what, tess_weights_name(s->given, i),
+            return ctx->fail(ctx, TESS_E_SHAPE, "%s: its %s is in no part that is to be trained; %s", what, tess_weights_name(s->given, i),
                            advice);
     return TESS_OK;
 }
 
 /* ---- its values ---- */
 
-static int is_there(struct tess_call *c, struct tess_weights *w, int64_t i, const struct tess_artefact *model, int *out)
+static int is_there(struct tess_context *ctx, struct tess_weights *w, int64_t i, const struct tess_artefact *model, int *out)
 {
     char path[TESS_WEIGHT_PATH];
     struct tess_tensor here, there;
@@ -88,13 +89,13 @@ static int is_there(struct tess_call *c, struct tess_weights *w, int64_t i, cons
     tess_weights_path(tess_weights_name(w, i), path, sizeof path);
     if (!tess_artefact_has(model, path))
         return TESS_OK;
-    TESS_TRY(tess_weights_view(c, w, i, TESS_ROLE_VALUE, &here));
-    TESS_TRY(tess_artefact_shape(c, model, path, &there));
+    TESS_TRY(tess_weights_view(ctx, w, i, TESS_ROLE_VALUE, &here));
+    TESS_TRY(tess_artefact_shape(ctx, model, path, &there));
     *out = tess_tensor_same_shape(&here, &there);
     return TESS_OK;
 }
 
-static int begins(const char *name, const char *prefix, size_t length)
+static int warm_start_begins(const char *name, const char *prefix, size_t length)
 {
     return strncmp(name, prefix, length) == 0;
 }
@@ -102,13 +103,13 @@ static int begins(const char *name, const char *prefix, size_t length)
 static int is_skipped(const char *name, const char *const *skip)
 {
     for (; *skip; skip++)
-        if (begins(name, *skip, strlen(*skip)))
+        if (warm_start_begins(name, *skip, strlen(*skip)))
             return 1;
     return 0;
 }
 
 /* A weight that only training has, and its group's name with the dot. */
-static int is_extra(const struct start *s, const struct tess_weights *w, int64_t i, const char *const *skip, size_t *group)
+static int is_extra(const struct warm_start *s, const struct tess_weights *w, int64_t i, const char *const *skip, size_t *group)
 {
     const char *name = tess_weights_name(w, i), *dot = strchr(name, '.');
     *group = dot ? (size_t)(dot - name) + 1 : strlen(name);
@@ -116,7 +117,7 @@ static int is_extra(const struct start *s, const struct tess_weights *w, int64_t
 }
 
 /* The group of weight `first`, as a whole or not at all; `count` of them were there. */
-static int read_group(struct tess_call *c, const struct start *s, struct tess_weights *w, int64_t first,
+static int warm_start_read_group(struct tess_context *ctx, const struct warm_start *s, struct tess_weights *w, int64_t first,
                       const struct tess_artefact *model, const char *const *skip, int64_t *count)
 {
     const char *name = tess_weights_name(w, first);
@@ -124,42 +125,42 @@ static int read_group(struct tess_call *c, const struct start *s, struct tess_we
     int there = 1;
     (void)is_extra(s, w, first, skip, &length);
     for (int64_t i = first; i < tess_weights_count(w) && there; i++)
-        if (is_extra(s, w, i, skip, &own) && own == length && begins(tess_weights_name(w, i), name, length))
-            TESS_TRY(is_there(c, w, i, model, &there));
+        if (is_extra(s, w, i, skip, &own) && own == length && warm_start_begins(tess_weights_name(w, i), name, length))
+            TESS_TRY(is_there(ctx, w, i, model, &there));
     *count = 0;
     for (int64_t i = first; i < tess_weights_count(w) && there; i++)
-        if (is_extra(s, w, i, skip, &own) && own == length && begins(tess_weights_name(w, i), name, length)) {
-            TESS_TRY(tess_weights_read_one(c, w, i, model, NULL));
+        if (is_extra(s, w, i, skip, &own) && own == length && warm_start_begins(tess_weights_name(w, i), name, length)) {
+            TESS_TRY(tess_weights_read_one(ctx, w, i, model, NULL));
             ++*count;
         }
     return TESS_OK;
 }
 
-static int is_first_of_group(const struct start *s, const struct tess_weights *w, int64_t at, const char *const *skip)
+static int is_first_of_group(const struct warm_start *s, const struct tess_weights *w, int64_t at, const char *const *skip)
 {
     size_t length, own;
     if (!is_extra(s, w, at, skip, &length))
         return 0;
     for (int64_t i = 0; i < at; i++)
-        if (is_extra(s, w, i, skip, &own) && own == length && begins(tess_weights_name(w, i), tess_weights_name(w, at), length))
+        if (is_extra(s, w, i, skip, &own) && own == length && warm_start_begins(tess_weights_name(w, i), tess_weights_name(w, at), length))
             return 0;
     return 1;
 }
 
-int start_read(struct tess_call *c, struct tess_stage_run *r, const struct start *s, struct tess_weights *w,
+int warm_start_read(struct tess_context *ctx, struct tess_stage_run *r, const struct warm_start *s, struct tess_weights *w,
                const struct tess_artefact *model, const char *const *skip)
 {
     char fresh[400] = "";
     int64_t taken = 0, group;
     size_t length, n = 0;
-    TESS_TRY(tess_weights_seal(c, w));
+    TESS_TRY(tess_weights_seal(ctx, w));
     for (int64_t i = 0; i < tess_weights_count(w); i++) {
         const char *name = tess_weights_name(w, i);
         if (tess_weights_index(s->wanted, name) >= 0) {
-            TESS_TRY(tess_weights_read_one(c, w, i, model, NULL));
+            TESS_TRY(tess_weights_read_one(ctx, w, i, model, NULL));
             taken++;
         } else if (is_first_of_group(s, w, i, skip)) {
-            TESS_TRY(read_group(c, s, w, i, model, skip, &group));
+            TESS_TRY(warm_start_read_group(ctx, s, w, i, model, skip, &group));
             taken += group;
             (void)is_extra(s, w, i, skip, &length);
             if (group == 0 && n < sizeof fresh)
@@ -172,15 +173,15 @@ int start_read(struct tess_call *c, struct tess_stage_run *r, const struct start
     return TESS_OK;
 }
 
-void start_note_part(struct tess_stage_run *r, const char *part, const struct tess_instance *wanted, const struct tess_instance *given)
+void warm_start_note_part(struct tess_stage_run *r, const char *part, const struct tess_instance *wanted, const struct tess_instance *given)
 {
-    const char *w = tess_instance_spec(wanted), *g = tess_instance_spec(given);
+    const char *w = tess_instance_config_text(wanted), *g = tess_instance_config_text(given);
     if (strcmp(w, g) != 0)
         tess_stage_note(r, "the %s is %s; the model was trained with %s", part, w, g);
 }
 
-int start_is_past(struct tess_stage_run *r)
+int warm_start_is_past(struct tess_stage_run *r)
 {
     const struct tess_artefact *a = tess_stage_resume(r);
-    return a && tess_facts_i64_or(tess_artefact_facts(a), "step", -1) >= 0;
+    return a && tess_attrs_i64_or(tess_artefact_attrs(a), "step", -1) >= 0;
 }

@@ -13,24 +13,24 @@ struct taming {
 
 static const char who[] = "taming";
 
-static int plan_import(void *self, struct tess_call *c, struct tess_import_plan *p)
+static int taming_plan_import(void *self, struct tess_context *ctx, struct tess_import_plan *p)
 {
     const struct taming *t = self;
     if (taming_is_there(p))
-        return taming_import(c, who, &t->images, p);
-    return c->fail(c, TESS_E_DATA, "the file is no autoencoder of taming (`encoder.conv_in.weight`)%s",
+        return taming_import(ctx, who, &t->images, p);
+    return ctx->fail(ctx, TESS_E_DATA, "the file is no autoencoder of taming (`encoder.conv_in.weight`)%s",
                    name_find(p, "transformer.tok_emb.weight", 0) ? ", but one of its transformers, which are not known here" : "");
 }
 
-static int plan_export(void *self, struct tess_call *c, struct tess_export_plan *p)
+static int taming_plan_export(void *self, struct tess_context *ctx, struct tess_export_plan *p)
 {
     const struct taming *t = self;
     if (strcmp(p->kind, "autoencoder") == 0)
-        return taming_export(c, who, &t->images, p);
-    return c->fail(c, TESS_E_DATA, "wanted a model of kind autoencoder, found kind `%s`", p->kind);
+        return taming_export(ctx, who, &t->images, p);
+    return ctx->fail(ctx, TESS_E_DATA, "wanted a model of kind autoencoder, found kind `%s`", p->kind);
 }
 
-static const struct tess_checkpoint_1 ops = {.size = sizeof ops, .plan_import = plan_import, .plan_export = plan_export};
+static const struct tess_checkpoint_1 ops = {.size = sizeof ops, .plan_import = taming_plan_import, .plan_export = taming_plan_export};
 
 static const struct tess_param params[] = {CONV_UNTOLD_PARAMS(struct taming, images), {.name = NULL}};
 

@@ -36,24 +36,24 @@ static const struct name_row alone_names[] = {{"_nn.", "denoiser.", NULL}, {NULL
 
 struct network {
     const char *prefix;
-    int64_t channels, mult[TESS_LIST_MAX], levels, codes, head_dim, steps;
+    int64_t channels, mult[TESS_LIST_MAX], levels, codebook_size, head_dim, steps;
     int scalar, told; /* reads a code as a number; the file tells the steps */
 };
 
-static const struct tess_entry *of(const struct tess_import_plan *p, const struct network *n, const char *name, int64_t i)
+static const struct tess_entry *vq_ddm_of(const struct tess_import_plan *p, const struct network *n, const char *name, int64_t i)
 {
     char format[TESS_ENTRY_NAME];
     (void)snprintf(format, sizeof format, "%s%s", n->prefix, name);
     return name_find(p, format, i);
 }
 
-static int odd(struct tess_call *c, const char *what)
+static int vq_ddm_odd(struct tess_context *ctx, const char *what)
 {
-    return c->fail(c, TESS_E_DATA, "this is no U-Net of vq-ddm: %s", what);
+    return ctx->fail(ctx, TESS_E_DATA, "this is no U-Net of vq-ddm: %s", what);
 }
 
 /* A number for each step; all of the schedule's lists are of one length. */
-static int read_steps(struct tess_call *c, const struct vq_ddm *v, const struct tess_import_plan *p, struct network *n)
+static int read_steps(struct tess_context *ctx, const struct vq_ddm *v, const struct tess_import_plan *p, struct network *n)
 {
     n->steps = v->steps;
     for (int64_t i = 0; i < p->entries; i++) {
@@ -61,7 +61,7 @@ static int read_steps(struct tess_call *c, const struct vq_ddm *v, const struct 
         if (strncmp(e->name, "_denoising.log_", 15) != 0 && strncmp(e->name, "_denoising.Lt_", 14) != 0)
             continue;
         if (e->rank != 1 || e->dim[0] < 1 || (n->told && e->dim[0] != n->steps))
-            return c->fail(c, TESS_E_DATA, "`%s` is no list of %s; the schedule has a number for each step", e->name,
+            return ctx->fail(ctx, TESS_E_DATA, "`%s` is no list of %s; the schedule has a number for each step", e->name,
                            n->told ? "the length of the others" : "numbers");
         n->told = 1;
         n->steps = e->dim[0];
@@ -69,48 +69,48 @@ static int read_steps(struct tess_call *c, const struct vq_ddm *v, const struct 
     return TESS_OK;
 }
 
-static int read_levels(struct tess_call *c, const struct tess_import_plan *p, struct network *n)
+static int vq_ddm_read_levels(struct tess_context *ctx, const struct tess_import_plan *p, struct network *n)
 {
     const struct tess_entry *e;
-    for (; (e = of(p, n, "downs.%d.0.block1.block.0.weight", n->levels)); n->levels++) {
+    for (; (e = vq_ddm_of(p, n, "downs.%d.0.block1.block.0.weight", n->levels)); n->levels++) {
         if (n->levels == TESS_LIST_MAX)
-            return odd(c, "it has more than 16 levels");
+            return vq_ddm_odd(ctx, "it has more than 16 levels");
         if (e->rank != 4 || e->dim[0] < 1 || e->dim[0] % n->channels)
-            return odd(c, "the width of a level is no multiple of the first layer's");
+            return vq_ddm_odd(ctx, "the width of a level is no multiple of the first layer's");
         n->mult[n->levels] = e->dim[0] / n->channels;
     }
-    return n->levels ? TESS_OK : odd(c, "there is no `downs.0.0.block1.block.0.weight`");
+    return n->levels ? TESS_OK : vq_ddm_odd(ctx, "there is no `downs.0.0.block1.block.0.weight`");
 }
 
-static int read_network(struct tess_call *c, const struct vq_ddm *v, const struct tess_import_plan *p, struct network *n)
+static int read_network(struct tess_context *ctx, const struct vq_ddm *v, const struct tess_import_plan *p, struct network *n)
 {
-    const struct tess_entry *last = of(p, n, "final_conv.1.weight", 0), *qkv = of(p, n, "mid_attn.fn.fn.to_qkv.weight", 0);
-    const struct tess_entry *in = of(p, n, "embedding.weight", 0), *number = of(p, n, "input_conv.weight", 0);
+    const struct tess_entry *last = vq_ddm_of(p, n, "final_conv.1.weight", 0), *qkv = vq_ddm_of(p, n, "mid_attn.fn.fn.to_qkv.weight", 0);
+    const struct tess_entry *in = vq_ddm_of(p, n, "embedding.weight", 0), *number = vq_ddm_of(p, n, "input_conv.weight", 0);
     n->scalar = !in;
     if ((in && in->rank != 2) || (!in && (!number || number->rank != 4)))
-        return odd(c, "neither `embedding.weight` (K, D) nor `input_conv.weight` (D, 1, 1, 1) is there");
+        return vq_ddm_odd(ctx, "neither `embedding.weight` (K, D) nor `input_conv.weight` (D, 1, 1, 1) is there");
     n->channels = in ? in->dim[1] : number->dim[0];
     if (!last || last->rank != 4 || n->channels < 1)
-        return odd(c, "its last layer `final_conv.1.weight` (K, D, 1, 1) is missing or of another shape");
-    n->codes = last->dim[0];
+        return vq_ddm_odd(ctx, "its last layer `final_conv.1.weight` (K, D, 1, 1) is missing or of another shape");
+    n->codebook_size = last->dim[0];
     if (!qkv || qkv->rank != 4 || qkv->dim[0] < 1 || qkv->dim[0] % (3 * v->heads))
-        return c->fail(c, TESS_E_DATA, "`mid_attn.fn.fn.to_qkv.weight` is missing or not of 3 x %lld heads; say heads=",
+        return ctx->fail(ctx, TESS_E_DATA, "`mid_attn.fn.fn.to_qkv.weight` is missing or not of 3 x %lld heads; say heads=",
                        (long long)v->heads);
     n->head_dim = qkv->dim[0] / (3 * v->heads);
-    TESS_TRY(read_levels(c, p, n));
-    return read_steps(c, v, p, n);
+    TESS_TRY(vq_ddm_read_levels(ctx, p, n));
+    return read_steps(ctx, v, p, n);
 }
 
 /* What is there under _nn. must be there inside the noise as well, in the same shape. */
-static int check_twins(struct tess_call *c, const struct tess_import_plan *p, const struct network *n)
+static int check_twins(struct tess_context *ctx, const struct tess_import_plan *p, const struct network *n)
 {
     for (int64_t i = 0; i < p->entries; i++) {
         const struct tess_entry *e = &p->entry[i], *twin;
         if (strncmp(e->name, alone, sizeof alone - 1) != 0 || strchr(e->name, '%'))
             continue;
-        twin = of(p, n, e->name + sizeof alone - 1, 0);
+        twin = vq_ddm_of(p, n, e->name + sizeof alone - 1, 0);
         if (!twin || twin->rank != e->rank || memcmp(twin->dim, e->dim, (size_t)e->rank * sizeof *e->dim) != 0)
-            return c->fail(c, TESS_E_DATA,
+            return ctx->fail(ctx, TESS_E_DATA,
                            "`%s` has no twin of its shape under `%s`, where the same network is; the file contradicts itself", e->name,
                            inside);
     }
@@ -118,18 +118,18 @@ static int check_twins(struct tess_call *c, const struct tess_import_plan *p, co
 }
 
 /* The map is the tokenizer's: a U-Net fits maps of many sizes. */
-static int describe_map(struct tess_call *c, const struct network *n, struct tess_import_plan *p)
+static int vq_ddm_describe_map(struct tess_context *ctx, const struct network *n, struct tess_import_plan *p)
 {
-    int64_t height, width, codes;
-    TESS_TRY(tess_facts_i64(c, p->tokenizer, "latent_height", &height));
-    TESS_TRY(tess_facts_i64(c, p->tokenizer, "latent_width", &width));
-    TESS_TRY(tess_facts_i64(c, p->tokenizer, "codebook_size", &codes));
-    if (codes != n->codes)
-        return c->fail(c, TESS_E_DATA, "the prior is of %lld codes, the tokenizer makes %lld: it is another's", (long long)n->codes,
-                       (long long)codes);
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "codebook_size", codes));
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "height", height));
-    return tess_facts_set_i64(c, p->facts, "width", width);
+    int64_t height, width, codebook_size;
+    TESS_TRY(tess_attrs_i64(ctx, p->tokenizer, "latent_height", &height));
+    TESS_TRY(tess_attrs_i64(ctx, p->tokenizer, "latent_width", &width));
+    TESS_TRY(tess_attrs_i64(ctx, p->tokenizer, "codebook_size", &codebook_size));
+    if (codebook_size != n->codebook_size)
+        return ctx->fail(ctx, TESS_E_DATA, "the prior is of %lld codes, the tokenizer makes %lld: it is another's",
+                         (long long)n->codebook_size, (long long)codebook_size);
+    TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "codebook_size", codebook_size));
+    TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "height", height));
+    return tess_attrs_set_i64(ctx, p->attrs, "width", width);
 }
 
 /* Steps are counted from 0 there and from 1 here. */
@@ -138,7 +138,7 @@ static double time_offset(int64_t steps)
     return -(double)TIME_SCALE / (double)steps;
 }
 
-static int describe(struct tess_call *c, const struct vq_ddm *v, const struct network *n, struct tess_import_plan *p)
+static int vq_ddm_describe(struct tess_context *ctx, const struct vq_ddm *v, const struct network *n, struct tess_import_plan *p)
 {
     char mult[512] = "", noise[240], denoiser[800], steps[64] = "";
     size_t m = 0;
@@ -157,81 +157,81 @@ static int describe(struct tess_call *c, const struct vq_ddm *v, const struct ne
         (void)snprintf(steps, sizeof steps, ", %lld steps", (long long)n->steps);
     (void)snprintf(p->assumed, sizeof p->assumed, "%lld heads, norms of %lld groups%s: the file does not tell; set heads=, norm_groups=%s",
                    (long long)v->heads, (long long)v->norm_groups, steps, n->told ? "" : ", steps=");
-    TESS_TRY(tess_facts_set_text(c, p->facts, "noise", noise));
-    return tess_facts_set_text(c, p->facts, "denoiser", denoiser);
+    TESS_TRY(tess_attrs_set_text(ctx, p->attrs, "noise", noise));
+    return tess_attrs_set_text(ctx, p->attrs, "denoiser", denoiser);
 }
 
-static int import_prior(struct tess_call *c, const struct vq_ddm *v, struct tess_import_plan *p)
+static int import_prior(struct tess_context *ctx, const struct vq_ddm *v, struct tess_import_plan *p)
 {
     struct network n = {.prefix = name_find(p, "_denoising._denoise_fn.final_conv.1.weight", 0) ? inside : alone};
-    TESS_TRY(read_network(c, v, p, &n));
+    TESS_TRY(read_network(ctx, v, p, &n));
     if (n.prefix == inside)
-        TESS_TRY(check_twins(c, p, &n));
+        TESS_TRY(check_twins(ctx, p, &n));
     if (p->tokenizer)
-        TESS_TRY(describe_map(c, &n, p));
+        TESS_TRY(vq_ddm_describe_map(ctx, &n, p));
     for (int64_t i = 0; i < p->entries; i++) {
         name_import(schedule_names, p, i);
         if (n.prefix == alone)
             name_import(alone_names, p, i);
     }
     p->kind = "prior";
-    return describe(c, v, &n, p);
+    return vq_ddm_describe(ctx, v, &n, p);
 }
 
-static int plan_import(void *self, struct tess_call *c, struct tess_import_plan *p)
+static int vq_ddm_plan_import(void *self, struct tess_context *ctx, struct tess_import_plan *p)
 {
     const struct vq_ddm *v = self;
     if (taming_is_there(p))
-        return taming_import(c, who, &v->images, p);
+        return taming_import(ctx, who, &v->images, p);
     if (name_find(p, "_denoising._denoise_fn.final_conv.1.weight", 0) || name_find(p, "_nn.final_conv.1.weight", 0))
-        return import_prior(c, v, p);
-    return c->fail(c, TESS_E_DATA, "the file is neither an autoencoder (`encoder.conv_in.weight`) nor a prior "
+        return import_prior(ctx, v, p);
+    return ctx->fail(ctx, TESS_E_DATA, "the file is neither an autoencoder (`encoder.conv_in.weight`) nor a prior "
                                    "(`_denoising._denoise_fn.final_conv.1.weight`) of vq-ddm");
 }
 
 /* ---- and back ---- */
 
 /* A network that reads codes as numbers predicts a change of them, one that reads vectors the codes. */
-static int check_noise(struct tess_call *c, const char *noise, const char *denoiser, int64_t steps)
+static int vq_ddm_check_noise(struct tess_context *ctx, const char *noise, const char *denoiser, int64_t steps)
 {
     int32_t same, scalar;
-    TESS_TRY(tess_spec_has(c, denoiser, "input", "scalar", &scalar));
+    TESS_TRY(tess_spec_has(ctx, denoiser, "input", "scalar", &scalar));
     const char *const published[][2] = {{"schedule", "cosine-root"}, {"offset", "0.008"},          {"clip", "0.001"},
                                         {"step", "plug-in"},         {"first_step", "published"}, {"residual", scalar ? "1" : "0"}};
     for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
-        TESS_TRY(tess_spec_has(c, noise, published[i][0], published[i][1], &same));
+        TESS_TRY(tess_spec_has(ctx, noise, published[i][0], published[i][1], &same));
         if (!same)
-            return c->fail(c, TESS_E_VALUE, "vq-ddm has the noise uniform of `%s: %s`, the model %s", published[i][0], published[i][1],
+            return ctx->fail(ctx, TESS_E_VALUE, "vq-ddm has the noise uniform of `%s: %s`, the model %s", published[i][0], published[i][1],
                            noise);
     }
-    return name_check_number(c, noise, "steps", steps);
+    return name_check_number(ctx, noise, "steps", steps);
 }
 
-static int check_denoiser(struct tess_call *c, const char *denoiser, const struct vq_ddm *v)
+static int check_denoiser(struct tess_context *ctx, const char *denoiser, const struct vq_ddm *v)
 {
     int64_t groups;
     double offset;
-    TESS_TRY(tess_spec_i64(c, denoiser, "groups", v->norm_groups, &groups));
-    TESS_TRY(tess_spec_f64(c, denoiser, "time_offset", NAN, &offset));
-    TESS_TRY(name_check_number(c, denoiser, "heads", v->heads));
+    TESS_TRY(tess_spec_i64(ctx, denoiser, "groups", v->norm_groups, &groups));
+    TESS_TRY(tess_spec_f64(ctx, denoiser, "time_offset", NAN, &offset));
+    TESS_TRY(name_check_number(ctx, denoiser, "heads", v->heads));
     if (groups != v->norm_groups)
-        return c->fail(c, TESS_E_VALUE,
+        return ctx->fail(ctx, TESS_E_VALUE,
                        "`groups` of the model's denoiser is %lld, not %lld, and the file would not tell; say norm_groups=%lld here, and to "
                        "whoever reads it",
                        (long long)groups, (long long)v->norm_groups, (long long)groups);
     if (offset == time_offset(v->steps))
         return TESS_OK;
-    return c->fail(c, TESS_E_VALUE, "vq-ddm counts steps from 0, which is `time_offset: %.17g` for %lld steps, the model %s",
+    return ctx->fail(ctx, TESS_E_VALUE, "vq-ddm counts steps from 0, which is `time_offset: %.17g` for %lld steps, the model %s",
                    time_offset(v->steps), (long long)v->steps, denoiser);
 }
 
-static int export_prior(struct tess_call *c, const struct vq_ddm *v, struct tess_export_plan *p)
+static int export_prior(struct tess_context *ctx, const struct vq_ddm *v, struct tess_export_plan *p)
 {
     const char *noise, *denoiser;
-    TESS_TRY(name_check_part(c, p, who, "noise", "uniform", &noise));
-    TESS_TRY(name_check_part(c, p, who, "denoiser", "unet", &denoiser));
-    TESS_TRY(check_noise(c, noise, denoiser, v->steps));
-    TESS_TRY(check_denoiser(c, denoiser, v));
+    TESS_TRY(name_check_part(ctx, p, who, "noise", "uniform", &noise));
+    TESS_TRY(name_check_part(ctx, p, who, "denoiser", "unet", &denoiser));
+    TESS_TRY(vq_ddm_check_noise(ctx, noise, denoiser, v->steps));
+    TESS_TRY(check_denoiser(ctx, denoiser, v));
     for (int64_t i = 0; i < p->weights; i++) {
         struct tess_export_weight *w = &p->weight[i];
         name_export(schedule_names, w);
@@ -244,17 +244,17 @@ static int export_prior(struct tess_call *c, const struct vq_ddm *v, struct tess
     return TESS_OK;
 }
 
-static int plan_export(void *self, struct tess_call *c, struct tess_export_plan *p)
+static int vq_ddm_plan_export(void *self, struct tess_context *ctx, struct tess_export_plan *p)
 {
     const struct vq_ddm *v = self;
     if (strcmp(p->kind, "autoencoder") == 0)
-        return taming_export(c, who, &v->images, p);
+        return taming_export(ctx, who, &v->images, p);
     if (strcmp(p->kind, "prior") == 0)
-        return export_prior(c, v, p);
-    return c->fail(c, TESS_E_DATA, "wanted a model of kind autoencoder or prior, found kind `%s`", p->kind);
+        return export_prior(ctx, v, p);
+    return ctx->fail(ctx, TESS_E_DATA, "wanted a model of kind autoencoder or prior, found kind `%s`", p->kind);
 }
 
-static const struct tess_checkpoint_1 ops = {.size = sizeof ops, .plan_import = plan_import, .plan_export = plan_export};
+static const struct tess_checkpoint_1 ops = {.size = sizeof ops, .plan_import = vq_ddm_plan_import, .plan_export = vq_ddm_plan_export};
 
 static const struct tess_param params[] = {
     CONV_UNTOLD_PARAMS(struct vq_ddm, images),

@@ -24,7 +24,8 @@ static struct tess_init by_fan_in(int64_t fan_in, uint32_t flags)
     return (struct tess_init){.kind = TESS_INIT_UNIFORM, .flags = flags, .spread = 1.0 / sqrt((double)fan_in)};
 }
 
-static struct tess_node *convolution(struct tess_graph *g, int64_t place, struct tess_node *x, int64_t channels, int32_t stride, int bias)
+static struct tess_node *patchgan_convolution(struct tess_graph *g, int64_t place, struct tess_node *x, int64_t channels, int32_t stride,
+                                              int bias)
 {
     struct tess_conv how = {.stride = stride, .top = 1, .left = 1, .bottom = 1, .right = 1};
     struct tess_tensor s = tess_shape(x);
@@ -49,28 +50,28 @@ static struct tess_node *batch_norm(struct tess_graph *g, int64_t place, struct 
     return tess_reshape(g, tess_group_norm(g, x, gamma, beta, (int32_t)channels, 1e-5f), 4, s.dim);
 }
 
-static int record(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *image, struct tess_node **logits)
+static int patchgan_record(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *image, struct tess_node **logits)
 {
     const struct patchgan *p = self;
     struct tess_tensor s = tess_shape(image);
     int64_t side = s.dim[1] < s.dim[2] ? s.dim[1] : s.dim[2], least = 3LL << p->layers, width = p->channels;
     if (image && side < least)
-        return c->fail(c, TESS_E_SHAPE,
+        return ctx->fail(ctx, TESS_E_SHAPE,
                        "patchgan critic: images of %lld x %lld are too small for %lld layers, which want %lld; set `layers` lower",
                        (long long)s.dim[1], (long long)s.dim[2], (long long)p->layers, (long long)least);
     if (p->range == SIGNED) /* no matter of weights: the border's zeros are grey then, and black otherwise */
         image = tess_affine(g, image, 2.0f, -1.0f);
-    struct tess_node *h = tess_leaky_relu(g, convolution(g, 0, image, width, 2, 1), 0.2f);
+    struct tess_node *h = tess_leaky_relu(g, patchgan_convolution(g, 0, image, width, 2, 1), 0.2f);
     for (int64_t i = 1; i <= p->layers; i++) {
         width = p->channels << (i < 3 ? i : 3);
-        h = convolution(g, 3 * i - 1, h, width, i < p->layers ? 2 : 1, 0);
+        h = patchgan_convolution(g, 3 * i - 1, h, width, i < p->layers ? 2 : 1, 0);
         h = tess_leaky_relu(g, batch_norm(g, 3 * i, h), 0.2f);
     }
-    *logits = convolution(g, 3 * p->layers + 2, h, 1, 1, 1);
+    *logits = patchgan_convolution(g, 3 * p->layers + 2, h, 1, 1, 1);
     return TESS_OK;
 }
 
-static const struct tess_critic_1 ops = {.size = sizeof ops, .record = record};
+static const struct tess_critic_1 ops = {.size = sizeof ops, .record = patchgan_record};
 
 static const struct tess_param params[] = {{.name = "channels",
                                             .help = "channels of the first layer",

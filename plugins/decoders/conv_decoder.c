@@ -5,13 +5,13 @@
  * SPDX-License-Identifier: MIT */
 #include "kit/nets/conv_blocks.h"
 
-static int open_decoder(void *self, struct tess_call *c)
+static int conv_decoder_open_decoder(void *self, struct tess_context *ctx)
 {
-    return conv_check(self, c, "conv decoder");
+    return conv_check(self, ctx, "conv decoder");
 }
 
 /* `height`: of the images trained on, which decides where there is attention. log_sigma NULL: without that head. */
-static struct tess_node *stack(const struct conv_shape *p, struct tess_graph *g, struct tess_node *latent, int64_t height,
+static struct tess_node *conv_decoder_stack(const struct conv_shape *p, struct tess_graph *g, struct tess_node *latent, int64_t height,
                                int64_t channels, struct tess_node **log_sigma)
 {
     int64_t levels = p->channel_mult.count;
@@ -31,49 +31,49 @@ static struct tess_node *stack(const struct conv_shape *p, struct tess_graph *g,
     return p->variant == CONV_TAMING ? tess_affine(g, s.x, 0.5f, 0.5f) : s.x; /* taming's networks make pixels in -1 .. 1 */
 }
 
-static int record_both(const struct conv_shape *p, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height,
+static int record_both(const struct conv_shape *p, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, int64_t height,
                        int64_t width, int64_t channels, struct tess_node **image, struct tess_node **log_sigma)
 {
     struct tess_tensor in = tess_shape(latent);
     int64_t levels = p->channel_mult.count, factor = (int64_t)1 << (levels - 1);
     if (latent && (in.rank != 4 || in.dim[1] * factor != height || in.dim[2] * factor != width))
-        return c->fail(c, TESS_E_SHAPE,
+        return ctx->fail(ctx, TESS_E_SHAPE,
                        "conv decoder: %lld levels make %lld x %lld of a latent of %lld x %lld, the images are %lld x %lld; give "
                        "channel_mult as many levels as the encoder's",
                        (long long)levels, (long long)(in.dim[1] * factor), (long long)(in.dim[2] * factor), (long long)in.dim[1],
                        (long long)in.dim[2], (long long)height, (long long)width);
-    *image = stack(p, g, latent, height, channels, log_sigma);
+    *image = conv_decoder_stack(p, g, latent, height, channels, log_sigma);
     return TESS_OK;
 }
 
-static int record(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height, int64_t width,
-                  int64_t channels, struct tess_node **image)
+static int conv_decoder_record(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, int64_t height,
+                               int64_t width, int64_t channels, struct tess_node **image)
 {
-    return record_both(self, c, g, latent, height, width, channels, image, NULL);
+    return record_both(self, ctx, g, latent, height, width, channels, image, NULL);
 }
 
 /* Of pixels in 0 .. 1 in either variant. */
-static int record_likelihood(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height,
+static int record_likelihood(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, int64_t height,
                              int64_t width, int64_t channels, struct tess_node **image, struct tess_node **log_sigma)
 {
-    return record_both(self, c, g, latent, height, width, channels, image, log_sigma);
+    return record_both(self, ctx, g, latent, height, width, channels, image, log_sigma);
 }
 
-static int record_larger(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, int64_t height, int64_t width,
-                         int64_t channels, struct tess_node **image)
+static int record_larger(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, int64_t height,
+                         int64_t width, int64_t channels, struct tess_node **image)
 {
     const struct conv_shape *p = self;
     struct tess_tensor in = tess_shape(latent);
     int64_t factor = (int64_t)1 << (p->channel_mult.count - 1);
     if (latent && (in.rank != 4 || in.dim[1] * factor < height || in.dim[2] * factor < width))
-        return c->fail(c, TESS_E_SHAPE, "conv decoder: a latent of %lld x %lld is smaller than that of images of %lld x %lld",
+        return ctx->fail(ctx, TESS_E_SHAPE, "conv decoder: a latent of %lld x %lld is smaller than that of images of %lld x %lld",
                        (long long)in.dim[1], (long long)in.dim[2], (long long)height, (long long)width);
-    *image = stack(p, g, latent, height, channels, NULL);
+    *image = conv_decoder_stack(p, g, latent, height, channels, NULL);
     return TESS_OK;
 }
 
 static const struct tess_decoder_1 ops = {
-    .size = sizeof ops, .record = record, .record_likelihood = record_likelihood, .record_larger = record_larger};
+    .size = sizeof ops, .record = conv_decoder_record, .record_likelihood = record_likelihood, .record_larger = record_larger};
 
 static const struct tess_param params[] = {CONV_PARAMS(struct conv_shape), {.name = NULL}};
 
@@ -83,7 +83,7 @@ static const struct tess_component components[] = {{.name = "conv",
                                                     TESS_PARAMS(params),
                                                     .caps = TESS_DETERMINISTIC,
                                                     .self_size = sizeof(struct conv_shape),
-                                                    .open = open_decoder,
+                                                    .open = conv_decoder_open_decoder,
                                                     .ops = &ops},
                                                    {.name = NULL}};
 

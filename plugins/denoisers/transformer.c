@@ -21,24 +21,24 @@ enum { INIT_PUBLISHED, INIT_SMALL };
 #define EPSILON 1e-5f
 #define TIME_SCALE 4000.0f /* t / T times this is what the sinusoid sees */
 
-static int open_transformer(void *self, struct tess_call *c)
+static int open_transformer(void *self, struct tess_context *ctx)
 {
     const struct transformer *p = self;
     if (p->embed_dim % p->heads)
-        return c->fail(c, TESS_E_VALUE, "transformer: %lld heads do not divide embed_dim %lld; set `heads` to a divisor",
+        return ctx->fail(ctx, TESS_E_VALUE, "transformer: %lld heads do not divide embed_dim %lld; set `heads` to a divisor",
                        (long long)p->heads, (long long)p->embed_dim);
     return TESS_OK;
 }
 
 /* The published code never applies its N(0, 0.02); `small` does. */
-static struct tess_init matrix(const struct transformer *p, int64_t fan_in)
+static struct tess_init transformer_matrix(const struct transformer *p, int64_t fan_in)
 {
     return p->init == INIT_SMALL ? (struct tess_init){.kind = TESS_INIT_NORMAL, .spread = 0.02}
                                  : (struct tess_init){.kind = TESS_INIT_UNIFORM, .spread = 1.0 / sqrt((double)fan_in)};
 }
 
-static struct tess_node *linear(const struct transformer *p, struct tess_graph *g, const char *name, struct tess_node *x, int64_t from,
-                                int64_t to)
+static struct tess_node *transformer_linear(const struct transformer *p, struct tess_graph *g, const char *name, struct tess_node *x,
+                                            int64_t from, int64_t to)
 {
     struct tess_init bias = {.flags = TESS_WEIGHT_NO_DECAY};
     if (p->init == INIT_PUBLISHED) {
@@ -46,13 +46,13 @@ static struct tess_node *linear(const struct transformer *p, struct tess_graph *
         bias.spread = 1.0 / sqrt((double)from);
     }
     tess_scope(g, "%s", name);
-    struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){to, from}, matrix(p, from)),
+    struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){to, from}, transformer_matrix(p, from)),
                      *b = tess_weight(g, "bias", 1, &to, bias);
     tess_scope_end(g);
     return tess_linear(g, x, w, b);
 }
 
-static struct tess_node *norm(struct tess_graph *g, const char *name, struct tess_node *x, int64_t width)
+static struct tess_node *transformer_norm(struct tess_graph *g, const char *name, struct tess_node *x, int64_t width)
 {
     tess_scope(g, "%s", name);
     struct tess_node *gamma = tess_weight(g, "weight", 1, &width, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY, .centre = 1.0});
@@ -62,7 +62,8 @@ static struct tess_node *norm(struct tess_graph *g, const char *name, struct tes
 }
 
 /* `name` keys the draws: each place where dropout stands has its own. */
-static struct tess_node *drop(const struct transformer *p, struct tess_graph *g, struct tess_node *x, const char *name, int64_t layer)
+static struct tess_node *transformer_drop(const struct transformer *p, struct tess_graph *g, struct tess_node *x, const char *name,
+                                          int64_t layer)
 {
     static const char digits[] = "0123456789";
     char purpose[64];
@@ -77,7 +78,7 @@ static struct tess_node *drop(const struct transformer *p, struct tess_graph *g,
 }
 
 /* The rows at `positions`; all where that is NULL. */
-static struct tess_node *pick(struct tess_graph *g, struct tess_node *x, struct tess_node *positions)
+static struct tess_node *transformer_pick(struct tess_graph *g, struct tess_node *x, struct tess_node *positions)
 {
     return positions ? tess_gather(g, x, positions) : x;
 }
@@ -89,44 +90,47 @@ struct view {
     const struct tess_denoiser_next *next;    /* one token, to what its cache holds; NULL: all at once */
 };
 
-static struct tess_node *attention(const struct transformer *p, struct tess_graph *g, struct tess_node *x, const struct view *view)
+static struct tess_node *transformer_attention(const struct transformer *p, struct tess_graph *g, struct tess_node *x,
+                                               const struct view *view)
 {
     int64_t d = p->embed_dim;
     int32_t heads = (int32_t)p->heads;
     tess_scope(g, "attn");
-    struct tess_node *k = linear(p, g, "key", x, d, d), *q = linear(p, g, "query", pick(g, x, view->positions), d, d);
-    struct tess_node *v = linear(p, g, "value", x, d, d);
+    struct tess_node *k = transformer_linear(p, g, "key", x, d, d),
+                     *q = transformer_linear(p, g, "query", transformer_pick(g, x, view->positions), d, d);
+    struct tess_node *v = transformer_linear(p, g, "value", x, d, d);
     x = view->next ? tess_attention_cached(g, q, k, v, view->next->position, view->next->cache, heads)
                    : tess_attention(g, q, k, v, heads, view->causal);
-    x = linear(p, g, "proj", x, d, d);
+    x = transformer_linear(p, g, "proj", x, d, d);
     tess_scope_end(g);
     return x;
 }
 
-static struct tess_node *perceptron(const struct transformer *p, struct tess_graph *g, struct tess_node *x)
+static struct tess_node *transformer_perceptron(const struct transformer *p, struct tess_graph *g, struct tess_node *x)
 {
     int64_t d = p->embed_dim, wide = d * p->mlp_ratio;
-    return linear(p, g, "mlp.2", tess_gelu(g, linear(p, g, "mlp.0", x, d, wide)), wide, d);
+    return transformer_linear(p, g, "mlp.2", tess_gelu(g, transformer_linear(p, g, "mlp.0", x, d, wide)), wide, d);
 }
 
 /* (10.2) */
-static struct tess_node *block(const struct transformer *p, struct tess_graph *g, struct tess_node *x, int64_t l, const struct view *view)
+static struct tess_node *transformer_block(const struct transformer *p, struct tess_graph *g, struct tess_node *x, int64_t l,
+                                           const struct view *view)
 {
     int64_t d = p->embed_dim;
     tess_scope(g, "blocks.%d", (int)l);
-    struct tess_node *seen = attention(p, g, norm(g, "ln1", x, d), view);
-    x = tess_add(g, pick(g, x, view->positions), drop(p, g, seen, "transformer.attention", l));
-    x = tess_add(g, x, drop(p, g, perceptron(p, g, norm(g, "ln2", x, d)), "transformer.mlp", l));
+    struct tess_node *seen = transformer_attention(p, g, transformer_norm(g, "ln1", x, d), view);
+    x = tess_add(g, transformer_pick(g, x, view->positions), transformer_drop(p, g, seen, "transformer.attention", l));
+    x = tess_add(g, x, transformer_drop(p, g, transformer_perceptron(p, g, transformer_norm(g, "ln2", x, d)), "transformer.mlp", l));
     tess_scope_end(g);
     return x;
 }
 
 /* (10.3) */
-static struct tess_node *head(const struct transformer *p, struct tess_graph *g, struct tess_node *x, int64_t codes)
+static struct tess_node *transformer_head(const struct transformer *p, struct tess_graph *g, struct tess_node *x, int64_t codebook_size)
 {
     int64_t d = p->embed_dim;
-    x = norm(g, "ln_f", x, d);
-    return tess_linear(g, x, tess_weight(g, "head.weight", 2, (const int64_t[]){codes, d}, matrix(p, d)), NULL);
+    x = transformer_norm(g, "ln_f", x, d);
+    return tess_linear(g, x, tess_weight(g, "head.weight", 2, (const int64_t[]){codebook_size, d}, transformer_matrix(p, d)), NULL);
 }
 
 /* ---- embeddings ---- */
@@ -137,22 +141,22 @@ static struct tess_node *codes_of(const struct transformer *p, struct tess_graph
     return tess_embedding(g, tokens, tess_weight(g, "tok_emb.weight", 2, (const int64_t[]){vocabulary, p->embed_dim}, normal));
 }
 
-static struct tess_node *places(const struct transformer *p, struct tess_graph *g, int64_t tokens)
+static struct tess_node *transformer_places(const struct transformer *p, struct tess_graph *g, int64_t tokens)
 {
     return tess_weight(g, "pos_emb", 2, (const int64_t[]){tokens, p->embed_dim}, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
 }
 
 /* (N, 1, D): what stands before the first token, once for each sequence. */
-static struct tess_node *beginning(const struct transformer *p, struct tess_graph *g)
+static struct tess_node *transformer_beginning(const struct transformer *p, struct tess_graph *g)
 {
     struct tess_node *start = tess_weight(g, "start_tok", 1, &p->embed_dim, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
     return tess_add(g, tess_constant(g, 0.0f, 3, (const int64_t[]){tess_graph_rows(g), 1, p->embed_dim}), start);
 }
 
 /* Shifted right by one (20.2): the last token is nobody's past. */
-static struct tess_node *shift(const struct transformer *p, struct tess_graph *g, struct tess_node *x, int64_t tokens)
+static struct tess_node *transformer_shift(const struct transformer *p, struct tess_graph *g, struct tess_node *x, int64_t tokens)
 {
-    return tess_narrow(g, tess_concat(g, beginning(p, g), x, 1), 1, 0, tokens);
+    return tess_narrow(g, tess_concat(g, transformer_beginning(p, g), x, 1), 1, 0, tokens);
 }
 
 /* One token of it (20.4). `first` is 1 at position 0, else 0, so that the sum is one of the two, exactly. */
@@ -162,30 +166,30 @@ static struct tess_node *embed_next(const struct transformer *p, struct tess_gra
     struct tess_node *first = tess_leaky_relu(g, tess_affine(g, tess_to_f32(g, in->position, 1.0f, 0.0f), -1.0f, 1.0f), 0.0f);
     first = tess_reshape(g, first, 3, one);
     struct tess_node *code = tess_mul(g, codes_of(p, g, in->token, in->vocabulary), tess_affine(g, first, -1.0f, 1.0f));
-    struct tess_node *x = tess_add(g, code, tess_mul(g, beginning(p, g), first));
-    return tess_add(g, x, tess_embedding(g, in->position, places(p, g, in->height * in->width)));
+    struct tess_node *x = tess_add(g, code, tess_mul(g, transformer_beginning(p, g), first));
+    return tess_add(g, x, tess_embedding(g, in->position, transformer_places(p, g, in->height * in->width)));
 }
 
 /* A host from before there was such a thing gives a smaller struct. */
-static int is_causal(const struct tess_denoiser_input *in)
+static int transformer_is_causal(const struct tess_denoiser_input *in)
 {
     return TESS_HAS(in, causal) && in->causal;
 }
 
-static struct tess_node *embed(const struct transformer *p, struct tess_graph *g, const struct tess_denoiser_input *in)
+static struct tess_node *transformer_embed(const struct transformer *p, struct tess_graph *g, const struct tess_denoiser_input *in)
 {
     int64_t d = p->embed_dim, tokens = in->height * in->width;
     /* (10.1), and (10.5) where there is time */
     struct tess_node *x = codes_of(p, g, in->tokens, in->vocabulary);
-    if (is_causal(in))
-        x = shift(p, g, x, tokens);
-    x = tess_add(g, x, places(p, g, tokens));
+    if (transformer_is_causal(in))
+        x = transformer_shift(p, g, x, tokens);
+    x = tess_add(g, x, transformer_places(p, g, tokens));
     if (in->time) {
         struct tess_node *t = tess_sinusoid(g, in->time, d, TIME_SCALE);
-        t = linear(p, g, "time.2", tess_gelu(g, linear(p, g, "time.0", t, d, 4 * d)), 4 * d, d);
+        t = transformer_linear(p, g, "time.2", tess_gelu(g, transformer_linear(p, g, "time.0", t, d, 4 * d)), 4 * d, d);
         x = tess_add(g, x, tess_reshape(g, t, 3, (const int64_t[]){tess_shape(in->time).dim[0], 1, d}));
     }
-    return drop(p, g, x, "transformer.embedding", 0);
+    return transformer_drop(p, g, x, "transformer.embedding", 0);
 }
 
 /* A host from before there were any gives a smaller struct. */
@@ -194,40 +198,41 @@ static struct tess_node *positions_of(const struct tess_denoiser_input *in)
     return TESS_HAS(in, positions) ? in->positions : NULL;
 }
 
-static int record(void *self, struct tess_call *c, struct tess_graph *g, const struct tess_denoiser_input *in, struct tess_node **logits)
+static int transformer_record(void *self, struct tess_context *ctx, struct tess_graph *g, const struct tess_denoiser_input *in,
+                              struct tess_node **logits)
 {
     const struct transformer *p = self;
     struct tess_tensor tokens = tess_shape(in->tokens);
     int64_t d = p->embed_dim;
     if (in->tokens && (tokens.rank != 2 || tokens.dim[1] != in->height * in->width || (in->time && d % 2)))
-        return c->fail(c, TESS_E_SHAPE,
+        return ctx->fail(ctx, TESS_E_SHAPE,
                        "transformer: sequences of %lld tokens for a map of %lld x %lld, embed_dim %lld (even where there is time)",
                        (long long)tokens.dim[1], (long long)in->height, (long long)in->width, (long long)d);
-    struct view all = {.causal = is_causal(in)}, last = all;
+    struct view all = {.causal = transformer_is_causal(in)}, last = all;
     /* Nothing looks at the last block's other tokens (10.6). Causal attention knows who is before whom by their order, and takes all. */
     last.positions = all.causal ? NULL : positions_of(in);
-    struct tess_node *x = embed(p, g, in);
+    struct tess_node *x = transformer_embed(p, g, in);
     for (int64_t l = 0; l < p->layers; l++)
-        x = block(p, g, x, l, l == p->layers - 1 ? &last : &all);
-    *logits = head(p, g, all.causal ? pick(g, x, positions_of(in)) : x, in->codes);
+        x = transformer_block(p, g, x, l, l == p->layers - 1 ? &last : &all);
+    *logits = transformer_head(p, g, all.causal ? transformer_pick(g, x, positions_of(in)) : x, in->codebook_size);
     return TESS_OK;
 }
 
-static int record_next(void *self, struct tess_call *c, struct tess_graph *g, const struct tess_denoiser_next *in,
+static int record_next(void *self, struct tess_context *ctx, struct tess_graph *g, const struct tess_denoiser_next *in,
                        struct tess_node **logits)
 {
     const struct transformer *p = self;
     struct view view = {.causal = 1, .next = in};
-    (void)c;
+    (void)ctx;
     struct tess_node *x = embed_next(p, g, in);
     for (int64_t l = 0; l < p->layers; l++)
-        x = block(p, g, x, l, &view);
-    *logits = head(p, g, x, in->codes);
+        x = transformer_block(p, g, x, l, &view);
+    *logits = transformer_head(p, g, x, in->codebook_size);
     return TESS_OK;
 }
 
 static const struct tess_denoiser_1 ops = {
-    .size = sizeof ops, .record = record, .picks_positions = 1, .causal = 1, .record_next = record_next};
+    .size = sizeof ops, .record = transformer_record, .picks_positions = 1, .causal = 1, .record_next = record_next};
 
 static const struct tess_param params[] = {
     {.name = "embed_dim",

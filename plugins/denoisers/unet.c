@@ -1,6 +1,6 @@
 /* denoiser/1 `unet`: the U-Net of "Global Context with Discrete Diffusion in Vector Quantised Modelling" (docs/models.md, "U-Net"). Levels
- * of residual blocks over the map of codes, each level but the last halving it, a middle, and the way back up with what each level was on the
- * way down beside it. Blocks are convolution, norm, Mish, in this order, with the time as a bias between the two; each level ends with
+ * of residual blocks over the map of codes, each level but the last halving it, a middle, and the way back up with what each level was on
+ * the way down beside it. Blocks are convolution, norm, Mish, in this order, with the time as a bias between the two; each level ends with
  * attention that is linear in the number of tokens. Names of weights are those of the published checkpoints; without a time those of its
  * layers are not there.
  *
@@ -28,13 +28,13 @@ struct stack { /* a network being recorded */
     struct tess_node *time; /* what every block's bias is made of, (N, channels); NULL: no time */
 };
 
-static int open_unet(void *self, struct tess_call *c)
+static int open_unet(void *self, struct tess_context *ctx)
 {
     const struct unet *p = self;
     if (p->channel_mult.count < 1)
-        return c->fail(c, TESS_E_VALUE, "unet: channel_mult is empty; give a multiple for each level, such as [1, 2, 4, 8]");
+        return ctx->fail(ctx, TESS_E_VALUE, "unet: channel_mult is empty; give a multiple for each level, such as [1, 2, 4, 8]");
     if (p->channels % p->groups)
-        return c->fail(c, TESS_E_VALUE,
+        return ctx->fail(ctx, TESS_E_VALUE,
                        "unet: %lld channels are not divided by %lld groups; set `channels` to a multiple of %lld, or `groups` to a divisor",
                        (long long)p->channels, (long long)p->groups, (long long)p->groups);
     return TESS_OK;
@@ -47,51 +47,53 @@ static int64_t width_of(const struct unet *p, int64_t level)
 
 /* ---- layers; all start as published: uniform in +-1 / sqrt(fan in), biases too ---- */
 
-static struct tess_init uniform(int64_t fan_in, uint32_t flags)
+static struct tess_init unet_uniform(int64_t fan_in, uint32_t flags)
 {
     return (struct tess_init){.kind = TESS_INIT_UNIFORM, .flags = flags, .spread = 1.0 / sqrt((double)fan_in)};
 }
 
-static struct tess_node *bias(struct tess_graph *g, int64_t width, int64_t fan_in)
+static struct tess_node *unet_bias(struct tess_graph *g, int64_t width, int64_t fan_in)
 {
-    return tess_weight(g, "bias", 1, &width, uniform(fan_in, TESS_WEIGHT_NO_DECAY));
+    return tess_weight(g, "bias", 1, &width, unet_uniform(fan_in, TESS_WEIGHT_NO_DECAY));
 }
 
 /* Of the last dimension: a layer of the time, or a 1 x 1 convolution. */
-static struct tess_node *linear(struct tess_graph *g, const char *name, struct tess_node *x, int64_t from, int64_t to)
+static struct tess_node *unet_linear(struct tess_graph *g, const char *name, struct tess_node *x, int64_t from, int64_t to)
 {
     tess_scope(g, "%s", name);
-    struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){to, from}, uniform(from, 0)), *b = bias(g, to, from);
+    struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){to, from}, unet_uniform(from, 0)), *b = unet_bias(g, to, from);
     tess_scope_end(g);
     return tess_linear(g, x, w, b);
 }
 
-static struct tess_node *convolve(struct tess_graph *g, const char *name, struct tess_node *x, int64_t from, int64_t to, int32_t stride)
+static struct tess_node *unet_convolve(struct tess_graph *g, const char *name, struct tess_node *x, int64_t from, int64_t to,
+                                       int32_t stride)
 {
     const struct tess_conv conv = {.stride = stride, .top = 1, .left = 1, .bottom = 1, .right = 1};
     tess_scope(g, "%s", name);
-    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){to, 3, 3, from}, uniform(9 * from, 0)), *b = bias(g, to, 9 * from);
+    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){to, 3, 3, from}, unet_uniform(9 * from, 0)),
+                     *b = unet_bias(g, to, 9 * from);
     tess_scope_end(g);
     return tess_conv2d(g, x, w, b, &conv);
 }
 
 /* Twice the size. PyTorch takes for the fan-in of a transposed kernel what is the fan-out. */
-static struct tess_node *widen(struct tess_graph *g, const char *name, struct tess_node *x, int64_t width)
+static struct tess_node *unet_widen(struct tess_graph *g, const char *name, struct tess_node *x, int64_t width)
 {
     const struct tess_conv twice = {.stride = 2, .top = 1, .left = 1, .bottom = 1, .right = 1};
     tess_scope(g, "%s", name);
-    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){width, 4, 4, width}, uniform(16 * width, 0));
-    struct tess_node *b = bias(g, width, 16 * width);
+    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){width, 4, 4, width}, unet_uniform(16 * width, 0));
+    struct tess_node *b = unet_bias(g, width, 16 * width);
     tess_scope_end(g);
     return tess_conv2d_transpose(g, x, w, b, &twice);
 }
 
 /* Convolution, norm, Mish (17.4). */
-static struct tess_node *block(const struct stack *s, const char *name, struct tess_node *x, int64_t from, int64_t to)
+static struct tess_node *unet_block(const struct stack *s, const char *name, struct tess_node *x, int64_t from, int64_t to)
 {
     struct tess_graph *g = s->g;
     tess_scope(g, "%s.block", name);
-    x = convolve(g, "0", x, from, to, 1);
+    x = unet_convolve(g, "0", x, from, to, 1);
     tess_scope(g, "1");
     struct tess_node *gamma = tess_weight(g, "weight", 1, &to, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY, .centre = 1.0});
     struct tess_node *beta = tess_weight(g, "bias", 1, &to, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
@@ -101,23 +103,23 @@ static struct tess_node *block(const struct stack *s, const char *name, struct t
 }
 
 /* (17.5) */
-static struct tess_node *residual(const struct stack *s, const char *name, struct tess_node *x, int64_t from, int64_t to)
+static struct tess_node *unet_residual(const struct stack *s, const char *name, struct tess_node *x, int64_t from, int64_t to)
 {
     struct tess_graph *g = s->g;
     tess_scope(g, "%s", name);
-    struct tess_node *h = block(s, "block1", x, from, to);
+    struct tess_node *h = unet_block(s, "block1", x, from, to);
     if (s->time) {
-        struct tess_node *t = linear(g, "mlp.1", s->time, s->p->channels, to);
+        struct tess_node *t = unet_linear(g, "mlp.1", s->time, s->p->channels, to);
         h = tess_add(g, h, tess_reshape(g, t, 4, (const int64_t[]){tess_shape(s->time).dim[0], 1, 1, to}));
     }
-    h = block(s, "block2", h, to, to);
-    x = tess_add(g, h, from == to ? x : linear(g, "res_conv", x, from, to));
+    h = unet_block(s, "block2", h, to, to);
+    x = tess_add(g, h, from == to ? x : unet_linear(g, "res_conv", x, from, to));
     tess_scope_end(g);
     return x;
 }
 
 /* x + g attention(x), g being 0 at first (17.7). */
-static struct tess_node *attention(const struct stack *s, const char *name, struct tess_node *x, int64_t width)
+static struct tess_node *unet_attention(const struct stack *s, const char *name, struct tess_node *x, int64_t width)
 {
     struct tess_graph *g = s->g;
     int64_t inner = s->p->heads * s->p->head_dim;
@@ -126,11 +128,11 @@ static struct tess_node *attention(const struct stack *s, const char *name, stru
     tess_scope(g, "%s.fn", name);
     struct tess_node *gain = tess_weight(g, "g", 1, (const int64_t[]){1}, zero);
     tess_scope(g, "fn");
-    struct tess_node *w = tess_weight(g, "to_qkv.weight", 2, (const int64_t[]){3 * inner, width}, uniform(width, 0));
+    struct tess_node *w = tess_weight(g, "to_qkv.weight", 2, (const int64_t[]){3 * inner, width}, unet_uniform(width, 0));
     struct tess_node *all = tess_linear(g, tess_reshape(g, x, 3, (const int64_t[]){map.dim[0], map.dim[1] * map.dim[2], width}), w, NULL);
     struct tess_node *q = tess_narrow(g, all, 2, 0, inner), *k = tess_narrow(g, all, 2, inner, inner);
     struct tess_node *v = tess_narrow(g, all, 2, 2 * inner, inner);
-    struct tess_node *h = linear(g, "to_out", tess_linear_attention(g, q, k, v, (int32_t)s->p->heads), inner, width);
+    struct tess_node *h = unet_linear(g, "to_out", tess_linear_attention(g, q, k, v, (int32_t)s->p->heads), inner, width);
     tess_scope_end(g);
     tess_scope_end(g);
     return tess_add(g, x, tess_reshape(g, tess_mul(g, h, gain), 4, map.dim));
@@ -152,7 +154,7 @@ static struct tess_node *read_tokens(const struct unet *p, struct tess_graph *g,
      * next to one another would be the same. */
     struct tess_node *z = tess_to_f32(g, in->tokens, 1.0f / (float)(in->vocabulary > 1 ? in->vocabulary - 1 : 1), 0.0f);
     tess_scope(g, "input_conv");
-    struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){d, 1}, uniform(1, 0)), *b = bias(g, d, 1);
+    struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){d, 1}, unet_uniform(1, 0)), *b = unet_bias(g, d, 1);
     tess_scope_end(g);
     struct tess_node *x = tess_add(g, tess_constant(g, 0.0f, 4, map), tess_reshape(g, w, 1, &d));
     return tess_add(g, tess_mul(g, x, tess_reshape(g, z, 4, one)), b);
@@ -163,7 +165,7 @@ static struct tess_node *read_time(const struct unet *p, struct tess_graph *g, s
 {
     int64_t d = p->channels;
     struct tess_node *t = tess_sinusoid(g, tess_affine(g, time, TIME_SCALE, (float)p->time_offset), d, 1.0f);
-    t = linear(g, "mlp.2", tess_mish(g, linear(g, "mlp.0", t, d, 4 * d)), 4 * d, d);
+    t = unet_linear(g, "mlp.2", tess_mish(g, unet_linear(g, "mlp.0", t, d, 4 * d)), 4 * d, d);
     return tess_mish(g, t);
 }
 
@@ -176,11 +178,11 @@ static struct tess_node *go_down(const struct stack *s, struct tess_node *x, int
     const struct unet *p = s->p;
     int64_t from = level ? width_of(p, level - 1) : p->channels, to = width_of(p, level);
     tess_scope(s->g, "downs.%d", (int)level);
-    x = tess_dropout(s->g, residual(s, "0", x, from, to), (float)p->dropout, purpose[level]);
-    x = attention(s, "2", residual(s, "1", x, to, to), to);
+    x = tess_dropout(s->g, unet_residual(s, "0", x, from, to), (float)p->dropout, purpose[level]);
+    x = unet_attention(s, "2", unet_residual(s, "1", x, to, to), to);
     *skip = x;
     if (level + 1 < p->channel_mult.count)
-        x = convolve(s->g, "3.conv", x, to, to, 2);
+        x = unet_convolve(s->g, "3.conv", x, to, to, 2);
     tess_scope_end(s->g);
     return x;
 }
@@ -191,69 +193,71 @@ static struct tess_node *go_up(const struct stack *s, struct tess_node *x, int64
     const struct unet *p = s->p;
     int64_t from = width_of(p, level), to = width_of(p, level - 1);
     tess_scope(s->g, "ups.%d", (int)(p->channel_mult.count - 1 - level));
-    x = residual(s, "0", tess_concat(s->g, x, skip, 3), 2 * from, to);
-    x = attention(s, "2", residual(s, "1", x, to, to), to);
-    x = widen(s->g, "3.conv", x, to);
+    x = unet_residual(s, "0", tess_concat(s->g, x, skip, 3), 2 * from, to);
+    x = unet_attention(s, "2", unet_residual(s, "1", x, to, to), to);
+    x = unet_widen(s->g, "3.conv", x, to);
     tess_scope_end(s->g);
     return x;
 }
 
 /* How often both sides can be halved, at most `most` times. */
-static int64_t halvings(int64_t height, int64_t width, int64_t most)
+static int64_t unet_halvings(int64_t height, int64_t width, int64_t max)
 {
     int64_t n = 0;
-    for (; n < most && height % 2 == 0 && width % 2 == 0; n++) {
+    for (; n < max && height % 2 == 0 && width % 2 == 0; n++) {
         height /= 2;
         width /= 2;
     }
     return n;
 }
 
-static int check_sizes(const struct unet *p, struct tess_call *c, const struct tess_denoiser_input *in)
+static int unet_check_sizes(const struct unet *p, struct tess_context *ctx, const struct tess_denoiser_input *in)
 {
-    int64_t times = p->channel_mult.count - 1, factor = (int64_t)1 << times, fits = halvings(in->height, in->width, times);
+    int64_t times = p->channel_mult.count - 1, factor = (int64_t)1 << times, fits = unet_halvings(in->height, in->width, times);
     struct tess_tensor tokens = tess_shape(in->tokens);
     if (in->tokens && (tokens.rank != 2 || tokens.dim[1] != in->height * in->width))
-        return c->fail(c, TESS_E_SHAPE, "unet: sequences of %lld tokens for a map of %lld x %lld; wanted one token for each place of it",
-                       (long long)tokens.dim[1], (long long)in->height, (long long)in->width);
+        return ctx->fail(ctx, TESS_E_SHAPE,
+                         "unet: sequences of %lld tokens for a map of %lld x %lld; wanted one token for each place of it",
+                         (long long)tokens.dim[1], (long long)in->height, (long long)in->width);
     if (fits < times)
-        return c->fail(c, TESS_E_SHAPE,
+        return ctx->fail(ctx, TESS_E_SHAPE,
                        "unet: a map of %lld x %lld codes cannot be halved %lld times; %lld x %lld would fit, which is a question of the "
                        "images' size and the encoder's levels, or give channel_mult at most %lld levels",
                        (long long)in->height, (long long)in->width, (long long)times,
                        (long long)((in->height + factor - 1) / factor * factor), (long long)((in->width + factor - 1) / factor * factor),
                        (long long)(fits + 1));
     if (in->time && p->channels % 2)
-        return c->fail(c, TESS_E_SHAPE,
+        return ctx->fail(ctx, TESS_E_SHAPE,
                        "unet: this noise needs the time, which takes an even number of channels, not %lld; set `channels` to %lld",
                        (long long)p->channels, (long long)(p->channels + 1));
     return TESS_OK;
 }
 
-static int record(void *self, struct tess_call *c, struct tess_graph *g, const struct tess_denoiser_input *in, struct tess_node **logits)
+static int unet_record(void *self, struct tess_context *ctx, struct tess_graph *g, const struct tess_denoiser_input *in,
+                       struct tess_node **logits)
 {
     const struct unet *p = self;
     struct tess_node *skip[TESS_LIST_MAX];
     int64_t levels = p->channel_mult.count, deepest = width_of(p, levels - 1);
-    TESS_TRY(check_sizes(p, c, in));
+    TESS_TRY(unet_check_sizes(p, ctx, in));
     struct stack s = {.p = p, .g = g, .time = in->time ? read_time(p, g, in->time) : NULL};
     struct tess_node *x = read_tokens(p, g, in);
     for (int64_t level = 0; level < levels; level++)
         x = go_down(&s, x, level, &skip[level]);
     /* (17.9) */
-    x = residual(&s, "mid_block1", x, deepest, deepest);
-    x = attention(&s, "mid_attn", x, deepest);
-    x = residual(&s, "mid_block2", x, deepest, deepest);
+    x = unet_residual(&s, "mid_block1", x, deepest, deepest);
+    x = unet_attention(&s, "mid_attn", x, deepest);
+    x = unet_residual(&s, "mid_block2", x, deepest, deepest);
     for (int64_t level = levels - 1; level > 0; level--) /* the first level's skip is not used, as published */
         x = go_up(&s, x, level, skip[level]);
     /* (17.11) */
-    x = block(&s, "final_conv.0", x, width_of(p, 0), p->channels);
-    x = linear(g, "final_conv.1", x, p->channels, in->codes);
-    *logits = tess_reshape(g, x, 3, (const int64_t[]){tess_shape(in->tokens).dim[0], in->height * in->width, in->codes});
+    x = unet_block(&s, "final_conv.0", x, width_of(p, 0), p->channels);
+    x = unet_linear(g, "final_conv.1", x, p->channels, in->codebook_size);
+    *logits = tess_reshape(g, x, 3, (const int64_t[]){tess_shape(in->tokens).dim[0], in->height * in->width, in->codebook_size});
     return TESS_OK;
 }
 
-static const struct tess_denoiser_1 ops = {.size = sizeof ops, .record = record};
+static const struct tess_denoiser_1 ops = {.size = sizeof ops, .record = unet_record};
 
 static const struct tess_param params[] = {
     {.name = "channels",

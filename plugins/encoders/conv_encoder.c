@@ -5,19 +5,20 @@
  * SPDX-License-Identifier: MIT */
 #include "kit/nets/conv_blocks.h"
 
-static int open_encoder(void *self, struct tess_call *c)
+static int open_encoder(void *self, struct tess_context *ctx)
 {
-    return conv_check(self, c, "conv encoder");
+    return conv_check(self, ctx, "conv encoder");
 }
 
-static int record(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *image, int64_t width, struct tess_node **latent)
+static int conv_encoder_record(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *image, int64_t width,
+                               struct tess_node **latent)
 {
     const struct conv_shape *p = self;
     struct tess_tensor in = tess_shape(image);
     int64_t levels = p->channel_mult.count, factor = (int64_t)1 << (levels - 1), height = in.dim[1];
     struct conv_stack s = {.g = g, .shape = p, .x = image, .width = in.dim[3]};
     if (image && (in.rank != 4 || in.dim[1] % factor || in.dim[2] % factor))
-        return c->fail(c, TESS_E_SHAPE,
+        return ctx->fail(ctx, TESS_E_SHAPE,
                        "conv encoder: images of %lld x %lld cannot be halved %lld times; crop or pad them to a multiple of %lld "
                        "(%lld x %lld), or give channel_mult fewer levels",
                        (long long)in.dim[1], (long long)in.dim[2], (long long)(levels - 1), (long long)factor,
@@ -38,7 +39,7 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, struct 
     return TESS_OK;
 }
 
-static const struct tess_encoder_1 ops = {.size = sizeof ops, .record = record};
+static const struct tess_encoder_1 ops = {.size = sizeof ops, .record = conv_encoder_record};
 
 static const struct tess_param params[] = {CONV_PARAMS(struct conv_shape), {.name = NULL}};
 

@@ -53,7 +53,7 @@ static int scale_backward(const struct tess_op_run *r)
     return TESS_OK;
 }
 
-static struct tess_node *scaled(struct tess_graph *g, struct tess_node *image, int32_t range)
+static struct tess_node *vgg16_scaled(struct tess_graph *g, struct tess_node *image, int32_t range)
 {
     static const struct tess_op op = {.size = sizeof op, .name = "vgg16_scale", .forward = scale_forward, .backward = scale_backward};
     struct tess_tensor shape = tess_shape(image);
@@ -66,31 +66,31 @@ static struct tess_node *scaled(struct tess_graph *g, struct tess_node *image, i
 /* ---- the network ---- */
 
 /* Trained here, a convolution before a ReLU keeps the variance of what comes in (He et al., "Delving Deep into Rectifiers", 2015). */
-static struct tess_init kernel(int trained, int64_t fan_in)
+static struct tess_init vgg16_kernel(int trained, int64_t fan_in)
 {
     return trained ? (struct tess_init){.kind = TESS_INIT_NORMAL, .spread = sqrt(2.0 / (double)fan_in)}
-                   : (struct tess_init){.flags = TESS_WEIGHT_GIVEN};
+                   : (struct tess_init){.flags = TESS_WEIGHT_EXTERNAL};
 }
 
 /* Nothing tells channels apart before they were held against people's judgement: each counts as much. */
-static struct tess_init alike(int trained, double value)
+static struct tess_init vgg16_alike(int trained, double value)
 {
-    return (struct tess_init){.flags = trained ? TESS_WEIGHT_NO_DECAY : TESS_WEIGHT_GIVEN, .centre = value};
+    return (struct tess_init){.flags = trained ? TESS_WEIGHT_NO_DECAY : TESS_WEIGHT_EXTERNAL, .centre = value};
 }
 
-static struct tess_node *convolution(struct tess_graph *g, int trained, int place, struct tess_node *x, int64_t to)
+static struct tess_node *vgg16_convolution(struct tess_graph *g, int trained, int place, struct tess_node *x, int64_t to)
 {
     static const struct tess_conv same = {.stride = 1, .top = 1, .left = 1, .bottom = 1, .right = 1};
     struct tess_tensor s = tess_shape(x);
     int64_t from = s.rank == 4 ? s.dim[3] : 1;
     tess_scope(g, "features.%d", place);
-    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){to, 3, 3, from}, kernel(trained, 9 * from));
-    struct tess_node *b = tess_weight(g, "bias", 1, &to, alike(trained, 0.0));
+    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){to, 3, 3, from}, vgg16_kernel(trained, 9 * from));
+    struct tess_node *b = tess_weight(g, "bias", 1, &to, vgg16_alike(trained, 0.0));
     tess_scope_end(g);
     return tess_leaky_relu(g, tess_conv2d(g, x, w, b, &same), 0.0f);
 }
 
-static int record(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *image, struct tess_features *out)
+static int vgg16_record(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *image, struct tess_features *out)
 {
     const struct vgg16 *v = self;
     const int trained = TESS_HAS(out, trained) && out->trained;
@@ -100,28 +100,30 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, struct 
     if (!image)
         return TESS_OK;
     if (s.rank != 4 || (s.dim[3] != 1 && s.dim[3] != COLOURS))
-        return c->fail(c, TESS_E_SHAPE, "vgg16: images of %lld channels, and it knows 1 and 3; import them with `channels: 3`",
+        return ctx->fail(ctx, TESS_E_SHAPE, "vgg16: images of %lld channels, and it knows 1 and 3; import them with `channels: 3`",
                        (long long)(s.rank == 4 ? s.dim[3] : 0));
     if (s.dim[1] < least || s.dim[2] < least)
-        return c->fail(c, TESS_E_SHAPE, "vgg16: images of %lld x %lld are too small to be halved %d times; they must have %lld x %lld, or "
-                       "leave `perceptual` out", (long long)s.dim[1], (long long)s.dim[2], BLOCKS - 1, (long long)least, (long long)least);
-    struct tess_node *x = scaled(g, image, v->range);
+        return ctx->fail(ctx, TESS_E_SHAPE,
+                         "vgg16: images of %lld x %lld are too small to be halved %d times; they must have %lld x %lld, or "
+                         "leave `perceptual` out",
+                         (long long)s.dim[1], (long long)s.dim[2], BLOCKS - 1, (long long)least, (long long)least);
+    struct tess_node *x = vgg16_scaled(g, image, v->range);
     for (int i = 0; i < BLOCKS; i++) {
         char name[16];
         int64_t channels = v->channels * width[i];
         x = i ? tess_max_pool(g, x, 2) : x;
         for (int k = 0; k < DEEPEST && layer[i][k] >= 0; k++)
-            x = convolution(g, trained, layer[i][k], x, channels);
+            x = vgg16_convolution(g, trained, layer[i][k], x, channels);
         (void)snprintf(name, sizeof name, "lin%d", i);
         out->feature[out->count++] = (struct tess_feature){
-            .map = x, .weight = tess_weight(g, name, 1, &channels, alike(trained, 1.0))};
+            .map = x, .weight = tess_weight(g, name, 1, &channels, vgg16_alike(trained, 1.0))};
     }
     return TESS_OK;
 }
 
 /* ---- its file ---- */
 
-static const char *file(void *self)
+static const char *vgg16_file(void *self)
 {
     return ((const struct vgg16 *)self)->weights;
 }
@@ -135,7 +137,7 @@ static int is_convolution(const char *theirs, int block, int place, const char *
     return strcmp(theirs, ours) == 0 || strcmp(theirs, sliced) == 0;
 }
 
-static int place(void *self, const char *theirs, char ours[TESS_ENTRY_NAME], int32_t *layout)
+static int vgg16_place(void *self, const char *theirs, char ours[TESS_ENTRY_NAME], int32_t *layout)
 {
     static const char *const before[] = {"perceptual.", "loss.perceptual_loss."}; /* in checkpoints of autoencoders */
     char head[64];
@@ -161,7 +163,7 @@ static int place(void *self, const char *theirs, char ours[TESS_ENTRY_NAME], int
     return 0;
 }
 
-static const struct tess_features_1 ops = {.size = sizeof ops, .record = record, .file = file, .place = place};
+static const struct tess_features_1 ops = {.size = sizeof ops, .record = vgg16_record, .file = vgg16_file, .place = vgg16_place};
 
 static const struct tess_param params[] = {
     {.name = "weights",

@@ -23,13 +23,13 @@ enum { MASK_RANDOM, MASK_FIXED };
 enum { LOSS_REWEIGHTED, LOSS_ELBO, LOSS_MLM };
 enum { WEIGHT_PAPER, WEIGHT_CODE };
 
-static int64_t vocabulary(void *self, int64_t codes)
+static int64_t absorbing_vocabulary(void *self, int64_t codebook_size)
 {
     (void)self;
-    return codes + 1;
+    return codebook_size + 1;
 }
 
-static int64_t steps(void *self)
+static int64_t absorbing_steps(void *self)
 {
     return ((struct absorbing *)self)->steps;
 }
@@ -48,17 +48,17 @@ static void mask_some(const struct tess_stream *random, int64_t tokens, int64_t 
     }
 }
 
-static int corrupt(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int64_t t,
-                   const int32_t *x0, int32_t *xt)
+static int absorbing_corrupt(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens, int64_t codebook_size,
+                             int64_t t, const int32_t *x0, int32_t *xt)
 {
     const struct absorbing *p = self;
     if (t < 1 || t > p->steps)
-        return c->fail(c, TESS_E_INTERNAL, "absorbing: step %lld is outside 1 .. %lld", (long long)t, (long long)p->steps);
+        return ctx->fail(ctx, TESS_E_INTERNAL, "absorbing: step %lld is outside 1 .. %lld", (long long)t, (long long)p->steps);
     double share = (double)t / (double)p->steps;
     memcpy(xt, x0, (size_t)tokens * sizeof *xt);
     if (p->mask == MASK_FIXED) {
         int64_t n = (int64_t)nearbyint(share * (double)tokens); /* halves to even, as published */
-        mask_some(random, tokens, n < 1 ? 1 : n, (int32_t)codes, xt);
+        mask_some(random, tokens, n < 1 ? 1 : n, (int32_t)codebook_size, xt);
         return TESS_OK;
     }
     for (int64_t i = 0; i < tokens; i += 64) {
@@ -67,7 +67,7 @@ static int corrupt(void *self, struct tess_call *c, const struct tess_stream *ra
         tess_random_uniform(random, (uint64_t)i, n, u);
         for (int64_t k = 0; k < n; k++)
             if ((double)u[k] < share)
-                xt[i + k] = (int32_t)codes;
+                xt[i + k] = (int32_t)codebook_size;
     }
     return TESS_OK;
 }
@@ -76,7 +76,7 @@ static int corrupt(void *self, struct tess_call *c, const struct tess_stream *ra
 
 struct factors {
     struct absorbing noise;
-    int64_t codes;
+    int64_t codebook_size;
 };
 
 /* xt (N, L), t (N) -> masked (N, L) 0 or 1, factor of the loss (N, 1), factor of the bound (N, 1) */
@@ -91,8 +91,8 @@ static int factors_forward(const struct tess_op_run *r)
     for (int64_t i = 0; i < n; i++) {
         int64_t count = 0;
         for (int64_t k = i * tokens; k < (i + 1) * tokens; k++) {
-            masked[k] = xt[k] == a->codes ? 1.0f : 0.0f;
-            count += xt[k] == a->codes;
+            masked[k] = xt[k] == a->codebook_size ? 1.0f : 0.0f;
+            count += xt[k] == a->codebook_size;
         }
         double at = (double)t[i], back = a->noise.weight == WEIGHT_PAPER ? 1.0 : 0.0;
         /* (9.4), and for the loss (9.5), (9.6), (9.7) or (9.8) */
@@ -109,14 +109,14 @@ static int factors_forward(const struct tess_op_run *r)
 
 static const struct tess_op op_factors = {.size = sizeof(struct tess_op), .name = "absorbing factors", .forward = factors_forward};
 
-static int record_loss(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *logits, struct tess_node *x0,
+static int absorbing_record_loss(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *logits, struct tess_node *x0,
                        struct tess_node *xt, struct tess_node *t, struct tess_noise_loss *out)
 {
     struct tess_tensor shape = tess_shape(logits), codes = tess_shape(xt);
-    struct factors a = {.noise = *(const struct absorbing *)self, .codes = shape.dim[2]};
+    struct factors a = {.noise = *(const struct absorbing *)self, .codebook_size = shape.dim[2]};
     struct tess_node *in[2] = {xt, t}, *f[3];
     if (logits && xt && (shape.rank != 3 || codes.rank != 2))
-        return c->fail(c, TESS_E_SHAPE, "absorbing: logits (N, L, K) and codes (N, L) are wanted");
+        return ctx->fail(ctx, TESS_E_SHAPE, "absorbing: logits (N, L, K) and codes (N, L) are wanted");
     struct tess_tensor each = tess_tensor_over(NULL, TESS_F32, 2, (const int64_t[]){codes.dim[0], 1});
     struct tess_tensor outputs[3] = {tess_tensor_over(NULL, TESS_F32, 2, codes.dim), each, each};
     tess_custom(g, &op_factors, &a, sizeof a, 2, in, 3, outputs, 0, 0.0, f);
@@ -127,36 +127,37 @@ static int record_loss(void *self, struct tess_call *c, struct tess_graph *g, st
 }
 
 /* At t = T every token is masked, whatever it was: the prior term is 0. */
-static double bound_constant(void *self, int64_t tokens, int64_t codes)
+static double absorbing_bound_constant(void *self, int64_t tokens, int64_t codebook_size)
 {
     (void)self;
     (void)tokens;
-    (void)codes;
+    (void)codebook_size;
     return 0.0;
 }
 
 /* ---- sampling ---- */
 
-static int start(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int32_t *x)
+static int absorbing_start(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens, int64_t codebook_size,
+                           int32_t *x)
 {
     (void)self;
-    (void)c;
+    (void)ctx;
     (void)random;
     for (int64_t i = 0; i < tokens; i++)
-        x[i] = (int32_t)codes;
+        x[i] = (int32_t)codebook_size;
     return TESS_OK;
 }
 
 /* 1 when token i is revealed in this step, by (9.2), which is (9.9) of equal steps; u[1] then is the draw of its value. */
 static int is_revealed(const struct tess_reverse *r, int64_t i, float u[2])
 {
-    if (r->x[i] != r->codes)
+    if (r->x[i] != r->codebook_size)
         return 0;
     tess_random_uniform(&r->random, (uint64_t)(2 * i), 2, u);
     return r->last || (double)u[0] < (r->from - r->to) / r->from;
 }
 
-static int64_t changes(void *self, const struct tess_reverse *r, uint8_t *where)
+static int64_t absorbing_changes(void *self, const struct tess_reverse *r, uint8_t *where)
 {
     int64_t n = 0;
     float u[2];
@@ -174,10 +175,10 @@ static int64_t changes(void *self, const struct tess_reverse *r, uint8_t *where)
 static const float *logits_of(const struct tess_reverse *r, int64_t i)
 {
     int has_rows = TESS_HAS(r, row) && r->row;
-    return r->logits + (has_rows ? r->row[i] : i) * r->codes;
+    return r->logits + (has_rows ? r->row[i] : i) * r->codebook_size;
 }
 
-static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r)
+static int absorbing_reverse(void *self, struct tess_context *ctx, const struct tess_reverse *r)
 {
     (void)self;
     for (int64_t i = 0; i < r->tokens; i++) {
@@ -185,10 +186,10 @@ static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r
         r->next[i] = r->x[i];
         if (!is_revealed(r, i, u))
             continue;
-        struct draw_row row = {.logits = logits_of(r, i), .codes = r->codes, .without = -1, .temperature = r->temperature};
+        struct draw_row row = {.logits = logits_of(r, i), .codebook_size = r->codebook_size, .without = -1, .temperature = r->temperature};
         r->next[i] = draw_row_open(&row) ? draw_row_code(&row, (double)u[1]) : -1;
         if (r->next[i] < 0)
-            return c->fail(c, TESS_E_FAILED,
+            return ctx->fail(ctx, TESS_E_FAILED,
                            "absorbing: the denoiser's output at token %lld is not finite; the prior has diverged in training",
                            (long long)i);
     }
@@ -196,26 +197,26 @@ static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r
 }
 
 /* (21.2) */
-static int hold(void *self, struct tess_call *c, const struct tess_reverse *r, const uint8_t *known, const int32_t *given)
+static int absorbing_hold(void *self, struct tess_context *ctx, const struct tess_reverse *r, const uint8_t *known, const int32_t *given)
 {
     (void)self;
-    (void)c;
+    (void)ctx;
     for (int64_t i = 0; i < r->tokens; i++)
         r->next[i] = known[i] ? given[i] : r->x[i];
     return TESS_OK;
 }
 
 static const struct tess_noise_1 ops = {.size = sizeof ops,
-                                        .vocabulary = vocabulary,
-                                        .steps = steps,
-                                        .corrupt = corrupt,
-                                        .record_loss = record_loss,
-                                        .bound_constant = bound_constant,
-                                        .start = start,
-                                        .reverse = reverse,
-                                        .changes = changes,
+                                        .vocabulary = absorbing_vocabulary,
+                                        .steps = absorbing_steps,
+                                        .corrupt = absorbing_corrupt,
+                                        .record_loss = absorbing_record_loss,
+                                        .bound_constant = absorbing_bound_constant,
+                                        .start = absorbing_start,
+                                        .reverse = absorbing_reverse,
+                                        .changes = absorbing_changes,
                                         .reads_row = 1,
-                                        .hold = hold};
+                                        .condition = absorbing_hold};
 
 static const struct tess_param params[] = {
     {.name = "steps",

@@ -10,40 +10,40 @@
 #include <math.h>
 #include <string.h>
 
-static int64_t vocabulary(void *self, int64_t codes)
+static int64_t autoregressive_vocabulary(void *self, int64_t codebook_size)
 {
     (void)self;
-    return codes;
+    return codebook_size;
 }
 
-static int64_t steps(void *self)
+static int64_t autoregressive_steps(void *self)
 {
     (void)self;
     return 0; /* as many as there are tokens */
 }
 
-static int corrupt(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int64_t t,
-                   const int32_t *x0, int32_t *xt)
+static int autoregressive_corrupt(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens,
+                                  int64_t codebook_size, int64_t t, const int32_t *x0, int32_t *xt)
 {
     (void)self;
     (void)random;
-    (void)codes;
+    (void)codebook_size;
     if (t < 1 || t > tokens)
-        return c->fail(c, TESS_E_INTERNAL, "autoregressive: step %lld is outside 1 .. %lld", (long long)t, (long long)tokens);
+        return ctx->fail(ctx, TESS_E_INTERNAL, "autoregressive: step %lld is outside 1 .. %lld", (long long)t, (long long)tokens);
     memcpy(xt, x0, (size_t)tokens * sizeof *xt);
     return TESS_OK;
 }
 
 /* (20.3), which is the loss too. */
-static int record_loss(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *logits, struct tess_node *x0,
-                       struct tess_node *xt, struct tess_node *t, struct tess_noise_loss *out)
+static int autoregressive_record_loss(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *logits,
+                                      struct tess_node *x0, struct tess_node *xt, struct tess_node *t, struct tess_noise_loss *out)
 {
     struct tess_tensor shape = tess_shape(logits), codes = tess_shape(x0);
     (void)self;
     (void)xt;
     (void)t;
     if (logits && x0 && (shape.rank != 3 || codes.rank != 2))
-        return c->fail(c, TESS_E_SHAPE, "autoregressive: logits (N, L, K) and codes (N, L) are wanted");
+        return ctx->fail(ctx, TESS_E_SHAPE, "autoregressive: logits (N, L, K) and codes (N, L) are wanted");
     struct tess_node *nats = tess_sum(g, tess_cross_entropy(g, logits, x0, NULL), 2);
     double bits = 1.0 / ((double)(codes.dim[1] ? codes.dim[1] : 1) * 0.69314718055994531);
     out->bound = tess_reshape(g, tess_affine(g, nats, (float)bits, 0.0f), 1, codes.dim);
@@ -51,21 +51,22 @@ static int record_loss(void *self, struct tess_call *c, struct tess_graph *g, st
     return TESS_OK;
 }
 
-static double bound_constant(void *self, int64_t tokens, int64_t codes)
+static double autoregressive_bound_constant(void *self, int64_t tokens, int64_t codebook_size)
 {
     (void)self;
     (void)tokens;
-    (void)codes;
+    (void)codebook_size;
     return 0.0;
 }
 
 /* Nothing looks at a token before it is drawn, so any code will do. */
-static int start(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int32_t *x)
+static int autoregressive_start(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens,
+                                int64_t codebook_size, int32_t *x)
 {
     (void)self;
-    (void)c;
+    (void)ctx;
     (void)random;
-    (void)codes;
+    (void)codebook_size;
     memset(x, 0, (size_t)tokens * sizeof *x);
     return TESS_OK;
 }
@@ -76,7 +77,7 @@ static int64_t token_of(const struct tess_reverse *r)
     return r->tokens - llround(r->from * (double)r->tokens);
 }
 
-static int64_t changes(void *self, const struct tess_reverse *r, uint8_t *where)
+static int64_t autoregressive_changes(void *self, const struct tess_reverse *r, uint8_t *where)
 {
     (void)self;
     if (where) {
@@ -87,10 +88,11 @@ static int64_t changes(void *self, const struct tess_reverse *r, uint8_t *where)
 }
 
 /* One factor of (20.1). */
-static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r)
+static int autoregressive_reverse(void *self, struct tess_context *ctx, const struct tess_reverse *r)
 {
     int64_t i = token_of(r), at = TESS_HAS(r, row) && r->row ? r->row[i] : i;
-    struct draw_row row = {.logits = r->logits + at * r->codes, .codes = r->codes, .without = -1, .temperature = r->temperature};
+    struct draw_row row = {
+        .logits = r->logits + at * r->codebook_size, .codebook_size = r->codebook_size, .without = -1, .temperature = r->temperature};
     float u;
     (void)self;
     tess_random_uniform(&r->random, (uint64_t)i, 1, &u);
@@ -98,21 +100,21 @@ static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r
         memcpy(r->next, r->x, (size_t)r->tokens * sizeof *r->next);
     r->next[i] = draw_row_open(&row) ? draw_row_code(&row, (double)u) : -1;
     if (r->next[i] < 0)
-        return c->fail(c, TESS_E_FAILED,
+        return ctx->fail(ctx, TESS_E_FAILED,
                        "autoregressive: the denoiser's output at token %lld is not finite; the prior has diverged in training",
                        (long long)i);
     return TESS_OK;
 }
 
 static const struct tess_noise_1 ops = {.size = sizeof ops,
-                                        .vocabulary = vocabulary,
-                                        .steps = steps,
-                                        .corrupt = corrupt,
-                                        .record_loss = record_loss,
-                                        .bound_constant = bound_constant,
-                                        .start = start,
-                                        .reverse = reverse,
-                                        .changes = changes,
+                                        .vocabulary = autoregressive_vocabulary,
+                                        .steps = autoregressive_steps,
+                                        .corrupt = autoregressive_corrupt,
+                                        .record_loss = autoregressive_record_loss,
+                                        .bound_constant = autoregressive_bound_constant,
+                                        .start = autoregressive_start,
+                                        .reverse = autoregressive_reverse,
+                                        .changes = autoregressive_changes,
                                         .reads_row = 1,
                                         .causal = 1};
 

@@ -21,7 +21,7 @@ enum { INIT_BATCH, INIT_NORMAL };
 
 /* The state of the codebook, as views of the buffers. */
 struct state {
-    float *book, *size, *sum; /* (K, D), (K), (K, D) */
+    float *codebook, *size, *sum; /* (K, D), (K), (K, D) */
     int64_t k, d;
 };
 
@@ -35,21 +35,21 @@ static int64_t code_dim(void *self)
     return ((struct ema *)self)->code_dim;
 }
 
-static struct tess_node *codebook(const struct ema *q, struct tess_graph *g)
+static struct tess_node *codebook_weight(const struct ema *q, struct tess_graph *g)
 {
     struct tess_init init = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};
     return tess_weight(g, "codebook", 2, (const int64_t[]){q->codebook_size, q->code_dim}, init);
 }
 
-static int record(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out)
+static int ema_record(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out)
 {
     const struct ema *q = self;
-    struct tess_node *book = codebook(q, g), *counts, *sums;
-    (void)c;
+    struct tess_node *codebook = codebook_weight(q, g), *counts, *sums;
+    (void)ctx;
     (void)tess_weight(g, "cluster_size", 1, &q->codebook_size, (struct tess_init){.flags = TESS_WEIGHT_BUFFER, .centre = 1.0});
     (void)tess_weight(g, "embed_sum", 2, (const int64_t[]){q->codebook_size, q->code_dim}, (struct tess_init){.flags = TESS_WEIGHT_BUFFER});
-    out->codes = tess_nearest(g, latent, book);
-    struct tess_node *rows = tess_embedding(g, out->codes, book);
+    out->codes = tess_nearest(g, latent, codebook);
+    struct tess_node *rows = tess_embedding(g, out->codes, codebook);
     struct tess_node *commitment = tess_mean_all(g, tess_square(g, tess_sub(g, latent, tess_stop_gradient(g, rows))));
     out->loss = tess_affine(g, commitment, (float)q->beta, 0.0f);
     out->quantised = tess_straight_through(g, rows, latent);
@@ -59,24 +59,25 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, struct 
     return TESS_OK;
 }
 
-static int record_assign(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes)
+static int record_assign(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes)
 {
-    (void)c;
-    *codes = tess_nearest(g, latent, codebook(self, g));
+    (void)ctx;
+    *codes = tess_nearest(g, latent, codebook_weight(self, g));
     return TESS_OK;
 }
 
-static int record_lookup(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *codes, struct tess_node **quantised)
+static int ema_record_lookup(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *codes,
+                             struct tess_node **quantised)
 {
-    (void)c;
-    *quantised = tess_embedding(g, codes, codebook(self, g));
+    (void)ctx;
+    *quantised = tess_embedding(g, codes, codebook_weight(self, g));
     return TESS_OK;
 }
 
 /* From a model; a host of before there was the member did not. */
 static int is_started(const struct tess_react *r)
 {
-    return TESS_HAS(r, started) && r->started;
+    return TESS_HAS(r, warm_started) && r->warm_started;
 }
 
 /* While the encoder still moves fast, an average over a hundred batches is one over latents that are no more, and a code that lost its
@@ -88,7 +89,7 @@ static double decay_at(const struct ema *q, const struct tess_react *r)
 }
 
 /* N <- decay N + (1 - decay) n (5.1), m <- decay m + (1 - decay) s (5.2), e = m / N', N' = (N + eps) / (sum N + K eps) sum N (5.3). */
-static void update(const struct ema *q, const struct state *s, const struct tess_react *r, const float *counts, const float *sums)
+static void ema_update(const struct ema *q, const struct state *s, const struct tess_react *r, const float *counts, const float *sums)
 {
     double total = 0.0, keep = decay_at(q, r), take = 1.0 - keep;
     for (int64_t k = 0; k < s->k; k++) {
@@ -99,47 +100,47 @@ static void update(const struct ema *q, const struct state *s, const struct tess
         double smooth = ((double)s->size[k] + q->epsilon) / (total + (double)s->k * q->epsilon) * total;
         for (int64_t i = k * s->d; i < (k + 1) * s->d; i++) {
             s->sum[i] = (float)(keep * (double)s->sum[i] + take * (double)sums[i]);
-            s->book[i] = (float)((double)s->sum[i] / smooth);
+            s->codebook[i] = (float)((double)s->sum[i] / smooth);
         }
     }
 }
 
-static void place(const struct state *s, int64_t k, const float *vector, float size)
+static void ema_place(const struct state *s, int64_t k, const float *vector, float size)
 {
-    memcpy(s->book + k * s->d, vector, (size_t)s->d * sizeof(float));
+    memcpy(s->codebook + k * s->d, vector, (size_t)s->d * sizeof(float));
     s->size[k] = size;
     for (int64_t i = 0; i < s->d; i++)
         s->sum[k * s->d + i] = size * vector[i];
 }
 
 /* The i-th of the vectors drawn from a batch of n: without replacement while they last. */
-static int64_t draw(const struct tess_stream *random, int64_t n, int64_t i, int64_t wanted)
+static int64_t ema_draw(const struct tess_stream *random, int64_t n, int64_t i, int64_t wanted)
 {
     return wanted <= n ? tess_random_permute(random, n, i) : tess_random_below(random, (uint64_t)i, n);
 }
 
 /* Codes whose average count is below `least` get a vector of the batch and that count (5.4). */
-static void revive(const struct state *s, const struct tess_stream *random, const float *latents, int64_t n, float least)
+static void ema_revive(const struct state *s, const struct tess_stream *random, const float *latents, int64_t n, float least)
 {
     int64_t dead = 0, i = 0;
     for (int64_t k = 0; k < s->k; k++)
         dead += s->size[k] < least;
     for (int64_t k = 0; k < s->k; k++)
         if (s->size[k] < least)
-            place(s, k, latents + draw(random, n, i++, dead) * s->d, least);
+            ema_place(s, k, latents + ema_draw(random, n, i++, dead) * s->d, least);
 }
 
-static int view(struct tess_call *c, const struct tess_react *r, const char *name, float **out)
+static int ema_view(struct tess_context *ctx, const struct tess_react *r, const char *name, float **out)
 {
     char full[256];
     struct tess_tensor t;
     snprintf(full, sizeof full, "%s.%s", r->scope, name);
-    TESS_TRY(tess_weights_find(c, r->weights, full, TESS_ROLE_VALUE, &t));
+    TESS_TRY(tess_weights_find(ctx, r->weights, full, TESS_ROLE_VALUE, &t));
     *out = t.data;
     return TESS_OK;
 }
 
-static const float *total(const struct tess_react *r, const char *name)
+static const float *ema_total(const struct tess_react *r, const char *name)
 {
     const char *at;
     for (int32_t i = 0; (at = tess_graph_total_at(r->graph, i, NULL)) && i < r->batch->totals; i++)
@@ -150,16 +151,16 @@ static const float *total(const struct tess_react *r, const char *name)
 
 /* The first assignment was to a random book: start from vectors there are, or from where it stands. A model's book stands where it
  * should. */
-static void begin(const struct ema *q, const struct state *s, const struct tess_react *r, const float *counts, const float *sums)
+static void ema_begin(const struct ema *q, const struct state *s, const struct tess_react *r, const float *counts, const float *sums)
 {
     const struct tess_stream random = {.seed = r->seed, .purpose = tess_purpose("quantizer.revive"), .step = r->step};
     int64_t n = r->latents->dim[0];
     int stays = q->init == INIT_NORMAL || is_started(r);
     for (int64_t k = 0; k < s->k; k++)
-        place(s, k, stays ? s->book + k * s->d : (const float *)r->latents->data + draw(&random, n, k, s->k) * s->d,
+        ema_place(s, k, stays ? s->codebook + k * s->d : (const float *)r->latents->data + ema_draw(&random, n, k, s->k) * s->d,
               (float)n / (float)s->k);
     if (stays)
-        update(q, s, r, counts, sums);
+        ema_update(q, s, r, counts, sums);
 }
 
 /* A model that was trained with this quantizer has averages to go on with. */
@@ -171,45 +172,45 @@ static int has_averages(const struct state *s)
     return 0;
 }
 
-static int react(void *self, struct tess_call *c, const struct tess_react *r)
+static int ema_react(void *self, struct tess_context *ctx, const struct tess_react *r)
 {
     const struct ema *q = self;
-    const float *counts = total(r, "quantizer.counts"), *sums = total(r, "quantizer.sums"), *latents = r->latents->data;
+    const float *counts = ema_total(r, "quantizer.counts"), *sums = ema_total(r, "quantizer.sums"), *latents = r->latents->data;
     int64_t n = r->latents->dim[0];
     struct state s = {.k = q->codebook_size, .d = q->code_dim};
     struct tess_stream random = {.seed = r->seed, .purpose = tess_purpose("quantizer.revive"), .step = r->step};
     if (!counts || !sums)
-        return c->fail(c, TESS_E_INTERNAL, "ema quantizer: the step has no counts and sums");
-    TESS_TRY(view(c, r, "codebook", &s.book));
-    TESS_TRY(view(c, r, "cluster_size", &s.size));
-    TESS_TRY(view(c, r, "embed_sum", &s.sum));
+        return ctx->fail(ctx, TESS_E_INTERNAL, "ema quantizer: the step has no counts and sums");
+    TESS_TRY(ema_view(ctx, r, "codebook", &s.codebook));
+    TESS_TRY(ema_view(ctx, r, "cluster_size", &s.size));
+    TESS_TRY(ema_view(ctx, r, "embed_sum", &s.sum));
     float mean = (float)n / (float)s.k;
     if (r->step == 0 && !(is_started(r) && has_averages(&s))) {
-        begin(q, &s, r, counts, sums);
+        ema_begin(q, &s, r, counts, sums);
     } else {
-        update(q, &s, r, counts, sums);
+        ema_update(q, &s, r, counts, sums);
         if (q->revive > 0.0)
-            revive(&s, &random, latents, n, (float)q->revive * mean);
+            ema_revive(&s, &random, latents, n, (float)q->revive * mean);
     }
     tess_weights_touch(r->weights);
     return TESS_OK;
 }
 
 /* The codebook alone: the averages that training would go on with are those of the old one. */
-static int rebuild(void *self, struct tess_call *c, const struct tess_tensor *pool, uint64_t seed, struct tess_tensor *book)
+static int ema_rebuild(void *self, struct tess_context *ctx, const struct tess_tensor *pool, uint64_t seed, struct tess_tensor *codebook)
 {
     const struct ema *q = self;
-    return rebuild_book(c, pool, seed, q->codebook_size, q->code_dim, book);
+    return rebuild_codebook(ctx, pool, seed, q->codebook_size, q->code_dim, codebook);
 }
 
 static const struct tess_quantizer_1 ops = {.size = sizeof ops,
                                             .codebook_size = codebook_size,
                                             .code_dim = code_dim,
-                                            .record = record,
+                                            .record = ema_record,
                                             .record_assign = record_assign,
-                                            .record_lookup = record_lookup,
-                                            .react = react,
-                                            .rebuild = rebuild};
+                                            .record_lookup = ema_record_lookup,
+                                            .react = ema_react,
+                                            .rebuild = ema_rebuild};
 
 static const struct tess_param params[] = {
     {.name = "codebook_size",

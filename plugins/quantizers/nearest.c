@@ -5,20 +5,20 @@
 #include "kit/codebook/codebook.h"
 
 struct nearest {
-    struct book book;
+    struct codebook codebook;
     double beta;
     int32_t beta_on;
 };
 
 enum { ON_COMMITMENT, ON_CODEBOOK };
 
-static int record(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out)
+static int nearest_record(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out)
 {
     const struct nearest *q = self;
     struct tess_node *rows;
-    (void)c;
-    book_quantise(&q->book, g, latent, out, &rows);
-    struct tess_node *commitment = book_pull(g, latent, rows), *update = book_pull(g, rows, latent);
+    (void)ctx;
+    codebook_quantise(&q->codebook, g, latent, out, &rows);
+    struct tess_node *commitment = codebook_pull(g, latent, rows), *update = codebook_pull(g, rows, latent);
     float beta = (float)q->beta;
     /* (4.4) or (4.5) */
     out->loss = q->beta_on == ON_COMMITMENT ? tess_add(g, update, tess_affine(g, commitment, beta, 0.0f))
@@ -27,15 +27,15 @@ static int record(void *self, struct tess_call *c, struct tess_graph *g, struct 
 }
 
 static const struct tess_quantizer_1 ops = {.size = sizeof ops,
-                                            .codebook_size = book_codebook_size,
-                                            .code_dim = book_code_dim,
-                                            .record = record,
-                                            .record_assign = book_record_assign,
-                                            .record_lookup = book_record_lookup,
-                                            .rebuild = book_rebuild};
+                                            .codebook_size = codebook_codebook_size,
+                                            .code_dim = codebook_code_dim,
+                                            .record = nearest_record,
+                                            .record_assign = codebook_record_assign,
+                                            .record_lookup = codebook_record_lookup,
+                                            .rebuild = codebook_rebuild};
 
 static const struct tess_param params[] = {
-    BOOK_PARAMS(struct nearest, book),
+    BOOK_PARAMS(struct nearest, codebook),
     {.name = "beta", .help = "weight of the term named by beta_on", .type = TESS_F64, .offset = offsetof(struct nearest, beta), .lo = 0,
      .hi = 100, .def = 0.25},
     {.name = "beta_on", .help = "commitment: as the papers write it; codebook: as the published code has it", .type = TESS_ENUM,

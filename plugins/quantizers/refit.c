@@ -6,28 +6,28 @@
 #include "kit/codebook/codebook.h"
 
 struct refit {
-    struct book book;
+    struct codebook codebook;
 };
 
-static int record(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out)
+static int refit_record(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out)
 {
     const struct refit *q = self;
     struct tess_node *rows;
-    (void)c;
-    book_quantise(&q->book, g, latent, out, &rows);
-    out->loss = book_pull(g, rows, latent); /* the second term of (16.2) */
+    (void)ctx;
+    codebook_quantise(&q->codebook, g, latent, out, &rows);
+    out->loss = codebook_pull(g, rows, latent); /* the second term of (16.2) */
     return TESS_OK;
 }
 
 static const struct tess_quantizer_1 ops = {.size = sizeof ops,
-                                            .codebook_size = book_codebook_size,
-                                            .code_dim = book_code_dim,
-                                            .record = record,
-                                            .record_assign = book_record_assign,
-                                            .record_lookup = book_record_lookup,
-                                            .rebuild = book_rebuild};
+                                            .codebook_size = codebook_codebook_size,
+                                            .code_dim = codebook_code_dim,
+                                            .record = refit_record,
+                                            .record_assign = codebook_record_assign,
+                                            .record_lookup = codebook_record_lookup,
+                                            .rebuild = codebook_rebuild};
 
-static const struct tess_param params[] = {BOOK_PARAMS(struct refit, book), {.name = NULL}};
+static const struct tess_param params[] = {BOOK_PARAMS(struct refit, codebook), {.name = NULL}};
 
 static const struct tess_component components[] = {{.name = "refit",
                                                     .kind = "quantizer/1",

@@ -14,33 +14,33 @@ struct work {
     struct tess_tensor shown;
 };
 
-static int describe(struct tess_call *c, const struct tess_tokenizer *t, const struct tess_facts *codes, struct tess_facts *f)
+static int decode_describe(struct tess_context *ctx, const struct tess_tokenizer *t, const struct tess_attrs *codes, struct tess_attrs *f)
 {
     int64_t count, h, w, k;
-    TESS_TRY(tess_facts_i64(c, codes, "count", &count));
-    TESS_TRY(tess_facts_i64(c, codes, "height", &h));
-    TESS_TRY(tess_facts_i64(c, codes, "width", &w));
-    TESS_TRY(tess_facts_i64(c, codes, "codebook_size", &k));
-    TESS_TRY(stage_check_map(c, t, "codes", h, w, k));
-    TESS_TRY(tess_facts_set_i64(c, f, "count", count));
-    TESS_TRY(tess_facts_set_i64(c, f, "train_count", tess_facts_i64_or(codes, "train_count", count)));
-    TESS_TRY(tess_facts_set_i64(c, f, "height", t->height));
-    TESS_TRY(tess_facts_set_i64(c, f, "width", t->width));
-    TESS_TRY(tess_facts_set_i64(c, f, "channels", t->channels));
-    return tess_facts_set_i64(c, f, "classes", tess_facts_i64_or(codes, "classes", 0));
+    TESS_TRY(tess_attrs_i64(ctx, codes, "count", &count));
+    TESS_TRY(tess_attrs_i64(ctx, codes, "height", &h));
+    TESS_TRY(tess_attrs_i64(ctx, codes, "width", &w));
+    TESS_TRY(tess_attrs_i64(ctx, codes, "codebook_size", &k));
+    TESS_TRY(stage_check_map(ctx, t, "codes", h, w, k));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "count", count));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "train_count", tess_attrs_i64_or(codes, "train_count", count)));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "height", t->height));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "width", t->width));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "channels", t->channels));
+    return tess_attrs_set_i64(ctx, f, "classes", tess_attrs_i64_or(codes, "classes", 0));
 }
 
-static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int decode_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     const struct stage *s = self;
     struct stage_codec codec = {.own = NULL};
-    int status = stage_codec_open(c, &codec, p->in[1], "model", NULL, p->seed, s->batch, CODEC_DECODE);
+    int status = stage_codec_open(ctx, &codec, p->in[1], "model", NULL, p->seed, s->batch, CODEC_DECODE);
     if (status == TESS_OK)
-        status = describe(c, &codec.tokenizer, p->in[0], p->out);
+        status = decode_describe(ctx, &codec.tokenizer, p->in[0], p->out);
     if (status == TESS_OK)
-        status = tess_facts_i64(c, p->out, "count", &p->steps);
+        status = tess_attrs_i64(ctx, p->out, "count", &p->steps);
     if (status == TESS_OK)
-        status = cost_of_codec(c, &codec, 0.0, (double)p->steps, &p->cost);
+        status = cost_of_codec(ctx, &codec, 0.0, (double)p->steps, &p->cost);
     if (status == TESS_OK) {
         const struct tess_tokenizer *t = &codec.tokenizer;
         int64_t one = cost_of_tokenizer_images(t, 1), map = t->latent_height * t->latent_width;
@@ -51,43 +51,43 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     return status;
 }
 
-static int decode(struct tess_call *c, struct tess_stage_run *r, struct work *k)
+static int decode(struct tess_context *ctx, struct tess_stage_run *r, struct work *k)
 {
     const struct tess_artefact *codes = tess_stage_input(r, "codes"), *model = tess_stage_input(r, "model");
     struct tess_artefact *a = tess_stage_output(r);
     const struct tess_tokenizer *t = &k->codec.tokenizer;
     struct tess_dataset how = {.size = sizeof how, .labels = "image y x channel"};
     int64_t count;
-    TESS_TRY(stage_check_tokenizer(c, codes, model));
-    TESS_TRY(stage_codec_open(c, &k->codec, tess_artefact_facts(model), tess_artefact_path(model), NULL, tess_stage_seed(r), k->s->batch,
+    TESS_TRY(stage_check_tokenizer(ctx, codes, model));
+    TESS_TRY(stage_codec_open(ctx, &k->codec, tess_artefact_attrs(model), tess_artefact_path(model), NULL, tess_stage_seed(r), k->s->batch,
                               CODEC_DECODE));
-    TESS_TRY(tess_weights_read(c, k->codec.weights, model));
-    TESS_TRY(describe(c, t, tess_artefact_facts(codes), tess_artefact_describe(a)));
-    TESS_TRY(tess_facts_i64(c, tess_artefact_facts(codes), "count", &count));
-    TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, (const int64_t[]){k->s->batch, t->latent_height, t->latent_width}));
-    TESS_TRY(stage_tensor(c, &k->images, TESS_U8, 4, (const int64_t[]){k->s->batch, t->height, t->width, t->channels}));
+    TESS_TRY(tess_weights_read(ctx, k->codec.weights, model));
+    TESS_TRY(decode_describe(ctx, t, tess_artefact_attrs(codes), tess_artefact_describe(a)));
+    TESS_TRY(tess_attrs_i64(ctx, tess_artefact_attrs(codes), "count", &count));
+    TESS_TRY(stage_tensor(ctx, &k->codes, TESS_I32, 3, (const int64_t[]){k->s->batch, t->latent_height, t->latent_width}));
+    TESS_TRY(stage_tensor(ctx, &k->images, TESS_U8, 4, (const int64_t[]){k->s->batch, t->height, t->width, t->channels}));
     struct tess_tensor whole = k->images;
     whole.dim[0] = count;
-    TESS_TRY(tess_artefact_begin(c, a, "images", &whole, &how));
+    TESS_TRY(tess_artefact_begin(ctx, a, "images", &whole, &how));
     for (int64_t i = 0; i < count; i += k->s->batch) {
         struct tess_tensor part = k->codes, images = k->images;
         part.dim[0] = images.dim[0] = count - i < k->s->batch ? count - i : k->s->batch;
-        TESS_TRY(stage_check_stop(c, r, i, count, "image"));
-        TESS_TRY(tess_artefact_read(c, codes, "codes", i, &part));
-        TESS_TRY(stage_check_below(c, codes, "codes", &part, "codebook_size", t->codebook_size));
-        TESS_TRY(stage_codec_decode(c, &k->codec, part.dim[0], &part, NULL, &images));
-        TESS_TRY(tess_artefact_append(c, a, "images", &images));
-        TESS_TRY(stage_keep_first(c, &k->shown, &images));
+        TESS_TRY(stage_check_stop(ctx, r, i, count, "image"));
+        TESS_TRY(tess_artefact_read(ctx, codes, "codes", i, &part));
+        TESS_TRY(stage_check_below(ctx, codes, "codes", &part, "codebook_size", t->codebook_size));
+        TESS_TRY(stage_codec_decode(ctx, &k->codec, part.dim[0], &part, NULL, &images));
+        TESS_TRY(tess_artefact_append(ctx, a, "images", &images));
+        TESS_TRY(stage_keep_first(ctx, &k->shown, &images));
         tess_stage_progress(r, i + part.dim[0], count, "image", NULL, 0.0);
     }
-    TESS_TRY(stage_carry_over(c, codes, a));
-    return stage_put_sheet(c, a, "images", &k->shown);
+    TESS_TRY(stage_carry_over(ctx, codes, a));
+    return stage_put_sheet(ctx, a, "images", &k->shown);
 }
 
-static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int decode_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     struct work k = {.s = self};
-    int status = decode(c, r, &k);
+    int status = decode(ctx, r, &k);
     stage_codec_close(&k.codec);
     tess_free(k.codes.data);
     tess_free(k.images.data);
@@ -100,13 +100,14 @@ static const struct tess_port ports[] = {{.name = "codes", .kind = "codes|sample
                                          {.name = NULL}};
 
 /* Nothing is drawn. */
-static uint64_t depends(void *self)
+static uint64_t decode_depends(void *self)
 {
     (void)self;
     return TESS_DEPENDS_NUMERIC;
 }
 
-static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "images", .plan = plan, .run = run, .depends = depends};
+static const struct tess_stage_1 ops = {
+    .size = sizeof ops, .ports = ports, .output = "images", .plan = decode_plan, .run = decode_run, .depends = decode_depends};
 
 static const struct tess_param params[] = {STAGE_BATCH_PARAM(struct stage, batch), {.name = NULL}};
 

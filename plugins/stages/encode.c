@@ -23,19 +23,19 @@ struct rows {
 struct work {
     const struct stage *s;
     struct tess_tokenizer tokenizer;
-    struct stage_graph encode, book;
+    struct stage_graph encode, codebook;
     struct stage_images images;
     struct tess_tensor batch, codes, error; /* bytes of a batch; all codes (i32) and errors */
     struct rows rows;
     int64_t done;
 };
 
-static int count_rows(struct tess_call *c, const struct stage *s, const struct tess_facts *images, struct rows *r)
+static int count_rows(struct tess_context *ctx, const struct stage *s, const struct tess_attrs *images, struct rows *r)
 {
-    TESS_TRY(tess_facts_i64(c, images, "count", &r->count));
-    r->train = tess_facts_i64_or(images, "train_count", r->count);
+    TESS_TRY(tess_attrs_i64(ctx, images, "count", &r->count));
+    r->train = tess_attrs_i64_or(images, "train_count", r->count);
     if (r->train < 0 || r->train > r->count)
-        return c->fail(c, TESS_E_DATA, "the images' `train_count` is %lld of %lld images; the file is damaged, import again",
+        return ctx->fail(ctx, TESS_E_DATA, "the images' `train_count` is %lld of %lld images; the file is damaged, import again",
                        (long long)r->train, (long long)r->count);
     r->flipped = s->flip == FLIP_BOTH ? r->train : 0;
     r->count += r->flipped;
@@ -54,53 +54,54 @@ static int64_t image_of(const struct rows *r, int64_t row)
 }
 
 /* The codebook as the quantizer looks it up: codes 0 .. K - 1 in slices of rows. */
-static int record_book(struct tess_call *c, const struct tess_tokenizer *t, struct tess_graph *g)
+static int record_codebook(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g)
 {
     const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
     struct tess_node *codes = tess_input(g, "codes", TESS_I32, 3, (const int64_t[]){tess_graph_rows(g), 1, 1}), *rows = NULL;
     tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), c, g, codes, &rows));
+    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), ctx, g, codes, &rows));
     tess_scope_end(g);
     tess_output(g, "rows", rows);
-    return tess_graph_seal(c, g);
+    return tess_graph_seal(ctx, g);
 }
 
-static int describe(struct tess_call *c, const struct tess_tokenizer *t, const struct rows *r, const struct tess_facts *images,
-                    struct tess_facts *f)
+static int encode_describe(struct tess_context *ctx, const struct tess_tokenizer *t, const struct rows *r, const struct tess_attrs *images,
+                    struct tess_attrs *f)
 {
-    TESS_TRY(tess_facts_set_i64(c, f, "count", r->count));
-    TESS_TRY(tess_facts_set_i64(c, f, "train_count", r->train + r->flipped));
-    TESS_TRY(tess_facts_set_i64(c, f, "height", t->latent_height));
-    TESS_TRY(tess_facts_set_i64(c, f, "width", t->latent_width));
-    TESS_TRY(tess_facts_set_i64(c, f, "codebook_size", t->codebook_size));
-    TESS_TRY(tess_facts_set_i64(c, f, "code_dim", t->code_dim));
-    return tess_facts_set_i64(c, f, "classes", tess_facts_i64_or(images, "classes", 0));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "count", r->count));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "train_count", r->train + r->flipped));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "height", t->latent_height));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "width", t->latent_width));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "codebook_size", t->codebook_size));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "code_dim", t->code_dim));
+    return tess_attrs_set_i64(ctx, f, "classes", tess_attrs_i64_or(images, "classes", 0));
 }
 
-static int plan_with(struct tess_call *c, const struct stage *s, struct tess_stage_plan *p, struct tess_tokenizer *t, struct stage_graph *g)
+static int encode_plan_with(struct tess_context *ctx, const struct stage *s, struct tess_stage_plan *p, struct tess_tokenizer *t,
+                            struct stage_graph *g)
 {
     struct rows rows;
-    TESS_TRY(count_rows(c, s, p->in[0], &rows));
-    TESS_TRY(tess_tokenizer_open(c, p->in[1], "model", t));
-    TESS_TRY(stage_check_images(c, t, p->in[0]));
-    TESS_TRY(stage_graph_open(c, g, p->seed, s->batch));
-    TESS_TRY(tess_tokenizer_record_encode_error(c, t, g->graph));
-    TESS_TRY(tess_graph_seal(c, g->graph));
-    TESS_TRY(describe(c, t, &rows, p->in[0], p->out));
+    TESS_TRY(count_rows(ctx, s, p->in[0], &rows));
+    TESS_TRY(tess_tokenizer_open(ctx, p->in[1], "model", t));
+    TESS_TRY(stage_check_images(ctx, t, p->in[0]));
+    TESS_TRY(stage_graph_open(ctx, g, p->seed, s->batch));
+    TESS_TRY(tess_tokenizer_record_encode_error(ctx, t, g->graph));
+    TESS_TRY(tess_graph_seal(ctx, g->graph));
+    TESS_TRY(encode_describe(ctx, t, &rows, p->in[0], p->out));
     p->steps = rows.count;
-    int64_t map = t->latent_height * t->latent_width * (int64_t)sizeof(int32_t), book = t->codebook_size * t->code_dim;
+    int64_t map = t->latent_height * t->latent_width * (int64_t)sizeof(int32_t), codebook = t->codebook_size * t->code_dim;
     p->cost.total_bytes = tess_weights_bytes(g->weights) + cost_of_reading(p->in[0]) + cost_of_tokenizer_images(t, s->batch) +
-                          rows.count * (map + (int64_t)sizeof(float)) + book * (int64_t)sizeof(float);
-    int64_t codes = rows.count * t->latent_height * t->latent_width;
-    p->output_bytes = t->codebook_size > 256 ? codes : codes / 4; /* at least: they are packed */
-    return stage_graph_cost(c, g, (double)p->steps, &p->cost);
+                          rows.count * (map + (int64_t)sizeof(float)) + codebook * (int64_t)sizeof(float);
+    int64_t codebook_size = rows.count * t->latent_height * t->latent_width;
+    p->output_bytes = t->codebook_size > 256 ? codebook_size : codebook_size / 4; /* at least: they are packed */
+    return stage_graph_cost(ctx, g, (double)p->steps, &p->cost);
 }
 
-static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int encode_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     struct tess_tokenizer t = {0};
     struct stage_graph g = {0};
-    int status = plan_with(c, self, p, &t, &g);
+    int status = encode_plan_with(ctx, self, p, &t, &g);
     stage_graph_close(&g, 1);
     tess_tokenizer_close(&t);
     return status;
@@ -108,164 +109,164 @@ static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
 
 /* ---- checkpoint ---- */
 
-static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefact *a)
+static int encode_write_checkpoint(void *user, struct tess_context *ctx, struct tess_artefact *a)
 {
     const struct work *k = user;
     struct tess_tensor codes = k->codes, error = k->error;
     codes.dim[0] = error.dim[0] = k->done;
-    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(a), "done", k->done));
-    TESS_TRY(stage_put_codes(c, a, &codes, k->tokenizer.codebook_size));
-    return tess_artefact_put(c, a, "error", &error, NULL);
+    TESS_TRY(tess_attrs_set_i64(ctx, tess_artefact_describe(a), "done", k->done));
+    TESS_TRY(stage_put_codes(ctx, a, &codes, k->tokenizer.codebook_size));
+    return tess_artefact_put(ctx, a, "error", &error, NULL);
 }
 
-static int resume(struct tess_call *c, struct tess_stage_run *r, struct work *k)
+static int encode_resume(struct tess_context *ctx, struct tess_stage_run *r, struct work *k)
 {
     const struct tess_artefact *a = tess_stage_resume(r);
     struct tess_tensor codes = k->codes, error = k->error;
     if (!a)
         return TESS_OK;
-    TESS_TRY(tess_facts_i64(c, tess_artefact_facts(a), "done", &k->done));
+    TESS_TRY(tess_attrs_i64(ctx, tess_artefact_attrs(a), "done", &k->done));
     if (k->done < 1 || k->done > k->rows.count)
-        return c->fail(c, TESS_E_DATA, "%s: a checkpoint of %lld images of %lld; delete it to encode from the start", tess_artefact_path(a),
-                       (long long)k->done, (long long)k->rows.count);
+        return ctx->fail(ctx, TESS_E_DATA, "%s: a checkpoint of %lld images of %lld; delete it to encode from the start",
+                         tess_artefact_path(a), (long long)k->done, (long long)k->rows.count);
     codes.dim[0] = error.dim[0] = k->done;
-    TESS_TRY(tess_artefact_read(c, a, "codes", 0, &codes));
-    TESS_TRY(tess_artefact_read(c, a, "error", 0, &error));
-    TESS_TRY(stage_check_below(c, a, "codes", &codes, "codebook_size", k->tokenizer.codebook_size));
+    TESS_TRY(tess_artefact_read(ctx, a, "codes", 0, &codes));
+    TESS_TRY(tess_artefact_read(ctx, a, "error", 0, &error));
+    TESS_TRY(stage_check_below(ctx, a, "codes", &codes, "codebook_size", k->tokenizer.codebook_size));
     tess_stage_note(r, "goes on from image %lld of %lld", (long long)k->done, (long long)k->rows.count);
     return TESS_OK;
 }
 
 /* ---- run ---- */
 
-static int encode_batch(struct tess_call *c, struct work *k)
+static int encode_batch(struct tess_context *ctx, struct work *k)
 {
     int64_t n = k->rows.count - k->done < k->s->batch ? k->rows.count - k->done : k->s->batch, tokens = k->codes.dim[1] * k->codes.dim[2];
     struct tess_tensor out[2] = {k->codes, k->error};
     for (int64_t i = 0; i < n; i++) {
         uint8_t *to = (uint8_t *)k->batch.data + (size_t)i * k->images.row;
-        TESS_TRY(stage_images_get(c, &k->images, image_of(&k->rows, k->done + i), to));
+        TESS_TRY(stage_images_get(ctx, &k->images, image_of(&k->rows, k->done + i), to));
         if (is_flipped(&k->rows, k->done + i))
             geometry_flip(to, k->batch.dim[1], k->batch.dim[2], k->batch.dim[3]);
     }
     out[0].data = (int32_t *)k->codes.data + k->done * tokens;
     out[1].data = (float *)k->error.data + k->done;
-    TESS_TRY(stage_graph_run(c, &k->encode, 0, k->done, n, 1, &k->batch, 2, out));
+    TESS_TRY(stage_graph_run(ctx, &k->encode, 0, k->done, n, 1, &k->batch, 2, out));
     for (int64_t i = 0; i < n; i++)
         if (!isfinite(((const float *)out[1].data)[i]))
-            return c->fail(
-                c, TESS_E_DATA,
+            return ctx->fail(
+                ctx, TESS_E_DATA,
                 "the latent of image %lld is not finite: the model's values overflow; it diverged, train it again with a lower `lr`",
                 (long long)image_of(&k->rows, k->done + i));
     k->done += n;
     return TESS_OK;
 }
 
-static int put_codebook(struct tess_call *c, const struct work *k, struct tess_artefact *a)
+static int put_codebook(struct tess_context *ctx, const struct work *k, struct tess_artefact *a)
 {
     int64_t size = k->tokenizer.codebook_size, d = k->tokenizer.code_dim;
     struct tess_dataset how = {.size = sizeof how, .compress = 1, .labels = "code channel"};
     struct tess_tensor codes = {.data = NULL}, rows = {.data = NULL};
-    int status = stage_tensor(c, &codes, TESS_I32, 3, (const int64_t[]){STAGE_ROWS, 1, 1});
+    int status = stage_tensor(ctx, &codes, TESS_I32, 3, (const int64_t[]){STAGE_ROWS, 1, 1});
     if (status == TESS_OK)
-        status = stage_tensor(c, &rows, TESS_F32, 2, (const int64_t[]){size, d});
+        status = stage_tensor(ctx, &rows, TESS_F32, 2, (const int64_t[]){size, d});
     for (int64_t i = 0; i < size && status == TESS_OK; i += STAGE_ROWS) {
         int64_t n = size - i < STAGE_ROWS ? size - i : STAGE_ROWS;
         struct tess_tensor part = rows;
         part.data = (float *)rows.data + i * d;
         for (int64_t j = 0; j < n; j++)
             ((int32_t *)codes.data)[j] = (int32_t)(i + j);
-        status = stage_graph_run(c, &k->book, 0, 0, n, 1, &codes, 1, &part);
+        status = stage_graph_run(ctx, &k->codebook, 0, 0, n, 1, &codes, 1, &part);
     }
     if (status == TESS_OK)
-        status = tess_artefact_put(c, a, "codebook", &rows, &how);
+        status = tess_artefact_put(ctx, a, "codebook", &rows, &how);
     tess_free(codes.data);
     tess_free(rows.data);
     return status;
 }
 
 /* Labels and names of each row's image; and which rows are turned over. */
-static int carry_over(struct tess_call *c, const struct rows *r, const struct tess_artefact *images, struct tess_artefact *a)
+static int carry_over(struct tess_context *ctx, const struct rows *r, const struct tess_artefact *images, struct tess_artefact *a)
 {
     struct tess_dataset how = {.size = sizeof how, .bits = 1, .compress = 1, .labels = "image"};
     struct tess_tensor flipped = {.data = NULL};
     void *row;
-    TESS_TRY(tess_alloc(c, (size_t)r->count * sizeof(int64_t), "rows", &row));
-    int status = stage_tensor(c, &flipped, TESS_U8, 1, &r->count);
+    TESS_TRY(tess_alloc(ctx, (size_t)r->count * sizeof(int64_t), "rows", &row));
+    int status = stage_tensor(ctx, &flipped, TESS_U8, 1, &r->count);
     for (int64_t i = 0; i < r->count && status == TESS_OK; i++) {
         ((int64_t *)row)[i] = image_of(r, i);
         ((uint8_t *)flipped.data)[i] = (uint8_t)is_flipped(r, i);
     }
     if (status == TESS_OK)
-        status = stage_carry_rows(c, images, a, r->count, row);
+        status = stage_carry_rows(ctx, images, a, r->count, row);
     if (status == TESS_OK)
-        status = tess_artefact_put(c, a, "flipped", &flipped, &how);
+        status = tess_artefact_put(ctx, a, "flipped", &flipped, &how);
     tess_free(flipped.data);
     tess_free(row);
     return status;
 }
 
-static int put_figures(struct tess_call *c, struct tess_stage_run *r, const struct work *k)
+static int encode_put_figures(struct tess_context *ctx, struct tess_stage_run *r, const struct work *k)
 {
     int64_t size = k->tokenizer.codebook_size, n = tess_tensor_count(&k->codes);
     const int32_t *code = k->codes.data;
     void *memory;
-    TESS_TRY(tess_alloc(c, (size_t)size * sizeof(int64_t), "counts", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)size * sizeof(int64_t), "counts", &memory));
     int64_t *counts = memory;
     for (int64_t i = 0; i < n; i++)
         counts[code[i]]++;
     struct tess_code_health h = tess_code_health_of(counts, size);
     tess_free(memory);
-    TESS_TRY(stage_put_health(c, r, &h));
+    TESS_TRY(stage_put_health(ctx, r, &h));
     double error = 0.0;
     for (int64_t i = 0; i < k->rows.count; i++)
         error += (double)((const float *)k->error.data)[i];
-    return tess_artefact_put_figure(c, tess_stage_output(r), "quantisation error", error / (double)k->rows.count, "mean square");
+    return tess_artefact_put_figure(ctx, tess_stage_output(r), "quantisation error", error / (double)k->rows.count, "mean square");
 }
 
-static int encode(struct tess_call *c, struct tess_stage_run *r, struct work *k)
+static int encode(struct tess_context *ctx, struct tess_stage_run *r, struct work *k)
 {
     const struct tess_artefact *images = tess_stage_input(r, "images"), *model = tess_stage_input(r, "model");
     struct tess_artefact *a = tess_stage_output(r);
     struct tess_tokenizer *t = &k->tokenizer;
-    TESS_TRY(tess_tokenizer_open(c, tess_artefact_facts(model), tess_artefact_path(model), t));
-    TESS_TRY(stage_check_images(c, t, tess_artefact_facts(images)));
-    TESS_TRY(stage_graph_open(c, &k->encode, tess_stage_seed(r), k->s->batch));
-    k->book.weights = k->encode.weights;
-    TESS_TRY(stage_graph_open(c, &k->book, tess_stage_seed(r), STAGE_ROWS));
-    TESS_TRY(tess_tokenizer_record_encode_error(c, t, k->encode.graph));
-    TESS_TRY(tess_graph_seal(c, k->encode.graph));
-    TESS_TRY(record_book(c, t, k->book.graph));
-    TESS_TRY(tess_weights_read(c, k->encode.weights, model));
-    TESS_TRY(stage_images_open(c, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
-    TESS_TRY(count_rows(c, k->s, tess_artefact_facts(images), &k->rows));
+    TESS_TRY(tess_tokenizer_open(ctx, tess_artefact_attrs(model), tess_artefact_path(model), t));
+    TESS_TRY(stage_check_images(ctx, t, tess_artefact_attrs(images)));
+    TESS_TRY(stage_graph_open(ctx, &k->encode, tess_stage_seed(r), k->s->batch));
+    k->codebook.weights = k->encode.weights;
+    TESS_TRY(stage_graph_open(ctx, &k->codebook, tess_stage_seed(r), STAGE_ROWS));
+    TESS_TRY(tess_tokenizer_record_encode_error(ctx, t, k->encode.graph));
+    TESS_TRY(tess_graph_seal(ctx, k->encode.graph));
+    TESS_TRY(record_codebook(ctx, t, k->codebook.graph));
+    TESS_TRY(tess_weights_read(ctx, k->encode.weights, model));
+    TESS_TRY(stage_images_open(ctx, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
+    TESS_TRY(count_rows(ctx, k->s, tess_artefact_attrs(images), &k->rows));
     if (k->rows.count - k->rows.flipped != k->images.shape.dim[0])
-        return c->fail(c, TESS_E_DATA, "%s: /images has %lld rows, its `count` says %lld; it is damaged, import again",
+        return ctx->fail(ctx, TESS_E_DATA, "%s: /images has %lld rows, its `count` says %lld; it is damaged, import again",
                        tess_artefact_path(images), (long long)k->images.shape.dim[0], (long long)(k->rows.count - k->rows.flipped));
-    TESS_TRY(stage_tensor(c, &k->batch, TESS_U8, 4, (const int64_t[]){k->s->batch, t->height, t->width, t->channels}));
-    TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, (const int64_t[]){k->rows.count, t->latent_height, t->latent_width}));
-    TESS_TRY(stage_tensor(c, &k->error, TESS_F32, 1, &k->rows.count));
-    TESS_TRY(resume(c, r, k));
+    TESS_TRY(stage_tensor(ctx, &k->batch, TESS_U8, 4, (const int64_t[]){k->s->batch, t->height, t->width, t->channels}));
+    TESS_TRY(stage_tensor(ctx, &k->codes, TESS_I32, 3, (const int64_t[]){k->rows.count, t->latent_height, t->latent_width}));
+    TESS_TRY(stage_tensor(ctx, &k->error, TESS_F32, 1, &k->rows.count));
+    TESS_TRY(encode_resume(ctx, r, k));
     while (k->done < k->rows.count) {
         if (k->done > 0 && (tess_stage_stopping(r) || tess_stage_checkpoint_due(r)))
-            TESS_TRY(tess_stage_checkpoint(c, r, write_checkpoint, k));
-        TESS_TRY(stage_check_stop(c, r, k->done, k->rows.count, "image"));
-        TESS_TRY(encode_batch(c, k));
+            TESS_TRY(tess_stage_checkpoint(ctx, r, encode_write_checkpoint, k));
+        TESS_TRY(stage_check_stop(ctx, r, k->done, k->rows.count, "image"));
+        TESS_TRY(encode_batch(ctx, k));
         tess_stage_progress(r, k->done, k->rows.count, "image", NULL, 0.0);
     }
-    TESS_TRY(describe(c, t, &k->rows, tess_artefact_facts(images), tess_artefact_describe(a)));
-    TESS_TRY(tess_facts_set_text(c, tess_artefact_describe(a), "tokenizer", tess_tokenizer_digest(model)));
-    TESS_TRY(stage_put_codes(c, a, &k->codes, t->codebook_size));
-    TESS_TRY(put_codebook(c, k, a));
-    TESS_TRY(k->rows.flipped ? carry_over(c, &k->rows, images, a) : stage_carry_over(c, images, a));
-    return put_figures(c, r, k);
+    TESS_TRY(encode_describe(ctx, t, &k->rows, tess_artefact_attrs(images), tess_artefact_describe(a)));
+    TESS_TRY(tess_attrs_set_text(ctx, tess_artefact_describe(a), "tokenizer", tess_tokenizer_digest(model)));
+    TESS_TRY(stage_put_codes(ctx, a, &k->codes, t->codebook_size));
+    TESS_TRY(put_codebook(ctx, k, a));
+    TESS_TRY(k->rows.flipped ? carry_over(ctx, &k->rows, images, a) : stage_carry_over(ctx, images, a));
+    return encode_put_figures(ctx, r, k);
 }
 
-static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int encode_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     struct work k = {.s = self};
-    int status = encode(c, r, &k);
-    stage_graph_close(&k.book, 0);
+    int status = encode(ctx, r, &k);
+    stage_graph_close(&k.codebook, 0);
     stage_graph_close(&k.encode, 1);
     stage_images_close(&k.images);
     tess_free(k.batch.data);
@@ -280,13 +281,14 @@ static const struct tess_port ports[] = {{.name = "images", .kind = "images", .h
                                          {.name = NULL}};
 
 /* Nothing is drawn. */
-static uint64_t depends(void *self)
+static uint64_t encode_depends(void *self)
 {
     (void)self;
     return TESS_DEPENDS_NUMERIC;
 }
 
-static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "codes", .plan = plan, .run = run, .depends = depends};
+static const struct tess_stage_1 ops = {
+    .size = sizeof ops, .ports = ports, .output = "codes", .plan = encode_plan, .run = encode_run, .depends = encode_depends};
 
 static const struct tess_param params[] = {
     {.name = "flip", .help = "both: training images a second time, turned over from left to right", .type = TESS_ENUM,

@@ -32,23 +32,23 @@ struct work {
     double nats; /* (23.2) of all images */
 };
 
-static int open_graphs(struct tess_call *c, struct work *k, const struct tess_facts *images, const struct tess_facts *model,
-                       const struct tess_facts *prior)
+static int evaluate_open_graphs(struct tess_context *ctx, struct work *k, const struct tess_attrs *images, const struct tess_attrs *model,
+                       const struct tess_attrs *prior)
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;
     int head = tess_tokenizer_has_likelihood(model) ? CODEC_LIKELIHOOD : 0;
-    TESS_TRY(stage_held_out(c, images, k->s->limit, &k->first, &k->count));
-    TESS_TRY(stage_codec_open(c, &k->codec, model, "model", NULL, k->seed, k->s->batch, CODEC_ENCODE | CODEC_DECODE | head));
-    TESS_TRY(stage_check_images(c, t, images));
+    TESS_TRY(stage_held_out(ctx, images, k->s->limit, &k->first, &k->count));
+    TESS_TRY(stage_codec_open(ctx, &k->codec, model, "model", NULL, k->seed, k->s->batch, CODEC_ENCODE | CODEC_DECODE | head));
+    TESS_TRY(stage_check_images(ctx, t, images));
     if (!prior)
         return TESS_OK;
     struct tess_noise_loss loss = {0};
-    TESS_TRY(tess_prior_open(c, prior, "prior", &k->prior));
-    TESS_TRY(stage_check_map(c, t, "prior", k->prior.height, k->prior.width, k->prior.codebook_size));
-    TESS_TRY(stage_graph_open(c, &k->loss, k->seed, k->s->batch));
-    TESS_TRY(tess_prior_record_loss(c, &k->prior, k->loss.graph, &loss));
+    TESS_TRY(tess_prior_open(ctx, prior, "prior", &k->prior));
+    TESS_TRY(stage_check_map(ctx, t, "prior", k->prior.height, k->prior.width, k->prior.codebook_size));
+    TESS_TRY(stage_graph_open(ctx, &k->loss, k->seed, k->s->batch));
+    TESS_TRY(tess_prior_record_loss(ctx, &k->prior, k->loss.graph, &loss));
     tess_output(k->loss.graph, "bound", loss.bound);
-    return tess_graph_seal(c, k->loss.graph);
+    return tess_graph_seal(ctx, k->loss.graph);
 }
 
 static void close_graphs(struct work *k)
@@ -65,7 +65,7 @@ static int64_t draws_of(const struct work *k)
 }
 
 /* Beside the codec: images, a batch there and back, all codes, the picture; the prior's weights and its batch. */
-static int64_t buffers(const struct work *k, const struct tess_facts *images, int prior)
+static int64_t evaluate_buffers(const struct work *k, const struct tess_attrs *images, int prior)
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;
     int64_t one = cost_of_tokenizer_images(t, 1), map = t->latent_height * t->latent_width * (int64_t)sizeof(int32_t);
@@ -75,18 +75,18 @@ static int64_t buffers(const struct work *k, const struct tess_facts *images, in
     return prior ? bytes + tess_weights_bytes(k->loss.weights) + 2 * k->s->batch * map : bytes;
 }
 
-static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int evaluate_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     struct work k = {.s = self, .seed = p->seed};
-    int status = open_graphs(c, &k, p->in[0], p->in[1], p->in[2]);
+    int status = evaluate_open_graphs(ctx, &k, p->in[0], p->in[1], p->in[2]);
     if (status == TESS_OK)
-        status = tess_facts_set_i64(c, p->out, "images", k.count);
+        status = tess_attrs_set_i64(ctx, p->out, "images", k.count);
     if (status == TESS_OK)
-        status = cost_of_codec(c, &k.codec, (double)k.count, (double)k.count, &p->cost);
+        status = cost_of_codec(ctx, &k.codec, (double)k.count, (double)k.count, &p->cost);
     if (status == TESS_OK && p->in[2])
-        status = stage_graph_cost(c, &k.loss, (double)(k.count * draws_of(&k)), &p->cost);
+        status = stage_graph_cost(ctx, &k.loss, (double)(k.count * draws_of(&k)), &p->cost);
     if (status == TESS_OK)
-        p->cost.total_bytes += buffers(&k, p->in[0], p->in[2] != NULL);
+        p->cost.total_bytes += evaluate_buffers(&k, p->in[0], p->in[2] != NULL);
     p->steps = k.count * (p->in[2] ? 2 : 1);
     close_graphs(&k);
     return status;
@@ -105,27 +105,27 @@ static void add_likelihood(struct work *k, int64_t at, int64_t n)
 }
 
 /* Encodes and decodes all; gives the summed squared error. */
-static int reconstruct(struct tess_call *c, struct work *k, double *error)
+static int evaluate_reconstruct(struct tess_context *ctx, struct work *k, double *error)
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;
     int64_t tokens = t->latent_height * t->latent_width;
     for (int64_t i = 0; i < k->count; i += k->s->batch) {
         int64_t n = k->count - i < k->s->batch ? k->count - i : k->s->batch;
-        TESS_TRY(stage_check_stop(c, k->run, i, k->count, "image"));
-        TESS_TRY(round_trip_make(c, &k->trip, &k->images, k->first + i, n, error));
+        TESS_TRY(stage_check_stop(ctx, k->run, i, k->count, "image"));
+        TESS_TRY(round_trip_make(ctx, &k->trip, &k->images, k->first + i, n, error));
         if (k->codec.likelihood)
             add_likelihood(k, i, n);
         memcpy((int32_t *)k->codes.data + i * tokens, k->trip.codes.data, tess_tensor_bytes(&k->trip.codes));
-        TESS_TRY(stage_keep_first(c, &k->originals, &k->trip.images));
-        TESS_TRY(stage_keep_first(c, &k->made, &k->trip.bytes));
+        TESS_TRY(stage_keep_first(ctx, &k->originals, &k->trip.images));
+        TESS_TRY(stage_keep_first(ctx, &k->made, &k->trip.bytes));
         tess_stage_progress(k->run, i + n, k->count * (k->prior.noise ? 2 : 1), "image", NULL, 0.0);
     }
-    return stage_put_pairs(c, tess_stage_output(k->run), "reconstructions", &k->originals, &k->made);
+    return stage_put_pairs(ctx, tess_stage_output(k->run), "reconstructions", &k->originals, &k->made);
 }
 
 /* Mean over sequences and draws of the bound at t; draw j of a sequence has its t in the j-th of `draws` equal parts of 1 .. T
  * (12.2). */
-static int bound(struct tess_call *c, struct work *k, double *bits)
+static int evaluate_bound(struct tess_context *ctx, struct work *k, double *bits)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(k->prior.noise, "noise/1");
     void *self = tess_instance_self(k->prior.noise);
@@ -133,16 +133,16 @@ static int bound(struct tess_call *c, struct work *k, double *bits)
     struct tess_tensor in[3] = {{.data = NULL}}, out = {.data = NULL};
     const int64_t size[2] = {k->s->batch, tokens};
     double sum = 0.0;
-    int status = stage_tensor(c, &in[0], TESS_I32, 2, size);
+    int status = stage_tensor(ctx, &in[0], TESS_I32, 2, size);
     if (status == TESS_OK)
-        status = stage_tensor(c, &in[1], TESS_I32, 2, size);
+        status = stage_tensor(ctx, &in[1], TESS_I32, 2, size);
     if (status == TESS_OK)
-        status = stage_tensor(c, &in[2], TESS_F32, 1, size);
+        status = stage_tensor(ctx, &in[2], TESS_F32, 1, size);
     if (status == TESS_OK)
-        status = stage_tensor(c, &out, TESS_F32, 1, size);
+        status = stage_tensor(ctx, &out, TESS_F32, 1, size);
     for (int64_t i = 0; i < all && status == TESS_OK; i += k->s->batch) {
         int64_t n = all - i < k->s->batch ? all - i : k->s->batch;
-        status = stage_check_stop(c, k->run, i, all, "sequence");
+        status = stage_check_stop(ctx, k->run, i, all, "sequence");
         for (int64_t j = 0; j < n && status == TESS_OK; j++) {
             struct tess_stream s = {.seed = k->seed,
                                     .purpose = tess_purpose("evaluate.time"),
@@ -154,11 +154,11 @@ static int bound(struct tess_call *c, struct work *k, double *bits)
             int64_t t = 1 + (int64_t)(((double)s.step + (double)u) / (double)draws * (double)steps);
             memcpy(x0, (const int32_t *)k->codes.data + (i + j) / draws * tokens, (size_t)tokens * sizeof *x0);
             s.purpose = tess_purpose("evaluate.corrupt");
-            status = noise->corrupt(self, c, &s, tokens, k->prior.codebook_size, t, x0, xt);
+            status = noise->corrupt(self, ctx, &s, tokens, k->prior.codebook_size, t, x0, xt);
             ((float *)in[2].data)[j] = (float)t;
         }
         if (status == TESS_OK)
-            status = stage_graph_run(c, &k->loss, 0, i, n, 3, in, 1, &out);
+            status = stage_graph_run(ctx, &k->loss, 0, i, n, 3, in, 1, &out);
         for (int64_t j = 0; j < n && status == TESS_OK; j++)
             sum += (double)((const float *)out.data)[j];
         tess_stage_progress(k->run, k->count + (i + n) / draws, 2 * k->count, "image", NULL, 0.0);
@@ -170,21 +170,21 @@ static int bound(struct tess_call *c, struct work *k, double *bits)
     return status;
 }
 
-static int put_codes_health(struct tess_call *c, struct work *k)
+static int put_codes_health(struct tess_context *ctx, struct work *k)
 {
     int64_t size = k->codec.tokenizer.codebook_size;
     void *memory;
-    TESS_TRY(tess_alloc(c, (size_t)size * sizeof(int64_t), "counts", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)size * sizeof(int64_t), "counts", &memory));
     int64_t *counts = memory;
     for (int64_t i = 0; i < tess_tensor_count(&k->codes); i++)
         counts[((const int32_t *)k->codes.data)[i]]++;
     struct tess_code_health h = tess_code_health_of(counts, size);
     tess_free(memory);
-    return stage_put_health(c, k->run, &h);
+    return stage_put_health(ctx, k->run, &h);
 }
 
 /* (23.4) and, with what the codes cost, (23.5); `bits` NULL: no prior says that. */
-static int put_likelihood(struct tess_call *c, const struct work *k, const double *bits)
+static int put_likelihood(struct tess_context *ctx, const struct work *k, const double *bits)
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;
     struct tess_artefact *a = tess_stage_output(k->run);
@@ -192,52 +192,53 @@ static int put_likelihood(struct tess_call *c, const struct work *k, const doubl
     double pixels = k->nats / ((double)k->count * values * log(2.0)) + (double)k->s->likelihood.bits;
     if (!k->codec.likelihood)
         return TESS_OK;
-    TESS_TRY(tess_artefact_put_figure(c, a, "pixels given codes", pixels, "bits/dim"));
+    TESS_TRY(tess_artefact_put_figure(ctx, a, "pixels given codes", pixels, "bits/dim"));
     if (!bits)
         return TESS_OK;
     double codes = *bits * (double)(t->latent_height * t->latent_width) / values;
-    TESS_TRY(tess_artefact_put_figure(c, a, "codes", codes, "bits/dim"));
-    return tess_artefact_put_figure(c, a, "image likelihood", pixels + codes, "bits/dim");
+    TESS_TRY(tess_artefact_put_figure(ctx, a, "codes", codes, "bits/dim"));
+    return tess_artefact_put_figure(ctx, a, "image likelihood", pixels + codes, "bits/dim");
 }
 
-static int evaluate(struct tess_call *c, struct work *k)
+static int evaluate(struct tess_context *ctx, struct work *k)
 {
     const struct tess_artefact *images = tess_stage_input(k->run, "images"), *model = tess_stage_input(k->run, "model");
     const struct tess_artefact *prior = tess_stage_input(k->run, "prior");
     struct tess_artefact *a = tess_stage_output(k->run);
     const struct tess_tokenizer *t = &k->codec.tokenizer;
     if (prior)
-        TESS_TRY(stage_check_tokenizer(c, prior, model));
-    TESS_TRY(open_graphs(c, k, tess_artefact_facts(images), tess_artefact_facts(model), prior ? tess_artefact_facts(prior) : NULL));
-    TESS_TRY(tess_weights_read(c, k->codec.weights, model));
+        TESS_TRY(stage_check_tokenizer(ctx, prior, model));
+    TESS_TRY(
+        evaluate_open_graphs(ctx, k, tess_artefact_attrs(images), tess_artefact_attrs(model), prior ? tess_artefact_attrs(prior) : NULL));
+    TESS_TRY(tess_weights_read(ctx, k->codec.weights, model));
     if (prior)
-        TESS_TRY(tess_weights_read(c, k->loss.weights, prior));
-    TESS_TRY(stage_images_open(c, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
-    TESS_TRY(round_trip_open(c, &k->trip, &k->codec, k->s->batch));
-    TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, (const int64_t[]){k->count, t->latent_height, t->latent_width}));
+        TESS_TRY(tess_weights_read(ctx, k->loss.weights, prior));
+    TESS_TRY(stage_images_open(ctx, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
+    TESS_TRY(round_trip_open(ctx, &k->trip, &k->codec, k->s->batch));
+    TESS_TRY(stage_tensor(ctx, &k->codes, TESS_I32, 3, (const int64_t[]){k->count, t->latent_height, t->latent_width}));
     double error = 0.0, bits = 0.0;
-    TESS_TRY(reconstruct(c, k, &error));
+    TESS_TRY(evaluate_reconstruct(ctx, k, &error));
     /* (12.1) */
     double mse = error / ((double)k->count * (double)(t->height * t->width * t->channels));
-    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(a), "images", k->count));
-    TESS_TRY(tess_artefact_put_figure(c, a, "images", (double)k->count, ""));
-    TESS_TRY(tess_artefact_put_figure(c, a, "reconstruction MSE", mse, "pixels in 0 .. 1"));
-    TESS_TRY(tess_artefact_put_figure(c, a, "reconstruction PSNR", -10.0 * log10(mse), "dB"));
+    TESS_TRY(tess_attrs_set_i64(ctx, tess_artefact_describe(a), "images", k->count));
+    TESS_TRY(tess_artefact_put_figure(ctx, a, "images", (double)k->count, ""));
+    TESS_TRY(tess_artefact_put_figure(ctx, a, "reconstruction MSE", mse, "pixels in 0 .. 1"));
+    TESS_TRY(tess_artefact_put_figure(ctx, a, "reconstruction PSNR", -10.0 * log10(mse), "dB"));
     if (mse > 1.0)
         tess_stage_warn(k->run, "reconstruction PSNR is %.1f dB: the error is larger than any of an image whose pixels are in 0 .. 1; the "
                                 "model has diverged: train it again with a lower `lr`, `warmup`, or `clip`", -10.0 * log10(mse));
-    TESS_TRY(put_codes_health(c, k));
+    TESS_TRY(put_codes_health(ctx, k));
     if (!prior)
-        return put_likelihood(c, k, NULL);
-    TESS_TRY(bound(c, k, &bits));
-    TESS_TRY(tess_artefact_put_figure(c, a, "prior's bound", bits, "bits/code"));
-    return put_likelihood(c, k, &bits);
+        return put_likelihood(ctx, k, NULL);
+    TESS_TRY(evaluate_bound(ctx, k, &bits));
+    TESS_TRY(tess_artefact_put_figure(ctx, a, "prior's bound", bits, "bits/code"));
+    return put_likelihood(ctx, k, &bits);
 }
 
-static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int evaluate_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     struct work k = {.s = self, .run = r, .seed = tess_stage_seed(r)};
-    int status = evaluate(c, &k);
+    int status = evaluate(ctx, &k);
     close_graphs(&k);
     stage_images_close(&k.images);
     round_trip_close(&k.trip);
@@ -253,7 +254,8 @@ static const struct tess_port ports[] = {
     {.name = "prior", .kind = "prior", .optional = 1, .help = "a prior over its codes"},
     {.name = NULL}};
 
-static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "figures", .plan = plan, .run = run};
+static const struct tess_stage_1 ops = {
+    .size = sizeof ops, .ports = ports, .output = "figures", .plan = evaluate_plan, .run = evaluate_run};
 
 static const struct tess_param params[] = {
     {.name = "limit", .help = "images at most; 0: all", .type = TESS_I64, .offset = offsetof(struct stage, limit), .lo = 0, .hi = 1e9,

@@ -12,7 +12,7 @@ struct stage {
     int32_t every_step;
 };
 
-/* Made from facts alone, for a plan and for a run. */
+/* Made from attributes alone, for a plan and for a run. */
 struct models {
     struct sampling_prior p;
     struct stage_codec codec;
@@ -28,77 +28,77 @@ struct work {
     uint64_t seed;
 };
 
-static int choose_steps(struct tess_call *c, const struct stage *s, struct models *m)
+static int choose_steps(struct tess_context *ctx, const struct stage *s, struct models *m)
 {
     int64_t all = tess_prior_steps(&m->p.prior);
     m->steps = s->steps ? s->steps : all;
     if (m->steps == all || !tess_prior_causal(&m->p.prior))
         return TESS_OK;
-    return c->fail(c, TESS_E_VALUE, "steps is %lld, but this prior draws its %lld tokens in order, one a step; leave `steps` out",
+    return ctx->fail(ctx, TESS_E_VALUE, "steps is %lld, but this prior draws its %lld tokens in order, one a step; leave `steps` out",
                    (long long)s->steps, (long long)all);
 }
 
-static int describe(struct tess_call *c, const struct stage *s, const struct models *m, const struct tess_facts *prior, uint64_t seed,
-                    struct tess_facts *f)
+static int sample_describe(struct tess_context *ctx, const struct stage *s, const struct models *m, const struct tess_attrs *prior,
+                           uint64_t seed, struct tess_attrs *f)
 {
     const struct tess_prior *p = &m->p.prior;
-    TESS_TRY(sampling_describe(c, p, prior, s->count, p->height, p->width, m->steps, s->temperature, seed, f));
-    TESS_TRY(tess_facts_set_i64(c, f, "image_height", m->codec.tokenizer.height)); /* 0 where there are no images */
-    TESS_TRY(tess_facts_set_i64(c, f, "image_width", m->codec.tokenizer.width));
-    return tess_facts_set_i64(c, f, "image_channels", m->codec.tokenizer.channels);
+    TESS_TRY(sampling_describe(ctx, p, prior, s->count, p->height, p->width, m->steps, s->temperature, seed, f));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "image_height", m->codec.tokenizer.height)); /* 0 where there are no images */
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "image_width", m->codec.tokenizer.width));
+    return tess_attrs_set_i64(ctx, f, "image_channels", m->codec.tokenizer.channels);
 }
 
-static int open_models(struct tess_call *c, const struct stage *s, uint64_t seed, const struct tess_facts *prior, const char *where,
-                       const struct tess_facts *model, struct models *m)
+static int sample_open_models(struct tess_context *ctx, const struct stage *s, uint64_t seed, const struct tess_attrs *prior,
+                              const char *where, const struct tess_attrs *model, struct models *m)
 {
     const struct tess_prior *p = &m->p.prior;
-    TESS_TRY(sampling_open(c, &m->p, NULL, prior, where));
-    TESS_TRY(choose_steps(c, s, m));
+    TESS_TRY(sampling_open(ctx, &m->p, NULL, prior, where));
+    TESS_TRY(choose_steps(ctx, s, m));
     if (tess_prior_caches(p) && !s->every_step)
-        TESS_TRY(sampling_record_next(c, &m->p, seed, s->batch));
+        TESS_TRY(sampling_record_next(ctx, &m->p, seed, s->batch));
     else
-        TESS_TRY(sampling_record(c, &m->p, m->steps, seed, s->batch));
+        TESS_TRY(sampling_record(ctx, &m->p, m->steps, seed, s->batch));
     if (!model)
         return TESS_OK;
-    TESS_TRY(stage_codec_open(c, &m->codec, model, "model", NULL, seed, s->batch, CODEC_DECODE));
-    return stage_check_map(c, &m->codec.tokenizer, "prior", p->height, p->width, p->codebook_size);
+    TESS_TRY(stage_codec_open(ctx, &m->codec, model, "model", NULL, seed, s->batch, CODEC_DECODE));
+    return stage_check_map(ctx, &m->codec.tokenizer, "prior", p->height, p->width, p->codebook_size);
 }
 
-static void close_models(struct models *m)
+static void sample_close_models(struct models *m)
 {
     sampling_close(&m->p);
     stage_codec_close(&m->codec);
 }
 
 /* Work as if every step called the denoiser and picked where it can. */
-static int cost_of(struct tess_call *c, const struct stage *s, const struct models *m, struct tess_cost *cost)
+static int sample_cost_of(struct tess_context *ctx, const struct stage *s, const struct models *m, struct tess_cost *cost)
 {
-    TESS_TRY(sampling_cost(c, &m->p, (double)s->count * (double)m->steps, cost));
+    TESS_TRY(sampling_cost(ctx, &m->p, (double)s->count * (double)m->steps, cost));
     cost->total_bytes += sampling_bytes(&m->p, s->count);
     if (!m->codec.decode.graph)
         return TESS_OK;
     int64_t one = cost_of_tokenizer_images(&m->codec.tokenizer, 1);
     cost->total_bytes += s->count * one + cost_of_picture(1, s->count, one, m->codec.tokenizer.width);
-    return cost_of_codec(c, &m->codec, 0.0, (double)s->count, cost);
+    return cost_of_codec(ctx, &m->codec, 0.0, (double)s->count, cost);
 }
 
-static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int sample_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     const struct stage *s = self;
     struct models m = {.steps = 0};
-    int status = open_models(c, s, p->seed, p->in[0], "prior", p->in[1], &m);
+    int status = sample_open_models(ctx, s, p->seed, p->in[0], "prior", p->in[1], &m);
     if (status == TESS_OK)
-        status = describe(c, s, &m, p->in[0], p->seed, p->out);
+        status = sample_describe(ctx, s, &m, p->in[0], p->seed, p->out);
     if (status == TESS_OK)
-        status = cost_of(c, s, &m, &p->cost);
+        status = sample_cost_of(ctx, s, &m, &p->cost);
     p->steps = m.steps * s->count;
-    close_models(&m);
+    sample_close_models(&m);
     return status;
 }
 
 /* ---- run ---- */
 
-static int sample_all(struct tess_call *c, struct work *k)
+static int sample_all(struct tess_context *ctx, struct work *k)
 {
     const struct models *m = &k->m;
     int64_t all = k->s->count * m->steps;
@@ -113,8 +113,8 @@ static int sample_all(struct tess_call *c, struct work *k)
                                      .seed = k->seed,
                                      .picked = m->p.picked.graph,
                                      .next = m->p.next.graph};
-    TESS_TRY(tess_sampler_new(c, &o, &k->sampler));
-    TESS_TRY(sampling_finish(c, k->run, k->sampler, NULL, m->steps));
+    TESS_TRY(tess_sampler_new(ctx, &o, &k->sampler));
+    TESS_TRY(sampling_finish(ctx, k->run, k->sampler, NULL, m->steps));
     int64_t calls = *tess_sampler_calls(k->sampler);
     if (calls < all)
         tess_stage_note(k->run, "%.1f calls of the denoiser a sample for %lld steps: the other steps change nothing",
@@ -122,50 +122,50 @@ static int sample_all(struct tess_call *c, struct work *k)
     return TESS_OK;
 }
 
-static int put_images(struct tess_call *c, struct work *k, struct tess_artefact *a)
+static int sample_put_images(struct tess_context *ctx, struct work *k, struct tess_artefact *a)
 {
     const struct tess_tokenizer *t = &k->m.codec.tokenizer;
     struct tess_dataset how = {.size = sizeof how, .labels = "image y x channel"};
     size_t row = (size_t)(t->height * t->width * t->channels);
-    TESS_TRY(stage_tensor(c, &k->images, TESS_U8, 4, (const int64_t[]){k->s->count, t->height, t->width, t->channels}));
+    TESS_TRY(stage_tensor(ctx, &k->images, TESS_U8, 4, (const int64_t[]){k->s->count, t->height, t->width, t->channels}));
     for (int64_t i = 0; i < k->s->count; i += k->s->batch) {
         int64_t n = k->s->count - i < k->s->batch ? k->s->count - i : k->s->batch;
         struct tess_tensor codes = tess_sampler_x(k->sampler), images = k->images;
         codes.data = (int32_t *)codes.data + i * k->m.p.prior.height * k->m.p.prior.width;
         images.data = (uint8_t *)k->images.data + (size_t)i * row;
-        TESS_TRY(stage_codec_decode(c, &k->m.codec, n, &codes, NULL, &images));
+        TESS_TRY(stage_codec_decode(ctx, &k->m.codec, n, &codes, NULL, &images));
     }
-    TESS_TRY(tess_artefact_put(c, a, "images", &k->images, &how));
+    TESS_TRY(tess_artefact_put(ctx, a, "images", &k->images, &how));
     struct tess_tensor some = k->images;
     some.dim[0] = some.dim[0] < 2 * PICTURE_IMAGES ? some.dim[0] : PICTURE_IMAGES;
-    return stage_put_sheet(c, a, "samples", &some);
+    return stage_put_sheet(ctx, a, "samples", &some);
 }
 
-static int sample(struct tess_call *c, struct work *k)
+static int sample(struct tess_context *ctx, struct work *k)
 {
     const struct tess_artefact *prior = tess_stage_input(k->run, "prior"), *model = tess_stage_input(k->run, "model");
     struct tess_artefact *a = tess_stage_output(k->run);
     struct models *m = &k->m;
     if (model)
-        TESS_TRY(stage_check_tokenizer(c, prior, model));
-    TESS_TRY(open_models(c, k->s, k->seed, tess_artefact_facts(prior), tess_artefact_path(prior), model ? tess_artefact_facts(model) : NULL,
-                         m));
-    TESS_TRY(tess_weights_read(c, m->p.weights, prior));
+        TESS_TRY(stage_check_tokenizer(ctx, prior, model));
+    TESS_TRY(sample_open_models(ctx, k->s, k->seed, tess_artefact_attrs(prior), tess_artefact_path(prior),
+                                model ? tess_artefact_attrs(model) : NULL, m));
+    TESS_TRY(tess_weights_read(ctx, m->p.weights, prior));
     if (model)
-        TESS_TRY(tess_weights_read(c, m->codec.weights, model));
-    TESS_TRY(sample_all(c, k));
-    TESS_TRY(describe(c, k->s, m, tess_artefact_facts(prior), k->seed, tess_artefact_describe(a)));
+        TESS_TRY(tess_weights_read(ctx, m->codec.weights, model));
+    TESS_TRY(sample_all(ctx, k));
+    TESS_TRY(sample_describe(ctx, k->s, m, tess_artefact_attrs(prior), k->seed, tess_artefact_describe(a)));
     struct tess_tensor codes = tess_sampler_x(k->sampler);
-    TESS_TRY(stage_put_codes(c, a, &codes, m->p.prior.codebook_size));
-    return model ? put_images(c, k, a) : TESS_OK;
+    TESS_TRY(stage_put_codes(ctx, a, &codes, m->p.prior.codebook_size));
+    return model ? sample_put_images(ctx, k, a) : TESS_OK;
 }
 
-static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int sample_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     struct work k = {.s = self, .run = r, .seed = tess_stage_seed(r)};
-    int status = sample(c, &k);
+    int status = sample(ctx, &k);
     tess_sampler_free(k.sampler);
-    close_models(&k.m);
+    sample_close_models(&k.m);
     tess_free(k.images.data);
     return status;
 }
@@ -175,7 +175,7 @@ static const struct tess_port ports[] = {
     {.name = "model", .kind = "autoencoder", .optional = 1, .help = "the tokenizer, to make images of the codes"},
     {.name = NULL}};
 
-static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "samples", .plan = plan, .run = run};
+static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "samples", .plan = sample_plan, .run = sample_run};
 
 static const struct tess_param params[] = {
     {.name = "count", .help = "samples", .type = TESS_I64, .offset = offsetof(struct stage, count), .lo = 1, .hi = 1e7, .def = 64},

@@ -16,9 +16,9 @@ struct stage {
 
 enum { ORDER_RASTER, ORDER_RANDOM };
 /* What the picture shows at most, and how many codes a canvas may have. */
-enum { SHOWN = 16, SIDE_MOST = 1 << 14 };
+enum { SHOWN = 16, SIDE_MAX = 1 << 14 };
 
-struct models { /* made from facts alone, for a plan and for a run */
+struct models { /* made from attributes alone, for a plan and for a run */
     struct sampling_prior p;
     struct stage_codec codec; /* its tokenizer is as large as the canvas; only its decoder is recorded */
     struct canvas_options canvas;
@@ -35,31 +35,31 @@ struct work {
 
 /* ---- planning ---- */
 
-static int check_noise(struct tess_call *c, const struct tess_prior *p)
+static int sample_canvas_check_noise(struct tess_context *ctx, const struct tess_prior *p)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
     if (sampling_tells(p) && TESS_HAS(noise, reads_row) && noise->reads_row)
         return TESS_OK;
-    return c->fail(c, TESS_E_VALUE,
+    return ctx->fail(ctx, TESS_E_VALUE,
                    "sample-canvas: a prior of noise `%s` may change any token at any step and not a few that are known beforehand; a prior "
                    "of noise `absorbing` works, with any denoiser (`unet` too)",
                    tess_instance_name(p->noise));
 }
 
-static int check_sizes(struct tess_call *c, const struct stage *s, const struct tess_prior *p)
+static int sample_canvas_check_sizes(struct tess_context *ctx, const struct stage *s, const struct tess_prior *p)
 {
     int64_t shorter = p->height < p->width ? p->height : p->width;
     if (s->height < p->height || s->width < p->width)
-        return c->fail(c, TESS_E_VALUE,
+        return ctx->fail(ctx, TESS_E_VALUE,
                        "sample-canvas: a canvas of %lld x %lld codes is smaller than the prior's maps of %lld x %lld; set height and width "
                        "to at least that",
                        (long long)s->height, (long long)s->width, (long long)p->height, (long long)p->width);
     if (s->stride > shorter)
-        return c->fail(c, TESS_E_VALUE,
+        return ctx->fail(ctx, TESS_E_VALUE,
                        "sample-canvas: windows of %lld x %lld codes, %lld apart, would leave some out; set `stride` to at most %lld",
                        (long long)p->height, (long long)p->width, (long long)s->stride, (long long)shorter);
     if (s->order == ORDER_RASTER && s->steps)
-        return c->fail(c, TESS_E_VALUE,
+        return ctx->fail(ctx, TESS_E_VALUE,
                        "sample-canvas: in `order: raster` each step draws one code, and steps is %lld; leave it out, or set "
                        "`order: random`",
                        (long long)s->steps);
@@ -67,7 +67,8 @@ static int check_sizes(struct tess_call *c, const struct stage *s, const struct 
 }
 
 /* One image a slice: large ones need memory for one image a worker, not for eight. */
-static int open_decoder(struct tess_call *c, const struct stage *s, uint64_t seed, const struct tess_facts *model, struct models *m)
+static int sample_canvas_open_decoder(struct tess_context *ctx, const struct stage *s, uint64_t seed, const struct tess_attrs *model,
+                                      struct models *m)
 {
     struct stage_codec *k = &m->codec;
     const struct tess_prior *p = &m->p.prior;
@@ -75,15 +76,15 @@ static int open_decoder(struct tess_call *c, const struct stage *s, uint64_t see
     struct tess_tensor image;
     struct tess_graph_options o = {
         .size = sizeof o, .rows = 1, .slices = s->count < s->batch ? s->count : s->batch, .seed = seed};
-    TESS_TRY(tess_tokenizer_open(c, model, "model", t));
-    TESS_TRY(stage_check_map(c, t, "prior", p->height, p->width, p->codebook_size));
-    TESS_TRY(tess_weights_new(c, seed, &k->own));
+    TESS_TRY(tess_tokenizer_open(ctx, model, "model", t));
+    TESS_TRY(stage_check_map(ctx, t, "prior", p->height, p->width, p->codebook_size));
+    TESS_TRY(tess_weights_new(ctx, seed, &k->own));
     k->decode = (struct stage_graph){.weights = k->weights = k->own, .batch = o.slices};
-    TESS_TRY(tess_graph_new(c, k->weights, &o, &k->decode.graph));
-    TESS_TRY(tess_tokenizer_record_decode_larger(c, t, k->decode.graph, s->height, s->width));
-    TESS_TRY(tess_graph_seal(c, k->decode.graph));
+    TESS_TRY(tess_graph_new(ctx, k->weights, &o, &k->decode.graph));
+    TESS_TRY(tess_tokenizer_record_decode_larger(ctx, t, k->decode.graph, s->height, s->width));
+    TESS_TRY(tess_graph_seal(ctx, k->decode.graph));
     if (!tess_graph_output_at(k->decode.graph, 0, &image))
-        return c->fail(c, TESS_E_INTERNAL, "sample-canvas: a decoder without an output");
+        return ctx->fail(ctx, TESS_E_INTERNAL, "sample-canvas: a decoder without an output");
     t->latent_height = s->height;
     t->latent_width = s->width;
     t->height = image.dim[1];
@@ -91,13 +92,13 @@ static int open_decoder(struct tess_call *c, const struct stage *s, uint64_t see
     return TESS_OK;
 }
 
-static int open_models(struct tess_call *c, const struct stage *s, uint64_t seed, const struct tess_facts *prior, const char *where,
-                       const struct tess_facts *model, struct models *m)
+static int sample_canvas_open_models(struct tess_context *ctx, const struct stage *s, uint64_t seed, const struct tess_attrs *prior,
+                                     const char *where, const struct tess_attrs *model, struct models *m)
 {
     const struct tess_prior *p = &m->p.prior;
-    TESS_TRY(sampling_open(c, &m->p, "sample-canvas", prior, where));
-    TESS_TRY(check_noise(c, p));
-    TESS_TRY(check_sizes(c, s, p));
+    TESS_TRY(sampling_open(ctx, &m->p, "sample-canvas", prior, where));
+    TESS_TRY(sample_canvas_check_noise(ctx, p));
+    TESS_TRY(sample_canvas_check_sizes(ctx, s, p));
     m->canvas = (struct canvas_options){.prior = p,
                                         .batch = s->batch,
                                         .count = s->count,
@@ -109,110 +110,110 @@ static int open_models(struct tess_call *c, const struct stage *s, uint64_t seed
                                         .temperature = s->temperature,
                                         .seed = seed};
     /* of a window; where one code is drawn at a time, as of a map in as many steps as it has codes */
-    TESS_TRY(sampling_record(c, &m->p, m->canvas.raster ? p->height * p->width : m->canvas.steps, seed, s->batch));
+    TESS_TRY(sampling_record(ctx, &m->p, m->canvas.raster ? p->height * p->width : m->canvas.steps, seed, s->batch));
     m->canvas.denoise = m->p.denoise.graph;
     m->canvas.picked = m->p.picked.graph;
-    return model ? open_decoder(c, s, seed, model, m) : TESS_OK;
+    return model ? sample_canvas_open_decoder(ctx, s, seed, model, m) : TESS_OK;
 }
 
-static void close_models(struct models *m)
+static void sample_canvas_close_models(struct models *m)
 {
     sampling_close(&m->p);
     stage_codec_close(&m->codec);
 }
 
-static int describe(struct tess_call *c, const struct stage *s, const struct models *m, const struct tess_facts *prior, uint64_t seed,
-                    struct tess_facts *f)
+static int sample_canvas_describe(struct tess_context *ctx, const struct stage *s, const struct models *m, const struct tess_attrs *prior,
+                                  uint64_t seed, struct tess_attrs *f)
 {
-    return sampling_describe(c, &m->p.prior, prior, s->count, s->height, s->width, canvas_steps(&m->canvas), s->temperature, seed, f);
+    return sampling_describe(ctx, &m->p.prior, prior, s->count, s->height, s->width, canvas_steps(&m->canvas), s->temperature, seed, f);
 }
 
-static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int sample_canvas_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     const struct stage *s = self;
     struct models m = {.canvas = {.count = 0}};
-    int status = open_models(c, s, p->seed, p->in[0], "prior", p->in[1], &m);
+    int status = sample_canvas_open_models(ctx, s, p->seed, p->in[0], "prior", p->in[1], &m);
     if (status == TESS_OK)
-        status = describe(c, s, &m, p->in[0], p->seed, p->out);
+        status = sample_canvas_describe(ctx, s, &m, p->in[0], p->seed, p->out);
     if (status == TESS_OK) {
-        status = sampling_cost(c, &m.p, (double)s->count * canvas_calls(&m.canvas), &p->cost);
+        status = sampling_cost(ctx, &m.p, (double)s->count * canvas_calls(&m.canvas), &p->cost);
         p->cost.total_bytes += canvas_bytes(&m.canvas);
         p->steps = s->count * canvas_steps(&m.canvas);
     }
     if (status == TESS_OK && m.codec.decode.graph) {
         int64_t one = cost_of_tokenizer_images(&m.codec.tokenizer, 1), shown = s->count < SHOWN ? s->count : SHOWN;
         p->cost.total_bytes += (m.codec.decode.batch + shown) * one + cost_of_picture(1, shown, one, m.codec.tokenizer.width);
-        status = cost_of_codec(c, &m.codec, 0.0, (double)s->count, &p->cost);
+        status = cost_of_codec(ctx, &m.codec, 0.0, (double)s->count, &p->cost);
     }
-    close_models(&m);
+    sample_canvas_close_models(&m);
     return status;
 }
 
 /* ---- run ---- */
 
-static int sample(struct tess_call *c, struct work *k)
+static int sample_canvas_sample(struct tess_context *ctx, struct work *k)
 {
-    TESS_TRY(canvas_new(c, &k->m.canvas, &k->canvas));
+    TESS_TRY(canvas_new(ctx, &k->m.canvas, &k->canvas));
     struct sampling_state state = canvas_state(k->canvas);
     int64_t all = sampling_total(&state);
-    TESS_TRY(sampling_resume(c, k->run, &state));
+    TESS_TRY(sampling_resume(ctx, k->run, &state));
     while (!canvas_finished(k->canvas)) {
-        TESS_TRY(sampling_pause(c, k->run, &state));
-        TESS_TRY(canvas_advance(c, k->canvas));
+        TESS_TRY(sampling_pause(ctx, k->run, &state));
+        TESS_TRY(canvas_advance(ctx, k->canvas));
         tess_stage_progress(k->run, sampling_done(&state), all, "step", NULL, 0.0);
     }
     tess_stage_note(k->run, "%lld windows a canvas went through the denoiser", (long long)(*state.calls / k->s->count));
     return TESS_OK;
 }
 
-static int put_images(struct tess_call *c, struct work *k, struct tess_artefact *a)
+static int sample_canvas_put_images(struct tess_context *ctx, struct work *k, struct tess_artefact *a)
 {
     const struct tess_tokenizer *t = &k->m.codec.tokenizer;
     struct tess_dataset how = {.size = sizeof how, .labels = "image y x channel"};
     struct tess_tensor whole, codes = canvas_state(k->canvas).x;
     int64_t batch = k->m.codec.decode.batch, shown = k->s->count < SHOWN ? k->s->count : SHOWN;
-    TESS_TRY(stage_tensor(c, &k->batch, TESS_U8, 4, (const int64_t[]){batch, t->height, t->width, t->channels}));
-    TESS_TRY(stage_tensor(c, &k->shown, TESS_U8, 4, (const int64_t[]){shown, t->height, t->width, t->channels}));
+    TESS_TRY(stage_tensor(ctx, &k->batch, TESS_U8, 4, (const int64_t[]){batch, t->height, t->width, t->channels}));
+    TESS_TRY(stage_tensor(ctx, &k->shown, TESS_U8, 4, (const int64_t[]){shown, t->height, t->width, t->channels}));
     size_t row = tess_tensor_bytes(&k->batch) / (size_t)batch;
     whole = k->batch;
     whole.dim[0] = k->s->count;
-    TESS_TRY(tess_artefact_begin(c, a, "images", &whole, &how));
+    TESS_TRY(tess_artefact_begin(ctx, a, "images", &whole, &how));
     for (int64_t i = 0; i < k->s->count; i += batch) {
         struct tess_tensor some = codes, images = k->batch;
         some.dim[0] = images.dim[0] = k->s->count - i < batch ? k->s->count - i : batch;
         some.data = (int32_t *)codes.data + i * k->s->height * k->s->width;
-        TESS_TRY(stage_codec_decode(c, &k->m.codec, some.dim[0], &some, NULL, &images));
-        TESS_TRY(tess_artefact_append(c, a, "images", &images));
+        TESS_TRY(stage_codec_decode(ctx, &k->m.codec, some.dim[0], &some, NULL, &images));
+        TESS_TRY(tess_artefact_append(ctx, a, "images", &images));
         for (int64_t n = 0; n < some.dim[0] && i + n < shown; n++)
             memcpy((char *)k->shown.data + (size_t)(i + n) * row, (const char *)images.data + (size_t)n * row, row);
     }
-    return stage_put_sheet(c, a, "samples", &k->shown);
+    return stage_put_sheet(ctx, a, "samples", &k->shown);
 }
 
-static int sample_canvas(struct tess_call *c, struct work *k)
+static int sample_canvas(struct tess_context *ctx, struct work *k)
 {
     const struct tess_artefact *prior = tess_stage_input(k->run, "prior"), *model = tess_stage_input(k->run, "model");
     struct tess_artefact *a = tess_stage_output(k->run);
     if (model)
-        TESS_TRY(stage_check_tokenizer(c, prior, model));
-    TESS_TRY(open_models(c, k->s, k->seed, tess_artefact_facts(prior), tess_artefact_path(prior), model ? tess_artefact_facts(model) : NULL,
-                         &k->m));
-    TESS_TRY(tess_weights_read(c, k->m.p.weights, prior));
+        TESS_TRY(stage_check_tokenizer(ctx, prior, model));
+    TESS_TRY(sample_canvas_open_models(ctx, k->s, k->seed, tess_artefact_attrs(prior), tess_artefact_path(prior),
+                                       model ? tess_artefact_attrs(model) : NULL, &k->m));
+    TESS_TRY(tess_weights_read(ctx, k->m.p.weights, prior));
     if (model)
-        TESS_TRY(tess_weights_read(c, k->m.codec.weights, model));
-    TESS_TRY(sample(c, k));
-    TESS_TRY(describe(c, k->s, &k->m, tess_artefact_facts(prior), k->seed, tess_artefact_describe(a)));
+        TESS_TRY(tess_weights_read(ctx, k->m.codec.weights, model));
+    TESS_TRY(sample_canvas_sample(ctx, k));
+    TESS_TRY(sample_canvas_describe(ctx, k->s, &k->m, tess_artefact_attrs(prior), k->seed, tess_artefact_describe(a)));
     struct tess_tensor codes = canvas_state(k->canvas).x;
-    TESS_TRY(stage_put_codes(c, a, &codes, k->m.p.prior.codebook_size));
-    return model ? put_images(c, k, a) : TESS_OK;
+    TESS_TRY(stage_put_codes(ctx, a, &codes, k->m.p.prior.codebook_size));
+    return model ? sample_canvas_put_images(ctx, k, a) : TESS_OK;
 }
 
-static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int sample_canvas_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     struct work k = {.s = self, .run = r, .seed = tess_stage_seed(r)};
-    int status = sample_canvas(c, &k);
+    int status = sample_canvas(ctx, &k);
     canvas_free(k.canvas);
-    close_models(&k.m);
+    sample_canvas_close_models(&k.m);
     tess_free(k.batch.data);
     tess_free(k.shown.data);
     return status;
@@ -223,7 +224,8 @@ static const struct tess_port ports[] = {
     {.name = "model", .kind = "autoencoder", .optional = 1, .help = "the tokenizer, to make images of the codes"},
     {.name = NULL}};
 
-static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "samples", .plan = plan, .run = run};
+static const struct tess_stage_1 ops = {
+    .size = sizeof ops, .ports = ports, .output = "samples", .plan = sample_canvas_plan, .run = sample_canvas_run};
 
 static const struct tess_param params[] = {
     {.name = "height",
@@ -232,14 +234,14 @@ static const struct tess_param params[] = {
      .flags = TESS_REQUIRED,
      .offset = offsetof(struct stage, height),
      .lo = 1,
-     .hi = SIDE_MOST},
+     .hi = SIDE_MAX},
     {.name = "width",
      .help = "likewise",
      .type = TESS_I64,
      .flags = TESS_REQUIRED,
      .offset = offsetof(struct stage, width),
      .lo = 1,
-     .hi = SIDE_MOST},
+     .hi = SIDE_MAX},
     {.name = "count", .help = "canvases", .type = TESS_I64, .offset = offsetof(struct stage, count), .lo = 1, .hi = 1e6, .def = 4},
     {.name = "order",
      .help = "raster: one code a step, row by row, as published; random: as many as the prior would draw at once, anywhere",
@@ -258,7 +260,7 @@ static const struct tess_param params[] = {
      .type = TESS_I64,
      .offset = offsetof(struct stage, stride),
      .lo = 1,
-     .hi = SIDE_MOST,
+     .hi = SIDE_MAX,
      .def = 1},
     {.name = "temperature",
      .help = "of the windows' mean: its ln is divided by it; published: 0.8",

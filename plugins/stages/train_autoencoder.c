@@ -16,43 +16,43 @@ struct work {
     const struct stage *s;
     struct autoencoding k;
     struct tess_tokenizer model; /* zeroed without one */
-    struct start start;
+    struct warm_start warm_start;
 };
 
-static struct work work_of(const struct stage *s, uint64_t seed)
+static struct work train_autoencoder_work_of(const struct stage *s, uint64_t seed)
 {
     return (struct work){.s = s, .k = {.p = &s->how, .seed = seed}};
 }
 
-static int miss(struct tess_call *c, const char *part)
+static int train_autoencoder_miss(struct tess_context *ctx, const char *part)
 {
-    return c->fail(c, TESS_E_USAGE, "train-autoencoder: `%s` is missing; say it, or give a `model` to start from, whose %s it then is",
+    return ctx->fail(ctx, TESS_E_USAGE, "train-autoencoder: `%s` is missing; say it, or give a `model` to start from, whose %s it then is",
                    part, part);
 }
 
-static int open_parts(struct tess_call *c, struct work *w, const struct tess_facts *images, const struct tess_facts *model,
-                      const char *where)
+static int train_autoencoder_open_parts(struct tess_context *ctx, struct work *w, const struct tess_attrs *images,
+                                        const struct tess_attrs *model, const char *where)
 {
     const struct stage *s = w->s;
     if (model) {
-        TESS_TRY(tess_tokenizer_open(c, model, where, &w->model));
-        TESS_TRY(stage_check_images(c, &w->model, images));
+        TESS_TRY(tess_tokenizer_open(ctx, model, where, &w->model));
+        TESS_TRY(stage_check_images(ctx, &w->model, images));
     }
     w->k.encoder = s->encoder ? s->encoder : w->model.encoder;
     w->k.quantizer = s->quantizer ? s->quantizer : w->model.quantizer;
     w->k.decoder = s->decoder ? s->decoder : w->model.decoder;
     w->k.started = model != NULL;
     if (!w->k.encoder || !w->k.quantizer || !w->k.decoder)
-        return miss(c, !w->k.encoder ? "encoder" : !w->k.quantizer ? "quantizer" : "decoder");
+        return train_autoencoder_miss(ctx, !w->k.encoder ? "encoder" : !w->k.quantizer ? "quantizer" : "decoder");
     if (model)
         return TESS_OK; /* whose weights are checked */
-    TESS_TRY(tess_instance_learns(c, w->k.encoder, "encoder", "model"));
-    TESS_TRY(tess_instance_learns(c, w->k.quantizer, "quantizer", "model"));
-    return tess_instance_learns(c, w->k.decoder, "decoder", "model");
+    TESS_TRY(tess_instance_learns(ctx, w->k.encoder, "encoder", "model"));
+    TESS_TRY(tess_instance_learns(ctx, w->k.quantizer, "quantizer", "model"));
+    return tess_instance_learns(ctx, w->k.decoder, "decoder", "model");
 }
 
 /* The model has the weights of what is to be trained. */
-static int check_model(struct tess_call *c, struct work *w, const struct tess_tensor *latent)
+static int check_model(struct tess_context *ctx, struct work *w, const struct tess_tensor *latent)
 {
     const struct tess_quantizer_1 *quantizer = tess_instance_ops(w->k.quantizer, "quantizer/1");
     void *q = tess_instance_self(w->k.quantizer);
@@ -66,45 +66,45 @@ static int check_model(struct tess_call *c, struct work *w, const struct tess_te
     t.latent_width = latent->dim[2];
     t.codebook_size = quantizer->codebook_size(q);
     t.code_dim = quantizer->code_dim(q);
-    TESS_TRY(start_open_tokenizer(c, &w->start, &t, &w->model));
-    return start_check(c, &w->start, "model");
+    TESS_TRY(warm_start_open_tokenizer(ctx, &w->warm_start, &t, &w->model));
+    return warm_start_check(ctx, &w->warm_start, "model");
 }
 
-static void close_work(struct work *w)
+static void train_autoencoder_close_work(struct work *w)
 {
-    start_close(&w->start);
+    warm_start_close(&w->warm_start);
     autoencoding_close(&w->k);
     tess_tokenizer_close(&w->model);
 }
 
-static int open_all(struct tess_call *c, struct work *w, const struct tess_facts *images, const struct tess_facts *model,
-                    const char *where, int64_t image[3], struct tess_tensor *latent)
+static int train_autoencoder_open_all(struct tess_context *ctx, struct work *w, const struct tess_attrs *images,
+                                      const struct tess_attrs *model, const char *where, int64_t image[3], struct tess_tensor *latent)
 {
-    TESS_TRY(open_parts(c, w, images, model, where));
-    TESS_TRY(autoencoding_image_size(c, images, image));
-    TESS_TRY(autoencoding_open(c, &w->k, image, latent));
-    return check_model(c, w, latent);
+    TESS_TRY(train_autoencoder_open_parts(ctx, w, images, model, where));
+    TESS_TRY(autoencoding_image_size(ctx, images, image));
+    TESS_TRY(autoencoding_open(ctx, &w->k, image, latent));
+    return check_model(ctx, w, latent);
 }
 
-static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int train_autoencoder_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     const struct stage *s = self;
-    struct work w = work_of(s, p->seed);
+    struct work w = train_autoencoder_work_of(s, p->seed);
     struct tess_tensor latent;
     int64_t image[3];
-    int status = autoencoding_look(c, &w.k, p->in[1], NULL);
+    int status = autoencoding_measure(ctx, &w.k, p->in[1], NULL);
     if (status == TESS_OK)
-        status = open_all(c, &w, p->in[0], p->in[2], "model", image, &latent);
+        status = train_autoencoder_open_all(ctx, &w, p->in[0], p->in[2], "model", image, &latent);
     if (status == TESS_OK)
-        status = perceptual_check(c, &w.k.network, w.k.weights);
+        status = perceptual_check(ctx, &w.k.network, w.k.weights);
     if (status == TESS_OK)
-        status = tess_training_cost(c, &s->how.training, w.k.graph, autoencoding_looks_back(&w.k), &p->cost);
+        status = tess_training_cost(ctx, &s->how.training, w.k.graph, autoencoding_looks_back(&w.k), &p->cost);
     if (status == TESS_OK)
-        status = autoencoding_describe(c, &w.k, image, &latent, p->out);
+        status = autoencoding_describe(ctx, &w.k, image, &latent, p->out);
     p->cost.total_bytes += cost_of_reading(p->in[0]);
     tess_training_disk(&s->how.training, p->cost.parameters, p);
     p->steps = s->how.training.steps;
-    close_work(&w);
+    train_autoencoder_close_work(&w);
     return status;
 }
 
@@ -114,28 +114,28 @@ struct picture {
 };
 
 /* Images nobody trained on where there are some, and what becomes of them. */
-static int draw(struct tess_call *c, struct tess_artefact *a, const struct autoencoding *k, struct picture *p)
+static int train_autoencoder_draw(struct tess_context *ctx, struct tess_artefact *a, const struct autoencoding *k, struct picture *p)
 {
     int64_t total = k->images.shape.dim[0], n = total < PICTURE_IMAGES ? total : PICTURE_IMAGES;
     int64_t first = k->train_count + n <= total ? k->train_count : 0;
     int64_t size[4] = {n, k->images.shape.dim[1], k->images.shape.dim[2], k->images.shape.dim[3]};
-    TESS_TRY(stage_codec_open(c, &p->codec, tess_artefact_describe(a), "tokenizer", k->weights, k->seed, n, CODEC_ENCODE | CODEC_DECODE));
-    TESS_TRY(stage_tensor(c, &p->images, TESS_U8, 4, size));
-    TESS_TRY(stage_tensor(c, &p->bytes, TESS_U8, 4, size));
+    TESS_TRY(stage_codec_open(ctx, &p->codec, tess_artefact_describe(a), "tokenizer", k->weights, k->seed, n, CODEC_ENCODE | CODEC_DECODE));
+    TESS_TRY(stage_tensor(ctx, &p->images, TESS_U8, 4, size));
+    TESS_TRY(stage_tensor(ctx, &p->bytes, TESS_U8, 4, size));
     const int64_t map[3] = {n, p->codec.tokenizer.latent_height, p->codec.tokenizer.latent_width};
-    TESS_TRY(stage_tensor(c, &p->codes, TESS_I32, 3, map));
+    TESS_TRY(stage_tensor(ctx, &p->codes, TESS_I32, 3, map));
     for (int64_t i = 0; i < n; i++)
-        TESS_TRY(stage_images_get(c, &k->images, first + i, (uint8_t *)p->images.data + (size_t)i * k->images.row));
-    TESS_TRY(stage_codec_encode(c, &p->codec, n, &p->images, &p->codes, NULL));
-    TESS_TRY(stage_warn_collapse(c, k->run, "the images of its picture", &p->codes, p->codec.tokenizer.codebook_size));
-    TESS_TRY(stage_codec_decode(c, &p->codec, n, &p->codes, NULL, &p->bytes));
-    return stage_put_pairs(c, a, "reconstructions", &p->images, &p->bytes);
+        TESS_TRY(stage_images_get(ctx, &k->images, first + i, (uint8_t *)p->images.data + (size_t)i * k->images.row));
+    TESS_TRY(stage_codec_encode(ctx, &p->codec, n, &p->images, &p->codes, NULL));
+    TESS_TRY(stage_warn_collapse(ctx, k->run, "the images of its picture", &p->codes, p->codec.tokenizer.codebook_size));
+    TESS_TRY(stage_codec_decode(ctx, &p->codec, n, &p->codes, NULL, &p->bytes));
+    return stage_put_pairs(ctx, a, "reconstructions", &p->images, &p->bytes);
 }
 
-static int show(struct tess_call *c, struct tess_stage_run *r, const struct autoencoding *k)
+static int train_autoencoder_show(struct tess_context *ctx, struct tess_stage_run *r, const struct autoencoding *k)
 {
     struct picture p = {.images = {.data = NULL}};
-    int status = draw(c, tess_stage_output(r), k, &p);
+    int status = train_autoencoder_draw(ctx, tess_stage_output(r), k, &p);
     stage_codec_close(&p.codec);
     tess_free(p.images.data);
     tess_free(p.codes.data);
@@ -144,61 +144,63 @@ static int show(struct tess_call *c, struct tess_stage_run *r, const struct auto
 }
 
 /* A critic goes on as well, where the model was trained with one like it. */
-static int read_model(struct tess_call *c, struct tess_stage_run *r, struct work *w, const struct tess_artefact *model)
+static int train_autoencoder_read_model(struct tess_context *ctx, struct tess_stage_run *r, struct work *w,
+                                        const struct tess_artefact *model)
 {
-    int same = model && autoencoding_same_critic(w->k.p, tess_artefact_facts(model));
+    int same = model && autoencoding_same_critic(w->k.p, tess_artefact_attrs(model));
     const char *const skip[] = {PERCEPTUAL ".", same ? NULL : "critic.", NULL};
-    if (!model || start_is_past(r))
+    if (!model || warm_start_is_past(r))
         return TESS_OK;
-    TESS_TRY(start_read(c, r, &w->start, w->k.weights, model, skip));
-    start_note_part(r, "encoder", w->k.encoder, w->model.encoder);
-    start_note_part(r, "quantizer", w->k.quantizer, w->model.quantizer);
-    start_note_part(r, "decoder", w->k.decoder, w->model.decoder);
+    TESS_TRY(warm_start_read(ctx, r, &w->warm_start, w->k.weights, model, skip));
+    warm_start_note_part(r, "encoder", w->k.encoder, w->model.encoder);
+    warm_start_note_part(r, "quantizer", w->k.quantizer, w->model.quantizer);
+    warm_start_note_part(r, "decoder", w->k.decoder, w->model.decoder);
     if (w->k.p->adversarial.critic && !same)
         tess_stage_note(r, "the critic is new: the model has none of the same parameters");
     return TESS_OK;
 }
 
-static int train(struct tess_call *c, struct tess_stage_run *r, struct work *w)
+static int train_autoencoder_train(struct tess_context *ctx, struct tess_stage_run *r, struct work *w)
 {
     const struct tess_artefact *images = tess_stage_input(r, "images"), *model = tess_stage_input(r, "model");
     const struct tess_artefact *features = tess_stage_input(r, "features");
-    const struct tess_facts *f = tess_artefact_facts(images);
+    const struct tess_attrs *f = tess_artefact_attrs(images);
     struct tess_artefact *a = tess_stage_output(r);
     struct autoencoding *k = &w->k;
     struct tess_tensor latent;
     int64_t image[3];
-    TESS_TRY(tess_facts_i64(c, f, "train_count", &k->train_count));
-    TESS_TRY(autoencoding_look(c, k, features ? tess_artefact_facts(features) : NULL, features));
-    TESS_TRY(open_all(c, w, f, model ? tess_artefact_facts(model) : NULL, model ? tess_artefact_path(model) : "", image, &latent));
-    TESS_TRY(stage_images_open(c, &k->images, images, image));
-    TESS_TRY(read_model(c, r, w, model));
-    TESS_TRY(autoencoding_train(c, r, k));
-    TESS_TRY(autoencoding_describe(c, k, image, &latent, tess_artefact_describe(a)));
-    TESS_TRY(tess_weights_write(c, k->weights, TESS_ROLE_VALUE, a));
-    TESS_TRY(tess_artefact_put_figure(c, a, "parameters", (double)tess_weights_size(k->weights), ""));
+    TESS_TRY(tess_attrs_i64(ctx, f, "train_count", &k->train_count));
+    TESS_TRY(autoencoding_measure(ctx, k, features ? tess_artefact_attrs(features) : NULL, features));
+    TESS_TRY(train_autoencoder_open_all(ctx, w, f, model ? tess_artefact_attrs(model) : NULL, model ? tess_artefact_path(model) : "", image,
+                                        &latent));
+    TESS_TRY(stage_images_open(ctx, &k->images, images, image));
+    TESS_TRY(train_autoencoder_read_model(ctx, r, w, model));
+    TESS_TRY(autoencoding_train(ctx, r, k));
+    TESS_TRY(autoencoding_describe(ctx, k, image, &latent, tess_artefact_describe(a)));
+    TESS_TRY(tess_weights_write(ctx, k->weights, TESS_ROLE_VALUE, a));
+    TESS_TRY(tess_artefact_put_figure(ctx, a, "parameters", (double)tess_weights_size(k->weights), ""));
     autoencoding_trained(k);
-    return show(c, r, k);
+    return train_autoencoder_show(ctx, r, k);
 }
 
-static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int train_autoencoder_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
-    struct work w = work_of(self, tess_stage_seed(r));
-    int status = train(c, r, &w);
-    close_work(&w);
+    struct work w = train_autoencoder_work_of(self, tess_stage_seed(r));
+    int status = train_autoencoder_train(ctx, r, &w);
+    train_autoencoder_close_work(&w);
     return status;
 }
 
-static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
+static int train_autoencoder_fingerprint(void *self, struct tess_context *ctx, struct tess_digest *d)
 {
     const struct stage *s = self;
-    return autoencoding_fingerprint(c, &s->how, d);
+    return autoencoding_fingerprint(ctx, &s->how, d);
 }
 
-static int open_stage(void *self, struct tess_call *c)
+static int train_autoencoder_open_stage(void *self, struct tess_context *ctx)
 {
     const struct stage *s = self;
-    return autoencoding_check(c, &s->how);
+    return autoencoding_check(ctx, &s->how);
 }
 
 static const struct tess_port ports[] = {
@@ -208,8 +210,12 @@ static const struct tess_port ports[] = {
      .help = "whose weights to start from; parts that are not said are its own"},
     {.name = NULL}};
 
-static const struct tess_stage_1 ops = {
-    .size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = plan, .fingerprint = fingerprint, .run = run};
+static const struct tess_stage_1 ops = {.size = sizeof ops,
+                                        .ports = ports,
+                                        .output = "autoencoder",
+                                        .plan = train_autoencoder_plan,
+                                        .fingerprint = train_autoencoder_fingerprint,
+                                        .run = train_autoencoder_run};
 
 static const struct tess_param params[] = {
     {.name = "encoder",
@@ -238,7 +244,7 @@ static const struct tess_component components[] = {{.name = "train-autoencoder",
                                                     TESS_PARAMS(params),
                                                     .caps = TESS_DETERMINISTIC,
                                                     .self_size = sizeof(struct stage),
-                                                    .open = open_stage,
+                                                    .open = train_autoencoder_open_stage,
                                                     .ops = &ops},
                                                    {.name = NULL}};
 

@@ -30,15 +30,16 @@ struct work {
 };
 
 /* image (rows, H, W, C) u8 -> scores (rows, classes) */
-static int record_scores(struct tess_call *c, const struct work *k, struct tess_graph *g, struct tess_node *bytes, struct tess_node **scores)
+static int record_scores(struct tess_context *ctx, const struct work *k, struct tess_graph *g, struct tess_node *bytes,
+                         struct tess_node **scores)
 {
     const struct tess_features_1 *ops = tess_instance_ops(k->s->network, "features/1");
     struct tess_features made = {.size = sizeof made, .trained = 1};
     tess_scope(g, TESS_FEATURES_SCOPE);
-    TESS_TRY(ops->record(tess_instance_self(k->s->network), c, g, tess_to_f32(g, bytes, 1.0f / 255.0f, 0.0f), &made));
+    TESS_TRY(ops->record(tess_instance_self(k->s->network), ctx, g, tess_to_f32(g, bytes, 1.0f / 255.0f, 0.0f), &made));
     tess_scope_end(g);
     if (made.count < 1)
-        return c->fail(c, TESS_E_VALUE, "train-features: `%s` gives no features", tess_instance_name(k->s->network));
+        return ctx->fail(ctx, TESS_E_VALUE, "train-features: `%s` gives no features", tess_instance_name(k->s->network));
     struct tess_node *last = made.feature[made.count - 1].map;
     int64_t rows = tess_graph_rows(g), width = tess_shape(last).dim[3];
     struct tess_init matrix = {.kind = TESS_INIT_UNIFORM, .spread = 1.0 / sqrt((double)(width > 0 ? width : 1))};
@@ -54,52 +55,53 @@ static struct tess_node *image_input(struct tess_graph *g, const int64_t image[3
     return tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_rows(g), image[0], image[1], image[2]});
 }
 
-static int read_facts(struct tess_call *c, struct work *k, const struct tess_facts *images)
+static int read_attrs(struct tess_context *ctx, struct work *k, const struct tess_attrs *images)
 {
     const struct tess_features_1 *ops = tess_instance_ops(k->s->network, "features/1");
     const char *file = ops->file ? ops->file(tess_instance_self(k->s->network)) : NULL;
     if (file)
-        return c->fail(c, TESS_E_USAGE,
+        return ctx->fail(ctx, TESS_E_USAGE,
                        "train-features: `network` is trained here from its initial values, and `%s` would not be read; leave "
                        "the file out, or give it to the stage that wants the features",
                        file);
-    TESS_TRY(tess_instance_learns(c, k->s->network, "network", NULL));
-    TESS_TRY(tess_facts_i64(c, images, "height", &k->image[0]));
-    TESS_TRY(tess_facts_i64(c, images, "width", &k->image[1]));
-    TESS_TRY(tess_facts_i64(c, images, "channels", &k->image[2]));
-    TESS_TRY(tess_facts_i64(c, images, "train_count", &k->train_count));
-    k->classes = tess_facts_i64_or(images, "classes", 0);
+    TESS_TRY(tess_instance_learns(ctx, k->s->network, "network", NULL));
+    TESS_TRY(tess_attrs_i64(ctx, images, "height", &k->image[0]));
+    TESS_TRY(tess_attrs_i64(ctx, images, "width", &k->image[1]));
+    TESS_TRY(tess_attrs_i64(ctx, images, "channels", &k->image[2]));
+    TESS_TRY(tess_attrs_i64(ctx, images, "train_count", &k->train_count));
+    k->classes = tess_attrs_i64_or(images, "classes", 0);
     if (k->classes < 2)
-        return c->fail(c, TESS_E_DATA,
-                       "train-features: the images have %lld classes, and it learns to tell classes apart; import them with labels of two or "
-                       "more classes, or leave the perceptual term out",
-                       (long long)k->classes);
+        return ctx->fail(
+            ctx, TESS_E_DATA,
+            "train-features: the images have %lld classes, and it learns to tell classes apart; import them with labels of two or "
+            "more classes, or leave the perceptual term out",
+            (long long)k->classes);
     return TESS_OK;
 }
 
-static int open_graphs(struct tess_call *c, struct work *k, const struct tess_facts *images)
+static int train_features_open_graphs(struct tess_context *ctx, struct work *k, const struct tess_attrs *images)
 {
     const struct tess_training_params *p = &k->s->training;
     struct tess_node *scores = NULL;
     int64_t slices;
-    TESS_TRY(read_facts(c, k, images));
-    TESS_TRY(tess_training_slices(c, p, &slices));
+    TESS_TRY(read_attrs(ctx, k, images));
+    TESS_TRY(tess_training_slices(ctx, p, &slices));
     struct tess_graph_options o = {.size = sizeof o, .training = 1, .rows = p->batch / slices, .slices = slices, .seed = k->seed};
     o.recompute = p->recompute;
-    TESS_TRY(tess_weights_new(c, k->seed, &k->weights));
-    TESS_TRY(tess_graph_new(c, k->weights, &o, &k->graph));
+    TESS_TRY(tess_weights_new(ctx, k->seed, &k->weights));
+    TESS_TRY(tess_graph_new(ctx, k->weights, &o, &k->graph));
     struct tess_node *image = image_input(k->graph, k->image), *label = tess_input(k->graph, "label", TESS_I32, 1, &o.rows);
-    TESS_TRY(record_scores(c, k, k->graph, image, &scores));
+    TESS_TRY(record_scores(ctx, k, k->graph, image, &scores));
     tess_objective(k->graph, "loss", "", tess_mean_all(k->graph, tess_cross_entropy(k->graph, scores, label, NULL)));
-    TESS_TRY(tess_graph_seal(c, k->graph));
+    TESS_TRY(tess_graph_seal(ctx, k->graph));
     k->scores.weights = k->weights;
-    TESS_TRY(stage_graph_open(c, &k->scores, k->seed, k->s->evaluate_batch));
-    TESS_TRY(record_scores(c, k, k->scores.graph, image_input(k->scores.graph, k->image), &scores));
+    TESS_TRY(stage_graph_open(ctx, &k->scores, k->seed, k->s->evaluate_batch));
+    TESS_TRY(record_scores(ctx, k, k->scores.graph, image_input(k->scores.graph, k->image), &scores));
     tess_output(k->scores.graph, "scores", scores);
-    return tess_graph_seal(c, k->scores.graph);
+    return tess_graph_seal(ctx, k->scores.graph);
 }
 
-static void close_work(struct work *k)
+static void train_features_close_work(struct work *k)
 {
     stage_images_close(&k->images);
     tess_graph_free(k->graph);
@@ -110,48 +112,48 @@ static void close_work(struct work *k)
     tess_free(k->out.data);
 }
 
-static int describe(struct tess_call *c, const struct work *k, struct tess_facts *f)
+static int train_features_describe(struct tess_context *ctx, const struct work *k, struct tess_attrs *f)
 {
-    TESS_TRY(tess_facts_set_i64(c, f, "channels", k->image[2]));
-    TESS_TRY(tess_facts_set_i64(c, f, "classes", k->classes));
-    return tess_facts_set_text(c, f, "network", tess_instance_spec(k->s->network));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "channels", k->image[2]));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "classes", k->classes));
+    return tess_attrs_set_text(ctx, f, "network", tess_instance_config_text(k->s->network));
 }
 
-static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int train_features_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     struct work k = {.s = self, .seed = p->seed};
     const struct tess_training_params *t = &k.s->training;
     int64_t first, held;
-    int status = open_graphs(c, &k, p->in[0]);
+    int status = train_features_open_graphs(ctx, &k, p->in[0]);
     if (status == TESS_OK)
-        status = stage_held_out(c, p->in[0], 0, &first, &held);
+        status = stage_held_out(ctx, p->in[0], 0, &first, &held);
     if (status == TESS_OK)
-        status = tess_training_cost(c, t, k.graph, 0, &p->cost);
-    p->cost.total_bytes += cost_of_reading(p->in[0]) + tess_facts_i64_or(p->in[0], "count", 0) * (int64_t)sizeof(int32_t) +
+        status = tess_training_cost(ctx, t, k.graph, 0, &p->cost);
+    p->cost.total_bytes += cost_of_reading(p->in[0]) + tess_attrs_i64_or(p->in[0], "count", 0) * (int64_t)sizeof(int32_t) +
                            k.s->evaluate_batch * (cost_of_images(p->in[0], 1) + k.classes * (int64_t)sizeof(float));
     tess_training_disk(t, p->cost.parameters, p);
     if (status == TESS_OK)
-        status = stage_graph_cost(c, &k.scores, (double)held, &p->cost);
+        status = stage_graph_cost(ctx, &k.scores, (double)held, &p->cost);
     if (status == TESS_OK)
-        status = describe(c, &k, p->out);
+        status = train_features_describe(ctx, &k, p->out);
     p->steps = t->steps;
-    close_work(&k);
+    train_features_close_work(&k);
     return status;
 }
 
-static int fill(void *user, struct tess_call *c, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
+static int train_features_fill(void *user, struct tess_context *ctx, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
 {
     const struct work *k = user;
     for (int64_t i = 0; i < rows; i++) {
         int64_t at = tess_training_sample(k->seed, k->train_count, step * k->s->training.batch + first + i);
-        TESS_TRY(stage_images_get(c, &k->images, at, (uint8_t *)in[0].data + (size_t)i * k->images.row));
+        TESS_TRY(stage_images_get(ctx, &k->images, at, (uint8_t *)in[0].data + (size_t)i * k->images.row));
         ((int32_t *)in[1].data)[i] = ((const int32_t *)k->labels.data)[at];
     }
     return TESS_OK;
 }
 
 /* How many of the scores (n, classes) are highest at their image's class. */
-static int64_t right(const struct work *k, int64_t first, int64_t n)
+static int64_t train_features_right(const struct work *k, int64_t first, int64_t n)
 {
     const float *score = k->out.data;
     int64_t hits = 0;
@@ -165,19 +167,19 @@ static int64_t right(const struct work *k, int64_t first, int64_t n)
 }
 
 /* The share of images nobody trained on (all, where there are none) whose class is told: whether the network has learnt anything. */
-static int measure(struct tess_call *c, struct work *k, const struct tess_facts *images, double *share)
+static int train_features_measure(struct tess_context *ctx, struct work *k, const struct tess_attrs *images, double *share)
 {
-    int64_t first, held, hits = 0, most = k->s->evaluate_batch;
-    TESS_TRY(stage_held_out(c, images, 0, &first, &held));
-    TESS_TRY(stage_tensor(c, &k->batch, TESS_U8, 4, (const int64_t[]){most, k->image[0], k->image[1], k->image[2]}));
-    TESS_TRY(stage_tensor(c, &k->out, TESS_F32, 2, (const int64_t[]){most, k->classes}));
-    for (int64_t i = 0; i < held; i += most) {
-        int64_t n = held - i < most ? held - i : most;
-        TESS_TRY(stage_check_stop(c, k->run, i, held, "image"));
+    int64_t first, held, hits = 0, max = k->s->evaluate_batch;
+    TESS_TRY(stage_held_out(ctx, images, 0, &first, &held));
+    TESS_TRY(stage_tensor(ctx, &k->batch, TESS_U8, 4, (const int64_t[]){max, k->image[0], k->image[1], k->image[2]}));
+    TESS_TRY(stage_tensor(ctx, &k->out, TESS_F32, 2, (const int64_t[]){max, k->classes}));
+    for (int64_t i = 0; i < held; i += max) {
+        int64_t n = held - i < max ? held - i : max;
+        TESS_TRY(stage_check_stop(ctx, k->run, i, held, "image"));
         for (int64_t j = 0; j < n; j++)
-            TESS_TRY(stage_images_get(c, &k->images, first + i + j, (uint8_t *)k->batch.data + (size_t)j * k->images.row));
-        TESS_TRY(stage_graph_run(c, &k->scores, 0, i, n, 1, &k->batch, 1, &k->out));
-        hits += right(k, first + i, n);
+            TESS_TRY(stage_images_get(ctx, &k->images, first + i + j, (uint8_t *)k->batch.data + (size_t)j * k->images.row));
+        TESS_TRY(stage_graph_run(ctx, &k->scores, 0, i, n, 1, &k->batch, 1, &k->out));
+        hits += train_features_right(k, first + i, n);
         tess_stage_progress(k->run, i + n, held, "image", NULL, 0.0);
     }
     *share = (double)hits / (double)held;
@@ -185,7 +187,7 @@ static int measure(struct tess_call *c, struct work *k, const struct tess_facts 
 }
 
 /* The network alone, and not the layer that was over it. */
-static int put_network(struct tess_call *c, const struct work *k, struct tess_artefact *a)
+static int put_network(struct tess_context *ctx, const struct work *k, struct tess_artefact *a)
 {
     for (int64_t i = 0; i < tess_weights_count(k->weights); i++) {
         char path[TESS_WEIGHT_PATH];
@@ -194,48 +196,49 @@ static int put_network(struct tess_call *c, const struct work *k, struct tess_ar
         if (strncmp(name, TESS_FEATURES_SCOPE ".", strlen(TESS_FEATURES_SCOPE ".")) != 0)
             continue;
         tess_weights_path(name, path, sizeof path);
-        TESS_TRY(tess_weights_view(c, k->weights, i, TESS_ROLE_VALUE, &view));
-        TESS_TRY(tess_artefact_put(c, a, path, &view, NULL));
+        TESS_TRY(tess_weights_view(ctx, k->weights, i, TESS_ROLE_VALUE, &view));
+        TESS_TRY(tess_artefact_put(ctx, a, path, &view, NULL));
     }
     return TESS_OK;
 }
 
-static int train(struct tess_call *c, struct work *k)
+static int train_features_train(struct tess_context *ctx, struct work *k)
 {
     const struct tess_artefact *images = tess_stage_input(k->run, "images");
     struct tess_artefact *a = tess_stage_output(k->run);
     double share;
-    TESS_TRY(open_graphs(c, k, tess_artefact_facts(images)));
-    TESS_TRY(stage_images_open(c, &k->images, images, k->image));
-    TESS_TRY(tess_artefact_load(c, images, "labels", TESS_I32, &k->labels));
-    TESS_TRY(stage_check_below(c, images, "labels", &k->labels, "classes", k->classes));
+    TESS_TRY(train_features_open_graphs(ctx, k, tess_artefact_attrs(images)));
+    TESS_TRY(stage_images_open(ctx, &k->images, images, k->image));
+    TESS_TRY(tess_artefact_load(ctx, images, "labels", TESS_I32, &k->labels));
+    TESS_TRY(stage_check_below(ctx, images, "labels", &k->labels, "classes", k->classes));
     struct tess_training t = {
-        .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = fill};
-    TESS_TRY(tess_train(c, k->run, &t));
+        .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = train_features_fill};
+    TESS_TRY(tess_train(ctx, k->run, &t));
     if (k->s->training.average > 0.0)
-        TESS_TRY(tess_weights_take_averages(c, k->weights));
-    TESS_TRY(measure(c, k, tess_artefact_facts(images), &share));
-    TESS_TRY(describe(c, k, tess_artefact_describe(a)));
-    TESS_TRY(put_network(c, k, a));
-    TESS_TRY(tess_artefact_put_figure(c, a, "parameters", (double)tess_weights_size(k->weights), ""));
-    TESS_TRY(tess_artefact_put_figure(c, a, "classes told apart", 100.0 * share, "%"));
+        TESS_TRY(tess_weights_take_averages(ctx, k->weights));
+    TESS_TRY(train_features_measure(ctx, k, tess_artefact_attrs(images), &share));
+    TESS_TRY(train_features_describe(ctx, k, tess_artefact_describe(a)));
+    TESS_TRY(put_network(ctx, k, a));
+    TESS_TRY(tess_artefact_put_figure(ctx, a, "parameters", (double)tess_weights_size(k->weights), ""));
+    TESS_TRY(tess_artefact_put_figure(ctx, a, "classes told apart", 100.0 * share, "%"));
     if (share < 2.0 / (double)k->classes)
         tess_stage_note(k->run, "the network tells hardly more classes than guessing does: train it longer or with another `lr` before its "
                                 "features are used");
     return TESS_OK;
 }
 
-static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int train_features_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     struct work k = {.s = self, .run = r, .seed = tess_stage_seed(r)};
-    int status = train(c, &k);
-    close_work(&k);
+    int status = train_features_train(ctx, &k);
+    train_features_close_work(&k);
     return status;
 }
 
 static const struct tess_port ports[] = {{.name = "images", .kind = "images", .help = "labelled images to train on"}, {.name = NULL}};
 
-static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "features", .plan = plan, .run = run};
+static const struct tess_stage_1 ops = {
+    .size = sizeof ops, .ports = ports, .output = "features", .plan = train_features_plan, .run = train_features_run};
 
 static const struct tess_param params[] = {
     {.name = "network", .help = "what is trained", .type = TESS_COMPONENT, .flags = TESS_REQUIRED,

@@ -29,19 +29,19 @@ struct work {
 
 /* ---- the graph ---- */
 
-static int declare_given(struct tess_call *c, const struct work *k)
+static int declare_external(struct tess_context *ctx, const struct work *k)
 {
     const struct tess_init kept = {.flags = TESS_WEIGHT_BUFFER};
     for (int64_t i = 0; i < tess_weights_count(k->given.weights); i++) {
         struct tess_tensor shape;
-        TESS_TRY(tess_weights_view(c, k->given.weights, i, TESS_ROLE_VALUE, &shape));
+        TESS_TRY(tess_weights_view(ctx, k->given.weights, i, TESS_ROLE_VALUE, &shape));
         tess_weight(k->graph, tess_weights_name(k->given.weights, i), shape.rank, shape.dim, kept);
     }
     return TESS_OK;
 }
 
 /* Codes are found anew at every step: a data set may be larger than what is trained on. */
-static int record(struct tess_call *c, const struct work *k)
+static int train_likelihood_record(struct tess_context *ctx, const struct work *k)
 {
     const struct tess_tokenizer *t = &k->given.tokenizer;
     const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
@@ -52,35 +52,35 @@ static int record(struct tess_call *c, const struct work *k)
     struct tess_node *bytes = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_rows(g), t->height, t->width, t->channels});
     struct tess_node *x = tess_to_f32(g, bytes, 1.0f / 255.0f, 0.0f);
     tess_scope(g, "encoder");
-    TESS_TRY(encoder->record(tess_instance_self(t->encoder), c, g, x, t->code_dim, &latent));
+    TESS_TRY(encoder->record(tess_instance_self(t->encoder), ctx, g, x, t->code_dim, &latent));
     tess_scope_end(g);
     tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_assign(q, c, g, latent, &codes));
-    TESS_TRY(quantizer->record_lookup(q, c, g, codes, &quantised));
+    TESS_TRY(quantizer->record_assign(q, ctx, g, latent, &codes));
+    TESS_TRY(quantizer->record_lookup(q, ctx, g, codes, &quantised));
     tess_scope_end(g);
-    TESS_TRY(tess_tokenizer_record_head(c, t, g, quantised, &mean, &log_sigma));
+    TESS_TRY(tess_tokenizer_record_head(ctx, t, g, quantised, &mean, &log_sigma));
     tess_objective(g, "bits/dim", "", likelihood_record(g, x, mean, log_sigma));
-    return tess_graph_seal(c, g);
+    return tess_graph_seal(ctx, g);
 }
 
-static int open_work(struct tess_call *c, struct work *k, const struct tess_facts *images, const struct tess_facts *model,
-                     const char *where)
+static int train_likelihood_open_work(struct tess_context *ctx, struct work *k, const struct tess_attrs *images,
+                                      const struct tess_attrs *model, const char *where)
 {
     const struct tess_training_params *p = &k->s->training;
     int64_t slices;
-    TESS_TRY(stage_codec_open(c, &k->given, model, where, NULL, k->seed, 1, CODEC_ENCODE | CODEC_DECODE));
-    TESS_TRY(stage_check_images(c, &k->given.tokenizer, images));
-    TESS_TRY(tess_facts_i64(c, images, "train_count", &k->train_count));
-    TESS_TRY(tess_training_slices(c, p, &slices));
+    TESS_TRY(stage_codec_open(ctx, &k->given, model, where, NULL, k->seed, 1, CODEC_ENCODE | CODEC_DECODE));
+    TESS_TRY(stage_check_images(ctx, &k->given.tokenizer, images));
+    TESS_TRY(tess_attrs_i64(ctx, images, "train_count", &k->train_count));
+    TESS_TRY(tess_training_slices(ctx, p, &slices));
     struct tess_graph_options o = {.size = sizeof o, .training = 1, .rows = p->batch / slices, .slices = slices, .seed = k->seed};
     o.recompute = p->recompute;
-    TESS_TRY(tess_weights_new(c, k->seed, &k->weights));
-    TESS_TRY(tess_graph_new(c, k->weights, &o, &k->graph));
-    TESS_TRY(declare_given(c, k));
-    return record(c, k);
+    TESS_TRY(tess_weights_new(ctx, k->seed, &k->weights));
+    TESS_TRY(tess_graph_new(ctx, k->weights, &o, &k->graph));
+    TESS_TRY(declare_external(ctx, k));
+    return train_likelihood_record(ctx, k);
 }
 
-static void close_work(struct work *k)
+static void train_likelihood_close_work(struct work *k)
 {
     stage_codec_close(&k->shown);
     stage_codec_close(&k->given);
@@ -95,69 +95,69 @@ static void close_work(struct work *k)
 }
 
 /* Those of the given model, and that it has the head. */
-static int describe(struct tess_call *c, const struct tess_facts *from, struct tess_facts *to)
+static int train_likelihood_describe(struct tess_context *ctx, const struct tess_attrs *from, struct tess_attrs *to)
 {
     static const char *const number[] = {"height", "width", "channels", "latent_height", "latent_width", "codebook_size", "code_dim"};
     static const char *const text[] = {"encoder", "quantizer", "decoder", "perceptual", "critic"};
     for (size_t i = 0; i < sizeof number / sizeof *number; i++) {
         int64_t value;
-        TESS_TRY(tess_facts_i64(c, from, number[i], &value));
-        TESS_TRY(tess_facts_set_i64(c, to, number[i], value));
+        TESS_TRY(tess_attrs_i64(ctx, from, number[i], &value));
+        TESS_TRY(tess_attrs_set_i64(ctx, to, number[i], value));
     }
     for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
-        const char *value = tess_facts_text_or(from, text[i], NULL);
+        const char *value = tess_attrs_text_or(from, text[i], NULL);
         if (value)
-            TESS_TRY(tess_facts_set_text(c, to, text[i], value));
+            TESS_TRY(tess_attrs_set_text(ctx, to, text[i], value));
     }
-    return tess_facts_set_i64(c, to, "likelihood", 1);
+    return tess_attrs_set_i64(ctx, to, "likelihood", 1);
 }
 
-static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int train_likelihood_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     struct work k = {.s = self, .seed = p->seed};
     const struct tess_training_params *t = &k.s->training;
-    int status = open_work(c, &k, p->in[0], p->in[1], "model");
+    int status = train_likelihood_open_work(ctx, &k, p->in[0], p->in[1], "model");
     if (status == TESS_OK)
-        status = tess_training_cost(c, t, k.graph, 0, &p->cost);
+        status = tess_training_cost(ctx, t, k.graph, 0, &p->cost);
     if (status == TESS_OK)
-        status = describe(c, p->in[1], p->out);
+        status = train_likelihood_describe(ctx, p->in[1], p->out);
     p->cost.total_bytes += cost_of_reading(p->in[0]);
     tess_training_disk(t, p->cost.parameters, p);
     p->steps = t->steps;
-    close_work(&k);
+    train_likelihood_close_work(&k);
     return status;
 }
 
 /* ---- running ---- */
 
-static int fill(void *user, struct tess_call *c, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
+static int train_likelihood_fill(void *user, struct tess_context *ctx, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
 {
     const struct work *k = user;
     for (int64_t i = 0; i < rows; i++) {
         int64_t at = tess_training_sample(k->seed, k->train_count, step * k->s->training.batch + first + i);
-        TESS_TRY(stage_images_get(c, &k->images, at, (uint8_t *)in[0].data + (size_t)i * k->images.row));
+        TESS_TRY(stage_images_get(ctx, &k->images, at, (uint8_t *)in[0].data + (size_t)i * k->images.row));
     }
     return TESS_OK;
 }
 
 /* A head that the model has already goes on from where it was. */
-static int read_model(struct tess_call *c, const struct work *k, const struct tess_artefact *model)
+static int train_likelihood_read_model(struct tess_context *ctx, const struct work *k, const struct tess_artefact *model)
 {
-    int whole = tess_tokenizer_has_likelihood(tess_artefact_facts(model));
-    TESS_TRY(tess_weights_seal(c, k->weights));
+    int whole = tess_tokenizer_has_likelihood(tess_artefact_attrs(model));
+    TESS_TRY(tess_weights_seal(ctx, k->weights));
     for (int64_t i = 0; i < tess_weights_count(k->weights); i++)
         if (whole || tess_weights_index(k->given.weights, tess_weights_name(k->weights, i)) >= 0)
-            TESS_TRY(tess_weights_read_one(c, k->weights, i, model, NULL));
+            TESS_TRY(tess_weights_read_one(ctx, k->weights, i, model, NULL));
     return TESS_OK;
 }
 
 /* What the model has beside what is used here, state of a quantizer or a critic, comes along. */
-static int write_model(struct tess_call *c, const struct work *k, const struct tess_artefact *model, struct tess_artefact *a)
+static int write_model(struct tess_context *ctx, const struct work *k, const struct tess_artefact *model, struct tess_artefact *a)
 {
     static const char folder[] = "weights/";
     char path[TESS_WEIGHT_PATH];
     const char *name;
-    TESS_TRY(tess_weights_write(c, k->weights, TESS_ROLE_VALUE, a));
+    TESS_TRY(tess_weights_write(ctx, k->weights, TESS_ROLE_VALUE, a));
     for (int64_t i = 0; (name = tess_artefact_name_at(model, i)) != NULL; i++) {
         int known = strncmp(name, folder, sizeof folder - 1) != 0;
         for (int64_t j = 0; j < tess_weights_count(k->weights) && !known; j++) {
@@ -165,68 +165,68 @@ static int write_model(struct tess_call *c, const struct work *k, const struct t
             known = strcmp(name, path) == 0;
         }
         if (!known)
-            TESS_TRY(tess_artefact_copy(c, a, name, model, NULL));
+            TESS_TRY(tess_artefact_copy(ctx, a, name, model, NULL));
     }
     return TESS_OK;
 }
 
 /* A deviation of a quarter of the range, or more, is white. */
-static int deviations_to_bytes(struct tess_call *c, int64_t n, const float *log_sigma, float *scratch, uint8_t *to)
+static int deviations_to_bytes(struct tess_context *ctx, int64_t n, const float *log_sigma, float *scratch, uint8_t *to)
 {
     for (int64_t i = 0; i < n; i++)
         scratch[i] = 4.0f * expf(log_sigma[i]);
-    return stage_to_bytes(c, n, scratch, to);
+    return stage_to_bytes(ctx, n, scratch, to);
 }
 
-static int show(struct tess_call *c, struct tess_artefact *a, struct work *k)
+static int train_likelihood_show(struct tess_context *ctx, struct tess_artefact *a, struct work *k)
 {
     const struct tess_tokenizer *t = &k->given.tokenizer;
     int64_t total = k->images.shape.dim[0], n = total < PICTURE_IMAGES ? total : PICTURE_IMAGES;
     int64_t first = k->train_count + n <= total ? k->train_count : 0, values = n * t->height * t->width * t->channels;
     const int64_t size[4] = {n, t->height, t->width, t->channels};
-    TESS_TRY(stage_codec_open(c, &k->shown, tess_artefact_describe(a), "the model", k->weights, k->seed, n,
+    TESS_TRY(stage_codec_open(ctx, &k->shown, tess_artefact_describe(a), "the model", k->weights, k->seed, n,
                               CODEC_ENCODE | CODEC_DECODE | CODEC_LIKELIHOOD));
     for (int i = 0; i < 3; i++)
-        TESS_TRY(stage_tensor(c, &k->sheet[i], TESS_U8, 4, size));
-    TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, (const int64_t[]){n, t->latent_height, t->latent_width}));
-    TESS_TRY(stage_tensor(c, &k->real, TESS_F32, 4, size));
-    TESS_TRY(stage_tensor(c, &k->log_sigma, TESS_F32, 4, size));
+        TESS_TRY(stage_tensor(ctx, &k->sheet[i], TESS_U8, 4, size));
+    TESS_TRY(stage_tensor(ctx, &k->codes, TESS_I32, 3, (const int64_t[]){n, t->latent_height, t->latent_width}));
+    TESS_TRY(stage_tensor(ctx, &k->real, TESS_F32, 4, size));
+    TESS_TRY(stage_tensor(ctx, &k->log_sigma, TESS_F32, 4, size));
     for (int64_t i = 0; i < n; i++)
-        TESS_TRY(stage_images_get(c, &k->images, first + i, (uint8_t *)k->sheet[0].data + (size_t)i * k->images.row));
-    TESS_TRY(stage_codec_encode(c, &k->shown, n, &k->sheet[0], &k->codes, NULL));
-    TESS_TRY(stage_codec_likelihood(c, &k->shown, n, &k->codes, &k->real, &k->log_sigma));
-    TESS_TRY(stage_to_bytes(c, values, k->real.data, k->sheet[1].data));
-    TESS_TRY(deviations_to_bytes(c, values, k->log_sigma.data, k->real.data, k->sheet[2].data));
-    return stage_put_rows(c, a, "deviations", 3, (const struct tess_tensor *const[]){&k->sheet[0], &k->sheet[1], &k->sheet[2]});
+        TESS_TRY(stage_images_get(ctx, &k->images, first + i, (uint8_t *)k->sheet[0].data + (size_t)i * k->images.row));
+    TESS_TRY(stage_codec_encode(ctx, &k->shown, n, &k->sheet[0], &k->codes, NULL));
+    TESS_TRY(stage_codec_likelihood(ctx, &k->shown, n, &k->codes, &k->real, &k->log_sigma));
+    TESS_TRY(stage_to_bytes(ctx, values, k->real.data, k->sheet[1].data));
+    TESS_TRY(deviations_to_bytes(ctx, values, k->log_sigma.data, k->real.data, k->sheet[2].data));
+    return stage_put_rows(ctx, a, "deviations", 3, (const struct tess_tensor *const[]){&k->sheet[0], &k->sheet[1], &k->sheet[2]});
 }
 
-static int train(struct tess_call *c, struct tess_stage_run *r, struct work *k)
+static int train_likelihood_train(struct tess_context *ctx, struct tess_stage_run *r, struct work *k)
 {
     const struct tess_artefact *images = tess_stage_input(r, "images"), *model = tess_stage_input(r, "model");
     struct tess_artefact *a = tess_stage_output(r);
-    TESS_TRY(open_work(c, k, tess_artefact_facts(images), tess_artefact_facts(model), tess_artefact_path(model)));
-    TESS_TRY(describe(c, tess_artefact_facts(model), tess_artefact_describe(a)));
-    TESS_TRY(tess_facts_set_text(c, tess_artefact_describe(a), "tokenizer", tess_tokenizer_digest(model)));
-    TESS_TRY(read_model(c, k, model));
-    TESS_TRY(stage_images_open(c, &k->images, images,
+    TESS_TRY(train_likelihood_open_work(ctx, k, tess_artefact_attrs(images), tess_artefact_attrs(model), tess_artefact_path(model)));
+    TESS_TRY(train_likelihood_describe(ctx, tess_artefact_attrs(model), tess_artefact_describe(a)));
+    TESS_TRY(tess_attrs_set_text(ctx, tess_artefact_describe(a), "tokenizer", tess_tokenizer_digest(model)));
+    TESS_TRY(train_likelihood_read_model(ctx, k, model));
+    TESS_TRY(stage_images_open(ctx, &k->images, images,
                                (const int64_t[]){k->given.tokenizer.height, k->given.tokenizer.width, k->given.tokenizer.channels}));
     struct tess_training t = {
-        .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = fill};
-    TESS_TRY(tess_train(c, r, &t));
+        .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = train_likelihood_fill};
+    TESS_TRY(tess_train(ctx, r, &t));
     if (k->s->training.average > 0.0)
-        TESS_TRY(tess_weights_take_averages(c, k->weights));
-    TESS_TRY(write_model(c, k, model, a));
-    TESS_TRY(tess_artefact_put_figure(c, a, "parameters of the head", (double)tess_weights_size(k->weights), ""));
+        TESS_TRY(tess_weights_take_averages(ctx, k->weights));
+    TESS_TRY(write_model(ctx, k, model, a));
+    TESS_TRY(tess_artefact_put_figure(ctx, a, "parameters of the head", (double)tess_weights_size(k->weights), ""));
     tess_graph_free(k->graph); /* the picture takes its place */
     k->graph = NULL;
-    return show(c, a, k);
+    return train_likelihood_show(ctx, a, k);
 }
 
-static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int train_likelihood_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     struct work k = {.s = self, .seed = tess_stage_seed(r)};
-    int status = train(c, r, &k);
-    close_work(&k);
+    int status = train_likelihood_train(ctx, r, &k);
+    train_likelihood_close_work(&k);
     return status;
 }
 
@@ -234,7 +234,8 @@ static const struct tess_port ports[] = {{.name = "images", .kind = "images", .h
                                          {.name = "model", .kind = "autoencoder", .help = "the tokenizer whose decoder gets the head"},
                                          {.name = NULL}};
 
-static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = plan, .run = run};
+static const struct tess_stage_1 ops = {
+    .size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = train_likelihood_plan, .run = train_likelihood_run};
 
 static const struct tess_param params[] = {TESS_TRAINING_CLIPPED_PARAMS(struct stage, training, 10000, 64, 1e-4, 0.1), {.name = NULL}};
 

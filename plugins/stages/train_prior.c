@@ -17,7 +17,7 @@ struct work {
     const struct stage *s;     /* with both parts: the prior's it starts from where it has none of its own */
     struct stage filled;
     struct tess_prior prior;   /* zeroed without one */
-    struct start start;
+    struct warm_start warm_start;
     struct tess_weights *weights;
     struct tess_graph *graph;
     struct tess_tensor codes; /* i32 (N, h, w), all of the archive */
@@ -31,133 +31,134 @@ static const struct tess_noise_1 *noise_of(const struct stage *s)
 }
 
 /* The noise has a say in the times it is trained at. */
-static int chooses(const struct tess_noise_1 *noise)
+static int train_prior_chooses(const struct tess_noise_1 *noise)
 {
     return TESS_HAS(noise, observe) && noise->draw_time && noise->observe;
 }
 
-/* The prior of codes with these facts; the parts stay the stage's. */
-static int prior_of(struct tess_call *c, const struct stage *s, const struct tess_facts *f, struct tess_prior *p)
+/* The prior of codes with these attributes; the parts stay the stage's. */
+static int prior_of(struct tess_context *ctx, const struct stage *s, const struct tess_attrs *f, struct tess_prior *p)
 {
     *p = (struct tess_prior){.noise = s->noise, .denoiser = s->denoiser};
-    TESS_TRY(tess_facts_i64(c, f, "codebook_size", &p->codebook_size));
-    TESS_TRY(tess_facts_i64(c, f, "height", &p->height));
-    return tess_facts_i64(c, f, "width", &p->width);
+    TESS_TRY(tess_attrs_i64(ctx, f, "codebook_size", &p->codebook_size));
+    TESS_TRY(tess_attrs_i64(ctx, f, "height", &p->height));
+    return tess_attrs_i64(ctx, f, "width", &p->width);
 }
 
-static int open_graph(struct tess_call *c, const struct stage *s, const struct tess_facts *f, uint64_t seed, struct tess_weights **w,
-                      struct tess_graph **g)
+static int train_prior_open_graph(struct tess_context *ctx, const struct stage *s, const struct tess_attrs *f, uint64_t seed,
+                                  struct tess_weights **w, struct tess_graph **g)
 {
     int64_t slices;
     struct tess_prior p;
     struct tess_noise_loss loss = {0};
-    TESS_TRY(prior_of(c, s, f, &p));
-    TESS_TRY(tess_training_slices(c, &s->training, &slices));
+    TESS_TRY(prior_of(ctx, s, f, &p));
+    TESS_TRY(tess_training_slices(ctx, &s->training, &slices));
     struct tess_graph_options o = {.size = sizeof o, .training = 1, .rows = s->training.batch / slices, .slices = slices, .seed = seed};
     o.recompute = s->training.recompute;
-    TESS_TRY(tess_weights_new(c, seed, w));
-    TESS_TRY(tess_graph_new(c, *w, &o, g));
-    TESS_TRY(tess_prior_record_loss(c, &p, *g, &loss));
+    TESS_TRY(tess_weights_new(ctx, seed, w));
+    TESS_TRY(tess_graph_new(ctx, *w, &o, g));
+    TESS_TRY(tess_prior_record_loss(ctx, &p, *g, &loss));
     tess_objective(*g, "loss", "", loss.loss);
-    if (chooses(noise_of(s)))
+    if (train_prior_chooses(noise_of(s)))
         tess_output(*g, "bound", loss.bound);
-    return tess_graph_seal(c, *g);
+    return tess_graph_seal(ctx, *g);
 }
 
-/* The archive's facts that a prior carries on, and its own parts. The tokenizer's digest is known when the archive is there. */
-static int describe(struct tess_call *c, const struct stage *s, const struct tess_facts *from, struct tess_facts *to)
+/* The archive's attributes that a prior carries on, and its own parts. The tokenizer's digest is known when the archive is there. */
+static int train_prior_describe(struct tess_context *ctx, const struct stage *s, const struct tess_attrs *from, struct tess_attrs *to)
 {
     static const char *const kept[] = {"codebook_size", "height", "width"};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
         int64_t value;
-        TESS_TRY(tess_facts_i64(c, from, kept[i], &value));
-        TESS_TRY(tess_facts_set_i64(c, to, kept[i], value));
+        TESS_TRY(tess_attrs_i64(ctx, from, kept[i], &value));
+        TESS_TRY(tess_attrs_set_i64(ctx, to, kept[i], value));
     }
-    const char *tokenizer = tess_facts_text_or(from, "tokenizer", NULL);
+    const char *tokenizer = tess_attrs_text_or(from, "tokenizer", NULL);
     if (tokenizer)
-        TESS_TRY(tess_facts_set_text(c, to, "tokenizer", tokenizer));
-    TESS_TRY(tess_facts_set_text(c, to, "noise", tess_instance_spec(s->noise)));
-    return tess_facts_set_text(c, to, "denoiser", tess_instance_spec(s->denoiser));
+        TESS_TRY(tess_attrs_set_text(ctx, to, "tokenizer", tokenizer));
+    TESS_TRY(tess_attrs_set_text(ctx, to, "noise", tess_instance_config_text(s->noise)));
+    return tess_attrs_set_text(ctx, to, "denoiser", tess_instance_config_text(s->denoiser));
 }
 
 /* Both parts, and the prior where training starts from one. */
-static int open_parts(struct tess_call *c, struct work *k, const struct stage *s, const struct tess_facts *prior, const char *where)
+static int train_prior_open_parts(struct tess_context *ctx, struct work *k, const struct stage *s, const struct tess_attrs *prior,
+                                  const char *where)
 {
     k->filled = *s;
     k->s = &k->filled;
     if (prior)
-        TESS_TRY(tess_prior_open(c, prior, where, &k->prior));
+        TESS_TRY(tess_prior_open(ctx, prior, where, &k->prior));
     k->filled.noise = s->noise ? s->noise : k->prior.noise;
     k->filled.denoiser = s->denoiser ? s->denoiser : k->prior.denoiser;
     if (k->filled.noise && k->filled.denoiser && prior)
         return TESS_OK; /* whose weights are checked */
     if (k->filled.noise && k->filled.denoiser) {
-        TESS_TRY(tess_instance_learns(c, k->filled.noise, "noise", "prior"));
-        return tess_instance_learns(c, k->filled.denoiser, "denoiser", "prior");
+        TESS_TRY(tess_instance_learns(ctx, k->filled.noise, "noise", "prior"));
+        return tess_instance_learns(ctx, k->filled.denoiser, "denoiser", "prior");
     }
-    return c->fail(c, TESS_E_USAGE, "train-prior: `%s` is missing; say it, or give a `prior` to start from, whose %s it then is",
+    return ctx->fail(ctx, TESS_E_USAGE, "train-prior: `%s` is missing; say it, or give a `prior` to start from, whose %s it then is",
                    k->filled.noise ? "denoiser" : "noise", k->filled.noise ? "denoiser" : "noise");
 }
 
 /* The prior has the weights of what is to be trained. Maps of another size are a matter of the denoiser's weights. */
-static int check_prior(struct tess_call *c, struct work *k, const struct tess_facts *codes)
+static int check_prior(struct tess_context *ctx, struct work *k, const struct tess_attrs *codes)
 {
     struct tess_prior p;
-    TESS_TRY(prior_of(c, k->s, codes, &p));
+    TESS_TRY(prior_of(ctx, k->s, codes, &p));
     if (p.codebook_size != k->prior.codebook_size)
-        return c->fail(c, TESS_E_SHAPE, "prior: it is of %lld codes, the archive of %lld; encode with a tokenizer of as many",
+        return ctx->fail(ctx, TESS_E_SHAPE, "prior: it is of %lld codes, the archive of %lld; encode with a tokenizer of as many",
                        (long long)k->prior.codebook_size, (long long)p.codebook_size);
-    TESS_TRY(start_open_prior(c, &k->start, &p, &k->prior));
-    return start_check(c, &k->start, "prior");
+    TESS_TRY(warm_start_open_prior(ctx, &k->warm_start, &p, &k->prior));
+    return warm_start_check(ctx, &k->warm_start, "prior");
 }
 
-static int open_all(struct tess_call *c, struct work *k, const struct stage *s, const struct tess_facts *codes,
-                    const struct tess_facts *prior, const char *where)
+static int train_prior_open_all(struct tess_context *ctx, struct work *k, const struct stage *s, const struct tess_attrs *codes,
+                    const struct tess_attrs *prior, const char *where)
 {
-    TESS_TRY(open_parts(c, k, s, prior, where));
-    TESS_TRY(open_graph(c, k->s, codes, k->seed, &k->weights, &k->graph));
-    return prior ? check_prior(c, k, codes) : TESS_OK;
+    TESS_TRY(train_prior_open_parts(ctx, k, s, prior, where));
+    TESS_TRY(train_prior_open_graph(ctx, k->s, codes, k->seed, &k->weights, &k->graph));
+    return prior ? check_prior(ctx, k, codes) : TESS_OK;
 }
 
-static void close_work(struct work *k)
+static void train_prior_close_work(struct work *k)
 {
-    start_close(&k->start);
+    warm_start_close(&k->warm_start);
     tess_free(k->codes.data);
     tess_graph_free(k->graph);
     tess_weights_free(k->weights);
     tess_prior_close(&k->prior);
 }
 
-static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int train_prior_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     const struct stage *s = self;
     struct work k = {.seed = p->seed};
-    int status = open_all(c, &k, s, p->in[0], p->in[1], "prior");
+    int status = train_prior_open_all(ctx, &k, s, p->in[0], p->in[1], "prior");
     if (status == TESS_OK)
-        status = tess_training_cost(c, &s->training, k.graph, chooses(noise_of(k.s)), &p->cost);
+        status = tess_training_cost(ctx, &s->training, k.graph, train_prior_chooses(noise_of(k.s)), &p->cost);
     if (status == TESS_OK)
-        status = describe(c, k.s, p->in[0], p->out);
-    p->cost.total_bytes += tess_facts_i64_or(p->in[0], "count", 0) * tess_facts_i64_or(p->in[0], "height", 0) *
-                           tess_facts_i64_or(p->in[0], "width", 0) * (int64_t)sizeof(int32_t);
+        status = train_prior_describe(ctx, k.s, p->in[0], p->out);
+    p->cost.total_bytes += tess_attrs_i64_or(p->in[0], "count", 0) * tess_attrs_i64_or(p->in[0], "height", 0) *
+                           tess_attrs_i64_or(p->in[0], "width", 0) * (int64_t)sizeof(int32_t);
     tess_training_disk(&s->training, p->cost.parameters, p);
     p->steps = s->training.steps;
-    close_work(&k);
+    train_prior_close_work(&k);
     return status;
 }
 
-static int draw_time(const struct work *k, struct tess_call *c, const struct tess_stream *s, int64_t *t)
+static int train_prior_draw_time(const struct work *k, struct tess_context *ctx, const struct tess_stream *s, int64_t *t)
 {
     const struct tess_noise_1 *noise = noise_of(k->s);
     void *self = tess_instance_self(k->s->noise);
-    if (chooses(noise))
-        return noise->draw_time(self, c, k->weights, "noise", s, t);
+    if (train_prior_chooses(noise))
+        return noise->draw_time(self, ctx, k->weights, "noise", s, t);
     *t = 1 + tess_random_below(s, 0, k->times);
     return TESS_OK;
 }
 
 /* x0 and xt (rows, L), t (rows): t in 1 .. T, uniform unless the noise chooses, and x_t drawn from the noise; keyed by step and place in
  * the batch. */
-static int fill(void *user, struct tess_call *c, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
+static int train_prior_fill(void *user, struct tess_context *ctx, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
 {
     const struct work *k = user;
     const struct tess_noise_1 *noise = noise_of(k->s);
@@ -169,57 +170,57 @@ static int fill(void *user, struct tess_call *c, int64_t step, int64_t first, in
         struct tess_stream s = {
             .seed = k->seed, .purpose = tess_purpose("prior.time"), .step = (uint32_t)step, .sample = (uint32_t)(first + i)};
         int64_t time;
-        TESS_TRY(draw_time(k, c, &s, &time));
+        TESS_TRY(train_prior_draw_time(k, ctx, &s, &time));
         memcpy(x0, (const int32_t *)k->codes.data + at * k->tokens, (size_t)k->tokens * sizeof *x0);
         s.purpose = tess_purpose("prior.corrupt");
-        TESS_TRY(noise->corrupt(self, c, &s, k->tokens, k->codebook_size, time, x0, xt));
+        TESS_TRY(noise->corrupt(self, ctx, &s, k->tokens, k->codebook_size, time, x0, xt));
         t[i] = (float)time;
     }
     return TESS_OK;
 }
 
 /* Inputs are x0, xt, t; the one output is the bound. */
-static int after(void *user, struct tess_call *c, int64_t step, const struct tess_batch *b)
+static int train_prior_after(void *user, struct tess_context *ctx, int64_t step, const struct tess_batch *b)
 {
     const struct work *k = user;
     struct tess_noise_seen seen = {
         .size = sizeof seen, .samples = b->samples, .tokens = k->tokens, .t = b->in[2].data, .bound = b->out[0].data};
     (void)step;
-    return noise_of(k->s)->observe(tess_instance_self(k->s->noise), c, k->weights, "noise", &seen);
+    return noise_of(k->s)->observe(tess_instance_self(k->s->noise), ctx, k->weights, "noise", &seen);
 }
 
 /* Codes of another tokenizer of as many codes are allowed: the numbers mean other things, and what was learnt of them may be of use. */
-static int read_prior(struct tess_call *c, struct tess_stage_run *r, struct work *k, const struct tess_artefact *codes,
+static int read_prior(struct tess_context *ctx, struct tess_stage_run *r, struct work *k, const struct tess_artefact *codes,
                       const struct tess_artefact *prior)
 {
     static const char *const skip[] = {NULL};
-    if (!prior || start_is_past(r))
+    if (!prior || warm_start_is_past(r))
         return TESS_OK;
-    TESS_TRY(start_read(c, r, &k->start, k->weights, prior, skip));
-    start_note_part(r, "noise", k->s->noise, k->prior.noise);
-    start_note_part(r, "denoiser", k->s->denoiser, k->prior.denoiser);
-    const char *theirs = tess_facts_text_or(tess_artefact_facts(prior), "tokenizer", "");
-    const char *ours = tess_facts_text_or(tess_artefact_facts(codes), "tokenizer", "");
+    TESS_TRY(warm_start_read(ctx, r, &k->warm_start, k->weights, prior, skip));
+    warm_start_note_part(r, "noise", k->s->noise, k->prior.noise);
+    warm_start_note_part(r, "denoiser", k->s->denoiser, k->prior.denoiser);
+    const char *theirs = tess_attrs_text_or(tess_artefact_attrs(prior), "tokenizer", "");
+    const char *ours = tess_attrs_text_or(tess_artefact_attrs(codes), "tokenizer", "");
     if (strcmp(theirs, ours) != 0)
         tess_stage_note(r, "the prior is of codes of tokenizer %.12s, the archive of %.12s: each number meant another code to it",
                         theirs, ours);
     return TESS_OK;
 }
 
-static int train(struct tess_call *c, struct tess_stage_run *r, const struct stage *s, struct work *k)
+static int train_prior_train(struct tess_context *ctx, struct tess_stage_run *r, const struct stage *s, struct work *k)
 {
     const struct tess_artefact *codes = tess_stage_input(r, "codes"), *prior = tess_stage_input(r, "prior");
-    const struct tess_facts *f = tess_artefact_facts(codes);
+    const struct tess_attrs *f = tess_artefact_attrs(codes);
     struct tess_artefact *a = tess_stage_output(r);
     struct tess_prior p;
-    TESS_TRY(open_all(c, k, s, f, prior ? tess_artefact_facts(prior) : NULL, prior ? tess_artefact_path(prior) : ""));
-    TESS_TRY(prior_of(c, k->s, f, &p));
+    TESS_TRY(train_prior_open_all(ctx, k, s, f, prior ? tess_artefact_attrs(prior) : NULL, prior ? tess_artefact_path(prior) : ""));
+    TESS_TRY(prior_of(ctx, k->s, f, &p));
     k->codebook_size = p.codebook_size;
     k->times = tess_prior_steps(&p);
-    TESS_TRY(read_prior(c, r, k, codes, prior));
-    TESS_TRY(tess_artefact_load(c, codes, "codes", TESS_I32, &k->codes));
-    TESS_TRY(stage_check_below(c, codes, "codes", &k->codes, "codebook_size", p.codebook_size));
-    k->train_count = tess_facts_i64_or(f, "train_count", k->codes.dim[0]);
+    TESS_TRY(read_prior(ctx, r, k, codes, prior));
+    TESS_TRY(tess_artefact_load(ctx, codes, "codes", TESS_I32, &k->codes));
+    TESS_TRY(stage_check_below(ctx, codes, "codes", &k->codes, "codebook_size", p.codebook_size));
+    k->train_count = tess_attrs_i64_or(f, "train_count", k->codes.dim[0]);
     k->tokens = p.height * p.width;
     assert(k->train_count >= 1 && k->train_count <= k->codes.dim[0] && tess_tensor_count(&k->codes) == k->codes.dim[0] * k->tokens);
     struct tess_training t = {.size = sizeof t,
@@ -227,19 +228,19 @@ static int train(struct tess_call *c, struct tess_stage_run *r, const struct sta
                               .weights = k->weights,
                               .graph = k->graph,
                               .user = k,
-                              .fill = fill,
-                              .after = chooses(noise_of(k->s)) ? after : NULL};
-    TESS_TRY(tess_train(c, r, &t));
-    TESS_TRY(describe(c, k->s, f, tess_artefact_describe(a)));
-    TESS_TRY(tess_weights_write(c, k->weights, k->s->training.average > 0.0 ? TESS_ROLE_AVERAGE : TESS_ROLE_VALUE, a));
-    return tess_artefact_put_figure(c, a, "parameters", (double)tess_weights_size(k->weights), "");
+                              .fill = train_prior_fill,
+                              .after = train_prior_chooses(noise_of(k->s)) ? train_prior_after : NULL};
+    TESS_TRY(tess_train(ctx, r, &t));
+    TESS_TRY(train_prior_describe(ctx, k->s, f, tess_artefact_describe(a)));
+    TESS_TRY(tess_weights_write(ctx, k->weights, k->s->training.average > 0.0 ? TESS_ROLE_AVERAGE : TESS_ROLE_VALUE, a));
+    return tess_artefact_put_figure(ctx, a, "parameters", (double)tess_weights_size(k->weights), "");
 }
 
-static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int train_prior_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     struct work k = {.seed = tess_stage_seed(r)};
-    int status = train(c, r, self, &k);
-    close_work(&k);
+    int status = train_prior_train(ctx, r, self, &k);
+    train_prior_close_work(&k);
     return status;
 }
 
@@ -248,7 +249,8 @@ static const struct tess_port ports[] = {
     {.name = "prior", .kind = "prior", .optional = 1, .help = "whose weights to start from; parts that are not said are its own"},
     {.name = NULL}};
 
-static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "prior", .plan = plan, .run = run};
+static const struct tess_stage_1 ops = {
+    .size = sizeof ops, .ports = ports, .output = "prior", .plan = train_prior_plan, .run = train_prior_run};
 
 static const struct tess_param params[] = {
     {.name = "noise", .help = "how codes are corrupted; left out: the prior's", .type = TESS_COMPONENT,

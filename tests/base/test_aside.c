@@ -19,23 +19,23 @@
 static void setup(void)
 {
     store_setup();
-    (void)tessi_inject_plan(NULL);
+    (void)tessi_base_inject_plan(NULL);
 }
 
 static void teardown(void)
 {
-    (void)tessi_inject_plan(NULL);
+    (void)tessi_base_inject_plan(NULL);
     store_teardown();
 }
 
 static void plan(const char *text)
 {
-    ck_assert_ptr_null(tessi_inject_plan(text));
+    ck_assert_ptr_null(tessi_base_inject_plan(text));
 }
 
 static int write_text(const char *name, const char *text)
 {
-    return tessi_write_text(C, store_path(name), text, strlen(text));
+    return tessi_base_write_text(C, store_path(name), text, strlen(text));
 }
 
 static void holds(const char *name, const char *text)
@@ -51,19 +51,19 @@ static void holds(const char *name, const char *text)
 START_TEST(two_in_one_process)
 {
     struct tessi_aside *a, *b;
-    store_ok(tessi_aside_open(C, store_path("x"), 0, &a));
-    store_ok(tessi_aside_open(C, store_path("x"), 1, &b));
-    ck_assert_str_ne(tessi_aside_name(a), tessi_aside_name(b));
-    store_ok(tessi_aside_put(C, a, "one", 3));
-    store_ok(tessi_aside_put(C, b, "two", 3));
-    ck_assert_int_eq(tessi_aside_write_at(b, "WO", 2, 1), 0);
-    store_ok(tessi_aside_finish(C, b));
+    store_ok(tessi_base_aside_open(C, store_path("x"), 0, &a));
+    store_ok(tessi_base_aside_open(C, store_path("x"), 1, &b));
+    ck_assert_str_ne(tessi_base_aside_name(a), tessi_base_aside_name(b));
+    store_ok(tessi_base_aside_put(C, a, "one", 3));
+    store_ok(tessi_base_aside_put(C, b, "two", 3));
+    ck_assert_int_eq(tessi_base_aside_write_at(b, "WO", 2, 1), 0);
+    store_ok(tessi_base_aside_finish(C, b));
     holds("x", "tWO");
-    store_ok(tessi_aside_finish(C, a));
+    store_ok(tessi_base_aside_finish(C, a));
     holds("x", "one"); /* the last to finish */
-    tessi_aside_close(a);
-    tessi_aside_close(b);
-    tessi_aside_close(NULL);
+    tessi_base_aside_close(a);
+    tessi_base_aside_close(b);
+    tessi_base_aside_close(NULL);
     holds("x", "one");
     ck_assert(!store_unfinished("x"));
 }
@@ -86,18 +86,18 @@ START_TEST(two_processes_one_picture)
     pid_t twin = fork();
     ck_assert_int_ge(twin, 0);
     if (twin == 0) {
-        (void)tessi_inject_plan("pause@rename:1");
-        _exit(tessi_png_write(C, path, &t) == TESS_OK ? 0 : 1);
+        (void)tessi_base_inject_plan("pause@rename:1");
+        _exit(tessi_store_png_write(C, path, &t) == TESS_OK ? 0 : 1);
     }
     ck_assert_int_eq(waitpid(twin, &how, WUNTRACED), twin);
     ck_assert(WIFSTOPPED(how));
     ck_assert(store_unfinished("p.png"));
-    store_ok(tessi_png_write(C, path, &t));
+    store_ok(tessi_store_png_write(C, path, &t));
     ck_assert(store_unfinished("p.png")); /* the twin lives, so its file is no refuse */
     ck_assert_int_eq(kill(twin, SIGCONT), 0);
     ck_assert_int_eq(waitpid(twin, &how, 0), twin);
     ck_assert(WIFEXITED(how) && WEXITSTATUS(how) == 0);
-    store_ok(tessi_png_read(C, path, &t));
+    store_ok(tessi_store_png_read(C, path, &t));
     ck_assert_mem_eq(t.data, values, sizeof values);
     tess_free(t.data);
     ck_assert(!store_unfinished("p.png"));
@@ -110,7 +110,7 @@ static int killed_at(const char *point)
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0) {
-        (void)tessi_inject_plan(point);
+        (void)tessi_base_inject_plan(point);
         (void)write_text("k", "new");
         _exit(0);
     }
@@ -129,7 +129,7 @@ START_TEST(killed_at_any_point)
     holds("k", "new");
     ck_assert(killed_at("kill@sync:1") && store_unfinished("k"));
     store_ok(write_text("k.1.2", "a name that looks like one of ours, and is not"));
-    tessi_aside_sweep(store_path("k"));
+    tessi_base_aside_sweep(store_path("k"));
     ck_assert(!store_unfinished("k") && store_exists("k.1.2"));
 }
 END_TEST
@@ -164,19 +164,19 @@ START_TEST(without_locks)
 {
     struct tessi_aside *a;
     plan("fail@lock:1+");
-    store_ok(tessi_aside_open(C, store_path("x"), 0, &a));
+    store_ok(tessi_base_aside_open(C, store_path("x"), 0, &a));
     store_ok(write_text("x", "one"));
     ck_assert(store_unfinished("x"));
-    store_ok(tessi_aside_put(C, a, "two", 3));
-    store_ok(tessi_aside_finish(C, a));
-    tessi_aside_close(a);
+    store_ok(tessi_base_aside_put(C, a, "two", 3));
+    store_ok(tessi_base_aside_finish(C, a));
+    tessi_base_aside_close(a);
     holds("x", "two");
     ck_assert(!store_unfinished("x"));
 }
 END_TEST
 
 struct patience {
-    int asked, most;
+    int asked, max;
 };
 
 static int once_more(void *user, const char *path, int error)
@@ -184,7 +184,7 @@ static int once_more(void *user, const char *path, int error)
     struct patience *p = user;
     ck_assert_ptr_nonnull(strstr(path, "/x"));
     ck_assert_int_eq(error, ENOSPC);
-    return p->asked++ < p->most;
+    return p->asked++ < p->max;
 }
 
 START_TEST(waits_on_a_full_disk)
@@ -192,20 +192,20 @@ START_TEST(waits_on_a_full_disk)
     struct patience p = {0, 5};
     struct tessi_aside *a;
     plan("fail@write:1,fail@write:2,fail@write:3");
-    store_ok(tessi_aside_open(C, store_path("x"), 1, &a));
-    tessi_aside_when_full(a, once_more, &p);
-    store_ok(tessi_aside_put(C, a, "done", 4));
+    store_ok(tessi_base_aside_open(C, store_path("x"), 1, &a));
+    tessi_base_aside_when_full(a, once_more, &p);
+    store_ok(tessi_base_aside_put(C, a, "done", 4));
     ck_assert_int_eq(p.asked, 3);
-    store_ok(tessi_aside_finish(C, a));
-    tessi_aside_close(a);
+    store_ok(tessi_base_aside_finish(C, a));
+    tessi_base_aside_close(a);
     holds("x", "done");
     plan("fail@write:1+");
     p = (struct patience){0, 2};
-    store_ok(tessi_aside_open(C, store_path("x"), 1, &a));
-    tessi_aside_when_full(a, once_more, &p);
-    ck_assert_int_eq(tessi_aside_write_at(a, "more", 4, 0), ENOSPC);
+    store_ok(tessi_base_aside_open(C, store_path("x"), 1, &a));
+    tessi_base_aside_when_full(a, once_more, &p);
+    ck_assert_int_eq(tessi_base_aside_write_at(a, "more", 4, 0), ENOSPC);
     ck_assert_int_eq(p.asked, 3);
-    tessi_aside_close(a);
+    tessi_base_aside_close(a);
     holds("x", "done");
 }
 END_TEST
@@ -222,10 +222,10 @@ START_TEST(links_devices_and_folders)
     ck_assert_int_eq(symlink("nowhere/at all", store_path("dangling")), 0);
     store_ok(write_text("dangling", "a file now"));
     holds("dangling", "a file now");
-    store_ok(tessi_write_text(C, "/dev/null", "x", 1));
-    store_fails(tessi_write_text(C, "/dev/full", "x", 1), TESS_E_IO, "/dev/full: cannot be written: the disk is full", NULL);
-    store_fails(tessi_aside_open(C, "/dev/null", 1, &a), TESS_E_CREATE, "is a device or a pipe", NULL);
-    store_fails(tessi_write_text(C, store_path("."), "x", 1), TESS_E_CREATE, "is a folder", NULL);
+    store_ok(tessi_base_write_text(C, "/dev/null", "x", 1));
+    store_fails(tessi_base_write_text(C, "/dev/full", "x", 1), TESS_E_IO, "/dev/full: cannot be written: the disk is full", NULL);
+    store_fails(tessi_base_aside_open(C, "/dev/null", 1, &a), TESS_E_CREATE, "is a device or a pipe", NULL);
+    store_fails(tessi_base_write_text(C, store_path("."), "x", 1), TESS_E_CREATE, "is a folder", NULL);
     store_fails(write_text("none/x", "x"), TESS_E_CREATE, "its folder does not exist", NULL);
 }
 END_TEST
@@ -238,7 +238,7 @@ START_TEST(standard_output)
     ck_assert_int_ge(child, 0);
     if (child == 0) {
         int fd = open(store_path("out"), O_WRONLY | O_CREAT, 0666);
-        if (fd < 0 || dup2(fd, 1) < 0 || tessi_write_text(C, "/dev/stdout", "one ", 4) != TESS_OK || lseek(1, 0, SEEK_END) != 4 ||
+        if (fd < 0 || dup2(fd, 1) < 0 || tessi_base_write_text(C, "/dev/stdout", "one ", 4) != TESS_OK || lseek(1, 0, SEEK_END) != 4 ||
             write(1, "two", 3) != 3)
             _exit(1);
         _exit(0);
@@ -261,7 +261,7 @@ START_TEST(long_names)
     store_fails(write_text(name, "longer"), TESS_E_IO, "File name too long", NULL);
     static char path[5000];
     memset(path, 'x', sizeof path - 1);
-    store_fails(tessi_write_text(C, path, "x", 1), TESS_E_CREATE, "this path is too long", NULL);
+    store_fails(tessi_base_write_text(C, path, "x", 1), TESS_E_CREATE, "this path is too long", NULL);
 }
 END_TEST
 
@@ -272,17 +272,17 @@ START_TEST(linked_files)
     char from[300];
     store_ok(write_text("a", "1"));
     snprintf(from, sizeof from, "%s", store_path("a"));
-    store_ok(tessi_link_file(C, from, store_path("c"), &changed));
+    store_ok(tessi_base_link_file(C, from, store_path("c"), &changed));
     ck_assert(changed && stat(from, &a) == 0 && stat(store_path("c"), &b) == 0 && a.st_ino == b.st_ino);
-    store_ok(tessi_link_file(C, from, store_path("c"), &changed));
+    store_ok(tessi_base_link_file(C, from, store_path("c"), &changed));
     ck_assert(!changed);
     store_ok(write_text("c", "2"));
     plan("fail@rename:1");
-    store_fails(tessi_link_file(C, from, store_path("c"), &changed), TESS_E_CREATE, "Permission denied", NULL);
+    store_fails(tessi_base_link_file(C, from, store_path("c"), &changed), TESS_E_CREATE, "Permission denied", NULL);
     plan("ENOENT@rename:1,ENOENT@rename:2"); /* one who sweeps took it for dead */
-    store_ok(tessi_link_file(C, from, store_path("c"), &changed));
+    store_ok(tessi_base_link_file(C, from, store_path("c"), &changed));
     holds("c", "1");
-    store_fails(tessi_link_file(C, store_path("none"), store_path("c"), NULL), TESS_E_IO, "No such file", NULL);
+    store_fails(tessi_base_link_file(C, store_path("none"), store_path("c"), NULL), TESS_E_IO, "No such file", NULL);
     ck_assert(!store_unfinished("c"));
 }
 END_TEST
@@ -298,16 +298,16 @@ START_TEST(copied_files)
         fputs("there is no second file system here: copies are not tested\n", stderr);
         return;
     }
-    store_ok(tessi_link_file(C, store_path("a"), there, &changed));
+    store_ok(tessi_base_link_file(C, store_path("a"), there, &changed));
     ck_assert(changed && stat(there, &a) == 0 && a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_size == 7);
-    store_ok(tessi_link_file(C, store_path("a"), there, &changed));
+    store_ok(tessi_base_link_file(C, store_path("a"), there, &changed));
     ck_assert(!changed);
     ck_assert_int_eq(ftruncate(fd, 0), 0);
     ck_assert_int_eq(unlink(there), 0);
     plan("fail@open:1");
-    store_fails(tessi_link_file(C, store_path("a"), there, &changed), TESS_E_IO, "cannot be read: Too many open files", NULL);
+    store_fails(tessi_base_link_file(C, store_path("a"), there, &changed), TESS_E_IO, "cannot be read: Too many open files", NULL);
     plan("fail@read:1");
-    store_fails(tessi_link_file(C, store_path("a"), there, &changed), TESS_E_IO, "cannot be read: Input/output error", NULL);
+    store_fails(tessi_base_link_file(C, store_path("a"), there, &changed), TESS_E_IO, "cannot be read: Input/output error", NULL);
     ck_assert_int_ne(access(there, F_OK), 0);
     close(fd);
 }

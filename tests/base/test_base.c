@@ -1,7 +1,7 @@
-/* What everything stands on: known answers of Philox and SHA-256, the properties of what is drawn, the pool, facts, messages, the log.
+/* What everything stands on: known answers of Philox and SHA-256, the properties of what is drawn, the pool, attributes, messages, the log.
  * SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
-#include "core/base/facts_private.h"
+#include "core/base/context.h"
+#include "core/base/attributes_private.h"
 #include "core/base/json.h"
 #include "core/base/log.h"
 #include "core/base/progress_line.h"
@@ -30,23 +30,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct tessi_call call;
-static struct tess_call *const c = &call.call;
+static struct tessi_context context;
+static struct tess_context *const ctx = &context.context;
 static int64_t in_use_before;
 
 static void setup(void)
 {
-    tessi_call_init(&call, NULL);
-    in_use_before = tessi_memory_in_use();
+    tessi_base_context_init(&context, NULL);
+    in_use_before = tessi_base_memory_in_use();
 }
 
 static void teardown(void)
 {
-    tessi_memory_fail_at(0);
-    ck_assert_int_eq(tessi_memory_in_use(), in_use_before);
+    tessi_base_memory_fail_at(0);
+    ck_assert_int_eq(tessi_base_memory_in_use(), in_use_before);
 }
 
-#define OK(expression) ck_assert_msg((expression) == TESS_OK, "%s", tessi_call_message(c))
+#define OK(expression) ck_assert_msg((expression) == TESS_OK, "%s", tessi_base_context_message(ctx))
 
 /* kat_vectors of the Random123 distribution, "philox4x32 10". Our counter is (block, sample, step, purpose), so the first word,
  * a number of a block, is reached by the index 4 * word. */
@@ -223,7 +223,7 @@ static void digest_of(const char *text, size_t bytes, size_t piece, char out[TES
 /* FIPS 180-4 examples, in one piece and in many. */
 START_TEST(sha256_known_answers)
 {
-    if (tessi_sha256_use(_i) != 0)
+    if (tessi_base_sha256_use(_i) != 0)
         return; /* this processor has no instructions for it */
     static const struct {
         const char *text, *want;
@@ -267,56 +267,56 @@ START_TEST(digest_of_texts_and_files)
     ck_assert_int_eq(write(fd, "abc", 3), 3);
     close(fd);
     tess_digest_start(&d);
-    OK(tess_digest_add_file(c, &d, path));
+    OK(tess_digest_add_file(ctx, &d, path));
     tess_digest_end(&d, one);
     ck_assert_str_eq(one, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     unlink(path);
-    ck_assert_int_eq(tess_digest_add_file(c, &d, path), TESS_E_IO);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(c), path));
-    tessi_call_clear(c);
-    ck_assert_int_eq(tess_digest_add_file(c, &d, "/"), TESS_E_IO);
+    ck_assert_int_eq(tess_digest_add_file(ctx, &d, path), TESS_E_IO);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(ctx), path));
+    tessi_base_context_clear(ctx);
+    ck_assert_int_eq(tess_digest_add_file(ctx, &d, "/"), TESS_E_IO);
 }
 END_TEST
 
 START_TEST(messages)
 {
-    ck_assert_str_eq(tessi_call_message(c), "");
-    tess_prepend_message(c, "nothing");
-    tess_append_message(c, "nothing");
-    ck_assert_str_eq(tessi_call_message(c), "");
-    ck_assert_int_eq(c->fail(c, TESS_E_SHAPE, "%d wanted, %d found", 3, 4), TESS_E_SHAPE);
-    ck_assert_int_eq(c->fail(c, TESS_E_DATA, "too late"), TESS_E_DATA);
-    tess_prepend_message(c, "%s:%d:%d", "a.yaml", 12, 5);
-    ck_assert_str_eq(tessi_call_message(c), "a.yaml:12:5: 3 wanted, 4 found");
-    ck_assert_int_eq(call.code, TESS_E_SHAPE);
-    tess_append_message(c, "; set `%s: %d`", "dim", 4);
-    ck_assert_str_eq(tessi_call_message(c), "a.yaml:12:5: 3 wanted, 4 found; set `dim: 4`");
-    ck_assert_int_eq(call.code, TESS_E_SHAPE);
+    ck_assert_str_eq(tessi_base_context_message(ctx), "");
+    tess_prepend_message(ctx, "nothing");
+    tess_append_message(ctx, "nothing");
+    ck_assert_str_eq(tessi_base_context_message(ctx), "");
+    ck_assert_int_eq(ctx->fail(ctx, TESS_E_SHAPE, "%d wanted, %d found", 3, 4), TESS_E_SHAPE);
+    ck_assert_int_eq(ctx->fail(ctx, TESS_E_DATA, "too late"), TESS_E_DATA);
+    tess_prepend_message(ctx, "%s:%d:%d", "a.yaml", 12, 5);
+    ck_assert_str_eq(tessi_base_context_message(ctx), "a.yaml:12:5: 3 wanted, 4 found");
+    ck_assert_int_eq(context.code, TESS_E_SHAPE);
+    tess_append_message(ctx, "; set `%s: %d`", "dim", 4);
+    ck_assert_str_eq(tessi_base_context_message(ctx), "a.yaml:12:5: 3 wanted, 4 found; set `dim: 4`");
+    ck_assert_int_eq(context.code, TESS_E_SHAPE);
 
-    struct tessi_call worker;
-    tessi_call_init(&worker, NULL);
-    ck_assert_int_eq(tessi_call_pass(&worker.call, c), TESS_E_SHAPE);
-    ck_assert_str_eq(tessi_call_message(&worker.call), tessi_call_message(c));
-    tessi_call_clear(c);
-    ck_assert_int_eq(tessi_call_pass(&worker.call, c), TESS_OK);
+    struct tessi_context worker;
+    tessi_base_context_init(&worker, NULL);
+    ck_assert_int_eq(tessi_base_context_pass(&worker.context, ctx), TESS_E_SHAPE);
+    ck_assert_str_eq(tessi_base_context_message(&worker.context), tessi_base_context_message(ctx));
+    tessi_base_context_clear(ctx);
+    ck_assert_int_eq(tessi_base_context_pass(&worker.context, ctx), TESS_OK);
     ck_assert_int_eq(worker.code, TESS_E_SHAPE);
 }
 END_TEST
 
 START_TEST(long_messages_are_cut)
 {
-    char text[3 * TESSI_MESSAGE_ROOM];
+    char text[3 * TESSI_MESSAGE_CAPACITY];
     memset(text, 'x', sizeof text);
     text[sizeof text - 1] = '\0';
-    (void)c->fail(c, TESS_E_DATA, "%s", text);
+    (void)ctx->fail(ctx, TESS_E_DATA, "%s", text);
     for (int i = 0; i < 8; i++)
-        tess_prepend_message(c, "%d%s", i, text);
-    const char *m = tessi_call_message(c);
-    ck_assert_uint_eq(strlen(m), TESSI_MESSAGE_ROOM - 1);
+        tess_prepend_message(ctx, "%d%s", i, text);
+    const char *m = tessi_base_context_message(ctx);
+    ck_assert_uint_eq(strlen(m), TESSI_MESSAGE_CAPACITY - 1);
     ck_assert_int_eq(m[0], '7');
     ck_assert_ptr_nonnull(strstr(m, "x: 6xx"));
-    tess_append_message(c, "%s", "; run again");
-    ck_assert_uint_eq(strlen(m), TESSI_MESSAGE_ROOM - 1);
+    tess_append_message(ctx, "%s", "; run again");
+    ck_assert_uint_eq(strlen(m), TESSI_MESSAGE_CAPACITY - 1);
     ck_assert_str_eq(m + strlen(m) - strlen("x; run again"), "x; run again");
 }
 END_TEST
@@ -324,14 +324,17 @@ END_TEST
 /* Names of any bytes: different ones stay different, and nothing in them moves a terminal's cursor. */
 START_TEST(names_become_texts)
 {
-    static const char *const utf8[][2] = {{"a \xc3\xa4 \xf0\x9f\x8e\xa8.png", "a \xc3\xa4 \xf0\x9f\x8e\xa8.png"},
-                                          {"caf\xe9.jpg", "caf\\xe9.jpg"},
-                                          {"caf\\xe9.jpg", "caf\\\\xe9.jpg"},
-                                          {"a\\b", "a\\b"},
-                                          {"a\\b\xff", "a\\\\b\\xff"},
-                                          {"\xc0\xaf \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82", "\\xc0\\xaf \\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80 \\xe2\\x82"}};
+    static const char *const utf8[][2] = {
+        {"a \xc3\xa4 \xf0\x9f\x8e\xa8.png", "a \xc3\xa4 \xf0\x9f\x8e\xa8.png"},
+        {"caf\xe9.jpg", "caf\\xe9.jpg"},
+        {"caf\\xe9.jpg", "caf\\\\xe9.jpg"},
+        {"a\\b", "a\\b"},
+        {"a\\b\xff", "a\\\\b\\xff"},
+        {"\xc0\xaf \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82", "\\xc0\\xaf \\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80 \\xe2\\x82"}};
     static const char *const shown[][2] = {{"two\nlines\t\x1b[31m\a", "two\\nlines\\t\\x1b[31m\\x07"},
-                                           {"\xc2\x9b" "1m \xe2\x80\xae \x7f \xe9", "\\xc2\\x9b1m \\xe2\\x80\\xae \\x7f \\xe9"},
+                                           {"\xc2\x9b"
+                                            "1m \xe2\x80\xae \x7f \xe9",
+                                            "\\xc2\\x9b1m \\xe2\\x80\\xae \\x7f \\xe9"},
                                            {"plain \xc3\xa4", "plain \xc3\xa4"}};
     char text[128];
     for (size_t i = 0; i < sizeof utf8 / sizeof *utf8; i++) {
@@ -339,13 +342,14 @@ START_TEST(names_become_texts)
         ck_assert_str_eq(text, utf8[i][1]);
     }
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
-        ck_assert_uint_eq(tessi_shown_text(shown[i][0], text, sizeof text), strlen(shown[i][1]));
+        ck_assert_uint_eq(tessi_base_shown_text(shown[i][0], text, sizeof text), strlen(shown[i][1]));
         ck_assert_str_eq(text, shown[i][1]);
     }
-    for (size_t room = 0; room < 9; room++) { /* cut, a character is whole or not there */
+    for (size_t capacity = 0; capacity < 9; capacity++) { /* cut, a character is whole or not there */
         memset(text, 'z', sizeof text);
-        ck_assert_uint_eq(tess_utf8_text("\xc3\xa4\xc3\xa4\xff", text, room), 8);
-        ck_assert(text[room] == 'z' && (room == 0 || strlen(text) == (room > 4 ? room > 8 ? 8 : 4 : (room - 1) / 2 * 2)));
+        ck_assert_uint_eq(tess_utf8_text("\xc3\xa4\xc3\xa4\xff", text, capacity), 8);
+        ck_assert(text[capacity] == 'z' &&
+                  (capacity == 0 || strlen(text) == (capacity > 4 ? capacity > 8 ? 8 : 4 : (capacity - 1) / 2 * 2)));
     }
 }
 END_TEST
@@ -357,105 +361,105 @@ START_TEST(exit_codes)
                                   {TESS_E_STOPPED, 75}, {TESS_E_MEMORY, 1},  {TESS_E_FAILED, 1},  {TESS_E_INTERNAL, 1},
                                   {TESS_E_ITEM, 65}};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++)
-        ck_assert_int_eq(tessi_exit_code(want[i][0]), want[i][1]);
+        ck_assert_int_eq(tessi_base_exit_code(want[i][0]), want[i][1]);
 }
 END_TEST
 
 START_TEST(nearest_names)
 {
     static const char *const names[] = {"channels", "channel_mult", "codebook_size", "beta", "K"};
-    ck_assert_str_eq(tessi_nearest_name("chanels", names, 5), "channels");
-    ck_assert_str_eq(tessi_nearest_name("chnanels", names, 5), "channels");
-    ck_assert_str_eq(tessi_nearest_name("codebok_sizes", names, 5), "codebook_size");
-    ck_assert_str_eq(tessi_nearest_name("size_of_book", names, 5) ? "found" : "none", "none");
-    ck_assert_str_eq(tessi_nearest_name("bata", names, 5), "beta");
-    ck_assert_ptr_null(tessi_nearest_name("x", names, 5));
-    ck_assert_ptr_null(tessi_nearest_name("", names, 5));
-    ck_assert_ptr_null(tessi_nearest_name("beta", names, 0));
+    ck_assert_str_eq(tessi_base_nearest_name("chanels", names, 5), "channels");
+    ck_assert_str_eq(tessi_base_nearest_name("chnanels", names, 5), "channels");
+    ck_assert_str_eq(tessi_base_nearest_name("codebok_sizes", names, 5), "codebook_size");
+    ck_assert_str_eq(tessi_base_nearest_name("size_of_book", names, 5) ? "found" : "none", "none");
+    ck_assert_str_eq(tessi_base_nearest_name("bata", names, 5), "beta");
+    ck_assert_ptr_null(tessi_base_nearest_name("x", names, 5));
+    ck_assert_ptr_null(tessi_base_nearest_name("", names, 5));
+    ck_assert_ptr_null(tessi_base_nearest_name("beta", names, 0));
     char far[400];
     memset(far, 'a', sizeof far - 1);
     far[sizeof far - 1] = '\0';
-    ck_assert_ptr_null(tessi_nearest_name(far, names, 5));
+    ck_assert_ptr_null(tessi_base_nearest_name(far, names, 5));
 }
 END_TEST
 
-START_TEST(facts)
+START_TEST(attrs)
 {
-    struct tess_facts *f = NULL, *g = NULL;
+    struct tess_attrs *f = NULL, *g = NULL;
     int64_t i;
     double x;
     const char *text, *name = NULL;
-    OK(tessi_facts_new(c, &f));
-    OK(tessi_facts_new(c, &g));
-    OK(tess_facts_set_i64(c, f, "count", 60000));
-    OK(tess_facts_set_f64(c, f, "loss", 0.25));
-    OK(tess_facts_set_text(c, f, "kind", "images"));
-    OK(tess_facts_set_text(c, f, "count", "soon"));
-    OK(tess_facts_set_i64(c, f, "count", 7));
-    OK(tess_facts_i64(c, f, "count", &i));
+    OK(tessi_base_attrs_new(ctx, &f));
+    OK(tessi_base_attrs_new(ctx, &g));
+    OK(tess_attrs_set_i64(ctx, f, "count", 60000));
+    OK(tess_attrs_set_f64(ctx, f, "loss", 0.25));
+    OK(tess_attrs_set_text(ctx, f, "kind", "images"));
+    OK(tess_attrs_set_text(ctx, f, "count", "soon"));
+    OK(tess_attrs_set_i64(ctx, f, "count", 7));
+    OK(tess_attrs_i64(ctx, f, "count", &i));
     ck_assert_int_eq(i, 7);
-    OK(tess_facts_f64(c, f, "loss", &x));
+    OK(tess_attrs_f64(ctx, f, "loss", &x));
     ck_assert_double_eq(x, 0.25);
-    OK(tess_facts_text(c, f, "kind", &text));
+    OK(tess_attrs_text(ctx, f, "kind", &text));
     ck_assert_str_eq(text, "images");
     ck_assert_int_eq(f->count, 3);
     ck_assert_str_eq(f->item[0].name, "count"); /* where it was first set */
 
-    ck_assert_int_eq(tess_facts_i64(c, f, "width", &i), TESS_E_DATA);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(c), "`width`"));
-    tessi_call_clear(c);
-    ck_assert_int_eq(tess_facts_f64(c, f, "count", &x), TESS_E_DATA);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(c), "integer"));
-    tessi_call_clear(c);
-    ck_assert_int_eq(tess_facts_i64_or(f, "kind", -1), -1);
-    ck_assert_double_eq(tess_facts_f64_or(f, "none", 0.5), 0.5);
-    ck_assert_str_eq(tess_facts_text_or(f, "kind", "?"), "images");
+    ck_assert_int_eq(tess_attrs_i64(ctx, f, "width", &i), TESS_E_DATA);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(ctx), "`width`"));
+    tessi_base_context_clear(ctx);
+    ck_assert_int_eq(tess_attrs_f64(ctx, f, "count", &x), TESS_E_DATA);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(ctx), "integer"));
+    tessi_base_context_clear(ctx);
+    ck_assert_int_eq(tess_attrs_i64_or(f, "kind", -1), -1);
+    ck_assert_double_eq(tess_attrs_f64_or(f, "none", 0.5), 0.5);
+    ck_assert_str_eq(tess_attrs_text_or(f, "kind", "?"), "images");
 
-    OK(tess_facts_set_text(c, g, "kind", "images"));
-    ck_assert(!tessi_facts_equal(f, g, &name));
-    OK(tessi_facts_copy(c, f, g));
-    ck_assert(tessi_facts_equal(f, g, &name));
-    OK(tess_facts_set_i64(c, g, "extra", 1));
-    ck_assert(!tessi_facts_equal(f, g, &name));
+    OK(tess_attrs_set_text(ctx, g, "kind", "images"));
+    ck_assert(!tessi_base_attrs_equal(f, g, &name));
+    OK(tessi_base_attrs_copy(ctx, f, g));
+    ck_assert(tessi_base_attrs_equal(f, g, &name));
+    OK(tess_attrs_set_i64(ctx, g, "extra", 1));
+    ck_assert(!tessi_base_attrs_equal(f, g, &name));
     ck_assert_str_eq(name, "extra");
     for (int64_t k = 0; k < 100; k++) {
         char key[16];
         snprintf(key, sizeof key, "k%d", (int)k);
-        OK(tess_facts_set_i64(c, f, key, k));
+        OK(tess_attrs_set_i64(ctx, f, key, k));
     }
-    ck_assert_int_eq(tess_facts_i64_or(f, "k63", -1), 63);
-    tessi_facts_free(f);
-    tessi_facts_free(g);
-    tessi_facts_free(NULL);
+    ck_assert_int_eq(tess_attrs_i64_or(f, "k63", -1), 63);
+    tessi_base_attrs_free(f);
+    tessi_base_attrs_free(g);
+    tessi_base_attrs_free(NULL);
 }
 END_TEST
 
-static int build_facts(struct tess_facts **out)
+static int build_attrs(struct tess_attrs **out)
 {
-    int status = tessi_facts_new(c, out);
+    int status = tessi_base_attrs_new(ctx, out);
     for (int k = 0; k < 20 && status == TESS_OK; k++) {
         char key[16];
         snprintf(key, sizeof key, "k%d", k);
-        status = tess_facts_set_text(c, *out, key, "value");
+        status = tess_attrs_set_text(ctx, *out, key, "value");
     }
-    return status == TESS_OK ? tess_facts_set_text(c, *out, "k3", "other") : status;
+    return status == TESS_OK ? tess_attrs_set_text(ctx, *out, "k3", "other") : status;
 }
 
 /* However early memory runs out, the failure is told, what was there is whole, and nothing leaks. */
-START_TEST(facts_without_memory)
+START_TEST(attrs_without_memory)
 {
     int status = TESS_E_MEMORY;
     for (int64_t n = 1; status != TESS_OK; n++) {
-        struct tess_facts *f = NULL;
-        tessi_call_clear(c);
-        tessi_memory_fail_at(n);
-        status = build_facts(&f);
-        tessi_memory_fail_at(0);
+        struct tess_attrs *f = NULL;
+        tessi_base_context_clear(ctx);
+        tessi_base_memory_fail_at(n);
+        status = build_attrs(&f);
+        tessi_base_memory_fail_at(0);
         ck_assert(status == TESS_OK || status == TESS_E_MEMORY);
         if (f)
             for (int64_t k = 0; k < f->count; k++)
                 ck_assert_ptr_nonnull(f->item[k].text);
-        tessi_facts_free(f);
+        tessi_base_attrs_free(f);
         ck_assert_int_lt(n, 1000);
     }
 }
@@ -466,7 +470,7 @@ START_TEST(memory)
     void *block[40];
     for (size_t i = 0; i < 40; i++) {
         size_t bytes = i * i * i;
-        OK(tess_alloc(c, bytes, "a test", &block[i]));
+        OK(tess_alloc(ctx, bytes, "a test", &block[i]));
         ck_assert_uint_eq((uintptr_t)block[i] % 64, 0);
 #ifdef __SANITIZE_ADDRESS__
         ck_assert(bytes % 8 != 0 || __asan_address_is_poisoned((char *)block[i] + bytes)); /* one past the end */
@@ -478,24 +482,24 @@ START_TEST(memory)
         if (bytes)
             memset(block[i], 0xA5, bytes);
     }
-    int64_t in_use = tessi_memory_in_use();
-    ck_assert_int_ge(tessi_memory_peak(), in_use);
+    int64_t in_use = tessi_base_memory_in_use();
+    ck_assert_int_ge(tessi_base_memory_peak(), in_use);
     void *huge;
-    OK(tess_alloc(c, (size_t)1 << 30, "zero pages", &huge)); /* costs nothing while untouched */
+    OK(tess_alloc(ctx, (size_t)1 << 30, "zero pages", &huge)); /* costs nothing while untouched */
     ck_assert_int_eq(((char *)huge)[(size_t)5 << 27], 0);
-    ck_assert_int_eq(tessi_memory_in_use(), in_use + ((int64_t)1 << 30));
+    ck_assert_int_eq(tessi_base_memory_in_use(), in_use + ((int64_t)1 << 30));
     tess_free(huge);
     for (size_t i = 0; i < 40; i++)
         tess_free(block[i]);
     tess_free(NULL);
 
-    ck_assert_int_eq(tess_alloc(c, SIZE_MAX - 5, "the moon", &huge), TESS_E_MEMORY);
+    ck_assert_int_eq(tess_alloc(ctx, SIZE_MAX - 5, "the moon", &huge), TESS_E_MEMORY);
     ck_assert_ptr_null(huge);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(c), "the moon"));
-    tessi_memory_fail_at(2);
-    OK(tess_alloc(c, 1, "one", &block[0]));
-    ck_assert_int_eq(tess_alloc(c, 1, "two", &block[1]), TESS_E_MEMORY);
-    OK(tess_alloc(c, 1, "three", &block[2]));
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(ctx), "the moon"));
+    tessi_base_memory_fail_at(2);
+    OK(tess_alloc(ctx, 1, "one", &block[0]));
+    ck_assert_int_eq(tess_alloc(ctx, 1, "two", &block[1]), TESS_E_MEMORY);
+    OK(tess_alloc(ctx, 1, "three", &block[2]));
     tess_free(block[0]);
     tess_free(block[2]);
 }
@@ -521,27 +525,27 @@ START_TEST(workers_run_each_once)
     static const int threads[] = {1, 2, 4};
     for (int k = 0; k < 3; k++) {
         struct tessi_workers *w;
-        OK(tessi_workers_new(c, threads[k], &w));
-        ck_assert_int_eq(tessi_workers_count(w), threads[k]);
+        OK(tessi_base_workers_new(ctx, threads[k], &w));
+        ck_assert_int_eq(tessi_base_workers_count(w), threads[k]);
         for (int round = 0; round < 200; round++) {
             static struct loop l;
             int64_t n = round % 5 == 0 ? round / 5 % 4 : 5 * round;
             memset(&l, 0, sizeof l);
             l.threads = threads[k];
-            tessi_workers_run(w, n, count_one, &l);
+            tessi_base_workers_run(w, n, count_one, &l);
             int64_t wrong = 0;
             for (int64_t i = 0; i < 1000; i++)
                 wrong += l.count[i] != (i < n);
             ck_assert_int_eq(wrong, 0);
             ck_assert_int_eq(l.out_of_order, 0);
         }
-        tessi_workers_free(w);
+        tessi_base_workers_free(w);
     }
     struct tessi_workers *none;
-    ck_assert_int_eq(tessi_workers_new(c, 0, &none), TESS_E_VALUE);
+    ck_assert_int_eq(tessi_base_workers_new(ctx, 0, &none), TESS_E_VALUE);
     ck_assert_ptr_null(none);
-    tessi_workers_free(NULL);
-    ck_assert_int_ge(tessi_processors(), 1);
+    tessi_base_workers_free(NULL);
+    ck_assert_int_ge(tessi_base_processors(), 1);
 }
 END_TEST
 
@@ -572,14 +576,14 @@ END_TEST
 START_TEST(images)
 {
     struct tess_image im = {0};
-    OK(tess_image_resize(c, &im, 28, 28, 1));
+    OK(tess_image_resize(ctx, &im, 28, 28, 1));
     uint8_t *first = im.pixels;
-    OK(tess_image_resize(c, &im, 14, 14, 3));
+    OK(tess_image_resize(ctx, &im, 14, 14, 3));
     ck_assert_ptr_eq(im.pixels, first);
-    OK(tess_image_resize(c, &im, 64, 64, 3));
+    OK(tess_image_resize(ctx, &im, 64, 64, 3));
     im.pixels[64 * 64 * 3 - 1] = 1;
-    ck_assert_int_eq(tess_image_resize(c, &im, 0, 5, 1), TESS_E_DATA);
-    ck_assert_int_eq(tess_image_resize(c, &im, INT64_MAX, INT64_MAX, 4), TESS_E_DATA);
+    ck_assert_int_eq(tess_image_resize(ctx, &im, 0, 5, 1), TESS_E_DATA);
+    ck_assert_int_eq(tess_image_resize(ctx, &im, INT64_MAX, INT64_MAX, 4), TESS_E_DATA);
     ck_assert_int_eq(im.height, 64);
     tess_image_free(&im);
     tess_image_free(&im);
@@ -592,9 +596,9 @@ static const char *json_of(const char *text, double value)
     static char out[256];
     FILE *to = fmemopen(out, sizeof out, "w");
     if (text)
-        tessi_json_text(to, text);
+        tessi_base_json_text(to, text);
     else
-        tessi_json_f64(to, value);
+        tessi_base_json_f64(to, value);
     fclose(to);
     return out;
 }
@@ -618,17 +622,17 @@ START_TEST(log_lines)
     close(mkstemp(path));
     FILE *terminal = tmpfile();
     struct tessi_log *l;
-    OK(tessi_log_new(c, terminal, TESSI_NORMAL, 1, &l));
-    tessi_log_event(l, "lost", "i:step", (int64_t)1, NULL); /* no file yet */
-    OK(tessi_log_to(c, l, path));
-    tessi_log_event(l, "step", "s:stage", "to\"k\n", "i:step", INT64_MIN, "f:loss", 0.25, "f:bad", (double)NAN,
+    OK(tessi_base_log_new(ctx, terminal, TESSI_NORMAL, 1, &l));
+    tessi_base_log_event(l, "lost", "i:step", (int64_t)1, NULL); /* no file yet */
+    OK(tessi_base_log_to(ctx, l, path));
+    tessi_base_log_event(l, "step", "s:stage", "to\"k\n", "i:step", INT64_MIN, "f:loss", 0.25, "f:bad", (double)NAN,
                     "s:none", (char *)NULL, NULL);
-    tessi_log_note(l, "hello %d", 1);
-    tessi_progress_start(l, "tokenizer");
-    tessi_progress(l, 3, 10, "step", "loss", 0.5);
-    tessi_log_warn(l, "careful");
-    tessi_progress_end(l);
-    tessi_log_free(l);
+    tessi_base_log_note(l, "hello %d", 1);
+    tessi_base_progress_start(l, "tokenizer");
+    tessi_base_progress(l, 3, 10, "step", "loss", 0.5);
+    tessi_base_log_warn(l, "careful");
+    tessi_base_progress_end(l);
+    tessi_base_log_free(l);
 
     FILE *file = fopen(path, "r");
     static const char *const want[] = {
@@ -653,12 +657,12 @@ START_TEST(log_lines)
     fclose(terminal);
     ck_assert_msg(strncmp(shown, "hello 1\nwarning: careful\ntokenizer  3/10 step  in 0 s  loss 0.5\n", n) == 0, "%s", shown);
 
-    OK(tessi_log_new(c, NULL, TESSI_QUIET, 0, &l));
-    tessi_progress_start(l, "quiet");
-    tessi_progress(l, 1, 2, "step", NULL, 0);
-    ck_assert_int_eq(tessi_log_to(c, l, "/nowhere/at/all"), TESS_E_CREATE);
-    tessi_log_free(l);
-    tessi_log_free(NULL);
+    OK(tessi_base_log_new(ctx, NULL, TESSI_QUIET, 0, &l));
+    tessi_base_progress_start(l, "quiet");
+    tessi_base_progress(l, 1, 2, "step", NULL, 0);
+    ck_assert_int_eq(tessi_base_log_to(ctx, l, "/nowhere/at/all"), TESS_E_CREATE);
+    tessi_base_log_free(l);
+    tessi_base_log_free(NULL);
 }
 END_TEST
 
@@ -685,24 +689,24 @@ START_TEST(progress_lines)
     struct tessi_progress_line p = {.label = "tok\303\266nizer", .unit = "step", .figure = "loss", .done = 12345, .total = 300000,
                                     .value = 0.0625, .rate = 17.25, .took = -1};
     char text[256], whole[256];
-    tessi_progress_text(&p, 255, whole, sizeof whole);
+    tessi_base_progress_text(&p, 255, whole, sizeof whole);
     ck_assert_str_eq(whole, "tok\303\266nizer  12345/300000 step  17.2/s  ETA 4:37:56 h  loss 0.0625");
     for (int64_t columns = 0; columns < 100; columns++) {
-        tessi_progress_text(&p, columns, text, sizeof text);
+        tessi_base_progress_text(&p, columns, text, sizeof text);
         ck_assert_msg((int64_t)strlen(text) <= columns, "%d `%s`", (int)columns, text);
         snprintf(whole, sizeof whole, " 12345/300000 17.2/s 4:37:56 0.0625 ");
         expect_whole_numbers(text, whole);
         ck_assert(text[0] == '\0' || (text[strlen(text) - 1] & 0xc0) != 0xc0);
     }
-    tessi_progress_text(&p, 40, text, sizeof text);
+    tessi_base_progress_text(&p, 40, text, sizeof text);
     ck_assert_str_eq(text, "tok\303\266nizer  12345/300000  ETA 4:37:56 h");
-    tessi_progress_text(&p, 14, text, sizeof text);
+    tessi_base_progress_text(&p, 14, text, sizeof text);
     ck_assert_str_eq(text, "12345/300000");
     p = (struct tessi_progress_line){.label = "one", .unit = "image", .figure = "", .done = 1, .total = 1, .rate = 0.02, .took = 50};
-    tessi_progress_text(&p, 80, text, sizeof text);
+    tessi_base_progress_text(&p, 80, text, sizeof text);
     ck_assert_str_eq(text, "one  1/1 image  50 s/image  in 50 s");
     p = (struct tessi_progress_line){.label = "x", .unit = "step", .figure = "", .done = 7, .took = -1};
-    tessi_progress_text(&p, 80, text, sizeof text);
+    tessi_base_progress_text(&p, 80, text, sizeof text);
     ck_assert_str_eq(text, "x  7 step");
 }
 END_TEST
@@ -712,10 +716,11 @@ START_TEST(durations)
     static const struct {
         double seconds;
         const char *text;
-    } all[] = {{0, "0 s"}, {-1, "0 s"}, {59.4, "59 s"}, {59.6, "1:00 min"}, {125, "2:05 min"}, {3599.7, "1:00:00 h"}, {3723, "1:02:03 h"}, {1e300, "99:59:59 h"}};
+    } all[] = {{0, "0 s"},        {-1, "0 s"},           {59.4, "59 s"},      {59.6, "1:00 min"},
+               {125, "2:05 min"}, {3599.7, "1:00:00 h"}, {3723, "1:02:03 h"}, {1e300, "99:59:59 h"}};
     char text[40];
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        tessi_duration_text(all[i].seconds, text, sizeof text);
+        tessi_base_duration_text(all[i].seconds, text, sizeof text);
         ck_assert_str_eq(text, all[i].text);
     }
 }
@@ -724,15 +729,15 @@ END_TEST
 START_TEST(signals)
 {
     (void)signal(SIGHUP, SIG_IGN); /* by nohup */
-    tessi_signals_catch();
+    tessi_base_signals_catch();
     raise(SIGHUP);
-    ck_assert(!tessi_signals_stopping());
-    ck_assert(!tessi_signals_checkpoint());
+    ck_assert(!tessi_base_signals_stopping());
+    ck_assert(!tessi_base_signals_checkpoint());
     raise(SIGUSR1);
-    ck_assert_int_eq(tessi_signals_checkpoint(), 1);
-    ck_assert_int_eq(tessi_signals_checkpoint(), 0);
+    ck_assert_int_eq(tessi_base_signals_checkpoint(), 1);
+    ck_assert_int_eq(tessi_base_signals_checkpoint(), 0);
     raise(SIGTERM);
-    ck_assert(tessi_signals_stopping());
+    ck_assert(tessi_base_signals_stopping());
     raise(SIGTERM); /* asked again, politely */
     pid_t child = fork();
     if (child == 0) {
@@ -787,8 +792,8 @@ int main(void)
     tcase_set_timeout(t, 60);
     const TTest *const tests[] = {philox_known_answers, purpose_is_fnv1a, random_in_pieces, random_moments, random_below_is_uniform,
                                   permute_is_a_bijection, permutations_are_uniform, digest_of_texts_and_files,
-                                  messages, long_messages_are_cut, names_become_texts, exit_codes, nearest_names, facts,
-                                  facts_without_memory, memory,
+                                  messages, long_messages_are_cut, names_become_texts, exit_codes, nearest_names, attrs,
+                                  attrs_without_memory, memory,
                                   workers_run_each_once, tensors, images, json_values, log_lines, progress_lines, durations, signals, traces};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(t, tests[i]);

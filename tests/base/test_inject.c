@@ -1,5 +1,5 @@
 /* Trouble at named points: plans as they are read, and what comes of them in a process. SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/base/inject.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
@@ -16,13 +16,13 @@
 
 static void no_plan(void)
 {
-    (void)tessi_inject_plan(NULL);
-    ck_assert_int_eq(tessi_memory_in_use(), 0);
+    (void)tessi_base_inject_plan(NULL);
+    ck_assert_int_eq(tessi_base_memory_in_use(), 0);
 }
 
 static void plan(const char *text)
 {
-    const char *wrong = tessi_inject_plan(text);
+    const char *wrong = tessi_base_inject_plan(text);
     ck_assert_msg(!wrong, "%s: %s", text, wrong);
 }
 
@@ -48,13 +48,13 @@ START_TEST(plans_are_read_or_refused)
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         plan(good[i]);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        ck_assert_msg(tessi_inject_plan(bad[i]), "`%s` is taken for a plan", bad[i]);
+        ck_assert_msg(tessi_base_inject_plan(bad[i]), "`%s` is taken for a plan", bad[i]);
         ck_assert_int_eq(tessi_inject_planned, 0);
     }
     char many[17 * 13 + 1] = "";
     for (int i = 0; i < 17; i++)
         strcat(many, "kill@step:99,");
-    ck_assert_ptr_nonnull(tessi_inject_plan(many));
+    ck_assert_ptr_nonnull(tessi_base_inject_plan(many));
     many[16 * 13] = '\0';
     plan(many);
 }
@@ -65,32 +65,32 @@ START_TEST(nth_passage_fails_and_those_after_it)
     plan("fail@write:3,EIO@read:2+,ENOSPC@read:4");
     for (int i = 1; i <= 5; i++) {
         errno = 0;
-        ck_assert_int_eq(tessi_inject(TESSI_AT_WRITE), i == 3 ? -1 : 0);
+        ck_assert_int_eq(tessi_base_inject(TESSI_AT_WRITE), i == 3 ? -1 : 0);
         ck_assert_int_eq(errno, i == 3 ? ENOSPC : 0);
-        ck_assert_int_eq(tessi_inject(TESSI_AT_READ), i >= 2 ? -1 : 0);
+        ck_assert_int_eq(tessi_base_inject(TESSI_AT_READ), i >= 2 ? -1 : 0);
         ck_assert(i < 2 || errno == (i == 4 ? ENOSPC : EIO));
     }
-    ck_assert_int_eq(tessi_inject_passages(TESSI_AT_READ), 5);
-    ck_assert_int_eq(tessi_inject_passages(TESSI_AT_SYNC), 0);
+    ck_assert_int_eq(tessi_base_inject_passages(TESSI_AT_READ), 5);
+    ck_assert_int_eq(tessi_base_inject_passages(TESSI_AT_SYNC), 0);
     plan("");
-    ck_assert_int_eq(tessi_inject(TESSI_AT_READ), 0);
-    ck_assert_int_eq(tessi_inject_passages(TESSI_AT_READ), 0); /* nothing is counted without a plan */
+    ck_assert_int_eq(tessi_base_inject(TESSI_AT_READ), 0);
+    ck_assert_int_eq(tessi_base_inject_passages(TESSI_AT_READ), 0); /* nothing is counted without a plan */
 }
 END_TEST
 
 START_TEST(allocations_and_threads_fail)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_workers *w = NULL;
     void *memory;
-    tessi_call_init(&call, NULL);
+    tessi_base_context_init(&context, NULL);
     plan("fail@alloc:2,fail@thread:2");
-    ck_assert_int_eq(tess_alloc(&call.call, 1, "one", &memory), TESS_OK);
+    ck_assert_int_eq(tess_alloc(&context.context, 1, "one", &memory), TESS_OK);
     tess_free(memory);
-    ck_assert_int_eq(tess_alloc(&call.call, 1, "another", &memory), TESS_E_MEMORY);
-    tessi_call_clear(&call.call);
-    ck_assert_int_eq(tessi_workers_new(&call.call, 4, &w), TESS_E_FAILED);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(&call.call), "cannot start thread 3 of 4"));
+    ck_assert_int_eq(tess_alloc(&context.context, 1, "another", &memory), TESS_E_MEMORY);
+    tessi_base_context_clear(&context.context);
+    ck_assert_int_eq(tessi_base_workers_new(&context.context, 4, &w), TESS_E_FAILED);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(&context.context), "cannot start thread 3 of 4"));
 }
 END_TEST
 
@@ -101,10 +101,10 @@ static int child_ends(const char *text)
     pid_t child = fork();
     if (child == 0) {
         plan(text);
-        tessi_signals_catch();
+        tessi_base_signals_catch();
         for (int i = 1; i <= 10; i++) {
-            (void)tessi_inject(TESSI_AT_STEP);
-            if (tessi_signals_checkpoint() || tessi_signals_stopping())
+            (void)tessi_base_inject(TESSI_AT_STEP);
+            if (tessi_base_signals_checkpoint() || tessi_base_signals_stopping())
                 _exit(i);
         }
         _exit(0);
@@ -134,22 +134,22 @@ static void pass(void *user, int worker, int64_t i)
     (void)user;
     (void)worker;
     (void)i;
-    (void)tessi_inject(TESSI_AT_STEP);
+    (void)tessi_base_inject(TESSI_AT_STEP);
 }
 
 /* Workers take no signals: one that a worker's passage sends comes to the caller. */
 START_TEST(a_worker_sends_it_to_the_caller)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_workers *w = NULL;
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(tessi_workers_new(&call.call, 4, &w), TESS_OK);
-    tessi_signals_catch();
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_base_workers_new(&context.context, 4, &w), TESS_OK);
+    tessi_base_signals_catch();
     plan("usr1@step:500");
-    tessi_workers_run(w, 1000, pass, NULL);
-    ck_assert_int_eq(tessi_inject_passages(TESSI_AT_STEP), 1000);
-    tessi_workers_free(w);
-    ck_assert_int_eq(tessi_signals_checkpoint(), 1);
+    tessi_base_workers_run(w, 1000, pass, NULL);
+    ck_assert_int_eq(tessi_base_inject_passages(TESSI_AT_STEP), 1000);
+    tessi_base_workers_free(w);
+    ck_assert_int_eq(tessi_base_signals_checkpoint(), 1);
 }
 END_TEST
 

@@ -84,8 +84,8 @@ END_TEST
 /* Text that grows while it is read, and names that stand for names: each ends at a bound, and none at the end of the stack. */
 START_TEST(files_out_of_bounds)
 {
-    enum { ROOM = 1 << 20 };
-    char *text = malloc(ROOM), *at;
+    enum { CAPACITY = 1 << 20 };
+    char *text = malloc(CAPACITY), *at;
     strcpy(text, "tessera: 1\nstages: {a: {use: \"${a8000}\"}}\nparams:\n  a0: x\n");
     at = text + strlen(text);
     for (int i = 1; i <= 900; i++)

@@ -332,14 +332,14 @@ END_TEST
 /* Wherever room ends, the run says so and leaves nothing unfinished; with room, the same command ends as one never disturbed. */
 START_TEST(disk_is_full)
 {
-    static const long room[] = {2000, 9000, 20000, 60000, 300000, 900000};
+    static const long capacity[] = {2000, 9000, 20000, 60000, 300000, 900000};
     char text[64];
     int failed = 0;
     (void)command_ends(DONE, "", "run small.yaml -q --workdir calm");
-    for (size_t i = 0; i < sizeof room / sizeof *room; i++) {
-        struct command_limits limits = {.file_bytes = room[i]};
+    for (size_t i = 0; i < sizeof capacity / sizeof *capacity; i++) {
+        struct command_limits limits = {.file_bytes = capacity[i]};
         const struct command_result *r = command_wait(command_start("run small.yaml -q", &limits));
-        snprintf(text, sizeof text, "room for %ld: %d", room[i], r->code);
+        snprintf(text, sizeof text, "room for %ld: %d", capacity[i], r->code);
         ck_assert_msg(r->code == DONE || r->code == IO || r->code == NO_CREATE, "%s %s", text, r->err);
         if (r->code != DONE) {
             ck_assert_msg(strstr(r->err, "cannot be written") && strstr(r->err, "then run again"), "%s %s", text, r->err);

@@ -69,7 +69,7 @@ END_TEST
 
 struct limit {
     int what;
-    rlim_t most;
+    rlim_t max;
     int as_nobody; /* the superuser may have any number of processes */
 };
 
@@ -85,7 +85,7 @@ static void become(const char *line)
 }
 
 /* Exit code of the program; its words are in `err`. A process that waits in a loop is killed for the processor's time it took. */
-static int under(const struct limit *l, const char *line, char *err, size_t room)
+static int under(const struct limit *l, const char *line, char *err, size_t capacity)
 {
     int how;
     pid_t child = fork();
@@ -96,12 +96,12 @@ static int under(const struct limit *l, const char *line, char *err, size_t room
             _exit(125);
         if (l->as_nobody && geteuid() == 0 && (setgroups(0, NULL) != 0 || setgid(54321) != 0 || setuid(54321) != 0))
             _exit(125);
-        setrlimit((__rlimit_resource_t)l->what, &(struct rlimit){l->most, l->most});
+        setrlimit((__rlimit_resource_t)l->what, &(struct rlimit){l->max, l->max});
         become(line);
     }
     ck_assert_int_eq(waitpid(child, &how, 0), child);
     FILE *f = fopen("err", "r");
-    err[f ? fread(err, 1, room - 1, f) : 0] = '\0';
+    err[f ? fread(err, 1, capacity - 1, f) : 0] = '\0';
     if (f)
         fclose(f);
     return WIFEXITED(how) ? WEXITSTATUS(how) : -WTERMSIG(how);
@@ -113,7 +113,7 @@ static int works_or_says_so(const struct limit *l, const char *line)
     char err[8192];
     int code = under(l, line, err, sizeof err);
     ck_assert_msg(code == 0 || code == 127 || (code > 0 && code < 125 && strstr(err, "tessera: ")),
-                  "tessera %s, limit %lld: ended with %d: %s", line, (long long)l->most, code, err);
+                  "tessera %s, limit %lld: ended with %d: %s", line, (long long)l->max, code, err);
     return code == 0;
 }
 

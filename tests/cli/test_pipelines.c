@@ -1,6 +1,6 @@
-/* Every pipeline that is shipped can be planned: over files of the names and sizes of Fashion-MNIST, a folder of pictures, and weights in the
- * shape of the published ones. SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+/* Every pipeline that is shipped can be planned: over files of the names and sizes of Fashion-MNIST, a folder of pictures, and weights in
+ * the shape of the published ones. SPDX-License-Identifier: MIT */
+#include "core/base/context.h"
 #include "core/host/runtime.h"
 #include "tests/support/stage_fixture.h"
 #include "tests/support/vgg_file.h"
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_ROOM = 600 };
+enum { PATH_CAPACITY = 600 };
 
 static void write_fashion(void)
 {
@@ -32,7 +32,7 @@ static void write_fashion(void)
 }
 
 /* The files of a folder under the pipelines' that end in `ending`, sorted; their number. */
-static int list(const char *folder, const char *ending, char name[][PATH_ROOM], int most)
+static int list(const char *folder, const char *ending, char name[][PATH_CAPACITY], int max)
 {
     char path[300];
     struct dirent **entry;
@@ -43,7 +43,7 @@ static int list(const char *folder, const char *ending, char name[][PATH_ROOM], 
     for (int i = 0; i < found; i++) {
         size_t length = strlen(entry[i]->d_name), tail = strlen(ending);
         if (length > tail && strcmp(entry[i]->d_name + length - tail, ending) == 0) {
-            ck_assert_int_lt(n, most);
+            ck_assert_int_lt(n, max);
             snprintf(name[n++], sizeof name[0], TEST_PIPELINES "/%s/%s", folder, entry[i]->d_name);
         }
         free(entry[i]);
@@ -59,21 +59,22 @@ static int is_small(const char *path)
 
 static int have_folders(void)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_runtime *r;
     struct tess_instance *folder;
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &r), TESS_OK);
-    int yes = tess_instance_open(&call.call, "source/1", "{use: folder, path: " TEST_PIPELINES "/right-half.png}", "test", &folder) == TESS_OK;
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.threads = 1}, &r), TESS_OK);
+    int yes = tess_instance_open(&context.context, "source/1", "{use: folder, path: " TEST_PIPELINES "/right-half.png}", "test", &folder) ==
+              TESS_OK;
     if (yes)
         tess_instance_close(folder);
-    tessi_runtime_free(r);
+    tessi_host_runtime_free(r);
     return yes;
 }
 
 START_TEST(the_quickstart)
 {
-    char name[8][PATH_ROOM], data[96];
+    char name[8][PATH_CAPACITY], data[96];
     write_fashion();
     snprintf(data, sizeof data, "data=%s", stage_bench_folder);
     int n = list("", ".yaml", name, 8);
@@ -87,7 +88,7 @@ END_TEST
 START_TEST(those_of_the_papers)
 {
     static const char *const folder[] = {"unleashing-transformers", "vq-ddm"};
-    char name[32][PATH_ROOM], data[96], copy[PATH_ROOM + 40];
+    char name[32][PATH_CAPACITY], data[96], copy[PATH_CAPACITY + 40];
     if (!have_folders())
         return; /* without libvips there is no source of pictures */
     write_fashion();

@@ -101,7 +101,8 @@ static void hold_against(const char *stage)
     double planned = number_of(command_ends(0, "", "plan kinds.yaml --json -j 2")->out, stage, "peak_bytes");
     snprintf(line, sizeof line, "run kinds.yaml -q -j 2 --until %s --force %s", stage, stage);
     double found = resident_of(line);
-    ck_assert_msg(fabs(planned - found) < fmax(0.25 * found, 16.0 * MIB), "%s: planned %.1f MiB, resident %.1f MiB", stage, planned / MIB, found / MIB);
+    ck_assert_msg(fabs(planned - found) < fmax(0.25 * found, 16.0 * MIB), "%s: planned %.1f MiB, resident %.1f MiB", stage, planned / MIB,
+                  found / MIB);
 }
 
 START_TEST(memory_is_as_planned)

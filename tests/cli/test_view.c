@@ -78,7 +78,7 @@ static int count(const char *text, const char *what)
 /* Characters of the longest line, without escape sequences. */
 static int widest(const char *text)
 {
-    int most = 0, n = 0;
+    int max = 0, n = 0;
     for (const char *at = text; *at; at++) {
         if (*at == '\033')
             at += strcspn(at, "mK");
@@ -86,9 +86,9 @@ static int widest(const char *text)
             n = 0;
         else if (*at != '\r' && ((unsigned char)*at & 0xc0) != 0x80)
             n++;
-        most = n > most ? n : most;
+        max = n > max ? n : max;
     }
-    return most;
+    return max;
 }
 
 /* ---- things to look at --------------------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* YAML and what is made of it before a plugin is asked: strictness with exact places, extends, overrides, interpolation.
  * SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/base/memory.h"
 #include "core/flow/load.h"
 #include "core/config/yaml.h"
@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct tessi_call call;
-static struct tess_call *c = &call.call;
+static struct tessi_context context;
+static struct tess_context *ctx = &context.context;
 static char folder[] = "/tmp/tessera-yaml-XXXXXX";
 
 static void start(void)
@@ -22,7 +22,7 @@ static void start(void)
     strcpy(folder + strlen(folder) - 6, "XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     ck_assert_int_eq(chdir(folder), 0);
-    tessi_call_init(&call, NULL);
+    tessi_base_context_init(&context, NULL);
 }
 
 static void end(void)
@@ -31,7 +31,7 @@ static void end(void)
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     ck_assert_int_eq(chdir("/"), 0);
     ck_assert_int_eq(system(command), 0);
-    ck_assert_int_eq(tessi_memory_in_use(), 0);
+    ck_assert_int_eq(tessi_base_memory_in_use(), 0);
 }
 
 static void put(const char *path, const char *text)
@@ -46,18 +46,18 @@ static void put(const char *path, const char *text)
 static const char *parsed(const char *text)
 {
     static char out[4096];
-    struct tessi_spec *s = NULL;
+    struct tessi_config *s = NULL;
     char *printed = NULL;
-    tessi_call_clear(c);
-    if (tessi_yaml_parse(c, text, strlen(text), "x.yaml", &s) != TESS_OK) {
+    tessi_base_context_clear(ctx);
+    if (tessi_config_yaml_parse(ctx, text, strlen(text), "x.yaml", &s) != TESS_OK) {
         ck_assert_ptr_null(s);
-        snprintf(out, sizeof out, "%s", tessi_call_message(c));
+        snprintf(out, sizeof out, "%s", tessi_base_context_message(ctx));
         return out;
     }
-    ck_assert_int_eq(tessi_spec_print(c, s, &printed), TESS_OK);
+    ck_assert_int_eq(tessi_config_print(ctx, s, &printed), TESS_OK);
     snprintf(out, sizeof out, "%s", printed);
     tess_free(printed);
-    tessi_spec_free(s);
+    tessi_config_free(s);
     return out;
 }
 
@@ -82,10 +82,10 @@ END_TEST
 
 START_TEST(places)
 {
-    struct tessi_spec *s = NULL;
+    struct tessi_config *s = NULL;
     const char *text = "a: 1\nbc:\n  - x\n  - {d: \"e\"}\n";
-    ck_assert_int_eq(tessi_yaml_parse(c, text, strlen(text), "x.yaml", &s), TESS_OK);
-    const struct tessi_spec *a = s->child, *b = a->next, *d = b->child->next->child;
+    ck_assert_int_eq(tessi_config_yaml_parse(ctx, text, strlen(text), "x.yaml", &s), TESS_OK);
+    const struct tessi_config *a = s->child, *b = a->next, *d = b->child->next->child;
     ck_assert_int_eq(a->line, 1);
     ck_assert_int_eq(a->column, 4);
     ck_assert_int_eq(a->key_column, 1);
@@ -97,7 +97,7 @@ START_TEST(places)
     ck_assert_int_eq(d->column, 9);
     ck_assert_int_eq(d->quoted, 1);
     ck_assert_str_eq(d->file, "x.yaml");
-    tessi_spec_free(s);
+    tessi_config_free(s);
 }
 END_TEST
 
@@ -119,7 +119,7 @@ START_TEST(strictness)
     expect("a: 1\nb: [1, 2\n",
            "x.yaml:3:1: this is not YAML: did not find expected ',' or ']' (while parsing a flow sequence that began at line 2)");
     expect("a: {k: ${K}}\n", "x.yaml:1:9: this is not YAML");
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(c), "with quotes"));
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(ctx), "with quotes"));
     expect("a: b\nc: \xff\n", "x.yaml:2:4: wanted text in UTF-8");
     expect("", "x.yaml: wanted YAML, found nothing");
     expect("# c\n", "x.yaml: wanted YAML, found nothing");
@@ -141,20 +141,20 @@ START_TEST(limits)
         strcpy(many + 1 + 2 * i, "1,");
     expect(many, "x.yaml:1:20000: wanted at most 10000 values");
     free(many);
-    struct tessi_spec *s = NULL;
+    struct tessi_config *s = NULL;
     char *large = malloc((1 << 20) + 2);
     memset(large, ' ', (1 << 20) + 1);
     large[(1 << 20) + 1] = '\0';
     put("large.yaml", large);
-    tessi_call_clear(c);
-    ck_assert_int_eq(tessi_yaml_load(c, "large.yaml", &s), TESS_E_USAGE);
-    ck_assert_str_eq(tessi_call_message(c), "large.yaml: wanted YAML of at most 1024 KiB, found more");
+    tessi_base_context_clear(ctx);
+    ck_assert_int_eq(tessi_config_yaml_load(ctx, "large.yaml", &s), TESS_E_USAGE);
+    ck_assert_str_eq(tessi_base_context_message(ctx), "large.yaml: wanted YAML of at most 1024 KiB, found more");
     free(large);
-    tessi_call_clear(c);
-    ck_assert_int_eq(tessi_yaml_load(c, "none.yaml", &s), TESS_E_IO);
-    tessi_call_clear(c);
-    ck_assert_int_eq(tessi_yaml_load(c, ".", &s), TESS_E_IO);
-    ck_assert_str_eq(tessi_call_message(c), ".: wanted a YAML file, found a folder");
+    tessi_base_context_clear(ctx);
+    ck_assert_int_eq(tessi_config_yaml_load(ctx, "none.yaml", &s), TESS_E_IO);
+    tessi_base_context_clear(ctx);
+    ck_assert_int_eq(tessi_config_yaml_load(ctx, ".", &s), TESS_E_IO);
+    ck_assert_str_eq(tessi_base_context_message(ctx), ".: wanted a YAML file, found a folder");
     ck_assert_ptr_null(s);
 }
 END_TEST
@@ -164,21 +164,21 @@ START_TEST(every_prefix)
     /* Whatever is cut off, there is a tree or a message, and nothing is lost. */
     const char *text = "tessera: 1\nparams: &p {a: 'x', b: \"y\\n\"}\nstages:\n  s:\n    - *p\n    - |\n      text\n    - [1, {c: d}]\n";
     for (size_t n = 0; n <= strlen(text); n++) {
-        struct tessi_spec *s = NULL;
-        tessi_call_clear(c);
-        int status = tessi_yaml_parse(c, text, n, "x.yaml", &s);
+        struct tessi_config *s = NULL;
+        tessi_base_context_clear(ctx);
+        int status = tessi_config_yaml_parse(ctx, text, n, "x.yaml", &s);
         ck_assert_int_eq(status == TESS_OK, s != NULL);
-        ck_assert_int_eq(status == TESS_OK, *tessi_call_message(c) == '\0');
-        tessi_spec_free(s);
+        ck_assert_int_eq(status == TESS_OK, *tessi_base_context_message(ctx) == '\0');
+        tessi_config_free(s);
     }
     for (int64_t i = 1; i < 60; i++) {
-        struct tessi_spec *s = NULL;
-        tessi_call_clear(c);
-        tessi_memory_fail_at(i);
-        int status = tessi_yaml_parse(c, text, strlen(text), "x.yaml", &s);
+        struct tessi_config *s = NULL;
+        tessi_base_context_clear(ctx);
+        tessi_base_memory_fail_at(i);
+        int status = tessi_config_yaml_parse(ctx, text, strlen(text), "x.yaml", &s);
         ck_assert(status == TESS_OK || status == TESS_E_MEMORY);
-        tessi_memory_fail_at(0);
-        tessi_spec_free(s);
+        tessi_base_memory_fail_at(0);
+        tessi_config_free(s);
     }
 }
 END_TEST
@@ -188,21 +188,21 @@ END_TEST
 static const char *loaded(const char *path, const char *const *override)
 {
     static char out[4096];
-    struct tessi_spec *s = NULL;
+    struct tessi_config *s = NULL;
     char *printed = NULL;
     struct tessi_pipeline_options o = {.path = path, .override = override};
     while (override && override[o.overrides])
         o.overrides++;
-    tessi_call_clear(c);
-    if (tessi_pipeline_load(c, &o, &s) != TESS_OK) {
+    tessi_base_context_clear(ctx);
+    if (tessi_flow_pipeline_load(ctx, &o, &s) != TESS_OK) {
         ck_assert_ptr_null(s);
-        snprintf(out, sizeof out, "%s", tessi_call_message(c));
+        snprintf(out, sizeof out, "%s", tessi_base_context_message(ctx));
         return out;
     }
-    ck_assert_int_eq(tessi_spec_print(c, s, &printed), TESS_OK);
+    ck_assert_int_eq(tessi_config_print(ctx, s, &printed), TESS_OK);
     snprintf(out, sizeof out, "%s", printed);
     tess_free(printed);
-    tessi_spec_free(s);
+    tessi_config_free(s);
     return out;
 }
 
@@ -291,17 +291,18 @@ END_TEST
 
 START_TEST(override_places)
 {
-    struct tessi_spec *s = NULL;
+    struct tessi_config *s = NULL;
     put("p.yaml", HEAD "stages: {tok: {use: t}}\n");
     const char *override[] = {"seed=1", "tok.x={a: 1}"};
-    ck_assert_int_eq(tessi_pipeline_load(c, &(struct tessi_pipeline_options){.path = "p.yaml", .overrides = 2, .override = override}, &s),
-                     TESS_OK);
-    const struct tessi_spec *x = tessi_spec_child(tessi_spec_child(tessi_spec_child(s, "stages"), "tok"), "x");
+    ck_assert_int_eq(
+        tessi_flow_pipeline_load(ctx, &(struct tessi_pipeline_options){.path = "p.yaml", .overrides = 2, .override = override}, &s),
+        TESS_OK);
+    const struct tessi_config *x = tessi_config_child(tessi_config_child(tessi_config_child(s, "stages"), "tok"), "x");
     ck_assert_str_eq(x->file, "command line");
     ck_assert_int_eq(x->line, 2);
     ck_assert_int_eq(x->column, 7);
     ck_assert_int_eq(x->child->column, 11);
-    tessi_spec_free(s);
+    tessi_config_free(s);
 }
 END_TEST
 
@@ -336,13 +337,14 @@ START_TEST(memory)
     put("p.yaml", "tessera: 1\nextends: base.yaml\nstages: {a: {q: {x: 1}}}\n");
     const char *override[] = {"a.z=1", "K=3"};
     for (int64_t i = 1;; i++) {
-        struct tessi_spec *s = NULL;
-        tessi_call_clear(c);
-        tessi_memory_fail_at(i);
-        int status = tessi_pipeline_load(c, &(struct tessi_pipeline_options){.path = "p.yaml", .overrides = 2, .override = override}, &s);
-        tessi_memory_fail_at(0);
-        tessi_spec_free(s);
-        ck_assert_int_eq(tessi_memory_in_use(), 0);
+        struct tessi_config *s = NULL;
+        tessi_base_context_clear(ctx);
+        tessi_base_memory_fail_at(i);
+        int status =
+            tessi_flow_pipeline_load(ctx, &(struct tessi_pipeline_options){.path = "p.yaml", .overrides = 2, .override = override}, &s);
+        tessi_base_memory_fail_at(0);
+        tessi_config_free(s);
+        ck_assert_int_eq(tessi_base_memory_in_use(), 0);
         if (status == TESS_OK)
             break;
         ck_assert_int_eq(status, TESS_E_MEMORY);

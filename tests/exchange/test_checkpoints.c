@@ -8,7 +8,7 @@
 #include "tests/support/command_fixture.h"
 #include "tests/support/suite.h"
 #include "core/base/aside.h"
-#include "core/base/facts_private.h"
+#include "core/base/attributes_private.h"
 #include "core/base/memory.h"
 #include "tests/support/paths.h"
 
@@ -70,14 +70,14 @@ END_TEST
 
 /* ---- what a model says of itself ------------------------------------------------------------------------------------- */
 
-static void same_text(const struct tess_artefact *a, const char *fact, const char *wanted)
+static void same_text(const struct tess_artefact *a, const char *attr, const char *wanted)
 {
-    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(a), fact, ""), wanted);
+    ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(a), attr, ""), wanted);
 }
 
-static void same_number(const struct tess_artefact *a, const char *fact, int64_t wanted)
+static void same_number(const struct tess_artefact *a, const char *attr, int64_t wanted)
 {
-    ck_assert_int_eq(tess_facts_i64_or(tess_artefact_facts(a), fact, -1), wanted);
+    ck_assert_int_eq(tess_attrs_i64_or(tess_artefact_attrs(a), attr, -1), wanted);
 }
 
 START_TEST(an_artefact_like_one_of_training)
@@ -88,9 +88,9 @@ START_TEST(an_artefact_like_one_of_training)
     struct tess_digest d;
     char file[TESS_DIGEST_TEXT];
     checkpoint_import_both();
-    fixture_ok(&fixture, tessi_artefact_open(C, "tokenizer.h5", &tokenizer));
-    fixture_ok(&fixture, tessi_artefact_open(C, "prior.h5", &prior));
-    fixture_ok(&fixture, tessi_artefact_verify(C, tokenizer));
+    fixture_ok(&fixture, tessi_store_artefact_open(C, "tokenizer.h5", &tokenizer));
+    fixture_ok(&fixture, tessi_store_artefact_open(C, "prior.h5", &prior));
+    fixture_ok(&fixture, tessi_store_artefact_verify(C, tokenizer));
     ck_assert_str_eq(tess_artefact_kind(tokenizer), "autoencoder");
     same_text(tokenizer, "encoder", conv);
     same_text(tokenizer, "decoder", conv);
@@ -113,13 +113,13 @@ START_TEST(an_artefact_like_one_of_training)
     tess_digest_start(&d);
     fixture_ok(&fixture, tess_digest_add_file(C, &d, TEST_CHECKPOINTS "/absorbing.th"));
     tess_digest_end(&d, file);
-    ck_assert_str_eq(tessi_artefact_provenance(prior, "input/file"), file);
-    ck_assert_str_eq(tessi_artefact_provenance(prior, "input/tokenizer"), tess_artefact_digest(tokenizer));
-    ck_assert_str_eq(tessi_artefact_provenance(prior, "tool"), "tessera " PACKAGE_VERSION);
-    ck_assert_ptr_nonnull(strstr(tessi_artefact_provenance(prior, "plugin"), "checkpoint/1 unleashing-transformers"));
-    ck_assert_ptr_nonnull(strstr(tessi_artefact_provenance(prior, "parameters"), "heads: 3"));
-    tessi_artefact_close(tokenizer);
-    tessi_artefact_close(prior);
+    ck_assert_str_eq(tessi_store_artefact_provenance(prior, "input/file"), file);
+    ck_assert_str_eq(tessi_store_artefact_provenance(prior, "input/tokenizer"), tess_artefact_digest(tokenizer));
+    ck_assert_str_eq(tessi_store_artefact_provenance(prior, "tool"), "tessera " PACKAGE_VERSION);
+    ck_assert_ptr_nonnull(strstr(tessi_store_artefact_provenance(prior, "plugin"), "checkpoint/1 unleashing-transformers"));
+    ck_assert_ptr_nonnull(strstr(tessi_store_artefact_provenance(prior, "parameters"), "heads: 3"));
+    tessi_store_artefact_close(tokenizer);
+    tessi_store_artefact_close(prior);
 }
 END_TEST
 
@@ -145,11 +145,11 @@ START_TEST(an_autoregressive_prior_there_and_back)
     struct tess_artefact *a;
     checkpoint_import_both();
     fixture_ok(&fixture, checkpoint_import(TEST_CHECKPOINTS "/autoregressive.th", "causal.h5", "tokenizer.h5", "heads=3"));
-    fixture_ok(&fixture, tessi_artefact_open(C, "causal.h5", &a));
+    fixture_ok(&fixture, tessi_store_artefact_open(C, "causal.h5", &a));
     same_text(a, "noise", "{use: autoregressive}");
     same_text(a, "denoiser", "{use: transformer, embed_dim: 12, layers: 2, heads: 3, mlp_ratio: 4, dropout: 0, init: published}");
     same_number(a, "codebook_size", 24);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     fixture_ok(&fixture, checkpoint_export("causal.h5", "causal.safetensors", "heads=3"));
     ck_assert_int_eq(checkpoint_same_tensors("causal.safetensors", TEST_CHECKPOINTS "/autoregressive.th"), 38);
     fixture_ok(&fixture, checkpoint_import("causal.safetensors", "causal2.h5", "tokenizer.h5", "heads=3"));
@@ -176,13 +176,13 @@ START_TEST(there_and_back_with_the_head)
     ck_assert_int_eq(checkpoint_same_tensors("head.safetensors", "head2.safetensors"), 136);
     fixture_ok(&fixture, checkpoint_export("tokenizer.h5", "tokenizer.safetensors", "groups=4"));
     ck_assert_int_eq(checkpoint_same_tensors("tokenizer.safetensors", "head.safetensors"), 132);
-    fixture_ok(&fixture, tessi_artefact_open(C, "head.h5", &a));
+    fixture_ok(&fixture, tessi_store_artefact_open(C, "head.h5", &a));
     same_number(a, "likelihood", 1);
     ck_assert(tess_artefact_has(a, "weights/decoder/logsigma/2/weight"));
-    tessi_artefact_close(a);
-    fixture_ok(&fixture, tessi_artefact_open(C, "tokenizer.h5", &a));
+    tessi_store_artefact_close(a);
+    fixture_ok(&fixture, tessi_store_artefact_open(C, "tokenizer.h5", &a));
     same_number(a, "likelihood", -1);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     /* a prior of the codes is one of the model the head was added to */
     fixture_ok(&fixture, checkpoint_import(TEST_CHECKPOINTS "/absorbing.th", "prior2.h5", "runs/head/head.h5", "heads=3"));
     checkpoint_same_content("prior.h5", "prior2.h5");
@@ -200,12 +200,12 @@ START_TEST(an_export_of_the_other_variant)
         char digest[TESS_DIGEST_TEXT];
         float value[4] = {1, 2, 3, 4};
         struct tess_tensor t = tess_tensor_over(value, TESS_F32, 1, DIMS(4));
-        fixture_ok(&fixture, tessi_artefact_create(C, "taming.h5", "autoencoder", &a));
+        fixture_ok(&fixture, tessi_store_artefact_create(C, "taming.h5", "autoencoder", &a));
         checkpoint_numbers(a, "autoencoder");
-        fixture_ok(&fixture, tess_facts_set_text(C, tess_artefact_describe(a), "encoder", decoder ? unleashing : taming));
-        fixture_ok(&fixture, tess_facts_set_text(C, tess_artefact_describe(a), "decoder", decoder ? taming : unleashing));
+        fixture_ok(&fixture, tess_attrs_set_text(C, tess_artefact_describe(a), "encoder", decoder ? unleashing : taming));
+        fixture_ok(&fixture, tess_attrs_set_text(C, tess_artefact_describe(a), "decoder", decoder ? taming : unleashing));
         fixture_ok(&fixture, tess_artefact_put(C, a, "weights/encoder/conv_in/bias", &t, NULL));
-        fixture_ok(&fixture, tessi_artefact_finish(C, a, &about, digest));
+        fixture_ok(&fixture, tessi_store_artefact_finish(C, a, &about, digest));
         checkpoint_refused(checkpoint_export("taming.h5", "x.safetensors", "groups=4"), TESS_E_VALUE,
                            decoder ? "unleashing-transformers has the decoder conv of `variant: unleashing`, the model {use: conv"
                                    : "unleashing-transformers has the encoder conv of `variant: unleashing`, the model {use: conv");
@@ -225,7 +225,7 @@ START_TEST(an_export_that_would_mean_another_model)
     checkpoint_refused(checkpoint_export("prior.h5", "no/x.safetensors", "heads=3"), TESS_E_CREATE, "its folder does not exist");
     checkpoint_refused(checkpoint_export("none.h5", "x.safetensors", NULL), TESS_E_IO, "none.h5: no such file");
     ck_assert_int_ne(access("x.safetensors", F_OK), 0);
-    ck_assert(!tessi_aside_left("x.safetensors", (char[300]){0}, 300));
+    ck_assert(!tessi_base_aside_left("x.safetensors", (char[300]){0}, 300));
 }
 END_TEST
 
@@ -340,12 +340,12 @@ START_TEST(an_autoregressive_list_of_something_else)
 {
     static const char *const three[] = {"heads=3"};
     struct tensor_list *l = calloc(1, sizeof *l);
-    struct tess_facts *tokenizer;
+    struct tess_attrs *tokenizer;
     struct matched k;
-    fixture_ok(&fixture, tessi_facts_new(C, &tokenizer));
-    fixture_ok(&fixture, tess_facts_set_i64(C, tokenizer, "latent_height", 4));
-    fixture_ok(&fixture, tess_facts_set_i64(C, tokenizer, "latent_width", 6));
-    fixture_ok(&fixture, tess_facts_set_i64(C, tokenizer, "codebook_size", 24));
+    fixture_ok(&fixture, tessi_base_attrs_new(C, &tokenizer));
+    fixture_ok(&fixture, tess_attrs_set_i64(C, tokenizer, "latent_height", 4));
+    fixture_ok(&fixture, tess_attrs_set_i64(C, tokenizer, "latent_width", 6));
+    fixture_ok(&fixture, tess_attrs_set_i64(C, tokenizer, "codebook_size", 24));
     list_read(l, TEST_CHECKPOINTS "/autoregressive.th");
     if (causal_changes[_i].drop)
         list_drop(l, causal_changes[_i].drop);
@@ -353,7 +353,7 @@ START_TEST(an_autoregressive_list_of_something_else)
         list_add(l, causal_changes[_i].add, "f32", 1, (const int64_t[]){12});
     checkpoint_refused(list_match(l, UNLEASHING, tokenizer, three, 1, &k), TESS_E_DATA, causal_changes[_i].words);
     list_match_close(&k);
-    tessi_facts_free(tokenizer);
+    tessi_base_attrs_free(tokenizer);
     free(l);
 }
 END_TEST
@@ -401,11 +401,11 @@ START_TEST(the_published_tokenizer)
     ck_assert_ptr_nonnull(l);
     list_read_published(l, "vqgan");
     fixture_ok(&fixture, list_match(l, UNLEASHING, NULL, NULL, 0, &k));
-    ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "encoder", ""),
+    ck_assert_str_eq(tess_attrs_text_or(k.m.plan.attrs, "encoder", ""),
                      "{use: conv, channels: 128, channel_mult: [1, 1, 2, 2, 4], res_blocks: 2, attn_resolutions: [16], groups: 32, "
                      "variant: unleashing, z_channels: 0}");
-    ck_assert_int_eq(tess_facts_i64_or(k.m.plan.facts, "latent_height", 0), 16);
-    ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "critic", ""), "{use: patchgan, channels: 64, layers: 3, range: unit}");
+    ck_assert_int_eq(tess_attrs_i64_or(k.m.plan.attrs, "latent_height", 0), 16);
+    ck_assert_str_eq(tess_attrs_text_or(k.m.plan.attrs, "critic", ""), "{use: patchgan, channels: 64, layers: 3, range: unit}");
     /* The total of the paper's code without the head for variances and the shortcuts that are never used; and the discriminator's. */
     ck_assert_int_eq(tess_weights_size(k.m.weights), 65779974 - 147971 - 2348928 + 2765633);
     list_check_back(l, &k);
@@ -424,22 +424,22 @@ static const struct {
 START_TEST(the_published_priors)
 {
     struct tensor_list *l = calloc(1, sizeof *l);
-    struct tess_facts *tokenizer;
+    struct tess_attrs *tokenizer;
     struct matched k;
     ck_assert_ptr_nonnull(l);
-    fixture_ok(&fixture, tessi_facts_new(C, &tokenizer));
-    fixture_ok(&fixture, tess_facts_set_i64(C, tokenizer, "latent_height", 16));
-    fixture_ok(&fixture, tess_facts_set_i64(C, tokenizer, "latent_width", 16));
-    fixture_ok(&fixture, tess_facts_set_i64(C, tokenizer, "codebook_size", 1024));
+    fixture_ok(&fixture, tessi_base_attrs_new(C, &tokenizer));
+    fixture_ok(&fixture, tess_attrs_set_i64(C, tokenizer, "latent_height", 16));
+    fixture_ok(&fixture, tess_attrs_set_i64(C, tokenizer, "latent_width", 16));
+    fixture_ok(&fixture, tess_attrs_set_i64(C, tokenizer, "codebook_size", 1024));
     list_read_published(l, published_priors[_i].title);
     fixture_ok(&fixture, list_match(l, UNLEASHING, tokenizer, NULL, 0, &k));
-    ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "denoiser", ""),
+    ck_assert_str_eq(tess_attrs_text_or(k.m.plan.attrs, "denoiser", ""),
                      "{use: transformer, embed_dim: 512, layers: 24, heads: 8, mlp_ratio: 4, dropout: 0, init: published}");
-    ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "noise", ""), published_priors[_i].noise);
+    ck_assert_str_eq(tess_attrs_text_or(k.m.plan.attrs, "noise", ""), published_priors[_i].noise);
     ck_assert_int_eq(tess_weights_size(k.m.weights), published_priors[_i].weights);
     list_check_back(l, &k);
     list_match_close(&k);
-    tessi_facts_free(tokenizer);
+    tessi_base_attrs_free(tokenizer);
     free(l);
 }
 END_TEST
@@ -507,11 +507,12 @@ START_TEST(slips_of_the_hand)
 {
     (void)command_ends(2, "wanted --as NAME, the architecture whose names the file has; there are: taming, unleashing-transformers, vq-ddm",
                        "import %s/vqgan.th -o x.h5", TEST_CHECKPOINTS);
-    (void)command_ends(69, "no checkpoint is called `tamed`; there are taming, unleashing-transformers, vq-ddm", "import %s/vqgan.th -o x.h5 --as tamed",
-                       TEST_CHECKPOINTS);
+    (void)command_ends(69, "no checkpoint is called `tamed`; there are taming, unleashing-transformers, vq-ddm",
+                       "import %s/vqgan.th -o x.h5 --as tamed", TEST_CHECKPOINTS);
     (void)command_ends(2, "no parameter `hight`; did you mean `height`?", "import %s/vqgan.th -o x.h5 --as unleashing-transformers hight=8",
                        TEST_CHECKPOINTS);
-    (void)command_ends(2, "wants an integer 1 .. 65536", "import %s/vqgan.th -o x.h5 --as unleashing-transformers height=0", TEST_CHECKPOINTS);
+    (void)command_ends(2, "wants an integer 1 .. 65536", "import %s/vqgan.th -o x.h5 --as unleashing-transformers height=0",
+                       TEST_CHECKPOINTS);
     (void)command_ends(2, "`height` is given twice", "import %s/vqgan.th -o x.h5 --as unleashing-transformers height=8 height=8",
                        TEST_CHECKPOINTS);
     (void)command_ends(2, "wanted -o FILE", "import %s/vqgan.th --as unleashing-transformers", TEST_CHECKPOINTS);
@@ -534,17 +535,18 @@ END_TEST
 START_TEST(every_allocation_may_fail)
 {
     int status = TESS_E_MEMORY;
-    fixture_ok(&fixture, tessi_runtime_compute(C, fixture.runtime));
-    int64_t before = tessi_memory_in_use();
+    fixture_ok(&fixture, tessi_host_runtime_compute(C, fixture.runtime));
+    int64_t before = tessi_base_memory_in_use();
     for (int64_t n = 1; status != TESS_OK; n += n < 200 ? 1 : 37) {
         ck_assert_int_lt(n, 1000000);
-        tessi_memory_fail_at(n);
+        tessi_base_memory_fail_at(n);
         status = checkpoint_import(TEST_CHECKPOINTS "/vqgan.th", "x.h5", NULL, "groups=4 height=8 width=12");
-        tessi_memory_fail_at(0);
-        ck_assert_msg(status == TESS_OK || status == TESS_E_MEMORY, "allocation %lld: %d, %s", (long long)n, status, tessi_call_message(C));
-        ck_assert_int_eq(tessi_memory_in_use(), before);
+        tessi_base_memory_fail_at(0);
+        ck_assert_msg(status == TESS_OK || status == TESS_E_MEMORY, "allocation %lld: %d, %s", (long long)n, status,
+                      tessi_base_context_message(C));
+        ck_assert_int_eq(tessi_base_memory_in_use(), before);
         ck_assert_int_eq(access("x.h5", F_OK) == 0, status == TESS_OK);
-        tessi_call_clear(C);
+        tessi_base_context_clear(C);
     }
 }
 END_TEST

@@ -80,7 +80,7 @@ END_TEST
 
 static void read_all(const char *path, int64_t wanted, struct tess_instance **out)
 {
-    fixture_ok(&fixture, tessi_format_read(C, path, out));
+    fixture_ok(&fixture, tessi_exchange_format_read(C, path, out));
     const struct tess_format_1 *f = tess_instance_ops(*out, "format/1");
     ck_assert_int_eq(f->count(tess_instance_self(*out)), wanted);
 }

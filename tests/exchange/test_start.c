@@ -44,9 +44,9 @@ static struct tess_tensor dataset(const char *path, const char *name)
 {
     struct tess_artefact *a;
     struct tess_tensor t;
-    fixture_ok(&fixture, tessi_artefact_open(C, path, &a));
+    fixture_ok(&fixture, tessi_store_artefact_open(C, path, &a));
     fixture_ok(&fixture, tess_artefact_load(C, a, name, TESS_F32, &t));
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     return t;
 }
 

@@ -38,7 +38,7 @@ static const struct {
 START_TEST(views_shared_storages_and_types)
 {
     struct tess_instance *i;
-    fixture_ok(&fixture, tessi_format_read(C, TEST_CHECKPOINTS "/odd.th", &i));
+    fixture_ok(&fixture, tessi_exchange_format_read(C, TEST_CHECKPOINTS "/odd.th", &i));
     const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
     void *self = tess_instance_self(i);
     ck_assert_int_eq(f->count(self), ODD);
@@ -261,7 +261,7 @@ START_TEST(what_a_trainer_saves)
     struct tess_instance *i;
     float value[4];
     make_torch("trainer.ckpt", pickle, sizeof pickle - 1); /* storage 9, of what is left, is not there and not looked for */
-    fixture_ok(&fixture, tessi_format_read(C, "trainer.ckpt", &i));
+    fixture_ok(&fixture, tessi_exchange_format_read(C, "trainer.ckpt", &i));
     const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
     void *self = tess_instance_self(i);
     ck_assert_int_eq(f->count(self), 1);
@@ -290,14 +290,14 @@ START_TEST(nesting_costs_nothing)
     pickle[at + 39999] = '.';
     make_torch("deep.th", pickle, at + 40000);
     checkpoint_refuses("deep.th", "holds a list, a dictionary of weights was wanted");
-    int64_t before = tessi_memory_peak();
+    int64_t before = tessi_base_memory_peak();
     memcpy(pickle + at, ")q\0", 3);
     for (at += 3; at < 50000; at += 7)
         memcpy(pickle + at, "h\0h\0\x86q\0", 7);
     pickle[at] = '.';
     make_torch("bomb.th", pickle, at + 1);
     checkpoint_refuses("bomb.th", "has more than one value");
-    ck_assert_int_lt(tessi_memory_peak() - before, 8 << 20);
+    ck_assert_int_lt(tessi_base_memory_peak() - before, 8 << 20);
 }
 END_TEST
 
@@ -307,7 +307,7 @@ START_TEST(a_fine_one)
     struct tess_instance *i;
     float value[4];
     make_torch("fine.th", P(pickle));
-    fixture_ok(&fixture, tessi_format_read(C, "fine.th", &i));
+    fixture_ok(&fixture, tessi_exchange_format_read(C, "fine.th", &i));
     const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
     ck_assert_int_eq(f->count(tess_instance_self(i)), 1);
     fixture_ok(&fixture, f->read(tess_instance_self(i), C, 0, value));
@@ -356,7 +356,7 @@ START_TEST(a_damaged_storage)
     struct tess_instance *i;
     float value[4];
     make_zip("damaged.th", member, 2, 0);
-    fixture_ok(&fixture, tessi_format_read(C, "damaged.th", &i));
+    fixture_ok(&fixture, tessi_exchange_format_read(C, "damaged.th", &i));
     const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
     checkpoint_refused(f->read(tess_instance_self(i), C, 0, value), TESS_E_DATA, "damaged.th: `m/data/0` in it cannot be read: ");
     tess_instance_close(i);

@@ -9,7 +9,7 @@
 #include "tests/support/command_fixture.h"
 #include "tests/support/suite.h"
 #include "core/base/aside.h"
-#include "core/base/facts_private.h"
+#include "core/base/attributes_private.h"
 #include "tests/support/paths.h"
 
 #include <tessera/kind/critic.h>
@@ -71,9 +71,9 @@ START_TEST(the_critic_judges_as_it_did)
     struct tess_weights *w;
     struct tess_graph *g;
     struct tess_node *logits = NULL;
-    fixture_ok(&fixture, tessi_runtime_compute(C, fixture.runtime));
-    fixture_ok(&fixture, tessi_artefact_open(C, "taming.h5", &a));
-    fixture_ok(&fixture, tess_instance_open(C, "critic/1", tess_facts_text_or(tess_artefact_facts(a), "critic", ""), "taming.h5", &critic));
+    fixture_ok(&fixture, tessi_host_runtime_compute(C, fixture.runtime));
+    fixture_ok(&fixture, tessi_store_artefact_open(C, "taming.h5", &a));
+    fixture_ok(&fixture, tess_instance_open(C, "critic/1", tess_attrs_text_or(tess_artefact_attrs(a), "critic", ""), "taming.h5", &critic));
     fixture_ok(&fixture, tess_weights_new(C, 0, &w));
     fixture_ok(&fixture, tess_graph_new(C, w, &o, &g));
     struct tess_node *image = tess_to_f32(g, tess_input(g, "image", TESS_U8, 4, bytes.dim), 1.0f / 255.0f, 0.0f);
@@ -94,16 +94,16 @@ START_TEST(the_critic_judges_as_it_did)
     tess_graph_free(g);
     tess_weights_free(w);
     tess_instance_close(critic);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     golden_close(golden);
 }
 END_TEST
 
 /* ---- what a model says of itself ---- */
 
-static void same_text(const struct tess_artefact *a, const char *fact, const char *wanted)
+static void same_text(const struct tess_artefact *a, const char *attr, const char *wanted)
 {
-    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(a), fact, ""), wanted);
+    ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(a), attr, ""), wanted);
 }
 
 START_TEST(artefacts_like_those_of_training)
@@ -112,10 +112,10 @@ START_TEST(artefacts_like_those_of_training)
                                "variant: taming, z_channels: 6}";
     struct tess_artefact *tokenizer, *prior;
     checkpoint_import_taming();
-    fixture_ok(&fixture, tessi_artefact_open(C, "taming.h5", &tokenizer));
-    fixture_ok(&fixture, tessi_artefact_open(C, "ddm.h5", &prior));
-    fixture_ok(&fixture, tessi_artefact_verify(C, tokenizer));
-    fixture_ok(&fixture, tessi_artefact_verify(C, prior));
+    fixture_ok(&fixture, tessi_store_artefact_open(C, "taming.h5", &tokenizer));
+    fixture_ok(&fixture, tessi_store_artefact_open(C, "ddm.h5", &prior));
+    fixture_ok(&fixture, tessi_store_artefact_verify(C, tokenizer));
+    fixture_ok(&fixture, tessi_store_artefact_verify(C, prior));
     same_text(tokenizer, "encoder", conv);
     same_text(tokenizer, "decoder", conv);
     same_text(tokenizer, "quantizer", "{use: nearest, codebook_size: 24, code_dim: 5, beta: 0.25, beta_on: codebook}");
@@ -127,10 +127,10 @@ START_TEST(artefacts_like_those_of_training)
               "{use: unet, channels: 8, channel_mult: [1, 2], heads: 4, head_dim: 32, groups: 8, dropout: 0, input: embedding, "
               "time_offset: -200}");
     same_text(prior, "tokenizer", tess_artefact_digest(tokenizer));
-    ck_assert_int_eq(tess_facts_i64_or(tess_artefact_facts(prior), "height", -1), 4);
-    ck_assert_int_eq(tess_facts_i64_or(tess_artefact_facts(prior), "width", -1), 6);
-    tessi_artefact_close(tokenizer);
-    tessi_artefact_close(prior);
+    ck_assert_int_eq(tess_attrs_i64_or(tess_artefact_attrs(prior), "height", -1), 4);
+    ck_assert_int_eq(tess_attrs_i64_or(tess_artefact_attrs(prior), "width", -1), 6);
+    tessi_store_artefact_close(tokenizer);
+    tessi_store_artefact_close(prior);
 }
 END_TEST
 
@@ -150,21 +150,21 @@ START_TEST(there_and_back_bit_by_bit)
 }
 END_TEST
 
-/* A small model of facts alone. */
-static void make_model(const char *path, const char *kind, const char *const *fact)
+/* A small model of attributes alone. */
+static void make_model(const char *path, const char *kind, const char *const *attr)
 {
     struct tess_artefact *a;
     struct tessi_provenance about = {.tool = "test"};
     char digest[TESS_DIGEST_TEXT];
     float value[4] = {1, 2, 3, 4};
     struct tess_tensor t = tess_tensor_over(value, TESS_F32, 1, DIMS(4));
-    fixture_ok(&fixture, tessi_artefact_create(C, path, kind, &a));
+    fixture_ok(&fixture, tessi_store_artefact_create(C, path, kind, &a));
     checkpoint_numbers(a, kind);
-    for (; *fact; fact += 2)
-        fixture_ok(&fixture, tess_facts_set_text(C, tess_artefact_describe(a), fact[0], fact[1]));
+    for (; *attr; attr += 2)
+        fixture_ok(&fixture, tess_attrs_set_text(C, tess_artefact_describe(a), attr[0], attr[1]));
     fixture_ok(&fixture, tess_artefact_put(C, a, "weights/critic/main/0/bias", &t, NULL));
     fixture_ok(&fixture, tess_artefact_put(C, a, "weights/denoiser/mid_block1/block1/block/0/bias", &t, NULL));
-    fixture_ok(&fixture, tessi_artefact_finish(C, a, &about, digest));
+    fixture_ok(&fixture, tessi_store_artefact_finish(C, a, &about, digest));
 }
 
 #define UNIFORM(schedule, step, residual)                                                                                                  \
@@ -224,19 +224,19 @@ START_TEST(an_export_without_its_critic)
         make_model("critic.h5", "autoencoder", (const char *const[]){"encoder", conv, "decoder", conv, "critic", critic[i], NULL});
         struct tess_export_weight w[] = {{.ours = "critic.main.0.bias"}};
         struct tess_artefact *a;
-        fixture_ok(&fixture, tessi_artefact_open(C, "critic.h5", &a));
+        fixture_ok(&fixture, tessi_store_artefact_open(C, "critic.h5", &a));
         struct tessi_exchange x = {.from = "critic.h5", .as = "taming", .parameter = (const char *const[]){"groups=4"}, .parameters = 1};
         struct tess_instance *checkpoint;
         struct tess_export_plan p = {
-            .size = sizeof p, .kind = "autoencoder", .facts = tess_artefact_facts(a), .weights = 1, .weight = w};
-        fixture_ok(&fixture, tessi_checkpoint_open(C, &x, &checkpoint));
+            .size = sizeof p, .kind = "autoencoder", .attrs = tess_artefact_attrs(a), .weights = 1, .weight = w};
+        fixture_ok(&fixture, tessi_exchange_checkpoint_open(C, &x, &checkpoint));
         const struct tess_checkpoint_1 *ops = tess_instance_ops(checkpoint, "checkpoint/1");
         fixture_ok(&fixture, ops->plan_export(tess_instance_self(checkpoint), C, &p));
         ck_assert_str_eq(w[0].theirs, i == 2 ? "loss.discriminator.main.0.bias" : "");
         if (i < 2)
             ck_assert_str_eq(w[0].left, "a critic that is not the architecture's, or sees pixels of another range");
         tess_instance_close(checkpoint);
-        tessi_artefact_close(a);
+        tessi_store_artefact_close(a);
     }
 }
 END_TEST
@@ -289,20 +289,20 @@ static const struct {
      "`_denoising._denoise_fn.label_emb.weight` is more than the model has"},
 };
 
-static struct tess_facts *tokenizer_of(int64_t height, int64_t width, int64_t codes)
+static struct tess_attrs *tokenizer_of(int64_t height, int64_t width, int64_t codebook_size)
 {
-    struct tess_facts *f;
-    fixture_ok(&fixture, tessi_facts_new(C, &f));
-    fixture_ok(&fixture, tess_facts_set_i64(C, f, "latent_height", height));
-    fixture_ok(&fixture, tess_facts_set_i64(C, f, "latent_width", width));
-    fixture_ok(&fixture, tess_facts_set_i64(C, f, "codebook_size", codes));
+    struct tess_attrs *f;
+    fixture_ok(&fixture, tessi_base_attrs_new(C, &f));
+    fixture_ok(&fixture, tess_attrs_set_i64(C, f, "latent_height", height));
+    fixture_ok(&fixture, tess_attrs_set_i64(C, f, "latent_width", width));
+    fixture_ok(&fixture, tess_attrs_set_i64(C, f, "codebook_size", codebook_size));
     return f;
 }
 
 START_TEST(a_list_of_something_else)
 {
     struct tensor_list *l = calloc(1, sizeof *l);
-    struct tess_facts *tokenizer = tokenizer_of(4, 6, 24);
+    struct tess_attrs *tokenizer = tokenizer_of(4, 6, 24);
     struct matched k;
     int prior = changes[_i].prior;
     ck_assert_ptr_nonnull(l);
@@ -318,7 +318,7 @@ START_TEST(a_list_of_something_else)
     checkpoint_refused(list_match(l, architecture[prior], prior ? tokenizer : NULL, small, prior ? 0 : 3, &k), TESS_E_DATA,
                        changes[_i].words);
     list_match_close(&k);
-    tessi_facts_free(tokenizer);
+    tessi_base_attrs_free(tokenizer);
     free(l);
 }
 END_TEST
@@ -330,16 +330,16 @@ START_TEST(a_network_under_one_name)
     static const char *const gone[] = {"_nn.", "_denoising."};
     for (int i = 0; i < 2; i++) {
         struct tensor_list *l = calloc(1, sizeof *l);
-        struct tess_facts *tokenizer = tokenizer_of(4, 6, 24);
+        struct tess_attrs *tokenizer = tokenizer_of(4, 6, 24);
         struct matched k;
         ck_assert_ptr_nonnull(l);
         list_read(l, TEST_CHECKPOINTS "/vq_ddm.ckpt");
         list_drop(l, gone[i]);
         fixture_ok(&fixture, list_match(l, "vq-ddm", tokenizer, twenty, 1, &k));
         ck_assert_int_eq(tess_weights_count(k.m.weights), 115);
-        ck_assert_ptr_nonnull(strstr(tess_facts_text_or(k.m.plan.facts, "denoiser", ""), "time_offset: -200}"));
+        ck_assert_ptr_nonnull(strstr(tess_attrs_text_or(k.m.plan.attrs, "denoiser", ""), "time_offset: -200}"));
         list_match_close(&k);
-        tessi_facts_free(tokenizer);
+        tessi_base_attrs_free(tokenizer);
         free(l);
     }
 }
@@ -349,7 +349,7 @@ END_TEST
 START_TEST(a_network_of_numbers)
 {
     struct tensor_list *l = calloc(1, sizeof *l);
-    struct tess_facts *tokenizer = tokenizer_of(4, 6, 24);
+    struct tess_attrs *tokenizer = tokenizer_of(4, 6, 24);
     struct matched k;
     ck_assert_ptr_nonnull(l);
     list_read(l, TEST_CHECKPOINTS "/vq_ddm.ckpt");
@@ -358,10 +358,10 @@ START_TEST(a_network_of_numbers)
     list_add(l, "_denoising._denoise_fn.input_conv.weight", "f32", 4, (const int64_t[]){8, 1, 1, 1});
     list_add(l, "_denoising._denoise_fn.input_conv.bias", "f32", 1, (const int64_t[]){8});
     fixture_ok(&fixture, list_match(l, "vq-ddm", tokenizer, NULL, 0, &k));
-    ck_assert_ptr_nonnull(strstr(tess_facts_text_or(k.m.plan.facts, "denoiser", ""), "input: scalar"));
-    ck_assert_ptr_nonnull(strstr(tess_facts_text_or(k.m.plan.facts, "noise", ""), "residual: 1,"));
+    ck_assert_ptr_nonnull(strstr(tess_attrs_text_or(k.m.plan.attrs, "denoiser", ""), "input: scalar"));
+    ck_assert_ptr_nonnull(strstr(tess_attrs_text_or(k.m.plan.attrs, "noise", ""), "residual: 1,"));
     list_match_close(&k);
-    tessi_facts_free(tokenizer);
+    tessi_base_attrs_free(tokenizer);
     free(l);
 }
 END_TEST
@@ -372,8 +372,8 @@ START_TEST(a_file_and_its_tokenizer)
     checkpoint_import_both();
     checkpoint_import_taming();
     struct tess_artefact *a;
-    fixture_ok(&fixture, tessi_artefact_open(C, "taming.h5", &a));
-    tessi_artefact_close(a);
+    fixture_ok(&fixture, tessi_store_artefact_open(C, "taming.h5", &a));
+    tessi_store_artefact_close(a);
     checkpoint_refused(checkpoint_import_as("vq-ddm", TEST_CHECKPOINTS "/vq_ddm.ckpt", "x.h5", NULL, NULL), TESS_E_USAGE,
                        "is a prior, which is of the codes of one tokenizer");
     checkpoint_refused(checkpoint_import_as("taming", TEST_CHECKPOINTS "/vqgan.th", "x.h5", NULL, sizes), TESS_E_DATA,
@@ -388,7 +388,7 @@ START_TEST(a_file_and_its_tokenizer)
     }
     free(all);
     ck_assert_int_ne(access("x.h5", F_OK), 0);
-    ck_assert(!tessi_aside_left("x.h5", (char[300]){0}, 300));
+    ck_assert(!tessi_base_aside_left("x.h5", (char[300]){0}, 300));
 }
 END_TEST
 
@@ -401,10 +401,10 @@ START_TEST(the_published_autoencoder)
     ck_assert_ptr_nonnull(l);
     list_read_published(l, "taming");
     fixture_ok(&fixture, list_match(l, architecture[_i], NULL, NULL, 0, &k));
-    ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "decoder", ""),
+    ck_assert_str_eq(tess_attrs_text_or(k.m.plan.attrs, "decoder", ""),
                      "{use: conv, channels: 128, channel_mult: [1, 1, 2, 2, 4], res_blocks: 2, attn_resolutions: [16], groups: 32, "
                      "variant: taming, z_channels: 256}");
-    ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "critic", ""), "{use: patchgan, channels: 64, layers: 3, range: signed}");
+    ck_assert_str_eq(tess_attrs_text_or(k.m.plan.attrs, "critic", ""), "{use: patchgan, channels: 64, layers: 3, range: signed}");
     ck_assert_int_eq(tess_weights_size(k.m.weights), 29298176 + 42449795 + 131584 + 262144 + 2765633);
     list_check_back(l, &k);
     list_match_close(&k);
@@ -415,18 +415,18 @@ END_TEST
 START_TEST(the_published_prior)
 {
     struct tensor_list *l = calloc(1, sizeof *l);
-    struct tess_facts *tokenizer = tokenizer_of(16, 16, 1024);
+    struct tess_attrs *tokenizer = tokenizer_of(16, 16, 1024);
     struct matched k;
     ck_assert_ptr_nonnull(l);
     list_read_published(l, "vqddm");
     fixture_ok(&fixture, list_match(l, "vq-ddm", tokenizer, NULL, 0, &k));
-    ck_assert_str_eq(tess_facts_text_or(k.m.plan.facts, "denoiser", ""),
+    ck_assert_str_eq(tess_attrs_text_or(k.m.plan.attrs, "denoiser", ""),
                      "{use: unet, channels: 128, channel_mult: [1, 2, 4, 8], heads: 4, head_dim: 32, groups: 8, dropout: 0, "
                      "input: embedding, time_offset: -1}");
     ck_assert_int_eq(tess_weights_size(k.m.weights), 117586568);
     list_check_back(l, &k);
     list_match_close(&k);
-    tessi_facts_free(tokenizer);
+    tessi_base_attrs_free(tokenizer);
     free(l);
 }
 END_TEST

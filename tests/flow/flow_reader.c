@@ -13,42 +13,42 @@ struct reader {
     const char *file;
 };
 
-static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     (void)self;
     p->steps = 1;
-    return tess_facts_set_i64(c, p->out, "count", 1);
+    return tess_attrs_set_i64(ctx, p->out, "count", 1);
 }
 
-static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
+static int fingerprint(void *self, struct tess_context *ctx, struct tess_digest *d)
 {
     struct reader *s = self;
-    return tess_digest_add_files(c, d, 1, &s->file);
+    return tess_digest_add_files(ctx, d, 1, &s->file);
 }
 
-static int meanwhile(struct tess_call *c, const char *name)
+static int meanwhile(struct tess_context *ctx, const char *name)
 {
     const char *command = getenv(name);
-    return command && system(command) != 0 ? c->fail(c, TESS_E_INTERNAL, "%s failed", name) : TESS_OK;
+    return command && system(command) != 0 ? ctx->fail(ctx, TESS_E_INTERNAL, "%s failed", name) : TESS_OK;
 }
 
 /* The sum of its bytes is all that is made of a file. */
-static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     struct reader *s = self;
     const int64_t one = 1;
     float sum = 0.0f;
-    TESS_TRY(meanwhile(c, "FLOW_BEFORE_READ"));
+    TESS_TRY(meanwhile(ctx, "FLOW_BEFORE_READ"));
     FILE *f = fopen(s->file, "rb");
     if (!f)
-        return c->fail(c, TESS_E_IO, "%s: %s", s->file, strerror(errno));
+        return ctx->fail(ctx, TESS_E_IO, "%s: %s", s->file, strerror(errno));
     for (int byte = getc(f); byte != EOF; byte = getc(f))
         sum += (float)byte;
     fclose(f);
-    TESS_TRY(meanwhile(c, "FLOW_AFTER_READ"));
-    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(tess_stage_output(r)), "count", 1));
+    TESS_TRY(meanwhile(ctx, "FLOW_AFTER_READ"));
+    TESS_TRY(tess_attrs_set_i64(ctx, tess_artefact_describe(tess_stage_output(r)), "count", 1));
     struct tess_tensor t = tess_tensor_over(&sum, TESS_F32, 1, &one);
-    return tess_artefact_put(c, tess_stage_output(r), "values", &t, NULL);
+    return tess_artefact_put(ctx, tess_stage_output(r), "values", &t, NULL);
 }
 
 static const struct tess_param params[] = {{.name = "file",

@@ -22,10 +22,10 @@ static void trace(const char *name)
     }
 }
 
-static int put_numbers(struct tess_call *c, struct tess_artefact *a, const char *name, float *value, int64_t n)
+static int put_numbers(struct tess_context *ctx, struct tess_artefact *a, const char *name, float *value, int64_t n)
 {
     struct tess_tensor t = tess_tensor_over(value, TESS_F32, 1, &n);
-    return tess_artefact_put(c, a, name, &t, NULL);
+    return tess_artefact_put(ctx, a, name, &t, NULL);
 }
 
 /* ---- curve/1: a component inside a stage ---------------------------------------------------------------------------- */
@@ -84,7 +84,7 @@ static const struct tess_param make_params[] = {
     {.name = "file", .help = "file read", .type = TESS_STR, .flags = TESS_PATH, .offset = offsetof(struct make, file)},
     {0}};
 
-static int make_plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int make_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     struct make *m = self;
     p->cost.parameters = 1234;
@@ -92,26 +92,26 @@ static int make_plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
     p->cost.flops = 5e9;
     p->steps = m->count;
     if (m->count == 13)
-        return c->fail(c, TESS_E_SHAPE, "13 does not fit");
-    return m->fewer ? tess_facts_set_i64_at_most(c, p->out, "count", m->count) : tess_facts_set_i64(c, p->out, "count", m->count);
+        return ctx->fail(ctx, TESS_E_SHAPE, "13 does not fit");
+    return m->fewer ? tess_attrs_set_i64_at_most(ctx, p->out, "count", m->count) : tess_attrs_set_i64(ctx, p->out, "count", m->count);
 }
 
-static int make_fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
+static int make_fingerprint(void *self, struct tess_context *ctx, struct tess_digest *d)
 {
     struct make *m = self;
-    return m->file ? tess_digest_add_file(c, d, m->file) : TESS_OK;
+    return m->file ? tess_digest_add_file(ctx, d, m->file) : TESS_OK;
 }
 
-static int make_run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int make_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     struct make *m = self;
     float value[1000];
     trace("flow-make");
     for (int64_t i = 0; i < m->count; i++)
         value[i] = (float)(m->scale * (double)(i + 1)) + (float)tess_stage_seed(r);
-    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(tess_stage_output(r)), "count", m->count - m->fewer));
-    TESS_TRY(tess_facts_set_text(c, tess_artefact_describe(tess_stage_output(r)), "label", m->label));
-    return put_numbers(c, tess_stage_output(r), "values", value, m->count);
+    TESS_TRY(tess_attrs_set_i64(ctx, tess_artefact_describe(tess_stage_output(r)), "count", m->count - m->fewer));
+    TESS_TRY(tess_attrs_set_text(ctx, tess_artefact_describe(tess_stage_output(r)), "label", m->label));
+    return put_numbers(ctx, tess_stage_output(r), "values", value, m->count);
 }
 
 static const struct tess_stage_1 make_ops = {
@@ -130,17 +130,17 @@ static const struct tess_param add_params[] = {
     {0}};
 static const struct tess_port add_ports[] = {{"a", "numbers|sums", 0, "the numbers"}, {"b", "numbers", 1, "more numbers"}, {0}};
 
-static int add_plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int add_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     int64_t n;
     (void)self;
-    TESS_TRY(tess_facts_i64(c, p->in[0], "count", &n));
+    TESS_TRY(tess_attrs_i64(ctx, p->in[0], "count", &n));
     if (n == 3)
-        return c->fail(c, TESS_E_SHAPE, "3 numbers do not fit");
-    return tess_facts_set_i64(c, p->out, "count", n);
+        return ctx->fail(ctx, TESS_E_SHAPE, "3 numbers do not fit");
+    return tess_attrs_set_i64(ctx, p->out, "count", n);
 }
 
-static int add_run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int add_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     struct add *s = self;
     const struct tess_artefact *in[2] = {tess_stage_input(r, "a"), tess_stage_input(r, "b")};
@@ -148,13 +148,13 @@ static int add_run(void *self, struct tess_call *c, struct tess_stage_run *r)
     float value[1000] = {0};
     uint8_t pixels[4] = {0, 80, 160, 255};
     double total = 0;
-    int64_t n = tess_facts_i64_or(tess_artefact_facts(in[0]), "count", 0);
+    int64_t n = tess_attrs_i64_or(tess_artefact_attrs(in[0]), "count", 0);
     trace("flow-add");
     for (int k = 0; k < 2; k++) {
         struct tess_tensor t;
         if (!in[k])
             continue;
-        TESS_TRY(tess_artefact_load(c, in[k], "values", TESS_F32, &t));
+        TESS_TRY(tess_artefact_load(ctx, in[k], "values", TESS_F32, &t));
         for (int64_t i = 0; i < n && i < t.dim[0]; i++)
             value[i] += ((float *)t.data)[i];
         tess_free(t.data);
@@ -165,10 +165,10 @@ static int add_run(void *self, struct tess_call *c, struct tess_stage_run *r)
     }
     struct tess_artefact *out = tess_stage_output(r);
     struct tess_tensor picture = tess_tensor_over(pixels, TESS_U8, 3, (const int64_t[]){2, 2, 1});
-    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(out), "count", n));
-    TESS_TRY(put_numbers(c, out, "values", value, n));
-    TESS_TRY(tess_artefact_put_figure(c, out, "total", total, "points"));
-    return tess_artefact_put_picture(c, out, "dots", &picture);
+    TESS_TRY(tess_attrs_set_i64(ctx, tess_artefact_describe(out), "count", n));
+    TESS_TRY(put_numbers(ctx, out, "values", value, n));
+    TESS_TRY(tess_artefact_put_figure(ctx, out, "total", total, "points"));
+    return tess_artefact_put_picture(ctx, out, "dots", &picture);
 }
 
 static const struct tess_stage_1 add_ops = {.size = sizeof add_ops, .ports = add_ports, .output = "sums", .plan = add_plan, .run = add_run};
@@ -187,18 +187,18 @@ static const struct tess_param slow_params[] = {
     {.name = "steps", .help = "steps", .type = TESS_I64, .offset = offsetof(struct slow, steps), .lo = 1, .hi = 1e6, .def = 50}, {0}};
 static const struct tess_port slow_ports[] = {{"a", "numbers", 1, "where to begin"}, {0}};
 
-static int slow_plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int slow_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
-    return tess_facts_set_i64(c, p->out, "steps", ((struct slow *)self)->steps);
+    return tess_attrs_set_i64(ctx, p->out, "steps", ((struct slow *)self)->steps);
 }
 
-static int write_state(void *user, struct tess_call *c, struct tess_artefact *a)
+static int write_state(void *user, struct tess_context *ctx, struct tess_artefact *a)
 {
     struct state *s = user;
     const int64_t one = 1;
     struct tess_tensor step = tess_tensor_over(&s->step, TESS_I32, 1, &one), x = tess_tensor_over(&s->x, TESS_F32, 1, &one);
-    TESS_TRY(tess_artefact_put(c, a, "step", &step, NULL));
-    return tess_artefact_put(c, a, "x", &x, NULL);
+    TESS_TRY(tess_artefact_put(ctx, a, "step", &step, NULL));
+    return tess_artefact_put(ctx, a, "x", &x, NULL);
 }
 
 static int is_step(const char *variable, int32_t step)
@@ -207,15 +207,15 @@ static int is_step(const char *variable, int32_t step)
     return text && atoi(text) == step;
 }
 
-static int slow_run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int slow_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     struct state s = {0, 0.25f};
     const int64_t one = 1;
     const struct tess_artefact *checkpoint = tess_stage_resume(r);
     if (checkpoint) {
         struct tess_tensor step = tess_tensor_over(&s.step, TESS_I32, 1, &one), x = tess_tensor_over(&s.x, TESS_F32, 1, &one);
-        TESS_TRY(tess_artefact_read(c, checkpoint, "step", 0, &step));
-        TESS_TRY(tess_artefact_read(c, checkpoint, "x", 0, &x));
+        TESS_TRY(tess_artefact_read(ctx, checkpoint, "step", 0, &step));
+        TESS_TRY(tess_artefact_read(ctx, checkpoint, "x", 0, &x));
     }
     char name[64];
     snprintf(name, sizeof name, "flow-slow from %d", (int)s.step);
@@ -229,16 +229,16 @@ static int slow_run(void *self, struct tess_call *c, struct tess_stage_run *r)
         if (is_step("FLOW_MARK_AT", s.step))
             raise(SIGUSR1);
         if (tess_stage_stopping(r)) {
-            TESS_TRY(tess_stage_checkpoint(c, r, write_state, &s));
-            return c->fail(c, TESS_E_STOPPED, "asked to stop");
+            TESS_TRY(tess_stage_checkpoint(ctx, r, write_state, &s));
+            return ctx->fail(ctx, TESS_E_STOPPED, "asked to stop");
         }
         if (tess_stage_checkpoint_due(r))
-            TESS_TRY(tess_stage_checkpoint(c, r, write_state, &s));
+            TESS_TRY(tess_stage_checkpoint(ctx, r, write_state, &s));
         if (is_step("FLOW_KILL_AT", s.step))
             raise(SIGKILL);
     }
-    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(tess_stage_output(r)), "steps", ((struct slow *)self)->steps));
-    return put_numbers(c, tess_stage_output(r), "values", &s.x, 1);
+    TESS_TRY(tess_attrs_set_i64(ctx, tess_artefact_describe(tess_stage_output(r)), "steps", ((struct slow *)self)->steps));
+    return put_numbers(ctx, tess_stage_output(r), "values", &s.x, 1);
 }
 
 static const struct tess_stage_1 slow_ops = {
@@ -255,37 +255,37 @@ static const struct tess_param big_params[] = {
     {.name = "claim", .help = "MiB it says it will write", .type = TESS_I64, .offset = offsetof(struct big, claim), .lo = 0, .hi = 1 << 30},
     {0}};
 
-static int liar_plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int liar_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     (void)self;
-    return tess_facts_set_i64(c, p->out, "height", 28);
+    return tess_attrs_set_i64(ctx, p->out, "height", 28);
 }
 
-static int liar_run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int liar_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     float x = 1;
     (void)self;
-    TESS_TRY(tess_facts_set_i64(c, tess_artefact_describe(tess_stage_output(r)), "height", 29));
-    return put_numbers(c, tess_stage_output(r), "values", &x, 1);
+    TESS_TRY(tess_attrs_set_i64(ctx, tess_artefact_describe(tess_stage_output(r)), "height", 29));
+    return put_numbers(ctx, tess_stage_output(r), "values", &x, 1);
 }
 
-static int big_plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int big_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
-    (void)c;
+    (void)ctx;
     p->output_bytes = ((struct big *)self)->claim << 20;
     return TESS_OK;
 }
 
-static int big_run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int big_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     void *memory;
     int64_t n = ((struct big *)self)->kib * 256;
     trace("flow-big");
-    TESS_TRY(tess_alloc(c, (size_t)n * sizeof(float), "many numbers", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)n * sizeof(float), "many numbers", &memory));
     float *value = memory;
     for (int64_t i = 0; i < n; i++)
         value[i] = (float)(i * 7919 % 10007);
-    int status = put_numbers(c, tess_stage_output(r), "values", value, n);
+    int status = put_numbers(ctx, tess_stage_output(r), "values", value, n);
     tess_free(memory);
     return status;
 }
@@ -307,10 +307,10 @@ static const char *class_two(void *self)
     return "flow two";
 }
 
-static int dense_plan(void *self, struct tess_call *c, const struct tess_dense *d, struct tess_kernel *out)
+static int dense_plan(void *self, struct tess_context *ctx, const struct tess_dense *d, struct tess_kernel *out)
 {
     (void)self, (void)d, (void)out;
-    return c->fail(c, TESS_E_VALUE, "this backend computes nothing");
+    return ctx->fail(ctx, TESS_E_VALUE, "this backend computes nothing");
 }
 
 static int dense_run(void *self, const struct tess_kernel *k, const struct tess_dense_run *r)

@@ -109,11 +109,11 @@ static void convolve(const struct tess_dense *d, const struct tess_dense_run *r)
         put(d->dtype_c, r->c, i, sum[i]);
 }
 
-static int plan(void *self, struct tess_call *c, const struct tess_dense *d, struct tess_kernel *out)
+static int plan(void *self, struct tess_context *ctx, const struct tess_dense *d, struct tess_kernel *out)
 {
     void *memory;
     (void)self;
-    TESS_TRY(tess_alloc(c, sizeof *d, "a plan", &memory));
+    TESS_TRY(tess_alloc(ctx, sizeof *d, "a plan", &memory));
     memcpy(memory, d, sizeof *d);
     out->handle = memory;
     struct sizes z = sizes_of(d);

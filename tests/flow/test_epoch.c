@@ -11,7 +11,7 @@
  * which refuses to write another content for a key that is already there.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/flow/pipeline.h"
 #include "core/store/store.h"
 #include "core/kernels/kernels.h"
@@ -26,9 +26,9 @@
 #include <string.h>
 
 #define DIGESTS TEST_SOURCE "/tests/epoch/digests.txt"
-#define RENEW "renew tests/epoch/digests.txt with TESSERA_DIGESTS_REWRITE=1 tests/test_epoch, in the build folder"
+#define RENEW "renew tests/epoch/digests.txt with TESSERA_DIGESTS_REWRITE=1 tests/flow/test_epoch, in the build folder"
 
-enum { SHORT = 16, MOST = 40, LINE = 320, ROOM = 1 << 16 };
+enum { SHORT = 16, MAX = 40, LINE = 320, CAPACITY = 1 << 16 };
 
 /* What results are computed with. */
 static struct set {
@@ -44,7 +44,7 @@ struct stage {
 
 struct run {
     char mode[256];
-    struct stage stage[MOST];
+    struct stage stage[MAX];
     int stages;
 };
 
@@ -52,7 +52,7 @@ struct run {
 
 static const char *read_text(const char *path)
 {
-    static char text[ROOM];
+    static char text[CAPACITY];
     FILE *f = fopen(path, "r");
     text[0] = '\0';
     if (f) {
@@ -72,22 +72,22 @@ static void write_data(void)
     small_write("epoch.yaml", read_text(TEST_SOURCE "/tests/epoch/epoch.yaml"));
 }
 
-static void look(struct tess_call *c, const struct tessi_pipeline *p, struct run *r, char *plugins, size_t room)
+static void look(struct tess_context *ctx, const struct tessi_pipeline *p, struct run *r, char *plugins, size_t capacity)
 {
     struct tessi_stage_view v;
     struct tess_artefact *a;
-    r->stages = (int)tessi_pipeline_count(p);
-    ck_assert_int_le(r->stages, MOST);
+    r->stages = (int)tessi_flow_pipeline_count(p);
+    ck_assert_int_le(r->stages, MAX);
     for (int i = 0; i < r->stages; i++) {
         struct stage *s = &r->stage[i];
-        tessi_pipeline_stage(p, i, &v);
-        ck_assert_int_eq(tessi_artefact_open(c, v.path, &a), TESS_OK);
+        tessi_flow_pipeline_stage(p, i, &v);
+        ck_assert_int_eq(tessi_store_artefact_open(ctx, v.path, &a), TESS_OK);
         snprintf(s->name, sizeof s->name, "%s", v.name);
-        snprintf(s->key, sizeof s->key, "%s", tessi_artefact_provenance(a, "key"));
+        snprintf(s->key, sizeof s->key, "%s", tessi_store_artefact_provenance(a, "key"));
         snprintf(s->digest, sizeof s->digest, "%s", tess_artefact_digest(a));
         size_t used = strlen(plugins);
-        snprintf(plugins + used, room - used, "%s; ", tessi_artefact_provenance(a, "plugin"));
-        tessi_artefact_close(a);
+        snprintf(plugins + used, capacity - used, "%s; ", tessi_store_artefact_provenance(a, "plugin"));
+        tessi_store_artefact_close(a);
     }
 }
 
@@ -97,7 +97,7 @@ static void every_part_is_there(const struct tessi_registry *registry, const cha
     static const char *const kinds[] = {"stage/1",  "encoder/1", "decoder/1",  "quantizer/1",
                                         "critic/1", "noise/1",   "denoiser/1", "features/1"};
     const struct tess_component *k;
-    for (int64_t i = 0; (k = tessi_registry_component(registry, i, NULL)); i++)
+    for (int64_t i = 0; (k = tessi_plug_registry_component(registry, i, NULL)); i++)
         for (size_t n = 0; n < sizeof kinds / sizeof *kinds; n++) {
             char words[160];
             snprintf(words, sizeof words, "%s %s, ", k->kind, k->name);
@@ -107,43 +107,43 @@ static void every_part_is_there(const struct tessi_registry *registry, const cha
 }
 
 /* What draws nothing is there for any seed. */
-static void seeds_that_do_not_count(struct tess_call *c, struct tessi_runtime *runtime)
+static void seeds_that_do_not_count(struct tess_context *ctx, struct tessi_runtime *runtime)
 {
     static const char *const override[] = {"wide.seed=99",    "mask.seed=99", "codes.seed=99",
                                            "decoded.seed=99", "near.seed=99", "near-seen.seed=99"};
     const struct tessi_pipeline_options o = {.path = "epoch.yaml", .override = override, .overrides = sizeof override / sizeof *override};
     struct tessi_pipeline *p;
     struct tessi_stage_view v;
-    ck_assert_msg(tessi_pipeline_open(c, runtime, &o, &p) == TESS_OK, "%s", tessi_call_message(c));
-    for (int64_t i = 0; i < tessi_pipeline_count(p); i++) {
-        tessi_pipeline_stage(p, i, &v);
+    ck_assert_msg(tessi_flow_pipeline_open(ctx, runtime, &o, &p) == TESS_OK, "%s", tessi_base_context_message(ctx));
+    for (int64_t i = 0; i < tessi_flow_pipeline_count(p); i++) {
+        tessi_flow_pipeline_stage(p, i, &v);
         ck_assert_msg(v.state == TESSI_CACHED, "%s: %s", v.name, v.reason);
     }
-    tessi_pipeline_free(p);
+    tessi_flow_pipeline_free(p);
 }
 
 static void run(const struct set *set, struct run *r)
 {
-    static char plugins[ROOM];
-    struct tessi_call call;
+    static char plugins[CAPACITY];
+    struct tessi_context context;
     struct tessi_runtime *runtime = NULL;
     struct tessi_pipeline *p = NULL;
     const char *folder = getenv("EPOCH_PLUGINS");
     const struct tessi_runtime_options o = {
         .plugin_path = folder ? folder : TEST_EPOCH_PLUGINS, .backend = set->backend, .precision = set->precision, .threads = 2};
-    tessi_call_init(&call, NULL);
-    int status = tessi_runtime_new(&call.call, &o, &runtime);
+    tessi_base_context_init(&context, NULL);
+    int status = tessi_host_runtime_new(&context.context, &o, &runtime);
     if (status == TESS_OK)
-        status = tessi_pipeline_open(&call.call, runtime, &(struct tessi_pipeline_options){.path = "epoch.yaml"}, &p);
+        status = tessi_flow_pipeline_open(&context.context, runtime, &(struct tessi_pipeline_options){.path = "epoch.yaml"}, &p);
     if (status == TESS_OK)
-        status = tessi_pipeline_run(&call.call, p);
-    ck_assert_msg(status == TESS_OK, "%s", tessi_call_message(&call.call));
+        status = tessi_flow_pipeline_run(&context.context, p);
+    ck_assert_msg(status == TESS_OK, "%s", tessi_base_context_message(&context.context));
     snprintf(r->mode, sizeof r->mode, "%s", runtime->numeric_mode);
-    look(&call.call, p, r, plugins, sizeof plugins);
+    look(&context.context, p, r, plugins, sizeof plugins);
     every_part_is_there(runtime->registry, plugins);
-    tessi_pipeline_free(p);
-    seeds_that_do_not_count(&call.call, runtime);
-    tessi_runtime_free(runtime);
+    tessi_flow_pipeline_free(p);
+    seeds_that_do_not_count(&context.context, runtime);
+    tessi_host_runtime_free(runtime);
 }
 
 /* ---- the digests --------------------------------------------------------------------------------------------------- */
@@ -201,7 +201,7 @@ static int compare(const char *lines, const struct run *r)
 /* The file with the set of `r` in the place of what it had of this mode, and without sets of other epochs. */
 static void rewrite(const struct run *r)
 {
-    static char old[ROOM];
+    static char old[CAPACITY];
     char epoch[32], mine[LINE];
     snprintf(old, sizeof old, "%s", read_text(DIGESTS));
     snprintf(epoch, sizeof epoch, "epoch %d; ", TESS_EPOCH);
@@ -230,7 +230,7 @@ START_TEST(one_key_one_content)
         return;
     }
     run(set, &r);
-    static char digests[ROOM];
+    static char digests[CAPACITY];
     snprintf(digests, sizeof digests, "%s", read_text(DIGESTS));
     int unknown = compare(lines_of(digests, r.mode), &r);
     if (unknown && getenv("TESSERA_DIGESTS_REWRITE"))

@@ -65,9 +65,9 @@ START_TEST(wrong_pipelines)
     expect_error(HEAD "  m: flow-make\n", TESS_E_USAGE, "p.yaml:4:6: stage `m` wants a map with `use`");
     expect_error("tessera: 1\nname: ../up\nstages:\n" MAKE, TESS_E_USAGE, "p.yaml:2:7: `name` names the run's folder");
     expect_error("tessera: 1\nname: .cache\nstages:\n" MAKE, TESS_E_USAGE, "p.yaml:2:7: `name` names the run's folder");
-    expect_error("tessera: 1\nseed: -1\nstages:\n" MAKE, TESS_E_VALUE, "p.yaml:2:7: `seed` wants an integer 0 .. 9223372036854775807, found -1");
-    expect_error("tessera: 1\nprecision: bf1\nstages:\n" MAKE, TESS_E_VALUE,
-                 "p.yaml:2:12: precision is auto, f32 or bf16, found `bf1`");
+    expect_error("tessera: 1\nseed: -1\nstages:\n" MAKE, TESS_E_VALUE,
+                 "p.yaml:2:7: `seed` wants an integer 0 .. 9223372036854775807, found -1");
+    expect_error("tessera: 1\nprecision: bf1\nstages:\n" MAKE, TESS_E_VALUE, "p.yaml:2:12: precision is auto, f32 or bf16, found `bf1`");
     expect_error(HEAD "  m: {use: flow-mak}\n", TESS_E_PLUGIN, "p.yaml:4:12: no stage is called `flow-mak`; did you mean `flow-make`?");
     expect_error(HEAD "  m: {use: flow-make, cuont: 3}\n", TESS_E_USAGE,
                  "p.yaml:4:23: stage/flow-make has no parameter `cuont`; did you mean `count`?");
@@ -262,9 +262,9 @@ START_TEST(fewer_than_planned)
     ck_assert_msg(strstr(r.message, "stage `s`: 3 numbers do not fit") != NULL, "%s", r.message);
     /* More than planned, or less than nothing, is a defect. */
     flow_attempt(&(struct attempt){.override = {"m.fewer=-1"}, .run = 1}, &r);
-    ck_assert_msg(r.status == TESS_E_INTERNAL && strstr(r.message, "the fact `count` is not what was planned"), "%s", r.message);
+    ck_assert_msg(r.status == TESS_E_INTERNAL && strstr(r.message, "the attribute `count` is not what was planned"), "%s", r.message);
     flow_attempt(&(struct attempt){.override = {"m.fewer=8"}, .run = 1}, &r);
-    ck_assert_msg(r.status == TESS_E_INTERNAL && strstr(r.message, "the fact `count` is not what was planned"), "%s", r.message);
+    ck_assert_msg(r.status == TESS_E_INTERNAL && strstr(r.message, "the attribute `count` is not what was planned"), "%s", r.message);
 }
 END_TEST
 
@@ -346,7 +346,7 @@ START_TEST(damaged_cache)
     flow_write(cached, "no artefact");
     flow_attempt(&(struct attempt){.run = 1}, &r);
     ck_assert_int_eq(r.status, TESS_E_DATA);
-    ck_assert_int_eq(tessi_exit_code(r.status), 65);
+    ck_assert_int_eq(tessi_base_exit_code(r.status), 65);
     (void)unlink(cached);
     flow_run(&r); /* the run's folder still has it */
     ck_assert_str_eq(flow_trace(), "");
@@ -414,7 +414,8 @@ START_TEST(liar)
     flow_write("p.yaml", HEAD "  l: {use: flow-liar}\n");
     flow_attempt(&(struct attempt){.run = 1}, &r);
     ck_assert_int_eq(r.status, TESS_E_INTERNAL);
-    ck_assert_str_eq(r.message, "p.yaml:4:3: stage `l`: the fact `height` is not what was planned; that is a defect of stage/flow-liar");
+    ck_assert_str_eq(r.message,
+                     "p.yaml:4:3: stage `l`: the attribute `height` is not what was planned; that is a defect of stage/flow-liar");
     ck_assert_int_eq(flow_files("runs/.cache", ""), 0);
 }
 END_TEST
@@ -433,22 +434,22 @@ END_TEST
 
 START_TEST(backend_of_pipeline)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_runtime *runtime = NULL;
     struct tessi_pipeline *p = NULL;
     const char *plugins = getenv("FLOW_PLUGINS");
     flow_write("p.yaml", "tessera: 1\nbackend: flow-two\nstages:\n" MAKE);
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(tessi_runtime_new(&call.call,
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_host_runtime_new(&context.context,
                                        &(struct tessi_runtime_options){.plugin_path = plugins ? plugins : TEST_FLOW_PLUGINS, .threads = 1},
                                        &runtime),
                      TESS_OK);
-    ck_assert_int_eq(tessi_pipeline_open(&call.call, runtime, &(struct tessi_pipeline_options){.path = "p.yaml"}, &p), TESS_OK);
+    ck_assert_int_eq(tessi_flow_pipeline_open(&context.context, runtime, &(struct tessi_pipeline_options){.path = "p.yaml"}, &p), TESS_OK);
     ck_assert_str_eq(tess_instance_name(runtime->backend), "flow-two");
-    ck_assert_str_eq(tessi_pipeline_name(p), "p");
-    ck_assert_str_eq(tessi_pipeline_folder(p), "runs/p");
-    tessi_pipeline_free(p);
-    tessi_runtime_free(runtime);
+    ck_assert_str_eq(tessi_flow_pipeline_name(p), "p");
+    ck_assert_str_eq(tessi_flow_pipeline_folder(p), "runs/p");
+    tessi_flow_pipeline_free(p);
+    tessi_host_runtime_free(runtime);
 }
 END_TEST
 
@@ -502,8 +503,8 @@ static pid_t start_with(const char *plan)
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0) {
-        tessi_signals_catch();
-        if (tessi_inject_plan(plan))
+        tessi_base_signals_catch();
+        if (tessi_base_inject_plan(plan))
             _exit(126);
         flow_attempt(&(struct attempt){.run = 1}, &r);
         _exit(r.status == TESS_OK ? 0 : 1);
@@ -604,7 +605,7 @@ START_TEST(no_checkpoint)
     /* A folder where the checkpoint would be written: it cannot be, and the work goes on. */
     snprintf(path, sizeof path, "runs/.cache/%s.checkpoint.h5", r.stage[1].key);
     ck_assert_int_eq(mkdir(path, 0777), 0);
-    tessi_signals_catch();
+    tessi_base_signals_catch();
     setenv("FLOW_MARK_AT", "10", 1);
     (void)flow_trace();
     flow_attempt(&(struct attempt){.force = "walk", .run = 1}, &r);
@@ -671,10 +672,10 @@ START_TEST(no_memory)
 {
     flow_write("p.yaml", chain);
     for (int64_t i = 1; i < 5000; i++) {
-        tessi_memory_fail_at(i);
+        tessi_base_memory_fail_at(i);
         flow_attempt(&(struct attempt){.run = 0}, &r);
-        tessi_memory_fail_at(0);
-        ck_assert_int_eq(tessi_memory_in_use(), 0);
+        tessi_base_memory_fail_at(0);
+        ck_assert_int_eq(tessi_base_memory_in_use(), 0);
         if (r.status == TESS_OK)
             break;
         ck_assert_msg(r.status == TESS_E_MEMORY || r.status == TESS_E_PLUGIN, "%d %s", r.status, r.message);
@@ -682,10 +683,10 @@ START_TEST(no_memory)
     ck_assert_int_eq(r.status, TESS_OK);
     /* In the middle of a run: a message, and what is in the cache is whole. */
     for (int64_t i = 20; i < 5000; i += 37) {
-        tessi_memory_fail_at(i);
+        tessi_base_memory_fail_at(i);
         flow_attempt(&(struct attempt){.run = 1}, &r);
-        tessi_memory_fail_at(0);
-        ck_assert_int_eq(tessi_memory_in_use(), 0);
+        tessi_base_memory_fail_at(0);
+        ck_assert_int_eq(tessi_base_memory_in_use(), 0);
         if (r.status == TESS_OK)
             break;
     }
@@ -698,23 +699,23 @@ END_TEST
 
 START_TEST(links)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     int changed;
-    tessi_call_init(&call, NULL);
+    tessi_base_context_init(&context, NULL);
     flow_write("a", "1");
     flow_write("b", "2");
-    ck_assert_int_eq(tessi_link_file(&call.call, "a", "c", &changed), TESS_OK);
+    ck_assert_int_eq(tessi_base_link_file(&context.context, "a", "c", &changed), TESS_OK);
     ck_assert_int_eq(changed, 1);
-    ck_assert_int_eq(tessi_link_file(&call.call, "a", "c", &changed), TESS_OK);
+    ck_assert_int_eq(tessi_base_link_file(&context.context, "a", "c", &changed), TESS_OK);
     ck_assert_int_eq(changed, 0);
-    ck_assert_int_eq(tessi_link_file(&call.call, "b", "c", &changed), TESS_OK);
+    ck_assert_int_eq(tessi_base_link_file(&context.context, "b", "c", &changed), TESS_OK);
     ck_assert_int_eq(changed, 1);
     ck_assert_str_eq(flow_read("c"), "2");
     ck_assert_str_eq(flow_read("a"), "1");
     ck_assert_int_eq(flow_files(".", ".partial"), 0);
-    ck_assert_int_eq(tessi_link_file(&call.call, "none", "c", &changed), TESS_E_IO);
-    tessi_call_clear(&call.call);
-    ck_assert_int_eq(tessi_write_text(&call.call, "no/folder", "x", 1), TESS_E_CREATE);
+    ck_assert_int_eq(tessi_base_link_file(&context.context, "none", "c", &changed), TESS_E_IO);
+    tessi_base_context_clear(&context.context);
+    ck_assert_int_eq(tessi_base_write_text(&context.context, "no/folder", "x", 1), TESS_E_CREATE);
 }
 END_TEST
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "tests/support/flow_fixture.h"
 
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/host/file_digests.h"
 #include "core/store/store.h"
 #include "tests/support/small_pipeline.h"
@@ -21,11 +21,11 @@ static struct result r;
 static const char make[] = "tessera: 1\nname: keys\nstages:\n  one: {use: flow-make, count: 5}\n";
 static const char reading[] = "tessera: 1\nname: keys\nstages:\n  read: {use: flow-read, file: data}\n";
 
-static struct tess_artefact *open_result(struct tessi_call *call, const char *path)
+static struct tess_artefact *open_result(struct tessi_context *context, const char *path)
 {
     struct tess_artefact *a;
-    tessi_call_init(call, NULL);
-    ck_assert_msg(tessi_artefact_open(&call->call, path, &a) == TESS_OK, "%s", tessi_call_message(&call->call));
+    tessi_base_context_init(context, NULL);
+    ck_assert_msg(tessi_store_artefact_open(&context->context, path, &a) == TESS_OK, "%s", tessi_base_context_message(&context->context));
     return a;
 }
 
@@ -34,32 +34,32 @@ static struct tess_artefact *open_result(struct tessi_call *call, const char *pa
 /* In the place of what was computed, something of another epoch by another version of its plugin. */
 static void put_old(const char *path, int64_t epoch, const char *plugin)
 {
-    struct tessi_call call;
-    struct tess_artefact *was = open_result(&call, path), *a;
-    const char *port = "files read", *files = tessi_artefact_provenance(was, "input/files read");
-    const struct tessi_provenance about = {.parameters = tessi_artefact_provenance(was, "parameters"),
-                                           .numeric_mode = tessi_artefact_provenance(was, "numeric_mode"),
-                                           .plugin = plugin ? plugin : tessi_artefact_provenance(was, "plugin"),
+    struct tessi_context context;
+    struct tess_artefact *was = open_result(&context, path), *a;
+    const char *port = "files read", *files = tessi_store_artefact_provenance(was, "input/files read");
+    const struct tessi_provenance about = {.parameters = tessi_store_artefact_provenance(was, "parameters"),
+                                           .numeric_mode = tessi_store_artefact_provenance(was, "numeric_mode"),
+                                           .plugin = plugin ? plugin : tessi_store_artefact_provenance(was, "plugin"),
                                            .epoch = epoch,
                                            .inputs = 1,
                                            .input_port = &port,
                                            .input_digest = &files};
-    ck_assert_int_eq(tessi_artefact_create(&call.call, path, "numbers", &a), TESS_OK);
-    ck_assert_int_eq(tessi_artefact_finish(&call.call, a, &about, NULL), TESS_OK);
-    tessi_artefact_close(was);
+    ck_assert_int_eq(tessi_store_artefact_create(&context.context, path, "numbers", &a), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_finish(&context.context, a, &about, NULL), TESS_OK);
+    tessi_store_artefact_close(was);
     ck_assert_int_eq(system("rm -rf runs/.cache"), 0);
 }
 
 START_TEST(another_epoch)
 {
     char wanted[100];
-    struct tessi_call call;
+    struct tessi_context context;
     flow_write("p.yaml", make);
     flow_run(&r);
-    struct tess_artefact *a = open_result(&call, "runs/keys/one.h5");
+    struct tess_artefact *a = open_result(&context, "runs/keys/one.h5");
     snprintf(wanted, sizeof wanted, "%d", TESS_EPOCH);
-    ck_assert_str_eq(tessi_artefact_provenance(a, "epoch"), wanted);
-    tessi_artefact_close(a);
+    ck_assert_str_eq(tessi_store_artefact_provenance(a, "epoch"), wanted);
+    tessi_store_artefact_close(a);
     put_old("runs/keys/one.h5", 70, NULL);
     flow_plan(&r);
     snprintf(wanted, sizeof wanted, "the results' epoch was 70, now %d", TESS_EPOCH);
@@ -79,14 +79,14 @@ END_TEST
 START_TEST(a_plugin_of_another_epoch)
 {
     char wanted[100];
-    struct tessi_call call;
+    struct tessi_context context;
     flow_write("p.yaml", reading);
     flow_write("data", "abc");
     flow_run(&r);
-    struct tess_artefact *a = open_result(&call, "runs/keys/read.h5");
+    struct tess_artefact *a = open_result(&context, "runs/keys/read.h5");
     snprintf(wanted, sizeof wanted, "stage/1 flow-read, tessera-test-reader 1.0 of epoch %d", TESS_EPOCH + 1);
-    ck_assert_str_eq(tessi_artefact_provenance(a, "plugin"), wanted);
-    tessi_artefact_close(a);
+    ck_assert_str_eq(tessi_store_artefact_provenance(a, "plugin"), wanted);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -108,13 +108,13 @@ static void run_with(const char *before, const char *after)
 
 static float sum_of(const char *path)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tess_tensor t;
-    struct tess_artefact *a = open_result(&call, path);
-    ck_assert_int_eq(tess_artefact_load(&call.call, a, "values", TESS_F32, &t), TESS_OK);
+    struct tess_artefact *a = open_result(&context, path);
+    ck_assert_int_eq(tess_artefact_load(&context.context, a, "values", TESS_F32, &t), TESS_OK);
     float sum = *(const float *)t.data;
     tess_free(t.data);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     return sum;
 }
 
@@ -165,15 +165,15 @@ START_TEST(a_file_that_changed_before)
 }
 END_TEST
 
-static int witness_file(struct tessi_call *call, struct tessi_witness *w, char digest[TESS_DIGEST_TEXT], int many)
+static int witness_file(struct tessi_context *context, struct tessi_witness *w, char digest[TESS_DIGEST_TEXT], int many)
 {
     static const char *const path[] = {"data"};
     struct tess_digest d;
     tess_digest_start(&d);
-    struct tessi_witness *before = tessi_witness_set(&call->call, w);
-    int status = many ? tess_digest_add_files(&call->call, &d, 1, path) : tess_digest_add_file(&call->call, &d, path[0]);
+    struct tessi_witness *before = tessi_host_witness_set(&context->context, w);
+    int status = many ? tess_digest_add_files(&context->context, &d, 1, path) : tess_digest_add_file(&context->context, &d, path[0]);
     ck_assert_ptr_null(before);
-    ck_assert_ptr_eq(tessi_witness_set(&call->call, NULL), w);
+    ck_assert_ptr_eq(tessi_host_witness_set(&context->context, NULL), w);
     tess_digest_end(&d, digest);
     return status;
 }
@@ -181,60 +181,60 @@ static int witness_file(struct tessi_call *call, struct tessi_witness *w, char d
 /* Who says when it has read for good is not held up by what becomes of the file later. */
 START_TEST(a_file_that_was_read_for_good)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_runtime *runtime;
     struct tessi_witness w = {0};
     char digest[TESS_DIGEST_TEXT];
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &runtime), TESS_OK);
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.threads = 1}, &runtime), TESS_OK);
     flow_write("data", "abc");
-    ck_assert_int_eq(witness_file(&call, &w, digest, _i), TESS_OK);
+    ck_assert_int_eq(witness_file(&context, &w, digest, _i), TESS_OK);
     ck_assert_int_eq(w.count, 1);
     runtime->expected = &w;
-    ck_assert_int_eq(tessi_witness_confirm(&call.call, "another"), TESS_OK);
-    ck_assert_int_eq(tessi_witness_check(&call.call, &w), TESS_OK);
+    ck_assert_int_eq(tessi_host_witness_confirm(&context.context, "another"), TESS_OK);
+    ck_assert_int_eq(tessi_host_witness_check(&context.context, &w), TESS_OK);
     ck_assert_int_eq(system(_i ? OTHER : "touch data"), 0);
-    ck_assert_int_eq(tessi_witness_confirm(&call.call, "data"), TESS_E_DATA);
-    tessi_call_clear(&call.call);
-    ck_assert_int_eq(tessi_witness_check(&call.call, &w), TESS_E_DATA);
-    tessi_call_clear(&call.call);
-    tessi_witness_free(&w);
-    ck_assert_int_eq(witness_file(&call, &w, digest, _i), TESS_OK);
-    ck_assert_int_eq(tessi_witness_confirm(&call.call, "data"), TESS_OK);
+    ck_assert_int_eq(tessi_host_witness_confirm(&context.context, "data"), TESS_E_DATA);
+    tessi_base_context_clear(&context.context);
+    ck_assert_int_eq(tessi_host_witness_check(&context.context, &w), TESS_E_DATA);
+    tessi_base_context_clear(&context.context);
+    tessi_host_witness_free(&w);
+    ck_assert_int_eq(witness_file(&context, &w, digest, _i), TESS_OK);
+    ck_assert_int_eq(tessi_host_witness_confirm(&context.context, "data"), TESS_OK);
     ck_assert_int_eq(system("printf later > data"), 0);
-    ck_assert_int_eq(tessi_witness_check(&call.call, &w), TESS_OK);
-    tessi_witness_free(&w);
+    ck_assert_int_eq(tessi_host_witness_check(&context.context, &w), TESS_OK);
+    tessi_host_witness_free(&w);
     runtime->expected = NULL;
-    tessi_runtime_free(runtime);
+    tessi_host_runtime_free(runtime);
 }
 END_TEST
 
 /* What a source keeps from when it was opened is in its fingerprint, whatever the files are by then. */
 START_TEST(a_source_that_was_opened_before)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_runtime *runtime;
     char one[TESS_DIGEST_TEXT], two[TESS_DIGEST_TEXT];
     struct tess_instance *early, *late;
     struct tess_digest d;
-    static const char spec[] = "{use: idx, images: images, labels: labels}";
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &runtime), TESS_OK);
+    static const char config_text[] = "{use: idx, images: images, labels: labels}";
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.threads = 1}, &runtime), TESS_OK);
     small_make_data(4);
-    ck_assert_int_eq(tess_instance_open(&call.call, "source/1", spec, "test", &early), TESS_OK);
+    ck_assert_int_eq(tess_instance_open(&context.context, "source/1", config_text, "test", &early), TESS_OK);
     small_write_idx("labels", 1, (const int64_t[]){4}, (const uint8_t[]){3, 1, 2, 0}, 4);
-    ck_assert_int_eq(tess_instance_open(&call.call, "source/1", spec, "test", &late), TESS_OK);
+    ck_assert_int_eq(tess_instance_open(&context.context, "source/1", config_text, "test", &late), TESS_OK);
     const struct tess_source_1 *ops = tess_instance_ops(late, "source/1");
     tess_digest_start(&d);
-    ck_assert_int_eq(ops->fingerprint(tess_instance_self(early), &call.call, &d), TESS_OK);
+    ck_assert_int_eq(ops->fingerprint(tess_instance_self(early), &context.context, &d), TESS_OK);
     tess_digest_end(&d, one);
     tess_digest_start(&d);
-    ck_assert_int_eq(ops->fingerprint(tess_instance_self(late), &call.call, &d), TESS_OK);
+    ck_assert_int_eq(ops->fingerprint(tess_instance_self(late), &context.context, &d), TESS_OK);
     tess_digest_end(&d, two);
     ck_assert_str_ne(one, two);
     tess_instance_close(early);
     tess_instance_close(late);
-    tessi_runtime_free(runtime);
+    tessi_host_runtime_free(runtime);
 }
 END_TEST
 
@@ -246,7 +246,7 @@ static struct tessi_place place_of(const char *path)
 {
     struct tessi_place at;
     FILE *f = fopen(path, "r");
-    ck_assert(f && tessi_place_of(fileno(f), &at) == 0);
+    ck_assert(f && tessi_host_place_of(fileno(f), &at) == 0);
     fclose(f);
     return at;
 }
@@ -254,58 +254,58 @@ static struct tessi_place place_of(const char *path)
 /* As long as the file is as it was, for what it is a digest of, in this process and the next; and not of one that changed just now. */
 START_TEST(a_digest_that_is_remembered)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_file_digests *t;
     char path[32], found[TESS_DIGEST_TEXT], wanted[TESS_DIGEST_TEXT];
-    int64_t later = tessi_file_clock() + LATER * INT64_C(1000000000);
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(tessi_file_digests_open(&call.call, "table", &t), TESS_OK);
+    int64_t later = tessi_host_file_clock() + LATER * INT64_C(1000000000);
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_host_file_digests_open(&context.context, "table", &t), TESS_OK);
     for (int i = 0; i < 200; i++) {
         snprintf(path, sizeof path, "file%d", i);
         flow_write(path, "abc");
         struct tessi_place at = place_of(path);
         snprintf(wanted, sizeof wanted, "%064d", i);
-        tessi_file_digests_remember(t, TESSI_OF_BYTES, &at, wanted, tessi_file_clock());
-        ck_assert_int_eq(tessi_file_digests_find(t, TESSI_OF_BYTES, &at, found), 0);
-        tessi_file_digests_remember(t, TESSI_OF_BYTES, &at, "another", later);
-        tessi_file_digests_remember(t, TESSI_OF_BYTES, &at, wanted, later);
-        ck_assert_int_eq(tessi_file_digests_find(t, TESSI_OF_CONTENT, &at, found), 0);
+        tessi_host_file_digests_remember(t, TESSI_OF_BYTES, &at, wanted, tessi_host_file_clock());
+        ck_assert_int_eq(tessi_host_file_digests_find(t, TESSI_OF_BYTES, &at, found), 0);
+        tessi_host_file_digests_remember(t, TESSI_OF_BYTES, &at, "another", later);
+        tessi_host_file_digests_remember(t, TESSI_OF_BYTES, &at, wanted, later);
+        ck_assert_int_eq(tessi_host_file_digests_find(t, TESSI_OF_CONTENT, &at, found), 0);
     }
-    tessi_file_digests_save(t);
-    tessi_file_digests_close(t);
+    tessi_host_file_digests_save(t);
+    tessi_host_file_digests_close(t);
     ck_assert_int_eq(system("printf abd > file7; ln file8 other; mv file9 moved"), 0);
-    ck_assert_int_eq(tessi_file_digests_open(&call.call, "table", &t), TESS_OK);
+    ck_assert_int_eq(tessi_host_file_digests_open(&context.context, "table", &t), TESS_OK);
     for (int i = 0; i < 200; i++) {
         snprintf(path, sizeof path, i == 9 ? "moved" : "file%d", i);
         struct tessi_place at = place_of(path);
         snprintf(wanted, sizeof wanted, "%064d", i);
-        int here = tessi_file_digests_find(t, TESSI_OF_BYTES, &at, found);
+        int here = tessi_host_file_digests_find(t, TESSI_OF_BYTES, &at, found);
         ck_assert_int_eq(here, i < 7 || i > 9); /* a link and another name have another ctime, too */
         ck_assert(!here || strcmp(found, wanted) == 0);
     }
-    tessi_file_digests_close(t);
+    tessi_host_file_digests_close(t);
     ck_assert_int_eq(system("printf x >> table"), 0);
-    ck_assert_int_eq(tessi_file_digests_open(&call.call, "table", &t), TESS_OK);
+    ck_assert_int_eq(tessi_host_file_digests_open(&context.context, "table", &t), TESS_OK);
     struct tessi_place at = place_of("file0");
-    ck_assert_int_eq(tessi_file_digests_find(t, TESSI_OF_BYTES, &at, found), 0);
-    tessi_file_digests_close(t);
+    ck_assert_int_eq(tessi_host_file_digests_find(t, TESSI_OF_BYTES, &at, found), 0);
+    tessi_host_file_digests_close(t);
 }
 END_TEST
 
 /* An artefact whose content is remembered is not read; one that changed since is. */
 START_TEST(an_artefact_that_is_remembered)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_runtime *runtime;
     static const char path[] = "runs/keys/one.h5";
     flow_write("p.yaml", make);
     flow_run(&r);
-    struct tess_artefact *a = open_result(&call, path);
-    ck_assert_int_eq(tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &runtime), TESS_OK);
-    ck_assert_int_eq(tessi_file_digests_open(&call.call, "table", &runtime->files), TESS_OK);
+    struct tess_artefact *a = open_result(&context, path);
+    ck_assert_int_eq(tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.threads = 1}, &runtime), TESS_OK);
+    ck_assert_int_eq(tessi_host_file_digests_open(&context.context, "table", &runtime->files), TESS_OK);
     char digest[TESS_DIGEST_TEXT];
     snprintf(digest, sizeof digest, "%s", tess_artefact_digest(a));
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     FILE *f = fopen(path, "r+");
     ck_assert(f && fseek(f, 0, SEEK_END) == 0);
     long size = ftell(f);
@@ -317,15 +317,15 @@ START_TEST(an_artefact_that_is_remembered)
     ck_assert_int_le(at + (long)sizeof five, size);
     five[2] = 7;
     ck_assert(fseek(f, at, SEEK_SET) == 0 && fwrite(five, sizeof five, 1, f) == 1 && fclose(f) == 0);
-    ck_assert_int_eq(tessi_artefact_open(&call.call, path, &a), TESS_OK);
-    ck_assert_int_eq(tessi_artefact_check(&call.call, a), TESS_E_DATA);
-    tessi_call_clear(&call.call);
+    ck_assert_int_eq(tessi_store_artefact_open(&context.context, path, &a), TESS_OK);
+    ck_assert_int_eq(tessi_host_artefact_check(&context.context, a), TESS_E_DATA);
+    tessi_base_context_clear(&context.context);
     struct tessi_place now = place_of(path);
-    tessi_file_digests_remember(runtime->files, TESSI_OF_CONTENT, &now, digest, tessi_file_clock() + LATER * INT64_C(1000000000));
-    ck_assert_int_eq(tessi_artefact_check(&call.call, a), TESS_OK);
-    ck_assert_int_eq(tessi_artefact_verify(&call.call, a), TESS_E_DATA);
-    tessi_artefact_close(a);
-    tessi_runtime_free(runtime);
+    tessi_host_file_digests_remember(runtime->files, TESSI_OF_CONTENT, &now, digest, tessi_host_file_clock() + LATER * INT64_C(1000000000));
+    ck_assert_int_eq(tessi_host_artefact_check(&context.context, a), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_verify(&context.context, a), TESS_E_DATA);
+    tessi_store_artefact_close(a);
+    tessi_host_runtime_free(runtime);
 }
 END_TEST
 
@@ -336,15 +336,15 @@ START_TEST(an_import_draws_nothing)
     static const char importing[] = "tessera: 1\nname: keys\nseed: 1\nstages:\n  i: {use: import, source: {use: idx, images: images}%s}\n";
     char text[sizeof importing + 32];
     const uint64_t seed = 2;
-    struct tessi_call call;
+    struct tessi_context context;
     small_make_data(6);
     snprintf(text, sizeof text, importing, "");
     flow_write("p.yaml", text);
     flow_run(&r);
-    struct tess_artefact *a = open_result(&call, "runs/keys/i.h5");
-    ck_assert_str_eq(tessi_artefact_provenance(a, "numeric_mode"), "any");
-    ck_assert_str_eq(tessi_artefact_provenance(a, "seed"), "0");
-    tessi_artefact_close(a);
+    struct tess_artefact *a = open_result(&context, "runs/keys/i.h5");
+    ck_assert_str_eq(tessi_store_artefact_provenance(a, "numeric_mode"), "any");
+    ck_assert_str_eq(tessi_store_artefact_provenance(a, "seed"), "0");
+    tessi_store_artefact_close(a);
     flow_attempt(&(struct attempt){.backend = "flow-two", .seed = &seed}, &r);
     ck_assert_int_eq(r.stage[0].state, TESSI_CACHED);
     flow_attempt(&(struct attempt){.override = {"i.seed=3"}}, &r);

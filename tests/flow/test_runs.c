@@ -37,7 +37,7 @@ static struct result r, other;
 static void start(void)
 {
     flow_start();
-    (void)tessi_inject_plan(NULL);
+    (void)tessi_base_inject_plan(NULL);
     flow_write("p.yaml", chain);
 }
 
@@ -47,11 +47,11 @@ static pid_t begin(const struct attempt *a, const char *plan)
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0) {
-        (void)tessi_inject_plan(plan);
-        tessi_signals_catch();
+        (void)tessi_base_inject_plan(plan);
+        tessi_base_signals_catch();
         flow_attempt(a, &r);
         flow_write("message", r.message);
-        _exit(tessi_exit_code(r.status));
+        _exit(tessi_base_exit_code(r.status));
     }
     return child;
 }
@@ -129,14 +129,14 @@ START_TEST(killed_while_it_changes)
         for (int i = 0; i < 4; i++) {
             char path[200];
             struct tess_artefact *a;
-            struct tessi_call call;
-            tessi_call_init(&call, NULL);
+            struct tessi_context context;
+            tessi_base_context_init(&context, NULL);
             snprintf(path, sizeof path, "runs/chain/%s.h5", other.stage[i].name);
             if (access(path, F_OK) != 0)
                 continue;
-            ck_assert_int_eq(tessi_artefact_open(&call.call, path, &a), TESS_OK);
-            ck_assert_msg(strcmp(tessi_artefact_provenance(a, "parameters"), other.stage[i].parameters) == 0, "%s after %d", path, n);
-            tessi_artefact_close(a);
+            ck_assert_int_eq(tessi_store_artefact_open(&context.context, path, &a), TESS_OK);
+            ck_assert_msg(strcmp(tessi_store_artefact_provenance(a, "parameters"), other.stage[i].parameters) == 0, "%s after %d", path, n);
+            tessi_store_artefact_close(a);
         }
     }
 }
@@ -147,7 +147,8 @@ START_TEST(two_pipelines_of_one_name)
     flow_run(&r);
     flow_write("runs/chain/mine.h5", "a file of the user's");
     ck_assert_int_eq(link("runs/chain/one.h5", "runs/chain/copy.h5"), 0); /* under a name that no stage gave it */
-    flow_write("p.yaml", "tessera: 1\nname: chain\nseed: 1\nstages:\n  one: {use: flow-make, count: 5}\n  last: {use: flow-add, in: {a: one}}\n");
+    flow_write("p.yaml",
+               "tessera: 1\nname: chain\nseed: 1\nstages:\n  one: {use: flow-make, count: 5}\n  last: {use: flow-add, in: {a: one}}\n");
     flow_run(&other);
     ck_assert(there("one.h5") && there("last.h5") && there("last-dots.png") && there("mine.h5") && there("copy.h5"));
     ck_assert(!there("two.h5") && !there("sum.h5") && !there("end.h5") && !there("sum-dots.png") && !there("end-dots.png"));
@@ -261,39 +262,39 @@ END_TEST
 
 /* ---- locks --------------------------------------------------------------------------------------------------------- */
 
-static int give_up(void *user, struct tess_call *c, const char *holder)
+static int give_up(void *user, struct tess_context *ctx, const char *holder)
 {
     snprintf(user, 200, "%s", holder);
-    return (c->fail)(c, TESS_E_STOPPED, "enough"); /* `fail` alone is a macro of Check */
+    return (ctx->fail)(ctx, TESS_E_STOPPED, "enough"); /* `fail` alone is a macro of Check */
 }
 
 START_TEST(who_holds_a_lock)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     int one, two, held;
     char holder[200], words[64];
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(tessi_lock_take(&call.call, "l.lock", give_up, holder, &one), TESS_OK);
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_base_lock_take(&context.context, "l.lock", give_up, holder, &one), TESS_OK);
     ck_assert_int_ge(one, 0);
-    ck_assert_int_eq(tessi_lock_take(&call.call, "l.lock", give_up, holder, &two), TESS_E_STOPPED);
+    ck_assert_int_eq(tessi_base_lock_take(&context.context, "l.lock", give_up, holder, &two), TESS_E_STOPPED);
     snprintf(words, sizeof words, "process %ld of ", (long)getpid());
     ck_assert_msg(strncmp(holder, words, strlen(words)) == 0 && strstr(holder, " on "), "%s", holder);
-    ck_assert_int_eq(tessi_lock_try(&call.call, "l.lock", &two, &held, holder, sizeof holder), TESS_OK);
+    ck_assert_int_eq(tessi_base_lock_try(&context.context, "l.lock", &two, &held, holder, sizeof holder), TESS_OK);
     ck_assert(two == -1 && held);
-    ck_assert_int_eq(tessi_lock_join("l.lock"), -1);
-    ck_assert_int_eq(tessi_lock_share(one, "l.lock"), 1);
-    two = tessi_lock_join("l.lock");
+    ck_assert_int_eq(tessi_base_lock_join("l.lock"), -1);
+    ck_assert_int_eq(tessi_base_lock_share(one, "l.lock"), 1);
+    two = tessi_base_lock_join("l.lock");
     ck_assert_int_ge(two, 0);
-    tessi_lock_drop("l.lock", one);
+    tessi_base_lock_drop("l.lock", one);
     ck_assert_int_eq(access("l.lock", F_OK), 0); /* it is still shared */
-    tessi_lock_drop("l.lock", two);
+    tessi_base_lock_drop("l.lock", two);
     ck_assert_int_ne(access("l.lock", F_OK), 0);
-    tessi_lock_drop("l.lock", -1);
-    tessi_call_clear(&call.call);
-    ck_assert_int_eq(tessi_lock_try(&call.call, "none/l.lock", &two, &held, holder, sizeof holder), TESS_E_CREATE);
+    tessi_base_lock_drop("l.lock", -1);
+    tessi_base_context_clear(&context.context);
+    ck_assert_int_eq(tessi_base_lock_try(&context.context, "none/l.lock", &two, &held, holder, sizeof holder), TESS_E_CREATE);
     flow_write("unsigned", "");
     FILE *f = fopen("unsigned", "r");
-    ck_assert_str_eq(tessi_lock_read(fileno(f), holder, sizeof holder), "");
+    ck_assert_str_eq(tessi_base_lock_read(fileno(f), holder, sizeof holder), "");
     fclose(f);
 }
 END_TEST
@@ -301,18 +302,18 @@ END_TEST
 /* One who got a lock whose file was removed meanwhile has the lock of nothing, and takes the one that has the name. */
 START_TEST(a_removed_lock)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     int one, two, held;
     char holder[200];
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(tessi_lock_try(&call.call, "l.lock", &one, &held, holder, sizeof holder), TESS_OK);
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_base_lock_try(&context.context, "l.lock", &one, &held, holder, sizeof holder), TESS_OK);
     ck_assert_int_eq(unlink("l.lock"), 0);
-    ck_assert_int_eq(tessi_lock_share(one, "l.lock"), 0);
-    ck_assert_int_eq(tessi_lock_try(&call.call, "l.lock", &two, &held, holder, sizeof holder), TESS_OK);
+    ck_assert_int_eq(tessi_base_lock_share(one, "l.lock"), 0);
+    ck_assert_int_eq(tessi_base_lock_try(&context.context, "l.lock", &two, &held, holder, sizeof holder), TESS_OK);
     ck_assert_int_ge(two, 0);
-    tessi_lock_drop("l.lock", one); /* is not its file any more */
+    tessi_base_lock_drop("l.lock", one); /* is not its file any more */
     ck_assert_int_eq(access("l.lock", F_OK), 0);
-    tessi_lock_drop("l.lock", two);
+    tessi_base_lock_drop("l.lock", two);
 }
 END_TEST
 
@@ -332,33 +333,33 @@ static int as_another_user(int (*work)(void))
 
 static int lock_it(void)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     int lock, held;
     char holder[200];
-    tessi_call_init(&call, NULL);
+    tessi_base_context_init(&context, NULL);
     (void)umask(022);
-    if (tessi_lock_try(&call.call, "l.lock", &lock, &held, holder, sizeof holder) != TESS_OK || lock < 0)
+    if (tessi_base_lock_try(&context.context, "l.lock", &lock, &held, holder, sizeof holder) != TESS_OK || lock < 0)
         return 1;
-    tessi_lock_drop("l.lock", lock);
+    tessi_base_lock_drop("l.lock", lock);
     return 0;
 }
 
 START_TEST(locks_of_other_users)
 {
     struct stat st;
-    struct tessi_call call;
+    struct tessi_context context;
     int lock, held;
     char holder[200];
-    tessi_call_init(&call, NULL);
+    tessi_base_context_init(&context, NULL);
     ck_assert_int_eq(chmod(".", 0777), 0);
     ck_assert_int_eq(chdir("."), 0);
     flow_write("l.lock", "");
     ck_assert_int_eq(chmod("l.lock", 0644), 0); /* left by a kill, not ours to write to */
     ck_assert_int_eq(as_another_user(lock_it), 0);
     (void)umask(077);
-    ck_assert_int_eq(tessi_lock_try(&call.call, "m.lock", &lock, &held, holder, sizeof holder), TESS_OK);
+    ck_assert_int_eq(tessi_base_lock_try(&context.context, "m.lock", &lock, &held, holder, sizeof holder), TESS_OK);
     ck_assert(stat("m.lock", &st) == 0 && (st.st_mode & 0777) == 0666);
-    tessi_lock_drop("m.lock", lock);
+    tessi_base_lock_drop("m.lock", lock);
     (void)umask(022);
 }
 END_TEST
@@ -394,7 +395,8 @@ static void stop_at_23(void)
 static int resume_unreadable(void)
 {
     flow_attempt(&whole, &r);
-    return r.status == TESS_E_IO && strstr(r.message, "Permission denied") && strstr(r.message, "it is the checkpoint of this stage") ? 0 : 1;
+    return r.status == TESS_E_IO && strstr(r.message, "Permission denied") && strstr(r.message, "it is the checkpoint of this stage") ? 0
+                                                                                                                                      : 1;
 }
 
 START_TEST(checkpoint_of_another_user)
@@ -529,12 +531,12 @@ static int run_on_a_small_disk(void)
     FILE *f = fopen("runs/ballast", "w");
     if (!f || fwrite(ballast, 1, sizeof ballast, f) != sizeof ballast || fclose(f) != 0)
         return 1;
-    (void)tessi_inject_plan("pause@full:1");
+    (void)tessi_base_inject_plan("pause@full:1");
     flow_attempt(&whole, &r);
     return r.status == TESS_OK && flow_files("runs/big", ".h5") == 1 ? 0 : 2;
 }
 
-START_TEST(room_is_made)
+START_TEST(capacity_is_made)
 {
     char here[200], path[300];
     int how;
@@ -569,7 +571,8 @@ int main(void)
           the_same_at_once, a_killed_run_holds_nothing, without_locks}},
         {"locks", {who_holds_a_lock, a_removed_lock, locks_of_other_users, folder_of_another_user}},
         {"checkpoints", {checkpoint_of_another_user, no_checkpoint_yet, each_failure_while_resuming, results_that_cannot_be_read}},
-        {"room", {more_than_the_disk_has, reserved_too_much, the_disk_is_full_for_a_while, stopped_while_the_disk_is_full, room_is_made}}};
+        {"room",
+         {more_than_the_disk_has, reserved_too_much, the_disk_is_full_for_a_while, stopped_while_the_disk_is_full, capacity_is_made}}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         TCase *t = tcase_create(cases[i].name);
         tcase_add_checked_fixture(t, start, flow_end);

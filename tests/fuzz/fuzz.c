@@ -13,14 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct tessi_call call;
+static struct tessi_context context;
 static struct tessi_runtime *runtime;
 static char folder[64];
 
 static void leave(void)
 {
     char command[128];
-    tessi_runtime_free(runtime);
+    tessi_host_runtime_free(runtime);
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     (void)!system(command);
 }
@@ -28,19 +28,19 @@ static void leave(void)
 static void start(void)
 {
     strcpy(folder, access("/dev/shm", W_OK) == 0 ? "/dev/shm/tessera-fuzz-XXXXXX" : "/tmp/tessera-fuzz-XXXXXX");
-    tessi_call_init(&call, NULL);
-    if (!mkdtemp(folder) || tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &runtime) != TESS_OK)
+    tessi_base_context_init(&context, NULL);
+    if (!mkdtemp(folder) || tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.threads = 1}, &runtime) != TESS_OK)
         abort();
-    call.call.host = &runtime->host;
+    context.context.host = &runtime->host;
     (void)atexit(leave);
 }
 
-struct tess_call *fuzz_call(void)
+struct tess_context *fuzz_call(void)
 {
     if (!runtime)
         start();
-    tessi_call_clear(&call.call);
-    return &call.call;
+    tessi_base_context_clear(&context.context);
+    return &context.context;
 }
 
 struct tessi_runtime *fuzz_runtime(void)
@@ -67,27 +67,27 @@ const char *fuzz_file(const char *name, const uint8_t *data, size_t size)
 
 int fuzz_pipeline(const char *path, const char *const *override, int run)
 {
-    struct tess_call *c = fuzz_call();
+    struct tess_context *ctx = fuzz_call();
     struct tessi_pipeline *p = NULL;
     struct tessi_pipeline_options o = {.path = path, .workdir = folder, .override = override};
     while (override && override[o.overrides])
         o.overrides++;
-    int status = tessi_pipeline_open(c, runtime, &o, &p);
+    int status = tessi_flow_pipeline_open(ctx, runtime, &o, &p);
     if (status == TESS_OK && run)
-        status = tessi_pipeline_run(c, p);
-    tessi_pipeline_free(p);
+        status = tessi_flow_pipeline_run(ctx, p);
+    tessi_flow_pipeline_free(p);
     return status;
 }
 
 struct tess_instance *fuzz_instance(const char *kind, const char *text)
 {
-    struct tess_call *c = fuzz_call();
-    struct tessi_spec *spec = NULL;
+    struct tess_context *ctx = fuzz_call();
+    struct tessi_config *config = NULL;
     struct tess_instance *i = NULL;
-    if (tessi_yaml_parse(c, text, strlen(text), "fuzz", &spec) == TESS_OK &&
-        tessi_instance_new(c, runtime->registry, kind, spec, NULL, NULL, 1, &i) != TESS_OK)
+    if (tessi_config_yaml_parse(ctx, text, strlen(text), "fuzz", &config) == TESS_OK &&
+        tessi_plug_instance_new(ctx, runtime->registry, kind, config, NULL, NULL, 1, &i) != TESS_OK)
         i = NULL;
-    tessi_spec_free(spec);
+    tessi_config_free(config);
     return i;
 }
 
@@ -133,7 +133,7 @@ void fuzz_format(const char *name, const char *path)
 void fuzz_no_leak(void)
 {
     static int64_t first = -1;
-    int64_t now = tessi_memory_in_use();
+    int64_t now = tessi_base_memory_in_use();
     if (first < 0)
         first = now;
     if (now > first) {

@@ -3,7 +3,7 @@
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H
 
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/host/runtime.h"
 
 #include <tessera/tessera.h>
@@ -21,7 +21,7 @@ fuzz_target LLVMFuzzerTestOneInput, fuzz_yaml, fuzz_override, fuzz_artefact, fuz
     fuzz_picture;
 
 /* A call of a runtime with this build's plugins, one thread, quiet; its message is of the last failure. The same each time. */
-struct tess_call *fuzz_call(void);
+struct tess_context *fuzz_call(void);
 struct tessi_runtime *fuzz_runtime(void);
 /* A folder of this process's own in memory or /tmp, gone at exit; and the input as a file of that name in it: its path, in a static buffer.
  */

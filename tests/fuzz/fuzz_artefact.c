@@ -1,9 +1,9 @@
-/* Artefacts whose digest is right and whose facts and data sets contradict each other, as inputs of every stage that takes their like. The
- * input's first byte says which artefact of the small pipeline is spoiled; each three bytes after it are one change: what, of which fact or
- * data set, and how. SPDX-License-Identifier: MIT */
+/* Artefacts whose digest is right and whose attributes and data sets contradict each other, as inputs of every stage that takes their like.
+ * The input's first byte says which artefact of the small pipeline is spoiled; each three bytes after it are one change: what, of which
+ * attribute or data set, and how. SPDX-License-Identifier: MIT */
 #include "tests/fuzz/fuzz.h"
 
-#include "core/base/facts_private.h"
+#include "core/base/attributes_private.h"
 #include "core/store/store.h"
 
 #include <tessera/model.h>
@@ -44,7 +44,7 @@ static void make_good_ones(void)
     (void)fuzz_file("taken.yaml", (const uint8_t *)consumers, strlen(consumers));
     const char *const override[] = {"prior.steps=2", "tokenizer.steps=2", "samples=null", "decoded=null", "figures=null", NULL};
     if (fuzz_pipeline("small.yaml", override, 1) != TESS_OK) {
-        fprintf(stderr, "%s\n", tessi_call_message(fuzz_call()));
+        fprintf(stderr, "%s\n", tessi_base_context_message(fuzz_call()));
         abort();
     }
 }
@@ -53,28 +53,28 @@ struct change {
     uint8_t what, which, how;
 };
 
-static void change_facts(struct tess_call *c, struct tess_facts *to, const struct change *change, size_t changes)
+static void change_attrs(struct tess_context *ctx, struct tess_attrs *to, const struct change *change, size_t changes)
 {
     static const int64_t value[] = {-1, 0, 1, 2, 3, 7, 8, 11, 12, 13, 255, 256, 65536, 1 << 24, INT32_MAX, INT64_MAX};
     static const char *const text[] = {"", "conv", "ema", "absorbing", "uniform", "transformer", "{}", "{use: conv}", "a\tb", "..."};
     for (size_t k = 0; k < changes && to->count; k++) {
-        struct tessi_fact *f = &to->item[change[k].which % to->count];
+        struct tessi_attr *f = &to->item[change[k].which % to->count];
         if (change[k].what % 3 == 0)
-            (void)!tess_facts_set_i64(c, to, f->name, value[change[k].how % 16]);
-        else if (change[k].what % 3 == 1 && f->type == TESSI_FACT_TEXT)
-            (void)!tess_facts_set_text(c, to, f->name, text[change[k].how % 10]);
+            (void)!tess_attrs_set_i64(ctx, to, f->name, value[change[k].how % 16]);
+        else if (change[k].what % 3 == 1 && f->type == TESSI_ATTR_TEXT)
+            (void)!tess_attrs_set_text(ctx, to, f->name, text[change[k].how % 10]);
         else if (change[k].what % 3 == 1)
-            (void)!tess_facts_set_f64(c, to, f->name, change[k].how % 2 ? -0.5 : 1e300);
+            (void)!tess_attrs_set_f64(ctx, to, f->name, change[k].how % 2 ? -0.5 : 1e300);
     }
 }
 
 /* A data set as it is, or with another extent; its values come again from the start where there are too few. */
-static int copy_set(struct tess_call *c, const struct tess_artefact *a, struct tess_artefact *to, const char *name,
+static int copy_set(struct tess_context *ctx, const struct tess_artefact *a, struct tess_artefact *to, const char *name,
                     const struct change *change)
 {
     struct tess_tensor t, other;
-    TESS_TRY(tess_artefact_shape(c, a, name, &t));
-    TESS_TRY(tess_artefact_load(c, a, name, t.dtype, &t));
+    TESS_TRY(tess_artefact_shape(ctx, a, name, &t));
+    TESS_TRY(tess_artefact_load(ctx, a, name, t.dtype, &t));
     other = t;
     if (change && t.rank > 0) {
         int64_t *dim = &other.dim[change->which % t.rank];
@@ -86,22 +86,22 @@ static int copy_set(struct tess_call *c, const struct tess_artefact *a, struct t
         for (size_t at = 0; at < bytes && had; at++)
             ((uint8_t *)other.data)[at] = (uint8_t)(((const uint8_t *)t.data)[at % had] ^ (change->how & 128));
     }
-    int status = tess_tensor_count(&other) > 0 ? tess_artefact_put(c, to, name, &other, NULL) : TESS_OK;
+    int status = tess_tensor_count(&other) > 0 ? tess_artefact_put(ctx, to, name, &other, NULL) : TESS_OK;
     if (other.data != t.data)
         free(other.data);
     tess_free(t.data);
     return status;
 }
 
-static int copy_all(struct tess_call *c, const struct tess_artefact *a, struct tess_artefact *to, const struct change *change,
+static int copy_all(struct tess_context *ctx, const struct tess_artefact *a, struct tess_artefact *to, const struct change *change,
                     size_t changes)
 {
     const char *name;
     int64_t sets = 0;
-    TESS_TRY(tessi_facts_copy(c, tess_artefact_facts(a), tess_artefact_describe(to)));
-    if (tess_facts_text_or(tess_artefact_describe(to), "tokenizer", NULL))
-        TESS_TRY(tess_facts_set_text(c, tess_artefact_describe(to), "tokenizer", tokenizer));
-    change_facts(c, tess_artefact_describe(to), change, changes);
+    TESS_TRY(tessi_base_attrs_copy(ctx, tess_artefact_attrs(a), tess_artefact_describe(to)));
+    if (tess_attrs_text_or(tess_artefact_describe(to), "tokenizer", NULL))
+        TESS_TRY(tess_attrs_set_text(ctx, tess_artefact_describe(to), "tokenizer", tokenizer));
+    change_attrs(ctx, tess_artefact_describe(to), change, changes);
     while (tess_artefact_name_at(a, sets))
         sets++;
     for (int64_t i = 0; i < sets; i++) {
@@ -112,45 +112,45 @@ static int copy_all(struct tess_call *c, const struct tess_artefact *a, struct t
         name = tess_artefact_name_at(a, i);
         if (own && own->how == 255)
             continue;
-        (void)!copy_set(c, a, to, name, own); /* texts are left out */
+        (void)!copy_set(ctx, a, to, name, own); /* texts are left out */
     }
     return TESS_OK;
 }
 
-static int spoil(struct tess_call *c, const char *from, const char *path, const struct change *change, size_t changes)
+static int spoil(struct tess_context *ctx, const char *from, const char *path, const struct change *change, size_t changes)
 {
     struct tess_artefact *a = NULL, *to = NULL;
-    TESS_TRY(tessi_artefact_open(c, from, &a));
-    int status = tessi_artefact_create(c, path, tess_artefact_kind(a), &to);
+    TESS_TRY(tessi_store_artefact_open(ctx, from, &a));
+    int status = tessi_store_artefact_create(ctx, path, tess_artefact_kind(a), &to);
     if (status == TESS_OK)
-        status = copy_all(c, a, to, change, changes);
+        status = copy_all(ctx, a, to, change, changes);
     if (status == TESS_OK) {
-        status = tessi_artefact_finish(c, to, &(struct tessi_provenance){.tool = "fuzz"}, NULL);
+        status = tessi_store_artefact_finish(ctx, to, &(struct tessi_provenance){.tool = "fuzz"}, NULL);
         to = NULL;
     }
-    tessi_artefact_close(to);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(to);
+    tessi_store_artefact_close(a);
     return status;
 }
 
 static void learn_tokenizer(void)
 {
     struct tess_artefact *a = NULL;
-    if (tessi_artefact_open(fuzz_call(), "tokenizer.h5", &a) == TESS_OK)
+    if (tessi_store_artefact_open(fuzz_call(), "tokenizer.h5", &a) == TESS_OK)
         snprintf(tokenizer, sizeof tokenizer, "%s", tess_tokenizer_digest(a));
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 
 int FUZZ_TARGET(artefact)(const uint8_t *data, size_t size)
 {
-    enum { MOST = 6 };
+    enum { MAX = 6 };
     static int good[STAGES]; /* what is as it should be stays for the next input */
-    struct change change[MOST];
+    struct change change[MAX];
     char from[64], path[64];
     if (size < 2)
         return 0;
     make_good_ones();
-    size_t changes = (size - 2) / 3 < MOST ? (size - 2) / 3 : MOST;
+    size_t changes = (size - 2) / 3 < MAX ? (size - 2) / 3 : MAX;
     memcpy(change, data + 2, changes * sizeof *change);
     int ok = 1, which = data[0] % STAGES;
     for (int i = 0; i < STAGES; i++) {

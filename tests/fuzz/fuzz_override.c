@@ -6,9 +6,9 @@
 
 int FUZZ_TARGET(override)(const uint8_t *data, size_t size)
 {
-    enum { MOST = 8 };
+    enum { MAX = 8 };
     static int made;
-    const char *word[MOST + 1] = {NULL};
+    const char *word[MAX + 1] = {NULL};
     int n = 0;
     char *text = calloc(size + 1, 1), *next = NULL;
     if (!text)
@@ -16,7 +16,7 @@ int FUZZ_TARGET(override)(const uint8_t *data, size_t size)
     if (!made++)
         fuzz_enter_small(); /* with the images: without them no plan gets to its other stages */
     memcpy(text, data, size);
-    for (char *at = strtok_r(text, "\n", &next); at && n < MOST; at = strtok_r(NULL, "\n", &next))
+    for (char *at = strtok_r(text, "\n", &next); at && n < MAX; at = strtok_r(NULL, "\n", &next))
         word[n++] = at;
     (void)fuzz_pipeline("small.yaml", word, 0);
     free(text);

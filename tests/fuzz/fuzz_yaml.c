@@ -5,13 +5,13 @@
 
 int FUZZ_TARGET(yaml)(const uint8_t *data, size_t size)
 {
-    struct tessi_spec *spec = NULL;
+    struct tessi_config *config = NULL;
     char *text = NULL;
-    if (tessi_yaml_parse(fuzz_call(), (const char *)data, size, "p.yaml", &spec) == TESS_OK)
-        (void)!tessi_spec_print(fuzz_call(), spec, &text);
+    if (tessi_config_yaml_parse(fuzz_call(), (const char *)data, size, "p.yaml", &config) == TESS_OK)
+        (void)!tessi_config_print(fuzz_call(), config, &text);
     tess_free(text);
-    tessi_spec_free(spec);
-    if (spec)
+    tessi_config_free(config);
+    if (config)
         (void)fuzz_pipeline(fuzz_file("p.yaml", data, size), NULL, 0);
     return 0;
 }

@@ -7,11 +7,11 @@
 
 static int one(FILE *f)
 {
-    enum { MOST = 1 << 20 };
-    uint8_t *data = malloc(MOST);
+    enum { MAX = 1 << 20 };
+    uint8_t *data = malloc(MAX);
     if (!f || !data)
         return 1;
-    size_t size = fread(data, 1, MOST, f);
+    size_t size = fread(data, 1, MAX, f);
     (void)LLVMFuzzerTestOneInput(data, size);
     free(data);
     return 0;

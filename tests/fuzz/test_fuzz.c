@@ -25,16 +25,16 @@ static void take(fuzz_target *run, const char *path)
     FILE *f = fopen(path, "rb");
     ck_assert_msg(f != NULL, "%s cannot be read", path);
     ck_assert_int_eq(fseek(f, 0, SEEK_END), 0);
-    size_t size = (size_t)ftell(f), page = (size_t)sysconf(_SC_PAGESIZE), room = (size / page + 1) * page;
+    size_t size = (size_t)ftell(f), page = (size_t)sysconf(_SC_PAGESIZE), capacity = (size / page + 1) * page;
     rewind(f);
-    uint8_t *memory = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *memory = mmap(NULL, capacity + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(memory, MAP_FAILED);
-    ck_assert_int_eq(mprotect(memory + room, page, PROT_NONE), 0);
-    uint8_t *data = memory + room - size;
+    ck_assert_int_eq(mprotect(memory + capacity, page, PROT_NONE), 0);
+    uint8_t *data = memory + capacity - size;
     ck_assert_uint_eq(fread(data, 1, size, f), size);
     fclose(f);
     (void)run(data, size);
-    munmap(memory, room + page);
+    munmap(memory, capacity + page);
 }
 
 START_TEST(inputs)

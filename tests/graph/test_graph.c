@@ -26,9 +26,9 @@ static void record_network(struct fixture *b, int64_t rows)
                                            normal_weight(g, "beta2", 1, DIMS(8), 0, 0.1), 2, 1e-6f));
     struct tess_node *z = tess_linear(g, tess_reshape(g, h, 3, DIMS(rows, 36, 8)), normal_weight(g, "mix", 2, DIMS(8, 8), 0, 0.3), NULL);
     z = tess_add(g, z, tess_attention(g, z, z, tess_linear(g, z, normal_weight(g, "v", 2, DIMS(8, 8), 0, 0.3), NULL), 2, 0));
-    struct tess_node *book = normal_weight(g, "book", 2, DIMS(16, 8), 0, 0.5);
-    struct tess_node *codes = tess_nearest(g, z, book), *counts, *sums;
-    struct tess_node *quantised = tess_embedding(g, codes, book);
+    struct tess_node *codebook = normal_weight(g, "book", 2, DIMS(16, 8), 0, 0.5);
+    struct tess_node *codes = tess_nearest(g, z, codebook), *counts, *sums;
+    struct tess_node *quantised = tess_embedding(g, codes, codebook);
     tess_code_statistics(g, codes, z, 16, &counts, &sums);
     struct tess_node *loss = tess_mean_all(g, tess_square(g, tess_sub(g, quantised, tess_stop_gradient(g, z))));
     struct tess_node *out = tess_linear(g, tess_straight_through(g, quantised, z), normal_weight(g, "out", 2, DIMS(5, 8), 0, 0.3), NULL);
@@ -39,14 +39,14 @@ static void record_network(struct fixture *b, int64_t rows)
     tess_total(g, "counts", counts);
     tess_total(g, "sums", sums);
     tess_objective(g, "loss", "net.", loss);
-    fixture_ok(b, tess_graph_seal(&b->call.call, g));
+    fixture_ok(b, tess_graph_seal(&b->context.context, g));
 }
 
 enum { ROWS = 2, SLICES = 5, SAMPLES = ROWS * SLICES };
 
 struct results {
     int32_t codes[SAMPLES * 36];
-    float out[SAMPLES * 36 * 5], loss, counts[16], sums[16 * 8], gradient[8 * 3 * 3 * 2], book[16 * 8];
+    float out[SAMPLES * 36 * 5], loss, counts[16], sums[16 * 8], gradient[8 * 3 * 3 * 2], codebook[16 * 8];
 };
 
 static void step_network(int threads, struct results *r)
@@ -64,16 +64,16 @@ static void step_network(int threads, struct results *r)
                                    tess_tensor_over(r->sums, TESS_F32, 2, DIMS(16, 8))};
     struct tess_batch batch = {
         .size = sizeof batch, .samples = SAMPLES, .inputs = 1, .in = &in, .outputs = 2, .out = out, .totals = 3, .total = total, .step = 7};
-    fixture_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
-    int64_t before = tessi_memory_peak();
+    fixture_ok(&b, tess_graph_step(&b.context.context, b.graph, &batch));
+    int64_t before = tessi_base_memory_peak();
     for (int i = 0; i < 3; i++)
-        fixture_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
+        fixture_ok(&b, tess_graph_step(&b.context.context, b.graph, &batch));
     if (threads == 1)
-        ck_assert_msg(tessi_memory_peak() == before, "a step allocated memory");
-    fixture_ok(&b, tess_graph_gradient(&b.call.call, b.graph, "net.conv", &gradient));
+        ck_assert_msg(tessi_base_memory_peak() == before, "a step allocated memory");
+    fixture_ok(&b, tess_graph_gradient(&b.context.context, b.graph, "net.conv", &gradient));
     memcpy(r->gradient, gradient.data, sizeof r->gradient);
-    fixture_ok(&b, tess_graph_gradient(&b.call.call, b.graph, "net.book", &gradient));
-    memcpy(r->book, gradient.data, sizeof r->book);
+    fixture_ok(&b, tess_graph_gradient(&b.context.context, b.graph, "net.book", &gradient));
+    memcpy(r->codebook, gradient.data, sizeof r->codebook);
     fixture_close(&b);
 }
 
@@ -103,14 +103,14 @@ static int64_t arena_of_layers(int recompute)
     struct tess_node *x = tess_input(b.graph, "x", TESS_F32, 2, DIMS(8, 64));
     for (int i = 0; i < 6; i++) {
         tess_scope(b.graph, "%d", i);
-        x = tess_layer_norm(b.graph, x, normal_weight(b.graph, "gamma", 1, DIMS(64), 1, 0), normal_weight(b.graph, "beta", 1, DIMS(64), 0, 0),
-                            1e-5f);
+        x = tess_layer_norm(b.graph, x, normal_weight(b.graph, "gamma", 1, DIMS(64), 1, 0),
+                            normal_weight(b.graph, "beta", 1, DIMS(64), 0, 0), 1e-5f);
         x = tess_linear(b.graph, x, normal_weight(b.graph, "w", 2, DIMS(64, 64), 0, 0.1), NULL);
         tess_scope_end(b.graph);
     }
     tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, tess_square(b.graph, x)));
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
-    fixture_ok(&b, tess_graph_cost(&b.call.call, b.graph, &cost));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
+    fixture_ok(&b, tess_graph_cost(&b.context.context, b.graph, &cost));
     fixture_close(&b);
     return cost.arena_bytes;
 }
@@ -147,11 +147,11 @@ START_TEST(gradients_are_summed_in_a_tree)
         struct tess_node *y = tess_mul(b.graph, in, normal_weight(b.graph, "w", 1, DIMS(1), 0, 1)), *z;
         z = tess_mul(b.graph, in, normal_weight(b.graph, "w", 1, DIMS(1), 0, 1)); /* a weight read twice */
         tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, tess_add(b.graph, y, z)));
-        fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+        fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
         struct tess_tensor given = tess_tensor_over(x, TESS_F32, 2, DIMS(n, 1)), got;
         struct tess_batch batch = {.size = sizeof batch, .samples = n, .inputs = 1, .in = &given};
-        fixture_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
-        fixture_ok(&b, tess_graph_gradient(&b.call.call, b.graph, "w", &got));
+        fixture_ok(&b, tess_graph_step(&b.context.context, b.graph, &batch));
+        fixture_ok(&b, tess_graph_gradient(&b.context.context, b.graph, "w", &got));
         for (int i = 0; i < n; i++)
             want[i] = 2.0f * x[i];
         for (int m = n; m > 1; m = (m + 1) / 2)
@@ -176,11 +176,11 @@ START_TEST(slices_give_the_gradient_of_the_mean)
         struct tess_node *in = tess_input(b.graph, "x", TESS_F32, 2, DIMS(rows, 4));
         struct tess_node *y = tess_linear(b.graph, in, normal_weight(b.graph, "w", 2, DIMS(3, 4), 0, 1), NULL);
         tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, tess_square(b.graph, y)));
-        fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+        fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
         struct tess_tensor given = tess_tensor_over(x, TESS_F32, 2, DIMS(6, 4)), got;
         struct tess_batch batch = {.size = sizeof batch, .samples = 6, .inputs = 1, .in = &given};
-        fixture_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
-        fixture_ok(&b, tess_graph_gradient(&b.call.call, b.graph, "w", &got));
+        fixture_ok(&b, tess_graph_step(&b.context.context, b.graph, &batch));
+        fixture_ok(&b, tess_graph_gradient(&b.context.context, b.graph, "w", &got));
         memcpy(gradient[k], got.data, sizeof gradient[k]);
         fixture_close(&b);
     }
@@ -198,13 +198,13 @@ START_TEST(a_short_batch_gives_the_rows_it_has)
     fixture_open(&b, 2, 4, 2, 0);
     struct tess_node *in = tess_input(b.graph, "x", TESS_F32, 2, DIMS(4, 3));
     tess_output(b.graph, "y", tess_swish(b.graph, tess_linear(b.graph, in, normal_weight(b.graph, "w", 2, DIMS(2, 3), 0, 1), NULL)));
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
     for (int64_t n = 7; n >= 1; n--) {
         struct tess_tensor given = tess_tensor_over(x, TESS_F32, 2, DIMS(n, 3)), out = tess_tensor_over(part, TESS_F32, 2, DIMS(n, 2));
         struct tess_batch batch = {.size = sizeof batch, .samples = n, .inputs = 1, .in = &given, .outputs = 1, .out = &out};
         for (int i = 0; i < 14; i++)
             part[i] = 99.0f;
-        fixture_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+        fixture_ok(&b, tess_graph_run(&b.context.context, b.graph, &batch));
         if (n == 7)
             memcpy(whole, part, sizeof whole);
         ck_assert(memcmp(whole, part, (size_t)n * 2 * sizeof(float)) == 0);
@@ -216,14 +216,14 @@ START_TEST(a_short_batch_gives_the_rows_it_has)
 END_TEST
 
 /* Room is counted before anything is written. */
-START_TEST(an_output_without_room_is_refused)
+START_TEST(an_output_without_capacity_is_refused)
 {
     struct fixture b;
     float x[4 * 3] = {0.0f}, y[4 * 2];
     fixture_open(&b, 1, 4, 1, 0);
     struct tess_node *in = tess_input(b.graph, "x", TESS_F32, 2, DIMS(4, 3));
     tess_output(b.graph, "y", tess_linear(b.graph, in, normal_weight(b.graph, "w", 2, DIMS(2, 3), 0, 1), NULL));
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
     struct tess_tensor given = tess_tensor_over(x, TESS_F32, 2, DIMS(4, 3));
     const struct tess_tensor rooms[3] = {tess_tensor_over(y, TESS_F32, 2, DIMS(4, 2)), tess_tensor_over(y, TESS_F32, 2, DIMS(4, 1)),
                                          tess_tensor_over(y, TESS_I32, 2, DIMS(4, 2))};
@@ -231,8 +231,8 @@ START_TEST(an_output_without_room_is_refused)
         struct tess_tensor out = rooms[i];
         struct tess_batch batch = {.size = sizeof batch, .samples = 4, .inputs = 1, .in = &given, .outputs = 1, .out = &out};
         y[1] = 99.0f;
-        ck_assert_int_eq(tess_graph_run(&b.call.call, b.graph, &batch), i ? TESS_E_SHAPE : TESS_OK);
-        ck_assert(!i || (y[1] == 99.0f && strstr(tessi_call_message(&b.call.call), "output y has room as")));
+        ck_assert_int_eq(tess_graph_run(&b.context.context, b.graph, &batch), i ? TESS_E_SHAPE : TESS_OK);
+        ck_assert(!i || (y[1] == 99.0f && strstr(tessi_base_context_message(&b.context.context), "output y has room as")));
     }
     fixture_close(&b);
 }
@@ -247,13 +247,13 @@ START_TEST(gradients_stop_and_pass_straight_through)
     struct tess_node *y = tess_straight_through(g, tess_stop_gradient(g, tess_affine(g, v, 2, 0)), a); /* value 2 v, gradient to a */
     tess_objective(g, "loss", "", tess_mean_all(g, tess_add(g, tess_square(g, y), v)));
     tess_total(g, "y", y);
-    fixture_ok(&b, tess_graph_seal(&b.call.call, g));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, g));
     float value[4], loss;
     struct tess_tensor total[2] = {tess_tensor_over(&loss, TESS_F32, 0, NULL), tess_tensor_over(value, TESS_F32, 1, DIMS(4))}, da, dv;
     struct tess_batch batch = {.size = sizeof batch, .samples = 1, .totals = 2, .total = total};
-    fixture_ok(&b, tess_graph_step(&b.call.call, g, &batch));
-    fixture_ok(&b, tess_graph_gradient(&b.call.call, g, "a", &da));
-    fixture_ok(&b, tess_graph_gradient(&b.call.call, g, "v", &dv));
+    fixture_ok(&b, tess_graph_step(&b.context.context, g, &batch));
+    fixture_ok(&b, tess_graph_gradient(&b.context.context, g, "a", &da));
+    fixture_ok(&b, tess_graph_gradient(&b.context.context, g, "v", &dv));
     for (int i = 0; i < 4; i++) {
         ck_assert(((float *)da.data)[i] == 2.0f * value[i] / 4.0f);
         ck_assert(((float *)dv.data)[i] == 0.25f);
@@ -272,14 +272,14 @@ START_TEST(two_objectives_train_their_own_weights)
     struct tess_node *score = tess_mul(g, fake, critic);
     tess_objective(g, "generator", "generator.", tess_mean_all(g, tess_affine(g, score, -1, 0)));
     tess_objective(g, "critic", "critic.", tess_mean_all(g, score));
-    fixture_ok(&b, tess_graph_seal(&b.call.call, g));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, g));
     struct tess_batch batch = {.size = sizeof batch, .samples = 1};
     struct tess_tensor dg, dc, wg, wc;
-    fixture_ok(&b, tess_graph_step(&b.call.call, g, &batch));
-    fixture_ok(&b, tess_graph_gradient(&b.call.call, g, "generator.w", &dg));
-    fixture_ok(&b, tess_graph_gradient(&b.call.call, g, "critic.w", &dc));
-    fixture_ok(&b, tess_weights_find(&b.call.call, b.weights, "generator.w", TESS_ROLE_VALUE, &wg));
-    fixture_ok(&b, tess_weights_find(&b.call.call, b.weights, "critic.w", TESS_ROLE_VALUE, &wc));
+    fixture_ok(&b, tess_graph_step(&b.context.context, g, &batch));
+    fixture_ok(&b, tess_graph_gradient(&b.context.context, g, "generator.w", &dg));
+    fixture_ok(&b, tess_graph_gradient(&b.context.context, g, "critic.w", &dc));
+    fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, "generator.w", TESS_ROLE_VALUE, &wg));
+    fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, "critic.w", TESS_ROLE_VALUE, &wc));
     for (int i = 0; i < 3; i++) {
         ck_assert(fabsf(((float *)dg.data)[i] + ((float *)wc.data)[i] / 3.0f) < 1e-6f);
         ck_assert(fabsf(((float *)dc.data)[i] - ((float *)wg.data)[i] / 3.0f) < 1e-6f);
@@ -319,10 +319,10 @@ START_TEST(the_cost_is_known_before_a_run)
     struct tess_node *x = tess_input(b.graph, "x", TESS_F32, 2, DIMS(4, 10));
     struct tess_node *y = tess_linear(b.graph, x, normal_weight(b.graph, "w", 2, DIMS(5, 10), 0, 1), NULL);
     tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, y));
-    ck_assert_int_eq(tess_graph_cost(&b.call.call, b.graph, &cost), TESS_E_INTERNAL);
-    tessi_call_clear(&b.call.call);
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
-    fixture_ok(&b, tess_graph_cost(&b.call.call, b.graph, &cost));
+    ck_assert_int_eq(tess_graph_cost(&b.context.context, b.graph, &cost), TESS_E_INTERNAL);
+    tessi_base_context_clear(&b.context.context);
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
+    fixture_ok(&b, tess_graph_cost(&b.context.context, b.graph, &cost));
     ck_assert_int_eq(cost.parameters, 50);
     ck_assert(cost.flops >= 2 * 2 * 50.0 && cost.flops < 2 * 2 * 50.0 + 100.0); /* forward, and the weight's gradient: x wants none */
     ck_assert(cost.total_bytes >= 2 * cost.arena_bytes && cost.arena_bytes >= 4 * 5 * 4);
@@ -338,13 +338,13 @@ START_TEST(attention_is_what_its_formula_says)
     struct tess_graph *g = b.graph;
     tess_total(g, "y", tess_attention(g, normal_weight(g, "q", 3, DIMS(1, L, C), 0, 1), normal_weight(g, "k", 3, DIMS(1, M, C), 0, 1),
                                       normal_weight(g, "v", 3, DIMS(1, M, C), 0, 1), H, 0));
-    fixture_ok(&b, tess_graph_seal(&b.call.call, g));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, g));
     float y[L * C];
     struct tess_tensor total = tess_tensor_over(y, TESS_F32, 3, DIMS(1, L, C)), w[3];
     struct tess_batch batch = {.size = sizeof batch, .samples = 1, .totals = 1, .total = &total};
-    fixture_ok(&b, tess_graph_run(&b.call.call, g, &batch));
+    fixture_ok(&b, tess_graph_run(&b.context.context, g, &batch));
     for (int i = 0; i < 3; i++)
-        fixture_ok(&b, tess_weights_find(&b.call.call, b.weights, (const char *const[]){"q", "k", "v"}[i], TESS_ROLE_VALUE, &w[i]));
+        fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, (const char *const[]){"q", "k", "v"}[i], TESS_ROLE_VALUE, &w[i]));
     const float *q = w[0].data, *k = w[1].data, *v = w[2].data;
     for (int h = 0; h < H; h++)
         for (int i = 0; i < L; i++) {
@@ -376,19 +376,19 @@ START_TEST(nearest_is_brute_force)
     fixture_open(&b, 1, n, 1, 0);
     struct tess_graph *g = b.graph;
     tess_output(g, "codes", tess_nearest(g, normal_weight(g, "z", 2, DIMS(n, d), 0, 1), normal_weight(g, "book", 2, DIMS(k, d), 0, 1)));
-    fixture_ok(&b, tess_graph_seal(&b.call.call, g));
-    fixture_ok(&b, tess_weights_seal(&b.call.call, b.weights));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, g));
+    fixture_ok(&b, tess_weights_seal(&b.context.context, b.weights));
     int32_t *code = calloc((size_t)n, sizeof *code);
-    struct tess_tensor out = tess_tensor_over(code, TESS_I32, 1, DIMS(n)), z, book;
+    struct tess_tensor out = tess_tensor_over(code, TESS_I32, 1, DIMS(n)), z, codebook;
     struct tess_batch batch = {.size = sizeof batch, .samples = n, .outputs = 1, .out = &out};
-    fixture_ok(&b, tess_weights_find(&b.call.call, b.weights, "z", TESS_ROLE_VALUE, &z));
-    fixture_ok(&b, tess_weights_find(&b.call.call, b.weights, "book", TESS_ROLE_VALUE, &book));
+    fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, "z", TESS_ROLE_VALUE, &z));
+    fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, "book", TESS_ROLE_VALUE, &codebook));
     const float *zf = z.data;
-    float *bf = book.data;
+    float *bf = codebook.data;
     for (int64_t j = k / 2; j < k && k > 1; j++) /* the second half repeats the first */
         memcpy(bf + j * d, bf + (j - k / 2) * d, (size_t)d * sizeof(float));
     tess_weights_touch(b.weights);
-    fixture_ok(&b, tess_graph_run(&b.call.call, g, &batch));
+    fixture_ok(&b, tess_graph_run(&b.context.context, g, &batch));
     for (int64_t i = 0; i < n; i++) {
         double least = INFINITY;
         int64_t at = 0;
@@ -404,8 +404,8 @@ START_TEST(nearest_is_brute_force)
     }
     ((float *)z.data)[(n - 1) * d] = NAN;
     tess_weights_touch(b.weights);
-    ck_assert_int_eq(tess_graph_run(&b.call.call, g, &batch), TESS_E_FAILED);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(&b.call.call), "not finite"));
+    ck_assert_int_eq(tess_graph_run(&b.context.context, g, &batch), TESS_E_FAILED);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(&b.context.context), "not finite"));
     free(code);
     fixture_close(&b);
 }
@@ -421,15 +421,15 @@ START_TEST(statistics_count_and_sum)
     tess_code_statistics(b.graph, codes, tess_input(b.graph, "x", TESS_F32, 2, DIMS(3, 2)), 4, &c, &s);
     tess_total(b.graph, "counts", c);
     tess_total(b.graph, "sums", s);
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
     struct tess_tensor in[2] = {tess_tensor_over(code, TESS_I32, 1, DIMS(6)), tess_tensor_over(x, TESS_F32, 2, DIMS(6, 2))};
     struct tess_tensor total[2] = {tess_tensor_over(counts, TESS_F32, 1, DIMS(4)), tess_tensor_over(sums, TESS_F32, 2, DIMS(4, 2))};
     struct tess_batch batch = {.size = sizeof batch, .samples = 6, .inputs = 2, .in = in, .totals = 2, .total = total};
-    fixture_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+    fixture_ok(&b, tess_graph_run(&b.context.context, b.graph, &batch));
     const float want_counts[4] = {2, 1, 3, 0}, want_sums[8] = {14, 16, 9, 10, 13, 16, 0, 0};
     ck_assert(memcmp(counts, want_counts, sizeof counts) == 0 && memcmp(sums, want_sums, sizeof sums) == 0);
     code[4] = 4;
-    ck_assert_int_eq(tess_graph_run(&b.call.call, b.graph, &batch), TESS_E_DATA);
+    ck_assert_int_eq(tess_graph_run(&b.context.context, b.graph, &batch), TESS_E_DATA);
     fixture_close(&b);
 }
 END_TEST
@@ -443,20 +443,21 @@ START_TEST(rows_are_gathered)
     fixture_open(&b, 1, 2, 1, 0);
     struct tess_node *from = tess_input(b.graph, "x", TESS_F32, 3, DIMS(2, 3, 2));
     tess_output(b.graph, "y", tess_gather(b.graph, from, tess_input(b.graph, "index", TESS_I32, 2, DIMS(2, 4))));
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
     struct tess_tensor in[2] = {tess_tensor_over(x, TESS_F32, 3, DIMS(2, 3, 2)), tess_tensor_over(index, TESS_I32, 2, DIMS(2, 4))};
     struct tess_tensor out = tess_tensor_over(y, TESS_F32, 3, DIMS(2, 4, 2));
     struct tess_batch batch = {.size = sizeof batch, .samples = 2, .inputs = 2, .in = in, .outputs = 1, .out = &out};
-    fixture_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+    fixture_ok(&b, tess_graph_run(&b.context.context, b.graph, &batch));
     ck_assert(memcmp(y, want, sizeof want) == 0);
     static const int32_t outside[2] = {-1, 3};
     for (int i = 0; i < 2; i++) {
         char text[96];
         index[6] = outside[i];
-        ck_assert_int_eq(tess_graph_run(&b.call.call, b.graph, &batch), TESS_E_DATA);
+        ck_assert_int_eq(tess_graph_run(&b.context.context, b.graph, &batch), TESS_E_DATA);
         snprintf(text, sizeof text, "gather: index %d at (1, 2) is outside 0 .. 2", (int)outside[i]);
-        ck_assert_msg(strstr(tessi_call_message(&b.call.call), text) != NULL, "%s", tessi_call_message(&b.call.call));
-        tessi_call_clear(&b.call.call);
+        ck_assert_msg(strstr(tessi_base_context_message(&b.context.context), text) != NULL, "%s",
+                      tessi_base_context_message(&b.context.context));
+        tessi_base_context_clear(&b.context.context);
     }
     fixture_close(&b);
 }
@@ -505,8 +506,8 @@ START_TEST(shapes_that_do_not_fit_are_refused)
     struct tess_node *y = bad(b.graph, _i);
     ck_assert_ptr_null(y);
     ck_assert_ptr_null(tess_swish(b.graph, y)); /* and whatever follows is quiet */
-    ck_assert_int_eq(tess_graph_seal(&b.call.call, b.graph), TESS_E_SHAPE);
-    ck_assert_ptr_nonnull(strchr(tessi_call_message(&b.call.call), '(')); /* names a shape */
+    ck_assert_int_eq(tess_graph_seal(&b.context.context, b.graph), TESS_E_SHAPE);
+    ck_assert_ptr_nonnull(strchr(tessi_base_context_message(&b.context.context), '(')); /* names a shape */
     fixture_close(&b);
 }
 END_TEST
@@ -518,7 +519,7 @@ START_TEST(a_failing_allocation_is_a_message)
         struct fixture b;
         fixture_open(&b, 1, 2, 2, 1);
         float x[4 * 3] = {0};
-        tessi_memory_fail_at(n);
+        tessi_base_memory_fail_at(n);
         struct tess_node *in = tess_input(b.graph, "x", TESS_F32, 2, DIMS(2, 3));
         struct tess_node *y = tess_linear(b.graph, in, normal_weight(b.graph, "w", 2, DIMS(2, 3), 0, 1), NULL);
         y = tess_layer_norm(b.graph, y, normal_weight(b.graph, "g", 1, DIMS(2), 0, 1), normal_weight(b.graph, "h", 1, DIMS(2), 0, 1),
@@ -526,10 +527,10 @@ START_TEST(a_failing_allocation_is_a_message)
         tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, tess_square(b.graph, y)));
         struct tess_tensor given = tess_tensor_over(x, TESS_F32, 2, DIMS(4, 3));
         struct tess_batch batch = {.size = sizeof batch, .samples = 4, .inputs = 1, .in = &given};
-        int status = tess_graph_seal(&b.call.call, b.graph);
+        int status = tess_graph_seal(&b.context.context, b.graph);
         if (status == TESS_OK)
-            status = tess_graph_step(&b.call.call, b.graph, &batch);
-        tessi_memory_fail_at(0);
+            status = tess_graph_step(&b.context.context, b.graph, &batch);
+        tessi_base_memory_fail_at(0);
         fixture_close(&b);
         if (status == TESS_OK) {
             ck_assert_int_gt(n, 10);
@@ -556,13 +557,13 @@ START_TEST(a_run_after_one_without_memory_is_whole)
         struct tess_tensor given = tess_tensor_over(x, TESS_F32, 2, DIMS(ROW * PARTS, WIDE));
         struct tess_tensor out = tess_tensor_over(n ? got : want, TESS_F32, 2, DIMS(ROW * PARTS, WIDE));
         struct tess_batch batch = {.size = sizeof batch, .samples = ROW * PARTS, .inputs = 1, .in = &given, .outputs = 1, .out = &out};
-        fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
-        tessi_memory_fail_at(n);
-        int status = tess_graph_run(&b.call.call, b.graph, &batch);
-        tessi_memory_fail_at(0);
+        fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
+        tessi_base_memory_fail_at(n);
+        int status = tess_graph_run(&b.context.context, b.graph, &batch);
+        tessi_base_memory_fail_at(0);
         ck_assert(status == TESS_OK || status == TESS_E_MEMORY);
-        tessi_call_clear(&b.call.call);
-        fixture_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+        tessi_base_context_clear(&b.context.context);
+        fixture_ok(&b, tess_graph_run(&b.context.context, b.graph, &batch));
         fixture_close(&b);
         ck_assert(!n || memcmp(want, got, sizeof want) == 0);
         if (n && status == TESS_OK) {
@@ -584,7 +585,7 @@ int main(void)
     tcase_add_test(t, gradients_are_summed_in_a_tree);
     tcase_add_test(t, slices_give_the_gradient_of_the_mean);
     tcase_add_test(t, a_short_batch_gives_the_rows_it_has);
-    tcase_add_test(t, an_output_without_room_is_refused);
+    tcase_add_test(t, an_output_without_capacity_is_refused);
     tcase_add_test(t, gradients_stop_and_pass_straight_through);
     tcase_add_test(t, two_objectives_train_their_own_weights);
     tcase_add_test(t, the_plan_never_shares_living_memory);

@@ -12,7 +12,7 @@
 static void declare(struct tess_weights *w, const char *name, int32_t rank, int64_t a, int64_t b, uint32_t flags)
 {
     int64_t at;
-    store_ok(tessi_weights_declare(C, w, name, rank, (const int64_t[]){a, b},
+    store_ok(tessi_graph_weights_declare(C, w, name, rank, (const int64_t[]){a, b},
                                    (struct tess_init){.kind = TESS_INIT_NORMAL, .flags = flags, .spread = 1.0}, &at));
     ck_assert_int_eq(tess_weights_index(w, name), at);
 }
@@ -25,7 +25,7 @@ static struct tess_weights *new_store(uint64_t seed)
     declare(w, "net.blocks.0.weight", 2, 3, 5, 0);
     declare(w, "net.scale", 0, 0, 0, 0);
     declare(w, "net.blocks.0.state", 1, 4, 0, TESS_WEIGHT_BUFFER);
-    declare(w, "given.weight", 1, 2, 0, TESS_WEIGHT_GIVEN);
+    declare(w, "given.weight", 1, 2, 0, TESS_WEIGHT_EXTERNAL);
     return w;
 }
 
@@ -67,7 +67,7 @@ START_TEST(all_of_them)
     ck_assert_int_eq(tess_weights_index(to, "net.blocks.0"), -1);
     tess_weights_free(from);
     tess_weights_free(to);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -83,7 +83,7 @@ START_TEST(one_of_them)
     ck_assert(to->version != before);
     tess_weights_free(from);
     tess_weights_free(to);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -94,7 +94,7 @@ START_TEST(under_another_name)
     struct tess_tensor x, y;
     store_ok(tess_weights_new(C, 3, &to));
     declare(to, "elsewhere.w", 2, 3, 5, 0);
-    declare(to, "given.weight", 1, 2, 0, TESS_WEIGHT_GIVEN);
+    declare(to, "given.weight", 1, 2, 0, TESS_WEIGHT_EXTERNAL);
     store_ok(tess_weights_read_one(C, to, 0, a, "net.blocks.0.weight"));
     store_ok(tess_weights_find(C, from, "net.blocks.0.weight", TESS_ROLE_VALUE, &x));
     store_ok(tess_weights_find(C, to, "elsewhere.w", TESS_ROLE_VALUE, &y));
@@ -105,7 +105,7 @@ START_TEST(under_another_name)
     ck_assert_int_eq(memcmp(x.data, y.data, tess_tensor_bytes(&x)), 0);
     tess_weights_free(from);
     tess_weights_free(to);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 

@@ -20,8 +20,8 @@ START_TEST(windows_are_those_that_cover)
     const int64_t *d = shape[_i];
     struct windows s = windows_over(d[0], d[1], d[2], d[3], d[4]);
     int64_t n = windows_count(&s), covers = 0, last_y = -1, last_x = -1;
-    int64_t most = (d[0] - d[2] + 1) * (d[1] - d[3] + 1);
-    ck_assert(s.rows * s.columns == n && n <= most && (d[4] > 1 || n == most));
+    int64_t max = (d[0] - d[2] + 1) * (d[1] - d[3] + 1);
+    ck_assert(s.rows * s.columns == n && n <= max && (d[4] > 1 || n == max));
     for (int64_t i = 0; i < n; i++) { /* in order, apart by the stride but for the last, within the canvas */
         int64_t y, x;
         windows_place(&s, i, &y, &x);
@@ -79,20 +79,20 @@ struct model {
 static void open_model(struct model *m, int threads, int64_t positions)
 {
     fixture_open(&m->b, threads, ROWS, 4, 0);
-    struct tess_call *c = &m->b.call.call;
+    struct tess_context *ctx = &m->b.context.context;
     struct tess_graph_options o = {.size = sizeof o, .rows = ROWS, .slices = 4, .seed = 11};
     m->prior = (struct tess_prior){.codebook_size = K, .height = H, .width = W};
-    fixture_ok(&m->b, tess_instance_open(c, "noise/1", "{use: absorbing}", "test", &m->prior.noise));
+    fixture_ok(&m->b, tess_instance_open(ctx, "noise/1", "{use: absorbing}", "test", &m->prior.noise));
     fixture_ok(&m->b,
-             tess_instance_open(c, "denoiser/1", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "test", &m->prior.denoiser));
-    fixture_ok(&m->b, tess_prior_record_denoise(c, &m->prior, m->b.graph));
-    fixture_ok(&m->b, tess_graph_seal(c, m->b.graph));
+             tess_instance_open(ctx, "denoiser/1", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "test", &m->prior.denoiser));
+    fixture_ok(&m->b, tess_prior_record_denoise(ctx, &m->prior, m->b.graph));
+    fixture_ok(&m->b, tess_graph_seal(ctx, m->b.graph));
     m->picked = NULL;
     if (!positions)
         return;
-    fixture_ok(&m->b, tess_graph_new(c, m->b.weights, &o, &m->picked));
-    fixture_ok(&m->b, tess_prior_record_picked(c, &m->prior, positions, m->picked));
-    fixture_ok(&m->b, tess_graph_seal(c, m->picked));
+    fixture_ok(&m->b, tess_graph_new(ctx, m->b.weights, &o, &m->picked));
+    fixture_ok(&m->b, tess_prior_record_picked(ctx, &m->prior, positions, m->picked));
+    fixture_ok(&m->b, tess_graph_seal(ctx, m->picked));
 }
 
 static void close_model(struct model *m)
@@ -103,14 +103,14 @@ static void close_model(struct model *m)
     fixture_close(&m->b);
 }
 
-struct way {
+struct logit_graph {
     int64_t height, width, stride;
     int raster;
     int64_t steps;
     double temperature;
 };
 
-static struct canvas_options options_of(const struct model *m, const struct way *w, int64_t batch)
+static struct canvas_options options_of(const struct model *m, const struct logit_graph *w, int64_t batch)
 {
     return (struct canvas_options){.prior = &m->prior,
                                    .denoise = m->b.graph,
@@ -127,16 +127,16 @@ static struct canvas_options options_of(const struct model *m, const struct way 
 }
 
 /* stop_after > 0: another canvas takes over after so many calls of advance. The caller frees x; calls: of the denoiser. */
-static int32_t *draw(struct model *m, const struct way *w, int64_t batch, int64_t stop_after, int64_t *calls)
+static int32_t *draw(struct model *m, const struct logit_graph *w, int64_t batch, int64_t stop_after, int64_t *calls)
 {
     struct canvas_options o = options_of(m, w, batch);
     struct canvas *k, *fresh;
-    fixture_ok(&m->b, canvas_new(&m->b.call.call, &o, &k));
+    fixture_ok(&m->b, canvas_new(&m->b.context.context, &o, &k));
     for (int64_t n = 1; !canvas_finished(k); n++) {
-        fixture_ok(&m->b, canvas_advance(&m->b.call.call, k));
+        fixture_ok(&m->b, canvas_advance(&m->b.context.context, k));
         if (!stop_after || n % stop_after || canvas_finished(k))
             continue;
-        fixture_ok(&m->b, canvas_new(&m->b.call.call, &o, &fresh));
+        fixture_ok(&m->b, canvas_new(&m->b.context.context, &o, &fresh));
         struct sampling_state from = canvas_state(k), to = canvas_state(fresh);
         memcpy(to.x.data, from.x.data, tess_tensor_bytes(&from.x));
         memcpy(to.left.data, from.left.data, tess_tensor_bytes(&from.left));
@@ -156,7 +156,7 @@ static int32_t *draw(struct model *m, const struct way *w, int64_t batch, int64_
 /* ---- the plain procedure ---- */
 
 /* What all windows say of all positions of one canvas: probabilities (height x width, K). */
-static void look_everywhere(struct model *m, const struct way *w, const int32_t *x, double *p)
+static void look_everywhere(struct model *m, const struct logit_graph *w, const int32_t *x, double *p)
 {
     float logits[L * K];
     int32_t tokens[L];
@@ -169,7 +169,7 @@ static void look_everywhere(struct model *m, const struct way *w, const int32_t 
         for (;;) {
             for (int64_t i = 0; i < L; i++)
                 tokens[i] = x[(y + i / W) * w->width + left + i % W];
-            fixture_ok(&m->b, tess_graph_run(&m->b.call.call, m->b.graph, &b));
+            fixture_ok(&m->b, tess_graph_run(&m->b.context.context, m->b.graph, &b));
             for (int64_t i = 0; i < L; i++) {
                 double sum = 0.0, *to = p + ((y + i / W) * w->width + left + i % W) * K;
                 for (int k = 0; k < K; k++)
@@ -208,7 +208,7 @@ static int32_t choose(const double *p, double u)
 }
 
 /* All canvases, one after the other, with the draws of the tokens keyed as in the ordinary sampler. */
-static int32_t *draw_plainly(struct model *m, const struct way *w)
+static int32_t *draw_plainly(struct model *m, const struct logit_graph *w)
 {
     int64_t n = w->height * w->width, steps = w->raster ? n : w->steps;
     int32_t *all = malloc((size_t)(COUNT * n) * sizeof *all);
@@ -234,12 +234,12 @@ static int32_t *draw_plainly(struct model *m, const struct way *w)
 }
 
 /* One token a step; a few; many: more than the graph of picked positions has room for. */
-static const struct way ways[] = {{5, 7, 1, 1, 0, 1.0}, {5, 7, 2, 1, 0, 0.8}, {3, 4, 1, 1, 0, 1.0}, {3, 9, 3, 1, 0, 1.3},
+static const struct logit_graph ways[] = {{5, 7, 1, 1, 0, 1.0}, {5, 7, 2, 1, 0, 0.8}, {3, 4, 1, 1, 0, 1.0}, {3, 9, 3, 1, 0, 1.3},
                                   {5, 6, 1, 0, 30, 0.8}, {5, 7, 2, 0, 9, 1.0}, {6, 4, 1, 0, 1, 1.0}, {4, 5, 1, 0, 60, 1.0}};
 
 START_TEST(canvases_are_those_of_the_plain_procedure)
 {
-    const struct way *w = &ways[_i];
+    const struct logit_graph *w = &ways[_i];
     int64_t n = w->height * w->width, calls;
     for (int64_t positions = 0; positions <= 4; positions += 2) { /* all logits, and those of so many */
         struct model m;
@@ -291,7 +291,7 @@ END_TEST
 
 START_TEST(the_priors_own_size_is_an_ordinary_sample)
 {
-    struct way w = {H, W, 1, 0, 10, 0.7};
+    struct logit_graph w = {H, W, 1, 0, 10, 0.7};
     struct model m;
     struct tess_sampler *s;
     int64_t calls;
@@ -299,9 +299,9 @@ START_TEST(the_priors_own_size_is_an_ordinary_sample)
     int32_t *x = draw(&m, &w, ROWS, 0, &calls);
     struct tess_sampler_options o = {.size = sizeof o, .prior = &m.prior, .denoise = m.b.graph, .picked = m.picked, .batch = ROWS,
                                      .count = COUNT, .steps = w.steps, .temperature = w.temperature, .seed = 3};
-    fixture_ok(&m.b, tess_sampler_new(&m.b.call.call, &o, &s));
+    fixture_ok(&m.b, tess_sampler_new(&m.b.context.context, &o, &s));
     while (!tess_sampler_finished(s))
-        fixture_ok(&m.b, tess_sampler_advance(&m.b.call.call, s));
+        fixture_ok(&m.b, tess_sampler_advance(&m.b.context.context, s));
     ck_assert(memcmp(tess_sampler_x(s).data, x, COUNT * L * sizeof *x) == 0 && *tess_sampler_calls(s) == calls);
     tess_sampler_free(s);
     free(x);

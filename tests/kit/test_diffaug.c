@@ -14,8 +14,8 @@
 /* The file has shifts; a draw in the middle of what gives such a shift stands for it. */
 static float draw_for(float shift, int64_t size)
 {
-    int64_t most = (int64_t)((double)size * 0.125 + 0.5);
-    return (shift + (float)most + 0.5f) / (float)(2 * most + 1);
+    int64_t max = (int64_t)((double)size * 0.125 + 0.5);
+    return (shift + (float)max + 0.5f) / (float)(2 * max + 1);
 }
 
 static void read_draws(const struct golden *g, int64_t n, int64_t height, int64_t width, float *draws)
@@ -50,15 +50,15 @@ START_TEST(it_is_the_published_one)
     struct tess_node *sum = tess_sum(g, tess_mul(g, y, tess_input(g, "weight", TESS_F32, 4, image.dim)), 15);
     tess_output(g, "changed", y);
     tess_objective(g, "loss", "image", tess_reshape(g, sum, 0, NULL));
-    fixture_ok(&b, tess_graph_seal(&b.call.call, g));
-    fixture_ok(&b, tess_weights_seal(&b.call.call, b.weights));
-    fixture_ok(&b, tess_weights_find(&b.call.call, b.weights, "image", TESS_ROLE_VALUE, &view));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, g));
+    fixture_ok(&b, tess_weights_seal(&b.context.context, b.weights));
+    fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, "image", TESS_ROLE_VALUE, &view));
     memcpy(view.data, image.data, tess_tensor_bytes(&view));
     out.data = malloc(tess_tensor_bytes(&out));
     struct tess_tensor in[2] = {tess_tensor_over(draws, TESS_F32, 2, DIMS(n, DIFFAUG_DRAWS)), weight};
     struct tess_batch batch = {.size = sizeof batch, .samples = n, .inputs = 2, .in = in, .outputs = 1, .out = &out};
-    fixture_ok(&b, tess_graph_step(&b.call.call, g, &batch));
-    fixture_ok(&b, tess_graph_gradient(&b.call.call, g, "image", &view));
+    fixture_ok(&b, tess_graph_step(&b.context.context, g, &batch));
+    fixture_ok(&b, tess_graph_gradient(&b.context.context, g, "image", &view));
     golden_near("changed", out.data, &want, 1e-6, 0.0);
     golden_near("gradient", view.data, &slope, 1e-6, 0.0);
     free(image.data);
@@ -123,12 +123,12 @@ START_TEST(it_does_what_is_defined)
     fixture_open(&b, 2, 2, SAMPLES / 2, 0);
     struct tess_node *x = tess_input(b.graph, "image", TESS_F32, 4, DIMS(2, h, w, channels));
     tess_output(b.graph, "changed", diffaug(b.graph, x, tess_input(b.graph, "draws", TESS_F32, 2, DIMS(2, DIFFAUG_DRAWS))));
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
     struct tess_tensor in[2] = {tess_tensor_over(image, TESS_F32, 4, DIMS(SAMPLES, h, w, channels)),
                                 tess_tensor_over(draws, TESS_F32, 2, DIMS(SAMPLES, DIFFAUG_DRAWS))};
     struct tess_tensor out = tess_tensor_over(made, TESS_F32, 4, DIMS(SAMPLES, h, w, channels));
     struct tess_batch batch = {.size = sizeof batch, .samples = SAMPLES, .inputs = 2, .in = in, .outputs = 1, .out = &out};
-    fixture_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+    fixture_ok(&b, tess_graph_run(&b.context.context, b.graph, &batch));
     for (int64_t n = 0; n < SAMPLES; n++) {
         by_definition(image + n * size, draws + n * DIFFAUG_DRAWS, h, w, channels, want);
         for (int64_t i = 0; i < size; i++)
@@ -147,18 +147,18 @@ END_TEST
 /* Every shift of an axis comes from as much of [0, 1) as any other; 32 either way at 256 pixels, as published. */
 START_TEST(shifts_are_uniform)
 {
-    static const int64_t size[] = {1, 3, 4, 28, 32, 256}, most[] = {0, 0, 1, 4, 4, 32};
+    static const int64_t size[] = {1, 3, 4, 28, 32, 256}, max[] = {0, 0, 1, 4, 4, 32};
     for (int i = 0; i < 6; i++) {
-        int64_t shifts = 2 * most[i] + 1, count[65] = {0}, each = 50;
+        int64_t shifts = 2 * max[i] + 1, count[65] = {0}, each = 50;
         for (int64_t k = 0; k < each * shifts; k++) {
             int64_t shift = diffaug_shift((float)(((double)k + 0.5) / (double)(each * shifts)), size[i]);
-            ck_assert(shift >= -most[i] && shift <= most[i]);
-            count[shift + most[i]]++;
+            ck_assert(shift >= -max[i] && shift <= max[i]);
+            count[shift + max[i]]++;
         }
         for (int64_t k = 0; k < shifts; k++)
             ck_assert_int_eq(count[k], each);
-        ck_assert_int_eq(diffaug_shift(0.0f, size[i]), -most[i]);
-        ck_assert_int_eq(diffaug_shift(1.0f - 0x1p-24f, size[i]), most[i]);
+        ck_assert_int_eq(diffaug_shift(0.0f, size[i]), -max[i]);
+        ck_assert_int_eq(diffaug_shift(1.0f - 0x1p-24f, size[i]), max[i]);
     }
 }
 END_TEST
@@ -169,9 +169,9 @@ static void draw(int threads, int64_t rows, uint32_t step, const char *purpose, 
     struct tess_tensor t = tess_tensor_over(out, TESS_F32, 2, DIMS(SAMPLES, DIFFAUG_DRAWS));
     fixture_open(&b, threads, rows, SAMPLES / rows, 1);
     tess_output(b.graph, "draws", diffaug_draws(b.graph, purpose));
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
     struct tess_batch batch = {.size = sizeof batch, .samples = SAMPLES, .outputs = 1, .out = &t, .step = step};
-    fixture_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+    fixture_ok(&b, tess_graph_run(&b.context.context, b.graph, &batch));
     fixture_close(&b);
 }
 
@@ -202,9 +202,9 @@ START_TEST(shapes_that_do_not_fit)
     fixture_open(&b, 1, 2, 1, 0);
     struct tess_node *flat = tess_input(b.graph, "flat", TESS_F32, 2, DIMS(2, 9));
     ck_assert_ptr_null(diffaug(b.graph, flat, diffaug_draws(b.graph, "test")));
-    ck_assert_int_eq(tess_graph_seal(&b.call.call, b.graph), TESS_E_SHAPE);
-    ck_assert_msg(strstr(tessi_call_message(&b.call.call), "diffaug wants f32 (N, H, W, C) and draws (N, 5)"), "%s",
-                  tessi_call_message(&b.call.call));
+    ck_assert_int_eq(tess_graph_seal(&b.context.context, b.graph), TESS_E_SHAPE);
+    ck_assert_msg(strstr(tessi_base_context_message(&b.context.context), "diffaug wants f32 (N, H, W, C) and draws (N, 5)"), "%s",
+                  tessi_base_context_message(&b.context.context));
     fixture_close(&b);
 }
 END_TEST

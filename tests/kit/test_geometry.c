@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOM = 64 * 64 * 3 };
-static uint8_t image[ROOM], out[ROOM], other[ROOM], again[ROOM];
+enum { CAPACITY = 64 * 64 * 3 };
+static uint8_t image[CAPACITY], out[CAPACITY], other[CAPACITY], again[CAPACITY];
 
 static void draw(uint8_t *to, int64_t n)
 {
@@ -21,13 +21,13 @@ static void draw(uint8_t *to, int64_t n)
 
 static void resize_part(const struct geometry_scale *s, const uint8_t *from, uint8_t *to)
 {
-    size_t bytes = geometry_room(s);
-    uint8_t *room = malloc(bytes + 1);
-    ck_assert_ptr_nonnull(room);
-    memset(room, 0xee, bytes + 1);
-    geometry_resize(s, from, room, to);
-    ck_assert_int_eq(room[bytes], 0xee);
-    free(room);
+    size_t bytes = geometry_capacity(s);
+    uint8_t *buffer = malloc(bytes + 1);
+    ck_assert_ptr_nonnull(buffer);
+    memset(buffer, 0xee, bytes + 1);
+    geometry_resize(s, from, buffer, to);
+    ck_assert_int_eq(buffer[bytes], 0xee);
+    free(buffer);
 }
 
 static void resize_by(int32_t rule, const uint8_t *from, int64_t ih, int64_t iw, int64_t c, uint8_t *to, int64_t h, int64_t w)
@@ -104,14 +104,15 @@ END_TEST
 
 /* import/pillow-12.bin and pillow-13.bin have what Pillow 12.3.0 and 13.0.0 make of the same images, one after the other. The two differ in
  * the images whose height shrinks by more than twice what the width does. */
-static const int64_t pillow[][5] = {{37, 53, 3, 16, 23}, {64, 48, 3, 20, 20}, {48, 64, 1, 20, 26}, {5, 7, 3, 16, 9},   {61, 64, 3, 61, 30},
-                                    {64, 61, 1, 30, 61}, {63, 2, 3, 5, 40},   {64, 64, 3, 63, 63}, {61, 64, 3, 30, 61}, {64, 64, 3, 10, 40},
-                                    {300, 7, 3, 100, 9}, {7, 300, 3, 9, 100}, {60, 60, 3, 30, 45}, {60, 60, 3, 30, 46}, {60, 60, 1, 30, 44}};
+static const int64_t pillow[][5] = {{37, 53, 3, 16, 23}, {64, 48, 3, 20, 20}, {48, 64, 1, 20, 26}, {5, 7, 3, 16, 9},
+                                    {61, 64, 3, 61, 30}, {64, 61, 1, 30, 61}, {63, 2, 3, 5, 40},   {64, 64, 3, 63, 63},
+                                    {61, 64, 3, 30, 61}, {64, 64, 3, 10, 40}, {300, 7, 3, 100, 9}, {7, 300, 3, 9, 100},
+                                    {60, 60, 3, 30, 45}, {60, 60, 3, 30, 46}, {60, 60, 1, 30, 44}};
 enum { PILLOWS = sizeof pillow / sizeof *pillow };
 
 START_TEST(gives_the_bytes_of_pillow)
 {
-    static uint8_t want[ROOM];
+    static uint8_t want[CAPACITY];
     FILE *f = fopen(_i == GEOMETRY_PILLOW_13 ? TEST_IMPORT "/pillow-13.bin" : TEST_IMPORT "/pillow-12.bin", "rb");
     ck_assert_ptr_nonnull(f);
     for (size_t i = 0; i < PILLOWS; i++) {
@@ -143,10 +144,12 @@ START_TEST(a_part_is_a_part)
         for (int64_t y = 0; y < s.rows; y++)
             expect(again + y * s.columns * z[2], out + ((s.top + y) * z[4] + s.left) * z[2], s.columns * z[2]);
     }
-    struct geometry_scale thin = {.ih = 1000000, .iw = 1, .c = 3, .h = 256000000, .w = 256, .top = 5, .rows = 256, .columns = 256, .rule = _i};
-    ck_assert_uint_lt(geometry_room(&thin), 4 << 20);
-    thin = (struct geometry_scale){.ih = 1, .iw = 60000, .c = 3, .h = 256, .w = 15360000, .left = 9, .rows = 256, .columns = 256, .rule = _i};
-    ck_assert_uint_lt(geometry_room(&thin), 4 << 20);
+    struct geometry_scale thin = {
+        .ih = 1000000, .iw = 1, .c = 3, .h = 256000000, .w = 256, .top = 5, .rows = 256, .columns = 256, .rule = _i};
+    ck_assert_uint_lt(geometry_capacity(&thin), 4 << 20);
+    thin =
+        (struct geometry_scale){.ih = 1, .iw = 60000, .c = 3, .h = 256, .w = 15360000, .left = 9, .rows = 256, .columns = 256, .rule = _i};
+    ck_assert_uint_lt(geometry_capacity(&thin), 4 << 20);
 }
 END_TEST
 

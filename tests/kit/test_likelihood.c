@@ -15,10 +15,10 @@ static const double HALF_LN_2_PI = 0.91893853320467274178;
 static const struct likelihood_params as_published = {.bits = 8, .dequantise = DEQUANTISE_NONE};
 static const struct tess_stream nothing = {.seed = 0};
 
-static struct tess_instance *open_decoder(struct fixture *b, const char *spec)
+static struct tess_instance *open_decoder(struct fixture *b, const char *config_text)
 {
     struct tess_instance *i;
-    fixture_ok(b, tess_instance_open(&b->call.call, "decoder/1", spec, "test", &i));
+    fixture_ok(b, tess_instance_open(&b->context.context, "decoder/1", config_text, "test", &i));
     return i;
 }
 
@@ -31,22 +31,23 @@ START_TEST(the_head_is_the_published_one)
     setenv("TESSERA_GOLDEN", TEST_LIKELIHOOD, 1);
     struct golden *golden = golden_open("likelihood.h5");
     struct fixture b;
-    char spec[256], mult[64];
+    char config_text[256], mult[64];
     struct tess_tensor latent = golden_read(golden, "latent", TESS_F32), image = golden_read(golden, "image", TESS_F32);
     struct tess_tensor want[2] = {golden_read(golden, "mean", TESS_F32), golden_read(golden, "log_sigma", TESS_F32)}, out[2], total;
     int64_t samples = image.dim[0], rows = _i ? 1 : samples, side = image.dim[1], channels = image.dim[3];
     float bits;
     fixture_open(&b, 2, rows, samples / rows, 1);
-    snprintf(spec, sizeof spec, "{use: conv, channels: %lld, channel_mult: %s, res_blocks: %lld}", (long long)golden_size(golden, "nf"),
-             golden_list(golden, "ch_mult", mult, sizeof mult), (long long)golden_size(golden, "res_blocks"));
-    struct tess_tokenizer t = {.height = side, .width = side, .channels = channels, .decoder = open_decoder(&b, spec)};
+    snprintf(config_text, sizeof config_text, "{use: conv, channels: %lld, channel_mult: %s, res_blocks: %lld}",
+             (long long)golden_size(golden, "nf"), golden_list(golden, "ch_mult", mult, sizeof mult),
+             (long long)golden_size(golden, "res_blocks"));
+    struct tess_tokenizer t = {.height = side, .width = side, .channels = channels, .decoder = open_decoder(&b, config_text)};
     struct tess_node *z = tess_input(b.graph, "latent", TESS_F32, 4, DIMS(rows, latent.dim[1], latent.dim[2], latent.dim[3]));
     struct tess_node *x = tess_input(b.graph, "image", TESS_F32, 4, DIMS(rows, side, side, channels)), *mean, *log_sigma;
-    fixture_ok(&b, tess_tokenizer_record_head(&b.call.call, &t, b.graph, z, &mean, &log_sigma));
+    fixture_ok(&b, tess_tokenizer_record_head(&b.context.context, &t, b.graph, z, &mean, &log_sigma));
     tess_objective(b.graph, "bits", "decoder.logsigma.", likelihood_record(b.graph, x, mean, log_sigma));
     tess_output(b.graph, "mean", mean);
     tess_output(b.graph, "log_sigma", log_sigma);
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
     golden_weights(golden, &b, names, (const char *const[]){NULL});
     for (int i = 0; i < 2; i++) {
         out[i] = want[i];
@@ -56,7 +57,7 @@ START_TEST(the_head_is_the_published_one)
     struct tess_tensor in[2] = {latent, image};
     struct tess_batch batch = {
         .size = sizeof batch, .samples = samples, .inputs = 2, .in = in, .outputs = 2, .out = out, .totals = 1, .total = &total};
-    fixture_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
+    fixture_ok(&b, tess_graph_step(&b.context.context, b.graph, &batch));
     golden_near("mean", out[0].data, &want[0], 1e-4, 0.0);
     golden_near("log sigma", out[1].data, &want[1], 1e-4, 0.0);
     golden_close_to("bits", (double)bits, golden_scalar(golden, "bits"), 1e-4);
@@ -80,7 +81,7 @@ static const char *const variants[] = {"{use: conv, channels: 8, groups: 4, chan
                                        "{use: conv, channels: 8, groups: 4, channel_mult: [1, 2], variant: taming}"};
 
 /* The decoder's image of random latents; gives the number of weights, and of those the head's. */
-static void decode(const char *spec, int head, float *image, int64_t *weights, int64_t *of_head)
+static void decode(const char *config_text, int head, float *image, int64_t *weights, int64_t *of_head)
 {
     struct fixture b;
     float latent[LATENT];
@@ -89,17 +90,17 @@ static void decode(const char *spec, int head, float *image, int64_t *weights, i
     struct tess_tensor out = tess_tensor_over(image, TESS_F32, 4, DIMS(2, SIDE, SIDE, 3));
     tess_random_normal(&s, 0, LATENT, latent);
     fixture_open(&b, 1, 2, 1, 0);
-    struct tess_instance *decoder = open_decoder(&b, spec);
+    struct tess_instance *decoder = open_decoder(&b, config_text);
     const struct tess_decoder_1 *ops = tess_instance_ops(decoder, "decoder/1");
     struct tess_node *z = tess_input(b.graph, "latent", TESS_F32, 4, in.dim), *y, *log_sigma;
     if (head)
-        fixture_ok(&b, ops->record_likelihood(tess_instance_self(decoder), &b.call.call, b.graph, z, SIDE, SIDE, 3, &y, &log_sigma));
+        fixture_ok(&b, ops->record_likelihood(tess_instance_self(decoder), &b.context.context, b.graph, z, SIDE, SIDE, 3, &y, &log_sigma));
     else
-        fixture_ok(&b, ops->record(tess_instance_self(decoder), &b.call.call, b.graph, z, SIDE, SIDE, 3, &y));
+        fixture_ok(&b, ops->record(tess_instance_self(decoder), &b.context.context, b.graph, z, SIDE, SIDE, 3, &y));
     tess_output(b.graph, "image", y);
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
     struct tess_batch batch = {.size = sizeof batch, .samples = 2, .inputs = 1, .in = &in, .outputs = 1, .out = &out};
-    fixture_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+    fixture_ok(&b, tess_graph_run(&b.context.context, b.graph, &batch));
     *weights = tess_weights_count(b.weights);
     *of_head = 0;
     for (int64_t i = 0; i < *weights; i++)
@@ -132,8 +133,9 @@ START_TEST(a_decoder_without_a_head)
     older.size = offsetof(struct tess_decoder_1, record_likelihood);
     component.ops = &older;
     t.decoder->component = &component;
-    ck_assert_int_eq(tess_tokenizer_record_head(&b.call.call, &t, b.graph, z, &y, &log_sigma), TESS_E_VALUE);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(&b.call.call), "the decoder `conv` has no head for the likelihood of images"));
+    ck_assert_int_eq(tess_tokenizer_record_head(&b.context.context, &t, b.graph, z, &y, &log_sigma), TESS_E_VALUE);
+    ck_assert_ptr_nonnull(
+        strstr(tessi_base_context_message(&b.context.context), "the decoder `conv` has no head for the likelihood of images"));
     t.decoder->component = was;
     tess_instance_close(t.decoder);
     fixture_close(&b);
@@ -185,11 +187,11 @@ START_TEST(the_loss_is_the_figure)
     struct tess_node *given = tess_input(b.graph, "x", TESS_F32, 2, in.dim);
     struct tess_node *mu = normal_weight(b.graph, "mean", 2, in.dim, 0.5, 0.3), *s = normal_weight(b.graph, "s", 2, in.dim, -1, 0.5);
     tess_objective(b.graph, "bits", "", likelihood_record(b.graph, given, mu, s));
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
     struct tess_batch batch = {.size = sizeof batch, .samples = 2, .inputs = 1, .in = &in, .totals = 1, .total = &total};
-    fixture_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
-    fixture_ok(&b, tess_weights_find(&b.call.call, b.weights, "mean", TESS_ROLE_VALUE, &mean));
-    fixture_ok(&b, tess_weights_find(&b.call.call, b.weights, "s", TESS_ROLE_VALUE, &log_sigma));
+    fixture_ok(&b, tess_graph_step(&b.context.context, b.graph, &batch));
+    fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, "mean", TESS_ROLE_VALUE, &mean));
+    fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, "s", TESS_ROLE_VALUE, &log_sigma));
     double want = likelihood_of(&as_published, &nothing, N, byte, mean.data, log_sigma.data) / (N * log(2.0));
     ck_assert_msg(fabs((double)bits - want) < 1e-5 * fabs(want), "%g, wanted %g", (double)bits, want);
     fixture_close(&b);

@@ -16,10 +16,10 @@ static const struct golden_name autoencoder_names[] = {
 static const struct golden_name critic_names[] = {{"critic.", ""}, {NULL, NULL}};
 static const char *const critic_unused[] = {"running_", "num_batches", NULL};
 
-static struct tess_instance *open_part(struct fixture *b, const char *kind, const char *spec)
+static struct tess_instance *open_part(struct fixture *b, const char *kind, const char *config_text)
 {
     struct tess_instance *i;
-    fixture_ok(b, tess_instance_open(&b->call.call, kind, spec, "test", &i));
+    fixture_ok(b, tess_instance_open(&b->context.context, kind, config_text, "test", &i));
     return i;
 }
 
@@ -28,17 +28,17 @@ static struct tess_node *judge(struct fixture *b, struct tess_instance *critic, 
     const struct tess_critic_1 *ops = tess_instance_ops(critic, "critic/1");
     struct tess_node *logits;
     tess_scope(b->graph, "critic");
-    fixture_ok(b, ops->record(tess_instance_self(critic), &b->call.call, b->graph, image, &logits));
+    fixture_ok(b, ops->record(tess_instance_self(critic), &b->context.context, b->graph, image, &logits));
     tess_scope_end(b->graph);
     return logits;
 }
 
 static struct tess_instance *open_critic(struct fixture *b, const struct golden *g)
 {
-    char spec[128];
-    snprintf(spec, sizeof spec, "{use: patchgan, channels: %lld, layers: %lld}", (long long)golden_size(g, "ndf"),
+    char config_text[128];
+    snprintf(config_text, sizeof config_text, "{use: patchgan, channels: %lld, layers: %lld}", (long long)golden_size(g, "ndf"),
              (long long)golden_size(g, "n_layers"));
-    return open_part(b, "critic/1", spec);
+    return open_part(b, "critic/1", config_text);
 }
 
 /* mean relu(1 + sign x) */
@@ -68,12 +68,12 @@ START_TEST(the_critic_is_the_published_one)
     }
     struct tess_node *sum = tess_add(b.graph, hinge(b.graph, logits[0], -1.0f), hinge(b.graph, logits[1], 1.0f));
     tess_objective(b.graph, "critic", "critic.", tess_affine(b.graph, sum, 0.5f, 0.0f));
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
     golden_weights(golden, &b, critic_names, critic_unused);
     total = tess_tensor_over(&loss, TESS_F32, 0, NULL);
     struct tess_batch batch = {
         .size = sizeof batch, .samples = rows, .inputs = 2, .in = in, .outputs = 2, .out = out, .totals = 1, .total = &total};
-    fixture_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
+    fixture_ok(&b, tess_graph_step(&b.context.context, b.graph, &batch));
     golden_near("real logits", out[0].data, &want[0], VALUE, 0.0);
     golden_near("made logits", out[1].data, &want[1], VALUE, 0.0);
     golden_close_to("hinge", (double)loss, golden_scalar(golden, "hinge_loss"), VALUE);
@@ -99,7 +99,7 @@ static void fill_from(struct fixture *b, const struct golden *g, const char *our
             continue;
         snprintf(path, sizeof path, "weights/%s%s", theirs, name + strlen(ours));
         given = golden_read(g, path, TESS_F32);
-        fixture_ok(b, tess_weights_view(&b->call.call, b->weights, i, TESS_ROLE_VALUE, &view));
+        fixture_ok(b, tess_weights_view(&b->context.context, b->weights, i, TESS_ROLE_VALUE, &view));
         ck_assert_int_eq(tess_tensor_count(&view), tess_tensor_count(&given));
         memcpy(view.data, given.data, tess_tensor_bytes(&view));
         free(given.data);
@@ -117,9 +117,9 @@ static double length_of(const struct tess_tensor *t)
     return sqrt(sum);
 }
 
-static int weigh(void *user, struct tess_call *c, const struct tess_tensor *probe, float *coefficient)
+static int weigh(void *user, struct tess_context *ctx, const struct tess_tensor *probe, float *coefficient)
 {
-    (void)c;
+    (void)ctx;
     (void)user;
     norms[0] = length_of(&probe[0]);
     norms[1] = length_of(&probe[1]);
@@ -132,31 +132,31 @@ START_TEST(a_generator_step_is_the_published_one)
     struct golden *ae = golden_open("ae.h5"), *critics = golden_open("critic.h5"), *golden = golden_open("adversarial.h5");
     struct fixture b;
     struct tess_tensor image = golden_read(golden, "image", TESS_F32);
-    char spec[512], mult[128], attention[128], last[128];
+    char config_text[512], mult[128], attention[128], last[128];
     int64_t rows = image.dim[0], side = image.dim[1], channels = image.dim[3], place = 0;
     fixture_open(&b, 2, rows, 1, 1);
     struct tess_graph *g = b.graph;
-    struct tess_call *c = &b.call.call;
-    snprintf(spec, sizeof spec, "{use: conv, channels: %lld, channel_mult: %s, res_blocks: %lld, attn_resolutions: %s}",
+    struct tess_context *ctx = &b.context.context;
+    snprintf(config_text, sizeof config_text, "{use: conv, channels: %lld, channel_mult: %s, res_blocks: %lld, attn_resolutions: %s}",
              (long long)golden_size(ae, "nf"), golden_list(ae, "ch_mult", mult, sizeof mult), (long long)golden_size(ae, "res_blocks"),
              golden_list(ae, "attn_resolutions", attention, sizeof attention));
-    struct tess_instance *encoder = open_part(&b, "encoder/1", spec), *decoder = open_part(&b, "decoder/1", spec);
-    snprintf(spec, sizeof spec, "{use: nearest, codebook_size: %lld, code_dim: %lld, beta_on: codebook}",
+    struct tess_instance *encoder = open_part(&b, "encoder/1", config_text), *decoder = open_part(&b, "decoder/1", config_text);
+    snprintf(config_text, sizeof config_text, "{use: nearest, codebook_size: %lld, code_dim: %lld, beta_on: codebook}",
              (long long)golden_size(ae, "codebook_size"), (long long)golden_size(ae, "emb_dim"));
-    struct tess_instance *quantizer = open_part(&b, "quantizer/1", spec), *critic = open_critic(&b, critics);
+    struct tess_instance *quantizer = open_part(&b, "quantizer/1", config_text), *critic = open_critic(&b, critics);
     struct tess_node *x = tess_input(g, "image", TESS_F32, 4, image.dim), *latent, *y;
     struct tess_quantized q;
     tess_scope(g, "encoder");
     const struct tess_encoder_1 *e = tess_instance_ops(encoder, "encoder/1");
-    fixture_ok(&b, e->record(tess_instance_self(encoder), c, g, x, golden_size(ae, "emb_dim"), &latent));
+    fixture_ok(&b, e->record(tess_instance_self(encoder), ctx, g, x, golden_size(ae, "emb_dim"), &latent));
     tess_scope_end(g);
     tess_scope(g, "quantizer");
     const struct tess_quantizer_1 *qo = tess_instance_ops(quantizer, "quantizer/1");
-    fixture_ok(&b, qo->record(tess_instance_self(quantizer), c, g, latent, &q));
+    fixture_ok(&b, qo->record(tess_instance_self(quantizer), ctx, g, latent, &q));
     tess_scope_end(g);
     tess_scope(g, "decoder");
     const struct tess_decoder_1 *d = tess_instance_ops(decoder, "decoder/1");
-    fixture_ok(&b, d->record(tess_instance_self(decoder), c, g, q.quantised, side, side, channels, &y));
+    fixture_ok(&b, d->record(tess_instance_self(decoder), ctx, g, q.quantised, side, side, channels, &y));
     tess_scope_end(g);
     struct tess_node *error = tess_mean_all(g, tess_abs(g, tess_sub(g, x, y)));
     struct tess_node *fooled = tess_affine(g, tess_mean_all(g, judge(&b, critic, y)), -1.0f, 0.0f);
@@ -173,8 +173,8 @@ START_TEST(a_generator_step_is_the_published_one)
     tess_total(g, "error", error);
     tess_total(g, "fooled", fooled);
     tess_objective(g, "loss", "encoder.,quantizer.,decoder.", tess_add(g, tess_add(g, error, term), q.loss));
-    fixture_ok(&b, tess_graph_seal(c, g));
-    fixture_ok(&b, tess_weights_seal(c, b.weights));
+    fixture_ok(&b, tess_graph_seal(ctx, g));
+    fixture_ok(&b, tess_weights_seal(ctx, b.weights));
     fill_from(&b, ae, "encoder.", "encoder.");
     fill_from(&b, ae, "decoder.", "generator.");
     fill_from(&b, ae, "quantizer.codebook", "quantize.embedding.weight");
@@ -184,7 +184,7 @@ START_TEST(a_generator_step_is_the_published_one)
     for (int i = 0; i < 3; i++)
         total[i] = tess_tensor_over(&values[i], TESS_F32, 0, NULL);
     struct tess_batch batch = {.size = sizeof batch, .samples = rows, .inputs = 1, .in = &image, .totals = 3, .total = total};
-    fixture_ok(&b, tess_graph_step(c, g, &batch));
+    fixture_ok(&b, tess_graph_step(ctx, g, &batch));
     golden_close_to("reconstruction", (double)values[1], golden_scalar(golden, "rec_loss"), VALUE);
     golden_close_to("generator", (double)values[2], golden_scalar(golden, "generator_loss"), VALUE);
     golden_close_to("reconstruction's gradient", norms[0], golden_scalar(golden, "rec_grad_norm"), VALUE);
@@ -233,7 +233,7 @@ static void gradients(int threads, int what, float out[WEIGHTS], float totals[2]
         tess_objective(g, "loss", "net.", what == FIRST_LOSS ? one : two);
     }
     tess_total(g, "one", one);
-    fixture_ok(&b, tess_graph_seal(&b.call.call, g));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, g));
     float value[3];
     struct tess_tensor total[3];
     for (int i = 0; i < 3; i++)
@@ -241,10 +241,10 @@ static void gradients(int threads, int what, float out[WEIGHTS], float totals[2]
     struct tess_batch batch = {
         .size = sizeof batch, .samples = ROWS * SLICES, .inputs = 1, .in = &in, .totals = what == BOTH ? 3 : 2, .total = total, .step = 3};
     for (int i = 0; i < 3; i++) /* nothing is left over from a step before */
-        fixture_ok(&b, tess_graph_step(&b.call.call, g, &batch));
-    fixture_ok(&b, tess_graph_gradient(&b.call.call, g, "net.first", &gradient));
+        fixture_ok(&b, tess_graph_step(&b.context.context, g, &batch));
+    fixture_ok(&b, tess_graph_gradient(&b.context.context, g, "net.first", &gradient));
     memcpy(out, gradient.data, 30 * sizeof *out);
-    fixture_ok(&b, tess_graph_gradient(&b.call.call, g, "net.last", &gradient));
+    fixture_ok(&b, tess_graph_gradient(&b.context.context, g, "net.last", &gradient));
     memcpy(out + 30, gradient.data, 20 * sizeof *out);
     totals[0] = value[0];
     totals[1] = value[what == BOTH ? 2 : 1];
@@ -283,14 +283,14 @@ START_TEST(probes_that_do_not_fit)
     (void)normal_weight(b.graph, "other", 1, DIMS(4), 0, 1);
     tess_objective(b.graph, "loss", "w", y);
     tess_probe(b.graph, y, "other");
-    ck_assert_int_eq(tess_graph_seal(&b.call.call, b.graph), TESS_E_VALUE);
-    ck_assert(strstr(tessi_call_message(&b.call.call), "a probe's loss does not depend on other"));
+    ck_assert_int_eq(tess_graph_seal(&b.context.context, b.graph), TESS_E_VALUE);
+    ck_assert(strstr(tessi_base_context_message(&b.context.context), "a probe's loss does not depend on other"));
     fixture_close(&b);
     fixture_open(&b, 1, 2, 1, 1);
     x = tess_input(b.graph, "x", TESS_F32, 2, DIMS(2, 3));
     tess_probe(b.graph, tess_mean_all(b.graph, x), "nothing");
-    ck_assert_int_eq(tess_graph_seal(&b.call.call, b.graph), TESS_E_VALUE);
-    ck_assert(strstr(tessi_call_message(&b.call.call), "no trained weight of that name"));
+    ck_assert_int_eq(tess_graph_seal(&b.context.context, b.graph), TESS_E_VALUE);
+    ck_assert(strstr(tessi_base_context_message(&b.context.context), "no trained weight of that name"));
     fixture_close(&b);
 }
 END_TEST
@@ -303,8 +303,8 @@ START_TEST(images_too_small_for_a_critic)
     struct tess_instance *critic = open_part(&b, "critic/1", "patchgan");
     const struct tess_critic_1 *ops = tess_instance_ops(critic, "critic/1");
     struct tess_node *image = tess_input(b.graph, "image", TESS_F32, 4, DIMS(1, 16, 16, 1));
-    ck_assert_int_eq(ops->record(tess_instance_self(critic), &b.call.call, b.graph, image, &logits), TESS_E_SHAPE);
-    ck_assert(strstr(tessi_call_message(&b.call.call), "images of 16 x 16 are too small for 3 layers, which want 24"));
+    ck_assert_int_eq(ops->record(tess_instance_self(critic), &b.context.context, b.graph, image, &logits), TESS_E_SHAPE);
+    ck_assert(strstr(tessi_base_context_message(&b.context.context), "images of 16 x 16 are too small for 3 layers, which want 24"));
     tess_instance_close(critic);
     fixture_close(&b);
 }
@@ -315,8 +315,8 @@ END_TEST
 START_TEST(a_slice_of_one_small_image)
 {
     int64_t side = 3LL << _i;
-    char spec[64];
-    snprintf(spec, sizeof spec, "{use: patchgan, channels: 4, layers: %d}", _i);
+    char config_text[64];
+    snprintf(config_text, sizeof config_text, "{use: patchgan, channels: 4, layers: %d}", _i);
     for (int plain = 0; plain < 2; plain++) {
         static float pixel[48 * 48 * 3];
         struct fixture b;
@@ -324,19 +324,19 @@ START_TEST(a_slice_of_one_small_image)
         struct tess_stream s = {.seed = 4, .purpose = tess_purpose("pixels")};
         double largest = 0.0;
         fixture_open(&b, 1, 1, 1, 1);
-        struct tess_instance *critic = open_part(&b, "critic/1", spec);
+        struct tess_instance *critic = open_part(&b, "critic/1", config_text);
         struct tess_node *logits = judge(&b, critic, tess_input(b.graph, "image", TESS_F32, 4, in.dim));
         struct tess_tensor patches = tess_shape(logits); /* a 4 x 4 convolution with a border of 1 has made it one less each way */
         ck_assert((patches.dim[1] + 1) * (patches.dim[2] + 1) >= 4);
         tess_objective(b.graph, "critic", "critic.", hinge(b.graph, logits, -1.0f));
-        fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+        fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
         tess_random_uniform(&s, 0, side * side * 3, pixel);
         for (int64_t i = 0; i < side * side * 3 && plain; i++)
             pixel[i] = 0.0f;
         struct tess_batch batch = {.size = sizeof batch, .samples = 1, .inputs = 1, .in = &in};
-        fixture_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
+        fixture_ok(&b, tess_graph_step(&b.context.context, b.graph, &batch));
         for (int64_t i = 0; i < tess_weights_count(b.weights); i++) {
-            fixture_ok(&b, tess_graph_gradient(&b.call.call, b.graph, tess_weights_name(b.weights, i), &gradient));
+            fixture_ok(&b, tess_graph_gradient(&b.context.context, b.graph, tess_weights_name(b.weights, i), &gradient));
             for (int64_t j = 0; j < tess_tensor_count(&gradient); j++) {
                 ck_assert_msg(isfinite(((float *)gradient.data)[j]), "%s", tess_weights_name(b.weights, i));
                 largest = fmax(largest, fabs((double)((float *)gradient.data)[j]));
@@ -358,7 +358,7 @@ START_TEST(only_kernels_are_decayed)
     struct tess_instance *critic = open_part(&b, "critic/1", "{use: patchgan, channels: 4, layers: 2}");
     struct tess_node *logits = judge(&b, critic, tess_input(b.graph, "image", TESS_F32, 4, DIMS(1, 16, 16, 3)));
     tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, logits));
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
     for (int64_t i = 0; i < b.weights->count; i++) {
         const struct tessi_weight *w = &b.weights->item[i];
         int left_out = (w->init.flags & TESS_WEIGHT_NO_DECAY) != 0;

@@ -30,9 +30,9 @@ static void teardown(void)
 static struct tess_instance *open_vgg(struct fixture *b, int64_t channels, const char *more)
 {
     struct tess_instance *i;
-    char spec[200];
-    snprintf(spec, sizeof spec, "{use: vgg16, weights: %s/vgg.safetensors, channels: %d%s}", folder, (int)channels, more);
-    fixture_ok(b, tess_instance_open(&b->call.call, "features/1", spec, "test", &i));
+    char config_text[200];
+    snprintf(config_text, sizeof config_text, "{use: vgg16, weights: %s/vgg.safetensors, channels: %d%s}", folder, (int)channels, more);
+    fixture_ok(b, tess_instance_open(&b->context.context, "features/1", config_text, "test", &i));
     return i;
 }
 
@@ -88,22 +88,23 @@ static double published(const char *backend, const char *precision, values_of *w
     struct tess_graph *g = fixture.graph;
     struct tess_node *error = tess_constant(g, 0.25f, 0, NULL); /* it adds half of the distance to this */
     struct tess_node *x = tess_input(g, "a", TESS_F32, 4, a.dim), *y = normal_weight(g, "b", 4, b.dim, 0.0, 1.0);
-    fixture_ok(&fixture, perceptual_record(&fixture.call.call, &p, g, x, y, &error));
+    fixture_ok(&fixture, perceptual_record(&fixture.context.context, &p, g, x, y, &error));
     tess_objective(g, "distance", "", tess_affine(g, error, 2.0f, -0.5f));
-    fixture_ok(&fixture, tess_graph_seal(&fixture.call.call, g));
+    fixture_ok(&fixture, tess_graph_seal(&fixture.context.context, g));
     ck_assert_int_eq(tess_weights_size(fixture.weights), tess_tensor_count(&b)); /* nothing of the network is trained */
-    fixture_ok(&fixture, tess_features_load(&fixture.call.call, p.features, PERCEPTUAL, fixture.weights)); /* a look at the names, for now */
-    fixture_ok(&fixture, tess_weights_seal(&fixture.call.call, fixture.weights));
-    fixture_ok(&fixture, tess_features_load(&fixture.call.call, p.features, PERCEPTUAL, fixture.weights));
-    fixture_ok(&fixture, tess_weights_find(&fixture.call.call, fixture.weights, "b", TESS_ROLE_VALUE, &view));
+    fixture_ok(&fixture,
+               tess_features_load(&fixture.context.context, p.features, PERCEPTUAL, fixture.weights)); /* a look at the names, for now */
+    fixture_ok(&fixture, tess_weights_seal(&fixture.context.context, fixture.weights));
+    fixture_ok(&fixture, tess_features_load(&fixture.context.context, p.features, PERCEPTUAL, fixture.weights));
+    fixture_ok(&fixture, tess_weights_find(&fixture.context.context, fixture.weights, "b", TESS_ROLE_VALUE, &view));
     memcpy(view.data, b.data, tess_tensor_bytes(&b));
     tess_weights_touch(fixture.weights);
     float mean;
     double sum = 0.0;
     struct tess_tensor total = tess_tensor_over(&mean, TESS_F32, 0, NULL);
     struct tess_batch batch = {.size = sizeof batch, .samples = a.dim[0], .inputs = 1, .in = &a, .totals = 1, .total = &total};
-    fixture_ok(&fixture, tess_graph_step(&fixture.call.call, g, &batch));
-    fixture_ok(&fixture, tess_graph_gradient(&fixture.call.call, g, "b", &view));
+    fixture_ok(&fixture, tess_graph_step(&fixture.context.context, g, &batch));
+    fixture_ok(&fixture, tess_graph_gradient(&fixture.context.context, g, "b", &view));
     for (int64_t i = 0; i < tess_tensor_count(&want); i++)
         sum += (double)((float *)want.data)[i] / (double)tess_tensor_count(&want);
     golden_close_to("distance", (double)mean, sum, value);
@@ -148,14 +149,14 @@ static int64_t look(const char *more, int64_t channels, float *image, float *out
 {
     struct fixture b;
     struct tess_features made = {.size = sizeof made};
-    struct tess_tensor view[TESS_FEATURES_MOST], in = tess_tensor_over(image, TESS_F32, 4, DIMS(1, H, W, channels));
+    struct tess_tensor view[TESS_FEATURES_MAX], in = tess_tensor_over(image, TESS_F32, 4, DIMS(1, H, W, channels));
     int64_t n = 0;
     fixture_open(&b, 1, 1, 1, 0);
     struct tess_instance *vgg = open_vgg(&b, 1, more);
     const struct tess_features_1 *ops = tess_instance_ops(vgg, "features/1");
     struct tess_node *x = tess_input(b.graph, "image", TESS_F32, 4, in.dim);
     tess_scope(b.graph, "net");
-    fixture_ok(&b, ops->record(tess_instance_self(vgg), &b.call.call, b.graph, x, &made));
+    fixture_ok(&b, ops->record(tess_instance_self(vgg), &b.context.context, b.graph, x, &made));
     tess_scope_end(b.graph);
     ck_assert_int_eq(made.count, 5);
     for (int i = 0; i < made.count; i++) {
@@ -165,16 +166,16 @@ static int64_t look(const char *more, int64_t channels, float *image, float *out
         n += tess_tensor_count(&view[i]);
         ck_assert(view[i].dim[1] == H >> i && view[i].dim[2] == W >> i); /* each level rounds down */
     }
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
-    fixture_ok(&b, tess_weights_seal(&b.call.call, b.weights));
-    fixture_ok(&b, tess_features_load(&b.call.call, vgg, "net", b.weights));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
+    fixture_ok(&b, tess_weights_seal(&b.context.context, b.weights));
+    fixture_ok(&b, tess_features_load(&b.context.context, vgg, "net", b.weights));
     struct tess_batch batch = {.size = sizeof batch, .samples = 1, .inputs = 1, .in = &in, .outputs = made.count, .out = view};
-    fixture_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+    fixture_ok(&b, tess_graph_run(&b.context.context, b.graph, &batch));
     for (int i = 0; i < made.count; i++) {
         char name[32];
         struct tess_tensor head;
         snprintf(name, sizeof name, "net.lin%d", i);
-        fixture_ok(&b, tess_weights_find(&b.call.call, b.weights, name, TESS_ROLE_VALUE, &head));
+        fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, name, TESS_ROLE_VALUE, &head));
         memcpy(out + n, head.data, tess_tensor_bytes(&head));
         n += tess_tensor_count(&head);
     }
@@ -221,13 +222,13 @@ START_TEST(images_it_cannot_take)
     struct tess_instance *vgg = open_vgg(&b, 64, "");
     const struct tess_features_1 *ops = tess_instance_ops(vgg, "features/1");
     struct tess_node *small = tess_input(b.graph, "small", TESS_F32, 4, DIMS(1, 15, 40, 3));
-    ck_assert_int_eq(ops->record(tess_instance_self(vgg), &b.call.call, b.graph, small, &out), TESS_E_SHAPE);
-    ck_assert(strstr(tessi_call_message(&b.call.call),
+    ck_assert_int_eq(ops->record(tess_instance_self(vgg), &b.context.context, b.graph, small, &out), TESS_E_SHAPE);
+    ck_assert(strstr(tessi_base_context_message(&b.context.context),
                      "vgg16: images of 15 x 40 are too small to be halved 4 times; they must have 16 x 16"));
-    tessi_call_clear(&b.call.call);
+    tessi_base_context_clear(&b.context.context);
     struct tess_node *deep = tess_input(b.graph, "deep", TESS_F32, 4, DIMS(1, 16, 16, 4));
-    ck_assert_int_eq(ops->record(tess_instance_self(vgg), &b.call.call, b.graph, deep, &out), TESS_E_SHAPE);
-    ck_assert(strstr(tessi_call_message(&b.call.call), "vgg16: images of 4 channels, and it knows 1 and 3"));
+    ck_assert_int_eq(ops->record(tess_instance_self(vgg), &b.context.context, b.graph, deep, &out), TESS_E_SHAPE);
+    ck_assert(strstr(tessi_base_context_message(&b.context.context), "vgg16: images of 4 channels, and it knows 1 and 3"));
     tess_instance_close(vgg);
     fixture_close(&b);
 }
@@ -281,16 +282,18 @@ START_TEST(files_that_do_not_fit)
     const struct tess_features_1 *ops = tess_instance_ops(vgg, "features/1");
     struct tess_node *x = tess_input(b.graph, "image", TESS_F32, 4, DIMS(1, H, W, 3));
     tess_scope(b.graph, "net");
-    fixture_ok(&b, ops->record(tess_instance_self(vgg), &b.call.call, b.graph, x, &out));
+    fixture_ok(&b, ops->record(tess_instance_self(vgg), &b.context.context, b.graph, x, &out));
     tess_scope_end(b.graph);
     if (!f.spoilt) { /* all but values is found while planning */
-        ck_assert_int_eq(tess_features_load(&b.call.call, vgg, "net", b.weights), TESS_E_DATA);
-        ck_assert_msg(strstr(tessi_call_message(&b.call.call), wrong[_i].words), "%s", tessi_call_message(&b.call.call));
-        tessi_call_clear(&b.call.call);
+        ck_assert_int_eq(tess_features_load(&b.context.context, vgg, "net", b.weights), TESS_E_DATA);
+        ck_assert_msg(strstr(tessi_base_context_message(&b.context.context), wrong[_i].words), "%s",
+                      tessi_base_context_message(&b.context.context));
+        tessi_base_context_clear(&b.context.context);
     }
-    fixture_ok(&b, tess_weights_seal(&b.call.call, b.weights));
-    ck_assert_int_eq(tess_features_load(&b.call.call, vgg, "net", b.weights), TESS_E_DATA);
-    ck_assert_msg(strstr(tessi_call_message(&b.call.call), wrong[_i].words), "%s", tessi_call_message(&b.call.call));
+    fixture_ok(&b, tess_weights_seal(&b.context.context, b.weights));
+    ck_assert_int_eq(tess_features_load(&b.context.context, vgg, "net", b.weights), TESS_E_DATA);
+    ck_assert_msg(strstr(tessi_base_context_message(&b.context.context), wrong[_i].words), "%s",
+                  tessi_base_context_message(&b.context.context));
     tess_instance_close(vgg);
     fixture_close(&b);
 }
@@ -302,18 +305,19 @@ START_TEST(a_file_must_be_named_and_there)
     struct tess_instance *vgg;
     struct tess_digest d;
     fixture_open(&b, 1, 1, 1, 0);
-    fixture_ok(&b, tess_instance_open(&b.call.call, "features/1", "vgg16", "test", &vgg));
-    ck_assert_int_eq(tess_features_load(&b.call.call, vgg, "net", b.weights), TESS_E_VALUE);
-    ck_assert_msg(strstr(tessi_call_message(&b.call.call), "vgg16: no weights: name their file under `weights`"), "%s",
-                  tessi_call_message(&b.call.call));
-    tessi_call_clear(&b.call.call);
+    fixture_ok(&b, tess_instance_open(&b.context.context, "features/1", "vgg16", "test", &vgg));
+    ck_assert_int_eq(tess_features_load(&b.context.context, vgg, "net", b.weights), TESS_E_VALUE);
+    ck_assert_msg(strstr(tessi_base_context_message(&b.context.context), "vgg16: no weights: name their file under `weights`"), "%s",
+                  tessi_base_context_message(&b.context.context));
+    tessi_base_context_clear(&b.context.context);
     tess_instance_close(vgg);
     vgg = open_vgg(&b, 1, "");
-    ck_assert_int_eq(tess_features_load(&b.call.call, vgg, "net", b.weights), TESS_E_IO);
-    ck_assert_msg(strstr(tessi_call_message(&b.call.call), "vgg.safetensors: cannot be opened"), "%s", tessi_call_message(&b.call.call));
-    tessi_call_clear(&b.call.call);
+    ck_assert_int_eq(tess_features_load(&b.context.context, vgg, "net", b.weights), TESS_E_IO);
+    ck_assert_msg(strstr(tessi_base_context_message(&b.context.context), "vgg.safetensors: cannot be opened"), "%s",
+                  tessi_base_context_message(&b.context.context));
+    tessi_base_context_clear(&b.context.context);
     tess_digest_start(&d);
-    ck_assert_int_eq(tess_features_fingerprint(&b.call.call, vgg, &d), TESS_E_IO);
+    ck_assert_int_eq(tess_features_fingerprint(&b.context.context, vgg, &d), TESS_E_IO);
     tess_instance_close(vgg);
     fixture_close(&b);
 }

@@ -17,10 +17,10 @@ enum { ROWS = 2, D = 5, K = 9, C = 3, H = 8, W = 12, FACTOR = 4 }; /* images tra
 static struct tess_instance *open_decoder(struct fixture *b, const char *variant, int height)
 {
     struct tess_instance *i;
-    char spec[200];
-    snprintf(spec, sizeof spec, "{use: conv, channels: 8, channel_mult: [1, 2, 1], groups: 4, attn_resolutions: [%d], variant: %s}",
-             height / 2, variant);
-    fixture_ok(b, tess_instance_open(&b->call.call, "decoder/1", spec, "test", &i));
+    char config_text[200];
+    snprintf(config_text, sizeof config_text,
+             "{use: conv, channels: 8, channel_mult: [1, 2, 1], groups: 4, attn_resolutions: [%d], variant: %s}", height / 2, variant);
+    fixture_ok(b, tess_instance_open(&b->context.context, "decoder/1", config_text, "test", &i));
     return i;
 }
 
@@ -36,18 +36,18 @@ static float *decode(const char *variant, int larger, int64_t h, int64_t w, int6
     struct tess_instance *i = open_decoder(&b, variant, larger ? H : (int)h * FACTOR);
     const struct tess_decoder_1 *ops = tess_instance_ops(i, "decoder/1");
     struct tess_node *latent = tess_input(b.graph, "latent", TESS_F32, 4, DIMS(ROWS, h, w, D));
-    fixture_ok(&b, larger ? ops->record_larger(tess_instance_self(i), &b.call.call, b.graph, latent, H, W, C, &image)
-                        : ops->record(tess_instance_self(i), &b.call.call, b.graph, latent, h * FACTOR, w * FACTOR, C, &image));
+    fixture_ok(&b, larger ? ops->record_larger(tess_instance_self(i), &b.context.context, b.graph, latent, H, W, C, &image)
+                        : ops->record(tess_instance_self(i), &b.context.context, b.graph, latent, h * FACTOR, w * FACTOR, C, &image));
     tess_output(b.graph, "image", image);
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
-    fixture_ok(&b, tess_graph_cost(&b.call.call, b.graph, &cost));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
+    fixture_ok(&b, tess_graph_cost(&b.context.context, b.graph, &cost));
     *parameters = cost.parameters;
     struct tess_stream s = {.seed = 4, .purpose = tess_purpose("latent")};
     tess_random_normal(&s, 0, ROWS * h * w * D, x);
     struct tess_tensor in = tess_tensor_over(x, TESS_F32, 4, DIMS(ROWS, h, w, D)),
                        out = tess_tensor_over(y, TESS_F32, 4, DIMS(ROWS, h * FACTOR, w * FACTOR, C));
     struct tess_batch batch = {.size = sizeof batch, .samples = ROWS, .inputs = 1, .in = &in, .outputs = 1, .out = &out};
-    fixture_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+    fixture_ok(&b, tess_graph_run(&b.context.context, b.graph, &batch));
     tess_instance_close(i);
     fixture_close(&b);
     free(x);
@@ -62,12 +62,12 @@ START_TEST(the_network_is_the_same)
     for (size_t i = 0; i < sizeof size / sizeof *size; i++) {
         int64_t a, b, n = ROWS * size[i][0] * FACTOR * size[i][1] * FACTOR * C;
         float *larger = decode(variants[_i], 1, size[i][0], size[i][1], &a), *own = decode(variants[_i], 0, size[i][0], size[i][1], &b);
-        double most = 0.0;
+        double max = 0.0;
         ck_assert_int_eq(a, b);
         ck_assert(memcmp(larger, own, (size_t)n * sizeof *own) == 0);
         for (int64_t k = 0; k < n; k++)
-            most = fmax(most, fabs((double)own[k]));
-        ck_assert(most > 0.01 && isfinite(most));
+            max = fmax(max, fabs((double)own[k]));
+        ck_assert(max > 0.01 && isfinite(max));
         free(larger);
         free(own);
     }
@@ -83,19 +83,19 @@ START_TEST(what_cannot_be_decoded)
     struct tess_component component;
     struct tess_decoder_1 old;
     fixture_open(&b, 1, ROWS, 1, 0);
-    struct tess_call *c = &b.call.call;
+    struct tess_context *ctx = &b.context.context;
     struct tess_tokenizer t = {.height = H, .width = W, .channels = C, .latent_height = 2, .latent_width = 3, .codebook_size = K,
                                .code_dim = D, .decoder = open_decoder(&b, "unleashing", H)};
     struct tess_instance *decoder = t.decoder;
-    fixture_ok(&b, tess_instance_open(c, "quantizer/1", "{use: nearest, codebook_size: 9, code_dim: 5}", "test", &t.quantizer));
-    ck_assert_int_eq(tess_tokenizer_record_decode_larger(c, &t, b.graph, 2, 2), TESS_E_INTERNAL);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(c), "a decoder for maps of 2 x 3 is wanted for 2 x 2"));
-    tessi_call_clear(c);
+    fixture_ok(&b, tess_instance_open(ctx, "quantizer/1", "{use: nearest, codebook_size: 9, code_dim: 5}", "test", &t.quantizer));
+    ck_assert_int_eq(tess_tokenizer_record_decode_larger(ctx, &t, b.graph, 2, 2), TESS_E_INTERNAL);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(ctx), "a decoder for maps of 2 x 3 is wanted for 2 x 2"));
+    tessi_base_context_clear(ctx);
     const struct tess_decoder_1 *ops = tess_instance_ops(decoder, "decoder/1");
     struct tess_node *latent = tess_input(b.graph, "latent", TESS_F32, 4, DIMS(ROWS, 1, 3, D));
-    ck_assert_int_eq(ops->record_larger(tess_instance_self(decoder), c, b.graph, latent, H, W, C, &image), TESS_E_SHAPE);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(c), "a latent of 1 x 3 is smaller than that of images of 8 x 12"));
-    tessi_call_clear(c);
+    ck_assert_int_eq(ops->record_larger(tess_instance_self(decoder), ctx, b.graph, latent, H, W, C, &image), TESS_E_SHAPE);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(ctx), "a latent of 1 x 3 is smaller than that of images of 8 x 12"));
+    tessi_base_context_clear(ctx);
     copy = *decoder;
     component = *copy.component;
     memcpy(&old, component.ops, sizeof old);
@@ -103,10 +103,11 @@ START_TEST(what_cannot_be_decoded)
     component.ops = &old;
     copy.component = &component;
     t.decoder = &copy;
-    ck_assert_int_eq(tess_tokenizer_record_decode_larger(c, &t, b.graph, 2, 4), TESS_E_VALUE);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(c), "the decoder `conv` takes maps of 2 x 3 codes alone, and 2 x 4 are wanted"));
-    tessi_call_clear(c);
-    fixture_ok(&b, tess_tokenizer_record_decode_larger(c, &t, b.graph, 2, 3)); /* its own size is no matter */
+    ck_assert_int_eq(tess_tokenizer_record_decode_larger(ctx, &t, b.graph, 2, 4), TESS_E_VALUE);
+    ck_assert_ptr_nonnull(
+        strstr(tessi_base_context_message(ctx), "the decoder `conv` takes maps of 2 x 3 codes alone, and 2 x 4 are wanted"));
+    tessi_base_context_clear(ctx);
+    fixture_ok(&b, tess_tokenizer_record_decode_larger(ctx, &t, b.graph, 2, 3)); /* its own size is no matter */
     tess_instance_close(t.quantizer);
     tess_instance_close(decoder);
     fixture_close(&b);

@@ -13,10 +13,10 @@ static void free_all(struct tess_tensor *list, int n)
         free(list[i].data);
 }
 
-static struct tess_instance *open_part(struct fixture *b, const char *kind, const char *spec)
+static struct tess_instance *open_part(struct fixture *b, const char *kind, const char *config_text)
 {
     struct tess_instance *i;
-    fixture_ok(b, tess_instance_open(&b->call.call, kind, spec, "test", &i));
+    fixture_ok(b, tess_instance_open(&b->context.context, kind, config_text, "test", &i));
     return i;
 }
 
@@ -47,17 +47,17 @@ static const struct slicing slicings[] = {{"codebook", 0, 0},   {"codebook", 1, 
 
 static void open_parts(struct fixture *b, const struct golden *g, const struct slicing *s, struct parts *p)
 {
-    char spec[512], mult[128], attention[128], variant[64] = "";
+    char config_text[512], mult[128], attention[128], variant[64] = "";
     if (s->taming)
         snprintf(variant, sizeof variant, ", variant: taming, z_channels: %lld", (long long)golden_size(g, "z_channels"));
-    snprintf(spec, sizeof spec, "{use: conv, channels: %lld, channel_mult: %s, res_blocks: %lld, attn_resolutions: %s%s}",
+    snprintf(config_text, sizeof config_text, "{use: conv, channels: %lld, channel_mult: %s, res_blocks: %lld, attn_resolutions: %s%s}",
              (long long)golden_size(g, "nf"), golden_list(g, "ch_mult", mult, sizeof mult), (long long)golden_size(g, "res_blocks"),
              golden_list(g, "attn_resolutions", attention, sizeof attention), variant);
-    p->encoder = open_part(b, "encoder/1", spec);
-    p->decoder = open_part(b, "decoder/1", spec);
-    snprintf(spec, sizeof spec, "{use: nearest, codebook_size: %lld, code_dim: %lld, beta: %g, beta_on: %s}",
+    p->encoder = open_part(b, "encoder/1", config_text);
+    p->decoder = open_part(b, "decoder/1", config_text);
+    snprintf(config_text, sizeof config_text, "{use: nearest, codebook_size: %lld, code_dim: %lld, beta: %g, beta_on: %s}",
              (long long)golden_size(g, "codebook_size"), (long long)golden_size(g, "emb_dim"), golden_number(g, "beta"), s->beta_on);
-    p->quantizer = open_part(b, "quantizer/1", spec);
+    p->quantizer = open_part(b, "quantizer/1", config_text);
 }
 
 static void close_parts(struct parts *p)
@@ -67,9 +67,9 @@ static void close_parts(struct parts *p)
     tess_instance_close(p->quantizer);
 }
 
-/* Inputs "image" and the golden "latent"; outputs latent, its codes, reconstruction; objective mean |x - y| + code loss, and both as totals.
- * What is quantised has the golden latent's values and the encoder's gradient: a rounding that chooses another code would change all that
- * comes after it. Taming's image and loss are of pixels in -1 .. 1, which its networks here make of 0 .. 1 themselves. */
+/* Inputs "image" and the golden "latent"; outputs latent, its codes, reconstruction; objective mean |x - y| + code loss, and both as
+ * totals. What is quantised has the golden latent's values and the encoder's gradient: a rounding that chooses another code would change
+ * all that comes after it. Taming's image and loss are of pixels in -1 .. 1, which its networks here make of 0 .. 1 themselves. */
 static void record_autoencoder(struct fixture *b, const struct parts *p, const struct golden *golden, const struct slicing *s, int64_t rows)
 {
     const struct tess_encoder_1 *encoder = tess_instance_ops(p->encoder, "encoder/1");
@@ -77,21 +77,21 @@ static void record_autoencoder(struct fixture *b, const struct parts *p, const s
     const struct tess_quantizer_1 *quantizer = tess_instance_ops(p->quantizer, "quantizer/1");
     int64_t side = golden_size(golden, "img_size"), channels = golden_size(golden, "n_channels");
     struct tess_graph *g = b->graph;
-    struct tess_call *c = &b->call.call;
+    struct tess_context *ctx = &b->context.context;
     struct tess_node *image = tess_input(g, "image", TESS_F32, 4, DIMS(rows, side, side, channels)), *latent, *codes, *output;
     struct tess_node *x = s->taming ? tess_affine(g, image, 0.5f, 0.5f) : image;
     struct tess_quantized q;
     tess_scope(g, "encoder");
-    fixture_ok(b, encoder->record(tess_instance_self(p->encoder), c, g, x, golden_size(golden, "emb_dim"), &latent));
+    fixture_ok(b, encoder->record(tess_instance_self(p->encoder), ctx, g, x, golden_size(golden, "emb_dim"), &latent));
     tess_scope_end(g);
     struct tess_tensor z = tess_shape(latent);
     struct tess_node *given = tess_straight_through(g, tess_input(g, "latent", TESS_F32, 4, z.dim), latent);
     tess_scope(g, "quantizer");
-    fixture_ok(b, quantizer->record_assign(tess_instance_self(p->quantizer), c, g, latent, &codes));
-    fixture_ok(b, quantizer->record(tess_instance_self(p->quantizer), c, g, given, &q));
+    fixture_ok(b, quantizer->record_assign(tess_instance_self(p->quantizer), ctx, g, latent, &codes));
+    fixture_ok(b, quantizer->record(tess_instance_self(p->quantizer), ctx, g, given, &q));
     tess_scope_end(g);
     tess_scope(g, "decoder");
-    fixture_ok(b, decoder->record(tess_instance_self(p->decoder), c, g, q.quantised, side, side, channels, &output));
+    fixture_ok(b, decoder->record(tess_instance_self(p->decoder), ctx, g, q.quantised, side, side, channels, &output));
     tess_scope_end(g);
     if (s->taming)
         output = tess_affine(g, output, 2.0f, -1.0f);
@@ -102,7 +102,7 @@ static void record_autoencoder(struct fixture *b, const struct parts *p, const s
     tess_objective(g, "loss", "", tess_add(g, distance, q.loss));
     tess_total(g, "distance", distance);
     tess_total(g, "code loss", q.loss);
-    fixture_ok(b, tess_graph_seal(c, g));
+    fixture_ok(b, tess_graph_seal(ctx, g));
 }
 
 START_TEST(the_autoencoder_is_the_published_one)
@@ -129,13 +129,13 @@ START_TEST(the_autoencoder_is_the_published_one)
     struct tess_tensor in[2] = {want[3], want[0]};
     struct tess_batch batch = {
         .size = sizeof batch, .samples = samples, .inputs = 2, .in = in, .outputs = 3, .out = out, .totals = 3, .total = total};
-    fixture_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
+    fixture_ok(&b, tess_graph_step(&b.context.context, b.graph, &batch));
 
     golden_near("latent", out[0].data, &want[0], allowed.value, 0.0);
     int64_t others = 0;
     for (int64_t i = 0; i < tess_tensor_count(&want[1]); i++)
         others += ((int32_t *)out[1].data)[i] != ((int32_t *)want[1].data)[i];
-    ck_assert_msg(100 * others <= allowed.codes * tess_tensor_count(&want[1]), "%lld of %lld codes are others", (long long)others,
+    ck_assert_msg(100 * others <= allowed.codebook_size * tess_tensor_count(&want[1]), "%lld of %lld codes are others", (long long)others,
                   (long long)tess_tensor_count(&want[1]));
     golden_near("reconstruction", out[2].data, &want[2], allowed.value, 0.0);
     snprintf(path, sizeof path, "code_loss_beta_on_%s", s->beta_on);
@@ -173,10 +173,10 @@ static const struct objective objectives[] = {{"elbo", "elbo", "elbo_bits_per_di
 
 static struct tess_instance *open_transformer(struct fixture *b, const struct golden *g)
 {
-    char spec[256];
-    snprintf(spec, sizeof spec, "{use: transformer, embed_dim: %lld, layers: %lld, heads: %lld}", (long long)golden_size(g, "width"),
-             (long long)golden_size(g, "layers"), (long long)golden_size(g, "heads"));
-    return open_part(b, "denoiser/1", spec);
+    char config_text[256];
+    snprintf(config_text, sizeof config_text, "{use: transformer, embed_dim: %lld, layers: %lld, heads: %lld}",
+             (long long)golden_size(g, "width"), (long long)golden_size(g, "layers"), (long long)golden_size(g, "heads"));
+    return open_part(b, "denoiser/1", config_text);
 }
 
 START_TEST(the_prior_is_the_published_one)
@@ -188,7 +188,7 @@ START_TEST(the_prior_is_the_published_one)
     struct tess_tensor in[3] = {golden_read(golden, "x0", TESS_I32), golden_read(golden, "x_t", TESS_I32),
                                 golden_read(golden, "t", TESS_F32)};
     struct tess_tensor logits = golden_read(golden, "logits", TESS_F32);
-    int64_t samples = logits.dim[0], tokens = logits.dim[1], codes = golden_size(golden, "codebook_size");
+    int64_t samples = logits.dim[0], tokens = logits.dim[1], codebook_size = golden_size(golden, "codebook_size");
     int64_t rows = o->one_row ? 1 : samples, slices = samples / rows;
     fixture_open(&b, 2, rows, slices, 1);
 
@@ -198,7 +198,7 @@ START_TEST(the_prior_is_the_published_one)
     struct tess_instance *noise = open_part(&b, "noise/1", text);
     const struct tess_denoiser_1 *d = tess_instance_ops(denoiser, "denoiser/1");
     const struct tess_noise_1 *n = tess_instance_ops(noise, "noise/1");
-    ck_assert_int_eq(codes, golden_size(golden, "mask_id"));
+    ck_assert_int_eq(codebook_size, golden_size(golden, "mask_id"));
     ck_assert_int_eq(n->needs_time, 0);
 
     struct tess_graph *g = b.graph;
@@ -206,19 +206,19 @@ START_TEST(the_prior_is_the_published_one)
     struct tess_node *t = tess_input(g, "t", TESS_F32, 1, DIMS(rows)), *y;
     struct tess_denoiser_input given = {.size = sizeof given,
                                         .tokens = xt,
-                                        .vocabulary = n->vocabulary(tess_instance_self(noise), codes),
-                                        .codes = codes,
+                                        .vocabulary = n->vocabulary(tess_instance_self(noise), codebook_size),
+                                        .codebook_size = codebook_size,
                                         .height = 1,
                                         .width = tokens};
     struct tess_noise_loss loss;
     tess_scope(g, "denoiser");
-    fixture_ok(&b, d->record(tess_instance_self(denoiser), &b.call.call, g, &given, &y));
+    fixture_ok(&b, d->record(tess_instance_self(denoiser), &b.context.context, g, &given, &y));
     tess_scope_end(g);
-    fixture_ok(&b, n->record_loss(tess_instance_self(noise), &b.call.call, g, y, x0, xt, t, &loss));
+    fixture_ok(&b, n->record_loss(tess_instance_self(noise), &b.context.context, g, y, x0, xt, t, &loss));
     tess_objective(g, "loss", "denoiser.", loss.loss);
     tess_output(g, "logits", y);
     tess_output(g, "bound", loss.bound);
-    fixture_ok(&b, tess_graph_seal(&b.call.call, g));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, g));
     golden_weights(golden, &b, denoiser_names, denoiser_unused);
 
     float value, *bound = calloc((size_t)samples, sizeof *bound);
@@ -227,7 +227,7 @@ START_TEST(the_prior_is_the_published_one)
     out[0].data = calloc(1, tess_tensor_bytes(&logits));
     struct tess_batch batch = {
         .size = sizeof batch, .samples = samples, .inputs = 3, .in = in, .outputs = 2, .out = out, .totals = 1, .total = &total};
-    fixture_ok(&b, tess_graph_step(&b.call.call, g, &batch));
+    fixture_ok(&b, tess_graph_step(&b.context.context, g, &batch));
     double mean = 0.0;
     for (int64_t i = 0; i < samples; i++)
         mean += (double)bound[i] / (double)samples;
@@ -287,14 +287,14 @@ START_TEST(a_causal_transformer_is_the_published_one)
     static const char *const others[] = {"blocks.", "head.", "ln_f.", "pos_emb", "start_tok", "tok_emb.", NULL};
     struct golden *golden = golden_open("transformer.h5");
     struct tess_tensor logits = golden_read(golden, "causal_logits", TESS_F32), x0 = golden_read(golden, "x0", TESS_I32), out = logits;
-    int64_t samples = logits.dim[0], tokens = logits.dim[1], codes = logits.dim[2], width = golden_size(golden, "width");
+    int64_t samples = logits.dim[0], tokens = logits.dim[1], codebook_size = logits.dim[2], width = golden_size(golden, "width");
     int64_t layers = golden_size(golden, "layers");
     struct fixture b;
     fixture_open(&b, 2, 1, samples, 0);
     struct tess_graph *g = b.graph;
 
     struct tess_node *all = tess_input(g, "x0", TESS_I32, 2, DIMS(1, tokens));
-    struct tess_node *x = tess_embedding(g, all, weight(g, "tok_emb.weight", 2, DIMS(codes, width)));
+    struct tess_node *x = tess_embedding(g, all, weight(g, "tok_emb.weight", 2, DIMS(codebook_size, width)));
     struct tess_node *start = tess_add(g, tess_constant(g, 0.0f, 3, DIMS(1, 1, width)), weight(g, "start_tok", 1, &width));
     x = tess_concat(g, start, tess_narrow(g, x, 1, 0, tokens - 1), 1);
     x = tess_add(g, x, weight(g, "pos_emb", 2, DIMS(tokens, width)));
@@ -303,13 +303,13 @@ START_TEST(a_causal_transformer_is_the_published_one)
         x = causal_block(g, x, width, (int32_t)golden_size(golden, "heads"));
         tess_scope_end(g);
     }
-    tess_output(g, "logits", tess_linear(g, norm(g, "ln_f", x, width), weight(g, "head.weight", 2, DIMS(codes, width)), NULL));
-    fixture_ok(&b, tess_graph_seal(&b.call.call, g));
+    tess_output(g, "logits", tess_linear(g, norm(g, "ln_f", x, width), weight(g, "head.weight", 2, DIMS(codebook_size, width)), NULL));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, g));
     golden_weights(golden, &b, names, others);
 
     out.data = calloc(1, tess_tensor_bytes(&out));
     struct tess_batch batch = {.size = sizeof batch, .samples = samples, .inputs = 1, .in = &x0, .outputs = 1, .out = &out};
-    fixture_ok(&b, tess_graph_run(&b.call.call, g, &batch));
+    fixture_ok(&b, tess_graph_run(&b.context.context, g, &batch));
     golden_near("causal logits", out.data, &logits, allowed.value, 0.0);
     fixture_close(&b);
     free(out.data);
@@ -330,17 +330,17 @@ static void timed_logits(float time, float *logits)
     fixture_open(&b, 1, 1, 1, 0);
     struct tess_instance *i = open_part(&b, "denoiser/1", "{use: transformer, embed_dim: 8, layers: 1, heads: 2}");
     const struct tess_denoiser_1 *d = tess_instance_ops(i, "denoiser/1");
-    struct tess_denoiser_input in = {.size = sizeof in, .vocabulary = K + 1, .codes = K, .height = 2, .width = 3};
+    struct tess_denoiser_input in = {.size = sizeof in, .vocabulary = K + 1, .codebook_size = K, .height = 2, .width = 3};
     struct tess_node *y;
     in.tokens = tess_input(b.graph, "tokens", TESS_I32, 2, DIMS(1, L));
     in.time = tess_input(b.graph, "time", TESS_F32, 1, DIMS(1));
-    fixture_ok(&b, d->record(tess_instance_self(i), &b.call.call, b.graph, &in, &y));
+    fixture_ok(&b, d->record(tess_instance_self(i), &b.context.context, b.graph, &in, &y));
     tess_output(b.graph, "logits", y);
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
     struct tess_tensor given[2] = {tess_tensor_over(token, TESS_I32, 2, DIMS(1, L)), tess_tensor_over(&time, TESS_F32, 1, DIMS(1))};
     struct tess_tensor out = tess_tensor_over(logits, TESS_F32, 3, DIMS(1, L, K));
     struct tess_batch batch = {.size = sizeof batch, .samples = 1, .inputs = 2, .in = given, .outputs = 1, .out = &out};
-    fixture_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+    fixture_ok(&b, tess_graph_run(&b.context.context, b.graph, &batch));
     tess_instance_close(i);
     fixture_close(&b);
 }
@@ -359,31 +359,31 @@ END_TEST
 
 /* How many trained elements a component declares at the published sizes, those whose names begin with `apart` aside, which are added to
  * *others; nothing is computed, and no memory is had for it. */
-static int64_t parameters(const char *kind, const char *spec, const char *apart, int64_t *others)
+static int64_t parameters(const char *kind, const char *config_text, const char *apart, int64_t *others)
 {
     struct fixture b;
     struct tess_node *out;
     fixture_open(&b, 1, 1, 1, 0);
-    struct tess_instance *i = open_part(&b, kind, spec);
-    struct tess_call *c = &b.call.call;
+    struct tess_instance *i = open_part(&b, kind, config_text);
+    struct tess_context *ctx = &b.context.context;
     const void *ops = tess_instance_ops(i, kind);
     void *self = tess_instance_self(i);
     if (strcmp(kind, "encoder/1") == 0) {
         struct tess_node *image = tess_input(b.graph, "image", TESS_F32, 4, DIMS(1, 256, 256, 3));
-        fixture_ok(&b, ((const struct tess_encoder_1 *)ops)->record(self, c, b.graph, image, 256, &out));
+        fixture_ok(&b, ((const struct tess_encoder_1 *)ops)->record(self, ctx, b.graph, image, 256, &out));
     } else if (strcmp(kind, "decoder/1") == 0) {
         struct tess_node *latent = tess_input(b.graph, "latent", TESS_F32, 4, DIMS(1, 16, 16, 256));
-        fixture_ok(&b, ((const struct tess_decoder_1 *)ops)->record(self, c, b.graph, latent, 256, 256, 3, &out));
+        fixture_ok(&b, ((const struct tess_decoder_1 *)ops)->record(self, ctx, b.graph, latent, 256, 256, 3, &out));
     } else {
-        struct tess_denoiser_input in = {.size = sizeof in, .vocabulary = 1025, .codes = 1024, .height = 16, .width = 16};
+        struct tess_denoiser_input in = {.size = sizeof in, .vocabulary = 1025, .codebook_size = 1024, .height = 16, .width = 16};
         in.tokens = tess_input(b.graph, "tokens", TESS_I32, 2, DIMS(1, 256));
-        fixture_ok(&b, ((const struct tess_denoiser_1 *)ops)->record(self, c, b.graph, &in, &out));
+        fixture_ok(&b, ((const struct tess_denoiser_1 *)ops)->record(self, ctx, b.graph, &in, &out));
     }
     fixture_ok(&b, tess_graph_status(b.graph));
     int64_t count = tess_weights_size(b.weights), aside = 0;
     for (int64_t k = 0; apart && k < tess_weights_count(b.weights); k++) {
         struct tess_tensor shape;
-        fixture_ok(&b, tess_weights_view(c, b.weights, k, TESS_ROLE_VALUE, &shape));
+        fixture_ok(&b, tess_weights_view(ctx, b.weights, k, TESS_ROLE_VALUE, &shape));
         if (strncmp(tess_weights_name(b.weights, k), apart, strlen(apart)) == 0)
             aside += tess_tensor_count(&shape);
     }
@@ -422,7 +422,7 @@ static void transpose_kernels(struct fixture *b)
 {
     for (int64_t i = 0; i < tess_weights_count(b->weights); i++) {
         struct tess_tensor w;
-        fixture_ok(b, tess_weights_view(&b->call.call, b->weights, i, TESS_ROLE_VALUE, &w));
+        fixture_ok(b, tess_weights_view(&b->context.context, b->weights, i, TESS_ROLE_VALUE, &w));
         if (w.rank != 4)
             continue;
         int64_t side = w.dim[1], ci = w.dim[3];
@@ -451,22 +451,22 @@ static void through(int64_t height, int64_t width, int transposed, float *image,
     const struct tess_decoder_1 *decoder = tess_instance_ops(d, "decoder/1");
     struct tess_node *x = tess_input(b.graph, "image", TESS_F32, 4, DIMS(1, height, width, 1));
     tess_scope(b.graph, "encoder");
-    fixture_ok(&b, encoder->record(tess_instance_self(e), &b.call.call, b.graph, x, 5, &z));
+    fixture_ok(&b, encoder->record(tess_instance_self(e), &b.context.context, b.graph, x, 5, &z));
     tess_scope_end(b.graph);
     tess_scope(b.graph, "decoder");
-    fixture_ok(&b, decoder->record(tess_instance_self(d), &b.call.call, b.graph, z, height, width, 1, &y));
+    fixture_ok(&b, decoder->record(tess_instance_self(d), &b.context.context, b.graph, z, height, width, 1, &y));
     tess_scope_end(b.graph);
     tess_output(b.graph, "latent", z);
     tess_output(b.graph, "result", y);
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
-    fixture_ok(&b, tess_weights_seal(&b.call.call, b.weights));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
+    fixture_ok(&b, tess_weights_seal(&b.context.context, b.weights));
     if (transposed)
         transpose_kernels(&b);
     struct tess_tensor in = tess_tensor_over(image, TESS_F32, 4, DIMS(1, height, width, 1));
     struct tess_tensor out[2] = {tess_tensor_over(latent, TESS_F32, 4, DIMS(1, height / 4, width / 4, 5)),
                                  tess_tensor_over(result, TESS_F32, 4, DIMS(1, height, width, 1))};
     struct tess_batch batch = {.size = sizeof batch, .samples = 1, .inputs = 1, .in = &in, .outputs = 2, .out = out};
-    fixture_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+    fixture_ok(&b, tess_graph_run(&b.context.context, b.graph, &batch));
     tess_instance_close(e);
     tess_instance_close(d);
     fixture_close(&b);
@@ -501,7 +501,7 @@ START_TEST(images_need_not_be_square)
 END_TEST
 
 struct refusal {
-    const char *kind, *spec, *word;
+    const char *kind, *config_text, *word;
 };
 static const struct refusal refusals[] = {
     {"encoder/1", "{use: conv, channels: 40, channel_mult: [1, 2]}", "groups"},
@@ -519,8 +519,9 @@ START_TEST(parameters_that_do_not_fit_are_refused)
     struct fixture b;
     struct tess_instance *i = NULL;
     fixture_open(&b, 1, 1, 1, 0);
-    ck_assert_int_ne(tess_instance_open(&b.call.call, refusals[_i].kind, refusals[_i].spec, "test", &i), TESS_OK);
-    ck_assert_msg(strstr(tessi_call_message(&b.call.call), refusals[_i].word) != NULL, "%s", tessi_call_message(&b.call.call));
+    ck_assert_int_ne(tess_instance_open(&b.context.context, refusals[_i].kind, refusals[_i].config_text, "test", &i), TESS_OK);
+    ck_assert_msg(strstr(tessi_base_context_message(&b.context.context), refusals[_i].word) != NULL, "%s",
+                  tessi_base_context_message(&b.context.context));
     fixture_close(&b);
 }
 END_TEST
@@ -535,12 +536,14 @@ START_TEST(images_that_do_not_fit_are_refused)
     const struct tess_encoder_1 *encoder = tess_instance_ops(e, "encoder/1");
     const struct tess_decoder_1 *decoder = tess_instance_ops(d, "decoder/1");
     struct tess_node *image = tess_input(b.graph, "image", TESS_F32, 4, DIMS(1, 28, 30, 1));
-    ck_assert_int_eq(encoder->record(tess_instance_self(e), &b.call.call, b.graph, image, 8, &out), TESS_E_SHAPE);
-    ck_assert_msg(strstr(tessi_call_message(&b.call.call), "28 x 32") != NULL, "%s", tessi_call_message(&b.call.call)); /* what would fit */
-    tessi_call_clear(&b.call.call);
+    ck_assert_int_eq(encoder->record(tess_instance_self(e), &b.context.context, b.graph, image, 8, &out), TESS_E_SHAPE);
+    ck_assert_msg(strstr(tessi_base_context_message(&b.context.context), "28 x 32") != NULL, "%s",
+                  tessi_base_context_message(&b.context.context)); /* what would fit */
+    tessi_base_context_clear(&b.context.context);
     struct tess_node *latent = tess_input(b.graph, "latent", TESS_F32, 4, DIMS(1, 7, 7, 8));
-    ck_assert_int_eq(decoder->record(tess_instance_self(d), &b.call.call, b.graph, latent, 28, 28, 1, &out), TESS_E_SHAPE);
-    ck_assert_msg(strstr(tessi_call_message(&b.call.call), "14 x 14") != NULL, "%s", tessi_call_message(&b.call.call)); /* what it makes */
+    ck_assert_int_eq(decoder->record(tess_instance_self(d), &b.context.context, b.graph, latent, 28, 28, 1, &out), TESS_E_SHAPE);
+    ck_assert_msg(strstr(tessi_base_context_message(&b.context.context), "14 x 14") != NULL, "%s",
+                  tessi_base_context_message(&b.context.context)); /* what it makes */
     tess_instance_close(e);
     tess_instance_close(d);
     fixture_close(&b);

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct tess_instance *open_part(struct fixture *b, const char *kind, const char *spec)
+static struct tess_instance *open_part(struct fixture *b, const char *kind, const char *config_text)
 {
     struct tess_instance *i;
-    fixture_ok(b, tess_instance_open(&b->call.call, kind, spec, "test", &i));
+    fixture_ok(b, tess_instance_open(&b->context.context, kind, config_text, "test", &i));
     return i;
 }
 
@@ -25,25 +25,26 @@ static void record_golden(struct fixture *b, const struct golden *golden, struct
 {
     const struct tess_denoiser_1 *d = tess_instance_ops(i, "denoiser/1");
     struct tess_graph *g = b->graph;
-    int64_t codes = golden_size(golden, "codebook_size"), tokens = height * width;
-    struct tess_denoiser_input in = {.size = sizeof in, .vocabulary = codes, .codes = codes, .height = height, .width = width};
+    int64_t codebook_size = golden_size(golden, "codebook_size"), tokens = height * width;
+    struct tess_denoiser_input in = {
+        .size = sizeof in, .vocabulary = codebook_size, .codebook_size = codebook_size, .height = height, .width = width};
     struct tess_node *logits;
     in.tokens = tess_input(g, "tokens", TESS_I32, 2, DIMS(rows, tokens));
     in.time = tess_input(g, "time", TESS_F32, 1, &rows);
     struct tess_node *target = tess_input(g, "target", TESS_I32, 2, DIMS(rows, tokens));
     tess_scope(g, "denoiser");
-    fixture_ok(b, d->record(tess_instance_self(i), &b->call.call, g, &in, &logits));
+    fixture_ok(b, d->record(tess_instance_self(i), &b->context.context, g, &in, &logits));
     tess_scope_end(g);
     tess_output(g, "logits", logits);
     tess_objective(g, "loss", "", tess_mean_all(g, tess_cross_entropy(g, logits, target, NULL)));
-    fixture_ok(b, tess_graph_seal(&b->call.call, g));
+    fixture_ok(b, tess_graph_seal(&b->context.context, g));
 }
 
 START_TEST(the_unet_is_the_published_one)
 {
     struct golden *golden = golden_open("unet.h5");
     struct fixture b;
-    char spec[256], mults[128];
+    char config_text[256], mults[128];
     struct tess_tensor in[3] = {golden_read(golden, "codes", TESS_I32), golden_read(golden, "t", TESS_F32),
                                 golden_read(golden, "target", TESS_I32)};
     struct tess_tensor logits = golden_read(golden, "logits", TESS_F32), total, out;
@@ -52,10 +53,10 @@ START_TEST(the_unet_is_the_published_one)
         ((float *)in[1].data)[i] /= (float)golden_size(golden, "steps");
     in[0] = tess_tensor_over(in[0].data, TESS_I32, 2, DIMS(samples, height * width));
     in[2] = tess_tensor_over(in[2].data, TESS_I32, 2, in[0].dim);
-    snprintf(spec, sizeof spec, "{use: unet, channels: %lld, channel_mult: %s}", (long long)golden_size(golden, "dim"),
+    snprintf(config_text, sizeof config_text, "{use: unet, channels: %lld, channel_mult: %s}", (long long)golden_size(golden, "dim"),
              golden_list(golden, "mults", mults, sizeof mults));
     fixture_open(&b, 2, rows, samples / rows, 1);
-    struct tess_instance *unet = open_part(&b, "denoiser/1", spec);
+    struct tess_instance *unet = open_part(&b, "denoiser/1", config_text);
     record_golden(&b, golden, unet, rows, height, width);
     golden_weights(golden, &b, names, unused);
 
@@ -64,7 +65,7 @@ START_TEST(the_unet_is_the_published_one)
     out = tess_tensor_over(calloc(1, tess_tensor_bytes(&logits)), TESS_F32, 3, DIMS(samples, height * width, logits.dim[3]));
     struct tess_batch batch = {
         .size = sizeof batch, .samples = samples, .inputs = 3, .in = in, .outputs = 1, .out = &out, .totals = 1, .total = &total};
-    fixture_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
+    fixture_ok(&b, tess_graph_step(&b.context.context, b.graph, &batch));
     if (!golden_in_the_mean) /* an attention's gain is one number, and its gradient a sum that may cancel: PyTorch's is then off by 2e-3 */
         golden_rounding = 1e-5;
     golden_near("logits", out.data, &logits, allowed.value, 0.0);
@@ -92,19 +93,19 @@ struct small {
     struct tess_instance *unet;
 };
 
-static void open_small(struct small *s, const char *spec, int64_t vocabulary, int timed, int64_t height, int64_t width, int training)
+static void open_small(struct small *s, const char *config_text, int64_t vocabulary, int timed, int64_t height, int64_t width, int training)
 {
-    struct tess_denoiser_input in = {.size = sizeof in, .vocabulary = vocabulary, .codes = K, .height = height, .width = width};
+    struct tess_denoiser_input in = {.size = sizeof in, .vocabulary = vocabulary, .codebook_size = K, .height = height, .width = width};
     struct tess_node *logits;
     fixture_open(&s->b, 1, 1, 1, training);
-    s->unet = open_part(&s->b, "denoiser/1", spec);
+    s->unet = open_part(&s->b, "denoiser/1", config_text);
     const struct tess_denoiser_1 *d = tess_instance_ops(s->unet, "denoiser/1");
     in.tokens = tess_input(s->b.graph, "tokens", TESS_I32, 2, DIMS(1, height * width));
     in.time = timed ? tess_input(s->b.graph, "time", TESS_F32, 1, DIMS(1)) : NULL;
-    fixture_ok(&s->b, d->record(tess_instance_self(s->unet), &s->b.call.call, s->b.graph, &in, &logits));
+    fixture_ok(&s->b, d->record(tess_instance_self(s->unet), &s->b.context.context, s->b.graph, &in, &logits));
     tess_output(s->b.graph, "logits", logits);
-    fixture_ok(&s->b, tess_graph_seal(&s->b.call.call, s->b.graph));
-    fixture_ok(&s->b, tess_weights_seal(&s->b.call.call, s->b.weights));
+    fixture_ok(&s->b, tess_graph_seal(&s->b.context.context, s->b.graph));
+    fixture_ok(&s->b, tess_weights_seal(&s->b.context.context, s->b.weights));
 }
 
 static void close_small(struct small *s)
@@ -116,7 +117,7 @@ static void close_small(struct small *s)
 static struct tess_tensor weight(struct small *s, const char *name)
 {
     struct tess_tensor view;
-    fixture_ok(&s->b, tess_weights_find(&s->b.call.call, s->b.weights, name, TESS_ROLE_VALUE, &view));
+    fixture_ok(&s->b, tess_weights_find(&s->b.context.context, s->b.weights, name, TESS_ROLE_VALUE, &view));
     return view;
 }
 
@@ -142,7 +143,7 @@ static void run_small(struct small *s, const int32_t *token, float time, uint32_
     int inputs = tess_graph_input_at(s->b.graph, 1, &shape) ? 2 : 1;
     struct tess_batch batch = {
         .size = sizeof batch, .samples = 1, .step = step, .inputs = inputs, .in = given, .outputs = 1, .out = &out};
-    fixture_ok(&s->b, tess_graph_run(&s->b.call.call, s->b.graph, &batch));
+    fixture_ok(&s->b, tess_graph_run(&s->b.context.context, s->b.graph, &batch));
 }
 
 static void some_tokens(int64_t vocabulary, int32_t *token)
@@ -316,17 +317,18 @@ START_TEST(dropout_is_of_training_alone)
 END_TEST
 
 /* How many trained elements a network over 16 x 16 codes declares; nothing is computed, and no memory is had for them. */
-static int64_t parameters(const char *spec, int64_t codes)
+static int64_t parameters(const char *config_text, int64_t codebook_size)
 {
     struct fixture b;
     struct tess_node *logits;
     fixture_open(&b, 1, 1, 1, 0);
-    struct tess_instance *i = open_part(&b, "denoiser/1", spec);
-    struct tess_denoiser_input in = {.size = sizeof in, .vocabulary = codes, .codes = codes, .height = 16, .width = 16};
+    struct tess_instance *i = open_part(&b, "denoiser/1", config_text);
+    struct tess_denoiser_input in = {
+        .size = sizeof in, .vocabulary = codebook_size, .codebook_size = codebook_size, .height = 16, .width = 16};
     in.tokens = tess_input(b.graph, "tokens", TESS_I32, 2, DIMS(1, 256));
     in.time = tess_input(b.graph, "time", TESS_F32, 1, DIMS(1));
     const struct tess_denoiser_1 *d = tess_instance_ops(i, "denoiser/1");
-    fixture_ok(&b, d->record(tess_instance_self(i), &b.call.call, b.graph, &in, &logits));
+    fixture_ok(&b, d->record(tess_instance_self(i), &b.context.context, b.graph, &in, &logits));
     fixture_ok(&b, tess_graph_status(b.graph));
     int64_t count = tess_weights_size(b.weights);
     tess_instance_close(i);
@@ -337,17 +339,18 @@ static int64_t parameters(const char *spec, int64_t codes)
 /* 117.41, 117.45 and 117.59 million. */
 START_TEST(the_published_size_has_the_published_number_of_weights)
 {
-    static const char spec[] = "{use: unet, channels: 128, channel_mult: [1, 2, 4, 8]}";
+    static const char config_text[] = "{use: unet, channels: 128, channel_mult: [1, 2, 4, 8]}";
     static const int64_t codes[] = {323, 512, 1024}, hundredths[] = {11741, 11745, 11759};
     for (int i = 0; i < 3; i++)
-        ck_assert_int_eq((parameters(spec, codes[i]) + 5000) / 10000, hundredths[i]);
-    ck_assert_int_eq(parameters(spec, 1024), 117586568);
-    ck_assert_int_eq(parameters(spec, 1024) - parameters(spec, 323), (1024 - 323) * (128 + 128 + 1)); /* embedding, head, its bias */
+        ck_assert_int_eq((parameters(config_text, codes[i]) + 5000) / 10000, hundredths[i]);
+    ck_assert_int_eq(parameters(config_text, 1024), 117586568);
+    ck_assert_int_eq(parameters(config_text, 1024) - parameters(config_text, 323),
+                     (1024 - 323) * (128 + 128 + 1)); /* embedding, head, its bias */
 }
 END_TEST
 
 static const struct {
-    const char *spec, *words;
+    const char *config_text, *words;
 } bad_parameters[] = {{"{use: unet, channel_mult: []}", "channel_mult"},
                       {"{use: unet, channels: 20}", "20 channels are not divided by 8 groups; set `channels` to a multiple of 8"},
                       {"{use: unet, input: image}", "input"},
@@ -359,14 +362,15 @@ START_TEST(parameters_that_do_not_fit_are_refused)
     struct fixture b;
     struct tess_instance *i = NULL;
     fixture_open(&b, 1, 1, 1, 0);
-    ck_assert_int_ne(tess_instance_open(&b.call.call, "denoiser/1", bad_parameters[_i].spec, "test", &i), TESS_OK);
-    ck_assert_msg(strstr(tessi_call_message(&b.call.call), bad_parameters[_i].words) != NULL, "%s", tessi_call_message(&b.call.call));
+    ck_assert_int_ne(tess_instance_open(&b.context.context, "denoiser/1", bad_parameters[_i].config_text, "test", &i), TESS_OK);
+    ck_assert_msg(strstr(tessi_base_context_message(&b.context.context), bad_parameters[_i].words) != NULL, "%s",
+                  tessi_base_context_message(&b.context.context));
     fixture_close(&b);
 }
 END_TEST
 
 static const struct {
-    const char *spec;
+    const char *config_text;
     int64_t height, width, tokens;
     const char *words;
 } bad_sizes[] = {
@@ -383,14 +387,15 @@ START_TEST(sizes_that_do_not_fit_are_refused)
     struct fixture b;
     struct tess_node *logits;
     fixture_open(&b, 1, 1, 1, 0);
-    struct tess_instance *i = open_part(&b, "denoiser/1", bad_sizes[_i].spec);
+    struct tess_instance *i = open_part(&b, "denoiser/1", bad_sizes[_i].config_text);
     const struct tess_denoiser_1 *d = tess_instance_ops(i, "denoiser/1");
     struct tess_denoiser_input in = {
-        .size = sizeof in, .vocabulary = K, .codes = K, .height = bad_sizes[_i].height, .width = bad_sizes[_i].width};
+        .size = sizeof in, .vocabulary = K, .codebook_size = K, .height = bad_sizes[_i].height, .width = bad_sizes[_i].width};
     in.tokens = tess_input(b.graph, "tokens", TESS_I32, 2, DIMS(1, bad_sizes[_i].tokens));
     in.time = tess_input(b.graph, "time", TESS_F32, 1, DIMS(1));
-    ck_assert_int_eq(d->record(tess_instance_self(i), &b.call.call, b.graph, &in, &logits), TESS_E_SHAPE);
-    ck_assert_msg(strstr(tessi_call_message(&b.call.call), bad_sizes[_i].words) != NULL, "%s", tessi_call_message(&b.call.call));
+    ck_assert_int_eq(d->record(tess_instance_self(i), &b.context.context, b.graph, &in, &logits), TESS_E_SHAPE);
+    ck_assert_msg(strstr(tessi_base_context_message(&b.context.context), bad_sizes[_i].words) != NULL, "%s",
+                  tessi_base_context_message(&b.context.context));
     tess_instance_close(i);
     fixture_close(&b);
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 4096 };
+enum { MAX = 4096 };
 
 static void draw(uint32_t which, int64_t n, float *x)
 {
@@ -26,15 +26,15 @@ static void run(struct fixture *b, int inputs, const struct tess_tensor *in, str
 {
     struct tess_tensor out = tess_shape(y);
     tess_output(b->graph, "y", inside(b->graph, y));
-    fixture_ok(b, tess_graph_seal(&b->call.call, b->graph));
+    fixture_ok(b, tess_graph_seal(&b->context.context, b->graph));
     out.data = result;
     struct tess_batch batch = {.size = sizeof batch, .samples = in[0].dim[0], .inputs = inputs, .in = in, .outputs = 1, .out = &out};
-    fixture_ok(b, tess_graph_run(&b->call.call, b->graph, &batch));
+    fixture_ok(b, tess_graph_run(&b->context.context, b->graph, &batch));
 }
 
 static void compare(const char *what, const float *got, const double *want, int64_t n)
 {
-    float as_float[MOST];
+    float as_float[MAX];
     for (int64_t i = 0; i < n; i++)
         as_float[i] = (float)want[i];
     struct tess_tensor all = tess_tensor_over(as_float, TESS_F32, 1, &n);
@@ -59,7 +59,7 @@ static int64_t transpose_by_hand(const struct transposed *t, const float *x, con
 {
     int64_t s = t->conv.stride, ho = (t->h - 1) * s + t->kh - t->conv.top - t->conv.bottom;
     int64_t wo = (t->w - 1) * s + t->kw - t->conv.left - t->conv.right, count = t->n * ho * wo * t->co;
-    ck_assert_int_le(count, MOST);
+    ck_assert_int_le(count, MAX);
     for (int64_t i = 0; i < count; i++)
         y[i] = t->biased ? (double)b[i % t->co] : 0.0;
     for (int64_t n = 0; n < t->n; n++)
@@ -79,8 +79,8 @@ static int64_t transpose_by_hand(const struct transposed *t, const float *x, con
 START_TEST(a_transposed_convolution_adds_each_pixel_where_it_reaches)
 {
     const struct transposed *t = &transposed_cases[_i];
-    static float x[MOST], w[8 * MOST], b[64], y[MOST];
-    static double want[MOST];
+    static float x[MAX], w[8 * MAX], b[64], y[MAX];
+    static double want[MAX];
     struct fixture fixture;
     int64_t weights = t->ci * t->kh * t->kw * t->co;
     draw(0, t->n * t->h * t->w * t->ci, x);
@@ -93,11 +93,11 @@ START_TEST(a_transposed_convolution_adds_each_pixel_where_it_reaches)
     struct tess_node *bias = t->biased ? normal_weight(g, "b", 1, &t->co, 0.0, 1.0) : NULL;
     struct tess_node *node = tess_conv2d_transpose(g, inside(g, tess_input(g, "x", TESS_F32, 4, in.dim)), weight, bias, &t->conv);
     fixture_ok(&fixture, tess_graph_status(g));
-    fixture_ok(&fixture, tess_weights_seal(&fixture.call.call, fixture.weights));
-    fixture_ok(&fixture, tess_weights_find(&fixture.call.call, fixture.weights, "w", TESS_ROLE_VALUE, &view));
+    fixture_ok(&fixture, tess_weights_seal(&fixture.context.context, fixture.weights));
+    fixture_ok(&fixture, tess_weights_find(&fixture.context.context, fixture.weights, "w", TESS_ROLE_VALUE, &view));
     memcpy(view.data, w, (size_t)weights * sizeof *w);
     if (bias) {
-        fixture_ok(&fixture, tess_weights_find(&fixture.call.call, fixture.weights, "b", TESS_ROLE_VALUE, &view));
+        fixture_ok(&fixture, tess_weights_find(&fixture.context.context, fixture.weights, "b", TESS_ROLE_VALUE, &view));
         memcpy(view.data, b, (size_t)t->co * sizeof *b);
     }
     tess_weights_touch(fixture.weights);
@@ -121,8 +121,8 @@ START_TEST(linear_attention_weighs_values_by_a_softmax_over_places)
 {
     int64_t n = attention_cases[_i].n, l = attention_cases[_i].l, m = attention_cases[_i].m, c = attention_cases[_i].c;
     int64_t d = c / attention_cases[_i].heads;
-    static float q[MOST], k[MOST], v[MOST], y[MOST];
-    static double want[MOST];
+    static float q[MAX], k[MAX], v[MAX], y[MAX];
+    static double want[MAX];
     struct fixture b;
     draw(3, n * l * c, q);
     draw(4, n * m * c, k);
@@ -132,15 +132,15 @@ START_TEST(linear_attention_weighs_values_by_a_softmax_over_places)
     memset(want, 0, sizeof want);
     for (int64_t s = 0; s < n; s++)
         for (int64_t j = 0; j < c; j++) {
-            double most = -1e30, sum = 0.0;
+            double max = -1e30, sum = 0.0;
             for (int64_t i = 0; i < m; i++)
-                most = fmax(most, (double)k[(s * m + i) * c + j]);
+                max = fmax(max, (double)k[(s * m + i) * c + j]);
             for (int64_t i = 0; i < m; i++)
-                sum += exp((double)k[(s * m + i) * c + j] - most);
+                sum += exp((double)k[(s * m + i) * c + j] - max);
             for (int64_t e = j / d * d; e < j / d * d + d; e++) { /* channels of the same head */
                 double context = 0.0;
                 for (int64_t i = 0; i < m; i++)
-                    context += exp((double)k[(s * m + i) * c + j] - most) / sum * (double)v[(s * m + i) * c + e];
+                    context += exp((double)k[(s * m + i) * c + j] - max) / sum * (double)v[(s * m + i) * c + e];
                 for (int64_t i = 0; i < l; i++)
                     want[(s * l + i) * c + e] += (double)q[(s * l + i) * c + j] * context;
             }
@@ -162,8 +162,9 @@ END_TEST
 
 static void refused(struct fixture *b, const char *words)
 {
-    ck_assert_int_eq(tess_graph_seal(&b->call.call, b->graph), TESS_E_SHAPE);
-    ck_assert_msg(strstr(tessi_call_message(&b->call.call), words) != NULL, "%s", tessi_call_message(&b->call.call));
+    ck_assert_int_eq(tess_graph_seal(&b->context.context, b->graph), TESS_E_SHAPE);
+    ck_assert_msg(strstr(tessi_base_context_message(&b->context.context), words) != NULL, "%s",
+                  tessi_base_context_message(&b->context.context));
     fixture_close(b);
 }
 

@@ -119,7 +119,7 @@ START_TEST(corruption_follows_the_chain)
         for (int i = 0; i < DRAWS; i++) {
             int32_t xt[L];
             s.sample = (uint32_t)i;
-            fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.call.call, &s, L, K, t, original, xt));
+            fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.context.context, &s, L, K, t, original, xt));
             count[mask_of(xt)]++;
         }
         for (int m = 0; m < MASKS; m++)
@@ -127,8 +127,8 @@ START_TEST(corruption_follows_the_chain)
         noise_fits("masks", count, p, MASKS);
     }
     int32_t xt[L];
-    ck_assert_int_ne(n.ops->corrupt(n.self, &n.fixture.call.call, &s, L, K, 0, original, xt), TESS_OK);
-    ck_assert_int_ne(n.ops->corrupt(n.self, &n.fixture.call.call, &s, L, K, T + 1, original, xt), TESS_OK);
+    ck_assert_int_ne(n.ops->corrupt(n.self, &n.fixture.context.context, &s, L, K, 0, original, xt), TESS_OK);
+    ck_assert_int_ne(n.ops->corrupt(n.self, &n.fixture.context.context, &s, L, K, T + 1, original, xt), TESS_OK);
     noise_close(&n);
 }
 END_TEST
@@ -141,9 +141,9 @@ START_TEST(a_token_is_masked_whatever_follows_it)
     struct tess_stream s = {.seed = 9, .purpose = tess_purpose("corrupt"), .step = 1, .sample = 6};
     int64_t count = 0;
     open_noise(&n, "steps: 2", 1);
-    fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.call.call, &s, 333, K, 1, x0, longer));
+    fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.context.context, &s, 333, K, 1, x0, longer));
     for (int64_t tokens = 0; tokens <= 333; tokens += 37) {
-        fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.call.call, &s, tokens, K, 1, x0, shorter));
+        fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.context.context, &s, tokens, K, 1, x0, shorter));
         ck_assert(memcmp(longer, shorter, (size_t)tokens * sizeof *shorter) == 0);
     }
     for (int i = 0; i < 333; i++)
@@ -165,7 +165,7 @@ START_TEST(a_fixed_mask_has_as_many_tokens_as_t_says)
             int whole = t * tokens / STEPS, rest = t * tokens % STEPS, count = 0;
             int want = whole + (2 * rest > STEPS || (2 * rest == STEPS && whole % 2)); /* halves to even */
             s.sample++;
-            fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.call.call, &s, tokens, K, t, x0, xt));
+            fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.context.context, &s, tokens, K, t, x0, xt));
             for (int i = 0; i < tokens; i++)
                 count += xt[i] == MASK;
             ck_assert_msg(count == (want ? want : 1), "%d of %d tokens at step %d, not %d", count, tokens, t, want);
@@ -178,7 +178,7 @@ START_TEST(a_fixed_mask_has_as_many_tokens_as_t_says)
         int32_t x0[SMALL] = {0}, xt[SMALL];
         int mask = 0;
         s.sample = (uint32_t)i;
-        fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.call.call, &s, SMALL, K, 3, x0, xt)); /* 15 / 8: two tokens */
+        fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.context.context, &s, SMALL, K, 3, x0, xt)); /* 15 / 8: two tokens */
         for (int k = 0; k < SMALL; k++)
             mask |= (xt[k] == MASK) << k;
         count[mask]++;
@@ -256,13 +256,13 @@ START_TEST(losses_are_what_they_say)
     struct tess_graph *g = n.fixture.graph;
     struct tess_node *logits = normal_weight(g, "logits", 3, DIMS(1, L, K), 0, 1), *x0 = tess_input(g, "x0", TESS_I32, 2, DIMS(1, L));
     struct tess_node *xt = tess_input(g, "xt", TESS_I32, 2, DIMS(1, L)), *t = tess_input(g, "t", TESS_F32, 1, DIMS(1));
-    fixture_ok(&n.fixture, n.ops->record_loss(n.self, &n.fixture.call.call, g, logits, x0, xt, t, &out));
+    fixture_ok(&n.fixture, n.ops->record_loss(n.self, &n.fixture.context.context, g, logits, x0, xt, t, &out));
     tess_objective(g, "loss", "", out.loss);
     tess_output(g, "bound", out.bound);
-    fixture_ok(&n.fixture, tess_graph_seal(&n.fixture.call.call, g));
-    fixture_ok(&n.fixture, tess_weights_seal(&n.fixture.call.call, n.fixture.weights));
+    fixture_ok(&n.fixture, tess_graph_seal(&n.fixture.context.context, g));
+    fixture_ok(&n.fixture, tess_weights_seal(&n.fixture.context.context, n.fixture.weights));
     struct tess_tensor view, gradient;
-    fixture_ok(&n.fixture, tess_weights_find(&n.fixture.call.call, n.fixture.weights, "logits", TESS_ROLE_VALUE, &view));
+    fixture_ok(&n.fixture, tess_weights_find(&n.fixture.context.context, n.fixture.weights, "logits", TESS_ROLE_VALUE, &view));
     for (int at = 1; at <= T; at++)
         for (int m = 0; m < MASKS; m++) {
             const float *mine = all + m * L * K;
@@ -277,8 +277,8 @@ START_TEST(losses_are_what_they_say)
             struct tess_tensor given = tess_tensor_over(&bound, TESS_F32, 1, DIMS(1)), total = tess_tensor_over(&loss, TESS_F32, 0, NULL);
             struct tess_batch batch = {
                 .size = sizeof batch, .samples = 1, .inputs = 3, .in = in, .outputs = 1, .out = &given, .totals = 1, .total = &total};
-            fixture_ok(&n.fixture, tess_graph_step(&n.fixture.call.call, g, &batch));
-            fixture_ok(&n.fixture, tess_graph_gradient(&n.fixture.call.call, g, "logits", &gradient));
+            fixture_ok(&n.fixture, tess_graph_step(&n.fixture.context.context, g, &batch));
+            fixture_ok(&n.fixture, tess_graph_gradient(&n.fixture.context.context, g, "logits", &gradient));
             double ce = cross_entropy(mine, m), f = factor(kind->which, at, m);
             double b = factor(0, at, m);
             ck_assert_msg(fabs((double)loss - f * ce) < 1e-6 * (1.0 + f * ce), "step %d, mask %d: loss %g", at, m, (double)loss);
@@ -313,15 +313,15 @@ static void all_bounds(const float *logits, float bound[T][MASKS])
     struct tess_graph *g = n.fixture.graph;
     struct tess_node *y = tess_input(g, "logits", TESS_F32, 3, DIMS(ROWS, L, K)), *x0 = tess_input(g, "x0", TESS_I32, 2, DIMS(ROWS, L));
     struct tess_node *xt = tess_input(g, "xt", TESS_I32, 2, DIMS(ROWS, L)), *t = tess_input(g, "t", TESS_F32, 1, DIMS(ROWS));
-    fixture_ok(&n.fixture, n.ops->record_loss(n.self, &n.fixture.call.call, g, y, x0, xt, t, &out));
+    fixture_ok(&n.fixture, n.ops->record_loss(n.self, &n.fixture.context.context, g, y, x0, xt, t, &out));
     tess_output(g, "bound", out.bound);
-    fixture_ok(&n.fixture, tess_graph_seal(&n.fixture.call.call, g));
+    fixture_ok(&n.fixture, tess_graph_seal(&n.fixture.context.context, g));
     struct tess_tensor in[4] = {tess_tensor_over(many, TESS_F32, 3, DIMS(ROWS, L, K)),
                                 tess_tensor_over(x_start, TESS_I32, 2, DIMS(ROWS, L)), tess_tensor_over(x, TESS_I32, 2, DIMS(ROWS, L)),
                                 tess_tensor_over(time, TESS_F32, 1, DIMS(ROWS))};
     struct tess_tensor given = tess_tensor_over(bound, TESS_F32, 1, DIMS(ROWS));
     struct tess_batch batch = {.size = sizeof batch, .samples = ROWS, .inputs = 4, .in = in, .outputs = 1, .out = &given};
-    fixture_ok(&n.fixture, tess_graph_run(&n.fixture.call.call, g, &batch));
+    fixture_ok(&n.fixture, tess_graph_run(&n.fixture.context.context, g, &batch));
     noise_close(&n);
 }
 
@@ -396,7 +396,7 @@ static struct tess_reverse a_step(const float *logits, const int32_t *x, int32_t
     return (struct tess_reverse){.size = sizeof(struct tess_reverse),
                                  .last = to == 0.0,
                                  .tokens = tokens,
-                                 .codes = K,
+                                 .codebook_size = K,
                                  .from = from,
                                  .to = to,
                                  .temperature = 1.0,
@@ -438,7 +438,7 @@ START_TEST(a_step_back_is_bayes)
         struct tess_reverse r = a_step(logits, x, next, 3, (double)t / T, (double)s / T);
         r.random.step = (uint32_t)t;
         r.random.sample = (uint32_t)i;
-        fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.call.call, &r));
+        fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
         ck_assert_int_eq(next[1], 1);
         count[next[0] * STATES + next[2]]++;
     }
@@ -459,14 +459,14 @@ START_TEST(each_token_is_revealed_at_a_uniform_time)
         int32_t x[TOKENS], next[TOKENS];
         int time[TOKENS];
         struct tess_stream random = {.seed = 6, .purpose = tess_purpose("start")};
-        fixture_ok(&n.fixture, n.ops->start(n.self, &n.fixture.call.call, &random, TOKENS, K, x));
+        fixture_ok(&n.fixture, n.ops->start(n.self, &n.fixture.context.context, &random, TOKENS, K, x));
         for (int k = 0; k < TOKENS; k++)
             ck_assert_int_eq(x[k], MASK);
         for (int s = S; s >= 1; s--) {
             struct tess_reverse r = a_step(logits, x, next, TOKENS, (double)s / S, (double)(s - 1) / S);
             r.random.step = (uint32_t)s;
             r.random.sample = (uint32_t)i;
-            fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.call.call, &r));
+            fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
             for (int k = 0; k < TOKENS; k++) {
                 if (x[k] == MASK && next[k] != MASK)
                     when[k][time[k] = s - 1]++;
@@ -509,7 +509,7 @@ START_TEST(temperature_sharpens)
             struct tess_reverse r = a_step(row, x, next, 1, 0.5, 0.0);
             r.temperature = temperatures[h];
             r.random.sample = (uint32_t)i;
-            fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.call.call, &r));
+            fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
             ck_assert_int_lt(next[0], MASK);
             count[next[0]]++;
         }
@@ -528,12 +528,12 @@ START_TEST(the_same_stream_gives_the_same_sequence)
     struct tess_stream s = {.seed = 2, .purpose = tess_purpose("logits")};
     tess_random_normal(&s, 0, TOKENS * K, logits);
     open_noise(&n, "", 1);
-    fixture_ok(&n.fixture, n.ops->start(n.self, &n.fixture.call.call, &s, TOKENS, K, x));
+    fixture_ok(&n.fixture, n.ops->start(n.self, &n.fixture.context.context, &s, TOKENS, K, x));
     for (int i = 0; i < 4; i++) {
         struct tess_reverse r = a_step(logits, x, next[i], TOKENS, 1.0, 0.5);
         r.random.sample = i == 2;
         r.random.step = i == 3;
-        fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.call.call, &r));
+        fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
     }
     ck_assert(memcmp(next[0], next[1], sizeof *next) == 0);
     ck_assert(memcmp(next[0], next[2], sizeof *next) != 0 && memcmp(next[0], next[3], sizeof *next) != 0);
@@ -551,14 +551,14 @@ START_TEST(changes_are_told_beforehand)
     uint8_t where[TOKENS];
     int idle = 0;
     open_noise(&n, "", 1);
-    fixture_ok(&n.fixture, n.ops->start(n.self, &n.fixture.call.call, &(struct tess_stream){.seed = 1}, TOKENS, K, x));
+    fixture_ok(&n.fixture, n.ops->start(n.self, &n.fixture.context.context, &(struct tess_stream){.seed = 1}, TOKENS, K, x));
     for (int s = S; s >= 1; s--) {
         struct tess_reverse r = a_step(NULL, x, next, TOKENS, (double)s / S, (double)(s - 1) / S);
         r.random.step = (uint32_t)s;
         int64_t told = n.ops->changes(n.self, &r, where), found = 0;
         ck_assert_int_eq(told, n.ops->changes(n.self, &r, NULL));
         r.logits = logits;
-        fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.call.call, &r));
+        fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
         for (int i = 0; i < TOKENS; i++) {
             ck_assert_int_eq(where[i], x[i] != next[i]);
             found += x[i] != next[i];
@@ -599,16 +599,16 @@ START_TEST(logits_are_read_where_they_are)
         }
     r.logits = few;
     r.row = row;
-    fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.call.call, &r));
+    fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
     r.logits = all;
     r.row = NULL;
     r.next = plain;
-    fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.call.call, &r));
+    fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
     ck_assert(memcmp(next, plain, sizeof next) == 0 && memcmp(next, x, sizeof next) != 0);
     r.row = row; /* not there, to a host of that size */
     r.size = offsetof(struct tess_reverse, row);
     r.next = next;
-    fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.call.call, &r));
+    fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
     ck_assert(memcmp(next, plain, sizeof next) == 0);
     noise_close(&n);
 }
@@ -626,13 +626,13 @@ START_TEST(a_diverged_denoiser_is_reported)
             float row[K] = {0.1f, 0.2f, 0.3f};
             row[k] = bad[i];
             struct tess_reverse r = a_step(row, x, next, 1, 0.5, 0.0);
-            int status = n.ops->reverse(n.self, &n.fixture.call.call, &r);
+            int status = n.ops->reverse(n.self, &n.fixture.context.context, &r);
             ck_assert_msg(status == TESS_E_FAILED, "%g at code %d gave %d", (double)bad[i], k, (int)next[0]);
-            tessi_call_clear(&n.fixture.call.call);
+            tessi_base_context_clear(&n.fixture.context.context);
         }
     float row[K] = {-INFINITY, 0.0f, -INFINITY}; /* a code that is ruled out is not drawn */
     struct tess_reverse r = a_step(row, x, next, 1, 0.5, 0.0);
-    fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.call.call, &r));
+    fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
     ck_assert_int_eq(next[0], 1);
     noise_close(&n);
 }

@@ -48,61 +48,61 @@ END_TEST
 
 static void check_token(const struct uniform_step *s, matrix early, matrix late, int x, int z, uint32_t which)
 {
-    int codes = (int)s->codes;
-    double logits[MOST], p[MOST], q[MOST], step[MOST], d[MOST];
-    some_logits(which, codes, logits);
-    softmax(logits, codes, p);
-    posterior(early, late, codes, x, z, q);
-    model(early, late, codes, s->model, x, p, step);
-    for (int k = 0; k < codes; k++) {
+    int codebook_size = (int)s->codebook_size;
+    double logits[MAX], p[MAX], q[MAX], step[MAX], d[MAX];
+    some_logits(which, codebook_size, logits);
+    softmax(logits, codebook_size, p);
+    posterior(early, late, codebook_size, x, z, q);
+    model(early, late, codebook_size, s->model, x, p, step);
+    for (int k = 0; k < codebook_size; k++) {
         near("posterior", uniform_posterior(s, k, x, z), q[k], 1e-13);
         near("model", uniform_model(s, k, x, p[k], p[x]), step[k], 1e-12);
     }
-    double stay, predicted, kl = divergence(q, step, codes);
+    double stay, predicted, kl = divergence(q, step, codebook_size);
     uniform_parts(s, p[x], 1.0 - p[x], &stay, &predicted);
     near("stay", stay, step[x], 1e-12);
-    for (int k = 0; k < codes; k++)
+    for (int k = 0; k < codebook_size; k++)
         if (k != x)
-            near("parts", predicted * p[k] / (1.0 - p[x]) + (1.0 - stay - predicted) / (codes - 1), step[k], 1e-11);
+            near("parts", predicted * p[k] / (1.0 - p[x]) + (1.0 - stay - predicted) / (codebook_size - 1), step[k], 1e-11);
     near("divergence", uniform_divergence(s, x, z, p, log(p[z])), kl, 1e-12);
     uniform_gradient(s, x, z, p, d);
-    for (int k = 0; k < codes; k++) {
-        double moved[MOST];
+    for (int k = 0; k < codebook_size; k++) {
+        double moved[MAX];
         memcpy(moved, logits, sizeof moved);
         moved[k] = logits[k] + 1e-5;
-        double up = divergence_of(early, late, codes, s->model, x, z, moved);
+        double up = divergence_of(early, late, codebook_size, s->model, x, z, moved);
         moved[k] = logits[k] - 1e-5;
-        double down = divergence_of(early, late, codes, s->model, x, z, moved);
+        double down = divergence_of(early, late, codebook_size, s->model, x, z, moved);
         near("gradient", d[k], (up - down) / 2e-5, 1e-8);
     }
 }
 
 START_TEST(closed_forms_are_the_matrices)
 {
-    int codes = _i;
+    int codebook_size = _i;
     for (int o = 0; o < 4; o++)
         for (int steps = 1; steps <= LONGEST; steps += steps < 3 ? 1 : 3) {
             double bar[LONGEST + 1];
             uniform_schedule(o & 1, 0.008, 0.001, steps, bar);
             for (int t = 1; t <= steps; t++)
                 for (int s = 0; s < t; s++) {
-                    struct uniform_step step = uniform_step_of(bar[s], bar[t], codes, o >> 1);
+                    struct uniform_step step = uniform_step_of(bar[s], bar[t], codebook_size, o >> 1);
                     matrix early, late, whole;
-                    chain(bar, codes, 0, s, early);
-                    chain(bar, codes, s, t, late);
-                    chain(bar, codes, 0, t, whole);
-                    for (int x = 0; x < codes; x++)
-                        for (int z = 0; z < codes; z++) {
+                    chain(bar, codebook_size, 0, s, early);
+                    chain(bar, codebook_size, s, t, late);
+                    chain(bar, codebook_size, 0, t, whole);
+                    for (int x = 0; x < codebook_size; x++)
+                        for (int z = 0; z < codebook_size; z++) {
                             near("marginal", x == z ? step.same : step.other, whole[z][x], 1e-13);
                             check_token(&step, early, late, x, z, (uint32_t)(x + 3 * z + t + s));
                         }
                 }
             matrix last;
-            double flat[MOST];
-            chain(bar, codes, 0, steps, last);
-            for (int k = 0; k < codes; k++)
-                flat[k] = 1.0 / codes;
-            near("prior", uniform_prior(bar[steps], codes), divergence(last[0], flat, codes), 1e-13);
+            double flat[MAX];
+            chain(bar, codebook_size, 0, steps, last);
+            for (int k = 0; k < codebook_size; k++)
+                flat[k] = 1.0 / codebook_size;
+            near("prior", uniform_prior(bar[steps], codebook_size), divergence(last[0], flat, codebook_size), 1e-13);
         }
 }
 END_TEST
@@ -145,11 +145,11 @@ END_TEST
 START_TEST(the_golden_file_agrees)
 {
     struct golden *g = golden_open("uniform.h5");
-    int64_t steps = golden_size(g, "steps"), codes = golden_size(g, "classes"), square = codes * codes;
+    int64_t steps = golden_size(g, "steps"), codebook_size = golden_size(g, "classes"), square = codebook_size * codebook_size;
     struct tess_tensor times = golden_read(g, "t", TESS_I32);
     int64_t n = tess_tensor_count(&times);
     double *bar = malloc((size_t)(steps + 1) * sizeof *bar), *want_bar = golden_doubles(g, "alpha_bar", steps + 1);
-    double *noised = golden_doubles(g, "q_t_given_0", n * square), *post = golden_doubles(g, "posterior", n * square * codes);
+    double *noised = golden_doubles(g, "q_t_given_0", n * square), *post = golden_doubles(g, "posterior", n * square * codebook_size);
     double *guess = golden_doubles(g, "denoiser_p0", square), *model_step = golden_doubles(g, "model_step", n * square);
     double *kl = golden_doubles(g, "kl", n * square);
     uniform_schedule(UNIFORM_COSINE, golden_number(g, "s"), 0.0, steps, bar); /* the file's is not clipped */
@@ -157,16 +157,17 @@ START_TEST(the_golden_file_agrees)
         near("alpha-bar", bar[t], want_bar[t], 1e-12);
     for (int64_t i = 0; i < n; i++) {
         int32_t t = ((int32_t *)times.data)[i];
-        struct uniform_step s = uniform_step_of(bar[t - 1], bar[t], codes, UNIFORM_PLUG_IN);
-        for (int64_t x = 0; x < codes; x++) {
-            const double *p = guess + x * codes;
-            for (int64_t k = 0; k < codes; k++)
-                near("model step", uniform_model(&s, k, x, p[k], p[x]), model_step[i * square + x * codes + k], 1e-10);
-            for (int64_t z = 0; z < codes; z++) {
-                near("noised", x == z ? s.same : s.other, noised[i * square + z * codes + x], 1e-10);
-                near("kl", uniform_divergence(&s, x, z, p, log(p[z])), kl[i * square + x * codes + z], 1e-10);
-                for (int64_t k = 0; k < codes; k++)
-                    near("posterior", uniform_posterior(&s, k, x, z), post[((i * codes + x) * codes + z) * codes + k], 1e-10);
+        struct uniform_step s = uniform_step_of(bar[t - 1], bar[t], codebook_size, UNIFORM_PLUG_IN);
+        for (int64_t x = 0; x < codebook_size; x++) {
+            const double *p = guess + x * codebook_size;
+            for (int64_t k = 0; k < codebook_size; k++)
+                near("model step", uniform_model(&s, k, x, p[k], p[x]), model_step[i * square + x * codebook_size + k], 1e-10);
+            for (int64_t z = 0; z < codebook_size; z++) {
+                near("noised", x == z ? s.same : s.other, noised[i * square + z * codebook_size + x], 1e-10);
+                near("kl", uniform_divergence(&s, x, z, p, log(p[z])), kl[i * square + x * codebook_size + z], 1e-10);
+                for (int64_t k = 0; k < codebook_size; k++)
+                    near("posterior", uniform_posterior(&s, k, x, z),
+                         post[((i * codebook_size + x) * codebook_size + z) * codebook_size + k], 1e-10);
             }
         }
     }
@@ -184,7 +185,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, the_schedule_is_the_cosine);
     tcase_add_test(t, time_passes_evenly_within_a_step);
-    tcase_add_loop_test(t, closed_forms_are_the_matrices, 2, MOST + 1);
+    tcase_add_loop_test(t, closed_forms_are_the_matrices, 2, MAX + 1);
     tcase_add_test(t, many_codes_and_many_steps);
     tcase_add_test(t, the_golden_file_agrees);
     suite_add_tcase(s, t);

@@ -28,7 +28,7 @@ START_TEST(corruption_follows_the_chain)
         for (int i = 0; i < DRAWS; i++) {
             int32_t xt[2];
             s.sample = (uint32_t)i;
-            fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.call.call, &s, 2, K, t, x0, xt));
+            fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.context.context, &s, 2, K, t, x0, xt));
             count[xt[0] * K + xt[1]]++;
         }
         for (int i = 0; i < K * K; i++)
@@ -37,9 +37,9 @@ START_TEST(corruption_follows_the_chain)
     }
     int32_t xt[2];
     for (int t = 0; t <= T + 1; t += T + 1) {
-        ck_assert_int_eq(n.ops->corrupt(n.self, &n.fixture.call.call, &s, 2, K, t, (const int32_t[]){0, 0}, xt), TESS_E_INTERNAL);
-        ck_assert_ptr_nonnull(strstr(tessi_call_message(&n.fixture.call.call), "is outside 1 .. 6"));
-        tessi_call_clear(&n.fixture.call.call);
+        ck_assert_int_eq(n.ops->corrupt(n.self, &n.fixture.context.context, &s, 2, K, t, (const int32_t[]){0, 0}, xt), TESS_E_INTERNAL);
+        ck_assert_ptr_nonnull(strstr(tessi_base_context_message(&n.fixture.context.context), "is outside 1 .. 6"));
+        tessi_base_context_clear(&n.fixture.context.context);
     }
     noise_close(&n);
 }
@@ -53,11 +53,11 @@ START_TEST(a_token_does_not_see_those_after_it)
     const double flat[K] = {0.2, 0.2, 0.2, 0.2, 0.2};
     struct tess_stream s = {.seed = 9, .purpose = tess_purpose("corrupt"), .sample = 6};
     noise_open(&n, "uniform", "steps: 3", 1, 0);
-    fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.call.call, &s, 333, K, 2, x0, longer));
-    fixture_ok(&n.fixture, n.ops->start(n.self, &n.fixture.call.call, &s, 333, K, start[0]));
+    fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.context.context, &s, 333, K, 2, x0, longer));
+    fixture_ok(&n.fixture, n.ops->start(n.self, &n.fixture.context.context, &s, 333, K, start[0]));
     for (int64_t tokens = 0; tokens <= 333; tokens += 37) {
-        fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.call.call, &s, tokens, K, 2, x0, shorter));
-        fixture_ok(&n.fixture, n.ops->start(n.self, &n.fixture.call.call, &s, tokens, K, start[1]));
+        fixture_ok(&n.fixture, n.ops->corrupt(n.self, &n.fixture.context.context, &s, tokens, K, 2, x0, shorter));
+        fixture_ok(&n.fixture, n.ops->start(n.self, &n.fixture.context.context, &s, tokens, K, start[1]));
         ck_assert(memcmp(longer, shorter, (size_t)tokens * sizeof *shorter) == 0);
         ck_assert(memcmp(start[0], start[1], (size_t)tokens * sizeof *shorter) == 0);
     }
@@ -76,7 +76,7 @@ static struct tess_reverse a_step(const float *logits, const int32_t *x, int32_t
     return (struct tess_reverse){.size = sizeof(struct tess_reverse),
                                  .last = to == 0.0,
                                  .tokens = tokens,
-                                 .codes = K,
+                                 .codebook_size = K,
                                  .from = from,
                                  .to = to,
                                  .temperature = 1.0,
@@ -121,7 +121,7 @@ START_TEST(a_step_back_is_bayes)
             int32_t next[2];
             struct tess_reverse r = a_step(logits, x, next, 2, leaps[l][0] / T, leaps[l][1] / T, i);
             r.temperature = temperature;
-            fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.call.call, &r));
+            fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
             count[next[0] * K + next[1]]++;
         }
         noise_fits(settings_of(&o, T), count, p, K * K);
@@ -163,10 +163,10 @@ START_TEST(any_number_of_steps_samples_the_codes)
     for (int i = 0; i < DRAWS; i++) {
         int32_t x[1];
         struct tess_stream random = {.seed = 12, .purpose = tess_purpose("start"), .sample = (uint32_t)i};
-        fixture_ok(&n.fixture, n.ops->start(n.self, &n.fixture.call.call, &random, 1, K, x));
+        fixture_ok(&n.fixture, n.ops->start(n.self, &n.fixture.context.context, &random, 1, K, x));
         for (int s = all; s >= 1; s--) {
             struct tess_reverse r = a_step(logits[s - 1][x[0]], x, x, 1, (double)s / all, (double)(s - 1) / all, i);
-            fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.call.call, &r));
+            fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
         }
         count[x[0]]++;
     }
@@ -189,16 +189,17 @@ START_TEST(a_diverged_denoiser_is_reported)
             float row[K] = {0.1f, 0.2f, 0.3f, 0.4f, 0.5f};
             row[k] = bad[i];
             struct tess_reverse r = a_step(row, x, next, 1, 0.5, 0.0, 0);
-            ck_assert_int_eq(n.ops->reverse(n.self, &n.fixture.call.call, &r), TESS_E_FAILED);
-            ck_assert_ptr_nonnull(strstr(tessi_call_message(&n.fixture.call.call), "token 0 is not finite; the prior has diverged"));
-            tessi_call_clear(&n.fixture.call.call);
+            ck_assert_int_eq(n.ops->reverse(n.self, &n.fixture.context.context, &r), TESS_E_FAILED);
+            ck_assert_ptr_nonnull(
+                strstr(tessi_base_context_message(&n.fixture.context.context), "token 0 is not finite; the prior has diverged"));
+            tessi_base_context_clear(&n.fixture.context.context);
         }
     for (int only = 0; only < K; only++) /* codes that are ruled out are not drawn */
         for (int i = 0; i < 100; i++) {
             float row[K] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY};
             row[only] = 1.0f;
             struct tess_reverse r = a_step(row, x, next, 1, 0.5, 0.0, i);
-            fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.call.call, &r));
+            fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
             ck_assert_int_eq(next[0], only);
         }
     noise_close(&n);
@@ -219,10 +220,10 @@ START_TEST(parameters_that_are_none)
     struct tess_instance *i;
     fixture_open(&b, 1, 1, 1, 0);
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
-        ck_assert_int_ne(tess_instance_open(&b.call.call, "noise/1", bad[k][0], "here", &i), TESS_OK);
-        const char *message = tessi_call_message(&b.call.call);
+        ck_assert_int_ne(tess_instance_open(&b.context.context, "noise/1", bad[k][0], "here", &i), TESS_OK);
+        const char *message = tessi_base_context_message(&b.context.context);
         ck_assert_msg(strstr(message, bad[k][1]) && strstr(message, "here"), "%s: %s", bad[k][0], message);
-        tessi_call_clear(&b.call.call);
+        tessi_base_context_clear(&b.context.context);
     }
     fixture_close(&b);
 }

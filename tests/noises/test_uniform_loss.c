@@ -39,12 +39,12 @@ static void record(const struct options *o, const float *logits, struct recorded
     struct tess_graph *g = n.fixture.graph;
     struct tess_node *y = normal_weight(g, "logits", 3, DIMS(ROWS, L, K), 0, 1), *a = tess_input(g, "x0", TESS_I32, 2, DIMS(ROWS, L));
     struct tess_node *b = tess_input(g, "xt", TESS_I32, 2, DIMS(ROWS, L)), *at = tess_input(g, "t", TESS_F32, 1, DIMS(ROWS));
-    fixture_ok(&n.fixture, n.ops->record_loss(n.self, &n.fixture.call.call, g, y, a, b, at, &loss));
+    fixture_ok(&n.fixture, n.ops->record_loss(n.self, &n.fixture.context.context, g, y, a, b, at, &loss));
     tess_objective(g, "loss", "", loss.loss);
     tess_output(g, "bound", loss.bound);
-    fixture_ok(&n.fixture, tess_graph_seal(&n.fixture.call.call, g));
-    fixture_ok(&n.fixture, tess_weights_seal(&n.fixture.call.call, n.fixture.weights));
-    fixture_ok(&n.fixture, tess_weights_find(&n.fixture.call.call, n.fixture.weights, "logits", TESS_ROLE_VALUE, &view));
+    fixture_ok(&n.fixture, tess_graph_seal(&n.fixture.context.context, g));
+    fixture_ok(&n.fixture, tess_weights_seal(&n.fixture.context.context, n.fixture.weights));
+    fixture_ok(&n.fixture, tess_weights_find(&n.fixture.context.context, n.fixture.weights, "logits", TESS_ROLE_VALUE, &view));
     memcpy(view.data, logits, tess_tensor_bytes(&view));
     tess_weights_touch(n.fixture.weights);
     struct tess_tensor in[3] = {tess_tensor_over(x0, TESS_I32, 2, DIMS(ROWS, L)), tess_tensor_over(xt, TESS_I32, 2, DIMS(ROWS, L)),
@@ -53,8 +53,8 @@ static void record(const struct options *o, const float *logits, struct recorded
     struct tess_tensor total = tess_tensor_over(&out->loss, TESS_F32, 0, NULL);
     struct tess_batch batch = {
         .size = sizeof batch, .samples = ROWS, .inputs = 3, .in = in, .outputs = 1, .out = &given, .totals = 1, .total = &total};
-    fixture_ok(&n.fixture, tess_graph_step(&n.fixture.call.call, g, &batch));
-    fixture_ok(&n.fixture, tess_graph_gradient(&n.fixture.call.call, g, "logits", &view));
+    fixture_ok(&n.fixture, tess_graph_step(&n.fixture.context.context, g, &batch));
+    fixture_ok(&n.fixture, tess_graph_gradient(&n.fixture.context.context, g, "logits", &view));
     memcpy(out->gradient, view.data, sizeof out->gradient);
     out->constant = n.ops->bound_constant(n.self, L, K);
     noise_close(&n);
@@ -177,14 +177,14 @@ static int run_once(struct noise *n, int32_t z, int32_t x, float t)
     struct tess_graph *g = n->fixture.graph;
     struct tess_node *y = tess_input(g, "logits", TESS_F32, 3, DIMS(1, 1, K)), *a = tess_input(g, "x0", TESS_I32, 2, DIMS(1, 1));
     struct tess_node *b = tess_input(g, "xt", TESS_I32, 2, DIMS(1, 1)), *at = tess_input(g, "t", TESS_F32, 1, DIMS(1));
-    fixture_ok(&n->fixture, n->ops->record_loss(n->self, &n->fixture.call.call, g, y, a, b, at, &loss));
+    fixture_ok(&n->fixture, n->ops->record_loss(n->self, &n->fixture.context.context, g, y, a, b, at, &loss));
     tess_output(g, "bound", loss.bound);
-    fixture_ok(&n->fixture, tess_graph_seal(&n->fixture.call.call, g));
+    fixture_ok(&n->fixture, tess_graph_seal(&n->fixture.context.context, g));
     struct tess_tensor in[4] = {tess_tensor_over(logits, TESS_F32, 3, DIMS(1, 1, K)), tess_tensor_over(&z, TESS_I32, 2, DIMS(1, 1)),
                                 tess_tensor_over(&x, TESS_I32, 2, DIMS(1, 1)), tess_tensor_over(&t, TESS_F32, 1, DIMS(1))};
     struct tess_tensor given = tess_tensor_over(bound, TESS_F32, 1, DIMS(1));
     struct tess_batch batch = {.size = sizeof batch, .samples = 1, .inputs = 4, .in = in, .outputs = 1, .out = &given};
-    return tess_graph_run(&n->fixture.call.call, g, &batch);
+    return tess_graph_run(&n->fixture.context.context, g, &batch);
 }
 
 START_TEST(codes_and_times_that_are_none)
@@ -200,7 +200,8 @@ START_TEST(codes_and_times_that_are_none)
     struct noise n;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ck_assert_int_eq(run_once(&n, bad[i].z, bad[i].x, bad[i].t), TESS_E_DATA);
-        ck_assert_msg(strstr(tessi_call_message(&n.fixture.call.call), bad[i].words), "%s", tessi_call_message(&n.fixture.call.call));
+        ck_assert_msg(strstr(tessi_base_context_message(&n.fixture.context.context), bad[i].words), "%s",
+                      tessi_base_context_message(&n.fixture.context.context));
         noise_close(&n);
     }
     ck_assert_int_eq(run_once(&n, 1, 2, 6.0f), TESS_OK);

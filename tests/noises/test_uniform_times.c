@@ -19,18 +19,18 @@ static void open_times(struct noise *n, const char *times, int training)
     struct tess_node *y = tess_input(g, "logits", TESS_F32, 3, DIMS(T, L, K)), *x0 = tess_input(g, "x0", TESS_I32, 2, DIMS(T, L));
     struct tess_node *xt = tess_input(g, "xt", TESS_I32, 2, DIMS(T, L)), *t = tess_input(g, "t", TESS_F32, 1, DIMS(T));
     tess_scope(g, "noise");
-    fixture_ok(&n->fixture, n->ops->record_loss(n->self, &n->fixture.call.call, g, y, x0, xt, t, &loss));
+    fixture_ok(&n->fixture, n->ops->record_loss(n->self, &n->fixture.context.context, g, y, x0, xt, t, &loss));
     tess_scope_end(g);
     tess_total(g, "loss", loss.loss);
     tess_output(g, "bound", loss.bound);
-    fixture_ok(&n->fixture, tess_graph_seal(&n->fixture.call.call, g));
-    fixture_ok(&n->fixture, tess_weights_seal(&n->fixture.call.call, n->fixture.weights));
+    fixture_ok(&n->fixture, tess_graph_seal(&n->fixture.context.context, g));
+    fixture_ok(&n->fixture, tess_weights_seal(&n->fixture.context.context, n->fixture.weights));
 }
 
 static const float *memory(struct noise *n, const char *name)
 {
     struct tess_tensor view;
-    fixture_ok(&n->fixture, tess_weights_find(&n->fixture.call.call, n->fixture.weights, name, TESS_ROLE_VALUE, &view));
+    fixture_ok(&n->fixture, tess_weights_find(&n->fixture.context.context, n->fixture.weights, name, TESS_ROLE_VALUE, &view));
     ck_assert_int_eq(tess_tensor_count(&view), T);
     return view.data;
 }
@@ -44,7 +44,7 @@ static void show(struct noise *n, int samples, int at, double bits)
         bound[i] = (float)bits;
     }
     struct tess_noise_seen seen = {.size = sizeof seen, .samples = samples, .tokens = L, .t = t, .bound = bound};
-    fixture_ok(&n->fixture, n->ops->observe(n->self, &n->fixture.call.call, n->fixture.weights, "noise", &seen));
+    fixture_ok(&n->fixture, n->ops->observe(n->self, &n->fixture.context.context, n->fixture.weights, "noise", &seen));
 }
 
 static void draws_fit(struct noise *n, const double *p, uint32_t step)
@@ -54,8 +54,8 @@ static void draws_fit(struct noise *n, const double *p, uint32_t step)
     for (int i = 0; i < DRAWS; i++) {
         int64_t t = 0, again = 0;
         s.sample = (uint32_t)i;
-        fixture_ok(&n->fixture, n->ops->draw_time(n->self, &n->fixture.call.call, n->fixture.weights, "noise", &s, &t));
-        fixture_ok(&n->fixture, n->ops->draw_time(n->self, &n->fixture.call.call, n->fixture.weights, "noise", &s, &again));
+        fixture_ok(&n->fixture, n->ops->draw_time(n->self, &n->fixture.context.context, n->fixture.weights, "noise", &s, &t));
+        fixture_ok(&n->fixture, n->ops->draw_time(n->self, &n->fixture.context.context, n->fixture.weights, "noise", &s, &again));
         ck_assert(t >= 1 && t <= T && t == again);
         count[t - 1]++;
     }
@@ -80,7 +80,7 @@ static double loss_of(struct noise *n, float *bound)
     struct tess_tensor given = tess_tensor_over(bound, TESS_F32, 1, DIMS(T)), total = tess_tensor_over(&loss, TESS_F32, 0, NULL);
     struct tess_batch batch = {
         .size = sizeof batch, .samples = T, .inputs = 4, .in = in, .outputs = 1, .out = &given, .totals = 1, .total = &total};
-    fixture_ok(&n->fixture, tess_graph_run(&n->fixture.call.call, n->fixture.graph, &batch));
+    fixture_ok(&n->fixture, tess_graph_run(&n->fixture.context.context, n->fixture.graph, &batch));
     return (double)loss;
 }
 
@@ -167,8 +167,8 @@ START_TEST(memory_that_is_not_there)
     int64_t t;
     struct tess_stream s = {.seed = 2};
     open_times(&n, "importance", 1);
-    ck_assert_int_eq(n.ops->draw_time(n.self, &n.fixture.call.call, n.fixture.weights, "other", &s, &t), TESS_E_DATA);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(&n.fixture.call.call), "there is no weight named other.times.share"));
+    ck_assert_int_eq(n.ops->draw_time(n.self, &n.fixture.context.context, n.fixture.weights, "other", &s, &t), TESS_E_DATA);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(&n.fixture.context.context), "there is no weight named other.times.share"));
     noise_close(&n);
 }
 END_TEST

@@ -16,7 +16,7 @@ struct shape {
 };
 static const struct shape shapes[] = {{6, 5, 2}, {3, 9, 3}, {64, 20, 1}, {130, 7, 2}, {128, 33, 2}, {5, 1, 1}};
 
-enum { ROWS = 3, LAYERS = 2, MOST = 2 * ROWS };
+enum { ROWS = 3, LAYERS = 2, MAX = 2 * ROWS };
 
 /* Two layers, the second of which has the first's result for its queries and values: a layer that read another's keys would show. */
 struct machine {
@@ -29,13 +29,13 @@ static void open_machine(struct machine *m, const struct shape *s, int threads)
     fixture_open(&m->b, threads, ROWS, 2, 0);
     struct tess_graph *g = m->b.graph;
     const int64_t *one = DIMS(ROWS, 1, s->width);
-    fixture_ok(&m->b, tess_cache_new(&m->b.call.call, s->tokens, &m->cache));
+    fixture_ok(&m->b, tess_cache_new(&m->b.context.context, s->tokens, &m->cache));
     struct tess_node *q = tess_input(g, "q", TESS_F32, 3, one), *k = tess_input(g, "k", TESS_F32, 3, one);
     struct tess_node *v = tess_input(g, "v", TESS_F32, 3, one), *at = tess_input(g, "position", TESS_I32, 2, one);
     for (int i = 0; i < LAYERS; i++)
         q = v = tess_attention_cached(g, q, k, v, at, m->cache, s->heads);
     tess_output(g, "y", q);
-    fixture_ok(&m->b, tess_graph_seal(&m->b.call.call, g));
+    fixture_ok(&m->b, tess_graph_seal(&m->b.context.context, g));
 }
 
 static void close_machine(struct machine *m)
@@ -73,19 +73,20 @@ static void free_sequences(struct sequences *d)
 /* Position `at` of all rows, into column `to` of y. */
 static int step(struct machine *m, const struct shape *s, struct sequences *d, int64_t at, uint32_t first)
 {
-    float one[4][MOST * 130];
-    int32_t position[MOST];
+    float one[4][MAX * 130];
+    int32_t position[MAX];
     struct tess_tensor in[4], out = tess_tensor_over(one[Y], TESS_F32, 3, DIMS(d->rows, 1, s->width));
     for (int64_t i = 0; i < d->rows; i++) {
         position[i] = (int32_t)at;
         for (int k = Q; k < Y; k++)
-            memcpy(one[k] + i * s->width, d->part[k] + (i * s->tokens + (at + s->tokens) % s->tokens) * s->width, (size_t)s->width * sizeof(float));
+            memcpy(one[k] + i * s->width, d->part[k] + (i * s->tokens + (at + s->tokens) % s->tokens) * s->width,
+                   (size_t)s->width * sizeof(float));
     }
     for (int k = Q; k < Y; k++)
         in[k] = tess_tensor_over(one[k], TESS_F32, 3, DIMS(d->rows, 1, s->width));
     in[3] = tess_tensor_over(position, TESS_I32, 2, DIMS(d->rows, 1));
     struct tess_batch b = {.size = sizeof b, .samples = d->rows, .inputs = 4, .in = in, .outputs = 1, .out = &out, .first = first};
-    int status = tess_graph_run(&m->b.call.call, m->b.graph, &b);
+    int status = tess_graph_run(&m->b.context.context, m->b.graph, &b);
     for (int64_t i = 0; i < d->rows && status == TESS_OK; i++)
         memcpy(d->part[Y] + (i * s->tokens + at) * s->width, one[Y] + i * s->width, (size_t)s->width * sizeof(float));
     return status;
@@ -145,11 +146,11 @@ START_TEST(it_is_causal_attention)
 {
     const struct shape *s = &shapes[_i];
     struct machine m;
-    struct sequences d = draw(s, MOST);
+    struct sequences d = draw(s, MAX);
     double *want = malloc((size_t)(s->tokens * s->width) * sizeof *want), allowed = is_bf16() ? 0.02 : 2e-6, worst = 0.0;
     open_machine(&m, s, 2);
     all_steps(&m, s, &d);
-    for (int64_t i = 0; i < MOST; i++) {
+    for (int64_t i = 0; i < MAX; i++) {
         layers_by_definition(s, &d, i, want);
         for (int64_t k = 0; k < s->tokens * s->width; k++)
             worst = fmax(worst, fabs(want[k] - (double)d.part[Y][i * s->tokens * s->width + k]));
@@ -171,14 +172,14 @@ START_TEST(a_row_depends_on_nothing_else)
 {
     const struct shape *s = &shapes[_i];
     struct machine m, other;
-    struct sequences d = draw(s, MOST), again = draw(s, MOST), fewer = draw(s, MOST - 2), alone = draw(s, 1);
+    struct sequences d = draw(s, MAX), again = draw(s, MAX), fewer = draw(s, MAX - 2), alone = draw(s, 1);
     open_machine(&m, s, 1);
     open_machine(&other, s, 3);
     all_steps(&m, s, &d);
     all_steps(&other, s, &again);
-    same(s, &d, &again, MOST);
+    same(s, &d, &again, MAX);
     all_steps(&other, s, &fewer);
-    same(s, &d, &fewer, MOST - 2);
+    same(s, &d, &fewer, MAX - 2);
     all_steps(&m, s, &alone);
     same(s, &d, &alone, 1);
     fixture_ok(&m.b, step(&m, s, &alone, s->tokens / 2, 0)); /* back, and over again */
@@ -200,10 +201,10 @@ START_TEST(its_memory_is_of_the_cost)
     struct tess_cost cost[2];
     for (int i = 0; i < 2; i++) {
         open_machine(&m[i], i ? many : few, 2);
-        fixture_ok(&m[i].b, tess_graph_cost(&m[i].b.call.call, m[i].b.graph, &cost[i]));
+        fixture_ok(&m[i].b, tess_graph_cost(&m[i].b.context.context, m[i].b.graph, &cost[i]));
         close_machine(&m[i]);
     }
-    int64_t values = 1000 * LAYERS * MOST * 2 * 16 * (is_bf16() ? 2 : 4), scores = 2 * 1000 * 4;
+    int64_t values = 1000 * LAYERS * MAX * 2 * 16 * (is_bf16() ? 2 : 4), scores = 2 * 1000 * 4;
     ck_assert_int_ge(cost[1].total_bytes - cost[0].total_bytes, values + scores - 128);
     ck_assert_int_le(cost[1].total_bytes - cost[0].total_bytes, values + scores + 128);
     ck_assert(cost[1].flops > 100.0 * cost[0].flops);
@@ -212,16 +213,16 @@ END_TEST
 
 static void refused(struct machine *m, int status, int code, const char *words)
 {
-    const char *said = tessi_call_message(&m->b.call.call);
+    const char *said = tessi_base_context_message(&m->b.context.context);
     ck_assert_msg(status == code && strstr(said, words), "%d: %s", status, said);
-    tessi_call_clear(&m->b.call.call);
+    tessi_base_context_clear(&m->b.context.context);
 }
 
 START_TEST(positions_that_cannot_be)
 {
     const struct shape *s = &shapes[0];
     struct machine m;
-    struct sequences d = draw(s, MOST), few = draw(s, ROWS);
+    struct sequences d = draw(s, MAX), few = draw(s, ROWS);
     open_machine(&m, s, 2);
     refused(&m, step(&m, s, &few, 1, 0), TESS_E_DATA,
             "cached attention: position 1 of row 0, where the next may be 0 .. 0 of 5 tokens; give all positions, in order");
@@ -246,12 +247,12 @@ static void recording_refused(int64_t rows, int64_t length, int32_t heads, int t
     struct machine m = {.cache = of_another};
     fixture_open(&m.b, 1, ROWS, 1, training);
     if (!of_another)
-        fixture_ok(&m.b, tess_cache_new(&m.b.call.call, 4, &m.cache));
+        fixture_ok(&m.b, tess_cache_new(&m.b.context.context, 4, &m.cache));
     struct tess_node *x = tess_input(m.b.graph, "x", TESS_F32, 3, DIMS(ROWS, length, 6));
     struct tess_node *at = tess_input(m.b.graph, "position", TESS_I32, 2, DIMS(rows, 1));
     ck_assert_ptr_null(tess_attention_cached(m.b.graph, x, x, x, at, m.cache, heads));
     int status = tess_graph_status(m.b.graph);
-    ck_assert_int_eq(tess_graph_seal(&m.b.call.call, m.b.graph), status);
+    ck_assert_int_eq(tess_graph_seal(&m.b.context.context, m.b.graph), status);
     refused(&m, status, status, words);
     ck_assert_int_ne(status, TESS_OK);
     if (of_another)
@@ -270,7 +271,7 @@ START_TEST(what_cannot_be_recorded)
     recording_refused(ROWS, 1, 2, 1, NULL, "one cache for one graph of inference");
     recording_refused(ROWS, 1, 2, 0, m.cache, "one cache for one graph of inference");
     struct tess_cache *none;
-    refused(&m, tess_cache_new(&m.b.call.call, 0, &none), TESS_E_INTERNAL, "a cache of keys and values of 0 tokens");
+    refused(&m, tess_cache_new(&m.b.context.context, 0, &none), TESS_E_INTERNAL, "a cache of keys and values of 0 tokens");
     ck_assert_ptr_null(none);
     close_machine(&m);
 }

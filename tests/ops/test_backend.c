@@ -25,7 +25,7 @@ static void *self;
 static void setup(void)
 {
     fixture_open(&fixture, 1, 1, 1, 0);
-    fixture_ok(&fixture, tess_instance_open(&fixture.call.call, "backend/1", backend, "test", &instance));
+    fixture_ok(&fixture, tess_instance_open(&fixture.context.context, "backend/1", backend, "test", &instance));
     ops = tess_instance_ops(instance, "backend/1");
     self = tess_instance_self(instance);
 }
@@ -105,7 +105,7 @@ static void plan(struct work *w, const struct tess_dense *d, const float *b)
                   : d->what == TESS_CONV_DATA   ? d->images * d->h * d->w * d->ci
                   : d->what == TESS_CONV_WEIGHT ? d->co * d->kh * d->kw * d->ci
                                                 : 0;
-    fixture_ok(&fixture, ops->plan(self, &fixture.call.call, d, &w->kernel));
+    fixture_ok(&fixture, ops->plan(self, &fixture.context.context, d, &w->kernel));
     if (!w->kernel.packed_bytes)
         return;
     unsigned char *packed = malloc(w->kernel.packed_bytes + GUARD);
@@ -127,11 +127,11 @@ static void drop(struct work *w)
 /* Runs with exactly the scratch that was asked for, full of what no sum survives. */
 static void run(const struct work *w, const float *a, const float *b, const float *bias, float *c)
 {
-    struct tessi_call call;
-    size_t room = (w->kernel.scratch_bytes + GUARD + 127) / 64 * 64;
-    unsigned char *scratch = aligned_alloc(64, room);
-    memset(scratch, 0xff, room);
-    tessi_call_init(&call, fixture.call.call.host);
+    struct tessi_context context;
+    size_t capacity = (w->kernel.scratch_bytes + GUARD + 127) / 64 * 64;
+    unsigned char *scratch = aligned_alloc(64, capacity);
+    memset(scratch, 0xff, capacity);
+    tessi_base_context_init(&context, fixture.context.context.host);
     void *left = stored(a, w->values_a), *right = w->packed ? w->packed : stored(b, w->values_b);
     float *result = w->values_c ? filled(w->values_c + 2 * GUARD, left_over) : c;
     struct tess_dense_run r = {.size = sizeof r,
@@ -140,7 +140,7 @@ static void run(const struct work *w, const float *a, const float *b, const floa
                                .bias = bias,
                                .c = w->values_c ? result + GUARD : c,
                                .scratch = scratch,
-                               .call = &call.call};
+                               .context = &context.context};
     ck_assert_int_eq(ops->run(self, &w->kernel, &r), TESS_OK);
     if (w->values_c) {
         for (int64_t i = 0; i < GUARD; i++)
@@ -151,7 +151,7 @@ static void run(const struct work *w, const float *a, const float *b, const floa
     free(left);
     if (!w->packed)
         free(right);
-    for (size_t i = w->kernel.scratch_bytes; i < room; i++)
+    for (size_t i = w->kernel.scratch_bytes; i < capacity; i++)
         ck_assert_msg(scratch[i] == 0xff, "wrote beyond its scratch");
     free(scratch);
 }
@@ -485,33 +485,33 @@ START_TEST(refuses_other_dtypes)
     struct tess_dense d = dense_of(&sizes[0], TESS_CONV);
     struct tess_kernel k;
     d.dtype_b = TESS_U8;
-    ck_assert_int_eq(ops->plan(self, &fixture.call.call, &d, &k), TESS_E_VALUE);
-    ck_assert(strstr(tessi_call_message(&fixture.call.call), "x u8 -> f32"));
+    ck_assert_int_eq(ops->plan(self, &fixture.context.context, &d, &k), TESS_E_VALUE);
+    ck_assert(strstr(tessi_base_context_message(&fixture.context.context), "x u8 -> f32"));
 }
 END_TEST
 
 /* Not every processor multiplies bf16. */
-static int can(struct tess_call *c, const char *name)
+static int can(struct tess_context *ctx, const char *name)
 {
     struct tess_dense d = dense_of(&sizes[0], TESS_CONV);
     struct tess_kernel k;
     struct tess_instance *i;
-    if (tess_instance_open(c, "backend/1", name, "test", &i) != TESS_OK)
+    if (tess_instance_open(ctx, "backend/1", name, "test", &i) != TESS_OK)
         return 0;
     const struct tess_backend_1 *b = tess_instance_ops(i, "backend/1");
-    int status = b->plan(tess_instance_self(i), c, &d, &k);
+    int status = b->plan(tess_instance_self(i), ctx, &d, &k);
     if (status == TESS_OK)
         b->drop(tess_instance_self(i), &k);
     tess_instance_close(i);
     return status == TESS_OK;
 }
 
-static int failures_of(struct tess_call *c, const char *name, int32_t dtype)
+static int failures_of(struct tess_context *ctx, const char *name, int32_t dtype)
 {
     operands = dtype;
-    if (!can(c, name)) {
-        printf("%s has no products of %s here: %s\n", name, tess_dtype_name(dtype), tessi_call_message(c));
-        tessi_call_clear(c);
+    if (!can(ctx, name)) {
+        printf("%s has no products of %s here: %s\n", name, tess_dtype_name(dtype), tessi_base_context_message(ctx));
+        tessi_base_context_clear(ctx);
         return dtype == TESS_F32;
     }
     snprintf(backend, sizeof backend, "%s", name);
@@ -533,18 +533,18 @@ static int failures_of(struct tess_call *c, const char *name, int32_t dtype)
 
 int main(void)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_runtime *runtime = NULL;
     const struct tess_component *k;
     int failed = 0, backends = 0;
-    tessi_call_init(&call, NULL);
-    if (tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &runtime) != TESS_OK)
+    tessi_base_context_init(&context, NULL);
+    if (tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.threads = 1}, &runtime) != TESS_OK)
         return EXIT_FAILURE;
-    for (int64_t i = 0; (k = tessi_registry_component(runtime->registry, i, NULL)); i++)
+    for (int64_t i = 0; (k = tessi_plug_registry_component(runtime->registry, i, NULL)); i++)
         if (strcmp(k->kind, "backend/1") == 0) {
-            failed += failures_of(&call.call, k->name, TESS_F32) + failures_of(&call.call, k->name, TESS_BF16);
+            failed += failures_of(&context.context, k->name, TESS_F32) + failures_of(&context.context, k->name, TESS_BF16);
             backends++;
         }
-    tessi_runtime_free(runtime);
+    tessi_host_runtime_free(runtime);
     return failed || !backends ? EXIT_FAILURE : EXIT_SUCCESS;
 }

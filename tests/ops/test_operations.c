@@ -28,7 +28,7 @@ static double value(struct fixture *b, const struct tess_tensor *total, const fl
     struct tess_tensor out[2] = {tess_tensor_over(NULL, TESS_F32, 0, NULL), *total};
     struct tess_batch batch = {.size = sizeof batch, .samples = ROWS, .totals = 2, .total = out, .step = 3};
     double sum = 0.0;
-    fixture_ok(b, tess_graph_run(&b->call.call, b->graph, &batch));
+    fixture_ok(b, tess_graph_run(&b->context.context, b->graph, &batch));
     for (int64_t i = 0; i < tess_tensor_count(total); i++)
         sum += (double)((float *)total->data)[i] * (double)factor[i];
     return sum / (double)tess_tensor_count(total);
@@ -39,9 +39,9 @@ static void check_weight(struct fixture *b, const char *operation, const char *n
 {
     struct tess_tensor gradient, view;
     struct tess_batch batch = {.size = sizeof batch, .samples = ROWS, .step = 3};
-    fixture_ok(b, tess_graph_step(&b->call.call, b->graph, &batch));
-    fixture_ok(b, tess_graph_gradient(&b->call.call, b->graph, name, &gradient));
-    fixture_ok(b, tess_weights_find(&b->call.call, b->weights, name, TESS_ROLE_VALUE, &view));
+    fixture_ok(b, tess_graph_step(&b->context.context, b->graph, &batch));
+    fixture_ok(b, tess_graph_gradient(&b->context.context, b->graph, name, &gradient));
+    fixture_ok(b, tess_weights_find(&b->context.context, b->weights, name, TESS_ROLE_VALUE, &view));
     int64_t n = tess_tensor_count(&gradient), step = n > 40 ? n / 40 : 1;
     float *kept = malloc((size_t)n * sizeof *kept), *at = view.data;
     double largest = 0.0, worst = 0.0;
@@ -76,10 +76,10 @@ static void check_operation(const char *operation, recorder *record, double boun
                                       (struct tess_init){.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0});
     tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, tess_mul(b.graph, y, r)));
     tess_total(b.graph, "y", y);
-    int status = tess_graph_seal(&b.call.call, b.graph);
-    ck_assert_msg(status == TESS_OK, "%s: %s", operation, tessi_call_message(&b.call.call));
-    fixture_ok(&b, tess_weights_seal(&b.call.call, b.weights));
-    fixture_ok(&b, tess_weights_find(&b.call.call, b.weights, "factor", TESS_ROLE_VALUE, &factor));
+    int status = tess_graph_seal(&b.context.context, b.graph);
+    ck_assert_msg(status == TESS_OK, "%s: %s", operation, tessi_base_context_message(&b.context.context));
+    fixture_ok(&b, tess_weights_seal(&b.context.context, b.weights));
+    fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, "factor", TESS_ROLE_VALUE, &factor));
     total = shape;
     total.data = malloc(tess_tensor_bytes(&total));
     for (int64_t i = 0; i < tess_weights_count(b.weights); i++)
@@ -507,13 +507,13 @@ static void at_point(struct tess_node *(*record)(struct tess_graph *g, struct te
     struct tess_node *sum = tess_sum(b.graph, out, (1u << shape.rank) - 1);
     tess_objective(b.graph, "loss", "", tess_reshape(b.graph, sum, 0, NULL));
     tess_total(b.graph, "y", out);
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
-    fixture_ok(&b, tess_weights_seal(&b.call.call, b.weights));
-    fixture_ok(&b, tess_weights_find(&b.call.call, b.weights, "x", TESS_ROLE_VALUE, &view));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
+    fixture_ok(&b, tess_weights_seal(&b.context.context, b.weights));
+    fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, "x", TESS_ROLE_VALUE, &view));
     memcpy(view.data, x->data, tess_tensor_bytes(&view));
     struct tess_batch batch = {.size = sizeof batch, .samples = 1, .totals = 2, .total = total};
-    fixture_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
-    fixture_ok(&b, tess_graph_gradient(&b.call.call, b.graph, "x", &view));
+    fixture_ok(&b, tess_graph_step(&b.context.context, b.graph, &batch));
+    fixture_ok(&b, tess_graph_gradient(&b.context.context, b.graph, "x", &view));
     memcpy(dx, view.data, tess_tensor_bytes(&view));
     fixture_close(&b);
 }
@@ -559,8 +559,8 @@ static void refused(struct tess_node *(*record)(struct tess_graph *g), const cha
     struct fixture b;
     fixture_open(&b, 1, 2, 1, 1);
     ck_assert_ptr_null(record(b.graph));
-    ck_assert_int_eq(tess_graph_seal(&b.call.call, b.graph), TESS_E_SHAPE);
-    ck_assert_msg(strstr(tessi_call_message(&b.call.call), words), "%s", tessi_call_message(&b.call.call));
+    ck_assert_int_eq(tess_graph_seal(&b.context.context, b.graph), TESS_E_SHAPE);
+    ck_assert_msg(strstr(tessi_base_context_message(&b.context.context), words), "%s", tessi_base_context_message(&b.context.context));
     fixture_close(&b);
 }
 

@@ -24,7 +24,7 @@ static void teardown(void)
 
 static const struct tess_component *heavy(void)
 {
-    const struct tess_component *k = tessi_registry_find(fixture.runtime->registry, "backend/1", "heavy", NULL);
+    const struct tess_component *k = tessi_plug_registry_find(fixture.runtime->registry, "backend/1", "heavy", NULL);
     ck_assert_ptr_nonnull(k);
     return k;
 }
@@ -37,14 +37,14 @@ START_TEST(functions_come_from_the_library)
     plug_scan(&fixture);
     ck_assert_ptr_null(plug_refusal(&fixture, "heavy_library")); /* nobody has looked at it */
     ck_assert_ptr_null(((const struct tess_backend_1 *)heavy()->ops)->run);
-    ck_assert_int_eq(tessi_runtime_choose_backend(fixture.c, fixture.runtime, "heavy"), TESS_OK);
-    ck_assert_msg(tessi_runtime_compute(fixture.c, fixture.runtime) == TESS_OK, "%s", tessi_call_message(fixture.c));
+    ck_assert_int_eq(tessi_host_runtime_choose_backend(fixture.ctx, fixture.runtime, "heavy"), TESS_OK);
+    ck_assert_msg(tessi_host_runtime_compute(fixture.ctx, fixture.runtime) == TESS_OK, "%s", tessi_base_context_message(fixture.ctx));
     ck_assert_ptr_nonnull(fixture.runtime->dense->run);
     ck_assert_msg(strstr(fixture.runtime->numeric_mode, "told, a=b") != NULL, "%s", fixture.runtime->numeric_mode);
     ck_assert_str_eq(getenv("TESSERA_TEST_OTHER"), "mine"); /* as it was */
     ck_assert_ptr_null(getenv("TESSERA_TEST_HEAVY"));
-    ck_assert_int_eq(tessi_runtime_reserve(fixture.c, fixture.runtime), TESS_E_MEMORY);
-    ck_assert_str_eq(tessi_call_message(fixture.c), "no room for 1");
+    ck_assert_int_eq(tessi_host_runtime_reserve(fixture.ctx, fixture.runtime), TESS_E_MEMORY);
+    ck_assert_str_eq(tessi_base_context_message(fixture.ctx), "no room for 1");
     unsetenv("TESSERA_TEST_OTHER");
 }
 END_TEST
@@ -53,11 +53,11 @@ END_TEST
 static const char *refusal(void)
 {
     plug_scan(&fixture);
-    ck_assert_int_eq(tessi_runtime_choose_backend(fixture.c, fixture.runtime, "heavy"), TESS_OK);
-    ck_assert_int_eq(tessi_runtime_compute(fixture.c, fixture.runtime), TESS_E_PLUGIN);
+    ck_assert_int_eq(tessi_host_runtime_choose_backend(fixture.ctx, fixture.runtime, "heavy"), TESS_OK);
+    ck_assert_int_eq(tessi_host_runtime_compute(fixture.ctx, fixture.runtime), TESS_E_PLUGIN);
     ck_assert_ptr_null(fixture.runtime->dense);
     ck_assert_ptr_nonnull(heavy()); /* listed all the same */
-    return tessi_call_message(fixture.c);
+    return tessi_base_context_message(fixture.ctx);
 }
 
 START_TEST(one_that_was_named_and_cannot_be_loaded_is_an_error)
@@ -65,7 +65,8 @@ START_TEST(one_that_was_named_and_cannot_be_loaded_is_an_error)
     char wanted[PATH_MAX];
     plug_add(&fixture, "", "heavy");
     const char *message = refusal();
-    snprintf(wanted, sizeof wanted, "backend/heavy: %s/libraries/heavy_library.so: wanted a shared object that loads, found: ", fixture.folder);
+    snprintf(wanted, sizeof wanted,
+             "backend/heavy: %s/libraries/heavy_library.so: wanted a shared object that loads, found: ", fixture.folder);
     ck_assert_msg(strstr(message, wanted) != NULL, "%s", message);
 }
 END_TEST
@@ -104,14 +105,14 @@ START_TEST(the_next_backend_by_preference_is_taken_and_told)
     FILE *terminal = open_memstream(&told, &bytes);
     plug_add(&fixture, "", "heavy");
     struct tessi_runtime_options o = {.plugin_path = fixture.folder, .threads = 1, .level = TESSI_NORMAL, .terminal = terminal};
-    ck_assert_int_eq(tessi_runtime_new(fixture.c, &o, &fixture.runtime), TESS_OK);
-    ck_assert_msg(tessi_runtime_compute(fixture.c, fixture.runtime) == TESS_OK, "%s", tessi_call_message(fixture.c));
+    ck_assert_int_eq(tessi_host_runtime_new(fixture.ctx, &o, &fixture.runtime), TESS_OK);
+    ck_assert_msg(tessi_host_runtime_compute(fixture.ctx, fixture.runtime) == TESS_OK, "%s", tessi_base_context_message(fixture.ctx));
     ck_assert_str_ne(tess_instance_name(fixture.runtime->backend), "heavy");
-    ck_assert_str_eq(tessi_call_message(fixture.c), "");
+    ck_assert_str_eq(tessi_base_context_message(fixture.ctx), "");
     fflush(terminal);
     ck_assert_msg(strstr(told, "` is taken, as `heavy` cannot be: ") && strstr(told, "heavy_library.so: wanted a shared object that loads"),
                   "%s", told);
-    tessi_runtime_free(fixture.runtime);
+    tessi_host_runtime_free(fixture.runtime);
     fixture.runtime = NULL;
     fclose(terminal);
     free(told);

@@ -32,19 +32,19 @@ static void teardown(void)
 
 /* ---- the tree ------------------------------------------------------------------------------------------------------ */
 
-static struct tessi_spec *parse(const char *text)
+static struct tessi_config *parse(const char *text)
 {
-    struct tessi_spec *s = NULL;
-    int status = tessi_yaml_parse(fixture.c, text, strlen(text), "x.yaml", &s);
-    ck_assert_msg(status == TESS_OK, "%s: %s", text, tessi_call_message(fixture.c));
+    struct tessi_config *s = NULL;
+    int status = tessi_config_yaml_parse(fixture.ctx, text, strlen(text), "x.yaml", &s);
+    ck_assert_msg(status == TESS_OK, "%s: %s", text, tessi_base_context_message(fixture.ctx));
     return s;
 }
 
-static struct tessi_spec *scalar(const char *text, int quoted)
+static struct tessi_config *scalar(const char *text, int quoted)
 {
-    struct tessi_spec *s = NULL;
-    ck_assert_int_eq(tessi_spec_new(fixture.c, TESSI_SCALAR, "x.yaml", 3, 7, &s), TESS_OK);
-    ck_assert_int_eq(tessi_spec_set_text(fixture.c, s, text), TESS_OK);
+    struct tessi_config *s = NULL;
+    ck_assert_int_eq(tessi_config_new(fixture.ctx, TESSI_SCALAR, "x.yaml", 3, 7, &s), TESS_OK);
+    ck_assert_int_eq(tessi_config_set_text(fixture.ctx, s, text), TESS_OK);
     s->quoted = quoted;
     return s;
 }
@@ -60,25 +60,26 @@ START_TEST(integers_by_the_core_schema)
                                       "0x", "0o8", "-0x10", "1_000", "12:30", ".inf", ".nan", "1e", "--1", "1 "};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         int64_t value = 0;
-        struct tessi_spec *s = scalar(good[i].text, 0);
-        ck_assert_msg(tessi_spec_i64(fixture.c, s, &value) == TESS_OK, "%s", good[i].text);
+        struct tessi_config *s = scalar(good[i].text, 0);
+        ck_assert_msg(tessi_config_i64(fixture.ctx, s, &value) == TESS_OK, "%s", good[i].text);
         ck_assert_int_eq(value, good[i].value);
-        tessi_spec_free(s);
+        tessi_config_free(s);
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int64_t value = 0;
-        struct tessi_spec *s = scalar(bad[i], 0);
-        tessi_call_clear(fixture.c);
-        ck_assert_msg(tessi_spec_i64(fixture.c, s, &value) == TESS_E_VALUE, "%s", bad[i]);
-        ck_assert_ptr_eq(strstr(tessi_call_message(fixture.c), "x.yaml:3:7: wanted an integer, found "), tessi_call_message(fixture.c));
-        tessi_spec_free(s);
+        struct tessi_config *s = scalar(bad[i], 0);
+        tessi_base_context_clear(fixture.ctx);
+        ck_assert_msg(tessi_config_i64(fixture.ctx, s, &value) == TESS_E_VALUE, "%s", bad[i]);
+        ck_assert_ptr_eq(strstr(tessi_base_context_message(fixture.ctx), "x.yaml:3:7: wanted an integer, found "),
+                         tessi_base_context_message(fixture.ctx));
+        tessi_config_free(s);
     }
-    tessi_call_clear(fixture.c);
+    tessi_base_context_clear(fixture.ctx);
     int64_t value;
-    struct tessi_spec *s = scalar("64", 1);
-    ck_assert_int_eq(tessi_spec_i64(fixture.c, s, &value), TESS_E_VALUE);
-    ck_assert_str_eq(tessi_call_message(fixture.c), "x.yaml:3:7: wanted an integer, found the text \"64\"");
-    tessi_spec_free(s);
+    struct tessi_config *s = scalar("64", 1);
+    ck_assert_int_eq(tessi_config_i64(fixture.ctx, s, &value), TESS_E_VALUE);
+    ck_assert_str_eq(tessi_base_context_message(fixture.ctx), "x.yaml:3:7: wanted an integer, found the text \"64\"");
+    tessi_config_free(s);
 }
 END_TEST
 
@@ -94,48 +95,48 @@ START_TEST(reals_and_truth_values)
     static const char *const no_truth[] = {"yes", "no", "on", "off", "tRUE", "1", "0", "", "y"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         double value = 0;
-        struct tessi_spec *s = scalar(good[i].text, 0);
-        ck_assert_msg(tessi_spec_f64(fixture.c, s, &value) == TESS_OK, "%s", good[i].text);
+        struct tessi_config *s = scalar(good[i].text, 0);
+        ck_assert_msg(tessi_config_f64(fixture.ctx, s, &value) == TESS_OK, "%s", good[i].text);
         ck_assert_double_eq(value, good[i].value);
-        tessi_spec_free(s);
+        tessi_config_free(s);
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         double value = 0;
-        struct tessi_spec *s = scalar(bad[i], 0);
-        tessi_call_clear(fixture.c);
-        ck_assert_msg(tessi_spec_f64(fixture.c, s, &value) == TESS_E_VALUE, "%s", bad[i]);
-        tessi_spec_free(s);
+        struct tessi_config *s = scalar(bad[i], 0);
+        tessi_base_context_clear(fixture.ctx);
+        ck_assert_msg(tessi_config_f64(fixture.ctx, s, &value) == TESS_E_VALUE, "%s", bad[i]);
+        tessi_config_free(s);
     }
     for (size_t i = 0; i < sizeof truth / sizeof *truth; i++) {
         int32_t value = 2;
-        struct tessi_spec *s = scalar(truth[i], 0);
-        ck_assert_int_eq(tessi_spec_bool(fixture.c, s, &value), TESS_OK);
+        struct tessi_config *s = scalar(truth[i], 0);
+        ck_assert_int_eq(tessi_config_bool(fixture.ctx, s, &value), TESS_OK);
         ck_assert_int_eq(value, i < 3);
-        tessi_spec_free(s);
+        tessi_config_free(s);
     }
     for (size_t i = 0; i < sizeof no_truth / sizeof *no_truth; i++) {
         int32_t value;
-        struct tessi_spec *s = scalar(no_truth[i], 0);
-        tessi_call_clear(fixture.c);
-        ck_assert_msg(tessi_spec_bool(fixture.c, s, &value) == TESS_E_VALUE, "%s", no_truth[i]);
-        tessi_spec_free(s);
+        struct tessi_config *s = scalar(no_truth[i], 0);
+        tessi_base_context_clear(fixture.ctx);
+        ck_assert_msg(tessi_config_bool(fixture.ctx, s, &value) == TESS_E_VALUE, "%s", no_truth[i]);
+        tessi_config_free(s);
     }
 }
 END_TEST
 
 /* Same kinds, keys, texts and types; a text may have changed its quotes. */
-static void same(const struct tessi_spec *a, const struct tessi_spec *b)
+static void same(const struct tessi_config *a, const struct tessi_config *b)
 {
     ck_assert_int_eq(a->kind, b->kind);
     ck_assert_int_eq(a->key != NULL, b->key != NULL);
     if (a->key)
         ck_assert_str_eq(a->key, b->key);
     if (a->kind == TESSI_SCALAR) {
-        ck_assert_int_eq(tessi_scalar_is(a->text, a->quoted), tessi_scalar_is(b->text, b->quoted));
-        if (tessi_scalar_is(a->text, a->quoted) != TESSI_IS_NULL)
+        ck_assert_int_eq(tessi_config_scalar_is(a->text, a->quoted), tessi_config_scalar_is(b->text, b->quoted));
+        if (tessi_config_scalar_is(a->text, a->quoted) != TESSI_IS_NULL)
             ck_assert_str_eq(a->text, b->text);
     }
-    const struct tessi_spec *x = a->child, *y = b->child;
+    const struct tessi_config *x = a->child, *y = b->child;
     for (; x && y; x = x->next, y = y->next)
         same(x, y);
     ck_assert_ptr_null(x);
@@ -161,61 +162,61 @@ static int is_key(const char *text)
 
 START_TEST(flow_text_reads_back)
 {
-    struct tessi_spec *map = NULL, *list = NULL, *item = NULL, *back, *copy = NULL;
+    struct tessi_config *map = NULL, *list = NULL, *item = NULL, *back, *copy = NULL;
     char *text = NULL, *again = NULL;
-    ck_assert_int_eq(tessi_spec_new(fixture.c, TESSI_MAP, "x.yaml", 1, 1, &map), TESS_OK);
-    ck_assert_int_eq(tessi_spec_new(fixture.c, TESSI_SEQUENCE, "x.yaml", 1, 1, &list), TESS_OK);
-    ck_assert_int_eq(tessi_spec_set_key(fixture.c, list, "the list"), TESS_OK);
-    tessi_spec_append(map, list);
+    ck_assert_int_eq(tessi_config_new(fixture.ctx, TESSI_MAP, "x.yaml", 1, 1, &map), TESS_OK);
+    ck_assert_int_eq(tessi_config_new(fixture.ctx, TESSI_SEQUENCE, "x.yaml", 1, 1, &list), TESS_OK);
+    ck_assert_int_eq(tessi_config_set_key(fixture.ctx, list, "the list"), TESS_OK);
+    tessi_config_append(map, list);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         item = scalar(texts[i], 1);
-        tessi_spec_append(list, item);
+        tessi_config_append(list, item);
         if (!is_key(texts[i]))
             continue;
         item = scalar(texts[i], 1);
-        ck_assert_int_eq(tessi_spec_set_key(fixture.c, item, texts[i]), TESS_OK);
-        tessi_spec_append(map, item);
+        ck_assert_int_eq(tessi_config_set_key(fixture.ctx, item, texts[i]), TESS_OK);
+        tessi_config_append(map, item);
     }
     for (size_t i = 0; i < 11; i++)
-        tessi_spec_append(list, scalar(texts[i], 0));
-    ck_assert_int_eq(tessi_spec_new(fixture.c, TESSI_MAP, "x.yaml", 1, 1, &item), TESS_OK);
-    tessi_spec_append(list, item);
+        tessi_config_append(list, scalar(texts[i], 0));
+    ck_assert_int_eq(tessi_config_new(fixture.ctx, TESSI_MAP, "x.yaml", 1, 1, &item), TESS_OK);
+    tessi_config_append(list, item);
 
-    ck_assert_int_eq(tessi_spec_print(fixture.c, map, &text), TESS_OK);
+    ck_assert_int_eq(tessi_config_print(fixture.ctx, map, &text), TESS_OK);
     ck_assert_ptr_null(strchr(text, '\n'));
     back = parse(text);
     same(map, back);
-    ck_assert_int_eq(tessi_spec_print(fixture.c, back, &again), TESS_OK);
+    ck_assert_int_eq(tessi_config_print(fixture.ctx, back, &again), TESS_OK);
     ck_assert_str_eq(text, again);
-    ck_assert_int_eq(tessi_spec_copy(fixture.c, back, &copy), TESS_OK);
+    ck_assert_int_eq(tessi_config_copy(fixture.ctx, back, &copy), TESS_OK);
     same(map, copy);
     tess_free(text);
     tess_free(again);
-    tessi_spec_free(copy);
-    tessi_spec_free(map);
-    tessi_spec_free(back);
+    tessi_config_free(copy);
+    tessi_config_free(map);
+    tessi_config_free(back);
 
     back = parse("{use: \"conv\", channels: 0x20, flag: True, note: , mult: [1, 1, 2], on: \"on\"}");
-    ck_assert_int_eq(tessi_spec_print(fixture.c, back, &text), TESS_OK);
+    ck_assert_int_eq(tessi_config_print(fixture.ctx, back, &text), TESS_OK);
     ck_assert_str_eq(text, "{use: conv, channels: 0x20, flag: True, note: null, mult: [1, 1, 2], \"on\": \"on\"}");
     tess_free(text);
-    tessi_spec_free(back);
+    tessi_config_free(back);
 }
 END_TEST
 
 START_TEST(getting_marks_and_failing_places)
 {
-    struct tessi_spec *map = parse("a: 1\nb:\n  - x\n  - y\n");
-    struct tessi_spec *b = tessi_spec_get(map, "b");
+    struct tessi_config *map = parse("a: 1\nb:\n  - x\n  - y\n");
+    struct tessi_config *b = tessi_config_get(map, "b");
     ck_assert_ptr_nonnull(b);
     ck_assert_int_eq(b->used, 1);
     ck_assert_int_eq(map->child->used, 0);
-    ck_assert_int_eq(tessi_spec_count(b), 2);
-    ck_assert_ptr_null(tessi_spec_get(map, "c"));
-    ck_assert_ptr_null(tessi_spec_get(b, "x"));
-    ck_assert_int_eq(tessi_spec_fail(fixture.c, b->child->next, TESS_E_USAGE, "no %s", "y"), TESS_E_USAGE);
-    ck_assert_str_eq(tessi_call_message(fixture.c), "x.yaml:4:5: no y");
-    tessi_spec_free(map);
+    ck_assert_int_eq(tessi_config_count(b), 2);
+    ck_assert_ptr_null(tessi_config_get(map, "c"));
+    ck_assert_ptr_null(tessi_config_get(b, "x"));
+    ck_assert_int_eq(tessi_config_fail(fixture.ctx, b->child->next, TESS_E_USAGE, "no %s", "y"), TESS_E_USAGE);
+    ck_assert_str_eq(tessi_base_context_message(fixture.ctx), "x.yaml:4:5: no y");
+    tessi_config_free(map);
 }
 END_TEST
 
@@ -238,13 +239,13 @@ START_TEST(defaults_and_every_type)
     ck_assert_ptr_null(a->inner);
     ck_assert_int_eq(a->opened, 0);
     ck_assert_str_eq(tess_instance_name(i), "all");
-    ck_assert_str_eq(tess_instance_spec(i), "{use: all, flag: true, count: 32, rate: 0.1, name: plain, note: null, mode: exact, "
+    ck_assert_str_eq(tess_instance_config_text(i), "{use: all, flag: true, count: 32, rate: 0.1, name: plain, note: null, mode: exact, "
                                             "mult: [1, 1, 2], inner: null, fail: false}");
-    ck_assert_str_eq(tessi_instance_resolved(i), "{use: all, flag: true, count: 32, rate: 0.1, name: plain, note: null, file: null, "
+    ck_assert_str_eq(tessi_plug_instance_resolved(i), "{use: all, flag: true, count: 32, rate: 0.1, name: plain, note: null, file: null, "
                                                  "mode: exact, mult: [1, 1, 2], talk: 10, inner: null, fail: false}");
     ck_assert_ptr_nonnull(tess_instance_ops(i, "encoder/1"));
     ck_assert_ptr_null(tess_instance_ops(i, "decoder/1"));
-    ck_assert_str_eq(tessi_instance_plugin(i)->version, "1.2.3");
+    ck_assert_str_eq(tessi_plug_instance_plugin(i)->version, "1.2.3");
     tess_instance_close(i);
 
     ck_assert_ptr_null(plug_open(&fixture, "encoder/1",
@@ -262,7 +263,7 @@ START_TEST(defaults_and_every_type)
     ck_assert_int_eq(p->width, 16);
     ck_assert_int_eq(p->count, 8);
     ck_assert_str_eq(p->note, "own");
-    ck_assert_str_eq(tess_instance_spec(i),
+    ck_assert_str_eq(tess_instance_config_text(i),
                      "{use: all, flag: false, count: 1000, rate: 1, name: \"on\", note: \"64\", mode: none, mult: [], "
                      "inner: {use: part, count: 8, width: 16, rate: 0.9, mode: none, note: own}, fail: false}");
     tess_instance_close(i);
@@ -275,14 +276,15 @@ START_TEST(canonical_text_opens_the_same)
     ck_assert_ptr_null(plug_open(&fixture, "encoder/1",
                                   "{use: all, rate: 0.30000000000000004, name: \"a: b\\n\", note: yes, mult: [64, 1], "
                                   "inner: {use: part, width: 2}}", 0, &i));
-    ck_assert_int_eq(tess_instance_open(fixture.c, "encoder/1", tess_instance_spec(i), "codes.h5: encoder", &j), TESS_OK);
-    ck_assert_str_eq(tess_instance_spec(i), tess_instance_spec(j));
+    ck_assert_int_eq(tess_instance_open(fixture.ctx, "encoder/1", tess_instance_config_text(i), "codes.h5: encoder", &j), TESS_OK);
+    ck_assert_str_eq(tess_instance_config_text(i), tess_instance_config_text(j));
     ck_assert_double_eq(((struct all *)tess_instance_self(j))->rate, 0.30000000000000004);
     ck_assert_str_eq(((struct all *)tess_instance_self(j))->name, "a: b\n");
     tess_instance_close(i);
     tess_instance_close(j);
-    ck_assert_int_eq(tess_instance_open(fixture.c, "encoder/1", "{use: all, count: 0}", "codes.h5: encoder", &j), TESS_E_VALUE);
-    ck_assert_str_eq(tessi_call_message(fixture.c), "codes.h5: encoder:1:19: encoder/all: `count` wants an integer 1 .. 4096, found 0");
+    ck_assert_int_eq(tess_instance_open(fixture.ctx, "encoder/1", "{use: all, count: 0}", "codes.h5: encoder", &j), TESS_E_VALUE);
+    ck_assert_str_eq(tessi_base_context_message(fixture.ctx),
+                     "codes.h5: encoder:1:19: encoder/all: `count` wants an integer 1 .. 4096, found 0");
     ck_assert_ptr_null(j);
 }
 END_TEST
@@ -292,11 +294,11 @@ START_TEST(identity_leaves_out_paths_and_neutral_ones)
     struct tess_instance *i, *j;
     ck_assert_ptr_null(plug_open(&fixture, "encoder/1", "{use: all, file: /a/b.gz, talk: 1}", 0, &i));
     ck_assert_ptr_null(plug_open(&fixture, "encoder/1", "{talk: 99, use: \"all\", count: 32, file: /c}", 0, &j));
-    ck_assert_str_eq(tess_instance_spec(i), tess_instance_spec(j));
-    ck_assert_ptr_null(strstr(tess_instance_spec(i), "file"));
-    ck_assert_ptr_null(strstr(tess_instance_spec(i), "talk"));
-    ck_assert_ptr_nonnull(strstr(tessi_instance_resolved(i), "file: /a/b.gz"));
-    ck_assert_ptr_nonnull(strstr(tessi_instance_resolved(j), "talk: 99"));
+    ck_assert_str_eq(tess_instance_config_text(i), tess_instance_config_text(j));
+    ck_assert_ptr_null(strstr(tess_instance_config_text(i), "file"));
+    ck_assert_ptr_null(strstr(tess_instance_config_text(i), "talk"));
+    ck_assert_ptr_nonnull(strstr(tessi_plug_instance_resolved(i), "file: /a/b.gz"));
+    ck_assert_ptr_nonnull(strstr(tessi_plug_instance_resolved(j), "talk: 99"));
     tess_instance_close(i);
     tess_instance_close(j);
 }
@@ -305,18 +307,18 @@ END_TEST
 static void path_is(const char *file, const char *written, const char *wanted)
 {
     struct tess_instance *i = NULL;
-    struct tessi_spec *map = NULL, *use = NULL, *path = NULL;
-    ck_assert_int_eq(tessi_spec_new(fixture.c, TESSI_MAP, "other/place.yaml", 1, 1, &map), TESS_OK);
+    struct tessi_config *map = NULL, *use = NULL, *path = NULL;
+    ck_assert_int_eq(tessi_config_new(fixture.ctx, TESSI_MAP, "other/place.yaml", 1, 1, &map), TESS_OK);
     use = scalar("all", 0);
-    ck_assert_int_eq(tessi_spec_set_key(fixture.c, use, "use"), TESS_OK);
-    ck_assert_int_eq(tessi_spec_new(fixture.c, TESSI_SCALAR, file, 1, 1, &path), TESS_OK);
-    ck_assert_int_eq(tessi_spec_set_text(fixture.c, path, written), TESS_OK);
-    ck_assert_int_eq(tessi_spec_set_key(fixture.c, path, "file"), TESS_OK);
-    tessi_spec_append(map, use);
-    tessi_spec_append(map, path);
-    int status = tessi_instance_new(fixture.c, fixture.runtime->registry, "encoder/1", map, NULL, NULL, 0, &i);
-    ck_assert_msg(status == TESS_OK, "%s", tessi_call_message(fixture.c));
-    tessi_spec_free(map); /* strings live on in the instance */
+    ck_assert_int_eq(tessi_config_set_key(fixture.ctx, use, "use"), TESS_OK);
+    ck_assert_int_eq(tessi_config_new(fixture.ctx, TESSI_SCALAR, file, 1, 1, &path), TESS_OK);
+    ck_assert_int_eq(tessi_config_set_text(fixture.ctx, path, written), TESS_OK);
+    ck_assert_int_eq(tessi_config_set_key(fixture.ctx, path, "file"), TESS_OK);
+    tessi_config_append(map, use);
+    tessi_config_append(map, path);
+    int status = tessi_plug_instance_new(fixture.ctx, fixture.runtime->registry, "encoder/1", map, NULL, NULL, 0, &i);
+    ck_assert_msg(status == TESS_OK, "%s", tessi_base_context_message(fixture.ctx));
+    tessi_config_free(map); /* strings live on in the instance */
     ck_assert_str_eq(((struct all *)tess_instance_self(i))->file, wanted);
     tess_instance_close(i);
 }
@@ -348,7 +350,7 @@ START_TEST(like_takes_what_is_not_written)
     ck_assert_double_eq(p->rate, 0.25);
     ck_assert_int_eq(p->mode, 0); /* by name, not by index */
     ck_assert_str_eq(p->note, "own"); /* the first has none */
-    ck_assert_str_eq(tess_instance_spec(pair->second), "{use: part, count: 48, width: 3, rate: 0.25, mode: none, note: own}");
+    ck_assert_str_eq(tess_instance_config_text(pair->second), "{use: part, count: 48, width: 3, rate: 0.25, mode: none, note: own}");
     tess_instance_close(i);
 
     ck_assert_ptr_null(plug_open(&fixture, "pair/1",
@@ -370,7 +372,7 @@ END_TEST
 START_TEST(opening_and_closing_pair_up)
 {
     struct tess_instance *i;
-    const struct counted_ops *ops = tessi_registry_find(fixture.runtime->registry, "encoder/1", "all", NULL)->ops;
+    const struct counted_ops *ops = tessi_plug_registry_find(fixture.runtime->registry, "encoder/1", "all", NULL)->ops;
     int64_t *opened = ops->opened, *closed = ops->closed;
     *opened = *closed = 0;
     ck_assert_ptr_null(plug_open(&fixture, "encoder/1", "all", 1, &i));
@@ -396,7 +398,7 @@ START_TEST(opening_and_closing_pair_up)
     ck_assert_int_eq(*closed, 5);
 
     ck_assert_ptr_null(plug_open(&fixture, "pair/1", "bare", 1, &i));
-    ck_assert_str_eq(tess_instance_spec(i), "{use: bare}");
+    ck_assert_str_eq(tess_instance_config_text(i), "{use: bare}");
     tess_instance_close(i);
     tess_instance_close(NULL);
 }
@@ -450,7 +452,7 @@ START_TEST(every_wrong_value_is_a_sentence_with_its_place)
     ck_assert_msg(message != NULL, "%s was accepted", wrong[_i].yaml);
     ck_assert_ptr_null(i);
     ck_assert_msg(strstr(message, wrong[_i].message) != NULL, "%s\nwanted %s\nfound  %s", wrong[_i].yaml, wrong[_i].message, message);
-    ck_assert_int_eq(tessi_exit_code(fixture.call.code), strstr(message, "called") ? 69 : 2);
+    ck_assert_int_eq(tessi_base_exit_code(fixture.context.code), strstr(message, "called") ? 69 : 2);
 }
 END_TEST
 
@@ -458,14 +460,14 @@ START_TEST(callers_keys_are_left_to_the_caller)
 {
     static const char *const skip[] = {"in", NULL};
     struct tess_instance *i = NULL;
-    struct tessi_spec *s = parse("{use: part, in: {a: b}, width: 4}");
-    ck_assert_int_eq(tessi_instance_new(fixture.c, fixture.runtime->registry, "decoder/1", s, NULL, skip, 0, &i), TESS_OK);
-    ck_assert_str_eq(tess_instance_spec(i), "{use: part, count: 8, width: 4, rate: 0.9, mode: none, note: own}");
+    struct tessi_config *s = parse("{use: part, in: {a: b}, width: 4}");
+    ck_assert_int_eq(tessi_plug_instance_new(fixture.ctx, fixture.runtime->registry, "decoder/1", s, NULL, skip, 0, &i), TESS_OK);
+    ck_assert_str_eq(tess_instance_config_text(i), "{use: part, count: 8, width: 4, rate: 0.9, mode: none, note: own}");
     ck_assert_int_eq(s->child->used, 1);
     ck_assert_int_eq(s->child->next->used, 0);
     tess_instance_close(i);
-    ck_assert_int_eq(tessi_instance_new(fixture.c, fixture.runtime->registry, "decoder/1", s, NULL, NULL, 0, &i), TESS_E_USAGE);
-    tessi_spec_free(s);
+    ck_assert_int_eq(tessi_plug_instance_new(fixture.ctx, fixture.runtime->registry, "decoder/1", s, NULL, NULL, 0, &i), TESS_E_USAGE);
+    tessi_config_free(s);
 }
 END_TEST
 
@@ -473,22 +475,22 @@ START_TEST(want_of_memory_is_reported_and_leaks_nothing)
 {
     static const char yaml[] = "{use: pair, first: {use: all, mult: [3], mode: none, name: x}, second: {use: part, width: 3}}";
     struct tess_instance *i;
-    struct tessi_spec *s = parse(yaml);
-    int64_t before = tessi_memory_in_use(), n = 1;
+    struct tessi_config *s = parse(yaml);
+    int64_t before = tessi_base_memory_in_use(), n = 1;
     for (; n < 1000; n++) {
-        tessi_call_clear(fixture.c);
-        tessi_memory_fail_at(n);
-        int status = tessi_instance_new(fixture.c, fixture.runtime->registry, "pair/1", s, NULL, NULL, 1, &i);
-        tessi_memory_fail_at(0);
+        tessi_base_context_clear(fixture.ctx);
+        tessi_base_memory_fail_at(n);
+        int status = tessi_plug_instance_new(fixture.ctx, fixture.runtime->registry, "pair/1", s, NULL, NULL, 1, &i);
+        tessi_base_memory_fail_at(0);
         tess_instance_close(i);
-        ck_assert_int_eq(tessi_memory_in_use(), before);
+        ck_assert_int_eq(tessi_base_memory_in_use(), before);
         if (status == TESS_OK)
             break;
         ck_assert_int_eq(status, TESS_E_MEMORY);
     }
     ck_assert_int_gt(n, 50);
     ck_assert_int_lt(n, 1000);
-    tessi_spec_free(s);
+    tessi_config_free(s);
 }
 END_TEST
 
@@ -498,17 +500,17 @@ START_TEST(listings_say_type_range_and_default)
         "boolean: true, false, default true", "integer: 1 .. 4096, default 32", "number: 0 .. 1, default 0.1", "text: default plain",
         "text: default none", "path: default none", "choice: fast, exact, none, default exact", "list: each 1 .. 64, default [1, 1, 2]",
         "integer: 0 .. 100, default 10", "component: decoder/1, default none", "boolean: true, false, default false"};
-    const struct tess_component *k = tessi_registry_find(fixture.runtime->registry, "encoder/1", "all", NULL);
+    const struct tess_component *k = tessi_plug_registry_find(fixture.runtime->registry, "encoder/1", "all", NULL);
     char text[600], range[512];
     int64_t i = 0;
-    for (const struct tess_param *p; (p = tessi_param_at(k, i)); i++) {
-        snprintf(text, sizeof text, "%s: %s", tessi_param_type(p), tessi_param_range(p, range, sizeof range));
+    for (const struct tess_param *p; (p = tessi_plug_param_at(k, i)); i++) {
+        snprintf(text, sizeof text, "%s: %s", tessi_plug_param_type(p), tessi_plug_param_range(p, range, sizeof range));
         ck_assert_str_eq(text, wanted[i]);
     }
     ck_assert_int_eq(i, 11);
-    k = tessi_registry_find(fixture.runtime->registry, "pair/1", "pair", NULL);
-    ck_assert_str_eq(tessi_param_range(tessi_param_at(k, 0), range, sizeof range), "encoder/1, required");
-    ck_assert_str_eq(tessi_param_range(tessi_param_at(k, 1), range, sizeof range), "decoder/1, like first, default none");
+    k = tessi_plug_registry_find(fixture.runtime->registry, "pair/1", "pair", NULL);
+    ck_assert_str_eq(tessi_plug_param_range(tessi_plug_param_at(k, 0), range, sizeof range), "encoder/1, required");
+    ck_assert_str_eq(tessi_plug_param_range(tessi_plug_param_at(k, 1), range, sizeof range), "decoder/1, like first, default none");
 }
 END_TEST
 
@@ -518,20 +520,20 @@ START_TEST(a_parameter_is_read_from_a_text)
     int64_t n = -1;
     int32_t is = -1;
     plug_scan(&fixture);
-    ck_assert_int_eq(tess_spec_i64(fixture.c, text, "heads", 1, &n), TESS_OK);
+    ck_assert_int_eq(tess_spec_i64(fixture.ctx, text, "heads", 1, &n), TESS_OK);
     ck_assert_int_eq(n, 4); /* not the part's, and not the words of a name */
-    ck_assert_int_eq(tess_spec_i64(fixture.c, text, "groups", 1, &n), TESS_OK);
+    ck_assert_int_eq(tess_spec_i64(fixture.ctx, text, "groups", 1, &n), TESS_OK);
     ck_assert_int_eq(n, 1); /* it has none of its own */
-    ck_assert_int_eq(tess_spec_has(fixture.c, text, "use", "outer", &is), TESS_OK);
+    ck_assert_int_eq(tess_spec_has(fixture.ctx, text, "use", "outer", &is), TESS_OK);
     ck_assert_int_eq(is, 1);
-    ck_assert_int_eq(tess_spec_has(fixture.c, text, "use", "out", &is), TESS_OK);
+    ck_assert_int_eq(tess_spec_has(fixture.ctx, text, "use", "out", &is), TESS_OK);
     ck_assert_int_eq(is, 0);
-    ck_assert_int_eq(tess_spec_i64(fixture.c, text, "name", 1, &n), TESS_E_DATA);
-    tessi_call_clear(fixture.c);
-    ck_assert_int_eq(tess_spec_has(fixture.c, "{use: ", "use", "x", &is), TESS_E_DATA);
-    tessi_call_clear(fixture.c);
-    ck_assert_int_eq(tess_spec_has(fixture.c, "heads", "use", "x", &is), TESS_E_DATA);
-    ck_assert_ptr_nonnull(strstr(tess_message(fixture.c), "wanted a component and its parameters"));
+    ck_assert_int_eq(tess_spec_i64(fixture.ctx, text, "name", 1, &n), TESS_E_DATA);
+    tessi_base_context_clear(fixture.ctx);
+    ck_assert_int_eq(tess_spec_has(fixture.ctx, "{use: ", "use", "x", &is), TESS_E_DATA);
+    tessi_base_context_clear(fixture.ctx);
+    ck_assert_int_eq(tess_spec_has(fixture.ctx, "heads", "use", "x", &is), TESS_E_DATA);
+    ck_assert_ptr_nonnull(strstr(tess_message(fixture.ctx), "wanted a component and its parameters"));
 }
 END_TEST
 

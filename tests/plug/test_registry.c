@@ -57,7 +57,7 @@ START_TEST(bad_files_are_refused_with_the_reason)
     ck_assert_str_eq(plug_refusal(&fixture, "duplicate"), "");
     snprintf(taken, sizeof taken, "wanted names of its own, found encoder/all, which %s/duplicate.so already brings", fixture.folder);
     refusal_has("good", taken);
-    ck_assert_ptr_null(tessi_registry_find(fixture.runtime->registry, "decoder/1", "part", NULL));
+    ck_assert_ptr_null(tessi_plug_registry_find(fixture.runtime->registry, "decoder/1", "part", NULL));
 }
 END_TEST
 
@@ -84,17 +84,17 @@ START_TEST(folders_are_searched_one_level_deep)
     /* The environment's folders, the option's, the tree's or the installed one; a file seen twice is looked at once. */
     const struct tessi_registry *r = fixture.runtime->registry;
     snprintf(missing, sizeof missing, "%s/none", fixture.folder);
-    ck_assert_str_eq(tessi_registry_folder(r, 0, &note), missing);
+    ck_assert_str_eq(tessi_plug_registry_folder(r, 0, &note), missing);
     ck_assert_str_eq(note, "no such folder");
-    ck_assert_str_eq(tessi_registry_folder(r, 1, &note), fixture.folder);
+    ck_assert_str_eq(tessi_plug_registry_folder(r, 1, &note), fixture.folder);
     ck_assert_str_eq(note, "");
-    ck_assert_str_eq(tessi_registry_folder(r, 2, NULL), fixture.folder);
-    ck_assert_str_eq(tessi_registry_folder(r, 3, NULL), fixture.folder);
-    ck_assert_ptr_nonnull(tessi_registry_folder(r, 4, NULL));
-    ck_assert_ptr_null(tessi_registry_folder(r, 5, NULL));
+    ck_assert_str_eq(tessi_plug_registry_folder(r, 2, NULL), fixture.folder);
+    ck_assert_str_eq(tessi_plug_registry_folder(r, 3, NULL), fixture.folder);
+    ck_assert_ptr_nonnull(tessi_plug_registry_folder(r, 4, NULL));
+    ck_assert_ptr_null(tessi_plug_registry_folder(r, 5, NULL));
     int seen = 0;
-    for (int64_t i = 0; i < tessi_registry_files(r); i++)
-        seen += strstr(tessi_registry_file(r, i)->path, "/duplicate.so") != NULL;
+    for (int64_t i = 0; i < tessi_plug_registry_files(r); i++)
+        seen += strstr(tessi_plug_registry_file(r, i)->path, "/duplicate.so") != NULL;
     ck_assert_int_eq(seen, 1);
 }
 END_TEST
@@ -106,16 +106,16 @@ START_TEST(components_are_sorted_and_found)
     plug_add(&fixture, "", "good");
     plug_scan(&fixture);
     const struct tessi_registry *r = fixture.runtime->registry;
-    for (int64_t i = 0; (k = tessi_registry_component(r, i, NULL)); i++) {
+    for (int64_t i = 0; (k = tessi_plug_registry_component(r, i, NULL)); i++) {
         if (before)
             ck_assert(strcmp(before->kind, k->kind) < 0 || (strcmp(before->kind, k->kind) == 0 && strcmp(before->name, k->name) < 0));
         before = k;
     }
-    k = tessi_registry_find(r, "pair/1", "bare", &plugin);
+    k = tessi_plug_registry_find(r, "pair/1", "bare", &plugin);
     ck_assert_ptr_nonnull(k);
     ck_assert_str_eq(plugin->id, "fixture-good");
-    ck_assert_ptr_null(tessi_registry_find(r, "pair/2", "bare", NULL));
-    ck_assert_ptr_null(tessi_registry_find(r, "encoder/1", "bare", NULL));
+    ck_assert_ptr_null(tessi_plug_registry_find(r, "pair/2", "bare", NULL));
+    ck_assert_ptr_null(tessi_plug_registry_find(r, "encoder/1", "bare", NULL));
 }
 END_TEST
 
@@ -131,7 +131,7 @@ START_TEST(a_missing_component_names_the_refused_file)
              "x.yaml:1:6: no sculptor is called `major`; none of kind sculptor/1 was found at all; refused: %s/major.so: wanted plugin ABI "
              "1.x, found 7.3", fixture.folder);
     ck_assert_msg(strstr(message, wanted) == message, "%s", message);
-    ck_assert_int_eq(tessi_exit_code(fixture.call.code), 69);
+    ck_assert_int_eq(tessi_base_exit_code(fixture.context.code), 69);
 }
 END_TEST
 
@@ -147,7 +147,7 @@ struct self {
 };
 static const struct {
     uint32_t size;
-    void *room[16];
+    void *buffer[16];
 } ops = {sizeof ops, {NULL}};
 
 /* One row, in a table of its own; the reason it is refused for, "" when it is not. */
@@ -166,7 +166,7 @@ static const char *check_row(struct tess_param row, const struct tess_param *fir
                                         .self_size = sizeof(struct self), .ops = &ops}, {.name = NULL}};
     const struct tess_plugin p = {TESS_PLUGIN_HEAD, .id = "p", .version = "1", .license = "MIT", .components = k};
     *why = '\0';
-    ck_assert_int_eq(tessi_plugin_check(&p, NULL, why, sizeof why), *why == '\0');
+    ck_assert_int_eq(tessi_plug_plugin_check(&p, NULL, why, sizeof why), *why == '\0');
     return why;
 }
 
@@ -223,7 +223,7 @@ static const char *check_component(struct tess_component k)
     const struct tess_component table[] = {k, {.name = NULL}};
     const struct tess_plugin p = {TESS_PLUGIN_HEAD, .id = "p", .version = "1", .license = "MIT", .components = table};
     *why = '\0';
-    ck_assert_int_eq(tessi_plugin_check(&p, NULL, why, sizeof why), *why == '\0');
+    ck_assert_int_eq(tessi_plug_plugin_check(&p, NULL, why, sizeof why), *why == '\0');
     return why;
 }
 
@@ -256,13 +256,13 @@ START_TEST(components_are_checked)
 
     struct tess_plugin p = {TESS_PLUGIN_HEAD, .id = "p", .version = "1", .license = "MIT",
                             .components = &(struct tess_component){.name = NULL}};
-    ck_assert(!tessi_plugin_check(&p, NULL, why, sizeof why));
+    ck_assert(!tessi_plug_plugin_check(&p, NULL, why, sizeof why));
     ck_assert_str_eq(why, "wanted at least one component, found none");
     p.component_stride = 8;
-    ck_assert(!tessi_plugin_check(&p, NULL, why, sizeof why));
+    ck_assert(!tessi_plug_plugin_check(&p, NULL, why, sizeof why));
     ck_assert_ptr_nonnull(strstr(why, "wanted a table of components with rows of at least"));
     p.license = NULL;
-    ck_assert(!tessi_plugin_check(&p, NULL, why, sizeof why));
+    ck_assert(!tessi_plug_plugin_check(&p, NULL, why, sizeof why));
     ck_assert_str_eq(why, "wanted an id, a version and a license, found no license");
 }
 END_TEST
@@ -278,8 +278,8 @@ START_TEST(longer_rows_of_a_later_minor_are_walked_by_their_stride)
     const struct tess_component k = {.name = "k", .kind = "encoder/1", .summary = "for tests", .params = &rows[0].row,
                                      .param_stride = sizeof rows[0], .self_size = sizeof(struct self), .ops = &ops};
     ck_assert_str_eq(check_component(k), "");
-    ck_assert_str_eq(tessi_param_at(&k, 1)->name, "b");
-    ck_assert_ptr_null(tessi_param_at(&k, 2));
+    ck_assert_str_eq(tessi_plug_param_at(&k, 1)->name, "b");
+    ck_assert_ptr_null(tessi_plug_param_at(&k, 2));
 }
 END_TEST
 
@@ -294,18 +294,18 @@ START_TEST(the_build_tree_is_known_by_its_libs)
     snprintf(path, sizeof path, "%s/plugins/encoders", fixture.folder);
     ck_assert_int_eq(mkdir(path, 0777), 0);
     snprintf(path, sizeof path, "%s/tessera", fixture.folder);
-    ck_assert(!tessi_tree_plugins(path, folder, sizeof folder)); /* installed plugins have no .libs */
+    ck_assert(!tessi_plug_tree_plugins(path, folder, sizeof folder)); /* installed plugins have no .libs */
     snprintf(path, sizeof path, "%s/plugins/encoders/.libs", fixture.folder);
     ck_assert_int_eq(mkdir(path, 0777), 0);
     snprintf(wanted, sizeof wanted, "%s/plugins", fixture.folder);
     for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
         snprintf(path, sizeof path, "%s/%s", fixture.folder, programs[i]);
-        ck_assert_msg(tessi_tree_plugins(path, folder, sizeof folder), "%s", path);
+        ck_assert_msg(tessi_plug_tree_plugins(path, folder, sizeof folder), "%s", path);
         ck_assert_str_eq(folder, wanted);
     }
     snprintf(path, sizeof path, "%s/a/b/c/tessera", fixture.folder);
-    ck_assert(!tessi_tree_plugins(path, folder, sizeof folder));
-    ck_assert(!tessi_tree_plugins("", folder, sizeof folder));
+    ck_assert(!tessi_plug_tree_plugins(path, folder, sizeof folder));
+    ck_assert(!tessi_plug_tree_plugins("", folder, sizeof folder));
 }
 END_TEST
 
@@ -315,24 +315,24 @@ START_TEST(the_host_offers_what_it_says)
 {
     static const char *const offered[] = {"graph/1", "random/1", "digest/1", "artefact/1", "train/1", "stage/1"};
     plug_scan(&fixture);
-    const struct tess_host *host = fixture.c->host;
+    const struct tess_host *host = fixture.ctx->host;
     ck_assert_ptr_eq(host, &fixture.runtime->host);
-    ck_assert_ptr_eq(tessi_runtime_of(fixture.c), fixture.runtime);
+    ck_assert_ptr_eq(tessi_base_runtime_of(fixture.ctx), fixture.runtime);
     ck_assert_int_eq(host->abi_major, TESS_ABI_MAJOR);
     for (size_t i = 0; i < sizeof offered / sizeof *offered; i++)
         ck_assert_ptr_nonnull(host->service(host, offered[i]));
     ck_assert_ptr_null(host->service(host, "graph/2"));
     ck_assert_ptr_null(host->service(host, ""));
-    struct tessi_call alone;
-    tessi_call_init(&alone, NULL);
-    ck_assert_ptr_null(tessi_runtime_of(&alone.call));
+    struct tessi_context alone;
+    tessi_base_context_init(&alone, NULL);
+    ck_assert_ptr_null(tessi_base_runtime_of(&alone.context));
 }
 END_TEST
 
 START_TEST(without_a_host_nothing_is_computed)
 {
-    struct tessi_call alone;
-    struct tess_call *c = &alone.call;
+    struct tessi_context alone;
+    struct tess_context *ctx = &alone.context;
     struct tess_instance *i;
     struct tess_graph *g;
     struct tess_neighbours *n;
@@ -342,24 +342,25 @@ START_TEST(without_a_host_nothing_is_computed)
     double square[2];
     const struct tess_tensor t = tess_tensor_over(x, TESS_F32, 2, dim);
     const struct tess_graph_options go = {.size = sizeof go, .rows = 1, .slices = 1};
-    const struct tess_neighbours_options no = {.size = sizeof no, .queries = &t, .neighbours = 1, .block = 1, .index = index, .square = square};
-    tessi_call_init(&alone, NULL);
-    ck_assert_int_eq(tess_instance_open(c, "noise/1", "{use: absorbing}", "test", &i), TESS_E_INTERNAL);
-    ck_assert_ptr_nonnull(strstr(tess_message(c), "without a host"));
-    ck_assert_int_eq(tess_graph_new(c, NULL, &go, &g), TESS_E_INTERNAL);
-    ck_assert_int_eq(tess_neighbours_new(c, &no, &n), TESS_E_INTERNAL);
-    ck_assert_int_eq(tess_train(c, NULL, NULL), TESS_E_INTERNAL);
+    const struct tess_neighbours_options no = {
+        .size = sizeof no, .queries = &t, .neighbours = 1, .block = 1, .index = index, .square = square};
+    tessi_base_context_init(&alone, NULL);
+    ck_assert_int_eq(tess_instance_open(ctx, "noise/1", "{use: absorbing}", "test", &i), TESS_E_INTERNAL);
+    ck_assert_ptr_nonnull(strstr(tess_message(ctx), "without a host"));
+    ck_assert_int_eq(tess_graph_new(ctx, NULL, &go, &g), TESS_E_INTERNAL);
+    ck_assert_int_eq(tess_neighbours_new(ctx, &no, &n), TESS_E_INTERNAL);
+    ck_assert_int_eq(tess_train(ctx, NULL, NULL), TESS_E_INTERNAL);
 }
 END_TEST
 
 START_TEST(a_missing_backend_says_how_to_get_one)
 {
     plug_scan(&fixture);
-    ck_assert_int_eq(tessi_runtime_choose_backend(fixture.c, fixture.runtime, "abacus"), TESS_OK);
-    ck_assert_int_eq(tessi_runtime_choose_backend(fixture.c, fixture.runtime, "openblas"), TESS_OK); /* too late to matter */
-    ck_assert_int_eq(tessi_runtime_compute(fixture.c, fixture.runtime), TESS_E_PLUGIN);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(fixture.c), "no backend is called `abacus`"));
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(fixture.c), "install that, configure and build again"));
+    ck_assert_int_eq(tessi_host_runtime_choose_backend(fixture.ctx, fixture.runtime, "abacus"), TESS_OK);
+    ck_assert_int_eq(tessi_host_runtime_choose_backend(fixture.ctx, fixture.runtime, "openblas"), TESS_OK); /* too late to matter */
+    ck_assert_int_eq(tessi_host_runtime_compute(fixture.ctx, fixture.runtime), TESS_E_PLUGIN);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(fixture.ctx), "no backend is called `abacus`"));
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(fixture.ctx), "install that, configure and build again"));
     ck_assert_ptr_null(fixture.runtime->dense);
 }
 END_TEST

@@ -96,7 +96,7 @@ static void open_exact(struct noise *n, struct exact *e, struct tess_prior *p, i
     struct tess_tensor out = tess_tensor_over(NULL, TESS_F32, 3, DIMS(ROWS, L, K));
     tess_custom(g, &op_exact, e, sizeof *e, 1 + uniform, in, 1, &out, 0, 0.0, &logits);
     tess_output(g, "logits", logits);
-    fixture_ok(&n->fixture, tess_graph_seal(&n->fixture.call.call, g));
+    fixture_ok(&n->fixture, tess_graph_seal(&n->fixture.context.context, g));
     *p = (struct tess_prior){.codebook_size = K, .height = 1, .width = L, .noise = n->instance};
 }
 
@@ -210,12 +210,12 @@ static void draw(struct noise *n, const struct tess_prior *p, const struct case_
                                      .steps = k->steps,
                                      .temperature = 1.0,
                                      .seed = 4,
-                                     .known = known,
-                                     .given = given};
+                                     .mask = known,
+                                     .values = given};
     struct tess_sampler *s;
-    fixture_ok(&n->fixture, tess_sampler_new(&n->fixture.call.call, &o, &s));
+    fixture_ok(&n->fixture, tess_sampler_new(&n->fixture.context.context, &o, &s));
     while (!tess_sampler_finished(s))
-        fixture_ok(&n->fixture, tess_sampler_advance(&n->fixture.call.call, s));
+        fixture_ok(&n->fixture, tess_sampler_advance(&n->fixture.context.context, s));
     const int32_t *x = tess_sampler_x(s).data;
     memset(count, 0, ALL * sizeof *count);
     for (int64_t i = 0; i < DRAWS; i++, x += L) {
@@ -314,9 +314,10 @@ START_TEST(known_tokens_are_noised_as_in_training)
         for (int i = 0; i < DRAWS; i++) {
             const int32_t x[L] = {2, 1, 0}, given[L] = {1, -1, 2};
             int32_t next[L];
-            struct tess_reverse r = {.size = sizeof r, .tokens = L, .codes = K, .from = times[t], .temperature = 1.0, .x = x, .next = next};
+            struct tess_reverse r = {
+                .size = sizeof r, .tokens = L, .codebook_size = K, .from = times[t], .temperature = 1.0, .x = x, .next = next};
             r.random = (struct tess_stream){.seed = 2, .purpose = tess_purpose("hold"), .sample = (uint32_t)i};
-            fixture_ok(&n.fixture, n.ops->hold(n.self, &n.fixture.call.call, &r, (const uint8_t[L]){1, 0, 1}, given));
+            fixture_ok(&n.fixture, n.ops->condition(n.self, &n.fixture.context.context, &r, (const uint8_t[L]){1, 0, 1}, given));
             ck_assert_int_eq(next[1], 1);
             count[next[0] + K * next[2]]++;
         }
@@ -327,8 +328,9 @@ START_TEST(known_tokens_are_noised_as_in_training)
     noise_close(&n);
     noise_open(&n, "absorbing", "", 1, 0);
     int32_t x[5] = {K, K, 1, K, 0};
-    struct tess_reverse r = {.size = sizeof r, .tokens = 5, .codes = K, .from = 0.5, .x = x, .next = x};
-    fixture_ok(&n.fixture, n.ops->hold(n.self, &n.fixture.call.call, &r, (const uint8_t[5]){1, 0, 0, 1, 1}, (const int32_t[5]){2, 1, 2, 0, 1}));
+    struct tess_reverse r = {.size = sizeof r, .tokens = 5, .codebook_size = K, .from = 0.5, .x = x, .next = x};
+    fixture_ok(&n.fixture, n.ops->condition(n.self, &n.fixture.context.context, &r, (const uint8_t[5]){1, 0, 0, 1, 1},
+                                            (const int32_t[5]){2, 1, 2, 0, 1}));
     ck_assert(x[0] == 2 && x[1] == K && x[2] == 1 && x[3] == 0 && x[4] == 1);
     noise_close(&n);
 }
@@ -349,19 +351,19 @@ struct model {
 static void open_model(struct model *m, const char *noise, int threads)
 {
     fixture_open(&m->b, threads, ROWS, 3, 0);
-    struct tess_call *c = &m->b.call.call;
+    struct tess_context *ctx = &m->b.context.context;
     m->prior = (struct tess_prior){.codebook_size = CODES, .height = H, .width = W};
-    fixture_ok(&m->b, tess_instance_open(c, "noise/1", noise, "test", &m->prior.noise));
-    fixture_ok(&m->b, tess_instance_open(c, "denoiser/1", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "test",
+    fixture_ok(&m->b, tess_instance_open(ctx, "noise/1", noise, "test", &m->prior.noise));
+    fixture_ok(&m->b, tess_instance_open(ctx, "denoiser/1", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "test",
                                        &m->prior.denoiser));
-    fixture_ok(&m->b, tess_prior_record_denoise(c, &m->prior, m->b.graph));
-    fixture_ok(&m->b, tess_graph_seal(c, m->b.graph));
+    fixture_ok(&m->b, tess_prior_record_denoise(ctx, &m->prior, m->b.graph));
+    fixture_ok(&m->b, tess_graph_seal(ctx, m->b.graph));
     m->picked = NULL;
     if (tess_prior_picks(&m->prior)) {
         struct tess_graph_options o = {.size = sizeof o, .rows = ROWS, .slices = 3, .seed = 11};
-        fixture_ok(&m->b, tess_graph_new(c, m->b.weights, &o, &m->picked));
-        fixture_ok(&m->b, tess_prior_record_picked(c, &m->prior, 2, m->picked));
-        fixture_ok(&m->b, tess_graph_seal(c, m->picked));
+        fixture_ok(&m->b, tess_graph_new(ctx, m->b.weights, &o, &m->picked));
+        fixture_ok(&m->b, tess_prior_record_picked(ctx, &m->prior, 2, m->picked));
+        fixture_ok(&m->b, tess_graph_seal(ctx, m->picked));
     }
     struct tess_stream s = {.seed = 8, .purpose = tess_purpose("region")};
     for (int64_t i = 0; i < COUNT * TOKENS; i++) { /* regions of all sizes */
@@ -398,19 +400,19 @@ static void regenerate(struct model *m, int64_t first, int64_t count, int64_t ba
                                      .temperature = 1.0,
                                      .seed = 9,
                                      .picked = m->picked,
-                                     .known = m->known + first * TOKENS,
-                                     .given = m->given + first * TOKENS,
+                                     .mask = m->known + first * TOKENS,
+                                     .values = m->given + first * TOKENS,
                                      .each = m->each + first,
                                      .number = number + first};
     int64_t steps = 0;
     for (int64_t i = 0; i < count; i++)
         steps += m->each[first + i];
-    fixture_ok(&m->b, tess_sampler_new(&m->b.call.call, &o, &s));
+    fixture_ok(&m->b, tess_sampler_new(&m->b.context.context, &o, &s));
     for (int64_t n = 1; !tess_sampler_finished(s); n++) {
-        fixture_ok(&m->b, tess_sampler_advance(&m->b.call.call, s));
+        fixture_ok(&m->b, tess_sampler_advance(&m->b.context.context, s));
         if (!stop_after || n % stop_after || tess_sampler_finished(s))
             continue;
-        fixture_ok(&m->b, tess_sampler_new(&m->b.call.call, &o, &fresh));
+        fixture_ok(&m->b, tess_sampler_new(&m->b.context.context, &o, &fresh));
         memcpy(tess_sampler_x(fresh).data, tess_sampler_x(s).data, (size_t)(count * TOKENS) * sizeof *x);
         memcpy(tess_sampler_left(fresh).data, tess_sampler_left(s).data, (size_t)count * sizeof *x);
         tess_sampler_free(s);
@@ -468,28 +470,28 @@ START_TEST(what_cannot_be_held_is_refused)
                                      .count = 2,
                                      .steps = 3,
                                      .temperature = 1.0,
-                                     .known = m.known,
-                                     .given = m.given};
+                                     .mask = m.known,
+                                     .values = m.given};
     m.known[5] = 1;
     m.given[5] = CODES;
-    ck_assert_int_eq(tess_sampler_new(&m.b.call.call, &o, &s), TESS_E_INTERNAL);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(&m.b.call.call), "token 5 is known to be 12, codes are 0 .. 11"));
-    tessi_call_clear(&m.b.call.call);
+    ck_assert_int_eq(tess_sampler_new(&m.b.context.context, &o, &s), TESS_E_INTERNAL);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(&m.b.context.context), "token 5 is known to be 12, codes are 0 .. 11"));
+    tessi_base_context_clear(&m.b.context.context);
     struct tess_prior p = m.prior;
     copy = *p.noise;
     component = *copy.component;
     memcpy(&old, component.ops, sizeof old);
-    old.size = offsetof(struct tess_noise_1, hold);
+    old.size = offsetof(struct tess_noise_1, condition);
     component.ops = &old;
     copy.component = &component;
-    ck_assert_int_eq(tess_prior_holds(&p), 1);
+    ck_assert_int_eq(tess_prior_conditions(&p), 1);
     p.noise = &copy;
-    ck_assert_int_eq(tess_prior_holds(&p), 0);
+    ck_assert_int_eq(tess_prior_conditions(&p), 0);
     o.prior = &p;
-    ck_assert_int_eq(tess_sampler_new(&m.b.call.call, &o, &s), TESS_E_INTERNAL);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(&m.b.call.call), "a noise that cannot sample around them"));
+    ck_assert_int_eq(tess_sampler_new(&m.b.context.context, &o, &s), TESS_E_INTERNAL);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(&m.b.context.context), "a noise that cannot sample around them"));
     ck_assert_ptr_null(s);
-    tessi_call_clear(&m.b.call.call);
+    tessi_base_context_clear(&m.b.context.context);
     close_model(&m);
 }
 END_TEST

@@ -23,28 +23,28 @@ struct model {
     struct tess_prior prior;
 };
 
-static void open_prior(struct model *m, const char *denoiser, int64_t height, int64_t width, int64_t codes)
+static void open_prior(struct model *m, const char *denoiser, int64_t height, int64_t width, int64_t codebook_size)
 {
-    struct tess_call *c = &m->b.call.call;
-    m->prior = (struct tess_prior){.codebook_size = codes, .height = height, .width = width};
-    fixture_ok(&m->b, tess_instance_open(c, "noise/1", "{use: absorbing}", "test", &m->prior.noise));
-    fixture_ok(&m->b, tess_instance_open(c, "denoiser/1", denoiser, "test", &m->prior.denoiser));
+    struct tess_context *ctx = &m->b.context.context;
+    m->prior = (struct tess_prior){.codebook_size = codebook_size, .height = height, .width = width};
+    fixture_ok(&m->b, tess_instance_open(ctx, "noise/1", "{use: absorbing}", "test", &m->prior.noise));
+    fixture_ok(&m->b, tess_instance_open(ctx, "denoiser/1", denoiser, "test", &m->prior.denoiser));
 }
 
 /* positions 0: as many as the sampler advises for `steps`. */
-static void open_model(struct model *m, const char *denoiser, int64_t height, int64_t width, int64_t codes, int64_t positions,
+static void open_model(struct model *m, const char *denoiser, int64_t height, int64_t width, int64_t codebook_size, int64_t positions,
                        int64_t steps, int threads, int64_t slices)
 {
     fixture_open(&m->b, threads, ROWS, slices, 0);
-    struct tess_call *c = &m->b.call.call;
+    struct tess_context *ctx = &m->b.context.context;
     struct tess_graph_options o = {.size = sizeof o, .rows = ROWS, .slices = slices, .seed = 11};
-    open_prior(m, denoiser, height, width, codes);
+    open_prior(m, denoiser, height, width, codebook_size);
     positions = positions ? positions : tess_sampler_positions(&m->prior, steps);
-    fixture_ok(&m->b, tess_prior_record_denoise(c, &m->prior, m->b.graph));
-    fixture_ok(&m->b, tess_graph_seal(c, m->b.graph));
-    fixture_ok(&m->b, tess_graph_new(c, m->b.weights, &o, &m->picked));
-    fixture_ok(&m->b, tess_prior_record_picked(c, &m->prior, positions, m->picked));
-    fixture_ok(&m->b, tess_graph_seal(c, m->picked));
+    fixture_ok(&m->b, tess_prior_record_denoise(ctx, &m->prior, m->b.graph));
+    fixture_ok(&m->b, tess_graph_seal(ctx, m->b.graph));
+    fixture_ok(&m->b, tess_graph_new(ctx, m->b.weights, &o, &m->picked));
+    fixture_ok(&m->b, tess_prior_record_picked(ctx, &m->prior, positions, m->picked));
+    fixture_ok(&m->b, tess_graph_seal(ctx, m->picked));
 }
 
 static void close_model(struct model *m)
@@ -55,8 +55,8 @@ static void close_model(struct model *m)
     fixture_close(&m->b);
 }
 
-/* oneDNN multiplies a row in the same way in any product of 16 rows and more on processors with products of bf16; on others, and in OpenBLAS,
- * small products have other loops. */
+/* oneDNN multiplies a row in the same way in any product of 16 rows and more on processors with products of bf16; on others, and in
+ * OpenBLAS, small products have other loops. */
 static int multiplies_bf16;
 static int rows_are_alike(void)
 {
@@ -67,7 +67,7 @@ static int rows_are_alike(void)
 
 struct shape {
     const char *denoiser;
-    int64_t height, width, codes, positions;
+    int64_t height, width, codebook_size, positions;
 };
 static const struct shape shapes[] = {{"{use: transformer, embed_dim: 32, layers: 1, heads: 2}", 4, 6, 12, 16},
                                       {"{use: transformer, embed_dim: 128, layers: 3, heads: 4}", 7, 7, 256, 16},
@@ -79,16 +79,17 @@ static const struct shape shapes[] = {{"{use: transformer, embed_dim: 32, layers
 static void compare_rows(const struct shape *k, const int32_t *at, const float *all, const float *picked)
 {
     int64_t tokens = k->height * k->width;
-    double most = 0.0, worst = 0.0, allowed = fixture_precision && strcmp(fixture_precision, "bf16") == 0 ? 5e-3 : 1e-5;
+    double max = 0.0, worst = 0.0, allowed = fixture_precision && strcmp(fixture_precision, "bf16") == 0 ? 5e-3 : 1e-5;
     for (int64_t i = 0; i < ROWS * k->positions; i++)
-        for (int64_t j = 0; j < k->codes; j++) {
-            double want = (double)all[(i / k->positions * tokens + at[i]) * k->codes + j], got = (double)picked[i * k->codes + j];
-            most = fmax(most, fabs(want));
+        for (int64_t j = 0; j < k->codebook_size; j++) {
+            double want = (double)all[(i / k->positions * tokens + at[i]) * k->codebook_size + j],
+                   got = (double)picked[i * k->codebook_size + j];
+            max = fmax(max, fabs(want));
             worst = fmax(worst, fabs(got - want));
         }
-    ck_assert_msg(most > 0.1 && worst <= allowed * most, "logits of up to %g differ by %g", most, worst);
+    ck_assert_msg(max > 0.1 && worst <= allowed * max, "logits of up to %g differ by %g", max, worst);
     if (rows_are_alike() && k->positions % 16 == 0)
-        ck_assert_msg(worst == 0.0, "logits of up to %g differ by %g", most, worst);
+        ck_assert_msg(worst == 0.0, "logits of up to %g differ by %g", max, worst);
 }
 
 START_TEST(logits_at_positions_are_rows_of_all)
@@ -96,28 +97,28 @@ START_TEST(logits_at_positions_are_rows_of_all)
     const struct shape *k = &shapes[_i];
     struct model m;
     int64_t tokens = k->height * k->width;
-    open_model(&m, k->denoiser, k->height, k->width, k->codes, k->positions, 1, 1, 1);
+    open_model(&m, k->denoiser, k->height, k->width, k->codebook_size, k->positions, 1, 1, 1);
     int32_t *x = malloc((size_t)(ROWS * tokens) * sizeof *x), *at = malloc((size_t)(ROWS * k->positions) * sizeof *at);
-    float *all = malloc((size_t)(ROWS * tokens * k->codes) * sizeof *all);
-    float *picked = malloc((size_t)(ROWS * k->positions * k->codes) * sizeof *picked);
+    float *all = malloc((size_t)(ROWS * tokens * k->codebook_size) * sizeof *all);
+    float *picked = malloc((size_t)(ROWS * k->positions * k->codebook_size) * sizeof *picked);
     struct tess_stream s = {.seed = 3, .purpose = tess_purpose("tokens")};
     for (int64_t i = 0; i < ROWS * tokens; i++)
-        x[i] = (int32_t)tess_random_below(&s, (uint64_t)i, k->codes + 1);
+        x[i] = (int32_t)tess_random_below(&s, (uint64_t)i, k->codebook_size + 1);
     s.purpose = tess_purpose("positions"); /* in no order, some of them twice */
     for (int64_t i = 0; i < ROWS * k->positions; i++)
         at[i] = (int32_t)tess_random_below(&s, (uint64_t)i, tokens);
     struct tess_tensor in[2] = {tess_tensor_over(x, TESS_I32, 2, DIMS(ROWS, tokens)),
                                 tess_tensor_over(at, TESS_I32, 2, DIMS(ROWS, k->positions))};
-    struct tess_tensor out = tess_tensor_over(all, TESS_F32, 3, DIMS(ROWS, tokens, k->codes));
+    struct tess_tensor out = tess_tensor_over(all, TESS_F32, 3, DIMS(ROWS, tokens, k->codebook_size));
     struct tess_batch b = {.size = sizeof b, .samples = ROWS, .inputs = 1, .in = in, .outputs = 1, .out = &out};
-    fixture_ok(&m.b, tess_graph_run(&m.b.call.call, m.b.graph, &b));
-    out = tess_tensor_over(picked, TESS_F32, 3, DIMS(ROWS, k->positions, k->codes));
+    fixture_ok(&m.b, tess_graph_run(&m.b.context.context, m.b.graph, &b));
+    out = tess_tensor_over(picked, TESS_F32, 3, DIMS(ROWS, k->positions, k->codebook_size));
     b.inputs = 2;
-    fixture_ok(&m.b, tess_graph_run(&m.b.call.call, m.picked, &b));
+    fixture_ok(&m.b, tess_graph_run(&m.b.context.context, m.picked, &b));
     compare_rows(k, at, all, picked);
     struct tess_cost less, more;
-    fixture_ok(&m.b, tess_graph_cost(&m.b.call.call, m.picked, &less));
-    fixture_ok(&m.b, tess_graph_cost(&m.b.call.call, m.b.graph, &more));
+    fixture_ok(&m.b, tess_graph_cost(&m.b.context.context, m.picked, &less));
+    fixture_ok(&m.b, tess_graph_cost(&m.b.context.context, m.b.graph, &more));
     ck_assert((k->positions == tokens ? less.flops == more.flops : less.flops < more.flops) && less.parameters == more.parameters);
     free(x);
     free(at);
@@ -137,30 +138,31 @@ START_TEST(the_time_is_heard_at_positions)
     int32_t x[TOKENS] = {0, 5, 2, 5, 4, 1}, at[PICKED] = {4, 1};
     float time = 0.3f, all[TOKENS * CODES], early[TOKENS * CODES], picked[PICKED * CODES];
     fixture_open(&b, 1, 1, 1, 0);
-    fixture_ok(&b, tess_instance_open(&b.call.call, "denoiser/1", "{use: transformer, embed_dim: 8, layers: 2, heads: 2}", "test", &d));
+    fixture_ok(&b,
+               tess_instance_open(&b.context.context, "denoiser/1", "{use: transformer, embed_dim: 8, layers: 2, heads: 2}", "test", &d));
     const struct tess_denoiser_1 *ops = tess_instance_ops(d, "denoiser/1");
-    struct tess_denoiser_input in = {.size = sizeof in, .vocabulary = CODES + 1, .codes = CODES, .height = 2, .width = 3};
+    struct tess_denoiser_input in = {.size = sizeof in, .vocabulary = CODES + 1, .codebook_size = CODES, .height = 2, .width = 3};
     in.tokens = tess_input(b.graph, "tokens", TESS_I32, 2, DIMS(1, TOKENS));
     in.time = tess_input(b.graph, "time", TESS_F32, 1, DIMS(1));
-    fixture_ok(&b, ops->record(tess_instance_self(d), &b.call.call, b.graph, &in, &y[0]));
+    fixture_ok(&b, ops->record(tess_instance_self(d), &b.context.context, b.graph, &in, &y[0]));
     in.positions = tess_input(b.graph, "positions", TESS_I32, 2, DIMS(1, PICKED));
-    fixture_ok(&b, ops->record(tess_instance_self(d), &b.call.call, b.graph, &in, &y[1]));
+    fixture_ok(&b, ops->record(tess_instance_self(d), &b.context.context, b.graph, &in, &y[1]));
     struct tess_node *older; /* a host that knows of no positions */
     in.size = offsetof(struct tess_denoiser_input, positions);
-    fixture_ok(&b, ops->record(tess_instance_self(d), &b.call.call, b.graph, &in, &older));
+    fixture_ok(&b, ops->record(tess_instance_self(d), &b.context.context, b.graph, &in, &older));
     ck_assert_int_eq(tess_shape(older).dim[1], TOKENS);
     tess_output(b.graph, "all", y[0]);
     tess_output(b.graph, "picked", y[1]);
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
     struct tess_tensor given[3] = {tess_tensor_over(x, TESS_I32, 2, DIMS(1, TOKENS)), tess_tensor_over(&time, TESS_F32, 1, DIMS(1)),
                                    tess_tensor_over(at, TESS_I32, 2, DIMS(1, PICKED))};
     struct tess_tensor out[2] = {tess_tensor_over(early, TESS_F32, 3, DIMS(1, TOKENS, CODES)),
                                  tess_tensor_over(picked, TESS_F32, 3, DIMS(1, PICKED, CODES))};
     struct tess_batch batch = {.size = sizeof batch, .samples = 1, .inputs = 3, .in = given, .outputs = 2, .out = out};
-    fixture_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+    fixture_ok(&b, tess_graph_run(&b.context.context, b.graph, &batch));
     time = 0.8f;
     out[0].data = all;
-    fixture_ok(&b, tess_graph_run(&b.call.call, b.graph, &batch));
+    fixture_ok(&b, tess_graph_run(&b.context.context, b.graph, &batch));
     ck_assert(memcmp(all, early, sizeof all) != 0);
     for (int i = 0; i < PICKED * CODES; i++)
         ck_assert(fabsf(picked[i] - all[at[i / CODES] * CODES + i % CODES]) < 5e-3f);
@@ -187,7 +189,7 @@ struct result {
 static void take_over(struct model *m, const struct tess_sampler_options *o, struct tess_sampler **s)
 {
     struct tess_sampler *fresh;
-    fixture_ok(&m->b, tess_sampler_new(&m->b.call.call, o, &fresh));
+    fixture_ok(&m->b, tess_sampler_new(&m->b.context.context, o, &fresh));
     struct tess_tensor from[2] = {tess_sampler_x(*s), tess_sampler_left(*s)}, to[2] = {tess_sampler_x(fresh), tess_sampler_left(fresh)};
     for (int i = 0; i < 2; i++)
         memcpy(to[i].data, from[i].data, tess_tensor_bytes(&from[i]));
@@ -209,9 +211,9 @@ static struct result sample(struct model *m, const struct plan *p)
                                      .seed = p->seed,
                                      .picked = p->plain ? NULL : m->picked};
     struct tess_sampler *s;
-    fixture_ok(&m->b, tess_sampler_new(&m->b.call.call, &o, &s));
+    fixture_ok(&m->b, tess_sampler_new(&m->b.context.context, &o, &s));
     for (int64_t n = 1; !tess_sampler_finished(s); n++) {
-        fixture_ok(&m->b, tess_sampler_advance(&m->b.call.call, s));
+        fixture_ok(&m->b, tess_sampler_advance(&m->b.context.context, s));
         if (p->stop_after && n % p->stop_after == 0 && !tess_sampler_finished(s))
             take_over(m, &o, &s);
     }
@@ -249,8 +251,8 @@ START_TEST(samples_are_those_of_the_plain_loop)
         same_samples(&r, &plain, COUNT * H * W);
         same_samples(&r, &every, COUNT * H * W);
         ck_assert(plain.calls == COUNT * steps[i] && every.calls == plain.calls && r.calls <= plain.calls);
-        fixture_ok(&m.b, tess_graph_cost(&m.b.call.call, m.picked, &picked));
-        fixture_ok(&m.b, tess_graph_cost(&m.b.call.call, m.b.graph, &all));
+        fixture_ok(&m.b, tess_graph_cost(&m.b.context.context, m.picked, &picked));
+        fixture_ok(&m.b, tess_graph_cost(&m.b.context.context, m.b.graph, &all));
         ck_assert(plain.flops == all.flops * (double)plain.calls && every.flops == picked.flops * (double)every.calls);
         ck_assert(r.flops == picked.flops * (double)r.calls && picked.flops < all.flops);
         free(r.x);
@@ -280,8 +282,8 @@ START_TEST(batches_threads_and_stops_are_no_matter)
         struct tess_cost picked, all;
         open_model(&m, SMALL, H, W, CODES, 3, 0, ways[i].threads, 3);
         struct result r = sample(&m, &ways[i].p);
-        fixture_ok(&m.b, tess_graph_cost(&m.b.call.call, m.picked, &picked));
-        fixture_ok(&m.b, tess_graph_cost(&m.b.call.call, m.b.graph, &all));
+        fixture_ok(&m.b, tess_graph_cost(&m.b.context.context, m.picked, &picked));
+        fixture_ok(&m.b, tess_graph_cost(&m.b.context.context, m.b.graph, &all));
         if (!ways[i].p.stop_after)
             ck_assert(r.flops > picked.flops * (double)r.calls && r.flops < all.flops * (double)r.calls);
         if (first.x) {
@@ -386,8 +388,8 @@ START_TEST(older_plugins_are_asked_for_all)
     age(&p.denoiser, &copy, &component, &denoiser, offsetof(struct tess_denoiser_1, picks_positions));
     ck_assert_int_eq(tess_prior_picks(&p), 0);
     ck_assert_int_eq(tess_sampler_positions(&p, 36), 0);
-    ck_assert_int_eq(tess_prior_record_picked(&m.b.call.call, &p, 4, m.b.graph), TESS_E_INTERNAL);
-    ck_assert(strstr(tessi_call_message(&m.b.call.call), "logits of 4 of 36 tokens"));
+    ck_assert_int_eq(tess_prior_record_picked(&m.b.context.context, &p, 4, m.b.graph), TESS_E_INTERNAL);
+    ck_assert(strstr(tessi_base_context_message(&m.b.context.context), "logits of 4 of 36 tokens"));
     /* What ends with the field before `causal`, padding and all, has none, whatever lies behind it. */
     p = m.prior;
     age(&p.noise, &copy, &component, &noise, offsetof(struct tess_noise_1, causal));
@@ -404,17 +406,17 @@ END_TEST
 
 static struct {
     pthread_barrier_t both;
-    int (*reverse)(void *self, struct tess_call *c, const struct tess_reverse *r);
+    int (*reverse)(void *self, struct tess_context *ctx, const struct tess_reverse *r);
     int fails_at; /* draws keyed by this on; 0: none */
 } met;
 
 /* Goes on when two are in it at once. */
-static int reverse_of_two(void *self, struct tess_call *c, const struct tess_reverse *r)
+static int reverse_of_two(void *self, struct tess_context *ctx, const struct tess_reverse *r)
 {
     pthread_barrier_wait(&met.both);
     if (met.fails_at && (int)r->random.sample >= met.fails_at)
-        return c->fail(c, TESS_E_FAILED, "sequence %d", (int)r->random.sample);
-    return met.reverse(self, c, r);
+        return ctx->fail(ctx, TESS_E_FAILED, "sequence %d", (int)r->random.sample);
+    return met.reverse(self, ctx, r);
 }
 
 /* One thread alone would wait for ever; and which failure is told does not depend on who is first. */
@@ -436,12 +438,18 @@ START_TEST(draws_are_on_all_workers)
     struct result both = sample(&m, &(struct plan){.batch = ROWS, .count = ROWS, .steps = 3, .seed = 9, .plain = 1, .every_step = 1});
     same_samples(&alone, &both, ROWS * H * W);
     met.fails_at = ROWS - 1; /* the draws count from 1: the last two, which meet each other */
-    struct tess_sampler_options o = {.size = sizeof o, .every_step = 1, .prior = &m.prior, .denoise = m.b.graph, .batch = ROWS, .count = ROWS,
-                                     .steps = 3, .temperature = 1.0};
-    fixture_ok(&m.b, tess_sampler_new(&m.b.call.call, &o, &s));
-    ck_assert_int_eq(tess_sampler_advance(&m.b.call.call, s), TESS_E_FAILED);
-    ck_assert_str_eq(tessi_call_message(&m.b.call.call), "sequence 7");
-    tessi_call_clear(&m.b.call.call);
+    struct tess_sampler_options o = {.size = sizeof o,
+                                     .every_step = 1,
+                                     .prior = &m.prior,
+                                     .denoise = m.b.graph,
+                                     .batch = ROWS,
+                                     .count = ROWS,
+                                     .steps = 3,
+                                     .temperature = 1.0};
+    fixture_ok(&m.b, tess_sampler_new(&m.b.context.context, &o, &s));
+    ck_assert_int_eq(tess_sampler_advance(&m.b.context.context, s), TESS_E_FAILED);
+    ck_assert_str_eq(tessi_base_context_message(&m.b.context.context), "sequence 7");
+    tessi_base_context_clear(&m.b.context.context);
     tess_sampler_free(s);
     pthread_barrier_destroy(&met.both);
     m.prior.noise = own;
@@ -458,8 +466,8 @@ START_TEST(what_does_not_fit_is_refused)
     open_model(&m, SMALL, H, W, CODES, 16, 0, 1, 1);
     struct tess_sampler_options o = {
         .size = sizeof o, .prior = &m.prior, .denoise = m.picked, .batch = 1, .count = 1, .steps = 1, .temperature = 1.0};
-    ck_assert_int_eq(tess_sampler_new(&m.b.call.call, &o, &s), TESS_E_INTERNAL);
-    ck_assert(strstr(tessi_call_message(&m.b.call.call), "logits of 36 to 36 tokens, not 16"));
+    ck_assert_int_eq(tess_sampler_new(&m.b.context.context, &o, &s), TESS_E_INTERNAL);
+    ck_assert(strstr(tessi_base_context_message(&m.b.context.context), "logits of 36 to 36 tokens, not 16"));
     ck_assert_ptr_null(s);
     const struct tess_sampler_options fits = {
         .size = sizeof o, .prior = &m.prior, .denoise = m.b.graph, .batch = 1, .count = 1, .steps = 1, .temperature = 1.0};
@@ -471,19 +479,20 @@ START_TEST(what_does_not_fit_is_refused)
         o.steps -= i == 3;
         o.temperature -= i == 4;
         o.each = i == 5 ? (const int32_t[]){0} : NULL;
-        tessi_call_clear(&m.b.call.call);
-        ck_assert_int_eq(tess_sampler_new(&m.b.call.call, &o, &s), TESS_E_INTERNAL);
+        tessi_base_context_clear(&m.b.context.context);
+        ck_assert_int_eq(tess_sampler_new(&m.b.context.context, &o, &s), TESS_E_INTERNAL);
         ck_assert_ptr_null(s);
     }
     static const int64_t bad[] = {0, -1, H * W + 1};
     for (int i = 0; i < 3; i++) {
         char text[64];
-        tessi_call_clear(&m.b.call.call);
+        tessi_base_context_clear(&m.b.context.context);
         snprintf(text, sizeof text, "logits of %lld of 36 tokens", (long long)bad[i]);
-        ck_assert_int_eq(tess_prior_record_picked(&m.b.call.call, &m.prior, bad[i], m.picked), TESS_E_INTERNAL);
-        ck_assert_msg(strstr(tessi_call_message(&m.b.call.call), text) != NULL, "%s", tessi_call_message(&m.b.call.call));
+        ck_assert_int_eq(tess_prior_record_picked(&m.b.context.context, &m.prior, bad[i], m.picked), TESS_E_INTERNAL);
+        ck_assert_msg(strstr(tessi_base_context_message(&m.b.context.context), text) != NULL, "%s",
+                      tessi_base_context_message(&m.b.context.context));
     }
-    tessi_call_clear(&m.b.call.call);
+    tessi_base_context_clear(&m.b.context.context);
     close_model(&m);
 }
 END_TEST

@@ -36,7 +36,7 @@ static struct tess_sampler_options options(const struct causal *m, const struct 
 static void take_over(struct causal *m, const struct tess_sampler_options *o, struct tess_sampler **s)
 {
     struct tess_sampler *fresh;
-    fixture_ok(&m->b, tess_sampler_new(&m->b.call.call, o, &fresh));
+    fixture_ok(&m->b, tess_sampler_new(&m->b.context.context, o, &fresh));
     struct tess_tensor from[2] = {tess_sampler_x(*s), tess_sampler_left(*s)}, to[2] = {tess_sampler_x(fresh), tess_sampler_left(fresh)};
     for (int i = 0; i < 2; i++)
         memcpy(to[i].data, from[i].data, tess_tensor_bytes(&from[i]));
@@ -51,9 +51,9 @@ static int32_t *sample(struct causal *m, const struct plan *p, int64_t *calls, d
     struct tess_sampler_options o = options(m, p);
     struct tess_sampler *s;
     int64_t done = 0;
-    fixture_ok(&m->b, tess_sampler_new(&m->b.call.call, &o, &s));
+    fixture_ok(&m->b, tess_sampler_new(&m->b.context.context, &o, &s));
     for (int64_t n = 1; !tess_sampler_finished(s); n++) {
-        fixture_ok(&m->b, tess_sampler_advance(&m->b.call.call, s));
+        fixture_ok(&m->b, tess_sampler_advance(&m->b.context.context, s));
         ck_assert_int_ge(tess_sampler_steps_done(s), done);
         done = tess_sampler_steps_done(s);
         if (p->stop_after && n % (p->stop_after + n / 40) == 0) { /* later and later, so that it ends */
@@ -63,7 +63,7 @@ static int32_t *sample(struct causal *m, const struct plan *p, int64_t *calls, d
         ck_assert_int_lt(n, 10000);
     }
     ck_assert_int_eq(tess_sampler_steps_done(s), p->count * o.steps);
-    fixture_ok(&m->b, tess_sampler_advance(&m->b.call.call, s)); /* nothing is left to do */
+    fixture_ok(&m->b, tess_sampler_advance(&m->b.context.context, s)); /* nothing is left to do */
     struct tess_tensor x = tess_sampler_x(s);
     int32_t *made = malloc(tess_tensor_bytes(&x));
     memcpy(made, x.data, tess_tensor_bytes(&x));
@@ -105,8 +105,8 @@ START_TEST(samples_are_those_of_whole_sequences)
         free(whole);
     }
     ck_assert_msg(same >= (is_bf16() ? COUNT : 2 * COUNT), "%d of %d are the same", (int)same, 2 * COUNT);
-    fixture_ok(&m.b, tess_graph_cost(&m.b.call.call, m.next, &next));
-    fixture_ok(&m.b, tess_graph_cost(&m.b.call.call, m.denoise, &all));
+    fixture_ok(&m.b, tess_graph_cost(&m.b.context.context, m.next, &next));
+    fixture_ok(&m.b, tess_graph_cost(&m.b.context.context, m.denoise, &all));
     ck_assert(calls[0] == COUNT * L && calls[1] == COUNT * L);
     ck_assert(flops[0] == next.flops * COUNT * L && flops[1] == all.flops * COUNT * L);
     ck_assert(next.flops * 0.9 * L < all.flops && next.parameters == all.parameters);
@@ -180,31 +180,31 @@ START_TEST(what_does_not_fit_is_refused)
     struct tess_sampler *s;
     causal_open(&m, &small, 1, 1, 1);
     struct tess_sampler_options o = options(&m, &(struct plan){.batch = 1, .count = 1});
-    struct tess_call *c = &m.b.call.call;
+    struct tess_context *ctx = &m.b.context.context;
     o.steps = 3;
-    ck_assert_int_eq(tess_sampler_new(c, &o, &s), TESS_E_INTERNAL);
-    ck_assert(strstr(tessi_call_message(c), "a sampler of 3 steps for 20 tokens that are drawn one a step"));
-    tessi_call_clear(c);
+    ck_assert_int_eq(tess_sampler_new(ctx, &o, &s), TESS_E_INTERNAL);
+    ck_assert(strstr(tessi_base_context_message(ctx), "a sampler of 3 steps for 20 tokens that are drawn one a step"));
+    tessi_base_context_clear(ctx);
     o.steps = L;
     o.next = m.denoise;
-    ck_assert_int_eq(tess_sampler_new(c, &o, &s), TESS_E_INTERNAL);
-    ck_assert(strstr(tessi_call_message(c), "a sampler's graph of the next token gives no logits (rows, 1, 20)"));
+    ck_assert_int_eq(tess_sampler_new(ctx, &o, &s), TESS_E_INTERNAL);
+    ck_assert(strstr(tessi_base_context_message(ctx), "a sampler's graph of the next token gives no logits (rows, 1, 20)"));
     ck_assert_ptr_null(s);
-    tessi_call_clear(c);
+    tessi_base_context_clear(ctx);
     o = options(&m, &(struct plan){.batch = 1, .count = 1});
     o.next = m.next;
     const uint8_t known[L] = {1};
     const int32_t given[L] = {0}, each[1] = {2};
-    o.known = known;
-    o.given = given;
-    ck_assert_int_eq(tess_sampler_new(c, &o, &s), TESS_E_INTERNAL);
-    ck_assert(strstr(tessi_call_message(c), "tokens that are known"));
-    tessi_call_clear(c);
-    o.known = NULL;
+    o.mask = known;
+    o.values = given;
+    ck_assert_int_eq(tess_sampler_new(ctx, &o, &s), TESS_E_INTERNAL);
+    ck_assert(strstr(tessi_base_context_message(ctx), "tokens that are known"));
+    tessi_base_context_clear(ctx);
+    o.mask = NULL;
     o.each = each;
-    ck_assert_int_eq(tess_sampler_new(c, &o, &s), TESS_E_INTERNAL);
-    ck_assert(strstr(tessi_call_message(c), "given steps for each sequence"));
-    tessi_call_clear(c);
+    ck_assert_int_eq(tess_sampler_new(ctx, &o, &s), TESS_E_INTERNAL);
+    ck_assert(strstr(tessi_base_context_message(ctx), "given steps for each sequence"));
+    tessi_base_context_clear(ctx);
     causal_close(&m);
 }
 END_TEST

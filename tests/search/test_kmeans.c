@@ -63,10 +63,10 @@ static void spelt_out(float *centres, int iterations, double *objective)
 
 static int reads;
 
-static int read_piece(void *user, struct tess_call *c, int64_t first, int64_t n, float *to)
+static int read_piece(void *user, struct tess_context *ctx, int64_t first, int64_t n, float *to)
 {
     (void)user;
-    (void)c;
+    (void)ctx;
     reads++;
     memcpy(to, pool + first * D, (size_t)(n * D) * sizeof(float));
     return TESS_OK;
@@ -92,13 +92,13 @@ static int attempt(const struct attempt *a, float *centres, struct tess_kmeans_r
 {
     struct fixture b;
     struct tess_kmeans_options o = a->o;
-    struct tess_tensor t = tess_tensor_over(centres, TESS_F32, 2, DIMS(o.codes ? o.codes : K, D));
+    struct tess_tensor t = tess_tensor_over(centres, TESS_F32, 2, DIMS(o.codebook_size ? o.codebook_size : K, D));
     struct tess_pool inside = tess_pool_of(&vectors), outside = {.size = sizeof outside, .count = P, .width = D, .read = read_piece};
     o.size = sizeof o;
-    o.codes = o.codes ? o.codes : K;
+    o.codebook_size = o.codebook_size ? o.codebook_size : K;
     fixture_open(&b, a->threads ? a->threads : 1, 1, 1, 0);
-    int status = tess_kmeans(&b.call.call, a->outside ? &outside : &inside, &o, &t, report);
-    snprintf(message, sizeof message, "%s", tessi_call_message(&b.call.call));
+    int status = tess_kmeans(&b.context.context, a->outside ? &outside : &inside, &o, &t, report);
+    snprintf(message, sizeof message, "%s", tessi_base_context_message(&b.context.context));
     fixture_close(&b);
     return status;
 }
@@ -218,7 +218,7 @@ START_TEST(what_cannot_be_done_is_refused)
     static float centres[(P + 1) * D];
     struct tess_kmeans_report r;
     make_pool(0, 1.0f);
-    ck_assert_int_eq(ATTEMPT(centres, &r, .o = {.codes = P + 1}), TESS_E_VALUE);
+    ck_assert_int_eq(ATTEMPT(centres, &r, .o = {.codebook_size = P + 1}), TESS_E_VALUE);
     ck_assert(strstr(message, "9000 vectors cannot be made 9001 codes; give a pool that is larger"));
     pool[1234 * D + 2] = NAN;
     for (int kind = TESS_SEED_AFKMC2; kind <= TESS_SEED_RANDOM; kind++) {

@@ -14,13 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 150, MOST_CODES = 2100, MOST_D = 300 };
+enum { ROWS = 150, MAX_CODES = 2100, MAX_D = 300 };
 
 static const char *const tables[] = {"portable", "avx2", "avx512"};
 static const int32_t operands[] = {TESS_F32, TESS_BF16};
 static const char *backend;
 
-static float x[ROWS * MOST_D], book[MOST_CODES * MOST_D];
+static float x[ROWS * MAX_D], codebook[MAX_CODES * MAX_D];
 
 enum { NORMAL, NEAR_TIES, DUPLICATES, OFFSET, TINY, SUBNORMAL, LARGE, HUGE_VALUES, MIXED, ZEROS, ONE_LONG_ROW, NOT_FINITE_ROWS, KINDS };
 static const char *const kinds[] = {"normal", "near ties", "duplicates",  "offset", "tiny",         "subnormal",
@@ -42,15 +42,15 @@ static void fill(int kind, int64_t k, int64_t d)
 {
     struct tess_stream a = {.seed = 3, .purpose = tess_purpose("vectors")}, b = {.seed = 3, .purpose = tess_purpose("book")};
     tess_random_normal(&a, 0, ROWS * d, x);
-    tess_random_normal(&b, 0, k * d, book);
+    tess_random_normal(&b, 0, k * d, codebook);
     for (int64_t i = 0; i < ROWS * d; i++)
         x[i] = x[i] * scale_of(kind, i / d) + (kind == OFFSET ? 3000.0f : 0.0f);
     for (int64_t i = 0; i < k * d; i++)
-        book[i] = book[i] * scale_of(kind, i / d) + (kind == OFFSET ? 3000.0f : 0.0f);
+        codebook[i] = codebook[i] * scale_of(kind, i / d) + (kind == OFFSET ? 3000.0f : 0.0f);
     for (int64_t j = 1; j < k; j++) {
-        float *row = book + j * d;
+        float *row = codebook + j * d;
         if (kind == DUPLICATES || (kind == NEAR_TIES && j % 3))
-            memcpy(row, book + (kind == DUPLICATES ? j % 7 : j % 5) * d, (size_t)d * sizeof *row);
+            memcpy(row, codebook + (kind == DUPLICATES ? j % 7 : j % 5) * d, (size_t)d * sizeof *row);
         if (kind == NEAR_TIES && j % 3) /* one unit in the last place of one value apart */
             row[j % d] = nextafterf(row[j % d], j % 2 ? INFINITY : -INFINITY);
         if (kind == ONE_LONG_ROW && j == k / 2)
@@ -60,7 +60,7 @@ static void fill(int kind, int64_t k, int64_t d)
     }
     for (int64_t i = 0; i < ROWS && kind == NEAR_TIES; i++) /* vectors on rows, and between two */
         for (int64_t j = 0; j < d; j++)
-            x[i * d + j] = i % 2 ? book[i * 7 % k * d + j] : 0.5f * (book[i * 7 % k * d + j] + book[i * 5 % k * d + j]);
+            x[i * d + j] = i % 2 ? codebook[i * 7 % k * d + j] : 0.5f * (codebook[i * 7 % k * d + j] + codebook[i * 5 % k * d + j]);
 }
 
 struct answer {
@@ -72,7 +72,7 @@ static struct answer brute_force(int64_t i, int64_t k, int64_t d)
 {
     struct answer best = {-1, INFINITY, INFINITY};
     for (int64_t j = 0; j < k; j++) {
-        double square = tessi_kernels()->square_distance(d, x + i * d, book + j * d);
+        double square = tessi_kernels()->square_distance(d, x + i * d, codebook + j * d);
         if (square < best.square)
             best = (struct answer){(int32_t)j, square, best.square};
         else if (square < best.second)
@@ -91,22 +91,22 @@ static void search(struct fixture *b, int32_t operand, int64_t k, int64_t d, str
 {
     struct tessi_nearest s;
     int32_t list[ROWS];
-    fixture_ok(b, tessi_nearest_plan(&b->call.call, b->runtime, ROWS, k, d, operand, &s));
+    fixture_ok(b, tessi_search_nearest_plan(&b->context.context, b->runtime, ROWS, k, d, operand, &s));
     ck_assert_int_eq(s.operands, operand);
     char *ready = aligned_alloc(64, (s.ready_bytes + 63) / 64 * 64), *scratch = aligned_alloc(64, (s.scratch_bytes + 63) / 64 * 64);
     memset(ready, 0xff, s.ready_bytes); /* NaN: nothing left over may count */
     memset(scratch, 0xff, s.scratch_bytes);
-    ck_assert_int_eq(tessi_nearest_ready(&s, book, ready), TESS_OK);
-    fixture_ok(b, tessi_nearest_find(&s, &b->call.call, book, ready, x, NULL, ROWS, scratch,
+    ck_assert_int_eq(tessi_search_nearest_ready(&s, codebook, ready), TESS_OK);
+    fixture_ok(b, tessi_search_nearest_find(&s, &b->context.context, codebook, ready, x, NULL, ROWS, scratch,
                                    &(struct tessi_nearest_found){.code = all->code, .square = all->square, .beyond = all->beyond}));
     for (int i = 0; i < ROWS; i++)
         list[i] = ROWS - 1 - i;
     memset(alone, 0, ROWS * sizeof *alone);
-    fixture_ok(b, tessi_nearest_find(&s, &b->call.call, book, ready, x, list, ROWS - 3, scratch,
+    fixture_ok(b, tessi_search_nearest_find(&s, &b->context.context, codebook, ready, x, list, ROWS - 3, scratch,
                                    &(struct tessi_nearest_found){.code = alone}));
     free(ready);
     free(scratch);
-    tessi_nearest_drop(&s);
+    tessi_search_nearest_drop(&s);
 }
 
 static void compare(struct fixture *b, int kind, int32_t operand, int64_t k, int64_t d)
@@ -143,7 +143,7 @@ START_TEST(it_is_brute_force)
     if (tessi_kernels_use(tables[table]) != 0)
         return;
     fixture_open(&b, 1, 1, 1, 0);
-    fixture_ok(&b, tessi_runtime_compute(&b.call.call, b.runtime));
+    fixture_ok(&b, tessi_host_runtime_compute(&b.context.context, b.runtime));
     for (int kind = 0; kind < KINDS; kind++)
         for (int n = 0; n < SIZES; n++) {
             fill(kind, sizes[n][0], sizes[n][1]);
@@ -162,7 +162,7 @@ START_TEST(what_has_no_nearest_row)
     static struct found all;
     int32_t alone[ROWS];
     fixture_open(&b, 1, 1, 1, 0);
-    fixture_ok(&b, tessi_runtime_compute(&b.call.call, b.runtime));
+    fixture_ok(&b, tessi_host_runtime_compute(&b.context.context, b.runtime));
     fill(NORMAL, 70, 20);
     x[4 * 20 + 7] = NAN;
     x[9 * 20] = -INFINITY;
@@ -171,7 +171,7 @@ START_TEST(what_has_no_nearest_row)
         ck_assert_int_eq(all.code[i], i == 4 || i == 9 ? -1 : brute_force(i, 70, 20).code);
     ck_assert_int_eq(alone[4], -1);
     for (int k = 0; k < 70; k++)
-        book[k * 20 + k % 20] = k % 2 ? NAN : INFINITY;
+        codebook[k * 20 + k % 20] = k % 2 ? NAN : INFINITY;
     search(&b, operands[_i % 2], 70, 20, &all, alone);
     for (int i = 0; i < ROWS; i++)
         ck_assert_int_eq(all.code[i], -1);
@@ -187,10 +187,10 @@ START_TEST(operands_are_the_backends_choice)
     fixture_precision = _i ? "bf16" : "f32";
     fixture_open(&b, 1, 1, 1, 0);
     fixture_precision = NULL;
-    fixture_ok(&b, tessi_runtime_compute(&b.call.call, b.runtime));
-    fixture_ok(&b, tessi_nearest_plan(&b.call.call, b.runtime, 10, 20, 30, TESSI_NEAREST_AUTO, &s));
-    ck_assert_int_eq(s.operands, tessi_runtime_multiplies(b.runtime, TESS_BF16) ? TESS_BF16 : TESS_F32);
-    tessi_nearest_drop(&s);
+    fixture_ok(&b, tessi_host_runtime_compute(&b.context.context, b.runtime));
+    fixture_ok(&b, tessi_search_nearest_plan(&b.context.context, b.runtime, 10, 20, 30, TESSI_NEAREST_AUTO, &s));
+    ck_assert_int_eq(s.operands, tessi_host_runtime_multiplies(b.runtime, TESS_BF16) ? TESS_BF16 : TESS_F32);
+    tessi_search_nearest_drop(&s);
     fixture_close(&b);
 }
 END_TEST

@@ -53,7 +53,7 @@ struct attempt {
     int threads, block, pieces, neighbours; /* pieces: searches that go on from one another */
 };
 
-static int search(struct tess_call *c, const struct attempt *a, int32_t *index, double *square)
+static int search(struct tess_context *ctx, const struct attempt *a, int32_t *index, double *square)
 {
     struct tess_tensor queries = tess_tensor_over(query, TESS_F32, 2, DIMS(Q, D));
     struct tess_neighbours_options o = {.size = sizeof o,
@@ -65,9 +65,9 @@ static int search(struct tess_call *c, const struct attempt *a, int32_t *index, 
     int pieces = a->pieces ? a->pieces : 1, status = TESS_OK;
     for (int i = 0; i < pieces; i++) {
         struct tess_neighbours *s = NULL;
-        TESS_TRY(tess_neighbours_new(c, &o, &s));
+        TESS_TRY(tess_neighbours_new(ctx, &o, &s));
         for (int p = P * i / pieces, end = P * (i + 1) / pieces; p < end && status == TESS_OK; p += a->block)
-            status = tess_neighbours_add(c, s, p, end - p < a->block ? end - p : a->block, pool + p * D);
+            status = tess_neighbours_add(ctx, s, p, end - p < a->block ? end - p : a->block, pool + p * D);
         tess_neighbours_free(s);
         TESS_TRY(status);
         o.goes_on = 1;
@@ -79,8 +79,8 @@ static int attempt(const struct attempt *a, int32_t *index, double *square)
 {
     struct fixture b;
     fixture_open(&b, a->threads ? a->threads : 1, 1, 1, 0);
-    int status = search(&b.call.call, a, index, square);
-    snprintf(message, sizeof message, "%s", tessi_call_message(&b.call.call));
+    int status = search(&b.context.context, a, index, square);
+    snprintf(message, sizeof message, "%s", tessi_base_context_message(&b.context.context));
     fixture_close(&b);
     return status;
 }

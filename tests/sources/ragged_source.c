@@ -39,16 +39,16 @@ static int32_t names(void *self)
     return 1;
 }
 
-static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_image *out)
+static int read_image(void *self, struct tess_context *ctx, int64_t i, struct tess_image *out)
 {
     const struct ragged *s = self;
     snprintf(out->name, sizeof out->name, "picture-%lld.png", (long long)i);
     if ((s->bad >= 0 && i >= s->bad && i < s->bad + s->bads) || (s->every && i % s->every == s->every - 1)) {
         snprintf(out->reason, sizeof out->reason, "is damaged");
-        return c->fail(c, TESS_E_ITEM, "/some/where/%s: is damaged", out->name);
+        return ctx->fail(ctx, TESS_E_ITEM, "/some/where/%s: is damaged", out->name);
     }
     int64_t more = s->differ == SIZES ? i : 0, channels = s->differ == CHANNELS && i % 2 ? 3 : 1;
-    TESS_TRY(tess_image_resize(c, out, 8 + more, 10 + 3 * more, channels));
+    TESS_TRY(tess_image_resize(ctx, out, 8 + more, 10 + 3 * more, channels));
     memset(out->pixels, (int)(10 * i + 5), (size_t)(out->height * out->width * channels));
     out->label = s->classes ? s->classes - 1 - i : -1;
     return TESS_OK;
@@ -60,8 +60,19 @@ static const struct tess_source_1 ops = {
 static const struct tess_param params[] = {
     {.name = "images", .help = "how many", .type = TESS_I64, .offset = offsetof(struct ragged, images), .lo = 0, .hi = 1e15, .def = 6},
     {.name = "bads", .help = "how many of them", .type = TESS_I64, .offset = offsetof(struct ragged, bads), .lo = 1, .hi = 100, .def = 1},
-    {.name = "bad", .help = "the first unreadable one", .type = TESS_I64, .offset = offsetof(struct ragged, bad), .lo = -1, .hi = 100, .def = -1},
-    {.name = "every", .help = "of so many one is unreadable", .type = TESS_I64, .offset = offsetof(struct ragged, every), .lo = 0, .hi = 100},
+    {.name = "bad",
+     .help = "the first unreadable one",
+     .type = TESS_I64,
+     .offset = offsetof(struct ragged, bad),
+     .lo = -1,
+     .hi = 100,
+     .def = -1},
+    {.name = "every",
+     .help = "of so many one is unreadable",
+     .type = TESS_I64,
+     .offset = offsetof(struct ragged, every),
+     .lo = 0,
+     .hi = 100},
     {.name = "classes", .help = "of labels", .type = TESS_I64, .offset = offsetof(struct ragged, classes), .lo = 0, .hi = 1e6, .def = 0},
     {.name = "differ", .help = "in what", .type = TESS_ENUM, .offset = offsetof(struct ragged, differ), .text = "nothing|sizes|channels"},
     {.name = NULL}};

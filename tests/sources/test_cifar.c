@@ -33,7 +33,7 @@ static void teardown(void)
     tess_instance_close(source);
     source = NULL;
     fixture_close(&fixture);
-    ck_assert_int_eq(tessi_memory_in_use(), 0);
+    ck_assert_int_eq(tessi_base_memory_in_use(), 0);
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     ck_assert_int_eq(system(command), 0);
 }
@@ -67,12 +67,12 @@ static void make(const char *name, int hundred, int64_t first, int64_t n, long m
 
 static int open_source(const char *name, const char *more)
 {
-    char spec[256];
-    snprintf(spec, sizeof spec, "{use: cifar, path: %s/%s%s}", folder, name, more);
+    char config_text[256];
+    snprintf(config_text, sizeof config_text, "{use: cifar, path: %s/%s%s}", folder, name, more);
     tess_instance_close(source);
     source = NULL;
-    tessi_call_clear(&fixture.call.call);
-    int status = tess_instance_open(&fixture.call.call, "source/1", spec, "test", &source);
+    tessi_base_context_clear(&fixture.context.context);
+    int status = tess_instance_open(&fixture.context.context, "source/1", config_text, "test", &source);
     ops = status == TESS_OK ? tess_instance_ops(source, "source/1") : NULL;
     self = status == TESS_OK ? tess_instance_self(source) : NULL;
     return status;
@@ -80,9 +80,9 @@ static int open_source(const char *name, const char *more)
 
 static void refused(int status, int code, const char *words)
 {
-    const char *message = tessi_call_message(&fixture.call.call);
+    const char *message = tessi_base_context_message(&fixture.context.context);
     ck_assert_msg(status == code && strstr(message, words), "wanted %d: %s\nfound  %d: %s", code, words, status, message);
-    tessi_call_clear(&fixture.call.call);
+    tessi_base_context_clear(&fixture.context.context);
 }
 
 /* `n` images from number `first` on, labels being numbers modulo `classes`. */
@@ -96,7 +96,7 @@ static void holds(int64_t first, int64_t n, int64_t classes)
     ck_assert_int_eq(ops->count(self), n);
     for (int64_t k = 0; k < n; k++) {
         int64_t i = k * 7 % n;
-        fixture_ok(&fixture, ops->read(self, &fixture.call.call, i, &im));
+        fixture_ok(&fixture, ops->read(self, &fixture.context.context, i, &im));
         ck_assert_int_eq(im.label, (first + i) % classes);
         for (int64_t p = 0; p < AREA; p++)
             for (int64_t channel = 0; channel < 3; channel++)
@@ -152,20 +152,20 @@ START_TEST(what_cannot_be)
     refused(open_source("other.bin", ""), TESS_E_DATA, "or set `set`");
     make("label.bin", 0, 0, 2, 3073);
     fixture_ok(&fixture, open_source("label.bin", ""));
-    fixture_ok(&fixture, ops->read(self, &fixture.call.call, 1, &im));
-    refused(ops->read(self, &fixture.call.call, 2, &im), TESS_E_ITEM, "label.bin: record 2 has label 255 of 10 classes");
+    fixture_ok(&fixture, ops->read(self, &fixture.context.context, 1, &im));
+    refused(ops->read(self, &fixture.context.context, 2, &im), TESS_E_ITEM, "label.bin: record 2 has label 255 of 10 classes");
     ck_assert_str_eq(im.reason, "has label 255 of 10 classes");
     ck_assert_str_eq(im.name, "2");
     make("label.bin", 0, 0, 1, 0); /* shorter, while it is open */
-    refused(ops->read(self, &fixture.call.call, 1, &im), TESS_E_IO, "label.bin: became shorter since it was opened; run again");
+    refused(ops->read(self, &fixture.context.context, 1, &im), TESS_E_IO, "label.bin: became shorter since it was opened; run again");
     make("label.bin", 0, 0, 9, 0);
-    refused(ops->read(self, &fixture.call.call, 1, &im), TESS_E_IO, "label.bin: became longer since it was opened; run again");
+    refused(ops->read(self, &fixture.context.context, 1, &im), TESS_E_IO, "label.bin: became longer since it was opened; run again");
     make("label.bin", 0, 0, 3, 0);
     fixture_ok(&fixture, open_source("label.bin", ""));
-    fixture_ok(&fixture, ops->read(self, &fixture.call.call, 0, &im));
+    fixture_ok(&fixture, ops->read(self, &fixture.context.context, 0, &im));
     snprintf(path, sizeof path, "%s/label.bin", folder);
     ck_assert_int_eq(unlink(path), 0); /* it is open now */
-    fixture_ok(&fixture, ops->read(self, &fixture.call.call, 1, &im));
+    fixture_ok(&fixture, ops->read(self, &fixture.context.context, 1, &im));
     tess_image_free(&im);
 }
 END_TEST

@@ -1,5 +1,5 @@
-/* The `folder` source: images of every kind as they should look, in their order, with their classes; files that are no images, or only half;
- * and what is remembered of files' contents. The images are made by folder/make_images.py.
+/* The `folder` source: images of every kind as they should look, in their order, with their classes; files that are no images, or only
+ * half; and what is remembered of files' contents. The images are made by folder/make_images.py.
  *
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
@@ -22,7 +22,7 @@
 
 static char folder[] = "/tmp/tessera-folder-XXXXXX";
 static char message[2048];
-static struct tessi_call call;
+static struct tessi_context context;
 static struct tessi_runtime *runtime;
 static struct tess_instance *source;
 static const struct tess_source_1 *ops;
@@ -34,8 +34,8 @@ static void setup(void)
     ck_assert_ptr_nonnull(mkdtemp(folder));
     ck_assert_int_eq(chdir(folder), 0);
     unsetenv("TESSERA_PLUGIN_PATH");
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 2}, &runtime), TESS_OK);
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.threads = 2}, &runtime), TESS_OK);
 }
 
 static void teardown(void)
@@ -43,11 +43,11 @@ static void teardown(void)
     char command[64];
     tess_instance_close(source);
     source = NULL;
-    tessi_runtime_free(runtime);
+    tessi_host_runtime_free(runtime);
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     ck_assert_int_eq(chdir("/"), 0);
     ck_assert_int_eq(system(command), 0);
-    ck_assert_int_eq(tessi_memory_in_use(), 0);
+    ck_assert_int_eq(tessi_base_memory_in_use(), 0);
 }
 
 static void shell(const char *command)
@@ -55,7 +55,8 @@ static void shell(const char *command)
     ck_assert_msg(system(command) == 0, "%s", command);
 }
 
-/* Puts an image of the fixtures into the current folder, under a name of its own; folders are made. Its first bytes only where `keep` > 0. */
+/* Puts an image of the fixtures into the current folder, under a name of its own; folders are made. Its first bytes only where `keep` > 0.
+ */
 static void put(const char *image, const char *name, long keep)
 {
     static char all[65536];
@@ -78,12 +79,12 @@ static void put(const char *image, const char *name, long keep)
 
 static int open_source(const char *path, const char *more)
 {
-    char spec[512];
-    snprintf(spec, sizeof spec, "{use: folder, path: %s%s}", path, more);
+    char config_text[512];
+    snprintf(config_text, sizeof config_text, "{use: folder, path: %s%s}", path, more);
     tess_instance_close(source);
     source = NULL;
-    tessi_call_clear(&call.call);
-    int status = tess_instance_open(&call.call, "source/1", spec, "test", &source);
+    tessi_base_context_clear(&context.context);
+    int status = tess_instance_open(&context.context, "source/1", config_text, "test", &source);
     ops = status == TESS_OK ? tess_instance_ops(source, "source/1") : NULL;
     self = status == TESS_OK ? tess_instance_self(source) : NULL;
     return status;
@@ -91,14 +92,15 @@ static int open_source(const char *path, const char *more)
 
 static void works(int status)
 {
-    ck_assert_msg(status == TESS_OK, "status %d: %s%s", status, tessi_call_message(&call.call), message);
+    ck_assert_msg(status == TESS_OK, "status %d: %s%s", status, tessi_base_context_message(&context.context), message);
 }
 
 static void refused(int status, int code, const char *words)
 {
-    const char *found = tessi_call_message(&call.call);
-    ck_assert_msg(status == code && strstr(found, words) && !strchr(found, '\n'), "wanted %d: %s\nfound  %d: %s", code, words, status, found);
-    tessi_call_clear(&call.call);
+    const char *found = tessi_base_context_message(&context.context);
+    ck_assert_msg(status == code && strstr(found, words) && !strchr(found, '\n'), "wanted %d: %s\nfound  %d: %s", code, words, status,
+                  found);
+    tessi_base_context_clear(&context.context);
 }
 
 /* Names and labels in their order: "a.png:0 b.png:1 ". */
@@ -109,7 +111,7 @@ static const char *listed(void)
     size_t used = 0;
     all[0] = '\0';
     for (int64_t i = 0; i < ops->count(self); i++) {
-        works(ops->read(self, &call.call, i, &im));
+        works(ops->read(self, &context.context, i, &im));
         used += (size_t)snprintf(all + used, sizeof all - used, "%s:%lld ", im.name, (long long)im.label);
     }
     tess_image_free(&im);
@@ -155,7 +157,7 @@ START_TEST(looks_as_it_should)
     put(l->image, l->image, 0);
     works(open_source(l->image, l->more));
     ck_assert_int_eq(ops->count(self), 1);
-    works(ops->read(self, &call.call, 0, &im));
+    works(ops->read(self, &context.context, 0, &im));
     ck_assert_str_eq(im.name, l->image);
     ck_assert_int_eq(im.label, -1);
     ck_assert_msg(im.height == l->height && im.width == l->width && im.channels == l->channels, "%s: %lld x %lld x %lld", l->image,
@@ -190,7 +192,7 @@ START_TEST(is_upright)
     fputc(_i, f);
     fclose(f);
     works(open_source("turned.jpg", ""));
-    works(ops->read(self, &call.call, 0, &im));
+    works(ops->read(self, &context.context, 0, &im));
     ck_assert(im.height == (_i > 4 ? 32 : 16) && im.width == (_i > 4 ? 16 : 32));
     for (int64_t k = 0; k < 4; k++) {
         const uint8_t *pixel = im.pixels + (k / 2 * (im.height - 1) * im.width + k % 2 * (im.width - 1)) * 3;
@@ -212,7 +214,7 @@ START_TEST(inks_as_in_pillow)
     ck_assert_uint_eq(fread(want, 1, sizeof want, f), sizeof want - 1);
     fclose(f);
     works(open_source("inks.jpg", ""));
-    works(ops->read(self, &call.call, 0, &im));
+    works(ops->read(self, &context.context, 0, &im));
     ck_assert(im.height == 40 && im.width == 48 && im.channels == 3);
     ck_assert_int_eq(memcmp(im.pixels, want, sizeof want - 1), 0);
     tess_image_free(&im);
@@ -223,7 +225,8 @@ END_TEST
 
 START_TEST(order_is_that_of_bytes)
 {
-    static const char *const names[] = {"d/b.png", "d/B.JPG", "d/a/z.webp", "d/a.png", "d/a-/y.png", "d/\xc3\xa4.png", "d/10.png", "d/9.png"};
+    static const char *const names[] = {"d/b.png",    "d/B.JPG",        "d/a/z.webp", "d/a.png",
+                                        "d/a-/y.png", "d/\xc3\xa4.png", "d/10.png",   "d/9.png"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         put(strstr(names[i], "JPG") ? "colour.jpg" : strstr(names[i], "webp") ? "colour.webp" : "grey.png", names[i], 0);
     shell("echo text > d/a.txt; echo none > d/README; cp d/b.png d/.hidden.png; mkdir -p d/.git; cp d/b.png d/.git/x.png");
@@ -264,7 +267,7 @@ START_TEST(links_are_followed)
     works(open_source("d", ""));
     ck_assert_int_eq(ops->count(self), 4);
     struct tess_image im = {0};
-    refused(ops->read(self, &call.call, 0, &im), TESS_E_ITEM, "d/broken.png: cannot be opened: No such file or directory");
+    refused(ops->read(self, &context.context, 0, &im), TESS_E_ITEM, "d/broken.png: cannot be opened: No such file or directory");
     ck_assert_str_eq(im.reason, "cannot be opened: No such file or directory");
     shell("rm d/broken.png");
     works(open_source("d", ""));
@@ -308,8 +311,8 @@ START_TEST(names_are_texts)
     shell(command);
     works(open_source("d", ""));
     ck_assert_int_eq(ops->count(self), 2);
-    works(ops->read(self, &call.call, 0, &im));
-    works(ops->read(self, &call.call, 1, &other));
+    works(ops->read(self, &context.context, 0, &im));
+    works(ops->read(self, &context.context, 1, &other));
     ck_assert_str_ne(im.name, other.name);
     ck_assert_str_eq(im.name + 16, other.name + 16);
     ck_assert(strlen(im.name) == 255 && strncmp(im.name + 16, "...d", 4) == 0 && strcmp(im.name + 249, "/x.png") == 0);
@@ -346,7 +349,7 @@ START_TEST(half_an_image_is_none)
         for (long keep = 1; keep < about.st_size - (about.st_size > 99 ? 20 : 4); keep += about.st_size / 9) {
             put(kinds[k], name, keep);
             works(open_source(name, ""));
-            refused(ops->read(self, &call.call, 0, &im), TESS_E_ITEM, where);
+            refused(ops->read(self, &context.context, 0, &im), TESS_E_ITEM, where);
             ck_assert_str_eq(im.name, name);
         }
     }
@@ -359,11 +362,12 @@ static void damage(long at, long n, int zero)
 {
     char command[512];
     if (zero)
-        snprintf(command, sizeof command, "cp '%s/photo.jpg' bad.jpg; dd if=/dev/zero of=bad.jpg bs=1 seek=%ld count=%ld conv=notrunc 2>/dev/null",
-                 TEST_FOLDER, at, n);
+        snprintf(command, sizeof command,
+                 "cp '%s/photo.jpg' bad.jpg; dd if=/dev/zero of=bad.jpg bs=1 seek=%ld count=%ld conv=notrunc 2>/dev/null", TEST_FOLDER, at,
+                 n);
     else
-        snprintf(command, sizeof command, "(head -c %ld '%s/photo.jpg'; tail -c +%ld '%s/photo.jpg') > bad.jpg", at, TEST_FOLDER, at + n + 1,
-                 TEST_FOLDER);
+        snprintf(command, sizeof command, "(head -c %ld '%s/photo.jpg'; tail -c +%ld '%s/photo.jpg') > bad.jpg", at, TEST_FOLDER,
+                 at + n + 1, TEST_FOLDER);
     shell(command);
 }
 
@@ -375,22 +379,22 @@ START_TEST(damage_is_refused)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         damage(cases[i][0], cases[i][1], cases[i][2]);
         works(open_source("bad.jpg", ""));
-        int status = ops->read(self, &call.call, 0, &im);
+        int status = ops->read(self, &context.context, 0, &im);
         ck_assert_msg(status != TESS_OK, "case %zu", i);
         refused(status, TESS_E_ITEM, "bad.jpg: is damaged");
         works(open_source("bad.jpg", ", damaged: accept"));
-        works(ops->read(self, &call.call, 0, &im));
+        works(ops->read(self, &context.context, 0, &im));
         ck_assert(im.height == 120 && im.width == 160);
     }
     put("photo.jpg", "bad.jpg", 4000);
     works(open_source("bad.jpg", ""));
-    refused(ops->read(self, &call.call, 0, &im), TESS_E_ITEM, "bad.jpg: breaks off (");
+    refused(ops->read(self, &context.context, 0, &im), TESS_E_ITEM, "bad.jpg: breaks off (");
     works(open_source("bad.jpg", ", damaged: accept"));
-    works(ops->read(self, &call.call, 0, &im));
+    works(ops->read(self, &context.context, 0, &im));
     put("colour.png", "bad.png", 0);
     shell("printf '\\1' | dd of=bad.png bs=1 seek=30 conv=notrunc 2>/dev/null"); /* in the checksum of its header */
     works(open_source("bad.png", ""));
-    refused(ops->read(self, &call.call, 0, &im), TESS_E_ITEM, "bad.png: is damaged: a checksum in it is wrong (");
+    refused(ops->read(self, &context.context, 0, &im), TESS_E_ITEM, "bad.png: is damaged: a checksum in it is wrong (");
     tess_image_free(&im);
 }
 END_TEST
@@ -413,11 +417,11 @@ START_TEST(want_of_memory_is_no_damage)
         tight = was;
         tight.rlim_cur = (rlim_t)(used * sysconf(_SC_PAGESIZE) + (mib << 20));
         ck_assert_int_eq(setrlimit(RLIMIT_AS, &tight), 0);
-        int status = ops->read(self, &call.call, 0, &im);
+        int status = ops->read(self, &context.context, 0, &im);
         ck_assert_int_eq(setrlimit(RLIMIT_AS, &was), 0);
         refused(status, TESS_E_MEMORY, "large.png: ");
     }
-    works(ops->read(self, &call.call, 0, &im));
+    works(ops->read(self, &context.context, 0, &im));
     ck_assert(im.height == 8200 && im.width == 8192 && im.channels == 1);
     tess_image_free(&im);
 }
@@ -427,7 +431,8 @@ START_TEST(no_images)
 {
     struct tess_image im = {0};
     shell("echo 'no image' > text.jpg; : > empty.jpg; mkfifo fifo; ln -s fifo fifo.png"
-          "; echo '<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"></svg>' > drawing.png; printf 'P5 1 1 255 a' > map.png");
+          "; echo '<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"></svg>' > drawing.png; printf 'P5 1 1 255 a' > "
+          "map.png");
     put("large.png", "large.png", 0);
     put("real.tif", "real.tif", 0);
     static const char *const bad[][2] = {
@@ -440,9 +445,9 @@ START_TEST(no_images)
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         works(open_source(bad[i][0], ""));
-        refused(ops->read(self, &call.call, 0, &im), TESS_E_ITEM, bad[i][1]);
+        refused(ops->read(self, &context.context, 0, &im), TESS_E_ITEM, bad[i][1]);
     }
-    ck_assert_int_lt(tessi_memory_peak(), 1 << 22);
+    ck_assert_int_lt(tessi_base_memory_peak(), 1 << 22);
     shell("mkdir d; mv fifo* d/");
     refused(open_source("d", ""), TESS_E_DATA, "d: has no images");
     tess_image_free(&im);
@@ -453,15 +458,15 @@ enum { THREADS = 4, ROUNDS = 40 };
 
 static void *read_all(void *user)
 {
-    struct tessi_call own;
+    struct tessi_context own;
     struct tess_image im = {0};
     int *wrong = user;
     for (int64_t i = 0; i < ROUNDS; i++) {
-        tessi_call_init(&own, call.call.host);
+        tessi_base_context_init(&own, context.context.host);
         int64_t k = i % ops->count(self);
-        int status = ops->read(self, &own.call, k, &im);
+        int status = ops->read(self, &own.context, k, &im);
         if (strstr(im.name, "bad"))
-            *wrong += status != TESS_E_ITEM || !strstr(tessi_call_message(&own.call), im.name);
+            *wrong += status != TESS_E_ITEM || !strstr(tessi_base_context_message(&own.context), im.name);
         else
             *wrong += status != TESS_OK || im.pixels[0] > 3 * (strstr(im.name, "grey") != NULL) + 255 * (strstr(im.name, "colour") != NULL);
     }
@@ -497,7 +502,7 @@ struct seen {
 
 static int attempt(int threads, int run, const char *keys, struct seen *seen)
 {
-    struct tessi_call own;
+    struct tessi_context own;
     struct tessi_runtime *r = NULL;
     struct tessi_pipeline *p = NULL;
     struct tess_artefact *a = NULL;
@@ -507,23 +512,23 @@ static int attempt(int threads, int run, const char *keys, struct seen *seen)
     ck_assert_ptr_nonnull(f);
     fprintf(f, "tessera: 1\nname: p\nstages:\n  images: {use: import, %s}\n", keys);
     ck_assert_int_eq(fclose(f), 0);
-    tessi_call_init(&own, NULL);
-    int status = tessi_runtime_new(&own.call, &(struct tessi_runtime_options){.threads = threads}, &r);
+    tessi_base_context_init(&own, NULL);
+    int status = tessi_host_runtime_new(&own.context, &(struct tessi_runtime_options){.threads = threads}, &r);
     if (status == TESS_OK)
-        status = tessi_pipeline_open(&own.call, r, &o, &p);
+        status = tessi_flow_pipeline_open(&own.context, r, &o, &p);
     if (status == TESS_OK) {
-        tessi_pipeline_stage(p, 0, &v);
+        tessi_flow_pipeline_stage(p, 0, &v);
         seen->state = v.state;
         snprintf(seen->reason, sizeof seen->reason, "%s", v.reason);
     }
     if (status == TESS_OK && run)
-        status = tessi_pipeline_run(&own.call, p);
-    if (status == TESS_OK && run && tessi_artefact_open(&own.call, "runs/p/images.h5", &a) == TESS_OK)
+        status = tessi_flow_pipeline_run(&own.context, p);
+    if (status == TESS_OK && run && tessi_store_artefact_open(&own.context, "runs/p/images.h5", &a) == TESS_OK)
         strcpy(seen->digest, tess_artefact_digest(a));
-    tessi_artefact_close(a);
-    snprintf(message, sizeof message, "%s", tessi_call_message(&own.call));
-    tessi_pipeline_free(p);
-    tessi_runtime_free(r);
+    tessi_store_artefact_close(a);
+    snprintf(message, sizeof message, "%s", tessi_base_context_message(&own.context));
+    tessi_flow_pipeline_free(p);
+    tessi_host_runtime_free(r);
     return status;
 }
 
@@ -553,7 +558,8 @@ START_TEST(same_data_wherever_it_is)
     put("colour.jpg", "away/there/b/07.jpg", 200);
     put("colour.jpg", "away/there/a/00.png", 200);
     ck_assert_int_eq(attempt(2, 1, "source: {use: folder, path: away/there, " KEYS, &two), TESS_E_ITEM);
-    ck_assert_msg(strstr(message, "/away/there/a/00.png: ") && strstr(message, "or leave such images out with `skip_bad: true`"), "%s", message);
+    ck_assert_msg(strstr(message, "/away/there/a/00.png: ") && strstr(message, "or leave such images out with `skip_bad: true`"), "%s",
+                  message);
     works(attempt(2, 1, "source: {use: folder, path: away/there, " KEYS ", skip_bad: true", &two));
     const char *skipped = texts_read("runs/p/images.h5", "skipped");
     ck_assert_msg(strncmp(skipped, "a/00.png: ", 10) == 0 && strstr(skipped, " b/07.jpg: ") && !strstr(skipped, "away"), "%s", skipped);

@@ -34,7 +34,7 @@ static void teardown(void)
     tess_instance_close(source);
     source = NULL;
     fixture_close(&fixture);
-    ck_assert_int_eq(tessi_memory_in_use(), 0);
+    ck_assert_int_eq(tessi_base_memory_in_use(), 0);
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     ck_assert_int_eq(system(command), 0);
 }
@@ -100,13 +100,13 @@ static void damage(const char *name, long keep, long at)
 
 static int open_source(const char *images, const char *labels)
 {
-    char spec[400];
-    snprintf(spec, sizeof spec, labels ? "{use: idx, images: %s, labels: %s}" : "{use: idx, images: %s}", path_of(images),
+    char config_text[400];
+    snprintf(config_text, sizeof config_text, labels ? "{use: idx, images: %s, labels: %s}" : "{use: idx, images: %s}", path_of(images),
              labels ? path_of(labels) : "");
     tess_instance_close(source);
     source = NULL;
-    tessi_call_clear(&fixture.call.call);
-    int status = tess_instance_open(&fixture.call.call, "source/1", spec, "test", &source);
+    tessi_base_context_clear(&fixture.context.context);
+    int status = tess_instance_open(&fixture.context.context, "source/1", config_text, "test", &source);
     ops = status == TESS_OK ? tess_instance_ops(source, "source/1") : NULL;
     self = status == TESS_OK ? tess_instance_self(source) : NULL;
     return status;
@@ -114,19 +114,19 @@ static int open_source(const char *images, const char *labels)
 
 static void refused(int status, int code, const char *const *words)
 {
-    const char *message = tessi_call_message(&fixture.call.call);
+    const char *message = tessi_base_context_message(&fixture.context.context);
     ck_assert_msg(status == code, "status %d, not %d: %s", status, code, message);
     for (; *words; words++)
         ck_assert_msg(strstr(message, *words) != NULL, "no `%s` in: %s", *words, message);
     ck_assert_msg(strchr(message, '\n') == NULL, "more than a line: %s", message);
-    tessi_call_clear(&fixture.call.call);
+    tessi_base_context_clear(&fixture.context.context);
 }
 #define REFUSED(status, code, ...) refused(status, code, (const char *const[]){__VA_ARGS__, NULL})
 
 static int read_one(int64_t i)
 {
     struct tess_image im = {.pixels = NULL};
-    int status = ops->read(self, &fixture.call.call, i, &im);
+    int status = ops->read(self, &fixture.context.context, i, &im);
     tess_image_free(&im);
     return status;
 }
@@ -145,7 +145,7 @@ static void as_written(int64_t channels, int labelled)
         int64_t i = k * 5 % N; /* any order */
         char name[16];
         snprintf(name, sizeof name, "%lld", (long long)i);
-        fixture_ok(&fixture, ops->read(self, &fixture.call.call, i, &im));
+        fixture_ok(&fixture, ops->read(self, &fixture.context.context, i, &im));
         ck_assert(im.height == H && im.width == W && im.channels == channels);
         ck_assert_str_eq(im.name, name);
         ck_assert_int_eq(im.label, labelled ? byte_at(i) % 10 : -1);
@@ -178,12 +178,12 @@ END_TEST
 
 static void *read_all(void *user)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tess_image im = {.pixels = NULL};
     int *wrong = user;
-    tessi_call_init(&call, fixture.call.call.host);
+    tessi_base_context_init(&context, fixture.context.context.host);
     for (int64_t i = 0; i < N; i++) {
-        *wrong += ops->read(self, &call.call, i, &im) != TESS_OK;
+        *wrong += ops->read(self, &context.context, i, &im) != TESS_OK;
         for (int64_t j = 0; j < H * W; j++)
             *wrong += im.pixels[j] != byte_at(i * H * W + j);
     }
@@ -212,7 +212,7 @@ static const char *fingerprint(const char *images, const char *labels, char text
     struct tess_digest d;
     fixture_ok(&fixture, open_source(images, labels));
     tess_digest_start(&d);
-    fixture_ok(&fixture, ops->fingerprint(self, &fixture.call.call, &d));
+    fixture_ok(&fixture, ops->fingerprint(self, &fixture.context.context, &d));
     tess_digest_end(&d, text);
     return text;
 }
@@ -237,8 +237,8 @@ START_TEST(missing_files)
     make_images("images");
     REFUSED(open_source("imags", NULL), TESS_E_IO, folder, "imags: cannot be read: No such file", "datasets/README.md");
     REFUSED(open_source("images", "labels"), TESS_E_IO, "labels: cannot be read: No such file");
-    char spec[] = "{use: idx, images: /usr/share/datasets/fashion-mnist/no-such-file.gz}";
-    REFUSED(tess_instance_open(&fixture.call.call, "source/1", spec, "test", &source), TESS_E_IO,
+    char config_text[] = "{use: idx, images: /usr/share/datasets/fashion-mnist/no-such-file.gz}";
+    REFUSED(tess_instance_open(&fixture.context.context, "source/1", config_text, "test", &source), TESS_E_IO,
             "install the package dataset-fashion-mnist");
 }
 END_TEST
@@ -302,7 +302,7 @@ START_TEST(headers_are_not_believed)
     make("huge", 8, 3, DIMS(0x7fffffff, 16, 16), 100);
     fixture_ok(&fixture, open_source("huge", NULL));
     REFUSED(read_one(0), TESS_E_DATA, "huge: is truncated: 549755813648 bytes wanted, 116 found");
-    ck_assert_int_lt(tessi_memory_peak(), (int64_t)1 << 28);
+    ck_assert_int_lt(tessi_base_memory_peak(), (int64_t)1 << 28);
     make("huger", 8, 3, DIMS(0xffffffff, 0xffffffff, 0xffffffff), 100);
     REFUSED(open_source("huger", NULL), TESS_E_DATA, "huger: announces images of 4294967295 x 4294967295 x 1");
     make("huge", 8, 3, DIMS(0xffffffff, 65536, 65536), 100);
@@ -316,11 +316,11 @@ START_TEST(memory_runs_out)
     make_images("images.gz");
     make_labels("labels");
     for (int64_t n = 1;; n++, failures++) {
-        tessi_memory_fail_at(n);
+        tessi_base_memory_fail_at(n);
         int status = open_source("images.gz", "labels");
         if (status == TESS_OK)
             status = read_one(3);
-        tessi_memory_fail_at(0);
+        tessi_base_memory_fail_at(0);
         if (status == TESS_OK)
             break;
         ck_assert_int_eq(status, TESS_E_MEMORY);

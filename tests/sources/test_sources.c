@@ -34,13 +34,13 @@ static void teardown(void)
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     ck_assert_int_eq(chdir("/"), 0);
     ck_assert_int_eq(system(command), 0);
-    ck_assert_int_eq(tessi_memory_in_use(), 0);
+    ck_assert_int_eq(tessi_base_memory_in_use(), 0);
 }
 
 /* Plans, or runs, a pipeline of one import with these keys. */
 static int attempt_on(int threads, int run, const char *keys)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_runtime *runtime = NULL;
     struct tessi_pipeline *p = NULL;
     struct tessi_pipeline_options o = {.path = "p.yaml", .workdir = "."};
@@ -48,15 +48,16 @@ static int attempt_on(int threads, int run, const char *keys)
     ck_assert_ptr_nonnull(f);
     fprintf(f, "tessera: 1\nname: p\nstages:\n  images: {use: import, %s}\n", keys);
     ck_assert_int_eq(fclose(f), 0);
-    tessi_call_init(&call, NULL);
-    int status = tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = threads, .plugin_path = TEST_SOURCE_PLUGINS}, &runtime);
+    tessi_base_context_init(&context, NULL);
+    int status = tessi_host_runtime_new(&context.context,
+                                        &(struct tessi_runtime_options){.threads = threads, .plugin_path = TEST_SOURCE_PLUGINS}, &runtime);
     if (status == TESS_OK)
-        status = tessi_pipeline_open(&call.call, runtime, &o, &p);
+        status = tessi_flow_pipeline_open(&context.context, runtime, &o, &p);
     if (status == TESS_OK && run)
-        status = tessi_pipeline_run(&call.call, p);
-    snprintf(message, sizeof message, "%s", tessi_call_message(&call.call));
-    tessi_pipeline_free(p);
-    tessi_runtime_free(runtime);
+        status = tessi_flow_pipeline_run(&context.context, p);
+    snprintf(message, sizeof message, "%s", tessi_base_context_message(&context.context));
+    tessi_flow_pipeline_free(p);
+    tessi_host_runtime_free(runtime);
     return status;
 }
 enum { PLAN, RUN };
@@ -77,10 +78,10 @@ static void refused(int status, int code, const char *words)
     ck_assert_int_ne(access("runs/p/images.h5", F_OK), 0);
 }
 
-static struct tess_tensor load(struct tess_call *c, const struct tess_artefact *a, const char *name)
+static struct tess_tensor load(struct tess_context *ctx, const struct tess_artefact *a, const char *name)
 {
     struct tess_tensor t;
-    ck_assert_msg(tess_artefact_load(c, a, name, TESS_I32, &t) == TESS_OK, "no %s", name);
+    ck_assert_msg(tess_artefact_load(ctx, a, name, TESS_I32, &t) == TESS_OK, "no %s", name);
     return t;
 }
 
@@ -111,16 +112,16 @@ static void pack(const char *name, int dims, int n, int side)
 /* Scaled and cut they are equal; one value stays one value; names and labels stay with their images. */
 START_TEST(differing_sizes_become_one)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tess_artefact *a;
     int moved = 0;
     works(attempt(RUN, "source: {use: ragged, differ: sizes, classes: 6}, size: 5, crop: 5, split: 0.5, shuffle: true"));
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(tessi_artefact_open(&call.call, "runs/p/images.h5", &a), TESS_OK);
-    struct tess_tensor images = load(&call.call, a, "images"), label = load(&call.call, a, "labels");
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_store_artefact_open(&context.context, "runs/p/images.h5", &a), TESS_OK);
+    struct tess_tensor images = load(&context.context, a, "images"), label = load(&context.context, a, "labels");
     ck_assert(images.dim[0] == 6 && images.dim[1] == 5 && images.dim[2] == 5 && images.dim[3] == 1);
-    ck_assert_int_eq(tess_facts_i64_or(tess_artefact_facts(a), "train_count", 0), 3);
-    ck_assert_int_eq(tess_facts_i64_or(tess_artefact_facts(a), "classes", 0), 6);
+    ck_assert_int_eq(tess_attrs_i64_or(tess_artefact_attrs(a), "train_count", 0), 3);
+    ck_assert_int_eq(tess_attrs_i64_or(tess_artefact_attrs(a), "classes", 0), 6);
     ck_assert_int_eq(tess_artefact_has(a, "names"), 1);
     int seen = 0;
     for (int i = 0; i < 6; i++) {
@@ -136,7 +137,7 @@ START_TEST(differing_sizes_become_one)
     ck_assert_int_gt(moved, 0);
     tess_free(images.data);
     tess_free(label.data);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -157,17 +158,17 @@ END_TEST
 /* Both sides forced; a side that is there already stays. */
 START_TEST(stretched_to_a_square)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tess_artefact *a;
     works(attempt(RUN, "source: {use: ragged, differ: sizes}, size: 9, fit: stretch"));
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(tessi_artefact_open(&call.call, "runs/p/images.h5", &a), TESS_OK);
-    struct tess_tensor images = load(&call.call, a, "images");
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_store_artefact_open(&context.context, "runs/p/images.h5", &a), TESS_OK);
+    struct tess_tensor images = load(&context.context, a, "images");
     ck_assert(images.dim[0] == 6 && images.dim[1] == 9 && images.dim[2] == 9);
     for (int i = 0; i < 6 * 81; i++)
         ck_assert_int_eq(((const int32_t *)images.data)[i], 10 * (i / 81) + 5);
     tess_free(images.data);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -178,20 +179,20 @@ static const char *holds(const int *kept, int train, const char *names, const ch
 {
     static char digest[8][TESS_DIGEST_TEXT];
     static int next;
-    struct tessi_call call;
+    struct tessi_context context;
     struct tess_artefact *a;
     int n = 0;
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(tessi_artefact_open(&call.call, "runs/p/images.h5", &a), TESS_OK);
-    struct tess_tensor images = load(&call.call, a, "images"), label = load(&call.call, a, "labels");
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_store_artefact_open(&context.context, "runs/p/images.h5", &a), TESS_OK);
+    struct tess_tensor images = load(&context.context, a, "images"), label = load(&context.context, a, "labels");
     int64_t area = images.dim[1] * images.dim[2];
     for (; kept[n] >= 0; n++) {
         ck_assert_int_eq(((const int32_t *)images.data)[n * area], 10 * kept[n] + 5);
         ck_assert_int_eq(((const int32_t *)label.data)[n], 5 - kept[n]);
     }
     ck_assert(images.dim[0] == n && label.dim[0] == n);
-    ck_assert_int_eq(tess_facts_i64_or(tess_artefact_facts(a), "count", 0), n);
-    ck_assert_int_eq(tess_facts_i64_or(tess_artefact_facts(a), "train_count", 0), train);
+    ck_assert_int_eq(tess_attrs_i64_or(tess_artefact_attrs(a), "count", 0), n);
+    ck_assert_int_eq(tess_attrs_i64_or(tess_artefact_attrs(a), "train_count", 0), train);
     ck_assert_int_eq(tess_artefact_has(a, "skipped"), *skipped != '\0');
     ck_assert_str_eq(texts_read("runs/p/images.h5", "names"), names);
     if (*skipped)
@@ -200,7 +201,7 @@ static const char *holds(const int *kept, int train, const char *names, const ch
     strcpy(digest[next], tess_artefact_digest(a));
     tess_free(images.data);
     tess_free(label.data);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     return digest[next];
 }
 
@@ -209,14 +210,14 @@ static const char *holds(const int *kept, int train, const char *names, const ch
 
 START_TEST(bad_images_are_skipped)
 {
-    static const int most[] = {0, 3, 4, 5, -1}, all[] = {0, 1, 2, 3, 4, 5, -1}, late[] = {2, 3, 4, 5, -1};
+    static const int max[] = {0, 3, 4, 5, -1}, all[] = {0, 1, 2, 3, 4, 5, -1}, late[] = {2, 3, 4, 5, -1};
     works(attempt(RUN, TWO_BAD));
     /* 0 of 0, 1, 2; the rest is for validation, as it was. */
-    const char *one = holds(most, 1, "picture-0.png picture-3.png picture-4.png picture-5.png ",
+    const char *one = holds(max, 1, "picture-0.png picture-3.png picture-4.png picture-5.png ",
                             "picture-1.png: is damaged picture-2.png: is damaged ");
     ck_assert_int_eq(system("rm -r runs"), 0);
     works(attempt_on(3, RUN, TWO_BAD));
-    ck_assert_str_eq(one, holds(most, 1, "picture-0.png picture-3.png picture-4.png picture-5.png ",
+    ck_assert_str_eq(one, holds(max, 1, "picture-0.png picture-3.png picture-4.png picture-5.png ",
                                 "picture-1.png: is damaged picture-2.png: is damaged "));
     works(attempt(PLAN, TWO_BAD)); /* found again */
     /* With the first ones bad the next says what size all have. */
@@ -255,19 +256,19 @@ END_TEST
 /* Images too large to be taken all at a time: three make a group here, and the fourth one. */
 START_TEST(large_images_go_by_few)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tess_artefact *a;
     works(attempt(RUN, "source: {use: ragged, images: 4}, pad: 4100, fill: 200"));
-    ck_assert_int_lt(tessi_memory_peak(), (int64_t)1 << 29);
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(tessi_artefact_open(&call.call, "runs/p/images.h5", &a), TESS_OK);
+    ck_assert_int_lt(tessi_base_memory_peak(), (int64_t)1 << 29);
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_store_artefact_open(&context.context, "runs/p/images.h5", &a), TESS_OK);
     for (int64_t i = 0; i < 4; i++) {
         struct tess_tensor one;
-        ck_assert_int_eq(tess_artefact_shape(&call.call, a, "images", &one), TESS_OK);
+        ck_assert_int_eq(tess_artefact_shape(&context.context, a, "images", &one), TESS_OK);
         ck_assert(one.dim[0] == 4 && one.dim[1] == 4100);
         one.dim[0] = 1;
         one.data = malloc(tess_tensor_bytes(&one));
-        ck_assert_int_eq(tess_artefact_read(&call.call, a, "images", i, &one), TESS_OK);
+        ck_assert_int_eq(tess_artefact_read(&context.context, a, "images", i, &one), TESS_OK);
         const uint8_t *im = one.data;
         ck_assert_int_eq(im[0], 200);
         ck_assert_int_eq(im[2050 * 4100 + 2050], 10 * i + 5);
@@ -275,7 +276,7 @@ START_TEST(large_images_go_by_few)
         ck_assert_int_eq(im[2046 * 4100 + 2045], 10 * i + 5);
         free(one.data);
     }
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 

@@ -7,14 +7,14 @@
 #undef tess_plugin_1
 
 static const struct tess_noise_1 deaf_ops = {.size = sizeof deaf_ops,
-                                             .vocabulary = vocabulary,
-                                             .steps = steps,
-                                             .corrupt = corrupt,
-                                             .record_loss = record_loss,
-                                             .bound_constant = bound_constant,
-                                             .start = start,
-                                             .reverse = reverse,
-                                             .changes = changes,
+                                             .vocabulary = absorbing_vocabulary,
+                                             .steps = absorbing_steps,
+                                             .corrupt = absorbing_corrupt,
+                                             .record_loss = absorbing_record_loss,
+                                             .bound_constant = absorbing_bound_constant,
+                                             .start = absorbing_start,
+                                             .reverse = absorbing_reverse,
+                                             .changes = absorbing_changes,
                                              .reads_row = 1};
 
 static const struct tess_component deaf_components[] = {{.name = "deaf",

@@ -2,7 +2,7 @@
  * threads, batches nor being killed change a bit; and every mask that cannot be is refused.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/store/store.h"
 #include "kit/sample/region.h"
 #include "tests/support/command_fixture.h"
@@ -20,8 +20,8 @@
 
 enum { H = SMALL_H / 2, W = SMALL_W / 2, TOKENS = H * W, PIXELS = SMALL_H * SMALL_W, IMAGES = 5, VARIANTS = 3 };
 
-static struct tessi_call call;
-#define C (&call.call)
+static struct tessi_context context;
+#define C (&context.context)
 
 static const char edit_yaml[] = "tessera: 1\n"
                                 "name: small\n"
@@ -55,7 +55,7 @@ static void write_masks(const char *name, int64_t n, int64_t channels, int inver
 static void setup(void)
 {
     (void)small_folder_enter();
-    tessi_call_init(&call, NULL);
+    tessi_base_context_init(&context, NULL);
     write_masks("mask", 1, 1, 0);
     write_masks("masks", SMALL_COUNT, 1, 0);
     small_write("edit.yaml", edit_yaml);
@@ -66,7 +66,7 @@ static struct tess_artefact *result(const char *workdir, const char *stage)
     struct tess_artefact *a;
     char path[256];
     snprintf(path, sizeof path, "%s/runs/small/%s.h5", workdir, stage);
-    ck_assert_msg(tessi_artefact_open(C, path, &a) == TESS_OK, "%s", tessi_call_message(C));
+    ck_assert_msg(tessi_store_artefact_open(C, path, &a) == TESS_OK, "%s", tessi_base_context_message(C));
     return a;
 }
 
@@ -74,8 +74,8 @@ static struct tess_tensor load(const char *workdir, const char *stage, const cha
 {
     struct tess_artefact *a = result(workdir, stage);
     struct tess_tensor t;
-    ck_assert_msg(tess_artefact_load(C, a, name, TESS_U8, &t) == TESS_OK, "%s", tessi_call_message(C));
-    tessi_artefact_close(a);
+    ck_assert_msg(tess_artefact_load(C, a, name, TESS_U8, &t) == TESS_OK, "%s", tessi_base_context_message(C));
+    tessi_store_artefact_close(a);
     return t;
 }
 
@@ -83,8 +83,8 @@ static void same(const char *one, const char *two)
 {
     struct tess_artefact *a = result(one, "edited"), *b = result(two, "edited");
     ck_assert_str_eq(tess_artefact_digest(a), tess_artefact_digest(b));
-    tessi_artefact_close(a);
-    tessi_artefact_close(b);
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(b);
 }
 
 /* ---- regions ---- */
@@ -130,9 +130,9 @@ static const char *const mask_files[] = {"masks=mask", "masks=masks"};
 
 START_TEST(kept_codes_are_kept)
 {
-    for (int way = 0; way < 4; way++) {
-        int each = way % 2;
-        int64_t from = way < 2 ? 0 : SMALL_TRAIN; /* images that were trained on, and others with their masks */
+    for (int logit_graph = 0; logit_graph < 4; logit_graph++) {
+        int each = logit_graph % 2;
+        int64_t from = logit_graph < 2 ? 0 : SMALL_TRAIN; /* images that were trained on, and others with their masks */
         (void)command_ends(0, "", "run edit.yaml -q %s %s edited.split=%s", noises[_i], mask_files[each], from ? "held-out" : "all");
         struct tess_tensor made = load(".", "edited", "codes"), codes = load(".", "codes", "codes"),
                            region = load(".", "edited", "regenerated");
@@ -268,8 +268,8 @@ END_TEST
 
 START_TEST(models_that_do_not_fit)
 {
-    (void)command_ends(2, "a prior of noise `deaf` cannot sample around tokens that are known", "plan edit.yaml --plugin-path " TEST_DEAF_NOISE
-                       " prior.noise.use=deaf");
+    (void)command_ends(2, "a prior of noise `deaf` cannot sample around tokens that are known",
+                       "plan edit.yaml --plugin-path " TEST_DEAF_NOISE " prior.noise.use=deaf");
     small_write("other.yaml", "tessera: 1\nname: small\nextends: edit.yaml\nstages:\n"
                               "  stranger: {use: train-autoencoder, in: {images: images}, steps: 3, batch: 12, seed: 99,\n"
                               "             encoder: {use: conv, channels: 32, channel_mult: [1, 1]}, decoder: conv,\n"

@@ -2,7 +2,7 @@
  * decoder gives before it is clamped (docs/models.md, "Evaluation" and "Image likelihood").
  *
  * SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/host/runtime.h"
 #include "core/store/store.h"
 #include "tests/support/command_fixture.h"
@@ -29,9 +29,9 @@ static const char pipeline[] = "tessera: 1\n"
                                "  head: {use: train-likelihood, in: {images: images, model: tokenizer}, steps: 3, batch: 3}\n"
                                "  likely: {use: evaluate, in: {images: images, model: head, prior: prior}, dequantise: none, batch: 3}\n";
 
-static struct tessi_call call;
-#define C (&call.call)
-#define OK(x) ck_assert_msg((x) == TESS_OK, "%s", tessi_call_message(C))
+static struct tessi_context context;
+#define C (&context.context)
+#define OK(x) ck_assert_msg((x) == TESS_OK, "%s", tessi_base_context_message(C))
 
 static uint8_t pixel[N * VALUES];
 
@@ -42,7 +42,7 @@ static void setup(void)
         pixel[i] = (uint8_t)((i / CHANNELS % W * 19 + i / CHANNELS / W % H * 7 + i % CHANNELS * 80 + i / VALUES * 11) % 256);
     small_write_idx("colour", 4, (const int64_t[]){N, H, W, CHANNELS}, pixel, sizeof pixel);
     small_write("colour.yaml", pipeline);
-    tessi_call_init(&call, NULL);
+    tessi_base_context_init(&context, NULL);
 }
 
 static struct tess_artefact *result(const char *stage)
@@ -50,7 +50,7 @@ static struct tess_artefact *result(const char *stage)
     struct tess_artefact *a;
     char path[100];
     snprintf(path, sizeof path, "runs/small/%s.h5", stage);
-    OK(tessi_artefact_open(C, path, &a));
+    OK(tessi_store_artefact_open(C, path, &a));
     return a;
 }
 
@@ -60,10 +60,10 @@ static double figure(const char *stage, const char *name)
     double value;
     const char *unit, *found;
     int64_t i = 0;
-    while ((found = tessi_artefact_figure_at(a, i, &value, &unit)) != NULL && strcmp(found, name) != 0)
+    while ((found = tessi_store_artefact_figure_at(a, i, &value, &unit)) != NULL && strcmp(found, name) != 0)
         i++;
     ck_assert_msg(found != NULL, "%s has no %s", stage, name);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     return value;
 }
 
@@ -77,9 +77,9 @@ static void decode(struct tess_tensor out[2])
     struct tess_graph *g;
     struct tess_artefact *model = result("head"), *archive = result("codes");
     struct tess_tensor codes = tess_tensor_over(NULL, TESS_I32, 3, (const int64_t[]){HELD, 4, 6});
-    OK(tessi_runtime_new(C, &(struct tessi_runtime_options){.threads = 1, .precision = "f32"}, &r));
-    OK(tessi_runtime_compute(C, r));
-    OK(tess_tokenizer_open(C, tess_artefact_facts(model), "head", &t));
+    OK(tessi_host_runtime_new(C, &(struct tessi_runtime_options){.threads = 1, .precision = "f32"}, &r));
+    OK(tessi_host_runtime_compute(C, r));
+    OK(tess_tokenizer_open(C, tess_artefact_attrs(model), "head", &t));
     OK(tess_weights_new(C, 0, &weights));
     OK(tess_graph_new(C, weights, &(struct tess_graph_options){.size = sizeof(struct tess_graph_options), .rows = HELD, .slices = 1}, &g));
     OK(tess_tokenizer_record_likelihood(C, &t, g));
@@ -97,9 +97,9 @@ static void decode(struct tess_tensor out[2])
     tess_graph_free(g);
     tess_weights_free(weights);
     tess_tokenizer_close(&t);
-    tessi_runtime_free(r);
-    tessi_artefact_close(model);
-    tessi_artefact_close(archive);
+    tessi_host_runtime_free(r);
+    tessi_store_artefact_close(model);
+    tessi_store_artefact_close(archive);
 }
 
 static void near(double found, double wanted, const char *what)

@@ -63,8 +63,8 @@ START_TEST(codes_are_those_of_flipped_images)
     works(ATTEMPT(.workdir = ".", .path = "other.yaml", .until = "wanted"));
     works(ATTEMPT(.workdir = ".", .path = "other.yaml", .until = "decoded", .override = {"codes.flip=both"}));
     struct tess_artefact *a = result(".", "codes"), *b = result(".", "wanted"), *decoded = result(".", "decoded");
-    ck_assert(fact(a, "count") == ROWS && fact(a, "train_count") == 2 * SMALL_TRAIN);
-    ck_assert(fact(b, "count") == ROWS && fact(b, "train_count") == 2 * SMALL_TRAIN);
+    ck_assert(attr(a, "count") == ROWS && attr(a, "train_count") == 2 * SMALL_TRAIN);
+    ck_assert(attr(b, "count") == ROWS && attr(b, "train_count") == 2 * SMALL_TRAIN);
     same_dataset(a, b, "codes", TESS_I32);
     same_dataset(a, b, "labels", TESS_I32);
     ck_assert(figure(a, "quantisation error") == figure(b, "quantisation error") && figure(a, "codes used") == figure(b, "codes used"));
@@ -73,11 +73,11 @@ START_TEST(codes_are_those_of_flipped_images)
     for (int64_t i = 0; i < ROWS; i++)
         ck_assert_int_eq(((const uint8_t *)turned.data)[i], flipped[i]);
     same_dataset(a, decoded, "flipped", TESS_I32);
-    ck_assert(!tess_artefact_has(b, "flipped") && fact(decoded, "train_count") == 2 * SMALL_TRAIN);
+    ck_assert(!tess_artefact_has(b, "flipped") && attr(decoded, "train_count") == 2 * SMALL_TRAIN);
     tess_free(turned.data);
-    tessi_artefact_close(a);
-    tessi_artefact_close(b);
-    tessi_artefact_close(decoded);
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(b);
+    tessi_store_artefact_close(decoded);
 }
 END_TEST
 
@@ -106,14 +106,14 @@ END_TEST
 static void finish(struct tess_artefact *a, char digest[TESS_DIGEST_TEXT])
 {
     const struct tessi_provenance p = {.tool = "test"};
-    ck_assert_msg(tessi_artefact_finish(C, a, &p, digest) == TESS_OK, "%s", tessi_call_message(C));
+    ck_assert_msg(tessi_store_artefact_finish(C, a, &p, digest) == TESS_OK, "%s", tessi_base_context_message(C));
 }
 
 /* An artefact of names; the digest says what they are. */
 static void put_names(const char *path, int64_t n, const char *const *name, char digest[TESS_DIGEST_TEXT])
 {
     struct tess_artefact *a;
-    ck_assert_int_eq(tessi_artefact_create(C, path, "codes", &a), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_create(C, path, "codes", &a), TESS_OK);
     ck_assert_int_eq(tess_artefact_put_strings(C, a, "names", n, name), TESS_OK);
     finish(a, digest);
 }
@@ -128,30 +128,30 @@ START_TEST(rows_are_copied_in_any_order)
     char digest[2][TESS_DIGEST_TEXT];
     put_names("names.h5", 4, name, digest[0]);
     put_names("wanted.h5", 5, wanted, digest[0]);
-    ck_assert_int_eq(tessi_artefact_open(C, "names.h5", &from), TESS_OK);
-    ck_assert_int_eq(tessi_artefact_create(C, "copied.h5", "codes", &a), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_open(C, "names.h5", &from), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_create(C, "copied.h5", "codes", &a), TESS_OK);
     ck_assert_int_eq(tess_artefact_copy_rows(C, a, "names", from, 5, row, NULL), TESS_OK);
     ck_assert_int_eq(tess_artefact_copy_rows(C, a, "nothing", from, 5, row, NULL), TESS_OK);
     finish(a, digest[1]);
     ck_assert_str_eq(digest[0], digest[1]);
-    tessi_artefact_close(from);
-    ck_assert_int_eq(tessi_artefact_create(C, "numbers.h5", "codes", &a), TESS_OK);
+    tessi_store_artefact_close(from);
+    ck_assert_int_eq(tessi_store_artefact_create(C, "numbers.h5", "codes", &a), TESS_OK);
     ck_assert_int_eq(tess_artefact_put(C, a, "some", &numbers, NULL), TESS_OK);
     finish(a, digest[0]);
-    ck_assert_int_eq(tessi_artefact_open(C, "numbers.h5", &from), TESS_OK);
-    ck_assert_int_eq(tessi_artefact_create(C, "again.h5", "codes", &a), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_open(C, "numbers.h5", &from), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_create(C, "again.h5", "codes", &a), TESS_OK);
     ck_assert_int_eq(tess_artefact_copy_rows(C, a, "some", from, 5, row, NULL), TESS_OK);
     finish(a, digest[0]);
-    ck_assert_int_eq(tessi_artefact_open(C, "again.h5", &a), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_open(C, "again.h5", &a), TESS_OK);
     struct tess_tensor got = load(a, "some", TESS_I32);
     ck_assert(got.dim[0] == 5 && memcmp(got.data, want, sizeof want) == 0);
     tess_free(got.data);
-    tessi_artefact_close(a);
-    ck_assert_int_eq(tessi_artefact_create(C, "not.h5", "codes", &a), TESS_OK);
+    tessi_store_artefact_close(a);
+    ck_assert_int_eq(tessi_store_artefact_create(C, "not.h5", "codes", &a), TESS_OK);
     ck_assert_int_eq(tess_artefact_copy_rows(C, a, "some", from, 1, &beyond, NULL), TESS_E_VALUE);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(C), "/some has 4 rows, row 4 was asked for"));
-    tessi_artefact_close(a);
-    tessi_artefact_close(from);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(C), "/some has 4 rows, row 4 was asked for"));
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(from);
 }
 END_TEST
 
@@ -186,8 +186,8 @@ static int one_step(uint64_t seed, int each)
     struct tess_artefact *a = result("drawn", "tokenizer"), *b = result("explicit", "tokenizer");
     for (size_t i = 0; i < sizeof learnt / sizeof *learnt; i++)
         same_dataset(a, b, learnt[i], TESS_F32);
-    tessi_artefact_close(a);
-    tessi_artefact_close(b);
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(b);
     return turned;
 }
 
@@ -216,7 +216,7 @@ START_TEST(threads_do_not_count)
         stage_bench_same("one", "two", "tokenizer");
         struct tess_artefact *a = result("one", "tokenizer");
         snprintf(digest[i], sizeof digest[i], "%s", tess_artefact_digest(a));
-        tessi_artefact_close(a);
+        tessi_store_artefact_close(a);
     }
     ck_assert_str_ne(digest[0], digest[1]);
     ck_assert_str_ne(digest[0], digest[2]);

@@ -26,7 +26,9 @@ static void write_pipeline(const char *keys)
 }
 
 /* Every 7th image is bad. */
-#define RAGGED "source: {use: ragged, images: 60, classes: 60, differ: sizes, every: 7}, size: 12, crop: 9, split: 0.5, shuffle: true, skip_bad: true"
+#define RAGGED                                                                                                                             \
+    "source: {use: ragged, images: 60, classes: 60, differ: sizes, every: 7}, size: 12, crop: 9, split: 0.5, shuffle: true, skip_bad: "    \
+    "true"
 #define RUN "run p.yaml --plugin-path " TEST_SOURCE_PLUGINS " --workdir "
 
 static void setup(void)
@@ -120,9 +122,10 @@ END_TEST
 START_TEST(rows_are_checked)
 {
     ck_assert_int_eq(injected("term@step:20", "r", 1), 75);
-    ck_assert_int_eq(system("cp -r r cut; cp -r r gone; f=$(ls r/runs/.cache/*.rows); printf x | dd of=$f bs=1 seek=900 conv=notrunc 2>/dev/null"
-                            "; truncate -s 900 cut/runs/.cache/*.rows; rm gone/runs/.cache/*.rows"),
-                     0);
+    ck_assert_int_eq(
+        system("cp -r r cut; cp -r r gone; f=$(ls r/runs/.cache/*.rows); printf x | dd of=$f bs=1 seek=900 conv=notrunc 2>/dev/null"
+               "; truncate -s 900 cut/runs/.cache/*.rows; rm gone/runs/.cache/*.rows"),
+        0);
     (void)command_ends(65, "is not what was written; look at the disk, and delete it", RUN "r");
     (void)command_ends(0, "or is cut short: it begins anew", RUN "cut");
     same("cut");

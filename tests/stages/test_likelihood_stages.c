@@ -2,7 +2,7 @@
  * codes, priors and samples of the one go with the other and with no third; figures add up; and neither threads nor a stop change a bit.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/store/store.h"
 #include "tests/support/command_fixture.h"
 #include "tests/support/small_pipeline.h"
@@ -34,14 +34,14 @@ static const char pipeline[] = "tessera: 1\n"
                                "  samples: {in: {model: head}}\n"
                                "  decoded: {in: {codes: recoded}}\n";
 
-static struct tessi_call call; /* of what reads results */
-#define C (&call.call)
+static struct tessi_context context; /* of what reads results */
+#define C (&context.context)
 
 static void setup(void)
 {
     (void)small_folder_enter();
     small_write("like.yaml", pipeline);
-    tessi_call_init(&call, NULL);
+    tessi_base_context_init(&context, NULL);
 }
 
 static struct tess_artefact *result(const char *workdir, const char *stage)
@@ -49,7 +49,7 @@ static struct tess_artefact *result(const char *workdir, const char *stage)
     struct tess_artefact *a;
     char path[256];
     snprintf(path, sizeof path, "%s/runs/like/%s.h5", workdir, stage);
-    ck_assert_msg(tessi_artefact_open(C, path, &a) == TESS_OK, "%s", tessi_call_message(C));
+    ck_assert_msg(tessi_store_artefact_open(C, path, &a) == TESS_OK, "%s", tessi_base_context_message(C));
     return a;
 }
 
@@ -58,13 +58,13 @@ static double figure(const char *stage, const char *name, const char *wanted)
     double value;
     const char *unit, *found;
     struct tess_artefact *a = result(".", stage);
-    for (int64_t i = 0; (found = tessi_artefact_figure_at(a, i, &value, &unit)) != NULL; i++)
+    for (int64_t i = 0; (found = tessi_store_artefact_figure_at(a, i, &value, &unit)) != NULL; i++)
         if (strcmp(found, name) == 0) {
             ck_assert(!wanted || strcmp(unit, wanted) == 0);
-            tessi_artefact_close(a);
+            tessi_store_artefact_close(a);
             return value;
         }
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     return NAN;
 }
 
@@ -72,7 +72,7 @@ static void digest_of(const char *workdir, const char *stage, char digest[TESS_D
 {
     struct tess_artefact *a = result(workdir, stage);
     snprintf(digest, TESS_DIGEST_TEXT, "%s", tess_artefact_digest(a));
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 
 /* How many of the weights of `one` the other has, equal to the last bit; *all of how many. */
@@ -106,23 +106,23 @@ START_TEST(the_model_stays_as_it_is)
     equal = equal_weights(head, again, &all);
     ck_assert(all == given + 4 && equal == given); /* the head goes on from where it was, and was moved */
     ck_assert(tess_artefact_has(head, "weights/decoder/logsigma/0/weight") && tess_artefact_has(head, "weights/critic/main/0/weight"));
-    ck_assert(tess_facts_i64_or(tess_artefact_facts(head), "likelihood", 0) == 1);
-    ck_assert(tess_facts_i64_or(tess_artefact_facts(model), "likelihood", 0) == 0);
-    static const char *const fact[] = {"encoder", "quantizer", "decoder", "critic"};
+    ck_assert(tess_attrs_i64_or(tess_artefact_attrs(head), "likelihood", 0) == 1);
+    ck_assert(tess_attrs_i64_or(tess_artefact_attrs(model), "likelihood", 0) == 0);
+    static const char *const attr[] = {"encoder", "quantizer", "decoder", "critic"};
     for (int i = 0; i < 4; i++)
-        ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(head), fact[i], "a"),
-                         tess_facts_text_or(tess_artefact_facts(model), fact[i], "b"));
-    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(head), "tokenizer", ""), tess_artefact_digest(model));
-    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(again), "tokenizer", ""), tess_artefact_digest(model));
-    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(model), "tokenizer", "none"), "none");
+        ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(head), attr[i], "a"),
+                         tess_attrs_text_or(tess_artefact_attrs(model), attr[i], "b"));
+    ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(head), "tokenizer", ""), tess_artefact_digest(model));
+    ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(again), "tokenizer", ""), tess_artefact_digest(model));
+    ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(model), "tokenizer", "none"), "none");
     struct tess_tensor curve;
     ck_assert_int_eq(tess_artefact_load(C, head, "curve", TESS_F32, &curve), TESS_OK);
     ck_assert(((float *)curve.data)[2 * curve.dim[0] - 1] < ((float *)curve.data)[1]); /* and it learns */
     tess_free(curve.data);
     ck_assert(access("runs/like/head-deviations.png", R_OK) == 0);
-    tessi_artefact_close(model);
-    tessi_artefact_close(head);
-    tessi_artefact_close(again);
+    tessi_store_artefact_close(model);
+    tessi_store_artefact_close(head);
+    tessi_store_artefact_close(again);
 }
 END_TEST
 
@@ -141,15 +141,15 @@ START_TEST(codes_go_with_either)
     (void)command_ends(0, "", "run like.yaml -q");
     struct tess_artefact *model = result(".", "tokenizer"), *codes = result(".", "recoded"), *first = result(".", "codes");
     struct tess_tensor a, b;
-    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(codes), "tokenizer", ""), tess_artefact_digest(model));
+    ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(codes), "tokenizer", ""), tess_artefact_digest(model));
     ck_assert_int_eq(tess_artefact_load(C, codes, "codes", TESS_U8, &a), TESS_OK);
     ck_assert_int_eq(tess_artefact_load(C, first, "codes", TESS_U8, &b), TESS_OK);
     ck_assert(memcmp(a.data, b.data, tess_tensor_bytes(&a)) == 0);
     tess_free(a.data);
     tess_free(b.data);
-    tessi_artefact_close(model);
-    tessi_artefact_close(codes);
-    tessi_artefact_close(first);
+    tessi_store_artefact_close(model);
+    tessi_store_artefact_close(codes);
+    tessi_store_artefact_close(first);
     (void)command_ends(0, "", "view runs/like/codes.h5 -m runs/like/head.h5 -o seen.png");
     for (int i = 0; i < 4; i++) {
         snprintf(text, sizeof text, other, meeting[i]);
@@ -157,10 +157,10 @@ START_TEST(codes_go_with_either)
         (void)command_ends(65, "codes of another tokenizer", "run other.yaml -q");
     }
     struct tess_artefact *refit;
-    ck_assert_int_eq(tessi_artefact_open(C, "runs/other/refit.h5", &refit), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_open(C, "runs/other/refit.h5", &refit), TESS_OK);
     ck_assert(!tess_artefact_has(refit, "weights/decoder/logsigma/0/weight"));
-    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(refit), "tokenizer", "none"), "none");
-    tessi_artefact_close(refit);
+    ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(refit), "tokenizer", "none"), "none");
+    tessi_store_artefact_close(refit);
 }
 END_TEST
 

@@ -42,10 +42,10 @@ static struct tess_tensor codes_of(const char *workdir, const char *stage)
     int32_t bits = 0;
     int64_t stored;
     const char *name;
-    for (int64_t i = 0; (name = tessi_artefact_dataset_at(a, i, &shape, &bits, &stored)) && strcmp(name, "codes") != 0; i++)
+    for (int64_t i = 0; (name = tessi_store_artefact_dataset_at(a, i, &shape, &bits, &stored)) && strcmp(name, "codes") != 0; i++)
         continue;
     ck_assert(name && shape.dtype == TESS_I32 && bits == 17);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     return codes;
 }
 

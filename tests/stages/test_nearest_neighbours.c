@@ -105,8 +105,8 @@ START_TEST(an_image_finds_itself)
     struct tess_tensor *const all[] = {&index, &distance, &images, &fresh, &fresh_index, &which};
     for (size_t t = 0; t < sizeof all / sizeof *all; t++)
         tess_free(all[t]->data);
-    tessi_artefact_close(a);
-    tessi_artefact_close(from);
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(from);
 }
 END_TEST
 
@@ -131,8 +131,8 @@ START_TEST(pictures_show_them)
     tess_free(picture.data);
     tess_free(images.data);
     tess_free(index.data);
-    tessi_artefact_close(a);
-    tessi_artefact_close(from);
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(from);
 }
 END_TEST
 
@@ -143,21 +143,21 @@ START_TEST(all_images_and_no_yardstick)
     struct tess_tensor index = load(a, "neighbour", TESS_I32);
     for (int64_t n = 0; n < SMALL_COUNT; n++)
         ck_assert_int_eq(((const int32_t *)index.data)[n * K], n);
-    ck_assert(!tess_artefact_has(a, "new/distance") && fact(a, "new_images") == 0 && fact(a, "training_images") == SMALL_COUNT);
+    ck_assert(!tess_artefact_has(a, "new/distance") && attr(a, "new_images") == 0 && attr(a, "training_images") == SMALL_COUNT);
     tess_free(index.data);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     works(LOOK(.workdir = ".", .override = {"near.yardstick=false"}));
     a = result(".", "near");
-    ck_assert(!tess_artefact_has(a, "new/distance") && fact(a, "training_images") == SMALL_TRAIN);
-    tessi_artefact_close(a);
+    ck_assert(!tess_artefact_has(a, "new/distance") && attr(a, "training_images") == SMALL_TRAIN);
+    tessi_store_artefact_close(a);
     works(LOOK(.workdir = ".", .override = {"near.split=all", "near.in.held-out=images", "near.limit=5"}));
     a = result(".", "near"); /* a port of its own: of all its images, evenly */
-    ck_assert(fact(a, "samples") == 5 && fact(a, "new_images") == 5);
+    ck_assert(attr(a, "samples") == 5 && attr(a, "new_images") == 5);
     struct tess_tensor which = load(a, "new/image", TESS_I32);
     for (int64_t n = 0; n < 5; n++)
         ck_assert_int_eq(((const int32_t *)which.data)[n], n * SMALL_COUNT / 5);
     tess_free(which.data);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -171,26 +171,27 @@ static double loss_of(struct fixture *b, const float *image, int64_t x, int64_t 
                                 tess_tensor_over((void *)(uintptr_t)(image + y * n), TESS_F32, 4, DIMS(1, PAD, PAD, 1))};
     struct tess_tensor out = tess_tensor_over(&mean, TESS_F32, 1, DIMS(1));
     struct tess_batch batch = {.size = sizeof batch, .samples = 1, .inputs = 2, .in = in, .outputs = 1, .out = &out};
-    fixture_ok(b, tess_graph_run(&b->call.call, b->graph, &batch));
+    fixture_ok(b, tess_graph_run(&b->context.context, b->graph, &batch));
     return (double)mean;
 }
 
 /* The graph of the term between two images, of the network of that artefact (NULL: of the file). */
 static void record_term(struct fixture *b, struct perceptual_params *p, const struct tess_artefact *network)
 {
-    char spec[200];
-    snprintf(spec, sizeof spec, "{use: vgg16, weights: %s/vgg.safetensors, channels: 2}", stage_bench_folder);
-    fixture_ok(b, tess_instance_open(&b->call.call, "features/1",
-                                   network ? tess_facts_text_or(tess_artefact_facts(network), "network", "") : spec, "test", &p->features));
+    char config_text[200];
+    snprintf(config_text, sizeof config_text, "{use: vgg16, weights: %s/vgg.safetensors, channels: 2}", stage_bench_folder);
+    fixture_ok(b, tess_instance_open(&b->context.context, "features/1",
+                                     network ? tess_attrs_text_or(tess_artefact_attrs(network), "network", "") : config_text, "test",
+                                     &p->features));
     struct tess_node *x = tess_input(b->graph, "x", TESS_F32, 4, DIMS(1, PAD, PAD, 1));
     struct tess_node *y = tess_input(b->graph, "y", TESS_F32, 4, DIMS(1, PAD, PAD, 1));
     struct tess_node *error = tess_constant(b->graph, 0.0f, 0, NULL);
-    fixture_ok(b, perceptual_record(&b->call.call, p, b->graph, x, y, &error));
+    fixture_ok(b, perceptual_record(&b->context.context, p, b->graph, x, y, &error));
     tess_output(b->graph, "error", tess_reshape(b->graph, error, 1, DIMS(1)));
-    fixture_ok(b, tess_graph_seal(&b->call.call, b->graph));
-    fixture_ok(b, tess_weights_seal(&b->call.call, b->weights));
-    fixture_ok(b, network ? tess_features_read(&b->call.call, PERCEPTUAL, b->weights, network)
-                        : tess_features_load(&b->call.call, p->features, PERCEPTUAL, b->weights));
+    fixture_ok(b, tess_graph_seal(&b->context.context, b->graph));
+    fixture_ok(b, tess_weights_seal(&b->context.context, b->weights));
+    fixture_ok(b, network ? tess_features_read(&b->context.context, PERCEPTUAL, b->weights, network)
+                        : tess_features_load(&b->context.context, p->features, PERCEPTUAL, b->weights));
 }
 
 /* The distance between two images is the term of the loss (19.2), which is computed another way; of what the stages have made. */
@@ -227,8 +228,8 @@ static void is_the_loss(const char *precision, double relative, const struct tes
     tess_free(index.data);
     tess_free(distance.data);
     tess_free(bytes.data);
-    tessi_artefact_close(a);
-    tessi_artefact_close(from);
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(from);
 }
 
 START_TEST(the_distance_is_that_of_the_loss)
@@ -255,10 +256,10 @@ START_TEST(a_network_that_was_trained_here)
     works(LOOK(.workdir = "two", .threads = 1, .override = {"near.batch=5", "near.memory=1"}));
     stage_bench_same(".", "two", "near");
     struct tess_artefact *taught = result(".", "taught"), *near = result(".", "near");
-    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(near), "distance", ""), "{use: vgg16, channels: 8, range: signed}");
+    ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(near), "distance", ""), "{use: vgg16, channels: 8, range: signed}");
     is_the_loss("f32", 1e-4, taught);
-    tessi_artefact_close(taught);
-    tessi_artefact_close(near);
+    tessi_store_artefact_close(taught);
+    tessi_store_artefact_close(near);
     refused(LOOK(.plan_only = 1, .override = {"near.features={use: vgg16, weights: vgg.safetensors, channels: 2}"}), TESS_E_VALUE,
             "the perceptual distance has two networks: leave out the parameter `features`, or the input `features`");
 }
@@ -311,10 +312,10 @@ START_TEST(memory_runs_out)
     works(LOOK(.workdir = "calm", .threads = 1, .override = {SEES}));
     works(ATTEMPT(.workdir = "short", .threads = 1, .until = "images", .override = {"images.pad=16"}));
     for (int64_t n = 5; status != TESS_OK; n += 1 + n / 16, failures++) {
-        tessi_memory_fail_at(n);
+        tessi_base_memory_fail_at(n);
         status = LOOK(.workdir = "short", .threads = 1, .override = {SEES});
-        tessi_memory_fail_at(0);
-        ck_assert_int_eq(tessi_memory_in_use(), 0);
+        tessi_base_memory_fail_at(0);
+        ck_assert_int_eq(tessi_base_memory_in_use(), 0);
         if (status != TESS_OK)
             refused(status, TESS_E_MEMORY, "memory");
     }
@@ -337,17 +338,18 @@ START_TEST(what_does_not_go_together)
                              "  wide: {use: import, source: {use: idx, images: images}, pad: 14}\n  " NEAR "\n");
     refused(ATTEMPT(.path = "wide.yaml", .plan_only = 1, .override = {"near.in.samples=samples", "near.in.images=wide"}), TESS_E_SHAPE,
             "samples of 8 x 12 x 1 cannot be held against training images of 14 x 14 x 1");
-    refused(ATTEMPT(.path = "wide.yaml", .plan_only = 1, .override = {"near.in.held-out=wide"}), TESS_E_SHAPE, "held-out images of 14 x 14");
+    refused(ATTEMPT(.path = "wide.yaml", .plan_only = 1, .override = {"near.in.held-out=wide"}), TESS_E_SHAPE,
+            "held-out images of 14 x 14");
     refused(LOOK(.plan_only = 1, .override = {"near.features={use: vgg16, weights: vgg.safetensors, channels: 2}"}), TESS_E_SHAPE,
             "images of 8 x 12 are too small");
-    ck_assert_int_eq(tessi_artefact_create(C, "bare.h5", "samples", &a), TESS_OK); /* says nothing of images, and has none */
-    static const char *const fact[] = {"count", "height", "width", "codebook_size"};
-    for (size_t i = 0; i < sizeof fact / sizeof *fact; i++)
-        ck_assert_int_eq(tess_facts_set_i64(C, tess_artefact_describe(a), fact[i], 3), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_create(C, "bare.h5", "samples", &a), TESS_OK); /* says nothing of images, and has none */
+    static const char *const attr[] = {"count", "height", "width", "codebook_size"};
+    for (size_t i = 0; i < sizeof attr / sizeof *attr; i++)
+        ck_assert_int_eq(tess_attrs_set_i64(C, tess_artefact_describe(a), attr[i], 3), TESS_OK);
     uint8_t code[27] = {0};
     const struct tess_tensor codes = tess_tensor_over(code, TESS_U8, 3, (int64_t[]){3, 3, 3});
     ck_assert_int_eq(tess_artefact_put(C, a, "codes", &codes, NULL), TESS_OK);
-    ck_assert_int_eq(tessi_artefact_finish(C, a, &about, digest), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_finish(C, a, &about, digest), TESS_OK);
     refused(LOOK(.workdir = ".", .override = {"near.in.samples=bare.h5"}), TESS_E_DATA, "codes without images");
 }
 END_TEST

@@ -53,15 +53,15 @@ static const char pipeline[] = "tessera: 1\n"
 
 enum { IMAGES = 400, CODES = 32, TOKENS = SMALL_H / 2 * (SMALL_W / 2) };
 
-static struct tessi_call call; /* of what reads results */
-#define C (&call.call)
+static struct tessi_context context; /* of what reads results */
+#define C (&context.context)
 
 static void setup(void)
 {
     (void)small_folder_enter();
     small_make_data(IMAGES);
     small_write("refit.yaml", pipeline);
-    tessi_call_init(&call, NULL);
+    tessi_base_context_init(&context, NULL);
 }
 
 static const struct command_result *works(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -80,7 +80,7 @@ static struct tess_artefact *result(const char *workdir, const char *stage)
     struct tess_artefact *a;
     char path[256];
     snprintf(path, sizeof path, "%s/runs/refit/%s.h5", workdir, stage);
-    ck_assert_msg(tessi_artefact_open(C, path, &a) == TESS_OK, "%s", tessi_call_message(C));
+    ck_assert_msg(tessi_store_artefact_open(C, path, &a) == TESS_OK, "%s", tessi_base_context_message(C));
     return a;
 }
 
@@ -88,7 +88,7 @@ static double figure(const struct tess_artefact *a, const char *name)
 {
     double value;
     const char *unit, *found;
-    for (int64_t i = 0; (found = tessi_artefact_figure_at(a, i, &value, &unit)) != NULL; i++)
+    for (int64_t i = 0; (found = tessi_store_artefact_figure_at(a, i, &value, &unit)) != NULL; i++)
         if (strcmp(found, name) == 0)
             return value;
     ck_abort_msg("no figure `%s`", name);
@@ -98,15 +98,15 @@ static double figure_in(const char *workdir, const char *stage, const char *name
 {
     struct tess_artefact *a = result(workdir, stage);
     double value = figure(a, name);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     return value;
 }
 
-static int64_t fact_in(const char *workdir, const char *stage, const char *name)
+static int64_t attr_in(const char *workdir, const char *stage, const char *name)
 {
     struct tess_artefact *a = result(workdir, stage);
-    int64_t value = tess_facts_i64_or(tess_artefact_facts(a), name, -1);
-    tessi_artefact_close(a);
+    int64_t value = tess_attrs_i64_or(tess_artefact_attrs(a), name, -1);
+    tessi_store_artefact_close(a);
     return value;
 }
 
@@ -114,7 +114,7 @@ static void digest_of(const char *workdir, const char *stage, char digest[TESS_D
 {
     struct tess_artefact *a = result(workdir, stage);
     snprintf(digest, TESS_DIGEST_TEXT, "%s", tess_artefact_digest(a));
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 
 static void same(const char *one, const char *two, const char *stage)
@@ -134,7 +134,7 @@ static void compare_weights(const char *workdir, const char *prefix, int *all, i
     int32_t bits;
     int64_t stored;
     *all = *equal = 0;
-    for (int64_t i = 0; (name = tessi_artefact_dataset_at(a, i, &shape, &bits, &stored)) != NULL; i++) {
+    for (int64_t i = 0; (name = tessi_store_artefact_dataset_at(a, i, &shape, &bits, &stored)) != NULL; i++) {
         struct tess_tensor x, y;
         if (strncmp(name, prefix, strlen(prefix)) != 0)
             continue;
@@ -146,8 +146,8 @@ static void compare_weights(const char *workdir, const char *prefix, int *all, i
         tess_free(x.data);
         tess_free(y.data);
     }
-    tessi_artefact_close(a);
-    tessi_artefact_close(b);
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(b);
 }
 
 static void lower(const struct tess_artefact *a, const char *name)
@@ -171,7 +171,7 @@ START_TEST(dead_codes_come_alive)
     lower(a, "quantisation error");
     lower(a, "reconstruction MSE");
     ck_assert(figure(a, "reconstruction PSNR") > figure(a, "reconstruction PSNR before"));
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     compare_weights(".", "weights/encoder/", &all, &equal);
     ck_assert(all > 10 && equal == all);
     compare_weights(".", "weights/decoder/", &all, &equal);
@@ -223,7 +223,7 @@ START_TEST(any_number_of_codes)
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         works("-q refit.codebook_size=%d refit.steps=0", codes[i]);
         for (int j = 0; j < 3; j++)
-            ck_assert_int_eq(fact_in(".", stages[j], "codebook_size"), codes[i]);
+            ck_assert_int_eq(attr_in(".", stages[j], "codebook_size"), codes[i]);
         compare_weights(".", "weights/decoder/", &all, &equal);
         ck_assert(all > 10 && equal == all);
         struct tess_artefact *a = result(".", "refit");
@@ -231,7 +231,7 @@ START_TEST(any_number_of_codes)
         ck_assert_int_eq(tess_artefact_shape(C, a, "weights/quantizer/codebook", &shape), TESS_OK);
         ck_assert(shape.dim[0] == codes[i] && shape.dim[1] == 6);
         ck_assert(!tess_artefact_has(a, "curve"));
-        tessi_artefact_close(a);
+        tessi_store_artefact_close(a);
     }
 }
 END_TEST
@@ -251,7 +251,7 @@ START_TEST(figures_are_those_of_other_stages)
     ck_assert(figure(a, "images") == (_i ? IMAGES : IMAGES / 4));
     if (_i) /* nothing kept for validation: all are measured, as by `encode` */
         ck_assert(figure(a, "quantisation error") == figure_in(".", "codes", "quantisation error"));
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     works("-q images.split=%s refit.limit=7", _i ? "1" : "0.75");
     ck_assert(figure_in(".", "refit", "images") == 7.0);
 }
@@ -305,20 +305,21 @@ static int progress_of(const char *folder, int64_t *done)
     int phase = -1;
     char path[600];
     struct tess_artefact *a = NULL;
-    struct tessi_call own;
+    struct tessi_context own;
     DIR *d = opendir(folder);
     ck_assert_ptr_nonnull(d);
-    tessi_call_init(&own, NULL);
+    tessi_base_context_init(&own, NULL);
     for (struct dirent *e; (e = readdir(d)) && !a;) {
         snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-        if (!strstr(e->d_name, "checkpoint") || strstr(e->d_name, ".partial") || tessi_artefact_open(&own.call, path, &a) != TESS_OK)
+        if (!strstr(e->d_name, "checkpoint") || strstr(e->d_name, ".partial") ||
+            tessi_store_artefact_open(&own.context, path, &a) != TESS_OK)
             continue;
-        const struct tess_facts *f = tess_artefact_facts(a);
-        phase = tess_facts_i64_or(f, "step", -1) >= 0 ? TRAINING : tess_facts_i64_or(f, "iterations", 0) > 0 ? KMEANS : POOL;
-        *done = tess_facts_i64_or(f, phase == TRAINING ? "step" : phase == KMEANS ? "iterations" : "vectors", -1);
+        const struct tess_attrs *f = tess_artefact_attrs(a);
+        phase = tess_attrs_i64_or(f, "step", -1) >= 0 ? TRAINING : tess_attrs_i64_or(f, "iterations", 0) > 0 ? KMEANS : POOL;
+        *done = tess_attrs_i64_or(f, phase == TRAINING ? "step" : phase == KMEANS ? "iterations" : "vectors", -1);
     }
     closedir(d);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     return phase;
 }
 
@@ -406,7 +407,7 @@ START_TEST(latents_that_make_no_codebook)
 END_TEST
 
 /* A disk without room for the pool's file says so before the pool is made; nothing of it stays. */
-START_TEST(no_room_for_the_pool)
+START_TEST(no_capacity_for_the_pool)
 {
     works("-q --until tokenizer");
     const struct command_limits limits = {.file_bytes = 4 << 20};
@@ -435,11 +436,11 @@ START_TEST(as_good_as_scikit_learn)
     snprintf(path, sizeof path, "%s/objective", pool[_i]);
     double want = golden_scalar(g, path), got = 0.0;
     const struct tess_kmeans_options o = {
-        .size = sizeof o, .seeding = TESS_SEED_GIVEN, .codes = centres.dim[0], .iterations = 300, .tolerance = 1e-4};
+        .size = sizeof o, .seeding = TESS_SEED_GIVEN, .codebook_size = centres.dim[0], .iterations = 300, .tolerance = 1e-4};
     const struct tess_pool p = tess_pool_of(&vectors);
     int64_t d = vectors.dim[1];
     fixture_open(&b, 2, 1, 1, 0);
-    fixture_ok(&b, tess_kmeans(&b.call.call, &p, &o, &centres, &report));
+    fixture_ok(&b, tess_kmeans(&b.context.context, &p, &o, &centres, &report));
     ck_assert_int_eq(report.converged, 1);
     for (int64_t i = 0; i < vectors.dim[0]; i++) {
         double best = INFINITY;
@@ -475,7 +476,7 @@ int main(void)
     tcase_add_test(t, killed_in_every_phase);
     tcase_add_test(t, asked_for_too_much);
     tcase_add_test(t, latents_that_make_no_codebook);
-    tcase_add_test(t, no_room_for_the_pool);
+    tcase_add_test(t, no_capacity_for_the_pool);
     tcase_add_loop_test(k, as_good_as_scikit_learn, 0, 2);
     suite_add_tcase(s, t);
     suite_add_tcase(s, k);

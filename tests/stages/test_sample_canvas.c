@@ -2,7 +2,7 @@
  * work starts.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/base/memory.h"
 #include "core/host/runtime.h"
 #include "core/flow/pipeline.h"
@@ -22,8 +22,8 @@
 
 enum { H = 5, W = 9, COUNT = 3, CODES = 12 };
 
-static struct tessi_call call;
-#define C (&call.call)
+static struct tessi_context context;
+#define C (&context.context)
 
 static const char canvas_yaml[] = "tessera: 1\n"
                                   "name: small\n"
@@ -36,7 +36,7 @@ static const char canvas_yaml[] = "tessera: 1\n"
 static void setup(void)
 {
     (void)small_folder_enter();
-    tessi_call_init(&call, NULL);
+    tessi_base_context_init(&context, NULL);
     small_write("canvas.yaml", canvas_yaml);
 }
 
@@ -45,7 +45,7 @@ static struct tess_artefact *result(const char *workdir)
     struct tess_artefact *a;
     char path[256];
     snprintf(path, sizeof path, "%s/runs/small/samples.h5", workdir);
-    ck_assert_msg(tessi_artefact_open(C, path, &a) == TESS_OK, "%s", tessi_call_message(C));
+    ck_assert_msg(tessi_store_artefact_open(C, path, &a) == TESS_OK, "%s", tessi_base_context_message(C));
     return a;
 }
 
@@ -53,8 +53,8 @@ static struct tess_tensor load(const char *workdir, const char *name)
 {
     struct tess_artefact *a = result(workdir);
     struct tess_tensor t;
-    ck_assert_msg(tess_artefact_load(C, a, name, TESS_U8, &t) == TESS_OK, "%s", tessi_call_message(C));
-    tessi_artefact_close(a);
+    ck_assert_msg(tess_artefact_load(C, a, name, TESS_U8, &t) == TESS_OK, "%s", tessi_base_context_message(C));
+    tessi_store_artefact_close(a);
     return t;
 }
 
@@ -62,8 +62,8 @@ static void same(const char *one, const char *two)
 {
     struct tess_artefact *a = result(one), *b = result(two);
     ck_assert_str_eq(tess_artefact_digest(a), tess_artefact_digest(b));
-    tessi_artefact_close(a);
-    tessi_artefact_close(b);
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(b);
 }
 
 static const char *const orders[] = {"", "samples.order=random samples.temperature=0.8",
@@ -75,7 +75,7 @@ START_TEST(codes_and_images_are_as_large_as_asked_for)
     (void)command_ends(0, "windows a canvas went through the denoiser", "run canvas.yaml %s", orders[_i]);
     struct tess_tensor codes = load(".", "codes"), images = load(".", "images");
     struct tess_artefact *a = result(".");
-    const struct tess_facts *f = tess_artefact_facts(a);
+    const struct tess_attrs *f = tess_artefact_attrs(a);
     int64_t seen[CODES] = {0}, kinds = 0;
     ck_assert(codes.dim[0] == COUNT && codes.dim[1] == H && codes.dim[2] == W);
     ck_assert(images.dim[0] == COUNT && images.dim[1] == 2 * H && images.dim[2] == 2 * W && images.dim[3] == 1);
@@ -84,12 +84,12 @@ START_TEST(codes_and_images_are_as_large_as_asked_for)
         kinds += !seen[((const uint8_t *)codes.data)[i]]++;
     }
     ck_assert_int_gt(kinds, 1);
-    ck_assert_int_eq(tess_facts_i64_or(f, "steps", -1), steps[_i]);
-    ck_assert(tess_facts_i64_or(f, "height", -1) == H && tess_facts_i64_or(f, "width", -1) == W);
-    ck_assert(tess_facts_f64_or(f, "temperature", 0.0) == (_i == 1 ? 0.8 : 1.0) && tess_facts_i64_or(f, "seed", -1) == 3);
-    ck_assert_uint_eq(strlen(tess_facts_text_or(f, "tokenizer", "")), 64);
+    ck_assert_int_eq(tess_attrs_i64_or(f, "steps", -1), steps[_i]);
+    ck_assert(tess_attrs_i64_or(f, "height", -1) == H && tess_attrs_i64_or(f, "width", -1) == W);
+    ck_assert(tess_attrs_f64_or(f, "temperature", 0.0) == (_i == 1 ? 0.8 : 1.0) && tess_attrs_i64_or(f, "seed", -1) == 3);
+    ck_assert_uint_eq(strlen(tess_attrs_text_or(f, "tokenizer", "")), 64);
     ck_assert_int_eq(access("runs/small/samples-samples.png", R_OK), 0);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     tess_free(codes.data);
     tess_free(images.data);
 }
@@ -103,16 +103,16 @@ START_TEST(images_are_the_decoders)
     (void)command_ends(0, "", "run plain.yaml -q");
     struct tess_tensor images = load(".", "images"), decoded;
     struct tess_artefact *a;
-    ck_assert_int_eq(tessi_artefact_open(C, "runs/small/decoded.h5", &a), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_open(C, "runs/small/decoded.h5", &a), TESS_OK);
     ck_assert_int_eq(tess_artefact_load(C, a, "images", TESS_U8, &decoded), TESS_OK);
     ck_assert(memcmp(images.data, decoded.data, tess_tensor_bytes(&images)) == 0);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     tess_free(images.data);
     tess_free(decoded.data);
     (void)command_ends(0, "", "run canvas.yaml -q samples.in.model=null");
     a = result(".");
     ck_assert(tess_artefact_has(a, "codes") && !tess_artefact_has(a, "images"));
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -161,14 +161,14 @@ START_TEST(what_cannot_be_is_refused)
 {
     static const struct {
         const char *settings, *words;
-    } bad[] = {{"samples.height=3",
-                "a canvas of 3 x 9 codes is smaller than the prior's maps of 4 x 6; set height and width to at least that"},
-               {"samples.width=5", "a canvas of 5 x 5 codes is smaller than the prior's maps of 4 x 6"},
-               {"samples.stride=5", "windows of 4 x 6 codes, 5 apart, would leave some out; set `stride` to at most 4"},
-               {"samples.steps=10", "in `order: raster` each step draws one code, and steps is 10; leave it out, or set `order: random`"},
-               {"samples.height=null", "height"},
-               {"prior.noise.use=uniform", "a prior of noise `uniform` may change any token at any step"},
-               {"prior.noise.use=deaf --plugin-path " TEST_DEAF_NOISE, "a prior of noise `deaf` cannot sample around tokens that are known"}};
+    } bad[] = {
+        {"samples.height=3", "a canvas of 3 x 9 codes is smaller than the prior's maps of 4 x 6; set height and width to at least that"},
+        {"samples.width=5", "a canvas of 5 x 5 codes is smaller than the prior's maps of 4 x 6"},
+        {"samples.stride=5", "windows of 4 x 6 codes, 5 apart, would leave some out; set `stride` to at most 4"},
+        {"samples.steps=10", "in `order: raster` each step draws one code, and steps is 10; leave it out, or set `order: random`"},
+        {"samples.height=null", "height"},
+        {"prior.noise.use=uniform", "a prior of noise `uniform` may change any token at any step"},
+        {"prior.noise.use=deaf --plugin-path " TEST_DEAF_NOISE, "a prior of noise `deaf` cannot sample around tokens that are known"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         (void)command_ends(2, bad[i].words, "plan canvas.yaml %s", bad[i].settings);
     small_write("other.yaml", "tessera: 1\nname: small\nextends: canvas.yaml\nstages:\n"
@@ -184,23 +184,23 @@ END_TEST
 /* Memory that cannot be had: a failure that says so, and nothing lost; in `edit` as well. */
 static int run_in_process(const char *path, int64_t fail_at)
 {
-    struct tessi_call own;
+    struct tessi_context own;
     struct tessi_runtime *runtime = NULL;
     struct tessi_pipeline *p = NULL;
-    tessi_memory_fail_at(0);
-    tessi_call_init(&own, NULL);
-    int status = tessi_runtime_new(&own.call, &(struct tessi_runtime_options){.threads = 1}, &runtime);
-    tessi_memory_fail_at(fail_at);
+    tessi_base_memory_fail_at(0);
+    tessi_base_context_init(&own, NULL);
+    int status = tessi_host_runtime_new(&own.context, &(struct tessi_runtime_options){.threads = 1}, &runtime);
+    tessi_base_memory_fail_at(fail_at);
     if (status == TESS_OK)
-        status = tessi_pipeline_open(&own.call, runtime, &(struct tessi_pipeline_options){.path = path}, &p);
+        status = tessi_flow_pipeline_open(&own.context, runtime, &(struct tessi_pipeline_options){.path = path}, &p);
     if (status == TESS_OK)
-        status = tessi_pipeline_run(&own.call, p);
-    tessi_memory_fail_at(0);
-    tessi_pipeline_free(p);
-    tessi_runtime_free(runtime);
-    ck_assert_msg(status == TESS_OK || (status == TESS_E_MEMORY && strstr(tessi_call_message(&own.call), "memory")), "%d: %s", status,
-                  tessi_call_message(&own.call));
-    ck_assert_int_eq(tessi_memory_in_use(), 0);
+        status = tessi_flow_pipeline_run(&own.context, p);
+    tessi_base_memory_fail_at(0);
+    tessi_flow_pipeline_free(p);
+    tessi_host_runtime_free(runtime);
+    ck_assert_msg(status == TESS_OK || (status == TESS_E_MEMORY && strstr(tessi_base_context_message(&own.context), "memory")), "%d: %s",
+                  status, tessi_base_context_message(&own.context));
+    ck_assert_int_eq(tessi_base_memory_in_use(), 0);
     return status;
 }
 

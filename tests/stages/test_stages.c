@@ -45,11 +45,11 @@ START_TEST(import_keeps_every_byte)
         ck_assert_int_eq(((const uint8_t *)images.data)[i], small_pixel(i / (SMALL_H * SMALL_W), i % (SMALL_H * SMALL_W)));
     for (int64_t i = 0; i < SMALL_COUNT; i++)
         ck_assert_int_eq(((const int32_t *)labels.data)[i], small_label(i));
-    ck_assert(fact(a, "count") == SMALL_COUNT && fact(a, "train_count") == SMALL_TRAIN && fact(a, "classes") == 5);
-    ck_assert(fact(a, "height") == SMALL_H && fact(a, "width") == SMALL_W && fact(a, "channels") == 1);
+    ck_assert(attr(a, "count") == SMALL_COUNT && attr(a, "train_count") == SMALL_TRAIN && attr(a, "classes") == 5);
+    ck_assert(attr(a, "height") == SMALL_H && attr(a, "width") == SMALL_W && attr(a, "channels") == 1);
     tess_free(images.data);
     tess_free(labels.data);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -79,7 +79,7 @@ START_TEST(import_shuffles_images_with_their_labels)
     ck_assert_int_gt(moved, SMALL_COUNT / 2);
     tess_free(images.data);
     tess_free(labels.data);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -92,7 +92,7 @@ START_TEST(import_cuts_scales_and_pads)
     struct tess_artefact *a = result(".", "images");
     struct tess_tensor images = load(a, "images", TESS_U8);
     ck_assert(images.dim[0] == 10 && images.dim[1] == 7 && images.dim[2] == 7 && images.dim[3] == 3);
-    ck_assert(fact(a, "train_count") == 8 && fact(a, "height") == 7 && fact(a, "channels") == 3);
+    ck_assert(attr(a, "train_count") == 8 && attr(a, "height") == 7 && attr(a, "channels") == 3);
     const uint8_t *im = images.data;
     for (int64_t i = 0; i < 10 * 49; i++) {
         int64_t y = i % 49 / 7, x = i % 7;
@@ -101,7 +101,7 @@ START_TEST(import_cuts_scales_and_pads)
             ck_assert_int_eq(im[3 * i], 9);
     }
     tess_free(images.data);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     refused(ATTEMPT(.until = "images", .override = {"images.size=4", "images.crop=5"}), TESS_E_VALUE,
             "a crop of 5 from images scaled to 4");
     refused(ATTEMPT(.until = "images", .override = {"images.channels=2"}), TESS_E_VALUE, "channels is 2");
@@ -136,9 +136,9 @@ START_TEST(a_critic_does_not_change_that)
     tess_free(x.data);
     tess_free(y.data);
     tess_free(z.data);
-    tessi_artefact_close(a);
-    tessi_artefact_close(b);
-    tessi_artefact_close(l);
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(b);
+    tessi_store_artefact_close(l);
 }
 END_TEST
 
@@ -152,8 +152,8 @@ START_TEST(an_augmented_critic_does_not_change_that)
     same_content("one", "two", 2);
     struct tess_artefact *a = result("one", "tokenizer"), *b = result("plain", "tokenizer");
     ck_assert_str_ne(tess_artefact_digest(a), tess_artefact_digest(b));
-    tessi_artefact_close(a);
-    tessi_artefact_close(b);
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(b);
     refused(ATTEMPT(.plan_only = 1, .override = {with[1]}), TESS_E_VALUE,
             "augment: diffaug changes what a critic sees, and there is none; add `critic`, or leave augment out");
 }
@@ -173,13 +173,13 @@ START_TEST(features_are_left_as_they_are)
     struct tess_artefact *a = result("one", "tokenizer");
     snprintf(first, sizeof first, "%s", tess_artefact_digest(a));
     ck_assert(tess_artefact_has(a, "weights/critic/main/0/weight") && !tess_artefact_has(a, "weights/perceptual/lin0"));
-    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(a), "perceptual", ""), "{use: vgg16, channels: 1, range: signed}");
-    tessi_artefact_close(a);
+    ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(a), "perceptual", ""), "{use: vgg16, channels: 1, range: signed}");
+    tessi_store_artefact_close(a);
     vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = 1, .seed = 4}); /* another network under the same name */
     works(ATTEMPT(.workdir = "one", .until = "tokenizer", .override = {PERCEIVES, critic}));
     a = result("one", "tokenizer");
     ck_assert_str_ne(tess_artefact_digest(a), first);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     works(ATTEMPT(.workdir = "one", .until = "codes", .override = {PERCEIVES, critic})); /* a model is opened without them */
 }
 END_TEST
@@ -231,7 +231,7 @@ START_TEST(features_are_trained_here)
     ck_assert_str_eq(tess_artefact_kind(f), "features");
     ck_assert_str_eq(tess_artefact_digest(f), tess_artefact_digest(g));
     ck_assert_str_ne(tess_artefact_digest(with), tess_artefact_digest(without));
-    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(with), "perceptual", ""), "{use: vgg16, channels: 8, range: signed}");
+    ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(with), "perceptual", ""), "{use: vgg16, channels: 8, range: signed}");
     ck_assert(tess_artefact_has(f, "weights/network/features/28/weight") && !tess_artefact_has(f, "weights/head/weight"));
     ck_assert(!tess_artefact_has(with, "weights/perceptual/lin0"));
     struct tess_tensor curve = load(f, "curve", TESS_F32), channels = load(f, "weights/network/lin0", TESS_F32);
@@ -243,10 +243,10 @@ START_TEST(features_are_trained_here)
         ck_assert(((const float *)channels.data)[i] == 1.0f); /* nothing taught it that channels count differently */
     tess_free(curve.data);
     tess_free(channels.data);
-    tessi_artefact_close(f);
-    tessi_artefact_close(g);
-    tessi_artefact_close(with);
-    tessi_artefact_close(without);
+    tessi_store_artefact_close(f);
+    tessi_store_artefact_close(g);
+    tessi_store_artefact_close(with);
+    tessi_store_artefact_close(without);
 }
 END_TEST
 
@@ -277,15 +277,15 @@ END_TEST
 static void check_codes(void)
 {
     struct tess_artefact *a = result(".", "codes"), *m = result(".", "tokenizer");
-    struct tess_tensor codes = load(a, "codes", TESS_I32), book = load(a, "codebook", TESS_F32), labels = load(a, "labels", TESS_I32),
+    struct tess_tensor codes = load(a, "codes", TESS_I32), codebook = load(a, "codebook", TESS_F32), labels = load(a, "labels", TESS_I32),
                        shape;
     struct tess_tensor trained = load(m, "weights/quantizer/codebook", TESS_F32);
     int64_t counts[CODES] = {0}, stored;
     int32_t bits = 0;
     const char *name;
-    ck_assert(codes.dim[0] == SMALL_COUNT && codes.dim[1] == SMALL_H / 2 && codes.dim[2] == SMALL_W / 2 && book.dim[0] == CODES &&
-              book.dim[1] == WIDTH);
-    for (int64_t i = 0; (name = tessi_artefact_dataset_at(a, i, &shape, &bits, &stored)) && strcmp(name, "codes") != 0; i++)
+    ck_assert(codes.dim[0] == SMALL_COUNT && codes.dim[1] == SMALL_H / 2 && codes.dim[2] == SMALL_W / 2 && codebook.dim[0] == CODES &&
+              codebook.dim[1] == WIDTH);
+    for (int64_t i = 0; (name = tessi_store_artefact_dataset_at(a, i, &shape, &bits, &stored)) && strcmp(name, "codes") != 0; i++)
         ;
     ck_assert_int_eq(bits, 4); /* ceil(log2 12) */
     for (int64_t i = 0; i < SMALL_COUNT; i++)
@@ -295,19 +295,19 @@ static void check_codes(void)
         ck_assert(k >= 0 && k < CODES);
         counts[k]++;
     }
-    ck_assert(memcmp(book.data, trained.data, tess_tensor_bytes(&book)) == 0);
+    ck_assert(memcmp(codebook.data, trained.data, tess_tensor_bytes(&codebook)) == 0);
     struct tess_code_health h = tess_code_health_of(counts, CODES);
     ck_assert(figure(a, "codes used") == (double)h.used && fabs(figure(a, "order-0 entropy") - h.entropy) < 1e-12);
     ck_assert(figure(a, "quantisation error") > 0.0);
-    ck_assert(fact(a, "train_count") == SMALL_TRAIN && fact(a, "height") == SMALL_H / 2 && fact(a, "width") == SMALL_W / 2 &&
-              fact(a, "codebook_size") == CODES);
-    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(a), "tokenizer", "none"), tess_artefact_digest(m));
+    ck_assert(attr(a, "train_count") == SMALL_TRAIN && attr(a, "height") == SMALL_H / 2 && attr(a, "width") == SMALL_W / 2 &&
+              attr(a, "codebook_size") == CODES);
+    ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(a), "tokenizer", "none"), tess_artefact_digest(m));
     tess_free(codes.data);
-    tess_free(book.data);
+    tess_free(codebook.data);
     tess_free(labels.data);
     tess_free(trained.data);
-    tessi_artefact_close(a);
-    tessi_artefact_close(m);
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(m);
 }
 
 /* Figures are of the validation images: health by the archive's codes of them, the error near that of what `decode` makes of them. */
@@ -330,14 +330,14 @@ static void check_figures(void)
     ck_assert_msg(sqrt(error) < sqrt(mse) + 0.5 / 255.0 && mse < 2.0 * error, "MSE %g, of the bytes %g", mse, error);
     ck_assert(fabs(figure(a, "reconstruction PSNR") + 10.0 * log10(mse)) < 1e-9);
     ck_assert(figure(a, "prior's bound") > 0.0 && figure(a, "prior's bound") < 3.0 * log2(CODES));
-    ck_assert(fact(d, "count") == SMALL_COUNT && fact(d, "train_count") == SMALL_TRAIN);
+    ck_assert(attr(d, "count") == SMALL_COUNT && attr(d, "train_count") == SMALL_TRAIN);
     tess_free(codes.data);
     tess_free(made.data);
     tess_free(real.data);
-    tessi_artefact_close(a);
-    tessi_artefact_close(c);
-    tessi_artefact_close(d);
-    tessi_artefact_close(images);
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(c);
+    tessi_store_artefact_close(d);
+    tessi_store_artefact_close(images);
 }
 
 START_TEST(results_are_what_they_say)
@@ -348,27 +348,27 @@ START_TEST(results_are_what_they_say)
     works(ATTEMPT(.workdir = ".", .override = {"figures.limit=2", "figures.draws=40"}));
     struct tess_artefact *a = result(".", "figures");
     ck_assert(figure(a, "images") == 2.0);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
 static void finish(struct tess_artefact *a, char digest[TESS_DIGEST_TEXT])
 {
     struct tessi_provenance p = {.tool = "test"};
-    ck_assert_msg(tessi_artefact_finish(C, a, &p, digest) == TESS_OK, "%s", tessi_call_message(C));
+    ck_assert_msg(tessi_store_artefact_finish(C, a, &p, digest) == TESS_OK, "%s", tessi_base_context_message(C));
 }
 
 /* The digest of an artefact of nothing but the labels and names of that one. */
 static void only_names(const char *path, char digest[TESS_DIGEST_TEXT])
 {
     struct tess_artefact *from, *a;
-    ck_assert_int_eq(tessi_artefact_open(C, path, &from), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_open(C, path, &from), TESS_OK);
     ck_assert(tess_artefact_has(from, "labels") && tess_artefact_has(from, "names"));
-    ck_assert_int_eq(tessi_artefact_create(C, "only.h5", "codes", &a), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_create(C, "only.h5", "codes", &a), TESS_OK);
     ck_assert_int_eq(tess_artefact_copy(C, a, "labels", from, NULL), TESS_OK);
     ck_assert_int_eq(tess_artefact_copy(C, a, "names", from, NULL), TESS_OK);
     finish(a, digest);
-    tessi_artefact_close(from);
+    tessi_store_artefact_close(from);
 }
 
 /* From images to the archive, and from there to what is decoded. */
@@ -380,9 +380,9 @@ START_TEST(labels_and_names_come_along)
     const char *names[SMALL_COUNT];
     works(ATTEMPT(.workdir = ".", .until = "tokenizer"));
     images = result(".", "images");
-    ck_assert_int_eq(tessi_artefact_create(C, "named.h5", "images", &a), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_create(C, "named.h5", "images", &a), TESS_OK);
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-        ck_assert_int_eq(tess_facts_set_i64(C, tess_artefact_describe(a), kept[i], fact(images, kept[i])), TESS_OK);
+        ck_assert_int_eq(tess_attrs_set_i64(C, tess_artefact_describe(a), kept[i], attr(images, kept[i])), TESS_OK);
     for (int i = 0; i < SMALL_COUNT; i++) {
         snprintf(text[i], sizeof text[i], "%.*sÄ %d", i % 5, "wxyz", i);
         names[i] = text[i];
@@ -392,7 +392,7 @@ START_TEST(labels_and_names_come_along)
     ck_assert_int_eq(tess_artefact_put_strings(C, a, "names", SMALL_COUNT, names), TESS_OK);
     ck_assert_int_eq(tess_artefact_copy(C, a, "nothing of that name", images, NULL), TESS_OK);
     finish(a, digest[0]);
-    tessi_artefact_close(images);
+    tessi_store_artefact_close(images);
     small_write("other.yaml",
                 "tessera: 1\nname: small\nextends: small.yaml\nstages: {codes: {in: {images: named.h5}}, samples: null, figures: null,\n"
                 "  prior: null}\n");
@@ -424,11 +424,11 @@ START_TEST(samples_do_not_see_each_other)
         tess_free(b.data);
         tess_free(h.data);
     }
-    ck_assert(fact(few, "steps") == 10 && fact(hot, "steps") == 4 && fact(few, "seed") == 3);
-    ck_assert(tess_facts_f64_or(tess_artefact_facts(hot), "temperature", 0.0) == 3.0);
-    tessi_artefact_close(few);
-    tessi_artefact_close(many);
-    tessi_artefact_close(hot);
+    ck_assert(attr(few, "steps") == 10 && attr(hot, "steps") == 4 && attr(few, "seed") == 3);
+    ck_assert(tess_attrs_f64_or(tess_artefact_attrs(hot), "temperature", 0.0) == 3.0);
+    tessi_store_artefact_close(few);
+    tessi_store_artefact_close(many);
+    tessi_store_artefact_close(hot);
 }
 END_TEST
 
@@ -508,10 +508,10 @@ START_TEST(memory_runs_out)
     for (int64_t n = 5;; n += n / 3, failures++) {
         char workdir[32];
         snprintf(workdir, sizeof workdir, "short%d", failures % 2);
-        tessi_memory_fail_at(n);
+        tessi_base_memory_fail_at(n);
         int status = ATTEMPT(.workdir = workdir, .threads = 1);
-        tessi_memory_fail_at(0);
-        ck_assert_int_eq(tessi_memory_in_use(), 0);
+        tessi_base_memory_fail_at(0);
+        ck_assert_int_eq(tessi_base_memory_in_use(), 0);
         if (status == TESS_OK) {
             same_content("calm", workdir, STAGES);
             break;
@@ -532,18 +532,18 @@ START_TEST(memory_runs_out_in_a_refit)
     works(ATTEMPT(.path = "other.yaml", .workdir = "calm", .until = "refit", .threads = 1));
     works(ATTEMPT(.path = "other.yaml", .workdir = "short", .until = "tokenizer", .threads = 1));
     for (int64_t n = 5; status != TESS_OK; n += 1 + n / 16, failures++) {
-        tessi_memory_fail_at(n);
+        tessi_base_memory_fail_at(n);
         status = ATTEMPT(.path = "other.yaml", .workdir = "short", .until = "refit", .threads = 1, .override = {place[failures % 2]});
-        tessi_memory_fail_at(0);
-        ck_assert_int_eq(tessi_memory_in_use(), 0);
+        tessi_base_memory_fail_at(0);
+        ck_assert_int_eq(tessi_base_memory_in_use(), 0);
         if (status != TESS_OK)
             refused(status, TESS_E_MEMORY, "memory");
     }
     ck_assert_int_gt(failures, 40);
     struct tess_artefact *a = result("calm", "refit"), *b = result("short", "refit");
     ck_assert_str_eq(tess_artefact_digest(a), tess_artefact_digest(b));
-    tessi_artefact_close(a);
-    tessi_artefact_close(b);
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(b);
 }
 END_TEST
 

@@ -1,8 +1,8 @@
-/* Artefacts whose digest is right and whose facts contradict their datasets, given to every stage that takes their kind: each is
- * refused by a sentence with file, fact or dataset, and what was wanted. Nothing crashes, and nothing is computed of them.
+/* Artefacts whose digest is right and whose attributes contradict their datasets, given to every stage that takes their kind: each is
+ * refused by a sentence with file, attribute or dataset, and what was wanted. Nothing crashes, and nothing is computed of them.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/base/facts_private.h"
+#include "core/base/attributes_private.h"
 #include "core/base/memory.h"
 #include "core/flow/pipeline.h"
 #include "core/store/store.h"
@@ -61,7 +61,7 @@ static const struct consumer consumers[] = {
 enum { CONSUMERS = sizeof consumers / sizeof *consumers };
 
 static struct tessi_runtime *runtime;
-static struct tessi_call host;
+static struct tessi_context host;
 static char words[2048];
 static int crafted;
 
@@ -82,31 +82,31 @@ static void make_all(void)
 
 static void setup(void)
 {
-    tessi_call_init(&host, NULL);
-    ck_assert_int_eq(tessi_runtime_new(&host.call, &(struct tessi_runtime_options){.threads = 2}, &runtime), TESS_OK);
+    tessi_base_context_init(&host, NULL);
+    ck_assert_int_eq(tessi_host_runtime_new(&host.context, &(struct tessi_runtime_options){.threads = 2}, &runtime), TESS_OK);
 }
 
 static void teardown(void)
 {
-    tessi_runtime_free(runtime);
-    ck_assert_int_eq(tessi_memory_in_use(), 0);
+    tessi_host_runtime_free(runtime);
+    ck_assert_int_eq(tessi_base_memory_in_use(), 0);
 }
 
 /* A pipeline of one stage over `file`; its message is in `words`. */
 static int give(const struct consumer *to, const char *file, int plan_only)
 {
-    struct tessi_call own;
+    struct tessi_context own;
     struct tessi_pipeline *p = NULL;
     char text[1200];
     const char *at = strstr(to->stage, "FILE");
     snprintf(text, sizeof text, "tessera: 1\nstages:\n  s: %.*s%s%s\n", (int)(at - to->stage), to->stage, file, at + 4);
     small_write("one.yaml", text);
-    tessi_call_init(&own, host.call.host);
-    int status = tessi_pipeline_open(&own.call, runtime, &(struct tessi_pipeline_options){.path = "one.yaml", .workdir = "w"}, &p);
+    tessi_base_context_init(&own, host.context.host);
+    int status = tessi_flow_pipeline_open(&own.context, runtime, &(struct tessi_pipeline_options){.path = "one.yaml", .workdir = "w"}, &p);
     if (status == TESS_OK && !plan_only)
-        status = tessi_pipeline_run(&own.call, p);
-    snprintf(words, sizeof words, "%s", tessi_call_message(&own.call));
-    tessi_pipeline_free(p);
+        status = tessi_flow_pipeline_run(&own.context, p);
+    snprintf(words, sizeof words, "%s", tessi_base_context_message(&own.context));
+    tessi_flow_pipeline_free(p);
     return status;
 }
 
@@ -136,18 +136,18 @@ static const struct {
              {"autoencoder", "tokenizer"}, {"prior", "prior"}, {"features", "features"}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-/* Whether a stage may find nothing wrong in the fact's being `value`, all else as it was: then it has only not to crash. */
-static int may_be(const char *kind, const char *fact, int64_t was, int64_t value)
+/* Whether a stage may find nothing wrong in the attribute's being `value`, all else as it was: then it has only not to crash. */
+static int may_be(const char *kind, const char *attr, int64_t was, int64_t value)
 {
     static const char *const free_of[] = {"seed", "calls", "steps"};
     for (size_t i = 0; i < sizeof free_of / sizeof *free_of; i++)
-        if (strcmp(fact, free_of[i]) == 0)
+        if (strcmp(attr, free_of[i]) == 0)
             return 1;
-    if (strcmp(fact, "train_count") == 0)
+    if (strcmp(attr, "train_count") == 0)
         return value == was + 1;
-    if (strcmp(fact, "classes") == 0)
+    if (strcmp(attr, "classes") == 0)
         return value >= (strcmp(kind, "features") == 0 ? 2 : 0) && value <= was + 1;
-    if (strcmp(kind, "features") == 0 || (strcmp(kind, "samples") == 0 && strcmp(fact, "codebook_size") == 0))
+    if (strcmp(kind, "features") == 0 || (strcmp(kind, "samples") == 0 && strcmp(attr, "codebook_size") == 0))
         return value == was + 1; /* of the images it was trained on; what the model, and not the file, contradicts */
     return 0;
 }
@@ -159,7 +159,7 @@ static int is_of_parts(const char *kind, int64_t value)
            value < 1 << 20;
 }
 
-static void perturb(const char *kind, const char *file, const struct tessi_fact *f)
+static void perturb(const char *kind, const char *file, const struct tessi_attr *f)
 {
     const int64_t values[] = {0, -1, f->i64 + 1, (int64_t)1 << 40};
     char name[80];
@@ -167,7 +167,7 @@ static void perturb(const char *kind, const char *file, const struct tessi_fact 
     for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
         if (values[v] == f->i64)
             continue;
-        const char *path = make(file, &(struct craft){.fact = f->name, .value = values[v]});
+        const char *path = make(file, &(struct craft){.attr = f->name, .value = values[v]});
         for (int i = 0; i < CONSUMERS; i++) {
             if (strcmp(consumers[i].kind, kind) != 0)
                 continue;
@@ -185,30 +185,30 @@ static void perturb(const char *kind, const char *file, const struct tessi_fact 
 }
 
 /* Numbers and texts that are not there, or are of another type. */
-static void take_away(const char *kind, const char *file, const struct tessi_fact *f, int text)
+static void take_away(const char *kind, const char *file, const struct tessi_attr *f, int text)
 {
-    const char *path = make(file, &(struct craft){.fact = f->name, .remove = !text, .text = text});
+    const char *path = make(file, &(struct craft){.attr = f->name, .remove = !text, .text = text});
     for (int i = 0; i < CONSUMERS; i++)
         if (strcmp(consumers[i].kind, kind) == 0)
             (void)give(&consumers[i], path, 0);
 }
 
-START_TEST(a_fact_is_another)
+START_TEST(a_attr_is_another)
 {
     char path[64];
     struct tess_artefact *a;
     snprintf(path, sizeof path, RUNS "%s.h5", kinds[_i].file);
-    ck_assert_int_eq(tessi_artefact_open(C, path, &a), TESS_OK);
-    const struct tess_facts *f = tess_artefact_facts(a);
+    ck_assert_int_eq(tessi_store_artefact_open(C, path, &a), TESS_OK);
+    const struct tess_attrs *f = tess_artefact_attrs(a);
     ck_assert_int_ge(f->count, 3);
     for (int64_t i = 0; i < f->count; i++) {
-        if (f->item[i].type == TESSI_FACT_I64)
+        if (f->item[i].type == TESSI_ATTR_I64)
             perturb(kinds[_i].kind, kinds[_i].file, &f->item[i]);
         take_away(kinds[_i].kind, kinds[_i].file, &f->item[i], 0);
-        if (f->item[i].type != TESSI_FACT_TEXT)
+        if (f->item[i].type != TESSI_ATTR_TEXT)
             take_away(kinds[_i].kind, kinds[_i].file, &f->item[i], 1);
     }
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -219,7 +219,7 @@ START_TEST(a_dataset_is_another)
     const char *data;
     int done = 0;
     snprintf(path, sizeof path, RUNS "%s.h5", kinds[_i].file);
-    ck_assert_int_eq(tessi_artefact_open(C, path, &a), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_open(C, path, &a), TESS_OK);
     for (int64_t k = 0; (data = tess_artefact_name_at(a, k)) != NULL; k++) {
         int weight = strncmp(data, "weights/", 8) == 0;
         if (strncmp(data, "pictures/", 9) == 0 || strncmp(data, "curve", 5) == 0 || (weight && k % 16 != 0))
@@ -244,7 +244,7 @@ START_TEST(a_dataset_is_another)
         }
     }
     ck_assert_int_ge(done, 2);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -255,31 +255,31 @@ static const struct {
     struct craft how;
     const char *one, *two;
 } cases[] = {
-    {"codes", "codes", {.fact = "height", .value = 3}, "the fact `height` is 3", "/codes is u8 (44, 8, 8)"},
+    {"codes", "codes", {.attr = "height", .value = 3}, "the attribute `height` is 3", "/codes is u8 (44, 8, 8)"},
     {"codes", "codes", {.data = "codes", .change = CRAFT_FLAT}, "/codes is u8 (44, 64)", "integers (count, height, width)"},
-    {"codes", "codes", {.fact = "train_count", .value = 0}, "the fact `train_count` is 0", "1 .. "},
-    {"codes", "codes", {.fact = "train_count", .value = -1}, "the fact `train_count` is -1", "1 .. "},
-    {"codes", "codes", {.fact = "train_count", .value = 1000000}, "the fact `train_count` is 1000000", "the fact `count`, 44"},
-    {"images", "images", {.fact = "height", .value = 4}, "the fact `height` is 4", "/images is u8 (44, 16, 16, 1)"},
-    {"images", "images", {.fact = "train_count", .value = 0}, "the fact `train_count` is 0", "1 .. "},
-    {"images", "images", {.fact = "train_count", .value = 1000000}, "the fact `train_count` is 1000000", "the fact `count`, 44"},
-    {"images", "images", {.data = "images", .change = CRAFT_TALLER}, "the fact `height` is 16", "/images is u8 (44, 32, 16, 1)"},
-    {"images", "images", {.fact = "count", .value = 0}, "the fact `count` is 0", "1 .. "},
-    {"images", "images", {.fact = "count", .value = 1000000}, "the fact `count` is 1000000", "/images is u8 (44, 16, 16, 1)"},
-    {"images", "images", {.data = "labels", .change = CRAFT_SHORTER}, "the fact `count` is 44", "/labels is u8 (43)"},
-    {"samples", "samples", {.fact = "image_channels", .value = 0}, "the fact `image_channels` is 0", "/images is u8 (5, 16, 16, 1)"},
-    {"codes", "codes", {.data = "codebook", .change = CRAFT_SHORTER}, "the fact `codebook_size` is 12", "/codebook is f32 (11, 6)"},
+    {"codes", "codes", {.attr = "train_count", .value = 0}, "the attribute `train_count` is 0", "1 .. "},
+    {"codes", "codes", {.attr = "train_count", .value = -1}, "the attribute `train_count` is -1", "1 .. "},
+    {"codes", "codes", {.attr = "train_count", .value = 1000000}, "the attribute `train_count` is 1000000", "the attribute `count`, 44"},
+    {"images", "images", {.attr = "height", .value = 4}, "the attribute `height` is 4", "/images is u8 (44, 16, 16, 1)"},
+    {"images", "images", {.attr = "train_count", .value = 0}, "the attribute `train_count` is 0", "1 .. "},
+    {"images", "images", {.attr = "train_count", .value = 1000000}, "the attribute `train_count` is 1000000", "the attribute `count`, 44"},
+    {"images", "images", {.data = "images", .change = CRAFT_TALLER}, "the attribute `height` is 16", "/images is u8 (44, 32, 16, 1)"},
+    {"images", "images", {.attr = "count", .value = 0}, "the attribute `count` is 0", "1 .. "},
+    {"images", "images", {.attr = "count", .value = 1000000}, "the attribute `count` is 1000000", "/images is u8 (44, 16, 16, 1)"},
+    {"images", "images", {.data = "labels", .change = CRAFT_SHORTER}, "the attribute `count` is 44", "/labels is u8 (43)"},
+    {"samples", "samples", {.attr = "image_channels", .value = 0}, "the attribute `image_channels` is 0", "/images is u8 (5, 16, 16, 1)"},
+    {"codes", "codes", {.data = "codebook", .change = CRAFT_SHORTER}, "the attribute `codebook_size` is 12", "/codebook is f32 (11, 6)"},
     {"autoencoder",
      "tokenizer",
-     {.fact = "latent_height", .value = 2},
+     {.attr = "latent_height", .value = 2},
      "`latent_height` and `latent_width` are 2 and 8",
      "its encoder makes 8 x 8"},
     {"autoencoder",
      "tokenizer",
-     {.fact = "codebook_size", .value = 13},
+     {.attr = "codebook_size", .value = 13},
      "`codebook_size` and `code_dim` are 13 and 6",
      "12 codes of width 6"},
-    {"autoencoder", "tokenizer", {.fact = "code_dim", .value = 5}, "`codebook_size` and `code_dim` are 12 and 5", "12 codes of width 6"},
+    {"autoencoder", "tokenizer", {.attr = "code_dim", .value = 5}, "`codebook_size` and `code_dim` are 12 and 5", "12 codes of width 6"},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -310,13 +310,13 @@ START_TEST(codes_and_labels_that_are_none)
     for (int i = 0; i < CONSUMERS; i++)
         if (strcmp(consumers[i].kind, "codes") == 0) {
             ck_assert_int_eq(give(&consumers[i], file, 0), TESS_E_DATA);
-            ck_assert_msg(strstr(words, file) && strstr(words, "/codes holds 15, and the fact `codebook_size` says 12"), "%s", words);
+            ck_assert_msg(strstr(words, file) && strstr(words, "/codes holds 15, and the attribute `codebook_size` says 12"), "%s", words);
         }
     int32_t label[SMALL_COUNT] = {[SMALL_COUNT - 1] = 4};
     struct tess_tensor labels = tess_tensor_over(label, TESS_I32, 1, (int64_t[]){SMALL_COUNT});
     file = make("images", &(struct craft){.labels = &labels});
     ck_assert_int_eq(give(&consumers[6], file, 0), TESS_E_DATA);
-    ck_assert_msg(strstr(words, file) && strstr(words, "/labels holds 4, and the fact `classes` says 4"), "%s", words);
+    ck_assert_msg(strstr(words, file) && strstr(words, "/labels holds 4, and the attribute `classes` says 4"), "%s", words);
 }
 END_TEST
 
@@ -338,9 +338,9 @@ START_TEST(weights_that_are_not_finite)
             char path[64], name[96];
             struct tess_artefact *a;
             snprintf(path, sizeof path, RUNS "%s.h5", of[w].file);
-            ck_assert_int_eq(tessi_artefact_open(C, path, &a), TESS_OK);
+            ck_assert_int_eq(tessi_store_artefact_open(C, path, &a), TESS_OK);
             ck_assert_msg(tess_artefact_has(a, of[w].weight), "%s", of[w].weight);
-            tessi_artefact_close(a);
+            tessi_store_artefact_close(a);
             const char *file = make(of[w].file, &(struct craft){.data = of[w].weight, .change = change});
             snprintf(name, sizeof name, "%s", of[w].weight + strlen("weights/"));
             for (char *at = name; *at; at++)
@@ -363,9 +363,9 @@ static const char *digest_of(const char *file)
 {
     static char digest[TESS_DIGEST_TEXT];
     struct tess_artefact *a;
-    ck_assert_int_eq(tessi_artefact_open(C, file, &a), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_open(C, file, &a), TESS_OK);
     snprintf(digest, sizeof digest, "%s", tess_artefact_digest(a));
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     return digest;
 }
 
@@ -376,8 +376,8 @@ START_TEST(values_that_overflow)
     for (int part = 0; part < 2; part++) {
         const char *file = make("tokenizer", &(struct craft){.data = weight[part], .change = CRAFT_HUGE});
         for (int i = 0; i < CONSUMERS; i++) {
-            int codes = strstr(consumers[i].stage, "encode,") != NULL, figures = strstr(consumers[i].stage, "evaluate,") != NULL;
-            if (strcmp(consumers[i].kind, "autoencoder") != 0 || (part == 1 && codes) || (!codes && !figures))
+            int codebook_size = strstr(consumers[i].stage, "encode,") != NULL, figures = strstr(consumers[i].stage, "evaluate,") != NULL;
+            if (strcmp(consumers[i].kind, "autoencoder") != 0 || (part == 1 && codebook_size) || (!codebook_size && !figures))
                 continue;
             int status = give(&consumers[i], file, 0);
             ck_assert_msg(status != TESS_OK && (strstr(words, "no number") || strstr(words, "not finite")), "%s: %s: status %d: %s",
@@ -385,7 +385,7 @@ START_TEST(values_that_overflow)
         }
         if (part == 0)
             continue;
-        craft(RUNS "codes.h5", "same.h5", &(struct craft){.fact = "tokenizer", .text = 1, .as = digest_of(file)});
+        craft(RUNS "codes.h5", "same.h5", &(struct craft){.attr = "tokenizer", .text = 1, .as = digest_of(file)});
         const struct consumer decode = {"autoencoder", "{use: decode, in: {codes: same.h5, model: FILE}}"};
         ck_assert_int_eq(give(&decode, file, 0), TESS_E_DATA);
         ck_assert_msg(strstr(words, "pixels that are no numbers"), "%s", words);
@@ -411,13 +411,13 @@ static void command_refuses(const char *command, const char *file, const char *m
 START_TEST(view_and_export_refuse_them)
 {
     const struct craft changes[] = {{.data = "weights/decoder/blocks/0/weight", .change = CRAFT_NAN},
-                                    {.fact = "latent_height", .value = -1}};
+                                    {.attr = "latent_height", .value = -1}};
     for (int i = 0; i < 2; i++) {
         char command[300];
         const char *file = make("tokenizer", &changes[i]);
         char codes[64];
         snprintf(codes, sizeof codes, "codes-%d.h5", i);
-        craft(RUNS "codes.h5", codes, &(struct craft){.fact = "tokenizer", .remove = 1});
+        craft(RUNS "codes.h5", codes, &(struct craft){.attr = "tokenizer", .remove = 1});
         snprintf(command, sizeof command, "view %s -m %s -o seen.png", codes, file);
         command_refuses(command, file, "seen.png");
         snprintf(command, sizeof command, "export %s -o out.safetensors --as unleashing-transformers", file);
@@ -433,7 +433,7 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_unchecked_fixture(t, make_all, small_folder_leave);
     tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_loop_test(t, a_fact_is_another, 0, KINDS);
+    tcase_add_loop_test(t, a_attr_is_another, 0, KINDS);
     tcase_add_loop_test(t, a_dataset_is_another, 0, KINDS);
     tcase_add_loop_test(t, a_sentence_says_what_contradicts_what, 0, CASES);
     tcase_add_test(t, codes_and_labels_that_are_none);

@@ -20,29 +20,29 @@ static int64_t waste(int64_t rows, int64_t chunk)
 }
 
 /* As the header says it, row by row. */
-static int64_t chunk_by_definition(int64_t rows, int64_t row_bytes, int64_t least, int64_t most)
+static int64_t chunk_by_definition(int64_t rows, int64_t row_bytes, int64_t least, int64_t max)
 {
     int64_t best = 0;
     if (rows * row_bytes <= least || rows == 1)
         return rows;
-    for (int64_t n = 1; n <= rows && n * row_bytes <= most; n++)
+    for (int64_t n = 1; n <= rows && n * row_bytes <= max; n++)
         if (n * row_bytes >= least && (!best || waste(rows, n) <= waste(rows, best)))
             best = n;
-    return best ? best : most / row_bytes > 1 ? most / row_bytes < rows ? most / row_bytes : rows : 1;
+    return best ? best : max / row_bytes > 1 ? max / row_bytes < rows ? max / row_bytes : rows : 1;
 }
 
 START_TEST(chunks_waste_least)
 {
     static const int64_t row_of[] = {1, 2, 3, 4, 7, 16, 49, 98, 127, 784, 1000, 4096, 16383, 16384, 16385, 65535, 65536, 65537, 196608};
     for (int by_row = 0; by_row < 2; by_row++) {
-        int64_t least = by_row ? 16 << 10 : 256 << 10, most = by_row ? 32 << 10 : 1 << 20;
+        int64_t least = by_row ? 16 << 10 : 256 << 10, max = by_row ? 32 << 10 : 1 << 20;
         for (size_t k = 0; k < sizeof row_of / sizeof *row_of; k++)
             for (int64_t i = 0; i < 60; i++) {
-                int64_t edge = (i % 3 == 0 ? least : most) / row_of[k];
+                int64_t edge = (i % 3 == 0 ? least : max) / row_of[k];
                 int64_t rows = i < 24 ? 1 + i : edge * (i % 4 + 1) / 2 + (i % 7) - 3;
                 if (rows < 1)
                     continue;
-                int64_t found = tessi_chunk_rows(rows, row_of[k], by_row), wanted = chunk_by_definition(rows, row_of[k], least, most);
+                int64_t found = tessi_store_chunk_rows(rows, row_of[k], by_row), wanted = chunk_by_definition(rows, row_of[k], least, max);
                 ck_assert_msg(found == wanted, "%lld rows of %lld bytes: chunks of %lld, not of %lld", (long long)rows,
                               (long long)row_of[k], (long long)found, (long long)wanted);
             }
@@ -171,11 +171,11 @@ static int all_there_is(const char *path, char text[TESS_DIGEST_TEXT])
 static int verified(const char *path)
 {
     struct tess_artefact *a;
-    tessi_call_clear(C);
-    int status = tessi_artefact_open(C, path, &a);
+    tessi_base_context_clear(C);
+    int status = tessi_store_artefact_open(C, path, &a);
     if (status == TESS_OK) {
-        status = tessi_artefact_verify(C, a);
-        tessi_artefact_close(a);
+        status = tessi_store_artefact_verify(C, a);
+        tessi_store_artefact_close(a);
     }
     return status == TESS_OK;
 }
@@ -205,9 +205,9 @@ static void make_small(const char *name, const char *parameters)
     store_ok(tess_artefact_put_picture(C, a, "zebra", &t));
     store_ok(tess_artefact_put_strings(C, a, "names", 4, names));
     store_ok(tess_artefact_put_figure(C, a, "psnr", 20.625, "dB"));
-    store_ok(tess_facts_set_i64(C, tess_artefact_describe(a), "count", 8));
-    store_ok(tess_facts_set_f64(C, tess_artefact_describe(a), "beta", 0.25));
-    store_ok(tess_facts_set_text(C, tess_artefact_describe(a), "tokenizer", "{use: conv, channels: 32}"));
+    store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), "count", 8));
+    store_ok(tess_attrs_set_f64(C, tess_artefact_describe(a), "beta", 0.25));
+    store_ok(tess_attrs_set_text(C, tess_artefact_describe(a), "tokenizer", "{use: conv, channels: 32}"));
     const struct tessi_provenance about = {.stage = "codes",
                                            .plugin = "stage/1 encode",
                                            .parameters = parameters,
@@ -218,7 +218,7 @@ static void make_small(const char *name, const char *parameters)
                                            .inputs = 1,
                                            .input_port = ports,
                                            .input_digest = inputs};
-    store_ok(tessi_artefact_finish(C, a, &about, NULL));
+    store_ok(tessi_store_artefact_finish(C, a, &about, NULL));
 }
 
 /* Flips `mask` of byte `at`; fails the test where that goes unnoticed and a reader finds something else. */

@@ -19,7 +19,7 @@ static struct tess_tensor over(void *data, int32_t dtype, int32_t rank, int64_t 
 
 static void check_verified(const struct tess_artefact *a, const char *digest)
 {
-    store_ok(tessi_artefact_verify(C, a));
+    store_ok(tessi_store_artefact_verify(C, a));
     ck_assert_str_eq(tess_artefact_digest(a), digest);
 }
 
@@ -77,7 +77,7 @@ START_TEST(types_and_shapes)
         } else
             store_fails(tess_artefact_load(C, a, name, t.dtype == TESS_F32 ? TESS_I32 : TESS_U16, &got), TESS_E_DATA, name, NULL);
     }
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -97,14 +97,14 @@ START_TEST(precisions)
     store_finish(a, digest);
     a = store_open("t.h5");
     check_verified(a, digest);
-    ck_assert_str_eq(tessi_artefact_dataset_at(a, 0, &shape, &bits, &stored), "codes");
+    ck_assert_str_eq(tessi_store_artefact_dataset_at(a, 0, &shape, &bits, &stored), "codes");
     ck_assert_int_eq(bits, _i);
     ck_assert_int_eq(shape.dtype, _i <= 8 ? TESS_U8 : _i <= 16 ? TESS_U16 : TESS_I32);
     ck_assert(stored >= 30000 * _i / 8 && stored < 30000 * _i / 8 + 64);
     t.data = back;
     store_ok(tess_artefact_read(C, a, "codes", 0, &t));
     ck_assert_int_eq(memcmp(wide, back, sizeof wide), 0);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 
     for (int i = 0; i < 30000; i++)
         narrow[i] = (uint16_t)wide[i];
@@ -120,7 +120,7 @@ START_TEST(precisions)
     a = store_create("v.h5", "codes");
     t = over(wide, TESS_I32, 3, 10000, 3, 1);
     store_fails(tess_artefact_put(C, a, "codes", &t, D(.bits = _i)), TESS_E_VALUE, "/codes", "row 9999", NULL);
-    store_fails(tessi_artefact_finish(C, a, NULL, other), TESS_E_IO, "earlier", NULL);
+    store_fails(tessi_store_artefact_finish(C, a, NULL, other), TESS_E_IO, "earlier", NULL);
     ck_assert(!store_exists("v.h5") && !store_unfinished("v.h5"));
 }
 END_TEST
@@ -131,21 +131,22 @@ START_TEST(rows)
     static int32_t wide[100 * 70];
     char digest[4][TESS_DIGEST_TEXT];
     fill(data, TESS_U16, 5000 * 70, 16);
-    for (int way = 0; way < 4; way++) {
+    for (int logit_graph = 0; logit_graph < 4; logit_graph++) {
         struct tess_artefact *a = store_create("t.h5", "images");
         struct tess_tensor t = over(NULL, TESS_U16, 3, 5000, 7, 10), small = over(data, TESS_U16, 1, 10, 1, 1);
         static const int64_t steps[] = {5000, 1, 37, 4999};
-        if (way == 2)
+        if (logit_graph == 2)
             store_ok(tess_artefact_put(C, a, "small", &small, NULL));
-        store_ok(tess_artefact_begin(C, a, "x", &t, D(.compress = way == 1)));
-        for (int64_t row = 0; row < 5000; row += steps[way]) {
-            struct tess_tensor some = over(data + row * 70, TESS_U16, 3, 5000 - row < steps[way] ? 5000 - row : steps[way], 7, 10);
+        store_ok(tess_artefact_begin(C, a, "x", &t, D(.compress = logit_graph == 1)));
+        for (int64_t row = 0; row < 5000; row += steps[logit_graph]) {
+            struct tess_tensor some =
+                over(data + row * 70, TESS_U16, 3, 5000 - row < steps[logit_graph] ? 5000 - row : steps[logit_graph], 7, 10);
             store_ok(tess_artefact_append(C, a, "x", &some));
         }
-        if (way != 2)
+        if (logit_graph != 2)
             store_ok(tess_artefact_put(C, a, "small", &small, NULL));
-        store_finish(a, digest[way]);
-        ck_assert_str_eq(digest[way], digest[0]);
+        store_finish(a, digest[logit_graph]);
+        ck_assert_str_eq(digest[logit_graph], digest[0]);
     }
     struct tess_artefact *a = store_open("t.h5");
     for (int64_t i = 0; i < 300; i++) {
@@ -166,7 +167,7 @@ START_TEST(rows)
     t = over(back, TESS_U16, 3, 2, 10, 7);
     store_fails(tess_artefact_read(C, a, "x", 0, &t), TESS_E_DATA, "(2, 10, 7)", NULL);
     store_fails(tess_artefact_read(C, a, "y", 0, &t), TESS_E_DATA, "t.h5", "/y", NULL);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -179,13 +180,14 @@ struct shared {
 static void read_a_row(void *user, int worker, int64_t i)
 {
     struct shared *s = user;
-    struct tessi_call call;
+    struct tessi_context context;
     uint16_t row[70];
     int64_t first = store_number((uint64_t)i) % 5000;
     struct tess_tensor t = over(row, TESS_U16, 3, 1, 7, 10);
     (void)worker;
-    tessi_call_init(&call, NULL);
-    if (tess_artefact_read(&call.call, s->a, i % 2 ? "x" : "y", first, &t) != TESS_OK || memcmp(row, s->data + first * 70, sizeof row) != 0)
+    tessi_base_context_init(&context, NULL);
+    if (tess_artefact_read(&context.context, s->a, i % 2 ? "x" : "y", first, &t) != TESS_OK ||
+        memcmp(row, s->data + first * 70, sizeof row) != 0)
         s->wrong++;
 }
 
@@ -199,8 +201,8 @@ START_TEST(ends_early)
         for (int32_t bits = 0; bits <= 5; bits += 5) {
             char early[TESS_DIGEST_TEXT], whole[TESS_DIGEST_TEXT];
             struct tess_artefact *a = store_create("t.h5", "images");
-            struct tess_tensor most = over(NULL, TESS_U8, 3, 4000, 7, 10), t = over(data, TESS_U8, 3, kept[i], 7, 10), back;
-            store_ok(tess_artefact_begin(C, a, "x", &most, D(.bits = bits, .may_end = 1)));
+            struct tess_tensor max = over(NULL, TESS_U8, 3, 4000, 7, 10), t = over(data, TESS_U8, 3, kept[i], 7, 10), back;
+            store_ok(tess_artefact_begin(C, a, "x", &max, D(.bits = bits, .may_end = 1)));
             store_ok(tess_artefact_append(C, a, "x", &t));
             store_ok(tess_artefact_end(C, a, "x"));
             store_finish(a, early);
@@ -214,14 +216,14 @@ START_TEST(ends_early)
             ck_assert(tess_tensor_same_shape(&t, &back));
             ck_assert_int_eq(memcmp(back.data, data, tess_tensor_bytes(&t)), 0);
             tess_free(back.data);
-            tessi_artefact_close(a);
+            tessi_store_artefact_close(a);
         }
     struct tess_artefact *a = store_create("t.h5", "images");
-    struct tess_tensor most = over(NULL, TESS_U8, 3, 4000, 7, 10);
-    store_ok(tess_artefact_begin(C, a, "x", &most, D(.may_end = 1)));
+    struct tess_tensor max = over(NULL, TESS_U8, 3, 4000, 7, 10);
+    store_ok(tess_artefact_begin(C, a, "x", &max, D(.may_end = 1)));
     store_fails(tess_artefact_end(C, a, "x"), TESS_E_INTERNAL, "/x cannot end: it has no rows", NULL);
     store_fails(tess_artefact_end(C, a, "y"), TESS_E_INTERNAL, "/y cannot end: it has no rows", NULL);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -236,11 +238,11 @@ START_TEST(threads)
     store_ok(tess_artefact_put(C, a, "y", &t, NULL));
     store_finish(a, NULL);
     struct shared s = {.a = store_open("t.h5"), .data = data};
-    store_ok(tessi_workers_new(C, 4, &workers));
-    tessi_workers_run(workers, 4000, read_a_row, &s);
-    tessi_workers_free(workers);
+    store_ok(tessi_base_workers_new(C, 4, &workers));
+    tessi_base_workers_run(workers, 4000, read_a_row, &s);
+    tessi_base_workers_free(workers);
     ck_assert_int_eq(s.wrong, 0);
-    tessi_artefact_close((struct tess_artefact *)(uintptr_t)s.a);
+    tessi_store_artefact_close((struct tess_artefact *)(uintptr_t)s.a);
 }
 END_TEST
 
@@ -254,43 +256,43 @@ START_TEST(everything)
     ck_assert_str_eq(tess_artefact_kind(a), "codes");
     ck_assert_str_eq(tess_artefact_path(a), store_path("t.h5"));
 
-    const struct tess_facts *f = tess_artefact_facts(a);
-    ck_assert_int_eq(tess_facts_i64_or(f, "count", 0), 3000);
-    ck_assert_double_eq(tess_facts_f64_or(f, "beta", 0), 0.25);
-    ck_assert_str_eq(tess_facts_text_or(f, "tokenizer", ""), "{use: conv, channels: 32}");
-    ck_assert_str_eq(tess_facts_text_or(f, "empty", "?"), "");
+    const struct tess_attrs *f = tess_artefact_attrs(a);
+    ck_assert_int_eq(tess_attrs_i64_or(f, "count", 0), 3000);
+    ck_assert_double_eq(tess_attrs_f64_or(f, "beta", 0), 0.25);
+    ck_assert_str_eq(tess_attrs_text_or(f, "tokenizer", ""), "{use: conv, channels: 32}");
+    ck_assert_str_eq(tess_attrs_text_or(f, "empty", "?"), "");
 
     static const char *const paths[] = {"codes", "names", "pictures/ape", "pictures/zebra", "weights/encoder/w", "weights/scale"};
     struct tess_tensor shape;
     int32_t bits;
     int64_t stored;
     for (int64_t i = 0; i < 6; i++)
-        ck_assert_str_eq(tessi_artefact_dataset_at(a, i, &shape, &bits, &stored), paths[i]);
-    ck_assert_ptr_null(tessi_artefact_dataset_at(a, 6, &shape, &bits, &stored));
+        ck_assert_str_eq(tessi_store_artefact_dataset_at(a, i, &shape, &bits, &stored), paths[i]);
+    ck_assert_ptr_null(tessi_store_artefact_dataset_at(a, 6, &shape, &bits, &stored));
     store_fails(tess_artefact_shape(C, a, "names", &shape), TESS_E_DATA, "strings", NULL);
 
     double value;
     const char *unit;
-    ck_assert_str_eq(tessi_artefact_figure_at(a, 0, &value, &unit), "psnr");
+    ck_assert_str_eq(tessi_store_artefact_figure_at(a, 0, &value, &unit), "psnr");
     ck_assert_str_eq(unit, "dB");
     ck_assert_double_eq(value, 20.625);
-    ck_assert_str_eq(tessi_artefact_figure_at(a, 1, &value, &unit), "mse");
-    ck_assert_ptr_null(tessi_artefact_figure_at(a, 2, &value, &unit));
-    ck_assert_str_eq(tessi_artefact_picture_at(a, 0), "zebra");
-    ck_assert_str_eq(tessi_artefact_picture_at(a, 1), "ape");
-    ck_assert_ptr_null(tessi_artefact_picture_at(a, 2));
+    ck_assert_str_eq(tessi_store_artefact_figure_at(a, 1, &value, &unit), "mse");
+    ck_assert_ptr_null(tessi_store_artefact_figure_at(a, 2, &value, &unit));
+    ck_assert_str_eq(tessi_store_artefact_picture_at(a, 0), "zebra");
+    ck_assert_str_eq(tessi_store_artefact_picture_at(a, 1), "ape");
+    ck_assert_ptr_null(tessi_store_artefact_picture_at(a, 2));
 
-    ck_assert_str_eq(tessi_artefact_provenance(a, "seed"), "18446744073709551615");
-    ck_assert_str_eq(tessi_artefact_provenance(a, "input/model"), "11ee");
-    ck_assert_str_eq(tessi_artefact_provenance(a, "parameters"), "{batch: 64}");
-    ck_assert_str_eq(tessi_artefact_provenance(a, "digest"), digest);
-    ck_assert_ptr_null(tessi_artefact_provenance(a, "input/other"));
-    tessi_artefact_close(a);
+    ck_assert_str_eq(tessi_store_artefact_provenance(a, "seed"), "18446744073709551615");
+    ck_assert_str_eq(tessi_store_artefact_provenance(a, "input/model"), "11ee");
+    ck_assert_str_eq(tessi_store_artefact_provenance(a, "parameters"), "{batch: 64}");
+    ck_assert_str_eq(tessi_store_artefact_provenance(a, "digest"), digest);
+    ck_assert_ptr_null(tessi_store_artefact_provenance(a, "input/other"));
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
-/* Long facts lie elsewhere in the file; many keep their order. */
-START_TEST(many_facts)
+/* Long attributes lie elsewhere in the file; many keep their order. */
+START_TEST(many_attrs)
 {
     static char text[100001];
     char name[32], digest[TESS_DIGEST_TEXT];
@@ -298,33 +300,33 @@ START_TEST(many_facts)
     struct tess_artefact *a = store_create("t.h5", "figures");
     for (int i = 0; i < 200; i++) {
         snprintf(name, sizeof name, "f%d", i * 7 % 200);
-        store_ok(tess_facts_set_i64(C, tess_artefact_describe(a), name, i));
+        store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), name, i));
         store_ok(tess_artefact_put_figure(C, a, name, i, NULL));
     }
-    store_ok(tess_facts_set_text(C, tess_artefact_describe(a), "long", text));
+    store_ok(tess_attrs_set_text(C, tess_artefact_describe(a), "long", text));
     store_finish(a, digest);
     a = store_open("t.h5");
     check_verified(a, digest);
-    ck_assert_str_eq(tess_facts_text_or(tess_artefact_facts(a), "long", ""), text);
+    ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(a), "long", ""), text);
     for (int i = 0; i < 200; i++) {
         double value;
         const char *unit;
         snprintf(name, sizeof name, "f%d", i * 7 % 200);
-        ck_assert_int_eq(tess_facts_i64_or(tess_artefact_facts(a), name, -1), i);
-        ck_assert_str_eq(tessi_artefact_figure_at(a, i, &value, &unit), name);
+        ck_assert_int_eq(tess_attrs_i64_or(tess_artefact_attrs(a), name, -1), i);
+        ck_assert_str_eq(tessi_store_artefact_figure_at(a, i, &value, &unit), name);
         ck_assert_int_eq((int)value, i);
     }
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
-static void small(const char *kind, const char *name, float value, int64_t fact, double figure, const char *unit,
+static void small(const char *kind, const char *name, float value, int64_t attr, double figure, const char *unit,
                   char digest[TESS_DIGEST_TEXT])
 {
     struct tess_artefact *a = store_create("t.h5", kind);
     struct tess_tensor t = over(&value, TESS_F32, 1, 1, 1, 1);
     store_ok(tess_artefact_put(C, a, name, &t, NULL));
-    store_ok(tess_facts_set_i64(C, tess_artefact_describe(a), "n", fact));
+    store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), "n", attr));
     store_ok(tess_artefact_put_figure(C, a, "f", figure, unit));
     store_finish(a, digest);
 }
@@ -369,13 +371,13 @@ START_TEST(misuse)
     store_ok(tess_artefact_append(C, a, "x", &two));
     store_fails(tess_artefact_append(C, a, "x", &three), TESS_E_SHAPE, "2 rows more", NULL);
     ck_assert_str_eq(tess_artefact_digest(a), "");
-    store_fails(tessi_artefact_finish(C, a, NULL, NULL), TESS_E_INTERNAL, "2 of its 4 rows", NULL);
+    store_fails(tessi_store_artefact_finish(C, a, NULL, NULL), TESS_E_INTERNAL, "2 of its 4 rows", NULL);
     ck_assert(!store_exists("t.h5") && !store_unfinished("t.h5"));
 
     a = store_create("t.h5", "x");
-    store_ok(tess_facts_set_i64(C, tess_artefact_describe(a), "format", 7));
-    store_fails(tessi_artefact_finish(C, a, NULL, NULL), TESS_E_INTERNAL, "format", NULL);
-    tessi_artefact_close(NULL);
+    store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), "format", 7));
+    store_fails(tessi_store_artefact_finish(C, a, NULL, NULL), TESS_E_INTERNAL, "format", NULL);
+    tessi_store_artefact_close(NULL);
 }
 END_TEST
 
@@ -387,10 +389,10 @@ START_TEST(archive_size)
     char digest[TESS_DIGEST_TEXT], key[65];
     int32_t *codes = malloc((size_t)(n * across) * sizeof *codes);
     uint8_t *labels = malloc((size_t)n);
-    static float book[256 * 32];
+    static float codebook[256 * 32];
     ck_assert(codes && labels);
     fill(codes, TESS_I32, n * across, bits);
-    fill(book, TESS_F32, 256 * 32, 32);
+    fill(codebook, TESS_F32, 256 * 32, 32);
     for (int64_t i = 0; i < n; i++)
         labels[i] = (uint8_t)(store_number((uint64_t)(i + 7)) % 10);
     struct tess_artefact *a = store_create("codes.h5", "codes");
@@ -401,18 +403,18 @@ START_TEST(archive_size)
         store_ok(tess_artefact_append(C, a, "codes", &some));
     }
     store_ok(tess_artefact_put(C, a, "labels", &t, D(.bits = 4, .compress = 1)));
-    t = over(book, TESS_F32, 2, 256, 32, 1);
+    t = over(codebook, TESS_F32, 2, 256, 32, 1);
     store_ok(tess_artefact_put(C, a, "codebook", &t, D(.labels = "code channel")));
-    static const char *const facts[] = {"count",        "height",      "width",    "codebook_size", "code_dim",
+    static const char *const attrs[] = {"count",        "height",      "width",    "codebook_size", "code_dim",
                                         "image_height", "image_width", "channels", "classes"};
-    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
-        store_ok(tess_facts_set_i64(C, tess_artefact_describe(a), facts[i], 1));
+    for (size_t i = 0; i < sizeof attrs / sizeof *attrs; i++)
+        store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), attrs[i], 1));
     memset(key, 'a', 64);
     key[64] = '\0';
-    store_ok(tess_facts_set_text(C, tess_artefact_describe(a), "tokenizer", key));
+    store_ok(tess_attrs_set_text(C, tess_artefact_describe(a), "tokenizer", key));
     const char *const ports[] = {"images", "model"}, *const inputs[] = {key, key};
     store_ok(
-        tessi_artefact_finish(C, a,
+        tessi_store_artefact_finish(C, a,
                               &(struct tessi_provenance){.stage = "codes",
                                                          .plugin = "stage/1 encode, tessera-stages 0.1.0",
                                                          .parameters = "{use: encode, in: {images: images, model: tokenizer}, batch: 64}",
@@ -427,7 +429,7 @@ START_TEST(archive_size)
     ck_assert_msg(each <= (bits == 8 ? 8.2 : 10.2), "%.3f bits a code", each);
     a = store_open("codes.h5");
     check_verified(a, digest);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     free(codes);
     free(labels);
 }
@@ -467,21 +469,21 @@ START_TEST(png)
     fill(pixels, TESS_U8, sizeof pixels, 8);
     for (int64_t channels = 1; channels <= 3; channels += 2) {
         t = over(pixels, TESS_U8, 3, 37, 21, channels);
-        store_ok(tessi_png_write(C, store_path("p.png"), &t));
+        store_ok(tessi_store_png_write(C, store_path("p.png"), &t));
         ck_assert(!store_unfinished("p.png"));
-        store_ok(tessi_png_read(C, store_path("p.png"), &back));
+        store_ok(tessi_store_png_read(C, store_path("p.png"), &back));
         ck_assert(tess_tensor_same_shape(&t, &back));
         ck_assert_int_eq(memcmp(back.data, pixels, tess_tensor_bytes(&t)), 0);
         tess_free(back.data);
     }
     for (int64_t bytes = store_size("p.png") - 1; bytes >= 0; bytes -= 61) {
         store_copy("p.png", "cut.png", bytes);
-        store_fails(tessi_png_read(C, store_path("cut.png"), &back), TESS_E_DATA, "cut.png", NULL);
+        store_fails(tessi_store_png_read(C, store_path("cut.png"), &back), TESS_E_DATA, "cut.png", NULL);
     }
-    store_fails(tessi_png_read(C, store_path("none.png"), &back), TESS_E_IO, "none.png", NULL);
-    store_fails(tessi_png_write(C, store_path("none/p.png"), &t), TESS_E_CREATE, "make it first", NULL);
+    store_fails(tessi_store_png_read(C, store_path("none.png"), &back), TESS_E_IO, "none.png", NULL);
+    store_fails(tessi_store_png_write(C, store_path("none/p.png"), &t), TESS_E_CREATE, "make it first", NULL);
     t.dim[2] = 2;
-    store_fails(tessi_png_write(C, store_path("q.png"), &t), TESS_E_SHAPE, "(37, 21, 2)", NULL);
+    store_fails(tessi_store_png_write(C, store_path("q.png"), &t), TESS_E_SHAPE, "(37, 21, 2)", NULL);
 }
 END_TEST
 
@@ -525,7 +527,7 @@ int main(void)
     tcase_add_test(t, ends_early);
     tcase_add_test(t, threads);
     tcase_add_test(t, everything);
-    tcase_add_test(t, many_facts);
+    tcase_add_test(t, many_attrs);
     tcase_add_test(t, digest_is_the_content);
     tcase_add_test(t, misuse);
     tcase_add_loop_test(t, archive_size, 0, 2);

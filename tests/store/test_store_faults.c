@@ -55,8 +55,8 @@ START_TEST(only_complete_files_have_their_name)
     store_finish(b, NULL);
     ck_assert(store_unfinished("t.h5") && store_exists("t.h5"));
     ck_assert_int_eq(unlink(store_path("t.h5")), 0);
-    store_fails(tessi_artefact_open(C, store_path("t.h5"), &b), TESS_E_IO, "no such file", "unfinished", NULL);
-    tessi_artefact_close(a);
+    store_fails(tessi_store_artefact_open(C, store_path("t.h5"), &b), TESS_E_IO, "no such file", "unfinished", NULL);
+    tessi_store_artefact_close(a);
     ck_assert(!store_unfinished("t.h5") && !store_exists("t.h5"));
 
     store_everything("t.h5", digest);
@@ -64,12 +64,12 @@ START_TEST(only_complete_files_have_their_name)
     b = store_open("t.h5"); /* the old one until the new one is done, and beyond for those who have it open */
     store_ok(tess_artefact_put(C, a, "x", &t, NULL));
     store_finish(a, NULL);
-    store_ok(tessi_artefact_verify(C, b));
+    store_ok(tessi_store_artefact_verify(C, b));
     ck_assert_str_eq(tess_artefact_digest(b), digest);
-    tessi_artefact_close(b);
+    tessi_store_artefact_close(b);
     b = store_open("t.h5");
     ck_assert_str_eq(tess_artefact_kind(b), "x");
-    tessi_artefact_close(b);
+    tessi_store_artefact_close(b);
     ck_assert_int_eq(H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL), 0);
 }
 END_TEST
@@ -79,15 +79,15 @@ static int write_with(const char *plan)
 {
     struct tess_artefact *a;
     struct tess_tensor all = rows_of(512), some = rows_of(32);
-    tessi_call_clear(C);
-    if (tessi_inject_plan(plan) || tessi_artefact_create(C, store_path("t.h5"), "x", &a) != TESS_OK)
+    tessi_base_context_clear(C);
+    if (tessi_base_inject_plan(plan) || tessi_store_artefact_create(C, store_path("t.h5"), "x", &a) != TESS_OK)
         return 1;
     int status = tess_artefact_begin(C, a, "x", &all, NULL);
     for (int i = 0; status == TESS_OK && i < 16; i++)
         status = tess_artefact_append(C, a, "x", &some);
     if (status == TESS_OK)
-        return tessi_artefact_finish(C, a, &(struct tessi_provenance){.tool = "test"}, NULL) == TESS_OK ? 0 : 2;
-    tessi_artefact_close(a);
+        return tessi_store_artefact_finish(C, a, &(struct tessi_provenance){.tool = "test"}, NULL) == TESS_OK ? 0 : 2;
+    tessi_store_artefact_close(a);
     return 2;
 }
 
@@ -107,8 +107,8 @@ START_TEST(killed)
     store_everything("t.h5", digest); /* over what was left */
     ck_assert(!store_unfinished("t.h5"));
     struct tess_artefact *a = store_open("t.h5");
-    store_ok(tessi_artefact_verify(C, a));
-    tessi_artefact_close(a);
+    store_ok(tessi_store_artefact_verify(C, a));
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -133,18 +133,18 @@ END_TEST
 START_TEST(places)
 {
     struct tess_artefact *a;
-    store_fails(tessi_artefact_create(C, store_path("none/t.h5"), "x", &a), TESS_E_CREATE, "none/t.h5", "make it first", NULL);
+    store_fails(tessi_store_artefact_create(C, store_path("none/t.h5"), "x", &a), TESS_E_CREATE, "none/t.h5", "make it first", NULL);
     ck_assert_ptr_null(a);
     ck_assert_int_eq(mkdir(store_path("folder"), 0777), 0);
-    store_fails(tessi_artefact_create(C, store_path("folder"), "x", &a), TESS_E_CREATE, "is a folder", NULL);
-    store_fails(tessi_artefact_open(C, store_path("folder"), &a), TESS_E_IO, "a folder", NULL);
-    store_fails(tessi_artefact_open(C, store_path("none.h5"), &a), TESS_E_IO, "none.h5", "no such file", "check the name", NULL);
-    store_fails(tessi_artefact_create(C, "/dev/null", "x", &a), TESS_E_CREATE, "a device or a pipe", NULL);
+    store_fails(tessi_store_artefact_create(C, store_path("folder"), "x", &a), TESS_E_CREATE, "is a folder", NULL);
+    store_fails(tessi_store_artefact_open(C, store_path("folder"), &a), TESS_E_IO, "a folder", NULL);
+    store_fails(tessi_store_artefact_open(C, store_path("none.h5"), &a), TESS_E_IO, "none.h5", "no such file", "check the name", NULL);
+    store_fails(tessi_store_artefact_create(C, "/dev/null", "x", &a), TESS_E_CREATE, "a device or a pipe", NULL);
     ck_assert_int_eq(mkfifo(store_path("fifo"), 0666), 0);
-    store_fails(tessi_artefact_open(C, store_path("fifo"), &a), TESS_E_IO, "not a file", NULL);
+    store_fails(tessi_store_artefact_open(C, store_path("fifo"), &a), TESS_E_IO, "not a file", NULL);
     if (geteuid() != 0) {
         ck_assert_int_eq(chmod(store_path("folder"), 0555), 0);
-        store_fails(tessi_artefact_create(C, store_path("folder/t.h5"), "x", &a), TESS_E_CREATE, "may write", NULL);
+        store_fails(tessi_store_artefact_create(C, store_path("folder/t.h5"), "x", &a), TESS_E_CREATE, "may write", NULL);
     }
 }
 END_TEST
@@ -157,19 +157,19 @@ static int fill_up(const char *folder, const char *word, int last)
     static float big[1 << 18];
     char path[600], left[700];
     snprintf(path, sizeof path, "%s/full.h5", folder);
-    for (int way = 0; way < last; way++) {
+    for (int logit_graph = 0; logit_graph < last; logit_graph++) {
         struct tess_artefact *a;
         struct tess_tensor t = rows_of(1024), weights = tess_tensor_over(big, TESS_F32, 1, (int64_t[]){5000});
-        tessi_call_clear(C);
-        int status = tessi_artefact_create(C, path, "x", &a);
+        tessi_base_context_clear(C);
+        int status = tessi_store_artefact_create(C, path, "x", &a);
         if (status != TESS_OK)
             return 10;
-        if (way == 0) { /* chunks */
+        if (logit_graph == 0) { /* chunks */
             struct tess_tensor ten = rows_of(10240);
             status = tess_artefact_begin(C, a, "x", &ten, NULL);
             for (int i = 0; i < 10 && status == TESS_OK; i++)
                 status = tess_artefact_append(C, a, "x", &t);
-        } else if (way == 1) { /* one row at a time */
+        } else if (logit_graph == 1) { /* one row at a time */
             struct tess_tensor one = rows_of(1);
             status = tess_artefact_begin(C, a, "x", &t, &(struct tess_dataset){.size = sizeof(struct tess_dataset), .bits = 31});
             for (int i = 0; i < 1024 && status == TESS_OK; i++)
@@ -182,26 +182,26 @@ static int fill_up(const char *folder, const char *word, int last)
             }
         }
         if (status == TESS_OK) {
-            status = tessi_artefact_finish(C, a, NULL, NULL);
+            status = tessi_store_artefact_finish(C, a, NULL, NULL);
         } else {
             if (tess_artefact_put_figure(C, a, "f", 1, "") == TESS_OK)
                 return 11;
-            tessi_artefact_close(a);
+            tessi_store_artefact_close(a);
         }
-        if (status != TESS_E_IO || !strstr(tessi_call_message(C), word) || !strstr(tessi_call_message(C), "full.h5")) {
-            fprintf(stderr, "way %d: status %d: %s\n", way, status, tessi_call_message(C));
+        if (status != TESS_E_IO || !strstr(tessi_base_context_message(C), word) || !strstr(tessi_base_context_message(C), "full.h5")) {
+            fprintf(stderr, "way %d: status %d: %s\n", logit_graph, status, tessi_base_context_message(C));
             return 12;
         }
-        if (access(path, F_OK) == 0 || tessi_aside_left(path, left, sizeof left))
+        if (access(path, F_OK) == 0 || tessi_base_aside_left(path, left, sizeof left))
             return 13;
-        if (H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL) != 0 || tessi_memory_in_use() != 0)
+        if (H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL) != 0 || tessi_base_memory_in_use() != 0)
             return 14;
-        tessi_call_clear(C);
+        tessi_base_context_clear(C);
         weights.dim[0] = 10;
-        if (tessi_artefact_create(C, path, "x", &a) != TESS_OK || tess_artefact_put(C, a, "w", &weights, NULL) != TESS_OK ||
-            tessi_artefact_finish(C, a, NULL, NULL) != TESS_OK || tessi_artefact_open(C, path, &a) != TESS_OK)
+        if (tessi_store_artefact_create(C, path, "x", &a) != TESS_OK || tess_artefact_put(C, a, "w", &weights, NULL) != TESS_OK ||
+            tessi_store_artefact_finish(C, a, NULL, NULL) != TESS_OK || tessi_store_artefact_open(C, path, &a) != TESS_OK)
             return 15;
-        tessi_artefact_close(a);
+        tessi_store_artefact_close(a);
         unlink(path);
     }
     return 0;
@@ -210,8 +210,8 @@ static int fill_up(const char *folder, const char *word, int last)
 static int limited(const char *folder)
 {
     signal(SIGXFSZ, SIG_IGN);
-    for (rlim_t most = 20000; most < 600000; most = most * 8 / 5) {
-        struct rlimit limit = {most, RLIM_INFINITY};
+    for (rlim_t max = 20000; max < 600000; max = max * 8 / 5) {
+        struct rlimit limit = {max, RLIM_INFINITY};
         if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
             return 1;
         int code = fill_up(folder, "larger than", 3);
@@ -256,7 +256,7 @@ static int on_dev_full(const char *path)
         ((uint32_t *)values)[i] = store_number((uint64_t)i);
     if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
         return 1;
-    return tessi_png_write(C, path, &picture) == TESS_E_IO && strstr(tessi_call_message(C), "larger than") ? 0 : 2;
+    return tessi_store_png_write(C, path, &picture) == TESS_E_IO && strstr(tessi_base_context_message(C), "larger than") ? 0 : 2;
 }
 
 START_TEST(picture_that_does_not_fit)
@@ -276,18 +276,18 @@ static int use(const char *path)
     int32_t bits;
     int64_t stored;
     const char *name;
-    tessi_call_clear(C);
-    TESS_TRY(tessi_artefact_open(C, path, &a));
+    tessi_base_context_clear(C);
+    TESS_TRY(tessi_store_artefact_open(C, path, &a));
     int status = TESS_OK;
-    for (int64_t i = 0; status == TESS_OK && (name = tessi_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++) {
+    for (int64_t i = 0; status == TESS_OK && (name = tessi_store_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++) {
         if (!shape.dtype)
             continue;
         status = tess_artefact_load(C, a, name, shape.dtype, &t);
         tess_free(t.data);
     }
     if (status == TESS_OK)
-        status = tessi_artefact_verify(C, a);
-    tessi_artefact_close(a);
+        status = tessi_store_artefact_verify(C, a);
+    tessi_store_artefact_close(a);
     return status;
 }
 
@@ -297,14 +297,14 @@ static int use_truncated(const char *path)
     for (int64_t i = 0; i < 300; i++) {
         int64_t bytes = i < 100 ? i : i < 200 ? size - 200 + i : size * (i - 200) / 101;
         store_copy("whole.h5", "cut.h5", bytes);
-        if (use(path) != TESS_E_DATA || tessi_memory_in_use() != 0) {
-            fprintf(stderr, "%lld of %lld bytes: %s\n", (long long)bytes, (long long)size, tessi_call_message(C));
+        if (use(path) != TESS_E_DATA || tessi_base_memory_in_use() != 0) {
+            fprintf(stderr, "%lld of %lld bytes: %s\n", (long long)bytes, (long long)size, tessi_base_context_message(C));
             return 1;
         }
         char words[80];
         snprintf(words, sizeof words, "is truncated: %lld bytes of %lld;", (long long)bytes, (long long)size);
-        if (strstr(tessi_call_message(C), "no reason") || (bytes >= 48 && !strstr(tessi_call_message(C), words))) {
-            fprintf(stderr, "%lld of %lld bytes: %s\n", (long long)bytes, (long long)size, tessi_call_message(C));
+        if (strstr(tessi_base_context_message(C), "no reason") || (bytes >= 48 && !strstr(tessi_base_context_message(C), words))) {
+            fprintf(stderr, "%lld of %lld bytes: %s\n", (long long)bytes, (long long)size, tessi_base_context_message(C));
             return 2;
         }
     }
@@ -314,9 +314,9 @@ static int use_truncated(const char *path)
 /* A stack that cannot grow is a death without a word, whose fault ever it is. */
 static __attribute__((noinline)) void have_stack(void)
 {
-    volatile char room[1 << 20];
-    for (size_t i = 0; i < sizeof room; i += 1024)
-        room[i] = 1;
+    volatile char buffer[1 << 20];
+    for (size_t i = 0; i < sizeof buffer; i += 1024)
+        buffer[i] = 1;
 }
 
 /* With a little more memory each time: the file is never called damaged for want of it. */
@@ -336,7 +336,7 @@ static int use_with_little_memory(const char *path)
         status = use(path);
         refused += status != TESS_OK;
         if (status != TESS_OK && status != TESS_E_MEMORY) {
-            fprintf(stderr, "%llu pages: status %d: %s\n", (unsigned long long)more, status, tessi_call_message(C));
+            fprintf(stderr, "%llu pages: status %d: %s\n", (unsigned long long)more, status, tessi_base_context_message(C));
             return 3;
         }
     }
@@ -382,8 +382,8 @@ static int use_flipped(const char *path)
         if (!f || fwrite(bad, 1, size, f) != size || fclose(f) != 0)
             return 2;
         int status = use(path);
-        if ((status != TESS_OK && status != TESS_E_DATA) || tessi_memory_in_use() != 0) {
-            fprintf(stderr, "byte %zu: status %d: %s\n", at, status, tessi_call_message(C));
+        if ((status != TESS_OK && status != TESS_E_DATA) || tessi_base_memory_in_use() != 0) {
+            fprintf(stderr, "byte %zu: status %d: %s\n", at, status, tessi_base_context_message(C));
             return 3;
         }
         found += status == TESS_E_DATA;
@@ -410,8 +410,8 @@ START_TEST(changed_values)
     H5Dclose(d);
     H5Fclose(file);
     struct tess_artefact *a = store_open("t.h5");
-    store_fails(tessi_artefact_verify(C, a), TESS_E_DATA, digest, "delete it", NULL);
-    tessi_artefact_close(a);
+    store_fails(tessi_store_artefact_verify(C, a), TESS_E_DATA, digest, "delete it", NULL);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -455,7 +455,7 @@ static void refused(hid_t file, const char *word)
 {
     struct tess_artefact *a;
     H5Fclose(file);
-    store_fails(tessi_artefact_open(C, store_path("bad.h5"), &a), TESS_E_DATA, "bad.h5", word, NULL);
+    store_fails(tessi_store_artefact_open(C, store_path("bad.h5"), &a), TESS_E_DATA, "bad.h5", word, NULL);
     ck_assert_ptr_null(a);
 }
 
@@ -476,8 +476,8 @@ START_TEST(hostile_links)
     H5Gclose(group);
     H5Fclose(file);
     struct tess_artefact *a = store_open("bad.h5");
-    store_fails(tessi_artefact_verify(C, a), TESS_E_DATA, "0123456789abcdef", NULL);
-    tessi_artefact_close(a);
+    store_fails(tessi_store_artefact_verify(C, a), TESS_E_DATA, "0123456789abcdef", NULL);
+    tessi_store_artefact_close(a);
 }
 END_TEST
 
@@ -574,10 +574,10 @@ START_TEST(not_artefacts)
     ck_assert_ptr_nonnull(f);
     fputs("tessera: 1\nname: fashion\n", f);
     fclose(f);
-    store_fails(tessi_artefact_open(C, store_path("text.h5"), &a), TESS_E_DATA, "no HDF5 file", NULL);
+    store_fails(tessi_store_artefact_open(C, store_path("text.h5"), &a), TESS_E_DATA, "no HDF5 file", NULL);
     f = fopen(store_path("text.h5"), "w");
     fclose(f);
-    store_fails(tessi_artefact_open(C, store_path("text.h5"), &a), TESS_E_DATA, "is empty", NULL);
+    store_fails(tessi_store_artefact_open(C, store_path("text.h5"), &a), TESS_E_DATA, "is empty", NULL);
 }
 END_TEST
 
@@ -588,11 +588,12 @@ START_TEST(no_memory)
     store_everything("t.h5", digest);
     int status = TESS_E_MEMORY;
     for (int64_t n = 1; status != TESS_OK; n++) {
-        tessi_memory_fail_at(n);
+        tessi_base_memory_fail_at(n);
         status = use(store_path("t.h5"));
-        tessi_memory_fail_at(0);
-        ck_assert_msg(status == TESS_OK || status == TESS_E_MEMORY, "%lld: status %d: %s", (long long)n, status, tessi_call_message(C));
-        ck_assert_int_eq(tessi_memory_in_use(), 0);
+        tessi_base_memory_fail_at(0);
+        ck_assert_msg(status == TESS_OK || status == TESS_E_MEMORY, "%lld: status %d: %s", (long long)n, status,
+                      tessi_base_context_message(C));
+        ck_assert_int_eq(tessi_base_memory_in_use(), 0);
         ck_assert_int_eq(H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL), 0);
     }
     status = TESS_E_MEMORY;
@@ -600,9 +601,9 @@ START_TEST(no_memory)
         static const char *const text[] = {"a", "b"};
         struct tess_tensor t = rows_of(100);
         struct tess_artefact *a;
-        tessi_call_clear(C);
-        tessi_memory_fail_at(n);
-        status = tessi_artefact_create(C, store_path("u.h5"), "x", &a);
+        tessi_base_context_clear(C);
+        tessi_base_memory_fail_at(n);
+        status = tessi_store_artefact_create(C, store_path("u.h5"), "x", &a);
         if (status == TESS_OK)
             status = tess_artefact_put(C, a, "x", &t, &(struct tess_dataset){.size = sizeof(struct tess_dataset), .bits = 31});
         if (status == TESS_OK)
@@ -610,12 +611,12 @@ START_TEST(no_memory)
         if (status == TESS_OK)
             status = tess_artefact_put_figure(C, a, "f", 1, "dB");
         if (status == TESS_OK)
-            status = tessi_artefact_finish(C, a, NULL, NULL);
+            status = tessi_store_artefact_finish(C, a, NULL, NULL);
         else
-            tessi_artefact_close(a);
-        tessi_memory_fail_at(0);
+            tessi_store_artefact_close(a);
+        tessi_base_memory_fail_at(0);
         ck_assert(status == TESS_OK || status == TESS_E_MEMORY);
-        ck_assert_int_eq(tessi_memory_in_use(), 0);
+        ck_assert_int_eq(tessi_base_memory_in_use(), 0);
         ck_assert(store_exists("u.h5") == (status == TESS_OK) && !store_unfinished("u.h5"));
     }
 }

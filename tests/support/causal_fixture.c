@@ -8,7 +8,7 @@ static struct tess_graph *graph_of(struct causal *m, int64_t rows, int64_t slice
 {
     struct tess_graph_options o = {.size = sizeof o, .rows = rows, .slices = slices, .seed = 11};
     struct tess_graph *g;
-    fixture_ok(&m->b, tess_graph_new(&m->b.call.call, m->b.weights, &o, &g));
+    fixture_ok(&m->b, tess_graph_new(&m->b.context.context, m->b.weights, &o, &g));
     return g;
 }
 
@@ -16,7 +16,7 @@ static void fill(struct causal *m, const char *name)
 {
     struct tess_tensor w;
     struct tess_stream s = {.seed = 9, .purpose = tess_purpose(name)};
-    fixture_ok(&m->b, tess_weights_find(&m->b.call.call, m->b.weights, name, TESS_ROLE_VALUE, &w));
+    fixture_ok(&m->b, tess_weights_find(&m->b.context.context, m->b.weights, name, TESS_ROLE_VALUE, &w));
     tess_random_normal(&s, 0, tess_tensor_count(&w), w.data);
 }
 
@@ -25,22 +25,22 @@ void causal_open(struct causal *m, const struct causal_size *size, int threads, 
     struct tess_noise_loss loss;
     memset(m, 0, sizeof *m);
     fixture_open(&m->b, threads, loss_rows, slices, 1);
-    struct tess_call *c = &m->b.call.call;
-    m->prior = (struct tess_prior){.codebook_size = size->codes, .height = size->height, .width = size->width};
-    fixture_ok(&m->b, tess_instance_open(c, "noise/1", "autoregressive", "test", &m->prior.noise));
-    fixture_ok(&m->b, tess_instance_open(c, "denoiser/1", size->denoiser, "test", &m->prior.denoiser));
+    struct tess_context *ctx = &m->b.context.context;
+    m->prior = (struct tess_prior){.codebook_size = size->codebook_size, .height = size->height, .width = size->width};
+    fixture_ok(&m->b, tess_instance_open(ctx, "noise/1", "autoregressive", "test", &m->prior.noise));
+    fixture_ok(&m->b, tess_instance_open(ctx, "denoiser/1", size->denoiser, "test", &m->prior.denoiser));
     m->denoise = graph_of(m, CAUSAL_ROWS, slices);
     m->next = graph_of(m, CAUSAL_ROWS, slices);
-    fixture_ok(&m->b, tess_cache_new(c, size->height * size->width, &m->cache));
-    fixture_ok(&m->b, tess_prior_record_loss(c, &m->prior, m->b.graph, &loss));
+    fixture_ok(&m->b, tess_cache_new(ctx, size->height * size->width, &m->cache));
+    fixture_ok(&m->b, tess_prior_record_loss(ctx, &m->prior, m->b.graph, &loss));
     tess_objective(m->b.graph, "loss", "", loss.loss);
     tess_output(m->b.graph, "bound", loss.bound);
-    fixture_ok(&m->b, tess_prior_record_denoise(c, &m->prior, m->denoise));
-    fixture_ok(&m->b, tess_prior_record_next(c, &m->prior, m->cache, m->next));
-    fixture_ok(&m->b, tess_graph_seal(c, m->b.graph));
-    fixture_ok(&m->b, tess_graph_seal(c, m->denoise));
-    fixture_ok(&m->b, tess_graph_seal(c, m->next));
-    fixture_ok(&m->b, tess_weights_seal(c, m->b.weights));
+    fixture_ok(&m->b, tess_prior_record_denoise(ctx, &m->prior, m->denoise));
+    fixture_ok(&m->b, tess_prior_record_next(ctx, &m->prior, m->cache, m->next));
+    fixture_ok(&m->b, tess_graph_seal(ctx, m->b.graph));
+    fixture_ok(&m->b, tess_graph_seal(ctx, m->denoise));
+    fixture_ok(&m->b, tess_graph_seal(ctx, m->next));
+    fixture_ok(&m->b, tess_weights_seal(ctx, m->b.weights));
     fill(m, "denoiser.pos_emb");
     fill(m, "denoiser.start_tok");
     tess_weights_touch(m->b.weights);
@@ -62,25 +62,26 @@ void causal_whole(struct causal *m, int64_t n, int32_t *x, float *logits)
     struct tess_tensor in = tess_tensor_over(x, TESS_I32, 2, DIMS(n, tokens));
     struct tess_tensor out = tess_tensor_over(logits, TESS_F32, 3, DIMS(n, tokens, m->prior.codebook_size));
     struct tess_batch b = {.size = sizeof b, .samples = n, .inputs = 1, .in = &in, .outputs = 1, .out = &out};
-    fixture_ok(&m->b, tess_graph_run(&m->b.call.call, m->denoise, &b));
+    fixture_ok(&m->b, tess_graph_run(&m->b.context.context, m->denoise, &b));
 }
 
 void causal_steps(struct causal *m, int64_t n, const int32_t *x, float *logits)
 {
-    int64_t tokens = m->prior.height * m->prior.width, codes = m->prior.codebook_size;
+    int64_t tokens = m->prior.height * m->prior.width, codebook_size = m->prior.codebook_size;
     int32_t *token = malloc((size_t)n * sizeof *token), *position = malloc((size_t)n * sizeof *position);
-    float *one = malloc((size_t)(n * codes) * sizeof *one);
+    float *one = malloc((size_t)(n * codebook_size) * sizeof *one);
     for (int64_t at = 0; at < tokens; at++) {
         for (int64_t i = 0; i < n; i++) {
-            token[i] = at ? x[i * tokens + at - 1] : (int32_t)(i % codes); /* before the first one there is none, whatever is said */
+            token[i] =
+                at ? x[i * tokens + at - 1] : (int32_t)(i % codebook_size); /* before the first one there is none, whatever is said */
             position[i] = (int32_t)at;
         }
         struct tess_tensor in[2] = {tess_tensor_over(token, TESS_I32, 2, DIMS(n, 1)), tess_tensor_over(position, TESS_I32, 2, DIMS(n, 1))};
-        struct tess_tensor out = tess_tensor_over(one, TESS_F32, 3, DIMS(n, 1, codes));
+        struct tess_tensor out = tess_tensor_over(one, TESS_F32, 3, DIMS(n, 1, codebook_size));
         struct tess_batch b = {.size = sizeof b, .samples = n, .inputs = 2, .in = in, .outputs = 1, .out = &out};
-        fixture_ok(&m->b, tess_graph_run(&m->b.call.call, m->next, &b));
+        fixture_ok(&m->b, tess_graph_run(&m->b.context.context, m->next, &b));
         for (int64_t i = 0; i < n; i++)
-            memcpy(logits + (i * tokens + at) * codes, one + i * codes, (size_t)codes * sizeof *one);
+            memcpy(logits + (i * tokens + at) * codebook_size, one + i * codebook_size, (size_t)codebook_size * sizeof *one);
     }
     free(token);
     free(position);

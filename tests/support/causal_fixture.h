@@ -18,7 +18,7 @@ struct causal {
 
 struct causal_size {
     const char *denoiser;
-    int64_t height, width, codes;
+    int64_t height, width, codebook_size;
 };
 
 /* The loss for `loss_rows` sequences a slice, the others for CAUSAL_ROWS; all for `slices` slices. Weights as they begin, but places and

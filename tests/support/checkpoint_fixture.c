@@ -18,18 +18,18 @@ void checkpoint_setup(void)
     setenv("TESSERA_GOLDEN", TEST_CHECKPOINTS, 1);
     (void)small_folder_enter();
     memset(&fixture, 0, sizeof fixture);
-    tessi_call_init(&fixture.call, NULL);
-    fixture_ok(&fixture, tessi_runtime_new(C, &o, &fixture.runtime));
+    tessi_base_context_init(&fixture.context, NULL);
+    fixture_ok(&fixture, tessi_host_runtime_new(C, &o, &fixture.runtime));
 }
 
 void checkpoint_teardown(void)
 {
-    tessi_runtime_free(fixture.runtime);
+    tessi_host_runtime_free(fixture.runtime);
     small_folder_leave();
-    ck_assert_int_eq(tessi_memory_in_use(), 0);
+    ck_assert_int_eq(tessi_base_memory_in_use(), 0);
 }
 
-static int exchange(int (*work)(struct tess_call *c, const struct tessi_exchange *x), const char *as, const char *from, const char *to,
+static int exchange(int (*work)(struct tess_context *ctx, const struct tessi_exchange *x), const char *as, const char *from, const char *to,
                     const char *tokenizer, const char *parameters)
 {
     char words[256];
@@ -44,12 +44,12 @@ static int exchange(int (*work)(struct tess_call *c, const struct tessi_exchange
 
 int checkpoint_import_as(const char *as, const char *from, const char *to, const char *tokenizer, const char *parameters)
 {
-    return exchange(tessi_import_model, as, from, to, tokenizer, parameters);
+    return exchange(tessi_exchange_import_model, as, from, to, tokenizer, parameters);
 }
 
 int checkpoint_export_as(const char *as, const char *from, const char *to, const char *parameters)
 {
-    return exchange(tessi_export_model, as, from, to, NULL, parameters);
+    return exchange(tessi_exchange_export_model, as, from, to, NULL, parameters);
 }
 
 int checkpoint_import(const char *from, const char *to, const char *tokenizer, const char *parameters)
@@ -76,20 +76,20 @@ void checkpoint_import_taming(void)
 
 void checkpoint_refused(int status, int code, const char *words)
 {
-    const char *message = tessi_call_message(C);
+    const char *message = tessi_base_context_message(C);
     ck_assert_msg(status == code && strstr(message, words), "wanted %d: %s\nfound  %d: %s", code, words, status, message);
     ck_assert_msg(!strchr(message, '\n'), "more than a line: %s", message);
-    tessi_call_clear(C);
+    tessi_base_context_clear(C);
 }
 
 void checkpoint_refuses(const char *path, const char *words)
 {
-    const char *message = tessi_call_message(C);
+    const char *message = tessi_base_context_message(C);
     int status = checkpoint_import(path, "refused.h5", NULL, "groups=4 height=8 width=12");
     ck_assert_msg(strncmp(message, path, strlen(path)) == 0, "the message does not begin with the file: %s", message);
     checkpoint_refused(status, TESS_E_DATA, words);
     ck_assert_int_ne(access("refused.h5", F_OK), 0);
-    ck_assert(!tessi_aside_left("refused.h5", (char[300]){0}, 300));
+    ck_assert(!tessi_base_aside_left("refused.h5", (char[300]){0}, 300));
 }
 
 void checkpoint_write(const char *path, const void *bytes, size_t count)
@@ -117,10 +117,12 @@ char *checkpoint_slurp(const char *path, size_t *bytes)
 
 void checkpoint_numbers(struct tess_artefact *a, const char *kind)
 {
-    static const char *const autoencoder[] = {"height", "width", "channels", "latent_height", "latent_width", "code_dim", "codebook_size", NULL};
+    static const char *const autoencoder[] = {"height",       "width",    "channels",      "latent_height",
+                                              "latent_width", "code_dim", "codebook_size", NULL};
     static const char *const prior[] = {"height", "width", "codebook_size", NULL};
     for (const char *const *name = strcmp(kind, "prior") == 0 ? prior : autoencoder; *name; name++)
-        fixture_ok(&fixture, tess_facts_set_i64(C, tess_artefact_describe(a), *name, 4));
+        fixture_ok(&fixture, tess_attrs_set_i64(C, tess_artefact_describe(a), *name, 4));
     if (strcmp(kind, "autoencoder") == 0)
-        fixture_ok(&fixture, tess_facts_set_text(C, tess_artefact_describe(a), "quantizer", "{use: nearest, codebook_size: 4, code_dim: 4}"));
+        fixture_ok(&fixture,
+                   tess_attrs_set_text(C, tess_artefact_describe(a), "quantizer", "{use: nearest, codebook_size: 4, code_dim: 4}"));
 }

@@ -1,7 +1,7 @@
 /* See checkpoint_model.h. SPDX-License-Identifier: MIT */
 #include "tests/support/checkpoint_model.h"
 
-#include "core/base/facts_private.h"
+#include "core/base/attributes_private.h"
 #include "tests/support/paths.h"
 
 #include <stdio.h>
@@ -17,21 +17,21 @@ struct model {
 };
 
 /* A graph of `rows` over the artefact's weights, recorded by one of the three ways and sealed. */
-static void open_model(struct model *m, const char *path, int way, int64_t rows)
+static void open_model(struct model *m, const char *path, int logit_graph, int64_t rows)
 {
     struct tess_graph_options o = {.size = sizeof o, .rows = rows, .slices = 1};
     memset(m, 0, sizeof *m);
-    fixture_ok(&fixture, tessi_runtime_compute(C, fixture.runtime));
-    fixture_ok(&fixture, tessi_artefact_open(C, path, &m->artefact));
-    const struct tess_facts *f = tess_artefact_facts(m->artefact);
+    fixture_ok(&fixture, tessi_host_runtime_compute(C, fixture.runtime));
+    fixture_ok(&fixture, tessi_store_artefact_open(C, path, &m->artefact));
+    const struct tess_attrs *f = tess_artefact_attrs(m->artefact);
     fixture_ok(&fixture, tess_weights_new(C, 0, &m->weights));
     fixture_ok(&fixture, tess_graph_new(C, m->weights, &o, &m->graph));
-    if (way == CHECKPOINT_DENOISE) {
+    if (logit_graph == CHECKPOINT_DENOISE) {
         fixture_ok(&fixture, tess_prior_open(C, f, path, &m->prior));
         fixture_ok(&fixture, tess_prior_record_denoise(C, &m->prior, m->graph));
     } else {
         fixture_ok(&fixture, tess_tokenizer_open(C, f, path, &m->tokenizer));
-        fixture_ok(&fixture, way == CHECKPOINT_ENCODE ? tess_tokenizer_record_encode(C, &m->tokenizer, m->graph)
+        fixture_ok(&fixture, logit_graph == CHECKPOINT_ENCODE ? tess_tokenizer_record_encode(C, &m->tokenizer, m->graph)
                                                   : tess_tokenizer_record_decode(C, &m->tokenizer, m->graph));
     }
     fixture_ok(&fixture, tess_graph_seal(C, m->graph));
@@ -46,10 +46,10 @@ static void run_model(struct model *m, int32_t inputs, const struct tess_tensor 
     tess_weights_free(m->weights);
     tess_tokenizer_close(&m->tokenizer);
     tess_prior_close(&m->prior);
-    tessi_artefact_close(m->artefact);
+    tessi_store_artefact_close(m->artefact);
 }
 
-void *checkpoint_result(const char *path, int way, const struct tess_tensor *in, const struct tess_tensor *time,
+void *checkpoint_result(const char *path, int logit_graph, const struct tess_tensor *in, const struct tess_tensor *time,
                         const struct tess_tensor *want)
 {
     const struct tess_tensor all[2] = {*in, time ? *time : *in};
@@ -57,7 +57,7 @@ void *checkpoint_result(const char *path, int way, const struct tess_tensor *in,
     struct tess_tensor out = *want;
     out.data = calloc(1, tess_tensor_bytes(want));
     ck_assert_ptr_nonnull(out.data);
-    open_model(&m, path, way, in->dim[0]);
+    open_model(&m, path, logit_graph, in->dim[0]);
     run_model(&m, time ? 2 : 1, all, &out);
     return out.data;
 }
@@ -94,8 +94,8 @@ static float *read_values(const struct tess_format_1 *f, void *self, int64_t i, 
 int64_t checkpoint_same_tensors(const char *ours, const char *theirs)
 {
     struct tess_instance *a, *b;
-    fixture_ok(&fixture, tessi_format_read(C, ours, &a));
-    fixture_ok(&fixture, tessi_format_read(C, theirs, &b));
+    fixture_ok(&fixture, tessi_exchange_format_read(C, ours, &a));
+    fixture_ok(&fixture, tessi_exchange_format_read(C, theirs, &b));
     const struct tess_format_1 *fa = tess_instance_ops(a, "format/1"), *fb = tess_instance_ops(b, "format/1");
     int64_t n = fa->count(tess_instance_self(a));
     for (int64_t i = 0; i < n; i++) {
@@ -120,11 +120,11 @@ int64_t checkpoint_same_tensors(const char *ours, const char *theirs)
 void checkpoint_same_content(const char *path, const char *other)
 {
     struct tess_artefact *a, *b;
-    fixture_ok(&fixture, tessi_artefact_open(C, path, &a));
-    fixture_ok(&fixture, tessi_artefact_open(C, other, &b));
+    fixture_ok(&fixture, tessi_store_artefact_open(C, path, &a));
+    fixture_ok(&fixture, tessi_store_artefact_open(C, other, &b));
     ck_assert_str_eq(tess_artefact_digest(a), tess_artefact_digest(b));
-    tessi_artefact_close(a);
-    tessi_artefact_close(b);
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(b);
 }
 
 void list_add(struct tensor_list *l, const char *name, const char *dtype, int32_t rank, const int64_t *dim)
@@ -139,7 +139,7 @@ void list_add(struct tensor_list *l, const char *name, const char *dtype, int32_
 void list_read(struct tensor_list *l, const char *path)
 {
     struct tess_instance *i;
-    fixture_ok(&fixture, tessi_format_read(C, path, &i));
+    fixture_ok(&fixture, tessi_exchange_format_read(C, path, &i));
     const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
     for (int64_t k = 0; k < f->count(tess_instance_self(i)); k++) {
         const struct tess_entry *e = f->entry(tess_instance_self(i), k);
@@ -172,19 +172,19 @@ void list_drop(struct tensor_list *l, const char *word)
     l->n = n;
 }
 
-int list_match(struct tensor_list *l, const char *as, const struct tess_facts *tokenizer, const char *const *parameter, int64_t parameters,
+int list_match(struct tensor_list *l, const char *as, const struct tess_attrs *tokenizer, const char *const *parameter, int64_t parameters,
                struct matched *k)
 {
     memset(k, 0, sizeof *k);
     k->x = (struct tessi_exchange){.from = "list", .as = as, .parameter = parameter, .parameters = parameters};
     k->m = (struct tessi_import){.x = &k->x, .entry = l->entry};
     k->m.plan = (struct tess_import_plan){.size = sizeof k->m.plan, .entries = l->n, .entry = l->entry, .tokenizer = tokenizer};
-    fixture_ok(&fixture, tessi_checkpoint_open(C, &k->x, &k->m.checkpoint));
-    fixture_ok(&fixture, tessi_facts_new(C, &k->m.plan.facts));
+    fixture_ok(&fixture, tessi_exchange_checkpoint_open(C, &k->x, &k->m.checkpoint));
+    fixture_ok(&fixture, tessi_base_attrs_new(C, &k->m.plan.attrs));
     k->m.plan.use = calloc((size_t)l->n, sizeof *k->m.plan.use);
     const struct tess_checkpoint_1 *ops = tess_instance_ops(k->m.checkpoint, "checkpoint/1");
     int status = ops->plan_import(tess_instance_self(k->m.checkpoint), C, &k->m.plan);
-    return status == TESS_OK ? tessi_import_match(C, &k->m) : status;
+    return status == TESS_OK ? tessi_exchange_import_match(C, &k->m) : status;
 }
 
 void list_match_close(struct matched *k)
@@ -194,7 +194,7 @@ void list_match_close(struct matched *k)
     tess_tokenizer_close(&k->m.autoencoder);
     tess_prior_close(&k->m.prior);
     tess_instance_close(k->m.critic);
-    tessi_facts_free(k->m.plan.facts);
+    tessi_base_attrs_free(k->m.plan.attrs);
     free(k->m.plan.use);
     tess_free(k->m.source);
     tess_instance_close(k->m.checkpoint);
@@ -224,7 +224,7 @@ void list_check_back(const struct tensor_list *l, const struct matched *k)
 {
     const struct tess_checkpoint_1 *ops = tess_instance_ops(k->m.checkpoint, "checkpoint/1");
     int64_t n = tess_weights_count(k->m.weights);
-    struct tess_export_plan p = {.size = sizeof p, .kind = k->m.plan.kind, .facts = k->m.plan.facts, .weights = n};
+    struct tess_export_plan p = {.size = sizeof p, .kind = k->m.plan.kind, .attrs = k->m.plan.attrs, .weights = n};
     p.weight = calloc((size_t)n, sizeof *p.weight);
     ck_assert_ptr_nonnull(p.weight);
     for (int64_t i = 0; i < n; i++) {

@@ -9,7 +9,7 @@
 
 /* What the model of `path` makes of `in`, in the shape of `want`; to be freed. `time`: a denoiser's second input, or NULL. */
 enum { CHECKPOINT_ENCODE, CHECKPOINT_DECODE, CHECKPOINT_DENOISE };
-void *checkpoint_result(const char *path, int way, const struct tess_tensor *in, const struct tess_tensor *time,
+void *checkpoint_result(const char *path, int logit_graph, const struct tess_tensor *in, const struct tess_tensor *time,
                         const struct tess_tensor *want);
 /* A golden file's dataset of bytes; the caller frees data. */
 struct tess_tensor checkpoint_bytes(const struct golden *g, const char *path);
@@ -34,8 +34,8 @@ struct matched {
     struct tessi_exchange x;
     struct tessi_import m;
 };
-/* As tessi_import_model does it; to be closed. `tokenizer`: facts, or NULL. */
-int list_match(struct tensor_list *l, const char *as, const struct tess_facts *tokenizer, const char *const *parameter, int64_t parameters,
+/* As tessi_exchange_import_model does it; to be closed. `tokenizer`: attributes, or NULL. */
+int list_match(struct tensor_list *l, const char *as, const struct tess_attrs *tokenizer, const char *const *parameter, int64_t parameters,
                struct matched *k);
 void list_match_close(struct matched *k);
 /* The lines between "TITLE" and the next line without blanks of published.txt: name and shape. */

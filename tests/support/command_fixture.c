@@ -27,9 +27,9 @@ static void send_to(const char *name, const char *tag, int fd)
     close(file);
 }
 
-static void limit(int resource, long most)
+static void limit(int resource, long max)
 {
-    if (most > 0 && setrlimit((__rlimit_resource_t)resource, &(struct rlimit){(rlim_t)most, (rlim_t)most}) != 0)
+    if (max > 0 && setrlimit((__rlimit_resource_t)resource, &(struct rlimit){(rlim_t)max, (rlim_t)max}) != 0)
         _exit(125);
 }
 
@@ -73,12 +73,12 @@ pid_t command_start(const char *line, const struct command_limits *limits)
     return child;
 }
 
-static void read_back(const char *name, const char *tag, char *text, size_t room)
+static void read_back(const char *name, const char *tag, char *text, size_t capacity)
 {
     char path[64];
     snprintf(path, sizeof path, "%s%s", name, tag);
     FILE *f = fopen(path, "r");
-    text[f ? fread(text, 1, room - 1, f) : 0] = '\0';
+    text[f ? fread(text, 1, capacity - 1, f) : 0] = '\0';
     if (f)
         fclose(f);
 }
@@ -155,7 +155,7 @@ const struct command_result *command_ends(int code, const char *words, const cha
 /* The k-th way to end an attempt. A checkpoint at nearly every step lets each go further than the one before; the points lie further on
  * from round to round, for the stages that have no checkpoint. */
 enum { ENDS = 8 };
-static int choose_end(unsigned k, unsigned round, char *plan, size_t room)
+static int choose_end(unsigned k, unsigned round, char *plan, size_t capacity)
 {
     static const struct {
         const char *often, *action;
@@ -164,15 +164,15 @@ static int choose_end(unsigned k, unsigned round, char *plan, size_t room)
                    {"usr1@step:1+", "kill@renamed", 4},    {"usr1@step:3+", "kill@step", 9},   {"usr1@step:1+", "kill@sync", 6},
                    {"usr1@step:2+", "kill@rename", 5},     {"usr1@step:1+", "kill@read", 60}};
     k %= ENDS;
-    snprintf(plan, room, "%s,%s:%u", end[k].often, end[k].action, end[k].n * (1 + round) * (1 + round));
+    snprintf(plan, capacity, "%s,%s:%u", end[k].often, end[k].action, end[k].n * (1 + round) * (1 + round));
     return *end[k].action == 't' ? 75 : -SIGKILL;
 }
 
-static void write_line(char *line, size_t room, const char *format, unsigned tries)
+static void write_line(char *line, size_t capacity, const char *format, unsigned tries)
 {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(line, room, format, 1 << tries % 3);
+    snprintf(line, capacity, format, 1 << tries % 3);
 #pragma GCC diagnostic pop
 }
 
@@ -183,14 +183,14 @@ static void count_end(const struct command_result *r, int asked, struct command_
     kills->resumed += strstr(r->err, "goes on from step") != NULL;
 }
 
-enum { MOST_TRIES = 400 };
+enum { MAX_TRIES = 400 };
 
 struct command_kills command_killed_until_it_ends(const char *line, const char *other)
 {
     char full[LINE], plan[64];
     struct command_kills kills = {0, 0};
     int code = -SIGKILL;
-    for (unsigned tries = 0; tries < MOST_TRIES && code != 0; tries++) {
+    for (unsigned tries = 0; tries < MAX_TRIES && code != 0; tries++) {
         int asked = choose_end(tries, tries / ENDS, plan, sizeof plan);
         write_line(full, sizeof full, other && tries % 2 ? other : line, tries);
         const struct command_result *r = command_within(&(struct command_limits){.inject = plan}, "%s", full);
@@ -206,7 +206,7 @@ struct command_kills command_twins_killed_until_they_end(const char *line, const
     char full[LINE], plan[2][64];
     struct command_kills kills = {0, 0};
     int both = 0;
-    for (unsigned tries = 0; tries < MOST_TRIES && !both; tries++) {
+    for (unsigned tries = 0; tries < MAX_TRIES && !both; tries++) {
         unsigned round = tries / ENDS; /* one of them often outlives the other */
         int asked[2] = {choose_end(tries, round + tries % 3 % 2, plan[0], sizeof plan[0]),
                         choose_end(tries * 3 + 5, round + tries % 3 / 2, plan[1], sizeof plan[1])};
@@ -227,7 +227,7 @@ struct command_kills command_twins_killed_until_they_end(const char *line, const
 int command_stopped_until_it_ends(const char *line, int first)
 {
     char plan[64];
-    for (int stopped = 0; stopped < MOST_TRIES; stopped++) {
+    for (int stopped = 0; stopped < MAX_TRIES; stopped++) {
         snprintf(plan, sizeof plan, "term@step:%d", first * (stopped + 1));
         const struct command_result *r = command_within(&(struct command_limits){.inject = plan}, "%s", line);
         if (r->code == 0)

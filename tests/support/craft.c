@@ -1,8 +1,8 @@
 /* See craft.h. SPDX-License-Identifier: MIT */
 #include "tests/support/craft.h"
 
-#include "core/base/call.h"
-#include "core/base/facts_private.h"
+#include "core/base/context.h"
+#include "core/base/attributes_private.h"
 #include "core/store/store.h"
 
 #include <check.h>
@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct tessi_call own;
-#define C (&own.call)
+static struct tessi_context own;
+#define C (&own.context)
 
 static void fine(int status)
 {
-    ck_assert_msg(status == TESS_OK, "%s", tessi_call_message(C));
+    ck_assert_msg(status == TESS_OK, "%s", tessi_base_context_message(C));
 }
 
 const char *craft_name(int change)
@@ -35,24 +35,24 @@ const char *craft_name(int change)
     return name[change];
 }
 
-static void change_facts(const struct tess_artefact *a, const struct craft *how, struct tess_artefact *to)
+static void change_attrs(const struct tess_artefact *a, const struct craft *how, struct tess_artefact *to)
 {
-    const struct tess_facts *f = tess_artefact_facts(a);
-    struct tess_facts *g = tess_artefact_describe(to);
+    const struct tess_attrs *f = tess_artefact_attrs(a);
+    struct tess_attrs *g = tess_artefact_describe(to);
     for (int64_t i = 0; i < f->count; i++) {
-        const struct tessi_fact *x = &f->item[i];
-        if (how->fact && strcmp(how->fact, x->name) == 0 && (how->remove || how->text)) {
+        const struct tessi_attr *x = &f->item[i];
+        if (how->attr && strcmp(how->attr, x->name) == 0 && (how->remove || how->text)) {
             if (how->text)
-                fine(tess_facts_set_text(C, g, x->name, how->as ? how->as : "7"));
-        } else if (x->type == TESSI_FACT_I64)
-            fine(tess_facts_set_i64(C, g, x->name, x->i64));
-        else if (x->type == TESSI_FACT_F64)
-            fine(tess_facts_set_f64(C, g, x->name, x->f64));
+                fine(tess_attrs_set_text(C, g, x->name, how->as ? how->as : "7"));
+        } else if (x->type == TESSI_ATTR_I64)
+            fine(tess_attrs_set_i64(C, g, x->name, x->i64));
+        else if (x->type == TESSI_ATTR_F64)
+            fine(tess_attrs_set_f64(C, g, x->name, x->f64));
         else
-            fine(tess_facts_set_text(C, g, x->name, x->text));
+            fine(tess_attrs_set_text(C, g, x->name, x->text));
     }
-    if (how->fact && !how->remove && !how->text)
-        fine(tess_facts_set_i64(C, g, how->fact, how->value));
+    if (how->attr && !how->remove && !how->text)
+        fine(tess_attrs_set_i64(C, g, how->attr, how->value));
 }
 
 /* Numbers as another type, or in another shape; `t` has its memory, twice as much as it needs. */
@@ -151,11 +151,11 @@ void craft(const char *from, const char *to, const struct craft *how)
     const char *name;
     int32_t bits;
     int64_t stored;
-    tessi_call_init(&own, NULL);
-    fine(tessi_artefact_open(C, from, &a));
-    fine(tessi_artefact_create(C, to, tess_artefact_kind(a), &b));
-    change_facts(a, how, b);
-    for (int64_t i = 0; (name = tessi_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++) {
+    tessi_base_context_init(&own, NULL);
+    fine(tessi_store_artefact_open(C, from, &a));
+    fine(tessi_store_artefact_create(C, to, tess_artefact_kind(a), &b));
+    change_attrs(a, how, b);
+    for (int64_t i = 0; (name = tessi_store_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++) {
         int change = how->data && strcmp(how->data, name) == 0 ? how->change : CRAFT_LEAVE;
         if (strncmp(name, "pictures/", 9) == 0 || change == CRAFT_MISSING || (how->labels && strcmp(name, "labels") == 0))
             continue;
@@ -168,6 +168,6 @@ void craft(const char *from, const char *to, const struct craft *how)
     }
     if (how->labels)
         fine(tess_artefact_put(C, b, "labels", how->labels, NULL));
-    fine(tessi_artefact_finish(C, b, NULL, NULL));
-    tessi_artefact_close(a);
+    fine(tessi_store_artefact_finish(C, b, NULL, NULL));
+    tessi_store_artefact_close(a);
 }

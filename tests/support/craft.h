@@ -1,4 +1,4 @@
-/* Artefacts that were changed and hashed anew: a right digest over facts and datasets that no stage would write together.
+/* Artefacts that were changed and hashed anew: a right digest over attributes and datasets that no stage would write together.
  * SPDX-License-Identifier: MIT */
 #ifndef TESTS_CRAFT_H
 #define TESTS_CRAFT_H
@@ -24,9 +24,9 @@ enum {
 
 /* What is changed; names NULL: nothing. */
 struct craft {
-    const char *fact;
+    const char *attr;
     int64_t value;
-    int remove, text; /* the fact goes, or becomes a text */
+    int remove, text; /* the attribute goes, or becomes a text */
     const char *as;   /* that text; NULL: "7" */
     const char *data;
     int change;

@@ -34,7 +34,7 @@ void flow_end(void)
 {
     char command[128];
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    ck_assert_int_eq(tessi_memory_in_use(), 0);
+    ck_assert_int_eq(tessi_base_memory_in_use(), 0);
     ck_assert_int_eq(chdir("/"), 0);
     ck_assert_int_eq(system(command), 0);
 }
@@ -66,14 +66,14 @@ const char *flow_trace(void)
     return text;
 }
 
-static void look(struct tess_call *c, const struct tessi_pipeline *p, struct result *r)
+static void look(struct tess_context *ctx, const struct tessi_pipeline *p, struct result *r)
 {
     struct tessi_stage_view v;
-    r->stages = tessi_pipeline_count(p);
+    r->stages = tessi_flow_pipeline_count(p);
     ck_assert_int_le(r->stages, MAX_STAGES);
     for (int64_t i = 0; i < r->stages; i++) {
         struct tess_artefact *a = NULL;
-        tessi_pipeline_stage(p, i, &v);
+        tessi_flow_pipeline_stage(p, i, &v);
         snprintf(r->stage[i].name, sizeof r->stage[i].name, "%s", v.name);
         snprintf(r->stage[i].reason, sizeof r->stage[i].reason, "%s", v.reason);
         snprintf(r->stage[i].parameters, sizeof r->stage[i].parameters, "%s", v.parameters);
@@ -82,17 +82,17 @@ static void look(struct tess_call *c, const struct tessi_pipeline *p, struct res
         r->stage[i].pictures = v.pictures;
         if (v.outcome == TESSI_LEFT)
             continue;
-        ck_assert_msg(tessi_artefact_open(c, v.path, &a) == TESS_OK, "%s", tessi_call_message(c));
+        ck_assert_msg(tessi_store_artefact_open(ctx, v.path, &a) == TESS_OK, "%s", tessi_base_context_message(ctx));
         snprintf(r->stage[i].digest, sizeof r->stage[i].digest, "%s", tess_artefact_digest(a));
-        snprintf(r->stage[i].key, sizeof r->stage[i].key, "%s", tessi_artefact_provenance(a, "key"));
-        tessi_artefact_close(a);
+        snprintf(r->stage[i].key, sizeof r->stage[i].key, "%s", tessi_store_artefact_provenance(a, "key"));
+        tessi_store_artefact_close(a);
     }
 }
 
 void flow_attempt(const struct attempt *a, struct result *r)
 {
-    struct tessi_call call;
-    struct tess_call *c = &call.call;
+    struct tessi_context context;
+    struct tess_context *ctx = &context.context;
     struct tessi_runtime *runtime = NULL;
     struct tessi_pipeline *p = NULL;
     const char *plugins = getenv("FLOW_PLUGINS");
@@ -106,23 +106,23 @@ void flow_attempt(const struct attempt *a, struct result *r)
     while (o.overrides < 8 && a->override[o.overrides])
         o.overrides++;
     memset(r, 0, sizeof *r);
-    tessi_call_init(&call, NULL);
-    r->status = tessi_runtime_new(c,
+    tessi_base_context_init(&context, NULL);
+    r->status = tessi_host_runtime_new(ctx,
                                   &(struct tessi_runtime_options){.plugin_path = plugins ? plugins : TEST_FLOW_PLUGINS,
                                                                   .threads = 1,
                                                                   .backend = a->backend ? a->backend : "flow-one"},
                                   &runtime);
     if (r->status == TESS_OK)
-        r->status = tessi_pipeline_open(c, runtime, &o, &p);
+        r->status = tessi_flow_pipeline_open(ctx, runtime, &o, &p);
     if (r->status == TESS_OK && a->run)
-        r->status = tessi_pipeline_run(c, p);
-    tessi_memory_fail_at(0); /* what was asked for was for the pipeline */
-    snprintf(r->message, sizeof r->message, "%s", tessi_call_message(c));
+        r->status = tessi_flow_pipeline_run(ctx, p);
+    tessi_base_memory_fail_at(0); /* what was asked for was for the pipeline */
+    snprintf(r->message, sizeof r->message, "%s", tessi_base_context_message(ctx));
     ck_assert_int_eq(r->status == TESS_OK, *r->message == '\0');
     if (r->status == TESS_OK)
-        look(c, p, r);
-    tessi_pipeline_free(p);
-    tessi_runtime_free(runtime);
+        look(ctx, p, r);
+    tessi_flow_pipeline_free(p);
+    tessi_host_runtime_free(runtime);
 }
 
 void flow_run(struct result *r)
@@ -149,14 +149,14 @@ int flow_child(const struct attempt *a, long largest)
             (void)signal(SIGXFSZ, SIG_IGN);
             (void)setrlimit(RLIMIT_FSIZE, &limit);
         }
-        tessi_signals_catch();
+        tessi_base_signals_catch();
         flow_attempt(a, &r);
         FILE *f = fopen("message", "w");
         if (f) {
             fputs(r.message, f);
             fclose(f);
         }
-        _exit(tessi_exit_code(r.status));
+        _exit(tessi_base_exit_code(r.status));
     }
     ck_assert_int_eq(waitpid(child, &how, 0), child);
     return how;

@@ -36,13 +36,13 @@ void golden_close(struct golden *g)
     free(g);
 }
 
-static int64_t attribute(const struct golden *g, const char *name, hid_t type, size_t item, int64_t room, void *out)
+static int64_t attribute(const struct golden *g, const char *name, hid_t type, size_t item, int64_t capacity, void *out)
 {
     hid_t a = H5Aopen(g->file, name, H5P_DEFAULT);
     ck_assert_msg(a >= 0, "%s has no attribute %s", g->path, name);
     hid_t space = H5Aget_space(a);
     int64_t n = (int64_t)H5Sget_simple_extent_npoints(space);
-    ck_assert_msg(n >= 0 && n <= room && item > 0, "%s: %s has %lld values", g->path, name, (long long)n);
+    ck_assert_msg(n >= 0 && n <= capacity && item > 0, "%s: %s has %lld values", g->path, name, (long long)n);
     ck_assert_int_ge(H5Aread(a, type, out), 0);
     H5Sclose(space);
     H5Aclose(a);
@@ -63,13 +63,13 @@ double golden_number(const struct golden *g, const char *name)
     return value;
 }
 
-const char *golden_list(const struct golden *g, const char *name, char *text, size_t room)
+const char *golden_list(const struct golden *g, const char *name, char *text, size_t capacity)
 {
     int64_t value[32], n = attribute(g, name, H5T_NATIVE_INT64, sizeof *value, 32, value);
-    size_t at = (size_t)snprintf(text, room, "[");
-    for (int64_t i = 0; i < n && at < room; i++)
-        at += (size_t)snprintf(text + at, room - at, "%s%lld", i ? ", " : "", (long long)value[i]);
-    ck_assert_uint_lt(at + 1, room);
+    size_t at = (size_t)snprintf(text, capacity, "[");
+    for (int64_t i = 0; i < n && at < capacity; i++)
+        at += (size_t)snprintf(text + at, capacity - at, "%s%lld", i ? ", " : "", (long long)value[i]);
+    ck_assert_uint_lt(at + 1, capacity);
     strcat(text, "]");
     return text;
 }
@@ -139,10 +139,10 @@ double golden_scalar(const struct golden *g, const char *path)
 static double largest(const struct tess_tensor *t)
 {
     const float *x = t->data;
-    double most = 0.0;
+    double max = 0.0;
     for (int64_t i = 0; i < tess_tensor_count(t); i++)
-        most = fmax(most, fabs((double)x[i]));
-    return most;
+        max = fmax(max, fabs((double)x[i]));
+    return max;
 }
 
 static void near_in_the_mean(const char *what, const float *got, const struct tess_tensor *want, double tolerance, double slack)
@@ -188,12 +188,12 @@ struct each {
 };
 
 /* `name` with its prefix changed; 0 when no prefix of the table fits. */
-static int translate(const struct golden_name *names, int to_ours, const char *name, char *out, size_t room)
+static int translate(const struct golden_name *names, int to_ours, const char *name, char *out, size_t capacity)
 {
     for (; names->ours; names++) {
         const char *from = to_ours ? names->theirs : names->ours, *to = to_ours ? names->ours : names->theirs;
         if (strncmp(name, from, strlen(from)) == 0) {
-            snprintf(out, room, "%s%s", to, name + strlen(from));
+            snprintf(out, capacity, "%s%s", to, name + strlen(from));
             return 1;
         }
     }
@@ -225,7 +225,7 @@ static herr_t check_wanted(hid_t group, const char *name, const H5L_info_t *info
 void golden_weights(const struct golden *g, struct fixture *b, const struct golden_name *names, const char *const *unused)
 {
     struct each e = {.golden = g, .fixture = b, .group = "weights", .names = names, .unused = unused};
-    fixture_ok(b, tess_weights_seal(&b->call.call, b->weights));
+    fixture_ok(b, tess_weights_seal(&b->context.context, b->weights));
     for (int64_t i = 0; i < tess_weights_count(b->weights); i++) {
         const char *ours = tess_weights_name(b->weights, i);
         char theirs[256], path[300];
@@ -233,7 +233,7 @@ void golden_weights(const struct golden *g, struct fixture *b, const struct gold
         ck_assert_msg(translate(names, 0, ours, theirs, sizeof theirs), "%s: no name for %s", g->path, ours);
         snprintf(path, sizeof path, "weights/%s", theirs);
         given = golden_read(g, path, TESS_F32);
-        fixture_ok(b, tess_weights_view(&b->call.call, b->weights, i, TESS_ROLE_VALUE, &view));
+        fixture_ok(b, tess_weights_view(&b->context.context, b->weights, i, TESS_ROLE_VALUE, &view));
         ck_assert_msg(tess_tensor_count(&given) == tess_tensor_count(&view), "%s: %s and %s differ in size", g->path, path, ours);
         memcpy(view.data, given.data, tess_tensor_bytes(&view));
         free(given.data);
@@ -268,7 +268,7 @@ static herr_t compare_gradient(hid_t group, const char *name, const H5L_info_t *
     (void)group;
     (void)info;
     ck_assert_msg(translate(e->names, 1, name, ours, sizeof ours), "%s: no name for %s", e->golden->path, name);
-    fixture_ok(e->fixture, tess_graph_gradient(&e->fixture->call.call, e->fixture->graph, ours, &got));
+    fixture_ok(e->fixture, tess_graph_gradient(&e->fixture->context.context, e->fixture->graph, ours, &got));
     ck_assert_int_eq(tess_tensor_count(&got), tess_tensor_count(&want));
     golden_near(name, got.data, &want, e->tolerance, golden_rounding * e->largest);
     free(want.data);

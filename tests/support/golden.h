@@ -16,7 +16,7 @@ void golden_close(struct golden *g);
 /* Attributes of the file. golden_list writes "[1, 2]" into `text` and gives it back. */
 int64_t golden_size(const struct golden *g, const char *attribute);
 double golden_number(const struct golden *g, const char *attribute);
-const char *golden_list(const struct golden *g, const char *attribute, char *text, size_t room);
+const char *golden_list(const struct golden *g, const char *attribute, char *text, size_t capacity);
 
 /* A dataset as TESS_F32 or TESS_I32; the caller frees data. */
 struct tess_tensor golden_read(const struct golden *g, const char *path, int32_t dtype);

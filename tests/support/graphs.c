@@ -9,57 +9,58 @@ int fixture_recompute;
 
 void fixture_ok(struct fixture *b, int status)
 {
-    ck_assert_msg(status == TESS_OK, "status %d: %s", status, tessi_call_message(&b->call.call));
+    ck_assert_msg(status == TESS_OK, "status %d: %s", status, tessi_base_context_message(&b->context.context));
 }
 
 void fixture_open(struct fixture *b, int threads, int64_t rows, int64_t slices, int training)
 {
     struct tessi_runtime_options o = {.threads = threads, .backend = fixture_backend, .precision = fixture_precision};
-    struct tess_graph_options g = {.size = sizeof g, .rows = rows, .slices = slices, .training = training, .seed = 11, .recompute = fixture_recompute};
+    struct tess_graph_options g = {
+        .size = sizeof g, .rows = rows, .slices = slices, .training = training, .seed = 11, .recompute = fixture_recompute};
     memset(b, 0, sizeof *b);
-    tessi_call_init(&b->call, NULL);
-    fixture_ok(b, tessi_runtime_new(&b->call.call, &o, &b->runtime));
-    fixture_ok(b, tess_weights_new(&b->call.call, 5, &b->weights));
-    fixture_ok(b, tess_graph_new(&b->call.call, b->weights, &g, &b->graph));
+    tessi_base_context_init(&b->context, NULL);
+    fixture_ok(b, tessi_host_runtime_new(&b->context.context, &o, &b->runtime));
+    fixture_ok(b, tess_weights_new(&b->context.context, 5, &b->weights));
+    fixture_ok(b, tess_graph_new(&b->context.context, b->weights, &g, &b->graph));
 }
 
 void fixture_close(struct fixture *b)
 {
     tess_graph_free(b->graph);
     tess_weights_free(b->weights);
-    tessi_runtime_free(b->runtime);
+    tessi_host_runtime_free(b->runtime);
 }
 
 int fixture_backends(char name[BENCH_BACKENDS][64])
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_runtime *r = NULL;
     const struct tess_component *k;
     int n = 0;
-    tessi_call_init(&call, NULL);
-    if (tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &r) != TESS_OK)
+    tessi_base_context_init(&context, NULL);
+    if (tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.threads = 1}, &r) != TESS_OK)
         return 0;
-    for (int64_t i = 0; (k = tessi_registry_component(r->registry, i, NULL)) && n < BENCH_BACKENDS; i++)
+    for (int64_t i = 0; (k = tessi_plug_registry_component(r->registry, i, NULL)) && n < BENCH_BACKENDS; i++)
         if (strcmp(k->kind, "backend/1") == 0)
             snprintf(name[n++], sizeof name[0], "%s", k->name);
-    tessi_runtime_free(r);
+    tessi_host_runtime_free(r);
     return n;
 }
 
 int fixture_can_bf16(const char *backend, int *by_itself)
 {
     struct tessi_runtime_options o = {.threads = 1, .backend = backend};
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_runtime *r = NULL;
-    tessi_call_init(&call, NULL);
+    tessi_base_context_init(&context, NULL);
     int can = 0, own = 0;
-    if (tessi_runtime_new(&call.call, &o, &r) == TESS_OK && tessi_runtime_compute(&call.call, r) == TESS_OK) {
+    if (tessi_host_runtime_new(&context.context, &o, &r) == TESS_OK && tessi_host_runtime_compute(&context.context, r) == TESS_OK) {
         own = r->dense->multiplies && r->dense->multiplies(r->dense_self, TESS_BF16);
         can = own || !r->dense->multiplies;
     }
     if (by_itself)
         *by_itself = own;
-    tessi_runtime_free(r);
+    tessi_host_runtime_free(r);
     return can;
 }
 

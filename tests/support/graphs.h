@@ -8,7 +8,7 @@
 #include "core/host/runtime.h"
 
 struct fixture {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_runtime *runtime;
     struct tess_weights *weights;
     struct tess_graph *graph;

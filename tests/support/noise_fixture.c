@@ -6,10 +6,10 @@
 
 void noise_open(struct noise *n, const char *use, const char *settings, int64_t rows, int training)
 {
-    char spec[256];
-    snprintf(spec, sizeof spec, "{use: %s%s%s}", use, *settings ? ", " : "", settings);
+    char config_text[256];
+    snprintf(config_text, sizeof config_text, "{use: %s%s%s}", use, *settings ? ", " : "", settings);
     fixture_open(&n->fixture, 1, rows, 1, training);
-    fixture_ok(&n->fixture, tess_instance_open(&n->fixture.call.call, "noise/1", spec, "test", &n->instance));
+    fixture_ok(&n->fixture, tess_instance_open(&n->fixture.context.context, "noise/1", config_text, "test", &n->instance));
     n->ops = tess_instance_ops(n->instance, "noise/1");
     n->self = tess_instance_self(n->instance);
 }

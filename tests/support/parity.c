@@ -33,16 +33,16 @@ static int parity(const char *backend, const char *precision, struct tolerance t
 int parity_everywhere(void (*fill)(TCase *t))
 {
     const struct tolerance exact = {1e-4, 1e-3, 1e-6, 0}, rounded = {0.03, 0.35, 0.02, 5};
-    struct tessi_call call;
+    struct tessi_context context;
     struct tessi_runtime *all = NULL;
     const struct tess_component *k;
     int failed = 0;
-    tessi_call_init(&call, NULL);
-    if (tessi_runtime_new(&call.call, &(struct tessi_runtime_options){.threads = 1}, &all) != TESS_OK)
+    tessi_base_context_init(&context, NULL);
+    if (tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.threads = 1}, &all) != TESS_OK)
         return 1;
-    for (int64_t i = 0; (k = tessi_registry_component(all->registry, i, NULL)); i++) {
+    for (int64_t i = 0; (k = tessi_plug_registry_component(all->registry, i, NULL)); i++) {
         struct tess_instance *b;
-        if (strcmp(k->kind, "backend/1") != 0 || tess_instance_open(&call.call, "backend/1", k->name, "test", &b) != TESS_OK)
+        if (strcmp(k->kind, "backend/1") != 0 || tess_instance_open(&context.context, "backend/1", k->name, "test", &b) != TESS_OK)
             continue;
         const struct tess_backend_1 *ops = tess_instance_ops(b, "backend/1");
         failed += parity(k->name, "f32", exact, fill);
@@ -50,6 +50,6 @@ int parity_everywhere(void (*fill)(TCase *t))
             failed += parity(k->name, "bf16", rounded, fill);
         tess_instance_close(b);
     }
-    tessi_runtime_free(all);
+    tessi_host_runtime_free(all);
     return failed;
 }

@@ -8,7 +8,7 @@
  * leaves of one that is zero; and codes of 100 that may be others. */
 struct tolerance {
     double value, gradient, rounding;
-    int codes;
+    int codebook_size;
 };
 extern struct tolerance allowed; /* those of f32 until parity_everywhere sets others */
 

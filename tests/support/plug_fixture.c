@@ -19,13 +19,13 @@ void plug_start(struct plug_fixture *b)
     unsetenv("TESSERA_PLUGIN_PATH");
     snprintf(b->folder, sizeof b->folder, "%s/tessera-test-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     ck_assert_ptr_nonnull(mkdtemp(b->folder));
-    tessi_call_init(&b->call, NULL);
-    b->c = &b->call.call;
+    tessi_base_context_init(&b->context, NULL);
+    b->ctx = &b->context.context;
 }
 
-static void fixture(const char *name, char *path, size_t room)
+static void fixture(const char *name, char *path, size_t capacity)
 {
-    ck_assert_int_lt(snprintf(path, room, TEST_BUILD "/tests/fixtures/.libs/%s.so", name), (int)room);
+    ck_assert_int_lt(snprintf(path, capacity, TEST_BUILD "/tests/fixtures/.libs/%s.so", name), (int)capacity);
     ck_assert_msg(access(path, R_OK) == 0, "%s is missing", path);
 }
 
@@ -52,8 +52,8 @@ void plug_write(struct plug_fixture *b, const char *name, const char *text)
 void plug_scan(struct plug_fixture *b)
 {
     struct tessi_runtime_options o = {.plugin_path = b->folder, .threads = 1};
-    int status = tessi_runtime_new(b->c, &o, &b->runtime);
-    ck_assert_msg(status == TESS_OK, "%s", tessi_call_message(b->c));
+    int status = tessi_host_runtime_new(b->ctx, &o, &b->runtime);
+    ck_assert_msg(status == TESS_OK, "%s", tessi_base_context_message(b->ctx));
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -66,29 +66,29 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 void plug_end(struct plug_fixture *b)
 {
-    tessi_runtime_free(b->runtime);
+    tessi_host_runtime_free(b->runtime);
     nftw(b->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 const char *plug_open(struct plug_fixture *b, const char *kind, const char *yaml, int open, struct tess_instance **out)
 {
-    struct tessi_spec *spec = NULL;
+    struct tessi_config *config = NULL;
     *out = NULL;
-    tessi_call_clear(b->c);
-    int status = tessi_yaml_parse(b->c, yaml, strlen(yaml), "x.yaml", &spec);
+    tessi_base_context_clear(b->ctx);
+    int status = tessi_config_yaml_parse(b->ctx, yaml, strlen(yaml), "x.yaml", &config);
     if (status == TESS_OK)
-        status = tessi_instance_new(b->c, b->runtime->registry, kind, spec, NULL, NULL, open, out);
-    tessi_spec_free(spec);
-    ck_assert_int_eq(status, b->call.code);
-    return status == TESS_OK ? NULL : tessi_call_message(b->c);
+        status = tessi_plug_instance_new(b->ctx, b->runtime->registry, kind, config, NULL, NULL, open, out);
+    tessi_config_free(config);
+    ck_assert_int_eq(status, b->context.code);
+    return status == TESS_OK ? NULL : tessi_base_context_message(b->ctx);
 }
 
 const char *plug_refusal(const struct plug_fixture *b, const char *name)
 {
     char file[128];
     snprintf(file, sizeof file, "/%s.so", name);
-    for (int64_t i = 0; i < tessi_registry_files(b->runtime->registry); i++) {
-        const struct tessi_found *f = tessi_registry_file(b->runtime->registry, i);
+    for (int64_t i = 0; i < tessi_plug_registry_files(b->runtime->registry); i++) {
+        const struct tessi_found *f = tessi_plug_registry_file(b->runtime->registry, i);
         size_t length = strlen(f->path), tail = strlen(file);
         if (length >= tail && strcmp(f->path + length - tail, file) == 0)
             return f->refusal ? f->refusal : "";

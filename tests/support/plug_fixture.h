@@ -9,8 +9,8 @@
 struct plug_fixture {
     char folder[256];
     struct tessi_runtime *runtime;
-    struct tessi_call call;
-    struct tess_call *c; /* &call.call */
+    struct tessi_context context;
+    struct tess_context *ctx; /* &call.call */
 };
 
 /* A fresh folder, and a host; nothing is scanned yet. */

@@ -16,40 +16,40 @@
 #include <unistd.h>
 
 const char *stage_bench_folder;
-struct tessi_call stage_bench_call;
+struct tessi_context stage_bench_call;
 static char message[2048];
 
 void stage_bench_setup(void)
 {
     stage_bench_folder = small_folder_enter();
     unsetenv("TESSERA_PLUGIN_PATH");
-    tessi_call_init(&stage_bench_call, NULL);
+    tessi_base_context_init(&stage_bench_call, NULL);
 }
 
 void stage_bench_teardown(void)
 {
     small_folder_leave();
-    ck_assert_int_eq(tessi_memory_in_use(), 0);
+    ck_assert_int_eq(tessi_base_memory_in_use(), 0);
 }
 
 int stage_bench_attempt(const struct attempt *a)
 {
-    struct tessi_call own;
+    struct tessi_context own;
     struct tessi_runtime *runtime = NULL;
     struct tessi_pipeline *p = NULL;
     struct tessi_pipeline_options o = {
         .path = a->path ? a->path : "small.yaml", .workdir = a->workdir, .until = a->until, .override = a->override};
     while (a->override[o.overrides])
         o.overrides++;
-    tessi_call_init(&own, NULL);
-    int status = tessi_runtime_new(&own.call, &(struct tessi_runtime_options){.threads = a->threads ? a->threads : 2}, &runtime);
+    tessi_base_context_init(&own, NULL);
+    int status = tessi_host_runtime_new(&own.context, &(struct tessi_runtime_options){.threads = a->threads ? a->threads : 2}, &runtime);
     if (status == TESS_OK)
-        status = tessi_pipeline_open(&own.call, runtime, &o, &p);
+        status = tessi_flow_pipeline_open(&own.context, runtime, &o, &p);
     if (status == TESS_OK && !a->plan_only)
-        status = tessi_pipeline_run(&own.call, p);
-    snprintf(message, sizeof message, "%s", tessi_call_message(&own.call));
-    tessi_pipeline_free(p);
-    tessi_runtime_free(runtime);
+        status = tessi_flow_pipeline_run(&own.context, p);
+    snprintf(message, sizeof message, "%s", tessi_base_context_message(&own.context));
+    tessi_flow_pipeline_free(p);
+    tessi_host_runtime_free(runtime);
     return status;
 }
 
@@ -59,10 +59,10 @@ int stage_bench_stop(const struct attempt *a, const char *plan)
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0) {
-        tessi_signals_catch();
-        if (tessi_inject_plan(plan))
+        tessi_base_signals_catch();
+        if (tessi_base_inject_plan(plan))
             _exit(126);
-        _exit(tessi_exit_code(stage_bench_attempt(a)));
+        _exit(tessi_base_exit_code(stage_bench_attempt(a)));
     }
     ck_assert_int_eq(waitpid(child, &how, 0), child);
     return WIFEXITED(how) ? WEXITSTATUS(how) : -WTERMSIG(how);
@@ -96,14 +96,14 @@ struct tess_artefact *result(const char *workdir, const char *stage)
     struct tess_artefact *a;
     char path[256];
     snprintf(path, sizeof path, "%s/runs/small/%s.h5", workdir, stage);
-    ck_assert_msg(tessi_artefact_open(C, path, &a) == TESS_OK, "%s", tessi_call_message(C));
+    ck_assert_msg(tessi_store_artefact_open(C, path, &a) == TESS_OK, "%s", tessi_base_context_message(C));
     return a;
 }
 
 struct tess_tensor load(const struct tess_artefact *a, const char *name, int32_t dtype)
 {
     struct tess_tensor t;
-    ck_assert_msg(tess_artefact_load(C, a, name, dtype, &t) == TESS_OK, "%s", tessi_call_message(C));
+    ck_assert_msg(tess_artefact_load(C, a, name, dtype, &t) == TESS_OK, "%s", tessi_base_context_message(C));
     return t;
 }
 
@@ -111,21 +111,21 @@ double figure(const struct tess_artefact *a, const char *name)
 {
     double value;
     const char *unit, *found;
-    for (int64_t i = 0; (found = tessi_artefact_figure_at(a, i, &value, &unit)) != NULL; i++)
+    for (int64_t i = 0; (found = tessi_store_artefact_figure_at(a, i, &value, &unit)) != NULL; i++)
         if (strcmp(found, name) == 0)
             return value;
     ck_abort_msg("no figure `%s`", name);
 }
 
-int64_t fact(const struct tess_artefact *a, const char *name)
+int64_t attr(const struct tess_artefact *a, const char *name)
 {
-    return tess_facts_i64_or(tess_artefact_facts(a), name, INT64_MIN);
+    return tess_attrs_i64_or(tess_artefact_attrs(a), name, INT64_MIN);
 }
 
 void stage_bench_same(const char *one, const char *two, const char *stage)
 {
     struct tess_artefact *a = result(one, stage), *b = result(two, stage);
     ck_assert_msg(strcmp(tess_artefact_digest(a), tess_artefact_digest(b)) == 0, "%s differs", stage);
-    tessi_artefact_close(a);
-    tessi_artefact_close(b);
+    tessi_store_artefact_close(a);
+    tessi_store_artefact_close(b);
 }

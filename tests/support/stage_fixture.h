@@ -2,14 +2,14 @@
 #ifndef TESTS_STAGE_FIXTURE_H
 #define TESTS_STAGE_FIXTURE_H
 
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "tests/support/small_pipeline.h"
 
 #include <tessera/tessera.h>
 
 extern const char *stage_bench_folder;
-extern struct tessi_call stage_bench_call; /* of what reads results */
-#define C (&stage_bench_call.call)
+extern struct tessi_context stage_bench_call; /* of what reads results */
+#define C (&stage_bench_call.context)
 
 /* In a folder of its own with the small pipeline; afterwards no memory is in use. */
 void stage_bench_setup(void);
@@ -36,7 +36,7 @@ void refused(int status, int code, const char *words);
 struct tess_artefact *result(const char *workdir, const char *stage);
 struct tess_tensor load(const struct tess_artefact *a, const char *name, int32_t dtype);
 double figure(const struct tess_artefact *a, const char *name);
-int64_t fact(const struct tess_artefact *a, const char *name);
+int64_t attr(const struct tess_artefact *a, const char *name);
 void stage_bench_same(const char *one, const char *two, const char *stage); /* the digests of a stage in two workdirs */
 
 #endif

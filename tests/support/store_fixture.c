@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct tessi_call store_call;
+struct tessi_context store_call;
 static char folder[256];
 
 void store_setup(void)
@@ -21,7 +21,7 @@ void store_setup(void)
     const char *temporary = getenv("TMPDIR");
     snprintf(folder, sizeof folder, "%s/tessera-store-XXXXXX", temporary ? temporary : "/tmp");
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    tessi_call_init(&store_call, NULL);
+    tessi_base_context_init(&store_call, NULL);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
@@ -35,7 +35,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 void store_teardown(void)
 {
     nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-    ck_assert_int_eq(tessi_memory_in_use(), 0);
+    ck_assert_int_eq(tessi_base_memory_in_use(), 0);
 }
 
 const char *store_path(const char *name)
@@ -56,7 +56,7 @@ int store_exists(const char *name)
 int store_unfinished(const char *name)
 {
     char found[1024];
-    return tessi_aside_left(store_path(name), found, sizeof found);
+    return tessi_base_aside_left(store_path(name), found, sizeof found);
 }
 
 int64_t store_size(const char *name)
@@ -82,12 +82,12 @@ void store_copy(const char *from, const char *to, int64_t bytes)
 
 void store_ok(int status)
 {
-    ck_assert_msg(status == TESS_OK, "status %d: %s", status, tessi_call_message(C));
+    ck_assert_msg(status == TESS_OK, "status %d: %s", status, tessi_base_context_message(C));
 }
 
 void store_fails(int status, int code, ...)
 {
-    const char *message = tessi_call_message(C), *word;
+    const char *message = tessi_base_context_message(C), *word;
     ck_assert_msg(status == code, "status %d, not %d: %s", status, code, message);
     va_list list;
     va_start(list, code);
@@ -95,25 +95,25 @@ void store_fails(int status, int code, ...)
         ck_assert_msg(strstr(message, word) != NULL, "`%s` is not in: %s", word, message);
     va_end(list);
     ck_assert_msg(!strchr(message, '\n') && *message, "not one line: %s", message);
-    tessi_call_clear(C);
+    tessi_base_context_clear(C);
 }
 
 struct tess_artefact *store_create(const char *name, const char *kind)
 {
     struct tess_artefact *a;
-    store_ok(tessi_artefact_create(C, store_path(name), kind, &a));
+    store_ok(tessi_store_artefact_create(C, store_path(name), kind, &a));
     return a;
 }
 
 void store_finish(struct tess_artefact *a, char digest[TESS_DIGEST_TEXT])
 {
-    store_ok(tessi_artefact_finish(C, a, NULL, digest));
+    store_ok(tessi_store_artefact_finish(C, a, NULL, digest));
 }
 
 struct tess_artefact *store_open(const char *name)
 {
     struct tess_artefact *a;
-    store_ok(tessi_artefact_open(C, store_path(name), &a));
+    store_ok(tessi_store_artefact_open(C, store_path(name), &a));
     return a;
 }
 
@@ -153,13 +153,13 @@ void store_everything(const char *name, char digest[TESS_DIGEST_TEXT])
     store_ok(tess_artefact_put_picture(C, a, "ape", &t));
     store_ok(tess_artefact_put_figure(C, a, "psnr", 20.625, "dB"));
     store_ok(tess_artefact_put_figure(C, a, "mse", 0.0087, ""));
-    struct tess_facts *f = tess_artefact_describe(a);
-    store_ok(tess_facts_set_i64(C, f, "count", 3000));
-    store_ok(tess_facts_set_text(C, f, "tokenizer", "{use: conv, channels: 32}"));
-    store_ok(tess_facts_set_f64(C, f, "beta", 0.25));
-    store_ok(tess_facts_set_text(C, f, "empty", ""));
+    struct tess_attrs *f = tess_artefact_describe(a);
+    store_ok(tess_attrs_set_i64(C, f, "count", 3000));
+    store_ok(tess_attrs_set_text(C, f, "tokenizer", "{use: conv, channels: 32}"));
+    store_ok(tess_attrs_set_f64(C, f, "beta", 0.25));
+    store_ok(tess_attrs_set_text(C, f, "empty", ""));
     const char *const ports[] = {"images", "model"}, *const inputs[] = {"00ff", "11ee"};
-    store_ok(tessi_artefact_finish(C, a,
+    store_ok(tessi_store_artefact_finish(C, a,
                                    &(struct tessi_provenance){.stage = "codes",
                                                               .plugin = "stage/1 encode",
                                                               .parameters = "{batch: 64}",

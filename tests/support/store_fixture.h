@@ -3,12 +3,12 @@
 #define TESSI_STORE_BENCH_H
 
 #include <tessera/digest.h>
-#include "core/base/call.h"
+#include "core/base/context.h"
 #include "core/base/memory.h"
 #include "core/store/store.h"
 
-extern struct tessi_call store_call;
-#define C (&store_call.call)
+extern struct tessi_context store_call;
+#define C (&store_call.context)
 
 /* A fresh folder for a test, removed with everything in it afterwards. */
 void store_setup(void);

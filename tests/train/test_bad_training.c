@@ -66,19 +66,19 @@ static void record(struct training *t)
     tess_weight(g, "quantizer.codebook", 2, DIMS(5, 3), state);
     tess_weight(g, "quantizer.size", 1, DIMS(5), state);
     tess_objective(g, "loss", "", tess_mean_all(g, tess_square(g, y)));
-    fixture_ok(&t->b, tess_graph_seal(&t->b.call.call, g));
+    fixture_ok(&t->b, tess_graph_seal(&t->b.context.context, g));
 }
 
-static int fill(void *user, struct tess_call *c, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
+static int fill(void *user, struct tess_context *ctx, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
 {
     const struct training *t = user;
-    (void)c;
+    (void)ctx;
     for (int64_t i = 0; i < rows * 3; i++)
         ((float *)in[0].data)[i] = t->what == LOSS && step == t->at ? NAN : (float)((first + i + step) % 5) - 2.0f;
     return TESS_OK;
 }
 
-static int after(void *user, struct tess_call *c, int64_t step, const struct tess_batch *batch)
+static int after(void *user, struct tess_context *ctx, int64_t step, const struct tess_batch *batch)
 {
     static const char *const name[] = {[STATE] = "quantizer.size", [CODEBOOK] = "quantizer.codebook", [WEIGHT] = "net.last",
                                        [LAST_WEIGHT] = "net.last"};
@@ -87,30 +87,44 @@ static int after(void *user, struct tess_call *c, int64_t step, const struct tes
     (void)batch;
     if (t->what < STATE || step != t->at)
         return TESS_OK;
-    TESS_TRY(tess_weights_find(c, t->b.weights, name[t->what], TESS_ROLE_VALUE, &view));
+    TESS_TRY(tess_weights_find(ctx, t->b.weights, name[t->what], TESS_ROLE_VALUE, &view));
     ((float *)view.data)[tess_tensor_count(&view) - 1] = t->what == STATE ? -INFINITY : NAN;
     return TESS_OK;
 }
 
 /* Trains to the step, with a checkpoint before each one when `interval` is 0; `message` is what it says. */
-static int train(int what, int64_t at, int64_t steps, double interval, double clip, char message[TESSI_MESSAGE_ROOM])
+static int train(int what, int64_t at, int64_t steps, double interval, double clip, char message[TESSI_MESSAGE_CAPACITY])
 {
     struct training t = {.what = what, .at = at};
-    t.p = (struct tess_training_params){.steps = steps, .batch = 4, .slices = 2, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .log_every = 10,
-                                        .average_every = 1, .clip = clip};
+    t.p = (struct tess_training_params){.steps = steps,
+                                        .batch = 4,
+                                        .slices = 2,
+                                        .lr = 1e-3,
+                                        .beta1 = 0.9,
+                                        .beta2 = 0.999,
+                                        .epsilon = 1e-8,
+                                        .log_every = 10,
+                                        .average_every = 1,
+                                        .clip = clip};
     fixture_open(&t.b, 2, 2, 2, 1);
     record(&t);
-    fixture_ok(&t.b, tessi_runtime_compute(&t.b.call.call, t.b.runtime));
+    fixture_ok(&t.b, tessi_host_runtime_compute(&t.b.context.context, t.b.runtime));
     struct tessi_stage stage = {.name = "test"};
-    t.run = (struct tess_stage_run){.c = &t.b.call.call, .stage = &stage, .log = t.b.runtime->log, .name = "test", .key = "k", .checkpoint = strdup("c.h5"),
-                                    .interval = interval, .last_checkpoint = tessi_clock()};
-    fixture_ok(&t.b, tessi_artefact_create(&t.b.call.call, "out.h5", "prior", &t.run.output));
+    t.run = (struct tess_stage_run){.ctx = &t.b.context.context,
+                                    .stage = &stage,
+                                    .log = t.b.runtime->log,
+                                    .name = "test",
+                                    .key = "k",
+                                    .checkpoint = strdup("c.h5"),
+                                    .interval = interval,
+                                    .last_checkpoint = tessi_flow_clock()};
+    fixture_ok(&t.b, tessi_store_artefact_create(&t.b.context.context, "out.h5", "prior", &t.run.output));
     const struct tess_training training = {
         .size = sizeof training, .params = &t.p, .weights = t.b.weights, .graph = t.b.graph, .user = &t, .fill = fill, .after = after};
-    int status = tess_train(&t.b.call.call, &t.run, &training);
-    snprintf(message, TESSI_MESSAGE_ROOM, "%s", tessi_call_message(&t.b.call.call));
-    tessi_artefact_close(t.run.output);
-    tessi_artefact_close(t.run.resumed);
+    int status = tess_train(&t.b.context.context, &t.run, &training);
+    snprintf(message, TESSI_MESSAGE_CAPACITY, "%s", tessi_base_context_message(&t.b.context.context));
+    tessi_store_artefact_close(t.run.output);
+    tessi_store_artefact_close(t.run.resumed);
     free(t.run.checkpoint);
     fixture_close(&t.b);
     return status;
@@ -129,8 +143,8 @@ static const struct {
 /* A checkpoint before every step: the last one is of before, its values are numbers, and the message says where it is. */
 START_TEST(no_number_stops_it_and_the_checkpoint_stays)
 {
-    char message[TESSI_MESSAGE_ROOM];
-    struct tessi_call call;
+    char message[TESSI_MESSAGE_CAPACITY];
+    struct tessi_context context;
     struct tess_artefact *a;
     struct tess_tensor value;
     int64_t good = 6;
@@ -139,28 +153,28 @@ START_TEST(no_number_stops_it_and_the_checkpoint_stays)
     ck_assert_msg(strncmp(message, wrongs[_i].words, strlen(wrongs[_i].words)) == 0, "%s", message);
     ck_assert_msg(strstr(message, "training has diverged; lower `lr`, add `warmup`, or set `clip`") &&
                       strstr(message, "the last good checkpoint, of step 6, is kept as it was: c.h5"), "%s", message);
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(tessi_artefact_open(&call.call, "c.h5", &a), TESS_OK);
-    ck_assert_int_eq(tessi_artefact_verify(&call.call, a), TESS_OK);
-    ck_assert_int_eq(tess_facts_i64_or(tess_artefact_facts(a), "step", -1), good);
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_store_artefact_open(&context.context, "c.h5", &a), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_verify(&context.context, a), TESS_OK);
+    ck_assert_int_eq(tess_attrs_i64_or(tess_artefact_attrs(a), "step", -1), good);
     static const char *const block[] = {"value", "moment1", "moment2", "curve"};
     for (int i = 0; i < 4; i++) {
-        ck_assert_int_eq(tess_artefact_load(&call.call, a, block[i], TESS_F32, &value), TESS_OK);
-        ck_assert_msg(tessi_all_finite(tess_tensor_count(&value), value.data), "%s", block[i]);
+        ck_assert_int_eq(tess_artefact_load(&context.context, a, block[i], TESS_F32, &value), TESS_OK);
+        ck_assert_msg(tessi_graph_all_finite(tess_tensor_count(&value), value.data), "%s", block[i]);
         tess_free(value.data);
     }
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     ck_assert(access("out.h5", F_OK) != 0); /* and there is no model of it */
 }
 END_TEST
 
 START_TEST(no_number_without_a_checkpoint)
 {
-    char message[TESSI_MESSAGE_ROOM];
+    char message[TESSI_MESSAGE_CAPACITY];
     for (int clip = 0; clip < 2; clip++) {
         ck_assert_int_eq(train(GRADIENT, 0, 5, 1e9, clip ? 0.1 : 0.0, message), TESS_E_FAILED);
-        ck_assert_msg(strstr(message, "the gradient of net.first is nan at step 0") && strstr(message, "no checkpoint had been written"), "%s",
-                      message);
+        ck_assert_msg(strstr(message, "the gradient of net.first is nan at step 0") && strstr(message, "no checkpoint had been written"),
+                      "%s", message);
         ck_assert(access("c.h5", F_OK) != 0);
     }
     ck_assert_int_eq(train(NOTHING, 0, 5, 1e9, 0.0, message), TESS_OK);
@@ -185,13 +199,13 @@ START_TEST(what_is_finite)
     float x[37];
     for (int i = 0; i < 37; i++)
         x[i] = i % 2 ? 3.4028234e38f : -1e-42f;
-    ck_assert(tessi_all_finite(37, x) && tessi_all_finite(0, x));
+    ck_assert(tessi_graph_all_finite(37, x) && tessi_graph_all_finite(0, x));
     static const float bad[] = {INFINITY, -INFINITY, NAN};
     for (int i = 0; i < 37; i++)
         for (int j = 0; j < 3; j++) {
             float was = x[i];
             x[i] = bad[j];
-            ck_assert(!tessi_all_finite(37, x));
+            ck_assert(!tessi_graph_all_finite(37, x));
             x[i] = was;
         }
 }
@@ -219,12 +233,12 @@ static void watch_open(struct watching *w)
     tess_objective(g, "critic", "critic.", y);
     tess_total(g, adversarial_column[ADVERSARIAL_REAL], y);
     tess_total(g, adversarial_column[ADVERSARIAL_MADE], y);
-    fixture_ok(&w->b, tess_graph_seal(&w->b.call.call, g));
+    fixture_ok(&w->b, tess_graph_seal(&w->b.context.context, g));
     w->terminal = fopen("said", "w+");
     ck_assert_ptr_nonnull(w->terminal);
-    fixture_ok(&w->b, tessi_log_new(&w->b.call.call, w->terminal, TESSI_NORMAL, 0, &w->log));
-    w->run = (struct tess_stage_run){.c = &w->b.call.call, .log = w->log, .name = "tokenizer"};
-    w->p = (struct adversarial_params){.weight = 0.5, .most = 2.0, .start = 10};
+    fixture_ok(&w->b, tessi_base_log_new(&w->b.context.context, w->terminal, TESSI_NORMAL, 0, &w->log));
+    w->run = (struct tess_stage_run){.ctx = &w->b.context.context, .log = w->log, .name = "tokenizer"};
+    w->p = (struct adversarial_params){.weight = 0.5, .max = 2.0, .start = 10};
     w->a = (struct adversarial){.p = &w->p, .step = &w->step};
 }
 
@@ -257,7 +271,7 @@ static int said(struct watching *w, const char *words)
 
 static void watch_close(struct watching *w)
 {
-    tessi_log_free(w->log);
+    tessi_base_log_free(w->log);
     fclose(w->terminal);
     fixture_close(&w->b);
 }
@@ -314,16 +328,16 @@ END_TEST
 /* Through the program: the note is on the terminal and in the log, lambda in the log and in the curve, 0 before its start. */
 START_TEST(the_weight_has_a_curve)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tess_artefact *a;
     struct tess_tensor curve;
     (void)command_ends(0, "has stood at its limit, `adversarial_most` 0.001 times `adversarial_weight` 1, in the 50 steps up to 55:",
                        "run small.yaml --until tokenizer tokenizer.steps=60 tokenizer.adversarial_start=4 tokenizer.log_every=20 "
                        "tokenizer.adversarial_most=0.001 tokenizer.critic.use=patchgan tokenizer.critic.channels=8 "
                        "tokenizer.critic.layers=1");
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(tessi_artefact_open(&call.call, "runs/small/tokenizer.h5", &a), TESS_OK);
-    ck_assert_int_eq(tess_artefact_load(&call.call, a, "curve", TESS_F32, &curve), TESS_OK);
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_store_artefact_open(&context.context, "runs/small/tokenizer.h5", &a), TESS_OK);
+    ck_assert_int_eq(tess_artefact_load(&context.context, a, "curve", TESS_F32, &curve), TESS_OK);
     ck_assert(curve.rank == 2 && curve.dim[0] == 60 && curve.dim[1] == 6);
     const float *at = curve.data;
     for (int i = 0; i < 60; i++, at += 6) {
@@ -333,14 +347,14 @@ START_TEST(the_weight_has_a_curve)
     tess_free(curve.data);
     ck_assert(tess_artefact_has(a, "curve_names") && tess_artefact_has(a, "pictures/training"));
     ck_assert(access("runs/small/tokenizer-training.png", R_OK) == 0);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     (void)command_ends(0, "", "run small.yaml -q --until tokenizer");
-    ck_assert_int_eq(tessi_artefact_open(&call.call, "runs/small/tokenizer.h5", &a), TESS_OK);
-    ck_assert_int_eq(tess_artefact_load(&call.call, a, "curve", TESS_F32, &curve), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_open(&context.context, "runs/small/tokenizer.h5", &a), TESS_OK);
+    ck_assert_int_eq(tess_artefact_load(&context.context, a, "curve", TESS_F32, &curve), TESS_OK);
     ck_assert_int_eq(curve.dim[1], 2); /* without a critic as ever */
     ck_assert(!tess_artefact_has(a, "curve_names"));
     tess_free(curve.data);
-    tessi_artefact_close(a);
+    tessi_store_artefact_close(a);
     ck_assert_int_eq(system("grep -q '\"event\":\"figure\".*\"name\":\"adversarial weight\"' runs/small/log.jsonl"), 0);
     ck_assert_int_eq(system("grep -q '\"event\":\"note\".*stood at its limit' runs/small/log.jsonl"), 0);
 }
@@ -354,8 +368,9 @@ START_TEST(dead_codes_are_told_of)
     static uint8_t grey[SMALL_COUNT * SMALL_H * SMALL_W];
     memset(grey, 90, sizeof grey);
     small_write_idx("images", 3, (const int64_t[]){SMALL_COUNT, SMALL_H, SMALL_W}, grey, sizeof grey);
-    const struct command_result *r = command_ends(0, "of 64 codes are used; the stage `refit` rebuilds a codebook, an `ema` quantizer with a "
-                                                     "larger `revive` keeps codes alive, a smaller codebook_size wastes fewer",
+    const struct command_result *r = command_ends(0,
+                                                  "of 64 codes are used; the stage `refit` rebuilds a codebook, an `ema` quantizer with a "
+                                                  "larger `revive` keeps codes alive, a smaller codebook_size wastes fewer",
                                                   "run small.yaml --until codes tokenizer.quantizer.codebook_size=64");
     ck_assert_ptr_nonnull(strstr(r->err, "codes: only "));
 }
@@ -364,52 +379,53 @@ END_TEST
 /* A model whose codes are all the same: whatever is encoded, of equals it is the lowest, and 1 of 12 is used. */
 START_TEST(codes_that_are_all_alike)
 {
-    struct tessi_call call;
+    struct tessi_context context;
     struct tess_artefact *from, *to;
-    struct tess_tensor book, codes;
+    struct tess_tensor codebook, codes;
     const struct tessi_provenance about = {.tool = "test"};
     char digest[TESS_DIGEST_TEXT];
     const char *name;
     (void)command_ends(0, "", "run small.yaml -q --until tokenizer tokenizer.quantizer.use=nearest");
-    tessi_call_init(&call, NULL);
-    struct tess_call *c = &call.call;
-    ck_assert_int_eq(tessi_artefact_open(c, "runs/small/tokenizer.h5", &from), TESS_OK);
-    ck_assert_int_eq(tessi_artefact_create(c, "alike.h5", "autoencoder", &to), TESS_OK);
-    ck_assert_int_eq(tessi_facts_copy(c, tess_artefact_facts(from), tess_artefact_describe(to)), TESS_OK);
+    tessi_base_context_init(&context, NULL);
+    struct tess_context *ctx = &context.context;
+    ck_assert_int_eq(tessi_store_artefact_open(ctx, "runs/small/tokenizer.h5", &from), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_create(ctx, "alike.h5", "autoencoder", &to), TESS_OK);
+    ck_assert_int_eq(tessi_base_attrs_copy(ctx, tess_artefact_attrs(from), tess_artefact_describe(to)), TESS_OK);
     for (int64_t i = 0; (name = tess_artefact_name_at(from, i)) != NULL; i++)
         if (strncmp(name, "weights/", 8) == 0 && strcmp(name, "weights/quantizer/codebook") != 0)
-            ck_assert_int_eq(tess_artefact_copy(c, to, name, from, NULL), TESS_OK);
-    ck_assert_int_eq(tess_artefact_load(c, from, "weights/quantizer/codebook", TESS_F32, &book), TESS_OK);
-    for (int64_t i = 1; i < book.dim[0]; i++)
-        memcpy((float *)book.data + i * book.dim[1], book.data, (size_t)book.dim[1] * sizeof(float));
-    ck_assert_int_eq(tess_artefact_put(c, to, "weights/quantizer/codebook", &book, NULL), TESS_OK);
-    ck_assert_msg(tessi_artefact_finish(c, to, &about, digest) == TESS_OK, "%s", tessi_call_message(c));
-    tess_free(book.data);
-    tessi_artefact_close(from);
+            ck_assert_int_eq(tess_artefact_copy(ctx, to, name, from, NULL), TESS_OK);
+    ck_assert_int_eq(tess_artefact_load(ctx, from, "weights/quantizer/codebook", TESS_F32, &codebook), TESS_OK);
+    for (int64_t i = 1; i < codebook.dim[0]; i++)
+        memcpy((float *)codebook.data + i * codebook.dim[1], codebook.data, (size_t)codebook.dim[1] * sizeof(float));
+    ck_assert_int_eq(tess_artefact_put(ctx, to, "weights/quantizer/codebook", &codebook, NULL), TESS_OK);
+    ck_assert_msg(tessi_store_artefact_finish(ctx, to, &about, digest) == TESS_OK, "%s", tessi_base_context_message(ctx));
+    tess_free(codebook.data);
+    tessi_store_artefact_close(from);
     small_write("alike.yaml", "tessera: 1\nname: alike\nextends: small.yaml\nstages:\n  codes: {in: {model: alike.h5}}\n");
     (void)command_ends(0, "codes: only 1 of 12 codes are used; the stage `refit` rebuilds a codebook", "run alike.yaml --until codes");
-    ck_assert_int_eq(tessi_artefact_open(c, "runs/alike/codes.h5", &from), TESS_OK);
-    ck_assert_int_eq(tess_artefact_load(c, from, "codes", TESS_U8, &codes), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_open(ctx, "runs/alike/codes.h5", &from), TESS_OK);
+    ck_assert_int_eq(tess_artefact_load(ctx, from, "codes", TESS_U8, &codes), TESS_OK);
     for (int64_t i = 0; i < tess_tensor_count(&codes); i++)
         ck_assert_int_eq(((const uint8_t *)codes.data)[i], 0);
     tess_free(codes.data);
-    tessi_artefact_close(from);
+    tessi_store_artefact_close(from);
 }
 END_TEST
 
 /* A rebuilt codebook with codes alike is refused: of those all but one would never be assigned. */
-START_TEST(a_book_with_codes_alike)
+START_TEST(a_codebook_with_codes_alike)
 {
     float rows[4][2] = {{0.0f, 1.0f}, {2.0f, 1.0f}, {-0.0f, 1.0f}, {2.0f, 1.5f}};
-    struct tess_tensor book = tess_tensor_over(rows, TESS_F32, 2, DIMS(4, 2));
-    struct tessi_call call;
-    tessi_call_init(&call, NULL);
-    ck_assert_int_eq(rebuild_check_book(&call.call, &book), TESS_E_FAILED);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(&call.call), "only 3 of the 4 codes that k-means made are different; allow it more "
-                                                                 "iterations, or choose another seeding"));
-    tessi_call_clear(&call.call);
+    struct tess_tensor codebook = tess_tensor_over(rows, TESS_F32, 2, DIMS(4, 2));
+    struct tessi_context context;
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(rebuild_check_codebook(&context.context, &codebook), TESS_E_FAILED);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(&context.context),
+                                 "only 3 of the 4 codes that k-means made are different; allow it more "
+                                 "iterations, or choose another seeding"));
+    tessi_base_context_clear(&context.context);
     rows[2][1] = 3.0f;
-    ck_assert_int_eq(rebuild_check_book(&call.call, &book), TESS_OK);
+    ck_assert_int_eq(rebuild_check_codebook(&context.context, &codebook), TESS_OK);
 }
 END_TEST
 
@@ -428,7 +444,7 @@ int main(void)
     tcase_add_test(t, the_weight_has_a_curve);
     tcase_add_test(t, dead_codes_are_told_of);
     tcase_add_test(t, codes_that_are_all_alike);
-    tcase_add_test(t, a_book_with_codes_alike);
+    tcase_add_test(t, a_codebook_with_codes_alike);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

@@ -12,15 +12,15 @@
 START_TEST(the_learning_rate_warms_up_and_falls)
 {
     struct tess_training_params p = {.steps = 100, .warmup = 10, .lr = 2.0, .lr_final = 0.1, .schedule = 1};
-    ck_assert(fabs(tessi_learning_rate(&p, 0) - 0.2) < 1e-12);
-    ck_assert(fabs(tessi_learning_rate(&p, 9) - 2.0) < 1e-12);
-    ck_assert(fabs(tessi_learning_rate(&p, 10) - 2.0) < 1e-12);
-    ck_assert(fabs(tessi_learning_rate(&p, 55) - (0.2 + 0.9)) < 1e-12);
+    ck_assert(fabs(tessi_train_learning_rate(&p, 0) - 0.2) < 1e-12);
+    ck_assert(fabs(tessi_train_learning_rate(&p, 9) - 2.0) < 1e-12);
+    ck_assert(fabs(tessi_train_learning_rate(&p, 10) - 2.0) < 1e-12);
+    ck_assert(fabs(tessi_train_learning_rate(&p, 55) - (0.2 + 0.9)) < 1e-12);
     for (int64_t s = 11; s < 100; s++)
-        ck_assert(tessi_learning_rate(&p, s) < tessi_learning_rate(&p, s - 1));
-    ck_assert(tessi_learning_rate(&p, 99) >= 0.2);
+        ck_assert(tessi_train_learning_rate(&p, s) < tessi_train_learning_rate(&p, s - 1));
+    ck_assert(tessi_train_learning_rate(&p, 99) >= 0.2);
     p.schedule = 0;
-    ck_assert(tessi_learning_rate(&p, 99) == 2.0);
+    ck_assert(tessi_train_learning_rate(&p, 99) == 2.0);
 }
 END_TEST
 
@@ -34,26 +34,27 @@ static void optimise(int threads, const struct tess_training_params *p, int64_t 
                                       (struct tess_init){.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = 1.0});
     tess_weight(b.graph, "buffer", 1, DIMS(3), (struct tess_init){.flags = TESS_WEIGHT_BUFFER, .centre = 7.0});
     tess_objective(b.graph, "loss", "", tess_add(b.graph, tess_mean_all(b.graph, tess_square(b.graph, w)), tess_mean_all(b.graph, v)));
-    fixture_ok(&b, tess_graph_seal(&b.call.call, b.graph));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
     for (int64_t s = 0; s < steps; s++) {
         struct tess_batch batch = {.size = sizeof batch, .samples = 1};
         struct tess_tensor g;
-        fixture_ok(&b, tess_graph_step(&b.call.call, b.graph, &batch));
-        fixture_ok(&b, tess_graph_gradient(&b.call.call, b.graph, "w", &g)); /* the first weight: the block's start */
+        fixture_ok(&b, tess_graph_step(&b.context.context, b.graph, &batch));
+        fixture_ok(&b, tess_graph_gradient(&b.context.context, b.graph, "w", &g)); /* the first weight: the block's start */
         double squares[16];
-        ck_assert_int_le(tessi_gradient_pieces(b.weights), 16);
-        double norm = tessi_gradient_length(b.runtime->workers, b.weights, g.data, squares);
+        ck_assert_int_le(tessi_train_gradient_pieces(b.weights), 16);
+        double norm = tessi_train_gradient_length(b.runtime->workers, b.weights, g.data, squares);
         ck_assert(isfinite(norm) && norm > 0.0);
-        fixture_ok(&b, tessi_optimise(&b.call.call, b.runtime->workers, &(struct tessi_optimiser){.p = p}, b.weights, s, g.data, norm));
+        fixture_ok(&b, tessi_train_optimise(&b.context.context, b.runtime->workers, &(struct tessi_optimiser){.p = p}, b.weights, s, g.data,
+                                            norm));
     }
     struct tess_tensor view;
-    fixture_ok(&b, tess_weights_find(&b.call.call, b.weights, "w", TESS_ROLE_VALUE, &view));
+    fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, "w", TESS_ROLE_VALUE, &view));
     memcpy(first, view.data, 331 * 97 * sizeof(float));
-    fixture_ok(&b, tess_weights_find(&b.call.call, b.weights, "w", TESS_ROLE_AVERAGE, &view));
+    fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, "w", TESS_ROLE_AVERAGE, &view));
     memcpy(average, view.data, 331 * 97 * sizeof(float));
-    fixture_ok(&b, tess_weights_find(&b.call.call, b.weights, "plain", TESS_ROLE_VALUE, &view));
+    fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, "plain", TESS_ROLE_VALUE, &view));
     memcpy(plain, view.data, 5 * sizeof(float));
-    fixture_ok(&b, tess_weights_find(&b.call.call, b.weights, "buffer", TESS_ROLE_VALUE, &view));
+    fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, "buffer", TESS_ROLE_VALUE, &view));
     for (int i = 0; i < 3; i++)
         ck_assert(((float *)view.data)[i] == 7.0f);
     fixture_close(&b);
@@ -116,21 +117,21 @@ END_TEST
 
 START_TEST(slices_divide_the_batch)
 {
-    struct tessi_call c;
+    struct tessi_context ctx;
     struct tess_training_params p = {.batch = 60};
     int64_t slices;
-    tessi_call_init(&c, NULL);
-    ck_assert_int_eq(tess_training_slices(&c.call, &p, &slices), TESS_OK);
+    tessi_base_context_init(&ctx, NULL);
+    ck_assert_int_eq(tess_training_slices(&ctx.context, &p, &slices), TESS_OK);
     ck_assert_int_eq(slices, 6);
     p.batch = 64;
-    ck_assert_int_eq(tess_training_slices(&c.call, &p, &slices), TESS_OK);
+    ck_assert_int_eq(tess_training_slices(&ctx.context, &p, &slices), TESS_OK);
     ck_assert_int_eq(slices, 8);
     p.batch = 11;
-    ck_assert_int_eq(tess_training_slices(&c.call, &p, &slices), TESS_OK);
+    ck_assert_int_eq(tess_training_slices(&ctx.context, &p, &slices), TESS_OK);
     ck_assert_int_eq(slices, 1);
     p.slices = 4;
-    ck_assert_int_eq(tess_training_slices(&c.call, &p, &slices), TESS_E_VALUE);
-    ck_assert_ptr_nonnull(strstr(tessi_call_message(&c.call), "slices: 4 does not divide batch: 11"));
+    ck_assert_int_eq(tess_training_slices(&ctx.context, &p, &slices), TESS_E_VALUE);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(&ctx.context), "slices: 4 does not divide batch: 11"));
 }
 END_TEST
 
@@ -158,7 +159,7 @@ START_TEST(curves_are_drawn_as_they_are)
     }
     fixture_open(&b, 1, 1, 1, 0);
     for (int64_t points = POINTS; points > 0; points = points > 1 ? 1 : 0) {
-        fixture_ok(&b, tessi_plot(&b.call.call, points, 3, curve, name, &page));
+        fixture_ok(&b, tessi_train_plot(&b.context.context, points, 3, curve, name, &page));
         ck_assert(page.rank == 3 && page.dim[0] == 3 * 96 && page.dim[1] == 512 && page.dim[2] == 1);
         for (int64_t x = 0; x < WIDE; x++) {
             double along = points == 1 ? 0.5 : (double)x / WIDE;

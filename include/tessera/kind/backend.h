@@ -52,7 +52,7 @@ struct tess_dense_run {
     const float *bias;
     void *c;
     void *scratch;
-    struct tess_call *call;
+    struct tess_context *context;
 };
 
 struct tess_backend_1 {
@@ -60,16 +60,16 @@ struct tess_backend_1 {
     /* Library, version and kernel family that decide the bits: "openblas 0.3.21 Zen". Part of every cache key. */
     const char *(*numeric_class)(void *self);
     /* Fails with TESS_E_VALUE for what it cannot do. [one thread] */
-    int (*plan)(void *self, struct tess_call *c, const struct tess_dense *d, struct tess_kernel *out);
+    int (*plan)(void *self, struct tess_context *ctx, const struct tess_dense *d, struct tess_kernel *out);
     int (*pack)(void *self, const struct tess_kernel *k, const void *b, void *packed); /* NULL when never needed */
     int (*run)(void *self, const struct tess_kernel *k, const struct tess_dense_run *r); /* [any thread, many at once] */
     void (*drop)(void *self, struct tess_kernel *k);
     int (*multiplies)(void *self, int32_t dtype); /* 1: this processor has products of that dtype, faster than f32; NULL: of none */
     int32_t preference; /* of the backends there are, the one that states most is taken when none is asked for */
     int32_t reserved;
-    /* Memory for so many runs at once, before the first: for a library that cannot fail in the midst of a product. TESS_E_MEMORY says what to
-     * do. NULL: it is had as it is needed. [one thread] */
-    int (*reserve)(void *self, struct tess_call *c, int32_t threads);
+    /* Memory for so many runs at once, before the first: for a library that cannot fail in the midst of a product. TESS_E_MEMORY says what
+     * to do. NULL: it is had as it is needed. [one thread] */
+    int (*reserve)(void *self, struct tess_context *ctx, int32_t threads);
 };
 
 #ifdef __cplusplus

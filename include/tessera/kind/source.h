@@ -15,13 +15,16 @@ extern "C" {
 struct tess_image {
     int64_t height, width, channels;
     uint8_t *pixels;
-    size_t room;
-    int64_t label;   /* -1: none */
-    char name[256];  /* what it is called within its source (a path below the folder), or the index in decimal; UTF-8; set when it is bad, too */
-    char reason[512]; /* set with TESS_E_ITEM: what is wrong with it, without name or path, so that it is the same wherever the source lies */
+    size_t capacity;
+    int64_t label;    /* -1: none */
+    char name[256];   /* what it is called within its source (a path below the folder), or the index in decimal; UTF-8; set when it is bad,
+                         too */
+    char reason[512]; /* set with TESS_E_ITEM: what is wrong with it, without name or path, so that it is the same wherever the source lies
+                       */
 };
 /* Sets the sizes and makes room. [any thread] */
-TESS_EXPORT TESS_CHECKED int tess_image_resize(struct tess_call *c, struct tess_image *im, int64_t height, int64_t width, int64_t channels);
+TESS_EXPORT TESS_CHECKED int tess_image_resize(struct tess_context *ctx, struct tess_image *im, int64_t height, int64_t width,
+                                               int64_t channels);
 TESS_EXPORT void tess_image_free(struct tess_image *im);
 
 struct tess_source_1 {
@@ -33,14 +36,16 @@ struct tess_source_1 {
     int32_t (*names)(void *self);        /* 1: images have names of their own, 0: just their index */
     /* TESS_E_ITEM, with out->reason, where this image is bad and others may not be: it may be left out then. Nothing else is that: neither
      * want of memory nor a file that holds many images. [any thread, many at once] */
-    int (*read)(void *self, struct tess_call *c, int64_t i, struct tess_image *out);
-    int (*fingerprint)(void *self, struct tess_call *c, struct tess_digest *d);      /* adds the bytes it stands for */
-    const char *(*class_name)(void *self, int64_t label); /* borrowed; NULL: classes have no names */
-    /* `bad` 1: images that cannot even be opened are no failure of `fingerprint`, for who asks may leave them out. NULL: nothing to tell. */
+    int (*read)(void *self, struct tess_context *ctx, int64_t i, struct tess_image *out);
+    int (*fingerprint)(void *self, struct tess_context *ctx, struct tess_digest *d);      /* adds the bytes it stands for */
+    const char *(*class_name)(void *self, int64_t label);                                 /* borrowed; NULL: classes have no names */
+    /* `bad` 1: images that cannot even be opened are no failure of `fingerprint`, for who asks may leave them out. NULL: nothing to tell.
+     */
     void (*tolerate)(void *self, int32_t bad);
     /* A sentence on what lies beside the images and is none of them; NULL where there is nothing to say. Borrowed. */
     const char *(*remark)(void *self);
-    /* Optional, both: memory it holds once it was read from; and that nothing is read for a while, so that it need not hold that any more. */
+    /* Optional, both: memory it holds once it was read from; and that nothing is read for a while, so that it need not hold that any more.
+     */
     int64_t (*bytes)(void *self);
     void (*rest)(void *self); /* [one thread] */
 };

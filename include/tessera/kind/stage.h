@@ -1,8 +1,8 @@
 /* Kind "stage/1": one step of a pipeline. Reads artefacts, writes one artefact.
  *
- * Planning sees only facts: from the facts of its inputs a stage says the facts of its output and what the work will cost, so
- * a whole pipeline is checked before anything is computed. Running must give the facts that were planned; where it cannot know how many
- * rows there will be, it plans them as the most there can be (facts.h).
+ * Planning sees only attributes: from the attributes of its inputs a stage says the attributes of its output and what the work will cost,
+ * so a whole pipeline is checked before anything is computed. Running must give the attributes that were planned; where it cannot know how
+ * many rows there will be, it plans them as the most there can be (attributes.h).
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_STAGE_H
@@ -25,8 +25,8 @@ struct tess_port {
 
 struct tess_stage_plan {
     uint32_t size;
-    const struct tess_facts *const *in; /* by port, in the table's order; NULL where not given */
-    struct tess_facts *out;             /* to be filled */
+    const struct tess_attrs *const *in; /* by port, in the table's order; NULL where not given */
+    struct tess_attrs *out;             /* to be filled */
     uint64_t seed;
     struct tess_cost cost;              /* to be filled: parameters, bytes; flops of the whole stage */
     int64_t steps;                      /* units of work, for progress and estimates */
@@ -44,14 +44,14 @@ struct tess_stage_1 {
     uint32_t size;
     const struct tess_port *ports;
     const char *output; /* kind of the artefact it writes */
-    /* Checks parameters against the inputs' facts; records its graphs to know their cost. Computes nothing. [one thread] */
-    int (*plan)(void *self, struct tess_call *c, struct tess_stage_plan *p);
-    /* Adds what it reads from outside the pipeline (files of a source) to the cache key, and what it has kept of it since it was opened. Files
-     * digested by tess_digest_add_files must stay as they are until it has run, or nothing is kept of that. NULL: nothing. */
-    int (*fingerprint)(void *self, struct tess_call *c, struct tess_digest *d);
-    int (*run)(void *self, struct tess_call *c, struct tess_stage_run *r);
-    /* TESS_DEPENDS_*, with the parameters as they are. What it does not depend on is in no key, and another seed or backend finds the result
-     * in the cache; the seed it is given is 0. NULL: on both. */
+    /* Checks parameters against the inputs' attributes; records its graphs to know their cost. Computes nothing. [one thread] */
+    int (*plan)(void *self, struct tess_context *ctx, struct tess_stage_plan *p);
+    /* Adds what it reads from outside the pipeline (files of a source) to the cache key, and what it has kept of it since it was opened.
+     * Files digested by tess_digest_add_files must stay as they are until it has run, or nothing is kept of that. NULL: nothing. */
+    int (*fingerprint)(void *self, struct tess_context *ctx, struct tess_digest *d);
+    int (*run)(void *self, struct tess_context *ctx, struct tess_stage_run *r);
+    /* TESS_DEPENDS_*, with the parameters as they are. What it does not depend on is in no key, and another seed or backend finds the
+     * result in the cache; the seed it is given is 0. NULL: on both. */
     uint64_t (*depends)(void *self);
 };
 
@@ -67,10 +67,10 @@ TESS_EXPORT void tess_stage_note(struct tess_stage_run *r, const char *format, .
 /* Likewise of what is probably wrong with the result though it can be made ("diverged: ..."); it stands in the run's table again. */
 TESS_EXPORT void tess_stage_warn(struct tess_stage_run *r, const char *format, ...) TESS_PRINTF(2, 3);
 /* task(user, c, worker, i) for i in [0, n), each once, handed out in order, on all threads of the host; each worker, 0 up to
- * tess_stage_workers, has a call of its own. A failure ends the loop; of several the one of the lowest i is told, however many
+ * tess_stage_workers, has a context of its own. A failure ends the loop; of several the one of the lowest i is told, however many
  * threads there are. Not from within a task. */
-TESS_EXPORT TESS_CHECKED int tess_stage_parallel(struct tess_call *c, struct tess_stage_run *r, int64_t n,
-                                                 int (*task)(void *user, struct tess_call *c, int32_t worker, int64_t i), void *user);
+TESS_EXPORT TESS_CHECKED int tess_stage_parallel(struct tess_context *ctx, struct tess_stage_run *r, int64_t n,
+                                                 int (*task)(void *user, struct tess_context *ctx, int32_t worker, int64_t i), void *user);
 TESS_EXPORT int32_t tess_stage_workers(const struct tess_stage_run *r);
 /* 1 when the user or the system asked to stop: write a checkpoint and return TESS_E_STOPPED. */
 TESS_EXPORT int tess_stage_stopping(const struct tess_stage_run *r);
@@ -80,10 +80,11 @@ TESS_EXPORT int tess_stage_checkpoint_due(const struct tess_stage_run *r);
 TESS_EXPORT const struct tess_artefact *tess_stage_resume(struct tess_stage_run *r);
 /* Replaces the checkpoint atomically by what `write` puts into the artefact it is given. A full disk is a warning, not the end:
  * the previous checkpoint stays. */
-TESS_EXPORT TESS_CHECKED int tess_stage_checkpoint(struct tess_call *c, struct tess_stage_run *r,
-                                                   int (*write)(void *user, struct tess_call *c, struct tess_artefact *a), void *user);
-/* Where its checkpoint lies, or would. Borrowed. What only grows need not be written again with each checkpoint: a file under this path with
- * TESS_CHECKPOINT_ROWS behind it is the stage's own, to be synced before the checkpoint that speaks of it; it goes when the checkpoint goes. */
+TESS_EXPORT TESS_CHECKED int tess_stage_checkpoint(struct tess_context *ctx, struct tess_stage_run *r,
+                                                   int (*write)(void *user, struct tess_context *ctx, struct tess_artefact *a), void *user);
+/* Where its checkpoint lies, or would. Borrowed. What only grows need not be written again with each checkpoint: a file under this path
+ * with TESS_CHECKPOINT_ROWS behind it is the stage's own, to be synced before the checkpoint that speaks of it; it goes when the checkpoint
+ * goes. */
 #define TESS_CHECKPOINT_ROWS ".rows"
 TESS_EXPORT const char *tess_stage_checkpoint_path(const struct tess_stage_run *r);
 

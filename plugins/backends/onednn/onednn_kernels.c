@@ -32,19 +32,19 @@ struct kernel {
     size_t packed, own;                  /* bytes of w in it; of the primitive's scratch */
 };
 
-static int check(struct tess_call *c, dnnl_status_t status, const char *what)
+static int onednn_kernels_check(struct tess_context *ctx, dnnl_status_t status, const char *what)
 {
-    return status == dnnl_success ? TESS_OK : c->fail(c, TESS_E_FAILED, "oneDNN: %s failed with status %d", what, (int)status);
+    return status == dnnl_success ? TESS_OK : ctx->fail(ctx, TESS_E_FAILED, "oneDNN: %s failed with status %d", what, (int)status);
 }
 
 /* This thread's parallel regions have one thread: slices are the parallelism. It counts for planning as well, where the sums' order is
  * chosen by the number of threads there will be. */
-static void alone(void)
+static void onednn_kernels_alone(void)
 {
     omp_set_num_threads(1);
 }
 
-static layout_at asked(const struct kernel *k, dnnl_query_t what)
+static layout_at onednn_kernels_asked(const struct kernel *k, dnnl_query_t what)
 {
     return dnnl_primitive_desc_query_md(k->desc, what, 0);
 }
@@ -65,7 +65,7 @@ static struct conv shape_of(const struct tess_dense *d)
 }
 
 /* The layouts as the caller has them. */
-static dnnl_status_t lay_out(struct kernel *k, int rank, const dnnl_dims_t x, const dnnl_dims_t w, const dnnl_dims_t y,
+static dnnl_status_t onednn_kernels_lay_out(struct kernel *k, int rank, const dnnl_dims_t x, const dnnl_dims_t w, const dnnl_dims_t y,
                              const dnnl_dims_t bias, const dnnl_format_tag_t tag[4])
 {
     const struct tess_dense *d = &k->d;
@@ -114,7 +114,7 @@ static dnnl_status_t describe_conv(struct kernel *k, dnnl_engine_t engine, dnnl_
     const dnnl_dims_t bias = {k->d.co};
     layout any;
     dnnl_primitive_desc_t hint = NULL;
-    dnnl_status_t status = lay_out(k, 4, p.x, p.w, p.y, bias, tags);
+    dnnl_status_t status = onednn_kernels_lay_out(k, 4, p.x, p.w, p.y, bias, tags);
     if (status == dnnl_success)
         status = make_layout(&any, 4, p.w, k->d.what == TESS_CONV_WEIGHT ? k->d.dtype_c : k->d.dtype_b, dnnl_format_tag_any);
     if (status != dnnl_success)
@@ -129,8 +129,8 @@ static dnnl_status_t describe_conv(struct kernel *k, dnnl_engine_t engine, dnnl_
     return status;
 }
 
-/* op(a) op(b), both dense, as they are stored: where the processor multiplies tiles, the primitive lays b out as it goes along faster than it
- * reads a layout of its own choice. */
+/* op(a) op(b), both dense, as they are stored: where the processor multiplies tiles, the primitive lays b out as it goes along faster than
+ * it reads a layout of its own choice. */
 static dnnl_status_t describe_product(struct kernel *k, dnnl_engine_t engine, dnnl_primitive_attr_t attr)
 {
     const struct tess_dense *d = &k->d;
@@ -138,7 +138,7 @@ static dnnl_status_t describe_product(struct kernel *k, dnnl_engine_t engine, dn
     const dnnl_format_tag_t tags[4] = {tag[d->transpose_a != 0], tag[d->transpose_b != 0], tag[0], tag[0]};
     const dnnl_dims_t x = {d->outer, d->m, d->k}, w = {d->outer, d->k, d->n}, y = {d->outer, d->m, d->n}, bias = {1, 1, d->n};
     int skip = d->outer == 1; /* a single product has no dimension for the batch */
-    dnnl_status_t status = lay_out(k, 3 - skip, x + skip, w + skip, y + skip, bias + skip, tags);
+    dnnl_status_t status = onednn_kernels_lay_out(k, 3 - skip, x + skip, w + skip, y + skip, bias + skip, tags);
     if (status != dnnl_success)
         return status;
     return describe_matmul(&k->desc, engine, AT(k->x), AT(k->w), d->bias ? AT(k->bias) : NULL, AT(k->y), attr);
@@ -155,43 +155,44 @@ static dnnl_status_t make_reorder(struct kernel *k, dnnl_engine_t engine, layout
     return status;
 }
 
-static size_t aligned(size_t bytes)
+static size_t onednn_kernels_aligned(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;
 }
 
-static int plan_primitive(struct onednn *o, struct tess_call *c, struct kernel *k, struct tess_kernel *out)
+static int plan_primitive(struct onednn *o, struct tess_context *ctx, struct kernel *k, struct tess_kernel *out)
 {
     dnnl_primitive_attr_t attr;
     const char *what = k->d.what == TESS_GEMM ? "a matrix product" : "a convolution";
     if (!addresses_are_there(PRIMITIVE_BYTES)) /* it writes its code where memory was refused */
-        return c->fail(c, TESS_E_MEMORY, "oneDNN wants up to %zu MiB of addresses to make %s, and they cannot be had; raise the limit (`ulimit -v`)",
-                       PRIMITIVE_BYTES >> 20, what);
-    TESS_TRY(check(c, dnnl_primitive_attr_create(&attr), what));
+        return ctx->fail(ctx, TESS_E_MEMORY,
+                         "oneDNN wants up to %zu MiB of addresses to make %s, and they cannot be had; raise the limit (`ulimit -v`)",
+                         PRIMITIVE_BYTES >> 20, what);
+    TESS_TRY(onednn_kernels_check(ctx, dnnl_primitive_attr_create(&attr), what));
     dnnl_status_t status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
     if (status == dnnl_success)
         status = k->d.what == TESS_GEMM ? describe_product(k, o->engine, attr) : describe_conv(k, o->engine, attr);
     (void)dnnl_primitive_attr_destroy(attr);
     if (status == dnnl_unimplemented && k->d.dtype_a == TESS_BF16)
-        return c->fail(c, TESS_E_VALUE, "oneDNN cannot compute %s in bf16 on this processor; set precision: f32 or auto", what);
-    TESS_TRY(check(c, status, what));
-    TESS_TRY(check(c, dnnl_primitive_create(&k->primitive, k->desc), what));
-    layout_at w = asked(k, k->d.what == TESS_CONV_WEIGHT ? dnnl_query_diff_weights_md : dnnl_query_weights_md);
+        return ctx->fail(ctx, TESS_E_VALUE, "oneDNN cannot compute %s in bf16 on this processor; set precision: f32 or auto", what);
+    TESS_TRY(onednn_kernels_check(ctx, status, what));
+    TESS_TRY(onednn_kernels_check(ctx, dnnl_primitive_create(&k->primitive, k->desc), what));
+    layout_at w = onednn_kernels_asked(k, k->d.what == TESS_CONV_WEIGHT ? dnnl_query_diff_weights_md : dnnl_query_weights_md);
     k->repack = !dnnl_memory_desc_equal(w, AT(k->w));
     k->packed = dnnl_memory_desc_get_size(w);
-    k->own = aligned(dnnl_memory_desc_get_size(asked(k, dnnl_query_scratchpad_md)));
+    k->own = onednn_kernels_aligned(dnnl_memory_desc_get_size(onednn_kernels_asked(k, dnnl_query_scratchpad_md)));
     out->scratch_bytes = k->own;
     if (!k->repack)
         return TESS_OK;
     if (k->d.what == TESS_CONV_WEIGHT) {
         out->scratch_bytes += k->packed;
-        return check(c, make_reorder(k, o->engine, w, AT(k->w)), "a reorder");
+        return onednn_kernels_check(ctx, make_reorder(k, o->engine, w, AT(k->w)), "a reorder");
     }
     out->packed_bytes = k->packed;
-    return check(c, make_reorder(k, o->engine, AT(k->w), w), "a reorder");
+    return onednn_kernels_check(ctx, make_reorder(k, o->engine, AT(k->w), w), "a reorder");
 }
 
-static void drop(void *self, struct tess_kernel *kernel)
+static void onednn_kernels_drop(void *self, struct tess_kernel *kernel)
 {
     struct kernel *k = kernel->handle;
     (void)self;
@@ -216,28 +217,29 @@ static int is_sgemm(const struct tess_dense *d)
     return d->what == TESS_GEMM && d->dtype_a == TESS_F32;
 }
 
-static int plan(void *self, struct tess_call *c, const struct tess_dense *d, struct tess_kernel *out)
+static int onednn_kernels_plan(void *self, struct tess_context *ctx, const struct tess_dense *d, struct tess_kernel *out)
 {
     void *memory;
     *out = (struct tess_kernel){.handle = NULL};
-    alone();
-    int narrow = d->dtype_a == TESS_BF16 && d->dtype_b == TESS_BF16, wide = d->dtype_a == TESS_F32 && d->dtype_b == TESS_F32;
-    if ((!narrow && !wide) || (d->dtype_c != TESS_F32 && (wide || d->dtype_c != TESS_BF16)))
-        return c->fail(c, TESS_E_VALUE,
-                       "the onednn backend multiplies f32 by f32 into f32, or bf16 by bf16 into either, not %s x %s -> %s; set precision: f32",
-                       tess_dtype_name(d->dtype_a), tess_dtype_name(d->dtype_b), tess_dtype_name(d->dtype_c));
+    onednn_kernels_alone();
+    int round_bf16 = d->dtype_a == TESS_BF16 && d->dtype_b == TESS_BF16, wide = d->dtype_a == TESS_F32 && d->dtype_b == TESS_F32;
+    if ((!round_bf16 && !wide) || (d->dtype_c != TESS_F32 && (wide || d->dtype_c != TESS_BF16)))
+        return ctx->fail(
+            ctx, TESS_E_VALUE,
+            "the onednn backend multiplies f32 by f32 into f32, or bf16 by bf16 into either, not %s x %s -> %s; set precision: f32",
+            tess_dtype_name(d->dtype_a), tess_dtype_name(d->dtype_b), tess_dtype_name(d->dtype_c));
     int dense = d->lda == (d->transpose_a ? d->m : d->k) && d->ldb == (d->transpose_b ? d->k : d->n) && d->ldc == d->n &&
                 d->inner == 1 && d->alpha == 1.0f && d->beta == 0.0f &&
                 (d->outer == 1 || (d->stride_a[0] == d->m * d->k && d->stride_b[0] == d->k * d->n && d->stride_c[0] == d->m * d->n));
     if (d->what == TESS_GEMM && d->dtype_a == TESS_BF16 && !dense)
-        return c->fail(c, TESS_E_VALUE, "the onednn backend wants operands in bf16 to be dense; set precision: f32");
-    TESS_TRY(tess_alloc(c, sizeof(struct kernel), "a kernel", &memory));
+        return ctx->fail(ctx, TESS_E_VALUE, "the onednn backend wants operands in bf16 to be dense; set precision: f32");
+    TESS_TRY(tess_alloc(ctx, sizeof(struct kernel), "a kernel", &memory));
     struct kernel *k = memory;
     k->d = *d;
     out->handle = k;
-    int status = is_sgemm(d) ? TESS_OK : plan_primitive(self, c, k, out);
+    int status = is_sgemm(d) ? TESS_OK : plan_primitive(self, ctx, k, out);
     if (status != TESS_OK)
-        drop(self, out);
+        onednn_kernels_drop(self, out);
     return status;
 }
 
@@ -250,12 +252,12 @@ struct operand {
 };
 
 /* Runs a primitive on this thread. Wrapping memory costs little beside any convolution. */
-static dnnl_status_t execute(dnnl_engine_t engine, dnnl_primitive_t primitive, int n, const struct operand *operand)
+static dnnl_status_t onednn_kernels_execute(dnnl_engine_t engine, dnnl_primitive_t primitive, int n, const struct operand *operand)
 {
     dnnl_exec_arg_t argument[6];
     dnnl_stream_t stream = NULL;
     int made = 0;
-    alone();
+    onednn_kernels_alone();
     dnnl_status_t status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
     for (; made < n && status == dnnl_success; made++) {
         argument[made].arg = operand[made].argument;
@@ -274,54 +276,55 @@ static dnnl_status_t execute(dnnl_engine_t engine, dnnl_primitive_t primitive, i
     return status;
 }
 
-static int pack(void *self, const struct tess_kernel *kernel, const void *b, void *packed)
+static int onednn_kernels_pack(void *self, const struct tess_kernel *kernel, const void *b, void *packed)
 {
     const struct onednn *o = self;
     const struct kernel *k = kernel->handle;
-    const struct operand operand[] = {{DNNL_ARG_FROM, AT(k->w), b}, {DNNL_ARG_TO, asked(k, dnnl_query_weights_md), packed}};
-    return execute(o->engine, k->reorder, 2, operand) == dnnl_success ? TESS_OK : TESS_E_FAILED;
+    const struct operand operand[] = {{DNNL_ARG_FROM, AT(k->w), b}, {DNNL_ARG_TO, onednn_kernels_asked(k, dnnl_query_weights_md), packed}};
+    return onednn_kernels_execute(o->engine, k->reorder, 2, operand) == dnnl_success ? TESS_OK : TESS_E_FAILED;
 }
 
 static int run_primitive(const struct onednn *o, const struct kernel *k, const struct tess_dense_run *r)
 {
-    layout_at spare = asked(k, dnnl_query_scratchpad_md);
+    layout_at spare = onednn_kernels_asked(k, dnnl_query_scratchpad_md);
     if (k->d.what == TESS_CONV || k->d.what == TESS_GEMM) {
         const struct operand operand[] = {{DNNL_ARG_SRC, AT(k->x), r->a},
-                                          {DNNL_ARG_WEIGHTS, asked(k, dnnl_query_weights_md), r->b},
+                                          {DNNL_ARG_WEIGHTS, onednn_kernels_asked(k, dnnl_query_weights_md), r->b},
                                           {DNNL_ARG_DST, AT(k->y), r->c},
                                           {DNNL_ARG_SCRATCHPAD, spare, r->scratch},
                                           {DNNL_ARG_BIAS, AT(k->bias), r->bias}};
-        return check(r->call, execute(o->engine, k->primitive, k->d.bias ? 5 : 4, operand), "a product");
+        return onednn_kernels_check(r->context, onednn_kernels_execute(o->engine, k->primitive, k->d.bias ? 5 : 4, operand), "a product");
     }
     if (k->d.what == TESS_CONV_DATA) {
         const struct operand operand[] = {{DNNL_ARG_DIFF_DST, AT(k->y), r->a},
-                                          {DNNL_ARG_WEIGHTS, asked(k, dnnl_query_weights_md), r->b},
+                                          {DNNL_ARG_WEIGHTS, onednn_kernels_asked(k, dnnl_query_weights_md), r->b},
                                           {DNNL_ARG_DIFF_SRC, AT(k->x), r->c},
                                           {DNNL_ARG_SCRATCHPAD, spare, r->scratch}};
-        return check(r->call, execute(o->engine, k->primitive, 4, operand), "a convolution's gradient");
+        return onednn_kernels_check(r->context, onednn_kernels_execute(o->engine, k->primitive, 4, operand), "a convolution's gradient");
     }
-    layout_at dw = asked(k, dnnl_query_diff_weights_md);
+    layout_at dw = onednn_kernels_asked(k, dnnl_query_diff_weights_md);
     void *made = k->repack ? (char *)r->scratch + k->own : r->c;
     const struct operand operand[] = {{DNNL_ARG_SRC, AT(k->x), r->a},
                                       {DNNL_ARG_DIFF_DST, AT(k->y), r->b},
                                       {DNNL_ARG_DIFF_WEIGHTS, dw, made},
                                       {DNNL_ARG_SCRATCHPAD, spare, r->scratch}};
-    TESS_TRY(check(r->call, execute(o->engine, k->primitive, 4, operand), "a convolution's weight gradient"));
+    TESS_TRY(
+        onednn_kernels_check(r->context, onednn_kernels_execute(o->engine, k->primitive, 4, operand), "a convolution's weight gradient"));
     if (!k->repack)
         return TESS_OK;
     const struct operand back[] = {{DNNL_ARG_FROM, dw, made}, {DNNL_ARG_TO, AT(k->w), r->c}};
-    return check(r->call, execute(o->engine, k->reorder, 2, back), "a reorder");
+    return onednn_kernels_check(r->context, onednn_kernels_execute(o->engine, k->reorder, 2, back), "a reorder");
 }
 
-static int run_gemm(const struct tess_dense *d, const struct tess_dense_run *r)
+static int onednn_kernels_run_gemm(const struct tess_dense *d, const struct tess_dense_run *r)
 {
-    alone();
+    onednn_kernels_alone();
     for (int64_t i = 0; i < d->outer; i++)
         for (int64_t j = 0; j < d->inner; j++) {
             const float *a = (const float *)r->a + i * d->stride_a[0] + j * d->stride_a[1];
             const float *b = (const float *)r->b + i * d->stride_b[0] + j * d->stride_b[1];
             float *y = (float *)r->c + i * d->stride_c[0] + j * d->stride_c[1];
-            TESS_TRY(check(r->call,
+            TESS_TRY(onednn_kernels_check(r->context,
                            dnnl_sgemm(d->transpose_a ? 'T' : 'N', d->transpose_b ? 'T' : 'N', d->m, d->n, d->k, d->alpha, a, d->lda, b,
                                       d->ldb, d->beta, y, d->ldc),
                            "a matrix product"));
@@ -332,25 +335,25 @@ static int run_gemm(const struct tess_dense *d, const struct tess_dense_run *r)
     return TESS_OK;
 }
 
-static int run(void *self, const struct tess_kernel *kernel, const struct tess_dense_run *r)
+static int onednn_kernels_run(void *self, const struct tess_kernel *kernel, const struct tess_dense_run *r)
 {
     const struct kernel *k = kernel->handle;
-    return is_sgemm(&k->d) ? run_gemm(&k->d, r) : run_primitive(self, k, r);
+    return is_sgemm(&k->d) ? onednn_kernels_run_gemm(&k->d, r) : run_primitive(self, k, r);
 }
 
-static const char *numeric_class(void *self)
+static const char *onednn_kernels_numeric_class(void *self)
 {
     return ((struct onednn *)self)->numeric_class;
 }
 
-static int multiplies(void *self, int32_t dtype)
+static int onednn_kernels_multiplies(void *self, int32_t dtype)
 {
     (void)self;
     return dtype == TESS_BF16 ? (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16
                               : dtype == TESS_F32;
 }
 
-static int open_onednn(void *self, struct tess_call *c)
+static int open_onednn(void *self, struct tess_context *ctx)
 {
     struct onednn *o = self;
     const dnnl_version_t *v = dnnl_version();
@@ -358,9 +361,11 @@ static int open_onednn(void *self, struct tess_call *c)
              (unsigned)dnnl_get_effective_cpu_isa());
     dnnl_status_t status = dnnl_engine_create(&o->engine, dnnl_cpu, 0);
     if (status != dnnl_success)
-        return c->fail(c, TESS_E_PLUGIN,
-                       "this build of oneDNN cannot use the processor (status %d): it may want a run-time system that is not installed; take "
-                       "--backend openblas, or another oneDNN", (int)status);
+        return ctx->fail(
+            ctx, TESS_E_PLUGIN,
+            "this build of oneDNN cannot use the processor (status %d): it may want a run-time system that is not installed; take "
+            "--backend openblas, or another oneDNN",
+            (int)status);
     return TESS_OK;
 }
 
@@ -372,12 +377,12 @@ static void close_onednn(void *self)
 }
 
 static const struct tess_backend_1 ops = {.size = sizeof ops,
-                                          .numeric_class = numeric_class,
-                                          .plan = plan,
-                                          .pack = pack,
-                                          .run = run,
-                                          .drop = drop,
-                                          .multiplies = multiplies,
+                                          .numeric_class = onednn_kernels_numeric_class,
+                                          .plan = onednn_kernels_plan,
+                                          .pack = onednn_kernels_pack,
+                                          .run = onednn_kernels_run,
+                                          .drop = onednn_kernels_drop,
+                                          .multiplies = onednn_kernels_multiplies,
                                           .preference = ONEDNN_PREFERENCE};
 
 static const struct tess_component components[] = {{.name = "onednn",

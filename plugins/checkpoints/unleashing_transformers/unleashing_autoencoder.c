@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCKS_MOST = 1200 }; /* more than the widest list of 16 levels of 32 residual blocks */
+enum { BLOCKS_MAX = 1200 }; /* more than the widest list of 16 levels of 32 residual blocks */
 
 static const char who[] = "unleashing-transformers";
 
@@ -23,10 +23,10 @@ static const struct name_row tokenizer_names[] = {
     {NULL, NULL, NULL}};
 
 /* The blocks as letters, C convolution, R residual, A attention, D down, N norm, and each residual block's width. */
-static int64_t spell(const struct tess_import_plan *p, char *letter, int64_t *width)
+static int64_t unleashing_autoencoder_spell(const struct tess_import_plan *p, char *letter, int64_t *width)
 {
     int64_t n = 0;
-    for (; n < BLOCKS_MOST; n++) {
+    for (; n < BLOCKS_MAX; n++) {
         const struct tess_entry *plain = name_find(p, "ae.encoder.blocks.%d.weight", n);
         const struct tess_entry *residual = name_find(p, "ae.encoder.blocks.%d.conv1.weight", n);
         width[n] = residual && residual->rank ? residual->dim[0] : 0;
@@ -46,7 +46,7 @@ static int64_t spell(const struct tess_import_plan *p, char *letter, int64_t *wi
 }
 
 /* One level, `n` letters: residual blocks, all of them or none with attention behind. */
-static int read_level(struct tess_call *c, struct conv_layout *l, const char *letter, const int64_t *width, int64_t n)
+static int read_level(struct tess_context *ctx, struct conv_layout *l, const char *letter, const int64_t *width, int64_t n)
 {
     int64_t residual = 0, attention = 0, wide = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -56,39 +56,39 @@ static int read_level(struct tess_call *c, struct conv_layout *l, const char *le
         } else if (letter[i] == 'A' && i > 0 && letter[i - 1] == 'R') {
             attention++;
         } else {
-            return conv_layout_odd(c, l, "a level is not of residual blocks with attention behind");
+            return conv_layout_odd(ctx, l, "a level is not of residual blocks with attention behind");
         }
     }
-    return conv_layout_level(c, l, residual, attention, wide);
+    return conv_layout_level(ctx, l, residual, attention, wide);
 }
 
 /* C, levels with D between them, then R A R N C */
-static int read_encoder(struct tess_call *c, const struct tess_import_plan *p, struct conv_layout *l)
+static int unleashing_autoencoder_read_encoder(struct tess_context *ctx, const struct tess_import_plan *p, struct conv_layout *l)
 {
     static const char tail[] = "RARNC";
-    char letter[BLOCKS_MOST + 1];
-    int64_t width[BLOCKS_MOST + 1], n = spell(p, letter, width), end = n - (int64_t)(sizeof tail - 1);
+    char letter[BLOCKS_MAX + 1];
+    int64_t width[BLOCKS_MAX + 1], n = unleashing_autoencoder_spell(p, letter, width), end = n - (int64_t)(sizeof tail - 1);
     const struct tess_entry *first = name_find(p, "ae.encoder.blocks.%d.weight", 0);
     const struct tess_entry *last = name_find(p, "ae.encoder.blocks.%d.weight", n - 1);
-    const struct tess_entry *book = name_find(p, "ae.quantize.embedding.weight", 0);
+    const struct tess_entry *codebook = name_find(p, "ae.quantize.embedding.weight", 0);
     if (n < 7 || letter[0] != 'C' || strcmp(letter + end, tail) != 0 || !first || !last || first->rank != 4)
-        return conv_layout_odd(c, l,
+        return conv_layout_odd(ctx, l,
                                "its blocks do not begin with a convolution and end with residual, attention, residual, norm, convolution");
-    if (!book && name_find(p, "ae.quantize.embed.weight", 0))
-        return c->fail(c, TESS_E_DATA, "its quantizer is the one of Gumbel, which is not known here");
-    if (!book || book->rank != 2)
-        return c->fail(c, TESS_E_DATA, "wanted the codebook `ae.quantize.embedding.weight` (K, D), found %s",
-                       book ? "one of another shape" : "none");
+    if (!codebook && name_find(p, "ae.quantize.embed.weight", 0))
+        return ctx->fail(ctx, TESS_E_DATA, "its quantizer is the one of Gumbel, which is not known here");
+    if (!codebook || codebook->rank != 2)
+        return ctx->fail(ctx, TESS_E_DATA, "wanted the codebook `ae.quantize.embedding.weight` (K, D), found %s",
+                       codebook ? "one of another shape" : "none");
     for (int64_t from = 1, at = 1; at <= end; at++) {
         if (at < end && letter[at] != 'D')
             continue;
-        TESS_TRY(read_level(c, l, letter + from, width + from, at - from));
+        TESS_TRY(read_level(ctx, l, letter + from, width + from, at - from));
         from = at + 1;
     }
     l->channels = first->dim[0];
     l->image_channels = first->dim[1];
     l->code_dim = last->dim[0];
-    l->codes = book->dim[0];
+    l->codebook_size = codebook->dim[0];
     return TESS_OK;
 }
 
@@ -105,10 +105,10 @@ static int is_idle_shortcut(const struct tess_import_plan *p, const char *name)
     return 0;
 }
 
-int unleashing_import_autoencoder(struct tess_call *c, const struct conv_untold *u, struct tess_import_plan *p)
+int unleashing_import_autoencoder(struct tess_context *ctx, const struct conv_untold *u, struct tess_import_plan *p)
 {
     struct conv_layout l = {.who = who, .variant = "unleashing"};
-    TESS_TRY(read_encoder(c, p, &l));
+    TESS_TRY(unleashing_autoencoder_read_encoder(ctx, p, &l));
     for (int64_t i = 0; i < p->entries; i++) {
         name_import(tokenizer_names, p, i);
         if (*p->use[i].ours && is_idle_shortcut(p, p->entry[i].name)) {
@@ -116,31 +116,31 @@ int unleashing_import_autoencoder(struct tess_call *c, const struct conv_untold 
             p->use[i].left = "shortcuts of residual blocks that keep their width, which they never use";
         }
     }
-    TESS_TRY(critic_import(c, p, "disc.", "unit"));
+    TESS_TRY(critic_import(ctx, p, "disc.", "unit"));
     if (name_find(p, "ae.generator.logsigma.0.weight", 0))
-        TESS_TRY(tess_facts_set_i64(c, p->facts, "likelihood", 1));
-    return conv_layout_describe(c, u, &l, p);
+        TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "likelihood", 1));
+    return conv_layout_describe(ctx, u, &l, p);
 }
 
 /* ---- back ---- */
 
 /* A model from before there were two has no word of it. */
-static int check_variant(struct tess_call *c, const char *part, const char *spec)
+static int check_variant(struct tess_context *ctx, const char *part, const char *config_text)
 {
-    if (!strstr(spec, ", variant: ") || strstr(spec, ", variant: unleashing"))
+    if (!strstr(config_text, ", variant: ") || strstr(config_text, ", variant: unleashing"))
         return TESS_OK;
-    return c->fail(c, TESS_E_VALUE, "%s has the %s conv of `variant: unleashing`, the model %s", who, part, spec);
+    return ctx->fail(ctx, TESS_E_VALUE, "%s has the %s conv of `variant: unleashing`, the model %s", who, part, config_text);
 }
 
-int unleashing_export_autoencoder(struct tess_call *c, const struct conv_untold *u, struct tess_export_plan *p)
+int unleashing_export_autoencoder(struct tess_context *ctx, const struct conv_untold *u, struct tess_export_plan *p)
 {
-    const char *spec;
-    TESS_TRY(name_check_part(c, p, who, "decoder", "conv", &spec));
-    TESS_TRY(check_variant(c, "decoder", spec));
-    TESS_TRY(name_check_number(c, spec, "groups", u->groups));
-    TESS_TRY(name_check_part(c, p, who, "encoder", "conv", &spec));
-    TESS_TRY(check_variant(c, "encoder", spec));
-    TESS_TRY(name_check_number(c, spec, "groups", u->groups));
+    const char *config_text;
+    TESS_TRY(name_check_part(ctx, p, who, "decoder", "conv", &config_text));
+    TESS_TRY(check_variant(ctx, "decoder", config_text));
+    TESS_TRY(name_check_number(ctx, config_text, "groups", u->groups));
+    TESS_TRY(name_check_part(ctx, p, who, "encoder", "conv", &config_text));
+    TESS_TRY(check_variant(ctx, "encoder", config_text));
+    TESS_TRY(name_check_number(ctx, config_text, "groups", u->groups));
     for (int64_t i = 0; i < p->weights; i++) {
         struct tess_export_weight *w = &p->weight[i];
         name_export(tokenizer_names, w);

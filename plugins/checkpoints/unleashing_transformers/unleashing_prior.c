@@ -9,7 +9,7 @@
 
 static const char who[] = "unleashing-transformers";
 
-enum { LAYERS_MOST = 1200 };
+enum { LAYERS_MAX = 1200 };
 
 static const struct name_row prior_names[] = {
     {"_denoise_fn.start_tok", NULL, "the start of the autoregressive model, unused in this one"},
@@ -23,7 +23,7 @@ static const struct name_row causal_names[] = {{"net.", "denoiser.", NULL}, {NUL
 
 struct network {
     const char *inside; /* what names of the network begin with */
-    int64_t codes, embed_dim, layers, mlp_ratio, tokens, steps;
+    int64_t codebook_size, embed_dim, layers, mlp_ratio, tokens, steps;
     int causal, told; /* told: the file tells the steps, or there are none to tell */
 };
 
@@ -34,21 +34,21 @@ static const struct tess_entry *part_of(const struct tess_import_plan *p, const 
     return name_find(p, all, i);
 }
 
-static int read_denoiser(struct tess_call *c, const struct unleashing_untold *u, const struct tess_import_plan *p, struct network *n)
+static int read_denoiser(struct tess_context *ctx, const struct unleashing_untold *u, const struct tess_import_plan *p, struct network *n)
 {
     const struct tess_entry *head = part_of(p, n, "head.weight", 0), *place = part_of(p, n, "pos_emb", 0);
     const struct tess_entry *wide = part_of(p, n, "blocks.%d.mlp.0.weight", 0), *history = name_find(p, "Lt_history", 0);
     if (!head || !place || !wide || head->rank != 2 || place->rank != 3 || wide->rank != 2 || head->dim[1] < 1 ||
         wide->dim[0] % head->dim[1])
-        return c->fail(c, TESS_E_DATA,
+        return ctx->fail(ctx, TESS_E_DATA,
                        "wanted `%shead.weight` (K, D), `%spos_emb` (1, L, D) and `%sblocks.0.mlp.0.weight` (a multiple of D, D), found one "
                        "missing or of another shape",
                        n->inside, n->inside, n->inside);
-    n->codes = head->dim[0];
+    n->codebook_size = head->dim[0];
     n->embed_dim = head->dim[1];
     n->tokens = place->dim[1];
     n->mlp_ratio = wide->dim[0] / head->dim[1];
-    while (n->layers <= LAYERS_MOST && part_of(p, n, "blocks.%d.ln1.weight", n->layers))
+    while (n->layers <= LAYERS_MAX && part_of(p, n, "blocks.%d.ln1.weight", n->layers))
         n->layers++;
     n->told = n->causal || (history && history->rank == 1 && history->dim[0] > 1);
     n->steps = n->causal || !n->told ? u->steps : history->dim[0] - 1; /* a place for each t from 0 to T */
@@ -56,19 +56,19 @@ static int read_denoiser(struct tess_call *c, const struct unleashing_untold *u,
 }
 
 /* The map is the tokenizer's; the prior's own shapes must be of it. */
-static int describe_map(struct tess_call *c, const struct network *n, struct tess_import_plan *p)
+static int unleashing_prior_describe_map(struct tess_context *ctx, const struct network *n, struct tess_import_plan *p)
 {
-    int64_t height, width, codes;
-    TESS_TRY(tess_facts_i64(c, p->tokenizer, "latent_height", &height));
-    TESS_TRY(tess_facts_i64(c, p->tokenizer, "latent_width", &width));
-    TESS_TRY(tess_facts_i64(c, p->tokenizer, "codebook_size", &codes));
-    if (height * width != n->tokens || codes != n->codes)
-        return c->fail(c, TESS_E_DATA,
+    int64_t height, width, codebook_size;
+    TESS_TRY(tess_attrs_i64(ctx, p->tokenizer, "latent_height", &height));
+    TESS_TRY(tess_attrs_i64(ctx, p->tokenizer, "latent_width", &width));
+    TESS_TRY(tess_attrs_i64(ctx, p->tokenizer, "codebook_size", &codebook_size));
+    if (height * width != n->tokens || codebook_size != n->codebook_size)
+        return ctx->fail(ctx, TESS_E_DATA,
                        "the prior is of %lld tokens of %lld codes, the tokenizer makes %lld x %lld of %lld: it is another's",
-                       (long long)n->tokens, (long long)n->codes, (long long)height, (long long)width, (long long)codes);
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "codebook_size", codes));
-    TESS_TRY(tess_facts_set_i64(c, p->facts, "height", height));
-    return tess_facts_set_i64(c, p->facts, "width", width);
+                       (long long)n->tokens, (long long)n->codebook_size, (long long)height, (long long)width, (long long)codebook_size);
+    TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "codebook_size", codebook_size));
+    TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "height", height));
+    return tess_attrs_set_i64(ctx, p->attrs, "width", width);
 }
 
 /* Each block of the causal network has the triangle of ones that says who is before whom. */
@@ -81,13 +81,13 @@ static void leave_mask(struct tess_import_plan *p, int64_t i)
     p->use[i].left = "masks of causal attention, which are always the same";
 }
 
-int unleashing_import_prior(struct tess_call *c, const struct unleashing_untold *u, struct tess_import_plan *p, int causal)
+int unleashing_import_prior(struct tess_context *ctx, const struct unleashing_untold *u, struct tess_import_plan *p, int causal)
 {
     struct network n = {.inside = causal ? "net." : "_denoise_fn.", .causal = causal};
     char noise[120] = "{use: autoregressive}", denoiser[240], steps[64] = "";
-    TESS_TRY(read_denoiser(c, u, p, &n));
+    TESS_TRY(read_denoiser(ctx, u, p, &n));
     if (p->tokenizer)
-        TESS_TRY(describe_map(c, &n, p));
+        TESS_TRY(unleashing_prior_describe_map(ctx, &n, p));
     for (int64_t i = 0; i < p->entries; i++) {
         name_import(causal ? causal_names : prior_names, p, i);
         if (causal)
@@ -102,21 +102,21 @@ int unleashing_import_prior(struct tess_call *c, const struct unleashing_untold 
         (void)snprintf(steps, sizeof steps, ", %lld steps", (long long)n.steps);
     (void)snprintf(p->assumed, sizeof p->assumed, "%lld heads%s: the file does not tell; set heads=%s", (long long)u->heads, steps,
                    n.told ? "" : ", steps=");
-    TESS_TRY(tess_facts_set_text(c, p->facts, "noise", noise));
-    return tess_facts_set_text(c, p->facts, "denoiser", denoiser);
+    TESS_TRY(tess_attrs_set_text(ctx, p->attrs, "noise", noise));
+    return tess_attrs_set_text(ctx, p->attrs, "denoiser", denoiser);
 }
 
 /* ---- back ---- */
 
-int unleashing_export_prior(struct tess_call *c, const struct unleashing_untold *u, struct tess_export_plan *p)
+int unleashing_export_prior(struct tess_context *ctx, const struct unleashing_untold *u, struct tess_export_plan *p)
 {
-    const char *spec;
-    TESS_TRY(tess_facts_text(c, p->facts, "noise", &spec));
-    int causal = strcmp(spec, "{use: autoregressive}") == 0;
+    const char *config_text;
+    TESS_TRY(tess_attrs_text(ctx, p->attrs, "noise", &config_text));
+    int causal = strcmp(config_text, "{use: autoregressive}") == 0;
     if (!causal)
-        TESS_TRY(name_check_part(c, p, who, "noise", "absorbing", &spec));
-    TESS_TRY(name_check_part(c, p, who, "denoiser", "transformer", &spec));
-    TESS_TRY(name_check_number(c, spec, "heads", u->heads));
+        TESS_TRY(name_check_part(ctx, p, who, "noise", "absorbing", &config_text));
+    TESS_TRY(name_check_part(ctx, p, who, "denoiser", "transformer", &config_text));
+    TESS_TRY(name_check_number(ctx, config_text, "heads", u->heads));
     for (int64_t i = 0; i < p->weights; i++) {
         struct tess_export_weight *w = &p->weight[i];
         name_export(causal ? causal_names : prior_names, w);

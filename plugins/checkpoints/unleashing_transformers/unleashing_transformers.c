@@ -19,39 +19,49 @@ struct unleashing {
     struct unleashing_untold prior;
 };
 
-static int plan_import(void *self, struct tess_call *c, struct tess_import_plan *p)
+static int unleashing_transformers_plan_import(void *self, struct tess_context *ctx, struct tess_import_plan *p)
 {
     const struct unleashing *u = self;
     if (name_find(p, "ae.encoder.blocks.%d.weight", 0))
-        return unleashing_import_autoencoder(c, &u->images, p);
+        return unleashing_import_autoencoder(ctx, &u->images, p);
     if (name_find(p, "_denoise_fn.tok_emb.weight", 0))
-        return unleashing_import_prior(c, &u->prior, p, 0);
+        return unleashing_import_prior(ctx, &u->prior, p, 0);
     if (name_find(p, "net.tok_emb.weight", 0))
-        return unleashing_import_prior(c, &u->prior, p, 1);
-    return c->fail(c, TESS_E_DATA, "the file is neither an autoencoder (`ae.encoder.blocks.0.weight`) nor an absorbing prior "
+        return unleashing_import_prior(ctx, &u->prior, p, 1);
+    return ctx->fail(ctx, TESS_E_DATA, "the file is neither an autoencoder (`ae.encoder.blocks.0.weight`) nor an absorbing prior "
                                    "(`_denoise_fn.tok_emb.weight`) nor an autoregressive one (`net.tok_emb.weight`) of "
                                    "unleashing-transformers");
 }
 
-static int plan_export(void *self, struct tess_call *c, struct tess_export_plan *p)
+static int unleashing_transformers_plan_export(void *self, struct tess_context *ctx, struct tess_export_plan *p)
 {
     const struct unleashing *u = self;
     if (strcmp(p->kind, "autoencoder") == 0)
-        return unleashing_export_autoencoder(c, &u->images, p);
+        return unleashing_export_autoencoder(ctx, &u->images, p);
     if (strcmp(p->kind, "prior") == 0)
-        return unleashing_export_prior(c, &u->prior, p);
-    return c->fail(c, TESS_E_DATA, "wanted a model of kind autoencoder or prior, found kind `%s`", p->kind);
+        return unleashing_export_prior(ctx, &u->prior, p);
+    return ctx->fail(ctx, TESS_E_DATA, "wanted a model of kind autoencoder or prior, found kind `%s`", p->kind);
 }
 
-static const struct tess_checkpoint_1 ops = {.size = sizeof ops, .plan_import = plan_import, .plan_export = plan_export};
+static const struct tess_checkpoint_1 ops = {
+    .size = sizeof ops, .plan_import = unleashing_transformers_plan_import, .plan_export = unleashing_transformers_plan_export};
 
-static const struct tess_param params[] = {
-    CONV_UNTOLD_PARAMS(struct unleashing, images),
-    {.name = "heads", .help = "heads of the prior's attention", .type = TESS_I64, .offset = offsetof(struct unleashing, prior.heads), .lo = 1,
-     .hi = 1024, .def = 8},
-    {.name = "steps", .help = "diffusion steps (T) of a prior whose file does not tell", .type = TESS_I64,
-     .offset = offsetof(struct unleashing, prior.steps), .lo = 1, .hi = 1e6, .def = 256},
-    {.name = NULL}};
+static const struct tess_param params[] = {CONV_UNTOLD_PARAMS(struct unleashing, images),
+                                           {.name = "heads",
+                                            .help = "heads of the prior's attention",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct unleashing, prior.heads),
+                                            .lo = 1,
+                                            .hi = 1024,
+                                            .def = 8},
+                                           {.name = "steps",
+                                            .help = "diffusion steps (T) of a prior whose file does not tell",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct unleashing, prior.steps),
+                                            .lo = 1,
+                                            .hi = 1e6,
+                                            .def = 256},
+                                           {.name = NULL}};
 
 static const struct tess_component components[] = {{.name = "unleashing-transformers",
                                                     .kind = "checkpoint/1",

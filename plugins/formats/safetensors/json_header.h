@@ -6,21 +6,21 @@
 
 #include "kit/format/numbers.h"
 
-enum { HEADER_MOST = 16 << 20, HEADER_TENSORS = 1 << 14 };
+enum { HEADER_MAX = 16 << 20, HEADER_TENSORS = 1 << 14 };
 
 struct header {
     struct tess_entry *entry;
     int32_t *type;              /* of numbers.h */
     int64_t *begin, *end;       /* bytes behind the header */
-    int64_t count, room;
+    int64_t count, capacity;
     char *text; /* holds the names */
 };
 
 /* TESS_E_DATA for anything but such an object. Types and offsets are checked one by one, not yet against each other or the file. Start
  * from zeroed memory; free in any case. */
-int header_read(struct tess_call *c, const char *path, const char *text, size_t bytes, struct header *out) TESS_CHECKED;
+int header_read(struct tess_context *ctx, const char *path, const char *text, size_t bytes, struct header *out) TESS_CHECKED;
 void header_free(struct header *h);
 /* Text as a JSON string, with its quotes, cut to room. */
-void header_quote(const char *text, char *to, size_t room);
+void header_quote(const char *text, char *to, size_t capacity);
 
 #endif

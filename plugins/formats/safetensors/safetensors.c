@@ -24,21 +24,21 @@ struct safetensors {
 };
 
 /* The length leaves its upper bytes zero, and the object begins behind it. */
-static int recognises(const uint8_t *head, size_t bytes)
+static int safetensors_recognises(const uint8_t *head, size_t bytes)
 {
     return bytes >= 9 && number_u64(head) < (uint64_t)1 << 40 && head[8] == '{';
 }
 
-static int read_at(struct tess_call *c, const struct safetensors *s, int64_t at, void *to, size_t bytes)
+static int read_at(struct tess_context *ctx, const struct safetensors *s, int64_t at, void *to, size_t bytes)
 {
     for (char *here = to; bytes;) {
         ssize_t got = pread(s->fd, here, bytes, (off_t)at);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", s->path, strerror(errno));
+            return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", s->path, strerror(errno));
         if (got == 0)
-            return c->fail(c, TESS_E_DATA, "%s: ends before its end; fetch it again", s->path);
+            return ctx->fail(ctx, TESS_E_DATA, "%s: ends before its end; fetch it again", s->path);
         here += got;
         at += got;
         bytes -= (size_t)got;
@@ -48,19 +48,19 @@ static int read_at(struct tess_call *c, const struct safetensors *s, int64_t at,
 
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
 
-static int open_descriptor(struct tess_call *c, struct safetensors *s)
+static int open_descriptor(struct tess_context *ctx, struct safetensors *s)
 {
     struct stat st;
     uint8_t head[8];
     s->fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     s->is_open = s->fd >= 0;
     if (!s->is_open || fstat(s->fd, &st) != 0)
-        return c->fail(c, TESS_E_IO, "%s: cannot be opened: %s; check the name", s->path, strerror(errno));
-    TESS_TRY(read_at(c, s, 0, head, sizeof head));
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be opened: %s; check the name", s->path, strerror(errno));
+    TESS_TRY(read_at(ctx, s, 0, head, sizeof head));
     uint64_t length = number_u64(head);
-    if (length > HEADER_MOST || (int64_t)length > (int64_t)st.st_size - 8)
-        return c->fail(c, TESS_E_DATA, "%s: its header has %llu bytes by its own account, of a file of %lld; %d are the most", s->path,
-                       (unsigned long long)length, (long long)st.st_size, HEADER_MOST);
+    if (length > HEADER_MAX || (int64_t)length > (int64_t)st.st_size - 8)
+        return ctx->fail(ctx, TESS_E_DATA, "%s: its header has %llu bytes by its own account, of a file of %lld; %d are the most", s->path,
+                       (unsigned long long)length, (long long)st.st_size, HEADER_MAX);
     s->data = 8 + (int64_t)length;
     s->bytes = (int64_t)st.st_size - s->data;
     return TESS_OK;
@@ -70,7 +70,7 @@ struct place {
     int64_t begin, end;
 };
 
-static int by_place(const void *a, const void *b)
+static int safetensors_by_place(const void *a, const void *b)
 {
     const struct place *x = a, *y = b;
     if (x->begin != y->begin)
@@ -78,59 +78,61 @@ static int by_place(const void *a, const void *b)
     return x->end < y->end ? -1 : x->end > y->end;
 }
 
-static int check_sizes(struct tess_call *c, const struct safetensors *s)
+static int safetensors_check_sizes(struct tess_context *ctx, const struct safetensors *s)
 {
     const struct header *h = &s->header;
     for (int64_t i = 0; i < h->count; i++) {
         int64_t bytes;
         if (h->begin[i] > h->end[i] || h->end[i] > s->bytes)
-            return c->fail(c, TESS_E_DATA, "%s: `%s` lies in bytes %lld to %lld of %lld; a part of the file may be missing: fetch it again",
-                           s->path, h->entry[i].name, (long long)h->begin[i], (long long)h->end[i], (long long)s->bytes);
-        if (!number_room(h->type[i], h->entry[i].rank, h->entry[i].dim, &bytes) || bytes != h->end[i] - h->begin[i])
-            return c->fail(c, TESS_E_DATA, "%s: `%s` has %lld bytes, which its shape and its type %s contradict", s->path, h->entry[i].name,
-                           (long long)(h->end[i] - h->begin[i]), h->entry[i].dtype);
+            return ctx->fail(ctx, TESS_E_DATA,
+                             "%s: `%s` lies in bytes %lld to %lld of %lld; a part of the file may be missing: fetch it again", s->path,
+                             h->entry[i].name, (long long)h->begin[i], (long long)h->end[i], (long long)s->bytes);
+        if (!number_capacity(h->type[i], h->entry[i].rank, h->entry[i].dim, &bytes) || bytes != h->end[i] - h->begin[i])
+            return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` has %lld bytes, which its shape and its type %s contradict", s->path,
+                             h->entry[i].name, (long long)(h->end[i] - h->begin[i]), h->entry[i].dtype);
     }
     return TESS_OK;
 }
 
-static int check_places(struct tess_call *c, const struct safetensors *s)
+static int check_places(struct tess_context *ctx, const struct safetensors *s)
 {
     const struct header *h = &s->header;
     void *memory;
     int64_t at = 0;
-    TESS_TRY(tess_alloc(c, (size_t)(h->count + 1) * sizeof(struct place), "places", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)(h->count + 1) * sizeof(struct place), "places", &memory));
     struct place *place = memory;
     for (int64_t i = 0; i < h->count; i++)
         place[i] = (struct place){h->begin[i], h->end[i]};
-    qsort(place, (size_t)h->count, sizeof *place, by_place);
+    qsort(place, (size_t)h->count, sizeof *place, safetensors_by_place);
     int64_t i = 0;
     for (; i < h->count && place[i].begin == at; i++)
         at = place[i].end;
     tess_free(memory);
     if (i < h->count || at != s->bytes)
-        return c->fail(c, TESS_E_DATA, "%s: at byte %lld of its data tensors overlap, or there are bytes of none", s->path, (long long)at);
+        return ctx->fail(ctx, TESS_E_DATA, "%s: at byte %lld of its data tensors overlap, or there are bytes of none", s->path,
+                         (long long)at);
     return TESS_OK;
 }
 
-static int open_file(void *self, struct tess_call *c, const char *path)
+static int safetensors_open_file(void *self, struct tess_context *ctx, const char *path)
 {
     struct safetensors *s = self;
     void *memory;
     int64_t twice;
-    TESS_TRY(tess_alloc(c, strlen(path) + 1, "a path", &memory));
+    TESS_TRY(tess_alloc(ctx, strlen(path) + 1, "a path", &memory));
     s->path = strcpy(memory, path);
-    TESS_TRY(open_descriptor(c, s));
-    TESS_TRY(tess_alloc(c, (size_t)s->data, "a header", &memory));
-    int status = read_at(c, s, 8, memory, (size_t)s->data - 8);
+    TESS_TRY(open_descriptor(ctx, s));
+    TESS_TRY(tess_alloc(ctx, (size_t)s->data, "a header", &memory));
+    int status = read_at(ctx, s, 8, memory, (size_t)s->data - 8);
     if (status == TESS_OK)
-        status = header_read(c, s->path, memory, (size_t)s->data - 8, &s->header);
+        status = header_read(ctx, s->path, memory, (size_t)s->data - 8, &s->header);
     tess_free(memory);
     TESS_TRY(status);
-    TESS_TRY(number_twice(c, s->header.entry, s->header.count, &twice));
+    TESS_TRY(number_twice(ctx, s->header.entry, s->header.count, &twice));
     if (twice >= 0)
-        return c->fail(c, TESS_E_DATA, "%s: `%s` is there twice", s->path, s->header.entry[twice].name);
-    TESS_TRY(check_sizes(c, s));
-    return check_places(c, s);
+        return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` is there twice", s->path, s->header.entry[twice].name);
+    TESS_TRY(safetensors_check_sizes(ctx, s));
+    return check_places(ctx, s);
 }
 
 static void close_safetensors(void *self)
@@ -144,27 +146,27 @@ static void close_safetensors(void *self)
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
-static int64_t count(void *self)
+static int64_t safetensors_count(void *self)
 {
     return ((struct safetensors *)self)->header.count;
 }
 
-static const struct tess_entry *entry(void *self, int64_t i)
+static const struct tess_entry *safetensors_entry(void *self, int64_t i)
 {
     return &((struct safetensors *)self)->header.entry[i];
 }
 
-static int read_tensor(void *self, struct tess_call *c, int64_t i, float *to)
+static int safetensors_read_tensor(void *self, struct tess_context *ctx, int64_t i, float *to)
 {
     const struct safetensors *s = self;
     const struct header *h = &s->header;
     uint8_t piece[PIECE];
     int type = h->type[i];
     if (!number_is_real(type))
-        return number_refuse(c, s->path, &h->entry[i]);
+        return number_refuse(ctx, s->path, &h->entry[i]);
     for (int64_t at = h->begin[i]; at < h->end[i];) {
         int64_t bytes = h->end[i] - at < PIECE ? h->end[i] - at : PIECE, n = bytes / number_bytes(type);
-        TESS_TRY(read_at(c, s, s->data + at, piece, (size_t)bytes));
+        TESS_TRY(read_at(ctx, s, s->data + at, piece, (size_t)bytes));
         number_to_f32(type, piece, n, to);
         to += n;
         at += bytes;
@@ -174,7 +176,7 @@ static int read_tensor(void *self, struct tess_call *c, int64_t i, float *to)
 
 /* ---- writing ------------------------------------------------------------------------------------------------------- */
 
-static int64_t numbers_of(const struct tess_entry *e)
+static int64_t safetensors_numbers_of(const struct tess_entry *e)
 {
     int64_t n = 1;
     for (int32_t i = 0; i < e->rank; i++)
@@ -200,7 +202,7 @@ static void print_entries(FILE *to, const struct tess_format_file *f)
     for (int64_t i = 0; i < f->entries; i++) {
         char name[2 * TESS_ENTRY_NAME + 8];
         const struct tess_entry *e = &f->entry[i];
-        int64_t bytes = 4 * numbers_of(e);
+        int64_t bytes = 4 * safetensors_numbers_of(e);
         header_quote(e->name, name, sizeof name);
         fprintf(to, ",%s:{\"dtype\":\"F32\",\"shape\":[", name);
         for (int32_t k = 0; k < e->rank; k++)
@@ -212,7 +214,7 @@ static void print_entries(FILE *to, const struct tess_format_file *f)
 }
 
 /* Blanks behind it, so that the data begins at a multiple of eight. */
-static int write_header(struct tess_call *c, const struct tess_format_file *f)
+static int write_header(struct tess_context *ctx, const struct tess_format_file *f)
 {
     char *text = NULL;
     size_t bytes = 0;
@@ -227,18 +229,18 @@ static int write_header(struct tess_call *c, const struct tess_format_file *f)
     }
     if (!to || fclose(to) != 0) {
         free(text);
-        return c->fail(c, TESS_E_MEMORY, "no memory for the header of a file");
+        return ctx->fail(ctx, TESS_E_MEMORY, "no memory for the header of a file");
     }
     for (int i = 0; i < 8; i++)
         length[i] = (uint8_t)((uint64_t)bytes >> 8 * i);
-    int status = f->put(f->user, c, length, sizeof length);
+    int status = f->put(f->user, ctx, length, sizeof length);
     if (status == TESS_OK)
-        status = f->put(f->user, c, text, bytes);
+        status = f->put(f->user, ctx, text, bytes);
     free(text);
     return status;
 }
 
-static int write_values(struct tess_call *c, const struct tess_format_file *f, const float *value, int64_t n)
+static int write_values(struct tess_context *ctx, const struct tess_format_file *f, const float *value, int64_t n)
 {
     uint8_t piece[PIECE];
     for (int64_t done = 0; done < n;) {
@@ -249,31 +251,31 @@ static int write_values(struct tess_call *c, const struct tess_format_file *f, c
             for (int k = 0; k < 4; k++)
                 piece[4 * i + k] = (uint8_t)(bits >> 8 * k);
         }
-        TESS_TRY(f->put(f->user, c, piece, (size_t)some * 4));
+        TESS_TRY(f->put(f->user, ctx, piece, (size_t)some * 4));
         done += some;
     }
     return TESS_OK;
 }
 
-static int write_file(void *self, struct tess_call *c, const struct tess_format_file *f)
+static int safetensors_write_file(void *self, struct tess_context *ctx, const struct tess_format_file *f)
 {
     (void)self;
-    TESS_TRY(write_header(c, f));
+    TESS_TRY(write_header(ctx, f));
     for (int64_t i = 0; i < f->entries; i++) {
         const float *value;
-        TESS_TRY(f->values(f->user, c, i, &value));
-        TESS_TRY(write_values(c, f, value, numbers_of(&f->entry[i])));
+        TESS_TRY(f->values(f->user, ctx, i, &value));
+        TESS_TRY(write_values(ctx, f, value, safetensors_numbers_of(&f->entry[i])));
     }
     return TESS_OK;
 }
 
 static const struct tess_format_1 ops = {.size = sizeof ops,
-                                         .recognises = recognises,
-                                         .open_file = open_file,
-                                         .count = count,
-                                         .entry = entry,
-                                         .read = read_tensor,
-                                         .write = write_file};
+                                         .recognises = safetensors_recognises,
+                                         .open_file = safetensors_open_file,
+                                         .count = safetensors_count,
+                                         .entry = safetensors_entry,
+                                         .read = safetensors_read_tensor,
+                                         .write = safetensors_write_file};
 
 static const struct tess_component components[] = {{.name = "safetensors",
                                                     .kind = "format/1",

@@ -24,37 +24,37 @@ int pickle_refuse(const struct machine *m, const char *format, ...)
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    return m->c->fail(m->c, TESS_E_DATA, "%s: its pickle, byte %zu: %s", m->path, m->at, text);
+    return m->ctx->fail(m->ctx, TESS_E_DATA, "%s: its pickle, byte %zu: %s", m->path, m->at, text);
 }
 
 /* Room for item `index`; what is new is zeroed. */
-int pickle_grow(const struct machine *m, void **array, int64_t *room, int64_t index, size_t size)
+int pickle_grow(const struct machine *m, void **array, int64_t *capacity, int64_t index, size_t size)
 {
     void *memory;
-    int64_t more = *room ? *room : 256;
-    if (index < *room)
+    int64_t more = *capacity ? *capacity : 256;
+    if (index < *capacity)
         return TESS_OK;
     while (more <= index)
         more *= 2;
-    TESS_TRY(tess_alloc(m->c, (size_t)more * size, "a pickle's values", &memory));
-    if (*room)
-        memcpy(memory, *array, (size_t)*room * size);
+    TESS_TRY(tess_alloc(m->ctx, (size_t)more * size, "a pickle's values", &memory));
+    if (*capacity)
+        memcpy(memory, *array, (size_t)*capacity * size);
     tess_free(*array);
     *array = memory;
-    *room = more;
+    *capacity = more;
     return TESS_OK;
 }
 
 int pickle_push(struct machine *m, uint32_t value)
 {
-    TESS_TRY(pickle_grow(m, (void **)&m->stack, &m->stack_room, m->depth, sizeof *m->stack));
+    TESS_TRY(pickle_grow(m, (void **)&m->stack, &m->stack_capacity, m->depth, sizeof *m->stack));
     m->stack[m->depth++] = value;
     return TESS_OK;
 }
 
 int pickle_push_new(struct machine *m, int32_t kind, int32_t which, int64_t number, uint32_t length)
 {
-    TESS_TRY(pickle_grow(m, (void **)&m->value, &m->value_room, m->values, sizeof *m->value));
+    TESS_TRY(pickle_grow(m, (void **)&m->value, &m->value_capacity, m->values, sizeof *m->value));
     m->value[m->values] = (struct value){.kind = kind, .which = which, .number = number, .length = length};
     return pickle_push(m, (uint32_t)m->values++);
 }
@@ -88,11 +88,11 @@ static int above_mark(const struct machine *m, int64_t *first)
     return TESS_OK;
 }
 
-static int append(struct machine *m, uint32_t to, uint32_t value)
+static int pickle_append(struct machine *m, uint32_t to, uint32_t value)
 {
     struct value *v = &m->value[to];
     int64_t at = m->cells ? m->cells : 1;
-    TESS_TRY(pickle_grow(m, (void **)&m->cell, &m->cell_room, at, sizeof *m->cell));
+    TESS_TRY(pickle_grow(m, (void **)&m->cell, &m->cell_capacity, at, sizeof *m->cell));
     m->cell[at] = (struct cell){.value = value};
     if (v->length)
         m->cell[v->last].next = (uint32_t)at;
@@ -105,17 +105,17 @@ static int append(struct machine *m, uint32_t to, uint32_t value)
 }
 
 /* The values of the stack from `first` on, behind those of `to`; they leave the stack, and with them `marks` below. */
-static int move(struct machine *m, uint32_t to, int64_t first, int64_t marks)
+static int pickle_move(struct machine *m, uint32_t to, int64_t first, int64_t marks)
 {
     for (int64_t i = first; i < m->depth; i++)
-        TESS_TRY(append(m, to, m->stack[i]));
+        TESS_TRY(pickle_append(m, to, m->stack[i]));
     m->depth = first - marks;
     return TESS_OK;
 }
 
 /* ---- bytes --------------------------------------------------------------------------------------------------------- */
 
-static int take(struct machine *m, size_t count, const uint8_t **out)
+static int pickle_take(struct machine *m, size_t count, const uint8_t **out)
 {
     *out = NULL;
     if (count > m->count - m->at)
@@ -142,7 +142,7 @@ static int take_number(struct machine *m, size_t n, int is_signed, int64_t *out)
 {
     const uint8_t *b;
     uint64_t bits = 0;
-    TESS_TRY(take(m, n, &b));
+    TESS_TRY(pickle_take(m, n, &b));
     for (size_t i = 0; i < n; i++)
         bits |= (uint64_t)b[i] << 8 * i;
     if (is_signed && n > 0 && n < 8 && b[n - 1] & 0x80)
@@ -154,7 +154,7 @@ static int take_number(struct machine *m, size_t n, int is_signed, int64_t *out)
 /* ---- operations ---------------------------------------------------------------------------------------------------- */
 
 /* Values above the mark, or the last `n` when there is none, into the list or dictionary below them. */
-static int fill(struct machine *m, int32_t kind, int64_t n)
+static int pickle_fill(struct machine *m, int32_t kind, int64_t n)
 {
     int64_t first = m->depth - n;
     if (n == 0)
@@ -165,10 +165,10 @@ static int fill(struct machine *m, int32_t kind, int64_t n)
             return pickle_refuse(m, "wants a value where there is none");
     if (below < 1 || m->stack[below - 1] == 0 || m->value[m->stack[below - 1]].kind != kind || (kind == DICT && (m->depth - first) % 2))
         return pickle_refuse(m, "puts items into what is not %s, or half an item", pickle_kind_name[kind]);
-    return move(m, m->stack[below - 1], first, marks);
+    return pickle_move(m, m->stack[below - 1], first, marks);
 }
 
-static int tuple(struct machine *m, int64_t n, int to_mark)
+static int pickle_tuple(struct machine *m, int64_t n, int to_mark)
 {
     int64_t first = m->depth - n;
     if (to_mark)
@@ -178,20 +178,20 @@ static int tuple(struct machine *m, int64_t n, int to_mark)
             return pickle_refuse(m, "wants a value where there is none");
     TESS_TRY(pickle_push_new(m, TUPLE, 0, 0, 0));
     uint32_t made = m->stack[--m->depth];
-    TESS_TRY(move(m, made, first, to_mark));
+    TESS_TRY(pickle_move(m, made, first, to_mark));
     return pickle_push(m, made);
 }
 
-static int text(struct machine *m)
+static int pickle_text(struct machine *m)
 {
     int64_t length;
     const uint8_t *bytes;
     TESS_TRY(take_number(m, 4, 0, &length));
-    TESS_TRY(take(m, (size_t)length, &bytes));
+    TESS_TRY(pickle_take(m, (size_t)length, &bytes));
     return pickle_push_new(m, TEXT, 0, bytes - m->bytes, (uint32_t)length);
 }
 
-static int integer(struct machine *m, size_t bytes, int is_signed)
+static int pickle_integer(struct machine *m, size_t bytes, int is_signed)
 {
     int64_t number;
     TESS_TRY(take_number(m, bytes, is_signed, &number));
@@ -204,10 +204,10 @@ static int long_integer(struct machine *m)
     TESS_TRY(take_number(m, 1, 0, &bytes));
     if (bytes > 8)
         return pickle_refuse(m, "an integer of %lld bytes", (long long)bytes);
-    return integer(m, (size_t)bytes, 1);
+    return pickle_integer(m, (size_t)bytes, 1);
 }
 
-static int put(struct machine *m, size_t bytes)
+static int pickle_put(struct machine *m, size_t bytes)
 {
     int64_t index;
     uint32_t value;
@@ -215,13 +215,13 @@ static int put(struct machine *m, size_t bytes)
     TESS_TRY(pickle_top(m, &value));
     if (index > (int64_t)m->count) /* the writer counts from 0, and each costs a byte */
         return pickle_refuse(m, "remembers a value as number %lld, more than there can be", (long long)index);
-    TESS_TRY(pickle_grow(m, (void **)&m->memo, &m->memo_room, index, sizeof *m->memo));
+    TESS_TRY(pickle_grow(m, (void **)&m->memo, &m->memo_capacity, index, sizeof *m->memo));
     m->memo[index] = value;
     m->memos = index + 1 > m->memos ? index + 1 : m->memos;
     return TESS_OK;
 }
 
-static int get(struct machine *m, size_t bytes)
+static int pickle_get(struct machine *m, size_t bytes)
 {
     int64_t index;
     TESS_TRY(take_number(m, bytes, 0, &index));
@@ -230,7 +230,7 @@ static int get(struct machine *m, size_t bytes)
     return pickle_push(m, m->memo[index]);
 }
 
-static int protocol(struct machine *m)
+static int pickle_protocol(struct machine *m)
 {
     int64_t version;
     TESS_TRY(take_number(m, 1, 0, &version));
@@ -240,38 +240,38 @@ static int protocol(struct machine *m)
     return TESS_OK;
 }
 
-static int step(struct machine *m, uint8_t code)
+static int pickle_step(struct machine *m, uint8_t code)
 {
     const uint8_t *skipped;
     switch (code) {
-    case 0x80: return protocol(m);
+    case 0x80: return pickle_protocol(m);
     case '(': return pickle_push(m, 0);
     case 'N': return pickle_push_new(m, NONE, 0, 0, 0);
     case 0x88: return pickle_push_new(m, BOOL, 1, 0, 0);
     case 0x89: return pickle_push_new(m, BOOL, 0, 0, 0);
-    case 'K': return integer(m, 1, 0);
-    case 'M': return integer(m, 2, 0);
-    case 'J': return integer(m, 4, 1);
+    case 'K': return pickle_integer(m, 1, 0);
+    case 'M': return pickle_integer(m, 2, 0);
+    case 'J': return pickle_integer(m, 4, 1);
     case 0x8a: return long_integer(m);
     case 'G':
-        TESS_TRY(take(m, 8, &skipped));
+        TESS_TRY(pickle_take(m, 8, &skipped));
         return pickle_push_new(m, REAL, 0, 0, 0);
-    case 'X': return text(m);
-    case ')': return tuple(m, 0, 0);
-    case 0x85: return tuple(m, 1, 0);
-    case 0x86: return tuple(m, 2, 0);
-    case 0x87: return tuple(m, 3, 0);
-    case 't': return tuple(m, 0, 1);
+    case 'X': return pickle_text(m);
+    case ')': return pickle_tuple(m, 0, 0);
+    case 0x85: return pickle_tuple(m, 1, 0);
+    case 0x86: return pickle_tuple(m, 2, 0);
+    case 0x87: return pickle_tuple(m, 3, 0);
+    case 't': return pickle_tuple(m, 0, 1);
     case ']': return pickle_push_new(m, LIST, 0, 0, 0);
     case '}': return pickle_push_new(m, DICT, 0, 0, 0);
-    case 'a': return fill(m, LIST, 1);
-    case 'e': return fill(m, LIST, 0);
-    case 's': return fill(m, DICT, 2);
-    case 'u': return fill(m, DICT, 0);
-    case 'q': return put(m, 1);
-    case 'r': return put(m, 4);
-    case 'h': return get(m, 1);
-    case 'j': return get(m, 4);
+    case 'a': return pickle_fill(m, LIST, 1);
+    case 'e': return pickle_fill(m, LIST, 0);
+    case 's': return pickle_fill(m, DICT, 2);
+    case 'u': return pickle_fill(m, DICT, 0);
+    case 'q': return pickle_put(m, 1);
+    case 'r': return pickle_put(m, 4);
+    case 'h': return pickle_get(m, 1);
+    case 'j': return pickle_get(m, 4);
     case 'c': return pickle_global(m);
     case 'R': return pickle_reduce(m);
     case 'b': return pickle_build(m);
@@ -281,14 +281,14 @@ static int step(struct machine *m, uint8_t code)
 }
 
 /* To the end; what it leaves is *root. */
-static int run(struct machine *m, uint32_t *root)
+static int pickle_run(struct machine *m, uint32_t *root)
 {
     for (;;) {
         const uint8_t *code;
-        TESS_TRY(take(m, 1, &code));
+        TESS_TRY(pickle_take(m, 1, &code));
         if (*code == '.')
             break;
-        TESS_TRY(step(m, *code));
+        TESS_TRY(pickle_step(m, *code));
     }
     TESS_TRY(pickle_pop(m, root));
     if (m->depth || m->at != m->count)
@@ -296,15 +296,15 @@ static int run(struct machine *m, uint32_t *root)
     return TESS_OK;
 }
 
-int pickle_read(struct tess_call *c, const char *path, const uint8_t *bytes, size_t count, struct pickle *out)
+int pickle_read(struct tess_context *ctx, const char *path, const uint8_t *bytes, size_t count, struct pickle *out)
 {
-    struct machine m = {.c = c, .path = path, .bytes = bytes, .count = count, .values = 1};
+    struct machine m = {.ctx = ctx, .path = path, .bytes = bytes, .count = count, .values = 1};
     uint32_t root = 0;
-    int status = count > PICKLE_MOST ? pickle_refuse(&m, "has %zu bytes, %d are the most", count, PICKLE_MOST) : TESS_OK;
+    int status = count > PICKLE_MAX ? pickle_refuse(&m, "has %zu bytes, %d are the most", count, PICKLE_MAX) : TESS_OK;
     if (status == TESS_OK)
-        status = pickle_grow(&m, (void **)&m.value, &m.value_room, 0, sizeof *m.value);
+        status = pickle_grow(&m, (void **)&m.value, &m.value_capacity, 0, sizeof *m.value);
     if (status == TESS_OK)
-        status = run(&m, &root);
+        status = pickle_run(&m, &root);
     if (status == TESS_OK)
         status = pickle_collect(&m, root, out);
     tess_free(m.value);

@@ -6,7 +6,7 @@
 
 #include <tessera/exchange.h>
 
-enum { PICKLE_MOST = 4 << 20, PICKLE_TENSORS = 1 << 14 }; /* bytes of a pickle, tensors in it */
+enum { PICKLE_MAX = 4 << 20, PICKLE_TENSORS = 1 << 14 }; /* bytes of a pickle, tensors in it */
 
 /* A view of a storage, which is a row of numbers under a key: element (i, j, ...) is number offset + i stride[0] + j stride[1] ... */
 struct pickle_tensor {
@@ -24,7 +24,7 @@ struct pickle {
 
 /* TESS_E_DATA for anything but a dictionary of tensors by name, or one that has such a dictionary under `state_dict`; `path` is what
  * messages say. Start from zeroed memory; free in any case. */
-int pickle_read(struct tess_call *c, const char *path, const uint8_t *bytes, size_t count, struct pickle *out) TESS_CHECKED;
+int pickle_read(struct tess_context *ctx, const char *path, const uint8_t *bytes, size_t count, struct pickle *out) TESS_CHECKED;
 void pickle_free(struct pickle *p);
 
 #endif

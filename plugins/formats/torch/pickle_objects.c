@@ -27,7 +27,7 @@ static const struct {
 };
 
 /* What a file says, for a message: 60 bytes, and no control characters. */
-static const char *shown(const char *text, size_t length, char out[64])
+static const char *pickle_objects_shown(const char *text, size_t length, char out[64])
 {
     size_t n = length < 60 ? length : 60;
     for (size_t i = 0; i < n; i++)
@@ -52,16 +52,17 @@ int pickle_global(struct machine *m)
         if (is_text(module, module_length, globals[i].module) && is_text(name, name_length, globals[i].name))
             return pickle_push_new(m, GLOBAL, (int32_t)i, 0, 0);
     return pickle_refuse(m, "asks for `%s.%s`, which no dictionary of weights needs; nothing of it was run. Save model.state_dict() alone",
-                  shown(module, module_length, a), shown(name, name_length, b));
+                  pickle_objects_shown(module, module_length, a), pickle_objects_shown(name, name_length, b));
 }
 
 /* The items of a tuple; more than `room` of them are refused. */
-static int items(const struct machine *m, uint32_t tuple, const char *what, uint32_t room, uint32_t *item, uint32_t *count)
+static int pickle_objects_items(const struct machine *m, uint32_t tuple, const char *what, uint32_t capacity, uint32_t *item,
+                                uint32_t *count)
 {
     const struct value *v = &m->value[tuple];
-    if (v->kind != TUPLE || v->length > room)
+    if (v->kind != TUPLE || v->length > capacity)
         return pickle_refuse(m, "%s is %s%s, a tuple of at most %u was wanted", what, pickle_kind_name[v->kind],
-                             v->kind == TUPLE ? " too long" : "", room);
+                             v->kind == TUPLE ? " too long" : "", capacity);
     uint32_t at = v->first;
     for (*count = 0; *count < v->length; at = m->cell[at].next)
         item[(*count)++] = m->cell[at].value;
@@ -86,7 +87,7 @@ int pickle_storage(struct machine *m)
     uint32_t id, item[8], n;
     const struct value *word, *class_, *key, *device, *numbers;
     TESS_TRY(pickle_pop(m, &id));
-    TESS_TRY(items(m, id, "a persistent id", 8, item, &n));
+    TESS_TRY(pickle_objects_items(m, id, "a persistent id", 8, item, &n));
     TESS_TRY(item_of(m, what, item, n, 0, TEXT, &word));
     TESS_TRY(item_of(m, what, item, n, 1, GLOBAL, &class_));
     TESS_TRY(item_of(m, what, item, n, 2, TEXT, &key));
@@ -104,10 +105,10 @@ int pickle_storage(struct machine *m)
 }
 
 /* Sizes or strides into `out`. */
-static int numbers_of(const struct machine *m, uint32_t tuple, const char *what, int64_t *out, uint32_t *count)
+static int pickle_objects_numbers_of(const struct machine *m, uint32_t tuple, const char *what, int64_t *out, uint32_t *count)
 {
     uint32_t item[TESS_ENTRY_RANK];
-    TESS_TRY(items(m, tuple, what, TESS_ENTRY_RANK, item, count));
+    TESS_TRY(pickle_objects_items(m, tuple, what, TESS_ENTRY_RANK, item, count));
     for (uint32_t i = 0; i < *count; i++) {
         const struct value *v = &m->value[item[i]];
         if (v->kind != INT || v->number < 0)
@@ -123,7 +124,7 @@ static int numbers_of(const struct machine *m, uint32_t tuple, const char *what,
 static int check_view(const struct machine *m, const struct pickle_tensor *t)
 {
     int64_t bytes, last = t->offset, step;
-    if (t->offset < 0 || !number_room(t->type, t->rank, t->dim, &bytes))
+    if (t->offset < 0 || !number_capacity(t->type, t->rank, t->dim, &bytes))
         return pickle_refuse(m, "a tensor of an impossible size or place");
     if (bytes == 0)
         return TESS_OK;
@@ -143,15 +144,15 @@ static int rebuild_tensor(struct machine *m, uint32_t arguments)
     uint32_t item[8], n, sizes, strides;
     const struct value *from, *offset, *v;
     struct pickle_tensor t = {.name = NULL};
-    TESS_TRY(items(m, arguments, what, 7, item, &n));
+    TESS_TRY(pickle_objects_items(m, arguments, what, 7, item, &n));
     TESS_TRY(item_of(m, what, item, n, 0, STORAGE, &from));
     TESS_TRY(item_of(m, what, item, n, 1, INT, &offset));
     TESS_TRY(item_of(m, what, item, n, 2, TUPLE, &v));
     TESS_TRY(item_of(m, what, item, n, 3, TUPLE, &v));
     TESS_TRY(item_of(m, what, item, n, 4, BOOL, &v));
     TESS_TRY(item_of(m, what, item, n, 5, DICT, &v));
-    TESS_TRY(numbers_of(m, item[2], "a size", t.dim, &sizes));
-    TESS_TRY(numbers_of(m, item[3], "a stride", t.stride, &strides));
+    TESS_TRY(pickle_objects_numbers_of(m, item[2], "a size", t.dim, &sizes));
+    TESS_TRY(pickle_objects_numbers_of(m, item[3], "a stride", t.stride, &strides));
     if (sizes != strides)
         return pickle_refuse(m, "a tensor of %u sizes and %u strides", sizes, strides);
     t.type = from->which;
@@ -162,8 +163,8 @@ static int rebuild_tensor(struct machine *m, uint32_t arguments)
     if (m->tensors == PICKLE_TENSORS)
         return pickle_refuse(m, "more than %d tensors", PICKLE_TENSORS);
     uint32_t key = from->first;
-    TESS_TRY(pickle_grow(m, (void **)&m->tensor, &m->tensor_room, m->tensors, sizeof *m->tensor));
-    TESS_TRY(pickle_grow(m, (void **)&m->key, &m->key_room, m->tensors, sizeof *m->key));
+    TESS_TRY(pickle_grow(m, (void **)&m->tensor, &m->tensor_capacity, m->tensors, sizeof *m->tensor));
+    TESS_TRY(pickle_grow(m, (void **)&m->key, &m->key_capacity, m->tensors, sizeof *m->key));
     m->tensor[m->tensors] = t;
     m->key[m->tensors] = key;
     return pickle_push_new(m, TENSOR, (int32_t)m->tensors++, 0, 0);
@@ -175,7 +176,7 @@ static int rebuild_parameter(struct machine *m, uint32_t arguments)
     static const char what[] = "_rebuild_parameter";
     uint32_t item[8], n;
     const struct value *v;
-    TESS_TRY(items(m, arguments, what, 3, item, &n));
+    TESS_TRY(pickle_objects_items(m, arguments, what, 3, item, &n));
     TESS_TRY(item_of(m, what, item, n, 0, TENSOR, &v));
     TESS_TRY(item_of(m, what, item, n, 1, BOOL, &v));
     TESS_TRY(item_of(m, what, item, n, 2, DICT, &v));
@@ -230,11 +231,11 @@ static int check_item(const struct machine *m, const struct value *key, const st
                              TESS_ENTRY_NAME - 1);
     if (value->kind != TENSOR)
         return pickle_refuse(m, "`%s` is %s; a dictionary of weights holds tensors by name. Save model.state_dict() alone",
-                      shown((const char *)m->bytes + key->number, key->length, name), pickle_kind_name[value->kind]);
+                      pickle_objects_shown((const char *)m->bytes + key->number, key->length, name), pickle_kind_name[value->kind]);
     return TESS_OK;
 }
 
-static char *copy_text(const struct machine *m, const struct value *v, char *to)
+static char *pickle_objects_copy_text(const struct machine *m, const struct value *v, char *to)
 {
     memcpy(to, m->bytes + v->number, v->length);
     to[v->length] = '\0';
@@ -265,27 +266,27 @@ int pickle_collect(const struct machine *m, uint32_t root, struct pickle *out)
 {
     const struct value *dict;
     void *memory;
-    size_t room = 1;
+    size_t capacity = 1;
     TESS_TRY(find_weights(m, root, &dict));
     if (dict->length / 2 > PICKLE_TENSORS)
         return pickle_refuse(m, "more than %d tensors", PICKLE_TENSORS);
     for (uint32_t i = 0, at = dict->first; i < dict->length / 2; i++, at = m->cell[m->cell[at].next].next) {
         const struct value *key = &m->value[m->cell[at].value], *value = &m->value[m->cell[m->cell[at].next].value];
         TESS_TRY(check_item(m, key, value));
-        room += key->length + m->value[m->key[value->which]].length + 2;
+        capacity += key->length + m->value[m->key[value->which]].length + 2;
     }
-    TESS_TRY(tess_alloc(m->c, (dict->length / 2 + 1) * sizeof *out->tensor, "tensors", &memory));
+    TESS_TRY(tess_alloc(m->ctx, (dict->length / 2 + 1) * sizeof *out->tensor, "tensors", &memory));
     out->tensor = memory;
-    TESS_TRY(tess_alloc(m->c, room, "names", &memory));
+    TESS_TRY(tess_alloc(m->ctx, capacity, "names", &memory));
     char *to = out->text = memory;
     for (uint32_t i = 0, at = dict->first; i < dict->length / 2; i++, at = m->cell[m->cell[at].next].next) {
         int32_t which = m->value[m->cell[m->cell[at].next].value].which;
         struct pickle_tensor *t = &out->tensor[out->count++];
         *t = m->tensor[which];
         t->name = to;
-        to = copy_text(m, &m->value[m->cell[at].value], to);
+        to = pickle_objects_copy_text(m, &m->value[m->cell[at].value], to);
         t->storage = to;
-        to = copy_text(m, &m->value[m->key[which]], to);
+        to = pickle_objects_copy_text(m, &m->value[m->key[which]], to);
     }
     return TESS_OK;
 }

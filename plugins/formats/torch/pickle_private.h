@@ -21,7 +21,7 @@ struct cell {
 };
 
 struct machine {
-    struct tess_call *c;
+    struct tess_context *ctx;
     const char *path;
     const uint8_t *bytes;
     size_t count, at;
@@ -31,13 +31,13 @@ struct machine {
     struct pickle_tensor *tensor; /* name NULL; storage: not yet a text, so `key` */
     uint32_t *key;
     int64_t values, cells, depth, memos, tensors;
-    int64_t value_room, cell_room, stack_room, memo_room, tensor_room, key_room;
+    int64_t value_capacity, cell_capacity, stack_capacity, memo_capacity, tensor_capacity, key_capacity;
 };
 
 /* TESS_E_DATA with the place in the file. */
 int pickle_refuse(const struct machine *m, const char *format, ...) TESS_PRINTF(2, 3);
 /* Room for item `index` of an array; what is new is zeroed. */
-int pickle_grow(const struct machine *m, void **array, int64_t *room, int64_t index, size_t size) TESS_CHECKED;
+int pickle_grow(const struct machine *m, void **array, int64_t *capacity, int64_t index, size_t size) TESS_CHECKED;
 int pickle_push(struct machine *m, uint32_t value) TESS_CHECKED;
 int pickle_push_new(struct machine *m, int32_t kind, int32_t which, int64_t number, uint32_t length) TESS_CHECKED;
 int pickle_top(const struct machine *m, uint32_t *out) TESS_CHECKED; /* the uppermost value, which stays */

@@ -25,11 +25,11 @@ enum { TIMES_UNIFORM, TIMES_IMPORTANCE };
 
 #define LN2 0.69314718055994530942
 
-static int open_uniform(void *self, struct tess_call *c)
+static int open_uniform(void *self, struct tess_context *ctx)
 {
     struct uniform *p = self;
     void *memory;
-    TESS_TRY(tess_alloc(c, (size_t)(p->steps + 1) * sizeof *p->bar, "a schedule", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)(p->steps + 1) * sizeof *p->bar, "a schedule", &memory));
     p->bar = memory;
     uniform_schedule(p->schedule, p->offset, p->clip, p->steps, p->bar);
     return TESS_OK;
@@ -40,19 +40,19 @@ static void close_uniform(void *self)
     tess_free(((struct uniform *)self)->bar);
 }
 
-static int64_t vocabulary(void *self, int64_t codes)
+static int64_t uniform_vocabulary(void *self, int64_t codebook_size)
 {
     (void)self;
-    return codes;
+    return codebook_size;
 }
 
-static int64_t steps(void *self)
+static int64_t uniform_steps(void *self)
 {
     return ((struct uniform *)self)->steps;
 }
 
 /* Token i has the stream's numbers 4 i .. 4 i + 3, one block of Philox: two for whether, two for what. */
-static double whether(const struct tess_stream *random, int64_t i)
+static double uniform_whether(const struct tess_stream *random, int64_t i)
 {
     float u[2];
     tess_random_uniform(random, (uint64_t)(4 * i), 2, u);
@@ -65,19 +65,19 @@ static int64_t any_of(const struct tess_stream *random, int64_t i, int64_t n)
 }
 
 /* A draw of (15.2). */
-static int32_t forget(const struct tess_stream *random, double bar, int64_t codes, int64_t i, int32_t x0)
+static int32_t uniform_forget(const struct tess_stream *random, double bar, int64_t codebook_size, int64_t i, int32_t x0)
 {
-    return whether(random, i) < bar ? x0 : (int32_t)any_of(random, i, codes);
+    return uniform_whether(random, i) < bar ? x0 : (int32_t)any_of(random, i, codebook_size);
 }
 
-static int corrupt(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int64_t t,
-                   const int32_t *x0, int32_t *xt)
+static int uniform_corrupt(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens, int64_t codebook_size,
+                           int64_t t, const int32_t *x0, int32_t *xt)
 {
     const struct uniform *p = self;
     if (t < 1 || t > p->steps)
-        return c->fail(c, TESS_E_INTERNAL, "uniform: step %lld is outside 1 .. %lld", (long long)t, (long long)p->steps);
+        return ctx->fail(ctx, TESS_E_INTERNAL, "uniform: step %lld is outside 1 .. %lld", (long long)t, (long long)p->steps);
     for (int64_t i = 0; i < tokens; i++)
-        xt[i] = forget(random, p->bar[t], codes, i, x0[i]);
+        xt[i] = uniform_forget(random, p->bar[t], codebook_size, i, x0[i]);
     return TESS_OK;
 }
 
@@ -90,23 +90,23 @@ struct cost {
 /* One token at work: its logits' softmax, with the residual, in double. */
 struct token {
     const float *logits;
-    int64_t codes, x, z;
+    int64_t codebook_size, x, z;
     double *p, log_pz;
 };
 
-static void predict(const struct uniform *n, struct token *t)
+static void uniform_predict(const struct uniform *n, struct token *t)
 {
-    double most = -INFINITY, sum = 0.0;
-    for (int64_t k = 0; k < t->codes; k++)
+    double max = -INFINITY, sum = 0.0;
+    for (int64_t k = 0; k < t->codebook_size; k++)
         t->p[k] = (double)t->logits[k];
     t->p[t->x] += n->residual;
-    for (int64_t k = 0; k < t->codes; k++)
-        most = t->p[k] > most ? t->p[k] : most;
-    t->log_pz = t->p[t->z] - most;
-    for (int64_t k = 0; k < t->codes; k++)
-        sum += t->p[k] = exp(t->p[k] - most);
+    for (int64_t k = 0; k < t->codebook_size; k++)
+        max = t->p[k] > max ? t->p[k] : max;
+    t->log_pz = t->p[t->z] - max;
+    for (int64_t k = 0; k < t->codebook_size; k++)
+        sum += t->p[k] = exp(t->p[k] - max);
     t->log_pz -= log(sum);
-    for (int64_t k = 0; k < t->codes; k++)
+    for (int64_t k = 0; k < t->codebook_size; k++)
         t->p[k] /= sum;
 }
 
@@ -116,7 +116,7 @@ static int step_at(const struct tess_op_run *r, int64_t i, struct uniform_step *
     const struct uniform *n = ((const struct cost *)r->attr)->noise;
     float time = ((const float *)r->in[3].data)[i];
     if (!(time >= 0.0f && time <= (float)n->steps))
-        return r->call->fail(r->call, TESS_E_DATA, "uniform: sample %lld has t = %g, times are 1 .. %lld", (long long)i, (double)time,
+        return r->context->fail(r->context, TESS_E_DATA, "uniform: sample %lld has t = %g, times are 1 .. %lld", (long long)i, (double)time,
                              (long long)n->steps);
     int64_t t = time < 1.0f ? 1 : (int64_t)time;
     *s = uniform_step_of(n->bar[t - 1], n->bar[t], r->in[0].dim[2], t == 1 ? n->first_step : n->step);
@@ -125,12 +125,13 @@ static int step_at(const struct tess_op_run *r, int64_t i, struct uniform_step *
 
 static int token_at(const struct tess_op_run *r, int64_t at, struct token *t)
 {
-    int64_t codes = r->in[0].dim[2];
+    int64_t codebook_size = r->in[0].dim[2];
     int32_t z = ((const int32_t *)r->in[1].data)[at], x = ((const int32_t *)r->in[2].data)[at];
-    if (z < 0 || z >= codes || x < 0 || x >= codes)
-        return r->call->fail(r->call, TESS_E_DATA, "uniform: token %lld is %d and becomes %d, codes are 0 .. %lld", (long long)at, (int)z,
-                             (int)x, (long long)(codes - 1));
-    *t = (struct token){.logits = (const float *)r->in[0].data + at * codes, .codes = codes, .x = x, .z = z, .p = r->scratch};
+    if (z < 0 || z >= codebook_size || x < 0 || x >= codebook_size)
+        return r->context->fail(r->context, TESS_E_DATA, "uniform: token %lld is %d and becomes %d, codes are 0 .. %lld", (long long)at,
+                                (int)z, (int)x, (long long)(codebook_size - 1));
+    *t = (struct token){
+        .logits = (const float *)r->in[0].data + at * codebook_size, .codebook_size = codebook_size, .x = x, .z = z, .p = r->scratch};
     return TESS_OK;
 }
 
@@ -147,7 +148,7 @@ static int cost_forward(const struct tess_op_run *r)
         for (int64_t at = i * tokens; at < (i + 1) * tokens; at++) {
             struct token t;
             TESS_TRY(token_at(r, at, &t));
-            predict(n, &t);
+            uniform_predict(n, &t);
             sum += uniform_divergence(&s, t.x, t.z, t.p, t.log_pz);
         }
         cost[i] = (float)sum;
@@ -159,7 +160,7 @@ static int cost_forward(const struct tess_op_run *r)
 static int cost_backward(const struct tess_op_run *r)
 {
     const struct uniform *n = ((const struct cost *)r->attr)->noise;
-    int64_t tokens = r->in[0].dim[1], codes = r->in[0].dim[2];
+    int64_t tokens = r->in[0].dim[1], codebook_size = r->in[0].dim[2];
     const float *dcost = r->dout[0].data;
     float *dlogits = r->din[0].data;
     for (int64_t i = 0; i < r->in[0].dim[0]; i++) {
@@ -168,11 +169,11 @@ static int cost_backward(const struct tess_op_run *r)
         for (int64_t at = i * tokens; at < (i + 1) * tokens; at++) {
             struct token t;
             TESS_TRY(token_at(r, at, &t));
-            double *d = t.p + codes;
-            predict(n, &t);
+            double *d = t.p + codebook_size;
+            uniform_predict(n, &t);
             uniform_gradient(&s, t.x, t.z, t.p, d);
-            for (int64_t k = 0; k < codes; k++)
-                dlogits[at * codes + k] = (float)((double)dcost[i] * d[k]);
+            for (int64_t k = 0; k < codebook_size; k++)
+                dlogits[at * codebook_size + k] = (float)((double)dcost[i] * d[k]);
         }
     }
     return TESS_OK;
@@ -182,20 +183,20 @@ static const struct tess_op op_cost = {
     .size = sizeof(struct tess_op), .name = "uniform cost", .keep_in = 15, .forward = cost_forward, .backward = cost_backward};
 
 /* KL(q(z_T | z_0), uniform), bits per token: the constant of (15.13) */
-static double bound_constant(void *self, int64_t tokens, int64_t codes)
+static double uniform_bound_constant(void *self, int64_t tokens, int64_t codebook_size)
 {
     const struct uniform *p = self;
     (void)tokens;
-    return uniform_prior(p->bar[p->steps], codes) / LN2;
+    return uniform_prior(p->bar[p->steps], codebook_size) / LN2;
 }
 
-static int record_loss(void *self, struct tess_call *c, struct tess_graph *g, struct tess_node *logits, struct tess_node *x0,
+static int uniform_record_loss(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *logits, struct tess_node *x0,
                        struct tess_node *xt, struct tess_node *t, struct tess_noise_loss *out)
 {
     const struct uniform *p = self;
     struct tess_tensor shape = tess_shape(logits), codes = tess_shape(xt);
     if (logits && xt && (shape.rank != 3 || codes.rank != 2))
-        return c->fail(c, TESS_E_SHAPE, "uniform: logits (N, L, K) and codes (N, L) are wanted");
+        return ctx->fail(ctx, TESS_E_SHAPE, "uniform: logits (N, L, K) and codes (N, L) are wanted");
     struct cost a = {.noise = p};
     struct tess_node *in[4] = {logits, x0, xt, t}, *cost;
     struct tess_tensor each = tess_tensor_over(NULL, TESS_F32, 2, (const int64_t[]){codes.dim[0], 1});
@@ -204,37 +205,39 @@ static int record_loss(void *self, struct tess_call *c, struct tess_graph *g, st
     struct tess_node *bound = tess_affine(g, cost, (float)scale, 0.0f), *trained = bound;
     if (p->times == TIMES_IMPORTANCE && tess_graph_training(g))
         trained = tess_mul(g, cost, uniform_times_record(g, p->steps, scale, t));
-    out->loss = tess_affine(g, tess_mean_all(g, trained), 1.0f, (float)bound_constant(self, codes.dim[1], shape.dim[2]));
+    out->loss = tess_affine(g, tess_mean_all(g, trained), 1.0f, (float)uniform_bound_constant(self, codes.dim[1], shape.dim[2]));
     out->bound = tess_reshape(g, bound, 1, codes.dim);
     return TESS_OK;
 }
 
 /* ---- times of training ---- */
 
-static int draw_time(void *self, struct tess_call *c, struct tess_weights *w, const char *scope, const struct tess_stream *random,
-                     int64_t *t)
+static int uniform_draw_time(void *self, struct tess_context *ctx, struct tess_weights *w, const char *scope,
+                             const struct tess_stream *random, int64_t *t)
 {
     const struct uniform *p = self;
     if (p->times == TIMES_IMPORTANCE)
-        return uniform_times_draw(c, w, scope, p->steps, random, t);
+        return uniform_times_draw(ctx, w, scope, p->steps, random, t);
     *t = 1 + tess_random_below(random, 0, p->steps);
     return TESS_OK;
 }
 
-static int observe(void *self, struct tess_call *c, struct tess_weights *w, const char *scope, const struct tess_noise_seen *seen)
+static int uniform_observe(void *self, struct tess_context *ctx, struct tess_weights *w, const char *scope,
+                           const struct tess_noise_seen *seen)
 {
     const struct uniform *p = self;
-    return p->times == TIMES_IMPORTANCE ? uniform_times_observe(c, w, scope, p->steps, seen) : TESS_OK;
+    return p->times == TIMES_IMPORTANCE ? uniform_times_observe(ctx, w, scope, p->steps, seen) : TESS_OK;
 }
 
 /* ---- sampling ---- */
 
-static int start(void *self, struct tess_call *c, const struct tess_stream *random, int64_t tokens, int64_t codes, int32_t *x)
+static int uniform_start(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens, int64_t codebook_size,
+                         int32_t *x)
 {
     (void)self;
-    (void)c;
+    (void)ctx;
     for (int64_t i = 0; i < tokens; i++)
-        x[i] = (int32_t)any_of(random, i, codes);
+        x[i] = (int32_t)any_of(random, i, codebook_size);
     return TESS_OK;
 }
 
@@ -243,15 +246,16 @@ static int start(void *self, struct tess_call *c, const struct tess_stream *rand
 static int32_t step_back(const struct uniform *n, const struct uniform_step *s, const struct tess_reverse *r, int64_t i)
 {
     int32_t x = r->x[i];
-    struct draw_row others = {.logits = r->logits + i * r->codes, .codes = r->codes, .without = x, .temperature = r->temperature};
+    struct draw_row others = {
+        .logits = r->logits + i * r->codebook_size, .codebook_size = r->codebook_size, .without = x, .temperature = r->temperature};
     if (!draw_row_open(&others))
         return -1;
     /* ln of the odds against x; of all logits ruled out it is NaN */
-    double odds = log(others.sum) + ((double)others.most - (double)others.logits[x] - n->residual) / r->temperature;
+    double odds = log(others.sum) + ((double)others.max - (double)others.logits[x] - n->residual) / r->temperature;
     double p_x = 1.0 / (1.0 + exp(odds)), rest = 1.0 / (1.0 + exp(-odds));
     if (isnan(odds) || others.logits[x] == INFINITY)
         return -1;
-    double stay, predicted, u = whether(&r->random, i);
+    double stay, predicted, u = uniform_whether(&r->random, i);
     uniform_parts(s, p_x, rest, &stay, &predicted);
     if (u < stay)
         return x;
@@ -260,48 +264,49 @@ static int32_t step_back(const struct uniform *n, const struct uniform_step *s, 
         tess_random_uniform(&r->random, (uint64_t)(4 * i + 2), 2, what);
         return draw_row_code(&others, (double)what[0] + (double)what[1] * 0x1p-24);
     }
-    int32_t k = (int32_t)any_of(&r->random, i, r->codes - 1);
+    int32_t k = (int32_t)any_of(&r->random, i, r->codebook_size - 1);
     return k < x ? k : k + 1;
 }
 
-static int reverse(void *self, struct tess_call *c, const struct tess_reverse *r)
+static int uniform_reverse(void *self, struct tess_context *ctx, const struct tess_reverse *r)
 {
     const struct uniform *p = self;
     double all = (double)p->steps;
-    struct uniform_step s = uniform_step_of(r->last ? 1.0 : uniform_bar(p->bar, p->steps, r->to * all),
-                                            uniform_bar(p->bar, p->steps, r->from * all), r->codes, r->last ? p->first_step : p->step);
+    struct uniform_step s =
+        uniform_step_of(r->last ? 1.0 : uniform_bar(p->bar, p->steps, r->to * all), uniform_bar(p->bar, p->steps, r->from * all),
+                        r->codebook_size, r->last ? p->first_step : p->step);
     for (int64_t i = 0; i < r->tokens; i++) {
         r->next[i] = step_back(p, &s, r, i);
         if (r->next[i] < 0)
-            return c->fail(c, TESS_E_FAILED,
+            return ctx->fail(ctx, TESS_E_FAILED,
                            "uniform: the denoiser's output at token %lld is not finite; the prior has diverged in training", (long long)i);
     }
     return TESS_OK;
 }
 
 /* (21.3): draws of different times know nothing of one another. At 0 nothing is forgotten. */
-static int hold(void *self, struct tess_call *c, const struct tess_reverse *r, const uint8_t *known, const int32_t *given)
+static int uniform_hold(void *self, struct tess_context *ctx, const struct tess_reverse *r, const uint8_t *known, const int32_t *given)
 {
     const struct uniform *p = self;
     double bar = uniform_bar(p->bar, p->steps, r->from * (double)p->steps);
-    (void)c;
+    (void)ctx;
     for (int64_t i = 0; i < r->tokens; i++)
-        r->next[i] = known[i] ? forget(&r->random, bar, r->codes, i, given[i]) : r->x[i];
+        r->next[i] = known[i] ? uniform_forget(&r->random, bar, r->codebook_size, i, given[i]) : r->x[i];
     return TESS_OK;
 }
 
 static const struct tess_noise_1 ops = {.size = sizeof ops,
                                         .needs_time = 1,
-                                        .vocabulary = vocabulary,
-                                        .steps = steps,
-                                        .corrupt = corrupt,
-                                        .record_loss = record_loss,
-                                        .bound_constant = bound_constant,
-                                        .start = start,
-                                        .reverse = reverse,
-                                        .draw_time = draw_time,
-                                        .observe = observe,
-                                        .hold = hold};
+                                        .vocabulary = uniform_vocabulary,
+                                        .steps = uniform_steps,
+                                        .corrupt = uniform_corrupt,
+                                        .record_loss = uniform_record_loss,
+                                        .bound_constant = uniform_bound_constant,
+                                        .start = uniform_start,
+                                        .reverse = uniform_reverse,
+                                        .draw_time = uniform_draw_time,
+                                        .observe = uniform_observe,
+                                        .condition = uniform_hold};
 
 static const struct tess_param params[] = {
     {.name = "steps",

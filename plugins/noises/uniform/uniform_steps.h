@@ -21,14 +21,14 @@ double uniform_bar(const double *bar, int64_t steps, double at);
 
 /* What a step from time t back to s < t needs, the same for all tokens. */
 struct uniform_step {
-    int64_t codes;
+    int64_t codebook_size;
     int32_t model;      /* UNIFORM_MARGINAL ... */
     double a, b;        /* alpha of s .. t, (1 - a) / K */
     double c, e;        /* alpha-bar of s, (1 - c) / K */
     double same, other; /* q(z_t = x | z_0 = z) where x = z, where not, (15.7) */
     double pull;        /* other / same in the marginal model, 1 in the plug-in */
 };
-struct uniform_step uniform_step_of(double bar_s, double bar_t, int64_t codes, int32_t model);
+struct uniform_step uniform_step_of(double bar_s, double bar_t, int64_t codebook_size, int32_t model);
 
 /* q(z_s = k | z_t = x, z_0 = z), (15.6). */
 double uniform_posterior(const struct uniform_step *s, int64_t k, int64_t x, int64_t z);
@@ -43,6 +43,6 @@ double uniform_divergence(const struct uniform_step *s, int64_t x, int64_t z, co
 /* Its gradient in the logits that p is the softmax of, (15.11), into d (K). */
 void uniform_gradient(const struct uniform_step *s, int64_t x, int64_t z, const double *p, double *d);
 /* KL(q(z_T | z_0), uniform) in nats a token, (15.12). */
-double uniform_prior(double bar_last, int64_t codes);
+double uniform_prior(double bar_last, int64_t codebook_size);
 
 #endif

@@ -9,9 +9,9 @@
 #define LN2 0.69314718055994530942
 #define DECAY 0.9
 
-enum { SEEN_MORE_THAN = 10, SEEN_MOST = 1 << 20 /* counts stay exact in f32 */ };
+enum { SEEN_MORE_THAN = 10, SEEN_MAX = 1 << 20 /* counts stay exact in f32 */ };
 
-static double sum_of(const float *share, int64_t steps)
+static double uniform_times_sum_of(const float *share, int64_t steps)
 {
     double sum = 0.0;
     for (int64_t t = 0; t < steps; t++)
@@ -29,12 +29,12 @@ static int weigh_forward(const struct tess_op_run *r)
 {
     const struct weigh *a = r->attr;
     const float *t = r->in[0].data, *share = r->in[1].data;
-    double sum = sum_of(share, a->steps);
+    double sum = uniform_times_sum_of(share, a->steps);
     for (int64_t i = 0; i < r->in[0].dim[0]; i++) {
         int64_t at = (int64_t)t[i];
         if (at < 1 || at > a->steps)
-            return r->call->fail(r->call, TESS_E_DATA, "uniform: sample %lld has t = %g, times are 1 .. %lld", (long long)i, (double)t[i],
-                                 (long long)a->steps);
+            return r->context->fail(r->context, TESS_E_DATA, "uniform: sample %lld has t = %g, times are 1 .. %lld", (long long)i,
+                                    (double)t[i], (long long)a->steps);
         ((float *)r->out[0].data)[i] = (float)(a->scale * sum / ((double)a->steps * (double)share[at - 1]));
     }
     return TESS_OK;
@@ -54,23 +54,23 @@ struct tess_node *uniform_times_record(struct tess_graph *g, int64_t steps, doub
     return out;
 }
 
-static int view(struct tess_call *c, struct tess_weights *w, const char *scope, const char *name, float **out)
+static int uniform_times_view(struct tess_context *ctx, struct tess_weights *w, const char *scope, const char *name, float **out)
 {
     char full[256];
     struct tess_tensor t;
     snprintf(full, sizeof full, "%s.times.%s", scope, name);
-    TESS_TRY(tess_weights_find(c, w, full, TESS_ROLE_VALUE, &t));
+    TESS_TRY(tess_weights_find(ctx, w, full, TESS_ROLE_VALUE, &t));
     *out = t.data;
     return TESS_OK;
 }
 
-int uniform_times_draw(struct tess_call *c, struct tess_weights *w, const char *scope, int64_t steps, const struct tess_stream *random,
+int uniform_times_draw(struct tess_context *ctx, struct tess_weights *w, const char *scope, int64_t steps, const struct tess_stream *random,
                        int64_t *t)
 {
     float *share, u[2];
-    TESS_TRY(view(c, w, scope, "share", &share));
+    TESS_TRY(uniform_times_view(ctx, w, scope, "share", &share));
     tess_random_uniform(random, 0, 2, u);
-    double left = ((double)u[0] + (double)u[1] * 0x1p-24) * sum_of(share, steps);
+    double left = ((double)u[0] + (double)u[1] * 0x1p-24) * uniform_times_sum_of(share, steps);
     for (*t = 1; *t < steps; ++*t) {
         left -= (double)share[*t - 1];
         if (left < 0.0)
@@ -79,19 +79,19 @@ int uniform_times_draw(struct tess_call *c, struct tess_weights *w, const char *
     return TESS_OK;
 }
 
-int uniform_times_observe(struct tess_call *c, struct tess_weights *w, const char *scope, int64_t steps,
+int uniform_times_observe(struct tess_context *ctx, struct tess_weights *w, const char *scope, int64_t steps,
                           const struct tess_noise_seen *seen)
 {
     float *square, *count, *share;
     double nats = (double)seen->tokens * LN2 / (double)steps; /* of a bit of the bound */
-    TESS_TRY(view(c, w, scope, "square", &square));
-    TESS_TRY(view(c, w, scope, "count", &count));
-    TESS_TRY(view(c, w, scope, "share", &share));
+    TESS_TRY(uniform_times_view(ctx, w, scope, "square", &square));
+    TESS_TRY(uniform_times_view(ctx, w, scope, "count", &count));
+    TESS_TRY(uniform_times_view(ctx, w, scope, "share", &share));
     for (int64_t i = 0; i < seen->samples; i++) {
         int64_t t = (int64_t)seen->t[i] - 1;
         double cost = (double)seen->bound[i] * nats;
         square[t] = (float)(DECAY * (double)square[t] + (1.0 - DECAY) * cost * cost);
-        count[t] += count[t] < (float)SEEN_MOST ? 1.0f : 0.0f;
+        count[t] += count[t] < (float)SEEN_MAX ? 1.0f : 0.0f;
     }
     for (int64_t t = 0; t < steps; t++)
         if (count[t] <= (float)SEEN_MORE_THAN)

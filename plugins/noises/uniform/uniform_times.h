@@ -11,10 +11,10 @@
 /* Declares the buffers, and gives the node (N, 1) of `scale` / (T p_t) for t (N): what makes the mean unbiased again. */
 struct tess_node *uniform_times_record(struct tess_graph *g, int64_t steps, double scale, struct tess_node *t);
 /* t with probability p_t. [any thread] */
-int uniform_times_draw(struct tess_call *c, struct tess_weights *w, const char *scope, int64_t steps, const struct tess_stream *random,
+int uniform_times_draw(struct tess_context *ctx, struct tess_weights *w, const char *scope, int64_t steps, const struct tess_stream *random,
                        int64_t *t);
 /* After a step: its costs into the squares, and p_t from them once every time was seen often enough. [one thread] */
-int uniform_times_observe(struct tess_call *c, struct tess_weights *w, const char *scope, int64_t steps,
+int uniform_times_observe(struct tess_context *ctx, struct tess_weights *w, const char *scope, int64_t steps,
                           const struct tess_noise_seen *seen);
 
 #endif

@@ -1,6 +1,6 @@
-/* source/1 `folder`: the images of a folder, of any size, through libvips. Their order is that of the bytes of their paths, their names those
- * paths below the folder; a folder of folders may be a data set of classes. What counts for a result is names and content, not place or
- * times.
+/* source/1 `folder`: the images of a folder, of any size, through libvips. Their order is that of the bytes of their paths, their names
+ * those paths below the folder; a folder of folders may be a data set of classes. What counts for a result is names and content, not place
+ * or times.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/sources/folder/folder_table.h"
@@ -17,35 +17,36 @@
 #define FILE_MOST ((off_t)1 << 30)
 /* ---- classes ------------------------------------------------------------------------------------------------------- */
 
-static int by_bytes(const void *a, const void *b)
+static int folder_by_bytes(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 /* The first folder of a name, into memory of its own. */
-static int class_of(struct tess_call *c, const struct folder *s, const char *name, char **out)
+static int class_of(struct tess_context *ctx, const struct folder *s, const char *name, char **out)
 {
     const char *slash = strchr(name, '/');
     void *memory;
     if (!slash)
-        return c->fail(c, TESS_E_DATA, "%s/%s: lies in no folder of a class; with `labels: folders` each image is in the folder of its class",
-                       s->path, name);
-    TESS_TRY(tess_alloc(c, (size_t)(slash - name) + 1, "the name of a class", &memory));
+        return ctx->fail(ctx, TESS_E_DATA,
+                         "%s/%s: lies in no folder of a class; with `labels: folders` each image is in the folder of its class", s->path,
+                         name);
+    TESS_TRY(tess_alloc(ctx, (size_t)(slash - name) + 1, "the name of a class", &memory));
     *out = memcpy(memory, name, (size_t)(slash - name));
     return TESS_OK;
 }
 
 /* Names lie in the order of their bytes, so those of one class lie together: a name is new when it is not that of the image before. */
-static int find_classes(struct tess_call *c, struct folder *s)
+static int find_classes(struct tess_context *ctx, struct folder *s)
 {
     void *memory;
-    TESS_TRY(tess_alloc(c, (size_t)s->list.count * sizeof *s->class_name, "classes", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)s->list.count * sizeof *s->class_name, "classes", &memory));
     s->class_name = memory;
-    TESS_TRY(tess_alloc(c, (size_t)s->list.count * sizeof *s->label, "labels", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)s->list.count * sizeof *s->label, "labels", &memory));
     s->label = memory;
     for (int64_t i = 0; i < s->list.count; i++) {
         char *name = NULL;
-        TESS_TRY(class_of(c, s, s->list.name[i], &name));
+        TESS_TRY(class_of(ctx, s, s->list.name[i], &name));
         if (s->classes && strcmp(name, s->class_name[s->classes - 1]) == 0)
             tess_free(name);
         else
@@ -56,12 +57,12 @@ static int find_classes(struct tess_call *c, struct folder *s)
 }
 
 /* As they are stored. */
-static int classes_as_text(struct tess_call *c, struct folder *s)
+static int classes_as_text(struct tess_context *ctx, struct folder *s)
 {
     for (int64_t i = 0; i < s->classes; i++) {
         size_t bytes = tess_utf8_text(s->class_name[i], NULL, 0) + 1;
         void *memory;
-        TESS_TRY(tess_alloc(c, bytes, "the name of a class", &memory));
+        TESS_TRY(tess_alloc(ctx, bytes, "the name of a class", &memory));
         (void)tess_utf8_text(s->class_name[i], memory, bytes);
         tess_free(s->class_name[i]);
         s->class_name[i] = memory;
@@ -70,56 +71,57 @@ static int classes_as_text(struct tess_call *c, struct folder *s)
 }
 
 /* `a-b/x` comes before `a/x`, and class `a` before `a-b`: the order of paths is not that of classes. */
-static int sort_classes(struct tess_call *c, struct folder *s)
+static int sort_classes(struct tess_context *ctx, struct folder *s)
 {
     void *memory;
-    TESS_TRY(tess_alloc(c, (size_t)s->classes * sizeof(char *), "classes", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)s->classes * sizeof(char *), "classes", &memory));
     char **sorted = memcpy(memory, s->class_name, (size_t)s->classes * sizeof(char *));
-    qsort(sorted, (size_t)s->classes, sizeof *sorted, by_bytes);
+    qsort(sorted, (size_t)s->classes, sizeof *sorted, folder_by_bytes);
     for (int64_t i = 0; i < s->list.count; i++) {
-        char **at = bsearch(&s->class_name[s->label[i]], sorted, (size_t)s->classes, sizeof *sorted, by_bytes);
+        char **at = bsearch(&s->class_name[s->label[i]], sorted, (size_t)s->classes, sizeof *sorted, folder_by_bytes);
         s->label[i] = (int32_t)(at - sorted);
     }
     tess_free(s->class_name);
     s->class_name = sorted;
-    return classes_as_text(c, s);
+    return classes_as_text(ctx, s);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
 
-static int nothing_there(struct tess_call *c, const struct folder *s)
+static int nothing_there(struct tess_context *ctx, const struct folder *s)
 {
     const struct folder_passed *other = &s->list.passed[PASSED_OTHER];
     if (other->count)
-        return c->fail(c, TESS_E_DATA, "%s: has no images: of %lld files, %s among them, none ends in one of `%s`; set `extensions`", s->path,
-                       (long long)other->count, other->name, s->extensions);
-    return c->fail(c, TESS_E_DATA, "%s: has no images: there are no files in it%s; check the path", s->path,
+        return ctx->fail(ctx, TESS_E_DATA, "%s: has no images: of %lld files, %s among them, none ends in one of `%s`; set `extensions`",
+                         s->path, (long long)other->count, other->name, s->extensions);
+    return ctx->fail(ctx, TESS_E_DATA, "%s: has no images: there are no files in it%s; check the path", s->path,
                    s->recursive ? "" : " itself, and `recursive` is false");
 }
 
 static void make_remark(struct folder *s)
 {
     static const char *const what[] = {"end in none of `extensions`", "are pipes, devices or sockets", "are links to a folder they lie in"};
-    size_t n = 0, room = sizeof s->remark;
+    size_t n = 0, capacity = sizeof s->remark;
     for (size_t i = 0; i < sizeof what / sizeof *what; i++) {
         const struct folder_passed *p = &s->list.passed[i];
-        if (p->count && n < room)
-            n += (size_t)snprintf(s->remark + n, room - n, "%s%lld %s (%s)", n ? "; " : "passed by: ", (long long)p->count, what[i], p->name);
+        if (p->count && n < capacity)
+            n += (size_t)snprintf(s->remark + n, capacity - n, "%s%lld %s (%s)", n ? "; " : "passed by: ", (long long)p->count, what[i],
+                                  p->name);
     }
 }
 
-static int open_folder(void *self, struct tess_call *c)
+static int open_folder(void *self, struct tess_context *ctx)
 {
     struct folder *s = self;
-    TESS_TRY(vips_decode_start(c));
-    TESS_TRY(folder_list_make(c, s->path, s->recursive, s->extensions, &s->list));
+    TESS_TRY(vips_decode_start(ctx));
+    TESS_TRY(folder_list_make(ctx, s->path, s->recursive, s->extensions, &s->list));
     make_remark(s);
     if (s->list.count == 0)
-        return nothing_there(c, s);
+        return nothing_there(ctx, s);
     if (s->labels != LABELS_FOLDERS)
         return TESS_OK;
-    TESS_TRY(find_classes(c, s));
-    return sort_classes(c, s);
+    TESS_TRY(find_classes(ctx, s));
+    return sort_classes(ctx, s);
 }
 
 static void close_folder(void *self)
@@ -132,18 +134,18 @@ static void close_folder(void *self)
     folder_list_free(&s->list);
 }
 
-static int64_t count(void *self)
+static int64_t folder_count(void *self)
 {
     return ((struct folder *)self)->list.count;
 }
 
-static void shape(void *self, int64_t *height, int64_t *width, int64_t *channels)
+static void folder_shape(void *self, int64_t *height, int64_t *width, int64_t *channels)
 {
     (void)self;
     *height = *width = *channels = 0;
 }
 
-static int64_t labels(void *self)
+static int64_t folder_labels(void *self)
 {
     return ((struct folder *)self)->classes;
 }
@@ -153,7 +155,7 @@ static const char *class_name(void *self, int64_t label)
     return ((struct folder *)self)->class_name[label];
 }
 
-static int32_t names(void *self)
+static int32_t folder_names(void *self)
 {
     (void)self;
     return 1;
@@ -161,10 +163,10 @@ static int32_t names(void *self)
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
-static int item(struct tess_call *c, struct tess_image *out, const char *path, const char *why, int error)
+static int folder_item(struct tess_context *ctx, struct tess_image *out, const char *path, const char *why, int error)
 {
     (void)snprintf(out->reason, sizeof out->reason, "%s%s", why, error ? strerror(error) : "");
-    return c->fail(c, TESS_E_ITEM, "%s: %s", path, out->reason);
+    return ctx->fail(ctx, TESS_E_ITEM, "%s: %s", path, out->reason);
 }
 
 /* What keeps this file alone from being opened; want of descriptors or memory, or a failing disk, is none of it. */
@@ -174,59 +176,59 @@ static int is_of_the_file(int error)
            error == ENXIO || error == ENODEV || error == EISDIR;
 }
 
-static int fill(struct tess_call *c, const char *path, int fd, char *to, size_t bytes)
+static int folder_fill(struct tess_context *ctx, const char *path, int fd, char *to, size_t bytes)
 {
     for (size_t have = 0; have < bytes;) {
         ssize_t got = read(fd, to + have, bytes - have);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return c->fail(c, TESS_E_IO, "%s: cannot be read: %s; look at the disk, then run again", path, strerror(errno));
+            return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s; look at the disk, then run again", path, strerror(errno));
         if (got == 0)
-            return c->fail(c, TESS_E_IO, "%s: became shorter while it was read; run again when nothing writes there", path);
+            return ctx->fail(ctx, TESS_E_IO, "%s: became shorter while it was read; run again when nothing writes there", path);
         have += (size_t)got;
     }
     return TESS_OK;
 }
 
 /* All of an open file, and its size; tess_free. */
-static int read_whole(struct tess_call *c, const char *path, int fd, struct tess_image *im, void **out, size_t *bytes)
+static int folder_read_whole(struct tess_context *ctx, const char *path, int fd, struct tess_image *im, void **out, size_t *bytes)
 {
     struct stat about;
     if (fstat(fd, &about) != 0)
-        return c->fail(c, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
     if (!S_ISREG(about.st_mode) || about.st_size < 1 || about.st_size > FILE_MOST)
-        return item(c, im, path,
+        return folder_item(ctx, im, path,
                     !S_ISREG(about.st_mode) ? "is no regular file"
                     : about.st_size < 1     ? "is empty"
                                             : "is larger than 1 GiB",
                     0);
     *bytes = (size_t)about.st_size;
-    TESS_TRY(tess_alloc(c, *bytes, path, out));
-    return fill(c, path, fd, *out, *bytes);
+    TESS_TRY(tess_alloc(ctx, *bytes, path, out));
+    return folder_fill(ctx, path, fd, *out, *bytes);
 }
 
 /* The path below the folder. Of one that is too long the end, behind the beginning of its digest, so that two of one end are two. */
 static void set_name(struct tess_image *out, const char *name)
 {
-    enum { KEPT = 16, ROOM = sizeof out->name };
+    enum { KEPT = 16, CAPACITY = sizeof out->name };
     char text[4 * PATH_MAX], hex[TESS_DIGEST_TEXT];
     struct tess_digest d;
     size_t length = tess_utf8_text(name, text, sizeof text);
-    if (length < ROOM) {
+    if (length < CAPACITY) {
         memcpy(out->name, text, length + 1);
         return;
     }
-    const char *tail = text + strlen(text) - (ROOM - 1 - KEPT - 3);
+    const char *tail = text + strlen(text) - (CAPACITY - 1 - KEPT - 3);
     while ((*tail & 0xc0) == 0x80)
         tail++;
     tess_digest_start(&d);
     tess_digest_add_text(&d, name);
     tess_digest_end(&d, hex);
-    (void)snprintf(out->name, ROOM, "%.*s...%s", KEPT, hex, tail);
+    (void)snprintf(out->name, CAPACITY, "%.*s...%s", KEPT, hex, tail);
 }
 
-static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_image *out)
+static int folder_read_image(void *self, struct tess_context *ctx, int64_t i, struct tess_image *out)
 {
     struct folder *s = self;
     char *path;
@@ -234,26 +236,26 @@ static int read_image(void *self, struct tess_call *c, int64_t i, struct tess_im
     size_t size = 0;
     set_name(out, s->list.name[i]);
     out->label = s->label ? s->label[i] : -1;
-    TESS_TRY(folder_list_path(c, s->path, s->list.name[i], &path));
+    TESS_TRY(folder_list_path(ctx, s->path, s->list.name[i], &path));
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), error = errno;
-    int status = fd >= 0                 ? read_whole(c, path, fd, out, &bytes, &size)
-                 : is_of_the_file(error) ? item(c, out, path, "cannot be opened: ", error)
-                                         : c->fail(c, TESS_E_IO, "%s: cannot be opened: %s", path, strerror(error));
+    int status = fd >= 0                 ? folder_read_whole(ctx, path, fd, out, &bytes, &size)
+                 : is_of_the_file(error) ? folder_item(ctx, out, path, "cannot be opened: ", error)
+                                         : ctx->fail(ctx, TESS_E_IO, "%s: cannot be opened: %s", path, strerror(error));
     if (fd >= 0)
         close(fd);
     if (status == TESS_OK)
-        status = vips_decode(c, path, bytes, size, &s->wish, out);
+        status = vips_decode(ctx, path, bytes, size, &s->options, out);
     tess_free(bytes);
     tess_free(path);
     return status;
 }
 
-static int add_files(struct tess_call *c, const struct folder *s, struct tess_digest *d, char **path)
+static int add_files(struct tess_context *ctx, const struct folder *s, struct tess_digest *d, char **path)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < s->list.count; i++) {
         tess_digest_add_text(d, s->list.name[i]);
-        TESS_TRY(folder_list_path(c, s->path, s->list.name[i], &path[n]));
+        TESS_TRY(folder_list_path(ctx, s->path, s->list.name[i], &path[n]));
         if (s->tolerant && access(path[n], R_OK) != 0 && is_of_the_file(errno)) {
             tess_digest_add_text(d, "cannot be opened");
             tess_free(path[n]);
@@ -262,44 +264,44 @@ static int add_files(struct tess_call *c, const struct folder *s, struct tess_di
             n++;
         }
     }
-    return tess_digest_add_files(c, d, n, (const char *const *)path);
+    return tess_digest_add_files(ctx, d, n, (const char *const *)path);
 }
 
 /* Names in their order, then what is in the files. */
-static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
+static int folder_fingerprint(void *self, struct tess_context *ctx, struct tess_digest *d)
 {
     const struct folder *s = self;
     void *memory;
-    TESS_TRY(tess_alloc(c, (size_t)s->list.count * sizeof(char *), "paths", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)s->list.count * sizeof(char *), "paths", &memory));
     char **path = memory;
-    int status = add_files(c, s, d, path);
+    int status = add_files(ctx, s, d, path);
     for (int64_t i = 0; i < s->list.count; i++)
         tess_free(path[i]);
     tess_free(path);
     return status;
 }
 
-static void tolerate(void *self, int32_t bad)
+static void folder_tolerate(void *self, int32_t bad)
 {
     ((struct folder *)self)->tolerant = bad;
 }
 
-static const char *remark(void *self)
+static const char *folder_remark(void *self)
 {
     const struct folder *s = self;
     return *s->remark ? s->remark : NULL;
 }
 
 static const struct tess_source_1 ops = {.size = sizeof ops,
-                                         .count = count,
-                                         .shape = shape,
-                                         .labels = labels,
-                                         .names = names,
-                                         .read = read_image,
-                                         .fingerprint = fingerprint,
+                                         .count = folder_count,
+                                         .shape = folder_shape,
+                                         .labels = folder_labels,
+                                         .names = folder_names,
+                                         .read = folder_read_image,
+                                         .fingerprint = folder_fingerprint,
                                          .class_name = class_name,
-                                         .tolerate = tolerate,
-                                         .remark = remark};
+                                         .tolerate = folder_tolerate,
+                                         .remark = folder_remark};
 
 static const struct tess_component components[] = {{.name = "folder",
                                                     FOLDER_ROW,

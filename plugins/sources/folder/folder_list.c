@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { DEPTH_MOST = 64 };
+enum { DEPTH_MAX = 64 };
 
 /* A folder on the way down. */
 struct level {
@@ -26,30 +26,30 @@ struct walk {
     struct folder_list *list;
 };
 
-static int refuse(struct tess_call *c, const char *path)
+static int folder_list_refuse(struct tess_context *ctx, const char *path)
 {
-    return c->fail(c, TESS_E_IO, "%s: cannot be read: %s; check the path, and see datasets/README.md", path, strerror(errno));
+    return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s; check the path, and see datasets/README.md", path, strerror(errno));
 }
 
-static int text_of(struct tess_call *c, const char *front, const char *between, const char *back, char **out)
+static int text_of(struct tess_context *ctx, const char *front, const char *between, const char *back, char **out)
 {
     size_t bytes = strlen(front) + strlen(between) + strlen(back) + 1;
     void *memory;
-    TESS_TRY(tess_alloc(c, bytes, "the name of a file", &memory));
+    TESS_TRY(tess_alloc(ctx, bytes, "the name of a file", &memory));
     snprintf(memory, bytes, "%s%s%s", front, between, back);
     *out = memory;
     return TESS_OK;
 }
 
-int folder_list_path(struct tess_call *c, const char *path, const char *name, char **out)
+int folder_list_path(struct tess_context *ctx, const char *path, const char *name, char **out)
 {
     struct stat about;
     if (stat(path, &about) == 0 && !S_ISDIR(about.st_mode))
-        return text_of(c, path, "", "", out);
-    return text_of(c, path, "/", name, out);
+        return text_of(ctx, path, "", "", out);
+    return text_of(ctx, path, "/", name, out);
 }
 
-static int wanted(const char *name, const char *extensions)
+static int folder_list_wanted(const char *name, const char *extensions)
 {
     const char *dot = strrchr(name, '.');
     size_t length = dot ? strlen(dot + 1) : 0;
@@ -75,12 +75,12 @@ static void pass_by(struct folder_list *l, int why, const char *name)
 }
 
 /* Takes `name`. */
-static int add(struct tess_call *c, struct folder_list *l, char *name)
+static int folder_list_add(struct tess_context *ctx, struct folder_list *l, char *name)
 {
-    if (l->count == l->room) {
-        int64_t room = l->room ? 2 * l->room : 1024;
+    if (l->count == l->capacity) {
+        int64_t capacity = l->capacity ? 2 * l->capacity : 1024;
         void *memory;
-        int status = tess_alloc(c, (size_t)room * sizeof *l->name, "names of files", &memory);
+        int status = tess_alloc(ctx, (size_t)capacity * sizeof *l->name, "names of files", &memory);
         if (status != TESS_OK) {
             tess_free(name);
             return status;
@@ -89,35 +89,35 @@ static int add(struct tess_call *c, struct folder_list *l, char *name)
             memcpy(memory, l->name, (size_t)l->count * sizeof *l->name);
         tess_free(l->name);
         l->name = memory;
-        l->room = room;
+        l->capacity = capacity;
     }
     l->name[l->count++] = name;
     return TESS_OK;
 }
 
 /* Takes `name` as an image, or passes it by. */
-static int add_file(struct tess_call *c, struct walk *w, char *name)
+static int folder_list_add_file(struct tess_context *ctx, struct walk *w, char *name)
 {
-    if (wanted(name, w->extensions))
-        return add(c, w->list, name);
+    if (folder_list_wanted(name, w->extensions))
+        return folder_list_add(ctx, w->list, name);
     pass_by(w->list, PASSED_OTHER, name);
     tess_free(name);
     return TESS_OK;
 }
 
-static int descend(struct tess_call *c, struct walk *w, const char *below, const struct level *above);
+static int folder_list_descend(struct tess_context *ctx, struct walk *w, const char *below, const struct level *above);
 
 enum { A_FILE, A_FOLDER, SPECIAL };
 
 /* What an entry is, links followed. A file that is not there any more, or a link to nothing, counts as a file: reading it says so. */
-static int look(struct tess_call *c, struct walk *w, const struct dirent *e, const char *name, int *what)
+static int folder_list_look(struct tess_context *ctx, struct walk *w, const struct dirent *e, const char *name, int *what)
 {
     struct stat about;
     char *path;
     *what = e->d_type == DT_DIR ? A_FOLDER : A_FILE;
     if (e->d_type == DT_DIR || e->d_type == DT_REG)
         return TESS_OK;
-    TESS_TRY(text_of(c, w->path, "/", name, &path));
+    TESS_TRY(text_of(ctx, w->path, "/", name, &path));
     if (stat(path, &about) == 0)
         *what = S_ISREG(about.st_mode) ? A_FILE : S_ISDIR(about.st_mode) ? A_FOLDER : SPECIAL;
     tess_free(path);
@@ -125,15 +125,15 @@ static int look(struct tess_call *c, struct walk *w, const struct dirent *e, con
 }
 
 /* Takes `name`. */
-static int visit(struct tess_call *c, struct walk *w, const struct level *here, const struct dirent *e, char *name)
+static int folder_list_visit(struct tess_context *ctx, struct walk *w, const struct level *here, const struct dirent *e, char *name)
 {
-    int what = A_FILE, status = look(c, w, e, name, &what);
+    int what = A_FILE, status = folder_list_look(ctx, w, e, name, &what);
     if (status == TESS_OK && what == A_FILE)
-        return add_file(c, w, name);
+        return folder_list_add_file(ctx, w, name);
     if (status == TESS_OK && what == SPECIAL)
         pass_by(w->list, PASSED_SPECIAL, name);
     if (status == TESS_OK && what == A_FOLDER && w->recursive)
-        status = descend(c, w, name, here);
+        status = folder_list_descend(ctx, w, name, here);
     tess_free(name);
     return status;
 }
@@ -146,45 +146,45 @@ static int is_circle(const struct level *here)
     return 0;
 }
 
-static int read_entries(struct tess_call *c, struct walk *w, DIR *d, const char *path, const char *below, const struct level *here)
+static int read_entries(struct tess_context *ctx, struct walk *w, DIR *d, const char *path, const char *below, const struct level *here)
 {
-    if (here->depth > DEPTH_MOST)
-        return c->fail(c, TESS_E_DATA, "%s: lies more than %d folders deep; set `path` nearer to the images", path, DEPTH_MOST);
+    if (here->depth > DEPTH_MAX)
+        return ctx->fail(ctx, TESS_E_DATA, "%s: lies more than %d folders deep; set `path` nearer to the images", path, DEPTH_MAX);
     for (;;) {
         char *name;
         errno = 0;
         const struct dirent *e = readdir(d);
         if (!e)
-            return errno ? refuse(c, path) : TESS_OK;
+            return errno ? folder_list_refuse(ctx, path) : TESS_OK;
         if (e->d_name[0] == '.')
             continue;
-        TESS_TRY(text_of(c, below, *below ? "/" : "", e->d_name, &name));
-        TESS_TRY(visit(c, w, here, e, name));
+        TESS_TRY(text_of(ctx, below, *below ? "/" : "", e->d_name, &name));
+        TESS_TRY(folder_list_visit(ctx, w, here, e, name));
     }
 }
 
 /* A folder below the first that may not be opened, or is gone, stands in the list of files. */
-static int cannot_open(struct tess_call *c, struct walk *w, const char *path, const char *below)
+static int folder_list_cannot_open(struct tess_context *ctx, struct walk *w, const char *path, const char *below)
 {
     char *name;
     if (!*below || (errno != EACCES && errno != EPERM && errno != ENOENT && errno != ELOOP))
-        return refuse(c, path);
-    TESS_TRY(text_of(c, below, "", "", &name));
-    return add(c, w->list, name);
+        return folder_list_refuse(ctx, path);
+    TESS_TRY(text_of(ctx, below, "", "", &name));
+    return folder_list_add(ctx, w->list, name);
 }
 
-static int descend(struct tess_call *c, struct walk *w, const char *below, const struct level *above)
+static int folder_list_descend(struct tess_context *ctx, struct walk *w, const char *below, const struct level *above)
 {
     struct level here = {.above = above, .depth = above ? above->depth + 1 : 0};
     struct stat about;
     char *path;
     int status;
-    TESS_TRY(text_of(c, w->path, *below ? "/" : "", below, &path));
+    TESS_TRY(text_of(ctx, w->path, *below ? "/" : "", below, &path));
     DIR *d = opendir(path);
     if (!d) {
-        status = cannot_open(c, w, path, below);
+        status = folder_list_cannot_open(ctx, w, path, below);
     } else if (fstat(dirfd(d), &about) != 0) {
-        status = refuse(c, path);
+        status = folder_list_refuse(ctx, path);
     } else {
         here.device = about.st_dev;
         here.inode = about.st_ino;
@@ -192,7 +192,7 @@ static int descend(struct tess_call *c, struct walk *w, const char *below, const
         if (is_circle(&here))
             pass_by(w->list, PASSED_CIRCLE, below);
         else
-            status = read_entries(c, w, d, path, below, &here);
+            status = read_entries(ctx, w, d, path, below, &here);
     }
     if (d)
         closedir(d);
@@ -200,26 +200,26 @@ static int descend(struct tess_call *c, struct walk *w, const char *below, const
     return status;
 }
 
-static int by_bytes(const void *a, const void *b)
+static int folder_list_by_bytes(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int folder_list_make(struct tess_call *c, const char *path, int recursive, const char *extensions, struct folder_list *l)
+int folder_list_make(struct tess_context *ctx, const char *path, int recursive, const char *extensions, struct folder_list *l)
 {
     struct walk w = {path, extensions, recursive, l};
     struct stat about;
     if (stat(path, &about) != 0)
-        return refuse(c, path);
+        return folder_list_refuse(ctx, path);
     if (!S_ISDIR(about.st_mode)) {
         const char *slash = strrchr(path, '/');
         char *name;
-        TESS_TRY(text_of(c, slash ? slash + 1 : path, "", "", &name));
-        return add_file(c, &w, name);
+        TESS_TRY(text_of(ctx, slash ? slash + 1 : path, "", "", &name));
+        return folder_list_add_file(ctx, &w, name);
     }
-    TESS_TRY(descend(c, &w, "", NULL));
+    TESS_TRY(folder_list_descend(ctx, &w, "", NULL));
     if (l->count)
-        qsort(l->name, (size_t)l->count, sizeof *l->name, by_bytes);
+        qsort(l->name, (size_t)l->count, sizeof *l->name, folder_list_by_bytes);
     return TESS_OK;
 }
 

@@ -5,7 +5,7 @@
 #include <tessera/base.h>
 
 struct folder_list {
-    int64_t count, room;
+    int64_t count, capacity;
     char **name;      /* paths below the folder, in the order of their bytes */
     struct folder_passed {
         int64_t count;
@@ -13,16 +13,17 @@ struct folder_list {
     } passed[3];
 };
 
-/* What is passed by: files whose names end in nothing that was asked for; pipes, devices and sockets; links to a folder that they lie in. */
+/* What is passed by: files whose names end in nothing that was asked for; pipes, devices and sockets; links to a folder that they lie in.
+ */
 enum { PASSED_OTHER, PASSED_SPECIAL, PASSED_CIRCLE };
 
-/* All regular files below `path` whose names end in one of `extensions` ("jpg png"; A-Z counts as a-z); hidden ones, which begin with a dot,
- * never. Links are followed, but for those which lead in a circle. What cannot be opened, folders too, is in the list: reading it says so. A
- * `path` that is a file is a list of one. Free it in any case. */
-int folder_list_make(struct tess_call *c, const char *path, int recursive, const char *extensions, struct folder_list *l) TESS_CHECKED;
+/* All regular files below `path` whose names end in one of `extensions` ("jpg png"; A-Z counts as a-z); hidden ones, which begin with a
+ * dot, never. Links are followed, but for those which lead in a circle. What cannot be opened, folders too, is in the list: reading it says
+ * so. A `path` that is a file is a list of one. Free it in any case. */
+int folder_list_make(struct tess_context *ctx, const char *path, int recursive, const char *extensions, struct folder_list *l) TESS_CHECKED;
 void folder_list_free(struct folder_list *l);
 
 /* FOLDER/NAME, or the file itself; tess_free. */
-int folder_list_path(struct tess_call *c, const char *path, const char *name, char **out) TESS_CHECKED;
+int folder_list_path(struct tess_context *ctx, const char *path, const char *name, char **out) TESS_CHECKED;
 
 #endif

@@ -16,7 +16,7 @@ enum { LABELS_NONE, LABELS_FOLDERS };
 struct folder {
     const char *path, *extensions;
     int32_t recursive, labels, tolerant;
-    struct vips_wish wish;
+    struct vips_wish options;
     struct folder_list list;
     int64_t classes;
     char **class_name; /* in the order of their bytes */
@@ -47,17 +47,17 @@ static const struct tess_param params[] = {{.name = "path",
                                            {.name = "alpha",
                                             .help = "transparent images: laid on white, or what is transparent dropped",
                                             .type = TESS_ENUM,
-                                            .offset = offsetof(struct folder, wish.alpha),
+                                            .offset = offsetof(struct folder, options.alpha),
                                             .text = "white|drop"},
                                            {.name = "damaged",
                                             .help = "images whose decoder warns or that break off: bad, or taken as far as they decode",
                                             .type = TESS_ENUM,
-                                            .offset = offsetof(struct folder, wish.damaged),
+                                            .offset = offsetof(struct folder, options.damaged),
                                             .text = "refuse|accept"},
                                            {.name = "max_pixels",
                                             .help = "of one image; a larger one is bad. A thread needs some 4 to 16 bytes for each",
                                             .type = TESS_I64,
-                                            .offset = offsetof(struct folder, wish.max_pixels),
+                                            .offset = offsetof(struct folder, options.max_pixels),
                                             .lo = 1,
                                             .hi = 1 << 30,
                                             .def = 1 << 26},

@@ -1,10 +1,10 @@
-/* See vips_decode.h. What the values become is what most readers of such data sets make of them: an embedded profile is passed over, 16 bits
- * lose the lower 8, palettes become RGB, CMYK becomes RGB by the formula of Pillow, grey stays grey.
+/* See vips_decode.h. What the values become is what most readers of such data sets make of them: an embedded profile is passed over, 16
+ * bits lose the lower 8, palettes become RGB, CMYK becomes RGB by the formula of Pillow, grey stays grey.
  *
  * libvips is used for its decoders and nothing else: no cache, no threads but those of a decoder that must have one, no loader but those of
  * photographs (others run interpreters, or read other files that an image names). Pixels come a strip at a time into the image that is
- * handed on, so an image is in memory once, and a second time where its decoder needs it whole. Messages of libvips collect in one place for
- * all threads, so an image that cannot be decoded is decoded again with no other at work: the reason is then its own.
+ * handed on, so an image is in memory once, and a second time where its decoder needs it whole. Messages of libvips collect in one place
+ * for all threads, so an image that cannot be decoded is decoded again with no other at work: the reason is then its own.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/sources/folder/vips_decode.h"
@@ -15,25 +15,25 @@
 #include <string.h>
 #include <vips/vips.h>
 
-enum { STRIP = 16, SPARE = 32 << 20, ATTEMPTS = 3, REASON_ROOM = sizeof((struct tess_image *)0)->reason };
+enum { STRIP = 16, SPARE = 32 << 20, ATTEMPTS = 3, REASON_CAPACITY = sizeof((struct tess_image *)0)->reason };
 
 /* Of the process, as libvips itself is. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_rwlock_t alone = PTHREAD_RWLOCK_INITIALIZER;
 static int ready;
 
-static void hear(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer user)
+static void vips_decode_hear(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer user)
 {
     (void)domain, (void)level, (void)user;
     vips_reason_warned(message);
 }
 
-static void start(void)
+static void vips_decode_set_up(void)
 {
     ready = vips_init("tessera") == 0;
     if (!ready)
         return;
-    g_log_set_handler("VIPS", G_LOG_LEVEL_MASK | G_LOG_FLAG_RECURSION, hear, NULL);
+    g_log_set_handler("VIPS", G_LOG_LEVEL_MASK | G_LOG_FLAG_RECURSION, vips_decode_hear, NULL);
     vips_concurrency_set(1);
     vips_cache_set_max(0);
     vips_block_untrusted_set(TRUE);
@@ -42,10 +42,11 @@ static void start(void)
     vips_operation_block_set("VipsForeignLoadJxl", FALSE);
 }
 
-int vips_decode_start(struct tess_call *c)
+int vips_decode_start(struct tess_context *ctx)
 {
-    pthread_once(&once, start);
-    return ready ? TESS_OK : c->fail(c, TESS_E_FAILED, "libvips does not start: %s; see whether it is installed whole", vips_error_buffer());
+    pthread_once(&once, vips_decode_set_up);
+    return ready ? TESS_OK
+                 : ctx->fail(ctx, TESS_E_FAILED, "libvips does not start: %s; see whether it is installed whole", vips_error_buffer());
 }
 
 static int is_known(const char *loader)
@@ -64,14 +65,14 @@ static int is_known(const char *loader)
 struct job {
     const void *bytes;
     size_t count;
-    const struct vips_wish *wish;
+    const struct vips_wish *options;
     VipsImage *image;
     size_t need;   /* bytes of memory that its decoder may ask for, with some to spare */
     char *reason;  /* REASON_ROOM */
 };
 
 /* Puts what a step made in the place of what it was made from. */
-static int replace(VipsImage **image, int failed, VipsImage **made)
+static int vips_decode_replace(VipsImage **image, int failed, VipsImage **made)
 {
     if (failed)
         return -1;
@@ -85,8 +86,8 @@ static const char *no_reader(struct job *k)
     const char *reader, *kind = vips_reason_kind(k->bytes, k->count, &reader);
     if (!kind)
         return "is no image of a kind that is read here";
-    (void)snprintf(k->reason, REASON_ROOM, "begins like a %s image, for which this libvips has no decoder (it needs %s), or no whole header", kind,
-                   reader);
+    (void)snprintf(k->reason, REASON_CAPACITY,
+                   "begins like a %s image, for which this libvips has no decoder (it needs %s), or no whole header", kind, reader);
     return k->reason;
 }
 
@@ -96,13 +97,13 @@ static const char *open_image(struct job *k)
     if (!is_known(vips_foreign_find_load_buffer(k->bytes, k->count)))
         return no_reader(k);
     k->image = vips_image_new_from_buffer(k->bytes, k->count, "", "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
-                                          k->wish->damaged == DAMAGED_ACCEPT ? VIPS_FAIL_ON_NONE : VIPS_FAIL_ON_WARNING, NULL);
+                                          k->options->damaged == DAMAGED_ACCEPT ? VIPS_FAIL_ON_NONE : VIPS_FAIL_ON_WARNING, NULL);
     if (!k->image)
         return "";
     int64_t width = vips_image_get_width(k->image), height = vips_image_get_height(k->image);
-    if (width * height > k->wish->max_pixels) {
-        (void)snprintf(k->reason, REASON_ROOM, "is %lld x %lld, more than `max_pixels: %lld`", (long long)height, (long long)width,
-                       (long long)k->wish->max_pixels);
+    if (width * height > k->options->max_pixels) {
+        (void)snprintf(k->reason, REASON_CAPACITY, "is %lld x %lld, more than `max_pixels: %lld`", (long long)height, (long long)width,
+                       (long long)k->options->max_pixels);
         return k->reason;
     }
     VipsBandFormat format = vips_image_get_format(k->image);
@@ -123,18 +124,18 @@ static int is_cmyk(VipsImage *image)
 }
 
 /* 16 bits to the upper 8 of them. */
-static int to_bytes(VipsImage **image)
+static int vips_decode_to_bytes(VipsImage **image)
 {
     VipsImage *made = NULL;
     VipsInterpretation meaning = vips_image_get_interpretation(*image);
     if (vips_image_get_format(*image) == VIPS_FORMAT_UCHAR)
         return 0;
-    if (replace(image, vips_msb(*image, &made, NULL), &made))
+    if (vips_decode_replace(image, vips_msb(*image, &made, NULL), &made))
         return -1;
     meaning = meaning == VIPS_INTERPRETATION_RGB16    ? VIPS_INTERPRETATION_sRGB
               : meaning == VIPS_INTERPRETATION_GREY16 ? VIPS_INTERPRETATION_B_W
                                                       : meaning;
-    return replace(image, vips_copy(*image, &made, "interpretation", meaning, NULL), &made);
+    return vips_decode_replace(image, vips_copy(*image, &made, "interpretation", meaning, NULL), &made);
 }
 
 /* To one of two spaces of 8 bits, with what is transparent left to the next step. */
@@ -144,7 +145,7 @@ static int to_known_space(VipsImage **image)
     if (is_cmyk(*image))
         return 0;
     VipsInterpretation space = bands_without_alpha(*image) == 1 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
-    return replace(image, vips_colourspace(*image, &made, space, NULL), &made);
+    return vips_decode_replace(image, vips_colourspace(*image, &made, space, NULL), &made);
 }
 
 static int settle_alpha(VipsImage **image, int alpha)
@@ -153,21 +154,21 @@ static int settle_alpha(VipsImage **image, int alpha)
     if (!vips_image_hasalpha(*image))
         return 0;
     if (alpha == ALPHA_DROP || is_cmyk(*image))
-        return replace(image, vips_extract_band(*image, &made, 0, "n", vips_image_get_bands(*image) - 1, NULL), &made);
+        return vips_decode_replace(image, vips_extract_band(*image, &made, 0, "n", vips_image_get_bands(*image) - 1, NULL), &made);
     VipsArrayDouble *white = vips_array_double_newv(1, 255.0);
     int failed = vips_flatten(*image, &made, "background", white, NULL);
     vips_area_unref(VIPS_AREA(white));
-    return replace(image, failed, &made);
+    return vips_decode_replace(image, failed, &made);
 }
 
 /* NULL, or what is wrong; "": libvips says. Nothing is computed yet. */
-static const char *convert(struct job *k)
+static const char *vips_decode_convert(struct job *k)
 {
     VipsImage **image = &k->image, *made = NULL;
     if (bands_without_alpha(*image) > 4 || bands_without_alpha(*image) < 1)
         return "has more than four channels";
-    if (to_bytes(image) || to_known_space(image) || settle_alpha(image, k->wish->alpha) ||
-        replace(image, vips_cast_uchar(*image, &made, NULL), &made))
+    if (vips_decode_to_bytes(image) || to_known_space(image) || settle_alpha(image, k->options->alpha) ||
+        vips_decode_replace(image, vips_cast_uchar(*image, &made, NULL), &made))
         return "";
     int bands = vips_image_get_bands(*image);
     return bands == 1 || bands == 3 || (bands == 4 && is_cmyk(*image)) ? NULL : "has channels of an unknown meaning";
@@ -176,7 +177,7 @@ static const char *convert(struct job *k)
 /* ---- pixels -------------------------------------------------------------------------------------------------------- */
 
 /* a b / 255, rounded, without a division. */
-static int times(int a, int b)
+static int vips_decode_times(int a, int b)
 {
     int product = a * b + 128;
     return ((product >> 8) + product) >> 8;
@@ -187,7 +188,7 @@ static void from_inks(const uint8_t *from, int64_t pixels, uint8_t *to)
 {
     for (int64_t i = 0; i < pixels; i++, from += 4)
         for (int k = 0; k < 3; k++) {
-            int light = 255 - from[3] - times(from[k], 255 - from[3]);
+            int light = 255 - from[3] - vips_decode_times(from[k], 255 - from[3]);
             *to++ = (uint8_t)(light < 0 ? 0 : light);
         }
 }
@@ -230,26 +231,26 @@ static int64_t stored_at(int orientation, int64_t h, int64_t w, int64_t y, int64
     return (up ? h - 1 - sy : sy) * w + (left ? w - 1 - sx : sx);
 }
 
-static int turn_upright(struct tess_call *c, int orientation, struct tess_image *im)
+static int turn_upright(struct tess_context *ctx, int orientation, struct tess_image *im)
 {
     int64_t h = im->height, w = im->width, n = im->channels;
     struct tess_image turned = {0};
     if (orientation < 2 || orientation > 8)
         return TESS_OK;
-    TESS_TRY(tess_image_resize(c, &turned, orientation > 4 ? w : h, orientation > 4 ? h : w, n));
+    TESS_TRY(tess_image_resize(ctx, &turned, orientation > 4 ? w : h, orientation > 4 ? h : w, n));
     for (int64_t y = 0; y < turned.height; y++)
         for (int64_t x = 0; x < turned.width; x++)
             memcpy(turned.pixels + (y * turned.width + x) * n, im->pixels + stored_at(orientation, h, w, y, x) * n, (size_t)n);
     tess_free(im->pixels);
     im->pixels = turned.pixels;
-    im->room = turned.room;
+    im->capacity = turned.capacity;
     im->height = turned.height;
     im->width = turned.width;
     return TESS_OK;
 }
 
 /* NULL, or what is wrong with the bytes, for which the reason may serve; *status: what else failed. */
-static const char *decode(struct tess_call *c, struct job *k, struct tess_image *out, int *status)
+static const char *vips_decode_decode(struct tess_context *ctx, struct job *k, struct tess_image *out, int *status)
 {
     *status = TESS_OK;
     k->image = NULL;
@@ -257,32 +258,32 @@ static const char *decode(struct tess_call *c, struct job *k, struct tess_image 
     const char *wrong = open_image(k);
     int orientation = k->image ? vips_image_get_orientation(k->image) : 1;
     if (!wrong)
-        wrong = convert(k);
+        wrong = vips_decode_convert(k);
     if (!wrong) {
         int bands = vips_image_get_bands(k->image);
-        *status = tess_image_resize(c, out, vips_image_get_height(k->image), vips_image_get_width(k->image), bands == 4 ? 3 : bands);
+        *status = tess_image_resize(ctx, out, vips_image_get_height(k->image), vips_image_get_width(k->image), bands == 4 ? 3 : bands);
         if (*status == TESS_OK)
             wrong = copy_strips(k->image, out);
     }
     if (k->image)
         g_object_unref(k->image);
     if (!wrong && *status == TESS_OK)
-        *status = turn_upright(c, orientation, out);
+        *status = turn_upright(ctx, orientation, out);
     return wrong;
 }
 
 /* ---- one file ------------------------------------------------------------------------------------------------------ */
 
 /* With no other at work. NULL: it could be decoded after all, or *status says what else failed. */
-static const char *decode_alone(struct tess_call *c, struct job *k, struct tess_image *out, int *status)
+static const char *decode_alone(struct tess_context *ctx, struct job *k, struct tess_image *out, int *status)
 {
     const char *wrong = "", *want = NULL;
     pthread_rwlock_wrlock(&alone);
     for (int i = 0; i < ATTEMPTS && wrong && !want; i++) {
         vips_reason_begin();
-        wrong = decode(c, k, out, status);
+        wrong = vips_decode_decode(ctx, k, out, status);
         if (wrong && !*wrong) {
-            vips_reason_take(k->reason, REASON_ROOM);
+            vips_reason_take(k->reason, REASON_CAPACITY);
             wrong = k->reason;
             want = vips_reason_want(k->need);
         }
@@ -293,31 +294,33 @@ static const char *decode_alone(struct tess_call *c, struct job *k, struct tess_
     pthread_rwlock_unlock(&alone);
     if (!want)
         return wrong;
-    *status = c->fail(c, TESS_E_MEMORY, "%s is wanting to decode it, some %zu MiB and a thread: %s; use fewer threads, or raise the limits", want,
-                      k->need >> 20, wrong);
+    *status =
+        ctx->fail(ctx, TESS_E_MEMORY, "%s is wanting to decode it, some %zu MiB and a thread: %s; use fewer threads, or raise the limits",
+                  want, k->need >> 20, wrong);
     return NULL;
 }
 
-int vips_decode(struct tess_call *c, const char *path, const void *bytes, size_t count, const struct vips_wish *w, struct tess_image *out)
+int vips_decode(struct tess_context *ctx, const char *path, const void *bytes, size_t count, const struct vips_wish *w,
+                struct tess_image *out)
 {
-    struct job k = {.bytes = bytes, .count = count, .wish = w, .reason = out->reason};
+    struct job k = {.bytes = bytes, .count = count, .options = w, .reason = out->reason};
     int status;
     out->reason[0] = '\0';
     if (!vips_reason_has_memory(SPARE + count)) /* some of the libraries end the process where they get none */
-        return c->fail(c, TESS_E_MEMORY, "%s: memory is wanting to decode it: %zu MiB; use fewer threads, or raise the limits", path,
+        return ctx->fail(ctx, TESS_E_MEMORY, "%s: memory is wanting to decode it: %zu MiB; use fewer threads, or raise the limits", path,
                        (SPARE + count) >> 20);
     pthread_rwlock_rdlock(&alone);
-    const char *wrong = decode(c, &k, out, &status);
+    const char *wrong = vips_decode_decode(ctx, &k, out, &status);
     pthread_rwlock_unlock(&alone);
     if (wrong)
-        wrong = decode_alone(c, &k, out, &status);
+        wrong = decode_alone(ctx, &k, out, &status);
     vips_thread_shutdown(); /* what it keeps for this thread; it is had again when needed */
     if (wrong) {
         if (wrong != out->reason)
-            (void)snprintf(out->reason, REASON_ROOM, "%s", wrong);
-        return c->fail(c, TESS_E_ITEM, "%s: %s", path, out->reason);
+            (void)snprintf(out->reason, REASON_CAPACITY, "%s", wrong);
+        return ctx->fail(ctx, TESS_E_ITEM, "%s: %s", path, out->reason);
     }
     if (status != TESS_OK)
-        tess_prepend_message(c, "%s", path);
+        tess_prepend_message(ctx, "%s", path);
     return status;
 }

@@ -13,10 +13,10 @@ struct vips_wish {
 };
 
 /* Makes libvips ready, once in a process. */
-int vips_decode_start(struct tess_call *c) TESS_CHECKED;
-/* 8 bits, grey or sRGB, upright, the first frame; `path` is for messages. What is wrong with the bytes is TESS_E_ITEM, with out->reason; want
- * of memory or threads is TESS_E_MEMORY. [any thread] */
-int vips_decode(struct tess_call *c, const char *path, const void *bytes, size_t count, const struct vips_wish *w,
+int vips_decode_start(struct tess_context *ctx) TESS_CHECKED;
+/* 8 bits, grey or sRGB, upright, the first frame; `path` is for messages. What is wrong with the bytes is TESS_E_ITEM, with out->reason;
+ * want of memory or threads is TESS_E_MEMORY. [any thread] */
+int vips_decode(struct tess_context *ctx, const char *path, const void *bytes, size_t count, const struct vips_wish *w,
                 struct tess_image *out) TESS_CHECKED;
 
 #endif

@@ -1,6 +1,6 @@
 /* See vips_reason.h. Decoders say what is wrong in their own words, some as errors and some, as libpng does, as warnings before an error
- * that says nothing. The words are for people. Whether an image is bad or the machine short of something is not read from them alone: memory
- * and a thread are asked for, and are there or not.
+ * that says nothing. The words are for people. Whether an image is bad or the machine short of something is not read from them alone:
+ * memory and a thread are asked for, and are there or not.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/sources/folder/vips_reason.h"
@@ -11,11 +11,11 @@
 #include <sys/mman.h>
 #include <vips/vips.h>
 
-enum { WARNINGS_ROOM = 400 };
+enum { WARNINGS_CAPACITY = 400 };
 
 /* Filled between begin and end alone, when one image is being decoded; a decoder may warn from a thread of its own. */
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
-static char warnings[WARNINGS_ROOM];
+static char warnings[WARNINGS_CAPACITY];
 static int keeping;
 
 void vips_reason_begin(void)
@@ -74,19 +74,19 @@ static const char *in_plain_words(const char *text)
 }
 
 /* On one line, each line once. */
-static size_t add_lines(char *to, size_t room, size_t n, const char *text)
+static size_t add_lines(char *to, size_t capacity, size_t n, const char *text)
 {
     char line[200];
     for (size_t length; *text; text += length + (text[length] == '\n')) {
         length = strcspn(text, "\n");
         (void)snprintf(line, sizeof line, "%.*s", (int)length, text);
-        if (*line && n + strlen(line) + 3 < room && !strstr(to, line))
-            n += (size_t)snprintf(to + n, room - n, "%s%s", n ? "; " : "", line);
+        if (*line && n + strlen(line) + 3 < capacity && !strstr(to, line))
+            n += (size_t)snprintf(to + n, capacity - n, "%s%s", n ? "; " : "", line);
     }
     return n;
 }
 
-void vips_reason_take(char *to, size_t room)
+void vips_reason_take(char *to, size_t capacity)
 {
     char said[320] = "", *text = vips_error_buffer_copy();
     size_t n = add_lines(said, sizeof said, 0, text);
@@ -94,7 +94,7 @@ void vips_reason_take(char *to, size_t room)
     pthread_mutex_lock(&guard);
     (void)add_lines(said, sizeof said, n, warnings);
     pthread_mutex_unlock(&guard);
-    (void)snprintf(to, room, *said ? "%s (%s)" : "%s", in_plain_words(said), said);
+    (void)snprintf(to, capacity, *said ? "%s (%s)" : "%s", in_plain_words(said), said);
 }
 
 int vips_reason_is_want(const char *reason)
@@ -139,7 +139,7 @@ const char *vips_reason_kind(const void *bytes, size_t count, const char **reade
 
 /* ---- want ---------------------------------------------------------------------------------------------------------- */
 
-static void *nothing(void *user)
+static void *vips_reason_nothing(void *user)
 {
     return user;
 }
@@ -158,7 +158,7 @@ const char *vips_reason_want(size_t bytes)
     pthread_t thread;
     if (!vips_reason_has_memory(bytes))
         return "memory";
-    if (pthread_create(&thread, NULL, nothing, NULL) != 0)
+    if (pthread_create(&thread, NULL, vips_reason_nothing, NULL) != 0)
         return "threads";
     (void)pthread_join(thread, NULL);
     return NULL;

@@ -10,7 +10,7 @@ void vips_reason_end(void);
 /* To be called for each warning of libvips, on any thread. */
 void vips_reason_warned(const char *text);
 /* What went wrong since vips_reason_begin, on one line: in plain words, and in brackets the decoder's own. */
-void vips_reason_take(char *to, size_t room);
+void vips_reason_take(char *to, size_t capacity);
 /* 1 where the decoder says that it had no memory or no thread. */
 int vips_reason_is_want(const char *reason);
 

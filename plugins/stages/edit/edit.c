@@ -19,9 +19,9 @@ struct stage {
 enum { SPLIT_HELD_OUT, SPLIT_ALL };
 
 /* Draws are keyed by image and variant in 32 bits together. */
-enum { VARIANTS_MOST = 1 << 10, IMAGES_MOST = 1 << 22 };
+enum { VARIANTS_MAX = 1 << 10, IMAGES_MAX = 1 << 22 };
 
-struct models { /* made from facts alone, for a plan and for a run */
+struct models { /* made from attributes alone, for a plan and for a run */
     struct sampling_prior p;
     struct stage_codec codec;
     int64_t first, images, count, tokens; /* first: of the images that are edited; count: images x variants */
@@ -44,97 +44,98 @@ struct work {
 
 /* ---- planning ---- */
 
-static int check_mask(struct tess_call *c, const struct tess_facts *images, const struct tess_facts *mask)
+static int edit_check_mask(struct tess_context *ctx, const struct tess_attrs *images, const struct tess_attrs *mask)
 {
     int64_t h, w, n, mh, mw, mn;
-    TESS_TRY(tess_facts_i64(c, images, "height", &h));
-    TESS_TRY(tess_facts_i64(c, images, "width", &w));
-    TESS_TRY(tess_facts_i64(c, images, "count", &n));
-    TESS_TRY(tess_facts_i64(c, mask, "height", &mh));
-    TESS_TRY(tess_facts_i64(c, mask, "width", &mw));
-    TESS_TRY(tess_facts_i64(c, mask, "count", &mn));
+    TESS_TRY(tess_attrs_i64(ctx, images, "height", &h));
+    TESS_TRY(tess_attrs_i64(ctx, images, "width", &w));
+    TESS_TRY(tess_attrs_i64(ctx, images, "count", &n));
+    TESS_TRY(tess_attrs_i64(ctx, mask, "height", &mh));
+    TESS_TRY(tess_attrs_i64(ctx, mask, "width", &mw));
+    TESS_TRY(tess_attrs_i64(ctx, mask, "count", &mn));
     if (mh != h || mw != w)
-        return c->fail(c, TESS_E_SHAPE,
+        return ctx->fail(ctx, TESS_E_SHAPE,
                        "edit: the mask is %lld x %lld, the images are %lld x %lld; import it with the same size, crop and pad as them",
                        (long long)mh, (long long)mw, (long long)h, (long long)w);
     if (mn != 1 && mn != n)
-        return c->fail(c, TESS_E_SHAPE,
+        return ctx->fail(ctx, TESS_E_SHAPE,
                        "edit: %lld masks for %lld images; one for all is wanted, or one for each in their order (`limit: 1` of import "
                        "takes the first)",
                        (long long)mn, (long long)n);
     return TESS_OK;
 }
 
-static int count_images(struct tess_call *c, const struct stage *s, const struct tess_facts *images, struct models *m)
+static int count_images(struct tess_context *ctx, const struct stage *s, const struct tess_attrs *images, struct models *m)
 {
-    TESS_TRY(stage_held_out(c, images, 0, &m->first, &m->images));
+    TESS_TRY(stage_held_out(ctx, images, 0, &m->first, &m->images));
     if (s->split == SPLIT_ALL) {
         m->images += m->first;
         m->first = 0;
     }
     if (s->limit && s->limit < m->images)
         m->images = s->limit;
-    if (m->images > IMAGES_MOST)
-        return c->fail(c, TESS_E_VALUE, "edit: %lld images, %d are possible; set `limit`", (long long)m->images, IMAGES_MOST);
+    if (m->images > IMAGES_MAX)
+        return ctx->fail(ctx, TESS_E_VALUE, "edit: %lld images, %d are possible; set `limit`", (long long)m->images, IMAGES_MAX);
     m->count = m->images * s->variants;
     return TESS_OK;
 }
 
 /* The graph of picked tokens is made for one token a step where that is the rule, else for steps that draw the whole map. */
-static int open_models(struct tess_call *c, const struct stage *s, uint64_t seed, const struct tess_facts *images,
-                       const struct tess_facts *model, const struct tess_facts *prior, const char *where, struct models *m)
+static int edit_open_models(struct tess_context *ctx, const struct stage *s, uint64_t seed, const struct tess_attrs *images,
+                       const struct tess_attrs *model, const struct tess_attrs *prior, const char *where, struct models *m)
 {
     const struct tess_prior *p = &m->p.prior;
-    TESS_TRY(count_images(c, s, images, m));
-    TESS_TRY(sampling_open(c, &m->p, "edit", prior, where));
+    TESS_TRY(count_images(ctx, s, images, m));
+    TESS_TRY(sampling_open(ctx, &m->p, "edit", prior, where));
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
     m->tokens = p->height * p->width;
     m->steps = s->steps || sampling_tells(p) ? s->steps : noise->steps(tess_instance_self(p->noise));
-    TESS_TRY(sampling_record(c, &m->p, m->steps ? m->steps : m->tokens, seed, s->batch));
-    TESS_TRY(stage_codec_open(c, &m->codec, model, "model", NULL, seed, s->batch, CODEC_ENCODE | CODEC_DECODE));
-    TESS_TRY(stage_check_images(c, &m->codec.tokenizer, images));
-    return stage_check_map(c, &m->codec.tokenizer, "prior", p->height, p->width, p->codebook_size);
+    TESS_TRY(sampling_record(ctx, &m->p, m->steps ? m->steps : m->tokens, seed, s->batch));
+    TESS_TRY(stage_codec_open(ctx, &m->codec, model, "model", NULL, seed, s->batch, CODEC_ENCODE | CODEC_DECODE));
+    TESS_TRY(stage_check_images(ctx, &m->codec.tokenizer, images));
+    return stage_check_map(ctx, &m->codec.tokenizer, "prior", p->height, p->width, p->codebook_size);
 }
 
-static void close_models(struct models *m)
+static void edit_close_models(struct models *m)
 {
     sampling_close(&m->p);
     stage_codec_close(&m->codec);
 }
 
-static int describe(struct tess_call *c, const struct stage *s, const struct models *m, const struct tess_facts *prior, uint64_t seed,
-                    struct tess_facts *f)
+static int edit_describe(struct tess_context *ctx, const struct stage *s, const struct models *m, const struct tess_attrs *prior,
+                         uint64_t seed, struct tess_attrs *f)
 {
     const struct tess_prior *p = &m->p.prior;
-    TESS_TRY(sampling_describe(c, p, prior, m->count, p->height, p->width, m->steps, s->temperature, seed, f));
-    TESS_TRY(tess_facts_set_i64(c, f, "images", m->images));
-    return tess_facts_set_i64(c, f, "variants", s->variants);
+    TESS_TRY(sampling_describe(ctx, p, prior, m->count, p->height, p->width, m->steps, s->temperature, seed, f));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "images", m->images));
+    return tess_attrs_set_i64(ctx, f, "variants", s->variants);
 }
 
-static int cost_of(struct tess_call *c, const struct models *m, const struct tess_facts *images, const struct tess_facts *mask,
+static int edit_cost_of(struct tess_context *ctx, const struct models *m, const struct tess_attrs *images, const struct tess_attrs *mask,
                    struct tess_cost *cost)
 {
     int64_t one = cost_of_tokenizer_images(&m->codec.tokenizer, 1), width = m->codec.tokenizer.width;
-    int64_t codes = m->images * m->tokens * 5 + m->count * m->tokens * 5; /* cells and codes of images; known and given of sequences */
-    cost->total_bytes += sampling_bytes(&m->p, m->count) + cost_of_reading(images) + cost_of_reading(mask) + codes +
+    int64_t codebook_size =
+        m->images * m->tokens * 5 + m->count * m->tokens * 5; /* cells and codes of images; known and given of sequences */
+    cost->total_bytes += sampling_bytes(&m->p, m->count) + cost_of_reading(images) + cost_of_reading(mask) + codebook_size +
                          m->codec.encode.batch * one + cost_of_picture(2 + m->count / m->images, m->images, one, width);
-    TESS_TRY(sampling_cost(c, &m->p, (double)m->count * (double)(m->steps ? m->steps : m->tokens), cost));
-    return cost_of_codec(c, &m->codec, (double)m->images, (double)m->count, cost);
+    TESS_TRY(sampling_cost(ctx, &m->p, (double)m->count * (double)(m->steps ? m->steps : m->tokens), cost));
+    return cost_of_codec(ctx, &m->codec, (double)m->images, (double)m->count, cost);
 }
 
-static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int edit_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     const struct stage *s = self;
     struct models m = {.images = 0};
-    int status = check_mask(c, p->in[0], p->in[1]);
+    int status = edit_check_mask(ctx, p->in[0], p->in[1]);
     if (status == TESS_OK)
-        status = open_models(c, s, p->seed, p->in[0], p->in[2], p->in[3], "prior", &m);
+        status = edit_open_models(ctx, s, p->seed, p->in[0], p->in[2], p->in[3], "prior", &m);
     if (status == TESS_OK)
-        status = describe(c, s, &m, p->in[3], p->seed, p->out);
+        status = edit_describe(ctx, s, &m, p->in[3], p->seed, p->out);
     if (status == TESS_OK)
-        status = cost_of(c, &m, p->in[0], p->in[1], &p->cost);
+        status = edit_cost_of(ctx, &m, p->in[0], p->in[1], &p->cost);
     p->steps = m.count * (m.steps ? m.steps : m.tokens);
-    close_models(&m);
+    edit_close_models(&m);
     return status;
 }
 
@@ -145,33 +146,33 @@ static uint8_t *cells_of(const struct work *k, int64_t i)
     return (uint8_t *)k->cells.data + i * k->m.tokens;
 }
 
-static int find_region(struct tess_call *c, struct work *k, int64_t i, int64_t *drawn)
+static int find_region(struct tess_context *ctx, struct work *k, int64_t i, int64_t *drawn)
 {
     const struct tess_prior *p = &k->m.p.prior;
     const struct tess_tensor *shape = &k->masks.shape;
     const char *gone = k->rule.white ? "white" : "black", *kept = k->rule.white ? "black" : "white";
     char which[48] = "the mask";
     if (i == 0 || shape->dim[0] > 1)
-        TESS_TRY(stage_images_get(c, &k->masks, i, k->mask.data));
+        TESS_TRY(stage_images_get(ctx, &k->masks, i, k->mask.data));
     *drawn = region_cells(&k->rule, k->mask.data, shape->dim[1], shape->dim[2], shape->dim[3], p->height, p->width, cells_of(k, i));
     if (*drawn > 0)
         return TESS_OK;
     if (shape->dim[0] > 1)
         snprintf(which, sizeof which, "mask %lld", (long long)(k->masks.first + i));
-    return c->fail(c, TESS_E_DATA,
+    return ctx->fail(ctx, TESS_E_DATA,
                    "edit: %s leaves nothing to be drawn anew, no pixel of it is %s by more than the threshold %g; paint what is to be "
                    "regenerated %s, or set `regenerate: %s`",
                    which, gone, k->rule.threshold, gone, kept);
 }
 
-static int find_regions(struct tess_call *c, struct work *k)
+static int find_regions(struct tess_context *ctx, struct work *k)
 {
     struct models *m = &k->m;
     int64_t whole = 0, all = 0, drawn;
-    TESS_TRY(stage_tensor(c, &k->cells, TESS_U8, 3, (const int64_t[]){m->images, m->p.prior.height, m->p.prior.width}));
-    TESS_TRY(stage_tensor(c, &k->each, TESS_I32, 1, &m->count));
+    TESS_TRY(stage_tensor(ctx, &k->cells, TESS_U8, 3, (const int64_t[]){m->images, m->p.prior.height, m->p.prior.width}));
+    TESS_TRY(stage_tensor(ctx, &k->each, TESS_I32, 1, &m->count));
     for (int64_t i = 0; i < m->images; i++) {
-        TESS_TRY(find_region(c, k, i, &drawn));
+        TESS_TRY(find_region(ctx, k, i, &drawn));
         whole += drawn == m->tokens;
         all += drawn;
         for (int64_t v = 0; v < k->s->variants; v++)
@@ -180,45 +181,45 @@ static int find_regions(struct tess_call *c, struct work *k)
     if (whole)
         tess_stage_note(k->run, "of %lld of %lld images everything is regenerated: the mask keeps nothing of them", (long long)whole,
                         (long long)m->images);
-    return tess_artefact_put_figure(c, tess_stage_output(k->run), "regenerated",
+    return tess_artefact_put_figure(ctx, tess_stage_output(k->run), "regenerated",
                                     100.0 * (double)all / (double)(m->images * m->tokens), "% of codes");
 }
 
 /* Reads images first .. first + n - 1 into the batch. */
-static int read_batch(struct tess_call *c, struct work *k, int64_t first, int64_t n)
+static int read_batch(struct tess_context *ctx, struct work *k, int64_t first, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
-        TESS_TRY(stage_images_get(c, &k->images, first + i, (uint8_t *)k->batch.data + (size_t)i * k->images.row));
+        TESS_TRY(stage_images_get(ctx, &k->images, first + i, (uint8_t *)k->batch.data + (size_t)i * k->images.row));
     return TESS_OK;
 }
 
-static int encode(struct tess_call *c, struct work *k)
+static int edit_encode(struct tess_context *ctx, struct work *k)
 {
     struct models *m = &k->m;
     struct tess_tensor codes = k->cells;
-    TESS_TRY(stage_tensor(c, &k->codes, TESS_I32, 3, codes.dim));
+    TESS_TRY(stage_tensor(ctx, &k->codes, TESS_I32, 3, codes.dim));
     for (int64_t i = 0; i < m->images; i += k->s->batch) {
         int64_t n = m->images - i < k->s->batch ? m->images - i : k->s->batch;
         struct tess_tensor images = k->batch;
         codes = k->codes;
         codes.data = (int32_t *)codes.data + i * m->tokens;
         codes.dim[0] = images.dim[0] = n;
-        TESS_TRY(read_batch(c, k, i, n));
-        TESS_TRY(stage_codec_encode(c, &m->codec, n, &images, &codes, NULL));
+        TESS_TRY(read_batch(ctx, k, i, n));
+        TESS_TRY(stage_codec_encode(ctx, &m->codec, n, &images, &codes, NULL));
     }
     return TESS_OK;
 }
 
 /* The same for each of an image's variants, but for the number. */
-static int tell_variants(struct tess_call *c, struct work *k)
+static int tell_variants(struct tess_context *ctx, struct work *k)
 {
     struct models *m = &k->m;
-    TESS_TRY(stage_tensor(c, &k->known, TESS_U8, 2, (const int64_t[]){m->count, m->tokens}));
-    TESS_TRY(stage_tensor(c, &k->given, TESS_I32, 2, (const int64_t[]){m->count, m->tokens}));
-    TESS_TRY(stage_tensor(c, &k->number, TESS_I32, 1, &m->count));
+    TESS_TRY(stage_tensor(ctx, &k->known, TESS_U8, 2, (const int64_t[]){m->count, m->tokens}));
+    TESS_TRY(stage_tensor(ctx, &k->given, TESS_I32, 2, (const int64_t[]){m->count, m->tokens}));
+    TESS_TRY(stage_tensor(ctx, &k->number, TESS_I32, 1, &m->count));
     for (int64_t q = 0; q < m->count; q++) {
         int64_t i = q / k->s->variants, v = q % k->s->variants;
-        ((uint32_t *)k->number.data)[q] = (uint32_t)(i * VARIANTS_MOST + v);
+        ((uint32_t *)k->number.data)[q] = (uint32_t)(i * VARIANTS_MAX + v);
         memcpy((int32_t *)k->given.data + q * m->tokens, (const int32_t *)k->codes.data + i * m->tokens, (size_t)m->tokens * 4);
         for (int64_t t = 0; t < m->tokens; t++)
             ((uint8_t *)k->known.data)[q * m->tokens + t] = !cells_of(k, i)[t];
@@ -228,7 +229,7 @@ static int tell_variants(struct tess_call *c, struct work *k)
 
 /* ---- sampling ---- */
 
-static int sample(struct tess_call *c, struct work *k)
+static int edit_sample(struct tess_context *ctx, struct work *k)
 {
     const struct models *m = &k->m;
     struct tess_sampler_options o = {.size = sizeof o,
@@ -239,44 +240,44 @@ static int sample(struct tess_call *c, struct work *k)
                                      .temperature = k->s->temperature,
                                      .seed = k->seed,
                                      .picked = m->p.picked.graph,
-                                     .known = k->known.data,
-                                     .given = k->given.data,
+                                     .mask = k->known.data,
+                                     .values = k->given.data,
                                      .each = k->each.data,
                                      .number = k->number.data};
-    TESS_TRY(tess_sampler_new(c, &o, &k->sampler));
-    return sampling_finish(c, k->run, k->sampler, k->each.data, 0);
+    TESS_TRY(tess_sampler_new(ctx, &o, &k->sampler));
+    return sampling_finish(ctx, k->run, k->sampler, k->each.data, 0);
 }
 
 /* ---- what comes of it ---- */
 
-static int put_images(struct tess_call *c, struct work *k, struct tess_artefact *a)
+static int edit_put_images(struct tess_context *ctx, struct work *k, struct tess_artefact *a)
 {
     struct models *m = &k->m;
     struct tess_dataset how = {.size = sizeof how, .labels = "image y x channel"};
     struct tess_tensor whole = k->images.shape, codes = tess_sampler_x(k->sampler);
     whole.dim[0] = m->count;
-    TESS_TRY(tess_artefact_begin(c, a, "images", &whole, &how));
+    TESS_TRY(tess_artefact_begin(ctx, a, "images", &whole, &how));
     for (int64_t q = 0; q < m->count; q += k->s->batch) {
         struct tess_tensor some = codes, made = k->batch;
         some.dim[0] = made.dim[0] = m->count - q < k->s->batch ? m->count - q : k->s->batch;
         some.data = (int32_t *)codes.data + q * m->tokens;
-        TESS_TRY(stage_codec_decode(c, &m->codec, some.dim[0], &some, NULL, &made));
+        TESS_TRY(stage_codec_decode(ctx, &m->codec, some.dim[0], &some, NULL, &made));
         for (int64_t n = 0; n < some.dim[0]; n++)
-            TESS_TRY(edit_results_take(c, &k->results, (q + n) / k->s->variants, (q + n) % k->s->variants,
+            TESS_TRY(edit_results_take(ctx, &k->results, (q + n) / k->s->variants, (q + n) % k->s->variants,
                                        (uint8_t *)made.data + (size_t)n * k->images.row));
-        TESS_TRY(tess_artefact_append(c, a, "images", &made));
+        TESS_TRY(tess_artefact_append(ctx, a, "images", &made));
     }
-    return edit_results_put_picture(c, &k->results, a);
+    return edit_results_put_picture(ctx, &k->results, a);
 }
 
-static int put_all(struct tess_call *c, struct work *k)
+static int edit_put_all(struct tess_context *ctx, struct work *k)
 {
     struct tess_artefact *a = tess_stage_output(k->run);
     struct tess_tensor codes = tess_sampler_x(k->sampler);
-    TESS_TRY(describe(c, k->s, &k->m, tess_artefact_facts(tess_stage_input(k->run, "prior")), k->seed, tess_artefact_describe(a)));
-    TESS_TRY(stage_put_codes(c, a, &codes, k->m.p.prior.codebook_size));
+    TESS_TRY(edit_describe(ctx, k->s, &k->m, tess_artefact_attrs(tess_stage_input(k->run, "prior")), k->seed, tess_artefact_describe(a)));
+    TESS_TRY(stage_put_codes(ctx, a, &codes, k->m.p.prior.codebook_size));
     struct tess_dataset how = {.size = sizeof how, .bits = 1, .labels = "image y x"};
-    TESS_TRY(tess_artefact_put(c, a, "regenerated", &k->cells, &how));
+    TESS_TRY(tess_artefact_put(ctx, a, "regenerated", &k->cells, &how));
     k->results = (struct edit_results){.images = &k->images,
                                        .masks = &k->masks,
                                        .rule = k->rule,
@@ -286,53 +287,53 @@ static int put_all(struct tess_call *c, struct work *k)
                                        .h = k->m.p.prior.height,
                                        .w = k->m.p.prior.width,
                                        .composite = k->s->composite};
-    TESS_TRY(edit_results_open(c, &k->results));
-    return put_images(c, k, a);
+    TESS_TRY(edit_results_open(ctx, &k->results));
+    return edit_put_images(ctx, k, a);
 }
 
 /* ---- run ---- */
 
-static int prepare(struct tess_call *c, struct work *k)
+static int edit_prepare(struct tess_context *ctx, struct work *k)
 {
     const struct tess_artefact *images = tess_stage_input(k->run, "images"), *mask = tess_stage_input(k->run, "mask"),
                                *model = tess_stage_input(k->run, "model"), *prior = tess_stage_input(k->run, "prior");
     struct models *m = &k->m;
     const struct tess_tokenizer *t = &m->codec.tokenizer;
-    TESS_TRY(stage_check_tokenizer(c, prior, model));
-    TESS_TRY(check_mask(c, tess_artefact_facts(images), tess_artefact_facts(mask)));
-    TESS_TRY(open_models(c, k->s, k->seed, tess_artefact_facts(images), tess_artefact_facts(model), tess_artefact_facts(prior),
+    TESS_TRY(stage_check_tokenizer(ctx, prior, model));
+    TESS_TRY(edit_check_mask(ctx, tess_artefact_attrs(images), tess_artefact_attrs(mask)));
+    TESS_TRY(edit_open_models(ctx, k->s, k->seed, tess_artefact_attrs(images), tess_artefact_attrs(model), tess_artefact_attrs(prior),
                          tess_artefact_path(prior), m));
-    TESS_TRY(tess_weights_read(c, m->p.weights, prior));
-    TESS_TRY(tess_weights_read(c, m->codec.weights, model));
-    TESS_TRY(stage_images_open(c, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
-    TESS_TRY(stage_images_open(c, &k->masks, mask, NULL));
+    TESS_TRY(tess_weights_read(ctx, m->p.weights, prior));
+    TESS_TRY(tess_weights_read(ctx, m->codec.weights, model));
+    TESS_TRY(stage_images_open(ctx, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
+    TESS_TRY(stage_images_open(ctx, &k->masks, mask, NULL));
     const int64_t *d = k->images.shape.dim, *e = k->masks.shape.dim;
     k->images.first = m->first;
     k->masks.first = e[0] > 1 ? m->first : 0;
     if (d[0] < m->first + m->images || d[1] != e[1] || d[2] != e[2])
-        return c->fail(c, TESS_E_DATA, "edit: /images of %s or of %s are not of the size that its facts say; make it again",
+        return ctx->fail(ctx, TESS_E_DATA, "edit: /images of %s or of %s are not of the size that its attributes say; make it again",
                        tess_artefact_path(images), tess_artefact_path(mask));
-    TESS_TRY(stage_tensor(c, &k->batch, TESS_U8, 4, (const int64_t[]){k->s->batch, d[1], d[2], d[3]}));
-    return stage_tensor(c, &k->mask, TESS_U8, 4, (const int64_t[]){1, e[1], e[2], e[3]});
+    TESS_TRY(stage_tensor(ctx, &k->batch, TESS_U8, 4, (const int64_t[]){k->s->batch, d[1], d[2], d[3]}));
+    return stage_tensor(ctx, &k->mask, TESS_U8, 4, (const int64_t[]){1, e[1], e[2], e[3]});
 }
 
-static int edit(struct tess_call *c, struct work *k)
+static int edit(struct tess_context *ctx, struct work *k)
 {
-    TESS_TRY(prepare(c, k));
-    TESS_TRY(find_regions(c, k));
-    TESS_TRY(encode(c, k));
-    TESS_TRY(tell_variants(c, k));
-    TESS_TRY(sample(c, k));
-    return put_all(c, k);
+    TESS_TRY(edit_prepare(ctx, k));
+    TESS_TRY(find_regions(ctx, k));
+    TESS_TRY(edit_encode(ctx, k));
+    TESS_TRY(tell_variants(ctx, k));
+    TESS_TRY(edit_sample(ctx, k));
+    return edit_put_all(ctx, k);
 }
 
-static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int edit_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     const struct stage *s = self;
     struct work k = {.s = s, .run = r, .seed = tess_stage_seed(r), .rule = {.white = s->regenerate, .threshold = s->threshold}};
-    int status = edit(c, &k);
+    int status = edit(ctx, &k);
     tess_sampler_free(k.sampler);
-    close_models(&k.m);
+    edit_close_models(&k.m);
     stage_images_close(&k.images);
     stage_images_close(&k.masks);
     edit_results_close(&k.results);
@@ -350,7 +351,7 @@ static const struct tess_port ports[] = {
     {.name = "prior", .kind = "prior", .help = "what to draw from"},
     {.name = NULL}};
 
-static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "samples", .plan = plan, .run = run};
+static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "samples", .plan = edit_plan, .run = edit_run};
 
 static const struct tess_param params[] = {
     {.name = "variants",
@@ -358,7 +359,7 @@ static const struct tess_param params[] = {
      .type = TESS_I64,
      .offset = offsetof(struct stage, variants),
      .lo = 1,
-     .hi = VARIANTS_MOST,
+     .hi = VARIANTS_MAX,
      .def = 4},
     {.name = "limit",
      .help = "images at most, the first ones; 0: all",

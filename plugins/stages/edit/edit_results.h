@@ -19,11 +19,11 @@ struct edit_results {
 };
 
 /* The members down to `composite` are the caller's. Close in any case. */
-int edit_results_open(struct tess_call *c, struct edit_results *r) TESS_CHECKED;
+int edit_results_open(struct tess_context *ctx, struct edit_results *r) TESS_CHECKED;
 void edit_results_close(struct edit_results *r);
 /* Variant `v` of image `i` as decoded -> as it is to be stored; and into its place of the picture. In order. */
-int edit_results_take(struct tess_call *c, struct edit_results *r, int64_t i, int64_t v, uint8_t *made) TESS_CHECKED;
+int edit_results_take(struct tess_context *ctx, struct edit_results *r, int64_t i, int64_t v, uint8_t *made) TESS_CHECKED;
 /* A row an image: the original, what is drawn anew of it striped, variants. */
-int edit_results_put_picture(struct tess_call *c, const struct edit_results *r, struct tess_artefact *a) TESS_CHECKED;
+int edit_results_put_picture(struct tess_context *ctx, const struct edit_results *r, struct tess_artefact *a) TESS_CHECKED;
 
 #endif

@@ -18,15 +18,15 @@ struct import_sizes {
 struct import_sizes import_sizes_of(const struct import_fit *f, int64_t height, int64_t width);
 
 /* Memory of one thread: an image as it was read, and as it is between two steps. Starts zeroed. */
-struct import_hand {
+struct import_worker {
     struct tess_image image;
     uint8_t *a, *b;
-    size_t room_a, room_b;
+    size_t buffer_a, buffer_b;
 };
-void import_hand_free(struct import_hand *h);
+void import_worker_free(struct import_worker *h);
 
 /* hand->image becomes height x width x channels at `to`, or TESS_E_SHAPE says what to set. */
-int import_transform(struct tess_call *c, const struct import_fit *f, struct import_hand *hand, int64_t height, int64_t width,
-                     int64_t channels, uint8_t *to) TESS_CHECKED;
+int import_transform(struct tess_context *ctx, const struct import_fit *f, struct import_worker *worker_state, int64_t height,
+                     int64_t width, int64_t channels, uint8_t *to) TESS_CHECKED;
 
 #endif

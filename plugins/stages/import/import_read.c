@@ -19,10 +19,10 @@ struct slot { /* one image of a group */
 struct reading {
     struct import_work *k;
     struct tess_stage_run *run;
-    struct import_hand *hand; /* one a worker */
+    struct import_worker *worker_state; /* one a worker */
     struct slot *slot;        /* of a group, `most` at most */
     struct tess_tensor images;
-    int64_t most;
+    int64_t max;
     atomic_int pause;         /* no further image of this group is to be begun */
     atomic_llong finished;    /* images of this group */
     pthread_mutex_t telling;  /* one thread at a time tells how far it is */
@@ -33,19 +33,19 @@ int64_t import_row_bytes(const struct import_work *k)
     return k->height * k->width * k->channels;
 }
 
-int import_read_image(struct tess_call *c, const struct import_work *k, int64_t i, struct tess_image *image)
+int import_read_image(struct tess_context *ctx, const struct import_work *k, int64_t i, struct tess_image *image)
 {
     image->name[0] = image->reason[0] = '\0';
-    int status = k->source->read(k->self, c, i, image);
+    int status = k->source->read(k->self, ctx, i, image);
     if (status != TESS_E_ITEM)
         return status;
     if (!*image->reason)
         (void)snprintf(image->reason, sizeof image->reason, "cannot be read");
     if (k->s->skip_bad) {
-        tess_forget(c);
+        tess_forget(ctx);
         return TESS_OK;
     }
-    tess_append_message(c, "; replace or remove it, or leave such images out with `skip_bad: true`");
+    tess_append_message(ctx, "; replace or remove it, or leave such images out with `skip_bad: true`");
     return status;
 }
 
@@ -75,26 +75,27 @@ static int is_to_pause(struct reading *g, int64_t j)
     return j > 0 && atomic_load(&g->pause);
 }
 
-static int check_label(struct tess_call *c, const struct import_work *k, const struct tess_image *image)
+static int check_label(struct tess_context *ctx, const struct import_work *k, const struct tess_image *image)
 {
     if (!k->classes || (image->label >= 0 && image->label < k->classes))
         return TESS_OK;
-    return c->fail(c, TESS_E_DATA, "image %s has label %lld of %lld classes", image->name, (long long)image->label, (long long)k->classes);
+    return ctx->fail(ctx, TESS_E_DATA, "image %s has label %lld of %lld classes", image->name, (long long)image->label,
+                     (long long)k->classes);
 }
 
-static int read_one(void *user, struct tess_call *c, int32_t worker, int64_t j)
+static int import_read_read_one(void *user, struct tess_context *ctx, int32_t worker, int64_t j)
 {
     struct reading *g = user;
     const struct import_work *k = g->k;
     struct slot *slot = &g->slot[j];
-    struct tess_image *image = &g->hand[worker].image;
+    struct tess_image *image = &g->worker_state[worker].image;
     if (is_to_pause(g, j))
         return TESS_OK;
-    TESS_TRY(import_read_image(c, k, source_of(k, k->done + j), image));
+    TESS_TRY(import_read_image(ctx, k, source_of(k, k->done + j), image));
     if (!*image->reason) {
-        TESS_TRY(import_transform(c, &k->s->to, &g->hand[worker], k->height, k->width, k->channels,
+        TESS_TRY(import_transform(ctx, &k->s->to, &g->worker_state[worker], k->height, k->width, k->channels,
                                   (uint8_t *)g->images.data + j * import_row_bytes(k)));
-        TESS_TRY(check_label(c, k, image));
+        TESS_TRY(check_label(ctx, k, image));
     }
     slot->label = k->classes ? image->label : 0;
     memcpy(slot->name, image->name, sizeof slot->name);
@@ -115,7 +116,7 @@ static void count_skipped(struct tess_stage_run *r, struct import_work *k, const
 }
 
 /* Image j of the group, which has been read, at the end of the list. */
-static int keep(struct tess_call *c, struct reading *g, int64_t j)
+static int import_read_keep(struct tess_context *ctx, struct reading *g, int64_t j)
 {
     struct import_work *k = g->k;
     const struct slot *slot = &g->slot[j];
@@ -125,7 +126,7 @@ static int keep(struct tess_call *c, struct reading *g, int64_t j)
     const char *name = named ? slot->name : *slot->reason ? index : "";
     const struct import_record record = {.name = name, .reason = slot->reason, .label = slot->label, .row_bytes = import_row_bytes(k),
                                          .row = (const uint8_t *)g->images.data + j * import_row_bytes(k)};
-    TESS_TRY(import_rows_add(c, &k->rows, &record));
+    TESS_TRY(import_rows_add(ctx, &k->rows, &record));
     if (*slot->reason) {
         count_skipped(g->run, k, name, slot->reason);
     } else {
@@ -137,17 +138,17 @@ static int keep(struct tess_call *c, struct reading *g, int64_t j)
     return TESS_OK;
 }
 
-static int read_group(struct tess_call *c, struct reading *g)
+static int import_read_read_group(struct tess_context *ctx, struct reading *g)
 {
     struct import_work *k = g->k;
-    int64_t n = k->count - k->done < g->most ? k->count - k->done : g->most;
+    int64_t n = k->count - k->done < g->max ? k->count - k->done : g->max;
     for (int64_t j = 0; j < n; j++)
         g->slot[j].read = 0;
     atomic_store(&g->pause, 0);
     atomic_store(&g->finished, 0);
-    TESS_TRY(tess_stage_parallel(c, g->run, n, read_one, g));
+    TESS_TRY(tess_stage_parallel(ctx, g->run, n, import_read_read_one, g));
     for (int64_t j = 0; j < n && g->slot[j].read; j++)
-        TESS_TRY(keep(c, g, j));
+        TESS_TRY(import_read_keep(ctx, g, j));
     return TESS_OK;
 }
 
@@ -170,93 +171,94 @@ static int64_t *number_at(struct import_work *k, size_t i)
     return (int64_t *)(void *)((char *)k + kept_numbers[i].offset);
 }
 
-static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefact *a)
+static int import_read_write_checkpoint(void *user, struct tess_context *ctx, struct tess_artefact *a)
 {
     struct import_work *k = user;
-    struct tess_facts *f = tess_artefact_describe(a);
-    TESS_TRY(import_rows_sync(c, &k->rows));
+    struct tess_attrs *f = tess_artefact_describe(a);
+    TESS_TRY(import_rows_sync(ctx, &k->rows));
     for (size_t i = 0; i < NUMBERS; i++)
-        TESS_TRY(tess_facts_set_i64(c, f, kept_numbers[i].name, *number_at(k, i)));
-    TESS_TRY(tess_facts_set_i64(c, f, "rows_bytes", k->rows.written));
-    TESS_TRY(tess_facts_set_i64(c, f, "rows_sum", (int64_t)k->rows.sum));
-    return tess_facts_set_text(c, f, "last_skipped", k->last_skipped);
+        TESS_TRY(tess_attrs_set_i64(ctx, f, kept_numbers[i].name, *number_at(k, i)));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "rows_bytes", k->rows.written));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "rows_sum", (int64_t)k->rows.sum));
+    return tess_attrs_set_text(ctx, f, "last_skipped", k->last_skipped);
 }
 
-int import_checkpoint(struct tess_call *c, struct tess_stage_run *r, struct import_work *k)
+int import_checkpoint(struct tess_context *ctx, struct tess_stage_run *r, struct import_work *k)
 {
-    return tess_stage_checkpoint(c, r, write_checkpoint, k);
+    return tess_stage_checkpoint(ctx, r, import_read_write_checkpoint, k);
 }
 
-static int resume(struct tess_call *c, struct tess_stage_run *r, struct import_work *k)
+static int import_read_resume(struct tess_context *ctx, struct tess_stage_run *r, struct import_work *k)
 {
     const struct tess_artefact *a = tess_stage_resume(r);
-    const struct tess_facts *f = a ? tess_artefact_facts(a) : NULL;
+    const struct tess_attrs *f = a ? tess_artefact_attrs(a) : NULL;
     int64_t bytes, sum;
     int found;
     if (!a)
         return TESS_OK;
-    TESS_TRY(tess_facts_i64(c, f, "rows_bytes", &bytes));
-    TESS_TRY(tess_facts_i64(c, f, "rows_sum", &sum));
-    TESS_TRY(import_rows_resume(c, &k->rows, bytes, (uint64_t)sum, &found));
+    TESS_TRY(tess_attrs_i64(ctx, f, "rows_bytes", &bytes));
+    TESS_TRY(tess_attrs_i64(ctx, f, "rows_sum", &sum));
+    TESS_TRY(import_rows_resume(ctx, &k->rows, bytes, (uint64_t)sum, &found));
     if (!found) {
         tess_stage_note(r, "its checkpoint is there and %s is not, or is cut short: it begins anew", k->rows.path);
         return TESS_OK;
     }
     for (size_t i = 0; i < NUMBERS; i++)
-        TESS_TRY(tess_facts_i64(c, f, kept_numbers[i].name, number_at(k, i)));
-    (void)snprintf(k->last_skipped, sizeof k->last_skipped, "%s", tess_facts_text_or(f, "last_skipped", ""));
+        TESS_TRY(tess_attrs_i64(ctx, f, kept_numbers[i].name, number_at(k, i)));
+    (void)snprintf(k->last_skipped, sizeof k->last_skipped, "%s", tess_attrs_text_or(f, "last_skipped", ""));
     if (k->done < 1 || k->done > k->count || k->kept < 0 || k->kept + k->bad != k->done || k->kept_train > k->kept || k->bad < 0)
-        return c->fail(c, TESS_E_DATA, "%s: a checkpoint of %lld images of %lld, %lld of them with rows; delete it to import from the start",
-                       tess_artefact_path(a), (long long)k->done, (long long)k->count, (long long)k->kept);
+        return ctx->fail(ctx, TESS_E_DATA,
+                         "%s: a checkpoint of %lld images of %lld, %lld of them with rows; delete it to import from the start",
+                         tess_artefact_path(a), (long long)k->done, (long long)k->count, (long long)k->kept);
     tess_stage_note(r, "goes on from image %lld of %lld", (long long)k->done, (long long)k->count);
     return TESS_OK;
 }
 
 /* ---- all of them --------------------------------------------------------------------------------------------------- */
 
-static int have_memory(struct tess_call *c, struct reading *g)
+static int import_read_alloc_tensor(struct tess_context *ctx, struct reading *g)
 {
     const struct import_work *k = g->k;
     int64_t row = import_row_bytes(k);
     void *memory;
-    g->most = row > IMPORT_GROUP_BYTES / IMPORT_GROUP ? IMPORT_GROUP_BYTES / row : IMPORT_GROUP;
-    g->most = g->most < 1 ? 1 : g->most;
-    TESS_TRY(tess_alloc(c, (size_t)tess_stage_workers(g->run) * sizeof *g->hand, "the hands of import", &memory));
-    g->hand = memory;
-    TESS_TRY(tess_alloc(c, (size_t)g->most * sizeof *g->slot, "images on their way", &memory));
+    g->max = row > IMPORT_GROUP_BYTES / IMPORT_GROUP ? IMPORT_GROUP_BYTES / row : IMPORT_GROUP;
+    g->max = g->max < 1 ? 1 : g->max;
+    TESS_TRY(tess_alloc(ctx, (size_t)tess_stage_workers(g->run) * sizeof *g->worker_state, "the hands of import", &memory));
+    g->worker_state = memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)g->max * sizeof *g->slot, "images on their way", &memory));
     g->slot = memory;
-    return stage_tensor(c, &g->images, TESS_U8, 4, (const int64_t[]){g->most, k->height, k->width, k->channels});
+    return stage_tensor(ctx, &g->images, TESS_U8, 4, (const int64_t[]){g->max, k->height, k->width, k->channels});
 }
 
 /* Once the list lies in a file, a kill while the artefact is written loses none of it. */
-static int read_all(struct tess_call *c, struct reading *g)
+static int import_read_read_all(struct tess_context *ctx, struct reading *g)
 {
     struct import_work *k = g->k;
     int64_t saved = k->done;
     while (k->done < k->count) {
-        TESS_TRY(read_group(c, g));
+        TESS_TRY(import_read_read_group(ctx, g));
         int paused = atomic_load(&g->pause), last = k->done == k->count && k->rows.written;
         if (k->done > saved && (paused || last || tess_stage_stopping(g->run) || tess_stage_checkpoint_due(g->run))) {
-            TESS_TRY(import_checkpoint(c, g->run, k));
+            TESS_TRY(import_checkpoint(ctx, g->run, k));
             saved = k->done;
         }
-        TESS_TRY(stage_check_stop(c, g->run, k->done, k->count, "image"));
+        TESS_TRY(stage_check_stop(ctx, g->run, k->done, k->count, "image"));
     }
     return TESS_OK;
 }
 
-int import_read(struct tess_call *c, struct tess_stage_run *r, struct import_work *k)
+int import_read(struct tess_context *ctx, struct tess_stage_run *r, struct import_work *k)
 {
     struct reading g = {.k = k, .run = r};
     pthread_mutex_init(&g.telling, NULL);
-    int status = resume(c, r, k);
+    int status = import_read_resume(ctx, r, k);
     if (status == TESS_OK)
-        status = have_memory(c, &g);
+        status = import_read_alloc_tensor(ctx, &g);
     if (status == TESS_OK)
-        status = read_all(c, &g);
-    for (int32_t i = 0; g.hand && i < tess_stage_workers(r); i++)
-        import_hand_free(&g.hand[i]);
-    tess_free(g.hand);
+        status = import_read_read_all(ctx, &g);
+    for (int32_t i = 0; g.worker_state && i < tess_stage_workers(r); i++)
+        import_worker_free(&g.worker_state[i]);
+    tess_free(g.worker_state);
     tess_free(g.slot);
     tess_free(g.images.data);
     pthread_mutex_destroy(&g.telling);

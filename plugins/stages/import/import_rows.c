@@ -1,4 +1,5 @@
-/* See import_rows.h. A record is a head, the texts, the row. The file is of this machine and this run alone: numbers lie as they do in memory.
+/* See import_rows.h. A record is a head, the texts, the row. The file is of this machine and this run alone: numbers lie as they do in
+ * memory.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/import/import_rows.h"
@@ -15,11 +16,11 @@ struct head {
     int64_t row;           /* bytes; 0: there is a reason instead */
 };
 
-int import_rows_open(struct tess_call *c, struct import_rows *r, const char *path)
+int import_rows_open(struct tess_context *ctx, struct import_rows *r, const char *path)
 {
     void *memory;
     r->fd = -1;
-    TESS_TRY(tess_alloc(c, strlen(path) + 1, "the name of a file", &memory));
+    TESS_TRY(tess_alloc(ctx, strlen(path) + 1, "the name of a file", &memory));
     r->path = memcpy(memory, path, strlen(path) + 1);
     return TESS_OK;
 }
@@ -35,7 +36,7 @@ void import_rows_close(struct import_rows *r)
 /* ---- adding -------------------------------------------------------------------------------------------------------- */
 
 /* Eight bytes at a time; what changes anywhere changes it. */
-static uint64_t sum_of(uint64_t sum, const void *bytes, size_t count)
+static uint64_t import_rows_sum_of(uint64_t sum, const void *bytes, size_t count)
 {
     const uint8_t *at = bytes;
     for (uint64_t word; count; count -= count < 8 ? count : 8, at += 8) {
@@ -47,28 +48,28 @@ static uint64_t sum_of(uint64_t sum, const void *bytes, size_t count)
     return sum;
 }
 
-static int cannot(struct tess_call *c, const struct import_rows *r, const char *what)
+static int import_rows_cannot(struct tess_context *ctx, const struct import_rows *r, const char *what)
 {
     int error = errno;
-    return c->fail(c, error == ENOSPC || error == EDQUOT || error == EFBIG ? TESS_E_IO : TESS_E_CREATE,
+    return ctx->fail(ctx, error == ENOSPC || error == EDQUOT || error == EFBIG ? TESS_E_IO : TESS_E_CREATE,
                    "%s: cannot be %s: %s; %s, then run again to go on", r->path, what, strerror(error),
                    error == ENOSPC || error == EDQUOT ? "make room: while an import runs its rows take their space twice"
                                                       : "look at the folder of the run");
 }
 
-static int put(struct tess_call *c, struct import_rows *r, const void *bytes, size_t count)
+static int import_rows_put(struct tess_context *ctx, struct import_rows *r, const void *bytes, size_t count)
 {
     if (r->fd < 0) {
         r->fd = open(r->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
         if (r->fd < 0)
-            return cannot(c, r, "made");
+            return import_rows_cannot(ctx, r, "made");
     }
     for (const char *here = bytes; count;) {
         ssize_t n = pwrite(r->fd, here, count, (off_t)r->written);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return cannot(c, r, "written");
+            return import_rows_cannot(ctx, r, "written");
         here += n;
         r->written += n;
         count -= (size_t)n;
@@ -76,12 +77,12 @@ static int put(struct tess_call *c, struct import_rows *r, const void *bytes, si
     return TESS_OK;
 }
 
-static int flush(struct tess_call *c, struct import_rows *r)
+static int import_rows_flush(struct tess_context *ctx, struct import_rows *r)
 {
     int64_t before = r->written;
     if (!r->used)
         return TESS_OK;
-    int status = put(c, r, r->buffer, r->used);
+    int status = import_rows_put(ctx, r, r->buffer, r->used);
     if (status == TESS_OK)
         r->used = 0;
     else
@@ -90,64 +91,64 @@ static int flush(struct tess_call *c, struct import_rows *r)
 }
 
 /* Room for `count` more: twice what there is, as long as that is not too much; else what is there goes into the file. */
-static int make_room(struct tess_call *c, struct import_rows *r, size_t count)
+static int import_rows_make_space(struct tess_context *ctx, struct import_rows *r, size_t count)
 {
-    size_t room = r->room ? r->room : 1 << 16;
+    size_t capacity = r->capacity ? r->capacity : 1 << 16;
     void *memory;
     if (r->used + count > IMPORT_ROWS_MEMORY)
-        TESS_TRY(flush(c, r));
-    while (room < r->used + count)
-        room *= 2;
-    if (room == r->room)
+        TESS_TRY(import_rows_flush(ctx, r));
+    while (capacity < r->used + count)
+        capacity *= 2;
+    if (capacity == r->capacity)
         return TESS_OK;
-    TESS_TRY(tess_alloc(c, room, "rows of an import", &memory));
+    TESS_TRY(tess_alloc(ctx, capacity, "rows of an import", &memory));
     if (r->used)
         memcpy(memory, r->buffer, r->used);
     tess_free(r->buffer);
     r->buffer = memory;
-    r->room = room;
+    r->capacity = capacity;
     return TESS_OK;
 }
 
-static void add(struct import_rows *r, const void *bytes, size_t count)
+static void import_rows_keep(struct import_rows *r, const void *bytes, size_t count)
 {
     memcpy(r->buffer + r->used, bytes, count);
     r->used += count;
-    r->sum = sum_of(r->sum, bytes, count);
+    r->sum = import_rows_sum_of(r->sum, bytes, count);
 }
 
-int import_rows_add(struct tess_call *c, struct import_rows *r, const struct import_record *record)
+int import_rows_add(struct tess_context *ctx, struct import_rows *r, const struct import_record *record)
 {
     const struct head head = {.name = (uint32_t)strlen(record->name),
                               .reason = (uint32_t)strlen(record->reason),
                               .label = record->label,
                               .row = *record->reason ? 0 : record->row_bytes};
-    TESS_TRY(make_room(c, r, sizeof head + head.name + head.reason + (size_t)head.row));
-    add(r, &head, sizeof head);
-    add(r, record->name, head.name);
-    add(r, record->reason, head.reason);
+    TESS_TRY(import_rows_make_space(ctx, r, sizeof head + head.name + head.reason + (size_t)head.row));
+    import_rows_keep(r, &head, sizeof head);
+    import_rows_keep(r, record->name, head.name);
+    import_rows_keep(r, record->reason, head.reason);
     if (head.row)
-        add(r, record->row, (size_t)head.row);
+        import_rows_keep(r, record->row, (size_t)head.row);
     return TESS_OK;
 }
 
-int import_rows_sync(struct tess_call *c, struct import_rows *r)
+int import_rows_sync(struct tess_context *ctx, struct import_rows *r)
 {
-    TESS_TRY(flush(c, r));
-    return r->fd < 0 || fdatasync(r->fd) == 0 ? TESS_OK : cannot(c, r, "written");
+    TESS_TRY(import_rows_flush(ctx, r));
+    return r->fd < 0 || fdatasync(r->fd) == 0 ? TESS_OK : import_rows_cannot(ctx, r, "written");
 }
 
-int import_rows_resume(struct tess_call *c, struct import_rows *r, int64_t bytes, uint64_t sum, int *found)
+int import_rows_resume(struct tess_context *ctx, struct import_rows *r, int64_t bytes, uint64_t sum, int *found)
 {
     int fd = open(r->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     *found = fd >= 0 && lseek(fd, 0, SEEK_END) >= (off_t)bytes;
     if (fd < 0 && errno != ENOENT)
-        return cannot(c, r, "opened");
+        return import_rows_cannot(ctx, r, "opened");
     if (*found) {
         r->fd = fd;
         r->written = bytes;
         r->sum = sum;
-        return ftruncate(fd, (off_t)bytes) == 0 ? TESS_OK : cannot(c, r, "cut to its checkpoint");
+        return ftruncate(fd, (off_t)bytes) == 0 ? TESS_OK : import_rows_cannot(ctx, r, "cut to its checkpoint");
     }
     if (fd >= 0)
         close(fd);
@@ -156,37 +157,37 @@ int import_rows_resume(struct tess_call *c, struct import_rows *r, int64_t bytes
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
-int import_rows_rewind(struct tess_call *c, struct import_rows *r)
+int import_rows_rewind(struct tess_context *ctx, struct import_rows *r)
 {
     if (r->fd >= 0)
-        TESS_TRY(flush(c, r));
-    if (r->fd >= 0 && !r->room)
-        TESS_TRY(make_room(c, r, 1 << 20));
+        TESS_TRY(import_rows_flush(ctx, r));
+    if (r->fd >= 0 && !r->capacity)
+        TESS_TRY(import_rows_make_space(ctx, r, 1 << 20));
     r->at = r->ahead = 0;
     r->sum_read = 0;
     return TESS_OK;
 }
 
-static int look_ahead(struct tess_call *c, struct import_rows *r)
+static int look_ahead(struct tess_context *ctx, struct import_rows *r)
 {
     ssize_t n;
     do
-        n = r->fd < 0 ? 0 : pread(r->fd, r->buffer, r->room, (off_t)r->at);
+        n = r->fd < 0 ? 0 : pread(r->fd, r->buffer, r->capacity, (off_t)r->at);
     while (n < 0 && errno == EINTR);
     if (n < 0)
-        return c->fail(c, TESS_E_IO, "%s: cannot be read: %s; look at the disk, then run again", r->path, strerror(errno));
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s; look at the disk, then run again", r->path, strerror(errno));
     if (n == 0)
-        return c->fail(c, TESS_E_DATA, "%s: breaks off; delete it to import from the start", r->path);
+        return ctx->fail(ctx, TESS_E_DATA, "%s: breaks off; delete it to import from the start", r->path);
     r->ahead = r->at;
     r->used = (size_t)n;
     return TESS_OK;
 }
 
-static int take(struct tess_call *c, struct import_rows *r, void *to, size_t count)
+static int import_rows_take(struct tess_context *ctx, struct import_rows *r, void *to, size_t count)
 {
     for (uint8_t *here = to; count;) {
         if (r->at >= r->ahead + (int64_t)r->used)
-            TESS_TRY(look_ahead(c, r));
+            TESS_TRY(look_ahead(ctx, r));
         size_t there = (size_t)(r->ahead + (int64_t)r->used - r->at), n = count < there ? count : there;
         memcpy(here, r->buffer + (r->at - r->ahead), n);
         here += n;
@@ -196,36 +197,36 @@ static int take(struct tess_call *c, struct import_rows *r, void *to, size_t cou
     return TESS_OK;
 }
 
-static int take_summed(struct tess_call *c, struct import_rows *r, void *to, size_t count)
+static int take_summed(struct tess_context *ctx, struct import_rows *r, void *to, size_t count)
 {
-    TESS_TRY(take(c, r, to, count));
-    r->sum_read = sum_of(r->sum_read, to, count);
+    TESS_TRY(import_rows_take(ctx, r, to, count));
+    r->sum_read = import_rows_sum_of(r->sum_read, to, count);
     return TESS_OK;
 }
 
-static int damaged(struct tess_call *c, const struct import_rows *r)
+static int import_rows_damaged(struct tess_context *ctx, const struct import_rows *r)
 {
-    return c->fail(c, TESS_E_DATA, "%s: is not what was written; look at the disk, and delete it to import from the start", r->path);
+    return ctx->fail(ctx, TESS_E_DATA, "%s: is not what was written; look at the disk, and delete it to import from the start", r->path);
 }
 
-int import_rows_next(struct tess_call *c, struct import_rows *r, char *text, size_t room, uint8_t *row, int64_t row_bytes,
+int import_rows_next(struct tess_context *ctx, struct import_rows *r, char *text, size_t capacity, uint8_t *row, int64_t row_bytes,
                      struct import_record *out)
 {
     struct head head;
-    TESS_TRY(take_summed(c, r, &head, sizeof head));
-    if ((size_t)head.name + head.reason + 2 > room || (head.row && head.row != row_bytes) || !head.row != (head.reason > 0))
-        return damaged(c, r);
+    TESS_TRY(take_summed(ctx, r, &head, sizeof head));
+    if ((size_t)head.name + head.reason + 2 > capacity || (head.row && head.row != row_bytes) || !head.row != (head.reason > 0))
+        return import_rows_damaged(ctx, r);
     char *reason = text + head.name + 1;
-    TESS_TRY(take_summed(c, r, text, head.name));
-    TESS_TRY(take_summed(c, r, reason, head.reason));
+    TESS_TRY(take_summed(ctx, r, text, head.name));
+    TESS_TRY(take_summed(ctx, r, reason, head.reason));
     text[head.name] = reason[head.reason] = '\0';
     if (head.row)
-        TESS_TRY(take_summed(c, r, row, (size_t)head.row));
+        TESS_TRY(take_summed(ctx, r, row, (size_t)head.row));
     *out = (struct import_record){.name = text, .reason = reason, .label = head.label, .row = head.row ? row : NULL, .row_bytes = head.row};
     return TESS_OK;
 }
 
-int import_rows_check(struct tess_call *c, const struct import_rows *r)
+int import_rows_check(struct tess_context *ctx, const struct import_rows *r)
 {
-    return r->sum_read == r->sum ? TESS_OK : damaged(c, r);
+    return r->sum_read == r->sum ? TESS_OK : import_rows_damaged(ctx, r);
 }

@@ -38,12 +38,12 @@ struct import_work {
 
 int64_t import_row_bytes(const struct import_work *k);
 /* Reads image i of the source. A bad one is TESS_OK with image->reason where such are to be left out, else TESS_E_ITEM. */
-int import_read_image(struct tess_call *c, const struct import_work *k, int64_t i, struct tess_image *image) TESS_CHECKED;
+int import_read_image(struct tess_context *ctx, const struct import_work *k, int64_t i, struct tess_image *image) TESS_CHECKED;
 /* All images, from the stage's checkpoint where there is one, with checkpoints on the way. */
-int import_read(struct tess_call *c, struct tess_stage_run *r, struct import_work *k) TESS_CHECKED;
-/* The list of rows becomes data sets; facts are the caller's. */
-int import_write(struct tess_call *c, struct tess_stage_run *r, struct import_work *k) TESS_CHECKED;
+int import_read(struct tess_context *ctx, struct tess_stage_run *r, struct import_work *k) TESS_CHECKED;
+/* The list of rows becomes data sets; attributes are the caller's. */
+int import_write(struct tess_context *ctx, struct tess_stage_run *r, struct import_work *k) TESS_CHECKED;
 /* A checkpoint now, of what has been read. */
-int import_checkpoint(struct tess_call *c, struct tess_stage_run *r, struct import_work *k) TESS_CHECKED;
+int import_checkpoint(struct tess_context *ctx, struct tess_stage_run *r, struct import_work *k) TESS_CHECKED;
 
 #endif

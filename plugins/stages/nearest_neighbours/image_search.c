@@ -5,41 +5,41 @@
 #include <math.h>
 #include <string.h>
 
-enum { BLOCK_MOST = 1024 };
+enum { BLOCK_MAX = 1024 };
 
-static int64_t at_most(int64_t n, int64_t most)
+static int64_t at_most(int64_t n, int64_t max)
 {
-    return n < most ? n : most;
+    return n < max ? n : max;
 }
 
 /* ---- vectors ---- */
 
-static int record_look(struct tess_call *c, struct image_vectors *v, const int64_t size[3])
+static int record_features(struct tess_context *ctx, struct image_vectors *v, const int64_t size[3])
 {
     struct tess_graph *g = v->look.graph;
     struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){STAGE_ROWS, size[0], size[1], size[2]}), *vector;
-    TESS_TRY(perceptual_vector(c, v->network.instance, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), &vector));
+    TESS_TRY(perceptual_vector(ctx, v->network.instance, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), &vector));
     struct tess_tensor shape = tess_shape(vector);
     v->width = shape.dim[1];
     tess_output(g, "vector", vector);
-    return tess_graph_seal(c, g);
+    return tess_graph_seal(ctx, g);
 }
 
-int image_vectors_open(struct tess_call *c, struct image_vectors *v, const int64_t size[3], uint64_t seed, int64_t batch)
+int image_vectors_open(struct tess_context *ctx, struct image_vectors *v, const int64_t size[3], uint64_t seed, int64_t batch)
 {
     v->width = size[0] * size[1] * size[2];
     v->bytes = tess_tensor_over(NULL, TESS_U8, 4, (const int64_t[]){batch, size[0], size[1], size[2]});
     if (!v->network.instance)
         return TESS_OK;
-    TESS_TRY(stage_graph_open(c, &v->look, seed, batch));
-    TESS_TRY(record_look(c, v, size));
-    return perceptual_check(c, &v->network, v->look.weights);
+    TESS_TRY(stage_graph_open(ctx, &v->look, seed, batch));
+    TESS_TRY(record_features(ctx, v, size));
+    return perceptual_check(ctx, &v->network, v->look.weights);
 }
 
-int image_vectors_read(struct tess_call *c, struct image_vectors *v)
+int image_vectors_read(struct tess_context *ctx, struct image_vectors *v)
 {
-    TESS_TRY(stage_tensor(c, &v->bytes, TESS_U8, 4, v->bytes.dim));
-    return v->network.instance ? perceptual_read(c, &v->network, v->look.weights) : TESS_OK;
+    TESS_TRY(stage_tensor(ctx, &v->bytes, TESS_U8, 4, v->bytes.dim));
+    return v->network.instance ? perceptual_read(ctx, &v->network, v->look.weights) : TESS_OK;
 }
 
 void image_vectors_close(struct image_vectors *v)
@@ -56,25 +56,26 @@ int64_t image_list_at(const struct image_list *l, int64_t i)
 }
 
 /* Images i .. i + n - 1 of a list, at most a batch, as vectors. */
-static int make_batch(struct tess_call *c, const struct image_vectors *v, const struct image_list *l, int64_t i, int64_t n, float *to)
+static int make_batch(struct tess_context *ctx, const struct image_vectors *v, const struct image_list *l, int64_t i, int64_t n, float *to)
 {
     struct tess_tensor bytes = v->bytes, vectors = tess_tensor_over(to, TESS_F32, 2, (const int64_t[]){n, v->width});
     size_t row = l->images->row;
     bytes.dim[0] = n;
     for (int64_t j = 0; j < n; j++)
-        TESS_TRY(stage_images_get(c, l->images, image_list_at(l, i + j), (uint8_t *)bytes.data + (size_t)j * row));
+        TESS_TRY(stage_images_get(ctx, l->images, image_list_at(l, i + j), (uint8_t *)bytes.data + (size_t)j * row));
     if (v->network.instance)
-        return stage_graph_run(c, &v->look, 0, 0, n, 1, &bytes, 1, &vectors);
+        return stage_graph_run(ctx, &v->look, 0, 0, n, 1, &bytes, 1, &vectors);
     for (int64_t j = 0; j < n * v->width; j++)
         to[j] = (float)((const uint8_t *)bytes.data)[j];
     return TESS_OK;
 }
 
-static int make_vectors(struct tess_call *c, const struct image_vectors *v, const struct image_list *l, int64_t i, int64_t n, float *to)
+static int make_vectors(struct tess_context *ctx, const struct image_vectors *v, const struct image_list *l, int64_t i, int64_t n,
+                        float *to)
 {
     for (int64_t j = 0; j < n; j += v->bytes.dim[0]) {
         int64_t some = n - j < v->bytes.dim[0] ? n - j : v->bytes.dim[0];
-        TESS_TRY(make_batch(c, v, l, i + j, some, to + j * v->width));
+        TESS_TRY(make_batch(ctx, v, l, i + j, some, to + j * v->width));
     }
     return TESS_OK;
 }
@@ -87,7 +88,7 @@ static int64_t queries_at_work(const struct image_search *s)
 }
 
 /* Those at work may be of several lists. */
-static int make_queries(struct tess_call *c, struct image_search *s)
+static int make_queries(struct tess_context *ctx, struct image_search *s)
 {
     int64_t end = s->first + queries_at_work(s), at = s->first, before = 0; /* queries of the lists before */
     s->query_vectors.dim[0] = end - s->first;
@@ -95,7 +96,8 @@ static int make_queries(struct tess_call *c, struct image_search *s)
         const struct image_list *l = &s->query[i];
         int64_t n = at_most(end, before + l->count) - at;
         if (n > 0) {
-            TESS_TRY(make_vectors(c, s->vectors, l, at - before, n, (float *)s->query_vectors.data + (at - s->first) * s->vectors->width));
+            TESS_TRY(
+                make_vectors(ctx, s->vectors, l, at - before, n, (float *)s->query_vectors.data + (at - s->first) * s->vectors->width));
             at += n;
         }
         before += l->count;
@@ -106,42 +108,42 @@ static int make_queries(struct tess_call *c, struct image_search *s)
 /* ---- checkpoint ---- */
 
 /* A squared distance as the halves of its 64 bits. */
-static struct tess_tensor halves(double *square, int64_t queries, int64_t neighbours)
+static struct tess_tensor image_search_halves(double *square, int64_t queries, int64_t neighbours)
 {
     return tess_tensor_over(square, TESS_I32, 3, (const int64_t[]){queries, neighbours, 2});
 }
 
-static int write_checkpoint(void *user, struct tess_call *c, struct tess_artefact *a)
+static int image_search_write_checkpoint(void *user, struct tess_context *ctx, struct tess_artefact *a)
 {
     struct image_search *s = user;
-    struct tess_facts *f = tess_artefact_describe(a);
+    struct tess_attrs *f = tess_artefact_describe(a);
     struct tess_tensor index = tess_tensor_over(s->index, TESS_I32, 2, (const int64_t[]){s->queries, s->neighbours});
-    struct tess_tensor square = halves(s->square, s->queries, s->neighbours);
-    TESS_TRY(tess_facts_set_i64(c, f, "first", s->first));
-    TESS_TRY(tess_facts_set_i64(c, f, "at_once", s->at_once));
-    TESS_TRY(tess_facts_set_i64(c, f, "seen", s->done));
-    TESS_TRY(tess_artefact_put(c, a, "index", &index, NULL));
-    return tess_artefact_put(c, a, "square", &square, NULL);
+    struct tess_tensor square = image_search_halves(s->square, s->queries, s->neighbours);
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "first", s->first));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "at_once", s->at_once));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "seen", s->done));
+    TESS_TRY(tess_artefact_put(ctx, a, "index", &index, NULL));
+    return tess_artefact_put(ctx, a, "square", &square, NULL);
 }
 
 /* Queries at work begin anew where memory now has another number of them at once. */
-static int resume(struct tess_call *c, struct image_search *s)
+static int image_search_resume(struct tess_context *ctx, struct image_search *s)
 {
     const struct tess_artefact *a = tess_stage_resume(s->run);
     struct tess_tensor index = tess_tensor_over(s->index, TESS_I32, 2, (const int64_t[]){s->queries, s->neighbours});
-    struct tess_tensor square = halves(s->square, s->queries, s->neighbours);
+    struct tess_tensor square = image_search_halves(s->square, s->queries, s->neighbours);
     int64_t at_once;
     if (!a)
         return TESS_OK;
-    const struct tess_facts *f = tess_artefact_facts(a);
-    TESS_TRY(tess_facts_i64(c, f, "first", &s->first));
-    TESS_TRY(tess_facts_i64(c, f, "at_once", &at_once));
-    TESS_TRY(tess_facts_i64(c, f, "seen", &s->done));
+    const struct tess_attrs *f = tess_artefact_attrs(a);
+    TESS_TRY(tess_attrs_i64(ctx, f, "first", &s->first));
+    TESS_TRY(tess_attrs_i64(ctx, f, "at_once", &at_once));
+    TESS_TRY(tess_attrs_i64(ctx, f, "seen", &s->done));
     if (s->first < 0 || s->first >= s->queries || s->done < 0 || s->done > s->pool.count)
-        return c->fail(c, TESS_E_DATA, "%s: a checkpoint of query %lld of %lld; delete it to search from the start", tess_artefact_path(a),
-                       (long long)s->first, (long long)s->queries);
-    TESS_TRY(tess_artefact_read(c, a, "index", 0, &index));
-    TESS_TRY(tess_artefact_read(c, a, "square", 0, &square));
+        return ctx->fail(ctx, TESS_E_DATA, "%s: a checkpoint of query %lld of %lld; delete it to search from the start",
+                         tess_artefact_path(a), (long long)s->first, (long long)s->queries);
+    TESS_TRY(tess_artefact_read(ctx, a, "index", 0, &index));
+    TESS_TRY(tess_artefact_read(ctx, a, "square", 0, &square));
     if (at_once != s->at_once)
         s->done = 0;
     tess_stage_note(s->run, "goes on from image %lld of %lld", (long long)s->done, (long long)s->pool.count);
@@ -150,12 +152,12 @@ static int resume(struct tess_call *c, struct image_search *s)
 
 /* ---- search ---- */
 
-static int64_t passes(const struct image_search *s)
+static int64_t image_search_passes(const struct image_search *s)
 {
     return (s->queries + s->at_once - 1) / s->at_once;
 }
 
-static int open_pass(struct tess_call *c, struct image_search *s)
+static int open_pass(struct tess_context *ctx, struct image_search *s)
 {
     const struct tess_neighbours_options o = {.size = sizeof o,
                                               .goes_on = s->done > 0,
@@ -164,59 +166,59 @@ static int open_pass(struct tess_call *c, struct image_search *s)
                                               .queries = &s->query_vectors,
                                               .index = s->index + s->first * s->neighbours,
                                               .square = s->square + s->first * s->neighbours};
-    TESS_TRY(make_queries(c, s));
-    return tess_neighbours_new(c, &o, &s->search);
+    TESS_TRY(make_queries(ctx, s));
+    return tess_neighbours_new(ctx, &o, &s->search);
 }
 
-static int search_pool(struct tess_call *c, struct image_search *s, int64_t pass)
+static int search_pool(struct tess_context *ctx, struct image_search *s, int64_t pass)
 {
     int64_t all = s->pool.count;
     while (s->done < all) {
         int64_t n = at_most(all - s->done, s->block), seen = pass * all + s->done;
         if (seen > 0 && (tess_stage_stopping(s->run) || tess_stage_checkpoint_due(s->run)))
-            TESS_TRY(tess_stage_checkpoint(c, s->run, write_checkpoint, s));
-        TESS_TRY(stage_check_stop(c, s->run, seen, passes(s) * all, "image"));
-        TESS_TRY(make_vectors(c, s->vectors, &s->pool, s->done, n, s->block_vectors.data));
-        TESS_TRY(tess_neighbours_add(c, s->search, s->done, n, s->block_vectors.data));
+            TESS_TRY(tess_stage_checkpoint(ctx, s->run, image_search_write_checkpoint, s));
+        TESS_TRY(stage_check_stop(ctx, s->run, seen, image_search_passes(s) * all, "image"));
+        TESS_TRY(make_vectors(ctx, s->vectors, &s->pool, s->done, n, s->block_vectors.data));
+        TESS_TRY(tess_neighbours_add(ctx, s->search, s->done, n, s->block_vectors.data));
         s->done += n;
-        tess_stage_progress(s->run, seen + n, passes(s) * all, "image", NULL, 0.0);
+        tess_stage_progress(s->run, seen + n, image_search_passes(s) * all, "image", NULL, 0.0);
     }
     return TESS_OK;
 }
 
 void image_search_fit(int64_t queries, int64_t width, int64_t bytes, int64_t *block, int64_t *at_once)
 {
-    int64_t vector = width * (int64_t)sizeof(float), most = bytes / 8 / vector;
-    *block = most < STAGE_ROWS ? STAGE_ROWS : at_most(most, BLOCK_MOST);
-    most = (bytes - bytes / 8) / (vector + *block * (int64_t)sizeof(double));
-    *at_once = at_most(most < 1 ? 1 : most, queries);
+    int64_t vector = width * (int64_t)sizeof(float), max = bytes / 8 / vector;
+    *block = max < STAGE_ROWS ? STAGE_ROWS : at_most(max, BLOCK_MAX);
+    max = (bytes - bytes / 8) / (vector + *block * (int64_t)sizeof(double));
+    *at_once = at_most(max < 1 ? 1 : max, queries);
 }
 
-static int room(struct tess_call *c, struct image_search *s)
+static int image_search_capacity(struct tess_context *ctx, struct image_search *s)
 {
     void *index, *square;
     size_t n = (size_t)(s->queries * s->neighbours);
-    TESS_TRY(tess_alloc(c, n * sizeof *s->index, "nearest images", &index));
+    TESS_TRY(tess_alloc(ctx, n * sizeof *s->index, "nearest images", &index));
     s->index = index;
-    TESS_TRY(tess_alloc(c, n * sizeof *s->square, "nearest images", &square));
+    TESS_TRY(tess_alloc(ctx, n * sizeof *s->square, "nearest images", &square));
     s->square = square;
     memset(index, 0xff, n * sizeof *s->index);
     for (size_t i = 0; i < n; i++)
         s->square[i] = INFINITY;
-    TESS_TRY(stage_tensor(c, &s->query_vectors, TESS_F32, 2, (const int64_t[]){s->at_once, s->vectors->width}));
-    return stage_tensor(c, &s->block_vectors, TESS_F32, 2, (const int64_t[]){s->block, s->vectors->width});
+    TESS_TRY(stage_tensor(ctx, &s->query_vectors, TESS_F32, 2, (const int64_t[]){s->at_once, s->vectors->width}));
+    return stage_tensor(ctx, &s->block_vectors, TESS_F32, 2, (const int64_t[]){s->block, s->vectors->width});
 }
 
-int image_search_make(struct tess_call *c, struct image_search *s, int64_t bytes)
+int image_search_make(struct tess_context *ctx, struct image_search *s, int64_t bytes)
 {
     for (int i = 0; i < IMAGE_SEARCH_LISTS; i++)
         s->queries += s->query[i].count;
     image_search_fit(s->queries, s->vectors->width, bytes, &s->block, &s->at_once);
-    TESS_TRY(room(c, s));
-    TESS_TRY(resume(c, s));
+    TESS_TRY(image_search_capacity(ctx, s));
+    TESS_TRY(image_search_resume(ctx, s));
     for (int64_t pass = s->first / s->at_once; s->first < s->queries; pass++) {
-        TESS_TRY(open_pass(c, s));
-        TESS_TRY(search_pool(c, s, pass));
+        TESS_TRY(open_pass(ctx, s));
+        TESS_TRY(search_pool(ctx, s, pass));
         tess_neighbours_free(s->search);
         s->search = NULL;
         s->first += queries_at_work(s);

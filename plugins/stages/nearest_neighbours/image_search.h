@@ -18,8 +18,8 @@ struct image_vectors {
 };
 /* For images of H, W, C, `batch` at a time; the network's weights are read by image_vectors_read. Start from zeroed memory but for
  * `network`; close, which closes that too, in any case. */
-int image_vectors_open(struct tess_call *c, struct image_vectors *v, const int64_t size[3], uint64_t seed, int64_t batch) TESS_CHECKED;
-int image_vectors_read(struct tess_call *c, struct image_vectors *v) TESS_CHECKED;
+int image_vectors_open(struct tess_context *ctx, struct image_vectors *v, const int64_t size[3], uint64_t seed, int64_t batch) TESS_CHECKED;
+int image_vectors_read(struct tess_context *ctx, struct image_vectors *v) TESS_CHECKED;
 void image_vectors_close(struct image_vectors *v);
 
 /* Images that are searched for, or in: number i is image first + floor(i of / count). */
@@ -48,7 +48,7 @@ struct image_search {
  * them. */
 void image_search_fit(int64_t queries, int64_t width, int64_t bytes, int64_t *block, int64_t *at_once);
 /* Everything, from the checkpoint where there is one. Start from zeroed memory but for what is above `queries`; close in any case. */
-int image_search_make(struct tess_call *c, struct image_search *s, int64_t bytes) TESS_CHECKED;
+int image_search_make(struct tess_context *ctx, struct image_search *s, int64_t bytes) TESS_CHECKED;
 void image_search_close(struct image_search *s);
 
 #endif

@@ -21,7 +21,7 @@ enum { SAMPLES, NEW }; /* lists of queries */
 enum { FEATURES = 3 }; /* the port */
 enum { PICTURE_ROWS = 16, PICTURE_NEIGHBOURS = 15 };
 
-/* ---- what there is, from facts alone ---- */
+/* ---- what there is, from attributes alone ---- */
 
 struct counts {
     int64_t size[3];              /* of an image */
@@ -29,34 +29,34 @@ struct counts {
     int64_t fresh, first, unseen; /* images that were not trained on: of `unseen` ones from `first` on */
 };
 
-static int image_size(struct tess_call *c, const struct tess_facts *f, int64_t size[3])
+static int image_size(struct tess_context *ctx, const struct tess_attrs *f, int64_t size[3])
 {
-    TESS_TRY(tess_facts_i64(c, f, "height", &size[0]));
-    TESS_TRY(tess_facts_i64(c, f, "width", &size[1]));
-    return tess_facts_i64(c, f, "channels", &size[2]);
+    TESS_TRY(tess_attrs_i64(ctx, f, "height", &size[0]));
+    TESS_TRY(tess_attrs_i64(ctx, f, "width", &size[1]));
+    return tess_attrs_i64(ctx, f, "channels", &size[2]);
 }
 
-static int without_images(struct tess_call *c)
+static int without_images(struct tess_context *ctx)
 {
-    return c->fail(c, TESS_E_DATA, "these samples are codes without images; give `model`, the tokenizer, to `sample`");
+    return ctx->fail(ctx, TESS_E_DATA, "these samples are codes without images; give `model`, the tokenizer, to `sample`");
 }
 
-/* Facts of samples: height and width are those of the map of codes. Where nothing is said of images, the file must show them. */
-static int sample_size(struct tess_call *c, const struct tess_facts *f, const int64_t pool[3], int64_t size[3])
+/* Attributes of samples: height and width are those of the map of codes. Where nothing is said of images, the file must show them. */
+static int sample_size(struct tess_context *ctx, const struct tess_attrs *f, const int64_t pool[3], int64_t size[3])
 {
-    if (tess_facts_i64_or(f, "channels", 0) > 0)
-        return image_size(c, f, size);
-    size[0] = tess_facts_i64_or(f, "image_height", pool[0]);
-    size[1] = tess_facts_i64_or(f, "image_width", pool[1]);
-    size[2] = tess_facts_i64_or(f, "image_channels", pool[2]);
-    return size[2] > 0 ? TESS_OK : without_images(c);
+    if (tess_attrs_i64_or(f, "channels", 0) > 0)
+        return image_size(ctx, f, size);
+    size[0] = tess_attrs_i64_or(f, "image_height", pool[0]);
+    size[1] = tess_attrs_i64_or(f, "image_width", pool[1]);
+    size[2] = tess_attrs_i64_or(f, "image_channels", pool[2]);
+    return size[2] > 0 ? TESS_OK : without_images(ctx);
 }
 
-static int check_size(struct tess_call *c, const char *what, const int64_t size[3], const int64_t pool[3])
+static int nearest_neighbours_check_size(struct tess_context *ctx, const char *what, const int64_t size[3], const int64_t pool[3])
 {
     if (memcmp(size, pool, 3 * sizeof *size) == 0)
         return TESS_OK;
-    return c->fail(c, TESS_E_SHAPE,
+    return ctx->fail(ctx, TESS_E_SHAPE,
                    "%s of %lld x %lld x %lld cannot be held against training images of %lld x %lld x %lld; give the images that the model "
                    "was trained on, and import all with the same size, crop and pad",
                    what, (long long)size[0], (long long)size[1], (long long)size[2], (long long)pool[0], (long long)pool[1],
@@ -64,16 +64,16 @@ static int check_size(struct tess_call *c, const char *what, const int64_t size[
 }
 
 /* New images: those of a port of their own, all of them; else what was kept for validation of the training images' artefact. */
-static int count_unseen(struct tess_call *c, const struct stage *s, const struct tess_facts *images, const struct tess_facts *held_out,
+static int count_unseen(struct tess_context *ctx, const struct stage *s, const struct tess_attrs *images, const struct tess_attrs *held_out,
                         struct counts *n)
 {
     int64_t size[3];
     if (held_out) {
-        TESS_TRY(image_size(c, held_out, size));
-        TESS_TRY(check_size(c, "held-out images", size, n->size));
-        TESS_TRY(tess_facts_i64(c, held_out, "count", &n->unseen));
+        TESS_TRY(image_size(ctx, held_out, size));
+        TESS_TRY(nearest_neighbours_check_size(ctx, "held-out images", size, n->size));
+        TESS_TRY(tess_attrs_i64(ctx, held_out, "count", &n->unseen));
     } else if (s->split == TRAIN) {
-        TESS_TRY(tess_facts_i64(c, images, "count", &n->unseen));
+        TESS_TRY(tess_attrs_i64(ctx, images, "count", &n->unseen));
         n->first = n->pool;
         n->unseen -= n->pool;
     }
@@ -81,47 +81,48 @@ static int count_unseen(struct tess_call *c, const struct stage *s, const struct
     return TESS_OK;
 }
 
-static int count(struct tess_call *c, const struct stage *s, const struct tess_facts *const *in, struct counts *n)
+static int nearest_neighbours_count(struct tess_context *ctx, const struct stage *s, const struct tess_attrs *const *in, struct counts *n)
 {
     int64_t size[3];
-    TESS_TRY(tess_facts_i64(c, in[0], "count", &n->of));
+    TESS_TRY(tess_attrs_i64(ctx, in[0], "count", &n->of));
     n->samples = s->limit && s->limit < n->of ? s->limit : n->of;
-    TESS_TRY(image_size(c, in[1], n->size));
-    TESS_TRY(tess_facts_i64(c, in[1], "count", &n->pool));
+    TESS_TRY(image_size(ctx, in[1], n->size));
+    TESS_TRY(tess_attrs_i64(ctx, in[1], "count", &n->pool));
     if (s->split == TRAIN)
-        n->pool = tess_facts_i64_or(in[1], "train_count", n->pool);
-    TESS_TRY(sample_size(c, in[0], n->size, size));
-    TESS_TRY(check_size(c, "samples", size, n->size));
+        n->pool = tess_attrs_i64_or(in[1], "train_count", n->pool);
+    TESS_TRY(sample_size(ctx, in[0], n->size, size));
+    TESS_TRY(nearest_neighbours_check_size(ctx, "samples", size, n->size));
     if (n->samples < 1)
-        return c->fail(c, TESS_E_VALUE, "there are no samples to look for");
+        return ctx->fail(ctx, TESS_E_VALUE, "there are no samples to look for");
     if (n->pool < s->neighbours)
-        return c->fail(c, TESS_E_VALUE, "neighbours: %lld of %lld training images cannot be had; lower `neighbours`%s",
+        return ctx->fail(ctx, TESS_E_VALUE, "neighbours: %lld of %lld training images cannot be had; lower `neighbours`%s",
                        (long long)s->neighbours, (long long)n->pool, s->split == TRAIN ? ", or set split: all" : "");
-    return count_unseen(c, s, in[1], in[2], n);
+    return count_unseen(ctx, s, in[1], in[2], n);
 }
 
-static int describe(struct tess_call *c, const struct stage *s, const struct counts *n, const struct image_vectors *v, struct tess_facts *f)
+static int nearest_neighbours_describe(struct tess_context *ctx, const struct stage *s, const struct counts *n,
+                                       const struct image_vectors *v, struct tess_attrs *f)
 {
-    TESS_TRY(tess_facts_set_i64(c, f, "samples", n->samples));
-    TESS_TRY(tess_facts_set_i64(c, f, "training_images", n->pool));
-    TESS_TRY(tess_facts_set_i64(c, f, "new_images", n->fresh));
-    TESS_TRY(tess_facts_set_i64(c, f, "neighbours", s->neighbours));
-    return tess_facts_set_text(c, f, "distance", v->network.instance ? tess_instance_spec(v->network.instance) : "pixels");
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "samples", n->samples));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "training_images", n->pool));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "new_images", n->fresh));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "neighbours", s->neighbours));
+    return tess_attrs_set_text(ctx, f, "distance", v->network.instance ? tess_instance_config_text(v->network.instance) : "pixels");
 }
 
-static int plan_with(struct tess_call *c, const struct stage *s, struct tess_stage_plan *p, struct image_vectors *v)
+static int nearest_neighbours_plan_with(struct tess_context *ctx, const struct stage *s, struct tess_stage_plan *p, struct image_vectors *v)
 {
     struct counts n = {.pool = 0};
     int64_t block, at_once;
-    TESS_TRY(count(c, s, p->in, &n));
-    TESS_TRY(perceptual_choose(c, &v->network, s->features, "features", p->in[FEATURES], NULL));
-    TESS_TRY(image_vectors_open(c, v, n.size, p->seed, s->batch));
-    TESS_TRY(describe(c, s, &n, v, p->out));
+    TESS_TRY(nearest_neighbours_count(ctx, s, p->in, &n));
+    TESS_TRY(perceptual_choose(ctx, &v->network, s->features, "features", p->in[FEATURES], NULL));
+    TESS_TRY(image_vectors_open(ctx, v, n.size, p->seed, s->batch));
+    TESS_TRY(nearest_neighbours_describe(ctx, s, &n, v, p->out));
     int64_t queries = n.samples + n.fresh;
     image_search_fit(queries, v->width, s->memory << 20, &block, &at_once);
     int64_t seen = (queries + at_once - 1) / at_once * n.pool;
     if (v->network.instance)
-        TESS_TRY(stage_graph_cost(c, &v->look, (double)(seen + queries), &p->cost));
+        TESS_TRY(stage_graph_cost(ctx, &v->look, (double)(seen + queries), &p->cost));
     if (v->network.instance)
         p->cost.total_bytes += tess_weights_bytes(v->look.weights);
     int64_t one = n.size[0] * n.size[1] * n.size[2], unseen = p->in[2] && n.fresh ? cost_of_reading(p->in[2]) : 0;
@@ -132,11 +133,11 @@ static int plan_with(struct tess_call *c, const struct stage *s, struct tess_sta
     return TESS_OK;
 }
 
-static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int nearest_neighbours_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     const struct stage *s = self;
     struct image_vectors v = {.width = 0};
-    int status = plan_with(c, s, p, &v);
+    int status = nearest_neighbours_plan_with(ctx, s, p, &v);
     image_vectors_close(&v);
     return status;
 }
@@ -159,11 +160,11 @@ static double distance_of(const struct work *w, double square)
     return w->vectors.network.instance ? square : sqrt(square) / 255.0;
 }
 
-static int measure(struct tess_call *c, struct work *w)
+static int nearest_neighbours_measure(struct tess_context *ctx, struct work *w)
 {
     int64_t n = w->search.queries * w->s->neighbours;
     void *memory;
-    TESS_TRY(tess_alloc(c, (size_t)n * sizeof *w->distance, "distances", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)n * sizeof *w->distance, "distances", &memory));
     w->distance = memory;
     for (int64_t i = 0; i < n; i++)
         w->distance[i] = (float)distance_of(w, w->search.square[i]);
@@ -171,26 +172,26 @@ static int measure(struct tess_call *c, struct work *w)
 }
 
 /* Of queries first .. first + n - 1. */
-static int put_lists(struct tess_call *c, const struct work *w, const char *neighbour, const char *distance, int64_t first, int64_t n)
+static int put_lists(struct tess_context *ctx, const struct work *w, const char *neighbour, const char *distance, int64_t first, int64_t n)
 {
     const int64_t k = w->s->neighbours, dim[2] = {n, k};
     struct tess_artefact *a = tess_stage_output(w->run);
     struct tess_dataset how = {.size = sizeof how, .labels = "image neighbour"};
     struct tess_tensor t = tess_tensor_over(w->search.index + first * k, TESS_I32, 2, dim);
-    TESS_TRY(tess_artefact_put(c, a, neighbour, &t, &how));
+    TESS_TRY(tess_artefact_put(ctx, a, neighbour, &t, &how));
     how.unit = w->vectors.network.instance ? "perceptual distance" : "pixels in 0 .. 1";
     t = tess_tensor_over(w->distance + first * k, TESS_F32, 2, dim);
-    return tess_artefact_put(c, a, distance, &t, &how);
+    return tess_artefact_put(ctx, a, distance, &t, &how);
 }
 
 /* Which images the yardstick is of. */
-static int put_new_images(struct tess_call *c, const struct work *w)
+static int put_new_images(struct tess_context *ctx, const struct work *w)
 {
     struct tess_tensor t;
-    TESS_TRY(stage_tensor(c, &t, TESS_I32, 1, &w->n.fresh));
+    TESS_TRY(stage_tensor(ctx, &t, TESS_I32, 1, &w->n.fresh));
     for (int64_t i = 0; i < w->n.fresh; i++)
         ((int32_t *)t.data)[i] = (int32_t)image_list_at(&w->search.query[NEW], i);
-    int status = tess_artefact_put(c, tess_stage_output(w->run), "new/image", &t, NULL);
+    int status = tess_artefact_put(ctx, tess_stage_output(w->run), "new/image", &t, NULL);
     tess_free(t.data);
     return status;
 }
@@ -199,7 +200,7 @@ struct summary {
     double mean, least;
 };
 
-static struct summary summarise(const struct work *w, int64_t first, int64_t n)
+static struct summary nearest_neighbours_summarise(const struct work *w, int64_t first, int64_t n)
 {
     struct summary m = {.least = INFINITY};
     for (int64_t i = first; i < first + n; i++) {
@@ -223,28 +224,29 @@ static double nearer_than_new(const struct work *w)
     return pairs / ((double)m * (double)n);
 }
 
-static int put_summary(struct tess_call *c, const struct work *w, const char *suffix, const struct summary *m)
+static int put_summary(struct tess_context *ctx, const struct work *w, const char *suffix, const struct summary *m)
 {
     struct tess_artefact *a = tess_stage_output(w->run);
-    TESS_TRY(stage_put_figure_as(c, a, "distance to the nearest", suffix, m->mean, "mean"));
-    return stage_put_figure_as(c, a, "least distance", suffix, m->least, "");
+    TESS_TRY(stage_put_figure_as(ctx, a, "distance to the nearest", suffix, m->mean, "mean"));
+    return stage_put_figure_as(ctx, a, "least distance", suffix, m->least, "");
 }
 
-static int put_figures(struct tess_call *c, const struct work *w)
+static int nearest_neighbours_put_figures(struct tess_context *ctx, const struct work *w)
 {
     struct tess_artefact *a = tess_stage_output(w->run);
-    struct summary samples = summarise(w, 0, w->n.samples), fresh = summarise(w, w->n.samples, w->n.fresh);
-    TESS_TRY(tess_artefact_put_figure(c, a, "samples", (double)w->n.samples, ""));
-    TESS_TRY(tess_artefact_put_figure(c, a, "training images", (double)w->n.pool, ""));
-    TESS_TRY(put_summary(c, w, "", &samples));
+    struct summary samples = nearest_neighbours_summarise(w, 0, w->n.samples),
+                   fresh = nearest_neighbours_summarise(w, w->n.samples, w->n.fresh);
+    TESS_TRY(tess_artefact_put_figure(ctx, a, "samples", (double)w->n.samples, ""));
+    TESS_TRY(tess_artefact_put_figure(ctx, a, "training images", (double)w->n.pool, ""));
+    TESS_TRY(put_summary(ctx, w, "", &samples));
     if (w->n.fresh == 0) {
         tess_stage_note(w->run, "from a sample to the nearest training image it is %.4g in the mean, %.4g at least%s", samples.mean,
                         samples.least, w->s->yardstick ? "; images that were not trained on would be a yardstick: give `held-out`" : "");
         return TESS_OK;
     }
     double nearer = 100.0 * nearer_than_new(w);
-    TESS_TRY(put_summary(c, w, ", new images", &fresh));
-    TESS_TRY(tess_artefact_put_figure(c, a, "samples nearer than new images", nearer, "%"));
+    TESS_TRY(put_summary(ctx, w, ", new images", &fresh));
+    TESS_TRY(tess_artefact_put_figure(ctx, a, "samples nearer than new images", nearer, "%"));
     tess_stage_note(w->run,
                     "from a sample to the nearest training image it is %.4g in the mean, %.4g at least; from a new image %.4g and %.4g; a "
                     "sample is the nearer of the two in %.0f%% of pairs (50%%: as far as new images; towards 100%%: copies)",
@@ -255,70 +257,71 @@ static int put_figures(struct tess_call *c, const struct work *w)
 /* ---- pictures ---- */
 
 /* A row each: a sample and its nearest training images. */
-static int put_picture(struct tess_call *c, const struct work *w, const char *name, const int64_t *sample, int64_t rows)
+static int nearest_neighbours_put_picture(struct tess_context *ctx, const struct work *w, const char *name, const int64_t *sample,
+                                          int64_t rows)
 {
     int64_t k = w->s->neighbours, shown = k < PICTURE_NEIGHBOURS ? k : PICTURE_NEIGHBOURS, across = shown + 1;
     const int64_t *size = w->n.size;
     struct tess_tensor all, sheet = {.data = NULL};
-    TESS_TRY(stage_tensor(c, &all, TESS_U8, 4, (const int64_t[]){rows * across, size[0], size[1], size[2]}));
+    TESS_TRY(stage_tensor(ctx, &all, TESS_U8, 4, (const int64_t[]){rows * across, size[0], size[1], size[2]}));
     int status = TESS_OK;
     for (int64_t i = 0; i < rows && status == TESS_OK; i++) {
         uint8_t *to = (uint8_t *)all.data + (size_t)(i * across) * w->images.row;
-        status = stage_images_get(c, &w->samples, sample[i], to);
+        status = stage_images_get(ctx, &w->samples, sample[i], to);
         for (int64_t j = 0; j < shown && status == TESS_OK; j++)
-            status = stage_images_get(c, &w->images, w->search.index[sample[i] * k + j], to + (size_t)(j + 1) * w->images.row);
+            status = stage_images_get(ctx, &w->images, w->search.index[sample[i] * k + j], to + (size_t)(j + 1) * w->images.row);
     }
     if (status == TESS_OK)
-        status = tess_contact_sheet(c, &all, across, 2, size[1] < 64 ? 2 : 1, &sheet);
+        status = tess_contact_sheet(ctx, &all, across, 2, size[1] < 64 ? 2 : 1, &sheet);
     if (status == TESS_OK)
-        status = tess_artefact_put_picture(c, tess_stage_output(w->run), name, &sheet);
+        status = tess_artefact_put_picture(ctx, tess_stage_output(w->run), name, &sheet);
     tess_free(sheet.data);
     tess_free(all.data);
     return status;
 }
 
 /* The first samples; and those that are nearest to a training image, of which a copy would be the first. */
-static int put_pictures(struct tess_call *c, const struct work *w)
+static int put_pictures(struct tess_context *ctx, const struct work *w)
 {
     int64_t n = w->n.samples, rows = n < PICTURE_ROWS ? n : PICTURE_ROWS, k = w->s->neighbours, list[PICTURE_ROWS + 1] = {0}, have = 0;
     for (int64_t i = 0; i < rows; i++)
         list[i] = i;
-    TESS_TRY(put_picture(c, w, "neighbours", list, rows));
+    TESS_TRY(nearest_neighbours_put_picture(ctx, w, "neighbours", list, rows));
     for (int64_t i = 0; i < n; i++) {
         int64_t at = have < rows ? have++ : rows;
         for (; at > 0 && w->distance[list[at - 1] * k] > w->distance[i * k]; at--)
             list[at] = list[at - 1];
         list[at] = i;
     }
-    return put_picture(c, w, "closest", list, rows);
+    return nearest_neighbours_put_picture(ctx, w, "closest", list, rows);
 }
 
 /* ---- */
 
-static int open_images(struct tess_call *c, struct work *w)
+static int open_images(struct tess_context *ctx, struct work *w)
 {
     const struct tess_artefact *samples = tess_stage_input(w->run, "samples"), *images = tess_stage_input(w->run, "images");
     const struct tess_artefact *held_out = tess_stage_input(w->run, "held-out");
-    const struct tess_facts *const in[3] = {tess_artefact_facts(samples), tess_artefact_facts(images),
-                                            held_out ? tess_artefact_facts(held_out) : NULL};
+    const struct tess_attrs *const in[3] = {tess_artefact_attrs(samples), tess_artefact_attrs(images),
+                                            held_out ? tess_artefact_attrs(held_out) : NULL};
     if (!tess_artefact_has(samples, "images"))
-        return without_images(c);
-    TESS_TRY(count(c, w->s, in, &w->n));
-    TESS_TRY(stage_images_open(c, &w->samples, samples, NULL));
-    TESS_TRY(check_size(c, "samples", w->samples.shape.dim + 1, w->n.size));
-    TESS_TRY(stage_images_open(c, &w->images, images, w->n.size));
-    return held_out && w->n.fresh ? stage_images_open(c, &w->held_out, held_out, w->n.size) : TESS_OK;
+        return without_images(ctx);
+    TESS_TRY(nearest_neighbours_count(ctx, w->s, in, &w->n));
+    TESS_TRY(stage_images_open(ctx, &w->samples, samples, NULL));
+    TESS_TRY(nearest_neighbours_check_size(ctx, "samples", w->samples.shape.dim + 1, w->n.size));
+    TESS_TRY(stage_images_open(ctx, &w->images, images, w->n.size));
+    return held_out && w->n.fresh ? stage_images_open(ctx, &w->held_out, held_out, w->n.size) : TESS_OK;
 }
 
-static int look(struct tess_call *c, struct work *w)
+static int nearest_neighbours_look(struct tess_context *ctx, struct work *w)
 {
     const struct tess_artefact *features = tess_stage_input(w->run, "features");
     struct tess_artefact *a = tess_stage_output(w->run);
-    TESS_TRY(open_images(c, w));
-    TESS_TRY(perceptual_choose(c, &w->vectors.network, w->s->features, "features", features ? tess_artefact_facts(features) : NULL,
+    TESS_TRY(open_images(ctx, w));
+    TESS_TRY(perceptual_choose(ctx, &w->vectors.network, w->s->features, "features", features ? tess_artefact_attrs(features) : NULL,
                                features));
-    TESS_TRY(image_vectors_open(c, &w->vectors, w->n.size, tess_stage_seed(w->run), w->s->batch));
-    TESS_TRY(image_vectors_read(c, &w->vectors));
+    TESS_TRY(image_vectors_open(ctx, &w->vectors, w->n.size, tess_stage_seed(w->run), w->s->batch));
+    TESS_TRY(image_vectors_read(ctx, &w->vectors));
     w->search = (struct image_search){
         .run = w->run,
         .vectors = &w->vectors,
@@ -326,23 +329,23 @@ static int look(struct tess_call *c, struct work *w)
         .pool = {.images = &w->images, .of = w->n.pool, .count = w->n.pool},
         .query = {{.images = &w->samples, .of = w->n.samples, .count = w->n.samples},
                   {.images = w->held_out.from ? &w->held_out : &w->images, .first = w->n.first, .of = w->n.unseen, .count = w->n.fresh}}};
-    TESS_TRY(image_search_make(c, &w->search, w->s->memory << 20));
-    TESS_TRY(measure(c, w));
-    TESS_TRY(describe(c, w->s, &w->n, &w->vectors, tess_artefact_describe(a)));
-    TESS_TRY(put_lists(c, w, "neighbour", "distance", 0, w->n.samples));
+    TESS_TRY(image_search_make(ctx, &w->search, w->s->memory << 20));
+    TESS_TRY(nearest_neighbours_measure(ctx, w));
+    TESS_TRY(nearest_neighbours_describe(ctx, w->s, &w->n, &w->vectors, tess_artefact_describe(a)));
+    TESS_TRY(put_lists(ctx, w, "neighbour", "distance", 0, w->n.samples));
     if (w->n.fresh) {
-        TESS_TRY(put_lists(c, w, "new/neighbour", "new/distance", w->n.samples, w->n.fresh));
-        TESS_TRY(put_new_images(c, w));
+        TESS_TRY(put_lists(ctx, w, "new/neighbour", "new/distance", w->n.samples, w->n.fresh));
+        TESS_TRY(put_new_images(ctx, w));
     }
-    TESS_TRY(put_figures(c, w));
-    return put_pictures(c, w);
+    TESS_TRY(nearest_neighbours_put_figures(ctx, w));
+    return put_pictures(ctx, w);
 }
 
-static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int nearest_neighbours_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     const struct stage *s = self;
     struct work w = {.s = s, .run = r};
-    int status = look(c, &w);
+    int status = nearest_neighbours_look(ctx, &w);
     image_search_close(&w.search);
     image_vectors_close(&w.vectors);
     stage_images_close(&w.images);
@@ -352,10 +355,10 @@ static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
     return status;
 }
 
-static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
+static int nearest_neighbours_fingerprint(void *self, struct tess_context *ctx, struct tess_digest *d)
 {
     const struct stage *s = self;
-    return s->features ? tess_features_fingerprint(c, s->features, d) : TESS_OK;
+    return s->features ? tess_features_fingerprint(ctx, s->features, d) : TESS_OK;
 }
 
 static const struct tess_port ports[] = {
@@ -366,14 +369,19 @@ static const struct tess_port ports[] = {
     {.name = NULL}};
 
 /* Nothing is drawn. */
-static uint64_t depends(void *self)
+static uint64_t nearest_neighbours_depends(void *self)
 {
     (void)self;
     return TESS_DEPENDS_NUMERIC;
 }
 
-static const struct tess_stage_1 ops = {
-    .size = sizeof ops, .ports = ports, .output = "figures", .plan = plan, .fingerprint = fingerprint, .run = run, .depends = depends};
+static const struct tess_stage_1 ops = {.size = sizeof ops,
+                                        .ports = ports,
+                                        .output = "figures",
+                                        .plan = nearest_neighbours_plan,
+                                        .fingerprint = nearest_neighbours_fingerprint,
+                                        .run = nearest_neighbours_run,
+                                        .depends = nearest_neighbours_depends};
 
 static const struct tess_param params[] = {
     {.name = "neighbours", .help = "nearest training images of each sample", .type = TESS_I64, .offset = offsetof(struct stage, neighbours),

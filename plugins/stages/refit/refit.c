@@ -35,60 +35,60 @@ struct work {
 
 /* ---- opening ---- */
 
-static int open_quantizer(struct tess_call *c, struct work *w)
+static int open_quantizer(struct tess_context *ctx, struct work *w)
 {
-    char spec[128];
-    snprintf(spec, sizeof spec, "{use: refit, codebook_size: %lld, code_dim: %lld}",
+    char config_text[128];
+    snprintf(config_text, sizeof config_text, "{use: refit, codebook_size: %lld, code_dim: %lld}",
              (long long)(w->s->codebook_size ? w->s->codebook_size : w->model.codebook_size), (long long)w->model.code_dim);
-    return tess_instance_open(c, "quantizer/1", spec, "the new codebook", &w->quantizer);
+    return tess_instance_open(ctx, "quantizer/1", config_text, "the new codebook", &w->quantizer);
 }
 
-static int record_latents(struct tess_call *c, struct work *w)
+static int record_latents(struct tess_context *ctx, struct work *w)
 {
     const struct tess_tokenizer *t = &w->model;
     const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
     struct tess_node *latent = NULL;
     w->latents.weights = w->k.weights;
-    TESS_TRY(stage_graph_open(c, &w->latents, w->k.seed, AT_A_TIME));
+    TESS_TRY(stage_graph_open(ctx, &w->latents, w->k.seed, AT_A_TIME));
     struct tess_graph *g = w->latents.graph;
     struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){STAGE_ROWS, t->height, t->width, t->channels});
     tess_scope(g, "encoder");
-    TESS_TRY(encoder->record(tess_instance_self(t->encoder), c, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, &latent));
+    TESS_TRY(encoder->record(tess_instance_self(t->encoder), ctx, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, &latent));
     tess_scope_end(g);
     tess_output(g, "latent", latent);
-    return tess_graph_seal(c, g);
+    return tess_graph_seal(ctx, g);
 }
 
-/* All graphs, over weights that have no values yet; and the facts of the new model. */
-static int open_work(struct tess_call *c, struct work *w, const struct tess_facts *images, const struct tess_facts *model,
-                     const char *where, struct tess_facts *out)
+/* All graphs, over weights that have no values yet; and the attributes of the new model. */
+static int refit_open_work(struct tess_context *ctx, struct work *w, const struct tess_attrs *images, const struct tess_attrs *model,
+                     const char *where, struct tess_attrs *out)
 {
     struct tess_tokenizer *t = &w->model;
-    TESS_TRY(tess_tokenizer_open(c, model, where, t));
-    TESS_TRY(stage_check_images(c, t, images));
-    TESS_TRY(open_quantizer(c, w));
+    TESS_TRY(tess_tokenizer_open(ctx, model, where, t));
+    TESS_TRY(stage_check_images(ctx, t, images));
+    TESS_TRY(open_quantizer(ctx, w));
     const struct tess_quantizer_1 *quantizer = tess_instance_ops(w->quantizer, "quantizer/1");
     const int64_t image[3] = {t->height, t->width, t->channels};
     struct tess_tensor latent = tess_tensor_over(NULL, TESS_F32, 4, (const int64_t[]){1, t->latent_height, t->latent_width, t->code_dim});
-    TESS_TRY(tess_facts_i64(c, images, "train_count", &w->k.train_count));
-    TESS_TRY(stage_held_out(c, images, w->s->limit, &w->first, &w->held));
-    TESS_TRY(refit_pool_size(c, &w->s->pool, w->k.train_count, t->latent_height * t->latent_width,
+    TESS_TRY(tess_attrs_i64(ctx, images, "train_count", &w->k.train_count));
+    TESS_TRY(stage_held_out(ctx, images, w->s->limit, &w->first, &w->held));
+    TESS_TRY(refit_pool_size(ctx, &w->s->pool, w->k.train_count, t->latent_height * t->latent_width,
                              quantizer->codebook_size(tess_instance_self(w->quantizer)), &w->size));
     w->k.encoder = t->encoder;
     w->k.decoder = t->decoder;
     w->k.quantizer = w->quantizer;
-    TESS_TRY(autoencoding_describe(c, &w->k, image, &latent, out));
+    TESS_TRY(autoencoding_describe(ctx, &w->k, image, &latent, out));
     if (w->s->how.training.steps > 0)
-        TESS_TRY(autoencoding_open(c, &w->k, image, &latent));
+        TESS_TRY(autoencoding_open(ctx, &w->k, image, &latent));
     else
-        TESS_TRY(tess_weights_new(c, w->k.seed, &w->k.weights));
-    TESS_TRY(record_latents(c, w));
-    TESS_TRY(stage_codec_open(c, &w->before, model, where, NULL, w->k.seed, AT_A_TIME, CODEC_ENCODE | CODEC_DECODE | CODEC_ERROR));
-    return stage_codec_open(c, &w->after, out, "the new model", w->k.weights, w->k.seed, AT_A_TIME,
+        TESS_TRY(tess_weights_new(ctx, w->k.seed, &w->k.weights));
+    TESS_TRY(record_latents(ctx, w));
+    TESS_TRY(stage_codec_open(ctx, &w->before, model, where, NULL, w->k.seed, AT_A_TIME, CODEC_ENCODE | CODEC_DECODE | CODEC_ERROR));
+    return stage_codec_open(ctx, &w->after, out, "the new model", w->k.weights, w->k.seed, AT_A_TIME,
                             CODEC_ENCODE | CODEC_DECODE | CODEC_ERROR);
 }
 
-static void close_work(struct work *w)
+static void refit_close_work(struct work *w)
 {
     refit_measure_close(&w->measured[0]);
     refit_measure_close(&w->measured[1]);
@@ -101,14 +101,14 @@ static void close_work(struct work *w)
     tess_tokenizer_close(&w->model);
 }
 
-static struct work work_of(const struct stage *s, uint64_t seed)
+static struct work refit_work_of(const struct stage *s, uint64_t seed)
 {
     return (struct work){.s = s, .k = {.p = &s->how, .frozen = 1, .seed = seed}};
 }
 
 /* ---- planning ---- */
 
-static int add_costs(struct tess_call *c, const struct work *w, const struct tess_facts *images, struct tess_stage_plan *p)
+static int add_costs(struct tess_context *ctx, const struct work *w, const struct tess_attrs *images, struct tess_stage_plan *p)
 {
     const struct tess_training_params *t = &w->s->how.training;
     int64_t encoded = refit_pool_images(&w->s->pool, w->size, w->model.latent_height * w->model.latent_width);
@@ -116,65 +116,65 @@ static int add_costs(struct tess_call *c, const struct work *w, const struct tes
     struct tess_cost training = {.total_bytes = tess_weights_bytes(w->k.weights)}, report = {0};
     int64_t one = cost_of_tokenizer_images(&w->model, 1), at_a_time = w->held < AT_A_TIME ? w->held : AT_A_TIME;
     if (w->k.graph)
-        TESS_TRY(tess_training_cost(c, t, w->k.graph, autoencoding_looks_back(&w->k), &training));
+        TESS_TRY(tess_training_cost(ctx, t, w->k.graph, autoencoding_looks_back(&w->k), &training));
     if (w->k.graph)
         tess_training_disk(t, training.parameters, p);
     p->cost = training;
-    TESS_TRY(stage_graph_cost(c, &w->latents, (double)encoded, &p->cost));
-    TESS_TRY(cost_of_codec(c, &w->before, (double)w->held, (double)w->held, &report));
-    TESS_TRY(cost_of_codec(c, &w->after, (double)w->held, (double)w->held, &report));
+    TESS_TRY(stage_graph_cost(ctx, &w->latents, (double)encoded, &p->cost));
+    TESS_TRY(cost_of_codec(ctx, &w->before, (double)w->held, (double)w->held, &report));
+    TESS_TRY(cost_of_codec(ctx, &w->after, (double)w->held, (double)w->held, &report));
     report.total_bytes += 2 * at_a_time * one * (int64_t)(2 + sizeof(float)) + cost_of_picture(3, w->held, one, w->model.width);
     p->cost.flops += report.flops;
     /* The pool is gone before training, the training's graph before the report. */
     int64_t graph = training.total_bytes - tess_weights_bytes(w->k.weights), before = w->before.own ? tess_weights_bytes(w->before.own) : 0;
-    int64_t pooled = pool < w->s->pool.memory << 20 ? pool : 0, most = graph > pooled ? graph : pooled;
-    most = report.total_bytes - before > most ? report.total_bytes - before : most;
-    p->cost.total_bytes += most - graph + before + cost_of_reading(images);
+    int64_t pooled = pool < w->s->pool.memory << 20 ? pool : 0, max = graph > pooled ? graph : pooled;
+    max = report.total_bytes - before > max ? report.total_bytes - before : max;
+    p->cost.total_bytes += max - graph + before + cost_of_reading(images);
     p->steps = t->steps + encoded + 2 * w->held;
     return TESS_OK;
 }
 
-static int plan(void *self, struct tess_call *c, struct tess_stage_plan *p)
+static int refit_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
-    struct work w = work_of(self, p->seed);
-    int status = autoencoding_look(c, &w.k, p->in[2], NULL);
+    struct work w = refit_work_of(self, p->seed);
+    int status = autoencoding_measure(ctx, &w.k, p->in[2], NULL);
     if (status == TESS_OK)
-        status = open_work(c, &w, p->in[0], p->in[1], "model", p->out);
+        status = refit_open_work(ctx, &w, p->in[0], p->in[1], "model", p->out);
     if (status == TESS_OK && w.k.graph)
-        status = perceptual_check(c, &w.k.network, w.k.weights);
+        status = perceptual_check(ctx, &w.k.network, w.k.weights);
     if (status == TESS_OK)
-        status = add_costs(c, &w, p->in[0], p);
-    close_work(&w);
+        status = add_costs(ctx, &w, p->in[0], p);
+    refit_close_work(&w);
     return status;
 }
 
 /* ---- running ---- */
 
 /* The values of every weight under `prefix` from a model's file. */
-static int read_part(struct tess_call *c, struct tess_weights *w, const char *prefix, const struct tess_artefact *a)
+static int read_part(struct tess_context *ctx, struct tess_weights *w, const char *prefix, const struct tess_artefact *a)
 {
     for (int64_t i = 0; i < tess_weights_count(w); i++)
         if (strncmp(tess_weights_name(w, i), prefix, strlen(prefix)) == 0)
-            TESS_TRY(tess_weights_read_one(c, w, i, a, NULL));
+            TESS_TRY(tess_weights_read_one(ctx, w, i, a, NULL));
     return TESS_OK;
 }
 
 /* A critic goes on as well, where the model was trained with one like it. */
-static int read_model(struct tess_call *c, struct work *w, const struct tess_artefact *model)
+static int refit_read_model(struct tess_context *ctx, struct work *w, const struct tess_artefact *model)
 {
-    TESS_TRY(tess_weights_seal(c, w->k.weights));
-    TESS_TRY(read_part(c, w->k.weights, "encoder.", model));
-    TESS_TRY(read_part(c, w->k.weights, "decoder.", model));
-    if (autoencoding_same_critic(&w->s->how, tess_artefact_facts(model)))
-        TESS_TRY(read_part(c, w->k.weights, "critic.", model));
-    return tess_weights_read(c, w->before.weights, model);
+    TESS_TRY(tess_weights_seal(ctx, w->k.weights));
+    TESS_TRY(read_part(ctx, w->k.weights, "encoder.", model));
+    TESS_TRY(read_part(ctx, w->k.weights, "decoder.", model));
+    if (autoencoding_same_critic(&w->s->how, tess_artefact_attrs(model)))
+        TESS_TRY(read_part(ctx, w->k.weights, "critic.", model));
+    return tess_weights_read(ctx, w->before.weights, model);
 }
 
-static int rebuild(struct tess_call *c, struct tess_stage_run *r, struct work *w)
+static int refit_rebuild(struct tess_context *ctx, struct tess_stage_run *r, struct work *w)
 {
     const struct tess_tokenizer *t = &w->model;
-    struct tess_tensor book;
-    TESS_TRY(tess_weights_find(c, w->k.weights, "quantizer.codebook", TESS_ROLE_VALUE, &book));
+    struct tess_tensor codebook;
+    TESS_TRY(tess_weights_find(ctx, w->k.weights, "quantizer.codebook", TESS_ROLE_VALUE, &codebook));
     w->pool = (struct refit_pool){.p = &w->s->pool,
                                   .run = r,
                                   .encode = &w->latents,
@@ -182,9 +182,9 @@ static int rebuild(struct tess_call *c, struct tess_stage_run *r, struct work *w
                                   .train_count = w->k.train_count,
                                   .per_image = t->latent_height * t->latent_width,
                                   .seed = w->k.seed,
-                                  .book = &book};
-    TESS_TRY(refit_pool_open(c, &w->pool, w->size, t->code_dim, tess_artefact_path(tess_stage_output(r))));
-    TESS_TRY(refit_pool_rebuild(c, &w->pool));
+                                  .codebook = &codebook};
+    TESS_TRY(refit_pool_open(ctx, &w->pool, w->size, t->code_dim, tess_artefact_path(tess_stage_output(r))));
+    TESS_TRY(refit_pool_rebuild(ctx, &w->pool));
     w->objective = w->pool.objective;
     refit_pool_close(&w->pool);
     tess_weights_touch(w->k.weights);
@@ -192,73 +192,73 @@ static int rebuild(struct tess_call *c, struct tess_stage_run *r, struct work *w
 }
 
 /* A checkpoint of training holds the codebook that came of what was before, and how k-means ended. */
-static int is_training(struct tess_stage_run *r)
+static int refit_is_training(struct tess_stage_run *r)
 {
     const struct tess_artefact *a = tess_stage_resume(r);
-    return a && tess_facts_i64_or(tess_artefact_facts(a), "step", -1) >= 0;
+    return a && tess_attrs_i64_or(tess_artefact_attrs(a), "step", -1) >= 0;
 }
 
-static int remember(void *user, struct tess_call *c, struct tess_facts *f)
+static int refit_remember(void *user, struct tess_context *ctx, struct tess_attrs *f)
 {
-    return tess_facts_set_f64(c, f, "objective", ((const struct work *)user)->objective);
+    return tess_attrs_set_f64(ctx, f, "objective", ((const struct work *)user)->objective);
 }
 
-static int report(struct tess_call *c, struct tess_stage_run *r, struct work *w)
+static int refit_tell(struct tess_context *ctx, struct tess_stage_run *r, struct work *w)
 {
     struct refit_progress progress = {.run = r, .total = 2 * w->held};
-    TESS_TRY(refit_measure(c, &w->measured[0], &w->before, &w->k.images, w->first, w->held, &progress));
+    TESS_TRY(refit_measure(ctx, &w->measured[0], &w->before, &w->k.images, w->first, w->held, &progress));
     progress.done = w->held;
-    TESS_TRY(refit_measure(c, &w->measured[1], &w->after, &w->k.images, w->first, w->held, &progress));
-    TESS_TRY(tess_artefact_put_figure(c, tess_stage_output(r), "k-means objective", w->objective, "mean square"));
-    TESS_TRY(tess_artefact_put_figure(c, tess_stage_output(r), "images", (double)w->held, ""));
-    return refit_report(c, r, &w->measured[0], &w->measured[1]);
+    TESS_TRY(refit_measure(ctx, &w->measured[1], &w->after, &w->k.images, w->first, w->held, &progress));
+    TESS_TRY(tess_artefact_put_figure(ctx, tess_stage_output(r), "k-means objective", w->objective, "mean square"));
+    TESS_TRY(tess_artefact_put_figure(ctx, tess_stage_output(r), "images", (double)w->held, ""));
+    return refit_report(ctx, r, &w->measured[0], &w->measured[1]);
 }
 
-static int refit(struct tess_call *c, struct tess_stage_run *r, struct work *w)
+static int refit(struct tess_context *ctx, struct tess_stage_run *r, struct work *w)
 {
     const struct tess_artefact *images = tess_stage_input(r, "images"), *model = tess_stage_input(r, "model");
     const struct tess_artefact *features = tess_stage_input(r, "features");
     struct tess_artefact *a = tess_stage_output(r);
-    TESS_TRY(autoencoding_look(c, &w->k, features ? tess_artefact_facts(features) : NULL, features));
-    TESS_TRY(open_work(c, w, tess_artefact_facts(images), tess_artefact_facts(model), tess_artefact_path(model),
+    TESS_TRY(autoencoding_measure(ctx, &w->k, features ? tess_artefact_attrs(features) : NULL, features));
+    TESS_TRY(refit_open_work(ctx, w, tess_artefact_attrs(images), tess_artefact_attrs(model), tess_artefact_path(model),
                        tess_artefact_describe(a)));
-    TESS_TRY(read_model(c, w, model));
-    if (tess_tokenizer_has_likelihood(tess_artefact_facts(model)))
+    TESS_TRY(refit_read_model(ctx, w, model));
+    if (tess_tokenizer_has_likelihood(tess_artefact_attrs(model)))
         tess_stage_note(r, "the head for the likelihood of images is not taken over, it was of the decoder before; the stage "
                            "`train-likelihood` makes one of the new model");
-    TESS_TRY(stage_images_open(c, &w->k.images, images, (const int64_t[]){w->model.height, w->model.width, w->model.channels}));
-    if (is_training(r))
-        TESS_TRY(tess_facts_f64(c, tess_artefact_facts(tess_stage_resume(r)), "objective", &w->objective));
+    TESS_TRY(stage_images_open(ctx, &w->k.images, images, (const int64_t[]){w->model.height, w->model.width, w->model.channels}));
+    if (refit_is_training(r))
+        TESS_TRY(tess_attrs_f64(ctx, tess_artefact_attrs(tess_stage_resume(r)), "objective", &w->objective));
     else
-        TESS_TRY(rebuild(c, r, w));
-    w->k.remember = remember;
+        TESS_TRY(refit_rebuild(ctx, r, w));
+    w->k.remember = refit_remember;
     w->k.owner = w;
     if (w->s->how.training.steps > 0)
-        TESS_TRY(autoencoding_train(c, r, &w->k));
-    TESS_TRY(tess_weights_write(c, w->k.weights, TESS_ROLE_VALUE, a));
-    TESS_TRY(tess_artefact_put_figure(c, a, "parameters", (double)tess_weights_size(w->k.weights), ""));
+        TESS_TRY(autoencoding_train(ctx, r, &w->k));
+    TESS_TRY(tess_weights_write(ctx, w->k.weights, TESS_ROLE_VALUE, a));
+    TESS_TRY(tess_artefact_put_figure(ctx, a, "parameters", (double)tess_weights_size(w->k.weights), ""));
     autoencoding_trained(&w->k);
-    return report(c, r, w);
+    return refit_tell(ctx, r, w);
 }
 
-static int run(void *self, struct tess_call *c, struct tess_stage_run *r)
+static int refit_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
-    struct work w = work_of(self, tess_stage_seed(r));
-    int status = refit(c, r, &w);
-    close_work(&w);
+    struct work w = refit_work_of(self, tess_stage_seed(r));
+    int status = refit(ctx, r, &w);
+    refit_close_work(&w);
     return status;
 }
 
-static int fingerprint(void *self, struct tess_call *c, struct tess_digest *d)
+static int refit_fingerprint(void *self, struct tess_context *ctx, struct tess_digest *d)
 {
     const struct stage *s = self;
-    return autoencoding_fingerprint(c, &s->how, d);
+    return autoencoding_fingerprint(ctx, &s->how, d);
 }
 
-static int open_stage(void *self, struct tess_call *c)
+static int refit_open_stage(void *self, struct tess_context *ctx)
 {
     const struct stage *s = self;
-    return autoencoding_check(c, &s->how);
+    return autoencoding_check(ctx, &s->how);
 }
 
 static const struct tess_port ports[] = {
@@ -268,7 +268,7 @@ static const struct tess_port ports[] = {
     {.name = NULL}};
 
 static const struct tess_stage_1 ops = {
-    .size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = plan, .fingerprint = fingerprint, .run = run};
+    .size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = refit_plan, .fingerprint = refit_fingerprint, .run = refit_run};
 
 static const struct tess_param params[] = {
     {.name = "codebook_size", .help = "codes of the new codebook (K); 0: as many as before", .type = TESS_I64,
@@ -289,7 +289,7 @@ static const struct tess_component components[] = {{.name = "refit",
                                                     TESS_PARAMS(params),
                                                     .caps = TESS_DETERMINISTIC,
                                                     .self_size = sizeof(struct stage),
-                                                    .open = open_stage,
+                                                    .open = refit_open_stage,
                                                     .ops = &ops},
                                                    {.name = NULL}};
 

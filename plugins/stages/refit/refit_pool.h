@@ -46,18 +46,18 @@ struct refit_pool {
     int64_t collected, iterations;
     int32_t converged;
     double objective;                 /* of k-means' last iteration; < 0: there was none */
-    struct tess_tensor *book;         /* (K, D), the caller's; where k-means is, once it has begun */
+    struct tess_tensor *codebook;         /* (K, D), the caller's; where k-means is, once it has begun */
 };
 
 /* How many vectors (P) come of so many images of so many positions; TESS_E_VALUE when there are fewer than `codes`. */
-int refit_pool_size(struct tess_call *c, const struct refit_pool_params *p, int64_t images, int64_t positions, int64_t codes,
+int refit_pool_size(struct tess_context *ctx, const struct refit_pool_params *p, int64_t images, int64_t positions, int64_t codebook_size,
                     int64_t *size) TESS_CHECKED;
 /* Images that have to be encoded for it. */
 int64_t refit_pool_images(const struct refit_pool_params *p, int64_t size, int64_t positions);
 /* Room for P vectors of `width`, in memory or in a file without a name in the folder of `beside`. */
-int refit_pool_open(struct tess_call *c, struct refit_pool *k, int64_t size, int64_t width, const char *beside) TESS_CHECKED;
+int refit_pool_open(struct tess_context *ctx, struct refit_pool *k, int64_t size, int64_t width, const char *beside) TESS_CHECKED;
 void refit_pool_close(struct refit_pool *k);
 /* Fills the pool and makes the codebook of it, from the stage's checkpoint where there is one. */
-int refit_pool_rebuild(struct tess_call *c, struct refit_pool *k) TESS_CHECKED;
+int refit_pool_rebuild(struct tess_context *ctx, struct refit_pool *k) TESS_CHECKED;
 
 #endif

@@ -22,7 +22,7 @@ static int is_harmless(const char *text)
         if (strcasecmp(text, old_booleans[i]) == 0)
             return 0;
     return *text != '\0' && !strchr(".+-0123456789", *text) && text[strspn(text, allowed)] == '\0' &&
-           tessi_scalar_is(text, 0) == TESSI_IS_TEXT;
+           tessi_config_scalar_is(text, 0) == TESSI_IS_TEXT;
 }
 
 /* Besides quotes and backslashes, what a YAML reader refuses raw or folds as a line break: controls, U+0085, U+2028, U+2029,
@@ -32,7 +32,7 @@ static void print_quoted(FILE *f, const char *text)
     fputc('"', f);
     for (const char *at = text; *at;) {
         int length;
-        uint32_t code = tessi_code_point(at, &length);
+        uint32_t code = tessi_base_code_point(at, &length);
         if (code == '"' || code == '\\')
             fprintf(f, "\\%c", (int)code);
         else if (code == '\n')
@@ -52,7 +52,7 @@ static void print_quoted(FILE *f, const char *text)
 
 static void print_scalar(FILE *f, const char *text, int quoted)
 {
-    int type = tessi_scalar_is(text, quoted);
+    int type = tessi_config_scalar_is(text, quoted);
     if (type == TESSI_IS_NULL)
         fputs("null", f);
     else if (type != TESSI_IS_TEXT || is_harmless(text))
@@ -69,7 +69,7 @@ static void print_key(FILE *f, const char *key)
         print_quoted(f, key);
 }
 
-static void print(FILE *f, const struct tessi_spec *s)
+static void config_print_print(FILE *f, const struct tessi_config *s)
 {
     if (s->kind == TESSI_SCALAR) {
         print_scalar(f, s->text ? s->text : "", s->quoted);
@@ -77,31 +77,31 @@ static void print(FILE *f, const struct tessi_spec *s)
     }
     int map = s->kind == TESSI_MAP;
     fputc(map ? '{' : '[', f);
-    for (const struct tessi_spec *child = s->child; child; child = child->next) {
+    for (const struct tessi_config *child = s->child; child; child = child->next) {
         if (map) {
             print_key(f, child->key ? child->key : "");
             fputs(": ", f);
         }
-        print(f, child);
+        config_print_print(f, child);
         if (child->next)
             fputs(", ", f);
     }
     fputc(map ? '}' : ']', f);
 }
 
-int tessi_spec_print(struct tess_call *c, const struct tessi_spec *s, char **out)
+int tessi_config_print(struct tess_context *ctx, const struct tessi_config *s, char **out)
 {
     char *text = NULL;
     size_t bytes = 0;
     *out = NULL;
     FILE *f = open_memstream(&text, &bytes);
     if (f)
-        print(f, s);
+        config_print_print(f, s);
     int status = TESS_OK;
     if (!f || ferror(f) | fclose(f))
-        status = c->fail(c, TESS_E_MEMORY, "no memory for the text of a configuration of %s", s->file);
+        status = ctx->fail(ctx, TESS_E_MEMORY, "no memory for the text of a configuration of %s", s->file);
     else
-        status = tessi_text_copy(c, text, bytes, out);
+        status = tessi_base_text_copy(ctx, text, bytes, out);
     free(text);
     return status;
 }

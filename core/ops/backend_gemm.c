@@ -1,11 +1,11 @@
 /* Planning and running the backend's kernels. SPDX-License-Identifier: MIT */
-#include "core/ops/dense.h"
+#include "core/ops/backend_gemm.h"
 
 #include "core/kernels/kernels.h"
 
 #include <string.h>
 
-struct tess_dense tessi_gemm(int64_t m, int64_t n, int64_t k, int transpose_a, int64_t lda, int transpose_b, int64_t ldb, int64_t ldc)
+struct tess_dense tessi_ops_gemm(int64_t m, int64_t n, int64_t k, int transpose_a, int64_t lda, int transpose_b, int64_t ldb, int64_t ldc)
 {
     return (struct tess_dense){.size = sizeof(struct tess_dense),
                                .what = TESS_GEMM,
@@ -25,25 +25,25 @@ struct tess_dense tessi_gemm(int64_t m, int64_t n, int64_t k, int transpose_a, i
                                .alpha = 1.0f};
 }
 
-static size_t aligned(size_t bytes)
+static size_t backend_gemm_aligned(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;
 }
 
-int32_t tessi_operands(const struct tess_graph *g)
+int32_t tessi_ops_operands(const struct tess_graph *g)
 {
     return g->runtime->precision;
 }
 
-static size_t narrow_bytes(int64_t values)
+static size_t rounded_bytes(int64_t values)
 {
-    return aligned((size_t)values * sizeof(uint16_t));
+    return backend_gemm_aligned((size_t)values * sizeof(uint16_t));
 }
 
-static int append_pack(struct tess_call *c, struct tess_graph *g, const struct tessi_pack *p)
+static int append_pack(struct tess_context *ctx, struct tess_graph *g, const struct tessi_pack *p)
 {
     void *memory;
-    TESS_TRY(tess_alloc(c, (size_t)(g->packs + 1) * sizeof *g->pack, "a graph", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)(g->packs + 1) * sizeof *g->pack, "a graph", &memory));
     if (g->packs)
         memcpy(memory, g->pack, (size_t)g->packs * sizeof *g->pack);
     tess_free(g->pack);
@@ -52,15 +52,15 @@ static int append_pack(struct tess_call *c, struct tess_graph *g, const struct t
     return TESS_OK;
 }
 
-static int add_pack(struct tess_call *c, struct tess_graph *g, struct tessi_dense *k, int64_t weight)
+static int add_pack(struct tess_context *ctx, struct tess_graph *g, struct tessi_backend_gemm *k, int64_t weight)
 {
-    struct tessi_pack p = {.weight = weight, .offset = g->packed_bytes, .is_narrow = k->narrow_b > 0};
-    size_t rounded = narrow_bytes(k->narrow_b);
-    k->narrow_b = 0; /* once a step, not for each run */
+    struct tessi_pack p = {.weight = weight, .offset = g->packed_bytes, .is_bf16 = k->round_b > 0};
+    size_t rounded = rounded_bytes(k->round_b);
+    k->round_b = 0; /* once a step, not for each run */
     if (k->kernel.packed_bytes) {
         p.kernel = &k->kernel;
-        g->packed_bytes += aligned(k->kernel.packed_bytes);
-        g->pack_room = g->pack_room > rounded ? g->pack_room : rounded;
+        g->packed_bytes += backend_gemm_aligned(k->kernel.packed_bytes);
+        g->pack_scratch = g->pack_scratch > rounded ? g->pack_scratch : rounded;
     } else {
         for (int64_t i = 0; i < g->packs; i++)
             if (!g->pack[i].kernel && !g->pack[i].make && g->pack[i].weight == weight) {
@@ -70,15 +70,15 @@ static int add_pack(struct tess_call *c, struct tess_graph *g, struct tessi_dens
         g->packed_bytes += rounded;
     }
     k->pack = g->packs;
-    return append_pack(c, g, &p);
+    return append_pack(ctx, g, &p);
 }
 
-int tessi_dense_keep(struct tess_call *c, struct tess_graph *g, const struct tess_node *weight, size_t bytes,
+int tessi_ops_backend_gemm_keep(struct tess_context *ctx, struct tess_graph *g, const struct tess_node *weight, size_t bytes,
                      int (*make)(const void *self, const float *weight, char *to), const void *self, size_t *offset)
 {
     struct tessi_pack p = {.weight = weight->value_of->index, .offset = g->packed_bytes, .make = make, .self = self};
-    TESS_TRY(append_pack(c, g, &p));
-    g->packed_bytes += aligned(bytes);
+    TESS_TRY(append_pack(ctx, g, &p));
+    g->packed_bytes += backend_gemm_aligned(bytes);
     *offset = p.offset;
     return TESS_OK;
 }
@@ -91,31 +91,31 @@ static void count_operands(const struct tess_dense *d, int64_t *a, int64_t *b)
     *b = d->what == TESS_GEMM ? d->k * d->n : d->what == TESS_CONV_WEIGHT ? y : w;
 }
 
-int tessi_dense_plan(struct tess_call *c, struct tess_graph *g, const struct tess_dense *d, int32_t operands, const struct tess_node *b,
-                     struct tessi_dense *out, size_t *scratch)
+int tessi_ops_backend_gemm_plan(struct tess_context *ctx, struct tess_graph *g, const struct tess_dense *d, int32_t operands,
+                                const struct tess_node *b, struct tessi_backend_gemm *out, size_t *scratch)
 {
     int is_weight = b && b->value_of->kind == TESSI_WEIGHT;
     int64_t values_a, values_b;
     struct tess_dense wanted = *d;
     wanted.weight_b = b != NULL;
     wanted.dtype_a = wanted.dtype_b = operands;
-    TESS_TRY(g->runtime->dense->plan(g->runtime->dense_self, c, &wanted, &out->kernel));
+    TESS_TRY(g->runtime->dense->plan(g->runtime->dense_self, ctx, &wanted, &out->kernel));
     out->graph = g;
     out->pack = -1;
     count_operands(d, &values_a, &values_b);
-    out->narrow_a = d->dtype_a == operands ? 0 : values_a;
-    out->narrow_b = d->dtype_b == operands ? 0 : values_b;
-    size_t need = aligned(out->kernel.scratch_bytes);
-    if (is_weight && (out->kernel.packed_bytes || out->narrow_b))
-        TESS_TRY(add_pack(c, g, out, b->value_of->index));
+    out->round_a = d->dtype_a == operands ? 0 : values_a;
+    out->round_b = d->dtype_b == operands ? 0 : values_b;
+    size_t need = backend_gemm_aligned(out->kernel.scratch_bytes);
+    if (is_weight && (out->kernel.packed_bytes || out->round_b))
+        TESS_TRY(add_pack(ctx, g, out, b->value_of->index));
     else
-        need += aligned(out->kernel.packed_bytes);
-    need += narrow_bytes(out->narrow_a) + narrow_bytes(out->narrow_b);
+        need += backend_gemm_aligned(out->kernel.packed_bytes);
+    need += rounded_bytes(out->round_a) + rounded_bytes(out->round_b);
     *scratch = *scratch > need ? *scratch : need;
     return TESS_OK;
 }
 
-void tessi_dense_drop(struct tessi_dense *k)
+void tessi_ops_backend_gemm_drop(struct tessi_backend_gemm *k)
 {
     if (k->graph)
         k->graph->runtime->dense->drop(k->graph->runtime->dense_self, &k->kernel);
@@ -123,33 +123,38 @@ void tessi_dense_drop(struct tessi_dense *k)
 }
 
 /* The operand itself, or rounded into the scratch at *at, which moves past it. */
-static const void *operand(const void *x, int64_t narrow, char **at)
+static const void *backend_gemm_operand(const void *x, int64_t round_bf16, char **at)
 {
     char *here = *at;
-    if (!narrow)
+    if (!round_bf16)
         return x;
-    tessi_kernels()->to_bf16(narrow, x, (uint16_t *)(void *)here);
-    *at += narrow_bytes(narrow);
+    tessi_kernels()->to_bf16(round_bf16, x, (uint16_t *)(void *)here);
+    *at += rounded_bytes(round_bf16);
     return here;
 }
 
-int tessi_dense_run(const struct tess_op_run *r, const struct tessi_dense *k, size_t offset, const void *a, const void *b,
+int tessi_ops_backend_gemm_run(const struct tess_op_run *r, const struct tessi_backend_gemm *k, size_t offset, const void *a, const void *b,
                     const float *bias, void *result)
 {
     const struct tessi_runtime *runtime = k->graph->runtime;
     char *scratch = r->scratch ? (char *)r->scratch + offset : NULL; /* NULL where nothing is needed, which has no offsets */
-    char *at = scratch ? scratch + aligned(k->kernel.scratch_bytes) : NULL;
+    char *at = scratch ? scratch + backend_gemm_aligned(k->kernel.scratch_bytes) : NULL;
     if (k->pack >= 0) {
         b = k->graph->packed + k->graph->pack[k->pack].offset;
     } else if (k->kernel.packed_bytes) {
         char *packed = at;
-        at += aligned(k->kernel.packed_bytes);
-        TESS_TRY(runtime->dense->pack(runtime->dense_self, &k->kernel, operand(b, k->narrow_b, &at), packed));
+        at += backend_gemm_aligned(k->kernel.packed_bytes);
+        TESS_TRY(runtime->dense->pack(runtime->dense_self, &k->kernel, backend_gemm_operand(b, k->round_b, &at), packed));
         b = packed;
     } else {
-        b = operand(b, k->narrow_b, &at);
+        b = backend_gemm_operand(b, k->round_b, &at);
     }
-    struct tess_dense_run run = {
-        .size = sizeof run, .a = operand(a, k->narrow_a, &at), .b = b, .bias = bias, .c = result, .scratch = scratch, .call = r->call};
+    struct tess_dense_run run = {.size = sizeof run,
+                                 .a = backend_gemm_operand(a, k->round_a, &at),
+                                 .b = b,
+                                 .bias = bias,
+                                 .c = result,
+                                 .scratch = scratch,
+                                 .context = r->context};
     return runtime->dense->run(runtime->dense_self, &k->kernel, &run);
 }

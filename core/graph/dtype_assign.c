@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/graph/node.h"
 
-struct tess_tensor tessi_stored(const struct tess_node *x, const struct tess_node *owner)
+struct tess_tensor tessi_graph_stored(const struct tess_node *x, const struct tess_node *owner)
 {
     struct tess_tensor t = x->shape;
     t.dtype = owner->stored;
@@ -24,10 +24,10 @@ static uint32_t bits_of(const struct tessi_step *s, int output)
 {
     if (!s->extra)
         return 0;
-    return output ? s->extra->narrow_out : s->extra->narrow_in;
+    return output ? s->extra->bf16_out : s->extra->bf16_in;
 }
 
-static int is_narrow(const struct tess_node *x)
+static int is_bf16(const struct tess_node *x)
 {
     return x->value_of->stored == TESS_BF16 && (!x->gradient_of || x->gradient_of->stored == TESS_BF16);
 }
@@ -35,14 +35,14 @@ static int is_narrow(const struct tess_node *x)
 /* One of the operands that must be alike is wide: all are. 1 when that changed something. */
 static int widen_alike(const struct tessi_step *s)
 {
-    int narrow = 0, wide = 0;
+    int round_bf16 = 0, wide = 0;
     for (int32_t k = 0; k < TESS_OP_MAX; k++) {
         const struct tess_node *in = k < s->inputs && (s->extra->alike >> k & 1) ? s->in[k] : NULL;
         const struct tess_node *out = k < s->outputs && (s->extra->alike >> (TESSI_ALIKE_OUT + k) & 1) ? s->out[k] : NULL;
-        narrow += (in && is_narrow(in)) + (out && is_narrow(out));
-        wide += (in && !is_narrow(in)) + (out && !is_narrow(out));
+        round_bf16 += (in && is_bf16(in)) + (out && is_bf16(out));
+        wide += (in && !is_bf16(in)) + (out && !is_bf16(out));
     }
-    if (!narrow || !wide)
+    if (!round_bf16 || !wide)
         return 0;
     for (int32_t k = 0; k < TESS_OP_MAX; k++) {
         if (k < s->inputs && (s->extra->alike >> k & 1))
@@ -53,7 +53,7 @@ static int widen_alike(const struct tessi_step *s)
     return 1;
 }
 
-void tessi_graph_choose_storage(struct tess_graph *g)
+void tessi_graph_assign_dtypes(struct tess_graph *g)
 {
     for (int64_t i = 0; i < g->nodes; i++)
         g->node[i]->stored = g->node[i]->shape.dtype;

@@ -1,7 +1,7 @@
 /* Broadcasting and reducing, reduced to rows. SPDX-License-Identifier: MIT */
-#include "core/graph/walk.h"
+#include "core/graph/broadcast.h"
 
-int tessi_walk_over(const struct tess_tensor *dense, const struct tess_tensor *small, struct tessi_walk *w)
+int tessi_graph_broadcast_over(const struct tess_tensor *dense, const struct tess_tensor *small, struct tessi_broadcast *w)
 {
     int64_t stride = 1, n[TESS_MAX_RANK], step[TESS_MAX_RANK];
     int32_t shift = dense->rank - small->rank;
@@ -15,7 +15,7 @@ int tessi_walk_over(const struct tess_tensor *dense, const struct tess_tensor *s
         step[i] = have == 1 ? 0 : stride;
         stride *= have;
     }
-    *w = (struct tessi_walk){.rank = 0};
+    *w = (struct tessi_broadcast){.rank = 0};
     for (int32_t i = 0; i < dense->rank; i++) {
         if (n[i] == 1)
             continue;
@@ -36,7 +36,7 @@ int tessi_walk_over(const struct tess_tensor *dense, const struct tess_tensor *s
     return 1;
 }
 
-void tessi_walk_rows(const struct tessi_walk *w, void (*row)(void *user, int64_t dense, int64_t small), void *user)
+void tessi_graph_broadcast_rows(const struct tessi_broadcast *w, void (*row)(void *user, int64_t dense, int64_t small), void *user)
 {
     int64_t index[TESS_MAX_RANK] = {0}, inner = w->n[w->rank - 1], dense = 0, small = 0;
     for (;;) {

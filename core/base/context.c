@@ -1,7 +1,7 @@
-/* The message of a call. Whoever detects a failure speaks first and is kept; those above only pass the code on or put their
+/* The message of a context. Whoever detects a failure speaks first and is kept; those above only pass the code on or put their
  * place in front. Nothing here allocates, so that a failure for want of memory can still be told.
  * SPDX-License-Identifier: MIT */
-#include "core/base/call.h"
+#include "core/base/context.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -10,57 +10,57 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct tessi_call *own(struct tess_call *c)
+static struct tessi_context *context_own(struct tess_context *ctx)
 {
-    return (struct tessi_call *)(void *)c;
+    return (struct tessi_context *)(void *)ctx;
 }
 
-static int TESS_PRINTF(3, 4) keep(struct tess_call *call, int code, const char *format, ...)
+static int TESS_PRINTF(3, 4) context_keep(struct tess_context *context, int code, const char *format, ...)
 {
-    struct tessi_call *c = own(call);
+    struct tessi_context *ctx = context_own(context);
     assert(code < 0);
-    if (c->code == TESS_OK) {
+    if (ctx->code == TESS_OK) {
         va_list list;
         va_start(list, format);
-        (void)vsnprintf(c->message, sizeof c->message, format, list);
+        (void)vsnprintf(ctx->message, sizeof ctx->message, format, list);
         va_end(list);
-        c->code = code;
+        ctx->code = code;
     }
     return code;
 }
 
-void tessi_call_init(struct tessi_call *c, const struct tess_host *host)
+void tessi_base_context_init(struct tessi_context *ctx, const struct tess_host *host)
 {
-    c->call = (struct tess_call){.size = sizeof c->call, .host = host, .fail = keep};
-    tessi_call_clear(&c->call);
+    ctx->context = (struct tess_context){.size = sizeof ctx->context, .host = host, .fail = context_keep};
+    tessi_base_context_clear(&ctx->context);
 }
 
-void tessi_call_clear(struct tess_call *call)
+void tessi_base_context_clear(struct tess_context *context)
 {
-    struct tessi_call *c = own(call);
-    c->code = TESS_OK;
-    c->message[0] = '\0';
+    struct tessi_context *ctx = context_own(context);
+    ctx->code = TESS_OK;
+    ctx->message[0] = '\0';
 }
 
-const char *tessi_call_message(const struct tess_call *c)
+const char *tessi_base_context_message(const struct tess_context *ctx)
 {
-    return ((const struct tessi_call *)(const void *)c)->message;
+    return ((const struct tessi_context *)(const void *)ctx)->message;
 }
 
-const char *tess_message(const struct tess_call *c)
+const char *tess_message(const struct tess_context *ctx)
 {
-    return tessi_call_message(c);
+    return tessi_base_context_message(ctx);
 }
 
-void tess_forget(struct tess_call *c)
+void tess_forget(struct tess_context *ctx)
 {
-    tessi_call_clear(c);
+    tessi_base_context_clear(ctx);
 }
 
-void tess_prepend_message(struct tess_call *call, const char *format, ...)
+void tess_prepend_message(struct tess_context *context, const char *format, ...)
 {
-    struct tessi_call *c = own(call);
-    if (c->code == TESS_OK)
+    struct tessi_context *ctx = context_own(context);
+    if (ctx->code == TESS_OK)
         return;
     char prefix[512];
     va_list list;
@@ -73,18 +73,18 @@ void tess_prepend_message(struct tess_call *call, const char *format, ...)
         front = sizeof prefix - 3; /* room for ": " and the end */
     memcpy(prefix + front, ": ", 3);
     front += 2;
-    size_t old = strlen(c->message);
-    if (old > sizeof c->message - 1 - front)
-        old = sizeof c->message - 1 - front;
-    memmove(c->message + front, c->message, old);
-    memcpy(c->message, prefix, front);
-    c->message[front + old] = '\0';
+    size_t old = strlen(ctx->message);
+    if (old > sizeof ctx->message - 1 - front)
+        old = sizeof ctx->message - 1 - front;
+    memmove(ctx->message + front, ctx->message, old);
+    memcpy(ctx->message, prefix, front);
+    ctx->message[front + old] = '\0';
 }
 
-void tess_append_message(struct tess_call *call, const char *format, ...)
+void tess_append_message(struct tess_context *context, const char *format, ...)
 {
-    struct tessi_call *c = own(call);
-    if (c->code == TESS_OK)
+    struct tessi_context *ctx = context_own(context);
+    if (ctx->code == TESS_OK)
         return;
     char suffix[512];
     va_list list;
@@ -93,24 +93,24 @@ void tess_append_message(struct tess_call *call, const char *format, ...)
     va_end(list);
 
     /* The next step is worth more than the end of what went wrong. */
-    size_t back = strlen(suffix), old = strlen(c->message);
-    if (old > sizeof c->message - 1 - back)
-        old = sizeof c->message - 1 - back;
-    memcpy(c->message + old, suffix, back + 1);
+    size_t back = strlen(suffix), old = strlen(ctx->message);
+    if (old > sizeof ctx->message - 1 - back)
+        old = sizeof ctx->message - 1 - back;
+    memcpy(ctx->message + old, suffix, back + 1);
 }
 
-int tessi_call_pass(struct tess_call *call, const struct tess_call *from_call)
+int tessi_base_context_pass(struct tess_context *context, const struct tess_context *from_call)
 {
-    struct tessi_call *c = own(call);
-    const struct tessi_call *from = (const struct tessi_call *)(const void *)from_call;
-    if (from->code != TESS_OK && c->code == TESS_OK) {
-        c->code = from->code;
-        memcpy(c->message, from->message, sizeof c->message);
+    struct tessi_context *ctx = context_own(context);
+    const struct tessi_context *from = (const struct tessi_context *)(const void *)from_call;
+    if (from->code != TESS_OK && ctx->code == TESS_OK) {
+        ctx->code = from->code;
+        memcpy(ctx->message, from->message, sizeof ctx->message);
     }
     return from->code;
 }
 
-int tessi_exit_code(int status)
+int tessi_base_exit_code(int status)
 {
     switch (status) {
     case TESS_OK:
@@ -137,7 +137,7 @@ int tessi_exit_code(int status)
 
 #define NAME_ROOM 128
 
-static size_t least(size_t a, size_t b)
+static size_t context_least(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
@@ -153,16 +153,16 @@ static size_t edit_distance(const char *a, size_t n, const char *b, size_t m)
         row[0] = i;
         for (size_t j = 1; j <= m; j++) {
             size_t d = last[j - 1] + (a[i - 1] != b[j - 1]);
-            d = least(d, least(last[j], row[j - 1]) + 1);
+            d = context_least(d, context_least(last[j], row[j - 1]) + 1);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                d = least(d, before[j - 2] + 1);
+                d = context_least(d, before[j - 2] + 1);
             row[j] = d;
         }
     }
     return rows[n % 3][m];
 }
 
-const char *tessi_nearest_name(const char *word, const char *const *names, int64_t n)
+const char *tessi_base_nearest_name(const char *word, const char *const *names, int64_t n)
 {
     size_t length = strlen(word);
     if (length >= NAME_ROOM)
@@ -183,21 +183,21 @@ const char *tessi_nearest_name(const char *word, const char *const *names, int64
     return found;
 }
 
-int tessi_cannot_write(struct tess_call *c, int code, const char *path, int error)
+int tessi_base_cannot_write(struct tess_context *ctx, int code, const char *path, int error)
 {
     const char *todo;
     switch (error) {
     case ENOSPC:
     case EDQUOT:
-        return c->fail(c, TESS_E_IO, "%s: cannot be written: the disk is full (%s); make room or choose another folder, then run again",
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be written: the disk is full (%s); make room or choose another folder, then run again",
                        path, strerror(error));
     case EFBIG:
-        return c->fail(c, TESS_E_IO,
+        return ctx->fail(ctx, TESS_E_IO,
                        "%s: cannot be written: larger than a file may be here (%s); look at `ulimit -f` and the file system, "
                        "then run again",
                        path, strerror(error));
     case EIO:
-        return c->fail(c, TESS_E_IO, "%s: the disk failed (%s); look at it before running again", path, strerror(error));
+        return ctx->fail(ctx, TESS_E_IO, "%s: the disk failed (%s); look at it before running again", path, strerror(error));
     case EACCES:
     case EPERM:
         todo = "choose a folder you may write to";
@@ -212,7 +212,7 @@ int tessi_cannot_write(struct tess_call *c, int code, const char *path, int erro
     default:
         todo = "choose another place";
     }
-    return c->fail(c, code, "%s: cannot be written: %s; %s", path, strerror(error), todo);
+    return ctx->fail(ctx, code, "%s: cannot be written: %s; %s", path, strerror(error), todo);
 }
 
 void tess_passed(int status, const char *file, int line)
