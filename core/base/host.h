@@ -33,7 +33,7 @@ struct tessi_runtime {
     char numeric_mode[256]; /* "f32, openblas 0.3.21 Zen, kernels avx2": part of every cache key */
 };
 
-/* What the host offers to plugins: struct tess_host.service of this program, by which its hosts are known. */
+/* The services that the host offers to plugins: struct tess_host.service of this program, by which its hosts are known. */
 const void *tessi_base_host_service(const struct tess_host *h, const char *id);
 /* The runtime behind a context; NULL for a context of another host, or of none. */
 struct tessi_runtime *tessi_base_runtime_of(const struct tess_context *ctx);

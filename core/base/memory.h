@@ -12,7 +12,7 @@ void tessi_base_memory_peak_restart(void);
 /* Bytes of the process that lie in the machine's memory, its program and libraries among them; where the system does not say, the most
  * there have been. */
 int64_t tessi_base_memory_resident(void);
-/* What was freed goes back to the system, where the C library keeps it for later. */
+/* Returns freed memory to the system, where the C library keeps it for later. */
 void tessi_base_memory_trim(void);
 /* For tests: the n-th tess_alloc from now on fails (1 is the next), once. 0: none. */
 void tessi_base_memory_fail_at(int64_t n);

@@ -16,7 +16,7 @@ void tessi_base_duration_text(double seconds, char *text, size_t capacity)
         (void)snprintf(text, capacity, "%" PRId64 ":%02" PRId64 ":%02" PRId64 " h", s / 3600, s / 60 % 60, s % 60);
 }
 
-/* What takes longer than ten seconds a unit is told the other way round. */
+/* A rate below one unit in ten seconds is told as seconds a unit. */
 static void rate_text(const struct tessi_progress_line *p, char *text, size_t capacity)
 {
     char each[40];

@@ -3,8 +3,8 @@
  * Handlers run on a stack of their own. Generated code of a backend may point the stack's register at ordinary memory while it computes,
  * where what the system saves for a handler would overwrite what lies below. Workers take no signals, so there is one such stack.
  *
- * What was ignored when the process began stays so: a shell without job control has its background jobs ignore Ctrl-C, nohup the end of
- * the terminal. SPDX-License-Identifier: MIT */
+ * A signal that was ignored when the process began stays so: a shell without job control has its background jobs ignore Ctrl-C, nohup the
+ * end of the terminal. SPDX-License-Identifier: MIT */
 #include "core/base/log.h"
 
 #include <errno.h>

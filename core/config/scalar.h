@@ -4,7 +4,7 @@
 
 #include "core/config/config.h"
 
-/* What a scalar is by the YAML 1.2 core schema. */
+/* Types of a scalar by the YAML 1.2 core schema. */
 enum { TESSI_IS_NULL = 1, TESSI_IS_BOOL = 2, TESSI_IS_INT = 3, TESSI_IS_REAL = 4, TESSI_IS_INFINITE = 5, TESSI_IS_TEXT = 6 };
 int tessi_config_scalar_is(const char *text, int quoted);
 /* 1 and the value, or 0: not such a scalar, or one that does not fit. */

@@ -1,4 +1,4 @@
-/* What reading YAML and saying what is wrong with it share. SPDX-License-Identifier: MIT */
+/* Declarations shared by the YAML reader (yaml.c) and its error messages (yaml_trouble.c). SPDX-License-Identifier: MIT */
 #ifndef TESSI_YAML_PRIVATE_H
 #define TESSI_YAML_PRIVATE_H
 
@@ -23,7 +23,7 @@ int32_t tessi_config_yaml_line(const struct tessi_yaml_reader *r, yaml_mark_t at
 int32_t tessi_config_yaml_column(const struct tessi_yaml_reader *r, yaml_mark_t at);
 /* Fails with "NAME:LINE:COLUMN: ...". */
 int tessi_config_yaml_wrong(struct tessi_yaml_reader *r, yaml_mark_t at, const char *format, ...) TESS_PRINTF(3, 4);
-/* What libyaml stumbled over, in words about the text where we know them; fails. */
+/* Fails with the error of libyaml, in words about the text where the cause is known. */
 int tessi_config_yaml_trouble(struct tessi_yaml_reader *r);
 /* TESS_E_USAGE for UTF-16 and UTF-32, which begin with a mark or have zero bytes among the first. */
 int tessi_config_yaml_encoding(struct tessi_yaml_reader *r) TESS_CHECKED;

@@ -1,4 +1,4 @@
-/* What is wrong with a text that is not YAML, or not what it looks like: said at its place, by its name.
+/* Error messages for a text that is not YAML, or not what it looks like: the character or construct at fault, at its place, by its name.
  *
  * A parser says where it could not go on, which is often a line after the cause. Causes that are known are looked for around there: tabs, a
  * `${` without quotes where braces mean something, blanks that are no space, a full-width colon. A character is blamed only where it

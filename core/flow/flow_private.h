@@ -112,7 +112,7 @@ int tessi_flow_sources_read(struct tess_context *ctx, struct tessi_stage *s) TES
 int tessi_flow_sources_list(struct tess_context *ctx, const struct tessi_stage *s, char **out) TESS_CHECKED;
 /* The path of the first file that has another digest in such a list; NULL where the list does not tell. */
 const char *tessi_flow_sources_changed(const struct tessi_stage *s, const char *list);
-/* What a run reads is as it was when it was planned and opened. TESS_E_DATA names what is not. */
+/* Checks that the files and inputs a run reads are as they were when it was planned and opened. TESS_E_DATA names one that changed. */
 int tessi_flow_sources_check(struct tess_context *ctx, const struct tess_stage_run *r) TESS_CHECKED;
 /* Is there a whole artefact of this key? Then *found = 1, and attributes and digest are its own. One that is damaged or carries another
  * key is TESS_E_DATA. Where the cache has none, an intact one in the run's folder will do. */
