@@ -247,7 +247,7 @@ const struct cli_verb cli_bench = {
         "usage: tessera bench [CASE ...] [--precision P] [--recompute] [--quick] [--json] [--repeat N]\n\n"
         "Runs the cases (all, when none is named) and prints, for each, its rate, its GFLOP/s, what share that is of the fused\n"
         "multiply-adds of vectors this machine was seen to make a moment before (more than all of it where it multiplies tiles), and the\n"
-        "most memory it had. Weights are as they begin, images and codes are made up; a training step has as many slices as threads, "
+        "most memory it had. Weights are as they begin, images and codes are made up; a training step has as many microbatches as threads, "
         "where\n"
         "those divide its batch. The\n"
         "same cases for PyTorch and FAISS are in bench/peers; bench/compare runs both in turn.\n\n"

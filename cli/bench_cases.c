@@ -61,15 +61,15 @@ static int open_decode(struct tess_context *ctx, const struct bench_case *k, str
 }
 
 /* min(|a| / (|b| + 1e-4), 1) of the gradients in the decoder's last kernel. */
-static int bench_cases_weigh(void *user, struct tess_context *ctx, const struct tess_tensor *probe, float *coefficient)
+static int bench_cases_adapt(void *user, struct tess_context *ctx, const struct tess_tensor *gradient_probe, float *adaptive_weight)
 {
     double length[2] = {0.0, 0.0};
     (void)user;
     (void)ctx;
     for (int i = 0; i < 2; i++)
-        for (int64_t k = 0; k < tess_tensor_count(&probe[i]); k++)
-            length[i] += pow((double)((const float *)probe[i].data)[k], 2.0);
-    coefficient[0] = (float)fmin(sqrt(length[0]) / (sqrt(length[1]) + 1e-4), 1.0);
+        for (int64_t k = 0; k < tess_tensor_count(&gradient_probe[i]); k++)
+            length[i] += pow((double)((const float *)gradient_probe[i].data)[k], 2.0);
+    adaptive_weight[0] = (float)fmin(sqrt(length[0]) / (sqrt(length[1]) + 1e-4), 1.0);
     return TESS_OK;
 }
 
@@ -90,7 +90,8 @@ static int record_step(struct tess_context *ctx, struct bench_model *m)
     struct tess_graph *g = m->graph;
     struct tess_quantized q = {0};
     struct tess_node *latent = NULL, *y = NULL, *made = NULL, *real = NULL;
-    struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_rows(g), t->height, t->width, t->channels});
+    struct tess_node *image =
+        tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_microbatch(g), t->height, t->width, t->channels});
     struct tess_node *x = tess_to_f32(g, image, 2.0f / 255.0f, -1.0f);
     tess_scope(g, "encoder");
     TESS_TRY(encoder->record(tess_instance_self(t->encoder), ctx, g, x, t->code_dim, &latent));
@@ -108,11 +109,11 @@ static int record_step(struct tess_context *ctx, struct bench_model *m)
     tess_scope_end(g);
     struct tess_node *error = tess_mean_all(g, tess_abs(g, tess_sub(g, x, y)));
     struct tess_node *fooled = tess_affine(g, tess_mean_all(g, made), -1.0f, 0.0f);
-    struct tess_node *loss = tess_add(g, tess_add(g, error, q.loss), tess_mul(g, tess_coefficient(g), fooled));
+    struct tess_node *loss = tess_add(g, tess_add(g, error, q.loss), tess_mul(g, tess_adaptive_weight(g), fooled));
     struct tess_node *own = tess_affine(g, tess_add(g, bench_cases_hinge(g, real, -1.0f), bench_cases_hinge(g, made, 1.0f)), 0.5f, 0.0f);
-    tess_probe(g, error, last);
-    tess_probe(g, fooled, last);
-    tess_weigh(g, bench_cases_weigh, NULL);
+    tess_gradient_probe(g, error, last);
+    tess_gradient_probe(g, fooled, last);
+    tess_set_adaptive_weights(g, bench_cases_adapt, NULL);
     tess_objective(g, "loss", "encoder.,quantizer.,decoder.", loss);
     tess_objective(g, "critic", "critic.", own);
     return TESS_OK;
@@ -245,7 +246,7 @@ static int open_assign(struct tess_context *ctx, const struct bench_case *k, str
     struct tess_cost cost;
     (void)k;
     TESS_TRY(bench_model_open(ctx, w, VECTORS, &m));
-    struct tess_graph_options o = {.size = sizeof o, .rows = VECTOR_ROWS, .slices = m->batch / VECTOR_ROWS, .seed = 1};
+    struct tess_graph_options o = {.size = sizeof o, .microbatch = VECTOR_ROWS, .microbatches = m->batch / VECTOR_ROWS, .seed = 1};
     TESS_TRY(tess_graph_new(ctx, m->weights, &o, &m->graph));
     struct tess_node *x = tess_input(m->graph, "vectors", TESS_F32, 2, (const int64_t[]){VECTOR_ROWS, VECTOR_WIDTH});
     struct tess_node *codebook = tess_weight(m->graph, "codebook", 2, (const int64_t[]){VECTOR_CODES, VECTOR_WIDTH}, normal);

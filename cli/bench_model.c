@@ -49,20 +49,20 @@ int bench_model_open(struct tess_context *ctx, struct bench_work *w, int64_t bat
 
 int bench_model_graph(struct tess_context *ctx, struct bench_model *m, int training, struct tess_graph **out)
 {
-    struct tess_graph_options o = {.size = sizeof o, .training = training, .rows = 1, .slices = 1, .seed = 1};
+    struct tess_graph_options o = {.size = sizeof o, .training = training, .microbatch = 1, .microbatches = 1, .seed = 1};
     o.recompute = m->training.recompute;
     m->training = (struct tess_training_params){
         .batch = m->batch, .steps = 1000, .lr = 1e-5, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .optimiser = training == 2};
     if (training) {
         int64_t workers = tessi_base_workers_count(tessi_base_runtime_of(ctx)->workers);
-        m->training.slices = m->batch % workers == 0 ? workers : 0; /* 0: whatever divides the batch */
-        TESS_TRY(tess_training_slices(ctx, &m->training, &o.slices));
+        m->training.microbatches = m->batch % workers == 0 ? workers : 0; /* 0: whatever divides the batch */
+        TESS_TRY(tess_training_microbatches(ctx, &m->training, &o.microbatches));
     } else {
         int64_t workers = tessi_base_workers_count(tessi_base_runtime_of(ctx)->workers);
-        for (o.slices = m->batch; o.slices % 2 == 0 && o.slices / 2 >= workers && m->batch / o.slices < 8;)
-            o.slices /= 2;
+        for (o.microbatches = m->batch; o.microbatches % 2 == 0 && o.microbatches / 2 >= workers && m->batch / o.microbatches < 8;)
+            o.microbatches /= 2;
     }
-    o.rows = m->batch / o.slices;
+    o.microbatch = m->batch / o.microbatches;
     return tess_graph_new(ctx, m->weights, &o, out);
 }
 
@@ -72,10 +72,10 @@ static int bench_model_fill(struct tess_context *ctx, struct bench_model *m, uin
     struct tess_stream s = {.seed = seed, .purpose = tess_purpose("bench.input")};
     struct tess_batch *b = &m->run;
     *b = (struct tess_batch){.size = sizeof *b, .samples = m->batch, .in = m->in, .out = m->out, .total = m->total};
-    int64_t slices = m->batch / tess_graph_rows(m->graph);
+    int64_t microbatches = m->batch / tess_graph_microbatch(m->graph);
     for (; b->inputs < 4 && tess_graph_input_at(m->graph, b->inputs, &m->in[b->inputs]); b->inputs++) {
         struct tess_tensor *t = &m->in[b->inputs];
-        t->dim[0] *= slices;
+        t->dim[0] *= microbatches;
         TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(t), "input", &t->data));
         for (int64_t i = 0; i < tess_tensor_count(t); i++) {
             int64_t value = tess_random_below(&s, (uint64_t)i, values);
@@ -89,7 +89,7 @@ static int bench_model_fill(struct tess_context *ctx, struct bench_model *m, uin
     }
     for (; b->outputs < 2 && tess_graph_output_at(m->graph, b->outputs, &m->out[b->outputs]); b->outputs++) {
         struct tess_tensor *t = &m->out[b->outputs];
-        t->dim[0] *= slices;
+        t->dim[0] *= microbatches;
         TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(t), "output", &t->data));
     }
     for (; b->totals < 4 && tess_graph_total_at(m->graph, b->totals, &m->total[b->totals]); b->totals++)

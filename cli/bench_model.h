@@ -29,7 +29,7 @@ struct bench_model {
 /* n, or a quarter of it where the work is to be quick. */
 int64_t bench_cut(const struct bench_work *w, int64_t n);
 int bench_model_open(struct tess_context *ctx, struct bench_work *w, int64_t batch, struct bench_model **out) TESS_CHECKED;
-/* A graph over its weights, in slices of as many rows as leave one or more for each worker; for training as the stages cut them.
+/* A graph over its weights, in microbatches of as many rows as leave one or more for each worker; for training as the stages cut them.
  * training: 0 none, 1 by Adam, 2 by AdamW. */
 int bench_model_graph(struct tess_context *ctx, struct bench_model *m, int training, struct tess_graph **out) TESS_CHECKED;
 /* Ends the recording of m->graph, whose work and memory become the case's; inputs are drawn below `values`, pixels or codes. */

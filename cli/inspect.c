@@ -111,14 +111,14 @@ static void print_datasets(const struct tess_artefact *a)
     }
 }
 
-static void print_figures(const struct tess_artefact *a)
+static void print_metrics(const struct tess_artefact *a)
 {
     double value;
     const char *unit, *name;
     int wide = 4;
-    for (int64_t i = 0; (name = tessi_store_artefact_figure_at(a, i, &value, &unit)); i++)
+    for (int64_t i = 0; (name = tessi_store_artefact_metric_at(a, i, &value, &unit)); i++)
         wide = inspect_wider(wide, name);
-    for (int64_t i = 0; (name = tessi_store_artefact_figure_at(a, i, &value, &unit)); i++) {
+    for (int64_t i = 0; (name = tessi_store_artefact_metric_at(a, i, &value, &unit)); i++) {
         printf("%s  %-*s  %.6g%s", i ? "" : "\nfigures\n", wide, cli_shown(name), value, *unit ? " " : "");
         inspect_print_text(unit, 0);
     }
@@ -148,7 +148,7 @@ static void print_all(const struct tess_artefact *a, int verified)
         if (strcmp(name, "digest") != 0)
             print_pair(name, wide, value);
     print_datasets(a);
-    print_figures(a);
+    print_metrics(a);
 }
 
 /* ---- as JSON ------------------------------------------------------------------------------------------------------- */
@@ -215,12 +215,12 @@ static void json_datasets(const struct tess_artefact *a)
     putchar(']');
 }
 
-static void json_figures(const struct tess_artefact *a)
+static void json_metrics(const struct tess_artefact *a)
 {
     double value;
     const char *unit, *name;
-    fputs(",\"figures\":[", stdout);
-    for (int64_t i = 0; (name = tessi_store_artefact_figure_at(a, i, &value, &unit)); i++) {
+    fputs(",\"metrics\":[", stdout);
+    for (int64_t i = 0; (name = tessi_store_artefact_metric_at(a, i, &value, &unit)); i++) {
         fputs(i ? ",{" : "{", stdout);
         json_key("name");
         tessi_base_json_text(stdout, name);
@@ -249,7 +249,7 @@ static void inspect_print_json(const struct tess_artefact *a, int verified)
     json_attrs(tess_artefact_attrs(a));
     json_provenance(a);
     json_datasets(a);
-    json_figures(a);
+    json_metrics(a);
     puts("}");
 }
 
@@ -304,7 +304,7 @@ const struct cli_verb cli_inspect = {
     .summary = "what is in an artefact, and who made it",
     .usage = "usage: tessera inspect FILE.h5 [--json] [--verify]\n\n"
              "Prints an artefact's kind, attributes and provenance; every dataset with its shape, type and stored size (codes\n"
-             "with their precision and bits a code); and its figures.\n\n"
+             "with their precision and bits a code); and its metrics.\n\n"
              "  --verify  read everything, compute the content's digest and compare; exit code 65 when it differs\n"
              "  --json    the same as one JSON object\n",
     .run = inspect,

@@ -1,4 +1,4 @@
-/* `tessera run`: a pipeline through the cache, then what came of it. Progress and remarks go to stderr, figures to stdout.
+/* `tessera run`: a pipeline through the cache, then what came of it. Progress and remarks go to stderr, metrics to stdout.
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/plan.h"
@@ -57,7 +57,7 @@ static void run_show_pictures(const struct tessi_pipeline *p)
 }
 
 /* Twice over the artefacts: once to measure the columns (`width`), once to print. */
-static int run_figures(struct tess_context *ctx, const struct tessi_pipeline *p, int width[2], int print, int64_t *found)
+static int run_metrics(struct tess_context *ctx, const struct tessi_pipeline *p, int width[2], int print, int64_t *found)
 {
     struct tessi_stage_view view;
     *found = 0;
@@ -67,7 +67,7 @@ static int run_figures(struct tess_context *ctx, const struct tessi_pipeline *p,
         double value;
         tessi_flow_pipeline_stage(p, i, &view);
         TESS_TRY(tessi_store_artefact_open(ctx, view.path, &a));
-        for (int64_t k = 0; (name = tessi_store_artefact_figure_at(a, k, &value, &unit)); k++, ++*found) {
+        for (int64_t k = 0; (name = tessi_store_artefact_metric_at(a, k, &value, &unit)); k++, ++*found) {
             width[0] = (int)strlen(view.name) > width[0] ? (int)strlen(view.name) : width[0];
             width[1] = (int)strlen(name) > width[1] ? (int)strlen(name) : width[1];
             if (print && unit && *unit)
@@ -80,15 +80,15 @@ static int run_figures(struct tess_context *ctx, const struct tessi_pipeline *p,
     return TESS_OK;
 }
 
-static int show_figures(struct tess_context *ctx, const struct tessi_pipeline *p)
+static int show_metrics(struct tess_context *ctx, const struct tessi_pipeline *p)
 {
     int width[2] = {5, 6};
     int64_t n;
-    TESS_TRY(run_figures(ctx, p, width, 0, &n));
+    TESS_TRY(run_metrics(ctx, p, width, 0, &n));
     if (n == 0)
         return TESS_OK;
-    printf("%-*s  %-*s  %12s  %s\n", width[0], "stage", width[1], "figure", "value", "unit");
-    return run_figures(ctx, p, width, 1, &n);
+    printf("%-*s  %-*s  %12s  %s\n", width[0], "stage", width[1], "metric", "value", "unit");
+    return run_metrics(ctx, p, width, 1, &n);
 }
 
 static int run_pipeline(struct tess_context *ctx, const struct cli_globals *g, struct tessi_pipeline *p)
@@ -96,7 +96,7 @@ static int run_pipeline(struct tess_context *ctx, const struct cli_globals *g, s
     TESS_TRY(tessi_flow_pipeline_run(ctx, p));
     if (g->level > TESSI_QUIET)
         show_stages(p);
-    TESS_TRY(show_figures(ctx, p));
+    TESS_TRY(show_metrics(ctx, p));
     (void)fflush(stdout);
     if (g->level > TESSI_QUIET)
         run_show_pictures(p);

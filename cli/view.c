@@ -174,7 +174,8 @@ static int view_open_decoder(struct tess_context *ctx, const struct options *w, 
     TESS_TRY(tess_weights_new(ctx, 0, &d->weights));
     TESS_TRY(tess_graph_new(
         ctx, d->weights,
-        &(struct tess_graph_options){.size = sizeof(struct tess_graph_options), .rows = rows, .slices = (n + rows - 1) / rows}, &d->graph));
+        &(struct tess_graph_options){.size = sizeof(struct tess_graph_options), .microbatch = rows, .microbatches = (n + rows - 1) / rows},
+        &d->graph));
     TESS_TRY(tess_tokenizer_record_decode(ctx, &d->tokenizer, d->graph));
     TESS_TRY(tess_graph_seal(ctx, d->graph));
     return tess_weights_read(ctx, d->weights, d->model);

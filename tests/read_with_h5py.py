@@ -53,8 +53,8 @@ def check(path):
                 count += 1
 
         file.visititems(visit)
-        for figure in file.get("figures", {}).values():
-            assert figure.shape == () and "unit" in figure.attrs
+        for metric in file.get("metrics", {}).values():
+            assert metric.shape == () and "unit" in metric.attrs
         for picture in file.get("pictures", {}).values():
             assert picture.dtype == numpy.uint8 and picture.ndim == 3
         print(f"{path}: kind {file.attrs['kind'].decode()}, {count} datasets")

@@ -32,7 +32,7 @@ struct progress {
     char label[128];
     int active;
     int64_t done, total;
-    char unit[24], figure[24];
+    char unit[24], metric[24];
     double value;
     double started, shown; /* times; shown < 0: not yet */
     struct mark first;     /* where counting began: a resumed stage does not begin at 0 */
@@ -221,7 +221,7 @@ static void progress_text(const struct tessi_log *l, double at, int ended, char 
     const struct tessi_progress_line line = {
         .label = p->label,
         .unit = p->unit,
-        .figure = p->figure,
+        .metric = p->metric,
         .done = p->done,
         .total = p->total,
         .value = p->value,
@@ -293,7 +293,7 @@ void tessi_base_progress_start(struct tessi_log *l, const char *label)
     pthread_mutex_unlock(&l->mutex);
 }
 
-void tessi_base_progress(struct tessi_log *l, int64_t done, int64_t total, const char *unit, const char *figure, double value)
+void tessi_base_progress(struct tessi_log *l, int64_t done, int64_t total, const char *unit, const char *metric, double value)
 {
     pthread_mutex_lock(&l->mutex);
     struct progress *p = &l->progress;
@@ -303,7 +303,7 @@ void tessi_base_progress(struct tessi_log *l, int64_t done, int64_t total, const
         p->total = total;
         p->value = value;
         (void)snprintf(p->unit, sizeof p->unit, "%s", unit);
-        (void)snprintf(p->figure, sizeof p->figure, "%s", figure ? figure : "");
+        (void)snprintf(p->metric, sizeof p->metric, "%s", metric ? metric : "");
         const struct mark mark = {at, done};
         if (p->marks == 0)
             p->first = mark;

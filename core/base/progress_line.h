@@ -6,13 +6,13 @@
 #include <stdint.h>
 
 struct tessi_progress_line {
-    const char *label, *unit, *figure; /* figure "": none */
+    const char *label, *unit, *metric; /* metric "": none */
     int64_t done, total;               /* total 0: not known */
-    double value;                      /* of the figure */
+    double value;                      /* of the metric */
     double rate;                       /* units a second; 0: not known */
     double took;                       /* seconds, once it has ended; below 0: it goes on */
 };
-/* At most `columns` bytes: what does not fit is left out, the rate first, then the figure, the unit, the time and the label's end, and no
+/* At most `columns` bytes: what does not fit is left out, the rate first, then the metric, the unit, the time and the label's end, and no
  * number is ever cut. */
 void tessi_base_progress_text(const struct tessi_progress_line *p, int64_t columns, char *text, size_t capacity);
 /* "7 s", "2:05 min", "1:02:03 h" */

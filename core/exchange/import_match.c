@@ -55,7 +55,7 @@ static int record_critic(struct tess_context *ctx, struct tessi_import *m)
 static int import_match_record(struct tess_context *ctx, struct tessi_import *m)
 {
     struct tess_attrs *f = m->plan.attrs;
-    struct tess_graph_options o = {.size = sizeof o, .rows = 1, .slices = 1};
+    struct tess_graph_options o = {.size = sizeof o, .microbatch = 1, .microbatches = 1};
     TESS_TRY(tess_weights_new(ctx, 0, &m->weights));
     TESS_TRY(tess_graph_new(ctx, m->weights, &o, &m->graph));
     if (strcmp(m->plan.kind, "prior") == 0) {

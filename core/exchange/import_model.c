@@ -115,7 +115,7 @@ static int write_weights(struct tess_context *ctx, struct tessi_import *m, struc
     for (int64_t i = 0; i < tess_weights_count(m->weights) && status == TESS_OK; i++)
         status = write_weight(ctx, m, i, memory, (float *)memory + max / sizeof(float), a);
     tess_free(memory);
-    return status == TESS_OK ? tess_artefact_put_figure(ctx, a, "parameters", (double)tess_weights_size(m->weights), "") : status;
+    return status == TESS_OK ? tess_artefact_put_metric(ctx, a, "parameters", (double)tess_weights_size(m->weights), "") : status;
 }
 
 static int write_artefact(struct tess_context *ctx, struct tessi_import *m, char digest[TESS_DIGEST_TEXT])

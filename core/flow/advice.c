@@ -13,8 +13,8 @@
 
 /* The members of a stage's struct; all there, or it is no training. */
 struct training {
-    const int64_t *steps, *batch, *warmup, *average_every;
-    const double *lr, *lr_final, *average;
+    const int64_t *steps, *batch, *warmup, *ema_every;
+    const double *lr, *lr_final, *ema_decay;
     const int32_t *schedule;
 };
 
@@ -34,13 +34,13 @@ static int advice_is_training(const struct tess_instance *i, struct training *t)
         .steps = advice_member(i, "steps", TESS_I64),
         .batch = advice_member(i, "batch", TESS_I64),
         .warmup = advice_member(i, "warmup", TESS_I64),
-        .average_every = advice_member(i, "average_every", TESS_I64),
+        .ema_every = advice_member(i, "ema_every", TESS_I64),
         .lr = advice_member(i, "lr", TESS_F64),
         .lr_final = advice_member(i, "lr_final", TESS_F64),
-        .average = advice_member(i, "average", TESS_F64),
+        .ema_decay = advice_member(i, "ema_decay", TESS_F64),
         .schedule = advice_member(i, "schedule", TESS_ENUM),
     };
-    return t->steps && t->batch && t->warmup && t->average_every && t->lr && t->lr_final && t->average && t->schedule;
+    return t->steps && t->batch && t->warmup && t->ema_every && t->lr && t->lr_final && t->ema_decay && t->schedule;
 }
 
 /* At the first of two keys that the pipeline says, or at the stage. */
@@ -84,12 +84,12 @@ void tessi_flow_stage_advise(const struct tessi_pipeline *p, const struct tessi_
         advice_note(p, s, "lr", NULL, "`lr: 0` learns nothing in all of its %" PRId64 " steps; `steps: 0` takes no time for that", steps);
     if (*t.lr_final > 0.0 && *t.schedule == 0)
         advice_note(p, s, "lr_final", NULL, "`lr_final` counts with `schedule: cosine` alone, and the schedule is constant");
-    if (*t.average_every > 1 && *t.average == 0.0)
-        advice_note(p, s, "average_every", NULL, "`average_every` counts where there is an `average` alone, and there is none");
-    if (*t.average > 0.0 && *t.average_every > steps)
-        advice_note(p, s, "average_every", "steps",
-             "`average_every: %" PRId64 "` is more than `steps: %" PRId64 "`: the average, which is kept, is that of the first weights",
-             *t.average_every, steps);
+    if (*t.ema_every > 1 && *t.ema_decay == 0.0)
+        advice_note(p, s, "ema_every", NULL, "`ema_every` counts where there is an `ema_decay` alone, and there is none");
+    if (*t.ema_decay > 0.0 && *t.ema_every > steps)
+        advice_note(p, s, "ema_every", "steps",
+                    "`ema_every: %" PRId64 "` is more than `steps: %" PRId64 "`: the average, which is kept, is that of the first weights",
+                    *t.ema_every, steps);
     if (samples > 0 && *t.batch > samples)
         advice_note(p, s, "batch", NULL,
              "`batch: %" PRId64 "` is more than the %" PRId64 " samples to train on, which each batch has again and again", *t.batch,

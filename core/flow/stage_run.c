@@ -43,20 +43,20 @@ uint64_t tess_stage_seed(const struct tess_stage_run *r)
     return r->seed;
 }
 
-void tess_stage_progress(struct tess_stage_run *r, int64_t done, int64_t total, const char *unit, const char *figure, double value)
+void tess_stage_progress(struct tess_stage_run *r, int64_t done, int64_t total, const char *unit, const char *metric, double value)
 {
     double now = tessi_flow_clock();
     r->done = done;
     r->total = total;
     snprintf(r->unit, sizeof r->unit, "%s", unit);
     (void)tessi_base_inject(TESSI_AT_STEP);
-    tessi_base_progress(r->log, done, total, unit, figure, value);
+    tessi_base_progress(r->log, done, total, unit, metric, value);
     if (now - r->last_line < LINE_SECONDS && done < total)
         return;
     r->last_line = now;
-    if (figure)
-        tessi_base_log_event(r->log, "progress", "s:stage", r->name, "i:done", done, "i:total", total, "s:unit", unit, "s:figure", figure,
-                        "f:value", value, NULL);
+    if (metric)
+        tessi_base_log_event(r->log, "progress", "s:stage", r->name, "i:done", done, "i:total", total, "s:unit", unit, "s:metric", metric,
+                             "f:value", value, NULL);
     else
         tessi_base_log_event(r->log, "progress", "s:stage", r->name, "i:done", done, "i:total", total, "s:unit", unit, NULL);
 }

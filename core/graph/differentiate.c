@@ -71,10 +71,10 @@ static int differentiate_needs(const struct tess_node *x, int32_t o)
     return x && x->gradient_of && x->gradient_of->needed[o] != NOT_NEEDED;
 }
 
-/* Objectives come first, then probes, which ask for one weight each. */
+/* Objectives come first, then gradient probes, which ask for one weight each. */
 static int differentiate_wants(const struct tess_graph *g, const struct tess_node *weight, int32_t o)
 {
-    return o < g->objectives ? owner_of_weight(g, weight) == o : g->probe[o - g->objectives].weight == weight->index;
+    return o < g->objectives ? owner_of_weight(g, weight) == o : g->gradient_probe[o - g->objectives].weight == weight->index;
 }
 
 static void mark_needed(struct tess_graph *g, int32_t o)
@@ -173,8 +173,8 @@ static int differentiate_sweep(struct tess_context *ctx, struct tess_graph *g, i
 {
     struct tess_node *target = tessi_graph_target(g, o)->gradient_of;
     if ((!target || target->needed[o] == NOT_NEEDED) && o >= g->objectives)
-        return ctx->fail(ctx, TESS_E_VALUE, "a probe's loss does not depend on %s",
-                       tess_weights_name(g->weights, g->probe[o - g->objectives].weight));
+        return ctx->fail(ctx, TESS_E_VALUE, "a gradient probe's loss does not depend on %s",
+                         tess_weights_name(g->weights, g->gradient_probe[o - g->objectives].weight));
     if (!target || target->needed[o] == NOT_NEEDED)
         return ctx->fail(ctx, TESS_E_VALUE, "objective %s does not depend on any weight it is to train (%s)", g->objective[o].name,
                        g->objective[o].prefixes);
@@ -221,13 +221,13 @@ static int differentiate_sweep(struct tess_context *ctx, struct tess_graph *g, i
 
 struct tess_node *tessi_graph_target(const struct tess_graph *g, int32_t o)
 {
-    return o < g->objectives ? g->objective[o].node : g->probe[o - g->objectives].node;
+    return o < g->objectives ? g->objective[o].node : g->gradient_probe[o - g->objectives].node;
 }
 
 int tessi_graph_differentiate(struct tess_context *ctx, struct tess_graph *g)
 {
     void *memory;
-    int32_t all = g->objectives + g->probes;
+    int32_t all = g->objectives + g->gradient_probes;
     for (int64_t i = 0; i < g->nodes; i++) {
         struct tess_node *x = g->node[i];
         size_t n = (size_t)(all ? all : 1);
@@ -257,13 +257,13 @@ int tessi_graph_differentiate(struct tess_context *ctx, struct tess_graph *g)
     TESS_TRY(tess_alloc(ctx, (size_t)(all * (2 * g->steps + 1) + 1) * sizeof *g->back, "a graph", &memory));
     g->back = memory;
     for (int32_t i = 0; i < all; i++) {
-        int32_t o = i < g->probes ? g->objectives + i : i - g->probes;
+        int32_t o = i < g->gradient_probes ? g->objectives + i : i - g->gradient_probes;
         mark_needed(g, o);
         TESS_TRY(differentiate_sweep(ctx, g, o));
-        if (i < g->probes)
-            g->probe_backs = g->backs;
+        if (i < g->gradient_probes)
+            g->gradient_probe_backs = g->backs;
     }
-    /* constants are filled once per slice, before the first operation, and may be read by any backward */
+    /* constants are filled once per microbatch, before the first operation, and may be read by any backward */
     for (int64_t i = 0; i < g->nodes; i++)
         if (g->node[i]->kind == TESSI_CONSTANT && g->node[i]->value_of == g->node[i])
             live_until(g, g->node[i], g->steps + 1 + g->backs);

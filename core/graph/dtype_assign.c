@@ -73,8 +73,8 @@ void tessi_graph_assign_dtypes(struct tess_graph *g)
         keep_wide(g->total[i].node);
     for (int32_t i = 0; i < g->objectives; i++)
         keep_wide(g->objective[i].node);
-    for (int32_t i = 0; i < g->probes; i++)
-        keep_wide(g->probe[i].node);
+    for (int32_t i = 0; i < g->gradient_probes; i++)
+        keep_wide(g->gradient_probe[i].node);
     for (int changed = 1; changed;) {
         changed = 0;
         for (int64_t i = 0; i < g->steps; i++)

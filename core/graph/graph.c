@@ -45,9 +45,9 @@ int tess_graph_new(struct tess_context *ctx, struct tess_weights *w, const struc
 {
     void *memory;
     *out = NULL;
-    if (o->rows < 1 || o->slices < 1)
-        return ctx->fail(ctx, TESS_E_SHAPE, "a graph needs at least one row and one slice, not %lld and %lld", (long long)o->rows,
-                       (long long)o->slices);
+    if (o->microbatch < 1 || o->microbatches < 1)
+        return ctx->fail(ctx, TESS_E_SHAPE, "a graph needs at least one row and one microbatch, not %lld and %lld",
+                         (long long)o->microbatch, (long long)o->microbatches);
     struct tessi_runtime *r;
     TESS_TRY(tessi_base_runtime_need(ctx, &r));
     TESS_TRY(tessi_host_runtime_compute(ctx, r));
@@ -57,8 +57,8 @@ int tess_graph_new(struct tess_context *ctx, struct tess_weights *w, const struc
     g->weights = w;
     g->training = o->training;
     g->recompute = TESS_HAS(o, recompute) && o->recompute;
-    g->rows = o->rows;
-    g->slices = o->slices;
+    g->microbatch = o->microbatch;
+    g->microbatches = o->microbatches;
     g->seed = o->seed;
     *out = g;
     return TESS_OK;
@@ -101,8 +101,8 @@ void tess_graph_free(struct tess_graph *g)
     free_named(g->total, g->totals);
     tessi_graph_gradient_sum_free(g->gradients);
     tessi_graph_sums_free(g->sums);
-    tess_free(g->probe);
-    tess_free(g->coefficient);
+    tess_free(g->gradient_probe);
+    tess_free(g->adaptive_weight);
     tess_free(g->objective);
     tess_free(g->slot);
     tess_free(g->total_offset);
@@ -127,9 +127,9 @@ struct tess_node *tess_graph_fail(struct tess_graph *g, int code, const char *fo
     return NULL;
 }
 
-int64_t tess_graph_rows(const struct tess_graph *g)
+int64_t tess_graph_microbatch(const struct tess_graph *g)
 {
-    return g->rows;
+    return g->microbatch;
 }
 
 int tess_graph_training(const struct tess_graph *g)
@@ -342,7 +342,7 @@ int tess_graph_cost(struct tess_context *ctx, const struct tess_graph *g, struct
     if (!g->sealed)
         return ctx->fail(ctx, TESS_E_INTERNAL, "the cost of a graph is known when it is sealed");
     int64_t workers = tessi_base_workers_count(g->runtime->workers);
-    workers = workers < g->slices ? workers : g->slices;
+    workers = workers < g->microbatches ? workers : g->microbatches;
     double forward = 0.0, backward = 0.0;
     for (int64_t i = 0; i < g->steps; i++)
         forward += g->step[i]->flops;
@@ -350,11 +350,11 @@ int tess_graph_cost(struct tess_context *ctx, const struct tess_graph *g, struct
         if (g->back[i].step >= 0 && !g->back[i].again) /* -1: the objective's own gradient; what is made again is no work of the model's */
             backward += (double)(g->back[i].wanted[0] + g->back[i].wanted[1]) * g->step[g->back[i].step]->flops;
     *out = (struct tess_cost){.parameters = tess_weights_size(g->weights)};
-    out->flops = (forward + backward) / (double)g->rows;
+    out->flops = (forward + backward) / (double)g->microbatch;
     out->arena_bytes = g->arena_bytes + g->pad_bytes;
-    int64_t gradients = g->objectives ? tessi_graph_gradient_levels(g->slices) * g->weights->trained : 0;
+    int64_t gradients = g->objectives ? tessi_graph_gradient_levels(g->microbatches) * g->weights->trained : 0;
     int64_t sums = workers + 1; /* totals in flight: one a worker, and what waits in the tree */
-    for (int64_t n = 1; n < g->slices; n *= 2)
+    for (int64_t n = 1; n < g->microbatches; n *= 2)
         sums++;
     out->total_bytes = workers * out->arena_bytes + (g->weights->all + gradients + sums * g->sum_floats) * 4 +
                        (int64_t)tessi_graph_pack_bytes(g) + tessi_graph_cache_bytes(g->cache);

@@ -21,11 +21,11 @@ static int64_t add_named(struct tess_graph *g, struct tessi_named **list, int32_
 
 static int by_rows(struct tess_graph *g, const char *what, const char *name, const struct tess_tensor *t)
 {
-    if (t->rank >= 1 && t->dim[0] % g->rows == 0)
+    if (t->rank >= 1 && t->dim[0] % g->microbatch == 0)
         return 1;
     char text[96];
-    tess_graph_fail(g, TESS_E_SHAPE, "%s %s is %s: its first dimension must be a multiple of the %lld rows of a slice", what, name,
-                    tess_tensor_text(t, text, sizeof text), (long long)g->rows);
+    tess_graph_fail(g, TESS_E_SHAPE, "%s %s is %s: its first dimension must be a multiple of the %lld rows of a microbatch", what, name,
+                    tess_tensor_text(t, text, sizeof text), (long long)g->microbatch);
     return 0;
 }
 

@@ -1,20 +1,21 @@
-/* Running a graph: its memory, and slices handed to workers; graph_slice.c is what becomes of each. SPDX-License-Identifier: MIT */
+/* Running a graph: its memory, and microbatches handed to workers; graph_microbatch.c is what becomes of each. SPDX-License-Identifier: MIT
+ */
 #include "core/graph/cache.h"
 #include "core/graph/node.h"
-#include "core/graph/graph_slice.h"
+#include "core/graph/graph_microbatch.h"
 #include "core/kernels/kernels.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
-/* What of a step is made: all of it; or, with probes, first what they need and then the rest. */
+/* What of a step is made: all of it; or, with gradient probes, first what they need and then the rest. */
 enum { WHOLE, FIRST, SECOND };
 
 /* Slots count as there when all of their memory is: a run after one that had not enough begins here again. */
 static int have_slots(struct tess_context *ctx, struct tess_graph *g)
 {
     void *memory;
-    int workers = tessi_base_workers_count(g->runtime->workers), slots = workers < g->slices ? workers : (int)g->slices;
+    int workers = tessi_base_workers_count(g->runtime->workers), slots = workers < g->microbatches ? workers : (int)g->microbatches;
     TESS_TRY(tess_alloc(ctx, (size_t)slots * sizeof *g->slot, "a graph", &memory));
     struct tessi_slot *slot = memory;
     int status = TESS_OK;
@@ -58,7 +59,7 @@ static int graph_run_prepare(struct tess_context *ctx, struct tess_graph *g)
         at += (tess_tensor_count(&shape) + 15) / 16 * 16;
     }
     if (n && !g->sums)
-        TESS_TRY(tessi_graph_sums_new(ctx, g->sum_floats, g->slices, &g->sums));
+        TESS_TRY(tessi_graph_sums_new(ctx, g->sum_floats, g->microbatches, &g->sums));
     if (g->packed_bytes && !g->packed) {
         TESS_TRY(tess_alloc(ctx, tessi_graph_pack_bytes(g), "packed weights", &memory));
         g->packed = memory;
@@ -99,10 +100,11 @@ static void pack_weights(struct tess_graph *g)
     g->packed_version = g->weights->version;
 }
 
-/* A slot nobody works in: the one that holds the slice, else any. There are as many as slices that can run at once, so the search ends. */
+/* A slot nobody works in: the one that holds the microbatch, else any. There are as many as microbatches that can run at once, so the
+ * search ends. */
 static struct tessi_slot *graph_run_claim(struct tess_graph *g, int64_t index)
 {
-    for (int i = 0; g->probes && i < g->slots; i++) {
+    for (int i = 0; g->gradient_probes && i < g->slots; i++) {
         if (atomic_exchange(&g->slot[i].busy, 1))
             continue;
         if (g->slot[i].holds == index + 1)
@@ -114,46 +116,47 @@ static struct tessi_slot *graph_run_claim(struct tess_graph *g, int64_t index)
             return &g->slot[i];
 }
 
-/* Memory of this slice's share of the totals, which are there after the first half. */
-static int take_sums(struct tessi_slice *s)
+/* Memory of this microbatch's share of the totals, which are there after the first half. */
+static int take_sums(struct tessi_microbatch *s)
 {
     struct tess_graph *g = s->job->g;
     if (!g->sums || s->job->half == SECOND)
         return TESS_OK;
     s->sums = tessi_graph_sums_take(g->sums);
-    return s->sums ? TESS_OK : s->slot->context.context.fail(&s->slot->context.context, TESS_E_MEMORY, "no memory for a slice's totals");
+    return s->sums ? TESS_OK
+                   : s->slot->context.context.fail(&s->slot->context.context, TESS_E_MEMORY, "no memory for a microbatch's totals");
 }
 
-static int run_forward(struct tessi_slice *s)
+static int run_forward(struct tessi_microbatch *s)
 {
     const struct tess_graph *g = s->job->g;
     if (s->job->half == SECOND && s->slot->holds == s->index + 1)
         return TESS_OK;
-    tessi_graph_slice_fill_pad(s);
-    TESS_TRY(tessi_graph_slice_forward(s));
+    tessi_graph_microbatch_fill_pad(s);
+    TESS_TRY(tessi_graph_microbatch_forward(s));
     if (s->job->half != SECOND)
-        tessi_graph_slice_copy_results(s);
-    s->slot->holds = g->probes ? s->index + 1 : 0;
+        tessi_graph_microbatch_copy_results(s);
+    s->slot->holds = g->gradient_probes ? s->index + 1 : 0;
     return TESS_OK;
 }
 
-static int run_backward(const struct tessi_slice *s)
+static int run_backward(const struct tessi_microbatch *s)
 {
     const struct tess_graph *g = s->job->g;
     if (!s->job->backward)
         return TESS_OK;
-    return s->job->half == FIRST ? tessi_graph_slice_backward(s, 0, g->probe_backs)
-                                 : tessi_graph_slice_backward(s, g->probe_backs, g->backs);
+    return s->job->half == FIRST ? tessi_graph_microbatch_backward(s, 0, g->gradient_probe_backs)
+                                 : tessi_graph_microbatch_backward(s, g->gradient_probe_backs, g->backs);
 }
 
 static void run_in_slot(struct tessi_job *job, struct tessi_slot *slot, int64_t index)
 {
     struct tess_graph *g = job->g;
-    struct tessi_slice s = {.job = job, .slot = slot, .index = index};
+    struct tessi_microbatch s = {.job = job, .slot = slot, .index = index};
     if (slot->context.code != TESS_OK)
         return; /* the batch has failed already, and nobody waits */
-    s.rows = job->b->samples - index * g->rows;
-    s.rows = s.rows < g->rows ? s.rows : g->rows;
+    s.rows = job->b->samples - index * g->microbatch;
+    s.rows = s.rows < g->microbatch ? s.rows : g->microbatch;
     int status = take_sums(&s);
     if (status == TESS_OK)
         status = run_forward(&s);
@@ -169,7 +172,7 @@ static void run_in_slot(struct tessi_job *job, struct tessi_slot *slot, int64_t 
         tessi_graph_sums_give(g->sums, index, s.sums);
 }
 
-static void run_slice(void *user, int worker, int64_t index)
+static void run_microbatch(void *user, int worker, int64_t index)
 {
     struct tessi_job *job = user;
     struct tessi_slot *slot = graph_run_claim(job->g, index);
@@ -184,15 +187,15 @@ static int graph_run_check(struct tess_context *ctx, const struct tess_graph *g,
         return ctx->fail(ctx, TESS_E_INTERNAL, "a graph is run before it was sealed");
     if (b->inputs < g->inputs)
         return ctx->fail(ctx, TESS_E_SHAPE, "the graph has %d inputs, the batch gives %d", (int)g->inputs, (int)b->inputs);
-    if (b->samples < 1 || b->samples > g->rows * g->slices)
-        return ctx->fail(ctx, TESS_E_SHAPE, "a batch of %lld samples does not fit %lld slices of %lld", (long long)b->samples,
-                       (long long)g->slices, (long long)g->rows);
-    if (b->samples % g->rows && (backward_too || g->totals))
-        return ctx->fail(ctx, TESS_E_SHAPE, "a step needs whole slices: %lld samples are not a multiple of %lld", (long long)b->samples,
-                       (long long)g->rows);
+    if (b->samples < 1 || b->samples > g->microbatch * g->microbatches)
+        return ctx->fail(ctx, TESS_E_SHAPE, "a batch of %lld samples does not fit %lld microbatches of %lld", (long long)b->samples,
+                         (long long)g->microbatches, (long long)g->microbatch);
+    if (b->samples % g->microbatch && (backward_too || g->totals))
+        return ctx->fail(ctx, TESS_E_SHAPE, "a step needs whole microbatches: %lld samples are not a multiple of %lld",
+                         (long long)b->samples, (long long)g->microbatch);
     for (int32_t i = 0; i < g->inputs; i++) {
         const struct tess_tensor *t = &b->in[i], *want = &g->input[i].node->shape;
-        int64_t per = tess_tensor_count(want) / g->rows;
+        int64_t per = tess_tensor_count(want) / g->microbatch;
         if (t->dtype != want->dtype || !t->data || tess_tensor_count(t) < per * b->samples) {
             char text[96];
             return ctx->fail(ctx, TESS_E_SHAPE, "input %s is %s: %lld values of %s a sample are wanted", g->input[i].name,
@@ -207,7 +210,7 @@ static int check_outputs(struct tess_context *ctx, const struct tess_graph *g, c
 {
     for (int32_t i = 0; i < g->outputs && i < b->outputs; i++) {
         const struct tess_tensor *t = &b->out[i], *made = &g->output[i].node->shape;
-        int64_t per = tess_tensor_count(made) / g->rows;
+        int64_t per = tess_tensor_count(made) / g->microbatch;
         if (t->data && (t->dtype != made->dtype || tess_tensor_count(t) < per * b->samples)) {
             char text[96];
             return ctx->fail(ctx, TESS_E_SHAPE, "output %s has room as %s: %lld values of %s a sample are made", g->output[i].name,
@@ -217,7 +220,7 @@ static int check_outputs(struct tess_context *ctx, const struct tess_graph *g, c
     return TESS_OK;
 }
 
-static void copy_totals(const struct tess_graph *g, const struct tess_batch *b, const float *sums, int64_t slices)
+static void copy_totals(const struct tess_graph *g, const struct tess_batch *b, const float *sums, int64_t microbatches)
 {
     for (int32_t i = 0; i < b->totals && i < g->objectives + g->totals; i++) {
         struct tess_tensor shape;
@@ -227,11 +230,11 @@ static void copy_totals(const struct tess_graph *g, const struct tess_batch *b, 
             continue;
         memcpy(to, sums + g->total_offset[i], tess_tensor_bytes(&shape));
         if (i < g->objectives)
-            *to /= (float)slices;
+            *to /= (float)microbatches;
     }
 }
 
-/* All slices through one half, or through the whole. */
+/* All microbatches through one half, or through the whole. */
 static int run_half(struct tess_context *ctx, struct tessi_job *job, int half)
 {
     struct tess_graph *g = job->g;
@@ -239,10 +242,10 @@ static int run_half(struct tess_context *ctx, struct tessi_job *job, int half)
     for (int i = 0; i < g->slots; i++)
         tessi_base_context_init(&g->slot[i].context, &g->runtime->host);
     if (half != FIRST && job->backward)
-        tessi_graph_gradient_sum_start(g->gradients, job->slices);
+        tessi_graph_gradient_sum_start(g->gradients, job->microbatches);
     if (half != SECOND && g->sums)
-        tessi_graph_sums_start(g->sums, job->slices);
-    tessi_base_workers_run(g->runtime->workers, job->slices, run_slice, job);
+        tessi_graph_sums_start(g->sums, job->microbatches);
+    tessi_base_workers_run(g->runtime->workers, job->microbatches, run_microbatch, job);
     for (int i = 0; i < g->slots; i++)
         if (g->slot[i].context.code != TESS_OK)
             return tessi_base_context_pass(ctx, &g->slot[i].context.context);
@@ -254,19 +257,19 @@ static int graph_run_run(struct tess_context *ctx, struct tess_graph *g, const s
     TESS_TRY(graph_run_check(ctx, g, b, backward_too));
     TESS_TRY(check_outputs(ctx, g, b));
     TESS_TRY(graph_run_prepare(ctx, g));
-    struct tessi_job job = {.g = g, .b = b, .backward = backward_too, .slices = (b->samples + g->rows - 1) / g->rows};
-    for (int32_t i = 0; i < g->coefficients; i++)
-        g->coefficient[i] = 0.0f;
+    struct tessi_job job = {.g = g, .b = b, .backward = backward_too, .microbatches = (b->samples + g->microbatch - 1) / g->microbatch};
+    for (int32_t i = 0; i < g->adaptive_weights; i++)
+        g->adaptive_weight[i] = 0.0f;
     for (int i = 0; i < g->slots; i++)
         g->slot[i].holds = 0;
     if (backward_too && !g->gradients)
-        TESS_TRY(tessi_graph_gradient_sum_new(ctx, g->weights, g->slices, &g->gradients));
+        TESS_TRY(tessi_graph_gradient_sum_new(ctx, g->weights, g->microbatches, &g->gradients));
     pack_weights(g);
-    TESS_TRY(run_half(ctx, &job, g->probes ? FIRST : WHOLE));
+    TESS_TRY(run_half(ctx, &job, g->gradient_probes ? FIRST : WHOLE));
     if (g->sums)
-        copy_totals(g, b, tessi_graph_sums_result(g->sums), job.slices);
-    if (g->probes && backward_too) {
-        TESS_TRY(tessi_graph_weigh(ctx, g, tessi_graph_sums_result(g->sums), job.slices));
+        copy_totals(g, b, tessi_graph_sums_result(g->sums), job.microbatches);
+    if (g->gradient_probes && backward_too) {
+        TESS_TRY(tessi_graph_adapt_weights(ctx, g, tessi_graph_sums_result(g->sums), job.microbatches));
         TESS_TRY(run_half(ctx, &job, SECOND));
     }
     if (backward_too)

@@ -91,9 +91,9 @@ int tessi_graph_plan(struct tess_context *ctx, struct tess_graph *g)
         tess_graph_total_at(g, i, &shape);
         g->sum_floats += (tess_tensor_count(&shape) + 15) / 16 * 16;
     }
-    for (int32_t i = 0; i < g->probes; i++) {
-        g->probe[i].offset = g->sum_floats;
-        g->sum_floats += (tess_tensor_count(&g->weights->item[g->probe[i].weight].shape) + 15) / 16 * 16;
+    for (int32_t i = 0; i < g->gradient_probes; i++) {
+        g->gradient_probe[i].offset = g->sum_floats;
+        g->sum_floats += (tess_tensor_count(&g->weights->item[g->gradient_probe[i].weight].shape) + 15) / 16 * 16;
     }
     if (g->status != TESS_OK)
         return ctx->fail(ctx, g->status, "%s", g->message);

@@ -27,18 +27,18 @@ struct tess_node {
     struct tess_graph *graph;
     struct tess_tensor shape; /* data NULL */
     int32_t kind;
-    int64_t index;             /* of the input, the weight or the coefficient */
+    int64_t index; /* of the input, the weight or the adaptive weight */
     float constant;
     struct tess_node *value_of, *gradient_of;
     int32_t stored;            /* dtype of the value, and of its gradient, in memory (owners only; dtype_assign.c) */
     int64_t buffer;            /* of the value (owners only; inputs and weights have none) */
     int64_t again;             /* while differentiating: of the value made again for this objective, or TESSI_NO_BUFFER */
     struct tessi_step *maker;  /* NULL for inputs, weights and constants */
-    int64_t *gradient;         /* per objective, then per probe: buffer of the gradient, TESSI_NO_BUFFER, or TESSI_PROBED */
+    int64_t *gradient;         /* per objective, then per gradient probe: buffer of the gradient, TESSI_NO_BUFFER, or TESSI_PROBED */
     char *needed;              /* likewise: a gradient is wanted here */
 };
 
-#define TESSI_PROBED (-2) /* a weight's gradient that a probe asks for: it lives beside the totals, not in the arena */
+#define TESSI_PROBED (-2) /* a weight's gradient that a gradient probe asks for: it lives beside the totals, not in the arena */
 
 struct tessi_step;
 
@@ -105,17 +105,17 @@ struct tessi_pack { /* a weight rounded to bf16, or laid out by the backend for 
     const void *self;
 };
 
-enum { TESSI_PROBES_MAX = 8 };
-struct tessi_probe { /* the gradient of a scalar in one weight, wanted before those of the objectives */
+enum { TESSI_GRADIENT_PROBES_MAX = 8 };
+struct tessi_gradient_probe { /* the gradient of a scalar in one weight, wanted before those of the objectives */
     struct tess_node *node;
     int64_t weight, offset; /* in the sums */
 };
 
 struct tessi_sums;         /* sum_tree.c */
 struct tessi_gradient_sum; /* gradient_sum.c */
-struct tessi_slot {     /* what a running slice works in; as many as can run at once */
-    char *arena, *pad;  /* pad: inputs of a slice that is not full */
-    int64_t holds;      /* 1 + the slice whose activations are in the arena, between the halves of a step */
+struct tessi_slot {        /* what a running microbatch works in; as many as can run at once */
+    char *arena, *pad;     /* pad: inputs of a microbatch that is not full */
+    int64_t holds;         /* 1 + the microbatch whose activations are in the arena, between the halves of a step */
     struct tessi_context context;
     atomic_int busy;
 };
@@ -124,7 +124,7 @@ struct tess_graph {
     struct tessi_runtime *runtime;
     struct tess_weights *weights;
     int training, recompute, sealed;
-    int64_t rows, slices;
+    int64_t microbatch, microbatches;
     uint64_t seed;
     int status;
     char message[TESSI_MESSAGE_CAPACITY];
@@ -140,14 +140,14 @@ struct tess_graph {
     int32_t inputs, outputs, totals;
     struct tessi_objective *objective;
     int32_t objectives;
-    struct tessi_probe *probe;
-    int32_t probes, coefficients;
-    float *coefficient; /* 0 until they are weighed */
-    int (*weigh)(void *user, struct tess_context *ctx, const struct tess_tensor *probe, float *coefficient);
-    void *weigh_user;
+    struct tessi_gradient_probe *gradient_probe;
+    int32_t gradient_probes, adaptive_weights;
+    float *adaptive_weight; /* 0 until they are weighed */
+    int (*adapt)(void *user, struct tess_context *ctx, const struct tess_tensor *gradient_probe, float *adaptive_weight);
+    void *adapt_user;
 
     struct tessi_backward *back;
-    int64_t backs, probe_backs; /* the probes' come first */
+    int64_t backs, gradient_probe_backs; /* the gradient probes' come first */
     struct tessi_buffer *buffer;
     int64_t buffers, buffer_capacity;
     int64_t arena_bytes, pad_bytes;
@@ -161,7 +161,7 @@ struct tess_graph {
     struct tessi_slot *slot;
     int slots;
     int64_t *total_offset;         /* in the sums: objectives, then totals */
-    int64_t sum_floats;            /* totals and probes */
+    int64_t sum_floats;            /* totals and gradient probes */
     struct tess_cache *cache;      /* of its cached attention; NULL: it has none */
     struct tessi_sums *sums;
     struct tessi_gradient_sum *gradients;
@@ -189,39 +189,39 @@ void tessi_graph_assign_dtypes(struct tess_graph *g);
 /* The owner's tensor as it lies in memory: the node's dimensions, the owner's dtype. */
 struct tess_tensor tessi_graph_stored(const struct tess_node *x, const struct tess_node *owner);
 int tessi_graph_differentiate(struct tess_context *ctx, struct tess_graph *g) TESS_CHECKED;
-/* The scalar of objective o, or of probe o - objectives. */
+/* The scalar of objective o, or of gradient probe o - objectives. */
 struct tess_node *tessi_graph_target(const struct tess_graph *g, int32_t o);
 int tessi_graph_plan(struct tess_context *ctx, struct tess_graph *g) TESS_CHECKED;
 
 /* Memory of all packs of a sealed graph. */
 size_t tessi_graph_pack_bytes(const struct tess_graph *g);
 
-/* ---- totals over slices (sum_tree.c): blocks of `floats`, added pairwise in a tree fixed by the slice's index alone. */
-int tessi_graph_sums_new(struct tess_context *ctx, int64_t floats, int64_t slices, struct tessi_sums **out) TESS_CHECKED;
+/* ---- totals over microbatches (sum_tree.c): blocks of `floats`, added pairwise in a tree fixed by the microbatch's index alone. */
+int tessi_graph_sums_new(struct tess_context *ctx, int64_t floats, int64_t microbatches, struct tessi_sums **out) TESS_CHECKED;
 void tessi_graph_sums_free(struct tessi_sums *t);
-void tessi_graph_sums_start(struct tessi_sums *t, int64_t slices);
-/* A block to write slice i's into; NULL when memory ran out. [any thread] */
+void tessi_graph_sums_start(struct tessi_sums *t, int64_t microbatches);
+/* A block to write microbatch i's into; NULL when memory ran out. [any thread] */
 float *tessi_graph_sums_take(struct tessi_sums *t);
-/* Slice i's block is complete: adds what can be added. [any thread] */
-void tessi_graph_sums_give(struct tessi_sums *t, int64_t slice, float *block);
-/* The sum, after all slices were given; valid until the next start. */
+/* Microbatch i's block is complete: adds what can be added. [any thread] */
+void tessi_graph_sums_give(struct tessi_sums *t, int64_t microbatch, float *block);
+/* The sum, after all microbatches were given; valid until the next start. */
 float *tessi_graph_sums_result(struct tessi_sums *t);
-/* Hands the summed probes to the graph's weigh function. */
-int tessi_graph_weigh(struct tess_context *ctx, struct tess_graph *g, float *sums, int64_t slices) TESS_CHECKED;
+/* Hands the summed gradient probes to the graph's weigh function. */
+int tessi_graph_adapt_weights(struct tess_context *ctx, struct tess_graph *g, float *sums, int64_t microbatches) TESS_CHECKED;
 
-/* ---- gradients over slices (gradient_sum.c) */
-int tessi_graph_gradient_sum_new(struct tess_context *ctx, const struct tess_weights *weights, int64_t slices,
-                           struct tessi_gradient_sum **out) TESS_CHECKED;
+/* ---- gradients over microbatches (gradient_sum.c) */
+int tessi_graph_gradient_sum_new(struct tess_context *ctx, const struct tess_weights *weights, int64_t microbatches,
+                                 struct tessi_gradient_sum **out) TESS_CHECKED;
 void tessi_graph_gradient_sum_free(struct tessi_gradient_sum *t);
-int tessi_graph_gradient_levels(int64_t slices); /* blocks of the weights' size that it takes */
-void tessi_graph_gradient_sum_start(struct tessi_gradient_sum *t, int64_t slices);
-/* Where slice may write the weight's gradient itself before it gives it; NULL: only elsewhere. [any thread; may wait] */
-float *tessi_graph_gradient_sum_place(struct tessi_gradient_sum *t, int64_t slice, int64_t weight);
-/* The slice's gradient of that weight, once for each slice. [any thread; may wait] */
-void tessi_graph_gradient_sum_give(struct tessi_gradient_sum *t, int64_t slice, int64_t weight, const float *gradient);
-/* A slice has failed: nobody waits for it. */
+int tessi_graph_gradient_levels(int64_t microbatches); /* blocks of the weights' size that it takes */
+void tessi_graph_gradient_sum_start(struct tessi_gradient_sum *t, int64_t microbatches);
+/* Where microbatch may write the weight's gradient itself before it gives it; NULL: only elsewhere. [any thread; may wait] */
+float *tessi_graph_gradient_sum_place(struct tessi_gradient_sum *t, int64_t microbatch, int64_t weight);
+/* The microbatch's gradient of that weight, once for each microbatch. [any thread; may wait] */
+void tessi_graph_gradient_sum_give(struct tessi_gradient_sum *t, int64_t microbatch, int64_t weight, const float *gradient);
+/* A microbatch has failed: nobody waits for it. */
 void tessi_graph_gradient_sum_fail(struct tessi_gradient_sum *t);
-/* The mean over the slices, after all were given; valid until the next start. */
+/* The mean over the microbatches, after all were given; valid until the next start. */
 float *tessi_graph_gradient_sum_result(struct tessi_gradient_sum *t);
 
 #endif

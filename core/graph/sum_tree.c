@@ -1,6 +1,6 @@
-/* Totals over slices. Slice i is leaf i of a binary tree: nodes 2 j and 2 j + 1 of a level are added into node j of the next, a
- * last node without a partner moves up as it is. Which sums are made depends on the number of slices alone; who makes them, and
- * when, on who finishes first. Blocks are recycled, so about workers + log2(slices) of them exist. SPDX-License-Identifier: MIT */
+/* Totals over microbatches. Microbatch i is leaf i of a binary tree: nodes 2 j and 2 j + 1 of a level are added into node j of the next, a
+ * last node without a partner moves up as it is. Which sums are made depends on the number of microbatches alone; who makes them, and
+ * when, on who finishes first. Blocks are recycled, so about workers + log2(microbatches) of them exist. SPDX-License-Identifier: MIT */
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
 
@@ -9,7 +9,7 @@
 #define LEVELS 24
 
 struct tessi_sums {
-    int64_t floats, slices;
+    int64_t floats, microbatches;
     float **spare; /* stack of blocks nobody uses */
     int64_t spares;
     float **waiting; /* [level][position]: a finished node whose partner is not */
@@ -18,7 +18,7 @@ struct tessi_sums {
     pthread_mutex_t lock;
 };
 
-int tessi_graph_sums_new(struct tess_context *ctx, int64_t floats, int64_t slices, struct tessi_sums **out)
+int tessi_graph_sums_new(struct tess_context *ctx, int64_t floats, int64_t microbatches, struct tessi_sums **out)
 {
     void *memory;
     int64_t positions = 0;
@@ -27,12 +27,12 @@ int tessi_graph_sums_new(struct tess_context *ctx, int64_t floats, int64_t slice
     struct tessi_sums *t = memory;
     t->floats = floats;
     pthread_mutex_init(&t->lock, NULL);
-    for (int64_t n = slices;; n = (n + 1) / 2) {
+    for (int64_t n = microbatches;; n = (n + 1) / 2) {
         positions += n;
         if (n == 1)
             break;
     }
-    int status = tess_alloc(ctx, (size_t)slices * sizeof(float *), "sums", &memory);
+    int status = tess_alloc(ctx, (size_t)microbatches * sizeof(float *), "sums", &memory);
     if (status == TESS_OK) {
         t->spare = memory;
         status = tess_alloc(ctx, (size_t)positions * sizeof(float *), "sums", &memory);
@@ -49,7 +49,7 @@ int tessi_graph_sums_new(struct tess_context *ctx, int64_t floats, int64_t slice
 static void sum_tree_reclaim(struct tessi_sums *t)
 {
     if (t->waiting)
-        for (int64_t n = t->slices, level = 0; n > 0; n = n > 1 ? (n + 1) / 2 : 0, level++)
+        for (int64_t n = t->microbatches, level = 0; n > 0; n = n > 1 ? (n + 1) / 2 : 0, level++)
             for (int64_t j = 0; j < n; j++)
                 if (t->waiting[t->first[level] + j]) {
                     t->spare[t->spares++] = t->waiting[t->first[level] + j];
@@ -75,12 +75,12 @@ void tessi_graph_sums_free(struct tessi_sums *t)
     tess_free(t);
 }
 
-void tessi_graph_sums_start(struct tessi_sums *t, int64_t slices)
+void tessi_graph_sums_start(struct tessi_sums *t, int64_t microbatches)
 {
     sum_tree_reclaim(t);
-    t->slices = slices;
+    t->microbatches = microbatches;
     int64_t at = 0, level = 0;
-    for (int64_t n = slices; n > 0; n = n > 1 ? (n + 1) / 2 : 0) {
+    for (int64_t n = microbatches; n > 0; n = n > 1 ? (n + 1) / 2 : 0) {
         t->first[level++] = at;
         at += n;
     }
@@ -102,9 +102,9 @@ float *tessi_graph_sums_take(struct tessi_sums *t)
     return memory;
 }
 
-void tessi_graph_sums_give(struct tessi_sums *t, int64_t slice, float *block)
+void tessi_graph_sums_give(struct tessi_sums *t, int64_t microbatch, float *block)
 {
-    int64_t n = t->slices, j = slice;
+    int64_t n = t->microbatches, j = microbatch;
     for (int level = 0;; level++, n = (n + 1) / 2, j /= 2) {
         if (n == 1) {
             pthread_mutex_lock(&t->lock);

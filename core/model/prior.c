@@ -102,7 +102,7 @@ static int record_logits(struct tess_context *ctx, const struct tess_prior *p, s
 static int record_denoise(struct tess_context *ctx, const struct tess_prior *p, int64_t positions, struct tess_graph *g)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
-    int64_t rows = tess_graph_rows(g);
+    int64_t rows = tess_graph_microbatch(g);
     struct tess_node *tokens = tess_input(g, "tokens", TESS_I32, 2, (const int64_t[]){rows, p->height * p->width}), *logits = NULL;
     struct tess_node *time = noise->needs_time ? tess_input(g, "time", TESS_F32, 1, &rows) : NULL;
     struct tess_node *picked = positions ? tess_input(g, "positions", TESS_I32, 2, (const int64_t[]){rows, positions}) : NULL;
@@ -144,7 +144,7 @@ int tess_prior_record_next(struct tess_context *ctx, const struct tess_prior *p,
 {
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
     const struct tess_denoiser_1 *denoiser = tess_instance_ops(p->denoiser, "denoiser/1");
-    const int64_t shape[2] = {tess_graph_rows(g), 1};
+    const int64_t shape[2] = {tess_graph_microbatch(g), 1};
     struct tess_node *logits = NULL;
     TESS_TRY(check_causal(ctx, p));
     if (!tess_prior_caches(p))
@@ -174,7 +174,7 @@ int tess_prior_record_loss(struct tess_context *ctx, const struct tess_prior *p,
 {
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
     void *self = tess_instance_self(p->noise);
-    int64_t rows = tess_graph_rows(g);
+    int64_t rows = tess_graph_microbatch(g);
     const int64_t shape[2] = {rows, p->height * p->width};
     struct tess_node *x0 = tess_input(g, "x0", TESS_I32, 2, shape), *xt = tess_input(g, "xt", TESS_I32, 2, shape);
     struct tess_node *t = tess_input(g, "t", TESS_F32, 1, &rows), *logits = NULL;

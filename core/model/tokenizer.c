@@ -83,7 +83,7 @@ static int record_codes(struct tess_context *ctx, const struct tess_tokenizer *t
 {
     const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
     const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
-    int64_t shape[4] = {tess_graph_rows(g), t->height, t->width, t->channels};
+    int64_t shape[4] = {tess_graph_microbatch(g), t->height, t->width, t->channels};
     struct tess_node *image = tess_input(g, "image", TESS_U8, 4, shape);
     tess_scope(g, "encoder");
     TESS_TRY(encoder->record(tess_instance_self(t->encoder), ctx, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, latent));
@@ -106,7 +106,7 @@ int tess_tokenizer_record_encode_error(struct tess_context *ctx, const struct te
 {
     const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
     struct tess_node *latent = NULL, *codes = NULL, *quantised = NULL;
-    int64_t rows = tess_graph_rows(g);
+    int64_t rows = tess_graph_microbatch(g);
     TESS_TRY(record_codes(ctx, t, g, &latent, &codes));
     tess_scope(g, "quantizer");
     TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), ctx, g, codes, &quantised));
@@ -134,7 +134,7 @@ static int tokenizer_record_lookup(struct tess_context *ctx, const struct tess_t
                                    int64_t width, struct tess_node **quantised)
 {
     const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
-    int64_t shape[3] = {tess_graph_rows(g), height, width};
+    int64_t shape[3] = {tess_graph_microbatch(g), height, width};
     struct tess_node *codes = tess_input(g, "codes", TESS_I32, 3, shape);
     tess_scope(g, "quantizer");
     TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), ctx, g, codes, quantised));

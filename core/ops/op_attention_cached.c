@@ -5,7 +5,7 @@
  * one query, so there are loops of our own, whose sums have one order whatever the batch.
  *
  * `ready` counts the positions of a row that are there. It costs nothing beside the rest, and without it a caller that leaves out a
- * position, or another row's slice, would silently attend to whatever was in memory.
+ * position, or another row's microbatch, would silently attend to whatever was in memory.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/graph/cache.h"
@@ -22,7 +22,7 @@ struct cached {
     float scale;
 };
 
-/* What of the cache a row of the slice uses: keys of head h, and the values `beside` bytes behind. */
+/* What of the cache a row of the microbatch uses: keys of head h, and the values `beside` bytes behind. */
 static char *keys_of(const struct cached *a, int64_t place, int32_t h, size_t *beside)
 {
     const struct tess_cache *k = a->cache;
@@ -115,7 +115,7 @@ static int64_t attention_cached_claim(struct tess_graph *g, struct tess_cache *k
 {
     k->graph = g;
     g->cache = k;
-    k->rows = g->rows * g->slices;
+    k->rows = g->microbatch * g->microbatches;
     k->width[k->layers] = width;
     return k->layers++;
 }
@@ -127,13 +127,13 @@ struct tess_node *tess_attention_cached(struct tess_graph *g, struct tess_node *
     if (!q || !k || !v || !position)
         return NULL;
     const struct tess_tensor *s = &q->shape, *at = &position->shape;
-    if (s->rank != 3 || s->dtype != TESS_F32 || s->dim[0] != g->rows || s->dim[1] != 1 || !tess_tensor_same_shape(s, &k->shape) ||
+    if (s->rank != 3 || s->dtype != TESS_F32 || s->dim[0] != g->microbatch || s->dim[1] != 1 || !tess_tensor_same_shape(s, &k->shape) ||
         !tess_tensor_same_shape(s, &v->shape) || heads < 1 || s->dim[2] % heads)
         return tess_graph_fail(g, TESS_E_SHAPE, "cached attention of %s over %s with %d heads: one token each is wanted, of a "
                                                 "width that heads divide",
                                tess_tensor_text(s, left, sizeof left),
                                tess_tensor_text(&k->shape, right, sizeof right), (int)heads);
-    if (at->dtype != TESS_I32 || at->rank != 2 || at->dim[0] != g->rows || at->dim[1] != 1)
+    if (at->dtype != TESS_I32 || at->rank != 2 || at->dim[0] != g->microbatch || at->dim[1] != 1)
         return tess_graph_fail(g, TESS_E_SHAPE, "cached attention at %s: positions i32 (N, 1) are wanted",
                                tess_tensor_text(at, left, sizeof left));
     if (!cache || (cache->graph && cache->graph != g) || (g->cache && g->cache != cache) || cache->layers == LAYERS_MAX || g->training)

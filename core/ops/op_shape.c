@@ -90,14 +90,14 @@ struct tess_node *tess_concat(struct tess_graph *g, struct tess_node *a, struct 
     return tessi_graph_record(g, &op_concat, &attr, sizeof attr, 2, in, 1, &y, 0.0);
 }
 
-static int narrow_forward(const struct tess_op_run *r)
+static int slice_forward(const struct tess_op_run *r)
 {
     const struct blocks *a = r->attr;
     copy_blocks(a->outer, &r->in[0], a->first, a->whole, &r->out[0], 0, a->part, a->part);
     return TESS_OK;
 }
 
-static int narrow_backward(const struct tess_op_run *r)
+static int slice_backward(const struct tess_op_run *r)
 {
     const struct blocks *a = r->attr;
     memset(r->din[0].data, 0, tess_tensor_bytes(&r->din[0]));
@@ -105,13 +105,13 @@ static int narrow_backward(const struct tess_op_run *r)
     return TESS_OK;
 }
 
-static const struct tessi_op op_narrow = {
-    .op = {.size = sizeof(struct tess_op), .name = "narrow", .forward = narrow_forward, .backward = narrow_backward},
+static const struct tessi_op op_slice = {
+    .op = {.size = sizeof(struct tess_op), .name = "slice", .forward = slice_forward, .backward = slice_backward},
     .bf16_in = 1,
     .bf16_out = 1,
     .alike = 1 | 1u << TESSI_ALIKE_OUT};
 
-struct tess_node *tess_narrow(struct tess_graph *g, struct tess_node *x, int32_t axis, int64_t first, int64_t count)
+struct tess_node *tess_slice(struct tess_graph *g, struct tess_node *x, int32_t axis, int64_t first, int64_t count)
 {
     char text[96];
     if (!x)
@@ -123,7 +123,7 @@ struct tess_node *tess_narrow(struct tess_graph *g, struct tess_node *x, int32_t
     int64_t inner = shape_product(&y, axis + 1, y.rank);
     struct blocks attr = {.outer = shape_product(&y, 0, axis), .whole = y.dim[axis] * inner, .first = first * inner, .part = count * inner};
     y.dim[axis] = count;
-    return tessi_graph_record(g, &op_narrow, &attr, sizeof attr, 1, &x, 1, &y, 0.0);
+    return tessi_graph_record(g, &op_slice, &attr, sizeof attr, 1, &x, 1, &y, 0.0);
 }
 
 /* ---- upsampling ---- */

@@ -245,7 +245,7 @@ struct tess_node *tess_dropout(struct tess_graph *g, struct tess_node *x, float 
         return x;
     if (p >= 1.0f)
         return tess_graph_fail(g, TESS_E_VALUE, "dropout of %g leaves nothing; it must be below 1", (double)p);
-    if (tess_tensor_count(&x->shape) % g->rows)
+    if (tess_tensor_count(&x->shape) % g->microbatch)
         return tess_graph_fail(g, TESS_E_SHAPE, "dropout wants whole samples");
     struct dropout a = {p, tess_purpose(purpose)};
     return tessi_graph_record(g, &op_dropout, &a, sizeof a, 1, &x, 1, &x->shape, (double)tess_tensor_count(&x->shape));

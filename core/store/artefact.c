@@ -62,9 +62,9 @@ void tessi_store_artefact_free(struct tess_artefact *a)
 {
     for (int64_t i = 0; i < a->entries; i++)
         tess_free(a->entry[i].name);
-    for (int64_t i = 0; i < a->figures; i++) {
-        tess_free(a->figure[i].name);
-        tess_free(a->figure[i].unit);
+    for (int64_t i = 0; i < a->metrics; i++) {
+        tess_free(a->metric[i].name);
+        tess_free(a->metric[i].unit);
     }
     for (int64_t i = 0; i < a->pictures; i++)
         tess_free(a->picture[i]);
@@ -73,7 +73,7 @@ void tessi_store_artefact_free(struct tess_artefact *a)
         tess_free(a->note[i].value);
     }
     tess_free(a->entry);
-    tess_free(a->figure);
+    tess_free(a->metric);
     tess_free(a->picture);
     tess_free(a->note);
     tessi_base_attrs_free(a->attrs);

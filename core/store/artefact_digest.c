@@ -3,7 +3,7 @@
  *     SHA-256 over: text "tessera artefact 1", text kind,
  *                   attributes by name:     text name, type, value
  *                   datasets by name:  text name, text dtype, rank, dimensions, text SHA-256 of the values
- *                   figures by name:   text name, value, text unit
+ *                   metrics by name:   text name, value, text unit
  *
  * each list with its length in front. A text has its length in front (tess_digest_add_text); numbers are 8 bytes, little-endian; values
  * are in row order in their stored dtype, little-endian; strings as texts. Pictures are datasets.
@@ -68,9 +68,9 @@ static int by_entry(const void *a, const void *b)
     return strcmp((*(const struct tessi_entry *const *)a)->name, (*(const struct tessi_entry *const *)b)->name);
 }
 
-static int by_figure(const void *a, const void *b)
+static int by_metric(const void *a, const void *b)
 {
-    return strcmp((*(const struct tessi_figure *const *)a)->name, (*(const struct tessi_figure *const *)b)->name);
+    return strcmp((*(const struct tessi_metric *const *)a)->name, (*(const struct tessi_metric *const *)b)->name);
 }
 
 static int by_note(const void *a, const void *b)
@@ -115,8 +115,8 @@ int tessi_store_digest_content(struct tess_context *ctx, const struct tess_artef
 {
     int64_t max = a->attrs->count > a->entries ? a->attrs->count : a->entries;
     void *memory;
-    if (a->figures > max)
-        max = a->figures;
+    if (a->metrics > max)
+        max = a->metrics;
     TESS_TRY(tess_alloc(ctx, (size_t)max * sizeof(void *), "sorting names", &memory));
     const void **list = memory;
     struct tess_digest d;
@@ -132,10 +132,10 @@ int tessi_store_digest_content(struct tess_context *ctx, const struct tess_artef
     add_u64(&d, (uint64_t)a->entries);
     for (int64_t i = 0; i < a->entries; i++)
         artefact_digest_add_entry(&d, list[i]);
-    artefact_digest_sort(list, a->figure, a->figures, sizeof *a->figure, by_figure);
-    add_u64(&d, (uint64_t)a->figures);
-    for (int64_t i = 0; i < a->figures; i++) {
-        const struct tessi_figure *f = list[i];
+    artefact_digest_sort(list, a->metric, a->metrics, sizeof *a->metric, by_metric);
+    add_u64(&d, (uint64_t)a->metrics);
+    for (int64_t i = 0; i < a->metrics; i++) {
+        const struct tessi_metric *f = list[i];
         tess_digest_add_text(&d, f->name);
         add_f64(&d, f->value);
         tess_digest_add_text(&d, f->unit);

@@ -1,4 +1,4 @@
-/* Opening an artefact: everything in the file is looked at before anything is used. Attributes, provenance and figures are read whole; of
+/* Opening an artefact: everything in the file is looked at before anything is used. Attributes, provenance and metrics are read whole; of
  * every dataset the shape, type, filters and place. What tessera would not have written is refused: a file from a stranger must
  * not lead out of itself (external links, external or virtual storage), load code (unknown filters), or claim more than it holds.
  *
@@ -100,12 +100,12 @@ static int artefact_open_add_entry(struct tess_context *ctx, struct tess_artefac
     return status;
 }
 
-static int read_figure(struct tess_context *ctx, struct tess_artefact *a, const char *name, hid_t dataset, hid_t type, hid_t space)
+static int read_metric(struct tess_context *ctx, struct tess_artefact *a, const char *name, hid_t dataset, hid_t type, hid_t space)
 {
-    struct tessi_figure f = {0};
+    struct tessi_metric f = {0};
     struct tessi_value unit = {0};
     if (H5Tget_class(type) != H5T_FLOAT || H5Tget_size(type) != 8 || H5Sget_simple_extent_type(space) != H5S_SCALAR)
-        return tessi_store_foreign(ctx, a, name, "is no figure");
+        return tessi_store_foreign(ctx, a, name, "is no metric");
     hid_t attribute = H5Aopen(dataset, "unit", H5P_DEFAULT);
     int status = attribute < 0 || H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &f.value) < 0
                      ? tessi_store_fail(ctx, a, name)
@@ -118,13 +118,13 @@ static int read_figure(struct tess_context *ctx, struct tess_artefact *a, const 
         status = tessi_store_copy_text(ctx, unit.text, &f.unit);
     if (status == TESS_OK)
         status = tessi_store_copy_text(ctx, strchr(name, '/') + 1, &f.name);
-    void *array = a->figure;
+    void *array = a->metric;
     if (status == TESS_OK)
-        status = tessi_store_grow(ctx, &array, &a->figures, &a->figure_capacity, sizeof f);
-    a->figure = array;
+        status = tessi_store_grow(ctx, &array, &a->metrics, &a->metric_capacity, sizeof f);
+    a->metric = array;
     tess_free(unit.text);
     if (status == TESS_OK) {
-        a->figure[a->figures - 1] = f;
+        a->metric[a->metrics - 1] = f;
     } else {
         tess_free(f.name);
         tess_free(f.unit);
@@ -140,9 +140,9 @@ static int inspect_dataset(struct tess_context *ctx, struct tess_artefact *a, co
     int status = TESS_OK;
     if (type < 0 || space < 0 || layout < 0) {
         status = tessi_store_fail(ctx, a, name);
-    } else if (strncmp(name, "figures/", 8) == 0) {
-        wrong = H5Pget_layout(layout) == H5D_COMPACT ? NULL : "is no figure";
-        status = wrong ? tessi_store_foreign(ctx, a, name, wrong) : read_figure(ctx, a, name, dataset, type, space);
+    } else if (strncmp(name, "metrics/", 8) == 0) {
+        wrong = H5Pget_layout(layout) == H5D_COMPACT ? NULL : "is no metric";
+        status = wrong ? tessi_store_foreign(ctx, a, name, wrong) : read_metric(ctx, a, name, dataset, type, space);
     } else {
         if (!known_type(type, &e))
             wrong = "is of a foreign type";
@@ -200,14 +200,14 @@ static int64_t written_at(hid_t group, const char *name)
 }
 
 /* Insertion by the order of writing; lists are short, and in order already when the file knows none. */
-static void order_figures(struct tess_artefact *a, hid_t group)
+static void order_metrics(struct tess_artefact *a, hid_t group)
 {
-    for (int64_t i = 1; i < a->figures; i++) {
-        struct tessi_figure moved = a->figure[i];
+    for (int64_t i = 1; i < a->metrics; i++) {
+        struct tessi_metric moved = a->metric[i];
         int64_t place = written_at(group, moved.name), k = i;
-        for (; k > 0 && written_at(group, a->figure[k - 1].name) > place; k--)
-            a->figure[k] = a->figure[k - 1];
-        a->figure[k] = moved;
+        for (; k > 0 && written_at(group, a->metric[k - 1].name) > place; k--)
+            a->metric[k] = a->metric[k - 1];
+        a->metric[k] = moved;
     }
 }
 
@@ -238,9 +238,9 @@ static int order_members(struct tess_context *ctx, struct tess_artefact *a)
         order_pictures(a, group);
         H5Gclose(group);
     }
-    group = a->figures ? H5Gopen2(a->file, "figures", H5P_DEFAULT) : -1;
+    group = a->metrics ? H5Gopen2(a->file, "metrics", H5P_DEFAULT) : -1;
     if (group >= 0) {
-        order_figures(a, group);
+        order_metrics(a, group);
         H5Gclose(group);
     }
     return TESS_OK;

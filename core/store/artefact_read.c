@@ -184,13 +184,13 @@ const char *tess_artefact_name_at(const struct tess_artefact *a, int64_t i)
     return i < 0 || i >= a->entries ? NULL : a->entry[i].name;
 }
 
-const char *tessi_store_artefact_figure_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit)
+const char *tessi_store_artefact_metric_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit)
 {
-    if (i < 0 || i >= a->figures)
+    if (i < 0 || i >= a->metrics)
         return NULL;
-    *value = a->figure[i].value;
-    *unit = a->figure[i].unit;
-    return a->figure[i].name;
+    *value = a->metric[i].value;
+    *unit = a->metric[i].unit;
+    return a->metric[i].name;
 }
 
 const char *tessi_store_artefact_picture_at(const struct tess_artefact *a, int64_t i)

@@ -7,7 +7,7 @@
 /* First part of a path that belongs to the store itself. */
 static int artefact_write_reserved(const char *name)
 {
-    static const char *const parts[] = {"provenance", "figures", "pictures"};
+    static const char *const parts[] = {"provenance", "metrics", "pictures"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         size_t length = strlen(parts[i]);
         if (strncmp(name, parts[i], length) == 0 && (name[length] == '/' || name[length] == '\0'))
@@ -233,7 +233,7 @@ static const char *artefact_write_bare(const char *name)
 static int check_reserved(struct tess_context *ctx, const struct tess_artefact *a, const char *name)
 {
     if (artefact_write_reserved(name))
-        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: /%s is no place for a dataset: figures, pictures and provenance have their own",
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: /%s is no place for a dataset: metrics, pictures and provenance have their own",
                          a->path, name);
     return TESS_OK;
 }

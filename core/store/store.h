@@ -51,8 +51,8 @@ const char *tessi_store_artefact_provenance_at(const struct tess_artefact *a, in
  * A dataset of strings has dtype 0 and 8 bits for each byte of its width. */
 const char *tessi_store_artefact_dataset_at(const struct tess_artefact *a, int64_t i, struct tess_tensor *shape, int32_t *bits,
                                             int64_t *stored);
-/* i-th figure / picture in the order written; NULL past the end. */
-const char *tessi_store_artefact_figure_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit);
+/* i-th metric / picture in the order written; NULL past the end. */
+const char *tessi_store_artefact_metric_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit);
 const char *tessi_store_artefact_picture_at(const struct tess_artefact *a, int64_t i);
 
 /* A u8 (H, W, 1 or 3) picture as PNG, written aside and renamed. */

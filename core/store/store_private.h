@@ -76,7 +76,7 @@ struct tessi_entry {
     struct tess_digest digest;
 };
 
-struct tessi_figure {
+struct tessi_metric {
     char *name, *unit;
     double value;
 };
@@ -95,8 +95,8 @@ struct tess_artefact {
     int failed;                /* a write went wrong: nothing more is taken */
     struct tessi_entry *entry; /* reading: in name order */
     int64_t entries, entry_capacity;
-    struct tessi_figure *figure;
-    int64_t figures, figure_capacity;
+    struct tessi_metric *metric;
+    int64_t metrics, metric_capacity;
     char **picture; /* names, in the order written */
     int64_t pictures, picture_capacity;
     struct tessi_note *note;

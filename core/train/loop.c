@@ -1,5 +1,5 @@
-/* The training loop. A step: fill the batch (slices in parallel), forward and backward of every slice, one optimiser step, what the
- * stage does after it. Everything the next step depends on is in the checkpoint: the step's number, the blocks of weights, and the
+/* The training loop. A step: fill the batch (microbatches in parallel), forward and backward of every microbatch, one optimiser step, what
+ * the stage does after it. Everything the next step depends on is in the checkpoint: the step's number, the blocks of weights, and the
  * curve so far; data order and draws are functions of the step. SPDX-License-Identifier: MIT */
 #include <tessera/train.h>
 
@@ -20,7 +20,7 @@ struct loop {
     const struct tess_training *t;
     struct tess_stage_run *run;
     struct tessi_runtime *runtime;
-    int64_t slices, rows, step;
+    int64_t microbatches, rows, step;
     struct tess_batch batch;
     struct tess_tensor in[MAX_TENSORS], out[MAX_TENSORS], total[MAX_TENSORS];
     int32_t objectives;
@@ -36,53 +36,53 @@ struct loop {
     int told;                     /* the user has been told */
 };
 
-int tess_training_slices(struct tess_context *ctx, const struct tess_training_params *p, int64_t *slices)
+int tess_training_microbatches(struct tess_context *ctx, const struct tess_training_params *p, int64_t *microbatches)
 {
-    *slices = p->slices;
-    if (p->slices == 0) {
+    *microbatches = p->microbatches;
+    if (p->microbatches == 0) {
         int64_t best = 1;
         for (int64_t n = 2; n <= 8; n++)
             best = p->batch % n == 0 ? n : best;
-        *slices = best;
-    } else if (p->batch % p->slices) {
-        return ctx->fail(ctx, TESS_E_VALUE, "slices: %lld does not divide batch: %lld; leave slices out, or choose a divisor",
-                       (long long)p->slices, (long long)p->batch);
+        *microbatches = best;
+    } else if (p->batch % p->microbatches) {
+        return ctx->fail(ctx, TESS_E_VALUE, "microbatches: %lld does not divide batch: %lld; leave microbatches out, or choose a divisor",
+                         (long long)p->microbatches, (long long)p->batch);
     }
     return TESS_OK;
 }
 
 int64_t tess_training_bytes(const struct tess_training_params *p, int64_t parameters)
 {
-    return parameters * 4 * (p->average > 0.0 ? 3 : 2);
+    return parameters * 4 * (p->ema_decay > 0.0 ? 3 : 2);
 }
 
 static int64_t batch_bytes(const struct tess_graph *g, const char *(*at)(const struct tess_graph *, int32_t, struct tess_tensor *),
-                           int64_t slices)
+                           int64_t microbatches)
 {
     struct tess_tensor shape;
     int64_t bytes = 0;
     for (int32_t i = 0; at(g, i, &shape); i++)
-        bytes += (int64_t)tess_tensor_bytes(&shape) * slices;
+        bytes += (int64_t)tess_tensor_bytes(&shape) * microbatches;
     return bytes;
 }
 
 int tess_training_cost(struct tess_context *ctx, const struct tess_training_params *p, const struct tess_graph *g, int32_t after,
                        struct tess_cost *out)
 {
-    int64_t slices;
-    TESS_TRY(tess_training_slices(ctx, p, &slices));
+    int64_t microbatches;
+    TESS_TRY(tess_training_microbatches(ctx, p, &microbatches));
     TESS_TRY(tess_graph_cost(ctx, g, out));
     out->flops *= (double)p->batch * (double)p->steps;
-    out->total_bytes += tess_training_bytes(p, out->parameters) + batch_bytes(g, tess_graph_input_at, slices);
+    out->total_bytes += tess_training_bytes(p, out->parameters) + batch_bytes(g, tess_graph_input_at, microbatches);
     if (after)
-        out->total_bytes += batch_bytes(g, tess_graph_output_at, slices);
+        out->total_bytes += batch_bytes(g, tess_graph_output_at, microbatches);
     return TESS_OK;
 }
 
 void tess_training_disk(const struct tess_training_params *p, int64_t parameters, struct tess_stage_plan *plan)
 {
     plan->output_bytes += parameters * 4;
-    plan->checkpoint_bytes += parameters * 4 * (p->average > 0.0 ? 4 : 3); /* value, two moments, average */
+    plan->checkpoint_bytes += parameters * 4 * (p->ema_decay > 0.0 ? 4 : 3); /* value, two moments, average */
 }
 
 int64_t tess_training_sample(uint64_t seed, int64_t n, int64_t position)
@@ -96,7 +96,7 @@ int64_t tess_training_sample(uint64_t seed, int64_t n, int64_t position)
 
 static int32_t loop_columns(const struct tess_training *t)
 {
-    return TESS_HAS(t, figure) ? t->columns : 0;
+    return TESS_HAS(t, metric) ? t->columns : 0;
 }
 
 static const char *series_name(const struct loop *l, int32_t i)
@@ -106,21 +106,21 @@ static const char *series_name(const struct loop *l, int32_t i)
 
 static double series_value(const struct loop *l, int32_t i)
 {
-    return i < l->objectives ? (double)*(const float *)l->total[i].data : l->t->figure[i - l->objectives];
+    return i < l->objectives ? (double)*(const float *)l->total[i].data : l->t->metric[i - l->objectives];
 }
 
 /* ---- buffers ---- */
 
 static int check_tensors(struct tess_context *ctx, const char *what,
-                         const char *(*at)(const struct tess_graph *, int32_t, struct tess_tensor *), const struct loop *l, int64_t slices,
-                         int wanted, struct tess_tensor *list, int32_t *count)
+                         const char *(*at)(const struct tess_graph *, int32_t, struct tess_tensor *), const struct loop *l,
+                         int64_t microbatches, int wanted, struct tess_tensor *list, int32_t *count)
 {
     struct tess_tensor shape;
     for (*count = 0; at(l->t->graph, *count, &shape); (*count)++) {
         if (*count == MAX_TENSORS)
             return ctx->fail(ctx, TESS_E_INTERNAL, "a training graph has more than %d %s", MAX_TENSORS, what);
         if (shape.rank > 0)
-            shape.dim[0] *= slices;
+            shape.dim[0] *= microbatches;
         if (wanted)
             TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(&shape), what, &shape.data));
         list[*count] = shape;
@@ -139,13 +139,13 @@ static int loop_prepare(struct tess_context *ctx, struct loop *l)
     const struct tess_training *t = l->t;
     void *memory;
     l->batch = (struct tess_batch){.size = sizeof l->batch, .in = l->in, .out = l->out, .total = l->total, .samples = t->params->batch};
-    TESS_TRY(tess_training_slices(ctx, t->params, &l->slices));
-    l->rows = tess_graph_rows(t->graph);
-    if (l->rows * l->slices != t->params->batch)
-        return ctx->fail(ctx, TESS_E_INTERNAL, "a graph of %lld rows does not make a batch of %lld in %lld slices", (long long)l->rows,
-                       (long long)t->params->batch, (long long)l->slices);
-    TESS_TRY(check_tensors(ctx, "inputs", tess_graph_input_at, l, l->slices, 1, l->in, &l->batch.inputs));
-    TESS_TRY(check_tensors(ctx, "outputs", tess_graph_output_at, l, l->slices, t->after != NULL, l->out, &l->batch.outputs));
+    TESS_TRY(tess_training_microbatches(ctx, t->params, &l->microbatches));
+    l->rows = tess_graph_microbatch(t->graph);
+    if (l->rows * l->microbatches != t->params->batch)
+        return ctx->fail(ctx, TESS_E_INTERNAL, "a graph of %lld rows does not make a batch of %lld in %lld microbatches",
+                         (long long)l->rows, (long long)t->params->batch, (long long)l->microbatches);
+    TESS_TRY(check_tensors(ctx, "inputs", tess_graph_input_at, l, l->microbatches, 1, l->in, &l->batch.inputs));
+    TESS_TRY(check_tensors(ctx, "outputs", tess_graph_output_at, l, l->microbatches, t->after != NULL, l->out, &l->batch.outputs));
     TESS_TRY(check_tensors(ctx, "totals", tess_graph_total_at, l, 1, 1, l->total, &l->batch.totals));
     l->objectives = t->graph->objectives;
     l->saved = l->far = -1;
@@ -239,7 +239,7 @@ static int loop_resume(struct tess_context *ctx, struct loop *l)
 
 /* ---- a step ---- */
 
-static void fill_slice(void *user, int worker, int64_t i)
+static void fill_microbatch(void *user, int worker, int64_t i)
 {
     struct loop *l = user;
     struct tess_tensor in[MAX_TENSORS];
@@ -248,7 +248,7 @@ static void fill_slice(void *user, int worker, int64_t i)
         return;
     for (int32_t k = 0; k < l->batch.inputs; k++) {
         in[k] = l->in[k];
-        in[k].dim[0] /= l->slices;
+        in[k].dim[0] /= l->microbatches;
         in[k].data = (char *)l->in[k].data + (size_t)i * tess_tensor_bytes(&in[k]);
     }
     int status = l->t->fill(l->t->user, ctx, l->step, i * l->rows, l->rows, in);
@@ -260,7 +260,7 @@ static int loop_fill(struct tess_context *ctx, struct loop *l)
 {
     for (int i = 0; i < l->workers; i++)
         tessi_base_context_init(&l->fill_call[i], ctx->host);
-    tessi_base_workers_run(l->runtime->workers, l->slices, fill_slice, l);
+    tessi_base_workers_run(l->runtime->workers, l->microbatches, fill_microbatch, l);
     for (int i = 0; i < l->workers; i++)
         if (l->fill_call[i].code != TESS_OK)
             return tessi_base_context_pass(ctx, &l->fill_call[i].context);
@@ -382,7 +382,7 @@ static void loop_count(struct loop *l)
             tessi_base_log_event(l->runtime->log, "loss", "i:step", l->step, "s:objective", series_name(l, i), "f:mean", mean, "f:lr",
                             tessi_train_learning_rate(p, l->step - 1), NULL);
         else
-            tessi_base_log_event(l->runtime->log, "figure", "i:step", l->step, "s:name", series_name(l, i), "f:mean", mean, NULL);
+            tessi_base_log_event(l->runtime->log, "metric", "i:step", l->step, "s:name", series_name(l, i), "f:mean", mean, NULL);
         l->log_sum[i] = 0.0;
     }
     l->logged = 0;

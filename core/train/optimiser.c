@@ -80,7 +80,7 @@ static void step_piece(void *user, int worker, int64_t i)
             adam.decay = adam.l2 = 0.0f;
         tessi_kernels()->adam(b - a, &adam, k->gradient + a, k->value + a, k->m + a, k->v + a);
         if (k->average)
-            tessi_kernels()->average(b - a, (float)k->p->average, k->value + a, k->average + a);
+            tessi_kernels()->average(b - a, (float)k->p->ema_decay, k->value + a, k->average + a);
     }
 }
 
@@ -109,10 +109,10 @@ int tessi_train_optimise(struct tess_context *ctx, struct tessi_workers *pool, c
     TESS_TRY(tessi_graph_weights_role(ctx, w, TESS_ROLE_VALUE, &k.value));
     TESS_TRY(tessi_graph_weights_role(ctx, w, TESS_ROLE_MOMENT1, &k.m));
     TESS_TRY(tessi_graph_weights_role(ctx, w, TESS_ROLE_MOMENT2, &k.v));
-    if (p->average > 0.0) {
+    if (p->ema_decay > 0.0) {
         float *average;
         TESS_TRY(tessi_graph_weights_role(ctx, w, TESS_ROLE_AVERAGE, &average));
-        k.average = (step + 1) % p->average_every == 0 ? average : NULL;
+        k.average = (step + 1) % p->ema_every == 0 ? average : NULL;
     }
     double lr = tessi_train_learning_rate(p, step);
     k.adam = (struct tessi_adam){.lr = (float)lr,

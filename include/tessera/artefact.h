@@ -16,7 +16,7 @@ extern "C" {
 
 struct tess_artefact; /* opened by the host, for reading or for writing; a stage gets its inputs and its output */
 
-/* "images", "autoencoder", "codes", "prior", "samples", "figures" ... what a stage's ports ask for. */
+/* "images", "autoencoder", "codes", "prior", "samples", "metrics" ... what a stage's ports ask for. */
 TESS_EXPORT const char *tess_artefact_kind(const struct tess_artefact *a);
 TESS_EXPORT const char *tess_artefact_path(const struct tess_artefact *a);
 /* SHA-256 over kind, attributes, dataset names, dtypes, shapes and values; not over times, hosts or provenance. "" while writing. */
@@ -62,9 +62,9 @@ TESS_EXPORT TESS_CHECKED int tess_artefact_copy_rows(struct tess_context *ctx, s
 /* A picture to look at, u8 (H, W, 1 or 3), under /pictures/NAME: the run's folder gets it as STAGE-NAME.png. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_picture(struct tess_context *ctx, struct tess_artefact *a, const char *name,
                                                        const struct tess_tensor *t);
-/* A figure for the final table, under /figures/NAME, with its unit ("dB", "bits/token", "" ). Order of writing is kept.
+/* A metric for the final table, under /metrics/NAME, with its unit ("dB", "bits/token", "" ). Order of writing is kept.
  * TESS_E_VALUE for a NaN. */
-TESS_EXPORT TESS_CHECKED int tess_artefact_put_figure(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value,
+TESS_EXPORT TESS_CHECKED int tess_artefact_put_metric(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value,
                                                       const char *unit);
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
@@ -73,7 +73,7 @@ TESS_EXPORT TESS_CHECKED int tess_artefact_put_figure(struct tess_context *ctx, 
 TESS_EXPORT TESS_CHECKED int tess_artefact_shape(struct tess_context *ctx, const struct tess_artefact *a, const char *name,
                                                  struct tess_tensor *shape);
 TESS_EXPORT int tess_artefact_has(const struct tess_artefact *a, const char *name);
-/* Name of the i-th dataset, figures left out, in no particular order; NULL past the end. Borrowed. */
+/* Name of the i-th dataset, metrics left out, in no particular order; NULL past the end. Borrowed. */
 TESS_EXPORT const char *tess_artefact_name_at(const struct tess_artefact *a, int64_t i);
 /* Rows first .. first + t->dim[0] - 1 into t (dtype of t may be wider: u8 -> i32). Shapes must agree but for dim[0]. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_read(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t first,

@@ -5,8 +5,8 @@
  *     tess_output(g, "latent", h);
  *     TESS_TRY(tess_graph_seal(c, g));
  *
- * A graph is recorded for one slice: `rows` samples. A batch is `slices` times that; workers take whole slices and run them
- * on one thread each; gradients and totals of the slices are added in a fixed binary tree. So the bits of a result do not
+ * A graph is recorded for one microbatch: `microbatch` samples. A batch is `microbatches` times that; workers take whole microbatches and
+ * run them on one thread each; gradients and totals of the microbatches are added in a fixed binary tree. So the bits of a result do not
  * depend on how many workers there are.
  *
  * Recording never fails in the middle: after the first failure (kept in the graph) every operation gives NULL, and NULL
@@ -35,8 +35,8 @@ struct tess_cache;
 struct tess_graph_options {
     uint32_t size;     /* sizeof(struct tess_graph_options) */
     int32_t training;  /* dropout draws, gradients are wanted */
-    int64_t rows;      /* samples of a slice */
-    int64_t slices;    /* slices of the largest batch it will be given */
+    int64_t microbatch;   /* samples of each */
+    int64_t microbatches; /* of the largest batch it will be given */
     uint64_t seed;     /* of everything random inside */
     int32_t recompute; /* what is cheap to make (norms, activations, upsampling) is made again for the backward pass, not kept: the same
                         * bits, less memory, some more time */
@@ -51,7 +51,7 @@ TESS_EXPORT void tess_graph_free(struct tess_graph *g);
 TESS_EXPORT TESS_CHECKED int tess_graph_seal(struct tess_context *ctx, struct tess_graph *g);
 /* Keeps a failure found while recording (a shape that does not fit); returns NULL, so that `return tess_graph_fail(...)`. */
 TESS_EXPORT struct tess_node *tess_graph_fail(struct tess_graph *g, int code, const char *format, ...) TESS_PRINTF(3, 4);
-TESS_EXPORT int64_t tess_graph_rows(const struct tess_graph *g);
+TESS_EXPORT int64_t tess_graph_microbatch(const struct tess_graph *g);
 TESS_EXPORT int tess_graph_training(const struct tess_graph *g);
 /* TESS_OK or the code of the first failure while recording. */
 TESS_EXPORT int tess_graph_status(const struct tess_graph *g);
@@ -74,27 +74,29 @@ TESS_EXPORT struct tess_tensor tess_shape(const struct tess_node *x);
 
 /* ---- what goes in and out ------------------------------------------------------------------------------------------ */
 
-/* Filled for every run; dim[0] must be a multiple of rows: sample-major. No gradient. */
+/* Filled for every run; dim[0] must be a multiple of microbatch: sample-major. No gradient. */
 TESS_EXPORT struct tess_node *tess_input(struct tess_graph *g, const char *name, int32_t dtype, int32_t rank, const int64_t *dim);
 TESS_EXPORT struct tess_node *tess_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, struct tess_init init);
 TESS_EXPORT struct tess_node *tess_constant(struct tess_graph *g, float value, int32_t rank, const int64_t *dim);
-/* Copied out after every run: dim[0] a multiple of rows; the slices' parts stand one after the other. */
+/* Copied out after every run: dim[0] a multiple of microbatch; the microbatches' parts stand one after the other. */
 TESS_EXPORT void tess_output(struct tess_graph *g, const char *name, struct tess_node *x);
-/* Added up over the slices of a batch in the fixed tree (f32). Counts, sums, statistics. */
+/* Added up over the microbatches of a batch in the fixed tree (f32). Counts, sums, statistics. */
 TESS_EXPORT void tess_total(struct tess_graph *g, const char *name, struct tess_node *x);
-/* A scalar whose mean over the slices is to be minimised over the trained weights whose names begin with one of `prefixes`
+/* A scalar whose mean over the microbatches is to be minimised over the trained weights whose names begin with one of `prefixes`
  * (comma-separated; "" is all). Several objectives may share a graph: a weight belongs to one of them. Its value is
- * reported as a total divided by the slices, under `name`. */
+ * reported as a total divided by the microbatches, under `name`. */
 TESS_EXPORT void tess_objective(struct tess_graph *g, const char *name, const char *prefixes, struct tess_node *scalar);
 /* A loss that weighs another by gradients: `scalar`'s gradient in the weight of that name is found before the objectives' (mean over the
- * slices), handed to the function of tess_weigh in the order of the probes, and the values it sets are those of the coefficients, scalar
- * nodes (0 while running forward), in the objectives' backward passes of the same step. At most 8. docs/models.md, "The adversarial term".
+ * microbatches), handed to the function of tess_set_adaptive_weights in the order of the gradient probes, and the values it sets are those
+ * of the adaptive weights, scalar nodes (0 while running forward), in the objectives' backward passes of the same step. At most 8.
+ * docs/models.md, "The adversarial term".
  */
-TESS_EXPORT void tess_probe(struct tess_graph *g, struct tess_node *scalar, const char *weight);
-TESS_EXPORT struct tess_node *tess_coefficient(struct tess_graph *g);
-TESS_EXPORT void tess_weigh(struct tess_graph *g,
-                            int (*weigh)(void *user, struct tess_context *ctx, const struct tess_tensor *probe, float *coefficient),
-                            void *user);
+TESS_EXPORT void tess_gradient_probe(struct tess_graph *g, struct tess_node *scalar, const char *weight);
+TESS_EXPORT struct tess_node *tess_adaptive_weight(struct tess_graph *g);
+TESS_EXPORT void tess_set_adaptive_weights(struct tess_graph *g,
+                                           int (*adapt)(void *user, struct tess_context *ctx, const struct tess_tensor *gradient_probe,
+                                                        float *adaptive_weight),
+                                           void *user);
 
 /* ---- element by element -------------------------------------------------------------------------------------------- */
 
@@ -126,7 +128,7 @@ TESS_EXPORT struct tess_node *tess_straight_through(struct tess_graph *g, struct
 
 TESS_EXPORT struct tess_node *tess_reshape(struct tess_graph *g, struct tess_node *x, int32_t rank, const int64_t *dim); /* no copy */
 TESS_EXPORT struct tess_node *tess_concat(struct tess_graph *g, struct tess_node *a, struct tess_node *b, int32_t axis);
-TESS_EXPORT struct tess_node *tess_narrow(struct tess_graph *g, struct tess_node *x, int32_t axis, int64_t first, int64_t count);
+TESS_EXPORT struct tess_node *tess_slice(struct tess_graph *g, struct tess_node *x, int32_t axis, int64_t first, int64_t count);
 /* Over the axes whose bits are set; they stay as 1. */
 TESS_EXPORT struct tess_node *tess_sum(struct tess_graph *g, struct tess_node *x, uint32_t axes);
 TESS_EXPORT struct tess_node *tess_mean(struct tess_graph *g, struct tess_node *x, uint32_t axes);
@@ -171,9 +173,9 @@ TESS_EXPORT struct tess_node *tess_attention(struct tess_graph *g, struct tess_n
 /* Causal attention one token at a time (docs/models.md, (20.5)). A cache keeps keys and values of the tokens before, from run to run and
  * outside the graph, so that nothing of them is copied in or out. It is the caller's: made before the graph is recorded, freed after the
  * graph is. It belongs to the first graph that is recorded over it; each tess_attention_cached of that graph has a layer in it, in the
- * order of recording. Its memory is of the graph's cost (total_bytes): rows x slices sequences of `tokens` tokens, in f32, or in bf16
- * where the run's precision is that, had before the first run. A sequence's place in the cache is its place in the batch, whose `first`
- * must be 0. [workers use it during a run of its graph; nobody else may then] */
+ * order of recording. Its memory is of the graph's cost (total_bytes): microbatch x microbatches sequences of `tokens` tokens, in f32, or
+ * in bf16 where the run's precision is that, had before the first run. A sequence's place in the cache is its place in the batch, whose
+ * `first` must be 0. [workers use it during a run of its graph; nobody else may then] */
 TESS_EXPORT TESS_CHECKED int tess_cache_new(struct tess_context *ctx, int64_t tokens, struct tess_cache **out); /* tokens: at least 1 */
 TESS_EXPORT void tess_cache_free(struct tess_cache *cache); /* NULL is fine */
 /* q, k, v (N, 1, C), position (N, 1) i32 in [0, tokens) -> (N, 1, C): puts k and v in the cache as those of `position`, then
@@ -207,7 +209,7 @@ TESS_EXPORT struct tess_node *tess_direction_distance(struct tess_graph *g, stru
 
 #define TESS_OP_MAX 8 /* inputs or outputs of an operation */
 
-/* One operation at work on one slice, on one thread. Values are f32 unless the node says otherwise. */
+/* One operation at work on one microbatch, on one thread. Values are f32 unless the node says otherwise. */
 struct tess_op_run {
     uint32_t size;
     int32_t inputs, outputs;
@@ -217,8 +219,8 @@ struct tess_op_run {
     const struct tess_tensor *dout;/* backward: gradient of each output; data NULL where none flows */
     const struct tess_tensor *din; /* backward: write (not add) the gradient of each input; data NULL where not wanted */
     void *scratch;                 /* as many bytes as asked for; contents undefined */
-    struct tess_stream random;     /* seed, step, and in `sample` the index of the slice's first row in its batch; set purpose */
-    int64_t rows;                  /* samples in the slice */
+    struct tess_stream random;     /* seed, step, and in `sample` the index of the microbatch's first row in its batch; set purpose */
+    int64_t rows;                  /* samples in the microbatch */
     struct tess_context *context;        /* for failures: return call->fail(call, TESS_E_..., ...) */
     const void *host_state;        /* of the operations that come with the library */
 };
@@ -232,15 +234,15 @@ struct tess_op {
 };
 
 /* Records `op` over `inputs` (a NULL entry is an absent optional one where the operation allows it); `outputs` are the shapes
- * it gives; `nodes` receives them. attr is copied. flops: of one slice forward (backward is taken as twice that). */
+ * it gives; `nodes` receives them. attr is copied. flops: of one microbatch forward (backward is taken as twice that). */
 TESS_EXPORT void tess_custom(struct tess_graph *g, const struct tess_op *op, const void *attr, size_t attr_size, int32_t n_inputs,
                              struct tess_node *const *inputs, int32_t n_outputs, const struct tess_tensor *outputs, size_t scratch_bytes,
                              double flops, struct tess_node **nodes);
 
 /* ---- running ------------------------------------------------------------------------------------------------------- */
 
-/* One batch. Tensors are in the order of declaration. Whole batches: dim[0] = slices x the node's dim[0]; a shorter last batch
- * is given with `samples` < rows x slices: missing rows are computed on zeros and their outputs dropped (inference only). */
+/* One batch. Tensors are in the order of declaration. Whole batches: dim[0] = microbatches x the node's dim[0]; a shorter last batch
+ * is given with `samples` < microbatch x microbatches: missing rows are computed on zeros and their outputs dropped (inference only). */
 struct tess_batch {
     uint32_t size;
     int32_t inputs, outputs, totals; /* lengths of the arrays; totals count objectives first, then totals, as declared */
@@ -252,15 +254,15 @@ struct tess_batch {
     struct tess_tensor *total;       /* f32 */
 };
 
-/* Forward only. On all workers; fails with the first slice's failure. Not to be called from two threads at once. */
+/* Forward only. On all workers; fails with the first microbatch's failure. Not to be called from two threads at once. */
 TESS_EXPORT TESS_CHECKED int tess_graph_run(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b);
-/* Forward and backward of every objective; gradients of the mean over slices are kept until the next step. */
+/* Forward and backward of every objective; gradients of the mean over microbatches are kept until the next step. */
 TESS_EXPORT TESS_CHECKED int tess_graph_step(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b);
 /* Gradient of a weight after tess_graph_step (f32, a view valid until the next). */
 TESS_EXPORT TESS_CHECKED int tess_graph_gradient(struct tess_context *ctx, struct tess_graph *g, const char *weight,
                                                  struct tess_tensor *out);
 
-/* Shapes of the i-th input, output, total for one slice, with data NULL, and its name. NULL past the end. */
+/* Shapes of the i-th input, output, total for one microbatch, with data NULL, and its name. NULL past the end. */
 TESS_EXPORT const char *tess_graph_input_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape);
 TESS_EXPORT const char *tess_graph_output_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape);
 TESS_EXPORT const char *tess_graph_total_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape);

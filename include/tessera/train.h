@@ -1,4 +1,4 @@
-/* The training loop every training stage shares: batches, slices, optimiser, schedules, clipping, moving average of the
+/* The training loop every training stage shares: batches, microbatches, optimiser, schedules, clipping, moving average of the
  * weights, checkpoints, exact resume.
  *
  * SPDX-License-Identifier: MIT */
@@ -14,8 +14,8 @@ extern "C" {
 
 /* The parameters a training stage takes; put TESS_TRAINING_PARAMS(struct self, member) into its table. */
 struct tess_training_params {
-    int64_t steps, batch, slices, warmup, average_every, log_every;
-    double lr, lr_final, beta1, beta2, epsilon, weight_decay, clip, average;
+    int64_t steps, batch, microbatches, warmup, ema_every, log_every;
+    double lr, lr_final, beta1, beta2, epsilon, weight_decay, clip, ema_decay;
     int32_t optimiser; /* 0 adam, 1 adamw */
     int32_t schedule;  /* 0 constant, 1 cosine */
     int32_t recompute; /* of struct tess_graph_options, for the stage to pass on */
@@ -29,7 +29,7 @@ struct tess_training_params {
 #define TESS_TRAINING_CLIPPED_PARAMS(S, m, default_steps, default_batch, default_lr, default_clip)                                         \
     TESS_TRAINING_ROW(S, m, steps, TESS_I64, 0, 1e9, default_steps, 0, "optimiser steps"),                                                 \
         TESS_TRAINING_ROW(S, m, batch, TESS_I64, 1, 65536, default_batch, 0, "samples a step"),                                            \
-        TESS_TRAINING_ROW(S, m, slices, TESS_I64, 0, 1024, 0, 0,                                                                           \
+        TESS_TRAINING_ROW(S, m, microbatches, TESS_I64, 0, 1024, 0, 0,                                                                     \
                           "parts a batch is cut into; 0: the largest divisor of the batch up to 8"),                                       \
         TESS_TRAINING_ROW(S, m, lr, TESS_F64, 0, 10, default_lr, 0, "learning rate"),                                                      \
         TESS_TRAINING_ROW(S, m, lr_final, TESS_F64, 0, 1, 0, 0, "share of lr at the end of a cosine schedule"),                            \
@@ -49,8 +49,8 @@ struct tess_training_params {
         TESS_TRAINING_ROW(S, m, epsilon, TESS_F64, 0, 1, 1e-8, 0, "added to the root of the second moment"),                               \
         TESS_TRAINING_ROW(S, m, weight_decay, TESS_F64, 0, 1, 0, 0, "weight decay"),                                                       \
         TESS_TRAINING_ROW(S, m, clip, TESS_F64, 0, 1e9, default_clip, 0, "largest norm of the gradient; 0: no clipping"),                  \
-        TESS_TRAINING_ROW(S, m, average, TESS_F64, 0, 0.9999999, 0, 0, "decay of the weights' moving average; 0: none"),                   \
-        TESS_TRAINING_ROW(S, m, average_every, TESS_I64, 1, 1e6, 1, 0, "steps between updates of the moving average"),                     \
+        TESS_TRAINING_ROW(S, m, ema_decay, TESS_F64, 0, 0.9999999, 0, 0, "decay of the weights' moving average; 0: none"),                 \
+        TESS_TRAINING_ROW(S, m, ema_every, TESS_I64, 1, 1e6, 1, 0, "steps between updates of the moving average"),                         \
         {.name = "recompute",                                                                                                              \
          .help = "make norms and activations again for the backward pass: less memory, more time, the same results",                       \
          .type = TESS_BOOL,                                                                                                                \
@@ -68,28 +68,29 @@ struct tess_training {
     uint32_t size;
     const struct tess_training_params *params;
     struct tess_weights *weights; /* declared by the graph; sealed by the loop */
-    struct tess_graph *graph;     /* sealed, with objectives; rows x slices == batch */
+    struct tess_graph *graph;     /* sealed, with objectives; microbatch x microbatches == batch */
     void *user;
     /* What the callbacks return but TESS_OK ends the training, with their message; `in` and `b` are valid until they return.
      * Fills rows first .. first + rows - 1 of the batch of `step` into `in`, the graph's inputs for those rows (data ready,
-     * dim[0] for those rows). [any thread, slices in parallel] */
+     * dim[0] for those rows). [any thread, microbatches in parallel] */
     int (*fill)(void *user, struct tess_context *ctx, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in);
     /* After the optimiser's step; b holds outputs and totals of the step. NULL: nothing. [one thread] */
     int (*after)(void *user, struct tess_context *ctx, int64_t step, const struct tess_batch *b);
     const struct tess_training_group *group; /* may be NULL */
     int32_t groups;
-    /* Figures of a step beside the objectives, for the log and the curve: their names, and where their values are once `after` is done.
+    /* Metrics of a step beside the objectives, for the log and the curve: their names, and where their values are once `after` is done.
      * Objectives and columns are 10 at most. */
     int32_t columns;
     const char *const *column;
-    const double *figure;
+    const double *metric;
     /* Adds attributes of the stage's own to each checkpoint: what it must know to go on. NULL: none. [one thread] */
     int (*remember)(void *user, struct tess_context *ctx, struct tess_attrs *f);
 };
 
-/* The slices a batch is cut into: params->slices, or the largest divisor of batch up to 8. Fails with TESS_E_VALUE when
- * slices does not divide batch. */
-TESS_EXPORT TESS_CHECKED int tess_training_slices(struct tess_context *ctx, const struct tess_training_params *p, int64_t *slices);
+/* The microbatches a batch is cut into: params->microbatches, or the largest divisor of batch up to 8. Fails with TESS_E_VALUE when
+ * microbatches does not divide batch. */
+TESS_EXPORT TESS_CHECKED int tess_training_microbatches(struct tess_context *ctx, const struct tess_training_params *p,
+                                                        int64_t *microbatches);
 /* Bytes the optimiser, gradients and averages of `parameters` elements take beside the graph. */
 TESS_EXPORT int64_t tess_training_bytes(const struct tess_training_params *p, int64_t parameters);
 /* Into a plan: the work of all steps, and the memory of the sealed graph with its weights and gradients, of the optimiser's state and of a

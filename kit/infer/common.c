@@ -6,12 +6,12 @@
 
 int stage_graph_open(struct tess_context *ctx, struct stage_graph *s, uint64_t seed, int64_t batch)
 {
-    return stage_graph_open_rows(ctx, s, seed, batch, STAGE_ROWS);
+    return stage_graph_open_rows(ctx, s, seed, batch, STAGE_MICROBATCH);
 }
 
 int stage_graph_open_rows(struct tess_context *ctx, struct stage_graph *s, uint64_t seed, int64_t batch, int64_t rows)
 {
-    struct tess_graph_options o = {.size = sizeof o, .rows = rows, .slices = (batch + rows - 1) / rows, .seed = seed};
+    struct tess_graph_options o = {.size = sizeof o, .microbatch = rows, .microbatches = (batch + rows - 1) / rows, .seed = seed};
     s->batch = batch;
     if (!s->weights)
         TESS_TRY(tess_weights_new(ctx, seed, &s->weights));
@@ -239,22 +239,22 @@ int stage_carry_rows(struct tess_context *ctx, const struct tess_artefact *from,
     return tess_artefact_copy(ctx, to, "classes", from, NULL);
 }
 
-int stage_put_figure_as(struct tess_context *ctx, struct tess_artefact *a, const char *name, const char *suffix, double value,
+int stage_put_metric_as(struct tess_context *ctx, struct tess_artefact *a, const char *name, const char *suffix, double value,
                         const char *unit)
 {
     char full[96];
     snprintf(full, sizeof full, "%s%s", name, suffix);
-    return tess_artefact_put_figure(ctx, a, full, value, unit);
+    return tess_artefact_put_metric(ctx, a, full, value, unit);
 }
 
 int stage_put_health_as(struct tess_context *ctx, struct tess_artefact *a, const struct tess_code_health *h, const char *suffix)
 {
     char unit[32];
     snprintf(unit, sizeof unit, "of %lld", (long long)h->codebook_size);
-    TESS_TRY(stage_put_figure_as(ctx, a, "codes used", suffix, (double)h->used, unit));
-    TESS_TRY(stage_put_figure_as(ctx, a, "order-0 entropy", suffix, h->entropy, "bits/code"));
-    TESS_TRY(stage_put_figure_as(ctx, a, "perplexity", suffix, h->perplexity, "codes"));
-    return stage_put_figure_as(ctx, a, "top code's share", suffix, 100.0 * h->top_share, "%");
+    TESS_TRY(stage_put_metric_as(ctx, a, "codes used", suffix, (double)h->used, unit));
+    TESS_TRY(stage_put_metric_as(ctx, a, "order-0 entropy", suffix, h->entropy, "bits/code"));
+    TESS_TRY(stage_put_metric_as(ctx, a, "perplexity", suffix, h->perplexity, "codes"));
+    return stage_put_metric_as(ctx, a, "top code's share", suffix, 100.0 * h->top_share, "%");
 }
 
 int stage_put_health(struct tess_context *ctx, struct tess_stage_run *r, const struct tess_code_health *h)

@@ -1,4 +1,4 @@
-/* What the stages share: graphs run over many samples, rows of an artefact, pictures and figures. Linked into each stage's plugin.
+/* What the stages share: graphs run over many samples, rows of an artefact, pictures and metrics. Linked into each stage's plugin.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_COMMON_H
@@ -6,8 +6,8 @@
 
 #include <tessera/tessera.h>
 
-/* A graph for inference: slices of STAGE_ROWS samples whatever the batch, so that a result never depends on it. */
-enum { STAGE_ROWS = 8, PICTURE_IMAGES = 64, STAGE_IMAGES_MAX = 1 << 30 /* bytes of images held in memory */ };
+/* A graph for inference: microbatches of STAGE_MICROBATCH samples whatever the batch, so that a result never depends on it. */
+enum { STAGE_MICROBATCH = 8, PICTURE_IMAGES = 64, STAGE_IMAGES_MAX = 1 << 30 /* bytes of images held in memory */ };
 
 struct stage_graph {
     struct tess_weights *weights;
@@ -16,7 +16,7 @@ struct stage_graph {
 };
 /* Weights and an empty graph; weights NULL in *s: a store of its own. */
 int stage_graph_open(struct tess_context *ctx, struct stage_graph *s, uint64_t seed, int64_t batch) TESS_CHECKED;
-/* The same in slices of `rows`, which must not depend on the batch either. */
+/* The same in microbatches of `rows`, which must not depend on the batch either. */
 int stage_graph_open_rows(struct tess_context *ctx, struct stage_graph *s, uint64_t seed, int64_t batch, int64_t rows) TESS_CHECKED;
 void stage_graph_close(struct stage_graph *s, int owns_weights);
 /* Runs `n` samples at `first`; every tensor's first dimension is cut to n. */
@@ -86,13 +86,13 @@ int stage_carry_over(struct tess_context *ctx, const struct tess_artefact *from,
 /* Labels and names of n rows, where row i was row[i] there, and names of classes. */
 int stage_carry_rows(struct tess_context *ctx, const struct tess_artefact *from, struct tess_artefact *to, int64_t n,
                      const int64_t *row) TESS_CHECKED;
-/* "codes used", "entropy", "perplexity", "top share": figures; a note with the cures when fewer than half of the codes are used. */
+/* "codes used", "entropy", "perplexity", "top share": metrics; a note with the cures when fewer than half of the codes are used. */
 int stage_put_health(struct tess_context *ctx, struct tess_stage_run *r, const struct tess_code_health *h) TESS_CHECKED;
-/* The figures alone, `suffix` behind their names. */
+/* The metrics alone, `suffix` behind their names. */
 int stage_put_health_as(struct tess_context *ctx, struct tess_artefact *a, const struct tess_code_health *h,
                         const char *suffix) TESS_CHECKED;
-/* A figure whose name ends in `suffix`. */
-int stage_put_figure_as(struct tess_context *ctx, struct tess_artefact *a, const char *name, const char *suffix, double value,
+/* A metric whose name ends in `suffix`. */
+int stage_put_metric_as(struct tess_context *ctx, struct tess_artefact *a, const char *name, const char *suffix, double value,
                         const char *unit) TESS_CHECKED;
 /* A warning where the codes use less than a sixteenth of what they could: what remains of a codebook that collapsed. `what`: whose codes.
  */

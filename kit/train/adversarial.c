@@ -42,15 +42,15 @@ static double length_of(const struct tess_tensor *t)
 }
 
 /* (13.3) */
-static int adversarial_weigh(void *user, struct tess_context *ctx, const struct tess_tensor *probe, float *coefficient)
+static int adversarial_adapt(void *user, struct tess_context *ctx, const struct tess_tensor *gradient_probe, float *adaptive_weight)
 {
     struct adversarial *a = user;
-    double weight = length_of(&probe[0]) / (length_of(&probe[1]) + 1e-4);
+    double weight = length_of(&gradient_probe[0]) / (length_of(&gradient_probe[1]) + 1e-4);
     (void)ctx;
     weight = weight < a->p->max ? weight : a->p->max;
     weight = a->p->balance == BALANCE_FIXED ? 1.0 : weight;
-    coefficient[0] = *a->step < a->p->start ? 0.0f : (float)(a->p->weight * weight);
-    a->figure[ADVERSARIAL_WEIGHT] = (double)coefficient[0];
+    adaptive_weight[0] = *a->step < a->p->start ? 0.0f : (float)(a->p->weight * weight);
+    a->metric[ADVERSARIAL_WEIGHT] = (double)adaptive_weight[0];
     return TESS_OK;
 }
 
@@ -76,14 +76,14 @@ int adversarial_record(struct tess_context *ctx, struct adversarial *a, struct t
     struct tess_node *of_made = tess_mean_all(g, made), *fooled = tess_affine(g, of_made, -1.0f, 0.0f);
     struct tess_node *wrong = tess_add(g, tess_mean_all(g, tess_leaky_relu(g, tess_affine(g, real, -1.0f, 1.0f), 0.0f)),
                                        tess_mean_all(g, tess_leaky_relu(g, tess_affine(g, made, 1.0f, 1.0f), 0.0f)));
-    *term = tess_mul(g, tess_coefficient(g), fooled);
+    *term = tess_mul(g, tess_adaptive_weight(g), fooled);
     *own = tess_affine(g, wrong, 0.5f, 0.0f);
     const char *last = last_layer(ctx, a->weights);
     if (!last)
         return ctx->fail(ctx, TESS_E_VALUE, "the decoder has no matrix or kernel to weigh the adversarial term by; leave critic out");
-    tess_probe(g, error, last);
-    tess_probe(g, fooled, last);
-    tess_weigh(g, adversarial_weigh, a);
+    tess_gradient_probe(g, error, last);
+    tess_gradient_probe(g, fooled, last);
+    tess_set_adaptive_weights(g, adversarial_adapt, a);
     tess_total(g, adversarial_column[ADVERSARIAL_REAL], tess_mean_all(g, real));
     tess_total(g, adversarial_column[ADVERSARIAL_MADE], of_made);
     return TESS_OK;
@@ -91,19 +91,19 @@ int adversarial_record(struct tess_context *ctx, struct adversarial *a, struct t
 
 /* ---- watching ---- */
 
-/* Mean of the slices' values; objectives are that already. */
+/* Mean of the microbatches' values; objectives are that already. */
 static double total_of(const struct tess_graph *g, const struct tess_batch *b, const char *name, int summed)
 {
     const char *found;
     for (int32_t i = 0; (found = tess_graph_total_at(g, i, NULL)) != NULL; i++)
         if (strcmp(found, name) == 0)
-            return (double)*(const float *)b->total[i].data / (summed ? (double)(b->samples / tess_graph_rows(g)) : 1.0);
+            return (double)*(const float *)b->total[i].data / (summed ? (double)(b->samples / tess_graph_microbatch(g)) : 1.0);
     return 0.0;
 }
 
 static void tell_of_faultless(struct adversarial *a, struct tess_stage_run *r, int64_t step)
 {
-    const double *mean = a->watched.figure;
+    const double *mean = a->watched.metric;
     double loss = a->watched.loss;
     if (loss > RECOVERED)
         a->watched.faultless = 0;
@@ -125,12 +125,13 @@ static void tell_of_limit(struct adversarial *a, struct tess_stage_run *r, int64
     if (a->watched.limited < WATCHED || a->watched.at_limit)
         return;
     a->watched.at_limit = 1;
-    tess_stage_note(r,
-                    "the weight of the adversarial term has stood at its limit, `adversarial_most` %g times `adversarial_weight` %g, in "
-                    "the %lld steps up to %lld: there the two gradients are not balanced; the critic's loss was %.3g; should "
-                    "reconstructions get worse, lower `adversarial_weight` or begin later (`adversarial_start`), else raise "
-                    "`adversarial_most`",
-                    a->p->max, a->p->weight, (long long)WATCHED, (long long)step, a->watched.loss);
+    tess_stage_note(
+        r,
+        "the weight of the adversarial term has stood at its limit, `adversarial_weight_max` %g times `adversarial_weight` %g, in "
+        "the %lld steps up to %lld: there the two gradients are not balanced; the critic's loss was %.3g; should "
+        "reconstructions get worse, lower `adversarial_weight` or begin later (`adversarial_start`), else raise "
+        "`adversarial_weight_max`",
+        a->p->max, a->p->weight, (long long)WATCHED, (long long)step, a->watched.loss);
 }
 
 void adversarial_watch(struct adversarial *a, struct tess_stage_run *r, const struct tess_graph *g, const struct tess_batch *b)
@@ -138,19 +139,19 @@ void adversarial_watch(struct adversarial *a, struct tess_stage_run *r, const st
     int64_t step = *a->step;
     double limit = (double)(float)(a->p->weight * a->p->max), critic = total_of(g, b, "critic", 0);
     for (int i = ADVERSARIAL_REAL; i < ADVERSARIAL_COLUMNS; i++)
-        a->figure[i] = total_of(g, b, adversarial_column[i], 1);
+        a->metric[i] = total_of(g, b, adversarial_column[i], 1);
     if (step <= a->p->start) /* the critic has not learnt yet */
         return;
     a->watched.steps++;
     a->watched.loss += critic / WATCHED;
-    a->watched.limited += a->p->balance == BALANCE_GRADIENTS && limit > 0.0 && a->figure[ADVERSARIAL_WEIGHT] >= limit;
+    a->watched.limited += a->p->balance == BALANCE_GRADIENTS && limit > 0.0 && a->metric[ADVERSARIAL_WEIGHT] >= limit;
     for (int i = 0; i < ADVERSARIAL_COLUMNS; i++)
-        a->watched.figure[i] += a->figure[i] / WATCHED;
+        a->watched.metric[i] += a->metric[i] / WATCHED;
     if (a->watched.steps < WATCHED)
         return;
     tell_of_faultless(a, r, step + 1);
     tell_of_limit(a, r, step + 1);
     a->watched.steps = a->watched.limited = 0;
     a->watched.loss = 0.0;
-    memset(a->watched.figure, 0, sizeof a->watched.figure);
+    memset(a->watched.metric, 0, sizeof a->watched.metric);
 }

@@ -22,10 +22,17 @@ struct adversarial_params {
      .offset = offsetof(S, m.start), .lo = 0, .hi = 1e9, .def = 0}
 /* Where stages differ in what they begin with. */
 #define ADVERSARIAL_WEIGHT_PARAMS(S, m, default_weight, default_most)                                                                      \
-    {.name = "adversarial_weight", .help = "factor of the term's weight (taming and ReFiT have 0.8)", .type = TESS_F64,                    \
-     .offset = offsetof(S, m.weight), .lo = 0, .hi = 1e4, .def = default_weight},                                                          \
-    {.name = "adversarial_most", .help = "the weight is at most this before the factor (taming has 1e4)", .type = TESS_F64,                \
-     .offset = offsetof(S, m.max), .lo = 0, .hi = 1e9, .def = default_most}
+    {.name = "adversarial_weight",                                                                                                         \
+     .help = "factor of the term's weight (taming and ReFiT have 0.8)",                                                                    \
+     .type = TESS_F64,                                                                                                                     \
+     .offset = offsetof(S, m.weight),                                                                                                      \
+     .lo = 0,                                                                                                                              \
+     .hi = 1e4,                                                                                                                            \
+     .def = default_weight},                                                                                                               \
+    {                                                                                                                                      \
+        .name = "adversarial_weight_max", .help = "the weight is at most this before the factor (taming has 1e4)", .type = TESS_F64,       \
+        .offset = offsetof(S, m.max), .lo = 0, .hi = 1e9, .def = default_most                                                              \
+    }
 
 /* What a step of training tells of the two: lambda of (13.3), and the critic's mean logits of real and of made images. */
 enum { ADVERSARIAL_WEIGHT, ADVERSARIAL_REAL, ADVERSARIAL_MADE, ADVERSARIAL_COLUMNS };
@@ -36,11 +43,11 @@ struct adversarial {
     const struct adversarial_params *p;
     struct tess_weights *weights;
     const _Atomic int64_t *step; /* being made */
-    double figure[ADVERSARIAL_COLUMNS];
+    double metric[ADVERSARIAL_COLUMNS];
     /* The steps watched together; and whether it was said already, and has not passed since. */
     struct {
         int64_t steps, limited;
-        double loss, figure[ADVERSARIAL_COLUMNS];
+        double loss, metric[ADVERSARIAL_COLUMNS];
         int faultless, at_limit;
     } watched;
 };
@@ -51,7 +58,7 @@ int adversarial_check(const struct adversarial_params *p, struct tess_context *c
  * is the critic's (13.2), whose weights are under "critic". The last kernel under "decoder." is the one the weight is measured at. */
 int adversarial_record(struct tess_context *ctx, struct adversarial *a, struct tess_graph *g, struct tess_node *x, struct tess_node *y,
                        struct tess_node *error, struct tess_node **term, struct tess_node **own);
-/* After each step: the figures of it from the graph's totals, and a sentence for the user when for a while the critic has judged without a
+/* After each step: the metrics of it from the graph's totals, and a sentence for the user when for a while the critic has judged without a
  * fault, or lambda has stood at its limit; once, and again only when that had passed. */
 void adversarial_watch(struct adversarial *a, struct tess_stage_run *r, const struct tess_graph *g, const struct tess_batch *b);
 

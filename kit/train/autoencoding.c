@@ -40,7 +40,7 @@ static int autoencoding_record(struct tess_context *ctx, struct autoencoding *k,
     void *q = tess_instance_self(k->quantizer);
     struct tess_quantized quantised = {0};
     struct tess_node *latent = NULL, *y = NULL;
-    struct tess_node *bytes = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_rows(g), image[0], image[1], image[2]});
+    struct tess_node *bytes = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_microbatch(g), image[0], image[1], image[2]});
     struct tess_node *x = tess_to_f32(g, bytes, 1.0f / 255.0f, 0.0f);
     tess_scope(g, "encoder");
     TESS_TRY(encoder->record(tess_instance_self(k->encoder), ctx, g, x, quantizer->code_dim(q), &latent));
@@ -76,9 +76,10 @@ static int autoencoding_record(struct tess_context *ctx, struct autoencoding *k,
 int autoencoding_open(struct tess_context *ctx, struct autoencoding *k, const int64_t image[3], struct tess_tensor *latent)
 {
     const struct tess_training_params *p = &k->p->training;
-    int64_t slices;
-    TESS_TRY(tess_training_slices(ctx, p, &slices));
-    struct tess_graph_options o = {.size = sizeof o, .training = 1, .rows = p->batch / slices, .slices = slices, .seed = k->seed};
+    int64_t microbatches;
+    TESS_TRY(tess_training_microbatches(ctx, p, &microbatches));
+    struct tess_graph_options o = {
+        .size = sizeof o, .training = 1, .microbatch = p->batch / microbatches, .microbatches = microbatches, .seed = k->seed};
     o.recompute = p->recompute;
     if (!k->weights)
         TESS_TRY(tess_weights_new(ctx, k->seed, &k->weights));
@@ -199,12 +200,12 @@ int autoencoding_train(struct tess_context *ctx, struct tess_stage_run *r, struc
                               .groups = 2,
                               .columns = k->p->adversarial.critic ? ADVERSARIAL_COLUMNS : 0,
                               .column = adversarial_column,
-                              .figure = k->adversarial.figure,
+                              .metric = k->adversarial.metric,
                               .remember = k->remember ? autoencoding_remember : NULL};
     k->run = r;
     TESS_TRY(perceptual_read(ctx, &k->network, k->weights));
     TESS_TRY(tess_train(ctx, r, &t));
-    return k->p->training.average > 0.0 ? tess_weights_take_averages(ctx, k->weights) : TESS_OK;
+    return k->p->training.ema_decay > 0.0 ? tess_weights_take_averages(ctx, k->weights) : TESS_OK;
 }
 
 void autoencoding_trained(struct autoencoding *k)

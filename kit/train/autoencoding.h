@@ -60,7 +60,7 @@ int autoencoding_fingerprint(struct tess_context *ctx, const struct autoencoding
 int autoencoding_measure(struct tess_context *ctx, struct autoencoding *k, const struct tess_attrs *attrs, const struct tess_artefact *from)
     TESS_CHECKED;
 int autoencoding_image_size(struct tess_context *ctx, const struct tess_attrs *images, int64_t image[3]) TESS_CHECKED;
-/* Records and seals k->graph over k->weights, a new store where that is NULL. `latent`: the shape of a slice's latents. */
+/* Records and seals k->graph over k->weights, a new store where that is NULL. `latent`: the shape of a microbatch's latents. */
 int autoencoding_open(struct tess_context *ctx, struct autoencoding *k, const int64_t image[3], struct tess_tensor *latent) TESS_CHECKED;
 void autoencoding_close(struct autoencoding *k);
 /* 1 where training has a critic, and one like it, in every parameter, trained the model of these attributes. */

@@ -21,7 +21,7 @@ struct tess_node *diffaug_draws(struct tess_graph *g, const char *purpose)
 {
     static const struct tess_op op = {.size = sizeof op, .name = "diffaug_draws", .forward = draws_forward};
     uint32_t key = tess_purpose(purpose);
-    struct tess_tensor shape = tess_tensor_over(NULL, TESS_F32, 2, (const int64_t[]){tess_graph_rows(g), DIFFAUG_DRAWS});
+    struct tess_tensor shape = tess_tensor_over(NULL, TESS_F32, 2, (const int64_t[]){tess_graph_microbatch(g), DIFFAUG_DRAWS});
     struct tess_node *draws;
     tess_custom(g, &op, &key, sizeof key, 0, NULL, 1, &shape, 0, 0.0, &draws);
     return draws;

@@ -1,5 +1,5 @@
 /* How likely an image is to a model whose decoder has the head for it (docs/models.md, "Image likelihood"): a normal distribution around
- * each value of the reconstruction, as a loss in a graph and as a figure. Linked into the stages that train the head or measure with it.
+ * each value of the reconstruction, as a loss in a graph and as a metric. Linked into the stages that train the head or measure with it.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_LIKELIHOOD_H

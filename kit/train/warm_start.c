@@ -8,7 +8,7 @@ enum { WANTED, GIVEN };
 
 static int warm_start_open_graph(struct tess_context *ctx, struct warm_start *s, int which)
 {
-    struct tess_graph_options o = {.size = sizeof o, .rows = 1, .slices = 1};
+    struct tess_graph_options o = {.size = sizeof o, .microbatch = 1, .microbatches = 1};
     struct tess_weights **w = which == WANTED ? &s->wanted : &s->given;
     TESS_TRY(tess_weights_new(ctx, 0, w));
     return tess_graph_new(ctx, *w, &o, &s->graph[which]);

@@ -3,7 +3,8 @@
  *
  * 4 x 4 convolutions with border 1: stride 2 to `channels`, then layers - 1 of stride 2 and one of stride 1, each to twice the channels, at
  * most 8 times `channels`, with batch normalisation; leaky ReLU 0.2 after each; last one of stride 1 to one channel. The statistics of the
- * batch normalisation are those of the slice, real and made images apart. Weights are named by their place in the published list of layers.
+ * batch normalisation are those of the microbatch, real and made images apart. Weights are named by their place in the published list of
+ * layers.
  *
  * SPDX-License-Identifier: MIT */
 #include <tessera/kind/critic.h>
@@ -37,7 +38,8 @@ static struct tess_node *patchgan_convolution(struct tess_graph *g, int64_t plac
     return tess_conv2d(g, x, w, b, &how);
 }
 
-/* Mean and variance of each channel over all images of the slice: group normalisation of the slice as one image, a channel a group. */
+/* Mean and variance of each channel over all images of the microbatch: group normalisation of the microbatch as one image, a channel a
+ * group. */
 static struct tess_node *batch_norm(struct tess_graph *g, int64_t place, struct tess_node *x)
 {
     struct tess_tensor s = tess_shape(x);

@@ -150,19 +150,19 @@ static struct tess_node *transformer_places(const struct transformer *p, struct 
 static struct tess_node *transformer_beginning(const struct transformer *p, struct tess_graph *g)
 {
     struct tess_node *start = tess_weight(g, "start_tok", 1, &p->embed_dim, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
-    return tess_add(g, tess_constant(g, 0.0f, 3, (const int64_t[]){tess_graph_rows(g), 1, p->embed_dim}), start);
+    return tess_add(g, tess_constant(g, 0.0f, 3, (const int64_t[]){tess_graph_microbatch(g), 1, p->embed_dim}), start);
 }
 
 /* Shifted right by one (20.2): the last token is nobody's past. */
 static struct tess_node *transformer_shift(const struct transformer *p, struct tess_graph *g, struct tess_node *x, int64_t tokens)
 {
-    return tess_narrow(g, tess_concat(g, transformer_beginning(p, g), x, 1), 1, 0, tokens);
+    return tess_slice(g, tess_concat(g, transformer_beginning(p, g), x, 1), 1, 0, tokens);
 }
 
 /* One token of it (20.4). `first` is 1 at position 0, else 0, so that the sum is one of the two, exactly. */
 static struct tess_node *embed_next(const struct transformer *p, struct tess_graph *g, const struct tess_denoiser_next *in)
 {
-    const int64_t one[3] = {tess_graph_rows(g), 1, 1};
+    const int64_t one[3] = {tess_graph_microbatch(g), 1, 1};
     struct tess_node *first = tess_leaky_relu(g, tess_affine(g, tess_to_f32(g, in->position, 1.0f, 0.0f), -1.0f, 1.0f), 0.0f);
     first = tess_reshape(g, first, 3, one);
     struct tess_node *code = tess_mul(g, codes_of(p, g, in->token, in->vocabulary), tess_affine(g, first, -1.0f, 1.0f));

@@ -130,8 +130,8 @@ static struct tess_node *unet_attention(const struct stack *s, const char *name,
     tess_scope(g, "fn");
     struct tess_node *w = tess_weight(g, "to_qkv.weight", 2, (const int64_t[]){3 * inner, width}, unet_uniform(width, 0));
     struct tess_node *all = tess_linear(g, tess_reshape(g, x, 3, (const int64_t[]){map.dim[0], map.dim[1] * map.dim[2], width}), w, NULL);
-    struct tess_node *q = tess_narrow(g, all, 2, 0, inner), *k = tess_narrow(g, all, 2, inner, inner);
-    struct tess_node *v = tess_narrow(g, all, 2, 2 * inner, inner);
+    struct tess_node *q = tess_slice(g, all, 2, 0, inner), *k = tess_slice(g, all, 2, inner, inner);
+    struct tess_node *v = tess_slice(g, all, 2, 2 * inner, inner);
     struct tess_node *h = unet_linear(g, "to_out", tess_linear_attention(g, q, k, v, (int32_t)s->p->heads), inner, width);
     tess_scope_end(g);
     tess_scope_end(g);

@@ -1,6 +1,6 @@
 /* quantizer/1 `ema`: the codebook follows moving averages of the vectors assigned to it (docs/models.md, "EMA quantizer"; van den Oord et
- * al., "Neural Discrete Representation Learning", appendix A.1). Counts and sums come from the whole batch, added over slices by the graph.
- * Codes that fall out of use are revived with vectors of the batch, so that a collapse heals while it is small.
+ * al., "Neural Discrete Representation Learning", appendix A.1). Counts and sums come from the whole batch, added over microbatches by the
+ * graph. Codes that fall out of use are revived with vectors of the batch, so that a collapse heals while it is small.
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/codebook/rebuild.h"

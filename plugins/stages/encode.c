@@ -53,11 +53,11 @@ static int64_t image_of(const struct rows *r, int64_t row)
     return row < r->train ? row : row - r->flipped;
 }
 
-/* The codebook as the quantizer looks it up: codes 0 .. K - 1 in slices of rows. */
+/* The codebook as the quantizer looks it up: codes 0 .. K - 1 in microbatches of rows. */
 static int record_codebook(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g)
 {
     const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
-    struct tess_node *codes = tess_input(g, "codes", TESS_I32, 3, (const int64_t[]){tess_graph_rows(g), 1, 1}), *rows = NULL;
+    struct tess_node *codes = tess_input(g, "codes", TESS_I32, 3, (const int64_t[]){tess_graph_microbatch(g), 1, 1}), *rows = NULL;
     tess_scope(g, "quantizer");
     TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), ctx, g, codes, &rows));
     tess_scope_end(g);
@@ -167,11 +167,11 @@ static int put_codebook(struct tess_context *ctx, const struct work *k, struct t
     int64_t size = k->tokenizer.codebook_size, d = k->tokenizer.code_dim;
     struct tess_dataset how = {.size = sizeof how, .compress = 1, .labels = "code channel"};
     struct tess_tensor codes = {.data = NULL}, rows = {.data = NULL};
-    int status = stage_tensor(ctx, &codes, TESS_I32, 3, (const int64_t[]){STAGE_ROWS, 1, 1});
+    int status = stage_tensor(ctx, &codes, TESS_I32, 3, (const int64_t[]){STAGE_MICROBATCH, 1, 1});
     if (status == TESS_OK)
         status = stage_tensor(ctx, &rows, TESS_F32, 2, (const int64_t[]){size, d});
-    for (int64_t i = 0; i < size && status == TESS_OK; i += STAGE_ROWS) {
-        int64_t n = size - i < STAGE_ROWS ? size - i : STAGE_ROWS;
+    for (int64_t i = 0; i < size && status == TESS_OK; i += STAGE_MICROBATCH) {
+        int64_t n = size - i < STAGE_MICROBATCH ? size - i : STAGE_MICROBATCH;
         struct tess_tensor part = rows;
         part.data = (float *)rows.data + i * d;
         for (int64_t j = 0; j < n; j++)
@@ -206,7 +206,7 @@ static int carry_over(struct tess_context *ctx, const struct rows *r, const stru
     return status;
 }
 
-static int encode_put_figures(struct tess_context *ctx, struct tess_stage_run *r, const struct work *k)
+static int encode_put_metrics(struct tess_context *ctx, struct tess_stage_run *r, const struct work *k)
 {
     int64_t size = k->tokenizer.codebook_size, n = tess_tensor_count(&k->codes);
     const int32_t *code = k->codes.data;
@@ -221,7 +221,7 @@ static int encode_put_figures(struct tess_context *ctx, struct tess_stage_run *r
     double error = 0.0;
     for (int64_t i = 0; i < k->rows.count; i++)
         error += (double)((const float *)k->error.data)[i];
-    return tess_artefact_put_figure(ctx, tess_stage_output(r), "quantisation error", error / (double)k->rows.count, "mean square");
+    return tess_artefact_put_metric(ctx, tess_stage_output(r), "quantisation error", error / (double)k->rows.count, "mean square");
 }
 
 static int encode(struct tess_context *ctx, struct tess_stage_run *r, struct work *k)
@@ -233,7 +233,7 @@ static int encode(struct tess_context *ctx, struct tess_stage_run *r, struct wor
     TESS_TRY(stage_check_images(ctx, t, tess_artefact_attrs(images)));
     TESS_TRY(stage_graph_open(ctx, &k->encode, tess_stage_seed(r), k->s->batch));
     k->codebook.weights = k->encode.weights;
-    TESS_TRY(stage_graph_open(ctx, &k->codebook, tess_stage_seed(r), STAGE_ROWS));
+    TESS_TRY(stage_graph_open(ctx, &k->codebook, tess_stage_seed(r), STAGE_MICROBATCH));
     TESS_TRY(tess_tokenizer_record_encode_error(ctx, t, k->encode.graph));
     TESS_TRY(tess_graph_seal(ctx, k->encode.graph));
     TESS_TRY(record_codebook(ctx, t, k->codebook.graph));
@@ -259,7 +259,7 @@ static int encode(struct tess_context *ctx, struct tess_stage_run *r, struct wor
     TESS_TRY(stage_put_codes(ctx, a, &k->codes, t->codebook_size));
     TESS_TRY(put_codebook(ctx, k, a));
     TESS_TRY(k->rows.flipped ? carry_over(ctx, &k->rows, images, a) : stage_carry_over(ctx, images, a));
-    return encode_put_figures(ctx, r, k);
+    return encode_put_metrics(ctx, r, k);
 }
 
 static int encode_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)

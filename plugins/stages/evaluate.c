@@ -1,4 +1,4 @@
-/* stage/1 `evaluate`: figures of a tokenizer and a prior on images (docs/models.md, "Evaluation"). The images are those kept for
+/* stage/1 `evaluate`: metrics of a tokenizer and a prior on images (docs/models.md, "Evaluation"). The images are those kept for
  * validation, or all where none are. MSE is the mean over all pixels and images of the squared difference, pixels in 0 .. 1 and
  * reconstructions unclamped; PSNR = -10 log10 MSE. The prior's bits per token are its bound on the same images' codes, the time stratified;
  * of a causal prior they are exact, and one draw is all there is. Where the model has the head for it, how likely the images are ("Image
@@ -192,12 +192,12 @@ static int put_likelihood(struct tess_context *ctx, const struct work *k, const 
     double pixels = k->nats / ((double)k->count * values * log(2.0)) + (double)k->s->likelihood.bits;
     if (!k->codec.likelihood)
         return TESS_OK;
-    TESS_TRY(tess_artefact_put_figure(ctx, a, "pixels given codes", pixels, "bits/dim"));
+    TESS_TRY(tess_artefact_put_metric(ctx, a, "pixels given codes", pixels, "bits/dim"));
     if (!bits)
         return TESS_OK;
     double codes = *bits * (double)(t->latent_height * t->latent_width) / values;
-    TESS_TRY(tess_artefact_put_figure(ctx, a, "codes", codes, "bits/dim"));
-    return tess_artefact_put_figure(ctx, a, "image likelihood", pixels + codes, "bits/dim");
+    TESS_TRY(tess_artefact_put_metric(ctx, a, "codes", codes, "bits/dim"));
+    return tess_artefact_put_metric(ctx, a, "image likelihood", pixels + codes, "bits/dim");
 }
 
 static int evaluate(struct tess_context *ctx, struct work *k)
@@ -221,9 +221,9 @@ static int evaluate(struct tess_context *ctx, struct work *k)
     /* (12.1) */
     double mse = error / ((double)k->count * (double)(t->height * t->width * t->channels));
     TESS_TRY(tess_attrs_set_i64(ctx, tess_artefact_describe(a), "images", k->count));
-    TESS_TRY(tess_artefact_put_figure(ctx, a, "images", (double)k->count, ""));
-    TESS_TRY(tess_artefact_put_figure(ctx, a, "reconstruction MSE", mse, "pixels in 0 .. 1"));
-    TESS_TRY(tess_artefact_put_figure(ctx, a, "reconstruction PSNR", -10.0 * log10(mse), "dB"));
+    TESS_TRY(tess_artefact_put_metric(ctx, a, "images", (double)k->count, ""));
+    TESS_TRY(tess_artefact_put_metric(ctx, a, "reconstruction MSE", mse, "pixels in 0 .. 1"));
+    TESS_TRY(tess_artefact_put_metric(ctx, a, "reconstruction PSNR", -10.0 * log10(mse), "dB"));
     if (mse > 1.0)
         tess_stage_warn(k->run, "reconstruction PSNR is %.1f dB: the error is larger than any of an image whose pixels are in 0 .. 1; the "
                                 "model has diverged: train it again with a lower `lr`, `warmup`, or `clip`", -10.0 * log10(mse));
@@ -231,7 +231,7 @@ static int evaluate(struct tess_context *ctx, struct work *k)
     if (!prior)
         return put_likelihood(ctx, k, NULL);
     TESS_TRY(evaluate_bound(ctx, k, &bits));
-    TESS_TRY(tess_artefact_put_figure(ctx, a, "prior's bound", bits, "bits/code"));
+    TESS_TRY(tess_artefact_put_metric(ctx, a, "prior's bound", bits, "bits/code"));
     return put_likelihood(ctx, k, &bits);
 }
 
@@ -255,7 +255,7 @@ static const struct tess_port ports[] = {
     {.name = NULL}};
 
 static const struct tess_stage_1 ops = {
-    .size = sizeof ops, .ports = ports, .output = "figures", .plan = evaluate_plan, .run = evaluate_run};
+    .size = sizeof ops, .ports = ports, .output = "metrics", .plan = evaluate_plan, .run = evaluate_run};
 
 static const struct tess_param params[] = {
     {.name = "limit", .help = "images at most; 0: all", .type = TESS_I64, .offset = offsetof(struct stage, limit), .lo = 0, .hi = 1e9,
@@ -278,4 +278,4 @@ static const struct tess_component components[] = {{.name = "evaluate",
 static const char *const needs[] = {"graph/1", "random/1", "artefact/1", "stage/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-evaluate", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-evaluate", .version = "0.1.1", .license = "MIT", .needs = needs, .components = components};

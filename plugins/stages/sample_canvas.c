@@ -66,7 +66,7 @@ static int sample_canvas_check_sizes(struct tess_context *ctx, const struct stag
     return TESS_OK;
 }
 
-/* One image a slice: large ones need memory for one image a worker, not for eight. */
+/* One image a microbatch: large ones need memory for one image a worker, not for eight. */
 static int sample_canvas_open_decoder(struct tess_context *ctx, const struct stage *s, uint64_t seed, const struct tess_attrs *model,
                                       struct models *m)
 {
@@ -75,11 +75,11 @@ static int sample_canvas_open_decoder(struct tess_context *ctx, const struct sta
     struct tess_tokenizer *t = &k->tokenizer;
     struct tess_tensor image;
     struct tess_graph_options o = {
-        .size = sizeof o, .rows = 1, .slices = s->count < s->batch ? s->count : s->batch, .seed = seed};
+        .size = sizeof o, .microbatch = 1, .microbatches = s->count < s->batch ? s->count : s->batch, .seed = seed};
     TESS_TRY(tess_tokenizer_open(ctx, model, "model", t));
     TESS_TRY(stage_check_map(ctx, t, "prior", p->height, p->width, p->codebook_size));
     TESS_TRY(tess_weights_new(ctx, seed, &k->own));
-    k->decode = (struct stage_graph){.weights = k->weights = k->own, .batch = o.slices};
+    k->decode = (struct stage_graph){.weights = k->weights = k->own, .batch = o.microbatches};
     TESS_TRY(tess_graph_new(ctx, k->weights, &o, &k->decode.graph));
     TESS_TRY(tess_tokenizer_record_decode_larger(ctx, t, k->decode.graph, s->height, s->width));
     TESS_TRY(tess_graph_seal(ctx, k->decode.graph));

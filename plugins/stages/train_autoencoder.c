@@ -178,7 +178,7 @@ static int train_autoencoder_train(struct tess_context *ctx, struct tess_stage_r
     TESS_TRY(autoencoding_train(ctx, r, k));
     TESS_TRY(autoencoding_describe(ctx, k, image, &latent, tess_artefact_describe(a)));
     TESS_TRY(tess_weights_write(ctx, k->weights, TESS_ROLE_VALUE, a));
-    TESS_TRY(tess_artefact_put_figure(ctx, a, "parameters", (double)tess_weights_size(k->weights), ""));
+    TESS_TRY(tess_artefact_put_metric(ctx, a, "parameters", (double)tess_weights_size(k->weights), ""));
     autoencoding_trained(k);
     return train_autoencoder_show(ctx, r, k);
 }

@@ -41,7 +41,7 @@ static int record_scores(struct tess_context *ctx, const struct work *k, struct 
     if (made.count < 1)
         return ctx->fail(ctx, TESS_E_VALUE, "train-features: `%s` gives no features", tess_instance_name(k->s->network));
     struct tess_node *last = made.feature[made.count - 1].map;
-    int64_t rows = tess_graph_rows(g), width = tess_shape(last).dim[3];
+    int64_t rows = tess_graph_microbatch(g), width = tess_shape(last).dim[3];
     struct tess_init matrix = {.kind = TESS_INIT_UNIFORM, .spread = 1.0 / sqrt((double)(width > 0 ? width : 1))};
     struct tess_node *mean = tess_reshape(g, tess_mean(g, last, 1u << 1 | 1u << 2), 2, (const int64_t[]){rows, width});
     struct tess_node *w = tess_weight(g, "head.weight", 2, (const int64_t[]){k->classes, width}, matrix);
@@ -52,7 +52,7 @@ static int record_scores(struct tess_context *ctx, const struct work *k, struct 
 
 static struct tess_node *image_input(struct tess_graph *g, const int64_t image[3])
 {
-    return tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_rows(g), image[0], image[1], image[2]});
+    return tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_microbatch(g), image[0], image[1], image[2]});
 }
 
 static int read_attrs(struct tess_context *ctx, struct work *k, const struct tess_attrs *images)
@@ -83,14 +83,15 @@ static int train_features_open_graphs(struct tess_context *ctx, struct work *k, 
 {
     const struct tess_training_params *p = &k->s->training;
     struct tess_node *scores = NULL;
-    int64_t slices;
+    int64_t microbatches;
     TESS_TRY(read_attrs(ctx, k, images));
-    TESS_TRY(tess_training_slices(ctx, p, &slices));
-    struct tess_graph_options o = {.size = sizeof o, .training = 1, .rows = p->batch / slices, .slices = slices, .seed = k->seed};
+    TESS_TRY(tess_training_microbatches(ctx, p, &microbatches));
+    struct tess_graph_options o = {
+        .size = sizeof o, .training = 1, .microbatch = p->batch / microbatches, .microbatches = microbatches, .seed = k->seed};
     o.recompute = p->recompute;
     TESS_TRY(tess_weights_new(ctx, k->seed, &k->weights));
     TESS_TRY(tess_graph_new(ctx, k->weights, &o, &k->graph));
-    struct tess_node *image = image_input(k->graph, k->image), *label = tess_input(k->graph, "label", TESS_I32, 1, &o.rows);
+    struct tess_node *image = image_input(k->graph, k->image), *label = tess_input(k->graph, "label", TESS_I32, 1, &o.microbatch);
     TESS_TRY(record_scores(ctx, k, k->graph, image, &scores));
     tess_objective(k->graph, "loss", "", tess_mean_all(k->graph, tess_cross_entropy(k->graph, scores, label, NULL)));
     TESS_TRY(tess_graph_seal(ctx, k->graph));
@@ -214,13 +215,13 @@ static int train_features_train(struct tess_context *ctx, struct work *k)
     struct tess_training t = {
         .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = train_features_fill};
     TESS_TRY(tess_train(ctx, k->run, &t));
-    if (k->s->training.average > 0.0)
+    if (k->s->training.ema_decay > 0.0)
         TESS_TRY(tess_weights_take_averages(ctx, k->weights));
     TESS_TRY(train_features_measure(ctx, k, tess_artefact_attrs(images), &share));
     TESS_TRY(train_features_describe(ctx, k, tess_artefact_describe(a)));
     TESS_TRY(put_network(ctx, k, a));
-    TESS_TRY(tess_artefact_put_figure(ctx, a, "parameters", (double)tess_weights_size(k->weights), ""));
-    TESS_TRY(tess_artefact_put_figure(ctx, a, "classes told apart", 100.0 * share, "%"));
+    TESS_TRY(tess_artefact_put_metric(ctx, a, "parameters", (double)tess_weights_size(k->weights), ""));
+    TESS_TRY(tess_artefact_put_metric(ctx, a, "classes told apart", 100.0 * share, "%"));
     if (share < 2.0 / (double)k->classes)
         tess_stage_note(k->run, "the network tells hardly more classes than guessing does: train it longer or with another `lr` before its "
                                 "features are used");

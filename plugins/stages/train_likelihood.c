@@ -49,7 +49,8 @@ static int train_likelihood_record(struct tess_context *ctx, const struct work *
     void *q = tess_instance_self(t->quantizer);
     struct tess_graph *g = k->graph;
     struct tess_node *latent = NULL, *codes = NULL, *quantised = NULL, *mean = NULL, *log_sigma = NULL;
-    struct tess_node *bytes = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_rows(g), t->height, t->width, t->channels});
+    struct tess_node *bytes =
+        tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_microbatch(g), t->height, t->width, t->channels});
     struct tess_node *x = tess_to_f32(g, bytes, 1.0f / 255.0f, 0.0f);
     tess_scope(g, "encoder");
     TESS_TRY(encoder->record(tess_instance_self(t->encoder), ctx, g, x, t->code_dim, &latent));
@@ -67,12 +68,13 @@ static int train_likelihood_open_work(struct tess_context *ctx, struct work *k, 
                                       const struct tess_attrs *model, const char *where)
 {
     const struct tess_training_params *p = &k->s->training;
-    int64_t slices;
+    int64_t microbatches;
     TESS_TRY(stage_codec_open(ctx, &k->given, model, where, NULL, k->seed, 1, CODEC_ENCODE | CODEC_DECODE));
     TESS_TRY(stage_check_images(ctx, &k->given.tokenizer, images));
     TESS_TRY(tess_attrs_i64(ctx, images, "train_count", &k->train_count));
-    TESS_TRY(tess_training_slices(ctx, p, &slices));
-    struct tess_graph_options o = {.size = sizeof o, .training = 1, .rows = p->batch / slices, .slices = slices, .seed = k->seed};
+    TESS_TRY(tess_training_microbatches(ctx, p, &microbatches));
+    struct tess_graph_options o = {
+        .size = sizeof o, .training = 1, .microbatch = p->batch / microbatches, .microbatches = microbatches, .seed = k->seed};
     o.recompute = p->recompute;
     TESS_TRY(tess_weights_new(ctx, k->seed, &k->weights));
     TESS_TRY(tess_graph_new(ctx, k->weights, &o, &k->graph));
@@ -213,10 +215,10 @@ static int train_likelihood_train(struct tess_context *ctx, struct tess_stage_ru
     struct tess_training t = {
         .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = train_likelihood_fill};
     TESS_TRY(tess_train(ctx, r, &t));
-    if (k->s->training.average > 0.0)
+    if (k->s->training.ema_decay > 0.0)
         TESS_TRY(tess_weights_take_averages(ctx, k->weights));
     TESS_TRY(write_model(ctx, k, model, a));
-    TESS_TRY(tess_artefact_put_figure(ctx, a, "parameters of the head", (double)tess_weights_size(k->weights), ""));
+    TESS_TRY(tess_artefact_put_metric(ctx, a, "parameters of the head", (double)tess_weights_size(k->weights), ""));
     tess_graph_free(k->graph); /* the picture takes its place */
     k->graph = NULL;
     return train_likelihood_show(ctx, a, k);

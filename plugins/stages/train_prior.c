@@ -48,12 +48,13 @@ static int prior_of(struct tess_context *ctx, const struct stage *s, const struc
 static int train_prior_open_graph(struct tess_context *ctx, const struct stage *s, const struct tess_attrs *f, uint64_t seed,
                                   struct tess_weights **w, struct tess_graph **g)
 {
-    int64_t slices;
+    int64_t microbatches;
     struct tess_prior p;
     struct tess_noise_loss loss = {0};
     TESS_TRY(prior_of(ctx, s, f, &p));
-    TESS_TRY(tess_training_slices(ctx, &s->training, &slices));
-    struct tess_graph_options o = {.size = sizeof o, .training = 1, .rows = s->training.batch / slices, .slices = slices, .seed = seed};
+    TESS_TRY(tess_training_microbatches(ctx, &s->training, &microbatches));
+    struct tess_graph_options o = {
+        .size = sizeof o, .training = 1, .microbatch = s->training.batch / microbatches, .microbatches = microbatches, .seed = seed};
     o.recompute = s->training.recompute;
     TESS_TRY(tess_weights_new(ctx, seed, w));
     TESS_TRY(tess_graph_new(ctx, *w, &o, g));
@@ -232,8 +233,8 @@ static int train_prior_train(struct tess_context *ctx, struct tess_stage_run *r,
                               .after = train_prior_chooses(noise_of(k->s)) ? train_prior_after : NULL};
     TESS_TRY(tess_train(ctx, r, &t));
     TESS_TRY(train_prior_describe(ctx, k->s, f, tess_artefact_describe(a)));
-    TESS_TRY(tess_weights_write(ctx, k->weights, k->s->training.average > 0.0 ? TESS_ROLE_AVERAGE : TESS_ROLE_VALUE, a));
-    return tess_artefact_put_figure(ctx, a, "parameters", (double)tess_weights_size(k->weights), "");
+    TESS_TRY(tess_weights_write(ctx, k->weights, k->s->training.ema_decay > 0.0 ? TESS_ROLE_AVERAGE : TESS_ROLE_VALUE, a));
+    return tess_artefact_put_metric(ctx, a, "parameters", (double)tess_weights_size(k->weights), "");
 }
 
 static int train_prior_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)

@@ -686,8 +686,14 @@ static void expect_whole_numbers(const char *line, const char *whole)
 
 START_TEST(progress_lines)
 {
-    struct tessi_progress_line p = {.label = "tok\303\266nizer", .unit = "step", .figure = "loss", .done = 12345, .total = 300000,
-                                    .value = 0.0625, .rate = 17.25, .took = -1};
+    struct tessi_progress_line p = {.label = "tok\303\266nizer",
+                                    .unit = "step",
+                                    .metric = "loss",
+                                    .done = 12345,
+                                    .total = 300000,
+                                    .value = 0.0625,
+                                    .rate = 17.25,
+                                    .took = -1};
     char text[256], whole[256];
     tessi_base_progress_text(&p, 255, whole, sizeof whole);
     ck_assert_str_eq(whole, "tok\303\266nizer  12345/300000 step  17.2/s  ETA 4:37:56 h  loss 0.0625");
@@ -702,10 +708,10 @@ START_TEST(progress_lines)
     ck_assert_str_eq(text, "tok\303\266nizer  12345/300000  ETA 4:37:56 h");
     tessi_base_progress_text(&p, 14, text, sizeof text);
     ck_assert_str_eq(text, "12345/300000");
-    p = (struct tessi_progress_line){.label = "one", .unit = "image", .figure = "", .done = 1, .total = 1, .rate = 0.02, .took = 50};
+    p = (struct tessi_progress_line){.label = "one", .unit = "image", .metric = "", .done = 1, .total = 1, .rate = 0.02, .took = 50};
     tessi_base_progress_text(&p, 80, text, sizeof text);
     ck_assert_str_eq(text, "one  1/1 image  50 s/image  in 50 s");
-    p = (struct tessi_progress_line){.label = "x", .unit = "step", .figure = "", .done = 7, .took = -1};
+    p = (struct tessi_progress_line){.label = "x", .unit = "step", .metric = "", .done = 7, .took = -1};
     tessi_base_progress_text(&p, 80, text, sizeof text);
     ck_assert_str_eq(text, "x  7 step");
 }

@@ -129,15 +129,14 @@ static const struct {
                        "that\n"},
     {"tokenizer.lr_final=0.1", "command line:1:20: stage `tokenizer`: `lr_final` counts with `schedule: cosine` alone, and the schedule is "
                                "constant\n"},
-    {"prior.average_every=3", "command line:1:21: stage `prior`: `average_every` counts where there is an `average` alone, and there is "
-                              "none\n"},
-    {"prior.average_every=10 prior.average=0.9",
-     "command line:1:21: stage `prior`: `average_every: 10` is more than `steps: 9`: the average, "
-     "which is kept, is that of the first weights\n"},
+    {"prior.ema_every=3", "command line:1:21: stage `prior`: `ema_every` counts where there is an `ema_decay` alone, and there is "
+                          "none\n"},
+    {"prior.ema_every=10 prior.ema_decay=0.9", "command line:1:21: stage `prior`: `ema_every: 10` is more than `steps: 9`: the average, "
+                                               "which is kept, is that of the first weights\n"},
     {"prior.batch=34",
      "command line:1:13: stage `prior`: `batch: 34` is more than the 33 samples to train on, which each batch has again and "
      "again\n"},
-    {"prior.warmup=9 prior.batch=33 tokenizer.lr_final=0.1 tokenizer.schedule=cosine prior.average=0.9 prior.average_every=9", ""},
+    {"prior.warmup=9 prior.batch=33 tokenizer.lr_final=0.1 tokenizer.schedule=cosine prior.ema_decay=0.9 prior.ema_every=9", ""},
     {"prior.steps=0 prior.warmup=100", ""},
 };
 

@@ -245,7 +245,7 @@ END_TEST
 
 static void digests(const char *workdir, char text[7][128])
 {
-    static const char *const stage[] = {"images", "tokenizer", "codes", "prior", "samples", "decoded", "figures"};
+    static const char *const stage[] = {"images", "tokenizer", "codes", "prior", "samples", "decoded", "metrics"};
     for (int i = 0; i < 7; i++) {
         const struct command_result *r = command_ends(DONE, "", "inspect %s/runs/small/%s.h5", workdir, stage[i]);
         const char *at = strstr(r->out, "digest");
@@ -280,7 +280,7 @@ START_TEST(a_run_and_a_second_one)
     ck_assert_int_eq(access("runs/small/resolved.yaml", R_OK), 0);
     ck_assert_int_eq(access("runs/small/log.jsonl", R_OK), 0);
     is_png("runs/small/samples-samples.png");
-    is_png("runs/small/figures-reconstructions.png");
+    is_png("runs/small/metrics-reconstructions.png");
     (void)command_ends(DONE, "nothing to do: 7 stages cached", "run small.yaml");
     r = command_ends(DONE, "", "plan small.yaml prior.steps=10");
     ck_assert(strstr(r->out, "steps: 9 -> 10") && strstr(r->out, "3 to run, 4 cached"));

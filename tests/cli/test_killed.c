@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LONGER "tokenizer.steps=25 tokenizer.average=0.9 prior.steps=60 prior.denoiser.dropout=0.1 samples.count=70"
+#define LONGER "tokenizer.steps=25 tokenizer.ema_decay=0.9 prior.steps=60 prior.denoiser.dropout=0.1 samples.count=70"
 
-static const char *const stage[] = {"images", "tokenizer", "codes", "prior", "samples", "decoded", "figures"};
+static const char *const stage[] = {"images", "tokenizer", "codes", "prior", "samples", "decoded", "metrics"};
 enum { STAGES = sizeof stage / sizeof *stage, DIGEST = 96 };
 
 static void setup(void)

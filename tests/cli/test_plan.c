@@ -107,8 +107,8 @@ static void hold_against(const char *stage)
 
 START_TEST(memory_is_as_planned)
 {
-    static const char *const stages[] = {"images", "big",     "white", "tokenizer", "codes",  "prior",  "samples", "decoded", "figures",
-                                         "wide",   "network", "rebuilt", "head",    "near",   "edited", "canvas",  "judged"};
+    static const char *const stages[] = {"images", "big",     "white",   "tokenizer", "codes", "prior",  "samples", "decoded", "metrics",
+                                         "wide",   "network", "rebuilt", "head",      "near",  "edited", "canvas",  "judged"};
 #if defined __SANITIZE_ADDRESS__
     return; /* what a sanitizer remembers is no part of a plan */
 #endif
@@ -222,7 +222,7 @@ START_TEST(a_model_that_diverged_is_told_where_it_is_measured)
     const struct command_result *r =
         command_ends(0, "diverged", "run small.yaml tokenizer.lr=1 tokenizer.steps=60 tokenizer.quantizer.use=nearest "
                      "tokenizer.quantizer.codebook_size=256");
-    ck_assert_msg(strstr(r->err, "warning: figures: reconstruction PSNR is -") != NULL, "%s", r->err);
+    ck_assert_msg(strstr(r->err, "warning: metrics: reconstruction PSNR is -") != NULL, "%s", r->err);
     ck_assert_msg(strstr(r->err, "warning: tokenizer: the codebook collapsed: ") != NULL, "%s", r->err);
     const char *row = strstr(r->err, "tokenizer  computed"); /* both stand there, each once */
     ck_assert(row && strstr(row, "warning: diverged: loss was ") && strstr(row, "; the codebook collapsed: "));

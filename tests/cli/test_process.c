@@ -144,8 +144,8 @@ START_TEST(nobody_reads)
     ck_assert_str_eq(text_of("err"), "");
     ck_assert_int_eq(becomes(output_unread_and_ignored, NULL, "plugins"), IO);
     ck_assert_ptr_nonnull(strstr(text_of("err"), "the output could not be written: Broken pipe"));
-    ck_assert_int_eq(becomes(nothing_read, NULL, "run small.yaml -v"), -SIGPIPE); /* at its end, of its figures */
-    ck_assert_int_eq(access("runs/small/figures.h5", F_OK), 0);
+    ck_assert_int_eq(becomes(nothing_read, NULL, "run small.yaml -v"), -SIGPIPE); /* at its end, of its metrics */
+    ck_assert_int_eq(access("runs/small/metrics.h5", F_OK), 0);
     ck_assert_int_eq(becomes(plainly, NULL, "run small.yaml"), 0);
     ck_assert_ptr_nonnull(strstr(text_of("err"), "nothing to do"));
 }
@@ -172,7 +172,7 @@ START_TEST(closed_descriptors)
         ck_assert_msg(strncmp(line, "{\"time\":", 8) == 0 && strcmp(line + strlen(line) - 2, "}\n") == 0, "%s", line);
     fclose(f);
     ck_assert_int_gt(lines, 10);
-    ck_assert_int_eq(becomes(all_closed, NULL, "run small.yaml --force codes"), IO); /* the figures went nowhere */
+    ck_assert_int_eq(becomes(all_closed, NULL, "run small.yaml --force codes"), IO); /* the metrics went nowhere */
     ck_assert_int_eq(becomes(plainly, NULL, "inspect --verify runs/small/codes.h5"), 0);
 }
 END_TEST

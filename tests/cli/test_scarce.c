@@ -110,7 +110,7 @@ static void digest_of(const char *workdir, const char *stage, char digest[DIGEST
 
 static void as_in_calm(const char *workdir, const char *plan)
 {
-    static const char *const stage[] = {"tokenizer", "prior", "samples", "figures"};
+    static const char *const stage[] = {"tokenizer", "prior", "samples", "metrics"};
     char calm[DIGEST], here[DIGEST];
     for (int i = 0; i < 4; i++) {
         digest_of("calm", stage[i], calm);

@@ -453,7 +453,7 @@ static const char pipeline[] = "tessera: 1\n"
                                "  codes: {use: encode, in: {images: images, model: tokenizer.h5}}\n"
                                "  decoded: {use: decode, in: {codes: codes, model: tokenizer.h5}}\n"
                                "  samples: {use: sample, in: {prior: prior.h5, model: tokenizer.h5}, count: 3}\n"
-                               "  figures: {use: evaluate, in: {images: images, model: tokenizer.h5, prior: prior.h5}}\n"
+                               "  metrics: {use: evaluate, in: {images: images, model: tokenizer.h5, prior: prior.h5}}\n"
                                "  tuned: {use: train-prior, in: {codes: codes}, steps: 3, batch: 4, noise: {use: absorbing, steps: 20},\n"
                                "          denoiser: {use: transformer, embed_dim: 12, layers: 1, heads: 3}}\n"
                                "  more: {use: sample, in: {prior: tuned, model: tokenizer.h5}, count: 2}\n";

@@ -120,7 +120,7 @@ END_TEST
 /* ---- what only training has ---- */
 
 #define JUDGED(range, more)                                                                                                                \
-    "in: {images: images, model: taming.h5}, steps: 1, batch: 4, slices: 1, lr: 0, "                                                       \
+    "in: {images: images, model: taming.h5}, steps: 1, batch: 4, microbatches: 1, lr: 0, "                                                 \
     "critic: {use: patchgan, channels: 2, layers: 1, range: " range "}" more
 
 START_TEST(a_critic_goes_on)
@@ -142,7 +142,7 @@ END_TEST
 /* What went through training here goes out with its critic. */
 START_TEST(a_critic_goes_out)
 {
-    (void)train("train-autoencoder, in: {images: images, model: taming.h5}, steps: 2, batch: 4, slices: 1, lr: 1.0e-3, "
+    (void)train("train-autoencoder, in: {images: images, model: taming.h5}, steps: 2, batch: 4, microbatches: 1, lr: 1.0e-3, "
                 "critic: {use: patchgan, channels: 2, layers: 1, range: signed}");
     ck_assert_double_gt(apart("taming.h5", "weights/critic/main/2/weight"), 1e-5);
     fixture_ok(&fixture, checkpoint_export_as("taming", "runs/start/tuned.h5", "tuned.safetensors", "groups=4"));
@@ -294,7 +294,7 @@ static const char longer[] = "tessera: 1\n"
                              "  images: {use: import, source: {use: idx, images: colour}, split: 1.0}\n"
                              "  codes: {use: encode, in: {images: images, model: taming.h5}}\n"
                              "  tuned: {use: train-autoencoder, in: {images: images, model: taming.h5}, steps: 60, batch: 4,\n"
-                             "          average: 0.9, critic: {use: patchgan, channels: 2, layers: 1, range: signed}, " EMA "}\n"
+                             "          ema_decay: 0.9, critic: {use: patchgan, channels: 2, layers: 1, range: signed}, " EMA "}\n"
                              "  prior: {use: train-prior, in: {codes: codes, prior: ddm.h5}, steps: 60, batch: 4}\n";
 
 START_TEST(killed_again_and_again)

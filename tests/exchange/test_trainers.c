@@ -59,13 +59,13 @@ START_TEST(the_prior_computes_what_it_did)
 }
 END_TEST
 
-/* All four images as one slice, over which PyTorch in training takes the statistics of its norms too. */
+/* All four images as one microbatch, over which PyTorch in training takes the statistics of its norms too. */
 START_TEST(the_critic_judges_as_it_did)
 {
     checkpoint_import_taming();
     struct golden *golden = golden_open("taming.h5");
     struct tess_tensor bytes = checkpoint_bytes(golden, "bytes"), judged = golden_read(golden, "judged", TESS_F32), out = judged;
-    struct tess_graph_options o = {.size = sizeof o, .rows = bytes.dim[0], .slices = 1};
+    struct tess_graph_options o = {.size = sizeof o, .microbatch = bytes.dim[0], .microbatches = 1};
     struct tess_artefact *a;
     struct tess_instance *critic;
     struct tess_weights *w;
@@ -439,7 +439,7 @@ static const char pipeline[] = "tessera: 1\n"
                                "  images: {use: import, source: {use: idx, images: colour}, split: 0.75}\n"
                                "  codes: {use: encode, in: {images: images, model: taming.h5}}\n"
                                "  samples: {use: sample, in: {prior: ddm.h5, model: taming.h5}, count: 3}\n"
-                               "  figures: {use: evaluate, in: {images: images, model: taming.h5, prior: ddm.h5}}\n";
+                               "  metrics: {use: evaluate, in: {images: images, model: taming.h5, prior: ddm.h5}}\n";
 
 START_TEST(pipelines_take_it_for_their_own)
 {

@@ -167,7 +167,7 @@ static int add_run(void *self, struct tess_context *ctx, struct tess_stage_run *
     struct tess_tensor picture = tess_tensor_over(pixels, TESS_U8, 3, (const int64_t[]){2, 2, 1});
     TESS_TRY(tess_attrs_set_i64(ctx, tess_artefact_describe(out), "count", n));
     TESS_TRY(put_numbers(ctx, out, "values", value, n));
-    TESS_TRY(tess_artefact_put_figure(ctx, out, "total", total, "points"));
+    TESS_TRY(tess_artefact_put_metric(ctx, out, "total", total, "points"));
     return tess_artefact_put_picture(ctx, out, "dots", &picture);
 }
 

@@ -42,7 +42,7 @@ static void make_good_ones(void)
         return;
     fuzz_enter_small();
     (void)fuzz_file("taken.yaml", (const uint8_t *)consumers, strlen(consumers));
-    const char *const override[] = {"prior.steps=2", "tokenizer.steps=2", "samples=null", "decoded=null", "figures=null", NULL};
+    const char *const override[] = {"prior.steps=2", "tokenizer.steps=2", "samples=null", "decoded=null", "metrics=null", NULL};
     if (fuzz_pipeline("small.yaml", override, 1) != TESS_OK) {
         fprintf(stderr, "%s\n", tessi_base_context_message(fuzz_call()));
         abort();

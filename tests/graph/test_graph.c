@@ -133,7 +133,7 @@ START_TEST(what_is_made_again_is_the_same)
 }
 END_TEST
 
-/* Nine slices: the tree has a last one without a partner on three levels, and its sums are those of plain halves. */
+/* Nine microbatches: the tree has a last one without a partner on three levels, and its sums are those of plain halves. */
 START_TEST(gradients_are_summed_in_a_tree)
 {
     enum { N = 9 };
@@ -157,15 +157,15 @@ START_TEST(gradients_are_summed_in_a_tree)
         for (int m = n; m > 1; m = (m + 1) / 2)
             for (int i = 0; i < (m + 1) / 2; i++)
                 want[i] = 2 * i + 1 < m ? want[2 * i] + want[2 * i + 1] : want[2 * i];
-        ck_assert_msg(*(float *)got.data == want[0] * (1.0f / (float)n) || (n == 1 && *(float *)got.data == want[0]), "%d slices", n);
+        ck_assert_msg(*(float *)got.data == want[0] * (1.0f / (float)n) || (n == 1 && *(float *)got.data == want[0]), "%d microbatches", n);
         fixture_close(&b);
     }
 }
 END_TEST
 
-START_TEST(slices_give_the_gradient_of_the_mean)
+START_TEST(microbatches_give_the_gradient_of_the_mean)
 {
-    /* the same samples as 1 slice of 6 and as 3 slices of 2: equal but for rounding */
+    /* the same samples as 1 microbatch of 6 and as 3 microbatches of 2: equal but for rounding */
     float x[6 * 4], gradient[2][12];
     struct tess_stream s = {.seed = 4, .purpose = 1};
     tess_random_normal(&s, 0, 24, x);
@@ -489,7 +489,7 @@ static struct tess_node *bad(struct tess_graph *g, int which)
     case 9:
         return tess_straight_through(g, a, b);
     case 10:
-        return tess_narrow(g, a, 1, 2, 3);
+        return tess_slice(g, a, 1, 2, 3);
     case 11:
         return tess_attention(g, a, b, b, 1, 0);
     case 12:
@@ -583,7 +583,7 @@ int main(void)
     tcase_add_test(t, a_run_after_one_without_memory_is_whole);
     tcase_add_test(t, what_is_made_again_is_the_same);
     tcase_add_test(t, gradients_are_summed_in_a_tree);
-    tcase_add_test(t, slices_give_the_gradient_of_the_mean);
+    tcase_add_test(t, microbatches_give_the_gradient_of_the_mean);
     tcase_add_test(t, a_short_batch_gives_the_rows_it_has);
     tcase_add_test(t, an_output_without_capacity_is_refused);
     tcase_add_test(t, gradients_stop_and_pass_straight_through);

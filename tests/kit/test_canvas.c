@@ -80,7 +80,7 @@ static void open_model(struct model *m, int threads, int64_t positions)
 {
     fixture_open(&m->b, threads, ROWS, 4, 0);
     struct tess_context *ctx = &m->b.context.context;
-    struct tess_graph_options o = {.size = sizeof o, .rows = ROWS, .slices = 4, .seed = 11};
+    struct tess_graph_options o = {.size = sizeof o, .microbatch = ROWS, .microbatches = 4, .seed = 11};
     m->prior = (struct tess_prior){.codebook_size = K, .height = H, .width = W};
     fixture_ok(&m->b, tess_instance_open(ctx, "noise/1", "{use: absorbing}", "test", &m->prior.noise));
     fixture_ok(&m->b,

@@ -182,7 +182,7 @@ START_TEST(draws_are_of_the_sample_and_the_step)
     for (int64_t rows = 1; rows <= SAMPLES; rows++)
         if (SAMPLES % rows == 0) {
             draw(3, rows, 7, "diffaug.made", again);
-            ck_assert_msg(memcmp(first, again, sizeof first) == 0, "slices of %d", (int)rows);
+            ck_assert_msg(memcmp(first, again, sizeof first) == 0, "microbatches of %d", (int)rows);
         }
     for (int i = 0; i < SAMPLES * DIFFAUG_DRAWS; i++) {
         ck_assert(first[i] >= 0.0f && first[i] < 1.0f);

@@ -1,4 +1,4 @@
-/* The likelihood of images: the head and its loss against PyTorch (likelihood/likelihood.h5), closed forms, and when the figure is a bound;
+/* The likelihood of images: the head and its loss against PyTorch (likelihood/likelihood.h5), closed forms, and when the metric is a bound;
  * what the head leaves as it is, in both variants of the decoder. SPDX-License-Identifier: MIT */
 #include "core/plug/plug_private.h"
 #include "kit/train/likelihood.h"
@@ -142,7 +142,7 @@ START_TEST(a_decoder_without_a_head)
 }
 END_TEST
 
-/* ---- the figure ---- */
+/* ---- the metric ---- */
 
 START_TEST(closed_forms)
 {
@@ -170,8 +170,8 @@ START_TEST(closed_forms)
 }
 END_TEST
 
-/* The graph's loss is the figure of the same values, in bits a value. */
-START_TEST(the_loss_is_the_figure)
+/* The graph's loss is the metric of the same values, in bits a value. */
+START_TEST(the_loss_is_the_metric)
 {
     enum { N = 24 };
     struct fixture b;
@@ -198,7 +198,7 @@ START_TEST(the_loss_is_the_figure)
 }
 END_TEST
 
-/* sum over the values a pixel can have of 2^-b e^-nats: what the figure takes for their probabilities. */
+/* sum over the values a pixel can have of 2^-b e^-nats: what the metric takes for their probabilities. */
 static double mass(const struct likelihood_params *p, float mean, float log_sigma, int draws)
 {
     double sum = 0.0;
@@ -215,7 +215,7 @@ static double mass(const struct likelihood_params *p, float mean, float log_sigm
 }
 
 /* A density at a value stands for the whole bin of width 2^-b. Where the deviation is not small beside the bin that is as good as the
- * integral, and all values together have the mass 1; where it is small, the mass is more than 1 and the figure promises too much. Looked at
+ * integral, and all values together have the mass 1; where it is small, the mass is more than 1 and the metric promises too much. Looked at
  * in random places of the bin it is a bound by Jensen's inequality: the mass is never more than 1. */
 START_TEST(when_it_is_a_bound)
 {
@@ -264,7 +264,7 @@ int main(void)
     tcase_add_loop_test(t, the_image_is_the_same_with_the_head, 0, 2);
     tcase_add_test(t, a_decoder_without_a_head);
     tcase_add_test(t, closed_forms);
-    tcase_add_test(t, the_loss_is_the_figure);
+    tcase_add_test(t, the_loss_is_the_metric);
     tcase_add_loop_test(t, when_it_is_a_bound, 5, 9);
     tcase_add_test(t, draws_are_keyed);
     suite_add_tcase(s, t);

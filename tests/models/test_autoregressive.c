@@ -17,7 +17,7 @@
 static const struct golden_name names[] = {{"denoiser.", ""}, {NULL, NULL}};
 static const char *const none_unused[] = {NULL};
 
-static void open_golden(struct causal *m, struct golden *g, int64_t loss_rows, int64_t slices)
+static void open_golden(struct causal *m, struct golden *g, int64_t loss_rows, int64_t microbatches)
 {
     char config_text[128];
     struct causal_size size = {.denoiser = config_text, .height = 1};
@@ -25,7 +25,7 @@ static void open_golden(struct causal *m, struct golden *g, int64_t loss_rows, i
              (long long)golden_size(g, "width"), (long long)golden_size(g, "layers"), (long long)golden_size(g, "heads"));
     size.width = golden_size(g, "tokens");
     size.codebook_size = golden_size(g, "codebook_size");
-    causal_open(m, &size, 2, loss_rows, slices);
+    causal_open(m, &size, 2, loss_rows, microbatches);
     golden_weights(g, &m->b, names, none_unused);
 }
 
@@ -49,7 +49,7 @@ START_TEST(logits_are_the_published_ones)
 }
 END_TEST
 
-START_TEST(loss_and_gradients_are_the_published_ones) /* the batch as one slice, and as slices of one sequence */
+START_TEST(loss_and_gradients_are_the_published_ones) /* the batch as one microbatch, and as microbatches of one sequence */
 {
     struct golden *golden = golden_open("autoregressive.h5");
     struct tess_tensor x = golden_read(golden, "x", TESS_I32), bits = golden_read(golden, "bits", TESS_F32);

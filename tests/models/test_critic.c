@@ -1,5 +1,5 @@
 /* The adversarial term: the critic and a whole generator's step against PyTorch (golden/critic.h5, adversarial.h5), and the two halves of
- * a step with probes against gradients found one by one, on any number of threads. SPDX-License-Identifier: MIT */
+ * a step with gradient probes against gradients found one by one, on any number of threads. SPDX-License-Identifier: MIT */
 #include "core/graph/node.h"
 #include "core/graph/weight_store.h"
 #include "tests/support/golden.h"
@@ -117,13 +117,13 @@ static double length_of(const struct tess_tensor *t)
     return sqrt(sum);
 }
 
-static int weigh(void *user, struct tess_context *ctx, const struct tess_tensor *probe, float *coefficient)
+static int adapt(void *user, struct tess_context *ctx, const struct tess_tensor *gradient_probe, float *adaptive_weight)
 {
     (void)ctx;
     (void)user;
-    norms[0] = length_of(&probe[0]);
-    norms[1] = length_of(&probe[1]);
-    coefficient[0] = (float)fmin(norms[0] / (norms[1] + 1e-4), 1.0);
+    norms[0] = length_of(&gradient_probe[0]);
+    norms[1] = length_of(&gradient_probe[1]);
+    adaptive_weight[0] = (float)fmin(norms[0] / (norms[1] + 1e-4), 1.0);
     return TESS_OK;
 }
 
@@ -160,16 +160,16 @@ START_TEST(a_generator_step_is_the_published_one)
     tess_scope_end(g);
     struct tess_node *error = tess_mean_all(g, tess_abs(g, tess_sub(g, x, y)));
     struct tess_node *fooled = tess_affine(g, tess_mean_all(g, judge(&b, critic, y)), -1.0f, 0.0f);
-    struct tess_node *term = tess_mul(g, tess_coefficient(g), fooled);
+    struct tess_node *term = tess_mul(g, tess_adaptive_weight(g), fooled);
     for (int64_t i = 0; i < tess_weights_count(b.weights); i++) {
         int at;
         if (sscanf(tess_weights_name(b.weights, i), "decoder.blocks.%d.weight", &at) == 1 && at > place)
             place = at;
     }
     snprintf(last, sizeof last, "decoder.blocks.%d.weight", (int)place);
-    tess_probe(g, error, last);
-    tess_probe(g, fooled, last);
-    tess_weigh(g, weigh, NULL);
+    tess_gradient_probe(g, error, last);
+    tess_gradient_probe(g, fooled, last);
+    tess_set_adaptive_weights(g, adapt, NULL);
     tess_total(g, "error", error);
     tess_total(g, "fooled", fooled);
     tess_objective(g, "loss", "encoder.,quantizer.,decoder.", tess_add(g, tess_add(g, error, term), q.loss));
@@ -189,7 +189,7 @@ START_TEST(a_generator_step_is_the_published_one)
     golden_close_to("generator", (double)values[2], golden_scalar(golden, "generator_loss"), VALUE);
     golden_close_to("reconstruction's gradient", norms[0], golden_scalar(golden, "rec_grad_norm"), VALUE);
     golden_close_to("generator's gradient", norms[1], golden_scalar(golden, "generator_grad_norm"), GRADIENT);
-    golden_close_to("weight", (double)g->coefficient[0], golden_scalar(golden, "adaptive_weight"), GRADIENT);
+    golden_close_to("weight", (double)g->adaptive_weight[0], golden_scalar(golden, "adaptive_weight"), GRADIENT);
     ck_assert_int_eq(golden_gradients(golden, &b, "grads", autoencoder_names, GRADIENT), 4);
     struct tess_instance *const all[] = {encoder, decoder, quantizer, critic};
     for (int i = 0; i < 4; i++)
@@ -224,10 +224,10 @@ static void gradients(int threads, int what, float out[WEIGHTS], float totals[2]
     struct tess_node *one = tess_mean_all(g, tess_square(g, tess_affine(g, y, 1.0f, -0.3f)));
     struct tess_node *two = tess_mean_all(g, tess_tanh(g, tess_linear(g, y, normal_weight(g, "critic.w", 2, DIMS(1, 4), 0, 1), NULL)));
     if (what == BOTH) {
-        tess_probe(g, one, "net.last");
-        tess_probe(g, two, "net.last");
-        tess_weigh(g, weigh, NULL);
-        tess_objective(g, "loss", "net.", tess_add(g, one, tess_mul(g, tess_coefficient(g), two)));
+        tess_gradient_probe(g, one, "net.last");
+        tess_gradient_probe(g, two, "net.last");
+        tess_set_adaptive_weights(g, adapt, NULL);
+        tess_objective(g, "loss", "net.", tess_add(g, one, tess_mul(g, tess_adaptive_weight(g), two)));
         tess_objective(g, "critic", "critic.", two);
     } else {
         tess_objective(g, "loss", "net.", what == FIRST_LOSS ? one : two);
@@ -282,13 +282,13 @@ START_TEST(probes_that_do_not_fit)
     struct tess_node *y = tess_mean_all(b.graph, tess_linear(b.graph, x, normal_weight(b.graph, "w", 2, DIMS(4, 3), 0, 1), NULL));
     (void)normal_weight(b.graph, "other", 1, DIMS(4), 0, 1);
     tess_objective(b.graph, "loss", "w", y);
-    tess_probe(b.graph, y, "other");
+    tess_gradient_probe(b.graph, y, "other");
     ck_assert_int_eq(tess_graph_seal(&b.context.context, b.graph), TESS_E_VALUE);
-    ck_assert(strstr(tessi_base_context_message(&b.context.context), "a probe's loss does not depend on other"));
+    ck_assert(strstr(tessi_base_context_message(&b.context.context), "a gradient probe's loss does not depend on other"));
     fixture_close(&b);
     fixture_open(&b, 1, 2, 1, 1);
     x = tess_input(b.graph, "x", TESS_F32, 2, DIMS(2, 3));
-    tess_probe(b.graph, tess_mean_all(b.graph, x), "nothing");
+    tess_gradient_probe(b.graph, tess_mean_all(b.graph, x), "nothing");
     ck_assert_int_eq(tess_graph_seal(&b.context.context, b.graph), TESS_E_VALUE);
     ck_assert(strstr(tessi_base_context_message(&b.context.context), "no trained weight of that name"));
     fixture_close(&b);
@@ -310,9 +310,9 @@ START_TEST(images_too_small_for_a_critic)
 }
 END_TEST
 
-/* The smallest images that a critic of so many layers takes, one in a slice: its last norm still sees four values a channel, and neither
- * noise nor a plain image makes a number of anything that is none. */
-START_TEST(a_slice_of_one_small_image)
+/* The smallest images that a critic of so many layers takes, one in a microbatch: its last norm still sees four values a channel, and
+ * neither noise nor a plain image makes a number of anything that is none. */
+START_TEST(a_microbatch_of_one_small_image)
 {
     int64_t side = 3LL << _i;
     char config_text[64];
@@ -383,7 +383,7 @@ int main(void)
     tcase_add_test(t, a_loss_is_weighed_by_gradients);
     tcase_add_test(t, probes_that_do_not_fit);
     tcase_add_test(t, images_too_small_for_a_critic);
-    tcase_add_loop_test(t, a_slice_of_one_small_image, 1, 5);
+    tcase_add_loop_test(t, a_microbatch_of_one_small_image, 1, 5);
     tcase_add_test(t, only_kernels_are_decayed);
     suite_add_tcase(s, t);
     return suite_run(s);

@@ -1,5 +1,5 @@
 /* The plugins that make up a tokenizer and a prior, against golden values of the same models in PyTorch: outputs, losses, and every
- * gradient; with the batch as one slice and as slices of one sample. SPDX-License-Identifier: MIT */
+ * gradient; with the batch as one microbatch and as microbatches of one sample. SPDX-License-Identifier: MIT */
 #include "tests/support/parity.h"
 #include "tests/support/suite.h"
 
@@ -37,7 +37,7 @@ struct parts {
     struct tess_instance *encoder, *decoder, *quantizer;
 };
 
-/* One way to run a golden autoencoder: which, the loss, and whether a slice is one sample and not the whole batch. */
+/* One way to run a golden autoencoder: which, the loss, and whether a microbatch is one sample and not the whole batch. */
 struct slicing {
     const char *beta_on;
     int one_row, taming;
@@ -115,14 +115,14 @@ START_TEST(the_autoencoder_is_the_published_one)
     char path[128];
     struct tess_tensor want[4] = {golden_read(golden, "latent", TESS_F32), golden_read(golden, "codes", TESS_I32),
                                   golden_read(golden, "reconstruction", TESS_F32), golden_read(golden, "image", TESS_F32)};
-    int64_t samples = want[3].dim[0], rows = s->one_row ? 1 : samples, slices = samples / rows;
+    int64_t samples = want[3].dim[0], rows = s->one_row ? 1 : samples, microbatches = samples / rows;
     struct tess_tensor out[3] = {want[0], want[1], want[2]}, total[3];
     float value[3];
     for (int i = 0; i < 3; i++) {
         out[i].data = calloc(1, tess_tensor_bytes(&out[i]));
         total[i] = tess_tensor_over(&value[i], TESS_F32, 0, NULL);
     }
-    fixture_open(&b, 2, rows, slices, 1);
+    fixture_open(&b, 2, rows, microbatches, 1);
     open_parts(&b, golden, s, &p);
     record_autoencoder(&b, &p, golden, s, rows);
     golden_weights(golden, &b, names, autoencoder_unused);
@@ -140,8 +140,8 @@ START_TEST(the_autoencoder_is_the_published_one)
     golden_near("reconstruction", out[2].data, &want[2], allowed.value, 0.0);
     snprintf(path, sizeof path, "code_loss_beta_on_%s", s->beta_on);
     double distance = golden_scalar(golden, "rec_loss"), code_loss = golden_scalar(golden, path);
-    golden_close_to("distance", (double)value[1] / (double)slices, distance, allowed.value);
-    golden_close_to(path, (double)value[2] / (double)slices, code_loss, allowed.value);
+    golden_close_to("distance", (double)value[1] / (double)microbatches, distance, allowed.value);
+    golden_close_to(path, (double)value[2] / (double)microbatches, code_loss, allowed.value);
     golden_close_to("objective", (double)value[0], distance + code_loss, allowed.value);
     snprintf(path, sizeof path, "grads_beta_on_%s", s->beta_on);
     int64_t compared = golden_gradients(golden, &b, s->taming ? "grads" : path, names, allowed.gradient);
@@ -189,8 +189,8 @@ START_TEST(the_prior_is_the_published_one)
                                 golden_read(golden, "t", TESS_F32)};
     struct tess_tensor logits = golden_read(golden, "logits", TESS_F32);
     int64_t samples = logits.dim[0], tokens = logits.dim[1], codebook_size = golden_size(golden, "codebook_size");
-    int64_t rows = o->one_row ? 1 : samples, slices = samples / rows;
-    fixture_open(&b, 2, rows, slices, 1);
+    int64_t rows = o->one_row ? 1 : samples, microbatches = samples / rows;
+    fixture_open(&b, 2, rows, microbatches, 1);
 
     struct tess_instance *denoiser = open_transformer(&b, golden);
     int64_t steps = golden_size(golden, "total_steps");
@@ -296,7 +296,7 @@ START_TEST(a_causal_transformer_is_the_published_one)
     struct tess_node *all = tess_input(g, "x0", TESS_I32, 2, DIMS(1, tokens));
     struct tess_node *x = tess_embedding(g, all, weight(g, "tok_emb.weight", 2, DIMS(codebook_size, width)));
     struct tess_node *start = tess_add(g, tess_constant(g, 0.0f, 3, DIMS(1, 1, width)), weight(g, "start_tok", 1, &width));
-    x = tess_concat(g, start, tess_narrow(g, x, 1, 0, tokens - 1), 1);
+    x = tess_concat(g, start, tess_slice(g, x, 1, 0, tokens - 1), 1);
     x = tess_add(g, x, weight(g, "pos_emb", 2, DIMS(tokens, width)));
     for (int64_t i = 0; i < layers; i++) {
         tess_scope(g, "blocks.%d", (int)i);

@@ -14,7 +14,7 @@ static void normal(const char *purpose, int64_t n, float *out)
     tess_random_normal(&s, 0, n, out);
 }
 
-/* A quantizer at work on vectors (rows x slices, D): input "latent", output "codes" and its totals. */
+/* A quantizer at work on vectors (rows x microbatches, D): input "latent", output "codes" and its totals. */
 struct quantizer {
     struct fixture fixture;
     struct tess_instance *instance;
@@ -27,16 +27,16 @@ struct quantizer {
     struct tess_batch batch;
 };
 
-static void open_quantizer(struct quantizer *q, const char *config_text, int64_t rows, int64_t slices)
+static void open_quantizer(struct quantizer *q, const char *config_text, int64_t rows, int64_t microbatches)
 {
     memset(q, 0, sizeof *q);
-    fixture_open(&q->fixture, 2, rows, slices, 1);
+    fixture_open(&q->fixture, 2, rows, microbatches, 1);
     fixture_ok(&q->fixture, tess_instance_open(&q->fixture.context.context, "quantizer/1", config_text, "test", &q->instance));
     q->ops = tess_instance_ops(q->instance, "quantizer/1");
     q->self = tess_instance_self(q->instance);
     q->k = q->ops->codebook_size(q->self);
     q->d = q->ops->code_dim(q->self);
-    q->samples = rows * slices;
+    q->samples = rows * microbatches;
 }
 
 static void close_quantizer(struct quantizer *q)
@@ -57,10 +57,10 @@ static float *value(struct quantizer *q, const char *name)
 
 /* ---- ema: its state over time ---- */
 
-static void open_ema(struct quantizer *q, const char *config_text, int64_t rows, int64_t slices)
+static void open_ema(struct quantizer *q, const char *config_text, int64_t rows, int64_t microbatches)
 {
     struct tess_quantized out;
-    open_quantizer(q, config_text, rows, slices);
+    open_quantizer(q, config_text, rows, microbatches);
     struct tess_graph *g = q->fixture.graph;
     struct tess_node *latent = tess_input(g, "latent", TESS_F32, 2, DIMS(rows, q->d));
     tess_scope(g, "quantizer");
@@ -146,14 +146,14 @@ START_TEST(ema_is_the_published_one)
 {
     struct golden *golden = golden_open("ema.h5");
     struct tess_tensor before = golden_read(golden, "codebook_before", TESS_F32), latents = golden_read(golden, "latents", TESS_F32);
-    int64_t n = latents.dim[1], slices = n % 4 == 0 ? 4 : 1;
+    int64_t n = latents.dim[1], microbatches = n % 4 == 0 ? 4 : 1;
     struct quantizer q;
     char config_text[256], path[64];
     snprintf(config_text, sizeof config_text,
              "{use: ema, codebook_size: %lld, code_dim: %lld, decay: %.17g, epsilon: %.17g, revive: 0, warmup: false}",
              (long long)golden_size(golden, "codebook_size"), (long long)golden_size(golden, "emb_dim"), golden_number(golden, "decay"),
              golden_number(golden, "epsilon"));
-    open_ema(&q, config_text, n / slices, slices);
+    open_ema(&q, config_text, n / microbatches, microbatches);
     start_from(&q, before.data);
     for (int i = 0; i < (int)latents.dim[0]; i++) {
         const float *latent = (const float *)latents.data + i * n * q.d;

@@ -167,7 +167,7 @@ static void same(const struct shape *s, const struct sequences *a, const struct 
     ck_assert_int_eq(memcmp(a->part[Y], b->part[Y], (size_t)(rows * s->tokens * s->width) * sizeof(float)), 0);
 }
 
-/* More threads, fewer rows in a slice and in the batch, a cache that others have used: the same bits. */
+/* More threads, fewer rows in a microbatch and in the batch, a cache that others have used: the same bits. */
 START_TEST(a_row_depends_on_nothing_else)
 {
     const struct shape *s = &shapes[_i];
@@ -229,7 +229,7 @@ START_TEST(positions_that_cannot_be)
     fixture_ok(&m.b, step(&m, s, &few, 0, 0));
     refused(&m, step(&m, s, &few, 2, 0), TESS_E_DATA, "position 2 of row 0, where the next may be 0 .. 1 of 5");
     fixture_ok(&m.b, step(&m, s, &few, 1, 0));
-    /* of a slice that has not begun */
+    /* of a microbatch that has not begun */
     refused(&m, step(&m, s, &d, 2, 0), TESS_E_DATA, "position 2 of row 3, where the next may be 0 .. 0");
     all_steps(&m, s, &d);
     refused(&m, step(&m, s, &few, 5, 0), TESS_E_DATA, "position 5 of row 0, where the next may be 0 .. 4 of 5 tokens");

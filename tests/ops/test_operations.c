@@ -165,8 +165,8 @@ UNARY(sum_last, tess_sum(g, tess_square(g, a), 2))
 UNARY(mean_first, tess_mean(g, tess_square(g, a), 1))
 UNARY(mean_all, tess_mean_all(g, tess_square(g, a)))
 UNARY(softmax, tess_softmax(g, a))
-UNARY(narrow, tess_narrow(g, tess_square(g, a), 1, 2, 4))
-UNARY(narrow_first, tess_narrow(g, tess_square(g, a), 0, 1, 3))
+UNARY(slice, tess_slice(g, tess_square(g, a), 1, 2, 4))
+UNARY(slice_first, tess_slice(g, tess_square(g, a), 0, 1, 3))
 
 static struct tess_node *dropout(struct tess_graph *g)
 {
@@ -343,7 +343,7 @@ static struct tess_node *linear_attention_narrow(struct tess_graph *g) /* heads 
 static struct tess_node *linear_attention_self(struct tess_graph *g) /* q, k and v are parts of one node */
 {
     struct tess_node *all = w(g, "qkv", 3, DIMS(2, 5, 12));
-    return tess_linear_attention(g, tess_narrow(g, all, 2, 0, 4), tess_narrow(g, all, 2, 4, 4), tess_narrow(g, all, 2, 8, 4), 2);
+    return tess_linear_attention(g, tess_slice(g, all, 2, 0, 4), tess_slice(g, all, 2, 4, 4), tess_slice(g, all, 2, 8, 4), 2);
 }
 
 /* Codes made inside the graph: the nearest of a fixed book. */
@@ -460,29 +460,75 @@ static const struct {
     recorder *record;
     double bound; /* of the gradient's largest value; central differences of f32 give about 1e-3 where curvature is mild */
 } operations[] = {
-    {"add", add_same, 2e-3}, {"add, last dimension", add_last, 2e-3}, {"sub, middle dimensions", sub_middle, 2e-3},
-    {"sub, one a row", sub_scalar, 2e-3}, {"mul", mul_same, 2e-3}, {"mul, rows", mul_row, 2e-3}, {"mul, scalar", mul_scalar, 2e-3},
-    {"mul of a node with itself", mul_itself, 2e-3}, {"affine", affine, 2e-3}, {"swish", swish, 2e-3}, {"gelu", gelu, 2e-3},
-    {"mish", mish, 2e-3}, {"tanh", tanh_, 2e-3}, {"sigmoid", sigmoid, 2e-3}, {"leaky_relu", leaky, 2e-3}, {"abs", abs_, 2e-3},
-    {"square", square, 2e-3}, {"exp", exp_, 2e-3}, {"log", log_, 2e-3}, {"sqrt", sqrt_, 2e-3}, {"reshape", reshape, 2e-3},
-    {"sum", sum_last, 2e-3}, {"mean", mean_first, 2e-3}, {"mean, middle", mean_middle, 2e-3}, {"mean_all", mean_all, 2e-3},
-    {"dropout", dropout, 2e-3}, {"concat", concat, 2e-3}, {"narrow", narrow, 2e-3}, {"narrow, first", narrow_first, 2e-3},
-    {"upsample", upsample, 2e-3}, {"linear", linear, 2e-3}, {"linear, shared weight", linear_shared, 2e-3}, {"matmul", matmul_nn, 2e-3},
-    {"matmul, b transposed", matmul_nt, 2e-3}, {"matmul, a transposed", matmul_tn, 2e-3}, {"matmul, both", matmul_tt, 2e-3},
-    {"conv 3x3", conv_3, 2e-3}, {"conv 1x1", conv_1, 2e-3}, {"conv, stride 2, padded right and bottom", conv_down, 2e-3},
-    {"conv 4x4, stride 2", conv_4_2, 2e-3}, {"conv 4x4, stride 1", conv_4_1, 2e-3}, {"conv from one channel", conv_grey, 2e-3},
-    {"conv to one channel", conv_to_grey, 2e-3}, {"conv, stride 3, odd padding", conv_lopsided, 2e-3}, {"softmax", softmax, 2e-3},
-    {"conv transposed 4x4, stride 2", transposed_4_2, 2e-3}, {"conv transposed 3x3", transposed_3_1, 2e-3},
-    {"conv transposed, gaps", transposed_gaps, 2e-3}, {"conv transposed, odd padding", transposed_lopsided, 2e-3},
-    {"group_norm", group_norm, 5e-3}, {"group_norm_swish", group_norm_swish, 5e-3}, {"layer_norm", layer_norm, 5e-3},
-    {"attention", attention, 3e-3}, {"attention, causal", attention_causal, 3e-3},
-    {"linear attention", linear_attention, 3e-3}, {"linear attention, one channel a head", linear_attention_narrow, 3e-3},
-    {"linear attention, of one node", linear_attention_self, 3e-3}, {"embedding", embedding, 2e-3},
+    {"add", add_same, 2e-3},
+    {"add, last dimension", add_last, 2e-3},
+    {"sub, middle dimensions", sub_middle, 2e-3},
+    {"sub, one a row", sub_scalar, 2e-3},
+    {"mul", mul_same, 2e-3},
+    {"mul, rows", mul_row, 2e-3},
+    {"mul, scalar", mul_scalar, 2e-3},
+    {"mul of a node with itself", mul_itself, 2e-3},
+    {"affine", affine, 2e-3},
+    {"swish", swish, 2e-3},
+    {"gelu", gelu, 2e-3},
+    {"mish", mish, 2e-3},
+    {"tanh", tanh_, 2e-3},
+    {"sigmoid", sigmoid, 2e-3},
+    {"leaky_relu", leaky, 2e-3},
+    {"abs", abs_, 2e-3},
+    {"square", square, 2e-3},
+    {"exp", exp_, 2e-3},
+    {"log", log_, 2e-3},
+    {"sqrt", sqrt_, 2e-3},
+    {"reshape", reshape, 2e-3},
+    {"sum", sum_last, 2e-3},
+    {"mean", mean_first, 2e-3},
+    {"mean, middle", mean_middle, 2e-3},
+    {"mean_all", mean_all, 2e-3},
+    {"dropout", dropout, 2e-3},
+    {"concat", concat, 2e-3},
+    {"slice", slice, 2e-3},
+    {"slice, first", slice_first, 2e-3},
+    {"upsample", upsample, 2e-3},
+    {"linear", linear, 2e-3},
+    {"linear, shared weight", linear_shared, 2e-3},
+    {"matmul", matmul_nn, 2e-3},
+    {"matmul, b transposed", matmul_nt, 2e-3},
+    {"matmul, a transposed", matmul_tn, 2e-3},
+    {"matmul, both", matmul_tt, 2e-3},
+    {"conv 3x3", conv_3, 2e-3},
+    {"conv 1x1", conv_1, 2e-3},
+    {"conv, stride 2, padded right and bottom", conv_down, 2e-3},
+    {"conv 4x4, stride 2", conv_4_2, 2e-3},
+    {"conv 4x4, stride 1", conv_4_1, 2e-3},
+    {"conv from one channel", conv_grey, 2e-3},
+    {"conv to one channel", conv_to_grey, 2e-3},
+    {"conv, stride 3, odd padding", conv_lopsided, 2e-3},
+    {"softmax", softmax, 2e-3},
+    {"conv transposed 4x4, stride 2", transposed_4_2, 2e-3},
+    {"conv transposed 3x3", transposed_3_1, 2e-3},
+    {"conv transposed, gaps", transposed_gaps, 2e-3},
+    {"conv transposed, odd padding", transposed_lopsided, 2e-3},
+    {"group_norm", group_norm, 5e-3},
+    {"group_norm_swish", group_norm_swish, 5e-3},
+    {"layer_norm", layer_norm, 5e-3},
+    {"attention", attention, 3e-3},
+    {"attention, causal", attention_causal, 3e-3},
+    {"linear attention", linear_attention, 3e-3},
+    {"linear attention, one channel a head", linear_attention_narrow, 3e-3},
+    {"linear attention, of one node", linear_attention_self, 3e-3},
+    {"embedding", embedding, 2e-3},
     {"gather", gather, 2e-3},
-    {"cross_entropy", cross_entropy, 2e-3}, {"cross_entropy, weighted", cross_entropy_weighted, 2e-3}, {"custom", custom, 3e-3},
-    {"max_pool", max_pool, 2e-3}, {"max_pool of 3, odd sizes", max_pool_3, 2e-3}, {"direction_distance", direction, 2e-3},
-    {"direction_distance, unweighted", direction_plain, 2e-3}, {"the loss of train-likelihood", likelihood, 2e-3},
-    {"diffaug, colour", diffaug_colour, 2e-3}, {"diffaug, grey", diffaug_grey, 2e-3},
+    {"cross_entropy", cross_entropy, 2e-3},
+    {"cross_entropy, weighted", cross_entropy_weighted, 2e-3},
+    {"custom", custom, 3e-3},
+    {"max_pool", max_pool, 2e-3},
+    {"max_pool of 3, odd sizes", max_pool_3, 2e-3},
+    {"direction_distance", direction, 2e-3},
+    {"direction_distance, unweighted", direction_plain, 2e-3},
+    {"the loss of train-likelihood", likelihood, 2e-3},
+    {"diffaug, colour", diffaug_colour, 2e-3},
+    {"diffaug, grey", diffaug_grey, 2e-3},
     {"residual", residual, 3e-3},
 };
 
@@ -539,7 +585,7 @@ END_TEST
 /* x against itself turned round, so that its first vector meets zeros. */
 static struct tess_node *turned_round(struct tess_graph *g, struct tess_node *x)
 {
-    struct tess_node *first = tess_narrow(g, x, 1, 0, 1), *second = tess_narrow(g, x, 1, 1, 1);
+    struct tess_node *first = tess_slice(g, x, 1, 0, 1), *second = tess_slice(g, x, 1, 1, 1);
     return tess_direction_distance(g, x, tess_concat(g, second, first, 1), NULL);
 }
 

@@ -341,7 +341,7 @@ START_TEST(without_a_host_nothing_is_computed)
     int32_t index[2];
     double square[2];
     const struct tess_tensor t = tess_tensor_over(x, TESS_F32, 2, dim);
-    const struct tess_graph_options go = {.size = sizeof go, .rows = 1, .slices = 1};
+    const struct tess_graph_options go = {.size = sizeof go, .microbatch = 1, .microbatches = 1};
     const struct tess_neighbours_options no = {
         .size = sizeof no, .queries = &t, .neighbours = 1, .block = 1, .index = index, .square = square};
     tessi_base_context_init(&alone, NULL);

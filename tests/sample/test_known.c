@@ -360,7 +360,7 @@ static void open_model(struct model *m, const char *noise, int threads)
     fixture_ok(&m->b, tess_graph_seal(ctx, m->b.graph));
     m->picked = NULL;
     if (tess_prior_picks(&m->prior)) {
-        struct tess_graph_options o = {.size = sizeof o, .rows = ROWS, .slices = 3, .seed = 11};
+        struct tess_graph_options o = {.size = sizeof o, .microbatch = ROWS, .microbatches = 3, .seed = 11};
         fixture_ok(&m->b, tess_graph_new(ctx, m->b.weights, &o, &m->picked));
         fixture_ok(&m->b, tess_prior_record_picked(ctx, &m->prior, 2, m->picked));
         fixture_ok(&m->b, tess_graph_seal(ctx, m->picked));

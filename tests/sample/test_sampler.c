@@ -33,11 +33,11 @@ static void open_prior(struct model *m, const char *denoiser, int64_t height, in
 
 /* positions 0: as many as the sampler advises for `steps`. */
 static void open_model(struct model *m, const char *denoiser, int64_t height, int64_t width, int64_t codebook_size, int64_t positions,
-                       int64_t steps, int threads, int64_t slices)
+                       int64_t steps, int threads, int64_t microbatches)
 {
-    fixture_open(&m->b, threads, ROWS, slices, 0);
+    fixture_open(&m->b, threads, ROWS, microbatches, 0);
     struct tess_context *ctx = &m->b.context.context;
-    struct tess_graph_options o = {.size = sizeof o, .rows = ROWS, .slices = slices, .seed = 11};
+    struct tess_graph_options o = {.size = sizeof o, .microbatch = ROWS, .microbatches = microbatches, .seed = 11};
     open_prior(m, denoiser, height, width, codebook_size);
     positions = positions ? positions : tess_sampler_positions(&m->prior, steps);
     fixture_ok(&m->b, tess_prior_record_denoise(ctx, &m->prior, m->b.graph));

@@ -224,7 +224,7 @@ START_TEST(bad_images_are_skipped)
     works(attempt(RUN, "source: {use: ragged, classes: 6, differ: sizes, bad: 0, bads: 2}, size: 10, crop: 8, skip_bad: true"));
     (void)holds(late, 4, "picture-2.png picture-3.png picture-4.png picture-5.png ",
                 "picture-0.png: is damaged picture-1.png: is damaged ");
-    /* None bad: the content is that without the key, but for the figure, which is no content. */
+    /* None bad: the content is that without the key, but for the metric, which is no content. */
     works(attempt(RUN, "source: {use: ragged, classes: 6}, skip_bad: true"));
     (void)holds(all, 6, ALL_NAMES, "");
 }

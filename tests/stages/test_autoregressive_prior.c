@@ -24,7 +24,7 @@ static const char unet_yaml[] = "tessera: 1\n"
                                 "  prior: {denoiser: {use: unet, channels: 16, channel_mult: [1, 2], embed_dim: null, layers: null}}\n";
 
 enum { DIGEST = 96, STAGES = 3 };
-static const char *const stage[STAGES] = {"prior", "samples", "figures"};
+static const char *const stage[STAGES] = {"prior", "samples", "metrics"};
 
 static void setup(void)
 {
@@ -43,7 +43,7 @@ static const char *found(const char *file, const char *words)
 static double bound_in(const char *workdir)
 {
     char path[128];
-    snprintf(path, sizeof path, "%s/runs/small/figures.h5", workdir);
+    snprintf(path, sizeof path, "%s/runs/small/metrics.h5", workdir);
     return strtod(found(path, "prior's bound"), NULL);
 }
 
@@ -101,7 +101,7 @@ END_TEST
 START_TEST(the_cache_and_more_draws_change_nothing)
 {
     (void)command_ends(0, "", "run causal.yaml -q --workdir lean prior.steps=40 samples.count=13");
-    (void)command_ends(0, "", "run causal.yaml -q --workdir plain prior.steps=40 samples.count=13 samples.every_step=true figures.draws=9");
+    (void)command_ends(0, "", "run causal.yaml -q --workdir plain prior.steps=40 samples.count=13 samples.every_step=true metrics.draws=9");
     same("lean", "plain", 0);
 }
 END_TEST
@@ -140,7 +140,7 @@ END_TEST
 
 START_TEST(killed_again_and_again)
 {
-#define LONGER "prior.steps=100 prior.average=0.9 samples.count=200 samples.batch=16"
+#define LONGER "prior.steps=100 prior.ema_decay=0.9 samples.count=200 samples.batch=16"
     (void)command_ends(0, "", "run causal.yaml -q --threads 1 --workdir calm " LONGER);
     (void)command_ends(0, "", "run causal.yaml -q --workdir wild --until codes " LONGER);
     int killed = command_killed_until_it_ends("run causal.yaml -q --threads %d --workdir wild " LONGER, NULL).killed;

@@ -67,7 +67,7 @@ START_TEST(codes_are_those_of_flipped_images)
     ck_assert(attr(b, "count") == ROWS && attr(b, "train_count") == 2 * SMALL_TRAIN);
     same_dataset(a, b, "codes", TESS_I32);
     same_dataset(a, b, "labels", TESS_I32);
-    ck_assert(figure(a, "quantisation error") == figure(b, "quantisation error") && figure(a, "codes used") == figure(b, "codes used"));
+    ck_assert(metric(a, "quantisation error") == metric(b, "quantisation error") && metric(a, "codes used") == metric(b, "codes used"));
     struct tess_tensor turned = load(a, "flipped", TESS_U8);
     ck_assert_int_eq(turned.dim[0], ROWS);
     for (int64_t i = 0; i < ROWS; i++)
@@ -88,7 +88,7 @@ START_TEST(a_prior_learns_from_them)
     works(ATTEMPT(.workdir = "two", .threads = 3, .override = {"codes.flip=both", "codes.batch=5"}));
     stage_bench_same("one", "two", "codes");
     stage_bench_same("one", "two", "samples");
-    stage_bench_same("one", "two", "figures");
+    stage_bench_same("one", "two", "metrics");
 }
 END_TEST
 

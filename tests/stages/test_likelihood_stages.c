@@ -1,5 +1,5 @@
 /* The head for the likelihood of images as pipelines use it: the model it is given stays as it is, to the last bit and with all it had;
- * codes, priors and samples of the one go with the other and with no third; figures add up; and neither threads nor a stop change a bit.
+ * codes, priors and samples of the one go with the other and with no third; metrics add up; and neither threads nor a stop change a bit.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/context.h"
@@ -53,12 +53,12 @@ static struct tess_artefact *result(const char *workdir, const char *stage)
     return a;
 }
 
-static double figure(const char *stage, const char *name, const char *wanted)
+static double metric(const char *stage, const char *name, const char *wanted)
 {
     double value;
     const char *unit, *found;
     struct tess_artefact *a = result(".", stage);
-    for (int64_t i = 0; (found = tessi_store_artefact_figure_at(a, i, &value, &unit)) != NULL; i++)
+    for (int64_t i = 0; (found = tessi_store_artefact_metric_at(a, i, &value, &unit)) != NULL; i++)
         if (strcmp(found, name) == 0) {
             ck_assert(!wanted || strcmp(unit, wanted) == 0);
             tessi_store_artefact_close(a);
@@ -164,30 +164,30 @@ START_TEST(codes_go_with_either)
 }
 END_TEST
 
-START_TEST(figures_add_up)
+START_TEST(metrics_add_up)
 {
     (void)command_ends(0, "", "run like.yaml -q");
     static const char *const with[] = {"likely", "five", "bound"};
     for (int i = 0; i < 3; i++) {
-        double pixels = figure(with[i], "pixels given codes", "bits/dim"), codes = figure(with[i], "codes", "bits/dim");
-        ck_assert(isfinite(pixels) && fabs(figure(with[i], "image likelihood", "bits/dim") - pixels - codes) < 1e-12);
-        double bits = figure(with[i], "prior's bound", "bits/code");
+        double pixels = metric(with[i], "pixels given codes", "bits/dim"), codes = metric(with[i], "codes", "bits/dim");
+        ck_assert(isfinite(pixels) && fabs(metric(with[i], "image likelihood", "bits/dim") - pixels - codes) < 1e-12);
+        double bits = metric(with[i], "prior's bound", "bits/code");
         ck_assert(fabs(codes - bits * (SMALL_H / 2 * SMALL_W / 2) / (SMALL_H * SMALL_W)) < 1e-9);
     }
     /* the bin's width is all that 5 bits change of a density at the value */
-    ck_assert(fabs(figure("likely", "pixels given codes", NULL) - figure("five", "pixels given codes", NULL) - 3.0) < 1e-9);
-    ck_assert(figure("bound", "pixels given codes", NULL) != figure("likely", "pixels given codes", NULL));
+    ck_assert(fabs(metric("likely", "pixels given codes", NULL) - metric("five", "pixels given codes", NULL) - 3.0) < 1e-9);
+    ck_assert(metric("bound", "pixels given codes", NULL) != metric("likely", "pixels given codes", NULL));
     /* without a prior the decoder's part alone, under its own name */
-    ck_assert(figure("pixels", "pixels given codes", "bits/dim") == figure("likely", "pixels given codes", NULL));
-    ck_assert(isnan(figure("pixels", "image likelihood", NULL)) && isnan(figure("pixels", "codes", NULL)));
+    ck_assert(metric("pixels", "pixels given codes", "bits/dim") == metric("likely", "pixels given codes", NULL));
+    ck_assert(isnan(metric("pixels", "image likelihood", NULL)) && isnan(metric("pixels", "codes", NULL)));
     /* and a model without the head says nothing of it, and the same as before of the rest */
-    ck_assert(isnan(figure("figures", "pixels given codes", NULL)));
-    ck_assert(figure("figures", "reconstruction MSE", NULL) == figure("likely", "reconstruction MSE", NULL));
+    ck_assert(isnan(metric("metrics", "pixels given codes", NULL)));
+    ck_assert(metric("metrics", "reconstruction MSE", NULL) == metric("likely", "reconstruction MSE", NULL));
 }
 END_TEST
 
 /* What `evaluate` says is what the definition gives, over the decoder's own output. */
-START_TEST(the_figure_is_its_definition)
+START_TEST(the_metric_is_its_definition)
 {
     (void)command_ends(0, "", "run like.yaml -q --until pixels --threads 1");
     (void)command_ends(0, "", "run like.yaml -q --until pixels --threads 3 --workdir three pixels.batch=5");
@@ -198,7 +198,7 @@ START_TEST(the_figure_is_its_definition)
     digest_of(".", "pixels", one);
     digest_of("three", "pixels", three);
     ck_assert_str_eq(one, three);
-    double mse = figure("pixels", "reconstruction MSE", NULL), bits = figure("pixels", "pixels given codes", NULL);
+    double mse = metric("pixels", "reconstruction MSE", NULL), bits = metric("pixels", "pixels given codes", NULL);
     /* no deviation makes it less than the best single one would, a spread of them may; but not by much after so few steps */
     double best = 0.5 * log2(2.0 * 3.14159265358979 * exp(1.0) * mse) + 8.0;
     ck_assert_msg(bits > best - 2.0 && bits < best + 3.0, "%g bits/dim, %g with one deviation for all", bits, best);
@@ -208,7 +208,7 @@ END_TEST
 START_TEST(training_the_head_goes_on_where_it_stopped)
 {
     char calm[TESS_DIGEST_TEXT], wild[TESS_DIGEST_TEXT];
-#define HEAD "head.steps=120 head.average=0.9 --threads 1"
+#define HEAD "head.steps=120 head.ema_decay=0.9 --threads 1"
     (void)command_ends(0, "", "run like.yaml -q --until head --workdir calm " HEAD);
     (void)command_ends(0, "", "run like.yaml -q --until tokenizer --workdir wild --threads 1");
     ck_assert_int_eq(command_stopped_until_it_ends("run like.yaml -q --until head --workdir wild " HEAD, 11), 4); /* 11, 33, 66, 110 */
@@ -223,7 +223,7 @@ START_TEST(sizes_and_settings_that_do_not_fit)
     small_write("wide.yaml", "tessera: 1\nname: like\nextends: like.yaml\nstages:\n"
                              "  wide: {use: import, source: {use: idx, images: images}, pad: 16}\n  head: {in: {images: wide}}\n");
     (void)command_ends(2, "images of 16 x 16 x 1 do not fit a model trained on 8 x 12 x 1", "plan wide.yaml");
-    (void)command_ends(2, "slices: 5 does not divide batch: 12", "plan like.yaml head.slices=5");
+    (void)command_ends(2, "microbatches: 5 does not divide batch: 12", "plan like.yaml head.microbatches=5");
     (void)command_ends(2, "bits", "plan like.yaml five.bits=9");
     (void)command_ends(2, "dequantise", "plan like.yaml five.dequantise=always");
 }
@@ -237,8 +237,8 @@ int main(void)
     tcase_add_checked_fixture(t, setup, small_folder_leave);
     tcase_add_test(t, the_model_stays_as_it_is);
     tcase_add_test(t, codes_go_with_either);
-    tcase_add_test(t, figures_add_up);
-    tcase_add_test(t, the_figure_is_its_definition);
+    tcase_add_test(t, metrics_add_up);
+    tcase_add_test(t, the_metric_is_its_definition);
     tcase_add_test(t, training_the_head_goes_on_where_it_stopped);
     tcase_add_test(t, sizes_and_settings_that_do_not_fit);
     suite_add_tcase(s, t);

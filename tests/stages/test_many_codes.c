@@ -21,7 +21,7 @@ static const char trained[] = "tessera: 1\n"
                               "  decoded: null\n"
                               "  prior: null\n"
                               "  samples: null\n"
-                              "  figures: null\n";
+                              "  metrics: null\n";
 static const char used[] = "tessera: 1\n"
                            "name: small\n"
                            "extends: small.yaml\n"
@@ -32,7 +32,7 @@ static const char used[] = "tessera: 1\n"
                            "  decoded: {in: {model: \"${model}\"}}\n"
                            "  prior: {steps: 1, batch: 2, denoiser: {embed_dim: 16}, noise: {steps: 4}}\n"
                            "  samples: {count: 2, in: {model: \"${model}\"}}\n"
-                           "  figures: {in: {model: \"${model}\"}}\n";
+                           "  metrics: {in: {model: \"${model}\"}}\n";
 
 /* What is in /codes, i32; it is stored with 17 bits. */
 static struct tess_tensor codes_of(const char *workdir, const char *stage)

@@ -1,5 +1,5 @@
 /* The stage nearest-neighbours: images that are training images find themselves, distances are those of pixels and of the perceptual loss,
- * figures follow from the lists, and neither memory, threads, batches nor a stop change anything. SPDX-License-Identifier: MIT */
+ * metrics follow from the lists, and neither memory, threads, batches nor a stop change anything. SPDX-License-Identifier: MIT */
 #include "core/base/memory.h"
 #include "core/store/store.h"
 #include "kit/train/perceptual.h"
@@ -63,7 +63,7 @@ static double mean_of(const float *distance, int64_t n)
     return sum;
 }
 
-static void check_figures(const struct tess_artefact *a, const float *distance, const float *fresh)
+static void check_metrics(const struct tess_artefact *a, const float *distance, const float *fresh)
 {
     double nearer = 0.0, least = INFINITY;
     for (int64_t i = 0; i < SMALL_COUNT; i++)
@@ -73,11 +73,11 @@ static void check_figures(const struct tess_artefact *a, const float *distance, 
         }
     for (int64_t j = 0; j < HELD; j++)
         least = fmin(least, (double)fresh[j * K]);
-    ck_assert(figure(a, "samples") == SMALL_COUNT && figure(a, "training images") == SMALL_TRAIN);
-    ck_assert(figure(a, "least distance") == 0.0 && figure(a, "least distance, new images") == least && least > 0.0);
-    ck_assert_double_le(fabs(figure(a, "distance to the nearest") - mean_of(distance, SMALL_COUNT)), 1e-9);
-    ck_assert_double_le(fabs(figure(a, "distance to the nearest, new images") - mean_of(fresh, HELD)), 1e-9);
-    ck_assert_double_le(fabs(figure(a, "samples nearer than new images") - nearer / (SMALL_COUNT * HELD)), 1e-9);
+    ck_assert(metric(a, "samples") == SMALL_COUNT && metric(a, "training images") == SMALL_TRAIN);
+    ck_assert(metric(a, "least distance") == 0.0 && metric(a, "least distance, new images") == least && least > 0.0);
+    ck_assert_double_le(fabs(metric(a, "distance to the nearest") - mean_of(distance, SMALL_COUNT)), 1e-9);
+    ck_assert_double_le(fabs(metric(a, "distance to the nearest, new images") - mean_of(fresh, HELD)), 1e-9);
+    ck_assert_double_le(fabs(metric(a, "samples nearer than new images") - nearer / (SMALL_COUNT * HELD)), 1e-9);
 }
 
 /* The samples are the images themselves: those trained on find themselves at distance 0, and nothing else does. */
@@ -100,7 +100,7 @@ START_TEST(an_image_finds_itself)
         ck_assert(memcmp((const int32_t *)fresh_index.data + n * K, i + (SMALL_TRAIN + n) * K, K * sizeof *i) == 0);
         ck_assert(memcmp((const float *)fresh.data + n * K, d + (SMALL_TRAIN + n) * K, K * sizeof *d) == 0);
     }
-    check_figures(a, d, fresh.data);
+    check_metrics(a, d, fresh.data);
     ck_assert(tess_artefact_has(a, "pictures/neighbours") && tess_artefact_has(a, "pictures/closest"));
     struct tess_tensor *const all[] = {&index, &distance, &images, &fresh, &fresh_index, &which};
     for (size_t t = 0; t < sizeof all / sizeof *all; t++)

@@ -1,5 +1,5 @@
 /* ReFiT from end to end, run by the program on a tokenizer of which half the codes are dead: they come alive, the encoder is as it was,
- * figures are those that other stages measure, any K is taken by what follows, and neither threads, the pool's place nor being killed in
+ * metrics are those that other stages measure, any K is taken by what follows, and neither threads, the pool's place nor being killed in
  * any phase change a bit. k-means is held against scikit-learn's, and bad input against its sentence.
  *
  * SPDX-License-Identifier: MIT */
@@ -38,7 +38,7 @@ static const char pipeline[] = "tessera: 1\n"
                                "    quantizer: {use: ema, codebook_size: 32, code_dim: 6, init: normal, revive: 0, warmup: false}\n"
                                "  refit: {use: refit, in: {images: images, model: tokenizer}, steps: 30, batch: 16, pool: 3000, lr: 5e-4}\n"
                                "  codes: {use: encode, in: {images: images, model: refit}}\n"
-                               "  figures: {use: evaluate, in: {images: images, model: refit}}\n"
+                               "  metrics: {use: evaluate, in: {images: images, model: refit}}\n"
                                "  was: {use: evaluate, in: {images: images, model: tokenizer}}\n"
                                "  prior:\n"
                                "    use: train-prior\n"
@@ -84,20 +84,20 @@ static struct tess_artefact *result(const char *workdir, const char *stage)
     return a;
 }
 
-static double figure(const struct tess_artefact *a, const char *name)
+static double metric(const struct tess_artefact *a, const char *name)
 {
     double value;
     const char *unit, *found;
-    for (int64_t i = 0; (found = tessi_store_artefact_figure_at(a, i, &value, &unit)) != NULL; i++)
+    for (int64_t i = 0; (found = tessi_store_artefact_metric_at(a, i, &value, &unit)) != NULL; i++)
         if (strcmp(found, name) == 0)
             return value;
-    ck_abort_msg("no figure `%s`", name);
+    ck_abort_msg("no metric `%s`", name);
 }
 
-static double figure_in(const char *workdir, const char *stage, const char *name)
+static double metric_in(const char *workdir, const char *stage, const char *name)
 {
     struct tess_artefact *a = result(workdir, stage);
-    double value = figure(a, name);
+    double value = metric(a, name);
     tessi_store_artefact_close(a);
     return value;
 }
@@ -154,7 +154,7 @@ static void lower(const struct tess_artefact *a, const char *name)
 {
     char before[64];
     snprintf(before, sizeof before, "%s before", name);
-    ck_assert_msg(figure(a, name) < figure(a, before), "%s: %g, before %g", name, figure(a, name), figure(a, before));
+    ck_assert_msg(metric(a, name) < metric(a, before), "%s: %g, before %g", name, metric(a, name), metric(a, before));
 }
 
 /* ---- what it is for ---- */
@@ -164,13 +164,13 @@ START_TEST(dead_codes_come_alive)
     int all, equal;
     works("-q --until refit");
     struct tess_artefact *a = result(".", "refit");
-    ck_assert_msg(figure(a, "codes used before") < 0.6 * CODES, "%g codes used before", figure(a, "codes used before"));
-    ck_assert_msg(figure(a, "codes used") > 0.95 * CODES, "%g codes used", figure(a, "codes used"));
-    ck_assert(figure(a, "codes used 10 times") <= figure(a, "codes used") && figure(a, "codes used 10 times") > 0.5 * CODES);
-    ck_assert(figure(a, "order-0 entropy") > figure(a, "order-0 entropy before"));
+    ck_assert_msg(metric(a, "codes used before") < 0.6 * CODES, "%g codes used before", metric(a, "codes used before"));
+    ck_assert_msg(metric(a, "codes used") > 0.95 * CODES, "%g codes used", metric(a, "codes used"));
+    ck_assert(metric(a, "codes used 10 times") <= metric(a, "codes used") && metric(a, "codes used 10 times") > 0.5 * CODES);
+    ck_assert(metric(a, "order-0 entropy") > metric(a, "order-0 entropy before"));
     lower(a, "quantisation error");
     lower(a, "reconstruction MSE");
-    ck_assert(figure(a, "reconstruction PSNR") > figure(a, "reconstruction PSNR before"));
+    ck_assert(metric(a, "reconstruction PSNR") > metric(a, "reconstruction PSNR before"));
     tessi_store_artefact_close(a);
     compare_weights(".", "weights/encoder/", &all, &equal);
     ck_assert(all > 10 && equal == all);
@@ -183,8 +183,7 @@ END_TEST
 /* Decay, averages and a critic leave the encoder alone too; each of them changes what is trained. */
 START_TEST(the_encoder_stands_still)
 {
-    static const char *const with[] = {"refit.weight_decay=0.1 refit.optimiser=adamw", "refit.average=0.9",
-                                       CRITIC("refit"),
+    static const char *const with[] = {"refit.weight_decay=0.1 refit.optimiser=adamw", "refit.ema_decay=0.9", CRITIC("refit"),
                                        CRITIC("refit") " refit.adversarial_balance=gradients"};
     char digest[sizeof with / sizeof *with + 1][TESS_DIGEST_TEXT];
     int n = sizeof with / sizeof *with, all, equal;
@@ -237,7 +236,7 @@ START_TEST(any_number_of_codes)
 END_TEST
 
 /* The same numbers as `evaluate` and `encode` measure on the models before and after. */
-START_TEST(figures_are_those_of_other_stages)
+START_TEST(metrics_are_those_of_other_stages)
 {
     static const char *const name[] = {"reconstruction MSE", "codes used", "order-0 entropy", "perplexity", "top code's share"};
     char before[64];
@@ -245,19 +244,19 @@ START_TEST(figures_are_those_of_other_stages)
     struct tess_artefact *a = result(".", "refit");
     for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
         snprintf(before, sizeof before, "%s before", name[i]);
-        ck_assert_msg(figure(a, name[i]) == figure_in(".", "figures", name[i]), "%s", name[i]);
-        ck_assert_msg(figure(a, before) == figure_in(".", "was", name[i]), "%s", before);
+        ck_assert_msg(metric(a, name[i]) == metric_in(".", "metrics", name[i]), "%s", name[i]);
+        ck_assert_msg(metric(a, before) == metric_in(".", "was", name[i]), "%s", before);
     }
-    ck_assert(figure(a, "images") == (_i ? IMAGES : IMAGES / 4));
+    ck_assert(metric(a, "images") == (_i ? IMAGES : IMAGES / 4));
     if (_i) /* nothing kept for validation: all are measured, as by `encode` */
-        ck_assert(figure(a, "quantisation error") == figure_in(".", "codes", "quantisation error"));
+        ck_assert(metric(a, "quantisation error") == metric_in(".", "codes", "quantisation error"));
     tessi_store_artefact_close(a);
     works("-q images.split=%s refit.limit=7", _i ? "1" : "0.75");
-    ck_assert(figure_in(".", "refit", "images") == 7.0);
+    ck_assert(metric_in(".", "refit", "images") == 7.0);
 }
 END_TEST
 
-static const char *const kinds[] = {"refit.average=0.9", "refit.positions=all refit.seeding=k-means++",
+static const char *const kinds[] = {"refit.ema_decay=0.9", "refit.positions=all refit.seeding=k-means++",
                                     "refit.seeding=random " CRITIC("refit")};
 
 START_TEST(threads_and_the_pools_place_do_not_count)
@@ -286,7 +285,7 @@ static void nothing_unfinished(const char *folder)
 START_TEST(the_objective_is_the_pools_error)
 {
     works("-q --until codes images.split=1 refit.steps=0 refit.pool=100000 refit.positions=all refit.tolerance=0 refit.iterations=2000");
-    double objective = figure_in(".", "refit", "k-means objective"), error = figure_in(".", "codes", "quantisation error");
+    double objective = metric_in(".", "refit", "k-means objective"), error = metric_in(".", "codes", "quantisation error");
     ck_assert_msg(fabs(objective - 6.0 * error) <= 1e-4 * objective, "%g, but %g of 6 components", objective, error);
 }
 END_TEST
@@ -295,7 +294,7 @@ END_TEST
 
 #define LONGER                                                                                                                             \
     "--until refit refit.pool=9000 refit.positions=all refit.seeding=random refit.codebook_size=300 refit.tolerance=0 refit.steps=40 "     \
-    "refit.average=0.9 refit.limit=100"
+    "refit.ema_decay=0.9 refit.limit=100"
 
 enum { POOL, KMEANS, TRAINING, PHASES };
 
@@ -470,7 +469,7 @@ int main(void)
     tcase_add_test(t, the_encoder_stands_still);
     tcase_add_test(t, a_critic_goes_on);
     tcase_add_test(t, any_number_of_codes);
-    tcase_add_loop_test(t, figures_are_those_of_other_stages, 0, 2);
+    tcase_add_loop_test(t, metrics_are_those_of_other_stages, 0, 2);
     tcase_add_loop_test(t, threads_and_the_pools_place_do_not_count, 0, (int)(sizeof kinds / sizeof *kinds));
     tcase_add_test(t, the_objective_is_the_pools_error);
     tcase_add_test(t, killed_in_every_phase);

@@ -31,7 +31,7 @@ static const char canvas_yaml[] = "tessera: 1\n"
                                   "stages:\n"
                                   "  samples: {use: sample-canvas, height: 5, width: 9, count: 3}\n"
                                   "  decoded: null\n"
-                                  "  figures: null\n";
+                                  "  metrics: null\n";
 
 static void setup(void)
 {

@@ -1,5 +1,5 @@
 /* The stages at work: small pipelines over made-up images, run whole. What is checked are their promises: bytes come through an import as
- * they are, results do not depend on threads, batches or interruptions, a sample does not know how many there are, figures are those of
+ * they are, results do not depend on threads, batches or interruptions, a sample does not know how many there are, metrics are those of
  * their definitions, and what does not belong together is refused.
  *
  * SPDX-License-Identifier: MIT */
@@ -23,7 +23,7 @@
 
 enum { CODES = 12, WIDTH = 6 };
 
-static const char *const all_stages[] = {"images", "tokenizer", "codes", "prior", "samples", "decoded", "figures"};
+static const char *const all_stages[] = {"images", "tokenizer", "codes", "prior", "samples", "decoded", "metrics"};
 enum { STAGES = sizeof all_stages / sizeof *all_stages };
 
 static void same_content(const char *one, const char *two, int stages)
@@ -114,7 +114,7 @@ END_TEST
 START_TEST(same_bits_whatever_the_threads_and_batches)
 {
     works(ATTEMPT(.workdir = "one", .threads = 1));
-    works(ATTEMPT(.workdir = "two", .threads = 3, .override = {"codes.batch=1", "samples.batch=3", "decoded.batch=7", "figures.batch=5"}));
+    works(ATTEMPT(.workdir = "two", .threads = 3, .override = {"codes.batch=1", "samples.batch=3", "decoded.batch=7", "metrics.batch=5"}));
     same_content("one", "two", STAGES);
 }
 END_TEST
@@ -210,7 +210,7 @@ static const char taught[] = "tessera: 1\n"
                              "    steps: 100\n"
                              "    batch: 12\n"
                              "    lr: 2e-3\n"
-                             "    average: 0.5\n"
+                             "    ema_decay: 0.5\n"
                              "  tokenizer: {in: {features: features}}\n";
 
 static void write_taught(void)
@@ -238,7 +238,7 @@ START_TEST(features_are_trained_here)
     const float *loss = curve.data;
     int64_t points = curve.dim[0];
     ck_assert_msg(loss[2 * points - 1] < 0.8f * logf(4.0f), "loss %g", (double)loss[2 * points - 1]); /* guessing has ln 4 */
-    ck_assert_msg(figure(f, "classes told apart") > 40.0, "%g %%", figure(f, "classes told apart"));
+    ck_assert_msg(metric(f, "classes told apart") > 40.0, "%g %%", metric(f, "classes told apart"));
     for (int64_t i = 0; i < channels.dim[0]; i++)
         ck_assert(((const float *)channels.data)[i] == 1.0f); /* nothing taught it that channels count differently */
     tess_free(curve.data);
@@ -297,8 +297,8 @@ static void check_codes(void)
     }
     ck_assert(memcmp(codebook.data, trained.data, tess_tensor_bytes(&codebook)) == 0);
     struct tess_code_health h = tess_code_health_of(counts, CODES);
-    ck_assert(figure(a, "codes used") == (double)h.used && fabs(figure(a, "order-0 entropy") - h.entropy) < 1e-12);
-    ck_assert(figure(a, "quantisation error") > 0.0);
+    ck_assert(metric(a, "codes used") == (double)h.used && fabs(metric(a, "order-0 entropy") - h.entropy) < 1e-12);
+    ck_assert(metric(a, "quantisation error") > 0.0);
     ck_assert(attr(a, "train_count") == SMALL_TRAIN && attr(a, "height") == SMALL_H / 2 && attr(a, "width") == SMALL_W / 2 &&
               attr(a, "codebook_size") == CODES);
     ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(a), "tokenizer", "none"), tess_artefact_digest(m));
@@ -310,26 +310,26 @@ static void check_codes(void)
     tessi_store_artefact_close(m);
 }
 
-/* Figures are of the validation images: health by the archive's codes of them, the error near that of what `decode` makes of them. */
-static void check_figures(void)
+/* Metrics are of the validation images: health by the archive's codes of them, the error near that of what `decode` makes of them. */
+static void check_metrics(void)
 {
-    struct tess_artefact *a = result(".", "figures"), *c = result(".", "codes"), *d = result(".", "decoded"),
+    struct tess_artefact *a = result(".", "metrics"), *c = result(".", "codes"), *d = result(".", "decoded"),
                          *images = result(".", "images");
     struct tess_tensor codes = load(c, "codes", TESS_I32), made = load(d, "images", TESS_U8), real = load(images, "images", TESS_U8);
     int64_t counts[CODES] = {0}, per_image = SMALL_H / 2 * (SMALL_W / 2);
-    double error = 0.0, mse = figure(a, "reconstruction MSE");
+    double error = 0.0, mse = metric(a, "reconstruction MSE");
     for (int64_t i = SMALL_TRAIN * per_image; i < SMALL_COUNT * per_image; i++)
         counts[((const int32_t *)codes.data)[i]]++;
     struct tess_code_health h = tess_code_health_of(counts, CODES);
-    ck_assert(figure(a, "images") == SMALL_COUNT - SMALL_TRAIN && figure(a, "codes used") == (double)h.used);
-    ck_assert(fabs(figure(a, "perplexity") - h.perplexity) < 1e-9 && fabs(figure(a, "top code's share") - 100.0 * h.top_share) < 1e-9);
+    ck_assert(metric(a, "images") == SMALL_COUNT - SMALL_TRAIN && metric(a, "codes used") == (double)h.used);
+    ck_assert(fabs(metric(a, "perplexity") - h.perplexity) < 1e-9 && fabs(metric(a, "top code's share") - 100.0 * h.top_share) < 1e-9);
     for (int64_t i = SMALL_TRAIN * SMALL_H * SMALL_W; i < SMALL_COUNT * SMALL_H * SMALL_W; i++)
         error += pow((((const uint8_t *)made.data)[i] - ((const uint8_t *)real.data)[i]) / 255.0, 2.0) /
                  ((SMALL_COUNT - SMALL_TRAIN) * SMALL_H * SMALL_W);
     /* Cutting to 0 .. 1 brings a reconstruction nearer to its image, rounding moves it by half a byte at most. */
     ck_assert_msg(sqrt(error) < sqrt(mse) + 0.5 / 255.0 && mse < 2.0 * error, "MSE %g, of the bytes %g", mse, error);
-    ck_assert(fabs(figure(a, "reconstruction PSNR") + 10.0 * log10(mse)) < 1e-9);
-    ck_assert(figure(a, "prior's bound") > 0.0 && figure(a, "prior's bound") < 3.0 * log2(CODES));
+    ck_assert(fabs(metric(a, "reconstruction PSNR") + 10.0 * log10(mse)) < 1e-9);
+    ck_assert(metric(a, "prior's bound") > 0.0 && metric(a, "prior's bound") < 3.0 * log2(CODES));
     ck_assert(attr(d, "count") == SMALL_COUNT && attr(d, "train_count") == SMALL_TRAIN);
     tess_free(codes.data);
     tess_free(made.data);
@@ -344,10 +344,10 @@ START_TEST(results_are_what_they_say)
 {
     works(ATTEMPT(.workdir = "."));
     check_codes();
-    check_figures();
-    works(ATTEMPT(.workdir = ".", .override = {"figures.limit=2", "figures.draws=40"}));
-    struct tess_artefact *a = result(".", "figures");
-    ck_assert(figure(a, "images") == 2.0);
+    check_metrics();
+    works(ATTEMPT(.workdir = ".", .override = {"metrics.limit=2", "metrics.draws=40"}));
+    struct tess_artefact *a = result(".", "metrics");
+    ck_assert(metric(a, "images") == 2.0);
     tessi_store_artefact_close(a);
 }
 END_TEST
@@ -394,7 +394,7 @@ START_TEST(labels_and_names_come_along)
     finish(a, digest[0]);
     tessi_store_artefact_close(images);
     small_write("other.yaml",
-                "tessera: 1\nname: small\nextends: small.yaml\nstages: {codes: {in: {images: named.h5}}, samples: null, figures: null,\n"
+                "tessera: 1\nname: small\nextends: small.yaml\nstages: {codes: {in: {images: named.h5}}, samples: null, metrics: null,\n"
                 "  prior: null}\n");
     works(ATTEMPT(.path = "other.yaml", .workdir = "."));
     only_names("named.h5", digest[0]);
@@ -452,7 +452,7 @@ END_TEST
 START_TEST(sizes_that_do_not_fit)
 {
     refused(ATTEMPT(.plan_only = 1, .override = {"images.crop=7"}), TESS_E_SHAPE, "stage `tokenizer`");
-    refused(ATTEMPT(.plan_only = 1, .override = {"tokenizer.slices=5"}), TESS_E_VALUE, "slices: 5 does not divide batch: 12");
+    refused(ATTEMPT(.plan_only = 1, .override = {"tokenizer.microbatches=5"}), TESS_E_VALUE, "microbatches: 5 does not divide batch: 12");
     small_write("other.yaml", "tessera: 1\nname: other\nextends: small.yaml\nstages:\n"
                               "  wide: {use: import, source: {use: idx, images: images}, pad: 16}\n"
                               "  codes: {in: {images: wide}}\n");
@@ -460,7 +460,7 @@ START_TEST(sizes_that_do_not_fit)
             "images of 16 x 16 x 1 do not fit a model trained on 8 x 12 x 1; import them with the same size, crop and pad");
     small_write("other.yaml", "tessera: 1\nname: other\nextends: small.yaml\nstages:\n"
                               "  wide: {use: import, source: {use: idx, images: images}, pad: 16}\n"
-                              "  figures: {in: {images: wide}}\n");
+                              "  metrics: {in: {images: wide}}\n");
     refused(ATTEMPT(.path = "other.yaml", .plan_only = 1), TESS_E_SHAPE, "images of 16 x 16 x 1 do not fit a model trained on 8 x 12 x 1");
 }
 END_TEST
@@ -473,7 +473,7 @@ START_TEST(codes_of_another_tokenizer)
                                "             encoder: {use: conv, channels: 32, channel_mult: [1, 1]}, decoder: conv,\n"
                                "             quantizer: {use: ema, codebook_size: %d, code_dim: 6}}\n  %s\n";
     static const char *const meeting[] = {"samples: {in: {model: stranger}}", "decoded: {in: {model: stranger}}",
-                                          "figures: {in: {model: stranger}}"};
+                                          "metrics: {in: {model: stranger}}"};
     char text[1024];
     for (int i = 0; i < 3; i++) {
         snprintf(text, sizeof text, head, CODES, meeting[i]);

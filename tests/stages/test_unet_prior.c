@@ -20,7 +20,7 @@ static const char unet_yaml[] = "tessera: 1\n"
                                 "    noise: {use: uniform, steps: 10}\n"
                                 "    denoiser: {use: unet, channels: 16, channel_mult: [1, 2], heads: 2, head_dim: 8,\n"
                                 "               embed_dim: null, layers: null}\n"
-                                "  figures: {draws: 16}\n";
+                                "  metrics: {draws: 16}\n";
 
 static void setup(void)
 {
@@ -38,7 +38,7 @@ static const char *found(const char *file, const char *words)
 static double bound_in(const char *workdir)
 {
     char path[128];
-    snprintf(path, sizeof path, "%s/runs/small/figures.h5", workdir);
+    snprintf(path, sizeof path, "%s/runs/small/metrics.h5", workdir);
     return strtod(found(path, "prior's bound"), NULL);
 }
 
@@ -60,7 +60,7 @@ END_TEST
 
 START_TEST(threads_and_batches_do_not_count)
 {
-    static const char *const stage[] = {"prior", "samples", "figures"};
+    static const char *const stage[] = {"prior", "samples", "metrics"};
     (void)command_ends(0, "", "run unet.yaml -q --workdir one --threads 1 prior.steps=20 samples.count=7 %s", kinds[_i].settings);
     (void)command_ends(0, "", "run unet.yaml -q --workdir four --threads 4 prior.steps=20 samples.count=7 samples.batch=3 %s",
                        kinds[_i].settings);

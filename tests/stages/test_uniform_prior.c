@@ -13,10 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define UNIFORM "prior.noise.use=uniform tokenizer.steps=40 figures.draws=16 "
+#define UNIFORM "prior.noise.use=uniform tokenizer.steps=40 metrics.draws=16 "
 enum { DIGEST = 96, STAGES = 3 };
 
-static const char *const stage[STAGES] = {"prior", "samples", "figures"};
+static const char *const stage[STAGES] = {"prior", "samples", "metrics"};
 
 static void setup(void)
 {
@@ -33,7 +33,7 @@ static const char *found(const char *file, const char *words)
 static double bound_in(const char *workdir)
 {
     char path[128];
-    snprintf(path, sizeof path, "%s/runs/small/figures.h5", workdir);
+    snprintf(path, sizeof path, "%s/runs/small/metrics.h5", workdir);
     return strtod(found(path, "prior's bound"), NULL);
 }
 
@@ -102,7 +102,7 @@ END_TEST
 /* What has been seen of the times is in the checkpoint: the times drawn afterwards depend on it. */
 START_TEST(killed_again_and_again)
 {
-#define LONGER UNIFORM "prior.noise.times=importance prior.steps=120 prior.average=0.9 samples.count=60 samples.steps=100"
+#define LONGER UNIFORM "prior.noise.times=importance prior.steps=120 prior.ema_decay=0.9 samples.count=60 samples.steps=100"
     (void)command_ends(0, "", "run small.yaml -q --threads 1 --workdir calm " LONGER);
     (void)command_ends(0, "", "run small.yaml -q --workdir wild --until codes " LONGER);
     int killed = command_killed_until_it_ends("run small.yaml -q --threads %d --workdir wild " LONGER, NULL).killed;

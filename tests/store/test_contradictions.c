@@ -369,15 +369,15 @@ static const char *digest_of(const char *file)
     return digest;
 }
 
-/* Weights that are numbers, and values computed of them that are none: no black images, no figures, no codes. */
+/* Weights that are numbers, and values computed of them that are none: no black images, no metrics, no codes. */
 START_TEST(values_that_overflow)
 {
     static const char *const weight[] = {"weights/encoder/blocks/0/weight", "weights/decoder/blocks/0/weight"};
     for (int part = 0; part < 2; part++) {
         const char *file = make("tokenizer", &(struct craft){.data = weight[part], .change = CRAFT_HUGE});
         for (int i = 0; i < CONSUMERS; i++) {
-            int codebook_size = strstr(consumers[i].stage, "encode,") != NULL, figures = strstr(consumers[i].stage, "evaluate,") != NULL;
-            if (strcmp(consumers[i].kind, "autoencoder") != 0 || (part == 1 && codebook_size) || (!codebook_size && !figures))
+            int codebook_size = strstr(consumers[i].stage, "encode,") != NULL, metrics = strstr(consumers[i].stage, "evaluate,") != NULL;
+            if (strcmp(consumers[i].kind, "autoencoder") != 0 || (part == 1 && codebook_size) || (!codebook_size && !metrics))
                 continue;
             int status = give(&consumers[i], file, 0);
             ck_assert_msg(status != TESS_OK && (strstr(words, "no number") || strstr(words, "not finite")), "%s: %s: status %d: %s",

@@ -273,11 +273,11 @@ START_TEST(everything)
 
     double value;
     const char *unit;
-    ck_assert_str_eq(tessi_store_artefact_figure_at(a, 0, &value, &unit), "psnr");
+    ck_assert_str_eq(tessi_store_artefact_metric_at(a, 0, &value, &unit), "psnr");
     ck_assert_str_eq(unit, "dB");
     ck_assert_double_eq(value, 20.625);
-    ck_assert_str_eq(tessi_store_artefact_figure_at(a, 1, &value, &unit), "mse");
-    ck_assert_ptr_null(tessi_store_artefact_figure_at(a, 2, &value, &unit));
+    ck_assert_str_eq(tessi_store_artefact_metric_at(a, 1, &value, &unit), "mse");
+    ck_assert_ptr_null(tessi_store_artefact_metric_at(a, 2, &value, &unit));
     ck_assert_str_eq(tessi_store_artefact_picture_at(a, 0), "zebra");
     ck_assert_str_eq(tessi_store_artefact_picture_at(a, 1), "ape");
     ck_assert_ptr_null(tessi_store_artefact_picture_at(a, 2));
@@ -297,11 +297,11 @@ START_TEST(many_attrs)
     static char text[100001];
     char name[32], digest[TESS_DIGEST_TEXT];
     memset(text, 'x', sizeof text - 1);
-    struct tess_artefact *a = store_create("t.h5", "figures");
+    struct tess_artefact *a = store_create("t.h5", "metrics");
     for (int i = 0; i < 200; i++) {
         snprintf(name, sizeof name, "f%d", i * 7 % 200);
         store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), name, i));
-        store_ok(tess_artefact_put_figure(C, a, name, i, NULL));
+        store_ok(tess_artefact_put_metric(C, a, name, i, NULL));
     }
     store_ok(tess_attrs_set_text(C, tess_artefact_describe(a), "long", text));
     store_finish(a, digest);
@@ -313,21 +313,21 @@ START_TEST(many_attrs)
         const char *unit;
         snprintf(name, sizeof name, "f%d", i * 7 % 200);
         ck_assert_int_eq(tess_attrs_i64_or(tess_artefact_attrs(a), name, -1), i);
-        ck_assert_str_eq(tessi_store_artefact_figure_at(a, i, &value, &unit), name);
+        ck_assert_str_eq(tessi_store_artefact_metric_at(a, i, &value, &unit), name);
         ck_assert_int_eq((int)value, i);
     }
     tessi_store_artefact_close(a);
 }
 END_TEST
 
-static void small(const char *kind, const char *name, float value, int64_t attr, double figure, const char *unit,
+static void small(const char *kind, const char *name, float value, int64_t attr, double metric, const char *unit,
                   char digest[TESS_DIGEST_TEXT])
 {
     struct tess_artefact *a = store_create("t.h5", kind);
     struct tess_tensor t = over(&value, TESS_F32, 1, 1, 1, 1);
     store_ok(tess_artefact_put(C, a, name, &t, NULL));
     store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), "n", attr));
-    store_ok(tess_artefact_put_figure(C, a, "f", figure, unit));
+    store_ok(tess_artefact_put_metric(C, a, "f", metric, unit));
     store_finish(a, digest);
 }
 
@@ -358,7 +358,7 @@ START_TEST(misuse)
     struct tess_tensor t = over(value, TESS_F32, 1, 4, 1, 1), two = over(value, TESS_F32, 1, 2, 1, 1),
                        three = over(value, TESS_F32, 1, 3, 1, 1);
     struct tess_tensor codes = over(value, TESS_U8, 1, 4, 1, 1), half = over(value, TESS_BF16, 1, 4, 1, 1);
-    static const char *const bad[] = {"", "/", "a//b", "a/", "../b", "a/./b", "figures/x", "pictures/y", "provenance"};
+    static const char *const bad[] = {"", "/", "a//b", "a/", "../b", "a/./b", "metrics/x", "pictures/y", "provenance"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         store_fails(tess_artefact_put(C, a, bad[i], &t, NULL), TESS_E_INTERNAL, "t.h5", NULL);
     store_fails(tess_artefact_put(C, a, "x", &half, NULL), TESS_E_VALUE, "bf16", NULL);

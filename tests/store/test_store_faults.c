@@ -184,7 +184,7 @@ static int fill_up(const char *folder, const char *word, int last)
         if (status == TESS_OK) {
             status = tessi_store_artefact_finish(C, a, NULL, NULL);
         } else {
-            if (tess_artefact_put_figure(C, a, "f", 1, "") == TESS_OK)
+            if (tess_artefact_put_metric(C, a, "f", 1, "") == TESS_OK)
                 return 11;
             tessi_store_artefact_close(a);
         }
@@ -609,7 +609,7 @@ START_TEST(no_memory)
         if (status == TESS_OK)
             status = tess_artefact_put_strings(C, a, "s", 2, text);
         if (status == TESS_OK)
-            status = tess_artefact_put_figure(C, a, "f", 1, "dB");
+            status = tess_artefact_put_metric(C, a, "f", 1, "dB");
         if (status == TESS_OK)
             status = tessi_store_artefact_finish(C, a, NULL, NULL);
         else

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct tess_graph *graph_of(struct causal *m, int64_t rows, int64_t slices)
+static struct tess_graph *graph_of(struct causal *m, int64_t rows, int64_t microbatches)
 {
-    struct tess_graph_options o = {.size = sizeof o, .rows = rows, .slices = slices, .seed = 11};
+    struct tess_graph_options o = {.size = sizeof o, .microbatch = rows, .microbatches = microbatches, .seed = 11};
     struct tess_graph *g;
     fixture_ok(&m->b, tess_graph_new(&m->b.context.context, m->b.weights, &o, &g));
     return g;
@@ -20,17 +20,17 @@ static void fill(struct causal *m, const char *name)
     tess_random_normal(&s, 0, tess_tensor_count(&w), w.data);
 }
 
-void causal_open(struct causal *m, const struct causal_size *size, int threads, int64_t loss_rows, int64_t slices)
+void causal_open(struct causal *m, const struct causal_size *size, int threads, int64_t loss_rows, int64_t microbatches)
 {
     struct tess_noise_loss loss;
     memset(m, 0, sizeof *m);
-    fixture_open(&m->b, threads, loss_rows, slices, 1);
+    fixture_open(&m->b, threads, loss_rows, microbatches, 1);
     struct tess_context *ctx = &m->b.context.context;
     m->prior = (struct tess_prior){.codebook_size = size->codebook_size, .height = size->height, .width = size->width};
     fixture_ok(&m->b, tess_instance_open(ctx, "noise/1", "autoregressive", "test", &m->prior.noise));
     fixture_ok(&m->b, tess_instance_open(ctx, "denoiser/1", size->denoiser, "test", &m->prior.denoiser));
-    m->denoise = graph_of(m, CAUSAL_ROWS, slices);
-    m->next = graph_of(m, CAUSAL_ROWS, slices);
+    m->denoise = graph_of(m, CAUSAL_ROWS, microbatches);
+    m->next = graph_of(m, CAUSAL_ROWS, microbatches);
     fixture_ok(&m->b, tess_cache_new(ctx, size->height * size->width, &m->cache));
     fixture_ok(&m->b, tess_prior_record_loss(ctx, &m->prior, m->b.graph, &loss));
     tess_objective(m->b.graph, "loss", "", loss.loss);

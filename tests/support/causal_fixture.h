@@ -21,9 +21,9 @@ struct causal_size {
     int64_t height, width, codebook_size;
 };
 
-/* The loss for `loss_rows` sequences a slice, the others for CAUSAL_ROWS; all for `slices` slices. Weights as they begin, but places and
- * the start's, which would be zeros. */
-void causal_open(struct causal *m, const struct causal_size *size, int threads, int64_t loss_rows, int64_t slices);
+/* The loss for `loss_rows` sequences a microbatch, the others for CAUSAL_ROWS; all for `microbatches` microbatches. Weights as they begin,
+ * but places and the start's, which would be zeros. */
+void causal_open(struct causal *m, const struct causal_size *size, int threads, int64_t loss_rows, int64_t microbatches);
 void causal_close(struct causal *m);
 /* Logits (n, L, K) of n sequences x (n, L), and the same with the cache, position after position. */
 void causal_whole(struct causal *m, int64_t n, int32_t *x, float *logits);

@@ -19,7 +19,7 @@ struct model {
 /* A graph of `rows` over the artefact's weights, recorded by one of the three ways and sealed. */
 static void open_model(struct model *m, const char *path, int logit_graph, int64_t rows)
 {
-    struct tess_graph_options o = {.size = sizeof o, .rows = rows, .slices = 1};
+    struct tess_graph_options o = {.size = sizeof o, .microbatch = rows, .microbatches = 1};
     memset(m, 0, sizeof *m);
     fixture_ok(&fixture, tessi_host_runtime_compute(C, fixture.runtime));
     fixture_ok(&fixture, tessi_store_artefact_open(C, path, &m->artefact));

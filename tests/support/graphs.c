@@ -12,11 +12,15 @@ void fixture_ok(struct fixture *b, int status)
     ck_assert_msg(status == TESS_OK, "status %d: %s", status, tessi_base_context_message(&b->context.context));
 }
 
-void fixture_open(struct fixture *b, int threads, int64_t rows, int64_t slices, int training)
+void fixture_open(struct fixture *b, int threads, int64_t rows, int64_t microbatches, int training)
 {
     struct tessi_runtime_options o = {.threads = threads, .backend = fixture_backend, .precision = fixture_precision};
-    struct tess_graph_options g = {
-        .size = sizeof g, .rows = rows, .slices = slices, .training = training, .seed = 11, .recompute = fixture_recompute};
+    struct tess_graph_options g = {.size = sizeof g,
+                                   .microbatch = rows,
+                                   .microbatches = microbatches,
+                                   .training = training,
+                                   .seed = 11,
+                                   .recompute = fixture_recompute};
     memset(b, 0, sizeof *b);
     tessi_base_context_init(&b->context, NULL);
     fixture_ok(b, tessi_host_runtime_new(&b->context.context, &o, &b->runtime));

@@ -23,8 +23,8 @@ enum { BENCH_BACKENDS = 8 };
 int fixture_backends(char name[BENCH_BACKENDS][64]);
 /* Whether the backend computes products of bf16 here; and whether it has them by itself, or makes them of f32 (by_itself may be NULL). */
 int fixture_can_bf16(const char *backend, int *by_itself);
-/* A runtime of `threads` workers, an empty weight store, and a graph of rows x slices. */
-void fixture_open(struct fixture *b, int threads, int64_t rows, int64_t slices, int training);
+/* A runtime of `threads` workers, an empty weight store, and a graph of rows x microbatches. */
+void fixture_open(struct fixture *b, int threads, int64_t rows, int64_t microbatches, int training);
 void fixture_close(struct fixture *b);
 /* ck_assert that `status` is TESS_OK, with the call's message. */
 void fixture_ok(struct fixture *b, int status);

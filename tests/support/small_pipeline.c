@@ -32,7 +32,7 @@ const char small_pipeline[] = "tessera: 1\n"
                               "    denoiser: {use: transformer, embed_dim: 32, layers: 1, heads: 2}\n"
                               "  samples: {use: sample, in: {prior: prior, model: tokenizer}, count: 5}\n"
                               "  decoded: {use: decode, in: {codes: codes, model: tokenizer}}\n"
-                              "  figures: {use: evaluate, in: {images: images, model: tokenizer, prior: prior}}\n";
+                              "  metrics: {use: evaluate, in: {images: images, model: tokenizer, prior: prior}}\n";
 
 uint8_t small_pixel(int64_t i, int64_t at)
 {

@@ -8,7 +8,7 @@
 
 enum { SMALL_COUNT = 44, SMALL_H = 8, SMALL_W = 12, SMALL_TRAIN = 33 };
 
-/* images, tokenizer, codes, prior, samples, decoded, figures; named `small`; it reads the IDX files `images` and `labels`. */
+/* images, tokenizer, codes, prior, samples, decoded, metrics; named `small`; it reads the IDX files `images` and `labels`. */
 extern const char small_pipeline[];
 
 uint8_t small_pixel(int64_t i, int64_t at); /* of image i, at y * SMALL_W + x; no two images are alike */

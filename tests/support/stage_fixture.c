@@ -107,14 +107,14 @@ struct tess_tensor load(const struct tess_artefact *a, const char *name, int32_t
     return t;
 }
 
-double figure(const struct tess_artefact *a, const char *name)
+double metric(const struct tess_artefact *a, const char *name)
 {
     double value;
     const char *unit, *found;
-    for (int64_t i = 0; (found = tessi_store_artefact_figure_at(a, i, &value, &unit)) != NULL; i++)
+    for (int64_t i = 0; (found = tessi_store_artefact_metric_at(a, i, &value, &unit)) != NULL; i++)
         if (strcmp(found, name) == 0)
             return value;
-    ck_abort_msg("no figure `%s`", name);
+    ck_abort_msg("no metric `%s`", name);
 }
 
 int64_t attr(const struct tess_artefact *a, const char *name)

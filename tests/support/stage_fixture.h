@@ -35,7 +35,7 @@ void refused(int status, int code, const char *words);
 /* An artefact of the run `small`; and what is in one. */
 struct tess_artefact *result(const char *workdir, const char *stage);
 struct tess_tensor load(const struct tess_artefact *a, const char *name, int32_t dtype);
-double figure(const struct tess_artefact *a, const char *name);
+double metric(const struct tess_artefact *a, const char *name);
 int64_t attr(const struct tess_artefact *a, const char *name);
 void stage_bench_same(const char *one, const char *two, const char *stage); /* the digests of a stage in two workdirs */
 

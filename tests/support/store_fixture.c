@@ -151,8 +151,8 @@ void store_everything(const char *name, char digest[TESS_DIGEST_TEXT])
     store_ok(tess_artefact_put_picture(C, a, "zebra", &t));
     t = tess_tensor_over(picture, TESS_U8, 3, (int64_t[]){30, 20, 1});
     store_ok(tess_artefact_put_picture(C, a, "ape", &t));
-    store_ok(tess_artefact_put_figure(C, a, "psnr", 20.625, "dB"));
-    store_ok(tess_artefact_put_figure(C, a, "mse", 0.0087, ""));
+    store_ok(tess_artefact_put_metric(C, a, "psnr", 20.625, "dB"));
+    store_ok(tess_artefact_put_metric(C, a, "mse", 0.0087, ""));
     struct tess_attrs *f = tess_artefact_describe(a);
     store_ok(tess_attrs_set_i64(C, f, "count", 3000));
     store_ok(tess_attrs_set_text(C, f, "tokenizer", "{use: conv, channels: 32}"));

@@ -98,13 +98,13 @@ static int train(int what, int64_t at, int64_t steps, double interval, double cl
     struct training t = {.what = what, .at = at};
     t.p = (struct tess_training_params){.steps = steps,
                                         .batch = 4,
-                                        .slices = 2,
+                                        .microbatches = 2,
                                         .lr = 1e-3,
                                         .beta1 = 0.9,
                                         .beta2 = 0.999,
                                         .epsilon = 1e-8,
                                         .log_every = 10,
-                                        .average_every = 1,
+                                        .ema_every = 1,
                                         .clip = clip};
     fixture_open(&t.b, 2, 2, 2, 1);
     record(&t);
@@ -244,14 +244,14 @@ static void watch_open(struct watching *w)
 
 static void watch(struct watching *w, int64_t steps, float loss, double lambda)
 {
-    float real = 4.0f, made = -6.0f; /* over two slices */
+    float real = 4.0f, made = -6.0f; /* over two microbatches */
     struct tess_tensor total[3] = {tess_tensor_over(&loss, TESS_F32, 0, NULL), tess_tensor_over(&real, TESS_F32, 0, NULL),
                                    tess_tensor_over(&made, TESS_F32, 0, NULL)};
     const struct tess_batch b = {.size = sizeof b, .samples = 4, .totals = 3, .total = total};
     for (int64_t i = 0; i < steps; i++, w->step++) {
-        w->a.figure[ADVERSARIAL_WEIGHT] = lambda;
+        w->a.metric[ADVERSARIAL_WEIGHT] = lambda;
         adversarial_watch(&w->a, &w->run, w->b.graph, &b);
-        ck_assert(w->a.figure[ADVERSARIAL_REAL] == 2.0 && w->a.figure[ADVERSARIAL_MADE] == -3.0);
+        ck_assert(w->a.metric[ADVERSARIAL_REAL] == 2.0 && w->a.metric[ADVERSARIAL_MADE] == -3.0);
     }
 }
 
@@ -308,7 +308,7 @@ START_TEST(a_weight_at_its_limit_is_told_of_once)
     watch(&w, 1, 0.7f, 0.9); /* one that was below */
     ck_assert_int_eq(said(&w, "limit"), 0);
     watch(&w, 200, 0.7f, 1.0);
-    ck_assert_int_eq(said(&w, "at its limit, `adversarial_most` 2 times `adversarial_weight` 0.5, in the 50 steps up to 111"), 1);
+    ck_assert_int_eq(said(&w, "at its limit, `adversarial_weight_max` 2 times `adversarial_weight` 0.5, in the 50 steps up to 111"), 1);
     watch(&w, 50, 0.7f, 0.2);
     watch(&w, 50, 0.7f, 1.0);
     ck_assert_int_eq(said(&w, "limit"), 2);
@@ -331,9 +331,9 @@ START_TEST(the_weight_has_a_curve)
     struct tessi_context context;
     struct tess_artefact *a;
     struct tess_tensor curve;
-    (void)command_ends(0, "has stood at its limit, `adversarial_most` 0.001 times `adversarial_weight` 1, in the 50 steps up to 55:",
+    (void)command_ends(0, "has stood at its limit, `adversarial_weight_max` 0.001 times `adversarial_weight` 1, in the 50 steps up to 55:",
                        "run small.yaml --until tokenizer tokenizer.steps=60 tokenizer.adversarial_start=4 tokenizer.log_every=20 "
-                       "tokenizer.adversarial_most=0.001 tokenizer.critic.use=patchgan tokenizer.critic.channels=8 "
+                       "tokenizer.adversarial_weight_max=0.001 tokenizer.critic.use=patchgan tokenizer.critic.channels=8 "
                        "tokenizer.critic.layers=1");
     tessi_base_context_init(&context, NULL);
     ck_assert_int_eq(tessi_store_artefact_open(&context.context, "runs/small/tokenizer.h5", &a), TESS_OK);
@@ -355,7 +355,7 @@ START_TEST(the_weight_has_a_curve)
     ck_assert(!tess_artefact_has(a, "curve_names"));
     tess_free(curve.data);
     tessi_store_artefact_close(a);
-    ck_assert_int_eq(system("grep -q '\"event\":\"figure\".*\"name\":\"adversarial weight\"' runs/small/log.jsonl"), 0);
+    ck_assert_int_eq(system("grep -q '\"event\":\"metric\".*\"name\":\"adversarial weight\"' runs/small/log.jsonl"), 0);
     ck_assert_int_eq(system("grep -q '\"event\":\"note\".*stood at its limit' runs/small/log.jsonl"), 0);
 }
 END_TEST

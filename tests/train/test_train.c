@@ -71,8 +71,8 @@ START_TEST(workers_do_not_change_the_step)
                                      .weight_decay = 0.1,
                                      .optimiser = 1,
                                      .clip = 0.01,
-                                     .average = 0.9,
-                                     .average_every = 2};
+                                     .ema_decay = 0.9,
+                                     .ema_every = 2};
     optimise(1, &p, 4, one, plain, average);
     for (int threads = 2; threads <= 4; threads++) {
         optimise(threads, &p, 4, other, plain2, average2);
@@ -88,7 +88,7 @@ START_TEST(decay_spares_what_asks_for_it)
     static float a[331 * 97], b[331 * 97], unused[331 * 97];
     float plain[5], plain2[5];
     struct tess_training_params p = {
-        .steps = 10, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .optimiser = 1, .average = 0.5, .average_every = 1};
+        .steps = 10, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .optimiser = 1, .ema_decay = 0.5, .ema_every = 1};
     optimise(1, &p, 1, a, plain, unused);
     p.weight_decay = 0.5;
     optimise(1, &p, 1, b, plain2, unused);
@@ -115,23 +115,23 @@ START_TEST(every_epoch_sees_every_sample_once)
 }
 END_TEST
 
-START_TEST(slices_divide_the_batch)
+START_TEST(microbatches_divide_the_batch)
 {
     struct tessi_context ctx;
     struct tess_training_params p = {.batch = 60};
-    int64_t slices;
+    int64_t microbatches;
     tessi_base_context_init(&ctx, NULL);
-    ck_assert_int_eq(tess_training_slices(&ctx.context, &p, &slices), TESS_OK);
-    ck_assert_int_eq(slices, 6);
+    ck_assert_int_eq(tess_training_microbatches(&ctx.context, &p, &microbatches), TESS_OK);
+    ck_assert_int_eq(microbatches, 6);
     p.batch = 64;
-    ck_assert_int_eq(tess_training_slices(&ctx.context, &p, &slices), TESS_OK);
-    ck_assert_int_eq(slices, 8);
+    ck_assert_int_eq(tess_training_microbatches(&ctx.context, &p, &microbatches), TESS_OK);
+    ck_assert_int_eq(microbatches, 8);
     p.batch = 11;
-    ck_assert_int_eq(tess_training_slices(&ctx.context, &p, &slices), TESS_OK);
-    ck_assert_int_eq(slices, 1);
-    p.slices = 4;
-    ck_assert_int_eq(tess_training_slices(&ctx.context, &p, &slices), TESS_E_VALUE);
-    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(&ctx.context), "slices: 4 does not divide batch: 11"));
+    ck_assert_int_eq(tess_training_microbatches(&ctx.context, &p, &microbatches), TESS_OK);
+    ck_assert_int_eq(microbatches, 1);
+    p.microbatches = 4;
+    ck_assert_int_eq(tess_training_microbatches(&ctx.context, &p, &microbatches), TESS_E_VALUE);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(&ctx.context), "microbatches: 4 does not divide batch: 11"));
 }
 END_TEST
 
@@ -182,7 +182,7 @@ int main(void)
     tcase_add_test(t, workers_do_not_change_the_step);
     tcase_add_test(t, decay_spares_what_asks_for_it);
     tcase_add_test(t, every_epoch_sees_every_sample_once);
-    tcase_add_test(t, slices_divide_the_batch);
+    tcase_add_test(t, microbatches_divide_the_batch);
     tcase_add_test(t, curves_are_drawn_as_they_are);
     suite_add_tcase(s, t);
     return suite_run(s);

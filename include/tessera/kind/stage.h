@@ -59,8 +59,8 @@ struct tess_stage_1 {
 TESS_EXPORT const struct tess_artefact *tess_stage_input(const struct tess_stage_run *r, const char *port);
 TESS_EXPORT struct tess_artefact *tess_stage_output(struct tess_stage_run *r);
 TESS_EXPORT uint64_t tess_stage_seed(const struct tess_stage_run *r);
-/* Terminal line (rate, ETA, a figure) and now and then a JSON line in the log. `figure` NULL: none. Cheap: call it each step. */
-TESS_EXPORT void tess_stage_progress(struct tess_stage_run *r, int64_t done, int64_t total, const char *unit, const char *figure,
+/* Terminal line (rate, ETA, a metric) and now and then a JSON line in the log. `metric` NULL: none. Cheap: call it each step. */
+TESS_EXPORT void tess_stage_progress(struct tess_stage_run *r, int64_t done, int64_t total, const char *unit, const char *metric,
                                      double value);
 /* A sentence for the user and the log ("41 of 256 codes used: ..."). */
 TESS_EXPORT void tess_stage_note(struct tess_stage_run *r, const char *format, ...) TESS_PRINTF(2, 3);

@@ -37,8 +37,8 @@ static int onednn_kernels_check(struct tess_context *ctx, dnnl_status_t status, 
     return status == dnnl_success ? TESS_OK : ctx->fail(ctx, TESS_E_FAILED, "oneDNN: %s failed with status %d", what, (int)status);
 }
 
-/* This thread's parallel regions have one thread: slices are the parallelism. It counts for planning as well, where the sums' order is
- * chosen by the number of threads there will be. */
+/* This thread's parallel regions have one thread: microbatches are the parallelism. It counts for planning as well, where the sums' order
+ * is chosen by the number of threads there will be. */
 static void onednn_kernels_alone(void)
 {
     omp_set_num_threads(1);

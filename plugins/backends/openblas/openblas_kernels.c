@@ -366,7 +366,7 @@ static int open_openblas(void *self, struct tess_context *ctx)
     (void)ctx;
     (void)sscanf(openblas_get_config(), "OpenBLAS %31s", version);
     snprintf(o->numeric_class, sizeof o->numeric_class, "openblas %s %s", version, openblas_get_corename());
-    openblas_set_num_threads(1); /* slices are the parallelism; see include/tessera/graph.h */
+    openblas_set_num_threads(1); /* microbatches are the parallelism; see include/tessera/graph.h */
     return TESS_OK;
 }
 

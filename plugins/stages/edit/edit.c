@@ -181,8 +181,8 @@ static int find_regions(struct tess_context *ctx, struct work *k)
     if (whole)
         tess_stage_note(k->run, "of %lld of %lld images everything is regenerated: the mask keeps nothing of them", (long long)whole,
                         (long long)m->images);
-    return tess_artefact_put_figure(ctx, tess_stage_output(k->run), "regenerated",
-                                    100.0 * (double)all / (double)(m->images * m->tokens), "% of codes");
+    return tess_artefact_put_metric(ctx, tess_stage_output(k->run), "regenerated", 100.0 * (double)all / (double)(m->images * m->tokens),
+                                    "% of codes");
 }
 
 /* Reads images first .. first + n - 1 into the batch. */

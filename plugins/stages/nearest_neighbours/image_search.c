@@ -17,7 +17,7 @@ static int64_t at_most(int64_t n, int64_t max)
 static int record_features(struct tess_context *ctx, struct image_vectors *v, const int64_t size[3])
 {
     struct tess_graph *g = v->look.graph;
-    struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){STAGE_ROWS, size[0], size[1], size[2]}), *vector;
+    struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){STAGE_MICROBATCH, size[0], size[1], size[2]}), *vector;
     TESS_TRY(perceptual_vector(ctx, v->network.instance, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), &vector));
     struct tess_tensor shape = tess_shape(vector);
     v->width = shape.dim[1];
@@ -189,7 +189,7 @@ static int search_pool(struct tess_context *ctx, struct image_search *s, int64_t
 void image_search_fit(int64_t queries, int64_t width, int64_t bytes, int64_t *block, int64_t *at_once)
 {
     int64_t vector = width * (int64_t)sizeof(float), max = bytes / 8 / vector;
-    *block = max < STAGE_ROWS ? STAGE_ROWS : at_most(max, BLOCK_MAX);
+    *block = max < STAGE_MICROBATCH ? STAGE_MICROBATCH : at_most(max, BLOCK_MAX);
     max = (bytes - bytes / 8) / (vector + *block * (int64_t)sizeof(double));
     *at_once = at_most(max < 1 ? 1 : max, queries);
 }

@@ -227,17 +227,17 @@ static double nearer_than_new(const struct work *w)
 static int put_summary(struct tess_context *ctx, const struct work *w, const char *suffix, const struct summary *m)
 {
     struct tess_artefact *a = tess_stage_output(w->run);
-    TESS_TRY(stage_put_figure_as(ctx, a, "distance to the nearest", suffix, m->mean, "mean"));
-    return stage_put_figure_as(ctx, a, "least distance", suffix, m->least, "");
+    TESS_TRY(stage_put_metric_as(ctx, a, "distance to the nearest", suffix, m->mean, "mean"));
+    return stage_put_metric_as(ctx, a, "least distance", suffix, m->least, "");
 }
 
-static int nearest_neighbours_put_figures(struct tess_context *ctx, const struct work *w)
+static int nearest_neighbours_put_metrics(struct tess_context *ctx, const struct work *w)
 {
     struct tess_artefact *a = tess_stage_output(w->run);
     struct summary samples = nearest_neighbours_summarise(w, 0, w->n.samples),
                    fresh = nearest_neighbours_summarise(w, w->n.samples, w->n.fresh);
-    TESS_TRY(tess_artefact_put_figure(ctx, a, "samples", (double)w->n.samples, ""));
-    TESS_TRY(tess_artefact_put_figure(ctx, a, "training images", (double)w->n.pool, ""));
+    TESS_TRY(tess_artefact_put_metric(ctx, a, "samples", (double)w->n.samples, ""));
+    TESS_TRY(tess_artefact_put_metric(ctx, a, "training images", (double)w->n.pool, ""));
     TESS_TRY(put_summary(ctx, w, "", &samples));
     if (w->n.fresh == 0) {
         tess_stage_note(w->run, "from a sample to the nearest training image it is %.4g in the mean, %.4g at least%s", samples.mean,
@@ -246,7 +246,7 @@ static int nearest_neighbours_put_figures(struct tess_context *ctx, const struct
     }
     double nearer = 100.0 * nearer_than_new(w);
     TESS_TRY(put_summary(ctx, w, ", new images", &fresh));
-    TESS_TRY(tess_artefact_put_figure(ctx, a, "samples nearer than new images", nearer, "%"));
+    TESS_TRY(tess_artefact_put_metric(ctx, a, "samples nearer than new images", nearer, "%"));
     tess_stage_note(w->run,
                     "from a sample to the nearest training image it is %.4g in the mean, %.4g at least; from a new image %.4g and %.4g; a "
                     "sample is the nearer of the two in %.0f%% of pairs (50%%: as far as new images; towards 100%%: copies)",
@@ -337,7 +337,7 @@ static int nearest_neighbours_look(struct tess_context *ctx, struct work *w)
         TESS_TRY(put_lists(ctx, w, "new/neighbour", "new/distance", w->n.samples, w->n.fresh));
         TESS_TRY(put_new_images(ctx, w));
     }
-    TESS_TRY(nearest_neighbours_put_figures(ctx, w));
+    TESS_TRY(nearest_neighbours_put_metrics(ctx, w));
     return put_pictures(ctx, w);
 }
 
@@ -377,7 +377,7 @@ static uint64_t nearest_neighbours_depends(void *self)
 
 static const struct tess_stage_1 ops = {.size = sizeof ops,
                                         .ports = ports,
-                                        .output = "figures",
+                                        .output = "metrics",
                                         .plan = nearest_neighbours_plan,
                                         .fingerprint = nearest_neighbours_fingerprint,
                                         .run = nearest_neighbours_run,
@@ -411,4 +411,4 @@ static const struct tess_component components[] = {{.name = "nearest-neighbours"
 static const char *const needs[] = {"graph/1", "digest/1", "artefact/1", "stage/1", NULL};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-nearest-neighbours", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+    TESS_PLUGIN_HEAD, .id = "tessera-nearest-neighbours", .version = "0.1.1", .license = "MIT", .needs = needs, .components = components};

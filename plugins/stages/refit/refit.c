@@ -51,7 +51,7 @@ static int record_latents(struct tess_context *ctx, struct work *w)
     w->latents.weights = w->k.weights;
     TESS_TRY(stage_graph_open(ctx, &w->latents, w->k.seed, AT_A_TIME));
     struct tess_graph *g = w->latents.graph;
-    struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){STAGE_ROWS, t->height, t->width, t->channels});
+    struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){STAGE_MICROBATCH, t->height, t->width, t->channels});
     tess_scope(g, "encoder");
     TESS_TRY(encoder->record(tess_instance_self(t->encoder), ctx, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, &latent));
     tess_scope_end(g);
@@ -209,8 +209,8 @@ static int refit_tell(struct tess_context *ctx, struct tess_stage_run *r, struct
     TESS_TRY(refit_measure(ctx, &w->measured[0], &w->before, &w->k.images, w->first, w->held, &progress));
     progress.done = w->held;
     TESS_TRY(refit_measure(ctx, &w->measured[1], &w->after, &w->k.images, w->first, w->held, &progress));
-    TESS_TRY(tess_artefact_put_figure(ctx, tess_stage_output(r), "k-means objective", w->objective, "mean square"));
-    TESS_TRY(tess_artefact_put_figure(ctx, tess_stage_output(r), "images", (double)w->held, ""));
+    TESS_TRY(tess_artefact_put_metric(ctx, tess_stage_output(r), "k-means objective", w->objective, "mean square"));
+    TESS_TRY(tess_artefact_put_metric(ctx, tess_stage_output(r), "images", (double)w->held, ""));
     return refit_report(ctx, r, &w->measured[0], &w->measured[1]);
 }
 
@@ -236,7 +236,7 @@ static int refit(struct tess_context *ctx, struct tess_stage_run *r, struct work
     if (w->s->how.training.steps > 0)
         TESS_TRY(autoencoding_train(ctx, r, &w->k));
     TESS_TRY(tess_weights_write(ctx, w->k.weights, TESS_ROLE_VALUE, a));
-    TESS_TRY(tess_artefact_put_figure(ctx, a, "parameters", (double)tess_weights_size(w->k.weights), ""));
+    TESS_TRY(tess_artefact_put_metric(ctx, a, "parameters", (double)tess_weights_size(w->k.weights), ""));
     autoencoding_trained(&w->k);
     return refit_tell(ctx, r, w);
 }
@@ -271,15 +271,29 @@ static const struct tess_stage_1 ops = {
     .size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = refit_plan, .fingerprint = refit_fingerprint, .run = refit_run};
 
 static const struct tess_param params[] = {
-    {.name = "codebook_size", .help = "codes of the new codebook (K); 0: as many as before", .type = TESS_I64,
-     .offset = offsetof(struct stage, codebook_size), .lo = 0, .hi = 16777216, .def = 0},
+    {.name = "codebook_size",
+     .help = "codes of the new codebook (K); 0: as many as before",
+     .type = TESS_I64,
+     .offset = offsetof(struct stage, codebook_size),
+     .lo = 0,
+     .hi = 16777216,
+     .def = 0},
     REFIT_POOL_PARAMS(struct stage, pool),
     AUTOENCODING_PARAMS(struct stage, how),
     ADVERSARIAL_WEIGHT_PARAMS(struct stage, how.adversarial, 0.8, 1e4),
-    {.name = "adversarial_balance", .help = "what the factor multiplies: fixed: 1 (as published); gradients: as in train-autoencoder",
-     .type = TESS_ENUM, .offset = offsetof(struct stage, how.adversarial.balance), .def = 1, .text = "gradients|fixed"},
-    {.name = "limit", .help = "images at most that figures are measured on; 0: all that were kept for validation", .type = TESS_I64,
-     .offset = offsetof(struct stage, limit), .lo = 0, .hi = 1e9, .def = 0},
+    {.name = "adversarial_balance",
+     .help = "what the factor multiplies: fixed: 1 (as published); gradients: as in train-autoencoder",
+     .type = TESS_ENUM,
+     .offset = offsetof(struct stage, how.adversarial.balance),
+     .def = 1,
+     .text = "gradients|fixed"},
+    {.name = "limit",
+     .help = "images at most that metrics are measured on; 0: all that were kept for validation",
+     .type = TESS_I64,
+     .offset = offsetof(struct stage, limit),
+     .lo = 0,
+     .hi = 1e9,
+     .def = 0},
     TESS_TRAINING_PARAMS(struct stage, how.training, 500, 64, 1e-4),
     {.name = NULL}};
 

@@ -60,12 +60,12 @@ void refit_measure_close(struct refit_measure *m)
 
 /* ---- telling ---- */
 
-static int refit_report_put_figures(struct tess_context *ctx, struct tess_artefact *a, const struct refit_measure *m, const char *suffix)
+static int refit_report_put_metrics(struct tess_context *ctx, struct tess_artefact *a, const struct refit_measure *m, const char *suffix)
 {
-    TESS_TRY(stage_put_figure_as(ctx, a, "codes used 10 times", suffix, (double)m->often, ""));
-    TESS_TRY(stage_put_figure_as(ctx, a, "quantisation error", suffix, m->quantisation, "mean square"));
-    TESS_TRY(stage_put_figure_as(ctx, a, "reconstruction MSE", suffix, m->mse, "pixels in 0 .. 1"));
-    return stage_put_figure_as(ctx, a, "reconstruction PSNR", suffix, -10.0 * log10(m->mse), "dB");
+    TESS_TRY(stage_put_metric_as(ctx, a, "codes used 10 times", suffix, (double)m->often, ""));
+    TESS_TRY(stage_put_metric_as(ctx, a, "quantisation error", suffix, m->quantisation, "mean square"));
+    TESS_TRY(stage_put_metric_as(ctx, a, "reconstruction MSE", suffix, m->mse, "pixels in 0 .. 1"));
+    return stage_put_metric_as(ctx, a, "reconstruction PSNR", suffix, -10.0 * log10(m->mse), "dB");
 }
 
 static int refit_report_falling(const void *a, const void *b)
@@ -123,9 +123,9 @@ int refit_report(struct tess_context *ctx, struct tess_stage_run *r, const struc
     struct tess_artefact *a = tess_stage_output(r);
     const struct tess_code_health *was = &before->health, *is = &after->health;
     TESS_TRY(stage_put_health_as(ctx, a, was, " before"));
-    TESS_TRY(refit_report_put_figures(ctx, a, before, " before"));
+    TESS_TRY(refit_report_put_metrics(ctx, a, before, " before"));
     TESS_TRY(stage_put_health(ctx, r, is));
-    TESS_TRY(refit_report_put_figures(ctx, a, after, ""));
+    TESS_TRY(refit_report_put_metrics(ctx, a, after, ""));
     tess_stage_note(r,
                     "%lld of %lld codes used, before %lld of %lld; mean squared quantisation error %.4g, before %.4g; reconstruction MSE "
                     "%.4g, before %.4g",

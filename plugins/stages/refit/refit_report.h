@@ -1,4 +1,4 @@
-/* What the stage `refit` tells of a tokenizer before and after its work: figures and pictures (docs/models.md, "ReFiT").
+/* What the stage `refit` tells of a tokenizer before and after its work: metrics and pictures (docs/models.md, "ReFiT").
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_REFIT_REPORT_H
@@ -26,7 +26,7 @@ struct refit_progress {
 int refit_measure(struct tess_context *ctx, struct refit_measure *m, const struct stage_codec *codec, const struct stage_images *images,
                   int64_t first, int64_t count, const struct refit_progress *progress) TESS_CHECKED;
 void refit_measure_close(struct refit_measure *m);
-/* Figures, pictures and a note: `after` under the names that other stages use, `before` with " before" behind them. */
+/* Metrics, pictures and a note: `after` under the names that other stages use, `before` with " before" behind them. */
 int refit_report(struct tess_context *ctx, struct tess_stage_run *r, const struct refit_measure *before,
                  const struct refit_measure *after) TESS_CHECKED;
 

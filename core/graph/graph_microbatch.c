@@ -1,18 +1,18 @@
-/* One slice of a batch through a graph, on one thread. SPDX-License-Identifier: MIT */
-#include "core/graph/graph_slice.h"
+/* One microbatch of a batch through a graph, on one thread. SPDX-License-Identifier: MIT */
+#include "core/graph/graph_microbatch.h"
 
 #include "core/graph/bf16_view.h"
 
 #include <string.h>
 
-/* The slice's rows of input i: the caller's memory, or a zero-filled copy where the slice is not full. */
-static void *input_data(const struct tessi_slice *s, int64_t i)
+/* The microbatch's rows of input i: the caller's memory, or a zero-filled copy where the microbatch is not full. */
+static void *input_data(const struct tessi_microbatch *s, int64_t i)
 {
     const struct tess_graph *g = s->job->g;
     const struct tess_tensor *given = &s->job->b->in[i], *shape = &g->input[i].node->shape;
     size_t bytes = tess_tensor_bytes(shape);
     char *from = (char *)given->data + (size_t)s->index * bytes;
-    if (s->rows == g->rows)
+    if (s->rows == g->microbatch)
         return from;
     char *pad = s->slot->pad;
     for (int64_t k = 0; k < i; k++)
@@ -20,20 +20,20 @@ static void *input_data(const struct tessi_slice *s, int64_t i)
     return pad;
 }
 
-void tessi_graph_slice_fill_pad(const struct tessi_slice *s)
+void tessi_graph_microbatch_fill_pad(const struct tessi_microbatch *s)
 {
     const struct tess_graph *g = s->job->g;
-    if (s->rows == g->rows)
+    if (s->rows == g->microbatch)
         return;
     for (int32_t i = 0; i < g->inputs; i++) {
-        size_t bytes = tess_tensor_bytes(&g->input[i].node->shape), row = bytes / (size_t)g->rows;
+        size_t bytes = tess_tensor_bytes(&g->input[i].node->shape), row = bytes / (size_t)g->microbatch;
         char *pad = input_data(s, i);
         memset(pad, 0, bytes);
         memcpy(pad, (char *)s->job->b->in[i].data + (size_t)s->index * bytes, row * (size_t)s->rows);
     }
 }
 
-static void *graph_slice_value(const struct tessi_slice *s, const struct tess_node *x)
+static void *graph_microbatch_value(const struct tessi_microbatch *s, const struct tess_node *x)
 {
     const struct tess_node *owner = x->value_of;
     const struct tess_graph *g = s->job->g;
@@ -42,29 +42,30 @@ static void *graph_slice_value(const struct tessi_slice *s, const struct tess_no
     if (owner->kind == TESSI_WEIGHT)
         return g->weights->role[TESS_ROLE_VALUE] + g->weights->item[owner->index].offset;
     if (owner->kind == TESSI_COEFFICIENT)
-        return g->coefficient + owner->index;
+        return g->adaptive_weight + owner->index;
     return s->slot->arena + g->buffer[owner->buffer].offset;
 }
 
-static void *graph_slice_gradient(const struct tessi_slice *s, const struct tess_node *x, int32_t objective)
+static void *graph_microbatch_gradient(const struct tessi_microbatch *s, const struct tess_node *x, int32_t objective)
 {
     const struct tess_node *owner = x->gradient_of;
     const struct tess_graph *g = s->job->g;
     int64_t b = owner->gradient[objective];
-    return b == TESSI_PROBED ? (void *)(s->sums + g->probe[objective - g->objectives].offset) : s->slot->arena + g->buffer[b].offset;
+    return b == TESSI_PROBED ? (void *)(s->sums + g->gradient_probe[objective - g->objectives].offset)
+                             : s->slot->arena + g->buffer[b].offset;
 }
 
-static struct tess_op_run start_run(const struct tessi_slice *s, const struct tessi_step *step, struct tess_tensor *in,
+static struct tess_op_run start_run(const struct tessi_microbatch *s, const struct tessi_step *step, struct tess_tensor *in,
                                     struct tess_tensor *out)
 {
     const struct tess_graph *g = s->job->g;
     for (int32_t k = 0; k < step->inputs; k++) {
         in[k] = step->in[k] ? tessi_graph_stored(step->in[k], step->in[k]->value_of) : tess_tensor_over(NULL, TESS_F32, 0, NULL);
-        in[k].data = step->in[k] ? graph_slice_value(s, step->in[k]) : NULL;
+        in[k].data = step->in[k] ? graph_microbatch_value(s, step->in[k]) : NULL;
     }
     for (int32_t k = 0; k < step->outputs; k++) {
         out[k] = tessi_graph_stored(step->out[k], step->out[k]);
-        out[k].data = graph_slice_value(s, step->out[k]);
+        out[k].data = graph_microbatch_value(s, step->out[k]);
     }
     return (struct tess_op_run){
         .size = sizeof(struct tess_op_run),
@@ -73,21 +74,21 @@ static struct tess_op_run start_run(const struct tessi_slice *s, const struct te
         .attr = step->attr,
         .in = in,
         .out = out,
-        .random = {.seed = g->seed, .step = s->job->b->step, .sample = s->job->b->first + (uint32_t)(s->index * g->rows)},
-        .rows = g->rows,
+        .random = {.seed = g->seed, .step = s->job->b->step, .sample = s->job->b->first + (uint32_t)(s->index * g->microbatch)},
+        .rows = g->microbatch,
         .context = &s->slot->context.context,
         .host_state = step->state,
     };
 }
 
-int tessi_graph_slice_forward(const struct tessi_slice *s)
+int tessi_graph_microbatch_forward(const struct tessi_microbatch *s)
 {
     const struct tess_graph *g = s->job->g;
     struct tess_tensor in[TESS_OP_MAX], out[TESS_OP_MAX];
     for (int64_t i = 0; i < g->nodes; i++) {
         const struct tess_node *x = g->node[i];
         if (x->kind == TESSI_CONSTANT && x->value_of == x) {
-            float *v = graph_slice_value(s, x);
+            float *v = graph_microbatch_value(s, x);
             for (int64_t k = 0; k < tess_tensor_count(&x->shape); k++)
                 v[k] = x->constant;
         }
@@ -102,24 +103,24 @@ int tessi_graph_slice_forward(const struct tessi_slice *s)
     return TESS_OK;
 }
 
-void tessi_graph_slice_copy_results(const struct tessi_slice *s)
+void tessi_graph_microbatch_copy_results(const struct tessi_microbatch *s)
 {
     const struct tess_graph *g = s->job->g;
     const struct tess_batch *b = s->job->b;
     for (int32_t i = 0; i < g->outputs && i < b->outputs; i++) {
-        size_t bytes = tess_tensor_bytes(&g->output[i].node->shape), row = bytes / (size_t)g->rows;
+        size_t bytes = tess_tensor_bytes(&g->output[i].node->shape), row = bytes / (size_t)g->microbatch;
         if (b->out[i].data)
-            memcpy((char *)b->out[i].data + (size_t)s->index * bytes, graph_slice_value(s, g->output[i].node), row * (size_t)s->rows);
+            memcpy((char *)b->out[i].data + (size_t)s->index * bytes, graph_microbatch_value(s, g->output[i].node), row * (size_t)s->rows);
     }
     for (int32_t i = 0; s->sums && i < g->objectives + g->totals; i++) {
         const struct tess_node *x = i < g->objectives ? g->objective[i].node : g->total[i - g->objectives].node;
-        memcpy(s->sums + g->total_offset[i], graph_slice_value(s, x), tess_tensor_bytes(&x->shape));
+        memcpy(s->sums + g->total_offset[i], graph_microbatch_value(s, x), tess_tensor_bytes(&x->shape));
     }
 }
 
 /* Where a step of the backward pass finds what was made again. */
-static void graph_slice_redirect(const struct tessi_slice *s, const struct tessi_backward *b, const struct tessi_step *step,
-                                 struct tess_tensor *in, struct tess_tensor *out)
+static void graph_microbatch_redirect(const struct tessi_microbatch *s, const struct tessi_backward *b, const struct tessi_step *step,
+                                      struct tess_tensor *in, struct tess_tensor *out)
 {
     const struct tess_graph *g = s->job->g;
     for (int32_t i = 0; i < step->inputs; i++)
@@ -129,19 +130,19 @@ static void graph_slice_redirect(const struct tessi_slice *s, const struct tessi
         out[0].data = s->slot->arena + g->buffer[b->again_out].offset;
 }
 
-int tessi_graph_slice_backward(const struct tessi_slice *s, int64_t first, int64_t end)
+int tessi_graph_microbatch_backward(const struct tessi_microbatch *s, int64_t first, int64_t end)
 {
     const struct tess_graph *g = s->job->g;
     struct tess_tensor in[TESS_OP_MAX], out[TESS_OP_MAX], din[TESS_OP_MAX], dout[TESS_OP_MAX];
     for (int64_t k = first; k < end; k++) {
         const struct tessi_backward *b = &g->back[k];
         if (b->step < 0) {
-            *(float *)graph_slice_gradient(s, tessi_graph_target(g, b->objective), b->objective) = 1.0f;
+            *(float *)graph_microbatch_gradient(s, tessi_graph_target(g, b->objective), b->objective) = 1.0f;
             continue;
         }
         const struct tessi_step *step = g->step[b->step];
         struct tess_op_run r = start_run(s, step, in, out);
-        graph_slice_redirect(s, b, step, in, out);
+        graph_microbatch_redirect(s, b, step, in, out);
         if (b->scratch_buffer >= 0)
             r.scratch = s->slot->arena + g->buffer[b->scratch_buffer].offset;
         if (b->again) {
@@ -150,7 +151,7 @@ int tessi_graph_slice_backward(const struct tessi_slice *s, int64_t first, int64
         }
         for (int32_t i = 0; i < step->outputs; i++) {
             dout[i] = out[i];
-            dout[i].data = b->missing[i] ? NULL : graph_slice_gradient(s, step->out[i], b->objective);
+            dout[i].data = b->missing[i] ? NULL : graph_microbatch_gradient(s, step->out[i], b->objective);
         }
         for (int32_t i = 0; i < step->inputs; i++) {
             din[i] = in[i];
@@ -162,18 +163,18 @@ int tessi_graph_slice_backward(const struct tessi_slice *s, int64_t first, int64
                 din[i].data = tessi_graph_gradient_sum_place(g->gradients, s->index, step->in[i]->gradient_of->index);
             if (!din[i].data)
                 din[i].data = b->temporary[i] >= 0 ? (void *)(s->slot->arena + g->buffer[b->temporary[i]].offset)
-                                                   : graph_slice_gradient(s, step->in[i], b->objective);
+                                                   : graph_microbatch_gradient(s, step->in[i], b->objective);
         }
         r.din = din;
         r.dout = dout;
         TESS_TRY(step->op->backward(&r));
         for (int32_t i = 0; i < step->inputs; i++)
             if (b->wanted[i] && b->temporary[i] >= 0)
-                tessi_graph_bf16_view_accumulate(&din[i], graph_slice_gradient(s, step->in[i], b->objective));
+                tessi_graph_bf16_view_accumulate(&din[i], graph_microbatch_gradient(s, step->in[i], b->objective));
         for (int32_t i = 0; i < step->inputs; i++)
             if (b->gives[i])
                 tessi_graph_gradient_sum_give(g->gradients, s->index, step->in[i]->gradient_of->index,
-                                        b->whole[i] ? din[i].data : graph_slice_gradient(s, step->in[i], b->objective));
+                                              b->whole[i] ? din[i].data : graph_microbatch_gradient(s, step->in[i], b->objective));
     }
     return TESS_OK;
 }

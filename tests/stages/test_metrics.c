@@ -1,4 +1,4 @@
-/* The figures of `evaluate` on images of three channels that are wider than high, against their definitions in plain loops over what the
+/* The metrics of `evaluate` on images of three channels that are wider than high, against their definitions in plain loops over what the
  * decoder gives before it is clamped (docs/models.md, "Evaluation" and "Image likelihood").
  *
  * SPDX-License-Identifier: MIT */
@@ -54,13 +54,13 @@ static struct tess_artefact *result(const char *stage)
     return a;
 }
 
-static double figure(const char *stage, const char *name)
+static double metric(const char *stage, const char *name)
 {
     struct tess_artefact *a = result(stage);
     double value;
     const char *unit, *found;
     int64_t i = 0;
-    while ((found = tessi_store_artefact_figure_at(a, i, &value, &unit)) != NULL && strcmp(found, name) != 0)
+    while ((found = tessi_store_artefact_metric_at(a, i, &value, &unit)) != NULL && strcmp(found, name) != 0)
         i++;
     ck_assert_msg(found != NULL, "%s has no %s", stage, name);
     tessi_store_artefact_close(a);
@@ -81,7 +81,8 @@ static void decode(struct tess_tensor out[2])
     OK(tessi_host_runtime_compute(C, r));
     OK(tess_tokenizer_open(C, tess_artefact_attrs(model), "head", &t));
     OK(tess_weights_new(C, 0, &weights));
-    OK(tess_graph_new(C, weights, &(struct tess_graph_options){.size = sizeof(struct tess_graph_options), .rows = HELD, .slices = 1}, &g));
+    OK(tess_graph_new(C, weights,
+                      &(struct tess_graph_options){.size = sizeof(struct tess_graph_options), .microbatch = HELD, .microbatches = 1}, &g));
     OK(tess_tokenizer_record_likelihood(C, &t, g));
     OK(tess_graph_seal(C, g));
     OK(tess_weights_read(C, weights, model));
@@ -120,15 +121,15 @@ START_TEST(of_colour_images)
         square += (x - mean) * (x - mean);
         nats += 0.5 * pow((x - mean) / exp(log_sigma), 2.0) + log_sigma + 0.5 * log(2.0 * acos(-1.0));
     }
-    double mse = square / n, bound = figure("figures", "prior's bound");
-    near(figure("figures", "reconstruction MSE"), mse, "MSE");
-    near(figure("likely", "reconstruction MSE"), mse, "MSE of the model with a head");
-    near(figure("figures", "reconstruction PSNR"), 10.0 * log10(1.0 / mse), "PSNR");
-    ck_assert(figure("figures", "images") == N - TRAIN);
-    near(figure("likely", "pixels given codes"), nats / n / log(2.0) + 8.0, "bits of the pixels a value");
-    near(figure("likely", "codes"), figure("likely", "prior's bound") * TOKENS / VALUES, "bits of the codes a value");
-    near(figure("likely", "image likelihood"), figure("likely", "codes") + figure("likely", "pixels given codes"), "bits a value");
-    near(figure("likely", "prior's bound"), bound, "the prior's bound");
+    double mse = square / n, bound = metric("metrics", "prior's bound");
+    near(metric("metrics", "reconstruction MSE"), mse, "MSE");
+    near(metric("likely", "reconstruction MSE"), mse, "MSE of the model with a head");
+    near(metric("metrics", "reconstruction PSNR"), 10.0 * log10(1.0 / mse), "PSNR");
+    ck_assert(metric("metrics", "images") == N - TRAIN);
+    near(metric("likely", "pixels given codes"), nats / n / log(2.0) + 8.0, "bits of the pixels a value");
+    near(metric("likely", "codes"), metric("likely", "prior's bound") * TOKENS / VALUES, "bits of the codes a value");
+    near(metric("likely", "image likelihood"), metric("likely", "codes") + metric("likely", "pixels given codes"), "bits a value");
+    near(metric("likely", "prior's bound"), bound, "the prior's bound");
     tess_free(out[0].data);
     tess_free(out[1].data);
 }
@@ -136,8 +137,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("figures");
-    TCase *t = tcase_create("figures");
+    Suite *s = suite_create("metrics");
+    TCase *t = tcase_create("metrics");
     tcase_set_timeout(t, 240);
     tcase_add_checked_fixture(t, setup, small_folder_leave);
     tcase_add_test(t, of_colour_images);

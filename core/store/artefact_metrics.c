@@ -1,4 +1,4 @@
-/* Writing pictures and figures: groups that remember the order of their members. SPDX-License-Identifier: MIT */
+/* Writing pictures and metrics: groups that remember the order of their members. SPDX-License-Identifier: MIT */
 #include "core/store/store_private.h"
 
 #include <math.h>
@@ -17,14 +17,14 @@ static herr_t ordered_group(const struct tess_artefact *a, const char *name)
     return group < 0 ? -1 : H5Gclose(group);
 }
 
-static int artefact_figures_put_picture(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t)
+static int artefact_metrics_put_picture(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t)
 {
     char path[TESSI_NAME_MOST + 16], text[160];
     if (strchr(name, '/') || !*name || strlen(name) >= TESSI_NAME_MOST)
         return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%s` is no name for a picture", a->path, name);
     if (t->dtype != TESS_U8 || t->rank != 3 || t->dim[0] < 1 || t->dim[1] < 1 || (t->dim[2] != 1 && t->dim[2] != 3))
         return ctx->fail(ctx, TESS_E_SHAPE, "%s: the picture `%s` is %s; u8 (height, width, 1 or 3) was wanted", a->path, name,
-                       tess_tensor_text(t, text, sizeof text));
+                         tess_tensor_text(t, text, sizeof text));
     (void)snprintf(path, sizeof path, "pictures/%s", name);
     if (!a->failed && !a->pictures && ordered_group(a, "pictures") < 0)
         return tessi_store_give_up(ctx, a, "pictures");
@@ -39,16 +39,16 @@ static int artefact_figures_put_picture(struct tess_context *ctx, struct tess_ar
 int tess_artefact_put_picture(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t)
 {
     tessi_store_lock();
-    int status = artefact_figures_put_picture(ctx, a, name, t);
+    int status = artefact_metrics_put_picture(ctx, a, name, t);
     tessi_store_unlock();
     return status;
 }
 
 /* A scalar so small that it lies in its own header. */
-static herr_t write_figure(const struct tess_artefact *a, const struct tessi_figure *f)
+static herr_t write_metric(const struct tess_artefact *a, const struct tessi_metric *f)
 {
     char path[TESSI_NAME_MOST + 16];
-    (void)snprintf(path, sizeof path, "figures/%s", f->name);
+    (void)snprintf(path, sizeof path, "metrics/%s", f->name);
     hid_t space = H5Screate(H5S_SCALAR), layout = H5Pcreate(H5P_DATASET_CREATE), dataset = -1;
     if (space >= 0 && layout >= 0 && H5Pset_layout(layout, H5D_COMPACT) >= 0 && H5Pset_obj_track_times(layout, 0) >= 0)
         dataset = H5Dcreate2(a->file, path, H5T_IEEE_F64LE, space, H5P_DEFAULT, layout, H5P_DEFAULT);
@@ -63,43 +63,44 @@ static herr_t write_figure(const struct tess_artefact *a, const struct tessi_fig
     return bad ? -1 : 0;
 }
 
-static int put_figure(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value, const char *unit)
+static int put_metric(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value, const char *unit)
 {
     if (a->failed)
         return ctx->fail(ctx, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
     if (strchr(name, '/') || !*name || strlen(name) >= TESSI_NAME_MOST)
-        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%s` is no name for a figure", a->path, name);
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%s` is no name for a metric", a->path, name);
     if (isnan(value))
-        return ctx->fail(ctx, TESS_E_VALUE,
-                       "%s: the figure `%s` came out as no number (NaN): what it is of overflowed; look at the model, it may have diverged",
-                       a->path, name);
-    for (int64_t i = 0; i < a->figures; i++)
-        if (strcmp(a->figure[i].name, name) == 0)
-            return ctx->fail(ctx, TESS_E_INTERNAL, "%s: the figure `%s` is written twice", a->path, name);
-    if (!a->figures && ordered_group(a, "figures") < 0)
-        return tessi_store_give_up(ctx, a, "figures");
+        return ctx->fail(
+            ctx, TESS_E_VALUE,
+            "%s: the metric `%s` came out as no number (NaN): what it is of overflowed; look at the model, it may have diverged", a->path,
+            name);
+    for (int64_t i = 0; i < a->metrics; i++)
+        if (strcmp(a->metric[i].name, name) == 0)
+            return ctx->fail(ctx, TESS_E_INTERNAL, "%s: the metric `%s` is written twice", a->path, name);
+    if (!a->metrics && ordered_group(a, "metrics") < 0)
+        return tessi_store_give_up(ctx, a, "metrics");
 
-    struct tessi_figure f = {.value = value};
+    struct tessi_metric f = {.value = value};
     int status = tessi_store_copy_text(ctx, name, &f.name);
     if (status == TESS_OK)
         status = tessi_store_copy_text(ctx, unit ? unit : "", &f.unit);
-    void *array = a->figure;
+    void *array = a->metric;
     if (status == TESS_OK)
-        status = tessi_store_grow(ctx, &array, &a->figures, &a->figure_capacity, sizeof *a->figure);
-    a->figure = array;
+        status = tessi_store_grow(ctx, &array, &a->metrics, &a->metric_capacity, sizeof *a->metric);
+    a->metric = array;
     if (status != TESS_OK) {
         tess_free(f.name);
         tess_free(f.unit);
         return status;
     }
-    a->figure[a->figures - 1] = f;
-    return write_figure(a, &f) < 0 ? tessi_store_give_up(ctx, a, "figures") : TESS_OK;
+    a->metric[a->metrics - 1] = f;
+    return write_metric(a, &f) < 0 ? tessi_store_give_up(ctx, a, "metrics") : TESS_OK;
 }
 
-int tess_artefact_put_figure(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value, const char *unit)
+int tess_artefact_put_metric(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value, const char *unit)
 {
     tessi_store_lock();
-    int status = put_figure(ctx, a, name, value, unit);
+    int status = put_metric(ctx, a, name, value, unit);
     tessi_store_unlock();
     return status;
 }

@@ -1,0 +1,92 @@
+/* Gradient probes and adaptive weights: losses whose weight depends on the gradients of other losses (docs/models.md, "The adversarial
+ * term").
+ *
+ * A step of a graph with gradient probes has two halves. In the first each microbatch runs forward and finds the gradient probes'
+ * gradients; their sums over the microbatches go to the function that sets the adaptive weights. In the second the objectives' gradients
+ * are found with those. A worker whose memory still holds a microbatch's activations goes on from there; another microbatch's are computed
+ * again, to the same bits.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/graph/node.h"
+
+#include <string.h>
+
+static void *probe_grown(struct tess_graph *g, void *list, int32_t n, size_t size)
+{
+    struct tessi_context context;
+    void *memory;
+    tessi_base_context_init(&context, NULL);
+    if (tess_alloc(&context.context, (size_t)(n + 1) * size, "a graph", &memory) != TESS_OK) {
+        tess_graph_fail(g, TESS_E_MEMORY, "no memory for a graph");
+        return NULL;
+    }
+    if (n)
+        memcpy(memory, list, (size_t)n * size);
+    tess_free(list);
+    return memory;
+}
+
+void tess_gradient_probe(struct tess_graph *g, struct tess_node *scalar, const char *weight)
+{
+    if (!scalar)
+        return;
+    if (tess_tensor_count(&scalar->shape) != 1 || scalar->shape.dtype != TESS_F32) {
+        tess_graph_fail(g, TESS_E_SHAPE, "a gradient probe of %s: a scalar is wanted", weight);
+        return;
+    }
+    for (int64_t i = 0; i < g->weights->count; i++) {
+        if (strcmp(g->weights->item[i].name, weight) != 0 || g->weights->item[i].init.flags & TESS_WEIGHT_BUFFER)
+            continue;
+        if (g->gradient_probes == TESSI_GRADIENT_PROBES_MAX) {
+            tess_graph_fail(g, TESS_E_VALUE, "a graph has at most %d gradient probes", TESSI_GRADIENT_PROBES_MAX);
+            return;
+        }
+        struct tessi_gradient_probe *list = probe_grown(g, g->gradient_probe, g->gradient_probes, sizeof *list);
+        if (list) {
+            g->gradient_probe = list;
+            g->gradient_probe[g->gradient_probes++] = (struct tessi_gradient_probe){.node = scalar, .weight = i};
+        }
+        return;
+    }
+    tess_graph_fail(g, TESS_E_VALUE, "a gradient probe of %s: there is no trained weight of that name", weight);
+}
+
+struct tess_node *tess_adaptive_weight(struct tess_graph *g)
+{
+    struct tess_tensor shape = tess_tensor_over(NULL, TESS_F32, 0, NULL);
+    if (g->status != TESS_OK)
+        return NULL;
+    float *list = probe_grown(g, g->adaptive_weight, g->adaptive_weights, sizeof *list);
+    struct tess_node *x = list ? tessi_graph_node_new(g, &shape) : NULL;
+    if (list)
+        g->adaptive_weight = list;
+    if (!x)
+        return NULL;
+    x->kind = TESSI_COEFFICIENT;
+    x->gradient_of = NULL;
+    x->index = g->adaptive_weights;
+    g->adaptive_weight[g->adaptive_weights++] = 0.0f;
+    return x;
+}
+
+void tess_set_adaptive_weights(struct tess_graph *g,
+                               int (*adapt)(void *user, struct tess_context *ctx, const struct tess_tensor *gradient_probe,
+                                            float *adaptive_weight),
+                               void *user)
+{
+    g->adapt = adapt;
+    g->adapt_user = user;
+}
+
+int tessi_graph_adapt_weights(struct tess_context *ctx, struct tess_graph *g, float *sums, int64_t microbatches)
+{
+    struct tess_tensor gradient_probe[TESSI_GRADIENT_PROBES_MAX];
+    for (int32_t i = 0; i < g->gradient_probes; i++) {
+        gradient_probe[i] = g->weights->item[g->gradient_probe[i].weight].shape;
+        gradient_probe[i].data = sums + g->gradient_probe[i].offset;
+        float *x = gradient_probe[i].data;
+        for (int64_t k = 0; k < tess_tensor_count(&gradient_probe[i]); k++)
+            x[k] /= (float)microbatches;
+    }
+    return g->adapt ? g->adapt(g->adapt_user, ctx, gradient_probe, g->adaptive_weight) : TESS_OK;
+}

@@ -1,0 +1,31 @@
+/* A microbatch of a batch on its way through a graph (graph_microbatch.c), and the batch it is of (graph_run.c). SPDX-License-Identifier:
+ * MIT */
+#ifndef TESSI_GRAPH_SLICE_H
+#define TESSI_GRAPH_SLICE_H
+
+#include "core/graph/node.h"
+
+struct tessi_job { /* one batch being run */
+    struct tess_graph *g;
+    const struct tess_batch *b;
+    int backward, half;
+    int64_t microbatches;
+};
+
+/* Pointers of one microbatch on one worker. */
+struct tessi_microbatch {
+    const struct tessi_job *job;
+    struct tessi_slot *slot;
+    int64_t index, rows; /* rows that are real */
+    float *sums;         /* totals and gradient probes; NULL when they are not wanted */
+};
+
+/* Zero-filled copies of inputs of which the microbatch has fewer rows than the graph; before forward. */
+void tessi_graph_microbatch_fill_pad(const struct tessi_microbatch *s);
+int tessi_graph_microbatch_forward(const struct tessi_microbatch *s) TESS_CHECKED;
+/* Outputs into the caller's memory, totals into the microbatch's. */
+void tessi_graph_microbatch_copy_results(const struct tessi_microbatch *s);
+/* The backward steps first .. end - 1. */
+int tessi_graph_microbatch_backward(const struct tessi_microbatch *s, int64_t first, int64_t end) TESS_CHECKED;
+
+#endif
