@@ -86,6 +86,7 @@ void tess_graph_free(struct tess_graph *g)
     for (int64_t i = 0; i < g->nodes; i++) {
         tess_free(g->node[i]->gradient);
         tess_free(g->node[i]->needed);
+        tess_free(g->node[i]->array);
         tess_free(g->node[i]);
     }
     for (int32_t i = 0; i < g->objectives; i++) {
@@ -255,6 +256,25 @@ struct tess_node *tess_constant(struct tess_graph *g, float value, int32_t rank,
         x->gradient_of = NULL;
         x->constant = value;
     }
+    return x;
+}
+
+struct tess_node *tess_constant_array(struct tess_graph *g, const struct tess_tensor *values)
+{
+    char text[96];
+    if (!values || !values->data || values->rank < 0 || values->rank > TESS_MAX_RANK || !tess_dtype_size(values->dtype) ||
+        values->dtype == TESS_BF16)
+        return tess_graph_fail(g, TESS_E_SHAPE, "constant_array of %s: values of f32, i32, u16 or u8 are wanted",
+                               values && values->data ? tess_tensor_text(values, text, sizeof text) : "nothing");
+    struct tess_node *x = tessi_graph_node_new(g, values);
+    if (!x)
+        return NULL;
+    x->kind = TESSI_ARRAY;
+    x->gradient_of = NULL;
+    x->array = tessi_graph_alloc(g, tess_tensor_bytes(values));
+    if (!x->array)
+        return NULL;
+    memcpy(x->array, values->data, tess_tensor_bytes(values));
     return x;
 }
 

@@ -41,6 +41,8 @@ static void *graph_microbatch_value(const struct tessi_microbatch *s, const stru
         return input_data(s, owner->index);
     if (owner->kind == TESSI_WEIGHT)
         return g->weights->role[TESS_ROLE_VALUE] + g->weights->item[owner->index].offset;
+    if (owner->kind == TESSI_ARRAY)
+        return owner->array;
     if (owner->kind == TESSI_COEFFICIENT)
         return g->adaptive_weight + owner->index;
     return s->slot->arena + g->buffer[owner->buffer].offset;

@@ -19,7 +19,7 @@
 #include "core/host/runtime.h"
 #include "core/graph/weight_store.h"
 
-enum { TESSI_VALUE, TESSI_INPUT, TESSI_WEIGHT, TESSI_CONSTANT, TESSI_COEFFICIENT };
+enum { TESSI_VALUE, TESSI_INPUT, TESSI_WEIGHT, TESSI_CONSTANT, TESSI_ARRAY, TESSI_COEFFICIENT };
 
 #define TESSI_NO_BUFFER (-1)
 
@@ -29,6 +29,7 @@ struct tess_node {
     int32_t kind;
     int64_t index; /* of the input, the weight or the adaptive weight */
     float constant;
+    void *array; /* values of a TESSI_ARRAY; of the owner */
     struct tess_node *value_of, *gradient_of;
     int32_t stored;            /* dtype of the value, and of its gradient, in memory (owners only; dtype_assign.c) */
     int64_t buffer;            /* of the value (owners only; inputs and weights have none) */

@@ -272,10 +272,10 @@ static void kernels_average(int64_t n, float decay, const float *R w, float *R e
     {                                                                                                                                      \
         .unary = {swish_forward_##kind,   gelu_forward_##kind,  mish_forward_##kind, tanh_forward_##kind,                                  \
                   sigmoid_forward_##kind, leaky_forward_##kind, abs_forward_##kind,  square_forward_##kind,                                \
-                  exp_forward_##kind,     log_forward_##kind,   sqrt_forward_##kind},                                                      \
+                  exp_forward_##kind,     log_forward_##kind,   sqrt_forward_##kind, atanh_forward_##kind},                                \
         .unary_back = {swish_backward_##kind,   gelu_backward_##kind,  mish_backward_##kind, tanh_backward_##kind,                         \
                        sigmoid_backward_##kind, leaky_backward_##kind, abs_backward_##kind,  square_backward_##kind,                       \
-                       exp_backward_##kind,     log_backward_##kind,   sqrt_backward_##kind},                                              \
+                       exp_backward_##kind,     log_backward_##kind,   sqrt_backward_##kind, atanh_backward_##kind},                       \
         .add = add_any_##kind, .accumulate = accumulate_any_##kind, .column_sums = column_sums_##kind, .scale_shift = scale_shift_##kind,  \
         .channel_sums = channel_sums_##kind, .channel_squares = channel_squares_##kind, .norm_back_sums = norm_back_sums_##kind,           \
         .norm_back_apply = norm_back_apply_##kind, .layer_norm = layer_norm_##kind, .layer_norm_back = layer_norm_back_##kind,             \

@@ -20,6 +20,7 @@ enum {
     TESSI_EXP,
     TESSI_LOG,
     TESSI_SQRT,
+    TESSI_ATANH,
     TESSI_UNARY_COUNT
 };
 

@@ -34,6 +34,7 @@ UNARY(square, v *v, 2.0f * v)
 UNARY(exp, exp_f(v), exp_f(v))
 UNARY(log, logf(v), 1.0f / v)
 UNARY(sqrt, sqrtf(v), 0.5f / sqrtf(v))
+UNARY(atanh, atanhf(v), 1.0f / ((1.0f - v) * (1.0f + v)))
 #undef UNARY
 
 static void NAME(add)(int64_t n, const STORED *R a, const STORED *R b, STORED *R y)

@@ -4,6 +4,7 @@
 #include "core/graph/node.h"
 #include "core/graph/broadcast.h"
 #include "core/graph/bf16_view.h"
+#include "core/ops/integer.h"
 
 #include <string.h>
 
@@ -155,8 +156,9 @@ static struct tess_node *record_binary(struct tess_graph *g, int32_t which, cons
     if (!a || !b)
         return NULL;
     if (a->shape.dtype != TESS_F32 || b->shape.dtype != TESS_F32 || !tessi_graph_broadcast_over(&a->shape, &b->shape, &attr.walk))
-        return tess_graph_fail(g, TESS_E_SHAPE, "%s of %s and %s: the second's dimensions must equal the first's last ones or be 1", name,
-                               tess_tensor_text(&a->shape, left, sizeof left), tess_tensor_text(&b->shape, right, sizeof right));
+        return tess_graph_fail(g, TESS_E_SHAPE,
+                               "%s of %s and %s: two of f32 or two of i32 are wanted, the second's dimensions the first's last ones or 1",
+                               name, tess_tensor_text(&a->shape, left, sizeof left), tess_tensor_text(&b->shape, right, sizeof right));
     struct tess_node *in[2] = {a, b};
     int residual = which == ADD && a->shape.rank > 0 && tess_tensor_same_shape(&a->shape, &b->shape);
     return tessi_graph_record(g, which == MUL ? &op_product : residual ? &op_residual : &op_sum, &attr, sizeof attr, 2, in, 1, &a->shape,
@@ -165,15 +167,15 @@ static struct tess_node *record_binary(struct tess_graph *g, int32_t which, cons
 
 struct tess_node *tess_add(struct tess_graph *g, struct tess_node *a, struct tess_node *b)
 {
-    return record_binary(g, ADD, "add", a, b);
+    return tessi_ops_integers(a, b) ? tessi_ops_integer_record(g, TESSI_INTEGER_ADD, a, b) : record_binary(g, ADD, "add", a, b);
 }
 
 struct tess_node *tess_sub(struct tess_graph *g, struct tess_node *a, struct tess_node *b)
 {
-    return record_binary(g, SUB, "sub", a, b);
+    return tessi_ops_integers(a, b) ? tessi_ops_integer_record(g, TESSI_INTEGER_SUB, a, b) : record_binary(g, SUB, "sub", a, b);
 }
 
 struct tess_node *tess_mul(struct tess_graph *g, struct tess_node *a, struct tess_node *b)
 {
-    return record_binary(g, MUL, "mul", a, b);
+    return tessi_ops_integers(a, b) ? tessi_ops_integer_record(g, TESSI_INTEGER_MUL, a, b) : record_binary(g, MUL, "mul", a, b);
 }

@@ -72,6 +72,69 @@ struct tess_node *tess_embedding(struct tess_graph *g, struct tess_node *codes, 
     return tessi_graph_record(g, &op_embedding, NULL, 0, 2, in, 1, &y, 0.0);
 }
 
+/* ---- one-hot: y[i, k] = 1 where k is code[i], else 0 ---- */
+
+static int one_hot_forward(const struct tess_op_run *r)
+{
+    int64_t n = tess_tensor_count(&r->in[0]), size = r->out[0].dim[r->out[0].rank - 1];
+    const int32_t *code = r->in[0].data;
+    float *y = r->out[0].data;
+    TESS_TRY(codes_in_range(r, "one_hot", code, n, size));
+    memset(y, 0, tess_tensor_bytes(&r->out[0]));
+    for (int64_t i = 0; i < n; i++)
+        y[i * size + code[i]] = 1.0f;
+    return TESS_OK;
+}
+
+static const struct tessi_op op_one_hot = {.op = {.size = sizeof(struct tess_op), .name = "one_hot", .forward = one_hot_forward}};
+
+struct tess_node *tess_one_hot(struct tess_graph *g, struct tess_node *codes, int64_t size)
+{
+    char text[96];
+    if (!codes)
+        return NULL;
+    struct tess_tensor y = codes->shape;
+    if (y.dtype != TESS_I32 || y.rank >= TESS_MAX_RANK || size < 1 || size > INT32_MAX)
+        return tess_graph_fail(g, TESS_E_SHAPE,
+                               "one_hot of %s in %lld values: i32 of at most %d dimensions and 1 .. 2147483647 values are wanted",
+                               tess_tensor_text(&y, text, sizeof text), (long long)size, TESS_MAX_RANK - 1);
+    y.dtype = TESS_F32;
+    y.dim[y.rank++] = size;
+    return tessi_graph_record(g, &op_one_hot, NULL, 0, 1, &codes, 1, &y, 0.0);
+}
+
+/* ---- argmax: where the last dimension is largest; of equals the first, of NaN the first NaN ---- */
+
+static int argmax_forward(const struct tess_op_run *r)
+{
+    int64_t n = tess_tensor_count(&r->out[0]), k = r->in[0].dim[r->in[0].rank - 1];
+    const float *x = r->in[0].data;
+    int32_t *y = r->out[0].data;
+    for (int64_t i = 0; i < n; i++, x += k) {
+        int64_t best = 0;
+        for (int64_t j = 1; j < k && x[best] == x[best]; j++)
+            if (x[j] > x[best] || x[j] != x[j])
+                best = j;
+        y[i] = (int32_t)best;
+    }
+    return TESS_OK;
+}
+
+static const struct tessi_op op_argmax = {.op = {.size = sizeof(struct tess_op), .name = "argmax", .forward = argmax_forward}};
+
+struct tess_node *tess_argmax(struct tess_graph *g, struct tess_node *x)
+{
+    char text[96];
+    if (!x)
+        return NULL;
+    struct tess_tensor y = x->shape;
+    if (y.dtype != TESS_F32 || y.rank < 1 || y.dim[y.rank - 1] > INT32_MAX)
+        return tess_graph_fail(g, TESS_E_SHAPE, "argmax wants f32 (..., K), not %s", tess_tensor_text(&y, text, sizeof text));
+    y.dtype = TESS_I32;
+    y.dim[--y.rank] = 1;
+    return tessi_graph_record(g, &op_argmax, NULL, 0, 1, &x, 1, &y, (double)tess_tensor_count(&x->shape));
+}
+
 /* ---- counts and sums of an assignment ---- */
 
 static int statistics_forward(const struct tess_op_run *r)

@@ -94,6 +94,20 @@ struct tess_node *tess_linear(struct tess_graph *g, struct tess_node *x, struct 
     return tessi_graph_record(g, &op_linear, NULL, 0, 3, in, 1, &y, 2.0 * (double)tess_tensor_count(&x->shape) * (double)w->shape.dim[0]);
 }
 
+struct tess_node *tess_linear_along(struct tess_graph *g, struct tess_node *x, int32_t axis, struct tess_node *w, struct tess_node *b)
+{
+    char left[96], right[96];
+    if (!x || !w)
+        return NULL;
+    int32_t last = x->shape.rank - 1;
+    if (axis < 0 || axis > last || w->shape.rank != 2 || w->shape.dim[1] != x->shape.dim[axis])
+        return tess_graph_fail(g, TESS_E_SHAPE, "linear_along axis %d of %s with weight %s: a weight (O, values along the axis) is wanted",
+                               (int)axis, tess_tensor_text(&x->shape, left, sizeof left), tess_tensor_text(&w->shape, right, sizeof right));
+    if (axis == last)
+        return tess_linear(g, x, w, b);
+    return tess_transpose(g, tess_linear(g, tess_transpose(g, x, axis, last), w, b), axis, last);
+}
+
 /* ---- matmul: op(a) (m, k), op(b) (k, n) -> (m, n), over the leading dimensions ---- */
 
 struct matmul {

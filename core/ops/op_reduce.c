@@ -2,6 +2,7 @@
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
 #include "core/graph/broadcast.h"
+#include "core/ops/integer.h"
 
 #include <string.h>
 
@@ -70,14 +71,18 @@ static struct tess_node *record_reduce(struct tess_graph *g, struct tess_node *x
     if (!x)
         return NULL;
     struct tess_tensor y = x->shape;
-    if (y.dtype != TESS_F32 || axes >> y.rank)
-        return tess_graph_fail(g, TESS_E_SHAPE, "a sum over axes %#x of %s", axes, tess_tensor_text(&y, text, sizeof text));
+    int integers = y.dtype == TESS_I32 && !mean;
+    if ((y.dtype != TESS_F32 && !integers) || axes >> y.rank)
+        return tess_graph_fail(g, TESS_E_SHAPE, "a %s over the axes of bits %#x of %s: f32%s and bits of its axes are wanted",
+                               mean ? "mean" : "sum", axes, tess_tensor_text(&y, text, sizeof text), mean ? "" : " or i32");
     double n = 1.0;
     for (int32_t i = 0; i < y.rank; i++)
         if (axes >> i & 1) {
             n *= (double)y.dim[i];
             y.dim[i] = 1;
         }
+    if (integers)
+        return tessi_ops_integer_sum(g, x, &y);
     struct reduce a = {.scale = mean ? (float)(1.0 / n) : 1.0f};
     (void)tessi_graph_broadcast_over(&x->shape, &y, &a.walk); /* fits: y is x with ones */
     return tessi_graph_record(g, &op_reduce, &a, sizeof a, 1, &x, 1, &y, (double)tess_tensor_count(&x->shape));

@@ -73,14 +73,15 @@ struct tess_node *tess_concat(struct tess_graph *g, struct tess_node *a, struct 
     if (!a || !b)
         return NULL;
     struct tess_tensor y = a->shape, other = b->shape;
-    int fits = axis >= 0 && axis < y.rank && other.rank == y.rank && y.dtype == TESS_F32;
+    int fits = axis >= 0 && axis < y.rank && other.rank == y.rank && (y.dtype == TESS_F32 || y.dtype == TESS_I32);
     if (fits) {
         other.dim[axis] = y.dim[axis];
         fits = tess_tensor_same_shape(&y, &other);
     }
     if (!fits)
-        return tess_graph_fail(g, TESS_E_SHAPE, "concat of %s and %s along axis %d", tess_tensor_text(&a->shape, left, sizeof left),
-                               tess_tensor_text(&b->shape, right, sizeof right), (int)axis);
+        return tess_graph_fail(g, TESS_E_SHAPE,
+                               "concat of %s and %s along axis %d: two of f32 or two of i32 are wanted, alike in the other axes",
+                               tess_tensor_text(&a->shape, left, sizeof left), tess_tensor_text(&b->shape, right, sizeof right), (int)axis);
     y.dim[axis] += b->shape.dim[axis];
     struct blocks attr = {.outer = shape_product(&y, 0, axis),
                           .whole = shape_product(&y, axis, y.rank),
@@ -117,9 +118,9 @@ struct tess_node *tess_slice(struct tess_graph *g, struct tess_node *x, int32_t 
     if (!x)
         return NULL;
     struct tess_tensor y = x->shape;
-    if (axis < 0 || axis >= y.rank || first < 0 || count < 1 || first + count > y.dim[axis] || y.dtype != TESS_F32)
-        return tess_graph_fail(g, TESS_E_SHAPE, "%s has no part %lld .. %lld along axis %d", tess_tensor_text(&y, text, sizeof text),
-                               (long long)first, (long long)(first + count - 1), (int)axis);
+    if (axis < 0 || axis >= y.rank || first < 0 || count < 1 || first + count > y.dim[axis] || (y.dtype != TESS_F32 && y.dtype != TESS_I32))
+        return tess_graph_fail(g, TESS_E_SHAPE, "narrow: %s has no part %lld .. %lld along axis %d, or is neither f32 nor i32",
+                               tess_tensor_text(&y, text, sizeof text), (long long)first, (long long)(first + count - 1), (int)axis);
     int64_t inner = shape_product(&y, axis + 1, y.rank);
     struct blocks attr = {.outer = shape_product(&y, 0, axis), .whole = y.dim[axis] * inner, .first = first * inner, .part = count * inner};
     y.dim[axis] = count;

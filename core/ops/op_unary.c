@@ -130,6 +130,11 @@ struct tess_node *tess_sqrt(struct tess_graph *g, struct tess_node *x)
     return record_unary(g, "sqrt", x, TESSI_SQRT, 0, 1);
 }
 
+struct tess_node *tess_atanh(struct tess_graph *g, struct tess_node *x)
+{
+    return record_unary(g, "atanh", x, TESSI_ATANH, 0, 6);
+}
+
 /* ---- scale x + offset ---- */
 
 struct affine {

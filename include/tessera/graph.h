@@ -78,6 +78,8 @@ TESS_EXPORT struct tess_tensor tess_shape(const struct tess_node *x);
 TESS_EXPORT struct tess_node *tess_input(struct tess_graph *g, const char *name, int32_t dtype, int32_t rank, const int64_t *dim);
 TESS_EXPORT struct tess_node *tess_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, struct tess_init init);
 TESS_EXPORT struct tess_node *tess_constant(struct tess_graph *g, float value, int32_t rank, const int64_t *dim);
+/* The values of a tensor of f32, i32, u16 or u8, copied: a table, a mask, positions. No gradient. The same for every microbatch. */
+TESS_EXPORT struct tess_node *tess_constant_array(struct tess_graph *g, const struct tess_tensor *values);
 /* Copied out after every run: dim[0] a multiple of microbatch; the microbatches' parts stand one after the other. */
 TESS_EXPORT void tess_output(struct tess_graph *g, const char *name, struct tess_node *x);
 /* Added up over the microbatches of a batch in the fixed tree (f32). Counts, sums, statistics. */
@@ -100,10 +102,26 @@ TESS_EXPORT void tess_set_adaptive_weights(struct tess_graph *g,
 
 /* ---- element by element -------------------------------------------------------------------------------------------- */
 
-/* b's dimensions are aligned to a's last ones, and a 1 is repeated: a (N, H, W, C) with b (C) or (N, 1, 1, C). */
+/* b's dimensions are aligned to a's last ones, and a 1 is repeated: a (N, H, W, C) with b (C) or (N, 1, 1, C). The result has a's shape.
+ * Both are f32, or both i32 (add, sub, mul, maximum, minimum: no gradient; a result outside 32 bits fails the run with TESS_E_DATA). The
+ * gradient of b is summed over what was repeated. */
 TESS_EXPORT struct tess_node *tess_add(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
 TESS_EXPORT struct tess_node *tess_sub(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
 TESS_EXPORT struct tess_node *tess_mul(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
+/* a / b of f32, by IEEE 754: a / 0 is infinite or NaN. da = dy / b, db = -dy a / b^2. */
+TESS_EXPORT struct tess_node *tess_div(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
+/* The larger, the smaller; NaN where one is NaN. The gradient goes to the one that was chosen, half of it to each of equals. */
+TESS_EXPORT struct tess_node *tess_maximum(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
+TESS_EXPORT struct tess_node *tess_minimum(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
+/* i32: a / b rounded down, and a - b floor(a / b), which has the sign of b. A division by 0 fails the run with TESS_E_DATA. No gradient. */
+TESS_EXPORT struct tess_node *tess_floor_div(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
+TESS_EXPORT struct tess_node *tess_mod(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
+/* f32 of a's shape: 1 where `a relation b` holds, else 0; a and b both f32 or both i32. With NaN only TESS_NOT_EQUAL holds. No gradient. */
+enum { TESS_LESS = 0, TESS_LESS_EQUAL = 1, TESS_EQUAL = 2, TESS_NOT_EQUAL = 3, TESS_GREATER_EQUAL = 4, TESS_GREATER = 5 };
+TESS_EXPORT struct tess_node *tess_compare(struct tess_graph *g, struct tess_node *a, int32_t relation, struct tess_node *b);
+/* a where the f32 condition is not 0, else b: a and b of one shape, both f32 or both i32; the condition is broadcast against them. Gradient
+ * dy to the one chosen and 0 to the other, whatever is in it: unlike a product with 0 and 1, an infinite value left out does no harm. */
+TESS_EXPORT struct tess_node *tess_where(struct tess_graph *g, struct tess_node *condition, struct tess_node *a, struct tess_node *b);
 TESS_EXPORT struct tess_node *tess_affine(struct tess_graph *g, struct tess_node *x, float scale, float offset); /* scale x + offset */
 TESS_EXPORT struct tess_node *tess_swish(struct tess_graph *g, struct tess_node *x);    /* x / (1 + e^-x) */
 TESS_EXPORT struct tess_node *tess_gelu(struct tess_graph *g, struct tess_node *x);     /* x (1 + erf(x / sqrt 2)) / 2 */
@@ -116,8 +134,20 @@ TESS_EXPORT struct tess_node *tess_square(struct tess_graph *g, struct tess_node
 TESS_EXPORT struct tess_node *tess_exp(struct tess_graph *g, struct tess_node *x);
 TESS_EXPORT struct tess_node *tess_log(struct tess_graph *g, struct tess_node *x);
 TESS_EXPORT struct tess_node *tess_sqrt(struct tess_graph *g, struct tess_node *x);
+TESS_EXPORT struct tess_node *tess_atanh(struct tess_graph *g, struct tess_node *x); /* of |x| < 1; gradient dy / (1 - x^2) */
+/* x between lo and hi (lo <= hi), f32. Gradient dy where lo <= x <= hi, else 0; straight through everywhere with
+ * tess_straight_through(g, tess_clamp(g, x, lo, hi), x). */
+TESS_EXPORT struct tess_node *tess_clamp(struct tess_graph *g, struct tess_node *x, float lo, float hi);
+/* Step functions of f32: the nearest integer (of two the even one), the integer below, and -1, 0 or 1. Their gradient, 0 almost everywhere,
+ * is replaced by dy: it passes straight through, at no cost. None passes tess_stop_gradient of them. */
+TESS_EXPORT struct tess_node *tess_round(struct tess_graph *g, struct tess_node *x);
+TESS_EXPORT struct tess_node *tess_floor(struct tess_graph *g, struct tess_node *x);
+TESS_EXPORT struct tess_node *tess_sign(struct tess_graph *g, struct tess_node *x);
 /* u8, u16 or i32 -> f32: scale x + offset. No gradient. */
 TESS_EXPORT struct tess_node *tess_to_f32(struct tess_graph *g, struct tess_node *x, float scale, float offset);
+/* f32 -> i32: the nearest integer (of two the even one); NaN and what is outside 32 bits fail the run with TESS_E_DATA. u8, u16 -> i32. No
+ * gradient. */
+TESS_EXPORT struct tess_node *tess_to_i32(struct tess_graph *g, struct tess_node *x);
 /* Training: zero with probability p, the rest times 1 / (1 - p), drawn by (seed, purpose, step, sample, element). Else x. */
 TESS_EXPORT struct tess_node *tess_dropout(struct tess_graph *g, struct tess_node *x, float p, const char *purpose);
 TESS_EXPORT struct tess_node *tess_stop_gradient(struct tess_graph *g, struct tess_node *x);
@@ -127,9 +157,15 @@ TESS_EXPORT struct tess_node *tess_straight_through(struct tess_graph *g, struct
 /* ---- shapes and reductions ----------------------------------------------------------------------------------------- */
 
 TESS_EXPORT struct tess_node *tess_reshape(struct tess_graph *g, struct tess_node *x, int32_t rank, const int64_t *dim); /* no copy */
+/* Axes in another order: axis k of the result is axis axes[k] of x; `axes` has each of 0 .. rank - 1 once. Any dtype. A copy; the gradient
+ * is permuted back. tess_transpose exchanges two. */
+TESS_EXPORT struct tess_node *tess_permute(struct tess_graph *g, struct tess_node *x, const int32_t *axes);
+TESS_EXPORT struct tess_node *tess_transpose(struct tess_graph *g, struct tess_node *x, int32_t a, int32_t b);
+/* One after the other along an axis; `count` values of an axis from `first` on. f32 or i32. */
 TESS_EXPORT struct tess_node *tess_concat(struct tess_graph *g, struct tess_node *a, struct tess_node *b, int32_t axis);
 TESS_EXPORT struct tess_node *tess_slice(struct tess_graph *g, struct tess_node *x, int32_t axis, int64_t first, int64_t count);
-/* Over the axes whose bits are set; they stay as 1. */
+/* Over the axes whose bits are set; they stay as 1. The sum takes i32, too, without a gradient: it fails the run with TESS_E_DATA where a
+ * part of it leaves 32 bits. */
 TESS_EXPORT struct tess_node *tess_sum(struct tess_graph *g, struct tess_node *x, uint32_t axes);
 TESS_EXPORT struct tess_node *tess_mean(struct tess_graph *g, struct tess_node *x, uint32_t axes);
 TESS_EXPORT struct tess_node *tess_mean_all(struct tess_graph *g, struct tess_node *x); /* -> scalar */
@@ -138,6 +174,11 @@ TESS_EXPORT struct tess_node *tess_mean_all(struct tess_graph *g, struct tess_no
 
 /* (..., C), (O, C), (O) or NULL -> (..., O): y = W x + b. */
 TESS_EXPORT struct tess_node *tess_linear(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b);
+/* The same along any axis: x (..., C, ...) whose dimension `axis` is C -> (..., O, ...); every other index by itself. With axis 1 of
+ * (N, L, C) a weight (M, L) mixes tokens: y_nm = sum_l w_ml x_nl + b_m. Where the axis is not the last one, x is transposed there and back.
+ */
+TESS_EXPORT struct tess_node *tess_linear_along(struct tess_graph *g, struct tess_node *x, int32_t axis, struct tess_node *w,
+                                                struct tess_node *b);
 /* (..., m, k) x (..., k, n) -> (..., m, n); a transposed operand is given as (..., k, m) or (..., n, k). Same leading dims. */
 TESS_EXPORT struct tess_node *tess_matmul(struct tess_graph *g, struct tess_node *a, struct tess_node *b, int transpose_a, int transpose_b);
 
@@ -190,6 +231,10 @@ TESS_EXPORT struct tess_node *tess_linear_attention(struct tess_graph *g, struct
                                                     int32_t heads);
 /* codes (...) i32 in [0, V), table (V, C) -> (..., C). A code outside fails the run with TESS_E_DATA. */
 TESS_EXPORT struct tess_node *tess_embedding(struct tess_graph *g, struct tess_node *codes, struct tess_node *table);
+/* codes (...) i32 in [0, size) -> (..., size) f32: 1 at the code, else 0. A code outside fails the run with TESS_E_DATA. No gradient. */
+TESS_EXPORT struct tess_node *tess_one_hot(struct tess_graph *g, struct tess_node *codes, int64_t size);
+/* (..., K) f32 -> (...) i32: where the last dimension is largest, of equals the first; the first NaN where there is one. No gradient. */
+TESS_EXPORT struct tess_node *tess_argmax(struct tess_graph *g, struct tess_node *x);
 /* x (N, L, C), index (N, P) i32 in [0, L) -> (N, P, C): rows of each sample, in any order, as often as they are asked for. Gradients of a
  * row's copies add up. An index outside fails the run with TESS_E_DATA. */
 TESS_EXPORT struct tess_node *tess_gather(struct tess_graph *g, struct tess_node *x, struct tess_node *index);

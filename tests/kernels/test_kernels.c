@@ -63,6 +63,8 @@ static double function(int which, double x)
         return exp(x);
     case TESSI_LOG:
         return log(x);
+    case TESSI_ATANH:
+        return atanh(x);
     default:
         return sqrt(x);
     }
@@ -75,7 +77,9 @@ START_TEST(functions_of_one_variable)
     const float wide[] = {-90.0f, -30.0f, -20.5f, -1e-6f, 0.0f, 1e-6f, 20.5f, 30.0f, 80.0f};
     for (int f = 0; f < TESSI_UNARY_COUNT; f++) {
         int positive = f == TESSI_LOG || f == TESSI_SQRT;
-        memcpy(a, wide, f == TESSI_EXP || f == TESSI_SQUARE || positive ? 0 : sizeof wide);
+        memcpy(a, wide, f == TESSI_EXP || f == TESSI_SQUARE || f == TESSI_ATANH || positive ? 0 : sizeof wide);
+        for (int k = 0; k < N && f == TESSI_ATANH; k++)
+            a[k] = 0.97f * a[k] / (1.0f + fabsf(a[k]));
         for (int k = 0; k < N && positive; k++)
             a[k] = fabsf(a[k]) + 0.1f;
         tessi_kernels()->as_f32.unary[f](N, 0.2f, a, y);

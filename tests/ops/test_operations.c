@@ -1,92 +1,21 @@
 /* Every operation's gradient against central differences. The objective is the mean of the result times fixed random numbers, so
  * that no structure of the gradient goes unseen; the differences are taken of sums made here in double.
  * SPDX-License-Identifier: MIT */
+#include "tests/support/gradients.h"
 #include "tests/support/graphs.h"
 #include "tests/support/suite.h"
 
 #include "kit/train/diffaug.h"
 #include "kit/train/likelihood.h"
 
-#include "core/graph/weight_store.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct tess_node *recorder(struct tess_graph *g);
-
-enum { ROWS = 2 };
-
 static struct tess_node *w(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim)
 {
     return normal_weight(g, name, rank, dim, 0.0, 1.0);
-}
-
-static double value(struct fixture *b, const struct tess_tensor *total, const float *factor)
-{
-    struct tess_tensor out[2] = {tess_tensor_over(NULL, TESS_F32, 0, NULL), *total};
-    struct tess_batch batch = {.size = sizeof batch, .samples = ROWS, .totals = 2, .total = out, .step = 3};
-    double sum = 0.0;
-    fixture_ok(b, tess_graph_run(&b->context.context, b->graph, &batch));
-    for (int64_t i = 0; i < tess_tensor_count(total); i++)
-        sum += (double)((float *)total->data)[i] * (double)factor[i];
-    return sum / (double)tess_tensor_count(total);
-}
-
-static void check_weight(struct fixture *b, const char *operation, const char *name, const struct tess_tensor *total, const float *factor,
-                         double bound)
-{
-    struct tess_tensor gradient, view;
-    struct tess_batch batch = {.size = sizeof batch, .samples = ROWS, .step = 3};
-    fixture_ok(b, tess_graph_step(&b->context.context, b->graph, &batch));
-    fixture_ok(b, tess_graph_gradient(&b->context.context, b->graph, name, &gradient));
-    fixture_ok(b, tess_weights_find(&b->context.context, b->weights, name, TESS_ROLE_VALUE, &view));
-    int64_t n = tess_tensor_count(&gradient), step = n > 40 ? n / 40 : 1;
-    float *kept = malloc((size_t)n * sizeof *kept), *at = view.data;
-    double largest = 0.0, worst = 0.0;
-    memcpy(kept, gradient.data, (size_t)n * sizeof *kept);
-    for (int64_t i = 0; i < n; i++)
-        largest = fmax(largest, fabs((double)kept[i]));
-    ck_assert_msg(largest > 0.0, "%s: the gradient of %s is zero", operation, name);
-    for (int64_t i = 0; i < n; i += step) {
-        const float h = 0.01f, was = at[i];
-        at[i] = was + h;
-        tess_weights_touch(b->weights);
-        double up = value(b, total, factor);
-        at[i] = was - h;
-        tess_weights_touch(b->weights);
-        double down = value(b, total, factor);
-        at[i] = was;
-        tess_weights_touch(b->weights);
-        double error = fabs((up - down) / (2.0 * (double)h) - (double)kept[i]) / largest;
-        worst = fmax(worst, error);
-    }
-    free(kept);
-    ck_assert_msg(worst < bound, "%s: the gradient of %s is off by %.2g of its largest value", operation, name, worst);
-}
-
-static void check_operation(const char *operation, recorder *record, double bound)
-{
-    struct fixture b;
-    fixture_open(&b, 1, ROWS, 1, 1);
-    struct tess_node *y = record(b.graph);
-    struct tess_tensor shape = tess_shape(y), total, factor;
-    struct tess_node *r = tess_weight(b.graph, "factor", shape.rank, shape.dim,
-                                      (struct tess_init){.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0});
-    tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, tess_mul(b.graph, y, r)));
-    tess_total(b.graph, "y", y);
-    int status = tess_graph_seal(&b.context.context, b.graph);
-    ck_assert_msg(status == TESS_OK, "%s: %s", operation, tessi_base_context_message(&b.context.context));
-    fixture_ok(&b, tess_weights_seal(&b.context.context, b.weights));
-    fixture_ok(&b, tess_weights_find(&b.context.context, b.weights, "factor", TESS_ROLE_VALUE, &factor));
-    total = shape;
-    total.data = malloc(tess_tensor_bytes(&total));
-    for (int64_t i = 0; i < tess_weights_count(b.weights); i++)
-        if (!(b.weights->item[i].init.flags & TESS_WEIGHT_BUFFER))
-            check_weight(&b, operation, tess_weights_name(b.weights, i), &total, factor.data, bound);
-    free(total.data);
-    fixture_close(&b);
 }
 
 /* ---- one recorder an operation ---- */
@@ -457,7 +386,7 @@ static struct tess_node *residual(struct tess_graph *g)
 
 static const struct {
     const char *name;
-    recorder *record;
+    gradient_recorder *record;
     double bound; /* of the gradient's largest value; central differences of f32 give about 1e-3 where curvature is mild */
 } operations[] = {
     {"add", add_same, 2e-3},
@@ -534,7 +463,7 @@ static const struct {
 
 START_TEST(gradient_is_the_slope)
 {
-    check_operation(operations[_i].name, operations[_i].record, operations[_i].bound);
+    gradient_check(operations[_i].name, operations[_i].record, operations[_i].bound);
 }
 END_TEST
 
