@@ -33,6 +33,7 @@ include tests/noises/local.mk
 include tests/sources/local.mk
 include tests/stages/local.mk
 include tests/cli/local.mk
+include tests/install/local.mk
 else
 check-local:
 	@echo "The tests are skipped: they need Check; on Debian install the package check, then configure again."

@@ -5,6 +5,7 @@
  * open for the life of the process, refused or not.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/plug/installed.h"
 #include "core/plug/plug_private.h"
 
 #include <dirent.h>
@@ -131,31 +132,48 @@ static int names_are_free(const struct tessi_registry *r, const struct tess_plug
     return 1;
 }
 
+/* The place of a file in the list, which nothing is known of yet; its index. */
+static int add_record(struct tess_context *ctx, struct tessi_registry *r, const char *path, const struct stat *st, int64_t *index)
+{
+    TESS_TRY(registry_grow(ctx, &r->file, r->files, sizeof *r->file));
+    struct file *f = &r->file[r->files];
+    *f = (struct file){.device = st->st_dev, .inode = st->st_ino};
+    TESS_TRY(tessi_base_text_copy(ctx, path, strlen(path), &f->found.path));
+    *index = r->files++;
+    return TESS_OK;
+}
+
+/* Takes in the components of p, or keeps why p is refused: `why`, where p is NULL. */
+static int take_plugin(struct tess_context *ctx, struct tessi_registry *r, int64_t index, const struct tess_plugin *p, char *why,
+                       size_t capacity)
+{
+    char refusal[PATH_MAX + 1026];
+    const struct tess_component *k;
+    struct file *f = &r->file[index];
+    f->found.plugin = p && names_are_free(r, p, f->found.path, why, capacity) ? p : NULL;
+    if (!f->found.plugin) {
+        snprintf(refusal, sizeof refusal, "%s: %s", f->found.path, why);
+        return tessi_base_text_copy(ctx, refusal, strlen(refusal), &f->found.refusal);
+    }
+    for (int64_t i = 0; (k = tessi_plug_component_at(p, i)); i++) {
+        TESS_TRY(registry_grow(ctx, &r->entry, r->entries, sizeof *r->entry));
+        r->entry[r->entries++] = (struct entry){k, p, index};
+    }
+    return TESS_OK;
+}
+
 static int registry_add_file(struct tess_context *ctx, struct tessi_registry *r, const char *path)
 {
-    char why[1024] = "", refusal[PATH_MAX + sizeof why + 2];
-    const struct tess_component *k;
+    char why[1024] = "";
     struct stat st = {0};
+    int64_t index;
     int known = stat(path, &st) == 0;
     for (int64_t i = 0; known && i < r->files; i++)
         if (r->file[i].device == st.st_dev && r->file[i].inode == st.st_ino)
             return TESS_OK;
-    TESS_TRY(registry_grow(ctx, &r->file, r->files, sizeof *r->file));
-    struct file *f = &r->file[r->files];
-    *f = (struct file){.device = st.st_dev, .inode = st.st_ino};
-    TESS_TRY(tessi_base_text_copy(ctx, path, strlen(path), &f->found.path));
-    int64_t index = r->files++;
+    TESS_TRY(add_record(ctx, r, path, &st, &index));
     const struct tess_plugin *p = tessi_plug_plugin_open(path, r->host, why, sizeof why);
-    f->found.plugin = p && names_are_free(r, p, path, why, sizeof why) ? p : NULL;
-    if (!f->found.plugin) {
-        snprintf(refusal, sizeof refusal, "%s: %s", path, why);
-        return tessi_base_text_copy(ctx, refusal, strlen(refusal), &f->found.refusal);
-    }
-    for (int64_t i = 0; (k = tessi_plug_component_at(f->found.plugin, i)); i++) {
-        TESS_TRY(registry_grow(ctx, &r->entry, r->entries, sizeof *r->entry));
-        r->entry[r->entries++] = (struct entry){k, f->found.plugin, index};
-    }
-    return TESS_OK;
+    return take_plugin(ctx, r, index, p, why, sizeof why);
 }
 
 static int registry_scan(struct tess_context *ctx, struct tessi_registry *r, const char *path, size_t length)
@@ -243,32 +261,61 @@ static int compare_entries(const void *a, const void *b)
     return kinds ? kinds : strcmp(x->component->name, y->component->name);
 }
 
+static void registry_sort(struct tessi_registry *r)
+{
+    if (r->entries > 1)
+        qsort(r->entry, (size_t)r->entries, sizeof *r->entry, compare_entries);
+}
+
 int tessi_plug_registry_new(struct tess_context *ctx, const char *extra, struct tessi_registry **out)
 {
-    char exe[PATH_MAX], tree[PATH_MAX];
-    const char *last = TESSI_PLUGIN_DIR;
+    char exe[PATH_MAX], last[PATH_MAX];
+    int program;
     void *memory = NULL;
     *out = NULL;
     TESS_TRY(tess_alloc(ctx, sizeof **out, "the list of plugins", &memory));
     struct tessi_registry *r = memory;
     r->host = ctx->host;
-    ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    exe[length > 0 ? length : 0] = '\0';
-    if (tessi_plug_tree_plugins(exe, tree, sizeof tree))
-        last = tree;
+    tessi_plug_offer_library();
+    if (!tessi_plug_own_file(exe, sizeof exe, &program) || !tessi_plug_tree_plugins(exe, last, sizeof last))
+        (void)tessi_plug_installed(TESSI_PLUGIN_DIR, last, sizeof last);
     int status = scan_list(ctx, r, getenv("TESSERA_PLUGIN_PATH"));
     if (status == TESS_OK)
         status = scan_list(ctx, r, extra);
     if (status == TESS_OK)
         status = registry_scan(ctx, r, last, strlen(last));
-    if (r->entries > 1)
-        qsort(r->entry, (size_t)r->entries, sizeof *r->entry, compare_entries);
+    registry_sort(r);
     if (status != TESS_OK) {
         tessi_plug_registry_free(r);
         r = NULL;
     }
     *out = r;
     return status;
+}
+
+/* Of what was added last: the refusal, as a failure. */
+static int added(struct tess_context *ctx, struct tessi_registry *r, int status)
+{
+    const char *refusal = r->files ? r->file[r->files - 1].found.refusal : NULL;
+    registry_sort(r);
+    return status == TESS_OK && refusal ? ctx->fail(ctx, TESS_E_PLUGIN, "%s", refusal) : status;
+}
+
+int tessi_plug_registry_add_file(struct tess_context *ctx, struct tessi_registry *r, const char *path)
+{
+    int64_t before = r->files;
+    int status = registry_add_file(ctx, r, path);
+    return r->files > before ? added(ctx, r, status) : status;
+}
+
+int tessi_plug_registry_add_plugin(struct tess_context *ctx, struct tessi_registry *r, const struct tess_plugin *plugin)
+{
+    char why[1024] = "";
+    struct stat st = {0};
+    int64_t index;
+    TESS_TRY(add_record(ctx, r, "compiled in", &st, &index));
+    int fine = tessi_plug_plugin_check(plugin, r->host, why, sizeof why);
+    return added(ctx, r, take_plugin(ctx, r, index, fine ? plugin : NULL, why, sizeof why));
 }
 
 void tessi_plug_registry_free(struct tessi_registry *r)

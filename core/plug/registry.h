@@ -20,7 +20,12 @@ struct tessi_found {
  * note; a duplicate kind/name refuses the later file naming both. Never fails for a bad file. Services that plugins need are asked of
  * c->host, which must outlive the registry. */
 int tessi_plug_registry_new(struct tess_context *ctx, const char *extra, struct tessi_registry **out) TESS_CHECKED;
-void tessi_plug_registry_free(struct tessi_registry *r); /* plugins stay loaded */
+void tessi_plug_registry_free(struct tessi_registry *r);
+/* One more file, or a plugin that this program has compiled in (borrowed), as if it had been found. TESS_E_PLUGIN with the reason when it
+ * is refused; a file that is known already is neither opened again nor a failure. */
+int tessi_plug_registry_add_file(struct tess_context *ctx, struct tessi_registry *r, const char *path) TESS_CHECKED;
+int tessi_plug_registry_add_plugin(struct tess_context *ctx, struct tessi_registry *r,
+                                   const struct tess_plugin *plugin) TESS_CHECKED; /* plugins stay loaded */
 int64_t tessi_plug_registry_files(const struct tessi_registry *r);
 const struct tessi_found *tessi_plug_registry_file(const struct tessi_registry *r, int64_t i);
 /* Path of the file a plugin came from; "" for one that is in no file of the list. */
