@@ -116,6 +116,15 @@ START_TEST(the_kit_is_linked_into_a_plugin)
 }
 END_TEST
 
+START_TEST(a_program_of_ones_own_finds_the_plugins)
+{
+    install_shell("$CC $CFLAGS -std=c99 -Wall -Wextra -Werror " TEST_SOURCE
+                  "/tests/install/own_program.c -o own $(pkg-config --cflags --libs"
+                  " tessera)");
+    install_says(install_shell("./own"), "latent 4 x 4\nleaked 0\n");
+}
+END_TEST
+
 START_TEST(variables_of_the_pc_file_tell_places)
 {
     install_shell("test -d \"$(pkg-config --variable=plugindir tessera)/quantizers\"");
@@ -138,6 +147,7 @@ int main(void)
     tcase_add_test(tests, a_plugin_needs_pkg_config_and_no_more);
     tcase_add_test(tests, a_plugin_is_accepted_after_the_prefix_went_elsewhere);
     tcase_add_test(tests, the_kit_is_linked_into_a_plugin);
+    tcase_add_test(tests, a_program_of_ones_own_finds_the_plugins);
     tcase_add_test(tests, variables_of_the_pc_file_tell_places);
     return suite_run(suite);
 }
