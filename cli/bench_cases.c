@@ -83,9 +83,6 @@ static struct tess_node *bench_cases_hinge(struct tess_graph *g, struct tess_nod
 static int record_step(struct tess_context *ctx, struct bench_model *m)
 {
     const struct tess_tokenizer *t = &m->tokenizer;
-    const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
-    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
-    const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
     const struct tess_critic_1 *critic = tess_instance_ops(m->critic, "critic/1");
     struct tess_graph *g = m->graph;
     struct tess_quantized q = {0};
@@ -93,15 +90,9 @@ static int record_step(struct tess_context *ctx, struct bench_model *m)
     struct tess_node *image =
         tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_microbatch(g), t->height, t->width, t->channels});
     struct tess_node *x = tess_to_f32(g, image, 2.0f / 255.0f, -1.0f);
-    tess_scope(g, "encoder");
-    TESS_TRY(encoder->record(tess_instance_self(t->encoder), ctx, g, x, t->code_dim, &latent));
-    tess_scope_end(g);
-    tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record(tess_instance_self(t->quantizer), ctx, g, latent, &q));
-    tess_scope_end(g);
-    tess_scope(g, "decoder");
-    TESS_TRY(decoder->record(tess_instance_self(t->decoder), ctx, g, q.quantised, t->height, t->width, t->channels, &y));
-    tess_scope_end(g);
+    TESS_TRY(tess_tokenizer_latent(ctx, t, g, x, &latent));
+    TESS_TRY(tess_tokenizer_quantize(ctx, t, g, latent, &q));
+    TESS_TRY(tess_tokenizer_image(ctx, t, g, q.quantised, &y));
     const char *last = tess_weights_name(m->weights, tess_weights_count(m->weights) - 2);
     tess_scope(g, "critic");
     TESS_TRY(critic->record(tess_instance_self(m->critic), ctx, g, y, &made));

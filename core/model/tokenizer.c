@@ -77,21 +77,66 @@ void tess_tokenizer_close(struct tess_tokenizer *t)
     t->encoder = t->quantizer = t->decoder = NULL;
 }
 
-/* image -> latent (rows, h, w, D) and its codes (rows, h, w), which must be of the size that the attributes have. */
+int tess_tokenizer_latent(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node *image,
+                          struct tess_node **latent)
+{
+    const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
+    tess_scope(g, "encoder");
+    TESS_TRY(encoder->record(tess_instance_self(t->encoder), ctx, g, image, t->code_dim, latent));
+    tess_scope_end(g);
+    if (t->latent_height == 0)
+        return TESS_OK;
+    return tokenizer_check_size(ctx, *latent, "encoder", "latent_", t->latent_height, t->latent_width);
+}
+
+int tess_tokenizer_assign(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node *latent,
+                          struct tess_node **codes)
+{
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
+    tess_scope(g, "quantizer");
+    TESS_TRY(quantizer->record_assign(tess_instance_self(t->quantizer), ctx, g, latent, codes));
+    tess_scope_end(g);
+    return TESS_OK;
+}
+
+int tess_tokenizer_lookup(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node *codes,
+                          struct tess_node **quantised)
+{
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
+    tess_scope(g, "quantizer");
+    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), ctx, g, codes, quantised));
+    tess_scope_end(g);
+    return TESS_OK;
+}
+
+int tess_tokenizer_quantize(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node *latent,
+                            struct tess_quantized *out)
+{
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
+    tess_scope(g, "quantizer");
+    TESS_TRY(quantizer->record(tess_instance_self(t->quantizer), ctx, g, latent, out));
+    tess_scope_end(g);
+    return TESS_OK;
+}
+
+int tess_tokenizer_image(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node *quantised,
+                         struct tess_node **image)
+{
+    const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
+    tess_scope(g, "decoder");
+    TESS_TRY(decoder->record(tess_instance_self(t->decoder), ctx, g, quantised, t->height, t->width, t->channels, image));
+    tess_scope_end(g);
+    return tokenizer_check_size(ctx, *image, "decoder", "", t->height, t->width);
+}
+
+/* image -> latent (rows, h, w, D) and its codes (rows, h, w), outputs included. */
 static int record_codes(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node **latent,
                         struct tess_node **codes)
 {
-    const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
-    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
     int64_t shape[4] = {tess_graph_microbatch(g), t->height, t->width, t->channels};
     struct tess_node *image = tess_input(g, "image", TESS_U8, 4, shape);
-    tess_scope(g, "encoder");
-    TESS_TRY(encoder->record(tess_instance_self(t->encoder), ctx, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, latent));
-    tess_scope_end(g);
-    TESS_TRY(tokenizer_check_size(ctx, *latent, "encoder", "latent_", t->latent_height, t->latent_width));
-    tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_assign(tess_instance_self(t->quantizer), ctx, g, *latent, codes));
-    tess_scope_end(g);
+    TESS_TRY(tess_tokenizer_latent(ctx, t, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), latent));
+    TESS_TRY(tess_tokenizer_assign(ctx, t, g, *latent, codes));
     tess_output(g, "codes", *codes);
     return TESS_OK;
 }
@@ -104,13 +149,10 @@ int tess_tokenizer_record_encode(struct tess_context *ctx, const struct tess_tok
 
 int tess_tokenizer_record_encode_error(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g)
 {
-    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
     struct tess_node *latent = NULL, *codes = NULL, *quantised = NULL;
     int64_t rows = tess_graph_microbatch(g);
     TESS_TRY(record_codes(ctx, t, g, &latent, &codes));
-    tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), ctx, g, codes, &quantised));
-    tess_scope_end(g);
+    TESS_TRY(tess_tokenizer_lookup(ctx, t, g, codes, &quantised));
     tess_output(g, "error", tess_reshape(g, tess_mean(g, tess_square(g, tess_sub(g, latent, quantised)), 0xe), 1, &rows));
     return TESS_OK;
 }
@@ -130,31 +172,27 @@ int tess_tokenizer_record_head(struct tess_context *ctx, const struct tess_token
     return tokenizer_check_size(ctx, *image, "decoder", "", t->height, t->width);
 }
 
+/* Input "codes". */
 static int tokenizer_record_lookup(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height,
                                    int64_t width, struct tess_node **quantised)
 {
-    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
     int64_t shape[3] = {tess_graph_microbatch(g), height, width};
-    struct tess_node *codes = tess_input(g, "codes", TESS_I32, 3, shape);
-    tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), ctx, g, codes, quantised));
-    tess_scope_end(g);
-    return TESS_OK;
+    return tess_tokenizer_lookup(ctx, t, g, tess_input(g, "codes", TESS_I32, 3, shape), quantised);
 }
 
 /* Maps of height x width codes. */
 static int record_decode(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height, int64_t width)
 {
     const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
-    int as_trained = height == t->latent_height && width == t->latent_width;
     struct tess_node *quantised = NULL, *image = NULL;
     TESS_TRY(tokenizer_record_lookup(ctx, t, g, height, width, &quantised));
-    tess_scope(g, "decoder");
-    TESS_TRY((as_trained ? decoder->record : decoder->record_larger)(tess_instance_self(t->decoder), ctx, g, quantised, t->height, t->width,
-                                                                     t->channels, &image));
-    tess_scope_end(g);
-    if (as_trained)
-        TESS_TRY(tokenizer_check_size(ctx, image, "decoder", "", t->height, t->width));
+    if (height == t->latent_height && width == t->latent_width) {
+        TESS_TRY(tess_tokenizer_image(ctx, t, g, quantised, &image));
+    } else {
+        tess_scope(g, "decoder");
+        TESS_TRY(decoder->record_larger(tess_instance_self(t->decoder), ctx, g, quantised, t->height, t->width, t->channels, &image));
+        tess_scope_end(g);
+    }
     tess_output(g, "image", image);
     return TESS_OK;
 }

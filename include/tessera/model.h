@@ -31,6 +31,21 @@ struct tess_tokenizer {
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_open(struct tess_context *ctx, const struct tess_attrs *f, const char *where,
                                                  struct tess_tokenizer *out);
 TESS_EXPORT void tess_tokenizer_close(struct tess_tokenizer *t);
+/* The parts, for graphs of one's own: each records under its part's scope, where the caller's is none. Of `t` they take the instances and
+ * sizes. image (rows, H, W, C) -> latent (rows, h, w, D) -> codes i32 (rows, h, w) -> quantised (rows, h, w, D) -> image (rows, H, W, C),
+ * all but the codes f32; `image` of an encoder in [0, 1], of a decoder unclamped. tess_tokenizer_quantize is the way in training, with
+ * the quantizer's loss (autoencoder.h). TESS_E_DATA where encoder or decoder make another size than `t` has; a latent_height of 0, before
+ * that is known, is any. */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_latent(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
+                                                   struct tess_node *image, struct tess_node **latent);
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_assign(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
+                                                   struct tess_node *latent, struct tess_node **codes);
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_lookup(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
+                                                   struct tess_node *codes, struct tess_node **quantised);
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_quantize(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
+                                                     struct tess_node *latent, struct tess_quantized *out);
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_image(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
+                                                  struct tess_node *quantised, struct tess_node **image);
 /* Input "image" u8 (rows, H, W, C); output "codes" i32 (rows, h, w). Not sealed. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g);
 /* The same with what is lost on the way: a second output "error" f32 (rows), each image's mean squared distance of latent and code. */

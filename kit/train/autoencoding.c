@@ -34,24 +34,22 @@ int autoencoding_measure(struct tess_context *ctx, struct autoencoding *k, const
 static int autoencoding_record(struct tess_context *ctx, struct autoencoding *k, struct tess_graph *g, const int64_t image[3],
                   struct tess_tensor *latent_shape)
 {
-    const struct tess_encoder_1 *encoder = tess_instance_ops(k->encoder, "encoder/1");
-    const struct tess_decoder_1 *decoder = tess_instance_ops(k->decoder, "decoder/1");
     const struct tess_quantizer_1 *quantizer = quantizer_of(k);
-    void *q = tess_instance_self(k->quantizer);
+    const struct tess_tokenizer t = {.height = image[0],
+                                     .width = image[1],
+                                     .channels = image[2],
+                                     .code_dim = quantizer->code_dim(tess_instance_self(k->quantizer)),
+                                     .encoder = k->encoder,
+                                     .quantizer = k->quantizer,
+                                     .decoder = k->decoder};
     struct tess_quantized quantised = {0};
     struct tess_node *latent = NULL, *y = NULL;
     struct tess_node *bytes = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_microbatch(g), image[0], image[1], image[2]});
     struct tess_node *x = tess_to_f32(g, bytes, 1.0f / 255.0f, 0.0f);
-    tess_scope(g, "encoder");
-    TESS_TRY(encoder->record(tess_instance_self(k->encoder), ctx, g, x, quantizer->code_dim(q), &latent));
-    tess_scope_end(g);
+    TESS_TRY(tess_tokenizer_latent(ctx, &t, g, x, &latent));
     latent = k->frozen ? tess_stop_gradient(g, latent) : latent;
-    tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record(q, ctx, g, latent, &quantised));
-    tess_scope_end(g);
-    tess_scope(g, "decoder");
-    TESS_TRY(decoder->record(tess_instance_self(k->decoder), ctx, g, quantised.quantised, image[0], image[1], image[2], &y));
-    tess_scope_end(g);
+    TESS_TRY(tess_tokenizer_quantize(ctx, &t, g, latent, &quantised));
+    TESS_TRY(tess_tokenizer_image(ctx, &t, g, quantised.quantised, &y));
     struct tess_node *difference = tess_sub(g, x, y);
     /* The first term of (6.1) or of (6.2). */
     struct tess_node *error = tess_mean_all(g, k->p->reconstruction == L1 ? tess_abs(g, difference) : tess_square(g, difference));

@@ -56,11 +56,8 @@ static int64_t image_of(const struct rows *r, int64_t row)
 /* The codebook as the quantizer looks it up: codes 0 .. K - 1 in microbatches of rows. */
 static int record_codebook(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g)
 {
-    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
     struct tess_node *codes = tess_input(g, "codes", TESS_I32, 3, (const int64_t[]){tess_graph_microbatch(g), 1, 1}), *rows = NULL;
-    tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), ctx, g, codes, &rows));
-    tess_scope_end(g);
+    TESS_TRY(tess_tokenizer_lookup(ctx, t, g, codes, &rows));
     tess_output(g, "rows", rows);
     return tess_graph_seal(ctx, g);
 }

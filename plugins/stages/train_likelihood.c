@@ -44,21 +44,14 @@ static int declare_external(struct tess_context *ctx, const struct work *k)
 static int train_likelihood_record(struct tess_context *ctx, const struct work *k)
 {
     const struct tess_tokenizer *t = &k->given.tokenizer;
-    const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
-    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
-    void *q = tess_instance_self(t->quantizer);
     struct tess_graph *g = k->graph;
     struct tess_node *latent = NULL, *codes = NULL, *quantised = NULL, *mean = NULL, *log_sigma = NULL;
     struct tess_node *bytes =
         tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_microbatch(g), t->height, t->width, t->channels});
     struct tess_node *x = tess_to_f32(g, bytes, 1.0f / 255.0f, 0.0f);
-    tess_scope(g, "encoder");
-    TESS_TRY(encoder->record(tess_instance_self(t->encoder), ctx, g, x, t->code_dim, &latent));
-    tess_scope_end(g);
-    tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_assign(q, ctx, g, latent, &codes));
-    TESS_TRY(quantizer->record_lookup(q, ctx, g, codes, &quantised));
-    tess_scope_end(g);
+    TESS_TRY(tess_tokenizer_latent(ctx, t, g, x, &latent));
+    TESS_TRY(tess_tokenizer_assign(ctx, t, g, latent, &codes));
+    TESS_TRY(tess_tokenizer_lookup(ctx, t, g, codes, &quantised));
     TESS_TRY(tess_tokenizer_record_head(ctx, t, g, quantised, &mean, &log_sigma));
     tess_objective(g, "bits/dim", "", likelihood_record(g, x, mean, log_sigma));
     return tess_graph_seal(ctx, g);

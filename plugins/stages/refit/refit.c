@@ -46,15 +46,12 @@ static int open_quantizer(struct tess_context *ctx, struct work *w)
 static int record_latents(struct tess_context *ctx, struct work *w)
 {
     const struct tess_tokenizer *t = &w->model;
-    const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
     struct tess_node *latent = NULL;
     w->latents.weights = w->k.weights;
     TESS_TRY(stage_graph_open(ctx, &w->latents, w->k.seed, AT_A_TIME));
     struct tess_graph *g = w->latents.graph;
     struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){STAGE_MICROBATCH, t->height, t->width, t->channels});
-    tess_scope(g, "encoder");
-    TESS_TRY(encoder->record(tess_instance_self(t->encoder), ctx, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), t->code_dim, &latent));
-    tess_scope_end(g);
+    TESS_TRY(tess_tokenizer_latent(ctx, t, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), &latent));
     tess_output(g, "latent", latent);
     return tess_graph_seal(ctx, g);
 }
