@@ -40,8 +40,8 @@ check-local:
 	@echo "The tests are skipped: they need Check; on Debian install the package check, then configure again."
 endif
 
-TESTS = $(check_PROGRAMS) tests/test_equations tests/test_includes
-EXTRA_DIST += tests/test_equations tests/test_includes tests/read_with_h5py.py tests/abi tests/checkpoints tests/epoch tests/folder tests/import \
+TESTS = $(check_PROGRAMS) tests/test_equations tests/test_includes tests/plug/test_headers
+EXTRA_DIST += tests/test_equations tests/test_includes tests/plug/test_headers tests/fixtures/outside.c tests/read_with_h5py.py tests/abi tests/checkpoints tests/epoch tests/folder tests/import \
     tests/likelihood tests/refit
 
 # Golden files may come from elsewhere. Plugins are those of this build and no others. A time limit is for what hangs: a busy machine may

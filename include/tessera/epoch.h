@@ -7,7 +7,7 @@
  *     a plugin that alone computes something else raises its own version instead, which spares everybody else's results.
  *
  * Neither is for what only changes speed, memory or words. tests/flow/test_epoch.c notices when results changed and the number did not.
- * A plugin carries the number that it was compiled with (TESS_PLUGIN_HEAD), so one left over from an earlier build has keys of its own.
+ * A plugin carries the number that it was compiled with (TESS_PLUGIN), so one left over from an earlier build has keys of its own.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_EPOCH_H

@@ -93,10 +93,67 @@ struct tess_plugin {
     int64_t epoch; /* TESS_EPOCH as compiled: part of the cache keys of what it had a part in */
 };
 
-#define TESS_PLUGIN_HEAD                                                                                                                   \
-    .size = sizeof(struct tess_plugin), .abi_major = TESS_ABI_MAJOR, .abi_minor = TESS_ABI_MINOR,                                          \
-    .component_stride = sizeof(struct tess_component), .epoch = TESS_EPOCH
-#define TESS_PARAMS(table) .params = (table), .param_stride = sizeof(struct tess_param)
+/* Rows of these tables, alike in C99 and later and in C++11 and later:
+ *
+ *     struct steps {
+ *         int64_t levels;
+ *         int32_t hard;
+ *     };
+ *     static const struct tess_param params[] = {TESS_PARAM_I64(struct steps, levels, 2, 255, 8, "levels of a value"),
+ *                                                TESS_PARAM_BOOL(struct steps, hard, 1, "no soft edges"), TESS_PARAM_END};
+ *     static const struct tess_quantizer_1 ops = { ... };
+ *     TESS_PLUGIN("my-steps", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
+ *                 TESS_COMPONENT("steps", "quantizer/1", "levels of equal width", sizeof(struct steps), params, NULL, NULL, &ops));
+ *
+ * A parameter has the name of its member; TESS_PARAM gives it another, and flags. */
+#define TESS_PARAM(name, self, member, type, flags, lo, hi, def, text, help)                                                               \
+    {                                                                                                                                      \
+        name, help, type, flags, offsetof(self, member), lo, hi, def, text                                                                 \
+    }
+#define TESS_PARAM_BOOL(self, member, def, help) TESS_PARAM(#member, self, member, TESS_BOOL, 0, 0, 0, def, NULL, help)
+#define TESS_PARAM_I64(self, member, lo, hi, def, help) TESS_PARAM(#member, self, member, TESS_I64, 0, lo, hi, def, NULL, help)
+#define TESS_PARAM_F64(self, member, lo, hi, def, help) TESS_PARAM(#member, self, member, TESS_F64, 0, lo, hi, def, NULL, help)
+#define TESS_PARAM_STR(self, member, text, help) TESS_PARAM(#member, self, member, TESS_STR, 0, 0, 0, 0, text, help)
+#define TESS_PARAM_ENUM(self, member, choices, def, help) TESS_PARAM(#member, self, member, TESS_ENUM, 0, 0, 0, def, choices, help)
+#define TESS_PARAM_LIST(self, member, lo, hi, text, help) TESS_PARAM(#member, self, member, TESS_LIST, 0, lo, hi, 0, text, help)
+#define TESS_PARAM_COMPONENT(self, member, flags, kind, help) TESS_PARAM(#member, self, member, TESS_COMPONENT, flags, 0, 0, 0, kind, help)
+#define TESS_PARAM_END                                                                                                                     \
+    {                                                                                                                                      \
+        NULL, NULL, 0, 0, 0, 0, 0, 0, NULL                                                                                                 \
+    }
+
+/* A component that is TESS_DETERMINISTIC. `self` is the size of its struct, 0 for none; `params`, `open` and `close` may be NULL. WITH has
+ * the rest of struct tess_component as well. */
+#define TESS_COMPONENT(name, kind, summary, self, params, open, close, ops)                                                                \
+    TESS_COMPONENT_WITH(name, kind, summary, self, params, open, close, ops, NULL, NULL, NULL)
+#define TESS_COMPONENT_WITH(name, kind, summary, self, params, open, close, ops, made_by, module, settings)                                \
+    {                                                                                                                                      \
+        name, kind, summary, params, sizeof(struct tess_param), 0, TESS_DETERMINISTIC, self, open, close, ops, made_by, module, settings   \
+    }
+#define TESS_COMPONENT_END                                                                                                                 \
+    {                                                                                                                                      \
+        NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL                                                             \
+    }
+
+/* The plugin, at the end of its file: what it needs, TESS_NEEDS("graph/1", ...) or TESS_NEEDS_NONE, and its components. INIT is what a
+ * struct tess_plugin begins with, of tables made elsewhere. */
+#define TESS_NEEDS(...)                                                                                                                    \
+    {                                                                                                                                      \
+        __VA_ARGS__, NULL                                                                                                                  \
+    }
+#define TESS_NEEDS_NONE                                                                                                                    \
+    {                                                                                                                                      \
+        NULL                                                                                                                               \
+    }
+#define TESS_PLUGIN(id, version, license, needs, ...)                                                                                      \
+    static const char *const tess_plugin_needs[] = needs;                                                                                  \
+    static const struct tess_component tess_plugin_components[] = {__VA_ARGS__, TESS_COMPONENT_END};                                       \
+    const struct tess_plugin tess_plugin_1 = TESS_PLUGIN_INIT(id, version, license, tess_plugin_needs, tess_plugin_components)
+#define TESS_PLUGIN_INIT(id, version, license, needs, components)                                                                          \
+    {                                                                                                                                      \
+        sizeof(struct tess_plugin), TESS_ABI_MAJOR, TESS_ABI_MINOR, id, version, license, needs, components,                               \
+            sizeof(struct tess_component), TESS_EPOCH                                                                                      \
+    }
 
 extern TESS_EXPORT const struct tess_plugin tess_plugin_1;
 

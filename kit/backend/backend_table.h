@@ -5,14 +5,16 @@
 #include <tessera/kind/backend.h>
 #include <tessera/plugin.h>
 
-#define OPENBLAS_HEAD .id = "tessera-openblas", .version = "0.1.0", .license = "MIT"
 #define OPENBLAS_PREFERENCE 10
-#define OPENBLAS_ROW                                                                                           \
-    .kind = "backend/1", .summary = "f32 products and convolutions on OpenBLAS, one thread a kernel", .caps = TESS_DETERMINISTIC
+#define OPENBLAS_PLUGIN(self, open, close, module, settings)                                                                               \
+    TESS_PLUGIN("tessera-openblas", "0.1.0", "MIT", TESS_NEEDS_NONE,                                                                       \
+                TESS_COMPONENT_WITH("openblas", "backend/1", "f32 products and convolutions on OpenBLAS, one thread a kernel", self, NULL, \
+                                    open, close, &ops, NULL, module, settings))
 
-#define ONEDNN_HEAD .id = "tessera-onednn", .version = "0.1.0", .license = "MIT"
 #define ONEDNN_PREFERENCE 20
-#define ONEDNN_ROW                                                                                                          \
-    .kind = "backend/1", .summary = "convolutions and products on oneDNN, in f32 and bf16, one thread a kernel", .caps = TESS_DETERMINISTIC
+#define ONEDNN_PLUGIN(self, open, close, module)                                                                                           \
+    TESS_PLUGIN("tessera-onednn", "0.1.0", "MIT", TESS_NEEDS_NONE,                                                                         \
+                TESS_COMPONENT_WITH("onednn", "backend/1", "convolutions and products on oneDNN, in f32 and bf16, one thread a kernel",    \
+                                    self, NULL, open, close, &ops, NULL, module, NULL))
 
 #endif

@@ -34,16 +34,6 @@ static const struct tess_checkpoint_1 ops = {.size = sizeof ops, .plan_import = 
 
 static const struct tess_param params[] = {CONV_UNTOLD_PARAMS(struct taming, images), {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "taming",
-                                                    .kind = "checkpoint/1",
-                                                    .summary = "autoencoders (VQGAN) of Esser et al. 2021",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct taming),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"artefact/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-taming", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-taming", "0.1.0", "MIT", TESS_NEEDS("artefact/1"),
+            TESS_COMPONENT("taming", "checkpoint/1", "autoencoders (VQGAN) of Esser et al. 2021", sizeof(struct taming), params, NULL, NULL,
+                           &ops));

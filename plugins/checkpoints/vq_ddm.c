@@ -266,16 +266,6 @@ static const struct tess_param params[] = {
      .offset = offsetof(struct vq_ddm, steps), .lo = 1, .hi = 1e6, .def = 4000},
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "vq-ddm",
-                                                    .kind = "checkpoint/1",
-                                                    .summary = "autoencoders and uniform priors (U-Net) of Hu et al. 2022",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct vq_ddm),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"artefact/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-vq-ddm", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-vq-ddm", "0.1.0", "MIT", TESS_NEEDS("artefact/1"),
+            TESS_COMPONENT("vq-ddm", "checkpoint/1", "autoencoders and uniform priors (U-Net) of Hu et al. 2022", sizeof(struct vq_ddm),
+                           params, NULL, NULL, &ops));

@@ -96,16 +96,6 @@ static const struct tess_param params[] = {{.name = "channels",
                                             .text = "unit|signed"},
                                            {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "patchgan",
-                                                    .kind = "critic/1",
-                                                    .summary = "convolutions that judge patches of the image",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct patchgan),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, .id = "tessera-patchgan", .version = "0.2.0",
-                                                      .license = "MIT", .needs = needs,           .components = components};
+TESS_PLUGIN("tessera-patchgan", "0.2.0", "MIT", TESS_NEEDS("graph/1"),
+            TESS_COMPONENT("patchgan", "critic/1", "convolutions that judge patches of the image", sizeof(struct patchgan), params, NULL,
+                           NULL, &ops));

@@ -77,17 +77,6 @@ static const struct tess_decoder_1 ops = {
 
 static const struct tess_param params[] = {CONV_PARAMS(struct conv_shape), {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "conv",
-                                                    .kind = "decoder/1",
-                                                    .summary = "residual convolutions and attention, latent to image",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct conv_shape),
-                                                    .open = conv_decoder_open_decoder,
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-conv-decoder", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-conv-decoder", "0.2.0", "MIT", TESS_NEEDS("graph/1"),
+            TESS_COMPONENT("conv", "decoder/1", "residual convolutions and attention, latent to image", sizeof(struct conv_shape), params,
+                           conv_decoder_open_decoder, NULL, &ops));

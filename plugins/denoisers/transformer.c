@@ -271,17 +271,6 @@ static const struct tess_param params[] = {
      .text = "published|small"},
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "transformer",
-                                                    .kind = "denoiser/1",
-                                                    .summary = "transformer over the codes, both ways or causal",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct transformer),
-                                                    .open = open_transformer,
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-transformer", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-transformer", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
+            TESS_COMPONENT("transformer", "denoiser/1", "transformer over the codes, both ways or causal", sizeof(struct transformer),
+                           params, open_transformer, NULL, &ops));

@@ -316,17 +316,6 @@ static const struct tess_param params[] = {
      .def = 0},
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "unet",
-                                                    .kind = "denoiser/1",
-                                                    .summary = "U-Net with linear attention over the map of codes",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct unet),
-                                                    .open = open_unet,
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-unet", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-unet", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
+            TESS_COMPONENT("unet", "denoiser/1", "U-Net with linear attention over the map of codes", sizeof(struct unet), params,
+                           open_unet, NULL, &ops));

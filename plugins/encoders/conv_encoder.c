@@ -43,17 +43,6 @@ static const struct tess_encoder_1 ops = {.size = sizeof ops, .record = conv_enc
 
 static const struct tess_param params[] = {CONV_PARAMS(struct conv_shape), {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "conv",
-                                                    .kind = "encoder/1",
-                                                    .summary = "residual convolutions and attention, image to latent",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct conv_shape),
-                                                    .open = open_encoder,
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-conv-encoder", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-conv-encoder", "0.2.0", "MIT", TESS_NEEDS("graph/1"),
+            TESS_COMPONENT("conv", "encoder/1", "residual convolutions and attention, image to latent", sizeof(struct conv_shape), params,
+                           open_encoder, NULL, &ops));

@@ -185,16 +185,6 @@ static const struct tess_param params[] = {
      .text = "signed|unit"},
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "vgg16",
-                                                    .kind = "features/1",
-                                                    .summary = "VGG16 with the channel weights of LPIPS, from a file or trained here",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct vgg16),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-vgg16", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-vgg16", "0.2.0", "MIT", TESS_NEEDS("graph/1"),
+            TESS_COMPONENT("vgg16", "features/1", "VGG16 with the channel weights of LPIPS, from a file or trained here",
+                           sizeof(struct vgg16), params, NULL, NULL, &ops));

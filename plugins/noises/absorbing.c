@@ -243,16 +243,6 @@ static const struct tess_param params[] = {
      .text = "paper|code"},
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "absorbing",
-                                                    .kind = "noise/1",
-                                                    .summary = "tokens turn into a mask, and are revealed step by step",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct absorbing),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", "random/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, .id = "tessera-absorbing", .version = "0.1.0", .license = "MIT",
-                                                      .needs = needs,   .components = components};
+TESS_PLUGIN("tessera-absorbing", "0.1.0", "MIT", TESS_NEEDS("graph/1", "random/1"),
+            TESS_COMPONENT("absorbing", "noise/1", "tokens turn into a mask, and are revealed step by step", sizeof(struct absorbing),
+                           params, NULL, NULL, &ops));

@@ -118,14 +118,6 @@ static const struct tess_noise_1 ops = {.size = sizeof ops,
                                         .reads_row = 1,
                                         .causal = 1};
 
-static const struct tess_component components[] = {{.name = "autoregressive",
-                                                    .kind = "noise/1",
-                                                    .summary = "no noise: tokens one after the other, each from those before",
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", "random/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-autoregressive", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-autoregressive", "0.1.0", "MIT", TESS_NEEDS("graph/1", "random/1"),
+            TESS_COMPONENT("autoregressive", "noise/1", "no noise: tokens one after the other, each from those before", 0, NULL, NULL, NULL,
+                           &ops));

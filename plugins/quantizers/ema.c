@@ -267,16 +267,6 @@ static const struct tess_param params[] = {
      .text = "batch|normal"},
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "ema",
-                                                    .kind = "quantizer/1",
-                                                    .summary = "nearest codebook row, codebook by moving averages, dead codes revived",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct ema),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", "random/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-ema", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-ema", "0.2.0", "MIT", TESS_NEEDS("graph/1", "random/1"),
+            TESS_COMPONENT("ema", "quantizer/1", "nearest codebook row, codebook by moving averages, dead codes revived",
+                           sizeof(struct ema), params, NULL, NULL, &ops));

@@ -42,16 +42,6 @@ static const struct tess_param params[] = {
      .offset = offsetof(struct nearest, beta_on), .text = "commitment|codebook"},
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "nearest",
-                                                    .kind = "quantizer/1",
-                                                    .summary = "nearest codebook row, codebook trained by gradients",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct nearest),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-nearest", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-nearest", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
+            TESS_COMPONENT("nearest", "quantizer/1", "nearest codebook row, codebook trained by gradients", sizeof(struct nearest), params,
+                           NULL, NULL, &ops));

@@ -29,17 +29,6 @@ static const struct tess_quantizer_1 ops = {.size = sizeof ops,
 
 static const struct tess_param params[] = {BOOK_PARAMS(struct refit, codebook), {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "refit",
-                                                    .kind = "quantizer/1",
-                                                    .summary = "nearest codebook row, codebook drawn to the latents of a frozen encoder",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct refit),
-                                                    .ops = &ops,
-                                                    .made_by = "refit"},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-quantizer-refit", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-quantizer-refit", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
+            TESS_COMPONENT_WITH("refit", "quantizer/1", "nearest codebook row, codebook drawn to the latents of a frozen encoder",
+                                sizeof(struct refit), params, NULL, NULL, &ops, "refit", NULL, NULL));

@@ -212,18 +212,6 @@ static const struct tess_param params[] = {{.name = "path",
                                             .text = "fine|coarse"},
                                            {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "cifar",
-                                                    .kind = "source/1",
-                                                    .summary = "the binary files of CIFAR-10 and CIFAR-100",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct cifar),
-                                                    .open = open_cifar,
-                                                    .close = close_cifar,
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"digest/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-cifar", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-cifar", "0.1.0", "MIT", TESS_NEEDS("digest/1"),
+            TESS_COMPONENT("cifar", "source/1", "the binary files of CIFAR-10 and CIFAR-100", sizeof(struct cifar), params, open_cifar,
+                           close_cifar, &ops));

@@ -298,18 +298,6 @@ static const struct tess_param params[] = {{.name = "images",
                                             .offset = offsetof(struct idx, labels)},
                                            {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "idx",
-                                                    .kind = "source/1",
-                                                    .summary = "IDX files, plain or gzipped: MNIST, Fashion-MNIST and their kin",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct idx),
-                                                    .open = open_idx,
-                                                    .close = close_idx,
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"digest/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-idx", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-idx", "0.1.0", "MIT", TESS_NEEDS("digest/1"),
+            TESS_COMPONENT("idx", "source/1", "IDX files, plain or gzipped: MNIST, Fashion-MNIST and their kin", sizeof(struct idx), params,
+                           open_idx, close_idx, &ops));

@@ -293,16 +293,5 @@ static const struct tess_param params[] = {
     STAGE_BATCH_PARAM(struct stage, batch),
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "encode",
-                                                    .kind = "stage/1",
-                                                    .summary = "images to an archive of codes",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct stage),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", "artefact/1", "stage/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-encode", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-encode", "0.1.0", "MIT", TESS_NEEDS("graph/1", "artefact/1", "stage/1"),
+            TESS_COMPONENT("encode", "stage/1", "images to an archive of codes", sizeof(struct stage), params, NULL, NULL, &ops));

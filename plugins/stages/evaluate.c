@@ -266,16 +266,6 @@ static const struct tess_param params[] = {
     STAGE_BATCH_PARAM(struct stage, batch),
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "evaluate",
-                                                    .kind = "stage/1",
-                                                    .summary = "reconstruction error, codebook health, bits per code and per value",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct stage),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", "random/1", "artefact/1", "stage/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-evaluate", .version = "0.1.1", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-evaluate", "0.1.1", "MIT", TESS_NEEDS("graph/1", "random/1", "artefact/1", "stage/1"),
+            TESS_COMPONENT("evaluate", "stage/1", "reconstruction error, codebook health, bits per code and per value",
+                           sizeof(struct stage), params, NULL, NULL, &ops));

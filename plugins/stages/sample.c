@@ -195,16 +195,6 @@ static const struct tess_param params[] = {
     STAGE_BATCH_PARAM(struct stage, batch),
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "sample",
-                                                    .kind = "stage/1",
-                                                    .summary = "new codes from a prior, and images of them",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct stage),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", "train/1", "artefact/1", "stage/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-sample", .version = "0.4.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-sample", "0.4.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
+            TESS_COMPONENT("sample", "stage/1", "new codes from a prior, and images of them", sizeof(struct stage), params, NULL, NULL,
+                           &ops));

@@ -279,16 +279,6 @@ static const struct tess_param params[] = {
      .def = 64},
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "sample-canvas",
-                                                    .kind = "stage/1",
-                                                    .summary = "codes of maps larger than the prior's, and images of them",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct stage),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", "train/1", "artefact/1", "stage/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-sample-canvas", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-sample-canvas", "0.1.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
+            TESS_COMPONENT("sample-canvas", "stage/1", "codes of maps larger than the prior's, and images of them", sizeof(struct stage),
+                           params, NULL, NULL, &ops));

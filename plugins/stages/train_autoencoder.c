@@ -238,17 +238,6 @@ static const struct tess_param params[] = {
     TESS_TRAINING_PARAMS(struct stage, how.training, 1000, 64, 1e-3),
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "train-autoencoder",
-                                                    .kind = "stage/1",
-                                                    .summary = "train encoder, quantizer and decoder on images",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct stage),
-                                                    .open = train_autoencoder_open_stage,
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", "train/1", "artefact/1", "stage/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-train-autoencoder", .version = "0.4.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-train-autoencoder", "0.4.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
+            TESS_COMPONENT("train-autoencoder", "stage/1", "train encoder, quantizer and decoder on images", sizeof(struct stage), params,
+                           train_autoencoder_open_stage, NULL, &ops));

@@ -249,16 +249,6 @@ static const struct tess_param params[] = {
      .flags = TESS_NEUTRAL, .offset = offsetof(struct stage, evaluate_batch), .lo = 1, .hi = 65536, .def = 64},
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "train-features",
-                                                    .kind = "stage/1",
-                                                    .summary = "train a network on classes, whose features then measure likeness",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct stage),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", "random/1", "train/1", "artefact/1", "stage/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-train-features", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-train-features", "0.1.0", "MIT", TESS_NEEDS("graph/1", "random/1", "train/1", "artefact/1", "stage/1"),
+            TESS_COMPONENT("train-features", "stage/1", "train a network on classes, whose features then measure likeness",
+                           sizeof(struct stage), params, NULL, NULL, &ops));

@@ -234,16 +234,6 @@ static const struct tess_stage_1 ops = {
 
 static const struct tess_param params[] = {TESS_TRAINING_CLIPPED_PARAMS(struct stage, training, 10000, 64, 1e-4, 0.1), {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "train-likelihood",
-                                                    .kind = "stage/1",
-                                                    .summary = "give a tokenizer a head for the likelihood of images, and train that alone",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct stage),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", "train/1", "artefact/1", "stage/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-train-likelihood", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-train-likelihood", "0.1.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
+            TESS_COMPONENT("train-likelihood", "stage/1", "give a tokenizer a head for the likelihood of images, and train that alone",
+                           sizeof(struct stage), params, NULL, NULL, &ops));

@@ -261,16 +261,6 @@ static const struct tess_param params[] = {
     TESS_TRAINING_PARAMS(struct stage, training, 1500, 64, 1e-3),
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "train-prior",
-                                                    .kind = "stage/1",
-                                                    .summary = "train a diffusion prior on an archive of codes",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct stage),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", "train/1", "artefact/1", "stage/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-train-prior", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-train-prior", "0.2.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
+            TESS_COMPONENT("train-prior", "stage/1", "train a diffusion prior on an archive of codes", sizeof(struct stage), params, NULL,
+                           NULL, &ops));

@@ -61,8 +61,7 @@ static const struct tess_port ports[] = {{0}};
 static const struct tess_stage_1 ops = {
     .size = sizeof ops, .ports = ports, .output = "numbers", .plan = plan, .fingerprint = fingerprint, .run = run};
 static const struct tess_component components[] = {
-    {.name = "flow-read", .kind = "stage/1", .summary = "for tests", TESS_PARAMS(params), .self_size = sizeof(struct reader), .ops = &ops},
-    {0}};
+    TESS_COMPONENT("flow-read", "stage/1", "for tests", sizeof(struct reader), params, NULL, NULL, &ops), TESS_COMPONENT_END};
 
 const struct tess_plugin tess_plugin_1 = {.size = sizeof tess_plugin_1,
                                           .abi_major = TESS_ABI_MAJOR,

@@ -329,22 +329,13 @@ static const struct tess_backend_1 one_ops = {
 static const struct tess_backend_1 two_ops = {
     .size = sizeof two_ops, .numeric_class = class_two, .plan = dense_plan, .run = dense_run, .drop = dense_drop};
 
-#define STAGE(called, table, type, functions)                                                                                              \
-    {                                                                                                                                      \
-        .name = called, .kind = "stage/1", .summary = "for tests", TESS_PARAMS(table), .self_size = sizeof(struct type), .ops = &functions \
-    }
+#define STAGE(name, table, type, functions) TESS_COMPONENT(name, "stage/1", "for tests", sizeof(struct type), table, NULL, NULL, &functions)
 
-static const struct tess_component components[] = {
-    STAGE("flow-make", make_params, make, make_ops),
-    STAGE("flow-add", add_params, add, add_ops),
-    STAGE("flow-slow", slow_params, slow, slow_ops),
-    STAGE("flow-big", big_params, big, big_ops),
-    {.name = "flow-liar", .kind = "stage/1", .summary = "for tests", .ops = &liar_ops},
-    {.name = "line", .kind = "curve/1", .summary = "slope x", TESS_PARAMS(line_params), .self_size = sizeof(struct line), .ops = &line_ops},
-    {.name = "power", .kind = "curve/1", .summary = "x^n", TESS_PARAMS(power_params), .self_size = sizeof(struct power), .ops = &power_ops},
-    {.name = "flow-one", .kind = "backend/1", .summary = "for tests", .ops = &one_ops},
-    {.name = "flow-two", .kind = "backend/1", .summary = "for tests", .ops = &two_ops},
-    {0}};
-
-const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, .id = "tessera-test-flow", .version = "1.0", .license = "MIT",
-                                          .components = components};
+TESS_PLUGIN("tessera-test-flow", "1.0", "MIT", TESS_NEEDS_NONE, STAGE("flow-make", make_params, make, make_ops),
+            STAGE("flow-add", add_params, add, add_ops), STAGE("flow-slow", slow_params, slow, slow_ops),
+            STAGE("flow-big", big_params, big, big_ops),
+            TESS_COMPONENT("flow-liar", "stage/1", "for tests", 0, NULL, NULL, NULL, &liar_ops),
+            TESS_COMPONENT("line", "curve/1", "slope x", sizeof(struct line), line_params, NULL, NULL, &line_ops),
+            TESS_COMPONENT("power", "curve/1", "x^n", sizeof(struct power), power_params, NULL, NULL, &power_ops),
+            TESS_COMPONENT("flow-one", "backend/1", "for tests", 0, NULL, NULL, NULL, &one_ops),
+            TESS_COMPONENT("flow-two", "backend/1", "for tests", 0, NULL, NULL, NULL, &two_ops));

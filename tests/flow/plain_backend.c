@@ -145,8 +145,5 @@ static void drop(void *self, struct tess_kernel *k)
 static const struct tess_backend_1 ops = {
     .size = sizeof ops, .numeric_class = numeric_class, .plan = plan, .run = run, .drop = drop, .preference = -1000};
 
-static const struct tess_component components[] = {
-    {.name = "plain", .kind = "backend/1", .summary = "loops over doubles, for tests", .ops = &ops}, {0}};
-
-const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, .id = "tessera-test-plain", .version = "1", .license = "MIT",
-                                          .components = components};
+TESS_PLUGIN("tessera-test-plain", "1", "MIT", TESS_NEEDS_NONE,
+            TESS_COMPONENT("plain", "backend/1", "loops over doubles, for tests", 0, NULL, NULL, NULL, &ops));

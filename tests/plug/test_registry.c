@@ -162,9 +162,9 @@ static const char *check_row(struct tess_param row, const struct tess_param *fir
         row.name = "row";
     row.help = "for tests";
     rows[n] = row;
-    const struct tess_component k[] = {{.name = "k", .kind = "encoder/1", .summary = "for tests", TESS_PARAMS(rows),
-                                        .self_size = sizeof(struct self), .ops = &ops}, {.name = NULL}};
-    const struct tess_plugin p = {TESS_PLUGIN_HEAD, .id = "p", .version = "1", .license = "MIT", .components = k};
+    const struct tess_component k[] = {TESS_COMPONENT("k", "encoder/1", "for tests", sizeof(struct self), rows, NULL, NULL, &ops),
+                                       TESS_COMPONENT_END};
+    const struct tess_plugin p = TESS_PLUGIN_INIT("p", "1", "MIT", NULL, k);
     *why = '\0';
     ck_assert_int_eq(tessi_plug_plugin_check(&p, NULL, why, sizeof why), *why == '\0');
     return why;
@@ -220,8 +220,8 @@ END_TEST
 static const char *check_component(struct tess_component k)
 {
     static char why[1024];
-    const struct tess_component table[] = {k, {.name = NULL}};
-    const struct tess_plugin p = {TESS_PLUGIN_HEAD, .id = "p", .version = "1", .license = "MIT", .components = table};
+    const struct tess_component table[] = {k, TESS_COMPONENT_END};
+    const struct tess_plugin p = TESS_PLUGIN_INIT("p", "1", "MIT", NULL, table);
     *why = '\0';
     ck_assert_int_eq(tessi_plug_plugin_check(&p, NULL, why, sizeof why), *why == '\0');
     return why;
@@ -231,7 +231,7 @@ START_TEST(components_are_checked)
 {
     static const struct tess_param none[] = {{.name = NULL}};
     static const uint32_t small = 4;
-    const struct tess_component good = {.name = "k", .kind = "encoder/1", .summary = "for tests", TESS_PARAMS(none), .ops = &ops};
+    const struct tess_component good = TESS_COMPONENT("k", "encoder/1", "for tests", 0, none, NULL, NULL, &ops);
     char why[256] = "";
     struct tess_component k = good;
     ck_assert_str_eq(check_component(good), "");
@@ -254,8 +254,8 @@ START_TEST(components_are_checked)
     k.summary = NULL;
     ck_assert_ptr_nonnull(strstr(check_component(k), "wanted a summary"));
 
-    struct tess_plugin p = {TESS_PLUGIN_HEAD, .id = "p", .version = "1", .license = "MIT",
-                            .components = &(struct tess_component){.name = NULL}};
+    const struct tess_component end = TESS_COMPONENT_END;
+    struct tess_plugin p = TESS_PLUGIN_INIT("p", "1", "MIT", NULL, &end);
     ck_assert(!tessi_plug_plugin_check(&p, NULL, why, sizeof why));
     ck_assert_str_eq(why, "wanted at least one component, found none");
     p.component_stride = 8;

@@ -77,9 +77,5 @@ static const struct tess_param params[] = {
     {.name = "differ", .help = "in what", .type = TESS_ENUM, .offset = offsetof(struct ragged, differ), .text = "nothing|sizes|channels"},
     {.name = NULL}};
 
-static const struct tess_component components[] = {
-    {.name = "ragged", .kind = "source/1", .summary = "for tests", TESS_PARAMS(params), .self_size = sizeof(struct ragged), .ops = &ops},
-    {.name = NULL}};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-test-ragged", .version = "1.0", .license = "MIT", .components = components};
+TESS_PLUGIN("tessera-test-ragged", "1.0", "MIT", TESS_NEEDS_NONE,
+            TESS_COMPONENT("ragged", "source/1", "for tests", sizeof(struct ragged), params, NULL, NULL, &ops));

@@ -2,9 +2,17 @@
  * does not.
  *
  * SPDX-License-Identifier: MIT */
+#include <tessera/plugin.h>
+
+/* The description of the noise that this one is made of has other names. */
 #define tess_plugin_1 absorbing_plugin
+#define tess_plugin_needs absorbing_needs
+#define tess_plugin_components absorbing_components
+extern const struct tess_plugin absorbing_plugin;
 #include "plugins/noises/absorbing.c"
 #undef tess_plugin_1
+#undef tess_plugin_needs
+#undef tess_plugin_components
 
 static const struct tess_noise_1 deaf_ops = {.size = sizeof deaf_ops,
                                              .vocabulary = absorbing_vocabulary,
@@ -17,19 +25,5 @@ static const struct tess_noise_1 deaf_ops = {.size = sizeof deaf_ops,
                                              .changes = absorbing_changes,
                                              .reads_row = 1};
 
-static const struct tess_component deaf_components[] = {{.name = "deaf",
-                                                         .kind = "noise/1",
-                                                         .summary = "for tests: hears no known tokens",
-                                                         TESS_PARAMS(params),
-                                                         .caps = TESS_DETERMINISTIC,
-                                                         .self_size = sizeof(struct absorbing),
-                                                         .ops = &deaf_ops},
-                                                        {.name = NULL}};
-
-extern TESS_EXPORT const struct tess_plugin tess_plugin_1;
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD,
-                                                      .id = "tests-deaf",
-                                                      .version = "1",
-                                                      .license = "MIT",
-                                                      .needs = needs,
-                                                      .components = deaf_components};
+TESS_PLUGIN("tests-deaf", "1", "MIT", TESS_NEEDS("graph/1", "random/1"),
+            TESS_COMPONENT("deaf", "noise/1", "for tests: hears no known tokens", sizeof(struct absorbing), params, NULL, NULL, &deaf_ops));

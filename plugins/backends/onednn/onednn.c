@@ -5,6 +5,4 @@
 
 static const struct tess_backend_1 ops = {.size = sizeof ops, .preference = ONEDNN_PREFERENCE};
 
-static const struct tess_component components[] = {{.name = "onednn", ONEDNN_ROW, .module = "onednn", .ops = &ops}, {.name = NULL}};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, ONEDNN_HEAD, .components = components};
+ONEDNN_PLUGIN(0, NULL, NULL, "onednn");

@@ -385,12 +385,4 @@ static const struct tess_backend_1 ops = {.size = sizeof ops,
                                           .multiplies = onednn_kernels_multiplies,
                                           .preference = ONEDNN_PREFERENCE};
 
-static const struct tess_component components[] = {{.name = "onednn",
-                                                    ONEDNN_ROW,
-                                                    .self_size = sizeof(struct onednn),
-                                                    .open = open_onednn,
-                                                    .close = close_onednn,
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, ONEDNN_HEAD, .components = components};
+ONEDNN_PLUGIN(sizeof(struct onednn), open_onednn, close_onednn, NULL);

@@ -8,7 +8,4 @@ static const char *const settings[] = {"OPENBLAS_NUM_THREADS=1", NULL};
 
 static const struct tess_backend_1 ops = {.size = sizeof ops, .preference = OPENBLAS_PREFERENCE};
 
-static const struct tess_component components[] = {
-    {.name = "openblas", OPENBLAS_ROW, .module = "openblas", .settings = settings, .ops = &ops}, {.name = NULL}};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, OPENBLAS_HEAD, .components = components};
+OPENBLAS_PLUGIN(0, NULL, NULL, "openblas", settings);

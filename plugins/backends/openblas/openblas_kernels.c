@@ -379,7 +379,4 @@ static const struct tess_backend_1 ops = {.size = sizeof ops,
                                           .preference = OPENBLAS_PREFERENCE,
                                           .reserve = openblas_kernels_reserve};
 
-static const struct tess_component components[] = {
-    {.name = "openblas", OPENBLAS_ROW, .self_size = sizeof(struct openblas), .open = open_openblas, .ops = &ops}, {.name = NULL}};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, OPENBLAS_HEAD, .components = components};
+OPENBLAS_PLUGIN(sizeof(struct openblas), open_openblas, NULL, NULL, NULL);

@@ -63,16 +63,6 @@ static const struct tess_param params[] = {CONV_UNTOLD_PARAMS(struct unleashing,
                                             .def = 256},
                                            {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "unleashing-transformers",
-                                                    .kind = "checkpoint/1",
-                                                    .summary = "autoencoders (vqgan) and both priors of Bond-Taylor et al. 2022",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct unleashing),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"artefact/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, .id = "tessera-unleashing-transformers", .version = "0.1.0",
-                                                      .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-unleashing-transformers", "0.1.0", "MIT", TESS_NEEDS("artefact/1"),
+            TESS_COMPONENT("unleashing-transformers", "checkpoint/1", "autoencoders (vqgan) and both priors of Bond-Taylor et al. 2022",
+                           sizeof(struct unleashing), params, NULL, NULL, &ops));

@@ -277,14 +277,6 @@ static const struct tess_format_1 ops = {.size = sizeof ops,
                                          .read = safetensors_read_tensor,
                                          .write = safetensors_write_file};
 
-static const struct tess_component components[] = {{.name = "safetensors",
-                                                    .kind = "format/1",
-                                                    .summary = "tensors by name behind a JSON header (.safetensors); read and written",
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct safetensors),
-                                                    .close = close_safetensors,
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-safetensors", .version = "0.1.0", .license = "MIT", .components = components};
+TESS_PLUGIN("tessera-safetensors", "0.1.0", "MIT", TESS_NEEDS_NONE,
+            TESS_COMPONENT("safetensors", "format/1", "tensors by name behind a JSON header (.safetensors); read and written",
+                           sizeof(struct safetensors), NULL, NULL, close_safetensors, &ops));

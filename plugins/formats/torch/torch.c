@@ -341,14 +341,6 @@ static const struct tess_format_1 ops = {.size = sizeof ops,
                                          .entry = torch_entry,
                                          .read = torch_read_tensor};
 
-static const struct tess_component components[] = {{.name = "torch",
-                                                    .kind = "format/1",
-                                                    .summary = "dictionaries of weights that torch.save wrote (.th, .pt, .pth); read only",
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct torch),
-                                                    .close = close_torch,
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-torch", .version = "0.1.0", .license = "MIT", .components = components};
+TESS_PLUGIN("tessera-torch", "0.1.0", "MIT", TESS_NEEDS_NONE,
+            TESS_COMPONENT("torch", "format/1", "dictionaries of weights that torch.save wrote (.th, .pt, .pth); read only",
+                           sizeof(struct torch), NULL, NULL, close_torch, &ops));

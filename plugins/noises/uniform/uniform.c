@@ -359,18 +359,6 @@ static const struct tess_param params[] = {
      .text = "uniform|importance"},
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "uniform",
-                                                    .kind = "noise/1",
-                                                    .summary = "tokens turn into any code alike, and are drawn back step by step",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct uniform),
-                                                    .open = open_uniform,
-                                                    .close = close_uniform,
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", "random/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-uniform", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-uniform", "0.1.0", "MIT", TESS_NEEDS("graph/1", "random/1"),
+            TESS_COMPONENT("uniform", "noise/1", "tokens turn into any code alike, and are drawn back step by step", sizeof(struct uniform),
+                           params, open_uniform, close_uniform, &ops));

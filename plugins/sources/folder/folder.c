@@ -303,12 +303,4 @@ static const struct tess_source_1 ops = {.size = sizeof ops,
                                          .tolerate = folder_tolerate,
                                          .remark = folder_remark};
 
-static const struct tess_component components[] = {{.name = "folder",
-                                                    FOLDER_ROW,
-                                                    .self_size = sizeof(struct folder),
-                                                    .open = open_folder,
-                                                    .close = close_folder,
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, FOLDER_HEAD, .components = components};
+FOLDER_PLUGIN(open_folder, close_folder, NULL);

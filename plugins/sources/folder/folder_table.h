@@ -63,11 +63,9 @@ static const struct tess_param params[] = {{.name = "path",
                                             .def = 1 << 26},
                                            {.name = NULL}};
 
-static const char *const folder_needs[] = {"digest/1", NULL};
-
-#define FOLDER_HEAD .id = "tessera-folder", .version = "0.2.0", .license = "MIT", .needs = folder_needs
-#define FOLDER_ROW                                                                                                                     \
-    .kind = "source/1", .summary = "images in a folder: JPEG, PNG, WebP and what else libvips reads", TESS_PARAMS(params), \
-    .caps = TESS_DETERMINISTIC
+#define FOLDER_PLUGIN(open, close, module)                                                                                                 \
+    TESS_PLUGIN("tessera-folder", "0.2.0", "MIT", TESS_NEEDS("digest/1"),                                                                  \
+                TESS_COMPONENT_WITH("folder", "source/1", "images in a folder: JPEG, PNG, WebP and what else libvips reads",               \
+                                    sizeof(struct folder), params, open, close, &ops, NULL, module, NULL))
 
 #endif

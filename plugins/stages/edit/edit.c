@@ -400,16 +400,6 @@ static const struct tess_param params[] = {
     STAGE_BATCH_PARAM(struct stage, batch),
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "edit",
-                                                    .kind = "stage/1",
-                                                    .summary = "parts of images drawn anew, where a mask says so",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct stage),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", "train/1", "artefact/1", "stage/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-edit", .version = "0.1.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-edit", "0.1.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
+            TESS_COMPONENT("edit", "stage/1", "parts of images drawn anew, where a mask says so", sizeof(struct stage), params, NULL, NULL,
+                           &ops));

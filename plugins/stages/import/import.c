@@ -248,17 +248,6 @@ static int open_import(void *self, struct tess_context *ctx)
     return TESS_OK;
 }
 
-static const struct tess_component components[] = {{.name = "import",
-                                                    .kind = "stage/1",
-                                                    .summary = "images of a source, scaled, cropped, padded and split",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct import_stage),
-                                                    .open = open_import,
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"artefact/1", "random/1", "stage/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-import", .version = "0.3.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-import", "0.3.0", "MIT", TESS_NEEDS("artefact/1", "random/1", "stage/1"),
+            TESS_COMPONENT("import", "stage/1", "images of a source, scaled, cropped, padded and split", sizeof(struct import_stage),
+                           params, open_import, NULL, &ops));

@@ -399,16 +399,6 @@ static const struct tess_param params[] = {
     STAGE_BATCH_PARAM(struct stage, batch),
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "nearest-neighbours",
-                                                    .kind = "stage/1",
-                                                    .summary = "the training images nearest to each sample: copies, or new images?",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct stage),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", "digest/1", "artefact/1", "stage/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-nearest-neighbours", .version = "0.1.1", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-nearest-neighbours", "0.1.1", "MIT", TESS_NEEDS("graph/1", "digest/1", "artefact/1", "stage/1"),
+            TESS_COMPONENT("nearest-neighbours", "stage/1", "the training images nearest to each sample: copies, or new images?",
+                           sizeof(struct stage), params, NULL, NULL, &ops));

@@ -294,17 +294,6 @@ static const struct tess_param params[] = {
     TESS_TRAINING_PARAMS(struct stage, how.training, 500, 64, 1e-4),
     {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "refit",
-                                                    .kind = "stage/1",
-                                                    .summary = "build a tokenizer's codebook anew, then train codebook and decoder",
-                                                    TESS_PARAMS(params),
-                                                    .caps = TESS_DETERMINISTIC,
-                                                    .self_size = sizeof(struct stage),
-                                                    .open = refit_open_stage,
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", "random/1", "train/1", "artefact/1", "stage/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {
-    TESS_PLUGIN_HEAD, .id = "tessera-refit", .version = "0.2.0", .license = "MIT", .needs = needs, .components = components};
+TESS_PLUGIN("tessera-refit", "0.2.0", "MIT", TESS_NEEDS("graph/1", "random/1", "train/1", "artefact/1", "stage/1"),
+            TESS_COMPONENT("refit", "stage/1", "build a tokenizer's codebook anew, then train codebook and decoder", sizeof(struct stage),
+                           params, refit_open_stage, NULL, &ops));
