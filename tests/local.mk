@@ -60,9 +60,10 @@ suite-run:
 	@$(AM_TESTS_ENVIRONMENT) srcdir=$(srcdir); export srcdir; \
 	    case ' $(check_PROGRAMS) ' in *' $(SUITE) '*) exec ./$(SUITE) ;; *) exec $(srcdir)/$(SUITE) ;; esac
 
-# What is scarce, under every verb; with TESSERA_STRIDE=1 at every point, which takes hours.
-check-long: all tests/cli/test_scarce
-	$(MAKE) check TESTS=tests/cli/test_scarce
+# What is scarce, under every verb; with TESSERA_STRIDE=1 at every point, which takes hours. Two runs at once, killed TESSERA_KILLS=200 times.
+LONG = tests/cli/test_scarce tests/cli/test_storm
+check-long: all $(LONG)
+	$(MAKE) check TESTS='$(LONG)'
 
 # make mutate FILE=core/store/layout.c [N=26] [SEED=1]; best in a tree with --enable-sanitizers.
 mutate:
@@ -84,7 +85,7 @@ lint:
 coverage:
 	@test -n "$(COVERAGE_FLAGS)" || { echo "Configure for it first: BUILD=build-cov ./bootstrap check --enable-coverage"; exit 1; }
 	@command -v gcovr > /dev/null || { echo "gcovr is needed; on Debian install \`gcovr\`"; exit 1; }
-	gcovr -r $(srcdir) --object-directory . -f '$(abs_srcdir)/(core|cli|plugins)/' --exclude-throw-branches -j 2 --sort-uncovered \
+	gcovr -r $(srcdir) --object-directory . -f '$(abs_srcdir)/(core|cli|kit|plugins)/' --exclude-throw-branches -j 2 --sort-uncovered \
 	    --html-details coverage.html --txt coverage.txt
 	@tail -n 4 coverage.txt
 EXTRA_DIST += tests/lint tests/mutate

@@ -7,18 +7,15 @@
 #include "tests/support/suite.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define LONGER "tokenizer.steps=25 tokenizer.ema_decay=0.9 prior.steps=60 prior.denoiser.dropout=0.1 samples.count=70"
 
-static const char *const stage[] = {"images", "tokenizer", "codes", "prior", "samples", "decoded", "metrics"};
-enum { STAGES = sizeof stage / sizeof *stage, DIGEST = 96 };
+static const char *const stage[] = {"images", "tokenizer", "codes", "prior", "samples", "decoded", "metrics", NULL};
 
 static void setup(void)
 {
@@ -26,54 +23,23 @@ static void setup(void)
     small_make_data(700);
 }
 
-static void digests(const char *workdir, char text[STAGES][DIGEST])
-{
-    for (int i = 0; i < STAGES; i++) {
-        const struct command_result *r = command_ends(0, "", "inspect %s/runs/small/%s.h5", workdir, stage[i]);
-        const char *at = strstr(r->out, "digest");
-        ck_assert_ptr_nonnull(at);
-        snprintf(text[i], DIGEST, "%.*s", (int)strcspn(at, "\n"), at);
-    }
-}
-
-static void nothing_unfinished(const char *folder)
-{
-    DIR *d = opendir(folder);
-    ck_assert_ptr_nonnull(d);
-    for (struct dirent *e; (e = readdir(d));)
-        ck_assert_msg(!strstr(e->d_name, ".partial") && !strstr(e->d_name, "checkpoint"), "%s is left", e->d_name);
-    closedir(d);
-}
-
 START_TEST(killed_again_and_again)
 {
-    char calm[STAGES][DIGEST], wild[STAGES][DIGEST];
     (void)command_ends(0, "", "run small.yaml -q --threads 1 --workdir calm " LONGER);
-    digests("calm", calm);
     int killed = command_killed_until_it_ends("run small.yaml -q --threads %d --workdir wild " LONGER, NULL).killed;
     ck_assert_msg(killed >= 5, "killed %d times", killed);
-    digests("wild", wild);
-    for (int i = 0; i < STAGES; i++)
-        ck_assert_msg(strcmp(calm[i], wild[i]) == 0, "%s differs after %d kills", stage[i], killed);
-    nothing_unfinished("wild/runs/.cache");
-    nothing_unfinished("wild/runs/small");
+    command_same_and_whole(stage, "calm", "wild", "after kills");
 }
 END_TEST
 
 /* Two runs over the same folder and cache, of which one, or both, are killed. */
 START_TEST(twins_killed_again_and_again)
 {
-    char calm[STAGES][DIGEST], wild[STAGES][DIGEST];
     (void)command_ends(0, "", "run small.yaml -q --threads 1 --workdir calm " LONGER);
-    digests("calm", calm);
     static const char line[] = "run small.yaml -q --threads %d --workdir wild " LONGER;
     int killed = command_twins_killed_until_they_end(line, line).killed;
     ck_assert_msg(killed >= 10, "killed %d times", killed);
-    digests("wild", wild);
-    for (int i = 0; i < STAGES; i++)
-        ck_assert_msg(strcmp(calm[i], wild[i]) == 0, "%s differs after %d kills", stage[i], killed);
-    nothing_unfinished("wild/runs/.cache");
-    nothing_unfinished("wild/runs/small");
+    command_same_and_whole(stage, "calm", "wild", "after kills");
 }
 END_TEST
 
@@ -81,9 +47,7 @@ END_TEST
  * once wrote over the heap. They come at any moment; how many there are decides nothing. The child ignores them until it listens. */
 START_TEST(signals_again_and_again)
 {
-    char calm[STAGES][DIGEST], rung[STAGES][DIGEST];
     (void)command_ends(0, "", "run small.yaml -q --threads 1 --workdir calm " LONGER);
-    digests("calm", calm);
     (void)signal(SIGUSR1, SIG_IGN);
     for (int tries = 0; tries < 4; tries++) {
         pid_t child = command_start("run small.yaml -q --threads 1 --force tokenizer --workdir rung " LONGER, NULL), ringing = fork();
@@ -94,9 +58,7 @@ START_TEST(signals_again_and_again)
         kill(ringing, SIGKILL);
         waitpid(ringing, NULL, 0);
         ck_assert_msg(r->code == 0, "%d %s", r->code, r->err);
-        digests("rung", rung);
-        for (int i = 0; i < STAGES; i++)
-            ck_assert_msg(strcmp(calm[i], rung[i]) == 0, "%s differs", stage[i]);
+        command_same_and_whole(stage, "calm", "rung", "after signals");
     }
     (void)signal(SIGUSR1, SIG_DFL);
 }

@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DIGEST = 80 };
-
 /* Artefacts of a run in calm/, where nothing is scarce. */
 static void setup(void)
 {
@@ -100,25 +98,6 @@ START_TEST(nth_open_or_read_is_refused)
 }
 END_TEST
 
-static void digest_of(const char *workdir, const char *stage, char digest[DIGEST])
-{
-    const struct command_result *r = command_ends(0, "", "inspect %s/runs/small/%s.h5", workdir, stage);
-    const char *at = strstr(r->out, "digest");
-    ck_assert_ptr_nonnull(at);
-    snprintf(digest, DIGEST, "%.*s", (int)strcspn(at, "\n"), at);
-}
-
-static void as_in_calm(const char *workdir, const char *plan)
-{
-    static const char *const stage[] = {"tokenizer", "prior", "samples", "metrics"};
-    char calm[DIGEST], here[DIGEST];
-    for (int i = 0; i < 4; i++) {
-        digest_of("calm", stage[i], calm);
-        digest_of(workdir, stage[i], here);
-        ck_assert_msg(strcmp(calm, here) == 0, "%s: %s differs", plan, stage[i]);
-    }
-}
-
 /* A whole run from nothing: trouble once, and from there on; then the same command again, in peace. */
 START_TEST(a_run_meets_trouble)
 {
@@ -137,7 +116,7 @@ START_TEST(a_run_meets_trouble)
         ended_well(r, line, plan);
         if (r->code != 0)
             (void)command_ends(0, "", "%s", line);
-        as_in_calm("wild", plan);
+        command_same_and_whole((const char *const[]){"tokenizer", "prior", "samples", "metrics", NULL}, "calm", "wild", plan);
     }
 }
 END_TEST
@@ -196,9 +175,9 @@ END_TEST
 START_TEST(a_source_changes_while_it_is_read)
 {
     static const char line[] = "run short.yaml -q -j 1 --workdir changed";
-    char before[DIGEST], after[DIGEST];
+    char before[COMMAND_DIGEST], after[COMMAND_DIGEST];
     static const char *const pause[] = {"pause@locked:1", "pause@stage:1", "pause@step:1"};
-    digest_of("calm", "images", before);
+    command_digest("calm", "images", before);
     for (int k = 0; k < 3; k++) {
         ck_assert_int_eq(system("rm -rf changed; cp images kept"), 0);
         pid_t child = command_start(line, &(struct command_limits){.inject = pause[k]});
@@ -211,7 +190,7 @@ START_TEST(a_source_changes_while_it_is_read)
         ended_well(r, line, pause[k]);
         ck_assert_int_eq(system("cp kept images"), 0);
         (void)command_ends(0, "", "%s", line);
-        digest_of("changed", "images", after);
+        command_digest("changed", "images", after);
         ck_assert_msg(strcmp(before, after) == 0, "%s: what the file was meanwhile is kept under what it is", pause[k]);
     }
 }

@@ -5,6 +5,7 @@
 #include "tests/support/paths.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -222,6 +223,37 @@ struct command_kills command_twins_killed_until_they_end(const char *line, const
     }
     ck_assert(both);
     return kills;
+}
+
+void command_digest(const char *workdir, const char *stage, char digest[COMMAND_DIGEST])
+{
+    const struct command_result *r = command_ends(0, "", "inspect %s/runs/small/%s.h5", workdir, stage);
+    const char *at = strstr(r->out, "digest");
+    ck_assert_ptr_nonnull(at);
+    snprintf(digest, COMMAND_DIGEST, "%.*s", (int)strcspn(at, "\n"), at);
+}
+
+static void nothing_unfinished(const char *workdir, const char *folder)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/runs/%s", workdir, folder);
+    DIR *d = opendir(path);
+    ck_assert_ptr_nonnull(d);
+    for (struct dirent *e; (e = readdir(d));)
+        ck_assert_msg(!strstr(e->d_name, ".partial") && !strstr(e->d_name, "checkpoint"), "%s is left in %s", e->d_name, path);
+    closedir(d);
+}
+
+void command_same_and_whole(const char *const *stage, const char *one, const char *two, const char *after)
+{
+    char first[COMMAND_DIGEST], second[COMMAND_DIGEST];
+    for (; *stage; stage++) {
+        command_digest(one, *stage, first);
+        command_digest(two, *stage, second);
+        ck_assert_msg(strcmp(first, second) == 0, "%s of %s differs from that of %s %s", *stage, two, one, after);
+    }
+    nothing_unfinished(two, ".cache");
+    nothing_unfinished(two, "small");
 }
 
 int command_stopped_until_it_ends(const char *line, int first)

@@ -52,6 +52,14 @@ struct command_kills command_killed_until_it_ends(const char *line, const char *
 /* Two at once, again and again until both end in the same round: each time one of them, or both, are killed or stopped so. */
 struct command_kills command_twins_killed_until_they_end(const char *line, const char *other);
 
+/* The digest of the small pipeline's stage in WORKDIR/runs/small, as `inspect` tells it. */
+enum { COMMAND_DIGEST = 96 };
+void command_digest(const char *workdir, const char *stage, char digest[COMMAND_DIGEST]);
+
+/* Fails the test where one of the stages (NULL ends) has another digest in `two` than in `one`, or where something unfinished lies in
+ * `two`: files on their way, checkpoints. */
+void command_same_and_whole(const char *const *stage, const char *one, const char *two, const char *after);
+
 /* A command that is asked to stop at step `first`, 2 `first`, 3 `first` ... of its own until it ends; how often it stopped. */
 int command_stopped_until_it_ends(const char *line, int first);
 
