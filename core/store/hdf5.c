@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,26 +16,44 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static char reason[240]; /* of the first call that failed since the lock was taken */
 static int wants_memory; /* that of HDF5 itself could not be had, which says nothing about the file */
 
+/* Tried, not kept. */
+static bool is_to_be_had(size_t bytes)
+{
+    void *buffer = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (buffer == MAP_FAILED)
+        return false;
+    (void)munmap(buffer, bytes);
+    return true;
+}
+
+struct frames {
+    const char *text; /* of the innermost */
+    int filter;       /* a filter is among them: HDF5 keeps to itself why it failed */
+};
+
 /* From the innermost frame outwards: the first says what really happened. */
 static herr_t first_description(unsigned n, const H5E_error2_t *error, void *user)
 {
     (void)n;
-    const char **text = user;
+    struct frames *f = user;
     wants_memory |= error->maj_num == H5E_RESOURCE;
-    if (!*text && error->desc && *error->desc)
-        *text = error->desc;
+    f->filter |= error->maj_num == H5E_PLINE;
+    if (!f->text && error->desc && *error->desc)
+        f->text = error->desc;
     return 0;
 }
 
-/* Called by HDF5 when a call of ours fails. Every later call, closing what was opened, say, clears its stack of errors: it is read now. */
+/* Called by HDF5 when a call of ours fails. Every later call, closing what was opened, say, clears its stack of errors: it is read now. A
+ * filter fails on damage and without memory alike; what it had is free again by now, so twice as much must be to be had. */
 static herr_t hdf5_remember(hid_t stack, void *user)
 {
-    const char *text = NULL;
+    struct frames f = {0};
     (void)user;
     if (*reason)
         return 0;
-    (void)H5Ewalk2(stack, H5E_WALK_UPWARD, first_description, &text);
-    (void)snprintf(reason, sizeof reason, "%s", text ? text : "");
+    (void)H5Ewalk2(stack, H5E_WALK_UPWARD, first_description, &f);
+    wants_memory |= f.filter && !is_to_be_had(2 * ROOM);
+    (void)snprintf(reason, sizeof reason, "%s", f.text ? f.text : "");
     for (char *at = reason; *at; at++)
         if (iscntrl((unsigned char)*at))
             *at = ' ';
@@ -74,11 +93,9 @@ const char *tessi_store_reason(void)
 
 int tessi_store_capacity(struct tess_context *ctx, const struct tess_artefact *a)
 {
-    void *buffer = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (buffer == MAP_FAILED)
+    if (!is_to_be_had(ROOM))
         return ctx->fail(ctx, TESS_E_MEMORY, "%s: no memory to open it: HDF5 wants some %d MiB; end other programs, or raise the limit",
                        a->path, ROOM >> 20);
-    (void)munmap(buffer, ROOM);
     return TESS_OK;
 }
 
