@@ -21,8 +21,9 @@ source_librariesdir = $(sourcesdir)/libraries
 source_libraries_LTLIBRARIES = plugins/sources/libraries/folder.la
 plugins_sources_libraries_folder_la_SOURCES = plugins/sources/folder/folder.c plugins/sources/folder/folder_table.h \
     plugins/sources/folder/folder_list.h plugins/sources/folder/vips_decode.h plugins/sources/folder/folder_list.c \
-    plugins/sources/folder/vips_decode.c plugins/sources/folder/vips_reason.c plugins/sources/folder/vips_reason.h
-plugins_sources_libraries_folder_la_CPPFLAGS = $(AM_CPPFLAGS) $(VIPS_CFLAGS)
+    plugins/sources/folder/vips_decode.c plugins/sources/folder/vips_reason.c plugins/sources/folder/vips_reason.h \
+    plugins/sources/folder/png_whole.c plugins/sources/folder/png_whole.h
+plugins_sources_libraries_folder_la_CPPFLAGS = $(AM_CPPFLAGS) $(VIPS_CFLAGS) $(ZLIB_CFLAGS)
 plugins_sources_libraries_folder_la_LDFLAGS = $(LIBRARY_LDFLAGS)
-plugins_sources_libraries_folder_la_LIBADD = $(PLUGIN_LIBS) $(VIPS_LIBS)
+plugins_sources_libraries_folder_la_LIBADD = $(PLUGIN_LIBS) $(VIPS_LIBS) $(ZLIB_LIBS)
 endif

@@ -64,7 +64,7 @@ static const struct tess_param params[] = {{.name = "path",
                                            {.name = NULL}};
 
 #define FOLDER_PLUGIN(open, close, module)                                                                                                 \
-    TESS_PLUGIN("tessera-folder", "0.2.0", "MIT", TESS_NEEDS("digest/1"),                                                                  \
+    TESS_PLUGIN("tessera-folder", "0.2.1", "MIT", TESS_NEEDS("digest/1"),                                                                  \
                 TESS_COMPONENT_WITH("folder", "source/1", "images in a folder: JPEG, PNG, WebP and what else libvips reads",               \
                                     sizeof(struct folder), params, open, close, &ops, NULL, module, NULL))
 

@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/sources/folder/vips_decode.h"
+#include "plugins/sources/folder/png_whole.h"
 #include "plugins/sources/folder/vips_reason.h"
 
 #include <pthread.h>
@@ -96,6 +97,9 @@ static const char *open_image(struct job *k)
 {
     if (!is_known(vips_foreign_find_load_buffer(k->bytes, k->count)))
         return no_reader(k);
+    const char *trouble = k->options->damaged == DAMAGED_ACCEPT ? NULL : png_whole_trouble(k->bytes, k->count);
+    if (trouble)
+        return trouble;
     k->image = vips_image_new_from_buffer(k->bytes, k->count, "", "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
                                           k->options->damaged == DAMAGED_ACCEPT ? VIPS_FAIL_ON_NONE : VIPS_FAIL_ON_WARNING, NULL);
     if (!k->image)

@@ -53,6 +53,7 @@ static const struct {
     {"exceeds user limit", "announces a size that no decoder takes"},
     {"premature end of data segment", "is damaged: a part of it is missing"},
     {"Premature end", "breaks off"},
+    {"premature end", "breaks off"},
     {"nexpected end", "breaks off"},
     {"Not enough image data", "breaks off"},
     {"bad seek", "breaks off"},
