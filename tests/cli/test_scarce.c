@@ -7,6 +7,7 @@
 #include "tests/support/command_fixture.h"
 #include "tests/support/small_pipeline.h"
 #include "tests/support/suite.h"
+#include "tests/support/users.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -164,6 +165,8 @@ END_TEST
 /* As a user who may have one process, this one. */
 START_TEST(processes_are_few)
 {
+    if (!users_reach_the_build("processes_are_few"))
+        return;
     const struct command_result *r = command_within(&(struct command_limits){.processes = 1}, "plan short.yaml --workdir few");
     ended_well(r, "plan", "one process");
     r = command_within(&(struct command_limits){.processes = 1}, "run short.yaml -q -j 4 --workdir few");
