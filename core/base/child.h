@@ -1,0 +1,37 @@
+/* A task in a process of its own, for code that may crash, hang, exit or write where it should not. SPDX-License-Identifier: MIT */
+#ifndef TESSI_CHILD_H
+#define TESSI_CHILD_H
+
+#include <tessera/base.h>
+
+/* How it ended. */
+enum {
+    TESSI_CHILD_RETURNED = 0, /* the task came back; `value` is what it returned */
+    TESSI_CHILD_EXITED = 1,   /* it ended the process itself; `value` is the exit status */
+    TESSI_CHILD_KILLED = 2,   /* `value` is the signal */
+    TESSI_CHILD_LATE = 3      /* it was not done in time, and was killed */
+};
+
+struct tessi_child_text {
+    char text[4000]; /* the first bytes of it, ended by '\0' */
+    size_t bytes;    /* of all of it */
+};
+
+struct tessi_child {
+    int how, value;
+    double seconds;                         /* the limit it was run with */
+    struct tessi_child_text said, out, err; /* through tessi_base_child_say; to stdout; to stderr */
+};
+
+/* Forks, and runs `task` in the child: a group of processes of its own, stdin empty, signals as a new program has them, no core dump,
+ * killed with its parent. What it leaves running in its group is killed. Buffers of the parent's streams are not written by it, and no
+ * function of `atexit` runs after it. It may fork: what it reports is kept up to its own end. TESS_E_MEMORY when no process or pipe can be
+ * had. [one thread: another's locks would stay locked in the child] */
+int tessi_base_child_run(struct tess_context *ctx, int (*task)(void *user), void *user, double seconds,
+                         struct tessi_child *out) TESS_CHECKED;
+/* For the task: adds to `said`. Without effect in any other process. */
+void tessi_base_child_say(const char *format, ...) TESS_PRINTF(1, 2);
+/* How it ended, in words that follow "it": "was killed by signal 11 (Segmentation fault)", "took more than 10 s". */
+const char *tessi_base_child_words(const struct tessi_child *c, char *text, size_t capacity);
+
+#endif

@@ -1,0 +1,200 @@
+/* A task in a process of its own: what it said, and how it ended. No limit here is one that a slow machine would reach: a task that is to
+ * be late never ends. SPDX-License-Identifier: MIT */
+#include "core/base/child.h"
+#include "core/base/context.h"
+#include "tests/support/suite.h"
+
+#include <check.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ENOUGH 600.0
+#define SHORT 0.05
+
+static struct tessi_child child;
+
+static const struct tessi_child *run(int (*task)(void *user), void *user, double seconds)
+{
+    struct tessi_context context;
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_base_child_run(&context.context, task, user, seconds, &child), TESS_OK);
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+    return &child;
+}
+
+static void ended(int how, int value, const char *words)
+{
+    char text[200];
+    ck_assert_int_eq(child.how, how);
+    ck_assert_int_eq(child.value, value);
+    ck_assert_str_eq(tessi_base_child_words(&child, text, sizeof text), words);
+}
+
+static int talk(void *user)
+{
+    tessi_base_child_say("%s, ", (const char *)user);
+    tessi_base_child_say("and %d more", 7);
+    printf("to stdout\n");
+    fprintf(stderr, "to stderr\n");
+    return -5;
+}
+
+START_TEST(what_a_task_says_and_writes_is_kept_apart)
+{
+    char word[] = "one";
+    printf("of the parent, not yet written ");
+    run(talk, word, ENOUGH);
+    ended(TESSI_CHILD_RETURNED, -5, "came back with -5");
+    ck_assert_str_eq(child.said.text, "one, and 7 more");
+    ck_assert_uint_eq(child.said.bytes, strlen("one, and 7 more"));
+    ck_assert_str_eq(child.out.text, "to stdout\n");
+    ck_assert_str_eq(child.err.text, "to stderr\n");
+    tessi_base_child_say("nobody hears this");
+}
+END_TEST
+
+static int talk_much(void *user)
+{
+    (void)user;
+    for (int i = 0; i < 100000; i++)
+        printf("0123456789");
+    tessi_base_child_say("done");
+    return 3;
+}
+
+START_TEST(more_than_a_pipe_holds_is_counted)
+{
+    run(talk_much, NULL, ENOUGH);
+    ended(TESSI_CHILD_RETURNED, 3, "came back with 3");
+    ck_assert_uint_eq(child.out.bytes, 1000000);
+    ck_assert_uint_eq(strlen(child.out.text), sizeof child.out.text - 1);
+    ck_assert_str_eq(child.said.text, "done");
+}
+END_TEST
+
+static int end(void *user)
+{
+    tessi_base_child_say("before");
+    _exit(*(int *)user);
+}
+
+static int end_by(void *user)
+{
+    raise(*(int *)user);
+    pause();
+    return 0;
+}
+
+START_TEST(the_end_of_a_process_is_told)
+{
+    int value = 0;
+    run(end, &value, ENOUGH);
+    ended(TESSI_CHILD_EXITED, 0, "ended the process with status 0");
+    ck_assert_str_eq(child.said.text, "before");
+    value = 3;
+    run(end, &value, ENOUGH);
+    ended(TESSI_CHILD_EXITED, 3, "ended the process with status 3");
+    value = SIGSEGV;
+    run(end_by, &value, ENOUGH);
+    ended(TESSI_CHILD_KILLED, SIGSEGV, "was killed by signal 11 (Segmentation fault)");
+    signal(SIGTERM, SIG_IGN); /* it does not inherit that */
+    value = SIGTERM;
+    run(end_by, &value, ENOUGH);
+    ended(TESSI_CHILD_KILLED, SIGTERM, "was killed by signal 15 (Terminated)");
+    signal(SIGTERM, SIG_DFL);
+}
+END_TEST
+
+static int wait_for_ever(void *user)
+{
+    int close_all = *(int *)user;
+    for (int fd = 0; close_all && fd < 64; fd++)
+        close(fd);
+    pause();
+    return 0;
+}
+
+START_TEST(one_that_does_not_end_is_killed)
+{
+    int value = 0;
+    run(wait_for_ever, &value, SHORT);
+    ended(TESSI_CHILD_LATE, SIGKILL, "took more than 0.05 s");
+    value = 1; /* its pipes are closed, and it goes on */
+    run(wait_for_ever, &value, SHORT);
+    ended(TESSI_CHILD_LATE, SIGKILL, "took more than 0.05 s");
+    value = SIGSTOP;
+    run(end_by, &value, SHORT);
+    ended(TESSI_CHILD_LATE, SIGKILL, "took more than 0.05 s");
+}
+END_TEST
+
+static int leave_one_behind(void *user)
+{
+    int(*ends)[2] = user;
+    if (fork() == 0)
+        for (;;)
+            pause(); /* it holds all pipes open */
+    (void)ends;
+    return 1;
+}
+
+/* Its pipes do not end with it, but it does; and what it left is killed, so that the pipe of the test has no writer any more. */
+START_TEST(what_it_leaves_running_is_killed)
+{
+    int ends[2];
+    char byte;
+    ck_assert_int_eq(pipe(ends), 0);
+    run(leave_one_behind, &ends, ENOUGH);
+    ended(TESSI_CHILD_RETURNED, 1, "came back with 1");
+    close(ends[1]);
+    ck_assert_int_eq(read(ends[0], &byte, 1), 0);
+    close(ends[0]);
+}
+END_TEST
+
+static int kill_group(void *user)
+{
+    (void)user;
+    kill(0, SIGKILL);
+    return 0;
+}
+
+START_TEST(its_group_is_its_own)
+{
+    run(kill_group, NULL, ENOUGH);
+    ended(TESSI_CHILD_KILLED, SIGKILL, "was killed by signal 9 (Killed)");
+}
+END_TEST
+
+static int nothing(void *user)
+{
+    (void)user;
+    return 0;
+}
+
+START_TEST(descriptors_are_given_back)
+{
+    int before = dup(0);
+    for (int i = 0; i < 50; i++)
+        run(nothing, NULL, ENOUGH);
+    int after = dup(0);
+    ck_assert_int_eq(after, before + 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("child");
+    TCase *tests = tcase_create("child");
+    suite_add_tcase(suite, tests);
+    tcase_add_test(tests, what_a_task_says_and_writes_is_kept_apart);
+    tcase_add_test(tests, more_than_a_pipe_holds_is_counted);
+    tcase_add_test(tests, the_end_of_a_process_is_told);
+    tcase_add_test(tests, one_that_does_not_end_is_killed);
+    tcase_add_test(tests, what_it_leaves_running_is_killed);
+    tcase_add_test(tests, its_group_is_its_own);
+    tcase_add_test(tests, descriptors_are_given_back);
+    return suite_run(suite);
+}
