@@ -130,6 +130,16 @@ int cli_options_read(struct cli_globals *g, int argc, char **argv, int running, 
     return 0;
 }
 
+/* What the user should know of files that were looked at: one of his that is refused, or taken in the place of tessera's own. */
+static void tell_remarks(const struct tessi_runtime *r)
+{
+    for (int64_t i = 0; i < tessi_plug_registry_files(r->registry); i++) {
+        const struct tessi_found *f = tessi_plug_registry_file(r->registry, i);
+        if (f->remark)
+            tessi_base_log_warn(r->log, "%s", f->remark);
+    }
+}
+
 int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, const struct cli_options *w, struct tessi_runtime **r,
                   struct tessi_pipeline **p)
 {
@@ -142,6 +152,7 @@ int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, cons
         .terminal = stderr,
     };
     TESS_TRY(tessi_host_runtime_new(ctx, &options, r));
+    tell_remarks(*r);
     return tessi_flow_pipeline_open(ctx, *r, &w->options, p);
 }
 

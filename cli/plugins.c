@@ -95,7 +95,7 @@ static int not_found(const struct tessi_registry *r, const struct list *all, con
     const char *nearest = tessi_base_nearest_name(word, names, n), *slash = strrchr(word, '/');
     snprintf(text, sizeof text, "no plugin or kind is called `%.100s`%s%s%s", word, nearest ? "; did you mean `" : "",
              nearest ? nearest : "", nearest ? "`?" : "");
-    tessi_plug_add_refused(r, slash ? slash + 1 : word, text, sizeof text);
+    tessi_plug_add_refused(r, "", slash ? slash + 1 : word, text, sizeof text);
     fprintf(stderr, "tessera: %s (`tessera plugins --why` says where plugins were looked for)\n", text);
     return tessi_base_exit_code(TESS_E_PLUGIN);
 }

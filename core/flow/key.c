@@ -5,7 +5,8 @@
  *                   each connected port with the content digest of its artefact, digest of the files read
  *
  * as texts with their lengths in front. Plugins are the stage's own, those of every component in its parameters and those of the parts of
- * every model that it reads or writes; with versions, and with their epoch where it is not this program's. Parameters have their defaults
+ * every model that it reads or writes; with versions, with their epoch where it is not this program's, and with the digest of their files
+ * where those are the user's: an author builds a version many times. Parameters have their defaults
  * filled in and leave out paths and what is neutral.
  *
  * SPDX-License-Identifier: MIT */
@@ -44,14 +45,16 @@ static int key_is_listed(const struct list *l, const char *piece)
     return 0;
 }
 
-/* With the epoch that the plugin was compiled with, where core has another. */
+/* With the epoch that the plugin was compiled with, where core has another, and with its file's digest, where it is not of the release. */
 static void list_plugin(struct list *l, const struct tess_component *k, const struct tess_plugin *plugin)
 {
-    char piece[512];
+    char piece[700], bytes[200];
     int64_t epoch = TESS_HAS(plugin, epoch) ? plugin->epoch : 0;
     (void)snprintf(piece, sizeof piece, "%s %s, %s %s", k->kind, k->name, plugin->id, plugin->version);
     if (epoch != TESS_EPOCH)
         (void)snprintf(piece + strlen(piece), sizeof piece - strlen(piece), " of epoch %" PRIi64, epoch);
+    if (*tessi_plug_registry_bytes(l->registry, k, plugin, bytes, sizeof bytes))
+        (void)snprintf(piece + strlen(piece), sizeof piece - strlen(piece), ", file %s", bytes);
     if (!key_is_listed(l, piece))
         fprintf(l->to, "%s%s", l->bytes ? "; " : "", piece);
 }

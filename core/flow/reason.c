@@ -152,13 +152,23 @@ static void compare_inputs(struct changes *k, const struct tessi_pipeline *p, co
     }
 }
 
+/* Bytes of "KIND NAME, PLUGIN VERSION", and where ", file DIGEST" begins behind it. */
+static size_t reason_named(const char *piece, size_t length)
+{
+    const char *file = strstr(piece, ", file ");
+    return file && (size_t)(file - piece) < length ? (size_t)(file - piece) : length;
+}
+
 /* "KIND NAME, PLUGIN VERSION; ...": the parameters are the same, so the parts of both lists stand side by side. */
 static void compare_plugins(struct changes *k, const char *then, const char *now)
 {
     while (*then || *now) {
         size_t old = strcspn(then, ";"), new = strcspn(now, ";");
-        if (old != new || memcmp(then, now, new) != 0)
-            reason_add(k, "plugin: %.*s -> %.*s", (int)old, then, (int)new, now);
+        size_t was = reason_named(then, old), is = reason_named(now, new);
+        if (was != is || memcmp(then, now, is) != 0)
+            reason_add(k, "plugin: %.*s -> %.*s", (int)was, then, (int)is, now);
+        else if (old != new || memcmp(then, now, new) != 0)
+            reason_add(k, "plugin %.*s was rebuilt", (int)is, now);
         then += old + (then[old] ? strspn(then + old, "; ") : 0);
         now += new + (now[new] ? strspn(now + new, "; ") : 0);
     }

@@ -27,7 +27,7 @@ int tessi_host_runtime_new(struct tess_context *ctx, const struct tessi_runtime_
     if (status == TESS_OK)
         status = tessi_base_log_new(ctx, o->terminal, o->level, o->colour, &r->log);
     if (status == TESS_OK)
-        status = tessi_plug_registry_new(ctx, o->plugin_path, &r->registry);
+        status = tessi_plug_registry_new(ctx, o->plugin_path, o->trial_seconds, &r->registry);
     if (status != TESS_OK) {
         ctx->host = before;
         tessi_host_runtime_free(r);
@@ -72,7 +72,7 @@ static int no_backend(struct tess_context *ctx, const struct tessi_runtime *r, c
     for (int64_t i = 0; (k = tessi_plug_registry_component(r->registry, i, NULL)); i++)
         if (strcmp(k->kind, "backend/1") == 0)
             tessi_base_add(text, sizeof text, "%s`%s`", found++ ? ", " : "; there are ", k->name);
-    tessi_plug_add_refused(r->registry, name, text, sizeof text);
+    tessi_plug_add_refused(r->registry, "backend/1", name, text, sizeof text);
     tessi_base_add(text, sizeof text,
               "; a backend is built where its library was there: install that, configure and build again, or see"
               " `tessera plugins --why`");

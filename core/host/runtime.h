@@ -17,6 +17,7 @@ struct tessi_runtime_options {
     int threads;             /* 0: all processors */
     int level, colour;       /* of the log */
     FILE *terminal;          /* NULL: quiet */
+    double trial_seconds;    /* that a file of the user's may take to be loaded for the first time; 0: as long as usual */
 };
 
 /* Registry and log; workers and backend are had on first need (tessi_host_runtime_compute), so that `plugins` works without a backend.

@@ -4,16 +4,8 @@
  * against other headers is a sentence to its author and not a jump to a wild address.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/plug/kinds.h"
 #include "core/plug/plug_private.h"
-
-#include <tessera/autoencoder.h>
-#include <tessera/kind/critic.h>
-#include <tessera/kind/backend.h>
-#include <tessera/exchange.h>
-#include <tessera/kind/features.h>
-#include <tessera/prior.h>
-#include <tessera/kind/source.h>
-#include <tessera/kind/stage.h>
 
 #include <ctype.h>
 #include <math.h>
@@ -28,27 +20,20 @@
 #define COMPONENT_BYTES END_OF(struct tess_component, ops)
 #define PARAM_BYTES END_OF(struct tess_param, text)
 
+/* Far beyond what anyone means: a number that is not one of the table's own. */
+#define PLUGIN_BYTES_MOST 4096
+#define ROW_BYTES_MOST 4096
+#define OPS_BYTES_MOST 65536
+#define SELF_BYTES_MOST ((size_t)1 << 30)
+
 /* A table without its end row would be walked into other data. */
 #define MAX_COMPONENTS 256
 #define MAX_PARAMS 256
+#define TEXT_BYTES_MOST 2000 /* of a line of help */
+#define MAX_NEEDS 64
+#define MAX_SETTINGS 64
 
-static const struct {
-    const char *kind;
-    size_t bytes;
-} kinds[] = {
-    {"backend/1", END_OF(struct tess_backend_1, drop)},
-    {"source/1", END_OF(struct tess_source_1, fingerprint)},
-    {"encoder/1", END_OF(struct tess_encoder_1, record)},
-    {"decoder/1", END_OF(struct tess_decoder_1, record)},
-    {"quantizer/1", END_OF(struct tess_quantizer_1, rebuild)},
-    {"noise/1", END_OF(struct tess_noise_1, reverse)},
-    {"critic/1", END_OF(struct tess_critic_1, record)},
-    {"features/1", END_OF(struct tess_features_1, place)},
-    {"denoiser/1", END_OF(struct tess_denoiser_1, record)},
-    {"stage/1", END_OF(struct tess_stage_1, run)},
-    {"format/1", END_OF(struct tess_format_1, write)},
-    {"checkpoint/1", END_OF(struct tess_checkpoint_1, plan_export)},
-};
+#define KNOWN_FLAGS (TESS_REQUIRED | TESS_NEUTRAL | TESS_PATH)
 
 struct check {
     const struct tess_plugin *plugin;
@@ -77,6 +62,28 @@ static int is_name(const char *name)
         if (!isalnum((unsigned char)*at) && *at != '_' && *at != '-')
             return 0;
     return tessi_config_scalar_is(name, 0) == TESSI_IS_TEXT;
+}
+
+/* Text that goes to people: UTF-8 of one line, without controls; `most` bytes. */
+static int is_line(const char *text, size_t most)
+{
+    size_t length = strnlen(text, most + 1);
+    return length <= most && tessi_base_shown_text(text, NULL, 0) == length;
+}
+
+/* Text that goes into keys and names of files: letters, digits and a few marks, 63 at most. */
+static int is_word(const char *text)
+{
+    size_t length = strnlen(text, 64);
+    return length > 0 && length < 64 && isalnum((unsigned char)*text) &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+~-") == length;
+}
+
+/* A plugin's own text, as it can be shown. */
+static const char *shown(const char *text, char to[160])
+{
+    tessi_base_shown_text(text, to, 160);
+    return to;
 }
 
 /* "encoder/1" */
@@ -118,6 +125,8 @@ static int check_enum(struct check *k, const struct tess_param *p)
     int64_t n = 0;
     if (!p->text)
         return check_refuse(k, "wanted its choices, \"a|b\", found none");
+    if (!is_line(p->text, TEXT_BYTES_MOST))
+        return check_refuse(k, "wanted its choices in one line of UTF-8, found other text");
     for (; tessi_plug_option(p, n, option, sizeof option); n++)
         if (*option == '\0' || strlen(option) > 63 || tessi_plug_option_index(p, option) != n)
             return check_refuse(k, "wanted different names of 1 to 63 letters as choices, found \"%s\"", p->text);
@@ -146,8 +155,11 @@ static int check_param(struct check *k, const struct tess_component *component, 
     size_t align, bytes = tessi_plug_param_bytes(p->type, &align);
     if (!is_name(p->name) || strcmp(p->name, "use") == 0)
         return check_refuse(k, "wanted a name of letters, digits, `_` and `-`, not `use`");
-    if (!p->help)
-        return check_refuse(k, "wanted a line of help, found none");
+    if (!p->help || !is_line(p->help, TEXT_BYTES_MOST))
+        return check_refuse(k, "wanted a line of help, in UTF-8, found %s", p->help ? "other text" : "none");
+    if (p->flags & ~(uint32_t)KNOWN_FLAGS)
+        return check_refuse(k, "has the flags 0x%x, which this tessera, of ABI %d.%d, does not know", p->flags & ~(uint32_t)KNOWN_FLAGS,
+                            TESS_ABI_MAJOR, TESS_ABI_MINOR);
     if (bytes == 0)
         return check_refuse(k, "wanted a type from %d to %d, found %d", TESS_BOOL, TESS_COMPONENT, p->type);
     if (p->offset > component->self_size || bytes > component->self_size - p->offset || p->offset % align != 0)
@@ -163,6 +175,8 @@ static int check_param(struct check *k, const struct tess_component *component, 
     }
     if ((p->flags & TESS_PATH) && p->type != TESS_STR)
         return check_refuse(k, "wanted TESS_PATH with a string, found type %d", p->type);
+    if (p->type == TESS_STR && p->text && !is_line(p->text, TEXT_BYTES_MOST))
+        return check_refuse(k, "wanted a line of UTF-8 as the default, found other text");
     switch (p->type) {
     case TESS_BOOL:
         return p->def == 0 || p->def == 1 || check_refuse(k, "wanted 0 or 1 as the default, found %g", p->def);
@@ -179,37 +193,79 @@ static int check_param(struct check *k, const struct tess_component *component, 
     }
 }
 
+/* Each function of the kind is there or may be missing; those of a component on a library come with that. */
+static int check_functions(struct check *k, const struct tess_component *component, const struct tessi_kind *kind)
+{
+    for (const struct tessi_kind_function *f = kind->function; f->name; f++)
+        if (!f->optional && !tessi_plug_component_module(k->plugin, component, NULL) && !tessi_plug_kind_has(f, component->ops))
+            return check_refuse(k, "wanted the function `%s`, which every %s has, found NULL", f->name, kind->id);
+    return 1;
+}
+
 static int check_ops(struct check *k, const struct tess_component *component)
 {
     uint32_t size = 0;
+    const struct tessi_kind *kind = tessi_plug_kind_find(component->kind);
     if (!component->ops)
         return check_refuse(k, "wanted a table of functions for %s, found none", component->kind);
     memcpy(&size, component->ops, sizeof size);
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(kinds[i].kind, component->kind) == 0 && size < kinds[i].bytes)
-            return check_refuse(k, "wanted at least %zu bytes of functions for %s, found size %u", kinds[i].bytes, component->kind, size);
+    if (kind && size < kind->bytes)
+        return check_refuse(k, "wanted at least %zu bytes of functions for %s, found size %u", kind->bytes, component->kind, size);
+    if (size > OPS_BYTES_MOST)
+        return check_refuse(k, "wanted at most %d bytes of functions, found size %u: the table begins with its size", OPS_BYTES_MOST, size);
+    return kind ? check_functions(k, component, kind) : 1;
+}
+
+/* The file of its functions is beside its own, whatever the name says; settings are NAME=VALUE. */
+static int check_module(struct check *k, const struct tess_component *component)
+{
+    const char *const *setting;
+    const char *module = tessi_plug_component_module(k->plugin, component, &setting);
+    if (module && !is_name(module))
+        return check_refuse(k, "wanted the name of a file of %s/ as module, without .so, of letters, digits, `_` and `-`", TESSI_LIBRARIES);
+    for (int64_t i = 0; setting && setting[i]; i++) {
+        if (i == MAX_SETTINGS)
+            return check_refuse(k, "wanted at most %d settings, found no end of the list", MAX_SETTINGS);
+        if (!is_line(setting[i], TEXT_BYTES_MOST) || !strchr(setting[i], '=') || *setting[i] == '=')
+            return check_refuse(k, "wanted settings like \"NAME=VALUE\", found another text");
+    }
+    return 1;
+}
+
+static int check_description(struct check *k, const struct tess_component *component)
+{
+    if (!is_name(component->name))
+        return check_refuse(k, "wanted a name of letters, digits, `_` and `-`");
+    if (!component->kind || !check_is_kind(component->kind))
+        return check_refuse(k, "wanted a kind like \"encoder/1\", found \"%s\"", component->kind ? component->kind : "");
+    if (!component->summary || !is_line(component->summary, TEXT_BYTES_MOST))
+        return check_refuse(k, "wanted a summary, a line of UTF-8, found %s", component->summary ? "other text" : "none");
+    const char *made_by = tessi_plug_component_made_by(k->plugin, component);
+    if (made_by && !is_name(made_by))
+        return check_refuse(k, "wanted the name of a stage as made_by");
+    if (component->caps)
+        return check_refuse(k, "has the capabilities 0x%llx, which this tessera, of ABI %d.%d, does not know",
+                            (unsigned long long)component->caps, TESS_ABI_MAJOR, TESS_ABI_MINOR);
+    if (component->self_size > SELF_BYTES_MOST)
+        return check_refuse(k, "wanted a struct of at most %zu bytes, found self_size %zu", SELF_BYTES_MOST, component->self_size);
+    if (component->params && (component->param_stride < PARAM_BYTES || component->param_stride > ROW_BYTES_MOST ||
+                              component->param_stride % _Alignof(struct tess_param) != 0))
+        return check_refuse(k, "wanted parameter rows of at least %zu bytes, %d at most, found rows of %u", PARAM_BYTES, ROW_BYTES_MOST,
+                            component->param_stride);
     return 1;
 }
 
 static int check_component(struct check *k, const struct tess_component *component)
 {
     const struct tess_param *p;
-    snprintf(k->at, sizeof k->at, "component `%.64s`", component->name);
-    if (!is_name(component->name))
-        return check_refuse(k, "wanted a name of letters, digits, `_` and `-`");
-    if (!component->kind || !check_is_kind(component->kind))
-        return check_refuse(k, "wanted a kind like \"encoder/1\", found \"%s\"", component->kind ? component->kind : "");
-    if (!component->summary)
-        return check_refuse(k, "wanted a summary, found none");
-    const char *made_by = tessi_plug_component_made_by(k->plugin, component);
-    if (made_by && !is_name(made_by))
-        return check_refuse(k, "wanted the name of a stage as made_by");
-    if (component->params && (component->param_stride < PARAM_BYTES || component->param_stride % _Alignof(struct tess_param) != 0))
-        return check_refuse(k, "wanted parameter rows of at least %zu bytes, found %u", PARAM_BYTES, component->param_stride);
+    char name[160];
+    snprintf(k->at, sizeof k->at, "component `%.64s`", shown(component->name, name));
+    if (!check_description(k, component) || !check_module(k, component))
+        return 0;
     for (int64_t row = 0; (p = tessi_plug_param_at(component, row)); row++) {
         if (row == MAX_PARAMS)
             return check_refuse(k, "wanted at most %d parameters, found no end of the table", MAX_PARAMS);
-        snprintf(k->at, sizeof k->at, "component `%s`: parameter `%.64s`", component->name, p->name);
+        snprintf(k->at, sizeof k->at, "component `%s`: parameter `%.64s`", component->name, shown(p->name, name));
         if (!check_param(k, component, p, row))
             return 0;
     }
@@ -217,26 +273,54 @@ static int check_component(struct check *k, const struct tess_component *compone
     return check_ops(k, component);
 }
 
+static int check_head(struct check *k, const struct tess_plugin *p)
+{
+    char text[160];
+    if (p->size < PLUGIN_BYTES)
+        return check_refuse(k, "wanted a description of at least %zu bytes, found %u: build it again with this tessera's headers",
+                            PLUGIN_BYTES, p->size);
+    if (p->abi_major != TESS_ABI_MAJOR)
+        return check_refuse(k, "wanted plugin ABI %d.x, found %u.%u: build it again with this tessera's headers", TESS_ABI_MAJOR,
+                            p->abi_major, p->abi_minor);
+    if (p->size > PLUGIN_BYTES_MOST)
+        return check_refuse(k, "wanted a description of at most %d bytes, found %u", PLUGIN_BYTES_MOST, p->size);
+    if (!p->id || !p->version || !p->license)
+        return check_refuse(k, "wanted an id, a version and a license, found no %s", !p->id ? "id" : !p->version ? "version" : "license");
+    if (!is_word(p->id))
+        return check_refuse(k, "wanted an id of 1 to 63 letters, digits and ._+~-, found \"%s\"", shown(p->id, text));
+    if (!is_word(p->version))
+        return check_refuse(k, "wanted a version of 1 to 63 letters, digits and ._+~-, found \"%s\"", shown(p->version, text));
+    if (!is_line(p->license, 200) || !*p->license)
+        return check_refuse(k, "wanted a license in a line of UTF-8, 1 to 200 bytes, found other text");
+    return 1;
+}
+
+static int check_needs(struct check *k, const struct tess_plugin *p, const struct tess_host *host)
+{
+    for (int64_t i = 0; p->needs && p->needs[i]; i++) {
+        const char *need = p->needs[i];
+        if (i == MAX_NEEDS)
+            return check_refuse(k, "wanted at most %d services in `needs`, found no end of the list", MAX_NEEDS);
+        if (!is_line(need, 100))
+            return check_refuse(k, "wanted services like \"graph/1\" in `needs`, found other text");
+        if (!host || !host->service || !host->service(host, need))
+            return check_refuse(k, "%s %s, of ABI %u.%u, needs the service %s, which this tessera, of ABI %d.%d, does not offer", p->id,
+                                p->version, p->abi_major, p->abi_minor, need, TESS_ABI_MAJOR, TESS_ABI_MINOR);
+    }
+    return 1;
+}
+
 int tessi_plug_plugin_check(const struct tess_plugin *p, const struct tess_host *host, char *why, size_t capacity)
 {
     struct check k = {.plugin = p, .why = why, .capacity = capacity};
     const struct tess_component *component;
     int64_t n = 0;
-    if (p->size < PLUGIN_BYTES)
-        return check_refuse(&k, "wanted a description of at least %zu bytes, found %u: build it again with this tessera's headers",
-                            PLUGIN_BYTES, p->size);
-    if (p->abi_major != TESS_ABI_MAJOR)
-        return check_refuse(&k, "wanted plugin ABI %d.x, found %u.%u: build it again with this tessera's headers", TESS_ABI_MAJOR,
-                            p->abi_major, p->abi_minor);
-    if (!p->id || !p->version || !p->license)
-        return check_refuse(&k, "wanted an id, a version and a license, found no %s", !p->id ? "id" : !p->version ? "version" : "license");
-    for (const char *const *need = p->needs; need && *need; need++)
-        if (!host || !host->service || !host->service(host, *need))
-            return check_refuse(&k, "%s %s, of ABI %u.%u, needs the service %s, which this tessera, of ABI %d.%d, does not offer", p->id,
-                          p->version, p->abi_major, p->abi_minor, *need, TESS_ABI_MAJOR, TESS_ABI_MINOR);
-    if (!p->components || p->component_stride < COMPONENT_BYTES || p->component_stride % _Alignof(struct tess_component) != 0)
-        return check_refuse(&k, "wanted a table of components with rows of at least %zu bytes, found rows of %u", COMPONENT_BYTES,
-                      p->components ? p->component_stride : 0);
+    if (!check_head(&k, p) || !check_needs(&k, p, host))
+        return 0;
+    if (!p->components || p->component_stride < COMPONENT_BYTES || p->component_stride > ROW_BYTES_MOST ||
+        p->component_stride % _Alignof(struct tess_component) != 0)
+        return check_refuse(&k, "wanted a table of components with rows of at least %zu bytes, %d at most, found rows of %u",
+                            COMPONENT_BYTES, ROW_BYTES_MOST, p->components ? p->component_stride : 0);
     for (; (component = tessi_plug_component_at(p, n)); n++) {
         if (n == MAX_COMPONENTS)
             return check_refuse(&k, "wanted at most %d components, found no end of the table", MAX_COMPONENTS);

@@ -43,7 +43,7 @@ static int instance_missing(struct tess_context *ctx, const struct tessi_registr
     else
         for (int64_t i = 0; i < n; i++)
             tessi_base_add(text, sizeof text, "%s%s", i ? ", " : "; there are ", names[i]);
-    tessi_plug_add_refused(r, name, text, sizeof text);
+    tessi_plug_add_refused(r, kind, name, text, sizeof text);
     tessi_base_add(text, sizeof text, " (`tessera plugins --why` says where plugins were looked for)");
     return tessi_config_fail(ctx, place, TESS_E_PLUGIN, "%s", text);
 }

@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/plug/plug_private.h"
+#include "core/plug/trial.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -39,37 +40,6 @@ const struct tess_plugin *tessi_plug_plugin_open(const char *path, const struct 
     return NULL;
 }
 
-/* `libraries/MODULE.so` beside the plugin's file, which libtool has put into .libs where it was built. */
-static int module_path(const char *plugin, const char *module, char *path, size_t capacity)
-{
-    const char *slash = strrchr(plugin, '/'), *libs = "/.libs";
-    size_t folder = slash ? (size_t)(slash - plugin) : 0, length = strlen(libs);
-    int built = folder >= length && strncmp(plugin + folder - length, libs, length) == 0;
-    int bytes = snprintf(path, capacity, "%.*s/" TESSI_LIBRARIES "%s/%s.so", (int)(built ? folder - length : folder), plugin,
-                         built ? libs : "", module);
-    return bytes > 0 && (size_t)bytes < capacity;
-}
-
-/* The settings come before what the user has set, who may have meant another program; afterwards all is as it was. */
-static const struct tess_plugin *open_with(const char *path, const struct tess_host *host, const char *const *setting, char *why,
-                                           size_t capacity)
-{
-    if (!setting || !*setting)
-        return tessi_plug_plugin_open(path, host, why, capacity);
-    char name[128], before[512];
-    int length = (int)strcspn(*setting, "=");
-    snprintf(name, sizeof name, "%.*s", length, *setting);
-    const char *set = getenv(name), *value = *setting + length + ((*setting)[length] == '=');
-    int keep = set && snprintf(before, sizeof before, "%s", set) < (int)sizeof before;
-    setenv(name, value, 1);
-    const struct tess_plugin *p = open_with(path, host, setting + 1, why, capacity);
-    if (keep)
-        setenv(name, before, 1);
-    else
-        unsetenv(name);
-    return p;
-}
-
 const char *tessi_plug_component_module(const struct tess_plugin *p, const struct tess_component *k, const char *const **settings)
 {
     int has = p->component_stride >= offsetof(struct tess_component, settings) + sizeof k->settings;
@@ -78,20 +48,61 @@ const char *tessi_plug_component_module(const struct tess_plugin *p, const struc
     return has ? k->module : NULL;
 }
 
+/* `libraries/MODULE.so` beside the plugin's file, which libtool has put into .libs where it was built. */
+int tessi_plug_module_path(const char *file, const struct tess_plugin *p, const struct tess_component *k, char *path, size_t capacity)
+{
+    const char *module = tessi_plug_component_module(p, k, NULL), *slash = strrchr(file, '/'), *libs = "/.libs";
+    size_t folder = slash ? (size_t)(slash - file) : 0, length = strlen(libs);
+    int built = folder >= length && strncmp(file + folder - length, libs, length) == 0;
+    int bytes = snprintf(path, capacity, "%.*s/" TESSI_LIBRARIES "%s/%s.so", (int)(built ? folder - length : folder), file,
+                         built ? libs : "", module ? module : "");
+    return module && bytes > 0 && (size_t)bytes < capacity;
+}
+
+/* A library to be opened, with what becomes of it. */
+struct opening {
+    const struct tessi_registry *registry;
+    const char *path;
+    int shipped;
+    const struct tess_plugin *plugin;
+    char why[1024];
+};
+
+/* The settings come before what the user has set, who may have meant another program; afterwards all is as it was. */
+static int open_with(struct tess_context *ctx, struct opening *o, const char *const *setting)
+{
+    char digest[TESS_DIGEST_TEXT];
+    if (!setting || !*setting)
+        return tessi_plug_registry_open_file(ctx, o->registry, o->path, o->shipped, digest, &o->plugin, o->why, sizeof o->why);
+    char name[128], before[512];
+    int length = (int)strcspn(*setting, "=");
+    snprintf(name, sizeof name, "%.*s", length, *setting);
+    const char *set = getenv(name), *value = *setting + length + ((*setting)[length] == '=');
+    int keep = set && snprintf(before, sizeof before, "%s", set) < (int)sizeof before;
+    setenv(name, value, 1);
+    int status = open_with(ctx, o, setting + 1);
+    if (keep)
+        setenv(name, before, 1);
+    else
+        unsetenv(name);
+    return status;
+}
+
 int tessi_plug_module_load(struct tess_context *ctx, const struct tessi_registry *r, const struct tess_plugin **plugin,
                       const struct tess_component **component)
 {
-    char path[PATH_MAX], why[1024] = "its path is too long";
+    char path[PATH_MAX];
     const char *const *settings;
     const struct tess_component *wanted = *component, *k;
-    const char *module = tessi_plug_component_module(*plugin, wanted, &settings);
-    const struct tess_plugin *p = NULL;
-    if (!module)
+    const struct tessi_found *found = tessi_plug_registry_found(r, (*plugin)->id);
+    struct opening o = {.registry = r, .path = path, .shipped = found && found->shipped, .why = "its path is too long"};
+    if (!tessi_plug_component_module(*plugin, wanted, &settings))
         return TESS_OK;
-    if (module_path(tessi_plug_registry_file_of(r, *plugin), module, path, sizeof path))
-        p = open_with(path, ctx->host, settings, why, sizeof why);
+    if (tessi_plug_module_path(tessi_plug_registry_file_of(r, *plugin), *plugin, wanted, path, sizeof path))
+        TESS_TRY(open_with(ctx, &o, settings));
+    const struct tess_plugin *p = o.plugin;
     if (!p)
-        return ctx->fail(ctx, TESS_E_PLUGIN, "%s: %s", path, why);
+        return ctx->fail(ctx, TESS_E_PLUGIN, "%s: %s", path, o.why);
     if (strcmp(p->id, (*plugin)->id) != 0 || strcmp(p->version, (*plugin)->version) != 0)
         return ctx->fail(ctx, TESS_E_PLUGIN, "%s: wanted the library of %s %s, found %s %s: install both from one build", path,
                          (*plugin)->id, (*plugin)->version, p->id, p->version);

@@ -29,8 +29,17 @@ const struct tess_param *tessi_plug_param_named(const struct tess_component *k, 
 int tessi_plug_plugin_check(const struct tess_plugin *p, const struct tess_host *host, char *why, size_t capacity);
 /* Opens one file and checks what is in it; NULL and the reason, without the path, when it is refused. */
 const struct tess_plugin *tessi_plug_plugin_open(const char *path, const struct tess_host *host, char *why, size_t capacity);
+/* The same for a file of whoever: examined, digested and tried in a process of its own before, unless it is of the release (`shipped`);
+ * what it is refused for is in `why`, and *out NULL. `digest` is "" for one of the release. Fails where the file or a process cannot be
+ * had. */
+int tessi_plug_registry_open_file(struct tess_context *ctx, const struct tessi_registry *r, const char *path, int shipped,
+                                  char digest[TESS_DIGEST_TEXT], const struct tess_plugin **out, char *why, size_t capacity) TESS_CHECKED;
 /* The folder, beside plugins, of the files that are loaded when a component is opened. */
 #define TESSI_LIBRARIES "libraries"
+/* The file of the library that component k of p names, beside the plugin's file; 0: it names none, or the path is too long. */
+int tessi_plug_module_path(const char *file, const struct tess_plugin *p, const struct tess_component *k, char *path, size_t capacity);
+/* Adds what is to be said of a component whose kind this program does not know. */
+void tessi_plug_kind_words(const struct tess_component *k, char *text, size_t capacity);
 /* i-th component by stride; NULL at the end. */
 const struct tess_component *tessi_plug_component_at(const struct tess_plugin *p, int64_t i);
 /* Where the plugins are when the program `exe` runs from a build tree: 1 and the folder, or 0. */

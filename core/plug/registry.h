@@ -2,6 +2,7 @@
 #ifndef TESSI_REGISTRY_H
 #define TESSI_REGISTRY_H
 
+#include <tessera/digest.h>
 #include <tessera/plugin.h>
 #include "core/config/config.h"
 
@@ -12,24 +13,33 @@ struct tessi_found {
     char *path;
     char *refusal;                     /* NULL: accepted */
     const struct tess_plugin *plugin;  /* NULL when refused */
+    char *remark;                      /* for those who plan and run; NULL: nothing to say */
+    int32_t shipped;                   /* 1: of this program's release, by its folder and name */
+    char digest[TESS_DIGEST_TEXT];     /* of its bytes, where it is not; "" */
 };
 
 /* Scans, in this order, each folder of TESSERA_PLUGIN_PATH (colon-separated), of `extra` (same form, may be NULL), then the tree's
  * build/plugins when the program runs from the tree, else the installed folder; files *.so, sorted bytewise. Recursive one level
  * (kind folders, and libtool's .libs in them; not `libraries`, whose files are loaded when a component is opened). A missing folder is a
- * note; a duplicate kind/name refuses the later file naming both. Never fails for a bad file. Services that plugins need are asked of
- * c->host, which must outlive the registry. */
-int tessi_plug_registry_new(struct tess_context *ctx, const char *extra, struct tessi_registry **out) TESS_CHECKED;
-void tessi_plug_registry_free(struct tessi_registry *r);
+ * note; a duplicate id or kind/name refuses the later file naming both. Never fails for a bad file. Services that plugins need are asked of
+ * ctx->host, which must outlive the registry. `seconds`: how long a file that is new here may take to be loaded (trial.h); 0: as long as
+ * usual. [one thread] */
+int tessi_plug_registry_new(struct tess_context *ctx, const char *extra, double seconds, struct tessi_registry **out) TESS_CHECKED;
+void tessi_plug_registry_free(struct tessi_registry *r); /* plugins stay loaded */
 /* One more file, or a plugin that this program has compiled in (borrowed), as if it had been found. TESS_E_PLUGIN with the reason when it
  * is refused; a file that is known already is neither opened again nor a failure. */
 int tessi_plug_registry_add_file(struct tess_context *ctx, struct tessi_registry *r, const char *path) TESS_CHECKED;
-int tessi_plug_registry_add_plugin(struct tess_context *ctx, struct tessi_registry *r,
-                                   const struct tess_plugin *plugin) TESS_CHECKED; /* plugins stay loaded */
+int tessi_plug_registry_add_plugin(struct tess_context *ctx, struct tessi_registry *r, const struct tess_plugin *plugin) TESS_CHECKED;
 int64_t tessi_plug_registry_files(const struct tessi_registry *r);
 const struct tessi_found *tessi_plug_registry_file(const struct tessi_registry *r, int64_t i);
 /* Path of the file a plugin came from; "" for one that is in no file of the list. */
 const char *tessi_plug_registry_file_of(const struct tessi_registry *r, const struct tess_plugin *plugin);
+/* The accepted file of the plugin of this id; NULL: there is none. */
+const struct tessi_found *tessi_plug_registry_found(const struct tessi_registry *r, const char *id);
+/* The digests of the files that a component's code is in, its plugin's and its library's ("A and B"), unless they are of the release; "". A
+ * plugin that is built anew keeps its version, and is another all the same. */
+const char *tessi_plug_registry_bytes(const struct tessi_registry *r, const struct tess_component *k, const struct tess_plugin *plugin,
+                                      char *text, size_t capacity);
 /* File of the library that a component's functions are in, and settings (may be NULL) for loading it; NULL: they are in its plugin. */
 const char *tessi_plug_component_module(const struct tess_plugin *p, const struct tess_component *k, const char *const **settings);
 /* Loads that library, if the component has one, and puts plugin and component from there in the place of those given. TESS_E_PLUGIN says
@@ -38,8 +48,9 @@ int tessi_plug_module_load(struct tess_context *ctx, const struct tessi_registry
                       const struct tess_component **component) TESS_CHECKED;
 /* Folders looked at: path and "" or a note ("no such folder"). NULL past the end. */
 const char *tessi_plug_registry_folder(const struct tessi_registry *r, int64_t i, const char **note);
-/* Appends to text the refusals of files called NAME.so ("; refused: ..."): the likeliest reason for a missing component. */
-void tessi_plug_add_refused(const struct tessi_registry *r, const char *name, char *text, size_t capacity);
+/* Appends to text the likeliest reasons for a missing component: refusals of files called NAME.so ("; refused: ..."), and components of the
+ * name whose kind has another number than `kind` ("": of any). */
+void tessi_plug_add_refused(const struct tessi_registry *r, const char *kind, const char *name, char *text, size_t capacity);
 /* Components sorted by kind then name; plugin may be NULL. NULL past the end. */
 const struct tess_component *tessi_plug_registry_component(const struct tessi_registry *r, int64_t i, const struct tess_plugin **plugin);
 /* By kind ("encoder/1") and name; NULL when absent. */

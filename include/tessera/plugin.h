@@ -55,9 +55,6 @@ struct tess_param {
     const char *text;   /* see the types */
 };
 
-/* What a component can do beyond its kind's contract. */
-enum { TESS_DETERMINISTIC = 1u << 0 /* same inputs and seed, same bits, on any thread */ };
-
 struct tess_component {
     const char *name;    /* "conv": what a pipeline writes after `use:`; NULL ends the table */
     const char *kind;    /* "encoder/1": says what `ops` points at */
@@ -65,7 +62,7 @@ struct tess_component {
     const struct tess_param *params;
     uint32_t param_stride; /* sizeof(struct tess_param) as compiled, so that rows may grow */
     uint32_t reserved;
-    uint64_t caps;
+    uint64_t caps;    /* 0: there are none yet; a bit that the host does not know is refused */
     size_t self_size; /* the host allocates self, zeroed, and fills the parameters */
     /* Cross-check parameters, reserve memory, open files. May be NULL. On failure `close` is called too. */
     int (*open)(void *self, struct tess_context *ctx);
@@ -122,13 +119,13 @@ struct tess_plugin {
         NULL, NULL, 0, 0, 0, 0, 0, 0, NULL                                                                                                 \
     }
 
-/* A component that is TESS_DETERMINISTIC. `self` is the size of its struct, 0 for none; `params`, `open` and `close` may be NULL. WITH has
- * the rest of struct tess_component as well. */
+/* A component. `self` is the size of its struct, 0 for none; `params`, `open` and `close` may be NULL. WITH has the rest of struct
+ * tess_component as well. */
 #define TESS_COMPONENT(name, kind, summary, self, params, open, close, ops)                                                                \
     TESS_COMPONENT_WITH(name, kind, summary, self, params, open, close, ops, NULL, NULL, NULL)
 #define TESS_COMPONENT_WITH(name, kind, summary, self, params, open, close, ops, made_by, module, settings)                                \
     {                                                                                                                                      \
-        name, kind, summary, params, sizeof(struct tess_param), 0, TESS_DETERMINISTIC, self, open, close, ops, made_by, module, settings   \
+        name, kind, summary, params, sizeof(struct tess_param), 0, 0, self, open, close, ops, made_by, module, settings                    \
     }
 #define TESS_COMPONENT_END                                                                                                                 \
     {                                                                                                                                      \

@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef FLOW_READER_CONSTANT
+#define FLOW_READER_CONSTANT 0.0f /* one that is built again may begin elsewhere */
+#endif
+
 struct reader {
     const char *file;
 };
@@ -37,7 +41,7 @@ static int run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
     struct reader *s = self;
     const int64_t one = 1;
-    float sum = 0.0f;
+    float sum = FLOW_READER_CONSTANT;
     TESS_TRY(meanwhile(ctx, "FLOW_BEFORE_READ"));
     FILE *f = fopen(s->file, "rb");
     if (!f)

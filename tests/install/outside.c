@@ -68,15 +68,5 @@ static const struct tess_param params[] = {{.name = "codebook_size",
                                             .def = 6},
                                            {.name = NULL}};
 
-static const struct tess_component components[] = {{.name = "outside",
-                                                    .kind = "quantizer/1",
-                                                    .summary = "written elsewhere",
-                                                    TESS_PARAMS(params),
-                                                    .self_size = sizeof(struct outside),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-
-static const char *const needs[] = {"graph/1", NULL};
-
-TESS_EXPORT const struct tess_plugin tess_plugin_1 = {TESS_PLUGIN_HEAD, .id = "outside", .version = "1",
-                                                      .license = "MIT", .needs = needs,  .components = components};
+TESS_PLUGIN("outside", "1", "MIT", TESS_NEEDS("graph/1"),
+            TESS_COMPONENT("outside", "quantizer/1", "written elsewhere", sizeof(struct outside), params, NULL, NULL, &ops));

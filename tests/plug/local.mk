@@ -1,12 +1,13 @@
 # The gate: plugins found, refused, filled; the layout of the boundary.
-check_PROGRAMS += tests/plug/test_abi tests/plug/test_libraries tests/plug/test_plug tests/plug/test_registry
+check_PROGRAMS += tests/plug/test_abi tests/plug/test_files tests/plug/test_libraries tests/plug/test_plug tests/plug/test_registry
 
 # Plugins to be accepted and refused. The path makes libtool build shared objects; nothing is installed there.
 check_LTLIBRARIES += \
     tests/fixtures/good.la tests/fixtures/duplicate.la tests/fixtures/major.la tests/fixtures/size.la \
     tests/fixtures/need.la tests/fixtures/default.la tests/fixtures/symbol.la \
     tests/fixtures/heavy.la tests/fixtures/heavy_library.la tests/fixtures/heavy_other.la tests/fixtures/heavy_empty.la \
-    tests/fixtures/count_threads.la
+    tests/fixtures/count_threads.la tests/fixtures/rude.la tests/fixtures/rebuilt.la tests/fixtures/same_id.la \
+    tests/fixtures/later_kind.la tests/fixtures/slip_kind.la tests/fixtures/shadow.la
 FIXTURE_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 tests_fixtures_good_la_SOURCES = tests/fixtures/good.c tests/fixtures/good.h
 tests_fixtures_good_la_LDFLAGS = $(FIXTURE_LDFLAGS)
@@ -41,6 +42,28 @@ tests_fixtures_heavy_empty_la_CPPFLAGS = $(AM_CPPFLAGS) -DHEAVY_NAME=\"light\"
 tests_fixtures_heavy_empty_la_LDFLAGS = $(FIXTURE_LDFLAGS)
 tests_fixtures_count_threads_la_SOURCES = tests/fixtures/count_threads.c
 tests_fixtures_count_threads_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_rude_la_SOURCES = tests/fixtures/rude.c
+tests_fixtures_rude_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_rebuilt_la_SOURCES = tests/fixtures/rude.c
+tests_fixtures_rebuilt_la_CPPFLAGS = $(AM_CPPFLAGS) -DRUDE_CONSTANT=2
+tests_fixtures_rebuilt_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_same_id_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_same_id_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_ID=\"fixture-good\"
+tests_fixtures_same_id_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_later_kind_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_later_kind_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_KIND=\"encoder/2\" -DBAD_NAME=\"later\" -DBAD_ID=\"fixture-later\"
+tests_fixtures_later_kind_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_slip_kind_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_slip_kind_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_KIND=\"encoders/1\" -DBAD_NAME=\"slip\" -DBAD_ID=\"fixture-slip\"
+tests_fixtures_slip_kind_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_shadow_la_SOURCES = tests/fixtures/bad.c
+tests_fixtures_shadow_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_NAME=\"conv\"
+tests_fixtures_shadow_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+BAD_FIXTURES = tests/fixtures/good.la tests/fixtures/duplicate.la tests/fixtures/major.la tests/fixtures/size.la tests/fixtures/need.la \
+    tests/fixtures/default.la tests/fixtures/symbol.la tests/fixtures/same_id.la tests/fixtures/later_kind.la tests/fixtures/slip_kind.la \
+    tests/fixtures/shadow.la
+EXTRA_tests_plug_test_registry_DEPENDENCIES = $(BAD_FIXTURES)
+EXTRA_tests_plug_test_files_DEPENDENCIES = $(BAD_FIXTURES) tests/fixtures/rude.la tests/fixtures/rebuilt.la
 EXTRA_tests_plug_test_libraries_DEPENDENCIES = tests/fixtures/heavy.la tests/fixtures/heavy_library.la tests/fixtures/heavy_other.la \
     tests/fixtures/heavy_empty.la
 EXTRA_tests_plug_test_plug_DEPENDENCIES = tests/fixtures/good.la

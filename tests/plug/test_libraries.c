@@ -66,7 +66,7 @@ START_TEST(one_that_was_named_and_cannot_be_loaded_is_an_error)
     plug_add(&fixture, "", "heavy");
     const char *message = refusal();
     snprintf(wanted, sizeof wanted,
-             "backend/heavy: %s/libraries/heavy_library.so: wanted a shared object that loads, found: ", fixture.folder);
+             "backend/heavy: %s/libraries/heavy_library.so: wanted a shared object that can be read, found: ", fixture.folder);
     ck_assert_msg(strstr(message, wanted) != NULL, "%s", message);
 }
 END_TEST
@@ -110,7 +110,8 @@ START_TEST(the_next_backend_by_preference_is_taken_and_told)
     ck_assert_str_ne(tess_instance_name(fixture.runtime->backend), "heavy");
     ck_assert_str_eq(tessi_base_context_message(fixture.ctx), "");
     fflush(terminal);
-    ck_assert_msg(strstr(told, "` is taken, as `heavy` cannot be: ") && strstr(told, "heavy_library.so: wanted a shared object that loads"),
+    ck_assert_msg(strstr(told, "` is taken, as `heavy` cannot be: ") &&
+                      strstr(told, "heavy_library.so: wanted a shared object that can be read"),
                   "%s", told);
     tessi_host_runtime_free(fixture.runtime);
     fixture.runtime = NULL;

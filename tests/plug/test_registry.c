@@ -1,5 +1,6 @@
 /* Finding and refusing plugins; the runtime that stands on them.
  * SPDX-License-Identifier: MIT */
+#include "core/plug/kinds.h"
 #include "tests/support/plug_fixture.h"
 #include "tests/support/suite.h"
 
@@ -51,7 +52,7 @@ START_TEST(bad_files_are_refused_with_the_reason)
     refusal_has("need", "fixture-bad 0.0.1, of ABI 1.0, needs the service crystal-ball/1, which this tessera, of ABI 1.0, does not offer");
     refusal_has("default", "component `wrong`: parameter `count`: wanted a whole default in 1 .. 8, found 9");
     refusal_has("symbol", "wanted plugin ABI 1 (symbol tess_plugin_1), found ABI 2");
-    refusal_has("text", "wanted a shared object that loads, found: ");
+    refusal_has("text", "wanted a shared object (ELF), found a text");
     ck_assert_ptr_null(plug_refusal(&fixture, ".hidden"));
     /* duplicate.so comes before good.so, so that the latter is the one refused. */
     ck_assert_str_eq(plug_refusal(&fixture, "duplicate"), "");
@@ -145,10 +146,14 @@ struct self {
     struct tess_list l;
     struct tess_instance *c, *d;
 };
-static const struct {
-    uint32_t size;
-    void *buffer[16];
-} ops = {sizeof ops, {NULL}};
+static int record(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *image, int64_t width,
+                  struct tess_node **latent)
+{
+    (void)self, (void)g, (void)image, (void)latent;
+    return (ctx->fail)(ctx, TESS_E_FAILED, "nothing is recorded for a width of %lld", (long long)width);
+}
+
+static const struct tess_encoder_1 ops = {.size = sizeof ops, .record = record};
 
 /* One row, in a table of its own; the reason it is refused for, "" when it is not. */
 static const char *check_row(struct tess_param row, const struct tess_param *first)
@@ -204,6 +209,10 @@ START_TEST(tables_are_checked_row_by_row)
     REFUSED("wanted the index of one of its 2 choices", OF(e), .type = TESS_ENUM, .text = "a|b", .def = 2);
     REFUSED("integers as the default, found \"1, x\"", OF(l), .type = TESS_LIST, .lo = 0, .hi = 4, .text = "1, x");
     REFUSED("wanted default items in 0 .. 4, found 5", OF(l), .type = TESS_LIST, .lo = 0, .hi = 4, .text = "1, 5");
+    REFUSED("has the flags 0x80000000, which this tessera, of ABI 1.0, does not know", OF(a), .type = TESS_I64, .lo = 0, .hi = 1,
+            .flags = 1u << 31);
+    REFUSED("wanted a line of UTF-8 as the default", OF(s), .type = TESS_STR, .text = "a\nb");
+    REFUSED("wanted its choices in one line of UTF-8", OF(e), .type = TESS_ENUM, .text = "a|\x80");
     REFUSED("wanted TESS_PATH with a string", OF(a), .type = TESS_I64, .lo = 0, .hi = 1, .flags = TESS_PATH);
     REFUSED("wanted a kind like", OF(c), .type = TESS_COMPONENT, .text = "encoder");
     REFUSED("wanted a kind like", OF(c), .type = TESS_COMPONENT);
@@ -264,6 +273,168 @@ START_TEST(components_are_checked)
     p.license = NULL;
     ck_assert(!tessi_plug_plugin_check(&p, NULL, why, sizeof why));
     ck_assert_str_eq(why, "wanted an id, a version and a license, found no license");
+}
+END_TEST
+
+/* Each kind's functions, taken away one by one: missed when it is one that every component has. */
+START_TEST(every_kind_has_its_functions)
+{
+    static union {
+        uint32_t size;
+        void (*function[64])(void);
+        char bytes[64 * sizeof(void *)];
+    } table;
+    struct tess_component k = {.name = "k", .summary = "for tests", .ops = &table};
+    char wanted[200];
+    const struct tessi_kind *kind;
+    int64_t kinds = 0;
+    for (; (kind = tessi_plug_kind_at(kinds)); kinds++) {
+        k.kind = kind->id;
+        for (const struct tessi_kind_function *missing = kind->function; missing->name; missing++) {
+            memset(&table, 0, sizeof table);
+            for (const struct tessi_kind_function *f = kind->function; f->name; f++)
+                if (f != missing)
+                    memset(table.bytes + f->offset, 0x55, sizeof(void *));
+            table.size = sizeof table;
+            snprintf(wanted, sizeof wanted, "component `k`: wanted the function `%s`, which every %s has, found NULL", missing->name, kind->id);
+            ck_assert_str_eq(check_component(k), missing->optional ? "" : wanted);
+        }
+        table.size = (uint32_t)kind->bytes - 1;
+        ck_assert_ptr_nonnull(strstr(check_component(k), "bytes of functions for"));
+        table.size = UINT32_MAX;
+        ck_assert_ptr_nonnull(strstr(check_component(k), "wanted at most 65536 bytes of functions, found size 4294967295"));
+    }
+    ck_assert_int_ge(kinds, 12);
+}
+END_TEST
+
+#define PLUGIN_REFUSED(wanted, field, value)                                                       \
+    do {                                                                                           \
+        char why_[1024] = "";                                                                      \
+        struct tess_plugin p_ = TESS_PLUGIN_INIT("p", "1", "MIT", NULL, one);                      \
+        p_.field = value;                                                                          \
+        ck_assert(!tessi_plug_plugin_check(&p_, NULL, why_, sizeof why_));                         \
+        ck_assert_msg(strstr(why_, wanted) != NULL, "wanted \"%s\", found \"%s\"", wanted, why_);  \
+    } while (0)
+
+START_TEST(what_a_plugin_says_of_itself)
+{
+    static const struct tess_component one[] = {{.name = "k", .kind = "encoder/1", .summary = "for tests", .ops = &ops}, {.name = NULL}};
+    static const char *const odd[] = {"gra\tph/1", NULL};
+    static const char *many[80];
+    for (int i = 0; i < 79; i++)
+        many[i] = "graph/1";
+    PLUGIN_REFUSED("wanted an id of 1 to 63 letters, digits and ._+~-, found \"a\\x1b[1mb\"", id, "a\033[1mb");
+    PLUGIN_REFUSED("wanted an id of 1 to 63 letters", id, "");
+    PLUGIN_REFUSED("wanted an id of 1 to 63 letters", id, "a; b");
+    PLUGIN_REFUSED("wanted a version of 1 to 63 letters, digits and ._+~-, found \"1\\n2\"", version, "1\n2");
+    PLUGIN_REFUSED("wanted a version of 1 to 63 letters", version, "1.\xff");
+    PLUGIN_REFUSED("wanted a license in a line of UTF-8", license, "\xc3(");
+    PLUGIN_REFUSED("wanted a license in a line of UTF-8", license, "");
+    PLUGIN_REFUSED("wanted services like \"graph/1\" in `needs`, found other text", needs, odd);
+    PLUGIN_REFUSED("needs the service graph/1", needs, many);
+    PLUGIN_REFUSED("wanted a description of at most 4096 bytes, found 4294967295", size, UINT32_MAX);
+    PLUGIN_REFUSED("4096 at most, found rows of 4294967288", component_stride, UINT32_MAX - 7);
+    PLUGIN_REFUSED("4096 at most, found rows of 101", component_stride, 101);
+    PLUGIN_REFUSED("4096 at most, found rows of 0", components, NULL);
+}
+END_TEST
+
+START_TEST(what_a_component_says_of_itself)
+{
+    static const struct tess_param none[] = {{.name = NULL}};
+    static const char *const settings[] = {"X", NULL};
+    const struct tess_component first = {.name = "k", .kind = "encoder/1", .summary = "for tests", .params = none, .param_stride = sizeof(struct tess_param), .ops = &ops};
+    static const struct {
+        const char *wanted;
+        struct tess_component k;
+    } cases[] = {
+        {"component `a\\x07`: wanted a name of letters", {.name = "a\a", .kind = "encoder/1", .summary = "", .ops = &ops}},
+        {"wanted a summary, a line of UTF-8, found other text", {.name = "k", .kind = "encoder/1", .summary = "a\nb", .ops = &ops}},
+        {"wanted a summary, a line of UTF-8, found other text", {.name = "k", .kind = "encoder/1", .summary = "\xe2\x82", .ops = &ops}},
+        {"has the capabilities 0x8000000000000001, which this tessera, of ABI 1.0, does not know",
+         {.name = "k", .kind = "encoder/1", .summary = "", .caps = UINT64_C(0x8000000000000001), .ops = &ops}},
+        {"wanted a struct of at most 1073741824 bytes, found self_size 18446744073709551615",
+         {.name = "k", .kind = "encoder/1", .summary = "", .self_size = SIZE_MAX, .ops = &ops}},
+        {"4096 at most, found rows of 4104",
+         {.name = "k", .kind = "encoder/1", .summary = "", .params = none, .param_stride = 4104, .ops = &ops}},
+        {"wanted the name of a file of libraries/ as module", {.name = "k", .kind = "encoder/1", .summary = "", .module = "../x", .ops = &ops}},
+        {"wanted settings like \"NAME=VALUE\"",
+         {.name = "k", .kind = "encoder/1", .summary = "", .settings = settings, .ops = &ops}},
+    };
+    ck_assert_str_eq(check_component(first), "");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        ck_assert_msg(strstr(check_component(cases[i].k), cases[i].wanted) != NULL, "wanted \"%s\", found \"%s\"", cases[i].wanted,
+                      check_component(cases[i].k));
+}
+END_TEST
+
+static const char *remark_of(const char *name)
+{
+    char file[128];
+    snprintf(file, sizeof file, "/%s.so", name);
+    for (int64_t i = 0; i < tessi_plug_registry_files(fixture.runtime->registry); i++) {
+        const struct tessi_found *f = tessi_plug_registry_file(fixture.runtime->registry, i);
+        const char *slash = strrchr(f->path, '/');
+        if (strcmp(slash, file) == 0)
+            return f->remark ? f->remark : "";
+    }
+    return NULL;
+}
+
+START_TEST(kinds_that_this_program_does_not_know)
+{
+    struct tess_instance *i;
+    char wanted[PATH_MAX];
+    plug_add(&fixture, "", "good");
+    plug_add(&fixture, "", "later_kind");
+    plug_add(&fixture, "", "slip_kind");
+    plug_scan(&fixture);
+    ck_assert_ptr_nonnull(strstr(remark_of("good"), " is of kind pair/1, which nothing takes"));
+    snprintf(wanted, sizeof wanted, "%s/later_kind.so: there is an encoder `later` of kind encoder/2, this program knows encoder/1",
+             fixture.folder);
+    ck_assert_str_eq(remark_of("later_kind"), wanted);
+    snprintf(wanted, sizeof wanted, "%s/slip_kind.so: `slip` is of kind encoders/1, which nothing takes; did you mean encoder/1?",
+             fixture.folder);
+    ck_assert_str_eq(remark_of("slip_kind"), wanted);
+    const char *message = plug_open(&fixture, "encoder/1", "use: later\n", 1, &i);
+    ck_assert_msg(strstr(message, "no encoder is called `later`") != NULL, "%s", message);
+    ck_assert_msg(strstr(message, "; there is an encoder `later` of kind encoder/2, this program knows encoder/1") != NULL, "%s", message);
+}
+END_TEST
+
+START_TEST(an_id_belongs_to_one_file)
+{
+    char wanted[PATH_MAX];
+    plug_add(&fixture, "", "good");
+    plug_add(&fixture, "", "same_id");
+    plug_scan(&fixture);
+    snprintf(wanted, sizeof wanted, "wanted names of its own, found the id fixture-good, which %s/good.so already brings", fixture.folder);
+    refusal_has("same_id", wanted);
+    snprintf(wanted, sizeof wanted, "a plugin is not used: %s/same_id.so: wanted names of its own", fixture.folder);
+    ck_assert_ptr_nonnull(strstr(remark_of("same_id"), wanted));
+}
+END_TEST
+
+/* A user's plugin comes before the one of the release, which is not an error and is said. */
+START_TEST(a_plugin_in_the_place_of_tesseras_own)
+{
+    char wanted[PATH_MAX];
+    plug_add(&fixture, "", "shadow");
+    plug_scan(&fixture);
+    ck_assert_str_eq(plug_refusal(&fixture, "shadow"), "");
+    const struct tessi_found *f = tessi_plug_registry_found(fixture.runtime->registry, "fixture-bad");
+    ck_assert(f && !f->shipped && strlen(f->digest) == 64);
+    const char *remark = remark_of("conv");
+    snprintf(wanted, sizeof wanted, "%s/shadow.so is used in the place of tessera's own: it has encoder/conv, as ", fixture.folder);
+    for (int64_t i = 0; i < tessi_plug_registry_files(fixture.runtime->registry); i++) {
+        const struct tessi_found *other = tessi_plug_registry_file(fixture.runtime->registry, i);
+        if (strstr(other->path, "/encoders/"))
+            remark = other->remark;
+        ck_assert_int_eq(other->shipped, strncmp(other->path, fixture.folder, strlen(fixture.folder)) != 0);
+        ck_assert_int_eq(*other->digest == '\0', other->shipped);
+    }
+    ck_assert_msg(remark && strstr(remark, wanted) == remark, "%s", remark);
 }
 END_TEST
 
@@ -377,6 +548,12 @@ int main(void)
     tcase_add_test(tests, a_missing_component_names_the_refused_file);
     tcase_add_test(tests, tables_are_checked_row_by_row);
     tcase_add_test(tests, components_are_checked);
+    tcase_add_test(tests, every_kind_has_its_functions);
+    tcase_add_test(tests, what_a_plugin_says_of_itself);
+    tcase_add_test(tests, what_a_component_says_of_itself);
+    tcase_add_test(tests, kinds_that_this_program_does_not_know);
+    tcase_add_test(tests, an_id_belongs_to_one_file);
+    tcase_add_test(tests, a_plugin_in_the_place_of_tesseras_own);
     tcase_add_test(tests, longer_rows_of_a_later_minor_are_walked_by_their_stride);
     tcase_add_test(tests, the_build_tree_is_known_by_its_libs);
     tcase_add_test(tests, the_host_offers_what_it_says);

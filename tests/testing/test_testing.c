@@ -75,25 +75,25 @@ struct compiled_in {
 };
 static const struct tess_param params[] = {
     {.name = "n", .help = "n", .type = TESS_I64, .offset = offsetof(struct compiled_in, n), .lo = 0, .hi = 9, .def = 3}, {.name = NULL}};
-static const struct tess_quantizer_1 ops = {.size = sizeof ops};
-static const struct tess_component components[] = {{.name = "compiled-in",
-                                                    .kind = "quantizer/1",
-                                                    .summary = "x",
-                                                    TESS_PARAMS(params),
-                                                    .self_size = sizeof(struct compiled_in),
-                                                    .ops = &ops},
-                                                   {.name = NULL}};
-static const struct tess_plugin plugin = {TESS_PLUGIN_HEAD, .id = "compiled-in", .version = "1", .license = "MIT",
-                                          .components = components};
+static int record_nothing(void *self, struct tess_context *c, struct tess_graph *g, struct tess_node *image, int64_t width,
+                          struct tess_node **latent)
+{
+    (void)self, (void)g, (void)image, (void)width, (void)latent;
+    return (c->fail)(c, TESS_E_FAILED, "nothing is recorded");
+}
+static const struct tess_encoder_1 ops = {.size = sizeof ops, .record = record_nothing};
+static const struct tess_component components[] = {
+    TESS_COMPONENT("compiled-in", "encoder/1", "x", sizeof(struct compiled_in), params, NULL, NULL, &ops), TESS_COMPONENT_END};
+static const struct tess_plugin plugin = TESS_PLUGIN_INIT("compiled-in", "1", "MIT", NULL, components);
 
 START_TEST(plugins_come_from_files_and_from_the_test_itself)
 {
     struct tess_instance *i;
     ok(tess_test_add_plugin(host, &plugin));
-    ok(tess_instance_open(ctx, "quantizer/1", "{use: compiled-in, n: 5}", "test", &i));
+    ok(tess_instance_open(ctx, "encoder/1", "{use: compiled-in, n: 5}", "test", &i));
     ck_assert_int_eq(((struct compiled_in *)tess_instance_self(i))->n, 5);
     tess_instance_close(i);
-    fails(tess_test_add_plugin(host, &plugin), TESS_E_PLUGIN, "wanted names of its own, found quantizer/compiled-in");
+    fails(tess_test_add_plugin(host, &plugin), TESS_E_PLUGIN, "wanted names of its own, found the id compiled-in");
     ok(tess_test_add_file(host, TEST_BUILD "/tests/fixtures/.libs/good.so"));
     ok(tess_test_add_file(host, TEST_BUILD "/tests/fixtures/.libs/good.so"));
     fails(tess_test_add_file(host, TEST_BUILD "/tests/fixtures/.libs/major.so"), TESS_E_PLUGIN, "wanted plugin ABI");

@@ -1,0 +1,52 @@
+/* The registry's lists, for its own files. SPDX-License-Identifier: MIT */
+#ifndef TESSI_REGISTRY_PRIVATE_H
+#define TESSI_REGISTRY_PRIVATE_H
+
+#include "core/plug/plug_private.h"
+#include "core/plug/trial.h"
+
+#include <sys/types.h>
+
+struct tessi_registry_folder {
+    char *path;
+    char note[160]; /* "": looked at */
+};
+
+struct tessi_registry_file {
+    struct tessi_found found;
+    dev_t device; /* with inode: the same file by another path is looked at once */
+    ino_t inode;
+};
+
+struct tessi_registry_entry {
+    const struct tess_component *component;
+    const struct tess_plugin *plugin;
+    int64_t file;
+    char module_digest[TESS_DIGEST_TEXT]; /* of a file that is not of the release, for the library of the component; "" */
+};
+
+struct tessi_registry {
+    const struct tess_host *host;
+    struct tessi_passed *passed;
+    double seconds;  /* that a trial may take */
+    char *own;      /* the folder of this program's plugins */
+    struct tessi_registry_folder *folder;
+    struct tessi_registry_file *file;
+    struct tessi_registry_entry *entry;
+    int64_t folders, files, entries;
+};
+
+/* Makes room for one more after n; doubles at powers of two. */
+int tessi_plug_registry_grow(struct tess_context *ctx, void *array, int64_t n, size_t size) TESS_CHECKED;
+/* Looks at each folder of a colon-separated list, then at one; at every file in them. */
+int tessi_plug_registry_scan_list(struct tess_context *ctx, struct tessi_registry *r, const char *list) TESS_CHECKED;
+int tessi_plug_registry_scan(struct tess_context *ctx, struct tessi_registry *r, const char *path, size_t length) TESS_CHECKED;
+/* Looks at one file: accepted or refused, it is in the list then, unless it was there by another path. */
+int tessi_plug_registry_add(struct tess_context *ctx, struct tessi_registry *r, const char *path) TESS_CHECKED;
+/* The same for a plugin that is compiled into the program. */
+int tessi_plug_registry_take(struct tess_context *ctx, struct tessi_registry *r, const struct tess_plugin *p) TESS_CHECKED;
+/* When all are there: what is to be said of components of kinds that nobody takes. */
+int tessi_plug_registry_judge_kinds(struct tess_context *ctx, struct tessi_registry *r) TESS_CHECKED;
+const struct tessi_registry_entry *tessi_plug_registry_entry(const struct tessi_registry *r, const char *kind, const char *name);
+
+#endif
