@@ -3,3 +3,16 @@ tessera_SOURCES += \
     cli/exchange_flags.h cli/exchange_flags.c cli/import_checkpoint.c cli/export_checkpoint.c \
     cli/inspect.c cli/plan.h cli/plan.c cli/plugins.c cli/run.c cli/view.c \
     cli/draw.h cli/draw.c cli/bench.h cli/bench.c cli/bench_model.h cli/bench_model.c cli/bench_cases.c cli/bench_peak.c
+
+# `tessera new` has its templates in it: those of all kinds, and what projects share.
+tessera_SOURCES += cli/new.c cli/new_templates.h
+nodist_tessera_SOURCES = cli/new_templates.c
+TEMPLATES = kit/template/backend.c kit/template/backend.yaml kit/template/critic.c kit/template/critic.yaml kit/template/decoder.c \
+    kit/template/decoder.yaml kit/template/encoder.c kit/template/encoder.yaml kit/template/source.c kit/template/source.yaml \
+    kit/template/stage.c kit/template/stage.yaml kit/template/test_backend.c kit/template/test_critic.c kit/template/test_decoder.c \
+    kit/template/test_encoder.c kit/template/test_source.c kit/template/test_stage.c kit/template/project/Makefile \
+    kit/template/project/Makefile.cxx kit/template/project/README.md kit/template/project/meson.build
+cli/new_templates.c: $(TEMPLATES) kit/template/embed cli/local.mk
+	$(AM_V_GEN)$(MKDIR_P) cli && (cd $(srcdir)/kit/template && sh embed $(TEMPLATES)) > $@.part && mv $@.part $@
+CLEANFILES += cli/new_templates.c
+EXTRA_DIST += $(TEMPLATES) kit/template/embed

@@ -24,7 +24,7 @@
 #define MAX_THREADS 1024
 
 static const struct cli_verb *const verbs[] = {&cli_run,  &cli_plan,   &cli_plugins, &cli_inspect,
-                                              &cli_view, &cli_import, &cli_export,  &cli_bench};
+                                              &cli_view, &cli_import, &cli_export,  &cli_bench, &cli_new};
 #define VERBS (sizeof verbs / sizeof *verbs)
 
 static void main_help(FILE *to)

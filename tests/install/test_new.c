@@ -1,0 +1,117 @@
+/* `tessera new`: a project of every kind, in C and in C++, that builds without a warning, passes its own test and runs its pipeline as it was
+ * written; and what it refuses to begin.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "tests/support/install_fixture.h"
+#include "tests/support/small_pipeline.h"
+#include "tests/support/suite.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+enum { NO_CREATE = 73, USAGE = 2 };
+
+/* Kinds, and what makes their pipelines as short as a test's. */
+static const struct {
+    const char *kind, *set;
+} kinds[] = {
+    {"backend", "images=../images steps=1"}, {"critic", "images=../images steps=2 tokenizer.adversarial_start=1"},
+    {"decoder", "images=../images steps=2"}, {"encoder", "images=../images steps=2"},
+    {"source", ""},                          {"stage", "images=../images"},
+};
+
+static const struct {
+    const char *flag, *variable;
+} languages[] = {{"", "CFLAGS"}, {"--cxx", "CXXFLAGS"}};
+
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+START_TEST(a_new_project_passes_as_it_is)
+{
+    const char *kind = kinds[_i / 2].kind, *flag = languages[_i % 2].flag, *variable = languages[_i % 2].variable;
+    small_make_data(SMALL_COUNT);
+    install_says(install_shell("tessera new %s my-%s %s", kind, kind, flag), "Next: make");
+    const char *said = install_shell("make -C my-%s check %s=\"$CFLAGS -O0 -Werror\"", kind, variable);
+    install_says(said, "nothing is leaked");
+    install_says(said, " ok\n");
+    install_says_not(said, " not\n");
+    if (_i % 2 == 0)
+        install_says(install_shell("make -C my-%s run SET='%s'", kind, kinds[_i / 2].set), "results");
+}
+END_TEST
+
+START_TEST(every_kind_with_a_template_is_tried)
+{
+    const char *said = install_shell_ends(USAGE, "tessera new zzzzzz x");
+    int n = 0;
+    for (const char *at = said; *at; at++)
+        n += *at == ',';
+    for (int i = 0; i < KINDS; i++)
+        install_says(said, kinds[i].kind);
+    ck_assert_int_eq(n + 1, KINDS);
+}
+END_TEST
+
+static const struct {
+    const char *arguments, *words;
+} slips[] = {
+    {"", "wanted KIND and NAME, found nothing"},
+    {"source", "wanted KIND and NAME, found no name"},
+    {"sorce x", "there is no kind `sorce`; did you mean `source`?"},
+    {"source idx", "source/idx is there already, in "},
+    {"source 2x", "a name is a letter a .. z"},
+    {"source x-", "a name is a letter a .. z"},
+    {"source X", "a name is a letter a .. z"},
+    {"source ../x", "a name is a letter a .. z"},
+    {"source class", "`class` is a word of C or C++"},
+    {"source tess-x", "`tess-x` is Tessera's own prefix"},
+    {"source x y", "wanted KIND NAME, found `y` besides"},
+    {"source x --c++", "there is no flag `--c++`"},
+    {"source x -o", "-o wants a folder"},
+};
+
+START_TEST(a_wrong_name_is_told)
+{
+    install_says(install_shell_ends(USAGE, "tessera new %s", slips[_i].arguments), slips[_i].words);
+    install_says(install_shell("ls | wc -l"), "0\n");
+}
+END_TEST
+
+START_TEST(nothing_is_overwritten)
+{
+    install_shell("mkdir there && echo mine > there/file && touch file");
+    install_says(install_shell_ends(NO_CREATE, "tessera new source x -o there"), "is there already, and nothing is overwritten");
+    install_says(install_shell_ends(NO_CREATE, "tessera new source x -o file"), "is there already");
+    install_says(install_shell_ends(NO_CREATE, "tessera new source x -o no/such/folder"), "No such file or directory");
+    install_says(install_shell("ls there; cat there/file"), "file\nmine\n");
+    install_shell("tessera -q new source two-words -o there/inner && grep -q 'struct two_words' there/inner/two-words.c");
+}
+END_TEST
+
+START_TEST(meson_builds_and_tests_it)
+{
+    if (system("meson --version > out 2>&1 && ninja --version > out 2>&1") != 0) {
+        printf("%s: left out, meson and ninja are not there\n", __func__);
+        return;
+    }
+    install_shell("tessera new encoder one && cd one && meson setup build --werror && meson test -C build");
+    install_shell("tessera new encoder two --cxx && cd two && meson setup build --werror && meson test -C build");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("new");
+    TCase *tests = tcase_create("projects"), *refused = tcase_create("refused");
+    suite_add_tcase(suite, tests);
+    suite_add_tcase(suite, refused);
+    tcase_set_timeout(tests, 60);
+    tcase_add_checked_fixture(tests, install_enter, install_leave);
+    tcase_add_loop_test(tests, a_new_project_passes_as_it_is, 0, 2 * KINDS);
+    tcase_add_test(tests, meson_builds_and_tests_it);
+    tcase_add_checked_fixture(refused, install_enter, install_leave);
+    tcase_add_test(refused, every_kind_with_a_template_is_tried);
+    tcase_add_loop_test(refused, a_wrong_name_is_told, 0, sizeof slips / sizeof *slips);
+    tcase_add_test(refused, nothing_is_overwritten);
+    return suite_run(suite);
+}
