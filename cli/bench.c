@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT */
 #include "cli/bench.h"
 #include "cli/cli.h"
+#include "core/base/clock.h"
 #include "core/base/context.h"
 #include "core/base/json.h"
 #include "core/kernels/kernels.h"
@@ -15,7 +16,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MAX_CASES = 64, MAX_REPEAT = 1000 };
@@ -35,22 +35,15 @@ struct result {
     char message[TESSI_MESSAGE_CAPACITY];
 };
 
-static double bench_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Once to warm up, then the fastest of `repeat`. */
 static int time_it(struct tess_context *ctx, struct bench_work *w, int repeat, struct result *r)
 {
     if (!w->quick)
         TESS_TRY(w->run(ctx, w));
     for (int i = 0; i < repeat; i++) {
-        double began = bench_now();
+        double began = tessi_base_seconds();
         TESS_TRY(w->run(ctx, w));
-        double rate = w->units / (bench_now() - began);
+        double rate = w->units / (tessi_base_seconds() - began);
         if (i == 0 || rate > r->units / r->seconds) {
             r->seconds = w->units / rate;
             r->units = w->units;

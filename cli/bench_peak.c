@@ -4,9 +4,9 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/bench.h"
+#include "core/base/clock.h"
 
 #include <pthread.h>
-#include <time.h>
 #ifdef TESSI_X86_64
 #include <immintrin.h>
 #include <sys/syscall.h>
@@ -124,13 +124,6 @@ static void *bench_peak_run(void *user)
     return NULL;
 }
 
-static double bench_peak_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 double bench_peak(int threads, int what)
 {
     struct burst b[MAX_THREADS] = {{.run = burst_for(what)}};
@@ -140,7 +133,7 @@ double bench_peak(int threads, int what)
         return 0.0;
     threads = threads < MAX_THREADS ? threads : MAX_THREADS;
     for (int repeat = 0; repeat < 3; repeat++) {
-        double began = bench_peak_now(), flops = 0.0;
+        double began = tessi_base_seconds(), flops = 0.0;
         int started = 0;
         for (; started < threads; started++) {
             b[started] = (struct burst){.run = b[0].run};
@@ -151,7 +144,7 @@ double bench_peak(int threads, int what)
             pthread_join(id[i], NULL);
             flops += b[i].flops;
         }
-        double rate = flops / (bench_peak_now() - began) / 1e9;
+        double rate = flops / (tessi_base_seconds() - began) / 1e9;
         best = rate > best ? rate : best;
     }
     return best;

@@ -18,15 +18,6 @@ static struct tessi_attr *attributes_find(const struct tess_attrs *f, const char
     return NULL;
 }
 
-static int attributes_copy_text(struct tess_context *ctx, const char *text, char **out)
-{
-    size_t bytes = strlen(text) + 1;
-    void *copy;
-    TESS_TRY(tess_alloc(ctx, bytes, "an attribute", &copy));
-    *out = memcpy(copy, text, bytes);
-    return TESS_OK;
-}
-
 int tessi_base_attrs_new(struct tess_context *ctx, struct tess_attrs **out)
 {
     void *memory = NULL;
@@ -47,19 +38,6 @@ void tessi_base_attrs_free(struct tess_attrs *f)
     tess_free(f);
 }
 
-static int attributes_grow(struct tess_context *ctx, struct tess_attrs *f)
-{
-    int64_t capacity = f->capacity ? 2 * f->capacity : 16;
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)capacity * sizeof *f->item, "attributes", &memory));
-    if (f->count)
-        memcpy(memory, f->item, (size_t)f->count * sizeof *f->item);
-    tess_free(f->item);
-    f->item = memory;
-    f->capacity = capacity;
-    return TESS_OK;
-}
-
 /* Takes `value` but for its name; its text is then the attributes'. */
 static int attributes_set(struct tess_context *ctx, struct tess_attrs *f, const char *name, struct tessi_attr value)
 {
@@ -70,9 +48,8 @@ static int attributes_set(struct tess_context *ctx, struct tess_attrs *f, const 
         *at = value;
         return TESS_OK;
     }
-    if (f->count == f->capacity)
-        TESS_TRY(attributes_grow(ctx, f));
-    TESS_TRY(attributes_copy_text(ctx, name, &value.name));
+    TESS_TRY(tess_reserve(ctx, &f->item, &f->capacity, f->count + 1, sizeof *f->item, "attributes"));
+    TESS_TRY(tess_copy_text(ctx, name, &value.name));
     f->item[f->count++] = value;
     return TESS_OK;
 }
@@ -95,7 +72,7 @@ int tess_attrs_set_f64(struct tess_context *ctx, struct tess_attrs *f, const cha
 int tess_attrs_set_text(struct tess_context *ctx, struct tess_attrs *f, const char *name, const char *value)
 {
     struct tessi_attr attr = {.type = TESSI_ATTR_TEXT};
-    TESS_TRY(attributes_copy_text(ctx, value, &attr.text));
+    TESS_TRY(tess_copy_text(ctx, value, &attr.text));
     int status = attributes_set(ctx, f, name, attr);
     if (status != TESS_OK)
         tess_free(attr.text);

@@ -3,6 +3,7 @@
  * below them one line that is written again and again while work goes on. SPDX-License-Identifier: MIT */
 #include <tessera/digest.h>
 
+#include "core/base/clock.h"
 #include "core/base/inject.h"
 #include "core/base/log.h"
 #include "core/base/json.h"
@@ -48,13 +49,6 @@ struct tessi_log {
     int drawn; /* a progress line stands on the terminal */
     struct progress progress;
 };
-
-static double log_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* A terminal that knows no escape sequences gets lines, as a file does. */
 static int is_dumb(void)
@@ -258,7 +252,7 @@ static void log_say(struct tessi_log *l, int least_level, const char *event, con
         log_wipe(l);
         fprintf(l->terminal, "%s%s%s%s\n", l->colour ? colour : "", head, l->colour && *colour ? "\033[0m" : "", shown);
         if (again)
-            log_draw(l, log_now());
+            log_draw(l, tessi_base_seconds());
         (void)fflush(l->terminal);
     }
     pthread_mutex_unlock(&l->mutex);
@@ -288,7 +282,7 @@ void tessi_base_progress_start(struct tessi_log *l, const char *label)
 {
     tessi_base_progress_end(l);
     pthread_mutex_lock(&l->mutex);
-    l->progress = (struct progress){.active = 1, .started = log_now(), .shown = -1};
+    l->progress = (struct progress){.active = 1, .started = tessi_base_seconds(), .shown = -1};
     (void)snprintf(l->progress.label, sizeof l->progress.label, "%s", label);
     pthread_mutex_unlock(&l->mutex);
 }
@@ -298,7 +292,7 @@ void tessi_base_progress(struct tessi_log *l, int64_t done, int64_t total, const
     pthread_mutex_lock(&l->mutex);
     struct progress *p = &l->progress;
     if (p->active && l->terminal && l->level > TESSI_QUIET) {
-        double at = log_now();
+        double at = tessi_base_seconds();
         p->done = done;
         p->total = total;
         p->value = value;
@@ -324,7 +318,7 @@ void tessi_base_progress_end(struct tessi_log *l)
     struct progress *p = &l->progress;
     if (p->active && p->marks) {
         char text[256];
-        progress_text(l, log_now(), 1, text, sizeof text);
+        progress_text(l, tessi_base_seconds(), 1, text, sizeof text);
         log_wipe(l);
         fprintf(l->terminal, "%s\n", text);
         (void)fflush(l->terminal);

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #ifdef __GLIBC__
@@ -106,6 +107,37 @@ int tess_alloc(struct tess_context *ctx, size_t bytes, const char *what, void **
         continue;
     *out = data;
     return TESS_OK;
+}
+
+int tess_reserve(struct tess_context *ctx, void *list, int64_t *capacity, int64_t wanted, size_t size, const char *what)
+{
+    int64_t more = *capacity > 0 ? *capacity : 16;
+    void *before, *memory;
+    if (wanted <= *capacity)
+        return TESS_OK;
+    while (more < wanted)
+        more = more > INT64_MAX / 2 ? wanted : 2 * more;
+    TESS_TRY(tess_alloc(ctx, (size_t)more > SIZE_MAX / size ? SIZE_MAX : (size_t)more * size, what, &memory));
+    memcpy(&before, list, sizeof before);
+    if (*capacity > 0)
+        memcpy(memory, before, (size_t)*capacity * size);
+    tess_free(before);
+    memcpy(list, &memory, sizeof memory);
+    *capacity = more;
+    return TESS_OK;
+}
+
+int tess_copy_bytes(struct tess_context *ctx, const char *from, size_t bytes, char **out)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(ctx, bytes + 1, "a text", &memory));
+    *out = memcpy(memory, from, bytes);
+    return TESS_OK;
+}
+
+int tess_copy_text(struct tess_context *ctx, const char *text, char **out)
+{
+    return tess_copy_bytes(ctx, text, strlen(text), out);
 }
 
 void tess_free(void *memory)

@@ -14,6 +14,11 @@ void tessi_base_memory_peak_restart(void);
 int64_t tessi_base_memory_resident(void);
 /* Returns freed memory to the system, where the C library keeps it for later. */
 void tessi_base_memory_trim(void);
+/* Up to the next multiple of 64, the alignment of tess_alloc: where several things share one block, each begins at one. */
+static inline size_t tessi_base_aligned(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
 /* For tests: the n-th tess_alloc from now on fails (1 is the next), once. 0: none. */
 void tessi_base_memory_fail_at(int64_t n);
 

@@ -105,15 +105,6 @@ size_t tessi_base_shown_text(const char *bytes, char *to, size_t capacity)
     return used;
 }
 
-int tessi_base_text_copy(struct tess_context *ctx, const char *from, size_t bytes, char **out)
-{
-    void *memory = NULL;
-    TESS_TRY(tess_alloc(ctx, bytes + 1, "a string", &memory));
-    memcpy(memory, from, bytes);
-    *out = memory;
-    return TESS_OK;
-}
-
 void tessi_base_add(char *text, size_t capacity, const char *format, ...)
 {
     size_t used = strlen(text);

@@ -11,6 +11,5 @@ size_t tessi_base_shown_text(const char *bytes, char *to, size_t capacity);
 
 /* Appends to the string in text, cut to `room`. */
 void tessi_base_add(char *text, size_t capacity, const char *format, ...) TESS_PRINTF(3, 4);
-int tessi_base_text_copy(struct tess_context *ctx, const char *from, size_t bytes, char **out) TESS_CHECKED; /* tess_free */
 
 #endif

@@ -32,7 +32,7 @@ int tessi_config_new(struct tess_context *ctx, int32_t kind, const char *file, i
 static int config_set(struct tess_context *ctx, char **member, const char *text)
 {
     char *copy = NULL;
-    TESS_TRY(tessi_base_text_copy(ctx, text, strlen(text), &copy));
+    TESS_TRY(tess_copy_text(ctx, text, &copy));
     tess_free(*member);
     *member = copy;
     return TESS_OK;

@@ -101,7 +101,7 @@ int tessi_config_print(struct tess_context *ctx, const struct tessi_config *s, c
     if (!f || ferror(f) | fclose(f))
         status = ctx->fail(ctx, TESS_E_MEMORY, "no memory for the text of a configuration of %s", s->file);
     else
-        status = tessi_base_text_copy(ctx, text, bytes, out);
+        status = tess_copy_bytes(ctx, text, bytes, out);
     free(text);
     return status;
 }

@@ -8,6 +8,7 @@
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
+#include "core/base/clock.h"
 #include "core/base/inject.h"
 #include "core/base/memory.h"
 #include "core/base/files.h"
@@ -140,7 +141,7 @@ static int execute_work(struct tess_context *ctx, struct tessi_pipeline *p, stru
 
 static int execute(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s)
 {
-    double now = tessi_flow_clock();
+    double now = tessi_base_seconds();
     struct tess_stage_run r = {.ctx = ctx,
                                .stage = s,
                                .log = p->runtime->log,
@@ -284,7 +285,7 @@ static int run_stage(struct tess_context *ctx, struct tessi_pipeline *p, struct 
     struct tessi_log *log = p->runtime->log;
     if (tessi_base_signals_stopping())
         return execute_stopped(ctx, s);
-    double start = tessi_flow_clock();
+    double start = tessi_base_seconds();
     int64_t held = tessi_base_memory_resident() - tessi_base_memory_in_use();
     tessi_base_memory_peak_restart();
     int status = execute_get(ctx, p, s);
@@ -292,7 +293,7 @@ static int run_stage(struct tess_context *ctx, struct tessi_pipeline *p, struct 
     if (status == TESS_OK)
         status = tessi_flow_folder_publish(ctx, p, s);
     tessi_base_memory_trim(); /* the next stage begins from what this one did */
-    s->seconds = tessi_flow_clock() - start;
+    s->seconds = tessi_base_seconds() - start;
     if (status == TESS_E_STOPPED) {
         tessi_base_log_event(log, "stopped", "s:stage", s->name, "f:seconds", s->seconds, NULL);
         return execute_stopped(ctx, s);
@@ -333,12 +334,12 @@ static int execute_start(struct tess_context *ctx, struct tessi_pipeline *p)
 
 int tessi_flow_pipeline_run(struct tess_context *ctx, struct tessi_pipeline *p)
 {
-    double began = tessi_flow_clock();
+    double began = tessi_base_seconds();
     p->lock = -1;
     int status = execute_start(ctx, p);
     for (int64_t i = 0; status == TESS_OK && i < p->views; i++)
         status = run_stage(ctx, p, &p->stage[p->view[i]]);
-    tessi_base_log_event(p->runtime->log, "run_end", "i:status", (int64_t)status, "f:seconds", tessi_flow_clock() - began, NULL);
+    tessi_base_log_event(p->runtime->log, "run_end", "i:status", (int64_t)status, "f:seconds", tessi_base_seconds() - began, NULL);
     tessi_flow_folder_leave(p);
     int closed = tessi_base_log_to(ctx, p->runtime->log, NULL);
     return status == TESS_OK ? closed : status;

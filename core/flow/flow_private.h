@@ -146,7 +146,6 @@ struct tess_stage_run {
     int64_t done, total;                         /* as told last; total 0: nothing yet */
     char unit[24];
 };
-double tessi_flow_clock(void);
 
 /* Opens the checkpoint of an earlier execution, if there is one. A damaged one is a warning; one that cannot be read for now is the end, as
  * the next would be written over it. */

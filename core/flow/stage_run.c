@@ -6,6 +6,7 @@
  * anything is written over it.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/base/clock.h"
 #include "core/base/inject.h"
 #include "core/base/files.h"
 #include "core/flow/flow_private.h"
@@ -13,17 +14,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define CHECKPOINT "checkpoint"
 #define LINE_SECONDS 5 /* between progress events in the log */
-
-double tessi_flow_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 const struct tess_artefact *tess_stage_input(const struct tess_stage_run *r, const char *port)
 {
@@ -45,7 +38,7 @@ uint64_t tess_stage_seed(const struct tess_stage_run *r)
 
 void tess_stage_progress(struct tess_stage_run *r, int64_t done, int64_t total, const char *unit, const char *metric, double value)
 {
-    double now = tessi_flow_clock();
+    double now = tessi_base_seconds();
     r->done = done;
     r->total = total;
     snprintf(r->unit, sizeof r->unit, "%s", unit);
@@ -99,7 +92,7 @@ int tess_stage_stopping(const struct tess_stage_run *r)
 
 int tess_stage_checkpoint_due(const struct tess_stage_run *r)
 {
-    return tessi_base_signals_checkpoint() || tessi_flow_clock() - r->last_checkpoint >= r->interval;
+    return tessi_base_signals_checkpoint() || tessi_base_seconds() - r->last_checkpoint >= r->interval;
 }
 
 /* ---- checkpoints --------------------------------------------------------------------------------------------------- */
@@ -191,7 +184,7 @@ int tess_stage_checkpoint(struct tess_context *ctx, struct tess_stage_run *r,
         a = NULL;
     }
     tessi_store_artefact_close(a);
-    r->last_checkpoint = tessi_flow_clock();
+    r->last_checkpoint = tessi_base_seconds();
     if (status == TESS_OK) {
         r->stage->checkpoint = kept;
         tessi_base_log_event(r->log, CHECKPOINT, "s:stage", r->name, NULL);

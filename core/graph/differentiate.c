@@ -10,10 +10,8 @@ enum { NOT_NEEDED = 0, NEEDED = 1, CONTRIBUTED = 2, GIVEN = 3 };
 
 int64_t tessi_graph_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int64_t to)
 {
-    struct tessi_buffer *list = tessi_graph_grow(g, g->buffer, g->buffers, &g->buffer_capacity, sizeof *g->buffer);
-    if (!list)
+    if (!tessi_graph_reserve(g, &g->buffer, &g->buffer_capacity, g->buffers + 1, sizeof *g->buffer))
         return TESSI_NO_BUFFER;
-    g->buffer = list;
     g->buffer[g->buffers] = (struct tessi_buffer){.bytes = bytes, .from = from, .to = to};
     return g->buffers++;
 }

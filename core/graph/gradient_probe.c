@@ -11,21 +11,6 @@
 
 #include <string.h>
 
-static void *probe_grown(struct tess_graph *g, void *list, int32_t n, size_t size)
-{
-    struct tessi_context context;
-    void *memory;
-    tessi_base_context_init(&context, NULL);
-    if (tess_alloc(&context.context, (size_t)(n + 1) * size, "a graph", &memory) != TESS_OK) {
-        tess_graph_fail(g, TESS_E_MEMORY, "no memory for a graph");
-        return NULL;
-    }
-    if (n)
-        memcpy(memory, list, (size_t)n * size);
-    tess_free(list);
-    return memory;
-}
-
 void tess_gradient_probe(struct tess_graph *g, struct tess_node *scalar, const char *weight)
 {
     if (!scalar)
@@ -41,11 +26,8 @@ void tess_gradient_probe(struct tess_graph *g, struct tess_node *scalar, const c
             tess_graph_fail(g, TESS_E_VALUE, "a graph has at most %d gradient probes", TESSI_GRADIENT_PROBES_MAX);
             return;
         }
-        struct tessi_gradient_probe *list = probe_grown(g, g->gradient_probe, g->gradient_probes, sizeof *list);
-        if (list) {
-            g->gradient_probe = list;
+        if (tessi_graph_reserve(g, &g->gradient_probe, &g->gradient_probe_capacity, g->gradient_probes + 1, sizeof *g->gradient_probe))
             g->gradient_probe[g->gradient_probes++] = (struct tessi_gradient_probe){.node = scalar, .weight = i};
-        }
         return;
     }
     tess_graph_fail(g, TESS_E_VALUE, "a gradient probe of %s: there is no trained weight of that name", weight);
@@ -56,10 +38,9 @@ struct tess_node *tess_adaptive_weight(struct tess_graph *g)
     struct tess_tensor shape = tess_tensor_over(NULL, TESS_F32, 0, NULL);
     if (g->status != TESS_OK)
         return NULL;
-    float *list = probe_grown(g, g->adaptive_weight, g->adaptive_weights, sizeof *list);
-    struct tess_node *x = list ? tessi_graph_node_new(g, &shape) : NULL;
-    if (list)
-        g->adaptive_weight = list;
+    int64_t wanted = (int64_t)g->adaptive_weights + 1;
+    int fits = tessi_graph_reserve(g, &g->adaptive_weight, &g->adaptive_weight_capacity, wanted, sizeof *g->adaptive_weight);
+    struct tess_node *x = fits ? tessi_graph_node_new(g, &shape) : NULL;
     if (!x)
         return NULL;
     x->kind = TESSI_COEFFICIENT;

@@ -26,19 +26,14 @@ char *tessi_graph_text(struct tess_graph *g, const char *text)
     return copy;
 }
 
-void *tessi_graph_grow(struct tess_graph *g, void *array, int64_t count, int64_t *capacity, size_t size)
+int tessi_graph_reserve(struct tess_graph *g, void *list, int64_t *capacity, int64_t wanted, size_t size)
 {
-    if (count < *capacity)
-        return array;
-    int64_t more = *capacity ? 2 * *capacity : 64;
-    char *bigger = tessi_graph_alloc(g, (size_t)more * size);
-    if (!bigger)
-        return NULL;
-    if (count)
-        memcpy(bigger, array, (size_t)count * size);
-    tess_free(array);
-    *capacity = more;
-    return bigger;
+    struct tessi_context context;
+    tessi_base_context_init(&context, g->runtime ? &g->runtime->host : NULL);
+    if (tess_reserve(&context.context, list, capacity, wanted, size, "a graph") == TESS_OK)
+        return 1;
+    tess_graph_fail(g, TESS_E_MEMORY, "%s", tessi_base_context_message(&context.context));
+    return 0;
 }
 
 int tess_graph_new(struct tess_context *ctx, struct tess_weights *w, const struct tess_graph_options *o, struct tess_graph **out)
@@ -191,10 +186,8 @@ struct tess_node *tessi_graph_node_new(struct tess_graph *g, const struct tess_t
             char text[96];
             return tess_graph_fail(g, TESS_E_SHAPE, "an operation would give %s", tess_tensor_text(shape, text, sizeof text));
         }
-    struct tess_node **list = tessi_graph_grow(g, g->node, g->nodes, &g->node_capacity, sizeof *g->node);
-    struct tess_node *x = list ? tessi_graph_alloc(g, sizeof *x) : NULL;
-    if (list)
-        g->node = list;
+    int fits = tessi_graph_reserve(g, &g->node, &g->node_capacity, g->nodes + 1, sizeof *g->node);
+    struct tess_node *x = fits ? tessi_graph_alloc(g, sizeof *x) : NULL;
     if (!x)
         return NULL;
     x->graph = g;
@@ -289,10 +282,8 @@ static struct tessi_step *graph_record(struct tess_graph *g, const struct tess_o
                         (int)n_outputs, TESS_OP_MAX);
         return NULL;
     }
-    struct tessi_step **list = tessi_graph_grow(g, g->step, g->steps, &g->step_capacity, sizeof *g->step);
-    if (list)
-        g->step = list;
-    struct tessi_step *s = list ? tessi_graph_alloc(g, sizeof *s) : NULL;
+    int fits = tessi_graph_reserve(g, &g->step, &g->step_capacity, g->steps + 1, sizeof *g->step);
+    struct tessi_step *s = fits ? tessi_graph_alloc(g, sizeof *s) : NULL;
     if (!s)
         return NULL;
     s->op = op;

@@ -1,4 +1,5 @@
 /* One microbatch of a batch through a graph, on one thread. SPDX-License-Identifier: MIT */
+#include "core/base/memory.h"
 #include "core/graph/graph_microbatch.h"
 
 #include "core/graph/bf16_view.h"
@@ -16,7 +17,7 @@ static void *input_data(const struct tessi_microbatch *s, int64_t i)
         return from;
     char *pad = s->slot->pad;
     for (int64_t k = 0; k < i; k++)
-        pad += (tess_tensor_bytes(&g->input[k].node->shape) + 63) / 64 * 64;
+        pad += tessi_base_aligned(tess_tensor_bytes(&g->input[k].node->shape));
     return pad;
 }
 

@@ -3,19 +3,14 @@
 
 #include <string.h>
 
-static int64_t add_named(struct tess_graph *g, struct tessi_named **list, int32_t *count, const char *name, struct tess_node *x)
+static int64_t add_named(struct tess_graph *g, struct tessi_named **list, int64_t *capacity, int32_t *count, const char *name,
+                         struct tess_node *x)
 {
-    struct tessi_named *bigger = tessi_graph_alloc(g, (size_t)(*count + 1) * sizeof *bigger);
-    char *copy = bigger ? tessi_graph_text(g, name) : NULL;
-    if (!copy) {
-        tess_free(bigger);
+    int fits = tessi_graph_reserve(g, list, capacity, (int64_t)*count + 1, sizeof **list);
+    char *copy = fits ? tessi_graph_text(g, name) : NULL;
+    if (!copy)
         return -1;
-    }
-    if (*count)
-        memcpy(bigger, *list, (size_t)*count * sizeof *bigger);
-    tess_free(*list);
-    bigger[*count] = (struct tessi_named){.name = copy, .node = x};
-    *list = bigger;
+    (*list)[*count] = (struct tessi_named){.name = copy, .node = x};
     return (*count)++;
 }
 
@@ -37,14 +32,14 @@ struct tess_node *tess_input(struct tess_graph *g, const char *name, int32_t dty
         return NULL;
     x->kind = TESSI_INPUT;
     x->gradient_of = NULL;
-    x->index = add_named(g, &g->input, &g->inputs, name, x);
+    x->index = add_named(g, &g->input, &g->input_capacity, &g->inputs, name, x);
     return x->index < 0 ? NULL : x;
 }
 
 void tess_output(struct tess_graph *g, const char *name, struct tess_node *x)
 {
     if (x && by_rows(g, "output", name, &x->shape))
-        add_named(g, &g->output, &g->outputs, name, x);
+        add_named(g, &g->output, &g->output_capacity, &g->outputs, name, x);
 }
 
 void tess_total(struct tess_graph *g, const char *name, struct tess_node *x)
@@ -54,7 +49,7 @@ void tess_total(struct tess_graph *g, const char *name, struct tess_node *x)
     if (x->shape.dtype != TESS_F32)
         tess_graph_fail(g, TESS_E_SHAPE, "total %s must be f32", name);
     else
-        add_named(g, &g->total, &g->totals, name, x);
+        add_named(g, &g->total, &g->total_capacity, &g->totals, name, x);
 }
 
 void tess_objective(struct tess_graph *g, const char *name, const char *prefixes, struct tess_node *scalar)
@@ -66,13 +61,8 @@ void tess_objective(struct tess_graph *g, const char *name, const char *prefixes
         tess_graph_fail(g, TESS_E_SHAPE, "objective %s is %s, not a scalar", name, tess_tensor_text(&scalar->shape, text, sizeof text));
         return;
     }
-    struct tessi_objective *bigger = tessi_graph_alloc(g, (size_t)(g->objectives + 1) * sizeof *bigger);
-    if (!bigger)
+    if (!tessi_graph_reserve(g, &g->objective, &g->objective_capacity, (int64_t)g->objectives + 1, sizeof *g->objective))
         return;
-    if (g->objectives)
-        memcpy(bigger, g->objective, (size_t)g->objectives * sizeof *bigger);
-    tess_free(g->objective);
-    g->objective = bigger;
     g->objective[g->objectives++] = (struct tessi_objective){tessi_graph_text(g, name), tessi_graph_text(g, prefixes), scalar};
 }
 

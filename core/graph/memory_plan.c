@@ -1,13 +1,14 @@
 /* The memory plan: every buffer lives from one step to another; each is placed at the lowest offset that no buffer alive at
  * the same time occupies, the largest first. Known before the first run, so nothing is allocated inside a step.
  * SPDX-License-Identifier: MIT */
+#include "core/base/memory.h"
 #include "core/graph/node.h"
 
 #include <stdlib.h>
 
 static int64_t memory_plan_aligned(int64_t bytes)
 {
-    return (bytes + 63) / 64 * 64;
+    return (int64_t)tessi_base_aligned((size_t)bytes);
 }
 
 static _Thread_local const struct tessi_buffer *sorting; /* qsort has no argument of its own */

@@ -138,10 +138,12 @@ struct tess_graph {
     struct tessi_step **step;
     int64_t steps, step_capacity;
     struct tessi_named *input, *output, *total;
+    int64_t input_capacity, output_capacity, total_capacity, objective_capacity;
     int32_t inputs, outputs, totals;
     struct tessi_objective *objective;
     int32_t objectives;
     struct tessi_gradient_probe *gradient_probe;
+    int64_t gradient_probe_capacity, adaptive_weight_capacity;
     int32_t gradient_probes, adaptive_weights;
     float *adaptive_weight; /* 0 until they are weighed */
     int (*adapt)(void *user, struct tess_context *ctx, const struct tess_tensor *gradient_probe, float *adaptive_weight);
@@ -173,7 +175,8 @@ struct tess_graph {
 /* Memory, zeroed, or a copy of a text, that the graph frees; NULL where it has failed, or fails for want of it. */
 void *tessi_graph_alloc(struct tess_graph *g, size_t bytes);
 char *tessi_graph_text(struct tess_graph *g, const char *text);
-void *tessi_graph_grow(struct tess_graph *g, void *array, int64_t count, int64_t *capacity, size_t size);
+/* tess_reserve; 0 where the graph fails for want of memory. */
+int tessi_graph_reserve(struct tess_graph *g, void *list, int64_t *capacity, int64_t wanted, size_t size);
 struct tess_node *tessi_graph_node_new(struct tess_graph *g, const struct tess_tensor *shape);
 /* A node that shares storage with `value` and gradient with `gradient` (NULL: none). */
 struct tess_node *tessi_graph_node_alias(struct tess_graph *g, const struct tess_tensor *shape, struct tess_node *value,

@@ -56,19 +56,10 @@ int tessi_graph_weights_declare(struct tess_context *ctx, struct tess_weights *w
     }
     if (w->sealed)
         return ctx->fail(ctx, TESS_E_INTERNAL, "weight %s is declared after the store was sealed", name);
-    void *memory;
-    if (w->count == w->capacity) {
-        int64_t capacity = w->capacity ? 2 * w->capacity : 64;
-        TESS_TRY(tess_alloc(ctx, (size_t)capacity * sizeof *w->item, "weights", &memory));
-        if (w->count)
-            memcpy(memory, w->item, (size_t)w->count * sizeof *w->item);
-        tess_free(w->item);
-        w->item = memory;
-        w->capacity = capacity;
-    }
-    TESS_TRY(tess_alloc(ctx, strlen(name) + 1, "a weight's name", &memory));
-    memcpy(memory, name, strlen(name) + 1);
-    w->item[w->count] = (struct tessi_weight){.name = memory, .shape = shape, .init = init};
+    char *copy;
+    TESS_TRY(tess_reserve(ctx, &w->item, &w->capacity, w->count + 1, sizeof *w->item, "weights"));
+    TESS_TRY(tess_copy_text(ctx, name, &copy));
+    w->item[w->count] = (struct tessi_weight){.name = copy, .shape = shape, .init = init};
     *index = w->count++;
     return TESS_OK;
 }

@@ -165,19 +165,9 @@ int tessi_host_file_digests_find(const struct tessi_file_digests *t, int what, c
 static int digest_table_make_space(struct tessi_file_digests *t)
 {
     struct tessi_context own;
-    void *memory;
-    int64_t capacity = t->capacity ? 2 * t->capacity : 256;
-    if (t->count < t->capacity)
-        return 1;
     tessi_base_context_init(&own, NULL);
-    if (capacity > RECORDS_MOST || tess_alloc(&own.context, (size_t)capacity * sizeof *t->known, "digests of files", &memory) != TESS_OK)
-        return 0;
-    if (t->count)
-        memcpy(memory, t->known, (size_t)t->count * sizeof *t->known);
-    tess_free(t->known);
-    t->known = memory;
-    t->capacity = capacity;
-    return 1;
+    return t->count < RECORDS_MOST &&
+           tess_reserve(&own.context, &t->known, &t->capacity, t->count + 1, sizeof *t->known, "digests of files") == TESS_OK;
 }
 
 void tessi_host_file_digests_remember(struct tessi_file_digests *t, int what, const struct tessi_place *at, const char *digest, int64_t now)

@@ -34,22 +34,13 @@ static int write_down(struct tess_context *ctx, const char *path, const struct t
 {
     struct tessi_runtime *r = tessi_base_runtime_of(ctx);
     struct tessi_witness *w = r ? r->witness : NULL;
-    size_t length = strlen(path) + 1;
-    void *memory;
+    char *copy;
     if (!w)
         return TESS_OK;
-    if (w->count == w->capacity) {
-        int64_t capacity = w->capacity ? 2 * w->capacity : 16;
-        TESS_TRY(tess_alloc(ctx, (size_t)capacity * sizeof *w->file, "files as they were", &memory));
-        if (w->count)
-            memcpy(memory, w->file, (size_t)w->count * sizeof *w->file);
-        tess_free(w->file);
-        w->file = memory;
-        w->capacity = capacity;
-    }
-    TESS_TRY(tess_alloc(ctx, length, "files as they were", &memory));
+    TESS_TRY(tess_reserve(ctx, &w->file, &w->capacity, w->count + 1, sizeof *w->file, "files as they were"));
+    TESS_TRY(tess_copy_text(ctx, path, &copy));
     struct tessi_seen *seen = &w->file[w->count++];
-    seen->path = memcpy(memory, path, length);
+    seen->path = copy;
     seen->at = *at;
     seen->lately = tessi_host_place_lately(at, now);
     memcpy(seen->digest, digest, TESS_DIGEST_TEXT);

@@ -1,6 +1,7 @@
 /* Planning and running the backend's kernels. SPDX-License-Identifier: MIT */
 #include "core/ops/backend_gemm.h"
 
+#include "core/base/memory.h"
 #include "core/kernels/kernels.h"
 
 #include <string.h>
@@ -25,11 +26,6 @@ struct tess_dense tessi_ops_gemm(int64_t m, int64_t n, int64_t k, int transpose_
                                .alpha = 1.0f};
 }
 
-static size_t backend_gemm_aligned(size_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
-
 int32_t tessi_ops_operands(const struct tess_graph *g)
 {
     return g->runtime->precision;
@@ -37,7 +33,7 @@ int32_t tessi_ops_operands(const struct tess_graph *g)
 
 static size_t rounded_bytes(int64_t values)
 {
-    return backend_gemm_aligned((size_t)values * sizeof(uint16_t));
+    return tessi_base_aligned((size_t)values * sizeof(uint16_t));
 }
 
 static int append_pack(struct tess_context *ctx, struct tess_graph *g, const struct tessi_pack *p)
@@ -59,7 +55,7 @@ static int add_pack(struct tess_context *ctx, struct tess_graph *g, struct tessi
     k->round_b = 0; /* once a step, not for each run */
     if (k->kernel.packed_bytes) {
         p.kernel = &k->kernel;
-        g->packed_bytes += backend_gemm_aligned(k->kernel.packed_bytes);
+        g->packed_bytes += tessi_base_aligned(k->kernel.packed_bytes);
         g->pack_scratch = g->pack_scratch > rounded ? g->pack_scratch : rounded;
     } else {
         for (int64_t i = 0; i < g->packs; i++)
@@ -78,7 +74,7 @@ int tessi_ops_backend_gemm_keep(struct tess_context *ctx, struct tess_graph *g, 
 {
     struct tessi_pack p = {.weight = weight->value_of->index, .offset = g->packed_bytes, .make = make, .self = self};
     TESS_TRY(append_pack(ctx, g, &p));
-    g->packed_bytes += backend_gemm_aligned(bytes);
+    g->packed_bytes += tessi_base_aligned(bytes);
     *offset = p.offset;
     return TESS_OK;
 }
@@ -105,11 +101,11 @@ int tessi_ops_backend_gemm_plan(struct tess_context *ctx, struct tess_graph *g, 
     count_operands(d, &values_a, &values_b);
     out->round_a = d->dtype_a == operands ? 0 : values_a;
     out->round_b = d->dtype_b == operands ? 0 : values_b;
-    size_t need = backend_gemm_aligned(out->kernel.scratch_bytes);
+    size_t need = tessi_base_aligned(out->kernel.scratch_bytes);
     if (is_weight && (out->kernel.packed_bytes || out->round_b))
         TESS_TRY(add_pack(ctx, g, out, b->value_of->index));
     else
-        need += backend_gemm_aligned(out->kernel.packed_bytes);
+        need += tessi_base_aligned(out->kernel.packed_bytes);
     need += rounded_bytes(out->round_a) + rounded_bytes(out->round_b);
     *scratch = *scratch > need ? *scratch : need;
     return TESS_OK;
@@ -138,12 +134,12 @@ int tessi_ops_backend_gemm_run(const struct tess_op_run *r, const struct tessi_b
 {
     const struct tessi_runtime *runtime = k->graph->runtime;
     char *scratch = r->scratch ? (char *)r->scratch + offset : NULL; /* NULL where nothing is needed, which has no offsets */
-    char *at = scratch ? scratch + backend_gemm_aligned(k->kernel.scratch_bytes) : NULL;
+    char *at = scratch ? scratch + tessi_base_aligned(k->kernel.scratch_bytes) : NULL;
     if (k->pack >= 0) {
         b = k->graph->packed + k->graph->pack[k->pack].offset;
     } else if (k->kernel.packed_bytes) {
         char *packed = at;
-        at += backend_gemm_aligned(k->kernel.packed_bytes);
+        at += tessi_base_aligned(k->kernel.packed_bytes);
         TESS_TRY(runtime->dense->pack(runtime->dense_self, &k->kernel, backend_gemm_operand(b, k->round_b, &at), packed));
         b = packed;
     } else {

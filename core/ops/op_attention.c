@@ -6,6 +6,7 @@
  * summed over the tiles in f32. A head's rows lie apart in memory; they are brought together first, as the products want them.
  * SPDX-License-Identifier: MIT */
 #include "core/ops/backend_gemm.h"
+#include "core/base/memory.h"
 #include "core/kernels/kernels.h"
 #include "core/graph/bf16_view.h"
 
@@ -67,9 +68,9 @@ struct state {
     size_t matrix, head, tile;  /* bytes of their (rows, M) matrices, of (M, d) and of (rows, d) ones; f32 */
 };
 
-static size_t attention_aligned(int64_t values)
+static size_t attention_floats(int64_t values)
 {
-    return ((size_t)values * sizeof(float) + 63) / 64 * 64;
+    return tessi_base_aligned((size_t)values * sizeof(float));
 }
 
 static struct tess_dense one_each(const struct state *k, struct tess_dense d)
@@ -113,9 +114,9 @@ static int attention_prepare(struct tess_context *ctx, struct tess_graph *g, str
     for (int32_t n = 2; n <= a->heads && rows == a->l; n++)
         if (a->heads % n == 0 && n * rows * a->m <= TILE)
             k->together = n;
-    k->matrix = attention_aligned(k->together * rows * a->m);
-    k->head = attention_aligned(k->together * a->m * a->d);
-    k->tile = attention_aligned(k->together * rows * a->d);
+    k->matrix = attention_floats(k->together * rows * a->m);
+    k->head = attention_floats(k->together * a->m * a->d);
+    k->tile = attention_floats(k->together * rows * a->d);
     TESS_TRY(plan_products(ctx, g, a, k, rows, &k->whole, &own));
     TESS_TRY(plan_products(ctx, g, a, k, a->l % rows, &k->rest, &own));
     s->scratch_forward = 2 * (k->matrix + k->head + k->tile) + own;

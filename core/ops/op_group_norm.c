@@ -2,6 +2,7 @@
  *
  * docs/models.md, "Blocks", (1.1): u = (x - mean) rstd gamma + beta, y = u or swish(u). With m values a group and sums over it,
  *   dx = rstd (gamma du - sum(gamma du) / m - xhat sum(gamma du xhat) / m). SPDX-License-Identifier: MIT */
+#include "core/base/memory.h"
 #include "core/ops/norms.h"
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
@@ -259,7 +260,7 @@ static int group_backward(const struct tess_op_run *r)
     int64_t du_step = pixels * c;
     if (!du.data) { /* dx is not wanted, what it is made of is */
         du = *x;
-        du.data = (char *)r->scratch + (channel_bytes(1, c) + 63) / 64 * 64;
+        du.data = (char *)r->scratch + tessi_base_aligned(channel_bytes(1, c));
         du_step = 0;
     }
     int alike = tessi_graph_bf16_view_alike(x, &r->dout[0]) && tessi_graph_bf16_view_alike(x, &du);
@@ -305,7 +306,7 @@ static int group_prepare(struct tess_context *context, struct tess_graph *g, str
     for (int64_t k = 0; k < g->backs; k++)
         unwanted |= g->back[k].step >= 0 && !g->back[k].again && g->step[g->back[k].step] == s && !g->back[k].wanted[0];
     s->scratch_forward = channel_bytes(1, c);
-    s->scratch_backward = (channel_bytes(1, c) + 63) / 64 * 64;
+    s->scratch_backward = tessi_base_aligned(channel_bytes(1, c));
     if (unwanted)
         s->scratch_backward += tess_tensor_bytes(x) / (size_t)x->dim[0];
     return TESS_OK;

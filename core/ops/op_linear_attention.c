@@ -5,6 +5,7 @@
  * that the softmax goes along rows. The products are small beside the layers around them and stay f32.
  * SPDX-License-Identifier: MIT */
 #include "core/ops/backend_gemm.h"
+#include "core/base/memory.h"
 #include "core/kernels/kernels.h"
 #include "core/graph/bf16_view.h"
 
@@ -21,9 +22,9 @@ struct state {
     size_t square, queries, keys;         /* bytes of a (d, d), an (L, d) and an (M, d) matrix */
 };
 
-static size_t linear_attention_aligned(int64_t values)
+static size_t linear_attention_floats(int64_t values)
 {
-    return ((size_t)values * sizeof(float) + 63) / 64 * 64;
+    return tessi_base_aligned((size_t)values * sizeof(float));
 }
 
 static int linear_attention_plan(struct tess_context *ctx, struct tess_graph *g, int64_t m, int64_t n, int64_t k, int ta, int tb,
@@ -40,9 +41,9 @@ static int linear_attention_prepare(struct tess_context *ctx, struct tess_graph 
     if (!s->state)
         TESS_TRY(tess_alloc(ctx, sizeof(struct state), "an operation", &s->state));
     struct state *k = s->state;
-    k->square = linear_attention_aligned(a->d * a->d);
-    k->queries = linear_attention_aligned(a->l * a->d);
-    k->keys = linear_attention_aligned(a->m * a->d);
+    k->square = linear_attention_floats(a->d * a->d);
+    k->queries = linear_attention_floats(a->l * a->d);
+    k->keys = linear_attention_floats(a->m * a->d);
     TESS_TRY(linear_attention_plan(ctx, g, a->d, a->d, a->m, 0, 0, &k->context, &kernels));
     TESS_TRY(linear_attention_plan(ctx, g, a->l, a->d, a->d, 0, 0, &k->apply, &kernels));
     s->scratch_forward = 2 * k->queries + 2 * k->keys + kernels;

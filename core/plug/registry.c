@@ -18,18 +18,6 @@
 #define TESSI_PLUGIN_DIR "/usr/local/lib/tessera/plugins-1"
 #endif
 
-int tessi_plug_registry_grow(struct tess_context *ctx, void *array, int64_t n, size_t size)
-{
-    void **at = array;
-    if (n & (n - 1))
-        return TESS_OK;
-    void *larger = realloc(*at, (size_t)(n ? 2 * n : 1) * size);
-    if (!larger)
-        return ctx->fail(ctx, TESS_E_MEMORY, "no memory for the list of plugins");
-    *at = larger;
-    return TESS_OK;
-}
-
 const struct tessi_registry_entry *tessi_plug_registry_entry(const struct tessi_registry *r, const char *kind, const char *name)
 {
     for (int64_t i = 0; i < r->entries; i++)
@@ -64,7 +52,7 @@ int tessi_plug_registry_new(struct tess_context *ctx, const char *extra, double 
     tessi_plug_offer_library();
     if (!tessi_plug_own_file(exe, sizeof exe, &program) || !tessi_plug_tree_plugins(exe, last, sizeof last))
         (void)tessi_plug_installed(TESSI_PLUGIN_DIR, last, sizeof last);
-    int status = tessi_base_text_copy(ctx, last, strlen(last), &r->own);
+    int status = tess_copy_text(ctx, last, &r->own);
     if (status == TESS_OK)
         status = tessi_plug_passed_open(ctx, &r->passed);
     if (status == TESS_OK)
@@ -119,9 +107,9 @@ void tessi_plug_registry_free(struct tessi_registry *r)
     }
     tessi_plug_passed_close(r->passed);
     tess_free(r->own);
-    free(r->folder);
-    free(r->file);
-    free(r->entry);
+    tess_free(r->folder);
+    tess_free(r->file);
+    tess_free(r->entry);
     tess_free(r);
 }
 

@@ -124,7 +124,7 @@ static int registry_add_components(struct tess_context *ctx, struct tessi_regist
     const struct tess_component *k;
     char path[PATH_MAX], why[200];
     for (int64_t i = 0; (k = tessi_plug_component_at(p, i)); i++) {
-        TESS_TRY(tessi_plug_registry_grow(ctx, &r->entry, r->entries, sizeof *r->entry));
+        TESS_TRY(tess_reserve(ctx, &r->entry, &r->entry_capacity, r->entries + 1, sizeof *r->entry, TESSI_PLUGIN_LIST));
         struct tessi_registry_entry *e = &r->entry[r->entries++];
         *e = (struct tessi_registry_entry){.component = k, .plugin = p, .file = index};
         if (!r->file[index].found.shipped && tessi_plug_module_path(r->file[index].found.path, p, k, path, sizeof path))
@@ -136,10 +136,10 @@ static int registry_add_components(struct tess_context *ctx, struct tessi_regist
 /* The place of a file in the list, which nothing is known of yet. */
 static int registry_record(struct tess_context *ctx, struct tessi_registry *r, const char *path, const struct stat *st, int shipped)
 {
-    TESS_TRY(tessi_plug_registry_grow(ctx, &r->file, r->files, sizeof *r->file));
+    TESS_TRY(tess_reserve(ctx, &r->file, &r->file_capacity, r->files + 1, sizeof *r->file, TESSI_PLUGIN_LIST));
     struct tessi_registry_file *f = &r->file[r->files];
     *f = (struct tessi_registry_file){.device = st->st_dev, .inode = st->st_ino, .found.shipped = shipped};
-    TESS_TRY(tessi_base_text_copy(ctx, path, strlen(path), &f->found.path));
+    TESS_TRY(tess_copy_text(ctx, path, &f->found.path));
     r->files++;
     return TESS_OK;
 }
@@ -155,7 +155,7 @@ static int registry_decide(struct tess_context *ctx, struct tessi_registry *r, c
         return registry_add_components(ctx, r, r->files - 1);
     }
     snprintf(refusal, sizeof refusal, "%s: %s", f->path, why);
-    TESS_TRY(tessi_base_text_copy(ctx, refusal, strlen(refusal), &f->refusal));
+    TESS_TRY(tess_copy_text(ctx, refusal, &f->refusal));
     return registry_remark(ctx, f, holder, what);
 }
 

@@ -34,10 +34,10 @@ struct tessi_registry {
     struct tessi_registry_file *file;
     struct tessi_registry_entry *entry;
     int64_t folders, files, entries;
+    int64_t folder_capacity, file_capacity, entry_capacity;
 };
 
-/* Makes room for one more after n; doubles at powers of two. */
-int tessi_plug_registry_grow(struct tess_context *ctx, void *array, int64_t n, size_t size) TESS_CHECKED;
+#define TESSI_PLUGIN_LIST "the list of plugins" /* in messages about memory */
 /* Looks at each folder of a colon-separated list, then at one; at every file in them. */
 int tessi_plug_registry_scan_list(struct tess_context *ctx, struct tessi_registry *r, const char *list) TESS_CHECKED;
 int tessi_plug_registry_scan(struct tess_context *ctx, struct tessi_registry *r, const char *path, size_t length) TESS_CHECKED;

@@ -12,14 +12,14 @@
 
 struct paths {
     char **path;
-    int64_t count;
+    int64_t count, capacity;
 };
 
 static void free_paths(struct paths *p)
 {
     for (int64_t i = 0; i < p->count; i++)
         tess_free(p->path[i]);
-    free(p->path);
+    tess_free(p->path);
 }
 
 static int compare_paths(const void *a, const void *b)
@@ -47,8 +47,8 @@ static int list_folder(struct tess_context *ctx, const char *folder, int depth, 
             if ((depth > 0 && strcmp(e->d_name, TESSI_LIBRARIES) != 0) || libs)
                 status = list_folder(ctx, path, libs ? 0 : depth - 1, out);
         } else if (named) {
-            if ((status = tessi_plug_registry_grow(ctx, &out->path, out->count, sizeof *out->path)) == TESS_OK)
-                status = tessi_base_text_copy(ctx, path, strlen(path), &out->path[out->count]);
+            if ((status = tess_reserve(ctx, &out->path, &out->capacity, out->count + 1, sizeof *out->path, TESSI_PLUGIN_LIST)) == TESS_OK)
+                status = tess_copy_text(ctx, path, &out->path[out->count]);
             out->count += status == TESS_OK;
         }
     }
@@ -58,14 +58,14 @@ static int list_folder(struct tess_context *ctx, const char *folder, int depth, 
 
 int tessi_plug_registry_scan(struct tess_context *ctx, struct tessi_registry *r, const char *path, size_t length)
 {
-    struct paths files = {NULL, 0};
+    struct paths files = {NULL, 0, 0};
     struct stat st;
     while (length > 1 && path[length - 1] == '/')
         length--;
-    TESS_TRY(tessi_plug_registry_grow(ctx, &r->folder, r->folders, sizeof *r->folder));
+    TESS_TRY(tess_reserve(ctx, &r->folder, &r->folder_capacity, r->folders + 1, sizeof *r->folder, TESSI_PLUGIN_LIST));
     struct tessi_registry_folder *f = &r->folder[r->folders];
     memset(f, 0, sizeof *f);
-    TESS_TRY(tessi_base_text_copy(ctx, path, length, &f->path));
+    TESS_TRY(tess_copy_bytes(ctx, path, length, &f->path));
     r->folders++;
     if (stat(f->path, &st) != 0)
         snprintf(f->note, sizeof f->note, "%s", errno == ENOENT ? "no such folder" : strerror(errno));

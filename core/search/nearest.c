@@ -16,6 +16,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/search/nearest.h"
 
+#include "core/base/memory.h"
 #include "core/kernels/kernels.h"
 
 #include <math.h>
@@ -36,11 +37,6 @@ struct row {                       /* what is known of one vector */
     int32_t code;
     float code_score;
 };
-
-static size_t nearest_aligned(size_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
 
 /* ---- planning ------------------------------------------------------------------------------------------------------ */
 
@@ -65,7 +61,7 @@ static int plan_block(struct tess_context *ctx, struct tessi_nearest *s, int64_t
     if (codebook_size == 0)
         return TESS_OK;
     TESS_TRY(s->runtime->dense->plan(s->runtime->dense_self, ctx, &d, out));
-    size_t bytes = nearest_aligned(out->packed_bytes ? out->packed_bytes : (size_t)codebook_size * s->operand_bytes);
+    size_t bytes = tessi_base_aligned(out->packed_bytes ? out->packed_bytes : (size_t)codebook_size * s->operand_bytes);
     s->block_bytes = s->block_bytes > bytes ? s->block_bytes : bytes;
     s->kernel_scratch = s->kernel_scratch > out->scratch_bytes ? s->kernel_scratch : out->scratch_bytes;
     return TESS_OK;
@@ -82,15 +78,15 @@ int tessi_search_nearest_plan(struct tess_context *ctx, struct tessi_runtime *ru
     out->operand_bytes = (size_t)d * (out->operands == TESS_BF16 ? sizeof(uint16_t) : sizeof(float));
     TESS_TRY(plan_block(ctx, out, codebook_size < TILE_CODES ? 0 : TILE_CODES, &out->full));
     TESS_TRY(plan_block(ctx, out, codebook_size % TILE_CODES, &out->last));
-    out->mean = nearest_aligned(sizeof(struct measures));
-    out->half = out->mean + nearest_aligned((size_t)d * sizeof(float));
-    out->staging = out->half + nearest_aligned((size_t)codebook_size * sizeof(float));
-    out->block = out->staging + nearest_aligned((size_t)block * out->operand_bytes);
+    out->mean = tessi_base_aligned(sizeof(struct measures));
+    out->half = out->mean + tessi_base_aligned((size_t)d * sizeof(float));
+    out->staging = out->half + tessi_base_aligned((size_t)codebook_size * sizeof(float));
+    out->block = out->staging + tessi_base_aligned((size_t)block * out->operand_bytes);
     out->ready_bytes = out->block + (size_t)((codebook_size + TILE_CODES - 1) / TILE_CODES) * out->block_bytes;
-    out->operand = nearest_aligned((size_t)out->tile * sizeof(struct row));
-    out->score = out->operand + nearest_aligned((size_t)out->tile * out->operand_bytes);
-    size_t own = out->score + nearest_aligned((size_t)(out->tile * block) * sizeof(float));
-    out->scratch_bytes = own + nearest_aligned(out->kernel_scratch);
+    out->operand = tessi_base_aligned((size_t)out->tile * sizeof(struct row));
+    out->score = out->operand + tessi_base_aligned((size_t)out->tile * out->operand_bytes);
+    size_t own = out->score + tessi_base_aligned((size_t)(out->tile * block) * sizeof(float));
+    out->scratch_bytes = own + tessi_base_aligned(out->kernel_scratch);
     out->kernel_scratch = own;
     return TESS_OK;
 }

@@ -8,32 +8,6 @@
 
 /* ---- the object ---------------------------------------------------------------------------------------------------- */
 
-int tessi_store_grow(struct tess_context *ctx, void **array, int64_t *count, int64_t *capacity, size_t size)
-{
-    if (*count == *capacity) {
-        int64_t more = *capacity ? 2 * *capacity : 16;
-        void *memory;
-        TESS_TRY(tess_alloc(ctx, (size_t)more * size, "an artefact's table", &memory));
-        if (*count)
-            memcpy(memory, *array, (size_t)*count * size);
-        tess_free(*array);
-        *array = memory;
-        *capacity = more;
-    }
-    memset((char *)*array + (size_t)*count * size, 0, size);
-    ++*count;
-    return TESS_OK;
-}
-
-int tessi_store_copy_text(struct tess_context *ctx, const char *text, char **out)
-{
-    size_t bytes = strlen(text) + 1;
-    void *copy;
-    TESS_TRY(tess_alloc(ctx, bytes, "a text", &copy));
-    *out = memcpy(copy, text, bytes);
-    return TESS_OK;
-}
-
 struct tessi_entry *tessi_store_entry_find(const struct tess_artefact *a, const char *name)
 {
     while (*name == '/')
@@ -178,9 +152,8 @@ int tessi_store_artefact_create(struct tess_context *ctx, const char *path, cons
 
     a->writing = 1;
     int status;
-    if ((status = tessi_store_copy_text(ctx, path, &a->path)) != TESS_OK ||
-        (status = tessi_store_copy_text(ctx, kind, &a->kind)) != TESS_OK || (status = tessi_base_attrs_new(ctx, &a->attrs)) != TESS_OK ||
-        (status = tessi_store_disk_create(ctx, &a->disk, path)) != TESS_OK)
+    if ((status = tess_copy_text(ctx, path, &a->path)) != TESS_OK || (status = tess_copy_text(ctx, kind, &a->kind)) != TESS_OK ||
+        (status = tessi_base_attrs_new(ctx, &a->attrs)) != TESS_OK || (status = tessi_store_disk_create(ctx, &a->disk, path)) != TESS_OK)
         goto done;
     if ((status = tessi_store_capacity(ctx, a)) != TESS_OK)
         goto done;

@@ -42,14 +42,12 @@ static herr_t write_attrs(const struct tess_artefact *a)
 /* Texts are kept as they are written, for their sum. */
 static int artefact_finish_note(struct tess_context *ctx, struct tess_artefact *a, const char *name, const char *value)
 {
-    void *array = a->note;
     if (!value)
         return TESS_OK;
-    int status = tessi_store_grow(ctx, &array, &a->notes, &a->note_capacity, sizeof *a->note);
-    a->note = array;
-    TESS_TRY(status);
-    TESS_TRY(tessi_store_copy_text(ctx, name, &a->note[a->notes - 1].name));
-    return tessi_store_copy_text(ctx, value, &a->note[a->notes - 1].value);
+    TESS_TRY(tess_reserve(ctx, &a->note, &a->note_capacity, a->notes + 1, sizeof *a->note, "attributes of an artefact"));
+    struct tessi_note *note = &a->note[a->notes++];
+    TESS_TRY(tess_copy_text(ctx, name, &note->name));
+    return tess_copy_text(ctx, value, &note->value);
 }
 
 static int list_provenance(struct tess_context *ctx, struct tess_artefact *a, const struct tessi_provenance *p)

@@ -109,7 +109,7 @@ static int read_attributes(struct tess_context *ctx, struct tess_artefact *a, hi
 static int take_attr(struct tess_context *ctx, struct tess_artefact *a, const char *name, struct tessi_value *v)
 {
     if (strcmp(name, "kind") == 0)
-        return v->type == TESSI_ATTR_TEXT && !a->kind ? tessi_store_copy_text(ctx, v->text, &a->kind) : TESS_OK;
+        return v->type == TESSI_ATTR_TEXT && !a->kind ? tess_copy_text(ctx, v->text, &a->kind) : TESS_OK;
     if (strcmp(name, "format") == 0) {
         if (v->type != TESSI_ATTR_I64 || v->i64 < 1)
             return tessi_store_foreign(ctx, a, "", "has a `format` that is no version");
@@ -134,13 +134,10 @@ static int take_note(struct tess_context *ctx, struct tess_artefact *a, const ch
         (void)snprintf(number, sizeof number, v->is_unsigned ? "%llu" : "%lld", (unsigned long long)v->i64);
     else if (v->type == TESSI_ATTR_F64)
         (void)snprintf(number, sizeof number, "%.17g", v->f64);
-    void *array = a->note;
-    int status = tessi_store_grow(ctx, &array, &a->notes, &a->note_capacity, sizeof *a->note);
-    a->note = array;
-    TESS_TRY(status);
-    struct tessi_note *note = &a->note[a->notes - 1];
-    TESS_TRY(tessi_store_copy_text(ctx, name, &note->name));
-    return tessi_store_copy_text(ctx, v->type == TESSI_ATTR_TEXT ? text : number, &note->value);
+    TESS_TRY(tess_reserve(ctx, &a->note, &a->note_capacity, a->notes + 1, sizeof *a->note, "attributes of an artefact"));
+    struct tessi_note *note = &a->note[a->notes++];
+    TESS_TRY(tess_copy_text(ctx, name, &note->name));
+    return tess_copy_text(ctx, v->type == TESSI_ATTR_TEXT ? text : number, &note->value);
 }
 
 int tessi_store_read_head(struct tess_context *ctx, struct tess_artefact *a)

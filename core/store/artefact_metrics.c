@@ -30,10 +30,10 @@ static int artefact_metrics_put_picture(struct tess_context *ctx, struct tess_ar
         return tessi_store_give_up(ctx, a, "pictures");
     TESS_TRY(tessi_store_put(ctx, a, path, t,
                              &(struct tess_dataset){.size = sizeof(struct tess_dataset), .compress = 1, .labels = "y x channel"}));
-    void *array = a->picture;
-    int status = tessi_store_grow(ctx, &array, &a->pictures, &a->picture_capacity, sizeof *a->picture);
-    a->picture = array;
-    return status == TESS_OK ? tessi_store_copy_text(ctx, name, &a->picture[a->pictures - 1]) : status;
+    TESS_TRY(tess_reserve(ctx, &a->picture, &a->picture_capacity, a->pictures + 1, sizeof *a->picture, "pictures of an artefact"));
+    TESS_TRY(tess_copy_text(ctx, name, &a->picture[a->pictures]));
+    a->pictures++;
+    return TESS_OK;
 }
 
 int tess_artefact_put_picture(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t)
@@ -81,19 +81,17 @@ static int put_metric(struct tess_context *ctx, struct tess_artefact *a, const c
         return tessi_store_give_up(ctx, a, "metrics");
 
     struct tessi_metric f = {.value = value};
-    int status = tessi_store_copy_text(ctx, name, &f.name);
+    int status = tess_copy_text(ctx, name, &f.name);
     if (status == TESS_OK)
-        status = tessi_store_copy_text(ctx, unit ? unit : "", &f.unit);
-    void *array = a->metric;
+        status = tess_copy_text(ctx, unit ? unit : "", &f.unit);
     if (status == TESS_OK)
-        status = tessi_store_grow(ctx, &array, &a->metrics, &a->metric_capacity, sizeof *a->metric);
-    a->metric = array;
+        status = tess_reserve(ctx, &a->metric, &a->metric_capacity, a->metrics + 1, sizeof *a->metric, "metrics of an artefact");
     if (status != TESS_OK) {
         tess_free(f.name);
         tess_free(f.unit);
         return status;
     }
-    a->metric[a->metrics - 1] = f;
+    a->metric[a->metrics++] = f;
     return write_metric(a, &f) < 0 ? tessi_store_give_up(ctx, a, "metrics") : TESS_OK;
 }
 

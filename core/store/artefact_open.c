@@ -89,14 +89,12 @@ static const char *foreign_storage(hid_t layout, const struct tessi_entry *e)
 
 static int artefact_open_add_entry(struct tess_context *ctx, struct tess_artefact *a, const char *name, struct tessi_entry *e)
 {
-    TESS_TRY(tessi_store_copy_text(ctx, name, &e->name));
-    void *array = a->entry;
-    int status = tessi_store_grow(ctx, &array, &a->entries, &a->entry_capacity, sizeof *e);
-    a->entry = array;
+    TESS_TRY(tess_copy_text(ctx, name, &e->name));
+    int status = tess_reserve(ctx, &a->entry, &a->entry_capacity, a->entries + 1, sizeof *a->entry, "datasets of an artefact");
     if (status != TESS_OK)
         tess_free(e->name);
     else
-        a->entry[a->entries - 1] = *e;
+        a->entry[a->entries++] = *e;
     return status;
 }
 
@@ -115,16 +113,14 @@ static int read_metric(struct tess_context *ctx, struct tess_artefact *a, const 
     if (status == TESS_OK && unit.type != TESSI_ATTR_TEXT)
         status = tessi_store_foreign(ctx, a, name, "has a unit that is no text");
     if (status == TESS_OK)
-        status = tessi_store_copy_text(ctx, unit.text, &f.unit);
+        status = tess_copy_text(ctx, unit.text, &f.unit);
     if (status == TESS_OK)
-        status = tessi_store_copy_text(ctx, strchr(name, '/') + 1, &f.name);
-    void *array = a->metric;
+        status = tess_copy_text(ctx, strchr(name, '/') + 1, &f.name);
     if (status == TESS_OK)
-        status = tessi_store_grow(ctx, &array, &a->metrics, &a->metric_capacity, sizeof f);
-    a->metric = array;
+        status = tess_reserve(ctx, &a->metric, &a->metric_capacity, a->metrics + 1, sizeof *a->metric, "metrics of an artefact");
     tess_free(unit.text);
     if (status == TESS_OK) {
-        a->metric[a->metrics - 1] = f;
+        a->metric[a->metrics++] = f;
     } else {
         tess_free(f.name);
         tess_free(f.unit);
@@ -227,11 +223,9 @@ static int order_members(struct tess_context *ctx, struct tess_artefact *a)
     for (int64_t i = 0; i < a->entries; i++) {
         if (strncmp(a->entry[i].name, "pictures/", 9) != 0)
             continue;
-        void *array = a->picture;
-        int status = tessi_store_grow(ctx, &array, &a->pictures, &a->picture_capacity, sizeof *a->picture);
-        a->picture = array;
-        TESS_TRY(status);
-        TESS_TRY(tessi_store_copy_text(ctx, a->entry[i].name + 9, &a->picture[a->pictures - 1]));
+        TESS_TRY(tess_reserve(ctx, &a->picture, &a->picture_capacity, a->pictures + 1, sizeof *a->picture, "pictures of an artefact"));
+        TESS_TRY(tess_copy_text(ctx, a->entry[i].name + 9, &a->picture[a->pictures]));
+        a->pictures++;
     }
     hid_t group = a->pictures ? H5Gopen2(a->file, "pictures", H5P_DEFAULT) : -1;
     if (group >= 0) {
@@ -307,7 +301,7 @@ int tessi_store_artefact_open(struct tess_context *ctx, const char *path, struct
     struct tess_artefact *a = memory;
     a->disk.fd = -1;
     a->file = -1;
-    int status = tessi_store_copy_text(ctx, path, &a->path);
+    int status = tess_copy_text(ctx, path, &a->path);
     if (status == TESS_OK)
         status = tessi_base_attrs_new(ctx, &a->attrs);
     if (status == TESS_OK)

@@ -104,15 +104,13 @@ static int artefact_write_start(struct tess_context *ctx, struct tess_artefact *
                  const struct tess_dataset *d)
 {
     char *copy;
-    TESS_TRY(tessi_store_copy_text(ctx, name, &copy));
-    void *array = a->entry;
-    int status = tessi_store_grow(ctx, &array, &a->entries, &a->entry_capacity, sizeof *a->entry);
-    a->entry = array;
+    TESS_TRY(tess_copy_text(ctx, name, &copy));
+    int status = tess_reserve(ctx, &a->entry, &a->entry_capacity, a->entries + 1, sizeof *a->entry, "datasets of an artefact");
     if (status != TESS_OK) {
         tess_free(copy);
         return status;
     }
-    struct tessi_entry *e = &a->entry[a->entries - 1];
+    struct tessi_entry *e = &a->entry[a->entries++];
     *e = *planned;
     e->name = copy;
     tess_digest_start(&e->digest);

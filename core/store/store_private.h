@@ -103,9 +103,6 @@ struct tess_artefact {
     int64_t notes, note_capacity;
 };
 
-/* One more item of `size` bytes in a growing array; the new item is zeroed. */
-int tessi_store_grow(struct tess_context *ctx, void **array, int64_t *count, int64_t *capacity, size_t size) TESS_CHECKED;
-int tessi_store_copy_text(struct tess_context *ctx, const char *text, char **out) TESS_CHECKED;
 struct tessi_entry *tessi_store_entry_find(const struct tess_artefact *a, const char *name);
 void tessi_store_artefact_free(struct tess_artefact *a);
 

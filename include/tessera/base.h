@@ -103,6 +103,14 @@ TESS_EXPORT size_t tess_utf8_text(const char *bytes, char *to, size_t capacity);
  * tess_alloc fails with TESS_E_MEMORY and says how much was wanted and for what. [any thread] */
 TESS_EXPORT TESS_CHECKED int tess_alloc(struct tess_context *ctx, size_t bytes, const char *what, void **out);
 TESS_EXPORT void tess_free(void *memory);
+/* A list that grows. `list` is the address of a pointer to items of `size` bytes, NULL at first, and *capacity the number it has memory
+ * for: afterwards at least `wanted`, in doubling steps, the new ones zeroed; those there were are kept and may have moved. On failure list
+ * and capacity are as before. The list is freed by tess_free. [any thread] */
+TESS_EXPORT TESS_CHECKED int tess_reserve(struct tess_context *ctx, void *list, int64_t *capacity, int64_t wanted, size_t size,
+                                          const char *what);
+/* A copy of a text, or of its first `bytes`, which have no end of their own; freed by tess_free. [any thread] */
+TESS_EXPORT TESS_CHECKED int tess_copy_text(struct tess_context *ctx, const char *text, char **out);
+TESS_EXPORT TESS_CHECKED int tess_copy_bytes(struct tess_context *ctx, const char *from, size_t bytes, char **out);
 
 #ifdef __cplusplus
 }

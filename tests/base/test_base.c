@@ -505,6 +505,52 @@ START_TEST(memory)
 }
 END_TEST
 
+START_TEST(lists_grow)
+{
+    struct item {
+        int64_t number;
+        double more;
+    } *list = NULL;
+    int64_t capacity = 0, in_use = tessi_base_memory_in_use(), refused = 0;
+    for (int64_t n = 0; n < 1000; n++) {
+        int64_t before = capacity;
+        if (n == capacity) { /* once refused: the list stays as it is */
+            struct item *kept = list;
+            tessi_base_memory_fail_at(1);
+            ck_assert_int_eq(tess_reserve(ctx, &list, &capacity, n + 1, sizeof *list, "items"), TESS_E_MEMORY);
+            ck_assert(list == kept && capacity == before);
+            tess_forget(ctx);
+            refused++;
+        }
+        OK(tess_reserve(ctx, &list, &capacity, n + 1, sizeof *list, "items"));
+        ck_assert_int_gt(capacity, n);
+        ck_assert(capacity == before || capacity >= 2 * before);
+        ck_assert(list[n].number == 0 && list[n].more == 0.0);
+        list[n] = (struct item){n, (double)n};
+    }
+    for (int64_t n = 0; n < 1000; n++)
+        ck_assert(list[n].number == n && list[n].more == (double)n);
+    ck_assert_int_gt(refused, 3);
+    ck_assert_int_eq(tessi_base_memory_in_use() - in_use, capacity * (int64_t)sizeof *list);
+    OK(tess_reserve(ctx, &list, &capacity, 5000, sizeof *list, "items")); /* at one go */
+    ck_assert(capacity >= 5000 && list[999].number == 999 && list[4999].number == 0);
+    int64_t before = capacity;
+    ck_assert_int_eq(tess_reserve(ctx, &list, &capacity, INT64_MAX, sizeof *list, "the moon"), TESS_E_MEMORY);
+    ck_assert_int_eq(capacity, before);
+    tess_free(list);
+    tess_forget(ctx);
+
+    char *text;
+    OK(tess_copy_text(ctx, "abc", &text));
+    ck_assert_str_eq(text, "abc");
+    tess_free(text);
+    OK(tess_copy_bytes(ctx, "abcdef", 4, &text));
+    ck_assert_str_eq(text, "abcd");
+    tess_free(text);
+    ck_assert_int_eq(tessi_base_memory_in_use(), in_use);
+}
+END_TEST
+
 struct loop {
     _Atomic int count[1000];
     _Atomic int64_t last[8];
@@ -799,7 +845,7 @@ int main(void)
     const TTest *const tests[] = {philox_known_answers, purpose_is_fnv1a, random_in_pieces, random_moments, random_below_is_uniform,
                                   permute_is_a_bijection, permutations_are_uniform, digest_of_texts_and_files,
                                   messages, long_messages_are_cut, names_become_texts, exit_codes, nearest_names, attrs,
-                                  attrs_without_memory, memory,
+                                  attrs_without_memory, memory, lists_grow,
                                   workers_run_each_once, tensors, images, json_values, log_lines, progress_lines, durations, signals, traces};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(t, tests[i]);

@@ -119,8 +119,7 @@ static int safetensors_open_file(void *self, struct tess_context *ctx, const cha
     struct safetensors *s = self;
     void *memory;
     int64_t twice;
-    TESS_TRY(tess_alloc(ctx, strlen(path) + 1, "a path", &memory));
-    s->path = strcpy(memory, path);
+    TESS_TRY(tess_copy_text(ctx, path, &s->path));
     TESS_TRY(open_descriptor(ctx, s));
     TESS_TRY(tess_alloc(ctx, (size_t)s->data, "a header", &memory));
     int status = read_at(ctx, s, 8, memory, (size_t)s->data - 8);

@@ -27,34 +27,16 @@ int pickle_refuse(const struct machine *m, const char *format, ...)
     return m->ctx->fail(m->ctx, TESS_E_DATA, "%s: its pickle, byte %zu: %s", m->path, m->at, text);
 }
 
-/* Room for item `index`; what is new is zeroed. */
-int pickle_grow(const struct machine *m, void **array, int64_t *capacity, int64_t index, size_t size)
-{
-    void *memory;
-    int64_t more = *capacity ? *capacity : 256;
-    if (index < *capacity)
-        return TESS_OK;
-    while (more <= index)
-        more *= 2;
-    TESS_TRY(tess_alloc(m->ctx, (size_t)more * size, "a pickle's values", &memory));
-    if (*capacity)
-        memcpy(memory, *array, (size_t)*capacity * size);
-    tess_free(*array);
-    *array = memory;
-    *capacity = more;
-    return TESS_OK;
-}
-
 int pickle_push(struct machine *m, uint32_t value)
 {
-    TESS_TRY(pickle_grow(m, (void **)&m->stack, &m->stack_capacity, m->depth, sizeof *m->stack));
+    TESS_TRY(tess_reserve(m->ctx, &m->stack, &m->stack_capacity, m->depth + 1, sizeof *m->stack, "a pickle's values"));
     m->stack[m->depth++] = value;
     return TESS_OK;
 }
 
 int pickle_push_new(struct machine *m, int32_t kind, int32_t which, int64_t number, uint32_t length)
 {
-    TESS_TRY(pickle_grow(m, (void **)&m->value, &m->value_capacity, m->values, sizeof *m->value));
+    TESS_TRY(tess_reserve(m->ctx, &m->value, &m->value_capacity, m->values + 1, sizeof *m->value, "a pickle's values"));
     m->value[m->values] = (struct value){.kind = kind, .which = which, .number = number, .length = length};
     return pickle_push(m, (uint32_t)m->values++);
 }
@@ -92,7 +74,7 @@ static int pickle_append(struct machine *m, uint32_t to, uint32_t value)
 {
     struct value *v = &m->value[to];
     int64_t at = m->cells ? m->cells : 1;
-    TESS_TRY(pickle_grow(m, (void **)&m->cell, &m->cell_capacity, at, sizeof *m->cell));
+    TESS_TRY(tess_reserve(m->ctx, &m->cell, &m->cell_capacity, at + 1, sizeof *m->cell, "a pickle's values"));
     m->cell[at] = (struct cell){.value = value};
     if (v->length)
         m->cell[v->last].next = (uint32_t)at;
@@ -215,7 +197,7 @@ static int pickle_put(struct machine *m, size_t bytes)
     TESS_TRY(pickle_top(m, &value));
     if (index > (int64_t)m->count) /* the writer counts from 0, and each costs a byte */
         return pickle_refuse(m, "remembers a value as number %lld, more than there can be", (long long)index);
-    TESS_TRY(pickle_grow(m, (void **)&m->memo, &m->memo_capacity, index, sizeof *m->memo));
+    TESS_TRY(tess_reserve(m->ctx, &m->memo, &m->memo_capacity, index + 1, sizeof *m->memo, "a pickle's values"));
     m->memo[index] = value;
     m->memos = index + 1 > m->memos ? index + 1 : m->memos;
     return TESS_OK;
@@ -302,7 +284,7 @@ int pickle_read(struct tess_context *ctx, const char *path, const uint8_t *bytes
     uint32_t root = 0;
     int status = count > PICKLE_MAX ? pickle_refuse(&m, "has %zu bytes, %d are the most", count, PICKLE_MAX) : TESS_OK;
     if (status == TESS_OK)
-        status = pickle_grow(&m, (void **)&m.value, &m.value_capacity, 0, sizeof *m.value);
+        status = tess_reserve(m.ctx, &m.value, &m.value_capacity, 1, sizeof *m.value, "a pickle's values");
     if (status == TESS_OK)
         status = pickle_run(&m, &root);
     if (status == TESS_OK)

@@ -163,8 +163,8 @@ static int rebuild_tensor(struct machine *m, uint32_t arguments)
     if (m->tensors == PICKLE_TENSORS)
         return pickle_refuse(m, "more than %d tensors", PICKLE_TENSORS);
     uint32_t key = from->first;
-    TESS_TRY(pickle_grow(m, (void **)&m->tensor, &m->tensor_capacity, m->tensors, sizeof *m->tensor));
-    TESS_TRY(pickle_grow(m, (void **)&m->key, &m->key_capacity, m->tensors, sizeof *m->key));
+    TESS_TRY(tess_reserve(m->ctx, &m->tensor, &m->tensor_capacity, m->tensors + 1, sizeof *m->tensor, "a pickle's values"));
+    TESS_TRY(tess_reserve(m->ctx, &m->key, &m->key_capacity, m->tensors + 1, sizeof *m->key, "a pickle's values"));
     m->tensor[m->tensors] = t;
     m->key[m->tensors] = key;
     return pickle_push_new(m, TENSOR, (int32_t)m->tensors++, 0, 0);

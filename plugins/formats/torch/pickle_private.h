@@ -37,7 +37,6 @@ struct machine {
 /* TESS_E_DATA with the place in the file. */
 int pickle_refuse(const struct machine *m, const char *format, ...) TESS_PRINTF(2, 3);
 /* Room for item `index` of an array; what is new is zeroed. */
-int pickle_grow(const struct machine *m, void **array, int64_t *capacity, int64_t index, size_t size) TESS_CHECKED;
 int pickle_push(struct machine *m, uint32_t value) TESS_CHECKED;
 int pickle_push_new(struct machine *m, int32_t kind, int32_t which, int64_t number, uint32_t length) TESS_CHECKED;
 int pickle_top(const struct machine *m, uint32_t *out) TESS_CHECKED; /* the uppermost value, which stays */

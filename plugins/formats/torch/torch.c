@@ -247,9 +247,8 @@ static int torch_list_entries(struct tess_context *ctx, struct torch *t)
 static int torch_open_file(void *self, struct tess_context *ctx, const char *path)
 {
     struct torch *t = self;
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, strlen(path) + 1, "a path", &memory));
-    t->path = t->path_copy = strcpy(memory, path);
+    TESS_TRY(tess_copy_text(ctx, path, &t->path_copy));
+    t->path = t->path_copy;
     t->held = -1;
     TESS_TRY(open_zip(ctx, t));
     TESS_TRY(torch_list_contents(ctx, t));

@@ -77,22 +77,12 @@ static void pass_by(struct folder_list *l, int why, const char *name)
 /* Takes `name`. */
 static int folder_list_add(struct tess_context *ctx, struct folder_list *l, char *name)
 {
-    if (l->count == l->capacity) {
-        int64_t capacity = l->capacity ? 2 * l->capacity : 1024;
-        void *memory;
-        int status = tess_alloc(ctx, (size_t)capacity * sizeof *l->name, "names of files", &memory);
-        if (status != TESS_OK) {
-            tess_free(name);
-            return status;
-        }
-        if (l->count)
-            memcpy(memory, l->name, (size_t)l->count * sizeof *l->name);
-        tess_free(l->name);
-        l->name = memory;
-        l->capacity = capacity;
-    }
-    l->name[l->count++] = name;
-    return TESS_OK;
+    int status = tess_reserve(ctx, &l->name, &l->capacity, l->count + 1, sizeof *l->name, "names of files");
+    if (status == TESS_OK)
+        l->name[l->count++] = name;
+    else
+        tess_free(name);
+    return status;
 }
 
 /* Takes `name` as an image, or passes it by. */

@@ -18,11 +18,8 @@ struct head {
 
 int import_rows_open(struct tess_context *ctx, struct import_rows *r, const char *path)
 {
-    void *memory;
     r->fd = -1;
-    TESS_TRY(tess_alloc(ctx, strlen(path) + 1, "the name of a file", &memory));
-    r->path = memcpy(memory, path, strlen(path) + 1);
-    return TESS_OK;
+    return tess_copy_text(ctx, path, &r->path);
 }
 
 void import_rows_close(struct import_rows *r)
