@@ -11,7 +11,7 @@ static const struct {
     const char *words, *advice;
 } other[] = {
     {"resume continue restart rerun go start execute", "`tessera run P.yaml` goes on where it was stopped, and begins where nothing was"},
-    {"stop kill cancel", "Ctrl-C stops a run with a checkpoint; `tessera run P.yaml` goes on from it"},
+    {"stop kill cancel", "Ctrl-C stops a run with a checkpoint; `tessera run P.yaml` resumes at it"},
     {"clean clear prune purge gc rm remove delete reset", "nothing of a run lies outside its folder runs/NAME and the artefacts in "
                                                           "runs/.cache, which may be deleted: what is missing is computed "
                                                           "again"},

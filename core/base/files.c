@@ -35,7 +35,7 @@ int tessi_base_path_absolute(struct tess_context *ctx, const char *path, char **
     if (*path == '/')
         return tessi_base_format(ctx, out, "%s", path);
     if (!getcwd(here, sizeof here))
-        return ctx->fail(ctx, TESS_E_IO, "the current folder cannot be had: %s", strerror(errno));
+        return ctx->fail(ctx, TESS_E_IO, "the current folder is not available: %s", strerror(errno));
     return tessi_base_format(ctx, out, "%s/%s", here, path);
 }
 

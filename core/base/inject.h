@@ -33,7 +33,7 @@ enum tessi_point {                      /* the name in a plan, and the error of 
                    TESSI_POINTS
 };
 
-/* NULL or empty: no plan. Counting begins anew. Gives what is wrong with the text, NULL when nothing is. [before threads start] */
+/* NULL or empty: no plan. Counting starts over. Gives what is wrong with the text, NULL when nothing is. [before threads start] */
 const char *tessi_base_inject_plan(const char *text);
 int64_t tessi_base_inject_passages(enum tessi_point point);
 

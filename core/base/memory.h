@@ -7,7 +7,7 @@
 /* Bytes asked of tess_alloc and not yet freed; the most there have been at once. [any thread] */
 int64_t tessi_base_memory_in_use(void);
 int64_t tessi_base_memory_peak(void);
-/* The peak begins anew at what is in use. */
+/* The peak starts over at what is in use. */
 void tessi_base_memory_peak_restart(void);
 /* Bytes of the process that lie in the machine's memory, its program and libraries among them; where the system does not say, the most
  * there have been. */

@@ -164,7 +164,7 @@ static const char *near_used(const struct tessi_config *params, const struct tes
     return text;
 }
 
-/* Values that no longer count are only shown: one that cannot be had is shown as it was written, and makes no name used. */
+/* Values that no longer count are only shown: one that is not available is shown as it was written, and makes no name used. */
 static void expand_formers(struct scope *s, struct tessi_config *node)
 {
     if (node->former && interpolate_expand(s, node->former) != TESS_OK)

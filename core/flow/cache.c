@@ -91,7 +91,7 @@ int tessi_flow_cache_find(struct tess_context *ctx, struct tessi_stage *s, int *
     } else if (status != TESS_E_DATA) {
         status = ctx->fail(ctx, status, "%s", tessi_base_context_message(&own.context)); /* it may be whole: nothing is written over it */
     } else if (in_cache) {
-        status = ctx->fail(ctx, status, "%s, or compute it anew with --force %s", tessi_base_context_message(&own.context), s->name);
+        status = ctx->fail(ctx, status, "%s, or recompute it with --force %s", tessi_base_context_message(&own.context), s->name);
     } else {
         status = TESS_OK; /* an artefact of earlier parameters, or a damaged one: it will be replaced */
     }

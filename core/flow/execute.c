@@ -189,14 +189,13 @@ static int execute_stopped(struct tess_context *ctx, const struct tessi_stage *s
 {
     tessi_base_context_clear(ctx);
     if (s->outcome != TESSI_COMPUTED)
-        return ctx->fail(ctx, TESS_E_STOPPED, "stopped before stage `%s`; the same command goes on from there", s->name);
+        return ctx->fail(ctx, TESS_E_STOPPED, "stopped before stage `%s`; the same command resumes there", s->name);
     if (!s->checkpoint.there)
-        return ctx->fail(ctx, TESS_E_STOPPED, "stopped in stage `%s`, which has no checkpoint yet; the same command begins it anew",
-                         s->name);
+        return ctx->fail(ctx, TESS_E_STOPPED, "stopped in stage `%s`, which has no checkpoint yet; the same command restarts it", s->name);
     if (s->checkpoint.step < 0)
-        return ctx->fail(ctx, TESS_E_STOPPED, "stopped in stage `%s`; the same command goes on from its checkpoint", s->name);
-    return ctx->fail(ctx, TESS_E_STOPPED, "stopped in stage `%s`; the same command goes on from its checkpoint of step %" PRId64, s->name,
-                   s->checkpoint.step);
+        return ctx->fail(ctx, TESS_E_STOPPED, "stopped in stage `%s`; the same command resumes at its checkpoint", s->name);
+    return ctx->fail(ctx, TESS_E_STOPPED, "stopped in stage `%s`; the same command resumes at its checkpoint of step %" PRId64, s->name,
+                     s->checkpoint.step);
 }
 
 static int wait_for_other(void *user, struct tess_context *ctx, const char *holder)

@@ -140,7 +140,7 @@ struct tess_stage_run {
     struct tessi_place *place;    /* of them when they were opened */
     struct tess_artefact *output;
     char *checkpoint;              /* path */
-    struct tess_artefact *resumed; /* NULL: the stage begins anew */
+    struct tess_artefact *resumed; /* NULL: the stage starts over */
     int waited, gave_up;           /* for room on the disk; until a stop was asked for */
     double interval, last_checkpoint, last_line; /* seconds; of the monotonic clock */
     int64_t done, total;                         /* as told last; total 0: nothing yet */

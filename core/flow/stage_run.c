@@ -143,9 +143,9 @@ int tessi_flow_stage_find_checkpoint(struct tess_context *ctx, struct tess_stage
     tessi_store_artefact_close(r->resumed);
     r->resumed = NULL;
     if (status != TESS_E_DATA)
-        return ctx->fail(ctx, status, "%s; it is the checkpoint of this stage: see that it can be read, or remove it to begin anew",
+        return ctx->fail(ctx, status, "%s; it is the checkpoint of this stage: see that it can be read, or remove it to start over",
                          tessi_base_context_message(&own.context));
-    tessi_base_log_warn(r->log, "%s: the checkpoint is left aside and the stage begins anew: %s", r->name,
+    tessi_base_log_warn(r->log, "%s: the checkpoint is left aside and the stage starts over: %s", r->name,
                         tessi_base_context_message(&own.context));
     return TESS_OK;
 }

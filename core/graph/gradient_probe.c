@@ -3,7 +3,7 @@
  *
  * A step of a graph with gradient probes has two halves. In the first each microbatch runs forward and finds the gradient probes'
  * gradients; their sums over the microbatches go to the function that sets the adaptive weights. In the second the objectives' gradients
- * are found with those. A worker whose memory still holds a microbatch's activations goes on from there; another microbatch's are computed
+ * are found with those. A worker whose memory still holds a microbatch's activations continues there; another microbatch's are computed
  * again, to the same bits.
  *
  * SPDX-License-Identifier: MIT */

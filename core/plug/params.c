@@ -153,7 +153,7 @@ static int absolute_path(const struct filling *f, const struct tess_param *p, co
     if (*text == '\0')
         return params_wrong(f, p, s, "an empty text");
     if (!from_root && !getcwd(cwd, sizeof cwd))
-        return tessi_config_fail(f->ctx, s, TESS_E_IO, "%s: `%s`: the current folder cannot be had: %s", f->label, p->name,
+        return tessi_config_fail(f->ctx, s, TESS_E_IO, "%s: `%s`: the current folder is not available: %s", f->label, p->name,
                                  strerror(errno));
     while (!absolute && text[0] == '.' && text[1] == '/')
         text += 2 + strspn(text + 2, "/");

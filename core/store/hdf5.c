@@ -14,7 +14,7 @@
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static char reason[240]; /* of the first call that failed since the lock was taken */
-static int wants_memory; /* that of HDF5 itself could not be had, which says nothing about the file */
+static int wants_memory; /* that of HDF5 itself could not be allocated, which says nothing about the file */
 
 /* Tried, not kept. */
 static bool is_to_be_had(size_t bytes)

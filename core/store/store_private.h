@@ -48,7 +48,8 @@ hid_t tessi_store_disk_access(struct tessi_disk *d);
 
 void tessi_store_lock(void);
 void tessi_store_unlock(void);
-/* Whether there is memory for a file to be opened: HDF5 (1.10.8) follows a NULL pointer where the tables of its cache cannot be had. */
+/* TESS_E_MEMORY where there is none for a file to be opened: HDF5 (1.10.8) follows a NULL pointer where it cannot allocate the tables of
+ * its cache. */
 int tessi_store_capacity(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
 /* The library's own reason for the first call that failed since the lock was taken, on one line; whatever was called after it. */
 const char *tessi_store_reason(void);

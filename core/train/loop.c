@@ -233,7 +233,7 @@ static int loop_resume(struct tess_context *ctx, struct loop *l)
                        tess_artefact_path(a), (long long)l->step, (long long)l->t->params->steps);
     tess_weights_touch(w);
     l->saved = l->step;
-    tess_stage_note(l->run, "goes on from step %lld of %lld", (long long)l->step, (long long)l->t->params->steps);
+    tess_stage_note(l->run, "resuming at step %lld of %lld", (long long)l->step, (long long)l->t->params->steps);
     return TESS_OK;
 }
 
@@ -267,15 +267,15 @@ static int loop_fill(struct tess_context *ctx, struct loop *l)
     return TESS_OK;
 }
 
-/* Where something is not a number: what there is to go on from. A changed parameter is another training, which begins anew, and the same
+/* Where something is not a number: what there is to resume at. A changed parameter is another training, which starts over, and the same
  * one is the same to the last bit: nobody is told that going on would help. */
 static const char *loop_kept(const struct loop *l, char *text, size_t capacity)
 {
     if (l->saved < 0)
         return "no checkpoint had been written";
     snprintf(text, capacity,
-             "the last good checkpoint, of step %lld, is kept as it was: %s; the same run would go on from it to the same end, a changed "
-             "one begins anew",
+             "the last good checkpoint, of step %lld, is kept as it was: %s; the same run would resume at it to the same end, a changed "
+             "one starts over",
              (long long)l->saved, tess_stage_checkpoint_path(l->run));
     return text;
 }
@@ -432,8 +432,8 @@ static int loop_train(struct tess_context *ctx, struct loop *l)
     while (l->step < l->t->params->steps) {
         if (tess_stage_stopping(l->run)) {
             TESS_TRY(loop_save(ctx, l));
-            return ctx->fail(ctx, TESS_E_STOPPED, "stopped at step %lld of %lld; run the same command again to go on from there",
-                           (long long)l->step, (long long)l->t->params->steps);
+            return ctx->fail(ctx, TESS_E_STOPPED, "stopped at step %lld of %lld; run the same command again to resume there",
+                             (long long)l->step, (long long)l->t->params->steps);
         }
         if (tess_stage_checkpoint_due(l->run))
             TESS_TRY(loop_save(ctx, l));

@@ -54,7 +54,7 @@ struct tess_react {
     const struct tess_tensor *codes;   /* (rows) i32 */
     const struct tess_graph *graph;
     const struct tess_batch *batch;    /* totals of the step (struct of graph.h) */
-    int32_t warm_started;             /* training began with the codebook of a model, which is not to begin anew */
+    int32_t warm_started;              /* training began with the codebook of a model, which is not to start over */
 };
 
 struct tess_quantizer_1 {

@@ -27,16 +27,16 @@ extern "C" {
 /* Status codes, frozen: append only. In brackets the exit code of the command that meets one. */
 enum {
     TESS_OK = 0,
-    TESS_E_USAGE = -1,    /* a pipeline or command line that asks for the impossible [2] */
-    TESS_E_VALUE = -2,    /* a parameter out of range, or parameters that contradict each other [2] */
-    TESS_E_SHAPE = -3,    /* sizes that do not fit together [2] */
-    TESS_E_DATA = -4,     /* a file that is damaged, mislabelled, or belongs to something else [65] */
-    TESS_E_PLUGIN = -5,   /* a plugin that is missing or was refused [69] */
-    TESS_E_CREATE = -6,   /* an output that cannot be created [73] */
-    TESS_E_IO = -7,       /* reading or writing failed: missing file, full disk [74] */
-    TESS_E_STOPPED = -8,  /* asked to stop; what was finished is kept, run again to go on [75] */
-    TESS_E_MEMORY = -9,   /* memory could not be had [1] */
-    TESS_E_FAILED = -10,  /* the computation failed, for example a loss that is not a number [1] */
+    TESS_E_USAGE = -1,     /* a pipeline or command line that asks for the impossible [2] */
+    TESS_E_VALUE = -2,     /* a parameter out of range, or parameters that contradict each other [2] */
+    TESS_E_SHAPE = -3,     /* sizes that do not fit together [2] */
+    TESS_E_DATA = -4,      /* a file that is damaged, mislabelled, or belongs to something else [65] */
+    TESS_E_PLUGIN = -5,    /* a plugin that is missing or was refused [69] */
+    TESS_E_CREATE = -6,    /* an output that cannot be created [73] */
+    TESS_E_IO = -7,        /* reading or writing failed: missing file, full disk [74] */
+    TESS_E_STOPPED = -8,   /* asked to stop; what was finished is kept, run again to go on [75] */
+    TESS_E_MEMORY = -9,    /* memory could not be allocated [1] */
+    TESS_E_FAILED = -10,   /* the computation failed, for example a loss that is not a number [1] */
     TESS_E_INTERNAL = -11, /* a defect of tessera itself [1] */
     /* One item of many, an image of a source for example, is bad and may be left out: the others may not be. Neither want of memory or
      * threads nor a file that cannot be read for the moment is that, which would leave good ones out for good. [65] */

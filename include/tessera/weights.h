@@ -43,7 +43,7 @@ TESS_EXPORT int64_t tess_weights_size(const struct tess_weights *w);    /* train
 TESS_EXPORT int64_t tess_weights_bytes(const struct tess_weights *w);  /* memory of all values once sealed; before, as declared so far */
 TESS_EXPORT const char *tess_weights_name(const struct tess_weights *w, int64_t i);
 /* A view (f32) of weight i or of a named one in a role; data is NULL before sealing. Fails with TESS_E_DATA for a name
- * nobody declared, TESS_E_MEMORY when a role cannot be had. The view is valid until the store is freed. Writing to it is
+ * nobody declared, TESS_E_MEMORY when a role cannot be allocated. The view is valid until the store is freed. Writing to it is
  * allowed between steps, followed by tess_weights_touch. */
 TESS_EXPORT TESS_CHECKED int tess_weights_view(struct tess_context *ctx, struct tess_weights *w, int64_t i, int32_t role,
                                                struct tess_tensor *out);

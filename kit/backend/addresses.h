@@ -1,4 +1,4 @@
-/* For libraries that hang or crash where memory cannot be had: a look beforehand. SPDX-License-Identifier: MIT */
+/* For libraries that hang or crash where memory cannot be allocated: a look beforehand. SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_BACKENDS_ADDRESSES_H
 #define PLUGINS_BACKENDS_ADDRESSES_H
 

@@ -134,7 +134,7 @@ int sampling_resume(struct tess_context *ctx, struct tess_stage_run *r, const st
             return ctx->fail(ctx, TESS_E_DATA, "%s: sample %lld has %d steps left of %lld; delete it to sample from the start",
                            tess_artefact_path(a), (long long)i, (int)steps, (long long)sampling_steps_of(s, i));
     }
-    tess_stage_note(r, "goes on from step %lld of %lld", (long long)sampling_done(s), (long long)sampling_total(s));
+    tess_stage_note(r, "resuming at step %lld of %lld", (long long)sampling_done(s), (long long)sampling_total(s));
     return TESS_OK;
 }
 

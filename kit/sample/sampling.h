@@ -45,7 +45,7 @@ int64_t sampling_total(const struct sampling_state *s);
 int64_t sampling_done(const struct sampling_state *s);
 /* For tess_stage_checkpoint; `user` is a struct sampling_state. */
 int sampling_write_checkpoint(void *user, struct tess_context *ctx, struct tess_artefact *a) TESS_CHECKED;
-/* Goes on from the stage's checkpoint, where there is one. */
+/* Resumes at the stage's checkpoint, where there is one. */
 int sampling_resume(struct tess_context *ctx, struct tess_stage_run *r, const struct sampling_state *s) TESS_CHECKED;
 /* Between two calls of the denoiser: a checkpoint when one is due, TESS_E_STOPPED when asked to stop. */
 int sampling_pause(struct tess_context *ctx, struct tess_stage_run *r, struct sampling_state *s) TESS_CHECKED;

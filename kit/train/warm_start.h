@@ -31,7 +31,7 @@ int warm_start_read(struct tess_context *ctx, struct tess_stage_run *r, const st
 void warm_start_note_part(struct tess_stage_run *r, const char *part, const struct tess_instance *wanted,
                           const struct tess_instance *given);
 
-/* 1 when training has a checkpoint to go on from, which holds all weights: then there is nothing to start. */
+/* 1 when training has a checkpoint to resume at, which holds all weights: then there is nothing to start. */
 int warm_start_is_past(struct tess_stage_run *r);
 
 #endif

@@ -23,13 +23,12 @@ static const char who[] = "vq-ddm", inside[] = "_denoising._denoise_fn.", alone[
 
 enum { TIME_SCALE = 4000 }; /* what t / T is multiplied by, here as there */
 
-static const struct name_row schedule_names[] = {
-    {"_denoising._denoise_fn.", "denoiser.", NULL},
-    {"_nn.", NULL, "the same network once more; its values are not compared"},
-    {"_denoising.log_", NULL, "the schedule, which follows from its length"},
-    {"_denoising.Lt_", NULL, "statistics of the training, which begin anew"},
-    {NULL, "noise.", "statistics of the training"},
-    {NULL, NULL, NULL}};
+static const struct name_row schedule_names[] = {{"_denoising._denoise_fn.", "denoiser.", NULL},
+                                                 {"_nn.", NULL, "the same network once more; its values are not compared"},
+                                                 {"_denoising.log_", NULL, "the schedule, which follows from its length"},
+                                                 {"_denoising.Lt_", NULL, "statistics of the training, which start over"},
+                                                 {NULL, "noise.", "statistics of the training"},
+                                                 {NULL, NULL, NULL}};
 static const struct name_row alone_names[] = {{"_nn.", "denoiser.", NULL}, {NULL, NULL, NULL}};
 
 /* ---- there to here ---- */

@@ -130,7 +130,7 @@ static int encode_resume(struct tess_context *ctx, struct tess_stage_run *r, str
     TESS_TRY(tess_artefact_read(ctx, a, "codes", 0, &codes));
     TESS_TRY(tess_artefact_read(ctx, a, "error", 0, &error));
     TESS_TRY(stage_check_below(ctx, a, "codes", &codes, "codebook_size", k->tokenizer.codebook_size));
-    tess_stage_note(r, "goes on from image %lld of %lld", (long long)k->done, (long long)k->rows.count);
+    tess_stage_note(r, "resuming at image %lld of %lld", (long long)k->done, (long long)k->rows.count);
     return TESS_OK;
 }
 

@@ -40,7 +40,7 @@ static int declare_external(struct tess_context *ctx, const struct work *k)
     return TESS_OK;
 }
 
-/* Codes are found anew at every step: a data set may be larger than what is trained on. */
+/* Codes are recomputed at every step: a data set may be larger than what is trained on. */
 static int train_likelihood_record(struct tess_context *ctx, const struct work *k)
 {
     const struct tess_tokenizer *t = &k->given.tokenizer;
@@ -135,7 +135,7 @@ static int train_likelihood_fill(void *user, struct tess_context *ctx, int64_t s
     return TESS_OK;
 }
 
-/* A head that the model has already goes on from where it was. */
+/* A head that the model has already continues where it was. */
 static int train_likelihood_read_model(struct tess_context *ctx, const struct work *k, const struct tess_artefact *model)
 {
     int whole = tess_tokenizer_has_likelihood(tess_artefact_attrs(model));

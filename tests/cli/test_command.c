@@ -388,7 +388,7 @@ static const struct command_result *stopped_by(const char *plan)
 START_TEST(stopped_by_the_user)
 {
     const struct command_result *r = stopped_by("int@step:5");
-    ck_assert_msg(r->code == -SIGINT && strstr(r->err, "the same command goes on from its checkpoint of step "), "%d %s", r->code, r->err);
+    ck_assert_msg(r->code == -SIGINT && strstr(r->err, "the same command resumes at its checkpoint of step "), "%d %s", r->code, r->err);
     ck_assert_int_eq(count_files("runs/small", "tokenizer.h5"), 0);
     r = stopped_by("term@step:2");
     ck_assert_msg(r->code == STOPPED, "%d %s", r->code, r->err);

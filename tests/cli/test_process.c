@@ -83,7 +83,7 @@ START_TEST(asked_to_stop)
     ck_assert_int_eq(becomes(plainly, NULL, "run small.yaml -q --until images"), 0);
     int code = becomes(plainly, asked[_i].plan, "run small.yaml -q tokenizer.steps=60");
     ck_assert_msg(code == asked[_i].code, "%d %s", code, text_of("err"));
-    ck_assert_msg(strstr(text_of("err"), "stopped in stage `tokenizer`; the same command goes on from its checkpoint of step "), "%s",
+    ck_assert_msg(strstr(text_of("err"), "stopped in stage `tokenizer`; the same command resumes at its checkpoint of step "), "%s",
                   text_of("err"));
     ck_assert_int_eq(becomes(plainly, NULL, "run small.yaml tokenizer.steps=60"), 0);
     ck_assert_ptr_nonnull(strstr(text_of("runs/small/log.jsonl"), "\"event\":\"resume\""));

@@ -154,7 +154,7 @@ END_TEST
 
 #define EMA "quantizer: {use: ema, codebook_size: 24, code_dim: 5, revive: 0}"
 
-/* A codebook that is there is not made anew of the first batch, and moves at the pace of `decay` at once. */
+/* A codebook that is there is not rebuilt from the first batch, and moves at the pace of `decay` at once. */
 START_TEST(averages_begin_at_the_codebook)
 {
     const struct command_result *r = train("train-autoencoder, in: {images: images, model: taming.h5}, steps: 1, batch: 4, lr: 0, " EMA);

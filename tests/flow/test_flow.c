@@ -238,7 +238,7 @@ START_TEST(neutral)
 }
 END_TEST
 
-/* A stage may give fewer rows than it planned; what reads it is then planned anew, and once more from the cache. */
+/* A stage may give fewer rows than it planned; what reads it is then planned again, and once more from the cache. */
 START_TEST(fewer_than_planned)
 {
     static const char text[] = HEAD "  m: {use: flow-make, count: 7, fewer: 2}\n  s: {use: flow-add, in: {a: m}}\n"
@@ -327,7 +327,7 @@ START_TEST(damaged_cache)
     flow_attempt(&(struct attempt){.run = 1}, &r);
     ck_assert_int_eq(r.status, TESS_E_DATA);
     ck_assert_ptr_eq(strstr(r.message, "p.yaml:5:3: stage `one`: runs/.cache/"), r.message);
-    ck_assert_ptr_nonnull(strstr(r.message, "or compute it anew with --force one"));
+    ck_assert_ptr_nonnull(strstr(r.message, "or recompute it with --force one"));
     ck_assert_ptr_null(strchr(r.message, '\n'));
     flow_attempt(&(struct attempt){.run = 0}, &r);
     ck_assert_int_eq(r.status, TESS_E_DATA);
@@ -553,7 +553,7 @@ START_TEST(stopped)
     int how = flow_child(&(struct attempt){.run = 1}, 0);
     ck_assert(WIFEXITED(how));
     ck_assert_int_eq(WEXITSTATUS(how), 75);
-    ck_assert_str_eq(flow_read("message"), "stopped in stage `walk`; the same command goes on from its checkpoint");
+    ck_assert_str_eq(flow_read("message"), "stopped in stage `walk`; the same command resumes at its checkpoint");
     unsetenv("FLOW_STOP_AT");
     (void)flow_trace();
     flow_run(&r);
@@ -577,7 +577,7 @@ START_TEST(damaged_checkpoint)
     ck_assert_int_eq(truncate(path, 1000), 0);
     flow_run(&r);
     ck_assert_str_eq(flow_trace(), "flow-slow from 0\n");
-    ck_assert_ptr_nonnull(strstr(flow_read("runs/slow/log.jsonl"), "the checkpoint is left aside and the stage begins anew"));
+    ck_assert_ptr_nonnull(strstr(flow_read("runs/slow/log.jsonl"), "the checkpoint is left aside and the stage starts over"));
     ck_assert_int_ne(access(path, F_OK), 0);
 }
 END_TEST
@@ -636,7 +636,7 @@ START_TEST(several_at_once)
 }
 END_TEST
 
-/* The one that computes is killed while another waits: that one goes on from the checkpoint. */
+/* The one that computes is killed while another waits: that one resumes at the checkpoint. */
 START_TEST(one_of_two_is_killed)
 {
     char reference[65];

@@ -392,7 +392,7 @@ static void stop_at_23(void)
     setenv("FLOW_STOP_AT", "23", 1);
     ck_assert_int_eq(ends(begin(&whole, NULL)), 75);
     ck_assert_int_eq(system("cp -a runs saved"), 0);
-    setenv("FLOW_STOP_AT", "5", 1); /* whoever began anew would stop there, and leave that */
+    setenv("FLOW_STOP_AT", "5", 1); /* whoever started over would stop there, and leave that */
 }
 
 static int resume_unreadable(void)
@@ -423,11 +423,11 @@ START_TEST(no_checkpoint_yet)
     flow_write("p.yaml", slow);
     setenv("FLOW_STOP_AT", "5", 1);
     ck_assert_int_eq(ends(begin(&whole, "fail@sync:3+")), 75); /* after resolved.yaml and the first result */
-    ck_assert_str_eq(flow_read("message"), "stopped in stage `walk`, which has no checkpoint yet; the same command begins it anew");
+    ck_assert_str_eq(flow_read("message"), "stopped in stage `walk`, which has no checkpoint yet; the same command restarts it");
 }
 END_TEST
 
-/* The n-th of everything fails once: the run ends with a sentence, or goes on from the checkpoint; it never begins anew. */
+/* The n-th of everything fails once: the run ends with a sentence, or resumes at the checkpoint; it never starts over. */
 START_TEST(each_failure_while_resuming)
 {
     static const struct {
@@ -441,7 +441,7 @@ START_TEST(each_failure_while_resuming)
             snprintf(plan, sizeof plan, "%s:%d", points[k].what, n);
             int code = ends(begin(&whole, plan));
             failed = code != 0;
-            ck_assert_msg(code != 75, "%s: it began anew", plan);
+            ck_assert_msg(code != 75, "%s: it started over", plan);
             ck_assert_msg(!failed || *flow_read("message"), "%s: no word", plan);
             if (failed)
                 ck_assert_msg(system("cmp -s saved/.cache/*.checkpoint.h5 runs/.cache/*.checkpoint.h5") == 0, "%s: %s", plan,
@@ -521,7 +521,7 @@ START_TEST(stopped_while_the_disk_is_full)
 {
     flow_write("p.yaml", big);
     ck_assert_int_eq(ends(begin(&whole, "fail@write:3+,term@full:2")), 75);
-    ck_assert_str_eq(flow_read("message"), "stopped in stage `big`, which has no checkpoint yet; the same command begins it anew");
+    ck_assert_str_eq(flow_read("message"), "stopped in stage `big`, which has no checkpoint yet; the same command restarts it");
     ck_assert_int_eq(flow_files("runs/.cache", ""), 0);
 }
 END_TEST

@@ -50,7 +50,7 @@ static void spelt_out(int q, int32_t *index, double *square)
 }
 
 struct attempt {
-    int threads, block, pieces, neighbours; /* pieces: searches that go on from one another */
+    int threads, block, pieces, neighbours; /* pieces: searches that continue one another */
 };
 
 static int search(struct tess_context *ctx, const struct attempt *a, int32_t *index, double *square)

@@ -1,4 +1,4 @@
-/* An import that is stopped and killed: it goes on from any image, to the same bits; and what happens to the rows that lie beside its
+/* An import that is stopped and killed: it resumes at any image, to the same bits; and what happens to the rows that lie beside its
  * checkpoint. Moments are counted in images, not in seconds.
  *
  * SPDX-License-Identifier: MIT */
@@ -95,7 +95,7 @@ START_TEST(killed_at_every_few_images)
         if (code == 0)
             break;
         ck_assert_msg(code == -9, "%d: %s", code, said);
-        ck_assert_msg(kills == 0 || strstr(said, "goes on from image "), "%s", said);
+        ck_assert_msg(kills == 0 || strstr(said, "resuming at image "), "%s", said);
         ck_assert_int_le(kills, IMAGES);
     }
     ck_assert_int_ge(kills, IMAGES / 4 - 1);
@@ -111,7 +111,7 @@ START_TEST(stops_within_an_image)
     snprintf(plan, sizeof plan, "term@step:%d", 5 * _i + 1);
     ck_assert_msg(injected(plan, "stopped", 1) == 75, "%s", said);
     ck_assert_int_eq(left("stopped", ".checkpoint.h5") + left("stopped", ".rows"), 2);
-    snprintf(words, sizeof words, "goes on from image %d of %d", 5 * _i + 1, IMAGES);
+    snprintf(words, sizeof words, "resuming at image %d of %d", 5 * _i + 1, IMAGES);
     (void)command_ends(0, words, RUN "stopped --threads 4");
     same("stopped");
     ck_assert_int_eq(left("stopped", ".checkpoint.h5") + left("stopped", ".rows"), 0);
@@ -127,12 +127,12 @@ START_TEST(rows_are_checked)
                "; truncate -s 900 cut/runs/.cache/*.rows; rm gone/runs/.cache/*.rows"),
         0);
     (void)command_ends(65, "is not what was written; look at the disk, and delete it", RUN "r");
-    (void)command_ends(0, "or is cut short: it begins anew", RUN "cut");
+    (void)command_ends(0, "or is cut short: it starts over", RUN "cut");
     same("cut");
-    (void)command_ends(0, "or is cut short: it begins anew", RUN "gone");
+    (void)command_ends(0, "or is cut short: it starts over", RUN "gone");
     same("gone");
     ck_assert_int_eq(system("rm r/runs/.cache/*.rows"), 0);
-    (void)command_ends(0, "begins anew", RUN "r");
+    (void)command_ends(0, "starts over", RUN "r");
     same("r");
 }
 END_TEST
@@ -143,7 +143,7 @@ START_TEST(many_rows_lie_in_a_file)
     write_pipeline("source: {use: ragged, images: 6}, pad: 4100");
     ck_assert_msg(injected("kill@checkpoint:1", "large", 2) == -9, "%s", said);
     ck_assert_int_eq(left("large", ".rows"), 1);
-    (void)command_ends(0, "goes on from image 6 of 6", RUN "large");
+    (void)command_ends(0, "resuming at image 6 of 6", RUN "large");
     same("large");
 }
 END_TEST
@@ -154,7 +154,7 @@ START_TEST(full_disks)
     ck_assert_int_eq(injected("term@step:20", "full", 1), 75);
     int code = injected("term@step:9,fail@write:2+", "full", 1);
     ck_assert_msg(code == 75 && strstr(said, "no checkpoint could be written") && strstr(said, "make room"), "%d %s", code, said);
-    (void)command_ends(0, "goes on from image 20 of 60", RUN "full");
+    (void)command_ends(0, "resuming at image 20 of 60", RUN "full");
     same("full");
 }
 END_TEST

@@ -104,7 +104,7 @@ START_TEST(the_model_stays_as_it_is)
     equal = equal_weights(model, head, &given);
     ck_assert_msg(equal == given && given > 40, "%d of %d weights", equal, given);
     equal = equal_weights(head, again, &all);
-    ck_assert(all == given + 4 && equal == given); /* the head goes on from where it was, and was moved */
+    ck_assert(all == given + 4 && equal == given); /* the head continues where it was, and was moved */
     ck_assert(tess_artefact_has(head, "weights/decoder/logsigma/0/weight") && tess_artefact_has(head, "weights/critic/main/0/weight"));
     ck_assert(tess_attrs_i64_or(tess_artefact_attrs(head), "likelihood", 0) == 1);
     ck_assert(tess_attrs_i64_or(tess_artefact_attrs(model), "likelihood", 0) == 0);

@@ -305,7 +305,7 @@ START_TEST(it_goes_on_where_it_stopped)
 }
 END_TEST
 
-/* Memory that cannot be had, here and there in the search. */
+/* Memory that cannot be allocated, here and there in the search. */
 START_TEST(memory_runs_out)
 {
     int failures = 0, status = TESS_E_MEMORY;
@@ -333,7 +333,7 @@ START_TEST(what_does_not_go_together)
     const struct tessi_provenance about = {.tool = "test"};
     refused(LOOK(.plan_only = 1, .override = {"near.in.samples=samples", "samples.in.model=null"}), TESS_E_DATA,
             "codes without images; give `model`, the tokenizer, to `sample`");
-    refused(LOOK(.plan_only = 1, .override = {"near.neighbours=34"}), TESS_E_VALUE, "34 of 33 training images cannot be had");
+    refused(LOOK(.plan_only = 1, .override = {"near.neighbours=34"}), TESS_E_VALUE, "34 of 33 training images are not available");
     small_write("wide.yaml", "tessera: 1\nname: small\nextends: small.yaml\nstages:\n"
                              "  wide: {use: import, source: {use: idx, images: images}, pad: 14}\n  " NEAR "\n");
     refused(ATTEMPT(.path = "wide.yaml", .plan_only = 1, .override = {"near.in.samples=samples", "near.in.images=wide"}), TESS_E_SHAPE,

@@ -322,10 +322,10 @@ static int progress_of(const char *folder, int64_t *done)
     return phase;
 }
 
-/* Goes on from the checkpoint there is, writes one at every step, and ends at the n-th: killed, or told to stop. */
+/* Resumes at the checkpoint there is, writes one at every step, and ends at the n-th: killed, or told to stop. */
 static void end_at(int n, int signal_number, int tries)
 {
-    static const char *const goes_on[] = {"goes on from vector", "goes on from vector", "goes on from step"};
+    static const char *const goes_on[] = {"resuming at vector", "resuming at vector", "resuming at step"};
     char line[512], plan[64];
     int64_t was;
     int before = progress_of("wild/runs/.cache", &was);

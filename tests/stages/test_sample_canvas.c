@@ -181,7 +181,7 @@ START_TEST(what_cannot_be_is_refused)
 }
 END_TEST
 
-/* Memory that cannot be had: a failure that says so, and nothing lost; in `edit` as well. */
+/* Memory that cannot be allocated: a failure that says so, and nothing lost; in `edit` as well. */
 static int run_in_process(const char *path, int64_t fail_at)
 {
     struct tessi_context own;

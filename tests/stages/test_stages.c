@@ -500,7 +500,7 @@ START_TEST(encoding_goes_on_where_it_stopped)
 }
 END_TEST
 
-/* Memory that cannot be had, here and there in the chain: a failure that says so, nothing lost, and the next run ends as any other. */
+/* Memory that cannot be allocated, here and there in the chain: a failure that says so, nothing lost, the next run ends as any other. */
 START_TEST(memory_runs_out)
 {
     int failures = 0;

@@ -181,7 +181,7 @@ static void count_end(const struct command_result *r, int asked, struct command_
 {
     ck_assert_msg(r->code == 0 || r->code == asked, "wanted %d or 0, found %d: %s", asked, r->code, r->err);
     kills->killed += r->code != 0;
-    kills->resumed += strstr(r->err, "goes on from step") != NULL;
+    kills->resumed += strstr(r->err, "resuming at step") != NULL;
 }
 
 enum { MAX_TRIES = 400 };

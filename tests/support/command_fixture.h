@@ -45,7 +45,7 @@ const struct command_result *command_ends(int code, const char *words, const cha
  * it was tried, with checkpoints at every step or two. `line` has one %d, for its threads, which are 1, 2, 4 in turn; every other time it
  * is `other`, unless that is NULL. Fails the test where it ends in any other way. */
 struct command_kills {
-    int killed, resumed; /* how often it did not come to the end, and said that it goes on from a step */
+    int killed, resumed; /* how often it did not come to the end, and said that it resumes at a step */
 };
 struct command_kills command_killed_until_it_ends(const char *line, const char *other);
 

@@ -1,4 +1,4 @@
-/* Artefacts that were changed and hashed anew: a right digest over attributes and datasets that no stage would write together.
+/* Artefacts that were changed and hashed again: a right digest over attributes and datasets that no stage would write together.
  * SPDX-License-Identifier: MIT */
 #ifndef TESTS_CRAFT_H
 #define TESTS_CRAFT_H

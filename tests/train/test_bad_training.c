@@ -2,6 +2,7 @@
  * checkpoint stays as it was; a critic that overpowers, or a weight at its limit, is told of when it happens, once.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/base/clock.h"
 #include "core/base/files.h"
 #include "core/flow/flow_private.h"
 #include "core/store/store.h"
@@ -117,7 +118,7 @@ static int train(int what, int64_t at, int64_t steps, double interval, double cl
                                     .key = "k",
                                     .checkpoint = strdup("c.h5"),
                                     .interval = interval,
-                                    .last_checkpoint = tessi_flow_clock()};
+                                    .last_checkpoint = tessi_base_seconds()};
     fixture_ok(&t.b, tessi_store_artefact_create(&t.b.context.context, "out.h5", "prior", &t.run.output));
     const struct tess_training training = {
         .size = sizeof training, .params = &t.p, .weights = t.b.weights, .graph = t.b.graph, .user = &t, .fill = fill, .after = after};

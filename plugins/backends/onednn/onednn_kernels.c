@@ -166,7 +166,7 @@ static int plan_primitive(struct onednn *o, struct tess_context *ctx, struct ker
     const char *what = k->d.what == TESS_GEMM ? "a matrix product" : "a convolution";
     if (!addresses_are_there(PRIMITIVE_BYTES)) /* it writes its code where memory was refused */
         return ctx->fail(ctx, TESS_E_MEMORY,
-                         "oneDNN wants up to %zu MiB of addresses to make %s, and they cannot be had; raise the limit (`ulimit -v`)",
+                         "oneDNN wants up to %zu MiB of addresses to make %s, and they cannot be allocated; raise the limit (`ulimit -v`)",
                          PRIMITIVE_BYTES >> 20, what);
     TESS_TRY(onednn_kernels_check(ctx, dnnl_primitive_attr_create(&attr), what));
     dnnl_status_t status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);

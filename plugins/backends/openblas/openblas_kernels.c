@@ -344,8 +344,8 @@ static int openblas_kernels_reserve(void *self, struct tess_context *ctx, int32_
     if (!addresses_are_there(bytes))
         return ctx->fail(
             ctx, TESS_E_MEMORY,
-            "OpenBLAS wants %zu MiB of addresses for its products (threads: %d), and they cannot be had; raise the limit (`ulimit -v`), "
-            "or take fewer with --threads, or another backend",
+            "OpenBLAS wants %zu MiB of addresses for its products (threads: %d), and they cannot be allocated; raise the limit "
+            "(`ulimit -v`), or take fewer with --threads, or another backend",
             bytes >> 20, (int)threads);
     for (int32_t i = 0; i < n && blas_memory_alloc && blas_memory_free; i++)
         memory[i] = blas_memory_alloc(0);

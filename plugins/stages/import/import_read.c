@@ -200,7 +200,7 @@ static int import_read_resume(struct tess_context *ctx, struct tess_stage_run *r
     TESS_TRY(tess_attrs_i64(ctx, f, "rows_sum", &sum));
     TESS_TRY(import_rows_resume(ctx, &k->rows, bytes, (uint64_t)sum, &found));
     if (!found) {
-        tess_stage_note(r, "its checkpoint is there and %s is not, or is cut short: it begins anew", k->rows.path);
+        tess_stage_note(r, "its checkpoint is there and %s is not, or is cut short: it starts over", k->rows.path);
         return TESS_OK;
     }
     for (size_t i = 0; i < NUMBERS; i++)
@@ -210,7 +210,7 @@ static int import_read_resume(struct tess_context *ctx, struct tess_stage_run *r
         return ctx->fail(ctx, TESS_E_DATA,
                          "%s: a checkpoint of %lld images of %lld, %lld of them with rows; delete it to import from the start",
                          tess_artefact_path(a), (long long)k->done, (long long)k->count, (long long)k->kept);
-    tess_stage_note(r, "goes on from image %lld of %lld", (long long)k->done, (long long)k->count);
+    tess_stage_note(r, "resuming at image %lld of %lld", (long long)k->done, (long long)k->count);
     return TESS_OK;
 }
 

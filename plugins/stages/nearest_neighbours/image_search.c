@@ -1,5 +1,5 @@
 /* See image_search.h. A checkpoint holds what every query has found so far; queries that were done are not looked at again, and those at
- * work go on from the block of the pool that comes next. SPDX-License-Identifier: MIT */
+ * work continue at the block of the pool that comes next. SPDX-License-Identifier: MIT */
 #include "plugins/stages/nearest_neighbours/image_search.h"
 
 #include <math.h>
@@ -126,7 +126,7 @@ static int image_search_write_checkpoint(void *user, struct tess_context *ctx, s
     return tess_artefact_put(ctx, a, "square", &square, NULL);
 }
 
-/* Queries at work begin anew where memory now has another number of them at once. */
+/* Queries at work start over where memory now has another number of them at once. */
 static int image_search_resume(struct tess_context *ctx, struct image_search *s)
 {
     const struct tess_artefact *a = tess_stage_resume(s->run);
@@ -146,7 +146,7 @@ static int image_search_resume(struct tess_context *ctx, struct image_search *s)
     TESS_TRY(tess_artefact_read(ctx, a, "square", 0, &square));
     if (at_once != s->at_once)
         s->done = 0;
-    tess_stage_note(s->run, "goes on from image %lld of %lld", (long long)s->done, (long long)s->pool.count);
+    tess_stage_note(s->run, "resuming at image %lld of %lld", (long long)s->done, (long long)s->pool.count);
     return TESS_OK;
 }
 

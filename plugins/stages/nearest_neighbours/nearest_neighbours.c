@@ -95,8 +95,8 @@ static int nearest_neighbours_count(struct tess_context *ctx, const struct stage
     if (n->samples < 1)
         return ctx->fail(ctx, TESS_E_VALUE, "there are no samples to look for");
     if (n->pool < s->neighbours)
-        return ctx->fail(ctx, TESS_E_VALUE, "neighbours: %lld of %lld training images cannot be had; lower `neighbours`%s",
-                       (long long)s->neighbours, (long long)n->pool, s->split == TRAIN ? ", or set split: all" : "");
+        return ctx->fail(ctx, TESS_E_VALUE, "neighbours: %lld of %lld training images are not available; lower `neighbours`%s",
+                         (long long)s->neighbours, (long long)n->pool, s->split == TRAIN ? ", or set split: all" : "");
     return count_unseen(ctx, s, in[1], in[2], n);
 }
 

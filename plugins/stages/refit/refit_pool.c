@@ -121,8 +121,8 @@ static int read_rows(struct tess_context *ctx, const struct tess_artefact *a, co
     TESS_TRY(tess_artefact_shape(ctx, a, name, &found));
     found.data = to->data;
     if (!tess_tensor_same_shape(&found, to))
-        return ctx->fail(ctx, TESS_E_DATA, "%s: %s is %s, %s is wanted; delete the file to begin anew", tess_artefact_path(a), name,
-                       tess_tensor_text(&found, have, sizeof have), tess_tensor_text(to, want, sizeof want));
+        return ctx->fail(ctx, TESS_E_DATA, "%s: %s is %s, %s is wanted; delete the file to start over", tess_artefact_path(a), name,
+                         tess_tensor_text(&found, have, sizeof have), tess_tensor_text(to, want, sizeof want));
     return tess_artefact_read(ctx, a, name, 0, to);
 }
 
@@ -138,8 +138,8 @@ static int refit_pool_resume(struct tess_context *ctx, struct refit_pool *k)
     TESS_TRY(tess_attrs_i64(ctx, f, "iterations", &k->iterations));
     TESS_TRY(tess_attrs_i64(ctx, f, "converged", &converged));
     if (k->collected < 1 || k->collected > vectors.dim[0] || k->iterations < 0 || k->iterations > k->p->iterations)
-        return ctx->fail(ctx, TESS_E_DATA, "%s: a checkpoint of %lld vectors of %lld; delete it to begin anew", tess_artefact_path(a),
-                       (long long)k->collected, (long long)vectors.dim[0]);
+        return ctx->fail(ctx, TESS_E_DATA, "%s: a checkpoint of %lld vectors of %lld; delete it to start over", tess_artefact_path(a),
+                         (long long)k->collected, (long long)vectors.dim[0]);
     vectors.dim[0] = k->collected;
     k->converged = converged != 0;
     TESS_TRY(read_rows(ctx, a, "pool", &vectors));
@@ -147,7 +147,7 @@ static int refit_pool_resume(struct tess_context *ctx, struct refit_pool *k)
         TESS_TRY(tess_attrs_f64(ctx, f, "objective", &k->objective));
         TESS_TRY(read_rows(ctx, a, "codebook", k->codebook));
     }
-    tess_stage_note(k->run, "goes on from vector %lld of %lld, iteration %lld of k-means", (long long)k->collected,
+    tess_stage_note(k->run, "resuming at vector %lld of %lld, iteration %lld of k-means", (long long)k->collected,
                     (long long)k->vectors.dim[0], (long long)k->iterations);
     return TESS_OK;
 }
