@@ -37,6 +37,7 @@ static int bench_cases_open_tokenizer(struct tess_context *ctx, struct bench_wor
     TESS_TRY(tess_attrs_set_text(ctx, f, "encoder", z->encoder));
     TESS_TRY(tess_attrs_set_text(ctx, f, "decoder", z->encoder));
     TESS_TRY(tess_attrs_set_text(ctx, f, "quantizer", z->quantizer));
+    (*m)->tokenizer.size = sizeof(*m)->tokenizer;
     return tess_tokenizer_open(ctx, f, "bench", &(*m)->tokenizer);
 }
 
@@ -85,7 +86,7 @@ static int record_step(struct tess_context *ctx, struct bench_model *m)
     const struct tess_tokenizer *t = &m->tokenizer;
     const struct tess_critic_1 *critic = tess_instance_ops(m->critic, "critic/1");
     struct tess_graph *g = m->graph;
-    struct tess_quantized q = {0};
+    struct tess_quantized q;
     struct tess_node *latent = NULL, *y = NULL, *made = NULL, *real = NULL;
     struct tess_node *image =
         tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_microbatch(g), t->height, t->width, t->channels});
@@ -135,6 +136,7 @@ static int open_prior(struct tess_context *ctx, struct bench_work *w, const stru
     TESS_TRY(tess_attrs_set_i64(ctx, f, "width", bench_cut(w, z->side)));
     TESS_TRY(tess_attrs_set_text(ctx, f, "noise", noise));
     TESS_TRY(tess_attrs_set_text(ctx, f, "denoiser", z->denoiser));
+    (*m)->prior.size = sizeof(*m)->prior;
     return tess_prior_open(ctx, f, "bench", &(*m)->prior);
 }
 

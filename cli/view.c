@@ -104,7 +104,7 @@ static int read_codes(struct tess_context *ctx, const struct options *w, const s
 {
     struct tess_tensor shape;
     TESS_TRY(tess_artefact_shape(ctx, a, "codes", &shape));
-    if (shape.rank != 3 || shape.dtype == TESS_F32 || tess_tensor_count(&shape) == 0)
+    if (shape.rank < 3 || shape.rank > 4 || shape.dtype == TESS_F32 || tess_tensor_count(&shape) == 0)
         return nothing_to_show(ctx, a, "/codes holds no maps of codes");
     return first_rows(ctx, a, "codes", how_many(w, shape.dim[0]), TESS_I32, codes);
 }
@@ -124,12 +124,16 @@ static void false_colour(int32_t code, uint8_t *rgb)
     }
 }
 
+/* Levels stand beside each other. */
 static int code_maps(struct tess_context *ctx, const struct tess_tensor *codes, struct tess_tensor *out)
 {
-    *out = tess_tensor_over(NULL, TESS_U8, 4, (int64_t[]){codes->dim[0], codes->dim[1], codes->dim[2], 3});
+    int64_t depth = codes->rank == 4 ? codes->dim[3] : 1, width = codes->dim[2];
+    *out = tess_tensor_over(NULL, TESS_U8, 4, (int64_t[]){codes->dim[0], codes->dim[1], width * depth, 3});
     TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(out), "maps of codes", &out->data));
-    for (int64_t i = 0; i < tess_tensor_count(codes); i++)
-        false_colour(((const int32_t *)codes->data)[i], (uint8_t *)out->data + 3 * i);
+    for (int64_t i = 0; i < tess_tensor_count(codes); i++) {
+        int64_t row = i / (width * depth), x = i / depth % width, level = i % depth;
+        false_colour(((const int32_t *)codes->data)[i], (uint8_t *)out->data + 3 * ((row * depth + level) * width + x));
+    }
     return TESS_OK;
 }
 
@@ -166,7 +170,11 @@ static int view_open_decoder(struct tess_context *ctx, const struct options *w, 
         return ctx->fail(ctx, TESS_E_DATA, "%s: is of kind `%s`, an autoencoder was wanted for -m", w->model, tess_artefact_kind(d->model));
     TESS_TRY(tessi_store_artefact_check_attrs(ctx, d->model));
     TESS_TRY(same_tokenizer(ctx, w, a, d));
+    d->tokenizer.size = sizeof d->tokenizer;
     TESS_TRY(tess_tokenizer_open(ctx, tess_artefact_attrs(d->model), w->model, &d->tokenizer));
+    if ((codes->rank == 4 ? codes->dim[3] : 1) != d->tokenizer.depth)
+        return ctx->fail(ctx, TESS_E_DATA, "%s: %lld codes a position, the tokenizer %s makes %lld", w->path,
+                         (long long)(codes->rank == 4 ? codes->dim[3] : 1), w->model, (long long)d->tokenizer.depth);
     if (codes->dim[1] != d->tokenizer.latent_height || codes->dim[2] != d->tokenizer.latent_width)
         return ctx->fail(ctx, TESS_E_DATA, "%s: maps of %lld x %lld codes, the tokenizer %s makes %lld x %lld", w->path,
                        (long long)codes->dim[1], (long long)codes->dim[2], w->model, (long long)d->tokenizer.latent_height,

@@ -59,11 +59,13 @@ static int import_match_record(struct tess_context *ctx, struct tessi_import *m)
     TESS_TRY(tess_weights_new(ctx, 0, &m->weights));
     TESS_TRY(tess_graph_new(ctx, m->weights, &o, &m->graph));
     if (strcmp(m->plan.kind, "prior") == 0) {
+        m->prior.size = sizeof m->prior;
         TESS_TRY(tess_prior_open(ctx, f, m->x->from, &m->prior));
         TESS_TRY(import_match_complete(ctx, f, "noise", m->prior.noise));
         TESS_TRY(import_match_complete(ctx, f, "denoiser", m->prior.denoiser));
         return tess_prior_record_denoise(ctx, &m->prior, m->graph);
     }
+    m->autoencoder.size = sizeof m->autoencoder;
     TESS_TRY(tess_tokenizer_open(ctx, f, m->x->from, &m->autoencoder));
     TESS_TRY(import_match_complete(ctx, f, "encoder", m->autoencoder.encoder));
     TESS_TRY(import_match_complete(ctx, f, "quantizer", m->autoencoder.quantizer));

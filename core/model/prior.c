@@ -2,6 +2,7 @@
 #include <tessera/model.h>
 
 #include "core/host/runtime.h"
+#include "core/model/level_mask.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@ static int prior_open_all(struct tess_context *ctx, const struct tess_attrs *f, 
     TESS_TRY(tess_attrs_i64(ctx, f, "codebook_size", &p->codebook_size));
     TESS_TRY(tess_attrs_i64(ctx, f, "height", &p->height));
     TESS_TRY(tess_attrs_i64(ctx, f, "width", &p->width));
+    TESS_TRY(tess_levels_get(ctx, f, p->codebook_size, &p->depth, p->level_size));
     TESS_TRY(tess_attrs_text(ctx, f, "noise", &config_text));
     snprintf(place, sizeof place, "%s: noise", where);
     TESS_TRY(tess_instance_open(ctx, "noise/1", config_text, place, &p->noise));
@@ -23,10 +25,14 @@ static int prior_open_all(struct tess_context *ctx, const struct tess_attrs *f, 
 
 int tess_prior_open(struct tess_context *ctx, const struct tess_attrs *f, const char *where, struct tess_prior *out)
 {
-    memset(out, 0, sizeof *out);
-    int status = prior_open_all(ctx, f, where, out);
+    struct tess_prior p = {.size = out->size};
+    if (!TESS_HAS(out, denoiser))
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: a struct of %u bytes for a prior: its `size` is to be set by who opens it", where,
+                         out->size);
+    int status = prior_open_all(ctx, f, where, &p);
     if (status != TESS_OK)
-        tess_prior_close(out);
+        tess_prior_close(&p);
+    memcpy(out, &p, out->size < sizeof p ? out->size : sizeof p);
     return status;
 }
 
@@ -43,11 +49,16 @@ int tess_prior_causal(const struct tess_prior *p)
     return TESS_HAS(noise, causal) && noise->causal;
 }
 
+int64_t tess_prior_tokens(const struct tess_prior *p)
+{
+    return p->height * p->width * (p->depth > 1 ? p->depth : 1);
+}
+
 int64_t tess_prior_steps(const struct tess_prior *p)
 {
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
     int64_t steps = noise->steps(tess_instance_self(p->noise));
-    return steps ? steps : p->height * p->width;
+    return steps ? steps : tess_prior_tokens(p);
 }
 
 static int prior_is_causal(const struct tess_denoiser_1 *d)
@@ -55,25 +66,52 @@ static int prior_is_causal(const struct tess_denoiser_1 *d)
     return TESS_HAS(d, causal) && d->causal;
 }
 
-/* The noise's demand on the denoiser, refused with the names of those that meet it. */
-static int check_causal(struct tess_context *ctx, const struct tess_prior *p)
+static int prior_reads_depth(const struct tess_denoiser_1 *d)
+{
+    return TESS_HAS(d, reads_depth) && d->reads_depth;
+}
+
+enum { NAMES = 256 };
+
+/* "`transformer`, `unet`": the denoisers that can do something, "another" for none. */
+static int denoisers_that(struct tess_context *ctx, int (*can)(const struct tess_denoiser_1 *d), char *names)
 {
     struct tessi_runtime *r;
     const struct tess_component *k;
-    char names[256] = "";
-    if (!tess_prior_causal(p) || prior_is_causal(tess_instance_ops(p->denoiser, "denoiser/1")))
-        return TESS_OK;
+    *names = '\0';
     TESS_TRY(tessi_base_runtime_need(ctx, &r));
     for (int64_t i = 0; (k = tessi_plug_registry_component(r->registry, i, NULL)); i++)
-        if (strcmp(k->kind, "denoiser/1") == 0 && prior_is_causal(k->ops) && strlen(names) + strlen(k->name) + 5 < sizeof names) {
+        if (strcmp(k->kind, "denoiser/1") == 0 && can(k->ops) && strlen(names) + strlen(k->name) + 5 < NAMES) {
             strcat(names, *names ? ", `" : "`");
             strcat(names, k->name);
             strcat(names, "`");
         }
+    if (!*names)
+        strcpy(names, "another");
+    return TESS_OK;
+}
+
+static int check_levels(struct tess_context *ctx, const struct tess_prior *p)
+{
+    char names[NAMES];
+    if (p->depth <= 1 || prior_reads_depth(tess_instance_ops(p->denoiser, "denoiser/1")))
+        return TESS_OK;
+    TESS_TRY(denoisers_that(ctx, prior_reads_depth, names));
+    return ctx->fail(ctx, TESS_E_VALUE, "the codes have %lld levels a position, and the denoiser `%s` knows of one; use %s",
+                     (long long)p->depth, tess_instance_name(p->denoiser), names);
+}
+
+/* The noise's demand on the denoiser, refused with the names of those that meet it. */
+static int check_causal(struct tess_context *ctx, const struct tess_prior *p)
+{
+    char names[NAMES];
+    if (!tess_prior_causal(p) || prior_is_causal(tess_instance_ops(p->denoiser, "denoiser/1")))
+        return TESS_OK;
+    TESS_TRY(denoisers_that(ctx, prior_is_causal, names));
     return ctx->fail(ctx, TESS_E_VALUE,
-                   "the noise `%s` wants a denoiser that makes each token's logits of the tokens before it alone, and `%s` sees all; "
-                   "use %s",
-                   tess_instance_name(p->noise), tess_instance_name(p->denoiser), *names ? names : "another");
+                     "the noise `%s` wants a denoiser that makes each token's logits of the tokens before it alone, and `%s` sees all; "
+                     "use %s",
+                     tess_instance_name(p->noise), tess_instance_name(p->denoiser), names);
 }
 
 /* tokens (rows, L), time (rows) or NULL, positions (rows, P) or NULL -> logits (rows, P or L, K), under the scope "denoiser". */
@@ -90,11 +128,14 @@ static int record_logits(struct tess_context *ctx, const struct tess_prior *p, s
                                      .height = p->height,
                                      .width = p->width,
                                      .positions = positions,
-                                     .causal = tess_prior_causal(p)};
+                                     .causal = tess_prior_causal(p),
+                                     .depth = p->depth > 1 ? p->depth : 1};
     TESS_TRY(check_causal(ctx, p));
+    TESS_TRY(check_levels(ctx, p));
     tess_scope(g, "denoiser");
     TESS_TRY(denoiser->record(tess_instance_self(p->denoiser), ctx, g, &in, logits));
     tess_scope_end(g);
+    *logits = tessi_model_level_mask(g, *logits, positions, p->depth, p->level_size);
     return TESS_OK;
 }
 
@@ -103,7 +144,7 @@ static int record_denoise(struct tess_context *ctx, const struct tess_prior *p, 
 {
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
     int64_t rows = tess_graph_microbatch(g);
-    struct tess_node *tokens = tess_input(g, "tokens", TESS_I32, 2, (const int64_t[]){rows, p->height * p->width}), *logits = NULL;
+    struct tess_node *tokens = tess_input(g, "tokens", TESS_I32, 2, (const int64_t[]){rows, tess_prior_tokens(p)}), *logits = NULL;
     struct tess_node *time = noise->needs_time ? tess_input(g, "time", TESS_F32, 1, &rows) : NULL;
     struct tess_node *picked = positions ? tess_input(g, "positions", TESS_I32, 2, (const int64_t[]){rows, positions}) : NULL;
     TESS_TRY(record_logits(ctx, p, g, tokens, time, picked, &logits));
@@ -118,9 +159,9 @@ int tess_prior_record_denoise(struct tess_context *ctx, const struct tess_prior 
 
 int tess_prior_record_picked(struct tess_context *ctx, const struct tess_prior *p, int64_t positions, struct tess_graph *g)
 {
-    if (positions < 1 || positions > p->height * p->width || !tess_prior_picks(p))
+    if (positions < 1 || positions > tess_prior_tokens(p) || !tess_prior_picks(p))
         return ctx->fail(ctx, TESS_E_INTERNAL, "logits of %lld of %lld tokens, of a noise and a denoiser that %s", (long long)positions,
-                       (long long)(p->height * p->width), tess_prior_picks(p) ? "can be asked for 1 to all" : "know of all tokens only");
+                         (long long)tess_prior_tokens(p), tess_prior_picks(p) ? "can be asked for 1 to all" : "know of all tokens only");
     return record_denoise(ctx, p, positions, g);
 }
 
@@ -147,6 +188,7 @@ int tess_prior_record_next(struct tess_context *ctx, const struct tess_prior *p,
     const int64_t shape[2] = {tess_graph_microbatch(g), 1};
     struct tess_node *logits = NULL;
     TESS_TRY(check_causal(ctx, p));
+    TESS_TRY(check_levels(ctx, p));
     if (!tess_prior_caches(p))
         return ctx->fail(ctx, TESS_E_INTERNAL, "the next token of a noise and a denoiser that know of all tokens only");
     struct tess_denoiser_next in = {.size = sizeof in,
@@ -154,13 +196,14 @@ int tess_prior_record_next(struct tess_context *ctx, const struct tess_prior *p,
                                     .vocabulary = noise->vocabulary(tess_instance_self(p->noise), p->codebook_size),
                                     .codebook_size = p->codebook_size,
                                     .height = p->height,
-                                    .width = p->width};
+                                    .width = p->width,
+                                    .depth = p->depth > 1 ? p->depth : 1};
     in.token = tess_input(g, "token", TESS_I32, 2, shape);
     in.position = tess_input(g, "position", TESS_I32, 2, shape);
     tess_scope(g, "denoiser");
     TESS_TRY(denoiser->record_next(tess_instance_self(p->denoiser), ctx, g, &in, &logits));
     tess_scope_end(g);
-    tess_output(g, "logits", logits);
+    tess_output(g, "logits", tessi_model_level_mask(g, logits, in.position, p->depth, p->level_size));
     return TESS_OK;
 }
 
@@ -175,7 +218,7 @@ int tess_prior_record_loss(struct tess_context *ctx, const struct tess_prior *p,
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
     void *self = tess_instance_self(p->noise);
     int64_t rows = tess_graph_microbatch(g);
-    const int64_t shape[2] = {rows, p->height * p->width};
+    const int64_t shape[2] = {rows, tess_prior_tokens(p)};
     struct tess_node *x0 = tess_input(g, "x0", TESS_I32, 2, shape), *xt = tess_input(g, "xt", TESS_I32, 2, shape);
     struct tess_node *t = tess_input(g, "t", TESS_F32, 1, &rows), *logits = NULL;
     struct tess_node *time = tess_affine(g, t, 1.0f / (float)tess_prior_steps(p), 0.0f);

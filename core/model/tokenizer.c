@@ -1,6 +1,8 @@
 /* A tokenizer from an artefact's attributes, and its two graphs. SPDX-License-Identifier: MIT */
 #include <tessera/model.h>
 
+#include "core/model/parts.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -23,24 +25,31 @@ static int tokenizer_open_all(struct tess_context *ctx, const struct tess_attrs 
     TESS_TRY(tess_attrs_i64(ctx, f, "latent_width", &t->latent_width));
     TESS_TRY(tess_attrs_i64(ctx, f, "codebook_size", &t->codebook_size));
     TESS_TRY(tess_attrs_i64(ctx, f, "code_dim", &t->code_dim));
+    TESS_TRY(tess_levels_get(ctx, f, t->codebook_size, &t->depth, t->level_size));
     TESS_TRY(open_part(ctx, f, where, "encoder", "encoder/1", &t->encoder));
     TESS_TRY(open_part(ctx, f, where, "quantizer", "quantizer/1", &t->quantizer));
     return open_part(ctx, f, where, "decoder", "decoder/1", &t->decoder);
 }
 
 /* The attributes repeat what the quantizer's parameters say. */
-static int check_codebook(struct tess_context *ctx, const char *where, const struct tess_tokenizer *t)
+static int check_codebook(struct tess_context *ctx, const char *where, struct tess_tokenizer *t)
 {
-    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
-    void *q = tess_instance_self(t->quantizer);
-    int64_t size = quantizer->codebook_size(q), dim = quantizer->code_dim(q);
-    if (size == t->codebook_size && dim == t->code_dim)
+    struct tess_code_layout k = {.size = sizeof k};
+    TESS_TRY(tess_code_layout_of(ctx, t->quantizer, &k));
+    t->outside_latent_space = k.outside_latent_space;
+    int same = k.depth == t->depth && memcmp(k.level_size, t->level_size, (size_t)k.depth * sizeof *k.level_size) == 0;
+    if (!same && k.codebook_size == t->codebook_size && k.code_dim == t->code_dim)
+        return ctx->fail(ctx, TESS_E_DATA,
+                         "%s: the attributes `depth` and `level_sizes` say %lld codes a position, and its quantizer has %lld, or levels of "
+                         "other sizes; the file contradicts itself: make it again",
+                         where, (long long)t->depth, (long long)k.depth);
+    if (same && k.codebook_size == t->codebook_size && k.code_dim == t->code_dim)
         return TESS_OK;
     return ctx->fail(
         ctx, TESS_E_DATA,
         "%s: the attributes `codebook_size` and `code_dim` are %lld and %lld, and its quantizer has %lld codes of width %lld; the file "
         "contradicts itself: make it again",
-        where, (long long)t->codebook_size, (long long)t->code_dim, (long long)size, (long long)dim);
+        where, (long long)t->codebook_size, (long long)t->code_dim, (long long)k.codebook_size, (long long)k.code_dim);
 }
 
 /* What a part gave is of `height` x `width`, as the attributes "latent_height" and "latent_width" have it, or "height" and "width". */
@@ -60,12 +69,16 @@ static int tokenizer_check_size(struct tess_context *ctx, const struct tess_node
 
 int tess_tokenizer_open(struct tess_context *ctx, const struct tess_attrs *f, const char *where, struct tess_tokenizer *out)
 {
-    memset(out, 0, sizeof *out);
-    int status = tokenizer_open_all(ctx, f, where, out);
+    struct tess_tokenizer t = {.size = out->size};
+    if (!TESS_HAS(out, decoder))
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: a struct of %u bytes for a tokenizer: its `size` is to be set by who opens it", where,
+                         out->size);
+    int status = tokenizer_open_all(ctx, f, where, &t);
     if (status == TESS_OK)
-        status = check_codebook(ctx, where, out);
+        status = check_codebook(ctx, where, &t);
     if (status != TESS_OK)
-        tess_tokenizer_close(out);
+        tess_tokenizer_close(&t);
+    memcpy(out, &t, out->size < sizeof t ? out->size : sizeof t);
     return status;
 }
 
@@ -80,10 +93,7 @@ void tess_tokenizer_close(struct tess_tokenizer *t)
 int tess_tokenizer_latent(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node *image,
                           struct tess_node **latent)
 {
-    const struct tess_encoder_1 *encoder = tess_instance_ops(t->encoder, "encoder/1");
-    tess_scope(g, "encoder");
-    TESS_TRY(encoder->record(tess_instance_self(t->encoder), ctx, g, image, t->code_dim, latent));
-    tess_scope_end(g);
+    TESS_TRY(tessi_model_encode(ctx, t->encoder, g, image, t->code_dim, latent));
     if (t->latent_height == 0)
         return TESS_OK;
     return tokenizer_check_size(ctx, *latent, "encoder", "latent_", t->latent_height, t->latent_width);
@@ -92,44 +102,36 @@ int tess_tokenizer_latent(struct tess_context *ctx, const struct tess_tokenizer 
 int tess_tokenizer_assign(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node *latent,
                           struct tess_node **codes)
 {
-    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
-    tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_assign(tess_instance_self(t->quantizer), ctx, g, latent, codes));
-    tess_scope_end(g);
-    return TESS_OK;
+    return tessi_model_assign(ctx, t->quantizer, g, latent, codes);
 }
 
 int tess_tokenizer_lookup(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node *codes,
                           struct tess_node **quantised)
 {
-    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
-    tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record_lookup(tess_instance_self(t->quantizer), ctx, g, codes, quantised));
-    tess_scope_end(g);
-    return TESS_OK;
+    return tessi_model_lookup(ctx, t->quantizer, g, codes, quantised);
 }
 
 int tess_tokenizer_quantize(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node *latent,
                             struct tess_quantized *out)
 {
-    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
-    tess_scope(g, "quantizer");
-    TESS_TRY(quantizer->record(tess_instance_self(t->quantizer), ctx, g, latent, out));
-    tess_scope_end(g);
-    return TESS_OK;
+    return tessi_model_quantize(ctx, t->quantizer, g, latent, out);
+}
+
+/* Images of the tokenizer's own size. Where that is an attribute of a file, it is checked against what the file says. */
+static struct tessi_image_size tokenizer_image_size(const struct tess_tokenizer *t)
+{
+    return (struct tessi_image_size){t->height, t->width, t->channels, t->latent_height == 0};
 }
 
 int tess_tokenizer_image(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node *quantised,
                          struct tess_node **image)
 {
-    const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
-    tess_scope(g, "decoder");
-    TESS_TRY(decoder->record(tess_instance_self(t->decoder), ctx, g, quantised, t->height, t->width, t->channels, image));
-    tess_scope_end(g);
+    const struct tessi_image_size size = tokenizer_image_size(t);
+    TESS_TRY(tessi_model_decode(ctx, t->decoder, g, quantised, &size, image));
     return tokenizer_check_size(ctx, *image, "decoder", "", t->height, t->width);
 }
 
-/* image -> latent (rows, h, w, D) and its codes (rows, h, w), outputs included. */
+/* image -> latent (rows, h, w, D) and its codes, which must be of the size that the attributes have. */
 static int record_codes(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node **latent,
                         struct tess_node **codes)
 {
@@ -152,23 +154,19 @@ int tess_tokenizer_record_encode_error(struct tess_context *ctx, const struct te
     struct tess_node *latent = NULL, *codes = NULL, *quantised = NULL;
     int64_t rows = tess_graph_microbatch(g);
     TESS_TRY(record_codes(ctx, t, g, &latent, &codes));
-    TESS_TRY(tess_tokenizer_lookup(ctx, t, g, codes, &quantised));
-    tess_output(g, "error", tess_reshape(g, tess_mean(g, tess_square(g, tess_sub(g, latent, quantised)), 0xe), 1, &rows));
+    if (!t->outside_latent_space) {
+        TESS_TRY(tess_tokenizer_lookup(ctx, t, g, codes, &quantised));
+        latent = tess_sub(g, latent, quantised);
+    }
+    tess_output(g, "error", tess_reshape(g, tess_mean(g, tess_square(g, latent), 0xe), 1, &rows));
     return TESS_OK;
 }
 
 int tess_tokenizer_record_head(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, struct tess_node *quantised,
                                struct tess_node **image, struct tess_node **log_sigma)
 {
-    const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
-    if (!TESS_HAS(decoder, record_likelihood) || !decoder->record_likelihood)
-        return ctx->fail(ctx, TESS_E_VALUE,
-                         "the decoder `%s` has no head for the likelihood of images; train a model whose decoder has one",
-                         tess_instance_name(t->decoder));
-    tess_scope(g, "decoder");
-    TESS_TRY(decoder->record_likelihood(tess_instance_self(t->decoder), ctx, g, quantised, t->height, t->width, t->channels, image,
-                                        log_sigma));
-    tess_scope_end(g);
+    const struct tessi_image_size size = tokenizer_image_size(t);
+    TESS_TRY(tessi_model_likelihood(ctx, t->decoder, g, quantised, &size, image, log_sigma));
     return tokenizer_check_size(ctx, *image, "decoder", "", t->height, t->width);
 }
 
@@ -176,23 +174,21 @@ int tess_tokenizer_record_head(struct tess_context *ctx, const struct tess_token
 static int tokenizer_record_lookup(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height,
                                    int64_t width, struct tess_node **quantised)
 {
-    int64_t shape[3] = {tess_graph_microbatch(g), height, width};
-    return tess_tokenizer_lookup(ctx, t, g, tess_input(g, "codes", TESS_I32, 3, shape), quantised);
+    int64_t shape[4];
+    int32_t rank = tess_code_shape(tess_graph_microbatch(g), height, width, t->depth, shape);
+    return tess_tokenizer_lookup(ctx, t, g, tess_input(g, "codes", TESS_I32, rank, shape), quantised);
 }
 
 /* Maps of height x width codes. */
 static int record_decode(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height, int64_t width)
 {
-    const struct tess_decoder_1 *decoder = tess_instance_ops(t->decoder, "decoder/1");
+    const struct tessi_image_size size = tokenizer_image_size(t);
     struct tess_node *quantised = NULL, *image = NULL;
     TESS_TRY(tokenizer_record_lookup(ctx, t, g, height, width, &quantised));
-    if (height == t->latent_height && width == t->latent_width) {
+    if (height == t->latent_height && width == t->latent_width)
         TESS_TRY(tess_tokenizer_image(ctx, t, g, quantised, &image));
-    } else {
-        tess_scope(g, "decoder");
-        TESS_TRY(decoder->record_larger(tess_instance_self(t->decoder), ctx, g, quantised, t->height, t->width, t->channels, &image));
-        tess_scope_end(g);
-    }
+    else
+        TESS_TRY(tessi_model_decode_larger(ctx, t->decoder, g, quantised, &size, &image));
     tess_output(g, "image", image);
     return TESS_OK;
 }

@@ -1,6 +1,6 @@
 /* Operations over codes: embedding, statistics of an assignment, and the sinusoid of time.
  * SPDX-License-Identifier: MIT */
-#include <tessera/autoencoder.h>
+#include <tessera/codes.h>
 
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"

@@ -1,6 +1,6 @@
 /* The nearest codebook row as an operation of the graph (nearest.h). A book that is a weight is made ready once an optimiser step, any
  * other for each run. SPDX-License-Identifier: MIT */
-#include <tessera/autoencoder.h>
+#include <tessera/codes.h>
 
 #include "core/ops/backend_gemm.h"
 #include "core/search/nearest.h"

@@ -168,7 +168,7 @@ static int sampler_check_mask(struct tess_context *ctx, const struct tess_sample
  * often rounded otherwise. */
 int64_t tess_sampler_positions(const struct tess_prior *p, int64_t steps)
 {
-    int64_t tokens = p->height * p->width;
+    int64_t tokens = tess_prior_tokens(p);
     double mean = (double)tokens / (double)steps;
     int64_t capacity = (int64_t)ceil((mean + 6.0 * sqrt(mean)) / 16.0) * 16;
     return capacity < tokens && tess_prior_picks(p) ? capacity : 0;
@@ -216,7 +216,7 @@ static int sampler_prepare(struct tess_context *ctx, struct tess_sampler *s)
     TESS_TRY(check_options(ctx, &s->o));
     s->noise = tess_instance_ops(p->noise, "noise/1");
     s->self = tess_instance_self(p->noise);
-    s->tokens = p->height * p->width;
+    s->tokens = tess_prior_tokens(p);
     TESS_TRY(sampler_check_mask(ctx, s));
     TESS_TRY(tessi_base_runtime_need(ctx, &s->runtime));
     TESS_TRY(tessi_host_runtime_compute(ctx, s->runtime));

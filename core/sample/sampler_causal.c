@@ -27,7 +27,7 @@ static int sampler_causal_prepare(struct tess_context *ctx, struct tessi_lockste
     struct tess_tensor logits;
     struct tess_cost cost;
     void *memory;
-    k->tokens = p->height * p->width;
+    k->tokens = tess_prior_tokens(p);
     TESS_TRY(tess_graph_cost(ctx, k->o->next, &cost));
     k->flops = cost.flops;
     if (!tess_graph_output_at(k->o->next, 0, &logits) || logits.rank != 3 || logits.dim[1] != 1 || logits.dim[2] != p->codebook_size)

@@ -6,6 +6,8 @@
  * SPDX-License-Identifier: MIT */
 #include "core/store/store_private.h"
 
+#include <tessera/levels.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -57,12 +59,16 @@ static const struct data images_data[] = {{"images", BYTES, {"count", "height", 
                                           {"flipped", INTEGERS, {"count"}, NULL},
                                           {NULL, 0, {NULL}, NULL}};
 
-static const struct number codes_number[] = {
-    {"count", 1, ROWS_MOST, NEEDED, NULL},          {"train_count", 1, ROWS_MOST, MAY_LACK, "count"},
-    {"height", 1, MAP_MOST, NEEDED, NULL},          {"width", 1, MAP_MOST, NEEDED, NULL},
-    {"codebook_size", 1, CODES_MOST, NEEDED, NULL}, {"code_dim", 1, WIDTH_MOST, MAY_LACK, NULL},
-    {"classes", 0, CLASSES_MOST, MAY_LACK, NULL},   {NULL, 0, 0, 0, NULL}};
-static const struct data codes_data[] = {{"codes", INTEGERS, {"count", "height", "width"}, ""},
+static const struct number codes_number[] = {{"count", 1, ROWS_MOST, NEEDED, NULL},
+                                             {"train_count", 1, ROWS_MOST, MAY_LACK, "count"},
+                                             {"height", 1, MAP_MOST, NEEDED, NULL},
+                                             {"width", 1, MAP_MOST, NEEDED, NULL},
+                                             {"codebook_size", 1, CODES_MOST, NEEDED, NULL},
+                                             {"code_dim", 1, WIDTH_MOST, MAY_LACK, NULL},
+                                             {"classes", 0, CLASSES_MOST, MAY_LACK, NULL},
+                                             {"depth", 2, TESS_DEPTH_MAX, MAY_LACK, NULL},
+                                             {NULL, 0, 0, 0, NULL}};
+static const struct data codes_data[] = {{"codes", INTEGERS, {"count", "height", "width", "depth"}, ""},
                                          {"codebook", REALS, {"codebook_size", "code_dim"}, NULL},
                                          {"labels", INTEGERS, {"count"}, "classes"},
                                          {"names", TEXTS, {"count"}, NULL},
@@ -74,25 +80,29 @@ static const struct number samples_number[] = {{"count", 1, ROWS_MOST, NEEDED, N
                                                {"height", 1, MAP_MOST, NEEDED, NULL},
                                                {"width", 1, MAP_MOST, NEEDED, NULL},
                                                {"codebook_size", 1, CODES_MOST, NEEDED, NULL},
+                                               {"depth", 2, TESS_DEPTH_MAX, MAY_LACK, NULL},
                                                {"image_height", 0, SIDE_MOST, MAY_LACK, NULL},
                                                {"image_width", 0, SIDE_MOST, MAY_LACK, NULL},
                                                {"image_channels", 0, WIDTH_MOST, MAY_LACK, NULL},
                                                {"images", 1, ROWS_MOST, MAY_LACK, "count"},
                                                {"variants", 1, ROWS_MOST, MAY_LACK, "count"},
                                                {NULL, 0, 0, 0, NULL}};
-static const struct data samples_data[] = {{"codes", INTEGERS, {"count", "height", "width"}, ""},
+static const struct data samples_data[] = {{"codes", INTEGERS, {"count", "height", "width", "depth"}, ""},
                                            {"images", BYTES, {"count", "image_height", "image_width", "image_channels"}, "image_channels"},
                                            {"regenerated", INTEGERS, {"images", "height", "width"}, NULL},
                                            {NULL, 0, {NULL}, NULL}};
 
 static const struct number autoencoder_number[] = {
-    {"height", 1, SIDE_MOST, NEEDED, NULL},         {"width", 1, SIDE_MOST, NEEDED, NULL},       {"channels", 1, WIDTH_MOST, NEEDED, NULL},
-    {"latent_height", 1, MAP_MOST, NEEDED, NULL},   {"latent_width", 1, MAP_MOST, NEEDED, NULL}, {"code_dim", 1, WIDTH_MOST, NEEDED, NULL},
-    {"codebook_size", 1, CODES_MOST, NEEDED, NULL}, {"likelihood", 0, 1, MAY_LACK, NULL},        {NULL, 0, 0, 0, NULL}};
+    {"height", 1, SIDE_MOST, NEEDED, NULL},         {"width", 1, SIDE_MOST, NEEDED, NULL},
+    {"channels", 1, WIDTH_MOST, NEEDED, NULL},      {"latent_height", 1, MAP_MOST, NEEDED, NULL},
+    {"latent_width", 1, MAP_MOST, NEEDED, NULL},    {"code_dim", 1, WIDTH_MOST, NEEDED, NULL},
+    {"codebook_size", 1, CODES_MOST, NEEDED, NULL}, {"likelihood", 0, 1, MAY_LACK, NULL},
+    {"depth", 2, TESS_DEPTH_MAX, MAY_LACK, NULL},   {NULL, 0, 0, 0, NULL}};
 
 static const struct number prior_number[] = {{"codebook_size", 1, CODES_MOST, NEEDED, NULL},
                                              {"height", 1, MAP_MOST, NEEDED, NULL},
                                              {"width", 1, MAP_MOST, NEEDED, NULL},
+                                             {"depth", 2, TESS_DEPTH_MAX, MAY_LACK, NULL},
                                              {NULL, 0, 0, 0, NULL}};
 
 static const struct number features_number[] = {
@@ -156,10 +166,11 @@ static int artefact_check_check_attrs(struct tess_context *ctx, const struct tes
 
 /* ---- datasets ------------------------------------------------------------------------------------------------------ */
 
-static int32_t rank_of(const struct data *d)
+/* Codes have a dimension `depth` where they have levels, and the attribute. */
+static int32_t rank_of(const struct tess_artefact *a, const struct data *d)
 {
     int32_t rank = 0;
-    while (rank < TESS_MAX_RANK && d->dim[rank])
+    while (rank < TESS_MAX_RANK && d->dim[rank] && (strcmp(d->dim[rank], "depth") != 0 || attr_of(a, "depth")))
         rank++;
     return rank;
 }
@@ -173,11 +184,11 @@ static int is_of_type(const struct tessi_entry *e, int type)
 }
 
 /* "integers (count, height, width)" */
-static const char *artefact_check_wanted(const struct data *d, char *text, size_t capacity)
+static const char *artefact_check_wanted(const struct tess_artefact *a, const struct data *d, char *text, size_t capacity)
 {
     static const char *const type[] = {[BYTES] = "u8", [INTEGERS] = "integers", [REALS] = "f32", [TEXTS] = "strings"};
     size_t at = (size_t)snprintf(text, capacity, "%s (", type[d->type]);
-    for (int32_t i = 0; i < rank_of(d) && at < capacity; i++)
+    for (int32_t i = 0; i < rank_of(a, d) && at < capacity; i++)
         at += (size_t)snprintf(text + at, capacity - at, "%s%s", i ? ", " : "", d->dim[i]);
     if (at < capacity)
         (void)snprintf(text + at, capacity - at, ")");
@@ -202,19 +213,19 @@ static int check_data(struct tess_context *ctx, const struct tess_artefact *a, c
     int must = d->when && (!*d->when || tess_attrs_i64_or(a->attrs, d->when, 0) > 0);
     if (!e && must)
         return ctx->fail(ctx, TESS_E_DATA, "%s: there is no dataset /%s; an artefact of kind `%s`%s%s%s has it, %s: make the file again",
-                       a->path, d->name, a->kind, *d->when ? " whose attribute `" : "", d->when, *d->when ? "` is above 0" : "",
-                       artefact_check_wanted(d, want, sizeof want));
+                         a->path, d->name, a->kind, *d->when ? " whose attribute `" : "", d->when, *d->when ? "` is above 0" : "",
+                         artefact_check_wanted(a, d, want, sizeof want));
     if (!e)
         return TESS_OK;
-    if (!is_of_type(e, d->type) || e->rank != rank_of(d))
+    if (!is_of_type(e, d->type) || e->rank != rank_of(a, d))
         return ctx->fail(ctx, TESS_E_DATA, "%s: /%s is %s, %s was wanted; " CURE, a->path, d->name,
-                         artefact_check_found(e, have, sizeof have), artefact_check_wanted(d, want, sizeof want));
+                         artefact_check_found(e, have, sizeof have), artefact_check_wanted(a, d, want, sizeof want));
     for (int32_t i = 0; i < e->rank; i++) {
         int64_t value = tess_attrs_i64_or(a->attrs, d->dim[i], e->dim[i]);
         if (value != e->dim[i])
             return ctx->fail(ctx, TESS_E_DATA, "%s: the attribute `%s` is %lld, and /%s is %s where %s was wanted; " CURE, a->path,
                              d->dim[i], (long long)value, d->name, artefact_check_found(e, have, sizeof have),
-                             artefact_check_wanted(d, want, sizeof want));
+                             artefact_check_wanted(a, d, want, sizeof want));
     }
     return TESS_OK;
 }

@@ -2,17 +2,21 @@
  * artefact's attributes. Everything by kind; nothing here knows an algorithm.
  *
  * Attributes of an "autoencoder" artefact: height, width, channels, latent_height, latent_width, codebook_size, code_dim, and the
- * specs encoder, quantizer, decoder; where the decoder has a trained head for the likelihood of images, likelihood (1), and where
- * such a head is all that was added to another model, tokenizer (that model's digest). Of a "prior": codebook_size, height, width
- * (of the map of codes), tokenizer (digest of the autoencoder its codes came from), noise, denoiser.
+ * specs encoder, quantizer, decoder; depth and level_sizes where codes have levels (levels.h); where the decoder has a trained head for the
+ * likelihood of images, likelihood (1), and where such a head is all that was added to another model, tokenizer (that model's digest). Of a
+ * "prior": codebook_size, height, width (of the map of codes), depth and level_sizes where codes have levels, tokenizer (digest of the
+ * autoencoder its codes came from), noise, denoiser.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_MODEL_H
 #define TESSERA_MODEL_H
 
 #include <tessera/artefact.h>
-#include <tessera/autoencoder.h>
 #include <tessera/attributes.h>
+#include <tessera/kind/decoder.h>
+#include <tessera/kind/encoder.h>
+#include <tessera/kind/quantizer.h>
+#include <tessera/levels.h>
 #include <tessera/plugin.h>
 #include <tessera/prior.h>
 
@@ -20,9 +24,25 @@
 extern "C" {
 #endif
 
+/* What a quantizer's codes are. */
+struct tess_code_layout {
+    uint32_t size; /* sizeof(struct tess_code_layout), set by the caller */
+    int32_t outside_latent_space;         /* of struct tess_quantizer_1 */
+    int64_t codebook_size, code_dim;      /* K of the largest level, D */
+    int64_t depth;                        /* codes a position */
+    int64_t level_size[TESS_DEPTH_MAX];   /* K of each level */
+};
+/* Asks the quantizer. TESS_E_PLUGIN where its table lacks a required function, or gives an impossible number. */
+TESS_EXPORT TESS_CHECKED int tess_code_layout_of(struct tess_context *ctx, const struct tess_instance *quantizer,
+                                                 struct tess_code_layout *out);
+
 struct tess_tokenizer {
+    uint32_t size;                /* sizeof(struct tess_tokenizer), set by the caller before it is opened */
+    int32_t outside_latent_space; /* of struct tess_quantizer_1: there is no quantisation error */
     int64_t height, width, channels, latent_height, latent_width, codebook_size, code_dim;
     struct tess_instance *encoder, *quantizer, *decoder;
+    int64_t depth;                      /* codes a position; 0: one, of codebook_size */
+    int64_t level_size[TESS_DEPTH_MAX]; /* codebook size of each level */
 };
 /* Instances of the parts, made from the attributes, which may go afterwards. `where` names the artefact in messages; fails where an
  * attribute is missing, a part cannot be opened, or the quantizer has another number or width of codes than the attributes. Recording fails
@@ -32,10 +52,14 @@ TESS_EXPORT TESS_CHECKED int tess_tokenizer_open(struct tess_context *ctx, const
                                                  struct tess_tokenizer *out);
 TESS_EXPORT void tess_tokenizer_close(struct tess_tokenizer *t);
 /* The parts, for graphs of one's own: each records under its part's scope, where the caller's is none. Of `t` they take the instances and
- * sizes. image (rows, H, W, C) -> latent (rows, h, w, D) -> codes i32 (rows, h, w) -> quantised (rows, h, w, D) -> image (rows, H, W, C),
- * all but the codes f32; `image` of an encoder in [0, 1], of a decoder unclamped. tess_tokenizer_quantize is the way in training, with
- * the quantizer's loss (autoencoder.h). TESS_E_DATA where encoder or decoder make another size than `t` has; a latent_height of 0, before
- * that is known, is any. */
+ * sizes. image (rows, H, W, C) -> latent (rows, h, w, D) -> codes i32 (rows, h, w), or (rows, h, w, depth) where there are levels (levels.h)
+ * -> quantised (rows, h, w, D) -> image (rows, H, W, C), all but the codes f32; `image` of an encoder in [0, 1], of a decoder unclamped.
+ * tess_tokenizer_quantize is the way in training, with the quantizer's loss (kind/quantizer.h); it sets out->size. TESS_E_DATA where encoder
+ * or decoder make another size than `t` has; a latent_height of 0, before that is known, is any.
+ *
+ * What a part gives is looked at before anything is computed: status and message, scopes, and of every node that it is there, of this graph,
+ * and of the right dtype and shape; codes are looked at as they come. TESS_E_PLUGIN, or TESS_E_SHAPE where sizes alone are wrong, names kind,
+ * component, plugin and function. Where the graph has failed nothing is looked at: tess_graph_seal says why. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_latent(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
                                                    struct tess_node *image, struct tess_node **latent);
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_assign(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
@@ -46,9 +70,11 @@ TESS_EXPORT TESS_CHECKED int tess_tokenizer_quantize(struct tess_context *ctx, c
                                                      struct tess_node *latent, struct tess_quantized *out);
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_image(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
                                                   struct tess_node *quantised, struct tess_node **image);
-/* Input "image" u8 (rows, H, W, C); output "codes" i32 (rows, h, w). Not sealed. */
+/* Input "image" u8 (rows, H, W, C); output "codes" i32 (rows, h, w), or (rows, h, w, depth) where there are levels, as everywhere here. Not
+ * sealed. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g);
-/* The same with what is lost on the way: a second output "error" f32 (rows), each image's mean squared distance of latent and code. */
+/* The same with what is lost on the way: a second output "error" f32 (rows), each image's mean squared distance of latent and code,
+ * or where codes lie outside the latent's space the mean square of the latent alone, which tells a model that diverged. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode_error(struct tess_context *ctx, const struct tess_tokenizer *t,
                                                                 struct tess_graph *g);
 /* Input "codes" i32 (rows, h, w); output "image" f32 (rows, H, W, C), unclamped. Not sealed. */
@@ -72,13 +98,19 @@ TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_decode_larger(struct tess_con
                                                                  struct tess_graph *g, int64_t height, int64_t width);
 
 struct tess_prior {
-    int64_t codebook_size, height, width; /* K; L = height x width */
+    uint32_t size; /* sizeof(struct tess_prior), set by the caller before it is opened */
+    uint32_t reserved;
+    int64_t codebook_size, height, width; /* K; L = height x width x depth */
     struct tess_instance *noise, *denoiser;
+    int64_t depth;                      /* codes a position: token i is of position i / depth, level i % depth; 0: one, of K */
+    int64_t level_size[TESS_DEPTH_MAX]; /* codebook size of each level, at most K; larger codes are never drawn */
 };
 /* As of a tokenizer. TESS_E_VALUE where the noise is causal and the denoiser cannot be. */
 TESS_EXPORT TESS_CHECKED int tess_prior_open(struct tess_context *ctx, const struct tess_attrs *f, const char *where,
                                              struct tess_prior *out);
 TESS_EXPORT void tess_prior_close(struct tess_prior *p);
+/* L: height x width x depth. */
+TESS_EXPORT int64_t tess_prior_tokens(const struct tess_prior *p);
 /* T: the noise's steps; for one that has as many as there are tokens, L. */
 TESS_EXPORT int64_t tess_prior_steps(const struct tess_prior *p);
 /* 1 where the noise is causal: tokens are drawn in order, one a step. */

@@ -90,9 +90,11 @@ struct tess_denoiser_input {
     uint32_t size;
     struct tess_node *tokens; /* (N, L) i32 in [0, vocabulary) */
     struct tess_node *time;   /* (N) f32, t / T; NULL where the noise does not need it */
-    int64_t vocabulary, codebook_size, height, width; /* L = height x width, row-major */
+    int64_t vocabulary, codebook_size, height, width; /* L = height x width x depth, row-major */
     struct tess_node *positions; /* (N, P) i32 in [0, L): the tokens whose logits are wanted; NULL: all, in order, and P is L */
     int32_t causal;              /* 1: logits of token i are made of tokens 0 .. i - 1 alone, those of token 0 of none */
+    int32_t reserved;
+    int64_t depth; /* codes a position: token i is of position i / depth, level i % depth; 1 or 0, but for `reads_depth` */
 };
 
 /* The next token of each sequence, where a cache keeps what is needed of those before. */
@@ -102,6 +104,7 @@ struct tess_denoiser_next {
     struct tess_node *position; /* (N, 1) i32 in [0, L) */
     struct tess_cache *cache;   /* of L tokens; for tess_attention_cached */
     int64_t vocabulary, codebook_size, height, width;
+    int64_t depth; /* of struct tess_denoiser_input */
 };
 
 struct tess_denoiser_1 {
@@ -117,6 +120,8 @@ struct tess_denoiser_1 {
      * `record` gives of token `position`, but for rounding, when run for positions 0, 1, .. in turn. Declares the same weights. */
     int (*record_next)(void *self, struct tess_context *ctx, struct tess_graph *g, const struct tess_denoiser_next *in,
                        struct tess_node **logits);
+    int32_t reads_depth; /* 1: heeds `depth`; 0: serves no codes of several levels */
+    int32_t reserved_2;
 };
 
 #ifdef __cplusplus

@@ -5,21 +5,25 @@
 #define TESSERA_TESSERA_H
 
 #include <tessera/artefact.h>
-#include <tessera/autoencoder.h>
+#include <tessera/codes.h>
 #include <tessera/kind/backend.h>
 #include <tessera/base.h>
 #include <tessera/kind/critic.h>
+#include <tessera/kind/decoder.h>
 #include <tessera/digest.h>
+#include <tessera/kind/encoder.h>
 #include <tessera/epoch.h>
 #include <tessera/exchange.h>
 #include <tessera/attributes.h>
 #include <tessera/kind/features.h>
 #include <tessera/graph.h>
 #include <tessera/kmeans.h>
+#include <tessera/levels.h>
 #include <tessera/model.h>
 #include <tessera/neighbours.h>
 #include <tessera/plugin.h>
 #include <tessera/prior.h>
+#include <tessera/kind/quantizer.h>
 #include <tessera/random.h>
 #include <tessera/sampler.h>
 #include <tessera/kind/source.h>

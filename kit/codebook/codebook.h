@@ -5,7 +5,7 @@
 #ifndef PLUGINS_QUANTIZERS_BOOK_H
 #define PLUGINS_QUANTIZERS_BOOK_H
 
-#include <tessera/autoencoder.h>
+#include <tessera/kind/quantizer.h>
 #include <tessera/plugin.h>
 
 struct codebook {

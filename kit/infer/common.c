@@ -52,6 +52,7 @@ int stage_codec_open(struct tess_context *ctx, struct stage_codec *k, const stru
     k->weights = weights;
     k->error = directions & CODEC_ERROR;
     k->likelihood = directions & CODEC_LIKELIHOOD;
+    k->tokenizer.size = sizeof k->tokenizer;
     TESS_TRY(tess_tokenizer_open(ctx, f, where, &k->tokenizer));
     if (!weights) {
         TESS_TRY(tess_weights_new(ctx, seed, &k->own));
@@ -206,20 +207,6 @@ int stage_to_bytes(struct tess_context *ctx, int64_t n, const float *x, uint8_t 
                : TESS_OK;
 }
 
-int32_t stage_bits(int64_t values)
-{
-    int32_t bits = 1;
-    while ((int64_t)1 << bits < values)
-        bits++;
-    return bits;
-}
-
-int stage_put_codes(struct tess_context *ctx, struct tess_artefact *a, const struct tess_tensor *codes, int64_t codebook_size)
-{
-    const struct tess_dataset how = {.size = sizeof how, .bits = stage_bits(codebook_size), .labels = "image y x", .by_row = 1};
-    return tess_artefact_put(ctx, a, "codes", codes, &how);
-}
-
 int stage_carry_over(struct tess_context *ctx, const struct tess_artefact *from, struct tess_artefact *to)
 {
     struct tess_dataset how = {.size = sizeof how, .compress = 1, .labels = "image"};
@@ -245,51 +232,6 @@ int stage_put_metric_as(struct tess_context *ctx, struct tess_artefact *a, const
     char full[96];
     snprintf(full, sizeof full, "%s%s", name, suffix);
     return tess_artefact_put_metric(ctx, a, full, value, unit);
-}
-
-int stage_put_health_as(struct tess_context *ctx, struct tess_artefact *a, const struct tess_code_health *h, const char *suffix)
-{
-    char unit[32];
-    snprintf(unit, sizeof unit, "of %lld", (long long)h->codebook_size);
-    TESS_TRY(stage_put_metric_as(ctx, a, "codes used", suffix, (double)h->used, unit));
-    TESS_TRY(stage_put_metric_as(ctx, a, "order-0 entropy", suffix, h->entropy, "bits/code"));
-    TESS_TRY(stage_put_metric_as(ctx, a, "perplexity", suffix, h->perplexity, "codes"));
-    return stage_put_metric_as(ctx, a, "top code's share", suffix, 100.0 * h->top_share, "%");
-}
-
-int stage_put_health(struct tess_context *ctx, struct tess_stage_run *r, const struct tess_code_health *h)
-{
-    TESS_TRY(stage_put_health_as(ctx, tess_stage_output(r), h, ""));
-    if (2 * h->used < h->codebook_size)
-        tess_stage_note(r,
-                        "only %lld of %lld codes are used; the stage `refit` rebuilds a codebook, an `ema` quantizer with a larger "
-                        "`revive` keeps codes alive, a smaller codebook_size wastes fewer",
-                        (long long)h->used, (long long)h->codebook_size);
-    return TESS_OK;
-}
-
-/* Four bits of each code lost: far below what a codebook that is merely too large loses. */
-enum { COLLAPSED = 16 };
-
-int stage_warn_collapse(struct tess_context *ctx, struct tess_stage_run *r, const char *what, const struct tess_tensor *codes,
-                        int64_t codebook_size)
-{
-    int64_t n = tess_tensor_count(codes), max = n < codebook_size ? n : codebook_size, used = 0;
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)codebook_size, "codes in use", &memory));
-    uint8_t *seen = memory;
-    for (int64_t i = 0; i < n; i++) {
-        uint8_t *at = &seen[((const int32_t *)codes->data)[i]];
-        used += !*at;
-        *at = 1;
-    }
-    tess_free(memory);
-    if (used * COLLAPSED < max)
-        tess_stage_warn(r,
-                        "the codebook collapsed: %lld of %lld codes are used in %s; lower `lr`, add `warmup`, set `clip`, or take an `ema` "
-                        "quantizer, which revives codes",
-                        (long long)used, (long long)codebook_size, what);
-    return TESS_OK;
 }
 
 int stage_check_stop(struct tess_context *ctx, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit)
@@ -351,41 +293,4 @@ int stage_check_images(struct tess_context *ctx, const struct tess_tokenizer *t,
                    "images of %lld x %lld x %lld do not fit a model trained on %lld x %lld x %lld; import them with the same size, "
                    "crop and pad",
                    (long long)h, (long long)w, (long long)ch, (long long)t->height, (long long)t->width, (long long)t->channels);
-}
-
-int stage_check_below(struct tess_context *ctx, const struct tess_artefact *a, const char *name, const struct tess_tensor *values,
-                      const char *attr, int64_t below)
-{
-    const int32_t *value = values->data;
-    for (int64_t i = 0; i < tess_tensor_count(values); i++)
-        if (value[i] < 0 || value[i] >= below)
-            return ctx->fail(
-                ctx, TESS_E_DATA,
-                "%s: /%s holds %d, and the attribute `%s` says %lld, so 0 .. %lld was wanted; the file contradicts itself: make it again",
-                tess_artefact_path(a), name, (int)value[i], attr, (long long)below, (long long)(below - 1));
-    return TESS_OK;
-}
-
-int stage_check_map(struct tess_context *ctx, const struct tess_tokenizer *t, const char *what, int64_t height, int64_t width,
-                    int64_t codebook_size)
-{
-    if (height == t->latent_height && width == t->latent_width && codebook_size == t->codebook_size)
-        return TESS_OK;
-    return ctx->fail(ctx, TESS_E_DATA,
-                     "the %s: maps are %lld x %lld of %lld codes, those of the model %lld x %lld of %lld: codes of another tokenizer; "
-                     "give the model they were encoded with",
-                     what, (long long)height, (long long)width, (long long)codebook_size, (long long)t->latent_height,
-                     (long long)t->latent_width, (long long)t->codebook_size);
-}
-
-int stage_check_tokenizer(struct tess_context *ctx, const struct tess_artefact *whose, const struct tess_artefact *model)
-{
-    const char *wanted;
-    TESS_TRY(tess_attrs_text(ctx, tess_artefact_attrs(whose), "tokenizer", &wanted));
-    if (strcmp(wanted, tess_tokenizer_digest(model)) == 0)
-        return TESS_OK;
-    return ctx->fail(ctx, TESS_E_DATA,
-                   "%s holds codes of tokenizer %.12s..., but %s is %.12s...: codes of another tokenizer mean nothing to it; give the "
-                   "model they were encoded with",
-                   tess_artefact_path(whose), wanted, tess_artefact_path(model), tess_tokenizer_digest(model));
 }

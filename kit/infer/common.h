@@ -4,6 +4,8 @@
 #ifndef PLUGINS_STAGES_COMMON_H
 #define PLUGINS_STAGES_COMMON_H
 
+#include "kit/infer/codes.h"
+
 #include <tessera/tessera.h>
 
 /* A graph for inference: microbatches of STAGE_MICROBATCH samples whatever the batch, so that a result never depends on it. */
@@ -78,26 +80,14 @@ int stage_keep_first(struct tess_context *ctx, struct tess_tensor *kept, const s
 int stage_tensor(struct tess_context *ctx, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim) TESS_CHECKED;
 /* byte = trunc(clamp(255 x + 1/2, 0, 255)), the published rounding. TESS_E_DATA where an x is NaN. */
 int stage_to_bytes(struct tess_context *ctx, int64_t n, const float *x, uint8_t *to) TESS_CHECKED;
-int32_t stage_bits(int64_t values); /* ceil(log2 values), at least 1 */
-/* Codes (n, h, w) as i32 into the dataset /codes at their exact width. */
-int stage_put_codes(struct tess_context *ctx, struct tess_artefact *a, const struct tess_tensor *codes, int64_t codebook_size) TESS_CHECKED;
 /* Labels, names of the images and of their classes, and which are turned over, from whatever holds them. */
 int stage_carry_over(struct tess_context *ctx, const struct tess_artefact *from, struct tess_artefact *to) TESS_CHECKED;
 /* Labels and names of n rows, where row i was row[i] there, and names of classes. */
 int stage_carry_rows(struct tess_context *ctx, const struct tess_artefact *from, struct tess_artefact *to, int64_t n,
                      const int64_t *row) TESS_CHECKED;
-/* "codes used", "entropy", "perplexity", "top share": metrics; a note with the cures when fewer than half of the codes are used. */
-int stage_put_health(struct tess_context *ctx, struct tess_stage_run *r, const struct tess_code_health *h) TESS_CHECKED;
-/* The metrics alone, `suffix` behind their names. */
-int stage_put_health_as(struct tess_context *ctx, struct tess_artefact *a, const struct tess_code_health *h,
-                        const char *suffix) TESS_CHECKED;
 /* A metric whose name ends in `suffix`. */
 int stage_put_metric_as(struct tess_context *ctx, struct tess_artefact *a, const char *name, const char *suffix, double value,
                         const char *unit) TESS_CHECKED;
-/* A warning where the codes use less than a sixteenth of what they could: what remains of a codebook that collapsed. `what`: whose codes.
- */
-int stage_warn_collapse(struct tess_context *ctx, struct tess_stage_run *r, const char *what, const struct tess_tensor *codes,
-                        int64_t codebook_size) TESS_CHECKED;
 /* TESS_E_STOPPED with what to do, when the user asked to stop. */
 int stage_check_stop(struct tess_context *ctx, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit) TESS_CHECKED;
 /* Pairs of rows: `across` originals, below them their reconstructions. n u8 images each. */
@@ -109,15 +99,6 @@ int stage_put_rows(struct tess_context *ctx, struct tess_artefact *a, const char
 int stage_put_sheet(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *images) TESS_CHECKED;
 /* TESS_E_SHAPE unless images of these attributes are of the size the tokenizer was trained on. */
 int stage_check_images(struct tess_context *ctx, const struct tess_tokenizer *t, const struct tess_attrs *images) TESS_CHECKED;
-/* TESS_E_DATA unless the values (i32) of the dataset `name` are 0 .. `below` - 1, where `below` is what the attribute `attribute` says. */
-int stage_check_below(struct tess_context *ctx, const struct tess_artefact *a, const char *name, const struct tess_tensor *values,
-                      const char *attr, int64_t below) TESS_CHECKED;
-/* TESS_E_DATA unless the tokenizer's maps are height x width of so many codes, as those of `what` ("prior", "codes") are: what can be told
- * before there are digests. */
-int stage_check_map(struct tess_context *ctx, const struct tess_tokenizer *t, const char *what, int64_t height, int64_t width,
-                    int64_t codebook_size) TESS_CHECKED;
-/* TESS_E_DATA unless the attribute "tokenizer" of `whose` is what codes of `model` have (tess_tokenizer_digest). */
-int stage_check_tokenizer(struct tess_context *ctx, const struct tess_artefact *whose, const struct tess_artefact *model) TESS_CHECKED;
 
 #define STAGE_BATCH_PARAM(S, m)                                                                                                     \
     {.name = "batch", .help = "samples computed at a time; changes speed and memory, not the result", .type = TESS_I64,             \

@@ -11,7 +11,8 @@ int round_trip_open(struct tess_context *ctx, struct round_trip *t, const struct
     TESS_TRY(stage_tensor(ctx, &t->real, TESS_F32, 4, size));
     if (codec->likelihood)
         TESS_TRY(stage_tensor(ctx, &t->log_sigma, TESS_F32, 4, size));
-    TESS_TRY(stage_tensor(ctx, &t->codes, TESS_I32, 3, (const int64_t[]){batch, k->latent_height, k->latent_width}));
+    const struct code_maps maps = code_maps_of_tokenizer(k);
+    TESS_TRY(code_maps_tensor(ctx, &maps, batch, &t->codes));
     return stage_tensor(ctx, &t->error, TESS_F32, 1, &batch);
 }
 

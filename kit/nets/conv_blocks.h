@@ -6,7 +6,8 @@
 #ifndef PLUGINS_CONV_BLOCKS_H
 #define PLUGINS_CONV_BLOCKS_H
 
-#include <tessera/autoencoder.h>
+#include <tessera/kind/decoder.h>
+#include <tessera/kind/encoder.h>
 #include <tessera/plugin.h>
 
 enum { CONV_UNLEASHING, CONV_TAMING };

@@ -3,6 +3,7 @@
 
 int sampling_open(struct tess_context *ctx, struct sampling_prior *p, const char *who, const struct tess_attrs *f, const char *where)
 {
+    p->prior.size = sizeof p->prior;
     TESS_TRY(tess_prior_open(ctx, f, where, &p->prior));
     if (!who || tess_prior_conditions(&p->prior))
         return TESS_OK;
@@ -35,7 +36,7 @@ int sampling_record_next(struct tess_context *ctx, struct sampling_prior *p, uin
 {
     TESS_TRY(tess_weights_new(ctx, seed, &p->weights));
     p->next.weights = p->weights;
-    TESS_TRY(tess_cache_new(ctx, p->prior.height * p->prior.width, &p->cache));
+    TESS_TRY(tess_cache_new(ctx, tess_prior_tokens(&p->prior), &p->cache));
     TESS_TRY(stage_graph_open_rows(ctx, &p->next, seed, batch, NEXT_ROWS));
     TESS_TRY(tess_prior_record_next(ctx, &p->prior, p->cache, p->next.graph));
     return tess_graph_seal(ctx, p->next.graph);
@@ -53,7 +54,7 @@ void sampling_close(struct sampling_prior *p)
 
 int64_t sampling_bytes(const struct sampling_prior *p, int64_t count)
 {
-    int64_t tokens = p->prior.height * p->prior.width, batch = p->next.graph ? p->next.batch : p->denoise.batch;
+    int64_t tokens = tess_prior_tokens(&p->prior), batch = p->next.graph ? p->next.batch : p->denoise.batch;
     int64_t logits = p->next.graph ? p->prior.codebook_size : tokens * (p->prior.codebook_size + 2);
     return (count * tokens + batch * logits) * (int64_t)sizeof(int32_t);
 }
@@ -82,6 +83,7 @@ int sampling_describe(struct tess_context *ctx, const struct tess_prior *p, cons
     TESS_TRY(tess_attrs_set_i64(ctx, f, "height", height));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "width", width));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "codebook_size", p->codebook_size));
+    TESS_TRY(tess_levels_set(ctx, f, p->codebook_size, p->depth, p->level_size));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "steps", steps));
     TESS_TRY(tess_attrs_set_f64(ctx, f, "temperature", temperature));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "seed", (int64_t)seed));

@@ -13,6 +13,13 @@ static const struct tess_quantizer_1 *quantizer_of(const struct autoencoding *k)
     return tess_instance_ops(k->quantizer, "quantizer/1");
 }
 
+/* What the quantizer's codes are, once. */
+static int autoencoding_ask(struct tess_context *ctx, struct autoencoding *k)
+{
+    k->layout.size = sizeof k->layout;
+    return k->layout.depth ? TESS_OK : tess_code_layout_of(ctx, k->quantizer, &k->layout);
+}
+
 int autoencoding_check(struct tess_context *ctx, const struct autoencoding_params *p)
 {
     return adversarial_check(&p->adversarial, ctx);
@@ -32,17 +39,19 @@ int autoencoding_measure(struct tess_context *ctx, struct autoencoding *k, const
 }
 
 static int autoencoding_record(struct tess_context *ctx, struct autoencoding *k, struct tess_graph *g, const int64_t image[3],
-                  struct tess_tensor *latent_shape)
+                               struct tess_tensor *latent_shape)
 {
     const struct tess_quantizer_1 *quantizer = quantizer_of(k);
-    const struct tess_tokenizer t = {.height = image[0],
+    TESS_TRY(autoencoding_ask(ctx, k));
+    const struct tess_tokenizer t = {.size = sizeof t,
+                                     .height = image[0],
                                      .width = image[1],
                                      .channels = image[2],
-                                     .code_dim = quantizer->code_dim(tess_instance_self(k->quantizer)),
+                                     .code_dim = k->layout.code_dim,
                                      .encoder = k->encoder,
                                      .quantizer = k->quantizer,
                                      .decoder = k->decoder};
-    struct tess_quantized quantised = {0};
+    struct tess_quantized quantised;
     struct tess_node *latent = NULL, *y = NULL;
     struct tess_node *bytes = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_microbatch(g), image[0], image[1], image[2]});
     struct tess_node *x = tess_to_f32(g, bytes, 1.0f / 255.0f, 0.0f);
@@ -98,18 +107,19 @@ int autoencoding_same_critic(const struct autoencoding_params *p, const struct t
     return critic && strcmp(tess_instance_config_text(critic), tess_attrs_text_or(model, "critic", "")) == 0;
 }
 
-int autoencoding_describe(struct tess_context *ctx, const struct autoencoding *k, const int64_t image[3], const struct tess_tensor *latent,
+int autoencoding_describe(struct tess_context *ctx, struct autoencoding *k, const int64_t image[3], const struct tess_tensor *latent,
                           struct tess_attrs *f)
 {
-    const struct tess_quantizer_1 *quantizer = quantizer_of(k);
-    void *q = tess_instance_self(k->quantizer);
+    const struct tess_code_layout *codes = &k->layout;
+    TESS_TRY(autoencoding_ask(ctx, k));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "height", image[0]));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "width", image[1]));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "channels", image[2]));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "latent_height", latent->dim[1]));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "latent_width", latent->dim[2]));
-    TESS_TRY(tess_attrs_set_i64(ctx, f, "codebook_size", quantizer->codebook_size(q)));
-    TESS_TRY(tess_attrs_set_i64(ctx, f, "code_dim", quantizer->code_dim(q)));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "codebook_size", codes->codebook_size));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "code_dim", codes->code_dim));
+    TESS_TRY(tess_levels_set(ctx, f, codes->codebook_size, codes->depth, codes->level_size));
     TESS_TRY(tess_attrs_set_text(ctx, f, "encoder", tess_instance_config_text(k->encoder)));
     TESS_TRY(tess_attrs_set_text(ctx, f, "quantizer", tess_instance_config_text(k->quantizer)));
     if (k->perceptual.features)
@@ -148,9 +158,9 @@ static int autoencoding_fill(void *user, struct tess_context *ctx, int64_t step,
 static int autoencoding_react(const struct autoencoding *k, struct tess_context *ctx, int64_t step, const struct tess_batch *b)
 {
     struct tess_tensor latents = b->out[0], codes = b->out[1];
-    int64_t d = latents.dim[3], rows = tess_tensor_count(&latents) / d;
+    int64_t d = latents.dim[3], rows = tess_tensor_count(&latents) / d, depth = k->layout.depth;
     latents = tess_tensor_over(latents.data, TESS_F32, 2, (const int64_t[]){rows, d});
-    codes = tess_tensor_over(codes.data, TESS_I32, 1, &rows);
+    codes = tess_tensor_over(codes.data, TESS_I32, depth > 1 ? 2 : 1, (const int64_t[]){rows, depth});
     struct tess_react r = {.size = sizeof r,
                            .step = (uint32_t)step,
                            .seed = k->seed,
@@ -160,7 +170,9 @@ static int autoencoding_react(const struct autoencoding *k, struct tess_context 
                            .codes = &codes,
                            .graph = k->graph,
                            .batch = b,
-                           .warm_started = k->started};
+                           .warm_started = k->started,
+                           .steps = k->p->training.steps,
+                           .run = k->run};
     return quantizer_of(k)->react(tess_instance_self(k->quantizer), ctx, &r);
 }
 

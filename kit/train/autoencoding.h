@@ -34,6 +34,7 @@ struct autoencoding_params {
 struct autoencoding {
     const struct autoencoding_params *p;
     struct tess_instance *encoder, *quantizer, *decoder;
+    struct tess_code_layout layout; /* of the quantizer; asked once */
     int started; /* from the weights of a model */
     int frozen; /* the encoder runs without a gradient and stays as it is, decay and averages included */
     struct tess_weights *weights;
@@ -66,7 +67,7 @@ void autoencoding_close(struct autoencoding *k);
 /* 1 where training has a critic, and one like it, in every parameter, trained the model of these attributes. */
 int autoencoding_same_critic(const struct autoencoding_params *p, const struct tess_attrs *model);
 /* The attributes of the model. */
-int autoencoding_describe(struct tess_context *ctx, const struct autoencoding *k, const int64_t image[3], const struct tess_tensor *latent,
+int autoencoding_describe(struct tess_context *ctx, struct autoencoding *k, const int64_t image[3], const struct tess_tensor *latent,
                           struct tess_attrs *f) TESS_CHECKED;
 /* Trains on the images, which are open, to the last step; the weights then are what the model keeps. */
 int autoencoding_train(struct tess_context *ctx, struct tess_stage_run *r, struct autoencoding *k) TESS_CHECKED;

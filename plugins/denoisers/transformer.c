@@ -141,9 +141,24 @@ static struct tess_node *codes_of(const struct transformer *p, struct tess_graph
     return tess_embedding(g, tokens, tess_weight(g, "tok_emb.weight", 2, (const int64_t[]){vocabulary, p->embed_dim}, normal));
 }
 
-static struct tess_node *transformer_places(const struct transformer *p, struct tess_graph *g, int64_t tokens)
+/* (L, D): a vector for each position of the map and, where there are levels, one for each level added to it. */
+static struct tess_node *transformer_places(const struct transformer *p, struct tess_graph *g, int64_t positions, int64_t depth)
 {
-    return tess_weight(g, "pos_emb", 2, (const int64_t[]){tokens, p->embed_dim}, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
+    const struct tess_init zero = {.flags = TESS_WEIGHT_NO_DECAY};
+    int64_t d = p->embed_dim;
+    struct tess_node *place = tess_weight(g, "pos_emb", 2, (const int64_t[]){positions, d}, zero);
+    if (depth == 1)
+        return place;
+    struct tess_node *level = tess_weight(g, "level_emb", 2, (const int64_t[]){depth, d}, zero);
+    struct tess_node *all = tess_add(g, tess_constant(g, 0.0f, 3, (const int64_t[]){positions, depth, d}), level);
+    all = tess_add(g, all, tess_reshape(g, place, 3, (const int64_t[]){positions, 1, d}));
+    return tess_reshape(g, all, 2, (const int64_t[]){positions * depth, d});
+}
+
+/* A host from before there were levels gives smaller structs. */
+static int64_t transformer_depth(const struct tess_denoiser_input *in)
+{
+    return TESS_HAS(in, depth) && in->depth > 1 ? in->depth : 1;
 }
 
 /* (N, 1, D): what stands before the first token, once for each sequence. */
@@ -167,7 +182,8 @@ static struct tess_node *embed_next(const struct transformer *p, struct tess_gra
     first = tess_reshape(g, first, 3, one);
     struct tess_node *code = tess_mul(g, codes_of(p, g, in->token, in->vocabulary), tess_affine(g, first, -1.0f, 1.0f));
     struct tess_node *x = tess_add(g, code, tess_mul(g, transformer_beginning(p, g), first));
-    return tess_add(g, x, tess_embedding(g, in->position, transformer_places(p, g, in->height * in->width)));
+    int64_t depth = TESS_HAS(in, depth) && in->depth > 1 ? in->depth : 1;
+    return tess_add(g, x, tess_embedding(g, in->position, transformer_places(p, g, in->height * in->width, depth)));
 }
 
 /* A host from before there was such a thing gives a smaller struct. */
@@ -178,12 +194,12 @@ static int transformer_is_causal(const struct tess_denoiser_input *in)
 
 static struct tess_node *transformer_embed(const struct transformer *p, struct tess_graph *g, const struct tess_denoiser_input *in)
 {
-    int64_t d = p->embed_dim, tokens = in->height * in->width;
+    int64_t d = p->embed_dim, positions = in->height * in->width, depth = transformer_depth(in);
     /* (10.1), and (10.5) where there is time */
     struct tess_node *x = codes_of(p, g, in->tokens, in->vocabulary);
     if (transformer_is_causal(in))
-        x = transformer_shift(p, g, x, tokens);
-    x = tess_add(g, x, transformer_places(p, g, tokens));
+        x = transformer_shift(p, g, x, positions * depth);
+    x = tess_add(g, x, transformer_places(p, g, positions, depth));
     if (in->time) {
         struct tess_node *t = tess_sinusoid(g, in->time, d, TIME_SCALE);
         t = transformer_linear(p, g, "time.2", tess_gelu(g, transformer_linear(p, g, "time.0", t, d, 4 * d)), 4 * d, d);
@@ -204,10 +220,11 @@ static int transformer_record(void *self, struct tess_context *ctx, struct tess_
     const struct transformer *p = self;
     struct tess_tensor tokens = tess_shape(in->tokens);
     int64_t d = p->embed_dim;
-    if (in->tokens && (tokens.rank != 2 || tokens.dim[1] != in->height * in->width || (in->time && d % 2)))
-        return ctx->fail(ctx, TESS_E_SHAPE,
-                       "transformer: sequences of %lld tokens for a map of %lld x %lld, embed_dim %lld (even where there is time)",
-                       (long long)tokens.dim[1], (long long)in->height, (long long)in->width, (long long)d);
+    if (in->tokens && (tokens.rank != 2 || tokens.dim[1] != in->height * in->width * transformer_depth(in) || (in->time && d % 2)))
+        return ctx->fail(
+            ctx, TESS_E_SHAPE,
+            "transformer: sequences of %lld tokens for a map of %lld x %lld, %lld a position; embed_dim %lld (even where there is time)",
+            (long long)tokens.dim[1], (long long)in->height, (long long)in->width, (long long)transformer_depth(in), (long long)d);
     struct view all = {.causal = transformer_is_causal(in)}, last = all;
     /* Nothing looks at the last block's other tokens (10.6). Causal attention knows who is before whom by their order, and takes all. */
     last.positions = all.causal ? NULL : positions_of(in);
@@ -232,7 +249,7 @@ static int record_next(void *self, struct tess_context *ctx, struct tess_graph *
 }
 
 static const struct tess_denoiser_1 ops = {
-    .size = sizeof ops, .record = transformer_record, .picks_positions = 1, .causal = 1, .record_next = record_next};
+    .size = sizeof ops, .record = transformer_record, .picks_positions = 1, .causal = 1, .record_next = record_next, .reads_depth = 1};
 
 static const struct tess_param params[] = {
     {.name = "embed_dim",

@@ -140,11 +140,28 @@ static struct tess_node *unet_attention(const struct stack *s, const char *name,
 
 /* ---- the network ---- */
 
-/* The tokens as a map, (N, H, W, channels): (17.1). */
+/* A host from before there were levels gives a smaller struct. */
+static int64_t unet_depth(const struct tess_denoiser_input *in)
+{
+    return TESS_HAS(in, depth) && in->depth > 1 ? in->depth : 1;
+}
+
+/* What was made of each code, (N, H, W x depth, channels), mixed to one vector a position. */
+static struct tess_node *mix_levels(const struct unet *p, struct tess_graph *g, const struct tess_denoiser_input *in, struct tess_node *x)
+{
+    int64_t rows = tess_shape(in->tokens).dim[0], d = p->channels, depth = unet_depth(in);
+    if (depth == 1)
+        return x;
+    x = tess_reshape(g, x, 4, (const int64_t[]){rows, in->height, in->width, depth * d});
+    return unet_linear(g, "levels", x, depth * d, d);
+}
+
+/* The tokens as a map, (N, H, W x depth, channels): (17.1). */
 static struct tess_node *read_tokens(const struct unet *p, struct tess_graph *g, const struct tess_denoiser_input *in)
 {
     int64_t rows = tess_shape(in->tokens).dim[0], d = p->channels;
-    const int64_t map[4] = {rows, in->height, in->width, d}, one[4] = {rows, in->height, in->width, 1};
+    int64_t across = in->width * unet_depth(in);
+    const int64_t map[4] = {rows, in->height, across, d}, one[4] = {rows, in->height, across, 1};
     if (p->input == INPUT_EMBEDDING) {
         struct tess_init normal = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = 1.0};
         struct tess_node *table = tess_weight(g, "embedding.weight", 2, (const int64_t[]){in->vocabulary, d}, normal);
@@ -215,10 +232,9 @@ static int unet_check_sizes(const struct unet *p, struct tess_context *ctx, cons
 {
     int64_t times = p->channel_mult.count - 1, factor = (int64_t)1 << times, fits = unet_halvings(in->height, in->width, times);
     struct tess_tensor tokens = tess_shape(in->tokens);
-    if (in->tokens && (tokens.rank != 2 || tokens.dim[1] != in->height * in->width))
-        return ctx->fail(ctx, TESS_E_SHAPE,
-                         "unet: sequences of %lld tokens for a map of %lld x %lld; wanted one token for each place of it",
-                         (long long)tokens.dim[1], (long long)in->height, (long long)in->width);
+    if (in->tokens && (tokens.rank != 2 || tokens.dim[1] != in->height * in->width * unet_depth(in)))
+        return ctx->fail(ctx, TESS_E_SHAPE, "unet: sequences of %lld tokens for a map of %lld x %lld; wanted %lld for each place of it",
+                         (long long)tokens.dim[1], (long long)in->height, (long long)in->width, (long long)unet_depth(in));
     if (fits < times)
         return ctx->fail(ctx, TESS_E_SHAPE,
                        "unet: a map of %lld x %lld codes cannot be halved %lld times; %lld x %lld would fit, which is a question of the "
@@ -238,10 +254,10 @@ static int unet_record(void *self, struct tess_context *ctx, struct tess_graph *
 {
     const struct unet *p = self;
     struct tess_node *skip[TESS_LIST_MAX];
-    int64_t levels = p->channel_mult.count, deepest = width_of(p, levels - 1);
+    int64_t levels = p->channel_mult.count, deepest = width_of(p, levels - 1), depth = unet_depth(in);
     TESS_TRY(unet_check_sizes(p, ctx, in));
     struct stack s = {.p = p, .g = g, .time = in->time ? read_time(p, g, in->time) : NULL};
-    struct tess_node *x = read_tokens(p, g, in);
+    struct tess_node *x = mix_levels(p, g, in, read_tokens(p, g, in));
     for (int64_t level = 0; level < levels; level++)
         x = go_down(&s, x, level, &skip[level]);
     /* (17.9) */
@@ -252,12 +268,12 @@ static int unet_record(void *self, struct tess_context *ctx, struct tess_graph *
         x = go_up(&s, x, level, skip[level]);
     /* (17.11) */
     x = unet_block(&s, "final_conv.0", x, width_of(p, 0), p->channels);
-    x = unet_linear(g, "final_conv.1", x, p->channels, in->codebook_size);
-    *logits = tess_reshape(g, x, 3, (const int64_t[]){tess_shape(in->tokens).dim[0], in->height * in->width, in->codebook_size});
+    x = unet_linear(g, "final_conv.1", x, p->channels, depth * in->codebook_size);
+    *logits = tess_reshape(g, x, 3, (const int64_t[]){tess_shape(in->tokens).dim[0], in->height * in->width * depth, in->codebook_size});
     return TESS_OK;
 }
 
-static const struct tess_denoiser_1 ops = {.size = sizeof ops, .record = unet_record};
+static const struct tess_denoiser_1 ops = {.size = sizeof ops, .record = unet_record, .reads_depth = 1};
 
 static const struct tess_param params[] = {
     {.name = "channels",

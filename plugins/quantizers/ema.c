@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include "kit/codebook/rebuild.h"
 
-#include <tessera/autoencoder.h>
+#include <tessera/kind/quantizer.h>
 #include <tessera/plugin.h>
 
 #include <stdio.h>

@@ -16,12 +16,11 @@ struct work {
 
 static int decode_describe(struct tess_context *ctx, const struct tess_tokenizer *t, const struct tess_attrs *codes, struct tess_attrs *f)
 {
-    int64_t count, h, w, k;
+    struct code_maps maps;
+    int64_t count, level_size[TESS_DEPTH_MAX];
     TESS_TRY(tess_attrs_i64(ctx, codes, "count", &count));
-    TESS_TRY(tess_attrs_i64(ctx, codes, "height", &h));
-    TESS_TRY(tess_attrs_i64(ctx, codes, "width", &w));
-    TESS_TRY(tess_attrs_i64(ctx, codes, "codebook_size", &k));
-    TESS_TRY(stage_check_map(ctx, t, "codes", h, w, k));
+    TESS_TRY(code_maps_of_attrs(ctx, codes, &maps, level_size));
+    TESS_TRY(stage_check_map(ctx, t, "codes", &maps));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "count", count));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "train_count", tess_attrs_i64_or(codes, "train_count", count)));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "height", t->height));
@@ -43,7 +42,7 @@ static int decode_plan(void *self, struct tess_context *ctx, struct tess_stage_p
         status = cost_of_codec(ctx, &codec, 0.0, (double)p->steps, &p->cost);
     if (status == TESS_OK) {
         const struct tess_tokenizer *t = &codec.tokenizer;
-        int64_t one = cost_of_tokenizer_images(t, 1), map = t->latent_height * t->latent_width;
+        int64_t one = cost_of_tokenizer_images(t, 1), map = t->latent_height * t->latent_width * t->depth;
         p->cost.total_bytes += s->batch * (one + map * (int64_t)sizeof(int32_t)) + cost_of_chunks(p->steps * map * 2) +
                                cost_of_picture(1, p->steps, one, t->width);
     }
@@ -64,7 +63,8 @@ static int decode(struct tess_context *ctx, struct tess_stage_run *r, struct wor
     TESS_TRY(tess_weights_read(ctx, k->codec.weights, model));
     TESS_TRY(decode_describe(ctx, t, tess_artefact_attrs(codes), tess_artefact_describe(a)));
     TESS_TRY(tess_attrs_i64(ctx, tess_artefact_attrs(codes), "count", &count));
-    TESS_TRY(stage_tensor(ctx, &k->codes, TESS_I32, 3, (const int64_t[]){k->s->batch, t->latent_height, t->latent_width}));
+    const struct code_maps maps = code_maps_of_tokenizer(t);
+    TESS_TRY(code_maps_tensor(ctx, &maps, k->s->batch, &k->codes));
     TESS_TRY(stage_tensor(ctx, &k->images, TESS_U8, 4, (const int64_t[]){k->s->batch, t->height, t->width, t->channels}));
     struct tess_tensor whole = k->images;
     whole.dim[0] = count;
@@ -74,7 +74,7 @@ static int decode(struct tess_context *ctx, struct tess_stage_run *r, struct wor
         part.dim[0] = images.dim[0] = count - i < k->s->batch ? count - i : k->s->batch;
         TESS_TRY(stage_check_stop(ctx, r, i, count, "image"));
         TESS_TRY(tess_artefact_read(ctx, codes, "codes", i, &part));
-        TESS_TRY(stage_check_below(ctx, codes, "codes", &part, "codebook_size", t->codebook_size));
+        TESS_TRY(stage_check_codes(ctx, codes, &part, &maps));
         TESS_TRY(stage_codec_decode(ctx, &k->codec, part.dim[0], &part, NULL, &images));
         TESS_TRY(tess_artefact_append(ctx, a, "images", &images));
         TESS_TRY(stage_keep_first(ctx, &k->shown, &images));

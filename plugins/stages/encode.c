@@ -14,6 +14,7 @@ struct stage {
 };
 
 enum { FLIP_NONE, FLIP_BOTH };
+enum { CODEBOOK_MAX = 1 << 20 };
 
 /* Rows of the archive: training images, with flips the same turned over (24.5), then those kept for validation. */
 struct rows {
@@ -23,6 +24,7 @@ struct rows {
 struct work {
     const struct stage *s;
     struct tess_tokenizer tokenizer;
+    struct code_maps maps;
     struct stage_graph encode, codebook;
     struct stage_images images;
     struct tess_tensor batch, codes, error; /* bytes of a batch; all codes (i32) and errors */
@@ -53,6 +55,12 @@ static int64_t image_of(const struct rows *r, int64_t row)
     return row < r->train ? row : row - r->flipped;
 }
 
+/* A codebook goes with the codes where one code stands for one vector, and it is no larger than what anybody looks at. */
+static int shows_codebook(const struct tess_tokenizer *t)
+{
+    return t->depth == 1 && t->codebook_size <= CODEBOOK_MAX;
+}
+
 /* The codebook as the quantizer looks it up: codes 0 .. K - 1 in microbatches of rows. */
 static int record_codebook(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g)
 {
@@ -70,6 +78,7 @@ static int encode_describe(struct tess_context *ctx, const struct tess_tokenizer
     TESS_TRY(tess_attrs_set_i64(ctx, f, "height", t->latent_height));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "width", t->latent_width));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "codebook_size", t->codebook_size));
+    TESS_TRY(tess_levels_set(ctx, f, t->codebook_size, t->depth, t->level_size));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "code_dim", t->code_dim));
     return tess_attrs_set_i64(ctx, f, "classes", tess_attrs_i64_or(images, "classes", 0));
 }
@@ -79,6 +88,7 @@ static int encode_plan_with(struct tess_context *ctx, const struct stage *s, str
 {
     struct rows rows;
     TESS_TRY(count_rows(ctx, s, p->in[0], &rows));
+    t->size = sizeof *t;
     TESS_TRY(tess_tokenizer_open(ctx, p->in[1], "model", t));
     TESS_TRY(stage_check_images(ctx, t, p->in[0]));
     TESS_TRY(stage_graph_open(ctx, g, p->seed, s->batch));
@@ -86,11 +96,12 @@ static int encode_plan_with(struct tess_context *ctx, const struct stage *s, str
     TESS_TRY(tess_graph_seal(ctx, g->graph));
     TESS_TRY(encode_describe(ctx, t, &rows, p->in[0], p->out));
     p->steps = rows.count;
-    int64_t map = t->latent_height * t->latent_width * (int64_t)sizeof(int32_t), codebook = t->codebook_size * t->code_dim;
+    const struct code_maps maps = code_maps_of_tokenizer(t);
+    int64_t map = code_maps_tokens(&maps) * (int64_t)sizeof(int32_t), codebook = shows_codebook(t) ? t->codebook_size * t->code_dim : 0;
     p->cost.total_bytes = tess_weights_bytes(g->weights) + cost_of_reading(p->in[0]) + cost_of_tokenizer_images(t, s->batch) +
                           rows.count * (map + (int64_t)sizeof(float)) + codebook * (int64_t)sizeof(float);
-    int64_t codebook_size = rows.count * t->latent_height * t->latent_width;
-    p->output_bytes = t->codebook_size > 256 ? codebook_size : codebook_size / 4; /* at least: they are packed */
+    int64_t codes = rows.count * code_maps_tokens(&maps);
+    p->output_bytes = t->codebook_size > 256 ? codes : codes / 4; /* at least: they are packed */
     return stage_graph_cost(ctx, g, (double)p->steps, &p->cost);
 }
 
@@ -112,7 +123,7 @@ static int encode_write_checkpoint(void *user, struct tess_context *ctx, struct 
     struct tess_tensor codes = k->codes, error = k->error;
     codes.dim[0] = error.dim[0] = k->done;
     TESS_TRY(tess_attrs_set_i64(ctx, tess_artefact_describe(a), "done", k->done));
-    TESS_TRY(stage_put_codes(ctx, a, &codes, k->tokenizer.codebook_size));
+    TESS_TRY(stage_put_codes(ctx, a, &codes, &k->maps));
     return tess_artefact_put(ctx, a, "error", &error, NULL);
 }
 
@@ -129,7 +140,7 @@ static int encode_resume(struct tess_context *ctx, struct tess_stage_run *r, str
     codes.dim[0] = error.dim[0] = k->done;
     TESS_TRY(tess_artefact_read(ctx, a, "codes", 0, &codes));
     TESS_TRY(tess_artefact_read(ctx, a, "error", 0, &error));
-    TESS_TRY(stage_check_below(ctx, a, "codes", &codes, "codebook_size", k->tokenizer.codebook_size));
+    TESS_TRY(stage_check_codes(ctx, a, &codes, &k->maps));
     tess_stage_note(r, "resuming at image %lld of %lld", (long long)k->done, (long long)k->rows.count);
     return TESS_OK;
 }
@@ -138,7 +149,7 @@ static int encode_resume(struct tess_context *ctx, struct tess_stage_run *r, str
 
 static int encode_batch(struct tess_context *ctx, struct work *k)
 {
-    int64_t n = k->rows.count - k->done < k->s->batch ? k->rows.count - k->done : k->s->batch, tokens = k->codes.dim[1] * k->codes.dim[2];
+    int64_t n = k->rows.count - k->done < k->s->batch ? k->rows.count - k->done : k->s->batch, tokens = code_maps_tokens(&k->maps);
     struct tess_tensor out[2] = {k->codes, k->error};
     for (int64_t i = 0; i < n; i++) {
         uint8_t *to = (uint8_t *)k->batch.data + (size_t)i * k->images.row;
@@ -205,16 +216,11 @@ static int carry_over(struct tess_context *ctx, const struct rows *r, const stru
 
 static int encode_put_metrics(struct tess_context *ctx, struct tess_stage_run *r, const struct work *k)
 {
-    int64_t size = k->tokenizer.codebook_size, n = tess_tensor_count(&k->codes);
-    const int32_t *code = k->codes.data;
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)size * sizeof(int64_t), "counts", &memory));
-    int64_t *counts = memory;
-    for (int64_t i = 0; i < n; i++)
-        counts[code[i]]++;
-    struct tess_code_health h = tess_code_health_of(counts, size);
-    tess_free(memory);
-    TESS_TRY(stage_put_health(ctx, r, &h));
+    struct tess_code_health h[TESS_DEPTH_MAX];
+    TESS_TRY(code_health_count(ctx, &k->maps, &k->codes, h));
+    TESS_TRY(stage_put_health(ctx, r, k->maps.depth, h));
+    if (k->tokenizer.outside_latent_space)
+        return TESS_OK;
     double error = 0.0;
     for (int64_t i = 0; i < k->rows.count; i++)
         error += (double)((const float *)k->error.data)[i];
@@ -226,14 +232,18 @@ static int encode(struct tess_context *ctx, struct tess_stage_run *r, struct wor
     const struct tess_artefact *images = tess_stage_input(r, "images"), *model = tess_stage_input(r, "model");
     struct tess_artefact *a = tess_stage_output(r);
     struct tess_tokenizer *t = &k->tokenizer;
+    t->size = sizeof *t;
     TESS_TRY(tess_tokenizer_open(ctx, tess_artefact_attrs(model), tess_artefact_path(model), t));
+    k->maps = code_maps_of_tokenizer(t);
     TESS_TRY(stage_check_images(ctx, t, tess_artefact_attrs(images)));
     TESS_TRY(stage_graph_open(ctx, &k->encode, tess_stage_seed(r), k->s->batch));
-    k->codebook.weights = k->encode.weights;
-    TESS_TRY(stage_graph_open(ctx, &k->codebook, tess_stage_seed(r), STAGE_MICROBATCH));
     TESS_TRY(tess_tokenizer_record_encode_error(ctx, t, k->encode.graph));
     TESS_TRY(tess_graph_seal(ctx, k->encode.graph));
-    TESS_TRY(record_codebook(ctx, t, k->codebook.graph));
+    if (shows_codebook(t)) {
+        k->codebook.weights = k->encode.weights;
+        TESS_TRY(stage_graph_open(ctx, &k->codebook, tess_stage_seed(r), STAGE_MICROBATCH));
+        TESS_TRY(record_codebook(ctx, t, k->codebook.graph));
+    }
     TESS_TRY(tess_weights_read(ctx, k->encode.weights, model));
     TESS_TRY(stage_images_open(ctx, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
     TESS_TRY(count_rows(ctx, k->s, tess_artefact_attrs(images), &k->rows));
@@ -241,7 +251,7 @@ static int encode(struct tess_context *ctx, struct tess_stage_run *r, struct wor
         return ctx->fail(ctx, TESS_E_DATA, "%s: /images has %lld rows, its `count` says %lld; it is damaged, import again",
                        tess_artefact_path(images), (long long)k->images.shape.dim[0], (long long)(k->rows.count - k->rows.flipped));
     TESS_TRY(stage_tensor(ctx, &k->batch, TESS_U8, 4, (const int64_t[]){k->s->batch, t->height, t->width, t->channels}));
-    TESS_TRY(stage_tensor(ctx, &k->codes, TESS_I32, 3, (const int64_t[]){k->rows.count, t->latent_height, t->latent_width}));
+    TESS_TRY(code_maps_tensor(ctx, &k->maps, k->rows.count, &k->codes));
     TESS_TRY(stage_tensor(ctx, &k->error, TESS_F32, 1, &k->rows.count));
     TESS_TRY(encode_resume(ctx, r, k));
     while (k->done < k->rows.count) {
@@ -253,8 +263,9 @@ static int encode(struct tess_context *ctx, struct tess_stage_run *r, struct wor
     }
     TESS_TRY(encode_describe(ctx, t, &k->rows, tess_artefact_attrs(images), tess_artefact_describe(a)));
     TESS_TRY(tess_attrs_set_text(ctx, tess_artefact_describe(a), "tokenizer", tess_tokenizer_digest(model)));
-    TESS_TRY(stage_put_codes(ctx, a, &k->codes, t->codebook_size));
-    TESS_TRY(put_codebook(ctx, k, a));
+    TESS_TRY(stage_put_codes(ctx, a, &k->codes, &k->maps));
+    if (shows_codebook(t))
+        TESS_TRY(put_codebook(ctx, k, a));
     TESS_TRY(k->rows.flipped ? carry_over(ctx, &k->rows, images, a) : stage_carry_over(ctx, images, a));
     return encode_put_metrics(ctx, r, k);
 }

@@ -43,8 +43,10 @@ static int evaluate_open_graphs(struct tess_context *ctx, struct work *k, const 
     if (!prior)
         return TESS_OK;
     struct tess_noise_loss loss = {0};
+    k->prior.size = sizeof k->prior;
     TESS_TRY(tess_prior_open(ctx, prior, "prior", &k->prior));
-    TESS_TRY(stage_check_map(ctx, t, "prior", k->prior.height, k->prior.width, k->prior.codebook_size));
+    const struct code_maps maps = code_maps_of_prior(&k->prior);
+    TESS_TRY(stage_check_map(ctx, t, "prior", &maps));
     TESS_TRY(stage_graph_open(ctx, &k->loss, k->seed, k->s->batch));
     TESS_TRY(tess_prior_record_loss(ctx, &k->prior, k->loss.graph, &loss));
     tess_output(k->loss.graph, "bound", loss.bound);
@@ -68,7 +70,8 @@ static int64_t draws_of(const struct work *k)
 static int64_t evaluate_buffers(const struct work *k, const struct tess_attrs *images, int prior)
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;
-    int64_t one = cost_of_tokenizer_images(t, 1), map = t->latent_height * t->latent_width * (int64_t)sizeof(int32_t);
+    const struct code_maps maps = code_maps_of_tokenizer(t);
+    int64_t one = cost_of_tokenizer_images(t, 1), map = code_maps_tokens(&maps) * (int64_t)sizeof(int32_t);
     int64_t bytes = cost_of_reading(images) + k->s->batch * (2 * one + map) + k->count * map + cost_of_picture(2, k->count, one, t->width);
     if (k->codec.likelihood)
         bytes += k->s->batch * one * (int64_t)sizeof(float);
@@ -108,7 +111,8 @@ static void add_likelihood(struct work *k, int64_t at, int64_t n)
 static int evaluate_reconstruct(struct tess_context *ctx, struct work *k, double *error)
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;
-    int64_t tokens = t->latent_height * t->latent_width;
+    const struct code_maps maps = code_maps_of_tokenizer(t);
+    int64_t tokens = code_maps_tokens(&maps);
     for (int64_t i = 0; i < k->count; i += k->s->batch) {
         int64_t n = k->count - i < k->s->batch ? k->count - i : k->s->batch;
         TESS_TRY(stage_check_stop(ctx, k->run, i, k->count, "image"));
@@ -129,7 +133,7 @@ static int evaluate_bound(struct tess_context *ctx, struct work *k, double *bits
 {
     const struct tess_noise_1 *noise = tess_instance_ops(k->prior.noise, "noise/1");
     void *self = tess_instance_self(k->prior.noise);
-    int64_t tokens = k->prior.height * k->prior.width, steps = tess_prior_steps(&k->prior), draws = draws_of(k), all = k->count * draws;
+    int64_t tokens = tess_prior_tokens(&k->prior), steps = tess_prior_steps(&k->prior), draws = draws_of(k), all = k->count * draws;
     struct tess_tensor in[3] = {{.data = NULL}}, out = {.data = NULL};
     const int64_t size[2] = {k->s->batch, tokens};
     double sum = 0.0;
@@ -172,15 +176,10 @@ static int evaluate_bound(struct tess_context *ctx, struct work *k, double *bits
 
 static int put_codes_health(struct tess_context *ctx, struct work *k)
 {
-    int64_t size = k->codec.tokenizer.codebook_size;
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)size * sizeof(int64_t), "counts", &memory));
-    int64_t *counts = memory;
-    for (int64_t i = 0; i < tess_tensor_count(&k->codes); i++)
-        counts[((const int32_t *)k->codes.data)[i]]++;
-    struct tess_code_health h = tess_code_health_of(counts, size);
-    tess_free(memory);
-    return stage_put_health(ctx, k->run, &h);
+    const struct code_maps maps = code_maps_of_tokenizer(&k->codec.tokenizer);
+    struct tess_code_health h[TESS_DEPTH_MAX];
+    TESS_TRY(code_health_count(ctx, &maps, &k->codes, h));
+    return stage_put_health(ctx, k->run, maps.depth, h);
 }
 
 /* (23.4) and, with what the codes cost, (23.5); `bits` NULL: no prior says that. */
@@ -195,7 +194,8 @@ static int put_likelihood(struct tess_context *ctx, const struct work *k, const 
     TESS_TRY(tess_artefact_put_metric(ctx, a, "pixels given codes", pixels, "bits/dim"));
     if (!bits)
         return TESS_OK;
-    double codes = *bits * (double)(t->latent_height * t->latent_width) / values;
+    const struct code_maps maps = code_maps_of_tokenizer(t);
+    double codes = *bits * (double)code_maps_tokens(&maps) / values;
     TESS_TRY(tess_artefact_put_metric(ctx, a, "codes", codes, "bits/dim"));
     return tess_artefact_put_metric(ctx, a, "image likelihood", pixels + codes, "bits/dim");
 }
@@ -215,7 +215,8 @@ static int evaluate(struct tess_context *ctx, struct work *k)
         TESS_TRY(tess_weights_read(ctx, k->loss.weights, prior));
     TESS_TRY(stage_images_open(ctx, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
     TESS_TRY(round_trip_open(ctx, &k->trip, &k->codec, k->s->batch));
-    TESS_TRY(stage_tensor(ctx, &k->codes, TESS_I32, 3, (const int64_t[]){k->count, t->latent_height, t->latent_width}));
+    const struct code_maps maps = code_maps_of_tokenizer(t);
+    TESS_TRY(code_maps_tensor(ctx, &maps, k->count, &k->codes));
     double error = 0.0, bits = 0.0;
     TESS_TRY(evaluate_reconstruct(ctx, k, &error));
     /* (12.1) */

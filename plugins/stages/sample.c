@@ -61,7 +61,8 @@ static int sample_open_models(struct tess_context *ctx, const struct stage *s, u
     if (!model)
         return TESS_OK;
     TESS_TRY(stage_codec_open(ctx, &m->codec, model, "model", NULL, seed, s->batch, CODEC_DECODE));
-    return stage_check_map(ctx, &m->codec.tokenizer, "prior", p->height, p->width, p->codebook_size);
+    const struct code_maps maps = code_maps_of_prior(p);
+    return stage_check_map(ctx, &m->codec.tokenizer, "prior", &maps);
 }
 
 static void sample_close_models(struct models *m)
@@ -131,7 +132,7 @@ static int sample_put_images(struct tess_context *ctx, struct work *k, struct te
     for (int64_t i = 0; i < k->s->count; i += k->s->batch) {
         int64_t n = k->s->count - i < k->s->batch ? k->s->count - i : k->s->batch;
         struct tess_tensor codes = tess_sampler_x(k->sampler), images = k->images;
-        codes.data = (int32_t *)codes.data + i * k->m.p.prior.height * k->m.p.prior.width;
+        codes.data = (int32_t *)codes.data + i * tess_prior_tokens(&k->m.p.prior);
         images.data = (uint8_t *)k->images.data + (size_t)i * row;
         TESS_TRY(stage_codec_decode(ctx, &k->m.codec, n, &codes, NULL, &images));
     }
@@ -156,7 +157,8 @@ static int sample(struct tess_context *ctx, struct work *k)
     TESS_TRY(sample_all(ctx, k));
     TESS_TRY(sample_describe(ctx, k->s, m, tess_artefact_attrs(prior), k->seed, tess_artefact_describe(a)));
     struct tess_tensor codes = tess_sampler_x(k->sampler);
-    TESS_TRY(stage_put_codes(ctx, a, &codes, m->p.prior.codebook_size));
+    const struct code_maps maps = code_maps_of_prior(&m->p.prior);
+    TESS_TRY(stage_put_codes(ctx, a, &codes, &maps));
     return model ? sample_put_images(ctx, k, a) : TESS_OK;
 }
 

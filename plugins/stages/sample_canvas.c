@@ -58,6 +58,12 @@ static int sample_canvas_check_sizes(struct tess_context *ctx, const struct stag
         return ctx->fail(ctx, TESS_E_VALUE,
                        "sample-canvas: windows of %lld x %lld codes, %lld apart, would leave some out; set `stride` to at most %lld",
                        (long long)p->height, (long long)p->width, (long long)s->stride, (long long)shorter);
+    if (p->depth > 1)
+        return ctx->fail(
+            ctx, TESS_E_VALUE,
+            "sample-canvas: the prior's codes have %lld levels a position, and windows of a canvas are of one; use `sample`, or "
+            "a quantizer of one level",
+            (long long)p->depth);
     if (s->order == ORDER_RASTER && s->steps)
         return ctx->fail(ctx, TESS_E_VALUE,
                        "sample-canvas: in `order: raster` each step draws one code, and steps is %lld; leave it out, or set "
@@ -76,8 +82,10 @@ static int sample_canvas_open_decoder(struct tess_context *ctx, const struct sta
     struct tess_tensor image;
     struct tess_graph_options o = {
         .size = sizeof o, .microbatch = 1, .microbatches = s->count < s->batch ? s->count : s->batch, .seed = seed};
+    const struct code_maps maps = code_maps_of_prior(p);
+    t->size = sizeof *t;
     TESS_TRY(tess_tokenizer_open(ctx, model, "model", t));
-    TESS_TRY(stage_check_map(ctx, t, "prior", p->height, p->width, p->codebook_size));
+    TESS_TRY(stage_check_map(ctx, t, "prior", &maps));
     TESS_TRY(tess_weights_new(ctx, seed, &k->own));
     k->decode = (struct stage_graph){.weights = k->weights = k->own, .batch = o.microbatches};
     TESS_TRY(tess_graph_new(ctx, k->weights, &o, &k->decode.graph));
@@ -204,7 +212,8 @@ static int sample_canvas(struct tess_context *ctx, struct work *k)
     TESS_TRY(sample_canvas_sample(ctx, k));
     TESS_TRY(sample_canvas_describe(ctx, k->s, &k->m, tess_artefact_attrs(prior), k->seed, tess_artefact_describe(a)));
     struct tess_tensor codes = canvas_state(k->canvas).x;
-    TESS_TRY(stage_put_codes(ctx, a, &codes, k->m.p.prior.codebook_size));
+    const struct code_maps maps = code_maps_of_prior(&k->m.p.prior);
+    TESS_TRY(stage_put_codes(ctx, a, &codes, &maps));
     return model ? sample_canvas_put_images(ctx, k, a) : TESS_OK;
 }
 

@@ -6,6 +6,8 @@
 #include "kit/infer/cost.h"
 #include "kit/train/warm_start.h"
 
+#include <string.h>
+
 struct stage {
     struct autoencoding_params how;
     struct tess_instance *encoder, *decoder, *quantizer;
@@ -35,6 +37,7 @@ static int train_autoencoder_open_parts(struct tess_context *ctx, struct work *w
 {
     const struct stage *s = w->s;
     if (model) {
+        w->model.size = sizeof w->model;
         TESS_TRY(tess_tokenizer_open(ctx, model, where, &w->model));
         TESS_TRY(stage_check_images(ctx, &w->model, images));
     }
@@ -54,8 +57,7 @@ static int train_autoencoder_open_parts(struct tess_context *ctx, struct work *w
 /* The model has the weights of what is to be trained. */
 static int check_model(struct tess_context *ctx, struct work *w, const struct tess_tensor *latent)
 {
-    const struct tess_quantizer_1 *quantizer = tess_instance_ops(w->k.quantizer, "quantizer/1");
-    void *q = tess_instance_self(w->k.quantizer);
+    const struct tess_code_layout *codes = &w->k.layout;
     struct tess_tokenizer t = w->model;
     if (!w->k.started)
         return TESS_OK;
@@ -64,8 +66,11 @@ static int check_model(struct tess_context *ctx, struct work *w, const struct te
     t.decoder = w->k.decoder;
     t.latent_height = latent->dim[1];
     t.latent_width = latent->dim[2];
-    t.codebook_size = quantizer->codebook_size(q);
-    t.code_dim = quantizer->code_dim(q);
+    t.codebook_size = codes->codebook_size;
+    t.code_dim = codes->code_dim;
+    t.depth = codes->depth;
+    t.outside_latent_space = codes->outside_latent_space;
+    memcpy(t.level_size, codes->level_size, sizeof t.level_size);
     TESS_TRY(warm_start_open_tokenizer(ctx, &w->warm_start, &t, &w->model));
     return warm_start_check(ctx, &w->warm_start, "model");
 }
@@ -122,12 +127,12 @@ static int train_autoencoder_draw(struct tess_context *ctx, struct tess_artefact
     TESS_TRY(stage_codec_open(ctx, &p->codec, tess_artefact_describe(a), "tokenizer", k->weights, k->seed, n, CODEC_ENCODE | CODEC_DECODE));
     TESS_TRY(stage_tensor(ctx, &p->images, TESS_U8, 4, size));
     TESS_TRY(stage_tensor(ctx, &p->bytes, TESS_U8, 4, size));
-    const int64_t map[3] = {n, p->codec.tokenizer.latent_height, p->codec.tokenizer.latent_width};
-    TESS_TRY(stage_tensor(ctx, &p->codes, TESS_I32, 3, map));
+    const struct code_maps maps = code_maps_of_tokenizer(&p->codec.tokenizer);
+    TESS_TRY(code_maps_tensor(ctx, &maps, n, &p->codes));
     for (int64_t i = 0; i < n; i++)
         TESS_TRY(stage_images_get(ctx, &k->images, first + i, (uint8_t *)p->images.data + (size_t)i * k->images.row));
     TESS_TRY(stage_codec_encode(ctx, &p->codec, n, &p->images, &p->codes, NULL));
-    TESS_TRY(stage_warn_collapse(ctx, k->run, "the images of its picture", &p->codes, p->codec.tokenizer.codebook_size));
+    TESS_TRY(stage_warn_collapse(ctx, k->run, "the images of its picture", &p->codes, &maps));
     TESS_TRY(stage_codec_decode(ctx, &p->codec, n, &p->codes, NULL, &p->bytes));
     return stage_put_pairs(ctx, a, "reconstructions", &p->images, &p->bytes);
 }

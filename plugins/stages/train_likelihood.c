@@ -90,7 +90,8 @@ static void train_likelihood_close_work(struct work *k)
 }
 
 /* Those of the given model, and that it has the head. */
-static int train_likelihood_describe(struct tess_context *ctx, const struct tess_attrs *from, struct tess_attrs *to)
+static int train_likelihood_describe(struct tess_context *ctx, const struct tess_tokenizer *t, const struct tess_attrs *from,
+                                     struct tess_attrs *to)
 {
     static const char *const number[] = {"height", "width", "channels", "latent_height", "latent_width", "codebook_size", "code_dim"};
     static const char *const text[] = {"encoder", "quantizer", "decoder", "perceptual", "critic"};
@@ -99,6 +100,7 @@ static int train_likelihood_describe(struct tess_context *ctx, const struct tess
         TESS_TRY(tess_attrs_i64(ctx, from, number[i], &value));
         TESS_TRY(tess_attrs_set_i64(ctx, to, number[i], value));
     }
+    TESS_TRY(tess_levels_set(ctx, to, t->codebook_size, t->depth, t->level_size));
     for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
         const char *value = tess_attrs_text_or(from, text[i], NULL);
         if (value)
@@ -115,7 +117,7 @@ static int train_likelihood_plan(void *self, struct tess_context *ctx, struct te
     if (status == TESS_OK)
         status = tess_training_cost(ctx, t, k.graph, 0, &p->cost);
     if (status == TESS_OK)
-        status = train_likelihood_describe(ctx, p->in[1], p->out);
+        status = train_likelihood_describe(ctx, &k.given.tokenizer, p->in[1], p->out);
     p->cost.total_bytes += cost_of_reading(p->in[0]);
     tess_training_disk(t, p->cost.parameters, p);
     p->steps = t->steps;
@@ -183,7 +185,8 @@ static int train_likelihood_show(struct tess_context *ctx, struct tess_artefact 
                               CODEC_ENCODE | CODEC_DECODE | CODEC_LIKELIHOOD));
     for (int i = 0; i < 3; i++)
         TESS_TRY(stage_tensor(ctx, &k->sheet[i], TESS_U8, 4, size));
-    TESS_TRY(stage_tensor(ctx, &k->codes, TESS_I32, 3, (const int64_t[]){n, t->latent_height, t->latent_width}));
+    const struct code_maps maps = code_maps_of_tokenizer(t);
+    TESS_TRY(code_maps_tensor(ctx, &maps, n, &k->codes));
     TESS_TRY(stage_tensor(ctx, &k->real, TESS_F32, 4, size));
     TESS_TRY(stage_tensor(ctx, &k->log_sigma, TESS_F32, 4, size));
     for (int64_t i = 0; i < n; i++)
@@ -200,7 +203,7 @@ static int train_likelihood_train(struct tess_context *ctx, struct tess_stage_ru
     const struct tess_artefact *images = tess_stage_input(r, "images"), *model = tess_stage_input(r, "model");
     struct tess_artefact *a = tess_stage_output(r);
     TESS_TRY(train_likelihood_open_work(ctx, k, tess_artefact_attrs(images), tess_artefact_attrs(model), tess_artefact_path(model)));
-    TESS_TRY(train_likelihood_describe(ctx, tess_artefact_attrs(model), tess_artefact_describe(a)));
+    TESS_TRY(train_likelihood_describe(ctx, &k->given.tokenizer, tess_artefact_attrs(model), tess_artefact_describe(a)));
     TESS_TRY(tess_attrs_set_text(ctx, tess_artefact_describe(a), "tokenizer", tess_tokenizer_digest(model)));
     TESS_TRY(train_likelihood_read_model(ctx, k, model));
     TESS_TRY(stage_images_open(ctx, &k->images, images,

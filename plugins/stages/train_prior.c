@@ -39,8 +39,9 @@ static int train_prior_chooses(const struct tess_noise_1 *noise)
 /* The prior of codes with these attributes; the parts stay the stage's. */
 static int prior_of(struct tess_context *ctx, const struct stage *s, const struct tess_attrs *f, struct tess_prior *p)
 {
-    *p = (struct tess_prior){.noise = s->noise, .denoiser = s->denoiser};
+    *p = (struct tess_prior){.size = sizeof *p, .noise = s->noise, .denoiser = s->denoiser};
     TESS_TRY(tess_attrs_i64(ctx, f, "codebook_size", &p->codebook_size));
+    TESS_TRY(tess_levels_get(ctx, f, p->codebook_size, &p->depth, p->level_size));
     TESS_TRY(tess_attrs_i64(ctx, f, "height", &p->height));
     return tess_attrs_i64(ctx, f, "width", &p->width);
 }
@@ -74,6 +75,9 @@ static int train_prior_describe(struct tess_context *ctx, const struct stage *s,
         TESS_TRY(tess_attrs_i64(ctx, from, kept[i], &value));
         TESS_TRY(tess_attrs_set_i64(ctx, to, kept[i], value));
     }
+    struct tess_prior p;
+    TESS_TRY(prior_of(ctx, s, from, &p));
+    TESS_TRY(tess_levels_set(ctx, to, p.codebook_size, p.depth, p.level_size));
     const char *tokenizer = tess_attrs_text_or(from, "tokenizer", NULL);
     if (tokenizer)
         TESS_TRY(tess_attrs_set_text(ctx, to, "tokenizer", tokenizer));
@@ -87,6 +91,7 @@ static int train_prior_open_parts(struct tess_context *ctx, struct work *k, cons
 {
     k->filled = *s;
     k->s = &k->filled;
+    k->prior.size = sizeof k->prior;
     if (prior)
         TESS_TRY(tess_prior_open(ctx, prior, where, &k->prior));
     k->filled.noise = s->noise ? s->noise : k->prior.noise;
@@ -140,7 +145,7 @@ static int train_prior_plan(void *self, struct tess_context *ctx, struct tess_st
     if (status == TESS_OK)
         status = train_prior_describe(ctx, k.s, p->in[0], p->out);
     p->cost.total_bytes += tess_attrs_i64_or(p->in[0], "count", 0) * tess_attrs_i64_or(p->in[0], "height", 0) *
-                           tess_attrs_i64_or(p->in[0], "width", 0) * (int64_t)sizeof(int32_t);
+                           tess_attrs_i64_or(p->in[0], "width", 0) * tess_attrs_i64_or(p->in[0], "depth", 1) * (int64_t)sizeof(int32_t);
     tess_training_disk(&s->training, p->cost.parameters, p);
     p->steps = s->training.steps;
     train_prior_close_work(&k);
@@ -220,9 +225,10 @@ static int train_prior_train(struct tess_context *ctx, struct tess_stage_run *r,
     k->times = tess_prior_steps(&p);
     TESS_TRY(read_prior(ctx, r, k, codes, prior));
     TESS_TRY(tess_artefact_load(ctx, codes, "codes", TESS_I32, &k->codes));
-    TESS_TRY(stage_check_below(ctx, codes, "codes", &k->codes, "codebook_size", p.codebook_size));
+    const struct code_maps maps = code_maps_of_prior(&p);
+    TESS_TRY(stage_check_codes(ctx, codes, &k->codes, &maps));
     k->train_count = tess_attrs_i64_or(f, "train_count", k->codes.dim[0]);
-    k->tokens = p.height * p.width;
+    k->tokens = tess_prior_tokens(&p);
     assert(k->train_count >= 1 && k->train_count <= k->codes.dim[0] && tess_tensor_count(&k->codes) == k->codes.dim[0] * k->tokens);
     struct tess_training t = {.size = sizeof t,
                               .params = &k->s->training,

@@ -145,7 +145,7 @@ START_TEST(a_generator_step_is_the_published_one)
              (long long)golden_size(ae, "codebook_size"), (long long)golden_size(ae, "emb_dim"));
     struct tess_instance *quantizer = open_part(&b, "quantizer/1", config_text), *critic = open_critic(&b, critics);
     struct tess_node *x = tess_input(g, "image", TESS_F32, 4, image.dim), *latent, *y;
-    struct tess_quantized q;
+    struct tess_quantized q = {.size = sizeof q};
     tess_scope(g, "encoder");
     const struct tess_encoder_1 *e = tess_instance_ops(encoder, "encoder/1");
     fixture_ok(&b, e->record(tess_instance_self(encoder), ctx, g, x, golden_size(ae, "emb_dim"), &latent));

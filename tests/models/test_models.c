@@ -80,7 +80,7 @@ static void record_autoencoder(struct fixture *b, const struct parts *p, const s
     struct tess_context *ctx = &b->context.context;
     struct tess_node *image = tess_input(g, "image", TESS_F32, 4, DIMS(rows, side, side, channels)), *latent, *codes, *output;
     struct tess_node *x = s->taming ? tess_affine(g, image, 0.5f, 0.5f) : image;
-    struct tess_quantized q;
+    struct tess_quantized q = {.size = sizeof q};
     tess_scope(g, "encoder");
     fixture_ok(b, encoder->record(tess_instance_self(p->encoder), ctx, g, x, golden_size(golden, "emb_dim"), &latent));
     tess_scope_end(g);

@@ -59,7 +59,7 @@ static float *value(struct quantizer *q, const char *name)
 
 static void open_ema(struct quantizer *q, const char *config_text, int64_t rows, int64_t microbatches)
 {
-    struct tess_quantized out;
+    struct tess_quantized out = {.size = sizeof out};
     open_quantizer(q, config_text, rows, microbatches);
     struct tess_graph *g = q->fixture.graph;
     struct tess_node *latent = tess_input(g, "latent", TESS_F32, 2, DIMS(rows, q->d));
@@ -422,7 +422,7 @@ START_TEST(gradients_pass_straight_through)
 {
     const struct weighting *w = &weightings[_i];
     struct quantizer q;
-    struct tess_quantized out;
+    struct tess_quantized out = {.size = sizeof out};
     float v[N * D], loss[2], codebook[K * D];
     int32_t codes[N];
     double want_codebook[K * D] = {0}, square = 0.0, product = 0.0, n = N * D;

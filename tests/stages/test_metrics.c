@@ -72,7 +72,7 @@ static void decode(struct tess_tensor out[2])
 {
     enum { HELD = N - TRAIN };
     struct tessi_runtime *r;
-    struct tess_tokenizer t;
+    struct tess_tokenizer t = {.size = sizeof t};
     struct tess_weights *weights;
     struct tess_graph *g;
     struct tess_artefact *model = result("head"), *archive = result("codes");

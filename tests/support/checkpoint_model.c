@@ -27,9 +27,11 @@ static void open_model(struct model *m, const char *path, int logit_graph, int64
     fixture_ok(&fixture, tess_weights_new(C, 0, &m->weights));
     fixture_ok(&fixture, tess_graph_new(C, m->weights, &o, &m->graph));
     if (logit_graph == CHECKPOINT_DENOISE) {
+        m->prior.size = sizeof m->prior;
         fixture_ok(&fixture, tess_prior_open(C, f, path, &m->prior));
         fixture_ok(&fixture, tess_prior_record_denoise(C, &m->prior, m->graph));
     } else {
+        m->tokenizer.size = sizeof m->tokenizer;
         fixture_ok(&fixture, tess_tokenizer_open(C, f, path, &m->tokenizer));
         fixture_ok(&fixture, logit_graph == CHECKPOINT_ENCODE ? tess_tokenizer_record_encode(C, &m->tokenizer, m->graph)
                                                   : tess_tokenizer_record_decode(C, &m->tokenizer, m->graph));

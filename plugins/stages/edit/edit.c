@@ -24,7 +24,8 @@ enum { VARIANTS_MAX = 1 << 10, IMAGES_MAX = 1 << 22 };
 struct models { /* made from attributes alone, for a plan and for a run */
     struct sampling_prior p;
     struct stage_codec codec;
-    int64_t first, images, count, tokens; /* first: of the images that are edited; count: images x variants */
+    int64_t first, images, count;  /* first: of the images that are edited; count: images x variants */
+    int64_t cells, tokens;         /* positions of a map, and codes: `depth` for each cell */
     int64_t steps;                 /* 0: as many as tokens are drawn anew, for each image */
 };
 
@@ -88,12 +89,14 @@ static int edit_open_models(struct tess_context *ctx, const struct stage *s, uin
     TESS_TRY(count_images(ctx, s, images, m));
     TESS_TRY(sampling_open(ctx, &m->p, "edit", prior, where));
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
-    m->tokens = p->height * p->width;
+    m->cells = p->height * p->width;
+    m->tokens = tess_prior_tokens(p);
     m->steps = s->steps || sampling_tells(p) ? s->steps : noise->steps(tess_instance_self(p->noise));
     TESS_TRY(sampling_record(ctx, &m->p, m->steps ? m->steps : m->tokens, seed, s->batch));
     TESS_TRY(stage_codec_open(ctx, &m->codec, model, "model", NULL, seed, s->batch, CODEC_ENCODE | CODEC_DECODE));
     TESS_TRY(stage_check_images(ctx, &m->codec.tokenizer, images));
-    return stage_check_map(ctx, &m->codec.tokenizer, "prior", p->height, p->width, p->codebook_size);
+    const struct code_maps maps = code_maps_of_prior(p);
+    return stage_check_map(ctx, &m->codec.tokenizer, "prior", &maps);
 }
 
 static void edit_close_models(struct models *m)
@@ -116,7 +119,7 @@ static int edit_cost_of(struct tess_context *ctx, const struct models *m, const 
 {
     int64_t one = cost_of_tokenizer_images(&m->codec.tokenizer, 1), width = m->codec.tokenizer.width;
     int64_t codebook_size =
-        m->images * m->tokens * 5 + m->count * m->tokens * 5; /* cells and codes of images; known and given of sequences */
+        m->images * (m->cells + 4 * m->tokens) + m->count * m->tokens * 5; /* cells and codes of images; known and given of sequences */
     cost->total_bytes += sampling_bytes(&m->p, m->count) + cost_of_reading(images) + cost_of_reading(mask) + codebook_size +
                          m->codec.encode.batch * one + cost_of_picture(2 + m->count / m->images, m->images, one, width);
     TESS_TRY(sampling_cost(ctx, &m->p, (double)m->count * (double)(m->steps ? m->steps : m->tokens), cost));
@@ -143,7 +146,7 @@ static int edit_plan(void *self, struct tess_context *ctx, struct tess_stage_pla
 
 static uint8_t *cells_of(const struct work *k, int64_t i)
 {
-    return (uint8_t *)k->cells.data + i * k->m.tokens;
+    return (uint8_t *)k->cells.data + i * k->m.cells;
 }
 
 static int find_region(struct tess_context *ctx, struct work *k, int64_t i, int64_t *drawn)
@@ -173,15 +176,15 @@ static int find_regions(struct tess_context *ctx, struct work *k)
     TESS_TRY(stage_tensor(ctx, &k->each, TESS_I32, 1, &m->count));
     for (int64_t i = 0; i < m->images; i++) {
         TESS_TRY(find_region(ctx, k, i, &drawn));
-        whole += drawn == m->tokens;
+        whole += drawn == m->cells;
         all += drawn;
         for (int64_t v = 0; v < k->s->variants; v++)
-            ((int32_t *)k->each.data)[i * k->s->variants + v] = (int32_t)(m->steps ? m->steps : drawn);
+            ((int32_t *)k->each.data)[i * k->s->variants + v] = (int32_t)(m->steps ? m->steps : drawn * (m->tokens / m->cells));
     }
     if (whole)
         tess_stage_note(k->run, "of %lld of %lld images everything is regenerated: the mask keeps nothing of them", (long long)whole,
                         (long long)m->images);
-    return tess_artefact_put_metric(ctx, tess_stage_output(k->run), "regenerated", 100.0 * (double)all / (double)(m->images * m->tokens),
+    return tess_artefact_put_metric(ctx, tess_stage_output(k->run), "regenerated", 100.0 * (double)all / (double)(m->images * m->cells),
                                     "% of codes");
 }
 
@@ -196,8 +199,9 @@ static int read_batch(struct tess_context *ctx, struct work *k, int64_t first, i
 static int edit_encode(struct tess_context *ctx, struct work *k)
 {
     struct models *m = &k->m;
-    struct tess_tensor codes = k->cells;
-    TESS_TRY(stage_tensor(ctx, &k->codes, TESS_I32, 3, codes.dim));
+    const struct code_maps maps = code_maps_of_prior(&m->p.prior);
+    struct tess_tensor codes;
+    TESS_TRY(code_maps_tensor(ctx, &maps, m->images, &k->codes));
     for (int64_t i = 0; i < m->images; i += k->s->batch) {
         int64_t n = m->images - i < k->s->batch ? m->images - i : k->s->batch;
         struct tess_tensor images = k->batch;
@@ -214,6 +218,7 @@ static int edit_encode(struct tess_context *ctx, struct work *k)
 static int tell_variants(struct tess_context *ctx, struct work *k)
 {
     struct models *m = &k->m;
+    int64_t depth = m->tokens / m->cells;
     TESS_TRY(stage_tensor(ctx, &k->known, TESS_U8, 2, (const int64_t[]){m->count, m->tokens}));
     TESS_TRY(stage_tensor(ctx, &k->given, TESS_I32, 2, (const int64_t[]){m->count, m->tokens}));
     TESS_TRY(stage_tensor(ctx, &k->number, TESS_I32, 1, &m->count));
@@ -222,7 +227,7 @@ static int tell_variants(struct tess_context *ctx, struct work *k)
         ((uint32_t *)k->number.data)[q] = (uint32_t)(i * VARIANTS_MAX + v);
         memcpy((int32_t *)k->given.data + q * m->tokens, (const int32_t *)k->codes.data + i * m->tokens, (size_t)m->tokens * 4);
         for (int64_t t = 0; t < m->tokens; t++)
-            ((uint8_t *)k->known.data)[q * m->tokens + t] = !cells_of(k, i)[t];
+            ((uint8_t *)k->known.data)[q * m->tokens + t] = !cells_of(k, i)[t / depth];
     }
     return TESS_OK;
 }
@@ -275,7 +280,8 @@ static int edit_put_all(struct tess_context *ctx, struct work *k)
     struct tess_artefact *a = tess_stage_output(k->run);
     struct tess_tensor codes = tess_sampler_x(k->sampler);
     TESS_TRY(edit_describe(ctx, k->s, &k->m, tess_artefact_attrs(tess_stage_input(k->run, "prior")), k->seed, tess_artefact_describe(a)));
-    TESS_TRY(stage_put_codes(ctx, a, &codes, k->m.p.prior.codebook_size));
+    const struct code_maps maps = code_maps_of_prior(&k->m.p.prior);
+    TESS_TRY(stage_put_codes(ctx, a, &codes, &maps));
     struct tess_dataset how = {.size = sizeof how, .bits = 1, .labels = "image y x"};
     TESS_TRY(tess_artefact_put(ctx, a, "regenerated", &k->cells, &how));
     k->results = (struct edit_results){.images = &k->images,

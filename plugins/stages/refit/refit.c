@@ -61,7 +61,14 @@ static int refit_open_work(struct tess_context *ctx, struct work *w, const struc
                      const char *where, struct tess_attrs *out)
 {
     struct tess_tokenizer *t = &w->model;
+    t->size = sizeof *t;
     TESS_TRY(tess_tokenizer_open(ctx, model, where, t));
+    if (t->depth > 1 || t->outside_latent_space)
+        return ctx->fail(
+            ctx, TESS_E_VALUE,
+            "refit: one codebook is built of the latents, and the model's quantizer `%s` %s; give a model with one codebook of "
+            "latents (`ema`, `nearest`)",
+            tess_instance_name(t->quantizer), t->depth > 1 ? "has several levels" : "has codes of another space");
     TESS_TRY(stage_check_images(ctx, t, images));
     TESS_TRY(open_quantizer(ctx, w));
     const struct tess_quantizer_1 *quantizer = tess_instance_ops(w->quantizer, "quantizer/1");

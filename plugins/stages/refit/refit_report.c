@@ -124,7 +124,7 @@ int refit_report(struct tess_context *ctx, struct tess_stage_run *r, const struc
     const struct tess_code_health *was = &before->health, *is = &after->health;
     TESS_TRY(stage_put_health_as(ctx, a, was, " before"));
     TESS_TRY(refit_report_put_metrics(ctx, a, before, " before"));
-    TESS_TRY(stage_put_health(ctx, r, is));
+    TESS_TRY(stage_put_health(ctx, r, 1, is));
     TESS_TRY(refit_report_put_metrics(ctx, a, after, ""));
     tess_stage_note(r,
                     "%lld of %lld codes used, before %lld of %lld; mean squared quantisation error %.4g, before %.4g; reconstruction MSE "

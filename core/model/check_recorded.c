@@ -1,0 +1,93 @@
+/* See check_recorded.h. SPDX-License-Identifier: MIT */
+#include "core/model/check_recorded.h"
+
+#include "core/graph/node.h"
+#include "core/plug/registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PART_TEXT = 200 };
+
+const char *tessi_model_part_text(const struct tess_instance *part, const char *kind, char *text)
+{
+    snprintf(text, PART_TEXT, "%s `%.60s` (plugin %.60s)", kind, tess_instance_name(part), tessi_plug_instance_plugin(part)->id);
+    return text;
+}
+
+struct tessi_recording tessi_model_recording(const struct tess_instance *part, const char *kind, const char *function, struct tess_graph *g,
+                                             const char *scope)
+{
+    if (scope)
+        tess_scope(g, "%s", scope);
+    return (struct tessi_recording){.part = part, .kind = kind, .function = function, .g = g, .scope_depth = g ? g->scope_depth : 0};
+}
+
+int tessi_model_returned(struct tess_context *ctx, const struct tessi_recording *r, int status)
+{
+    char who[PART_TEXT];
+    tessi_model_part_text(r->part, r->kind, who);
+    if (status > 0)
+        return ctx->fail(ctx, TESS_E_PLUGIN, "%s, %s: returned %d; wanted 0, or a negative TESS_E_ code with a message", who, r->function,
+                         status);
+    if (status < 0 && *tess_message(ctx) == '\0')
+        return ctx->fail(ctx, TESS_E_PLUGIN, "%s, %s: returned %d without a message; wanted one through the context's `fail`", who,
+                         r->function, status);
+    if (status < 0 || !r->g || r->g->status != TESS_OK)
+        return status;
+    int opened = r->g->scope_depth - r->scope_depth;
+    if (opened != 0)
+        return ctx->fail(ctx, TESS_E_PLUGIN, "%s, %s: %s %d; wanted a tess_scope_end for each tess_scope", who, r->function,
+                         opened > 0 ? "scopes left open:" : "scopes closed that are not its own:", opened > 0 ? opened : -opened);
+    return TESS_OK;
+}
+
+/* "f32 (8, 4, 4, any)" */
+static void recorded_wanted(int32_t dtype, int32_t rank, const int64_t *dim, char *text, size_t capacity)
+{
+    size_t n = (size_t)snprintf(text, capacity, "%s (", tess_dtype_name(dtype));
+    for (int32_t i = 0; i < rank && n < capacity; i++)
+        n += (size_t)(dim[i] == TESSI_ANY ? snprintf(text + n, capacity - n, "%sany", i ? ", " : "")
+                                          : snprintf(text + n, capacity - n, "%s%lld", i ? ", " : "", (long long)dim[i]));
+    if (n < capacity)
+        snprintf(text + n, capacity - n, ")");
+}
+
+int tessi_model_gave(struct tess_context *ctx, const struct tessi_recording *r, const char *what, const struct tess_node *x, int32_t dtype,
+                     int32_t rank, const int64_t *dim)
+{
+    char who[PART_TEXT], wanted[160], found[96];
+    int fits = 1;
+    if (r->g->status != TESS_OK)
+        return TESS_OK;
+    tessi_model_part_text(r->part, r->kind, who);
+    recorded_wanted(dtype, rank, dim, wanted, sizeof wanted);
+    if (!x)
+        return ctx->fail(ctx, TESS_E_PLUGIN, "%s, %s: wanted %s %s, found none (NULL)", who, r->function, what, wanted);
+    if (x->graph != r->g)
+        return ctx->fail(ctx, TESS_E_PLUGIN, "%s, %s: wanted %s %s, found a node of another graph", who, r->function, what, wanted);
+    for (int32_t i = 0; i < rank && x->shape.rank == rank; i++)
+        fits &= dim[i] == TESSI_ANY || x->shape.dim[i] == dim[i];
+    if (x->shape.dtype == dtype && x->shape.rank == rank && fits)
+        return TESS_OK;
+    return ctx->fail(ctx, x->shape.dtype == dtype && x->shape.rank == rank ? TESS_E_SHAPE : TESS_E_PLUGIN, "%s, %s: wanted %s %s, found %s",
+                     who, r->function, what, wanted, tess_tensor_text(&x->shape, found, sizeof found));
+}
+
+int tessi_model_needs(struct tess_context *ctx, const struct tess_instance *part, const char *kind, const char *function, int there)
+{
+    char who[PART_TEXT];
+    return there ? TESS_OK
+                 : ctx->fail(ctx, TESS_E_PLUGIN, "%s: wanted the function `%s`, found none in its table",
+                             tessi_model_part_text(part, kind, who), function);
+}
+
+int tessi_model_number(struct tess_context *ctx, const struct tess_instance *part, const char *kind, const char *function, int64_t value,
+                       int64_t lo, int64_t hi)
+{
+    char who[PART_TEXT];
+    if (value >= lo && value <= hi)
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_PLUGIN, "%s, %s: wanted %lld .. %lld, found %lld", tessi_model_part_text(part, kind, who), function,
+                     (long long)lo, (long long)hi, (long long)value);
+}
