@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <tessera/autoencoder.h>
+#include <tessera/kind/quantizer.h>
 #include <tessera/test.h>
 
 #define DIMS(...) ((const int64_t[]){__VA_ARGS__})
