@@ -10,6 +10,7 @@
 #include "tests/support/paths.h"
 
 #include <tessera/tessera.h>
+#include <tessera/test.h>
 
 #include <check.h>
 #include <ctype.h>
@@ -41,7 +42,7 @@ static const struct row rows[] = {
         F(tess_decoder_1, size) F(tess_decoder_1, record) F(tess_decoder_1, record_likelihood) F(tess_decoder_1, record_larger)
     S(tess_quantized) F(tess_quantized, size) F(tess_quantized, reserved)
         F(tess_quantized, quantised) F(tess_quantized, codes) F(tess_quantized, loss)
-    S(tess_code_layout) F(tess_code_layout, size) F(tess_code_layout, outside_latent_space) F(tess_code_layout, codebook_size) F(tess_code_layout, code_dim) F(tess_code_layout, depth) F(tess_code_layout, level_size) S(tess_react)
+    S(tess_test_options) F(tess_test_options, size) F(tess_test_options, threads) F(tess_test_options, backend) F(tess_test_options, precision) F(tess_test_options, plugin_path) S(tess_test_graph) F(tess_test_graph, size) F(tess_test_graph, training) F(tess_test_graph, inputs) F(tess_test_graph, outputs) F(tess_test_graph, in) F(tess_test_graph, microbatches) F(tess_test_graph, seed) F(tess_test_graph, step) F(tess_test_graph, reserved) F(tess_test_graph, weights) F(tess_test_graph, record) F(tess_test_graph, user) S(tess_gradient_options) F(tess_gradient_options, size) F(tess_gradient_options, only_inputs) F(tess_gradient_options, tolerance) F(tess_gradient_options, step) F(tess_gradient_options, perturb) F(tess_gradient_options, most) S(tess_gradient_report) F(tess_gradient_report, size) F(tess_gradient_report, rank) F(tess_gradient_report, checked) F(tess_gradient_report, moved) F(tess_gradient_report, wrong) F(tess_gradient_report, name) F(tess_gradient_report, index) F(tess_gradient_report, value) F(tess_gradient_report, backward) F(tess_gradient_report, difference) F(tess_gradient_report, error) S(tess_code_layout) F(tess_code_layout, size) F(tess_code_layout, outside_latent_space) F(tess_code_layout, codebook_size) F(tess_code_layout, code_dim) F(tess_code_layout, depth) F(tess_code_layout, level_size) S(tess_react)
         F(tess_react, size) F(tess_react, step) F(tess_react, seed) F(tess_react, weights) F(tess_react, scope) F(tess_react, latents)
         F(tess_react, codes) F(tess_react, graph) F(tess_react, batch) F(tess_react, warm_started) F(tess_react, reserved) F(tess_react, steps) F(tess_react, run)
     S(tess_quantizer_1)
