@@ -55,6 +55,7 @@ int tess_graph_new(struct tess_context *ctx, struct tess_weights *w, const struc
     g->microbatch = o->microbatch;
     g->microbatches = o->microbatches;
     g->seed = o->seed;
+    g->training_steps = TESS_HAS(o, training_steps) ? o->training_steps : 0;
     *out = g;
     return TESS_OK;
 }

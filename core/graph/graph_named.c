@@ -1,7 +1,15 @@
 /* What of a graph is known by name: inputs, outputs, totals, objectives. SPDX-License-Identifier: MIT */
 #include "core/graph/node.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* `name` behind the scopes that are open, as weights are named. */
+static const char *scoped_name(const struct tess_graph *g, const char *name, char *full, size_t capacity)
+{
+    snprintf(full, capacity, "%s%s", g->scope, name);
+    return full;
+}
 
 static int64_t add_named(struct tess_graph *g, struct tessi_named **list, int64_t *capacity, int32_t *count, const char *name,
                          struct tess_node *x)
@@ -38,18 +46,20 @@ struct tess_node *tess_input(struct tess_graph *g, const char *name, int32_t dty
 
 void tess_output(struct tess_graph *g, const char *name, struct tess_node *x)
 {
+    char full[600];
     if (x && by_rows(g, "output", name, &x->shape))
-        add_named(g, &g->output, &g->output_capacity, &g->outputs, name, x);
+        add_named(g, &g->output, &g->output_capacity, &g->outputs, scoped_name(g, name, full, sizeof full), x);
 }
 
 void tess_total(struct tess_graph *g, const char *name, struct tess_node *x)
 {
+    char full[600];
     if (!x)
         return;
     if (x->shape.dtype != TESS_F32)
         tess_graph_fail(g, TESS_E_SHAPE, "total %s must be f32", name);
     else
-        add_named(g, &g->total, &g->total_capacity, &g->totals, name, x);
+        add_named(g, &g->total, &g->total_capacity, &g->totals, scoped_name(g, name, full, sizeof full), x);
 }
 
 void tess_objective(struct tess_graph *g, const char *name, const char *prefixes, struct tess_node *scalar)

@@ -127,6 +127,7 @@ struct tess_graph {
     int training, recompute, sealed;
     int64_t microbatch, microbatches;
     uint64_t seed;
+    int64_t training_steps; /* 0: there is no end to count to */
     int status;
     char message[TESSI_MESSAGE_CAPACITY];
     char scope[512];

@@ -27,7 +27,7 @@ int tessi_model_returned(struct tess_context *ctx, const struct tessi_recording 
  * where only dimensions differ; nothing where the graph has failed, which says why when it is sealed. */
 int tessi_model_gave(struct tess_context *ctx, const struct tessi_recording *r, const char *what, const struct tess_node *x, int32_t dtype,
                      int32_t rank, const int64_t *dim) TESS_CHECKED;
-/* A function of the table that is missing, TESS_E_PLUGIN. */
+/* A function that its kind need not have, and that is wanted here: TESS_E_PLUGIN where it is missing. */
 int tessi_model_needs(struct tess_context *ctx, const struct tess_instance *part, const char *kind, const char *function,
                       int there) TESS_CHECKED;
 /* A number that a function gave, within lo .. hi; TESS_E_PLUGIN. */

@@ -16,7 +16,6 @@ int tessi_model_encode(struct tess_context *ctx, const struct tess_instance *enc
     const struct tess_encoder_1 *ops = tess_instance_ops(encoder, "encoder/1");
     const int64_t dim[4] = {tess_graph_microbatch(g), TESSI_ANY, TESSI_ANY, code_dim};
     *latent = NULL;
-    TESS_TRY(tessi_model_needs(ctx, encoder, "encoder", "record", ops->record != NULL));
     struct tessi_recording r = tessi_model_recording(encoder, "encoder", "record", g, "encoder");
     TESS_TRY(tessi_model_returned(ctx, &r, ops->record(tess_instance_self(encoder), ctx, g, image, code_dim, latent)));
     tess_scope_end(g);
@@ -24,16 +23,6 @@ int tessi_model_encode(struct tess_context *ctx, const struct tess_instance *enc
 }
 
 /* ---- quantizer ---- */
-
-static int quantizer_is_whole(struct tess_context *ctx, const struct tess_instance *q)
-{
-    const struct tess_quantizer_1 *ops = tess_instance_ops(q, "quantizer/1");
-    TESS_TRY(tessi_model_needs(ctx, q, "quantizer", "codebook_size", ops->codebook_size != NULL));
-    TESS_TRY(tessi_model_needs(ctx, q, "quantizer", "code_dim", ops->code_dim != NULL));
-    TESS_TRY(tessi_model_needs(ctx, q, "quantizer", "record", ops->record != NULL));
-    TESS_TRY(tessi_model_needs(ctx, q, "quantizer", "record_assign", ops->record_assign != NULL));
-    return tessi_model_needs(ctx, q, "quantizer", "record_lookup", ops->record_lookup != NULL);
-}
 
 static int ask_levels(struct tess_context *ctx, const struct tess_instance *q, struct tess_code_layout *k)
 {
@@ -54,10 +43,10 @@ int tess_code_layout_of(struct tess_context *ctx, const struct tess_instance *qu
 {
     const struct tess_quantizer_1 *ops = tess_instance_ops(quantizer, "quantizer/1");
     void *self = tess_instance_self(quantizer);
-    struct tess_code_layout k = {.size = out->size, .outside_latent_space = ops->outside_latent_space};
-    TESS_TRY(quantizer_is_whole(ctx, quantizer));
+    struct tess_code_layout k = {.size = out->size};
     k.codebook_size = ops->codebook_size(self);
     k.code_dim = ops->code_dim(self);
+    k.without_error = TESS_HAS(ops, outside_latent_space) && ops->outside_latent_space && ops->outside_latent_space(self);
     TESS_TRY(tessi_model_number(ctx, quantizer, "quantizer", "codebook_size", k.codebook_size, 2, CODES_MAX));
     TESS_TRY(tessi_model_number(ctx, quantizer, "quantizer", "code_dim", k.code_dim, 1, WIDTH_MAX));
     TESS_TRY(ask_levels(ctx, quantizer, &k));
@@ -85,7 +74,6 @@ int tessi_model_quantize(struct tess_context *ctx, const struct tess_instance *q
     const struct tess_quantizer_1 *ops = tess_instance_ops(quantizer, "quantizer/1");
     struct tess_tensor z = tess_shape(latent);
     *out = (struct tess_quantized){.size = sizeof *out};
-    TESS_TRY(quantizer_is_whole(ctx, quantizer));
     struct tessi_recording r = tessi_model_recording(quantizer, "quantizer", "record", g, "quantizer");
     TESS_TRY(tessi_model_returned(ctx, &r, ops->record(tess_instance_self(quantizer), ctx, g, latent, out)));
     tess_scope_end(g);
@@ -101,7 +89,6 @@ int tessi_model_assign(struct tess_context *ctx, const struct tess_instance *qua
 {
     const struct tess_quantizer_1 *ops = tess_instance_ops(quantizer, "quantizer/1");
     *codes = NULL;
-    TESS_TRY(quantizer_is_whole(ctx, quantizer));
     struct tessi_recording r = tessi_model_recording(quantizer, "quantizer", "record_assign", g, "quantizer");
     TESS_TRY(tessi_model_returned(ctx, &r, ops->record_assign(tess_instance_self(quantizer), ctx, g, latent, codes)));
     tess_scope_end(g);

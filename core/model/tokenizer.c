@@ -36,7 +36,7 @@ static int check_codebook(struct tess_context *ctx, const char *where, struct te
 {
     struct tess_code_layout k = {.size = sizeof k};
     TESS_TRY(tess_code_layout_of(ctx, t->quantizer, &k));
-    t->outside_latent_space = k.outside_latent_space;
+    t->without_error = k.without_error;
     int same = k.depth == t->depth && memcmp(k.level_size, t->level_size, (size_t)k.depth * sizeof *k.level_size) == 0;
     if (!same && k.codebook_size == t->codebook_size && k.code_dim == t->code_dim)
         return ctx->fail(ctx, TESS_E_DATA,
@@ -154,7 +154,7 @@ int tess_tokenizer_record_encode_error(struct tess_context *ctx, const struct te
     struct tess_node *latent = NULL, *codes = NULL, *quantised = NULL;
     int64_t rows = tess_graph_microbatch(g);
     TESS_TRY(record_codes(ctx, t, g, &latent, &codes));
-    if (!t->outside_latent_space) {
+    if (!t->without_error) {
         TESS_TRY(tess_tokenizer_lookup(ctx, t, g, codes, &quantised));
         latent = tess_sub(g, latent, quantised);
     }

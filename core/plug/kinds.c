@@ -6,11 +6,13 @@
 #include "core/plug/plug_private.h"
 #include "core/base/context.h"
 
-#include <tessera/autoencoder.h>
 #include <tessera/exchange.h>
 #include <tessera/kind/backend.h>
 #include <tessera/kind/critic.h>
+#include <tessera/kind/decoder.h>
+#include <tessera/kind/encoder.h>
 #include <tessera/kind/features.h>
+#include <tessera/kind/quantizer.h>
 #include <tessera/kind/source.h>
 #include <tessera/kind/stage.h>
 #include <tessera/prior.h>
@@ -46,7 +48,8 @@ static const struct tessi_kind kinds[] = {
      END_OF(tess_quantizer_1, rebuild),
      {MUST(tess_quantizer_1, codebook_size), MUST(tess_quantizer_1, code_dim), MUST(tess_quantizer_1, record),
       MUST(tess_quantizer_1, record_assign), MUST(tess_quantizer_1, record_lookup), MAY(tess_quantizer_1, react),
-      MAY(tess_quantizer_1, rebuild)}},
+      MAY(tess_quantizer_1, rebuild), MAY(tess_quantizer_1, depth), MAY(tess_quantizer_1, level_size),
+      MAY(tess_quantizer_1, outside_latent_space)}},
     {"noise/1",
      END_OF(tess_noise_1, reverse),
      {MUST(tess_noise_1, vocabulary), MUST(tess_noise_1, steps), MUST(tess_noise_1, corrupt), MUST(tess_noise_1, record_loss),

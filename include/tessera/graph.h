@@ -40,6 +40,8 @@ struct tess_graph_options {
     uint64_t seed;     /* of everything random inside */
     int32_t recompute; /* what is cheap to make (norms, activations, upsampling) is made again for the backward pass, not kept: the same
                         * bits, less memory, some more time */
+    int32_t reserved;
+    int64_t training_steps; /* the training's, for tess_progress; 0: it has no end */
 };
 
 /* Weights are borrowed and must outlive the graph. */
@@ -65,7 +67,7 @@ struct tess_cost {
 };
 TESS_EXPORT TESS_CHECKED int tess_graph_cost(struct tess_context *ctx, const struct tess_graph *g, struct tess_cost *out);
 
-/* Names of weights declared from here on get `name.` in front: tess_scope(g, "blocks.%d", i) ... tess_scope_end(g). */
+/* Names of weights, outputs and totals declared from here on get `name.` in front: tess_scope(g, "blocks.%d", i) ... tess_scope_end(g). */
 TESS_EXPORT void tess_scope(struct tess_graph *g, const char *format, ...) TESS_PRINTF(2, 3);
 TESS_EXPORT void tess_scope_end(struct tess_graph *g);
 
@@ -150,6 +152,9 @@ TESS_EXPORT struct tess_node *tess_to_f32(struct tess_graph *g, struct tess_node
 TESS_EXPORT struct tess_node *tess_to_i32(struct tess_graph *g, struct tess_node *x);
 /* Training: zero with probability p, the rest times 1 / (1 - p), drawn by (seed, purpose, step, sample, element). Else x. */
 TESS_EXPORT struct tess_node *tess_dropout(struct tess_graph *g, struct tess_node *x, float p, const char *purpose);
+/* The share of a training's steps that were made before this one, a scalar of 0 .. 1: what anneals is a function of it, and resumes with the
+ * step's number alone. 1 where nothing is trained, or training has no end. No gradient. */
+TESS_EXPORT struct tess_node *tess_progress(struct tess_graph *g);
 TESS_EXPORT struct tess_node *tess_stop_gradient(struct tess_graph *g, struct tess_node *x);
 /* Value of `value`, gradient to `through` unchanged: z + sg[z_q - z]. Same shapes. */
 TESS_EXPORT struct tess_node *tess_straight_through(struct tess_graph *g, struct tess_node *value, struct tess_node *through);

@@ -27,18 +27,18 @@ extern "C" {
 /* What a quantizer's codes are. */
 struct tess_code_layout {
     uint32_t size; /* sizeof(struct tess_code_layout), set by the caller */
-    int32_t outside_latent_space;         /* of struct tess_quantizer_1 */
+    int32_t without_error;                /* codes lie outside the latent's space (kind/quantizer.h): there is no quantisation error */
     int64_t codebook_size, code_dim;      /* K of the largest level, D */
     int64_t depth;                        /* codes a position */
     int64_t level_size[TESS_DEPTH_MAX];   /* K of each level */
 };
-/* Asks the quantizer. TESS_E_PLUGIN where its table lacks a required function, or gives an impossible number. */
+/* Asks the quantizer. TESS_E_PLUGIN where it gives an impossible number. */
 TESS_EXPORT TESS_CHECKED int tess_code_layout_of(struct tess_context *ctx, const struct tess_instance *quantizer,
                                                  struct tess_code_layout *out);
 
 struct tess_tokenizer {
     uint32_t size;                /* sizeof(struct tess_tokenizer), set by the caller before it is opened */
-    int32_t outside_latent_space; /* of struct tess_quantizer_1: there is no quantisation error */
+    int32_t without_error; /* codes lie outside the latent's space (kind/quantizer.h): there is no quantisation error */
     int64_t height, width, channels, latent_height, latent_width, codebook_size, code_dim;
     struct tess_instance *encoder, *quantizer, *decoder;
     int64_t depth;                      /* codes a position; 0: one, of codebook_size */

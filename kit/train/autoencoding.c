@@ -88,6 +88,7 @@ int autoencoding_open(struct tess_context *ctx, struct autoencoding *k, const in
     struct tess_graph_options o = {
         .size = sizeof o, .training = 1, .microbatch = p->batch / microbatches, .microbatches = microbatches, .seed = k->seed};
     o.recompute = p->recompute;
+    o.training_steps = p->steps;
     if (!k->weights)
         TESS_TRY(tess_weights_new(ctx, k->seed, &k->weights));
     TESS_TRY(tess_graph_new(ctx, k->weights, &o, &k->graph));

@@ -54,8 +54,8 @@ static int ema_record(void *self, struct tess_context *ctx, struct tess_graph *g
     out->loss = tess_affine(g, commitment, (float)q->beta, 0.0f);
     out->quantised = tess_straight_through(g, rows, latent);
     tess_code_statistics(g, out->codes, latent, q->codebook_size, &counts, &sums);
-    tess_total(g, "quantizer.counts", counts);
-    tess_total(g, "quantizer.sums", sums);
+    tess_total(g, "counts", counts);
+    tess_total(g, "sums", sums);
     return TESS_OK;
 }
 
@@ -143,8 +143,10 @@ static int ema_view(struct tess_context *ctx, const struct tess_react *r, const 
 static const float *ema_total(const struct tess_react *r, const char *name)
 {
     const char *at;
+    char full[256];
+    snprintf(full, sizeof full, "%s.%s", r->scope, name);
     for (int32_t i = 0; (at = tess_graph_total_at(r->graph, i, NULL)) && i < r->batch->totals; i++)
-        if (strcmp(at, name) == 0)
+        if (strcmp(at, full) == 0)
             return r->batch->total[i].data;
     return NULL;
 }
@@ -175,7 +177,7 @@ static int has_averages(const struct state *s)
 static int ema_react(void *self, struct tess_context *ctx, const struct tess_react *r)
 {
     const struct ema *q = self;
-    const float *counts = ema_total(r, "quantizer.counts"), *sums = ema_total(r, "quantizer.sums"), *latents = r->latents->data;
+    const float *counts = ema_total(r, "counts"), *sums = ema_total(r, "sums"), *latents = r->latents->data;
     int64_t n = r->latents->dim[0];
     struct state s = {.k = q->codebook_size, .d = q->code_dim};
     struct tess_stream random = {.seed = r->seed, .purpose = tess_purpose("quantizer.revive"), .step = r->step};

@@ -219,7 +219,7 @@ static int encode_put_metrics(struct tess_context *ctx, struct tess_stage_run *r
     struct tess_code_health h[TESS_DEPTH_MAX];
     TESS_TRY(code_health_count(ctx, &k->maps, &k->codes, h));
     TESS_TRY(stage_put_health(ctx, r, k->maps.depth, h));
-    if (k->tokenizer.outside_latent_space)
+    if (k->tokenizer.without_error)
         return TESS_OK;
     double error = 0.0;
     for (int64_t i = 0; i < k->rows.count; i++)

@@ -69,7 +69,7 @@ static int check_model(struct tess_context *ctx, struct work *w, const struct te
     t.codebook_size = codes->codebook_size;
     t.code_dim = codes->code_dim;
     t.depth = codes->depth;
-    t.outside_latent_space = codes->outside_latent_space;
+    t.without_error = codes->without_error;
     memcpy(t.level_size, codes->level_size, sizeof t.level_size);
     TESS_TRY(warm_start_open_tokenizer(ctx, &w->warm_start, &t, &w->model));
     return warm_start_check(ctx, &w->warm_start, "model");

@@ -69,6 +69,7 @@ static int train_likelihood_open_work(struct tess_context *ctx, struct work *k, 
     struct tess_graph_options o = {
         .size = sizeof o, .training = 1, .microbatch = p->batch / microbatches, .microbatches = microbatches, .seed = k->seed};
     o.recompute = p->recompute;
+    o.training_steps = p->steps;
     TESS_TRY(tess_weights_new(ctx, k->seed, &k->weights));
     TESS_TRY(tess_graph_new(ctx, k->weights, &o, &k->graph));
     TESS_TRY(declare_external(ctx, k));

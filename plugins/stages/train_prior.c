@@ -57,6 +57,7 @@ static int train_prior_open_graph(struct tess_context *ctx, const struct stage *
     struct tess_graph_options o = {
         .size = sizeof o, .training = 1, .microbatch = s->training.batch / microbatches, .microbatches = microbatches, .seed = seed};
     o.recompute = s->training.recompute;
+    o.training_steps = s->training.steps;
     TESS_TRY(tess_weights_new(ctx, seed, w));
     TESS_TRY(tess_graph_new(ctx, *w, &o, g));
     TESS_TRY(tess_prior_record_loss(ctx, &p, *g, &loss));

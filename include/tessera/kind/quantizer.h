@@ -47,8 +47,6 @@ struct tess_react {
 
 struct tess_quantizer_1 {
     uint32_t size;
-    int32_t outside_latent_space;         /* 1: what a code stands for does not lie in the latent's space (it is bounded, or turned), so
-                                           * that the distance of the two, the "quantisation error", says nothing and is not measured */
     int64_t (*codebook_size)(void *self); /* K, 2 to 2^30; with several levels that of the largest */
     int64_t (*code_dim)(void *self);      /* D, at least 1 */
     /* Training: latent -> quantised, codes, loss. Anything to be summed over the batch is declared with tess_total. */
@@ -65,6 +63,9 @@ struct tess_quantizer_1 {
     int64_t (*depth)(void *self);
     /* Codes of level l, 0 <= l < depth: at least 2, at most codebook_size, which one level reaches. NULL: codebook_size for each. */
     int64_t (*level_size)(void *self, int64_t level);
+    /* 1: what a code stands for does not lie in the latent's space (it is bounded, or another vector is learnt for it), so that the distance
+     * of the two, the "quantisation error", says nothing and is not measured. NULL: 0. */
+    int (*outside_latent_space)(void *self);
 };
 
 #ifdef __cplusplus

@@ -63,7 +63,7 @@ static int refit_open_work(struct tess_context *ctx, struct work *w, const struc
     struct tess_tokenizer *t = &w->model;
     t->size = sizeof *t;
     TESS_TRY(tess_tokenizer_open(ctx, model, where, t));
-    if (t->depth > 1 || t->outside_latent_space)
+    if (t->depth > 1 || t->without_error)
         return ctx->fail(
             ctx, TESS_E_VALUE,
             "refit: one codebook is built of the latents, and the model's quantizer `%s` %s; give a model with one codebook of "

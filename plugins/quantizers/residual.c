@@ -1,0 +1,186 @@
+/* quantizer/1 `residual`: several quantizers of one kind after another, each of what those before it left over; a position has a code of each
+ * (docs/models.md, "Residual quantisation"; Zeghidour et al., "SoundStream"; Lee et al., "Autoregressive Image Generation using Residual
+ * Quantization"). The quantizers are recorded under "levels.0", "levels.1" and so on, with codebooks of their own.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "kit/codebook/inner.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct residual {
+    int64_t depth;
+    struct tess_instance *quantizer;
+};
+
+static struct tess_instance *residual_inner(void *self)
+{
+    return ((struct residual *)self)->quantizer;
+}
+
+static int residual_open(void *self, struct tess_context *ctx)
+{
+    struct tess_instance *q = residual_inner(self);
+    TESS_TRY(inner_check(ctx, "residual", q));
+    if (inner_depth(q) > 1)
+        return ctx->fail(ctx, TESS_E_VALUE, "residual: the quantizer `%s` has several levels itself; give one with a single codebook (`ema`)",
+                         tess_instance_name(q));
+    if (inner_outside_latent_space(q))
+        return ctx->fail(ctx, TESS_E_VALUE,
+                         "residual: what the quantizer `%s` makes does not lie in the latent's space, so nothing is left over that could be "
+                         "quantised; give one with a codebook of latents (`ema`, `nearest`)",
+                         tess_instance_name(q));
+    return TESS_OK;
+}
+
+static int64_t residual_depth(void *self)
+{
+    return ((struct residual *)self)->depth;
+}
+
+/* ---- recording ---- */
+
+static struct tess_node *residual_plus(struct tess_graph *g, struct tess_node *sum, struct tess_node *x)
+{
+    return sum ? tess_add(g, sum, x) : x;
+}
+
+/* One level's codes (...) behind those of the levels before, (..., l) -> (..., l + 1). */
+static struct tess_node *residual_append(struct tess_graph *g, struct tess_node *codes, struct tess_node *level)
+{
+    struct tess_tensor shape = tess_shape(level);
+    shape.dim[shape.rank++] = 1;
+    level = tess_reshape(g, level, shape.rank, shape.dim);
+    return codes ? tess_concat(g, codes, level, shape.rank - 1) : level;
+}
+
+/* (29.1) and (29.2): the gradient passes through the first level as through it alone, and ends at the others. */
+static int residual_record(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out)
+{
+    const struct residual *q = self;
+    struct tess_node *left = latent, *quantised = NULL, *codes = NULL, *loss = NULL;
+    for (int64_t l = 0; l < q->depth; l++) {
+        struct tess_quantized level = {.size = sizeof level};
+        tess_scope(g, "levels.%d", (int)l);
+        TESS_TRY(inner_record(ctx, q->quantizer, g, left, &level));
+        if (inner_reacts(q->quantizer))
+            tess_output(g, "left", left);
+        tess_scope_end(g);
+        struct tess_node *stopped = tess_stop_gradient(g, level.quantised);
+        left = tess_sub(g, left, stopped);
+        quantised = residual_plus(g, quantised, l ? stopped : level.quantised);
+        codes = residual_append(g, codes, level.codes);
+        loss = residual_plus(g, loss, level.loss);
+    }
+    out->quantised = quantised;
+    out->codes = codes;
+    out->loss = loss;
+    return TESS_OK;
+}
+
+static int residual_assign(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes)
+{
+    const struct residual *q = self;
+    struct tess_node *left = latent;
+    *codes = NULL;
+    for (int64_t l = 0; l < q->depth; l++) {
+        struct tess_node *level = NULL, *quantised = NULL;
+        tess_scope(g, "levels.%d", (int)l);
+        TESS_TRY(inner_assign(ctx, q->quantizer, g, left, &level));
+        TESS_TRY(inner_lookup(ctx, q->quantizer, g, level, &quantised));
+        tess_scope_end(g);
+        left = tess_sub(g, left, quantised);
+        *codes = residual_append(g, *codes, level);
+    }
+    return TESS_OK;
+}
+
+static int residual_lookup(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *codes,
+                           struct tess_node **quantised)
+{
+    const struct residual *q = self;
+    struct tess_tensor shape = tess_shape(codes);
+    int32_t axis = shape.rank - 1;
+    *quantised = NULL;
+    for (int64_t l = 0; l < q->depth; l++) {
+        struct tess_node *level = tess_reshape(g, tess_slice(g, codes, axis, l, 1), axis, shape.dim), *rows = NULL;
+        tess_scope(g, "levels.%d", (int)l);
+        TESS_TRY(inner_lookup(ctx, q->quantizer, g, level, &rows));
+        tess_scope_end(g);
+        *quantised = residual_plus(g, *quantised, rows);
+    }
+    return TESS_OK;
+}
+
+/* ---- after a step ---- */
+
+/* What was left for a level, as it was recorded: (rows, D). */
+static int residual_left(struct tess_context *ctx, const struct tess_react *r, const char *scope, struct tess_tensor *out)
+{
+    char wanted[160];
+    const char *name;
+    snprintf(wanted, sizeof wanted, "%s.left", scope);
+    for (int32_t i = 0; (name = tess_graph_output_at(r->graph, i, NULL)); i++)
+        if (strcmp(name, wanted) == 0 && i < r->batch->outputs && r->batch->out[i].data) {
+            *out = tess_tensor_over(r->batch->out[i].data, TESS_F32, 2, r->latents->dim);
+            return TESS_OK;
+        }
+    return ctx->fail(ctx, TESS_E_INTERNAL, "residual quantizer: the step has no output %s", wanted);
+}
+
+static int residual_react_level(struct tess_context *ctx, const struct residual *q, const struct tess_react *r, int64_t l, int32_t *codes)
+{
+    char scope[128];
+    struct tess_react level = *r;
+    struct tess_tensor left, code = tess_tensor_over(codes, TESS_I32, 1, r->latents->dim);
+    snprintf(scope, sizeof scope, "%s.levels.%d", r->scope, (int)l);
+    TESS_TRY(residual_left(ctx, r, scope, &left));
+    for (int64_t i = 0; i < r->latents->dim[0]; i++)
+        codes[i] = ((const int32_t *)r->codes->data)[i * q->depth + l];
+    level.seed = r->seed + (uint64_t)l * 0x9e3779b97f4a7c15u; /* each level has draws of its own */
+    level.scope = scope;
+    level.latents = &left;
+    level.codes = &code;
+    return inner_react(ctx, q->quantizer, &level);
+}
+
+static int residual_react(void *self, struct tess_context *ctx, const struct tess_react *r)
+{
+    const struct residual *q = self;
+    int status = TESS_OK;
+    void *codes;
+    if (!inner_reacts(q->quantizer))
+        return TESS_OK;
+    TESS_TRY(tess_alloc(ctx, (size_t)r->latents->dim[0] * sizeof(int32_t), "codes of a level", &codes));
+    for (int64_t l = 0; l < q->depth && status == TESS_OK; l++)
+        status = residual_react_level(ctx, q, r, l, codes);
+    tess_free(codes);
+    return status;
+}
+
+static int64_t residual_codebook_size(void *self)
+{
+    return inner_codebook_size(residual_inner(self));
+}
+
+static int64_t residual_code_dim(void *self)
+{
+    return inner_code_dim(residual_inner(self));
+}
+
+static const struct tess_quantizer_1 ops = {.size = sizeof ops,
+                                            .codebook_size = residual_codebook_size,
+                                            .code_dim = residual_code_dim,
+                                            .record = residual_record,
+                                            .record_assign = residual_assign,
+                                            .record_lookup = residual_lookup,
+                                            .react = residual_react,
+                                            .depth = residual_depth};
+
+static const struct tess_param params[] = {
+    TESS_PARAM_I64(struct residual, depth, 2, TESS_DEPTH_MAX, 4, "levels, each a codebook: codes a position"),
+    TESS_PARAM_COMPONENT(struct residual, quantizer, TESS_REQUIRED, "quantizer/1", "of each level"), TESS_PARAM_END};
+
+TESS_PLUGIN("tessera-residual", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
+            TESS_COMPONENT("residual", "quantizer/1", "levels of quantizers, each of what those before it left over",
+                           sizeof(struct residual), params, residual_open, NULL, &ops));
