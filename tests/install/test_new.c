@@ -1,5 +1,5 @@
-/* `tessera new`: a project of every kind, in C and in C++, that builds without a warning, passes its own test and runs its pipeline as it was
- * written; and what it refuses to begin.
+/* `tessera new`: a project of every kind, in C and in C++, that builds without a warning, passes its own test and runs its pipeline as it
+ * was written; and what it refuses to begin.
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/support/install_fixture.h"
@@ -15,9 +15,15 @@ enum { NO_CREATE = 73, USAGE = 2 };
 static const struct {
     const char *kind, *set;
 } kinds[] = {
-    {"backend", "images=../images steps=1"}, {"critic", "images=../images steps=2 tokenizer.adversarial_start=1"},
-    {"decoder", "images=../images steps=2"}, {"encoder", "images=../images steps=2"},
-    {"source", ""},                          {"stage", "images=../images"},
+    {"backend", "images=../images steps=1"},
+    {"critic", "images=../images steps=2 tokenizer.adversarial_start=1"},
+    {"decoder", "images=../images steps=2"},
+    {"encoder", "images=../images steps=2"},
+    {"features", "images=../images labels=../labels steps=2"},
+    {"format", "images=../images steps=2"},
+    {"quantizer", "images=../images steps=2"},
+    {"source", ""},
+    {"stage", "images=../images"},
 };
 
 static const struct {
@@ -37,6 +43,18 @@ START_TEST(a_new_project_passes_as_it_is)
     install_says_not(said, " not\n");
     if (_i % 2 == 0)
         install_says(install_shell("make -C my-%s run SET='%s'", kind, kinds[_i / 2].set), "results");
+}
+END_TEST
+
+/* The way that its pipeline's comment shows. */
+START_TEST(a_format_takes_a_model_out_and_in)
+{
+    small_make_data(SMALL_COUNT);
+    install_shell("tessera -q new format plain && make -C plain run SET='images=../images steps=2'");
+    install_shell("tessera export plain/runs/plain/tokenizer.h5 -o model.plain --as taming --plugin-path plain");
+    install_says(install_shell("head -n 1 model.plain"), "plain 1 ");
+    install_shell("tessera import model.plain -o model.h5 --as taming --plugin-path plain height=8 width=12");
+    install_shell("tessera export model.h5 -o again.plain --as taming --plugin-path plain && cmp model.plain again.plain");
 }
 END_TEST
 
@@ -108,6 +126,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, install_enter, install_leave);
     tcase_add_loop_test(tests, a_new_project_passes_as_it_is, 0, 2 * KINDS);
+    tcase_add_test(tests, a_format_takes_a_model_out_and_in);
     tcase_add_test(tests, meson_builds_and_tests_it);
     tcase_add_checked_fixture(refused, install_enter, install_leave);
     tcase_add_test(refused, every_kind_with_a_template_is_tried);
