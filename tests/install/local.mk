@@ -1,9 +1,10 @@
 # What is installed, used as by those who have nothing else: from a folder to which it was moved after it was staged.
-check_PROGRAMS += tests/install/test_install tests/install/test_new
+check_PROGRAMS += tests/install/test_install tests/install/test_new tests/install/test_tutorial
 tests_support_libsupport_la_SOURCES += tests/support/install_fixture.c tests/support/install_fixture.h
 EXTRA_DIST += tests/install/outside.c tests/install/own_program.c
 EXTRA_tests_install_test_install_DEPENDENCIES = tests/install/prefix.stamp
 EXTRA_tests_install_test_new_DEPENDENCIES = tests/install/prefix.stamp
+EXTRA_tests_install_test_tutorial_DEPENDENCIES = tests/install/prefix.stamp
 
 # Once for all suites of this room, and again when something of it was built or written.
 tests/install/prefix.stamp: $(bin_PROGRAMS) $(lib_LTLIBRARIES) $(PLUGINS) $(pkginclude_HEADERS) $(kind_HEADERS) $(kit_libkit_la_SOURCES) \
