@@ -222,7 +222,9 @@ static int sampler_prepare(struct tess_context *ctx, struct tess_sampler *s)
     TESS_TRY(tessi_host_runtime_compute(ctx, s->runtime));
     s->telling = !s->o.every_step && !s->noise->needs_time && TESS_HAS(s->noise, changes) && s->noise->changes;
     TESS_TRY(open_hands(ctx, s));
-    TESS_TRY(sampler_tensor(ctx, &s->x, TESS_I32, 3, (const int64_t[]){s->o.count, p->height, p->width}));
+    int64_t shape[4];
+    int32_t rank = tess_code_shape(s->o.count, p->height, p->width, p->depth, shape);
+    TESS_TRY(sampler_tensor(ctx, &s->x, TESS_I32, rank, shape));
     TESS_TRY(sampler_tensor(ctx, &s->left, TESS_I32, 1, &s->o.count));
     if (tess_prior_causal(p) && s->o.steps != s->tokens)
         return ctx->fail(ctx, TESS_E_INTERNAL, "a sampler of %lld steps for %lld tokens that are drawn one a step", (long long)s->o.steps,

@@ -62,7 +62,7 @@ TESS_EXPORT TESS_CHECKED int tess_sampler_advance(struct tess_context *ctx, stru
 TESS_EXPORT int tess_sampler_finished(const struct tess_sampler *s);
 TESS_EXPORT int64_t tess_sampler_steps_done(const struct tess_sampler *s); /* of count x steps, or the sum of each */
 
-/* Where it stands, for a checkpoint: views of x (count, height, width) i32, and of the steps each sequence has left (count) i32; and the
+/* Where it stands, for a checkpoint: views of x (count, height, width) i32, or (count, height, width, depth), and of the steps each sequence has left (count) i32; and the
  * sequences given to the denoiser so far. All may be set before the first call of advance. */
 TESS_EXPORT struct tess_tensor tess_sampler_x(const struct tess_sampler *s);
 TESS_EXPORT struct tess_tensor tess_sampler_left(const struct tess_sampler *s);

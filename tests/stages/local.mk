@@ -1,6 +1,6 @@
 # Whole runs of every stage.
 check_PROGRAMS += tests/stages/test_autoregressive_prior tests/stages/test_edit tests/stages/test_metrics tests/stages/test_flips \
-    tests/stages/test_import tests/stages/test_likelihood_stages tests/stages/test_many_codes tests/stages/test_nearest_neighbours \
+    tests/stages/test_import tests/stages/test_levels tests/stages/test_likelihood_stages tests/stages/test_many_codes tests/stages/test_nearest_neighbours \
     tests/stages/test_refit tests/stages/test_sample_canvas tests/stages/test_stages tests/stages/test_unet_prior \
     tests/stages/test_uniform_prior
 
@@ -11,3 +11,4 @@ tests_stages_deaf_noise_la_LDFLAGS = $(PLUGIN_LDFLAGS) -rpath /nowhere
 tests_stages_deaf_noise_la_LIBADD = $(PLUGIN_LIBS)
 EXTRA_tests_stages_test_edit_DEPENDENCIES = tests/stages/deaf_noise.la
 EXTRA_tests_stages_test_sample_canvas_DEPENDENCIES = tests/stages/deaf_noise.la
+EXTRA_tests_stages_test_levels_DEPENDENCIES = tests/fixtures/wrong_parts.la
