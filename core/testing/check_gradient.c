@@ -25,6 +25,7 @@ struct gradient_check {
     struct tess_tensor *in, *total, *made, *mix; /* integer inputs; all totals; by output: where it is among them, and its factors */
     void *memory;
     double largest; /* derivative of the tensor at hand */
+    int depends;    /* some element has a derivative, by either way */
 };
 
 /* What was found at one element, with its derivative by the backward pass. */
@@ -80,6 +81,16 @@ static struct tess_node *times_factors(struct tess_graph *g, struct tess_node *o
     return tess_affine(g, tess_mean_all(g, tess_mul(g, out, factors)), (float)tess_tensor_count(&shape), 0.0f);
 }
 
+/* Nothing, by way of every input: without it an objective that depends on none could not be sealed, and the reason would be another. */
+static struct tess_node *add_nothing(struct gradient_check *k, struct tess_node *sum)
+{
+    struct tess_graph *g = k->g.graph;
+    for (int32_t i = 0; i < k->t->inputs; i++)
+        if (k->t->in[i].dtype == TESS_F32)
+            sum = tess_add(g, sum, tess_affine(g, tess_mean_all(g, k->g.in[i]), 0.0f, 0.0f));
+    return sum;
+}
+
 static int record_objective(struct gradient_check *k)
 {
     struct tess_graph *g = k->g.graph;
@@ -95,7 +106,7 @@ static int record_objective(struct gradient_check *k)
     }
     if (!sum && tess_graph_status(g) == TESS_OK)
         return k->ctx->fail(k->ctx, TESS_E_USAGE, "tess_check_gradient: wanted an output of f32, found none");
-    tess_objective(g, "test.objective", "", sum);
+    tess_objective(g, "test.objective", "", add_nothing(k, sum));
     return TESS_OK;
 }
 
@@ -256,6 +267,7 @@ static void keep_worst(struct gradient_check *k, const char *name, const struct 
     struct tess_gradient_report *r = &k->report;
     r->checked++;
     r->wrong += !(s->error <= k->o.tolerance);
+    k->depends |= s->backward != 0.0 || s->difference != 0.0;
     if (r->checked > 1 && s->error <= r->error)
         return;
     snprintf(r->name, sizeof r->name, "%s", strncmp(name, "test.", 5) == 0 ? name + 5 : name);
@@ -303,6 +315,12 @@ static int judge(struct gradient_check *k)
         return k->ctx->fail(k->ctx, TESS_E_FAILED,
                             "gradient: no element could be looked at%s; wanted f32 inputs or weights that the outputs depend on smoothly",
                             r->moved ? ", all were at kinks" : "");
+    if (!k->depends)
+        return k->ctx->fail(
+            k->ctx, TESS_E_FAILED,
+            "gradient: no output depends on any of %lld elements of inputs and weights, so nothing was checked; leave out what is"
+            " constant, or piecewise so",
+            (long long)r->checked);
     if (!r->wrong)
         return TESS_OK;
     for (int32_t d = 0; d < r->rank; d++)

@@ -109,9 +109,9 @@ struct tess_gradient_report {
  * output times fixed normal numbers, added in double; the difference of steps h and h / 2 is extrapolated (Richardson), so that its error
  * is of the order h^4. Where the two disagree, or the slopes on the two sides do not approach each other, the element lies at a kink (ReLU
  * at 0, a rounding): it is moved aside and looked at again, up to four times; one that stays at a kink is left out. TESS_E_FAILED names the
- * worst element when one is off by more than the tolerance and more than rounding to f32 explains, and when no element could be looked at.
- * Piecewise constant and straight-through outputs have, on purpose, another gradient than their slope: leave them out of `outputs`.
- * report may be NULL. */
+ * worst element when one is off by more than the tolerance and more than rounding to f32 explains; it is also given when no element could
+ * be looked at, or when none has a derivative. Piecewise constant and straight-through outputs have, on purpose, another gradient than
+ * their slope: leave them out of `outputs`. report may be NULL. */
 TESS_EXPORT TESS_CHECKED int tess_check_gradient(struct tess_context *ctx, const struct tess_test_graph *t,
                                                  const struct tess_gradient_options *o, struct tess_gradient_report *report);
 

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <tessera/kind/encoder.h>
 #include <tessera/kind/quantizer.h>
 #include <tessera/test.h>
 
@@ -285,12 +286,22 @@ static int codes_alone(void *user, struct tess_context *c, struct tess_graph *g,
     return TESS_OK;
 }
 
+static int constant(void *user, struct tess_context *c, struct tess_graph *g, struct tess_node *const *in, struct tess_node **out)
+{
+    (void)user;
+    (void)c;
+    out[0] = tess_stop_gradient(g, tess_round(g, in[0]));
+    return TESS_OK;
+}
+
 START_TEST(a_gradient_needs_something_smooth)
 {
     float values[4] = {0};
     struct tess_tensor x = tess_tensor_over(values, TESS_F32, 2, DIMS(2, 2));
     struct tess_test_graph t = {.size = sizeof t, .inputs = 1, .outputs = 1, .in = &x, .record = codes_alone};
     fails(tess_check_gradient(ctx, &t, NULL, NULL), TESS_E_USAGE, "wanted an output of f32");
+    t.record = constant;
+    fails(tess_check_gradient(ctx, &t, NULL, NULL), TESS_E_FAILED, "no output depends on any of 4 elements");
     t.microbatches = 2;
     fails(tess_check_gradient(ctx, &t, NULL, NULL), TESS_E_USAGE, "one microbatch");
 }
