@@ -235,14 +235,14 @@ static int normal_tensor(struct tess_context *ctx, struct tess_tensor *t, int64_
 static int open_assign(struct tess_context *ctx, const struct bench_case *k, struct bench_work *w)
 {
     struct bench_model *m;
-    struct tess_init normal = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};
-    struct tess_cost cost;
+    struct tess_init normal = {.size = sizeof(struct tess_init), .kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};
+    struct tess_cost cost = {.size = sizeof cost};
     (void)k;
     TESS_TRY(bench_model_open(ctx, w, VECTORS, &m));
     struct tess_graph_options o = {.size = sizeof o, .microbatch = VECTOR_ROWS, .microbatches = m->batch / VECTOR_ROWS, .seed = 1};
     TESS_TRY(tess_graph_new(ctx, m->weights, &o, &m->graph));
     struct tess_node *x = tess_input(m->graph, "vectors", TESS_F32, 2, (const int64_t[]){VECTOR_ROWS, VECTOR_WIDTH});
-    struct tess_node *codebook = tess_weight(m->graph, "codebook", 2, (const int64_t[]){VECTOR_CODES, VECTOR_WIDTH}, normal);
+    struct tess_node *codebook = tess_weight(m->graph, "codebook", 2, (const int64_t[]){VECTOR_CODES, VECTOR_WIDTH}, &normal);
     tess_output(m->graph, "codes", tess_nearest(m->graph, x, codebook));
     TESS_TRY(tess_graph_seal(ctx, m->graph));
     TESS_TRY(tess_graph_cost(ctx, m->graph, &cost));

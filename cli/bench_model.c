@@ -99,7 +99,7 @@ static int bench_model_fill(struct tess_context *ctx, struct bench_model *m, uin
 
 int bench_model_seal(struct tess_context *ctx, struct bench_work *w, struct bench_model *m, int64_t values, int training)
 {
-    struct tess_cost cost;
+    struct tess_cost cost = {.size = sizeof cost};
     TESS_TRY(tess_graph_seal(ctx, m->graph));
     TESS_TRY(tess_graph_cost(ctx, m->graph, &cost));
     w->flops = cost.flops * (double)m->batch;

@@ -13,6 +13,7 @@ struct tessi_file_digests;
 struct tessi_witness;
 struct tess_instance;
 struct tess_backend_1;
+struct tess_graph;
 
 struct tessi_runtime {
     struct tess_host host; /* first: call->host of this program is a struct tessi_runtime * */
@@ -26,6 +27,8 @@ struct tessi_runtime {
     struct tessi_file_digests *files; /* remembered; NULL: none are */
     struct tessi_witness *witness;    /* of files digested now; NULL: nobody asks */
     struct tessi_witness *expected;   /* of the stage at work */
+    void (*graph_sealed)(void *user, const struct tess_graph *g); /* told of each graph that is sealed; NULL: nobody asks */
+    void *graph_user;
     int threads;            /* wanted; 0: all processors */
     int32_t precision;      /* of the products of weights: TESS_F32 or TESS_BF16; set by tessi_host_runtime_compute */
     char precision_name[8]; /* wanted: "f32", "bf16", "auto"; "": f32 */

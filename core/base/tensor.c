@@ -1,7 +1,6 @@
 /* Tensors as plain descriptions of memory: sizes, counts and their text. SPDX-License-Identifier: MIT */
 #include <tessera/tensor.h>
 
-#include <assert.h>
 #include <stdio.h>
 
 static const struct {
@@ -28,31 +27,36 @@ const char *tess_dtype_name(int32_t dtype)
 
 struct tess_tensor tess_tensor_over(void *data, int32_t dtype, int32_t rank, const int64_t *dim)
 {
-    assert(rank >= 0 && rank <= TESS_MAX_RANK);
-    struct tess_tensor t = {.dtype = dtype, .rank = rank, .data = data};
+    int is_one = rank >= 0 && rank <= TESS_MAX_RANK && (rank == 0 || dim);
+    struct tess_tensor t = {.dtype = is_one ? dtype : 0, .rank = is_one ? rank : 0, .data = is_one ? data : NULL};
     for (int32_t i = 0; i < TESS_MAX_RANK; i++)
-        t.dim[i] = i < rank ? dim[i] : 1;
+        t.dim[i] = i < t.rank ? dim[i] : 1;
     return t;
 }
 
 int64_t tess_tensor_count(const struct tess_tensor *t)
 {
     int64_t n = 1;
+    if (!t || t->rank < 0 || t->rank > TESS_MAX_RANK)
+        return 0;
     for (int32_t i = 0; i < t->rank; i++)
-        n *= t->dim[i];
+        if (t->dim[i] < 0 || __builtin_mul_overflow(n, t->dim[i], &n))
+            return INT64_MAX;
     return n;
 }
 
 size_t tess_tensor_bytes(const struct tess_tensor *t)
 {
-    return (size_t)tess_tensor_count(t) * tess_dtype_size(t->dtype);
+    size_t bytes;
+    int too_many = __builtin_mul_overflow((size_t)tess_tensor_count(t), t ? tess_dtype_size(t->dtype) : 0, &bytes);
+    return too_many ? SIZE_MAX : bytes;
 }
 
 int tess_tensor_same_shape(const struct tess_tensor *a, const struct tess_tensor *b)
 {
-    if (a->dtype != b->dtype || a->rank != b->rank)
+    if (!a || !b || a->dtype != b->dtype || a->rank != b->rank)
         return 0;
-    for (int32_t i = 0; i < a->rank; i++)
+    for (int32_t i = 0; i < a->rank && i < TESS_MAX_RANK; i++)
         if (a->dim[i] != b->dim[i])
             return 0;
     return 1;
@@ -61,8 +65,13 @@ int tess_tensor_same_shape(const struct tess_tensor *a, const struct tess_tensor
 const char *tess_tensor_text(const struct tess_tensor *t, char *text, size_t capacity)
 {
     char whole[160];
+    if (!t || !text) {
+        if (text && capacity)
+            (void)snprintf(text, capacity, "nothing");
+        return text ? text : "";
+    }
     size_t at = (size_t)snprintf(whole, sizeof whole, "%s (", tess_dtype_name(t->dtype));
-    for (int32_t i = 0; i < t->rank; i++)
+    for (int32_t i = 0; i < t->rank && i < TESS_MAX_RANK; i++)
         at += (size_t)snprintf(whole + at, sizeof whole - at, "%s%lld", i ? ", " : "", (long long)t->dim[i]);
     (void)snprintf(whole + at, sizeof whole - at, ")");
     if (capacity)

@@ -71,6 +71,8 @@ struct tessi_stage {
 
 struct tessi_pipeline {
     struct tessi_runtime *runtime;
+    void (*graph_sealed)(void *user, const char *stage, const struct tess_graph *g); /* of its options */
+    void *graph_user;
     struct tessi_config *root;
     char *source; /* the YAML's path */
     char *name, *folder, *cache;

@@ -134,6 +134,17 @@ static int pipeline_choose(struct tess_context *ctx, struct tessi_pipeline *p, c
 
 /* ---- planning ------------------------------------------------------------------------------------------------------ */
 
+struct planned { /* the stage that is being planned */
+    const struct tessi_pipeline *p;
+    const struct tessi_stage *s;
+};
+
+static void pipeline_graph_sealed(void *user, const struct tess_graph *g)
+{
+    const struct planned *planned = user;
+    planned->p->graph_sealed(planned->p->graph_user, planned->s->name, g);
+}
+
 int tessi_flow_stage_plan(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s)
 {
     void *memory;
@@ -145,9 +156,12 @@ int tessi_flow_stage_plan(struct tess_context *ctx, const struct tessi_pipeline 
         in[i] = s->input[i].stage >= 0 ? p->stage[s->input[i].stage].attrs : s->input[i].file_attrs;
     int status = tessi_base_attrs_new(ctx, &s->attrs);
     int64_t before = tessi_base_memory_in_use();
+    struct planned planned = {p, s};
+    p->runtime->graph_sealed = p->graph_sealed ? pipeline_graph_sealed : NULL;
+    p->runtime->graph_user = &planned;
     tessi_base_memory_peak_restart();
     if (status == TESS_OK) {
-        struct tess_stage_plan plan = {.size = sizeof plan, .in = in, .out = s->attrs, .seed = s->seed};
+        struct tess_stage_plan plan = {.size = sizeof plan, .in = in, .out = s->attrs, .seed = s->seed, .cost = {.size = sizeof plan.cost}};
         status = s->ops->plan(tess_instance_self(s->instance), ctx, &plan);
         s->cost = plan.cost;
         s->steps = plan.steps;
@@ -155,6 +169,7 @@ int tessi_flow_stage_plan(struct tess_context *ctx, const struct tessi_pipeline 
         s->output_bytes = plan.output_bytes;
         s->checkpoint_bytes = plan.checkpoint_bytes;
     }
+    p->runtime->graph_sealed = NULL;
     tess_free(in);
     return status;
 }
@@ -180,6 +195,8 @@ int tessi_flow_pipeline_open(struct tess_context *ctx, struct tessi_runtime *r, 
     TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_pipeline), "a pipeline", &memory));
     struct tessi_pipeline *p = memory;
     p->runtime = r;
+    p->graph_sealed = o->graph_sealed;
+    p->graph_user = o->graph_user;
     p->checkpoint_seconds = o->checkpoint_seconds > 0 ? o->checkpoint_seconds : 60;
     int status = tessi_base_format(ctx, &p->source, "%s", o->path);
     if (status == TESS_OK)

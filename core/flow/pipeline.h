@@ -5,6 +5,7 @@
 #include <tessera/kind/stage.h>
 #include "core/host/runtime.h"
 
+struct tess_graph;
 struct tessi_pipeline;
 
 struct tessi_pipeline_options {
@@ -16,6 +17,9 @@ struct tessi_pipeline_options {
     int64_t forces;                   /* stages to compute though cached */
     const char *const *force;
     int64_t checkpoint_seconds;       /* between checkpoints; 0: 60 */
+    /* Told of each graph that a stage seals while it is planned; NULL: nobody asks. */
+    void (*graph_sealed)(void *user, const char *stage, const struct tess_graph *g);
+    void *graph_user;
     const uint64_t *seed;             /* overrides the pipeline's; NULL: not */
 };
 

@@ -4,9 +4,12 @@
 int tess_cache_new(struct tess_context *ctx, int64_t tokens, struct tess_cache **out)
 {
     void *memory;
+    if (!out)
+        return ctx->fail(ctx, TESS_E_VALUE, "a cache of keys and values: there is no place for it (NULL)");
     *out = NULL;
-    if (tokens < 1)
-        return ctx->fail(ctx, TESS_E_INTERNAL, "a cache of keys and values of %lld tokens", (long long)tokens);
+    if (tokens < 1 || tokens > INT32_MAX)
+        return ctx->fail(ctx, TESS_E_VALUE, "a cache of keys and values of %lld tokens; 1 .. %d are possible", (long long)tokens,
+                         INT32_MAX);
     TESS_TRY(tess_alloc(ctx, sizeof(struct tess_cache), "a cache of keys and values", &memory));
     *out = memory;
     (*out)->tokens = tokens;

@@ -7,13 +7,13 @@
  * again, to the same bits.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/graph/node.h"
+#include "core/graph/arguments.h"
 
 #include <string.h>
 
 void tess_gradient_probe(struct tess_graph *g, struct tess_node *scalar, const char *weight)
 {
-    if (!scalar)
+    if (!tessi_graph_check_name(g, "the weight of a gradient probe", weight) || !TESSI_NODES(g, "a gradient probe", scalar))
         return;
     if (tess_tensor_count(&scalar->shape) != 1 || scalar->shape.dtype != TESS_F32) {
         tess_graph_fail(g, TESS_E_SHAPE, "a gradient probe of %s: a scalar is wanted", weight);
@@ -36,7 +36,7 @@ void tess_gradient_probe(struct tess_graph *g, struct tess_node *scalar, const c
 struct tess_node *tess_adaptive_weight(struct tess_graph *g)
 {
     struct tess_tensor shape = tess_tensor_over(NULL, TESS_F32, 0, NULL);
-    if (g->status != TESS_OK)
+    if (!g || g->status != TESS_OK)
         return NULL;
     int64_t wanted = (int64_t)g->adaptive_weights + 1;
     int fits = tessi_graph_reserve(g, &g->adaptive_weight, &g->adaptive_weight_capacity, wanted, sizeof *g->adaptive_weight);
@@ -55,6 +55,8 @@ void tess_set_adaptive_weights(struct tess_graph *g,
                                             float *adaptive_weight),
                                void *user)
 {
+    if (!g)
+        return;
     g->adapt = adapt;
     g->adapt_user = user;
 }
@@ -69,5 +71,9 @@ int tessi_graph_adapt_weights(struct tess_context *ctx, struct tess_graph *g, fl
         for (int64_t k = 0; k < tess_tensor_count(&gradient_probe[i]); k++)
             x[k] /= (float)microbatches;
     }
-    return g->adapt ? g->adapt(g->adapt_user, ctx, gradient_probe, g->adaptive_weight) : TESS_OK;
+    int status = g->adapt(g->adapt_user, ctx, gradient_probe, g->adaptive_weight);
+    if (status != TESS_OK && !*tess_message(ctx))
+        return ctx->fail(ctx, status < 0 ? status : TESS_E_PLUGIN,
+                         "the function of tess_set_adaptive_weights returned %d without a message", status);
+    return status == TESS_OK || status < 0 ? status : TESS_E_PLUGIN;
 }

@@ -84,6 +84,16 @@ static struct tess_op_run start_run(const struct tessi_microbatch *s, const stru
     };
 }
 
+/* Calls one of an operation's functions. A failure is one whether it is returned, kept as a message, or both. */
+static int microbatch_call(const struct tessi_microbatch *s, const struct tessi_step *step, const char *name,
+                           int (*function)(const struct tess_op_run *r), const struct tess_op_run *r)
+{
+    int status = function(r);
+    if (status == TESS_OK && s->slot->context.code == TESS_OK)
+        return TESS_OK;
+    return tessi_graph_step_failed(&s->slot->context.context, step, name, status);
+}
+
 int tessi_graph_microbatch_forward(const struct tessi_microbatch *s)
 {
     const struct tess_graph *g = s->job->g;
@@ -101,7 +111,7 @@ int tessi_graph_microbatch_forward(const struct tessi_microbatch *s)
         struct tess_op_run r = start_run(s, step, in, out);
         if (step->scratch_buffer >= 0)
             r.scratch = s->slot->arena + g->buffer[step->scratch_buffer].offset;
-        TESS_TRY(step->op->forward(&r));
+        TESS_TRY(microbatch_call(s, step, "forward", step->op->forward, &r));
     }
     return TESS_OK;
 }
@@ -149,7 +159,7 @@ int tessi_graph_microbatch_backward(const struct tessi_microbatch *s, int64_t fi
         if (b->scratch_buffer >= 0)
             r.scratch = s->slot->arena + g->buffer[b->scratch_buffer].offset;
         if (b->again) {
-            TESS_TRY(step->op->forward(&r));
+            TESS_TRY(microbatch_call(s, step, "forward", step->op->forward, &r));
             continue;
         }
         for (int32_t i = 0; i < step->outputs; i++) {
@@ -170,7 +180,7 @@ int tessi_graph_microbatch_backward(const struct tessi_microbatch *s, int64_t fi
         }
         r.din = din;
         r.dout = dout;
-        TESS_TRY(step->op->backward(&r));
+        TESS_TRY(microbatch_call(s, step, "backward", step->op->backward, &r));
         for (int32_t i = 0; i < step->inputs; i++)
             if (b->wanted[i] && b->temporary[i] >= 0)
                 tessi_graph_bf16_view_accumulate(&din[i], graph_microbatch_gradient(s, step->in[i], b->objective));

@@ -20,6 +20,10 @@ struct tessi_microbatch {
     float *sums;         /* totals and gradient probes; NULL when they are not wanted */
 };
 
+/* TESS_OK for a batch that the sealed graph can run: its tensors have the dtype and every dimension of the graph's inputs, outputs and
+ * totals (batch_check.c). */
+int tessi_graph_batch_check(struct tess_context *ctx, const struct tess_graph *g, const struct tess_batch *b,
+                            int backward_too) TESS_CHECKED;
 /* Zero-filled copies of inputs of which the microbatch has fewer rows than the graph; before forward. */
 void tessi_graph_microbatch_fill_pad(const struct tessi_microbatch *s);
 int tessi_graph_microbatch_forward(const struct tessi_microbatch *s) TESS_CHECKED;

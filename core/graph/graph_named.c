@@ -1,15 +1,8 @@
-/* What of a graph is known by name: inputs, outputs, totals, objectives. SPDX-License-Identifier: MIT */
-#include "core/graph/node.h"
+/* Named graph endpoints: inputs, outputs, totals, objectives. SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* `name` behind the scopes that are open, as weights are named. */
-static const char *scoped_name(const struct tess_graph *g, const char *name, char *full, size_t capacity)
-{
-    snprintf(full, capacity, "%s%s", g->scope, name);
-    return full;
-}
 
 static int64_t add_named(struct tess_graph *g, struct tessi_named **list, int64_t *capacity, int32_t *count, const char *name,
                          struct tess_node *x)
@@ -20,6 +13,26 @@ static int64_t add_named(struct tess_graph *g, struct tessi_named **list, int64_
         return -1;
     (*list)[*count] = (struct tessi_named){.name = copy, .node = x};
     return (*count)++;
+}
+
+/* 1 for a name that none of the list has, and `full` is that name behind `scope`; else why is kept. */
+static int is_new_name(struct tess_graph *g, const char *what, const char *scope, const char *name, const struct tessi_named *list,
+                       int32_t n, char full[TESSI_WEIGHT_NAME])
+{
+    if (!g || !tessi_graph_check_name(g, what, name))
+        return 0;
+    int length = snprintf(full, TESSI_WEIGHT_NAME, "%s%s", scope, name);
+    if (length < 0 || length >= TESSI_WEIGHT_NAME) {
+        tess_graph_fail(g, TESS_E_VALUE, "%s %.80s: its name has %d characters with its scope; %d are possible", what, name, length,
+                        TESSI_WEIGHT_NAME - 1);
+        return 0;
+    }
+    for (int32_t i = 0; i < n; i++)
+        if (strcmp(list[i].name, full) == 0) {
+            tess_graph_fail(g, TESS_E_VALUE, "%s %s is declared twice", what, full);
+            return 0;
+        }
+    return 1;
 }
 
 static int by_rows(struct tess_graph *g, const char *what, const char *name, const struct tess_tensor *t)
@@ -34,7 +47,10 @@ static int by_rows(struct tess_graph *g, const char *what, const char *name, con
 
 struct tess_node *tess_input(struct tess_graph *g, const char *name, int32_t dtype, int32_t rank, const int64_t *dim)
 {
-    struct tess_tensor shape = tessi_graph_shape(dtype, rank, dim);
+    char full[TESSI_WEIGHT_NAME];
+    struct tess_tensor shape;
+    if (!g || !is_new_name(g, "input", "", name, g->input, g->inputs, full) || !tessi_graph_check_shape(g, "input", name, dtype, rank, dim, &shape))
+        return NULL;
     struct tess_node *x = by_rows(g, "input", name, &shape) ? tessi_graph_node_new(g, &shape) : NULL;
     if (!x)
         return NULL;
@@ -46,26 +62,30 @@ struct tess_node *tess_input(struct tess_graph *g, const char *name, int32_t dty
 
 void tess_output(struct tess_graph *g, const char *name, struct tess_node *x)
 {
-    char full[600];
-    if (x && by_rows(g, "output", name, &x->shape))
-        add_named(g, &g->output, &g->output_capacity, &g->outputs, scoped_name(g, name, full, sizeof full), x);
+    char full[TESSI_WEIGHT_NAME];
+    if (g && is_new_name(g, "output", g->scope, name, g->output, g->outputs, full) && TESSI_NODES(g, name, x) && by_rows(g, "output", full, &x->shape))
+        add_named(g, &g->output, &g->output_capacity, &g->outputs, full, x);
 }
 
 void tess_total(struct tess_graph *g, const char *name, struct tess_node *x)
 {
-    char full[600];
-    if (!x)
+    char full[TESSI_WEIGHT_NAME], text[96];
+    if (!g || !is_new_name(g, "total", g->scope, name, g->total, g->totals, full) || !TESSI_NODES(g, name, x))
         return;
     if (x->shape.dtype != TESS_F32)
-        tess_graph_fail(g, TESS_E_SHAPE, "total %s must be f32", name);
+        tess_graph_fail(g, TESS_E_SHAPE, "total %s must be f32, not %s", full, tess_tensor_text(&x->shape, text, sizeof text));
     else
-        add_named(g, &g->total, &g->total_capacity, &g->totals, scoped_name(g, name, full, sizeof full), x);
+        add_named(g, &g->total, &g->total_capacity, &g->totals, full, x);
 }
 
 void tess_objective(struct tess_graph *g, const char *name, const char *prefixes, struct tess_node *scalar)
 {
-    if (!scalar)
+    if (!tessi_graph_check_name(g, "an objective", name) || !TESSI_NODES(g, name, scalar))
         return;
+    if (!prefixes) {
+        tess_graph_fail(g, TESS_E_VALUE, "objective %s: the prefixes of the weights it trains are NULL; \"\" is all of them", name);
+        return;
+    }
     if (tess_tensor_count(&scalar->shape) != 1 || scalar->shape.dtype != TESS_F32) {
         char text[96];
         tess_graph_fail(g, TESS_E_SHAPE, "objective %s is %s, not a scalar", name, tess_tensor_text(&scalar->shape, text, sizeof text));
@@ -87,16 +107,18 @@ static const char *named_at(const struct tessi_named *list, int32_t n, int32_t i
 
 const char *tess_graph_input_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape)
 {
-    return named_at(g->input, g->inputs, i, shape);
+    return g ? named_at(g->input, g->inputs, i, shape) : NULL;
 }
 
 const char *tess_graph_output_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape)
 {
-    return named_at(g->output, g->outputs, i, shape);
+    return g ? named_at(g->output, g->outputs, i, shape) : NULL;
 }
 
 const char *tess_graph_total_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape)
 {
+    if (!g)
+        return NULL;
     if (i >= 0 && i < g->objectives) {
         if (shape)
             *shape = g->objective[i].node->shape;

@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* What of a step is made: all of it; or, with gradient probes, first what they need and then the rest. */
+/* The parts of a step: all of it; or, in graphs with gradient probes, first what the gradient probes need and then the rest. */
 enum { WHOLE, FIRST, SECOND };
 
 /* Slots count as there when all of their memory is: a run after one that had not enough begins here again. */
@@ -165,7 +165,7 @@ static void run_in_slot(struct tessi_job *job, struct tessi_slot *slot, int64_t 
     if (job->half == SECOND)
         slot->holds = 0;
     if (s.slot->context.code == TESS_OK && status != TESS_OK)
-        (void)s.slot->context.context.fail(&s.slot->context.context, status, "an operation failed without saying why");
+        (void)s.slot->context.context.fail(&s.slot->context.context, status, "a microbatch failed without saying why");
     if (status != TESS_OK && g->gradients)
         tessi_graph_gradient_sum_fail(g->gradients);
     if (s.sums)
@@ -179,45 +179,6 @@ static void run_microbatch(void *user, int worker, int64_t index)
     (void)worker;
     run_in_slot(job, slot, index);
     atomic_store(&slot->busy, 0);
-}
-
-static int graph_run_check(struct tess_context *ctx, const struct tess_graph *g, const struct tess_batch *b, int backward_too)
-{
-    if (!g->sealed)
-        return ctx->fail(ctx, TESS_E_INTERNAL, "a graph is run before it was sealed");
-    if (b->inputs < g->inputs)
-        return ctx->fail(ctx, TESS_E_SHAPE, "the graph has %d inputs, the batch gives %d", (int)g->inputs, (int)b->inputs);
-    if (b->samples < 1 || b->samples > g->microbatch * g->microbatches)
-        return ctx->fail(ctx, TESS_E_SHAPE, "a batch of %lld samples does not fit %lld microbatches of %lld", (long long)b->samples,
-                         (long long)g->microbatches, (long long)g->microbatch);
-    if (b->samples % g->microbatch && (backward_too || g->totals))
-        return ctx->fail(ctx, TESS_E_SHAPE, "a step needs whole microbatches: %lld samples are not a multiple of %lld",
-                         (long long)b->samples, (long long)g->microbatch);
-    for (int32_t i = 0; i < g->inputs; i++) {
-        const struct tess_tensor *t = &b->in[i], *want = &g->input[i].node->shape;
-        int64_t per = tess_tensor_count(want) / g->microbatch;
-        if (t->dtype != want->dtype || !t->data || tess_tensor_count(t) < per * b->samples) {
-            char text[96];
-            return ctx->fail(ctx, TESS_E_SHAPE, "input %s is %s: %lld values of %s a sample are wanted", g->input[i].name,
-                           tess_tensor_text(t, text, sizeof text), (long long)per, tess_dtype_name(want->dtype));
-        }
-    }
-    return TESS_OK;
-}
-
-/* What is to be filled has room for it. */
-static int check_outputs(struct tess_context *ctx, const struct tess_graph *g, const struct tess_batch *b)
-{
-    for (int32_t i = 0; i < g->outputs && i < b->outputs; i++) {
-        const struct tess_tensor *t = &b->out[i], *made = &g->output[i].node->shape;
-        int64_t per = tess_tensor_count(made) / g->microbatch;
-        if (t->data && (t->dtype != made->dtype || tess_tensor_count(t) < per * b->samples)) {
-            char text[96];
-            return ctx->fail(ctx, TESS_E_SHAPE, "output %s has room as %s: %lld values of %s a sample are made", g->output[i].name,
-                           tess_tensor_text(t, text, sizeof text), (long long)per, tess_dtype_name(made->dtype));
-        }
-    }
-    return TESS_OK;
 }
 
 static void copy_totals(const struct tess_graph *g, const struct tess_batch *b, const float *sums, int64_t microbatches)
@@ -254,8 +215,8 @@ static int run_half(struct tess_context *ctx, struct tessi_job *job, int half)
 
 static int graph_run_run(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b, int backward_too)
 {
-    TESS_TRY(graph_run_check(ctx, g, b, backward_too));
-    TESS_TRY(check_outputs(ctx, g, b));
+    TESS_TRY(tessi_graph_batch_check(ctx, g, b, backward_too));
+    g->result = NULL;
     TESS_TRY(graph_run_prepare(ctx, g));
     struct tessi_job job = {.g = g, .b = b, .backward = backward_too, .microbatches = (b->samples + g->microbatch - 1) / g->microbatch};
     for (int32_t i = 0; i < g->adaptive_weights; i++)
@@ -284,17 +245,22 @@ int tess_graph_run(struct tess_context *ctx, struct tess_graph *g, const struct 
 
 int tess_graph_step(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b)
 {
-    if (!g->objectives)
-        return ctx->fail(ctx, TESS_E_INTERNAL, "a step of a graph without objectives");
+    if (g && !g->objectives)
+        return ctx->fail(ctx, TESS_E_VALUE, "a step of a graph without objectives");
     return graph_run_run(ctx, g, b, 1);
 }
 
 int tess_graph_gradient(struct tess_context *ctx, struct tess_graph *g, const char *weight, struct tess_tensor *out)
 {
+    if (!g || !weight || !out)
+        return ctx->fail(ctx, TESS_E_VALUE, "the gradient of a weight: %s NULL",
+                         !g        ? "the graph is"
+                         : !weight ? "its name is"
+                                   : "the place for it is");
     for (int64_t i = 0; i < g->weights->count; i++)
         if (strcmp(g->weights->item[i].name, weight) == 0 && !(g->weights->item[i].init.flags & TESS_WEIGHT_BUFFER)) {
             if (!g->result)
-                return ctx->fail(ctx, TESS_E_INTERNAL, "gradients are there after a step");
+                return ctx->fail(ctx, TESS_E_VALUE, "gradients are there after a step that did not fail");
             *out = g->weights->item[i].shape;
             out->data = g->result + g->weights->item[i].offset;
             return TESS_OK;

@@ -23,8 +23,11 @@ enum { TESSI_VALUE, TESSI_INPUT, TESSI_WEIGHT, TESSI_CONSTANT, TESSI_ARRAY, TESS
 
 #define TESSI_NO_BUFFER (-1)
 
+enum { TESSI_SCOPES_MAX = 32, TESSI_WEIGHT_NAME = 600 };
+
 struct tess_node {
     struct tess_graph *graph;
+    int64_t number;           /* in the order of recording */
     struct tess_tensor shape; /* data NULL */
     int32_t kind;
     int64_t index; /* of the input, the weight or the adaptive weight */
@@ -59,6 +62,7 @@ enum { TESSI_ALIKE_OUT = 16 };
 struct tessi_step { /* a recorded operation */
     const struct tess_op *op;
     const struct tessi_op *extra; /* NULL for a plugin's */
+    const char *scope;            /* where it was recorded, "encoder.block1"; the graph's */
     void *attr, *state;
     int32_t inputs, outputs;
     struct tess_node *in[TESS_OP_MAX], *out[TESS_OP_MAX];
@@ -130,9 +134,11 @@ struct tess_graph {
     int64_t training_steps; /* 0: there is no end to count to */
     int status;
     char message[TESSI_MESSAGE_CAPACITY];
-    char scope[512];
-    size_t scope_mark[32];
+    char scope[512]; /* of what is recorded now, a dot behind each part */
+    size_t scope_mark[TESSI_SCOPES_MAX];
     int scope_depth;
+    char **scope_text; /* each scope there was, without its last dot: those of the steps */
+    int64_t scope_texts, scope_capacity;
 
     struct tess_node **node;
     int64_t nodes, node_capacity;
@@ -172,7 +178,9 @@ struct tess_graph {
     float *result;                 /* gradients of the last step */
 };
 
-/* ---- recording (graph.c; graph_named.c has what is known by name) */
+/* ---- recording (graph.c, record.c; graph_named.c has endpoints with a name) */
+/* The scope of what is recorded now, a text of the graph's; NULL where memory ran out. */
+const char *tessi_graph_scope(struct tess_graph *g);
 /* Memory, zeroed, or a copy of a text, that the graph frees; NULL where it has failed, or fails for want of it. */
 void *tessi_graph_alloc(struct tess_graph *g, size_t bytes);
 char *tessi_graph_text(struct tess_graph *g, const char *text);
@@ -189,6 +197,8 @@ struct tess_tensor tessi_graph_shape(int32_t dtype, int32_t rank, const int64_t 
 int64_t tessi_graph_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int64_t to);
 
 /* ---- sealing */
+/* The failure of a step's function: a message that names scope and operation, and a status of this library whatever was returned. */
+int tessi_graph_step_failed(struct tess_context *ctx, const struct tessi_step *s, const char *function, int status) TESS_CHECKED;
 /* Chooses how each value is stored; before the memory plan, which counts the bytes. */
 void tessi_graph_assign_dtypes(struct tess_graph *g);
 /* The owner's tensor as it lies in memory: the node's dimensions, the owner's dtype. */

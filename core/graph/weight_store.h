@@ -26,7 +26,7 @@ struct tess_weights {
 int tessi_graph_weight_is_external(const struct tessi_weight *w);
 /* Declares a weight or finds it again; `index` of it. TESS_E_SHAPE when an earlier declaration differs. */
 int tessi_graph_weights_declare(struct tess_context *ctx, struct tess_weights *w, const char *name, int32_t rank, const int64_t *dim,
-                          struct tess_init init, int64_t *index) TESS_CHECKED;
+                                const struct tess_init *init, int64_t *index) TESS_CHECKED;
 /* Assigns offsets without memory, so that a plan can know sizes. */
 void tessi_graph_weights_layout(struct tess_weights *w);
 /* The block of a role, had on first use (moments zero, average a copy of the values). */

@@ -1,18 +1,16 @@
-/* Named weights: declaration, layout, initial values, reading and writing. SPDX-License-Identifier: MIT */
-#include "core/graph/finite.h"
+/* Named weights: declaration, layout, initial values, views. core/model/weights_file.c has them in files. SPDX-License-Identifier: MIT */
 #include "core/graph/weight_store.h"
 
-#include <tessera/artefact.h>
 #include <tessera/random.h>
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 int tess_weights_new(struct tess_context *ctx, uint64_t seed, struct tess_weights **out)
 {
     void *memory;
+    if (!out)
+        return ctx->fail(ctx, TESS_E_VALUE, "a store of weights: there is no place for it (NULL)");
     *out = NULL;
     TESS_TRY(tess_alloc(ctx, sizeof(struct tess_weights), "weights", &memory));
     *out = memory;
@@ -35,31 +33,74 @@ void tess_weights_free(struct tess_weights *w)
 
 int64_t tess_weights_index(const struct tess_weights *w, const char *name)
 {
-    for (int64_t i = 0; i < w->count; i++)
+    for (int64_t i = 0; w && name && i < w->count; i++)
         if (strcmp(w->item[i].name, name) == 0)
             return i;
     return -1;
 }
 
+/* A second declaration says of shape and state what the first one said. */
+static int weights_agree(struct tess_context *ctx, const struct tessi_weight *item, const struct tess_tensor *shape,
+                         const struct tess_init *init)
+{
+    const uint32_t state = TESS_WEIGHT_EXTERNAL; /* which has TESS_WEIGHT_BUFFER in it */
+    char was[96], is[96];
+    if (!tess_tensor_same_shape(&item->shape, shape))
+        return ctx->fail(ctx, TESS_E_SHAPE, "weight %s was declared as %s and is now %s", item->name,
+                         tess_tensor_text(&item->shape, was, sizeof was), tess_tensor_text(shape, is, sizeof is));
+    if ((item->init.flags & state) != (init->flags & state))
+        return ctx->fail(ctx, TESS_E_VALUE, "weight %s was declared %s and is now %s", item->name,
+                         item->init.flags & TESS_WEIGHT_BUFFER ? "as a buffer" : "to be trained",
+                         init->flags & TESS_WEIGHT_BUFFER ? "a buffer, or one from another file" : "to be trained");
+    return TESS_OK;
+}
+
+/* A weight `a.b` lies in the folder `a` of a file, so no weight can be named `a`. */
+static int weights_check_name(struct tess_context *ctx, const struct tess_weights *w, const char *name)
+{
+    size_t n = strlen(name);
+    for (int64_t i = 0; i < w->count; i++) {
+        const char *other = w->item[i].name;
+        size_t m = strlen(other), common = n < m ? n : m;
+        if (n != m && strncmp(name, other, common) == 0 && (n < m ? other : name)[common] == '.')
+            return ctx->fail(ctx, TESS_E_VALUE, "weight %s: there is a weight %s, and one's name cannot be a scope of the other's", name,
+                             other);
+    }
+    return TESS_OK;
+}
+
+static int weights_check_init(struct tess_context *ctx, const char *name, const struct tess_init *init)
+{
+    if (init->kind < TESS_INIT_CONSTANT || init->kind > TESS_INIT_NORMAL)
+        return ctx->fail(ctx, TESS_E_VALUE,
+                         "weight %s: there is no initial value of kind %d; TESS_INIT_CONSTANT is %d, TESS_INIT_NORMAL %d", name,
+                         (int)init->kind, (int)TESS_INIT_CONSTANT, (int)TESS_INIT_NORMAL);
+    if (!isfinite(init->centre) || !isfinite(init->spread))
+        return ctx->fail(ctx, TESS_E_VALUE, "weight %s: its initial values are around %g, spread by %g", name, init->centre, init->spread);
+    if (init->flags & ~(uint32_t)(TESS_WEIGHT_NO_DECAY | TESS_WEIGHT_EXTERNAL))
+        return ctx->fail(ctx, TESS_E_VALUE, "weight %s: there are no flags %#x", name, (unsigned)init->flags);
+    return TESS_OK;
+}
+
 int tessi_graph_weights_declare(struct tess_context *ctx, struct tess_weights *w, const char *name, int32_t rank, const int64_t *dim,
-                          struct tess_init init, int64_t *index)
+                                const struct tess_init *init, int64_t *index)
 {
     struct tess_tensor shape = tess_tensor_over(NULL, TESS_F32, rank, dim);
     int64_t i = tess_weights_index(w, name);
-    if (i >= 0) {
-        char was[96], is[96];
-        *index = i;
-        if (!tess_tensor_same_shape(&w->item[i].shape, &shape))
-            return ctx->fail(ctx, TESS_E_SHAPE, "weight %s was declared as %s and is now %s", name,
-                           tess_tensor_text(&w->item[i].shape, was, sizeof was), tess_tensor_text(&shape, is, sizeof is));
-        return TESS_OK;
-    }
+    *index = i;
+    if (!init || !TESS_HAS(init, spread))
+        return ctx->fail(ctx, TESS_E_VALUE, "weight %s: its struct tess_init %s; set its size to sizeof(struct tess_init)", name,
+                         init ? "is too small" : "is NULL");
+    if (i >= 0)
+        return weights_agree(ctx, &w->item[i], &shape, init);
     if (w->sealed)
-        return ctx->fail(ctx, TESS_E_INTERNAL, "weight %s is declared after the store was sealed", name);
+        return ctx->fail(ctx, TESS_E_VALUE, "weight %s is declared after the store was sealed", name);
+    TESS_TRY(weights_check_name(ctx, w, name));
+    TESS_TRY(weights_check_init(ctx, name, init));
     char *copy;
     TESS_TRY(tess_reserve(ctx, &w->item, &w->capacity, w->count + 1, sizeof *w->item, "weights"));
     TESS_TRY(tess_copy_text(ctx, name, &copy));
-    w->item[w->count] = (struct tessi_weight){.name = copy, .shape = shape, .init = init};
+    w->item[w->count] = (struct tessi_weight){.name = copy, .shape = shape, .init = *init};
     *index = w->count++;
     return TESS_OK;
 }
@@ -105,8 +146,14 @@ static void weights_initialise(const struct tess_weights *w, const struct tessi_
     }
 }
 
+static int weights_given(struct tess_context *ctx, const struct tess_weights *w, const char *what)
+{
+    return w ? TESS_OK : ctx->fail(ctx, TESS_E_VALUE, "weights, %s: the store is NULL", what);
+}
+
 int tess_weights_seal(struct tess_context *ctx, struct tess_weights *w)
 {
+    TESS_TRY(weights_given(ctx, w, "seal"));
     if (w->sealed)
         return TESS_OK;
     tessi_graph_weights_layout(w);
@@ -137,13 +184,13 @@ int tessi_graph_weights_role(struct tess_context *ctx, struct tess_weights *w, i
 
 int64_t tess_weights_count(const struct tess_weights *w)
 {
-    return w->count;
+    return w ? w->count : 0;
 }
 
 int64_t tess_weights_size(const struct tess_weights *w)
 {
     int64_t n = 0;
-    for (int64_t i = 0; i < w->count; i++)
+    for (int64_t i = 0; w && i < w->count; i++)
         if (!(w->item[i].init.flags & TESS_WEIGHT_BUFFER))
             n += tess_tensor_count(&w->item[i].shape);
     return n;
@@ -152,20 +199,23 @@ int64_t tess_weights_size(const struct tess_weights *w)
 int64_t tess_weights_bytes(const struct tess_weights *w)
 {
     int64_t n = 0;
-    for (int64_t i = 0; i < w->count; i++)
+    for (int64_t i = 0; w && i < w->count; i++)
         n += (tess_tensor_count(&w->item[i].shape) + 15) / 16 * 16;
     return n * (int64_t)sizeof(float);
 }
 
 const char *tess_weights_name(const struct tess_weights *w, int64_t i)
 {
-    return i >= 0 && i < w->count ? w->item[i].name : NULL;
+    return w && i >= 0 && i < w->count ? w->item[i].name : NULL;
 }
 
 int tess_weights_view(struct tess_context *ctx, struct tess_weights *w, int64_t i, int32_t role, struct tess_tensor *out)
 {
+    TESS_TRY(weights_given(ctx, w, "view"));
+    if (!out)
+        return ctx->fail(ctx, TESS_E_VALUE, "a view of a weight: there is no place for it (NULL)");
     if (i < 0 || i >= w->count || role < 0 || role >= TESS_ROLES)
-        return ctx->fail(ctx, TESS_E_INTERNAL, "there is no weight %lld in role %d", (long long)i, (int)role);
+        return ctx->fail(ctx, TESS_E_VALUE, "there is no weight %lld in role %d", (long long)i, (int)role);
     const struct tessi_weight *item = &w->item[i];
     *out = item->shape;
     if (!w->sealed)
@@ -180,84 +230,21 @@ int tess_weights_view(struct tess_context *ctx, struct tess_weights *w, int64_t 
 int tess_weights_find(struct tess_context *ctx, struct tess_weights *w, const char *name, int32_t role, struct tess_tensor *out)
 {
     int64_t i = tess_weights_index(w, name);
+    TESS_TRY(weights_given(ctx, w, "find"));
     if (i < 0)
-        return ctx->fail(ctx, TESS_E_DATA, "there is no weight named %s", name);
+        return ctx->fail(ctx, TESS_E_DATA, "there is no weight named %s", name ? name : "NULL");
     return tess_weights_view(ctx, w, i, role, out);
 }
 
 void tess_weights_touch(struct tess_weights *w)
 {
-    w->version++;
-}
-
-void tess_weights_path(const char *name, char *path, size_t capacity)
-{
-    snprintf(path, capacity, "weights/%s", name);
-    for (char *p = path; *p; p++)
-        if (*p == '.')
-            *p = '/';
-}
-
-int tess_weights_write(struct tess_context *ctx, struct tess_weights *w, int32_t role, struct tess_artefact *a)
-{
-    TESS_TRY(tess_weights_seal(ctx, w));
-    for (int64_t i = 0; i < w->count; i++) {
-        char path[TESS_WEIGHT_PATH];
-        struct tess_tensor view;
-        if (tessi_graph_weight_is_external(&w->item[i]))
-            continue;
-        tess_weights_path(w->item[i].name, path, sizeof path);
-        TESS_TRY(tess_weights_view(ctx, w, i, role, &view));
-        TESS_TRY(tess_artefact_put(ctx, a, path, &view, NULL));
-    }
-    return TESS_OK;
-}
-
-/* A scalar is stored as it is, but reading goes by rows. */
-static int read_values(struct tess_context *ctx, const struct tess_artefact *a, const char *path, struct tess_tensor *view)
-{
-    struct tess_tensor whole;
-    if (view->rank > 0)
-        return tess_artefact_read(ctx, a, path, 0, view);
-    TESS_TRY(tess_artefact_load(ctx, a, path, TESS_F32, &whole));
-    memcpy(view->data, whole.data, sizeof(float));
-    tess_free(whole.data);
-    return TESS_OK;
-}
-
-int tess_weights_read_one(struct tess_context *ctx, struct tess_weights *w, int64_t i, const struct tess_artefact *a, const char *as)
-{
-    char path[TESS_WEIGHT_PATH], wanted[96], found[96];
-    struct tess_tensor view, shape;
-    TESS_TRY(tess_weights_seal(ctx, w));
-    TESS_TRY(tess_weights_view(ctx, w, i, TESS_ROLE_VALUE, &view));
-    tess_weights_path(as ? as : w->item[i].name, path, sizeof path);
-    TESS_TRY(tess_artefact_shape(ctx, a, path, &shape));
-    shape.data = NULL;
-    if (!tess_tensor_same_shape(&shape, &w->item[i].shape))
-        return ctx->fail(ctx, TESS_E_DATA, "%s: /%s is %s, the model needs %s", tess_artefact_path(a), path,
-                       tess_tensor_text(&shape, found, sizeof found), tess_tensor_text(&w->item[i].shape, wanted, sizeof wanted));
-    tess_weights_touch(w);
-    TESS_TRY(read_values(ctx, a, path, &view));
-    if (tessi_graph_all_finite(tess_tensor_count(&view), view.data))
-        return TESS_OK;
-    return ctx->fail(ctx, TESS_E_DATA,
-                   "%s: the weight %s has a value that is not finite; nothing can be computed with it: the model diverged, train it again "
-                   "with a lower `lr`",
-                   tess_artefact_path(a), as ? as : w->item[i].name);
-}
-
-int tess_weights_read(struct tess_context *ctx, struct tess_weights *w, const struct tess_artefact *a)
-{
-    TESS_TRY(tess_weights_seal(ctx, w));
-    for (int64_t i = 0; i < w->count; i++)
-        if (!tessi_graph_weight_is_external(&w->item[i]))
-            TESS_TRY(tess_weights_read_one(ctx, w, i, a, NULL));
-    return TESS_OK;
+    if (w)
+        w->version++;
 }
 
 int tess_weights_take_averages(struct tess_context *ctx, struct tess_weights *w)
 {
+    TESS_TRY(weights_given(ctx, w, "averages"));
     for (int64_t i = 0; i < w->count; i++) {
         struct tess_tensor value, average;
         TESS_TRY(tess_weights_view(ctx, w, i, TESS_ROLE_VALUE, &value));

@@ -93,6 +93,9 @@ int tessi_ops_backend_gemm_plan(struct tess_context *ctx, struct tess_graph *g, 
     int is_weight = b && b->value_of->kind == TESSI_WEIGHT;
     int64_t values_a, values_b;
     struct tess_dense wanted = *d;
+    if (d->what == TESS_GEMM && (d->m > INT32_MAX || d->n > INT32_MAX || d->k > INT32_MAX))
+        return ctx->fail(ctx, TESS_E_SHAPE, "a product of %lld x %lld by %lld x %lld: backends have sizes below 2^31", (long long)d->m,
+                         (long long)d->k, (long long)d->k, (long long)d->n);
     wanted.weight_b = b != NULL;
     wanted.dtype_a = wanted.dtype_b = operands;
     TESS_TRY(g->runtime->dense->plan(g->runtime->dense_self, ctx, &wanted, &out->kernel));

@@ -5,6 +5,7 @@
  * the probabilities again: P = exp(S - lse), dV = P^T dO, dP = dO V^T, dS = P (dP - rowsum(P dP)), dQ = dS K, dK = dS^T Q, dV and dK being
  * summed over the tiles in f32. A head's rows lie apart in memory; they are brought together first, as the products want them.
  * SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/ops/backend_gemm.h"
 #include "core/base/memory.h"
 #include "core/kernels/kernels.h"
@@ -358,11 +359,11 @@ struct tess_node *tess_attention(struct tess_graph *g, struct tess_node *q, stru
                                  int causal)
 {
     char left[96], right[96];
-    if (!q || !k || !v)
+    if (!TESSI_NODES(g, "attention", q, k, v))
         return NULL;
     const struct tess_tensor *sq = &q->shape, *sk = &k->shape;
-    if (sq->rank != 3 || sq->dtype != TESS_F32 || sk->rank != 3 || !tess_tensor_same_shape(sk, &v->shape) || sq->dim[0] != sk->dim[0] ||
-        sq->dim[2] != sk->dim[2] || heads < 1 || sq->dim[2] % heads || (causal && sq->dim[1] != sk->dim[1]))
+    if (sq->rank != 3 || sq->dtype != TESS_F32 || sk->rank != 3 || sk->dtype != TESS_F32 || !tess_tensor_same_shape(sk, &v->shape) ||
+        sq->dim[0] != sk->dim[0] || sq->dim[2] != sk->dim[2] || heads < 1 || sq->dim[2] % heads || (causal && sq->dim[1] != sk->dim[1]))
         return tess_graph_fail(g, TESS_E_SHAPE, "attention of %s over %s with %d heads: heads must divide the width",
                                tess_tensor_text(sq, left, sizeof left), tess_tensor_text(sk, right, sizeof right), (int)heads);
     struct attention a = {

@@ -8,6 +8,7 @@
  * position, or another row's microbatch, would silently attend to whatever was in memory.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/graph/cache.h"
 #include "core/ops/backend_gemm.h"
 #include "core/kernels/kernels.h"
@@ -124,7 +125,7 @@ struct tess_node *tess_attention_cached(struct tess_graph *g, struct tess_node *
                                         struct tess_node *position, struct tess_cache *cache, int32_t heads)
 {
     char left[96], right[96];
-    if (!q || !k || !v || !position)
+    if (!TESSI_NODES(g, "cached attention", q, k, v, position))
         return NULL;
     const struct tess_tensor *s = &q->shape, *at = &position->shape;
     if (s->rank != 3 || s->dtype != TESS_F32 || s->dim[0] != g->microbatch || s->dim[1] != 1 || !tess_tensor_same_shape(s, &k->shape) ||
@@ -136,8 +137,10 @@ struct tess_node *tess_attention_cached(struct tess_graph *g, struct tess_node *
     if (at->dtype != TESS_I32 || at->rank != 2 || at->dim[0] != g->microbatch || at->dim[1] != 1)
         return tess_graph_fail(g, TESS_E_SHAPE, "cached attention at %s: positions i32 (N, 1) are wanted",
                                tess_tensor_text(at, left, sizeof left));
-    if (!cache || (cache->graph && cache->graph != g) || (g->cache && g->cache != cache) || cache->layers == LAYERS_MAX || g->training)
-        return tess_graph_fail(g, TESS_E_INTERNAL, "cached attention wants one cache for one graph of inference, of at most %d layers",
+    if (!cache)
+        return tess_graph_fail(g, TESS_E_VALUE, "cached attention: its cache is NULL");
+    if ((cache->graph && cache->graph != g) || (g->cache && g->cache != cache) || cache->layers == LAYERS_MAX || g->training)
+        return tess_graph_fail(g, TESS_E_VALUE, "cached attention wants one cache for one graph of inference, of at most %d layers",
                                (int)LAYERS_MAX);
     struct cached a = {
         .cache = cache, .layer = attention_cached_claim(g, cache, s->dim[2]), .c = s->dim[2], .d = s->dim[2] / heads, .heads = heads};

@@ -1,5 +1,6 @@
 /* a + b, a - b, a b with b broadcast against a; the gradient of b is summed over what was repeated. Sums of two tensors of the same shape,
  * which residual connections are, work on what is stored as bf16 as well. SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
 #include "core/graph/broadcast.h"
@@ -153,7 +154,7 @@ static struct tess_node *record_binary(struct tess_graph *g, int32_t which, cons
 {
     char left[96], right[96];
     struct binary attr = {.which = which};
-    if (!a || !b)
+    if (!TESSI_NODES(g, name, a, b))
         return NULL;
     if (a->shape.dtype != TESS_F32 || b->shape.dtype != TESS_F32 || !tessi_graph_broadcast_over(&a->shape, &b->shape, &attr.walk))
         return tess_graph_fail(g, TESS_E_SHAPE,

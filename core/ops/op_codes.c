@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include <tessera/codes.h>
 
+#include "core/graph/arguments.h"
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
 #include "core/graph/bf16_view.h"
@@ -60,7 +61,7 @@ static const struct tessi_op op_embedding = {
 struct tess_node *tess_embedding(struct tess_graph *g, struct tess_node *codes, struct tess_node *table)
 {
     char left[96], right[96];
-    if (!codes || !table)
+    if (!TESSI_NODES(g, "embedding", codes, table))
         return NULL;
     struct tess_tensor y = codes->shape;
     if (y.dtype != TESS_I32 || table->shape.rank != 2 || table->shape.dtype != TESS_F32 || y.rank >= TESS_MAX_RANK)
@@ -91,7 +92,7 @@ static const struct tessi_op op_one_hot = {.op = {.size = sizeof(struct tess_op)
 struct tess_node *tess_one_hot(struct tess_graph *g, struct tess_node *codes, int64_t size)
 {
     char text[96];
-    if (!codes)
+    if (!TESSI_NODES(g, "one_hot", codes))
         return NULL;
     struct tess_tensor y = codes->shape;
     if (y.dtype != TESS_I32 || y.rank >= TESS_MAX_RANK || size < 1 || size > INT32_MAX)
@@ -125,7 +126,7 @@ static const struct tessi_op op_argmax = {.op = {.size = sizeof(struct tess_op),
 struct tess_node *tess_argmax(struct tess_graph *g, struct tess_node *x)
 {
     char text[96];
-    if (!x)
+    if (!TESSI_NODES(g, "argmax", x))
         return NULL;
     struct tess_tensor y = x->shape;
     if (y.dtype != TESS_F32 || y.rank < 1 || y.dim[y.rank - 1] > INT32_MAX)
@@ -142,7 +143,7 @@ static int statistics_forward(const struct tess_op_run *r)
     int64_t d = r->in[1].dim[r->in[1].rank - 1], n = tess_tensor_count(&r->in[0]);
     const int32_t *code = r->in[0].data;
     float *counts = r->out[0].data, *sums = r->out[1].data;
-    TESS_TRY(codes_in_range(r, "code statistics", code, n, r->out[0].dim[0]));
+    TESS_TRY(codes_in_range(r, "code_statistics", code, n, r->out[0].dim[0]));
     memset(counts, 0, tess_tensor_bytes(&r->out[0]));
     memset(sums, 0, tess_tensor_bytes(&r->out[1]));
     for (int64_t i = 0; i < n; i++) {
@@ -157,12 +158,21 @@ static const struct tess_op op_statistics = {.size = sizeof(struct tess_op), .na
 void tess_code_statistics(struct tess_graph *g, struct tess_node *codes, struct tess_node *latent, int64_t codebook_size,
                           struct tess_node **counts, struct tess_node **sums)
 {
-    *counts = *sums = NULL;
-    if (!codes || !latent)
+    if (!counts || !sums) {
+        tess_graph_fail(g, TESS_E_VALUE, "code_statistics: there is no place for its results");
         return;
-    int64_t d = latent->shape.dim[latent->shape.rank - 1];
-    if (codes->shape.dtype != TESS_I32 || tess_tensor_count(&codes->shape) * d != tess_tensor_count(&latent->shape)) {
-        tess_graph_fail(g, TESS_E_SHAPE, "code statistics want one i32 code a latent vector");
+    }
+    *counts = *sums = NULL;
+    if (!TESSI_NODES(g, "code_statistics", codes, latent))
+        return;
+    int64_t d = latent->shape.rank ? latent->shape.dim[latent->shape.rank - 1] : 1;
+    if (codes->shape.dtype != TESS_I32 || latent->shape.dtype != TESS_F32 || codebook_size > TESSI_VALUES_MAX ||
+        tess_tensor_count(&codes->shape) * d != tess_tensor_count(&latent->shape)) {
+        char left[96], right[96];
+        tess_graph_fail(g, TESS_E_SHAPE,
+                        "code_statistics of %s and %s in %lld rows: i32, a code for each f32 vector, and a codebook are wanted",
+                        tess_tensor_text(&codes->shape, left, sizeof left), tess_tensor_text(&latent->shape, right, sizeof right),
+                        (long long)codebook_size);
         return;
     }
     struct tess_tensor out[2] = {tessi_graph_shape(TESS_F32, 1, &codebook_size),
@@ -194,9 +204,9 @@ static const struct tessi_op op_sinusoid = {.op = {.size = sizeof(struct tess_op
 struct tess_node *tess_sinusoid(struct tess_graph *g, struct tess_node *t, int64_t width, float scale)
 {
     char text[96];
-    if (!t)
+    if (!TESSI_NODES(g, "sinusoid", t))
         return NULL;
-    if (t->shape.rank != 1 || t->shape.dtype != TESS_F32 || width < 2 || width % 2)
+    if (t->shape.rank != 1 || t->shape.dtype != TESS_F32 || width < 2 || width % 2 || width > INT32_MAX || !isfinite(scale))
         return tess_graph_fail(g, TESS_E_SHAPE, "a sinusoid of %lld values for %s: t (N) f32 and an even width are wanted",
                                (long long)width, tess_tensor_text(&t->shape, text, sizeof text));
     struct tess_tensor y = tessi_graph_shape(TESS_F32, 2, (int64_t[]){t->shape.dim[0], width});

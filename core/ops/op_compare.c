@@ -1,5 +1,6 @@
 /* The larger and the smaller of two tensors, values between bounds, comparisons as 0 and 1, and a choice by them.
  * SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/graph/broadcast.h"
 #include "core/ops/integer.h"
 
@@ -94,7 +95,7 @@ static struct tess_node *record_pair(struct tess_graph *g, const struct tessi_op
 {
     char left[96], right[96];
     struct compare attr = {.which = which};
-    if (!a || !b)
+    if (!TESSI_NODES(g, op->op.name, a, b))
         return NULL;
     int reals = a->shape.dtype == TESS_F32 && b->shape.dtype == TESS_F32;
     if ((!reals && !tessi_ops_integers(a, b)) || !tessi_graph_broadcast_over(&a->shape, &b->shape, &attr.walk))
@@ -204,7 +205,7 @@ struct tess_node *tess_where(struct tess_graph *g, struct tess_node *condition, 
 {
     char first[96], second[96], third[96];
     struct compare attr = {.which = 0};
-    if (!condition || !a || !b)
+    if (!TESSI_NODES(g, "where", condition, a, b))
         return NULL;
     int fits = condition->shape.dtype == TESS_F32 && (a->shape.dtype == TESS_F32 || a->shape.dtype == TESS_I32);
     if (!fits || !tess_tensor_same_shape(&a->shape, &b->shape) || !tessi_graph_broadcast_over(&a->shape, &condition->shape, &attr.walk))
@@ -251,7 +252,7 @@ struct tess_node *tess_clamp(struct tess_graph *g, struct tess_node *x, float lo
 {
     char text[96];
     struct clamp a = {lo, hi};
-    if (!x)
+    if (!TESSI_NODES(g, "clamp", x))
         return NULL;
     if (x->shape.dtype != TESS_F32)
         return tess_graph_fail(g, TESS_E_SHAPE, "clamp wants f32, not %s", tess_tensor_text(&x->shape, text, sizeof text));

@@ -1,6 +1,7 @@
 /* Convolution of channels-last images, and its transpose: a transposed convolution is the gradient of a convolution in its image, and the
  * convolution the transposed one's. So both run the same three kernels, the one's forward being the other's gradient.
  * SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/ops/backend_gemm.h"
 #include "core/kernels/kernels.h"
 #include "core/graph/bf16_view.h"
@@ -131,22 +132,54 @@ static const struct tessi_op op_conv = {
     .bf16_in = 1,
     .bf16_out = 1};
 
+enum { STRIDE_MAX = 4096, PADDING_MAX = 65536 }; /* beyond them sizes of images would overflow */
+
+static int padding_fits(const struct tess_conv *c)
+{
+    return c->top >= 0 && c->left >= 0 && c->bottom >= 0 && c->right >= 0 && c->top <= PADDING_MAX && c->left <= PADDING_MAX &&
+           c->bottom <= PADDING_MAX && c->right <= PADDING_MAX;
+}
+
+/* 1 when weight (axis `in` has the image's channels, axis `out` those of the result), bias and settings go together; else why is kept. */
+static int conv_fits(struct tess_graph *g, const char *name, const struct tess_node *x, const struct tess_node *w,
+                     const struct tess_node *b, const struct tess_conv *conv, int32_t in, int32_t out)
+{
+    char left[96], right[96];
+    const struct tess_tensor *s = &x->shape, *k = &w->shape;
+    if (conv && !TESS_HAS(conv, bottom))
+        tess_graph_fail(g, TESS_E_VALUE, "%s: the size of its struct tess_conv is %u; set it to sizeof(struct tess_conv)", name,
+                        (unsigned)conv->size);
+    else if (!conv || conv->stride < 1 || conv->stride > STRIDE_MAX || !padding_fits(conv))
+        tess_graph_fail(g, TESS_E_VALUE, "%s: a stride of 1 .. %d and a padding of 0 .. %d pixels on each side are wanted", name,
+                        STRIDE_MAX, PADDING_MAX);
+    else if (s->rank != 4 || s->dtype != TESS_F32 || k->rank != 4 || k->dtype != TESS_F32)
+        tess_graph_fail(g, TESS_E_SHAPE, "%s of %s with weight %s: f32 (N, H, W, Ci) and %s are wanted", name,
+                        tess_tensor_text(s, left, sizeof left), tess_tensor_text(k, right, sizeof right),
+                        in ? "(Co, Kh, Kw, Ci)" : "(Ci, Kh, Kw, Co)");
+    else if (k->dim[in] != s->dim[3])
+        tess_graph_fail(g, TESS_E_SHAPE, "%s of %s with weight %s: wanted %lld channels, found %lld", name,
+                        tess_tensor_text(s, left, sizeof left), tess_tensor_text(k, right, sizeof right), (long long)k->dim[in],
+                        (long long)s->dim[3]);
+    else if (b && (b->shape.rank != 1 || b->shape.dim[0] != k->dim[out] || b->shape.dtype != TESS_F32))
+        tess_graph_fail(g, TESS_E_SHAPE, "%s with weight %s: the bias is %s, not f32 (%lld)", name,
+                        tess_tensor_text(k, right, sizeof right), tess_tensor_text(&b->shape, left, sizeof left), (long long)k->dim[out]);
+    return g->status == TESS_OK;
+}
+
 struct tess_node *tess_conv2d(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b,
                               const struct tess_conv *conv)
 {
     char left[96], right[96];
-    if (!x || !w)
+    if (!TESSI_NODES(g, "conv2d", x, w))
+        return NULL;
+    if (!conv_fits(g, "conv2d", x, w, b, conv, 3, 0))
         return NULL;
     struct tess_tensor y = x->shape;
     const struct tess_tensor *k = &w->shape;
-    if (y.rank != 4 || y.dtype != TESS_F32 || k->rank != 4 || k->dim[3] != y.dim[3] ||
-        (b && (b->shape.rank != 1 || b->shape.dim[0] != k->dim[0])))
-        return tess_graph_fail(g, TESS_E_SHAPE, "convolution of %s with weight %s: (N, H, W, Ci) and (Co, Kh, Kw, Ci) are wanted",
-                               tess_tensor_text(&y, left, sizeof left), tess_tensor_text(k, right, sizeof right));
     int64_t h = y.dim[1] + conv->top + conv->bottom - k->dim[1], v = y.dim[2] + conv->left + conv->right - k->dim[2];
-    if (conv->stride < 1 || h < 0 || v < 0)
-        return tess_graph_fail(g, TESS_E_SHAPE, "convolution of %s with weight %s and stride %d: the image is smaller than the kernel",
-                               tess_tensor_text(&y, left, sizeof left), tess_tensor_text(k, right, sizeof right), (int)conv->stride);
+    if (h < 0 || v < 0)
+        return tess_graph_fail(g, TESS_E_SHAPE, "conv2d of %s with weight %s: the padded image is smaller than the kernel",
+                               tess_tensor_text(&y, left, sizeof left), tess_tensor_text(k, right, sizeof right));
     y.dim[1] = h / conv->stride + 1;
     y.dim[2] = v / conv->stride + 1;
     y.dim[3] = k->dim[0];
@@ -204,21 +237,18 @@ struct tess_node *tess_conv2d_transpose(struct tess_graph *g, struct tess_node *
                                         const struct tess_conv *conv)
 {
     char left[96], right[96];
-    if (!x || !w)
+    if (!TESSI_NODES(g, "conv2d_transpose", x, w))
+        return NULL;
+    if (!conv_fits(g, "conv2d_transpose", x, w, b, conv, 0, 3))
         return NULL;
     struct tess_tensor y = x->shape;
     const struct tess_tensor *k = &w->shape;
-    if (y.rank != 4 || y.dtype != TESS_F32 || k->rank != 4 || k->dim[0] != y.dim[3] ||
-        (b && (b->shape.rank != 1 || b->shape.dim[0] != k->dim[3])))
-        return tess_graph_fail(g, TESS_E_SHAPE,
-                               "transposed convolution of %s with weight %s: (N, H, W, Ci) and (Ci, Kh, Kw, Co) are wanted",
-                               tess_tensor_text(&y, left, sizeof left), tess_tensor_text(k, right, sizeof right));
     int32_t s = conv->stride;
     y.dim[1] = (y.dim[1] - 1) * s + k->dim[1] - conv->top - conv->bottom;
     y.dim[2] = (y.dim[2] - 1) * s + k->dim[2] - conv->left - conv->right;
     y.dim[3] = k->dim[3];
-    if (s < 1 || y.dim[1] < 1 || y.dim[2] < 1)
-        return tess_graph_fail(g, TESS_E_SHAPE, "transposed convolution of %s with weight %s and stride %d: nothing is left of the image",
+    if (y.dim[1] < 1 || y.dim[2] < 1)
+        return tess_graph_fail(g, TESS_E_SHAPE, "conv2d_transpose of %s with weight %s and stride %d: nothing is left of the image",
                                tess_tensor_text(&x->shape, left, sizeof left), tess_tensor_text(k, right, sizeof right), (int)s);
     struct tess_node *in[3] = {x, w, b};
     return tessi_graph_record(g, &op_transpose, conv, sizeof *conv, 3, in, 1, &y,

@@ -1,6 +1,7 @@
 /* How far the directions of vectors are from each other: for each pair, sum over c of w_c (a_c / (|a| + e) - b_c / (|b| + e))^2, and the
  * mean over the pairs of a sample: the mean over pixels in (19.2). One pass a pair, and nothing of the vectors' size is kept beside them.
  * SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
 #include "core/graph/bf16_view.h"
@@ -98,7 +99,7 @@ static const struct tessi_op op_direction = {.op = {.size = sizeof(struct tess_o
 struct tess_node *tess_direction_distance(struct tess_graph *g, struct tess_node *a, struct tess_node *b, struct tess_node *weight)
 {
     char left[96], right[96], last[96] = "none";
-    if (!a || !b)
+    if (!TESSI_NODES(g, "direction_distance", a, b))
         return NULL;
     const struct tess_tensor *x = &a->shape, *w = weight ? &weight->shape : NULL;
     int64_t width = x->rank > 1 ? x->dim[x->rank - 1] : 0;

@@ -1,4 +1,5 @@
 /* y = a / b with b broadcast against a: da = dy / b, db = - sum of dy y / b over what was repeated. SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/graph/broadcast.h"
 #include "core/graph/node.h"
 
@@ -68,7 +69,7 @@ struct tess_node *tess_div(struct tess_graph *g, struct tess_node *a, struct tes
 {
     char left[96], right[96];
     struct divide attr;
-    if (!a || !b)
+    if (!TESSI_NODES(g, "div", a, b))
         return NULL;
     if (a->shape.dtype == TESS_I32 && b->shape.dtype == TESS_I32)
         return tess_graph_fail(g, TESS_E_SHAPE, "div is of f32; integers have tess_floor_div and tess_mod");

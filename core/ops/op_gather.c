@@ -2,6 +2,7 @@
  * nobody asked for has gradient 0.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
 
@@ -53,7 +54,7 @@ static const struct tessi_op op_gather = {
 struct tess_node *tess_gather(struct tess_graph *g, struct tess_node *x, struct tess_node *index)
 {
     char left[96], right[96];
-    if (!x || !index)
+    if (!TESSI_NODES(g, "gather", x, index))
         return NULL;
     struct tess_tensor y = x->shape;
     const struct tess_tensor *at = &index->shape;

@@ -3,6 +3,7 @@
  * docs/models.md, "Blocks", (1.1): u = (x - mean) rstd gamma + beta, y = u or swish(u). With m values a group and sums over it,
  *   dx = rstd (gamma du - sum(gamma du) / m - xhat sum(gamma du xhat) / m). SPDX-License-Identifier: MIT */
 #include "core/base/memory.h"
+#include "core/graph/arguments.h"
 #include "core/ops/norms.h"
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
@@ -312,22 +313,23 @@ static int group_prepare(struct tess_context *context, struct tess_graph *g, str
     return TESS_OK;
 }
 
-static const struct tessi_op op_group_norm = {.op = {.size = sizeof(struct tess_op),
-                                                     .name = "group_norm",
-                                                     .keep_in = 7,
-                                                     .keep_out = 2,
-                                                     .forward = group_forward,
-                                                     .backward = group_backward},
-                                              .prepare = group_prepare,
-                                              .cheap = 1,
-                                              .bf16_in = 1,
-                                              .bf16_out = 1};
+#define GROUP_NORM(text)                                                                                                                   \
+    {                                                                                                                                      \
+        .op = {.size = sizeof(struct tess_op),                                                                                             \
+               .name = text,                                                                                                               \
+               .keep_in = 7,                                                                                                               \
+               .keep_out = 2,                                                                                                              \
+               .forward = group_forward,                                                                                                   \
+               .backward = group_backward},                                                                                                \
+        .prepare = group_prepare, .cheap = 1, .bf16_in = 1, .bf16_out = 1                                                                  \
+    }
+static const struct tessi_op op_group_norm = GROUP_NORM("group_norm"), op_group_norm_swish = GROUP_NORM("group_norm_swish");
 
 int tessi_ops_affine_fits(const struct tess_node *x, const struct tess_node *gamma, const struct tess_node *beta)
 {
     int64_t c = x->shape.rank ? x->shape.dim[x->shape.rank - 1] : 0;
-    return x->shape.dtype == TESS_F32 && c && gamma->shape.rank == 1 && gamma->shape.dim[0] == c && beta->shape.rank == 1 &&
-           beta->shape.dim[0] == c;
+    return x->shape.dtype == TESS_F32 && gamma->shape.dtype == TESS_F32 && beta->shape.dtype == TESS_F32 && c && gamma->shape.rank == 1 &&
+           gamma->shape.dim[0] == c && beta->shape.rank == 1 && beta->shape.dim[0] == c;
 }
 
 static struct tess_node *record_group(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma, struct tess_node *beta,
@@ -335,14 +337,18 @@ static struct tess_node *record_group(struct tess_graph *g, struct tess_node *x,
 {
     char text[96];
     struct group a = {groups, swish, eps};
-    if (!x || !gamma || !beta)
+    if (!TESSI_NODES(g, swish ? "group_norm_swish" : "group_norm", x, gamma, beta))
         return NULL;
-    if (!tessi_ops_affine_fits(x, gamma, beta) || x->shape.rank < 2 || groups < 1 || x->shape.dim[x->shape.rank - 1] % groups)
-        return tess_graph_fail(g, TESS_E_SHAPE, "group normalisation of %s in %d groups: groups must divide the channels",
-                               tess_tensor_text(&x->shape, text, sizeof text), (int)groups);
+    if (!tessi_ops_affine_fits(x, gamma, beta) || x->shape.rank < 2 || groups < 1 || !(eps >= 0.0f) ||
+        x->shape.dim[x->shape.rank - 1] % groups)
+        return tess_graph_fail(
+            g, TESS_E_SHAPE,
+            "group_norm of %s in %d groups: groups that divide the channels, and a scale and an offset for each channel are wanted",
+            tess_tensor_text(&x->shape, text, sizeof text), (int)groups);
     struct tess_tensor out[2] = {x->shape, tessi_graph_shape(TESS_F32, 3, (int64_t[]){x->shape.dim[0], groups, 2})};
     struct tess_node *in[3] = {x, gamma, beta};
-    return tessi_graph_record(g, &op_group_norm, &a, sizeof a, 3, in, 2, out, 8.0 * (double)tess_tensor_count(&x->shape));
+    return tessi_graph_record(g, swish ? &op_group_norm_swish : &op_group_norm, &a, sizeof a, 3, in, 2, out,
+                              8.0 * (double)tess_tensor_count(&x->shape));
 }
 
 struct tess_node *tess_group_norm(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma, struct tess_node *beta,

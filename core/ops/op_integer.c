@@ -1,5 +1,6 @@
 /* a + b, a - b, a b, floor(a / b), a mod b, the larger and the smaller of i32 tensors, and their sums. Computed in 64 bits: what does not
  * fit back into 32 is an error of the run, not another number. No gradient. SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/ops/integer.h"
 
 #include "core/graph/broadcast.h"
@@ -96,7 +97,7 @@ struct tess_node *tessi_ops_integer_record(struct tess_graph *g, int32_t which, 
 {
     char left[96], right[96];
     struct integer attr = {.which = which};
-    if (!a || !b)
+    if (!TESSI_NODES(g, names[which], a, b))
         return NULL;
     if (!tessi_ops_integers(a, b) || !tessi_graph_broadcast_over(&a->shape, &b->shape, &attr.walk))
         return tess_graph_fail(g, TESS_E_SHAPE,

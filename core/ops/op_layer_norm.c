@@ -1,5 +1,6 @@
 /* Layer normalisation: (docs/models.md, (1.1)) with each row as a group of its own. Mean and 1 / deviation of each row are kept as a second
  * output. SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/ops/norms.h"
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
@@ -68,11 +69,10 @@ static const struct tessi_op op_layer_norm = {.op = {.size = sizeof(struct tess_
 struct tess_node *tess_layer_norm(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma, struct tess_node *beta, float eps)
 {
     char text[96];
-    if (!x || !gamma || !beta)
+    if (!TESSI_NODES(g, "layer_norm", x, gamma, beta))
         return NULL;
-    if (!tessi_ops_affine_fits(x, gamma, beta))
-        return tess_graph_fail(g, TESS_E_SHAPE,
-                               "layer normalisation of %s: scale and offset must have as many values as the last dimension",
+    if (!tessi_ops_affine_fits(x, gamma, beta) || !(eps >= 0.0f))
+        return tess_graph_fail(g, TESS_E_SHAPE, "layer_norm of %s: scale and offset must have as many values as the last dimension",
                                tess_tensor_text(&x->shape, text, sizeof text));
     int64_t c = x->shape.dim[x->shape.rank - 1];
     struct tess_tensor out[2] = {x->shape, tessi_graph_shape(TESS_F32, 2, (int64_t[]){tess_tensor_count(&x->shape) / c, 2})};

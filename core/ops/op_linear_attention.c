@@ -4,6 +4,7 @@
  * E is kept; P is made again. A head's rows lie apart in memory, stored as f32 or bf16; they are brought together as f32, k transposed, so
  * that the softmax goes along rows. The products are small beside the layers around them and stay f32.
  * SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/ops/backend_gemm.h"
 #include "core/base/memory.h"
 #include "core/kernels/kernels.h"
@@ -216,7 +217,7 @@ static const struct tessi_op op_linear_attention = {.op = {.size = sizeof(struct
 struct tess_node *tess_linear_attention(struct tess_graph *g, struct tess_node *q, struct tess_node *k, struct tess_node *v, int32_t heads)
 {
     char left[96], right[96];
-    if (!q || !k || !v)
+    if (!TESSI_NODES(g, "linear_attention", q, k, v))
         return NULL;
     const struct tess_tensor *sq = &q->shape, *sk = &k->shape;
     if (sq->rank != 3 || sq->dtype != TESS_F32 || sk->rank != 3 || sk->dtype != TESS_F32 || !tess_tensor_same_shape(sk, &v->shape) ||

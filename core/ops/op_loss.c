@@ -1,5 +1,6 @@
 /* Cross-entropy over the last dimension, weighted by position: y = w (lse(x) - x[target]), dx = w dy (softmax(x) - onehot).
  * Rows of weight 0 (positions that were not masked) are skipped both ways. SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
 
@@ -54,14 +55,14 @@ static const struct tessi_op op_cross_entropy = {.op = {.size = sizeof(struct te
 struct tess_node *tess_cross_entropy(struct tess_graph *g, struct tess_node *logits, struct tess_node *target, struct tess_node *weight)
 {
     char left[96], right[96];
-    if (!logits || !target)
+    if (!TESSI_NODES(g, "cross_entropy", logits, target))
         return NULL;
     struct tess_tensor y = target->shape;
     y.dtype = TESS_F32;
     int64_t k = logits->shape.rank ? logits->shape.dim[logits->shape.rank - 1] : 0;
     if (logits->shape.dtype != TESS_F32 || target->shape.dtype != TESS_I32 || k < 1 ||
         tess_tensor_count(&logits->shape) != k * tess_tensor_count(&y) || (weight && !tess_tensor_same_shape(&weight->shape, &y)))
-        return tess_graph_fail(g, TESS_E_SHAPE, "cross-entropy of %s with targets %s: one i32 target (and one weight) a row is wanted",
+        return tess_graph_fail(g, TESS_E_SHAPE, "cross_entropy of %s with targets %s: one i32 target (and one weight) a row is wanted",
                                tess_tensor_text(&logits->shape, left, sizeof left), tess_tensor_text(&target->shape, right, sizeof right));
     struct tess_tensor out[2] = {y, y};
     /* the weight steers, it is not trained */

@@ -1,4 +1,5 @@
 /* y = W x + b over the last dimension, and products of (batches of) matrices. SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/ops/backend_gemm.h"
 #include "core/graph/bf16_view.h"
 
@@ -81,11 +82,11 @@ static const struct tessi_op op_linear = {
 struct tess_node *tess_linear(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b)
 {
     char left[96], right[96];
-    if (!x || !w)
+    if (!TESSI_NODES(g, "linear", x, w))
         return NULL;
     struct tess_tensor y = x->shape;
-    if (y.rank < 1 || w->shape.rank != 2 || y.dim[y.rank - 1] != w->shape.dim[1] || y.dtype != TESS_F32 ||
-        (b && (b->shape.rank != 1 || b->shape.dim[0] != w->shape.dim[0])))
+    if (y.rank < 1 || w->shape.rank != 2 || y.dim[y.rank - 1] != w->shape.dim[1] || y.dtype != TESS_F32 || w->shape.dtype != TESS_F32 ||
+        (b && (b->shape.dtype != TESS_F32 || b->shape.rank != 1 || b->shape.dim[0] != w->shape.dim[0])))
         return tess_graph_fail(g, TESS_E_SHAPE,
                                "linear of %s with weight %s: the last dimensions must agree, and the bias have one value a row",
                                tess_tensor_text(&y, left, sizeof left), tess_tensor_text(&w->shape, right, sizeof right));
@@ -97,7 +98,7 @@ struct tess_node *tess_linear(struct tess_graph *g, struct tess_node *x, struct 
 struct tess_node *tess_linear_along(struct tess_graph *g, struct tess_node *x, int32_t axis, struct tess_node *w, struct tess_node *b)
 {
     char left[96], right[96];
-    if (!x || !w)
+    if (!TESSI_NODES(g, "linear_along", x, w))
         return NULL;
     int32_t last = x->shape.rank - 1;
     if (axis < 0 || axis > last || w->shape.rank != 2 || w->shape.dim[1] != x->shape.dim[axis])
@@ -168,7 +169,7 @@ static const struct tessi_op op_matmul = {
 struct tess_node *tess_matmul(struct tess_graph *g, struct tess_node *a, struct tess_node *b, int transpose_a, int transpose_b)
 {
     char left[96], right[96];
-    if (!a || !b)
+    if (!TESSI_NODES(g, "matmul", a, b))
         return NULL;
     struct tess_tensor y = a->shape;
     const struct tess_tensor *sa = &a->shape, *sb = &b->shape;
@@ -188,9 +189,10 @@ struct tess_node *tess_matmul(struct tess_graph *g, struct tess_node *a, struct 
         y.dim[i + 1] = p.n;
     }
     if (!fits)
-        return tess_graph_fail(g, TESS_E_SHAPE, "a product of %s%s and %s%s does not fit", tess_tensor_text(sa, left, sizeof left),
-                               transpose_a ? " transposed" : "", tess_tensor_text(sb, right, sizeof right),
-                               transpose_b ? " transposed" : "");
+        return tess_graph_fail(g, TESS_E_SHAPE,
+                               "matmul of %s%s and %s%s: f32 (..., m, k) and (..., k, n) are wanted, alike before the last two",
+                               tess_tensor_text(sa, left, sizeof left), transpose_a ? " transposed" : "",
+                               tess_tensor_text(sb, right, sizeof right), transpose_b ? " transposed" : "");
     struct tess_node *in[2] = {a, b};
     return tessi_graph_record(g, &op_matmul, &p, sizeof p, 2, in, 1, &y, 2.0 * (double)p.batch * (double)p.m * (double)p.n * (double)p.k);
 }

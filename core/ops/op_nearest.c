@@ -2,6 +2,7 @@
  * other for each run. SPDX-License-Identifier: MIT */
 #include <tessera/codes.h>
 
+#include "core/graph/arguments.h"
 #include "core/ops/backend_gemm.h"
 #include "core/search/nearest.h"
 
@@ -68,10 +69,11 @@ static const struct tessi_op op_nearest = {.op = {.size = sizeof(struct tess_op)
 struct tess_node *tess_nearest(struct tess_graph *g, struct tess_node *latent, struct tess_node *codebook)
 {
     char left[96], right[96];
-    if (!latent || !codebook)
+    if (!TESSI_NODES(g, "nearest", latent, codebook))
         return NULL;
     struct tess_tensor y = latent->shape;
-    if (y.rank < 1 || y.dtype != TESS_F32 || codebook->shape.rank != 2 || codebook->shape.dim[1] != y.dim[y.rank - 1])
+    if (y.rank < 1 || y.dtype != TESS_F32 || codebook->shape.rank != 2 || codebook->shape.dtype != TESS_F32 ||
+        codebook->shape.dim[1] != y.dim[y.rank - 1])
         return tess_graph_fail(g, TESS_E_SHAPE, "nearest rows of %s for %s: the last dimensions must agree",
                                tess_tensor_text(&codebook->shape, right, sizeof right), tess_tensor_text(&y, left, sizeof left));
     y.dtype = TESS_I32;

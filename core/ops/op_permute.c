@@ -1,5 +1,6 @@
 /* Axes in another order: y[i_0, ..] = x with its axis axes[k] running as y's axis k. A copy, done in square tiles, so that neither the
  * reads nor the writes leave a cache line after one value. The gradient is permuted back. SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/graph/node.h"
 
 #include <string.h>
@@ -128,7 +129,7 @@ struct tess_node *tess_permute(struct tess_graph *g, struct tess_node *x, const 
     char text[96];
     int32_t back[TESS_MAX_RANK];
     uint32_t seen = 0;
-    if (!x)
+    if (!TESSI_NODES(g, "permute", x))
         return NULL;
     struct tess_tensor y = x->shape;
     for (int32_t i = 0; i < y.rank; i++) {
@@ -147,7 +148,7 @@ struct tess_node *tess_transpose(struct tess_graph *g, struct tess_node *x, int3
 {
     int32_t axes[TESS_MAX_RANK];
     char text[96];
-    if (!x)
+    if (!TESSI_NODES(g, "transpose", x))
         return NULL;
     if (a < 0 || b < 0 || a >= x->shape.rank || b >= x->shape.rank)
         return tess_graph_fail(g, TESS_E_SHAPE, "transpose of axes %d and %d: %s has the axes 0 .. %d", (int)a, (int)b,

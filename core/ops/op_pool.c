@@ -1,5 +1,6 @@
 /* The largest of each f x f block of pixels, channel by channel. Which pixel it was is found again going backward: cheaper than keeping it.
  * SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/graph/node.h"
 #include "core/graph/bf16_view.h"
 
@@ -90,7 +91,7 @@ static const struct tessi_op op_max_pool = {
 struct tess_node *tess_max_pool(struct tess_graph *g, struct tess_node *x, int32_t factor)
 {
     char text[96];
-    if (!x)
+    if (!TESSI_NODES(g, "max_pool", x))
         return NULL;
     struct tess_tensor y = x->shape;
     if (y.rank != 4 || y.dtype != TESS_F32 || factor < 1 || y.dim[1] < factor || y.dim[2] < factor)

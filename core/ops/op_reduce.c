@@ -1,4 +1,5 @@
 /* Sums and means over axes. SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
 #include "core/graph/broadcast.h"
@@ -68,7 +69,7 @@ static const struct tessi_op op_reduce = {
 static struct tess_node *record_reduce(struct tess_graph *g, struct tess_node *x, uint32_t axes, int mean)
 {
     char text[96];
-    if (!x)
+    if (!TESSI_NODES(g, mean ? "mean" : "sum", x))
         return NULL;
     struct tess_tensor y = x->shape;
     int integers = y.dtype == TESS_I32 && !mean;
@@ -100,5 +101,8 @@ struct tess_node *tess_mean(struct tess_graph *g, struct tess_node *x, uint32_t 
 
 struct tess_node *tess_mean_all(struct tess_graph *g, struct tess_node *x)
 {
-    return x ? tess_reshape(g, record_reduce(g, x, (1u << x->shape.rank) - 1, 1), 0, NULL) : NULL;
+    if (!TESSI_NODES(g, "mean_all", x))
+        return NULL;
+    struct tess_node *mean = record_reduce(g, x, (1u << x->shape.rank) - 1, 1);
+    return mean ? tess_reshape(g, mean, 0, NULL) : NULL;
 }

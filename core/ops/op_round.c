@@ -1,5 +1,6 @@
 /* Functions of one variable that are constant almost everywhere: round, floor, sign. Their value is the function's, their gradient passes
  * straight through. And the way from reals to integers. SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/graph/node.h"
 
 #include <math.h>
@@ -39,7 +40,7 @@ static const struct tessi_op op_sign = {.op = {.size = sizeof(struct tess_op), .
 static struct tess_node *record_step_function(struct tess_graph *g, const struct tessi_op *op, struct tess_node *x)
 {
     char text[96];
-    if (!x)
+    if (!TESSI_NODES(g, op->op.name, x))
         return NULL;
     if (x->shape.dtype != TESS_F32)
         return tess_graph_fail(g, TESS_E_SHAPE, "%s wants f32, not %s", op->op.name, tess_tensor_text(&x->shape, text, sizeof text));
@@ -90,7 +91,7 @@ static const struct tessi_op op_to_i32 = {.op = {.size = sizeof(struct tess_op),
 struct tess_node *tess_to_i32(struct tess_graph *g, struct tess_node *x)
 {
     char text[96];
-    if (!x)
+    if (!TESSI_NODES(g, "to_i32", x))
         return NULL;
     struct tess_tensor y = x->shape;
     if (y.dtype != TESS_F32 && y.dtype != TESS_U8 && y.dtype != TESS_U16)

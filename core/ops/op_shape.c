@@ -1,4 +1,5 @@
 /* Shapes: reshape (an alias), concatenation, a part of an axis, nearest upsampling. SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
 #include "core/graph/bf16_view.h"
@@ -8,11 +9,13 @@
 struct tess_node *tess_reshape(struct tess_graph *g, struct tess_node *x, int32_t rank, const int64_t *dim)
 {
     char from[96], to[96];
-    if (!x)
+    if (!TESSI_NODES(g, "reshape", x))
         return NULL;
-    struct tess_tensor shape = tessi_graph_shape(x->shape.dtype, rank, dim);
+    struct tess_tensor shape;
+    if (!tessi_graph_check_shape(g, "reshape", "", x->shape.dtype, rank, dim, &shape))
+        return NULL;
     if (tess_tensor_count(&shape) != tess_tensor_count(&x->shape))
-        return tess_graph_fail(g, TESS_E_SHAPE, "%s cannot be seen as %s", tess_tensor_text(&x->shape, from, sizeof from),
+        return tess_graph_fail(g, TESS_E_SHAPE, "reshape: %s cannot be seen as %s", tess_tensor_text(&x->shape, from, sizeof from),
                                tess_tensor_text(&shape, to, sizeof to));
     return tessi_graph_node_alias(g, &shape, x, x->gradient_of ? x : NULL);
 }
@@ -70,7 +73,7 @@ static int64_t shape_product(const struct tess_tensor *t, int32_t from, int32_t 
 struct tess_node *tess_concat(struct tess_graph *g, struct tess_node *a, struct tess_node *b, int32_t axis)
 {
     char left[96], right[96];
-    if (!a || !b)
+    if (!TESSI_NODES(g, "concat", a, b))
         return NULL;
     struct tess_tensor y = a->shape, other = b->shape;
     int fits = axis >= 0 && axis < y.rank && other.rank == y.rank && (y.dtype == TESS_F32 || y.dtype == TESS_I32);
@@ -115,12 +118,13 @@ static const struct tessi_op op_slice = {
 struct tess_node *tess_slice(struct tess_graph *g, struct tess_node *x, int32_t axis, int64_t first, int64_t count)
 {
     char text[96];
-    if (!x)
+    if (!TESSI_NODES(g, "slice", x))
         return NULL;
     struct tess_tensor y = x->shape;
-    if (axis < 0 || axis >= y.rank || first < 0 || count < 1 || first + count > y.dim[axis] || (y.dtype != TESS_F32 && y.dtype != TESS_I32))
-        return tess_graph_fail(g, TESS_E_SHAPE, "narrow: %s has no part %lld .. %lld along axis %d, or is neither f32 nor i32",
-                               tess_tensor_text(&y, text, sizeof text), (long long)first, (long long)(first + count - 1), (int)axis);
+    if (axis < 0 || axis >= y.rank || first < 0 || count < 1 || first > y.dim[axis] || count > y.dim[axis] - first ||
+        (y.dtype != TESS_F32 && y.dtype != TESS_I32))
+        return tess_graph_fail(g, TESS_E_SHAPE, "narrow: %s has no %lld and %lld more along axis %d, or is neither f32 nor i32",
+                               tess_tensor_text(&y, text, sizeof text), (long long)first, (long long)count, (int)axis);
     int64_t inner = shape_product(&y, axis + 1, y.rank);
     struct blocks attr = {.outer = shape_product(&y, 0, axis), .whole = y.dim[axis] * inner, .first = first * inner, .part = count * inner};
     y.dim[axis] = count;
@@ -180,11 +184,12 @@ static const struct tessi_op op_upsample = {
 struct tess_node *tess_upsample(struct tess_graph *g, struct tess_node *x, int32_t factor)
 {
     char text[96];
-    if (!x)
+    if (!TESSI_NODES(g, "upsample", x))
         return NULL;
     struct tess_tensor y = x->shape;
-    if (y.rank != 4 || y.dtype != TESS_F32 || factor < 1)
-        return tess_graph_fail(g, TESS_E_SHAPE, "upsample wants f32 (N, H, W, C), not %s", tess_tensor_text(&y, text, sizeof text));
+    if (y.rank != 4 || y.dtype != TESS_F32 || factor < 1 || factor > 4096)
+        return tess_graph_fail(g, TESS_E_SHAPE, "upsample by %d of %s: f32 (N, H, W, C) and a factor of 1 .. 4096 are wanted", (int)factor,
+                               tess_tensor_text(&y, text, sizeof text));
     y.dim[1] *= factor;
     y.dim[2] *= factor;
     return tessi_graph_record(g, &op_upsample, &factor, sizeof factor, 1, &x, 1, &y, 0.0);

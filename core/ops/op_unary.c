@@ -1,5 +1,6 @@
 /* Element-wise functions of one tensor, dropout, conversion, and the aliases that only steer gradients.
  * SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
 #include "core/graph/bf16_view.h"
@@ -48,91 +49,101 @@ static int unary_backward(const struct tess_op_run *r)
     return TESS_OK;
 }
 
-static const struct tessi_op op_unary = {
-    .op = {.size = sizeof(struct tess_op), .name = "unary", .keep_in = 1, .forward = unary_forward, .backward = unary_backward}};
-/* What stands between layers; the others make losses, which stay in f32. */
-static const struct tessi_op op_activation = {
-    .op = {.size = sizeof(struct tess_op), .name = "activation", .keep_in = 1, .forward = unary_forward, .backward = unary_backward},
-    .cheap = 1,
-    .bf16_in = 1,
-    .bf16_out = 1};
+/* Activations stand between layers and may be kept as bf16 or made again; the others make losses, which stay in f32. */
+#define UNARY(text)                                                                                                                        \
+    {                                                                                                                                      \
+        .op = {.size = sizeof(struct tess_op), .name = text, .keep_in = 1, .forward = unary_forward, .backward = unary_backward }          \
+    }
+#define ACTIVATION(text)                                                                                                                   \
+    {                                                                                                                                      \
+        .op = {.size = sizeof(struct tess_op), .name = text, .keep_in = 1, .forward = unary_forward, .backward = unary_backward},          \
+        .cheap = 1, .bf16_in = 1, .bf16_out = 1                                                                                            \
+    }
+static const struct tessi_op op_unary[TESSI_UNARY_COUNT] = {
+    [TESSI_SWISH] = ACTIVATION("swish"), [TESSI_GELU] = ACTIVATION("gelu"),
+    [TESSI_MISH] = ACTIVATION("mish"),   [TESSI_LEAKY] = ACTIVATION("leaky_relu"),
+    [TESSI_TANH] = UNARY("tanh"),        [TESSI_SIGMOID] = UNARY("sigmoid"),
+    [TESSI_ABS] = UNARY("abs"),          [TESSI_SQUARE] = UNARY("square"),
+    [TESSI_EXP] = UNARY("exp"),          [TESSI_LOG] = UNARY("log"),
+    [TESSI_SQRT] = UNARY("sqrt"),        [TESSI_ATANH] = UNARY("atanh"),
+};
 
 static struct tess_node *reals_only(struct tess_graph *g, const char *name, struct tess_node *x)
 {
     char text[96];
-    if (x && x->shape.dtype != TESS_F32)
+    if (!TESSI_NODES(g, name, x))
+        return NULL;
+    if (x->shape.dtype != TESS_F32)
         return tess_graph_fail(g, TESS_E_SHAPE, "%s wants f32, not %s", name, tess_tensor_text(&x->shape, text, sizeof text));
     return x;
 }
 
-static struct tess_node *record_unary(struct tess_graph *g, const char *name, struct tess_node *x, int32_t which, float p, double flops)
+static struct tess_node *record_unary(struct tess_graph *g, struct tess_node *x, int32_t which, float p, double flops)
 {
-    if (!reals_only(g, name, x))
+    if (!reals_only(g, op_unary[which].op.name, x))
         return NULL;
     struct unary a = {which, p};
-    int activation = which == TESSI_SWISH || which == TESSI_GELU || which == TESSI_MISH || which == TESSI_LEAKY;
-    return tessi_graph_record(g, activation ? &op_activation : &op_unary, &a, sizeof a, 1, &x, 1, &x->shape,
-                              flops * (double)tess_tensor_count(&x->shape));
+    return tessi_graph_record(g, &op_unary[which], &a, sizeof a, 1, &x, 1, &x->shape, flops * (double)tess_tensor_count(&x->shape));
 }
 
 struct tess_node *tess_swish(struct tess_graph *g, struct tess_node *x)
 {
-    return record_unary(g, "swish", x, TESSI_SWISH, 0, 4);
+    return record_unary(g, x, TESSI_SWISH, 0, 4);
 }
 
 struct tess_node *tess_gelu(struct tess_graph *g, struct tess_node *x)
 {
-    return record_unary(g, "gelu", x, TESSI_GELU, 0, 6);
+    return record_unary(g, x, TESSI_GELU, 0, 6);
 }
 
 struct tess_node *tess_mish(struct tess_graph *g, struct tess_node *x)
 {
-    return record_unary(g, "mish", x, TESSI_MISH, 0, 6);
+    return record_unary(g, x, TESSI_MISH, 0, 6);
 }
 
 struct tess_node *tess_tanh(struct tess_graph *g, struct tess_node *x)
 {
-    return record_unary(g, "tanh", x, TESSI_TANH, 0, 4);
+    return record_unary(g, x, TESSI_TANH, 0, 4);
 }
 
 struct tess_node *tess_sigmoid(struct tess_graph *g, struct tess_node *x)
 {
-    return record_unary(g, "sigmoid", x, TESSI_SIGMOID, 0, 4);
+    return record_unary(g, x, TESSI_SIGMOID, 0, 4);
 }
 
 struct tess_node *tess_leaky_relu(struct tess_graph *g, struct tess_node *x, float slope)
 {
-    return record_unary(g, "leaky_relu", x, TESSI_LEAKY, slope, 1);
+    return record_unary(g, x, TESSI_LEAKY, slope, 1);
 }
 
 struct tess_node *tess_abs(struct tess_graph *g, struct tess_node *x)
 {
-    return record_unary(g, "abs", x, TESSI_ABS, 0, 1);
+    return record_unary(g, x, TESSI_ABS, 0, 1);
 }
 
 struct tess_node *tess_square(struct tess_graph *g, struct tess_node *x)
 {
-    return record_unary(g, "square", x, TESSI_SQUARE, 0, 1);
+    return record_unary(g, x, TESSI_SQUARE, 0, 1);
 }
 
 struct tess_node *tess_exp(struct tess_graph *g, struct tess_node *x)
 {
-    return record_unary(g, "exp", x, TESSI_EXP, 0, 3);
+    return record_unary(g, x, TESSI_EXP, 0, 3);
 }
 
 struct tess_node *tess_log(struct tess_graph *g, struct tess_node *x)
 {
-    return record_unary(g, "log", x, TESSI_LOG, 0, 3);
+    return record_unary(g, x, TESSI_LOG, 0, 3);
 }
 
 struct tess_node *tess_sqrt(struct tess_graph *g, struct tess_node *x)
 {
-    return record_unary(g, "sqrt", x, TESSI_SQRT, 0, 1);
+    return record_unary(g, x, TESSI_SQRT, 0, 1);
 }
 
 struct tess_node *tess_atanh(struct tess_graph *g, struct tess_node *x)
 {
-    return record_unary(g, "atanh", x, TESSI_ATANH, 0, 6);
+    return record_unary(g, x, TESSI_ATANH, 0, 6);
 }
 
 /* ---- scale x + offset ---- */
@@ -190,7 +201,7 @@ struct tess_node *tess_to_f32(struct tess_graph *g, struct tess_node *x, float s
 {
     struct affine a = {scale, offset};
     char text[96];
-    if (!x)
+    if (!TESSI_NODES(g, "to_f32", x))
         return NULL;
     if (x->shape.dtype != TESS_U8 && x->shape.dtype != TESS_U16 && x->shape.dtype != TESS_I32)
         return tess_graph_fail(g, TESS_E_SHAPE, "to_f32 wants integers, not %s", tess_tensor_text(&x->shape, text, sizeof text));
@@ -246,10 +257,14 @@ static const struct tessi_op op_dropout = {
 
 struct tess_node *tess_dropout(struct tess_graph *g, struct tess_node *x, float p, const char *purpose)
 {
-    if (!reals_only(g, "dropout", x) || p <= 0.0f || !g->training)
+    if (!reals_only(g, "dropout", x))
+        return NULL;
+    if (!(p >= 0.0f && p < 1.0f))
+        return tess_graph_fail(g, TESS_E_VALUE, "dropout of %g: a probability of at least 0 and below 1 is wanted", (double)p);
+    if (!tessi_graph_check_name(g, "the purpose of dropout", purpose))
+        return NULL;
+    if (p <= 0.0f || !g->training)
         return x;
-    if (p >= 1.0f)
-        return tess_graph_fail(g, TESS_E_VALUE, "dropout of %g leaves nothing; it must be below 1", (double)p);
     if (tess_tensor_count(&x->shape) % g->microbatch)
         return tess_graph_fail(g, TESS_E_SHAPE, "dropout wants whole samples");
     struct dropout a = {p, tess_purpose(purpose)};
@@ -260,13 +275,13 @@ struct tess_node *tess_dropout(struct tess_graph *g, struct tess_node *x, float 
 
 struct tess_node *tess_stop_gradient(struct tess_graph *g, struct tess_node *x)
 {
-    return x ? tessi_graph_node_alias(g, &x->shape, x, NULL) : NULL;
+    return TESSI_NODES(g, "stop_gradient", x) ? tessi_graph_node_alias(g, &x->shape, x, NULL) : NULL;
 }
 
 struct tess_node *tess_straight_through(struct tess_graph *g, struct tess_node *value, struct tess_node *through)
 {
     char a[96], b[96];
-    if (!value || !through)
+    if (!TESSI_NODES(g, "straight_through", value, through))
         return NULL;
     if (!tess_tensor_same_shape(&value->shape, &through->shape))
         return tess_graph_fail(g, TESS_E_SHAPE, "straight_through of %s and %s: shapes must agree",

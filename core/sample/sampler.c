@@ -177,7 +177,7 @@ int64_t tess_sampler_positions(const struct tess_prior *p, int64_t steps)
 static int open_logit_graph(struct tess_context *ctx, struct tess_graph *graph, int64_t least, int64_t max, struct logit_graph *w)
 {
     struct tess_tensor logits;
-    struct tess_cost cost;
+    struct tess_cost cost = {.size = sizeof cost};
     TESS_TRY(tess_graph_cost(ctx, graph, &cost));
     if (!tess_graph_output_at(graph, 0, &logits) || logits.dim[1] < least || logits.dim[1] > max)
         return ctx->fail(ctx, TESS_E_INTERNAL, "a sampler's graph gives logits of %lld to %lld tokens, not %lld", (long long)least,

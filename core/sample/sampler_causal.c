@@ -25,7 +25,7 @@ static int sampler_causal_prepare(struct tess_context *ctx, struct tessi_lockste
     const struct tess_prior *p = k->o->prior;
     const int64_t shape[3] = {k->o->batch, 1, p->codebook_size};
     struct tess_tensor logits;
-    struct tess_cost cost;
+    struct tess_cost cost = {.size = sizeof cost};
     void *memory;
     k->tokens = tess_prior_tokens(p);
     TESS_TRY(tess_graph_cost(ctx, k->o->next, &cost));

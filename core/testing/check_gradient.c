@@ -63,7 +63,7 @@ static void record_inputs(struct gradient_check *k)
         const struct tess_tensor *in = &k->t->in[i];
         snprintf(name, sizeof name, "in%d", (int)i);
         if (in->dtype == TESS_F32)
-            k->g.in[i] = tess_weight(k->g.graph, name, in->rank, in->dim, (struct tess_init){.kind = TESS_INIT_CONSTANT});
+            k->g.in[i] = tess_weight(k->g.graph, name, in->rank, in->dim, TESS_INIT(.kind = TESS_INIT_CONSTANT));
         else
             k->g.in[i] = tess_input(k->g.graph, name, in->dtype, in->rank, in->dim);
         if (in->dtype != TESS_F32)
@@ -76,8 +76,8 @@ static struct tess_node *times_factors(struct tess_graph *g, struct tess_node *o
     char name[32];
     struct tess_tensor shape = tess_shape(out);
     snprintf(name, sizeof name, "factors%d", (int)i);
-    struct tess_init init = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};
-    struct tess_node *factors = tess_weight(g, name, shape.rank, shape.dim, init);
+    struct tess_init init = {.size = sizeof(struct tess_init), .kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};
+    struct tess_node *factors = tess_weight(g, name, shape.rank, shape.dim, &init);
     return tess_affine(g, tess_mean_all(g, tess_mul(g, out, factors)), (float)tess_tensor_count(&shape), 0.0f);
 }
 

@@ -38,6 +38,11 @@ struct loop {
 
 int tess_training_microbatches(struct tess_context *ctx, const struct tess_training_params *p, int64_t *microbatches)
 {
+    if (!p || !microbatches || p->batch < 1 || p->microbatches < 0)
+        return ctx->fail(ctx, TESS_E_VALUE, "the microbatches of a training: %s",
+                         p && microbatches ? "batch must be at least 1 and microbatches "
+                                             "0 or more"
+                                           : "the parameters, or the place for their number, are NULL");
     *microbatches = p->microbatches;
     if (p->microbatches == 0) {
         int64_t best = 1;
@@ -444,10 +449,38 @@ static int loop_train(struct tess_context *ctx, struct loop *l)
     return l->curve.points ? put_curve(ctx, l) : TESS_OK;
 }
 
+/* TESS_OK for a training whose parts are there and of this program's layout. */
+static int loop_check(struct tess_context *ctx, const struct tess_stage_run *r, const struct tess_training *t)
+{
+    if (!r || !t || !TESS_HAS(t, groups))
+        return ctx->fail(ctx, TESS_E_VALUE, "a training: %s",
+                         !r   ? "the stage's run is NULL"
+                         : !t ? "it is NULL"
+                              : "the size of its struct tess_training is not sizeof(struct tess_training)");
+    if (t->params_size < sizeof *t->params)
+        return ctx->fail(ctx, TESS_E_VALUE, "a training: params_size is %u; set it to sizeof(struct tess_training_params)",
+                         (unsigned)t->params_size);
+    if (!t->params || !t->weights || !t->graph || !t->fill)
+        return ctx->fail(ctx, TESS_E_VALUE, "a training: its %s NULL",
+                         !t->params    ? "parameters are"
+                         : !t->weights ? "weights are"
+                         : !t->graph   ? "graph is"
+                                       : "function `fill` is");
+    if (t->groups < 0 || (t->groups && (!t->group || !TESS_HAS(t->group, first_step))))
+        return ctx->fail(ctx, TESS_E_VALUE, "a training of %d groups of weights: %s", (int)t->groups,
+                         t->groups > 0 && t->group ? "the size of each is not sizeof(struct tess_training_group)"
+                                                   : "there is no list of them");
+    for (int32_t i = 0; i < t->groups; i++)
+        if (!((const struct tess_training_group *)(const void *)((const char *)t->group + (size_t)i * t->group->size))->prefix)
+            return ctx->fail(ctx, TESS_E_VALUE, "a training: the prefix of its group %d of weights is NULL", (int)i);
+    return TESS_OK;
+}
+
 int tess_train(struct tess_context *ctx, struct tess_stage_run *r, const struct tess_training *t)
 {
     void *memory;
     struct tessi_runtime *runtime;
+    TESS_TRY(loop_check(ctx, r, t));
     TESS_TRY(tessi_base_runtime_need(ctx, &runtime));
     TESS_TRY(tess_alloc(ctx, sizeof(struct loop), "training", &memory));
     struct loop *l = memory;

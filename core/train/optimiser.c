@@ -49,9 +49,12 @@ static void square_piece(void *user, int worker, int64_t i)
 /* The step at which this weight's optimiser began. */
 static int64_t first_step(const struct tessi_optimiser *o, const char *name)
 {
-    for (int32_t i = 0; i < o->groups; i++)
-        if (strncmp(name, o->group[i].prefix, strlen(o->group[i].prefix)) == 0)
-            return o->group[i].first_step;
+    const char *at = (const char *)o->group;
+    for (int32_t i = 0; i < o->groups; i++, at += o->group->size) {
+        const struct tess_training_group *group = (const void *)at;
+        if (strncmp(name, group->prefix, strlen(group->prefix)) == 0)
+            return group->first_step;
+    }
     return 0;
 }
 

@@ -1,9 +1,8 @@
 /* The graph: operations recorded once for fixed shapes, differentiated, planned, run many times.
  *
  *     struct tess_node *x = tess_input(g, "image", TESS_F32, 4, (int64_t[]){rows, 28, 28, 1});
- *     struct tess_node *h = tess_swish(g, tess_conv2d(g, x, w, b, &(struct tess_conv){.stride = 1, ...}));
- *     tess_output(g, "latent", h);
- *     TESS_TRY(tess_graph_seal(c, g));
+ *     struct tess_node *h = tess_swish(g, tess_conv2d(g, x, w, b, &(struct tess_conv){.size = sizeof(struct tess_conv), .stride = 1,
+ * ...})); tess_output(g, "latent", h); TESS_TRY(tess_graph_seal(c, g));
  *
  * A graph is recorded for one microbatch: `microbatch` samples. A batch is `microbatches` times that; workers take whole microbatches and
  * run them on one thread each; gradients and totals of the microbatches are added in a fixed binary tree. So the bits of a result do not
@@ -58,14 +57,22 @@ TESS_EXPORT int tess_graph_training(const struct tess_graph *g);
 /* TESS_OK or the code of the first failure while recording. */
 TESS_EXPORT int tess_graph_status(const struct tess_graph *g);
 
-/* What a sealed graph takes. */
+/* Resources of a sealed graph. */
 struct tess_cost {
+    uint32_t size;       /* sizeof(struct tess_cost), set by the caller, who gets no more than it has room for */
     int64_t parameters;  /* trained elements of the weights it uses */
     double flops;        /* of one sample, forward and, where there are objectives, backward */
     int64_t arena_bytes; /* activations, gradients of activations and scratch of one worker */
     int64_t total_bytes; /* with all workers of this host, weights, optimiser and gradients in flight */
 };
 TESS_EXPORT TESS_CHECKED int tess_graph_cost(struct tess_context *ctx, const struct tess_graph *g, struct tess_cost *out);
+
+/* A graph as text, allocated, the caller's to tess_free. TESS_GRAPH_TEXT: a line a node with its scope, operation, operands, shape, the
+ * type it is kept in and its bytes; of a sealed graph also the memory plan, a line a buffer with its offset, bytes, the steps it lives in
+ * and the value, gradient or scratch that it is, and the totals. TESS_GRAPH_DOT: a drawing for Graphviz. `tessera graph` prints those of a
+ * stage. */
+enum { TESS_GRAPH_TEXT = 0, TESS_GRAPH_DOT = 1 };
+TESS_EXPORT TESS_CHECKED int tess_graph_print(struct tess_context *ctx, const struct tess_graph *g, int32_t format, char **text);
 
 /* Names of weights, outputs and totals declared from here on get `name.` in front: tess_scope(g, "blocks.%d", i) ... tess_scope_end(g). */
 TESS_EXPORT void tess_scope(struct tess_graph *g, const char *format, ...) TESS_PRINTF(2, 3);
@@ -78,7 +85,8 @@ TESS_EXPORT struct tess_tensor tess_shape(const struct tess_node *x);
 
 /* Filled for every run; dim[0] must be a multiple of microbatch: sample-major. No gradient. */
 TESS_EXPORT struct tess_node *tess_input(struct tess_graph *g, const char *name, int32_t dtype, int32_t rank, const int64_t *dim);
-TESS_EXPORT struct tess_node *tess_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, struct tess_init init);
+TESS_EXPORT struct tess_node *tess_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim,
+                                          const struct tess_init *init);
 TESS_EXPORT struct tess_node *tess_constant(struct tess_graph *g, float value, int32_t rank, const int64_t *dim);
 /* The values of a tensor of f32, i32, u16 or u8, copied: a table, a mask, positions. No gradient. The same for every microbatch. */
 TESS_EXPORT struct tess_node *tess_constant_array(struct tess_graph *g, const struct tess_tensor *values);
@@ -188,6 +196,7 @@ TESS_EXPORT struct tess_node *tess_linear_along(struct tess_graph *g, struct tes
 TESS_EXPORT struct tess_node *tess_matmul(struct tess_graph *g, struct tess_node *a, struct tess_node *b, int transpose_a, int transpose_b);
 
 struct tess_conv {
+    uint32_t size;                    /* sizeof(struct tess_conv) */
     int32_t stride;                   /* 1 or more, both axes */
     int32_t top, left, bottom, right; /* zero padding, in pixels */
 };

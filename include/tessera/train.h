@@ -12,7 +12,8 @@
 extern "C" {
 #endif
 
-/* The parameters a training stage takes; put TESS_TRAINING_PARAMS(struct self, member) into its table. */
+/* The parameters a training stage takes; put TESS_TRAINING_PARAMS(struct self, member) into its table. It is a part of the component's own
+ * struct, filled by its table, so it has no size of its own: struct tess_training tells how many bytes of it there are. */
 struct tess_training_params {
     int64_t steps, batch, microbatches, warmup, ema_every, log_every;
     double lr, lr_final, beta1, beta2, epsilon, weight_decay, clip, ema_decay;
@@ -60,12 +61,14 @@ struct tess_training_params {
 
 /* Weights that are left as they are before a step; their optimiser begins there. */
 struct tess_training_group {
+    uint32_t size;      /* sizeof(struct tess_training_group), of each in the list */
     const char *prefix; /* of their names */
     int64_t first_step;
 };
 
 struct tess_training {
-    uint32_t size;
+    uint32_t size;        /* sizeof(struct tess_training) */
+    uint32_t params_size; /* sizeof(struct tess_training_params) */
     const struct tess_training_params *params;
     struct tess_weights *weights; /* declared by the graph; sealed by the loop */
     struct tess_graph *graph;     /* sealed, with objectives; microbatch x microbatches == batch */

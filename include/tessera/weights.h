@@ -25,10 +25,15 @@ enum {
     TESS_WEIGHT_EXTERNAL = 1u << 2 | TESS_WEIGHT_BUFFER /* and comes from a file of its own: neither models nor checkpoints hold it */
 };
 struct tess_init {
+    uint32_t size; /* sizeof(struct tess_init) */
     int32_t kind;
     uint32_t flags;
     double centre, spread;
 };
+#ifndef __cplusplus
+/* One on the spot, valid to the end of the block around it: tess_weight(g, "bias", 1, &n, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY)). */
+#define TESS_INIT(...) (&(const struct tess_init){.size = sizeof(struct tess_init), __VA_ARGS__})
+#endif
 
 /* Roles a sealed store can hold beside the values; had on first use. */
 enum { TESS_ROLE_VALUE = 0, TESS_ROLE_MOMENT1 = 1, TESS_ROLE_MOMENT2 = 2, TESS_ROLE_AVERAGE = 3, TESS_ROLES = 4 };

@@ -5,8 +5,11 @@
 
 static struct tess_node *codebook(const struct codebook *b, struct tess_graph *g)
 {
-    struct tess_init init = {.kind = TESS_INIT_UNIFORM, .flags = TESS_WEIGHT_NO_DECAY, .spread = 1.0 / (double)b->codebook_size};
-    return tess_weight(g, "codebook", 2, (const int64_t[]){b->codebook_size, b->code_dim}, init);
+    struct tess_init init = {.size = sizeof(struct tess_init),
+                             .kind = TESS_INIT_UNIFORM,
+                             .flags = TESS_WEIGHT_NO_DECAY,
+                             .spread = 1.0 / (double)b->codebook_size};
+    return tess_weight(g, "codebook", 2, (const int64_t[]){b->codebook_size, b->code_dim}, &init);
 }
 
 void codebook_quantise(const struct codebook *b, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out,

@@ -37,7 +37,7 @@ int stage_graph_run(struct tess_context *ctx, const struct stage_graph *s, uint3
 
 int stage_graph_cost(struct tess_context *ctx, const struct stage_graph *s, double samples, struct tess_cost *cost)
 {
-    struct tess_cost one;
+    struct tess_cost one = {.size = sizeof one};
     TESS_TRY(tess_graph_cost(ctx, s->graph, &one));
     cost->flops += one.flops * samples;
     cost->parameters = one.parameters > cost->parameters ? one.parameters : cost->parameters;

@@ -10,18 +10,20 @@
 /* Uniform in +-1 / sqrt(fan in), biases too, as published. */
 static struct tess_init conv_blocks_uniform(int64_t fan_in, uint32_t flags)
 {
-    return (struct tess_init){.kind = TESS_INIT_UNIFORM, .flags = flags, .spread = 1.0 / sqrt((double)fan_in)};
+    return (struct tess_init){
+        .size = sizeof(struct tess_init), .kind = TESS_INIT_UNIFORM, .flags = flags, .spread = 1.0 / sqrt((double)fan_in)};
 }
 
 static struct tess_node *conv_blocks_convolve(struct tess_graph *g, struct tess_node *x, int64_t from, int64_t to,
                                               const struct tess_conv *conv)
 {
-    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){to, 3, 3, from}, conv_blocks_uniform(9 * from, 0));
-    struct tess_node *b = tess_weight(g, "bias", 1, &to, conv_blocks_uniform(9 * from, TESS_WEIGHT_NO_DECAY));
+    struct tess_node *w =
+        tess_weight(g, "weight", 4, (const int64_t[]){to, 3, 3, from}, (struct tess_init[]){conv_blocks_uniform(9 * from, 0)});
+    struct tess_node *b = tess_weight(g, "bias", 1, &to, (struct tess_init[]){conv_blocks_uniform(9 * from, TESS_WEIGHT_NO_DECAY)});
     return tess_conv2d(g, x, w, b, conv);
 }
 
-static const struct tess_conv same = {.stride = 1, .top = 1, .left = 1, .bottom = 1, .right = 1};
+static const struct tess_conv same = {.size = sizeof(struct tess_conv), .stride = 1, .top = 1, .left = 1, .bottom = 1, .right = 1};
 
 static struct tess_node *conv_blocks_named(struct conv_stack *s, const char *name, struct tess_node *x, int64_t from, int64_t to)
 {
@@ -34,8 +36,8 @@ static struct tess_node *conv_blocks_named(struct conv_stack *s, const char *nam
 static struct tess_node *conv_blocks_norm(struct conv_stack *s, const char *name, struct tess_node *x, int64_t width, int swish)
 {
     tess_scope(s->g, "%s", name);
-    struct tess_node *gamma = tess_weight(s->g, "weight", 1, &width, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY, .centre = 1.0});
-    struct tess_node *beta = tess_weight(s->g, "bias", 1, &width, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
+    struct tess_node *gamma = tess_weight(s->g, "weight", 1, &width, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY, .centre = 1.0));
+    struct tess_node *beta = tess_weight(s->g, "bias", 1, &width, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY));
     tess_scope_end(s->g);
     int32_t groups = (int32_t)s->shape->groups;
     return swish ? tess_group_norm_swish(s->g, x, gamma, beta, groups, EPSILON) : tess_group_norm(s->g, x, gamma, beta, groups, EPSILON);
@@ -45,8 +47,8 @@ static struct tess_node *conv_blocks_norm(struct conv_stack *s, const char *name
 static struct tess_node *conv_blocks_mix(struct conv_stack *s, const char *name, struct tess_node *x, int64_t from, int64_t to)
 {
     tess_scope(s->g, "%s", name);
-    struct tess_node *w = tess_weight(s->g, "weight", 2, (const int64_t[]){to, from}, conv_blocks_uniform(from, 0));
-    struct tess_node *b = tess_weight(s->g, "bias", 1, &to, conv_blocks_uniform(from, TESS_WEIGHT_NO_DECAY));
+    struct tess_node *w = tess_weight(s->g, "weight", 2, (const int64_t[]){to, from}, (struct tess_init[]){conv_blocks_uniform(from, 0)});
+    struct tess_node *b = tess_weight(s->g, "bias", 1, &to, (struct tess_init[]){conv_blocks_uniform(from, TESS_WEIGHT_NO_DECAY)});
     tess_scope_end(s->g);
     return tess_linear(s->g, x, w, b);
 }
@@ -185,7 +187,7 @@ void conv_middle(struct conv_stack *s)
 
 void conv_down(struct conv_stack *s, int64_t level)
 {
-    static const struct tess_conv half = {.stride = 2, .bottom = 1, .right = 1};
+    static const struct tess_conv half = {.size = sizeof(struct tess_conv), .stride = 2, .bottom = 1, .right = 1};
     conv_blocks_start(s, "down.%d.downsample", (int)level);
     tess_scope(s->g, "conv");
     s->x = conv_blocks_convolve(s->g, s->x, s->width, s->width, &half);

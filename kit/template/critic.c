@@ -15,11 +15,11 @@ static struct tess_node *convolution(struct tess_graph *g, const char *name, str
 {
     const struct tess_tensor in = tess_shape(x);
     const int64_t dim[4] = {channels, 4, 4, in.rank == 4 ? in.dim[3] : 1};
-    const struct tess_init drawn = {TESS_INIT_UNIFORM, 0, 0.0, 1.0 / sqrt(16.0 * (double)dim[3])};
-    const struct tess_init zero = {TESS_INIT_CONSTANT, TESS_WEIGHT_NO_DECAY, 0.0, 0.0};
-    const struct tess_conv conv = {stride, 1, 1, 1, 1};
+    const struct tess_init drawn = {sizeof drawn, TESS_INIT_UNIFORM, 0, 0.0, 1.0 / sqrt(16.0 * (double)dim[3])};
+    const struct tess_init zero = {sizeof zero, TESS_INIT_CONSTANT, TESS_WEIGHT_NO_DECAY, 0.0, 0.0};
+    const struct tess_conv conv = {sizeof conv, stride, 1, 1, 1, 1};
     tess_scope(g, "%s", name);
-    struct tess_node *w = tess_weight(g, "weight", 4, dim, drawn), *b = tess_weight(g, "bias", 1, &channels, zero);
+    struct tess_node *w = tess_weight(g, "weight", 4, dim, &drawn), *b = tess_weight(g, "bias", 1, &channels, &zero);
     tess_scope_end(g);
     return tess_conv2d(g, x, w, b, &conv);
 }

@@ -13,14 +13,14 @@ struct template_name {
 /* A weight drawn uniformly within 1 / sqrt(fan-in), and a bias that begins at zero. */
 static struct tess_node *weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, int64_t fan_in)
 {
-    const struct tess_init init = {TESS_INIT_UNIFORM, 0, 0.0, 1.0 / sqrt((double)fan_in)};
-    return tess_weight(g, name, rank, dim, init);
+    const struct tess_init init = {sizeof init, TESS_INIT_UNIFORM, 0, 0.0, 1.0 / sqrt((double)fan_in)};
+    return tess_weight(g, name, rank, dim, &init);
 }
 
 static struct tess_node *bias(struct tess_graph *g, const char *name, int64_t channels)
 {
-    const struct tess_init init = {TESS_INIT_CONSTANT, TESS_WEIGHT_NO_DECAY, 0.0, 0.0};
-    return tess_weight(g, name, 1, &channels, init);
+    const struct tess_init init = {sizeof init, TESS_INIT_CONSTANT, TESS_WEIGHT_NO_DECAY, 0.0, 0.0};
+    return tess_weight(g, name, 1, &channels, &init);
 }
 
 /* latent (N, h, w, D) -> image (N, height, width, channels) */
@@ -31,7 +31,7 @@ static int template_name_record(void *self, struct tess_context *ctx, struct tes
     const struct tess_tensor in = tess_shape(latent);
     const int64_t patch = latent ? height / in.dim[1] : 1;
     const int64_t expand[2] = {d->channels, in.dim[3]}, paint[4] = {d->channels, patch, patch, channels};
-    const struct tess_conv patches = {(int32_t)patch, 0, 0, 0, 0};
+    const struct tess_conv patches = {sizeof patches, (int32_t)patch, 0, 0, 0, 0};
     if (latent && (patch < 1 || in.dim[1] * patch != height || in.dim[2] * patch != width))
         return ctx->fail(ctx, TESS_E_SHAPE, "template-name: a latent of %lld x %lld does not divide images of %lld x %lld into squares",
                          (long long)in.dim[1], (long long)in.dim[2], (long long)height, (long long)width);

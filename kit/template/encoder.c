@@ -13,14 +13,14 @@ struct template_name {
 /* A weight drawn uniformly within 1 / sqrt(fan-in), and a bias that begins at zero. */
 static struct tess_node *weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, int64_t fan_in)
 {
-    const struct tess_init init = {TESS_INIT_UNIFORM, 0, 0.0, 1.0 / sqrt((double)fan_in)};
-    return tess_weight(g, name, rank, dim, init);
+    const struct tess_init init = {sizeof init, TESS_INIT_UNIFORM, 0, 0.0, 1.0 / sqrt((double)fan_in)};
+    return tess_weight(g, name, rank, dim, &init);
 }
 
 static struct tess_node *bias(struct tess_graph *g, const char *name, int64_t channels)
 {
-    const struct tess_init init = {TESS_INIT_CONSTANT, TESS_WEIGHT_NO_DECAY, 0.0, 0.0};
-    return tess_weight(g, name, 1, &channels, init);
+    const struct tess_init init = {sizeof init, TESS_INIT_CONSTANT, TESS_WEIGHT_NO_DECAY, 0.0, 0.0};
+    return tess_weight(g, name, 1, &channels, &init);
 }
 
 /* image (N, H, W, C) -> latent (N, H / patch, W / patch, width) */
@@ -30,7 +30,7 @@ static int template_name_record(void *self, struct tess_context *ctx, struct tes
     const struct template_name *e = (const struct template_name *)self;
     const struct tess_tensor in = tess_shape(image);
     const int64_t cut[4] = {e->channels, e->patch, e->patch, in.dim[3]}, project[2] = {width, e->channels};
-    const struct tess_conv patches = {(int32_t)e->patch, 0, 0, 0, 0};
+    const struct tess_conv patches = {sizeof patches, (int32_t)e->patch, 0, 0, 0, 0};
     if (image && (in.rank != 4 || in.dim[1] % e->patch || in.dim[2] % e->patch))
         return ctx->fail(ctx, TESS_E_SHAPE, "template-name: images of %lld x %lld are no whole patches of %lld; crop them, or set `patch`",
                          (long long)in.dim[1], (long long)in.dim[2], (long long)e->patch);

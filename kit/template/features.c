@@ -21,12 +21,13 @@ static struct tess_node *convolution(struct tess_graph *g, int trained, int laye
     const struct tess_tensor in = tess_shape(x);
     const int64_t dim[4] = {channels, 3, 3, in.rank == 4 ? in.dim[3] : 1};
     const double spread = sqrt(2.0 / (9.0 * (double)dim[3]));
-    const struct tess_init external = {TESS_INIT_CONSTANT, TESS_WEIGHT_EXTERNAL, 0.0, 0.0}, drawn = {TESS_INIT_NORMAL, 0, 0.0, spread},
-                           zero = {TESS_INIT_CONSTANT, TESS_WEIGHT_NO_DECAY, 0.0, 0.0};
-    const struct tess_conv conv = {1, 1, 1, 1, 1};
+    const struct tess_init external = {sizeof external, TESS_INIT_CONSTANT, TESS_WEIGHT_EXTERNAL, 0.0, 0.0};
+    const struct tess_init drawn = {sizeof drawn, TESS_INIT_NORMAL, 0, 0.0, spread};
+    const struct tess_init zero = {sizeof zero, TESS_INIT_CONSTANT, TESS_WEIGHT_NO_DECAY, 0.0, 0.0};
+    const struct tess_conv conv = {sizeof conv, 1, 1, 1, 1, 1};
     tess_scope(g, "layers.%d", layer);
-    struct tess_node *w = tess_weight(g, "weight", 4, dim, trained ? drawn : external);
-    struct tess_node *b = tess_weight(g, "bias", 1, &channels, trained ? zero : external);
+    struct tess_node *w = tess_weight(g, "weight", 4, dim, trained ? &drawn : &external);
+    struct tess_node *b = tess_weight(g, "bias", 1, &channels, trained ? &zero : &external);
     tess_scope_end(g);
     return tess_leaky_relu(g, tess_conv2d(g, x, w, b, &conv), 0.0f);
 }

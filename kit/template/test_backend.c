@@ -13,14 +13,14 @@ static int check(struct tess_test_host *h, int status, const char *what)
 /* A convolution of stride 2 with a border, a transposed one back, and a linear layer. */
 static int record(void *user, struct tess_context *ctx, struct tess_graph *g, struct tess_node *const *in, struct tess_node **out)
 {
-    const struct tess_init init = {TESS_INIT_NORMAL, 0, 0.0, 0.3};
-    const struct tess_conv conv = {2, 1, 1, 1, 1};
+    const struct tess_init init = {sizeof init, TESS_INIT_NORMAL, 0, 0.0, 0.3};
+    const struct tess_conv conv = {sizeof conv, 2, 1, 1, 1, 1};
     const int64_t down[4] = {3, 4, 4, 2}, up[4] = {3, 4, 4, 2}, linear[2] = {5, 2}, bias[1] = {3};
     (void)user;
     (void)ctx;
-    struct tess_node *x = tess_conv2d(g, in[0], tess_weight(g, "down", 4, down, init), tess_weight(g, "bias", 1, bias, init), &conv);
-    x = tess_conv2d_transpose(g, tess_tanh(g, x), tess_weight(g, "up", 4, up, init), NULL, &conv);
-    out[0] = tess_linear(g, x, tess_weight(g, "linear", 2, linear, init), NULL);
+    struct tess_node *x = tess_conv2d(g, in[0], tess_weight(g, "down", 4, down, &init), tess_weight(g, "bias", 1, bias, &init), &conv);
+    x = tess_conv2d_transpose(g, tess_tanh(g, x), tess_weight(g, "up", 4, up, &init), NULL, &conv);
+    out[0] = tess_linear(g, x, tess_weight(g, "linear", 2, linear, &init), NULL);
     return TESS_OK;
 }
 

@@ -198,9 +198,11 @@ int autoencoding_looks_back(const struct autoencoding *k)
 
 int autoencoding_train(struct tess_context *ctx, struct tess_stage_run *r, struct autoencoding *k)
 {
-    const struct tess_training_group group[2] = {{.prefix = "critic.", .first_step = k->p->adversarial.start + 1},
-                                                 {.prefix = "encoder.", .first_step = k->frozen ? k->p->training.steps : 0}};
+    const struct tess_training_group group[2] = {
+        {.size = sizeof group[0], .prefix = "critic.", .first_step = k->p->adversarial.start + 1},
+        {.size = sizeof group[0], .prefix = "encoder.", .first_step = k->frozen ? k->p->training.steps : 0}};
     struct tess_training t = {.size = sizeof t,
+                              .params_size = sizeof k->p->training,
                               .params = &k->p->training,
                               .weights = k->weights,
                               .graph = k->graph,

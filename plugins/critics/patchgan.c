@@ -22,18 +22,20 @@ enum { UNIT, SIGNED };
 /* As PyTorch begins: uniform within 1 / sqrt(fan-in). */
 static struct tess_init by_fan_in(int64_t fan_in, uint32_t flags)
 {
-    return (struct tess_init){.kind = TESS_INIT_UNIFORM, .flags = flags, .spread = 1.0 / sqrt((double)fan_in)};
+    return (struct tess_init){
+        .size = sizeof(struct tess_init), .kind = TESS_INIT_UNIFORM, .flags = flags, .spread = 1.0 / sqrt((double)fan_in)};
 }
 
 static struct tess_node *patchgan_convolution(struct tess_graph *g, int64_t place, struct tess_node *x, int64_t channels, int32_t stride,
                                               int bias)
 {
-    struct tess_conv how = {.stride = stride, .top = 1, .left = 1, .bottom = 1, .right = 1};
+    struct tess_conv how = {.size = sizeof(struct tess_conv), .stride = stride, .top = 1, .left = 1, .bottom = 1, .right = 1};
     struct tess_tensor s = tess_shape(x);
     int64_t in = s.rank == 4 ? s.dim[3] : 1;
     tess_scope(g, "main.%d", (int)place);
-    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){channels, 4, 4, in}, by_fan_in(16 * in, 0));
-    struct tess_node *b = bias ? tess_weight(g, "bias", 1, &channels, by_fan_in(16 * in, TESS_WEIGHT_NO_DECAY)) : NULL;
+    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){channels, 4, 4, in}, (struct tess_init[]){by_fan_in(16 * in, 0)});
+    struct tess_node *b =
+        bias ? tess_weight(g, "bias", 1, &channels, (struct tess_init[]){by_fan_in(16 * in, TESS_WEIGHT_NO_DECAY)}) : NULL;
     tess_scope_end(g);
     return tess_conv2d(g, x, w, b, &how);
 }
@@ -45,8 +47,8 @@ static struct tess_node *batch_norm(struct tess_graph *g, int64_t place, struct 
     struct tess_tensor s = tess_shape(x);
     int64_t channels = s.rank == 4 ? s.dim[3] : 1;
     tess_scope(g, "main.%d", (int)place);
-    struct tess_node *gamma = tess_weight(g, "weight", 1, &channels, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY, .centre = 1.0});
-    struct tess_node *beta = tess_weight(g, "bias", 1, &channels, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
+    struct tess_node *gamma = tess_weight(g, "weight", 1, &channels, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY, .centre = 1.0));
+    struct tess_node *beta = tess_weight(g, "bias", 1, &channels, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY));
     tess_scope_end(g);
     x = tess_reshape(g, x, 4, (const int64_t[]){1, s.dim[0] * s.dim[1], s.dim[2], channels});
     return tess_reshape(g, tess_group_norm(g, x, gamma, beta, (int32_t)channels, 1e-5f), 4, s.dim);

@@ -33,21 +33,22 @@ static int open_transformer(void *self, struct tess_context *ctx)
 /* The published code never applies its N(0, 0.02); `small` does. */
 static struct tess_init transformer_matrix(const struct transformer *p, int64_t fan_in)
 {
-    return p->init == INIT_SMALL ? (struct tess_init){.kind = TESS_INIT_NORMAL, .spread = 0.02}
-                                 : (struct tess_init){.kind = TESS_INIT_UNIFORM, .spread = 1.0 / sqrt((double)fan_in)};
+    return p->init == INIT_SMALL
+               ? (struct tess_init){.size = sizeof(struct tess_init), .kind = TESS_INIT_NORMAL, .spread = 0.02}
+               : (struct tess_init){.size = sizeof(struct tess_init), .kind = TESS_INIT_UNIFORM, .spread = 1.0 / sqrt((double)fan_in)};
 }
 
 static struct tess_node *transformer_linear(const struct transformer *p, struct tess_graph *g, const char *name, struct tess_node *x,
                                             int64_t from, int64_t to)
 {
-    struct tess_init bias = {.flags = TESS_WEIGHT_NO_DECAY};
+    struct tess_init bias = {.size = sizeof(struct tess_init), .flags = TESS_WEIGHT_NO_DECAY};
     if (p->init == INIT_PUBLISHED) {
         bias.kind = TESS_INIT_UNIFORM;
         bias.spread = 1.0 / sqrt((double)from);
     }
     tess_scope(g, "%s", name);
-    struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){to, from}, transformer_matrix(p, from)),
-                     *b = tess_weight(g, "bias", 1, &to, bias);
+    struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){to, from}, (struct tess_init[]){transformer_matrix(p, from)}),
+                     *b = tess_weight(g, "bias", 1, &to, &bias);
     tess_scope_end(g);
     return tess_linear(g, x, w, b);
 }
@@ -55,8 +56,8 @@ static struct tess_node *transformer_linear(const struct transformer *p, struct 
 static struct tess_node *transformer_norm(struct tess_graph *g, const char *name, struct tess_node *x, int64_t width)
 {
     tess_scope(g, "%s", name);
-    struct tess_node *gamma = tess_weight(g, "weight", 1, &width, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY, .centre = 1.0});
-    struct tess_node *beta = tess_weight(g, "bias", 1, &width, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
+    struct tess_node *gamma = tess_weight(g, "weight", 1, &width, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY, .centre = 1.0));
+    struct tess_node *beta = tess_weight(g, "bias", 1, &width, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY));
     tess_scope_end(g);
     return tess_layer_norm(g, x, gamma, beta, EPSILON);
 }
@@ -130,26 +131,30 @@ static struct tess_node *transformer_head(const struct transformer *p, struct te
 {
     int64_t d = p->embed_dim;
     x = transformer_norm(g, "ln_f", x, d);
-    return tess_linear(g, x, tess_weight(g, "head.weight", 2, (const int64_t[]){codebook_size, d}, transformer_matrix(p, d)), NULL);
+    return tess_linear(
+        g, x, tess_weight(g, "head.weight", 2, (const int64_t[]){codebook_size, d}, (struct tess_init[]){transformer_matrix(p, d)}), NULL);
 }
 
 /* ---- embeddings ---- */
 
 static struct tess_node *codes_of(const struct transformer *p, struct tess_graph *g, struct tess_node *tokens, int64_t vocabulary)
 {
-    struct tess_init normal = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = p->init == INIT_SMALL ? 0.02 : 1.0};
-    return tess_embedding(g, tokens, tess_weight(g, "tok_emb.weight", 2, (const int64_t[]){vocabulary, p->embed_dim}, normal));
+    struct tess_init normal = {.size = sizeof(struct tess_init),
+                               .kind = TESS_INIT_NORMAL,
+                               .flags = TESS_WEIGHT_NO_DECAY,
+                               .spread = p->init == INIT_SMALL ? 0.02 : 1.0};
+    return tess_embedding(g, tokens, tess_weight(g, "tok_emb.weight", 2, (const int64_t[]){vocabulary, p->embed_dim}, &normal));
 }
 
 /* (L, D): a vector for each position of the map and, where there are levels, one for each level added to it. */
 static struct tess_node *transformer_places(const struct transformer *p, struct tess_graph *g, int64_t positions, int64_t depth)
 {
-    const struct tess_init zero = {.flags = TESS_WEIGHT_NO_DECAY};
+    const struct tess_init zero = {.size = sizeof zero, .flags = TESS_WEIGHT_NO_DECAY};
     int64_t d = p->embed_dim;
-    struct tess_node *place = tess_weight(g, "pos_emb", 2, (const int64_t[]){positions, d}, zero);
+    struct tess_node *place = tess_weight(g, "pos_emb", 2, (const int64_t[]){positions, d}, &zero);
     if (depth == 1)
         return place;
-    struct tess_node *level = tess_weight(g, "level_emb", 2, (const int64_t[]){depth, d}, zero);
+    struct tess_node *level = tess_weight(g, "level_emb", 2, (const int64_t[]){depth, d}, &zero);
     struct tess_node *all = tess_add(g, tess_constant(g, 0.0f, 3, (const int64_t[]){positions, depth, d}), level);
     all = tess_add(g, all, tess_reshape(g, place, 3, (const int64_t[]){positions, 1, d}));
     return tess_reshape(g, all, 2, (const int64_t[]){positions * depth, d});
@@ -164,7 +169,7 @@ static int64_t transformer_depth(const struct tess_denoiser_input *in)
 /* (N, 1, D): what stands before the first token, once for each sequence. */
 static struct tess_node *transformer_beginning(const struct transformer *p, struct tess_graph *g)
 {
-    struct tess_node *start = tess_weight(g, "start_tok", 1, &p->embed_dim, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
+    struct tess_node *start = tess_weight(g, "start_tok", 1, &p->embed_dim, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY));
     return tess_add(g, tess_constant(g, 0.0f, 3, (const int64_t[]){tess_graph_microbatch(g), 1, p->embed_dim}), start);
 }
 

@@ -49,19 +49,21 @@ static int64_t width_of(const struct unet *p, int64_t level)
 
 static struct tess_init unet_uniform(int64_t fan_in, uint32_t flags)
 {
-    return (struct tess_init){.kind = TESS_INIT_UNIFORM, .flags = flags, .spread = 1.0 / sqrt((double)fan_in)};
+    return (struct tess_init){
+        .size = sizeof(struct tess_init), .kind = TESS_INIT_UNIFORM, .flags = flags, .spread = 1.0 / sqrt((double)fan_in)};
 }
 
 static struct tess_node *unet_bias(struct tess_graph *g, int64_t width, int64_t fan_in)
 {
-    return tess_weight(g, "bias", 1, &width, unet_uniform(fan_in, TESS_WEIGHT_NO_DECAY));
+    return tess_weight(g, "bias", 1, &width, (struct tess_init[]){unet_uniform(fan_in, TESS_WEIGHT_NO_DECAY)});
 }
 
 /* Of the last dimension: a layer of the time, or a 1 x 1 convolution. */
 static struct tess_node *unet_linear(struct tess_graph *g, const char *name, struct tess_node *x, int64_t from, int64_t to)
 {
     tess_scope(g, "%s", name);
-    struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){to, from}, unet_uniform(from, 0)), *b = unet_bias(g, to, from);
+    struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){to, from}, (struct tess_init[]){unet_uniform(from, 0)}),
+                     *b = unet_bias(g, to, from);
     tess_scope_end(g);
     return tess_linear(g, x, w, b);
 }
@@ -69,9 +71,9 @@ static struct tess_node *unet_linear(struct tess_graph *g, const char *name, str
 static struct tess_node *unet_convolve(struct tess_graph *g, const char *name, struct tess_node *x, int64_t from, int64_t to,
                                        int32_t stride)
 {
-    const struct tess_conv conv = {.stride = stride, .top = 1, .left = 1, .bottom = 1, .right = 1};
+    const struct tess_conv conv = {.size = sizeof(struct tess_conv), .stride = stride, .top = 1, .left = 1, .bottom = 1, .right = 1};
     tess_scope(g, "%s", name);
-    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){to, 3, 3, from}, unet_uniform(9 * from, 0)),
+    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){to, 3, 3, from}, (struct tess_init[]){unet_uniform(9 * from, 0)}),
                      *b = unet_bias(g, to, 9 * from);
     tess_scope_end(g);
     return tess_conv2d(g, x, w, b, &conv);
@@ -80,9 +82,10 @@ static struct tess_node *unet_convolve(struct tess_graph *g, const char *name, s
 /* Twice the size. PyTorch takes for the fan-in of a transposed kernel what is the fan-out. */
 static struct tess_node *unet_widen(struct tess_graph *g, const char *name, struct tess_node *x, int64_t width)
 {
-    const struct tess_conv twice = {.stride = 2, .top = 1, .left = 1, .bottom = 1, .right = 1};
+    const struct tess_conv twice = {.size = sizeof(struct tess_conv), .stride = 2, .top = 1, .left = 1, .bottom = 1, .right = 1};
     tess_scope(g, "%s", name);
-    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){width, 4, 4, width}, unet_uniform(16 * width, 0));
+    struct tess_node *w =
+        tess_weight(g, "weight", 4, (const int64_t[]){width, 4, 4, width}, (struct tess_init[]){unet_uniform(16 * width, 0)});
     struct tess_node *b = unet_bias(g, width, 16 * width);
     tess_scope_end(g);
     return tess_conv2d_transpose(g, x, w, b, &twice);
@@ -95,8 +98,8 @@ static struct tess_node *unet_block(const struct stack *s, const char *name, str
     tess_scope(g, "%s.block", name);
     x = unet_convolve(g, "0", x, from, to, 1);
     tess_scope(g, "1");
-    struct tess_node *gamma = tess_weight(g, "weight", 1, &to, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY, .centre = 1.0});
-    struct tess_node *beta = tess_weight(g, "bias", 1, &to, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
+    struct tess_node *gamma = tess_weight(g, "weight", 1, &to, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY, .centre = 1.0));
+    struct tess_node *beta = tess_weight(g, "bias", 1, &to, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY));
     tess_scope_end(g);
     tess_scope_end(g);
     return tess_mish(g, tess_group_norm(g, x, gamma, beta, (int32_t)s->p->groups, EPSILON));
@@ -124,11 +127,12 @@ static struct tess_node *unet_attention(const struct stack *s, const char *name,
     struct tess_graph *g = s->g;
     int64_t inner = s->p->heads * s->p->head_dim;
     struct tess_tensor map = tess_shape(x);
-    struct tess_init zero = {.flags = TESS_WEIGHT_NO_DECAY};
+    struct tess_init zero = {.size = sizeof(struct tess_init), .flags = TESS_WEIGHT_NO_DECAY};
     tess_scope(g, "%s.fn", name);
-    struct tess_node *gain = tess_weight(g, "g", 1, (const int64_t[]){1}, zero);
+    struct tess_node *gain = tess_weight(g, "g", 1, (const int64_t[]){1}, &zero);
     tess_scope(g, "fn");
-    struct tess_node *w = tess_weight(g, "to_qkv.weight", 2, (const int64_t[]){3 * inner, width}, unet_uniform(width, 0));
+    struct tess_node *w =
+        tess_weight(g, "to_qkv.weight", 2, (const int64_t[]){3 * inner, width}, (struct tess_init[]){unet_uniform(width, 0)});
     struct tess_node *all = tess_linear(g, tess_reshape(g, x, 3, (const int64_t[]){map.dim[0], map.dim[1] * map.dim[2], width}), w, NULL);
     struct tess_node *q = tess_slice(g, all, 2, 0, inner), *k = tess_slice(g, all, 2, inner, inner);
     struct tess_node *v = tess_slice(g, all, 2, 2 * inner, inner);
@@ -163,15 +167,17 @@ static struct tess_node *read_tokens(const struct unet *p, struct tess_graph *g,
     int64_t across = in->width * unet_depth(in);
     const int64_t map[4] = {rows, in->height, across, d}, one[4] = {rows, in->height, across, 1};
     if (p->input == INPUT_EMBEDDING) {
-        struct tess_init normal = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = 1.0};
-        struct tess_node *table = tess_weight(g, "embedding.weight", 2, (const int64_t[]){in->vocabulary, d}, normal);
+        struct tess_init normal = {
+            .size = sizeof(struct tess_init), .kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = 1.0};
+        struct tess_node *table = tess_weight(g, "embedding.weight", 2, (const int64_t[]){in->vocabulary, d}, &normal);
         return tess_reshape(g, tess_embedding(g, in->tokens, table), 4, map);
     }
     /* A 1 x 1 convolution of one channel, element by element: as a product its operands would be rounded to bf16 where a run is, and codes
      * next to one another would be the same. */
     struct tess_node *z = tess_to_f32(g, in->tokens, 1.0f / (float)(in->vocabulary > 1 ? in->vocabulary - 1 : 1), 0.0f);
     tess_scope(g, "input_conv");
-    struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){d, 1}, unet_uniform(1, 0)), *b = unet_bias(g, d, 1);
+    struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){d, 1}, (struct tess_init[]){unet_uniform(1, 0)}),
+                     *b = unet_bias(g, d, 1);
     tess_scope_end(g);
     struct tess_node *x = tess_add(g, tess_constant(g, 0.0f, 4, map), tess_reshape(g, w, 1, &d));
     return tess_add(g, tess_mul(g, x, tess_reshape(g, z, 4, one)), b);

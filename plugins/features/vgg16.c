@@ -68,24 +68,26 @@ static struct tess_node *vgg16_scaled(struct tess_graph *g, struct tess_node *im
 /* Trained here, a convolution before a ReLU keeps the variance of what comes in (He et al., "Delving Deep into Rectifiers", 2015). */
 static struct tess_init vgg16_kernel(int trained, int64_t fan_in)
 {
-    return trained ? (struct tess_init){.kind = TESS_INIT_NORMAL, .spread = sqrt(2.0 / (double)fan_in)}
-                   : (struct tess_init){.flags = TESS_WEIGHT_EXTERNAL};
+    return trained ? (struct tess_init){.size = sizeof(struct tess_init), .kind = TESS_INIT_NORMAL, .spread = sqrt(2.0 / (double)fan_in)}
+                   : (struct tess_init){.size = sizeof(struct tess_init), .flags = TESS_WEIGHT_EXTERNAL};
 }
 
 /* Nothing tells channels apart before they were held against people's judgement: each counts as much. */
 static struct tess_init vgg16_alike(int trained, double value)
 {
-    return (struct tess_init){.flags = trained ? TESS_WEIGHT_NO_DECAY : TESS_WEIGHT_EXTERNAL, .centre = value};
+    return (struct tess_init){
+        .size = sizeof(struct tess_init), .flags = trained ? TESS_WEIGHT_NO_DECAY : TESS_WEIGHT_EXTERNAL, .centre = value};
 }
 
 static struct tess_node *vgg16_convolution(struct tess_graph *g, int trained, int place, struct tess_node *x, int64_t to)
 {
-    static const struct tess_conv same = {.stride = 1, .top = 1, .left = 1, .bottom = 1, .right = 1};
+    static const struct tess_conv same = {.size = sizeof(struct tess_conv), .stride = 1, .top = 1, .left = 1, .bottom = 1, .right = 1};
     struct tess_tensor s = tess_shape(x);
     int64_t from = s.rank == 4 ? s.dim[3] : 1;
     tess_scope(g, "features.%d", place);
-    struct tess_node *w = tess_weight(g, "weight", 4, (const int64_t[]){to, 3, 3, from}, vgg16_kernel(trained, 9 * from));
-    struct tess_node *b = tess_weight(g, "bias", 1, &to, vgg16_alike(trained, 0.0));
+    struct tess_node *w =
+        tess_weight(g, "weight", 4, (const int64_t[]){to, 3, 3, from}, (struct tess_init[]){vgg16_kernel(trained, 9 * from)});
+    struct tess_node *b = tess_weight(g, "bias", 1, &to, (struct tess_init[]){vgg16_alike(trained, 0.0)});
     tess_scope_end(g);
     return tess_leaky_relu(g, tess_conv2d(g, x, w, b, &same), 0.0f);
 }
@@ -115,8 +117,8 @@ static int vgg16_record(void *self, struct tess_context *ctx, struct tess_graph 
         for (int k = 0; k < DEEPEST && layer[i][k] >= 0; k++)
             x = vgg16_convolution(g, trained, layer[i][k], x, channels);
         (void)snprintf(name, sizeof name, "lin%d", i);
-        out->feature[out->count++] = (struct tess_feature){
-            .map = x, .weight = tess_weight(g, name, 1, &channels, vgg16_alike(trained, 1.0))};
+        out->feature[out->count++] =
+            (struct tess_feature){.map = x, .weight = tess_weight(g, name, 1, &channels, (struct tess_init[]){vgg16_alike(trained, 1.0)})};
     }
     return TESS_OK;
 }

@@ -37,8 +37,8 @@ static int64_t code_dim(void *self)
 
 static struct tess_node *codebook_weight(const struct ema *q, struct tess_graph *g)
 {
-    struct tess_init init = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};
-    return tess_weight(g, "codebook", 2, (const int64_t[]){q->codebook_size, q->code_dim}, init);
+    struct tess_init init = {.size = sizeof(struct tess_init), .kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};
+    return tess_weight(g, "codebook", 2, (const int64_t[]){q->codebook_size, q->code_dim}, &init);
 }
 
 static int ema_record(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out)
@@ -46,8 +46,8 @@ static int ema_record(void *self, struct tess_context *ctx, struct tess_graph *g
     const struct ema *q = self;
     struct tess_node *codebook = codebook_weight(q, g), *counts, *sums;
     (void)ctx;
-    (void)tess_weight(g, "cluster_size", 1, &q->codebook_size, (struct tess_init){.flags = TESS_WEIGHT_BUFFER, .centre = 1.0});
-    (void)tess_weight(g, "embed_sum", 2, (const int64_t[]){q->codebook_size, q->code_dim}, (struct tess_init){.flags = TESS_WEIGHT_BUFFER});
+    (void)tess_weight(g, "cluster_size", 1, &q->codebook_size, TESS_INIT(.flags = TESS_WEIGHT_BUFFER, .centre = 1.0));
+    (void)tess_weight(g, "embed_sum", 2, (const int64_t[]){q->codebook_size, q->code_dim}, TESS_INIT(.flags = TESS_WEIGHT_BUFFER));
     out->codes = tess_nearest(g, latent, codebook);
     struct tess_node *rows = tess_embedding(g, out->codes, codebook);
     struct tess_node *commitment = tess_mean_all(g, tess_square(g, tess_sub(g, latent, tess_stop_gradient(g, rows))));

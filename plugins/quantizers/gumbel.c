@@ -62,16 +62,16 @@ static struct tess_node *gumbel_noise(struct tess_graph *g, const struct tess_te
 
 static struct tess_node *gumbel_logits(const struct gumbel *q, struct tess_graph *g, struct tess_node *latent)
 {
-    const struct tess_init weight = {.kind = TESS_INIT_UNIFORM, .spread = 1.0 / sqrt((double)q->code_dim)};
-    const struct tess_init zero = {.flags = TESS_WEIGHT_NO_DECAY};
-    struct tess_node *w = tess_weight(g, "logits.weight", 2, (const int64_t[]){q->codebook_size, q->code_dim}, weight);
-    return tess_linear(g, latent, w, tess_weight(g, "logits.bias", 1, &q->codebook_size, zero));
+    const struct tess_init weight = {.size = sizeof(struct tess_init), .kind = TESS_INIT_UNIFORM, .spread = 1.0 / sqrt((double)q->code_dim)};
+    const struct tess_init zero = {.size = sizeof(struct tess_init), .flags = TESS_WEIGHT_NO_DECAY};
+    struct tess_node *w = tess_weight(g, "logits.weight", 2, (const int64_t[]){q->codebook_size, q->code_dim}, &weight);
+    return tess_linear(g, latent, w, tess_weight(g, "logits.bias", 1, &q->codebook_size, &zero));
 }
 
 static struct tess_node *gumbel_codebook(const struct gumbel *q, struct tess_graph *g)
 {
-    const struct tess_init init = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = 1.0};
-    return tess_weight(g, "codebook", 2, (const int64_t[]){q->codebook_size, q->code_dim}, init);
+    const struct tess_init init = {.size = sizeof(struct tess_init), .kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = 1.0};
+    return tess_weight(g, "codebook", 2, (const int64_t[]){q->codebook_size, q->code_dim}, &init);
 }
 
 /* 1 / temperature, scalar: (30.3) */

@@ -66,7 +66,8 @@ static int record_codebook(struct tess_context *ctx, const struct tess_tokenizer
 {
     struct tess_node *codes = tess_input(g, "codes", TESS_I32, 3, (const int64_t[]){tess_graph_microbatch(g), 1, 1}), *rows = NULL;
     TESS_TRY(tess_tokenizer_lookup(ctx, t, g, codes, &rows));
-    tess_output(g, "rows", rows);
+    struct tess_tensor shape = tess_shape(rows);
+    tess_output(g, "rows", tess_reshape(g, rows, 2, (const int64_t[]){shape.dim[0], shape.dim[3]}));
     return tess_graph_seal(ctx, g);
 }
 

@@ -42,10 +42,11 @@ static int record_scores(struct tess_context *ctx, const struct work *k, struct 
         return ctx->fail(ctx, TESS_E_VALUE, "train-features: `%s` gives no features", tess_instance_name(k->s->network));
     struct tess_node *last = made.feature[made.count - 1].map;
     int64_t rows = tess_graph_microbatch(g), width = tess_shape(last).dim[3];
-    struct tess_init matrix = {.kind = TESS_INIT_UNIFORM, .spread = 1.0 / sqrt((double)(width > 0 ? width : 1))};
+    struct tess_init matrix = {
+        .size = sizeof(struct tess_init), .kind = TESS_INIT_UNIFORM, .spread = 1.0 / sqrt((double)(width > 0 ? width : 1))};
     struct tess_node *mean = tess_reshape(g, tess_mean(g, last, 1u << 1 | 1u << 2), 2, (const int64_t[]){rows, width});
-    struct tess_node *w = tess_weight(g, "head.weight", 2, (const int64_t[]){k->classes, width}, matrix);
-    struct tess_node *b = tess_weight(g, "head.bias", 1, &k->classes, (struct tess_init){.flags = TESS_WEIGHT_NO_DECAY});
+    struct tess_node *w = tess_weight(g, "head.weight", 2, (const int64_t[]){k->classes, width}, &matrix);
+    struct tess_node *b = tess_weight(g, "head.bias", 1, &k->classes, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY));
     *scores = tess_linear(g, mean, w, b);
     return TESS_OK;
 }
@@ -212,8 +213,13 @@ static int train_features_train(struct tess_context *ctx, struct work *k)
     TESS_TRY(stage_images_open(ctx, &k->images, images, k->image));
     TESS_TRY(tess_artefact_load(ctx, images, "labels", TESS_I32, &k->labels));
     TESS_TRY(stage_check_below(ctx, images, "labels", &k->labels, "classes", k->classes));
-    struct tess_training t = {
-        .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = train_features_fill};
+    struct tess_training t = {.size = sizeof t,
+                              .params_size = sizeof(struct tess_training_params),
+                              .params = &k->s->training,
+                              .weights = k->weights,
+                              .graph = k->graph,
+                              .user = k,
+                              .fill = train_features_fill};
     TESS_TRY(tess_train(ctx, k->run, &t));
     if (k->s->training.ema_decay > 0.0)
         TESS_TRY(tess_weights_take_averages(ctx, k->weights));

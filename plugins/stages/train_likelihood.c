@@ -31,11 +31,11 @@ struct work {
 
 static int declare_external(struct tess_context *ctx, const struct work *k)
 {
-    const struct tess_init kept = {.flags = TESS_WEIGHT_BUFFER};
+    const struct tess_init kept = {.size = sizeof(struct tess_init), .flags = TESS_WEIGHT_BUFFER};
     for (int64_t i = 0; i < tess_weights_count(k->given.weights); i++) {
         struct tess_tensor shape;
         TESS_TRY(tess_weights_view(ctx, k->given.weights, i, TESS_ROLE_VALUE, &shape));
-        tess_weight(k->graph, tess_weights_name(k->given.weights, i), shape.rank, shape.dim, kept);
+        tess_weight(k->graph, tess_weights_name(k->given.weights, i), shape.rank, shape.dim, &kept);
     }
     return TESS_OK;
 }
@@ -209,8 +209,13 @@ static int train_likelihood_train(struct tess_context *ctx, struct tess_stage_ru
     TESS_TRY(train_likelihood_read_model(ctx, k, model));
     TESS_TRY(stage_images_open(ctx, &k->images, images,
                                (const int64_t[]){k->given.tokenizer.height, k->given.tokenizer.width, k->given.tokenizer.channels}));
-    struct tess_training t = {
-        .size = sizeof t, .params = &k->s->training, .weights = k->weights, .graph = k->graph, .user = k, .fill = train_likelihood_fill};
+    struct tess_training t = {.size = sizeof t,
+                              .params_size = sizeof(struct tess_training_params),
+                              .params = &k->s->training,
+                              .weights = k->weights,
+                              .graph = k->graph,
+                              .user = k,
+                              .fill = train_likelihood_fill};
     TESS_TRY(tess_train(ctx, r, &t));
     if (k->s->training.ema_decay > 0.0)
         TESS_TRY(tess_weights_take_averages(ctx, k->weights));

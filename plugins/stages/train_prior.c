@@ -232,6 +232,7 @@ static int train_prior_train(struct tess_context *ctx, struct tess_stage_run *r,
     k->tokens = tess_prior_tokens(&p);
     assert(k->train_count >= 1 && k->train_count <= k->codes.dim[0] && tess_tensor_count(&k->codes) == k->codes.dim[0] * k->tokens);
     struct tess_training t = {.size = sizeof t,
+                              .params_size = sizeof(struct tess_training_params),
                               .params = &k->s->training,
                               .weights = k->weights,
                               .graph = k->graph,

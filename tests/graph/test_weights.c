@@ -13,7 +13,7 @@ static void declare(struct tess_weights *w, const char *name, int32_t rank, int6
 {
     int64_t at;
     store_ok(tessi_graph_weights_declare(C, w, name, rank, (const int64_t[]){a, b},
-                                   (struct tess_init){.kind = TESS_INIT_NORMAL, .flags = flags, .spread = 1.0}, &at));
+                                         TESS_INIT(.kind = TESS_INIT_NORMAL, .flags = flags, .spread = 1.0), &at));
     ck_assert_int_eq(tess_weights_index(w, name), at);
 }
 

@@ -8,7 +8,7 @@ struct outside {
 static struct tess_node *codebook(const struct outside *q, struct tess_graph *g)
 {
     const int64_t dim[2] = {q->codebook_size, q->code_dim};
-    return tess_weight(g, "codebook", 2, dim, (struct tess_init){.kind = TESS_INIT_NORMAL, .spread = 0.1});
+    return tess_weight(g, "codebook", 2, dim, TESS_INIT(.kind = TESS_INIT_NORMAL, .spread = 0.1));
 }
 
 static int64_t codebook_size(void *self)

@@ -29,7 +29,7 @@ static float *decode(const char *variant, int larger, int64_t h, int64_t w, int6
 {
     struct fixture b;
     struct tess_node *image = NULL;
-    struct tess_cost cost;
+    struct tess_cost cost = {.size = sizeof cost};
     int64_t n = ROWS * h * FACTOR * w * FACTOR * C;
     float *y = malloc((size_t)n * sizeof *y), *x = malloc((size_t)(ROWS * h * w * D) * sizeof *x);
     fixture_open(&b, 1, ROWS, 1, 0);

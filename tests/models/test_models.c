@@ -252,7 +252,7 @@ END_TEST
 
 static struct tess_node *weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim)
 {
-    return tess_weight(g, name, rank, dim, (struct tess_init){.kind = TESS_INIT_CONSTANT});
+    return tess_weight(g, name, rank, dim, TESS_INIT(.kind = TESS_INIT_CONSTANT));
 }
 
 static struct tess_node *linear(struct tess_graph *g, const char *name, struct tess_node *x, int64_t from, int64_t to)

@@ -46,7 +46,7 @@ static void open_trained(struct trained *t, const char *config, int threads, int
     t->d = t->ops->code_dim(self);
     t->depth = depth_of(t->ops, self);
     struct tess_node *latent = tess_input(g, "latent", TESS_F32, 2, DIMS(rows, t->d)), *weight = tess_input(g, "weight", TESS_F32, 2, DIMS(rows, t->d));
-    struct tess_node *moved = tess_add(g, latent, tess_weight(g, "shift", 1, &t->d, (struct tess_init){.flags = 0}));
+    struct tess_node *moved = tess_add(g, latent, tess_weight(g, "shift", 1, &t->d, TESS_INIT(.flags = 0)));
     tess_scope(g, "quantizer");
     fixture_ok(&t->b, t->ops->record(self, &t->b.context.context, g, moved, &out));
     tess_scope_end(g);

@@ -49,9 +49,13 @@ struct transposed {
     int biased;
 };
 static const struct transposed transposed_cases[] = {
-    {1, 3, 2, 3, 1, 3, 5, {2, 2, 1, 0, 3}, 1}, {2, 4, 6, 5, 3, 4, 4, {2, 1, 1, 1, 1}, 1},  {2, 4, 6, 5, 3, 4, 4, {2, 1, 1, 1, 1}, 0},
-    {1, 1, 1, 16, 8, 4, 4, {2, 1, 1, 1, 1}, 1}, {1, 5, 3, 4, 6, 3, 3, {1, 1, 1, 1, 1}, 1}, {3, 3, 4, 2, 3, 2, 2, {3, 0, 0, 0, 0}, 1},
-    {1, 2, 2, 33, 40, 4, 4, {2, 1, 1, 1, 1}, 1},
+    {1, 3, 2, 3, 1, 3, 5, {sizeof(struct tess_conv), 2, 2, 1, 0, 3}, 1},
+    {2, 4, 6, 5, 3, 4, 4, {sizeof(struct tess_conv), 2, 1, 1, 1, 1}, 1},
+    {2, 4, 6, 5, 3, 4, 4, {sizeof(struct tess_conv), 2, 1, 1, 1, 1}, 0},
+    {1, 1, 1, 16, 8, 4, 4, {sizeof(struct tess_conv), 2, 1, 1, 1, 1}, 1},
+    {1, 5, 3, 4, 6, 3, 3, {sizeof(struct tess_conv), 1, 1, 1, 1, 1}, 1},
+    {3, 3, 4, 2, 3, 2, 2, {sizeof(struct tess_conv), 3, 0, 0, 0, 0}, 1},
+    {1, 2, 2, 33, 40, 4, 4, {sizeof(struct tess_conv), 2, 1, 1, 1, 1}, 1},
 };
 
 /* Each pixel of x is added to the pixels it reaches. */
@@ -162,7 +166,8 @@ END_TEST
 
 static void refused(struct fixture *b, const char *words)
 {
-    ck_assert_int_eq(tess_graph_seal(&b->context.context, b->graph), TESS_E_SHAPE);
+    int status = tess_graph_seal(&b->context.context, b->graph);
+    ck_assert(status == TESS_E_SHAPE || status == TESS_E_VALUE);
     ck_assert_msg(strstr(tessi_base_context_message(&b->context.context), words) != NULL, "%s",
                   tessi_base_context_message(&b->context.context));
     fixture_close(b);
@@ -170,22 +175,22 @@ static void refused(struct fixture *b, const char *words)
 
 START_TEST(shapes_that_do_not_fit_are_refused)
 {
-    const struct tess_conv twice = {2, 1, 1, 1, 1}, all = {1, 2, 2, 2, 2}, still = {0, 0, 0, 0, 0};
+    const struct tess_conv twice = {sizeof twice, 2, 1, 1, 1, 1}, all = {sizeof all, 1, 2, 2, 2, 2}, still = {sizeof still, 0, 0, 0, 0, 0};
     struct fixture b;
 #define X(...) tess_input(b.graph, "x", TESS_F32, 4, DIMS(__VA_ARGS__))
 #define W(...) normal_weight(b.graph, "w", 4, DIMS(__VA_ARGS__), 0.0, 1.0)
     fixture_open(&b, 1, 1, 1, 0);
     ck_assert_ptr_null(tess_conv2d_transpose(b.graph, X(1, 4, 4, 3), W(5, 4, 4, 3), NULL, &twice));
-    refused(&b, "(Ci, Kh, Kw, Co) are wanted");
+    refused(&b, "wanted 5 channels, found 3");
     fixture_open(&b, 1, 1, 1, 0);
     ck_assert_ptr_null(tess_conv2d_transpose(b.graph, X(1, 4, 4, 3), W(3, 4, 4, 5), normal_weight(b.graph, "b", 1, DIMS(3), 0, 1), &twice));
-    refused(&b, "(Ci, Kh, Kw, Co) are wanted");
+    refused(&b, "the bias is f32 (3), not f32 (5)");
     fixture_open(&b, 1, 1, 1, 0);
     ck_assert_ptr_null(tess_conv2d_transpose(b.graph, X(1, 2, 2, 3), W(3, 3, 3, 5), NULL, &all));
     refused(&b, "nothing is left");
     fixture_open(&b, 1, 1, 1, 0);
     ck_assert_ptr_null(tess_conv2d_transpose(b.graph, X(1, 2, 2, 3), W(3, 3, 3, 5), NULL, &still));
-    refused(&b, "stride 0");
+    refused(&b, "a stride of 1 .. 4096");
 #undef X
 #undef W
     const struct {

@@ -18,7 +18,7 @@ static struct tess_node *w(struct tess_graph *g, const char *name, int32_t rank,
 /* Values so far apart that a difference of the weights does not change which is larger. */
 static struct tess_node *apart(struct tess_graph *g, int32_t rank, const int64_t *dim)
 {
-    return tess_weight(g, "apart", rank, dim, (struct tess_init){.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 50.0});
+    return tess_weight(g, "apart", rank, dim, TESS_INIT(.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 50.0));
 }
 
 static struct tess_node *positive(struct tess_graph *g, struct tess_node *a)

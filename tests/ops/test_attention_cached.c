@@ -198,7 +198,7 @@ START_TEST(its_memory_is_of_the_cost)
 {
     const struct shape *few = &(struct shape){16, 1, 2}, *many = &(struct shape){16, 1001, 2};
     struct machine m[2];
-    struct tess_cost cost[2];
+    struct tess_cost cost[2] = {{.size = sizeof(struct tess_cost)}, {.size = sizeof(struct tess_cost)}};
     for (int i = 0; i < 2; i++) {
         open_machine(&m[i], i ? many : few, 2);
         fixture_ok(&m[i].b, tess_graph_cost(&m[i].b.context.context, m[i].b.graph, &cost[i]));
@@ -271,7 +271,7 @@ START_TEST(what_cannot_be_recorded)
     recording_refused(ROWS, 1, 2, 1, NULL, "one cache for one graph of inference");
     recording_refused(ROWS, 1, 2, 0, m.cache, "one cache for one graph of inference");
     struct tess_cache *none;
-    refused(&m, tess_cache_new(&m.b.context.context, 0, &none), TESS_E_INTERNAL, "a cache of keys and values of 0 tokens");
+    refused(&m, tess_cache_new(&m.b.context.context, 0, &none), TESS_E_VALUE, "a cache of keys and values of 0 tokens");
     ck_assert_ptr_null(none);
     close_machine(&m);
 }

@@ -161,42 +161,42 @@ static struct tess_node *convolution(struct tess_graph *g, int64_t h, int64_t ci
 
 static struct tess_node *conv_3(struct tess_graph *g)
 {
-    return convolution(g, 6, 3, 4, 3, (struct tess_conv){1, 1, 1, 1, 1});
+    return convolution(g, 6, 3, 4, 3, (struct tess_conv){sizeof(struct tess_conv), 1, 1, 1, 1, 1});
 }
 
 static struct tess_node *conv_1(struct tess_graph *g)
 {
-    return convolution(g, 5, 3, 4, 1, (struct tess_conv){.stride = 1});
+    return convolution(g, 5, 3, 4, 1, (struct tess_conv){.size = sizeof(struct tess_conv), .stride = 1});
 }
 
 static struct tess_node *conv_down(struct tess_graph *g)
 {
-    return convolution(g, 7, 3, 4, 3, (struct tess_conv){2, 0, 0, 1, 1});
+    return convolution(g, 7, 3, 4, 3, (struct tess_conv){sizeof(struct tess_conv), 2, 0, 0, 1, 1});
 }
 
 static struct tess_node *conv_4_2(struct tess_graph *g)
 {
-    return convolution(g, 7, 2, 3, 4, (struct tess_conv){2, 1, 1, 1, 1});
+    return convolution(g, 7, 2, 3, 4, (struct tess_conv){sizeof(struct tess_conv), 2, 1, 1, 1, 1});
 }
 
 static struct tess_node *conv_4_1(struct tess_graph *g)
 {
-    return convolution(g, 6, 2, 3, 4, (struct tess_conv){1, 1, 1, 1, 1});
+    return convolution(g, 6, 2, 3, 4, (struct tess_conv){sizeof(struct tess_conv), 1, 1, 1, 1, 1});
 }
 
 static struct tess_node *conv_grey(struct tess_graph *g)
 {
-    return convolution(g, 6, 1, 4, 3, (struct tess_conv){1, 1, 1, 1, 1});
+    return convolution(g, 6, 1, 4, 3, (struct tess_conv){sizeof(struct tess_conv), 1, 1, 1, 1, 1});
 }
 
 static struct tess_node *conv_to_grey(struct tess_graph *g)
 {
-    return convolution(g, 6, 5, 1, 3, (struct tess_conv){1, 1, 1, 1, 1});
+    return convolution(g, 6, 5, 1, 3, (struct tess_conv){sizeof(struct tess_conv), 1, 1, 1, 1, 1});
 }
 
 static struct tess_node *conv_lopsided(struct tess_graph *g)
 {
-    return convolution(g, 8, 2, 3, 3, (struct tess_conv){3, 2, 0, 1, 2});
+    return convolution(g, 8, 2, 3, 3, (struct tess_conv){sizeof(struct tess_conv), 3, 2, 0, 1, 2});
 }
 
 static struct tess_node *transposed(struct tess_graph *g, int64_t h, int64_t ci, int64_t co, int64_t k, struct tess_conv conv)
@@ -206,22 +206,22 @@ static struct tess_node *transposed(struct tess_graph *g, int64_t h, int64_t ci,
 
 static struct tess_node *transposed_4_2(struct tess_graph *g)
 {
-    return transposed(g, 4, 3, 2, 4, (struct tess_conv){2, 1, 1, 1, 1});
+    return transposed(g, 4, 3, 2, 4, (struct tess_conv){sizeof(struct tess_conv), 2, 1, 1, 1, 1});
 }
 
 static struct tess_node *transposed_3_1(struct tess_graph *g)
 {
-    return transposed(g, 5, 2, 3, 3, (struct tess_conv){1, 1, 1, 1, 1});
+    return transposed(g, 5, 2, 3, 3, (struct tess_conv){sizeof(struct tess_conv), 1, 1, 1, 1, 1});
 }
 
 static struct tess_node *transposed_gaps(struct tess_graph *g) /* of a stride wider than the kernel: pixels that nothing reaches */
 {
-    return transposed(g, 3, 2, 3, 2, (struct tess_conv){3, 0, 0, 0, 0});
+    return transposed(g, 3, 2, 3, 2, (struct tess_conv){sizeof(struct tess_conv), 3, 0, 0, 0, 0});
 }
 
 static struct tess_node *transposed_lopsided(struct tess_graph *g)
 {
-    return transposed(g, 4, 3, 1, 3, (struct tess_conv){2, 2, 0, 1, 0});
+    return transposed(g, 4, 3, 1, 3, (struct tess_conv){sizeof(struct tess_conv), 2, 2, 0, 1, 0});
 }
 
 static struct tess_node *group_norm(struct tess_graph *g)
@@ -278,8 +278,8 @@ static struct tess_node *linear_attention_self(struct tess_graph *g) /* q, k and
 /* Codes made inside the graph: the nearest of a fixed book. */
 static struct tess_node *codes(struct tess_graph *g, int64_t n, int64_t k)
 {
-    struct tess_init fixed = {.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};
-    return tess_nearest(g, tess_weight(g, "points", 2, DIMS(n, 3), fixed), tess_weight(g, "book", 2, DIMS(k, 3), fixed));
+    struct tess_init fixed = {.size = sizeof(struct tess_init), .kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};
+    return tess_nearest(g, tess_weight(g, "points", 2, DIMS(n, 3), &fixed), tess_weight(g, "book", 2, DIMS(k, 3), &fixed));
 }
 
 static struct tess_node *embedding(struct tess_graph *g)
@@ -300,8 +300,8 @@ static struct tess_node *cross_entropy(struct tess_graph *g)
 
 static struct tess_node *cross_entropy_weighted(struct tess_graph *g)
 {
-    struct tess_init fixed = {.kind = TESS_INIT_UNIFORM, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};
-    struct tess_node *some = tess_leaky_relu(g, tess_weight(g, "weight", 1, DIMS(9), fixed), 0.0f); /* about half of them 0 */
+    struct tess_init fixed = {.size = sizeof(struct tess_init), .kind = TESS_INIT_UNIFORM, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};
+    struct tess_node *some = tess_leaky_relu(g, tess_weight(g, "weight", 1, DIMS(9), &fixed), 0.0f); /* about half of them 0 */
     return tess_cross_entropy(g, w(g, "x", 2, DIMS(9, 4)), codes(g, 9, 4), some);
 }
 
@@ -335,23 +335,22 @@ static struct tess_node *custom(struct tess_graph *g)
 /* Far enough apart that the difference does not change which is the largest. */
 static struct tess_node *max_pool(struct tess_graph *g)
 {
-    struct tess_node *apart = tess_weight(g, "apart", 4, DIMS(2, 5, 7, 3),
-                                          (struct tess_init){.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 100.0});
+    struct tess_node *apart =
+        tess_weight(g, "apart", 4, DIMS(2, 5, 7, 3), TESS_INIT(.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 100.0));
     return tess_affine(g, tess_max_pool(g, tess_add(g, w(g, "a", 4, DIMS(2, 5, 7, 3)), apart), 2), 0.01f, 0.0f);
 }
 
 static struct tess_node *max_pool_3(struct tess_graph *g)
 {
-    struct tess_node *apart = tess_weight(g, "apart", 4, DIMS(2, 6, 3, 2),
-                                          (struct tess_init){.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 100.0});
+    struct tess_node *apart =
+        tess_weight(g, "apart", 4, DIMS(2, 6, 3, 2), TESS_INIT(.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 100.0));
     return tess_affine(g, tess_max_pool(g, tess_add(g, w(g, "a", 4, DIMS(2, 6, 3, 2)), apart), 3), 0.01f, 0.0f);
 }
 
 static struct tess_node *direction(struct tess_graph *g)
 {
     struct tess_node *weight = tess_weight(g, "weight", 1, DIMS(5),
-                                           (struct tess_init){.kind = TESS_INIT_UNIFORM, .flags = TESS_WEIGHT_BUFFER, .centre = 1.0,
-                                                              .spread = 0.9});
+                                           TESS_INIT(.kind = TESS_INIT_UNIFORM, .flags = TESS_WEIGHT_BUFFER, .centre = 1.0, .spread = 0.9));
     return tess_direction_distance(g, w(g, "a", 4, DIMS(2, 3, 2, 5)), w(g, "b", 4, DIMS(2, 3, 2, 5)), weight);
 }
 

@@ -116,7 +116,7 @@ START_TEST(logits_at_positions_are_rows_of_all)
     b.inputs = 2;
     fixture_ok(&m.b, tess_graph_run(&m.b.context.context, m.picked, &b));
     compare_rows(k, at, all, picked);
-    struct tess_cost less, more;
+    struct tess_cost less = {.size = sizeof less}, more = {.size = sizeof more};
     fixture_ok(&m.b, tess_graph_cost(&m.b.context.context, m.picked, &less));
     fixture_ok(&m.b, tess_graph_cost(&m.b.context.context, m.b.graph, &more));
     ck_assert((k->positions == tokens ? less.flops == more.flops : less.flops < more.flops) && less.parameters == more.parameters);
@@ -242,7 +242,7 @@ START_TEST(samples_are_those_of_the_plain_loop)
     static const int64_t steps[] = {8, 36, 100};
     for (int i = 0; i < 3; i++) {
         struct model m;
-        struct tess_cost picked, all;
+        struct tess_cost picked = {.size = sizeof picked}, all = {.size = sizeof all};
         open_model(&m, SMALL, H, W, CODES, 0, steps[i], 2, 2);
         struct result r = sample(&m, &(struct plan){.batch = 16, .count = COUNT, .steps = steps[i], .seed = 5});
         struct result plain =
@@ -279,7 +279,7 @@ START_TEST(batches_threads_and_stops_are_no_matter)
     struct result first = {.x = NULL};
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         struct model m;
-        struct tess_cost picked, all;
+        struct tess_cost picked = {.size = sizeof picked}, all = {.size = sizeof all};
         open_model(&m, SMALL, H, W, CODES, 3, 0, ways[i].threads, 3);
         struct result r = sample(&m, &ways[i].p);
         fixture_ok(&m.b, tess_graph_cost(&m.b.context.context, m.picked, &picked));

@@ -92,7 +92,7 @@ START_TEST(samples_are_those_of_whole_sequences)
     struct causal m;
     int64_t calls[2], same = 0;
     double flops[2];
-    struct tess_cost next, all;
+    struct tess_cost next = {.size = sizeof next}, all = {.size = sizeof all};
     causal_open(&m, &small, 2, 1, 2);
     for (int hot = 0; hot < 2; hot++) {
         struct plan p = {.batch = 16, .count = COUNT, .seed = 5, .temperature = hot ? 3.0 : 0.7};

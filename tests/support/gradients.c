@@ -61,7 +61,7 @@ void gradient_check(const char *operation, gradient_recorder *record, double bou
     struct tess_node *y = record(b.graph);
     struct tess_tensor shape = tess_shape(y), total, factor;
     struct tess_node *r = tess_weight(b.graph, "factor", shape.rank, shape.dim,
-                                      (struct tess_init){.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0});
+                                      TESS_INIT(.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0));
     tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, tess_mul(b.graph, y, r)));
     tess_total(b.graph, "y", y);
     int status = tess_graph_seal(&b.context.context, b.graph);

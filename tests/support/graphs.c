@@ -70,5 +70,5 @@ int fixture_can_bf16(const char *backend, int *by_itself)
 
 struct tess_node *normal_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, double centre, double spread)
 {
-    return tess_weight(g, name, rank, dim, (struct tess_init){.kind = TESS_INIT_NORMAL, .centre = centre, .spread = spread});
+    return tess_weight(g, name, rank, dim, TESS_INIT(.kind = TESS_INIT_NORMAL, .centre = centre, .spread = spread));
 }

@@ -109,16 +109,16 @@ END_TEST
 /* y = tanh(W x + b), its mean square, and codes of it; with a total of its own, as quantizers have. */
 static int layer(void *user, struct tess_context *c, struct tess_graph *g, struct tess_node *const *in, struct tess_node **out)
 {
-    struct tess_init init = {.kind = TESS_INIT_NORMAL, .spread = 0.5};
+    struct tess_init init = {.size = sizeof(struct tess_init), .kind = TESS_INIT_NORMAL, .spread = 0.5};
     struct tess_node *y =
-        tess_tanh(g, tess_linear(g, in[0], tess_weight(g, "w", 2, DIMS(3, 4), init), tess_weight(g, "b", 1, DIMS(3), init)));
+        tess_tanh(g, tess_linear(g, in[0], tess_weight(g, "w", 2, DIMS(3, 4), &init), tess_weight(g, "b", 1, DIMS(3), &init)));
     (void)user;
     (void)c;
     tess_total(g, "own", tess_mean_all(g, y));
     tess_output(g, "own too", y);
     out[0] = y;
     out[1] = tess_mean_all(g, tess_square(g, y));
-    out[2] = tess_nearest(g, y, tess_weight(g, "codebook", 2, DIMS(5, 3), init));
+    out[2] = tess_nearest(g, y, tess_weight(g, "codebook", 2, DIMS(5, 3), &init));
     return TESS_OK;
 }
 
@@ -282,7 +282,7 @@ static int codes_alone(void *user, struct tess_context *c, struct tess_graph *g,
 {
     (void)user;
     (void)c;
-    out[0] = tess_nearest(g, in[0], tess_weight(g, "codebook", 2, DIMS(5, 2), (struct tess_init){.kind = TESS_INIT_NORMAL, .spread = 1}));
+    out[0] = tess_nearest(g, in[0], tess_weight(g, "codebook", 2, DIMS(5, 2), TESS_INIT(.kind = TESS_INIT_NORMAL, .spread = 1)));
     return TESS_OK;
 }
 

@@ -57,15 +57,15 @@ static const struct tess_op spoiling = {.size = sizeof spoiling, .name = "spoil"
 static void record(struct training *t)
 {
     struct tess_graph *g = t->b.graph;
-    const struct tess_init state = {.flags = TESS_WEIGHT_BUFFER, .centre = 1.0};
+    const struct tess_init state = {.size = sizeof(struct tess_init), .flags = TESS_WEIGHT_BUFFER, .centre = 1.0};
     int64_t never = t->what == GRADIENT ? t->at : -1;
     struct tess_node *x = tess_input(g, "x", TESS_F32, 2, DIMS(2, 3));
     struct tess_node *h = tess_linear(g, x, normal_weight(g, "net.first", 2, DIMS(4, 3), 0, 0.5), NULL), *y;
     struct tess_tensor shape = tess_shape(h);
     tess_custom(g, &spoiling, &never, sizeof never, 1, &h, 1, &shape, 0, 0.0, &y);
     y = tess_linear(g, y, normal_weight(g, "net.last", 2, DIMS(2, 4), 0, 0.5), NULL);
-    tess_weight(g, "quantizer.codebook", 2, DIMS(5, 3), state);
-    tess_weight(g, "quantizer.size", 1, DIMS(5), state);
+    tess_weight(g, "quantizer.codebook", 2, DIMS(5, 3), &state);
+    tess_weight(g, "quantizer.size", 1, DIMS(5), &state);
     tess_objective(g, "loss", "", tess_mean_all(g, tess_square(g, y)));
     fixture_ok(&t->b, tess_graph_seal(&t->b.context.context, g));
 }
@@ -120,8 +120,14 @@ static int train(int what, int64_t at, int64_t steps, double interval, double cl
                                     .interval = interval,
                                     .last_checkpoint = tessi_base_seconds()};
     fixture_ok(&t.b, tessi_store_artefact_create(&t.b.context.context, "out.h5", "prior", &t.run.output));
-    const struct tess_training training = {
-        .size = sizeof training, .params = &t.p, .weights = t.b.weights, .graph = t.b.graph, .user = &t, .fill = fill, .after = after};
+    const struct tess_training training = {.size = sizeof training,
+                                           .params_size = sizeof(struct tess_training_params),
+                                           .params = &t.p,
+                                           .weights = t.b.weights,
+                                           .graph = t.b.graph,
+                                           .user = &t,
+                                           .fill = fill,
+                                           .after = after};
     int status = tess_train(&t.b.context.context, &t.run, &training);
     snprintf(message, TESSI_MESSAGE_CAPACITY, "%s", tessi_base_context_message(&t.b.context.context));
     tessi_store_artefact_close(t.run.output);

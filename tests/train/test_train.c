@@ -30,9 +30,9 @@ static void optimise(int threads, const struct tess_training_params *p, int64_t 
     struct fixture b;
     fixture_open(&b, threads, 1, 1, 1);
     struct tess_node *w = normal_weight(b.graph, "w", 2, DIMS(331, 97), 0, 1);
-    struct tess_node *v = tess_weight(b.graph, "plain", 1, DIMS(5),
-                                      (struct tess_init){.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = 1.0});
-    tess_weight(b.graph, "buffer", 1, DIMS(3), (struct tess_init){.flags = TESS_WEIGHT_BUFFER, .centre = 7.0});
+    struct tess_node *v =
+        tess_weight(b.graph, "plain", 1, DIMS(5), TESS_INIT(.kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = 1.0));
+    tess_weight(b.graph, "buffer", 1, DIMS(3), TESS_INIT(.flags = TESS_WEIGHT_BUFFER, .centre = 7.0));
     tess_objective(b.graph, "loss", "", tess_add(b.graph, tess_mean_all(b.graph, tess_square(b.graph, w)), tess_mean_all(b.graph, v)));
     fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
     for (int64_t s = 0; s < steps; s++) {

@@ -45,10 +45,11 @@ static const struct tess_op op_weigh = {.size = sizeof(struct tess_op), .name = 
 struct tess_node *uniform_times_record(struct tess_graph *g, int64_t steps, double scale, struct tess_node *t)
 {
     const struct weigh a = {.steps = steps, .scale = scale};
-    struct tess_init zero = {.flags = TESS_WEIGHT_BUFFER}, flat = {.flags = TESS_WEIGHT_BUFFER, .centre = 1.0};
-    (void)tess_weight(g, "times.square", 1, &steps, zero);
-    (void)tess_weight(g, "times.count", 1, &steps, zero);
-    struct tess_node *in[2] = {t, tess_weight(g, "times.share", 1, &steps, flat)}, *out;
+    struct tess_init zero = {.size = sizeof(struct tess_init), .flags = TESS_WEIGHT_BUFFER},
+                     flat = {.flags = TESS_WEIGHT_BUFFER, .centre = 1.0};
+    (void)tess_weight(g, "times.square", 1, &steps, &zero);
+    (void)tess_weight(g, "times.count", 1, &steps, &zero);
+    struct tess_node *in[2] = {t, tess_weight(g, "times.share", 1, &steps, &flat)}, *out;
     struct tess_tensor each = tess_tensor_over(NULL, TESS_F32, 2, (const int64_t[]){tess_shape(t).dim[0], 1});
     tess_custom(g, &op_weigh, &a, sizeof a, 2, in, 1, &each, 0, (double)steps, &out);
     return out;

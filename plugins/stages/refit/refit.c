@@ -117,7 +117,8 @@ static int add_costs(struct tess_context *ctx, const struct work *w, const struc
     const struct tess_training_params *t = &w->s->how.training;
     int64_t encoded = refit_pool_images(&w->s->pool, w->size, w->model.latent_height * w->model.latent_width);
     int64_t pool = w->size * w->model.code_dim * 4;
-    struct tess_cost training = {.total_bytes = tess_weights_bytes(w->k.weights)}, report = {0};
+    struct tess_cost training = {.size = sizeof training, .total_bytes = tess_weights_bytes(w->k.weights)},
+                     report = {.size = sizeof report};
     int64_t one = cost_of_tokenizer_images(&w->model, 1), at_a_time = w->held < AT_A_TIME ? w->held : AT_A_TIME;
     if (w->k.graph)
         TESS_TRY(tess_training_cost(ctx, t, w->k.graph, autoencoding_looks_back(&w->k), &training));
