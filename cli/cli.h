@@ -19,7 +19,7 @@ struct cli_verb {
     int (*run)(struct cli_globals *g, int argc, char **argv); /* argv[0] is the verb; gives the exit code */
 };
 
-extern const struct cli_verb cli_run, cli_plan, cli_plugins, cli_inspect, cli_view, cli_import, cli_export, cli_bench, cli_new;
+extern const struct cli_verb cli_run, cli_plan, cli_graph, cli_plugins, cli_inspect, cli_view, cli_import, cli_export, cli_bench, cli_new;
 
 /* Takes argv[*i] (and its value) when it is a global flag: 1 taken, 0 not one, -1 wrong (message printed). */
 int cli_global_flag(struct cli_globals *g, int argc, char **argv, int *i);

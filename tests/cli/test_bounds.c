@@ -168,7 +168,7 @@ static const struct {
     {"inpsect", "did you mean `inspect`?"},
     {"small.yaml", "did you mean `run small.yaml`, or `plan small.yaml`?"},
     {"codes.h5", "did you mean `inspect codes.h5`"},
-    {"frobnicate", "there are run, plan, plugins, inspect, view, import, export, bench; see"},
+    {"frobnicate", "there are run, plan, graph, plugins, inspect, view, import, export, bench; see"},
 };
 
 START_TEST(words_that_are_no_verb)

@@ -198,7 +198,7 @@ END_TEST
 
 START_TEST(help_of_every_verb)
 {
-    static const char *const verb[] = {"run", "plan", "plugins", "inspect", "view", "import", "export", "bench"};
+    static const char *const verb[] = {"run", "plan", "graph", "plugins", "inspect", "view", "import", "export", "bench"};
     const struct command_result *r = command_ends(DONE, "", "--help");
     for (size_t i = 0; i < sizeof verb / sizeof *verb; i++)
         ck_assert(strstr(r->out, verb[i]));
@@ -395,6 +395,22 @@ START_TEST(stopped_by_the_user)
 }
 END_TEST
 
+/* `graph`: what a stage records, without computing it. */
+START_TEST(graphs_of_a_stage_are_shown)
+{
+    const struct command_result *r = command_ends(DONE, "", "graph --stage tokenizer small.yaml");
+    ck_assert_msg(strstr(r->out, "tokenizer, graph 1\ngraph: microbatches of") == r->out, "%s", r->out);
+    ck_assert(strstr(r->out, "encoder.") && strstr(r->out, "conv2d"));
+    r = command_ends(DONE, "", "graph --dot --graph 1 --stage=codes small.yaml");
+    ck_assert(strncmp(r->out, "digraph ", 8) == 0);
+    (void)command_ends(USAGE, "wanted --stage NAME", "graph small.yaml");
+    (void)command_ends(USAGE, "--stage images: this stage plans without a graph", "graph --stage images small.yaml");
+    (void)command_ends(USAGE, "--stage nothing: the pipeline has no stage of that name", "graph --stage nothing small.yaml");
+    (void)command_ends(USAGE, "--graph 9: stage `codes` has 1", "graph --stage codes --graph 9 small.yaml");
+    (void)command_ends(USAGE, "--graph wants an integer from 1 on", "graph --stage codes --graph none small.yaml");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("command");
@@ -413,6 +429,7 @@ int main(void)
     tcase_add_test(t, disk_is_full);
     tcase_add_test(t, an_artefact_in_the_cache_is_damaged);
     tcase_add_test(t, stopped_by_the_user);
+    tcase_add_test(t, graphs_of_a_stage_are_shown);
     suite_add_tcase(s, t);
     return suite_run(s);
 }
