@@ -89,7 +89,7 @@ struct tess_node *tess_weight(struct tess_graph *g, const char *name, int32_t ra
     if (x) {
         x->kind = TESSI_WEIGHT;
         x->index = index;
-        if (init->flags & TESS_WEIGHT_BUFFER)
+        if (g->weights->item[index].init.flags & TESS_WEIGHT_BUFFER) /* as its first declaration says */
             x->gradient_of = NULL;
     }
     return x;

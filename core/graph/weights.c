@@ -39,20 +39,15 @@ int64_t tess_weights_index(const struct tess_weights *w, const char *name)
     return -1;
 }
 
-/* A second declaration says of shape and state what the first one said. */
-static int weights_agree(struct tess_context *ctx, const struct tessi_weight *item, const struct tess_tensor *shape,
-                         const struct tess_init *init)
+/* The first declaration of a weight decides whether it is trained: so a stage keeps a model as it is by declaring its weights as buffers
+ * before the model is recorded. The shape must be the same. */
+static int weights_agree(struct tess_context *ctx, const struct tessi_weight *item, const struct tess_tensor *shape)
 {
-    const uint32_t state = TESS_WEIGHT_EXTERNAL; /* which has TESS_WEIGHT_BUFFER in it */
     char was[96], is[96];
-    if (!tess_tensor_same_shape(&item->shape, shape))
-        return ctx->fail(ctx, TESS_E_SHAPE, "weight %s was declared as %s and is now %s", item->name,
-                         tess_tensor_text(&item->shape, was, sizeof was), tess_tensor_text(shape, is, sizeof is));
-    if ((item->init.flags & state) != (init->flags & state))
-        return ctx->fail(ctx, TESS_E_VALUE, "weight %s was declared %s and is now %s", item->name,
-                         item->init.flags & TESS_WEIGHT_BUFFER ? "as a buffer" : "to be trained",
-                         init->flags & TESS_WEIGHT_BUFFER ? "a buffer, or one from another file" : "to be trained");
-    return TESS_OK;
+    if (tess_tensor_same_shape(&item->shape, shape))
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_SHAPE, "weight %s was declared as %s and is now %s", item->name,
+                     tess_tensor_text(&item->shape, was, sizeof was), tess_tensor_text(shape, is, sizeof is));
 }
 
 /* A weight `a.b` lies in the folder `a` of a file, so no weight can be named `a`. */
@@ -92,7 +87,7 @@ int tessi_graph_weights_declare(struct tess_context *ctx, struct tess_weights *w
         return ctx->fail(ctx, TESS_E_VALUE, "weight %s: its struct tess_init %s; set its size to sizeof(struct tess_init)", name,
                          init ? "is too small" : "is NULL");
     if (i >= 0)
-        return weights_agree(ctx, &w->item[i], &shape, init);
+        return weights_agree(ctx, &w->item[i], &shape);
     if (w->sealed)
         return ctx->fail(ctx, TESS_E_VALUE, "weight %s is declared after the store was sealed", name);
     TESS_TRY(weights_check_name(ctx, w, name));

@@ -1,8 +1,8 @@
 /* Named weights. One block a role (value, first and second moment, moving average), the same layout in each, so that an
  * optimiser is one flat loop and a checkpoint is a handful of datasets.
  *
- * A graph declares the weights it needs while it is recorded; the first declaration of a name creates it, later ones (of
- * other graphs) must agree in shape. Memory is had at tess_weights_seal; nothing can be added after.
+ * A graph declares the weights it needs while it is recorded; the first declaration of a name creates it and decides whether it is trained,
+ * later ones (of other graphs) must agree in shape. Memory is had at tess_weights_seal; nothing can be added after.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_WEIGHTS_H
