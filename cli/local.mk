@@ -1,7 +1,8 @@
 tessera_SOURCES += \
     cli/cli.h cli/main.c cli/unknown_verb.c \
     cli/exchange_flags.h cli/exchange_flags.c cli/import_checkpoint.c cli/export_checkpoint.c \
-    cli/graph.c cli/inspect.c cli/plan.h cli/plan.c cli/plugins.c cli/run.c cli/view.c \
+    cli/graph.c cli/inspect.c cli/plan.h cli/plan.c cli/plugins.h cli/plugins.c cli/plugins_json.c cli/plugins_page.c \
+    cli/run.c cli/view.c \
     cli/draw.h cli/draw.c cli/bench.h cli/bench.c cli/bench_model.h cli/bench_model.c cli/bench_cases.c cli/bench_peak.c
 
 # `tessera new` has its templates in it: those of all kinds, and what projects share.
@@ -18,3 +19,10 @@ cli/new_templates.c: $(TEMPLATES) kit/template/embed cli/local.mk
 	$(AM_V_GEN)$(MKDIR_P) cli && (cd $(srcdir)/kit/template && sh embed $(TEMPLATES)) > $@.part && mv $@.part $@
 CLEANFILES += cli/new_templates.c
 EXTRA_DIST += $(TEMPLATES) kit/template/embed
+
+# What the plugins say of themselves, a page a kind; tests/cli/test_plugins holds the pages to it.
+plugin-docs: all
+	mkdir -p $(srcdir)/docs/plugins
+	for kind in `./tessera plugins | sed -n 's,^\([a-z]*\)/[0-9]*$$,\1,p'`; do \
+	./tessera plugins $$kind --markdown > $(srcdir)/docs/plugins/$$kind.md || exit 1; done
+.PHONY: plugin-docs

@@ -3,8 +3,7 @@
  * Everything printed comes from the plugins' own tables, so it cannot differ from what a pipeline is checked against.
  *
  * SPDX-License-Identifier: MIT */
-#include "cli/cli.h"
-#include "core/base/json.h"
+#include "cli/plugins.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,30 +12,20 @@
 
 struct options {
     const char *what; /* KIND, KIND/NAME or NAME; NULL: all */
-    int why, json;
-};
-
-struct item {
-    const struct tess_component *component;
-    const struct tess_plugin *plugin;
+    int why, json, markdown;
 };
 
 struct list {
-    struct item item[MAX_LISTED];
+    struct cli_component item[MAX_LISTED];
     int64_t count;
 };
-
-static int kind_length(const char *kind)
-{
-    return (int)strcspn(kind, "/");
-}
 
 static void all_components(const struct tessi_registry *r, struct list *out)
 {
     const struct tess_plugin *plugin;
     const struct tess_component *k;
     for (out->count = 0; out->count < MAX_LISTED && (k = tessi_plug_registry_component(r, out->count, &plugin)); out->count++)
-        out->item[out->count] = (struct item){k, plugin};
+        out->item[out->count] = (struct cli_component){k, plugin};
 }
 
 /* ---- choosing ------------------------------------------------------------------------------------------------------ */
@@ -44,7 +33,7 @@ static void all_components(const struct tessi_registry *r, struct list *out)
 /* "encoder" or "encoder/1" */
 static int plugins_is_kind(const char *kind, const char *word)
 {
-    size_t length = (size_t)kind_length(kind);
+    size_t length = (size_t)cli_kind_length(kind);
     return strcmp(kind, word) == 0 || (strncmp(kind, word, length) == 0 && word[length] == '\0');
 }
 
@@ -86,8 +75,8 @@ static int not_found(const struct tessi_registry *r, const struct list *all, con
     int64_t n = 0;
     for (int64_t i = 0; i < all->count; i++) {
         const struct tess_component *k = all->item[i].component;
-        snprintf(kinds[i], sizeof kinds[i], "%.*s", kind_length(k->kind), k->kind);
-        snprintf(both[i], sizeof both[i], "%.*s/%s", kind_length(k->kind), k->kind, k->name);
+        snprintf(kinds[i], sizeof kinds[i], "%.*s", cli_kind_length(k->kind), k->kind);
+        snprintf(both[i], sizeof both[i], "%.*s/%s", cli_kind_length(k->kind), k->kind, k->name);
         names[n++] = kinds[i];
         names[n++] = k->name;
         names[n++] = both[i];
@@ -118,43 +107,6 @@ static void print_list(const struct list *l)
     }
 }
 
-static const char *flags_text(const struct tess_param *p)
-{
-    return p->flags & TESS_NEUTRAL ? " (does not change results)" : "";
-}
-
-static void print_component(const struct tessi_registry *r, const struct item *item)
-{
-    const struct tess_component *k = item->component;
-    const struct tess_param *p;
-    char range[512], value[256];
-    int wide[3] = {9, 8, 5}; /* "parameter", "required", "range" */
-    printf("%.*s/%s: %s\n", kind_length(k->kind), k->kind, k->name, k->summary);
-    printf("kind %s, from %s %s (%s), %s\n", k->kind, item->plugin->id, item->plugin->version, item->plugin->license,
-           tessi_plug_registry_file_of(r, item->plugin));
-    if (tessi_plug_component_made_by(item->plugin, k))
-        printf("made by stage/%s; training cannot begin with its initial values\n", tessi_plug_component_made_by(item->plugin, k));
-    if (!tessi_plug_param_at(k, 0)) {
-        puts("\nno parameters");
-        return;
-    }
-    for (int64_t i = 0; (p = tessi_plug_param_at(k, i)); i++) {
-        int length[3] = {(int)strlen(p->name), (int)strlen(tessi_plug_param_default(p, value, sizeof value)),
-                         (int)strlen(tessi_plug_param_limits(p, range, sizeof range))};
-        for (int column = 0; column < 3; column++)
-            wide[column] = length[column] > wide[column] && length[column] <= 32 ? length[column] : wide[column];
-    }
-    printf("\n  %-*s  %-9s  %-*s  %-*s  %s\n", wide[0], "parameter", "type", wide[1], "default", wide[2], "range", "meaning");
-    for (int64_t i = 0; (p = tessi_plug_param_at(k, i)); i++) {
-        tessi_plug_param_default(p, value, sizeof value);
-        printf("  %-*s  %-9s  %-*s  %-*s  %s%s\n", wide[0], p->name, tessi_plug_param_type(p), wide[1],
-               p->flags & TESS_REQUIRED ? "required"
-               : *value                 ? value
-                                        : "-",
-               wide[2], tessi_plug_param_limits(p, range, sizeof range), p->help, flags_text(p));
-    }
-}
-
 /* Libraries that are loaded when a component is opened: whether they would. */
 static void print_libraries(struct tess_context *ctx, const struct tessi_registry *r)
 {
@@ -167,10 +119,10 @@ static void print_libraries(struct tess_context *ctx, const struct tessi_registr
             continue;
         fputs(seen++ ? "" : "\nlibraries, loaded when they are needed\n", stdout);
         if (tessi_plug_module_load(ctx, r, &plugin, &k) == TESS_OK) {
-            printf("  loads     %.*s/%s\n", kind_length(listed->kind), listed->kind, listed->name);
+            printf("  loads     %.*s/%s\n", cli_kind_length(listed->kind), listed->kind, listed->name);
             continue;
         }
-        printf("  missing   %.*s/%s: %s\n", kind_length(listed->kind), listed->kind, listed->name, tess_message(ctx));
+        printf("  missing   %.*s/%s: %s\n", cli_kind_length(listed->kind), listed->kind, listed->name, tess_message(ctx));
         tess_forget(ctx);
     }
 }
@@ -188,107 +140,15 @@ static void print_why(struct tess_context *ctx, const struct tessi_registry *r)
         if (f->refusal)
             printf("  refused   %s\n", f->refusal);
         else
-            printf("  accepted  %s: %s %s, ABI %u.%u\n", f->path, f->plugin->id, f->plugin->version, f->plugin->abi_major,
-                   f->plugin->abi_minor);
+            printf("  accepted  %s: %s %s, ABI %u.%u%s\n", f->path, f->plugin->id, f->plugin->version, f->plugin->abi_major,
+                   f->plugin->abi_minor, f->shipped ? "" : ", not of this release");
+        if (f->remark && !f->refusal)
+            printf("            %s\n", f->remark);
         refused += f->refusal != NULL;
     }
     print_libraries(ctx, r);
     printf("\n%lld accepted, %lld refused; TESSERA_PLUGIN_PATH and --plugin-path add folders\n",
            (long long)(tessi_plug_registry_files(r) - refused), (long long)refused);
-}
-
-/* ---- as JSON ------------------------------------------------------------------------------------------------------- */
-
-static void plugins_json_pair(const char *name, const char *value, const char *after)
-{
-    tessi_base_json_text(stdout, name);
-    putchar(':');
-    tessi_base_json_text(stdout, value);
-    fputs(after, stdout);
-}
-
-static void json_number(const char *name, double value)
-{
-    tessi_base_json_text(stdout, name);
-    putchar(':');
-    tessi_base_json_f64(stdout, value);
-    putchar(',');
-}
-
-static void json_param(const struct tess_param *p)
-{
-    char text[512];
-    putchar('{');
-    plugins_json_pair("name", p->name, ",");
-    plugins_json_pair("type", tessi_plug_param_type(p), ",");
-    if (p->type == TESS_I64 || p->type == TESS_F64 || p->type == TESS_LIST) {
-        json_number("lo", p->lo);
-        json_number("hi", p->hi);
-    } else {
-        plugins_json_pair("range", tessi_plug_param_limits(p, text, sizeof text), ",");
-    }
-    if (p->flags & TESS_REQUIRED || p->type == TESS_COMPONENT || (p->type == TESS_STR && !p->text))
-        plugins_json_pair("default", NULL, ",");
-    else if (p->type == TESS_STR || p->type == TESS_ENUM)
-        plugins_json_pair("default", tessi_plug_param_default(p, text, sizeof text), ",");
-    else /* a number, a truth value or a list of integers reads the same in JSON */
-        printf("\"default\":%s,", tessi_plug_param_default(p, text, sizeof text));
-    printf("\"required\":%s,\"neutral\":%s,", p->flags & TESS_REQUIRED ? "true" : "false", p->flags & TESS_NEUTRAL ? "true" : "false");
-    plugins_json_pair("help", p->help, "}");
-}
-
-static void json_component(const struct tessi_registry *r, const struct item *item)
-{
-    const struct tess_param *p;
-    putchar('{');
-    plugins_json_pair("kind", item->component->kind, ",");
-    plugins_json_pair("name", item->component->name, ",");
-    plugins_json_pair("summary", item->component->summary, ",");
-    if (tessi_plug_component_made_by(item->plugin, item->component))
-        plugins_json_pair("made_by", tessi_plug_component_made_by(item->plugin, item->component), ",");
-    plugins_json_pair("plugin", item->plugin->id, ",");
-    plugins_json_pair("version", item->plugin->version, ",");
-    plugins_json_pair("license", item->plugin->license, ",");
-    plugins_json_pair("file", tessi_plug_registry_file_of(r, item->plugin), ",\"parameters\":[");
-    for (int64_t i = 0; (p = tessi_plug_param_at(item->component, i)); i++) {
-        if (i)
-            putchar(',');
-        json_param(p);
-    }
-    fputs("]}", stdout);
-}
-
-static void json_why(const struct tessi_registry *r)
-{
-    const char *folder, *note;
-    fputs("\"folders\":[", stdout);
-    for (int64_t i = 0; (folder = tessi_plug_registry_folder(r, i, &note)); i++) {
-        fputs(i ? ",{" : "{", stdout);
-        plugins_json_pair("path", folder, ",");
-        plugins_json_pair("note", note, "}");
-    }
-    fputs("],\"files\":[", stdout);
-    for (int64_t i = 0; i < tessi_plug_registry_files(r); i++) {
-        const struct tessi_found *f = tessi_plug_registry_file(r, i);
-        fputs(i ? ",{" : "{", stdout);
-        plugins_json_pair("path", f->path, ",");
-        plugins_json_pair("refusal", f->refusal, "}");
-    }
-    fputs("],", stdout);
-}
-
-static void plugins_print_json(const struct tessi_registry *r, const struct list *l, int why)
-{
-    putchar('{');
-    if (why)
-        json_why(r);
-    fputs("\"components\":[", stdout);
-    for (int64_t i = 0; i < l->count; i++) {
-        if (i)
-            putchar(',');
-        json_component(r, &l->item[i]);
-    }
-    puts("]}");
 }
 
 /* ---- the verb ------------------------------------------------------------------------------------------------------ */
@@ -298,7 +158,7 @@ static int plugins_several(const struct list *chosen, const char *word)
     fprintf(stderr, "tessera plugins: `%s` is the name of several;", word);
     for (int64_t i = 0; i < chosen->count; i++) {
         const struct tess_component *k = chosen->item[i].component;
-        fprintf(stderr, "%s `%.*s/%s`", i ? " or" : " say", kind_length(k->kind), k->kind, k->name);
+        fprintf(stderr, "%s `%.*s/%s`", i ? " or" : " say", cli_kind_length(k->kind), k->kind, k->name);
     }
     fputc('\n', stderr);
     return tessi_base_exit_code(TESS_E_USAGE);
@@ -323,12 +183,16 @@ static int plugins_show(struct tess_context *ctx, const struct tessi_registry *r
         chosen = all;
     }
     if (w->json) {
-        plugins_print_json(r, &chosen, w->why);
+        cli_plugins_json(r, chosen.item, chosen.count, w->why);
+        return 0;
+    }
+    if (w->markdown) {
+        cli_plugins_markdown(chosen.item, chosen.count);
         return 0;
     }
     if (one)
         for (int64_t i = 0; i < chosen.count; i++)
-            print_component(r, &chosen.item[i]);
+            cli_plugins_page(r, &chosen.item[i]);
     else
         print_list(&chosen);
     if (w->why) {
@@ -344,7 +208,7 @@ static int plugins_show(struct tess_context *ctx, const struct tessi_registry *r
 
 static int plugins(struct cli_globals *g, int argc, char **argv)
 {
-    struct options w = {NULL, 0, 0};
+    struct options w = {NULL, 0, 0, 0};
     struct tessi_context context;
     struct tessi_runtime *r = NULL;
     for (int i = 1; i < argc; i++) {
@@ -357,6 +221,8 @@ static int plugins(struct cli_globals *g, int argc, char **argv)
             w.why = 1;
         else if (strcmp(argv[i], "--json") == 0)
             w.json = 1;
+        else if (strcmp(argv[i], "--markdown") == 0)
+            w.markdown = 1;
         else if (*argv[i] == '-')
             return cli_usage_error(argv[0], "there is no flag `%s`", argv[i]);
         else if (w.what)
@@ -375,11 +241,13 @@ static int plugins(struct cli_globals *g, int argc, char **argv)
 const struct cli_verb cli_plugins = {
     .name = "plugins",
     .summary = "list plugins, describe their parameters, say why one is missing",
-    .usage = "usage: tessera plugins [KIND | KIND/NAME | NAME] [--why] [--json]\n\n"
+    .usage = "usage: tessera plugins [KIND | KIND/NAME | NAME] [--why] [--json | --markdown]\n\n"
              "Without an argument lists every plugin by kind; with KIND (encoder) those of one kind; with KIND/NAME\n"
-             "(encoder/conv), or NAME where it is the only one, its parameters: type, default, range, meaning.\n\n"
+             "(encoder/conv), or NAME where it is the only one, what it reads and can, its parameters (type, default, range,\n"
+             "meaning), where it was published, and an example.\n\n"
              "  --why    every folder and file that was looked at, accepted or the reason why not\n"
-             "  --json   the same as one JSON object\n\n"
+             "  --json   the same as one JSON object\n"
+             "  --markdown   as a page of docs/plugins/\n\n"
              "Plugins are looked for in TESSERA_PLUGIN_PATH, then --plugin-path, then where tessera was built or installed.\n",
     .run = plugins,
 };

@@ -32,5 +32,5 @@ void tess_image_free(struct tess_image *im)
     if (!im)
         return;
     tess_free(im->pixels);
-    *im = (struct tess_image){0};
+    *im = (struct tess_image){.size = im->size};
 }

@@ -59,22 +59,34 @@ static void list_plugin(struct list *l, const struct tess_component *k, const st
         fprintf(l->to, "%s%s", l->bytes ? "; " : "", piece);
 }
 
-/* Each component named in `spec`, the parameters of `k`. */
+static void list_components(struct list *l, const struct tess_component *k, const struct tessi_config *config);
+
+/* The component of this kind that `at` names, and those in its parameters. */
+static void list_component(struct list *l, const char *kind, const struct tessi_config *at)
+{
+    const struct tess_plugin *plugin = NULL;
+    const struct tessi_config *use = tessi_config_child(at, "use");
+    const struct tess_component *part = use ? tessi_plug_registry_find(l->registry, kind, use->text, &plugin) : NULL;
+    if (!part)
+        return;
+    list_plugin(l, part, plugin);
+    list_components(l, part, at);
+}
+
+/* Each component named in `config`, the parameters of `k`. */
 static void list_components(struct list *l, const struct tess_component *k, const struct tessi_config *config)
 {
     const struct tess_param *param;
     for (int64_t i = 0; (param = tessi_plug_param_at(k, i)); i++) {
         char kind[64];
-        const struct tess_plugin *plugin = NULL;
-        const struct tessi_config *at = tessi_config_child(config, param->name), *use = tessi_config_child(at, "use");
-        if (param->type != TESS_COMPONENT || !use)
+        const struct tessi_config *at = tessi_config_child(config, param->name);
+        if (param->type != TESS_COMPONENT && param->type != TESS_LIST_COMPONENT)
             continue;
         snprintf(kind, sizeof kind, "%.*s", (int)strcspn(param->text, " "), param->text);
-        const struct tess_component *part = tessi_plug_registry_find(l->registry, kind, use->text, &plugin);
-        if (!part)
-            continue;
-        list_plugin(l, part, plugin);
-        list_components(l, part, at);
+        if (param->type == TESS_COMPONENT)
+            list_component(l, kind, at);
+        for (const struct tessi_config *item = param->type == TESS_LIST_COMPONENT && at ? at->child : NULL; item; item = item->next)
+            list_component(l, kind, item);
     }
 }
 

@@ -161,9 +161,9 @@ int tessi_flow_stage_plan(struct tess_context *ctx, const struct tessi_pipeline 
     p->runtime->graph_user = &planned;
     tessi_base_memory_peak_restart();
     if (status == TESS_OK) {
-        struct tess_stage_plan plan = {.size = sizeof plan, .in = in, .out = s->attrs, .seed = s->seed, .cost = {.size = sizeof plan.cost}};
+        s->cost = (struct tess_cost){.size = sizeof s->cost};
+        struct tess_stage_plan plan = {.size = sizeof plan, .in = in, .out = s->attrs, .seed = s->seed, .cost = &s->cost};
         status = s->ops->plan(tess_instance_self(s->instance), ctx, &plan);
-        s->cost = plan.cost;
         s->steps = plan.steps;
         s->recorded = tessi_base_memory_peak() - before;
         s->output_bytes = plan.output_bytes;

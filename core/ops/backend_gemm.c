@@ -98,6 +98,7 @@ int tessi_ops_backend_gemm_plan(struct tess_context *ctx, struct tess_graph *g, 
                          (long long)d->k, (long long)d->k, (long long)d->n);
     wanted.weight_b = b != NULL;
     wanted.dtype_a = wanted.dtype_b = operands;
+    out->kernel = (struct tess_kernel){.size = sizeof out->kernel};
     TESS_TRY(g->runtime->dense->plan(g->runtime->dense_self, ctx, &wanted, &out->kernel));
     out->graph = g;
     out->pack = -1;

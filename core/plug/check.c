@@ -4,8 +4,8 @@
  * against other headers is a sentence to its author and not a jump to a wild address.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/plug/check.h"
 #include "core/plug/kinds.h"
-#include "core/plug/plug_private.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -29,20 +29,10 @@
 /* A table without its end row would be walked into other data. */
 #define MAX_COMPONENTS 256
 #define MAX_PARAMS 256
-#define TEXT_BYTES_MOST 2000 /* of a line of help */
 #define MAX_NEEDS 64
 #define MAX_SETTINGS 64
 
-#define KNOWN_FLAGS (TESS_REQUIRED | TESS_NEUTRAL | TESS_PATH)
-
-struct check {
-    const struct tess_plugin *plugin;
-    char *why;
-    size_t capacity;
-    char at[200]; /* "conv: parameter `channels`" */
-};
-
-static int TESS_PRINTF(2, 3) check_refuse(struct check *k, const char *format, ...)
+int tessi_plug_check_refuse(struct tessi_check *k, const char *format, ...)
 {
     va_list list;
     snprintf(k->why, k->capacity, "%s%s", k->at, *k->at ? ": " : "");
@@ -53,8 +43,7 @@ static int TESS_PRINTF(2, 3) check_refuse(struct check *k, const char *format, .
     return 0;
 }
 
-/* Bare in YAML, and the same to every reader: a letter, then letters, digits, `_` and `-`. */
-static int is_name(const char *name)
+int tessi_plug_is_name(const char *name)
 {
     if (!isalpha((unsigned char)*name) || strlen(name) > 63)
         return 0;
@@ -64,8 +53,7 @@ static int is_name(const char *name)
     return tessi_config_scalar_is(name, 0) == TESSI_IS_TEXT;
 }
 
-/* Text that goes to people: UTF-8 of one line, without controls; `most` bytes. */
-static int is_line(const char *text, size_t most)
+int tessi_plug_is_line(const char *text, size_t most)
 {
     size_t length = strnlen(text, most + 1);
     return length <= most && tessi_base_shown_text(text, NULL, 0) == length;
@@ -86,8 +74,7 @@ static const char *shown(const char *text, char to[160])
     return to;
 }
 
-/* "encoder/1" */
-static int check_is_kind(const char *kind)
+int tessi_plug_is_kind(const char *kind)
 {
     char word[64];
     int length = tessi_plug_kind_length(kind);
@@ -95,167 +82,85 @@ static int check_is_kind(const char *kind)
     if (kind[length] != '/' || length > 63)
         return 0;
     snprintf(word, sizeof word, "%.*s", length, kind);
-    return is_name(word) && *revision != '\0' && revision[strspn(revision, "0123456789")] == '\0';
-}
-
-static int check_number(struct check *k, const struct tess_param *p)
-{
-    int whole = p->type != TESS_F64;
-    if (isnan(p->lo) || isnan(p->hi) || !(p->lo < p->hi))
-        return check_refuse(k, "wanted a range with lo below hi, found %g .. %g", p->lo, p->hi);
-    if (p->type == TESS_LIST) {
-        struct tess_list list;
-        if (!tessi_plug_list_default(p, &list))
-            return check_refuse(k, "wanted at most %d integers as the default, found \"%s\"", TESS_LIST_MAX, p->text);
-        for (int64_t i = 0; i < list.count; i++)
-            if ((double)list.item[i] < p->lo || (double)list.item[i] > p->hi)
-                return check_refuse(k, "wanted default items in %g .. %g, found %lld", p->lo, p->hi, (long long)list.item[i]);
-        return 1;
-    }
-    if (p->flags & TESS_REQUIRED)
-        return 1;
-    if (!isfinite(p->def) || p->def < p->lo || p->def > p->hi || (whole && p->def != floor(p->def)))
-        return check_refuse(k, "wanted %s default in %g .. %g, found %g", whole ? "a whole" : "a finite", p->lo, p->hi, p->def);
-    return 1;
-}
-
-static int check_enum(struct check *k, const struct tess_param *p)
-{
-    char option[80];
-    int64_t n = 0;
-    if (!p->text)
-        return check_refuse(k, "wanted its choices, \"a|b\", found none");
-    if (!is_line(p->text, TEXT_BYTES_MOST))
-        return check_refuse(k, "wanted its choices in one line of UTF-8, found other text");
-    for (; tessi_plug_option(p, n, option, sizeof option); n++)
-        if (*option == '\0' || strlen(option) > 63 || tessi_plug_option_index(p, option) != n)
-            return check_refuse(k, "wanted different names of 1 to 63 letters as choices, found \"%s\"", p->text);
-    if (!(p->flags & TESS_REQUIRED) && !(p->def >= 0 && p->def < (double)n && p->def == floor(p->def)))
-        return check_refuse(k, "wanted the index of one of its %lld choices as the default, found %g", (long long)n, p->def);
-    return 1;
-}
-
-static int check_component_param(struct check *k, const struct tess_component *component, const struct tess_param *p, int64_t row)
-{
-    char kind[80], like[80];
-    int64_t other_row = 0;
-    if (!tessi_plug_component_text(p, kind, sizeof kind, like, sizeof like) || !check_is_kind(kind))
-        return check_refuse(k, "wanted a kind like \"encoder/1\", found \"%s\"", p->text ? p->text : "");
-    if (*like) {
-        const struct tess_param *other = tessi_plug_param_named(component, like, &other_row);
-        if (!other || other->type != TESS_COMPONENT || other_row >= row)
-            return check_refuse(k, "wanted `%s` of \"%s\" to be a component in an earlier row, found %s", like, p->text,
-                          other ? "something else" : "no such row");
-    }
-    return 1;
-}
-
-static int check_param(struct check *k, const struct tess_component *component, const struct tess_param *p, int64_t row)
-{
-    size_t align, bytes = tessi_plug_param_bytes(p->type, &align);
-    if (!is_name(p->name) || strcmp(p->name, "use") == 0)
-        return check_refuse(k, "wanted a name of letters, digits, `_` and `-`, not `use`");
-    if (!p->help || !is_line(p->help, TEXT_BYTES_MOST))
-        return check_refuse(k, "wanted a line of help, in UTF-8, found %s", p->help ? "other text" : "none");
-    if (p->flags & ~(uint32_t)KNOWN_FLAGS)
-        return check_refuse(k, "has the flags 0x%x, which this tessera, of ABI %d.%d, does not know", p->flags & ~(uint32_t)KNOWN_FLAGS,
-                            TESS_ABI_MAJOR, TESS_ABI_MINOR);
-    if (bytes == 0)
-        return check_refuse(k, "wanted a type from %d to %d, found %d", TESS_BOOL, TESS_COMPONENT, p->type);
-    if (p->offset > component->self_size || bytes > component->self_size - p->offset || p->offset % align != 0)
-        return check_refuse(k, "wanted %zu bytes, aligned to %zu, inside the %zu of its struct, found offset %zu", bytes, align,
-                      component->self_size, p->offset);
-    for (int64_t i = 0; i < row; i++) {
-        const struct tess_param *other = tessi_plug_param_at(component, i);
-        size_t other_align, other_bytes = tessi_plug_param_bytes(other->type, &other_align);
-        if (strcmp(other->name, p->name) == 0)
-            return check_refuse(k, "wanted each name once, found it twice");
-        if (p->offset < other->offset + other_bytes && other->offset < p->offset + bytes)
-            return check_refuse(k, "wanted a member of its own, found the one of `%s` at offset %zu", other->name, p->offset);
-    }
-    if ((p->flags & TESS_PATH) && p->type != TESS_STR)
-        return check_refuse(k, "wanted TESS_PATH with a string, found type %d", p->type);
-    if (p->type == TESS_STR && p->text && !is_line(p->text, TEXT_BYTES_MOST))
-        return check_refuse(k, "wanted a line of UTF-8 as the default, found other text");
-    switch (p->type) {
-    case TESS_BOOL:
-        return p->def == 0 || p->def == 1 || check_refuse(k, "wanted 0 or 1 as the default, found %g", p->def);
-    case TESS_I64:
-    case TESS_F64:
-    case TESS_LIST:
-        return check_number(k, p);
-    case TESS_ENUM:
-        return check_enum(k, p);
-    case TESS_COMPONENT:
-        return check_component_param(k, component, p, row);
-    default:
-        return 1;
-    }
+    return tessi_plug_is_name(word) && *revision != '\0' && revision[strspn(revision, "0123456789")] == '\0';
 }
 
 /* Each function of the kind is there or may be missing; those of a component on a library come with that. */
-static int check_functions(struct check *k, const struct tess_component *component, const struct tessi_kind *kind)
+static int check_functions(struct tessi_check *k, const struct tess_component *component, const struct tessi_kind *kind)
 {
     for (const struct tessi_kind_function *f = kind->function; f->name; f++)
         if (!f->optional && !tessi_plug_component_module(k->plugin, component, NULL) && !tessi_plug_kind_has(f, component->ops))
-            return check_refuse(k, "wanted the function `%s`, which every %s has, found NULL", f->name, kind->id);
+            return tessi_plug_check_refuse(k, "wanted the function `%s`, which every %s has, found NULL", f->name, kind->id);
     return 1;
 }
 
-static int check_ops(struct check *k, const struct tess_component *component)
+static int check_ops(struct tessi_check *k, const struct tess_component *component)
 {
     uint32_t size = 0;
     const struct tessi_kind *kind = tessi_plug_kind_find(component->kind);
     if (!component->ops)
-        return check_refuse(k, "wanted a table of functions for %s, found none", component->kind);
+        return tessi_plug_check_refuse(k, "wanted a table of functions for %s, found none", component->kind);
     memcpy(&size, component->ops, sizeof size);
     if (kind && size < kind->bytes)
-        return check_refuse(k, "wanted at least %zu bytes of functions for %s, found size %u", kind->bytes, component->kind, size);
+        return tessi_plug_check_refuse(k, "wanted at least %zu bytes of functions for %s, found size %u", kind->bytes, component->kind,
+                                       size);
     if (size > OPS_BYTES_MOST)
-        return check_refuse(k, "wanted at most %d bytes of functions, found size %u: the table begins with its size", OPS_BYTES_MOST, size);
+        return tessi_plug_check_refuse(k, "wanted at most %d bytes of functions, found size %u: the table begins with its size",
+                                       OPS_BYTES_MOST, size);
     return kind ? check_functions(k, component, kind) : 1;
 }
 
 /* The file of its functions is beside its own, whatever the name says; settings are NAME=VALUE. */
-static int check_module(struct check *k, const struct tess_component *component)
+static int check_module(struct tessi_check *k, const struct tess_component *component)
 {
     const char *const *setting;
     const char *module = tessi_plug_component_module(k->plugin, component, &setting);
-    if (module && !is_name(module))
-        return check_refuse(k, "wanted the name of a file of %s/ as module, without .so, of letters, digits, `_` and `-`", TESSI_LIBRARIES);
+    if (module && !tessi_plug_is_name(module))
+        return tessi_plug_check_refuse(k, "wanted the name of a file of %s/ as module, without .so, of letters, digits, `_` and `-`",
+                                       TESSI_LIBRARIES);
     for (int64_t i = 0; setting && setting[i]; i++) {
         if (i == MAX_SETTINGS)
-            return check_refuse(k, "wanted at most %d settings, found no end of the list", MAX_SETTINGS);
-        if (!is_line(setting[i], TEXT_BYTES_MOST) || !strchr(setting[i], '=') || *setting[i] == '=')
-            return check_refuse(k, "wanted settings like \"NAME=VALUE\", found another text");
+            return tessi_plug_check_refuse(k, "wanted at most %d settings, found no end of the list", MAX_SETTINGS);
+        if (!tessi_plug_is_line(setting[i], TESSI_TEXT_BYTES_MOST) || !strchr(setting[i], '=') || *setting[i] == '=')
+            return tessi_plug_check_refuse(k, "wanted settings like \"NAME=VALUE\", found another text");
     }
     return 1;
 }
 
-static int check_description(struct check *k, const struct tess_component *component)
+static int check_description(struct tessi_check *k, const struct tess_component *component)
 {
-    if (!is_name(component->name))
-        return check_refuse(k, "wanted a name of letters, digits, `_` and `-`");
-    if (!component->kind || !check_is_kind(component->kind))
-        return check_refuse(k, "wanted a kind like \"encoder/1\", found \"%s\"", component->kind ? component->kind : "");
-    if (!component->summary || !is_line(component->summary, TEXT_BYTES_MOST))
-        return check_refuse(k, "wanted a summary, a line of UTF-8, found %s", component->summary ? "other text" : "none");
+    if (!tessi_plug_is_name(component->name))
+        return tessi_plug_check_refuse(k, "wanted a name of letters, digits, `_` and `-`");
+    if (!component->kind || !tessi_plug_is_kind(component->kind))
+        return tessi_plug_check_refuse(k, "wanted a kind like \"encoder/1\", found \"%s\"", component->kind ? component->kind : "");
+    if (!component->summary || !tessi_plug_is_line(component->summary, TESSI_TEXT_BYTES_MOST))
+        return tessi_plug_check_refuse(k, "wanted a summary, a line of UTF-8, found %s", component->summary ? "other text" : "none");
+    const char *source = TESSI_COMPONENT_HAS(k->plugin, component, source), *example = TESSI_COMPONENT_HAS(k->plugin, component, example);
+    if (source && !tessi_plug_is_line(source, TESSI_TEXT_BYTES_MOST))
+        return tessi_plug_check_refuse(k, "wanted a line of UTF-8 as the source, found other text");
+    for (const char *line = example; line && *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        char text[TESSI_TEXT_BYTES_MOST];
+        snprintf(text, sizeof text, "%.*s", (int)strcspn(line, "\n"), line);
+        if (!tessi_plug_is_line(text, TESSI_TEXT_BYTES_MOST))
+            return tessi_plug_check_refuse(k, "wanted lines of UTF-8 as the example, found other text");
+    }
     const char *made_by = tessi_plug_component_made_by(k->plugin, component);
-    if (made_by && !is_name(made_by))
-        return check_refuse(k, "wanted the name of a stage as made_by");
+    if (made_by && !tessi_plug_is_name(made_by))
+        return tessi_plug_check_refuse(k, "wanted the name of a stage as made_by");
     if (component->caps)
-        return check_refuse(k, "has the capabilities 0x%llx, which this tessera, of ABI %d.%d, does not know",
-                            (unsigned long long)component->caps, TESS_ABI_MAJOR, TESS_ABI_MINOR);
+        return tessi_plug_check_refuse(k, "has the capabilities 0x%llx, which this tessera, of ABI %d.%d, does not know",
+                                       (unsigned long long)component->caps, TESS_ABI_MAJOR, TESS_ABI_MINOR);
     if (component->self_size > SELF_BYTES_MOST)
-        return check_refuse(k, "wanted a struct of at most %zu bytes, found self_size %zu", SELF_BYTES_MOST, component->self_size);
+        return tessi_plug_check_refuse(k, "wanted a struct of at most %zu bytes, found self_size %zu", SELF_BYTES_MOST,
+                                       component->self_size);
     if (component->params && (component->param_stride < PARAM_BYTES || component->param_stride > ROW_BYTES_MOST ||
                               component->param_stride % _Alignof(struct tess_param) != 0))
-        return check_refuse(k, "wanted parameter rows of at least %zu bytes, %d at most, found rows of %u", PARAM_BYTES, ROW_BYTES_MOST,
-                            component->param_stride);
+        return tessi_plug_check_refuse(k, "wanted parameter rows of at least %zu bytes, %d at most, found rows of %u", PARAM_BYTES,
+                                       ROW_BYTES_MOST, component->param_stride);
     return 1;
 }
 
-static int check_component(struct check *k, const struct tess_component *component)
+static int check_component(struct tessi_check *k, const struct tess_component *component)
 {
     const struct tess_param *p;
     char name[160];
@@ -264,69 +169,72 @@ static int check_component(struct check *k, const struct tess_component *compone
         return 0;
     for (int64_t row = 0; (p = tessi_plug_param_at(component, row)); row++) {
         if (row == MAX_PARAMS)
-            return check_refuse(k, "wanted at most %d parameters, found no end of the table", MAX_PARAMS);
+            return tessi_plug_check_refuse(k, "wanted at most %d parameters, found no end of the table", MAX_PARAMS);
         snprintf(k->at, sizeof k->at, "component `%s`: parameter `%.64s`", component->name, shown(p->name, name));
-        if (!check_param(k, component, p, row))
+        if (!tessi_plug_check_param(k, component, p, row))
             return 0;
     }
     snprintf(k->at, sizeof k->at, "component `%s`", component->name);
     return check_ops(k, component);
 }
 
-static int check_head(struct check *k, const struct tess_plugin *p)
+static int check_head(struct tessi_check *k, const struct tess_plugin *p)
 {
     char text[160];
     if (p->size < PLUGIN_BYTES)
-        return check_refuse(k, "wanted a description of at least %zu bytes, found %u: build it again with this tessera's headers",
-                            PLUGIN_BYTES, p->size);
+        return tessi_plug_check_refuse(
+            k, "wanted a description of at least %zu bytes, found %u: build it again with this tessera's headers", PLUGIN_BYTES, p->size);
     if (p->abi_major != TESS_ABI_MAJOR)
-        return check_refuse(k, "wanted plugin ABI %d.x, found %u.%u: build it again with this tessera's headers", TESS_ABI_MAJOR,
-                            p->abi_major, p->abi_minor);
+        return tessi_plug_check_refuse(k, "wanted plugin ABI %d.x, found %u.%u: build it again with this tessera's headers", TESS_ABI_MAJOR,
+                                       p->abi_major, p->abi_minor);
     if (p->size > PLUGIN_BYTES_MOST)
-        return check_refuse(k, "wanted a description of at most %d bytes, found %u", PLUGIN_BYTES_MOST, p->size);
+        return tessi_plug_check_refuse(k, "wanted a description of at most %d bytes, found %u", PLUGIN_BYTES_MOST, p->size);
     if (!p->id || !p->version || !p->license)
-        return check_refuse(k, "wanted an id, a version and a license, found no %s", !p->id ? "id" : !p->version ? "version" : "license");
+        return tessi_plug_check_refuse(k, "wanted an id, a version and a license, found no %s",
+                                       !p->id        ? "id"
+                                       : !p->version ? "version"
+                                                     : "license");
     if (!is_word(p->id))
-        return check_refuse(k, "wanted an id of 1 to 63 letters, digits and ._+~-, found \"%s\"", shown(p->id, text));
+        return tessi_plug_check_refuse(k, "wanted an id of 1 to 63 letters, digits and ._+~-, found \"%s\"", shown(p->id, text));
     if (!is_word(p->version))
-        return check_refuse(k, "wanted a version of 1 to 63 letters, digits and ._+~-, found \"%s\"", shown(p->version, text));
-    if (!is_line(p->license, 200) || !*p->license)
-        return check_refuse(k, "wanted a license in a line of UTF-8, 1 to 200 bytes, found other text");
+        return tessi_plug_check_refuse(k, "wanted a version of 1 to 63 letters, digits and ._+~-, found \"%s\"", shown(p->version, text));
+    if (!tessi_plug_is_line(p->license, 200) || !*p->license)
+        return tessi_plug_check_refuse(k, "wanted a license in a line of UTF-8, 1 to 200 bytes, found other text");
     return 1;
 }
 
-static int check_needs(struct check *k, const struct tess_plugin *p, const struct tess_host *host)
+static int check_needs(struct tessi_check *k, const struct tess_plugin *p, const struct tess_host *host)
 {
     for (int64_t i = 0; p->needs && p->needs[i]; i++) {
         const char *need = p->needs[i];
         if (i == MAX_NEEDS)
-            return check_refuse(k, "wanted at most %d services in `needs`, found no end of the list", MAX_NEEDS);
-        if (!is_line(need, 100))
-            return check_refuse(k, "wanted services like \"graph/1\" in `needs`, found other text");
+            return tessi_plug_check_refuse(k, "wanted at most %d services in `needs`, found no end of the list", MAX_NEEDS);
+        if (!tessi_plug_is_line(need, 100))
+            return tessi_plug_check_refuse(k, "wanted services like \"graph/1\" in `needs`, found other text");
         if (!host || !host->service || !host->service(host, need))
-            return check_refuse(k, "%s %s, of ABI %u.%u, needs the service %s, which this tessera, of ABI %d.%d, does not offer", p->id,
-                                p->version, p->abi_major, p->abi_minor, need, TESS_ABI_MAJOR, TESS_ABI_MINOR);
+            return tessi_plug_check_refuse(k, "%s %s, of ABI %u.%u, needs the service %s, which this tessera, of ABI %d.%d, does not offer",
+                                           p->id, p->version, p->abi_major, p->abi_minor, need, TESS_ABI_MAJOR, TESS_ABI_MINOR);
     }
     return 1;
 }
 
 int tessi_plug_plugin_check(const struct tess_plugin *p, const struct tess_host *host, char *why, size_t capacity)
 {
-    struct check k = {.plugin = p, .why = why, .capacity = capacity};
+    struct tessi_check k = {.plugin = p, .why = why, .capacity = capacity};
     const struct tess_component *component;
     int64_t n = 0;
     if (!check_head(&k, p) || !check_needs(&k, p, host))
         return 0;
     if (!p->components || p->component_stride < COMPONENT_BYTES || p->component_stride > ROW_BYTES_MOST ||
         p->component_stride % _Alignof(struct tess_component) != 0)
-        return check_refuse(&k, "wanted a table of components with rows of at least %zu bytes, %d at most, found rows of %u",
-                            COMPONENT_BYTES, ROW_BYTES_MOST, p->components ? p->component_stride : 0);
+        return tessi_plug_check_refuse(&k, "wanted a table of components with rows of at least %zu bytes, %d at most, found rows of %u",
+                                       COMPONENT_BYTES, ROW_BYTES_MOST, p->components ? p->component_stride : 0);
     for (; (component = tessi_plug_component_at(p, n)); n++) {
         if (n == MAX_COMPONENTS)
-            return check_refuse(&k, "wanted at most %d components, found no end of the table", MAX_COMPONENTS);
+            return tessi_plug_check_refuse(&k, "wanted at most %d components, found no end of the table", MAX_COMPONENTS);
         if (!check_component(&k, component))
             return 0;
     }
     *k.at = '\0';
-    return n > 0 || check_refuse(&k, "wanted at least one component, found none");
+    return n > 0 || tessi_plug_check_refuse(&k, "wanted at least one component, found none");
 }

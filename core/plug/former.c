@@ -42,7 +42,7 @@ void tessi_plug_append_stays(struct tess_context *ctx, const struct tessi_config
 /* A number, a word or a list of some, as text; "" for what is not compared: components, and paths, which are written in many ways. */
 static const char *short_text(const struct tess_param *p, const struct tessi_config *s, char *text, size_t capacity)
 {
-    int list = s && s->kind == TESSI_SEQUENCE;
+    int list = s && s->kind == TESSI_SEQUENCE && p->type != TESS_LIST_COMPONENT;
     double number;
     snprintf(text, capacity, "%s", list ? "[" : s && s->kind == TESSI_SCALAR && p->type != TESS_COMPONENT ? s->text : "");
     for (const struct tessi_config *item = list ? s->child : NULL; item; item = item->next)

@@ -161,6 +161,8 @@ void tess_instance_close(struct tess_instance *i)
         return;
     if (i->opened && i->component->close)
         i->component->close(i->self);
+    for (int64_t n = i->listeds - 1; n >= 0; n--)
+        tess_instance_close(i->listed[n]);
     for (int64_t row = i->part ? i->parts - 1 : -1; row >= 0; row--)
         tess_instance_close(i->part[row]);
     tessi_config_free(i->values);
@@ -168,6 +170,7 @@ void tess_instance_close(struct tess_instance *i)
     tess_free(i->resolved);
     tess_free(i->config_text);
     tess_free(i->part);
+    tess_free(i->listed);
     tess_free(i->self);
     tess_free(i);
 }

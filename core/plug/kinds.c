@@ -21,55 +21,78 @@
 #include <string.h>
 
 #define END_OF(type, member) (offsetof(struct type, member) + sizeof(((struct type *)0)->member))
-#define MUST(type, member)                                                                                                                 \
-    {                                                                                                                                      \
-#member, offsetof(struct type, member), 0                                                                                          \
-    }
-#define MAY(type, member)                                                                                                                  \
-    {                                                                                                                                      \
-#member, offsetof(struct type, member), 1                                                                                          \
-    }
+/* clang-format off */
+#define MUST(type, member) {#member, offsetof(struct type, member), NULL}
+#define MAY(type, member, meaning) {#member, offsetof(struct type, member), meaning}
 
 static const struct tessi_kind kinds[] = {
-    {"backend/1",
-     END_OF(tess_backend_1, drop),
-     {MUST(tess_backend_1, numeric_class), MUST(tess_backend_1, plan), MAY(tess_backend_1, pack), MUST(tess_backend_1, run),
-      MUST(tess_backend_1, drop), MAY(tess_backend_1, multiplies), MAY(tess_backend_1, reserve)}},
-    {"source/1",
-     END_OF(tess_source_1, fingerprint),
-     {MUST(tess_source_1, count), MUST(tess_source_1, shape), MUST(tess_source_1, labels), MUST(tess_source_1, names),
-      MUST(tess_source_1, read), MUST(tess_source_1, fingerprint), MAY(tess_source_1, class_name), MAY(tess_source_1, tolerate),
-      MAY(tess_source_1, remark), MAY(tess_source_1, bytes), MAY(tess_source_1, rest)}},
-    {"encoder/1", END_OF(tess_encoder_1, record), {MUST(tess_encoder_1, record)}},
-    {"decoder/1",
-     END_OF(tess_decoder_1, record),
-     {MUST(tess_decoder_1, record), MAY(tess_decoder_1, record_likelihood), MAY(tess_decoder_1, record_larger)}},
-    {"quantizer/1",
-     END_OF(tess_quantizer_1, rebuild),
-     {MUST(tess_quantizer_1, codebook_size), MUST(tess_quantizer_1, code_dim), MUST(tess_quantizer_1, record),
-      MUST(tess_quantizer_1, record_assign), MUST(tess_quantizer_1, record_lookup), MAY(tess_quantizer_1, react),
-      MAY(tess_quantizer_1, rebuild), MAY(tess_quantizer_1, depth), MAY(tess_quantizer_1, level_size),
-      MAY(tess_quantizer_1, outside_latent_space)}},
-    {"noise/1",
-     END_OF(tess_noise_1, reverse),
-     {MUST(tess_noise_1, vocabulary), MUST(tess_noise_1, steps), MUST(tess_noise_1, corrupt), MUST(tess_noise_1, record_loss),
-      MUST(tess_noise_1, bound_constant), MUST(tess_noise_1, start), MUST(tess_noise_1, reverse), MAY(tess_noise_1, changes),
-      MAY(tess_noise_1, draw_time), MAY(tess_noise_1, observe), MAY(tess_noise_1, condition)}},
-    {"critic/1", END_OF(tess_critic_1, record), {MUST(tess_critic_1, record)}},
-    {"features/1",
-     END_OF(tess_features_1, place),
-     {MUST(tess_features_1, record), MUST(tess_features_1, file), MUST(tess_features_1, place)}},
-    {"denoiser/1", END_OF(tess_denoiser_1, record), {MUST(tess_denoiser_1, record), MAY(tess_denoiser_1, record_next)}},
-    {"stage/1",
-     END_OF(tess_stage_1, run),
-     {MUST(tess_stage_1, output), MUST(tess_stage_1, plan), MAY(tess_stage_1, fingerprint), MUST(tess_stage_1, run),
-      MAY(tess_stage_1, depends)}},
-    {"format/1",
-     END_OF(tess_format_1, write),
-     {MUST(tess_format_1, recognises), MUST(tess_format_1, open_file), MUST(tess_format_1, count), MUST(tess_format_1, entry),
-      MUST(tess_format_1, read), MAY(tess_format_1, write)}},
-    {"checkpoint/1", END_OF(tess_checkpoint_1, plan_export), {MUST(tess_checkpoint_1, plan_import), MUST(tess_checkpoint_1, plan_export)}},
+    {"backend/1", END_OF(tess_backend_1, drop), {
+        MUST(tess_backend_1, numeric_class), MUST(tess_backend_1, plan),
+        MAY(tess_backend_1, pack, "packs weights in a layout of its own"),
+        MUST(tess_backend_1, run), MUST(tess_backend_1, drop),
+        MAY(tess_backend_1, multiplies, "says which dtypes the processor multiplies by itself"),
+        MAY(tess_backend_1, reserve, "has its memory before the first product"),
+    }},
+    {"source/1", END_OF(tess_source_1, fingerprint), {
+        MUST(tess_source_1, count), MUST(tess_source_1, shape), MUST(tess_source_1, labels), MUST(tess_source_1, names),
+        MUST(tess_source_1, read), MUST(tess_source_1, fingerprint),
+        MAY(tess_source_1, class_name, "classes have names"),
+        MAY(tess_source_1, tolerate, "bad images may be left out"),
+        MAY(tess_source_1, remark, "tells what lies beside the images"),
+        MAY(tess_source_1, bytes, "tells how much memory it holds"),
+        MAY(tess_source_1, rest, "gives that back while nothing is read"),
+    }},
+    {"encoder/1", END_OF(tess_encoder_1, record), {
+        MUST(tess_encoder_1, record),
+    }},
+    {"decoder/1", END_OF(tess_decoder_1, record), {
+        MUST(tess_decoder_1, record),
+        MAY(tess_decoder_1, record_likelihood, "a head for the likelihood of images"),
+        MAY(tess_decoder_1, record_larger, "decodes maps larger than it was trained on"),
+    }},
+    {"quantizer/1", END_OF(tess_quantizer_1, rebuild), {
+        MUST(tess_quantizer_1, codebook_size), MUST(tess_quantizer_1, code_dim), MUST(tess_quantizer_1, record),
+        MUST(tess_quantizer_1, record_assign), MUST(tess_quantizer_1, record_lookup),
+        MAY(tess_quantizer_1, react, "acts after each step of the optimiser"),
+        MAY(tess_quantizer_1, rebuild, "builds its codebook anew from latents"),
+        MAY(tess_quantizer_1, depth, "gives several codes at a position"),
+        MAY(tess_quantizer_1, level_size, "tells each of them its number of codes"),
+        MAY(tess_quantizer_1, outside_latent_space, "says whether codes lie outside of the latent's space"),
+    }},
+    {"noise/1", END_OF(tess_noise_1, reverse), {
+        MUST(tess_noise_1, vocabulary), MUST(tess_noise_1, steps), MUST(tess_noise_1, corrupt), MUST(tess_noise_1, record_loss),
+        MUST(tess_noise_1, bound_constant), MUST(tess_noise_1, start), MUST(tess_noise_1, reverse),
+        MAY(tess_noise_1, changes, "tells which tokens a step would draw"),
+        MAY(tess_noise_1, draw_time, "chooses the times it is trained at"),
+        MAY(tess_noise_1, observe, "learns from the losses at each time"),
+        MAY(tess_noise_1, condition, "samples around tokens that are known"),
+    }},
+    {"critic/1", END_OF(tess_critic_1, record), {
+        MUST(tess_critic_1, record),
+    }},
+    {"features/1", END_OF(tess_features_1, place), {
+        MUST(tess_features_1, record), MUST(tess_features_1, file), MUST(tess_features_1, place),
+    }},
+    {"denoiser/1", END_OF(tess_denoiser_1, record), {
+        MUST(tess_denoiser_1, record),
+        MAY(tess_denoiser_1, record_next, "gives token after token with a cache"),
+    }},
+    {"stage/1", END_OF(tess_stage_1, run), {
+        MUST(tess_stage_1, output), MUST(tess_stage_1, plan),
+        MAY(tess_stage_1, fingerprint, "reads files of its own"),
+        MUST(tess_stage_1, run),
+        MAY(tess_stage_1, depends, "says whether it draws, and whether it computes with reals"),
+    }},
+    {"format/1", END_OF(tess_format_1, write), {
+        MUST(tess_format_1, recognises), MUST(tess_format_1, open_file), MUST(tess_format_1, count), MUST(tess_format_1, entry),
+        MUST(tess_format_1, read),
+        MAY(tess_format_1, write, "can be written"),
+    }},
+    {"checkpoint/1", END_OF(tess_checkpoint_1, plan_export), {
+        MUST(tess_checkpoint_1, plan_import), MUST(tess_checkpoint_1, plan_export),
+    }},
 };
+/* clang-format on */
 #define KINDS ((int64_t)(sizeof kinds / sizeof *kinds))
 
 const struct tessi_kind *tessi_plug_kind_at(int64_t i)

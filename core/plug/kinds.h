@@ -11,7 +11,7 @@
 struct tessi_kind_function {
     const char *name; /* "record"; NULL ends the list */
     size_t offset;
-    int32_t optional;
+    const char *optional; /* what it is for, where a component may be without it; NULL: it must have it */
 };
 
 struct tessi_kind {

@@ -8,7 +8,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/base/context.h"
 #include "core/base/lookalike.h"
-#include "core/plug/plug_private.h"
+#include "core/plug/filling.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,17 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-struct filling {
-    struct tess_context *ctx;
-    const struct tessi_registry *registry;
-    struct tess_instance *i;
-    const struct tessi_config *config; /* place of what is not written */
-    const struct tess_instance *like;
-    const char *label; /* "encoder/conv" */
-    int open;
-    int inherited; /* the value at hand is the one of `like` */
-};
 
 static const char *label_of(const struct tess_component *k, char *text, size_t capacity)
 {
@@ -57,7 +46,7 @@ static void add_origin(const struct filling *f, const struct tess_param *p, cons
         tessi_plug_append_stays(f->ctx, f->config, "", s);
 }
 
-static int params_wrong(const struct filling *f, const struct tess_param *p, const struct tessi_config *s, const char *found)
+int tessi_plug_params_wrong(const struct filling *f, const struct tess_param *p, const struct tessi_config *s, const char *found)
 {
     char wants[640], text[200], from[200] = "";
     if (f->inherited)
@@ -74,9 +63,8 @@ static int params_wrong(const struct filling *f, const struct tess_param *p, con
     return status;
 }
 
-/* Adds a copy of `value` under the parameter's name to the canonical forms it belongs to. */
-static int params_keep(const struct filling *f, const struct tess_param *p, struct tessi_config *map, const struct tessi_config *value,
-                struct tessi_config **out)
+int tessi_plug_params_keep(const struct filling *f, const struct tess_param *p, struct tessi_config *map, const struct tessi_config *value,
+                           struct tessi_config **out)
 {
     struct tessi_config *copy = NULL;
     TESS_TRY(tessi_config_copy(f->ctx, value, &copy));
@@ -91,7 +79,7 @@ static int params_keep(const struct filling *f, const struct tess_param *p, stru
     return TESS_OK;
 }
 
-static int is_identity(const struct tess_param *p)
+int tessi_plug_is_identity(const struct tess_param *p)
 {
     return (p->flags & (TESS_NEUTRAL | TESS_PATH)) == 0;
 }
@@ -105,9 +93,9 @@ static int keep_text(const struct filling *f, const struct tess_param *p, const 
     s->quoted = quoted;
     int status = tessi_config_set_text(f->ctx, s, text);
     if (status == TESS_OK)
-        status = params_keep(f, p, f->i->values, s, &value);
-    if (status == TESS_OK && is_identity(p))
-        status = params_keep(f, p, f->i->identity, s, NULL);
+        status = tessi_plug_params_keep(f, p, f->i->values, s, &value);
+    if (status == TESS_OK && tessi_plug_is_identity(p))
+        status = tessi_plug_params_keep(f, p, f->i->identity, s, NULL);
     if (status == TESS_OK && kept)
         *kept = value->text;
     tessi_config_free(s);
@@ -118,7 +106,7 @@ static int fill_bool(const struct filling *f, const struct tess_param *p, const 
 {
     *member = p->def != 0;
     if (s && !tessi_config_read_bool(s, member))
-        return params_wrong(f, p, s, NULL);
+        return tessi_plug_params_wrong(f, p, s, NULL);
     return keep_text(f, p, s ? s : f->config, *member ? "true" : "false", 0, NULL);
 }
 
@@ -127,7 +115,7 @@ static int fill_i64(const struct filling *f, const struct tess_param *p, const s
     char text[40];
     *member = (int64_t)p->def;
     if (s && (!tessi_config_read_i64(s, member) || (double)*member < p->lo || (double)*member > p->hi))
-        return params_wrong(f, p, s, NULL);
+        return tessi_plug_params_wrong(f, p, s, NULL);
     snprintf(text, sizeof text, "%" PRId64, *member);
     return keep_text(f, p, s ? s : f->config, text, 0, NULL);
 }
@@ -137,7 +125,7 @@ static int fill_f64(const struct filling *f, const struct tess_param *p, const s
     char text[40];
     *member = p->def;
     if (s && (!tessi_config_read_f64(s, member) || *member < p->lo || *member > p->hi))
-        return params_wrong(f, p, s, NULL);
+        return tessi_plug_params_wrong(f, p, s, NULL);
     return keep_text(f, p, s ? s : f->config, tessi_config_real_text(*member, text, sizeof text), 0, NULL);
 }
 
@@ -151,7 +139,7 @@ static int absolute_path(const struct filling *f, const struct tess_param *p, co
     int absolute = *text == '/';
     int from_root = absolute || (folder && *file == '/');
     if (*text == '\0')
-        return params_wrong(f, p, s, "an empty text");
+        return tessi_plug_params_wrong(f, p, s, "an empty text");
     if (!from_root && !getcwd(cwd, sizeof cwd))
         return tessi_config_fail(f->ctx, s, TESS_E_IO, "%s: `%s`: the current folder is not available: %s", f->label, p->name,
                                  strerror(errno));
@@ -175,7 +163,7 @@ static int fill_str(const struct filling *f, const struct tess_param *p, const s
         else if (type == TESSI_IS_TEXT)
             text = s->text;
         else if (type == 0 || type == TESSI_IS_NULL)
-            return params_wrong(f, p, s, NULL);
+            return tessi_plug_params_wrong(f, p, s, NULL);
         else {
             int status = tessi_config_fail(f->ctx, s, TESS_E_VALUE, "%s: `%s` wants a text, found %.48s; write it in quotes", f->label,
                                            p->name, s->text);
@@ -199,87 +187,74 @@ static int fill_enum(const struct filling *f, const struct tess_param *p, const 
     if (s) {
         index = s->kind == TESSI_SCALAR && s->text ? tessi_plug_option_index(p, s->text) : -1;
         if (index < 0)
-            return params_wrong(f, p, s,
-                                s->kind == TESSI_SCALAR && s->text && *s->text ? NULL : tessi_config_found(s, found, sizeof found));
+            return tessi_plug_params_wrong(
+                f, p, s, s->kind == TESSI_SCALAR && s->text && *s->text ? NULL : tessi_config_found(s, found, sizeof found));
     }
     *member = (int32_t)index;
     tessi_plug_option(p, index, option, sizeof option);
     return keep_text(f, p, s ? s : f->config, option, 1, NULL);
 }
 
-static int keep_list(const struct filling *f, const struct tess_param *p, const struct tessi_config *place, const struct tess_list *list)
+const struct tess_instance *tessi_plug_params_model(const struct filling *f, const struct tess_param *p, char *kind, size_t capacity)
 {
-    struct tessi_config *s = NULL, *item;
-    char text[40];
-    int status = tessi_config_new(f->ctx, TESSI_SEQUENCE, place->file, place->line, place->column, &s);
-    for (int64_t i = 0; status == TESS_OK && i < list->count; i++) {
-        status = tessi_config_new(f->ctx, TESSI_SCALAR, place->file, place->line, place->column, &item);
-        if (status != TESS_OK)
-            break;
-        tessi_config_append(s, item);
-        snprintf(text, sizeof text, "%" PRId64, list->item[i]);
-        status = tessi_config_set_text(f->ctx, item, text);
-    }
-    if (status == TESS_OK)
-        status = params_keep(f, p, f->i->values, s, NULL);
-    if (status == TESS_OK && is_identity(p))
-        status = params_keep(f, p, f->i->identity, s, NULL);
-    tessi_config_free(s);
-    return status;
-}
-
-static int fill_list(const struct filling *f, const struct tess_param *p, const struct tessi_config *s, struct tess_list *member)
-{
-    tessi_plug_list_default(p, member);
-    if (!s)
-        return keep_list(f, p, f->config, member);
-    if (s->kind != TESSI_SEQUENCE || tessi_config_count(s) > TESS_LIST_MAX)
-        return params_wrong(f, p, s, NULL);
-    memset(member, 0, sizeof *member);
-    for (const struct tessi_config *item = s->child; item; item = item->next) {
-        int64_t value;
-        if (!tessi_config_read_i64(item, &value) || (double)value < p->lo || (double)value > p->hi)
-            return params_wrong(f, p, item, NULL);
-        member->item[member->count++] = value;
-    }
-    return keep_list(f, p, s, member);
+    char like[80];
+    int64_t row = 0;
+    tessi_plug_component_text(p, kind, capacity, like, sizeof like);
+    return *like && tessi_plug_param_named(f->i->component, like, &row) ? f->i->part[row] : NULL;
 }
 
 static int fill_component(const struct filling *f, const struct tess_param *p, struct tessi_config *s, int64_t row,
                           struct tess_instance **member)
 {
-    char kind[80], like[80];
-    int64_t like_row = 0;
-    const struct tess_instance *model = NULL;
+    char kind[80];
     if (!s || (s->kind == TESSI_SCALAR && tessi_config_scalar_is(s->text ? s->text : "", s->quoted) == TESSI_IS_NULL)) {
         if (p->flags & TESS_REQUIRED)
-            return params_wrong(f, p, s ? s : f->config, "nothing");
+            return tessi_plug_params_wrong(f, p, s ? s : f->config, "nothing");
         return keep_text(f, p, s ? s : f->config, "null", 0, NULL);
     }
-    tessi_plug_component_text(p, kind, sizeof kind, like, sizeof like);
-    if (*like && tessi_plug_param_named(f->i->component, like, &like_row))
-        model = f->i->part[like_row];
+    const struct tess_instance *model = tessi_plug_params_model(f, p, kind, sizeof kind);
     TESS_TRY(tessi_plug_instance_new(f->ctx, f->registry, kind, s, model, NULL, f->open, &f->i->part[row]));
     *member = f->i->part[row];
-    TESS_TRY(params_keep(f, p, f->i->values, (*member)->values, NULL));
-    return is_identity(p) ? params_keep(f, p, f->i->identity, (*member)->identity, NULL) : TESS_OK;
+    TESS_TRY(tessi_plug_params_keep(f, p, f->i->values, (*member)->values, NULL));
+    return tessi_plug_is_identity(p) ? tessi_plug_params_keep(f, p, f->i->identity, (*member)->identity, NULL) : TESS_OK;
 }
 
-/* What was written for a parameter, or what the model has under the same name and type, or NULL: the default. */
-static struct tessi_config *params_value_of(struct filling *f, const struct tess_param *p, struct tessi_config *config)
+/* What was written for a parameter, under its name or one that it had before; NULL for neither. */
+static int params_written(const struct filling *f, const struct tess_param *p, struct tessi_config *config, struct tessi_config **out)
 {
     struct tessi_config *s = tessi_config_get(config, p->name);
+    for (struct tessi_config *old = config->kind == TESSI_MAP ? config->child : NULL; old; old = old->next) {
+        if (!tessi_plug_was_called(f->i->component, p, old->key))
+            continue;
+        struct tessi_config place = *old;
+        place.line = old->key_line;
+        place.column = old->key_column;
+        if (p->flags & TESS_GONE)
+            return tessi_config_fail(f->ctx, &place, TESS_E_USAGE, "%s: `%s` is called `%s` now", f->label, old->key, p->name);
+        if (s)
+            return tessi_config_fail(f->ctx, &place, TESS_E_USAGE, "%s: `%s` is called `%s` now, which is given too (line %d): say it once",
+                                     f->label, old->key, p->name, (int)(s->key ? s->key_line : s->line));
+        s = old;
+    }
+    *out = s;
+    return TESS_OK;
+}
+
+/* The same, or what the model has under the name and of the type, or NULL: the default. */
+static int params_value_of(struct filling *f, const struct tess_param *p, struct tessi_config *config, struct tessi_config **out)
+{
     f->inherited = 0;
-    if (s || !f->like)
-        return s;
-    const struct tess_param *other = tessi_plug_param_named(f->like->component, p->name, NULL);
+    *out = NULL;
+    TESS_TRY(params_written(f, p, config, out));
+    const struct tess_param *other = *out || !f->like ? NULL : tessi_plug_param_named(f->like->component, p->name, NULL);
     if (!other || other->type != p->type)
-        return NULL;
-    s = tessi_config_get(f->like->values, p->name);
+        return TESS_OK;
+    struct tessi_config *s = tessi_config_get(f->like->values, p->name);
     if (s && s->kind == TESSI_SCALAR && tessi_config_scalar_is(s->text, s->quoted) == TESSI_IS_NULL)
-        return NULL;
+        return TESS_OK;
+    *out = s;
     f->inherited = s != NULL;
-    return s;
+    return TESS_OK;
 }
 
 static int params_is_listed(const char *const *names, const char *name)
@@ -334,47 +309,81 @@ static int params_missing(const struct filling *f, const struct tess_param *p)
     return status;
 }
 
+/* Whether the key is one of the component's: a parameter's, or one that it had before. */
+static int params_takes(const struct tess_component *k, const char *key)
+{
+    const struct tess_param *p;
+    if (strcmp(key, "use") == 0)
+        return 1;
+    for (int64_t row = 0; (p = tessi_plug_param_at(k, row)); row++)
+        if (strcmp(p->name, key) == 0 || tessi_plug_was_called(k, p, key))
+            return 1;
+    return 0;
+}
+
+static int fill_row(struct filling *f, const struct tess_param *p, struct tessi_config *s, int64_t row)
+{
+    void *member = (char *)f->i->self + p->offset;
+    switch (p->type) {
+    case TESS_BOOL:
+        return fill_bool(f, p, s, member);
+    case TESS_I64:
+        return fill_i64(f, p, s, member);
+    case TESS_F64:
+        return fill_f64(f, p, s, member);
+    case TESS_STR:
+        return fill_str(f, p, s, member);
+    case TESS_ENUM:
+        return fill_enum(f, p, s, member);
+    case TESS_COMPONENT:
+        return fill_component(f, p, s, row, member);
+    default:
+        return tessi_plug_fill_list(f, p, s, member);
+    }
+}
+
+/* Takes a parameter that came later off what counts while it has its default: its name, its value, and results as before. */
+static int params_forget_default(const struct filling *f, const struct tess_param *p)
+{
+    struct tessi_config **last = &f->i->identity->child, *kept;
+    char *text = NULL, *usual = NULL;
+    if (!(p->flags & TESS_LATER) || !tessi_plug_is_identity(p))
+        return TESS_OK;
+    while (*last && (*last)->next)
+        last = &(*last)->next;
+    kept = *last;
+    int status = tessi_config_print(f->ctx, kept, &text);
+    if (status == TESS_OK)
+        status = tessi_plug_default_text(f->ctx, p, &usual);
+    if (status == TESS_OK && strcmp(text, usual) == 0) {
+        *last = NULL;
+        tessi_config_free(kept);
+    }
+    tess_free(text);
+    tess_free(usual);
+    return status;
+}
+
 int tessi_plug_params_fill(struct tess_context *ctx, const struct tessi_registry *r, struct tess_instance *i, struct tessi_config *config,
-                      const struct tess_instance *like, const char *const *skip, int open)
+                           const struct tess_instance *like, const char *const *skip, int open)
 {
     char label[140];
     struct filling f = {ctx, r, i, config, like, label_of(i->component, label, sizeof label), open, 0};
+    struct tessi_config *s = NULL;
     const struct tess_param *p;
     for (struct tessi_config *key = config->kind == TESSI_MAP ? config->child : NULL; key; key = key->next) {
         if (params_is_listed(skip, key->key))
             continue;
         key->used = 1;
-        if (strcmp(key->key, "use") != 0 && !tessi_plug_param_named(i->component, key->key, NULL))
+        if (!params_takes(i->component, key->key))
             return unknown_key(&f, key, skip);
     }
     for (int64_t row = 0; (p = tessi_plug_param_at(i->component, row)); row++) {
-        void *member = (char *)i->self + p->offset;
-        struct tessi_config *s = params_value_of(&f, p, config);
-        if (!s && (p->flags & TESS_REQUIRED)) {
+        TESS_TRY(params_value_of(&f, p, config, &s));
+        if (!s && (p->flags & TESS_REQUIRED))
             return params_missing(&f, p);
-        }
-        switch (p->type) {
-        case TESS_BOOL:
-            TESS_TRY(fill_bool(&f, p, s, member));
-            break;
-        case TESS_I64:
-            TESS_TRY(fill_i64(&f, p, s, member));
-            break;
-        case TESS_F64:
-            TESS_TRY(fill_f64(&f, p, s, member));
-            break;
-        case TESS_STR:
-            TESS_TRY(fill_str(&f, p, s, member));
-            break;
-        case TESS_ENUM:
-            TESS_TRY(fill_enum(&f, p, s, member));
-            break;
-        case TESS_LIST:
-            TESS_TRY(fill_list(&f, p, s, member));
-            break;
-        default:
-            TESS_TRY(fill_component(&f, p, s, row, member));
-        }
+        TESS_TRY(fill_row(&f, p, s, row));
+        TESS_TRY(params_forget_default(&f, p));
     }
     return TESS_OK;
 }

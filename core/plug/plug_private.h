@@ -16,8 +16,13 @@ size_t tessi_plug_param_bytes(int32_t type, size_t *align);
 int tessi_plug_option(const struct tess_param *p, int64_t i, char *text, size_t capacity);
 /* Index of a name in an enum, or -1. */
 int64_t tessi_plug_option_index(const struct tess_param *p, const char *name);
-/* Default of a list, from its text; 0 when the text is not such a list. */
-int tessi_plug_list_default(const struct tess_param *p, struct tess_list *out);
+/* Whether it is one of the lists. */
+int tessi_plug_is_list(int32_t type);
+/* i-th item of a list's default; 0 past the end. */
+int tessi_plug_list_item(const struct tess_param *p, int64_t i, char *item, size_t capacity);
+/* Former names of a parameter, "rate|learning_rate", or NULL; and whether `name` is one of them. */
+const char *tessi_plug_param_former(const struct tess_component *k, const struct tess_param *p);
+int tessi_plug_was_called(const struct tess_component *k, const struct tess_param *p, const char *name);
 /* Kind and, in `like`, the other parameter's name ("" for none) of a component parameter; 0 when the text does not say so. */
 int tessi_plug_component_text(const struct tess_param *p, char *kind, size_t kind_capacity, char *like, size_t like_capacity);
 /* What a parameter wants, for errors: "an integer 1 .. 4096". */
@@ -57,6 +62,8 @@ struct tess_instance {
     char *resolved, *config_text;        /* text of the two */
     int64_t parts;                /* rows of the table */
     struct tess_instance **part;  /* by row: opened sub-components */
+    struct tess_instance **listed; /* and those of lists, as they came */
+    int64_t listeds;
 };
 
 /* A note of the values of an instance that stay from the component before, or went with it, and make a difference. */

@@ -40,6 +40,9 @@ const struct tessi_found *tessi_plug_registry_found(const struct tessi_registry 
  * plugin that is built anew keeps its version, and is another all the same. */
 const char *tessi_plug_registry_bytes(const struct tessi_registry *r, const struct tess_component *k, const struct tess_plugin *plugin,
                                       char *text, size_t capacity);
+/* A text of a component that older plugins do not have; NULL then, too. */
+#define TESSI_COMPONENT_HAS(plugin, component, field)                                                                                      \
+    ((plugin)->component_stride >= offsetof(struct tess_component, field) + sizeof(component)->field ? (component)->field : NULL)
 /* File of the library that a component's functions are in, and settings (may be NULL) for loading it; NULL: they are in its plugin. */
 const char *tessi_plug_component_module(const struct tess_plugin *p, const struct tess_component *k, const char *const **settings);
 /* Loads that library, if the component has one, and puts plugin and component from there in the place of those given. TESS_E_PLUGIN says

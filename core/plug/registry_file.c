@@ -192,7 +192,8 @@ static int is_taken(const struct tessi_registry *r, const char *id)
     char kind[80], like[80];
     for (int64_t i = 0; i < r->entries; i++)
         for (int64_t row = 0; (p = tessi_plug_param_at(r->entry[i].component, row)); row++)
-            if (p->type == TESS_COMPONENT && tessi_plug_component_text(p, kind, sizeof kind, like, sizeof like) && strcmp(kind, id) == 0)
+            if ((p->type == TESS_COMPONENT || p->type == TESS_LIST_COMPONENT) &&
+                tessi_plug_component_text(p, kind, sizeof kind, like, sizeof like) && strcmp(kind, id) == 0)
                 return 1;
     return 0;
 }

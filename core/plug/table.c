@@ -36,6 +36,21 @@ const struct tess_param *tessi_plug_param_named(const struct tess_component *k, 
     return NULL;
 }
 
+const char *tessi_plug_param_former(const struct tess_component *k, const struct tess_param *p)
+{
+    return k->param_stride >= offsetof(struct tess_param, former) + sizeof p->former ? p->former : NULL;
+}
+
+int tessi_plug_was_called(const struct tess_component *k, const struct tess_param *p, const char *name)
+{
+    const char *former = tessi_plug_param_former(k, p);
+    size_t length = strlen(name);
+    for (const char *at = former; at && *at; at += strcspn(at, "|"), at += *at == '|')
+        if (strcspn(at, "|") == length && memcmp(at, name, length) == 0)
+            return 1;
+    return 0;
+}
+
 int tessi_plug_kind_length(const char *kind)
 {
     return (int)strcspn(kind, "/");
@@ -61,6 +76,15 @@ size_t tessi_plug_param_bytes(int32_t type, size_t *align)
     case TESS_LIST:
         *align = _Alignof(struct tess_list);
         return sizeof(struct tess_list);
+    case TESS_LIST_F64:
+        *align = _Alignof(struct tess_list_f64);
+        return sizeof(struct tess_list_f64);
+    case TESS_LIST_STR:
+        *align = _Alignof(struct tess_list_str);
+        return sizeof(struct tess_list_str);
+    case TESS_LIST_COMPONENT:
+        *align = _Alignof(struct tess_list_component);
+        return sizeof(struct tess_list_component);
     default:
         *align = 1;
         return 0;
@@ -89,25 +113,24 @@ int64_t tessi_plug_option_index(const struct tess_param *p, const char *name)
     return -1;
 }
 
-int tessi_plug_list_default(const struct tess_param *p, struct tess_list *out)
+int tessi_plug_is_list(int32_t type)
 {
-    const char *at = p->text ? p->text : "";
-    memset(out, 0, sizeof *out);
+    return type == TESS_LIST || (type >= TESS_LIST_F64 && type <= TESS_LIST_COMPONENT);
+}
+
+int tessi_plug_list_item(const struct tess_param *p, int64_t i, char *item, size_t capacity)
+{
+    const char *at = p->type != TESS_LIST_COMPONENT && p->text ? p->text : "";
     at += strspn(at, " ");
-    while (*at) {
-        char *end;
-        if (out->count == TESS_LIST_MAX)
-            return 0;
-        out->item[out->count++] = strtoll(at, &end, 10);
-        if (end == at)
-            return 0;
-        at = end + strspn(end, " ");
-        if (*at == ',')
-            at++;
-        else if (*at)
-            return 0;
+    for (; i > 0 && *at; i--) {
+        at += strcspn(at, ",");
+        at += *at == ',' ? 1 + strspn(at + 1, " ") : 0;
     }
-    return 1;
+    size_t length = strcspn(at, ",");
+    while (length > 0 && at[length - 1] == ' ')
+        length--;
+    snprintf(item, capacity, "%.*s", (int)length, at);
+    return length > 0;
 }
 
 int tessi_plug_component_text(const struct tess_param *p, char *kind, size_t kind_capacity, char *like, size_t like_capacity)
@@ -123,15 +146,16 @@ int tessi_plug_component_text(const struct tess_param *p, char *kind, size_t kin
 
 const char *tessi_plug_param_type(const struct tess_param *p)
 {
-    static const char *const names[] = {"?", "boolean", "integer", "number", "text", "choice", "list", "component"};
+    static const char *const names[] = {"?",        "boolean",   "integer", "number", "text",      "choice",
+                                        "integers", "component", "numbers", "texts",  "components"};
     if (p->type == TESS_STR && (p->flags & TESS_PATH))
         return "path";
-    return names[p->type >= TESS_BOOL && p->type <= TESS_COMPONENT ? p->type : 0];
+    return names[p->type >= TESS_BOOL && p->type <= TESS_LIST_COMPONENT ? p->type : 0];
 }
 
 const char *tessi_plug_param_default(const struct tess_param *p, char *text, size_t capacity)
 {
-    struct tess_list list;
+    char item[256];
     *text = '\0';
     if (p->flags & TESS_REQUIRED)
         return text;
@@ -152,10 +176,12 @@ const char *tessi_plug_param_default(const struct tess_param *p, char *text, siz
         tessi_plug_option(p, (int64_t)p->def, text, capacity);
         break;
     case TESS_LIST:
-        tessi_plug_list_default(p, &list);
+    case TESS_LIST_F64:
+    case TESS_LIST_STR:
+    case TESS_LIST_COMPONENT:
         tessi_base_add(text, capacity, "[");
-        for (int64_t i = 0; i < list.count; i++)
-            tessi_base_add(text, capacity, "%s%lld", i ? ", " : "", (long long)list.item[i]);
+        for (int64_t i = 0; tessi_plug_list_item(p, i, item, sizeof item); i++)
+            tessi_base_add(text, capacity, "%s%s", i ? ", " : "", item);
         tessi_base_add(text, capacity, "]");
         break;
     default:
@@ -181,6 +207,7 @@ const char *tessi_plug_param_limits(const struct tess_param *p, char *text, size
         tessi_base_add(text, capacity, "true, false");
         break;
     case TESS_LIST:
+    case TESS_LIST_F64:
         tessi_base_add(text, capacity, "each ");
         add_bounds(p, text, capacity);
         break;
@@ -193,6 +220,7 @@ const char *tessi_plug_param_limits(const struct tess_param *p, char *text, size
             tessi_base_add(text, capacity, "%s%s", i ? ", " : "", option);
         break;
     case TESS_COMPONENT:
+    case TESS_LIST_COMPONENT:
         tessi_plug_component_text(p, kind, sizeof kind, like, sizeof like);
         tessi_base_add(text, capacity, "%s%s%s", kind, *like ? ", like " : "", like);
         break;
@@ -235,6 +263,16 @@ const char *tessi_plug_param_wants(const struct tess_param *p, char *text, size_
         break;
     case TESS_LIST:
         snprintf(text, capacity, "a list of at most %d integers, %s, like [1, 2]", TESS_LIST_MAX, limits);
+        break;
+    case TESS_LIST_F64:
+        snprintf(text, capacity, "a list of at most %d numbers, %s, like [0.5, 1]", TESS_LIST_MAX, limits);
+        break;
+    case TESS_LIST_STR:
+        snprintf(text, capacity, "a list of at most %d texts, like [one, two]", TESS_LIST_MAX);
+        break;
+    case TESS_LIST_COMPONENT:
+        snprintf(text, capacity, "a list of at most %d components of kind %.*s, each a name or a map with `use`", TESS_LIST_MAX, word,
+                 limits);
         break;
     case TESS_COMPONENT:
         snprintf(text, capacity, "the name of a component of kind %.*s or a map with `use`", word, limits);

@@ -58,6 +58,7 @@ static int plan_block(struct tess_context *ctx, struct tessi_nearest *s, int64_t
                                  .outer = 1,
                                  .inner = 1,
                                  .alpha = 1.0f};
+    *out = (struct tess_kernel){.size = sizeof *out};
     if (codebook_size == 0)
         return TESS_OK;
     TESS_TRY(s->runtime->dense->plan(s->runtime->dense_self, ctx, &d, out));

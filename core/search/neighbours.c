@@ -67,6 +67,7 @@ static int plan_product(struct tess_context *ctx, struct tess_neighbours *s)
                                  .outer = 1,
                                  .inner = 1,
                                  .alpha = 1.0f};
+    s->kernel = (struct tess_kernel){.size = sizeof s->kernel};
     TESS_TRY(s->runtime->dense->plan(s->runtime->dense_self, ctx, &d, &s->kernel));
     s->planned = 1;
     return TESS_OK;

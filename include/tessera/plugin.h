@@ -21,28 +21,49 @@ extern "C" {
 
 /* Type of a parameter, and of the member at its offset. */
 enum {
-    TESS_BOOL = 1,     /* int32_t, 0 or 1 */
-    TESS_I64 = 2,      /* int64_t; lo, hi, def are exact to 2^53 */
-    TESS_F64 = 3,      /* double; NaN and infinities are refused */
-    TESS_STR = 4,      /* const char *; the default is `text`, NULL when there is none */
-    TESS_ENUM = 5,     /* int32_t: index into `text`, "l1|l2"; the default is index `def` */
-    TESS_LIST = 6,     /* struct tess_list; lo and hi hold for each item; the default is `text`, "1, 1, 2" */
-    TESS_COMPONENT = 7 /* struct tess_instance *; `text` is the kind, "encoder/1", NULL in the member when not given.
-                        * "decoder/1 like encoder": parameters not written are taken from the component given for the
-                        * parameter `encoder` (an earlier row) where it has one of that name and type. */
+    TESS_BOOL = 1,           /* int32_t, 0 or 1 */
+    TESS_I64 = 2,            /* int64_t; lo, hi, def are exact to 2^53 */
+    TESS_F64 = 3,            /* double; NaN and infinities are refused */
+    TESS_STR = 4,            /* const char *; the default is `text`, NULL when there is none */
+    TESS_ENUM = 5,           /* int32_t: index into `text`, "l1|l2"; the default is index `def` */
+    TESS_LIST = 6,           /* struct tess_list; lo and hi hold for each item; the default is `text`, "1, 1, 2" */
+    TESS_COMPONENT = 7,      /* struct tess_instance *; `text` is the kind, "encoder/1", NULL in the member when not given.
+                              * "decoder/1 like encoder": parameters not written are taken from the component given for the
+                              * parameter `encoder` (an earlier row) where it has one of that name and type. */
+    TESS_LIST_F64 = 8,       /* struct tess_list_f64; as TESS_LIST, the default like "0.5, 0.999" */
+    TESS_LIST_STR = 9,       /* struct tess_list_str; the default is `text`, "red, green"; items are texts of any kind, valid until close */
+    TESS_LIST_COMPONENT = 10 /* struct tess_list_component; `text` as for TESS_COMPONENT; none unless the pipeline says so */
 };
 
 /* Flags of a parameter. */
 enum {
     TESS_REQUIRED = 1u << 0, /* no default: the pipeline must say it */
     TESS_NEUTRAL = 1u << 1,  /* changes how fast or how talkative, never the result: left out of cache keys */
-    TESS_PATH = 1u << 2      /* a string that names a file: left out of cache keys; what the file holds counts (fingerprint).
+    TESS_PATH = 1u << 2,     /* a string that names a file: left out of cache keys; what the file holds counts (fingerprint).
                               * A relative path is relative to the folder of the pipeline file; the host makes it absolute. */
+    TESS_LATER = 1u << 3,    /* a parameter that came when there were results already, and whose default is what was done before it: while
+                              * it has its default it is in no key and in no model's description, so what was computed stays found */
+    TESS_GONE = 1u << 4      /* its former names are refused, with the new one; else they are taken as the parameter */
 };
 
 #define TESS_LIST_MAX 16
 struct tess_list {
     int64_t count, item[TESS_LIST_MAX];
+};
+
+struct tess_list_f64 {
+    int64_t count;
+    double item[TESS_LIST_MAX];
+};
+struct tess_list_str {
+    int64_t count;
+    const char *item[TESS_LIST_MAX];
+};
+/* An opened component: its plugin's description, its own struct, its parameters. One call at a time per instance. */
+struct tess_instance;
+struct tess_list_component {
+    int64_t count;
+    struct tess_instance *item[TESS_LIST_MAX];
 };
 
 struct tess_param {
@@ -53,6 +74,7 @@ struct tess_param {
     size_t offset;      /* offsetof(struct self, member) */
     double lo, hi, def; /* inclusive range, and the default */
     const char *text;   /* see the types */
+    const char *former; /* what the YAML key was called before, "rate|learning_rate"; NULL: never otherwise */
 };
 
 struct tess_component {
@@ -78,6 +100,8 @@ struct tess_component {
      * An instance's functions are there once it is open. */
     const char *module;
     const char *const *settings; /* of the environment as long as the file is loaded: {"NAME=VALUE", NULL}; NULL: none */
+    const char *source;          /* where it was published, one line: authors, title, year, equation; NULL: nowhere */
+    const char *example;         /* of a pipeline, or of a command: "quantizer: {use: ema, codebook_size: 256}"; NULL: none */
 };
 
 struct tess_plugin {
@@ -105,7 +129,12 @@ struct tess_plugin {
  * A parameter has the name of its member; TESS_PARAM gives it another, and flags. */
 #define TESS_PARAM(name, self, member, type, flags, lo, hi, def, text, help)                                                               \
     {                                                                                                                                      \
-        name, help, type, flags, offsetof(self, member), lo, hi, def, text                                                                 \
+        name, help, type, flags, offsetof(self, member), lo, hi, def, text, NULL                                                           \
+    }
+/* With the names it had before (TESS_GONE in `flags`: they are refused). */
+#define TESS_PARAM_RENAMED(name, former, self, member, type, flags, lo, hi, def, text, help)                                               \
+    {                                                                                                                                      \
+        name, help, type, flags, offsetof(self, member), lo, hi, def, text, former                                                         \
     }
 #define TESS_PARAM_BOOL(self, member, def, help) TESS_PARAM(#member, self, member, TESS_BOOL, 0, 0, 0, def, NULL, help)
 #define TESS_PARAM_I64(self, member, lo, hi, def, help) TESS_PARAM(#member, self, member, TESS_I64, 0, lo, hi, def, NULL, help)
@@ -113,23 +142,28 @@ struct tess_plugin {
 #define TESS_PARAM_STR(self, member, text, help) TESS_PARAM(#member, self, member, TESS_STR, 0, 0, 0, 0, text, help)
 #define TESS_PARAM_ENUM(self, member, choices, def, help) TESS_PARAM(#member, self, member, TESS_ENUM, 0, 0, 0, def, choices, help)
 #define TESS_PARAM_LIST(self, member, lo, hi, text, help) TESS_PARAM(#member, self, member, TESS_LIST, 0, lo, hi, 0, text, help)
+#define TESS_PARAM_LIST_F64(self, member, lo, hi, text, help) TESS_PARAM(#member, self, member, TESS_LIST_F64, 0, lo, hi, 0, text, help)
+#define TESS_PARAM_LIST_STR(self, member, text, help) TESS_PARAM(#member, self, member, TESS_LIST_STR, 0, 0, 0, 0, text, help)
+#define TESS_PARAM_LIST_COMPONENT(self, member, kind, help) TESS_PARAM(#member, self, member, TESS_LIST_COMPONENT, 0, 0, 0, 0, kind, help)
 #define TESS_PARAM_COMPONENT(self, member, flags, kind, help) TESS_PARAM(#member, self, member, TESS_COMPONENT, flags, 0, 0, 0, kind, help)
 #define TESS_PARAM_END                                                                                                                     \
     {                                                                                                                                      \
-        NULL, NULL, 0, 0, 0, 0, 0, 0, NULL                                                                                                 \
+        NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL                                                                                           \
     }
 
-/* A component. `self` is the size of its struct, 0 for none; `params`, `open` and `close` may be NULL. WITH has the rest of struct
- * tess_component as well. */
+/* A component. `self` is the size of its struct, 0 for none; `params`, `open` and `close` may be NULL. DOCUMENTED has where it was
+ * published and an example as well, WITH the rest of struct tess_component. */
 #define TESS_COMPONENT(name, kind, summary, self, params, open, close, ops)                                                                \
-    TESS_COMPONENT_WITH(name, kind, summary, self, params, open, close, ops, NULL, NULL, NULL)
-#define TESS_COMPONENT_WITH(name, kind, summary, self, params, open, close, ops, made_by, module, settings)                                \
+    TESS_COMPONENT_WITH(name, kind, summary, self, params, open, close, ops, NULL, NULL, NULL, NULL, NULL)
+#define TESS_COMPONENT_DOCUMENTED(source, example, name, kind, summary, self, params, open, close, ops)                                    \
+    TESS_COMPONENT_WITH(name, kind, summary, self, params, open, close, ops, NULL, NULL, NULL, source, example)
+#define TESS_COMPONENT_WITH(name, kind, summary, self, params, open, close, ops, made_by, module, settings, source, example)               \
     {                                                                                                                                      \
-        name, kind, summary, params, sizeof(struct tess_param), 0, 0, self, open, close, ops, made_by, module, settings                    \
+        name, kind, summary, params, sizeof(struct tess_param), 0, 0, self, open, close, ops, made_by, module, settings, source, example   \
     }
 #define TESS_COMPONENT_END                                                                                                                 \
     {                                                                                                                                      \
-        NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL                                                             \
+        NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL                                                 \
     }
 
 /* The plugin, at the end of its file: what it needs, TESS_NEEDS("graph/1", ...) or TESS_NEEDS_NONE, and its components. INIT is what a
@@ -153,9 +187,6 @@ struct tess_plugin {
     }
 
 extern TESS_EXPORT const struct tess_plugin tess_plugin_1;
-
-/* An opened component: its plugin's description, its own struct, its parameters. One call at a time per instance. */
-struct tess_instance;
 
 /* The kind's table of functions, or NULL when the instance is of another kind. */
 TESS_EXPORT const void *tess_instance_ops(const struct tess_instance *i, const char *kind);

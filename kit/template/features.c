@@ -44,8 +44,8 @@ static int template_name_record(void *self, struct tess_context *ctx, struct tes
     struct tess_node *x = tess_affine(g, image, 2.0f, -1.0f);
     for (int i = 0; i < LAYERS; i++) {
         x = convolution(g, out->trained, i, i ? tess_max_pool(g, x, 2) : x, f->channels << i);
-        out->feature[i].map = x;
-        out->feature[i].weight = NULL; /* all channels count alike */
+        out->map[i] = x;
+        out->weight[i] = NULL; /* all channels count alike */
     }
     out->count = LAYERS;
     return TESS_OK;

@@ -49,7 +49,7 @@ static int template_name_plan(void *self, struct tess_context *ctx, struct tess_
     TESS_TRY(tess_attrs_i64(ctx, p->in[0], "height", &height));
     TESS_TRY(tess_attrs_i64(ctx, p->in[0], "width", &width));
     TESS_TRY(tess_attrs_i64(ctx, p->in[0], "channels", &channels));
-    p->cost.total_bytes = (t->batch + (int64_t)sizeof(double)) * height * width * channels;
+    p->cost->total_bytes = (t->batch + (int64_t)sizeof(double)) * height * width * channels;
     return TESS_OK;
 }
 

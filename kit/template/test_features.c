@@ -31,7 +31,7 @@ static int record(void *user, struct tess_context *ctx, struct tess_graph *g, st
     features.trained = 1;
     TESS_TRY(network_of(i)->record(tess_instance_self(i), ctx, g, in[0], &features));
     for (int k = 0; k < 3; k++)
-        out[k] = k < features.count ? features.feature[k].map : NULL;
+        out[k] = k < features.count ? features.map[k] : NULL;
     return TESS_OK;
 }
 

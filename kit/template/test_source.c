@@ -27,6 +27,7 @@ static int second_image(struct tess_context *ctx, struct tess_instance *i)
     const struct tess_source_1 *source = (const struct tess_source_1 *)tess_instance_ops(i, "source/1");
     struct tess_image image;
     memset(&image, 0, sizeof image);
+    image.size = sizeof image;
     int status = source->read(tess_instance_self(i), ctx, 1, &image);
     if (status == TESS_OK && (source->count(tess_instance_self(i)) != 3 || memcmp(image.pixels, wanted, 6) != 0))
         status = ctx->fail(ctx, TESS_E_FAILED, "wanted three images, the second 6 .. 11, found others");

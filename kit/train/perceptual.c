@@ -58,7 +58,7 @@ int perceptual_record(struct tess_context *ctx, const struct perceptual_params *
     TESS_TRY(perceptual_look(ctx, p->features, g, x, &real));
     TESS_TRY(perceptual_look(ctx, p->features, g, y, &made));
     for (int32_t i = 0; i < real.count && i < made.count; i++) {
-        struct tess_node *distance = tess_direction_distance(g, real.feature[i].map, made.feature[i].map, real.feature[i].weight);
+        struct tess_node *distance = tess_direction_distance(g, real.map[i], made.map[i], real.weight[i]);
         sum = sum ? tess_add(g, sum, distance) : distance;
     }
     *error = tess_add(g, *error, tess_affine(g, tess_mean_all(g, sum), (float)p->weight, 0.0f));
@@ -93,16 +93,16 @@ static int vector_forward(const struct tess_op_run *r)
     return TESS_OK;
 }
 
-static struct tess_node *vector_of(struct tess_graph *g, const struct tess_feature *f)
+static struct tess_node *vector_of(struct tess_graph *g, struct tess_node *feature, struct tess_node *weight)
 {
     static const struct tess_op op = {.size = sizeof op, .name = "perceptual_vector", .forward = vector_forward};
-    struct tess_tensor map = tess_shape(f->map);
+    struct tess_tensor map = tess_shape(feature);
     int64_t size = tess_tensor_count(&map) / map.dim[0];
     struct tess_tensor shape = tess_tensor_over(NULL, TESS_F32, 2, (const int64_t[]){map.dim[0], size});
-    struct tess_node *const in[2] = {f->map, f->weight};
+    struct tess_node *const in[2] = {feature, weight};
     struct tess_node *vector;
-    tess_custom(g, &op, NULL, 0, f->weight ? 2 : 1, in, 1, &shape, (size_t)map.dim[3] * sizeof(float),
-                4.0 * (double)tess_tensor_count(&map), &vector);
+    tess_custom(g, &op, NULL, 0, weight ? 2 : 1, in, 1, &shape, (size_t)map.dim[3] * sizeof(float), 4.0 * (double)tess_tensor_count(&map),
+                &vector);
     return vector;
 }
 
@@ -116,7 +116,7 @@ int perceptual_vector(struct tess_context *ctx, struct tess_instance *features, 
     if (tess_graph_status(g) != TESS_OK)
         return TESS_OK; /* sealing says why */
     for (int32_t i = all.count - 1; i >= 0; i--) { /* the largest, which are the lowest, are copied least */
-        struct tess_node *one = vector_of(g, &all.feature[i]);
+        struct tess_node *one = vector_of(g, all.map[i], all.weight[i]);
         joined = joined ? tess_concat(g, one, joined, 1) : one;
     }
     *vector = joined;

@@ -35,5 +35,6 @@ static const struct tess_checkpoint_1 ops = {.size = sizeof ops, .plan_import = 
 static const struct tess_param params[] = {CONV_UNTOLD_PARAMS(struct taming, images), {.name = NULL}};
 
 TESS_PLUGIN("tessera-taming", "0.1.0", "MIT", TESS_NEEDS("artefact/1"),
-            TESS_COMPONENT("taming", "checkpoint/1", "autoencoders (VQGAN) of Esser et al. 2021", sizeof(struct taming), params, NULL, NULL,
-                           &ops));
+            TESS_COMPONENT_DOCUMENTED("Esser, Rombach and Ommer, Taming Transformers for High-Resolution Image Synthesis, 2021",
+                                      "tessera import last.ckpt -o tokenizer.h5 --as taming", "taming", "checkpoint/1",
+                                      "autoencoders (VQGAN) of Esser et al. 2021", sizeof(struct taming), params, NULL, NULL, &ops));

@@ -266,5 +266,7 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-vq-ddm", "0.1.0", "MIT", TESS_NEEDS("artefact/1"),
-            TESS_COMPONENT("vq-ddm", "checkpoint/1", "autoencoders and uniform priors (U-Net) of Hu et al. 2022", sizeof(struct vq_ddm),
-                           params, NULL, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("Hu et al., Global Context with Discrete Diffusion in Vector Quantised Modelling, 2022",
+                                      "tessera import prior.ckpt -o prior.h5 --as vq-ddm --tokenizer tokenizer.h5", "vq-ddm",
+                                      "checkpoint/1", "autoencoders and uniform priors (U-Net) of Hu et al. 2022", sizeof(struct vq_ddm),
+                                      params, NULL, NULL, &ops));

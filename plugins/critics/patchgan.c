@@ -99,5 +99,6 @@ static const struct tess_param params[] = {{.name = "channels",
                                            {.name = NULL}};
 
 TESS_PLUGIN("tessera-patchgan", "0.2.0", "MIT", TESS_NEEDS("graph/1"),
-            TESS_COMPONENT("patchgan", "critic/1", "convolutions that judge patches of the image", sizeof(struct patchgan), params, NULL,
-                           NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, 2017",
+                                      "critic: {use: patchgan, channels: 64, layers: 3}", "patchgan", "critic/1",
+                                      "convolutions that judge patches of the image", sizeof(struct patchgan), params, NULL, NULL, &ops));

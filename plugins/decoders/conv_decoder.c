@@ -78,5 +78,7 @@ static const struct tess_decoder_1 ops = {
 static const struct tess_param params[] = {CONV_PARAMS(struct conv_shape), {.name = NULL}};
 
 TESS_PLUGIN("tessera-conv-decoder", "0.2.0", "MIT", TESS_NEEDS("graph/1"),
-            TESS_COMPONENT("conv", "decoder/1", "residual convolutions and attention, latent to image", sizeof(struct conv_shape), params,
-                           conv_decoder_open_decoder, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("Esser, Rombach and Ommer, Taming Transformers for High-Resolution Image Synthesis, 2021",
+                                      "decoder: {use: conv, channels: 64, channel_mult: [1, 2, 4]}", "conv", "decoder/1",
+                                      "residual convolutions and attention, latent to image", sizeof(struct conv_shape), params,
+                                      conv_decoder_open_decoder, NULL, &ops));

@@ -294,5 +294,7 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-transformer", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
-            TESS_COMPONENT("transformer", "denoiser/1", "transformer over the codes, both ways or causal", sizeof(struct transformer),
-                           params, open_transformer, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("Vaswani et al., Attention Is All You Need, 2017; Bond-Taylor et al., Unleashing Transformers, 2022",
+                                      "denoiser: {use: transformer, embed_dim: 128, layers: 4, heads: 4}", "transformer", "denoiser/1",
+                                      "transformer over the codes, both ways or causal", sizeof(struct transformer), params,
+                                      open_transformer, NULL, &ops));

@@ -338,6 +338,9 @@ static const struct tess_param params[] = {
      .def = 0},
     {.name = NULL}};
 
-TESS_PLUGIN("tessera-unet", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
-            TESS_COMPONENT("unet", "denoiser/1", "U-Net with linear attention over the map of codes", sizeof(struct unet), params,
-                           open_unet, NULL, &ops));
+TESS_PLUGIN(
+    "tessera-unet", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
+    TESS_COMPONENT_DOCUMENTED(
+        "Ronneberger, Fischer and Brox, U-Net, 2015; Hu et al., Global Context with Discrete Diffusion in Vector Quantised Modelling, 2022",
+        "denoiser: {use: unet, channels: 64}", "unet", "denoiser/1", "U-Net with linear attention over the map of codes",
+        sizeof(struct unet), params, open_unet, NULL, &ops));

@@ -44,5 +44,7 @@ static const struct tess_encoder_1 ops = {.size = sizeof ops, .record = conv_enc
 static const struct tess_param params[] = {CONV_PARAMS(struct conv_shape), {.name = NULL}};
 
 TESS_PLUGIN("tessera-conv-encoder", "0.2.0", "MIT", TESS_NEEDS("graph/1"),
-            TESS_COMPONENT("conv", "encoder/1", "residual convolutions and attention, image to latent", sizeof(struct conv_shape), params,
-                           open_encoder, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("Esser, Rombach and Ommer, Taming Transformers for High-Resolution Image Synthesis, 2021",
+                                      "encoder: {use: conv, channels: 64, channel_mult: [1, 2, 4]}", "conv", "encoder/1",
+                                      "residual convolutions and attention, image to latent", sizeof(struct conv_shape), params,
+                                      open_encoder, NULL, &ops));

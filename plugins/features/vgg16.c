@@ -117,8 +117,8 @@ static int vgg16_record(void *self, struct tess_context *ctx, struct tess_graph 
         for (int k = 0; k < DEEPEST && layer[i][k] >= 0; k++)
             x = vgg16_convolution(g, trained, layer[i][k], x, channels);
         (void)snprintf(name, sizeof name, "lin%d", i);
-        out->feature[out->count++] =
-            (struct tess_feature){.map = x, .weight = tess_weight(g, name, 1, &channels, (struct tess_init[]){vgg16_alike(trained, 1.0)})};
+        out->map[out->count] = x;
+        out->weight[out->count++] = tess_weight(g, name, 1, &channels, (struct tess_init[]){vgg16_alike(trained, 1.0)});
     }
     return TESS_OK;
 }
@@ -188,5 +188,7 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-vgg16", "0.2.0", "MIT", TESS_NEEDS("graph/1"),
-            TESS_COMPONENT("vgg16", "features/1", "VGG16 with the channel weights of LPIPS, from a file or trained here",
-                           sizeof(struct vgg16), params, NULL, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("Zhang et al., The Unreasonable Effectiveness of Deep Features as a Perceptual Metric, 2018",
+                                      "perceptual: {use: vgg16, weights: vgg16-lpips.pth}", "vgg16", "features/1",
+                                      "VGG16 with the channel weights of LPIPS, from a file or trained here", sizeof(struct vgg16), params,
+                                      NULL, NULL, &ops));

@@ -244,5 +244,8 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-absorbing", "0.1.0", "MIT", TESS_NEEDS("graph/1", "random/1"),
-            TESS_COMPONENT("absorbing", "noise/1", "tokens turn into a mask, and are revealed step by step", sizeof(struct absorbing),
-                           params, NULL, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("Austin et al., Structured Denoising Diffusion Models in Discrete State-Spaces, 2021; Bond-Taylor et "
+                                      "al., Unleashing Transformers, 2022",
+                                      "noise: {use: absorbing, steps: 49}", "absorbing", "noise/1",
+                                      "tokens turn into a mask, and are revealed step by step", sizeof(struct absorbing), params, NULL,
+                                      NULL, &ops));

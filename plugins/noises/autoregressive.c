@@ -119,5 +119,6 @@ static const struct tess_noise_1 ops = {.size = sizeof ops,
                                         .causal = 1};
 
 TESS_PLUGIN("tessera-autoregressive", "0.1.0", "MIT", TESS_NEEDS("graph/1", "random/1"),
-            TESS_COMPONENT("autoregressive", "noise/1", "no noise: tokens one after the other, each from those before", 0, NULL, NULL, NULL,
-                           &ops));
+            TESS_COMPONENT_DOCUMENTED("Esser, Rombach and Ommer, Taming Transformers for High-Resolution Image Synthesis, 2021",
+                                      "noise: autoregressive", "autoregressive", "noise/1",
+                                      "no noise: tokens one after the other, each from those before", 0, NULL, NULL, NULL, &ops));

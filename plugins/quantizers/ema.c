@@ -270,5 +270,7 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-ema", "0.2.0", "MIT", TESS_NEEDS("graph/1", "random/1"),
-            TESS_COMPONENT("ema", "quantizer/1", "nearest codebook row, codebook by moving averages, dead codes revived",
-                           sizeof(struct ema), params, NULL, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("van den Oord, Vinyals and Kavukcuoglu, Neural Discrete Representation Learning, 2017, appendix A.1",
+                                      "quantizer: {use: ema, codebook_size: 256, code_dim: 128}", "ema", "quantizer/1",
+                                      "nearest codebook row, codebook by moving averages, dead codes revived", sizeof(struct ema), params,
+                                      NULL, NULL, &ops));

@@ -226,5 +226,7 @@ static const struct tess_param params[] = {
     TESS_PARAM_END};
 
 TESS_PLUGIN("tessera-fsq", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
-            TESS_COMPONENT("fsq", "quantizer/1", "each channel rounded to a few levels, no codebook", sizeof(struct fsq), params, fsq_open,
+            TESS_COMPONENT_DOCUMENTED("Mentzer et al., Finite Scalar Quantization: VQ-VAE Made Simple, 2023",
+                                      "quantizer: {use: fsq, levels: [8, 6, 5]}",
+                                      "fsq", "quantizer/1", "each channel rounded to a few levels, no codebook", sizeof(struct fsq), params, fsq_open,
                            NULL, &ops));

@@ -145,5 +145,7 @@ static const struct tess_param params[] = {
     TESS_PARAM_END};
 
 TESS_PLUGIN("tessera-gumbel", "0.1.0", "MIT", TESS_NEEDS("graph/1", "random/1"),
-            TESS_COMPONENT("gumbel", "quantizer/1", "a code drawn from K logits, gradients through the draw", sizeof(struct gumbel), params,
+            TESS_COMPONENT_DOCUMENTED("Jang, Gu and Poole, Categorical Reparameterization with Gumbel-Softmax, 2017",
+                                      "quantizer: {use: gumbel, codebook_size: 256, code_dim: 32}",
+                                      "gumbel", "quantizer/1", "a code drawn from K logits, gradients through the draw", sizeof(struct gumbel), params,
                            NULL, NULL, &ops));

@@ -43,5 +43,7 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-nearest", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
-            TESS_COMPONENT("nearest", "quantizer/1", "nearest codebook row, codebook trained by gradients", sizeof(struct nearest), params,
-                           NULL, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("van den Oord, Vinyals and Kavukcuoglu, Neural Discrete Representation Learning, 2017, equation 3",
+                                      "quantizer: {use: nearest, codebook_size: 256, code_dim: 128, beta: 0.25}", "nearest", "quantizer/1",
+                                      "nearest codebook row, codebook trained by gradients", sizeof(struct nearest), params, NULL, NULL,
+                                      &ops));

@@ -31,4 +31,6 @@ static const struct tess_param params[] = {BOOK_PARAMS(struct refit, codebook), 
 
 TESS_PLUGIN("tessera-quantizer-refit", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
             TESS_COMPONENT_WITH("refit", "quantizer/1", "nearest codebook row, codebook drawn to the latents of a frozen encoder",
-                                sizeof(struct refit), params, NULL, NULL, &ops, "refit", NULL, NULL));
+                                sizeof(struct refit), params, NULL, NULL, &ops, "refit", NULL, NULL,
+                                "Hu et al., Global Context with Discrete Diffusion in Vector Quantised Modelling, 2022, ReFiT",
+                                "quantizer: {use: refit, codebook_size: 512, code_dim: 256}"));

@@ -104,5 +104,7 @@ static const struct tess_param params[] = {
     TESS_PARAM_COMPONENT(struct rotation, quantizer, TESS_REQUIRED, "quantizer/1", "whose codes they are"), TESS_PARAM_END};
 
 TESS_PLUGIN("tessera-rotation", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
-            TESS_COMPONENT("rotation", "quantizer/1", "another quantizer, gradients turned as the latent is onto its code",
+            TESS_COMPONENT_DOCUMENTED("Fifty et al., Restructuring Vector Quantization with the Rotation Trick, 2024",
+                                      "quantizer: {use: rotation, quantizer: {use: ema, codebook_size: 256}}",
+                                      "rotation", "quantizer/1", "another quantizer, gradients turned as the latent is onto its code",
                            sizeof(struct rotation), params, rotation_open, NULL, &ops));

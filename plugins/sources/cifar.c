@@ -213,5 +213,7 @@ static const struct tess_param params[] = {{.name = "path",
                                            {.name = NULL}};
 
 TESS_PLUGIN("tessera-cifar", "0.1.0", "MIT", TESS_NEEDS("digest/1"),
-            TESS_COMPONENT("cifar", "source/1", "the binary files of CIFAR-10 and CIFAR-100", sizeof(struct cifar), params, open_cifar,
-                           close_cifar, &ops));
+            TESS_COMPONENT_DOCUMENTED("Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+                                      "source: {use: cifar, path: cifar-10-batches-bin}", "cifar", "source/1",
+                                      "the binary files of CIFAR-10 and CIFAR-100", sizeof(struct cifar), params, open_cifar, close_cifar,
+                                      &ops));

@@ -299,5 +299,7 @@ static const struct tess_param params[] = {{.name = "images",
                                            {.name = NULL}};
 
 TESS_PLUGIN("tessera-idx", "0.1.0", "MIT", TESS_NEEDS("digest/1"),
-            TESS_COMPONENT("idx", "source/1", "IDX files, plain or gzipped: MNIST, Fashion-MNIST and their kin", sizeof(struct idx), params,
-                           open_idx, close_idx, &ops));
+            TESS_COMPONENT_DOCUMENTED("LeCun, Cortes and Burges, The MNIST Database of Handwritten Digits, 1998",
+                                      "source: {use: idx, images: train-images-idx3-ubyte.gz, labels: train-labels-idx1-ubyte.gz}", "idx",
+                                      "source/1", "IDX files, plain or gzipped: MNIST, Fashion-MNIST and their kin", sizeof(struct idx),
+                                      params, open_idx, close_idx, &ops));

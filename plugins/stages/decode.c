@@ -39,11 +39,11 @@ static int decode_plan(void *self, struct tess_context *ctx, struct tess_stage_p
     if (status == TESS_OK)
         status = tess_attrs_i64(ctx, p->out, "count", &p->steps);
     if (status == TESS_OK)
-        status = cost_of_codec(ctx, &codec, 0.0, (double)p->steps, &p->cost);
+        status = cost_of_codec(ctx, &codec, 0.0, (double)p->steps, p->cost);
     if (status == TESS_OK) {
         const struct tess_tokenizer *t = &codec.tokenizer;
         int64_t one = cost_of_tokenizer_images(t, 1), map = t->latent_height * t->latent_width * t->depth;
-        p->cost.total_bytes += s->batch * (one + map * (int64_t)sizeof(int32_t)) + cost_of_chunks(p->steps * map * 2) +
+        p->cost->total_bytes += s->batch * (one + map * (int64_t)sizeof(int32_t)) + cost_of_chunks(p->steps * map * 2) +
                                cost_of_picture(1, p->steps, one, t->width);
     }
     stage_codec_close(&codec);
@@ -112,4 +112,5 @@ static const struct tess_stage_1 ops = {
 static const struct tess_param params[] = {STAGE_BATCH_PARAM(struct stage, batch), {.name = NULL}};
 
 TESS_PLUGIN("tessera-decode", "0.1.0", "MIT", TESS_NEEDS("graph/1", "artefact/1", "stage/1"),
-            TESS_COMPONENT("decode", "stage/1", "codes to images", sizeof(struct stage), params, NULL, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED(NULL, "decoded: {use: decode, in: {codes: codes, model: tokenizer}}", "decode", "stage/1",
+                                      "codes to images", sizeof(struct stage), params, NULL, NULL, &ops));

@@ -99,11 +99,11 @@ static int encode_plan_with(struct tess_context *ctx, const struct stage *s, str
     p->steps = rows.count;
     const struct code_maps maps = code_maps_of_tokenizer(t);
     int64_t map = code_maps_tokens(&maps) * (int64_t)sizeof(int32_t), codebook = shows_codebook(t) ? t->codebook_size * t->code_dim : 0;
-    p->cost.total_bytes = tess_weights_bytes(g->weights) + cost_of_reading(p->in[0]) + cost_of_tokenizer_images(t, s->batch) +
+    p->cost->total_bytes = tess_weights_bytes(g->weights) + cost_of_reading(p->in[0]) + cost_of_tokenizer_images(t, s->batch) +
                           rows.count * (map + (int64_t)sizeof(float)) + codebook * (int64_t)sizeof(float);
     int64_t codes = rows.count * code_maps_tokens(&maps);
     p->output_bytes = t->codebook_size > 256 ? codes : codes / 4; /* at least: they are packed */
-    return stage_graph_cost(ctx, g, (double)p->steps, &p->cost);
+    return stage_graph_cost(ctx, g, (double)p->steps, p->cost);
 }
 
 static int encode_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
@@ -306,4 +306,5 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-encode", "0.1.0", "MIT", TESS_NEEDS("graph/1", "artefact/1", "stage/1"),
-            TESS_COMPONENT("encode", "stage/1", "images to an archive of codes", sizeof(struct stage), params, NULL, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED(NULL, "codes: {use: encode, in: {images: images, model: tokenizer}}", "encode", "stage/1",
+                                      "images to an archive of codes", sizeof(struct stage), params, NULL, NULL, &ops));

@@ -85,11 +85,11 @@ static int evaluate_plan(void *self, struct tess_context *ctx, struct tess_stage
     if (status == TESS_OK)
         status = tess_attrs_set_i64(ctx, p->out, "images", k.count);
     if (status == TESS_OK)
-        status = cost_of_codec(ctx, &k.codec, (double)k.count, (double)k.count, &p->cost);
+        status = cost_of_codec(ctx, &k.codec, (double)k.count, (double)k.count, p->cost);
     if (status == TESS_OK && p->in[2])
-        status = stage_graph_cost(ctx, &k.loss, (double)(k.count * draws_of(&k)), &p->cost);
+        status = stage_graph_cost(ctx, &k.loss, (double)(k.count * draws_of(&k)), p->cost);
     if (status == TESS_OK)
-        p->cost.total_bytes += evaluate_buffers(&k, p->in[0], p->in[2] != NULL);
+        p->cost->total_bytes += evaluate_buffers(&k, p->in[0], p->in[2] != NULL);
     p->steps = k.count * (p->in[2] ? 2 : 1);
     close_graphs(&k);
     return status;
@@ -268,5 +268,6 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-evaluate", "0.1.1", "MIT", TESS_NEEDS("graph/1", "random/1", "artefact/1", "stage/1"),
-            TESS_COMPONENT("evaluate", "stage/1", "reconstruction error, codebook health, bits per code and per value",
-                           sizeof(struct stage), params, NULL, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED(NULL, "metrics: {use: evaluate, in: {images: test-images, model: tokenizer, prior: prior}}",
+                                      "evaluate", "stage/1", "reconstruction error, codebook health, bits per code and per value",
+                                      sizeof(struct stage), params, NULL, NULL, &ops));

@@ -91,7 +91,7 @@ static int sample_plan(void *self, struct tess_context *ctx, struct tess_stage_p
     if (status == TESS_OK)
         status = sample_describe(ctx, s, &m, p->in[0], p->seed, p->out);
     if (status == TESS_OK)
-        status = sample_cost_of(ctx, s, &m, &p->cost);
+        status = sample_cost_of(ctx, s, &m, p->cost);
     p->steps = m.steps * s->count;
     sample_close_models(&m);
     return status;
@@ -198,5 +198,6 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-sample", "0.4.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
-            TESS_COMPONENT("sample", "stage/1", "new codes from a prior, and images of them", sizeof(struct stage), params, NULL, NULL,
-                           &ops));
+            TESS_COMPONENT_DOCUMENTED("Bond-Taylor et al., Unleashing Transformers, 2022",
+                                      "samples: {use: sample, in: {prior: prior, model: tokenizer}, count: 64}", "sample", "stage/1",
+                                      "new codes from a prior, and images of them", sizeof(struct stage), params, NULL, NULL, &ops));

@@ -144,14 +144,14 @@ static int sample_canvas_plan(void *self, struct tess_context *ctx, struct tess_
     if (status == TESS_OK)
         status = sample_canvas_describe(ctx, s, &m, p->in[0], p->seed, p->out);
     if (status == TESS_OK) {
-        status = sampling_cost(ctx, &m.p, (double)s->count * canvas_calls(&m.canvas), &p->cost);
-        p->cost.total_bytes += canvas_bytes(&m.canvas);
+        status = sampling_cost(ctx, &m.p, (double)s->count * canvas_calls(&m.canvas), p->cost);
+        p->cost->total_bytes += canvas_bytes(&m.canvas);
         p->steps = s->count * canvas_steps(&m.canvas);
     }
     if (status == TESS_OK && m.codec.decode.graph) {
         int64_t one = cost_of_tokenizer_images(&m.codec.tokenizer, 1), shown = s->count < SHOWN ? s->count : SHOWN;
-        p->cost.total_bytes += (m.codec.decode.batch + shown) * one + cost_of_picture(1, shown, one, m.codec.tokenizer.width);
-        status = cost_of_codec(ctx, &m.codec, 0.0, (double)s->count, &p->cost);
+        p->cost->total_bytes += (m.codec.decode.batch + shown) * one + cost_of_picture(1, shown, one, m.codec.tokenizer.width);
+        status = cost_of_codec(ctx, &m.codec, 0.0, (double)s->count, p->cost);
     }
     sample_canvas_close_models(&m);
     return status;
@@ -289,5 +289,7 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-sample-canvas", "0.1.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
-            TESS_COMPONENT("sample-canvas", "stage/1", "codes of maps larger than the prior's, and images of them", sizeof(struct stage),
-                           params, NULL, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("Bond-Taylor et al., Unleashing Transformers, 2022",
+                                      "canvas: {use: sample-canvas, in: {prior: prior, model: tokenizer}, height: 16, width: 32}",
+                                      "sample-canvas", "stage/1", "codes of maps larger than the prior's, and images of them",
+                                      sizeof(struct stage), params, NULL, NULL, &ops));

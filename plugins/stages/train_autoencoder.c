@@ -103,11 +103,11 @@ static int train_autoencoder_plan(void *self, struct tess_context *ctx, struct t
     if (status == TESS_OK)
         status = perceptual_check(ctx, &w.k.network, w.k.weights);
     if (status == TESS_OK)
-        status = tess_training_cost(ctx, &s->how.training, w.k.graph, autoencoding_looks_back(&w.k), &p->cost);
+        status = tess_training_cost(ctx, &s->how.training, w.k.graph, autoencoding_looks_back(&w.k), p->cost);
     if (status == TESS_OK)
         status = autoencoding_describe(ctx, &w.k, image, &latent, p->out);
-    p->cost.total_bytes += cost_of_reading(p->in[0]);
-    tess_training_disk(&s->how.training, p->cost.parameters, p);
+    p->cost->total_bytes += cost_of_reading(p->in[0]);
+    tess_training_disk(&s->how.training, p->cost->parameters, p);
     p->steps = s->how.training.steps;
     train_autoencoder_close_work(&w);
     return status;
@@ -244,5 +244,13 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-train-autoencoder", "0.4.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
-            TESS_COMPONENT("train-autoencoder", "stage/1", "train encoder, quantizer and decoder on images", sizeof(struct stage), params,
-                           train_autoencoder_open_stage, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("Esser, Rombach and Ommer, Taming Transformers for High-Resolution Image Synthesis, 2021",
+                                      "tokenizer:\n"
+                                      "  use: train-autoencoder\n"
+                                      "  in: {images: images}\n"
+                                      "  steps: 1000\n"
+                                      "  encoder: {use: conv, channels: 32, channel_mult: [1, 1, 2]}\n"
+                                      "  decoder: {use: conv}\n"
+                                      "  quantizer: {use: ema, codebook_size: 256, code_dim: 128}",
+                                      "train-autoencoder", "stage/1", "train encoder, quantizer and decoder on images",
+                                      sizeof(struct stage), params, train_autoencoder_open_stage, NULL, &ops));

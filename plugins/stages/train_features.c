@@ -40,7 +40,7 @@ static int record_scores(struct tess_context *ctx, const struct work *k, struct 
     tess_scope_end(g);
     if (made.count < 1)
         return ctx->fail(ctx, TESS_E_VALUE, "train-features: `%s` gives no features", tess_instance_name(k->s->network));
-    struct tess_node *last = made.feature[made.count - 1].map;
+    struct tess_node *last = made.map[made.count - 1];
     int64_t rows = tess_graph_microbatch(g), width = tess_shape(last).dim[3];
     struct tess_init matrix = {
         .size = sizeof(struct tess_init), .kind = TESS_INIT_UNIFORM, .spread = 1.0 / sqrt((double)(width > 0 ? width : 1))};
@@ -130,12 +130,12 @@ static int train_features_plan(void *self, struct tess_context *ctx, struct tess
     if (status == TESS_OK)
         status = stage_held_out(ctx, p->in[0], 0, &first, &held);
     if (status == TESS_OK)
-        status = tess_training_cost(ctx, t, k.graph, 0, &p->cost);
-    p->cost.total_bytes += cost_of_reading(p->in[0]) + tess_attrs_i64_or(p->in[0], "count", 0) * (int64_t)sizeof(int32_t) +
-                           k.s->evaluate_batch * (cost_of_images(p->in[0], 1) + k.classes * (int64_t)sizeof(float));
-    tess_training_disk(t, p->cost.parameters, p);
+        status = tess_training_cost(ctx, t, k.graph, 0, p->cost);
+    p->cost->total_bytes += cost_of_reading(p->in[0]) + tess_attrs_i64_or(p->in[0], "count", 0) * (int64_t)sizeof(int32_t) +
+                            k.s->evaluate_batch * (cost_of_images(p->in[0], 1) + k.classes * (int64_t)sizeof(float));
+    tess_training_disk(t, p->cost->parameters, p);
     if (status == TESS_OK)
-        status = stage_graph_cost(ctx, &k.scores, (double)held, &p->cost);
+        status = stage_graph_cost(ctx, &k.scores, (double)held, p->cost);
     if (status == TESS_OK)
         status = train_features_describe(ctx, &k, p->out);
     p->steps = t->steps;
@@ -256,5 +256,7 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-train-features", "0.1.0", "MIT", TESS_NEEDS("graph/1", "random/1", "train/1", "artefact/1", "stage/1"),
-            TESS_COMPONENT("train-features", "stage/1", "train a network on classes, whose features then measure likeness",
-                           sizeof(struct stage), params, NULL, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED(
+                NULL, "features: {use: train-features, in: {images: images}, network: {use: vgg16, channels: 16}, steps: 1000}",
+                "train-features", "stage/1", "train a network on classes, whose features then measure likeness", sizeof(struct stage),
+                params, NULL, NULL, &ops));

@@ -116,11 +116,11 @@ static int train_likelihood_plan(void *self, struct tess_context *ctx, struct te
     const struct tess_training_params *t = &k.s->training;
     int status = train_likelihood_open_work(ctx, &k, p->in[0], p->in[1], "model");
     if (status == TESS_OK)
-        status = tess_training_cost(ctx, t, k.graph, 0, &p->cost);
+        status = tess_training_cost(ctx, t, k.graph, 0, p->cost);
     if (status == TESS_OK)
         status = train_likelihood_describe(ctx, &k.given.tokenizer, p->in[1], p->out);
-    p->cost.total_bytes += cost_of_reading(p->in[0]);
-    tess_training_disk(t, p->cost.parameters, p);
+    p->cost->total_bytes += cost_of_reading(p->in[0]);
+    tess_training_disk(t, p->cost->parameters, p);
     p->steps = t->steps;
     train_likelihood_close_work(&k);
     return status;
@@ -243,6 +243,9 @@ static const struct tess_stage_1 ops = {
 
 static const struct tess_param params[] = {TESS_TRAINING_CLIPPED_PARAMS(struct stage, training, 10000, 64, 1e-4, 0.1), {.name = NULL}};
 
-TESS_PLUGIN("tessera-train-likelihood", "0.1.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
-            TESS_COMPONENT("train-likelihood", "stage/1", "give a tokenizer a head for the likelihood of images, and train that alone",
-                           sizeof(struct stage), params, NULL, NULL, &ops));
+TESS_PLUGIN(
+    "tessera-train-likelihood", "0.1.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
+    TESS_COMPONENT_DOCUMENTED("Bond-Taylor et al., Unleashing Transformers, 2022",
+                              "likely: {use: train-likelihood, in: {images: images, model: tokenizer}, steps: 1000, lr: 1e-3, clip: 0.1}",
+                              "train-likelihood", "stage/1", "give a tokenizer a head for the likelihood of images, and train that alone",
+                              sizeof(struct stage), params, NULL, NULL, &ops));

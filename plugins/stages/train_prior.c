@@ -142,12 +142,12 @@ static int train_prior_plan(void *self, struct tess_context *ctx, struct tess_st
     struct work k = {.seed = p->seed};
     int status = train_prior_open_all(ctx, &k, s, p->in[0], p->in[1], "prior");
     if (status == TESS_OK)
-        status = tess_training_cost(ctx, &s->training, k.graph, train_prior_chooses(noise_of(k.s)), &p->cost);
+        status = tess_training_cost(ctx, &s->training, k.graph, train_prior_chooses(noise_of(k.s)), p->cost);
     if (status == TESS_OK)
         status = train_prior_describe(ctx, k.s, p->in[0], p->out);
-    p->cost.total_bytes += tess_attrs_i64_or(p->in[0], "count", 0) * tess_attrs_i64_or(p->in[0], "height", 0) *
+    p->cost->total_bytes += tess_attrs_i64_or(p->in[0], "count", 0) * tess_attrs_i64_or(p->in[0], "height", 0) *
                            tess_attrs_i64_or(p->in[0], "width", 0) * tess_attrs_i64_or(p->in[0], "depth", 1) * (int64_t)sizeof(int32_t);
-    tess_training_disk(&s->training, p->cost.parameters, p);
+    tess_training_disk(&s->training, p->cost->parameters, p);
     p->steps = s->training.steps;
     train_prior_close_work(&k);
     return status;
@@ -270,5 +270,12 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-train-prior", "0.2.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
-            TESS_COMPONENT("train-prior", "stage/1", "train a diffusion prior on an archive of codes", sizeof(struct stage), params, NULL,
-                           NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("Bond-Taylor et al., Unleashing Transformers, 2022",
+                                      "prior:\n"
+                                      "  use: train-prior\n"
+                                      "  in: {codes: codes}\n"
+                                      "  steps: 1500\n"
+                                      "  noise: {use: absorbing, steps: 49}\n"
+                                      "  denoiser: {use: transformer, embed_dim: 128, layers: 4, heads: 4}",
+                                      "train-prior", "stage/1", "train a diffusion prior on an archive of codes", sizeof(struct stage),
+                                      params, NULL, NULL, &ops));

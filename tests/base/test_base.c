@@ -621,7 +621,7 @@ END_TEST
 
 START_TEST(images)
 {
-    struct tess_image im = {0};
+    struct tess_image im = {.size = sizeof im};
     OK(tess_image_resize(ctx, &im, 28, 28, 1));
     uint8_t *first = im.pixels;
     OK(tess_image_resize(ctx, &im, 14, 14, 3));

@@ -87,9 +87,9 @@ static const struct tess_param make_params[] = {
 static int make_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     struct make *m = self;
-    p->cost.parameters = 1234;
-    p->cost.total_bytes = 1 << 20;
-    p->cost.flops = 5e9;
+    p->cost->parameters = 1234;
+    p->cost->total_bytes = 1 << 20;
+    p->cost->flops = 5e9;
     p->steps = m->count;
     if (m->count == 13)
         return ctx->fail(ctx, TESS_E_SHAPE, "13 does not fit");

@@ -94,7 +94,7 @@ struct tess_instance *fuzz_instance(const char *kind, const char *text)
 void fuzz_source(const char *text)
 {
     struct tess_instance *source = fuzz_instance("source/1", text);
-    struct tess_image image = {0};
+    struct tess_image image = {.size = sizeof image};
     if (!source)
         return;
     const struct tess_source_1 *ops = tess_instance_ops(source, "source/1");

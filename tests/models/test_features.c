@@ -160,8 +160,8 @@ static int64_t look(const char *more, int64_t channels, float *image, float *out
     tess_scope_end(b.graph);
     ck_assert_int_eq(made.count, 5);
     for (int i = 0; i < made.count; i++) {
-        tess_output(b.graph, (const char[]){(char)('0' + i), 0}, made.feature[i].map);
-        view[i] = tess_shape(made.feature[i].map);
+        tess_output(b.graph, (const char[]){(char)('0' + i), 0}, made.map[i]);
+        view[i] = tess_shape(made.map[i]);
         view[i].data = out + n;
         n += tess_tensor_count(&view[i]);
         ck_assert(view[i].dim[1] == H >> i && view[i].dim[2] == W >> i); /* each level rounds down */

@@ -100,6 +100,7 @@ struct work {
 static void plan(struct work *w, const struct tess_dense *d, const float *b)
 {
     w->packed = NULL;
+    w->kernel = (struct tess_kernel){.size = sizeof w->kernel};
     count_values(d, &w->values_a, &w->values_b);
     w->values_c = d->what == TESS_CONV          ? d->images * d->ho * d->wo * d->co
                   : d->what == TESS_CONV_DATA   ? d->images * d->h * d->w * d->ci
@@ -483,7 +484,7 @@ END_TEST
 START_TEST(refuses_other_dtypes)
 {
     struct tess_dense d = dense_of(&sizes[0], TESS_CONV);
-    struct tess_kernel k;
+    struct tess_kernel k = {.size = sizeof k};
     d.dtype_b = TESS_U8;
     ck_assert_int_eq(ops->plan(self, &fixture.context.context, &d, &k), TESS_E_VALUE);
     ck_assert(strstr(tessi_base_context_message(&fixture.context.context), "x u8 -> f32"));
@@ -494,7 +495,7 @@ END_TEST
 static int can(struct tess_context *ctx, const char *name)
 {
     struct tess_dense d = dense_of(&sizes[0], TESS_CONV);
-    struct tess_kernel k;
+    struct tess_kernel k = {.size = sizeof k};
     struct tess_instance *i;
     if (tess_instance_open(ctx, "backend/1", name, "test", &i) != TESS_OK)
         return 0;

@@ -1,5 +1,6 @@
 # The gate: plugins found, refused, filled; the layout of the boundary.
-check_PROGRAMS += tests/plug/test_abi tests/plug/test_files tests/plug/test_libraries tests/plug/test_plug tests/plug/test_registry
+check_PROGRAMS += tests/plug/test_abi tests/plug/test_files tests/plug/test_first tests/plug/test_libraries tests/plug/test_params \
+    tests/plug/test_plug tests/plug/test_registry
 
 # Plugins to be accepted and refused. The path makes libtool build shared objects; nothing is installed there.
 check_LTLIBRARIES += \
@@ -67,3 +68,15 @@ EXTRA_tests_plug_test_files_DEPENDENCIES = $(BAD_FIXTURES) tests/fixtures/rude.l
 EXTRA_tests_plug_test_libraries_DEPENDENCIES = tests/fixtures/heavy.la tests/fixtures/heavy_library.la tests/fixtures/heavy_other.la \
     tests/fixtures/heavy_empty.la
 EXTRA_tests_plug_test_plug_DEPENDENCIES = tests/fixtures/good.la
+
+# A plugin built with the headers of the first release alone, which are kept as they were then; until there is a release, as they are.
+check_LTLIBRARIES += tests/abi/1.0/plugin.la
+tests_abi_1_0_plugin_la_SOURCES = tests/abi/1.0/plugin.c
+tests_abi_1_0_plugin_la_CPPFLAGS = -I$(srcdir)/tests/abi/1.0/include
+tests_abi_1_0_plugin_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+EXTRA_tests_plug_test_first_DEPENDENCIES = tests/abi/1.0/plugin.la
+renew-first-headers:
+	rm -rf $(srcdir)/tests/abi/1.0/include
+	mkdir -p $(srcdir)/tests/abi/1.0/include
+	cp -r $(srcdir)/include/tessera $(srcdir)/tests/abi/1.0/include
+.PHONY: renew-first-headers

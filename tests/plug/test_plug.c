@@ -496,10 +496,17 @@ END_TEST
 
 START_TEST(listings_say_type_range_and_default)
 {
-    static const char *const wanted[] = {
-        "boolean: true, false, default true", "integer: 1 .. 4096, default 32", "number: 0 .. 1, default 0.1", "text: default plain",
-        "text: default none", "path: default none", "choice: fast, exact, none, default exact", "list: each 1 .. 64, default [1, 1, 2]",
-        "integer: 0 .. 100, default 10", "component: decoder/1, default none", "boolean: true, false, default false"};
+    static const char *const wanted[] = {"boolean: true, false, default true",
+                                         "integer: 1 .. 4096, default 32",
+                                         "number: 0 .. 1, default 0.1",
+                                         "text: default plain",
+                                         "text: default none",
+                                         "path: default none",
+                                         "choice: fast, exact, none, default exact",
+                                         "integers: each 1 .. 64, default [1, 1, 2]",
+                                         "integer: 0 .. 100, default 10",
+                                         "component: decoder/1, default none",
+                                         "boolean: true, false, default false"};
     const struct tess_component *k = tessi_plug_registry_find(fixture.runtime->registry, "encoder/1", "all", NULL);
     char text[600], range[512];
     int64_t i = 0;

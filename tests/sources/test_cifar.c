@@ -88,7 +88,7 @@ static void refused(int status, int code, const char *words)
 /* `n` images from number `first` on, labels being numbers modulo `classes`. */
 static void holds(int64_t first, int64_t n, int64_t classes)
 {
-    struct tess_image im = {0};
+    struct tess_image im = {.size = sizeof im};
     int64_t h, w, ch;
     ops->shape(self, &h, &w, &ch);
     ck_assert(h == 32 && w == 32 && ch == 3 && ops->names(self) == 0);
@@ -138,7 +138,7 @@ END_TEST
 START_TEST(what_cannot_be)
 {
     char path[128];
-    struct tess_image im = {0};
+    struct tess_image im = {.size = sizeof im};
     refused(open_source(".", ""), TESS_E_IO, "/data_batch_1.bin: cannot be read: No such file or directory; check the path");
     refused(open_source("nowhere", ""), TESS_E_IO, "nowhere/data_batch_1.bin: cannot be read");
     refused(open_source(".", ", labels: coarse"), TESS_E_VALUE, "CIFAR-10 has no coarse labels");

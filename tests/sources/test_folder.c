@@ -107,7 +107,7 @@ static void refused(int status, int code, const char *words)
 static const char *listed(void)
 {
     static char all[4096];
-    struct tess_image im = {0};
+    struct tess_image im = {.size = sizeof im};
     size_t used = 0;
     all[0] = '\0';
     for (int64_t i = 0; i < ops->count(self); i++) {
@@ -153,7 +153,7 @@ enum { LOOKS = sizeof looks / sizeof *looks };
 START_TEST(looks_as_it_should)
 {
     const struct look *l = &looks[_i];
-    struct tess_image im = {0};
+    struct tess_image im = {.size = sizeof im};
     put(l->image, l->image, 0);
     works(open_source(l->image, l->more));
     ck_assert_int_eq(ops->count(self), 1);
@@ -180,7 +180,7 @@ START_TEST(is_upright)
     static const char colour[5][3] = {"", {'\xff', 0, 0}, {0, '\xff', 0}, {'\xff', 0, 0}, {0, '\xff', 0}}; /* red left, green right */
     static const uint8_t mark[] = {0x12, 1, 0, 3};
     uint8_t all[4096], *at;
-    struct tess_image im = {0};
+    struct tess_image im = {.size = sizeof im};
     put("turned.jpg", "turned.jpg", 0);
     FILE *f = fopen("turned.jpg", "r+b");
     size_t n = fread(all, 1, sizeof all, f);
@@ -207,7 +207,7 @@ END_TEST
 START_TEST(inks_as_in_pillow)
 {
     static uint8_t want[40 * 48 * 3 + 1];
-    struct tess_image im = {0};
+    struct tess_image im = {.size = sizeof im};
     put("inks.jpg", "inks.jpg", 0);
     put("inks.bin", "inks.bin", 0);
     FILE *f = fopen("inks.bin", "rb");
@@ -266,7 +266,7 @@ START_TEST(links_are_followed)
     shell("ln -s ../store/1.png d/link.png; ln -s ../store d/more; ln -s nowhere d/broken.png");
     works(open_source("d", ""));
     ck_assert_int_eq(ops->count(self), 4);
-    struct tess_image im = {0};
+    struct tess_image im = {.size = sizeof im};
     refused(ops->read(self, &context.context, 0, &im), TESS_E_ITEM, "d/broken.png: cannot be opened: No such file or directory");
     ck_assert_str_eq(im.reason, "cannot be opened: No such file or directory");
     shell("rm d/broken.png");
@@ -298,7 +298,7 @@ END_TEST
 START_TEST(names_are_texts)
 {
     char deep[512] = "d/", command[2400];
-    struct tess_image im = {0}, other = {0};
+    struct tess_image im = {.size = sizeof im}, other = {.size = sizeof other};
     put("grey.png", "d/caf\xe9.png", 0);
     put("grey.png", "d/caf\\xe9.png", 0);
     put("grey.png", "d/a\\b.png", 0);
@@ -338,7 +338,7 @@ START_TEST(half_an_image_is_none)
 {
     static const char *const kinds[] = {"colour.jpg", "colour.png",  "colour.webp", "grey.png",
                                         "photo.jpg",  "colour.jp2", "colour.jxl",  "progressive.jpg"};
-    struct tess_image im = {0};
+    struct tess_image im = {.size = sizeof im};
     struct stat about;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         char where[80], name[64];
@@ -361,7 +361,7 @@ END_TEST
 START_TEST(each_bit_of_a_png_counts)
 {
     static const char *const kinds[] = {"grey.png", "palette.png"};
-    struct tess_image im = {0};
+    struct tess_image im = {.size = sizeof im};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         put(kinds[k], kinds[k], 0);
         FILE *f = fopen(kinds[k], "r+b");
@@ -400,7 +400,7 @@ static void damage(long at, long n, int zero)
 /* Whole by its first and last bytes, and full of grey: refused, unless one asks for what can be had. */
 START_TEST(damage_is_refused)
 {
-    struct tess_image im = {0};
+    struct tess_image im = {.size = sizeof im};
     static const int cases[][3] = {{6000, 4900, 0}, {1000, 512, 1}, {4000, 700, 0}, {7000, 700, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         damage(cases[i][0], cases[i][1], cases[i][2]);
@@ -428,7 +428,7 @@ END_TEST
 /* Want of memory is the machine's: the image is named, and it is no bad one. */
 START_TEST(want_of_memory_is_no_damage)
 {
-    struct tess_image im = {0};
+    struct tess_image im = {.size = sizeof im};
     struct rlimit was, tight;
     if (!suite_limits_addresses("want_of_memory_is_no_damage"))
         return;
@@ -455,7 +455,7 @@ END_TEST
 
 START_TEST(no_images)
 {
-    struct tess_image im = {0};
+    struct tess_image im = {.size = sizeof im};
     shell("echo 'no image' > text.jpg; : > empty.jpg; mkfifo fifo; ln -s fifo fifo.png"
           "; echo '<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"></svg>' > drawing.png; printf 'P5 1 1 255 a' > "
           "map.png");
@@ -485,7 +485,7 @@ enum { THREADS = 4, ROUNDS = 40 };
 static void *read_all(void *user)
 {
     struct tessi_context own;
-    struct tess_image im = {0};
+    struct tess_image im = {.size = sizeof im};
     int *wrong = user;
     for (int64_t i = 0; i < ROUNDS; i++) {
         tessi_base_context_init(&own, context.context.host);

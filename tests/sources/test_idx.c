@@ -125,7 +125,7 @@ static void refused(int status, int code, const char *const *words)
 
 static int read_one(int64_t i)
 {
-    struct tess_image im = {.pixels = NULL};
+    struct tess_image im = {.size = sizeof im};
     int status = ops->read(self, &fixture.context.context, i, &im);
     tess_image_free(&im);
     return status;
@@ -135,7 +135,7 @@ static int read_one(int64_t i)
 
 static void as_written(int64_t channels, int labelled)
 {
-    struct tess_image im = {.pixels = NULL};
+    struct tess_image im = {.size = sizeof im};
     int64_t h, w, c, row = H * W * channels;
     ck_assert_int_eq(ops->count(self), N);
     ops->shape(self, &h, &w, &c);
@@ -179,7 +179,7 @@ END_TEST
 static void *read_all(void *user)
 {
     struct tessi_context context;
-    struct tess_image im = {.pixels = NULL};
+    struct tess_image im = {.size = sizeof im};
     int *wrong = user;
     tessi_base_context_init(&context, fixture.context.context.host);
     for (int64_t i = 0; i < N; i++) {

@@ -41,6 +41,8 @@ struct tess_dense {
 };
 
 struct tess_kernel { /* filled by plan */
+    uint32_t size;   /* sizeof(struct tess_kernel) as the host was compiled; it sets that, and the rest is zeroed */
+    uint32_t reserved;
     void *handle;
     size_t scratch_bytes; /* of each running thread, 64-byte aligned */
     size_t packed_bytes;  /* 0: b is read as it is */

@@ -19,15 +19,13 @@ extern "C" {
 #define TESS_FEATURES_MAX 16
 #define TESS_FEATURES_SCOPE "network" /* of the weights in such an artefact */
 
-struct tess_feature {
-    struct tess_node *map;    /* (rows, h, w, C) */
-    struct tess_node *weight; /* (C): what each channel counts in a distance of two images; NULL: as much as any other */
-};
 struct tess_features {
     uint32_t size; /* sizeof(struct tess_features), set by the caller */
     int32_t count;
-    struct tess_feature feature[TESS_FEATURES_MAX];
+    struct tess_node *map[TESS_FEATURES_MAX];    /* (rows, h, w, C) */
+    struct tess_node *weight[TESS_FEATURES_MAX]; /* (C): what each channel counts in a distance of two images; NULL: as much as any other */
     int32_t trained; /* set by the caller; 1: the network is trained here, and its weights are declared as any model's are */
+    int32_t reserved;
 };
 
 struct tess_features_1 {

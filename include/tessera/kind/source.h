@@ -11,8 +11,11 @@
 extern "C" {
 #endif
 
-/* One image, bytes in H W C order. The caller owns it and reuses it: start from zeroed memory, end with tess_image_free. */
+/* One image, bytes in H W C order. The caller owns it and reuses it: start from zeroed memory with the size set, end with
+ * tess_image_free. */
 struct tess_image {
+    uint32_t size; /* sizeof(struct tess_image) as the caller was compiled */
+    uint32_t reserved;
     int64_t height, width, channels;
     uint8_t *pixels;
     size_t capacity;

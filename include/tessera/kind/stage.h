@@ -28,7 +28,7 @@ struct tess_stage_plan {
     const struct tess_attrs *const *in; /* by port, in the table's order; NULL where not given */
     struct tess_attrs *out;             /* to be filled */
     uint64_t seed;
-    struct tess_cost cost;              /* to be filled: parameters, bytes; flops of the whole stage */
+    struct tess_cost *cost;             /* to be filled: parameters, bytes; flops of the whole stage */
     int64_t steps;                      /* units of work, for progress and estimates */
     int64_t output_bytes;               /* on the disk: of the artefact, at least; reserved before the work; 0: not known */
     int64_t checkpoint_bytes;           /* and of a checkpoint */

@@ -220,7 +220,6 @@ static int is_sgemm(const struct tess_dense *d)
 static int onednn_kernels_plan(void *self, struct tess_context *ctx, const struct tess_dense *d, struct tess_kernel *out)
 {
     void *memory;
-    *out = (struct tess_kernel){.handle = NULL};
     onednn_kernels_alone();
     int round_bf16 = d->dtype_a == TESS_BF16 && d->dtype_b == TESS_BF16, wide = d->dtype_a == TESS_F32 && d->dtype_b == TESS_F32;
     if ((!round_bf16 && !wide) || (d->dtype_c != TESS_F32 && (wide || d->dtype_c != TESS_BF16)))

@@ -277,7 +277,7 @@ static int openblas_kernels_plan(void *self, struct tess_context *ctx, const str
     TESS_TRY(tess_alloc(ctx, sizeof(struct kernel), "a kernel", &memory));
     struct kernel *k = memory;
     k->d = *d;
-    *out = (struct tess_kernel){.handle = k};
+    out->handle = k;
     if (d->what == TESS_GEMM)
         return plan_or_drop(self, ctx, k, out);
     if (d->what == TESS_CONV_DATA && openblas_kernels_turned(d)) {

@@ -64,5 +64,7 @@ static const struct tess_param params[] = {CONV_UNTOLD_PARAMS(struct unleashing,
                                            {.name = NULL}};
 
 TESS_PLUGIN("tessera-unleashing-transformers", "0.1.0", "MIT", TESS_NEEDS("artefact/1"),
-            TESS_COMPONENT("unleashing-transformers", "checkpoint/1", "autoencoders (vqgan) and both priors of Bond-Taylor et al. 2022",
-                           sizeof(struct unleashing), params, NULL, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("Bond-Taylor et al., Unleashing Transformers, 2022",
+                                      "tessera import vqgan_ema.th -o tokenizer.h5 --as unleashing-transformers", "unleashing-transformers",
+                                      "checkpoint/1", "autoencoders (vqgan) and both priors of Bond-Taylor et al. 2022",
+                                      sizeof(struct unleashing), params, NULL, NULL, &ops));

@@ -277,5 +277,7 @@ static const struct tess_format_1 ops = {.size = sizeof ops,
                                          .write = safetensors_write_file};
 
 TESS_PLUGIN("tessera-safetensors", "0.1.0", "MIT", TESS_NEEDS_NONE,
-            TESS_COMPONENT("safetensors", "format/1", "tensors by name behind a JSON header (.safetensors); read and written",
-                           sizeof(struct safetensors), NULL, NULL, close_safetensors, &ops));
+            TESS_COMPONENT_DOCUMENTED("the format's own description, github.com/huggingface/safetensors",
+                                      "tessera export tokenizer.h5 -o tokenizer.safetensors --as taming", "safetensors", "format/1",
+                                      "tensors by name behind a JSON header (.safetensors); read and written", sizeof(struct safetensors),
+                                      NULL, NULL, close_safetensors, &ops));

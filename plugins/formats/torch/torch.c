@@ -341,5 +341,7 @@ static const struct tess_format_1 ops = {.size = sizeof ops,
                                          .read = torch_read_tensor};
 
 TESS_PLUGIN("tessera-torch", "0.1.0", "MIT", TESS_NEEDS_NONE,
-            TESS_COMPONENT("torch", "format/1", "dictionaries of weights that torch.save wrote (.th, .pt, .pth); read only",
-                           sizeof(struct torch), NULL, NULL, close_torch, &ops));
+            TESS_COMPONENT_DOCUMENTED("PyTorch, torch.save: a ZIP archive with a pickle",
+                                      "tessera import last.ckpt -o tokenizer.h5 --as taming", "torch", "format/1",
+                                      "dictionaries of weights that torch.save wrote (.th, .pt, .pth); read only", sizeof(struct torch),
+                                      NULL, NULL, close_torch, &ops));

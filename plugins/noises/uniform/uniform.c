@@ -360,5 +360,8 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-uniform", "0.1.0", "MIT", TESS_NEEDS("graph/1", "random/1"),
-            TESS_COMPONENT("uniform", "noise/1", "tokens turn into any code alike, and are drawn back step by step", sizeof(struct uniform),
-                           params, open_uniform, close_uniform, &ops));
+            TESS_COMPONENT_DOCUMENTED("Hoogeboom et al., Argmax Flows and Multinomial Diffusion, 2021; Hu et al., Global Context with "
+                                      "Discrete Diffusion in Vector Quantised Modelling, 2022",
+                                      "noise: {use: uniform, steps: 100, schedule: cosine}", "uniform", "noise/1",
+                                      "tokens turn into any code alike, and are drawn back step by step", sizeof(struct uniform), params,
+                                      open_uniform, close_uniform, &ops));

@@ -66,6 +66,7 @@ static const struct tess_param params[] = {{.name = "path",
 #define FOLDER_PLUGIN(open, close, module)                                                                                                 \
     TESS_PLUGIN("tessera-folder", "0.2.1", "MIT", TESS_NEEDS("digest/1"),                                                                  \
                 TESS_COMPONENT_WITH("folder", "source/1", "images in a folder: JPEG, PNG, WebP and what else libvips reads",               \
-                                    sizeof(struct folder), params, open, close, &ops, NULL, module, NULL))
+                                    sizeof(struct folder), params, open, close, &ops, NULL, module, NULL, NULL,                            \
+                                    "source: {use: folder, path: photographs}"))
 
 #endif

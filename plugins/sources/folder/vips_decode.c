@@ -238,7 +238,7 @@ static int64_t stored_at(int orientation, int64_t h, int64_t w, int64_t y, int64
 static int turn_upright(struct tess_context *ctx, int orientation, struct tess_image *im)
 {
     int64_t h = im->height, w = im->width, n = im->channels;
-    struct tess_image turned = {0};
+    struct tess_image turned = {.size = sizeof turned};
     if (orientation < 2 || orientation > 8)
         return TESS_OK;
     TESS_TRY(tess_image_resize(ctx, &turned, orientation > 4 ? w : h, orientation > 4 ? h : w, n));

@@ -136,7 +136,7 @@ static int edit_plan(void *self, struct tess_context *ctx, struct tess_stage_pla
     if (status == TESS_OK)
         status = edit_describe(ctx, s, &m, p->in[3], p->seed, p->out);
     if (status == TESS_OK)
-        status = edit_cost_of(ctx, &m, p->in[0], p->in[1], &p->cost);
+        status = edit_cost_of(ctx, &m, p->in[0], p->in[1], p->cost);
     p->steps = m.count * (m.steps ? m.steps : m.tokens);
     edit_close_models(&m);
     return status;
@@ -407,5 +407,7 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-edit", "0.1.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
-            TESS_COMPONENT("edit", "stage/1", "parts of images drawn anew, where a mask says so", sizeof(struct stage), params, NULL, NULL,
-                           &ops));
+            TESS_COMPONENT_DOCUMENTED("Bond-Taylor et al., Unleashing Transformers, 2022",
+                                      "edited: {use: edit, in: {images: images, mask: mask, model: tokenizer, prior: prior}, variants: 4}",
+                                      "edit", "stage/1", "parts of images drawn anew, where a mask says so", sizeof(struct stage), params,
+                                      NULL, NULL, &ops));

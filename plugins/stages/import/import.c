@@ -17,7 +17,7 @@ enum { NAME_BYTES = 48 };
 /* Where sizes differ the first image that can be read says what all must become. */
 static int first_size(struct tess_context *ctx, struct import_work *k, int64_t *h, int64_t *w, int64_t *ch)
 {
-    struct tess_image image = {.reason = "?"};
+    struct tess_image image = {.size = sizeof image, .reason = "?"};
     int status = TESS_OK;
     for (int64_t i = 0; i < k->count && status == TESS_OK && *image.reason; i++)
         status = import_read_image(ctx, k, i, &image);
@@ -96,7 +96,7 @@ static int import_plan(void *self, struct tess_context *ctx, struct tess_stage_p
     TESS_TRY(import_measure(ctx, &k));
     TESS_TRY(import_describe(ctx, &k, p->out, k.count, k.train, 1));
     p->steps = k.count;
-    p->cost.total_bytes = memory_of(&k);
+    p->cost->total_bytes = memory_of(&k);
     return TESS_OK;
 }
 
@@ -249,5 +249,10 @@ static int open_import(void *self, struct tess_context *ctx)
 }
 
 TESS_PLUGIN("tessera-import", "0.3.0", "MIT", TESS_NEEDS("artefact/1", "random/1", "stage/1"),
-            TESS_COMPONENT("import", "stage/1", "images of a source, scaled, cropped, padded and split", sizeof(struct import_stage),
-                           params, open_import, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED(NULL,
+                                      "images:\n"
+                                      "  use: import\n"
+                                      "  source: {use: folder, path: photographs}\n"
+                                      "  size: 64",
+                                      "import", "stage/1", "images of a source, scaled, cropped, padded and split",
+                                      sizeof(struct import_stage), params, open_import, NULL, &ops));

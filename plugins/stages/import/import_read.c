@@ -225,6 +225,8 @@ static int import_read_alloc_tensor(struct tess_context *ctx, struct reading *g)
     g->max = g->max < 1 ? 1 : g->max;
     TESS_TRY(tess_alloc(ctx, (size_t)tess_stage_workers(g->run) * sizeof *g->worker_state, "the hands of import", &memory));
     g->worker_state = memory;
+    for (int32_t i = 0; i < tess_stage_workers(g->run); i++)
+        g->worker_state[i].image.size = sizeof g->worker_state[i].image;
     TESS_TRY(tess_alloc(ctx, (size_t)g->max * sizeof *g->slot, "images on their way", &memory));
     g->slot = memory;
     return stage_tensor(ctx, &g->images, TESS_U8, 4, (const int64_t[]){g->max, k->height, k->width, k->channels});

@@ -122,13 +122,13 @@ static int nearest_neighbours_plan_with(struct tess_context *ctx, const struct s
     image_search_fit(queries, v->width, s->memory << 20, &block, &at_once);
     int64_t seen = (queries + at_once - 1) / at_once * n.pool;
     if (v->network.instance)
-        TESS_TRY(stage_graph_cost(ctx, &v->look, (double)(seen + queries), &p->cost));
+        TESS_TRY(stage_graph_cost(ctx, &v->look, (double)(seen + queries), p->cost));
     if (v->network.instance)
-        p->cost.total_bytes += tess_weights_bytes(v->look.weights);
+        p->cost->total_bytes += tess_weights_bytes(v->look.weights);
     int64_t one = n.size[0] * n.size[1] * n.size[2], unseen = p->in[2] && n.fresh ? cost_of_reading(p->in[2]) : 0;
-    p->cost.total_bytes += cost_of_reading(p->in[1]) + n.of * one + unseen + s->batch * one + queries * s->neighbours * 16;
-    p->cost.flops += 2.0 * (double)queries * (double)n.pool * (double)v->width;
-    p->cost.total_bytes += (at_once + block) * v->width * (int64_t)sizeof(float) + at_once * block * (int64_t)sizeof(double);
+    p->cost->total_bytes += cost_of_reading(p->in[1]) + n.of * one + unseen + s->batch * one + queries * s->neighbours * 16;
+    p->cost->flops += 2.0 * (double)queries * (double)n.pool * (double)v->width;
+    p->cost->total_bytes += (at_once + block) * v->width * (int64_t)sizeof(float) + at_once * block * (int64_t)sizeof(double);
     p->steps = seen;
     return TESS_OK;
 }
@@ -400,5 +400,7 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-nearest-neighbours", "0.1.1", "MIT", TESS_NEEDS("graph/1", "digest/1", "artefact/1", "stage/1"),
-            TESS_COMPONENT("nearest-neighbours", "stage/1", "the training images nearest to each sample: copies, or new images?",
-                           sizeof(struct stage), params, NULL, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("Bond-Taylor et al., Unleashing Transformers, 2022",
+                                      "copies: {use: nearest-neighbours, in: {samples: samples, images: images}, neighbours: 10}",
+                                      "nearest-neighbours", "stage/1", "the training images nearest to each sample: copies, or new images?",
+                                      sizeof(struct stage), params, NULL, NULL, &ops));

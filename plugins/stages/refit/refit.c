@@ -124,17 +124,17 @@ static int add_costs(struct tess_context *ctx, const struct work *w, const struc
         TESS_TRY(tess_training_cost(ctx, t, w->k.graph, autoencoding_looks_back(&w->k), &training));
     if (w->k.graph)
         tess_training_disk(t, training.parameters, p);
-    p->cost = training;
-    TESS_TRY(stage_graph_cost(ctx, &w->latents, (double)encoded, &p->cost));
+    *p->cost = training;
+    TESS_TRY(stage_graph_cost(ctx, &w->latents, (double)encoded, p->cost));
     TESS_TRY(cost_of_codec(ctx, &w->before, (double)w->held, (double)w->held, &report));
     TESS_TRY(cost_of_codec(ctx, &w->after, (double)w->held, (double)w->held, &report));
     report.total_bytes += 2 * at_a_time * one * (int64_t)(2 + sizeof(float)) + cost_of_picture(3, w->held, one, w->model.width);
-    p->cost.flops += report.flops;
+    p->cost->flops += report.flops;
     /* The pool is gone before training, the training's graph before the report. */
     int64_t graph = training.total_bytes - tess_weights_bytes(w->k.weights), before = w->before.own ? tess_weights_bytes(w->before.own) : 0;
     int64_t pooled = pool < w->s->pool.memory << 20 ? pool : 0, max = graph > pooled ? graph : pooled;
     max = report.total_bytes - before > max ? report.total_bytes - before : max;
-    p->cost.total_bytes += max - graph + before + cost_of_reading(images);
+    p->cost->total_bytes += max - graph + before + cost_of_reading(images);
     p->steps = t->steps + encoded + 2 * w->held;
     return TESS_OK;
 }
@@ -303,5 +303,7 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-refit", "0.2.0", "MIT", TESS_NEEDS("graph/1", "random/1", "train/1", "artefact/1", "stage/1"),
-            TESS_COMPONENT("refit", "stage/1", "build a tokenizer's codebook anew, then train codebook and decoder", sizeof(struct stage),
-                           params, refit_open_stage, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("Hu et al., Global Context with Discrete Diffusion in Vector Quantised Modelling, 2022, ReFiT",
+                                      "refit: {use: refit, in: {images: images, model: tokenizer}, codebook_size: 512, steps: 1000}",
+                                      "refit", "stage/1", "build a tokenizer's codebook anew, then train codebook and decoder",
+                                      sizeof(struct stage), params, refit_open_stage, NULL, &ops));

@@ -1,0 +1,94 @@
+/* Kind "stage/1": one step of a pipeline. Reads artefacts, writes one artefact.
+ *
+ * Planning sees only attributes: from the attributes of its inputs a stage says the attributes of its output and what the work will cost,
+ * so a whole pipeline is checked before anything is computed. Running must give the attributes that were planned; where it cannot know how
+ * many rows there will be, it plans them as the most there can be (attributes.h).
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_STAGE_H
+#define TESSERA_STAGE_H
+
+#include <tessera/artefact.h>
+#include <tessera/digest.h>
+#include <tessera/graph.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tess_port {
+    const char *name; /* key under `in:`; NULL ends the table */
+    const char *kind; /* kind of artefact it takes: "images"; "codes|samples" for several */
+    int32_t optional;
+    const char *help;
+};
+
+struct tess_stage_plan {
+    uint32_t size;
+    const struct tess_attrs *const *in; /* by port, in the table's order; NULL where not given */
+    struct tess_attrs *out;             /* to be filled */
+    uint64_t seed;
+    struct tess_cost *cost;             /* to be filled: parameters, bytes; flops of the whole stage */
+    int64_t steps;                      /* units of work, for progress and estimates */
+    int64_t output_bytes;               /* on the disk: of the artefact, at least; reserved before the work; 0: not known */
+    int64_t checkpoint_bytes;           /* and of a checkpoint */
+};
+
+struct tess_stage_run; /* one execution; the functions below */
+
+/* What a result may depend on beside parameters, inputs and files. */
+#define TESS_DEPENDS_SEED ((uint64_t)1)    /* it draws */
+#define TESS_DEPENDS_NUMERIC ((uint64_t)2) /* it computes with reals, so bits differ with backend, precision and processor */
+
+struct tess_stage_1 {
+    uint32_t size;
+    const struct tess_port *ports;
+    const char *output; /* kind of the artefact it writes */
+    /* Checks parameters against the inputs' attributes; records its graphs to know their cost. Computes nothing. [one thread] */
+    int (*plan)(void *self, struct tess_context *ctx, struct tess_stage_plan *p);
+    /* Adds what it reads from outside the pipeline (files of a source) to the cache key, and what it has kept of it since it was opened.
+     * Files digested by tess_digest_add_files must stay as they are until it has run, or nothing is kept of that. NULL: nothing. */
+    int (*fingerprint)(void *self, struct tess_context *ctx, struct tess_digest *d);
+    int (*run)(void *self, struct tess_context *ctx, struct tess_stage_run *r);
+    /* TESS_DEPENDS_*, with the parameters as they are. What it does not depend on is in no key, and another seed or backend finds the
+     * result in the cache; the seed it is given is 0. NULL: on both. */
+    uint64_t (*depends)(void *self);
+};
+
+/* Inputs by port name (NULL where not given) and the output; borrowed for the run. */
+TESS_EXPORT const struct tess_artefact *tess_stage_input(const struct tess_stage_run *r, const char *port);
+TESS_EXPORT struct tess_artefact *tess_stage_output(struct tess_stage_run *r);
+TESS_EXPORT uint64_t tess_stage_seed(const struct tess_stage_run *r);
+/* Terminal line (rate, ETA, a metric) and now and then a JSON line in the log. `metric` NULL: none. Cheap: call it each step. */
+TESS_EXPORT void tess_stage_progress(struct tess_stage_run *r, int64_t done, int64_t total, const char *unit, const char *metric,
+                                     double value);
+/* A sentence for the user and the log ("41 of 256 codes used: ..."). */
+TESS_EXPORT void tess_stage_note(struct tess_stage_run *r, const char *format, ...) TESS_PRINTF(2, 3);
+/* Likewise of what is probably wrong with the result though it can be made ("diverged: ..."); it stands in the run's table again. */
+TESS_EXPORT void tess_stage_warn(struct tess_stage_run *r, const char *format, ...) TESS_PRINTF(2, 3);
+/* task(user, c, worker, i) for i in [0, n), each once, handed out in order, on all threads of the host; each worker, 0 up to
+ * tess_stage_workers, has a context of its own. A failure ends the loop; of several the one of the lowest i is told, however many
+ * threads there are. Not from within a task. */
+TESS_EXPORT TESS_CHECKED int tess_stage_parallel(struct tess_context *ctx, struct tess_stage_run *r, int64_t n,
+                                                 int (*task)(void *user, struct tess_context *ctx, int32_t worker, int64_t i), void *user);
+TESS_EXPORT int32_t tess_stage_workers(const struct tess_stage_run *r);
+/* 1 when the user or the system asked to stop: write a checkpoint and return TESS_E_STOPPED. */
+TESS_EXPORT int tess_stage_stopping(const struct tess_stage_run *r);
+/* 1 when a checkpoint is due (time since the last, or asked for by signal). */
+TESS_EXPORT int tess_stage_checkpoint_due(const struct tess_stage_run *r);
+/* The checkpoint of an interrupted earlier execution of exactly this stage (same cache key), or NULL. Borrowed. */
+TESS_EXPORT const struct tess_artefact *tess_stage_resume(struct tess_stage_run *r);
+/* Replaces the checkpoint atomically by what `write` puts into the artefact it is given. A full disk is a warning, not the end:
+ * the previous checkpoint stays. */
+TESS_EXPORT TESS_CHECKED int tess_stage_checkpoint(struct tess_context *ctx, struct tess_stage_run *r,
+                                                   int (*write)(void *user, struct tess_context *ctx, struct tess_artefact *a), void *user);
+/* Where its checkpoint lies, or would. Borrowed. What only grows need not be written again with each checkpoint: a file under this path
+ * with TESS_CHECKPOINT_ROWS behind it is the stage's own, to be synced before the checkpoint that speaks of it; it goes when the checkpoint
+ * goes. */
+#define TESS_CHECKPOINT_ROWS ".rows"
+TESS_EXPORT const char *tess_stage_checkpoint_path(const struct tess_stage_run *r);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

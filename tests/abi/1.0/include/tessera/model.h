@@ -1,0 +1,148 @@
+/* Trained models as stages use them: a tokenizer (encoder + quantizer + decoder) and a prior (noise + denoiser) opened from an
+ * artefact's attributes. Everything by kind; nothing here knows an algorithm.
+ *
+ * Attributes of an "autoencoder" artefact: height, width, channels, latent_height, latent_width, codebook_size, code_dim, and the
+ * specs encoder, quantizer, decoder; depth and level_sizes where codes have levels (levels.h); where the decoder has a trained head for the
+ * likelihood of images, likelihood (1), and where such a head is all that was added to another model, tokenizer (that model's digest). Of a
+ * "prior": codebook_size, height, width (of the map of codes), depth and level_sizes where codes have levels, tokenizer (digest of the
+ * autoencoder its codes came from), noise, denoiser.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_MODEL_H
+#define TESSERA_MODEL_H
+
+#include <tessera/artefact.h>
+#include <tessera/attributes.h>
+#include <tessera/kind/decoder.h>
+#include <tessera/kind/encoder.h>
+#include <tessera/kind/quantizer.h>
+#include <tessera/levels.h>
+#include <tessera/plugin.h>
+#include <tessera/prior.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a quantizer's codes are. */
+struct tess_code_layout {
+    uint32_t size; /* sizeof(struct tess_code_layout), set by the caller */
+    int32_t without_error;                /* codes lie outside the latent's space (kind/quantizer.h): there is no quantisation error */
+    int64_t codebook_size, code_dim;      /* K of the largest level, D */
+    int64_t depth;                        /* codes a position */
+    int64_t level_size[TESS_DEPTH_MAX];   /* K of each level */
+};
+/* Asks the quantizer. TESS_E_PLUGIN where it gives an impossible number. */
+TESS_EXPORT TESS_CHECKED int tess_code_layout_of(struct tess_context *ctx, const struct tess_instance *quantizer,
+                                                 struct tess_code_layout *out);
+
+struct tess_tokenizer {
+    uint32_t size;                /* sizeof(struct tess_tokenizer), set by the caller before it is opened */
+    int32_t without_error; /* codes lie outside the latent's space (kind/quantizer.h): there is no quantisation error */
+    int64_t height, width, channels, latent_height, latent_width, codebook_size, code_dim;
+    struct tess_instance *encoder, *quantizer, *decoder;
+    int64_t depth;                      /* codes a position; 0: one, of codebook_size */
+    int64_t level_size[TESS_DEPTH_MAX]; /* codebook size of each level */
+};
+/* Instances of the parts, made from the attributes, which may go afterwards. `where` names the artefact in messages; fails where an
+ * attribute is missing, a part cannot be opened, or the quantizer has another number or width of codes than the attributes. Recording fails
+ * with TESS_E_DATA where encoder or decoder make maps or images of another size than the attributes. close accepts a zeroed or half-opened
+ * one. Recording, here and below, is of one graph by one thread; weights go under "encoder", "quantizer", "decoder", "denoiser". */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_open(struct tess_context *ctx, const struct tess_attrs *f, const char *where,
+                                                 struct tess_tokenizer *out);
+TESS_EXPORT void tess_tokenizer_close(struct tess_tokenizer *t);
+/* The parts, for graphs of one's own: each records under its part's scope, where the caller's is none. Of `t` they take the instances and
+ * sizes. image (rows, H, W, C) -> latent (rows, h, w, D) -> codes i32 (rows, h, w), or (rows, h, w, depth) where there are levels (levels.h)
+ * -> quantised (rows, h, w, D) -> image (rows, H, W, C), all but the codes f32; `image` of an encoder in [0, 1], of a decoder unclamped.
+ * tess_tokenizer_quantize is the way in training, with the quantizer's loss (kind/quantizer.h); it sets out->size. TESS_E_DATA where encoder
+ * or decoder make another size than `t` has; a latent_height of 0, before that is known, is any.
+ *
+ * What a part gives is looked at before anything is computed: status and message, scopes, and of every node that it is there, of this graph,
+ * and of the right dtype and shape; codes are looked at as they come. TESS_E_PLUGIN, or TESS_E_SHAPE where sizes alone are wrong, names kind,
+ * component, plugin and function. Where the graph has failed nothing is looked at: tess_graph_seal says why. */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_latent(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
+                                                   struct tess_node *image, struct tess_node **latent);
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_assign(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
+                                                   struct tess_node *latent, struct tess_node **codes);
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_lookup(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
+                                                   struct tess_node *codes, struct tess_node **quantised);
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_quantize(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
+                                                     struct tess_node *latent, struct tess_quantized *out);
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_image(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
+                                                  struct tess_node *quantised, struct tess_node **image);
+/* Input "image" u8 (rows, H, W, C); output "codes" i32 (rows, h, w), or (rows, h, w, depth) where there are levels, as everywhere here. Not
+ * sealed. */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g);
+/* The same with what is lost on the way: a second output "error" f32 (rows), each image's mean squared distance of latent and code,
+ * or where codes lie outside the latent's space the mean square of the latent alone, which tells a model that diverged. */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode_error(struct tess_context *ctx, const struct tess_tokenizer *t,
+                                                                struct tess_graph *g);
+/* Input "codes" i32 (rows, h, w); output "image" f32 (rows, H, W, C), unclamped. Not sealed. */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_decode(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g);
+/* From what was quantised (rows, h, w, D), where the caller's scope is none: mean image and log sigma, both (rows, H, W, C). Fails with
+ * TESS_E_VALUE where the decoder has no head for the likelihood of images. */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_head(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
+                                                        struct tess_node *quantised, struct tess_node **image,
+                                                        struct tess_node **log_sigma);
+/* tess_tokenizer_record_decode with that, and an output "log_sigma" f32 (rows, H, W, C). */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_likelihood(struct tess_context *ctx, const struct tess_tokenizer *t,
+                                                              struct tess_graph *g);
+/* Whether a model of these attributes has such a head, trained (attribute `likelihood`). */
+TESS_EXPORT int tess_tokenizer_has_likelihood(const struct tess_attrs *f);
+/* The digest by which codes of this model know their tokenizer: the model's own, or that of the model it has encoder, quantizer and decoder
+ * of, bit for bit (attribute `tokenizer`). What goes with the codes of the one goes with those of the other. Borrowed. */
+TESS_EXPORT const char *tess_tokenizer_digest(const struct tess_artefact *model);
+/* The same for maps of height x width codes, at least the tokenizer's own: the image is larger in proportion. TESS_E_VALUE where its
+ * decoder cannot. */
+TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_decode_larger(struct tess_context *ctx, const struct tess_tokenizer *t,
+                                                                 struct tess_graph *g, int64_t height, int64_t width);
+
+struct tess_prior {
+    uint32_t size; /* sizeof(struct tess_prior), set by the caller before it is opened */
+    uint32_t reserved;
+    int64_t codebook_size, height, width; /* K; L = height x width x depth */
+    struct tess_instance *noise, *denoiser;
+    int64_t depth;                      /* codes a position: token i is of position i / depth, level i % depth; 0: one, of K */
+    int64_t level_size[TESS_DEPTH_MAX]; /* codebook size of each level, at most K; larger codes are never drawn */
+};
+/* As of a tokenizer. TESS_E_VALUE where the noise is causal and the denoiser cannot be. */
+TESS_EXPORT TESS_CHECKED int tess_prior_open(struct tess_context *ctx, const struct tess_attrs *f, const char *where,
+                                             struct tess_prior *out);
+TESS_EXPORT void tess_prior_close(struct tess_prior *p);
+/* L: height x width x depth. */
+TESS_EXPORT int64_t tess_prior_tokens(const struct tess_prior *p);
+/* T: the noise's steps; for one that has as many as there are tokens, L. */
+TESS_EXPORT int64_t tess_prior_steps(const struct tess_prior *p);
+/* 1 where the noise is causal: tokens are drawn in order, one a step. */
+TESS_EXPORT int tess_prior_causal(const struct tess_prior *p);
+/* Input "tokens" i32 (rows, L), and "time" f32 (rows) where the noise needs it; output "logits" f32 (rows, L, K). Not sealed. */
+TESS_EXPORT TESS_CHECKED int tess_prior_record_denoise(struct tess_context *ctx, const struct tess_prior *p, struct tess_graph *g);
+/* The same for P tokens of each sequence: a last input "positions" i32 (rows, P) says which; "logits" is (rows, P, K). */
+TESS_EXPORT TESS_CHECKED int tess_prior_record_picked(struct tess_context *ctx, const struct tess_prior *p, int64_t positions,
+                                                      struct tess_graph *g);
+/* 1 where that can be recorded, and the noise can say which tokens a step draws and read their logits alone. */
+TESS_EXPORT int tess_prior_picks(const struct tess_prior *p);
+/* The next token of a causal prior: inputs "token" and "position" i32 (rows, 1); output "logits" f32 (rows, 1, K). `cache` is of L
+ * tokens. Not sealed. */
+TESS_EXPORT TESS_CHECKED int tess_prior_record_next(struct tess_context *ctx, const struct tess_prior *p, struct tess_cache *cache,
+                                                    struct tess_graph *g);
+/* 1 where that can be recorded. */
+TESS_EXPORT int tess_prior_caches(const struct tess_prior *p);
+/* 1 where it can sample around tokens that are known, whichever they are. */
+TESS_EXPORT int tess_prior_conditions(const struct tess_prior *p);
+/* Inputs "x0", "xt" i32 (rows, L), "t" f32 (rows): 1 .. T; gives loss and bound. What the noise remembers is under "noise". Not sealed. */
+TESS_EXPORT TESS_CHECKED int tess_prior_record_loss(struct tess_context *ctx, const struct tess_prior *p, struct tess_graph *g,
+                                                    struct tess_noise_loss *out);
+
+/* Codebook health over a full pass (one definition everywhere): used codes, entropy in bits, perplexity = 2^entropy, share of
+ * the most frequent code. counts (K) as i64. */
+struct tess_code_health {
+    int64_t codebook_size, used, total;
+    double entropy, perplexity, top_share;
+};
+TESS_EXPORT struct tess_code_health tess_code_health_of(const int64_t *counts, int64_t codebook_size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

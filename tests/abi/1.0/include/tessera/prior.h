@@ -1,0 +1,130 @@
+/* Kinds "noise/1" and "denoiser/1": discrete diffusion over codes. K codes, L tokens a sequence, T steps; t runs from 1 (least
+ * noise) to T. What the denoiser is told of the time is the fraction t / T. Codes are i32 in [0, K), noised tokens i32 in [0, vocabulary),
+ * logits f32.
+ *
+ * Whatever records does so under the scope the caller set ("noise", "denoiser"); nodes belong to the graph. Arrays are the caller's and
+ * borrowed until the call returns. "[any thread]": several threads may be in such calls of one instance at once, so they write nothing of
+ * it; all others come from one thread at a time. Those that return int give TESS_OK, or a code whose message is in the context.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_PRIOR_H
+#define TESSERA_PRIOR_H
+
+#include <tessera/graph.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tess_noise_loss {
+    struct tess_node *loss;  /* scalar: mean over the samples of what is trained on */
+    struct tess_node *bound; /* (N): for t uniform in 1 .. T, an unbiased estimate of each sample's bound, in bits per token */
+};
+
+/* One reverse step for one sequence. */
+struct tess_reverse {
+    uint32_t size;             /* sizeof(struct tess_reverse), set by the caller, as in all structs here */
+    int32_t last;              /* to == 0: every token must be decided */
+    int64_t tokens, codebook_size;     /* L, K */
+    double from, to;           /* fractions of T: 1 at the start of sampling, 0 at the end; to < from */
+    double temperature;        /* logits are divided by it; > 0 */
+    const float *logits;       /* (L, K) of the denoiser at `from` */
+    const int32_t *x;          /* (L) before */
+    int32_t *next;             /* (L) after; may be x itself */
+    struct tess_stream random; /* keyed by seed, reverse step and sample; set purpose */
+    const int32_t *row;        /* (L): which row of `logits` is token i's, where `changes` says that it is drawn, else undefined. NULL: the
+                                * i-th. Not NULL only for noises that say `reads_row`. */
+};
+
+/* What a step of training has shown a noise that chooses its times. */
+struct tess_noise_seen {
+    uint32_t size;
+    int64_t samples, tokens;
+    const float *t;     /* (samples) 1 .. T */
+    const float *bound; /* (samples) of struct tess_noise_loss */
+};
+
+struct tess_noise_1 {
+    uint32_t size;
+    int32_t needs_time;                                /* 1: the denoiser must be told t */
+    int64_t (*vocabulary)(void *self, int64_t codebook_size);  /* size of what the denoiser reads: K, or K + 1 with a mask (id K) */
+    int64_t (*steps)(void *self);                      /* T; 0: as many as a sequence has tokens (tess_prior_steps of model.h tells) */
+    /* Draws the noised sequence x_t ~ q(x_t | x_0), both (L), t in 1 .. T. Streams are keyed by sample; set purpose. [any thread] */
+    int (*corrupt)(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens, int64_t codebook_size, int64_t t,
+                   const int32_t *x0, int32_t *xt);
+    /* Records the training loss: logits (N, L, K), x0 and xt (N, L) i32, t (N) f32 holding 1 .. T. */
+    int (*record_loss)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *logits, struct tess_node *x0,
+                       struct tess_node *xt, struct tess_node *t, struct tess_noise_loss *out);
+    /* What the bound has beside the expectation over t, in bits per token (the prior term). */
+    double (*bound_constant)(void *self, int64_t tokens, int64_t codebook_size);
+    /* Fills x (L) with the start of sampling (all masked; uniform codes). The stream is keyed by sample. [any thread] */
+    int (*start)(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens, int64_t codebook_size, int32_t *x);
+    /* x_to ~ p(x_to | x_from). TESS_E_FAILED for logits that are no numbers. [any thread] */
+    int (*reverse)(void *self, struct tess_context *ctx, const struct tess_reverse *r);
+    /* How many tokens that reverse step would draw, told from x and the draws alone (r->logits is NULL): a step of none leaves x as it is
+     * and needs no denoiser, as long as the denoiser is not told the time. `where` (L), unless NULL, gets 1 for each of them, else 0.
+     * NULL: cannot be told. [any thread] */
+    int64_t (*changes)(void *self, const struct tess_reverse *r, uint8_t *where);
+    /* For a noise that chooses at which times it is trained; NULL, both: uniformly. What it remembers are buffers that record_loss
+     * declares in a training graph, found in `w` as scope.NAME; they are saved and resumed with the weights. draw_time gives t in 1 .. T
+     * for a sample of the next step, from what was observed up to the last: the stream is keyed by step and sample. [any thread] */
+    int (*draw_time)(void *self, struct tess_context *ctx, struct tess_weights *w, const char *scope, const struct tess_stream *random,
+                     int64_t *t);
+    /* After each optimiser step, all samples in order. [one thread] */
+    int (*observe)(void *self, struct tess_context *ctx, struct tess_weights *w, const char *scope, const struct tess_noise_seen *seen);
+    int32_t reads_row; /* 1: reverse needs logits of the tokens `changes` tells of only, and looks for them by `row` unless that is NULL */
+    int32_t reserved;
+    /* 1: token i's logits may depend on the tokens before it alone. Tokens then are drawn in order, one a step: steps() is 0, the step
+     * with s left draws token L - s, and the bound is the sequence's own code length, the same at every t. Needs a denoiser that is
+     * `causal`. */
+    int32_t causal;
+    int32_t reserved_1;
+    /* For sampling around tokens that are known, any of them: next is x with each token i that has mask[i] in the state it has at fraction
+     * r->from of the time when x_0 is values[i]; at 0, values[i] itself. r->logits is NULL; the stream is keyed by the steps left and the
+     * sample. A noise with `changes` gives the same state at every time but 0, since steps of none are left out. NULL: what the denoiser
+     * says of a token does not heed what is known of all the others, so this noise cannot sample around them. [any thread] */
+    int (*condition)(void *self, struct tess_context *ctx, const struct tess_reverse *r, const uint8_t *mask, const int32_t *values);
+};
+
+struct tess_denoiser_input {
+    uint32_t size;
+    struct tess_node *tokens; /* (N, L) i32 in [0, vocabulary) */
+    struct tess_node *time;   /* (N) f32, t / T; NULL where the noise does not need it */
+    int64_t vocabulary, codebook_size, height, width; /* L = height x width x depth, row-major */
+    struct tess_node *positions; /* (N, P) i32 in [0, L): the tokens whose logits are wanted; NULL: all, in order, and P is L */
+    int32_t causal;              /* 1: logits of token i are made of tokens 0 .. i - 1 alone, those of token 0 of none */
+    int32_t reserved;
+    int64_t depth; /* codes a position: token i is of position i / depth, level i % depth; 1 or 0, but for `reads_depth` */
+};
+
+/* The next token of each sequence, where a cache keeps what is needed of those before. */
+struct tess_denoiser_next {
+    uint32_t size;
+    struct tess_node *token;    /* (N, 1) i32 in [0, vocabulary): the one before; at position 0, where there is none, any */
+    struct tess_node *position; /* (N, 1) i32 in [0, L) */
+    struct tess_cache *cache;   /* of L tokens; for tess_attention_cached */
+    int64_t vocabulary, codebook_size, height, width;
+    int64_t depth; /* of struct tess_denoiser_input */
+};
+
+struct tess_denoiser_1 {
+    uint32_t size;
+    /* logits (N, P, K): row p are those of token positions[p], as they are without `positions`. */
+    int (*record)(void *self, struct tess_context *ctx, struct tess_graph *g, const struct tess_denoiser_input *in,
+                  struct tess_node **logits);
+    int32_t picks_positions; /* 1: heeds `positions`; 0: is never given any */
+    int32_t reserved;
+    int32_t causal; /* 1: heeds `causal`; 0: serves no noise that is causal */
+    int32_t reserved_1;
+    /* For those that are causal, else NULL; NULL: sampling computes the whole sequence for each token. logits (N, 1, K): those that
+     * `record` gives of token `position`, but for rounding, when run for positions 0, 1, .. in turn. Declares the same weights. */
+    int (*record_next)(void *self, struct tess_context *ctx, struct tess_graph *g, const struct tess_denoiser_next *in,
+                       struct tess_node **logits);
+    int32_t reads_depth; /* 1: heeds `depth`; 0: serves no codes of several levels */
+    int32_t reserved_2;
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

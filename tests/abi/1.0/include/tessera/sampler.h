@@ -1,0 +1,76 @@
+/* Reverse diffusion of many sequences, with no work of the denoiser that nothing comes of (docs/models.md, (9.10) and (9.11)).
+ *
+ * Where the noise can tell from its draws that a step changes nothing, and the denoiser is not told the time, the step is made without it.
+ * Sequences then need the denoiser at different steps; as it does not know the step, one batch holds whichever sequences are waiting,
+ * each at its own. What is drawn is keyed by step and by the sequence's own number, so the samples are, bit for bit, those of a loop
+ * that calls the denoiser at every step.
+ *
+ * Where the noise can tell which tokens a step draws, and the denoiser can do with fewer logits, it is asked for theirs alone, by a second
+ * graph. Which of the two a step takes is decided by the number of its own draws, so that a sample depends neither on the batch nor on
+ * what else is in it, even where a product of fewer rows is rounded otherwise.
+ *
+ * Causal priors draw tokens in order, one a step. With a graph of the next token and its cache the sequences of a batch go through it in
+ * lockstep, from the first token on (docs/models.md, (20.5)); the denoiser that takes whole sequences is then not needed at all. What was
+ * drawn before a checkpoint goes through it again, to the same keys and values, so that resuming is exact and a checkpoint has no cache in
+ * it.
+ *
+ * Tokens may be known beforehand (docs/models.md, "Editing"): they are in the state that they have at the time of every step, and at the
+ * end what they are known to be.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_SAMPLER_H
+#define TESSERA_SAMPLER_H
+
+#include <tessera/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tess_sampler;
+
+struct tess_sampler_options {
+    uint32_t size;                  /* sizeof(struct tess_sampler_options) */
+    int32_t every_step;             /* call the denoiser at every step, whatever comes of it */
+    const struct tess_prior *prior; /* borrowed */
+    struct tess_graph *denoise;     /* borrowed: of tess_prior_record_denoise, sealed, its weights filled; NULL where there is `next` */
+    int64_t batch;                  /* sequences given to it at a time, at most what it was made for */
+    int64_t count, steps;           /* sequences; reverse steps each, at least 1 */
+    double temperature;             /* > 0 */
+    uint64_t seed;
+    struct tess_graph *picked;      /* borrowed: of tess_prior_record_picked, else like `denoise`; NULL: all logits at every step */
+    struct tess_graph *next;        /* borrowed: of tess_prior_record_next, else like `denoise`; NULL: whole sequences at every step */
+    /* Each borrowed until the sampler is freed, or NULL. */
+    const uint8_t *mask;   /* (count, L) 1 for a token that is known; only where tess_prior_conditions, and not with `next` */
+    const int32_t *values;   /* (count, L) what it is; read where it is known */
+    const int32_t *each;    /* (count) steps of each sequence, at least 1, in place of `steps`; not with `next` */
+    const uint32_t *number; /* (count) what each one's draws are keyed by, in place of its place in the list */
+};
+
+/* How many positions `picked` is to have for sequences of so many steps: enough for all but rare ones, where tokens are drawn at steps
+ * without preference; a multiple of 16. 0: it is of no use, because most would be wanted or because the prior cannot pick. */
+TESS_EXPORT int64_t tess_sampler_positions(const struct tess_prior *p, int64_t steps);
+
+/* Memory, and the start of every sequence. TESS_E_INTERNAL where graphs, prior and options do not go together, which is a defect of the
+ * caller's. What the options point at is read until the sampler is freed. [one thread at a time for each sampler, all calls] */
+TESS_EXPORT TESS_CHECKED int tess_sampler_new(struct tess_context *ctx, const struct tess_sampler_options *o, struct tess_sampler **out);
+TESS_EXPORT void tess_sampler_free(struct tess_sampler *s); /* NULL is fine */
+
+/* One call of the denoiser for each of the sequences in the batch, and what the noise makes of it, both on all workers; draws are keyed by
+ * sequence, so the workers' number shows nowhere. After a failure, the noise's or the graph's, the sampler can only be freed. */
+TESS_EXPORT TESS_CHECKED int tess_sampler_advance(struct tess_context *ctx, struct tess_sampler *s);
+TESS_EXPORT int tess_sampler_finished(const struct tess_sampler *s);
+TESS_EXPORT int64_t tess_sampler_steps_done(const struct tess_sampler *s); /* of count x steps, or the sum of each */
+
+/* Where it stands, for a checkpoint: views of x (count, height, width) i32, or (count, height, width, depth), and of the steps each sequence has left (count) i32; and the
+ * sequences given to the denoiser so far. All may be set before the first call of advance. */
+TESS_EXPORT struct tess_tensor tess_sampler_x(const struct tess_sampler *s);
+TESS_EXPORT struct tess_tensor tess_sampler_left(const struct tess_sampler *s);
+TESS_EXPORT int64_t *tess_sampler_calls(struct tess_sampler *s);
+/* What the denoiser has done since tess_sampler_new. */
+TESS_EXPORT double tess_sampler_flops(const struct tess_sampler *s);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,142 @@
+/* What plugins say of themselves: their examples are read, and the pages of docs/plugins/ are what the program writes.
+ * SPDX-License-Identifier: MIT */
+#include "core/config/yaml.h"
+#include "tests/support/paths.h"
+#include "tests/support/plug_fixture.h"
+#include "tests/support/suite.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct plug_fixture fixture;
+
+static void setup(void)
+{
+    plug_start(&fixture);
+    plug_scan(&fixture);
+}
+
+static void teardown(void)
+{
+    plug_end(&fixture);
+}
+
+/* "noise: {use: absorbing}" is opened as a pipeline would: every key, every value; files are not looked for. */
+static void check_example(const struct tess_component *k, const char *example)
+{
+    static const char *const skip[] = {"in", NULL};
+    struct tessi_config *root = NULL;
+    struct tess_instance *i = NULL;
+    int status = tessi_config_yaml_parse(fixture.ctx, example, strlen(example), k->name, &root);
+    ck_assert_msg(status == TESS_OK, "%s %s: %s", k->kind, k->name, tessi_base_context_message(fixture.ctx));
+    ck_assert_msg(root->kind == TESSI_MAP && tessi_config_count(root) == 1, "%s %s: an example is one key", k->kind, k->name);
+    status = tessi_plug_instance_new(fixture.ctx, fixture.runtime->registry, k->kind, root->child, NULL, skip, 0, &i);
+    ck_assert_msg(status == TESS_OK, "%s %s: %s", k->kind, k->name, tessi_base_context_message(fixture.ctx));
+    ck_assert_str_eq(tess_instance_name(i), k->name);
+    tess_instance_close(i);
+    tessi_config_free(root);
+}
+
+START_TEST(examples_can_be_read)
+{
+    const struct tess_component *k;
+    const struct tess_plugin *plugin;
+    int examples = 0;
+    for (int64_t i = 0; (k = tessi_plug_registry_component(fixture.runtime->registry, i, &plugin)); i++) {
+        const char *example = TESSI_COMPONENT_HAS(plugin, k, example);
+        ck_assert_msg(example && *example, "%s %s has no example: TESS_COMPONENT_DOCUMENTED", k->kind, k->name);
+        if (strcmp(k->kind, "format/1") == 0 || strcmp(k->kind, "checkpoint/1") == 0)
+            ck_assert_msg(strncmp(example, "tessera ", strlen("tessera ")) == 0, "%s", example);
+        else
+            check_example(k, example);
+        examples++;
+    }
+    ck_assert_int_ge(examples, 30);
+}
+END_TEST
+
+static char written[1 << 20], kept[1 << 20];
+
+static void read_all(FILE *f, char *text, size_t capacity)
+{
+    text[f ? fread(text, 1, capacity - 1, f) : 0] = '\0';
+}
+
+/* Each section of what is written stands in the page; a machine without a library writes fewer. */
+static void check_page(const char *word)
+{
+    char command[256], path[256];
+    snprintf(command, sizeof command, "'%s' plugins %s --markdown", TEST_PROGRAM, word);
+    FILE *f = popen(command, "r");
+    read_all(f, written, sizeof written);
+    ck_assert_int_eq(pclose(f), 0);
+    snprintf(path, sizeof path, "%s/docs/plugins/%s.md", TEST_SOURCE, word);
+    f = fopen(path, "r");
+    ck_assert_msg(f != NULL, "%s is missing: `make plugin-docs` writes it", path);
+    read_all(f, kept, sizeof kept);
+    fclose(f);
+    for (char *section = strstr(written, "\n## "), *next; section; section = next) {
+        next = strstr(section + 1, "\n## ");
+        if (next)
+            *next = '\0';
+        ck_assert_msg(strstr(kept, section) != NULL, "%s has not what the plugins say now: `make plugin-docs` writes it anew; wanted%s",
+                      path, section);
+        if (next)
+            *next = '\n';
+    }
+}
+
+START_TEST(pages_are_up_to_date)
+{
+    const struct tess_component *k;
+    const char *kind = "";
+    int pages = 0;
+    for (int64_t i = 0; (k = tessi_plug_registry_component(fixture.runtime->registry, i, NULL)); i++) {
+        char word[64];
+        if (strcmp(kind, k->kind) == 0)
+            continue;
+        kind = k->kind;
+        snprintf(word, sizeof word, "%.*s", tessi_plug_kind_length(kind), kind);
+        check_page(word);
+        pages++;
+    }
+    ck_assert_int_ge(pages, 10);
+}
+END_TEST
+
+START_TEST(one_plugin_in_full)
+{
+    static const char *const wanted[] = {"stage/encode: images to an archive of codes\n",
+                                         "\nreads\n  images  ",
+                                         "\nwrites an artefact of kind codes\n",
+                                         "\n  batch      integer",
+                                         "(does not change results)\n",
+                                         "\nexample\n  codes: {use: encode, in: {images: images, model: tokenizer}}\n"};
+    FILE *f = popen("'" TEST_PROGRAM "' plugins stage/encode", "r");
+    read_all(f, written, sizeof written);
+    ck_assert_int_eq(pclose(f), 0);
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        ck_assert_msg(strstr(written, wanted[i]) != NULL, "wanted \"%s\" in\n%s", wanted[i], written);
+    f = popen("'" TEST_PROGRAM "' plugins quantizer/ema --json", "r");
+    read_all(f, written, sizeof written);
+    ck_assert_int_eq(pclose(f), 0);
+    ck_assert_ptr_nonnull(strstr(written, "\"source\":\"van den Oord"));
+    ck_assert_ptr_nonnull(strstr(written, "\"example\":\"quantizer: {use: ema"));
+    ck_assert_ptr_nonnull(strstr(written, "\"capabilities\":[\"react\",\"rebuild\"]"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("plugins");
+    TCase *tests = tcase_create("plugins");
+    suite_add_tcase(suite, tests);
+    tcase_set_timeout(tests, 120);
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, examples_can_be_read);
+    tcase_add_test(tests, pages_are_up_to_date);
+    tcase_add_test(tests, one_plugin_in_full);
+    return suite_run(suite);
+}
