@@ -52,15 +52,17 @@ endif
 
 EXTRA_PROGRAMS += $(FUZZERS)
 
-# What a hang is, and how much memory one input may take: as sanitizers count it.
-FUZZ_FLAGS = -timeout=60 -rss_limit_mb=4096 -max_len=40000 -print_final_stats=1
+# What a hang is, and how much memory one input may take: as sanitizers count it. An artefact is spoiled by so many bytes at most, and each
+# of them counts.
+FUZZ_FLAGS = -timeout=60 -rss_limit_mb=4096 -print_final_stats=1
+FUZZ_LENGTH = case $$t in artefact) length='-max_len=20 -len_control=0' ;; *) length=-max_len=40000 ;; esac
 fuzz: $(FUZZERS)
 	@test -n "$(FUZZ_ENGINE)" || { echo "No libFuzzer with $(CC): run tests/fuzz_* under afl-fuzz, or configure with CC=clang."; exit 1; }
 	@status=0; for t in $${TARGET:-$(FUZZ_TARGETS)}; do \
 	    test -x tests/fuzz_$$t || { echo "fuzz $$t: left out of this build"; continue; }; \
 	    $(srcdir)/tests/fuzz/make_corpus $$t fuzz/$$t-seeds && mkdir -p fuzz/$$t || exit 1; \
-	    echo "fuzz $$t: $(SECONDS) s, its output in fuzz/$$t.log"; \
-	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 TESSERA_PLUGIN_PATH= tests/fuzz_$$t $(FUZZ_FLAGS) -max_total_time=$(SECONDS) \
+	    echo "fuzz $$t: $(SECONDS) s, its output in fuzz/$$t.log"; $(FUZZ_LENGTH); \
+	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 TESSERA_PLUGIN_PATH= tests/fuzz_$$t $(FUZZ_FLAGS) $$length -max_total_time=$(SECONDS) \
 	        -artifact_prefix=$(abs_builddir)/fuzz/$$t- $(abs_builddir)/fuzz/$$t $(abs_builddir)/fuzz/$$t-seeds \
 	        > fuzz/$$t.log 2>&1 || { status=1; tail -n 40 fuzz/$$t.log; }; \
 	    grep -E '^stat::number_of_executed_units|^SUMMARY' fuzz/$$t.log; \
