@@ -1,6 +1,10 @@
 # One source, one table of kernels for each instruction set; kernels_select.c chooses at run time.
-# The user's CFLAGS come last, so an -O3 here would be undone by their -O2; the single flags are not.
-KERNEL_CFLAGS = $(AM_CFLAGS) $(VECTOR_FLAGS) -fopenmp-simd -fno-math-errno -fno-trapping-math
+# Products are fused into the sums behind them here and nowhere else.
+KERNEL_CFLAGS = $(AM_CFLAGS) $(VECTOR_FLAGS) -ffp-contract=fast -fopenmp-simd -fno-math-errno -fno-trapping-math
+
+# Which products are fused, and in which order a row is summed, is the optimiser's: at another level the same key would have other bits. The
+# user's CFLAGS come last, and this behind them.
+%_la-kernels.lo: override CFLAGS += -O2
 
 KERNEL_INCLUDES = core/kernels/kernels.h core/kernels/kernels_math.h core/kernels/kernels_stored.h
 
