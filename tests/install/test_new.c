@@ -16,6 +16,7 @@ static const struct {
     const char *kind, *set;
 } kinds[] = {
     {"backend", "images=../images steps=1"},
+    {"checkpoint", "images=../images steps=2"},
     {"critic", "images=../images steps=2 tokenizer.adversarial_start=1"},
     {"decoder", "images=../images steps=2"},
     {"encoder", "images=../images steps=2"},
@@ -55,6 +56,20 @@ START_TEST(a_format_takes_a_model_out_and_in)
     install_says(install_shell("head -n 1 model.plain"), "plain 1 ");
     install_shell("tessera import model.plain -o model.h5 --as taming --plugin-path plain height=8 width=12");
     install_shell("tessera export model.h5 -o again.plain --as taming --plugin-path plain && cmp model.plain again.plain");
+}
+END_TEST
+
+START_TEST(a_checkpoint_names_a_model_anew)
+{
+    static const char parts[] = "--as named --plugin-path named encoder='{use: conv, channels: 32, channel_mult: [1, 1], res_blocks: 1}' "
+                                "decoder='{use: conv}' quantizer='{use: nearest, codebook_size: 64, code_dim: 16}' height=8 width=12";
+    small_make_data(SMALL_COUNT);
+    install_shell("tessera -q new checkpoint named && make -C named run SET='images=../images steps=2'");
+    install_shell("tessera export named/runs/named/tokenizer.h5 -o model.safetensors %s && grep -q model.encoder. model.safetensors",
+                  parts);
+    install_shell("tessera import model.safetensors -o model.h5 %s", parts);
+    install_shell("tessera export model.h5 -o again.safetensors %s", parts);
+    install_shell("tail -c 748356 model.safetensors > values && tail -c 748356 again.safetensors | cmp - values"); /* 187,089 of f32 */
 }
 END_TEST
 
@@ -127,6 +142,7 @@ int main(void)
     tcase_add_checked_fixture(tests, install_enter, install_leave);
     tcase_add_loop_test(tests, a_new_project_passes_as_it_is, 0, 2 * KINDS);
     tcase_add_test(tests, a_format_takes_a_model_out_and_in);
+    tcase_add_test(tests, a_checkpoint_names_a_model_anew);
     tcase_add_test(tests, meson_builds_and_tests_it);
     tcase_add_checked_fixture(refused, install_enter, install_leave);
     tcase_add_test(refused, every_kind_with_a_template_is_tried);
