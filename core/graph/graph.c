@@ -112,6 +112,7 @@ void tess_graph_free(struct tess_graph *g)
     tess_free(g->gradient_probe);
     tess_free(g->adaptive_weight);
     tess_free(g->objective);
+    tess_free(g->column);
     tess_free(g->slot);
     tess_free(g->total_offset);
     tess_free(g->pack);

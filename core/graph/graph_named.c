@@ -78,6 +78,25 @@ void tess_total(struct tess_graph *g, const char *name, struct tess_node *x)
         add_named(g, &g->total, &g->total_capacity, &g->totals, full, x);
 }
 
+void tess_column(struct tess_graph *g, const char *name, struct tess_node *scalar)
+{
+    char text[96];
+    if (!g || !TESSI_NODES(g, "column", scalar))
+        return;
+    if (tess_tensor_count(&scalar->shape) != 1) {
+        tess_graph_fail(g, TESS_E_SHAPE, "column %s is %s, not a scalar", name, tess_tensor_text(&scalar->shape, text, sizeof text));
+        return;
+    }
+    tess_total(g, name, scalar);
+    if (g->status == TESS_OK && tessi_graph_reserve(g, &g->column, &g->column_capacity, (int64_t)g->columns + 1, sizeof *g->column))
+        g->column[g->columns++] = g->totals - 1;
+}
+
+int32_t tess_graph_column_at(const struct tess_graph *g, int32_t i)
+{
+    return g && i >= 0 && i < g->columns ? g->objectives + g->column[i] : -1;
+}
+
 void tess_objective(struct tess_graph *g, const char *name, const char *prefixes, struct tess_node *scalar)
 {
     if (!tessi_graph_check_name(g, "an objective", name) || !TESSI_NODES(g, name, scalar))

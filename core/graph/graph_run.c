@@ -1,5 +1,6 @@
 /* Running a graph: its memory, and microbatches handed to workers; graph_microbatch.c is what becomes of each. SPDX-License-Identifier: MIT
  */
+#include "core/graph/batch_mean.h"
 #include "core/graph/cache.h"
 #include "core/graph/node.h"
 #include "core/graph/graph_microbatch.h"
@@ -120,7 +121,7 @@ static struct tessi_slot *graph_run_claim(struct tess_graph *g, int64_t index)
 static int take_sums(struct tessi_microbatch *s)
 {
     struct tess_graph *g = s->job->g;
-    if (!g->sums || s->job->half == SECOND)
+    if (!g->sums || (s->job->half == SECOND && !g->batch_means))
         return TESS_OK;
     s->sums = tessi_graph_sums_take(g->sums);
     return s->sums ? TESS_OK
@@ -130,11 +131,11 @@ static int take_sums(struct tessi_microbatch *s)
 static int run_forward(struct tessi_microbatch *s)
 {
     const struct tess_graph *g = s->job->g;
-    if (s->job->half == SECOND && s->slot->holds == s->index + 1)
+    if (s->job->half == SECOND && s->slot->holds == s->index + 1 && !g->batch_means)
         return TESS_OK;
     tessi_graph_microbatch_fill_pad(s);
     TESS_TRY(tessi_graph_microbatch_forward(s));
-    if (s->job->half != SECOND)
+    if (s->job->half != SECOND || g->batch_means)
         tessi_graph_microbatch_copy_results(s);
     s->slot->holds = g->gradient_probes ? s->index + 1 : 0;
     return TESS_OK;
@@ -204,7 +205,7 @@ static int run_half(struct tess_context *ctx, struct tessi_job *job, int half)
         tessi_base_context_init(&g->slot[i].context, &g->runtime->host);
     if (half != FIRST && job->backward)
         tessi_graph_gradient_sum_start(g->gradients, job->microbatches);
-    if (half != SECOND && g->sums)
+    if ((half != SECOND || g->batch_means) && g->sums)
         tessi_graph_sums_start(g->sums, job->microbatches);
     tessi_base_workers_run(g->runtime->workers, job->microbatches, run_microbatch, job);
     for (int i = 0; i < g->slots; i++)
@@ -226,13 +227,16 @@ static int graph_run_run(struct tess_context *ctx, struct tess_graph *g, const s
     if (backward_too && !g->gradients)
         TESS_TRY(tessi_graph_gradient_sum_new(ctx, g->weights, g->microbatches, &g->gradients));
     pack_weights(g);
-    TESS_TRY(run_half(ctx, &job, g->gradient_probes ? FIRST : WHOLE));
+    tessi_graph_batch_means_forget(g);
+    TESS_TRY(run_half(ctx, &job, g->gradient_probes || g->batch_means ? FIRST : WHOLE));
+    if (g->batch_means)
+        tessi_graph_batch_means_take(g, tessi_graph_sums_result(g->sums), job.microbatches);
+    if (g->gradient_probes && backward_too)
+        TESS_TRY(tessi_graph_adapt_weights(ctx, g, tessi_graph_sums_result(g->sums), job.microbatches));
+    if (g->batch_means || (g->gradient_probes && backward_too))
+        TESS_TRY(run_half(ctx, &job, SECOND));
     if (g->sums)
         copy_totals(g, b, tessi_graph_sums_result(g->sums), job.microbatches);
-    if (g->gradient_probes && backward_too) {
-        TESS_TRY(tessi_graph_adapt_weights(ctx, g, tessi_graph_sums_result(g->sums), job.microbatches));
-        TESS_TRY(run_half(ctx, &job, SECOND));
-    }
     if (backward_too)
         g->result = tessi_graph_gradient_sum_result(g->gradients);
     return TESS_OK;

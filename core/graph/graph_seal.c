@@ -98,6 +98,8 @@ int tess_graph_cost(struct tess_context *ctx, const struct tess_graph *g, struct
     for (int64_t i = 0; i < g->backs; i++)
         if (g->back[i].step >= 0 && !g->back[i].again) /* -1: the objective's own gradient; what is made again is no work of the model's */
             backward += (double)(g->back[i].wanted[0] + g->back[i].wanted[1]) * g->step[g->back[i].step]->flops;
+    if (g->batch_means) /* a step runs forward twice */
+        forward *= 2.0;
     out->parameters = tess_weights_size(g->weights);
     out->flops = (forward + backward) / (double)g->microbatch;
     out->arena_bytes = g->arena_bytes + g->pad_bytes;

@@ -1,5 +1,5 @@
 # The graph: recorded, differentiated, planned, run a microbatch at a time; its weights.
-libtessera_la_SOURCES += core/graph/arguments.c core/graph/arguments.h core/graph/batch_check.c \
+libtessera_la_SOURCES += core/graph/arguments.c core/graph/arguments.h core/graph/batch_check.c core/graph/batch_mean.c core/graph/batch_mean.h \
     core/graph/bf16_view.c core/graph/bf16_view.h core/graph/broadcast.c core/graph/broadcast.h core/graph/cache.c \
     core/graph/cache.h core/graph/differentiate.c core/graph/dtype_assign.c core/graph/finite.c core/graph/finite.h \
     core/graph/gradient_sum.c core/graph/graph.c core/graph/graph_named.c core/graph/graph_print.c core/graph/graph_run.c core/graph/graph_seal.c core/graph/graph_microbatch.c \

@@ -110,6 +110,13 @@ struct tessi_pack { /* a weight rounded to bf16, or laid out by the backend for 
     const void *self;
 };
 
+enum { TESSI_BATCH_MEANS_MAX = 8 };
+struct tessi_batch_mean;
+struct tessi_batch_mean_at { /* batch_mean.c */
+    int32_t total; /* its sum is among the totals */
+    struct tessi_batch_mean *state;
+};
+
 enum { TESSI_GRADIENT_PROBES_MAX = 8 };
 struct tessi_gradient_probe { /* the gradient of a scalar in one weight, wanted before those of the objectives */
     struct tess_node *node;
@@ -149,6 +156,11 @@ struct tess_graph {
     int32_t inputs, outputs, totals;
     struct tessi_objective *objective;
     int32_t objectives;
+    struct tessi_batch_mean_at batch_mean[TESSI_BATCH_MEANS_MAX];
+    int32_t batch_means;
+    int32_t *column; /* which totals are columns of a training's curve */
+    int64_t column_capacity;
+    int32_t columns;
     struct tessi_gradient_probe *gradient_probe;
     int64_t gradient_probe_capacity, adaptive_weight_capacity;
     int32_t gradient_probes, adaptive_weights;

@@ -13,8 +13,10 @@ static const struct tess_op op_progress = {.size = sizeof(struct tess_op), .name
 
 struct tess_node *tess_progress(struct tess_graph *g)
 {
-    struct tess_tensor shape = tessi_graph_shape(TESS_F32, 0, NULL);
+    struct tess_tensor shape = tess_tensor_over(NULL, TESS_F32, 0, NULL);
     struct tess_node *out = NULL;
+    if (!g)
+        return NULL;
     tess_custom(g, &op_progress, &g->training_steps, sizeof g->training_steps, 0, NULL, 1, &shape, 0, 0.0, &out);
     return out;
 }

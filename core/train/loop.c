@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_TENSORS = 32 };
+enum { MAX_TENSORS = 128 };
 
 struct loop {
     const struct tess_training *t;
@@ -28,7 +28,7 @@ struct loop {
     int workers;
     double *squares;              /* scratch for the gradient's length */
     int64_t saved;                /* step of the checkpoint there is; -1: none */
-    struct tessi_curve curve;     /* its series: objectives, then the stage's columns */
+    struct tessi_curve curve;     /* its series: objectives, the graph's columns, the stage's */
     double log_sum[TESSI_CURVE_SERIES]; /* since the last line of the log, of `logged` steps */
     int64_t logged;
     double first[MAX_TENSORS];    /* what the objectives were at the first step */
@@ -99,19 +99,35 @@ int64_t tess_training_sample(uint64_t seed, int64_t n, int64_t position)
 
 /* ---- series ---- */
 
+/* Columns that components of the graph want, and those of the stage. */
+static int32_t graph_columns(const struct tess_training *t)
+{
+    return t->graph->columns;
+}
+
 static int32_t loop_columns(const struct tess_training *t)
 {
-    return TESS_HAS(t, metric) ? t->columns : 0;
+    return graph_columns(t) + (TESS_HAS(t, metric) ? t->columns : 0);
 }
 
 static const char *series_name(const struct loop *l, int32_t i)
 {
-    return i < l->objectives ? tess_graph_total_at(l->t->graph, i, NULL) : l->t->column[i - l->objectives];
+    int32_t own = i - l->objectives;
+    if (own < 0)
+        return tess_graph_total_at(l->t->graph, i, NULL);
+    if (own < graph_columns(l->t))
+        return tess_graph_total_at(l->t->graph, tess_graph_column_at(l->t->graph, own), NULL);
+    return l->t->column[own - graph_columns(l->t)];
 }
 
 static double series_value(const struct loop *l, int32_t i)
 {
-    return i < l->objectives ? (double)*(const float *)l->total[i].data : l->t->metric[i - l->objectives];
+    int32_t own = i - l->objectives;
+    if (own < 0)
+        return (double)*(const float *)l->total[i].data;
+    if (own < graph_columns(l->t)) /* a sum over the microbatches */
+        return (double)*(const float *)l->total[tess_graph_column_at(l->t->graph, own)].data / (double)l->microbatches;
+    return l->t->metric[own - graph_columns(l->t)];
 }
 
 /* ---- buffers ---- */

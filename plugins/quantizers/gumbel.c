@@ -102,7 +102,8 @@ static int gumbel_record(void *self, struct tess_context *ctx, struct tess_graph
     (void)ctx;
     int64_t rows = tess_tensor_count(&z) / (q->code_dim > 0 ? q->code_dim : 1);
     struct tess_node *noisy = tess_add(g, logits, gumbel_noise(g, &shape));
-    struct tess_node *soft = tess_softmax(g, tess_mul(g, noisy, gumbel_sharpness(q, g)));
+    struct tess_node *sharpness = gumbel_sharpness(q, g), *soft = tess_softmax(g, tess_mul(g, noisy, sharpness));
+    tess_column(g, "temperature", tess_div(g, tess_constant(g, 1.0f, 0, NULL), sharpness));
     out->codes = tess_argmax(g, noisy);
     struct tess_node *hard = tess_straight_through(g, tess_one_hot(g, out->codes, q->codebook_size), soft);
     hard = tess_reshape(g, hard, 2, (const int64_t[]){rows, q->codebook_size});
