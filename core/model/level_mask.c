@@ -41,8 +41,10 @@ static int level_mask_backward(const struct tess_op_run *r)
 struct tess_node *tessi_model_level_mask(struct tess_graph *g, struct tess_node *logits, struct tess_node *positions, int64_t depth,
                                          const int64_t *level_size)
 {
-    static const struct tess_op op = {
-        .size = sizeof op, .name = "level_mask", .keep_in = 2, .forward = level_mask_forward, .backward = level_mask_backward};
+    static const struct tess_op all = {
+        .size = sizeof all, .name = "level_mask", .forward = level_mask_forward, .backward = level_mask_backward};
+    static const struct tess_op picked = {
+        .size = sizeof picked, .name = "level_mask", .keep_in = 2, .forward = level_mask_forward, .backward = level_mask_backward};
     struct level_mask m = {.depth = depth};
     struct tess_tensor shape = tess_shape(logits);
     struct tess_node *in[2] = {logits, positions}, *out = NULL;
@@ -55,6 +57,6 @@ struct tess_node *tessi_model_level_mask(struct tess_graph *g, struct tess_node 
     }
     if (!smaller)
         return logits;
-    tess_custom(g, &op, &m, sizeof m, positions ? 2 : 1, in, 1, &shape, 0, 0.0, &out);
+    tess_custom(g, positions ? &picked : &all, &m, sizeof m, positions ? 2 : 1, in, 1, &shape, 0, 0.0, &out);
     return out;
 }

@@ -141,6 +141,11 @@ END_TEST
 
 static const char sizes[] = "2,6,4";
 
+static void fine(int status)
+{
+    ck_assert_msg(status == TESS_OK, "status %d: %s", status, tess_message(C));
+}
+
 /* Whatever the weights say, a level's larger codes are not drawn; and their logits teach nothing. */
 START_TEST(a_level_has_its_own_codes)
 {
@@ -153,27 +158,27 @@ START_TEST(a_level_has_its_own_codes)
     enum { ROWS = 2, TOKENS = 2 * 2 * 3, K = 6 };
     static float logits[ROWS * TOKENS * K];
     int32_t tokens[ROWS * TOKENS];
-    works(tessi_host_runtime_new(C, &(struct tessi_runtime_options){.threads = 1}, &runtime));
-    works(tessi_base_attrs_new(C, &f));
-    works(tess_attrs_set_i64(C, f, "codebook_size", K));
-    works(tess_attrs_set_i64(C, f, "height", 2));
-    works(tess_attrs_set_i64(C, f, "width", 2));
-    works(tess_levels_set(C, f, K, 3, size));
+    fine(tessi_host_runtime_new(C, &(struct tessi_runtime_options){.threads = 1}, &runtime));
+    fine(tessi_base_attrs_new(C, &f));
+    fine(tess_attrs_set_i64(C, f, "codebook_size", K));
+    fine(tess_attrs_set_i64(C, f, "height", 2));
+    fine(tess_attrs_set_i64(C, f, "width", 2));
+    fine(tess_levels_set(C, f, K, 3, size));
     ck_assert_str_eq(tess_attrs_text_or(f, "level_sizes", ""), sizes);
-    works(tess_attrs_set_text(C, f, "noise", "{use: absorbing, steps: 4}"));
-    works(tess_attrs_set_text(C, f, "denoiser", "{use: transformer, embed_dim: 8, layers: 1, heads: 2}"));
-    works(tess_prior_open(C, f, "test", &p));
+    fine(tess_attrs_set_text(C, f, "noise", "{use: absorbing, steps: 4}"));
+    fine(tess_attrs_set_text(C, f, "denoiser", "{use: transformer, embed_dim: 8, layers: 1, heads: 2}"));
+    fine(tess_prior_open(C, f, "test", &p));
     ck_assert_int_eq(tess_prior_tokens(&p), TOKENS);
-    works(tess_weights_new(C, 1, &w));
-    works(tess_graph_new(C, w, &(struct tess_graph_options){.size = sizeof(struct tess_graph_options), .microbatch = ROWS, .microbatches = 1}, &g));
-    works(tess_prior_record_denoise(C, &p, g));
-    works(tess_graph_seal(C, g));
+    fine(tess_weights_new(C, 1, &w));
+    fine(tess_graph_new(C, w, &(struct tess_graph_options){.size = sizeof(struct tess_graph_options), .microbatch = ROWS, .microbatches = 1}, &g));
+    fine(tess_prior_record_denoise(C, &p, g));
+    fine(tess_graph_seal(C, g));
     for (int i = 0; i < ROWS * TOKENS; i++)
         tokens[i] = K; /* masked */
     struct tess_tensor in = tess_tensor_over(tokens, TESS_I32, 2, (const int64_t[]){ROWS, TOKENS});
     struct tess_tensor out = tess_tensor_over(logits, TESS_F32, 3, (const int64_t[]){ROWS, TOKENS, K});
     struct tess_batch b = {.size = sizeof b, .samples = ROWS, .inputs = 1, .in = &in, .outputs = 1, .out = &out};
-    works(tess_graph_run(C, g, &b));
+    fine(tess_graph_run(C, g, &b));
     for (int i = 0; i < ROWS * TOKENS * K; i++) {
         int allowed = i % K < size[i / K % 3];
         ck_assert_msg(allowed ? logits[i] > -1e6f : logits[i] == -1e9f, "logit %d is %g", i, (double)logits[i]);
