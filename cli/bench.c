@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/bench.h"
-#include "cli/cli.h"
+#include "cli/flags.h"
 #include "core/base/clock.h"
 #include "core/base/context.h"
 #include "core/base/json.h"
@@ -11,9 +11,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,7 +25,8 @@ enum { MAX_CASES = 64, MAX_REPEAT = 1000 };
 struct options {
     const char *name[MAX_CASES];
     const char *precision;
-    int names, json, repeat, recompute, quick;
+    int64_t repeat; /* 0: as --quick says */
+    int names, json, recompute, quick, list;
 };
 
 struct result {
@@ -36,11 +39,11 @@ struct result {
 };
 
 /* Once to warm up, then the fastest of `repeat`. */
-static int time_it(struct tess_context *ctx, struct bench_work *w, int repeat, struct result *r)
+static int time_it(struct tess_context *ctx, struct bench_work *w, int64_t repeat, struct result *r)
 {
     if (!w->quick)
         TESS_TRY(w->run(ctx, w));
-    for (int i = 0; i < repeat; i++) {
+    for (int64_t i = 0; i < repeat; i++) {
         double began = tessi_base_seconds();
         TESS_TRY(w->run(ctx, w));
         double rate = w->units / (tessi_base_seconds() - began);
@@ -57,7 +60,7 @@ static int bench_measure(struct tess_context *ctx, const struct cli_globals *g, 
                          struct result *r)
 {
     struct tessi_runtime_options o = {
-        .plugin_path = g->plugin_path, .backend = g->backend, .precision = options->precision, .threads = g->threads};
+        .plugin_path = g->plugin_path, .backend = g->backend, .precision = options->precision, .threads = (int)g->threads};
     struct tessi_runtime *runtime = NULL;
     struct bench_work w = {.seed = 1, .recompute = options->recompute, .quick = options->quick};
     int status = tessi_host_runtime_new(ctx, &o, &runtime);
@@ -87,8 +90,11 @@ static void run_case(const struct cli_globals *g, const struct bench_case *k, co
     if (pipe(end) != 0)
         return;
     fflush(NULL);
-    pid_t child = fork();
+    pid_t self = getpid(), child = fork();
     if (child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* whoever ends `bench` ends what it measures */
+        if (getppid() != self)
+            _exit(1);
         struct tessi_context context;
         struct result own = {.seconds = 0.0};
         tessi_base_context_init(&context, NULL);
@@ -154,67 +160,38 @@ static int unknown_case(const char *name)
     return cli_usage_error("bench", "there is no case `%s`", name);
 }
 
-static int read_repeat(const char *text, int *repeat)
-{
-    char *end;
-    errno = 0;
-    long n = strtol(text, &end, 10);
-    if (errno || end == text || *end || n < 1 || n > MAX_REPEAT)
-        return cli_usage_error("bench", "--repeat wants an integer 1 .. %d, found `%s`", MAX_REPEAT, text);
-    *repeat = (int)n;
-    return 0;
-}
-
 static void bench_list(void)
 {
     for (const struct bench_case *k = bench_cases; k->name; k++)
         printf("%-18s %-14s %s\n", k->name, k->unit, k->summary);
 }
 
-static int read_options(struct cli_globals *g, int argc, char **argv, struct options *w)
+static int bench_take_word(void *options, const char *verb, const char *word)
 {
-    for (int i = 1; i < argc; i++) {
-        int taken = cli_global_flag(g, argc, argv, &i), code;
-        if (taken < 0)
-            return 2;
-        if (taken)
-            continue;
-        if (strcmp(argv[i], "--json") == 0) {
-            w->json = 1;
-        } else if (strcmp(argv[i], "--recompute") == 0) {
-            w->recompute = 1;
-        } else if (strcmp(argv[i], "--quick") == 0) {
-            w->quick = w->repeat = 1;
-        } else if (strcmp(argv[i], "--repeat") == 0) {
-            if ((code = read_repeat(i + 1 < argc ? argv[++i] : "", &w->repeat)) != 0)
-                return code;
-        } else if (strcmp(argv[i], "--precision") == 0) {
-            w->precision = i + 1 < argc ? argv[++i] : "";
-        } else if (*argv[i] == '-') {
-            return cli_usage_error("bench", "there is no flag `%s`", argv[i]);
-        } else if (!bench_find(argv[i])) {
-            return unknown_case(argv[i]);
-        } else if (w->names < MAX_CASES) {
-            w->name[w->names++] = argv[i];
-        }
-    }
-    if (w->names == 0)
-        for (const struct bench_case *k = bench_cases; k->name; k++)
-            w->name[w->names++] = k->name;
+    struct options *w = options;
+    (void)verb;
+    if (!bench_find(word))
+        return unknown_case(word);
+    if (w->names < MAX_CASES)
+        w->name[w->names++] = word;
     return 0;
 }
 
 static int bench(struct cli_globals *g, int argc, char **argv)
 {
-    struct options w = {.precision = "auto", .repeat = 3};
-    if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+    struct options w = {.precision = "auto"};
+    int code = cli_flags_read(g, &cli_bench, argc, argv, &w, bench_take_word);
+    if (code)
+        return code;
+    if (w.list) {
         bench_list();
         return 0;
     }
-    int code = read_options(g, argc, argv, &w);
-    if (code)
-        return code;
-    int threads = g->threads > 0 ? g->threads : tessi_base_processors();
+    w.repeat = w.repeat ? w.repeat : w.quick ? 1 : 3;
+    if (w.names == 0)
+        for (const struct bench_case *k = bench_cases; k->name; k++)
+            w.name[w.names++] = k->name;
+    int threads = g->threads > 0 ? (int)g->threads : tessi_base_processors();
     double peak[BENCH_PEAKS];
     for (int i = 0; i < BENCH_PEAKS; i++)
         peak[i] = bench_peak(threads, i);
@@ -233,22 +210,45 @@ static int bench(struct cli_globals *g, int argc, char **argv)
     return 0;
 }
 
+#define BENCH(member) .offset = offsetof(struct options, member)
+static const struct cli_flag flags[] = {
+    {.name = "--precision",
+     .value = "P",
+     .help = "f32, bf16, or auto: bf16 where the processor multiplies it",
+     .initial = "auto",
+     .choices = "f32 bf16 auto",
+     .type = CLI_TEXT,
+     BENCH(precision)},
+    {.name = "--recompute",
+     .help = "training steps make norms and activations again for the backward pass: less memory",
+     .type = CLI_SWITCH,
+     BENCH(recompute)},
+    {.name = "--quick",
+     .help = "every case once at a fraction of its size: does all of it work here? Its rates are no measure",
+     .type = CLI_SWITCH,
+     BENCH(quick)},
+    {.name = "--list", .help = "the cases, and what each does", .type = CLI_SWITCH, BENCH(list)},
+    {.name = "--json", .help = "one object a case", .type = CLI_SWITCH, BENCH(json)},
+    {.name = "--repeat",
+     .value = "N",
+     .help = "the fastest of N runs counts, after one to warm up",
+     .initial = "3",
+     .type = CLI_INTEGER,
+     BENCH(repeat),
+     .lo = 1,
+     .hi = MAX_REPEAT},
+    {.name = NULL}};
+
 const struct cli_verb cli_bench = {
     .name = "bench",
     .summary = "how fast the standard workloads run here, and how near that is to the processor's limit",
-    .usage =
-        "usage: tessera bench [CASE ...] [--precision P] [--recompute] [--quick] [--json] [--repeat N]\n\n"
+    .arguments = "[CASE ...]",
+    .description =
         "Runs the cases (all, when none is named) and prints, for each, its rate, its GFLOP/s, what share that is of the fused\n"
-        "multiply-adds of vectors this machine was seen to make a moment before (more than all of it where it multiplies tiles), and the\n"
-        "most memory it had. Weights are as they begin, images and codes are made up; a training step has as many microbatches as threads, "
-        "where\n"
-        "those divide its batch. The\n"
-        "same cases for PyTorch and FAISS are in bench/peers; bench/compare runs both in turn.\n\n"
-        "      --precision P  f32, bf16, or auto: bf16 where the processor multiplies it (auto)\n"
-        "      --recompute    training steps make norms and activations again for the backward pass: less memory\n"
-        "      --quick        every case once at a fraction of its size: does all of it work here? Its rates are no measure\n"
-        "      --list         the cases, and what each does\n"
-        "      --json         one object a case\n"
-        "      --repeat N     the fastest of N runs counts (3), after one to warm up\n",
+        "multiply-adds of vectors this machine was seen to make a moment before (more than all of it where it multiplies tiles), and\n"
+        "the most memory it had. Weights are as they begin, images and codes are made up; a training step has as many microbatches\n"
+        "as threads, where those divide its batch. The same cases for PyTorch and FAISS are in bench/peers; bench/compare runs both\n"
+        "in turn.\n",
+    .flags = flags,
     .run = bench,
 };

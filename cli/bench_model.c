@@ -50,15 +50,16 @@ int bench_model_open(struct tess_context *ctx, struct bench_work *w, int64_t bat
 int bench_model_graph(struct tess_context *ctx, struct bench_model *m, int training, struct tess_graph **out)
 {
     struct tess_graph_options o = {.size = sizeof o, .training = training, .microbatch = 1, .microbatches = 1, .seed = 1};
+    struct tessi_runtime *runtime;
+    TESS_TRY(tessi_base_runtime_need(ctx, &runtime));
+    int64_t workers = tessi_base_workers_count(runtime->workers);
     o.recompute = m->training.recompute;
     m->training = (struct tess_training_params){
         .batch = m->batch, .steps = 1000, .lr = 1e-5, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .optimiser = training == 2};
     if (training) {
-        int64_t workers = tessi_base_workers_count(tessi_base_runtime_of(ctx)->workers);
         m->training.microbatches = m->batch % workers == 0 ? workers : 0; /* 0: whatever divides the batch */
         TESS_TRY(tess_training_microbatches(ctx, &m->training, &o.microbatches));
     } else {
-        int64_t workers = tessi_base_workers_count(tessi_base_runtime_of(ctx)->workers);
         for (o.microbatches = m->batch; o.microbatches % 2 == 0 && o.microbatches / 2 >= workers && m->batch / o.microbatches < 8;)
             o.microbatches /= 2;
     }
@@ -117,8 +118,10 @@ int bench_model_forward(struct tess_context *ctx, struct bench_work *w)
 int bench_model_step(struct tess_context *ctx, struct bench_work *w)
 {
     struct bench_model *m = w->self;
+    struct tessi_runtime *runtime;
+    TESS_TRY(tessi_base_runtime_need(ctx, &runtime));
     m->run.step = (uint32_t)m->step;
     TESS_TRY(tess_graph_step(ctx, m->graph, &m->run));
     const struct tessi_optimiser o = {.p = &m->training};
-    return tessi_train_optimise(ctx, tessi_base_runtime_of(ctx)->workers, &o, m->weights, m->step++, m->graph->result, 0.0);
+    return tessi_train_optimise(ctx, runtime->workers, &o, m->weights, m->step++, m->graph->result, 0.0);
 }

@@ -6,23 +6,26 @@
 
 /* Flags every verb takes, before or after the verb's name. */
 struct cli_globals {
-    int threads;             /* -j N, --threads N; 0: all processors */
+    int64_t threads;         /* -j N, --threads N; 0: all processors */
     int level, colour;       /* -q, -v, --no-color and NO_COLOR */
     const char *plugin_path; /* --plugin-path DIR[:DIR] */
     const char *backend;     /* --backend NAME; NULL: the pipeline's, else the default */
     const char *workdir;     /* --workdir DIR: where runs/ goes */
 };
 
+struct cli_flag;
+
 struct cli_verb {
     const char *name, *summary; /* "run", one line for `tessera --help` */
-    const char *usage;          /* whole text of `tessera run --help` */
+    const char *arguments;      /* "P.yaml [key=value ...]" */
+    const char *description;    /* lines below the usage in its help, each with its end */
+    const struct cli_flag *flags;                             /* its own (cli/flags.h); NULL: none */
+    const char *notes;                                        /* lines at the end of its help; NULL: none */
     int (*run)(struct cli_globals *g, int argc, char **argv); /* argv[0] is the verb; gives the exit code */
 };
 
 extern const struct cli_verb cli_run, cli_plan, cli_graph, cli_plugins, cli_inspect, cli_view, cli_import, cli_export, cli_bench, cli_new;
 
-/* Takes argv[*i] (and its value) when it is a global flag: 1 taken, 0 not one, -1 wrong (message printed). */
-int cli_global_flag(struct cli_globals *g, int argc, char **argv, int *i);
 /* "tessera: MESSAGE" on stderr; gives the exit code of `status`. */
 int cli_failed(const struct tess_context *ctx, int status);
 /* Prints "tessera VERB: MESSAGE; see `tessera VERB --help`"; gives 2. */

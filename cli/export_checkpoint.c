@@ -3,19 +3,31 @@
 
 static int export_checkpoint_run(struct cli_globals *g, int argc, char **argv)
 {
-    const char *parameter[CLI_PARAMETERS];
-    struct tessi_exchange x = {.from = NULL};
-    int code = cli_exchange_flags(g, argc, argv, 0, parameter, &x);
-    return code ? code : cli_exchange_run(g, &x, tessi_exchange_export_model);
+    struct cli_exchange o = {.x = {.from = NULL}};
+    int code = cli_exchange_flags(g, &cli_export, argc, argv, &o);
+    return code ? code : cli_exchange_run(g, &o.x, tessi_exchange_export_model);
 }
+
+static const struct cli_flag flags[] = {{.name = "--output",
+                                         .brief = "-o",
+                                         .value = "FILE",
+                                         .help = "where they go; the ending says the format: `tessera plugins format` lists what there is",
+                                         .type = CLI_TEXT,
+                                         .complete = CLI_COMPLETE_FILES,
+                                         CLI_EXCHANGE(to)},
+                                        {.name = "--as",
+                                         .value = "NAME",
+                                         .help = "whose names they get: `tessera plugins checkpoint` lists what there is",
+                                         .type = CLI_TEXT,
+                                         CLI_EXCHANGE(as)},
+                                        {.name = NULL}};
 
 const struct cli_verb cli_export = {
     .name = "export",
     .summary = "write a model's weights under the names of a published architecture",
-    .usage = "usage: tessera export MODEL.h5 -o FILE.safetensors --as NAME [key=value ...]\n\n"
-             "The weights keep their bits. Weights that only training has are left, which is printed.\n\n"
-             "  -o, --output FILE        where they go; the ending says the format: `tessera plugins format` lists what there is\n"
-             "      --as NAME            whose names they get: `tessera plugins checkpoint` lists what there is\n"
-             "      key=value            what the file cannot tell, where it is not as published, such as groups=16\n",
+    .arguments = "MODEL.h5 -o FILE.safetensors --as NAME [key=value ...]",
+    .description = "The weights keep their bits. Weights that only training has are left, which is printed. key=value says what the file\n"
+                   "cannot tell, where it is not as published, such as groups=16.\n",
+    .flags = flags,
     .run = export_checkpoint_run,
 };

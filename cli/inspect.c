@@ -3,22 +3,24 @@
  * The file may be a stranger's: its texts are shown without control characters, so that it cannot speak to the terminal.
  *
  * SPDX-License-Identifier: MIT */
-#include "cli/cli.h"
+#include "cli/flags.h"
 #include "core/base/attributes_private.h"
 #include "core/base/json.h"
 #include "core/store/store.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Control characters become `?`; further lines stand under the first. */
+/* As a terminal may be shown it; further lines stand under the first. */
 static void inspect_print_text(const char *text, int indent)
 {
-    for (; *text; text++) {
-        if (*text == '\n' && text[1])
-            printf("\n%*s", indent, "");
-        else if (*text != '\n')
-            putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+    for (int first = 1; first || *text; first = 0) {
+        size_t length = strcspn(text, "\n");
+        char *line = strndup(text, length);
+        printf("%s%*s%s", first ? "" : "\n", first ? 0 : indent, "", line ? cli_shown(line) : "?");
+        free(line);
+        text += length + (text[length] == '\n');
     }
     putchar('\n');
 }
@@ -271,41 +273,45 @@ static int inspect_show(const char *path, int json, int verify)
     return status == TESS_OK ? 0 : cli_failed(&context.context, status);
 }
 
+struct inspect_options {
+    const char *path;
+    int json, verify;
+};
+
+static int inspect_take_word(void *options, const char *verb, const char *word)
+{
+    struct inspect_options *o = options;
+    if (o->path)
+        return cli_usage_error(verb, "wanted one file, found `%s` and `%s`", o->path, word);
+    o->path = word;
+    return 0;
+}
+
 static int inspect(struct cli_globals *g, int argc, char **argv)
 {
-    const char *path = NULL;
-    int json = 0, verify = 0, plain = 0;
-    for (int i = 1; i < argc; i++) {
-        int taken = plain ? 0 : cli_global_flag(g, argc, argv, &i);
-        if (taken < 0)
-            return tessi_base_exit_code(TESS_E_USAGE);
-        if (taken)
-            continue;
-        if (!plain && strcmp(argv[i], "--") == 0)
-            plain = 1;
-        else if (!plain && strcmp(argv[i], "--json") == 0)
-            json = 1;
-        else if (!plain && strcmp(argv[i], "--verify") == 0)
-            verify = 1;
-        else if (!plain && argv[i][0] == '-' && argv[i][1])
-            return cli_usage_error(argv[0], "there is no flag `%s`", argv[i]);
-        else if (path)
-            return cli_usage_error(argv[0], "wanted one file, found `%s` and `%s`", path, argv[i]);
-        else
-            path = argv[i];
-    }
-    if (!path)
+    struct inspect_options o = {NULL, 0, 0};
+    int code = cli_flags_read(g, &cli_inspect, argc, argv, &o, inspect_take_word);
+    if (code)
+        return code;
+    if (!o.path)
         return cli_usage_error(argv[0], "wanted the name of an artefact (runs/NAME/STAGE.h5)");
-    return inspect_show(path, json, verify);
+    return inspect_show(o.path, o.json, o.verify);
 }
+
+static const struct cli_flag flags[] = {
+    {.name = "--verify",
+     .help = "read everything, compute the content's digest and compare; exit code 65 when it differs",
+     .type = CLI_SWITCH,
+     .offset = offsetof(struct inspect_options, verify)},
+    {.name = "--json", .help = "the same as one JSON object", .type = CLI_SWITCH, .offset = offsetof(struct inspect_options, json)},
+    {.name = NULL}};
 
 const struct cli_verb cli_inspect = {
     .name = "inspect",
     .summary = "what is in an artefact, and who made it",
-    .usage = "usage: tessera inspect FILE.h5 [--json] [--verify]\n\n"
-             "Prints an artefact's kind, attributes and provenance; every dataset with its shape, type and stored size (codes\n"
-             "with their precision and bits a code); and its metrics.\n\n"
-             "  --verify  read everything, compute the content's digest and compare; exit code 65 when it differs\n"
-             "  --json    the same as one JSON object\n",
+    .arguments = "FILE.h5",
+    .description = "Prints an artefact's kind, attributes and provenance; every dataset with its shape, type and stored size (codes\n"
+                   "with their precision and bits a code); and its metrics.\n",
+    .flags = flags,
     .run = inspect,
 };

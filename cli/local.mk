@@ -1,5 +1,5 @@
 tessera_SOURCES += \
-    cli/cli.h cli/main.c cli/unknown_verb.c \
+    cli/cli.h cli/flags.h cli/flags.c cli/main.c cli/manual.c cli/unknown_verb.c \
     cli/exchange_flags.h cli/exchange_flags.c cli/import_checkpoint.c cli/export_checkpoint.c \
     cli/graph.c cli/inspect.c cli/plan.h cli/plan.c cli/plugins.h cli/plugins.c cli/plugins_json.c cli/plugins_page.c \
     cli/run.c cli/view.c \

@@ -5,23 +5,20 @@
  * 75 stopped and resumable (by Ctrl-C: death by SIGINT).
  *
  * SPDX-License-Identifier: MIT */
-#include "cli/cli.h"
+#include "cli/flags.h"
 #include "core/base/text.h"
 #include "core/base/inject.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define EXIT_USAGE 2
 #define EXIT_IO 74
-#define MAX_THREADS 1024
 
 static const struct cli_verb *const verbs[] = {&cli_run,  &cli_plan,   &cli_graph,  &cli_plugins, &cli_inspect,
                                                &cli_view, &cli_import, &cli_export, &cli_bench,   &cli_new};
@@ -34,119 +31,22 @@ static void main_help(FILE *to)
           to);
     for (size_t i = 0; i < VERBS; i++)
         fprintf(to, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
-    fputs("\nflags of every verb\n"
-          "  -j, --threads N          threads to compute with (all processors)\n"
-          "  -q, --quiet              say only what went wrong\n"
-          "  -v, --verbose            say more\n"
-          "      --no-color           no colours (NO_COLOR does the same)\n"
-          "      --plugin-path DIR    look for plugins here too; several with colons between\n"
-          "      --backend NAME       library for matrix products and convolutions\n"
-          "      --workdir DIR        where runs/ goes (the current folder)\n"
-          "  -C DIR                   work in this folder\n"
-          "  -h, --help               this text; after a verb, the verb's\n"
-          "      --version            version of the program and of its plugin boundary\n",
-          to);
-}
-
-/* The value of a flag: behind `=`, glued to a short flag, or the next argument. NULL, with a message, when there is none. */
-static const char *main_value_of(int argc, char **argv, int *i, const char *name)
-{
-    const char *glued = argv[*i] + strlen(name);
-    if (*glued)
-        return glued + (name[1] == '-');
-    if (*i + 1 < argc)
-        return argv[++*i];
-    fprintf(stderr, "tessera: %s wants a value, found the end of the line\n", name);
-    return NULL;
-}
-
-/* 1 when `text` is the flag alone, or a long one with `=`, or a short one with its value glued on. */
-static int is_flag(const char *text, const char *name)
-{
-    size_t length = strlen(name);
-    if (strncmp(text, name, length) != 0)
-        return 0;
-    return text[length] == '\0' || (name[1] == '-' ? text[length] == '=' : text[length] != '-');
-}
-
-static int take_threads(struct cli_globals *g, const char *text)
-{
-    char *end;
-    errno = 0;
-    long n = strtol(text, &end, 10);
-    if (errno || end == text || *end || n < 1 || n > MAX_THREADS) {
-        fprintf(stderr, "tessera: --threads wants an integer 1 .. %d, found `%s`\n", MAX_THREADS, text);
-        return -1;
-    }
-    g->threads = (int)n;
-    return 1;
-}
-
-/* A folder that is not there is a slip of the hand here, though in TESSERA_PLUGIN_PATH it may be one that comes and goes. */
-static int take_plugin_path(struct cli_globals *g, const char *list)
-{
-    for (const char *at = list; *at; at += strspn(at, ":")) {
-        char folder[PATH_MAX];
-        struct stat st;
-        size_t length = strcspn(at, ":");
-        if (snprintf(folder, sizeof folder, "%.*s", (int)length, at) >= (int)sizeof folder || stat(folder, &st) != 0 ||
-            !S_ISDIR(st.st_mode)) {
-            folder[length < sizeof folder ? length : sizeof folder - 1] = '\0';
-            fprintf(stderr, "tessera: --plugin-path wants folders, found `%s`, which is none\n", cli_shown(folder));
-            return -1;
-        }
-        at += length;
-    }
-    g->plugin_path = list;
-    return 1;
-}
-
-int cli_global_flag(struct cli_globals *g, int argc, char **argv, int *i)
-{
-    static const char *const with_value[] = {"--threads", "-j", "--plugin-path", "--backend", "--workdir", "-C"};
-    const char *flag = argv[*i];
-    if (strcmp(flag, "-q") == 0 || strcmp(flag, "--quiet") == 0) {
-        g->level = TESSI_QUIET;
-        return 1;
-    }
-    if (strcmp(flag, "-v") == 0 || strcmp(flag, "--verbose") == 0) {
-        g->level = TESSI_VERBOSE;
-        return 1;
-    }
-    if (strcmp(flag, "--no-color") == 0 || strcmp(flag, "--no-colour") == 0) {
-        g->colour = 0;
-        return 1;
-    }
-    for (size_t k = 0; k < sizeof with_value / sizeof *with_value; k++) {
-        const char *name = with_value[k];
-        if (!is_flag(flag, name))
-            continue;
-        const char *value = main_value_of(argc, argv, i, name);
-        if (!value)
-            return -1;
-        if (k < 2)
-            return take_threads(g, value);
-        if (k == 2)
-            return take_plugin_path(g, value);
-        if (k == 3)
-            g->backend = value;
-        else if (k == 4)
-            g->workdir = value;
-        else if (chdir(value) != 0) {
-            fprintf(stderr, "tessera: -C %s: %s\n", cli_shown(value), strerror(errno));
-            return -1;
-        }
-        return 1;
-    }
-    return 0;
+    fputs("\nflags of every verb\n", to);
+    cli_flags_rows(cli_global_flags, to);
 }
 
 const char *cli_shown(const char *text)
 {
-    static char buffer[4][4096];
+    static char short_text[4][512], *buffer[4];
     static int next;
-    char *to = buffer[next++ % 4];
-    (void)tessi_base_shown_text(text, to, sizeof buffer[0]);
+    char nothing[1];
+    int i = next++ % 4;
+    size_t bytes = tess_shown_text(text, nothing, sizeof nothing) + 1;
+    char *larger = bytes > sizeof short_text[i] ? realloc(buffer[i], bytes) : NULL;
+    if (larger)
+        buffer[i] = larger;
+    char *to = larger ? larger : short_text[i]; /* for want of memory the beginning */
+    (void)tess_shown_text(text, to, larger ? bytes : sizeof short_text[i]);
     return to;
 }
 
@@ -187,17 +87,6 @@ static int unknown_verb(const char *word)
     return cli_unknown_verb(word, names, VERBS);
 }
 
-static int main_unknown_flag(const char *word)
-{
-    static const char *const names[] = {"--threads", "--quiet",   "--verbose", "--no-color", "--plugin-path",
-                                        "--backend", "--workdir", "--help",    "--version"};
-    const char *nearest = tessi_base_nearest_name(word, names, (int64_t)(sizeof names / sizeof *names));
-    fprintf(stderr,
-            nearest ? "tessera: there is no flag `%s`; did you mean `%s`?\n" : "tessera: there is no flag `%s`; see `tessera --help`\n",
-            cli_shown(word), nearest);
-    return EXIT_USAGE;
-}
-
 static int run_verb(struct cli_globals *g, int argc, char **argv)
 {
     const struct cli_verb *verb = find_verb(argv[0]);
@@ -205,7 +94,7 @@ static int run_verb(struct cli_globals *g, int argc, char **argv)
         return unknown_verb(argv[0]);
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            fputs(verb->usage, stdout);
+            cli_flags_help(verb, stdout);
             return 0;
         }
     }
@@ -228,6 +117,12 @@ static int main_run(int argc, char **argv)
             main_help(stdout);
             return 0;
         }
+        if (strcmp(argv[i], "--man") == 0) { /* this and the next are for who installs the program */
+            cli_manual(verbs, VERBS, stdout);
+            return 0;
+        }
+        if (strcmp(argv[i], "--completion") == 0)
+            return cli_completion(i + 1 < argc ? argv[i + 1] : "", verbs, VERBS, stdout);
         if (strcmp(argv[i], "--version") == 0) {
             printf("tessera %s, plugin ABI %d.%d\n", PACKAGE_VERSION, TESS_ABI_MAJOR, TESS_ABI_MINOR);
             return 0;
@@ -237,12 +132,12 @@ static int main_run(int argc, char **argv)
             if (i + 1 < argc && !verb)
                 return unknown_verb(argv[i + 1]);
             if (verb)
-                fputs(verb->usage, stdout);
+                cli_flags_help(verb, stdout);
             else
                 main_help(stdout);
             return 0;
         }
-        return *argv[i] == '-' ? main_unknown_flag(argv[i]) : run_verb(&g, argc - i, argv + i);
+        return *argv[i] == '-' ? cli_unknown_flag(NULL, argv[i]) : run_verb(&g, argc - i, argv + i);
     }
     main_help(stderr);
     return EXIT_USAGE;

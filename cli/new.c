@@ -4,7 +4,7 @@
  * valid C99 and C++11 alike, with placeholders for the name, so that the same files serve both languages.
  *
  * SPDX-License-Identifier: MIT */
-#include "cli/cli.h"
+#include "cli/flags.h"
 #include "cli/new_templates.h"
 #include "core/base/text.h"
 
@@ -222,39 +222,24 @@ static int write_project(const struct new_options *o)
     return tessi_base_exit_code(TESS_E_CREATE);
 }
 
-static int take_argument(struct new_options *o, int argc, char **argv, int *i)
+static int new_take_word(void *options, const char *verb, const char *word)
 {
-    const char *word = argv[*i];
-    if (strcmp(word, "--cxx") == 0)
-        o->cxx = 1;
-    else if (strcmp(word, "-o") == 0 && *i + 1 < argc)
-        o->folder = argv[++*i];
-    else if (strcmp(word, "-o") == 0)
-        return cli_usage_error(argv[0], "-o wants a folder that is not there yet");
-    else if (*word == '-')
-        return cli_usage_error(argv[0], "there is no flag `%s`", word);
-    else if (!o->kind)
-        o->kind = word;
-    else if (!o->name)
-        o->name = word;
-    else
-        return cli_usage_error(argv[0], "wanted KIND NAME, found `%s` besides", word);
+    struct new_options *o = options;
+    if (o->kind && o->name)
+        return cli_usage_error(verb, "wanted KIND NAME, found `%s` besides", word);
+    *(o->kind ? &o->name : &o->kind) = word;
     return 0;
 }
 
 static int new_run(struct cli_globals *g, int argc, char **argv)
 {
     struct new_options o = {NULL, NULL, NULL, 0};
-    for (int i = 1; i < argc; i++) {
-        int taken = cli_global_flag(g, argc, argv, &i), code;
-        if (taken < 0)
-            return tessi_base_exit_code(TESS_E_USAGE);
-        if (!taken && (code = take_argument(&o, argc, argv, &i)) != 0)
-            return code;
-    }
+    int code = cli_flags_read(g, &cli_new, argc, argv, &o, new_take_word);
+    if (code)
+        return code;
     if (!o.kind || !o.name)
         return cli_usage_error(argv[0], "wanted KIND and NAME, found %s", o.kind ? "no name" : "nothing");
-    int code = check_kind(argv[0], o.kind);
+    code = check_kind(argv[0], o.kind);
     if (!code)
         code = check_name(argv[0], o.name);
     if (!code)
@@ -268,14 +253,19 @@ static int new_run(struct cli_globals *g, int argc, char **argv)
     return code;
 }
 
+static const struct cli_flag flags[] = {
+    {.name = "--output", .brief = "-o", .value = "DIR", .help = "the folder to make", .initial = "NAME", .type = CLI_TEXT,
+     .complete = CLI_COMPLETE_FOLDERS, .offset = offsetof(struct new_options, folder)},
+    {.name = "--cxx", .help = "C++11 in place of C99", .type = CLI_SWITCH, .offset = offsetof(struct new_options, cxx)},
+    {.name = NULL}};
+
 const struct cli_verb cli_new = {
     .name = "new",
     .summary = "begin a plugin: a project that builds, tests itself and runs",
-    .usage = "usage: tessera new KIND NAME [-o DIR] [--cxx]\n\n"
-             "Writes a project for a plugin of KIND (quantizer, source, stage ...; a wrong one shows all) that a pipeline calls NAME: a\n"
-             "source of two screens that does something real, a test, a pipeline, a makefile and a meson file that ask pkg-config for\n"
-             "tessera, and a README. It builds and passes as it is. Nothing that is there is overwritten.\n\n"
-             "  -o DIR       the folder to make (NAME)\n"
-             "      --cxx    C++11 in place of C99\n",
+    .arguments = "KIND NAME",
+    .description = "Writes a project for a plugin of KIND (quantizer, source, stage ...; a wrong one shows all) that a pipeline calls NAME: a\n"
+                   "source of two screens that does something real, a test, a pipeline, a makefile and a meson file that ask pkg-config for\n"
+                   "tessera, and a README. It builds and passes as it is. Nothing that is there is overwritten.\n",
+    .flags = flags,
     .run = new_run,
 };

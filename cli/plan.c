@@ -6,40 +6,14 @@
 #include "core/base/json.h"
 #include "core/config/yaml.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* ---- arguments ----------------------------------------------------------------------------------------------------- */
 
-/* The value of `--flag VALUE` or `--flag=VALUE`, with *i moved; NULL when argv[*i] is another flag. "" when it has none. */
-static const char *plan_value_of(int argc, char **argv, int *i, const char *flag)
-{
-    size_t length = strlen(flag);
-    if (strncmp(argv[*i], flag, length) != 0)
-        return NULL;
-    if (argv[*i][length] == '=')
-        return argv[*i] + length + 1;
-    if (argv[*i][length] != '\0')
-        return NULL;
-    return *i + 1 < argc ? argv[++*i] : "";
-}
-
-static int read_number(const char *verb, const char *flag, const char *text, uint64_t least, uint64_t max, uint64_t *out)
-{
-    char *end = NULL;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || errno || value < least || value > max)
-        return cli_usage_error(verb, "%s wants an integer %" PRIu64 " .. %" PRIu64 ", found `%s`", flag, least, max, text);
-    *out = value;
-    return 0;
-}
-
-static int add_override(const char *verb, struct cli_options *w, const char *text)
+static int plan_add_override(struct cli_options *w, const char *verb, const char *text)
 {
     if (!strchr(text, '='))
         return cli_usage_error(verb, "wanted one pipeline and then key=value, found `%s` after `%s`", text,
@@ -50,82 +24,44 @@ static int add_override(const char *verb, struct cli_options *w, const char *tex
     return 0;
 }
 
-/* One flag with a value. 1: taken; 0: not one of these; -1: wrong, *code says how. */
-static int read_valued(const char *verb, int argc, char **argv, int *i, int running, struct cli_options *w, int *code)
+int cli_options_set(void *options, const char *verb, const char *value)
 {
-    const char *value;
-    uint64_t number = 0;
-    if ((value = plan_value_of(argc, argv, i, "--until"))) {
-        w->options.until = value;
-        *code = *value ? 0 : cli_usage_error(verb, "--until wants a stage");
-    } else if ((value = plan_value_of(argc, argv, i, "--force"))) {
-        *code = !*value                               ? cli_usage_error(verb, "--force wants a stage")
-                : w->options.forces == CLI_MAX_FORCES ? cli_usage_error(verb, "wanted --force at most %d times", CLI_MAX_FORCES)
-                                                      : 0;
-        if (*code == 0)
-            w->force[w->options.forces++] = value;
-    } else if ((value = plan_value_of(argc, argv, i, "--seed"))) {
-        *code = read_number(verb, "--seed", value, 0, INT64_MAX, &w->seed);
-        w->options.seed = &w->seed;
-    } else if ((value = plan_value_of(argc, argv, i, "--set"))) {
-        *code = add_override(verb, w, value);
-    } else if (running && (value = plan_value_of(argc, argv, i, "--checkpoint-seconds"))) {
-        *code = read_number(verb, "--checkpoint-seconds", value, 1, 1000000000, &number);
-        w->options.checkpoint_seconds = (int64_t)number;
-    } else {
-        return 0;
-    }
-    return *code ? -1 : 1;
+    return plan_add_override(options, verb, value);
 }
 
-static int plan_unknown_flag(const char *verb, const char *flag, int running)
+int cli_options_force(void *options, const char *verb, const char *value)
 {
-    static const char *const names[] = {"--until",       "--force", "--seed",    "--set",     "--json",
-                                        "--parameters",  "--help",  "--threads", "--workdir", "--backend",
-                                        "--plugin-path", "--quiet", "--verbose", "--dry-run", "--checkpoint-seconds"};
-    int64_t n = (int64_t)(sizeof names / sizeof *names);
-    const char *nearest = tessi_base_nearest_name(flag, names, running ? n : n - 2);
-    if (nearest)
-        return cli_usage_error(verb, "there is no flag `%s`; did you mean `%s`?", flag, nearest);
-    return cli_usage_error(verb, "there is no flag `%s`", flag);
+    struct cli_options *w = options;
+    if (!*value)
+        return cli_usage_error(verb, "--force wants a stage");
+    if (w->options.forces == CLI_MAX_FORCES)
+        return cli_usage_error(verb, "wanted --force at most %d times", CLI_MAX_FORCES);
+    w->force[w->options.forces++] = value;
+    return 0;
 }
 
-int cli_options_read(struct cli_globals *g, int argc, char **argv, int running, struct cli_options *w)
+static int plan_take_word(void *options, const char *verb, const char *word)
 {
-    int flags = 1;
+    struct cli_options *w = options;
+    if (w->options.path)
+        return plan_add_override(w, verb, word);
+    w->options.path = word;
+    return 0;
+}
+
+int cli_options_read(struct cli_globals *g, const struct cli_verb *verb, int argc, char **argv, struct cli_options *w)
+{
     memset(w, 0, sizeof *w);
+    w->seed = -1;
     w->options.override = w->override;
     w->options.force = w->force;
-    for (int i = 1; i < argc; i++) {
-        int code = 0, taken = flags ? cli_global_flag(g, argc, argv, &i) : 0;
-        if (taken < 0)
-            return tessi_base_exit_code(TESS_E_USAGE);
-        if (taken)
-            continue;
-        const char *word = argv[i];
-        if (flags && (taken = read_valued(argv[0], argc, argv, &i, running, w, &code)) != 0) {
-            if (taken < 0)
-                return code;
-        } else if (flags && strcmp(word, "--") == 0) {
-            flags = 0;
-        } else if (flags && running && (strcmp(word, "-n") == 0 || strcmp(word, "--dry-run") == 0)) {
-            w->dry = 1;
-        } else if (flags && strcmp(word, "--json") == 0) {
-            w->json = 1;
-        } else if (flags && strcmp(word, "--parameters") == 0) {
-            w->parameters = 1;
-        } else if (flags && *word == '-') {
-            return plan_unknown_flag(argv[0], word, running);
-        } else if (!w->options.path) {
-            w->options.path = word;
-        } else if ((code = add_override(argv[0], w, word)) != 0) {
-            return code;
-        }
-    }
+    int code = cli_flags_read(g, verb, argc, argv, w, plan_take_word);
+    if (code)
+        return code;
     if (!w->options.path)
         return cli_usage_error(argv[0], "wanted a pipeline, a YAML file");
-    if (w->json && running && !w->dry)
-        return cli_usage_error(argv[0], "--json goes with --dry-run");
+    w->seed_given = (uint64_t)w->seed;
+    w->options.seed = w->seed < 0 ? NULL : &w->seed_given;
     w->options.workdir = g->workdir;
     return 0;
 }
@@ -146,7 +82,7 @@ int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, cons
     const struct tessi_runtime_options options = {
         .plugin_path = g->plugin_path,
         .backend = g->backend,
-        .threads = g->threads,
+        .threads = (int)g->threads,
         .level = g->level,
         .colour = g->colour,
         .terminal = stderr,
@@ -336,7 +272,7 @@ static int plan(struct cli_globals *g, int argc, char **argv)
     struct tessi_context context;
     struct tessi_runtime *r = NULL;
     struct tessi_pipeline *p = NULL;
-    int code = cli_options_read(g, argc, argv, 0, &w);
+    int code = cli_options_read(g, &cli_plan, argc, argv, &w);
     if (code)
         return code;
     tessi_base_context_init(&context, NULL);
@@ -349,17 +285,20 @@ static int plan(struct cli_globals *g, int argc, char **argv)
     return code;
 }
 
+static const struct cli_flag flags[] = {CLI_PIPELINE_FLAGS("as if this stage were not cached (may be repeated)"),
+                                        {.name = "--parameters",
+                                         .help = "what each stage reads and its parameters, defaults filled in (-v does the same)",
+                                         .type = CLI_SWITCH,
+                                         CLI_OPTION(parameters)},
+                                        {.name = "--json", .help = "as one JSON object", .type = CLI_SWITCH, CLI_OPTION(json)},
+                                        {.name = NULL}};
+
 const struct cli_verb cli_plan = {
     .name = "plan",
     .summary = "say what a run would compute, why, and what it takes",
-    .usage = "usage: tessera plan P.yaml [key=value ...] [FLAGS]\n\n"
-             "Checks the whole pipeline and computes nothing. For each stage: cached or to be run and why, trained parameters,\n"
-             "peak memory, work. key=value changes the pipeline: tokenizer.steps=200, K=64 (a name under params), seed=3.\n\n"
-             "  --until STAGE   this stage and what it needs\n"
-             "  --force STAGE   as if this stage were not cached (may be repeated)\n"
-             "  --seed N        instead of the pipeline's seed\n"
-             "  --set key=value the same as key=value\n"
-             "  --parameters    what each stage reads and its parameters, defaults filled in (-v does the same)\n"
-             "  --json          as one JSON object\n",
+    .arguments = "P.yaml [key=value ...]",
+    .description = "Checks the whole pipeline and computes nothing. For each stage: cached or to be run and why, trained parameters,\n"
+                   "peak memory, work. key=value changes the pipeline: tokenizer.steps=200, K=64 (a name under params), seed=3.\n",
+    .flags = flags,
     .run = plan,
 };

@@ -2,7 +2,7 @@
 #ifndef TESSI_CLI_PLAN_H
 #define TESSI_CLI_PLAN_H
 
-#include "cli/cli.h"
+#include "cli/flags.h"
 #include "core/flow/pipeline.h"
 
 #define CLI_MAX_OVERRIDES 256
@@ -11,12 +11,31 @@
 struct cli_options {
     struct tessi_pipeline_options options;
     const char *override[CLI_MAX_OVERRIDES], *force[CLI_MAX_FORCES];
-    uint64_t seed;
+    int64_t seed; /* -1: the pipeline's */
+    uint64_t seed_given;
     int dry, json, parameters;
 };
 
-/* P.yaml, key=value and flags; `running`: those of `run` alone are allowed. 0, or the exit code after a message. */
-int cli_options_read(struct cli_globals *g, int argc, char **argv, int running, struct cli_options *w);
+/* Flags of both, over struct cli_options. */
+#define CLI_OPTION(member) .offset = offsetof(struct cli_options, member)
+#define CLI_PIPELINE_FLAGS(force_help)                                                                                                     \
+    {.name = "--until", .value = "STAGE", .help = "this stage and what it needs", .type = CLI_TEXT, CLI_OPTION(options.until)},            \
+        {.name = "--force", .value = "STAGE", .help = force_help, .type = CLI_EACH, .take = cli_options_force},                            \
+        {.name = "--seed",                                                                                                                 \
+         .value = "N",                                                                                                                     \
+         .help = "instead of the pipeline's seed",                                                                                         \
+         .type = CLI_INTEGER,                                                                                                              \
+         CLI_OPTION(seed),                                                                                                                 \
+         .lo = 0,                                                                                                                          \
+         .hi = INT64_MAX},                                                                                                                 \
+    {                                                                                                                                      \
+        .name = "--set", .value = "key=value", .help = "the same as key=value", .type = CLI_EACH, .take = cli_options_set                  \
+    }
+int cli_options_set(void *options, const char *verb, const char *value);
+int cli_options_force(void *options, const char *verb, const char *value);
+
+/* P.yaml, key=value and the verb's flags. 0, or the exit code after a message. */
+int cli_options_read(struct cli_globals *g, const struct cli_verb *verb, int argc, char **argv, struct cli_options *w);
 /* Runtime and pipeline; both may be half there on failure and are freed by the caller. */
 int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, const struct cli_options *w, struct tessi_runtime **r,
                   struct tessi_pipeline **p) TESS_CHECKED;

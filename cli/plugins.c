@@ -3,6 +3,7 @@
  * Everything printed comes from the plugins' own tables, so it cannot differ from what a pipeline is checked against.
  *
  * SPDX-License-Identifier: MIT */
+#include "cli/flags.h"
 #include "cli/plugins.h"
 
 #include <stdio.h>
@@ -206,48 +207,48 @@ static int plugins_show(struct tess_context *ctx, const struct tessi_registry *r
     return 0;
 }
 
+static int plugins_take_word(void *options, const char *verb, const char *word)
+{
+    struct options *w = options;
+    if (w->what)
+        return cli_usage_error(verb, "wanted one kind or plugin, found `%s` and `%s`", w->what, word);
+    w->what = word;
+    return 0;
+}
+
 static int plugins(struct cli_globals *g, int argc, char **argv)
 {
     struct options w = {NULL, 0, 0, 0};
     struct tessi_context context;
     struct tessi_runtime *r = NULL;
-    for (int i = 1; i < argc; i++) {
-        int taken = cli_global_flag(g, argc, argv, &i);
-        if (taken < 0)
-            return tessi_base_exit_code(TESS_E_USAGE);
-        if (taken)
-            continue;
-        if (strcmp(argv[i], "--why") == 0)
-            w.why = 1;
-        else if (strcmp(argv[i], "--json") == 0)
-            w.json = 1;
-        else if (strcmp(argv[i], "--markdown") == 0)
-            w.markdown = 1;
-        else if (*argv[i] == '-')
-            return cli_usage_error(argv[0], "there is no flag `%s`", argv[i]);
-        else if (w.what)
-            return cli_usage_error(argv[0], "wanted one kind or plugin, found `%s` and `%s`", w.what, argv[i]);
-        else
-            w.what = argv[i];
-    }
+    int code = cli_flags_read(g, &cli_plugins, argc, argv, &w, plugins_take_word);
+    if (code)
+        return code;
     tessi_base_context_init(&context, NULL);
     int status =
         tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.plugin_path = g->plugin_path, .level = g->level}, &r);
-    int code = status == TESS_OK ? plugins_show(&context.context, r->registry, &w) : cli_failed(&context.context, status);
+    code = status == TESS_OK ? plugins_show(&context.context, r->registry, &w) : cli_failed(&context.context, status);
     tessi_host_runtime_free(r);
     return code;
 }
 
+static const struct cli_flag flags[] = {
+    {.name = "--why",
+     .help = "every folder and file that was looked at, accepted or the reason why not",
+     .type = CLI_SWITCH,
+     .offset = offsetof(struct options, why)},
+    {.name = "--json", .help = "the same as one JSON object", .type = CLI_SWITCH, .offset = offsetof(struct options, json)},
+    {.name = "--markdown", .help = "as a page of docs/plugins/", .type = CLI_SWITCH, .offset = offsetof(struct options, markdown)},
+    {.name = NULL}};
+
 const struct cli_verb cli_plugins = {
     .name = "plugins",
     .summary = "list plugins, describe their parameters, say why one is missing",
-    .usage = "usage: tessera plugins [KIND | KIND/NAME | NAME] [--why] [--json | --markdown]\n\n"
-             "Without an argument lists every plugin by kind; with KIND (encoder) those of one kind; with KIND/NAME\n"
-             "(encoder/conv), or NAME where it is the only one, what it reads and can, its parameters (type, default, range,\n"
-             "meaning), where it was published, and an example.\n\n"
-             "  --why    every folder and file that was looked at, accepted or the reason why not\n"
-             "  --json   the same as one JSON object\n"
-             "  --markdown   as a page of docs/plugins/\n\n"
-             "Plugins are looked for in TESSERA_PLUGIN_PATH, then --plugin-path, then where tessera was built or installed.\n",
+    .arguments = "[KIND | KIND/NAME | NAME]",
+    .description = "Without an argument lists every plugin by kind; with KIND (encoder) those of one kind; with KIND/NAME\n"
+                   "(encoder/conv), or NAME where it is the only one, what it reads and can, its parameters (type, default, range,\n"
+                   "meaning), where it was published, and an example.\n",
+    .flags = flags,
+    .notes = "Plugins are looked for in TESSERA_PLUGIN_PATH, then --plugin-path, then where tessera was built or installed.\n",
     .run = plugins,
 };

@@ -109,7 +109,9 @@ static int run(struct cli_globals *g, int argc, char **argv)
     struct tessi_context context;
     struct tessi_runtime *r = NULL;
     struct tessi_pipeline *p = NULL;
-    int code = cli_options_read(g, argc, argv, 1, &w);
+    int code = cli_options_read(g, &cli_run, argc, argv, &w);
+    if (code == 0 && w.json && !w.dry)
+        code = cli_usage_error(argv[0], "--json goes with --dry-run");
     if (code)
         return code;
     tessi_base_context_init(&context, NULL);
@@ -126,20 +128,33 @@ static int run(struct cli_globals *g, int argc, char **argv)
     return code;
 }
 
+static const struct cli_flag flags[] = {
+    {.name = "--dry-run", .brief = "-n", .help = "only say what would be done (`tessera plan`)", .type = CLI_SWITCH, CLI_OPTION(dry)},
+    CLI_PIPELINE_FLAGS("compute this stage though it is cached (may be repeated)"),
+    {.name = "--checkpoint-seconds",
+     .value = "N",
+     .help = "between two checkpoints of a stage",
+     .initial = "60",
+     .type = CLI_INTEGER,
+     CLI_OPTION(options.checkpoint_seconds),
+     .lo = 1,
+     .hi = 1000000000},
+    {.name = "--parameters",
+     .help = "with --dry-run: what each stage reads and its parameters, defaults filled in",
+     .type = CLI_SWITCH,
+     CLI_OPTION(parameters)},
+    {.name = "--json", .help = "with --dry-run: as one JSON object", .type = CLI_SWITCH, CLI_OPTION(json)},
+    {.name = NULL}};
+
 const struct cli_verb cli_run = {
     .name = "run",
     .summary = "run a pipeline: compute what is not in the cache",
-    .usage = "usage: tessera run P.yaml [key=value ...] [FLAGS]\n\n"
-             "Runs each stage that the cache does not hold. Results are in runs/NAME: STAGE.h5, pictures, resolved.yaml, log.jsonl.\n"
-             "A run that was stopped or killed goes on with the same command. key=value changes the pipeline: tokenizer.steps=200,\n"
-             "K=64 (a name under params), seed=3; a null takes a key away.\n\n"
-             "  -n, --dry-run            only say what would be done (`tessera plan`)\n"
-             "  --until STAGE            this stage and what it needs\n"
-             "  --force STAGE            compute this stage though it is cached (may be repeated)\n"
-             "  --seed N                 instead of the pipeline's seed\n"
-             "  --set key=value          the same as key=value\n"
-             "  --checkpoint-seconds N   between two checkpoints of a stage (60)\n\n"
-             "SIGTERM, SIGHUP and SIGXCPU stop at a checkpoint (exit code 75), and so does Ctrl-C, which then ends the program as it ends\n"
+    .arguments = "P.yaml [key=value ...]",
+    .description = "Runs each stage that the cache does not hold. Results are in runs/NAME: STAGE.h5, pictures, resolved.yaml, log.jsonl.\n"
+                   "A run that was stopped or killed resumes with the same command. key=value changes the pipeline: tokenizer.steps=200,\n"
+                   "K=64 (a name under params), seed=3; a null takes a key away.\n",
+    .flags = flags,
+    .notes = "SIGTERM, SIGHUP and SIGXCPU stop at a checkpoint (exit code 75), and so does Ctrl-C, which then ends the program as it ends\n"
              "others, so that a loop around it ends too; a second Ctrl-C ends it at once. SIGUSR1 writes a checkpoint and goes on.\n",
     .run = run,
 };

@@ -2,21 +2,18 @@
  * false colours, pictures as they are; into a PNG file or onto the terminal.
  *
  * SPDX-License-Identifier: MIT */
-#include "cli/cli.h"
 #include "cli/draw.h"
+#include "cli/flags.h"
 #include "core/base/aside.h"
 #include "core/store/store.h"
+#include "kit/infer/common.h"
 
-#include <tessera/graph.h>
-#include <tessera/model.h>
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MOST 100000 /* images of a sheet, pixels of a side */
-#define SLICE_ROWS 8
 
 struct options {
     const char *path, *model, *output, *picture;
@@ -137,87 +134,67 @@ static int code_maps(struct tess_context *ctx, const struct tess_tensor *codes, 
     return TESS_OK;
 }
 
-struct decoder {
-    struct tess_artefact *model;
-    struct tess_tokenizer tokenizer;
-    struct tess_weights *weights;
-    struct tess_graph *graph;
-};
-
-static void close_decoder(struct decoder *d)
-{
-    tess_graph_free(d->graph);
-    tess_weights_free(d->weights);
-    tess_tokenizer_close(&d->tokenizer);
-    tessi_store_artefact_close(d->model);
-}
-
-static int same_tokenizer(struct tess_context *ctx, const struct options *w, const struct tess_artefact *a, const struct decoder *d)
+static int same_tokenizer(struct tess_context *ctx, const struct options *w, const struct tess_artefact *a,
+                          const struct tess_artefact *model)
 {
     const char *wanted = tess_attrs_text_or(tess_artefact_attrs(a), "tokenizer", "");
-    if (*wanted && strcmp(wanted, tess_tokenizer_digest(d->model)) != 0)
+    if (*wanted && strcmp(wanted, tess_tokenizer_digest(model)) != 0)
         return ctx->fail(ctx, TESS_E_DATA, "%s: its codes are of the tokenizer %.12s, %s is %.12s; give the one they were made with",
-                         w->path, wanted, w->model, tess_tokenizer_digest(d->model));
+                         w->path, wanted, w->model, tess_tokenizer_digest(model));
     return TESS_OK;
 }
 
-static int view_open_decoder(struct tess_context *ctx, const struct options *w, const struct tess_artefact *a,
-                             const struct tess_tensor *codes, struct decoder *d)
+static int view_open_model(struct tess_context *ctx, const struct options *w, const struct tess_artefact *a, struct tess_artefact **model)
 {
-    int64_t n = codes->dim[0], rows = n < SLICE_ROWS ? n : SLICE_ROWS;
-    TESS_TRY(tessi_store_artefact_open(ctx, w->model, &d->model));
-    if (strcmp(tess_artefact_kind(d->model), "autoencoder") != 0)
-        return ctx->fail(ctx, TESS_E_DATA, "%s: is of kind `%s`, an autoencoder was wanted for -m", w->model, tess_artefact_kind(d->model));
-    TESS_TRY(tessi_store_artefact_check_attrs(ctx, d->model));
-    TESS_TRY(same_tokenizer(ctx, w, a, d));
-    d->tokenizer.size = sizeof d->tokenizer;
-    TESS_TRY(tess_tokenizer_open(ctx, tess_artefact_attrs(d->model), w->model, &d->tokenizer));
-    if ((codes->rank == 4 ? codes->dim[3] : 1) != d->tokenizer.depth)
-        return ctx->fail(ctx, TESS_E_DATA, "%s: %lld codes a position, the tokenizer %s makes %lld", w->path,
-                         (long long)(codes->rank == 4 ? codes->dim[3] : 1), w->model, (long long)d->tokenizer.depth);
-    if (codes->dim[1] != d->tokenizer.latent_height || codes->dim[2] != d->tokenizer.latent_width)
-        return ctx->fail(ctx, TESS_E_DATA, "%s: maps of %lld x %lld codes, the tokenizer %s makes %lld x %lld", w->path,
-                       (long long)codes->dim[1], (long long)codes->dim[2], w->model, (long long)d->tokenizer.latent_height,
-                       (long long)d->tokenizer.latent_width);
-    TESS_TRY(tess_weights_new(ctx, 0, &d->weights));
-    TESS_TRY(tess_graph_new(
-        ctx, d->weights,
-        &(struct tess_graph_options){.size = sizeof(struct tess_graph_options), .microbatch = rows, .microbatches = (n + rows - 1) / rows},
-        &d->graph));
-    TESS_TRY(tess_tokenizer_record_decode(ctx, &d->tokenizer, d->graph));
-    TESS_TRY(tess_graph_seal(ctx, d->graph));
-    return tess_weights_read(ctx, d->weights, d->model);
+    TESS_TRY(tessi_store_artefact_open(ctx, w->model, model));
+    if (strcmp(tess_artefact_kind(*model), "autoencoder") != 0)
+        return ctx->fail(ctx, TESS_E_DATA, "%s: is of kind `%s`, an autoencoder was wanted for -m", w->model, tess_artefact_kind(*model));
+    TESS_TRY(tessi_store_artefact_check_attrs(ctx, *model));
+    return same_tokenizer(ctx, w, a, *model);
 }
 
-static int run_decoder(struct tess_context *ctx, const struct decoder *d, const struct tess_tensor *codes, struct tess_tensor *out)
+static int view_decode(struct tess_context *ctx, const struct options *w, const struct tess_artefact *model, struct stage_codec *k,
+                       const struct tess_tensor *codes, struct tess_tensor *out)
 {
-    struct tess_tensor images =
-        tess_tensor_over(NULL, TESS_F32, 4, (int64_t[]){codes->dim[0], d->tokenizer.height, d->tokenizer.width, d->tokenizer.channels});
-    TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(&images), "decoded images", &images.data));
-    struct tess_batch batch = {.size = sizeof batch, .inputs = 1, .outputs = 1, .samples = codes->dim[0], .in = codes, .out = &images};
-    int status = tess_graph_run(ctx, d->graph, &batch);
-    if (status == TESS_OK)
-        status = view_to_bytes(ctx, &images, out);
-    tess_free(images.data);
+    const struct tess_tokenizer *t = &k->tokenizer;
+    int64_t n = codes->dim[0];
+    TESS_TRY(stage_codec_open(ctx, k, tess_artefact_attrs(model), w->model, NULL, 0, n, CODEC_DECODE));
+    int64_t depth = codes->rank == 4 ? codes->dim[3] : 1;
+    if (depth != t->depth)
+        return ctx->fail(ctx, TESS_E_DATA, "%s: %lld codes a position, the tokenizer %s makes %lld", w->path, (long long)depth, w->model,
+                         (long long)t->depth);
+    if (codes->dim[1] != t->latent_height || codes->dim[2] != t->latent_width)
+        return ctx->fail(ctx, TESS_E_DATA, "%s: maps of %lld x %lld codes, the tokenizer %s makes %lld x %lld", w->path,
+                         (long long)codes->dim[1], (long long)codes->dim[2], w->model, (long long)t->latent_height,
+                         (long long)t->latent_width);
+    TESS_TRY(tess_weights_read(ctx, k->weights, model));
+    *out = tess_tensor_over(NULL, TESS_U8, 4, (int64_t[]){n, t->height, t->width, t->channels});
+    TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(out), "decoded images", &out->data));
+    int status = stage_codec_decode(ctx, k, n, codes, NULL, out);
+    if (status != TESS_OK) {
+        tess_free(out->data);
+        out->data = NULL;
+    }
     return status;
 }
 
 static int decoded_images(struct tess_context *ctx, struct cli_globals *g, const struct options *w, const struct tess_artefact *a,
                           const struct tess_tensor *codes, struct tess_tensor *out)
 {
+    const struct tessi_runtime_options o = {
+        .plugin_path = g->plugin_path, .backend = g->backend, .threads = (int)g->threads, .level = g->level};
     struct tessi_runtime *r = NULL;
-    struct decoder d = {0};
-    int status = tessi_host_runtime_new(
-        ctx,
-        &(struct tessi_runtime_options){.plugin_path = g->plugin_path, .backend = g->backend, .threads = g->threads, .level = g->level},
-        &r);
+    struct tess_artefact *model = NULL;
+    struct stage_codec codec = {.own = NULL};
+    int status = tessi_host_runtime_new(ctx, &o, &r);
     if (status == TESS_OK)
         status = tessi_host_runtime_compute(ctx, r);
     if (status == TESS_OK)
-        status = view_open_decoder(ctx, w, a, codes, &d);
+        status = view_open_model(ctx, w, a, &model);
     if (status == TESS_OK)
-        status = run_decoder(ctx, &d, codes, out);
-    close_decoder(&d);
+        status = view_decode(ctx, w, model, &codec, codes, out);
+    stage_codec_close(&codec);
+    tessi_store_artefact_close(model);
     tessi_host_runtime_free(r);
     return status;
 }
@@ -355,72 +332,22 @@ static int view_show(struct tess_context *ctx, struct cli_globals *g, const stru
 
 /* ---- the verb ------------------------------------------------------------------------------------------------------ */
 
-/* The value of a flag, behind `=` or as the next argument; NULL, with a message, when there is none. */
-static const char *view_value_of(int argc, char **argv, int *i, size_t length)
+static int view_take_word(void *options, const char *verb, const char *word)
 {
-    if (argv[*i][length] == '=')
-        return argv[*i] + length + 1;
-    if (*i + 1 < argc)
-        return argv[++*i];
-    (void)cli_usage_error(argv[0], "%s wants a value, found the end of the line", argv[*i]);
-    return NULL;
-}
-
-static int view_number(const char *verb, const char *flag, const char *text, int64_t *out)
-{
-    char *end;
-    errno = 0;
-    long long n = strtoll(text, &end, 10);
-    if (errno || end == text || *end || n < 1 || n > MOST)
-        return cli_usage_error(verb, "%s wants an integer 1 .. %d, found `%s`", flag, MOST, text);
-    *out = n;
+    struct options *w = options;
+    if (w->path)
+        return cli_usage_error(verb, "wanted one file, found `%s` and `%s`", w->path, word);
+    w->path = word;
     return 0;
-}
-
-/* 0 taken, else the exit code. */
-static int view_take_flag(struct options *w, int argc, char **argv, int *i)
-{
-    static const char *const flags[] = {"-o", "--output", "-m", "--model", "--picture", "--count", "--across", "--zoom"};
-    int64_t *const numbers[] = {&w->count, &w->across, &w->zoom};
-    const char **const texts[] = {&w->output, &w->output, &w->model, &w->model, &w->picture};
-    for (size_t k = 0; k < sizeof flags / sizeof *flags; k++) {
-        size_t length = strlen(flags[k]);
-        if (strncmp(argv[*i], flags[k], length) != 0 || (argv[*i][length] && argv[*i][length] != '='))
-            continue;
-        const char *value = view_value_of(argc, argv, i, length);
-        if (!value)
-            return tessi_base_exit_code(TESS_E_USAGE);
-        if (k >= 5)
-            return view_number(argv[0], flags[k], value, numbers[k - 5]);
-        *texts[k] = value;
-        return 0;
-    }
-    return cli_usage_error(argv[0], "there is no flag `%s`", argv[*i]);
 }
 
 static int view(struct cli_globals *g, int argc, char **argv)
 {
     struct options w = {0};
     struct tessi_context context;
-    int plain = 0;
-    for (int i = 1; i < argc; i++) {
-        int taken = plain ? 0 : cli_global_flag(g, argc, argv, &i);
-        if (taken < 0)
-            return tessi_base_exit_code(TESS_E_USAGE);
-        if (taken)
-            continue;
-        if (!plain && strcmp(argv[i], "--") == 0) {
-            plain = 1;
-        } else if (!plain && argv[i][0] == '-' && argv[i][1]) {
-            int code = view_take_flag(&w, argc, argv, &i);
-            if (code)
-                return code;
-        } else if (w.path) {
-            return cli_usage_error(argv[0], "wanted one file, found `%s` and `%s`", w.path, argv[i]);
-        } else {
-            w.path = argv[i];
-        }
-    }
+    int code = cli_flags_read(g, &cli_view, argc, argv, &w, view_take_word);
+    if (code)
+        return code;
     if (!w.path)
         return cli_usage_error(argv[0], "wanted the name of an artefact or of a PNG picture");
     tessi_base_context_init(&context, NULL);
@@ -432,18 +359,42 @@ static int view(struct cli_globals *g, int argc, char **argv)
     return status == TESS_OK ? 0 : cli_failed(&context.context, status);
 }
 
+#define VIEW(member) .offset = offsetof(struct options, member)
+static const struct cli_flag flags[] = {
+    {.name = "--output",
+     .brief = "-o",
+     .value = "FILE",
+     .help = "write a PNG file",
+     .type = CLI_TEXT,
+     .complete = CLI_COMPLETE_FILES,
+     VIEW(output)},
+    {.name = "--model",
+     .brief = "-m",
+     .value = "FILE",
+     .help = "tokenizer (the artefact of train-autoencoder) to decode codes with",
+     .type = CLI_TEXT,
+     .complete = CLI_COMPLETE_FILES,
+     VIEW(model)},
+    {.name = "--count",
+     .value = "N",
+     .help = "how many images",
+     .initial = "64 in a file, 16 in the terminal",
+     .type = CLI_INTEGER,
+     VIEW(count),
+     .lo = 1,
+     .hi = MOST},
+    {.name = "--across", .value = "N", .help = "how many side by side", .type = CLI_INTEGER, VIEW(across), .lo = 1, .hi = MOST},
+    {.name = "--zoom", .value = "N", .help = "enlarge each N times", .type = CLI_INTEGER, VIEW(zoom), .lo = 1, .hi = MOST},
+    {.name = "--picture", .value = "NAME", .help = "this picture of the artefact", .type = CLI_TEXT, VIEW(picture)},
+    {.name = NULL}};
+
 const struct cli_verb cli_view = {
     .name = "view",
     .summary = "look at images, samples, codes or pictures: a contact sheet, here or as PNG",
-    .usage = "usage: tessera view FILE [-o GRID.png] [-m MODEL.h5] [--count N] [--across N] [--zoom N] [--picture NAME]\n\n"
-             "FILE is an artefact or a PNG picture. Images and samples are laid out as a contact sheet; codes are decoded by\n"
-             "their tokenizer with -m, and without it shown in false colours; where there are neither, the artefact's\n"
-             "pictures are shown. Drawn in the terminal unless -o is given.\n\n"
-             "  -o, --output FILE    write a PNG file\n"
-             "  -m, --model FILE     tokenizer (the artefact of train-autoencoder) to decode codes with\n"
-             "      --count N        how many images (64 in a file, 16 in the terminal)\n"
-             "      --across N       how many side by side\n"
-             "      --zoom N         enlarge each N times\n"
-             "      --picture NAME   this picture of the artefact\n",
+    .arguments = "FILE",
+    .description = "FILE is an artefact or a PNG picture. Images and samples are laid out as a contact sheet; codes are decoded by\n"
+                   "their tokenizer with -m, and without it shown in false colours; where there are neither, the artefact's\n"
+                   "pictures are shown. Drawn in the terminal unless -o is given.\n",
+    .flags = flags,
     .run = view,
 };

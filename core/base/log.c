@@ -238,7 +238,7 @@ static void log_draw(struct tessi_log *l, double at)
 static void log_say(struct tessi_log *l, int least_level, const char *event, const char *colour, const char *head, const char *text)
 {
     char shown[4096];
-    (void)tessi_base_shown_text(text, shown, sizeof shown);
+    (void)tess_shown_text(text, shown, sizeof shown);
     pthread_mutex_lock(&l->mutex);
     if (l->file) {
         event_start(l, event);

@@ -86,7 +86,7 @@ static int is_unseen(uint32_t v)
            (v >= 0x2066 && v <= 0x2069) || v == 0xfeff;
 }
 
-size_t tessi_base_shown_text(const char *bytes, char *to, size_t capacity)
+size_t tess_shown_text(const char *bytes, char *to, size_t capacity)
 {
     size_t used = 0;
     uint32_t number;

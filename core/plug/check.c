@@ -56,7 +56,7 @@ int tessi_plug_is_name(const char *name)
 int tessi_plug_is_line(const char *text, size_t most)
 {
     size_t length = strnlen(text, most + 1);
-    return length <= most && tessi_base_shown_text(text, NULL, 0) == length;
+    return length <= most && tess_shown_text(text, NULL, 0) == length;
 }
 
 /* Text that goes into keys and names of files: letters, digits and a few marks, 63 at most. */
@@ -70,7 +70,7 @@ static int is_word(const char *text)
 /* A plugin's own text, as it can be shown. */
 static const char *shown(const char *text, char to[160])
 {
-    tessi_base_shown_text(text, to, 160);
+    tess_shown_text(text, to, 160);
     return to;
 }
 

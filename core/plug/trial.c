@@ -104,7 +104,7 @@ static void add_last_words(const struct tessi_child *c, char *why, size_t capaci
     char line[sizeof c->err.text];
     memcpy(line, text + start, end - start);
     line[end - start] = '\0';
-    tessi_base_shown_text(line, shown, sizeof shown);
+    tess_shown_text(line, shown, sizeof shown);
     if (*shown)
         tessi_base_add(why, capacity, "; it said: %s", shown);
 }
@@ -127,7 +127,7 @@ static int trial_judge(const struct tessi_child *c, char *why, size_t capacity)
     else if (c->value == 2)
         tessi_base_add(why, capacity, "wanted a file that leaves the process as it is, found that loading it %s", c->said.text);
     else if (c->out.bytes > 0) {
-        tessi_base_shown_text(c->out.text, shown, sizeof shown);
+        tess_shown_text(c->out.text, shown, sizeof shown);
         tessi_base_add(why, capacity, "wanted a file that loads in silence, found that it writes to stdout: \"%s\"", shown);
     }
     return *why == '\0';

@@ -342,7 +342,7 @@ START_TEST(names_become_texts)
         ck_assert_str_eq(text, utf8[i][1]);
     }
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
-        ck_assert_uint_eq(tessi_base_shown_text(shown[i][0], text, sizeof text), strlen(shown[i][1]));
+        ck_assert_uint_eq(tess_shown_text(shown[i][0], text, sizeof text), strlen(shown[i][1]));
         ck_assert_str_eq(text, shown[i][1]);
     }
     for (size_t capacity = 0; capacity < 9; capacity++) { /* cut, a character is whole or not there */

@@ -238,6 +238,39 @@ START_TEST(a_result_is_an_input)
 }
 END_TEST
 
+static const int number_asked[] = {SIGTERM, SIGINT, SIGKILL};
+
+/* `bench` measures in a process of its own, which does not outlive it: the end of a pipe that both have open is then closed. */
+START_TEST(bench_ends_with_what_it_measures)
+{
+    char path[80], byte;
+    int end[2], how, measures = 0;
+    ck_assert_int_eq(pipe(end), 0);
+    pid_t bench = fork();
+    if (bench == 0) {
+        setenv("TESSERA_INJECT", "pause@alloc:20", 1); /* only what measures comes so far */
+        (void)!freopen("err", "w", stderr);
+        (void)dup2(end[1], STDOUT_FILENO);
+        (void)close(end[0]);
+        (void)close(end[1]);
+        execl(TEST_PROGRAM, "tessera", "bench", "small_encode", "-j", "1", (char *)NULL);
+        _exit(127);
+    }
+    (void)close(end[1]);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)bench, (int)bench);
+    if (access(path, R_OK) != 0)
+        kill(bench, SIGKILL); /* a system that does not tell */
+    for (; !measures && access(path, R_OK) == 0; (void)usleep(2000))
+        measures = *text_of(path) != '\0';
+    kill(bench, number_asked[_i]);
+    ck_assert_int_eq(waitpid(bench, &how, 0), bench);
+    ck_assert(!measures || (WIFSIGNALED(how) && WTERMSIG(how) == number_asked[_i]));
+    while (read(end[0], &byte, 1) > 0)
+        continue;
+    close(end[0]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("process");
@@ -252,6 +285,7 @@ int main(void)
     tcase_add_test(t, a_limit_on_files);
     tcase_add_test(t, output_is_an_input);
     tcase_add_test(t, a_result_is_an_input);
+    tcase_add_loop_test(t, bench_ends_with_what_it_measures, 0, sizeof number_asked / sizeof *number_asked);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

@@ -100,7 +100,7 @@ static const struct {
     {"source tess-x", "`tess-x` is Tessera's own prefix"},
     {"source x y", "wanted KIND NAME, found `y` besides"},
     {"source x --c++", "there is no flag `--c++`"},
-    {"source x -o", "-o wants a folder"},
+    {"source x -o", "-o wants a value, DIR"},
 };
 
 START_TEST(a_wrong_name_is_told)

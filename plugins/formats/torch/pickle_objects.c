@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "plugins/formats/torch/pickle_private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- the names it knows -------------------------------------------------------------------------------------------- */
@@ -26,13 +27,14 @@ static const struct {
     {"pytorch_lightning.callbacks.early_stopping", "EarlyStopping", CALL_NOTHING},
 };
 
-/* What a file says, for a message: 60 bytes, and no control characters. */
-static const char *pickle_objects_shown(const char *text, size_t length, char out[64])
+enum { SHOWN = 256 };
+
+/* A text of the file, for a message: its first 60 bytes, on one line. */
+static const char *pickle_objects_shown(const char *text, size_t length, char out[SHOWN])
 {
-    size_t n = length < 60 ? length : 60;
-    for (size_t i = 0; i < n; i++)
-        out[i] = (char)((unsigned char)text[i] < 0x20 || text[i] == 0x7F ? '?' : text[i]);
-    out[n] = '\0';
+    char start[61];
+    (void)snprintf(start, sizeof start, "%.*s", (int)(length < 60 ? length : 60), text);
+    (void)tess_shown_text(start, out, SHOWN);
     return out;
 }
 
@@ -45,7 +47,7 @@ int pickle_global(struct machine *m)
 {
     const char *module, *name;
     size_t module_length, name_length;
-    char a[64], b[64];
+    char a[SHOWN], b[SHOWN];
     TESS_TRY(pickle_take_line(m, &module, &module_length));
     TESS_TRY(pickle_take_line(m, &name, &name_length));
     for (size_t i = 0; i < sizeof globals / sizeof *globals; i++)
@@ -225,7 +227,7 @@ int pickle_build(struct machine *m)
 
 static int check_item(const struct machine *m, const struct value *key, const struct value *value)
 {
-    char name[64];
+    char name[SHOWN];
     if (key->kind != TEXT || !number_name_fits((const char *)m->bytes + key->number, key->length))
         return pickle_refuse(m, "a name that is %s, empty, over %d bytes or of control characters", pickle_kind_name[key->kind],
                              TESS_ENTRY_NAME - 1);

@@ -1,0 +1,229 @@
+/* The manual page and the shells' completion, out of the tables that the program reads its command line by. SPDX-License-Identifier: MIT */
+#include "cli/flags.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- roff ---------------------------------------------------------------------------------------------------------- */
+
+/* A minus is one that can be typed, a dot at the beginning of a line is a dot. */
+static void roff_text(const char *text, FILE *to)
+{
+    int start = 1;
+    for (; *text; start = *text == '\n', text++) {
+        if (start && (*text == '.' || *text == '\''))
+            fputs("\\&", to);
+        if (*text == '-')
+            fputs("\\-", to);
+        else if (*text == '\\')
+            fputs("\\e", to);
+        else
+            fputc(*text, to);
+    }
+}
+
+/* Lines as they are broken for a terminal flow together, blank ones part paragraphs; what is indented stays as it is. */
+static void roff_paragraphs(const char *text, FILE *to)
+{
+    for (int fixed = 0; text && *text;) {
+        char line[400];
+        size_t length = strcspn(text, "\n");
+        (void)snprintf(line, sizeof line, "%.*s", (int)length, text);
+        int indented = *line == ' ';
+        if (indented != fixed)
+            fputs(indented ? ".nf\n" : ".fi\n", to);
+        fixed = indented;
+        if (*line == '\0')
+            fputs(text[length + (text[length] == '\n')] ? ".PP\n" : "", to);
+        else
+            roff_text(line, to);
+        fputs(*line ? "\n" : "", to);
+        text += length + (text[length] == '\n');
+        if (fixed && !*text)
+            fputs(".fi\n", to);
+    }
+}
+
+static void roff_flags(const struct cli_flag *flags, FILE *to)
+{
+    for (const struct cli_flag *f = flags; f && f->name; f++) {
+        fputs(".TP\n.B ", to);
+        if (f->brief) {
+            roff_text(f->brief, to);
+            fputs(", ", to);
+        }
+        roff_text(f->name, to);
+        if (f->value)
+            fprintf(to, " \\fI%s\\fR", f->value);
+        fputc('\n', to);
+        roff_text(f->help, to);
+        if (f->initial) {
+            fputs(" (", to);
+            roff_text(f->initial, to);
+            fputc(')', to);
+        }
+        fputc('\n', to);
+    }
+}
+
+static void roff_verb(const struct cli_verb *v, FILE *to)
+{
+    fprintf(to, ".SS tessera %s ", v->name);
+    roff_text(v->arguments, to);
+    fputs(v->flags ? " [FLAGS]\n" : "\n", to);
+    roff_paragraphs(v->description, to);
+    roff_flags(v->flags, to);
+    if (v->notes) {
+        fputs(".PP\n", to);
+        roff_paragraphs(v->notes, to);
+    }
+}
+
+static const char man_end[] = ".SH EXIT STATUS\n"
+                              ".TP\n0\ndone\n.TP\n1\nfailed\n.TP\n2\nusage\n.TP\n65\nbad data\n.TP\n69\na plugin is missing\n.TP\n73\n"
+                              "an output cannot be created\n.TP\n74\ninput or output failed\n.TP\n75\nstopped; the same command resumes\n"
+                              ".SH ENVIRONMENT\n"
+                              ".TP\nTESSERA_PLUGIN_PATH\nfolders to look for plugins in, with colons between\n"
+                              ".TP\nNO_COLOR\nno colours, where it is set\n"
+                              ".SH FILES\n.TP\nruns/NAME\nresults of the pipeline NAME\n.TP\nruns/.cache\nwhat was computed\n";
+
+void cli_manual(const struct cli_verb *const *verbs, size_t n, FILE *to)
+{
+    fprintf(to,
+            ".TH TESSERA 1 \"\" \"tessera %s\" \"User Commands\"\n.SH NAME\ntessera \\- images to arrays of codes and codes to images\n"
+            ".SH SYNOPSIS\n.B tessera\n[FLAGS] VERB [ARGUMENTS]\n.SH DESCRIPTION\n"
+            "Runs pipelines that train tokenizers and priors, encode, sample and evaluate; what was computed once is in a cache.\n"
+            ".SH FLAGS OF EVERY VERB\n",
+            PACKAGE_VERSION);
+    roff_flags(cli_global_flags, to);
+    fputs(".SH VERBS\n", to);
+    for (size_t i = 0; i < n; i++)
+        roff_verb(verbs[i], to);
+    fputs(man_end, to);
+}
+
+/* ---- bash ---------------------------------------------------------------------------------------------------------- */
+
+static void bash_names(const struct cli_flag *flags, FILE *to)
+{
+    for (const struct cli_flag *f = flags; f && f->name; f++)
+        fprintf(to, " %s%s%s", f->name, f->brief ? " " : "", f->brief ? f->brief : "");
+}
+
+/* Branches of a `case` over the word before: what a flag's value may be. */
+static void bash_values(const char *verb, const struct cli_flag *flags, FILE *to)
+{
+    for (const struct cli_flag *f = flags; f && f->name; f++) {
+        if (!f->value)
+            continue;
+        fprintf(to, "    %s:%s", verb, f->name);
+        if (f->brief)
+            fprintf(to, " | %s:%s", verb, f->brief);
+        if (f->choices)
+            fprintf(to, ") COMPREPLY=($(compgen -W '%s' -- \"$word\")); return ;;\n", f->choices);
+        else if (f->complete)
+            fprintf(to, ") COMPREPLY=($(compgen %s -- \"$word\")); return ;;\n", f->complete == CLI_COMPLETE_FILES ? "-f" : "-d");
+        else
+            fputs(") return ;;\n", to);
+    }
+}
+
+static void bash_completion(const struct cli_verb *const *verbs, size_t n, FILE *to)
+{
+    fputs("# Completion of tessera for bash, made by `tessera --completion bash`.\n"
+          "_tessera() {\n"
+          "  local word=${COMP_WORDS[COMP_CWORD]} before= verb= i\n"
+          "  ((COMP_CWORD > 0)) && before=${COMP_WORDS[COMP_CWORD - 1]}\n"
+          "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
+          "    case ${COMP_WORDS[i]} in\n    ",
+          to);
+    for (size_t i = 0; i < n; i++)
+        fprintf(to, "%s%s", i ? " | " : "", verbs[i]->name);
+    fputs(") verb=${COMP_WORDS[i]}; break ;;\n    esac\n  done\n  case $verb:$before in\n", to);
+    bash_values("*", cli_global_flags, to);
+    for (size_t i = 0; i < n; i++)
+        bash_values(verbs[i]->name, verbs[i]->flags, to);
+    fputs("  esac\n  case $verb:$word in\n", to);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(to, "    %s:-*) COMPREPLY=($(compgen -W '", verbs[i]->name);
+        bash_names(verbs[i]->flags, to);
+        bash_names(cli_global_flags, to);
+        fputs("' -- \"$word\")) ;;\n", to);
+    }
+    fputs("    :-*) COMPREPLY=($(compgen -W '", to);
+    bash_names(cli_global_flags, to);
+    fputs("' -- \"$word\")) ;;\n    :*) COMPREPLY=($(compgen -W '", to);
+    for (size_t i = 0; i < n; i++)
+        fprintf(to, "%s%s", i ? " " : "", verbs[i]->name);
+    fputs("' -- \"$word\")) ;;\n    *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n  esac\n}\n"
+          "complete -o filenames -F _tessera tessera\n",
+          to);
+}
+
+/* ---- zsh ----------------------------------------------------------------------------------------------------------- */
+
+/* Within '...' and within [...] of _arguments. */
+static void zsh_text(const char *text, FILE *to)
+{
+    for (; *text; text++) {
+        if (*text == '\'')
+            fputs("'\\''", to);
+        else if (strchr("[]:\\", *text))
+            fprintf(to, "\\%c", *text);
+        else
+            fputc(*text, to);
+    }
+}
+
+static void zsh_flags(const struct cli_flag *flags, const char *indent, FILE *to)
+{
+    for (const struct cli_flag *f = flags; f && f->name; f++)
+        for (int brief = 0; brief < 1 + (f->brief != NULL); brief++) {
+            fprintf(to, "%s'%s%s[", indent, f->type == CLI_EACH && f->value ? "*" : "", brief ? f->brief : f->name);
+            zsh_text(f->help, to);
+            fputc(']', to);
+            if (f->value)
+                fprintf(to, ":%s:", f->value);
+            if (f->choices)
+                fprintf(to, "(%s)", f->choices);
+            else if (f->complete)
+                fputs(f->complete == CLI_COMPLETE_FILES ? "_files" : "_files -/", to);
+            fputs("' \\\n", to);
+        }
+}
+
+static void zsh_completion(const struct cli_verb *const *verbs, size_t n, FILE *to)
+{
+    fputs("#compdef tessera\n# Completion of tessera for zsh, made by `tessera --completion zsh`.\n"
+          "_tessera() {\n  local state line verb\n  local -a verbs\n  verbs=(\n",
+          to);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(to, "    '%s:", verbs[i]->name);
+        zsh_text(verbs[i]->summary, to);
+        fputs("'\n", to);
+    }
+    fputs("  )\n  _arguments -C \\\n", to);
+    zsh_flags(cli_global_flags, "    ", to);
+    fputs("    '1:verb:->verb' '*::argument:->rest'\n  case $state in\n  verb) _describe verb verbs ;;\n  rest)\n    case $line[1] in\n",
+          to);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(to, "    %s)\n      _arguments \\\n", verbs[i]->name);
+        zsh_flags(verbs[i]->flags, "        ", to);
+        zsh_flags(cli_global_flags, "        ", to);
+        fputs("        '*:file:_files' ;;\n", to);
+    }
+    fputs("    esac ;;\n  esac\n}\n_tessera \"$@\"\n", to);
+}
+
+int cli_completion(const char *shell, const struct cli_verb *const *verbs, size_t n, FILE *to)
+{
+    if (strcmp(shell, "bash") == 0)
+        bash_completion(verbs, n, to);
+    else if (strcmp(shell, "zsh") == 0)
+        zsh_completion(verbs, n, to);
+    else {
+        fprintf(stderr, "tessera: --completion wants `bash` or `zsh`, found `%s`\n", cli_shown(shell));
+        return 2;
+    }
+    return 0;
+}
