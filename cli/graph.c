@@ -75,8 +75,13 @@ static int graph_run(struct cli_globals *g, int argc, char **argv)
 
 static const struct cli_flag flags[] = {
     {.name = "--stage", .value = "NAME", .help = "the stage", .type = CLI_TEXT, .offset = offsetof(struct graph_verb, stage)},
-    {.name = "--graph", .value = "N", .help = "only its N-th graph (a stage that encodes and decodes has two)", .type = CLI_INTEGER,
-     .offset = offsetof(struct graph_verb, only), .lo = 1, .hi = 1000000},
+    {.name = "--graph",
+     .value = "N",
+     .help = "only its N-th graph (a stage that encodes and decodes has two)",
+     .type = CLI_INTEGER,
+     .offset = offsetof(struct graph_verb, only),
+     .lo = 1,
+     .hi = 1000000},
     {.name = "--dot", .help = "a drawing for Graphviz", .type = CLI_SWITCH, .offset = offsetof(struct graph_verb, dot)},
     CLI_PIPELINE_FLAGS("as if this stage were not cached (may be repeated)"),
     {.name = NULL}};

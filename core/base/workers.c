@@ -67,8 +67,9 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-/* Signals are for the thread that called the library: a worker takes none. */
-static int start_threads(struct tess_context *ctx, struct tessi_workers *w)
+/* Signals are for the thread that called the library: a worker takes none. Where the system refuses a thread, for a limit on processes or
+ * want of memory, those there are do the work: results do not depend on their number. */
+static void start_threads(struct tessi_workers *w)
 {
     sigset_t all, old;
     sigfillset(&all);
@@ -81,10 +82,7 @@ static int start_threads(struct tess_context *ctx, struct tessi_workers *w)
         w->started += !error;
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (error)
-        return ctx->fail(ctx, TESS_E_FAILED, "cannot start thread %d of %d: %s; use fewer with `--threads`", w->started + 2, w->threads,
-                       strerror(error));
-    return TESS_OK;
+    w->threads = w->started + 1;
 }
 
 int tessi_base_workers_new(struct tess_context *ctx, int threads, struct tessi_workers **out)
@@ -107,7 +105,7 @@ int tessi_base_workers_new(struct tess_context *ctx, int threads, struct tessi_w
         pthread_cond_init(&w->posted, NULL);
         pthread_cond_init(&w->finished, NULL);
         w->ready = 1;
-        status = start_threads(ctx, w);
+        start_threads(w);
     }
 done:
     if (status != TESS_OK)

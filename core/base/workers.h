@@ -6,7 +6,7 @@
 
 struct tessi_workers;
 
-/* `threads` workers, the caller being worker 0; 1 makes no thread. */
+/* `threads` workers, the caller being worker 0; 1 makes no thread. Fewer where the system refuses one (tessi_base_workers_count). */
 int tessi_base_workers_new(struct tess_context *ctx, int threads, struct tessi_workers **out) TESS_CHECKED;
 void tessi_base_workers_free(struct tessi_workers *w);
 int tessi_base_workers_count(const struct tessi_workers *w);

@@ -97,10 +97,12 @@ static int read_head(struct tess_context *ctx, const char *path, uint8_t head[HE
 static int open_format(struct tess_context *ctx, const char *name, struct tess_instance **out)
 {
     struct tessi_config *config = NULL;
+    struct tessi_runtime *runtime;
+    TESS_TRY(tessi_base_runtime_need(ctx, &runtime));
     TESS_TRY(tessi_config_new(ctx, TESSI_SCALAR, "command line", 1, 1, &config));
     int status = tessi_config_set_text(ctx, config, name);
     if (status == TESS_OK)
-        status = tessi_plug_instance_new(ctx, tessi_base_runtime_of(ctx)->registry, "format/1", config, NULL, NULL, 1, out);
+        status = tessi_plug_instance_new(ctx, runtime->registry, "format/1", config, NULL, NULL, 1, out);
     tessi_config_free(config);
     return status;
 }

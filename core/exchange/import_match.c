@@ -80,7 +80,9 @@ static int import_match_record(struct tess_context *ctx, struct tessi_import *m)
  * whether shapes fit. */
 static int import_match_seal(struct tess_context *ctx, struct tessi_import *m)
 {
-    TESS_TRY(tessi_host_runtime_compute(ctx, tessi_base_runtime_of(ctx)));
+    struct tessi_runtime *runtime;
+    TESS_TRY(tessi_base_runtime_need(ctx, &runtime));
+    TESS_TRY(tessi_host_runtime_compute(ctx, runtime));
     return tess_graph_seal(ctx, m->graph);
 }
 

@@ -16,6 +16,7 @@ struct training {
     const int64_t *steps, *batch, *warmup, *ema_every;
     const double *lr, *lr_final, *ema_decay;
     const int32_t *schedule;
+    const int64_t *log_every, *adversarial_start; /* NULL: the stage has none */
 };
 
 static const void *advice_member(const struct tess_instance *i, const char *name, int32_t type)
@@ -39,6 +40,8 @@ static int advice_is_training(const struct tess_instance *i, struct training *t)
         .lr_final = advice_member(i, "lr_final", TESS_F64),
         .ema_decay = advice_member(i, "ema_decay", TESS_F64),
         .schedule = advice_member(i, "schedule", TESS_ENUM),
+        .log_every = advice_member(i, "log_every", TESS_I64),
+        .adversarial_start = advice_member(i, "adversarial_start", TESS_I64),
     };
     return t->steps && t->batch && t->warmup && t->ema_every && t->lr && t->lr_final && t->ema_decay && t->schedule;
 }
@@ -90,6 +93,14 @@ void tessi_flow_stage_advise(const struct tessi_pipeline *p, const struct tessi_
         advice_note(p, s, "ema_every", "steps",
                     "`ema_every: %" PRId64 "` is more than `steps: %" PRId64 "`: the average, which is kept, is that of the first weights",
                     *t.ema_every, steps);
+    if (t.log_every && *t.log_every > steps && tessi_config_child(s->config, "log_every")) /* not its default */
+        advice_note(p, s, "log_every", "steps",
+                    "`log_every: %" PRId64 "` is more than `steps: %" PRId64 "`: nothing of it goes to the log before its end", *t.log_every,
+                    steps);
+    if (t.adversarial_start && *t.adversarial_start >= steps && tessi_config_child(s->config, "critic"))
+        advice_note(p, s, "adversarial_start", "steps",
+                    "`adversarial_start: %" PRId64 "` is not within `steps: %" PRId64 "`: the critic is trained and never counts",
+                    *t.adversarial_start, steps);
     if (samples > 0 && *t.batch > samples)
         advice_note(p, s, "batch", NULL,
              "`batch: %" PRId64 "` is more than the %" PRId64 " samples to train on, which each batch has again and again", *t.batch,

@@ -29,13 +29,15 @@ static void parallel_one(void *user, int worker, int64_t i)
 
 int32_t tess_stage_workers(const struct tess_stage_run *r)
 {
-    return tessi_base_workers_count(tessi_base_runtime_of(r->ctx)->workers);
+    const struct tessi_runtime *runtime = tessi_base_runtime_of(r->ctx);
+    return runtime && runtime->workers ? tessi_base_workers_count(runtime->workers) : 1;
 }
 
 int tess_stage_parallel(struct tess_context *ctx, struct tess_stage_run *r, int64_t n,
                         int (*task)(void *user, struct tess_context *ctx, int32_t worker, int64_t i), void *user)
 {
-    struct tessi_runtime *runtime = tessi_base_runtime_of(r->ctx);
+    struct tessi_runtime *runtime;
+    TESS_TRY(tessi_base_runtime_need(r->ctx, &runtime));
     int workers = tess_stage_workers(r);
     void *memory;
     TESS_TRY(tess_alloc(ctx, (size_t)workers * sizeof(struct worker_state), "a loop of the stage", &memory));

@@ -156,6 +156,17 @@ static int32_t precision_of(const struct tessi_runtime *r)
     return strcmp(r->precision_name, "bf16") == 0 ? TESS_BF16 : TESS_F32;
 }
 
+static int start_workers(struct tess_context *ctx, struct tessi_runtime *r)
+{
+    int threads = r->threads > 0 ? r->threads : tessi_base_processors();
+    TESS_TRY(tessi_base_workers_new(ctx, threads, &r->workers));
+    int started = tessi_base_workers_count(r->workers);
+    if (started < threads)
+        tessi_base_log_note(r->log, "%d of %d threads: the system starts no more of them (see `ulimit -u`); it goes on with these", started,
+                            threads);
+    return TESS_OK;
+}
+
 int tessi_host_runtime_compute(struct tess_context *ctx, struct tessi_runtime *r)
 {
     if (r->dense)
@@ -163,7 +174,7 @@ int tessi_host_runtime_compute(struct tess_context *ctx, struct tessi_runtime *r
     if (!r->backend) /* before there are threads: its library may be told things through the environment */
         TESS_TRY(find_backend(ctx, r));
     if (!r->workers)
-        TESS_TRY(tessi_base_workers_new(ctx, r->threads > 0 ? r->threads : tessi_base_processors(), &r->workers));
+        TESS_TRY(start_workers(ctx, r));
     const struct tess_backend_1 *dense = tess_instance_ops(r->backend, "backend/1");
     void *self = tess_instance_self(r->backend);
     if (!dense->numeric_class || !dense->plan || !dense->run || !dense->drop)

@@ -64,14 +64,19 @@ int critic_import(struct tess_context *ctx, struct tess_import_plan *p, const ch
     return tess_attrs_set_text(ctx, p->attrs, "critic", config_text);
 }
 
-void critic_export(const struct tess_export_plan *p, const char *range, struct tess_export_weight *w)
+int critic_export(struct tess_context *ctx, const struct tess_export_plan *p, const char *range, struct tess_export_weight *w)
 {
     const char *config_text = tess_attrs_text_or(p->attrs, "critic", "");
-    int is_signed = strstr(config_text, ", range: signed") != NULL;
+    int32_t is_patchgan = 0, same_range = 0;
     if (strncmp(w->ours, "critic.", 7) != 0)
-        return;
-    if (strncmp(config_text, "{use: patchgan,", 15) == 0 && is_signed == (strcmp(range, "signed") == 0))
-        return;
+        return TESS_OK;
+    if (*config_text) {
+        TESS_TRY(tess_spec_has(ctx, config_text, "use", "patchgan", &is_patchgan));
+        TESS_TRY(tess_spec_has(ctx, config_text, "range", range, &same_range));
+    }
+    if (is_patchgan && same_range)
+        return TESS_OK;
     w->theirs[0] = '\0';
     w->left = "a critic that is not the architecture's, or sees pixels of another range";
+    return TESS_OK;
 }

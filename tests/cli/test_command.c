@@ -407,7 +407,7 @@ START_TEST(graphs_of_a_stage_are_shown)
     (void)command_ends(USAGE, "--stage images: this stage plans without a graph", "graph --stage images small.yaml");
     (void)command_ends(USAGE, "--stage nothing: the pipeline has no stage of that name", "graph --stage nothing small.yaml");
     (void)command_ends(USAGE, "--graph 9: stage `codes` has 1", "graph --stage codes --graph 9 small.yaml");
-    (void)command_ends(USAGE, "--graph wants an integer from 1 on", "graph --stage codes --graph none small.yaml");
+    (void)command_ends(USAGE, "--graph wants an integer 1 .. 1000000, found `none`", "graph --stage codes --graph none small.yaml");
 }
 END_TEST
 

@@ -192,7 +192,8 @@ END_TEST
 /* Networks of the same plugins that the architecture has no names for. */
 START_TEST(an_export_of_the_other_variant)
 {
-    static const char taming[] = "{use: conv, channels: 4, groups: 4, variant: taming, z_channels: 0}";
+    /* words of another parameter say nothing of the variant */
+    static const char taming[] = "{use: conv, channels: 4, groups: 4, note: ', variant: unleashing', variant: taming, z_channels: 0}";
     static const char unleashing[] = "{use: conv, channels: 4, groups: 4, variant: unleashing, z_channels: 0}";
     for (int decoder = 0; decoder < 2; decoder++) {
         struct tess_artefact *a;

@@ -124,10 +124,11 @@ int unleashing_import_autoencoder(struct tess_context *ctx, const struct conv_un
 
 /* ---- back ---- */
 
-/* A model from before there were two has no word of it. */
 static int check_variant(struct tess_context *ctx, const char *part, const char *config_text)
 {
-    if (!strstr(config_text, ", variant: ") || strstr(config_text, ", variant: unleashing"))
+    int32_t same;
+    TESS_TRY(tess_spec_has(ctx, config_text, "variant", "unleashing", &same));
+    if (same)
         return TESS_OK;
     return ctx->fail(ctx, TESS_E_VALUE, "%s has the %s conv of `variant: unleashing`, the model %s", who, part, config_text);
 }
@@ -144,7 +145,7 @@ int unleashing_export_autoencoder(struct tess_context *ctx, const struct conv_un
     for (int64_t i = 0; i < p->weights; i++) {
         struct tess_export_weight *w = &p->weight[i];
         name_export(tokenizer_names, w);
-        critic_export(p, "unit", w);
+        TESS_TRY(critic_export(ctx, p, "unit", w));
         if (w->rank == 2 && strncmp(w->ours, "quantizer.", 10) != 0) {
             w->rank = 4; /* a matrix is a convolution of 1 x 1 there; dimensions beyond the rank are 1 */
             w->dim[2] = w->dim[3] = 1;
