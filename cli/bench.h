@@ -12,7 +12,7 @@ struct bench_work {
     int recompute;   /* what is cheap is made again for the backward pass */
     int quick;       /* sides, lists and batches of a quarter, to see that all of it works: rates are no measure then */
     double units;    /* images, sequences, vectors or iterations of one run */
-    double flops;    /* of one run */
+    double flops;    /* operations of one run */
     int64_t planned; /* bytes the graphs and weights take by their plans */
     void *self;
     int (*run)(struct tess_context *ctx, struct bench_work *w);

@@ -1,4 +1,4 @@
-/* What `tessera bench` runs: models at the sizes of bench/peers/bench_torch.py, with weights as they begin and made-up input.
+/* The workloads of `tessera bench`: models at the sizes of bench/peers/bench_torch.py, with weights as they begin and made-up input.
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/bench_model.h"

@@ -1,4 +1,4 @@
-/* What the workloads of `tessera bench` are made of: a model, its graph, made-up input, and a run or a step of it.
+/* Parts of the workloads of `tessera bench`: a model, its graph, made-up input, and a run or a step of it.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSI_CLI_BENCH_MODEL_H
@@ -9,7 +9,7 @@
 #include <tessera/sampler.h>
 #include <tessera/train.h>
 
-/* What a case holds; what it does not need is NULL. */
+/* Everything a case holds; members that it does not need are NULL. */
 struct bench_model {
     struct tess_attrs *attrs;
     struct tess_tokenizer tokenizer;

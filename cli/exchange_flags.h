@@ -1,4 +1,4 @@
-/* What import and export have in common. SPDX-License-Identifier: MIT */
+/* Command lines of import and export. SPDX-License-Identifier: MIT */
 #ifndef TESSI_EXCHANGE_FLAGS_H
 #define TESSI_EXCHANGE_FLAGS_H
 

@@ -24,7 +24,7 @@ struct cli_flag {
     const char *initial; /* the default, as help shows it in brackets: "60"; NULL: none */
     const char *choices; /* "f32 bf16 auto": values to complete; NULL: none, or as `complete` says */
     int32_t type, complete;
-    size_t offset; /* of the member in the verb's options */
+    size_t offset; /* offsetof the member in the verb's options */
     int64_t lo, hi;
     /* 0, or the exit code after a message. */
     int (*take)(void *options, const char *verb, const char *value);
@@ -40,7 +40,7 @@ int cli_flags_read(struct cli_globals *g, const struct cli_verb *verb, int argc,
                    int (*take_word)(void *options, const char *verb, const char *word));
 /* Takes argv[*i], and its value, when it is a flag of every verb: 1 taken, 0 not one, -1 wrong (message printed). */
 int cli_global_flag(struct cli_globals *g, int argc, char **argv, int *i);
-/* What may have been meant by a flag that is none of `verb`, NULL for none before a verb; gives 2. */
+/* Prints that `verb` has no such flag, and the nearest one; `verb` is NULL for a flag before any. Gives 2. */
 int cli_unknown_flag(const struct cli_verb *verb, const char *word);
 
 /* The help of one verb; the rows of a table of flags, as help has them. */

@@ -77,7 +77,7 @@ static int is_packed(const struct tess_tensor *shape, int32_t bits)
     return shape->dtype && bits && (size_t)bits < 8 * tess_dtype_size(shape->dtype);
 }
 
-/* What an archive is about: the bits its codes take are to be compared with ceil(log2 K). */
+/* The gist of an archive: the bits its codes take are to be compared with ceil(log2 K). */
 static int is_codes(const char *name, int32_t bits)
 {
     return bits && strcmp(name, "codes") == 0;

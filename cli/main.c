@@ -143,7 +143,7 @@ static int main_run(int argc, char **argv)
     return EXIT_USAGE;
 }
 
-/* Of standard output: 0, or why not all of it got out. */
+/* The errno of standard output: 0, or why not all of it got out. */
 static int output_error(void)
 {
     struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};

@@ -177,7 +177,7 @@ static int new_files(const struct new_options *o, struct project_file *file)
     return n;
 }
 
-/* Of a kind, the folder of plugins that a plugin of it is installed in. */
+/* The folder below plugins/ that a plugin of this kind is installed in. */
 static const char *folder_of_kind(const char *kind, char *text, size_t capacity)
 {
     static const char *const same[] = {"features", NULL};
@@ -263,9 +263,10 @@ const struct cli_verb cli_new = {
     .name = "new",
     .summary = "begin a plugin: a project that builds, tests itself and runs",
     .arguments = "KIND NAME",
-    .description = "Writes a project for a plugin of KIND (quantizer, source, stage ...; a wrong one shows all) that a pipeline calls NAME: a\n"
-                   "source of two screens that does something real, a test, a pipeline, a makefile and a meson file that ask pkg-config for\n"
-                   "tessera, and a README. It builds and passes as it is. Nothing that is there is overwritten.\n",
+    .description =
+        "Writes a project for a plugin of KIND (quantizer, source, stage ...; a wrong one shows all) that a pipeline calls NAME: a\n"
+        "source of two screens that does something real, a test, a pipeline, a makefile and a meson file that ask pkg-config for\n"
+        "tessera, and a README. It builds and passes as it is. Nothing that is there is overwritten.\n",
     .flags = flags,
     .run = new_run,
 };

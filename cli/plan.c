@@ -66,7 +66,7 @@ int cli_options_read(struct cli_globals *g, const struct cli_verb *verb, int arg
     return 0;
 }
 
-/* What the user should know of files that were looked at: one of his that is refused, or taken in the place of tessera's own. */
+/* Remarks on plugins' files that were looked at: one of his that is refused, or taken in the place of tessera's own. */
 static void tell_remarks(const struct tessi_runtime *r)
 {
     for (int64_t i = 0; i < tessi_plug_registry_files(r->registry); i++) {

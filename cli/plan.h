@@ -1,4 +1,4 @@
-/* What `run` and `plan` share: their arguments, and the plan as a table. SPDX-License-Identifier: MIT */
+/* Shared by `run` and `plan`: their arguments, and the plan as a table. SPDX-License-Identifier: MIT */
 #ifndef TESSI_CLI_PLAN_H
 #define TESSI_CLI_PLAN_H
 

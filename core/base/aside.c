@@ -41,7 +41,7 @@ static const char *aside_split(const char *path, char *folder, size_t capacity)
     return slash ? slash + 1 : path;
 }
 
-/* Whether `name` is that of a file aside for one called `base`. */
+/* 1 where `name` is that of a file aside for one called `base`. */
 static int is_aside_of(const char *name, const char *base)
 {
     size_t front = strnlen(base, BASE_MOST);

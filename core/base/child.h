@@ -14,7 +14,7 @@ enum {
 
 struct tessi_child_text {
     char text[4000]; /* the first bytes of it, ended by '\0' */
-    size_t bytes;    /* of all of it */
+    size_t bytes;    /* length of the whole text, kept or not */
 };
 
 struct tessi_child {

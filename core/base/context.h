@@ -8,7 +8,7 @@
 
 struct tessi_context {
     struct tess_context context; /* first: a struct tess_context * of this host is a struct tessi_context * */
-    int code;              /* of the kept message; TESS_OK while there is none */
+    int code;                    /* status of the kept message; TESS_OK while there is none */
     char message[TESSI_MESSAGE_CAPACITY];
 };
 

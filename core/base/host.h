@@ -25,12 +25,12 @@ struct tessi_runtime {
     void *dense_self;
     int reserved;           /* memory of the backend's library is there */
     struct tessi_file_digests *files; /* remembered; NULL: none are */
-    struct tessi_witness *witness;    /* of files digested now; NULL: nobody asks */
-    struct tessi_witness *expected;   /* of the stage at work */
+    struct tessi_witness *witness;    /* the files digested now; NULL: nobody asks */
+    struct tessi_witness *expected;   /* the files that the stage at work was planned with */
     void (*graph_sealed)(void *user, const struct tess_graph *g); /* told of each graph that is sealed; NULL: nobody asks */
     void *graph_user;
     int threads;            /* wanted; 0: all processors */
-    int32_t precision;      /* of the products of weights: TESS_F32 or TESS_BF16; set by tessi_host_runtime_compute */
+    int32_t precision;      /* dtype of operands in products with weights: TESS_F32 or TESS_BF16; set by tessi_host_runtime_compute */
     char precision_name[8]; /* wanted: "f32", "bf16", "auto"; "": f32 */
     char backend_name[64];  /* wanted; "": the preferred one */
     char numeric_mode[256]; /* "f32, openblas 0.3.21 Zen, kernels avx2": part of every cache key */

@@ -25,7 +25,7 @@ static _Atomic int64_t passages[TESSI_POINTS];
 
 static const struct {
     const char *name;
-    int error; /* of `fail`; 0: nothing can fail there */
+    int error; /* errno that `fail` sets; 0: nothing can fail there */
 } points[TESSI_POINTS] = {
     [TESSI_AT_ALLOC] = {"alloc", ENOMEM},   [TESSI_AT_OPEN] = {"open", EMFILE},    [TESSI_AT_READ] = {"read", EIO},
     [TESSI_AT_WRITE] = {"write", ENOSPC},   [TESSI_AT_SYNC] = {"sync", EIO},       [TESSI_AT_RENAME] = {"rename", EACCES},

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define LINE_MOST (1 << 16) /* bytes of the file's lines that go out at once */
-#define MARKS 32        /* of the window over which the rate is taken */
+#define MARKS 32            /* samples of progress in the window over which the rate is taken */
 #define MARK_EVERY 0.25 /* seconds between two marks */
 
 struct mark {

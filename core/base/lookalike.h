@@ -9,7 +9,7 @@
 enum {
     TESSI_HIDDEN = 1,      /* blanks that are no space, and what has no width at all */
     TESSI_PUNCTUATION = 2, /* dashes, quotes, full-width forms */
-    TESSI_LETTER = 4       /* of alphabets some of whose letters look Latin */
+    TESSI_LETTER = 4       /* a letter of an alphabet some of whose letters look Latin */
 };
 
 struct tessi_base_lookalike {

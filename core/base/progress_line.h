@@ -8,7 +8,7 @@
 struct tessi_progress_line {
     const char *label, *unit, *metric; /* metric "": none */
     int64_t done, total;               /* total 0: not known */
-    double value;                      /* of the metric */
+    double value;                      /* the metric's value */
     double rate;                       /* units a second; 0: not known */
     double took;                       /* seconds, once it has ended; below 0: it goes on */
 };

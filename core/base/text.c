@@ -47,7 +47,7 @@ static void text_end(char *to, size_t capacity, size_t n)
         to[n] = '\0';
 }
 
-/* Whether `bytes` would be taken for an escaped text, or is none of UTF-8. */
+/* 1 where `bytes` would be taken for an escaped text, or is not UTF-8. */
 static int needs_escapes(const char *bytes)
 {
     uint32_t number;

@@ -15,7 +15,7 @@
 #define MAX_TEXT 65536
 #define MAX_CHAIN 100 /* names that stand for names */
 
-enum { UNTOUCHED = 0, FINISHED = 1, AT_WORK = 2 }; /* of a name under params: in its `used` */
+enum { UNTOUCHED = 0, FINISHED = 1, AT_WORK = 2 }; /* states of a name under params, kept in its `used` */
 
 struct scope {
     struct tess_context *ctx;

@@ -13,7 +13,7 @@ struct tessi_yaml_reader {
     yaml_parser_t parser;
     const char *text, *name;
     size_t bytes;
-    int32_t line, column; /* of the text's beginning: of a value on the command line; 0: it is a file of its own */
+    int32_t line, column; /* where the text begins, for a value on the command line; 0: it is a file of its own */
     int64_t nodes;
     struct tessi_yaml_anchor *anchors; /* latest first: a name may be given anew */
 };

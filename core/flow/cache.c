@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether the attribute found, b, is what a planned. */
+/* 1 where the attribute found, b, is the one planned, a. */
 static int cache_keeps(const struct tessi_attr *a, const struct tessi_attr *b)
 {
     if (a->type != b->type)

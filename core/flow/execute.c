@@ -206,7 +206,8 @@ static int wait_for_other(void *user, struct tess_context *ctx, const char *hold
     return tessi_base_signals_stopping() ? execute_stopped(ctx, w->s) : TESS_OK;
 }
 
-/* Of a stage that is done. Who holds its lock does that: a checkpoint may be that of another run, which computes it once more. */
+/* Removes the checkpoint of a stage that is done. Who holds its lock does that: a checkpoint may be that of another run, which computes it
+ * once more. */
 static int drop_checkpoint(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s)
 {
     char *path = NULL, *rows = NULL;

@@ -1,4 +1,4 @@
-/* What the files of a pipeline share: its stages, and one execution of a stage. SPDX-License-Identifier: MIT */
+/* Declarations shared by the files of core/flow: a pipeline's stages, and one execution of a stage. SPDX-License-Identifier: MIT */
 #ifndef TESSI_FLOW_PRIVATE_H
 #define TESSI_FLOW_PRIVATE_H
 
@@ -16,7 +16,7 @@
 #define TESSI_PROGRESS_TOTAL "progress_total"
 #define TESSI_PROGRESS_UNIT "progress_unit"
 
-/* What a port of a stage is connected to: another stage, a file, or nothing. */
+/* The connection of a stage's port: to another stage, a file, or nothing. */
 struct tessi_input {
     const struct tess_port *port;
     const struct tessi_config *at; /* where the pipeline says so; NULL: not connected */
@@ -60,7 +60,7 @@ struct tessi_stage {
     double seconds;
     char warning[512]; /* "": none */
     char *reason;                  /* NULL: none */
-    int64_t done, total;           /* of its checkpoint; total 0: there is none, or it does not say */
+    int64_t done, total;           /* progress of its checkpoint; total 0: there is none, or it does not say */
     char unit[24];
     int64_t recorded;              /* bytes that planning it took, and so will running it */
     char *cached; /* RUNS/.cache/KEY.h5, once the key is known; may not be there */
@@ -82,7 +82,7 @@ struct tessi_pipeline {
     int64_t count; /* all stages, each after those it reads */
     struct tessi_stage *stage;
     int64_t views, *view; /* the wanted ones */
-    int lock;             /* of the run's folder, while it runs; -1: none */
+    int lock;             /* descriptor of the lock on the run's folder, while it runs; -1: none */
 };
 
 /* ---- stages (stages.c): names, edges, order, ports ------------------------------------------------------------------ */
@@ -139,7 +139,7 @@ struct tess_stage_run {
     int64_t inputs;
     const struct tess_port **port;
     struct tess_artefact **input; /* NULL where not connected */
-    struct tessi_place *place;    /* of them when they were opened */
+    struct tessi_place *place;    /* sizes and times of the inputs' files when they were opened */
     struct tess_artefact *output;
     char *checkpoint;              /* path */
     struct tess_artefact *resumed; /* NULL: the stage starts over */

@@ -96,7 +96,7 @@ static int same_text(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 
-/* Whether a result is what this pipeline's stage would be now, as far as can be told before it is run. `here` has the digests of what
+/* 1 where a result is what this pipeline's stage would make now, as far as can be told before it is run. `here` has the digests of what
  * stays in the folder, "" where nothing does. */
 static int is_of(const struct tessi_stage *s, const struct tess_artefact *a, char (*here)[TESS_DIGEST_TEXT])
 {
@@ -173,7 +173,7 @@ static int same_path(const char *a, const char *b)
     return same;
 }
 
-/* Whether a stage reads this file as an input from outside. */
+/* 1 where a stage reads this file as an input from outside. */
 static const struct tessi_stage *reader_of(const struct tessi_pipeline *p, const char *path)
 {
     for (int64_t i = 0; i < p->count; i++)
@@ -266,7 +266,7 @@ static int folder_describe(struct tess_context *ctx, const struct tessi_pipeline
     return TESS_OK;
 }
 
-/* Whether two runs are of one pipeline and read the same, as far as both have looked: one may be of the first stages alone. */
+/* 1 where two runs are of one pipeline and read the same files, as far as both have looked: one may be of the first stages alone. */
 static int folder_agree(const char *ours, const char *theirs)
 {
     size_t head = 1 + TESS_DIGEST_TEXT; /* both newlines of the first line */

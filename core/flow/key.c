@@ -90,7 +90,8 @@ static void list_components(struct list *l, const struct tess_component *k, cons
     }
 }
 
-/* Whether component `k` may be what the attribute `name` speaks of: "encoder" is of kind encoder/1, and what "network" is no kind says. */
+/* 1 where component `k` may be the one that the attribute `name` speaks of: "encoder" is of kind encoder/1, and what "network" is no kind
+ * says. */
 static int may_be(const struct list *l, const struct tess_component *k, const char *name, const char *use)
 {
     char kind[64];

@@ -21,7 +21,7 @@ struct loader {
     struct tess_context *ctx;
     struct tessi_config *dropped;
     int64_t chain;
-    char *path[MAX_CHAIN]; /* of the files being loaded, without links, the first extending the second ... */
+    char *path[MAX_CHAIN]; /* paths of the files being loaded, without links, the first extending the second ... */
 };
 
 static const char *const top_keys[] = {"tessera", "name", "seed", "params", "stages", "extends", "backend", "precision"};
@@ -35,7 +35,7 @@ static int is_top_key(const char *key)
     return 0;
 }
 
-/* What each file has to be for itself. */
+/* Checks of each file by itself. */
 static int check_file(struct tess_context *ctx, const struct tessi_config *root)
 {
     char found[200], words[100];
@@ -61,7 +61,7 @@ static int check_file(struct tess_context *ctx, const struct tessi_config *root)
     return TESS_OK;
 }
 
-/* What the top-level keys are, once all files and the command line have had their say. A null is no value: the key may be left out. */
+/* Checks of the top-level keys, once all files and the command line have had their say. A null is no value: the key may be left out. */
 static int check_settings(struct tess_context *ctx, const struct tessi_config *root)
 {
     static const struct {

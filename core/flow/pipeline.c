@@ -72,7 +72,7 @@ static int read_settings(struct tess_context *ctx, struct tessi_pipeline *p, con
     return status;
 }
 
-/* What files held when they were read last is kept beside the artefacts. */
+/* Digests of files as they were read last are kept beside the artefacts. */
 static int remember_files(struct tess_context *ctx, const struct tessi_pipeline *p)
 {
     char *path = NULL;
@@ -128,8 +128,8 @@ static int pipeline_choose(struct tess_context *ctx, struct tessi_pipeline *p, c
     return TESS_OK;
 }
 
-/* What no plan can tell to the byte: kernels that a backend compiles, pages of its code that are used for the first time, chunks on their
- * way into a file. Measured with both backends: 2 to 9 MiB. */
+/* Memory that no plan can tell to the byte: kernels that a backend compiles, pages of its code that are used for the first time, chunks on
+ * their way into a file. Measured with both backends: 2 to 9 MiB. */
 #define AT_WORK (6 << 20)
 
 /* ---- planning ------------------------------------------------------------------------------------------------------ */

@@ -9,7 +9,7 @@ struct tess_graph;
 struct tessi_pipeline;
 
 struct tessi_pipeline_options {
-    const char *path;                 /* of the YAML */
+    const char *path;                 /* the YAML file's */
     int64_t overrides;                /* "tokenizer.steps=200", "K=64" (a name under params), "seed=3" */
     const char *const *override;
     const char *workdir;              /* where runs/ goes; NULL: the current folder */
@@ -37,8 +37,8 @@ struct tessi_stage_view {
     int64_t steps;
     int64_t memory;          /* bytes of the whole process while it is at work, at most */
     int64_t done, total;     /* where it goes on, of its checkpoint; total 0: from its start */
-    const char *path;        /* of the artefact in the run's folder */
-    int32_t outcome;         /* of tessi_flow_pipeline_run; TESSI_LEFT before it */
+    const char *path;        /* the artefact's path in the run's folder */
+    int32_t outcome;         /* set by tessi_flow_pipeline_run; TESSI_LEFT before it */
     double seconds;          /* it took */
     const char *warning;     /* what its warnings say is wrong; NULL: none */
     int64_t pictures;        /* files in the run's folder, once it has run */

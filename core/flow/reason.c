@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What changed, in one line of any length; a failure is kept and ends the telling. */
+/* The changes, in one line of any length; a failure is kept and ends the telling. */
 struct changes {
     struct tess_context *ctx;
     char *text;
@@ -221,7 +221,7 @@ static void look_for_checkpoint(const struct tessi_pipeline *p, struct tessi_sta
     tess_free(path);
 }
 
-/* What is not as it was when the artefact in the run's folder was made; a file that cannot be read says nothing. */
+/* Names everything that is not as it was when the artefact in the run's folder was made; a file that cannot be read says nothing. */
 static int compare_all(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s, struct changes *k)
 {
     struct tess_artefact *a = NULL;

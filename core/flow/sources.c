@@ -1,4 +1,4 @@
-/* What a stage reads from outside is what its key says, or nothing comes of it. A file is digested when a stage is planned and read when
+/* Outside files that a stage reads are those its key names, or the stage fails. A file is digested when a stage is planned and read when
  * it runs, which may be hours later; were it another one by then, its content would be cached under the name of what it was before. So the
  * files are looked at again before the stage runs, before a checkpoint is left and before its artefact gets a name.
  *

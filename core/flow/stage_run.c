@@ -1,4 +1,4 @@
-/* What a running stage asks of its host: inputs and output, progress, stopping, checkpoints.
+/* Services of the host to a running stage: inputs and output, progress, stopping, checkpoints.
  *
  * A checkpoint is an artefact of kind "checkpoint" beside the one being made, under the same key, so that it can only be taken
  * up by exactly the stage that left it. One that cannot be written costs time and no results, and so does one that is damaged: a warning.
@@ -64,7 +64,7 @@ void tess_stage_note(struct tess_stage_run *r, const char *format, ...)
     tessi_base_log_note(r->log, "%s: %s", r->name, text);
 }
 
-/* What is wrong, without the cure, behind what else is; a later word on the same ("diverged: ...") takes the former's place. */
+/* Keeps a warning, without the cure, behind those before it; a later word on the same ("diverged: ...") takes the former's place. */
 static void keep_warning(struct tessi_stage *s, const char *text)
 {
     size_t length = strcspn(text, ";"), about = strcspn(text, ":"), used = strlen(s->warning);

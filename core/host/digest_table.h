@@ -18,10 +18,10 @@ struct tessi_place {
     int64_t size, changed, touched; /* mtime and ctime, nanoseconds */
 };
 
-/* What the system says of an open file: 0, or -1 with errno. */
+/* Size, times and inode of an open file: 0, or -1 with errno. */
 int tessi_host_place_of(int fd, struct tessi_place *out);
 int tessi_host_place_same(const struct tessi_place *a, const struct tessi_place *b);
-/* Whether it changed within the two seconds before `now`, so that another change could have left the same times. */
+/* 1 where it changed within the two seconds before `now`, so that another change could have left the same times. */
 int tessi_host_place_lately(const struct tessi_place *at, int64_t now);
 
 struct tessi_file_digests;

@@ -1,4 +1,4 @@
-/* What is in a file, remembered: a folder of images is named by all its bytes, and reading gigabytes for every plan would be long.
+/* Digests of files, remembered: a folder of images is named by all its bytes, and reading gigabytes for every plan would be long.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/inject.h"
@@ -102,7 +102,7 @@ struct files {
     const struct tessi_file_digests *table; /* NULL: nothing is remembered */
     const char *const *path;
     struct file *file;
-    struct tessi_context *context; /* of each worker, with its first failure */
+    struct tessi_context *context; /* one a worker, with its first failure */
     int64_t *failed;         /* the file that was; -1: none */
 };
 

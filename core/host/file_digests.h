@@ -1,4 +1,4 @@
-/* What is in files: their digests, remembered (digest_table.h), and whether they stay as they were while a stage works with them.
+/* The contents of files as digests, remembered (digest_table.h), and whether they stay as they were while a stage works with them.
  * SPDX-License-Identifier: MIT */
 #ifndef TESSI_FILE_DIGESTS_H
 #define TESSI_FILE_DIGESTS_H

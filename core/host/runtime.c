@@ -148,7 +148,7 @@ int tessi_host_runtime_reserve(struct tess_context *ctx, struct tessi_runtime *r
     return TESS_OK;
 }
 
-/* What was asked for; auto is bf16 where the backend says that this processor multiplies it by itself. */
+/* The precision that was asked for; auto is bf16 where the backend says that this processor multiplies it by itself. */
 static int32_t precision_of(const struct tessi_runtime *r)
 {
     if (strcmp(r->precision_name, "auto") == 0)

@@ -15,7 +15,7 @@ struct tessi_runtime_options {
     const char *backend;     /* NULL: the preferred one */
     const char *precision;   /* NULL: f32 */
     int threads;             /* 0: all processors */
-    int level, colour;       /* of the log */
+    int level, colour;       /* verbosity of the log, and colours in it */
     FILE *terminal;          /* NULL: quiet */
     double trial_seconds;    /* that a file of the user's may take to be loaded for the first time; 0: as long as usual */
 };
@@ -28,7 +28,7 @@ int tessi_host_runtime_choose_backend(struct tess_context *ctx, struct tessi_run
 /* Likewise "f32", "bf16" or "auto": bf16 where the processor multiplies it by itself. TESS_E_VALUE for another word. */
 int tessi_host_runtime_choose_precision(struct tess_context *ctx, struct tessi_runtime *r, const char *name) TESS_CHECKED;
 int tessi_host_runtime_compute(struct tess_context *ctx, struct tessi_runtime *r) TESS_CHECKED;
-/* What the backend wants to have before its first run; once. After tessi_host_runtime_compute. [one thread] */
+/* Reserves what the backend needs before its first run; once. After tessi_host_runtime_compute. [one thread] */
 int tessi_host_runtime_reserve(struct tess_context *ctx, struct tessi_runtime *r) TESS_CHECKED;
 /* 1 where the backend says that it multiplies operands of `dtype` faster than f32. After tessi_host_runtime_compute. */
 int tessi_host_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype);

@@ -56,7 +56,7 @@ static const char *short_text(const struct tess_param *p, const struct tessi_con
     return text;
 }
 
-/* What differs for one parameter: "steps: 49 (its own: 1000)" of a value that stays, "steps: 1000, not 49" of one that went. */
+/* The difference in one parameter, as text: "steps: 49 (its own: 1000)" of a value that stays, "steps: 1000, not 49" of one that went. */
 static int add_difference(const struct tess_param *p, const struct tess_instance *i, const struct tessi_config *config, int first,
                           char *text, size_t capacity)
 {

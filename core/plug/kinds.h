@@ -16,7 +16,7 @@ struct tessi_kind_function {
 
 struct tessi_kind {
     const char *id; /* "encoder/1" */
-    size_t bytes;   /* of the table in ABI 1.0, at least */
+    size_t bytes;   /* least size of the table, that of ABI 1.0 */
     struct tessi_kind_function function[TESSI_KIND_FUNCTIONS];
 };
 
@@ -28,7 +28,7 @@ const struct tessi_kind *tessi_plug_kind_find(const char *id);
 const char *tessi_plug_kind_other(const char *id);
 /* The word of a known kind that `id` was probably to have, "quantizer" for "quantiser/1"; NULL: of none. */
 const char *tessi_plug_kind_nearest(const char *id, char *text, size_t capacity);
-/* Whether a table of this kind, as long as its `size` says, has the function. */
+/* 1 where a table of this kind, as long as its `size` says, has the function. */
 int tessi_plug_kind_has(const struct tessi_kind_function *f, const void *ops);
 
 #endif

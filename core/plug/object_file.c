@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TABLE_BYTES_MOST ((uint64_t)64 << 20) /* of symbols, or of their names */
+#define TABLE_BYTES_MOST ((uint64_t)64 << 20) /* largest table of symbols, or of their names, that is read */
 #define HEADERS_MOST 128                      /* segments; a linker makes about ten */
 #define FRONT_BYTES 2048                      /* the file's first: all headers, usually */
 
@@ -116,7 +116,7 @@ static int object_open(struct object *o, const char *path)
     return 1;
 }
 
-/* What the first bytes of a file that is no ELF file say that it is. */
+/* A name for the kind of a file that is no ELF file, from its first bytes. */
 static const char *other_format(const unsigned char *head, size_t n)
 {
     static const struct {

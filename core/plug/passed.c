@@ -24,7 +24,7 @@
 #define BYTES_MOST (1 << 20)
 
 struct tessi_passed {
-    char *path;  /* of the list; NULL: there is no folder for it */
+    char *path;  /* where the list lies; NULL: there is no folder for it */
     char *text;  /* what is in it, behind its first line; NULL: not read yet */
     char *fresh; /* lines to be put in front */
     char environment[TESS_DIGEST_TEXT];
@@ -66,7 +66,7 @@ static int place_of(const char *path, char *text, size_t capacity)
     return 1;
 }
 
-/* Whether each "PATH=PLACE" of the line, up to its end, is as it was. */
+/* 1 where each "PATH=PLACE" of the line, up to its end, is as it was. */
 static int is_as_it_was(const char *line)
 {
     char path[PATH_MAX], place[160];

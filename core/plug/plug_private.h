@@ -1,4 +1,4 @@
-/* What the files of core/plug share. SPDX-License-Identifier: MIT */
+/* Declarations shared by the files of core/plug. SPDX-License-Identifier: MIT */
 #ifndef TESSI_PLUG_PRIVATE_H
 #define TESSI_PLUG_PRIVATE_H
 
@@ -12,7 +12,7 @@
 int tessi_plug_kind_length(const char *kind);
 /* Bytes and alignment of the member behind a parameter of this type; 0 for an unknown type. */
 size_t tessi_plug_param_bytes(int32_t type, size_t *align);
-/* Of an enum "l1|l2": the i-th name into text; 0 past the end. */
+/* The i-th choice of an enum "l1|l2", into text; 0 past the end. */
 int tessi_plug_option(const struct tess_param *p, int64_t i, char *text, size_t capacity);
 /* Index of a name in an enum, or -1. */
 int64_t tessi_plug_option_index(const struct tess_param *p, const char *name);
@@ -25,7 +25,7 @@ const char *tessi_plug_param_former(const struct tess_component *k, const struct
 int tessi_plug_was_called(const struct tess_component *k, const struct tess_param *p, const char *name);
 /* Kind and, in `like`, the other parameter's name ("" for none) of a component parameter; 0 when the text does not say so. */
 int tessi_plug_component_text(const struct tess_param *p, char *kind, size_t kind_capacity, char *like, size_t like_capacity);
-/* What a parameter wants, for errors: "an integer 1 .. 4096". */
+/* The values a parameter takes, for errors: "an integer 1 .. 4096". */
 const char *tessi_plug_param_wants(const struct tess_param *p, char *text, size_t capacity);
 const struct tess_param *tessi_plug_param_named(const struct tess_component *k, const char *name, int64_t *index);
 

@@ -74,7 +74,7 @@ int tessi_plug_registry_new(struct tess_context *ctx, const char *extra, double 
     return status;
 }
 
-/* Of what was added last: the refusal, as a failure. */
+/* The refusal of the file that was added last, as a failure. */
 static int added(struct tess_context *ctx, struct tessi_registry *r, int status)
 {
     const char *refusal = r->files ? r->file[r->files - 1].found.refusal : NULL;

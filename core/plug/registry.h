@@ -15,7 +15,7 @@ struct tessi_found {
     const struct tess_plugin *plugin;  /* NULL when refused */
     char *remark;                      /* for those who plan and run; NULL: nothing to say */
     int32_t shipped;                   /* 1: of this program's release, by its folder and name */
-    char digest[TESS_DIGEST_TEXT];     /* of its bytes, where it is not; "" */
+    char digest[TESS_DIGEST_TEXT];     /* digest of the file, where it is not of the release; else "" */
 };
 
 /* Scans, in this order, each folder of TESSERA_PLUGIN_PATH (colon-separated), of `extra` (same form, may be NULL), then the tree's

@@ -50,8 +50,8 @@ static int names_are_free(const struct tessi_registry *r, const struct tess_plug
     return 1;
 }
 
-/* Whether the file is of this program's release: in its folder, under a name that was built with it ("quantizers/ema"). Where they were
- * built, libtool's folder is between the two. */
+/* 1 where the file belongs to this program's release: in its folder, under a name that was built with it ("quantizers/ema"). Where they
+ * were built, libtool's folder is between the two. */
 static int is_shipped_as(const char *own, const char *path)
 {
     static const char *const names[] = {TESSI_SHIPPED_NAMES NULL};
@@ -144,7 +144,7 @@ static int registry_record(struct tess_context *ctx, struct tessi_registry *r, c
     return TESS_OK;
 }
 
-/* Of the last in the list: takes in the components of p, or keeps why p is refused, `why` where p is NULL. */
+/* For the last file in the list: takes in the components of p, or keeps why p is refused, `why` where p is NULL. */
 static int registry_decide(struct tess_context *ctx, struct tessi_registry *r, const struct tess_plugin *p, char *why, size_t capacity)
 {
     char what[200] = "", refusal[PATH_MAX + 1026];
@@ -185,7 +185,7 @@ int tessi_plug_registry_take(struct tess_context *ctx, struct tessi_registry *r,
 
 /* ---- kinds ----------------------------------------------------------------------------------------------------------- */
 
-/* Whether a component has a parameter of this kind: plugins may have kinds among themselves. */
+/* 1 where some component has a parameter of this kind: plugins may have kinds among themselves. */
 static int is_taken(const struct tessi_registry *r, const char *id)
 {
     const struct tess_param *p;

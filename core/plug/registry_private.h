@@ -22,7 +22,7 @@ struct tessi_registry_entry {
     const struct tess_component *component;
     const struct tess_plugin *plugin;
     int64_t file;
-    char module_digest[TESS_DIGEST_TEXT]; /* of a file that is not of the release, for the library of the component; "" */
+    char module_digest[TESS_DIGEST_TEXT]; /* digest of the component's library, for a file outside the release; else "" */
 };
 
 struct tessi_registry {

@@ -21,7 +21,7 @@
 
 /* ---- the process ------------------------------------------------------------------------------------------------- */
 
-/* What a file that is loaded has to leave as it is: results, signals, paths and numbers in texts depend on it. */
+/* State of the process that loading a file has to leave as it is: results, signals, paths and numbers in texts depend on it. */
 struct process {
     int rounding, denormal;
     int signal_set[NSIG]; /* not the default */
@@ -46,7 +46,7 @@ static void process_look(struct process *p)
     (void)umask(p->mask);
 }
 
-/* What it did to the process, in words that follow "that loading it"; "" for nothing. */
+/* The change that loading made to the process, in words that follow "that loading it"; "" for none. */
 static void process_compare(const struct process *before, char *text, size_t capacity)
 {
     struct process now;

@@ -1,5 +1,5 @@
-/* Whether an artefact keeps what its kind promises: attributes in their ranges, datasets of the types and dimensions that attributes say.
- * The digest tells what was written, not that it makes sense: a file from a stranger may have any attributes beside any datasets. One
+/* Checks that an artefact keeps what its kind promises: attributes in their ranges, datasets of the types and dimensions that attributes
+ * say. The digest tells what was written, not that it makes sense: a file from a stranger may have any attributes beside any datasets. One
  * table, asked wherever an artefact is given to a stage, so that a stage may rely on it. Values are not looked at. Kinds that are not in
  * the table belong to plugins, which know them.
  *

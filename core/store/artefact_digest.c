@@ -168,7 +168,7 @@ int tessi_store_digest_notes(struct tess_context *ctx, const struct tess_artefac
 
 /* ---- checking ------------------------------------------------------------------------------------------------------ */
 
-/* What follows a text's end in its row is no part of the digest, and is zero. */
+/* Bytes behind a text's end in its row are no part of the digest, and are zero. */
 static int check_padding(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, const char *text,
                          int64_t rows)
 {

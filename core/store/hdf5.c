@@ -13,7 +13,7 @@
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
-static char reason[240]; /* of the first call that failed since the lock was taken */
+static char reason[240]; /* why the first call failed since the lock was taken */
 static int wants_memory; /* that of HDF5 itself could not be allocated, which says nothing about the file */
 
 /* Tried, not kept. */
@@ -27,7 +27,7 @@ static bool is_to_be_had(size_t bytes)
 }
 
 struct frames {
-    const char *text; /* of the innermost */
+    const char *text; /* reason of the innermost call */
     int filter;       /* a filter is among them: HDF5 keeps to itself why it failed */
 };
 

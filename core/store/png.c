@@ -19,7 +19,7 @@ struct job {
     struct tess_context *ctx;
     const char *path;
     struct tess_tensor *picture;
-    int status; /* of a failure that is not libpng's */
+    int status; /* status of a failure that is not libpng's */
     png_size_t row_bytes;
     char reason[160];
 };

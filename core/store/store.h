@@ -5,7 +5,7 @@
 
 #include <tessera/artefact.h>
 
-/* What is written under /provenance as attributes. All strings borrowed; NULL leaves one out. */
+/* The attributes that are written under /provenance. All strings borrowed; NULL leaves one out. */
 struct tessi_provenance {
     const char *stage;        /* name in the pipeline */
     const char *plugin;       /* "stage/1 train-autoencoder, tessera-stages 0.1.0" */
@@ -14,7 +14,7 @@ struct tessi_provenance {
     const char *numeric_mode;
     const char *tool;         /* "tessera 0.1.0" */
     uint64_t seed;
-    int64_t epoch;            /* of the results; 0 leaves it out */
+    int64_t epoch;            /* the results' epoch; 0 leaves it out */
     const char *files;        /* read from outside, a line each: "DIGEST PATH" */
     int64_t inputs;           /* their ports and content digests */
     const char *const *input_port, *const *input_digest;
@@ -36,12 +36,12 @@ void tessi_store_artefact_close(struct tess_artefact *a);
 /* Opens for reading; checks that it is a tessera artefact, complete, of this format version. TESS_E_IO: missing or unreadable;
  * TESS_E_DATA: not one, truncated, damaged. External links, soft links out of the file and unknown filters are refused. */
 int tessi_store_artefact_open(struct tess_context *ctx, const char *path, struct tess_artefact **out) TESS_CHECKED;
-/* Of the file it was opened from, for fstat; the artefact's own. */
+/* The descriptor of the file it was opened from, for fstat; the artefact's own. */
 int tessi_store_artefact_descriptor(const struct tess_artefact *a);
 /* Computes the content digest again and compares. TESS_E_DATA with both digests and what to do. */
 int tessi_store_artefact_verify(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
-/* Whether attributes and datasets are what the artefact's kind promises (artefact_check.c has the table): to be asked before a stage gets
- * it. Reads no values. TESS_E_DATA names the file, the attribute, the dataset, what was wanted and what was found. */
+/* Checks that attributes and datasets are what the artefact's kind promises (artefact_check.c has the table): to be asked before a stage
+ * gets it. Reads no values. TESS_E_DATA names the file, the attribute, the dataset, what was wanted and what was found. */
 int tessi_store_artefact_check_attrs(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
 /* A provenance attribute ("key", "parameters", "input/images"), or NULL. Valid until close. */
 const char *tessi_store_artefact_provenance(const struct tess_artefact *a, const char *name);

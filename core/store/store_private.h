@@ -1,4 +1,4 @@
-/* What the files of this room share: the artefact's insides, the lock around HDF5, the file driver.
+/* Declarations shared by the files of this room: the artefact's insides, the lock around HDF5, the file driver.
  *
  * HDF5 is used by one thread at a time: every public function takes the lock, and everything declared here that touches HDF5 wants
  * it held. HDF5 reaches the disk through our own driver (disk.c), which remembers the system's error number; so a full disk is
@@ -53,7 +53,7 @@ void tessi_store_unlock(void);
 int tessi_store_capacity(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
 /* The library's own reason for the first call that failed since the lock was taken, on one line; whatever was called after it. */
 const char *tessi_store_reason(void);
-/* What failed until now was no failure: a call was tried, and there is another way. */
+/* Forgets failures up to now: a call was tried, and there is another way. */
 void tessi_store_forget(void);
 /* A failed HDF5 call on `a`, while writing or reading `what` ("codes"; "" for the file). */
 int tessi_store_fail(struct tess_context *ctx, const struct tess_artefact *a, const char *what);

@@ -100,7 +100,7 @@ static int read_network(struct tess_context *ctx, const struct vq_ddm *v, const 
     return read_steps(ctx, v, p, n);
 }
 
-/* What is there under _nn. must be there inside the noise as well, in the same shape. */
+/* Weights that are there under _nn. must be there inside the noise as well, in the same shape. */
 static int check_twins(struct tess_context *ctx, const struct tess_import_plan *p, const struct network *n)
 {
     for (int64_t i = 0; i < p->entries; i++) {

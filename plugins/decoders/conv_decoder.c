@@ -52,7 +52,7 @@ static int conv_decoder_record(void *self, struct tess_context *ctx, struct tess
     return record_both(self, ctx, g, latent, height, width, channels, image, NULL);
 }
 
-/* Of pixels in 0 .. 1 in either variant. */
+/* Image and log sigma, of pixels in 0 .. 1 in either variant. */
 static int record_likelihood(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, int64_t height,
                              int64_t width, int64_t channels, struct tess_node **image, struct tess_node **log_sigma)
 {

@@ -58,7 +58,7 @@ static struct tess_node *unet_bias(struct tess_graph *g, int64_t width, int64_t 
     return tess_weight(g, "bias", 1, &width, (struct tess_init[]){unet_uniform(fan_in, TESS_WEIGHT_NO_DECAY)});
 }
 
-/* Of the last dimension: a layer of the time, or a 1 x 1 convolution. */
+/* A dense layer over the last dimension: a layer of the time, or a 1 x 1 convolution. */
 static struct tess_node *unet_linear(struct tess_graph *g, const char *name, struct tess_node *x, int64_t from, int64_t to)
 {
     tess_scope(g, "%s", name);
@@ -150,7 +150,7 @@ static int64_t unet_depth(const struct tess_denoiser_input *in)
     return TESS_HAS(in, depth) && in->depth > 1 ? in->depth : 1;
 }
 
-/* What was made of each code, (N, H, W x depth, channels), mixed to one vector a position. */
+/* The features of each code, (N, H, W x depth, channels), mixed to one vector a position. */
 static struct tess_node *mix_levels(const struct unet *p, struct tess_graph *g, const struct tess_denoiser_input *in, struct tess_node *x)
 {
     int64_t rows = tess_shape(in->tokens).dim[0], d = p->channels, depth = unet_depth(in);
@@ -183,7 +183,7 @@ static struct tess_node *read_tokens(const struct unet *p, struct tess_graph *g,
     return tess_add(g, tess_mul(g, x, tess_reshape(g, z, 4, one)), b);
 }
 
-/* What the blocks are told of the time, (N, channels): Mish of (17.2). */
+/* The time as the blocks get it, (N, channels): Mish of (17.2). */
 static struct tess_node *read_time(const struct unet *p, struct tess_graph *g, struct tess_node *time)
 {
     int64_t d = p->channels;

@@ -130,7 +130,7 @@ static const char *vgg16_file(void *self)
     return ((const struct vgg16 *)self)->weights;
 }
 
-/* Of a convolution: "features.2.weight" in the list of layers, or "net.slice1.2.weight" in LPIPS. */
+/* 1 for the name of a convolution: "features.2.weight" in the list of layers, or "net.slice1.2.weight" in LPIPS. */
 static int is_convolution(const char *theirs, int block, int place, const char *part, char ours[TESS_ENTRY_NAME])
 {
     char sliced[64];

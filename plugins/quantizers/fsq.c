@@ -11,7 +11,7 @@
 #include <math.h>
 
 struct fsq {
-    struct tess_list levels; /* of each channel */
+    struct tess_list levels; /* number of levels of each channel */
     int32_t bound;
 };
 
@@ -82,7 +82,7 @@ static int64_t fsq_level(const struct fsq *q, const struct channel *c, double z)
     return (int64_t)level;
 }
 
-/* What a level stands for, -1 .. 1. */
+/* The value a level stands for, -1 .. 1. */
 static float fsq_value(const struct fsq *q, const struct channel *c, int64_t level)
 {
     if (q->bound == BOUND_SYMMETRIC)

@@ -114,7 +114,7 @@ static int residual_lookup(void *self, struct tess_context *ctx, struct tess_gra
 
 /* ---- after a step ---- */
 
-/* What was left for a level, as it was recorded: (rows, D). */
+/* The residual that a level quantizes, as it was recorded: (rows, D). */
 static int residual_left(struct tess_context *ctx, const struct tess_react *r, const char *scope, struct tess_tensor *out)
 {
     char wanted[160];

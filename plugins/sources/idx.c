@@ -32,7 +32,7 @@ static int idx_missing(struct tess_context *ctx, const char *path)
     return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s%s", path, strerror(errno), hint);
 }
 
-/* What zlib found, without the path it puts in front. */
+/* Fails with zlib's reason, without the path it puts in front. */
 static int idx_damaged(struct tess_context *ctx, gzFile f, const char *path)
 {
     int code;
@@ -248,7 +248,7 @@ static int idx_read_image(void *self, struct tess_context *ctx, int64_t i, struc
     return TESS_OK;
 }
 
-/* What was read when it was opened, as it was then, and the files. */
+/* Digests the sizes that were read when the source was opened, and the files. */
 static int idx_fingerprint(void *self, struct tess_context *ctx, struct tess_digest *d)
 {
     const struct idx *s = self;

@@ -10,7 +10,7 @@ struct stage {
 struct work {
     const struct stage *s;
     struct stage_codec codec;
-    struct tess_tensor codes, images; /* of a batch */
+    struct tess_tensor codes, images; /* one batch of each */
     struct tess_tensor shown;
 };
 

@@ -25,8 +25,8 @@ struct work {
     struct stage_graph loss;
     struct stage_images images;
     struct round_trip trip;
-    struct tess_tensor codes;           /* of all */
-    struct tess_tensor originals, made; /* of the picture */
+    struct tess_tensor codes;           /* codes of all images */
+    struct tess_tensor originals, made; /* images of the picture */
     int64_t first, count;
     uint64_t seed;
     double nats; /* (23.2) of all images */
@@ -95,7 +95,7 @@ static int evaluate_plan(void *self, struct tess_context *ctx, struct tess_stage
     return status;
 }
 
-/* Of the n images that came back last, the first of them the at-th. */
+/* Adds the likelihoods of the n images that came back last, the first of them the at-th. */
 static void add_likelihood(struct work *k, int64_t at, int64_t n)
 {
     const struct round_trip *t = &k->trip;

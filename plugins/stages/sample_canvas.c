@@ -15,7 +15,7 @@ struct stage {
 };
 
 enum { ORDER_RASTER, ORDER_RANDOM };
-/* What the picture shows at most, and how many codes a canvas may have. */
+/* Limits of the picture, and of the codes of a canvas. */
 enum { SHOWN = 16, SIDE_MAX = 1 << 14 };
 
 struct models { /* made from attributes alone, for a plan and for a run */
@@ -117,7 +117,7 @@ static int sample_canvas_open_models(struct tess_context *ctx, const struct stag
                                         .steps = s->steps ? s->steps : s->height * s->width,
                                         .temperature = s->temperature,
                                         .seed = seed};
-    /* of a window; where one code is drawn at a time, as of a map in as many steps as it has codes */
+    /* reverse steps of a window; where one code is drawn at a time, as of a map in as many steps as it has codes */
     TESS_TRY(sampling_record(ctx, &m->p, m->canvas.raster ? p->height * p->width : m->canvas.steps, seed, s->batch));
     m->canvas.denoise = m->p.denoise.graph;
     m->canvas.picked = m->p.picked.graph;

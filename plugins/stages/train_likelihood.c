@@ -22,7 +22,7 @@ struct work {
     struct tess_graph *graph;
     struct stage_images images;
     struct stage_codec shown; /* the model as it becomes */
-    struct tess_tensor sheet[3], codes, real, log_sigma; /* of the picture; sheet: originals, what comes back, deviations */
+    struct tess_tensor sheet[3], codes, real, log_sigma; /* parts of the picture; sheet: originals, what comes back, deviations */
     int64_t train_count;
     uint64_t seed;
 };
@@ -149,7 +149,7 @@ static int train_likelihood_read_model(struct tess_context *ctx, const struct wo
     return TESS_OK;
 }
 
-/* What the model has beside what is used here, state of a quantizer or a critic, comes along. */
+/* Weights of the model that are not used here, state of a quantizer or a critic, come along. */
 static int write_model(struct tess_context *ctx, const struct work *k, const struct tess_artefact *model, struct tess_artefact *a)
 {
     static const char folder[] = "weights/";

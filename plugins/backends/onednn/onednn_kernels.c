@@ -27,7 +27,7 @@ struct kernel {
     dnnl_primitive_desc_t desc;
     dnnl_primitive_t primitive, reorder; /* reorder: weights into the primitive's layout, or their gradient out of it */
     layout x, w, y, bias;                /* as the caller has them; w is (Co, Kh, Kw, Ci) */
-    int made;                            /* of these layouts */
+    int made;                            /* how many of x, w, y, bias exist */
     int repack;                          /* the primitive's layout of w is another */
     size_t packed, own;                  /* bytes of w in it; of the primitive's scratch */
 };
@@ -58,7 +58,7 @@ static struct conv shape_of(const struct tess_dense *d)
                      .y = {d->images, d->co, d->ho, d->wo},
                      .stride = {d->stride, d->stride},
                      .before = {d->top, d->left}};
-    /* What the last output reads past the image; negative where the image has pixels no output reads. */
+    /* Pixels past the image that the last output reads; negative where the image has pixels no output reads. */
     p.after[0] = (d->ho - 1) * d->stride + d->kh - d->h - d->top;
     p.after[1] = (d->wo - 1) * d->stride + d->kw - d->w - d->left;
     return p;

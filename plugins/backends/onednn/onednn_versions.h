@@ -1,4 +1,4 @@
-/* What versions 2 and 3 of oneDNN's C interface spell differently, spelt once. Included by onednn_kernels.c alone.
+/* Names that versions 2 and 3 of oneDNN's C interface spell differently, spelt once. Included by onednn_kernels.c alone.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_ONEDNN_VERSIONS_H

@@ -10,7 +10,7 @@
 int unleashing_import_autoencoder(struct tess_context *ctx, const struct conv_untold *u, struct tess_import_plan *p) TESS_CHECKED;
 int unleashing_export_autoencoder(struct tess_context *ctx, const struct conv_untold *u, struct tess_export_plan *p) TESS_CHECKED;
 
-/* What the shapes of a prior do not tell; steps: only where the file does not. */
+/* Parameters that the shapes of a prior do not tell; steps: only where the file does not. */
 struct unleashing_untold {
     int64_t heads, steps;
 };

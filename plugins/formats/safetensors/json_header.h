@@ -10,7 +10,7 @@ enum { HEADER_MAX = 16 << 20, HEADER_TENSORS = 1 << 14 };
 
 struct header {
     struct tess_entry *entry;
-    int32_t *type;              /* of numbers.h */
+    int32_t *type;              /* a type of numbers.h */
     int64_t *begin, *end;       /* bytes behind the header */
     int64_t count, capacity;
     char *text; /* holds the names */

@@ -11,7 +11,7 @@ enum { PICKLE_MAX = 4 << 20, PICKLE_TENSORS = 1 << 14 }; /* bytes of a pickle, t
 /* A view of a storage, which is a row of numbers under a key: element (i, j, ...) is number offset + i stride[0] + j stride[1] ... */
 struct pickle_tensor {
     const char *name, *storage; /* and the storage's key */
-    int32_t type, rank;         /* of numbers.h */
+    int32_t type, rank;         /* type: one of numbers.h */
     int64_t offset, numbers;    /* numbers in the storage; all of the view is inside */
     int64_t dim[TESS_ENTRY_RANK], stride[TESS_ENTRY_RANK];
 };

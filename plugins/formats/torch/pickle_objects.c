@@ -244,7 +244,7 @@ static char *pickle_objects_copy_text(const struct machine *m, const struct valu
     return to + v->length + 1;
 }
 
-/* What a trainer saves is a dictionary of many things, of which `state_dict` is the weights; the others were read as what they are, and are
+/* A trainer saves a dictionary of many things, of which `state_dict` is the weights; the others were read as what they are, and are
  * left. */
 static int find_weights(const struct machine *m, uint32_t root, const struct value **out)
 {

@@ -76,8 +76,8 @@ double uniform_model(const struct uniform_step *s, int64_t k, int64_t x, double 
 void uniform_parts(const struct uniform_step *s, double p_x, double others, double *stay, double *predicted)
 {
     *stay = uniform_model(s, 0, 0, p_x, p_x);
-    *predicted =
-        s->e > 0.0 ? s->b * s->c * others / uniform_steps_normaliser(s, p_x) : 1.0 - *stay; /* of a code that is certain nothing is left */
+    *predicted = s->e > 0.0 ? s->b * s->c * others / uniform_steps_normaliser(s, p_x)
+                            : 1.0 - *stay; /* a code that is certain leaves nothing to others */
 }
 
 /* Sum of ln(1 + g p_k) over all k: a logarithm a product of eight, each factor below 1e33 for any schedule there is. */

@@ -19,7 +19,7 @@ void uniform_schedule(int32_t schedule, double offset, double clip, int64_t step
 /* alpha-bar at any time in [0, steps]: within a step alpha is spread evenly over its duration, (15.5). */
 double uniform_bar(const double *bar, int64_t steps, double at);
 
-/* What a step from time t back to s < t needs, the same for all tokens. */
+/* Coefficients of a step from time t back to s < t, the same for all tokens. */
 struct uniform_step {
     int64_t codebook_size;
     int32_t model;      /* UNIFORM_MARGINAL ... */

@@ -84,7 +84,7 @@ int uniform_times_observe(struct tess_context *ctx, struct tess_weights *w, cons
                           const struct tess_noise_seen *seen)
 {
     float *square, *count, *share;
-    double nats = (double)seen->tokens * LN2 / (double)steps; /* of a bit of the bound */
+    double nats = (double)seen->tokens * LN2 / (double)steps; /* nats for each bit of the bound */
     TESS_TRY(uniform_times_view(ctx, w, scope, "square", &square));
     TESS_TRY(uniform_times_view(ctx, w, scope, "count", &count));
     TESS_TRY(uniform_times_view(ctx, w, scope, "share", &share));

@@ -169,7 +169,7 @@ static int folder_item(struct tess_context *ctx, struct tess_image *out, const c
     return ctx->fail(ctx, TESS_E_ITEM, "%s: %s", path, out->reason);
 }
 
-/* What keeps this file alone from being opened; want of descriptors or memory, or a failing disk, is none of it. */
+/* 1 for an error that keeps this file alone from being opened; want of descriptors or memory, or a failing disk, is none of it. */
 static int is_of_the_file(int error)
 {
     return error == ENOENT || error == EACCES || error == EPERM || error == ELOOP || error == ENOTDIR || error == ENAMETOOLONG ||

@@ -99,7 +99,7 @@ static int folder_list_descend(struct tess_context *ctx, struct walk *w, const c
 
 enum { A_FILE, A_FOLDER, SPECIAL };
 
-/* What an entry is, links followed. A file that is not there any more, or a link to nothing, counts as a file: reading it says so. */
+/* The type of an entry, links followed. A file that is not there any more, or a link to nothing, counts as a file: reading it says so. */
 static int folder_list_look(struct tess_context *ctx, struct walk *w, const struct dirent *e, const char *name, int *what)
 {
     struct stat about;

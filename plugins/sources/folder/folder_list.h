@@ -13,7 +13,8 @@ struct folder_list {
     } passed[3];
 };
 
-/* What is passed by: files whose names end in nothing that was asked for; pipes, devices and sockets; links to a folder that they lie in.
+/* Names that are passed by: files whose names end in nothing that was asked for; pipes, devices and sockets; links to a folder that they
+ * lie in.
  */
 enum { PASSED_OTHER, PASSED_SPECIAL, PASSED_CIRCLE };
 

@@ -1,4 +1,4 @@
-/* What the plugin of source/1 `folder` and the file with its functions both state of it: its parameters and where they go.
+/* Shared by the plugin of source/1 `folder` and the file with its functions: its parameters and where they go.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_SOURCES_FOLDER_TABLE_H
@@ -20,7 +20,7 @@ struct folder {
     struct folder_list list;
     int64_t classes;
     char **class_name; /* in the order of their bytes */
-    int32_t *label;    /* of each image */
+    int32_t *label;    /* one label an image */
     char remark[1200];
 };
 

@@ -18,7 +18,7 @@
 
 enum { STRIP = 16, SPARE = 32 << 20, ATTEMPTS = 3, REASON_CAPACITY = sizeof((struct tess_image *)0)->reason };
 
-/* Of the process, as libvips itself is. */
+/* State of the process, as libvips itself is. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_rwlock_t alone = PTHREAD_RWLOCK_INITIALIZER;
 static int ready;
@@ -226,7 +226,8 @@ static const char *copy_strips(VipsImage *image, struct tess_image *out)
     return wrong;
 }
 
-/* What EXIF's orientation says of the pixel that belongs at (y, x) of the upright image: its place in the h x w that were stored. */
+/* Source position, by EXIF's orientation, of the pixel that belongs at (y, x) of the upright image: its place in the h x w that were
+ * stored. */
 static int64_t stored_at(int orientation, int64_t h, int64_t w, int64_t y, int64_t x)
 {
     int64_t sy = orientation > 4 ? x : y, sx = orientation > 4 ? y : x;

@@ -9,7 +9,7 @@ void vips_reason_begin(void);
 void vips_reason_end(void);
 /* To be called for each warning of libvips, on any thread. */
 void vips_reason_warned(const char *text);
-/* What went wrong since vips_reason_begin, on one line: in plain words, and in brackets the decoder's own. */
+/* The failures since vips_reason_begin, on one line: in plain words, and in brackets the decoder's own. */
 void vips_reason_take(char *to, size_t capacity);
 /* 1 where the decoder says that it had no memory or no thread. */
 int vips_reason_is_want(const char *reason);
@@ -19,7 +19,7 @@ const char *vips_reason_kind(const void *bytes, size_t count, const char **reade
 
 /* 1 where so much memory can be had at this moment. Cheap. */
 int vips_reason_has_memory(size_t bytes);
-/* What is wanting: NULL where `bytes` of memory and one thread can be had at this moment. */
+/* The missing resource: NULL where `bytes` of memory and one thread are available at this moment. */
 const char *vips_reason_want(size_t bytes);
 
 #endif

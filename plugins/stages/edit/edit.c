@@ -37,8 +37,8 @@ struct work {
     struct region_rule rule;
     struct tess_sampler *sampler;
     uint64_t seed;
-    struct tess_tensor cells, codes;               /* of each image (images, h, w): u8, 1 where drawn anew; i32, as encoded */
-    struct tess_tensor known, given, each, number; /* of each sequence; as the sampler wants them */
+    struct tess_tensor cells, codes;               /* one map an image (images, h, w): u8, 1 where drawn anew; i32, as encoded */
+    struct tess_tensor known, given, each, number; /* one row a sequence, as the sampler wants them */
     struct tess_tensor batch, mask;                /* batch: images; mask: one */
     struct edit_results results;
 };

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* What the picture shows at most. */
+/* Limits of the picture. */
 enum { SHOWN_IMAGES = 16, SHOWN_VARIANTS = 8 };
 
 static int64_t edit_results_across(const struct edit_results *r)

@@ -1,4 +1,4 @@
-/* What the stage `edit` makes of decoded variants: originals put back where the mask keeps them, and the picture (docs/models.md,
+/* Results of the stage `edit` out of decoded variants: originals put back where the mask keeps them, and the picture (docs/models.md,
  * "Editing").
  *
  * SPDX-License-Identifier: MIT */
@@ -11,7 +11,7 @@
 struct edit_results {
     const struct stage_images *images, *masks; /* masks: one for all, or one for each */
     struct region_rule rule;
-    const uint8_t *cells;                      /* of each image (h, w): 1 where it is drawn anew */
+    const uint8_t *cells;                      /* (h, w) for each image: 1 where it is drawn anew */
     int64_t count, variants, h, w;             /* images; variants of each; the map */
     int32_t composite;
     struct tess_tensor original, mask, shown; /* the image at hand and its mask; the picture's images, row by row */

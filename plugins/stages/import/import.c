@@ -76,7 +76,8 @@ static int import_describe(struct tess_context *ctx, const struct import_work *k
     return tess_attrs_set_i64(ctx, f, "classes", k->classes);
 }
 
-/* What the source holds, a group of images and the list of rows, names and labels of all; an image before it is scaled is no part of it. */
+/* Bytes that an import needs: what the source holds, a group of images and the list of rows, names and labels of all; an image before it is
+ * scaled is no part of it. */
 static int64_t memory_of(const struct import_work *k)
 {
     int64_t row = import_row_bytes(k), group = IMPORT_GROUP_BYTES / row, rows = IMPORT_ROWS_MEMORY / row;

@@ -53,7 +53,7 @@ static size_t import_image_larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* What is to come of it must be what came of the others. */
+/* An image must come out in the size and channels of the others. */
 static int import_image_check(struct tess_context *ctx, const struct import_fit *f, const struct tess_image *im,
                               const struct import_sizes *z, int64_t height, int64_t width, int64_t channels)
 {

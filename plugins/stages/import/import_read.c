@@ -20,7 +20,7 @@ struct reading {
     struct import_work *k;
     struct tess_stage_run *run;
     struct import_worker *worker_state; /* one a worker */
-    struct slot *slot;        /* of a group, `most` at most */
+    struct slot *slot;                  /* images of a group, `most` at most */
     struct tess_tensor images;
     int64_t max;
     atomic_int pause;         /* no further image of this group is to be begun */
@@ -154,7 +154,7 @@ static int import_read_read_group(struct tess_context *ctx, struct reading *g)
 
 /* ---- checkpoints --------------------------------------------------------------------------------------------------- */
 
-/* What a checkpoint says beside the list of rows. */
+/* The attributes of a checkpoint, beside the list of rows. */
 static const struct {
     const char *name;
     size_t offset;

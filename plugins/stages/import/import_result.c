@@ -17,7 +17,7 @@ struct texts {
 struct writing {
     struct import_work *k;
     struct tess_stage_run *run;
-    struct tess_tensor images, label; /* of a group; all labels */
+    struct tess_tensor images, label; /* images of a group; labels of all */
     int64_t max, there, labels;      /* images of a group; in it now; labels so far */
     struct texts names, skipped;
     int shown;

@@ -1,6 +1,6 @@
-/* What an import has read so far, in the order of its rows: a list in memory that, once it is long or a checkpoint wants it, lies in a file
- * beside the checkpoint. Records are appended and never written again, so a checkpoint costs what came since the last one. Compiled into
- * the stage that imports.
+/* Rows that an import has read so far, in the order of its rows: a list in memory that, once it is long or a checkpoint wants it, lies in a
+ * file beside the checkpoint. Records are appended and never written again, so a checkpoint costs what came since the last one. Compiled
+ * into the stage that imports.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_IMPORT_ROWS_H
@@ -14,7 +14,7 @@ struct import_rows {
     char *path;
     int fd;           /* -1: nothing is in a file yet */
     int64_t written;  /* bytes in the file */
-    uint64_t sum;     /* of all records */
+    uint64_t sum;     /* checksum of all records */
     uint8_t *buffer;  /* what came after them; once all is written, what was read ahead */
     size_t used, capacity;
     int64_t at, ahead; /* reading: where the next record begins, and which byte of the file stands first in the buffer */

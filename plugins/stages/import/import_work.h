@@ -29,7 +29,7 @@ struct import_work {
     uint64_t seed;
     struct import_rows rows;
     int64_t done, kept, kept_train, bad; /* images so far; those of them that have rows, and are to be trained on; those without */
-    int64_t name_bytes, skipped_bytes;   /* of all names of the kept, and all "NAME: REASON", each with its end */
+    int64_t name_bytes, skipped_bytes;   /* lengths of all names of kept images, and of all "NAME: REASON", each with its end */
     char last_skipped[IMPORT_TEXTS];
 };
 

@@ -24,7 +24,7 @@ enum { PICTURE_ROWS = 16, PICTURE_NEIGHBOURS = 15 };
 /* ---- what there is, from attributes alone ---- */
 
 struct counts {
-    int64_t size[3];              /* of an image */
+    int64_t size[3];              /* height, width, channels of an image */
     int64_t samples, of, pool;    /* samples: of so many */
     int64_t fresh, first, unseen; /* images that were not trained on: of `unseen` ones from `first` on */
 };
@@ -171,7 +171,7 @@ static int nearest_neighbours_measure(struct tess_context *ctx, struct work *w)
     return TESS_OK;
 }
 
-/* Of queries first .. first + n - 1. */
+/* Writes the lists of queries first .. first + n - 1. */
 static int put_lists(struct tess_context *ctx, const struct work *w, const char *neighbour, const char *distance, int64_t first, int64_t n)
 {
     const int64_t k = w->s->neighbours, dim[2] = {n, k};

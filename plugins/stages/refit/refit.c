@@ -29,7 +29,7 @@ struct work {
     struct stage_codec before, after;
     int64_t size, first, held;         /* vectors of the pool; images to measure on */
     struct refit_pool pool;
-    double objective;                  /* of k-means */
+    double objective; /* k-means' objective */
     struct refit_measure measured[2];
 };
 

@@ -45,7 +45,7 @@ struct refit_pool {
     size_t mapped;                    /* bytes of the file they lie in; 0: in memory */
     int64_t collected, iterations;
     int32_t converged;
-    double objective;                 /* of k-means' last iteration; < 0: there was none */
+    double objective;                     /* the objective of k-means' last iteration; < 0: there was none */
     struct tess_tensor *codebook;         /* (K, D), the caller's; where k-means is, once it has begun */
 };
 

@@ -1,4 +1,4 @@
-/* What the stage `refit` tells of a tokenizer before and after its work: metrics and pictures (docs/models.md, "ReFiT").
+/* Report of the stage `refit` on a tokenizer before and after its work: metrics and pictures (docs/models.md, "ReFiT").
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_REFIT_REPORT_H
