@@ -106,8 +106,12 @@ static int is_of(const struct tessi_stage *s, const struct tess_artefact *a, cha
     if (!same_text(tessi_store_artefact_provenance(a, "parameters"), tessi_plug_instance_resolved(s->instance)) ||
         !same_text(tessi_store_artefact_provenance(a, "numeric_mode"), s->numeric_mode))
         return 0;
-    const char *seed = tessi_store_artefact_provenance(a, "seed");
-    if (!seed || strtoull(seed, NULL, 10) != s->seed)
+    const char *seed = tessi_store_artefact_provenance(a, "seed"), *epoch = tessi_store_artefact_provenance(a, "epoch");
+    const char *files = tessi_store_artefact_provenance(a, "input/" TESSI_FILES_INPUT);
+    if (!seed || strtoull(seed, NULL, 10) != s->seed || !epoch || strtoll(epoch, NULL, 10) != TESS_EPOCH)
+        return 0;
+    if (s->plugins && /* else it is not run this time, and was not looked at */
+        (!same_text(files ? files : "", s->files) || !same_text(tessi_store_artefact_provenance(a, "plugin"), s->plugins)))
         return 0;
     for (int64_t i = 0; i < s->inputs; i++) {
         const struct tessi_input *in = &s->input[i];

@@ -115,6 +115,46 @@ START_TEST(changed_and_killed)
 }
 END_TEST
 
+/* In the place of the last result, one of the same stage, parameters and inputs, of another epoch perhaps. */
+static void put_end(int64_t epoch)
+{
+    struct tessi_context context;
+    struct tess_artefact *was, *a;
+    const char *const port[] = {"a"};
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_store_artefact_open(&context.context, "runs/chain/end.h5", &was), TESS_OK);
+    const char *const digest[] = {tessi_store_artefact_provenance(was, "input/a")};
+    const struct tessi_provenance about = {.stage = "end",
+                                           .parameters = tessi_store_artefact_provenance(was, "parameters"),
+                                           .numeric_mode = tessi_store_artefact_provenance(was, "numeric_mode"),
+                                           .plugin = tessi_store_artefact_provenance(was, "plugin"),
+                                           .key = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+                                           .seed = strtoull(tessi_store_artefact_provenance(was, "seed"), NULL, 10),
+                                           .epoch = epoch,
+                                           .inputs = 1,
+                                           .input_port = port,
+                                           .input_digest = digest};
+    ck_assert_int_eq(tessi_store_artefact_create(&context.context, "runs/chain/end.h5", tess_artefact_kind(was), &a), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_finish(&context.context, a, &about, NULL), TESS_OK);
+    tessi_store_artefact_close(was);
+}
+
+/* The result of a stage that is not run this time stays in the folder where all that can be told of it is the same, and no longer. */
+START_TEST(a_result_of_another_epoch)
+{
+    const struct attempt first = {.until = "one", .run = 1};
+    flow_run(&r);
+    for (int later = 0; later < 2; later++) {
+        put_end(TESS_EPOCH + later);
+        flow_attempt(&first, &other);
+        ck_assert_int_eq(other.status, TESS_OK);
+        ck_assert_int_eq(there("end.h5"), !later);
+    }
+    flow_run(&other);
+    ck_assert_str_eq(other.stage[3].digest, r.stage[3].digest);
+}
+END_TEST
+
 /* What is not of this pipeline goes, whatever the moment it is killed at: what resolved.yaml says is what lies there. */
 START_TEST(killed_while_it_changes)
 {
@@ -572,8 +612,8 @@ int main(void)
         const TTest *const test[12];
     } cases[] = {
         {"folder",
-         {changed_and_killed, killed_while_it_changes, two_pipelines_of_one_name, until, nothing_is_lost, other_parameters_at_once,
-          the_same_at_once, a_killed_run_holds_nothing, without_locks}},
+         {changed_and_killed, a_result_of_another_epoch, killed_while_it_changes, two_pipelines_of_one_name, until, nothing_is_lost,
+          other_parameters_at_once, the_same_at_once, a_killed_run_holds_nothing, without_locks}},
         {"locks", {who_holds_a_lock, a_removed_lock, locks_of_other_users, folder_of_another_user}},
         {"checkpoints", {checkpoint_of_another_user, no_checkpoint_yet, each_failure_while_resuming, results_that_cannot_be_read}},
         {"room",
