@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 const struct tess_plugin *tessi_plug_plugin_open(const char *path, const struct tess_host *host, char *why, size_t capacity)
 {
@@ -88,6 +89,17 @@ static int open_with(struct tess_context *ctx, struct opening *o, const char *co
     return status;
 }
 
+/* Libraries of linear algebra take a buffer while they are loaded, and some ask for it again for ever where the process may have no more
+ * addresses (OpenBLAS 0.3.29: 128 MiB): so there is a look beforehand, at that and the library itself. */
+enum { LIBRARY_BYTES = 224 << 20 };
+static int module_has_addresses(const struct tess_component *k)
+{
+    if (strcmp(k->kind, "backend/1") != 0)
+        return 1;
+    void *memory = mmap(NULL, LIBRARY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory != MAP_FAILED && munmap(memory, LIBRARY_BYTES) == 0;
+}
+
 int tessi_plug_module_load(struct tess_context *ctx, const struct tessi_registry *r, const struct tess_plugin **plugin,
                       const struct tess_component **component)
 {
@@ -98,6 +110,11 @@ int tessi_plug_module_load(struct tess_context *ctx, const struct tessi_registry
     struct opening o = {.registry = r, .path = path, .shipped = found && found->shipped, .why = "its path is too long"};
     if (!tessi_plug_component_module(*plugin, wanted, &settings))
         return TESS_OK;
+    if (!module_has_addresses(wanted))
+        return ctx->fail(ctx, TESS_E_MEMORY,
+                         "the library of %s `%s` may want %d MiB of addresses to be loaded, and they cannot be allocated; raise the limit "
+                         "(`ulimit -v`)",
+                         wanted->kind, wanted->name, LIBRARY_BYTES >> 20);
     if (tessi_plug_module_path(tessi_plug_registry_file_of(r, *plugin), *plugin, wanted, path, sizeof path))
         TESS_TRY(open_with(ctx, &o, settings));
     const struct tess_plugin *p = o.plugin;

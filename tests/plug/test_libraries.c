@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static struct plug_fixture fixture;
@@ -71,6 +72,27 @@ START_TEST(one_that_was_named_and_cannot_be_loaded_is_an_error)
 }
 END_TEST
 
+/* Before it is loaded: some ask again and again for what is not to be had. */
+START_TEST(no_addresses_for_a_library)
+{
+    long pages = 0;
+    if (!suite_limits_addresses("no_addresses_for_a_library"))
+        return;
+    plug_add(&fixture, "", "heavy");
+    plug_add(&fixture, "libraries", "heavy_library");
+    plug_scan(&fixture);
+    ck_assert_int_eq(tessi_host_runtime_choose_backend(fixture.ctx, fixture.runtime, "heavy"), TESS_OK);
+    FILE *f = fopen("/proc/self/statm", "r");
+    ck_assert(f && fscanf(f, "%ld", &pages) == 1);
+    fclose(f);
+    const struct rlimit limit = {((rlim_t)pages << 12) + (150 << 20), RLIM_INFINITY};
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+    ck_assert_int_eq(tessi_host_runtime_compute(fixture.ctx, fixture.runtime), TESS_E_MEMORY);
+    ck_assert_msg(strstr(tessi_base_context_message(fixture.ctx), "MiB of addresses to be loaded"), "%s",
+                  tessi_base_context_message(fixture.ctx));
+}
+END_TEST
+
 START_TEST(a_library_of_another_version_is_refused)
 {
     char other[PATH_MAX], path[PATH_MAX];
@@ -129,6 +151,7 @@ int main(void)
     tcase_add_test(tests, functions_come_from_the_library);
     tcase_add_test(tests, one_that_was_named_and_cannot_be_loaded_is_an_error);
     tcase_add_test(tests, a_library_of_another_version_is_refused);
+    tcase_add_test(tests, no_addresses_for_a_library);
     tcase_add_test(tests, a_library_without_the_component_is_refused);
     tcase_add_test(tests, the_next_backend_by_preference_is_taken_and_told);
     return suite_run(suite);
