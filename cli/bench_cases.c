@@ -153,14 +153,11 @@ static int open_denoise(struct tess_context *ctx, const struct bench_case *k, st
 /* Half of each sequence is masked: t = T / 2, where the work is that of any other t. */
 static int bench_cases_mask(struct tess_context *ctx, struct bench_model *m, uint64_t seed)
 {
-    const struct tess_noise_1 *noise = tess_instance_ops(m->prior.noise, "noise/1");
-    void *self = tess_instance_self(m->prior.noise);
     int64_t tokens = m->prior.height * m->prior.width, t = (tess_prior_steps(&m->prior) + 1) / 2;
     for (int64_t i = 0; i < m->batch; i++) {
         struct tess_stream s = {.seed = seed, .purpose = tess_purpose("bench.mask"), .sample = (uint32_t)i};
         ((float *)m->in[2].data)[i] = (float)t;
-        TESS_TRY(noise->corrupt(self, ctx, &s, tokens, m->prior.codebook_size, t, (int32_t *)m->in[0].data + i * tokens,
-                                (int32_t *)m->in[1].data + i * tokens));
+        TESS_TRY(tess_prior_corrupt(ctx, &m->prior, &s, t, (int32_t *)m->in[0].data + i * tokens, (int32_t *)m->in[1].data + i * tokens));
     }
     return TESS_OK;
 }
@@ -168,7 +165,7 @@ static int bench_cases_mask(struct tess_context *ctx, struct bench_model *m, uin
 static int open_prior_step(struct tess_context *ctx, const struct bench_case *k, struct bench_work *w)
 {
     struct bench_model *m;
-    struct tess_noise_loss loss;
+    struct tess_noise_loss loss = {.size = sizeof loss};
     TESS_TRY(open_prior(ctx, w, k->sizes, &m));
     TESS_TRY(bench_model_graph(ctx, m, 2, &m->graph));
     TESS_TRY(tess_prior_record_loss(ctx, &m->prior, m->graph, &loss));
@@ -216,6 +213,8 @@ static int open_sample(struct tess_context *ctx, const struct bench_case *k, str
                                                 .seed = w->seed,
                                                 .picked = m->picked};
     w->run = run_sample;
+    TESS_TRY(tess_instance_open(ctx, "sampler/1", "ancestral", "bench", &m->steps));
+    m->sampling.sampler = m->steps;
     return TESS_OK;
 }
 

@@ -15,6 +15,7 @@ static void close_model(struct bench_work *w)
     tess_graph_free(m->picked);
     tess_weights_free(m->weights);
     tess_tokenizer_close(&m->tokenizer);
+    tess_instance_close(m->steps);
     tess_prior_close(&m->prior);
     tess_instance_close(m->critic);
     tessi_base_attrs_free(m->attrs);

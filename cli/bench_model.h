@@ -18,6 +18,7 @@ struct bench_model {
     struct tess_weights *weights;
     struct tess_graph *graph, *picked;
     struct tess_sampler *sampler;
+    struct tess_instance *steps; /* of kind sampler/1 */
     struct tess_sampler_options sampling;
     struct tess_training_params training;
     int64_t batch, step;

@@ -10,12 +10,14 @@
 #include <tessera/kind/backend.h>
 #include <tessera/kind/critic.h>
 #include <tessera/kind/decoder.h>
+#include <tessera/kind/denoiser.h>
 #include <tessera/kind/encoder.h>
 #include <tessera/kind/features.h>
+#include <tessera/kind/noise.h>
 #include <tessera/kind/quantizer.h>
+#include <tessera/kind/sampler.h>
 #include <tessera/kind/source.h>
 #include <tessera/kind/stage.h>
-#include <tessera/prior.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -66,6 +68,13 @@ static const struct tessi_kind kinds[] = {
         MAY(tess_noise_1, draw_time, "chooses the times it is trained at"),
         MAY(tess_noise_1, observe, "learns from the losses at each time"),
         MAY(tess_noise_1, condition, "samples around tokens that are known"),
+    }},
+    {"sampler/1", END_OF(tess_sampler_1, draw), {
+        MAY(tess_sampler_1, check, "says which priors it is for"),
+        MAY(tess_sampler_1, reads, "tells which tokens a step reads the logits of"),
+        MUST(tess_sampler_1, draw),
+        MAY(tess_sampler_1, calls, "several calls of the denoiser in a step"),
+        MAY(tess_sampler_1, state_size, "keeps a state with each sequence"),
     }},
     {"critic/1", END_OF(tess_critic_1, record), {
         MUST(tess_critic_1, record),

@@ -10,7 +10,8 @@ struct tessi_lockstep {
     const struct tess_sampler_options *o;
     int64_t tokens, first, position; /* of the batch: its first sequence, and where all of them are */
     double flops;                    /* of one token */
-    struct tess_tensor token, place, logits;
+    int64_t rows;                    /* of the graph, for each sequence */
+    struct tess_tensor token, place, label, logits;
     int32_t *row;                    /* (tokens) of 0: the one row of logits is whichever token's is drawn */
 };
 
@@ -20,14 +21,30 @@ static int sampler_causal_tensor(struct tess_context *ctx, struct tess_tensor *t
     return tess_alloc(ctx, tess_tensor_bytes(t), "a batch of tokens", &t->data);
 }
 
+/* All of a step is one token, and one call. */
+static int check_calls(struct tess_context *ctx, const struct tess_sampler_options *o, int64_t tokens)
+{
+    for (int64_t left = tokens; left > 0; left--) {
+        int64_t calls;
+        TESS_TRY(tess_sampler_step_calls(ctx, o->sampler, left, tokens, &calls));
+        if (calls != 1)
+            return ctx->fail(
+                ctx, TESS_E_VALUE,
+                "the sampler `%s` wants %lld calls of the denoiser in a step, and a prior that draws one token after the other "
+                "has one; set `every_step: true`, or use the sampler `ancestral`",
+                tess_instance_name(o->sampler), (long long)calls);
+    }
+    return TESS_OK;
+}
+
 static int sampler_causal_prepare(struct tess_context *ctx, struct tessi_lockstep *k)
 {
     const struct tess_prior *p = k->o->prior;
-    const int64_t shape[3] = {k->o->batch, 1, p->codebook_size};
+    const int64_t shape[3] = {k->o->batch * k->rows, 1, p->codebook_size};
     struct tess_tensor logits;
     struct tess_cost cost = {.size = sizeof cost};
     void *memory;
-    k->tokens = tess_prior_tokens(p);
+    TESS_TRY(check_calls(ctx, k->o, k->tokens));
     TESS_TRY(tess_graph_cost(ctx, k->o->next, &cost));
     k->flops = cost.flops;
     if (!tess_graph_output_at(k->o->next, 0, &logits) || logits.rank != 3 || logits.dim[1] != 1 || logits.dim[2] != p->codebook_size)
@@ -35,18 +52,22 @@ static int sampler_causal_prepare(struct tess_context *ctx, struct tessi_lockste
                        (long long)p->codebook_size);
     TESS_TRY(sampler_causal_tensor(ctx, &k->token, TESS_I32, 2, shape));
     TESS_TRY(sampler_causal_tensor(ctx, &k->place, TESS_I32, 2, shape));
+    if (k->o->label)
+        TESS_TRY(sampler_causal_tensor(ctx, &k->label, TESS_I32, 1, shape));
     TESS_TRY(sampler_causal_tensor(ctx, &k->logits, TESS_F32, 3, shape));
     TESS_TRY(tess_alloc(ctx, (size_t)k->tokens * sizeof *k->row, "a list of tokens", &memory));
     k->row = memory;
     return TESS_OK;
 }
 
-int tessi_sample_lockstep_new(struct tess_context *ctx, const struct tess_sampler_options *o, struct tessi_lockstep **out)
+int tessi_sample_lockstep_new(struct tess_context *ctx, const struct tess_sampler *s, struct tessi_lockstep **out)
 {
     void *memory;
     TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_lockstep), "a sampler", &memory));
     *out = memory;
-    (*out)->o = o;
+    (*out)->o = &s->o;
+    (*out)->rows = s->rows;
+    (*out)->tokens = s->tokens;
     return sampler_causal_prepare(ctx, *out); /* a half-made one is freed with its sampler */
 }
 
@@ -56,21 +77,10 @@ void tessi_sample_lockstep_free(struct tessi_lockstep *k)
         return;
     tess_free(k->token.data);
     tess_free(k->place.data);
+    tess_free(k->label.data);
     tess_free(k->logits.data);
     tess_free(k->row);
     tess_free(k);
-}
-
-static const int32_t *sampler_causal_sequence(const struct tessi_lockstep *k, const struct tess_sampler *s, int64_t i)
-{
-    struct tess_tensor x = tess_sampler_x(s);
-    return (const int32_t *)x.data + i * k->tokens;
-}
-
-static int32_t *sampler_causal_left(const struct tess_sampler *s, int64_t i)
-{
-    struct tess_tensor all = tess_sampler_left(s);
-    return (int32_t *)all.data + i;
 }
 
 static int64_t batch_size(const struct tessi_lockstep *k)
@@ -83,21 +93,30 @@ static int64_t batch_size(const struct tessi_lockstep *k)
 static int sampler_causal_unfinished(const struct tessi_lockstep *k, const struct tess_sampler *s)
 {
     for (int64_t i = k->first; i < k->first + batch_size(k); i++)
-        if (*sampler_causal_left(s, i) > 0)
+        if (*tessi_sample_left(s, i) > 0)
             return 1;
     return 0;
 }
 
-/* The logits of the batch's sequences at the position, each told the token before it. */
+/* The rows of the i-th sequence of the batch, told the token before the position. */
+static void sampler_causal_put(struct tessi_lockstep *k, const struct tess_sampler *s, int64_t i)
+{
+    for (int64_t row = i * k->rows; row < (i + 1) * k->rows; row++) {
+        ((int32_t *)k->token.data)[row] = k->position ? tessi_sample_sequence(s, k->first + i)[k->position - 1] : 0;
+        ((int32_t *)k->place.data)[row] = (int32_t)k->position;
+    }
+    if (k->label.data)
+        tessi_sample_put_labels(s, k->first + i, (int32_t *)k->label.data + i * k->rows);
+}
+
+/* The logits of the batch's sequences at the position. */
 static int sampler_causal_run(struct tess_context *ctx, struct tessi_lockstep *k, const struct tess_sampler *s, int64_t n)
 {
-    struct tess_tensor in[2] = {k->token, k->place}, out = k->logits;
-    for (int64_t i = 0; i < n; i++) {
-        ((int32_t *)k->token.data)[i] = k->position ? sampler_causal_sequence(k, s, k->first + i)[k->position - 1] : 0;
-        ((int32_t *)k->place.data)[i] = (int32_t)k->position;
-    }
-    in[0].dim[0] = in[1].dim[0] = out.dim[0] = n;
-    struct tess_batch b = {.size = sizeof b, .samples = n, .inputs = 2, .in = in, .outputs = 1, .out = &out};
+    struct tess_tensor in[3] = {k->token, k->place, k->label}, out = k->logits;
+    for (int64_t i = 0; i < n; i++)
+        sampler_causal_put(k, s, i);
+    in[0].dim[0] = in[1].dim[0] = in[2].dim[0] = out.dim[0] = n * k->rows;
+    struct tess_batch b = {.size = sizeof b, .samples = n * k->rows, .inputs = k->label.data ? 3 : 2, .in = in, .outputs = 1, .out = &out};
     return tess_graph_run(ctx, k->o->next, &b);
 }
 
@@ -110,15 +129,17 @@ static int sampler_causal_draw_one(struct tess_context *ctx, const void *user, i
 {
     const struct drawing *d = user;
     const struct tessi_lockstep *k = d->k;
-    const struct tess_noise_1 *noise = tess_instance_ops(k->o->prior->noise, "noise/1");
+    int64_t values = k->o->prior->codebook_size, at = k->first + i;
+    float *logits = (float *)k->logits.data + i * k->rows * values;
+    struct tessi_sample_call c;
     (void)row;
-    if (*sampler_causal_left(d->s, k->first + i) != k->tokens - k->position)
+    if (*tessi_sample_left(d->s, at) != k->tokens - k->position)
         return TESS_OK; /* drawn before */
-    struct tess_reverse r = tessi_sample_sampler_step(d->s, k->first + i, (const float *)k->logits.data + i * k->o->prior->codebook_size);
-    r.row = k->row;
-    TESS_TRY(noise->reverse(tess_instance_self(k->o->prior->noise), ctx, &r));
-    --*sampler_causal_left(d->s, k->first + i);
-    return TESS_OK;
+    tessi_sample_guide(d->s, values, logits);
+    tessi_sample_next(d->s, at, logits, &c);
+    c.reverse.row = k->row;
+    TESS_TRY(tess_sampler_step_draw(ctx, k->o->sampler, &c.step));
+    return tessi_sample_passed(ctx, d->s, at);
 }
 
 int tessi_sample_lockstep_advance(struct tess_context *ctx, struct tessi_lockstep *k, const struct tess_sampler *s, int64_t *calls,
@@ -132,7 +153,7 @@ int tessi_sample_lockstep_advance(struct tess_context *ctx, struct tessi_lockste
     TESS_TRY(sampler_causal_run(ctx, k, s, n));
     TESS_TRY(tessi_sample_sampler_each(ctx, s, n, sampler_causal_draw_one, &(struct drawing){k, s}));
     k->position++;
-    *calls += n;
-    *flops += k->flops * (double)n;
+    *calls += n * k->rows;
+    *flops += k->flops * (double)(n * k->rows);
     return TESS_OK;
 }

@@ -86,10 +86,12 @@ static const struct number samples_number[] = {{"count", 1, ROWS_MOST, NEEDED, N
                                                {"image_channels", 0, WIDTH_MOST, MAY_LACK, NULL},
                                                {"images", 1, ROWS_MOST, MAY_LACK, "count"},
                                                {"variants", 1, ROWS_MOST, MAY_LACK, "count"},
+                                               {"classes", 0, CLASSES_MOST, MAY_LACK, NULL},
                                                {NULL, 0, 0, 0, NULL}};
 static const struct data samples_data[] = {{"codes", INTEGERS, {"count", "height", "width", "depth"}, ""},
                                            {"images", BYTES, {"count", "image_height", "image_width", "image_channels"}, "image_channels"},
                                            {"regenerated", INTEGERS, {"images", "height", "width"}, NULL},
+                                           {"labels", INTEGERS, {"count"}, "classes"},
                                            {NULL, 0, {NULL}, NULL}};
 
 static const struct number autoencoder_number[] = {
@@ -103,6 +105,7 @@ static const struct number prior_number[] = {{"codebook_size", 1, CODES_MOST, NE
                                              {"height", 1, MAP_MOST, NEEDED, NULL},
                                              {"width", 1, MAP_MOST, NEEDED, NULL},
                                              {"depth", 2, TESS_DEPTH_MAX, MAY_LACK, NULL},
+                                             {"classes", 1, CLASSES_MOST, MAY_LACK, NULL},
                                              {NULL, 0, 0, 0, NULL}};
 
 static const struct number features_number[] = {

@@ -10,6 +10,7 @@
 #include <tessera/base.h>
 #include <tessera/kind/critic.h>
 #include <tessera/kind/decoder.h>
+#include <tessera/kind/denoiser.h>
 #include <tessera/digest.h>
 #include <tessera/kind/encoder.h>
 #include <tessera/epoch.h>
@@ -22,10 +23,11 @@
 #include <tessera/model.h>
 #include <tessera/neighbours.h>
 #include <tessera/plugin.h>
-#include <tessera/prior.h>
 #include <tessera/kind/quantizer.h>
 #include <tessera/random.h>
 #include <tessera/sampler.h>
+#include <tessera/kind/noise.h>
+#include <tessera/kind/sampler.h>
 #include <tessera/kind/source.h>
 #include <tessera/kind/stage.h>
 #include <tessera/tensor.h>

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-struct logit_graph { /* to have logits: one of the two graphs */
+struct logit_graph { /* gives logits: one of the two graphs */
     struct tess_graph *graph;
     int64_t width; /* tokens of a window it gives logits of */
 };
@@ -20,12 +20,12 @@ struct job { /* a window of a batch */
 
 struct canvas {
     struct canvas_options o;
-    const struct tess_noise_1 *noise;
-    void *self;
     struct windows windows;
     int64_t tokens, window_tokens, codebook_size, capacity, calls; /* of a canvas; of a window; K; slots there are */
     struct logit_graph all, picked;
-    struct tess_tensor x, left, input, positions, logits; /* from input on: of a batch */
+    int64_t rows;                                         /* of a batch, for each window; 2 with guidance */
+    struct tess_tensor x, left, call, state;              /* of all canvases */
+    struct tess_tensor input, label, positions, logits;   /* of a batch */
     struct taking *taking;                                /* (batch) */
     int64_t takings, slots;                               /* in use */
     struct job *job;                                      /* (batch) */
@@ -64,7 +64,9 @@ static int64_t capacity_for(const struct canvas_options *o)
 int64_t canvas_bytes(const struct canvas_options *o)
 {
     int64_t tokens = o->height * o->width, window = o->prior->height * o->prior->width, k = o->prior->codebook_size;
-    return o->count * tokens * 4 + o->batch * (window * 4 + window * k * 4 + tokens * 4) + capacity_for(o) * k * 12;
+    int64_t rows = o->guidance > 0.0 ? 2 : 1;
+    return o->count * (tokens * 4 + tess_sampler_state_size(o->sampler, tokens, k)) +
+           o->batch * (rows * (window * 4 + window * k * 4) + tokens * 4) + capacity_for(o) * k * 12;
 }
 
 /* ---- memory ---- */
@@ -89,9 +91,16 @@ static int open_memory(struct tess_context *ctx, struct canvas *k)
     const struct canvas_options *o = &k->o;
     TESS_TRY(stage_tensor(ctx, &k->x, TESS_I32, 3, (const int64_t[]){o->count, o->height, o->width}));
     TESS_TRY(stage_tensor(ctx, &k->left, TESS_I32, 1, &o->count));
-    TESS_TRY(stage_tensor(ctx, &k->input, TESS_I32, 2, (const int64_t[]){o->batch, k->window_tokens}));
-    TESS_TRY(stage_tensor(ctx, &k->positions, TESS_I32, 2, (const int64_t[]){o->batch, k->picked.width}));
-    TESS_TRY(stage_tensor(ctx, &k->logits, TESS_F32, 3, (const int64_t[]){o->batch, k->window_tokens, k->codebook_size}));
+    TESS_TRY(stage_tensor(ctx, &k->call, TESS_I32, 1, &o->count));
+    int64_t bytes = tess_sampler_state_size(o->sampler, k->tokens, k->codebook_size), rows = o->batch * k->rows;
+    k->state = tess_tensor_over(NULL, TESS_U8, 2, (const int64_t[]){o->count, (bytes + 7) / 8 * 8});
+    if (bytes)
+        TESS_TRY(stage_tensor(ctx, &k->state, TESS_U8, 2, k->state.dim));
+    TESS_TRY(stage_tensor(ctx, &k->input, TESS_I32, 2, (const int64_t[]){rows, k->window_tokens}));
+    if (o->label)
+        TESS_TRY(stage_tensor(ctx, &k->label, TESS_I32, 1, &rows));
+    TESS_TRY(stage_tensor(ctx, &k->positions, TESS_I32, 2, (const int64_t[]){rows, k->picked.width}));
+    TESS_TRY(stage_tensor(ctx, &k->logits, TESS_F32, 3, (const int64_t[]){rows, k->window_tokens, k->codebook_size}));
     TESS_TRY(canvas_list(ctx, o->batch, sizeof *k->taking, &k->taking));
     TESS_TRY(canvas_list(ctx, o->batch, sizeof *k->job, &k->job));
     TESS_TRY(canvas_list(ctx, o->batch * k->tokens, sizeof *k->slot, &k->slot));
@@ -117,7 +126,7 @@ static int canvas_start(struct tess_context *ctx, struct canvas *k)
     struct tess_stream random = {.seed = k->o.seed, .purpose = tess_purpose("sample.start")};
     for (int64_t i = 0; i < k->o.count; i++) {
         random.sample = (uint32_t)i;
-        TESS_TRY(k->noise->start(k->self, ctx, &random, k->tokens, k->codebook_size, tokens_of(k, i)));
+        TESS_TRY(tess_prior_start(ctx, k->o.prior, &random, k->tokens, tokens_of(k, i)));
         *canvas_left(k, i) = (int32_t)canvas_steps(&k->o);
     }
     return TESS_OK;
@@ -129,8 +138,7 @@ int canvas_new(struct tess_context *ctx, const struct canvas_options *o, struct 
     *out = NULL;
     TESS_TRY(canvas_list(ctx, 1, sizeof *k, &k));
     k->o = *o;
-    k->noise = tess_instance_ops(o->prior->noise, "noise/1");
-    k->self = tess_instance_self(o->prior->noise);
+    k->rows = o->guidance > 0.0 ? 2 : 1;
     k->windows = windows_of(o);
     k->tokens = o->height * o->width;
     k->window_tokens = o->prior->height * o->prior->width;
@@ -138,7 +146,9 @@ int canvas_new(struct tess_context *ctx, const struct canvas_options *o, struct 
     k->capacity = capacity_for(o);
     k->all = logit_graph_of(o->denoise);
     k->picked = logit_graph_of(o->picked);
-    int status = open_memory(ctx, k);
+    int status = tess_sampler_check(ctx, o->sampler, o->prior, k->tokens);
+    if (status == TESS_OK)
+        status = open_memory(ctx, k);
     if (status == TESS_OK)
         status = canvas_start(ctx, k);
     if (status == TESS_OK)
@@ -152,8 +162,9 @@ void canvas_free(struct canvas *k)
 {
     if (!k)
         return;
-    void *const memory[] = {k->x.data, k->left.data, k->input.data, k->positions.data, k->logits.data, k->taking, k->job,
-                            k->slot,   k->chosen,    k->wanted,     k->sum,            k->logit,       k->covers};
+    void *const memory[] = {k->x.data,         k->left.data,   k->call.data, k->state.data, k->input.data, k->label.data,
+                            k->positions.data, k->logits.data, k->taking,    k->job,        k->slot,       k->chosen,
+                            k->wanted,         k->sum,         k->logit,     k->covers};
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
         tess_free(memory[i]);
     tess_free(k);
@@ -161,36 +172,70 @@ void canvas_free(struct canvas *k)
 
 /* ---- who draws what ---- */
 
-/* The next step of canvas i. In raster order it is that of a sequence of one token, the last it needs. */
-static struct tess_reverse canvas_step_of(const struct canvas *k, int64_t i)
+/* The next call of a canvas; step.reverse points into it. */
+struct canvas_call {
+    struct tess_reverse reverse;
+    struct tess_sampler_step step;
+};
+
+/* In raster order it is that of a sequence of one token, the last it needs. */
+static void canvas_next(const struct canvas *k, int64_t i, struct canvas_call *out)
 {
-    int32_t step = *canvas_left(k, i);
-    int64_t at = k->o.raster ? k->tokens - step : 0;
-    double steps = k->o.raster ? 1.0 : (double)k->o.steps;
-    return (struct tess_reverse){
-        .size = sizeof(struct tess_reverse),
-        .last = k->o.raster || step == 1,
+    int32_t left = *canvas_left(k, i), call = ((const int32_t *)k->call.data)[i];
+    int64_t at = k->o.raster ? k->tokens - left : 0, steps = k->o.raster ? 1 : k->o.steps, step = k->o.raster ? 1 : left;
+    out->reverse = (struct tess_reverse){
+        .size = sizeof out->reverse,
+        .last = step == 1,
         .tokens = k->o.raster ? 1 : k->tokens,
         .codebook_size = k->codebook_size,
-        .from = k->o.raster ? 1.0 : (double)step / steps,
-        .to = k->o.raster ? 0.0 : (double)(step - 1) / steps,
+        .from = (double)step / (double)steps,
+        .to = (double)(step - 1) / (double)steps,
         .temperature = k->o.temperature,
         .x = tokens_of(k, i) + at,
         .next = tokens_of(k, i) + at,
-        .random = {.seed = k->o.seed, .purpose = tess_purpose("sample.reverse"), .step = (uint32_t)step, .sample = (uint32_t)i}};
+        .random = {.seed = k->o.seed, .purpose = tess_sampler_step_purpose(call), .step = (uint32_t)left, .sample = (uint32_t)i}};
+    out->step = (struct tess_sampler_step){.size = sizeof out->step,
+                                           .call = call,
+                                           .left = step,
+                                           .steps = steps,
+                                           .prior = k->o.prior,
+                                           .reverse = &out->reverse,
+                                           .state = k->state.data ? (uint8_t *)k->state.data + i * k->state.dim[1] : NULL};
 }
 
-/* Over the steps that draw nothing; how many tokens the next one draws, 1 in `chosen` for each, 0 when none is left. */
-static int64_t next_draws(struct canvas *k, int64_t i)
+/* One call is made, or came to nothing. */
+static int canvas_passed(struct tess_context *ctx, struct canvas *k, int64_t i)
 {
-    for (; *canvas_left(k, i) > 0; --*canvas_left(k, i)) {
-        struct tess_reverse r = canvas_step_of(k, i);
+    struct canvas_call c;
+    int32_t *call = (int32_t *)k->call.data + i;
+    int64_t calls;
+    canvas_next(k, i, &c);
+    TESS_TRY(tess_sampler_step_calls(ctx, k->o.sampler, c.step.left, c.step.steps, &calls));
+    if (++*call < calls)
+        return TESS_OK;
+    *call = 0;
+    --*canvas_left(k, i);
+    return TESS_OK;
+}
+
+/* Over the calls that read nothing; *n: how many tokens the next one reads, 1 in `chosen` for each, 0 when none is left. */
+static int next_draws(struct tess_context *ctx, struct canvas *k, int64_t i, int64_t *n)
+{
+    for (*n = 0; *canvas_left(k, i) > 0;) {
+        struct canvas_call c;
+        canvas_next(k, i, &c);
         memset(k->chosen, 0, (size_t)k->tokens);
-        int64_t n = k->noise->changes(k->self, &r, k->chosen + (k->o.raster ? k->tokens - *canvas_left(k, i) : 0));
-        if (n > 0)
-            return n;
+        TESS_TRY(tess_sampler_step_reads(ctx, k->o.sampler, &c.step, k->chosen + (c.reverse.x - tokens_of(k, i)), n));
+        if (*n < 0)
+            return ctx->fail(
+                ctx, TESS_E_VALUE,
+                "the sampler `%s` does not say which codes a step draws, and canvases are sampled around those; use `ancestral`",
+                tess_instance_name(k->o.sampler));
+        if (*n > 0)
+            return TESS_OK;
+        TESS_TRY(canvas_passed(ctx, k, i));
     }
-    return 0;
+    return TESS_OK;
 }
 
 /* Canvas i takes part, with the tokens that are chosen. */
@@ -207,16 +252,18 @@ static void canvas_take(struct canvas *k, int64_t i, int64_t draws)
     k->slots += draws;
 }
 
-static void canvas_gather(struct canvas *k)
+static int canvas_gather(struct tess_context *ctx, struct canvas *k)
 {
     k->takings = k->slots = 0;
     for (int64_t i = 0; i < k->o.count && k->takings < k->o.batch; i++) {
-        int64_t draws = *canvas_left(k, i) > 0 ? next_draws(k, i) : 0;
+        int64_t draws;
+        TESS_TRY(next_draws(ctx, k, i, &draws));
         if (draws && k->slots + draws > k->capacity)
             break;
         if (draws)
             canvas_take(k, i, draws);
     }
+    return TESS_OK;
 }
 
 /* ---- what the windows say ---- */
@@ -256,10 +303,24 @@ static const struct logit_graph *logit_graph_for(struct canvas *k, int64_t takin
     return &k->picked;
 }
 
+/* Rows of a window's job that follow its first: the same with the null label. */
+static void copy_rows(const struct canvas *k)
+{
+    int64_t first = k->jobs * k->rows;
+    if (k->label.data)
+        ((int32_t *)k->label.data)[first] = k->o.label[k->taking[k->job[k->jobs].taking].canvas];
+    for (int64_t row = first + 1; row < first + k->rows; row++) {
+        int32_t *x = k->input.data, *at = k->positions.data;
+        memcpy(x + row * k->window_tokens, x + first * k->window_tokens, (size_t)k->window_tokens * sizeof *x);
+        memcpy(at + row * k->picked.width, at + first * k->picked.width, (size_t)k->picked.width * sizeof *at);
+        ((int32_t *)k->label.data)[row] = (int32_t)k->o.prior->classes;
+    }
+}
+
 static void add_job(struct canvas *k, int64_t taking, int64_t window)
 {
-    int64_t y, x, n = 0;
-    int32_t *to = (int32_t *)k->input.data + k->jobs * k->window_tokens, *at = (int32_t *)k->positions.data + k->jobs * k->picked.width;
+    int64_t y, x, n = 0, row = k->jobs * k->rows;
+    int32_t *to = (int32_t *)k->input.data + row * k->window_tokens, *at = (int32_t *)k->positions.data + row * k->picked.width;
     const int32_t *from = tokens_of(k, k->taking[taking].canvas);
     windows_place(&k->windows, window, &y, &x);
     for (int64_t i = 0; i < k->windows.h; i++)
@@ -269,7 +330,9 @@ static void add_job(struct canvas *k, int64_t taking, int64_t window)
             at[n++] = (int32_t)p;
     for (; n > 0 && n < k->picked.width; n++) /* what is left over repeats the last */
         at[n] = at[n - 1];
-    k->job[k->jobs++] = (struct job){.taking = taking, .window = window};
+    k->job[k->jobs] = (struct job){.taking = taking, .window = window};
+    copy_rows(k);
+    k->jobs++;
 }
 
 /* (22.3): softmax of a row, added to a token's sum. */
@@ -288,8 +351,10 @@ static void canvas_hear(struct canvas *k, const struct logit_graph *w)
 {
     for (int64_t n = 0; n < k->jobs; n++) {
         const struct job *j = &k->job[n];
-        const float *rows = (const float *)k->logits.data + n * w->width * k->codebook_size;
-        int64_t picked = 0;
+        int64_t picked = 0, values = w->width * k->codebook_size;
+        float *rows = (float *)k->logits.data + n * k->rows * values;
+        if (k->rows > 1)
+            tess_sampler_guide(k->o.guidance, values, rows, rows + values);
         for (int64_t p = 0; p < k->window_tokens; p++) {
             int32_t slot = *slots_of(k, j->taking, j->window, p);
             if (slot < 0)
@@ -303,16 +368,23 @@ static void canvas_hear(struct canvas *k, const struct logit_graph *w)
 
 static int run_jobs(struct tess_context *ctx, struct canvas *k, const struct logit_graph *w)
 {
-    struct tess_tensor in[2] = {k->input, k->positions}, out = k->logits;
+    struct tess_tensor in[3] = {k->input}, out = k->logits;
+    int64_t rows = k->jobs * k->rows;
+    int32_t inputs = 1;
     if (k->jobs == 0)
         return TESS_OK;
-    in[0].dim[0] = in[1].dim[0] = out.dim[0] = k->jobs;
+    if (k->label.data)
+        in[inputs++] = k->label;
+    if (w == &k->picked)
+        in[inputs++] = k->positions;
+    for (int32_t i = 0; i < inputs; i++)
+        in[i].dim[0] = rows;
+    out.dim[0] = rows;
     out.dim[1] = w->width;
-    struct tess_batch b = {
-        .size = sizeof b, .samples = k->jobs, .inputs = w == &k->picked ? 2 : 1, .in = in, .outputs = 1, .out = &out};
+    struct tess_batch b = {.size = sizeof b, .samples = rows, .inputs = inputs, .in = in, .outputs = 1, .out = &out};
     TESS_TRY(tess_graph_run(ctx, w->graph, &b));
     canvas_hear(k, w);
-    k->calls += k->jobs;
+    k->calls += rows;
     k->jobs = 0;
     return TESS_OK;
 }
@@ -340,20 +412,20 @@ static int canvas_look(struct tess_context *ctx, struct canvas *k, const struct 
 static int canvas_decide(struct tess_context *ctx, struct canvas *k, int64_t taking)
 {
     const struct taking *t = &k->taking[taking];
-    struct tess_reverse r = canvas_step_of(k, t->canvas);
+    struct canvas_call c;
+    canvas_next(k, t->canvas, &c);
     for (int64_t d = t->first; d < t->first + t->draws; d++)
         for (int64_t j = d * k->codebook_size; j < (d + 1) * k->codebook_size; j++)
             k->logit[j] = (float)log(k->sum[j] / (double)k->covers[d]);
-    r.logits = k->logit + t->first * k->codebook_size;
-    r.row = k->slot + taking * k->tokens + (k->o.raster ? k->tokens - *canvas_left(k, t->canvas) : 0);
-    TESS_TRY(k->noise->reverse(k->self, ctx, &r));
-    --*canvas_left(k, t->canvas);
-    return TESS_OK;
+    c.reverse.logits = k->logit + t->first * k->codebook_size;
+    c.reverse.row = k->slot + taking * k->tokens + (c.reverse.x - tokens_of(k, t->canvas));
+    TESS_TRY(tess_sampler_step_draw(ctx, k->o.sampler, &c.step));
+    return canvas_passed(ctx, k, t->canvas);
 }
 
 int canvas_advance(struct tess_context *ctx, struct canvas *k)
 {
-    canvas_gather(k);
+    TESS_TRY(canvas_gather(ctx, k));
     for (int64_t t = 0; t < k->takings; t++)
         k->taking[t].logit_graph = logit_graph_for(k, t);
     TESS_TRY(canvas_look(ctx, k, &k->picked));
@@ -373,5 +445,12 @@ int canvas_finished(const struct canvas *k)
 
 struct sampling_state canvas_state(struct canvas *k)
 {
-    return (struct sampling_state){.x = k->x, .left = k->left, .calls = &k->calls, .steps = canvas_steps(&k->o)};
+    return (struct sampling_state){.x = k->x,
+                                   .left = k->left,
+                                   .call = k->call,
+                                   .state = k->state,
+                                   .sampler = k->o.sampler,
+                                   .vocabulary = tess_prior_vocabulary(k->o.prior),
+                                   .calls = &k->calls,
+                                   .steps = canvas_steps(&k->o)};
 }

@@ -22,6 +22,9 @@ struct canvas_options {
     int64_t steps;
     double temperature;
     uint64_t seed;
+    const struct tess_instance *sampler; /* of kind sampler/1, borrowed */
+    const int32_t *label;                /* (count) of each canvas, borrowed; NULL: the prior is told none */
+    double guidance;                     /* as of struct tess_sampler_options: else graphs are made for twice `batch` */
 };
 
 struct canvas;

@@ -5,7 +5,7 @@
 #ifndef PLUGINS_NOISES_DRAWS_H
 #define PLUGINS_NOISES_DRAWS_H
 
-#include <tessera/prior.h>
+#include <stdint.h>
 
 /* One row over K codes, borrowed. */
 struct draw_row {

@@ -7,36 +7,61 @@
 
 #include "kit/infer/common.h"
 
+/* What a stage that samples is told beside its steps: parameters of the stage, and none of the prior's. */
+struct sampling_choice {
+    struct tess_instance *sampler; /* of kind sampler/1; NULL: `ancestral` */
+    double temperature, guidance;  /* guidance: w of docs/models.md, (25.2) */
+    struct tess_list labels;       /* classes that are drawn in turn, -1: none; empty: all of them */
+};
+
 /* A prior and the graphs of it that are of use: all tokens and picked ones, or the next token alone with the cache of those before. */
 struct sampling_prior {
     struct tess_prior prior;
     struct tess_weights *weights;             /* of all graphs */
     struct stage_graph denoise, picked, next; /* graph NULL: of no use here */
     struct tess_cache *cache;                 /* of next */
+    const struct tess_instance *sampler;      /* the choice's, or `own` */
+    struct tess_instance *own;
+    double guidance;
+    int64_t rows; /* of a batch, for each sequence: 2 with guidance */
 };
-/* From attributes alone. TESS_E_VALUE where it cannot sample around known tokens and `who`, unless NULL, asks for that. Start from zeroed
- * memory; close in any case. */
-int sampling_open(struct tess_context *ctx, struct sampling_prior *p, const char *who, const struct tess_attrs *f,
-                  const char *where) TESS_CHECKED;
+/* From attributes alone. TESS_E_VALUE where it cannot sample around known tokens and `who`, unless NULL, asks for that; where the sampler
+ * is not for such a prior; where labels or guidance are of another one. Start from zeroed memory; close in any case. */
+int sampling_open(struct tess_context *ctx, struct sampling_prior *p, const struct sampling_choice *choice, const char *who,
+                  const struct tess_attrs *f, const char *where) TESS_CHECKED;
 /* Records the graph of all tokens and, where it is of use, that of picked ones; `steps`: of a whole map, so that L / steps tokens are drawn
  * at a time. */
 int sampling_record(struct tess_context *ctx, struct sampling_prior *p, int64_t steps, uint64_t seed, int64_t batch) TESS_CHECKED;
 /* Records the graph of the next token instead, for a prior that caches. */
 int sampling_record_next(struct tess_context *ctx, struct sampling_prior *p, uint64_t seed, int64_t batch) TESS_CHECKED;
 void sampling_close(struct sampling_prior *p);
-/* Work of so many calls, picking where it can; memory of whichever graph takes most. Adds to a plan. */
 /* What a sampler of `count` sequences holds: all of them, and a batch with its logits. */
 int64_t sampling_bytes(const struct sampling_prior *p, int64_t count);
+/* Work of so many sequences given to the denoiser, picking where it can; memory of whichever graph takes most. Adds to a plan. */
 int sampling_cost(struct tess_context *ctx, const struct sampling_prior *p, double calls, struct tess_cost *cost) TESS_CHECKED;
 /* 1 where steps that draw nothing are known beforehand and left out. */
 int sampling_tells(const struct tess_prior *p);
 /* Attributes of every "samples": of maps of height x width. */
-int sampling_describe(struct tess_context *ctx, const struct tess_prior *p, const struct tess_attrs *prior, int64_t count, int64_t height,
-                      int64_t width, int64_t steps, double temperature, uint64_t seed, struct tess_attrs *f) TESS_CHECKED;
+struct sampling_result {
+    int64_t count, height, width, steps;
+    uint64_t seed;
+};
+int sampling_describe(struct tess_context *ctx, const struct sampling_prior *p, const struct sampling_choice *choice,
+                      const struct tess_attrs *prior, const struct sampling_result *made, struct tess_attrs *f) TESS_CHECKED;
+/* The labels (count) i32 of sequences: the choice's in turn; `classes` for none. Nothing where the
+ * prior is told no labels. The caller frees labels->data. */
+int sampling_labels(struct tess_context *ctx, const struct sampling_prior *p, const struct sampling_choice *choice, int64_t count,
+                    struct tess_tensor *labels) TESS_CHECKED;
+/* Labels into a "samples", where there are any. */
+int sampling_put_labels(struct tess_context *ctx, struct tess_artefact *a, const struct tess_tensor *labels) TESS_CHECKED;
 
 /* Where many sequences stand: their tokens, the steps each has left, and the calls of the denoiser so far. All of it borrowed. */
 struct sampling_state {
     struct tess_tensor x, left; /* (count, height, width), (count) i32 */
+    struct tess_tensor call;    /* (count) i32: calls had in the step each is in */
+    struct tess_tensor state;   /* (count, bytes) u8: of the sampler; data NULL: it has none */
+    const struct tess_instance *sampler;
+    int64_t vocabulary;
     int64_t *calls;
     const int32_t *each; /* (count) steps of each at the start; NULL: `steps` */
     int64_t steps;
@@ -50,9 +75,26 @@ int sampling_resume(struct tess_context *ctx, struct tess_stage_run *r, const st
 /* Between two calls of the denoiser: a checkpoint when one is due, TESS_E_STOPPED when asked to stop. */
 int sampling_pause(struct tess_context *ctx, struct tess_stage_run *r, struct sampling_state *s) TESS_CHECKED;
 /* All steps of the sampler, from the stage's checkpoint where there is one; `each` and `steps` as it was made with. */
-int sampling_finish(struct tess_context *ctx, struct tess_stage_run *r, struct tess_sampler *sampler, const int32_t *each,
-                    int64_t steps) TESS_CHECKED;
+int sampling_finish(struct tess_context *ctx, struct tess_stage_run *r, const struct sampling_prior *p, struct tess_sampler *sampler,
+                    const int32_t *each, int64_t steps) TESS_CHECKED;
 
+#define SAMPLING_CHOICE_PARAMS(S, m)                                                                                                       \
+    SAMPLING_TEMPERATURE_PARAM(S, m.temperature),                                                                                          \
+        {.name = "sampler",                                                                                                                \
+         .help = "which codes a step draws; left out: `ancestral`, the noise's own steps",                                                 \
+         .type = TESS_COMPONENT, .flags = TESS_LATER,                                                                                                           \
+         .offset = offsetof(S, m.sampler),                                                                                                 \
+         .text = "sampler/1"},                                                                                                             \
+        {.name = "labels",                                                                                                                 \
+         .help = "classes to draw, in turn, -1: of none; left out: all of the prior's",                                                    \
+         .type = TESS_LIST, .flags = TESS_LATER,                                                                                                                \
+         .offset = offsetof(S, m.labels),                                                                                                  \
+         .lo = -1,                                                                                                                         \
+         .hi = 65535},                                                                                                                     \
+    {                                                                                                                                      \
+        .name = "guidance", .help = "w of logits (1 + w) conditional - w unconditional; 0: conditional, in half of the time",              \
+        .type = TESS_F64, .flags = TESS_LATER, .offset = offsetof(S, m.guidance), .lo = 0, .hi = 100, .def = 0                                                  \
+    }
 #define SAMPLING_TEMPERATURE_PARAM(S, m)                                                                                            \
     {.name = "temperature", .help = "logits are divided by it; below 1 likelier codes are favoured", .type = TESS_F64,              \
      .offset = offsetof(S, m), .lo = 1e-6, .hi = 100, .def = 1}

@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include <tessera/plugin.h>
-#include <tessera/prior.h>
+#include <tessera/kind/denoiser.h>
 
 #include <math.h>
 
@@ -191,6 +191,17 @@ static struct tess_node *embed_next(const struct transformer *p, struct tess_gra
     return tess_add(g, x, tess_embedding(g, in->position, transformer_places(p, g, in->height * in->width, depth)));
 }
 
+/* (25.1): a learnt vector for each class and one for none, added to every token. */
+static struct tess_node *add_label(const struct transformer *p, struct tess_graph *g, struct tess_node *x, struct tess_node *label,
+                                   int64_t classes)
+{
+    const struct tess_init normal = {
+        .size = sizeof normal, .kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = p->init == INIT_SMALL ? 0.02 : 1.0};
+    struct tess_node *table = tess_weight(g, "label_emb.weight", 2, (const int64_t[]){classes + 1, p->embed_dim}, &normal);
+    const int64_t shape[3] = {tess_graph_microbatch(g), 1, p->embed_dim};
+    return tess_add(g, x, tess_reshape(g, tess_embedding(g, label, table), 3, shape));
+}
+
 /* A host from before there was such a thing gives a smaller struct. */
 static int transformer_is_causal(const struct tess_denoiser_input *in)
 {
@@ -205,6 +216,8 @@ static struct tess_node *transformer_embed(const struct transformer *p, struct t
     if (transformer_is_causal(in))
         x = transformer_shift(p, g, x, positions * depth);
     x = tess_add(g, x, transformer_places(p, g, positions, depth));
+    if (TESS_HAS(in, classes) && in->label)
+        x = add_label(p, g, x, in->label, in->classes);
     if (in->time) {
         struct tess_node *t = tess_sinusoid(g, in->time, d, TIME_SCALE);
         t = transformer_linear(p, g, "time.2", tess_gelu(g, transformer_linear(p, g, "time.0", t, d, 4 * d)), 4 * d, d);
@@ -247,6 +260,8 @@ static int record_next(void *self, struct tess_context *ctx, struct tess_graph *
     struct view view = {.causal = 1, .next = in};
     (void)ctx;
     struct tess_node *x = embed_next(p, g, in);
+    if (TESS_HAS(in, classes) && in->label)
+        x = add_label(p, g, x, in->label, in->classes);
     for (int64_t l = 0; l < p->layers; l++)
         x = transformer_block(p, g, x, l, &view);
     *logits = transformer_head(p, g, x, in->codebook_size);
@@ -254,7 +269,8 @@ static int record_next(void *self, struct tess_context *ctx, struct tess_graph *
 }
 
 static const struct tess_denoiser_1 ops = {
-    .size = sizeof ops, .record = transformer_record, .picks_positions = 1, .causal = 1, .record_next = record_next, .reads_depth = 1};
+    .size = sizeof ops, .record = transformer_record, .picks_positions = 1, .causal = 1, .record_next = record_next, .reads_depth = 1,
+    .takes_labels = 1};
 
 static const struct tess_param params[] = {
     {.name = "embed_dim",

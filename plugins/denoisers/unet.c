@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include <tessera/plugin.h>
-#include <tessera/prior.h>
+#include <tessera/kind/denoiser.h>
 
 #include <math.h>
 
@@ -183,13 +183,29 @@ static struct tess_node *read_tokens(const struct unet *p, struct tess_graph *g,
     return tess_add(g, tess_mul(g, x, tess_reshape(g, z, 4, one)), b);
 }
 
-/* The time as the blocks get it, (N, channels): Mish of (17.2). */
+/* The time as the blocks get it (17.2), (N, channels). */
 static struct tess_node *read_time(const struct unet *p, struct tess_graph *g, struct tess_node *time)
 {
     int64_t d = p->channels;
     struct tess_node *t = tess_sinusoid(g, tess_affine(g, time, TIME_SCALE, (float)p->time_offset), d, 1.0f);
-    t = unet_linear(g, "mlp.2", tess_mish(g, unet_linear(g, "mlp.0", t, d, 4 * d)), 4 * d, d);
-    return tess_mish(g, t);
+    return unet_linear(g, "mlp.2", tess_mish(g, unet_linear(g, "mlp.0", t, d, 4 * d)), 4 * d, d);
+}
+
+/* A learnt vector for each class and one for none, (N, channels) (25.1). */
+static struct tess_node *read_label(const struct unet *p, struct tess_graph *g, const struct tess_denoiser_input *in)
+{
+    const struct tess_init normal = {.size = sizeof normal, .kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = 1.0};
+    const int64_t shape[2] = {in->classes + 1, p->channels};
+    return tess_embedding(g, in->label, tess_weight(g, "label_embedding.weight", 2, shape, &normal));
+}
+
+/* Mish of the sum of both, as far as they are there; NULL without either. */
+static struct tess_node *read_condition(const struct unet *p, struct tess_graph *g, const struct tess_denoiser_input *in)
+{
+    struct tess_node *time = in->time ? read_time(p, g, in->time) : NULL;
+    struct tess_node *label = TESS_HAS(in, classes) && in->label ? read_label(p, g, in) : NULL;
+    struct tess_node *both = time && label ? tess_add(g, time, label) : time ? time : label;
+    return both ? tess_mish(g, both) : NULL;
 }
 
 /* (17.8) */
@@ -262,7 +278,7 @@ static int unet_record(void *self, struct tess_context *ctx, struct tess_graph *
     struct tess_node *skip[TESS_LIST_MAX];
     int64_t levels = p->channel_mult.count, deepest = width_of(p, levels - 1), depth = unet_depth(in);
     TESS_TRY(unet_check_sizes(p, ctx, in));
-    struct stack s = {.p = p, .g = g, .time = in->time ? read_time(p, g, in->time) : NULL};
+    struct stack s = {.p = p, .g = g, .time = read_condition(p, g, in)};
     struct tess_node *x = mix_levels(p, g, in, read_tokens(p, g, in));
     for (int64_t level = 0; level < levels; level++)
         x = go_down(&s, x, level, &skip[level]);
@@ -279,7 +295,7 @@ static int unet_record(void *self, struct tess_context *ctx, struct tess_graph *
     return TESS_OK;
 }
 
-static const struct tess_denoiser_1 ops = {.size = sizeof ops, .record = unet_record, .reads_depth = 1};
+static const struct tess_denoiser_1 ops = {.size = sizeof ops, .record = unet_record, .reads_depth = 1, .takes_labels = 1};
 
 static const struct tess_param params[] = {
     {.name = "channels",

@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: MIT */
 #include "kit/sample/draws.h"
 
+#include <tessera/kind/noise.h>
 #include <tessera/plugin.h>
 
 #include <math.h>

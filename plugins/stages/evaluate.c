@@ -25,7 +25,7 @@ struct work {
     struct stage_graph loss;
     struct stage_images images;
     struct round_trip trip;
-    struct tess_tensor codes;           /* codes of all images */
+    struct tess_tensor codes, labels;   /* codes of all images; labels of all that the artefact has, where the prior is told them */
     struct tess_tensor originals, made; /* images of the picture */
     int64_t first, count;
     uint64_t seed;
@@ -42,7 +42,7 @@ static int evaluate_open_graphs(struct tess_context *ctx, struct work *k, const 
     TESS_TRY(stage_check_images(ctx, t, images));
     if (!prior)
         return TESS_OK;
-    struct tess_noise_loss loss = {0};
+    struct tess_noise_loss loss = {.size = sizeof loss};
     k->prior.size = sizeof k->prior;
     TESS_TRY(tess_prior_open(ctx, prior, "prior", &k->prior));
     const struct code_maps maps = code_maps_of_prior(&k->prior);
@@ -127,50 +127,94 @@ static int evaluate_reconstruct(struct tess_context *ctx, struct work *k, double
     return stage_put_pairs(ctx, tess_stage_output(k->run), "reconstructions", &k->originals, &k->made);
 }
 
-/* Mean over sequences and draws of the bound at t; draw j of a sequence has its t in the j-th of `draws` equal parts of 1 .. T
- * (12.2). */
-static int evaluate_bound(struct tess_context *ctx, struct work *k, double *bits)
+/* A batch for the bound: x0, xt, t and, where there are labels, label; and what comes out. */
+struct bound_batch {
+    struct tess_tensor in[4], out;
+    int32_t inputs;
+};
+
+static int bound_batch_open(struct tess_context *ctx, const struct work *k, struct bound_batch *b)
 {
-    const struct tess_noise_1 *noise = tess_instance_ops(k->prior.noise, "noise/1");
-    void *self = tess_instance_self(k->prior.noise);
-    int64_t tokens = tess_prior_tokens(&k->prior), steps = tess_prior_steps(&k->prior), draws = draws_of(k), all = k->count * draws;
-    struct tess_tensor in[3] = {{.data = NULL}}, out = {.data = NULL};
-    const int64_t size[2] = {k->s->batch, tokens};
-    double sum = 0.0;
-    int status = stage_tensor(ctx, &in[0], TESS_I32, 2, size);
-    if (status == TESS_OK)
-        status = stage_tensor(ctx, &in[1], TESS_I32, 2, size);
-    if (status == TESS_OK)
-        status = stage_tensor(ctx, &in[2], TESS_F32, 1, size);
-    if (status == TESS_OK)
-        status = stage_tensor(ctx, &out, TESS_F32, 1, size);
-    for (int64_t i = 0; i < all && status == TESS_OK; i += k->s->batch) {
+    const int64_t size[2] = {k->s->batch, tess_prior_tokens(&k->prior)};
+    b->inputs = k->prior.classes ? 4 : 3;
+    TESS_TRY(stage_tensor(ctx, &b->in[0], TESS_I32, 2, size));
+    TESS_TRY(stage_tensor(ctx, &b->in[1], TESS_I32, 2, size));
+    TESS_TRY(stage_tensor(ctx, &b->in[2], TESS_F32, 1, size));
+    if (k->prior.classes)
+        TESS_TRY(stage_tensor(ctx, &b->in[3], TESS_I32, 1, size));
+    return stage_tensor(ctx, &b->out, TESS_F32, 1, size);
+}
+
+static void bound_batch_close(struct bound_batch *b)
+{
+    for (int i = 0; i < 4; i++)
+        tess_free(b->in[i].data);
+    tess_free(b->out.data);
+}
+
+/* Draw number `at` of all, as row j: draw i of a sequence has its t in the i-th of `draws` equal parts of 1 .. T (12.2). */
+static int bound_batch_put(struct tess_context *ctx, const struct work *k, struct bound_batch *b, int64_t at, int64_t j)
+{
+    int64_t tokens = tess_prior_tokens(&k->prior), draws = draws_of(k);
+    struct tess_stream s = {
+        .seed = k->seed, .purpose = tess_purpose("evaluate.time"), .step = (uint32_t)(at % draws), .sample = (uint32_t)(at / draws)};
+    float u;
+    int32_t *x0 = (int32_t *)b->in[0].data + j * tokens, *xt = (int32_t *)b->in[1].data + j * tokens;
+    tess_random_uniform(&s, 0, 1, &u);
+    int64_t t = 1 + (int64_t)(((double)s.step + (double)u) / (double)draws * (double)tess_prior_steps(&k->prior));
+    memcpy(x0, (const int32_t *)k->codes.data + at / draws * tokens, (size_t)tokens * sizeof *x0);
+    s.purpose = tess_purpose("evaluate.corrupt");
+    ((float *)b->in[2].data)[j] = (float)t;
+    if (k->prior.classes)
+        ((int32_t *)b->in[3].data)[j] = ((const int32_t *)k->labels.data)[k->first + at / draws];
+    return tess_prior_corrupt(ctx, &k->prior, &s, t, x0, xt);
+}
+
+/* The mean over sequences and draws of the bound at t, and what it has beside. */
+static int evaluate_bound_with(struct tess_context *ctx, struct work *k, struct bound_batch *b, double *bits)
+{
+    int64_t draws = draws_of(k), all = k->count * draws;
+    double sum = 0.0, constant;
+    TESS_TRY(bound_batch_open(ctx, k, b));
+    for (int64_t i = 0; i < all; i += k->s->batch) {
         int64_t n = all - i < k->s->batch ? all - i : k->s->batch;
-        status = stage_check_stop(ctx, k->run, i, all, "sequence");
-        for (int64_t j = 0; j < n && status == TESS_OK; j++) {
-            struct tess_stream s = {.seed = k->seed,
-                                    .purpose = tess_purpose("evaluate.time"),
-                                    .step = (uint32_t)((i + j) % draws),
-                                    .sample = (uint32_t)((i + j) / draws)};
-            float u;
-            int32_t *x0 = (int32_t *)in[0].data + j * tokens, *xt = (int32_t *)in[1].data + j * tokens;
-            tess_random_uniform(&s, 0, 1, &u);
-            int64_t t = 1 + (int64_t)(((double)s.step + (double)u) / (double)draws * (double)steps);
-            memcpy(x0, (const int32_t *)k->codes.data + (i + j) / draws * tokens, (size_t)tokens * sizeof *x0);
-            s.purpose = tess_purpose("evaluate.corrupt");
-            status = noise->corrupt(self, ctx, &s, tokens, k->prior.codebook_size, t, x0, xt);
-            ((float *)in[2].data)[j] = (float)t;
-        }
-        if (status == TESS_OK)
-            status = stage_graph_run(ctx, &k->loss, 0, i, n, 3, in, 1, &out);
-        for (int64_t j = 0; j < n && status == TESS_OK; j++)
-            sum += (double)((const float *)out.data)[j];
+        TESS_TRY(stage_check_stop(ctx, k->run, i, all, "sequence"));
+        for (int64_t j = 0; j < n; j++)
+            TESS_TRY(bound_batch_put(ctx, k, b, i + j, j));
+        TESS_TRY(stage_graph_run(ctx, &k->loss, 0, i, n, b->inputs, b->in, 1, &b->out));
+        for (int64_t j = 0; j < n; j++)
+            sum += (double)((const float *)b->out.data)[j];
         tess_stage_progress(k->run, k->count + (i + n) / draws, 2 * k->count, "image", NULL, 0.0);
     }
-    for (int i = 0; i < 3; i++)
-        tess_free(in[i].data);
-    tess_free(out.data);
-    *bits = sum / (double)all + noise->bound_constant(self, tokens, k->prior.codebook_size);
+    TESS_TRY(tess_prior_bound_constant(ctx, &k->prior, &constant));
+    *bits = sum / (double)all + constant;
+    return TESS_OK;
+}
+
+/* Labels of all images; the null label of each where they have none, and the bound is that of codes without labels. */
+static int evaluate_labels(struct tess_context *ctx, struct work *k, const struct tess_artefact *images)
+{
+    int64_t classes = tess_attrs_i64_or(tess_artefact_attrs(images), "classes", 0), all = k->first + k->count;
+    if (k->prior.classes == 0)
+        return TESS_OK;
+    if (classes == k->prior.classes) {
+        TESS_TRY(tess_artefact_load(ctx, images, "labels", TESS_I32, &k->labels));
+        return stage_check_below(ctx, images, "labels", &k->labels, "classes", classes);
+    }
+    tess_stage_note(k->run, "the prior is told labels of %lld classes and the images have %lld: its bound is the one without a label",
+                    (long long)k->prior.classes, (long long)classes);
+    TESS_TRY(stage_tensor(ctx, &k->labels, TESS_I32, 1, &all));
+    for (int64_t i = 0; i < all; i++)
+        ((int32_t *)k->labels.data)[i] = (int32_t)k->prior.classes;
+    return TESS_OK;
+}
+
+static int evaluate_bound(struct tess_context *ctx, struct work *k, const struct tess_artefact *images, double *bits)
+{
+    struct bound_batch b = {.inputs = 0};
+    TESS_TRY(evaluate_labels(ctx, k, images));
+    int status = evaluate_bound_with(ctx, k, &b, bits);
+    bound_batch_close(&b);
     return status;
 }
 
@@ -231,7 +275,7 @@ static int evaluate(struct tess_context *ctx, struct work *k)
     TESS_TRY(put_codes_health(ctx, k));
     if (!prior)
         return put_likelihood(ctx, k, NULL);
-    TESS_TRY(evaluate_bound(ctx, k, &bits));
+    TESS_TRY(evaluate_bound(ctx, k, images, &bits));
     TESS_TRY(tess_artefact_put_metric(ctx, a, "prior's bound", bits, "bits/code"));
     return put_likelihood(ctx, k, &bits);
 }
@@ -244,6 +288,7 @@ static int evaluate_run(void *self, struct tess_context *ctx, struct tess_stage_
     stage_images_close(&k.images);
     round_trip_close(&k.trip);
     tess_free(k.codes.data);
+    tess_free(k.labels.data);
     tess_free(k.originals.data);
     tess_free(k.made.data);
     return status;

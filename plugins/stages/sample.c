@@ -6,9 +6,11 @@
 #include "kit/infer/cost.h"
 #include "kit/sample/sampling.h"
 
+#define COUNT_MAX ((int64_t)10000000)
+
 struct stage {
-    int64_t count, steps, batch;
-    double temperature;
+    int64_t count, each, steps, batch;
+    struct sampling_choice choice;
     int32_t every_step;
 };
 
@@ -16,7 +18,7 @@ struct stage {
 struct models {
     struct sampling_prior p;
     struct stage_codec codec;
-    int64_t steps;
+    int64_t steps, count;
 };
 
 struct work {
@@ -24,7 +26,7 @@ struct work {
     struct tess_stage_run *run;
     struct models m;
     struct tess_sampler *sampler;
-    struct tess_tensor images;
+    struct tess_tensor images, labels;
     uint64_t seed;
 };
 
@@ -38,11 +40,27 @@ static int choose_steps(struct tess_context *ctx, const struct stage *s, struct 
                    (long long)s->steps, (long long)all);
 }
 
+/* `each` of a class, or so many in all. */
+static int choose_count(struct tess_context *ctx, const struct stage *s, struct models *m)
+{
+    int64_t classes = s->choice.labels.count ? s->choice.labels.count : m->p.prior.classes;
+    m->count = s->each ? s->each * classes : s->count;
+    if (!s->each || (m->p.prior.classes && m->count <= COUNT_MAX))
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_VALUE,
+                     m->p.prior.classes
+                         ? "each: %lld of %lld classes are more than %lld samples; set it lower"
+                         : "`each` is %lld, of a class, and this prior is told no labels (%lld classes); set `count`, at most "
+                           "%lld",
+                     (long long)s->each, (long long)classes, (long long)COUNT_MAX);
+}
+
 static int sample_describe(struct tess_context *ctx, const struct stage *s, const struct models *m, const struct tess_attrs *prior,
                            uint64_t seed, struct tess_attrs *f)
 {
     const struct tess_prior *p = &m->p.prior;
-    TESS_TRY(sampling_describe(ctx, p, prior, s->count, p->height, p->width, m->steps, s->temperature, seed, f));
+    const struct sampling_result made = {.count = m->count, .height = p->height, .width = p->width, .steps = m->steps, .seed = seed};
+    TESS_TRY(sampling_describe(ctx, &m->p, &s->choice, prior, &made, f));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "image_height", m->codec.tokenizer.height)); /* 0 where there are no images */
     TESS_TRY(tess_attrs_set_i64(ctx, f, "image_width", m->codec.tokenizer.width));
     return tess_attrs_set_i64(ctx, f, "image_channels", m->codec.tokenizer.channels);
@@ -52,8 +70,9 @@ static int sample_open_models(struct tess_context *ctx, const struct stage *s, u
                               const char *where, const struct tess_attrs *model, struct models *m)
 {
     const struct tess_prior *p = &m->p.prior;
-    TESS_TRY(sampling_open(ctx, &m->p, NULL, prior, where));
+    TESS_TRY(sampling_open(ctx, &m->p, &s->choice, NULL, prior, where));
     TESS_TRY(choose_steps(ctx, s, m));
+    TESS_TRY(choose_count(ctx, s, m));
     if (tess_prior_caches(p) && !s->every_step)
         TESS_TRY(sampling_record_next(ctx, &m->p, seed, s->batch));
     else
@@ -72,15 +91,15 @@ static void sample_close_models(struct models *m)
 }
 
 /* Work as if every step called the denoiser and picked where it can. */
-static int sample_cost_of(struct tess_context *ctx, const struct stage *s, const struct models *m, struct tess_cost *cost)
+static int sample_cost_of(struct tess_context *ctx, const struct models *m, struct tess_cost *cost)
 {
-    TESS_TRY(sampling_cost(ctx, &m->p, (double)s->count * (double)m->steps, cost));
-    cost->total_bytes += sampling_bytes(&m->p, s->count);
+    TESS_TRY(sampling_cost(ctx, &m->p, (double)m->count * (double)m->steps, cost));
+    cost->total_bytes += sampling_bytes(&m->p, m->count);
     if (!m->codec.decode.graph)
         return TESS_OK;
     int64_t one = cost_of_tokenizer_images(&m->codec.tokenizer, 1);
-    cost->total_bytes += s->count * one + cost_of_picture(1, s->count, one, m->codec.tokenizer.width);
-    return cost_of_codec(ctx, &m->codec, 0.0, (double)s->count, cost);
+    cost->total_bytes += m->count * one + cost_of_picture(1, m->count, one, m->codec.tokenizer.width);
+    return cost_of_codec(ctx, &m->codec, 0.0, (double)m->count, cost);
 }
 
 static int sample_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
@@ -91,8 +110,8 @@ static int sample_plan(void *self, struct tess_context *ctx, struct tess_stage_p
     if (status == TESS_OK)
         status = sample_describe(ctx, s, &m, p->in[0], p->seed, p->out);
     if (status == TESS_OK)
-        status = sample_cost_of(ctx, s, &m, p->cost);
-    p->steps = m.steps * s->count;
+        status = sample_cost_of(ctx, &m, p->cost);
+    p->steps = m.steps * m.count;
     sample_close_models(&m);
     return status;
 }
@@ -102,24 +121,28 @@ static int sample_plan(void *self, struct tess_context *ctx, struct tess_stage_p
 static int sample_all(struct tess_context *ctx, struct work *k)
 {
     const struct models *m = &k->m;
-    int64_t all = k->s->count * m->steps;
+    int64_t all = m->count * m->steps * m->p.rows;
+    TESS_TRY(sampling_labels(ctx, &m->p, &k->s->choice, m->count, &k->labels));
     struct tess_sampler_options o = {.size = sizeof o,
                                      .every_step = k->s->every_step,
                                      .prior = &m->p.prior,
                                      .denoise = m->p.denoise.graph,
                                      .batch = k->s->batch,
-                                     .count = k->s->count,
+                                     .count = m->count,
                                      .steps = m->steps,
-                                     .temperature = k->s->temperature,
+                                     .temperature = k->s->choice.temperature,
                                      .seed = k->seed,
                                      .picked = m->p.picked.graph,
-                                     .next = m->p.next.graph};
+                                     .next = m->p.next.graph,
+                                     .sampler = m->p.sampler,
+                                     .label = k->labels.data,
+                                     .guidance = m->p.guidance};
     TESS_TRY(tess_sampler_new(ctx, &o, &k->sampler));
-    TESS_TRY(sampling_finish(ctx, k->run, k->sampler, NULL, m->steps));
+    TESS_TRY(sampling_finish(ctx, k->run, &m->p, k->sampler, NULL, m->steps));
     int64_t calls = *tess_sampler_calls(k->sampler);
     if (calls < all)
         tess_stage_note(k->run, "%.1f calls of the denoiser a sample for %lld steps: the other steps change nothing",
-                        (double)calls / (double)k->s->count, (long long)m->steps);
+                        (double)calls / (double)m->count, (long long)m->steps);
     return TESS_OK;
 }
 
@@ -128,9 +151,9 @@ static int sample_put_images(struct tess_context *ctx, struct work *k, struct te
     const struct tess_tokenizer *t = &k->m.codec.tokenizer;
     struct tess_dataset how = {.size = sizeof how, .labels = "image y x channel"};
     size_t row = (size_t)(t->height * t->width * t->channels);
-    TESS_TRY(stage_tensor(ctx, &k->images, TESS_U8, 4, (const int64_t[]){k->s->count, t->height, t->width, t->channels}));
-    for (int64_t i = 0; i < k->s->count; i += k->s->batch) {
-        int64_t n = k->s->count - i < k->s->batch ? k->s->count - i : k->s->batch;
+    TESS_TRY(stage_tensor(ctx, &k->images, TESS_U8, 4, (const int64_t[]){k->m.count, t->height, t->width, t->channels}));
+    for (int64_t i = 0; i < k->m.count; i += k->s->batch) {
+        int64_t n = k->m.count - i < k->s->batch ? k->m.count - i : k->s->batch;
         struct tess_tensor codes = tess_sampler_x(k->sampler), images = k->images;
         codes.data = (int32_t *)codes.data + i * tess_prior_tokens(&k->m.p.prior);
         images.data = (uint8_t *)k->images.data + (size_t)i * row;
@@ -159,6 +182,7 @@ static int sample(struct tess_context *ctx, struct work *k)
     struct tess_tensor codes = tess_sampler_x(k->sampler);
     const struct code_maps maps = code_maps_of_prior(&m->p.prior);
     TESS_TRY(stage_put_codes(ctx, a, &codes, &maps));
+    TESS_TRY(sampling_put_labels(ctx, a, &k->labels));
     return model ? sample_put_images(ctx, k, a) : TESS_OK;
 }
 
@@ -169,6 +193,7 @@ static int sample_run(void *self, struct tess_context *ctx, struct tess_stage_ru
     tess_sampler_free(k.sampler);
     sample_close_models(&k.m);
     tess_free(k.images.data);
+    tess_free(k.labels.data);
     return status;
 }
 
@@ -188,7 +213,14 @@ static const struct tess_param params[] = {
      .lo = 0,
      .hi = 1e6,
      .def = 0},
-    SAMPLING_TEMPERATURE_PARAM(struct stage, temperature),
+    SAMPLING_CHOICE_PARAMS(struct stage, choice),
+    {.name = "each",
+     .help = "samples of each of the labels, in place of `count`; 0: as many as that says",
+     .type = TESS_I64, .flags = TESS_LATER,
+     .offset = offsetof(struct stage, each),
+     .lo = 0,
+     .hi = 1e7,
+     .def = 0},
     {.name = "every_step",
      .help = "call the denoiser at steps that change nothing too, and on whole sequences instead of keeping keys and values: slower",
      .type = TESS_BOOL,

@@ -10,7 +10,7 @@
 
 struct stage {
     int64_t count, height, width, stride, steps, batch;
-    double temperature;
+    struct sampling_choice choice;
     int32_t order;
 };
 
@@ -29,7 +29,7 @@ struct work {
     struct tess_stage_run *run;
     struct models m;
     struct canvas *canvas;
-    struct tess_tensor batch, shown;
+    struct tess_tensor batch, shown, labels;
     uint64_t seed;
 };
 
@@ -64,6 +64,11 @@ static int sample_canvas_check_sizes(struct tess_context *ctx, const struct stag
             "sample-canvas: the prior's codes have %lld levels a position, and windows of a canvas are of one; use `sample`, or "
             "a quantizer of one level",
             (long long)p->depth);
+    if (s->order == ORDER_RASTER && s->choice.sampler)
+        return ctx->fail(
+            ctx, TESS_E_VALUE,
+            "sample-canvas: in `order: raster` each step draws the next code, and `sampler` has no say in it; leave it out, or "
+            "set `order: random`");
     if (s->order == ORDER_RASTER && s->steps)
         return ctx->fail(ctx, TESS_E_VALUE,
                        "sample-canvas: in `order: raster` each step draws one code, and steps is %lld; leave it out, or set "
@@ -104,7 +109,7 @@ static int sample_canvas_open_models(struct tess_context *ctx, const struct stag
                                      const char *where, const struct tess_attrs *model, struct models *m)
 {
     const struct tess_prior *p = &m->p.prior;
-    TESS_TRY(sampling_open(ctx, &m->p, "sample-canvas", prior, where));
+    TESS_TRY(sampling_open(ctx, &m->p, &s->choice, "sample-canvas", prior, where));
     TESS_TRY(sample_canvas_check_noise(ctx, p));
     TESS_TRY(sample_canvas_check_sizes(ctx, s, p));
     m->canvas = (struct canvas_options){.prior = p,
@@ -115,8 +120,10 @@ static int sample_canvas_open_models(struct tess_context *ctx, const struct stag
                                         .stride = s->stride,
                                         .raster = s->order == ORDER_RASTER,
                                         .steps = s->steps ? s->steps : s->height * s->width,
-                                        .temperature = s->temperature,
-                                        .seed = seed};
+                                        .temperature = s->choice.temperature,
+                                        .seed = seed,
+                                        .sampler = m->p.sampler,
+                                        .guidance = m->p.guidance};
     /* reverse steps of a window; where one code is drawn at a time, as of a map in as many steps as it has codes */
     TESS_TRY(sampling_record(ctx, &m->p, m->canvas.raster ? p->height * p->width : m->canvas.steps, seed, s->batch));
     m->canvas.denoise = m->p.denoise.graph;
@@ -133,7 +140,9 @@ static void sample_canvas_close_models(struct models *m)
 static int sample_canvas_describe(struct tess_context *ctx, const struct stage *s, const struct models *m, const struct tess_attrs *prior,
                                   uint64_t seed, struct tess_attrs *f)
 {
-    return sampling_describe(ctx, &m->p.prior, prior, s->count, s->height, s->width, canvas_steps(&m->canvas), s->temperature, seed, f);
+    const struct sampling_result made = {
+        .count = s->count, .height = s->height, .width = s->width, .steps = canvas_steps(&m->canvas), .seed = seed};
+    return sampling_describe(ctx, &m->p, &s->choice, prior, &made, f);
 }
 
 static int sample_canvas_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
@@ -161,6 +170,8 @@ static int sample_canvas_plan(void *self, struct tess_context *ctx, struct tess_
 
 static int sample_canvas_sample(struct tess_context *ctx, struct work *k)
 {
+    TESS_TRY(sampling_labels(ctx, &k->m.p, &k->s->choice, k->s->count, &k->labels));
+    k->m.canvas.label = k->labels.data;
     TESS_TRY(canvas_new(ctx, &k->m.canvas, &k->canvas));
     struct sampling_state state = canvas_state(k->canvas);
     int64_t all = sampling_total(&state);
@@ -214,6 +225,7 @@ static int sample_canvas(struct tess_context *ctx, struct work *k)
     struct tess_tensor codes = canvas_state(k->canvas).x;
     const struct code_maps maps = code_maps_of_prior(&k->m.p.prior);
     TESS_TRY(stage_put_codes(ctx, a, &codes, &maps));
+    TESS_TRY(sampling_put_labels(ctx, a, &k->labels));
     return model ? sample_canvas_put_images(ctx, k, a) : TESS_OK;
 }
 
@@ -225,6 +237,7 @@ static int sample_canvas_run(void *self, struct tess_context *ctx, struct tess_s
     sample_canvas_close_models(&k.m);
     tess_free(k.batch.data);
     tess_free(k.shown.data);
+    tess_free(k.labels.data);
     return status;
 }
 
@@ -271,13 +284,7 @@ static const struct tess_param params[] = {
      .lo = 1,
      .hi = SIDE_MAX,
      .def = 1},
-    {.name = "temperature",
-     .help = "of the windows' mean: its ln is divided by it; published: 0.8",
-     .type = TESS_F64,
-     .offset = offsetof(struct stage, temperature),
-     .lo = 1e-6,
-     .hi = 100,
-     .def = 1},
+    SAMPLING_CHOICE_PARAMS(struct stage, choice),
     {.name = "batch",
      .help = "windows computed at a time; changes speed and memory, not the result",
      .type = TESS_I64,

@@ -1,19 +1,18 @@
 /* stage/1 `train-features`: a network of kind features/1 taught to tell the classes of labelled images apart (docs/models.md, "Perceptual
  * distance", (19.4)), for a perceptual term where no published weights are at hand. Its last features, averaged over the image, go through
- * one linear layer to a score a class; that layer is thrown away.
+ * one linear layer to a score a class; that layer is thrown away, unless it is asked for.
  *
  * SPDX-License-Identifier: MIT */
+#include "kit/infer/classifier.h"
 #include "kit/infer/cost.h"
 
-#include <tessera/kind/features.h>
-
-#include <math.h>
 #include <string.h>
 
 struct stage {
     struct tess_training_params training;
     struct tess_instance *network;
     int64_t evaluate_batch;
+    int32_t keep_classifier;
 };
 
 struct work {
@@ -28,33 +27,6 @@ struct work {
     int64_t train_count, classes, image[3];
     uint64_t seed;
 };
-
-/* image (rows, H, W, C) u8 -> scores (rows, classes) */
-static int record_scores(struct tess_context *ctx, const struct work *k, struct tess_graph *g, struct tess_node *bytes,
-                         struct tess_node **scores)
-{
-    const struct tess_features_1 *ops = tess_instance_ops(k->s->network, "features/1");
-    struct tess_features made = {.size = sizeof made, .trained = 1};
-    tess_scope(g, TESS_FEATURES_SCOPE);
-    TESS_TRY(ops->record(tess_instance_self(k->s->network), ctx, g, tess_to_f32(g, bytes, 1.0f / 255.0f, 0.0f), &made));
-    tess_scope_end(g);
-    if (made.count < 1)
-        return ctx->fail(ctx, TESS_E_VALUE, "train-features: `%s` gives no features", tess_instance_name(k->s->network));
-    struct tess_node *last = made.map[made.count - 1];
-    int64_t rows = tess_graph_microbatch(g), width = tess_shape(last).dim[3];
-    struct tess_init matrix = {
-        .size = sizeof(struct tess_init), .kind = TESS_INIT_UNIFORM, .spread = 1.0 / sqrt((double)(width > 0 ? width : 1))};
-    struct tess_node *mean = tess_reshape(g, tess_mean(g, last, 1u << 1 | 1u << 2), 2, (const int64_t[]){rows, width});
-    struct tess_node *w = tess_weight(g, "head.weight", 2, (const int64_t[]){k->classes, width}, &matrix);
-    struct tess_node *b = tess_weight(g, "head.bias", 1, &k->classes, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY));
-    *scores = tess_linear(g, mean, w, b);
-    return TESS_OK;
-}
-
-static struct tess_node *image_input(struct tess_graph *g, const int64_t image[3])
-{
-    return tess_input(g, "image", TESS_U8, 4, (const int64_t[]){tess_graph_microbatch(g), image[0], image[1], image[2]});
-}
 
 static int read_attrs(struct tess_context *ctx, struct work *k, const struct tess_attrs *images)
 {
@@ -92,13 +64,13 @@ static int train_features_open_graphs(struct tess_context *ctx, struct work *k, 
     o.recompute = p->recompute;
     TESS_TRY(tess_weights_new(ctx, k->seed, &k->weights));
     TESS_TRY(tess_graph_new(ctx, k->weights, &o, &k->graph));
-    struct tess_node *image = image_input(k->graph, k->image), *label = tess_input(k->graph, "label", TESS_I32, 1, &o.microbatch);
-    TESS_TRY(record_scores(ctx, k, k->graph, image, &scores));
+    TESS_TRY(classifier_record(ctx, k->s->network, k->classes, k->image, k->graph, &scores));
+    struct tess_node *label = tess_input(k->graph, "label", TESS_I32, 1, &o.microbatch);
     tess_objective(k->graph, "loss", "", tess_mean_all(k->graph, tess_cross_entropy(k->graph, scores, label, NULL)));
     TESS_TRY(tess_graph_seal(ctx, k->graph));
     k->scores.weights = k->weights;
     TESS_TRY(stage_graph_open(ctx, &k->scores, k->seed, k->s->evaluate_batch));
-    TESS_TRY(record_scores(ctx, k, k->scores.graph, image_input(k->scores.graph, k->image), &scores));
+    TESS_TRY(classifier_record(ctx, k->s->network, k->classes, k->image, k->scores.graph, &scores));
     tess_output(k->scores.graph, "scores", scores);
     return tess_graph_seal(ctx, k->scores.graph);
 }
@@ -118,6 +90,8 @@ static int train_features_describe(struct tess_context *ctx, const struct work *
 {
     TESS_TRY(tess_attrs_set_i64(ctx, f, "channels", k->image[2]));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "classes", k->classes));
+    if (k->s->keep_classifier)
+        TESS_TRY(tess_attrs_set_i64(ctx, f, CLASSIFIER_ATTR, 1));
     return tess_attrs_set_text(ctx, f, "network", tess_instance_config_text(k->s->network));
 }
 
@@ -159,12 +133,8 @@ static int64_t train_features_right(const struct work *k, int64_t first, int64_t
 {
     const float *score = k->out.data;
     int64_t hits = 0;
-    for (int64_t i = 0; i < n; i++, score += k->classes) {
-        int64_t best = 0;
-        for (int64_t j = 1; j < k->classes; j++)
-            best = score[j] > score[best] ? j : best;
-        hits += best == ((const int32_t *)k->labels.data)[first + i];
-    }
+    for (int64_t i = 0; i < n; i++)
+        hits += classifier_best(score + i * k->classes, k->classes) == ((const int32_t *)k->labels.data)[first + i];
     return hits;
 }
 
@@ -188,14 +158,14 @@ static int train_features_measure(struct tess_context *ctx, struct work *k, cons
     return TESS_OK;
 }
 
-/* The network alone, and not the layer that was over it. */
+/* The network, and the layer that was over it where it is to be kept. */
 static int put_network(struct tess_context *ctx, const struct work *k, struct tess_artefact *a)
 {
     for (int64_t i = 0; i < tess_weights_count(k->weights); i++) {
         char path[TESS_WEIGHT_PATH];
         struct tess_tensor view;
         const char *name = tess_weights_name(k->weights, i);
-        if (strncmp(name, TESS_FEATURES_SCOPE ".", strlen(TESS_FEATURES_SCOPE ".")) != 0)
+        if (strncmp(name, TESS_FEATURES_SCOPE ".", strlen(TESS_FEATURES_SCOPE ".")) != 0 && !k->s->keep_classifier)
             continue;
         tess_weights_path(name, path, sizeof path);
         TESS_TRY(tess_weights_view(ctx, k->weights, i, TESS_ROLE_VALUE, &view));
@@ -247,13 +217,26 @@ static const struct tess_port ports[] = {{.name = "images", .kind = "images", .h
 static const struct tess_stage_1 ops = {
     .size = sizeof ops, .ports = ports, .output = "features", .plan = train_features_plan, .run = train_features_run};
 
-static const struct tess_param params[] = {
-    {.name = "network", .help = "what is trained", .type = TESS_COMPONENT, .flags = TESS_REQUIRED,
-     .offset = offsetof(struct stage, network), .text = "features/1"},
-    TESS_TRAINING_PARAMS(struct stage, training, 1000, 64, 1e-3),
-    {.name = "evaluate_batch", .help = "images at a time when it is measured; changes speed and memory, not the result", .type = TESS_I64,
-     .flags = TESS_NEUTRAL, .offset = offsetof(struct stage, evaluate_batch), .lo = 1, .hi = 65536, .def = 64},
-    {.name = NULL}};
+static const struct tess_param params[] = {{.name = "network",
+                                            .help = "what is trained",
+                                            .type = TESS_COMPONENT,
+                                            .flags = TESS_REQUIRED,
+                                            .offset = offsetof(struct stage, network),
+                                            .text = "features/1"},
+                                           TESS_TRAINING_PARAMS(struct stage, training, 1000, 64, 1e-3),
+                                           {.name = "keep_classifier",
+                                            .help = "keep the layer that tells the classes apart too, for the stage `classify`",
+                                            .type = TESS_BOOL, .flags = TESS_LATER,
+                                            .offset = offsetof(struct stage, keep_classifier)},
+                                           {.name = "evaluate_batch",
+                                            .help = "images at a time when it is measured; changes speed and memory, not the result",
+                                            .type = TESS_I64,
+                                            .flags = TESS_NEUTRAL,
+                                            .offset = offsetof(struct stage, evaluate_batch),
+                                            .lo = 1,
+                                            .hi = 65536,
+                                            .def = 64},
+                                           {.name = NULL}};
 
 TESS_PLUGIN("tessera-train-features", "0.1.0", "MIT", TESS_NEEDS("graph/1", "random/1", "train/1", "artefact/1", "stage/1"),
             TESS_COMPONENT_DOCUMENTED(

@@ -11,29 +11,34 @@
 struct stage {
     struct tess_training_params training;
     struct tess_instance *noise, *denoiser;
+    int32_t condition;
+    double condition_drop;
 };
+
+enum { CONDITION_NONE, CONDITION_LABELS };
 
 struct work {
     const struct stage *s;     /* with both parts: the prior's it starts from where it has none of its own */
     struct stage filled;
-    struct tess_prior prior;   /* zeroed without one */
+    struct tess_prior prior;   /* that training starts from; zeroed without one */
+    struct tess_prior trained; /* of the codes, its parts the stage's */
     struct warm_start warm_start;
     struct tess_weights *weights;
     struct tess_graph *graph;
-    struct tess_tensor codes; /* i32 (N, h, w), all of the archive */
-    int64_t train_count, tokens, codebook_size, times; /* times: T */
+    struct tess_tensor codes, labels;   /* i32 (N, h, w), all of the archive; i32 (N), where the prior is told them */
+    int64_t train_count, tokens, times; /* times: T */
     uint64_t seed;
 };
 
-static const struct tess_noise_1 *noise_of(const struct stage *s)
+/* Classes of the labels that the archive's codes have; 0 where the prior is not told them. */
+static int count_classes(struct tess_context *ctx, const struct stage *s, const struct tess_attrs *codes, int64_t *classes)
 {
-    return tess_instance_ops(s->noise, "noise/1");
-}
-
-/* The noise has a say in the times it is trained at. */
-static int train_prior_chooses(const struct tess_noise_1 *noise)
-{
-    return TESS_HAS(noise, observe) && noise->draw_time && noise->observe;
+    *classes = s->condition == CONDITION_LABELS ? tess_attrs_i64_or(codes, "classes", 0) : 0;
+    if (s->condition == CONDITION_NONE || *classes > 0)
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_DATA,
+                     "train-prior: `condition: labels` is given, and the codes have no labels; import images with labels of "
+                     "a class each and encode them, or leave the condition out");
 }
 
 /* The prior of codes with these attributes; the parts stay the stage's. */
@@ -43,28 +48,27 @@ static int prior_of(struct tess_context *ctx, const struct stage *s, const struc
     TESS_TRY(tess_attrs_i64(ctx, f, "codebook_size", &p->codebook_size));
     TESS_TRY(tess_levels_get(ctx, f, p->codebook_size, &p->depth, p->level_size));
     TESS_TRY(tess_attrs_i64(ctx, f, "height", &p->height));
-    return tess_attrs_i64(ctx, f, "width", &p->width);
+    TESS_TRY(tess_attrs_i64(ctx, f, "width", &p->width));
+    return count_classes(ctx, s, f, &p->classes);
 }
 
-static int train_prior_open_graph(struct tess_context *ctx, const struct stage *s, const struct tess_attrs *f, uint64_t seed,
-                                  struct tess_weights **w, struct tess_graph **g)
+static int train_prior_open_graph(struct tess_context *ctx, struct work *k)
 {
+    const struct stage *s = k->s;
     int64_t microbatches;
-    struct tess_prior p;
-    struct tess_noise_loss loss = {0};
-    TESS_TRY(prior_of(ctx, s, f, &p));
+    struct tess_noise_loss loss = {.size = sizeof loss};
     TESS_TRY(tess_training_microbatches(ctx, &s->training, &microbatches));
     struct tess_graph_options o = {
-        .size = sizeof o, .training = 1, .microbatch = s->training.batch / microbatches, .microbatches = microbatches, .seed = seed};
+        .size = sizeof o, .training = 1, .microbatch = s->training.batch / microbatches, .microbatches = microbatches, .seed = k->seed};
     o.recompute = s->training.recompute;
     o.training_steps = s->training.steps;
-    TESS_TRY(tess_weights_new(ctx, seed, w));
-    TESS_TRY(tess_graph_new(ctx, *w, &o, g));
-    TESS_TRY(tess_prior_record_loss(ctx, &p, *g, &loss));
-    tess_objective(*g, "loss", "", loss.loss);
-    if (train_prior_chooses(noise_of(s)))
-        tess_output(*g, "bound", loss.bound);
-    return tess_graph_seal(ctx, *g);
+    TESS_TRY(tess_weights_new(ctx, k->seed, &k->weights));
+    TESS_TRY(tess_graph_new(ctx, k->weights, &o, &k->graph));
+    TESS_TRY(tess_prior_record_loss(ctx, &k->trained, k->graph, &loss));
+    tess_objective(k->graph, "loss", "", loss.loss);
+    if (tess_prior_chooses_times(&k->trained))
+        tess_output(k->graph, "bound", loss.bound);
+    return tess_graph_seal(ctx, k->graph);
 }
 
 /* The archive's attributes that a prior carries on, and its own parts. The tokenizer's digest is known when the archive is there. */
@@ -82,6 +86,12 @@ static int train_prior_describe(struct tess_context *ctx, const struct stage *s,
     const char *tokenizer = tess_attrs_text_or(from, "tokenizer", NULL);
     if (tokenizer)
         TESS_TRY(tess_attrs_set_text(ctx, to, "tokenizer", tokenizer));
+    int64_t classes;
+    TESS_TRY(count_classes(ctx, s, from, &classes));
+    if (classes > 0) {
+        TESS_TRY(tess_attrs_set_text(ctx, to, "condition", "labels"));
+        TESS_TRY(tess_attrs_set_i64(ctx, to, "classes", classes));
+    }
     TESS_TRY(tess_attrs_set_text(ctx, to, "noise", tess_instance_config_text(s->noise)));
     return tess_attrs_set_text(ctx, to, "denoiser", tess_instance_config_text(s->denoiser));
 }
@@ -108,29 +118,35 @@ static int train_prior_open_parts(struct tess_context *ctx, struct work *k, cons
 }
 
 /* The prior has the weights of what is to be trained. Maps of another size are a matter of the denoiser's weights. */
-static int check_prior(struct tess_context *ctx, struct work *k, const struct tess_attrs *codes)
+static int check_prior(struct tess_context *ctx, struct work *k)
 {
-    struct tess_prior p;
-    TESS_TRY(prior_of(ctx, k->s, codes, &p));
-    if (p.codebook_size != k->prior.codebook_size)
+    const struct tess_prior *p = &k->trained;
+    if (p->codebook_size != k->prior.codebook_size)
         return ctx->fail(ctx, TESS_E_SHAPE, "prior: it is of %lld codes, the archive of %lld; encode with a tokenizer of as many",
-                       (long long)k->prior.codebook_size, (long long)p.codebook_size);
-    TESS_TRY(warm_start_open_prior(ctx, &k->warm_start, &p, &k->prior));
+                         (long long)k->prior.codebook_size, (long long)p->codebook_size);
+    if (p->classes != k->prior.classes)
+        return ctx->fail(ctx, TESS_E_SHAPE,
+                         "prior: it is told labels of %lld classes, and what is to be trained of %lld (0: none); set `condition` as it was "
+                         "trained, or train without it",
+                         (long long)k->prior.classes, (long long)p->classes);
+    TESS_TRY(warm_start_open_prior(ctx, &k->warm_start, p, &k->prior));
     return warm_start_check(ctx, &k->warm_start, "prior");
 }
 
 static int train_prior_open_all(struct tess_context *ctx, struct work *k, const struct stage *s, const struct tess_attrs *codes,
-                    const struct tess_attrs *prior, const char *where)
+                                const struct tess_attrs *prior, const char *where)
 {
     TESS_TRY(train_prior_open_parts(ctx, k, s, prior, where));
-    TESS_TRY(train_prior_open_graph(ctx, k->s, codes, k->seed, &k->weights, &k->graph));
-    return prior ? check_prior(ctx, k, codes) : TESS_OK;
+    TESS_TRY(prior_of(ctx, k->s, codes, &k->trained));
+    TESS_TRY(train_prior_open_graph(ctx, k));
+    return prior ? check_prior(ctx, k) : TESS_OK;
 }
 
 static void train_prior_close_work(struct work *k)
 {
     warm_start_close(&k->warm_start);
     tess_free(k->codes.data);
+    tess_free(k->labels.data);
     tess_graph_free(k->graph);
     tess_weights_free(k->weights);
     tess_prior_close(&k->prior);
@@ -142,7 +158,7 @@ static int train_prior_plan(void *self, struct tess_context *ctx, struct tess_st
     struct work k = {.seed = p->seed};
     int status = train_prior_open_all(ctx, &k, s, p->in[0], p->in[1], "prior");
     if (status == TESS_OK)
-        status = tess_training_cost(ctx, &s->training, k.graph, train_prior_chooses(noise_of(k.s)), p->cost);
+        status = tess_training_cost(ctx, &s->training, k.graph, tess_prior_chooses_times(&k.trained), p->cost);
     if (status == TESS_OK)
         status = train_prior_describe(ctx, k.s, p->in[0], p->out);
     p->cost->total_bytes += tess_attrs_i64_or(p->in[0], "count", 0) * tess_attrs_i64_or(p->in[0], "height", 0) *
@@ -155,21 +171,27 @@ static int train_prior_plan(void *self, struct tess_context *ctx, struct tess_st
 
 static int train_prior_draw_time(const struct work *k, struct tess_context *ctx, const struct tess_stream *s, int64_t *t)
 {
-    const struct tess_noise_1 *noise = noise_of(k->s);
-    void *self = tess_instance_self(k->s->noise);
-    if (train_prior_chooses(noise))
-        return noise->draw_time(self, ctx, k->weights, "noise", s, t);
+    if (tess_prior_chooses_times(&k->trained))
+        return tess_prior_draw_time(ctx, &k->trained, k->weights, s, t);
     *t = 1 + tess_random_below(s, 0, k->times);
     return TESS_OK;
 }
 
-/* x0 and xt (rows, L), t (rows): t in 1 .. T, uniform unless the noise chooses, and x_t drawn from the noise; keyed by step and place in
- * the batch. */
+/* The label of the at-th codes, or the null label, by a draw of its own. */
+static int32_t train_prior_label(const struct work *k, const struct tess_stream *stream, int64_t at)
+{
+    struct tess_stream s = *stream;
+    float u;
+    s.purpose = tess_purpose("prior.condition");
+    tess_random_uniform(&s, 0, 1, &u);
+    return (double)u < k->s->condition_drop ? (int32_t)k->trained.classes : ((const int32_t *)k->labels.data)[at];
+}
+
+/* x0 and xt (rows, L), t (rows) and, where there are labels, label (rows): t in 1 .. T, uniform unless the noise chooses, and x_t drawn
+ * from the noise; keyed by step and place in the batch. */
 static int train_prior_fill(void *user, struct tess_context *ctx, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
 {
     const struct work *k = user;
-    const struct tess_noise_1 *noise = noise_of(k->s);
-    void *self = tess_instance_self(k->s->noise);
     int32_t *x0 = in[0].data, *xt = in[1].data;
     float *t = in[2].data;
     for (int64_t i = 0; i < rows; i++, x0 += k->tokens, xt += k->tokens) {
@@ -179,21 +201,23 @@ static int train_prior_fill(void *user, struct tess_context *ctx, int64_t step, 
         int64_t time;
         TESS_TRY(train_prior_draw_time(k, ctx, &s, &time));
         memcpy(x0, (const int32_t *)k->codes.data + at * k->tokens, (size_t)k->tokens * sizeof *x0);
+        if (k->trained.classes)
+            ((int32_t *)in[3].data)[i] = train_prior_label(k, &s, at);
         s.purpose = tess_purpose("prior.corrupt");
-        TESS_TRY(noise->corrupt(self, ctx, &s, k->tokens, k->codebook_size, time, x0, xt));
+        TESS_TRY(tess_prior_corrupt(ctx, &k->trained, &s, time, x0, xt));
         t[i] = (float)time;
     }
     return TESS_OK;
 }
 
-/* Inputs are x0, xt, t; the one output is the bound. */
+/* Inputs are x0, xt, t and perhaps label; the one output is the bound. */
 static int train_prior_after(void *user, struct tess_context *ctx, int64_t step, const struct tess_batch *b)
 {
     const struct work *k = user;
     struct tess_noise_seen seen = {
         .size = sizeof seen, .samples = b->samples, .tokens = k->tokens, .t = b->in[2].data, .bound = b->out[0].data};
     (void)step;
-    return noise_of(k->s)->observe(tess_instance_self(k->s->noise), ctx, k->weights, "noise", &seen);
+    return tess_prior_observe(ctx, &k->trained, k->weights, &seen);
 }
 
 /* Codes of another tokenizer of as many codes are allowed: the numbers mean other things, and what was learnt of them may be of use. */
@@ -214,23 +238,31 @@ static int read_prior(struct tess_context *ctx, struct tess_stage_run *r, struct
     return TESS_OK;
 }
 
+/* Codes, and labels where they are told. */
+static int read_codes(struct tess_context *ctx, struct work *k, const struct tess_artefact *codes)
+{
+    const struct tess_prior *p = &k->trained;
+    TESS_TRY(tess_artefact_load(ctx, codes, "codes", TESS_I32, &k->codes));
+    const struct code_maps maps = code_maps_of_prior(p);
+    TESS_TRY(stage_check_codes(ctx, codes, &k->codes, &maps));
+    k->train_count = tess_attrs_i64_or(tess_artefact_attrs(codes), "train_count", k->codes.dim[0]);
+    k->tokens = tess_prior_tokens(p);
+    assert(k->train_count >= 1 && k->train_count <= k->codes.dim[0] && tess_tensor_count(&k->codes) == k->codes.dim[0] * k->tokens);
+    if (p->classes == 0)
+        return TESS_OK;
+    TESS_TRY(tess_artefact_load(ctx, codes, "labels", TESS_I32, &k->labels));
+    return stage_check_below(ctx, codes, "labels", &k->labels, "classes", p->classes);
+}
+
 static int train_prior_train(struct tess_context *ctx, struct tess_stage_run *r, const struct stage *s, struct work *k)
 {
     const struct tess_artefact *codes = tess_stage_input(r, "codes"), *prior = tess_stage_input(r, "prior");
     const struct tess_attrs *f = tess_artefact_attrs(codes);
     struct tess_artefact *a = tess_stage_output(r);
-    struct tess_prior p;
     TESS_TRY(train_prior_open_all(ctx, k, s, f, prior ? tess_artefact_attrs(prior) : NULL, prior ? tess_artefact_path(prior) : ""));
-    TESS_TRY(prior_of(ctx, k->s, f, &p));
-    k->codebook_size = p.codebook_size;
-    k->times = tess_prior_steps(&p);
+    k->times = tess_prior_steps(&k->trained);
     TESS_TRY(read_prior(ctx, r, k, codes, prior));
-    TESS_TRY(tess_artefact_load(ctx, codes, "codes", TESS_I32, &k->codes));
-    const struct code_maps maps = code_maps_of_prior(&p);
-    TESS_TRY(stage_check_codes(ctx, codes, &k->codes, &maps));
-    k->train_count = tess_attrs_i64_or(f, "train_count", k->codes.dim[0]);
-    k->tokens = tess_prior_tokens(&p);
-    assert(k->train_count >= 1 && k->train_count <= k->codes.dim[0] && tess_tensor_count(&k->codes) == k->codes.dim[0] * k->tokens);
+    TESS_TRY(read_codes(ctx, k, codes));
     struct tess_training t = {.size = sizeof t,
                               .params_size = sizeof(struct tess_training_params),
                               .params = &k->s->training,
@@ -238,7 +270,7 @@ static int train_prior_train(struct tess_context *ctx, struct tess_stage_run *r,
                               .graph = k->graph,
                               .user = k,
                               .fill = train_prior_fill,
-                              .after = train_prior_chooses(noise_of(k->s)) ? train_prior_after : NULL};
+                              .after = tess_prior_chooses_times(&k->trained) ? train_prior_after : NULL};
     TESS_TRY(tess_train(ctx, r, &t));
     TESS_TRY(train_prior_describe(ctx, k->s, f, tess_artefact_describe(a)));
     TESS_TRY(tess_weights_write(ctx, k->weights, k->s->training.ema_decay > 0.0 ? TESS_ROLE_AVERAGE : TESS_ROLE_VALUE, a));
@@ -262,10 +294,28 @@ static const struct tess_stage_1 ops = {
     .size = sizeof ops, .ports = ports, .output = "prior", .plan = train_prior_plan, .run = train_prior_run};
 
 static const struct tess_param params[] = {
-    {.name = "noise", .help = "how codes are corrupted; left out: the prior's", .type = TESS_COMPONENT,
-     .offset = offsetof(struct stage, noise), .text = "noise/1"},
-    {.name = "denoiser", .help = "the network that undoes it; left out: the prior's", .type = TESS_COMPONENT,
-     .offset = offsetof(struct stage, denoiser), .text = "denoiser/1"},
+    {.name = "noise",
+     .help = "how codes are corrupted; left out: the prior's",
+     .type = TESS_COMPONENT,
+     .offset = offsetof(struct stage, noise),
+     .text = "noise/1"},
+    {.name = "denoiser",
+     .help = "the network that undoes it; left out: the prior's",
+     .type = TESS_COMPONENT,
+     .offset = offsetof(struct stage, denoiser),
+     .text = "denoiser/1"},
+    {.name = "condition",
+     .help = "labels: the denoiser is told what class each image is of, and samples of a class can be asked for",
+     .type = TESS_ENUM, .flags = TESS_LATER,
+     .offset = offsetof(struct stage, condition),
+     .text = "none|labels"},
+    {.name = "condition_drop",
+     .help = "share of labels that are left out in training, so that there are samples of none, and guidance",
+     .type = TESS_F64, .flags = TESS_LATER,
+     .offset = offsetof(struct stage, condition_drop),
+     .lo = 0,
+     .hi = 1,
+     .def = 0.1},
     TESS_TRAINING_PARAMS(struct stage, training, 1500, 64, 1e-3),
     {.name = NULL}};
 

@@ -81,7 +81,7 @@ static void open_model(struct model *m, int threads, int64_t positions)
     fixture_open(&m->b, threads, ROWS, 4, 0);
     struct tess_context *ctx = &m->b.context.context;
     struct tess_graph_options o = {.size = sizeof o, .microbatch = ROWS, .microbatches = 4, .seed = 11};
-    m->prior = (struct tess_prior){.codebook_size = K, .height = H, .width = W};
+    m->prior = (struct tess_prior){.size = sizeof(struct tess_prior), .codebook_size = K, .height = H, .width = W};
     fixture_ok(&m->b, tess_instance_open(ctx, "noise/1", "{use: absorbing}", "test", &m->prior.noise));
     fixture_ok(&m->b,
              tess_instance_open(ctx, "denoiser/1", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "test", &m->prior.denoiser));
@@ -110,7 +110,7 @@ struct logit_graph {
     double temperature;
 };
 
-static struct canvas_options options_of(const struct model *m, const struct logit_graph *w, int64_t batch)
+static struct canvas_options options_of(struct model *m, const struct logit_graph *w, int64_t batch)
 {
     return (struct canvas_options){.prior = &m->prior,
                                    .denoise = m->b.graph,
@@ -123,7 +123,8 @@ static struct canvas_options options_of(const struct model *m, const struct logi
                                    .raster = w->raster,
                                    .steps = w->steps,
                                    .temperature = w->temperature,
-                                   .seed = 3};
+                                   .seed = 3,
+                                   .sampler = fixture_sampler(&m->b, "ancestral")};
 }
 
 /* stop_after > 0: another canvas takes over after so many calls of advance. The caller frees x; calls: of the denoiser. */
@@ -297,8 +298,16 @@ START_TEST(the_priors_own_size_is_an_ordinary_sample)
     int64_t calls;
     open_model(&m, 2, 4);
     int32_t *x = draw(&m, &w, ROWS, 0, &calls);
-    struct tess_sampler_options o = {.size = sizeof o, .prior = &m.prior, .denoise = m.b.graph, .picked = m.picked, .batch = ROWS,
-                                     .count = COUNT, .steps = w.steps, .temperature = w.temperature, .seed = 3};
+    struct tess_sampler_options o = {.size = sizeof o,
+                                     .prior = &m.prior,
+                                     .denoise = m.b.graph,
+                                     .picked = m.picked,
+                                     .batch = ROWS,
+                                     .count = COUNT,
+                                     .steps = w.steps,
+                                     .temperature = w.temperature,
+                                     .seed = 3,
+                                     .sampler = fixture_sampler(&m.b, "ancestral")};
     fixture_ok(&m.b, tess_sampler_new(&m.b.context.context, &o, &s));
     while (!tess_sampler_finished(s))
         fixture_ok(&m.b, tess_sampler_advance(&m.b.context.context, s));

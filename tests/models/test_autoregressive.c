@@ -285,7 +285,7 @@ START_TEST(denoisers_that_see_all_are_refused)
     struct tess_instance copy, *unet;
     struct tess_component component;
     struct tess_denoiser_1 ops = {.size = 0};
-    struct tess_noise_loss loss;
+    struct tess_noise_loss loss = {.size = sizeof loss};
     causal_open(&m, &sizes[1], 1, 1, 1);
     fixture_open(&b, 1, 1, 1, 0);
     struct tess_context *ctx = &b.context.context;
@@ -314,7 +314,7 @@ END_TEST
 START_TEST(other_noises_are_as_they_were)
 {
     struct fixture b;
-    struct tess_prior p = {.codebook_size = 4, .height = 3, .width = 4};
+    struct tess_prior p = {.size = sizeof p, .codebook_size = 4, .height = 3, .width = 4};
     fixture_open(&b, 1, 1, 1, 0);
     fixture_ok(&b, tess_instance_open(&b.context.context, "noise/1", "{use: absorbing, steps: 7}", "test", &p.noise));
     fixture_ok(&b,
@@ -333,7 +333,7 @@ END_TEST
 START_TEST(the_published_size)
 {
     struct fixture b;
-    struct tess_prior p = {.codebook_size = 1024, .height = 16, .width = 16};
+    struct tess_prior p = {.size = sizeof p, .codebook_size = 1024, .height = 16, .width = 16};
     fixture_open(&b, 1, 1, 1, 0);
     fixture_ok(&b, tess_instance_open(&b.context.context, "noise/1", "autoregressive", "test", &p.noise));
     fixture_ok(&b, tess_instance_open(&b.context.context, "denoiser/1", "{use: transformer, embed_dim: 512, layers: 24, heads: 8}", "test",

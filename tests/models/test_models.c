@@ -210,7 +210,7 @@ START_TEST(the_prior_is_the_published_one)
                                         .codebook_size = codebook_size,
                                         .height = 1,
                                         .width = tokens};
-    struct tess_noise_loss loss;
+    struct tess_noise_loss loss = {.size = sizeof loss};
     tess_scope(g, "denoiser");
     fixture_ok(&b, d->record(tess_instance_self(denoiser), &b.context.context, g, &given, &y));
     tess_scope_end(g);

@@ -250,7 +250,7 @@ START_TEST(losses_are_what_they_say)
     const struct kind *kind = &kinds[_i];
     float all[MASKS * L * K], loss, bound;
     struct noise n;
-    struct tess_noise_loss out;
+    struct tess_noise_loss out = {.size = sizeof out};
     predict(all);
     open_noise(&n, kind->settings, 1);
     struct tess_graph *g = n.fixture.graph;
@@ -301,7 +301,7 @@ static void all_bounds(const float *logits, float bound[T][MASKS])
     static float many[T * MASKS * L * K], time[T * MASKS];
     static int32_t x_start[T * MASKS * L], x[T * MASKS * L];
     struct noise n;
-    struct tess_noise_loss out;
+    struct tess_noise_loss out = {.size = sizeof out};
     enum { ROWS = T * MASKS };
     for (int r = 0; r < ROWS; r++) {
         memcpy(many + r * L * K, logits + r % MASKS * L * K, L * K * sizeof(float));

@@ -32,7 +32,7 @@ static void record(const struct options *o, const float *logits, struct recorded
     static int32_t x0[ROWS * L], xt[ROWS * L];
     static float t[ROWS];
     struct noise n;
-    struct tess_noise_loss loss;
+    struct tess_noise_loss loss = {.size = sizeof loss};
     struct tess_tensor view;
     every_case(x0, xt, t);
     noise_open(&n, "uniform", settings_of(o, T), ROWS, 1);
@@ -171,7 +171,7 @@ END_TEST
 
 static int run_once(struct noise *n, int32_t z, int32_t x, float t)
 {
-    struct tess_noise_loss loss;
+    struct tess_noise_loss loss = {.size = sizeof loss};
     float bound[1], logits[K] = {0};
     noise_open(n, "uniform", "steps: 6", 1, 0);
     struct tess_graph *g = n->fixture.graph;

@@ -13,7 +13,7 @@ enum { K = 5, L = 2, T = 6, DRAWS = 20000 };
 static void open_times(struct noise *n, const char *times, int training)
 {
     char settings[64] = "steps: 6, times: ";
-    struct tess_noise_loss loss;
+    struct tess_noise_loss loss = {.size = sizeof loss};
     noise_open(n, "uniform", strcat(settings, times), T, training);
     struct tess_graph *g = n->fixture.graph;
     struct tess_node *y = tess_input(g, "logits", TESS_F32, 3, DIMS(T, L, K)), *x0 = tess_input(g, "x0", TESS_I32, 2, DIMS(T, L));

@@ -97,7 +97,7 @@ static void open_exact(struct noise *n, struct exact *e, struct tess_prior *p, i
     tess_custom(g, &op_exact, e, sizeof *e, 1 + uniform, in, 1, &out, 0, 0.0, &logits);
     tess_output(g, "logits", logits);
     fixture_ok(&n->fixture, tess_graph_seal(&n->fixture.context.context, g));
-    *p = (struct tess_prior){.codebook_size = K, .height = 1, .width = L, .noise = n->instance};
+    *p = (struct tess_prior){.size = sizeof(struct tess_prior), .codebook_size = K, .height = 1, .width = L, .noise = n->instance};
 }
 
 /* ---- the procedure, multiplied out ---- */
@@ -211,7 +211,8 @@ static void draw(struct noise *n, const struct tess_prior *p, const struct case_
                                      .temperature = 1.0,
                                      .seed = 4,
                                      .mask = known,
-                                     .values = given};
+                                     .values = given,
+                                     .sampler = fixture_sampler(&n->fixture, "ancestral")};
     struct tess_sampler *s;
     fixture_ok(&n->fixture, tess_sampler_new(&n->fixture.context.context, &o, &s));
     while (!tess_sampler_finished(s))
@@ -352,7 +353,7 @@ static void open_model(struct model *m, const char *noise, int threads)
 {
     fixture_open(&m->b, threads, ROWS, 3, 0);
     struct tess_context *ctx = &m->b.context.context;
-    m->prior = (struct tess_prior){.codebook_size = CODES, .height = H, .width = W};
+    m->prior = (struct tess_prior){.size = sizeof(struct tess_prior), .codebook_size = CODES, .height = H, .width = W};
     fixture_ok(&m->b, tess_instance_open(ctx, "noise/1", noise, "test", &m->prior.noise));
     fixture_ok(&m->b, tess_instance_open(ctx, "denoiser/1", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "test",
                                        &m->prior.denoiser));
@@ -403,7 +404,8 @@ static void regenerate(struct model *m, int64_t first, int64_t count, int64_t ba
                                      .mask = m->known + first * TOKENS,
                                      .values = m->given + first * TOKENS,
                                      .each = m->each + first,
-                                     .number = number + first};
+                                     .number = number + first,
+                                     .sampler = fixture_sampler(&m->b, "ancestral")};
     int64_t steps = 0;
     for (int64_t i = 0; i < count; i++)
         steps += m->each[first + i];
@@ -471,7 +473,8 @@ START_TEST(what_cannot_be_held_is_refused)
                                      .steps = 3,
                                      .temperature = 1.0,
                                      .mask = m.known,
-                                     .values = m.given};
+                                     .values = m.given,
+                                     .sampler = fixture_sampler(&m.b, "ancestral")};
     m.known[5] = 1;
     m.given[5] = CODES;
     ck_assert_int_eq(tess_sampler_new(&m.b.context.context, &o, &s), TESS_E_INTERNAL);

@@ -26,7 +26,7 @@ struct model {
 static void open_prior(struct model *m, const char *denoiser, int64_t height, int64_t width, int64_t codebook_size)
 {
     struct tess_context *ctx = &m->b.context.context;
-    m->prior = (struct tess_prior){.codebook_size = codebook_size, .height = height, .width = width};
+    m->prior = (struct tess_prior){.size = sizeof(struct tess_prior), .codebook_size = codebook_size, .height = height, .width = width};
     fixture_ok(&m->b, tess_instance_open(ctx, "noise/1", "{use: absorbing}", "test", &m->prior.noise));
     fixture_ok(&m->b, tess_instance_open(ctx, "denoiser/1", denoiser, "test", &m->prior.denoiser));
 }
@@ -209,7 +209,8 @@ static struct result sample(struct model *m, const struct plan *p)
                                      .steps = p->steps,
                                      .temperature = 1.0,
                                      .seed = p->seed,
-                                     .picked = p->plain ? NULL : m->picked};
+                                     .picked = p->plain ? NULL : m->picked,
+                                     .sampler = fixture_sampler(&m->b, "ancestral")};
     struct tess_sampler *s;
     fixture_ok(&m->b, tess_sampler_new(&m->b.context.context, &o, &s));
     for (int64_t n = 1; !tess_sampler_finished(s); n++) {
@@ -445,7 +446,8 @@ START_TEST(draws_are_on_all_workers)
                                      .batch = ROWS,
                                      .count = ROWS,
                                      .steps = 3,
-                                     .temperature = 1.0};
+                                     .temperature = 1.0,
+                                     .sampler = fixture_sampler(&m.b, "ancestral")};
     fixture_ok(&m.b, tess_sampler_new(&m.b.context.context, &o, &s));
     ck_assert_int_eq(tess_sampler_advance(&m.b.context.context, s), TESS_E_FAILED);
     ck_assert_str_eq(tessi_base_context_message(&m.b.context.context), "sequence 7");
@@ -464,13 +466,25 @@ START_TEST(what_does_not_fit_is_refused)
     struct model m;
     struct tess_sampler *s;
     open_model(&m, SMALL, H, W, CODES, 16, 0, 1, 1);
-    struct tess_sampler_options o = {
-        .size = sizeof o, .prior = &m.prior, .denoise = m.picked, .batch = 1, .count = 1, .steps = 1, .temperature = 1.0};
+    struct tess_sampler_options o = {.size = sizeof o,
+                                     .prior = &m.prior,
+                                     .denoise = m.picked,
+                                     .batch = 1,
+                                     .count = 1,
+                                     .steps = 1,
+                                     .temperature = 1.0,
+                                     .sampler = fixture_sampler(&m.b, "ancestral")};
     ck_assert_int_eq(tess_sampler_new(&m.b.context.context, &o, &s), TESS_E_INTERNAL);
     ck_assert(strstr(tessi_base_context_message(&m.b.context.context), "logits of 36 to 36 tokens, not 16"));
     ck_assert_ptr_null(s);
-    const struct tess_sampler_options fits = {
-        .size = sizeof o, .prior = &m.prior, .denoise = m.b.graph, .batch = 1, .count = 1, .steps = 1, .temperature = 1.0};
+    const struct tess_sampler_options fits = {.size = sizeof o,
+                                              .prior = &m.prior,
+                                              .denoise = m.b.graph,
+                                              .batch = 1,
+                                              .count = 1,
+                                              .steps = 1,
+                                              .temperature = 1.0,
+                                              .sampler = m.b.sampler};
     for (int i = 0; i < 6; i++) {
         o = fits;
         o.denoise = i == 0 ? NULL : o.denoise;

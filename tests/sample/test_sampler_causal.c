@@ -18,7 +18,7 @@ struct plan { /* of one run of the sampler */
     double temperature;
 };
 
-static struct tess_sampler_options options(const struct causal *m, const struct plan *p)
+static struct tess_sampler_options options(struct causal *m, const struct plan *p)
 {
     return (struct tess_sampler_options){.size = sizeof(struct tess_sampler_options),
                                          .every_step = p->whole,
@@ -29,7 +29,8 @@ static struct tess_sampler_options options(const struct causal *m, const struct 
                                          .steps = m->prior.height * m->prior.width,
                                          .temperature = p->temperature > 0.0 ? p->temperature : 1.0,
                                          .seed = p->seed,
-                                         .next = p->whole ? NULL : m->next};
+                                         .next = p->whole ? NULL : m->next,
+                                         .sampler = fixture_sampler(&m->b, "ancestral")};
 }
 
 /* Puts what the old one holds into a new one, as a checkpoint does. */

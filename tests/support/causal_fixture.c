@@ -22,11 +22,12 @@ static void fill(struct causal *m, const char *name)
 
 void causal_open(struct causal *m, const struct causal_size *size, int threads, int64_t loss_rows, int64_t microbatches)
 {
-    struct tess_noise_loss loss;
+    struct tess_noise_loss loss = {.size = sizeof loss};
     memset(m, 0, sizeof *m);
     fixture_open(&m->b, threads, loss_rows, microbatches, 1);
     struct tess_context *ctx = &m->b.context.context;
-    m->prior = (struct tess_prior){.codebook_size = size->codebook_size, .height = size->height, .width = size->width};
+    m->prior = (struct tess_prior){
+        .size = sizeof(struct tess_prior), .codebook_size = size->codebook_size, .height = size->height, .width = size->width};
     fixture_ok(&m->b, tess_instance_open(ctx, "noise/1", "autoregressive", "test", &m->prior.noise));
     fixture_ok(&m->b, tess_instance_open(ctx, "denoiser/1", size->denoiser, "test", &m->prior.denoiser));
     m->denoise = graph_of(m, CAUSAL_ROWS, microbatches);

@@ -30,6 +30,8 @@ void fixture_open(struct fixture *b, int threads, int64_t rows, int64_t microbat
 
 void fixture_close(struct fixture *b)
 {
+    tess_instance_close(b->sampler);
+    b->sampler = NULL;
     tess_graph_free(b->graph);
     tess_weights_free(b->weights);
     tessi_host_runtime_free(b->runtime);
@@ -71,4 +73,12 @@ int fixture_can_bf16(const char *backend, int *by_itself)
 struct tess_node *normal_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, double centre, double spread)
 {
     return tess_weight(g, name, rank, dim, TESS_INIT(.kind = TESS_INIT_NORMAL, .centre = centre, .spread = spread));
+}
+
+const struct tess_instance *fixture_sampler(struct fixture *b, const char *config_text)
+{
+    tess_instance_close(b->sampler);
+    b->sampler = NULL;
+    fixture_ok(b, tess_instance_open(&b->context.context, "sampler/1", config_text, "test", &b->sampler));
+    return b->sampler;
 }

@@ -12,6 +12,7 @@ struct fixture {
     struct tessi_runtime *runtime;
     struct tess_weights *weights;
     struct tess_graph *graph;
+    struct tess_instance *sampler; /* of fixture_sampler; NULL before */
 };
 
 /* What the next runtimes compute with; NULL: the preferred backend, f32. */
@@ -26,6 +27,8 @@ int fixture_can_bf16(const char *backend, int *by_itself);
 /* A runtime of `threads` workers, an empty weight store, and a graph of rows x microbatches. */
 void fixture_open(struct fixture *b, int threads, int64_t rows, int64_t microbatches, int training);
 void fixture_close(struct fixture *b);
+/* The sampler of that name and parameters, "ancestral"; the fixture's, until another is asked for. */
+const struct tess_instance *fixture_sampler(struct fixture *b, const char *config_text);
 /* ck_assert that `status` is TESS_OK, with the call's message. */
 void fixture_ok(struct fixture *b, int status);
 /* A trained weight drawn from a normal around `centre`. */

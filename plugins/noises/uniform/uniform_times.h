@@ -6,7 +6,7 @@
 #ifndef PLUGINS_NOISES_UNIFORM_TIMES_H
 #define PLUGINS_NOISES_UNIFORM_TIMES_H
 
-#include <tessera/prior.h>
+#include <tessera/kind/noise.h>
 
 /* Declares the buffers, and gives the node (N, 1) of `scale` / (T p_t) for t (N): what makes the mean unbiased again. */
 struct tess_node *uniform_times_record(struct tess_graph *g, int64_t steps, double scale, struct tess_node *t);

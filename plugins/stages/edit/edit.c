@@ -12,7 +12,8 @@
 
 struct stage {
     int64_t variants, limit, steps, batch;
-    double temperature, threshold;
+    double threshold;
+    struct sampling_choice choice;
     int32_t regenerate, composite, split;
 };
 
@@ -39,6 +40,7 @@ struct work {
     uint64_t seed;
     struct tess_tensor cells, codes;               /* one map an image (images, h, w): u8, 1 where drawn anew; i32, as encoded */
     struct tess_tensor known, given, each, number; /* one row a sequence, as the sampler wants them */
+    struct tess_tensor labels, own;                /* one a sequence; those of all images, where they are asked for their own */
     struct tess_tensor batch, mask;                /* batch: images; mask: one */
     struct edit_results results;
 };
@@ -81,13 +83,27 @@ static int count_images(struct tess_context *ctx, const struct stage *s, const s
     return TESS_OK;
 }
 
+/* Images whose labels are not said have their own. */
+static int edit_check_labels(struct tess_context *ctx, const struct stage *s, const struct tess_prior *p, const struct tess_attrs *images)
+{
+    int64_t classes = tess_attrs_i64_or(images, "classes", 0);
+    if (p->classes == 0 || s->choice.labels.count > 0 || classes == p->classes)
+        return TESS_OK;
+    return ctx->fail(
+        ctx, TESS_E_VALUE,
+        "edit: this prior is told labels of %lld classes, and the images have labels of %lld; say `labels`, of the variants in "
+        "turn (-1: of none)",
+        (long long)p->classes, (long long)classes);
+}
+
 /* The graph of picked tokens is made for one token a step where that is the rule, else for steps that draw the whole map. */
 static int edit_open_models(struct tess_context *ctx, const struct stage *s, uint64_t seed, const struct tess_attrs *images,
                        const struct tess_attrs *model, const struct tess_attrs *prior, const char *where, struct models *m)
 {
     const struct tess_prior *p = &m->p.prior;
     TESS_TRY(count_images(ctx, s, images, m));
-    TESS_TRY(sampling_open(ctx, &m->p, "edit", prior, where));
+    TESS_TRY(sampling_open(ctx, &m->p, &s->choice, "edit", prior, where));
+    TESS_TRY(edit_check_labels(ctx, s, p, images));
     const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
     m->cells = p->height * p->width;
     m->tokens = tess_prior_tokens(p);
@@ -109,7 +125,8 @@ static int edit_describe(struct tess_context *ctx, const struct stage *s, const 
                          uint64_t seed, struct tess_attrs *f)
 {
     const struct tess_prior *p = &m->p.prior;
-    TESS_TRY(sampling_describe(ctx, p, prior, m->count, p->height, p->width, m->steps, s->temperature, seed, f));
+    const struct sampling_result made = {.count = m->count, .height = p->height, .width = p->width, .steps = m->steps, .seed = seed};
+    TESS_TRY(sampling_describe(ctx, &m->p, &s->choice, prior, &made, f));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "images", m->images));
     return tess_attrs_set_i64(ctx, f, "variants", s->variants);
 }
@@ -234,6 +251,26 @@ static int tell_variants(struct tess_context *ctx, struct work *k)
 
 /* ---- sampling ---- */
 
+/* Of variant v of image i: the list's v-th in turn, or the image's own. */
+static int edit_label(struct tess_context *ctx, struct work *k)
+{
+    const struct tess_artefact *images = tess_stage_input(k->run, "images");
+    const struct tess_list *list = &k->s->choice.labels;
+    int64_t classes = k->m.p.prior.classes, variants = k->s->variants;
+    if (classes == 0)
+        return TESS_OK;
+    TESS_TRY(stage_tensor(ctx, &k->labels, TESS_I32, 1, &k->m.count));
+    if (list->count == 0) {
+        TESS_TRY(tess_artefact_load(ctx, images, "labels", TESS_I32, &k->own));
+        TESS_TRY(stage_check_below(ctx, images, "labels", &k->own, "classes", classes));
+    }
+    for (int64_t q = 0; q < k->m.count; q++) {
+        int64_t label = list->count ? list->item[q % variants % list->count] : ((const int32_t *)k->own.data)[k->m.first + q / variants];
+        ((int32_t *)k->labels.data)[q] = (int32_t)(label < 0 ? classes : label);
+    }
+    return TESS_OK;
+}
+
 static int edit_sample(struct tess_context *ctx, struct work *k)
 {
     const struct models *m = &k->m;
@@ -242,15 +279,18 @@ static int edit_sample(struct tess_context *ctx, struct work *k)
                                      .denoise = m->p.denoise.graph,
                                      .batch = k->s->batch,
                                      .count = m->count,
-                                     .temperature = k->s->temperature,
+                                     .temperature = k->s->choice.temperature,
                                      .seed = k->seed,
                                      .picked = m->p.picked.graph,
                                      .mask = k->known.data,
                                      .values = k->given.data,
                                      .each = k->each.data,
-                                     .number = k->number.data};
+                                     .number = k->number.data,
+                                     .sampler = m->p.sampler,
+                                     .label = k->labels.data,
+                                     .guidance = m->p.guidance};
     TESS_TRY(tess_sampler_new(ctx, &o, &k->sampler));
-    return sampling_finish(ctx, k->run, k->sampler, k->each.data, 0);
+    return sampling_finish(ctx, k->run, &m->p, k->sampler, k->each.data, 0);
 }
 
 /* ---- what comes of it ---- */
@@ -282,6 +322,7 @@ static int edit_put_all(struct tess_context *ctx, struct work *k)
     TESS_TRY(edit_describe(ctx, k->s, &k->m, tess_artefact_attrs(tess_stage_input(k->run, "prior")), k->seed, tess_artefact_describe(a)));
     const struct code_maps maps = code_maps_of_prior(&k->m.p.prior);
     TESS_TRY(stage_put_codes(ctx, a, &codes, &maps));
+    TESS_TRY(sampling_put_labels(ctx, a, &k->labels));
     struct tess_dataset how = {.size = sizeof how, .bits = 1, .labels = "image y x"};
     TESS_TRY(tess_artefact_put(ctx, a, "regenerated", &k->cells, &how));
     k->results = (struct edit_results){.images = &k->images,
@@ -329,6 +370,7 @@ static int edit(struct tess_context *ctx, struct work *k)
     TESS_TRY(find_regions(ctx, k));
     TESS_TRY(edit_encode(ctx, k));
     TESS_TRY(tell_variants(ctx, k));
+    TESS_TRY(edit_label(ctx, k));
     TESS_TRY(edit_sample(ctx, k));
     return edit_put_all(ctx, k);
 }
@@ -343,8 +385,8 @@ static int edit_run(void *self, struct tess_context *ctx, struct tess_stage_run 
     stage_images_close(&k.images);
     stage_images_close(&k.masks);
     edit_results_close(&k.results);
-    void *const memory[] = {k.cells.data, k.codes.data,  k.known.data, k.given.data,
-                            k.each.data,  k.number.data, k.batch.data, k.mask.data};
+    void *const memory[] = {k.cells.data,  k.codes.data, k.known.data, k.given.data,  k.each.data,
+                            k.number.data, k.batch.data, k.mask.data,  k.labels.data, k.own.data};
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
         tess_free(memory[i]);
     return status;
@@ -398,7 +440,7 @@ static const struct tess_param params[] = {
      .lo = 0,
      .hi = 1e6,
      .def = 0},
-    SAMPLING_TEMPERATURE_PARAM(struct stage, temperature),
+    SAMPLING_CHOICE_PARAMS(struct stage, choice),
     {.name = "composite",
      .help = "the original's pixels wherever the mask keeps them; else all are the decoder's, as published",
      .type = TESS_BOOL,

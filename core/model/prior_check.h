@@ -1,0 +1,25 @@
+/* What the plugins of a prior give back, held against the headers of their kinds before anything is made of it. Each failure names plugin,
+ * function, what was wanted and what was found. SPDX-License-Identifier: MIT */
+#ifndef TESSI_PRIOR_CHECK_H
+#define TESSI_PRIOR_CHECK_H
+
+#include <tessera/model.h>
+
+#include "core/model/check_recorded.h"
+
+/* Both parts are of their kinds, and steps and vocabulary are possible; the gate has seen that they have the functions that their kinds
+ * require. Parts that are NULL are not looked at. */
+int tessi_model_check_prior(struct tess_context *ctx, const struct tess_prior *p) TESS_CHECKED;
+/* Logits are f32 (rows, tokens, K). A graph that has failed is left to its seal, here and below. */
+int tessi_model_check_logits(struct tess_context *ctx, const struct tessi_recording *r, const struct tess_prior *p, int64_t tokens,
+                             const struct tess_node *logits) TESS_CHECKED;
+/* The loss is one f32, the bound f32 (rows). */
+int tessi_model_check_noise_loss(struct tess_context *ctx, const struct tessi_recording *r, const struct tess_noise_loss *loss) TESS_CHECKED;
+/* What a function that records nothing returned: `status`, or TESS_E_PLUGIN as of tessi_model_returned. */
+int tessi_model_call_returned(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function,
+                              int status) TESS_CHECKED;
+/* Tokens that `function` of an instance wrote are 0 .. below - 1. */
+int tessi_model_check_tokens(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function,
+                             int64_t tokens, const int32_t *x, int64_t below) TESS_CHECKED;
+
+#endif

@@ -1,0 +1,173 @@
+/* A batch of sequences, one call of the denoiser further. Sequences are taken in order; those that wait for the denoiser are in `active`,
+ * each as long as it has steps left, and the next in line takes the place of one that is done. For a call they are parted: those come first
+ * whose draws the graph of picked positions has room for.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/sample/sampler_private.h"
+
+#include <string.h>
+
+/* Over the calls that come to nothing; *waits: whether a step is left. */
+static int advance_to_work(struct tess_context *ctx, const struct tess_sampler *s, int64_t i, int *waits)
+{
+    while (s->telling && *tessi_sample_left(s, i) > 0) {
+        struct tessi_sample_call c;
+        int64_t reads;
+        tessi_sample_next(s, i, NULL, &c);
+        TESS_TRY(tess_sampler_step_reads(ctx, s->o.sampler, &c.step, NULL, &reads));
+        if (reads != 0)
+            break;
+        TESS_TRY(tessi_sample_passed(ctx, s, i));
+    }
+    *waits = *tessi_sample_left(s, i) > 0;
+    return TESS_OK;
+}
+
+static int advance_fill(struct tess_context *ctx, struct tess_sampler *s)
+{
+    for (int waits; s->actives < s->o.batch && s->next < s->o.count; s->next++) {
+        TESS_TRY(advance_to_work(ctx, s, s->next, &waits));
+        if (waits)
+            s->active[s->actives++] = s->next;
+    }
+    return TESS_OK;
+}
+
+static int32_t *advance_positions(const struct tess_sampler *s, int64_t k)
+{
+    return (int32_t *)s->positions.data + k * s->rows * s->picked.width;
+}
+
+/* The tokens that the next call of sequence i reads, as the k-th rows of positions: in order, then the last of them again and again. 0 when
+ * there is no room for them. */
+static int advance_pick(struct tess_context *ctx, struct tess_sampler *s, int64_t i, int64_t k, int *picked)
+{
+    int64_t width = s->picked.width, n = 0, reads = -1;
+    int32_t *to = advance_positions(s, k);
+    struct tessi_sample_call c;
+    *picked = 0;
+    if (!s->picked.graph)
+        return TESS_OK;
+    tessi_sample_next(s, i, NULL, &c);
+    TESS_TRY(tess_sampler_step_reads(ctx, s->o.sampler, &c.step, s->where, &reads));
+    if (reads < 0 || reads > width)
+        return TESS_OK;
+    for (int64_t token = 0; token < s->tokens; token++)
+        if (s->where[token])
+            to[n++] = (int32_t)token;
+    s->draws[k] = n;
+    for (int64_t p = n; p < width; p++)
+        to[p] = n ? to[n - 1] : 0;
+    for (int64_t row = 1; row < s->rows; row++)
+        memcpy(to + row * width, to, (size_t)width * sizeof *to);
+    *picked = 1;
+    return TESS_OK;
+}
+
+/* Puts those of the active that can be picked from first; *first: their number. */
+static int advance_part(struct tess_context *ctx, struct tess_sampler *s, int64_t *first)
+{
+    int64_t last = s->actives;
+    for (*first = 0; *first < last;) {
+        int64_t i = s->active[*first];
+        int picked;
+        TESS_TRY(advance_pick(ctx, s, i, *first, &picked));
+        if (picked) {
+            ++*first;
+        } else {
+            s->active[*first] = s->active[--last];
+            s->active[last] = i;
+        }
+    }
+    return TESS_OK;
+}
+
+/* The rows of the k-th sequence of a batch, which is sequence i. */
+static void advance_put(struct tess_sampler *s, int64_t i, int64_t k)
+{
+    for (int64_t row = k * s->rows; row < (k + 1) * s->rows; row++) {
+        memcpy((int32_t *)s->input.data + row * s->tokens, tessi_sample_sequence(s, i), (size_t)s->tokens * sizeof(int32_t));
+        ((float *)s->time.data)[row] = (float)((double)*tessi_sample_left(s, i) / (double)tessi_sample_steps(s, i));
+    }
+    if (s->label.data)
+        tessi_sample_put_labels(s, i, (int32_t *)s->label.data + k * s->rows);
+}
+
+static int advance_denoise(struct tess_context *ctx, struct tess_sampler *s, const struct tessi_logit_graph *w, const int64_t *which,
+                           int64_t n)
+{
+    struct tess_tensor in[4] = {s->input}, out = s->logits;
+    int64_t rows = n * s->rows;
+    int32_t inputs = 1;
+    for (int64_t k = 0; k < n; k++)
+        advance_put(s, which[k], k);
+    if (tess_prior_needs_time(s->o.prior))
+        in[inputs++] = s->time;
+    if (s->label.data)
+        in[inputs++] = s->label;
+    if (w == &s->picked)
+        in[inputs++] = s->positions;
+    for (int32_t k = 0; k < inputs; k++)
+        in[k].dim[0] = rows;
+    out.dim[0] = rows;
+    out.dim[1] = w->width;
+    s->calls += rows;
+    s->flops += w->flops * (double)rows;
+    struct tess_batch b = {.size = sizeof b, .samples = rows, .inputs = inputs, .in = in, .outputs = 1, .out = &out};
+    return tess_graph_run(ctx, w->graph, &b);
+}
+
+struct advance_step { /* of those sequences, whose logits are there */
+    const struct tess_sampler *s;
+    const struct tessi_logit_graph *w;
+    const int64_t *which;
+};
+
+static int advance_draw_one(struct tess_context *ctx, const void *user, int32_t *row, int64_t k)
+{
+    const struct advance_step *t = user;
+    const struct tess_sampler *s = t->s;
+    int64_t values = t->w->width * s->o.prior->codebook_size;
+    float *logits = (float *)s->logits.data + k * s->rows * values;
+    struct tessi_sample_call c;
+    tessi_sample_guide(s, values, logits);
+    tessi_sample_next(s, t->which[k], logits, &c);
+    if (t->w == &s->picked) {
+        c.reverse.row = row;
+        for (int64_t p = 0; p < s->draws[k]; p++)
+            row[advance_positions(s, k)[p]] = (int32_t)p;
+    }
+    TESS_TRY(tess_sampler_step_draw(ctx, s->o.sampler, &c.step));
+    TESS_TRY(tessi_sample_passed(ctx, s, t->which[k]));
+    return tessi_sample_hold(ctx, s, t->which[k]);
+}
+
+/* One step of those sequences. */
+static int advance_step(struct tess_context *ctx, struct tess_sampler *s, const struct tessi_logit_graph *w, const int64_t *which,
+                        int64_t n)
+{
+    const struct advance_step t = {s, w, which};
+    if (n == 0)
+        return TESS_OK;
+    TESS_TRY(advance_denoise(ctx, s, w, which, n));
+    return tessi_sample_sampler_each(ctx, s, n, advance_draw_one, &t);
+}
+
+int tess_sampler_advance(struct tess_context *ctx, struct tess_sampler *s)
+{
+    int64_t still = 0, first;
+    if (s->lockstep)
+        return tessi_sample_lockstep_advance(ctx, s->lockstep, s, &s->calls, &s->flops);
+    TESS_TRY(advance_fill(ctx, s));
+    TESS_TRY(advance_part(ctx, s, &first));
+    TESS_TRY(advance_step(ctx, s, &s->picked, s->active, first));
+    TESS_TRY(advance_step(ctx, s, &s->all, s->active + first, s->actives - first));
+    for (int64_t k = 0; k < s->actives; k++) {
+        int waits;
+        TESS_TRY(advance_to_work(ctx, s, s->active[k], &waits));
+        if (waits)
+            s->active[still++] = s->active[k];
+    }
+    s->actives = still;
+    return TESS_OK;
+}
