@@ -47,7 +47,7 @@ static int denoisers_that(struct tess_context *ctx, int (*meets)(const struct te
     return TESS_OK;
 }
 
-/* What noise, levels and labels demand of the denoiser, refused with the names of those that meet it. */
+/* Demands that noise, levels and labels make of the denoiser, refused with the names of those that meet it. */
 static int check_demands(struct tess_context *ctx, const struct tess_prior *p)
 {
     const struct tess_denoiser_1 *denoiser = tess_instance_ops(p->denoiser, "denoiser/1");

@@ -50,7 +50,7 @@ int tessi_model_check_noise_loss(struct tess_context *ctx, const struct tessi_re
 {
     const int64_t rows = tess_graph_microbatch(r->g);
     struct tess_tensor found = tess_shape(loss->loss);
-    int one = loss->loss && tess_tensor_count(&found) == 1; /* of any rank */
+    int one = loss->loss && tess_tensor_count(&found) == 1; /* whatever its rank */
     TESS_TRY(tessi_model_gave(ctx, r, "a loss", loss->loss, TESS_F32, one ? found.rank : 0, found.dim));
     return tessi_model_gave(ctx, r, "a bound", loss->bound, TESS_F32, 1, &rows);
 }

@@ -1,4 +1,4 @@
-/* What the plugins of a prior give back, held against the headers of their kinds before anything is made of it. Each failure names plugin,
+/* Results of the plugins of a prior, held against the headers of their kinds before anything is made of it. Each failure names plugin,
  * function, what was wanted and what was found. SPDX-License-Identifier: MIT */
 #ifndef TESSI_PRIOR_CHECK_H
 #define TESSI_PRIOR_CHECK_H
@@ -15,7 +15,7 @@ int tessi_model_check_logits(struct tess_context *ctx, const struct tessi_record
                              const struct tess_node *logits) TESS_CHECKED;
 /* The loss is one f32, the bound f32 (rows). */
 int tessi_model_check_noise_loss(struct tess_context *ctx, const struct tessi_recording *r, const struct tess_noise_loss *loss) TESS_CHECKED;
-/* What a function that records nothing returned: `status`, or TESS_E_PLUGIN as of tessi_model_returned. */
+/* The status of a function that records nothing: `status`, or TESS_E_PLUGIN as of tessi_model_returned. */
 int tessi_model_call_returned(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function,
                               int status) TESS_CHECKED;
 /* Tokens that `function` of an instance wrote are 0 .. below - 1. */

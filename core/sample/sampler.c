@@ -173,7 +173,7 @@ static int open_sequences(struct tess_context *ctx, struct tess_sampler *s)
     return bytes ? tess_alloc(ctx, tess_tensor_bytes(&s->state), "a sampler's state", &s->state.data) : TESS_OK;
 }
 
-/* What the denoiser is given and gives. */
+/* Buffers of a batch: what the denoiser is given and gives. */
 static int open_batch(struct tess_context *ctx, struct tess_sampler *s)
 {
     int64_t rows = s->o.batch * s->rows;

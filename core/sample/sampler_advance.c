@@ -117,7 +117,7 @@ static int advance_denoise(struct tess_context *ctx, struct tess_sampler *s, con
     return tess_graph_run(ctx, w->graph, &b);
 }
 
-struct advance_step { /* of those sequences, whose logits are there */
+struct advance_step { /* the draws of those sequences, whose logits are there */
     const struct tess_sampler *s;
     const struct tessi_logit_graph *w;
     const int64_t *which;

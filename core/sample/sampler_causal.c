@@ -8,9 +8,9 @@
 
 struct tessi_lockstep {
     const struct tess_sampler_options *o;
-    int64_t tokens, first, position; /* of the batch: its first sequence, and where all of them are */
-    double flops;                    /* of one token */
-    int64_t rows;                    /* of the graph, for each sequence */
+    int64_t tokens, first, position; /* first: the batch's first sequence; position: where all of them are */
+    double flops;                    /* work for one token */
+    int64_t rows;                    /* rows of the graph for each sequence */
     struct tess_tensor token, place, label, logits;
     int32_t *row;                    /* (tokens) of 0: the one row of logits is whichever token's is drawn */
 };

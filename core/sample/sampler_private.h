@@ -9,13 +9,13 @@
 struct tessi_logit_graph { /* gives logits: one of the two graphs */
     struct tess_graph *graph;
     int64_t width; /* tokens of a sequence it gives logits of */
-    double flops;  /* of one row of the batch */
+    double flops;  /* work for one row of the batch */
 };
 
 struct tessi_sample_worker { /* a worker's */
     struct tessi_context context;
     int64_t failed; /* at which of the sequences */
-    int32_t *row;   /* of one sequence: where in its logits a token's are */
+    int32_t *row;   /* (tokens): where in a sequence's logits a token's are */
 };
 
 struct tess_sampler {
@@ -27,10 +27,10 @@ struct tess_sampler {
     int telling;                          /* the sampler may say beforehand which calls come to nothing */
     struct tessi_logit_graph all, picked; /* picked.graph NULL: there is none */
     struct tess_tensor x, left, call, state;
-    struct tess_tensor input, time, label, positions, logits; /* of a batch */
+    struct tess_tensor input, time, label, positions, logits; /* buffers of a batch */
     int64_t *active, actives, next;
-    int64_t *draws; /* of the active ones that come first: distinct positions in each one's row of `positions`; the rest is padding */
-    uint8_t *where; /* of one sequence: 1 for a token that is read */
+    int64_t *draws; /* for the active ones that come first: distinct positions in each one's row of `positions`; the rest is padding */
+    uint8_t *where; /* (tokens): 1 for a token of the sequence that is read */
     struct tessi_lockstep *lockstep; /* NULL: whole sequences; else nothing from `input` on is there */
 };
 

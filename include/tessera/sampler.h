@@ -52,7 +52,7 @@ struct tess_sampler_options {
     const int32_t *values;   /* (count, L) what it is; read where it is known */
     const int32_t *each;    /* (count) steps of each sequence, at least 1, in place of `steps`; not with `next` */
     const uint32_t *number; /* (count) what each one's draws are keyed by, in place of its place in the list */
-    const struct tess_instance *sampler; /* of kind sampler/1, borrowed; it must be there */
+    const struct tess_instance *sampler; /* kind sampler/1, borrowed; it must be there */
     const int32_t *label;                /* (count) 0 .. classes of the prior, where it has classes; else NULL. Like the others */
     double guidance; /* w of (1 + w) l_c - w l_u, at least 0; 0: the logits l_c with the label as they are. Else graphs are made for twice
                       * `batch` */

@@ -23,9 +23,9 @@ struct canvas {
     struct windows windows;
     int64_t tokens, window_tokens, codebook_size, capacity, calls; /* of a canvas; of a window; K; slots there are */
     struct logit_graph all, picked;
-    int64_t rows;                                         /* of a batch, for each window; 2 with guidance */
-    struct tess_tensor x, left, call, state;              /* of all canvases */
-    struct tess_tensor input, label, positions, logits;   /* of a batch */
+    int64_t rows;                                         /* rows of a batch for each window; 2 with guidance */
+    struct tess_tensor x, left, call, state;              /* where all canvases stand */
+    struct tess_tensor input, label, positions, logits;   /* buffers of a batch */
     struct taking *taking;                                /* (batch) */
     int64_t takings, slots;                               /* in use */
     struct job *job;                                      /* (batch) */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "kit/sample/sampling.h"
 
-/* What is asked of the labels is something the prior can be told. */
+/* Labels that are asked for are some that the prior can be told. */
 static int check_labels(struct tess_context *ctx, const struct tess_prior *p, const struct sampling_choice *choice)
 {
     if (p->classes == 0 && (choice->labels.count > 0 || choice->guidance > 0.0))
@@ -104,7 +104,7 @@ int sampling_tells(const struct tess_prior *p)
     return !noise->needs_time && TESS_HAS(noise, changes) && noise->changes;
 }
 
-/* What depends on labels and on a sampler that was said: samples without either have no attributes of them. */
+/* Attributes of labels and of a sampler that was said: samples without either have no attributes of them. */
 static int describe_choice(struct tess_context *ctx, const struct sampling_prior *p, const struct sampling_choice *choice,
                            struct tess_attrs *f)
 {

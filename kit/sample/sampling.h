@@ -7,9 +7,9 @@
 
 #include "kit/infer/common.h"
 
-/* What a stage that samples is told beside its steps: parameters of the stage, and none of the prior's. */
+/* Parameters of a stage that samples, beside its steps: the stage's, and none of the prior's. */
 struct sampling_choice {
-    struct tess_instance *sampler; /* of kind sampler/1; NULL: `ancestral` */
+    struct tess_instance *sampler; /* kind sampler/1; NULL: `ancestral` */
     double temperature, guidance;  /* guidance: w of docs/models.md, (25.2) */
     struct tess_list labels;       /* classes that are drawn in turn, -1: none; empty: all of them */
 };
@@ -23,7 +23,7 @@ struct sampling_prior {
     const struct tess_instance *sampler;      /* the choice's, or `own` */
     struct tess_instance *own;
     double guidance;
-    int64_t rows; /* of a batch, for each sequence: 2 with guidance */
+    int64_t rows; /* rows of a batch for each sequence: 2 with guidance */
 };
 /* From attributes alone. TESS_E_VALUE where it cannot sample around known tokens and `who`, unless NULL, asks for that; where the sampler
  * is not for such a prior; where labels or guidance are of another one. Start from zeroed memory; close in any case. */

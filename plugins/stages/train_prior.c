@@ -21,7 +21,7 @@ struct work {
     const struct stage *s;     /* with both parts: the prior's it starts from where it has none of its own */
     struct stage filled;
     struct tess_prior prior;   /* that training starts from; zeroed without one */
-    struct tess_prior trained; /* of the codes, its parts the stage's */
+    struct tess_prior trained; /* the one that is trained, its parts the stage's */
     struct warm_start warm_start;
     struct tess_weights *weights;
     struct tess_graph *graph;

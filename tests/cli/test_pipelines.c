@@ -78,7 +78,7 @@ START_TEST(the_quickstart)
     write_fashion();
     snprintf(data, sizeof data, "data=%s", stage_bench_folder);
     int n = list("", ".yaml", name, 8);
-    ck_assert_int_eq(n, 2);
+    ck_assert_int_eq(n, 4);
     for (int i = 0; i < n; i++)
         works(ATTEMPT(.path = name[i], .plan_only = 1, .override = {data}));
 }

@@ -1,4 +1,4 @@
-/* What the plugins of a prior give back is looked at before anything is made of it: each wrong noise, denoiser or sampler here is refused
+/* Results of the plugins of a prior are looked at before anything is made of it: each wrong noise, denoiser or sampler here is refused
  * with a sentence that names plugin, component and function. SPDX-License-Identifier: MIT */
 #include "core/plug/plug_private.h"
 #include "tests/support/graphs.h"

@@ -136,7 +136,7 @@ START_TEST(maskgit_with_noise_takes_any)
 }
 END_TEST
 
-/* What it draws for a token is from the softmax. */
+/* Codes are drawn from the softmax. */
 START_TEST(maskgit_draws_codes_by_their_probability)
 {
     enum { DRAWS = 4000 };
@@ -170,6 +170,53 @@ START_TEST(maskgit_needs_a_mask)
     ck_assert_ptr_nonnull(strstr(tess_message(&u.fixture.context.context), "a prior of noise `uniform` has no mask"));
     tess_forget(&u.fixture.context.context);
     noise_close(&u);
+}
+END_TEST
+
+/* Without any remasking it is the noise's own steps, draw for draw. */
+START_TEST(remdm_of_nothing_is_ancestral)
+{
+    int32_t x[2][L];
+    for (int i = 0; i < L * K; i++)
+        logits[i] = (float)(i % K) * 0.3f;
+    for (int which = 0; which < 2; which++) {
+        (void)fixture_sampler(&n.fixture, which ? "{use: remdm, eta: 0}" : "ancestral");
+        for (int i = 0; i < L; i++)
+            x[which][i] = K;
+        for (int64_t left = 9; left > 0; left--)
+            reveal(left, 9, NULL, 0, x[which]);
+    }
+    ck_assert_mem_eq(x[0], x[1], sizeof x[0]);
+}
+END_TEST
+
+/* However much is masked again, the share that is masked is the time (31.4); and known tokens stay. */
+START_TEST(remdm_keeps_the_share)
+{
+    enum { DRAWS = 600, TIMES = 8 };
+    static const char *const config[] = {"{use: remdm, strategy: cap, eta: 0.3}", "{use: remdm, strategy: rescale, eta: 0.8}"};
+    uint8_t mask[L] = {1};
+    double masks[TIMES + 1] = {0.0};
+    int again = 0;
+    (void)fixture_sampler(&n.fixture, config[_i]);
+    for (uint32_t s = 0; s < DRAWS; s++) {
+        int32_t x[L] = {5}, before[L];
+        for (int i = 1; i < L; i++)
+            x[i] = K;
+        for (int64_t left = TIMES; left > 0; left--) {
+            memcpy(before, x, sizeof x);
+            reveal(left, TIMES, mask, s, x);
+            ck_assert_int_eq(x[0], 5);
+            masks[left - 1] += count_masked(x);
+            for (int i = 1; i < L; i++)
+                again += before[i] != K && x[i] == K;
+        }
+    }
+    ck_assert_int_gt(again, DRAWS);
+    for (int left = 0; left < TIMES; left++) {
+        double share = (double)left / TIMES, tokens = (double)DRAWS * (L - 1), deviation = sqrt(tokens * share * (1.0 - share)) + 1e-9;
+        ck_assert_msg(fabs(masks[left] - share * tokens) < 4.5 * deviation, "with %d left %g of %g are masked", left, masks[left], tokens);
+    }
 }
 END_TEST
 
@@ -224,7 +271,7 @@ struct plan {
     double guidance;
     int64_t batch;
     int stop_after; /* > 0: another sampler takes over after every so many calls of advance */
-    int label;      /* of all; -1: in turn */
+    int label;      /* label of all; -1: in turn */
 };
 
 static void take_over(struct model *m, const struct tess_sampler_options *o, struct tess_sampler **s)
@@ -274,6 +321,7 @@ static const struct {
 } kinds[] = {{"{use: absorbing, steps: 7}", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "ancestral"},
              {"{use: absorbing, steps: 7}", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "maskgit"},
              {"{use: absorbing, steps: 7}", "{use: unet, channels: 16, channel_mult: [1], groups: 4, heads: 2, head_dim: 8}", "maskgit"},
+             {"{use: absorbing, steps: 7}", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "{use: remdm, strategy: conf, eta: 1}"},
              {"{use: uniform, steps: 7}", "{use: unet, channels: 16, channel_mult: [1], groups: 4, heads: 2, head_dim: 8}", "ancestral"},
              {"{use: uniform, steps: 7}", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "ancestral"}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -293,7 +341,7 @@ START_TEST(guidance_of_none_is_the_conditional)
     sample(&m, &p, y);
     ck_assert_mem_ne(x, y, sizeof x);
     p.guidance = 0.0;
-    p.label = CLASSES; /* of none */
+    p.label = CLASSES; /* the null label */
     sample(&m, &p, y);
     ck_assert_mem_ne(x, y, sizeof x);
     close_model(&m);
@@ -457,6 +505,8 @@ int main(void)
     tcase_add_test(t, maskgit_with_noise_takes_any);
     tcase_add_test(t, maskgit_draws_codes_by_their_probability);
     tcase_add_test(t, maskgit_needs_a_mask);
+    tcase_add_test(t, remdm_of_nothing_is_ancestral);
+    tcase_add_loop_test(t, remdm_keeps_the_share, 0, 2);
     tcase_add_test(t, guidance_of_logits);
     suite_add_tcase(s, t);
     t = tcase_create("labels");

@@ -26,7 +26,7 @@ static void setup(void)
     (void)small_folder_enter();
 }
 
-/* What `inspect` says behind these words. */
+/* The text of `inspect` behind these words. */
 static const char *found(const char *file, const char *words)
 {
     const char *at = strstr(command_ends(0, "", "inspect %s", file)->out, words);

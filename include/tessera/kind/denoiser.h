@@ -36,7 +36,7 @@ struct tess_denoiser_next {
     struct tess_node *position; /* (N, 1) i32 in [0, L) */
     struct tess_cache *cache;   /* of L tokens; for tess_attention_cached */
     int64_t vocabulary, codebook_size, height, width;
-    int64_t depth;           /* of struct tess_denoiser_input */
+    int64_t depth;           /* as in struct tess_denoiser_input */
     struct tess_node *label; /* (N), as in struct tess_denoiser_input */
     int64_t classes;
 };
