@@ -46,7 +46,7 @@ struct tess_node *uniform_times_record(struct tess_graph *g, int64_t steps, doub
 {
     const struct weigh a = {.steps = steps, .scale = scale};
     struct tess_init zero = {.size = sizeof(struct tess_init), .flags = TESS_WEIGHT_BUFFER},
-                     flat = {.flags = TESS_WEIGHT_BUFFER, .centre = 1.0};
+                     flat = {.size = sizeof(struct tess_init), .flags = TESS_WEIGHT_BUFFER, .centre = 1.0};
     (void)tess_weight(g, "times.square", 1, &steps, &zero);
     (void)tess_weight(g, "times.count", 1, &steps, &zero);
     struct tess_node *in[2] = {t, tess_weight(g, "times.share", 1, &steps, &flat)}, *out;
