@@ -128,6 +128,28 @@ START_TEST(one_plugin_in_full)
 }
 END_TEST
 
+/* Not only `plugins --why` says it: who plans or runs is told what became of his files. */
+START_TEST(plan_and_run_tell_of_the_users_files)
+{
+    static const char *const verbs[] = {"plan", "run"};
+    char command[600], wanted[600];
+    plug_add(&fixture, "", "shadow");
+    plug_write(&fixture, "text.so", "not a shared object\n");
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        snprintf(command, sizeof command, "'%s' %s none.yaml --plugin-path '%s' 2>&1", TEST_PROGRAM, verbs[i], fixture.folder);
+        FILE *f = popen(command, "r");
+        read_all(f, written, sizeof written);
+        ck_assert_int_ne(pclose(f), 0); /* there is no such pipeline */
+        snprintf(wanted, sizeof wanted, "warning: %s/shadow.so is used in the place of tessera's own: it has encoder/conv, as ",
+                 fixture.folder);
+        ck_assert_msg(strstr(written, wanted) != NULL, "wanted \"%s\" in\n%s", wanted, written);
+        snprintf(wanted, sizeof wanted, "warning: a plugin is not used: %s/text.so: wanted a shared object (ELF), found a text",
+                 fixture.folder);
+        ck_assert_msg(strstr(written, wanted) != NULL, "wanted \"%s\" in\n%s", wanted, written);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("plugins");
@@ -138,5 +160,6 @@ int main(void)
     tcase_add_test(tests, examples_can_be_read);
     tcase_add_test(tests, pages_are_up_to_date);
     tcase_add_test(tests, one_plugin_in_full);
+    tcase_add_test(tests, plan_and_run_tell_of_the_users_files);
     return suite_run(suite);
 }

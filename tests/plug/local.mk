@@ -7,7 +7,7 @@ check_LTLIBRARIES += \
     tests/fixtures/good.la tests/fixtures/duplicate.la tests/fixtures/major.la tests/fixtures/size.la \
     tests/fixtures/need.la tests/fixtures/default.la tests/fixtures/symbol.la \
     tests/fixtures/heavy.la tests/fixtures/heavy_library.la tests/fixtures/heavy_other.la tests/fixtures/heavy_empty.la \
-    tests/fixtures/count_threads.la tests/fixtures/rude.la tests/fixtures/rebuilt.la tests/fixtures/same_id.la \
+    tests/fixtures/count_threads.la tests/fixtures/rude.la tests/fixtures/rebuilt.la tests/fixtures/unresolved.la tests/fixtures/same_id.la \
     tests/fixtures/later_kind.la tests/fixtures/slip_kind.la tests/fixtures/shadow.la
 FIXTURE_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 tests_fixtures_good_la_SOURCES = tests/fixtures/good.c tests/fixtures/good.h
@@ -48,6 +48,9 @@ tests_fixtures_rude_la_LDFLAGS = $(FIXTURE_LDFLAGS)
 tests_fixtures_rebuilt_la_SOURCES = tests/fixtures/rude.c
 tests_fixtures_rebuilt_la_CPPFLAGS = $(AM_CPPFLAGS) -DRUDE_CONSTANT=2
 tests_fixtures_rebuilt_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_unresolved_la_SOURCES = tests/fixtures/rude.c
+tests_fixtures_unresolved_la_CPPFLAGS = $(AM_CPPFLAGS) -DRUDE_UNRESOLVED
+tests_fixtures_unresolved_la_LDFLAGS = $(FIXTURE_LDFLAGS)
 tests_fixtures_same_id_la_SOURCES = tests/fixtures/bad.c
 tests_fixtures_same_id_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_ID=\"fixture-good\"
 tests_fixtures_same_id_la_LDFLAGS = $(FIXTURE_LDFLAGS)
@@ -64,7 +67,7 @@ BAD_FIXTURES = tests/fixtures/good.la tests/fixtures/duplicate.la tests/fixtures
     tests/fixtures/default.la tests/fixtures/symbol.la tests/fixtures/same_id.la tests/fixtures/later_kind.la tests/fixtures/slip_kind.la \
     tests/fixtures/shadow.la
 EXTRA_tests_plug_test_registry_DEPENDENCIES = $(BAD_FIXTURES)
-EXTRA_tests_plug_test_files_DEPENDENCIES = $(BAD_FIXTURES) tests/fixtures/rude.la tests/fixtures/rebuilt.la
+EXTRA_tests_plug_test_files_DEPENDENCIES = $(BAD_FIXTURES) tests/fixtures/rude.la tests/fixtures/rebuilt.la tests/fixtures/unresolved.la
 EXTRA_tests_plug_test_libraries_DEPENDENCIES = tests/fixtures/heavy.la tests/fixtures/heavy_library.la tests/fixtures/heavy_other.la \
     tests/fixtures/heavy_empty.la
 EXTRA_tests_plug_test_plug_DEPENDENCIES = tests/fixtures/good.la

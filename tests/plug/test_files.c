@@ -272,6 +272,62 @@ START_TEST(a_file_that_is_rude)
 }
 END_TEST
 
+START_TEST(a_file_that_wants_what_nobody_has)
+{
+    plug_add(&fixture, "", "unresolved");
+    plug_scan(&fixture);
+    const char *refusal = plug_refusal(&fixture, "unresolved");
+    ck_assert_msg(strstr(refusal, "wanted a shared object that loads, found: undefined symbol: nobody_has_this_function"), "%s", refusal);
+}
+END_TEST
+
+/* Nothing is ever unmapped: threads, handlers and texts of a plugin stay good after the registry has gone. */
+START_TEST(what_was_loaded_stays)
+{
+    char path[PATH_MAX];
+    plug_add(&fixture, "", "good");
+    plug_scan(&fixture);
+    const struct tess_component *k = tessi_plug_registry_find(fixture.runtime->registry, "encoder/1", "all", NULL);
+    ck_assert_ptr_nonnull(k);
+    tessi_host_runtime_free(fixture.runtime);
+    fixture.runtime = NULL;
+    ck_assert_str_eq(k->summary, "a parameter of every type");
+    snprintf(path, sizeof path, "%s/good.so", fixture.folder);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_str_eq(tessi_plug_param_at(k, 0)->name, "flag");
+}
+END_TEST
+
+struct exports {
+    int count;
+    char others[512];
+};
+
+static void count_export(void *user, const char *name)
+{
+    struct exports *x = user;
+    x->count++;
+    if (strcmp(name, "tess_plugin_1") != 0)
+        tessi_base_add(x->others, sizeof x->others, " %s", name);
+}
+
+/* One symbol and no more, so that no two plugins can take each other's functions. */
+START_TEST(ours_export_their_description_alone)
+{
+    int ours = 0;
+    plug_scan(&fixture);
+    for (int64_t i = 0; i < tessi_plug_registry_files(fixture.runtime->registry); i++) {
+        const struct tessi_found *f = tessi_plug_registry_file(fixture.runtime->registry, i);
+        struct exports x = {0};
+        ck_assert(f->shipped && f->plugin);
+        ck_assert_msg(tessi_plug_object_exports(f->path, count_export, &x), "%s", f->path);
+        ck_assert_msg(x.count == 1 && !*x.others, "%s exports%s", f->path, x.others);
+        ours++;
+    }
+    ck_assert_int_ge(ours, 30);
+}
+END_TEST
+
 /* ---- what is remembered ---------------------------------------------------------------------------------------------- */
 
 static void read_list(char *text, size_t capacity)
@@ -361,6 +417,9 @@ int main(void)
     tcase_add_test(tests, a_file_cut_off_anywhere);
     tcase_add_test(tests, a_file_damaged_anywhere);
     tcase_add_test(tests, a_file_that_is_rude);
+    tcase_add_test(tests, a_file_that_wants_what_nobody_has);
+    tcase_add_test(tests, what_was_loaded_stays);
+    tcase_add_test(tests, ours_export_their_description_alone);
     tcase_add_test(tests, what_passed_is_not_tried_again);
     tcase_add_test(tests, one_that_was_rebuilt_is_tried);
     return suite_run(suite);
