@@ -37,7 +37,8 @@ static const struct tessi_kind kinds[] = {
     }},
     {"source/1", END_OF(tess_source_1, fingerprint), {
         MUST(tess_source_1, count), MUST(tess_source_1, shape), MUST(tess_source_1, labels), MUST(tess_source_1, names),
-        MUST(tess_source_1, read), MUST(tess_source_1, fingerprint),
+        MUST(tess_source_1, read),
+        MAY(tess_source_1, fingerprint, "reads files: what they hold counts for what is made of them"),
         MAY(tess_source_1, class_name, "classes have names"),
         MAY(tess_source_1, tolerate, "bad images may be left out"),
         MAY(tess_source_1, remark, "tells what lies beside the images"),

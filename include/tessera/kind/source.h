@@ -40,7 +40,8 @@ struct tess_source_1 {
     /* TESS_E_ITEM, with out->reason, where this image is bad and others may not be: it may be left out then. Nothing else is that: neither
      * want of memory nor a file that holds many images. [any thread, many at once] */
     int (*read)(void *self, struct tess_context *ctx, int64_t i, struct tess_image *out);
-    int (*fingerprint)(void *self, struct tess_context *ctx, struct tess_digest *d);      /* adds the bytes it stands for */
+    /* Adds the bytes it stands for. NULL: none but its parameters, from which its images are made. */
+    int (*fingerprint)(void *self, struct tess_context *ctx, struct tess_digest *d);
     const char *(*class_name)(void *self, int64_t label);                                 /* borrowed; NULL: classes have no names */
     /* `bad` 1: images that cannot even be opened are no failure of `fingerprint`, for who asks may leave them out. NULL: nothing to tell.
      */

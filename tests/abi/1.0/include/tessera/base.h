@@ -98,6 +98,10 @@ TESS_EXPORT void tess_append_message(struct tess_context *ctx, const char *forma
  * four letters \xHH gets its backslashes doubled as well, so that different names stay different. Writes at most `room` bytes with the end,
  * whole characters; gives the length that all of it has. [any thread] */
 TESS_EXPORT size_t tess_utf8_text(const char *bytes, char *to, size_t capacity);
+/* One line that a terminal or a log can show: a newline is \n, a tab \t, other controls, marks of direction and bytes that are no UTF-8 are
+ * \xHH each. Every message that may hold a name or a word of someone else's file goes through this. Writes at most `capacity` bytes with
+ * the end, whole characters; gives the length that all of it has. [any thread] */
+TESS_EXPORT size_t tess_shown_text(const char *bytes, char *to, size_t capacity);
 
 /* Memory with the host's accounting. Zeroed, 64-byte aligned, freed by tess_free (NULL is fine).
  * tess_alloc fails with TESS_E_MEMORY and says how much was wanted and for what. [any thread] */

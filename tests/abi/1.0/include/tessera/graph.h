@@ -98,6 +98,14 @@ TESS_EXPORT void tess_total(struct tess_graph *g, const char *name, struct tess_
  * (comma-separated; "" is all). Several objectives may share a graph: a weight belongs to one of them. Its value is
  * reported as a total divided by the microbatches, under `name`. */
 TESS_EXPORT void tess_objective(struct tess_graph *g, const char *name, const char *prefixes, struct tess_node *scalar);
+/* A scalar whose mean over the microbatches of each step is a column of the training's curve and in its log, beside the losses: what a component
+ * wants to be seen (a temperature, a share of codes in use). Named like a total; objectives and columns are 10 at most. */
+TESS_EXPORT void tess_column(struct tess_graph *g, const char *name, struct tess_node *scalar);
+/* The mean of x (f32) over all microbatches of the batch, in each of them: statistics that a part of a batch would get wrong (the entropy of
+ * the codes' mean distribution). A step then runs forward twice, with its own x in the first half; at most 8. What is made of means alone is
+ * the same in every microbatch and gets the gradient of the whole batch; where it is mixed with a microbatch's own values, the gradient
+ * passes as if x were the mean. The x of microbatches have one shape, whatever its first dimension. */
+TESS_EXPORT struct tess_node *tess_batch_mean(struct tess_graph *g, struct tess_node *x);
 /* A loss that weighs another by gradients: `scalar`'s gradient in the weight of that name is found before the objectives' (mean over the
  * microbatches), handed to the function of tess_set_adaptive_weights in the order of the gradient probes, and the values it sets are those
  * of the adaptive weights, scalar nodes (0 while running forward), in the objectives' backward passes of the same step. At most 8.
@@ -325,6 +333,8 @@ TESS_EXPORT TESS_CHECKED int tess_graph_gradient(struct tess_context *ctx, struc
 TESS_EXPORT const char *tess_graph_input_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape);
 TESS_EXPORT const char *tess_graph_output_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape);
 TESS_EXPORT const char *tess_graph_total_at(const struct tess_graph *g, int32_t i, struct tess_tensor *shape);
+/* The number of the total, as above, that is the i-th column of a training's curve; -1 past the end. */
+TESS_EXPORT int32_t tess_graph_column_at(const struct tess_graph *g, int32_t i);
 
 #ifdef __cplusplus
 }
