@@ -2,7 +2,9 @@
  * names. What a file does not tell, which parts they are and how large the images, its parameters do.
  *
  * SPDX-License-Identifier: MIT */
-#include <tessera/tessera.h>
+#include <tessera/exchange.h>
+#include <tessera/kind/quantizer.h>
+#include <tessera/plugin.h>
 
 #include <stdio.h>
 #include <string.h>

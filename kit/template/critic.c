@@ -1,7 +1,8 @@
 /* critic/1 `template-name`: two convolutions that halve the image and one that judges; each output sees a patch of 22 x 22 pixels.
  *
  * SPDX-License-Identifier: MIT */
-#include <tessera/tessera.h>
+#include <tessera/kind/critic.h>
+#include <tessera/plugin.h>
 
 #include <math.h>
 

@@ -2,7 +2,8 @@
  * swish between them; the patch is as large as image and latent say.
  *
  * SPDX-License-Identifier: MIT */
-#include <tessera/tessera.h>
+#include <tessera/kind/decoder.h>
+#include <tessera/plugin.h>
 
 #include <math.h>
 

@@ -2,7 +2,8 @@
  * layers with swish between them: no patch sees another.
  *
  * SPDX-License-Identifier: MIT */
-#include <tessera/tessera.h>
+#include <tessera/kind/encoder.h>
+#include <tessera/plugin.h>
 
 #include <math.h>
 

@@ -2,7 +2,8 @@
  * for a vector of -1 and 1. There is no codebook to learn, and none can go unused for being far away.
  *
  * SPDX-License-Identifier: MIT */
-#include <tessera/tessera.h>
+#include <tessera/kind/quantizer.h>
+#include <tessera/plugin.h>
 
 struct template_name {
     int64_t bits; /* parameters, filled by the host from the table below */

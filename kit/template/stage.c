@@ -1,7 +1,8 @@
 /* stage/1 `template-name`: brightness and contrast of images, and the image that is their mean.
  *
  * SPDX-License-Identifier: MIT */
-#include <tessera/tessera.h>
+#include <tessera/kind/stage.h>
+#include <tessera/plugin.h>
 
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The critic on a test host: its shape, its gradient, what it refuses. SPDX-License-Identifier: MIT */
-#include <tessera/tessera.h>
+#include <tessera/kind/critic.h>
 #include <tessera/test.h>
 
 #include <stdio.h>

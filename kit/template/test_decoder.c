@@ -1,5 +1,5 @@
 /* The decoder on a test host: its shape, its gradient, what it refuses. SPDX-License-Identifier: MIT */
-#include <tessera/tessera.h>
+#include <tessera/kind/decoder.h>
 #include <tessera/test.h>
 
 #include <stdio.h>

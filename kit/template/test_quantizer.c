@@ -1,5 +1,5 @@
 /* The quantizer on a test host: codes, the way back, and the loss. SPDX-License-Identifier: MIT */
-#include <tessera/tessera.h>
+#include <tessera/kind/quantizer.h>
 #include <tessera/test.h>
 
 #include <stdio.h>
