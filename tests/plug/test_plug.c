@@ -526,7 +526,6 @@ START_TEST(a_parameter_is_read_from_a_text)
     static const char text[] = "{use: outer, part: {use: inner, heads: 2, groups: 7}, subgroups: 3, heads: 4, name: \"a, heads: 9\"}";
     int64_t n = -1;
     int32_t is = -1;
-    plug_scan(&fixture);
     ck_assert_int_eq(tess_spec_i64(fixture.ctx, text, "heads", 1, &n), TESS_OK);
     ck_assert_int_eq(n, 4); /* not the part's, and not the words of a name */
     ck_assert_int_eq(tess_spec_i64(fixture.ctx, text, "groups", 1, &n), TESS_OK);
