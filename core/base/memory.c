@@ -75,6 +75,11 @@ void tessi_base_memory_fail_at(int64_t n)
     atomic_store(&fail_in, n);
 }
 
+int64_t tessi_base_memory_fail_left(void)
+{
+    return atomic_load(&fail_in);
+}
+
 static int told_to_fail(void)
 {
     int64_t left = atomic_load(&fail_in);

@@ -21,5 +21,7 @@ static inline size_t tessi_base_aligned(size_t bytes)
 }
 /* For tests: the n-th tess_alloc from now on fails (1 is the next), once. 0: none. */
 void tessi_base_memory_fail_at(int64_t n);
+/* How many are still to come before it; 0: it has failed, or none was to. */
+int64_t tessi_base_memory_fail_left(void);
 
 #endif
