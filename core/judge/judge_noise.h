@@ -1,0 +1,65 @@
+/* Shared by the files of kind noise/1: an instance at work on short sequences. SPDX-License-Identifier: MIT */
+#ifndef TESSI_JUDGE_NOISE_H
+#define TESSI_JUDGE_NOISE_H
+
+#include "core/judge/judge_private.h"
+
+enum { NOISE_CODES = 5, NOISE_TOKENS = 12, NOISE_TOKENS_MAX = 256 };
+
+struct noise_case {
+    struct judge *j;
+    struct tess_context *ctx;
+    const struct tess_noise_1 *ops;
+    void *self;
+    int64_t tokens, codes, vocabulary, steps; /* L, K, size of what it noises into, T */
+    int causal;
+};
+
+/* An opened noise at work on sequences of `tokens` of `codes`. A size that is no size is a failure of the test `sizes`: JUDGE_SKIP. */
+int noise_open(struct judge *j, struct tess_instance *i, int64_t tokens, int64_t codes, struct noise_case *n);
+int noise_corrupt(const struct noise_case *n, int64_t t, uint32_t sample, const int32_t *x0, int32_t *xt);
+/* One reverse step of `all`, with `left` left; x may be next. */
+int noise_reverse(const struct noise_case *n, int64_t left, int64_t all, uint32_t sample, const float *logits, const int32_t *x,
+                  int32_t *next);
+struct tess_reverse noise_step(const struct noise_case *n, int64_t left, int64_t all, uint32_t sample, const float *logits,
+                               const int32_t *x, int32_t *next);
+/* The start of sampling, within the vocabulary. */
+int noise_start(const struct noise_case *n, uint32_t sample, int32_t *x);
+/* Steps of a short chain: those the noise must be given where it is causal. */
+int64_t noise_chain(const struct noise_case *n);
+/* Codes of a sequence, drawn; and logits (L, K), drawn. */
+void noise_codes(const struct noise_case *n, uint32_t sample, int32_t *x0);
+void noise_logits(const struct noise_case *n, uint32_t sample, float *logits);
+/* Fails unless all of x lie in [0, limit). */
+int noise_within(const struct noise_case *n, const char *function, const int32_t *x, int64_t limit);
+
+extern const struct judge_workload noise_workloads[];
+
+/* judge_noise_steps.c: steps back. */
+int noise_reverse_range(struct judge *j);
+int noise_finishes(struct judge *j);
+int noise_reverse_repeats(struct judge *j);
+int noise_reverse_in_place(struct judge *j);
+int noise_reverse_kept(struct judge *j);
+int noise_not_finite(struct judge *j);
+int noise_changes(struct judge *j);
+int noise_rows(struct judge *j);
+int noise_condition(struct judge *j);
+int noise_any_thread(struct judge *j);
+/* judge_noise_chance.c: what is drawn, against what should be. */
+int noise_corrupt_grows(struct judge *j);
+int noise_corrupt_alike(struct judge *j);
+int noise_start_is_marginal(struct judge *j);
+int noise_reverse_posterior(struct judge *j);
+int noise_reverse_exact(struct judge *j);
+int noise_temperature(struct judge *j);
+int noise_condition_marginal(struct judge *j);
+/* judge_noise_bound.c: the loss and the bound. */
+int noise_bound_times(struct judge *j);
+int noise_bound_constant(struct judge *j);
+int noise_bound_known_source(struct judge *j);
+int noise_bound_perfect(struct judge *j);
+int noise_draw_time(struct judge *j);
+int noise_times_restored(struct judge *j);
+
+#endif

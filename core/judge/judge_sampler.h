@@ -1,0 +1,38 @@
+/* Shared by the two files of kind sampler/1. SPDX-License-Identifier: MIT */
+#ifndef TESSI_JUDGE_SAMPLER_H
+#define TESSI_JUDGE_SAMPLER_H
+
+#include "core/judge/judge_private.h"
+
+enum { SAMPLER_TOKENS = 12, SAMPLER_CODES = 4, SAMPLER_STEPS = 5 };
+
+/* A sampler at work on a prior without a network: logits come from the test. */
+struct sampler_case {
+    struct judge *j;
+    struct tess_context *ctx;
+    const struct tess_sampler_1 *ops;
+    void *self;
+    struct tess_prior prior;
+    int64_t vocabulary, tokens, steps;
+    size_t state;
+};
+
+struct sampler_step;
+
+/* A test's doings around each draw. */
+struct sampler_watch {
+    int (*look)(const struct sampler_case *c, struct sampler_step *s, const float *logits);
+    const float *source; /* logits of every token; NULL: drawn */
+};
+
+/* With the n-th noise that is not causal and that the sampler takes; JUDGE_UNFIT past the last. */
+int sampler_open(struct judge *j, struct tess_instance *i, int64_t n, int64_t tokens, struct sampler_case *c);
+void sampler_close(struct sampler_case *c);
+/* A whole sequence, from the noise's start to its end. */
+int sampler_sequence(const struct sampler_case *c, uint32_t sample, const struct sampler_watch *w, int32_t *x);
+
+/* Tests of threads and of frequencies. */
+int sampler_any_thread(struct judge *j);
+int sampler_exact(struct judge *j);
+
+#endif
