@@ -35,6 +35,7 @@ include tests/stages/local.mk
 include tests/cli/local.mk
 include tests/testing/local.mk
 include tests/install/local.mk
+include tests/judge/local.mk
 else
 check-local:
 	@echo "The tests are skipped: they need Check; on Debian install the package check, then configure again."
@@ -61,9 +62,11 @@ suite-run:
 	    case ' $(check_PROGRAMS) ' in *' $(SUITE) '*) exec ./$(SUITE) ;; *) exec $(srcdir)/$(SUITE) ;; esac
 
 # What is scarce, under every verb; with TESSERA_STRIDE=1 at every point, which takes hours. Two runs at once, killed TESSERA_KILLS=200 times.
+# Every plugin judged at level 4, or TESSERA_JUDGE_LEVEL.
 LONG = tests/cli/test_scarce tests/cli/test_storm
-check-long: all $(LONG)
+check-long: all $(LONG) tests/judge/test_judge
 	$(MAKE) check TESTS='$(LONG)'
+	TESSERA_JUDGE_LEVEL=$${TESSERA_JUDGE_LEVEL-4} $(MAKE) check TESTS=tests/judge/test_judge
 
 # make mutate FILE=core/store/layout.c [N=26] [SEED=1]; best in a tree with --enable-sanitizers.
 mutate:

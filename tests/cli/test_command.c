@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DONE = 0, USAGE = 2, BAD_DATA = 65, NO_PLUGIN = 69, NO_CREATE = 73, IO = 74, STOPPED = 75 };
+enum { DONE = 0, FAILED = 1, USAGE = 2, BAD_DATA = 65, NO_PLUGIN = 69, NO_CREATE = 73, IO = 74, STOPPED = 75 };
 
 static void setup(void)
 {
@@ -184,6 +184,14 @@ static const struct {
     {"bench encode --repeat 0", USAGE, "--repeat wants an integer 1 .. 1000, found `0`"},
     {"bench encode --precision f16", USAGE, "precision is auto, f32 or bf16, found `f16`"},
     {"bench encode --backend blas", NO_PLUGIN, "no backend is called `blas`"},
+    {"check", USAGE, "wanted a plugin: its file, or KIND/NAME of one that is found"},
+    {"check quantizer/emma", NO_PLUGIN, "found `quantizer/emma`; did you mean `quantizer/ema`?"},
+    {"check quantizer/ema --level 11", USAGE, "--level wants an integer 1 .. 10, found `11`"},
+    {"check quantizer/ema --set codebook_size", USAGE, "--set wants KEY=VALUE, at most 64 times, found `codebook_size`"},
+    {"check quantizer/ema --only nearst", USAGE, "found none called `nearst` at level 1; did you mean `nearest`?"},
+    {"check quantizer/ema --expect nowhere", IO, "nowhere: cannot be read: No such file or directory"},
+    {"check images.so", NO_PLUGIN, "images.so"},
+    {"check --list tokenizer", USAGE, "there is no kind `tokenizer`"},
     {"plugins nois", NO_PLUGIN, "did you mean `noise`?"},
     {"plugins noise/absorbin", NO_PLUGIN, "did you mean `noise/absorbing`?"},
 };
@@ -198,7 +206,7 @@ END_TEST
 
 START_TEST(help_of_every_verb)
 {
-    static const char *const verb[] = {"run", "plan", "graph", "plugins", "inspect", "view", "import", "export", "bench"};
+    static const char *const verb[] = {"run", "plan", "graph", "plugins", "inspect", "view", "import", "export", "bench", "check"};
     const struct command_result *r = command_ends(DONE, "", "--help");
     for (size_t i = 0; i < sizeof verb / sizeof *verb; i++)
         ck_assert(strstr(r->out, verb[i]));
@@ -238,6 +246,23 @@ START_TEST(fixture_says_what_it_measured)
     r = command_ends(DONE, "", "bench small_denoise --json --repeat 1 --threads 2 --precision f32");
     for (size_t i = 0; i < sizeof key / sizeof *key; i++)
         ck_assert_msg(strstr(r->out, key[i]) != NULL, "no %s in %s", key[i], r->out);
+}
+END_TEST
+
+START_TEST(a_plugin_is_judged)
+{
+    const struct command_result *r = command_ends(DONE, "", "check --list quantizer");
+    ck_assert(strstr(r->out, "lookup-inverts") && strstr(r->out, "one-symbol"));
+    r = command_ends(DONE, "", "check quantizer/ema --only sizes");
+    ck_assert(strstr(r->out, "1 tests ran at level 1 with seed 1: 1 passed, 0 failed"));
+    r = command_ends(DONE, "", "check quantizer/ema --only sizes --json");
+    ck_assert(strstr(r->out, "\"test\":\"sizes\"") && strstr(r->out, "\"outcome\":\"passed\"") && strstr(r->out, "\"ran\":1,"));
+    r = command_ends(FAILED, "", "check sampler/maskgit --only exact");
+    ck_assert(strstr(r->out, "FAILED    sampler/maskgit exact: wanted code"));
+    ck_assert(strstr(r->out, "again: tessera check sampler/maskgit --level 1 --seed 1 --only sampler/maskgit:exact"));
+    /* a test that can only be skipped has tried nothing */
+    r = command_ends(FAILED, "", "check sampler/ancestral --only ends");
+    ck_assert(strstr(r->out, "skipped   sampler/ancestral ends: it has no parameters") && strstr(r->out, "0 tests ran"));
 }
 END_TEST
 
@@ -422,6 +447,7 @@ int main(void)
     tcase_add_test(t, damaged_images);
     tcase_add_test(t, help_of_every_verb);
     tcase_add_test(t, plugins_are_listed_and_described);
+    tcase_add_test(t, a_plugin_is_judged);
     tcase_add_test(t, fixture_says_what_it_measured);
     tcase_add_test(t, a_run_and_a_second_one);
     tcase_add_test(t, results_are_looked_at);
