@@ -10,7 +10,8 @@ plugins_formats_safetensors_la_LIBADD = $(PLUGIN_LIBS)
 if HAVE_LIBZIP
 formats_LTLIBRARIES += plugins/formats/torch.la
 plugins_formats_torch_la_SOURCES = plugins/formats/torch/torch.c plugins/formats/torch/pickle.c plugins/formats/torch/pickle.h \
-    plugins/formats/torch/pickle_objects.c plugins/formats/torch/pickle_private.h
+    plugins/formats/torch/pickle_machine.c plugins/formats/torch/pickle_machine.h plugins/formats/torch/pickle_objects.c \
+    plugins/formats/torch/pickle_objects.h
 plugins_formats_torch_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBZIP_CFLAGS)
 plugins_formats_torch_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_formats_torch_la_LIBADD = $(PLUGIN_LIBS) $(LIBZIP_LIBS)

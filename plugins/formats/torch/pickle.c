@@ -1,146 +1,19 @@
 /* A reader of pickles, protocol 2, that runs nothing. A pickle is a program for a small stack machine, which may call any function it
- * names: to read a stranger's file that way is to run a stranger's code. This machine knows the operations that a state dictionary is
- * written with, and of the names a few (pickle_objects.c), each of which stands for something done here. Everything else is refused.
- *
- * Memory follows the file's size: an operation makes one value at most, and what is put into the memo and taken out again is the same
- * value, not a copy. Nothing here recurses, so nesting costs nothing, and a value that holds itself is never walked.
+ * names: to read a stranger's file that way is to run a stranger's code. This reader (over the stack of pickle_machine.c) knows the
+ * operations that a state dictionary is written with, and of the names a few (pickle_objects.c), each of which stands for something done
+ * here. Everything else is refused.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/formats/torch/pickle_private.h"
+#include "plugins/formats/torch/pickle_objects.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-const char *const pickle_kind_name[] = {"a mark", "None", "a boolean", "an integer", "a number", "a text", "a tuple", "a list",
-                                        "a dictionary", "a function or class", "a storage", "a tensor"};
-
-/* ---- memory and stack ---------------------------------------------------------------------------------------------- */
-
-int pickle_refuse(const struct machine *m, const char *format, ...)
-{
-    char text[700];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
-    va_end(list);
-    return m->ctx->fail(m->ctx, TESS_E_DATA, "%s: its pickle, byte %zu: %s", m->path, m->at, text);
-}
-
-int pickle_push(struct machine *m, uint32_t value)
-{
-    TESS_TRY(tess_reserve(m->ctx, &m->stack, &m->stack_capacity, m->depth + 1, sizeof *m->stack, "a pickle's values"));
-    m->stack[m->depth++] = value;
-    return TESS_OK;
-}
-
-int pickle_push_new(struct machine *m, int32_t kind, int32_t which, int64_t number, uint32_t length)
-{
-    TESS_TRY(tess_reserve(m->ctx, &m->value, &m->value_capacity, m->values + 1, sizeof *m->value, "a pickle's values"));
-    m->value[m->values] = (struct value){.kind = kind, .which = which, .number = number, .length = length};
-    return pickle_push(m, (uint32_t)m->values++);
-}
-
-/* The uppermost value, which stays. */
-int pickle_top(const struct machine *m, uint32_t *out)
-{
-    *out = 0;
-    if (m->depth == 0 || m->stack[m->depth - 1] == 0)
-        return pickle_refuse(m, "wants a value where there is none");
-    *out = m->stack[m->depth - 1];
-    return TESS_OK;
-}
-
-int pickle_pop(struct machine *m, uint32_t *out)
-{
-    TESS_TRY(pickle_top(m, out));
-    m->depth--;
-    return TESS_OK;
-}
-
-/* Where the values above the last mark begin. */
-static int above_mark(const struct machine *m, int64_t *first)
-{
-    int64_t at = m->depth;
-    while (at > 0 && m->stack[at - 1] != 0)
-        at--;
-    if (at == 0)
-        return pickle_refuse(m, "wants a mark where there is none");
-    *first = at;
-    return TESS_OK;
-}
-
-static int pickle_append(struct machine *m, uint32_t to, uint32_t value)
-{
-    struct value *v = &m->value[to];
-    int64_t at = m->cells ? m->cells : 1;
-    TESS_TRY(tess_reserve(m->ctx, &m->cell, &m->cell_capacity, at + 1, sizeof *m->cell, "a pickle's values"));
-    m->cell[at] = (struct cell){.value = value};
-    if (v->length)
-        m->cell[v->last].next = (uint32_t)at;
-    else
-        v->first = (uint32_t)at;
-    v->last = (uint32_t)at;
-    v->length++;
-    m->cells = at + 1;
-    return TESS_OK;
-}
-
-/* The values of the stack from `first` on, behind those of `to`; they leave the stack, and with them `marks` below. */
-static int pickle_move(struct machine *m, uint32_t to, int64_t first, int64_t marks)
-{
-    for (int64_t i = first; i < m->depth; i++)
-        TESS_TRY(pickle_append(m, to, m->stack[i]));
-    m->depth = first - marks;
-    return TESS_OK;
-}
-
-/* ---- bytes --------------------------------------------------------------------------------------------------------- */
-
-static int pickle_take(struct machine *m, size_t count, const uint8_t **out)
-{
-    *out = NULL;
-    if (count > m->count - m->at)
-        return pickle_refuse(m, "ends before its end");
-    *out = m->bytes + m->at;
-    m->at += count;
-    return TESS_OK;
-}
-
-/* Up to a line feed, which is taken and not part of it. */
-int pickle_take_line(struct machine *m, const char **text, size_t *length)
-{
-    const uint8_t *start = m->bytes + m->at, *end = memchr(start, '\n', m->count - m->at);
-    if (!end)
-        return pickle_refuse(m, "ends before its end");
-    *text = (const char *)start;
-    *length = (size_t)(end - start);
-    m->at += *length + 1;
-    return TESS_OK;
-}
-
-/* n bytes, little-endian, signed when n is 4 or `is_signed`. */
-static int take_number(struct machine *m, size_t n, int is_signed, int64_t *out)
-{
-    const uint8_t *b;
-    uint64_t bits = 0;
-    TESS_TRY(pickle_take(m, n, &b));
-    for (size_t i = 0; i < n; i++)
-        bits |= (uint64_t)b[i] << 8 * i;
-    if (is_signed && n > 0 && n < 8 && b[n - 1] & 0x80)
-        bits |= ~(uint64_t)0 << 8 * n;
-    memcpy(out, &bits, sizeof bits);
-    return TESS_OK;
-}
-
-/* ---- operations ---------------------------------------------------------------------------------------------------- */
 
 /* Values above the mark, or the last `n` when there is none, into the list or dictionary below them. */
 static int pickle_fill(struct machine *m, int32_t kind, int64_t n)
 {
     int64_t first = m->depth - n;
     if (n == 0)
-        TESS_TRY(above_mark(m, &first));
+        TESS_TRY(pickle_above_mark(m, &first));
     int64_t marks = n == 0, below = first - marks;
     for (int64_t i = first; i < m->depth; i++)
         if (i < 0 || m->stack[i] == 0)
@@ -154,7 +27,7 @@ static int pickle_tuple(struct machine *m, int64_t n, int to_mark)
 {
     int64_t first = m->depth - n;
     if (to_mark)
-        TESS_TRY(above_mark(m, &first));
+        TESS_TRY(pickle_above_mark(m, &first));
     for (int64_t i = first; i < m->depth; i++)
         if (i < 0 || m->stack[i] == 0)
             return pickle_refuse(m, "wants a value where there is none");
@@ -168,7 +41,7 @@ static int pickle_text(struct machine *m)
 {
     int64_t length;
     const uint8_t *bytes;
-    TESS_TRY(take_number(m, 4, 0, &length));
+    TESS_TRY(pickle_take_number(m, 4, 0, &length));
     TESS_TRY(pickle_take(m, (size_t)length, &bytes));
     return pickle_push_new(m, TEXT, 0, bytes - m->bytes, (uint32_t)length);
 }
@@ -176,14 +49,14 @@ static int pickle_text(struct machine *m)
 static int pickle_integer(struct machine *m, size_t bytes, int is_signed)
 {
     int64_t number;
-    TESS_TRY(take_number(m, bytes, is_signed, &number));
+    TESS_TRY(pickle_take_number(m, bytes, is_signed, &number));
     return pickle_push_new(m, INT, 0, number, 0);
 }
 
 static int long_integer(struct machine *m)
 {
     int64_t bytes;
-    TESS_TRY(take_number(m, 1, 0, &bytes));
+    TESS_TRY(pickle_take_number(m, 1, 0, &bytes));
     if (bytes > 8)
         return pickle_refuse(m, "an integer of %lld bytes", (long long)bytes);
     return pickle_integer(m, (size_t)bytes, 1);
@@ -193,7 +66,7 @@ static int pickle_put(struct machine *m, size_t bytes)
 {
     int64_t index;
     uint32_t value;
-    TESS_TRY(take_number(m, bytes, 0, &index));
+    TESS_TRY(pickle_take_number(m, bytes, 0, &index));
     TESS_TRY(pickle_top(m, &value));
     if (index > (int64_t)m->count) /* the writer counts from 0, and each costs a byte */
         return pickle_refuse(m, "remembers a value as number %lld, more than there can be", (long long)index);
@@ -206,7 +79,7 @@ static int pickle_put(struct machine *m, size_t bytes)
 static int pickle_get(struct machine *m, size_t bytes)
 {
     int64_t index;
-    TESS_TRY(take_number(m, bytes, 0, &index));
+    TESS_TRY(pickle_take_number(m, bytes, 0, &index));
     if (index >= m->memos || m->memo[index] == 0)
         return pickle_refuse(m, "recalls value number %lld, which was not remembered", (long long)index);
     return pickle_push(m, m->memo[index]);
@@ -215,7 +88,7 @@ static int pickle_get(struct machine *m, size_t bytes)
 static int pickle_protocol(struct machine *m)
 {
     int64_t version;
-    TESS_TRY(take_number(m, 1, 0, &version));
+    TESS_TRY(pickle_take_number(m, 1, 0, &version));
     if (version != 2)
         return pickle_refuse(m, "pickle protocol %lld, protocol 2 was wanted, which torch.save writes if it is not told otherwise",
                              (long long)version);

@@ -1,6 +1,6 @@
 /* The names a pickle may use and what stands for them here: storages, tensors that are views of them, and the dictionary that is the whole.
  * SPDX-License-Identifier: MIT */
-#include "plugins/formats/torch/pickle_private.h"
+#include "plugins/formats/torch/pickle_objects.h"
 
 #include <stdio.h>
 #include <string.h>
