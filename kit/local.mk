@@ -7,7 +7,11 @@ kit_libkit_la_SOURCES = kit/backend/addresses.h kit/backend/backend_table.h kit/
     kit/checkpoint/taming_autoencoder.c kit/checkpoint/taming_autoencoder.h kit/codebook/codebook.c kit/codebook/codebook.h \
     kit/codebook/inner.c kit/codebook/inner.h \
     kit/codebook/rebuild.c kit/codebook/rebuild.h kit/format/numbers.c kit/format/numbers.h kit/image/geometry.c kit/image/geometry.h \
-    kit/infer/classifier.c kit/infer/classifier.h kit/infer/codes.c kit/infer/codes.h kit/infer/common.c kit/infer/common.h kit/infer/cost.c kit/infer/cost.h kit/infer/round_trip.c kit/infer/round_trip.h \
+    kit/infer/classifier.c kit/infer/classifier.h \
+    kit/infer/codes.c kit/infer/codes.h kit/infer/common.h kit/infer/cost.c kit/infer/cost.h \
+    kit/infer/round_trip.c kit/infer/round_trip.h kit/infer/stage_codec.c kit/infer/stage_codec.h \
+    kit/infer/stage_graph.c kit/infer/stage_graph.h kit/infer/stage_images.c kit/infer/stage_images.h kit/infer/stage_results.c \
+    kit/infer/stage_results.h \
     kit/nets/conv_blocks.c kit/nets/conv_blocks.h kit/sample/canvas.c kit/sample/canvas.h kit/sample/draws.c kit/sample/draws.h \
     kit/sample/region.c kit/sample/region.h kit/sample/sampling.c kit/sample/sampling.h kit/sample/windows.c kit/sample/windows.h \
     kit/train/adversarial.c kit/train/adversarial.h kit/train/autoencoding.c kit/train/autoencoding.h kit/train/diffaug.c \

@@ -1,7 +1,7 @@
 /* See cost.h. SPDX-License-Identifier: MIT */
 #include "kit/infer/cost.h"
 
-/* What the store keeps of a data set's chunks between two reads, at most. */
+/* Most bytes of a dataset's chunks that the store keeps between two reads. */
 enum { CHUNKS = 64 << 20 };
 
 int64_t cost_of_images(const struct tess_attrs *f, int64_t n)

@@ -1,5 +1,5 @@
-/* What a stage's plan says of memory: the sum of what lies there at once when the stage is at work, by the same sizes that it reserves by.
- * The process itself, which the host knows, is not in it. Linked into each stage's plugin.
+/* Memory of a stage for its plan: the sum of the buffers that exist at once while it works, by the same sizes that it allocates them by.
+ * The process itself, which the host knows, is not counted. Linked into each stage's plugin.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_COST_H
@@ -10,11 +10,11 @@
 /* Bytes of `n` images of H x W x C: of their attributes, or of a tokenizer. */
 int64_t cost_of_images(const struct tess_attrs *f, int64_t n);
 int64_t cost_of_tokenizer_images(const struct tess_tokenizer *t, int64_t n);
-/* Of what stage_images_open holds of an artefact with these attributes: all images, or the chunks it reads them by. */
+/* Bytes that stage_images_open holds for an artefact with these attributes: all images, or the chunks it reads them by. */
 int64_t cost_of_reading(const struct tess_attrs *images);
-/* Of `bytes` in a data set that is read a few rows at a time. */
+/* Bytes held while a dataset of `bytes` is read a few rows at a time. */
 int64_t cost_of_chunks(int64_t bytes);
-/* Of the picture of `rows` times at most PICTURE_IMAGES images of `one` bytes and `width` pixels, with those it is made of. */
+/* Bytes of a picture of `rows` rows of at most PICTURE_IMAGES images of `one` bytes and `width` pixels, with the images in it. */
 int64_t cost_of_picture(int64_t rows, int64_t images, int64_t one, int64_t width);
 /* The codec's graphs, and its weights where they are its own; decoding is given unclamped images or has them for itself. */
 int cost_of_codec(struct tess_context *ctx, const struct stage_codec *k, double encoded, double decoded,

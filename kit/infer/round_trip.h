@@ -8,10 +8,10 @@
 
 struct round_trip {
     const struct stage_codec *codec;         /* both ways */
-    struct tess_tensor images, codes, bytes; /* of the batch made last; bytes: what came back, to be shown */
-    struct tess_tensor real;                 /* what came back, not cut to 0 .. 1 */
-    struct tess_tensor log_sigma;            /* of what came back, where the codec gives it (CODEC_LIKELIHOOD) */
-    struct tess_tensor error;                /* of each image, where the codec gives it (CODEC_ERROR) */
+    struct tess_tensor images, codes, bytes; /* the last batch: images, their codes, and the reconstructions as bytes to be shown */
+    struct tess_tensor real;                 /* the reconstructions, not clamped to 0 .. 1 */
+    struct tess_tensor log_sigma;            /* log deviations of the reconstructions, where the codec gives them (CODEC_LIKELIHOOD) */
+    struct tess_tensor error;                /* error of each image, where the codec gives it (CODEC_ERROR) */
 };
 
 /* Room for batches of `batch` images. Start from zeroed memory; close in any case. */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "kit/infer/stage_results.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int stage_carry_over(struct tess_context *ctx, const struct tess_artefact *from, struct tess_artefact *to)
+{
+    struct tess_dataset how = {.size = sizeof how, .compress = 1, .labels = "image"};
+    TESS_TRY(tess_artefact_copy(ctx, to, "labels", from, &how));
+    TESS_TRY(tess_artefact_copy(ctx, to, "flipped", from, &how));
+    TESS_TRY(tess_artefact_copy(ctx, to, "names", from, NULL));
+    TESS_TRY(tess_artefact_copy(ctx, to, "skipped", from, NULL));
+    return tess_artefact_copy(ctx, to, "classes", from, NULL);
+}
+
+int stage_carry_rows(struct tess_context *ctx, const struct tess_artefact *from, struct tess_artefact *to, int64_t n, const int64_t *row)
+{
+    struct tess_dataset how = {.size = sizeof how, .compress = 1, .labels = "image"};
+    TESS_TRY(tess_artefact_copy_rows(ctx, to, "labels", from, n, row, &how));
+    TESS_TRY(tess_artefact_copy_rows(ctx, to, "names", from, n, row, NULL));
+    TESS_TRY(tess_artefact_copy(ctx, to, "skipped", from, NULL));
+    return tess_artefact_copy(ctx, to, "classes", from, NULL);
+}
+
+int stage_put_metric_as(struct tess_context *ctx, struct tess_artefact *a, const char *name, const char *suffix, double value,
+                        const char *unit)
+{
+    char full[96];
+    snprintf(full, sizeof full, "%s%s", name, suffix);
+    return tess_artefact_put_metric(ctx, a, full, value, unit);
+}
+
+int stage_check_stop(struct tess_context *ctx, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit)
+{
+    if (!tess_stage_stopping(r))
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_STOPPED, "stopped at %s %lld of %lld; run the same command again to go on", unit, (long long)done,
+                     (long long)total);
+}
+
+static int64_t zoom_for(const struct tess_tensor *images)
+{
+    return images->dim[2] < 64 ? 2 : 1;
+}
+
+int stage_put_sheet(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *images)
+{
+    struct tess_tensor sheet;
+    TESS_TRY(tess_contact_sheet(ctx, images, 0, 2, zoom_for(images), &sheet));
+    int status = tess_artefact_put_picture(ctx, a, name, &sheet);
+    tess_free(sheet.data);
+    return status;
+}
+
+int stage_put_rows(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t rows,
+                   const struct tess_tensor *const *lists)
+{
+    const struct tess_tensor *first = lists[0];
+    int64_t n = first->dim[0], across = n < 16 ? n : 16, blocks = n / across;
+    size_t line = tess_tensor_bytes(first) / (size_t)n * (size_t)across;
+    struct tess_tensor all, sheet = {.data = NULL};
+    TESS_TRY(stage_tensor(ctx, &all, TESS_U8, 4, (const int64_t[]){rows * blocks * across, first->dim[1], first->dim[2], first->dim[3]}));
+    for (int64_t i = 0; i < blocks; i++)
+        for (int64_t j = 0; j < rows; j++)
+            memcpy((char *)all.data + (size_t)(i * rows + j) * line, (const char *)lists[j]->data + (size_t)i * line, line);
+    int status = tess_contact_sheet(ctx, &all, across, 2, zoom_for(&all), &sheet);
+    if (status == TESS_OK)
+        status = tess_artefact_put_picture(ctx, a, name, &sheet);
+    tess_free(sheet.data);
+    tess_free(all.data);
+    return status;
+}
+
+int stage_put_pairs(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *originals,
+                    const struct tess_tensor *reconstructions)
+{
+    return stage_put_rows(ctx, a, name, 2, (const struct tess_tensor *const[]){originals, reconstructions});
+}
