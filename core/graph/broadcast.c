@@ -1,6 +1,8 @@
 /* Broadcasting and reducing, reduced to rows. SPDX-License-Identifier: MIT */
 #include "core/graph/broadcast.h"
 
+#include <assert.h>
+
 int tessi_graph_broadcast_over(const struct tess_tensor *dense, const struct tess_tensor *small, struct tessi_broadcast *w)
 {
     int64_t stride = 1, n[TESS_MAX_RANK], step[TESS_MAX_RANK];
@@ -33,6 +35,7 @@ int tessi_graph_broadcast_over(const struct tess_tensor *dense, const struct tes
         w->n[0] = 1;
         w->step[0] = 0;
     }
+    assert(w->step[w->rank - 1] == 0 || w->step[w->rank - 1] == 1); /* the innermost loop moves by one value or repeats it */
     return 1;
 }
 

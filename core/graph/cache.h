@@ -9,7 +9,7 @@ enum { LAYERS_MAX = 1024 };
 struct tess_cache {
     const struct tess_graph *graph; /* NULL: none is recorded over it yet */
     int64_t rows, tokens, layers;
-    int64_t width[LAYERS_MAX]; /* of each layer, C */
+    int64_t width[LAYERS_MAX]; /* C of each layer */
     size_t at[LAYERS_MAX];     /* where its values begin in memory */
     int32_t stored;             /* dtype, set when the graph is sealed */
     char *memory;
@@ -18,7 +18,7 @@ struct tess_cache {
 
 /* Memory of a cache that a sealed graph was recorded over; 0 for NULL. */
 int64_t tessi_graph_cache_bytes(const struct tess_cache *k);
-/* Has that memory, once. NULL is fine. */
+/* Allocates the memory of the keys and values on the first call; does nothing afterwards, and for NULL. */
 int tessi_graph_cache_reserve(struct tess_context *ctx, struct tess_cache *k) TESS_CHECKED;
 
 /* Bytes of the keys, or of the values, of one layer. */

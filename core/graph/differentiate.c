@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/graph/node.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { NOT_NEEDED = 0, NEEDED = 1, CONTRIBUTED = 2, GIVEN = 3 };
@@ -260,6 +261,8 @@ int tessi_graph_differentiate(struct tess_context *ctx, struct tess_graph *g)
         TESS_TRY(differentiate_sweep(ctx, g, o));
         if (i < g->gradient_probes)
             g->gradient_probe_backs = g->backs;
+        assert(g->backs <= (i + 1) * (2 * g->steps + 1)); /* a backward, and at most one forward made again, of each step */
+        assert(g->backs <= (i + 1) * (2 * g->steps + 1)); /* a backward, and at most one forward made again, of each step */
     }
     /* constants are filled once per microbatch, before the first operation, and may be read by any backward */
     for (int64_t i = 0; i < g->nodes; i++)

@@ -25,5 +25,5 @@ const char *tessi_graph_first_not_finite(const struct tess_weights *w, const flo
         if (item->offset >= from && item->offset < to && !tessi_graph_all_finite(tess_tensor_count(&item->shape), block + item->offset))
             return item->name;
     }
-    return NULL; /* what lies between weights belongs to none */
+    return NULL; /* padding between weights belongs to none */
 }

@@ -9,6 +9,7 @@
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
 
+#include <assert.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -17,7 +18,7 @@ enum { LEVELS = 64 };
 
 struct tessi_gradient_sum {
     const struct tess_weights *weights;
-    int64_t microbatches; /* of this batch */
+    int64_t microbatches; /* in the batch being run */
     int levels;
     float *level[LEVELS];
     _Atomic int64_t *given; /* microbatches that have given this weight's gradient */
@@ -107,6 +108,7 @@ void tessi_graph_gradient_sum_give(struct tessi_gradient_sum *t, int64_t microba
     const struct tessi_kernels *k = tessi_kernels();
     int64_t at = t->weights->item[weight].offset, n = tess_tensor_count(&t->weights->item[weight].shape);
     int level = gradient_sum_ones(microbatch), last = microbatch == t->microbatches - 1;
+    assert(microbatch < t->microbatches && level - (int)(microbatch % 2) < t->levels); /* an odd one joins the level below */
     if (!wait_for_turn(t, microbatch, weight))
         return;
     if (microbatch % 2 == 1)
@@ -116,6 +118,7 @@ void tessi_graph_gradient_sum_give(struct tessi_gradient_sum *t, int64_t microba
     /* carries: this subtree is as large as the one before it; after the last microbatch, whatever is there */
     for (int64_t rest = microbatch >> 1; level > 0 && (last || (microbatch % 2 == 1 && (rest & 1))); rest >>= 1, level--)
         k->accumulate(n, t->level[level] + at, t->level[level - 1] + at);
+    assert(!last || level == 0); /* the tree has one root */
     if (last && t->microbatches > 1)
         k->affine(n, 1.0f / (float)t->microbatches, 0.0f, t->level[0] + at, t->level[0] + at);
     atomic_store_explicit(&t->given[weight], microbatch + 1, memory_order_release);

@@ -47,10 +47,13 @@ int tess_graph_new(struct tess_context *ctx, struct tess_weights *w, const struc
     if (!TESS_HAS(o, seed))
         return ctx->fail(ctx, TESS_E_VALUE, "struct tess_graph_options: its size is %u; set it to sizeof(struct tess_graph_options)",
                          (unsigned)o->size);
-    if (o->microbatch < 1 || o->microbatches < 1 || o->microbatch > INT32_MAX || o->microbatches > INT32_MAX / o->microbatch)
-        return ctx->fail(ctx, TESS_E_SHAPE,
-                         "a graph of %lld rows in each of %lld microbatches: at least one of each, and at most %d rows are possible",
-                         (long long)o->microbatch, (long long)o->microbatches, INT32_MAX);
+    if (o->microbatch < 1 || o->microbatches < 1 || o->microbatch > INT32_MAX || o->microbatches > TESSI_MICROBATCHES_MAX ||
+        o->microbatches > INT32_MAX / o->microbatch)
+        return ctx->fail(
+            ctx, TESS_E_SHAPE,
+            "a graph of %lld rows in each of %lld microbatches: at least one of each, at most %d microbatches and %d rows in all "
+            "are possible",
+            (long long)o->microbatch, (long long)o->microbatches, TESSI_MICROBATCHES_MAX, INT32_MAX);
     struct tessi_runtime *r;
     TESS_TRY(tessi_base_runtime_need(ctx, &r));
     TESS_TRY(tessi_host_runtime_compute(ctx, r));

@@ -4,6 +4,7 @@
 
 #include "core/graph/bf16_view.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* The microbatch's rows of input i: the caller's memory, or a zero-filled copy where the microbatch is not full. */
@@ -46,6 +47,7 @@ static void *graph_microbatch_value(const struct tessi_microbatch *s, const stru
         return owner->array;
     if (owner->kind == TESSI_COEFFICIENT)
         return g->adaptive_weight + owner->index;
+    assert(owner->buffer >= 0); /* every value that an operation made has its place in the plan */
     return s->slot->arena + g->buffer[owner->buffer].offset;
 }
 

@@ -58,7 +58,7 @@ int tess_graph_seal(struct tess_context *ctx, struct tess_graph *g)
         return TESS_OK;
     int status = seal_steps(ctx, g);
     g->sealed = status == TESS_OK;
-    if (status != TESS_OK && g->status == TESS_OK) { /* what was made of it half is not begun again */
+    if (status != TESS_OK && g->status == TESS_OK) { /* a graph sealed in part cannot be sealed again */
         g->status = status;
         (void)snprintf(g->message, sizeof g->message, "%s", tess_message(ctx));
     }

@@ -4,6 +4,7 @@
 #include "core/base/memory.h"
 #include "core/graph/node.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static int64_t memory_plan_aligned(int64_t bytes)
@@ -72,6 +73,21 @@ static int memory_plan_place(struct tess_context *ctx, struct tess_graph *g)
     return status;
 }
 
+#ifdef TESS_DEBUG
+/* No two buffers that live at the same time share a byte. */
+static int memory_plan_is_sound(const struct tess_graph *g)
+{
+    for (int64_t i = 0; i < g->buffers; i++)
+        for (int64_t k = 0; k < i; k++) {
+            const struct tessi_buffer *a = &g->buffer[i], *b = &g->buffer[k];
+            if (a->from <= b->to && b->from <= a->to && a->bytes && b->bytes && a->offset < b->offset + b->bytes &&
+                b->offset < a->offset + a->bytes)
+                return 0;
+        }
+    return 1;
+}
+#endif
+
 int tessi_graph_plan(struct tess_context *ctx, struct tess_graph *g)
 {
     for (int64_t i = 0; i < g->steps; i++)
@@ -98,5 +114,9 @@ int tessi_graph_plan(struct tess_context *ctx, struct tess_graph *g)
     }
     if (g->status != TESS_OK)
         return ctx->fail(ctx, g->status, "%s", g->message);
-    return memory_plan_place(ctx, g);
+    TESS_TRY(memory_plan_place(ctx, g));
+#ifdef TESS_DEBUG
+    assert(memory_plan_is_sound(g));
+#endif
+    return TESS_OK;
 }

@@ -23,19 +23,19 @@ enum { TESSI_VALUE, TESSI_INPUT, TESSI_WEIGHT, TESSI_CONSTANT, TESSI_ARRAY, TESS
 
 #define TESSI_NO_BUFFER (-1)
 
-enum { TESSI_SCOPES_MAX = 32, TESSI_WEIGHT_NAME = 600 };
+enum { TESSI_SCOPES_MAX = 32, TESSI_WEIGHT_NAME = 600, TESSI_MICROBATCHES_MAX = 1 << 20 };
 
 struct tess_node {
     struct tess_graph *graph;
     int64_t number;           /* in the order of recording */
     struct tess_tensor shape; /* data NULL */
     int32_t kind;
-    int64_t index; /* of the input, the weight or the adaptive weight */
+    int64_t index; /* number of the input, the weight or the adaptive weight */
     float constant;
     void *array; /* values of a TESSI_ARRAY; of the owner */
     struct tess_node *value_of, *gradient_of;
     int32_t stored;            /* dtype of the value, and of its gradient, in memory (owners only; dtype_assign.c) */
-    int64_t buffer;            /* of the value (owners only; inputs and weights have none) */
+    int64_t buffer;            /* buffer of the value (owners only; inputs and weights have none) */
     int64_t again;             /* while differentiating: of the value made again for this objective, or TESSI_NO_BUFFER */
     struct tessi_step *maker;  /* NULL for inputs, weights and constants */
     int64_t *gradient;         /* per objective, then per gradient probe: buffer of the gradient, TESSI_NO_BUFFER, or TESSI_PROBED */
@@ -46,12 +46,12 @@ struct tess_node {
 
 struct tessi_step;
 
-/* What an operation of the library may add to the public struct: preparation at sealing. */
+/* An operation of the library: the public struct, and its preparation at sealing. */
 struct tessi_op {
     struct tess_op op;
     /* Plans dense kernels and sets scratch sizes, once the schedule is known. */
     int (*prepare)(struct tess_context *ctx, struct tess_graph *g, struct tessi_step *s);
-    void (*drop)(struct tess_graph *g, struct tessi_step *s); /* what prepare made */
+    void (*drop)(struct tess_graph *g, struct tessi_step *s); /* frees what `prepare` allocated */
     uint32_t bf16_in, bf16_out; /* bit i: input / output i, and its gradient, may be stored as bf16 */
     int32_t cheap;                  /* output 0 may be made again for the backward pass; inputs and further outputs are there then */
     uint32_t alike;                 /* bits of inputs and, above them at TESSI_ALIKE_OUT, outputs that must be stored alike */
@@ -67,7 +67,7 @@ struct tessi_step { /* a recorded operation */
     int32_t inputs, outputs;
     struct tess_node *in[TESS_OP_MAX], *out[TESS_OP_MAX];
     size_t scratch_forward, scratch_backward;
-    int64_t scratch_buffer; /* of the forward step */
+    int64_t scratch_buffer; /* buffer of the forward step's scratch */
     double flops;
 };
 
@@ -104,7 +104,7 @@ struct tessi_pack { /* a weight rounded to bf16, or laid out by the backend for 
                        step */
     struct tess_kernel *kernel; /* NULL: rounded only, for all kernels that read it so */
     int64_t weight;
-    size_t offset;              /* of what the kernels read */
+    size_t offset; /* offset of the bytes that the kernels read */
     int is_bf16;
     int (*make)(const void *self, const float *weight, char *to); /* NULL: one of the others */
     const void *self;
@@ -125,7 +125,7 @@ struct tessi_gradient_probe { /* the gradient of a scalar in one weight, wanted 
 
 struct tessi_sums;         /* sum_tree.c */
 struct tessi_gradient_sum; /* gradient_sum.c */
-struct tessi_slot {        /* what a running microbatch works in; as many as can run at once */
+struct tessi_slot {        /* memory of a running microbatch; there are as many as can run at once */
     char *arena, *pad;     /* pad: inputs of a microbatch that is not full */
     int64_t holds;         /* 1 + the microbatch whose activations are in the arena, between the halves of a step */
     struct tessi_context context;
@@ -141,7 +141,7 @@ struct tess_graph {
     int64_t training_steps; /* 0: there is no end to count to */
     int status;
     char message[TESSI_MESSAGE_CAPACITY];
-    char scope[512]; /* of what is recorded now, a dot behind each part */
+    char scope[512]; /* scopes open now, a dot behind each */
     size_t scope_mark[TESSI_SCOPES_MAX];
     int scope_depth;
     char **scope_text; /* each scope there was, without its last dot: those of the steps */
@@ -184,7 +184,7 @@ struct tess_graph {
     int slots;
     int64_t *total_offset;         /* in the sums: objectives, then totals */
     int64_t sum_floats;            /* totals and gradient probes */
-    struct tess_cache *cache;      /* of its cached attention; NULL: it has none */
+    struct tess_cache *cache;      /* cache of its cached attention; NULL: it has none */
     struct tessi_sums *sums;
     struct tessi_gradient_sum *gradients;
     float *result;                 /* gradients of the last step */

@@ -4,6 +4,7 @@
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
 
+#include <assert.h>
 #include <pthread.h>
 
 #define LEVELS 24
@@ -81,6 +82,7 @@ void tessi_graph_sums_start(struct tessi_sums *t, int64_t microbatches)
     t->microbatches = microbatches;
     int64_t at = 0, level = 0;
     for (int64_t n = microbatches; n > 0; n = n > 1 ? (n + 1) / 2 : 0) {
+        assert(level < LEVELS);
         t->first[level++] = at;
         at += n;
     }
@@ -105,6 +107,7 @@ float *tessi_graph_sums_take(struct tessi_sums *t)
 void tessi_graph_sums_give(struct tessi_sums *t, int64_t microbatch, float *block)
 {
     int64_t n = t->microbatches, j = microbatch;
+    assert(microbatch >= 0 && microbatch < n && block && !t->result); /* each microbatch once, and none after the last */
     for (int level = 0;; level++, n = (n + 1) / 2, j /= 2) {
         if (n == 1) {
             pthread_mutex_lock(&t->lock);
@@ -113,6 +116,7 @@ void tessi_graph_sums_give(struct tessi_sums *t, int64_t microbatch, float *bloc
             return;
         }
         int64_t partner = j ^ 1;
+        assert(level < LEVELS && j < n);
         if (partner >= n)
             continue; /* no partner at this level: moves up */
         pthread_mutex_lock(&t->lock);

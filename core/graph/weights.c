@@ -1,6 +1,7 @@
 /* Named weights: declaration, layout, initial values, views. core/model/weights_file.c has them in files. SPDX-License-Identifier: MIT */
 #include "core/graph/weight_store.h"
 
+#include <assert.h>
 #include <tessera/random.h>
 
 #include <math.h>
@@ -115,6 +116,7 @@ void tessi_graph_weights_layout(struct tess_weights *w)
             if (place != pass)
                 continue;
             item->offset = at;
+            assert(at % 16 == 0); /* a cache line of floats */
             at += (tess_tensor_count(&item->shape) + 15) / 16 * 16;
         }
         if (pass == 0)

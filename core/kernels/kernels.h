@@ -30,7 +30,7 @@ struct tessi_adam {
     float lr, beta1, beta2, epsilon, decay; /* decay: AdamW's lr * weight_decay; 0 for Adam */
     float l2;                               /* Adam's weight decay, added to the gradient */
     float correct1, correct2;               /* 1 - beta^t */
-    float gradient_scale;                   /* of clipping */
+    float gradient_scale;                   /* factor that clips the gradient's norm */
 };
 
 /* Loops over values stored as f32 or as bf16, all of a call alike; computed in f32. */

@@ -23,7 +23,7 @@ int tessi_ops_backend_gemm_run(const struct tess_op_run *r, const struct tessi_b
 /* Room in g->packed, from `offset` on, for what `make` makes of a weight once an optimiser step. */
 int tessi_ops_backend_gemm_keep(struct tess_context *ctx, struct tess_graph *g, const struct tess_node *weight, size_t bytes,
                      int (*make)(const void *self, const float *weight, char *to), const void *self, size_t *offset) TESS_CHECKED;
-/* What the products of weights are computed in: TESS_F32, or TESS_BF16 where the run's precision says so. */
+/* The dtype that products of weights are computed in: TESS_F32, or TESS_BF16 where the run's precision says so. */
 int32_t tessi_ops_operands(const struct tess_graph *g);
 /* A plain product of one matrix pair, stored as f32; leading dimensions are those of the stored matrices. */
 struct tess_dense tessi_ops_gemm(int64_t m, int64_t n, int64_t k, int transpose_a, int64_t lda, int transpose_b, int64_t ldb, int64_t ldc);

@@ -1,4 +1,4 @@
-/* What the norms share. SPDX-License-Identifier: MIT */
+/* Shared by the norms: whether scale and offset fit. SPDX-License-Identifier: MIT */
 #ifndef TESSI_NORMS_H
 #define TESSI_NORMS_H
 

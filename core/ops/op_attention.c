@@ -197,7 +197,7 @@ static void *attention_row_of(const struct attention *a, const struct state *k, 
     return (char *)matrix + (size_t)(i * a->m) * tess_dtype_size(k->operands);
 }
 
-/* What a causal row may not see, from column `seen` on, is zero. */
+/* Causal mask: sets the columns of a row from `seen` on, which it may not see, to zero. */
 static void attention_hide(const struct attention *a, const struct state *k, int64_t seen, void *row)
 {
     size_t size = tess_dtype_size(k->operands);

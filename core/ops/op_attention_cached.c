@@ -23,7 +23,7 @@ struct cached {
     float scale;
 };
 
-/* What of the cache a row of the microbatch uses: keys of head h, and the values `beside` bytes behind. */
+/* Cached keys of head h for a row of the microbatch; its values lie `beside` bytes behind. */
 static char *keys_of(const struct cached *a, int64_t place, int32_t h, size_t *beside)
 {
     const struct tess_cache *k = a->cache;

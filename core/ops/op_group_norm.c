@@ -24,7 +24,7 @@ struct channels {
     float *centre, *scale, *shift, *third;
     int64_t count, repeat;                     /* channels; pixels taken as one */
     const struct tessi_kernels_stored_kernels *kernels; /* for how all tensors are stored; f32 where they are stored differently */
-    size_t size;                               /* of a value as those see it */
+    size_t size;                                        /* bytes of a value as those loops see it */
     float *buffer[3];                            /* windows of `step` pixels for tensors that are stored differently, else NULL */
     int64_t step;
 };
@@ -286,7 +286,7 @@ static int group_backward(const struct tess_op_run *r)
                 if (dbeta)
                     dbeta[q] += (float)s.first[q];
             }
-            double slope = -rstd * rstd * sum_x / m; /* of x in dx */
+            double slope = -rstd * rstd * sum_x / m; /* coefficient of x in dx */
             for (int64_t q = j; q < j + width; q++) {
                 s.shift[q] = (float)slope;
                 s.third[q] = (float)(-rstd * sum / m - slope * (double)s.centre[q]);

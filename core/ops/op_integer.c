@@ -21,7 +21,7 @@ struct rows { /* operands of a walk */
     const struct integer *a;
     const int32_t *x, *b;
     int32_t *y;
-    int64_t n, step;    /* of a row, and of b along it */
+    int64_t n, step;    /* length of a row; how far b moves along it */
     int64_t bad, bad_b; /* offsets in a and b of the first failure; bad < 0: none */
 };
 

@@ -20,7 +20,7 @@
 enum { CHUNK = 512, BATCH = 16 * CHUNK, DEFAULT_ITERATIONS = 300 };
 static const double CAPACITY = 1e-6; /* share of a distance: more than rounding of roots and double sums takes */
 
-struct worker_state { /* what a worker works with */
+struct worker_state { /* buffers of one worker */
     struct tessi_context context;
     char *scratch;
     int32_t list[CHUNK]; /* those of a chunk that are searched for */
@@ -39,7 +39,7 @@ struct lloyd {
     float *buffer;                         /* for a batch of a pool that is not in memory */
     float *centres;                      /* (K, D) */
     char *ready;                         /* the centres, for the search */
-    struct worker_state *worker_state;                   /* of each worker */
+    struct worker_state *worker_state;   /* one for each worker */
     int32_t *code;                       /* (P), and of the centres: (K) */
     double *own, *other;                 /* (P): u squared; l */
     double *sum, *half, *moved;          /* (K, D); (K): half a distance no other centre is below; what a centre moved */

@@ -1,4 +1,4 @@
-/* What seeding and Lloyd's iterations share. SPDX-License-Identifier: MIT */
+/* Shared by seeding and Lloyd's iterations. SPDX-License-Identifier: MIT */
 #ifndef TESSI_KMEANS_PRIVATE_H
 #define TESSI_KMEANS_PRIVATE_H
 

@@ -28,7 +28,7 @@ struct measures { /* at the front of a ready book */
     double y, dy; /* not finite: the product cannot be trusted */
 };
 
-struct row {                       /* what is known of one vector */
+struct row {                       /* state of the search for one vector */
     double reach, error;           /* 2 E + F; E + F; reach not finite: all rows are to be measured */
     float least, next, limit;      /* lowest two s~ so far; what may still be the nearest */
     int32_t pendings, pending[PENDING];

@@ -10,10 +10,10 @@
 struct tessi_nearest {
     struct tessi_runtime *runtime; /* NULL: not planned */
     int64_t codebook_size, d, tile;        /* K, D; vectors of one product */
-    int32_t operands;              /* of the product: TESS_BF16 or TESS_F32 */
+    int32_t operands;                      /* dtype of the product's operands: TESS_BF16 or TESS_F32 */
     struct tess_kernel full, last; /* a tile of vectors by a block of codes, and by those left over */
-    size_t ready_bytes;            /* of a book made ready */
-    size_t scratch_bytes;          /* of each running thread */
+    size_t ready_bytes;            /* size of a prepared codebook */
+    size_t scratch_bytes;          /* scratch of each running thread */
     size_t mean, half, staging, block, block_bytes;       /* where in a ready book */
     size_t operand, score, kernel_scratch, operand_bytes; /* where in the scratch; of one vector */
 };

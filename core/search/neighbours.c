@@ -18,7 +18,7 @@
 
 enum { TILE_QUERIES = 64, TILE_VECTORS = 128, WIDTH = 1024 };
 
-struct worker_state { /* what a worker works with */
+struct worker_state { /* buffers of one worker */
     struct tessi_context context;
     char *scratch;
     float *query, *vector, *product; /* operands (tile, width) and (TILE_VECTORS, width); (tile, TILE_VECTORS) */
@@ -35,7 +35,7 @@ struct tess_neighbours {
     float *centre;          /* (D) */
     double *x, *y, *score;  /* (Q): |x|; (block): |y|; (Q, block): |y|^2 - 2 x y */
     double longest;         /* |y| of the block */
-    struct worker_state *worker_state;      /* of each worker */
+    struct worker_state *worker_state; /* one for each worker */
     int64_t first, n;       /* the block */
     const float *vector;
 };
@@ -241,7 +241,7 @@ static double limit_of(const struct tess_neighbours *s, int64_t q)
     return farthest + (double)(WIDTH + 8) * 0x1p-22 * x * y + (double)(s->d + 8) * (0x1p-51 * sum + 0x1p-120) - x * x;
 }
 
-/* Of equals the one that was there first, whose number is lower, stays in front. */
+/* Inserts a neighbour in order of distance; among equal distances the lower index stays in front. */
 static void neighbours_insert(const struct tess_neighbours *s, int64_t q, double square, int32_t index)
 {
     double *squares = s->o.square + q * s->o.neighbours;

@@ -22,7 +22,7 @@ void tessi_train_curve_close(struct tessi_curve *k);
 /* A step's values of the series; `step` steps are made now, `last`: and there are no more. */
 void tessi_train_curve_add(struct tessi_curve *k, int64_t step, int last, const double *value);
 int64_t tessi_train_curve_floats(const struct tessi_curve *k); /* in `point` */
-/* What it is beside `point`, as attributes of a checkpoint. */
+/* The curve's state apart from the array `point`, to and from the attributes of a checkpoint. */
 int tessi_train_curve_remember(struct tess_context *ctx, const struct tessi_curve *k, struct tess_attrs *f) TESS_CHECKED;
 int tessi_train_curve_recall(struct tess_context *ctx, struct tessi_curve *k, const struct tess_attrs *f) TESS_CHECKED;
 /* Into the artefact as /curve and as the picture `training`; with `named` the names as /curve_names. */

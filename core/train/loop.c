@@ -31,7 +31,7 @@ struct loop {
     struct tessi_curve curve;     /* its series: objectives, the graph's columns, the stage's */
     double log_sum[TESSI_CURVE_SERIES]; /* since the last line of the log, of `logged` steps */
     int64_t logged;
-    double first[MAX_TENSORS];    /* what the objectives were at the first step */
+    double first[MAX_TENSORS];    /* values of the objectives at the first step */
     int32_t far;                  /* the first objective that is far above that by now; -1: none */
     int told;                     /* the user has been told */
 };
@@ -482,6 +482,11 @@ static int loop_check(struct tess_context *ctx, const struct tess_stage_run *r, 
                          : !t->weights ? "weights are"
                          : !t->graph   ? "graph is"
                                        : "function `fill` is");
+    if (t->params->batch < 1 || t->params->steps < 0 || t->params->log_every < 1 ||
+        (t->params->ema_decay > 0.0 && t->params->ema_every < 1))
+        return ctx->fail(
+            ctx, TESS_E_VALUE, "a training: batch, log_every and ema_every must be at least 1, steps 0, not %lld, %lld, %lld and %lld",
+            (long long)t->params->batch, (long long)t->params->log_every, (long long)t->params->ema_every, (long long)t->params->steps);
     if (t->groups < 0 || (t->groups && (!t->group || !TESS_HAS(t->group, first_step))))
         return ctx->fail(ctx, TESS_E_VALUE, "a training of %d groups of weights: %s", (int)t->groups,
                          t->groups > 0 && t->group ? "the size of each is not sizeof(struct tess_training_group)"

@@ -5,6 +5,7 @@
 
 #include "core/kernels/kernels.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -109,6 +110,7 @@ int tessi_train_optimise(struct tess_context *ctx, struct tessi_workers *pool, c
     const struct tess_training_params *p = o->p;
     double scale = p->clip > 0.0 && length > p->clip ? p->clip / length : 1.0; /* (8.4) */
     struct work k = {.w = w, .p = p, .o = o, .step = step, .gradient = gradient};
+    assert(step >= 0 && scale > 0.0 && scale <= 1.0); /* clipping shortens */
     TESS_TRY(tessi_graph_weights_role(ctx, w, TESS_ROLE_VALUE, &k.value));
     TESS_TRY(tessi_graph_weights_role(ctx, w, TESS_ROLE_MOMENT1, &k.m));
     TESS_TRY(tessi_graph_weights_role(ctx, w, TESS_ROLE_MOMENT2, &k.v));

@@ -36,7 +36,7 @@ static void write_text(uint8_t *page, int64_t top, const char *text)
             }
 }
 
-/* What is drawn of a value, and the ends of that. */
+/* The vertical axis: its ends, the last value drawn, linear or logarithmic. */
 struct scale {
     double least, max, last;
     int logarithmic;

@@ -1,4 +1,4 @@
-/* What the plugin of a backend and the file with its functions both state of it. SPDX-License-Identifier: MIT */
+/* The description of a backend, stated alike by its plugin and by the file with its functions. SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_BACKENDS_BACKEND_TABLE_H
 #define PLUGINS_BACKENDS_BACKEND_TABLE_H
 

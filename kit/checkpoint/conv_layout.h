@@ -1,5 +1,5 @@
-/* What the shapes of a convolutional autoencoder's encoder tell of both networks, and the attributes that follow. Linked into each plugin of
- * an architecture that has one.
+/* Layout of a convolutional autoencoder, both networks, derived from the shapes of its encoder; and the attributes that follow. Linked into
+ * each plugin of an architecture that has one.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_CHECKPOINTS_CONV_LAYOUT_H
@@ -8,7 +8,7 @@
 #include <tessera/exchange.h>
 #include <tessera/plugin.h>
 
-/* What they do not tell: parameters, with the published values as defaults. */
+/* Properties that shapes do not tell: parameters, with the published values as defaults. */
 struct conv_untold {
     int64_t height, width, groups;
 };
@@ -22,7 +22,7 @@ struct conv_untold {
 
 struct conv_layout {
     const char *who, *variant;                                      /* the architecture, for messages; of encoder and decoder `conv` */
-    int64_t channels, width[TESS_LIST_MAX], attends[TESS_LIST_MAX]; /* of each level */
+    int64_t channels, width[TESS_LIST_MAX], attends[TESS_LIST_MAX]; /* width of each level, and whether it attends */
     int64_t levels, res_blocks, image_channels, z_channels, code_dim, codebook_size;
 };
 

@@ -1,4 +1,4 @@
-/* What the quantizers whose codebook is trained by gradients have in common: the codebook, the nearest of its rows, the way back
+/* Shared by quantizers whose codebook is trained by gradients: the codebook, the nearest of its rows, the way back
  * (docs/models.md, "Nearest quantizer"). A plugin's own struct begins with struct book. Linked into each of them.
  *
  * SPDX-License-Identifier: MIT */

@@ -1,4 +1,4 @@
-/* What encoder/1 and decoder/1 `conv` share (docs/models.md, "Blocks"): the shape they are told, residual and attention blocks, levels of
+/* Shared by encoder/1 and decoder/1 `conv` (docs/models.md, "Blocks"): the shape they are told, residual and attention blocks, levels of
  * them, and how the weights are called. Names are those of the published checkpoints of each variant; a convolution's weight lies
  * (Co, Kh, Kw, Ci) here. Linked into both plugins.
  *
@@ -42,7 +42,7 @@ struct conv_stack {
     struct tess_node *x;
     int64_t width;   /* channels of x */
     int32_t block;   /* number of the next block */
-    struct tess_node *before_last; /* what conv_last's convolution sees, of as many channels as `before_width` */
+    struct tess_node *before_last; /* input of conv_last's convolution, with `before_width` channels */
     int64_t before_width;
 };
 

@@ -21,7 +21,8 @@ struct job { /* a window of a batch */
 struct canvas {
     struct canvas_options o;
     struct windows windows;
-    int64_t tokens, window_tokens, codebook_size, capacity, calls; /* of a canvas; of a window; K; slots there are */
+    int64_t tokens, window_tokens, codebook_size, capacity,
+        calls; /* tokens of a canvas, and of a window; K; allocated slots; calls of the denoiser */
     struct logit_graph all, picked;
     int64_t rows;                                         /* rows of a batch for each window; 2 with guidance */
     struct tess_tensor x, left, call, state;              /* where all canvases stand */
@@ -31,7 +32,7 @@ struct canvas {
     struct job *job;                                      /* (batch) */
     int64_t jobs;
     int32_t *slot;           /* (batch, tokens): where among its canvas's draws a token is; -1: it is not drawn */
-    uint8_t *chosen, *wanted; /* of one canvas: tokens, windows */
+    uint8_t *chosen, *wanted; /* tokens and windows of one canvas */
     double *sum;             /* (room, K): probabilities added up over windows */
     float *logit;            /* (room, K): of their mean */
     int64_t *covers;         /* (room): windows that have said something */
@@ -328,7 +329,7 @@ static void add_job(struct canvas *k, int64_t taking, int64_t window)
     for (int64_t p = 0; k->taking[taking].logit_graph == &k->picked && p < k->window_tokens; p++)
         if (*slots_of(k, taking, window, p) >= 0)
             at[n++] = (int32_t)p;
-    for (; n > 0 && n < k->picked.width; n++) /* what is left over repeats the last */
+    for (; n > 0 && n < k->picked.width; n++) /* places that are left over repeat the last */
         at[n] = at[n - 1];
     k->job[k->jobs] = (struct job){.taking = taking, .window = window};
     copy_rows(k);

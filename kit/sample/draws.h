@@ -13,7 +13,7 @@ struct draw_row {
     int64_t codebook_size, without; /* `without` is left out; -1: none is */
     double temperature;
     float max; /* the largest logit */
-    double sum; /* of exp((logit - most) / temperature) */
+    double sum; /* sum of exp((logit - max) / temperature) */
 };
 
 /* Fills most and sum. Gives 0 when a logit is NaN or infinitely large: there is no such distribution. A logit of minus infinity rules its

@@ -54,8 +54,9 @@ int sampling_record(struct tess_context *ctx, struct sampling_prior *p, int64_t 
     return tess_graph_seal(ctx, p->picked.graph);
 }
 
-/* Of one token each: all weights are read for a microbatch, so it has more sequences than those of other graphs; and the products of 16
- * rows are rounded as larger ones are where a library has other loops for small ones (docs/models.md, section 9). */
+/* Rows of a microbatch of the graph for one token: all weights are read for a microbatch, so it has more sequences than those of other
+ * graphs; and the products of 16 rows are rounded as larger ones are where a library has other loops for small ones (docs/models.md,
+ * section 9). */
 enum { NEXT_ROWS = 16 };
 
 int sampling_record_next(struct tess_context *ctx, struct sampling_prior *p, uint64_t seed, int64_t batch)

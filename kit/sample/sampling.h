@@ -1,5 +1,5 @@
-/* What stages that sample share beside the sampler: a prior with its graphs, the checkpoint of what is under way, and the way from the one
- * to the next. Linked into each.
+/* Shared by stages that sample, beside the sampler: a prior with its graphs, the checkpoint of unfinished sequences, and the step from one
+ * checkpoint to the next. Linked into each.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_SAMPLING_H
@@ -17,9 +17,9 @@ struct sampling_choice {
 /* A prior and the graphs of it that are of use: all tokens and picked ones, or the next token alone with the cache of those before. */
 struct sampling_prior {
     struct tess_prior prior;
-    struct tess_weights *weights;             /* of all graphs */
+    struct tess_weights *weights;             /* weights of all graphs */
     struct stage_graph denoise, picked, next; /* graph NULL: of no use here */
-    struct tess_cache *cache;                 /* of next */
+    struct tess_cache *cache;                 /* cache of the graph `next` */
     const struct tess_instance *sampler;      /* the choice's, or `own` */
     struct tess_instance *own;
     double guidance;
@@ -35,7 +35,7 @@ int sampling_record(struct tess_context *ctx, struct sampling_prior *p, int64_t 
 /* Records the graph of the next token instead, for a prior that caches. */
 int sampling_record_next(struct tess_context *ctx, struct sampling_prior *p, uint64_t seed, int64_t batch) TESS_CHECKED;
 void sampling_close(struct sampling_prior *p);
-/* What a sampler of `count` sequences holds: all of them, and a batch with its logits. */
+/* Bytes that a sampler of `count` sequences holds: all of them, and a batch with its logits. */
 int64_t sampling_bytes(const struct sampling_prior *p, int64_t count);
 /* Work of so many sequences given to the denoiser, picking where it can; memory of whichever graph takes most. Adds to a plan. */
 int sampling_cost(struct tess_context *ctx, const struct sampling_prior *p, double calls, struct tess_cost *cost) TESS_CHECKED;

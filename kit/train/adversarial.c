@@ -54,7 +54,7 @@ static int adversarial_adapt(void *user, struct tess_context *ctx, const struct 
     return TESS_OK;
 }
 
-/* What the critic makes of the images, changed first where that is asked for: real and made ones by draws of their own. */
+/* The critic's logits of the images, augmented first where that is asked for; real and generated images draw independently. */
 static int adversarial_judge(struct tess_context *ctx, const struct adversarial *a, struct tess_graph *g, struct tess_node *image,
                              const char *purpose, struct tess_node **logits)
 {

@@ -34,11 +34,11 @@ struct adversarial_params {
         .offset = offsetof(S, m.max), .lo = 0, .hi = 1e9, .def = default_most                                                              \
     }
 
-/* What a step of training tells of the two: lambda of (13.3), and the critic's mean logits of real and of made images. */
+/* Metrics of a training step: lambda of (13.3), and the critic's mean logits of real and of generated images. */
 enum { ADVERSARIAL_WEIGHT, ADVERSARIAL_REAL, ADVERSARIAL_MADE, ADVERSARIAL_COLUMNS };
 extern const char *const adversarial_column[ADVERSARIAL_COLUMNS];
 
-/* What a graph with the term refers to while it lives. */
+/* State that a graph with the adversarial term refers to while it lives. */
 struct adversarial {
     const struct adversarial_params *p;
     struct tess_weights *weights;

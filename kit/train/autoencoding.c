@@ -1,4 +1,4 @@
-/* What trains an autoencoder; see autoencoding.h. SPDX-License-Identifier: MIT */
+/* Training of an autoencoder; see autoencoding.h. SPDX-License-Identifier: MIT */
 #include "kit/train/autoencoding.h"
 
 #include "kit/image/geometry.h"
@@ -13,7 +13,7 @@ static const struct tess_quantizer_1 *quantizer_of(const struct autoencoding *k)
     return tess_instance_ops(k->quantizer, "quantizer/1");
 }
 
-/* What the quantizer's codes are, once. */
+/* Asks the quantizer for the layout of its codes, once. */
 static int autoencoding_ask(struct tess_context *ctx, struct autoencoding *k)
 {
     k->layout.size = sizeof k->layout;

@@ -1,4 +1,4 @@
-/* What trains an autoencoder (docs/models.md, "The autoencoder's loss", "The adversarial term"): the training graph over its parts, which
+/* Training of an autoencoder (docs/models.md, "The autoencoder's loss", "The adversarial term"): the training graph over its parts, which
  * are known by kind alone, and what the training loop asks of a stage. Linked into the stages that train all of one, or a part.
  *
  * SPDX-License-Identifier: MIT */
@@ -34,12 +34,12 @@ struct autoencoding_params {
 struct autoencoding {
     const struct autoencoding_params *p;
     struct tess_instance *encoder, *quantizer, *decoder;
-    struct tess_code_layout layout; /* of the quantizer; asked once */
+    struct tess_code_layout layout; /* codes of the quantizer; asked once */
     int started; /* from the weights of a model */
     int frozen; /* the encoder runs without a gradient and stays as it is, decay and averages included */
     struct tess_weights *weights;
     struct tess_graph *graph;
-    struct perceptual_params perceptual; /* of *p, or with a network that was trained here */
+    struct perceptual_params perceptual; /* those of *p, or with a network that was trained here */
     struct perceptual_network network;
     struct stage_images images;
     int64_t train_count;
@@ -47,14 +47,14 @@ struct autoencoding {
     _Atomic int64_t step; /* being made */
     struct adversarial adversarial;
     int (*remember)(void *user, struct tess_context *ctx,
-                    struct tess_attrs *f); /* of struct tess_training; user is the owner. NULL: nothing */
+                    struct tess_attrs *f); /* member of struct tess_training; `user` is the owner. NULL: none */
     void *owner;
     struct tess_stage_run *run; /* while it trains */
 };
 
 /* Fails where parameters contradict each other. */
 int autoencoding_check(struct tess_context *ctx, const struct autoencoding_params *p) TESS_CHECKED;
-/* What the features' file holds belongs to a stage's key. */
+/* Adds the content of the features' file to a stage's key. */
 int autoencoding_fingerprint(struct tess_context *ctx, const struct autoencoding_params *p, struct tess_digest *d) TESS_CHECKED;
 /* Before autoencoding_open: the network for the perceptual term, from the parameters or, where `attributes` is not NULL, an artefact of
  * kind "features"; `from` is that artefact, NULL when planning. */

@@ -39,7 +39,7 @@ int64_t diffaug_shift(float draw, int64_t size)
  * image, whose pixel (i, j) is made of (i + down, j + right). */
 struct change {
     float own, grey, all, light;
-    int64_t width, channels; /* of the image */
+    int64_t width, channels; /* sizes of the image */
     int64_t row, column, rows, columns, down, right;
 };
 
