@@ -13,7 +13,7 @@ remove_each = remove_each() { sort -r | while read -r path; do rm -f "$$1/$$path
     rmdir "$$1" 2>/dev/null || :; };
 
 # Plugins are opened by their path: libtool's descriptions of them are for nobody.
-installed_plugins = for file in $(PLUGINS); do echo "$(DESTDIR)$(pluginsdir)/$${file\#plugins/}"; done
+installed_plugins = for file in $(LTLIBRARIES); do case $$file in plugins/*) echo "$(DESTDIR)$(pluginsdir)/$${file\#plugins/}" ;; esac; done
 
 install-data-local:
 	$(MKDIR_P) "$(DESTDIR)$(docdir)" "$(DESTDIR)$(pkgdatadir)" "$(DESTDIR)$(pkgincludedir)"

@@ -2,7 +2,8 @@
  * each (Tolstikhin et al., "MLP-Mixer: An all-MLP architecture for vision", 2021). It works for maps of the size it was trained on.
  *
  * SPDX-License-Identifier: MIT */
-#include <tessera/tessera.h>
+#include <tessera/kind/denoiser.h>
+#include <tessera/plugin.h>
 
 #include <math.h>
 

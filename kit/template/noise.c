@@ -4,7 +4,8 @@
  * tokens.
  *
  * SPDX-License-Identifier: MIT */
-#include <tessera/tessera.h>
+#include <tessera/kind/noise.h>
+#include <tessera/plugin.h>
 
 #include <math.h>
 #include <string.h>

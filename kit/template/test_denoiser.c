@@ -1,5 +1,5 @@
 /* The denoiser on a test host: the shape of its logits, those of some positions, and its gradient. SPDX-License-Identifier: MIT */
-#include <tessera/tessera.h>
+#include <tessera/kind/denoiser.h>
 #include <tessera/test.h>
 
 #include <stdio.h>

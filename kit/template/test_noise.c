@@ -1,5 +1,5 @@
 /* The noise on a test host: how much it masks, what it loses by that, and that it comes back. SPDX-License-Identifier: MIT */
-#include <tessera/tessera.h>
+#include <tessera/kind/noise.h>
 #include <tessera/test.h>
 
 #include <math.h>
@@ -44,6 +44,7 @@ static int record(void *user, struct tess_context *ctx, struct tess_graph *g, st
     struct tess_instance *i = (struct tess_instance *)user;
     struct tess_noise_loss loss;
     memset(&loss, 0, sizeof loss);
+    loss.size = sizeof loss;
     TESS_TRY(noise_of(i)->record_loss(tess_instance_self(i), ctx, g, in[0], in[1], in[2], in[3], &loss));
     out[0] = loss.bound;
     out[1] = loss.loss;

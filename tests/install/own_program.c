@@ -1,6 +1,6 @@
 /* A program of one's own that is linked with libtessera: here, one that tests a component. SPDX-License-Identifier: MIT */
 #include <stdio.h>
-#include <tessera/kind/quantizer.h>
+#include <tessera/kind/encoder.h>
 #include <tessera/test.h>
 
 static int record(void *user, struct tess_context *ctx, struct tess_graph *g, struct tess_node *const *in, struct tess_node **out)

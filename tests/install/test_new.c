@@ -25,6 +25,7 @@ static const struct {
     {"format", "images=../images steps=2"},
     {"noise", "images=../images steps=2"},
     {"quantizer", "images=../images steps=2"},
+    {"sampler", "images=../images steps=2"},
     {"source", ""},
     {"stage", "images=../images"},
 };
