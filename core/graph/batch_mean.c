@@ -1,10 +1,10 @@
 /* Means over the whole batch in the middle of a graph that is recorded for one microbatch (docs/models.md, "Microbatches and the sum over
  * them", (7.1)).
  *
- * A step of a graph with such means has two halves. In the first each microbatch runs forward with its own values in the means' place, which
- * are totals as well; in the second it runs forward again, now with the means of all, and backward. What is computed of a mean is the same in
- * every microbatch, so its gradient, handed to each microbatch's values as it is and averaged over the microbatches like every other, is the
- * mean's. SPDX-License-Identifier: MIT */
+ * A step of a graph with such means has two halves. In the first each microbatch runs forward with its own values in the means' place,
+ * which are totals as well; in the second it runs forward again, now with the means of all, and backward. What is computed of a mean is the
+ * same in every microbatch, so its gradient, handed to each microbatch's values as it is and averaged over the microbatches like every
+ * other, is the mean's. SPDX-License-Identifier: MIT */
 #include "core/graph/arguments.h"
 #include "core/graph/batch_mean.h"
 

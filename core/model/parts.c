@@ -11,7 +11,7 @@ enum { CODES_MAX = 1 << 30, WIDTH_MAX = 1 << 20 };
 /* ---- encoder ---- */
 
 int tessi_model_encode(struct tess_context *ctx, const struct tess_instance *encoder, struct tess_graph *g, struct tess_node *image,
-                        int64_t code_dim, struct tess_node **latent)
+                       int64_t code_dim, struct tess_node **latent)
 {
     const struct tess_encoder_1 *ops = tess_instance_ops(encoder, "encoder/1");
     const int64_t dim[4] = {tess_graph_microbatch(g), TESSI_ANY, TESSI_ANY, code_dim};
@@ -69,7 +69,7 @@ static int quantizer_gave_codes(struct tess_context *ctx, const struct tessi_rec
 }
 
 int tessi_model_quantize(struct tess_context *ctx, const struct tess_instance *quantizer, struct tess_graph *g, struct tess_node *latent,
-                          struct tess_quantized *out)
+                         struct tess_quantized *out)
 {
     const struct tess_quantizer_1 *ops = tess_instance_ops(quantizer, "quantizer/1");
     struct tess_tensor z = tess_shape(latent);
@@ -85,7 +85,7 @@ int tessi_model_quantize(struct tess_context *ctx, const struct tess_instance *q
 }
 
 int tessi_model_assign(struct tess_context *ctx, const struct tess_instance *quantizer, struct tess_graph *g, struct tess_node *latent,
-                          struct tess_node **codes)
+                       struct tess_node **codes)
 {
     const struct tess_quantizer_1 *ops = tess_instance_ops(quantizer, "quantizer/1");
     *codes = NULL;
@@ -96,7 +96,7 @@ int tessi_model_assign(struct tess_context *ctx, const struct tess_instance *qua
 }
 
 int tessi_model_lookup(struct tess_context *ctx, const struct tess_instance *quantizer, struct tess_graph *g, struct tess_node *codes,
-                          struct tess_node **quantised)
+                       struct tess_node **quantised)
 {
     const struct tess_quantizer_1 *ops = tess_instance_ops(quantizer, "quantizer/1");
     struct tess_code_layout k = {.size = sizeof k};

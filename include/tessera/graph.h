@@ -101,13 +101,13 @@ TESS_EXPORT void tess_total(struct tess_graph *g, const char *name, struct tess_
  * (comma-separated; "" is all). Several objectives may share a graph: a weight belongs to one of them. Its value is
  * reported as a total divided by the microbatches, under `name`. */
 TESS_EXPORT void tess_objective(struct tess_graph *g, const char *name, const char *prefixes, struct tess_node *scalar);
-/* A scalar whose mean over the microbatches of each step is a column of the training's curve and in its log, beside the losses: what a component
- * wants to be seen (a temperature, a share of codes in use). Named like a total; objectives and columns are 10 at most. */
+/* A scalar whose mean over the microbatches of each step is a column of the training's curve and in its log, beside the losses: what a
+ * component wants to be seen (a temperature, a share of codes in use). Named like a total; objectives and columns are 10 at most. */
 TESS_EXPORT void tess_column(struct tess_graph *g, const char *name, struct tess_node *scalar);
-/* The mean of x (f32) over all microbatches of the batch, in each of them: statistics that a part of a batch would get wrong (the entropy of
- * the codes' mean distribution). A step then runs forward twice, with its own x in the first half; at most 8. What is made of means alone is
- * the same in every microbatch and gets the gradient of the whole batch; where it is mixed with a microbatch's own values, the gradient
- * passes as if x were the mean. The x of microbatches have one shape, whatever its first dimension. */
+/* The mean of x (f32) over all microbatches of the batch, in each of them: statistics that a part of a batch would get wrong (the entropy
+ * of the codes' mean distribution). A step then runs forward twice, with its own x in the first half; at most 8. What is made of means
+ * alone is the same in every microbatch and gets the gradient of the whole batch; where it is mixed with a microbatch's own values, the
+ * gradient passes as if x were the mean. The x of microbatches have one shape, whatever its first dimension. */
 TESS_EXPORT struct tess_node *tess_batch_mean(struct tess_graph *g, struct tess_node *x);
 /* A loss that weighs another by gradients: `scalar`'s gradient in the weight of that name is found before the objectives' (mean over the
  * microbatches), handed to the function of tess_set_adaptive_weights in the order of the gradient probes, and the values it sets are those
@@ -171,8 +171,8 @@ TESS_EXPORT struct tess_node *tess_to_f32(struct tess_graph *g, struct tess_node
 TESS_EXPORT struct tess_node *tess_to_i32(struct tess_graph *g, struct tess_node *x);
 /* Training: zero with probability p, the rest times 1 / (1 - p), drawn by (seed, purpose, step, sample, element). Else x. */
 TESS_EXPORT struct tess_node *tess_dropout(struct tess_graph *g, struct tess_node *x, float p, const char *purpose);
-/* The share of a training's steps that were made before this one, a scalar of 0 .. 1: what anneals is a function of it, and resumes with the
- * step's number alone. 1 where nothing is trained, or training has no end. No gradient. */
+/* The share of a training's steps that were made before this one, a scalar of 0 .. 1: what anneals is a function of it, and resumes with
+ * the step's number alone. 1 where nothing is trained, or training has no end. No gradient. */
 TESS_EXPORT struct tess_node *tess_progress(struct tess_graph *g);
 TESS_EXPORT struct tess_node *tess_stop_gradient(struct tess_graph *g, struct tess_node *x);
 /* Value of `value`, gradient to `through` unchanged: z + sg[z_q - z]. Same shapes. */

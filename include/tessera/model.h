@@ -27,18 +27,18 @@ extern "C" {
 
 /* What a quantizer's codes are. */
 struct tess_code_layout {
-    uint32_t size; /* sizeof(struct tess_code_layout), set by the caller */
-    int32_t without_error;                /* codes lie outside the latent's space (kind/quantizer.h): there is no quantisation error */
-    int64_t codebook_size, code_dim;      /* K of the largest level, D */
-    int64_t depth;                        /* codes a position */
-    int64_t level_size[TESS_DEPTH_MAX];   /* K of each level */
+    uint32_t size;                      /* sizeof(struct tess_code_layout), set by the caller */
+    int32_t without_error;              /* codes lie outside the latent's space (kind/quantizer.h): there is no quantisation error */
+    int64_t codebook_size, code_dim;    /* K of the largest level, D */
+    int64_t depth;                      /* codes a position */
+    int64_t level_size[TESS_DEPTH_MAX]; /* K of each level */
 };
 /* Asks the quantizer. TESS_E_PLUGIN where it gives an impossible number. */
 TESS_EXPORT TESS_CHECKED int tess_code_layout_of(struct tess_context *ctx, const struct tess_instance *quantizer,
                                                  struct tess_code_layout *out);
 
 struct tess_tokenizer {
-    uint32_t size;                /* sizeof(struct tess_tokenizer), set by the caller before it is opened */
+    uint32_t size;         /* sizeof(struct tess_tokenizer), set by the caller before it is opened */
     int32_t without_error; /* codes lie outside the latent's space (kind/quantizer.h): there is no quantisation error */
     int64_t height, width, channels, latent_height, latent_width, codebook_size, code_dim;
     struct tess_instance *encoder, *quantizer, *decoder;
@@ -53,14 +53,14 @@ TESS_EXPORT TESS_CHECKED int tess_tokenizer_open(struct tess_context *ctx, const
                                                  struct tess_tokenizer *out);
 TESS_EXPORT void tess_tokenizer_close(struct tess_tokenizer *t);
 /* The parts, for graphs of one's own: each records under its part's scope, where the caller's is none. Of `t` they take the instances and
- * sizes. image (rows, H, W, C) -> latent (rows, h, w, D) -> codes i32 (rows, h, w), or (rows, h, w, depth) where there are levels (levels.h)
- * -> quantised (rows, h, w, D) -> image (rows, H, W, C), all but the codes f32; `image` of an encoder in [0, 1], of a decoder unclamped.
- * tess_tokenizer_quantize is the way in training, with the quantizer's loss (kind/quantizer.h); it sets out->size. TESS_E_DATA where encoder
- * or decoder make another size than `t` has; a latent_height of 0, before that is known, is any.
+ * sizes. image (rows, H, W, C) -> latent (rows, h, w, D) -> codes i32 (rows, h, w), or (rows, h, w, depth) where there are levels
+ * (levels.h) -> quantised (rows, h, w, D) -> image (rows, H, W, C), all but the codes f32; `image` of an encoder in [0, 1], of a decoder
+ * unclamped. tess_tokenizer_quantize is the way in training, with the quantizer's loss (kind/quantizer.h); it sets out->size. TESS_E_DATA
+ * where encoder or decoder make another size than `t` has; a latent_height of 0, before that is known, is any.
  *
- * What a part gives is looked at before anything is computed: status and message, scopes, and of every node that it is there, of this graph,
- * and of the right dtype and shape; codes are looked at as they come. TESS_E_PLUGIN, or TESS_E_SHAPE where sizes alone are wrong, names kind,
- * component, plugin and function. Where the graph has failed nothing is looked at: tess_graph_seal says why. */
+ * What a part gives is looked at before anything is computed: status and message, scopes, and of every node that it is there, of this
+ * graph, and of the right dtype and shape; codes are looked at as they come. TESS_E_PLUGIN, or TESS_E_SHAPE where sizes alone are wrong,
+ * names kind, component, plugin and function. Where the graph has failed nothing is looked at: tess_graph_seal says why. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_latent(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
                                                    struct tess_node *image, struct tess_node **latent);
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_assign(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,

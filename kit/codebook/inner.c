@@ -11,8 +11,8 @@ int inner_check(struct tess_context *ctx, const char *wrapper, const struct tess
     const struct tess_quantizer_1 *ops = inner_ops(q);
     if (ops->codebook_size && ops->code_dim && ops->record && ops->record_assign && ops->record_lookup)
         return TESS_OK;
-    return ctx->fail(ctx, TESS_E_PLUGIN, "%s: the quantizer `%s` inside lacks a function that every quantizer has (kind/quantizer.h)", wrapper,
-                     tess_instance_name(q));
+    return ctx->fail(ctx, TESS_E_PLUGIN, "%s: the quantizer `%s` inside lacks a function that every quantizer has (kind/quantizer.h)",
+                     wrapper, tess_instance_name(q));
 }
 
 int64_t inner_codebook_size(const struct tess_instance *q)

@@ -1,7 +1,8 @@
-/* A quantizer inside another one: components may hold components of their own kind. What a wrapper asks of the one inside, and functions that
- * pass its on.
+/* A quantizer inside another one: components may hold components of their own kind. What a wrapper asks of the one inside, and functions
+ * that pass its on.
  *
- *     struct mine { struct tess_instance *quantizer; };        TESS_PARAM_COMPONENT(struct mine, quantizer, TESS_REQUIRED, "quantizer/1", "...")
+ *     struct mine { struct tess_instance *quantizer; };
+ *     TESS_PARAM_COMPONENT(struct mine, quantizer, TESS_REQUIRED, "quantizer/1", "...")
  *
  * The inner quantizer records under the scope that is open: a wrapper that opens none has weights of the same names.
  *

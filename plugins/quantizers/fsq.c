@@ -1,8 +1,8 @@
-/* quantizer/1 `fsq`: each channel of the latent is bounded and rounded to a few levels, and the code is the number whose digits those are: no
- * codebook is learnt (docs/models.md, "Finite scalar quantisation"; Mentzer et al., "Finite Scalar Quantization: VQ-VAE Made Simple").
+/* quantizer/1 `fsq`: each channel of the latent is bounded and rounded to a few levels, and the code is the number whose digits those are:
+ * no codebook is learnt (docs/models.md, "Finite scalar quantisation"; Mentzer et al., "Finite Scalar Quantization: VQ-VAE Made Simple").
  *
- * One operation of its own does it all in f32, whatever the run's precision: what a rounding to bf16 does to a bounded value near the border of
- * two levels is another code.
+ * One operation of its own does it all in f32, whatever the run's precision: what a rounding to bf16 does to a bounded value near the
+ * border of two levels is another code.
  *
  * SPDX-License-Identifier: MIT */
 #include <tessera/kind/quantizer.h>
@@ -35,9 +35,10 @@ static int fsq_open(void *self, struct tess_context *ctx)
         return ctx->fail(ctx, TESS_E_VALUE, "fsq: `levels` is empty; wanted the levels of each channel, as [8, 5, 5, 5] for 1,000 codes");
     for (int64_t i = 0; i < q->levels.count && q->bound == BOUND_SHIFTED; i++)
         if (q->levels.item[i] == 2)
-            return ctx->fail(ctx, TESS_E_VALUE,
-                             "fsq: two levels and `bound: shifted`: a latent of 0 would lie at the edge of one of them, far from the other; set "
-                             "`bound: symmetric`, or take 3 levels or more");
+            return ctx->fail(
+                ctx, TESS_E_VALUE,
+                "fsq: two levels and `bound: shifted`: a latent of 0 would lie at the edge of one of them, far from the other; set "
+                "`bound: symmetric`, or take 3 levels or more");
     if (fsq_size(q) > CODES_MAX)
         return ctx->fail(ctx, TESS_E_VALUE, "fsq: the product of `levels` is above %d codes; take fewer or smaller ones", CODES_MAX);
     return TESS_OK;
@@ -114,8 +115,9 @@ static int fsq_forward(const struct tess_op_run *r)
         for (int64_t i = 0; i < n; i++) {
             double x = (double)z[i * d + k];
             if (!isfinite(x))
-                return r->context->fail(r->context, TESS_E_FAILED,
-                                        "a latent vector is not finite: the encoder has diverged; lower the learning rate or clip gradients");
+                return r->context->fail(
+                    r->context, TESS_E_FAILED,
+                    "a latent vector is not finite: the encoder has diverged; lower the learning rate or clip gradients");
             int64_t level = fsq_level(q, &c, x);
             value[i * d + k] = fsq_value(q, &c, level);
             code[i] += (int32_t)(level * basis);
@@ -150,8 +152,8 @@ static int fsq_lookup(const struct tess_op_run *r)
     float *value = r->out[0].data;
     for (int64_t i = 0; i < n; i++)
         if (code[i] < 0 || code[i] >= size)
-            return r->context->fail(r->context, TESS_E_DATA, "fsq: code %d at position %lld is outside 0 .. %lld", (int)code[i], (long long)i,
-                                    (long long)(size - 1));
+            return r->context->fail(r->context, TESS_E_DATA, "fsq: code %d at position %lld is outside 0 .. %lld", (int)code[i],
+                                    (long long)i, (long long)(size - 1));
     for (int64_t k = 0, basis = 1; k < d; basis *= q->levels.item[k++]) {
         struct channel c = fsq_channel(q, k);
         for (int64_t i = 0; i < n; i++)
@@ -163,8 +165,7 @@ static int fsq_lookup(const struct tess_op_run *r)
 static void fsq_quantise(const struct fsq *q, struct tess_graph *g, struct tess_node *latent, struct tess_node **quantised,
                          struct tess_node **codes)
 {
-    static const struct tess_op op = {
-        .size = sizeof op, .name = "fsq", .keep_in = 1, .forward = fsq_forward, .backward = fsq_backward};
+    static const struct tess_op op = {.size = sizeof op, .name = "fsq", .keep_in = 1, .forward = fsq_forward, .backward = fsq_backward};
     struct tess_tensor shape[2] = {tess_shape(latent), tess_shape(latent)};
     struct tess_node *out[2] = {NULL, NULL};
     shape[1].dtype = TESS_I32;
@@ -186,8 +187,7 @@ static int fsq_record(void *self, struct tess_context *ctx, struct tess_graph *g
     return TESS_OK;
 }
 
-static int fsq_record_assign(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent,
-                             struct tess_node **codes)
+static int fsq_record_assign(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes)
 {
     struct tess_node *quantised;
     (void)ctx;
@@ -227,6 +227,6 @@ static const struct tess_param params[] = {
 
 TESS_PLUGIN("tessera-fsq", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
             TESS_COMPONENT_DOCUMENTED("Mentzer et al., Finite Scalar Quantization: VQ-VAE Made Simple, 2023",
-                                      "quantizer: {use: fsq, levels: [8, 6, 5]}",
-                                      "fsq", "quantizer/1", "each channel rounded to a few levels, no codebook", sizeof(struct fsq), params, fsq_open,
-                           NULL, &ops));
+                                      "quantizer: {use: fsq, levels: [8, 6, 5]}", "fsq", "quantizer/1",
+                                      "each channel rounded to a few levels, no codebook", sizeof(struct fsq), params, fsq_open, NULL,
+                                      &ops));

@@ -1,7 +1,7 @@
 /* quantizer/1 `gumbel`: the latent gives K logits, and a code is drawn from them so that gradients pass through the draw
  * (docs/models.md, "Gumbel-softmax quantizer"; Jang et al., "Categorical Reparameterization with Gumbel-Softmax"; Ramesh et al., "Zero-Shot
- * Text-to-Image Generation"). In training the forward pass has the drawn code, the backward pass the softmax at a temperature that falls with
- * the step; at inference the code is that of the largest logit.
+ * Text-to-Image Generation"). In training the forward pass has the drawn code, the backward pass the softmax at a temperature that falls
+ * with the step; at inference the code is that of the largest logit.
  *
  * SPDX-License-Identifier: MIT */
 #include <tessera/kind/quantizer.h>
@@ -62,7 +62,8 @@ static struct tess_node *gumbel_noise(struct tess_graph *g, const struct tess_te
 
 static struct tess_node *gumbel_logits(const struct gumbel *q, struct tess_graph *g, struct tess_node *latent)
 {
-    const struct tess_init weight = {.size = sizeof(struct tess_init), .kind = TESS_INIT_UNIFORM, .spread = 1.0 / sqrt((double)q->code_dim)};
+    const struct tess_init weight = {
+        .size = sizeof(struct tess_init), .kind = TESS_INIT_UNIFORM, .spread = 1.0 / sqrt((double)q->code_dim)};
     const struct tess_init zero = {.size = sizeof(struct tess_init), .flags = TESS_WEIGHT_NO_DECAY};
     struct tess_node *w = tess_weight(g, "logits.weight", 2, (const int64_t[]){q->codebook_size, q->code_dim}, &weight);
     return tess_linear(g, latent, w, tess_weight(g, "logits.bias", 1, &q->codebook_size, &zero));
@@ -70,7 +71,8 @@ static struct tess_node *gumbel_logits(const struct gumbel *q, struct tess_graph
 
 static struct tess_node *gumbel_codebook(const struct gumbel *q, struct tess_graph *g)
 {
-    const struct tess_init init = {.size = sizeof(struct tess_init), .kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = 1.0};
+    const struct tess_init init = {
+        .size = sizeof(struct tess_init), .kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = 1.0};
     return tess_weight(g, "codebook", 2, (const int64_t[]){q->codebook_size, q->code_dim}, &init);
 }
 
@@ -147,6 +149,6 @@ static const struct tess_param params[] = {
 
 TESS_PLUGIN("tessera-gumbel", "0.1.0", "MIT", TESS_NEEDS("graph/1", "random/1"),
             TESS_COMPONENT_DOCUMENTED("Jang, Gu and Poole, Categorical Reparameterization with Gumbel-Softmax, 2017",
-                                      "quantizer: {use: gumbel, codebook_size: 256, code_dim: 32}",
-                                      "gumbel", "quantizer/1", "a code drawn from K logits, gradients through the draw", sizeof(struct gumbel), params,
-                           NULL, NULL, &ops));
+                                      "quantizer: {use: gumbel, codebook_size: 256, code_dim: 32}", "gumbel", "quantizer/1",
+                                      "a code drawn from K logits, gradients through the draw", sizeof(struct gumbel), params, NULL, NULL,
+                                      &ops));

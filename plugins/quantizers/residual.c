@@ -1,6 +1,6 @@
-/* quantizer/1 `residual`: several quantizers of one kind after another, each of what those before it left over; a position has a code of each
- * (docs/models.md, "Residual quantisation"; Zeghidour et al., "SoundStream"; Lee et al., "Autoregressive Image Generation using Residual
- * Quantization"). The quantizers are recorded under "levels.0", "levels.1" and so on, with codebooks of their own.
+/* quantizer/1 `residual`: several quantizers of one kind after another, each of what those before it left over; a position has a code of
+ * each (docs/models.md, "Residual quantisation"; Zeghidour et al., "SoundStream"; Lee et al., "Autoregressive Image Generation using
+ * Residual Quantization"). The quantizers are recorded under "levels.0", "levels.1" and so on, with codebooks of their own.
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/codebook/inner.h"
@@ -23,13 +23,15 @@ static int residual_open(void *self, struct tess_context *ctx)
     struct tess_instance *q = residual_inner(self);
     TESS_TRY(inner_check(ctx, "residual", q));
     if (inner_depth(q) > 1)
-        return ctx->fail(ctx, TESS_E_VALUE, "residual: the quantizer `%s` has several levels itself; give one with a single codebook (`ema`)",
+        return ctx->fail(ctx, TESS_E_VALUE,
+                         "residual: the quantizer `%s` has several levels itself; give one with a single codebook (`ema`)",
                          tess_instance_name(q));
     if (inner_outside_latent_space(q))
-        return ctx->fail(ctx, TESS_E_VALUE,
-                         "residual: what the quantizer `%s` makes does not lie in the latent's space, so nothing is left over that could be "
-                         "quantised; give one with a codebook of latents (`ema`, `nearest`)",
-                         tess_instance_name(q));
+        return ctx->fail(
+            ctx, TESS_E_VALUE,
+            "residual: what the quantizer `%s` makes does not lie in the latent's space, so nothing is left over that could be "
+            "quantised; give one with a codebook of latents (`ema`, `nearest`)",
+            tess_instance_name(q));
     return TESS_OK;
 }
 
@@ -183,6 +185,6 @@ static const struct tess_param params[] = {
 
 TESS_PLUGIN("tessera-residual", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
             TESS_COMPONENT_DOCUMENTED("Lee et al., Autoregressive Image Generation using Residual Quantization, 2022",
-                                      "quantizer: {use: residual, depth: 4, quantizer: {use: ema, codebook_size: 256}}",
-                                      "residual", "quantizer/1", "levels of quantizers, each of what those before it left over",
-                           sizeof(struct residual), params, residual_open, NULL, &ops));
+                                      "quantizer: {use: residual, depth: 4, quantizer: {use: ema, codebook_size: 256}}", "residual",
+                                      "quantizer/1", "levels of quantizers, each of what those before it left over",
+                                      sizeof(struct residual), params, residual_open, NULL, &ops));

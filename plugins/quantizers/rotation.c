@@ -1,6 +1,6 @@
 /* quantizer/1 `rotation`: another quantizer, through which gradients pass turned and scaled as the latent is onto its code, in place of
- * unchanged (docs/models.md, "Rotation trick"; Fifty et al., "Restructuring Vector Quantization with the Rotation Trick"). Codes, weights and
- * losses are the other quantizer's.
+ * unchanged (docs/models.md, "Rotation trick"; Fifty et al., "Restructuring Vector Quantization with the Rotation Trick"). Codes, weights
+ * and losses are the other quantizer's.
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/codebook/inner.h"
@@ -34,8 +34,8 @@ static int rotation_forward(const struct tess_op_run *r)
     return TESS_OK;
 }
 
-/* y = sg[lambda R] z, R = I - 2 r r^T + 2 q^ z^T with unit vectors z^, q^ and r along z^ + q^: dz = lambda R^T dy (28.2). Where one of them is
- * zero, or they are opposite, there is no such rotation: dz = dy. */
+/* y = sg[lambda R] z, R = I - 2 r r^T + 2 q^ z^T with unit vectors z^, q^ and r along z^ + q^: dz = lambda R^T dy (28.2). Where one of them
+ * is zero, or they are opposite, there is no such rotation: dz = dy. */
 static void rotate_back(int64_t d, const float *z, const float *q, const float *dy, float *dz)
 {
     double zz = sqrt(rotation_dot(d, z, z)), qq = sqrt(rotation_dot(d, q, q)), zq = rotation_dot(d, z, q);
@@ -105,6 +105,6 @@ static const struct tess_param params[] = {
 
 TESS_PLUGIN("tessera-rotation", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
             TESS_COMPONENT_DOCUMENTED("Fifty et al., Restructuring Vector Quantization with the Rotation Trick, 2024",
-                                      "quantizer: {use: rotation, quantizer: {use: ema, codebook_size: 256}}",
-                                      "rotation", "quantizer/1", "another quantizer, gradients turned as the latent is onto its code",
-                           sizeof(struct rotation), params, rotation_open, NULL, &ops));
+                                      "quantizer: {use: rotation, quantizer: {use: ema, codebook_size: 256}}", "rotation", "quantizer/1",
+                                      "another quantizer, gradients turned as the latent is onto its code", sizeof(struct rotation), params,
+                                      rotation_open, NULL, &ops));

@@ -26,8 +26,8 @@ static int adapt(void *user, struct tess_context *ctx, const struct tess_tensor 
     return TESS_OK;
 }
 
-/* E[H(p)] - H(E[p]), p = softmax(x W^T): what lookup-free quantisation adds to its loss. With `probed` a third term, weighed by the gradient of
- * the first. */
+/* E[H(p)] - H(E[p]), p = softmax(x W^T): what lookup-free quantisation adds to its loss. With `probed` a third term, weighed by the
+ * gradient of the first. */
 static void record(struct entropy *e, int64_t rows, int probed)
 {
     struct tess_graph *g = e->b.graph;
@@ -56,7 +56,8 @@ static void run(struct entropy *e, int threads, int64_t microbatches, int probed
     tess_random_normal(&s, 0, BATCH * D, x);
     fixture_open(&e->b, threads, BATCH / microbatches, microbatches, 1);
     record(e, BATCH / microbatches, probed);
-    struct tess_tensor total[3] = {tess_tensor_over(&e->loss, TESS_F32, 0, NULL), {.data = NULL}, tess_tensor_over(e->mean, TESS_F32, 2, DIMS(1, CODES))};
+    struct tess_tensor total[3] = {
+        tess_tensor_over(&e->loss, TESS_F32, 0, NULL), {.data = NULL}, tess_tensor_over(e->mean, TESS_F32, 2, DIMS(1, CODES))};
     struct tess_batch batch = {.size = sizeof batch, .samples = BATCH, .inputs = 1, .in = &in, .totals = 3, .total = total};
     fixture_ok(&e->b, tess_graph_step(&e->b.context.context, e->b.graph, &batch));
     fixture_ok(&e->b, tess_graph_gradient(&e->b.context.context, e->b.graph, "w", &gradient));

@@ -1,5 +1,6 @@
-/* fsq, rotation, residual and gumbel: against vector-quantize-pytorch 1.32 where that has them (tests/golden/make_quantizers.py), else against
- * their formulas in double; round trips of codes, bits on any number of threads, use of codes over steps. SPDX-License-Identifier: MIT */
+/* fsq, rotation, residual and gumbel: against vector-quantize-pytorch 1.32 where that has them (tests/golden/make_quantizers.py), else
+ * against their formulas in double; round trips of codes, bits on any number of threads, use of codes over steps. SPDX-License-Identifier:
+ * MIT */
 #include "tests/support/golden.h"
 #include "tests/support/suite.h"
 
@@ -10,8 +11,8 @@
 
 #include <tessera/kind/quantizer.h>
 
-/* A quantizer recorded for training over vectors: input "latent" through a weight where gradients are wanted, outputs "quantised" and "codes",
- * objective: the sum of quantised times the input "weight", plus `loss` times its own loss. */
+/* A quantizer recorded for training over vectors: input "latent" through a weight where gradients are wanted, outputs "quantised" and
+ * "codes", objective: the sum of quantised times the input "weight", plus `loss` times its own loss. */
 struct trained {
     struct fixture b;
     struct tess_instance *instance;
@@ -35,8 +36,8 @@ static void open_trained(struct trained *t, const char *config, int threads, int
     memset(t, 0, sizeof *t);
     fixture_open(&t->b, threads, rows, microbatches, 1);
     tess_graph_free(t->b.graph);
-    const struct tess_graph_options o = {.size = sizeof o, .training = 1, .microbatch = rows, .microbatches = microbatches, .seed = SEED,
-                                         .training_steps = training_steps};
+    const struct tess_graph_options o = {
+        .size = sizeof o, .training = 1, .microbatch = rows, .microbatches = microbatches, .seed = SEED, .training_steps = training_steps};
     fixture_ok(&t->b, tess_graph_new(&t->b.context.context, t->b.weights, &o, &t->b.graph));
     fixture_ok(&t->b, tess_instance_open(&t->b.context.context, "quantizer/1", config, "test", &t->instance));
     t->ops = tess_instance_ops(t->instance, "quantizer/1");
@@ -45,7 +46,8 @@ static void open_trained(struct trained *t, const char *config, int threads, int
     t->rows = rows * microbatches;
     t->d = t->ops->code_dim(self);
     t->depth = depth_of(t->ops, self);
-    struct tess_node *latent = tess_input(g, "latent", TESS_F32, 2, DIMS(rows, t->d)), *weight = tess_input(g, "weight", TESS_F32, 2, DIMS(rows, t->d));
+    struct tess_node *latent = tess_input(g, "latent", TESS_F32, 2, DIMS(rows, t->d)),
+                     *weight = tess_input(g, "weight", TESS_F32, 2, DIMS(rows, t->d));
     struct tess_node *moved = tess_add(g, latent, tess_weight(g, "shift", 1, &t->d, TESS_INIT(.flags = 0)));
     tess_scope(g, "quantizer");
     fixture_ok(&t->b, t->ops->record(self, &t->b.context.context, g, moved, &out));
@@ -58,8 +60,8 @@ static void open_trained(struct trained *t, const char *config, int threads, int
     fixture_ok(&t->b, tess_graph_seal(&t->b.context.context, g));
     fixture_ok(&t->b, tess_weights_seal(&t->b.context.context, t->b.weights));
     t->quantised = tess_tensor_over(calloc((size_t)(t->rows * t->d), sizeof(float)), TESS_F32, 2, DIMS(t->rows, t->d));
-    t->codes = tess_tensor_over(calloc((size_t)(t->rows * t->depth), sizeof(int32_t)), TESS_I32, t->depth > 1 ? 2 : 1,
-                                DIMS(t->rows, t->depth));
+    t->codes =
+        tess_tensor_over(calloc((size_t)(t->rows * t->depth), sizeof(int32_t)), TESS_I32, t->depth > 1 ? 2 : 1, DIMS(t->rows, t->depth));
 }
 
 static void close_trained(struct trained *t)
@@ -76,7 +78,8 @@ static void step(struct trained *t, const float *latent, const float *weight, ui
     struct tess_tensor in[2] = {tess_tensor_over((void *)(uintptr_t)latent, TESS_F32, 2, DIMS(t->rows, t->d)),
                                 tess_tensor_over((void *)(uintptr_t)weight, TESS_F32, 2, DIMS(t->rows, t->d))};
     struct tess_tensor out[8] = {{.data = NULL}}, total[2] = {tess_tensor_over(&t->objective, TESS_F32, 0, NULL), {.data = NULL}};
-    struct tess_batch batch = {.size = sizeof batch, .samples = t->rows, .step = at, .inputs = 2, .in = in, .out = out, .totals = 1, .total = total};
+    struct tess_batch batch = {
+        .size = sizeof batch, .samples = t->rows, .step = at, .inputs = 2, .in = in, .out = out, .totals = 1, .total = total};
     const char *name;
     for (; (name = tess_graph_output_at(t->b.graph, batch.outputs, &out[batch.outputs])) && batch.outputs < 8; batch.outputs++)
         if (strcmp(name, "quantised") == 0)
@@ -105,8 +108,8 @@ static void gradients(const char *config, int64_t rows, int64_t d, const float *
 static void near(const char *what, int64_t n, const float *got, const float *want, double absolute)
 {
     for (int64_t i = 0; i < n; i++)
-        ck_assert_msg(fabs((double)got[i] - (double)want[i]) <= absolute * fmax(1.0, fabs((double)want[i])), "%s %lld: %.9g, %.9g was wanted",
-                      what, (long long)i, (double)got[i], (double)want[i]);
+        ck_assert_msg(fabs((double)got[i] - (double)want[i]) <= absolute * fmax(1.0, fabs((double)want[i])),
+                      "%s %lld: %.9g, %.9g was wanted", what, (long long)i, (double)got[i], (double)want[i]);
 }
 
 /* ---- inference: codes of latents, and the way back ---- */
@@ -137,13 +140,15 @@ static void infer(const char *config, struct fixture *weights_of, int64_t rows, 
     for (int64_t i = 0; weights_of && i < tess_weights_count(b.weights); i++) {
         struct tess_tensor to, from;
         fixture_ok(&b, tess_weights_view(ctx, b.weights, i, TESS_ROLE_VALUE, &to));
-        fixture_ok(&b, tess_weights_find(&weights_of->context.context, weights_of->weights, tess_weights_name(b.weights, i), TESS_ROLE_VALUE, &from));
+        fixture_ok(&b, tess_weights_find(&weights_of->context.context, weights_of->weights, tess_weights_name(b.weights, i),
+                                         TESS_ROLE_VALUE, &from));
         memcpy(to.data, from.data, tess_tensor_bytes(&to));
     }
     tess_weights_touch(b.weights);
     struct tess_tensor input[2] = {tess_tensor_over((void *)(uintptr_t)latent, TESS_F32, 2, DIMS(rows, d)),
                                    tess_tensor_over((void *)(uintptr_t)look, TESS_I32, rank, DIMS(rows, depth))};
-    struct tess_tensor out[2] = {tess_tensor_over(codes, TESS_I32, rank, DIMS(rows, depth)), tess_tensor_over(vectors, TESS_F32, 2, DIMS(rows, d))};
+    struct tess_tensor out[2] = {tess_tensor_over(codes, TESS_I32, rank, DIMS(rows, depth)),
+                                 tess_tensor_over(vectors, TESS_F32, 2, DIMS(rows, d))};
     struct tess_batch batch = {.size = sizeof batch, .samples = rows, .inputs = 2, .in = input, .outputs = 2, .out = out};
     fixture_ok(&b, tess_graph_run(ctx, b.graph, &batch));
     tess_instance_close(q);
@@ -180,7 +185,8 @@ START_TEST(fsq_is_the_published_one)
     for (int i = 0; i < (int)golden_size(g, "cases"); i++) {
         char config[160];
         struct trained t;
-        struct tess_tensor z = read_case(g, "z", i, TESS_F32), weight = read_case(g, "weight", i, TESS_F32), codes = read_case(g, "codes", i, TESS_I32);
+        struct tess_tensor z = read_case(g, "z", i, TESS_F32), weight = read_case(g, "weight", i, TESS_F32),
+                           codes = read_case(g, "codes", i, TESS_I32);
         struct tess_tensor quantised = read_case(g, "quantised", i, TESS_F32), grad = read_case(g, "grad", i, TESS_F32);
         int64_t n = tess_tensor_count(&z);
         float *dz = calloc((size_t)n, sizeof *dz);
@@ -224,7 +230,8 @@ START_TEST(fsq_codes_go_there_and_back)
                 double want = c[i].symmetric ? 2.0 * digit / (levels - 1.0) - 1.0 : (digit - half) / half;
                 double h = (levels - 1.0) * 1.001 / 2.0, o = fmod(levels, 2.0) == 0.0 ? 0.5 : 0.0;
                 ck_assert_float_eq_tol(vectors[3 * k + j], (float)want, 1e-7f);
-                z[3 * k + j] = (float)(c[i].symmetric ? atanh(fmax(-0.9999, fmin(0.9999, want))) : atanh((want * half + o) / h) - atanh(o / h));
+                z[3 * k + j] =
+                    (float)(c[i].symmetric ? atanh(fmax(-0.9999, fmin(0.9999, want))) : atanh((want * half + o) / h) - atanh(o / h));
             }
         infer(c[i].config, NULL, size, z, codes, look, vectors);
         ck_assert_mem_eq(codes, look, (size_t)size * sizeof *codes);
@@ -251,8 +258,8 @@ END_TEST
 
 enum { K = 12 };
 
-/* A codebook whose row i is the golden code of latent i, and the nearest to it by far: the two scaled apart from all others would change the
- * gradient, so each row has a graph of its own. */
+/* A codebook whose row i is the golden code of latent i, and the nearest to it by far: the two scaled apart from all others would change
+ * the gradient, so each row has a graph of its own. */
 START_TEST(a_gradient_is_turned_as_the_published_one)
 {
     struct golden *g = golden_open("rotation.h5");
@@ -310,7 +317,8 @@ END_TEST
 START_TEST(residual_levels_are_the_published_ones)
 {
     struct golden *g = golden_open("residual.h5");
-    struct tess_tensor book = golden_read(g, "codebooks", TESS_F32), z = golden_read(g, "z", TESS_F32), codes = golden_read(g, "codes", TESS_I32);
+    struct tess_tensor book = golden_read(g, "codebooks", TESS_F32), z = golden_read(g, "z", TESS_F32),
+                       codes = golden_read(g, "codes", TESS_I32);
     struct tess_tensor quantised = golden_read(g, "quantised", TESS_F32), commitment = golden_read(g, "commitment", TESS_F32);
     int64_t depth = golden_size(g, "depth"), size = golden_size(g, "codebook_size"), d = golden_size(g, "width");
     struct trained t;
@@ -318,8 +326,9 @@ START_TEST(residual_levels_are_the_published_ones)
     float *zero = calloc((size_t)tess_tensor_count(&z), sizeof *zero), *vectors = calloc((size_t)tess_tensor_count(&z), sizeof *vectors);
     int32_t *again = calloc((size_t)tess_tensor_count(&codes), sizeof *again);
     double want = 0.0;
-    snprintf(config, sizeof config, "{use: residual, depth: %lld, quantizer: {use: nearest, codebook_size: %lld, code_dim: %lld, beta: 0.25}}",
-             (long long)depth, (long long)size, (long long)d);
+    snprintf(config, sizeof config,
+             "{use: residual, depth: %lld, quantizer: {use: nearest, codebook_size: %lld, code_dim: %lld, beta: 0.25}}", (long long)depth,
+             (long long)size, (long long)d);
     open_trained(&t, config, 2, z.dim[0], 1, 1.0f);
     for (int64_t l = 0; l < depth; l++) {
         char name[64];
@@ -369,7 +378,8 @@ enum { STEPS = 25, BATCH = 256, WIDE = 4 };
 static void react(struct trained *t, const float *z, uint32_t at)
 {
     float zero[BATCH * WIDE] = {0};
-    struct tess_tensor in[2] = {tess_tensor_over((void *)(uintptr_t)z, TESS_F32, 2, DIMS(BATCH, WIDE)), tess_tensor_over(zero, TESS_F32, 2, DIMS(BATCH, WIDE))};
+    struct tess_tensor in[2] = {tess_tensor_over((void *)(uintptr_t)z, TESS_F32, 2, DIMS(BATCH, WIDE)),
+                                tess_tensor_over(zero, TESS_F32, 2, DIMS(BATCH, WIDE))};
     struct tess_tensor out[16] = {{.data = NULL}}, total[32] = {{.data = NULL}}, latents = in[0];
     struct tess_batch batch = {.size = sizeof batch, .samples = BATCH, .step = at, .inputs = 2, .in = in, .out = out, .total = total};
     struct tess_tensor *codes = NULL;
@@ -384,8 +394,16 @@ static void react(struct trained *t, const float *z, uint32_t at)
         total[batch.totals].data = calloc(1, tess_tensor_bytes(&total[batch.totals]));
     fixture_ok(&t->b, tess_graph_step(&t->b.context.context, t->b.graph, &batch));
     memcpy(t->codes.data, codes->data, tess_tensor_bytes(&t->codes));
-    struct tess_react r = {.size = sizeof r, .step = at, .seed = 3, .weights = t->b.weights, .scope = "quantizer", .latents = &latents, .codes = codes,
-                           .graph = t->b.graph, .batch = &batch, .steps = STEPS};
+    struct tess_react r = {.size = sizeof r,
+                           .step = at,
+                           .seed = 3,
+                           .weights = t->b.weights,
+                           .scope = "quantizer",
+                           .latents = &latents,
+                           .codes = codes,
+                           .graph = t->b.graph,
+                           .batch = &batch,
+                           .steps = STEPS};
     fixture_ok(&t->b, t->ops->react(tess_instance_self(t->instance), &t->b.context.context, &r));
     for (int i = 0; i < 16; i++)
         free(out[i].data);

@@ -1,5 +1,5 @@
-/* Encoders, decoders and quantizers that do one thing wrong: each is told by kind, plugin and function, with what was wanted and found, when
- * its graph is recorded; wrong codes when they come. SPDX-License-Identifier: MIT */
+/* Encoders, decoders and quantizers that do one thing wrong: each is told by kind, plugin and function, with what was wanted and found,
+ * when its graph is recorded; wrong codes when they come. SPDX-License-Identifier: MIT */
 #include "tests/support/paths.h"
 #include "tests/support/suite.h"
 
@@ -65,8 +65,14 @@ static void open_tokenizer(const struct wrong_part *w, struct tess_tokenizer *t)
         snprintf(config, sizeof config, "{use: wrong, how: \"%s\"%s}", wrong ? w->how : "", i == 1 && w->parameters ? w->parameters : "");
         ok(tess_instance_open(ctx, kinds[i], config, "test", &part[i]));
     }
-    *t = (struct tess_tokenizer){.size = sizeof *t, .height = SIDE, .width = SIDE, .channels = CHANNELS, .code_dim = WIDTH,
-                                 .encoder = part[0], .quantizer = part[1], .decoder = part[2]};
+    *t = (struct tess_tokenizer){.size = sizeof *t,
+                                 .height = SIDE,
+                                 .width = SIDE,
+                                 .channels = CHANNELS,
+                                 .code_dim = WIDTH,
+                                 .encoder = part[0],
+                                 .quantizer = part[1],
+                                 .decoder = part[2]};
 }
 
 /* All three parts by the way of training, or by those of inference. */
@@ -243,8 +249,13 @@ static const struct tess_component components[] = {
     {.name = "hole", .kind = "encoder/1", .summary = "x", .self_size = 8, .ops = &no_encoder},
     {.name = "hole", .kind = "decoder/1", .summary = "x", .self_size = 8, .ops = &no_decoder},
     {.name = NULL}};
-static const struct tess_plugin holes = {.size = sizeof holes, .abi_major = TESS_ABI_MAJOR, .abi_minor = TESS_ABI_MINOR,
-                                         .id = "test-holes", .version = "1", .license = "MIT", .components = components,
+static const struct tess_plugin holes = {.size = sizeof holes,
+                                         .abi_major = TESS_ABI_MAJOR,
+                                         .abi_minor = TESS_ABI_MINOR,
+                                         .id = "test-holes",
+                                         .version = "1",
+                                         .license = "MIT",
+                                         .components = components,
                                          .component_stride = sizeof(struct tess_component)};
 
 /* At the gate, or when the component is first used. */

@@ -1,5 +1,5 @@
-/* Tokenizers of several codes a position, and those with no codebook of latents, through every stage that handles codes; wrong components told
- * when a pipeline is planned. SPDX-License-Identifier: MIT */
+/* Tokenizers of several codes a position, and those with no codebook of latents, through every stage that handles codes; wrong components
+ * told when a pipeline is planned. SPDX-License-Identifier: MIT */
 #include "core/base/attributes_private.h"
 #include "core/host/runtime.h"
 #include "core/store/store.h"
@@ -50,7 +50,8 @@ static struct tess_tensor codes_of(const char *workdir, const char *stage, int64
 /* Noises and denoisers that priors of several levels are made of. */
 static const char *const priors[][4] = {
     {NULL},
-    {"prior.noise=uniform", "prior.denoiser={use: unet, embed_dim: null, layers: null, channels: 8, channel_mult: [1, 2], heads: 2, head_dim: 4}"},
+    {"prior.noise=uniform",
+     "prior.denoiser={use: unet, embed_dim: null, layers: null, channels: 8, channel_mult: [1, 2], heads: 2, head_dim: 4}"},
 };
 
 START_TEST(levels_go_through_every_stage)
@@ -63,7 +64,8 @@ START_TEST(levels_go_through_every_stage)
     static const char *const stages[] = {"tokenizer", "codes", "prior", "samples", "decoded", "edited"};
     for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
         stage_bench_same("one", "two", stages[i]);
-    struct tess_tensor codes = codes_of("one", "codes", SMALL_COUNT), drawn = codes_of("one", "samples", 5), edited = codes_of("one", "edited", 4);
+    struct tess_tensor codes = codes_of("one", "codes", SMALL_COUNT), drawn = codes_of("one", "samples", 5),
+                       edited = codes_of("one", "edited", 4);
     for (int64_t q = 0; q < 4; q++)
         for (int64_t i = 0; i < H * W * DEPTH; i++) /* the right half is kept, at every level */
             if (i / DEPTH % W >= W / 2)
@@ -99,7 +101,8 @@ START_TEST(causal_priors_draw_levels_in_order)
 END_TEST
 
 static const char *const stopped[] = {
-    "tokenizer.quantizer={use: residual, depth: 3, quantizer: {use: ema, codebook_size: 8, code_dim: 6}, codebook_size: null, code_dim: null}",
+    "tokenizer.quantizer={use: residual, depth: 3, quantizer: {use: ema, codebook_size: 8, code_dim: 6}, codebook_size: null, code_dim: "
+    "null}",
     "tokenizer.quantizer={use: gumbel, codebook_size: 8, code_dim: 6}",
 };
 
@@ -118,10 +121,12 @@ END_TEST
 START_TEST(codes_of_another_space_have_no_error)
 {
     static const char fsq[] = "tokenizer.quantizer={use: fsq, levels: [5, 3], codebook_size: null, code_dim: null}";
-    static const char refit[] = "tessera: 1\nname: small\nextends: levels.yaml\nstages: {edited: null, mask: null, again: {use: refit, in: {images: "
-                                "images, model: tokenizer}}}\n";
-    static const char canvas[] = "tessera: 1\nname: small\nextends: levels.yaml\nstages: {edited: null, mask: null, wide: {use: sample-canvas, in: "
-                                 "{prior: prior}, height: 8, width: 12}}\n";
+    static const char refit[] =
+        "tessera: 1\nname: small\nextends: levels.yaml\nstages: {edited: null, mask: null, again: {use: refit, in: {images: "
+        "images, model: tokenizer}}}\n";
+    static const char canvas[] =
+        "tessera: 1\nname: small\nextends: levels.yaml\nstages: {edited: null, mask: null, wide: {use: sample-canvas, in: "
+        "{prior: prior}, height: 8, width: 12}}\n";
     works(ATTEMPT(.workdir = ".", .override = {fsq}));
     struct tess_artefact *c = result(".", "codes");
     const char *name, *unit;
@@ -170,7 +175,8 @@ START_TEST(a_level_has_its_own_codes)
     fine(tess_prior_open(C, f, "test", &p));
     ck_assert_int_eq(tess_prior_tokens(&p), TOKENS);
     fine(tess_weights_new(C, 1, &w));
-    fine(tess_graph_new(C, w, &(struct tess_graph_options){.size = sizeof(struct tess_graph_options), .microbatch = ROWS, .microbatches = 1}, &g));
+    fine(tess_graph_new(
+        C, w, &(struct tess_graph_options){.size = sizeof(struct tess_graph_options), .microbatch = ROWS, .microbatches = 1}, &g));
     fine(tess_prior_record_denoise(C, &p, g));
     fine(tess_graph_seal(C, g));
     for (int i = 0; i < ROWS * TOKENS; i++)
@@ -197,7 +203,8 @@ END_TEST
 START_TEST(mistakes_are_found_by_a_plan)
 {
     static const char *const wrong[][2] = {
-        {"tokenizer.encoder={use: wrong, channels: null, channel_mult: null, attn_resolutions: null, how: narrow}", "encoder `wrong` (plugin test-wrong-parts), record: wanted a latent"},
+        {"tokenizer.encoder={use: wrong, channels: null, channel_mult: null, attn_resolutions: null, how: narrow}",
+         "encoder `wrong` (plugin test-wrong-parts), record: wanted a latent"},
         {"tokenizer.quantizer={use: wrong, how: rank}", "quantizer `wrong` (plugin test-wrong-parts), record: wanted"},
         {"tokenizer.decoder={use: wrong, how: mute}", "decoder `wrong` (plugin test-wrong-parts), record: returned -2 without a message"},
     };

@@ -63,8 +63,8 @@ struct tess_quantizer_1 {
     int64_t (*depth)(void *self);
     /* Codes of level l, 0 <= l < depth: at least 2, at most codebook_size, which one level reaches. NULL: codebook_size for each. */
     int64_t (*level_size)(void *self, int64_t level);
-    /* 1: what a code stands for does not lie in the latent's space (it is bounded, or another vector is learnt for it), so that the distance
-     * of the two, the "quantisation error", says nothing and is not measured. NULL: 0. */
+    /* 1: what a code stands for does not lie in the latent's space (it is bounded, or another vector is learnt for it), so that the
+     * distance of the two, the "quantisation error", says nothing and is not measured. NULL: 0. */
     int (*outside_latent_space)(void *self);
 };
 
