@@ -141,7 +141,7 @@ static int check_run(const struct cli_globals *g, struct check *c)
 {
     struct tessi_context context;
     struct tessi_runtime *r = NULL;
-    struct tessi_judge_report report;
+    struct tessi_judge_report report = {.file = ""};
     const struct tessi_runtime_options o = {.plugin_path = g->plugin_path, .backend = g->backend, .threads = 1, .level = TESSI_QUIET};
     tessi_base_context_init(&context, NULL);
     int status = tessi_host_runtime_new(&context.context, &o, &r);

@@ -10,7 +10,7 @@ const int64_t denoiser_size[][2] = {{2, 4}, {4, 4}, {8, 8}};
 /* ---- what it records ----------------------------------------------------------------------------------------------- */
 
 /* With which of the optional inputs. */
-enum { WITH_TIME = 1, WITH_MASK = 2, WITH_POSITIONS = 4, WITH_CAUSAL = 8, WITH_LABEL = 16 };
+enum { WITH_TIME = 1, WITH_MASK = 2, WITH_POSITIONS = 4, WITH_CAUSAL = 8, WITH_LABEL = 16, WITH_LEVELS = 32 };
 
 static int denoiser_record_with(struct judge_piece *p, int with, int64_t height, int64_t width)
 {
@@ -23,6 +23,10 @@ static int denoiser_record_with(struct judge_piece *p, int with, int64_t height,
                                      .height = height,
                                      .width = width,
                                      .causal = with & WITH_CAUSAL ? 1 : 0};
+    if (with & WITH_LEVELS) { /* two codes a position, of half as many */
+        in.width = width / 2;
+        in.depth = 2;
+    }
     in.tokens = judge_input(p, "tokens", TESS_I32, 2, (const int64_t[]){p->rows, tokens}, JUDGE_FILL_CODES, in.vocabulary);
     if (with & WITH_TIME)
         in.time = judge_input(p, "time", TESS_F32, 1, &p->rows, JUDGE_FILL_TIMES, 0);
@@ -48,6 +52,7 @@ DENOISER_RECORD(denoiser_timed, WITH_TIME)
 DENOISER_RECORD(denoiser_picked, WITH_MASK | WITH_POSITIONS)
 DENOISER_RECORD(denoiser_causal, WITH_CAUSAL)
 DENOISER_RECORD(denoiser_labelled, WITH_MASK | WITH_LABEL)
+DENOISER_RECORD(denoiser_levels, WITH_MASK | WITH_LEVELS)
 
 static int denoiser_picks(const void *table)
 {
@@ -59,6 +64,12 @@ static int denoiser_is_causal(const void *table)
 {
     const struct tess_denoiser_1 *ops = table;
     return TESS_HAS(ops, causal) && ops->causal;
+}
+
+static int denoiser_reads_depth(const void *table)
+{
+    const struct tess_denoiser_1 *ops = table;
+    return TESS_HAS(ops, reads_depth) && ops->reads_depth;
 }
 
 static int denoiser_takes_labels(const void *table)
@@ -73,6 +84,7 @@ const struct judge_workload denoiser_workloads[] = {
     {.name = "record of positions", .sizes = DENOISER_SIZES, .record = denoiser_picked, .has = denoiser_picks},
     {.name = "record, causal", .smooth = 1, .sizes = DENOISER_SIZES, .record = denoiser_causal, .has = denoiser_is_causal},
     {.name = "record with labels", .sizes = DENOISER_SIZES, .record = denoiser_labelled, .has = denoiser_takes_labels},
+    {.name = "record of levels", .smooth = 1, .sizes = DENOISER_SIZES, .record = denoiser_levels, .has = denoiser_reads_depth},
     {.name = NULL}};
 
 /* ---- at work ------------------------------------------------------------------------------------------------------- */
