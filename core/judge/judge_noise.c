@@ -7,7 +7,7 @@
 
 /* ---- at work ------------------------------------------------------------------------------------------------------- */
 
-int noise_open(struct judge *j, struct tess_instance *i, int64_t tokens, int64_t codes, struct noise_case *n)
+int judge_noise_open(struct judge *j, struct tess_instance *i, int64_t tokens, int64_t codes, struct noise_case *n)
 {
     *n = (struct noise_case){
         .j = j, .ctx = j->ctx, .ops = tess_instance_ops(i, "noise/1"), .self = tess_instance_self(i), .tokens = tokens, .codes = codes};
@@ -145,7 +145,7 @@ static int noise_corrupt_all(struct judge *j, struct tess_instance *i, int what)
     const int64_t tokens[3] = {1, NOISE_TOKENS, 131}, codes[3] = {2, NOISE_CODES, 1000};
     struct noise_case n;
     for (int size = 0; size < 3; size++) {
-        JUDGE_TRY(noise_open(j, i, tokens[size], codes[size], &n));
+        JUDGE_TRY(judge_noise_open(j, i, tokens[size], codes[size], &n));
         for (int k = 0; k < 5; k++)
             JUDGE_TRY(noise_corrupt_at(&n, noise_time(&n, k), what));
     }
@@ -187,7 +187,7 @@ static int noise_outside_body(struct judge *j, struct tess_instance *i)
 {
     struct noise_case n;
     int32_t x0[NOISE_TOKENS_MAX], xt[NOISE_TOKENS_MAX];
-    JUDGE_TRY(noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
+    JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
     const int64_t wrong[3] = {0, -1, n.steps + 1};
     noise_codes(&n, 0, x0);
     for (int k = 0; k < 3; k++) {
@@ -215,7 +215,7 @@ static int noise_start_body(struct judge *j, struct tess_instance *i)
     struct noise_case n;
     int32_t a[NOISE_TOKENS_MAX], b[NOISE_TOKENS_MAX];
     for (int k = 0; k < 3; k++) {
-        JUDGE_TRY(noise_open(j, i, tokens[k], NOISE_CODES, &n));
+        JUDGE_TRY(judge_noise_open(j, i, tokens[k], NOISE_CODES, &n));
         JUDGE_TRY(noise_start(&n, 3, a));
         JUDGE_TRY(noise_start(&n, 3, b));
         if (memcmp(a, b, (size_t)n.tokens * sizeof *a) != 0)

@@ -16,7 +16,7 @@ struct noise_case {
 };
 
 /* An opened noise at work on sequences of `tokens` of `codes`. A size that is no size is a failure of the test `sizes`: JUDGE_SKIP. */
-int noise_open(struct judge *j, struct tess_instance *i, int64_t tokens, int64_t codes, struct noise_case *n);
+int judge_noise_open(struct judge *j, struct tess_instance *i, int64_t tokens, int64_t codes, struct noise_case *n);
 int noise_corrupt(const struct noise_case *n, int64_t t, uint32_t sample, const int32_t *x0, int32_t *xt);
 /* One reverse step of `all`, with `left` left; x may be next. */
 int noise_reverse(const struct noise_case *n, int64_t left, int64_t all, uint32_t sample, const float *logits, const int32_t *x,

@@ -22,7 +22,7 @@ static int bound_record(struct judge_piece *p)
 {
     struct noise_case n;
     struct tess_noise_loss out = {.size = sizeof out};
-    int status = noise_open(p->j, p->instance, BOUND_TOKENS, BOUND_CODES, &n);
+    int status = judge_noise_open(p->j, p->instance, BOUND_TOKENS, BOUND_CODES, &n);
     if (status != TESS_OK)
         return p->ctx->fail(p->ctx, TESS_E_VALUE, "%s", p->j->told->text);
     n.ctx = p->ctx;
@@ -53,7 +53,7 @@ struct bound_case {
 static int bound_open(struct judge *j, struct tess_instance *i, struct bound_case *b)
 {
     memset(b, 0, sizeof *b);
-    JUDGE_TRY(noise_open(j, i, BOUND_TOKENS, BOUND_CODES, &b->n));
+    JUDGE_TRY(judge_noise_open(j, i, BOUND_TOKENS, BOUND_CODES, &b->n));
     b->p = (struct judge_piece){.j = j, .ctx = j->ctx, .work = noise_workloads, .instance = i, .rows = BOUND_ROWS, .microbatches = 1};
     return judge_piece_begin(&b->p);
 }
@@ -213,7 +213,7 @@ static const struct judge_workload bound_training = {.name = "record_loss", .tra
 static int times_open(struct judge *j, struct tess_instance *i, struct bound_case *b)
 {
     memset(b, 0, sizeof *b);
-    JUDGE_TRY(noise_open(j, i, BOUND_TOKENS, BOUND_CODES, &b->n));
+    JUDGE_TRY(judge_noise_open(j, i, BOUND_TOKENS, BOUND_CODES, &b->n));
     if (!b->n.ops->draw_time || !b->n.ops->observe)
         return judge_skip(j, "its times of training are uniform");
     b->p = (struct judge_piece){.j = j, .ctx = j->ctx, .work = &bound_training, .instance = i, .rows = 2, .microbatches = 1};

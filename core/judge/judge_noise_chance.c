@@ -20,7 +20,7 @@ struct histogram {
 
 static int chance_open(struct judge *j, struct tess_instance *i, struct noise_case *n)
 {
-    JUDGE_TRY(noise_open(j, i, CHANCE_TOKENS, CHANCE_CODES, n));
+    JUDGE_TRY(judge_noise_open(j, i, CHANCE_TOKENS, CHANCE_CODES, n));
     if (n->causal)
         return judge_skip(j, "it noises nothing: tokens are drawn in order");
     if (n->vocabulary > CHANCE_STATES)
@@ -297,7 +297,7 @@ static int chance_temperature_body(struct judge *j, struct tess_instance *i)
 {
     struct noise_case n;
     float logits[NOISE_TOKENS * NOISE_CODES] = {0};
-    JUDGE_TRY(noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
+    JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
     int64_t all = n.causal ? n.tokens : 1;
     for (int64_t k = 0; k < n.tokens; k++)
         logits[k * n.codes + 2] = 1.0f;

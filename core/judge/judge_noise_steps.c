@@ -36,7 +36,7 @@ static int noise_reverse_one(const struct noise_case *n, int what, int64_t left,
 static int noise_reverse_all(struct judge *j, struct tess_instance *i, int what)
 {
     struct noise_case n;
-    JUDGE_TRY(noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
+    JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
     int64_t all = noise_chain(&n);
     for (uint32_t sample = 0; sample < 8; sample++) {
         int32_t x[NOISE_TOKENS];
@@ -70,7 +70,7 @@ static int noise_nan_body(struct judge *j, struct tess_instance *i)
     struct noise_case n;
     float logits[NOISE_TOKENS * NOISE_CODES];
     int32_t x[NOISE_TOKENS], next[NOISE_TOKENS];
-    JUDGE_TRY(noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
+    JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
     JUDGE_TRY(noise_start(&n, 0, x));
     for (int64_t k = 0; k < n.tokens * n.codes; k++)
         logits[k] = NAN;
@@ -123,7 +123,7 @@ static int noise_changes_step(const struct noise_case *n, int64_t left, int64_t 
 static int noise_changes_body(struct judge *j, struct tess_instance *i)
 {
     struct noise_case n;
-    JUDGE_TRY(noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
+    JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
     if (!n.ops->changes)
         return judge_skip(j, "it does not tell which tokens a step draws");
     int64_t all = noise_chain(&n);
@@ -168,7 +168,7 @@ static int noise_rows_step(const struct noise_case *n, int64_t left, int64_t all
 static int noise_rows_body(struct judge *j, struct tess_instance *i)
 {
     struct noise_case n;
-    JUDGE_TRY(noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
+    JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
     if (!n.ops->changes || !TESS_HAS(n.ops, reads_row) || !n.ops->reads_row)
         return judge_skip(j, "it does not read logits by row");
     int64_t all = noise_chain(&n);
@@ -193,7 +193,7 @@ static int noise_condition_body(struct judge *j, struct tess_instance *i)
     struct noise_case n;
     uint8_t mask[NOISE_TOKENS];
     int32_t values[NOISE_TOKENS], x[NOISE_TOKENS], next[NOISE_TOKENS];
-    JUDGE_TRY(noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
+    JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
     if (!TESS_HAS(n.ops, condition) || !n.ops->condition)
         return judge_skip(j, "it cannot sample around known tokens");
     int64_t all = noise_chain(&n);
@@ -262,7 +262,7 @@ static int noise_threads_body(struct judge *j, struct tess_instance *i)
     pthread_t thread[THREADS];
     int started = 0;
     for (int k = 0; k <= THREADS; k++) {
-        JUDGE_TRY(noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &t[k].n));
+        JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &t[k].n));
         tessi_base_context_init(&t[k].context, &j->runtime->host);
         t[k].n.ctx = &t[k].context.context;
         t[k].number = k;
