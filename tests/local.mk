@@ -33,6 +33,7 @@ include tests/noises/local.mk
 include tests/sources/local.mk
 include tests/stages/local.mk
 include tests/cli/local.mk
+include tests/metrics/local.mk
 include tests/testing/local.mk
 include tests/install/local.mk
 include tests/judge/local.mk

@@ -13,6 +13,7 @@
 #include <tessera/kind/denoiser.h>
 #include <tessera/kind/encoder.h>
 #include <tessera/kind/features.h>
+#include <tessera/kind/metric.h>
 #include <tessera/kind/noise.h>
 #include <tessera/kind/quantizer.h>
 #include <tessera/kind/sampler.h>
@@ -82,6 +83,12 @@ static const struct tessi_kind kinds[] = {
     }},
     {"features/1", END_OF(tess_features_1, place), {
         MUST(tess_features_1, record), MUST(tess_features_1, file), MUST(tess_features_1, place),
+    }},
+    {"metric/1", END_OF(tess_metric_1, unpack), {
+        MAY(tess_metric_1, check, "says which rows it can judge"),
+        MAY(tess_metric_1, bytes, "tells how much memory it takes"),
+        MUST(tess_metric_1, open), MUST(tess_metric_1, close), MUST(tess_metric_1, accumulate), MUST(tess_metric_1, merge),
+        MUST(tess_metric_1, finish), MUST(tess_metric_1, pack), MUST(tess_metric_1, unpack),
     }},
     {"denoiser/1", END_OF(tess_denoiser_1, record), {
         MUST(tess_denoiser_1, record),

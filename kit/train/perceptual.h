@@ -45,5 +45,8 @@ int perceptual_record(struct tess_context *ctx, const struct perceptual_params *
 /* image (rows, H, W, C), pixels in 0 .. 1 -> (rows, D): vectors whose squared distances are the perceptual ones, (24.2). No gradient. */
 int perceptual_vector(struct tess_context *ctx, struct tess_instance *features, struct tess_graph *g, struct tess_node *image,
                       struct tess_node **vector);
+/* image -> (rows, C): the network's last features, averaged over the image: what sets of images are judged by. No gradient. */
+int perceptual_pooled(struct tess_context *ctx, struct tess_instance *features, struct tess_graph *g, struct tess_node *image,
+                      struct tess_node **vector);
 
 #endif

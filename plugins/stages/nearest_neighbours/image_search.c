@@ -12,74 +12,6 @@ static int64_t at_most(int64_t n, int64_t max)
     return n < max ? n : max;
 }
 
-/* ---- vectors ---- */
-
-static int record_features(struct tess_context *ctx, struct image_vectors *v, const int64_t size[3])
-{
-    struct tess_graph *g = v->look.graph;
-    struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){STAGE_MICROBATCH, size[0], size[1], size[2]}), *vector;
-    TESS_TRY(perceptual_vector(ctx, v->network.instance, g, tess_to_f32(g, image, 1.0f / 255.0f, 0.0f), &vector));
-    struct tess_tensor shape = tess_shape(vector);
-    v->width = shape.dim[1];
-    tess_output(g, "vector", vector);
-    return tess_graph_seal(ctx, g);
-}
-
-int image_vectors_open(struct tess_context *ctx, struct image_vectors *v, const int64_t size[3], uint64_t seed, int64_t batch)
-{
-    v->width = size[0] * size[1] * size[2];
-    v->bytes = tess_tensor_over(NULL, TESS_U8, 4, (const int64_t[]){batch, size[0], size[1], size[2]});
-    if (!v->network.instance)
-        return TESS_OK;
-    TESS_TRY(stage_graph_open(ctx, &v->look, seed, batch));
-    TESS_TRY(record_features(ctx, v, size));
-    return perceptual_check(ctx, &v->network, v->look.weights);
-}
-
-int image_vectors_read(struct tess_context *ctx, struct image_vectors *v)
-{
-    TESS_TRY(stage_tensor(ctx, &v->bytes, TESS_U8, 4, v->bytes.dim));
-    return v->network.instance ? perceptual_read(ctx, &v->network, v->look.weights) : TESS_OK;
-}
-
-void image_vectors_close(struct image_vectors *v)
-{
-    stage_graph_close(&v->look, 1);
-    perceptual_close(&v->network);
-    tess_free(v->bytes.data);
-    v->bytes.data = NULL;
-}
-
-int64_t image_list_at(const struct image_list *l, int64_t i)
-{
-    return l->first + i * l->of / l->count;
-}
-
-/* Images i .. i + n - 1 of a list, at most a batch, as vectors. */
-static int make_batch(struct tess_context *ctx, const struct image_vectors *v, const struct image_list *l, int64_t i, int64_t n, float *to)
-{
-    struct tess_tensor bytes = v->bytes, vectors = tess_tensor_over(to, TESS_F32, 2, (const int64_t[]){n, v->width});
-    size_t row = l->images->row;
-    bytes.dim[0] = n;
-    for (int64_t j = 0; j < n; j++)
-        TESS_TRY(stage_images_get(ctx, l->images, image_list_at(l, i + j), (uint8_t *)bytes.data + (size_t)j * row));
-    if (v->network.instance)
-        return stage_graph_run(ctx, &v->look, 0, 0, n, 1, &bytes, 1, &vectors);
-    for (int64_t j = 0; j < n * v->width; j++)
-        to[j] = (float)((const uint8_t *)bytes.data)[j];
-    return TESS_OK;
-}
-
-static int make_vectors(struct tess_context *ctx, const struct image_vectors *v, const struct image_list *l, int64_t i, int64_t n,
-                        float *to)
-{
-    for (int64_t j = 0; j < n; j += v->bytes.dim[0]) {
-        int64_t some = n - j < v->bytes.dim[0] ? n - j : v->bytes.dim[0];
-        TESS_TRY(make_batch(ctx, v, l, i + j, some, to + j * v->width));
-    }
-    return TESS_OK;
-}
-
 /* ---- queries ---- */
 
 static int64_t queries_at_work(const struct image_search *s)
@@ -96,8 +28,8 @@ static int make_queries(struct tess_context *ctx, struct image_search *s)
         const struct image_list *l = &s->query[i];
         int64_t n = at_most(end, before + l->count) - at;
         if (n > 0) {
-            TESS_TRY(
-                make_vectors(ctx, s->vectors, l, at - before, n, (float *)s->query_vectors.data + (at - s->first) * s->vectors->width));
+            TESS_TRY(image_vectors_make(ctx, s->vectors, l, at - before, n,
+                                        (float *)s->query_vectors.data + (at - s->first) * s->vectors->width));
             at += n;
         }
         before += l->count;
@@ -178,7 +110,7 @@ static int search_pool(struct tess_context *ctx, struct image_search *s, int64_t
         if (seen > 0 && (tess_stage_stopping(s->run) || tess_stage_checkpoint_due(s->run)))
             TESS_TRY(tess_stage_checkpoint(ctx, s->run, image_search_write_checkpoint, s));
         TESS_TRY(stage_check_stop(ctx, s->run, seen, image_search_passes(s) * all, "image"));
-        TESS_TRY(make_vectors(ctx, s->vectors, &s->pool, s->done, n, s->block_vectors.data));
+        TESS_TRY(image_vectors_make(ctx, s->vectors, &s->pool, s->done, n, s->block_vectors.data));
         TESS_TRY(tess_neighbours_add(ctx, s->search, s->done, n, s->block_vectors.data));
         s->done += n;
         tess_stage_progress(s->run, seen + n, image_search_passes(s) * all, "image", NULL, 0.0);

@@ -1,33 +1,12 @@
 /* The nearest of many images to each of some others, by pixels or by a network's features (docs/models.md, "Nearest training images and
- * flips"): images as vectors, as many of them at a time as memory allows, and the checkpoint of a search. Compiled into the stage that
+ * flips"): as many vectors at a time as memory allows, and the checkpoint of a search. Compiled into the stage that
  * searches.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_IMAGE_SEARCH_H
 #define PLUGINS_STAGES_IMAGE_SEARCH_H
 
-#include "kit/infer/common.h"
-#include "kit/train/perceptual.h"
-
-/* Images as vectors of f32: their pixels, 0 .. 255, or what a network makes of them. */
-struct image_vectors {
-    struct perceptual_network network; /* none: pixels */
-    struct stage_graph look;
-    int64_t width;                     /* values of a vector */
-    struct tess_tensor bytes;          /* images of a batch */
-};
-/* For images of H, W, C, `batch` at a time; the network's weights are read by image_vectors_read. Start from zeroed memory but for
- * `network`; close, which closes that too, in any case. */
-int image_vectors_open(struct tess_context *ctx, struct image_vectors *v, const int64_t size[3], uint64_t seed, int64_t batch) TESS_CHECKED;
-int image_vectors_read(struct tess_context *ctx, struct image_vectors *v) TESS_CHECKED;
-void image_vectors_close(struct image_vectors *v);
-
-/* Images that are searched for, or in: number i is image first + floor(i of / count). */
-struct image_list {
-    const struct stage_images *images;
-    int64_t first, of, count;
-};
-int64_t image_list_at(const struct image_list *l, int64_t i);
+#include "kit/infer/image_vectors.h"
 
 enum { IMAGE_SEARCH_LISTS = 2 };
 

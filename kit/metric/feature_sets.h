@@ -1,0 +1,26 @@
+/* The state of a metric that needs all features at its end: the vectors of both sets. SPDX-License-Identifier: MIT */
+#ifndef KIT_METRIC_FEATURE_SETS_H
+#define KIT_METRIC_FEATURE_SETS_H
+
+#include <tessera/base.h>
+#include <tessera/kind/metric.h>
+
+struct feature_sets {
+    int64_t features;             /* D */
+    int64_t rows[2], capacity[2]; /* of TESS_METRIC_IMAGES and TESS_METRIC_SAMPLES */
+    float *vector[2];             /* (rows, D) */
+};
+
+/* Functions of struct tess_metric_1, for a table to point at. */
+int feature_sets_open(void *self, struct tess_context *ctx, const struct tess_metric_shape *s, void **state);
+void feature_sets_close(void *self, void *state);
+int feature_sets_accumulate(void *self, struct tess_context *ctx, void *state, const struct tess_metric_rows *rows);
+int feature_sets_merge(void *self, struct tess_context *ctx, void *state, void *next);
+int64_t feature_sets_pack(void *self, const void *state, void *bytes);
+int feature_sets_unpack(void *self, struct tess_context *ctx, void *state, const void *bytes, int64_t count);
+int64_t feature_sets_bytes(void *self, const struct tess_metric_shape *s);
+
+/* Squared Euclidean distance of two vectors, every product and sum in double. */
+double feature_sets_square(const float *a, const float *b, int64_t features);
+
+#endif

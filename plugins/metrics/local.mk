@@ -1,0 +1,26 @@
+metricsdir = $(pluginsdir)/metrics
+metrics_LTLIBRARIES = plugins/metrics/frechet.la plugins/metrics/kernel.la plugins/metrics/manifold.la plugins/metrics/reconstruction.la
+plugins_metrics_kernel_la_SOURCES = plugins/metrics/kernel.c
+plugins_metrics_kernel_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_metrics_kernel_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_metrics_manifold_la_SOURCES = plugins/metrics/manifold.c
+plugins_metrics_manifold_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_metrics_manifold_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_metrics_reconstruction_la_SOURCES = plugins/metrics/reconstruction.c
+plugins_metrics_reconstruction_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_metrics_reconstruction_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_metrics_frechet_la_SOURCES = plugins/metrics/frechet/frechet.c plugins/metrics/frechet/frechet_table.h
+plugins_metrics_frechet_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_metrics_frechet_la_LIBADD = $(PLUGIN_LIBS)
+
+# LAPACK is OpenBLAS's; loaded when a Fréchet distance is asked for (`module` in <tessera/plugin.h>).
+metric_librariesdir = $(metricsdir)/libraries
+metric_libraries_LTLIBRARIES = plugins/metrics/libraries/frechet.la
+plugins_metrics_libraries_frechet_la_SOURCES = plugins/metrics/frechet/frechet_lapack.c plugins/metrics/frechet/frechet_table.h \
+    plugins/metrics/frechet/scatter.c plugins/metrics/frechet/scatter.h
+plugins_metrics_libraries_frechet_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
+plugins_metrics_libraries_frechet_la_LDFLAGS = $(LIBRARY_LDFLAGS)
+plugins_metrics_libraries_frechet_la_LIBADD = $(PLUGIN_LIBS) $(OPENBLAS_LIBS)

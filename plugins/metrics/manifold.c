@@ -1,0 +1,134 @@
+/* metric/1 `precision-recall` and `density-coverage`: how many samples lie among the images and how many images among the samples, by the
+ * balls around a set's vectors that reach to their k-th nearest neighbour in it (docs/metrics.md; Kynkäänniemi et al., "Improved Precision
+ * and Recall Metric for Assessing Generative Models", 2019; Naeem et al., "Reliable Fidelity and Diversity Metrics for Generative Models",
+ * 2020).
+ *
+ * SPDX-License-Identifier: MIT */
+#include "kit/metric/radii.h"
+
+#include <tessera/plugin.h>
+
+struct manifold {
+    int64_t neighbours;
+    int32_t border;
+};
+
+static int manifold_check(void *self, struct tess_context *ctx, const struct tess_metric_shape *s)
+{
+    const struct manifold *m = self;
+    int64_t fewest = s->rows[0] < s->rows[1] ? s->rows[0] : s->rows[1];
+    if (fewest > m->neighbours)
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_VALUE,
+                     "neighbours: %lld of %lld vectors are not to be had; give more images or samples, or lower `neighbours`",
+                     (long long)m->neighbours, (long long)fewest);
+}
+
+/* What both metrics find: balls around the one set, points of the other. */
+struct manifold_work {
+    double *square;
+    struct radii_count count;
+};
+
+static void manifold_close(struct manifold_work *w)
+{
+    tess_free(w->square);
+    tess_free(w->count.balls);
+    tess_free(w->count.nearest);
+}
+
+static int manifold_open(struct tess_context *ctx, const struct feature_sets *s, int32_t points, struct manifold_work *w)
+{
+    void *square, *balls, *nearest;
+    TESS_TRY(tess_alloc(ctx, (size_t)s->rows[!points] * sizeof(double), "radii", &square));
+    w->square = square;
+    TESS_TRY(tess_alloc(ctx, (size_t)s->rows[points] * sizeof(int64_t), "counts", &balls));
+    w->count.balls = balls;
+    TESS_TRY(tess_alloc(ctx, (size_t)s->rows[points] * sizeof(double), "distances", &nearest));
+    w->count.nearest = nearest;
+    return TESS_OK;
+}
+
+static int manifold_find(struct tess_context *ctx, const struct manifold *m, const struct feature_sets *s, int32_t points,
+                         const struct tess_metric_sink *sink, struct manifold_work *w)
+{
+    TESS_TRY(manifold_open(ctx, s, points, w));
+    TESS_TRY(radii_of(ctx, s, !points, m->neighbours, sink, w->square));
+    return radii_count(ctx, s, points, w->square, m->border, sink, &w->count);
+}
+
+/* Share of the points that lie in a ball of the other set. */
+static int manifold_share(struct tess_context *ctx, const struct manifold *m, const struct feature_sets *s, int32_t points,
+                          const struct tess_metric_sink *sink, double *share)
+{
+    struct manifold_work w = {NULL, {NULL, NULL}};
+    int64_t inside = 0;
+    int status = manifold_find(ctx, m, s, points, sink, &w);
+    for (int64_t i = 0; status == TESS_OK && i < s->rows[points]; i++)
+        inside += w.count.balls[i] > 0;
+    *share = (double)inside / (double)s->rows[points];
+    manifold_close(&w);
+    return status;
+}
+
+static int precision_recall_finish(void *self, struct tess_context *ctx, void *state, const struct tess_metric_sink *sink)
+{
+    double precision = 0.0, recall = 0.0;
+    TESS_TRY(manifold_share(ctx, self, state, TESS_METRIC_SAMPLES, sink, &precision));
+    TESS_TRY(manifold_share(ctx, self, state, TESS_METRIC_IMAGES, sink, &recall));
+    TESS_TRY(sink->value(sink->to, ctx, "precision", precision, "", TESS_METRIC_HIGHER));
+    return sink->value(sink->to, ctx, "recall", recall, "", TESS_METRIC_HIGHER);
+}
+
+/* Density: balls around images that hold a sample, over k samples. Coverage: images whose ball holds a sample. */
+static int density_coverage_finish(void *self, struct tess_context *ctx, void *state, const struct tess_metric_sink *sink)
+{
+    const struct manifold *m = self;
+    const struct feature_sets *s = state;
+    struct manifold_work w = {NULL, {NULL, NULL}}, back = {NULL, {NULL, NULL}};
+    int64_t balls = 0, covered = 0;
+    int status = manifold_find(ctx, m, s, TESS_METRIC_SAMPLES, sink, &w);
+    for (int64_t i = 0; status == TESS_OK && i < s->rows[1]; i++)
+        balls += w.count.balls[i];
+    if (status == TESS_OK)
+        status = manifold_find(ctx, m, s, TESS_METRIC_IMAGES, sink, &back);
+    for (int64_t i = 0; status == TESS_OK && i < s->rows[0]; i++)
+        covered += m->border == RADII_INSIDE_OPEN ? back.count.nearest[i] < w.square[i] : back.count.nearest[i] <= w.square[i];
+    if (status == TESS_OK)
+        status = sink->value(sink->to, ctx, "density", (double)balls / (double)m->neighbours / (double)s->rows[1], "", TESS_METRIC_HIGHER);
+    if (status == TESS_OK)
+        status = sink->value(sink->to, ctx, "coverage", (double)covered / (double)s->rows[0], "", TESS_METRIC_HIGHER);
+    manifold_close(&w);
+    manifold_close(&back);
+    return status;
+}
+
+#define MANIFOLD_METRIC(end)                                                                                                               \
+    {                                                                                                                                      \
+        .size = sizeof(struct tess_metric_1), .wants = TESS_METRIC_FEATURES,                                                               \
+        .protocol = "distances in double, a vector is not its own neighbour", .check = manifold_check, .bytes = feature_sets_bytes,        \
+        .open = feature_sets_open, .close = feature_sets_close, .accumulate = feature_sets_accumulate, .merge = feature_sets_merge,        \
+        .finish = (end), .pack = feature_sets_pack, .unpack = feature_sets_unpack                                                          \
+    }
+static const struct tess_metric_1 precision_recall = MANIFOLD_METRIC(precision_recall_finish);
+static const struct tess_metric_1 density_coverage = MANIFOLD_METRIC(density_coverage_finish);
+
+#define NEIGHBOURS_HELP "k: a ball reaches to the k-th nearest other vector of its set"
+#define BORDER_HELP "whether a vector on the border of a ball lies in it (closed: <=, as published with the metric; open: <)"
+static const struct tess_param precision_recall_params[] = {
+    TESS_PARAM_I64(struct manifold, neighbours, 1, 1e6, 3, NEIGHBOURS_HELP),
+    TESS_PARAM_ENUM(struct manifold, border, "closed|open", RADII_INSIDE_CLOSED, BORDER_HELP),
+    TESS_PARAM_END,
+};
+static const struct tess_param density_coverage_params[] = {
+    TESS_PARAM_I64(struct manifold, neighbours, 1, 1e6, 5, NEIGHBOURS_HELP),
+    TESS_PARAM_ENUM(struct manifold, border, "closed|open", RADII_INSIDE_OPEN,
+                    "whether a vector on the border of a ball lies in it (closed: <=; open: <, as published with the metric)"),
+    TESS_PARAM_END,
+};
+
+TESS_PLUGIN("tessera-manifold", "0.1.0", "MIT", TESS_NEEDS_NONE,
+            TESS_COMPONENT_DOCUMENTED("Kynkäänniemi et al., \"Improved Precision and Recall Metric for Assessing Generative Models\", 2019", "metrics: [precision-recall]", "precision-recall", "metric/1", "share of samples among the images, and of images among the samples",
+                           sizeof(struct manifold), precision_recall_params, NULL, NULL, &precision_recall),
+            TESS_COMPONENT_DOCUMENTED("Naeem et al., \"Reliable Fidelity and Diversity Metrics for Generative Models\", 2020", "metrics: [{use: density-coverage, neighbours: 5}]", "density-coverage", "metric/1", "how densely samples lie among the images, and how many images have some near",
+                           sizeof(struct manifold), density_coverage_params, NULL, NULL, &density_coverage));

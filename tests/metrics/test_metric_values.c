@@ -1,0 +1,371 @@
+/* Metrics on features by formula: the values of the field's packages on the same vectors (torch-fidelity 0.4.0, clean-fid 0.1.35, prdc 0.2)
+ * and, where those lose digits, of the singular values in double; a set against itself; the same bits however the rows are cut; states as
+ * bytes; what cannot be judged.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "tests/support/suite.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tessera/kind/metric.h>
+#include <tessera/test.h>
+
+static struct tess_test_host *host;
+static struct tess_context *ctx;
+
+static void ok(int status)
+{
+    ck_assert_msg(status == TESS_OK, "status %d: %s", status, tess_test_message(host));
+}
+
+static void open_host(void)
+{
+    unsetenv("TESSERA_PLUGIN_PATH");
+    ok(tess_test_host_open(NULL, &host));
+    ctx = tess_test_context(host);
+}
+
+static void close_host(void)
+{
+    ck_assert_int_eq(tess_test_host_close(host), 0);
+}
+
+/* ---- features by formula ---- */
+
+static float *vectors(int made, int64_t n, int64_t d)
+{
+    float *x = malloc((size_t)(n * d) * sizeof *x);
+    ck_assert_ptr_nonnull(x);
+    for (int64_t i = 1; i <= n; i++)
+        for (int64_t j = 1; j <= d; j++) {
+            double a = (double)i, b = (double)j;
+            x[(i - 1) * d + j - 1] = (float)(made ? 0.9 * sin(0.71 * a * b + 0.9 * b) + 0.5 * cos(1.1 * a) + 0.1
+                                                  : sin(0.7 * a * b + 0.3 * a) + 0.5 * cos(1.3 * a + 0.2 * b));
+        }
+    return x;
+}
+
+/* ---- a metric at work ---- */
+
+struct values {
+    int count;
+    char name[8][40];
+    double value[8];
+};
+
+static int put_value(void *to, struct tess_context *c, const char *name, double value, const char *unit, int32_t better)
+{
+    struct values *v = to;
+    (void)c;
+    ck_assert_ptr_nonnull(unit);
+    ck_assert(better == TESS_METRIC_LOWER || better == TESS_METRIC_HIGHER);
+    ck_assert_int_lt(v->count, 8);
+    snprintf(v->name[v->count], sizeof v->name[0], "%s", name);
+    v->value[v->count++] = value;
+    return TESS_OK;
+}
+
+static int in_turn(void *to, struct tess_context *c, int64_t n, int (*task)(void *user, struct tess_context *c, int64_t i), void *user)
+{
+    (void)to;
+    for (int64_t i = n - 1; i >= 0; i--) /* the order is nobody's business */
+        TESS_TRY(task(user, c, i));
+    return TESS_OK;
+}
+
+static double named(const struct values *v, const char *name)
+{
+    for (int i = 0; i < v->count; i++)
+        if (strcmp(v->name[i], name) == 0)
+            return v->value[i];
+    ck_abort_msg("there is no value `%s`", name);
+    return NAN;
+}
+
+static void feed(const struct tess_metric_1 *m, void *self, void *state, int32_t set, const float *x, int64_t first, int64_t n, int64_t d)
+{
+    struct tess_tensor t = tess_tensor_over((void *)(uintptr_t)(x + first * d), TESS_F32, 2, (const int64_t[]){n, d});
+    ok(m->accumulate(
+        self, ctx, state,
+        &(struct tess_metric_rows){.size = sizeof(struct tess_metric_rows), .set = set, .first = first, .count = n, .features = &t}));
+}
+
+/* Blocks of `block` rows, merged one after the other; each state is packed and unpacked on its way. */
+static void judge(const char *config, const float *real, int64_t n, const float *made, int64_t k, int64_t d, int64_t block,
+                  struct values *v)
+{
+    struct tess_instance *i;
+    struct tess_metric_shape shape = {.size = sizeof shape, .rows = {n, k}, .features = d};
+    struct tess_metric_sink sink = {.size = sizeof sink, .to = v, .value = put_value, .parallel = in_turn};
+    void *all = NULL;
+    memset(v, 0, sizeof *v);
+    ok(tess_instance_open(ctx, "metric/1", config, "test", &i));
+    const struct tess_metric_1 *m = tess_instance_ops(i, "metric/1");
+    void *self = tess_instance_self(i);
+    ok(m->check ? m->check(self, ctx, &shape) : TESS_OK);
+    ok(m->open(self, ctx, &shape, &all));
+    for (int32_t set = 0; set < 2; set++)
+        for (int64_t first = 0, rows = set ? k : n; first < rows; first += block) {
+            void *one = NULL, *again = NULL;
+            ok(m->open(self, ctx, &shape, &one));
+            feed(m, self, one, set, set ? made : real, first, first + block < rows ? block : rows - first, d);
+            int64_t bytes = m->pack(self, one, NULL);
+            char *kept = malloc((size_t)bytes);
+            ck_assert_int_eq(m->pack(self, one, kept), bytes);
+            ok(m->open(self, ctx, &shape, &again));
+            ok(m->unpack(self, ctx, again, kept, bytes));
+            ok(m->merge(self, ctx, all, again));
+            m->close(self, one);
+            m->close(self, again);
+            free(kept);
+        }
+    ok(m->finish(self, ctx, all, &sink));
+    m->close(self, all);
+    tess_instance_close(i);
+}
+
+/* ---- values of others ---- */
+
+static const struct {
+    int64_t n, m, d;
+    double frechet, kernel, recall3, density3, recall5, density5;
+} known[] = {
+    {40, 50, 8, 0.21643738160361536, -0.08166903958628158, 0.975, 1.7133333333333332, 1.0, 1.684},
+    {7, 6, 2, 0.14613849095194142, -0.5651817473198504, 1.0, 1.1111111111111112, NAN, NAN},
+    {12, 15, 20, 15.945567717703439, 0.021303615366388584, 0.5833333333333334, 1.8666666666666665, 0.5833333333333334, 1.44},
+};
+
+START_TEST(metrics_have_the_values_of_others)
+{
+    int64_t n = known[_i].n, k = known[_i].m, d = known[_i].d;
+    float *real = vectors(0, n, d), *made = vectors(1, k, d);
+    struct values v;
+    judge("{use: frechet}", real, n, made, k, d, 256, &v);
+    ck_assert_double_eq_tol(named(&v, "frechet distance"), known[_i].frechet, 1e-9 * known[_i].frechet);
+    judge("{use: kernel}", real, n, made, k, d, 256, &v);
+    ck_assert_double_eq_tol(named(&v, "kernel distance"), known[_i].kernel, 1e-12);
+    for (int border = 0; border < 2; border++) {
+        judge(border ? "{use: precision-recall, border: open}" : "{use: precision-recall}", real, n, made, k, d, 256, &v);
+        ck_assert_double_eq(named(&v, "precision"), 1.0);
+        ck_assert_double_eq_tol(named(&v, "recall"), known[_i].recall3, 1e-15);
+        judge(border ? "{use: density-coverage, neighbours: 3, border: closed}" : "{use: density-coverage, neighbours: 3}", real, n, made,
+              k, d, 256, &v);
+        ck_assert_double_eq_tol(named(&v, "density"), known[_i].density3, 1e-15);
+        ck_assert_double_eq(named(&v, "coverage"), 1.0);
+    }
+    if (isfinite(known[_i].recall5)) {
+        judge("{use: precision-recall, neighbours: 5}", real, n, made, k, d, 256, &v);
+        ck_assert_double_eq_tol(named(&v, "recall"), known[_i].recall5, 1e-15);
+        judge("{use: density-coverage}", real, n, made, k, d, 256, &v);
+        ck_assert_double_eq_tol(named(&v, "density"), known[_i].density5, 1e-15);
+    }
+    free(real);
+    free(made);
+}
+END_TEST
+
+START_TEST(a_set_is_itself)
+{
+    int64_t n = known[_i].n, d = known[_i].d;
+    float *real = vectors(0, n, d);
+    struct values v;
+    judge("{use: frechet}", real, n, real, n, d, 5, &v);
+    ck_assert_double_lt(named(&v, "frechet distance"), 1e-13 * (double)d);
+    judge("{use: density-coverage, neighbours: 3}", real, n, real, n, d, 5, &v);
+    ck_assert_double_eq_tol(named(&v, "density"), 1.0, 1e-15);
+    judge("{use: density-coverage, neighbours: 3, border: closed}", real, n, real, n, d, 5, &v);
+    ck_assert_double_eq_tol(named(&v, "density"), 4.0 / 3.0, 1e-15);
+    ck_assert_double_eq(named(&v, "coverage"), 1.0);
+    judge("{use: precision-recall, neighbours: 3}", real, n, real, n, d, 5, &v);
+    ck_assert_double_eq(named(&v, "precision") + named(&v, "recall"), 2.0);
+    free(real);
+}
+END_TEST
+
+/* More rows than twice the features, so that factors are reduced on the way. */
+START_TEST(blocks_show_nowhere_but_in_the_last_digits)
+{
+    static const char *const config[] = {"{use: frechet}", "{use: kernel}", "{use: kernel, subsets: 5, subset: 20}",
+                                         "{use: precision-recall}", "{use: density-coverage}"};
+    float *real = vectors(0, 90, 6), *made = vectors(1, 70, 6);
+    struct values whole, cut;
+    judge(config[_i], real, 90, made, 70, 6, 1000, &whole);
+    for (int64_t block = 1; block < 40; block += 6) {
+        judge(config[_i], real, 90, made, 70, 6, block, &cut);
+        ck_assert_int_eq(cut.count, whole.count);
+        for (int k = 0; k < cut.count; k++)
+            ck_assert_double_eq_tol(cut.value[k], whole.value[k], (_i == 0 ? 1e-12 : 1e-300));
+    }
+    free(real);
+    free(made);
+}
+END_TEST
+
+/* ---- what cannot be judged, and what was not kept ---- */
+
+static void refuses(int status, int wanted, const char *words)
+{
+    ck_assert_msg(status == wanted, "status %d, not %d: %s", status, wanted, tess_test_message(host));
+    ck_assert_msg(strstr(tess_test_message(host), words) != NULL, "wanted `%s` in: %s", words, tess_test_message(host));
+    tess_forget(ctx);
+}
+
+START_TEST(too_few_and_too_strange_are_refused)
+{
+    static const char *const config[] = {"{use: frechet}", "{use: kernel}", "{use: precision-recall}", "{use: density-coverage}"};
+    struct tess_metric_shape shape = {.size = sizeof shape, .rows = {1, 1}, .features = 3};
+    struct tess_instance *i;
+    float odd[6] = {1.0f, 2.0f, 3.0f, 4.0f, NAN, 6.0f};
+    char junk[40] = {1};
+    void *state = NULL;
+    ok(tess_instance_open(ctx, "metric/1", config[_i], "test", &i));
+    const struct tess_metric_1 *m = tess_instance_ops(i, "metric/1");
+    void *self = tess_instance_self(i);
+    refuses(m->check(self, ctx, &shape), TESS_E_VALUE, "give");
+    ok(m->open(self, ctx, &shape, &state));
+    struct tess_tensor t = tess_tensor_over(odd, TESS_F32, 2, (const int64_t[]){2, 3});
+    refuses(m->accumulate(
+                self, ctx, state,
+                &(struct tess_metric_rows){.size = sizeof(struct tess_metric_rows), .set = 1, .first = 10, .count = 2, .features = &t}),
+            TESS_E_FAILED, "features of sample 11 are not finite");
+    refuses(m->unpack(self, ctx, state, junk, sizeof junk), TESS_E_DATA, "that were kept");
+    refuses(m->unpack(self, ctx, state, junk, 3), TESS_E_DATA, "that were kept");
+    m->close(self, state);
+    m->close(self, NULL);
+    tess_instance_close(i);
+}
+END_TEST
+
+/* ---- reconstructions ---- */
+
+/* Images by formula, 13 x 12 x 2, and what was made of them; a channel's similarity by the definition's plain sums. */
+enum { H = 13, W = 12, C = 2, N = 3 };
+
+static void pictures(uint8_t *image, float *made)
+{
+    for (int i = 0; i < N * H * W * C; i++) {
+        image[i] = (uint8_t)(128.0 + 100.0 * sin(0.37 * i) * cos(0.011 * i));
+        made[i] = (float)((double)image[i] / 255.0 + 0.05 * sin(1.7 * i));
+    }
+}
+
+static double similarity(const uint8_t *image, const float *made)
+{
+    double g[11], total = 0.0, sum = 0.0, places = 0.0;
+    for (int i = 0; i < 11; i++)
+        sum += g[i] = exp(-(i - 5) * (i - 5) / (2.0 * 1.5 * 1.5));
+    for (int c = 0; c < C; c++)
+        for (int y = 0; y + 11 <= H; y++)
+            for (int x = 0; x + 11 <= W; x++, places++) {
+                double ma = 0.0, mb = 0.0, va = 0.0, vb = 0.0, cov = 0.0;
+                for (int pass = 0; pass < 2; pass++)
+                    for (int v = 0; v < 11; v++)
+                        for (int u = 0; u < 11; u++) {
+                            int at = ((y + v) * W + x + u) * C + c;
+                            double w = g[v] * g[u] / sum / sum, a = image[at] / 255.0, b = (double)made[at];
+                            if (pass == 0) {
+                                ma += w * a;
+                                mb += w * b;
+                            } else {
+                                va += w * (a - ma) * (a - ma);
+                                vb += w * (b - mb) * (b - mb);
+                                cov += w * (a - ma) * (b - mb);
+                            }
+                        }
+                total += (2 * ma * mb + 1e-4) * (2 * cov + 9e-4) / ((ma * ma + mb * mb + 1e-4) * (va + vb + 9e-4));
+            }
+    return total / places;
+}
+
+static double pair_metric(const char *config, const char *name, uint8_t *image, float *made)
+{
+    struct tess_instance *i;
+    struct tess_metric_shape shape = {.size = sizeof shape, .rows = {N, 0}, .height = H, .width = W, .channels = C};
+    struct values v = {0};
+    struct tess_metric_sink sink = {.size = sizeof sink, .to = &v, .value = put_value, .parallel = in_turn};
+    void *state = NULL;
+    ok(tess_instance_open(ctx, "metric/1", config, "test", &i));
+    const struct tess_metric_1 *m = tess_instance_ops(i, "metric/1");
+    void *self = tess_instance_self(i);
+    ok(m->check ? m->check(self, ctx, &shape) : TESS_OK);
+    ok(m->open(self, ctx, &shape, &state));
+    struct tess_tensor a = tess_tensor_over(image, TESS_U8, 4, (const int64_t[]){N, H, W, C});
+    struct tess_tensor b = tess_tensor_over(made, TESS_F32, 4, (const int64_t[]){N, H, W, C});
+    ok(m->accumulate(self, ctx, state,
+                     &(struct tess_metric_rows){.size = sizeof(struct tess_metric_rows), .count = N, .image = &a, .made = &b}));
+    ok(m->finish(self, ctx, state, &sink));
+    m->close(self, state);
+    tess_instance_close(i);
+    return named(&v, name);
+}
+
+START_TEST(reconstructions_are_measured_by_their_definitions)
+{
+    static uint8_t image[N * H * W * C];
+    static float made[N * H * W * C];
+    double mse = 0.0, ssim = 0.0;
+    pictures(image, made);
+    for (int i = 0; i < N * H * W * C; i++)
+        mse += pow((double)made[i] - image[i] / 255.0, 2.0) / (N * H * W * C);
+    for (int i = 0; i < N; i++)
+        ssim += similarity(image + i * H * W * C, made + i * H * W * C) / N;
+    ck_assert_double_eq_tol(pair_metric("{use: mse}", "MSE", image, made), mse, 1e-15);
+    ck_assert_double_eq_tol(pair_metric("{use: psnr}", "PSNR", image, made), -10.0 * log10(mse), 1e-11);
+    ck_assert_double_eq_tol(pair_metric("{use: ssim}", "SSIM", image, made), ssim, 1e-12);
+    made[5] = 7.0f;
+    ck_assert_double_gt(pair_metric("{use: mse}", "MSE", image, made), pair_metric("{use: mse, clamp: true}", "MSE", image, made));
+}
+END_TEST
+
+START_TEST(small_and_broken_images_are_refused)
+{
+    static uint8_t image[N * H * W * C];
+    static float made[N * H * W * C];
+    static const char *const config[] = {"{use: mse}", "{use: ssim}"};
+    struct tess_metric_shape shape = {.size = sizeof shape, .rows = {N, 0}, .height = 10, .width = 40, .channels = 1};
+    struct tess_instance *i;
+    void *state = NULL;
+    pictures(image, made);
+    made[700] = INFINITY;
+    ok(tess_instance_open(ctx, "metric/1", config[_i], "test", &i));
+    const struct tess_metric_1 *m = tess_instance_ops(i, "metric/1");
+    void *self = tess_instance_self(i);
+    if (m->check)
+        refuses(m->check(self, ctx, &shape), TESS_E_SHAPE, "smaller than its window");
+    ok(m->open(self, ctx, &shape, &state));
+    struct tess_tensor a = tess_tensor_over(image, TESS_U8, 4, (const int64_t[]){N, H, W, C});
+    struct tess_tensor b = tess_tensor_over(made, TESS_F32, 4, (const int64_t[]){N, H, W, C});
+    refuses(m->accumulate(
+                self, ctx, state,
+                &(struct tess_metric_rows){.size = sizeof(struct tess_metric_rows), .first = 20, .count = N, .image = &a, .made = &b}),
+            TESS_E_FAILED, "not finite");
+    refuses(m->unpack(self, ctx, state, image, 3), TESS_E_DATA, "that were kept");
+    m->close(self, state);
+    tess_instance_close(i);
+}
+END_TEST
+
+static TCase *metric_case(const char *name)
+{
+    TCase *c = tcase_create(name);
+    tcase_add_checked_fixture(c, open_host, close_host);
+    return c;
+}
+
+int main(void)
+{
+    Suite *s = suite_create("metric values");
+    TCase *sets = metric_case("sets"), *bad = metric_case("bad"), *pairs = metric_case("pairs");
+    tcase_add_loop_test(sets, metrics_have_the_values_of_others, 0, 3);
+    tcase_add_loop_test(sets, a_set_is_itself, 0, 3);
+    tcase_add_loop_test(sets, blocks_show_nowhere_but_in_the_last_digits, 0, 5);
+    tcase_add_loop_test(bad, too_few_and_too_strange_are_refused, 0, 4);
+    tcase_add_loop_test(bad, small_and_broken_images_are_refused, 0, 2);
+    tcase_add_test(pairs, reconstructions_are_measured_by_their_definitions);
+    suite_add_tcase(s, sets);
+    suite_add_tcase(s, bad);
+    suite_add_tcase(s, pairs);
+    return suite_run(s);
+}
