@@ -192,8 +192,8 @@ START_TEST(tables_are_checked_row_by_row)
     REFUSED("wanted a name of letters", .name = "a b", OF(a), .type = TESS_I64, .lo = 0, .hi = 1);
     REFUSED("wanted a name of letters", .name = "use", OF(a), .type = TESS_I64, .lo = 0, .hi = 1);
     REFUSED("wanted a name of letters", .name = "null", OF(a), .type = TESS_I64, .lo = 0, .hi = 1);
-    REFUSED("wanted a type from 1 to 10, found 11", OF(a), .type = 11);
-    REFUSED("wanted a type from 1 to 10, found 0", OF(a), .lo = 0, .hi = 1);
+    REFUSED("wanted a type from 1 to 7, found 8", OF(a), .type = 8);
+    REFUSED("wanted a type from 1 to 7, found 0", OF(a), .lo = 0, .hi = 1);
     REFUSED("inside the", .offset = sizeof(struct self) - 4, .type = TESS_I64, .lo = 0, .hi = 1);
     REFUSED("inside the", .offset = (size_t)-8, .type = TESS_I64, .lo = 0, .hi = 1);
     REFUSED("aligned to 8", .offset = 4, .type = TESS_I64, .lo = 0, .hi = 1);
@@ -507,6 +507,7 @@ START_TEST(without_a_host_nothing_is_computed)
     struct tess_instance *i;
     struct tess_graph *g;
     struct tess_neighbours *n;
+    struct tess_weights *w;
     float x[4] = {1, 2, 3, 4};
     const int64_t dim[2] = {2, 2};
     int32_t index[2];
@@ -518,7 +519,9 @@ START_TEST(without_a_host_nothing_is_computed)
     tessi_base_context_init(&alone, NULL);
     ck_assert_int_eq(tess_instance_open(ctx, "noise/1", "{use: absorbing}", "test", &i), TESS_E_INTERNAL);
     ck_assert_ptr_nonnull(strstr(tess_message(ctx), "without a host"));
-    ck_assert_int_eq(tess_graph_new(ctx, NULL, &go, &g), TESS_E_VALUE); /* nothing given, which is told first */
+    ck_assert_int_eq(tess_weights_new(ctx, 1, &w), TESS_OK);
+    ck_assert_int_eq(tess_graph_new(ctx, w, &go, &g), TESS_E_INTERNAL);
+    tess_weights_free(w);
     ck_assert_int_eq(tess_neighbours_new(ctx, &no, &n), TESS_E_INTERNAL);
     ck_assert_int_eq(tess_train(ctx, NULL, NULL), TESS_E_VALUE);
 }
