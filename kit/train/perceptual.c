@@ -131,7 +131,7 @@ int perceptual_pooled(struct tess_context *ctx, struct tess_instance *features, 
     TESS_TRY(perceptual_look(ctx, features, g, image, &all));
     if (tess_graph_status(g) != TESS_OK)
         return TESS_OK; /* sealing says why */
-    struct tess_node *last = all.feature[all.count - 1].map;
+    struct tess_node *last = all.map[all.count - 1];
     struct tess_tensor map = tess_shape(last);
     *vector = tess_reshape(g, tess_mean(g, last, 1u << 1 | 1u << 2), 2, (const int64_t[]){map.dim[0], map.dim[3]});
     return TESS_OK;

@@ -153,5 +153,7 @@ static const struct tess_param params[] = {
     TESS_PARAM_END,
 };
 TESS_PLUGIN("tessera-kernel", "0.1.0", "MIT", TESS_NEEDS_NONE,
-            TESS_COMPONENT_DOCUMENTED("Bińkowski et al., \"Demystifying MMD GANs\", 2018", "metrics: [{use: kernel, subsets: 100, subset: 1000}]", "kernel", "metric/1", "maximum mean discrepancy of two sets of features, polynomial kernel",
-                           sizeof(struct kernel), params, NULL, NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED("Bińkowski et al., \"Demystifying MMD GANs\", 2018",
+                                      "metrics: [{use: kernel, subsets: 100, subset: 1000}]", "kernel", "metric/1",
+                                      "maximum mean discrepancy of two sets of features, polynomial kernel", sizeof(struct kernel), params,
+                                      NULL, NULL, &ops));

@@ -128,7 +128,11 @@ static const struct tess_param density_coverage_params[] = {
 };
 
 TESS_PLUGIN("tessera-manifold", "0.1.0", "MIT", TESS_NEEDS_NONE,
-            TESS_COMPONENT_DOCUMENTED("Kynkäänniemi et al., \"Improved Precision and Recall Metric for Assessing Generative Models\", 2019", "metrics: [precision-recall]", "precision-recall", "metric/1", "share of samples among the images, and of images among the samples",
-                           sizeof(struct manifold), precision_recall_params, NULL, NULL, &precision_recall),
-            TESS_COMPONENT_DOCUMENTED("Naeem et al., \"Reliable Fidelity and Diversity Metrics for Generative Models\", 2020", "metrics: [{use: density-coverage, neighbours: 5}]", "density-coverage", "metric/1", "how densely samples lie among the images, and how many images have some near",
-                           sizeof(struct manifold), density_coverage_params, NULL, NULL, &density_coverage));
+            TESS_COMPONENT_DOCUMENTED("Kynkäänniemi et al., \"Improved Precision and Recall Metric for Assessing Generative Models\", 2019",
+                                      "metrics: [precision-recall]", "precision-recall", "metric/1",
+                                      "share of samples among the images, and of images among the samples", sizeof(struct manifold),
+                                      precision_recall_params, NULL, NULL, &precision_recall),
+            TESS_COMPONENT_DOCUMENTED("Naeem et al., \"Reliable Fidelity and Diversity Metrics for Generative Models\", 2020",
+                                      "metrics: [{use: density-coverage, neighbours: 5}]", "density-coverage", "metric/1",
+                                      "how densely samples lie among the images, and how many images have some near",
+                                      sizeof(struct manifold), density_coverage_params, NULL, NULL, &density_coverage));

@@ -221,9 +221,11 @@ static const struct tess_param params[] = {
     TESS_PARAM_END,
 };
 TESS_PLUGIN("tessera-reconstruction", "0.1.0", "MIT", TESS_NEEDS_NONE,
-            TESS_COMPONENT_DOCUMENTED(NULL, "metrics: [mse]", "mse", "metric/1", "mean squared error of reconstructions", sizeof(struct reconstruction), params, NULL, NULL,
-                           &mse),
-            TESS_COMPONENT_DOCUMENTED(NULL, "metrics: [{use: psnr, clamp: true}]", "psnr", "metric/1", "peak signal-to-noise ratio of reconstructions", sizeof(struct reconstruction), params, NULL,
-                           NULL, &psnr),
-            TESS_COMPONENT_DOCUMENTED("Wang et al., \"Image Quality Assessment: From Error Visibility to Structural Similarity\", 2004", "metrics: [ssim]", "ssim", "metric/1", "structural similarity of reconstructions", sizeof(struct reconstruction), params, NULL,
-                           NULL, &ssim));
+            TESS_COMPONENT_DOCUMENTED(NULL, "metrics: [mse]", "mse", "metric/1", "mean squared error of reconstructions",
+                                      sizeof(struct reconstruction), params, NULL, NULL, &mse),
+            TESS_COMPONENT_DOCUMENTED(NULL, "metrics: [{use: psnr, clamp: true}]", "psnr", "metric/1",
+                                      "peak signal-to-noise ratio of reconstructions", sizeof(struct reconstruction), params, NULL, NULL,
+                                      &psnr),
+            TESS_COMPONENT_DOCUMENTED("Wang et al., \"Image Quality Assessment: From Error Visibility to Structural Similarity\", 2004",
+                                      "metrics: [ssim]", "ssim", "metric/1", "structural similarity of reconstructions",
+                                      sizeof(struct reconstruction), params, NULL, NULL, &ssim));
