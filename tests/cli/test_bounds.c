@@ -152,6 +152,19 @@ START_TEST(parameters_that_contradict_each_other)
 }
 END_TEST
 
+/* ---- keys by their former names -------------------------------------------------------------------------------------- */
+
+START_TEST(a_former_key_is_refused_with_the_new_one)
+{
+    static const char *const key[][3] = {{"tokenizer", "slices=4", "`slices` is called `microbatches` now"},
+                                         {"prior", "average=0.9", "`average` is called `ema_decay` now"},
+                                         {"prior", "average_every=2", "`average_every` is called `ema_every` now"},
+                                         {"tokenizer", "adversarial_most=2", "`adversarial_most` is called `adversarial_weight_max` now"}};
+    for (size_t i = 0; i < sizeof key / sizeof *key; i++)
+        (void)command_ends(USAGE, key[i][2], "plan small.yaml %s.%s", key[i][0], key[i][1]);
+}
+END_TEST
+
 /* ---- words that are no verb ------------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -193,6 +206,7 @@ int main(void)
     tcase_add_test(t, values_within_bounds);
     tcase_add_test(t, files_out_of_bounds);
     tcase_add_loop_test(t, parameters_that_contradict_each_other, 0, sizeof contradiction / sizeof *contradiction);
+    tcase_add_test(t, a_former_key_is_refused_with_the_new_one);
     tcase_add_test(t, a_part_that_another_stage_makes);
     tcase_add_loop_test(t, words_that_are_no_verb, 0, sizeof verb / sizeof *verb);
     suite_add_tcase(s, t);
