@@ -121,7 +121,7 @@ static void print_metrics(const struct tess_artefact *a)
     for (int64_t i = 0; (name = tessi_store_artefact_metric_at(a, i, &value, &unit)); i++)
         wide = inspect_wider(wide, name);
     for (int64_t i = 0; (name = tessi_store_artefact_metric_at(a, i, &value, &unit)); i++) {
-        printf("%s  %-*s  %.6g%s", i ? "" : "\nfigures\n", wide, cli_shown(name), value, *unit ? " " : "");
+        printf("%s  %-*s  %.6g%s", i ? "" : "\nmetrics\n", wide, cli_shown(name), value, *unit ? " " : "");
         inspect_print_text(unit, 0);
     }
 }
@@ -139,7 +139,7 @@ static void print_all(const struct tess_artefact *a, int verified)
     for (int64_t i = 0; i < f->count; i++)
         wide = inspect_wider(wide, f->item[i].name);
     for (int64_t i = 0; i < f->count; i++) {
-        fputs(i ? "" : "\nfacts\n", stdout);
+        fputs(i ? "" : "\nattributes\n", stdout);
         print_pair(f->item[i].name, wide, attr_text(&f->item[i], text, sizeof text));
     }
     wide = 6;

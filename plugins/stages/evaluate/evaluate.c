@@ -2,12 +2,13 @@
  * validation, or all where none are. MSE is the mean over all pixels and images of the squared difference, pixels in 0 .. 1 and
  * reconstructions unclamped; PSNR = -10 log10 MSE. The prior's bits per token are its bound on the same images' codes, the time stratified;
  * of a causal prior they are exact, and one draw is all there is. Where the model has the head for it, how likely the images are ("Image
- * likelihood"), in bits for each of their values.
+ * likelihood"), in bits for each of their values. Metrics of the pipeline's own list stand beside them (evaluate_metrics.c).
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/infer/cost.h"
 #include "kit/train/likelihood.h"
 #include "kit/infer/round_trip.h"
+#include "plugins/stages/evaluate/evaluate_metrics.h"
 
 #include <math.h>
 #include <string.h>
@@ -15,7 +16,10 @@
 struct stage {
     int64_t batch, limit, draws;
     struct likelihood_params likelihood;
+    struct evaluate_metrics_params listed;
 };
+
+enum { SAMPLES = 3, FEATURES = 4 }; /* ports */
 
 struct work {
     const struct stage *s;
@@ -25,6 +29,7 @@ struct work {
     struct stage_graph loss;
     struct stage_images images;
     struct round_trip trip;
+    struct evaluate_metrics metrics;
     struct tess_tensor codes, labels;   /* codes of all images; labels of all that the artefact has, where the prior is told them */
     struct tess_tensor originals, made; /* images of the picture */
     int64_t first, count;
@@ -53,8 +58,17 @@ static int evaluate_open_graphs(struct tess_context *ctx, struct work *k, const 
     return tess_graph_seal(ctx, k->loss.graph);
 }
 
+/* Metrics of the pipeline's list, once the graphs are open. */
+static int evaluate_open_metrics(struct tess_context *ctx, struct work *k, const struct evaluate_inputs *in)
+{
+    const struct tess_tokenizer *t = &k->codec.tokenizer;
+    const int64_t size[3] = {t->height, t->width, t->channels};
+    return evaluate_metrics_open(ctx, &k->metrics, &k->s->listed, in, k->count, size, k->seed, k->s->batch);
+}
+
 static void close_graphs(struct work *k)
 {
+    evaluate_metrics_close(&k->metrics);
     stage_codec_close(&k->codec);
     stage_graph_close(&k->loss, 1);
     tess_prior_close(&k->prior);
@@ -89,6 +103,12 @@ static int evaluate_plan(void *self, struct tess_context *ctx, struct tess_stage
     if (status == TESS_OK && p->in[2])
         status = stage_graph_cost(ctx, &k.loss, (double)(k.count * draws_of(&k)), p->cost);
     if (status == TESS_OK)
+        status = evaluate_open_metrics(ctx, &k, &(struct evaluate_inputs){.samples = p->in[SAMPLES], .features = p->in[FEATURES]});
+    if (status == TESS_OK)
+        status = evaluate_metrics_describe(ctx, &k.metrics, p->out);
+    if (status == TESS_OK)
+        status = evaluate_metrics_cost(ctx, &k.metrics, k.count, p->cost);
+    if (status == TESS_OK)
         p->cost->total_bytes += evaluate_buffers(&k, p->in[0], p->in[2] != NULL);
     p->steps = k.count * (p->in[2] ? 2 : 1);
     close_graphs(&k);
@@ -119,6 +139,7 @@ static int evaluate_reconstruct(struct tess_context *ctx, struct work *k, double
         TESS_TRY(round_trip_make(ctx, &k->trip, &k->images, k->first + i, n, error));
         if (k->codec.likelihood)
             add_likelihood(k, i, n);
+        TESS_TRY(measure_pairs(ctx, &k->metrics.pairs, &k->trip.images, &k->trip.real));
         memcpy((int32_t *)k->codes.data + i * tokens, k->trip.codes.data, tess_tensor_bytes(&k->trip.codes));
         TESS_TRY(stage_keep_first(ctx, &k->originals, &k->trip.images));
         TESS_TRY(stage_keep_first(ctx, &k->made, &k->trip.bytes));
@@ -244,6 +265,14 @@ static int put_likelihood(struct tess_context *ctx, const struct work *k, const 
     return tess_artefact_put_metric(ctx, a, "image likelihood", pixels + codes, "bits/dim");
 }
 
+static int open_listed(struct tess_context *ctx, struct work *k)
+{
+    struct evaluate_inputs in = {.samples_file = tess_stage_input(k->run, "samples"), .features_file = tess_stage_input(k->run, "features")};
+    in.samples = in.samples_file ? tess_artefact_attrs(in.samples_file) : NULL;
+    in.features = in.features_file ? tess_artefact_attrs(in.features_file) : NULL;
+    return evaluate_open_metrics(ctx, k, &in);
+}
+
 static int evaluate(struct tess_context *ctx, struct work *k)
 {
     const struct tess_artefact *images = tess_stage_input(k->run, "images"), *model = tess_stage_input(k->run, "model");
@@ -254,6 +283,7 @@ static int evaluate(struct tess_context *ctx, struct work *k)
         TESS_TRY(stage_check_tokenizer(ctx, prior, model));
     TESS_TRY(
         evaluate_open_graphs(ctx, k, tess_artefact_attrs(images), tess_artefact_attrs(model), prior ? tess_artefact_attrs(prior) : NULL));
+    TESS_TRY(open_listed(ctx, k));
     TESS_TRY(tess_weights_read(ctx, k->codec.weights, model));
     if (prior)
         TESS_TRY(tess_weights_read(ctx, k->loss.weights, prior));
@@ -272,6 +302,7 @@ static int evaluate(struct tess_context *ctx, struct work *k)
     if (mse > 1.0)
         tess_stage_warn(k->run, "reconstruction PSNR is %.1f dB: the error is larger than any of an image whose pixels are in 0 .. 1; the "
                                 "model has diverged: train it again with a lower `lr`, `warmup`, or `clip`", -10.0 * log10(mse));
+    TESS_TRY(evaluate_metrics_finish(ctx, &k->metrics, k->run, &k->images, k->first, k->count));
     TESS_TRY(put_codes_health(ctx, k));
     if (!prior)
         return put_likelihood(ctx, k, NULL);
@@ -298,6 +329,7 @@ static const struct tess_port ports[] = {
     {.name = "images", .kind = "images", .help = "what to measure on"},
     {.name = "model", .kind = "autoencoder", .help = "the tokenizer"},
     {.name = "prior", .kind = "prior", .optional = 1, .help = "a prior over its codes"},
+    EVALUATE_METRICS_PORTS,
     {.name = NULL}};
 
 static const struct tess_stage_1 ops = {
@@ -309,6 +341,7 @@ static const struct tess_param params[] = {
     {.name = "draws", .help = "times t a sequence is corrupted at for the prior's bound; one for a causal prior", .type = TESS_I64,
      .offset = offsetof(struct stage, draws), .lo = 1, .hi = 10000, .def = 2},
     LIKELIHOOD_PARAMS(struct stage, likelihood),
+    EVALUATE_METRICS_PARAMS(struct stage, listed),
     STAGE_BATCH_PARAM(struct stage, batch),
     {.name = NULL}};
 

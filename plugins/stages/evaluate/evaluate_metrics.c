@@ -1,0 +1,170 @@
+/* See evaluate_metrics.h. SPDX-License-Identifier: MIT */
+#include "plugins/stages/evaluate/evaluate_metrics.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int evaluate_metrics_wanted(const struct evaluate_metrics_params *p, uint32_t wants)
+{
+    int n = 0;
+    for (int64_t i = 0; i < p->metrics.count; i++) {
+        const struct tess_metric_1 *ops = tess_instance_ops(p->metrics.item[i], "metric/1");
+        n += ops && ops->wants == wants;
+    }
+    return n;
+}
+
+static int evaluate_metrics_fit(struct tess_context *ctx, const struct evaluate_metrics_params *p, const struct evaluate_inputs *in)
+{
+    int sets = evaluate_metrics_wanted(p, TESS_METRIC_FEATURES);
+    for (int64_t i = 0; i < p->metrics.count; i++)
+        for (int64_t k = 0; k < i; k++)
+            if (strcmp(tess_instance_name(p->metrics.item[i]), tess_instance_name(p->metrics.item[k])) == 0)
+                return ctx->fail(ctx, TESS_E_USAGE, "metrics: `%s` is listed twice, and its results would have one name; give each a stage",
+                                 tess_instance_name(p->metrics.item[i]));
+    if (sets && !in->samples)
+        return ctx->fail(ctx, TESS_E_USAGE,
+                         "metrics: a metric of sets judges samples against the images, and there are none; give `samples`, a stage that drew "
+                         "some with its `model`");
+    if (!sets && in->samples)
+        return ctx->fail(ctx, TESS_E_USAGE,
+                         "samples are given and no metric that judges them; list some, `metrics: [frechet, precision-recall]`, or take "
+                         "`samples` out");
+    return TESS_OK;
+}
+
+static int without_images(struct tess_context *ctx)
+{
+    return ctx->fail(ctx, TESS_E_DATA, "these samples are codes without images; give `model`, the tokenizer, to the stage that drew them");
+}
+
+/* Images of samples as the file says or, when planning, their attributes; where these say nothing, they are taken to be as the images. */
+static int evaluate_metrics_sample_size(struct tess_context *ctx, const struct tess_attrs *f, const int64_t size[3])
+{
+    static const char *const name[3] = {"image_height", "image_width", "image_channels"};
+    if (tess_attrs_i64_or(f, "image_channels", size[2]) == 0)
+        return without_images(ctx);
+    for (int i = 0; i < 3; i++)
+        if (tess_attrs_i64_or(f, name[i], size[i]) != size[i])
+            return ctx->fail(ctx, TESS_E_SHAPE,
+                             "samples whose %s is %lld cannot be judged against images whose is %lld; draw them with a tokenizer of such "
+                             "images",
+                             name[i], (long long)tess_attrs_i64_or(f, name[i], 0), (long long)size[i]);
+    return TESS_OK;
+}
+
+static int evaluate_metrics_open_samples(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_inputs *in,
+                                         const int64_t size[3])
+{
+    TESS_TRY(tess_attrs_i64(ctx, in->samples, "count", &m->drawn));
+    TESS_TRY(evaluate_metrics_sample_size(ctx, in->samples, size));
+    if (!in->samples_file)
+        return TESS_OK;
+    if (!tess_artefact_has(in->samples_file, "images"))
+        return without_images(ctx);
+    return stage_images_open(ctx, &m->samples, in->samples_file, size);
+}
+
+static int evaluate_metrics_open_sets(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_metrics_params *p,
+                                      const struct evaluate_inputs *in, struct tess_metric_shape *shape, const int64_t size[3], uint64_t seed,
+                                      int64_t batch)
+{
+    TESS_TRY(evaluate_metrics_open_samples(ctx, m, in, size));
+    TESS_TRY(perceptual_choose(ctx, &m->vectors.network, p->features, "features", in->features, in->features_file));
+    m->vectors.pooled = 1;
+    TESS_TRY(image_vectors_open(ctx, &m->vectors, size, seed, batch));
+    shape->rows[TESS_METRIC_SAMPLES] = m->drawn;
+    shape->features = m->vectors.width;
+    return measure_open(ctx, &m->sets, p->metrics.item, p->metrics.count, TESS_METRIC_FEATURES, shape);
+}
+
+int evaluate_metrics_open(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_metrics_params *p,
+                          const struct evaluate_inputs *in, int64_t images, const int64_t size[3], uint64_t seed, int64_t batch)
+{
+    struct tess_metric_shape shape = {
+        .size = sizeof shape, .rows = {images, 0}, .height = size[0], .width = size[1], .channels = size[2]};
+    TESS_TRY(evaluate_metrics_fit(ctx, p, in));
+    TESS_TRY(measure_open(ctx, &m->pairs, p->metrics.item, p->metrics.count, TESS_METRIC_PAIRS, &shape));
+    return in->samples ? evaluate_metrics_open_sets(ctx, m, p, in, &shape, size, seed, batch) : TESS_OK;
+}
+
+void evaluate_metrics_close(struct evaluate_metrics *m)
+{
+    measure_close(&m->pairs);
+    measure_close(&m->sets);
+    image_vectors_close(&m->vectors);
+    stage_images_close(&m->samples);
+}
+
+int evaluate_metrics_cost(struct tess_context *ctx, const struct evaluate_metrics *m, int64_t images, struct tess_cost *cost)
+{
+    cost->total_bytes += measure_bytes(&m->pairs) + measure_bytes(&m->sets);
+    if (m->vectors.network.instance) {
+        TESS_TRY(stage_graph_cost(ctx, &m->vectors.look, (double)(images + m->drawn), cost));
+        cost->total_bytes += tess_weights_bytes(m->vectors.look.weights);
+    }
+    if (m->sets.metrics)
+        cost->total_bytes += (int64_t)tess_tensor_bytes(&m->vectors.bytes) + TESS_METRIC_BLOCK * m->vectors.width * (int64_t)sizeof(float);
+    return TESS_OK;
+}
+
+static int describe_measure(struct tess_context *ctx, const struct measure *m, struct tess_attrs *f)
+{
+    char key[160];
+    for (int32_t i = 0; i < m->metrics; i++) {
+        snprintf(key, sizeof key, "metric_%s", tess_instance_name(m->instance[i]));
+        TESS_TRY(tess_attrs_set_text(ctx, f, key, tess_instance_config_text(m->instance[i])));
+        if (!m->ops[i]->protocol)
+            continue;
+        snprintf(key, sizeof key, "protocol_%s", tess_instance_name(m->instance[i]));
+        TESS_TRY(tess_attrs_set_text(ctx, f, key, m->ops[i]->protocol));
+    }
+    return TESS_OK;
+}
+
+int evaluate_metrics_describe(struct tess_context *ctx, const struct evaluate_metrics *m, struct tess_attrs *f)
+{
+    TESS_TRY(describe_measure(ctx, &m->pairs, f));
+    if (!m->sets.metrics)
+        return TESS_OK;
+    TESS_TRY(describe_measure(ctx, &m->sets, f));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "samples", m->drawn));
+    return tess_attrs_set_text(ctx, f, "judged_by",
+                               m->vectors.network.instance ? tess_instance_config_text(m->vectors.network.instance) : "pixels, 0 .. 255");
+}
+
+/* One set in blocks, as vectors. */
+static int feed_set(struct tess_context *ctx, struct evaluate_metrics *m, struct tess_stage_run *run, int32_t set, const struct image_list *l,
+                    float *vector)
+{
+    for (int64_t i = 0; i < l->count; i += TESS_METRIC_BLOCK) {
+        int64_t n = l->count - i < TESS_METRIC_BLOCK ? l->count - i : TESS_METRIC_BLOCK;
+        const struct tess_tensor t = tess_tensor_over(vector, TESS_F32, 2, (const int64_t[]){n, m->vectors.width});
+        TESS_TRY(stage_check_stop(ctx, run, i, l->count, set == TESS_METRIC_SAMPLES ? "sample" : "image"));
+        TESS_TRY(image_vectors_make(ctx, &m->vectors, l, i, n, vector));
+        TESS_TRY(measure_features(ctx, &m->sets, set, &t));
+    }
+    return TESS_OK;
+}
+
+int evaluate_metrics_finish(struct tess_context *ctx, struct evaluate_metrics *m, struct tess_stage_run *run, const struct stage_images *images,
+                            int64_t first, int64_t count)
+{
+    const struct image_list real = {.images = images, .first = first, .of = count, .count = count};
+    const struct image_list drawn = {.images = &m->samples, .of = m->drawn, .count = m->drawn};
+    struct tess_artefact *a = tess_stage_output(run);
+    void *vector;
+    TESS_TRY(evaluate_metrics_describe(ctx, m, tess_artefact_describe(a)));
+    TESS_TRY(measure_finish(ctx, &m->pairs, run, a));
+    if (!m->sets.metrics)
+        return TESS_OK;
+    TESS_TRY(image_vectors_read(ctx, &m->vectors));
+    TESS_TRY(tess_alloc(ctx, (size_t)(TESS_METRIC_BLOCK * m->vectors.width) * sizeof(float), "vectors of images", &vector));
+    int status = feed_set(ctx, m, run, TESS_METRIC_IMAGES, &real, vector);
+    if (status == TESS_OK)
+        status = feed_set(ctx, m, run, TESS_METRIC_SAMPLES, &drawn, vector);
+    if (status == TESS_OK)
+        status = measure_finish(ctx, &m->sets, run, a);
+    tess_free(vector);
+    return status;
+}
