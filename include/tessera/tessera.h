@@ -17,6 +17,7 @@
 #include <tessera/exchange.h>
 #include <tessera/attributes.h>
 #include <tessera/kind/features.h>
+#include <tessera/kind/metric.h>
 #include <tessera/graph.h>
 #include <tessera/kmeans.h>
 #include <tessera/levels.h>

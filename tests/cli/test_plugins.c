@@ -32,7 +32,10 @@ static void check_example(const struct tess_component *k, const char *example)
     int status = tessi_config_yaml_parse(fixture.ctx, example, strlen(example), k->name, &root);
     ck_assert_msg(status == TESS_OK, "%s %s: %s", k->kind, k->name, tessi_base_context_message(fixture.ctx));
     ck_assert_msg(root->kind == TESSI_MAP && tessi_config_count(root) == 1, "%s %s: an example is one key", k->kind, k->name);
-    status = tessi_plug_instance_new(fixture.ctx, fixture.runtime->registry, k->kind, root->child, NULL, skip, 0, &i);
+    struct tessi_config *one = root->child; /* or a list of one */
+    if (one->kind == TESSI_SEQUENCE && tessi_config_count(one) == 1)
+        one = one->child;
+    status = tessi_plug_instance_new(fixture.ctx, fixture.runtime->registry, k->kind, one, NULL, skip, 0, &i);
     ck_assert_msg(status == TESS_OK, "%s %s: %s", k->kind, k->name, tessi_base_context_message(fixture.ctx));
     ck_assert_str_eq(tess_instance_name(i), k->name);
     tess_instance_close(i);
