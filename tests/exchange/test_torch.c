@@ -176,7 +176,7 @@ static const struct {
     {P(PROTO "ctorch\nload\n."), "asks for `torch.load`"},
     {P(PROTO "ctorch.nn\nLinear\n)R."), "asks for `torch.nn.Linear`"},
     {P(PROTO "ccollections\nOrderedDict.fromkeys\n."), "asks for `collections.OrderedDict.fromkeys`"},
-    {P(PROTO "cos\x1b[2J\nsystem\n."), "asks for `os?[2J.system`"},
+    {P(PROTO "cos\x1b[2J\nsystem\n."), "asks for `os\\x1b[2J.system`"},
     {P(PROTO WORD("\x01", "x") ")R."), "a call of a text with a tuple; nothing of it was run"},
     {P(PROTO "ctorch\nFloatStorage\n)R."), "a call of `torch.FloatStorage` that no dictionary of weights needs"},
     {P(PROTO "ccollections\nOrderedDict\n]\x85R."), "a call of `collections.OrderedDict` that no dictionary of weights needs"},
