@@ -55,7 +55,7 @@ int tessi_plug_is_name(const char *name)
 
 int tessi_plug_is_line(const char *text, size_t most)
 {
-    size_t length = strnlen(text, most + 1);
+    size_t length = strlen(text);
     return length <= most && tess_shown_text(text, NULL, 0) == length;
 }
 

@@ -23,6 +23,7 @@ static const struct {
     {"encoder", "images=../images steps=2"},
     {"features", "images=../images labels=../labels steps=2"},
     {"format", "images=../images steps=2"},
+    {"metric", "images=../images steps=2"},
     {"noise", "images=../images steps=2"},
     {"quantizer", "images=../images steps=2"},
     {"sampler", "images=../images steps=2"},
