@@ -56,8 +56,8 @@ struct tess_quantizer_1 {
     int (*record_lookup)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *codes, struct tess_node **quantised);
     /* After each optimiser step: moving averages, revival. NULL: nothing to do. Keyed randomness only. [one thread] */
     int (*react)(void *self, struct tess_context *ctx, const struct tess_react *r);
-    /* Builds a new codebook `book` (K, D), the caller's memory, from a pool of latent vectors (rows, D) f32. TESS_E_VALUE where the pool is
-     * unfit. NULL: cannot. [one thread] */
+    /* Builds a new codebook (K, D), the caller's memory, from a pool of latent vectors (rows, D) f32. TESS_E_VALUE or TESS_E_DATA where the
+     * pool is unfit. NULL: cannot. [one thread] */
     int (*rebuild)(void *self, struct tess_context *ctx, const struct tess_tensor *pool, uint64_t seed, struct tess_tensor *codebook);
     /* Codes a position, 1 to TESS_DEPTH_MAX. NULL: 1. */
     int64_t (*depth)(void *self);

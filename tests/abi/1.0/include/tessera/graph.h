@@ -8,8 +8,11 @@
  * run them on one thread each; gradients and totals of the microbatches are added in a fixed binary tree. So the bits of a result do not
  * depend on how many workers there are.
  *
- * Recording never fails in the middle: after the first failure (kept in the graph) every operation gives NULL, and NULL
- * inputs give NULL. tess_graph_seal reports the failure, so model code reads as a list of calls. Nodes belong to the graph.
+ * Recording never fails in the middle: after the first failure, which is kept in the graph, every operation gives NULL.
+ * tess_graph_seal reports that failure with the scope and the operation it was found in, "encoder.block1: conv2d of ...: wanted 64
+ * channels, found 3", so model code reads as a list of calls. A node that is NULL where one is wanted, one of another graph, a name that is
+ * NULL or empty, a dtype an operation does not take, and a tensor of more than 2^40 values are failures like shapes that do not fit.
+ * Nodes belong to the graph.
  *
  * Shapes in brackets. "..." is any number of leading dimensions. Formulas are numbered in docs/models.md where they need it.
  *
@@ -47,8 +50,8 @@ struct tess_graph_options {
 TESS_EXPORT TESS_CHECKED int tess_graph_new(struct tess_context *ctx, struct tess_weights *w, const struct tess_graph_options *o,
                                             struct tess_graph **out);
 TESS_EXPORT void tess_graph_free(struct tess_graph *g);
-/* Ends recording: reports the first failure, differentiates the objectives, plans memory, prepares the backend's kernels.
- * Reserves no memory: that is left to the first run, so that a plan costs nothing. */
+/* Ends recording: reports the first failure, or a scope that is still open, differentiates the objectives, plans memory, prepares the
+ * backend's kernels. Reserves no memory: that is left to the first run, so that a plan costs nothing. */
 TESS_EXPORT TESS_CHECKED int tess_graph_seal(struct tess_context *ctx, struct tess_graph *g);
 /* Keeps a failure found while recording (a shape that does not fit); returns NULL, so that `return tess_graph_fail(...)`. */
 TESS_EXPORT struct tess_node *tess_graph_fail(struct tess_graph *g, int code, const char *format, ...) TESS_PRINTF(3, 4);
@@ -98,13 +101,13 @@ TESS_EXPORT void tess_total(struct tess_graph *g, const char *name, struct tess_
  * (comma-separated; "" is all). Several objectives may share a graph: a weight belongs to one of them. Its value is
  * reported as a total divided by the microbatches, under `name`. */
 TESS_EXPORT void tess_objective(struct tess_graph *g, const char *name, const char *prefixes, struct tess_node *scalar);
-/* A scalar whose mean over the microbatches of each step is a column of the training's curve and in its log, beside the losses: what a component
- * wants to be seen (a temperature, a share of codes in use). Named like a total; objectives and columns are 10 at most. */
+/* A scalar whose mean over the microbatches of each step is a column of the training's curve and in its log, beside the losses: what a
+ * component wants to be seen (a temperature, a share of codes in use). Named like a total; objectives and columns are 10 at most. */
 TESS_EXPORT void tess_column(struct tess_graph *g, const char *name, struct tess_node *scalar);
-/* The mean of x (f32) over all microbatches of the batch, in each of them: statistics that a part of a batch would get wrong (the entropy of
- * the codes' mean distribution). A step then runs forward twice, with its own x in the first half; at most 8. What is made of means alone is
- * the same in every microbatch and gets the gradient of the whole batch; where it is mixed with a microbatch's own values, the gradient
- * passes as if x were the mean. The x of microbatches have one shape, whatever its first dimension. */
+/* The mean of x (f32) over all microbatches of the batch, in each of them: statistics that a part of a batch would get wrong (the entropy
+ * of the codes' mean distribution). A step then runs forward twice, with its own x in the first half; at most 8. What is made of means
+ * alone is the same in every microbatch and gets the gradient of the whole batch; where it is mixed with a microbatch's own values, the
+ * gradient passes as if x were the mean. The x of microbatches have one shape, whatever its first dimension. */
 TESS_EXPORT struct tess_node *tess_batch_mean(struct tess_graph *g, struct tess_node *x);
 /* A loss that weighs another by gradients: `scalar`'s gradient in the weight of that name is found before the objectives' (mean over the
  * microbatches), handed to the function of tess_set_adaptive_weights in the order of the gradient probes, and the values it sets are those
@@ -168,8 +171,8 @@ TESS_EXPORT struct tess_node *tess_to_f32(struct tess_graph *g, struct tess_node
 TESS_EXPORT struct tess_node *tess_to_i32(struct tess_graph *g, struct tess_node *x);
 /* Training: zero with probability p, the rest times 1 / (1 - p), drawn by (seed, purpose, step, sample, element). Else x. */
 TESS_EXPORT struct tess_node *tess_dropout(struct tess_graph *g, struct tess_node *x, float p, const char *purpose);
-/* The share of a training's steps that were made before this one, a scalar of 0 .. 1: what anneals is a function of it, and resumes with the
- * step's number alone. 1 where nothing is trained, or training has no end. No gradient. */
+/* The share of a training's steps that were made before this one, a scalar of 0 .. 1: what anneals is a function of it, and resumes with
+ * the step's number alone. 1 where nothing is trained, or training has no end. No gradient. */
 TESS_EXPORT struct tess_node *tess_progress(struct tess_graph *g);
 TESS_EXPORT struct tess_node *tess_stop_gradient(struct tess_graph *g, struct tess_node *x);
 /* Value of `value`, gradient to `through` unchanged: z + sg[z_q - z]. Same shapes. */
@@ -300,16 +303,21 @@ struct tess_op {
     int (*backward)(const struct tess_op_run *r); /* NULL: no gradient passes */
 };
 
-/* Records `op` over `inputs` (a NULL entry is an absent optional one where the operation allows it); `outputs` are the shapes
- * it gives; `nodes` receives them. attr is copied. flops: of one microbatch forward (backward is taken as twice that). */
+/* Records `op`, which must outlive the graph, over `inputs` (a NULL entry is an absent optional one where the operation allows it);
+ * `outputs` are the shapes it gives, f32, i32, u16 or u8; `nodes` receives them, NULL after a failure. attr is copied. A table without
+ * size, name or forward, or that keeps inputs it has not, is TESS_E_PLUGIN. A function that returns something else than TESS_OK or a
+ * TESS_E_* fails the run with TESS_E_PLUGIN; one that returns a failure without a message is named by scope and operation. flops: of one
+ * microbatch forward (backward is taken as twice that). */
 TESS_EXPORT void tess_custom(struct tess_graph *g, const struct tess_op *op, const void *attr, size_t attr_size, int32_t n_inputs,
                              struct tess_node *const *inputs, int32_t n_outputs, const struct tess_tensor *outputs, size_t scratch_bytes,
                              double flops, struct tess_node **nodes);
 
 /* ---- running ------------------------------------------------------------------------------------------------------- */
 
-/* One batch. Tensors are in the order of declaration. Whole batches: dim[0] = microbatches x the node's dim[0]; a shorter last batch
- * is given with `samples` < microbatch x microbatches: missing rows are computed on zeros and their outputs dropped (inference only). */
+/* One batch. Tensors are in the order of declaration and have the dtype and every dimension of the graph's; the first may be larger than
+ * it need be. All inputs are given; of outputs and totals as many as are wanted, from the first on. Anything else is TESS_E_SHAPE. Whole
+ * batches: dim[0] = microbatches x the node's dim[0]; a shorter last batch is given with `samples` < microbatch x microbatches: missing
+ * rows are computed on zeros and their outputs dropped (inference only). */
 struct tess_batch {
     uint32_t size;
     int32_t inputs, outputs, totals; /* lengths of the arrays; totals count objectives first, then totals, as declared */

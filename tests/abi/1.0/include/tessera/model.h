@@ -5,7 +5,7 @@
  * specs encoder, quantizer, decoder; depth and level_sizes where codes have levels (levels.h); where the decoder has a trained head for the
  * likelihood of images, likelihood (1), and where such a head is all that was added to another model, tokenizer (that model's digest). Of a
  * "prior": codebook_size, height, width (of the map of codes), depth and level_sizes where codes have levels, tokenizer (digest of the
- * autoencoder its codes came from), noise, denoiser.
+ * autoencoder its codes came from), noise, denoiser; where its denoiser is told labels, condition ("labels") and classes.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_MODEL_H
@@ -18,7 +18,8 @@
 #include <tessera/kind/quantizer.h>
 #include <tessera/levels.h>
 #include <tessera/plugin.h>
-#include <tessera/prior.h>
+#include <tessera/kind/denoiser.h>
+#include <tessera/kind/noise.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -26,18 +27,18 @@ extern "C" {
 
 /* What a quantizer's codes are. */
 struct tess_code_layout {
-    uint32_t size; /* sizeof(struct tess_code_layout), set by the caller */
-    int32_t without_error;                /* codes lie outside the latent's space (kind/quantizer.h): there is no quantisation error */
-    int64_t codebook_size, code_dim;      /* K of the largest level, D */
-    int64_t depth;                        /* codes a position */
-    int64_t level_size[TESS_DEPTH_MAX];   /* K of each level */
+    uint32_t size;                      /* sizeof(struct tess_code_layout), set by the caller */
+    int32_t without_error;              /* codes lie outside the latent's space (kind/quantizer.h): there is no quantisation error */
+    int64_t codebook_size, code_dim;    /* K of the largest level, D */
+    int64_t depth;                      /* codes a position */
+    int64_t level_size[TESS_DEPTH_MAX]; /* K of each level */
 };
 /* Asks the quantizer. TESS_E_PLUGIN where it gives an impossible number. */
 TESS_EXPORT TESS_CHECKED int tess_code_layout_of(struct tess_context *ctx, const struct tess_instance *quantizer,
                                                  struct tess_code_layout *out);
 
 struct tess_tokenizer {
-    uint32_t size;                /* sizeof(struct tess_tokenizer), set by the caller before it is opened */
+    uint32_t size;         /* sizeof(struct tess_tokenizer), set by the caller before it is opened */
     int32_t without_error; /* codes lie outside the latent's space (kind/quantizer.h): there is no quantisation error */
     int64_t height, width, channels, latent_height, latent_width, codebook_size, code_dim;
     struct tess_instance *encoder, *quantizer, *decoder;
@@ -52,14 +53,14 @@ TESS_EXPORT TESS_CHECKED int tess_tokenizer_open(struct tess_context *ctx, const
                                                  struct tess_tokenizer *out);
 TESS_EXPORT void tess_tokenizer_close(struct tess_tokenizer *t);
 /* The parts, for graphs of one's own: each records under its part's scope, where the caller's is none. Of `t` they take the instances and
- * sizes. image (rows, H, W, C) -> latent (rows, h, w, D) -> codes i32 (rows, h, w), or (rows, h, w, depth) where there are levels (levels.h)
- * -> quantised (rows, h, w, D) -> image (rows, H, W, C), all but the codes f32; `image` of an encoder in [0, 1], of a decoder unclamped.
- * tess_tokenizer_quantize is the way in training, with the quantizer's loss (kind/quantizer.h); it sets out->size. TESS_E_DATA where encoder
- * or decoder make another size than `t` has; a latent_height of 0, before that is known, is any.
+ * sizes. image (rows, H, W, C) -> latent (rows, h, w, D) -> codes i32 (rows, h, w), or (rows, h, w, depth) where there are levels
+ * (levels.h) -> quantised (rows, h, w, D) -> image (rows, H, W, C), all but the codes f32; `image` of an encoder in [0, 1], of a decoder
+ * unclamped. tess_tokenizer_quantize is the way in training, with the quantizer's loss (kind/quantizer.h); it sets out->size. TESS_E_DATA
+ * where encoder or decoder make another size than `t` has; a latent_height of 0, before that is known, is any.
  *
- * What a part gives is looked at before anything is computed: status and message, scopes, and of every node that it is there, of this graph,
- * and of the right dtype and shape; codes are looked at as they come. TESS_E_PLUGIN, or TESS_E_SHAPE where sizes alone are wrong, names kind,
- * component, plugin and function. Where the graph has failed nothing is looked at: tess_graph_seal says why. */
+ * What a part gives is looked at before anything is computed: status and message, scopes, and of every node that it is there, of this
+ * graph, and of the right dtype and shape; codes are looked at as they come. TESS_E_PLUGIN, or TESS_E_SHAPE where sizes alone are wrong,
+ * names kind, component, plugin and function. Where the graph has failed nothing is looked at: tess_graph_seal says why. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_latent(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
                                                    struct tess_node *image, struct tess_node **latent);
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_assign(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
@@ -104,8 +105,10 @@ struct tess_prior {
     struct tess_instance *noise, *denoiser;
     int64_t depth;                      /* codes a position: token i is of position i / depth, level i % depth; 0: one, of K */
     int64_t level_size[TESS_DEPTH_MAX]; /* codebook size of each level, at most K; larger codes are never drawn */
+    int64_t classes; /* of the labels its denoiser is told, 0 .. classes - 1, and `classes` for none; 0: it is told of no labels */
 };
-/* As of a tokenizer. TESS_E_VALUE where the noise is causal and the denoiser cannot be. */
+/* As of a tokenizer. What its plugins say of themselves is looked at: functions, steps, vocabulary. TESS_E_VALUE where the noise is causal
+ * and the denoiser cannot be, or where there are labels that the denoiser cannot be told. */
 TESS_EXPORT TESS_CHECKED int tess_prior_open(struct tess_context *ctx, const struct tess_attrs *f, const char *where,
                                              struct tess_prior *out);
 TESS_EXPORT void tess_prior_close(struct tess_prior *p);
@@ -115,24 +118,51 @@ TESS_EXPORT int64_t tess_prior_tokens(const struct tess_prior *p);
 TESS_EXPORT int64_t tess_prior_steps(const struct tess_prior *p);
 /* 1 where the noise is causal: tokens are drawn in order, one a step. */
 TESS_EXPORT int tess_prior_causal(const struct tess_prior *p);
-/* Input "tokens" i32 (rows, L), and "time" f32 (rows) where the noise needs it; output "logits" f32 (rows, L, K). Not sealed. */
+/* Size of what the denoiser reads: K, or K + 1 where K is the mask. */
+TESS_EXPORT int64_t tess_prior_vocabulary(const struct tess_prior *p);
+/* 1 where the denoiser is told the time. */
+TESS_EXPORT int tess_prior_needs_time(const struct tess_prior *p);
+/* Input "tokens" i32 (rows, L), "time" f32 (rows) where the noise needs it, and "label" i32 (rows) where there are classes; output "logits"
+ * f32 (rows, L, K). Not sealed. Here and below the nodes that plugins give are looked at: dtype, rank and every dimension. */
 TESS_EXPORT TESS_CHECKED int tess_prior_record_denoise(struct tess_context *ctx, const struct tess_prior *p, struct tess_graph *g);
 /* The same for P tokens of each sequence: a last input "positions" i32 (rows, P) says which; "logits" is (rows, P, K). */
 TESS_EXPORT TESS_CHECKED int tess_prior_record_picked(struct tess_context *ctx, const struct tess_prior *p, int64_t positions,
                                                       struct tess_graph *g);
 /* 1 where that can be recorded, and the noise can say which tokens a step draws and read their logits alone. */
 TESS_EXPORT int tess_prior_picks(const struct tess_prior *p);
-/* The next token of a causal prior: inputs "token" and "position" i32 (rows, 1); output "logits" f32 (rows, 1, K). `cache` is of L
- * tokens. Not sealed. */
+/* The next token of a causal prior: inputs "token" and "position" i32 (rows, 1), and "label" i32 (rows) where there are classes; output
+ * "logits" f32 (rows, 1, K). `cache` is of L tokens. Not sealed. */
 TESS_EXPORT TESS_CHECKED int tess_prior_record_next(struct tess_context *ctx, const struct tess_prior *p, struct tess_cache *cache,
                                                     struct tess_graph *g);
 /* 1 where that can be recorded. */
 TESS_EXPORT int tess_prior_caches(const struct tess_prior *p);
 /* 1 where it can sample around tokens that are known, whichever they are. */
 TESS_EXPORT int tess_prior_conditions(const struct tess_prior *p);
-/* Inputs "x0", "xt" i32 (rows, L), "t" f32 (rows): 1 .. T; gives loss and bound. What the noise remembers is under "noise". Not sealed. */
+/* Inputs "x0", "xt" i32 (rows, L), "t" f32 (rows): 1 .. T, and "label" i32 (rows) where there are classes; gives loss and bound, where
+ * out->size is set. What the noise remembers is under "noise". Not sealed. */
 TESS_EXPORT TESS_CHECKED int tess_prior_record_loss(struct tess_context *ctx, const struct tess_prior *p, struct tess_graph *g,
                                                     struct tess_noise_loss *out);
+
+/* The noise's functions of the same names (kind/noise.h), with what they give back looked at: tokens outside the vocabulary, codes outside
+ * [0, K) after the last step, times outside 1 .. T, a constant that is no number, and codes of failure with no message, are
+ * TESS_E_PLUGIN and name plugin and function. [any thread] */
+TESS_EXPORT TESS_CHECKED int tess_prior_corrupt(struct tess_context *ctx, const struct tess_prior *p, const struct tess_stream *random,
+                                                int64_t t, const int32_t *x0, int32_t *xt);
+/* `tokens` is L, or that of a larger canvas. */
+TESS_EXPORT TESS_CHECKED int tess_prior_start(struct tess_context *ctx, const struct tess_prior *p, const struct tess_stream *random,
+                                              int64_t tokens, int32_t *x);
+TESS_EXPORT TESS_CHECKED int tess_prior_reverse(struct tess_context *ctx, const struct tess_prior *p, const struct tess_reverse *r);
+/* Below 0 where the noise cannot tell. */
+TESS_EXPORT int64_t tess_prior_changes(const struct tess_prior *p, const struct tess_reverse *r, uint8_t *where);
+TESS_EXPORT TESS_CHECKED int tess_prior_condition(struct tess_context *ctx, const struct tess_prior *p, const struct tess_reverse *r,
+                                                  const uint8_t *mask, const int32_t *values);
+/* 1 where the noise has a say in the times it is trained at; for such a one alone, with its buffers in `w` under "noise". */
+TESS_EXPORT int tess_prior_chooses_times(const struct tess_prior *p);
+TESS_EXPORT TESS_CHECKED int tess_prior_draw_time(struct tess_context *ctx, const struct tess_prior *p, struct tess_weights *w,
+                                                  const struct tess_stream *random, int64_t *t);
+TESS_EXPORT TESS_CHECKED int tess_prior_observe(struct tess_context *ctx, const struct tess_prior *p, struct tess_weights *w,
+                                                const struct tess_noise_seen *seen); /* [one thread] */
+TESS_EXPORT TESS_CHECKED int tess_prior_bound_constant(struct tess_context *ctx, const struct tess_prior *p, double *bits);
 
 /* Codebook health over a full pass (one definition everywhere): used codes, entropy in bits, perplexity = 2^entropy, share of
  * the most frequent code. counts (K) as i64. */

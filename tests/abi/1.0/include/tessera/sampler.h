@@ -14,6 +14,12 @@
  * drawn before a checkpoint goes through it again, to the same keys and values, so that resuming is exact and a checkpoint has no cache in
  * it.
  *
+ * What a step makes of the logits is said by a component of kind sampler/1 (kind/sampler.h); the noise's own steps are the sampler
+ * `ancestral`. A sampler may want more than one call of the denoiser in a step, and keep a state with each sequence.
+ *
+ * A prior whose denoiser is told labels is given one for each sequence. With guidance (docs/models.md, "Conditions") each call is made for
+ * the sequence with its label and once more with the null label, as neighbouring rows of the same batch, and the sampler sees the mix.
+ *
  * Tokens may be known beforehand (docs/models.md, "Editing"): they are in the state that they have at the time of every step, and at the
  * end what they are known to be.
  *
@@ -21,6 +27,7 @@
 #ifndef TESSERA_SAMPLER_H
 #define TESSERA_SAMPLER_H
 
+#include <tessera/kind/sampler.h>
 #include <tessera/model.h>
 
 #ifdef __cplusplus
@@ -45,7 +52,33 @@ struct tess_sampler_options {
     const int32_t *values;   /* (count, L) what it is; read where it is known */
     const int32_t *each;    /* (count) steps of each sequence, at least 1, in place of `steps`; not with `next` */
     const uint32_t *number; /* (count) what each one's draws are keyed by, in place of its place in the list */
+    const struct tess_instance *sampler; /* kind sampler/1, borrowed; it must be there */
+    const int32_t *label;                /* (count) 0 .. classes of the prior, where it has classes; else NULL. Like the others */
+    double guidance; /* w of (1 + w) l_c - w l_u, at least 0; 0: the logits l_c with the label as they are. Else graphs are made for twice
+                      * `batch` */
 };
+
+/* ---- what a component of kind sampler/1 does, with what it gives back looked at: for the host, and for samplers made of samplers -------
+ */
+
+/* Whether it can sample sequences of so many tokens from that prior; its functions, and the size of its state. */
+TESS_EXPORT TESS_CHECKED int tess_sampler_check(struct tess_context *ctx, const struct tess_instance *sampler, const struct tess_prior *p,
+                                                int64_t tokens);
+/* Its functions of these names. n of `reads` is below 0 where it cannot be told. [any thread] */
+TESS_EXPORT TESS_CHECKED int tess_sampler_step_reads(struct tess_context *ctx, const struct tess_instance *sampler,
+                                                     const struct tess_sampler_step *s, uint8_t *where, int64_t *n);
+TESS_EXPORT TESS_CHECKED int tess_sampler_step_draw(struct tess_context *ctx, const struct tess_instance *sampler,
+                                                    const struct tess_sampler_step *s);
+TESS_EXPORT TESS_CHECKED int tess_sampler_step_calls(struct tess_context *ctx, const struct tess_instance *sampler, int64_t left,
+                                                     int64_t steps, int64_t *n);
+TESS_EXPORT int64_t tess_sampler_state_size(const struct tess_instance *sampler, int64_t tokens, int64_t codebook_size);
+/* Purpose of the draws of a step's call: call 0 has "sample.reverse", the others purposes of their own. */
+TESS_EXPORT uint32_t tess_sampler_step_purpose(int32_t call);
+/* Mixes n logits in place: l_c becomes (1 + w) l_c - w l_u. Where one of the two is minus infinity, which would be no number, l_c stays. */
+TESS_EXPORT void tess_sampler_guide(double guidance, int64_t n, float *conditional, const float *unconditional);
+
+/* ---- many sequences --------------------------------------------------------------------------------------------------------------------
+ */
 
 /* How many positions `picked` is to have for sequences of so many steps: enough for all but rare ones, where tokens are drawn at steps
  * without preference; a multiple of 16. 0: it is of no use, because most would be wanted or because the prior cannot pick. */
@@ -62,10 +95,13 @@ TESS_EXPORT TESS_CHECKED int tess_sampler_advance(struct tess_context *ctx, stru
 TESS_EXPORT int tess_sampler_finished(const struct tess_sampler *s);
 TESS_EXPORT int64_t tess_sampler_steps_done(const struct tess_sampler *s); /* of count x steps, or the sum of each */
 
-/* Where it stands, for a checkpoint: views of x (count, height, width) i32, or (count, height, width, depth), and of the steps each sequence has left (count) i32; and the
- * sequences given to the denoiser so far. All may be set before the first call of advance. */
+/* Where it stands, for a checkpoint: views of x (count, height, width) or (count, height, width, depth) i32, of the steps each sequence has left (count) i32, of the calls
+ * it has had in the step it is in (count) i32, and of its sampler's state (count, bytes) u8, where that has no bytes with NULL as its data;
+ * and the sequences given to the denoiser so far. All may be set before the first call of advance. */
 TESS_EXPORT struct tess_tensor tess_sampler_x(const struct tess_sampler *s);
 TESS_EXPORT struct tess_tensor tess_sampler_left(const struct tess_sampler *s);
+TESS_EXPORT struct tess_tensor tess_sampler_call(const struct tess_sampler *s);
+TESS_EXPORT struct tess_tensor tess_sampler_state(const struct tess_sampler *s);
 TESS_EXPORT int64_t *tess_sampler_calls(struct tess_sampler *s);
 /* What the denoiser has done since tess_sampler_new. */
 TESS_EXPORT double tess_sampler_flops(const struct tess_sampler *s);

@@ -24,13 +24,24 @@ struct tess_training_params {
 
 #define TESS_TRAINING_ROW(S, m, f, kind, lo_, hi_, def_, flags_, help_) \
     {.name = #f, .help = help_, .type = kind, .flags = flags_, .offset = offsetof(S, m.f), .lo = lo_, .hi = hi_, .def = def_}
+/* One whose key had another name, which is refused with the new one. */
+#define TESS_TRAINING_RENAMED(S, m, f, kind, lo_, hi_, def_, former_, help_)                                                              \
+    {.name = #f,                                                                                                                           \
+     .help = help_,                                                                                                                        \
+     .type = kind,                                                                                                                         \
+     .flags = TESS_GONE,                                                                                                                   \
+     .offset = offsetof(S, m.f),                                                                                                           \
+     .lo = lo_,                                                                                                                            \
+     .hi = hi_,                                                                                                                            \
+     .def = def_,                                                                                                                          \
+     .former = former_}
 #define TESS_TRAINING_PARAMS(S, m, default_steps, default_batch, default_lr) \
     TESS_TRAINING_CLIPPED_PARAMS(S, m, default_steps, default_batch, default_lr, 0)
 /* The same where gradients are cut unless it is said otherwise. */
 #define TESS_TRAINING_CLIPPED_PARAMS(S, m, default_steps, default_batch, default_lr, default_clip)                                         \
     TESS_TRAINING_ROW(S, m, steps, TESS_I64, 0, 1e9, default_steps, 0, "optimiser steps"),                                                 \
         TESS_TRAINING_ROW(S, m, batch, TESS_I64, 1, 65536, default_batch, 0, "samples a step"),                                            \
-        TESS_TRAINING_ROW(S, m, microbatches, TESS_I64, 0, 1024, 0, 0,                                                                     \
+        TESS_TRAINING_RENAMED(S, m, microbatches, TESS_I64, 0, 1024, 0, "slices",                                                                     \
                           "parts a batch is cut into; 0: the largest divisor of the batch up to 8"),                                       \
         TESS_TRAINING_ROW(S, m, lr, TESS_F64, 0, 10, default_lr, 0, "learning rate"),                                                      \
         TESS_TRAINING_ROW(S, m, lr_final, TESS_F64, 0, 1, 0, 0, "share of lr at the end of a cosine schedule"),                            \
@@ -50,8 +61,8 @@ struct tess_training_params {
         TESS_TRAINING_ROW(S, m, epsilon, TESS_F64, 0, 1, 1e-8, 0, "added to the root of the second moment"),                               \
         TESS_TRAINING_ROW(S, m, weight_decay, TESS_F64, 0, 1, 0, 0, "weight decay"),                                                       \
         TESS_TRAINING_ROW(S, m, clip, TESS_F64, 0, 1e9, default_clip, 0, "largest norm of the gradient; 0: no clipping"),                  \
-        TESS_TRAINING_ROW(S, m, ema_decay, TESS_F64, 0, 0.9999999, 0, 0, "decay of the weights' moving average; 0: none"),                 \
-        TESS_TRAINING_ROW(S, m, ema_every, TESS_I64, 1, 1e6, 1, 0, "steps between updates of the moving average"),                         \
+        TESS_TRAINING_RENAMED(S, m, ema_decay, TESS_F64, 0, 0.9999999, 0, "average", "decay of the weights' moving average; 0: none"),                 \
+        TESS_TRAINING_RENAMED(S, m, ema_every, TESS_I64, 1, 1e6, 1, "average_every", "steps between updates of the moving average"),                         \
         {.name = "recompute",                                                                                                              \
          .help = "make norms and activations again for the backward pass: less memory, more time, the same results",                       \
          .type = TESS_BOOL,                                                                                                                \

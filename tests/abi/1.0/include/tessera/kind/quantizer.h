@@ -56,15 +56,15 @@ struct tess_quantizer_1 {
     int (*record_lookup)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *codes, struct tess_node **quantised);
     /* After each optimiser step: moving averages, revival. NULL: nothing to do. Keyed randomness only. [one thread] */
     int (*react)(void *self, struct tess_context *ctx, const struct tess_react *r);
-    /* Builds a new codebook `book` (K, D), the caller's memory, from a pool of latent vectors (rows, D) f32. TESS_E_VALUE where the pool is
-     * unfit. NULL: cannot. [one thread] */
+    /* Builds a new codebook (K, D), the caller's memory, from a pool of latent vectors (rows, D) f32. TESS_E_VALUE or TESS_E_DATA where the
+     * pool is unfit. NULL: cannot. [one thread] */
     int (*rebuild)(void *self, struct tess_context *ctx, const struct tess_tensor *pool, uint64_t seed, struct tess_tensor *codebook);
     /* Codes a position, 1 to TESS_DEPTH_MAX. NULL: 1. */
     int64_t (*depth)(void *self);
     /* Codes of level l, 0 <= l < depth: at least 2, at most codebook_size, which one level reaches. NULL: codebook_size for each. */
     int64_t (*level_size)(void *self, int64_t level);
-    /* 1: what a code stands for does not lie in the latent's space (it is bounded, or another vector is learnt for it), so that the distance
-     * of the two, the "quantisation error", says nothing and is not measured. NULL: 0. */
+    /* 1: what a code stands for does not lie in the latent's space (it is bounded, or another vector is learnt for it), so that the
+     * distance of the two, the "quantisation error", says nothing and is not measured. NULL: 0. */
     int (*outside_latent_space)(void *self);
 };
 

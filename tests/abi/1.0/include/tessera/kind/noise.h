@@ -1,39 +1,44 @@
-/* Kinds "noise/1" and "denoiser/1": discrete diffusion over codes. K codes, L tokens a sequence, T steps; t runs from 1 (least
- * noise) to T. What the denoiser is told of the time is the fraction t / T. Codes are i32 in [0, K), noised tokens i32 in [0, vocabulary),
- * logits f32.
+/* Kind "noise/1": how discrete diffusion corrupts codes, what is trained on, and its step back. K codes, L tokens a sequence, T steps; t
+ * runs from 1 (least noise) to T. What the denoiser is told of the time is the fraction t / T. Codes are i32 in [0, K), noised tokens i32
+ * in [0, vocabulary), logits f32.
  *
- * Whatever records does so under the scope the caller set ("noise", "denoiser"); nodes belong to the graph. Arrays are the caller's and
- * borrowed until the call returns. "[any thread]": several threads may be in such calls of one instance at once, so they write nothing of
- * it; all others come from one thread at a time. Those that return int give TESS_OK, or a code whose message is in the context.
+ * Whatever records does so under the scope the caller set ("noise"); nodes belong to the graph. Arrays are the caller's and borrowed until
+ * the call returns. "[any thread]": several threads may be in such calls of one instance at once, so they write nothing of it; all others
+ * come from one thread at a time. Those that return int give TESS_OK, or a code whose message is in the context. What a noise gives back is
+ * held against what is said here before anything is made of it: the nodes and the sizes when a pipeline is planned, the tokens when they
+ * are written.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef TESSERA_PRIOR_H
-#define TESSERA_PRIOR_H
+#ifndef TESSERA_KIND_NOISE_H
+#define TESSERA_KIND_NOISE_H
 
 #include <tessera/graph.h>
+#include <tessera/random.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 struct tess_noise_loss {
+    uint32_t size; /* sizeof(struct tess_noise_loss), set by the caller, as in all structs here */
+    int32_t reserved;
     struct tess_node *loss;  /* scalar: mean over the samples of what is trained on */
     struct tess_node *bound; /* (N): for t uniform in 1 .. T, an unbiased estimate of each sample's bound, in bits per token */
 };
 
 /* One reverse step for one sequence. */
 struct tess_reverse {
-    uint32_t size;             /* sizeof(struct tess_reverse), set by the caller, as in all structs here */
-    int32_t last;              /* to == 0: every token must be decided */
-    int64_t tokens, codebook_size;     /* L, K */
-    double from, to;           /* fractions of T: 1 at the start of sampling, 0 at the end; to < from */
-    double temperature;        /* logits are divided by it; > 0 */
-    const float *logits;       /* (L, K) of the denoiser at `from` */
-    const int32_t *x;          /* (L) before */
-    int32_t *next;             /* (L) after; may be x itself */
-    struct tess_stream random; /* keyed by seed, reverse step and sample; set purpose */
-    const int32_t *row;        /* (L): which row of `logits` is token i's, where `changes` says that it is drawn, else undefined. NULL: the
-                                * i-th. Not NULL only for noises that say `reads_row`. */
+    uint32_t size;                 /* sizeof(struct tess_reverse) */
+    int32_t last;                  /* to == 0: every token must be decided */
+    int64_t tokens, codebook_size; /* L, K */
+    double from, to;               /* fractions of T: 1 at the start of sampling, 0 at the end; to < from */
+    double temperature;            /* logits are divided by it; > 0 */
+    const float *logits;           /* (L, K) of the denoiser at `from` */
+    const int32_t *x;              /* (L) before */
+    int32_t *next;                 /* (L) after; may be x itself */
+    struct tess_stream random;     /* keyed by seed, reverse step and sample; set purpose */
+    const int32_t *row; /* (L): which row of `logits` is token i's, where `changes` says that it is drawn, else undefined. NULL: the
+                         * i-th. Not NULL only for noises that say `reads_row`. */
 };
 
 /* What a step of training has shown a noise that chooses its times. */
@@ -44,11 +49,14 @@ struct tess_noise_seen {
     const float *bound; /* (samples) of struct tess_noise_loss */
 };
 
+/* Times are f32 in a graph, which holds whole numbers to this one. */
+#define TESS_STEPS_MAX 16777216
+
 struct tess_noise_1 {
     uint32_t size;
-    int32_t needs_time;                                /* 1: the denoiser must be told t */
-    int64_t (*vocabulary)(void *self, int64_t codebook_size);  /* size of what the denoiser reads: K, or K + 1 with a mask (id K) */
-    int64_t (*steps)(void *self);                      /* T; 0: as many as a sequence has tokens (tess_prior_steps of model.h tells) */
+    int32_t needs_time;                                       /* 1: the denoiser must be told t */
+    int64_t (*vocabulary)(void *self, int64_t codebook_size); /* size of what the denoiser reads: K, or K + 1 with a mask (id K) */
+    int64_t (*steps)(void *self); /* T, at most TESS_STEPS_MAX; 0: as many as a sequence has tokens (tess_prior_steps of model.h tells) */
     /* Draws the noised sequence x_t ~ q(x_t | x_0), both (L), t in 1 .. T. Streams are keyed by sample; set purpose. [any thread] */
     int (*corrupt)(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens, int64_t codebook_size, int64_t t,
                    const int32_t *x0, int32_t *xt);
@@ -84,44 +92,6 @@ struct tess_noise_1 {
      * sample. A noise with `changes` gives the same state at every time but 0, since steps of none are left out. NULL: what the denoiser
      * says of a token does not heed what is known of all the others, so this noise cannot sample around them. [any thread] */
     int (*condition)(void *self, struct tess_context *ctx, const struct tess_reverse *r, const uint8_t *mask, const int32_t *values);
-};
-
-struct tess_denoiser_input {
-    uint32_t size;
-    struct tess_node *tokens; /* (N, L) i32 in [0, vocabulary) */
-    struct tess_node *time;   /* (N) f32, t / T; NULL where the noise does not need it */
-    int64_t vocabulary, codebook_size, height, width; /* L = height x width x depth, row-major */
-    struct tess_node *positions; /* (N, P) i32 in [0, L): the tokens whose logits are wanted; NULL: all, in order, and P is L */
-    int32_t causal;              /* 1: logits of token i are made of tokens 0 .. i - 1 alone, those of token 0 of none */
-    int32_t reserved;
-    int64_t depth; /* codes a position: token i is of position i / depth, level i % depth; 1 or 0, but for `reads_depth` */
-};
-
-/* The next token of each sequence, where a cache keeps what is needed of those before. */
-struct tess_denoiser_next {
-    uint32_t size;
-    struct tess_node *token;    /* (N, 1) i32 in [0, vocabulary): the one before; at position 0, where there is none, any */
-    struct tess_node *position; /* (N, 1) i32 in [0, L) */
-    struct tess_cache *cache;   /* of L tokens; for tess_attention_cached */
-    int64_t vocabulary, codebook_size, height, width;
-    int64_t depth; /* of struct tess_denoiser_input */
-};
-
-struct tess_denoiser_1 {
-    uint32_t size;
-    /* logits (N, P, K): row p are those of token positions[p], as they are without `positions`. */
-    int (*record)(void *self, struct tess_context *ctx, struct tess_graph *g, const struct tess_denoiser_input *in,
-                  struct tess_node **logits);
-    int32_t picks_positions; /* 1: heeds `positions`; 0: is never given any */
-    int32_t reserved;
-    int32_t causal; /* 1: heeds `causal`; 0: serves no noise that is causal */
-    int32_t reserved_1;
-    /* For those that are causal, else NULL; NULL: sampling computes the whole sequence for each token. logits (N, 1, K): those that
-     * `record` gives of token `position`, but for rounding, when run for positions 0, 1, .. in turn. Declares the same weights. */
-    int (*record_next)(void *self, struct tess_context *ctx, struct tess_graph *g, const struct tess_denoiser_next *in,
-                       struct tess_node **logits);
-    int32_t reads_depth; /* 1: heeds `depth`; 0: serves no codes of several levels */
-    int32_t reserved_2;
 };
 
 #ifdef __cplusplus

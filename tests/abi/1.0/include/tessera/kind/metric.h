@@ -1,0 +1,89 @@
+/* Kind "metric/1": a number, or some, that judges images: reconstructions against their originals, or a set of samples against a set of
+ * images (docs/metrics.md).
+ *
+ * Rows come in blocks and in any number; what a metric knows of those it has seen is a state. The host opens a state for each block of
+ * TESS_METRIC_BLOCK rows, lets `accumulate` add the block, and merges the states in a binary tree fixed by the blocks' numbers: with block
+ * 2 j of a level the block 2 j + 1 after it, a last one without a partner as it is. So the result's bits depend on the rows alone,
+ * whichever worker saw them. A state may be packed into bytes and unpacked elsewhere, for checkpoints and other processes.
+ *
+ * Of one state one call at a time; calls on different states may come from several threads at once, so none of them writes anything of
+ * `self` ([any thread]; `check` and `finish` [one thread]). Memory of a state is the metric's, by tess_alloc. Those that return int give
+ * TESS_OK, or a code whose message is in the context.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSERA_KIND_METRIC_H
+#define TESSERA_KIND_METRIC_H
+
+#include <tessera/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TESS_METRIC_BLOCK 256 /* rows of a block, but for a set's last one */
+
+/* What a metric wants of each row; one of them. */
+enum {
+    TESS_METRIC_PAIRS = 1,   /* an image and its reconstruction */
+    TESS_METRIC_FEATURES = 2 /* a vector of features; of two sets, the images (0) and the samples (1) */
+};
+enum { TESS_METRIC_IMAGES = 0, TESS_METRIC_SAMPLES = 1 }; /* sets */
+
+/* What it will be given, told before any of it. */
+struct tess_metric_shape {
+    uint32_t size;
+    uint32_t reserved;
+    int64_t rows[2];                 /* of each set; of pairs rows[0] */
+    int64_t height, width, channels; /* of the images */
+    int64_t features;                /* D: components of a vector; 0 for a metric of pairs */
+};
+
+struct tess_metric_rows {
+    uint32_t size;
+    int32_t set;                        /* TESS_METRIC_IMAGES or TESS_METRIC_SAMPLES; 0 for pairs */
+    int64_t first, count;               /* which of the set: each once, in rising order within a state */
+    const struct tess_tensor *image;    /* (count, H, W, C) u8 for a metric of pairs, else NULL */
+    const struct tess_tensor *made;     /* (count, H, W, C) f32 of about 0 .. 1, unclamped; likewise */
+    const struct tess_tensor *features; /* (count, D) f32 for a metric of features, else NULL */
+};
+
+enum { TESS_METRIC_LOWER = -1, TESS_METRIC_HIGHER = 1 }; /* which of two values is the better */
+
+/* Where a metric's results go, and what helps to find them. The host's; used within `finish` alone. */
+struct tess_metric_sink {
+    uint32_t size;
+    uint32_t reserved;
+    void *to;
+    /* A result: its name ("frechet"), unit ("dB", "" for none) and which direction is better. Not NaN. */
+    int (*value)(void *to, struct tess_context *ctx, const char *name, double value, const char *unit, int32_t better);
+    /* task(user, ctx, i) for i in [0, n), each once, on all workers, each call with a context of its own. */
+    int (*parallel)(void *to, struct tess_context *ctx, int64_t n, int (*task)(void *user, struct tess_context *ctx, int64_t i),
+                    void *user);
+};
+
+struct tess_metric_1 {
+    uint32_t size;
+    uint32_t wants; /* TESS_METRIC_PAIRS or TESS_METRIC_FEATURES */
+    /* How it computes, beside what the parameters say, kept with each result: "covariance over n - 1". NULL: there is nothing to say. */
+    const char *protocol;
+    /* Whether such rows can be judged: TESS_E_VALUE or TESS_E_SHAPE for too few, or of a size that does not do. Asked when a pipeline is
+     * planned. NULL: all can. */
+    int (*check)(void *self, struct tess_context *ctx, const struct tess_metric_shape *s);
+    /* Bytes that the states of all rows and `finish` take together. NULL: next to none. */
+    int64_t (*bytes)(void *self, const struct tess_metric_shape *s);
+    int (*open)(void *self, struct tess_context *ctx, const struct tess_metric_shape *s, void **state);
+    void (*close)(void *self, void *state); /* NULL is fine */
+    int (*accumulate)(void *self, struct tess_context *ctx, void *state, const struct tess_metric_rows *rows);
+    /* Adds to `state` what `next` knows, of rows that follow. `next` stays as it is or not; it is closed afterwards. */
+    int (*merge)(void *self, struct tess_context *ctx, void *state, void *next);
+    int (*finish)(void *self, struct tess_context *ctx, void *state, const struct tess_metric_sink *sink);
+    /* The state as bytes; gives how many, and writes nothing where `bytes` is NULL. */
+    int64_t (*pack)(void *self, const void *state, void *bytes);
+    /* Into a state just opened. TESS_E_DATA for bytes that no state packs to. */
+    int (*unpack)(void *self, struct tess_context *ctx, void *state, const void *bytes, int64_t count);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
