@@ -1,4 +1,4 @@
-/* What `tessera plugins` prints of components, in three forms. SPDX-License-Identifier: MIT */
+/* Output of `tessera plugins`: components as text, as JSON and as Markdown. SPDX-License-Identifier: MIT */
 #ifndef TESSI_CLI_PLUGINS_H
 #define TESSI_CLI_PLUGINS_H
 

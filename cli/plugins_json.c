@@ -64,7 +64,7 @@ static void json_param(const struct tess_component *k, const struct tess_param *
     plugins_json_pair("help", p->help, "}");
 }
 
-/* What it reads and can, where it was published, an example. */
+/* JSON members of one component: published source, example, the optional functions it has; of a stage also its output kind and ports. */
 static void json_about(const struct cli_component *c)
 {
     const struct tess_component *k = c->component;

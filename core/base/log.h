@@ -17,9 +17,9 @@ void tessi_base_log_free(struct tessi_log *l);
 /* From here on events go to this file too (appended; made when absent). NULL closes it. */
 int tessi_base_log_to(struct tess_context *ctx, struct tessi_log *l, const char *path) TESS_CHECKED;
 
-/* {"time":"2026-01-02T03:04:05.678Z","run":"0123456789ab","event":EVENT,...}: the run's name is new for each tessi_base_log_to; then pairs
- * of a name and a value, ended by NULL. The name's first letter says the value's C type: "s:stage" const char *, "i:step" int64_t, "f:loss"
- * double (not a number: null). Not shown on the terminal. */
+/* {"time":"2026-01-02T03:04:05.678Z","run":"0123456789ab","event":EVENT,...}: `run` is new for each tessi_base_log_to. The arguments behind
+ * `event` are further members, a name and a value each, ended by NULL. A name's first letter says its value's C type: "s:stage" const char
+ * *, "i:step" int64_t, "f:loss" double (NaN is written as null). Not shown on the terminal. */
 void tessi_base_log_event(struct tessi_log *l, const char *event, ...);
 /* A line for the user (stays on the terminal), and an event "note". Above a progress line. */
 void tessi_base_log_note(struct tessi_log *l, const char *format, ...) TESS_PRINTF(2, 3);

@@ -1,6 +1,6 @@
-/* What a component made of a graph, looked at when its function returns, before anything is computed: the status and its message, scopes,
- * and each node it gave. A message names kind, component, plugin and function, what was wanted and what was found. SPDX-License-Identifier:
- * MIT */
+/* Checks of the graph pieces that a component records, made when its function returns and before anything is computed: status and message,
+ * open scopes, and each returned node's graph, dtype and shape. An error message names kind, component, plugin and function, and the wanted
+ * and the found value. SPDX-License-Identifier: MIT */
 #ifndef TESSI_CHECK_RECORDED_H
 #define TESSI_CHECK_RECORDED_H
 

@@ -52,7 +52,8 @@ static int check_codebook(struct tess_context *ctx, const char *where, struct te
         where, (long long)t->codebook_size, (long long)t->code_dim, (long long)k.codebook_size, (long long)k.code_dim);
 }
 
-/* What a part gave is of `height` x `width`, as the attributes "latent_height" and "latent_width" have it, or "height" and "width". */
+/* Fails the graph unless the node that `part` (encoder or decoder) recorded is height x width: the tokenizer's attributes named `attrs`,
+ * latent_height and latent_width, or height and width. */
 static int tokenizer_check_size(struct tess_context *ctx, const struct tess_node *made, const char *part, const char *attrs, int64_t height,
                                 int64_t width)
 {

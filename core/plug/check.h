@@ -1,4 +1,4 @@
-/* What the checks of a plugin's tables share. SPDX-License-Identifier: MIT */
+/* Refusals and text checks that the checks of plugin, component and parameter tables have in common. SPDX-License-Identifier: MIT */
 #ifndef TESSI_CHECK_H
 #define TESSI_CHECK_H
 

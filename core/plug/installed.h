@@ -9,8 +9,9 @@
  * thread] */
 int tessi_plug_installed(const char *configured, char *path, size_t capacity);
 
-/* `target` as seen from the folder `here`, where it was planned to be seen from the folder `planned`: up as many folders as `planned` has
- * of its own, then down. All three are absolute and without "..". 0 when `here` is not that deep, or the result does not fit. */
+/* Path of `target` in an installation that was moved. At configure time the reference folder was `planned`; now it is `here`. The relative
+ * path from `planned` to `target` is followed from `here`. All three are absolute and without "..". 0 when `here` has too few folders to go
+ * up, or the path does not fit into `capacity` bytes. */
 int tessi_plug_moved(const char *here, const char *planned, const char *target, char *path, size_t capacity);
 
 /* Path of the file that holds this code, without links. 0 when it cannot be told. `program` gets 1 for the program, 0 for libtessera. */

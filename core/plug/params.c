@@ -219,7 +219,7 @@ static int fill_component(const struct filling *f, const struct tess_param *p, s
     return tessi_plug_is_identity(p) ? tessi_plug_params_keep(f, p, f->i->identity, (*member)->identity, NULL) : TESS_OK;
 }
 
-/* What was written for a parameter, under its name or one that it had before; NULL for neither. */
+/* Config value given for a parameter, under its name or a former one; NULL where the pipeline does not set it. */
 static int params_written(const struct filling *f, const struct tess_param *p, struct tessi_config *config, struct tessi_config **out)
 {
     struct tessi_config *s = tessi_config_get(config, p->name);

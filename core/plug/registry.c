@@ -1,8 +1,9 @@
 /* Finding plugins: folders, files, and the list of components they bring.
  *
- * No list of plugins is kept: a few dozen small files are looked at in milliseconds. Every folder and every file is kept with what became
- * of it, so that `tessera plugins --why` can answer "why is it not there". A file that was opened stays open for the life of the process,
- * refused or not. One that was not built with this program is tried in a process of its own before it is opened here (trial.h).
+ * No list of plugins is kept: a few dozen small files are looked at in milliseconds. Every folder and file searched is recorded with its
+ * outcome (accepted, or the reason it was refused), which `tessera plugins --why` prints. A file that was opened stays open for the life of
+ * the process, refused or not. One that was not built with this program is tried in a process of its own before it is opened here
+ * (trial.h).
  *
  * SPDX-License-Identifier: MIT */
 #include "core/plug/installed.h"

@@ -28,7 +28,7 @@ struct gradient_check {
     int depends;    /* some element has a derivative, by either way */
 };
 
-/* What was found at one element, with its derivative by the backward pass. */
+/* Gradient check of one element: its value, backward derivative, central difference, the difference's rounding error, relative error. */
 struct slope {
     double value, backward, difference, rounding, error;
     int kink; /* what is off may be a kink's doing */
