@@ -38,8 +38,8 @@ enum {
     TESS_E_MEMORY = -9,    /* memory could not be allocated [1] */
     TESS_E_FAILED = -10,   /* the computation failed, for example a loss that is not a number [1] */
     TESS_E_INTERNAL = -11, /* a defect of tessera itself [1] */
-    /* One item of many, an image of a source for example, is bad and may be left out: the others may not be. Neither want of memory or
-     * threads nor a file that cannot be read for the moment is that, which would leave good ones out for good. [65] */
+    /* a bad item among many, an image of a source for example, which may be left out; the others may not. Not for a lack of memory or of
+     * threads, nor for a file that cannot be read for the moment: good items would be left out for good [65] */
     TESS_E_ITEM = -12
 };
 
@@ -55,7 +55,7 @@ struct tess_context {
     int (*fail)(struct tess_context *ctx, int code, const char *format, ...) TESS_PRINTF(3, 4);
 };
 
-/* What the host offers. `service` gives NULL for an id it does not know.
+/* The host as a plugin sees it: its ABI version and its services. `service` gives NULL for an id it does not know.
  * Ids of this host: "graph/1", "random/1", "digest/1", "artefact/1", "train/1", "stage/1". */
 struct tess_host {
     uint32_t size;
@@ -94,13 +94,13 @@ TESS_EXPORT void tess_forget(struct tess_context *ctx);
 TESS_EXPORT void tess_prepend_message(struct tess_context *ctx, const char *format, ...) TESS_PRINTF(2, 3);
 TESS_EXPORT void tess_append_message(struct tess_context *ctx, const char *format, ...) TESS_PRINTF(2, 3);
 
-/* A name of any bytes as UTF-8: as it is where it is that; else a byte that is not becomes \xHH, and a backslash two. A name that holds the
- * four letters \xHH gets its backslashes doubled as well, so that different names stay different. Writes at most `room` bytes with the end,
- * whole characters; gives the length that all of it has. [any thread] */
+/* A name of any bytes as UTF-8: unchanged where it is valid; else each invalid byte becomes \xHH, and a backslash two. A name that holds
+ * the four letters \xHH gets its backslashes doubled as well, so that different names stay different. Writes at most `capacity` bytes with
+ * the end, whole characters; returns the length of the full text. [any thread] */
 TESS_EXPORT size_t tess_utf8_text(const char *bytes, char *to, size_t capacity);
-/* One line that a terminal or a log can show: a newline is \n, a tab \t, other controls, marks of direction and bytes that are no UTF-8 are
- * \xHH each. Every message that may hold a name or a word of someone else's file goes through this. Writes at most `capacity` bytes with
- * the end, whole characters; gives the length that all of it has. [any thread] */
+/* Text escaped to one line that a terminal or a log can show: a newline is \n, a tab \t; other controls, marks of direction and bytes that
+ * are no UTF-8 are \xHH each. Every message that may hold a name or a word of someone else's file goes through this. Writes at most
+ * `capacity` bytes with the end, whole characters; returns the length of the full text. [any thread] */
 TESS_EXPORT size_t tess_shown_text(const char *bytes, char *to, size_t capacity);
 
 /* Memory with the host's accounting. Zeroed, 64-byte aligned, freed by tess_free (NULL is fine).

@@ -32,20 +32,20 @@ struct tess_kmeans_options {
     uint32_t size;
     int32_t seeding;
     int64_t codebook_size;      /* K, at most the pool's count */
-    int64_t chain;      /* of AFK-MC2; 0: 200 */
-    int64_t iterations; /* at most; 0: 300 */
+    int64_t chain;      /* length of a Markov chain of AFK-MC2; 0: 200 */
+    int64_t iterations; /* largest number of Lloyd's iterations; 0: 300 */
     double tolerance;   /* stop when the centres' squared shifts add up to at most this share of the mean variance; 0: when nothing moves */
-    int32_t plain;      /* measure every vector at every iteration: the same result, later */
+    int32_t plain;      /* 1: measure every vector at every iteration: the same result, more slowly */
     uint64_t seed;
     void *user;
-    int (*stop)(void *user, int64_t iteration, double objective); /* after each; not 0 ends with TESS_E_STOPPED. NULL: none */
+    int (*stop)(void *user, int64_t iteration, double objective); /* called after each; not 0 ends with TESS_E_STOPPED. NULL: none */
 };
 
 struct tess_kmeans_report {
     int64_t iterations, assigned, spared; /* vectors measured against all centres, and those that were known not to have moved */
     int64_t reseeded;                     /* centres that lost all their vectors and were given the farthest one */
     double objective;                     /* mean squared distance of a vector to its centre, by the centres it was assigned to last */
-    double shift;                         /* of the last iteration: sum of the centres' squared shifts */
+    double shift;                         /* sum of the centres' squared shifts in the last iteration */
     int32_t converged;
 };
 

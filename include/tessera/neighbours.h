@@ -16,7 +16,7 @@ struct tess_neighbours;
 
 struct tess_neighbours_options {
     uint32_t size;
-    int32_t goes_on;    /* index and square hold what earlier blocks gave; 0: they are made empty, -1 and infinite */
+    int32_t goes_on;    /* 1: index and square hold results of earlier blocks; 0: they are made empty, -1 and infinite */
     int64_t neighbours; /* k */
     int64_t block;      /* vectors of the pool at a time, at most; at least 1, as k */
     const struct tess_tensor *queries; /* (Q, D) f32; they stay the caller's and are read to the end */
@@ -24,14 +24,14 @@ struct tess_neighbours_options {
     double *square;                    /* (Q, k), the caller's: squared distances */
 };
 
-/* Takes 8 Q block bytes and little beside. `index` and `square` are written until the search is freed, and hold the answer for what was
- * added so far after each tess_neighbours_add. Fails with TESS_E_DATA when a query is not finite, TESS_E_SHAPE or TESS_E_VALUE for options
- * that cannot be. [one thread at a time for each search] */
+/* Starts a search, in 8 Q block bytes and little more. `index` and `square` are written until the search is freed, and hold the answer for
+ * the vectors added so far after each tess_neighbours_add. Fails with TESS_E_DATA when a query is not finite, TESS_E_SHAPE or TESS_E_VALUE
+ * for options that cannot be. [one thread at a time for each search] */
 TESS_EXPORT TESS_CHECKED int tess_neighbours_new(struct tess_context *ctx, const struct tess_neighbours_options *o,
                                                  struct tess_neighbours **out);
 TESS_EXPORT void tess_neighbours_free(struct tess_neighbours *s); /* NULL is fine */
-/* Vectors first .. first + n - 1 of the pool as (n, D) f32, n at most the block; blocks come in rising order, each once. On all workers.
- * Fails with TESS_E_DATA when a vector is not finite. */
+/* Adds vectors first .. first + n - 1 of the pool as (n, D) f32, n at most the block; blocks come in rising order, each once. On all
+ * workers. Fails with TESS_E_DATA when a vector is not finite. */
 TESS_EXPORT TESS_CHECKED int tess_neighbours_add(struct tess_context *ctx, struct tess_neighbours *s, int64_t first, int64_t n,
                                                  const float *vectors);
 

@@ -1,7 +1,7 @@
-/* What a plugin says of itself: one constant, `tess_plugin_1`, its only exported symbol.
+/* Description of a plugin: one constant, `tess_plugin_1`, its only exported symbol.
  *
  * The host checks it (size, major, needed services, duplicate names, sane tables) before any of the plugin's code runs;
- * it is opened RTLD_NOW | RTLD_LOCAL and never closed. A component's parameters are a table of rows with offsets into the
+ * the file is opened RTLD_NOW | RTLD_LOCAL and never closed. A component's parameters are a table of rows with offsets into the
  * component's own struct: the host parses, range-checks, documents and stores them, and fills the struct before `open`.
  *
  * Growth: fields are appended, never reordered or reused, each at a multiple of 8 (`int32_t reserved` before it, where need be): a field in
@@ -41,9 +41,9 @@ enum {
     TESS_NEUTRAL = 1u << 1,  /* changes how fast or how talkative, never the result: left out of cache keys */
     TESS_PATH = 1u << 2,     /* a string that names a file: left out of cache keys; what the file holds counts (fingerprint).
                               * A relative path is relative to the folder of the pipeline file; the host makes it absolute. */
-    TESS_LATER = 1u << 3,    /* a parameter that came when there were results already, and whose default is what was done before it: while
-                              * it has its default it is in no key and in no model's description, so what was computed stays found */
-    TESS_GONE = 1u << 4      /* its former names are refused, with the new one; else they are taken as the parameter */
+    TESS_LATER = 1u << 3,    /* a parameter added when there were results already, with a default that does what was done before it: at its
+                              * default it is in no cache key and in no model's description, so that earlier results are still found */
+    TESS_GONE = 1u << 4      /* former names are refused, naming the new one; without the flag they are accepted for the parameter */
 };
 
 #define TESS_LIST_MAX 16
@@ -68,50 +68,50 @@ struct tess_list_component {
 
 struct tess_param {
     const char *name; /* the YAML key; NULL ends the table */
-    const char *help; /* one line, with the unit */
+    const char *help; /* description in one line, with the unit */
     int32_t type;
     uint32_t flags;
     size_t offset;      /* offsetof(struct self, member) */
     double lo, hi, def; /* inclusive range, and the default */
-    const char *text;   /* see the types */
-    const char *former; /* what the YAML key was called before, "rate|learning_rate"; NULL: never otherwise */
+    const char *text;   /* default or choices as text: see the types */
+    const char *former; /* former names of the YAML key, "rate|learning_rate"; NULL: none */
 };
 
 struct tess_component {
     const char *name;    /* "conv": what a pipeline writes after `use:`; NULL ends the table */
     const char *kind;    /* "encoder/1": says what `ops` points at */
-    const char *summary; /* one line for listings */
+    const char *summary; /* description in one line, for listings */
     const struct tess_param *params;
     uint32_t param_stride; /* sizeof(struct tess_param) as compiled, so that rows may grow */
     uint32_t reserved;
-    uint64_t caps;    /* 0: there are none yet; a bit that the host does not know is refused */
+    uint64_t caps;    /* capability bits; none are defined yet, so 0: a bit that the host does not know is refused */
     size_t self_size; /* the host allocates self, zeroed, and fills the parameters */
     /* Cross-check parameters, reserve memory, open files. May be NULL. On failure `close` is called too. */
     int (*open)(void *self, struct tess_context *ctx);
     /* Accepts a half-opened self. May be NULL. */
     void (*close)(void *self);
     const void *ops; /* for example const struct tess_encoder_1 */
-    /* The stage that makes its weights, where they are not learnt from their initial values: "refit". Training then begins with those of a
-     * model only. NULL: it learns. */
+    /* The stage that computes its weights, where training cannot begin with their initial values but with a model's only: "refit". NULL: it
+     * is trained from its initial values. */
     const char *made_by;
     /* A component on a library that is slow or large to load names the file that has its functions, `libraries/MODULE.so` beside its own
      * plugin's: a plugin of the same id and version with a component of this kind and name, which is loaded when one is opened and then
      * taken in place of this row. Here `open` and `close` are NULL, and `ops` says what is known without the library. NULL: no such file.
      * An instance's functions are there once it is open. */
     const char *module;
-    const char *const *settings; /* of the environment as long as the file is loaded: {"NAME=VALUE", NULL}; NULL: none */
-    const char *source;          /* where it was published, one line: authors, title, year, equation; NULL: nowhere */
-    const char *example;         /* of a pipeline, or of a command: "quantizer: {use: ema, codebook_size: 256}"; NULL: none */
+    const char *const *settings; /* environment variables set while `module` is being loaded: {"NAME=VALUE", NULL}; NULL: none */
+    const char *source;          /* publication, one line: authors, title, year, equation; NULL: none */
+    const char *example;         /* example, as YAML of a pipeline, "quantizer: {use: ema, codebook_size: 256}", or a command; NULL: none */
 };
 
 struct tess_plugin {
     uint32_t size; /* sizeof(struct tess_plugin) as compiled: readers look no further */
     uint16_t abi_major, abi_minor;
     const char *id, *version, *license;
-    const char *const *needs; /* services it cannot do without: {"graph/1", NULL}; NULL for none */
+    const char *const *needs; /* host services that it requires: {"graph/1", NULL}; NULL for none */
     const struct tess_component *components;
     uint32_t component_stride;
-    int64_t epoch; /* TESS_EPOCH as compiled: part of the cache keys of what it had a part in */
+    int64_t epoch; /* TESS_EPOCH as compiled: part of the cache key of every result that the plugin had a part in */
 };
 
 /* Rows of these tables, alike in C99 and later and in C++11 and later:
@@ -131,7 +131,7 @@ struct tess_plugin {
     {                                                                                                                                      \
         name, help, type, flags, offsetof(self, member), lo, hi, def, text, NULL                                                           \
     }
-/* With the names it had before (TESS_GONE in `flags`: they are refused). */
+/* A parameter with its former names (TESS_GONE in `flags`: they are refused). */
 #define TESS_PARAM_RENAMED(name, former, self, member, type, flags, lo, hi, def, text, help)                                               \
     {                                                                                                                                      \
         name, help, type, flags, offsetof(self, member), lo, hi, def, text, former                                                         \
@@ -196,18 +196,19 @@ TESS_EXPORT const char *tess_instance_name(const struct tess_instance *i); /* "c
  * caller is what it was given as, and `port` the input for a model to start from, NULL where there is none. */
 TESS_EXPORT TESS_CHECKED int tess_instance_learns(struct tess_context *ctx, const struct tess_instance *i, const char *parameter,
                                                   const char *port);
-/* Name and every parameter with defaults filled in, in the table's order, without paths and neutral parameters:
- * "{use: conv, channels: 32, ...}". What a model's artefact keeps and what a cache key hashes. Valid until close. */
+/* Config text of a component, as a model's artefact keeps it and a cache key hashes it: its name and every parameter with defaults filled
+ * in, in the table's order, without paths and neutral parameters: "{use: conv, channels: 32, ...}". Valid until close. */
 TESS_EXPORT const char *tess_instance_config_text(const struct tess_instance *i);
-/* Parameters of its own read from such a text, with nothing opened: whether `key`, "use" for the component's name, is written `text` (1 or
- * 0 in `out`); its number, `otherwise` where there is no `key`. TESS_E_DATA for a text that is no such one, or no number. [any thread] */
+/* Parameters of a component read from its config text, with nothing opened. tess_spec_has: 1 in `out` where `key`, "use" for the
+ * component's name, has the value `text`, else 0; the others: the number of `key`, `otherwise` where there is none. TESS_E_DATA for a text
+ * that is no config text, or no number. [any thread] */
 TESS_EXPORT TESS_CHECKED int tess_spec_has(struct tess_context *ctx, const char *config_text, const char *key, const char *text,
                                            int32_t *out);
 TESS_EXPORT TESS_CHECKED int tess_spec_i64(struct tess_context *ctx, const char *config_text, const char *key, int64_t otherwise,
                                            int64_t *out);
 TESS_EXPORT TESS_CHECKED int tess_spec_f64(struct tess_context *ctx, const char *config_text, const char *key, double otherwise,
                                            double *out);
-/* Opens a component of `kind` from such a text. Errors name `where` ("codes.h5: encoder"). */
+/* Opens a component of `kind` from its config text. Errors name `where` ("codes.h5: encoder"). */
 TESS_EXPORT TESS_CHECKED int tess_instance_open(struct tess_context *ctx, const char *kind, const char *config_text, const char *where,
                                                 struct tess_instance **out);
 TESS_EXPORT void tess_instance_close(struct tess_instance *i);

@@ -33,7 +33,7 @@ TESS_EXPORT void tess_random_normal(const struct tess_stream *s, uint64_t first,
 /* Uniform integer in [0, n), n >= 1: the high half of a 64 x 64 bit product; uses numbers 2 * index and 2 * index + 1. */
 TESS_EXPORT int64_t tess_random_below(const struct tess_stream *s, uint64_t index, int64_t n);
 
-/* Where position i goes in a permutation of 0 .. n - 1 keyed by the stream: a balanced Feistel network over the next
+/* Image of position i under a permutation of 0 .. n - 1 keyed by the stream: a balanced Feistel network over the next
  * power of four, walked until it falls below n. O(1), no table; a different permutation for each key. */
 TESS_EXPORT int64_t tess_random_permute(const struct tess_stream *s, int64_t n, int64_t i);
 

@@ -19,12 +19,12 @@ struct tess_training_params {
     double lr, lr_final, beta1, beta2, epsilon, weight_decay, clip, ema_decay;
     int32_t optimiser; /* 0 adam, 1 adamw */
     int32_t schedule;  /* 0 constant, 1 cosine */
-    int32_t recompute; /* of struct tess_graph_options, for the stage to pass on */
+    int32_t recompute; /* member `recompute` of struct tess_graph_options, for the stage to pass on */
 };
 
 #define TESS_TRAINING_ROW(S, m, f, kind, lo_, hi_, def_, flags_, help_) \
     {.name = #f, .help = help_, .type = kind, .flags = flags_, .offset = offsetof(S, m.f), .lo = lo_, .hi = hi_, .def = def_}
-/* One whose key had another name, which is refused with the new one. */
+/* A row whose key had another name, which is refused, naming the new one. */
 #define TESS_TRAINING_RENAMED(S, m, f, kind, lo_, hi_, def_, former_, help_)                                                              \
     {.name = #f,                                                                                                                           \
      .help = help_,                                                                                                                        \
@@ -37,7 +37,7 @@ struct tess_training_params {
      .former = former_}
 #define TESS_TRAINING_PARAMS(S, m, default_steps, default_batch, default_lr) \
     TESS_TRAINING_CLIPPED_PARAMS(S, m, default_steps, default_batch, default_lr, 0)
-/* The same where gradients are cut unless it is said otherwise. */
+/* TESS_TRAINING_PARAMS with gradients clipped at `default_clip` unless the pipeline says otherwise. */
 #define TESS_TRAINING_CLIPPED_PARAMS(S, m, default_steps, default_batch, default_lr, default_clip)                                         \
     TESS_TRAINING_ROW(S, m, steps, TESS_I64, 0, 1e9, default_steps, 0, "optimiser steps"),                                                 \
         TESS_TRAINING_ROW(S, m, batch, TESS_I64, 1, 65536, default_batch, 0, "samples a step"),                                            \
@@ -70,10 +70,10 @@ struct tess_training_params {
          .offset = offsetof(S, m.recompute)},                                                                                              \
         TESS_TRAINING_ROW(S, m, log_every, TESS_I64, 1, 1e9, 50, TESS_NEUTRAL, "steps between lines in the log")
 
-/* Weights that are left as they are before a step; their optimiser begins there. */
+/* Weights that are frozen before step `first_step`; their optimiser begins there. */
 struct tess_training_group {
     uint32_t size;      /* sizeof(struct tess_training_group), of each in the list */
-    const char *prefix; /* of their names */
+    const char *prefix; /* prefix of the weights' names */
     int64_t first_step;
 };
 
@@ -84,7 +84,7 @@ struct tess_training {
     struct tess_weights *weights; /* declared by the graph; sealed by the loop */
     struct tess_graph *graph;     /* sealed, with objectives; microbatch x microbatches == batch */
     void *user;
-    /* What the callbacks return but TESS_OK ends the training, with their message; `in` and `b` are valid until they return.
+    /* Callbacks: any status but TESS_OK ends the training, with their message; `in` and `b` are valid until they return.
      * Fills rows first .. first + rows - 1 of the batch of `step` into `in`, the graph's inputs for those rows (data ready,
      * dim[0] for those rows). [any thread, microbatches in parallel] */
     int (*fill)(void *user, struct tess_context *ctx, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in);
@@ -107,12 +107,12 @@ TESS_EXPORT TESS_CHECKED int tess_training_microbatches(struct tess_context *ctx
                                                         int64_t *microbatches);
 /* Bytes the optimiser, gradients and averages of `parameters` elements take beside the graph. */
 TESS_EXPORT int64_t tess_training_bytes(const struct tess_training_params *p, int64_t parameters);
-/* Into a plan: the work of all steps, and the memory of the sealed graph with its weights and gradients, of the optimiser's state and of a
- * batch, its outputs with it where `after` reads them. */
+/* Cost of a training, for a plan: the work of all steps, and the memory of the sealed graph with its weights and gradients, of the
+ * optimiser's state and of a batch, its outputs with it where `after` reads them. */
 TESS_EXPORT TESS_CHECKED int tess_training_cost(struct tess_context *ctx, const struct tess_training_params *p, const struct tess_graph *g,
                                                 int32_t after, struct tess_cost *out);
 
-/* What a training and the model it makes take on the disk, of `parameters` elements, added to the plan. */
+/* Disk space of a training and of the model it makes, of `parameters` elements, added to the plan. */
 TESS_EXPORT void tess_training_disk(const struct tess_training_params *p, int64_t parameters, struct tess_stage_plan *plan);
 
 /* Runs to params->steps, resuming from the stage's checkpoint when there is one of training (it has an attribute `step`; others are of what
@@ -124,7 +124,7 @@ TESS_EXPORT void tess_training_disk(const struct tess_training_params *p, int64_
  * moving average, where there is one, is in TESS_ROLE_AVERAGE. */
 TESS_EXPORT TESS_CHECKED int tess_train(struct tess_context *ctx, struct tess_stage_run *r, const struct tess_training *t);
 
-/* Which of n samples is at `position` of the endless shuffled sequence: epoch = position / n, a fresh permutation each. */
+/* Index of the sample, of n, at `position` of the endless shuffled sequence: epoch = position / n, a fresh permutation each. */
 TESS_EXPORT int64_t tess_training_sample(uint64_t seed, int64_t n, int64_t position);
 
 #ifdef __cplusplus

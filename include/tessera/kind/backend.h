@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-/* What a kernel computes. Channels-last images, weights (Co, Kh, Kw, Ci); all matrices row-major. */
+/* Operation of a kernel. Channels-last images, weights (Co, Kh, Kw, Ci); all matrices row-major. */
 enum {
     TESS_GEMM = 1,        /* c = alpha op(a) op(b) + beta c (+ bias to each row); batch of them */
     TESS_CONV = 2,        /* y = x * w + bias.      a = x, b = w, c = y                           */
@@ -44,7 +44,7 @@ struct tess_kernel { /* filled by plan */
     uint32_t size;   /* sizeof(struct tess_kernel) as the host was compiled; it sets that, and the rest is zeroed */
     uint32_t reserved;
     void *handle;
-    size_t scratch_bytes; /* of each running thread, 64-byte aligned */
+    size_t scratch_bytes; /* scratch memory of each running thread, 64-byte aligned */
     size_t packed_bytes;  /* 0: b is read as it is */
 };
 
@@ -66,11 +66,11 @@ struct tess_backend_1 {
     int (*pack)(void *self, const struct tess_kernel *k, const void *b, void *packed); /* NULL when never needed */
     int (*run)(void *self, const struct tess_kernel *k, const struct tess_dense_run *r); /* [any thread, many at once] */
     void (*drop)(void *self, struct tess_kernel *k);
-    int (*multiplies)(void *self, int32_t dtype); /* 1: this processor has products of that dtype, faster than f32; NULL: of none */
-    int32_t preference; /* of the backends there are, the one that states most is taken when none is asked for */
+    int (*multiplies)(void *self, int32_t dtype); /* 1: this processor multiplies matrices of that dtype faster than f32; NULL: of none */
+    int32_t preference; /* rank among the backends: the highest is taken when no backend is asked for */
     int32_t reserved;
-    /* Memory for so many runs at once, before the first: for a library that cannot fail in the midst of a product. TESS_E_MEMORY says what
-     * to do. NULL: it is had as it is needed. [one thread] */
+    /* Reserves memory for `threads` runs at once, before the first: for a library that cannot report a failure during a product.
+     * TESS_E_MEMORY says what to do. NULL: memory is allocated as it is needed. [one thread] */
     int (*reserve)(void *self, struct tess_context *ctx, int32_t threads);
 };
 

@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 #define TESS_FEATURES_MAX 16
-#define TESS_FEATURES_SCOPE "network" /* of the weights in such an artefact */
+#define TESS_FEATURES_SCOPE "network" /* scope of the weights in an artefact of kind "features" */
 
 struct tess_features {
     uint32_t size; /* sizeof(struct tess_features), set by the caller */
@@ -34,21 +34,22 @@ struct tess_features_1 {
      * out->trained, under the scope the caller set. Recorded more than once over the same weights. 1 .. TESS_FEATURES_MAX features; the
      * nodes belong to the graph. Fails with TESS_E_SHAPE for images it cannot take. */
     int (*record)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *image, struct tess_features *out);
-    const char *(*file)(void *self); /* where its weights are, valid as long as the instance; NULL: no file was named */
-    /* 1, which of its weights a tensor of that file is, as named when recorded, and how it lies there (TESS_LAYOUT_...); 0: it is left. */
+    const char *(*file)(void *self); /* path of its weights' file, valid as long as the instance; NULL: no file was named */
+    /* Maps the file's tensor `theirs` to the weight `ours`, as named when recorded, and its layout in the file (TESS_LAYOUT_...). Returns
+     * 1; 0: the tensor is skipped. */
     int (*place)(void *self, const char *theirs, char ours[TESS_ENTRY_NAME], int32_t *layout);
 };
 
-/* The weights `scope.NAME` that were recorded from `features`, out of its file: each must be there, once, in its shape, and finite.
+/* Reads the weights `scope.NAME` that were recorded from `features` out of its file: each must be there, once, in its shape, and finite.
  * TESS_E_DATA names the file and what is wrong. As long as `w` is not sealed, all but the values is checked and nothing is written: for
  * planning. */
 TESS_EXPORT TESS_CHECKED int tess_features_load(struct tess_context *ctx, const struct tess_instance *features, const char *scope,
                                                 struct tess_weights *w);
-/* The same out of an artefact of kind "features": `scope.NAME` from where that has TESS_FEATURES_SCOPE.NAME. Seals the store. TESS_E_DATA
- * where one is missing or of another shape. */
+/* Reads the weights `scope.NAME` out of an artefact of kind "features", which has them as TESS_FEATURES_SCOPE.NAME. Seals the store.
+ * TESS_E_DATA where one is missing or of another shape. */
 TESS_EXPORT TESS_CHECKED int tess_features_read(struct tess_context *ctx, const char *scope, struct tess_weights *w,
                                                 const struct tess_artefact *a);
-/* Adds the file's bytes, where there is one: for a stage's fingerprint. */
+/* Adds the bytes of the component's weights file, where there is one: for a stage's fingerprint. */
 TESS_EXPORT TESS_CHECKED int tess_features_fingerprint(struct tess_context *ctx, const struct tess_instance *features,
                                                        struct tess_digest *d);
 

@@ -22,11 +22,11 @@
 extern "C" {
 #endif
 
-/* One call of the denoiser in one step of one sequence. */
+/* Arguments of a sampler's functions: one call of the denoiser in one step of one sequence. */
 struct tess_sampler_step {
     uint32_t size;
-    int32_t call;                       /* 0 .. calls - 1 */
-    int64_t left, steps;                /* steps the sequence has left, this one among them, and has in all: 1 <= left <= steps */
+    int32_t call;                       /* number of the call within the step, 0 .. calls - 1 */
+    int64_t left, steps;                /* steps that the sequence has left, including this one, and in all: 1 <= left <= steps */
     const struct tess_prior *prior;     /* for tess_prior_reverse, tess_prior_vocabulary and the like of model.h */
     const struct tess_reverse *reverse; /* the step as a noise is given it: tokens, times, temperature, logits, stream */
     const uint8_t *mask;                /* (L) 1 for a token that is known; NULL: none is */
@@ -39,20 +39,20 @@ struct tess_sampler_step {
 struct tess_sampler_1 {
     uint32_t size;
     int32_t reserved;
-    /* Whether it can sample from such a prior, else TESS_E_VALUE and what would do. Asked when a pipeline is planned. NULL: from any.
-     * [one thread] */
+    /* Checks that it can sample from the prior: TESS_OK, or TESS_E_VALUE with a message that names one that would do. Called when a
+     * pipeline is planned. NULL: from any. [one thread] */
     int (*check)(void *self, struct tess_context *ctx, const struct tess_prior *p);
-    /* How many tokens' logits this call reads, told from x and the draws alone (s->reverse->logits is NULL), and 1 in `where` (L), unless
-     * NULL, for each of them, else 0. 0: the call leaves x and the state as they are, and none is made, as long as the denoiser is not told
-     * the time. Below 0: cannot be told, all are read. NULL: likewise, always. */
+    /* Number of tokens whose logits this call reads, told from x and the draws alone (s->reverse->logits is NULL), and 1 in `where` (L),
+     * unless NULL, for each of them, else 0. 0: the call leaves x and the state as they are, and is not made, as long as the denoiser is
+     * not told the time. Below 0: cannot be told, all are read. NULL: likewise, always. */
     int64_t (*reads)(void *self, const struct tess_sampler_step *s, uint8_t *where);
-    /* Writes s->reverse->next (L), which may be x itself. Logits of token i are row i of s->reverse->logits, or row s->reverse->row[i]
-     * where that is not NULL, which is then known for the tokens of `reads` alone. */
+    /* Draws the tokens: writes s->reverse->next (L), which may be x itself. Logits of token i are row i of s->reverse->logits, or row
+     * s->reverse->row[i] where that is not NULL, which is then known for the tokens of `reads` alone. */
     int (*draw)(void *self, struct tess_context *ctx, const struct tess_sampler_step *s);
-    /* Calls of the denoiser in the step with `left` of `steps` left, 1 .. TESS_SAMPLER_CALLS_MAX. NULL: 1. */
+    /* Number of calls of the denoiser in the step with `left` of `steps` left, 1 .. TESS_SAMPLER_CALLS_MAX. NULL: 1. */
     int64_t (*calls)(void *self, int64_t left, int64_t steps);
-    /* Bytes that it wants to keep with each sequence, at most TESS_SAMPLER_STATE_MAX: zeroed at the start, saved and resumed with it.
-     * NULL: 0. */
+    /* Size in bytes of the state that it keeps with each sequence, at most TESS_SAMPLER_STATE_MAX: zeroed at the start, saved and resumed
+     * with the sequence. NULL: 0. */
     int64_t (*state_size)(void *self, int64_t tokens, int64_t codebook_size);
 };
 

@@ -25,20 +25,20 @@ struct tess_port {
 
 struct tess_stage_plan {
     uint32_t size;
-    const struct tess_attrs *const *in; /* by port, in the table's order; NULL where not given */
-    struct tess_attrs *out;             /* to be filled */
+    const struct tess_attrs *const *in; /* attributes of the inputs, by port, in the table's order; NULL where not given */
+    struct tess_attrs *out;             /* to be filled: attributes of the output */
     uint64_t seed;
     struct tess_cost *cost;             /* to be filled: parameters, bytes; flops of the whole stage */
     int64_t steps;                      /* units of work, for progress and estimates */
-    int64_t output_bytes;               /* on the disk: of the artefact, at least; reserved before the work; 0: not known */
-    int64_t checkpoint_bytes;           /* and of a checkpoint */
+    int64_t output_bytes;               /* disk space of the artefact, at least; reserved before the work; 0: not known */
+    int64_t checkpoint_bytes;           /* disk space of a checkpoint */
 };
 
 struct tess_stage_run; /* one execution; the functions below */
 
-/* What a result may depend on beside parameters, inputs and files. */
-#define TESS_DEPENDS_SEED ((uint64_t)1)    /* it draws */
-#define TESS_DEPENDS_NUMERIC ((uint64_t)2) /* it computes with reals, so bits differ with backend, precision and processor */
+/* Dependences of a stage's result beyond parameters, inputs and files. */
+#define TESS_DEPENDS_SEED ((uint64_t)1)    /* the seed: the stage draws random numbers */
+#define TESS_DEPENDS_NUMERIC ((uint64_t)2) /* backend, precision and processor: the bits of floating-point results differ with them */
 
 struct tess_stage_1 {
     uint32_t size;
@@ -46,12 +46,12 @@ struct tess_stage_1 {
     const char *output; /* kind of the artefact it writes */
     /* Checks parameters against the inputs' attributes; records its graphs to know their cost. Computes nothing. [one thread] */
     int (*plan)(void *self, struct tess_context *ctx, struct tess_stage_plan *p);
-    /* Adds what it reads from outside the pipeline (files of a source) to the cache key, and what it has kept of it since it was opened.
+    /* Adds the data read from outside the pipeline (files of a source) to the cache key, and what it has kept of it since it was opened.
      * Files digested by tess_digest_add_files must stay as they are until it has run, or nothing is kept of that. NULL: nothing. */
     int (*fingerprint)(void *self, struct tess_context *ctx, struct tess_digest *d);
     int (*run)(void *self, struct tess_context *ctx, struct tess_stage_run *r);
-    /* TESS_DEPENDS_*, with the parameters as they are. What it does not depend on is in no key, and another seed or backend finds the
-     * result in the cache; the seed it is given is 0. NULL: on both. */
+    /* Bits TESS_DEPENDS_* that hold with these parameters. What the result does not depend on is in no key, and another seed or backend
+     * finds the result in the cache; the seed it is given is then 0. NULL: both bits. */
     uint64_t (*depends)(void *self);
 };
 
@@ -64,7 +64,7 @@ TESS_EXPORT void tess_stage_progress(struct tess_stage_run *r, int64_t done, int
                                      double value);
 /* A sentence for the user and the log ("41 of 256 codes used: ..."). */
 TESS_EXPORT void tess_stage_note(struct tess_stage_run *r, const char *format, ...) TESS_PRINTF(2, 3);
-/* Likewise of what is probably wrong with the result though it can be made ("diverged: ..."); it stands in the run's table again. */
+/* A warning for the user and the log: the result can be made, but is probably wrong ("diverged: ..."). Repeated in the run's table. */
 TESS_EXPORT void tess_stage_warn(struct tess_stage_run *r, const char *format, ...) TESS_PRINTF(2, 3);
 /* task(user, c, worker, i) for i in [0, n), each once, handed out in order, on all threads of the host; each worker, 0 up to
  * tess_stage_workers, has a context of its own. A failure ends the loop; of several the one of the lowest i is told, however many
@@ -82,9 +82,9 @@ TESS_EXPORT const struct tess_artefact *tess_stage_resume(struct tess_stage_run 
  * the previous checkpoint stays. */
 TESS_EXPORT TESS_CHECKED int tess_stage_checkpoint(struct tess_context *ctx, struct tess_stage_run *r,
                                                    int (*write)(void *user, struct tess_context *ctx, struct tess_artefact *a), void *user);
-/* Where its checkpoint lies, or would. Borrowed. What only grows need not be written again with each checkpoint: a file under this path
- * with TESS_CHECKPOINT_ROWS behind it is the stage's own, to be synced before the checkpoint that speaks of it; it goes when the checkpoint
- * goes. */
+/* Path of the stage's checkpoint, whether there is one or not. Borrowed. What only grows need not be written again with each checkpoint: a
+ * file under this path with TESS_CHECKPOINT_ROWS behind it is the stage's own, to be synced before the checkpoint that speaks of it; it
+ * goes when the checkpoint goes. */
 #define TESS_CHECKPOINT_ROWS ".rows"
 TESS_EXPORT const char *tess_stage_checkpoint_path(const struct tess_stage_run *r);
 

@@ -16,7 +16,7 @@ extern "C" {
 
 struct tess_artefact; /* opened by the host, for reading or for writing; a stage gets its inputs and its output */
 
-/* "images", "autoencoder", "codes", "prior", "samples", "metrics" ... what a stage's ports ask for. */
+/* Kind of the artefact, "images", "autoencoder", "codes", "prior", "samples", "metrics" ...: what a stage's ports ask for. */
 TESS_EXPORT const char *tess_artefact_kind(const struct tess_artefact *a);
 TESS_EXPORT const char *tess_artefact_path(const struct tess_artefact *a);
 /* SHA-256 over kind, attributes, dataset names, dtypes, shapes and values; not over times, hosts or provenance. "" while writing. */
@@ -32,11 +32,11 @@ TESS_EXPORT struct tess_attrs *tess_artefact_describe(struct tess_artefact *a);
 struct tess_dataset {
     uint32_t size;
     int32_t bits;       /* unsigned integers: precision in bits; stored with the n-bit filter. 0: the dtype's own width */
-    int32_t compress;   /* shuffle + deflate */
-    const char *labels; /* what the dimensions are, "image y x channel": attribute `labels` */
+    int32_t compress;   /* 1: shuffle and deflate filters */
+    const char *labels; /* names of the dimensions, "image y x channel": attribute `labels` */
     const char *unit;   /* attribute `unit` */
-    int32_t may_end;    /* tess_artefact_end may come before all rows have */
-    int32_t by_row;     /* rows will be read one at a time, in any order: chunks of 16 to 32 KiB, each of which is decoded whole */
+    int32_t may_end;    /* 1: tess_artefact_end may come before all rows are appended */
+    int32_t by_row;     /* 1: rows will be read one at a time, in any order: chunks of 16 to 32 KiB, each of which is decoded whole */
 };
 /* A whole dataset at once. `name` may be a path ("weights/encoder/..."): groups are made. `d` may be NULL. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put(struct tess_context *ctx, struct tess_artefact *a, const char *name,
@@ -48,14 +48,14 @@ TESS_EXPORT TESS_CHECKED int tess_artefact_append(struct tess_context *ctx, stru
                                                   const struct tess_tensor *rows);
 /* A dataset begun with `may_end` has the rows appended so far, at least one, and no more. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_end(struct tess_context *ctx, struct tess_artefact *a, const char *name);
-/* One string a row (UTF-8, fixed width, null-padded). */
+/* A dataset of strings, one a row (UTF-8, fixed width, null-padded). */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_strings(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t n,
                                                        const char *const *text);
 /* A dataset of another artefact under its name there, numbers at their precision or strings; `d` says what the file does not tell
  * (labels, compress) and may be NULL. Nothing where `from` has none of that name. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_copy(struct tess_context *ctx, struct tess_artefact *a, const char *name,
                                                 const struct tess_artefact *from, const struct tess_dataset *d);
-/* The same of n rows: row i of the new dataset is row[i] of the other, in any order and as often as it is asked for. */
+/* Copies n rows of a dataset of another artefact: row i of the new dataset is row[i] of the other, in any order, repeats allowed. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_copy_rows(struct tess_context *ctx, struct tess_artefact *a, const char *name,
                                                      const struct tess_artefact *from, int64_t n, const int64_t *row,
                                                      const struct tess_dataset *d);

@@ -32,21 +32,21 @@ struct tess_format_file {
     const struct tess_entry *entry;
     const char *const *note; /* key, text, key, text ...: `notes` pairs */
     void *user;
-    int (*values)(void *user, struct tess_context *ctx, int64_t i, const float **out); /* of entry i; valid until the next call */
+    int (*values)(void *user, struct tess_context *ctx, int64_t i, const float **out); /* values of entry i; valid until the next call */
     int (*put)(void *user, struct tess_context *ctx, const void *bytes, size_t count); /* the next bytes of the file */
 };
 
-/* One instance reads one file, and is closed with it. Nothing that a file says is believed before it is checked: sizes against the
- * file's, places against each other. A failure is TESS_E_DATA and names the path. [one thread] */
+/* Functions of a file format. An instance reads one file and is closed with it. Nothing that a file says is believed before it is checked:
+ * sizes against the file's, places against each other. A failure is TESS_E_DATA and names the path. [one thread] */
 struct tess_format_1 {
     uint32_t size;
     /* 1 when a file of this format may begin with these bytes (at most 64, fewer for a shorter file). */
     int (*recognises)(const uint8_t *head, size_t bytes);
-    /* Reads what there is: names, which are all different, and shapes. */
+    /* Reads the list of tensors: names, which are all different, and shapes. */
     int (*open_file)(void *self, struct tess_context *ctx, const char *path);
     int64_t (*count)(void *self);
     const struct tess_entry *(*entry)(void *self, int64_t i); /* in the file's order; valid until the instance is closed */
-    /* The values as f32: exact for f16 and bf16, rounded for f64; TESS_E_DATA where is_real is 0. */
+    /* Reads the values of entry i as f32: exact for f16 and bf16, rounded for f64; TESS_E_DATA where is_real is 0. */
     int (*read)(void *self, struct tess_context *ctx, int64_t i, float *to);
     int (*write)(void *self, struct tess_context *ctx, const struct tess_format_file *f); /* NULL: cannot be written */
 };
@@ -55,28 +55,28 @@ struct tess_format_1 {
  * convolution's kernel, (Co, Ci, Kh, Kw) there and (Co, Kh, Kw, Ci) here. */
 enum { TESS_LAYOUT_SAME = 0, TESS_LAYOUT_KERNEL = 1 };
 
-struct tess_import_use { /* what becomes of a tensor of the file */
-    char ours[TESS_ENTRY_NAME]; /* the model's weight; "": it is left */
-    const char *left;           /* why it is not needed; NULL with ours "": unknown, and the file is refused */
+struct tess_import_use { /* destination of a tensor of the file */
+    char ours[TESS_ENTRY_NAME]; /* name of the model's weight; "": the tensor is skipped */
+    const char *left;           /* reason for skipping; NULL with ours "": the tensor is unknown, and the file is refused */
     int32_t layout;
 };
 struct tess_import_plan {
     uint32_t size;
     int64_t entries;
     const struct tess_entry *entry;
-    const struct tess_attrs *tokenizer; /* the model whose codes a prior is of; NULL where none was given */
+    const struct tess_attrs *tokenizer; /* attributes of the tokenizer that a prior's codes came from; NULL where none was given */
     struct tess_import_use *use;        /* to be filled, by entry; zeroed */
     const char *kind;                   /* to be filled: "autoencoder" or "prior" */
-    struct tess_attrs *attrs;           /* to be filled: what an artefact of that kind says (docs/formats.md); the host adds the digest */
-    char assumed[TESS_ENTRY_NAME];      /* to be filled: what the file does not tell and was taken from parameters; "": nothing */
+    struct tess_attrs *attrs;           /* to be filled: attributes of such an artefact (docs/formats.md); the host adds the digest */
+    char assumed[TESS_ENTRY_NAME];      /* to be filled: settings that the file does not tell and parameters gave; "": none */
 };
 
 struct tess_export_weight {
     const char *ours; /* "encoder.blocks.0.weight" */
     struct tess_tensor shape;
-    char theirs[TESS_ENTRY_NAME]; /* to be filled; "": it is left */
-    const char *left;             /* to be filled: why; NULL with theirs "": unknown, and the model is refused */
-    int32_t layout, rank;         /* to be filled, and the shape there */
+    char theirs[TESS_ENTRY_NAME]; /* to be filled: name in the file; "": the weight is skipped */
+    const char *left;             /* to be filled: reason for skipping; NULL with theirs "": unknown, and the model is refused */
+    int32_t layout, rank;         /* to be filled, with `dim`: layout and shape in the file */
     int64_t dim[TESS_ENTRY_RANK];
 };
 struct tess_export_plan {
@@ -87,13 +87,14 @@ struct tess_export_plan {
     struct tess_export_weight *weight;
 };
 
-/* Parameters of such a component are what its files do not tell, with the published values as defaults. [one thread] */
+/* Functions of a published architecture. The component's parameters are the settings that its files do not tell, with the published values
+ * as defaults. [one thread] */
 struct tess_checkpoint_1 {
     uint32_t size;
-    /* Tells from names and shapes alone what the file is of. TESS_E_DATA says what is wrong with the list. That every weight of the model
-     * is there and of the right shape is for the host to check. */
+    /* Recognises the model from names and shapes alone and fills the plan. TESS_E_DATA says what is wrong with the list. The host checks
+     * that every weight of the model is there and of the right shape. */
     int (*plan_import)(void *self, struct tess_context *ctx, struct tess_import_plan *p);
-    /* Names and shapes there. TESS_E_VALUE for a model that the architecture cannot be. */
+    /* Names and shapes of the model's weights in the file. TESS_E_VALUE for a model that the architecture cannot be. */
     int (*plan_export)(void *self, struct tess_context *ctx, struct tess_export_plan *p);
 };
 

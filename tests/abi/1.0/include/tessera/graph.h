@@ -36,14 +36,14 @@ struct tess_cache;
 
 struct tess_graph_options {
     uint32_t size;     /* sizeof(struct tess_graph_options) */
-    int32_t training;  /* dropout draws, gradients are wanted */
-    int64_t microbatch;   /* samples of each */
-    int64_t microbatches; /* of the largest batch it will be given */
-    uint64_t seed;     /* of everything random inside */
-    int32_t recompute; /* what is cheap to make (norms, activations, upsampling) is made again for the backward pass, not kept: the same
-                        * bits, less memory, some more time */
+    int32_t training;  /* 1: dropout draws, gradients are wanted */
+    int64_t microbatch;   /* samples of a microbatch */
+    int64_t microbatches; /* number of microbatches of the largest batch that will be run */
+    uint64_t seed;     /* seed of all random draws in the graph */
+    int32_t recompute; /* 1: values that are cheap to compute (norms, activations, upsampling) are computed again for the backward pass, not
+                        * kept: the same bits, less memory, some more time */
     int32_t reserved;
-    int64_t training_steps; /* the training's, for tess_progress; 0: it has no end */
+    int64_t training_steps; /* number of steps of the whole training, for tess_progress; 0: it has no end */
 };
 
 /* Weights are borrowed and must outlive the graph. */
@@ -64,9 +64,9 @@ TESS_EXPORT int tess_graph_status(const struct tess_graph *g);
 struct tess_cost {
     uint32_t size;       /* sizeof(struct tess_cost), set by the caller, who gets no more than it has room for */
     int64_t parameters;  /* trained elements of the weights it uses */
-    double flops;        /* of one sample, forward and, where there are objectives, backward */
+    double flops;        /* floating-point operations for one sample, forward and, where there are objectives, backward */
     int64_t arena_bytes; /* activations, gradients of activations and scratch of one worker */
-    int64_t total_bytes; /* with all workers of this host, weights, optimiser and gradients in flight */
+    int64_t total_bytes; /* memory in all: all workers of this host, weights, optimiser and gradients in flight */
 };
 TESS_EXPORT TESS_CHECKED int tess_graph_cost(struct tess_context *ctx, const struct tess_graph *g, struct tess_cost *out);
 
@@ -84,18 +84,19 @@ TESS_EXPORT void tess_scope_end(struct tess_graph *g);
 /* Shape and dtype; data is NULL. A scalar of rank 0 for a NULL node, so check tess_graph_status before relying on it. */
 TESS_EXPORT struct tess_tensor tess_shape(const struct tess_node *x);
 
-/* ---- what goes in and out ------------------------------------------------------------------------------------------ */
+/* ---- inputs and outputs -------------------------------------------------------------------------------------------- */
 
-/* Filled for every run; dim[0] must be a multiple of microbatch: sample-major. No gradient. */
+/* An input, filled for every run; dim[0] must be a multiple of microbatch: sample-major. No gradient. */
 TESS_EXPORT struct tess_node *tess_input(struct tess_graph *g, const char *name, int32_t dtype, int32_t rank, const int64_t *dim);
 TESS_EXPORT struct tess_node *tess_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim,
                                           const struct tess_init *init);
 TESS_EXPORT struct tess_node *tess_constant(struct tess_graph *g, float value, int32_t rank, const int64_t *dim);
-/* The values of a tensor of f32, i32, u16 or u8, copied: a table, a mask, positions. No gradient. The same for every microbatch. */
+/* A constant with the values of a tensor of f32, i32, u16 or u8, copied: a table, a mask, positions. No gradient. The same for every
+ * microbatch. */
 TESS_EXPORT struct tess_node *tess_constant_array(struct tess_graph *g, const struct tess_tensor *values);
-/* Copied out after every run: dim[0] a multiple of microbatch; the microbatches' parts stand one after the other. */
+/* An output, copied out after every run: dim[0] a multiple of microbatch; the microbatches' parts stand one after the other. */
 TESS_EXPORT void tess_output(struct tess_graph *g, const char *name, struct tess_node *x);
-/* Added up over the microbatches of a batch in the fixed tree (f32). Counts, sums, statistics. */
+/* A total: x (f32) summed over the microbatches of a batch, in the fixed tree. Counts, sums, statistics. */
 TESS_EXPORT void tess_total(struct tess_graph *g, const char *name, struct tess_node *x);
 /* A scalar whose mean over the microbatches is to be minimised over the trained weights whose names begin with one of `prefixes`
  * (comma-separated; "" is all). Several objectives may share a graph: a weight belongs to one of them. Its value is
@@ -155,7 +156,7 @@ TESS_EXPORT struct tess_node *tess_square(struct tess_graph *g, struct tess_node
 TESS_EXPORT struct tess_node *tess_exp(struct tess_graph *g, struct tess_node *x);
 TESS_EXPORT struct tess_node *tess_log(struct tess_graph *g, struct tess_node *x);
 TESS_EXPORT struct tess_node *tess_sqrt(struct tess_graph *g, struct tess_node *x);
-TESS_EXPORT struct tess_node *tess_atanh(struct tess_graph *g, struct tess_node *x); /* of |x| < 1; gradient dy / (1 - x^2) */
+TESS_EXPORT struct tess_node *tess_atanh(struct tess_graph *g, struct tess_node *x); /* domain |x| < 1; gradient dy / (1 - x^2) */
 /* x between lo and hi (lo <= hi), f32. Gradient dy where lo <= x <= hi, else 0; straight through everywhere with
  * tess_straight_through(g, tess_clamp(g, x, lo, hi), x). */
 TESS_EXPORT struct tess_node *tess_clamp(struct tess_graph *g, struct tess_node *x, float lo, float hi);
@@ -185,11 +186,11 @@ TESS_EXPORT struct tess_node *tess_reshape(struct tess_graph *g, struct tess_nod
  * is permuted back. tess_transpose exchanges two. */
 TESS_EXPORT struct tess_node *tess_permute(struct tess_graph *g, struct tess_node *x, const int32_t *axes);
 TESS_EXPORT struct tess_node *tess_transpose(struct tess_graph *g, struct tess_node *x, int32_t a, int32_t b);
-/* One after the other along an axis; `count` values of an axis from `first` on. f32 or i32. */
+/* Concatenation of a and b along an axis; slice of `count` values of an axis from `first` on. f32 or i32. */
 TESS_EXPORT struct tess_node *tess_concat(struct tess_graph *g, struct tess_node *a, struct tess_node *b, int32_t axis);
 TESS_EXPORT struct tess_node *tess_slice(struct tess_graph *g, struct tess_node *x, int32_t axis, int64_t first, int64_t count);
-/* Over the axes whose bits are set; they stay as 1. The sum takes i32, too, without a gradient: it fails the run with TESS_E_DATA where a
- * part of it leaves 32 bits. */
+/* Sum and mean over the axes whose bits are set; those dimensions stay, as 1. The sum takes i32, too, without a gradient: it fails the run
+ * with TESS_E_DATA where a part of it leaves 32 bits. */
 TESS_EXPORT struct tess_node *tess_sum(struct tess_graph *g, struct tess_node *x, uint32_t axes);
 TESS_EXPORT struct tess_node *tess_mean(struct tess_graph *g, struct tess_node *x, uint32_t axes);
 TESS_EXPORT struct tess_node *tess_mean_all(struct tess_graph *g, struct tess_node *x); /* -> scalar */
@@ -198,7 +199,7 @@ TESS_EXPORT struct tess_node *tess_mean_all(struct tess_graph *g, struct tess_no
 
 /* (..., C), (O, C), (O) or NULL -> (..., O): y = W x + b. */
 TESS_EXPORT struct tess_node *tess_linear(struct tess_graph *g, struct tess_node *x, struct tess_node *w, struct tess_node *b);
-/* The same along any axis: x (..., C, ...) whose dimension `axis` is C -> (..., O, ...); every other index by itself. With axis 1 of
+/* Linear layer along any axis: x (..., C, ...) whose dimension `axis` is C -> (..., O, ...); every other index by itself. With axis 1 of
  * (N, L, C) a weight (M, L) mixes tokens: y_nm = sum_l w_ml x_nl + b_m. Where the axis is not the last one, x is transposed there and back.
  */
 TESS_EXPORT struct tess_node *tess_linear_along(struct tess_graph *g, struct tess_node *x, int32_t axis, struct tess_node *w,
@@ -226,7 +227,7 @@ TESS_EXPORT struct tess_node *tess_max_pool(struct tess_graph *g, struct tess_no
 /* (N, ..., C), gamma and beta (C): each group of C / groups channels of a sample to mean 0 and variance 1 (biased). */
 TESS_EXPORT struct tess_node *tess_group_norm(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma, struct tess_node *beta,
                                               int32_t groups, float eps);
-/* The same, then swish, in one pass. */
+/* Group norm, then swish, in one pass. */
 TESS_EXPORT struct tess_node *tess_group_norm_swish(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma,
                                                     struct tess_node *beta, int32_t groups, float eps);
 TESS_EXPORT struct tess_node *tess_layer_norm(struct tess_graph *g, struct tess_node *x, struct tess_node *gamma, struct tess_node *beta,
@@ -279,7 +280,7 @@ TESS_EXPORT struct tess_node *tess_direction_distance(struct tess_graph *g, stru
 
 #define TESS_OP_MAX 8 /* inputs or outputs of an operation */
 
-/* One operation at work on one microbatch, on one thread. Values are f32 unless the node says otherwise. */
+/* Arguments of an operation's call for one microbatch, on one thread. Values are f32 unless the node says otherwise. */
 struct tess_op_run {
     uint32_t size;
     int32_t inputs, outputs;
@@ -291,8 +292,8 @@ struct tess_op_run {
     void *scratch;                 /* as many bytes as asked for; contents undefined */
     struct tess_stream random;     /* seed, step, and in `sample` the index of the microbatch's first row in its batch; set purpose */
     int64_t rows;                  /* samples in the microbatch */
-    struct tess_context *context;        /* for failures: return call->fail(call, TESS_E_..., ...) */
-    const void *host_state;        /* of the operations that come with the library */
+    struct tess_context *context;        /* for failures: return ctx->fail(ctx, TESS_E_..., ...) */
+    const void *host_state;        /* private data of the operations that come with the library */
 };
 
 struct tess_op {
@@ -306,15 +307,15 @@ struct tess_op {
 /* Records `op`, which must outlive the graph, over `inputs` (a NULL entry is an absent optional one where the operation allows it);
  * `outputs` are the shapes it gives, f32, i32, u16 or u8; `nodes` receives them, NULL after a failure. attr is copied. A table without
  * size, name or forward, or that keeps inputs it has not, is TESS_E_PLUGIN. A function that returns something else than TESS_OK or a
- * TESS_E_* fails the run with TESS_E_PLUGIN; one that returns a failure without a message is named by scope and operation. flops: of one
- * microbatch forward (backward is taken as twice that). */
+ * TESS_E_* fails the run with TESS_E_PLUGIN; one that returns a failure without a message is named by scope and operation. flops: floating-
+ * point operations of one microbatch forward (backward is taken as twice that). */
 TESS_EXPORT void tess_custom(struct tess_graph *g, const struct tess_op *op, const void *attr, size_t attr_size, int32_t n_inputs,
                              struct tess_node *const *inputs, int32_t n_outputs, const struct tess_tensor *outputs, size_t scratch_bytes,
                              double flops, struct tess_node **nodes);
 
 /* ---- running ------------------------------------------------------------------------------------------------------- */
 
-/* One batch. Tensors are in the order of declaration and have the dtype and every dimension of the graph's; the first may be larger than
+/* Tensors of one batch, in the order of declaration, with the dtype and every dimension of the graph's; the first may be larger than
  * it need be. All inputs are given; of outputs and totals as many as are wanted, from the first on. Anything else is TESS_E_SHAPE. Whole
  * batches: dim[0] = microbatches x the node's dim[0]; a shorter last batch is given with `samples` < microbatch x microbatches: missing
  * rows are computed on zeros and their outputs dropped (inference only). */
@@ -322,16 +323,16 @@ struct tess_batch {
     uint32_t size;
     int32_t inputs, outputs, totals; /* lengths of the arrays; totals count objectives first, then totals, as declared */
     int64_t samples;                 /* rows of this batch */
-    uint32_t step;                   /* keys dropout and the like */
+    uint32_t step;                   /* number of the step; keys dropout and the like */
     uint32_t first;                  /* index of the first sample, added to `sample` of random streams */
     const struct tess_tensor *in;
     struct tess_tensor *out;         /* data NULL: not wanted */
     struct tess_tensor *total;       /* f32 */
 };
 
-/* Forward only. On all workers; fails with the first microbatch's failure. Not to be called from two threads at once. */
+/* Runs forward only, on all workers; fails with the first microbatch's failure. Not to be called from two threads at once. */
 TESS_EXPORT TESS_CHECKED int tess_graph_run(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b);
-/* Forward and backward of every objective; gradients of the mean over microbatches are kept until the next step. */
+/* Runs forward and backward of every objective; gradients of the mean over microbatches are kept until the next step. */
 TESS_EXPORT TESS_CHECKED int tess_graph_step(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b);
 /* Gradient of a weight after tess_graph_step (f32, a view valid until the next). */
 TESS_EXPORT TESS_CHECKED int tess_graph_gradient(struct tess_context *ctx, struct tess_graph *g, const char *weight,

@@ -22,7 +22,7 @@ TESS_EXPORT int32_t tess_code_shape(int64_t n, int64_t height, int64_t width, in
 /* The attributes of codes of these levels: sets `depth` and `level_sizes` where they say something. */
 TESS_EXPORT TESS_CHECKED int tess_levels_set(struct tess_context *ctx, struct tess_attrs *attrs, int64_t codebook_size, int64_t depth,
                                              const int64_t *level_size);
-/* The way back; level_size has room for TESS_DEPTH_MAX. TESS_E_DATA where they make no sense. */
+/* Levels from the attributes of codes; level_size has TESS_DEPTH_MAX elements. TESS_E_DATA where the attributes make no sense. */
 TESS_EXPORT TESS_CHECKED int tess_levels_get(struct tess_context *ctx, const struct tess_attrs *attrs, int64_t codebook_size,
                                              int64_t *depth, int64_t *level_size);
 

@@ -25,7 +25,7 @@
 extern "C" {
 #endif
 
-/* What a quantizer's codes are. */
+/* Layout of a quantizer's codes: levels, their codebook sizes, and the width of a code's vector. */
 struct tess_code_layout {
     uint32_t size;                      /* sizeof(struct tess_code_layout), set by the caller */
     int32_t without_error;              /* codes lie outside the latent's space (kind/quantizer.h): there is no quantisation error */
@@ -33,7 +33,7 @@ struct tess_code_layout {
     int64_t depth;                      /* codes a position */
     int64_t level_size[TESS_DEPTH_MAX]; /* K of each level */
 };
-/* Asks the quantizer. TESS_E_PLUGIN where it gives an impossible number. */
+/* Reads the layout from the quantizer. TESS_E_PLUGIN where it gives an impossible number. */
 TESS_EXPORT TESS_CHECKED int tess_code_layout_of(struct tess_context *ctx, const struct tess_instance *quantizer,
                                                  struct tess_code_layout *out);
 
@@ -74,27 +74,27 @@ TESS_EXPORT TESS_CHECKED int tess_tokenizer_image(struct tess_context *ctx, cons
 /* Input "image" u8 (rows, H, W, C); output "codes" i32 (rows, h, w), or (rows, h, w, depth) where there are levels, as everywhere here. Not
  * sealed. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g);
-/* The same with what is lost on the way: a second output "error" f32 (rows), each image's mean squared distance of latent and code,
+/* Records encoding with its quantisation error: a second output "error" f32 (rows), each image's mean squared distance of latent and code,
  * or where codes lie outside the latent's space the mean square of the latent alone, which tells a model that diverged. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_encode_error(struct tess_context *ctx, const struct tess_tokenizer *t,
                                                                 struct tess_graph *g);
 /* Input "codes" i32 (rows, h, w); output "image" f32 (rows, H, W, C), unclamped. Not sealed. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_decode(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g);
-/* From what was quantised (rows, h, w, D), where the caller's scope is none: mean image and log sigma, both (rows, H, W, C). Fails with
- * TESS_E_VALUE where the decoder has no head for the likelihood of images. */
+/* Decoder with its likelihood head: quantised (rows, h, w, D) -> mean image and log sigma, both (rows, H, W, C). The caller's scope is
+ * none. Fails with TESS_E_VALUE where the decoder has no head for the likelihood of images. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_head(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
                                                         struct tess_node *quantised, struct tess_node **image,
                                                         struct tess_node **log_sigma);
-/* tess_tokenizer_record_decode with that, and an output "log_sigma" f32 (rows, H, W, C). */
+/* tess_tokenizer_record_decode with the likelihood head: a second output "log_sigma" f32 (rows, H, W, C). */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_likelihood(struct tess_context *ctx, const struct tess_tokenizer *t,
                                                               struct tess_graph *g);
-/* Whether a model of these attributes has such a head, trained (attribute `likelihood`). */
+/* 1 where a model of these attributes has a trained likelihood head (attribute `likelihood`). */
 TESS_EXPORT int tess_tokenizer_has_likelihood(const struct tess_attrs *f);
-/* The digest by which codes of this model know their tokenizer: the model's own, or that of the model it has encoder, quantizer and decoder
- * of, bit for bit (attribute `tokenizer`). What goes with the codes of the one goes with those of the other. Borrowed. */
+/* Digest that names the tokenizer in artefacts of its codes: the model's own, or that of the model whose encoder, quantizer and decoder it
+ * has, bit for bit (attribute `tokenizer`). Codes of the two models may be exchanged. Borrowed. */
 TESS_EXPORT const char *tess_tokenizer_digest(const struct tess_artefact *model);
-/* The same for maps of height x width codes, at least the tokenizer's own: the image is larger in proportion. TESS_E_VALUE where its
- * decoder cannot. */
+/* tess_tokenizer_record_decode for maps of height x width codes, at least the tokenizer's own: the image is larger in proportion.
+ * TESS_E_VALUE where its decoder cannot. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_record_decode_larger(struct tess_context *ctx, const struct tess_tokenizer *t,
                                                                  struct tess_graph *g, int64_t height, int64_t width);
 
@@ -105,41 +105,41 @@ struct tess_prior {
     struct tess_instance *noise, *denoiser;
     int64_t depth;                      /* codes a position: token i is of position i / depth, level i % depth; 0: one, of K */
     int64_t level_size[TESS_DEPTH_MAX]; /* codebook size of each level, at most K; larger codes are never drawn */
-    int64_t classes; /* of the labels its denoiser is told, 0 .. classes - 1, and `classes` for none; 0: it is told of no labels */
+    int64_t classes; /* number of label classes the denoiser is conditioned on; label `classes` is the null label; 0: unconditional */
 };
-/* As of a tokenizer. What its plugins say of themselves is looked at: functions, steps, vocabulary. TESS_E_VALUE where the noise is causal
- * and the denoiser cannot be, or where there are labels that the denoiser cannot be told. */
+/* Opens a prior from its attributes, as tess_tokenizer_open does a tokenizer. Functions, steps and vocabulary of its plugins are checked.
+ * TESS_E_VALUE where the noise is causal and the denoiser cannot be, or where there are labels and the denoiser takes none. */
 TESS_EXPORT TESS_CHECKED int tess_prior_open(struct tess_context *ctx, const struct tess_attrs *f, const char *where,
                                              struct tess_prior *out);
 TESS_EXPORT void tess_prior_close(struct tess_prior *p);
-/* L: height x width x depth. */
+/* Tokens of a sequence, L: height x width x depth. */
 TESS_EXPORT int64_t tess_prior_tokens(const struct tess_prior *p);
-/* T: the noise's steps; for one that has as many as there are tokens, L. */
+/* Diffusion steps, T: the noise's own number, or L for a noise that has as many as there are tokens. */
 TESS_EXPORT int64_t tess_prior_steps(const struct tess_prior *p);
 /* 1 where the noise is causal: tokens are drawn in order, one a step. */
 TESS_EXPORT int tess_prior_causal(const struct tess_prior *p);
-/* Size of what the denoiser reads: K, or K + 1 where K is the mask. */
+/* Number of token values that the denoiser reads: K, or K + 1 where token K is the mask. */
 TESS_EXPORT int64_t tess_prior_vocabulary(const struct tess_prior *p);
 /* 1 where the denoiser is told the time. */
 TESS_EXPORT int tess_prior_needs_time(const struct tess_prior *p);
 /* Input "tokens" i32 (rows, L), "time" f32 (rows) where the noise needs it, and "label" i32 (rows) where there are classes; output "logits"
  * f32 (rows, L, K). Not sealed. Here and below the nodes that plugins give are looked at: dtype, rank and every dimension. */
 TESS_EXPORT TESS_CHECKED int tess_prior_record_denoise(struct tess_context *ctx, const struct tess_prior *p, struct tess_graph *g);
-/* The same for P tokens of each sequence: a last input "positions" i32 (rows, P) says which; "logits" is (rows, P, K). */
+/* tess_prior_record_denoise for P tokens of each sequence: a last input "positions" i32 (rows, P) says which; "logits" is (rows, P, K). */
 TESS_EXPORT TESS_CHECKED int tess_prior_record_picked(struct tess_context *ctx, const struct tess_prior *p, int64_t positions,
                                                       struct tess_graph *g);
-/* 1 where that can be recorded, and the noise can say which tokens a step draws and read their logits alone. */
+/* 1 where tess_prior_record_picked can record, and the noise can say which tokens a step draws and read their logits alone. */
 TESS_EXPORT int tess_prior_picks(const struct tess_prior *p);
-/* The next token of a causal prior: inputs "token" and "position" i32 (rows, 1), and "label" i32 (rows) where there are classes; output
- * "logits" f32 (rows, 1, K). `cache` is of L tokens. Not sealed. */
+/* Cached decoding step of a causal prior: inputs "token" and "position" i32 (rows, 1), and "label" i32 (rows) where there are classes;
+ * output "logits" f32 (rows, 1, K). `cache` holds L tokens. Not sealed. */
 TESS_EXPORT TESS_CHECKED int tess_prior_record_next(struct tess_context *ctx, const struct tess_prior *p, struct tess_cache *cache,
                                                     struct tess_graph *g);
-/* 1 where that can be recorded. */
+/* 1 where tess_prior_record_next can record. */
 TESS_EXPORT int tess_prior_caches(const struct tess_prior *p);
 /* 1 where it can sample around tokens that are known, whichever they are. */
 TESS_EXPORT int tess_prior_conditions(const struct tess_prior *p);
-/* Inputs "x0", "xt" i32 (rows, L), "t" f32 (rows): 1 .. T, and "label" i32 (rows) where there are classes; gives loss and bound, where
- * out->size is set. What the noise remembers is under "noise". Not sealed. */
+/* Training loss of a prior: inputs "x0", "xt" i32 (rows, L), "t" f32 (rows): 1 .. T, and "label" i32 (rows) where there are classes; gives
+ * loss and bound, where out->size is set. Buffers of the noise are under "noise". Not sealed. */
 TESS_EXPORT TESS_CHECKED int tess_prior_record_loss(struct tess_context *ctx, const struct tess_prior *p, struct tess_graph *g,
                                                     struct tess_noise_loss *out);
 

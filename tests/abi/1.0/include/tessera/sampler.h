@@ -1,4 +1,4 @@
-/* Reverse diffusion of many sequences, with no work of the denoiser that nothing comes of (docs/models.md, (9.10) and (9.11)).
+/* Batched reverse-diffusion sampling that skips denoiser calls whose output would not be used (docs/models.md, (9.10) and (9.11)).
  *
  * Where the noise can tell from its draws that a step changes nothing, and the denoiser is not told the time, the step is made without it.
  * Sequences then need the denoiser at different steps; as it does not know the step, one batch holds whichever sequences are waiting,
@@ -38,10 +38,10 @@ struct tess_sampler;
 
 struct tess_sampler_options {
     uint32_t size;                  /* sizeof(struct tess_sampler_options) */
-    int32_t every_step;             /* call the denoiser at every step, whatever comes of it */
+    int32_t every_step;             /* 1: call the denoiser at every step, also where its output is not used */
     const struct tess_prior *prior; /* borrowed */
     struct tess_graph *denoise;     /* borrowed: of tess_prior_record_denoise, sealed, its weights filled; NULL where there is `next` */
-    int64_t batch;                  /* sequences given to it at a time, at most what it was made for */
+    int64_t batch;                  /* sequences given to the denoiser at a time, at most as many as its graph was made for */
     int64_t count, steps;           /* sequences; reverse steps each, at least 1 */
     double temperature;             /* > 0 */
     uint64_t seed;
@@ -49,9 +49,9 @@ struct tess_sampler_options {
     struct tess_graph *next;        /* borrowed: of tess_prior_record_next, else like `denoise`; NULL: whole sequences at every step */
     /* Each borrowed until the sampler is freed, or NULL. */
     const uint8_t *mask;   /* (count, L) 1 for a token that is known; only where tess_prior_conditions, and not with `next` */
-    const int32_t *values;   /* (count, L) what it is; read where it is known */
+    const int32_t *values;   /* (count, L) values of the known tokens; read where `mask` is 1 */
     const int32_t *each;    /* (count) steps of each sequence, at least 1, in place of `steps`; not with `next` */
-    const uint32_t *number; /* (count) what each one's draws are keyed by, in place of its place in the list */
+    const uint32_t *number; /* (count) number that keys the draws of each sequence, in place of its index in the list */
     const struct tess_instance *sampler; /* kind sampler/1, borrowed; it must be there */
     const int32_t *label;                /* (count) 0 .. classes of the prior, where it has classes; else NULL. Like the others */
     double guidance; /* w of (1 + w) l_c - w l_u, at least 0; 0: the logits l_c with the label as they are. Else graphs are made for twice
@@ -61,10 +61,11 @@ struct tess_sampler_options {
 /* ---- what a component of kind sampler/1 does, with what it gives back looked at: for the host, and for samplers made of samplers -------
  */
 
-/* Whether it can sample sequences of so many tokens from that prior; its functions, and the size of its state. */
+/* Checks a sampler for sequences of `tokens` tokens of a prior: its own `check`, its functions, and the size of its state. */
 TESS_EXPORT TESS_CHECKED int tess_sampler_check(struct tess_context *ctx, const struct tess_instance *sampler, const struct tess_prior *p,
                                                 int64_t tokens);
-/* Its functions of these names. n of `reads` is below 0 where it cannot be told. [any thread] */
+/* The sampler's functions `reads`, `draw`, `calls` and `state_size`, with their results checked. n of `reads` is below 0 where it cannot be
+ * told. [any thread] */
 TESS_EXPORT TESS_CHECKED int tess_sampler_step_reads(struct tess_context *ctx, const struct tess_instance *sampler,
                                                      const struct tess_sampler_step *s, uint8_t *where, int64_t *n);
 TESS_EXPORT TESS_CHECKED int tess_sampler_step_draw(struct tess_context *ctx, const struct tess_instance *sampler,
@@ -80,30 +81,34 @@ TESS_EXPORT void tess_sampler_guide(double guidance, int64_t n, float *condition
 /* ---- many sequences --------------------------------------------------------------------------------------------------------------------
  */
 
-/* How many positions `picked` is to have for sequences of so many steps: enough for all but rare ones, where tokens are drawn at steps
- * without preference; a multiple of 16. 0: it is of no use, because most would be wanted or because the prior cannot pick. */
+/* Number of positions to record `picked` with, for sequences of `steps` steps: enough for all but rare steps, where tokens are drawn at
+ * steps without preference; a multiple of 16. 0: `picked` is of no use, because most would be wanted or because the prior cannot pick. */
 TESS_EXPORT int64_t tess_sampler_positions(const struct tess_prior *p, int64_t steps);
 
-/* Memory, and the start of every sequence. TESS_E_INTERNAL where graphs, prior and options do not go together, which is a defect of the
- * caller's. What the options point at is read until the sampler is freed. [one thread at a time for each sampler, all calls] */
+/* Creates a sampler: allocates its memory and draws the start of every sequence. TESS_E_INTERNAL where graphs, prior and options do not go
+ * together, which is a defect of the caller's. What the options point at is read until the sampler is freed. [one thread at a time for each
+ * sampler, all calls] */
 TESS_EXPORT TESS_CHECKED int tess_sampler_new(struct tess_context *ctx, const struct tess_sampler_options *o, struct tess_sampler **out);
 TESS_EXPORT void tess_sampler_free(struct tess_sampler *s); /* NULL is fine */
 
-/* One call of the denoiser for each of the sequences in the batch, and what the noise makes of it, both on all workers; draws are keyed by
- * sequence, so the workers' number shows nowhere. After a failure, the noise's or the graph's, the sampler can only be freed. */
+/* Advances the batch by one call of the denoiser for each of its sequences, and by what the sampler component draws from its logits, both
+ * on all workers; draws are keyed by sequence, so the result does not depend on the number of workers. After a failure the sampler can only
+ * be freed. */
 TESS_EXPORT TESS_CHECKED int tess_sampler_advance(struct tess_context *ctx, struct tess_sampler *s);
 TESS_EXPORT int tess_sampler_finished(const struct tess_sampler *s);
-TESS_EXPORT int64_t tess_sampler_steps_done(const struct tess_sampler *s); /* of count x steps, or the sum of each */
+TESS_EXPORT int64_t tess_sampler_steps_done(const struct tess_sampler *s); /* steps made of all sequences; in the end count x steps, or
+                                                                            * the sum of `each` */
 
-/* Where it stands, for a checkpoint: views of x (count, height, width) or (count, height, width, depth) i32, of the steps each sequence has left (count) i32, of the calls
- * it has had in the step it is in (count) i32, and of its sampler's state (count, bytes) u8, where that has no bytes with NULL as its data;
- * and the sequences given to the denoiser so far. All may be set before the first call of advance. */
+/* State of the sampler, for a checkpoint: views of x (count, height, width) or (count, height, width, depth) i32, of the steps each
+ * sequence has left (count) i32, of the calls made in its present step (count) i32, and of its sampler's state (count, bytes) u8, where
+ * that has no bytes with NULL as its data; and the number of sequences given to the denoiser so far. All may be set before the first call
+ * of advance. */
 TESS_EXPORT struct tess_tensor tess_sampler_x(const struct tess_sampler *s);
 TESS_EXPORT struct tess_tensor tess_sampler_left(const struct tess_sampler *s);
 TESS_EXPORT struct tess_tensor tess_sampler_call(const struct tess_sampler *s);
 TESS_EXPORT struct tess_tensor tess_sampler_state(const struct tess_sampler *s);
 TESS_EXPORT int64_t *tess_sampler_calls(struct tess_sampler *s);
-/* What the denoiser has done since tess_sampler_new. */
+/* Floating-point operations of the denoiser since tess_sampler_new. */
 TESS_EXPORT double tess_sampler_flops(const struct tess_sampler *s);
 
 #ifdef __cplusplus

@@ -29,11 +29,11 @@ TESS_EXPORT struct tess_tensor tess_tensor_over(void *data, int32_t dtype, int32
 
 /* Product of the dimensions; 1 for a scalar, 0 for NULL, INT64_MAX where it overflows or a dimension is negative. */
 TESS_EXPORT int64_t tess_tensor_count(const struct tess_tensor *t);
-/* SIZE_MAX where they overflow, which no allocation gives. */
+/* Size of the values in bytes; SIZE_MAX where it overflows, which no allocation gives. */
 TESS_EXPORT size_t tess_tensor_bytes(const struct tess_tensor *t);
 /* Same dtype, rank and dimensions. */
 TESS_EXPORT int tess_tensor_same_shape(const struct tess_tensor *a, const struct tess_tensor *b);
-/* "f32 (64, 7, 7, 32)" into text, cut to `room`; returns text. */
+/* Dtype and shape as text, "f32 (64, 7, 7, 32)", cut to `capacity` bytes; returns text. */
 TESS_EXPORT const char *tess_tensor_text(const struct tess_tensor *t, char *text, size_t capacity);
 
 TESS_EXPORT size_t tess_dtype_size(int32_t dtype);      /* bytes; 0 for an unknown one */

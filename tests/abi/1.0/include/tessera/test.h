@@ -37,8 +37,8 @@ struct tess_test_options {
 /* Options NULL: the defaults. Plugins are those of the installation and of TESSERA_PLUGIN_PATH. Unless memory is short, *out is there after
  * a failure too, for its message; close it. */
 TESS_EXPORT TESS_CHECKED int tess_test_host_open(const struct tess_test_options *o, struct tess_test_host **out);
-/* Ends it: bytes of tess_alloc (tensors, graphs, instances, what plugins reserved) that were asked for since it was opened and are still
- * in use; 0: none leaked. Close instances and free graphs before. NULL is fine. */
+/* Closes the host; returns the bytes of tess_alloc (tensors, graphs, instances, memory reserved by plugins) that were allocated since it
+ * was opened and are still in use; 0: none leaked. Close instances and free graphs before. NULL is fine. */
 TESS_EXPORT int64_t tess_test_host_close(struct tess_test_host *h);
 /* The context for all other functions. Its message is that of the last failure: each function of this header forgets the one before. */
 TESS_EXPORT struct tess_context *tess_test_context(struct tess_test_host *h);
@@ -67,8 +67,8 @@ struct tess_test_graph {
     int32_t inputs, outputs;
     const struct tess_tensor *in; /* [inputs] values, of the whole batch */
     int64_t microbatches;         /* parts of the batch, each a run by itself: dim[0] of each input is a multiple of it; 0: one */
-    uint64_t seed;                /* of the weights, and of what the graph draws */
-    uint32_t step;                /* of training: keys what is drawn */
+    uint64_t seed;                /* seed of the weights and of the graph's random draws */
+    uint32_t step;                /* training step, which keys the graph's draws */
     uint32_t reserved;
     struct tess_weights *weights; /* borrowed, to go on with; NULL: new ones for each call */
     /* Records the piece: nodes of the inputs (of one microbatch), in order, to those of the outputs. Weights are declared under the scope
@@ -77,9 +77,9 @@ struct tess_test_graph {
     void *user;
 };
 
-/* Runs it forward. out [outputs] get tensors of their own, to be freed by tess_free(out[i].data): the microbatches' one after the other
- * where an output has a row for each sample, else, as for losses and counts, the mean of the microbatches (f32). An output that was not
- * recorded (NULL) is TESS_E_FAILED. */
+/* Runs the graph forward. out [outputs] get tensors of their own, to be freed by tess_free(out[i].data): the microbatches' one after the
+ * other where an output has a row for each sample, else, as for losses and counts, the mean of the microbatches (f32). An output that was
+ * not recorded (NULL) is TESS_E_FAILED. */
 TESS_EXPORT TESS_CHECKED int tess_test_run(struct tess_context *ctx, const struct tess_test_graph *t, struct tess_tensor *out);
 
 /* ---- gradients ----------------------------------------------------------------------------------------------------- */
@@ -88,18 +88,18 @@ struct tess_gradient_options {
     uint32_t size;
     int32_t only_inputs; /* 1: weights are left as they are, and their gradients out */
     double tolerance;    /* largest relative error; 0: 2e-3 */
-    double step;         /* of the differences, relative to the element's size or 1, whichever is more; 0: 1e-2 */
+    double step;         /* step of the differences, relative to the element's size or 1, whichever is more; 0: 1e-2 */
     double perturb;      /* spread of a normal number added to each weight, so that those that begin at zero hide nothing; 0: 0.1;
                           * below 0: none */
-    int64_t most;        /* elements of a tensor that are looked at, spread over it; 0: 64 */
+    int64_t most;        /* largest number of elements of a tensor that are checked, spread over it; 0: 64 */
 };
 
 struct tess_gradient_report {
     uint32_t size;
     int32_t rank;
     int64_t checked, moved, wrong; /* elements looked at; of these, taken off a kink; with too large an error */
-    /* The worst: "in0" or the weight's name, where, its value, both derivatives, and the error relative to the larger of them or to a
-     * hundredth of the tensor's largest derivative. */
+    /* The element with the largest error: "in0" or the weight's name, index, value, both derivatives, and the error relative to the larger
+     * of them or to a hundredth of the tensor's largest derivative. */
     char name[128];
     int64_t index[TESS_MAX_RANK];
     double value, backward, difference, error;

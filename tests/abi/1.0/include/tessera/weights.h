@@ -17,7 +17,7 @@ extern "C" {
 struct tess_weights;
 struct tess_artefact;
 
-/* How a weight starts: value = centre + spread * draw. Draws are keyed by (seed, name, element). */
+/* Initial value of a weight: value = centre + spread * draw. Draws are keyed by (seed, name, element). */
 enum { TESS_INIT_CONSTANT = 0, TESS_INIT_UNIFORM = 1 /* draw in [-1, 1) */, TESS_INIT_NORMAL = 2 };
 enum {
     TESS_WEIGHT_BUFFER = 1u << 0,  /* state, not trained: no gradient, no moments, no moving average */
@@ -31,11 +31,12 @@ struct tess_init {
     double centre, spread;
 };
 #ifndef __cplusplus
-/* One on the spot, valid to the end of the block around it: tess_weight(g, "bias", 1, &n, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY)). */
+/* A struct tess_init in place, valid to the end of the enclosing block: tess_weight(g, "bias", 1, &n, TESS_INIT(.flags =
+ * TESS_WEIGHT_NO_DECAY)). */
 #define TESS_INIT(...) (&(const struct tess_init){.size = sizeof(struct tess_init), __VA_ARGS__})
 #endif
 
-/* Roles a sealed store can hold beside the values; had on first use. */
+/* Roles, one block of memory each; all but the values are allocated on first use. */
 enum { TESS_ROLE_VALUE = 0, TESS_ROLE_MOMENT1 = 1, TESS_ROLE_MOMENT2 = 2, TESS_ROLE_AVERAGE = 3, TESS_ROLES = 4 };
 
 TESS_EXPORT TESS_CHECKED int tess_weights_new(struct tess_context *ctx, uint64_t seed, struct tess_weights **out);
@@ -54,26 +55,26 @@ TESS_EXPORT TESS_CHECKED int tess_weights_view(struct tess_context *ctx, struct 
                                                struct tess_tensor *out);
 TESS_EXPORT TESS_CHECKED int tess_weights_find(struct tess_context *ctx, struct tess_weights *w, const char *name, int32_t role,
                                                struct tess_tensor *out);
-/* Says that values were changed by hand: graphs lay their packed copies out again before the next run. */
+/* Marks the values as changed by the caller: graphs pack their copies again before the next run. */
 TESS_EXPORT void tess_weights_touch(struct tess_weights *w);
 
-/* Writes every weight that is not given under /weights/NAME (slashes for dots), the role's values where it has them (a buffer: its
- * value). Reading wants each of those names, in its shape and of finite values; TESS_E_DATA names the file and the weight otherwise. Seals
- * the store. */
+/* Writes every weight that is not TESS_WEIGHT_EXTERNAL under /weights/NAME (slashes for dots), the role's values where it has them (a
+ * buffer: its value). Reading wants each of those names, in its shape and of finite values; TESS_E_DATA names the file and the weight
+ * otherwise. Seals the store. */
 TESS_EXPORT TESS_CHECKED int tess_weights_write(struct tess_context *ctx, struct tess_weights *w, int32_t role, struct tess_artefact *a);
 TESS_EXPORT TESS_CHECKED int tess_weights_read(struct tess_context *ctx, struct tess_weights *w, const struct tess_artefact *a);
 
 /* The number of a weight, -1 for a name nobody declared. */
 TESS_EXPORT int64_t tess_weights_index(const struct tess_weights *w, const char *name);
-/* Where an artefact has the weight `name`: encoder.blocks.0.weight -> weights/encoder/blocks/0/weight. Cut off at `room` bytes, the
+/* Path of the weight `name` in an artefact: encoder.blocks.0.weight -> weights/encoder/blocks/0/weight. Cut off at `capacity` bytes, the
  * closing 0 among them; TESS_WEIGHT_PATH are enough for any name. */
 enum { TESS_WEIGHT_PATH = 640 };
 TESS_EXPORT void tess_weights_path(const char *name, char *path, size_t capacity);
-/* The value of weight i alone, from where the artefact has the weight `as` (NULL: of its own name). TESS_E_DATA, naming the file and the
+/* Reads the value of weight i alone, from the artefact's weight `as` (NULL: of its own name). TESS_E_DATA, naming the file and the
  * weight, where there is none, one of another shape, or a value that is not finite. Seals the store, and touches it. */
 TESS_EXPORT TESS_CHECKED int tess_weights_read_one(struct tess_context *ctx, struct tess_weights *w, int64_t i,
                                                    const struct tess_artefact *a, const char *as);
-/* From here on the moving averages are the values, where the store has averages. */
+/* Replaces the values by the moving averages, where the store has averages. */
 TESS_EXPORT TESS_CHECKED int tess_weights_take_averages(struct tess_context *ctx, struct tess_weights *w);
 
 #ifdef __cplusplus

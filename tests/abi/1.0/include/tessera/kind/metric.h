@@ -22,26 +22,26 @@ extern "C" {
 
 #define TESS_METRIC_BLOCK 256 /* rows of a block, but for a set's last one */
 
-/* What a metric wants of each row; one of them. */
+/* Kind of row that a metric reads; a metric reads one kind. */
 enum {
     TESS_METRIC_PAIRS = 1,   /* an image and its reconstruction */
     TESS_METRIC_FEATURES = 2 /* a vector of features; of two sets, the images (0) and the samples (1) */
 };
 enum { TESS_METRIC_IMAGES = 0, TESS_METRIC_SAMPLES = 1 }; /* sets */
 
-/* What it will be given, told before any of it. */
+/* Shape of all the rows that a metric will be given, told before the first. */
 struct tess_metric_shape {
     uint32_t size;
     uint32_t reserved;
-    int64_t rows[2];                 /* of each set; of pairs rows[0] */
-    int64_t height, width, channels; /* of the images */
+    int64_t rows[2];                 /* number of rows of each set; of pairs rows[0] */
+    int64_t height, width, channels; /* size of the images */
     int64_t features;                /* D: components of a vector; 0 for a metric of pairs */
 };
 
 struct tess_metric_rows {
     uint32_t size;
     int32_t set;                        /* TESS_METRIC_IMAGES or TESS_METRIC_SAMPLES; 0 for pairs */
-    int64_t first, count;               /* which of the set: each once, in rising order within a state */
+    int64_t first, count;               /* rows first .. first + count - 1 of the set; each comes once, in rising order within a state */
     const struct tess_tensor *image;    /* (count, H, W, C) u8 for a metric of pairs, else NULL */
     const struct tess_tensor *made;     /* (count, H, W, C) f32 of about 0 .. 1, unclamped; likewise */
     const struct tess_tensor *features; /* (count, D) f32 for a metric of features, else NULL */
@@ -64,22 +64,22 @@ struct tess_metric_sink {
 struct tess_metric_1 {
     uint32_t size;
     uint32_t wants; /* TESS_METRIC_PAIRS or TESS_METRIC_FEATURES */
-    /* How it computes, beside what the parameters say, kept with each result: "covariance over n - 1". NULL: there is nothing to say. */
+    /* Method of computation beyond the parameters, kept with each result: "covariance over n - 1". NULL: there is nothing to say. */
     const char *protocol;
-    /* Whether such rows can be judged: TESS_E_VALUE or TESS_E_SHAPE for too few, or of a size that does not do. Asked when a pipeline is
-     * planned. NULL: all can. */
+    /* Checks that rows of shape `s` can be judged: TESS_E_VALUE or TESS_E_SHAPE for too few rows or an unsuitable size. Called when a
+     * pipeline is planned. NULL: all can. */
     int (*check)(void *self, struct tess_context *ctx, const struct tess_metric_shape *s);
     /* Bytes that the states of all rows and `finish` take together. NULL: next to none. */
     int64_t (*bytes)(void *self, const struct tess_metric_shape *s);
     int (*open)(void *self, struct tess_context *ctx, const struct tess_metric_shape *s, void **state);
     void (*close)(void *self, void *state); /* NULL is fine */
     int (*accumulate)(void *self, struct tess_context *ctx, void *state, const struct tess_metric_rows *rows);
-    /* Adds to `state` what `next` knows, of rows that follow. `next` stays as it is or not; it is closed afterwards. */
+    /* Adds to `state` the contents of `next`, a state of rows that follow. `next` may be changed; it is closed afterwards. */
     int (*merge)(void *self, struct tess_context *ctx, void *state, void *next);
     int (*finish)(void *self, struct tess_context *ctx, void *state, const struct tess_metric_sink *sink);
-    /* The state as bytes; gives how many, and writes nothing where `bytes` is NULL. */
+    /* Serialises the state; returns the number of bytes, and writes nothing where `bytes` is NULL. */
     int64_t (*pack)(void *self, const void *state, void *bytes);
-    /* Into a state just opened. TESS_E_DATA for bytes that no state packs to. */
+    /* Restores packed bytes into a state just opened. TESS_E_DATA for bytes that no state packs to. */
     int (*unpack)(void *self, struct tess_context *ctx, void *state, const void *bytes, int64_t count);
 };
 

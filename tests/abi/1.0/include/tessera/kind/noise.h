@@ -26,30 +26,30 @@ struct tess_noise_loss {
     struct tess_node *bound; /* (N): for t uniform in 1 .. T, an unbiased estimate of each sample's bound, in bits per token */
 };
 
-/* One reverse step for one sequence. */
+/* Arguments of one reverse step for one sequence. */
 struct tess_reverse {
     uint32_t size;                 /* sizeof(struct tess_reverse) */
     int32_t last;                  /* to == 0: every token must be decided */
     int64_t tokens, codebook_size; /* L, K */
     double from, to;               /* fractions of T: 1 at the start of sampling, 0 at the end; to < from */
     double temperature;            /* logits are divided by it; > 0 */
-    const float *logits;           /* (L, K) of the denoiser at `from` */
-    const int32_t *x;              /* (L) before */
-    int32_t *next;                 /* (L) after; may be x itself */
+    const float *logits;           /* (L, K): output of the denoiser at `from` */
+    const int32_t *x;              /* (L): tokens before the step */
+    int32_t *next;                 /* (L): tokens after the step; may be x itself */
     struct tess_stream random;     /* keyed by seed, reverse step and sample; set purpose */
     const int32_t *row; /* (L): which row of `logits` is token i's, where `changes` says that it is drawn, else undefined. NULL: the
                          * i-th. Not NULL only for noises that say `reads_row`. */
 };
 
-/* What a step of training has shown a noise that chooses its times. */
+/* Samples of a training step, for a noise that chooses its times: their times and bounds. */
 struct tess_noise_seen {
     uint32_t size;
     int64_t samples, tokens;
-    const float *t;     /* (samples) 1 .. T */
-    const float *bound; /* (samples) of struct tess_noise_loss */
+    const float *t;     /* (samples): times, 1 .. T */
+    const float *bound; /* (samples): `bound` of struct tess_noise_loss */
 };
 
-/* Times are f32 in a graph, which holds whole numbers to this one. */
+/* Largest number of steps: times are f32 in a graph, which holds whole numbers exactly up to here. */
 #define TESS_STEPS_MAX 16777216
 
 struct tess_noise_1 {
@@ -63,13 +63,13 @@ struct tess_noise_1 {
     /* Records the training loss: logits (N, L, K), x0 and xt (N, L) i32, t (N) f32 holding 1 .. T. */
     int (*record_loss)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *logits, struct tess_node *x0,
                        struct tess_node *xt, struct tess_node *t, struct tess_noise_loss *out);
-    /* What the bound has beside the expectation over t, in bits per token (the prior term). */
+    /* Constant part of the bound, outside the expectation over t, in bits per token (the prior term). */
     double (*bound_constant)(void *self, int64_t tokens, int64_t codebook_size);
     /* Fills x (L) with the start of sampling (all masked; uniform codes). The stream is keyed by sample. [any thread] */
     int (*start)(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens, int64_t codebook_size, int32_t *x);
-    /* x_to ~ p(x_to | x_from). TESS_E_FAILED for logits that are no numbers. [any thread] */
+    /* Draws a reverse step, x_to ~ p(x_to | x_from). TESS_E_FAILED for logits that are no numbers. [any thread] */
     int (*reverse)(void *self, struct tess_context *ctx, const struct tess_reverse *r);
-    /* How many tokens that reverse step would draw, told from x and the draws alone (r->logits is NULL): a step of none leaves x as it is
+    /* Number of tokens that the reverse step would draw, told from x and the draws alone (r->logits is NULL): a step of 0 leaves x as it is
      * and needs no denoiser, as long as the denoiser is not told the time. `where` (L), unless NULL, gets 1 for each of them, else 0.
      * NULL: cannot be told. [any thread] */
     int64_t (*changes)(void *self, const struct tess_reverse *r, uint8_t *where);
@@ -78,7 +78,7 @@ struct tess_noise_1 {
      * for a sample of the next step, from what was observed up to the last: the stream is keyed by step and sample. [any thread] */
     int (*draw_time)(void *self, struct tess_context *ctx, struct tess_weights *w, const char *scope, const struct tess_stream *random,
                      int64_t *t);
-    /* After each optimiser step, all samples in order. [one thread] */
+    /* Called after each optimiser step with all its samples, in order. [one thread] */
     int (*observe)(void *self, struct tess_context *ctx, struct tess_weights *w, const char *scope, const struct tess_noise_seen *seen);
     int32_t reads_row; /* 1: reverse needs logits of the tokens `changes` tells of only, and looks for them by `row` unless that is NULL */
     int32_t reserved;

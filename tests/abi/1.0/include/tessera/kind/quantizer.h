@@ -28,10 +28,10 @@ struct tess_quantized {
     struct tess_node *loss;      /* scalar: what the quantizer adds to the objective */
 };
 
-/* What `react` gets after an optimiser step. */
+/* Arguments of `react`: the optimiser step that was just made. */
 struct tess_react {
     uint32_t size;
-    uint32_t step; /* that was just made, from 0 */
+    uint32_t step; /* number of that step, from 0 */
     uint64_t seed;
     struct tess_weights *weights;
     const char *scope;                 /* "quantizer": its weights are scope.NAME */
@@ -41,7 +41,7 @@ struct tess_react {
     const struct tess_batch *batch; /* totals of the step (struct of graph.h) */
     int32_t warm_started;           /* training began with the codebook of a model, which is not to start over */
     int32_t reserved;
-    int64_t steps;              /* the training's */
+    int64_t steps;              /* number of steps of the whole training */
     struct tess_stage_run *run; /* for notes and metrics (kind/stage.h, artefact.h); NULL: there is nowhere to put them */
 };
 
@@ -49,12 +49,13 @@ struct tess_quantizer_1 {
     uint32_t size;
     int64_t (*codebook_size)(void *self); /* K, 2 to 2^30; with several levels that of the largest */
     int64_t (*code_dim)(void *self);      /* D, at least 1 */
-    /* Training: latent -> quantised, codes, loss. Anything to be summed over the batch is declared with tess_total. */
+    /* Records quantisation for training: latent -> quantised, codes, loss. Anything to be summed over the batch is declared with
+     * tess_total. */
     int (*record)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out);
-    /* latent -> codes, and codes -> quantised (N, h, w, D), for inference: what encoding and decoding do. */
+    /* Record the two halves for inference: latent -> codes (encoding), and codes -> quantised (N, h, w, D) (decoding). */
     int (*record_assign)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes);
     int (*record_lookup)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *codes, struct tess_node **quantised);
-    /* After each optimiser step: moving averages, revival. NULL: nothing to do. Keyed randomness only. [one thread] */
+    /* Called after each optimiser step: moving averages, revival. NULL: nothing to do. Keyed randomness only. [one thread] */
     int (*react)(void *self, struct tess_context *ctx, const struct tess_react *r);
     /* Builds a new codebook (K, D), the caller's memory, from a pool of latent vectors (rows, D) f32. TESS_E_VALUE or TESS_E_DATA where the
      * pool is unfit. NULL: cannot. [one thread] */
@@ -63,8 +64,8 @@ struct tess_quantizer_1 {
     int64_t (*depth)(void *self);
     /* Codes of level l, 0 <= l < depth: at least 2, at most codebook_size, which one level reaches. NULL: codebook_size for each. */
     int64_t (*level_size)(void *self, int64_t level);
-    /* 1: what a code stands for does not lie in the latent's space (it is bounded, or another vector is learnt for it), so that the
-     * distance of the two, the "quantisation error", says nothing and is not measured. NULL: 0. */
+    /* 1: the vector of a code does not lie in the latent's space (it is bounded, or another vector is learnt for it), so that the distance
+     * of the two, the "quantisation error", says nothing and is not measured. NULL: 0. */
     int (*outside_latent_space)(void *self);
 };
 
