@@ -21,11 +21,11 @@
 #include <unistd.h>
 
 #define TAIL ".partial"
-#define BASE_MOST 200 /* bytes of a file's name in that of the one aside; a file system takes 255 */
+#define BASE_MOST 200 /* bytes kept of a file's name in the name of its partial file; a file system takes 255 */
 #define TRIES 1000
 
 struct tessi_aside {
-    int fd, direct, finished, reserved; /* direct: no file aside, the place itself */
+    int fd, direct, finished, reserved; /* direct: there is no partial file, the path itself is written */
     int (*again)(void *user, const char *path, int error);
     void *user;
     char path[PATH_MAX], partial[PATH_MAX];
@@ -41,7 +41,7 @@ static const char *aside_split(const char *path, char *folder, size_t capacity)
     return slash ? slash + 1 : path;
 }
 
-/* 1 where `name` is that of a file aside for one called `base`. */
+/* 1 where `name` is that of a partial file for `base` */
 static int is_aside_of(const char *name, const char *base)
 {
     size_t front = strnlen(base, BASE_MOST);
@@ -57,7 +57,7 @@ static int is_aside_of(const char *name, const char *base)
     return strcmp(at, TAIL) == 0;
 }
 
-/* A name that no other writer has. */
+/* Builds the name of a partial file that no other writer has. */
 static int name_aside(const char *path, char *name)
 {
     static atomic_uint number;
@@ -68,7 +68,7 @@ static int name_aside(const char *path, char *name)
                : ENAMETOOLONG;
 }
 
-/* Calls look(user, name) for each file aside of `path` until that gives 1. */
+/* Calls look(user, name) for each partial file of `path` until that returns 1. */
 static int each_aside(const char *path, int (*look)(void *user, const char *name), void *user)
 {
     char folder[PATH_MAX], name[2 * PATH_MAX];
@@ -102,7 +102,7 @@ int tessi_base_aside_left(const char *path, char *name, size_t capacity)
     return each_aside(path, take_name, &(struct text){name, capacity});
 }
 
-/* A file whose lock is to be had has no writer any more. */
+/* Removes a partial file whose lock can be taken: its writer is dead. */
 static int remove_dead(void *user, const char *name)
 {
     (void)user;
@@ -154,7 +154,7 @@ static int open_direct(struct tess_context *ctx, struct tessi_aside *a)
     return a->fd < 0 ? tessi_base_cannot_write(ctx, TESS_E_CREATE, a->path, errno) : TESS_OK;
 }
 
-/* Where the output of this process goes anyway: replacing that file would leave the process writing to one without a name. */
+/* 1 for the file that this process's own output goes to: replacing it would leave the process writing to an unlinked file. */
 static int is_standard_stream(const struct stat *st)
 {
     struct stat own;
@@ -227,7 +227,7 @@ static int aside_again(const struct tessi_aside *a, int error)
     return (error == ENOSPC || error == EDQUOT) && a->again && a->again(a->user, a->path, error);
 }
 
-/* at < 0: behind what was written before. */
+/* Writes all bytes at offset `at`; at < 0: at the end of the bytes written before. */
 static int write_all(struct tessi_aside *a, const char *here, size_t count, off_t at)
 {
     while (count) {
@@ -264,7 +264,7 @@ int tessi_base_aside_reserve(struct tessi_aside *a, int64_t bytes)
     return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? errno : 0;
 }
 
-/* Blocks behind the end of a file go when it is cut where it ends. */
+/* Releases preallocated blocks behind the file's end, by cutting it where it ends. */
 static void give_back(struct tessi_aside *a)
 {
     struct stat st;
@@ -272,7 +272,7 @@ static void give_back(struct tessi_aside *a)
         (void)!ftruncate(a->fd, st.st_size);
 }
 
-/* A file system that cannot sync a folder, or a folder we may not open, keeps its own order. */
+/* Syncs a folder's entries. A file system that cannot do that, or a folder that may not be opened, is no failure. */
 static int sync_folder(const char *path)
 {
     char folder[PATH_MAX];
@@ -370,7 +370,8 @@ int tessi_base_not_over(struct tess_context *ctx, const char *output, const char
     return ctx->fail(ctx, TESS_E_USAGE, "-o %s: is another name of %s, which is read; give another", output, input);
 }
 
-/* 0, or the system's error. A link has no lock, so another writer may take one for dead and remove it before it is renamed. */
+/* Makes the link under a partial name: 0, or the system's error. A link has no lock, so another writer may take one for dead and remove it
+ * before it is renamed. */
 static int link_aside(const char *target, const char *path, int *linked)
 {
     char aside[PATH_MAX];
@@ -395,7 +396,7 @@ int tessi_base_link_file(struct tess_context *ctx, const char *target, const cha
         *changed = 0;
     if (stat(target, &a) != 0)
         return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", target, strerror(errno));
-    /* rename() between two names of one file does nothing and would leave the aside one. */
+    /* rename() between two names of one file does nothing and would leave the partial one. */
     int there = lstat(path, &b) == 0;
     if (there && is_linked(&a, &b))
         return TESS_OK;

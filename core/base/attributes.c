@@ -38,7 +38,7 @@ void tessi_base_attrs_free(struct tess_attrs *f)
     tess_free(f);
 }
 
-/* Takes `value` but for its name; its text is then the attributes'. */
+/* Sets the attribute `name` to the other members of `value`, whose text it takes over. */
 static int attributes_set(struct tess_context *ctx, struct tess_attrs *f, const char *name, struct tessi_attr value)
 {
     struct tessi_attr *at = attributes_find(f, name);

@@ -12,7 +12,7 @@ struct tessi_attr {
     int64_t i64;
     double f64;
     char *text;
-    int32_t at_most; /* planned: any integer from 0 to i64 will do */
+    int32_t at_most; /* 1: a planned upper bound, which any integer from 0 to i64 satisfies */
 };
 struct tess_attrs {
     struct tessi_attr *item;
@@ -22,7 +22,7 @@ struct tess_attrs {
 int tessi_base_attrs_new(struct tess_context *ctx, struct tess_attrs **out) TESS_CHECKED;
 void tessi_base_attrs_free(struct tess_attrs *f);
 int tessi_base_attrs_copy(struct tess_context *ctx, const struct tess_attrs *from, struct tess_attrs *to) TESS_CHECKED;
-/* Same names, types and values, in any order; on a difference names the first one in `name`. */
+/* 1 where both have the same names, types and values, in any order; else `name` receives the first name that differs. */
 int tessi_base_attrs_equal(const struct tess_attrs *a, const struct tess_attrs *b, const char **name);
 
 #endif

@@ -1,8 +1,8 @@
-/* One child at a time, three pipes from it: what it says, its stdout, its stderr. The last bytes of the first are a mark that the task came
- * back, which `exit` from within it cannot leave.
+/* Runs a task in a child process, with three pipes from it: its report (tessi_base_child_say), its stdout, its stderr. The report ends with
+ * a mark that the task returned, which `exit` from within it cannot leave.
  *
- * The end of a pipe does not tell the end of the child, for a process that it started may hold the pipe open, and it may close it and
- * go on; so both are watched, and what is in the pipes when the child has ended is all that is read.
+ * The end of a pipe does not tell the end of the child, for a process that it started may hold the pipe open, and it may close it and go
+ * on; so both are watched, and what is in the pipes when the child has ended is all that is read.
  *
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* pipe2 */
@@ -25,14 +25,14 @@
 
 enum { SAID, OUT, ERR, PIPES };
 
-/* Behind what the task said: that it came back, and with which value. */
+/* End mark of the report: the task returned, and its value. */
 struct mark {
     char text[12];
     int32_t value;
 };
 static const char mark_text[12] = "\0came back\1";
 
-static int said_to = -1; /* in a child: the pipe's end */
+static int said_to = -1; /* in a child: descriptor of the report's pipe; else -1 */
 
 /* ---- the child's side ---------------------------------------------------------------------------------------------- */
 
@@ -92,7 +92,7 @@ struct watch {
     pid_t pid;
     struct pollfd from[PIPES]; /* fd -1: at its end */
     struct tessi_child *out;
-    struct mark tail; /* the last bytes of what was said */
+    struct mark tail; /* the last bytes of the report */
 };
 
 static double now_seconds(void)
@@ -121,7 +121,7 @@ static void take(struct tessi_child_text *t, const char *bytes, size_t n)
     t->bytes += n;
 }
 
-/* Whatever one pipe has now; 0: no more of it for now. */
+/* Reads the bytes that one pipe has now; 0: no more for now. */
 static int child_read(struct watch *w, int i)
 {
     struct tessi_child_text *const to[PIPES] = {&w->out->said, &w->out->out, &w->out->err};
@@ -153,7 +153,7 @@ static void child_wait(struct watch *w, double left)
                 (void)child_read(w, i);
 }
 
-/* Follows it to its end, or to the end of its time. */
+/* Reads from the child until it ends, or until its time is over. */
 static void child_follow(struct watch *w, double seconds)
 {
     double end = now_seconds() + seconds;
@@ -166,7 +166,7 @@ static void child_follow(struct watch *w, double seconds)
         child_wait(w, left);
     }
     int late = got == 0;
-    (void)kill(-w->pid, SIGKILL); /* and what it started */
+    (void)kill(-w->pid, SIGKILL); /* and the processes that it started */
     if (late) {
         (void)kill(w->pid, SIGKILL);
         while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
@@ -179,7 +179,7 @@ static void child_follow(struct watch *w, double seconds)
     w->out->value = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* Takes the mark off what was said. */
+/* Takes the end mark off the report. */
 static void child_came_back(struct watch *w)
 {
     struct tessi_child *out = w->out;

@@ -4,23 +4,23 @@
 
 #include <tessera/base.h>
 
-/* How it ended. */
+/* End of a child process. */
 enum {
-    TESSI_CHILD_RETURNED = 0, /* the task came back; `value` is what it returned */
-    TESSI_CHILD_EXITED = 1,   /* it ended the process itself; `value` is the exit status */
-    TESSI_CHILD_KILLED = 2,   /* `value` is the signal */
-    TESSI_CHILD_LATE = 3      /* it was not done in time, and was killed */
+    TESSI_CHILD_RETURNED = 0, /* the task returned; `value` is what it returned */
+    TESSI_CHILD_EXITED = 1,   /* the task ended the process itself; `value` is the exit status */
+    TESSI_CHILD_KILLED = 2,   /* the process was killed; `value` is the signal */
+    TESSI_CHILD_LATE = 3      /* the task was not done in time, and was killed */
 };
 
 struct tessi_child_text {
-    char text[4000]; /* the first bytes of it, ended by '\0' */
+    char text[4000]; /* the first bytes of the text, ended by '\0' */
     size_t bytes;    /* length of the whole text, kept or not */
 };
 
 struct tessi_child {
     int how, value;
-    double seconds;                         /* the limit it was run with */
-    struct tessi_child_text said, out, err; /* through tessi_base_child_say; to stdout; to stderr */
+    double seconds;                         /* time limit that the child was run with */
+    struct tessi_child_text said, out, err; /* texts given to tessi_base_child_say, written to stdout, and written to stderr */
 };
 
 /* Forks, and runs `task` in the child: a group of processes of its own, stdin empty, signals as a new program has them, no core dump,
@@ -29,9 +29,9 @@ struct tessi_child {
  * had. [one thread: another's locks would stay locked in the child] */
 int tessi_base_child_run(struct tess_context *ctx, int (*task)(void *user), void *user, double seconds,
                          struct tessi_child *out) TESS_CHECKED;
-/* For the task: adds to `said`. Without effect in any other process. */
+/* Appends to the report `said`; for the task, without effect in any other process. */
 void tessi_base_child_say(const char *format, ...) TESS_PRINTF(1, 2);
-/* How it ended, in words that follow "it": "was killed by signal 11 (Segmentation fault)", "took more than 10 s". */
+/* Words for the end of a child, to follow "it": "was killed by signal 11 (Segmentation fault)", "took more than 10 s". */
 const char *tessi_base_child_words(const struct tessi_child *c, char *text, size_t capacity);
 
 #endif

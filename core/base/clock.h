@@ -1,4 +1,4 @@
-/* Seconds that only go forward, from some moment on: for durations. SPDX-License-Identifier: MIT */
+/* Monotonic clock in seconds, from an arbitrary start: for durations. SPDX-License-Identifier: MIT */
 #ifndef TESSI_CLOCK_H
 #define TESSI_CLOCK_H
 

@@ -92,7 +92,7 @@ void tess_append_message(struct tess_context *context, const char *format, ...)
     (void)vsnprintf(suffix, sizeof suffix, format, list);
     va_end(list);
 
-    /* The next step is worth more than the end of what went wrong. */
+    /* The suffix, the next step, is kept whole; the end of the message is cut for it. */
     size_t back = strlen(suffix), old = strlen(ctx->message);
     if (old > sizeof ctx->message - 1 - back)
         old = sizeof ctx->message - 1 - back;
@@ -174,7 +174,7 @@ const char *tessi_base_nearest_name(const char *word, const char *const *names, 
         if (other >= NAME_ROOM)
             continue;
         size_t d = edit_distance(word, length, names[i], other);
-        /* A distance of the whole length means that no letter is shared: that is no likeness. */
+        /* A distance of the whole length means that no letter is shared: not a likeness. */
         if (d < (length > other ? length : other) && (d < best || (d == best && !found))) {
             best = d;
             found = names[i];

@@ -12,12 +12,12 @@ struct tessi_context {
     char message[TESSI_MESSAGE_CAPACITY];
 };
 
-/* A fresh call for `host` (may be NULL in tests of base). */
+/* Initialises an empty context for `host` (may be NULL in tests of base). */
 void tessi_base_context_init(struct tessi_context *ctx, const struct tess_host *host);
-/* Forget the message, to use the call again. */
+/* Forgets the message, so that the context can be used again. */
 void tessi_base_context_clear(struct tess_context *ctx);
-const char *tessi_base_context_message(const struct tess_context *ctx); /* "" when none */
-/* Copies the failure of `from` (made for a worker) to `c`; returns its code. */
+const char *tessi_base_context_message(const struct tess_context *ctx); /* "" when there is none */
+/* Copies the failure of `from` (a worker's context) to `ctx`; returns its code. */
 int tessi_base_context_pass(struct tess_context *ctx, const struct tess_context *from);
 /* Keeps "PATH: cannot be written: REASON; WHAT TO DO" for a system error while creating (TESS_E_CREATE) or writing (TESS_E_IO). */
 int tessi_base_cannot_write(struct tess_context *ctx, int code, const char *path, int error);

@@ -16,23 +16,23 @@ struct tess_backend_1;
 struct tess_graph;
 
 struct tessi_runtime {
-    struct tess_host host; /* first: call->host of this program is a struct tessi_runtime * */
+    struct tess_host host; /* first: ctx->host of this program is a struct tessi_runtime * */
     struct tessi_registry *registry;
     struct tessi_log *log;
     struct tessi_workers *workers;
     struct tess_instance *backend;
-    const struct tess_backend_1 *dense; /* its functions */
+    const struct tess_backend_1 *dense; /* functions of the backend */
     void *dense_self;
-    int reserved;           /* memory of the backend's library is there */
-    struct tessi_file_digests *files; /* remembered; NULL: none are */
-    struct tessi_witness *witness;    /* the files digested now; NULL: nobody asks */
+    int reserved;           /* 1: the backend has reserved its memory */
+    struct tessi_file_digests *files; /* table of remembered digests; NULL: none are remembered */
+    struct tessi_witness *witness;    /* record of the files being digested; NULL: nobody asks */
     struct tessi_witness *expected;   /* the files that the stage at work was planned with */
-    void (*graph_sealed)(void *user, const struct tess_graph *g); /* told of each graph that is sealed; NULL: nobody asks */
+    void (*graph_sealed)(void *user, const struct tess_graph *g); /* called with each graph that is sealed; NULL: nobody asks */
     void *graph_user;
-    int threads;            /* wanted; 0: all processors */
+    int threads;            /* number of threads asked for; 0: all processors */
     int32_t precision;      /* dtype of operands in products with weights: TESS_F32 or TESS_BF16; set by tessi_host_runtime_compute */
-    char precision_name[8]; /* wanted: "f32", "bf16", "auto"; "": f32 */
-    char backend_name[64];  /* wanted; "": the preferred one */
+    char precision_name[8]; /* precision asked for: "f32", "bf16", "auto"; "": f32 */
+    char backend_name[64];  /* backend asked for; "": the preferred one */
     char numeric_mode[256]; /* "f32, openblas 0.3.21 Zen, kernels avx2": part of every cache key */
 };
 
@@ -40,7 +40,7 @@ struct tessi_runtime {
 const void *tessi_base_host_service(const struct tess_host *h, const char *id);
 /* The runtime behind a context; NULL for a context of another host, or of none. */
 struct tessi_runtime *tessi_base_runtime_of(const struct tess_context *ctx);
-/* The same for who cannot do without: TESS_E_INTERNAL where there is none. */
+/* The runtime behind a context, where one is required: TESS_E_INTERNAL where there is none. */
 int tessi_base_runtime_need(struct tess_context *ctx, struct tessi_runtime **out) TESS_CHECKED;
 
 #endif

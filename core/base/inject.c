@@ -14,8 +14,8 @@
 
 struct rule {
     int64_t n;
-    int point, on;     /* on: at all passages after the n-th too */
-    int error, signal; /* one of them; 0: not this */
+    int point, on;     /* on: 1 at all passages after the n-th too */
+    int error, signal; /* errno to set, signal to send; one of the two, the other is 0 */
 };
 
 int tessi_inject_planned;
@@ -25,7 +25,7 @@ static _Atomic int64_t passages[TESSI_POINTS];
 
 static const struct {
     const char *name;
-    int error; /* errno that `fail` sets; 0: nothing can fail there */
+    int error; /* errno that action `fail` sets; 0: nothing can fail at this point */
 } points[TESSI_POINTS] = {
     [TESSI_AT_ALLOC] = {"alloc", ENOMEM},   [TESSI_AT_OPEN] = {"open", EMFILE},    [TESSI_AT_READ] = {"read", EIO},
     [TESSI_AT_WRITE] = {"write", ENOSPC},   [TESSI_AT_SYNC] = {"sync", EIO},       [TESSI_AT_RENAME] = {"rename", EACCES},
@@ -54,7 +54,7 @@ static void print_passages(void)
     fputc('\n', stderr);
 }
 
-/* One ACTION@POINT:N of `length` bytes. */
+/* Parses one rule, ACTION@POINT:N, of `length` bytes. */
 static const char *read_rule(const char *text, size_t length, struct rule *r)
 {
     char word[64], *at, *colon, *end;
@@ -111,7 +111,7 @@ int64_t tessi_base_inject_passages(enum tessi_point point)
 
 /* ---- a passage ----------------------------------------------------------------------------------------------------- */
 
-/* To this thread, so that it goes no further before the signal has come; to another where this one takes none. */
+/* Sends a signal to this thread, so that it goes no further before the signal has come; to another where this one takes none. */
 static void send_signal(int number)
 {
     sigset_t blocked;

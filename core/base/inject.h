@@ -14,34 +14,35 @@
 
 #include <stdint.h>
 
-enum tessi_point {                      /* the name in a plan, and the error of `fail` */
-                   TESSI_AT_ALLOC,      /* alloc, ENOMEM: memory is to be had of tess_alloc */
-                   TESSI_AT_OPEN,       /* open, EMFILE: a file is to be opened, or made */
+enum tessi_point {                      /* name of the point in a plan, errno of `fail`: meaning */
+                   TESSI_AT_ALLOC,      /* alloc, ENOMEM: tess_alloc is called */
+                   TESSI_AT_OPEN,       /* open, EMFILE: a file is to be opened or created */
                    TESSI_AT_READ,       /* read, EIO: bytes are to be read from a file */
-                   TESSI_AT_WRITE,      /* write, ENOSPC: bytes are to be written to one */
-                   TESSI_AT_SYNC,       /* sync, EIO: a file that is whole is to be forced to the disk */
-                   TESSI_AT_RENAME,     /* rename, EACCES: it is to get its name */
+                   TESSI_AT_WRITE,      /* write, ENOSPC: bytes are to be written to a file */
+                   TESSI_AT_SYNC,       /* sync, EIO: a complete file is to be synced to the disk */
+                   TESSI_AT_RENAME,     /* rename, EACCES: a complete file is to get its final name */
                    TESSI_AT_LOCK,       /* lock, ENOLCK: a file is to be locked */
                    TESSI_AT_THREAD,     /* thread, EAGAIN: a thread is to be started */
-                   TESSI_AT_RENAMED,    /* renamed: a file has its name; here and below nothing can fail */
+                   TESSI_AT_RENAMED,    /* renamed: a file has its final name; here and below nothing can fail */
                    TESSI_AT_WAITING,    /* waiting: a run found the lock taken, and waits */
                    TESSI_AT_LOCKED,     /* locked: a run has the lock of a key */
-                   TESSI_AT_FULL,       /* full: one waits for room on the disk */
-                   TESSI_AT_STAGE,      /* stage: one begins to be computed */
-                   TESSI_AT_STEP,       /* step: a stage told of progress */
-                   TESSI_AT_CHECKPOINT, /* checkpoint: one is on the disk */
+                   TESSI_AT_FULL,       /* full: a run waits for room on the disk */
+                   TESSI_AT_STAGE,      /* stage: a stage begins to be computed */
+                   TESSI_AT_STEP,       /* step: a stage reported progress */
+                   TESSI_AT_CHECKPOINT, /* checkpoint: a checkpoint is on the disk */
                    TESSI_POINTS
 };
 
-/* NULL or empty: no plan. Counting starts over. Gives what is wrong with the text, NULL when nothing is. [before threads start] */
+/* Sets the plan; NULL or empty: none. Counting starts over. Returns what is wrong with the text, NULL when nothing is. [before threads
+ * start] */
 const char *tessi_base_inject_plan(const char *text);
 int64_t tessi_base_inject_passages(enum tessi_point point);
 
-/* For the function below alone. */
+/* 1 where there is a plan; for tessi_base_inject alone. */
 extern int tessi_inject_planned;
 int tessi_base_inject_passed(enum tessi_point point);
 
-/* A passage: 0, or -1 with errno set where what is done here is to fail. [any thread] */
+/* Counts a passage of the point: 0, or -1 with errno set where the operation here is to fail. [any thread] */
 static inline int tessi_base_inject(enum tessi_point point)
 {
     return __builtin_expect(tessi_inject_planned, 0) ? tessi_base_inject_passed(point) : 0;

@@ -5,9 +5,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* With its quotes; NULL is null. Control characters are escaped and bytes that are not UTF-8 become U+FFFD. */
+/* Writes a JSON string with its quotes; NULL is null. Control characters are escaped and bytes that are not UTF-8 become U+FFFD. */
 void tessi_base_json_text(FILE *to, const char *text);
-/* The shortest digits that read back as the same number; null when it is not finite. */
+/* Writes a JSON number with the shortest digits that read back as the same double; null when it is not finite. */
 void tessi_base_json_f64(FILE *to, double value);
 
 #endif

@@ -25,7 +25,8 @@ static int is_current(int fd, const char *path)
     return fstat(fd, &held) == 0 && stat(path, &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
-/* A descriptor, or -1 with errno. A system may forbid to make (O_CREAT) what another user has made already, so that is tried alone. */
+/* Opens the lock's file: a descriptor, or -1 with errno. A system may forbid to make (O_CREAT) what another user has made already, so that
+ * is tried alone. */
 static int lock_open_file(const char *path, int *made)
 {
     *made = 0;
@@ -33,7 +34,7 @@ static int lock_open_file(const char *path, int *made)
         int fd = tessi_base_inject(TESSI_AT_OPEN) ? -1 : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd >= 0) {
             *made = 1;
-            (void)fchmod(fd, 0666); /* whatever the umask: nothing is in it that others may not know */
+            (void)fchmod(fd, 0666); /* whatever the umask: the file holds nothing that others may not know */
             return fd;
         }
         if (errno != EEXIST)
@@ -65,7 +66,7 @@ void tessi_base_lock_sign(int fd, const char *text)
     user_name(user, sizeof user);
     (void)gethostname(host, sizeof host - 1);
     int n = snprintf(line, sizeof line, "process %ld of %s on %s\n", (long)getpid(), user, host);
-    /* It is for others' sentences; a full disk keeps nobody from working. */
+    /* The holder's line is for messages of others; a full disk is no failure. */
     if (ftruncate(fd, 0) == 0 && pwrite(fd, line, (size_t)n, 0) == n)
         (void)!pwrite(fd, text, strlen(text), n);
 }
@@ -76,7 +77,7 @@ const char *tessi_base_lock_read(int fd, char *text, size_t capacity)
     text[n > 0 ? n : 0] = '\0';
     char *end = strchr(text, '\n');
     if (!end)
-        return strcpy(text, ""); /* not signed yet */
+        return strcpy(text, ""); /* holder not written yet */
     *end = '\0';
     return end + 1;
 }

@@ -5,20 +5,22 @@
 
 #include <tessera/base.h>
 
-/* Held alone, or *lock = -1; then *held says whether somebody has it, and `holder` who ("process 12 of ann on host", "" if unknown). */
+/* Tries to take the lock exclusively; otherwise *lock = -1, *held says whether somebody has it, and `holder` who ("process 12 of ann on
+ * host", "" if unknown). */
 int tessi_base_lock_try(struct tess_context *ctx, const char *path, int *lock, int *held, char *holder, size_t capacity) TESS_CHECKED;
-/* Waits for it. waiting(user, holder) is called between two tries; a status other than TESS_OK ends the waiting with it. */
+/* Takes the lock exclusively, waiting for it. waiting(user, holder) is called between two tries; a status other than TESS_OK ends the
+ * waiting with it. */
 int tessi_base_lock_take(struct tess_context *ctx, const char *path,
                          int (*waiting)(void *user, struct tess_context *ctx, const char *holder), void *user, int *lock) TESS_CHECKED;
-/* A lock held alone becomes one that others may join: 1, or 0 when somebody else came between (close it and begin again). */
+/* Turns an exclusive lock into a shared one: 1, or 0 when another process came between (close it and begin again). */
 int tessi_base_lock_share(int lock, const char *path);
-/* Joins those who share it; -1 when that cannot be. */
+/* Takes a shared lock, with the processes that have it; -1 when that cannot be. */
 int tessi_base_lock_join(const char *path);
-/* Writes this process into a lock that is held alone, and `text` after it. */
+/* Writes this process as the holder of an exclusive lock, and `text` after it. */
 void tessi_base_lock_sign(int lock, const char *text);
-/* Reads the holder into `text`; gives what was written after it. */
+/* Reads the holder into `text`; returns the text written after it. */
 const char *tessi_base_lock_read(int lock, char *text, size_t capacity);
-/* The last one to drop it removes the file. */
+/* Releases the lock; the last holder removes the file. */
 void tessi_base_lock_drop(const char *path, int lock);
 
 #endif

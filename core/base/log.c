@@ -35,22 +35,22 @@ struct progress {
     int64_t done, total;
     char unit[24], metric[24];
     double value;
-    double started, shown; /* times; shown < 0: not yet */
-    struct mark first;     /* where counting began: a resumed stage does not begin at 0 */
+    double started, shown; /* times of the clock, in seconds; shown < 0: not shown yet */
+    struct mark first;     /* progress and time at the start: a resumed stage does not begin at 0 */
     struct mark mark[MARKS];
-    int64_t marks; /* set so far; the last MARKS are kept */
+    int64_t marks; /* number of marks set so far; the last MARKS are kept */
 };
 
 struct tessi_log {
     pthread_mutex_t mutex;
     FILE *terminal, *file;
-    char run[16]; /* its name in the file */
+    char run[16]; /* name of the run in the file */
     int level, colour, tty;
-    int drawn; /* a progress line stands on the terminal */
+    int drawn; /* 1: a progress line stands on the terminal */
     struct progress progress;
 };
 
-/* A terminal that knows no escape sequences gets lines, as a file does. */
+/* 1 for a terminal without escape sequences, which gets lines, as a file does. */
 static int is_dumb(void)
 {
     const char *name = getenv("TERM");
@@ -83,7 +83,7 @@ void tessi_base_log_free(struct tessi_log *l)
     tess_free(l);
 }
 
-/* A name that no other run has: of the machine, the process and the time. */
+/* Makes a name that no other run has, from the machine, the process and the time. */
 static void name_run(char *name, size_t capacity)
 {
     struct timespec t;
@@ -98,7 +98,7 @@ static void name_run(char *name, size_t capacity)
     (void)snprintf(name, capacity, "%.12s", text);
 }
 
-/* A line that a kill left unfinished is ended, or the next would be a part of it. */
+/* Ends a line that a kill left unfinished, or the next would be a part of it. */
 static void end_last_line(FILE *file)
 {
     char last = '\n';
@@ -139,7 +139,7 @@ static void event_start(const struct tessi_log *l, const char *event)
     tessi_base_json_text(to, event);
 }
 
-/* Events of a stage have its name: it is what is at work. */
+/* Adds the name of the stage at work to an event. */
 static void event_stage(const struct tessi_log *l)
 {
     if (!l->progress.active)
@@ -204,7 +204,7 @@ static void log_wipe(struct tessi_log *l)
     l->drawn = 0;
 }
 
-/* At the end of the work its rate is that of the whole, and the time is what it took. */
+/* Text of the progress line at time `at`; once the work has ended, with its mean rate and the time that it took. */
 static void progress_text(const struct tessi_log *l, double at, int ended, char *text, size_t capacity)
 {
     const struct progress *p = &l->progress;

@@ -7,21 +7,21 @@
 
 struct tessi_log;
 
-/* How much goes to the terminal. */
+/* Verbosity of the terminal. */
 enum { TESSI_QUIET = 0, TESSI_NORMAL = 1, TESSI_VERBOSE = 2 };
 
-/* terminal (stderr) may be NULL: nothing is shown. Colour and the one-line progress only when it is a terminal (NO_COLOR honoured);
- * on a pipe a line every ten seconds. */
+/* Creates a log. `terminal` (stderr) may be NULL: nothing is shown. Colour and the one-line progress only when it is a terminal (NO_COLOR
+ * honoured); on a pipe a line every ten seconds. */
 int tessi_base_log_new(struct tess_context *ctx, FILE *terminal, int level, int colour, struct tessi_log **out) TESS_CHECKED;
 void tessi_base_log_free(struct tessi_log *l);
-/* From here on events go to this file too (appended; made when absent). NULL closes it. */
+/* Sets the file that events are appended to, from here on (created when absent). NULL closes it. */
 int tessi_base_log_to(struct tess_context *ctx, struct tessi_log *l, const char *path) TESS_CHECKED;
 
-/* {"time":"2026-01-02T03:04:05.678Z","run":"0123456789ab","event":EVENT,...}: `run` is new for each tessi_base_log_to. The arguments behind
- * `event` are further members, a name and a value each, ended by NULL. A name's first letter says its value's C type: "s:stage" const char
- * *, "i:step" int64_t, "f:loss" double (NaN is written as null). Not shown on the terminal. */
+/* Appends an event to the file: {"time":"2026-01-02T03:04:05.678Z","run":"0123456789ab","event":EVENT,...}; the run's name is new for each
+ * tessi_base_log_to. The further arguments are the event's members, in pairs of name and value, ended by NULL. A name carries the C type of
+ * its value in front: "s:stage" const char *, "i:step" int64_t, "f:loss" double (null unless finite). Not shown on the terminal. */
 void tessi_base_log_event(struct tessi_log *l, const char *event, ...);
-/* A line for the user (stays on the terminal), and an event "note". Above a progress line. */
+/* A line for the user, above the progress line, where it stays, and an event "note" (log_warn: "warning") in the file. */
 void tessi_base_log_note(struct tessi_log *l, const char *format, ...) TESS_PRINTF(2, 3);
 void tessi_base_log_warn(struct tessi_log *l, const char *format, ...) TESS_PRINTF(2, 3);
 
@@ -34,13 +34,14 @@ void tessi_base_progress_end(struct tessi_log *l);
  * process at once. */
 void tessi_base_signals_catch(void);
 int tessi_base_signals_stopping(void);
-int tessi_base_signals_checkpoint(void); /* 1 once after SIGUSR1 */
+int tessi_base_signals_checkpoint(void); /* 1 once after each SIGUSR1 */
 void tessi_base_signals_request_stop(void); /* for tests */
 
-/* First of all in a program: descriptors 0 to 2 are there, and a broken pipe or a limit on files is an error where it is met. */
+/* Called first in a program: makes sure that descriptors 0 to 2 are open, and that a broken pipe or a limit on file size is an error where
+ * it is met. */
 void tessi_base_process_start(void);
-/* Last of all. Dies by SIGINT when the work was stopped by one, so that a shell's loop around it ends as well; by SIGPIPE when the output
- * (output_error: errno) had no reader any more, as other programs do. Comes back otherwise. */
+/* Called last in a program. Dies by SIGINT when the work was stopped by one, so that a shell's loop around it ends as well; by SIGPIPE when
+ * the output (output_error: errno) had no reader any more, as other programs do. Comes back otherwise. */
 void tessi_base_process_end(int stopped, int output_error);
 
 #endif

@@ -7,7 +7,7 @@
 static const struct {
     uint32_t first, last;
     int kind;
-    const char *name, *meant; /* meant NULL: the character 0xfee0 before it */
+    const char *name, *meant; /* meant NULL: the character looks like the one whose code point is lower by 0xfee0 */
 } table[] = {
     {0x00a0, 0x00a0, TESSI_HIDDEN, "a no-break space", " "},
     {0x00ab, 0x00ab, TESSI_PUNCTUATION, "a quotation mark", "\""},

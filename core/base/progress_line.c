@@ -40,7 +40,7 @@ static void time_text(const struct tessi_progress_line *p, char *text, size_t ca
     }
 }
 
-/* As many bytes of the label as leave room for the rest, at whole characters of UTF-8. */
+/* Bytes of the label that leave room for the rest, at whole characters of UTF-8. */
 static size_t label_length(const char *label, int64_t capacity)
 {
     size_t n = strlen(label);

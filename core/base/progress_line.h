@@ -9,13 +9,13 @@ struct tessi_progress_line {
     const char *label, *unit, *metric; /* metric "": none */
     int64_t done, total;               /* total 0: not known */
     double value;                      /* the metric's value */
-    double rate;                       /* units a second; 0: not known */
-    double took;                       /* seconds, once it has ended; below 0: it goes on */
+    double rate;                       /* rate in units a second; 0: not known */
+    double took;                       /* duration in seconds, once the work has ended; below 0: it goes on */
 };
-/* At most `columns` bytes: what does not fit is left out, the rate first, then the metric, the unit, the time and the label's end, and no
- * number is ever cut. */
+/* Text of the progress line, at most `columns` bytes: what does not fit is left out, the rate first, then the metric, the unit, the time
+ * and the label's end, and no number is ever cut. */
 void tessi_base_progress_text(const struct tessi_progress_line *p, int64_t columns, char *text, size_t capacity);
-/* "7 s", "2:05 min", "1:02:03 h" */
+/* Duration as text: "7 s", "2:05 min", "1:02:03 h". */
 void tessi_base_duration_text(double seconds, char *text, size_t capacity);
 
 #endif

@@ -90,7 +90,7 @@ int64_t tess_random_below(const struct tess_stream *s, uint64_t index, int64_t n
 int64_t tess_random_permute(const struct tess_stream *s, int64_t n, int64_t i)
 {
     assert(n >= 1 && i >= 0 && i < n);
-    uint32_t half = 1; /* bits of one half; 62 bits hold any n this can be asked for */
+    uint32_t half = 1; /* bits of one half of the Feistel block; 62 bits in all hold any n that can be asked for */
     while (half < 32 && (uint64_t)1 << (2 * half) < (uint64_t)n)
         half++;
     const uint64_t mask = ((uint64_t)1 << half) - 1;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes of the well-formed UTF-8 character at `at` (Unicode, table 3-7), and its number; 0: there is none. */
+/* Length in bytes of the well-formed UTF-8 character at `at` (Unicode, table 3-7), and its code point; 0: there is none. */
 static size_t character_at(const unsigned char *at, uint32_t *number)
 {
     size_t n = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
@@ -23,8 +23,8 @@ static size_t character_at(const unsigned char *at, uint32_t *number)
     return n;
 }
 
-/* Appends it whole or, as all after it, not at all: a text that was cut ends at its first '\0'. Gives the length that all of it would have.
- */
+/* Appends `text` whole or, like all text after it, not at all: a text that was cut ends at its first '\0'. Returns the length of the full
+ * text. */
 static size_t text_add(char *to, size_t capacity, size_t n, const char *text, size_t length)
 {
     if (n + length < capacity)
@@ -79,7 +79,7 @@ size_t tess_utf8_text(const char *bytes, char *to, size_t capacity)
     return used;
 }
 
-/* Controls, and the characters that turn the direction of what follows or stand for a line's end. */
+/* 1 for controls, and for the characters that turn the direction of what follows or stand for a line's end. */
 static int is_unseen(uint32_t v)
 {
     return v < 0x20 || (v >= 0x7f && v < 0xa0) || (v >= 0x200e && v <= 0x200f) || (v >= 0x2028 && v <= 0x202e) ||

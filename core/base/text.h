@@ -4,7 +4,7 @@
 
 #include <tessera/base.h>
 
-/* Appends to the string in text, cut to `room`. */
+/* Appends to the string in `text`, cut to `capacity` bytes. */
 void tessi_base_add(char *text, size_t capacity, const char *format, ...) TESS_PRINTF(3, 4);
 
 #endif

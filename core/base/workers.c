@@ -21,12 +21,12 @@ struct worker {
 };
 
 struct tessi_workers {
-    int threads, started; /* wanted, and how many threads were made (without the caller) */
-    int ready;            /* mutex and conditions exist */
+    int threads, started; /* workers asked for, and threads made (without the caller) */
+    int ready;            /* 1: mutex and conditions exist */
     pthread_mutex_t mutex;
     pthread_cond_t posted, finished;
     uint64_t loop; /* number of the loop posted last */
-    int busy;      /* threads that have not reported for it */
+    int busy;      /* number of threads that have not finished that loop */
     int closing;
     void (*task)(void *user, int worker, int64_t i);
     void *user;
