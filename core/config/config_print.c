@@ -25,8 +25,8 @@ static int is_harmless(const char *text)
            tessi_config_scalar_is(text, 0) == TESSI_IS_TEXT;
 }
 
-/* Besides quotes and backslashes, what a YAML reader refuses raw or folds as a line break: controls, U+0085, U+2028, U+2029,
- * the byte order mark and the two non-characters. */
+/* Prints a text in quotes, escaping quotes, backslashes and whatever a YAML reader refuses raw or folds as a line break: controls, U+0085,
+ * U+2028, U+2029, the byte order mark and the two non-characters. */
 static void print_quoted(FILE *f, const char *text)
 {
     fputc('"', f);

@@ -13,19 +13,19 @@
 #include <string.h>
 
 #define MAX_TEXT 65536
-#define MAX_CHAIN 100 /* names that stand for names */
+#define MAX_CHAIN 100 /* longest chain of names that stand for names */
 
 enum { UNTOUCHED = 0, FINISHED = 1, AT_WORK = 2 }; /* states of a name under params, kept in its `used` */
 
 struct scope {
     struct tess_context *ctx;
     struct tessi_config *params; /* NULL: none */
-    int depth;                 /* names being looked up, one for another */
+    int depth;                 /* number of names being looked up, each for the one before */
 };
 
 static int interpolate_expand(struct scope *s, struct tessi_config *node);
 
-/* The name between the braces at `text`, which points behind "${"; NULL and *end NULL when it does not end. */
+/* Reads the name between the braces at `text`, which points behind "${"; NULL and *end NULL where there is no closing brace. */
 static const char *name_at(const char *text, char *name, size_t capacity, const char **end)
 {
     *end = strchr(text, '}');
@@ -121,7 +121,7 @@ static int expand_scalar(struct scope *s, struct tessi_config *node)
     return status;
 }
 
-/* A node under params, or anywhere else. */
+/* Expands the references in a node, under params or anywhere else. */
 static int interpolate_expand(struct scope *s, struct tessi_config *node)
 {
     if (node->kind != TESSI_SCALAR) {
@@ -137,7 +137,7 @@ static int interpolate_expand(struct scope *s, struct tessi_config *node)
     return status;
 }
 
-/* 1 when a text below `node` speaks of the name. */
+/* 1 when a text below `node` refers to the name. */
 static int interpolate_mentions(const struct tessi_config *node, const char *name)
 {
     char found[256];
@@ -151,7 +151,7 @@ static int interpolate_mentions(const struct tessi_config *node, const char *nam
     return 0;
 }
 
-/* "; did you mean `K`?" of the names that something uses. */
+/* Suggestion for an unused name, "; did you mean `K`?", among the names that are used; or "". */
 static const char *near_used(const struct tessi_config *params, const struct tessi_config *of, char *text, size_t capacity)
 {
     const char *names[MAX_NAMES];
@@ -164,7 +164,7 @@ static const char *near_used(const struct tessi_config *params, const struct tes
     return text;
 }
 
-/* Values that no longer count are only shown: one that is not available is shown as it was written, and makes no name used. */
+/* Expands former values, which are only shown in messages: one that cannot be expanded is shown as written, and none makes a name used. */
 static void expand_formers(struct scope *s, struct tessi_config *node)
 {
     if (node->former && interpolate_expand(s, node->former) != TESS_OK)

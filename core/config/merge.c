@@ -59,15 +59,15 @@ int tessi_config_key_fail(struct tess_context *ctx, const struct tessi_config *s
 
 #define MAX_PATH 1024
 
-/* One merge under way, and the path of the map being merged: "stages.prior.noise". */
+/* State of a merge: the path of the map being merged, "stages.prior.noise". */
 struct merging {
     struct tess_context *ctx;
     struct tessi_config *dropped;
-    int64_t depth; /* names in the path */
+    int64_t depth; /* number of names in the path */
     char path[MAX_PATH];
 };
 
-/* `name` -> {use: name} */
+/* Turns a component's bare name into a map: `name` -> {use: name}. */
 static int name_to_map(struct tess_context *ctx, struct tessi_config *s)
 {
     struct tessi_config *use = NULL;
@@ -86,7 +86,7 @@ static int name_to_map(struct tess_context *ctx, struct tessi_config *s)
     return TESS_OK;
 }
 
-/* A null takes a key away; one that is only not there, behind its colon, is more likely forgotten. */
+/* Removes the key of an explicit null; a key with nothing after its colon is an error, as a value was more likely forgotten. */
 static int take_away(struct tess_context *ctx, const struct tessi_config *base, struct tessi_config **at, const struct tessi_config *change,
                      struct tessi_config *dropped)
 {
@@ -118,7 +118,7 @@ static int merge_under(struct merging *m, const char *key, struct tessi_config *
     return status;
 }
 
-/* The bare name of a component: a text somewhere below a stage. */
+/* 1 for the bare name of a component: a text somewhere below a stage. */
 static int is_component_name(const struct merging *m, const struct tessi_config *s)
 {
     return m->depth >= 2 && s->kind == TESSI_SCALAR && tessi_config_is_text(s);
@@ -130,7 +130,7 @@ static const char *merge_use_of(const struct tessi_config *map)
     return use && use->kind == TESSI_SCALAR ? use->text : NULL;
 }
 
-/* Where the change puts another component in the place of the old one, what that was stays known: it explains the values that stay. */
+/* Keeps the old component where the change replaces it by another: it explains the values that stay. */
 static int keep_former(const struct merging *m, struct tessi_config *old, struct tessi_config *change)
 {
     static const char front[] = "stages.";
@@ -143,7 +143,7 @@ static int keep_former(const struct merging *m, struct tessi_config *old, struct
     return tessi_config_set_former(m->ctx, named ? change : old, old, path + sizeof front - 1, named);
 }
 
-/* One key of the change, detached from it. */
+/* Merges one key of the change, detached from it, into the base. */
 static int lay_over(struct merging *m, struct tessi_config *base, struct tessi_config *change)
 {
     struct tessi_config **at = &base->child;

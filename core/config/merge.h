@@ -9,7 +9,7 @@
 int tessi_config_merge(struct tess_context *ctx, struct tessi_config *base, struct tessi_config *change,
                        struct tessi_config *dropped) TESS_CHECKED;
 
-/* Lays one "path.to.key=value" over the pipeline; `index` (from 1) is the line its places show. */
+/* Applies an override "path.to.key=value" to the pipeline; `index` (from 1) is the line number in its places. */
 int tessi_config_override(struct tess_context *ctx, struct tessi_config *root, const char *text, int64_t index,
                           struct tessi_config *dropped) TESS_CHECKED;
 
@@ -17,14 +17,14 @@ int tessi_config_override(struct tess_context *ctx, struct tessi_config *root, c
  * it was among `dropped`. */
 int tessi_config_interpolate(struct tess_context *ctx, struct tessi_config *root, const struct tessi_config *dropped) TESS_CHECKED;
 
-/* Child by key without marking it used. */
+/* Child of a map by key, not marked used. */
 struct tessi_config *tessi_config_child(const struct tessi_config *map, const char *key);
-/* Keys of a map into names, at most `room`; their number. Borrowed. */
+/* Writes the keys of a map into names, at most `capacity`; returns their number. Borrowed. */
 #define MAX_NAMES 256
 int64_t tessi_config_key_names(const struct tessi_config *map, const char **names, int64_t capacity);
-/* "; did you mean `x`?", or "; there are a, b" of a map's keys, into text. */
+/* Suggestion for an unknown key from a map's keys, "; did you mean `x`?" or "; there are a, b", into text. */
 const char *tessi_config_suggest(const struct tessi_config *map, const char *word, char *text, size_t capacity);
-/* Fails at the key's place. */
+/* Fails with a message at the key's place. */
 int tessi_config_key_fail(struct tess_context *ctx, const struct tessi_config *s, int code, const char *format, ...) TESS_PRINTF(4, 5);
 
 #endif

@@ -23,7 +23,7 @@ static const char *const settings[] = {"seed", "name", "backend", "precision"};
 struct path {
     char text[512];
     int64_t parts;
-    const char *part[MAX_PARTS + 2]; /* from 1; place 0 is for what is put in front */
+    const char *part[MAX_PARTS + 2]; /* names of the path, from 1; part[0] is for a prefix that was left out */
 };
 
 static int TESS_PRINTF(4, 5) override_wrong(struct tess_context *ctx, int64_t index, const char *text, const char *format, ...)
@@ -68,7 +68,7 @@ static int is_setting(const char *name)
     return 0;
 }
 
-/* A single name that is none under params: a key that only files have, a stage whose key is left out, or a slip. */
+/* Fails for a single name that is not under params: a key that only files have, a stage whose key is left out, or a typing error. */
 static int unknown_name(struct tess_context *ctx, const struct tessi_config *stages, const struct tessi_config *params, const char *name,
                         const char *text, int64_t index)
 {
@@ -96,8 +96,7 @@ static int unknown_name(struct tess_context *ctx, const struct tessi_config *sta
                           tessi_config_suggest(params, name, near, sizeof near));
 }
 
-/* Puts `stages` or `params` in front where it was left out, and checks the name after it. A stage by its name alone can only be taken
- * away. */
+/* Adds `stages` or `params` in front where it was left out, and checks the name after it. A stage by its name alone can only be removed. */
 static int override_complete(struct tess_context *ctx, const struct tessi_config *root, const struct tessi_config *value, struct path *p,
                              const char *text, int64_t index)
 {
@@ -149,7 +148,7 @@ int tessi_config_override(struct tess_context *ctx, struct tessi_config *root, c
     TESS_TRY(override_split(ctx, text, index, &p));
     TESS_TRY(read_value(ctx, text, index, &value));
     int status = override_complete(ctx, root, value, &p, text, index);
-    /* From the inside out: {stages: {tokenizer: {steps: 200}}}. */
+    /* Builds the tree from the inside out: {stages: {tokenizer: {steps: 200}}}. */
     for (int64_t i = p.parts; status == TESS_OK && i >= 1; i--) {
         status = tessi_config_set_key(ctx, value, p.part[i]);
         value->key_line = (int32_t)index;

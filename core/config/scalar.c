@@ -30,7 +30,7 @@ static const char *const not_numbers[] = {".nan", ".NaN", ".NAN", NULL};
 
 static const char digits[] = "0123456789";
 
-/* [-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )? */
+/* Matches [-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )? */
 static int scalar_is_real(const char *text)
 {
     if (*text == '-' || *text == '+')
@@ -124,7 +124,7 @@ int tessi_config_read_i64(const struct tessi_config *s, int64_t *out)
     return 1;
 }
 
-/* So that a number too small to be one is not taken for nothing. */
+/* 1 where all digits before an exponent are 0: a number that underflows is not taken for zero. */
 static int is_zero(const char *text)
 {
     return text[strcspn(text, "123456789eE")] < '1' || text[strcspn(text, "123456789eE")] > '9';
@@ -181,7 +181,7 @@ int tessi_config_bool(struct tess_context *ctx, const struct tessi_config *s, in
     return tessi_config_fail(ctx, s, TESS_E_VALUE, "wanted true or false, found %s", tessi_config_found(s, found, sizeof found));
 }
 
-/* How a text begins, its whole characters, on one line. */
+/* Beginning of a text, in whole characters, on one line. */
 static const char *one_line(const char *text, char *start, size_t capacity)
 {
     size_t n = 0;

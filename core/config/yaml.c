@@ -19,12 +19,12 @@
 #define MAX_BYTES (1 << 20)
 #define MAX_DEPTH 32
 #define MAX_NODES 10000
-#define MAX_KEYS 1000 /* in a map, and anchors in a file: each is compared with those before it */
+#define MAX_KEYS 1000 /* keys of a map, and anchors of a file: each is compared with those before it */
 #define MAX_NAME 255  /* bytes of a key or an anchor's name */
 
 struct tessi_yaml_anchor {
     char *name;
-    const struct tessi_config *node; /* a finished one, in the tree being made */
+    const struct tessi_config *node; /* the anchored node, complete, in the tree being built */
     struct tessi_yaml_anchor *next;
 };
 
@@ -143,7 +143,7 @@ static int read_sequence(struct tessi_yaml_reader *r, const yaml_event_t *e, int
     }
 }
 
-/* Names are shown in messages: they are short, and no terminal takes them for a command. */
+/* Checks that a name is short and printable, as messages show it. */
 static int yaml_check_name(struct tessi_yaml_reader *r, const yaml_event_t *e)
 {
     const char *name = (const char *)e->data.scalar.value;
@@ -156,7 +156,7 @@ static int yaml_check_name(struct tessi_yaml_reader *r, const yaml_event_t *e)
     return tessi_config_yaml_plain(r, e, 1);
 }
 
-/* The key is a name, and none of the keys before it. */
+/* Reads a key, which must be a name and none of the keys before it. */
 static int read_key(struct tessi_yaml_reader *r, const struct tessi_config *map, const yaml_event_t *e)
 {
     if (e->type != YAML_SCALAR_EVENT)
@@ -197,7 +197,7 @@ static int read_map(struct tessi_yaml_reader *r, const yaml_event_t *e, int dept
         if (status == TESS_OK && !ended)
             status = read_next(r, depth + 1, &value, &child);
         if (child) {
-            /* Its key first: the keys of finished children are what the next key is compared with. */
+            /* The key is set first: the keys of finished children are what the next key is compared with. */
             if (status == TESS_OK)
                 status = tessi_config_set_key(r->ctx, child, (const char *)key.data.scalar.value);
             child->key_line = tessi_config_yaml_line(r, key.start_mark);
@@ -212,7 +212,7 @@ static int read_map(struct tessi_yaml_reader *r, const yaml_event_t *e, int dept
     }
 }
 
-/* On failure *out may hold a piece of the node; whoever frees the tree frees it. */
+/* Reads a node. On failure *out may hold a part of it; whoever frees the tree frees it. */
 static int read_node(struct tessi_yaml_reader *r, const yaml_event_t *e, int depth, struct tessi_config **out)
 {
     const yaml_char_t *anchor = NULL;
@@ -235,7 +235,7 @@ static int read_node(struct tessi_yaml_reader *r, const yaml_event_t *e, int dep
 
 /* ---- documents ----------------------------------------------------------------------------------------------------- */
 
-/* Events up to the one wanted or the stream's end: marks of documents and of the stream. */
+/* Reads the document, skipping events that only mark the start of documents and of the stream. */
 static int read_document(struct tessi_yaml_reader *r, struct tessi_config **out)
 {
     int documents = 0;

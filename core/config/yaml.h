@@ -1,5 +1,5 @@
-/* YAML text -> spec. The only users of libyaml. Strict: duplicate keys, tabs, anchors' abuse (depth, aliases, size) refused, each with
- * file:line:column. Interpolation is the pipeline's affair. SPDX-License-Identifier: MIT */
+/* Parser from YAML text to a configuration tree; the only user of libyaml. Strict: duplicate keys, tabs, anchors' abuse (depth, aliases,
+ * size) refused, each with file:line:column. Interpolation is the pipeline's affair. SPDX-License-Identifier: MIT */
 #ifndef TESSI_YAML_H
 #define TESSI_YAML_H
 
@@ -7,7 +7,7 @@
 
 int tessi_config_yaml_parse(struct tess_context *ctx, const char *text, size_t bytes, const char *name,
                             struct tessi_config **out) TESS_CHECKED;
-/* A text that stands in a longer line, at `column` of `line`: those are its places, whatever lines it has itself. */
+/* Parses a text that is part of a longer line, at `column` of `line`: places are given there, whatever lines it has itself. */
 int tessi_config_yaml_parse_at(struct tess_context *ctx, const char *text, const char *name, int32_t line, int32_t column,
                                struct tessi_config **out) TESS_CHECKED;
 int tessi_config_yaml_load(struct tess_context *ctx, const char *path,

@@ -64,7 +64,7 @@ static size_t characters_of(const char *line, size_t bytes)
     return n;
 }
 
-/* Where quotes or a comment begin, which may hold any character. */
+/* Length of a line up to its first quotes or comment, which may hold any character. */
 static size_t bare_length(const char *line, size_t length)
 {
     for (size_t i = 0; i < length; i++)
@@ -82,7 +82,7 @@ static int yaml_trouble_blame(struct tessi_yaml_reader *r, yaml_mark_t at, const
                                    where);
 }
 
-/* A look-alike that YAML would have understood had it been what it looks like. */
+/* Finds a look-alike character that YAML would have understood had it been what it looks like. */
 static int find_lookalike(struct tessi_yaml_reader *r, size_t line, yaml_mark_t *at, struct tessi_base_lookalike *like)
 {
     size_t length;
@@ -97,13 +97,13 @@ static int find_lookalike(struct tessi_yaml_reader *r, size_t line, yaml_mark_t 
 static int is_blank(const struct tessi_yaml_reader *r, size_t line)
 {
     size_t length, at = 0;
-    const char *text = line_at(r, line, &length); /* with no end of its own where the text is a caller's */
+    const char *text = line_at(r, line, &length); /* not ended by '\0' where the text is a caller's */
     while (at < length && (text[at] == ' ' || text[at] == '\t' || text[at] == '\r'))
         at++;
     return at == length;
 }
 
-/* In the line where the parser stopped, the one before it, or the one where what it was reading began. */
+/* Blames a look-alike character in the line where the parser stopped, the one before it, or the one where the failed construct began. */
 static int blame_lookalike(struct tessi_yaml_reader *r)
 {
     const yaml_parser_t *p = &r->parser;
@@ -118,7 +118,7 @@ static int blame_lookalike(struct tessi_yaml_reader *r)
     return yaml_trouble_blame(r, at, &like, "so that this is not YAML");
 }
 
-/* Bytes that are no UTF-8, and characters that YAML has not. */
+/* Reports bytes that are no UTF-8, and characters that YAML does not allow. */
 static int bad_character(struct tessi_yaml_reader *r)
 {
     const yaml_parser_t *p = &r->parser;
@@ -135,7 +135,7 @@ static int bad_character(struct tessi_yaml_reader *r)
                             (unsigned)p->problem_value & 0xffu, problem);
 }
 
-/* The characters that begin no text, by name. */
+/* Reports, by name, a character that cannot begin a plain text. */
 static int bad_beginning(struct tessi_yaml_reader *r, const char *line, size_t length, size_t at)
 {
     const yaml_parser_t *p = &r->parser;
@@ -188,8 +188,8 @@ int tessi_config_yaml_encoding(struct tessi_yaml_reader *r)
     return tessi_config_yaml_wrong(r, (yaml_mark_t){0, 0, 0}, "wanted text in UTF-8, found UTF-%d; save the file as UTF-8", wide ? 32 : 16);
 }
 
-/* The first character of a key, or of a text without quotes, that is not what it looks like. Keys are names; a text may be a path, and
- * paths have any character, but none that cannot be seen, and begin with no quotation mark of another kind. */
+/* Finds the first character of a key, or of a text without quotes, that is not what it looks like. Keys are names; a text may be a path,
+ * and paths have any character, but none that is invisible, and begin with no quotation mark of another kind. */
 static int find_in(const char *text, size_t bytes, int is_key, struct tessi_base_lookalike *like)
 {
     if (tessi_base_lookalike(text, bytes, TESSI_HIDDEN | (is_key ? TESSI_PUNCTUATION : 0), like))

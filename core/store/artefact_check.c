@@ -28,20 +28,20 @@ struct number {
     const char *name; /* NULL ends */
     int64_t least, max;
     int lack;
-    const char *bound; /* another attribute it is at most */
+    const char *bound; /* another attribute, whose value is an upper bound; NULL: none */
 };
 
 struct data {
     const char *name; /* NULL ends */
     int type;
-    const char *dim[TESS_MAX_RANK]; /* the attributes that its dimensions are; NULL: no more */
-    const char *when;               /* it must be there where this attribute is above 0; "": always; NULL: never */
+    const char *dim[TESS_MAX_RANK]; /* names of the attributes that its dimensions equal; NULL: no more */
+    const char *when;               /* attribute that must be above 0 for the dataset to be required; "": always required; NULL: never */
 };
 
 struct kind {
     const char *name;
     const struct number *number;
-    const char *text[4]; /* attributes that must be there; NULL ends */
+    const char *text[4]; /* required text attributes; NULL ends */
     const struct data *data;
 };
 
@@ -169,7 +169,7 @@ static int artefact_check_check_attrs(struct tess_context *ctx, const struct tes
 
 /* ---- datasets ------------------------------------------------------------------------------------------------------ */
 
-/* Codes have a dimension `depth` where they have levels, and the attribute. */
+/* Rank of a dataset: codes have a dimension `depth` where they have levels, and the attribute. */
 static int32_t rank_of(const struct tess_artefact *a, const struct data *d)
 {
     int32_t rank = 0;
@@ -186,7 +186,7 @@ static int is_of_type(const struct tessi_entry *e, int type)
                            : e->dtype == TESS_U8 || e->dtype == TESS_U16 || e->dtype == TESS_I32;
 }
 
-/* "integers (count, height, width)" */
+/* Words for the expected type and dimensions, "integers (count, height, width)". */
 static const char *artefact_check_wanted(const struct tess_artefact *a, const struct data *d, char *text, size_t capacity)
 {
     static const char *const type[] = {[BYTES] = "u8", [INTEGERS] = "integers", [REALS] = "f32", [TEXTS] = "strings"};
@@ -198,7 +198,7 @@ static const char *artefact_check_wanted(const struct tess_artefact *a, const st
     return text;
 }
 
-/* "u8 (64, 8, 8)" */
+/* Words for the type and dimensions found, "u8 (64, 8, 8)". */
 static const char *artefact_check_found(const struct tessi_entry *e, char *text, size_t capacity)
 {
     size_t at = (size_t)snprintf(text, capacity, "%s (", e->dtype == TESSI_TEXT ? "strings" : tess_dtype_name(e->dtype));
@@ -233,7 +233,7 @@ static int check_data(struct tess_context *ctx, const struct tess_artefact *a, c
     return TESS_OK;
 }
 
-/* Those of models: a graph asks each for its shape when it reads it. */
+/* Checks that weights are f32. Their shapes are checked when a graph reads them. */
 static int artefact_check_check_weights(struct tess_context *ctx, const struct tess_artefact *a)
 {
     char have[160];

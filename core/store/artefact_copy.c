@@ -14,10 +14,10 @@ static int artefact_copy_read_all(struct tess_context *ctx, const struct tess_ar
     return status;
 }
 
-/* Which rows of a dataset make the new one. */
+/* Selection of rows of a dataset that make the new one. */
 struct choice {
     int64_t n;
-    const int64_t *row; /* NULL: all, as they are */
+    const int64_t *row; /* indices of the rows; NULL: all, in order */
 };
 
 static int64_t row_at(const struct choice *o, int64_t i)
@@ -25,7 +25,7 @@ static int64_t row_at(const struct choice *o, int64_t i)
     return o->row ? o->row[i] : i;
 }
 
-/* A text that fills its width has no zero after it in the file. */
+/* Copies texts with a zero at their ends, as a text that fills its width has none in the file. */
 static void end_texts(const char *packed, const struct choice *o, size_t width, char *ended, const char **list)
 {
     for (int64_t i = 0; i < o->n; i++) {

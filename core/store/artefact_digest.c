@@ -168,7 +168,7 @@ int tessi_store_digest_notes(struct tess_context *ctx, const struct tess_artefac
 
 /* ---- checking ------------------------------------------------------------------------------------------------------ */
 
-/* Bytes behind a text's end in its row are no part of the digest, and are zero. */
+/* Checks the bytes after a text's end in its row, which the digest leaves out: they must be zero. */
 static int check_padding(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, const char *text,
                          int64_t rows)
 {
@@ -209,7 +209,7 @@ static int read_again(struct tess_context *ctx, const struct tess_artefact *a, s
     return status;
 }
 
-/* A long text of the provenance lies where HDF5 has no checksum. */
+/* Checks the sum of the provenance, whose long texts lie where HDF5 has no checksum. */
 static int verify_notes(struct tess_context *ctx, const struct tess_artefact *a)
 {
     char sum[TESS_DIGEST_TEXT];

@@ -39,7 +39,7 @@ static herr_t write_attrs(const struct tess_artefact *a)
     return bad ? -1 : 0;
 }
 
-/* Texts are kept as they are written, for their sum. */
+/* Adds a provenance text, kept as it will be written, for the sum. */
 static int artefact_finish_note(struct tess_context *ctx, struct tess_artefact *a, const char *name, const char *value)
 {
     if (!value)
@@ -95,8 +95,8 @@ static herr_t write_provenance(const struct tess_artefact *a, const struct tessi
     return bad ? -1 : 0;
 }
 
-/* Flushed first, so that a failure leaves a handle that can still be closed, in vain, by the caller. What H5Fclose itself still writes may
- * fail as well; a second H5Fclose of that handle would follow a NULL. */
+/* Closes the file, flushing it first, so that a failure leaves a handle that can still be closed, in vain, by the caller. What H5Fclose
+ * itself still writes may fail as well; a second H5Fclose of that handle would follow a NULL. */
 static int close_file(struct tess_context *ctx, struct tess_artefact *a)
 {
     if (H5Fflush(a->file, H5F_SCOPE_LOCAL) < 0)

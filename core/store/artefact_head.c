@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_MOST (16 << 20) /* bytes of an attribute */
+#define TEXT_MOST (16 << 20) /* largest size of an attribute, in bytes */
 
 int tessi_store_foreign(struct tess_context *ctx, const struct tess_artefact *a, const char *name, const char *what)
 {
@@ -83,7 +83,7 @@ static int read_attribute(struct tess_context *ctx, struct tess_artefact *a, con
     return status;
 }
 
-/* In the order they were written, where the file knows it. */
+/* Reads the attributes of an object in the order they were written, where the file has that order. */
 static int read_attributes(struct tess_context *ctx, struct tess_artefact *a, hid_t object, const char *where, take *to)
 {
     int n = H5Aget_num_attrs(object);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A group that remembers the order of its members; made by the first of them. */
+/* Creates, on first use, a group that remembers the order of its members. */
 static herr_t ordered_group(const struct tess_artefact *a, const char *name)
 {
     hid_t p = H5Pcreate(H5P_GROUP_CREATE), group = -1;
@@ -44,7 +44,7 @@ int tess_artefact_put_picture(struct tess_context *ctx, struct tess_artefact *a,
     return status;
 }
 
-/* A scalar so small that it lies in its own header. */
+/* Writes a metric as a compact scalar dataset, which lies in its own header. */
 static herr_t write_metric(const struct tess_artefact *a, const struct tessi_metric *f)
 {
     char path[TESSI_NAME_MOST + 16];

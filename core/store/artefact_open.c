@@ -12,7 +12,7 @@
 
 #define LINKS_MOST (1 << 20)
 #define COUNT_MOST ((int64_t)1 << 48)
-#define INFLATE_MOST 40000 /* deflate (1032) on top of one bit in 32 */
+#define INFLATE_MOST 40000 /* largest ratio of inflated to stored bytes: deflate (1032) on top of one bit in 32 */
 
 struct visit {
     struct tess_context *ctx;
@@ -62,7 +62,7 @@ static int known_shape(hid_t space, struct tessi_entry *e)
     return 1;
 }
 
-/* NULL, or what is wrong with where and how the values are kept. */
+/* Defect in where or how the values are stored; NULL: none. */
 static const char *foreign_storage(hid_t layout, const struct tessi_entry *e)
 {
     if (H5Pget_external_count(layout) != 0)
@@ -158,7 +158,7 @@ static int inspect_dataset(struct tess_context *ctx, struct tess_artefact *a, co
     return status;
 }
 
-/* Called for every link; links other than hard ones are not followed. */
+/* Inspects one link of a group; links other than hard ones are not followed. */
 static herr_t inspect_link(hid_t group, const char *name, const H5L_info_t *info, void *user)
 {
     struct visit *v = user;
@@ -188,14 +188,14 @@ static int artefact_open_by_name(const void *a, const void *b)
     return strcmp(((const struct tessi_entry *)a)->name, ((const struct tessi_entry *)b)->name);
 }
 
-/* Place of a member in the order of its group, or -1. */
+/* Index of a member in the order of creation of its group, or -1. */
 static int64_t written_at(hid_t group, const char *name)
 {
     H5L_info_t info;
     return H5Lget_info(group, name, &info, H5P_DEFAULT) >= 0 && info.corder_valid ? info.corder : -1;
 }
 
-/* Insertion by the order of writing; lists are short, and in order already when the file knows none. */
+/* Sorts metrics, by insertion, in the order of writing; lists are short, and in order already when the file has none. */
 static void order_metrics(struct tess_artefact *a, hid_t group)
 {
     for (int64_t i = 1; i < a->metrics; i++) {
@@ -262,7 +262,7 @@ static int64_t promised_end(const struct tessi_disk *d)
     return end > INT64_MAX ? -1 : (int64_t)end;
 }
 
-/* HDF5 opens nothing of a file that is shorter than its beginning says. */
+/* Fails where HDF5 cannot open the file: it opens none that is shorter than its superblock says. */
 static int artefact_open_cannot_open(struct tess_context *ctx, const struct tess_artefact *a)
 {
     struct stat st;

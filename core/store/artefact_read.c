@@ -25,7 +25,7 @@ int tessi_store_read_rows(struct tess_context *ctx, const struct tess_artefact *
     return status;
 }
 
-/* From behind, so that a wider dtype may grow over its own bytes: the narrow values stand at the start of `values`. */
+/* Widens integers in place, from the last to the first: the narrow values stand at the start of `values`. */
 static void artefact_read_widen(void *values, int64_t count, int32_t from, int32_t to)
 {
     for (int64_t i = count; i-- > 0;) {
@@ -67,7 +67,7 @@ int tess_artefact_has(const struct tess_artefact *a, const char *name)
     return tessi_store_entry_find(a, name) != NULL;
 }
 
-/* Opened on the first partial read and kept until the artefact is closed. */
+/* Opens a dataset on its first partial read; it stays open until the artefact is closed. */
 static int keep_open(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e)
 {
     if (e->dataset >= 0)

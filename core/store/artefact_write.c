@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* First part of a path that belongs to the store itself. */
+/* 1 where the first part of a path is reserved for the store itself. */
 static int artefact_write_reserved(const char *name)
 {
     static const char *const parts[] = {"provenance", "metrics", "pictures"};
@@ -41,7 +41,7 @@ static int check_new(struct tess_context *ctx, const struct tess_artefact *a, co
     return TESS_OK;
 }
 
-/* How a tensor of this shape will lie in the file. */
+/* Plans the stored dtype and precision of a tensor of this shape. */
 static int artefact_write_plan(struct tess_context *ctx, const struct tess_artefact *a, const char *name, const struct tess_tensor *shape,
                                int32_t bits, struct tessi_entry *e)
 {
@@ -92,7 +92,7 @@ static herr_t make_dataset(struct tess_artefact *a, struct tessi_entry *e, const
     return bad ? -1 : 0;
 }
 
-/* Everything written: the last chunks go out now, and an entry keeps no cache. */
+/* Closes a dataset when all its rows are written: the last chunks go out now, and an entry keeps no cache. */
 static int artefact_write_complete(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e)
 {
     herr_t bad = H5Dclose(e->dataset) < 0;
@@ -119,7 +119,7 @@ static int artefact_write_start(struct tess_context *ctx, struct tess_artefact *
     return e->rank && e->dim[0] == 0 ? artefact_write_complete(ctx, a, e) : TESS_OK;
 }
 
-/* Rows in their stored dtype, behind those already there. */
+/* Appends rows in their stored dtype. */
 static int write_rows(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, const void *values, int64_t rows)
 {
     hsize_t first[TESS_MAX_RANK] = {(hsize_t)e->rows}, count[TESS_MAX_RANK] = {(hsize_t)rows};
@@ -153,7 +153,7 @@ static int64_t integer_at(const void *values, int32_t dtype, int64_t i)
                                : ((const int32_t *)values)[i];
 }
 
-/* Integers into the stored dtype; gives the index of the first that does not fit, or n. */
+/* Converts integers to the stored dtype; returns the index of the first that does not fit, or n. */
 static int64_t artefact_write_pack(const struct tessi_entry *e, const void *from, int64_t first, int64_t n, void *to)
 {
     int64_t max = ((int64_t)1 << e->precision) - 1;
@@ -204,7 +204,7 @@ static int add_rows(struct tess_context *ctx, struct tess_artefact *a, struct te
     return e->rows == e->dim[0] || !e->rank ? artefact_write_complete(ctx, a, e) : TESS_OK;
 }
 
-/* The caller's struct may be of another size than ours. */
+/* Reads the caller's options, whose struct may be of another size than ours. */
 static struct tess_dataset artefact_write_settings(const struct tess_dataset *d)
 {
     struct tess_dataset own = {.size = sizeof own};

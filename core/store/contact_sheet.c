@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define SIDE_MOST (1 << 16) /* pixels */
+#define SIDE_MOST (1 << 16) /* largest side of a contact sheet, in pixels */
 
 static int64_t contact_sheet_squarest(int64_t n)
 {
@@ -13,7 +13,7 @@ static int64_t contact_sheet_squarest(int64_t n)
     return side;
 }
 
-/* One image, each pixel `zoom` times in both directions. */
+/* Copies an image into the sheet, each pixel `zoom` times in both directions. */
 static void contact_sheet_paste(const uint8_t *image, int64_t height, int64_t width, int64_t channels, int64_t zoom, uint8_t *to,
                                 int64_t stride)
 {

@@ -61,7 +61,7 @@ static H5FD_t *driver_open(const char *name, unsigned flags, hid_t fapl, haddr_t
         (void)disk_trouble(access->disk);
         return NULL;
     }
-    struct file *f = calloc(1, sizeof *f); /* HDF5 closes it, and has no call to account memory to */
+    struct file *f = calloc(1, sizeof *f); /* freed by HDF5's close, which has no context to account memory to */
     if (!f)
         return NULL;
     f->disk = access->disk;
@@ -75,7 +75,7 @@ static herr_t driver_close(H5FD_t *f)
     return 0;
 }
 
-/* Two opened files are never the same to HDF5, or it would share one's driver with the other. */
+/* Compares two open files: never the same to HDF5, or it would share one's driver with the other. */
 static int driver_cmp(const H5FD_t *a, const H5FD_t *b)
 {
     return a < b ? -1 : a > b;

@@ -14,9 +14,9 @@
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static char reason[240]; /* why the first call failed since the lock was taken */
-static int wants_memory; /* that of HDF5 itself could not be allocated, which says nothing about the file */
+static int wants_memory; /* 1: HDF5's own memory could not be allocated, which says nothing about the file */
 
-/* Tried, not kept. */
+/* 1 where so much memory can be mapped; it is released at once. */
 static bool is_to_be_had(size_t bytes)
 {
     void *buffer = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -28,10 +28,10 @@ static bool is_to_be_had(size_t bytes)
 
 struct frames {
     const char *text; /* reason of the innermost call */
-    int filter;       /* a filter is among them: HDF5 keeps to itself why it failed */
+    int filter;       /* 1: a filter is among the frames: HDF5 does not tell why it failed */
 };
 
-/* From the innermost frame outwards: the first says what really happened. */
+/* Visits the frames from the innermost outwards: the first says what really happened. */
 static herr_t first_description(unsigned n, const H5E_error2_t *error, void *user)
 {
     (void)n;
@@ -43,8 +43,8 @@ static herr_t first_description(unsigned n, const H5E_error2_t *error, void *use
     return 0;
 }
 
-/* Called by HDF5 when a call of ours fails. Every later call, closing what was opened, say, clears its stack of errors: it is read now. A
- * filter fails on damage and without memory alike; what it had is free again by now, so twice as much must be to be had. */
+/* Keeps the reason of a failed call; called by HDF5. Every later call, closing what was opened, say, clears its stack of errors: it is read
+ * now. A filter fails on damage and without memory alike; what it had is free again by now, so twice as much must be available. */
 static herr_t hdf5_remember(hid_t stack, void *user)
 {
     struct frames f = {0};

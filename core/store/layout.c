@@ -9,11 +9,11 @@
 
 #define CHUNK_LEAST (256 << 10)
 #define CHUNK_MOST (1 << 20)
-#define ROWS_LEAST (16 << 10) /* chunks of what is read by the row, which are decoded whole for each */
+#define ROWS_LEAST (16 << 10) /* chunk size, at least, of datasets read by the row, each chunk being decoded whole for a row */
 #define ROWS_MOST (32 << 10)
-#define SMALL (64 << 10) /* bytes; below this a plain dataset is contiguous */
+#define SMALL (64 << 10) /* bytes below which a plain dataset is contiguous */
 #define READ_CACHE (64 << 20)
-#define CACHE_SLOTS 8191 /* a prime, some times the number of the smallest chunks there */
+#define CACHE_SLOTS 8191 /* hash slots of the chunk cache: a prime, several times the number of the smallest chunks */
 #define DEFLATE_LEVEL 4
 
 size_t tessi_store_entry_size(const struct tessi_entry *e)
@@ -34,7 +34,7 @@ int64_t tessi_store_entry_count(const struct tessi_entry *e)
     return e->rank ? e->dim[0] * tessi_store_entry_row(e) : 1;
 }
 
-/* A copy of `base`; with a precision where it is less than the width. */
+/* Copies the type `base`, with a precision where it is less than the width. */
 static hid_t layout_typed(hid_t base, const struct tessi_entry *e)
 {
     hid_t t = H5Tcopy(base);

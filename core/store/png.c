@@ -14,8 +14,8 @@
 struct job {
     png_structp png;
     png_infop info;
-    FILE *file;             /* read */
-    struct tessi_aside *to; /* written */
+    FILE *file;             /* file being read */
+    struct tessi_aside *to; /* file being written */
     struct tess_context *ctx;
     const char *path;
     struct tess_tensor *picture;
@@ -98,7 +98,7 @@ int tessi_store_png_write(struct tess_context *ctx, const char *path, const stru
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
-/* Whatever the file's depth and colours: 8 bits, grey or RGB, without transparency. */
+/* Decodes a picture of any depth and colour type to 8 bits, grey or RGB, without transparency. */
 static int png_decode(struct job *j)
 {
     if (setjmp(png_jmpbuf(j->png)))

@@ -7,36 +7,38 @@
 
 /* The attributes that are written under /provenance. All strings borrowed; NULL leaves one out. */
 struct tessi_provenance {
-    const char *stage;        /* name in the pipeline */
+    const char *stage;        /* name of the stage in the pipeline */
     const char *plugin;       /* "stage/1 train-autoencoder, tessera-stages 0.1.0" */
-    const char *parameters;   /* resolved flow text */
+    const char *parameters;   /* parameters with all defaults, as flow-style YAML */
     const char *key;          /* cache key */
     const char *numeric_mode;
     const char *tool;         /* "tessera 0.1.0" */
     uint64_t seed;
     int64_t epoch;            /* the results' epoch; 0 leaves it out */
-    const char *files;        /* read from outside, a line each: "DIGEST PATH" */
-    int64_t inputs;           /* their ports and content digests */
+    const char *files;        /* files read from outside the pipeline, a line each: "DIGEST PATH" */
+    int64_t inputs;           /* number of inputs; below, their ports and content digests */
     const char *const *input_port, *const *input_digest;
 };
 
-/* Starts a file aside (removing what kills have left), kind and an empty set of attributes. TESS_E_CREATE / TESS_E_IO say what to do. */
+/* Creates an artefact in a partial file (removing those that kills have left), with its kind and an empty set of attributes. TESS_E_CREATE
+ * / TESS_E_IO say what to do. */
 int tessi_store_artefact_create(struct tess_context *ctx, const char *path, const char *kind, struct tess_artefact **out) TESS_CHECKED;
 /* Writes attributes, digest and provenance, closes, fsyncs, renames to PATH, fsyncs the folder; the artefact is freed in any case,
  * and on failure the partial file is removed. `digest` (may be NULL) receives the content digest. */
 int tessi_store_artefact_finish(struct tess_context *ctx, struct tess_artefact *a, const struct tessi_provenance *p,
                                 char digest[65]) TESS_CHECKED;
-/* Who is asked when the disk is full while it is written, and room for it beforehand: as of a file aside (aside.h). */
+/* Sets the function called when the disk is full, and reserves disk space: as tessi_base_aside_when_full and tessi_base_aside_reserve
+ * (aside.h). */
 void tessi_store_artefact_when_full(struct tess_artefact *a, int (*again)(void *user, const char *path, int error), void *user);
 int tessi_store_artefact_reserve(struct tess_artefact *a, int64_t bytes);
 /* Removes the file PATH, if it is there, and what kills may have left of it. */
 void tessi_store_artefact_remove(const char *path);
-/* Drops an unfinished one and its partial file, or closes one opened for reading. NULL is fine. */
+/* Drops an unfinished artefact and its partial file, or closes one opened for reading. NULL is fine. */
 void tessi_store_artefact_close(struct tess_artefact *a);
 /* Opens for reading; checks that it is a tessera artefact, complete, of this format version. TESS_E_IO: missing or unreadable;
  * TESS_E_DATA: not one, truncated, damaged. External links, soft links out of the file and unknown filters are refused. */
 int tessi_store_artefact_open(struct tess_context *ctx, const char *path, struct tess_artefact **out) TESS_CHECKED;
-/* The descriptor of the file it was opened from, for fstat; the artefact's own. */
+/* Descriptor of the open file, for fstat; owned by the artefact. */
 int tessi_store_artefact_descriptor(const struct tess_artefact *a);
 /* Computes the content digest again and compares. TESS_E_DATA with both digests and what to do. */
 int tessi_store_artefact_verify(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
@@ -45,19 +47,19 @@ int tessi_store_artefact_verify(struct tess_context *ctx, const struct tess_arte
 int tessi_store_artefact_check_attrs(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
 /* A provenance attribute ("key", "parameters", "input/images"), or NULL. Valid until close. */
 const char *tessi_store_artefact_provenance(const struct tess_artefact *a, const char *name);
-/* i-th of them in the order written; NULL past the end. */
+/* Name and value of the i-th provenance attribute in the order written; NULL past the end. */
 const char *tessi_store_artefact_provenance_at(const struct tess_artefact *a, int64_t i, const char **value);
-/* Walks: i-th dataset's path (in name order) and shape, precision in bits (0 for reals) and stored bytes; NULL past the end.
- * A dataset of strings has dtype 0 and 8 bits for each byte of its width. */
+/* The i-th dataset: its path (in name order), shape, precision in bits (0 for reals) and stored bytes; NULL past the end. A dataset of
+ * strings has dtype 0 and 8 bits for each byte of its width. */
 const char *tessi_store_artefact_dataset_at(const struct tess_artefact *a, int64_t i, struct tess_tensor *shape, int32_t *bits,
                                             int64_t *stored);
-/* i-th metric / picture in the order written; NULL past the end. */
+/* The i-th metric and the i-th picture, in the order written; NULL past the end. */
 const char *tessi_store_artefact_metric_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit);
 const char *tessi_store_artefact_picture_at(const struct tess_artefact *a, int64_t i);
 
-/* A u8 (H, W, 1 or 3) picture as PNG, written aside and renamed. */
+/* Writes a u8 (H, W, 1 or 3) picture as PNG, to a partial file that is then renamed. */
 int tessi_store_png_write(struct tess_context *ctx, const char *path, const struct tess_tensor *picture) TESS_CHECKED;
-/* A PNG as u8 (H, W, 1 or 3), transparency dropped; freed with tess_free(picture->data). TESS_E_IO: missing; TESS_E_DATA: not one. */
+/* Reads a PNG as u8 (H, W, 1 or 3), transparency dropped; freed with tess_free(picture->data). TESS_E_IO: missing; TESS_E_DATA: not one. */
 int tessi_store_png_read(struct tess_context *ctx, const char *path, struct tess_tensor *picture) TESS_CHECKED;
 
 #endif

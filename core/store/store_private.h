@@ -18,9 +18,9 @@
 #include "core/base/attributes_private.h"
 #include "core/store/store.h"
 
-#define TESSI_FORMAT 1          /* root attribute `format` */
+#define TESSI_FORMAT 1          /* version of the file format: root attribute `format` */
 #define TESSI_TEXT 0            /* an entry's dtype when it holds strings */
-#define TESSI_BLOCK (1 << 20)   /* bytes handled at a time */
+#define TESSI_BLOCK (1 << 20)   /* bytes processed at a time */
 #define TESSI_FILE_BITS_MOST 31 /* widest precision an i32 holds */
 #define TESSI_NAME_MOST 1024    /* bytes of a dataset's path */
 
@@ -28,18 +28,18 @@
 
 struct tessi_disk {
     int fd;
-    struct tessi_aside *aside; /* NULL when reading; it has the descriptor then */
+    struct tessi_aside *aside; /* writer of the partial file, which has the descriptor; NULL when reading */
     int error;   /* errno of the first failed read or write; 0: none */
-    int discard; /* writes are dropped and succeed: the file is given up and only has to be closed */
-    int closing; /* a write that fails gives the file up and is kept in `error`, and HDF5 is not told: it cannot close a file twice */
+    int discard; /* 1: writes are dropped and succeed: the file is given up and only has to be closed */
+    int closing; /* 1: a write that fails gives the file up and is kept in `error`, and HDF5 is not told: it cannot close a file twice */
     haddr_t eof;
 };
 
-/* Starts the file aside. */
+/* Creates the partial file. */
 int tessi_store_disk_create(struct tess_context *ctx, struct tessi_disk *d, const char *path) TESS_CHECKED;
-/* Opens for reading and looks at the first bytes. */
+/* Opens a file for reading and checks its signature. */
 int tessi_store_disk_open(struct tess_context *ctx, struct tessi_disk *d, const char *path) TESS_CHECKED;
-/* Removes what was not finished. */
+/* Closes the file, and removes it unless it was finished. */
 void tessi_store_disk_close(struct tessi_disk *d);
 /* Access properties that send a file's bytes through `d`; negative on failure. */
 hid_t tessi_store_disk_access(struct tessi_disk *d);
@@ -48,32 +48,32 @@ hid_t tessi_store_disk_access(struct tessi_disk *d);
 
 void tessi_store_lock(void);
 void tessi_store_unlock(void);
-/* TESS_E_MEMORY where there is none for a file to be opened: HDF5 (1.10.8) follows a NULL pointer where it cannot allocate the tables of
- * its cache. */
+/* Checks that there is memory for a file to be opened, else TESS_E_MEMORY: HDF5 (1.10.8) follows a NULL pointer where it cannot allocate
+ * the tables of its cache. */
 int tessi_store_capacity(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
 /* The library's own reason for the first call that failed since the lock was taken, on one line; whatever was called after it. */
 const char *tessi_store_reason(void);
-/* Forgets failures up to now: a call was tried, and there is another way. */
+/* Clears the failures so far: a call was tried, and there is another way. */
 void tessi_store_forget(void);
-/* A failed HDF5 call on `a`, while writing or reading `what` ("codes"; "" for the file). */
+/* Fails for an HDF5 call on `a`, while writing or reading `what` ("codes"; "" for the file). */
 int tessi_store_fail(struct tess_context *ctx, const struct tess_artefact *a, const char *what);
-/* The same while writing: the file is given up, and nothing more is taken. */
+/* Fails for an HDF5 call while writing: the file is given up, and further writes are dropped. */
 int tessi_store_give_up(struct tess_context *ctx, struct tess_artefact *a, const char *what);
 
 /* ---- the artefact -------------------------------------------------------------------------------------------------- */
 
 /* A dataset. While writing, `digest` takes the values as they come. */
 struct tessi_entry {
-    char *name;        /* without a leading slash */
+    char *name;        /* path, without a leading slash */
     int32_t dtype;     /* as stored: TESS_U8, TESS_U16, TESS_I32, TESS_F32, TESSI_TEXT */
     int32_t precision; /* significant bits of integers, 0 for reals, 8 x width for texts */
-    int32_t is_signed; /* i32 of full width */
+    int32_t is_signed; /* 1: an i32 of full width */
     int32_t rank;
     int64_t dim[TESS_MAX_RANK];
     int64_t stored; /* bytes in the file, known when reading */
-    hid_t dataset;  /* open while it is written; when reading, from the first partial read on; -1: closed */
+    hid_t dataset;  /* HDF5's handle, open while the dataset is written; when reading, from the first partial read on; -1: closed */
     int32_t given;  /* dtype the writer hands in */
-    int64_t rows;   /* written so far */
+    int64_t rows;   /* rows written so far */
     struct tess_digest digest;
 };
 
@@ -93,12 +93,12 @@ struct tess_artefact {
     struct tess_attrs *attrs;
     struct tessi_disk disk;
     hid_t file;
-    int failed;                /* a write went wrong: nothing more is taken */
-    struct tessi_entry *entry; /* reading: in name order */
+    int failed;                /* 1: a write failed, and further writes are refused */
+    struct tessi_entry *entry; /* datasets; when reading, in name order */
     int64_t entries, entry_capacity;
     struct tessi_metric *metric;
     int64_t metrics, metric_capacity;
-    char **picture; /* names, in the order written */
+    char **picture; /* names of the pictures, in the order written */
     int64_t pictures, picture_capacity;
     struct tessi_note *note;
     int64_t notes, note_capacity;
@@ -129,33 +129,33 @@ herr_t tessi_store_attribute_number(hid_t object, const char *name, hid_t file_t
 
 /* ---- artefact_write.c, artefact_head.c ----------------------------------------------------------------------------- */
 
-/* A whole dataset of a checked place, `d` not NULL. */
+/* Writes a whole dataset at a checked path; `d` is not NULL. */
 int tessi_store_put(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
               const struct tess_dataset *d) TESS_CHECKED;
 
 struct tessi_value {
-    int32_t type; /* TESSI_FACT_* */
+    int32_t type; /* TESSI_ATTR_I64, TESSI_ATTR_F64 or TESSI_ATTR_TEXT */
     int64_t i64;
     int is_unsigned;
     double f64;
     char *text; /* to be freed */
 };
-/* A scalar of one of the types we write. out->text is to be freed, whatever comes back. */
+/* Reads an attribute, a scalar of one of the types we write. out->text is to be freed, whatever is returned. */
 int tessi_store_read_value(struct tess_context *ctx, const struct tess_artefact *a, const char *where, hid_t attribute,
                      struct tessi_value *out) TESS_CHECKED;
 int tessi_store_read_head(struct tess_context *ctx, struct tess_artefact *a) TESS_CHECKED;
 int tessi_store_read_provenance(struct tess_context *ctx, struct tess_artefact *a) TESS_CHECKED;
-/* TESS_E_DATA: /NAME WHAT, which tessera does not write. */
+/* Fails with TESS_E_DATA: /NAME WHAT, which tessera does not write. */
 int tessi_store_foreign(struct tess_context *ctx, const struct tess_artefact *a, const char *name, const char *what);
 
 /* ---- artefact_read.c, artefact_digest.c ---------------------------------------------------------------------------- */
 
-/* Rows in their stored dtype, through an open dataset. */
+/* Reads rows in their stored dtype, through an open dataset. */
 int tessi_store_read_rows(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, hid_t dataset,
                           int64_t first, int64_t rows, void *to) TESS_CHECKED;
-/* Values (or texts: rows of `width` bytes) into a digest, little-endian whatever the machine. */
+/* Adds values (or texts: rows of `width` bytes) to a digest, little-endian whatever the machine. */
 void tessi_store_digest_values(struct tess_digest *d, const struct tessi_entry *e, const void *values, int64_t count);
-/* SHA-256 of what the provenance says, by name, but for the content digest and the sum itself. */
+/* SHA-256 of the provenance attributes, by name, but for the content digest and the sum itself. */
 #define TESSI_NOTE_DIGEST "digest"
 #define TESSI_NOTE_SUM "sum"
 int tessi_store_digest_notes(struct tess_context *ctx, const struct tess_artefact *a, char sum[TESS_DIGEST_TEXT]) TESS_CHECKED;
