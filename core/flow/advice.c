@@ -1,6 +1,6 @@
-/* Parameters of a training (TESS_TRAINING_PARAMS) that each make sense and together do not. They are told, not refused: a trial of twenty
- * steps is a run like any other, and so is one that says more than it uses. What is wrong in any case, a range or a batch that cannot be
- * cut, is an error elsewhere.
+/* Warnings about parameters of a training (TESS_TRAINING_PARAMS) that make sense each alone but not together. They are no errors: a trial
+ * of twenty steps is a run like any other, and so is one that says more than it uses. What is wrong in any case, a range or a batch that
+ * cannot be cut, is an error elsewhere.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/flow/flow_private.h"
@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The members of a stage's struct; all there, or it is no training. */
+/* Training parameters in a stage's struct; a stage that lacks one is no training. */
 struct training {
     const int64_t *steps, *batch, *warmup, *ema_every;
     const double *lr, *lr_final, *ema_decay;
@@ -46,7 +46,7 @@ static int advice_is_training(const struct tess_instance *i, struct training *t)
     return t->steps && t->batch && t->warmup && t->ema_every && t->lr && t->lr_final && t->ema_decay && t->schedule;
 }
 
-/* At the first of two keys that the pipeline says, or at the stage. */
+/* Notes a contradiction at the first of two keys that the pipeline says, or at the stage. */
 static void TESS_PRINTF(5, 6)
     advice_note(const struct tessi_pipeline *p, const struct tessi_stage *s, const char *key, const char *other, const char *format, ...)
 {
@@ -62,7 +62,7 @@ static void TESS_PRINTF(5, 6)
                         (int)(at ? at->line : s->config->key_line), (int)(at ? at->column : s->config->key_column), s->name, text);
 }
 
-/* Training images or codes of the first input that says how many there are. */
+/* Number of training samples: images or codes of the first input that says how many there are. */
 static int64_t samples_of(const struct tessi_pipeline *p, const struct tessi_stage *s)
 {
     int64_t n = 0;

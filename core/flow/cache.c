@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* 1 where the attribute found, b, is the one planned, a. */
+/* 1 where the attribute found, b, agrees with the planned one, a. */
 static int cache_keeps(const struct tessi_attr *a, const struct tessi_attr *b)
 {
     if (a->type != b->type)
@@ -65,7 +65,7 @@ static int cache_check(struct tess_context *ctx, const struct tessi_stage *s, co
     return TESS_OK;
 }
 
-/* Attributes and digest are from here on the artefact's own. */
+/* Replaces the stage's attributes and digest by the artefact's own. */
 static int cache_take(struct tess_context *ctx, struct tessi_stage *s, const struct tess_artefact *a)
 {
     snprintf(s->digest, sizeof s->digest, "%s", tess_artefact_digest(a));
@@ -89,7 +89,7 @@ int tessi_flow_cache_find(struct tess_context *ctx, struct tessi_stage *s, int *
         *found = 1;
         status = cache_take(ctx, s, a);
     } else if (status != TESS_E_DATA) {
-        status = ctx->fail(ctx, status, "%s", tessi_base_context_message(&own.context)); /* it may be whole: nothing is written over it */
+        status = ctx->fail(ctx, status, "%s", tessi_base_context_message(&own.context)); /* may be whole: never overwritten */
     } else if (in_cache) {
         status = ctx->fail(ctx, status, "%s, or recompute it with --force %s", tessi_base_context_message(&own.context), s->name);
     } else {

@@ -12,7 +12,7 @@
 
 #define MIB 1048576.0
 
-/* Asked by the writer, whoever calls it: 1 to try again. */
+/* Waits for free disk space; called by the writer: 1 to try again, 0 to give up. */
 static int wait_for_capacity(void *user, const char *path, int error)
 {
     struct tess_stage_run *r = user;

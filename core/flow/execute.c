@@ -67,7 +67,7 @@ static void close_run(struct tess_stage_run *r)
     tessi_store_artefact_close(r->output);
 }
 
-/* Provenance, then the file under its own name. */
+/* Finishes an artefact: provenance, then the file under its own name. */
 static int execute_finish(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s, struct tess_stage_run *r)
 {
     void *memory;
@@ -125,7 +125,7 @@ static int checkpoint_path(struct tess_context *ctx, const struct tessi_pipeline
     return tessi_base_format(ctx, out, "%s/%s.checkpoint.h5", p->cache, s->key);
 }
 
-/* The stage's own part, between two looks at what it reads from outside. */
+/* Runs the stage's own work, between two checks of its outside files and inputs. */
 static int execute_work(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s, struct tess_stage_run *r)
 {
     TESS_TRY(tessi_flow_sources_check(ctx, r));
@@ -184,7 +184,7 @@ struct waiting {
     int told;
 };
 
-/* The message of a stop: where it was, and what the same command will begin with. */
+/* Fails for a stop, with a message that says where it was, and where the same command will resume. */
 static int execute_stopped(struct tess_context *ctx, const struct tessi_stage *s)
 {
     tessi_base_context_clear(ctx);
@@ -206,7 +206,7 @@ static int wait_for_other(void *user, struct tess_context *ctx, const char *hold
     return tessi_base_signals_stopping() ? execute_stopped(ctx, w->s) : TESS_OK;
 }
 
-/* Removes the checkpoint of a stage that is done. Who holds its lock does that: a checkpoint may be that of another run, which computes it
+/* Removes the checkpoint of a stage that is done, holding its lock: the checkpoint may be that of another run, which computes the stage
  * once more. */
 static int drop_checkpoint(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s)
 {
@@ -221,7 +221,7 @@ static int drop_checkpoint(struct tess_context *ctx, const struct tessi_pipeline
     return status;
 }
 
-/* A checkpoint beside a finished artefact is one that a kill at the very end left. */
+/* Removes a checkpoint beside a finished artefact, which a kill at the very end left. */
 static int drop_old_checkpoint(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s)
 {
     char *path = NULL, *checkpoint = NULL, holder[256];
@@ -260,7 +260,7 @@ static int execute_compute(struct tess_context *ctx, struct tessi_pipeline *p, s
     return status;
 }
 
-/* A stage planned from what an input would have at most is planned from what it has. */
+/* Plans a stage again once its input is there, where it was planned from an upper bound (tess_attrs_set_i64_at_most). */
 static int plan_again(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s)
 {
     for (int64_t i = 0; i < s->inputs; i++)
@@ -312,7 +312,8 @@ static int run_stage(struct tess_context *ctx, struct tessi_pipeline *p, struct 
 
 /* ---- the run ------------------------------------------------------------------------------------------------------- */
 
-/* The log first, so that it has what entering the folder says. Two runs may write to it: each line has its run's name. */
+/* Opens the log, first, so that it has the messages of entering the folder, then enters. Two runs may write to it: each line has its run's
+ * name. */
 static int execute_start(struct tess_context *ctx, struct tessi_pipeline *p)
 {
     char *path = NULL;

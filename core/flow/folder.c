@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TEXT_MOST (64 * 1024) /* bytes of what a lock says of its run */
+#define TEXT_MOST (64 * 1024) /* largest text of a lock on its run, in bytes */
 
 /* ---- pictures ------------------------------------------------------------------------------------------------------ */
 
@@ -96,8 +96,8 @@ static int same_text(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 
-/* 1 where a result is what this pipeline's stage would make now, as far as can be told before it is run. `here` has the digests of what
- * stays in the folder, "" where nothing does. */
+/* 1 where an artefact in the folder is the result that this pipeline's stage would give now, as far as can be told before it is run. `here`
+ * has the digests of the artefacts that stay in the folder, "" where none does. */
 static int is_of(const struct tessi_stage *s, const struct tess_artefact *a, char (*here)[TESS_DIGEST_TEXT])
 {
     char name[128];
@@ -124,7 +124,7 @@ static int is_of(const struct tessi_stage *s, const struct tess_artefact *a, cha
     return 1;
 }
 
-/* The result of a stage, if a file is one: written by a stage of its name. */
+/* Opens a file as the result of a stage: 1 where it is an artefact written by a stage of that name. */
 static int open_result(const struct tess_context *ctx, const char *path, const char *stage, struct tess_artefact **out)
 {
     struct tessi_context own;
@@ -177,7 +177,7 @@ static int same_path(const char *a, const char *b)
     return same;
 }
 
-/* 1 where a stage reads this file as an input from outside. */
+/* The stage that reads this file as an input from outside; NULL: none. */
 static const struct tessi_stage *reader_of(const struct tessi_pipeline *p, const char *path)
 {
     for (int64_t i = 0; i < p->count; i++)
@@ -187,7 +187,7 @@ static const struct tessi_stage *reader_of(const struct tessi_pipeline *p, const
     return NULL;
 }
 
-/* A file that is read must not be where a result goes. */
+/* Checks that no outside file lies where a result goes. */
 static int folder_check_inputs(struct tess_context *ctx, const struct tessi_pipeline *p)
 {
     for (int64_t i = 0; i < p->count; i++) {
@@ -209,7 +209,7 @@ static int has_stage(const struct tessi_pipeline *p, const char *name)
     return 0;
 }
 
-/* Results of stages that this pipeline does not have. Files that no stage wrote are left alone. */
+/* Removes results of stages that this pipeline does not have. Files that no stage wrote are left alone. */
 static int sort_out_others(struct tess_context *ctx, const struct tessi_pipeline *p, char *list, size_t capacity)
 {
     int status = TESS_OK;
@@ -249,7 +249,8 @@ static int sort_out(struct tess_context *ctx, const struct tessi_pipeline *p)
 
 /* ---- entering and leaving ------------------------------------------------------------------------------------------ */
 
-/* "PIPELINE DIGEST", then "STAGE DIGEST" for the files that stages read: in lines, each with a newline before it and one at the end. */
+/* Describes the run for its lock: "PIPELINE DIGEST", then "STAGE DIGEST" for the files that stages read, in lines, each with a newline
+ * before it and one at the end. */
 static int folder_describe(struct tess_context *ctx, const struct tessi_pipeline *p, const char *resolved, size_t bytes, char **out)
 {
     struct tess_digest d;
@@ -294,7 +295,7 @@ static int folder_refuse(struct tess_context *ctx, const struct tessi_pipeline *
                    p->folder, *holder ? holder : "another process", p->name);
 }
 
-/* Joins those who are there: 1 done, 0 nobody is there any more, or a failure. */
+/* Joins the runs in the folder: 1 done, 0 nobody is there any more, or a failure. */
 static int folder_join(struct tess_context *ctx, struct tessi_pipeline *p, const char *path, const char *about)
 {
     void *memory;
@@ -324,7 +325,7 @@ static int folder_prepare(struct tess_context *ctx, const struct tessi_pipeline 
     return status;
 }
 
-/* 1 in, 0 to be tried again, or a failure. */
+/* Tries to enter the folder: 1 done, 0 to be tried again, or a failure. */
 static int try_to_enter(struct tess_context *ctx, struct tessi_pipeline *p, const char *path, const char *about, const char *resolved,
                         size_t bytes)
 {
@@ -357,7 +358,7 @@ int tessi_flow_folder_enter(struct tess_context *ctx, struct tessi_pipeline *p)
     if ((status = tessi_flow_resolved_text(ctx, p, &resolved, &bytes)) != TESS_OK ||
         (status = folder_describe(ctx, p, resolved, bytes, &about)) != TESS_OK)
         goto done;
-    /* Both may find the other one busy, so they try again. */
+    /* Two runs may each find the other one busy, so they try again. */
     while ((status = try_to_enter(ctx, p, path, about, resolved, bytes)) == 0) {
         if (tessi_base_signals_stopping()) {
             status = ctx->fail(ctx, TESS_E_STOPPED, "stopped before the first stage");
@@ -383,7 +384,7 @@ void tessi_flow_folder_leave(struct tessi_pipeline *p)
 
 /* ---- publishing ---------------------------------------------------------------------------------------------------- */
 
-/* A result of the same name that is another goes first, with its pictures: there may be fewer now. */
+/* Removes an older result of the same name, with its pictures, before another takes its place: it may have more pictures. */
 static int record_logit_graph(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s)
 {
     struct tess_artefact *a;

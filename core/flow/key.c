@@ -27,7 +27,7 @@ const char *tessi_flow_input_digest(const struct tessi_pipeline *p, const struct
 
 /* ---- plugins ------------------------------------------------------------------------------------------------------- */
 
-struct list { /* "stage/1 encode, tessera-encode 0.1.0; encoder/1 conv, tessera-conv-encoder 0.2.0", each plugin once */
+struct list { /* list of plugins: "stage/1 encode, tessera-encode 0.1.0; encoder/1 conv, tessera-conv-encoder 0.2.0", each plugin once */
     FILE *to;
     char *text;
     size_t bytes;
@@ -45,7 +45,8 @@ static int key_is_listed(const struct list *l, const char *piece)
     return 0;
 }
 
-/* With the epoch that the plugin was compiled with, where core has another, and with its file's digest, where it is not of the release. */
+/* Adds a plugin to the list, with the epoch that it was compiled with, where core has another, and with its file's digest, where it is not
+ * of the release. */
 static void list_plugin(struct list *l, const struct tess_component *k, const struct tess_plugin *plugin)
 {
     char piece[700], bytes[200];
@@ -61,7 +62,7 @@ static void list_plugin(struct list *l, const struct tess_component *k, const st
 
 static void list_components(struct list *l, const struct tess_component *k, const struct tessi_config *config);
 
-/* The component of this kind that `at` names, and those in its parameters. */
+/* Lists the component of this kind that `at` names, and those in its parameters. */
 static void list_component(struct list *l, const char *kind, const struct tessi_config *at)
 {
     const struct tess_plugin *plugin = NULL;
@@ -73,7 +74,7 @@ static void list_component(struct list *l, const char *kind, const struct tessi_
     list_components(l, part, at);
 }
 
-/* Each component named in `config`, the parameters of `k`. */
+/* Lists each component named in `config`, the parameters of `k`. */
 static void list_components(struct list *l, const struct tess_component *k, const struct tessi_config *config)
 {
     const struct tess_param *param;
@@ -90,8 +91,8 @@ static void list_components(struct list *l, const struct tess_component *k, cons
     }
 }
 
-/* 1 where component `k` may be the one that the attribute `name` speaks of: "encoder" is of kind encoder/1, and what "network" is no kind
- * says. */
+/* 1 where component `k` may be the one that the attribute `name` names as a part: the attribute "encoder" tells the kind encoder/1, others,
+ * as "network", tell none. */
 static int may_be(const struct list *l, const struct tess_component *k, const char *name, const char *use)
 {
     char kind[64];
@@ -101,7 +102,7 @@ static int may_be(const struct list *l, const struct tess_component *k, const ch
     return strcmp(k->kind, kind) == 0 || !tessi_plug_registry_find(l->registry, kind, use, NULL);
 }
 
-/* A model's attributes name its parts, "encoder: {use: conv, ...}": whoever reads or writes it runs their code. */
+/* Lists the parts of a model, which its attributes name, "encoder: {use: conv, ...}": whoever reads or writes it runs their code. */
 static int list_parts(struct tess_context *ctx, struct list *l, const struct tess_attrs *attrs)
 {
     for (int64_t i = 0; attrs && i < attrs->count; i++) {
@@ -123,7 +124,7 @@ static int list_parts(struct tess_context *ctx, struct list *l, const struct tes
     return TESS_OK;
 }
 
-/* The stage's own, those of its parameters, and those of the models that it reads and writes. */
+/* Lists all plugins of a stage: its own, those of its parameters, and those of the models that it reads and writes. */
 static int list_all(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s, struct list *l)
 {
     const char *text = tess_instance_config_text(s->instance);

@@ -35,7 +35,7 @@ static int is_top_key(const char *key)
     return 0;
 }
 
-/* Checks of each file by itself. */
+/* Checks a file by itself. */
 static int check_file(struct tess_context *ctx, const struct tessi_config *root)
 {
     char found[200], words[100];
@@ -61,7 +61,7 @@ static int check_file(struct tess_context *ctx, const struct tessi_config *root)
     return TESS_OK;
 }
 
-/* Checks of the top-level keys, once all files and the command line have had their say. A null is no value: the key may be left out. */
+/* Checks the top-level keys, after all files and the command line are merged. A null is no value: the key may be left out. */
 static int check_settings(struct tess_context *ctx, const struct tessi_config *root)
 {
     static const struct {
@@ -84,7 +84,7 @@ static int check_settings(struct tess_context *ctx, const struct tessi_config *r
     return TESS_OK;
 }
 
-/* A stage that a change speaks of is one of the base's, or new and says what it is. */
+/* Checks that each stage of a change is one of the base's, or new with a `use`. */
 static int check_change(struct tess_context *ctx, const struct tessi_config *base, const struct tessi_config *change, const char *base_path)
 {
     char near[300];
@@ -114,7 +114,7 @@ static int load_enter(struct loader *l, const char *path, const struct tessi_con
 {
     char real[PATH_MAX], round[1024] = "";
     if (!realpath(path, real))
-        return TESS_OK; /* it cannot be opened either, and that message is better */
+        return TESS_OK; /* opening will fail as well, with a better message */
     for (int64_t i = 0; i < l->chain; i++) {
         if (strcmp(l->path[i], real) != 0)
             continue;
@@ -133,7 +133,7 @@ static int load_enter(struct loader *l, const char *path, const struct tessi_con
     return TESS_OK;
 }
 
-/* `from`: the node that named the file; NULL for the first one. */
+/* Loads a file and those that it extends. `from`: the node that named the file; NULL for the first one. */
 static int load_file(struct loader *l, const char *path, const struct tessi_config *from, struct tessi_config **out)
 {
     struct tessi_config *root = NULL, *extends = NULL, *base = NULL;
@@ -174,7 +174,7 @@ done:
     return status;
 }
 
-/* "fashion" of "pipelines/fashion.yaml", where the file does not say a name. */
+/* Sets the default name, "fashion" of "pipelines/fashion.yaml", where the file does not say one. */
 static int default_name(struct tess_context *ctx, struct tessi_config *root, const char *path)
 {
     const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path, *dot = strrchr(file, '.');

@@ -1,11 +1,11 @@
-/* From files and a command line to one pipeline as plain configuration. SPDX-License-Identifier: MIT */
+/* Loading of files and command line into one pipeline, as plain configuration. SPDX-License-Identifier: MIT */
 #ifndef TESSI_LOAD_H
 #define TESSI_LOAD_H
 
 #include "core/flow/pipeline.h"
 #include "core/config/merge.h"
 
-/* The whole pipeline: bases merged in, overrides applied, `${...}` replaced; `extends` is gone and every name under params was
+/* Loads the whole pipeline: bases merged in, overrides applied, `${...}` replaced; `extends` is gone and every name under params was
  * used. A map whose keys are among those of a pipeline; what they hold is the caller's to check. */
 int tessi_flow_pipeline_load(struct tess_context *ctx, const struct tessi_pipeline_options *o, struct tessi_config **out) TESS_CHECKED;
 

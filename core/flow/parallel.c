@@ -6,7 +6,7 @@
 
 struct worker_state {
     struct tessi_context context;
-    int64_t failed; /* the i that did; -1: none */
+    int64_t failed; /* index i of the worker's first failure; -1: none */
     int status;
 };
 

@@ -61,7 +61,7 @@ static int read_settings(struct tess_context *ctx, struct tessi_pipeline *p, con
     if (word)
         TESS_TRY(tessi_host_runtime_choose_precision(ctx, p->runtime, word));
     TESS_TRY(read_word(ctx, p, "backend", &word));
-    int ours = word && !*p->runtime->backend_name; /* no flag said another */
+    int ours = word && !*p->runtime->backend_name; /* a backend named by the pipeline, unless a flag says another */
     int status = word ? tessi_host_runtime_choose_backend(ctx, p->runtime, word) : TESS_OK;
     if (status == TESS_OK)
         status = tessi_host_runtime_compute(ctx, p->runtime);
@@ -72,7 +72,7 @@ static int read_settings(struct tess_context *ctx, struct tessi_pipeline *p, con
     return status;
 }
 
-/* Digests of files as they were read last are kept beside the artefacts. */
+/* Opens the table of remembered file digests, which lies beside the artefacts. */
 static int remember_files(struct tess_context *ctx, const struct tessi_pipeline *p)
 {
     char *path = NULL;
@@ -84,7 +84,7 @@ static int remember_files(struct tess_context *ctx, const struct tessi_pipeline 
     return status;
 }
 
-/* ---- what is wanted ------------------------------------------------------------------------------------------------ */
+/* ---- wanted stages -------------------------------------------------------------------------------------------------- */
 
 static int find_stage(struct tess_context *ctx, const struct tessi_pipeline *p, const char *flag, const char *name,
                       struct tessi_stage **out)
@@ -183,7 +183,7 @@ static int pipeline_look_up(struct tess_context *ctx, struct tessi_pipeline *p, 
     if (status != TESS_OK)
         return tessi_flow_stage_blame(ctx, s, status);
     s->state = TESSI_CACHED;
-    s->differs = 0; /* what comes after is planned from what was found */
+    s->differs = 0; /* later stages are planned from the attributes that were found */
     return found ? TESS_OK : tessi_flow_stage_reason(ctx, p, s);
 }
 

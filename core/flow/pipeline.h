@@ -9,21 +9,21 @@ struct tess_graph;
 struct tessi_pipeline;
 
 struct tessi_pipeline_options {
-    const char *path;                 /* the YAML file's */
-    int64_t overrides;                /* "tokenizer.steps=200", "K=64" (a name under params), "seed=3" */
+    const char *path;                 /* path of the YAML file */
+    int64_t overrides;                /* number of overrides: "tokenizer.steps=200", "K=64" (a name under params), "seed=3" */
     const char *const *override;
-    const char *workdir;              /* where runs/ goes; NULL: the current folder */
-    const char *until;                /* stop after this stage (its needs included); NULL: all */
-    int64_t forces;                   /* stages to compute though cached */
+    const char *workdir;              /* folder that runs/ is in; NULL: the current folder */
+    const char *until;                /* last stage to run (with those it needs); NULL: all */
+    int64_t forces;                   /* number of stages to compute though cached */
     const char *const *force;
-    int64_t checkpoint_seconds;       /* between checkpoints; 0: 60 */
-    /* Told of each graph that a stage seals while it is planned; NULL: nobody asks. */
+    int64_t checkpoint_seconds;       /* seconds between checkpoints; 0: 60 */
+    /* Called with each graph that a stage seals while it is planned; NULL: nobody asks. */
     void (*graph_sealed)(void *user, const char *stage, const struct tess_graph *g);
     void *graph_user;
-    const uint64_t *seed;             /* overrides the pipeline's; NULL: not */
+    const uint64_t *seed;             /* seed in place of the pipeline's; NULL: the pipeline's */
 };
 
-/* Why a stage will run; or that it will not. */
+/* State of a stage: cached, or why it will run. */
 enum { TESSI_CACHED = 0, TESSI_NEW = 1, TESSI_CHANGED = 2, TESSI_INPUT_RUNS = 3, TESSI_FORCED = 4 };
 
 enum { TESSI_LEFT = 0, TESSI_WAS_CACHED = 1, TESSI_COMPUTED = 2 };
@@ -31,17 +31,17 @@ enum { TESSI_LEFT = 0, TESSI_WAS_CACHED = 1, TESSI_COMPUTED = 2 };
 struct tessi_stage_view {
     const char *name, *use;
     int32_t state;
-    const char *reason;      /* a sentence: "steps: 1000 -> 500", "input `codes` will be computed" */
-    const char *parameters;  /* resolved */
+    const char *reason;      /* why it will run: "steps: 1000 -> 500", "input `codes` will be computed" */
+    const char *parameters;  /* parameters with all defaults, as flow-style YAML */
     struct tess_cost cost;
     int64_t steps;
-    int64_t memory;          /* bytes of the whole process while it is at work, at most */
-    int64_t done, total;     /* where it goes on, of its checkpoint; total 0: from its start */
-    const char *path;        /* the artefact's path in the run's folder */
+    int64_t memory;          /* memory of the whole process in bytes while the stage is at work, at most */
+    int64_t done, total;     /* progress of the checkpoint that it resumes from; total 0: it starts from the beginning */
+    const char *path;        /* path of the artefact in the run's folder */
     int32_t outcome;         /* set by tessi_flow_pipeline_run; TESSI_LEFT before it */
-    double seconds;          /* it took */
-    const char *warning;     /* what its warnings say is wrong; NULL: none */
-    int64_t pictures;        /* files in the run's folder, once it has run */
+    double seconds;          /* duration of its run */
+    const char *warning;     /* warnings of its run; NULL: none */
+    int64_t pictures;        /* number of picture files in the run's folder, once it has run */
     const char *const *picture;
 };
 
@@ -54,9 +54,9 @@ void tessi_flow_pipeline_free(struct tessi_pipeline *p);
 const char *tessi_flow_pipeline_name(const struct tessi_pipeline *p);
 const char *tessi_flow_pipeline_folder(const struct tessi_pipeline *p); /* WORKDIR/runs/NAME */
 int64_t tessi_flow_pipeline_count(const struct tessi_pipeline *p);
-int64_t tessi_flow_pipeline_held(const struct tessi_pipeline *p); /* bytes of the process before anything is computed; in every memory */
+int64_t tessi_flow_pipeline_held(const struct tessi_pipeline *p); /* memory in bytes before anything is computed */
 void tessi_flow_pipeline_stage(const struct tessi_pipeline *p, int64_t i,
-                               struct tessi_stage_view *out); /* wanted ones, in order of execution */
+                               struct tessi_stage_view *out); /* the i-th wanted stage, in order of execution */
 /* The k-th connected port of that stage and what it reads, a stage or a file; 0 when there are no more. */
 int tessi_flow_pipeline_input(const struct tessi_pipeline *p, int64_t i, int64_t k, const char **port, const char **from);
 /* Runs what is not cached; exports pictures; writes resolved.yaml and log.jsonl. A stage's failure ends the run with its message. */

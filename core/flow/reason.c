@@ -1,5 +1,5 @@
-/* Why a stage will run, said from the artefact its last run left in the run's folder: the parameter, input, seed, numeric mode,
- * results' epoch or plugin that is not what it was.
+/* Reason why a stage will run, found by comparing with the artefact that its last run left in the run's folder: the parameter, input, seed,
+ * numeric mode, results' epoch or plugin that is not what it was.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/files.h"
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The changes, in one line of any length; a failure is kept and ends the telling. */
+/* List of changes, in one line of any length; a failure is kept and ends the list. */
 struct changes {
     struct tess_context *ctx;
     char *text;
@@ -46,16 +46,16 @@ static void TESS_PRINTF(2, 3) reason_add(struct changes *k, const char *format, 
 
 /* ---- values -------------------------------------------------------------------------------------------------------- */
 
-#define WHOLE 60 /* bytes: two values of so many each are told whole */
+#define WHOLE 60 /* bytes of a value up to which it is shown whole */
 #define AROUND 12
 
-/* A byte that begins a character of UTF-8. */
+/* 1 for a byte that begins a character of UTF-8. */
 static int reason_begins(char byte)
 {
     return ((unsigned char)byte & 0xc0) != 0x80;
 }
 
-/* Where two texts begin to differ, and how many bytes at their ends are the same. */
+/* Bytes to leave out at both ends of two texts: their common beginning and end, but for a little around the difference. */
 static void reason_difference(const char *a, const char *b, size_t *head, size_t *tail)
 {
     size_t na = strlen(a), nb = strlen(b), max = na < nb ? na : nb;
@@ -71,7 +71,8 @@ static void reason_difference(const char *a, const char *b, size_t *head, size_t
         --*tail;
 }
 
-/* Both values whole, or of long ones the part that differs, which is never cut, with a little around it. */
+/* Adds a change from `then` to `now`: both values whole, or of long ones the part that differs, which is never cut, with a little around
+ * it. */
 static void add_change(struct changes *k, const char *name, const char *then, const char *now)
 {
     size_t head = 0, tail = 0, long_ones = strlen(then) > WHOLE || strlen(now) > WHOLE;
@@ -92,7 +93,7 @@ static void compare_values(struct tess_context *ctx, struct changes *k, const ch
     tess_free(b);
 }
 
-/* `now` holds only what counts for the key; `then` may hold more. */
+/* Compares parameters; `now` holds only what counts for the key, `then` may hold more. */
 static void reason_compare(struct tess_context *ctx, struct changes *k, const char *where, const struct tessi_config *then,
                            const struct tessi_config *now)
 {
@@ -152,14 +153,15 @@ static void compare_inputs(struct changes *k, const struct tessi_pipeline *p, co
     }
 }
 
-/* Bytes of "KIND NAME, PLUGIN VERSION", and where ", file DIGEST" begins behind it. */
+/* Length in bytes of "KIND NAME, PLUGIN VERSION", up to ", file DIGEST" behind it. */
 static size_t reason_named(const char *piece, size_t length)
 {
     const char *file = strstr(piece, ", file ");
     return file && (size_t)(file - piece) < length ? (size_t)(file - piece) : length;
 }
 
-/* "KIND NAME, PLUGIN VERSION; ...": the parameters are the same, so the parts of both lists stand side by side. */
+/* Compares two lists of plugins, "KIND NAME, PLUGIN VERSION; ...": the parameters are the same, so the parts of both lists stand side by
+ * side. */
 static void compare_plugins(struct changes *k, const char *then, const char *now)
 {
     while (*then || *now) {
@@ -203,7 +205,7 @@ static const char *waits_for(const struct tessi_pipeline *p, const struct tessi_
     return NULL;
 }
 
-/* How far the checkpoint of this key is: of its attributes alone, as whether it is whole is found out when it is gone on from. */
+/* Reads the progress of this key's checkpoint from its attributes alone; whether it is whole is found out when it is resumed from. */
 static void look_for_checkpoint(const struct tessi_pipeline *p, struct tessi_stage *s)
 {
     struct tessi_context own;

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A text that holds `${` would be taken for a reference when it is read again. */
+/* Escapes `${` in texts, which would be taken for a reference when it is read again. */
 static int resolved_escape(struct tess_context *ctx, struct tessi_config *s)
 {
     for (struct tessi_config *child = s->child; child; child = child->next)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LIST_MOST (16 << 10) /* bytes of an attribute; a folder of images is too much */
+#define LIST_MOST (16 << 10) /* largest size of the list, an attribute, in bytes; a folder of images is too much */
 
 int tessi_flow_sources_read(struct tess_context *ctx, struct tessi_stage *s)
 {
@@ -52,7 +52,8 @@ const char *tessi_flow_sources_changed(const struct tessi_stage *s, const char *
     return NULL;
 }
 
-/* An artefact is read through one open file, so only a writer in place could change it. Its ctime moves whenever a run links it. */
+/* Checks that an input's file is unchanged. An artefact is read through one open file, so only a writer in place could change it. Its ctime
+ * moves whenever a run links it. */
 static int check_input(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_place *then)
 {
     struct tessi_place now;

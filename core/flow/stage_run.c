@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define CHECKPOINT "checkpoint"
-#define LINE_SECONDS 5 /* between progress events in the log */
+#define LINE_SECONDS 5 /* seconds between progress events in the log */
 
 const struct tess_artefact *tess_stage_input(const struct tess_stage_run *r, const char *port)
 {
@@ -106,7 +106,7 @@ static int open_checkpoint(struct tess_context *ctx, const struct tess_stage_run
     return tessi_store_artefact_verify(ctx, *out);
 }
 
-/* How far the work is, for whoever plans it next. */
+/* Adds the progress of the work to a checkpoint, for whoever plans next. */
 static int put_progress(struct tess_context *ctx, const struct tess_stage_run *r, struct tess_artefact *a)
 {
     struct tess_attrs *f = tess_artefact_describe(a);
@@ -169,7 +169,7 @@ int tess_stage_checkpoint(struct tess_context *ctx, struct tess_stage_run *r,
     const struct tessi_provenance about = {.stage = r->name, .key = r->key, .seed = r->seed};
     tessi_base_context_init(&own, ctx->host);
     struct tessi_kept kept = {0, -1};
-    int disk = 1; /* the failure at hand is the disk's */
+    int disk = 1; /* 1: the failure at hand is the disk's */
     int status = tessi_store_artefact_create(&own.context, r->checkpoint, CHECKPOINT, &a);
     if (status == TESS_OK) {
         status = write(user, &own.context, a);

@@ -1,4 +1,4 @@
-/* Stages as the pipeline names them: a DAG by the names under `in`, then each one's plugin and ports.
+/* Stages of a pipeline: their DAG, by the names under `in`, then each one's plugin and ports.
  *
  * The order of execution is that of the file where the needs allow it: always the first stage whose inputs are done.
  *
@@ -30,7 +30,7 @@ int tessi_flow_kind_fits(const char *kinds, const char *kind)
 
 /* ---- names and order ----------------------------------------------------------------------------------------------- */
 
-/* A stage's name is a file's name, and part of a path on the command line. */
+/* Checks a stage's name, which is a file's name, and part of a path on the command line. */
 static int stages_check_name(struct tess_context *ctx, const struct tessi_config *s)
 {
     int fine = isalnum((unsigned char)s->key[0]) && strlen(s->key) <= 64;
@@ -54,7 +54,7 @@ static int is_path(const struct tessi_config *in)
     return length > 3 && strcmp(in->text + length - 3, ".h5") == 0;
 }
 
-/* The stages a stage reads must exist. */
+/* Checks that the stages a stage reads exist. */
 static int stages_check_inputs(struct tess_context *ctx, const struct tessi_config *stages, const struct tessi_config *s)
 {
     char near[300];
@@ -80,7 +80,7 @@ static const struct tessi_stage *stages_ordered(const struct tessi_pipeline *p, 
     return NULL;
 }
 
-/* The first stage it reads that is not in order yet, or NULL. */
+/* The first stage that `s` reads and that is not in order yet, or NULL. */
 static const struct tessi_config *first_need(const struct tessi_pipeline *p, const struct tessi_config *stages,
                                              const struct tessi_config *s)
 {
@@ -91,13 +91,13 @@ static const struct tessi_config *first_need(const struct tessi_pipeline *p, con
     return NULL;
 }
 
-/* No stage is left whose needs are done: following the needs leads into a circle. */
+/* Fails for a cycle: no stage is left whose needs are done, and following the needs leads into a circle. */
 static int stages_cycle(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_config *stages,
                         const struct tessi_config *s)
 {
     char round[1024] = "";
     for (int64_t i = tessi_config_count(stages); i > 0; i--)
-        s = first_need(p, stages, s); /* now inside it */
+        s = first_need(p, stages, s); /* after so many steps, inside the cycle */
     const struct tessi_config *at = s;
     do {
         size_t used = strlen(round);
@@ -194,7 +194,7 @@ static int wrong_kind(struct tess_context *ctx, const struct tessi_stage *s, con
                            in->port->name, s->component->name, in->port->kind, in->at->text, found);
 }
 
-/* An artefact from outside is read whole once: its digest is part of keys. */
+/* Opens an artefact from outside, reading it whole once: its digest is part of keys. */
 static int connect_file(struct tess_context *ctx, const struct tessi_stage *s, struct tessi_input *in)
 {
     struct tess_artefact *a = NULL;
@@ -241,7 +241,7 @@ static int stages_connect(struct tess_context *ctx, const struct tessi_pipeline 
     return tessi_flow_kind_fits(in->port->kind, kind) ? TESS_OK : wrong_kind(ctx, s, in, kind);
 }
 
-/* A seed that nothing is drawn from is not told from any other. */
+/* Sets seed and numeric mode as far as the result depends on them: a seed that is not used is 0, a numeric mode "any". */
 static void set_dependences(const struct tessi_pipeline *p, struct tessi_stage *s)
 {
     int tells = TESS_HAS(s->ops, depends) && s->ops->depends;

@@ -1,5 +1,5 @@
-/* The table is a help to this machine alone: records in its own byte order behind one line that says so. One that does not look right is
- * taken for none, one that cannot be written is not missed.
+/* The digest table as a file, for this machine alone: records in its own byte order behind one line that says so. A table that does not
+ * look right is taken for empty, and a failure to write it is ignored.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/aside.h"
@@ -13,7 +13,7 @@
 #include <time.h>
 
 #define SECOND INT64_C(1000000000)
-#define GRACE (2 * SECOND) /* the coarsest times of a file system in use */
+#define GRACE (2 * SECOND) /* resolution of the coarsest file times of file systems in use */
 #define RECORDS_MOST (1 << 22)
 
 struct record {
@@ -29,9 +29,9 @@ static const struct {
 
 struct tessi_file_digests {
     char *path;
-    struct record *known; /* sorted by place: those of the file, and what was remembered since by its end */
+    struct record *known; /* records, sorted by place: those of the file, and those remembered since */
     int64_t count, capacity, sorted;
-    int64_t fresh; /* remembered and not saved */
+    int64_t fresh; /* number of records that are not saved */
 };
 
 static int digest_table_by_place(const void *a, const void *b)

@@ -10,34 +10,34 @@
 
 #include <tessera/digest.h>
 
-/* Whatever it is a digest of. */
+/* Content of a digest: a file's bytes, or an artefact's content. */
 enum { TESSI_OF_BYTES = 0, TESSI_OF_CONTENT = 1 };
 
 struct tessi_place {
     uint64_t device, inode;
-    int64_t size, changed, touched; /* mtime and ctime, nanoseconds */
+    int64_t size, changed, touched; /* bytes; mtime and ctime in nanoseconds */
 };
 
-/* Size, times and inode of an open file: 0, or -1 with errno. */
+/* Reads size, times and inode of an open file: 0, or -1 with errno. */
 int tessi_host_place_of(int fd, struct tessi_place *out);
 int tessi_host_place_same(const struct tessi_place *a, const struct tessi_place *b);
-/* 1 where it changed within the two seconds before `now`, so that another change could have left the same times. */
+/* 1 where the file changed within the two seconds before `now`, so that another change could have left the same times. */
 int tessi_host_place_lately(const struct tessi_place *at, int64_t now);
 
 struct tessi_file_digests;
 
-/* The table in `path`; one that is not there, or is not right, is empty. */
+/* Opens the table in `path`; a missing or malformed one is empty. */
 int tessi_host_file_digests_open(struct tess_context *ctx, const char *path, struct tessi_file_digests **out) TESS_CHECKED;
-/* Writes it, when there is something new; its folder must be there. A failure is none of the caller's. NULL is fine. */
+/* Saves the table when there is something new; its folder must exist. A failure to save is ignored. NULL is fine. */
 void tessi_host_file_digests_save(struct tessi_file_digests *t);
 void tessi_host_file_digests_close(struct tessi_file_digests *t);
-/* 1 when it has the digest of a file of this place. A NULL table has none. [many threads, as long as nothing is remembered] */
+/* 1 when the table has the digest of a file of this place. A NULL table has none. [many threads, as long as nothing is remembered] */
 int tessi_host_file_digests_find(const struct tessi_file_digests *t, int what, const struct tessi_place *at, char digest[TESS_DIGEST_TEXT]);
-/* From here on it has, unless the file changed in the last two seconds; want of memory is forgetting. `now`: of the clock, before the
- * file was read. NULL is fine. [one thread] */
+/* Adds a digest to the table, unless the file changed in the last two seconds or memory is short. `now`: time of tessi_host_file_clock
+ * before the file was read. NULL is fine. [one thread] */
 void tessi_host_file_digests_remember(struct tessi_file_digests *t, int what, const struct tessi_place *at, const char *digest,
                                       int64_t now);
-/* Nanoseconds of the clock that files' times are of. */
+/* Time in nanoseconds, by the clock of file times. */
 int64_t tessi_host_file_clock(void);
 
 #endif

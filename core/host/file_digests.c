@@ -1,4 +1,5 @@
-/* Digests of files, remembered: a folder of images is named by all its bytes, and reading gigabytes for every plan would be long.
+/* Digests of files, with a memory: the digest of a folder of images covers all its bytes, and reading gigabytes for every plan would be
+ * slow.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/inject.h"
@@ -60,7 +61,7 @@ static int file_digests_open_file(struct tess_context *ctx, const char *path, in
     return ctx->fail(ctx, TESS_E_IO, "%s: cannot be opened: %s", path, strerror(error));
 }
 
-/* Into `own`, and into `d` where that is not NULL. */
+/* Adds the bytes of a file to `own`, and to `d` where that is not NULL. */
 static int add_bytes(struct tess_context *ctx, struct tess_digest *own, struct tess_digest *d, int fd, const char *path)
 {
     uint8_t piece[65536];
@@ -95,15 +96,15 @@ int tess_digest_add_file(struct tess_context *ctx, struct tess_digest *d, const 
 struct file {
     struct tessi_place at;
     char digest[TESS_DIGEST_TEXT];
-    int read; /* and did not change meanwhile */
+    int read; /* 1: the file was read, and did not change meanwhile */
 };
 
 struct files {
     const struct tessi_file_digests *table; /* NULL: nothing is remembered */
     const char *const *path;
     struct file *file;
-    struct tessi_context *context; /* one a worker, with its first failure */
-    int64_t *failed;         /* the file that was; -1: none */
+    struct tessi_context *context; /* contexts, one for each worker, with its first failure */
+    int64_t *failed;         /* index of the file that failed first, by worker; -1: none */
 };
 
 static int digest_of(struct tess_context *ctx, const struct files *all, const char *path, struct file *f)
@@ -131,7 +132,7 @@ static void file_digests_one(void *user, int worker, int64_t i)
         all->failed[worker] = i;
 }
 
-/* The failure of the first file that failed, whoever met it. */
+/* Passes on the failure of the first file that failed, whichever worker met it. */
 static int first_failure(struct tess_context *ctx, const struct files *all, int workers)
 {
     int first = -1;

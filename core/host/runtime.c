@@ -1,4 +1,4 @@
-/* The process's runtime: what this program offers to plugins, and what it computes with.
+/* The process's runtime: the services for plugins, and the backend, precision and threads to compute with.
  *
  * Plugins link the library and call its functions; a service's pointer only says that the group is there.
  *
@@ -85,8 +85,8 @@ static int32_t preference_of(const struct tess_component *k)
     return TESS_HAS(ops, preference) ? ops->preference : 0;
 }
 
-/* The one that prefers itself most of those that come after `last`, in the order of preference and, of equals, of names; NULL when there is
- * none. */
+/* The backend of highest preference among those after `last`, in the order of preference and, of equals, of names; NULL when there is none.
+ * */
 static const struct tess_component *next_backend(const struct tessi_runtime *r, const struct tess_component *last)
 {
     const struct tess_component *k, *best = NULL;
@@ -113,8 +113,8 @@ static int open_backend(struct tess_context *ctx, struct tessi_runtime *r, const
     return status;
 }
 
-/* The one that was named. Or else the first, by preference, whose library is there and can be used: what is wrong with those before is
- * said, as results are of the backend. Want of memory says nothing about a library, and must not change what is computed. */
+/* Finds the backend that was named, or else the first, by preference, whose library is there and can be used: what is wrong with those
+ * before is said, as results are of the backend. Want of memory says nothing about a library, and must not change what is computed. */
 static int find_backend(struct tess_context *ctx, struct tessi_runtime *r)
 {
     if (*r->backend_name)

@@ -1,4 +1,4 @@
-/* The process's runtime: what a struct tess_host of this program is. SPDX-License-Identifier: MIT */
+/* The process's runtime, behind the struct tess_host of this program. SPDX-License-Identifier: MIT */
 #ifndef TESSI_RUNTIME_H
 #define TESSI_RUNTIME_H
 
@@ -17,18 +17,19 @@ struct tessi_runtime_options {
     int threads;             /* 0: all processors */
     int level, colour;       /* verbosity of the log, and colours in it */
     FILE *terminal;          /* NULL: quiet */
-    double trial_seconds;    /* that a file of the user's may take to be loaded for the first time; 0: as long as usual */
+    double trial_seconds;    /* time limit for loading a user's plugin file for the first time, in seconds; 0: the default */
 };
 
-/* Registry and log; workers and backend are had on first need (tessi_host_runtime_compute), so that `plugins` works without a backend.
- * From here on `ctx` is a context of this host. */
+/* Creates the runtime with its registry and log; workers and backend are created on first need (tessi_host_runtime_compute), so that
+ * `plugins` works without a backend. From here on `ctx` is a context of this host. */
 int tessi_host_runtime_new(struct tess_context *ctx, const struct tessi_runtime_options *o, struct tessi_runtime **out) TESS_CHECKED;
-/* The backend a pipeline asks for, before computing. Without effect when the options named one, or an earlier call did. */
+/* Sets the backend that a pipeline asks for, before computing. Without effect when the options named one, or an earlier call did. */
 int tessi_host_runtime_choose_backend(struct tess_context *ctx, struct tessi_runtime *r, const char *name) TESS_CHECKED;
-/* Likewise "f32", "bf16" or "auto": bf16 where the processor multiplies it by itself. TESS_E_VALUE for another word. */
+/* Sets the precision that a pipeline asks for, likewise: "f32", "bf16" or "auto", bf16 where the processor multiplies it by itself.
+ * TESS_E_VALUE for another word. */
 int tessi_host_runtime_choose_precision(struct tess_context *ctx, struct tessi_runtime *r, const char *name) TESS_CHECKED;
 int tessi_host_runtime_compute(struct tess_context *ctx, struct tessi_runtime *r) TESS_CHECKED;
-/* Reserves what the backend needs before its first run; once. After tessi_host_runtime_compute. [one thread] */
+/* Reserves the memory that the backend needs before its first run; once. After tessi_host_runtime_compute. [one thread] */
 int tessi_host_runtime_reserve(struct tess_context *ctx, struct tessi_runtime *r) TESS_CHECKED;
 /* 1 where the backend says that it multiplies operands of `dtype` faster than f32. After tessi_host_runtime_compute. */
 int tessi_host_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype);
