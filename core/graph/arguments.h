@@ -8,7 +8,7 @@
 /* The largest tensor that a graph has, in values: 4 TiB of f32. Sizes beyond it would overflow further on. */
 #define TESSI_VALUES_MAX ((int64_t)1 << 40)
 
-/* 1 when the graph takes operations and the n nodes are there and its own; else 0, and why is kept. */
+/* 1 when the graph accepts operations and all n nodes exist and belong to it; else 0, and the graph keeps the message. */
 int tessi_graph_check_nodes(struct tess_graph *g, const char *operation, int32_t n, struct tess_node *const *x);
 #define TESSI_NODES(g, operation, ...)                                                                                                     \
     tessi_graph_check_nodes(g, operation, (int32_t)(sizeof((struct tess_node *[]){__VA_ARGS__}) / sizeof(struct tess_node *)),             \
@@ -19,7 +19,7 @@ int tessi_graph_check_shape(struct tess_graph *g, const char *what, const char *
                             struct tess_tensor *out);
 /* 1 for the name of an input, an output, a total: a text with something in it. */
 int tessi_graph_check_name(struct tess_graph *g, const char *what, const char *name);
-/* 1 for a tensor whose values fit into TESSI_VALUES_MAX, and have a dtype that nodes may have. */
+/* 1 for a tensor of a dtype that nodes may have, with at most TESSI_VALUES_MAX values. */
 int tessi_graph_tensor_fits(const struct tess_tensor *t);
 
 #endif

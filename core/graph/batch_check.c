@@ -1,4 +1,5 @@
-/* A batch against the graph that is to run it: nothing is read or written beyond the caller's tensors. SPDX-License-Identifier: MIT */
+/* Checks a batch's tensors against the sealed graph that is to run it, so that nothing is read or written beyond the caller's memory.
+ * SPDX-License-Identifier: MIT */
 #include "core/graph/graph_microbatch.h"
 
 #include <stdio.h>

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* host_state of the operation: what it gives in the second half. */
+/* State of a batch_mean operation (host_state): the mean over the batch, which the operation outputs in the second half. */
 struct tessi_batch_mean {
     int there;
     float value[];

@@ -5,15 +5,15 @@
 
 #include <tessera/tensor.h>
 
-enum { TESSI_BF16_VIEW = 2048 }; /* values; a caller has room for as many */
+enum { TESSI_BF16_VIEW = 2048 }; /* values of a window; callers provide a buffer of this many */
 
-/* n values of t (f32 or bf16) from `first` on: where they lie, or widened into `room`. */
+/* Reads n values of t (f32 or bf16) from `first` on: a pointer to them where they lie, or, widened, to `buffer`. */
 const float *tessi_graph_bf16_view_in(const struct tess_tensor *t, int64_t first, int64_t n, float *buffer);
-/* Where n values from `first` on are to be written: where they lie, or `room`, which tessi_graph_bf16_view_done then rounds into the
- * tensor. */
+/* Destination of values from `first` on: the tensor's memory where it is f32, else `buffer`, which tessi_graph_bf16_view_done then rounds
+ * into the tensor. */
 float *tessi_graph_bf16_view_out(const struct tess_tensor *t, int64_t first, float *buffer);
 void tessi_graph_bf16_view_done(const struct tess_tensor *t, int64_t first, int64_t n, const float *buffer);
-/* Are both stored alike, so that one loop over their own type serves? */
+/* 1 when both have the same stored dtype, so that one loop over that type serves. */
 int tessi_graph_bf16_view_alike(const struct tess_tensor *a, const struct tess_tensor *b);
 /* to = x, of the same size, each stored as it is. */
 void tessi_graph_bf16_view_copy(const struct tess_tensor *x, const struct tess_tensor *to);

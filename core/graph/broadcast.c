@@ -1,4 +1,4 @@
-/* Broadcasting and reducing, reduced to rows. SPDX-License-Identifier: MIT */
+/* Broadcasting and reduction as loops over rows. SPDX-License-Identifier: MIT */
 #include "core/graph/broadcast.h"
 
 #include <assert.h>

@@ -7,10 +7,10 @@
 enum { LAYERS_MAX = 1024 };
 
 struct tess_cache {
-    const struct tess_graph *graph; /* NULL: none is recorded over it yet */
+    const struct tess_graph *graph; /* graph recorded over the cache; NULL: none yet */
     int64_t rows, tokens, layers;
-    int64_t width[LAYERS_MAX]; /* C of each layer */
-    size_t at[LAYERS_MAX];     /* where its values begin in memory */
+    int64_t width[LAYERS_MAX];  /* channels C of each layer */
+    size_t at[LAYERS_MAX];      /* byte offset of each layer in `memory` */
     int32_t stored;             /* dtype, set when the graph is sealed */
     char *memory;
     int32_t *ready;             /* (layers, rows) */

@@ -30,7 +30,7 @@ static void live_until(struct tess_graph *g, const struct tess_node *x, int64_t 
         g->buffer[b].to = time;
 }
 
-/* x is read at `time`: as it was made again, or as it was kept. */
+/* Extends the life of x's buffer to `time`: the recomputed value's where there is one, else the stored one's. */
 static void differentiate_use(struct tess_graph *g, const struct tess_node *x, int64_t time, int64_t *again)
 {
     int64_t b = x ? x->value_of->again : TESSI_NO_BUFFER;
@@ -43,7 +43,7 @@ static void differentiate_use(struct tess_graph *g, const struct tess_node *x, i
     g->buffer[b].to = g->buffer[b].to < time ? time : g->buffer[b].to;
 }
 
-/* Does `name` begin with one of the comma-separated prefixes? */
+/* 1 when `name` begins with one of the comma-separated prefixes. */
 static int has_prefix(const char *name, const char *prefixes)
 {
     for (const char *p = prefixes;;) {
@@ -131,7 +131,7 @@ static void make_again(struct tess_graph *g, const struct tess_node *x, int32_t 
     g->back[g->backs++] = b;
 }
 
-/* Where a contribution to x's gradient goes: in place when it is the first, else a temporary. */
+/* Place of a contribution to x's gradient: the gradient's own buffer when it is the first, else a temporary. */
 static void differentiate_contribute(struct tess_graph *g, struct tess_node *x, int32_t o, int64_t time, struct tessi_backward *b,
                                      int32_t input)
 {

@@ -1,7 +1,7 @@
-/* How values are stored. In bf16 a value that only operations with bf16 operands or their own conversion touch is kept as bf16, and so is
- * its gradient: half the memory, and no rounding apart from the one its product would make. What is left in f32: weights and their
- * gradients, statistics, losses, whatever leaves the graph, and whatever a plugin's own operation reads or writes.
- * SPDX-License-Identifier: MIT */
+/* Storage dtype of each value. In bf16 a value that only operations with bf16 operands or their own conversion touch is kept as bf16, and
+ * so is its gradient: half the memory, and no rounding apart from the one its product would make. What is left in f32: weights and their
+ * gradients, statistics, losses, whatever leaves the graph, and whatever a plugin's own operation reads or writes. SPDX-License-Identifier:
+ * MIT */
 #include "core/graph/node.h"
 
 struct tess_tensor tessi_graph_stored(const struct tess_node *x, const struct tess_node *owner)
@@ -32,7 +32,7 @@ static int is_bf16(const struct tess_node *x)
     return x->value_of->stored == TESS_BF16 && (!x->gradient_of || x->gradient_of->stored == TESS_BF16);
 }
 
-/* One of the operands that must be alike is wide: all are. 1 when that changed something. */
+/* Widens all operands that must be stored alike when one of them is f32. Gives 1 when that changed something. */
 static int widen_alike(const struct tessi_step *s)
 {
     int round_bf16 = 0, wide = 0;

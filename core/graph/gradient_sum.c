@@ -84,7 +84,7 @@ void tessi_graph_gradient_sum_fail(struct tessi_gradient_sum *t)
     atomic_store(&t->failed, 1);
 }
 
-/* Until all microbatches before this one have given the weight's gradient; they do, or one of them fails. */
+/* Waits until every microbatch before this one has given the weight's gradient, or one of them has failed. */
 static int wait_for_turn(struct tessi_gradient_sum *t, int64_t microbatch, int64_t weight)
 {
     for (int i = 0; atomic_load_explicit(&t->given[weight], memory_order_acquire) != microbatch; i++) {

@@ -1,4 +1,4 @@
-/* The life of a graph: made, failing, scopes, freed. record.c takes its operations, graph_named.c what has a name, graph_seal.c ends
+/* Lifecycle of a graph: creation, failure, scopes, release. record.c takes its operations, graph_named.c what has a name, graph_seal.c ends
  * recording. SPDX-License-Identifier: MIT */
 #include "core/graph/node.h"
 
@@ -127,7 +127,7 @@ void tess_graph_free(struct tess_graph *g)
     tess_free(g);
 }
 
-/* "encoder.block1: " in front of what failed there. */
+/* Prefix of a message: the scope in which recording failed, "encoder.block1: ". */
 static size_t scope_prefix(const struct tess_graph *g, char *text, size_t capacity)
 {
     size_t n = strlen(g->scope);
@@ -205,7 +205,7 @@ void tess_scope_end(struct tess_graph *g)
 const char *tessi_graph_scope(struct tess_graph *g)
 {
     size_t n = strlen(g->scope);
-    n -= n > 0; /* the last dot */
+    n -= n > 0; /* drops the dot at the end */
     for (int64_t i = g->scope_texts; i-- > 0;)
         if (strlen(g->scope_text[i]) == n && strncmp(g->scope_text[i], g->scope, n) == 0)
             return g->scope_text[i];

@@ -1,4 +1,4 @@
-/* One microbatch of a batch through a graph, on one thread. SPDX-License-Identifier: MIT */
+/* Forward and backward pass of one microbatch, on one thread. SPDX-License-Identifier: MIT */
 #include "core/base/memory.h"
 #include "core/graph/graph_microbatch.h"
 
@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* The microbatch's rows of input i: the caller's memory, or a zero-filled copy where the microbatch is not full. */
+/* Rows of input i for the microbatch: the caller's memory, or a zero-filled copy where the microbatch is not full. */
 static void *input_data(const struct tessi_microbatch *s, int64_t i)
 {
     const struct tess_graph *g = s->job->g;
@@ -133,7 +133,7 @@ void tessi_graph_microbatch_copy_results(const struct tessi_microbatch *s)
     }
 }
 
-/* Where a step of the backward pass finds what was made again. */
+/* Points the tensors of a backward step at recomputed values, where they were recomputed. */
 static void graph_microbatch_redirect(const struct tessi_microbatch *s, const struct tessi_backward *b, const struct tessi_step *step,
                                       struct tess_tensor *in, struct tess_tensor *out)
 {

@@ -1,5 +1,5 @@
-/* A microbatch of a batch on its way through a graph (graph_microbatch.c), and the batch it is of (graph_run.c). SPDX-License-Identifier:
- * MIT */
+/* State of a microbatch on its way through a graph (graph_microbatch.c), and the batch it is part of (graph_run.c).
+ * SPDX-License-Identifier: MIT */
 #ifndef TESSI_GRAPH_SLICE_H
 #define TESSI_GRAPH_SLICE_H
 
@@ -16,7 +16,7 @@ struct tessi_job { /* one batch being run */
 struct tessi_microbatch {
     const struct tessi_job *job;
     struct tessi_slot *slot;
-    int64_t index, rows; /* rows that are real */
+    int64_t index, rows; /* rows: samples in it; further rows are padding */
     float *sums;         /* totals and gradient probes; NULL when they are not wanted */
 };
 
@@ -24,12 +24,12 @@ struct tessi_microbatch {
  * totals (batch_check.c). */
 int tessi_graph_batch_check(struct tess_context *ctx, const struct tess_graph *g, const struct tess_batch *b,
                             int backward_too) TESS_CHECKED;
-/* Zero-filled copies of inputs of which the microbatch has fewer rows than the graph; before forward. */
+/* Zero-fills copies of the inputs of which the microbatch has fewer rows than the graph; called before forward. */
 void tessi_graph_microbatch_fill_pad(const struct tessi_microbatch *s);
 int tessi_graph_microbatch_forward(const struct tessi_microbatch *s) TESS_CHECKED;
-/* Outputs into the caller's memory, totals into the microbatch's. */
+/* Copies outputs into the caller's memory and totals into the microbatch's. */
 void tessi_graph_microbatch_copy_results(const struct tessi_microbatch *s);
-/* The backward steps first .. end - 1. */
+/* Runs the backward steps first .. end - 1. */
 int tessi_graph_microbatch_backward(const struct tessi_microbatch *s, int64_t first, int64_t end) TESS_CHECKED;
 
 #endif

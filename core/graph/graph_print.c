@@ -22,7 +22,7 @@ static void print_origin(const struct tess_node *x, char *text, size_t capacity)
         (void)snprintf(text, capacity, "%s", node_kinds[x->kind]);
 }
 
-/* The scope of an operation, the name of a weight or an input; of an alias nothing. */
+/* Name column: the scope of an operation, the name of a weight or an input, empty for an alias. */
 static const char *print_place(const struct tess_graph *g, const struct tess_node *x)
 {
     if (x->maker || x->value_of != x)
@@ -30,7 +30,7 @@ static const char *print_place(const struct tess_graph *g, const struct tess_nod
     return x->kind == TESSI_WEIGHT ? g->weights->item[x->index].name : x->kind == TESSI_INPUT ? g->input[x->index].name : "";
 }
 
-/* "(%1, %4, -)": what goes into the operation; "-" is one left out. */
+/* Inputs column "(%1, %4, -)" of an operation; "-" is an input left out. */
 static void print_operands(const struct tess_node *x, char *text, size_t capacity)
 {
     size_t at = 0;
@@ -53,7 +53,7 @@ static int64_t print_bytes(const struct tess_node *x)
     return x->value_of == x ? (int64_t)tess_tensor_bytes(&t) : 0;
 }
 
-/* Whether x, or a node that shares its storage, is an endpoint of that name: "output latent". */
+/* Prints the endpoints that x is: "output latent". */
 static void print_endpoints(FILE *to, const struct tess_graph *g, const struct tess_node *x)
 {
     for (int32_t i = 0; i < g->outputs; i++)

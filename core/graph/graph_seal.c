@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether recording came to an end as it should. */
+/* Fails when recording failed or left a scope open. */
 static int seal_check(struct tess_context *ctx, const struct tess_graph *g)
 {
     if (g->status != TESS_OK)
@@ -96,15 +96,15 @@ int tess_graph_cost(struct tess_context *ctx, const struct tess_graph *g, struct
     for (int64_t i = 0; i < g->steps; i++)
         forward += g->step[i]->flops;
     for (int64_t i = 0; i < g->backs; i++)
-        if (g->back[i].step >= 0 && !g->back[i].again) /* -1: the objective's own gradient; what is made again is no work of the model's */
+        if (g->back[i].step >= 0 && !g->back[i].again) /* -1: the objective's own gradient; recomputation is no work of the model's */
             backward += (double)(g->back[i].wanted[0] + g->back[i].wanted[1]) * g->step[g->back[i].step]->flops;
-    if (g->batch_means) /* a step runs forward twice */
+    if (g->batch_means) /* forward runs twice in a step with batch means */
         forward *= 2.0;
     out->parameters = tess_weights_size(g->weights);
     out->flops = (forward + backward) / (double)g->microbatch;
     out->arena_bytes = g->arena_bytes + g->pad_bytes;
     int64_t gradients = g->objectives ? tessi_graph_gradient_levels(g->microbatches) * g->weights->trained : 0;
-    int64_t sums = workers + 1; /* totals in flight: one a worker, and what waits in the tree */
+    int64_t sums = workers + 1; /* blocks of totals alive at once: one a worker, and those that wait in the tree */
     for (int64_t n = 1; n < g->microbatches; n *= 2)
         sums++;
     out->total_bytes = workers * out->arena_bytes + (g->weights->all + gradients + sums * g->sum_floats) * 4 +

@@ -12,7 +12,7 @@ static int64_t memory_plan_aligned(int64_t bytes)
     return (int64_t)tessi_base_aligned((size_t)bytes);
 }
 
-static _Thread_local const struct tessi_buffer *sorting; /* qsort has no argument of its own */
+static _Thread_local const struct tessi_buffer *sorting; /* buffers that by_size compares: qsort passes no user argument */
 
 static int by_size(const void *a, const void *b)
 {
@@ -28,7 +28,7 @@ static int by_offset(const void *a, const void *b)
     return p->offset < q->offset ? -1 : p->offset > q->offset;
 }
 
-/* Lowest gap among the placed buffers that live at the same time. */
+/* Lowest offset at which b fits between the placed buffers that live at the same time. */
 static int64_t lowest_gap(const struct tessi_buffer **placed, int64_t n, const struct tessi_buffer **scratch, const struct tessi_buffer *b)
 {
     int64_t m = 0, at = 0;
@@ -74,7 +74,7 @@ static int memory_plan_place(struct tess_context *ctx, struct tess_graph *g)
 }
 
 #ifdef TESS_DEBUG
-/* No two buffers that live at the same time share a byte. */
+/* Debug check: no two buffers that live at the same time share a byte. */
 static int memory_plan_is_sound(const struct tess_graph *g)
 {
     for (int64_t i = 0; i < g->buffers; i++)

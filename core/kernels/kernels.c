@@ -123,12 +123,12 @@ static void cross_entropy_back(int64_t n, const float *R x, float lse, float g, 
         dx[i] = g * exp_f(x[i] - lse);
 }
 
-static inline float kernels_smaller(float a, float b) /* b when a is NaN */
+static inline float kernels_smaller(float a, float b) /* gives b when a is NaN */
 {
     return a < b ? a : b;
 }
 
-/* Lanes stay in L1; four codes a lane at a time, so that they are read and written rarely. */
+/* Minimum of each lane over the codes. Lanes stay in L1; four codes a lane at a time, so that lanes are read and written rarely. */
 static int64_t lowest_of_lanes(int64_t n, const float *R half_square, const float *R dot_, float *R lane)
 {
     int64_t k = 0;
@@ -142,7 +142,7 @@ static int64_t lowest_of_lanes(int64_t n, const float *R half_square, const floa
     return k;
 }
 
-/* The same, and the second of each lane. */
+/* Minimum and second smallest of each lane over the codes. */
 static int64_t lowest_two_of_lanes(int64_t n, const float *R half_square, const float *R dot_, float *R lane, float *R second)
 {
     int64_t k = 0;
@@ -158,7 +158,7 @@ static int64_t lowest_two_of_lanes(int64_t n, const float *R half_square, const 
     return k;
 }
 
-/* Folds lanes by halves, in place; gives the least. */
+/* Folds lanes by halves, in place; gives the smallest. */
 static inline float kernels_fold(float *lane)
 {
     for (int i = 0; i < 8; i++)

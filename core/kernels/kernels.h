@@ -95,10 +95,11 @@ struct tessi_kernels {
 };
 
 const struct tessi_kernels *tessi_kernels(void);
-/* Those for values of this dtype. */
+/* Table of the loops over values stored as `dtype`, TESS_F32 or TESS_BF16. */
 const struct tessi_kernels_stored_kernels *tessi_kernels_stored_kernels(int32_t dtype);
 const char *tessi_kernels_name(void);
-/* For tests: use the table of this name from now on; 0 when this processor or build has it. NULL: choose again. */
+/* For tests: selects the table of this name from now on; 0 when this processor and build have it, else -1. NULL: the default choice
+ * again. */
 int tessi_kernels_use(const char *name);
 
 #endif

@@ -1,4 +1,5 @@
-/* Which table of kernels this processor gets. The choice is made once, before any thread asks. SPDX-License-Identifier: MIT */
+/* Dispatch: selects the table of kernels for this processor's instruction set, once, before any thread asks. SPDX-License-Identifier:
+ * MIT */
 #include "core/kernels/kernels.h"
 
 #include <tessera/tensor.h>

@@ -137,7 +137,7 @@ static void NAME(channel_squares)(int64_t pixels, int64_t channels, const void *
         NAME(some_channel_squares)(pixels, channels, channels - c, (const STORED *)x + c, centre + c, second + c);
 }
 
-/* One run of pixels: their du, and what they add to the sums s and t. */
+/* Backward of group normalisation over one run of pixels: du, and what they add to the sums s and t. */
 static inline void NAME(some_norm_back)(int64_t pixels, int64_t stride, int64_t nc, const STORED *R x, const float *R scale,
                                         const float *R shift, const float *R centre, int swish, const STORED *R dy, STORED *R du,
                                         float *R s, float *R t)

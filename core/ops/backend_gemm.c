@@ -79,7 +79,7 @@ int tessi_ops_backend_gemm_keep(struct tess_context *ctx, struct tess_graph *g, 
     return TESS_OK;
 }
 
-/* Values of the operands, which are dense where they are to be rounded. */
+/* Numbers of values of operands a and b, which are dense where they are to be rounded. */
 static void count_operands(const struct tess_dense *d, int64_t *a, int64_t *b)
 {
     int64_t x = d->images * d->h * d->w * d->ci, y = d->images * d->ho * d->wo * d->co, w = d->co * d->kh * d->kw * d->ci;
@@ -122,7 +122,7 @@ void tessi_ops_backend_gemm_drop(struct tessi_backend_gemm *k)
     k->graph = NULL;
 }
 
-/* The operand itself, or rounded into the scratch at *at, which moves past it. */
+/* Operand as the kernel takes it: as it lies, or rounded to bf16 into the scratch at *at, which moves past it. */
 static const void *backend_gemm_operand(const void *x, int64_t round_bf16, char **at)
 {
     char *here = *at;

@@ -1,4 +1,4 @@
-/* The graph's door to the backend: one planned kernel of one operation. SPDX-License-Identifier: MIT */
+/* Planned backend kernels (products, convolutions): the graph operations' only access to the backend. SPDX-License-Identifier: MIT */
 #ifndef TESSI_BACKEND_GEMM_H
 #define TESSI_BACKEND_GEMM_H
 

@@ -15,11 +15,12 @@ enum {
     TESSI_INTEGERS
 };
 
-/* Both operands are there and i32: what follows is theirs. */
+/* 1 when both operands exist and are i32: the functions below then record the operation. */
 int tessi_ops_integers(const struct tess_node *a, const struct tess_node *b);
-/* One of TESSI_INTEGER_ADD ..., b broadcast against a. A result outside 32 bits, or a division by zero, fails the run with TESS_E_DATA. */
+/* Records TESSI_INTEGER_ADD or another operation of the enum above, b broadcast against a. A result outside 32 bits, or a division by zero,
+ * fails the run with TESS_E_DATA. */
 struct tess_node *tessi_ops_integer_record(struct tess_graph *g, int32_t which, struct tess_node *a, struct tess_node *b);
-/* Sums over the axes whose bits are set, which stay as 1; `y` has their shape. */
+/* Records a sum over the axes whose bits are set, which stay as 1; `y` has the result's shape. */
 struct tess_node *tessi_ops_integer_sum(struct tess_graph *g, struct tess_node *x, const struct tess_tensor *y);
 
 #endif

@@ -142,7 +142,7 @@ static int64_t attention_visible(const struct attention *a, int64_t i)
     return a->causal ? i + 1 : a->m;
 }
 
-/* Where head h of sample n begins in a tensor of `length` rows, in values. */
+/* Offset, in values, of head h of sample n in a tensor of `length` rows. */
 static int64_t attention_head_at(const struct attention *a, int64_t n, int32_t h, int64_t length)
 {
     return n * length * a->c + h * a->d;

@@ -16,13 +16,13 @@ struct binary {
     struct tessi_broadcast walk;
 };
 
-struct rows { /* operands of a walk */
+struct rows { /* operands of the broadcast loop */
     const struct binary *a;
     const struct tessi_kernels *k;
     const float *x, *b;
     float *y;
     int64_t n;
-    int32_t dense_b; /* b moves along the row */
+    int32_t dense_b; /* b moves along the row, else one value of it is repeated */
 };
 
 static struct rows rows_of(const struct binary *a, const void *x, const void *b, void *y)

@@ -47,7 +47,7 @@ static int extremum_forward(const struct tess_op_run *r)
     return TESS_OK;
 }
 
-/* Share of the gradient that is a's. */
+/* Share of the gradient that goes to a. */
 static inline float extremum_share(int32_t which, float a, float b)
 {
     if (a == b)

@@ -12,7 +12,7 @@ struct state {
     struct tessi_backend_gemm forward, data, weight;
 };
 
-/* The kernel between `image` (N, H, W, Ci) and what a convolution with the weight (Co, Kh, Kw, Ci) makes of it, `result`. */
+/* Backend kernel between `image` (N, H, W, Ci) and `result`, the output of a convolution of it with the weight (Co, Kh, Kw, Ci). */
 static struct tess_dense conv_sizes(const struct tess_conv *conv, int32_t what, const struct tess_tensor *image,
                                     const struct tess_tensor *w, const struct tess_tensor *result)
 {
@@ -35,7 +35,7 @@ static struct tess_dense conv_sizes(const struct tess_conv *conv, int32_t what, 
                                .alpha = 1.0f};
 }
 
-/* How the value of an input is stored, and its gradient. */
+/* Storage dtype of an input's value, and of its gradient. */
 static int32_t stored_in(const struct tessi_step *s, int32_t i)
 {
     return s->in[i]->value_of->stored;
@@ -61,7 +61,7 @@ static int plan_kernels(struct tess_context *ctx, struct tess_graph *g, struct t
     TESS_TRY(conv_alloc_state(ctx, s));
     struct state *k = s->state;
     struct tess_dense d = conv_sizes(s->attr, forward, image, w, result);
-    d.bias = plain && s->in[2]; /* the other kernel takes none */
+    d.bias = plain && s->in[2]; /* TESS_CONV_DATA takes no bias */
     d.dtype_a = x;
     d.dtype_c = y;
     TESS_TRY(tessi_ops_backend_gemm_plan(ctx, g, &d, tessi_ops_operands(g), s->in[1], &k->forward, &s->scratch_forward));

@@ -1,5 +1,5 @@
-/* How far the directions of vectors are from each other: for each pair, sum over c of w_c (a_c / (|a| + e) - b_c / (|b| + e))^2, and the
- * mean over the pairs of a sample: the mean over pixels in (19.2). One pass a pair, and nothing of the vectors' size is kept beside them.
+/* Squared distance of the directions of vectors: for each pair, sum over c of w_c (a_c / (|a| + e) - b_c / (|b| + e))^2, and the mean over
+ * the pairs of a sample: the mean over pixels in (19.2). One pass a pair, and nothing of the vectors' size is kept beside them.
  * SPDX-License-Identifier: MIT */
 #include "core/graph/arguments.h"
 #include "core/kernels/kernels.h"
@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-static const double LEAST = 1e-10; /* e above */
+static const double LEAST = 1e-10; /* the e of the formula above */
 
 /* A pair of vectors, and the difference d of their directions. */
 struct pair {

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* Where in x the row of the i-th index begins. */
+/* Offset in x of the row that the i-th index selects. */
 static int64_t gather_row_of(const struct tess_op_run *r, int64_t i)
 {
     return (i / r->in[1].dim[1] * r->in[0].dim[1] + ((const int32_t *)r->in[1].data)[i]) * r->in[0].dim[2];

@@ -302,7 +302,7 @@ static int group_prepare(struct tess_context *context, struct tess_graph *g, str
 {
     const struct tess_tensor *x = &s->in[0]->shape;
     int64_t c = x->dim[x->rank - 1];
-    int unwanted = 0; /* dx, by one of the objectives */
+    int unwanted = 0; /* 1 when some objective does not need dx */
     (void)context;
     for (int64_t k = 0; k < g->backs; k++)
         unwanted |= g->back[k].step >= 0 && !g->back[k].again && g->step[g->back[k].step] == s && !g->back[k].wanted[0];

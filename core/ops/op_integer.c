@@ -30,7 +30,7 @@ static int divides(int32_t which)
     return which == TESSI_INTEGER_FLOOR_DIV || which == TESSI_INTEGER_MOD;
 }
 
-/* b is not 0 where it divides. */
+/* Result in 64 bits; b is not 0 where the operation divides. */
 static int64_t integer_value(int32_t which, int64_t a, int64_t b)
 {
     switch (which) {

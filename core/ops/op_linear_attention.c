@@ -71,7 +71,7 @@ static void linear_attention_drop(struct tess_graph *g, struct tessi_step *s)
 
 /* ---- a head's rows ---- */
 
-/* Where head h of sample n begins in a tensor of `length` rows, in values. */
+/* Offset, in values, of head h of sample n in a tensor of `length` rows. */
 static int64_t linear_attention_head_at(const struct linear *a, int64_t n, int32_t h, int64_t length)
 {
     return n * length * a->c + h * a->d;

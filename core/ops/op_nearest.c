@@ -1,4 +1,4 @@
-/* The nearest codebook row as an operation of the graph (nearest.h). A book that is a weight is made ready once an optimiser step, any
+/* The nearest codebook row as an operation of the graph (nearest.h). A codebook that is a weight is prepared once an optimiser step, any
  * other for each run. SPDX-License-Identifier: MIT */
 #include <tessera/codes.h>
 
@@ -8,7 +8,7 @@
 
 struct nearest_state {
     struct tessi_nearest search;
-    struct tess_graph *graph; /* that keeps the ready book among its packed weights; NULL: it is in the scratch */
+    struct tess_graph *graph; /* graph that keeps the prepared codebook among its packed weights; NULL: it is in the scratch */
     size_t offset;
 };
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* One pixel of the result: channels first .. first + n - 1 of the block whose upper left pixel is `corner`. */
+/* Block of input pixels behind one pixel of the result: channels first .. first + n - 1, upper left pixel at `corner`. */
 struct block {
     const struct tess_tensor *x;
     int32_t factor;
@@ -19,7 +19,7 @@ static int64_t pool_at(const struct block *b, int32_t k)
     return pixel * b->x->dim[3] + b->first;
 }
 
-/* The largest values, and in which of the block's pixels, row by row, they are: the first of equals. */
+/* Maximum over the block's pixels, and the index of the pixel that has it, row by row: the first of equals. */
 static void pool_largest(const struct block *b, float *value, int32_t *which)
 {
     float buffer[TESSI_BF16_VIEW];
@@ -78,7 +78,7 @@ static int max_pool_forward(const struct tess_op_run *r)
 
 static int max_pool_backward(const struct tess_op_run *r)
 {
-    memset(r->din[0].data, 0, tess_tensor_bytes(&r->din[0])); /* rows and columns that fill no block */
+    memset(r->din[0].data, 0, tess_tensor_bytes(&r->din[0])); /* rows and columns outside of whole blocks get no gradient */
     each_block(r, backward_block);
     return TESS_OK;
 }

@@ -1,4 +1,4 @@
-/* How far training has come, as a value of the graph: what anneals is computed of it. SPDX-License-Identifier: MIT */
+/* Training progress, the share of the steps done, as a graph value for annealing schedules. SPDX-License-Identifier: MIT */
 #include "core/graph/node.h"
 
 static int progress_forward(const struct tess_op_run *r)
