@@ -1,6 +1,6 @@
-/* Checks of the graph pieces that a component records, made when its function returns and before anything is computed: status and message,
- * open scopes, and each returned node's graph, dtype and shape. An error message names kind, component, plugin and function, and the wanted
- * and the found value. SPDX-License-Identifier: MIT */
+/* Checks of the nodes that a component recorded, made when its function returns and before anything is computed: status and message,
+ * scopes, and graph, dtype and shape of each node. A message names kind, component, plugin and function, the expected value and the one
+ * found. SPDX-License-Identifier: MIT */
 #ifndef TESSI_CHECK_RECORDED_H
 #define TESSI_CHECK_RECORDED_H
 
@@ -9,7 +9,7 @@
 
 #define TESSI_ANY (-1) /* a dimension that is the component's choice */
 
-/* One call of a component's function that records. */
+/* A call of a component's recording function, with the graph's scope depth before it. */
 struct tessi_recording {
     const struct tess_instance *part;
     const char *kind, *function; /* "encoder", "record" */
@@ -17,23 +17,24 @@ struct tessi_recording {
     int scope_depth; /* before the call; set by tessi_model_recording */
 };
 
-/* Opens the scope `scope`, NULL: none, and notes what the call may not change. `g` NULL: the function records nothing. */
+/* Begins such a call: opens the scope `scope` (NULL: none) and notes the scope depth, which the call may not change. `g` NULL: the function
+ * records nothing. */
 struct tessi_recording tessi_model_recording(const struct tess_instance *part, const char *kind, const char *function, struct tess_graph *g,
                                              const char *scope);
-/* After the call, with what it returned: closes the scope again. TESS_E_PLUGIN where there is no message, where the status is positive or
- * where the scopes are not what they were; else `status`. */
+/* Checks such a call, given the status that it returned. TESS_E_PLUGIN where there is no message, where the status is positive or where the
+ * scopes are not what they were; else `status`. */
 int tessi_model_returned(struct tess_context *ctx, const struct tessi_recording *r, int status) TESS_CHECKED;
-/* A node that was given as `what` ("latent"): there, of this graph, and of this dtype and shape. Fails with TESS_E_PLUGIN, or TESS_E_SHAPE
- * where only dimensions differ; nothing where the graph has failed, which says why when it is sealed. */
+/* Checks the node that the component gave as `what` ("latent"): it exists, belongs to this graph, and has this dtype and shape. Fails with
+ * TESS_E_PLUGIN, or TESS_E_SHAPE where only dimensions differ; nothing where the graph has failed, which says why when it is sealed. */
 int tessi_model_gave(struct tess_context *ctx, const struct tessi_recording *r, const char *what, const struct tess_node *x, int32_t dtype,
                      int32_t rank, const int64_t *dim) TESS_CHECKED;
-/* A function that its kind need not have, and that is wanted here: TESS_E_PLUGIN where it is missing. */
+/* Checks that the component has a function that is optional in its kind and required here: TESS_E_PLUGIN where `there` is 0. */
 int tessi_model_needs(struct tess_context *ctx, const struct tess_instance *part, const char *kind, const char *function,
                       int there) TESS_CHECKED;
-/* A number that a function gave, within lo .. hi; TESS_E_PLUGIN. */
+/* Checks that a number given by a component's function lies within lo .. hi; TESS_E_PLUGIN otherwise. */
 int tessi_model_number(struct tess_context *ctx, const struct tess_instance *part, const char *kind, const char *function, int64_t value,
                        int64_t lo, int64_t hi) TESS_CHECKED;
-/* "quantizer `ema` (plugin tessera-ema)"; `text` of 200 bytes. Gives text. */
+/* Name of a component for messages, "quantizer `ema` (plugin tessera-ema)", into `text`, of 200 bytes. Gives text. */
 const char *tessi_model_part_text(const struct tess_instance *part, const char *kind, char *text);
 
 #endif

@@ -9,7 +9,7 @@ struct level_mask {
     int64_t depth, size[TESS_DEPTH_MAX];
 };
 
-/* y = x, or `rest` for the codes a level does not have. */
+/* Forward: y = x, or `rest` for the codes that a level does not have. */
 static void level_mask_copy(const struct tess_op_run *r, const struct tess_tensor *from, const struct tess_tensor *to, float rest)
 {
     const struct level_mask *m = r->attr;
@@ -30,7 +30,7 @@ static int level_mask_forward(const struct tess_op_run *r)
     return TESS_OK;
 }
 
-/* dx = dy where y is x, else 0 */
+/* Backward: dx = dy where y is x, else 0. */
 static int level_mask_backward(const struct tess_op_run *r)
 {
     if (r->din[0].data)

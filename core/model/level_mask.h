@@ -1,4 +1,4 @@
-/* Logits of codes that a level does not have, made so low that nobody draws them. SPDX-License-Identifier: MIT */
+/* Mask on logits: codes that a level does not have get logits so low that they are never drawn. SPDX-License-Identifier: MIT */
 #ifndef TESSI_LEVEL_MASK_H
 #define TESSI_LEVEL_MASK_H
 

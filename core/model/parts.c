@@ -1,4 +1,4 @@
-/* A tokenizer's parts, recorded and looked at; see parts.h. SPDX-License-Identifier: MIT */
+/* Recording of a tokenizer's parts, with checks of their results; see parts.h. SPDX-License-Identifier: MIT */
 #include "core/model/parts.h"
 
 #include "core/model/check_recorded.h"
@@ -54,7 +54,7 @@ int tess_code_layout_of(struct tess_context *ctx, const struct tess_instance *qu
     return TESS_OK;
 }
 
-/* Codes of the latent's maps; what they hold is looked at as they come. */
+/* Checks dtype and shape of the codes of the latent's maps, and records the range check of code_range.h. */
 static int quantizer_gave_codes(struct tess_context *ctx, const struct tessi_recording *r, const struct tess_node *latent,
                                 struct tess_node **codes)
 {
@@ -80,7 +80,7 @@ int tessi_model_quantize(struct tess_context *ctx, const struct tess_instance *q
     TESS_TRY(tessi_model_gave(ctx, &r, "`quantised`", out->quantised, TESS_F32, z.rank, z.dim));
     TESS_TRY(quantizer_gave_codes(ctx, &r, latent, &out->codes));
     struct tess_tensor loss = tess_shape(out->loss);
-    int one = out->loss && tess_tensor_count(&loss) == 1; /* a scalar of any rank */
+    int one = out->loss && tess_tensor_count(&loss) == 1; /* the loss: a scalar of any rank */
     return tessi_model_gave(ctx, &r, "`loss`", out->loss, TESS_F32, one ? loss.rank : 0, loss.dim);
 }
 

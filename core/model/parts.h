@@ -1,23 +1,23 @@
-/* A tokenizer's parts recorded into a graph, each under its scope ("encoder", "quantizer", "decoder"), and what it gives looked at
- * (check_recorded.h): what tess_tokenizer_latent and the others of model.h are made of. SPDX-License-Identifier: MIT */
+/* A tokenizer's parts recorded into a graph, each under its scope ("encoder", "quantizer", "decoder"), with its results checked
+ * (check_recorded.h). tess_tokenizer_latent and the other functions of model.h are built from these. SPDX-License-Identifier: MIT */
 #ifndef TESSI_MODEL_PARTS_H
 #define TESSI_MODEL_PARTS_H
 
 #include <tessera/model.h>
 
-/* image -> latent of `code_dim` channels */
+/* Encoder: image -> latent of `code_dim` channels. */
 int tessi_model_encode(struct tess_context *ctx, const struct tess_instance *encoder, struct tess_graph *g, struct tess_node *image,
                        int64_t code_dim, struct tess_node **latent) TESS_CHECKED;
-/* latent -> all of *out, for training; sets out->size */
+/* Quantizer in training: latent -> all of *out; sets out->size. */
 int tessi_model_quantize(struct tess_context *ctx, const struct tess_instance *quantizer, struct tess_graph *g, struct tess_node *latent,
                          struct tess_quantized *out) TESS_CHECKED;
-/* latent -> codes, and codes -> quantised */
+/* Quantizer in use: latent -> codes, and codes -> quantised. */
 int tessi_model_assign(struct tess_context *ctx, const struct tess_instance *quantizer, struct tess_graph *g, struct tess_node *latent,
                        struct tess_node **codes) TESS_CHECKED;
 int tessi_model_lookup(struct tess_context *ctx, const struct tess_instance *quantizer, struct tess_graph *g, struct tess_node *codes,
                        struct tess_node **quantised) TESS_CHECKED;
 
-/* A size of images that a decoder is recorded for, and whether height and width are checked: not where a caller has more to say. */
+/* Image size that a decoder is recorded for, and whether height and width are checked: not where a caller has more to say. */
 struct tessi_image_size {
     int64_t height, width, channels;
     int checked;
@@ -26,7 +26,8 @@ int tessi_model_decode(struct tess_context *ctx, const struct tess_instance *dec
                        const struct tessi_image_size *size, struct tess_node **image) TESS_CHECKED;
 int tessi_model_decode_larger(struct tess_context *ctx, const struct tess_instance *decoder, struct tess_graph *g,
                               struct tess_node *quantised, const struct tessi_image_size *size, struct tess_node **image) TESS_CHECKED;
-/* The same with log_sigma, of the image's shape. TESS_E_VALUE where the decoder has no head for the likelihood of images. */
+/* Decoder with its likelihood head: also gives log_sigma, of the image's shape. TESS_E_VALUE where the decoder has no head for the
+ * likelihood of images. */
 int tessi_model_likelihood(struct tess_context *ctx, const struct tess_instance *decoder, struct tess_graph *g, struct tess_node *quantised,
                            const struct tessi_image_size *size, struct tess_node **image, struct tess_node **log_sigma) TESS_CHECKED;
 

@@ -71,7 +71,7 @@ static int check_demands(struct tess_context *ctx, const struct tess_prior *p)
                      tess_instance_name(p->denoiser), names);
 }
 
-/* Whatever is made of the parts begins here. */
+/* Checks of a prior's parts, made before anything is recorded or opened from them. */
 static int check_parts(struct tess_context *ctx, const struct tess_prior *p)
 {
     TESS_TRY(tessi_model_check_prior(ctx, p));
@@ -149,7 +149,7 @@ int tess_prior_needs_time(const struct tess_prior *p)
     return noise->needs_time != 0;
 }
 
-/* Inputs of a graph of the denoiser; NULL where there is no such one. */
+/* Inputs of a graph of the denoiser; NULL where the graph has no such input. */
 struct inputs {
     struct tess_node *tokens;    /* (rows, L) */
     struct tess_node *time;      /* (rows) */
@@ -190,7 +190,7 @@ static int record_logits(struct tess_context *ctx, const struct tess_prior *p, s
     return TESS_OK;
 }
 
-/* positions 0: of all tokens. */
+/* Denoiser graph: logits at `positions` positions, given as an input; 0: at all tokens. */
 static int record_denoise(struct tess_context *ctx, const struct tess_prior *p, int64_t positions, struct tess_graph *g)
 {
     TESS_TRY(check_parts(ctx, p));

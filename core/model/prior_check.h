@@ -1,5 +1,5 @@
-/* Results of the plugins of a prior, held against the headers of their kinds before anything is made of it. Each failure names plugin,
- * function, what was wanted and what was found. SPDX-License-Identifier: MIT */
+/* Checks on the results of a prior's plugins against the contracts of their kinds, before they are used. Each failure names plugin,
+ * function, the expected value and the one found. SPDX-License-Identifier: MIT */
 #ifndef TESSI_PRIOR_CHECK_H
 #define TESSI_PRIOR_CHECK_H
 
@@ -18,7 +18,7 @@ int tessi_model_check_noise_loss(struct tess_context *ctx, const struct tessi_re
 /* The status of a function that records nothing: `status`, or TESS_E_PLUGIN as of tessi_model_returned. */
 int tessi_model_call_returned(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function,
                               int status) TESS_CHECKED;
-/* Tokens that `function` of an instance wrote are 0 .. below - 1. */
+/* Checks that tokens written by `function` of an instance are in 0 .. below - 1. */
 int tessi_model_check_tokens(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function,
                              int64_t tokens, const int32_t *x, int64_t below) TESS_CHECKED;
 

@@ -31,7 +31,7 @@ static int tokenizer_open_all(struct tess_context *ctx, const struct tess_attrs 
     return open_part(ctx, f, where, "decoder", "decoder/1", &t->decoder);
 }
 
-/* The attributes repeat what the quantizer's parameters say. */
+/* Checks that the attributes agree with the quantizer's parameters. */
 static int check_codebook(struct tess_context *ctx, const char *where, struct tess_tokenizer *t)
 {
     struct tess_code_layout k = {.size = sizeof k};
@@ -52,8 +52,8 @@ static int check_codebook(struct tess_context *ctx, const char *where, struct te
         where, (long long)t->codebook_size, (long long)t->code_dim, (long long)k.codebook_size, (long long)k.code_dim);
 }
 
-/* Fails the graph unless the node that `part` (encoder or decoder) recorded is height x width: the tokenizer's attributes named `attrs`,
- * latent_height and latent_width, or height and width. */
+/* Checks that a part's result has `height` x `width`, as recorded in the attributes "latent_height" and "latent_width", or "height" and
+ * "width". */
 static int tokenizer_check_size(struct tess_context *ctx, const struct tess_node *made, const char *part, const char *attrs, int64_t height,
                                 int64_t width)
 {
@@ -171,7 +171,7 @@ int tess_tokenizer_record_head(struct tess_context *ctx, const struct tess_token
     return tokenizer_check_size(ctx, *image, "decoder", "", t->height, t->width);
 }
 
-/* Input "codes". */
+/* Records the lookup of the graph input "codes". */
 static int tokenizer_record_lookup(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height,
                                    int64_t width, struct tess_node **quantised)
 {
@@ -180,7 +180,7 @@ static int tokenizer_record_lookup(struct tess_context *ctx, const struct tess_t
     return tess_tokenizer_lookup(ctx, t, g, tess_input(g, "codes", TESS_I32, rank, shape), quantised);
 }
 
-/* Maps of height x width codes. */
+/* Records the decoder for maps of height x width codes. */
 static int record_decode(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g, int64_t height, int64_t width)
 {
     const struct tessi_image_size size = tokenizer_image_size(t);

@@ -1,5 +1,5 @@
-/* Reverse diffusion without idle work; <tessera/sampler.h> says how. The life of a sampler: options looked at, memory, the start of every
- * sequence.
+/* Batched reverse-diffusion sampling (<tessera/sampler.h>): creation of a sampler, with checks of its options, memory, and the initial
+ * state of every sequence.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/sample/sampler_private.h"
@@ -98,7 +98,7 @@ static int sampler_check_mask(struct tess_context *ctx, const struct tess_sample
     return TESS_OK;
 }
 
-/* Sampler, labels and guidance. */
+/* Checks that labels and guidance fit the prior. */
 static int sampler_check_labels(struct tess_context *ctx, const struct tess_sampler *s)
 {
     const struct tess_sampler_options *o = &s->o;
@@ -159,7 +159,7 @@ static int open_hands(struct tess_context *ctx, struct tess_sampler *s)
     return TESS_OK;
 }
 
-/* Where every sequence stands. */
+/* Allocates the state of all sequences: tokens, steps left, calls made in the current step, and the sampler component's own. */
 static int open_sequences(struct tess_context *ctx, struct tess_sampler *s)
 {
     const struct tess_prior *p = s->o.prior;
@@ -173,7 +173,7 @@ static int open_sequences(struct tess_context *ctx, struct tess_sampler *s)
     return bytes ? tess_alloc(ctx, tess_tensor_bytes(&s->state), "a sampler's state", &s->state.data) : TESS_OK;
 }
 
-/* Buffers of a batch: what the denoiser is given and gives. */
+/* Allocates the buffers of a batch: the denoiser's inputs and its logits. */
 static int open_batch(struct tess_context *ctx, struct tess_sampler *s)
 {
     int64_t rows = s->o.batch * s->rows;

@@ -1,13 +1,13 @@
-/* A batch of sequences, one call of the denoiser further. Sequences are taken in order; those that wait for the denoiser are in `active`,
- * each as long as it has steps left, and the next in line takes the place of one that is done. For a call they are parted: those come first
- * whose draws the graph of picked positions has room for.
+/* Advances a batch of sequences by one call of the denoiser. Sequences are taken in order; those that wait for the denoiser are in
+ * `active`, each as long as it has steps left, and the next in line takes the place of one that is done. For a call they are parted: those
+ * come first whose draws the graph of picked positions has room for.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/sample/sampler_private.h"
 
 #include <string.h>
 
-/* Over the calls that come to nothing; *waits: whether a step is left. */
+/* Skips the calls that read no logits; *waits: whether a step is left. */
 static int advance_to_work(struct tess_context *ctx, const struct tess_sampler *s, int64_t i, int *waits)
 {
     while (s->telling && *tessi_sample_left(s, i) > 0) {
@@ -38,8 +38,8 @@ static int32_t *advance_positions(const struct tess_sampler *s, int64_t k)
     return (int32_t *)s->positions.data + k * s->rows * s->picked.width;
 }
 
-/* The tokens that the next call of sequence i reads, as the k-th rows of positions: in order, then the last of them again and again. 0 when
- * there is no room for them. */
+/* Positions that the next call of sequence i reads, into the k-th rows of `positions`: in order, padded with the last of them. *picked is 0
+ * when they do not fit. */
 static int advance_pick(struct tess_context *ctx, struct tess_sampler *s, int64_t i, int64_t k, int *picked)
 {
     int64_t width = s->picked.width, n = 0, reads = -1;
@@ -64,7 +64,7 @@ static int advance_pick(struct tess_context *ctx, struct tess_sampler *s, int64_
     return TESS_OK;
 }
 
-/* Puts those of the active that can be picked from first; *first: their number. */
+/* Partitions the active sequences: those that the graph of picked positions can serve come first; *first: their number. */
 static int advance_part(struct tess_context *ctx, struct tess_sampler *s, int64_t *first)
 {
     int64_t last = s->actives;
@@ -82,7 +82,7 @@ static int advance_part(struct tess_context *ctx, struct tess_sampler *s, int64_
     return TESS_OK;
 }
 
-/* The rows of the k-th sequence of a batch, which is sequence i. */
+/* Fills the rows of the k-th sequence of a batch, which is sequence i. */
 static void advance_put(struct tess_sampler *s, int64_t i, int64_t k)
 {
     for (int64_t row = k * s->rows; row < (k + 1) * s->rows; row++) {
@@ -142,7 +142,7 @@ static int advance_draw_one(struct tess_context *ctx, const void *user, int32_t 
     return tessi_sample_hold(ctx, s, t->which[k]);
 }
 
-/* One step of those sequences. */
+/* One call of the denoiser for the n sequences `which`, and their draws. */
 static int advance_step(struct tess_context *ctx, struct tess_sampler *s, const struct tessi_logit_graph *w, const int64_t *which,
                         int64_t n)
 {

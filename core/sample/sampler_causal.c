@@ -1,18 +1,18 @@
-/* Sequences of a causal prior, token by token (docs/models.md, (20.5)). A batch is the next `batch` sequences in the order of their
- * numbers; all of them are at the same position, and the batch ends with their last token. A sequence that is further than the position,
- * because a sampler takes over from a checkpoint, has its tokens put into the cache and none drawn: what that checkpoint's sampler
- * computed is computed again.
+/* Autoregressive sampling of a causal prior, token by token (docs/models.md, (20.5)). A batch is the next `batch` sequences in the order of
+ * their numbers; all of them are at the same position, and the batch ends with their last token. A sequence that is further than the
+ * position, because a sampler takes over from a checkpoint, has its tokens put into the cache and none drawn: what that checkpoint's
+ * sampler computed is computed again.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/sample/sampler_private.h"
 
 struct tessi_lockstep {
     const struct tess_sampler_options *o;
-    int64_t tokens, first, position; /* first: the batch's first sequence; position: where all of them are */
+    int64_t tokens, first, position; /* first: the batch's first sequence; position: index of its next token */
     double flops;                    /* work for one token */
     int64_t rows;                    /* rows of the graph for each sequence */
     struct tess_tensor token, place, label, logits;
-    int32_t *row;                    /* (tokens) of 0: the one row of logits is whichever token's is drawn */
+    int32_t *row; /* (tokens) zeros: there is one row of logits, that of the token being drawn */
 };
 
 static int sampler_causal_tensor(struct tess_context *ctx, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim)
@@ -21,7 +21,7 @@ static int sampler_causal_tensor(struct tess_context *ctx, struct tess_tensor *t
     return tess_alloc(ctx, tess_tensor_bytes(t), "a batch of tokens", &t->data);
 }
 
-/* All of a step is one token, and one call. */
+/* Checks that the sampler calls the denoiser once in each step: a step is one token. */
 static int check_calls(struct tess_context *ctx, const struct tess_sampler_options *o, int64_t tokens)
 {
     for (int64_t left = tokens; left > 0; left--) {
@@ -89,7 +89,7 @@ static int64_t batch_size(const struct tessi_lockstep *k)
     return rest < k->o->batch ? rest : k->o->batch;
 }
 
-/* A token of any of the batch is still to be drawn. */
+/* 1 when a sequence of the batch has a token that is still to be drawn. */
 static int sampler_causal_unfinished(const struct tessi_lockstep *k, const struct tess_sampler *s)
 {
     for (int64_t i = k->first; i < k->first + batch_size(k); i++)
@@ -98,7 +98,7 @@ static int sampler_causal_unfinished(const struct tessi_lockstep *k, const struc
     return 0;
 }
 
-/* The rows of the i-th sequence of the batch, told the token before the position. */
+/* Fills the rows of the i-th sequence of the batch with the token before the position, and the position. */
 static void sampler_causal_put(struct tessi_lockstep *k, const struct tess_sampler *s, int64_t i)
 {
     for (int64_t row = i * k->rows; row < (i + 1) * k->rows; row++) {
@@ -109,7 +109,7 @@ static void sampler_causal_put(struct tessi_lockstep *k, const struct tess_sampl
         tessi_sample_put_labels(s, k->first + i, (int32_t *)k->label.data + i * k->rows);
 }
 
-/* The logits of the batch's sequences at the position. */
+/* Computes the logits of the batch's sequences at the position. */
 static int sampler_causal_run(struct tess_context *ctx, struct tessi_lockstep *k, const struct tess_sampler *s, int64_t n)
 {
     struct tess_tensor in[3] = {k->token, k->place, k->label}, out = k->logits;
@@ -134,7 +134,7 @@ static int sampler_causal_draw_one(struct tess_context *ctx, const void *user, i
     struct tessi_sample_call c;
     (void)row;
     if (*tessi_sample_left(d->s, at) != k->tokens - k->position)
-        return TESS_OK; /* drawn before */
+        return TESS_OK; /* the token was drawn before */
     tessi_sample_guide(d->s, values, logits);
     tessi_sample_next(d->s, at, logits, &c);
     c.reverse.row = k->row;

@@ -1,4 +1,4 @@
-/* The functions of kind sampler/1 as the host calls them: what they give back is looked at. SPDX-License-Identifier: MIT */
+/* Host-side wrappers of the functions of kind sampler/1, which check the results. SPDX-License-Identifier: MIT */
 #include <tessera/sampler.h>
 
 #include "core/model/prior_check.h"

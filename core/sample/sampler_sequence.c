@@ -1,4 +1,4 @@
-/* One sequence on its way: where it is, its next step, and what of it is known. SPDX-License-Identifier: MIT */
+/* State of one sequence: tokens, steps left, known tokens, next call. SPDX-License-Identifier: MIT */
 #include "core/sample/sampler_private.h"
 
 int32_t *tessi_sample_sequence(const struct tess_sampler *s, int64_t i)

@@ -18,12 +18,12 @@
 #include <string.h>
 
 enum { CHUNK = 512, BATCH = 16 * CHUNK, DEFAULT_ITERATIONS = 300 };
-static const double CAPACITY = 1e-6; /* share of a distance: more than rounding of roots and double sums takes */
+static const double CAPACITY = 1e-6; /* relative margin on distances: more than rounding of roots and double sums takes */
 
 struct worker_state { /* buffers of one worker */
     struct tessi_context context;
     char *scratch;
-    int32_t list[CHUNK]; /* those of a chunk that are searched for */
+    int32_t list[CHUNK]; /* vectors of the chunk that need a search */
     int64_t searched;
 };
 
@@ -33,12 +33,12 @@ struct lloyd {
     struct tess_kmeans_report *report;
     struct tessi_workers *workers;
     struct tessi_nearest search;
-    int64_t p, d, k, iteration, columns; /* columns: of the sums that one task adds */
-    int64_t first, n;                    /* the batch: which vectors */
-    const float *rows;                   /* and where */
-    float *buffer;                         /* for a batch of a pool that is not in memory */
+    int64_t p, d, k, iteration, columns; /* columns: of the sums, added up by one task */
+    int64_t first, n;                    /* the batch: first vector and number */
+    const float *rows;                   /* the batch's vectors */
+    float *buffer;                       /* memory for a batch of a pool that is read from elsewhere */
     float *centres;                      /* (K, D) */
-    char *ready;                         /* the centres, for the search */
+    char *ready;                         /* the centres, prepared for the search */
     struct worker_state *worker_state;   /* one for each worker */
     int32_t *code;                       /* (P), and of the centres: (K) */
     double *own, *other;                 /* (P): u squared; l */
@@ -104,7 +104,7 @@ static void close_lloyd(struct lloyd *l)
     tessi_search_nearest_drop(&l->search);
 }
 
-/* Vectors first .. first + n - 1: where they are, or brought into memory. */
+/* Makes vectors first .. first + n - 1 the batch: where they lie in memory, or read into the buffer. */
 static int kmeans_fetch(struct tess_context *ctx, struct lloyd *l, int64_t first, int64_t n)
 {
     l->first = first;
@@ -121,7 +121,7 @@ static int fetch_batch(struct tess_context *ctx, struct lloyd *l, int64_t first)
     return kmeans_fetch(ctx, l, first, l->p - first < BATCH ? l->p - first : BATCH);
 }
 
-/* Runs a task of the hands; the first that failed says why. */
+/* Runs a task on all workers; the first worker that failed gives the message. */
 static int kmeans_work(struct tess_context *ctx, struct lloyd *l, int64_t n, void (*task)(void *user, int worker, int64_t i))
 {
     int workers = tessi_base_workers_count(l->workers);
@@ -159,7 +159,7 @@ static void kmeans_halve(void *user, int worker, int64_t i)
         l->half[k] *= 0.5;
 }
 
-/* Whether vector i may have another centre by now, (14.3); its distance to the one it has is made exact. */
+/* 1 when vector i may have another nearest centre by now, (14.3); makes its distance to the present one exact. */
 static int may_move(struct lloyd *l, int64_t i)
 {
     int32_t code = l->code[i];
@@ -187,7 +187,7 @@ static void assign_chunk(void *user, int worker, int64_t chunk)
             (void)h->context.context.fail(&h->context.context, TESS_E_DATA, "k-means: the pool has a vector that is not finite");
 }
 
-/* Some columns of the sums. */
+/* Adds the batch's vectors to some columns of the centres' sums. */
 static void add_columns(void *user, int worker, int64_t i)
 {
     struct lloyd *l = user;
@@ -230,7 +230,7 @@ static int kmeans_assign(struct tess_context *ctx, struct lloyd *l)
 
 /* ---- update -------------------------------------------------------------------------------------------------------- */
 
-/* A centre without vectors takes the one that is farthest from its own, from a centre that has more than it. */
+/* Refills each empty centre with the vector that is farthest from its own centre, out of the centres that have more than one. */
 static int give_to_empty(struct tess_context *ctx, struct lloyd *l)
 {
     for (int64_t k = 0; k < l->k; k++) {
@@ -255,7 +255,7 @@ static int give_to_empty(struct tess_context *ctx, struct lloyd *l)
     return TESS_OK;
 }
 
-/* A centre to the mean of its vectors (14.2). */
+/* Moves a centre to the mean of its vectors (14.2). */
 static void move_centre(void *user, int worker, int64_t k)
 {
     struct lloyd *l = user;
@@ -270,7 +270,7 @@ static void move_centre(void *user, int worker, int64_t k)
     l->moved[k] = square;
 }
 
-/* All centres; then bounds are lower by as much as the centre that moved most has moved. */
+/* Moves all centres, then lowers the bounds by as much as the centre that moved most has moved. */
 static void move_centres(struct lloyd *l)
 {
     double max = 0.0;

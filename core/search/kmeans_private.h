@@ -1,4 +1,4 @@
-/* Shared by seeding and Lloyd's iterations. SPDX-License-Identifier: MIT */
+/* Declarations shared by k-means seeding and Lloyd's iterations. SPDX-License-Identifier: MIT */
 #ifndef TESSI_KMEANS_PRIVATE_H
 #define TESSI_KMEANS_PRIVATE_H
 

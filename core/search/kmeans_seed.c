@@ -1,5 +1,5 @@
-/* Where k-means begins (docs/models.md, "k-means"; Arthur and Vassilvitskii, "k-means++"; Bachem et al., "Fast and provably good seedings
- * for k-means", algorithm 2). Draws are keyed by the centre's number, distances are in double, so the seeds are the same on any threads.
+/* Seeding of k-means (docs/models.md, "k-means"; Arthur and Vassilvitskii, "k-means++"; Bachem et al., "Fast and provably good seedings for
+ * k-means", algorithm 2). Draws are keyed by the centre's number, distances are in double, so the seeds are the same on any threads.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/kernels/kernels.h"
@@ -46,7 +46,7 @@ static int64_t kmeans_seed_below(const struct tess_stream *random, uint64_t i, i
     return at < n ? at : n - 1;
 }
 
-/* The least of what a row has and its distance to the newest centre. */
+/* Lowers a row's squared distance to the nearest centre by the newest centre. */
 static void kmeans_seed_nearer(void *user, int worker, int64_t i)
 {
     struct seeding *s = user;
@@ -59,7 +59,7 @@ static void kmeans_seed_nearer(void *user, int worker, int64_t i)
     }
 }
 
-/* Over the whole pool, for the newest centre; gives the sum. */
+/* Updates the whole pool's squared distances for the newest centre; gives their sum. */
 static int measure_pool(struct tess_context *ctx, struct seeding *s, double *sum)
 {
     *sum = 0.0;
@@ -91,7 +91,7 @@ static int64_t kmeans_seed_pick(const struct seeding *s, double u, double sum)
     return last;
 }
 
-/* The same from the running sums themselves. */
+/* Draws as above, from a table of running sums. */
 static int64_t pick_below(const double *running, int64_t n, double u)
 {
     double at = u * running[n - 1];
@@ -118,7 +118,7 @@ static int plus_plus(struct tess_context *ctx, struct seeding *s)
     return TESS_OK;
 }
 
-/* Candidates against all centres so far. */
+/* Squared distance of each candidate to the nearest centre so far. */
 static void kmeans_seed_judge(void *user, int worker, int64_t i)
 {
     struct seeding *s = user;

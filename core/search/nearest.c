@@ -199,7 +199,7 @@ static void nearest_measure(const struct search *q, const float *z, int32_t code
     }
 }
 
-/* Forgets who is above the limit by now. */
+/* Drops the candidates that are above the limit by now. */
 static void thin_out(struct row *w)
 {
     int32_t kept = 0;
@@ -297,7 +297,7 @@ static void finish_row(const struct search *q, const float *z, const float *mean
         found->beyond[i] = beyond;
 }
 
-struct vectors { /* those of one call */
+struct vectors { /* vectors of one call */
     const float *x;
     const int32_t *list;
     int64_t n;
@@ -308,7 +308,7 @@ static int64_t index_of(const struct vectors *v, int64_t p)
     return v->list ? v->list[p] : p;
 }
 
-/* Vectors first .. first + m - 1 as operands. */
+/* Prepares vectors first .. first + m - 1 as operands of the product. */
 static void start_tile(const struct tessi_nearest *s, const char *ready, const struct vectors *v, int64_t first, int64_t m, char *scratch)
 {
     struct row *row = (struct row *)(void *)scratch;

@@ -18,21 +18,23 @@ struct tessi_nearest {
     size_t operand, score, kernel_scratch, operand_bytes; /* where in the scratch; of one vector */
 };
 
-/* Where to put what is found of vector i: NULL for what is not wanted. */
+/* Results of the search for vector i: arrays to be filled, NULL for one that is not wanted. */
 struct tessi_nearest_found {
     int32_t *code;  /* nearest row, of equals the lowest; -1: the vector is not finite, or no row is */
     double *square; /* its squared distance */
     double *beyond; /* a distance that no other row is below */
 };
 
-/* For up to `rows` vectors at a time. `operands` decides about speed alone; TESSI_NEAREST_AUTO takes what is fastest on this processor. */
+/* Plans a search for up to `rows` vectors at a time. `operands` decides about speed alone; TESSI_NEAREST_AUTO takes what is fastest on this
+ * processor. */
 #define TESSI_NEAREST_AUTO (-1)
 int tessi_search_nearest_plan(struct tess_context *ctx, struct tessi_runtime *runtime, int64_t rows, int64_t codebook_size, int64_t d,
                               int32_t operands, struct tessi_nearest *out) TESS_CHECKED;
 void tessi_search_nearest_drop(struct tessi_nearest *s);
-/* book (K, D) -> ready, of ready_bytes, aligned to 64. Fails when the backend does. */
+/* Prepares a codebook (K, D) into `ready`, of ready_bytes, aligned to 64. Fails when the backend does. */
 int tessi_search_nearest_ready(const struct tessi_nearest *s, const float *codebook, char *ready) TESS_CHECKED;
-/* Vector i, for i in list[0 .. n - 1], or for i in 0 .. n - 1 when list is NULL, of x (.., D). `scratch` is aligned to 64. [any thread] */
+/* Searches for vector i, for i in list[0 .. n - 1], or for i in 0 .. n - 1 when list is NULL, of x (.., D). `scratch` is aligned to 64.
+ * [any thread] */
 int tessi_search_nearest_find(const struct tessi_nearest *s, struct tess_context *ctx, const float *codebook, const char *ready,
                               const float *x, const int32_t *list, int64_t n, char *scratch,
                               const struct tessi_nearest_found *found) TESS_CHECKED;

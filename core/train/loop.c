@@ -26,14 +26,14 @@ struct loop {
     int32_t objectives;
     struct tessi_context *fill_call; /* one a worker */
     int workers;
-    double *squares;              /* scratch for the gradient's length */
+    double *squares;              /* scratch for the gradient's norm */
     int64_t saved;                /* step of the checkpoint there is; -1: none */
-    struct tessi_curve curve;     /* its series: objectives, the graph's columns, the stage's */
-    double log_sum[TESSI_CURVE_SERIES]; /* since the last line of the log, of `logged` steps */
+    struct tessi_curve curve;     /* series: objectives, the graph's columns, the stage's */
+    double log_sum[TESSI_CURVE_SERIES]; /* sums since the last line of the log, over `logged` steps */
     int64_t logged;
     double first[MAX_TENSORS];    /* values of the objectives at the first step */
-    int32_t far;                  /* the first objective that is far above that by now; -1: none */
-    int told;                     /* the user has been told */
+    int32_t far;                  /* the first objective that is far above its first value by now; -1: none */
+    int told;                     /* divergences so far; only the first is warned of */
 };
 
 int tess_training_microbatches(struct tess_context *ctx, const struct tess_training_params *p, int64_t *microbatches)
@@ -99,7 +99,7 @@ int64_t tess_training_sample(uint64_t seed, int64_t n, int64_t position)
 
 /* ---- series ---- */
 
-/* Columns that components of the graph want, and those of the stage. */
+/* Numbers of the curve's columns: those of the graph's components; and, with them, those of the stage. */
 static int32_t graph_columns(const struct tess_training *t)
 {
     return t->graph->columns;
@@ -288,8 +288,8 @@ static int loop_fill(struct tess_context *ctx, struct loop *l)
     return TESS_OK;
 }
 
-/* Where something is not a number: what there is to resume at. A changed parameter is another training, which starts over, and the same
- * one is the same to the last bit: nobody is told that going on would help. */
+/* End of the message on a NaN or infinite value: the last checkpoint. A changed parameter is another training, which starts over, and the
+ * same one is the same to the last bit: nobody is told that going on would help. */
 static const char *loop_kept(const struct loop *l, char *text, size_t capacity)
 {
     if (l->saved < 0)
@@ -308,7 +308,7 @@ static int loop_diverged(struct tess_context *ctx, const struct loop *l, const c
                      what, name, value, (long long)l->step, loop_kept(l, text, sizeof text));
 }
 
-/* An operation met such a value, and said so. */
+/* Completes the message of an operation that met a NaN or infinite value. */
 static int step_failed(struct tess_context *ctx, const struct loop *l, int status)
 {
     char text[700], said[900];
@@ -329,7 +329,8 @@ static int check_losses(struct tess_context *ctx, const struct loop *l)
     return TESS_OK;
 }
 
-/* Before the weights are touched. A length may be infinite where all values are finite: squares of more than 1e19 overflow. */
+/* Check of the gradient, made before the weights are updated. A norm may be infinite where all values are finite: squares of more than 1e19
+ * overflow. */
 static int check_gradient(struct tess_context *ctx, const struct loop *l, double length)
 {
     const struct tess_weights *w = l->t->weights;
@@ -337,7 +338,8 @@ static int check_gradient(struct tess_context *ctx, const struct loop *l, double
     return name ? loop_diverged(ctx, l, "the gradient of ", name, length) : TESS_OK;
 }
 
-/* Weights at offsets from .. to: all before a checkpoint and at the end, what is not trained after the stage has changed it. */
+/* Check of the weights at offsets from .. to: all of them before a checkpoint and at the end, untrained ones after the stage has changed
+ * them. */
 static int loop_check_weights(struct tess_context *ctx, const struct loop *l, int64_t from, int64_t to)
 {
     const struct tess_weights *w = l->t->weights;
@@ -345,8 +347,9 @@ static int loop_check_weights(struct tess_context *ctx, const struct loop *l, in
     return name ? loop_diverged(ctx, l, "a value of ", name, NAN) : TESS_OK;
 }
 
-/* A loss that is ten times what untrained weights had is worse than any answer without thought: training goes up, not down. Where a critic
- * judges, the loss holds a term that begins later and is weighed by up to 1e4, so it takes a thousand times (docs/models.md, section 8). */
+/* Factor above the first loss that counts as divergence. Ten times the loss of untrained weights is worse than a constant answer: training
+ * goes up, not down. Where a critic judges, the loss holds a term that begins later and is weighed by up to 1e4, so it takes a thousand
+ * times (docs/models.md, section 8). */
 static double far_above(const struct loop *l)
 {
     return l->objectives > 1 ? 1000.0 : 10.0;
@@ -465,7 +468,7 @@ static int loop_train(struct tess_context *ctx, struct loop *l)
     return l->curve.points ? put_curve(ctx, l) : TESS_OK;
 }
 
-/* TESS_OK for a training whose parts are there and of this program's layout. */
+/* TESS_OK for a struct tess_training whose required members are set and whose layout is this program's. */
 static int loop_check(struct tess_context *ctx, const struct tess_stage_run *r, const struct tess_training *t)
 {
     if (!r || !t || !TESS_HAS(t, groups))

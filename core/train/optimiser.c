@@ -28,9 +28,9 @@ struct work {
     const struct tessi_optimiser *o;
     int64_t step;
     const float *gradient;
-    float *value, *m, *v, *average; /* average NULL: not this step */
+    float *value, *m, *v, *average; /* average NULL: no averaging in this step */
     struct tessi_adam adam;
-    double *squares; /* one a piece */
+    double *squares; /* one sum of squares a piece */
 };
 
 static int64_t piece_size(const struct work *k, int64_t i)
@@ -47,7 +47,7 @@ static void square_piece(void *user, int worker, int64_t i)
     k->squares[i] = tessi_kernels()->dot(piece_size(k, i), g, g);
 }
 
-/* The step at which this weight's optimiser began. */
+/* Step at which this weight's optimiser began. */
 static int64_t first_step(const struct tessi_optimiser *o, const char *name)
 {
     const char *at = (const char *)o->group;
@@ -59,7 +59,7 @@ static int64_t first_step(const struct tessi_optimiser *o, const char *name)
     return 0;
 }
 
-/* The part of weight `item` inside [from, to), with or without decay as it asks. */
+/* Updates piece i of the trained block, weight by weight, without decay where a weight asks for none. */
 static void step_piece(void *user, int worker, int64_t i)
 {
     struct work *k = user;

@@ -9,12 +9,12 @@
 
 /* Learning rate of `step` (from 0): linear warm-up to lr at step warmup, then constant or half a cosine down to lr_final lr. */
 double tessi_train_learning_rate(const struct tess_training_params *p, int64_t step);
-/* The gradient's length over all trained weights, which is not finite where a value is not; or where the sum of squares is too large.
- * `squares` is scratch for tessi_train_gradient_pieces values. */
+/* Norm of the gradient over all trained weights; not finite where a value is not, or where the sum of squares overflows. `squares` is
+ * scratch for tessi_train_gradient_pieces values. */
 int64_t tessi_train_gradient_pieces(const struct tess_weights *w);
 double tessi_train_gradient_length(struct tessi_workers *pool, struct tess_weights *w, const float *gradient, double *squares);
-/* One step on all workers: clipping by the gradient's length (0 where nothing is clipped), moments, weights, moving average. `gradient` has
- * the trained block's layout. Element by element, so the bits do not depend on the workers. */
+/* Optimiser step on all workers: clipping by the gradient's norm `length` (0 where nothing is clipped), moments, weights, moving average.
+ * `gradient` has the trained block's layout. Computed element by element, so the bits do not depend on the workers. */
 struct tessi_optimiser {
     const struct tess_training_params *p;
     const struct tess_training_group *group; /* weights that begin later; may be NULL */

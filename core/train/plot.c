@@ -54,7 +54,7 @@ static struct scale scale_of(int64_t points, int32_t series, const float *curve,
     return s;
 }
 
-/* From 0 at the bottom to 1; in the middle where there is one value alone. */
+/* Height of a value, 0 at the bottom to 1 at the top; the middle where all values are equal. */
 static double plot_height(const struct scale *s, double value)
 {
     double from = s->logarithmic ? log(s->least) : s->least, to = s->logarithmic ? log(s->max) : s->max;
@@ -74,7 +74,7 @@ static void draw_panel(uint8_t *page, int64_t points, int32_t series, const floa
         plot_dot(page, top - 1, BORDER + x, FRAME);
         plot_dot(page, bottom, BORDER + x, FRAME);
     }
-    for (int64_t x = 0, i = 0; x < wide; x++) { /* the point whose steps this column is of */
+    for (int64_t x = 0, i = 0; x < wide; x++) { /* i: the point whose steps this column shows */
         while (i + 1 < points && (double)curve[i * (1 + series)] < end * (double)(x + 1) / (double)wide)
             i++;
         int64_t y = bottom - 1 - (int64_t)(plot_height(&s, (double)curve[i * (1 + series) + 1 + which]) * (double)(bottom - 1 - top));
