@@ -1,4 +1,4 @@
-/* What import and export share. SPDX-License-Identifier: MIT */
+/* Declarations shared by import and export. SPDX-License-Identifier: MIT */
 #ifndef TESSI_EXCHANGE_PRIVATE_H
 #define TESSI_EXCHANGE_PRIVATE_H
 
@@ -12,10 +12,10 @@
 
 /* ---- file_format.c ---- */
 
-/* The component x->as with x->parameter. */
+/* Opens an instance of the component x->as, with x->parameter. */
 int tessi_exchange_checkpoint_open(struct tess_context *ctx, const struct tessi_exchange *x, struct tess_instance **out) TESS_CHECKED;
-/* An instance of the format that knows the file's first bytes, with the file opened; or of the one that is written and called like the
- * path's ending. */
+/* Opens an instance of the format that recognises the file's first bytes, with the file opened; or, for writing, of the one named like the
+ * path's extension. */
 int tessi_exchange_format_read(struct tess_context *ctx, const char *path, struct tess_instance **out) TESS_CHECKED;
 int tessi_exchange_format_for(struct tess_context *ctx, const char *path, struct tess_instance **out) TESS_CHECKED;
 /* "checkpoint/1 NAME, ID VERSION; format/1 ...": for provenance. */
@@ -25,7 +25,7 @@ const char *tessi_exchange_plugins(const struct tess_instance *checkpoint, const
 
 /* 1 when an entry of this shape is the weight `ours` in this layout. */
 int tessi_exchange_layout_fits(int32_t layout, int32_t rank, const int64_t *dim, const struct tess_tensor *ours);
-/* Values of a weight of that shape, from there to here or, when `back`, from here to there. */
+/* Copies the values of a weight of that shape from the checkpoint's layout to ours or, when `back`, from ours to the checkpoint's. */
 void tessi_exchange_layout_move(int32_t layout, const struct tess_tensor *ours, int back, const float *from, float *to);
 /* "f32 (32, 3, 3, 3)" */
 const char *tessi_exchange_entry_text(const struct tess_entry *e, char *text, size_t capacity);
@@ -36,16 +36,16 @@ struct tessi_import {
     const struct tessi_exchange *x;
     struct tess_instance *checkpoint, *format;
     struct tess_artefact *tokenizer;
-    struct tess_entry *entry;    /* all of the file */
+    struct tess_entry *entry; /* every entry of the file */
     struct tess_import_plan plan;
     struct tess_tokenizer autoencoder;
     struct tess_prior prior;
-    struct tess_instance *critic; /* of the autoencoder, where it comes with one */
-    struct tess_weights *weights; /* of the model, by name and shape; never sealed */
+    struct tess_instance *critic; /* the autoencoder's critic, where the checkpoint has one */
+    struct tess_weights *weights; /* the model's weights by name and shape; never sealed */
     struct tess_graph *graph;
-    int64_t *source;             /* by weight: the entry it comes from */
-    char digest[TESS_DIGEST_TEXT]; /* of the file */
-    struct tessi_witness witness;  /* the file as it was then */
+    int64_t *source;               /* [weight]: number of its entry */
+    char digest[TESS_DIGEST_TEXT]; /* digest of the file */
+    struct tessi_witness witness;  /* identity of the file when it was digested */
 };
 
 /* Opens the model that the plan's attributes describe and completes them; finds each weight's entry. */

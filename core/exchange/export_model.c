@@ -1,5 +1,5 @@
-/* A checkpoint for others out of a model: each weight under the name and in the layout that the architecture's own programs read. Values
- * pass one tensor at a time and keep their bits. SPDX-License-Identifier: MIT */
+/* Export of a model as another program's checkpoint: each weight under the name and in the layout that the architecture's own programs
+ * read. Values pass one tensor at a time and keep their bits. SPDX-License-Identifier: MIT */
 #include "core/base/aside.h"
 #include "core/exchange/exchange_private.h"
 #include "core/store/store.h"
@@ -12,10 +12,10 @@ struct export {
     const struct tessi_exchange *x;
     struct tess_instance *checkpoint, *format;
     struct tess_artefact *model;
-    char *names; /* of the weights, TESS_ENTRY_NAME bytes each */
+    char *names; /* names of the weights, TESS_ENTRY_NAME bytes each */
     struct tess_export_plan plan;
-    struct tess_entry *entry; /* of the weights that are taken */
-    int64_t *source, taken;   /* the weights they are */
+    struct tess_entry *entry; /* entries of the weights that are exported */
+    int64_t *source, taken;   /* source: weight that each entry is made of */
     struct tessi_aside *file;
     float *there;
     struct tess_tensor held; /* the weight in there, to be freed */

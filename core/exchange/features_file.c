@@ -15,9 +15,9 @@ struct reading {
     const char *scope, *path;
     struct tess_weights *weights;
     struct tess_instance *format;
-    int64_t *source;  /* by weight: the entry it comes from, -1 for none */
+    int64_t *source;  /* [weight]: number of its entry, -1: none */
     int32_t *layout;  /* by weight */
-    float *there;     /* room for the largest */
+    float *there;     /* buffer for the largest tensor */
 };
 
 static int in_scope(const struct reading *r, int64_t i)

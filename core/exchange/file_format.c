@@ -1,4 +1,4 @@
-/* Which checkpoint was asked for, and which format a file has. SPDX-License-Identifier: MIT */
+/* Lookup of the checkpoint component by name, and of the file format by first bytes or extension. SPDX-License-Identifier: MIT */
 #include "core/base/inject.h"
 #include "core/exchange/exchange_private.h"
 #include "core/config/yaml.h"
@@ -13,7 +13,7 @@
 
 enum { HEAD = 64 };
 
-/* "NAME, NAME": all of a kind, but of formats to be written only those that can. */
+/* List "NAME, NAME" of the components of a kind; for writing, only the formats that can write. */
 static const char *file_format_names_of(const struct tessi_registry *r, const char *kind, int written, char *text, size_t capacity)
 {
     const struct tess_component *k;
@@ -28,7 +28,7 @@ static const char *file_format_names_of(const struct tessi_registry *r, const ch
 
 /* ---- checkpoints --------------------------------------------------------------------------------------------------- */
 
-/* "height=64" as a child of the map. */
+/* Adds a parameter such as "height=64" as a child of the map. */
 static int add_parameter(struct tess_context *ctx, struct tessi_config *map, const char *text)
 {
     const char *equals = strchr(text, '=');

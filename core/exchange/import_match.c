@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Tensors that nobody knows: the first three by name. */
+/* Fails when there are tensors that the checkpoint's plugin does not know, with the names of the first three. */
 static int import_match_check_mask(struct tess_context *ctx, const struct tessi_import *m)
 {
     const char *name[3] = {NULL};

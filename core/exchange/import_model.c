@@ -1,5 +1,5 @@
-/* A model out of a checkpoint of others: the file is read, told what it is, matched, and written as an artefact like one that was trained
- * here. Values pass one tensor at a time. SPDX-License-Identifier: MIT */
+/* Import of another program's checkpoint as a model: the file is read, identified, matched, and written as an artefact like one that was
+ * trained here. Values pass one tensor at a time. SPDX-License-Identifier: MIT */
 #include "core/base/attributes_private.h"
 #include "core/exchange/exchange_private.h"
 #include "core/store/store.h"
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Before anything of it is read, so that nothing can be of a file that was there earlier. */
+/* Digest of the file, computed before anything else is read from it, so that nothing can come from a file that was there earlier. */
 static int digest_file(struct tess_context *ctx, struct tessi_import *m)
 {
     struct tess_digest d;
@@ -50,7 +50,8 @@ static int import_model_list_entries(struct tess_context *ctx, struct tessi_impo
     return tessi_base_attrs_new(ctx, &m->plan.attrs);
 }
 
-/* What the file is. A prior knows whose codes it is of; its digest is the host's to add. */
+/* Identifies the model in the file: the checkpoint's plugin plans the import from the entries' names. For a prior, adds the digest of the
+ * tokenizer whose codes it models. */
 static int import_model_tell(struct tess_context *ctx, struct tessi_import *m)
 {
     const struct tess_checkpoint_1 *checkpoint = tess_instance_ops(m->checkpoint, "checkpoint/1");
@@ -86,7 +87,7 @@ static int check_finite(struct tess_context *ctx, const struct tessi_import *m, 
     return TESS_OK;
 }
 
-/* there and here: room for the largest weight. */
+/* values in the checkpoint's layout and in ours: buffers for the largest weight */
 static int write_weight(struct tess_context *ctx, struct tessi_import *m, int64_t i, float *there, float *here, struct tess_artefact *a)
 {
     const struct tess_format_1 *format = tess_instance_ops(m->format, "format/1");

@@ -1,10 +1,10 @@
-/* How a weight lies there and here. SPDX-License-Identifier: MIT */
+/* Conversion of a weight's layout between a checkpoint's convention and ours. SPDX-License-Identifier: MIT */
 #include "core/exchange/exchange_private.h"
 #include "core/plug/plug_private.h"
 
 #include <string.h>
 
-/* The dimensions that are not 1, in order. */
+/* Copies the dimensions other than 1, in order; gives their number. */
 static int32_t layout_of_others_squeeze(int32_t rank, const int64_t *dim, int64_t *out)
 {
     int32_t n = 0;

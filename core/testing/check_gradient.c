@@ -25,13 +25,13 @@ struct gradient_check {
     struct tess_tensor *in, *total, *made, *mix; /* integer inputs; all totals; by output: where it is among them, and its factors */
     void *memory;
     double largest; /* derivative of the tensor at hand */
-    int depends;    /* some element has a derivative, by either way */
+    int depends;    /* some element has a derivative other than 0, by either way */
 };
 
-/* Gradient check of one element: its value, backward derivative, central difference, the difference's rounding error, relative error. */
+/* Gradient check of one element: value, backward derivative, central difference, estimated rounding error of the difference, error. */
 struct slope {
     double value, backward, difference, rounding, error;
-    int kink; /* what is off may be a kink's doing */
+    int kink; /* the error may come from a kink near by */
 };
 
 static double or_default(double value, double otherwise)
@@ -81,7 +81,7 @@ static struct tess_node *times_factors(struct tess_graph *g, struct tess_node *o
     return tess_affine(g, tess_mean_all(g, tess_mul(g, out, factors)), (float)tess_tensor_count(&shape), 0.0f);
 }
 
-/* Nothing, by way of every input: without it an objective that depends on none could not be sealed, and the reason would be another. */
+/* Adds zero times every input: without it an objective that depends on none could not be sealed, and the message would be another. */
 static struct tess_node *add_nothing(struct gradient_check *k, struct tess_node *sum)
 {
     struct tess_graph *g = k->g.graph;
@@ -184,7 +184,7 @@ static int prepare(struct gradient_check *k)
 
 /* ---- differences ------------------------------------------------------------------------------------------------------ */
 
-/* The objective with element `at` set to x, and what rounding of the outputs may make of it. */
+/* Objective with element `at` set to x, and the error that rounding the outputs to f32 may cause in it. */
 static int objective(struct gradient_check *k, float *at, double x, double *value, double *rounding)
 {
     float was = *at;
@@ -206,7 +206,7 @@ static int objective(struct gradient_check *k, float *at, double x, double *valu
     return status;
 }
 
-/* The derivative at *at, by steps of h and h / 2, and whether the two sides tell of a kink near by. */
+/* Central difference at *at, by steps of h and h / 2, and whether its two sides differ as at a kink. */
 static int measure(struct gradient_check *k, float *at, double h, struct slope *s)
 {
     double f[5], rounding[5], x[5];
@@ -230,7 +230,7 @@ static int measure(struct gradient_check *k, float *at, double h, struct slope *
     return TESS_OK;
 }
 
-/* Derivative of element i of weight `name` by the backward pass, where it is now. */
+/* Backward derivative of element i of weight `name`, at the weights' present values. */
 static int backward(struct gradient_check *k, const char *name, int64_t i, double *out)
 {
     struct tess_tensor gradient;
@@ -240,7 +240,7 @@ static int backward(struct gradient_check *k, const char *name, int64_t i, doubl
     return TESS_OK;
 }
 
-/* Looks at one element, at a kink at others of its values near by: s->kink stays 1 where all of them are at one. */
+/* Checks one element; at a kink, other values near by in its place: s->kink stays 1 where all of them are at one. */
 static int look_at(struct gradient_check *k, const char *name, float *at, int64_t i, struct slope *s)
 {
     const float was = *at;

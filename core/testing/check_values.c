@@ -1,4 +1,4 @@
-/* Tensors made up, and tensors compared, with a sentence on the worst element. SPDX-License-Identifier: MIT */
+/* Random test tensors, and comparison of tensors with a message on the worst element. SPDX-License-Identifier: MIT */
 #include "core/testing/testing.h"
 
 #include <math.h>

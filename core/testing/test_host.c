@@ -1,4 +1,4 @@
-/* The host of a plugin's own tests: a runtime without a program around it. SPDX-License-Identifier: MIT */
+/* Host for a plugin's own tests: a runtime without a program around it. SPDX-License-Identifier: MIT */
 #include "core/base/context.h"
 #include "core/base/memory.h"
 #include "core/host/runtime.h"
@@ -10,14 +10,14 @@
 struct tess_test_host {
     struct tessi_context context;
     struct tessi_runtime *runtime;
-    int64_t before; /* bytes in use when it was opened */
+    int64_t before; /* bytes in use when the host was opened */
 };
 
 int tess_test_host_open(const struct tess_test_options *o, struct tess_test_host **out)
 {
     static const struct tess_test_options defaults = {.size = sizeof defaults};
     const struct tess_test_options *given = o ? o : &defaults;
-    struct tess_test_host *h = calloc(1, sizeof *h); /* not of what it accounts for */
+    struct tess_test_host *h = calloc(1, sizeof *h); /* not counted: the host is no part of the memory it accounts for */
     *out = h;
     if (!h)
         return TESS_E_MEMORY;

@@ -1,4 +1,4 @@
-/* A piece of a graph run once over given values. SPDX-License-Identifier: MIT */
+/* Test helper: runs a recorded piece of a graph once over given values. SPDX-License-Identifier: MIT */
 #include "core/testing/testing.h"
 
 #include <stdio.h>
@@ -53,7 +53,8 @@ int tessi_testing_graph_record(struct tess_context *ctx, const struct tess_test_
     return TESS_OK;
 }
 
-/* An output with a row for each sample is one of the graph's; anything else is added up over the microbatches. */
+/* 1 for an output with a row for each sample, which becomes an output of the graph; any other becomes a total, added up over the
+ * microbatches. */
 static int by_sample(const struct tessi_testing_graph *g, const struct tess_tensor *shape)
 {
     return shape->rank > 0 && shape->dim[0] % g->rows == 0;
@@ -75,7 +76,7 @@ static int declare_outputs(struct tess_context *ctx, const struct tess_test_grap
     return TESS_OK;
 }
 
-/* The graph's own numbering: the piece may have declared outputs and totals itself. */
+/* Outputs and totals by the graph's own numbering: the piece may have declared some itself. */
 struct places {
     struct tess_tensor *out, *total;
     int32_t outputs, totals;
@@ -95,7 +96,7 @@ static int find_places(struct tess_context *ctx, const struct tessi_testing_grap
     return TESS_OK;
 }
 
-/* Memory for output i, put where the graph writes it. */
+/* Allocates output i and puts it where the graph writes it. */
 static int place_output(struct tess_context *ctx, const struct tessi_testing_graph *g, const struct places *p, int32_t i,
                         struct tess_tensor *out)
 {

@@ -1,14 +1,14 @@
-/* What the files of core/testing share. SPDX-License-Identifier: MIT */
+/* Private declarations of core/testing. SPDX-License-Identifier: MIT */
 #ifndef TESSI_TESTING_H
 #define TESSI_TESTING_H
 
 #include <tessera/test.h>
 
-/* What a graph under test is made of while it is recorded and run. */
+/* Graph under test, with its weights and the nodes of its inputs and outputs. */
 struct tessi_testing_graph {
     struct tess_graph *graph;
     struct tess_weights *weights, *own; /* `own` is freed at the end */
-    int64_t rows, microbatches;         /* samples of a microbatch */
+    int64_t rows, microbatches;         /* rows: samples of a microbatch */
     struct tess_node **in, **out;       /* [inputs], [outputs] */
 };
 
