@@ -1,4 +1,4 @@
-/* Features of two sets, as they come and merged. SPDX-License-Identifier: MIT */
+/* Feature vectors of two sets, collected block by block and merged. SPDX-License-Identifier: MIT */
 #include "kit/metric/feature_sets.h"
 
 #include <math.h>
@@ -97,7 +97,7 @@ int feature_sets_unpack(void *self, struct tess_context *ctx, void *state, const
     return TESS_OK;
 }
 
-/* Twice: a list that grows, and the state that is merged into another. */
+/* Memory for a plan, twice the vectors: a list that grows, and the state that is merged into another. */
 int64_t feature_sets_bytes(void *self, const struct tess_metric_shape *s)
 {
     (void)self;

@@ -1,4 +1,4 @@
-/* The state of a metric that needs all features at its end: the vectors of both sets. SPDX-License-Identifier: MIT */
+/* State of a metric that needs all features at its end: the vectors of both sets. SPDX-License-Identifier: MIT */
 #ifndef KIT_METRIC_FEATURE_SETS_H
 #define KIT_METRIC_FEATURE_SETS_H
 
@@ -6,9 +6,9 @@
 #include <tessera/kind/metric.h>
 
 struct feature_sets {
-    int64_t features;             /* D */
-    int64_t rows[2], capacity[2]; /* of TESS_METRIC_IMAGES and TESS_METRIC_SAMPLES */
-    float *vector[2];             /* (rows, D) */
+    int64_t features;             /* D, values of a vector */
+    int64_t rows[2], capacity[2]; /* [set]: TESS_METRIC_IMAGES and TESS_METRIC_SAMPLES */
+    float *vector[2];             /* [set]: (rows, D) */
 };
 
 /* Functions of struct tess_metric_1, for a table to point at. */

@@ -1,4 +1,4 @@
-/* Rows into blocks, blocks into states, states into a tree. SPDX-License-Identifier: MIT */
+/* Collects rows into blocks, accumulates each block into a state, and merges the states in a binary tree. SPDX-License-Identifier: MIT */
 #include "kit/metric/measure.h"
 
 #include <stdio.h>
@@ -79,7 +79,7 @@ int64_t measure_bytes(const struct measure *m)
     return bytes;
 }
 
-/* The two states on top become one. */
+/* Merges the last two states of the tree into one. */
 static int measure_merge_top(struct tess_context *ctx, struct measure *m, int32_t i, struct measure_tree *t)
 {
     void *self = tess_instance_self(m->instance[i]), *next = t->state[--t->count];
@@ -102,7 +102,7 @@ static int measure_push(struct tess_context *ctx, struct measure *m, int32_t i, 
     return TESS_OK;
 }
 
-/* The rows that wait, as a block. */
+/* Accumulates the waiting rows of a set as one block. */
 static int measure_block(struct tess_context *ctx, struct measure *m, int32_t set)
 {
     struct tess_tensor image = m->image, made = m->made, features = m->features[set];
@@ -120,7 +120,7 @@ static int measure_block(struct tess_context *ctx, struct measure *m, int32_t se
     return TESS_OK;
 }
 
-/* How many of n rows the block still takes; they are the caller's to copy. */
+/* Number of the n rows that still fit into the block; the caller copies them. */
 static int64_t measure_take(struct measure *m, int32_t set, int64_t n)
 {
     int64_t room = TESS_METRIC_BLOCK - m->waiting[set], take = n < room ? n : room;
@@ -190,7 +190,7 @@ static int measure_parallel(void *to, struct tess_context *ctx, int64_t n, int (
     return tess_stage_parallel(ctx, r->run, n, measure_call, &t);
 }
 
-/* What is left in the trees, the images' before the samples', into one state. */
+/* Merges the states left in the trees, the images' before the samples', into one. */
 static int measure_gather(struct tess_context *ctx, struct measure *m, int32_t i, void **state)
 {
     struct measure_tree *first = &m->tree[i][0], *second = &m->tree[i][1];

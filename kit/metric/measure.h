@@ -1,5 +1,5 @@
-/* Metrics at work: a stage feeds rows in any batches, and each metric sees them in the blocks and the tree that <tessera/kind/metric.h>
- * promises, whatever the batch and however many the workers. SPDX-License-Identifier: MIT */
+/* Runner of metric/1 components: a stage feeds rows in batches of any size, and each metric sees them in the blocks and the tree that
+ * <tessera/kind/metric.h> promises, whatever the batch and however many the workers. SPDX-License-Identifier: MIT */
 #ifndef KIT_METRIC_MEASURE_H
 #define KIT_METRIC_MEASURE_H
 
@@ -10,7 +10,7 @@
 
 enum { MEASURE_MAX = 16, MEASURE_LEVELS = 48 };
 
-/* States of one metric and one set: of whole subtrees, each of another height, the tallest first. */
+/* Partial states of one metric and one set, each the merge of a whole subtree of blocks; subtrees differ in height, the tallest first. */
 struct measure_tree {
     void *state[MEASURE_LEVELS];
     int64_t blocks[MEASURE_LEVELS];
@@ -24,23 +24,23 @@ struct measure {
     struct tess_metric_shape shape;
     struct measure_tree tree[MEASURE_MAX][2];
     int64_t fed[2];
-    /* rows that do not fill a block yet */
+    /* rows waiting for their block to be full */
     struct tess_tensor image, made, features[2];
     int64_t waiting[2];
 };
 
-/* Those of the instances that want such rows (TESS_METRIC_PAIRS, TESS_METRIC_FEATURES), asked whether they can judge them. The instances
- * stay the caller's. `m` is zeroed. */
+/* Starts measuring by those of the instances that take rows of the kind `wants` (TESS_METRIC_PAIRS, TESS_METRIC_FEATURES), after asking
+ * each whether it can judge such rows. The instances stay the caller's. `m` is zeroed. */
 int measure_open(struct tess_context *ctx, struct measure *m, struct tess_instance *const *instance, int64_t count, uint32_t wants,
                  const struct tess_metric_shape *shape) TESS_CHECKED;
 void measure_close(struct measure *m);
-/* Bytes that it takes, for a plan. */
+/* Memory of the measurement in bytes, for a plan. */
 int64_t measure_bytes(const struct measure *m);
-/* Rows in order: images (n, H, W, C) u8 and what was made of them (n, H, W, C) f32; or features (n, D) f32 of one set. */
+/* Feeds rows in order: images (n, H, W, C) u8 and their reconstructions (n, H, W, C) f32; or features (n, D) f32 of one set. */
 int measure_pairs(struct tess_context *ctx, struct measure *m, const struct tess_tensor *image,
                   const struct tess_tensor *made) TESS_CHECKED;
 int measure_features(struct tess_context *ctx, struct measure *m, int32_t set, const struct tess_tensor *features) TESS_CHECKED;
-/* All rows were fed: results into the artefact, NAME with `suffix` behind, on the workers of the run. */
+/* Finishes after all rows were fed: writes each metric's results into the artefact, computed on the workers of the run. */
 int measure_finish(struct tess_context *ctx, struct measure *m, struct tess_stage_run *run, struct tess_artefact *a) TESS_CHECKED;
 
 #endif

@@ -7,14 +7,14 @@
 
 struct radii_job {
     const struct feature_sets *s;
-    const double *square; /* of the balls; NULL while they are found */
+    const double *square; /* squared radii of the balls; NULL while they are being computed */
     double *radius, *nearest;
     int64_t *balls;
     int64_t k;
     int32_t set, inside;
 };
 
-/* Into the k smallest so far, in rising order. */
+/* Inserts a value into the ascending list of the k smallest so far. */
 static void keep_smallest(double *list, int64_t k, double value)
 {
     int64_t i = k - 1;

@@ -1,10 +1,10 @@
-/* Balls around the vectors of a set, as wide as its k-th nearest other vector is far. SPDX-License-Identifier: MIT */
+/* Balls around the feature vectors of a set, each reaching to its k-th nearest neighbour in the set. SPDX-License-Identifier: MIT */
 #ifndef KIT_METRIC_RADII_H
 #define KIT_METRIC_RADII_H
 
 #include "kit/metric/feature_sets.h"
 
-/* Whether a point on the border of a ball is in it. */
+/* Border rule: a point on the border of a ball is inside it (CLOSED) or not (OPEN). */
 enum { RADII_INSIDE_CLOSED, RADII_INSIDE_OPEN };
 
 /* Squared radii of the `set` of s: of each vector the k-th smallest squared distance to another one of the set, equal ones counted as often
@@ -12,12 +12,12 @@ enum { RADII_INSIDE_CLOSED, RADII_INSIDE_OPEN };
 int radii_of(struct tess_context *ctx, const struct feature_sets *s, int32_t set, int64_t k, const struct tess_metric_sink *sink,
              double *square);
 
-/* What the vectors of one set have to do with the balls of the other. */
+/* Position of one set's vectors relative to the balls of the other set. */
 struct radii_count {
-    int64_t *balls;  /* (rows of the set `points`) in how many balls each of them lies */
-    double *nearest; /* (rows of the set `points`) the squared distance of the nearest centre */
+    int64_t *balls;  /* (rows of the set `points`) number of balls that each vector lies in */
+    double *nearest; /* (rows of the set `points`) squared distance to the nearest centre */
 };
-/* For every vector of the set `points` against the balls around the other set. On all workers. */
+/* Counts, for every vector of the set `points`, the balls of the other set that it lies in. On all workers. */
 int radii_count(struct tess_context *ctx, const struct feature_sets *s, int32_t points, const double *square, int32_t inside,
                 const struct tess_metric_sink *sink, struct radii_count *out);
 

@@ -32,11 +32,11 @@ static int kernel_check(void *self, struct tess_context *ctx, const struct tess_
     return TESS_OK;
 }
 
-/* One draw of the vectors of both sets that are held against each other: all, or a subset. */
+/* Estimate over all vectors of both sets, or over `subsets` drawn subsets of them. */
 struct kernel_job {
     const struct kernel *k;
     const struct feature_sets *s;
-    double *estimate; /* of each subset */
+    double *estimate; /* [subset]: its estimate */
 };
 
 static double kernel_of(const struct kernel *k, const float *a, const float *b, int64_t d)
@@ -50,7 +50,7 @@ static double kernel_of(const struct kernel *k, const float *a, const float *b, 
     return value;
 }
 
-/* A row of the estimate's sums: vector i of the images (set 0), or of the samples. */
+/* Sum of the kernel of vector i of `set` with the vectors of `other`: one row of the kernel matrix, without its diagonal. */
 static double kernel_row(const struct kernel_job *j, int32_t set, int32_t other, const int64_t *from, const int64_t *to, int64_t i,
                          int64_t n)
 {
@@ -63,7 +63,7 @@ static double kernel_row(const struct kernel_job *j, int32_t set, int32_t other,
     return sum;
 }
 
-/* The first `n` of a permutation of `rows` that is keyed by the draw: without replacement. */
+/* Draws the first `n` of a permutation of `rows` keyed by the draw: without replacement. */
 static int kernel_draw(struct tess_context *ctx, const struct kernel *k, int64_t draw, int32_t set, int64_t rows, int64_t n, int64_t **out)
 {
     struct tess_stream stream = {

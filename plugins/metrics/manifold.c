@@ -1,7 +1,6 @@
-/* metric/1 `precision-recall` and `density-coverage`: how many samples lie among the images and how many images among the samples, by the
- * balls around a set's vectors that reach to their k-th nearest neighbour in it (docs/metrics.md; Kynkäänniemi et al., "Improved Precision
- * and Recall Metric for Assessing Generative Models", 2019; Naeem et al., "Reliable Fidelity and Diversity Metrics for Generative Models",
- * 2020).
+/* metric/1 `precision-recall` and `density-coverage`: overlap of the sets of samples and of images in feature space, by balls around a
+ * set's vectors that reach to their k-th nearest neighbour in it (docs/metrics.md; Kynkäänniemi et al., "Improved Precision and Recall
+ * Metric for Assessing Generative Models", 2019; Naeem et al., "Reliable Fidelity and Diversity Metrics for Generative Models", 2020).
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/metric/radii.h"
@@ -24,7 +23,7 @@ static int manifold_check(void *self, struct tess_context *ctx, const struct tes
                      (long long)m->neighbours, (long long)fewest);
 }
 
-/* What both metrics find: balls around the one set, points of the other. */
+/* Squared radii of the balls around one set, and the position of the other set's points relative to them. */
 struct manifold_work {
     double *square;
     struct radii_count count;

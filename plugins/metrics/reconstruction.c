@@ -18,10 +18,10 @@ struct reconstruction {
     int32_t clamp;
 };
 
-/* Sums over what was seen: in double, a block's in one pass. */
+/* Sums over the rows seen, in double, a block's in one pass. */
 struct sums {
-    double total;  /* of squared errors, or of the images' similarities */
-    int64_t count; /* of values, or of images */
+    double total;  /* sum of squared errors, or of the images' similarities */
+    int64_t count; /* number of values, or of images */
 };
 
 static int sums_open(void *self, struct tess_context *ctx, const struct tess_metric_shape *s, void **state)

@@ -24,7 +24,7 @@ static int frechet_check(void *self, struct tess_context *ctx, const struct tess
     return TESS_OK;
 }
 
-/* Two factors of at most 2 D rows and one block, a copy of one that is factorised, the product. */
+/* Memory for a plan: two factors of at most 2 D rows and one block, a copy of one that is factorised, the product. */
 static int64_t frechet_bytes(void *self, const struct tess_metric_shape *s)
 {
     (void)self;
@@ -81,7 +81,7 @@ static int frechet_merge(void *self, struct tess_context *ctx, void *state, void
     struct scatter *s = state, *n = next;
     (void)self;
     for (int set = 0; set < 2; set++) {
-        if (!s[set].rows) { /* it is the other's, bit for bit */
+        if (!s[set].rows) { /* empty: takes the other state's scatter, bit for bit */
             struct scatter none = s[set];
             s[set] = n[set];
             n[set] = none;

@@ -1,4 +1,4 @@
-/* What is known of metric/1 `frechet` without the library that it computes with. SPDX-License-Identifier: MIT */
+/* Table of metric/1 `frechet`, shared by its listing and its library. SPDX-License-Identifier: MIT */
 #ifndef FRECHET_TABLE_H
 #define FRECHET_TABLE_H
 

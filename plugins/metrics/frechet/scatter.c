@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* LAPACK, by column; names and arguments are Fortran's. */
+/* LAPACK prototypes, with Fortran's names and arguments; matrices are column-major. */
 void dgeqrf_(const int *m, const int *n, double *a, const int *lda, double *tau, double *work, const int *lwork, int *info);
 void dgesdd_(const char *job, const int *m, const int *n, double *a, const int *lda, double *s, double *u, const int *ldu, double *vt,
              const int *ldvt, double *work, const int *lwork, int *iwork, int *info, size_t job_length);
@@ -67,7 +67,7 @@ int scatter_merge(struct tess_context *ctx, struct scatter *s, const struct scat
     return s->height > 2 * d ? scatter_reduce(ctx, s) : TESS_OK;
 }
 
-/* F is F^T by column; the factorisation wants F by column. */
+/* Transposes a row-major F, which LAPACK would read column-major, as F^T. */
 static void transpose(const double *from, int64_t rows, int64_t columns, double *to)
 {
     for (int64_t i = 0; i < rows; i++)
@@ -101,7 +101,7 @@ int scatter_reduce(struct tess_context *ctx, struct scatter *s)
     return info == 0 ? TESS_OK : ctx->fail(ctx, TESS_E_FAILED, "a covariance could not be factorised (LAPACK's dgeqrf: %d)", info);
 }
 
-/* Singular values of a (rows, columns) matrix by column, which is overwritten. */
+/* Singular values of a column-major (rows, columns) matrix, which is overwritten. */
 static int singular_values(struct tess_context *ctx, double *a, int64_t rows, int64_t columns, double *value)
 {
     int m = (int)rows, n = (int)columns, one = 1, info = 0, space = -1;
