@@ -46,7 +46,8 @@ static void multiply(const struct tess_dense *d, const float *a, const float *b,
         }
 }
 
-/* One tap of a kernel at one place: x (ci) and y (co) are its pixels, w (co rows of `row`) its weights; one of the three is the result. */
+/* Product at one tap of a convolution's kernel and one place: x (ci) and y (co) are its pixels, w (co rows of `row`) its weights; one of
+ * the three is the result. */
 static void visit(const struct tess_dense *d, float *x, float *w, float *y, int64_t row)
 {
     for (int64_t o = 0; o < d->co; o++)
@@ -85,7 +86,7 @@ static void run_convolution(const struct tess_dense *d, float *a, float *b, cons
         convolve(d, a, c, b);
 }
 
-/* Called by several threads at once. a and b are read alone; the loops above take all three alike. */
+/* Thread safety: called by several threads at once. a and b are read alone; the loops above take all three alike. */
 static int template_name_run(void *self, const struct tess_kernel *k, const struct tess_dense_run *r)
 {
     const struct tess_dense *d = (const struct tess_dense *)k->handle;

@@ -1,5 +1,5 @@
 /* checkpoint/1 `template-name`: autoencoders of another trainer that has the parts of this program and puts `model.` before their weights'
- * names. What a file does not tell, which parts they are and how large the images, its parameters do.
+ * names. The parts and the size of images, which a file does not tell, are parameters.
  *
  * SPDX-License-Identifier: MIT */
 #include <tessera/exchange.h>
@@ -16,7 +16,7 @@ struct template_name {
     struct tess_instance *encoder, *decoder, *quantizer;
 };
 
-/* ---- there to here ---- */
+/* ---- import: their names to ours ---- */
 
 static int describe(const struct template_name *c, struct tess_context *ctx, struct tess_attrs *a)
 {
@@ -34,8 +34,8 @@ static int describe(const struct template_name *c, struct tess_context *ctx, str
     return tess_attrs_set_text(ctx, a, "quantizer", tess_instance_config_text(c->quantizer));
 }
 
-/* What becomes of each tensor: a weight of the model, or a reason to be left. That all of them are there, in their shapes, the host checks
- * with the parts themselves. */
+/* Plan of an import: for each tensor of the file the weight it becomes, or the reason to leave it. The host checks with the parts
+ * themselves that every weight is there, in its shape. */
 static int template_name_plan_import(void *self, struct tess_context *ctx, struct tess_import_plan *p)
 {
     const struct template_name *c = (const struct template_name *)self;
@@ -59,7 +59,7 @@ static int template_name_plan_import(void *self, struct tess_context *ctx, struc
     return describe(c, ctx, p->attrs);
 }
 
-/* ---- and back ---- */
+/* ---- export: our names to theirs ---- */
 
 static int template_name_plan_export(void *self, struct tess_context *ctx, struct tess_export_plan *p)
 {

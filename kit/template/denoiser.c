@@ -32,7 +32,7 @@ static struct tess_node *norm(struct tess_graph *g, const char *name, struct tes
     return x;
 }
 
-/* Along an axis of x: n values -> 2 n -> n */
+/* MLP along an axis of x: n values -> 2 n -> n */
 static struct tess_node *mix(struct tess_graph *g, const char *name, struct tess_node *x, int32_t axis, int64_t n)
 {
     const double spread = 1.0 / sqrt((double)n);
@@ -43,7 +43,7 @@ static struct tess_node *mix(struct tess_graph *g, const char *name, struct tess
     return x;
 }
 
-/* What the tokens are: their embedding, their place, and the time where it is told. */
+/* Embedding of tokens: vector of the code, plus vector of the place, plus vector of the time where the denoiser is told it. */
 static struct tess_node *embed(const struct template_name *d, struct tess_graph *g, const struct tess_denoiser_input *in)
 {
     const struct tess_tensor tokens = tess_shape(in->tokens);
@@ -83,7 +83,7 @@ static int template_name_open(void *self, struct tess_context *ctx)
     return d->width % 2 == 0 ? TESS_OK : ctx->fail(ctx, TESS_E_VALUE, "wanted an even `width`, found %lld", (long long)d->width);
 }
 
-static const struct tess_denoiser_1 ops = {sizeof(struct tess_denoiser_1), template_name_record, 1 /* heeds `positions` */};
+static const struct tess_denoiser_1 ops = {sizeof(struct tess_denoiser_1), template_name_record, 1 /* takes `positions` */};
 
 static const struct tess_param params[] = {TESS_PARAM_I64(struct template_name, width, 2, 65536, 64, "channels of a token, even"),
                                            TESS_PARAM_I64(struct template_name, layers, 1, 1024, 2, "layers"), TESS_PARAM_END};

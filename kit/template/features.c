@@ -56,7 +56,7 @@ static const char *template_name_file(void *self)
     return ((const struct template_name *)self)->weights;
 }
 
-/* Of a tensor of the file, the weight that it is. */
+/* Name of the weight that a tensor of the file becomes; 0 for a tensor that is none. */
 static int template_name_place(void *self, const char *theirs, char ours[TESS_ENTRY_NAME], int32_t *layout)
 {
     (void)self;

@@ -14,10 +14,10 @@
 struct tensor {
     char name[TESS_ENTRY_NAME];
     struct tess_entry entry;
-    int64_t at; /* of its values, in bytes from the end of the head */
+    int64_t at; /* offset of its values, in bytes from the end of the head */
 };
 
-/* One instance reads one file. */
+/* Reader of one file: an instance reads one, opened by the host. */
 struct template_name {
     FILE *file;
     char *path;
@@ -49,10 +49,10 @@ static int template_name_recognises(const uint8_t *head, size_t bytes)
     return bytes >= sizeof FIRST_LINE - 1 && memcmp(head, FIRST_LINE, sizeof FIRST_LINE - 1) == 0;
 }
 
-/* "NAME RANK DIM ...", its values at `at` */
+/* Reads a line "NAME RANK DIM ..." of the head into t, whose values begin at `at`. */
 static int read_line(struct template_name *f, struct tensor *t, int64_t at)
 {
-    int64_t left = (int64_t)1 << 40; /* values at most; of those that the dimensions before leave */
+    int64_t left = (int64_t)1 << 40; /* limit of the number of values, divided by each dimension that was read */
     long long dim;
     char end;
     if (fscanf(f->file, "%255s %d", t->name, &t->entry.rank) != 2 || t->entry.rank < 0 || t->entry.rank > TESS_ENTRY_RANK)

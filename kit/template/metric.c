@@ -12,7 +12,7 @@ struct template_name {
     double tolerance; /* a parameter, filled by the host from the table below */
 };
 
-/* What is known of the rows seen: sums, so that two states are merged by adding. */
+/* Accumulated state: sums over the rows seen, so that two states are merged by adding. */
 struct state {
     double sum;
     int64_t count;
@@ -92,8 +92,8 @@ static int template_name_unpack(void *self, struct tess_context *ctx, void *stat
 static const struct tess_metric_1 ops = {sizeof(struct tess_metric_1),
                                          TESS_METRIC_PAIRS,
                                          "pixels in 0 .. 1, not clamped",
-                                         NULL, /* check: it judges images of any size */
-                                         NULL, /* bytes: next to none */
+                                         NULL, /* check: images of any size are accepted */
+                                         NULL, /* bytes: next to no memory */
                                          template_name_open,
                                          template_name_close,
                                          template_name_accumulate,

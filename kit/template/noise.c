@@ -1,7 +1,7 @@
-/* noise/1 `template-name`: masks that come late. At step t of T a token is masked with probability m(t) = (t / T)^2, independently, and
- * stays masked; at T all are. Going back from fraction u of the time to v, a masked token is revealed with probability (m(u) - m(v)) /
- * m(u), its value drawn from the denoiser. The bound is the sum over t of (m(t) - m(t - 1)) / m(t) times the cross-entropy of the masked
- * tokens.
+/* noise/1 `template-name`: absorbing diffusion whose masks come late. At step t of T a token is masked with probability m(t) = (t / T)^2,
+ * independently, and stays masked; at T all are. Going back from fraction u of the time to v, a masked token is revealed with probability
+ * (m(u) - m(v)) / m(u), its value drawn from the denoiser. The bound is the sum over t of (m(t) - m(t - 1)) / m(t) times the cross-entropy
+ * of the masked tokens.
  *
  * SPDX-License-Identifier: MIT */
 #include <tessera/kind/noise.h>
@@ -63,7 +63,7 @@ static int template_name_record_loss(void *self, struct tess_context *ctx, struc
     return TESS_OK;
 }
 
-/* What is known at T: nothing, whatever the codes were. */
+/* Constant part of the bound, the information left at step T: none, since all tokens are masked then. */
 static double template_name_bound_constant(void *self, int64_t tokens, int64_t codebook_size)
 {
     (void)self;
@@ -121,7 +121,7 @@ static int template_name_reverse(void *self, struct tess_context *ctx, const str
     return TESS_OK;
 }
 
-/* Tokens that are known are not masked, at any time. */
+/* Condition on known tokens: they are not masked, at any time. */
 static int template_name_condition(void *self, struct tess_context *ctx, const struct tess_reverse *r, const uint8_t *mask,
                                    const int32_t *values)
 {

@@ -1,6 +1,6 @@
-/* sampler/1 `template-name`: the surest tokens first, an equal share in each step. Every masked token is drawn from the denoiser's logits;
- * those that were drawn with the highest probability stay, the others are masked as before. Few steps do, at the price that samples do
- * not follow the model's distribution.
+/* sampler/1 `template-name`: the most probable tokens first, an equal share in each step. Every masked token is drawn from the denoiser's
+ * logits; those that were drawn with the highest probability stay, the others are masked as before. Few steps do, at the price that samples
+ * do not follow the model's distribution.
  *
  * SPDX-License-Identifier: MIT */
 #include <tessera/kind/sampler.h>
@@ -11,10 +11,10 @@
 
 struct choice {
     double probability;
-    int32_t code; /* -1: not masked, or taken */
+    int32_t code; /* -1: not masked, or revealed already */
 };
 
-/* It needs a mask: id K, where the vocabulary is K + 1. */
+/* Checks that the prior has a mask token: id K of a vocabulary of K + 1. */
 static int template_name_check(void *self, struct tess_context *ctx, const struct tess_prior *p)
 {
     (void)self;
@@ -24,7 +24,7 @@ static int template_name_check(void *self, struct tess_context *ctx, const struc
                      tess_instance_name(p->noise));
 }
 
-/* Which logits it wants: those of masked tokens. */
+/* Marks the tokens whose logits this step reads: the masked ones. Gives their number. */
 static int64_t template_name_reads(void *self, const struct tess_sampler_step *s, uint8_t *where)
 {
     int64_t n = 0;
@@ -79,7 +79,7 @@ static int choose_all(struct tess_context *ctx, const struct tess_reverse *r, st
     return TESS_OK;
 }
 
-/* Reveals the n surest; of equals the first. */
+/* Reveals the n tokens of the highest probability; of equals the first. */
 static void reveal(const struct tess_reverse *r, struct choice *choice, int64_t n)
 {
     for (; n > 0; n--) {
@@ -94,7 +94,7 @@ static void reveal(const struct tess_reverse *r, struct choice *choice, int64_t 
     }
 }
 
-/* Asked by several threads at once, of different sequences: nothing is kept in self. */
+/* Thread safety: asked by several threads at once, of different sequences; nothing is kept in self. */
 static int template_name_draw(void *self, struct tess_context *ctx, const struct tess_sampler_step *s)
 {
     const struct tess_reverse *r = s->reverse;

@@ -12,7 +12,7 @@
 struct template_name {
     const char *path; /* parameters, filled by the host from the table below */
     int64_t height, width, channels;
-    int64_t count; /* set when it is opened */
+    int64_t count; /* number of images, set when the source is opened */
 };
 
 static int64_t image_bytes(const struct template_name *s)
@@ -20,7 +20,7 @@ static int64_t image_bytes(const struct template_name *s)
     return s->height * s->width * s->channels;
 }
 
-/* Cheap: only the size is looked at. What is wrong is said with what was wanted, what was found, and what to do. */
+/* Opens the source, cheaply: only the file's size is looked at. An error message says what was wanted, what was found, and what to do. */
 static int template_name_open(void *self, struct tess_context *ctx)
 {
     struct template_name *s = (struct template_name *)self;
@@ -64,7 +64,7 @@ static int32_t template_name_names(void *self)
     return 0; /* an image is called by its index */
 }
 
-/* Called by many threads at once, so each call has a file of its own. */
+/* Reads an image. Called by many threads at once, so each call has a file of its own. */
 static int template_name_read(void *self, struct tess_context *ctx, int64_t i, struct tess_image *out)
 {
     const struct template_name *s = (const struct template_name *)self;
@@ -80,7 +80,7 @@ static int template_name_read(void *self, struct tess_context *ctx, int64_t i, s
                  : ctx->fail(ctx, TESS_E_IO, "%s: image %lld cannot be read; did the file become shorter?", s->path, (long long)i);
 }
 
-/* What a result depends on beside the parameters: the file's bytes. */
+/* Fingerprint of the input beside the parameters: digests the file's bytes. */
 static int template_name_fingerprint(void *self, struct tess_context *ctx, struct tess_digest *d)
 {
     const struct template_name *s = (const struct template_name *)self;

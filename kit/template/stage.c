@@ -11,7 +11,7 @@ struct template_name {
     int64_t batch; /* a parameter, filled by the host from the table below */
 };
 
-/* Over all values so far: of each pixel its sum, and of all of them their number, sum and sum of squares. */
+/* Sums over the images so far: of each pixel its sum, and of all values their number, sum and sum of squares. */
 struct sums {
     int64_t images;
     double values, sum, squares;
@@ -107,7 +107,8 @@ static int template_name_run(void *self, struct tess_context *ctx, struct tess_s
     return status;
 }
 
-/* Nothing is drawn, and no backend has a part in it: a result is found again whatever the seed. */
+/* Dependencies of the result beside its inputs: none, as nothing is drawn and no backend has a part in it; it is found again whatever the
+ * seed. */
 static uint64_t template_name_depends(void *self)
 {
     (void)self;

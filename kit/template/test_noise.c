@@ -1,4 +1,4 @@
-/* The noise on a test host: how much it masks, what it loses by that, and that it comes back. SPDX-License-Identifier: MIT */
+/* The noise on a test host: share of masked tokens, loss, and reverse steps. SPDX-License-Identifier: MIT */
 #include <tessera/kind/noise.h>
 #include <tessera/test.h>
 
@@ -25,7 +25,7 @@ static const struct tess_noise_1 *noise_of(struct tess_instance *i)
     return (const struct tess_noise_1 *)tess_instance_ops(i, "noise/1");
 }
 
-/* Of many tokens the share that is masked at step 2 of 5 is (2 / 5)^2, within four standard deviations. */
+/* Share of tokens that are masked at step 2 of 5: (2 / 5)^2, within four standard deviations. */
 static int test_share(struct tess_context *ctx, struct tess_instance *i)
 {
     enum { MANY = 10000 };
