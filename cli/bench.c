@@ -38,7 +38,7 @@ struct result {
     char message[TESSI_MESSAGE_CAPACITY];
 };
 
-/* Once to warm up, then the fastest of `repeat`. */
+/* Runs the work once to warm up, then takes the fastest of `repeat` runs. */
 static int time_it(struct tess_context *ctx, struct bench_work *w, int64_t repeat, struct result *r)
 {
     if (!w->quick)
@@ -80,7 +80,7 @@ static int bench_measure(struct tess_context *ctx, const struct cli_globals *g, 
     return status;
 }
 
-/* In a child, whose largest memory is the case's. */
+/* Runs a case in a child process, whose peak memory then is the case's. */
 static void run_case(const struct cli_globals *g, const struct bench_case *k, const struct options *options, struct result *r)
 {
     struct rusage usage;
@@ -122,7 +122,7 @@ static void show_head(int threads, const double peak[BENCH_PEAKS])
     printf("\n\n%-18s %-5s %11s %-14s %9s %10s %9s\n", "case", "", "rate", "unit", "GFLOP/s", "of the peak", "MiB");
 }
 
-/* Where the processor has no products of bf16 they are made of those in f32. */
+/* Prints a result. Where the processor has no products of bf16 they are made of those in f32, whose peak is the limit then. */
 static void bench_show(const struct bench_case *k, const struct result *r, int threads, const double peaks[BENCH_PEAKS], int json)
 {
     const char *precision = tess_dtype_name(r->precision);

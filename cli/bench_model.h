@@ -9,7 +9,7 @@
 #include <tessera/sampler.h>
 #include <tessera/train.h>
 
-/* Everything a case holds; members that it does not need are NULL. */
+/* Everything that a case holds; members that it does not need are NULL. */
 struct bench_model {
     struct tess_attrs *attrs;
     struct tess_tokenizer tokenizer;
@@ -18,7 +18,7 @@ struct bench_model {
     struct tess_weights *weights;
     struct tess_graph *graph, *picked;
     struct tess_sampler *sampler;
-    struct tess_instance *steps; /* of kind sampler/1 */
+    struct tess_instance *steps; /* instance of kind sampler/1 */
     struct tess_sampler_options sampling;
     struct tess_training_params training;
     int64_t batch, step;

@@ -19,7 +19,7 @@ enum { CHAINS = 10, MAX_THREADS = 256 };
 struct burst {
     void (*run)(struct burst *b);
     double flops;
-    float sink; /* so that the sums are wanted */
+    float sink; /* result of the sums, stored so that the compiler keeps them */
 };
 
 /* The compiler makes a fused multiply-add of a x + y where the processor has one. */

@@ -41,7 +41,7 @@ static void check_json(struct check *c, const struct tessi_judge_result *r)
     printf("%.3f}", r->seconds);
 }
 
-/* The whole line again, to be repeated by itself. */
+/* Prints the command line that repeats this test alone. */
 static void check_again(const struct check *c, const struct tessi_judge_result *r)
 {
     printf("      again: tessera check %s --level %d --seed %" PRIu64 " --only %s:%s", cli_shown(c->judge.what), c->judge.level,
@@ -99,7 +99,7 @@ static void check_list_kind(const char *kind)
         printf("  %-20s %2d  %s\n", name, level, asserts);
 }
 
-/* Names, lowest levels, what they assert: of one kind, or of all. */
+/* Lists the tests of one kind, or of all: names, lowest levels, assertions. */
 static int check_list(const struct check *c)
 {
     static const char *const kinds[] = {"quantizer/1", "noise/1",  "denoiser/1",   "sampler/1", "encoder/1", "decoder/1", "critic/1",

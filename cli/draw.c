@@ -28,7 +28,7 @@ int64_t cli_columns(void)
     return n >= 1 && n <= COLUMNS_MOST ? n : 80;
 }
 
-/* Each pixel of the canvas is the mean of those it covers. */
+/* Scales a picture down to the canvas, whose pixels are each the mean of those they cover. */
 static void draw_shrink(const struct tess_tensor *picture, struct canvas *to)
 {
     int64_t h = picture->dim[0], w = picture->dim[1], channels = picture->dim[2];
@@ -50,7 +50,7 @@ static int step_of_six(uint8_t value)
     return (value * 5 + 127) / 255;
 }
 
-/* The nearest of the 6 x 6 x 6 cube, or of the 24 greys. */
+/* Nearest colour of the terminal's 256: one of the 6 x 6 x 6 cube, or of the 24 greys. */
 static int colour_of_256(const uint8_t *p)
 {
     if (p[0] == p[1] && p[1] == p[2])
@@ -58,7 +58,7 @@ static int colour_of_256(const uint8_t *p)
     return 16 + 36 * step_of_six(p[0]) + 6 * step_of_six(p[1]) + step_of_six(p[2]);
 }
 
-/* 38 is the colour of letters, 48 that of the background. */
+/* Sets a colour; `what`: 38 for letters, 48 for the background. */
 static void set_colour(int what, const uint8_t *p, int full)
 {
     if (full)

@@ -45,7 +45,8 @@ static int take_directory(void *options, const char *verb, const char *value)
     return EXIT_USAGE;
 }
 
-/* A folder that is not there is a slip of the hand here, though in TESSERA_PLUGIN_PATH it may be one that comes and goes. */
+/* Checks the folders of --plugin-path. One that is not there is a slip of the hand here, though in TESSERA_PLUGIN_PATH it may be one that
+ * comes and goes. */
 static int take_plugin_path(void *options, const char *verb, const char *list)
 {
     (void)verb;

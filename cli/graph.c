@@ -7,15 +7,15 @@
 #include <string.h>
 
 struct graph_verb {
-    struct cli_options w; /* first: its flags are this verb's, too */
+    struct cli_options w; /* first, so that its table of flags is this verb's, too */
     const char *stage;
     int dot;
-    int64_t only, count; /* the graph that is wanted, 0: all; those of the stage so far */
+    int64_t only, count; /* only: number of the graph that is wanted, 0: all; count: graphs of the stage so far */
     struct tessi_context context;
     int status;
 };
 
-/* A graph was sealed while a stage was planned. */
+/* Callback for each graph that is sealed while a stage is planned: prints it where it is wanted. */
 static void graph_show(void *user, const char *stage, const struct tess_graph *g)
 {
     struct graph_verb *v = user;
@@ -34,7 +34,7 @@ static void graph_show(void *user, const char *stage, const struct tess_graph *g
     tess_free(text);
 }
 
-/* Why nothing was shown. */
+/* Message for a stage without the graph that was asked for. */
 static int graph_none(struct tess_context *ctx, const struct graph_verb *v, const struct tessi_pipeline *p)
 {
     struct tessi_stage_view view;

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As a terminal may be shown it; further lines stand under the first. */
+/* Prints a text without control characters; further lines stand under the first. */
 static void inspect_print_text(const char *text, int indent)
 {
     for (int first = 1; first || *text; first = 0) {
@@ -71,13 +71,13 @@ static const char *size_text(int64_t bytes, char *text, size_t capacity)
     return text;
 }
 
-/* Integers narrower than their type. */
+/* 1 for integers stored narrower than their type. */
 static int is_packed(const struct tess_tensor *shape, int32_t bits)
 {
     return shape->dtype && bits && (size_t)bits < 8 * tess_dtype_size(shape->dtype);
 }
 
-/* The gist of an archive: the bits its codes take are to be compared with ceil(log2 K). */
+/* 1 for a dataset of codes, whose bits a code are to be compared with ceil(log2 K). */
 static int is_codes(const char *name, int32_t bits)
 {
     return bits && strcmp(name, "codes") == 0;

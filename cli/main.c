@@ -46,7 +46,7 @@ const char *cli_shown(const char *text)
     char *larger = bytes > sizeof short_text[i] ? realloc(buffer[i], bytes) : NULL;
     if (larger)
         buffer[i] = larger;
-    char *to = larger ? larger : short_text[i]; /* for want of memory the beginning */
+    char *to = larger ? larger : short_text[i]; /* out of memory: the beginning of the text */
     (void)tess_shown_text(text, to, larger ? bytes : sizeof short_text[i]);
     return to;
 }
@@ -118,7 +118,7 @@ static int main_run(int argc, char **argv)
             main_help(stdout);
             return 0;
         }
-        if (strcmp(argv[i], "--man") == 0) { /* this and the next are for who installs the program */
+        if (strcmp(argv[i], "--man") == 0) { /* --man and --completion are for whoever installs the program */
             cli_manual(verbs, VERBS, stdout);
             return 0;
         }
@@ -144,7 +144,7 @@ static int main_run(int argc, char **argv)
     return EXIT_USAGE;
 }
 
-/* The errno of standard output: 0, or why not all of it got out. */
+/* Error of standard output as an errno: 0 when everything was written. */
 static int output_error(void)
 {
     struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
@@ -152,7 +152,7 @@ static int output_error(void)
         return errno;
     if (!ferror(stdout))
         return 0;
-    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) ? EPIPE : EIO; /* earlier; the number is gone */
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) ? EPIPE : EIO; /* an earlier failure, whose errno is not known any more */
 }
 
 int main(int argc, char **argv)

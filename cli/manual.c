@@ -6,7 +6,7 @@
 
 /* ---- roff ---------------------------------------------------------------------------------------------------------- */
 
-/* A minus is one that can be typed, a dot at the beginning of a line is a dot. */
+/* Prints text as roff: a minus is one that can be typed, a dot at the beginning of a line is a dot. */
 static void roff_text(const char *text, FILE *to)
 {
     int start = 1;
@@ -22,7 +22,8 @@ static void roff_text(const char *text, FILE *to)
     }
 }
 
-/* Lines as they are broken for a terminal flow together, blank ones part paragraphs; what is indented stays as it is. */
+/* Prints help lines, broken for a terminal, as roff paragraphs: lines flow together, blank ones part paragraphs, indented ones stay as they
+ * are. */
 static void roff_paragraphs(const char *text, FILE *to)
 {
     for (int fixed = 0; text && *text;) {

@@ -78,7 +78,7 @@ static int is_keyword(const char *name)
     return 0;
 }
 
-/* A name is a file's, a pipeline's word and, with _ for -, an identifier. */
+/* Checks a plugin's name, which is a file's, a pipeline's word and, with _ for -, an identifier. */
 static int check_name(const char *verb, const char *name)
 {
     size_t good = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_"), length = strlen(name);
@@ -91,7 +91,7 @@ static int check_name(const char *verb, const char *name)
     return 0;
 }
 
-/* 0 where no plugin has the name for this kind. */
+/* Fails when a plugin has the name for this kind already; 0 when none has. */
 static int check_taken(struct cli_globals *g, const struct new_options *o)
 {
     struct tessi_context context;
@@ -177,7 +177,7 @@ static int new_files(const struct new_options *o, struct project_file *file)
     return n;
 }
 
-/* The folder below plugins/ that a plugin of this kind is installed in. */
+/* Folder below plugins/ that a plugin of this kind is installed in. */
 static const char *folder_of_kind(const char *kind, char *text, size_t capacity)
 {
     static const char *const same[] = {"features", NULL};

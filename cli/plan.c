@@ -66,7 +66,7 @@ int cli_options_read(struct cli_globals *g, const struct cli_verb *verb, int arg
     return 0;
 }
 
-/* Remarks on plugins' files that were looked at: one of his that is refused, or taken in the place of tessera's own. */
+/* Warns of remarks on plugins' files: a user's plugin that is refused, or taken in the place of tessera's own. */
 static void tell_remarks(const struct tessi_runtime *r)
 {
     for (int64_t i = 0; i < tessi_plug_registry_files(r->registry); i++) {
@@ -141,7 +141,7 @@ static void plan_widen(int *width, const char *text)
 #define REASON_COLUMN (2 + 2 + 6 + 2 + 10 + 2 + 9 + 2 + 11 + 2)
 #define LEAST_REASON 24
 
-/* Behind its row; on a terminal in lines of its own column, broken between words. */
+/* Prints a reason behind its row; on a terminal in lines of its own column, broken between words. */
 static void show_reason(const char *text, int column)
 {
     int64_t capacity = cli_columns() - column;

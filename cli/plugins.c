@@ -108,7 +108,7 @@ static void print_list(const struct list *l)
     }
 }
 
-/* Libraries that are loaded when a component is opened: whether they would. */
+/* Lists the libraries that are loaded when a component is opened, and whether each can be loaded. */
 static void print_libraries(struct tess_context *ctx, const struct tessi_registry *r)
 {
     const struct tess_plugin *plugin;

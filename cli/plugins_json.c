@@ -24,7 +24,7 @@ static void json_number(const char *name, double value)
     putchar(',');
 }
 
-/* A list of texts is one in JSON, too. */
+/* Prints the default of a parameter that is a list of texts, as a JSON list. */
 static void json_texts(const struct tess_param *p)
 {
     char item[256];
@@ -64,7 +64,7 @@ static void json_param(const struct tess_component *k, const struct tess_param *
     plugins_json_pair("help", p->help, "}");
 }
 
-/* JSON members of one component: published source, example, the optional functions it has; of a stage also its output kind and ports. */
+/* Prints source, example and capabilities of a component; of a stage also its output and ports. */
 static void json_about(const struct cli_component *c)
 {
     const struct tess_component *k = c->component;

@@ -1,4 +1,4 @@
-/* One plugin in full: on a terminal, and as a page of docs/plugins/ (`make plugin-docs`). SPDX-License-Identifier: MIT */
+/* Page on one component: on a terminal, and in docs/plugins/ (`make plugin-docs`). SPDX-License-Identifier: MIT */
 #include "cli/plugins.h"
 #include "core/base/text.h"
 #include "core/plug/kinds.h"
@@ -35,7 +35,7 @@ static const char *page_output(const struct tess_component *k)
     return ops ? ops->output : NULL;
 }
 
-/* "does not change results" and the names that it had. */
+/* Notes on a parameter: "does not change results", and its former name. */
 static const char *page_notes(const struct tess_component *k, const struct tess_param *p, char *text, size_t capacity)
 {
     const char *former = k->param_stride >= offsetof(struct tess_param, former) + sizeof p->former ? p->former : NULL;

@@ -1,4 +1,4 @@
-/* A word where a verb was wanted: what may have been meant by it, of which there is often more than a slip of the finger.
+/* Suggestions for an unknown verb, which is often a word of another program or a stage, not a misspelling.
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Verbs of other programs, and what does here what they do there. */
+/* Verbs of other programs, with the tessera command that does the same. */
 static const struct {
     const char *words, *advice;
 } other[] = {
@@ -46,7 +46,7 @@ static int ends_in(const char *word, const char *end)
     return n > m && strcmp(word + n - m, end) == 0;
 }
 
-/* A short word is near where one letter is another: two of five letters are another word. */
+/* Nearest verb, for a misspelling. A short word is near where one letter is another: two of five letters are another word. */
 static const char *near_verb(const char *word, const char *const *names, size_t n)
 {
     const char *nearest = tessi_base_nearest_name(word, names, (int64_t)n);
@@ -62,7 +62,7 @@ static const char *near_verb(const char *word, const char *const *names, size_t 
     return same + back + 1 >= (a > b ? a : b) || swapped ? nearest : NULL;
 }
 
-/* Is it a stage's name, or how some of them begin? Then *name is the first of them. */
+/* 1 for a stage's name, or the beginning of one; *name is the first such stage. */
 static int is_stage(const char *word, char *name, size_t capacity)
 {
     const struct tessi_runtime_options quiet = {.level = TESSI_QUIET};

@@ -17,7 +17,7 @@
 
 struct options {
     const char *path, *model, *output, *picture;
-    int64_t count, across, zoom; /* 0: as fits */
+    int64_t count, across, zoom; /* count, across, zoom: as asked for; 0: chosen to fit */
 };
 
 /* ---- what to show -------------------------------------------------------------------------------------------------- */
@@ -211,7 +211,7 @@ static int coded_images(struct tess_context *ctx, struct cli_globals *g, const s
 
 /* ---- showing ------------------------------------------------------------------------------------------------------- */
 
-/* Takes `picture`. */
+/* Shows a picture, in a file or on the terminal, and frees it. */
 static int show_picture(struct tess_context *ctx, const struct cli_globals *g, const struct options *w, struct tess_tensor *picture)
 {
     int status = w->output ? tessi_store_png_write(ctx, w->output, picture) : cli_draw(ctx, picture, g->colour);
@@ -227,7 +227,8 @@ static int64_t view_squarest(int64_t n)
     return side;
 }
 
-/* On a terminal as many stand side by side as keep their pixels, four at least; in a file small ones are enlarged. */
+/* Shows images as a contact sheet. On a terminal as many stand side by side as keep their pixels, four at least; in a file small ones are
+ * enlarged. */
 static int show_images(struct tess_context *ctx, const struct cli_globals *g, const struct options *w, const struct tess_tensor *images)
 {
     struct tess_tensor sheet;
