@@ -18,13 +18,14 @@ struct codebook {
     {.name = "code_dim", .help = "width of a code (D)", .type = TESS_I64, .offset = offsetof(S, m.code_dim), .lo = 1, .hi = 4096,          \
      .def = 32}
 
-/* latent -> codes and the rows they stand for, the latter also straight through: all of *out but the loss, which the caller makes. */
+/* Records the assignment of a latent: codes and the codebook rows they stand for, the latter also straight through. Fills all of *out but
+ * the loss, which the caller makes. */
 void codebook_quantise(const struct codebook *b, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out,
                    struct tess_node **rows);
 /* mean((a - sg[b])^2): either term of (4.3) */
 struct tess_node *codebook_pull(struct tess_graph *g, struct tess_node *a, struct tess_node *b);
 
-/* For the table of functions. */
+/* Entries for the table of a quantizer's functions. */
 int64_t codebook_codebook_size(void *self);
 int64_t codebook_code_dim(void *self);
 int codebook_record_assign(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes);

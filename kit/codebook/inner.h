@@ -1,5 +1,5 @@
-/* A quantizer inside another one: components may hold components of their own kind. What a wrapper asks of the one inside, and functions
- * that pass its on.
+/* A quantizer inside another one: components may hold components of their own kind. Queries and calls of the inner quantizer for its
+ * wrapper, and functions that delegate to it.
  *
  *     struct mine { struct tess_instance *quantizer; };
  *     TESS_PARAM_COMPONENT(struct mine, quantizer, TESS_REQUIRED, "quantizer/1", "...")
@@ -13,7 +13,8 @@
 #include <tessera/kind/quantizer.h>
 #include <tessera/plugin.h>
 
-/* TESS_E_PLUGIN, naming the wrapper, where the inner quantizer's table lacks what every quantizer has. For a wrapper's open. */
+/* Checks that the inner quantizer's table has what every quantizer has: TESS_E_PLUGIN, naming the wrapper, where it lacks something. For a
+ * wrapper's open. */
 int inner_check(struct tess_context *ctx, const char *wrapper, const struct tess_instance *q) TESS_CHECKED;
 
 int64_t inner_codebook_size(const struct tess_instance *q);
@@ -21,20 +22,20 @@ int64_t inner_code_dim(const struct tess_instance *q);
 int64_t inner_depth(const struct tess_instance *q);
 int64_t inner_level_size(const struct tess_instance *q, int64_t level);
 int inner_outside_latent_space(const struct tess_instance *q);
-int inner_reacts(const struct tess_instance *q); /* it has something to do after a step */
+int inner_reacts(const struct tess_instance *q); /* 1 when the inner quantizer has something to do after a step */
 
-/* Its functions. A status other than TESS_OK comes with a message. */
+/* Calls of the inner quantizer's functions. A status other than TESS_OK comes with a message. */
 int inner_record(struct tess_context *ctx, const struct tess_instance *q, struct tess_graph *g, struct tess_node *latent,
                  struct tess_quantized *out) TESS_CHECKED;
 int inner_assign(struct tess_context *ctx, const struct tess_instance *q, struct tess_graph *g, struct tess_node *latent,
                  struct tess_node **codes) TESS_CHECKED;
 int inner_lookup(struct tess_context *ctx, const struct tess_instance *q, struct tess_graph *g, struct tess_node *codes,
                  struct tess_node **quantised) TESS_CHECKED;
-int inner_react(struct tess_context *ctx, const struct tess_instance *q, const struct tess_react *r) TESS_CHECKED; /* or nothing to do */
+int inner_react(struct tess_context *ctx, const struct tess_instance *q, const struct tess_react *r) TESS_CHECKED; /* optional */
 int inner_rebuild(struct tess_context *ctx, const struct tess_instance *q, const struct tess_tensor *pool, uint64_t seed,
-                  struct tess_tensor *codebook) TESS_CHECKED; /* TESS_E_VALUE where it cannot */
+                  struct tess_tensor *codebook) TESS_CHECKED; /* TESS_E_VALUE where it cannot rebuild */
 
-/* Functions of a table, NAME_..., that pass on those of the quantizer that of(self) gives: all but record. */
+/* Defines functions NAME_... for the wrapper's table that delegate to the quantizer given by of(self): all but record. */
 #define INNER_FUNCTIONS(name, of)                                                                                                          \
     static int64_t name##_codebook_size(void *self)                                                                                        \
     {                                                                                                                                      \

@@ -26,7 +26,7 @@ static int rebuild_alike(const float *a, const float *b, int64_t width)
     return 1;
 }
 
-/* Puts row i into the table of 2^n places unless one like it is there; gives 1 when it was put. */
+/* Inserts row i into a hash table of 2^n places unless an equal row is there; gives 1 when it was inserted. */
 static int rebuild_put(int64_t *place, uint64_t mask, const struct tess_tensor *vectors, int64_t i)
 {
     const float *all = vectors->data;
@@ -39,7 +39,7 @@ static int rebuild_put(int64_t *place, uint64_t mask, const struct tess_tensor *
     return 1;
 }
 
-/* How many different rows there are; `enough` is as good as more. A good pool has them among its first, so little of it is read. */
+/* Number of different rows, counted up to `enough`. A good pool has them among its first, so little of it is read. */
 static int rebuild_different(struct tess_context *ctx, const struct tess_tensor *vectors, int64_t enough, int64_t *found)
 {
     uint64_t places = 4;

@@ -9,8 +9,8 @@ static uint8_t geometry_byte_of(double v)
     return (uint8_t)(v < 0.0 ? 0.0 : v > 255.0 ? 255.0 : v + 0.5);
 }
 
-/* A weight is an integer, in units of 2^-WEIGHT_BITS. Sums of weighted bytes are below 2^31 and whole numbers, so it does not matter in
- * which order they are added. */
+/* Fixed-point weights: integers in units of 2^-WEIGHT_BITS. Sums of weighted bytes are below 2^31 and whole numbers, so it does not matter
+ * in which order they are added. */
 enum { WEIGHT_BITS = 22, COLUMNS = 256 };
 
 static int64_t geometry_larger(int64_t a, int64_t b)
@@ -28,11 +28,12 @@ static int64_t taps_of(int64_t n, int64_t m)
     return n > m ? 2 * ((n + m - 1) / m) + 1 : 3;
 }
 
-/* For one axis from n to m values, the `count` outputs that are wanted: of each the first input, how many, and their weights. */
+/* Resampling of one axis from n to m values, for the `count` outputs that are wanted: of each the first input, the number of inputs, and
+ * their weights. */
 struct axis {
     int64_t count, taps;
-    const int32_t *table; /* count rows of 2 + taps; NULL: from n to n */
-    int64_t first, end;   /* inputs that any of them needs */
+    const int32_t *table; /* count rows of 2 + taps; NULL: n == m, nothing to resample */
+    int64_t first, end;   /* range of inputs that the outputs need */
 };
 
 static size_t table_bytes(int64_t n, int64_t m, int64_t count)
@@ -79,7 +80,7 @@ static uint8_t geometry_settled(int32_t sum)
     return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
 }
 
-/* `from` is where the row's input number a->first would be, less `skipped` inputs that are not there. */
+/* Resamples one row horizontally. `from` is where the row's input number a->first would be, less `skipped` inputs that are not there. */
 static void along_a_row(const uint8_t *from, int64_t skipped, int64_t c, const struct axis *a, uint8_t *to)
 {
     for (int64_t x = 0; x < a->count; x++) {
@@ -112,7 +113,7 @@ static void settle_sums(const int32_t *sum, int64_t n, uint8_t *to)
         to[i] = geometry_settled(sum[i]);
 }
 
-/* One row of the result, a block of its `width` bytes at a time; rows of `from` are `stride` bytes apart. */
+/* Resamples one row of the result vertically, a block of its `width` bytes at a time; rows of `from` are `stride` bytes apart. */
 static void down_the_columns(const uint8_t *from, int64_t stride, int64_t width, const int32_t *t, uint8_t *to)
 {
     int32_t sum[COLUMNS];
@@ -125,13 +126,14 @@ static void down_the_columns(const uint8_t *from, int64_t stride, int64_t width,
     }
 }
 
-/* Outputs that wait for the same input, at most: neighbours are n / m inputs apart, and each reaches over 2 n / m + 1, or 3. */
+/* Upper bound of the outputs that wait for the same input: neighbours are n / m inputs apart, and each reaches over 2 n / m + 1, or 3. */
 static int64_t waiting_max(int64_t n, int64_t m, int64_t count)
 {
     return geometry_smaller(n > m ? 4 : 3 * ((m + n - 1) / n) + 2, count);
 }
 
-/* Rows as they come, each scaled and then added to all outputs that need it: no more is kept than those which wait for further rows. */
+/* Resamples horizontally, then vertically, row by row: each input row is scaled and added to all outputs that need it, and only the outputs
+ * that wait for further rows are kept. */
 static void across_first(const struct geometry_scale *s, const uint8_t *from, const struct axis *across, const struct axis *down,
                          uint8_t *row, int32_t *sums, uint8_t *to)
 {
@@ -159,7 +161,7 @@ static void down_first(const struct geometry_scale *s, const uint8_t *from, cons
     }
 }
 
-/* Where one axis, or none, changes. */
+/* Resamples horizontally where the height does not change, or copies where the width does not either. */
 static void one_way(const struct geometry_scale *s, const uint8_t *from, const struct axis *across, uint8_t *to)
 {
     int64_t n = s->columns * s->c;
@@ -177,7 +179,7 @@ static int is_down_first(const struct geometry_scale *s)
     return s->rule == GEOMETRY_PILLOW_13 && s->w != s->iw && s->ih - s->h > 2 * (s->iw - s->w);
 }
 
-/* Bytes of one row on its way, in whole integers. */
+/* Bytes of one intermediate row, in whole integers. */
 static size_t row_bytes(const struct geometry_scale *s)
 {
     return ((size_t)((is_down_first(s) ? s->iw : s->columns) * s->c) + 3) & ~(size_t)3;
@@ -206,7 +208,7 @@ void geometry_resize(const struct geometry_scale *s, const uint8_t *from, void *
         across_first(s, from, &across, &down, at, (int32_t *)(void *)(at + row_bytes(s)), to);
 }
 
-/* Half the difference, and where that is no integer the even one of its neighbours. */
+/* Half the difference; where that is no integer, the even one of its neighbours. */
 int64_t geometry_crop_start(int64_t side, int64_t cropped)
 {
     int64_t n = side - cropped;

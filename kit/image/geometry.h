@@ -7,7 +7,7 @@
 
 enum { GEOMETRY_PILLOW_12, GEOMETRY_PILLOW_13 };
 
-/* (ih, iw, c) scaled to (h, w, c), and of that the part of rows x columns that begins at (top, left); all of it inside. */
+/* Part of a scaled image: (ih, iw, c) scaled to (h, w, c), and of that the rows x columns that begin at (top, left), all of it inside. */
 struct geometry_scale {
     int64_t ih, iw, c, h, w, top, left, rows, columns;
     int32_t rule;
@@ -19,14 +19,15 @@ struct geometry_scale {
  * its values at most, however large the image or the whole of its scaled form. Sides below 2^31. */
 void geometry_resize(const struct geometry_scale *s, const uint8_t *from, void *buffer, uint8_t *to);
 size_t geometry_capacity(const struct geometry_scale *s);
-/* Where the centre of `cropped` values begins in a side, as torchvision's centre crop; cropped <= side. */
+/* Offset of the centre crop of `cropped` values in a side, as torchvision's; cropped <= side. */
 int64_t geometry_crop_start(int64_t side, int64_t cropped);
-/* to (h, w, c) is the centre of from where from is larger, and from centred on `fill` where it is smaller. What is added around has its odd
- * rest at the right and the bottom; what is cut begins at half the difference, rounded to the even number, as torchvision's centre crop. */
+/* Crops and pads to (h, w, c): `to` is the centre of `from` where that is larger, and `from` centred on `fill` where it is smaller. What is
+ * added around has its odd rest at the right and the bottom; what is cut begins at half the difference, rounded to the even number, as
+ * torchvision's centre crop. */
 void geometry_place(const uint8_t *from, int64_t ih, int64_t iw, int64_t c, int64_t fill, uint8_t *to, int64_t h, int64_t w);
-/* (h, w, c) the other way round from left to right, in place. */
+/* Mirrors (h, w, c) left to right, in place. */
 void geometry_flip(uint8_t *image, int64_t h, int64_t w, int64_t c);
-/* Grey (ITU-R BT.601 luma) from three channels, or three equal ones from one. */
+/* Converts channels: grey (ITU-R BT.601 luma) from three, or three equal ones from one. */
 void geometry_channels(const uint8_t *from, int64_t pixels, int64_t c, uint8_t *to, int64_t wanted);
 
 #endif

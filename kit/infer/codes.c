@@ -81,7 +81,7 @@ int stage_check_codes(struct tess_context *ctx, const struct tess_artefact *a, c
     return TESS_OK;
 }
 
-/* "8 x 8 of 256 codes", or "8 x 8 x 4 of 256 codes" */
+/* Text of maps, "8 x 8 of 256", or "8 x 8 x 4 of 256". */
 static void map_text(const struct code_maps *m, char *text, size_t capacity)
 {
     size_t n = (size_t)snprintf(text, capacity, "%lld x %lld", (long long)m->height, (long long)m->width);
@@ -174,10 +174,11 @@ int stage_put_health(struct tess_context *ctx, struct tess_stage_run *r, int64_t
     return TESS_OK;
 }
 
-/* Four bits of each code lost: far below what a codebook that is merely too large loses. */
+/* Threshold of collapse: four bits of each code lost, far below what a codebook that is merely too large loses. */
 enum { COLLAPSED = 16 };
 
-/* Whether the codes of level l use less than a COLLAPSED-th of what they could; `used` of `seen`, m->codebook_size bytes. */
+/* 1 when the codes of level l use less than a COLLAPSED-th of the codes they could; *used: the number in use. `seen`: buffer of
+ * m->codebook_size bytes. */
 static int level_collapsed(const struct code_maps *m, const struct tess_tensor *codes, int64_t l, uint8_t *seen, int64_t *used)
 {
     int64_t n = tess_tensor_count(codes) / m->depth, max = n < m->level_size[l] ? n : m->level_size[l];

@@ -1,7 +1,7 @@
 /* See cost.h. SPDX-License-Identifier: MIT */
 #include "kit/infer/cost.h"
 
-/* Most bytes of a dataset's chunks that the store keeps between two reads. */
+/* Upper bound of the bytes of a dataset's chunks that the store keeps between two reads. */
 enum { CHUNKS = 64 << 20 };
 
 int64_t cost_of_images(const struct tess_attrs *f, int64_t n)
@@ -28,7 +28,7 @@ int64_t cost_of_reading(const struct tess_attrs *images)
 int64_t cost_of_picture(int64_t rows, int64_t images, int64_t one, int64_t width)
 {
     int64_t zoom = width < 64 ? 2 : 1, n = images < PICTURE_IMAGES ? images : PICTURE_IMAGES;
-    return rows * n * one * (2 + zoom * zoom); /* the lists, one after the other, the sheet */
+    return rows * n * one * (2 + zoom * zoom); /* the lists, their concatenation, the sheet */
 }
 
 int cost_of_codec(struct tess_context *ctx, const struct stage_codec *k, double encoded, double decoded, struct tess_cost *cost)

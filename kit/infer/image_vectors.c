@@ -44,7 +44,7 @@ int64_t image_list_at(const struct image_list *l, int64_t i)
     return l->first + i * l->of / l->count;
 }
 
-/* Images i .. i + n - 1 of a list, at most a batch, as vectors. */
+/* Converts images i .. i + n - 1 of a list, at most a batch, to vectors. */
 static int image_vectors_batch(struct tess_context *ctx, const struct image_vectors *v, const struct image_list *l, int64_t i, int64_t n,
                                float *to)
 {

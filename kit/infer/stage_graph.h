@@ -1,11 +1,11 @@
-/* A graph for inference over many samples, in microbatches that do not depend on the batch. SPDX-License-Identifier: MIT */
+/* Inference graph over many samples, in microbatches that do not depend on the batch. SPDX-License-Identifier: MIT */
 #ifndef KIT_STAGE_GRAPH_H
 #define KIT_STAGE_GRAPH_H
 
 #include <tessera/graph.h>
 #include <tessera/plugin.h>
 
-/* A graph for inference: microbatches of STAGE_MICROBATCH samples whatever the batch, so that a result never depends on it. */
+/* Microbatch of an inference graph, in samples: the same whatever the batch, so that a result never depends on it. */
 enum { STAGE_MICROBATCH = 8 };
 
 struct stage_graph {
@@ -13,16 +13,16 @@ struct stage_graph {
     struct tess_graph *graph;
     int64_t batch; /* samples at a time */
 };
-/* Weights and an empty graph; weights NULL in *s: a store of its own. */
+/* Makes an empty graph over s->weights, or over a new store when that is NULL. */
 int stage_graph_open(struct tess_context *ctx, struct stage_graph *s, uint64_t seed, int64_t batch) TESS_CHECKED;
-/* The same in microbatches of `rows`, which must not depend on the batch either. */
+/* Makes an empty graph with microbatches of `rows`, which must not depend on the batch either. */
 int stage_graph_open_rows(struct tess_context *ctx, struct stage_graph *s, uint64_t seed, int64_t batch, int64_t rows) TESS_CHECKED;
 void stage_graph_close(struct stage_graph *s, int owns_weights);
-/* Runs `n` samples at `first`; every tensor's first dimension is cut to n. */
+/* Runs `n` samples, the first of which has number `first`; every tensor's first dimension is cut to n. */
 int stage_graph_run(struct tess_context *ctx, const struct stage_graph *s, uint32_t step, int64_t first, int64_t n, int32_t inputs,
                     const struct tess_tensor *in, int32_t outputs, struct tess_tensor *out) TESS_CHECKED;
-/* The graph's cost for `samples` of them, into a plan; adds to what is there. Memory is the graph's alone: several are had at once, over
- * weights that a stage counts once (tess_weights_bytes). */
+/* Adds the graph's cost for `samples` samples to a plan. Memory is the graph's alone: several are had at once, over weights that a stage
+ * counts once (tess_weights_bytes). */
 int stage_graph_cost(struct tess_context *ctx, const struct stage_graph *s, double samples, struct tess_cost *cost) TESS_CHECKED;
 
 #define STAGE_BATCH_PARAM(S, m)                                                                                                            \

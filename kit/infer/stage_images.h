@@ -16,21 +16,21 @@ struct stage_images {
     size_t row;               /* bytes of an image */
     int64_t first;            /* row of the dataset that is image 0 here; set by the caller */
 };
-/* `image`: height, width, channels that they must have; NULL: the caller looks at `shape`. */
+/* Opens the images of an artefact. `image`: height, width and channels that they must have; NULL: the caller checks `shape`. */
 int stage_images_open(struct tess_context *ctx, struct stage_images *s, const struct tess_artefact *a, const int64_t image[3]) TESS_CHECKED;
 void stage_images_close(struct stage_images *s);
 int stage_images_get(struct tess_context *ctx, const struct stage_images *s, int64_t i, uint8_t *to) TESS_CHECKED; /* [any thread] */
 
-/* Images to measure on: those kept for validation, or all where there are none; at most `limit`, where it is not 0. */
+/* Selects images to measure on: those kept for validation, or all where there are none; at most `limit`, where it is not 0. */
 int stage_held_out(struct tess_context *ctx, const struct tess_attrs *images, int64_t limit, int64_t *first, int64_t *count) TESS_CHECKED;
 
-/* Keeps the first images (u8) that pass by, at most PICTURE_IMAGES, however they are cut into batches: a picture must not depend on that.
- * `kept` starts zeroed; its dim[0] is their number; the caller frees kept->data. */
+/* Keeps the first of the images (u8) that it is called with, at most PICTURE_IMAGES, however they are cut into batches: a picture must not
+ * depend on that. `kept` starts zeroed; its dim[0] is their number; the caller frees kept->data. */
 int stage_keep_first(struct tess_context *ctx, struct tess_tensor *kept, const struct tess_tensor *images) TESS_CHECKED;
-/* byte = trunc(clamp(255 x + 1/2, 0, 255)), the published rounding. TESS_E_DATA where an x is NaN. */
+/* Converts reals to bytes: trunc(clamp(255 x + 1/2, 0, 255)), the published rounding. TESS_E_DATA where an x is NaN. */
 int stage_to_bytes(struct tess_context *ctx, int64_t n, const float *x, uint8_t *to) TESS_CHECKED;
 
-/* Memory for a tensor; the caller frees t->data. */
+/* Allocates memory for a tensor; the caller frees t->data. */
 int stage_tensor(struct tess_context *ctx, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim) TESS_CHECKED;
 
 #endif

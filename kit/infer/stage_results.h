@@ -7,20 +7,20 @@
 
 #include <tessera/kind/stage.h>
 
-/* Labels, names of the images and of their classes, and which are turned over, from whatever holds them. */
+/* Copies labels, names of images and classes, and marks of mirrored images to the result, as far as the artefact has them. */
 int stage_carry_over(struct tess_context *ctx, const struct tess_artefact *from, struct tess_artefact *to) TESS_CHECKED;
-/* Labels and names of n rows, where row i was row[i] there, and names of classes. */
+/* Copies labels and names of n rows, where row i of the result is row[i] of the artefact, and names of classes. */
 int stage_carry_rows(struct tess_context *ctx, const struct tess_artefact *from, struct tess_artefact *to, int64_t n,
                      const int64_t *row) TESS_CHECKED;
-/* A metric whose name ends in `suffix`. */
+/* Writes a metric whose name ends in `suffix`. */
 int stage_put_metric_as(struct tess_context *ctx, struct tess_artefact *a, const char *name, const char *suffix, double value,
                         const char *unit) TESS_CHECKED;
-/* TESS_E_STOPPED with what to do, when the user asked to stop. */
+/* TESS_E_STOPPED, with a message that says how to resume, when the user asked to stop. */
 int stage_check_stop(struct tess_context *ctx, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit) TESS_CHECKED;
-/* Pairs of rows: `across` originals, below them their reconstructions. n u8 images each. */
+/* Writes a picture of pairs of rows: `across` originals, below them their reconstructions. n u8 images each. */
 int stage_put_pairs(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *originals,
                     const struct tess_tensor *reconstructions) TESS_CHECKED;
-/* The same with any number of rows for each `across` images; lists[0] are the originals. */
+/* Writes such a picture with any number of rows for each `across` images; lists[0] are the originals. */
 int stage_put_rows(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t rows,
                    const struct tess_tensor *const *lists) TESS_CHECKED;
 int stage_put_sheet(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *images) TESS_CHECKED;

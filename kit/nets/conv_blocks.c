@@ -43,7 +43,7 @@ static struct tess_node *conv_blocks_norm(struct conv_stack *s, const char *name
     return swish ? tess_group_norm_swish(s->g, x, gamma, beta, groups, EPSILON) : tess_group_norm(s->g, x, gamma, beta, groups, EPSILON);
 }
 
-/* A 1 x 1 convolution: a matrix over the channels. */
+/* Records a 1 x 1 convolution, as a matrix over the channels. */
 static struct tess_node *conv_blocks_mix(struct conv_stack *s, const char *name, struct tess_node *x, int64_t from, int64_t to)
 {
     tess_scope(s->g, "%s", name);
@@ -53,7 +53,7 @@ static struct tess_node *conv_blocks_mix(struct conv_stack *s, const char *name,
     return tess_linear(s->g, x, w, b);
 }
 
-/* A block is a number of one list in "Unleashing Transformers"; taming calls it by what it is. */
+/* Opens the scope of a block: its number in one list in "Unleashing Transformers", its name in taming. */
 static void TESS_PRINTF(2, 3) conv_blocks_start(struct conv_stack *s, const char *name, ...)
 {
     char text[64];
@@ -133,7 +133,7 @@ void conv_quant(struct conv_stack *s, const char *name, int64_t width)
     s->width = width;
 }
 
-/* In the scope of its block. */
+/* Records a residual block, in the scope that is open. */
 static void conv_blocks_residual(struct conv_stack *s, int64_t width)
 {
     const char *shortcut = s->shape->variant == CONV_TAMING ? "nin_shortcut" : "conv_out";
@@ -146,7 +146,7 @@ static void conv_blocks_residual(struct conv_stack *s, int64_t width)
     s->width = width;
 }
 
-/* Likewise. */
+/* Records an attention block, in the scope that is open. */
 static void conv_blocks_attention(struct conv_stack *s)
 {
     struct tess_tensor shape = tess_shape(s->x);

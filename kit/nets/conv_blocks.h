@@ -35,7 +35,7 @@ struct conv_shape { /* parameters of both plugins */
     {.name = "z_channels", .help = "`variant: taming`: channels before the map to code_dim and after that back; 0: as many as code_dim", \
      .type = TESS_I64, .offset = offsetof(S, z_channels), .lo = 0, .hi = 8192, .def = 0}
 
-/* A list of blocks being recorded: x is where it stands. */
+/* Recording state of a list of blocks: x is the node reached so far. */
 struct conv_stack {
     struct tess_graph *g;
     const struct conv_shape *shape;
@@ -47,7 +47,7 @@ struct conv_stack {
 };
 
 int conv_check(const struct conv_shape *s, struct tess_context *ctx, const char *who);
-/* Each records its blocks, which have the next numbers, and moves on. */
+/* Functions that record blocks, with the next numbers of the list, and advance x. */
 void conv_first(struct conv_stack *s, int64_t width); /* 3 x 3, padded by one */
 /* `blocks` residual blocks, each with attention where this height has it; `path` is "down" or "up". */
 void conv_level(struct conv_stack *s, const char *path, int64_t level, int64_t blocks, int64_t height);
@@ -55,7 +55,8 @@ void conv_middle(struct conv_stack *s);                              /* residual
 void conv_down(struct conv_stack *s, int64_t level);                 /* stride 2, padded on the right and at the bottom */
 void conv_up(struct conv_stack *s, int64_t level);                   /* nearest, then 3 x 3 */
 void conv_last(struct conv_stack *s, int64_t width);                 /* norm, in taming swish, 3 x 3 */
-/* After conv_last: 3 x 3, ReLU, 1 x 1 to `width`, over what its convolution sees; in no list. Leaves x where it is. */
+/* Likelihood head, recorded after conv_last: 3 x 3, ReLU, 1 x 1 to `width`, over the input of its convolution; in no list. Leaves x where
+ * it is. */
 struct tess_node *conv_log_sigma(struct conv_stack *s, int64_t width);
 void conv_quant(struct conv_stack *s, const char *name, int64_t width); /* 1 x 1; in no list */
 

@@ -1,16 +1,17 @@
-/* A step goes in three: who draws what (gather), what the windows say of it (look), the draws (decide). SPDX-License-Identifier: MIT */
+/* Sampling of canvases. A step has three parts: choosing canvases and tokens to draw (gather), the windows' logits (look), the draws
+ * (decide). SPDX-License-Identifier: MIT */
 #include "kit/sample/canvas.h"
 
 #include <math.h>
 #include <string.h>
 
-struct logit_graph { /* gives logits: one of the two graphs */
+struct logit_graph { /* denoiser graph: of all tokens, or of picked positions */
     struct tess_graph *graph;
-    int64_t width; /* tokens of a window it gives logits of */
+    int64_t width; /* tokens of a window that it computes logits of */
 };
 
-struct taking { /* a canvas that takes this step */
-    int64_t canvas, first, draws; /* its slots: first .. first + draws - 1 */
+struct taking {                   /* a canvas that takes part in this step */
+    int64_t canvas, first, draws; /* its draws have slots first .. first + draws - 1 */
     const struct logit_graph *logit_graph;
 };
 
@@ -24,18 +25,18 @@ struct canvas {
     int64_t tokens, window_tokens, codebook_size, capacity,
         calls; /* tokens of a canvas, and of a window; K; allocated slots; calls of the denoiser */
     struct logit_graph all, picked;
-    int64_t rows;                                         /* rows of a batch for each window; 2 with guidance */
-    struct tess_tensor x, left, call, state;              /* where all canvases stand */
+    int64_t rows;                                         /* rows: batch rows of each window; 2 with guidance */
+    struct tess_tensor x, left, call, state;              /* state of all canvases */
     struct tess_tensor input, label, positions, logits;   /* buffers of a batch */
     struct taking *taking;                                /* (batch) */
-    int64_t takings, slots;                               /* in use */
+    int64_t takings, slots;                               /* takings and slots in use */
     struct job *job;                                      /* (batch) */
     int64_t jobs;
-    int32_t *slot;           /* (batch, tokens): where among its canvas's draws a token is; -1: it is not drawn */
+    int32_t *slot;            /* (batch, tokens): number of a token among its canvas's draws; -1: it is not drawn */
     uint8_t *chosen, *wanted; /* tokens and windows of one canvas */
-    double *sum;             /* (room, K): probabilities added up over windows */
-    float *logit;            /* (room, K): of their mean */
-    int64_t *covers;         /* (room): windows that have said something */
+    double *sum;              /* (capacity, K): probabilities added up over windows */
+    float *logit;             /* (capacity, K): logarithm of their mean */
+    int64_t *covers;          /* (capacity): windows that were added */
 };
 
 int64_t canvas_steps(const struct canvas_options *o)
@@ -56,7 +57,7 @@ double canvas_calls(const struct canvas_options *o)
     return (double)windows_count(&s) * (o->raster ? tokens : steps * -expm1(tokens * log1p(-1.0 / steps)));
 }
 
-/* One token of each canvas, or at most all of one at once. */
+/* Slots needed: one token of each canvas in raster order, else at most all of one canvas at once. */
 static int64_t capacity_for(const struct canvas_options *o)
 {
     return o->raster ? (o->batch < o->count ? o->batch : o->count) : o->height * o->width;
@@ -173,13 +174,13 @@ void canvas_free(struct canvas *k)
 
 /* ---- who draws what ---- */
 
-/* The next call of a canvas; step.reverse points into it. */
+/* Next call of a canvas; step.reverse points into the struct. */
 struct canvas_call {
     struct tess_reverse reverse;
     struct tess_sampler_step step;
 };
 
-/* In raster order it is that of a sequence of one token, the last it needs. */
+/* Describes the next call. In raster order it is that of a sequence of one token, the last it needs. */
 static void canvas_next(const struct canvas *k, int64_t i, struct canvas_call *out)
 {
     int32_t left = *canvas_left(k, i), call = ((const int32_t *)k->call.data)[i];
@@ -204,7 +205,7 @@ static void canvas_next(const struct canvas *k, int64_t i, struct canvas_call *o
                                            .state = k->state.data ? (uint8_t *)k->state.data + i * k->state.dim[1] : NULL};
 }
 
-/* One call is made, or came to nothing. */
+/* Counts one call of canvas i as made, whether the denoiser ran for it or not; the last call of a step ends the step. */
 static int canvas_passed(struct tess_context *ctx, struct canvas *k, int64_t i)
 {
     struct canvas_call c;
@@ -219,7 +220,7 @@ static int canvas_passed(struct tess_context *ctx, struct canvas *k, int64_t i)
     return TESS_OK;
 }
 
-/* Over the calls that read nothing; *n: how many tokens the next one reads, 1 in `chosen` for each, 0 when none is left. */
+/* Skips the calls that read no logits; *n: tokens that the next call reads, marked with 1 in `chosen`; 0 when no step is left. */
 static int next_draws(struct tess_context *ctx, struct canvas *k, int64_t i, int64_t *n)
 {
     for (*n = 0; *canvas_left(k, i) > 0;) {
@@ -239,7 +240,7 @@ static int next_draws(struct tess_context *ctx, struct canvas *k, int64_t i, int
     return TESS_OK;
 }
 
-/* Canvas i takes part, with the tokens that are chosen. */
+/* Adds canvas i to the step, with the tokens that are chosen. */
 static void canvas_take(struct canvas *k, int64_t i, int64_t draws)
 {
     struct taking *t = &k->taking[k->takings];
@@ -267,7 +268,7 @@ static int canvas_gather(struct tess_context *ctx, struct canvas *k)
     return TESS_OK;
 }
 
-/* ---- what the windows say ---- */
+/* ---- the windows' logits ---- */
 
 static const int32_t *slots_of(const struct canvas *k, int64_t taking, int64_t window, int64_t place)
 {
@@ -284,7 +285,7 @@ static int64_t drawn_in(const struct canvas *k, int64_t taking, int64_t window)
     return n;
 }
 
-/* Windows of a canvas that say something now, into `wanted`. */
+/* Marks the windows of a canvas that cover a token to be drawn, in `wanted`. */
 static void canvas_want(struct canvas *k, int64_t taking)
 {
     for (int64_t at = 0; at < k->tokens; at++)
@@ -292,7 +293,7 @@ static void canvas_want(struct canvas *k, int64_t taking)
     (void)windows_wanted(&k->windows, k->chosen, k->wanted);
 }
 
-/* The graph a canvas takes is decided for all of its windows together, so that their order is one. */
+/* Graph for a canvas in this step. It is the same for all of its windows, so that they are added in one order. */
 static const struct logit_graph *logit_graph_for(struct canvas *k, int64_t taking)
 {
     if (!k->picked.graph)
@@ -304,7 +305,7 @@ static const struct logit_graph *logit_graph_for(struct canvas *k, int64_t takin
     return &k->picked;
 }
 
-/* Rows of a window's job that follow its first: the same with the null label. */
+/* Fills the further rows of a window's job: copies of its first, with the null label. */
 static void copy_rows(const struct canvas *k)
 {
     int64_t first = k->jobs * k->rows;
@@ -329,7 +330,7 @@ static void add_job(struct canvas *k, int64_t taking, int64_t window)
     for (int64_t p = 0; k->taking[taking].logit_graph == &k->picked && p < k->window_tokens; p++)
         if (*slots_of(k, taking, window, p) >= 0)
             at[n++] = (int32_t)p;
-    for (; n > 0 && n < k->picked.width; n++) /* places that are left over repeat the last */
+    for (; n > 0 && n < k->picked.width; n++) /* positions left over repeat the last */
         at[n] = at[n - 1];
     k->job[k->jobs] = (struct job){.taking = taking, .window = window};
     copy_rows(k);

@@ -22,24 +22,24 @@ struct canvas_options {
     int64_t steps;
     double temperature;
     uint64_t seed;
-    const struct tess_instance *sampler; /* of kind sampler/1, borrowed */
-    const int32_t *label;                /* (count) of each canvas, borrowed; NULL: the prior is told none */
+    const struct tess_instance *sampler; /* instance of kind sampler/1, borrowed */
+    const int32_t *label;                /* (count): label of each canvas, borrowed; NULL: the prior is told none */
     double guidance;                     /* as of struct tess_sampler_options: else graphs are made for twice `batch` */
 };
 
 struct canvas;
 int canvas_new(struct tess_context *ctx, const struct canvas_options *o, struct canvas **out) TESS_CHECKED;
 void canvas_free(struct canvas *k); /* NULL is fine */
-/* A step of as many canvases as there is room for. */
+/* Advances as many canvases as fit into the buffers by one step. */
 int canvas_advance(struct tess_context *ctx, struct canvas *k) TESS_CHECKED;
 int canvas_finished(const struct canvas *k);
-/* Where all stand, for a checkpoint; calls are windows given to the denoiser. */
+/* State of all canvases, for a checkpoint; its calls are windows given to the denoiser. */
 struct sampling_state canvas_state(struct canvas *k);
 
 int64_t canvas_steps(const struct canvas_options *o);
-/* Windows given to the denoiser for one canvas: exactly in raster order, in the mean in random order. */
+/* Number of windows given to the denoiser for one canvas: exact in raster order, the mean in random order. */
 double canvas_calls(const struct canvas_options *o);
-/* Memory beside the graphs. */
+/* Memory of a sampler of canvases beside the graphs, in bytes. */
 int64_t canvas_bytes(const struct canvas_options *o);
 
 #endif

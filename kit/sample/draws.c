@@ -1,9 +1,9 @@
-/* Two passes over the row and no memory beside it: the sum, and the cumulative sum. SPDX-License-Identifier: MIT */
+/* Two passes over the row, for the sum and the cumulative sum, and no memory beside it. SPDX-License-Identifier: MIT */
 #include "kit/sample/draws.h"
 
 #include <math.h>
 
-/* The unnormalised probability of code k. */
+/* Unnormalised probability of code k. */
 static double draws_share(const struct draw_row *r, int64_t k)
 {
     if (k == r->without || r->logits[k] == -INFINITY)

@@ -1,5 +1,5 @@
-/* Draws from a row of the denoiser's logits: softmax(logits / temperature), with one code left out where the noise wants it so. Linked
- * into each noise that needs it.
+/* Categorical draws from a row of the denoiser's logits: softmax(logits / temperature), with one code left out where the noise wants it so.
+ * Linked into each noise that needs it.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_NOISES_DRAWS_H
@@ -7,19 +7,19 @@
 
 #include <stdint.h>
 
-/* One row over K codes, borrowed. */
+/* Row of logits over K codes, borrowed, with its normalisation. */
 struct draw_row {
-    const float *logits; /* (codes) */
-    int64_t codebook_size, without; /* `without` is left out; -1: none is */
+    const float *logits;            /* (codebook_size) */
+    int64_t codebook_size, without; /* without: a code that is left out; -1: none is */
     double temperature;
     float max; /* the largest logit */
     double sum; /* sum of exp((logit - max) / temperature) */
 };
 
-/* Fills most and sum. Gives 0 when a logit is NaN or infinitely large: there is no such distribution. A logit of minus infinity rules its
- * code out; when all are ruled out sum is 0. */
+/* Fills `max` and `sum`. Gives 0 when a logit is NaN or infinitely large: there is no such distribution. A logit of minus infinity rules
+ * its code out; when all are ruled out sum is 0. */
 int draw_row_open(struct draw_row *r);
-/* The code where the cumulative sum passes the share u of the whole, u in [0, 1); -1 when sum is 0. */
+/* Draws by inversion: the code where the cumulative sum passes the share u of the whole, u in [0, 1); -1 when sum is 0. */
 int32_t draw_row_code(const struct draw_row *r, double u);
 
 #endif

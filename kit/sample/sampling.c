@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "kit/sample/sampling.h"
 
-/* Labels that are asked for are some that the prior can be told. */
+/* Checks that the labels asked for are classes of the prior. */
 static int check_labels(struct tess_context *ctx, const struct tess_prior *p, const struct sampling_choice *choice)
 {
     if (p->classes == 0 && (choice->labels.count > 0 || choice->guidance > 0.0))
@@ -105,7 +105,7 @@ int sampling_tells(const struct tess_prior *p)
     return !noise->needs_time && TESS_HAS(noise, changes) && noise->changes;
 }
 
-/* Attributes of labels and of a sampler that was said: samples without either have no attributes of them. */
+/* Attributes on labels and on the sampler, where the prior is told labels and a sampler was given; none otherwise. */
 static int describe_choice(struct tess_context *ctx, const struct sampling_prior *p, const struct sampling_choice *choice,
                            struct tess_attrs *f)
 {
@@ -155,7 +155,7 @@ int sampling_put_labels(struct tess_context *ctx, struct tess_artefact *a, const
     return labels->data ? tess_artefact_put(ctx, a, "labels", labels, &how) : TESS_OK;
 }
 
-/* ---- where it stands ---- */
+/* ---- progress of the sequences ---- */
 
 static int64_t sampling_steps_of(const struct sampling_state *s, int64_t i)
 {
@@ -188,7 +188,7 @@ int sampling_write_checkpoint(void *user, struct tess_context *ctx, struct tess_
     return s->state.data ? tess_artefact_put(ctx, a, "state", &s->state, NULL) : TESS_OK;
 }
 
-/* Steps and calls of sample i are possible, and its tokens. */
+/* Checks a sample read from a checkpoint: its steps left, its calls, and its tokens. */
 static int check_resumed(struct tess_context *ctx, const struct sampling_state *s, int64_t i, const char *path)
 {
     int32_t left = ((const int32_t *)s->left.data)[i], call = ((const int32_t *)s->call.data)[i];
@@ -231,7 +231,7 @@ int sampling_pause(struct tess_context *ctx, struct tess_stage_run *r, struct sa
     int stops = tess_stage_stopping(r);
     if (*s->calls > 0 && (stops || tess_stage_checkpoint_due(r)))
         TESS_TRY(tess_stage_checkpoint(ctx, r, sampling_write_checkpoint, s));
-    return stops ? stage_check_stop(ctx, r, sampling_done(s), sampling_total(s), "step") : TESS_OK; /* to count them all takes a while */
+    return stops ? stage_check_stop(ctx, r, sampling_done(s), sampling_total(s), "step") : TESS_OK; /* counting them all takes a while */
 }
 
 int sampling_finish(struct tess_context *ctx, struct tess_stage_run *r, const struct sampling_prior *p, struct tess_sampler *sampler,

@@ -8,7 +8,7 @@
 
 enum { NONE, DIFFAUG };
 enum { BALANCE_GRADIENTS, BALANCE_FIXED };
-enum { WATCHED = 50 }; /* steps looked at together */
+enum { WATCHED = 50 }; /* steps averaged before they are judged */
 static const double FAULTLESS = 0.05, RECOVERED = 0.2;
 
 const char *const adversarial_column[ADVERSARIAL_COLUMNS] = {"adversarial weight", "critic on real", "critic on made"};
@@ -21,7 +21,7 @@ int adversarial_check(const struct adversarial_params *p, struct tess_context *c
     return TESS_OK;
 }
 
-/* The last matrix or kernel that was declared under "decoder.". */
+/* Name of the last matrix or kernel that was declared under "decoder.". */
 static const char *last_layer(struct tess_context *ctx, struct tess_weights *w)
 {
     const char *last = NULL;
@@ -54,7 +54,7 @@ static int adversarial_adapt(void *user, struct tess_context *ctx, const struct 
     return TESS_OK;
 }
 
-/* The critic's logits of the images, augmented first where that is asked for; real and generated images draw independently. */
+/* Records the critic's logits of the images, augmented first where that is asked for; real and generated images draw independently. */
 static int adversarial_judge(struct tess_context *ctx, const struct adversarial *a, struct tess_graph *g, struct tess_node *image,
                              const char *purpose, struct tess_node **logits)
 {

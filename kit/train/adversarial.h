@@ -20,7 +20,7 @@ struct adversarial_params {
      .type = TESS_ENUM, .offset = offsetof(S, m.augment), .text = "none|diffaug"},                                                         \
     {.name = "adversarial_start", .help = "step from which the term counts; the critic learns from the next one on", .type = TESS_I64,     \
      .offset = offsetof(S, m.start), .lo = 0, .hi = 1e9, .def = 0}
-/* Where stages differ in what they begin with. */
+/* Parameters of the term's weight, with defaults that differ from stage to stage. */
 #define ADVERSARIAL_WEIGHT_PARAMS(S, m, default_weight, default_most)                                                                      \
     {.name = "adversarial_weight",                                                                                                         \
      .help = "factor of the term's weight (taming and ReFiT have 0.8)",                                                                    \
@@ -42,9 +42,9 @@ extern const char *const adversarial_column[ADVERSARIAL_COLUMNS];
 struct adversarial {
     const struct adversarial_params *p;
     struct tess_weights *weights;
-    const _Atomic int64_t *step; /* being made */
+    const _Atomic int64_t *step; /* the step being made */
     double metric[ADVERSARIAL_COLUMNS];
-    /* The steps watched together; and whether it was said already, and has not passed since. */
+    /* Sums over the steps watched together, and flags of the warnings given, each cleared once its cause has passed. */
     struct {
         int64_t steps, limited;
         double loss, metric[ADVERSARIAL_COLUMNS];
@@ -52,14 +52,15 @@ struct adversarial {
     } watched;
 };
 
-/* Fails where a parameter says something of a critic that is not there. */
+/* Fails where a parameter is about a critic and there is none. */
 int adversarial_check(const struct adversarial_params *p, struct tess_context *ctx);
-/* x real images, y made ones, `error` what the term is weighed against (13.3). `term` is added to the generator's objective (13.1), `own`
- * is the critic's (13.2), whose weights are under "critic". The last kernel under "decoder." is the one the weight is measured at. */
+/* Records the term and the critic's loss: x real images, y generated ones, `error` the loss that the term is weighted against (13.3).
+ * `term` is added to the generator's objective (13.1), `own` is the critic's (13.2), whose weights are under "critic". The last kernel
+ * under "decoder." is the one the weight is measured at. */
 int adversarial_record(struct tess_context *ctx, struct adversarial *a, struct tess_graph *g, struct tess_node *x, struct tess_node *y,
                        struct tess_node *error, struct tess_node **term, struct tess_node **own);
-/* After each step: the metrics of it from the graph's totals, and a sentence for the user when for a while the critic has judged without a
- * fault, or lambda has stood at its limit; once, and again only when that had passed. */
+/* To be called after each step: takes the step's metrics from the graph's totals, and warns the user when for a while the critic has judged
+ * without a fault, or lambda has stood at its limit; once, and again only when that had passed. */
 void adversarial_watch(struct adversarial *a, struct tess_stage_run *r, const struct tess_graph *g, const struct tess_batch *b);
 
 #endif

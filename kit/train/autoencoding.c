@@ -72,7 +72,7 @@ static int autoencoding_record(struct tess_context *ctx, struct autoencoding *k,
     tess_objective(g, "loss", k->frozen ? "quantizer.,decoder." : "encoder.,quantizer.,decoder.", loss);
     if (k->p->adversarial.critic)
         tess_objective(g, "critic", "critic.", own);
-    if (quantizer->react) { /* it may look at what was assigned */
+    if (quantizer->react) { /* inputs of its `react`: latents and codes */
         tess_output(g, "latents", latent);
         tess_output(g, "codes", quantised.codes);
     }

@@ -1,5 +1,5 @@
 /* Training of an autoencoder (docs/models.md, "The autoencoder's loss", "The adversarial term"): the training graph over its parts, which
- * are known by kind alone, and what the training loop asks of a stage. Linked into the stages that train all of one, or a part.
+ * are known by kind alone, and what the training loop asks of a stage. Linked into the stages that train an autoencoder, or a part of one.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_AUTOENCODING_H
@@ -30,50 +30,50 @@ struct autoencoding_params {
      .text = "none|image|batch"},                                                                                                          \
     PERCEPTUAL_PARAMS(S, m.perceptual), ADVERSARIAL_PARAMS(S, m.adversarial)
 
-/* One run: the training graph and what its callbacks need. */
+/* State of a training run: the graph and what its callbacks need. */
 struct autoencoding {
     const struct autoencoding_params *p;
     struct tess_instance *encoder, *quantizer, *decoder;
     struct tess_code_layout layout; /* codes of the quantizer; asked once */
-    int started; /* from the weights of a model */
+    int started;                    /* the run starts from the weights of a model */
     int frozen; /* the encoder runs without a gradient and stays as it is, decay and averages included */
     struct tess_weights *weights;
     struct tess_graph *graph;
-    struct perceptual_params perceptual; /* those of *p, or with a network that was trained here */
+    struct perceptual_params perceptual; /* parameters of the perceptual term: those of *p, or with a network that was trained here */
     struct perceptual_network network;
     struct stage_images images;
     int64_t train_count;
     uint64_t seed;
-    _Atomic int64_t step; /* being made */
+    _Atomic int64_t step; /* the step being made */
     struct adversarial adversarial;
     int (*remember)(void *user, struct tess_context *ctx,
                     struct tess_attrs *f); /* member of struct tess_training; `user` is the owner. NULL: none */
     void *owner;
-    struct tess_stage_run *run; /* while it trains */
+    struct tess_stage_run *run; /* set while it trains */
 };
 
 /* Fails where parameters contradict each other. */
 int autoencoding_check(struct tess_context *ctx, const struct autoencoding_params *p) TESS_CHECKED;
 /* Adds the content of the features' file to a stage's key. */
 int autoencoding_fingerprint(struct tess_context *ctx, const struct autoencoding_params *p, struct tess_digest *d) TESS_CHECKED;
-/* Before autoencoding_open: the network for the perceptual term, from the parameters or, where `attributes` is not NULL, an artefact of
- * kind "features"; `from` is that artefact, NULL when planning. */
+/* To be called before autoencoding_open: chooses the network for the perceptual term, from the parameters or, where `attributes` is not
+ * NULL, an artefact of kind "features"; `from` is that artefact, NULL when planning. */
 int autoencoding_measure(struct tess_context *ctx, struct autoencoding *k, const struct tess_attrs *attrs, const struct tess_artefact *from)
     TESS_CHECKED;
 int autoencoding_image_size(struct tess_context *ctx, const struct tess_attrs *images, int64_t image[3]) TESS_CHECKED;
 /* Records and seals k->graph over k->weights, a new store where that is NULL. `latent`: the shape of a microbatch's latents. */
 int autoencoding_open(struct tess_context *ctx, struct autoencoding *k, const int64_t image[3], struct tess_tensor *latent) TESS_CHECKED;
 void autoencoding_close(struct autoencoding *k);
-/* 1 where training has a critic, and one like it, in every parameter, trained the model of these attributes. */
+/* 1 where training has a critic and the model of these attributes was trained with an equal one, in every parameter. */
 int autoencoding_same_critic(const struct autoencoding_params *p, const struct tess_attrs *model);
-/* The attributes of the model. */
+/* Writes the attributes of the model. */
 int autoencoding_describe(struct tess_context *ctx, struct autoencoding *k, const int64_t image[3], const struct tess_tensor *latent,
                           struct tess_attrs *f) TESS_CHECKED;
-/* Trains on the images, which are open, to the last step; the weights then are what the model keeps. */
+/* Trains on the images, which are open, to the last step; the weights then are the model's. */
 int autoencoding_train(struct tess_context *ctx, struct tess_stage_run *r, struct autoencoding *k) TESS_CHECKED;
-/* Something is done after each step that reads the graph's outputs. */
+/* 1 when the quantizer or the critic reads the graph's outputs after each step. */
 int autoencoding_looks_back(const struct autoencoding *k);
-/* Nothing is trained any more: the memory of its graph is for what comes next. The weights stay. */
+/* Ends training: frees the memory of its graph for what comes next. The weights stay. */
 void autoencoding_trained(struct autoencoding *k);
 
 #endif

@@ -7,11 +7,12 @@
 
 enum { DIFFAUG_BRIGHTNESS, DIFFAUG_SATURATION, DIFFAUG_CONTRAST, DIFFAUG_DOWN, DIFFAUG_RIGHT, DIFFAUG_DRAWS };
 
-/* (rows, DIFFAUG_DRAWS) uniform in [0, 1), keyed by (seed, purpose, step, sample). No gradient. */
+/* Uniform draws in [0, 1), (rows, DIFFAUG_DRAWS), keyed by (seed, purpose, step, sample). No gradient. */
 struct tess_node *diffaug_draws(struct tess_graph *g, const char *purpose);
-/* image (N, H, W, C), draws (N, DIFFAUG_DRAWS) -> (N, H, W, C): (18.1) to (18.3). The gradient goes to the image alone. */
+/* Augments images: image (N, H, W, C), draws (N, DIFFAUG_DRAWS) -> (N, H, W, C), by (18.1) to (18.3). The gradient goes to the image
+ * alone. */
 struct tess_node *diffaug(struct tess_graph *g, struct tess_node *image, struct tess_node *draws);
-/* (18.2): what a draw shifts an axis of `size` pixels by. */
+/* Shift in pixels of an axis of `size` that a draw stands for, (18.2). */
 int64_t diffaug_shift(float draw, int64_t size);
 
 #endif

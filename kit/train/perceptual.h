@@ -16,36 +16,38 @@ struct perceptual_params {
     {.name = "perceptual_weight", .help = "what that distance counts beside the difference of pixels", .type = TESS_F64,                   \
      .offset = offsetof(S, m.weight), .lo = 0, .hi = 1e4, .def = 1}
 
-/* The port for a network that a stage train-features has taught; `parameter` names one of the stage's in quotes. */
+/* Port for a network trained by a stage train-features; `parameter` names the stage's parameter for a network, in quotes. */
 #define PERCEPTUAL_PORT(parameter)                                                                                                         \
     {.name = "features", .kind = "features", .optional = 1, .help = "a network trained here, in place of the parameter `" parameter "`"}
 
-/* The scope of its weights. */
+/* Scope of the network's weights. */
 #define PERCEPTUAL "perceptual"
 
-/* The network that a stage looks through. Start from zeroed memory; close in any case. */
+/* Network for the perceptual term of a stage. Start from zeroed memory; close in any case. */
 struct perceptual_network {
     struct tess_instance *instance;   /* NULL: none */
-    struct tess_instance *trained;    /* the same where it is of an artefact, and closed with this; its weights are not in a file then */
+    struct tess_instance *trained;    /* the same instance where it is an artefact's, whose weights it then has; closed with this */
     const struct tess_artefact *from; /* that artefact; NULL when planning */
 };
-/* The one of the stage's parameter, `given` or NULL, or the one of its port: the artefact's attributes, NULL without one, and the artefact,
- * NULL when planning. TESS_E_VALUE where there are both; `parameter` is that one's name. */
+/* Chooses the network: that of the stage's parameter, `given` or NULL, or that of its port: the artefact's attributes, NULL without one,
+ * and the artefact, NULL when planning. TESS_E_VALUE where there are both; `parameter` is that one's name. */
 int perceptual_choose(struct tess_context *ctx, struct perceptual_network *n, struct tess_instance *given, const char *parameter,
                       const struct tess_attrs *attrs, const struct tess_artefact *from) TESS_CHECKED;
 void perceptual_close(struct perceptual_network *n);
-/* When planning, once it is recorded: whether the file that it names has its weights. */
+/* Check for a plan, once the network is recorded: the file that it names must have its weights. */
 int perceptual_check(struct tess_context *ctx, const struct perceptual_network *n, struct tess_weights *w) TESS_CHECKED;
-/* Its weights, from wherever they are. Seals the store. */
+/* Reads the network's weights, from its file or artefact. Seals the store. */
 int perceptual_read(struct tess_context *ctx, const struct perceptual_network *n, struct tess_weights *w) TESS_CHECKED;
 
-/* error + weight times (19.3), the mean over the images: x real images, y made ones; error as it is where there are no features. */
+/* Adds the perceptual term: error + weight times (19.3), the mean over the images; x real images, y reconstructions; error as it is where
+ * there is no network. */
 int perceptual_record(struct tess_context *ctx, const struct perceptual_params *p, struct tess_graph *g, struct tess_node *x,
                       struct tess_node *y, struct tess_node **error);
-/* image (rows, H, W, C), pixels in 0 .. 1 -> (rows, D): vectors whose squared distances are the perceptual ones, (24.2). No gradient. */
+/* Perceptual vectors: image (rows, H, W, C), pixels in 0 .. 1 -> (rows, D), whose squared distances are the perceptual ones, (24.2). No
+ * gradient. */
 int perceptual_vector(struct tess_context *ctx, struct tess_instance *features, struct tess_graph *g, struct tess_node *image,
                       struct tess_node **vector);
-/* image -> (rows, C): the network's last features, averaged over the image: what sets of images are judged by. No gradient. */
+/* Pooled features for metrics of sets: image -> (rows, C), the network's last features, averaged over the image. No gradient. */
 int perceptual_pooled(struct tess_context *ctx, struct tess_instance *features, struct tess_graph *g, struct tess_node *image,
                       struct tess_node **vector);
 

@@ -49,7 +49,7 @@ void warm_start_close(struct warm_start *s)
 static const char advice[] = "training can start from a model of the same parts only: leave the parts out, and they are the model's, or "
                              "train without it";
 
-/* Every weight to be trained is one of the model's, in its shape. */
+/* Checks that the model has every weight that is to be trained, in its shape. */
 static int check_wanted(struct tess_context *ctx, const struct warm_start *s, const char *what)
 {
     struct tess_weights *a = s->wanted, *b = s->given;
@@ -79,7 +79,7 @@ int warm_start_check(struct tess_context *ctx, const struct warm_start *s, const
     return TESS_OK;
 }
 
-/* ---- its values ---- */
+/* ---- values ---- */
 
 static int is_there(struct tess_context *ctx, struct tess_weights *w, int64_t i, const struct tess_artefact *model, int *out)
 {
@@ -108,7 +108,7 @@ static int is_skipped(const char *name, const char *const *skip)
     return 0;
 }
 
-/* A weight that only training has, and its group's name with the dot. */
+/* 1 for a weight that only training has; *group: length of its group's name with the dot. */
 static int is_extra(const struct warm_start *s, const struct tess_weights *w, int64_t i, const char *const *skip, size_t *group)
 {
     const char *name = tess_weights_name(w, i), *dot = strchr(name, '.');
@@ -116,7 +116,7 @@ static int is_extra(const struct warm_start *s, const struct tess_weights *w, in
     return tess_weights_index(s->wanted, name) < 0 && !is_skipped(name, skip);
 }
 
-/* The group of weight `first`, as a whole or not at all; `count` of them were there. */
+/* Reads the group of weight `first`, as a whole or not at all; *count: weights that were in the file. */
 static int warm_start_read_group(struct tess_context *ctx, const struct warm_start *s, struct tess_weights *w, int64_t first,
                       const struct tess_artefact *model, const char *const *skip, int64_t *count)
 {

@@ -1,4 +1,4 @@
-/* A trained model as the start of training (docs/pipelines.md, "Starting from a model"). Linked into the stages that train.
+/* Warm start of training from a trained model (docs/pipelines.md, "Starting from a model"). Linked into the stages that train.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_START_H
@@ -6,8 +6,8 @@
 
 #include "kit/infer/common.h"
 
-/* The weights that using a model needs, by name and shape: of the parts to be trained, and of those of the model to start from. Values
- * have no part in it, so that it can be told when planning. Start from zeroed memory; close in any case. */
+/* Weights by name and shape that inference needs, of the parts to be trained (wanted) and of the model to start from (given). Without
+ * values, so that they can be compared when planning. Start from zeroed memory; close in any case. */
 struct warm_start {
     struct tess_weights *wanted, *given;
     struct tess_graph *graph[2];
@@ -21,13 +21,13 @@ void warm_start_close(struct warm_start *s);
 /* TESS_E_SHAPE unless both have the same weights. `what` is the port's name. */
 int warm_start_check(struct tess_context *ctx, const struct warm_start *s, const char *what) TESS_CHECKED;
 
-/* The values of `w`, sealed by it, out of the model's file: those that were checked, and of what only training has (a critic, averages,
- * a noise's memory) each group, `quantizer.` and the like, that is in the file as a whole and in shape. The rest begins as without a
- * model, and a note says which. Weights under `skip[i]`, a list that ends with NULL, are not looked at. */
+/* Reads values of `w`, which it seals, from the model's file: those that were checked, and of what only training has (a critic, averages, a
+ * noise's memory) each group, `quantizer.` and the like, that is in the file as a whole and in shape. The rest begins as without a model,
+ * and a note says which. Weights under `skip[i]`, a list that ends with NULL, are not looked at. */
 int warm_start_read(struct tess_context *ctx, struct tess_stage_run *r, const struct warm_start *s, struct tess_weights *w,
                const struct tess_artefact *model, const char *const *skip) TESS_CHECKED;
 
-/* A note where a part that was said is not the model's in every parameter, weights apart. */
+/* Notes where a part that was given is not the model's in every parameter, weights apart. */
 void warm_start_note_part(struct tess_stage_run *r, const char *part, const struct tess_instance *wanted,
                           const struct tess_instance *given);
 
