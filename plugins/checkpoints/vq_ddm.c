@@ -21,7 +21,7 @@ struct vq_ddm {
 
 static const char who[] = "vq-ddm", inside[] = "_denoising._denoise_fn.", alone[] = "_nn.";
 
-enum { TIME_SCALE = 4000 }; /* what t / T is multiplied by, here as there */
+enum { TIME_SCALE = 4000 }; /* factor of t / T, the same in both programs */
 
 static const struct name_row schedule_names[] = {{"_denoising._denoise_fn.", "denoiser.", NULL},
                                                  {"_nn.", NULL, "the same network once more; its values are not compared"},
@@ -31,7 +31,7 @@ static const struct name_row schedule_names[] = {{"_denoising._denoise_fn.", "de
                                                  {NULL, NULL, NULL}};
 static const struct name_row alone_names[] = {{"_nn.", "denoiser.", NULL}, {NULL, NULL, NULL}};
 
-/* ---- there to here ---- */
+/* ---- import: their names to ours ---- */
 
 struct network {
     const char *prefix;
@@ -188,7 +188,7 @@ static int vq_ddm_plan_import(void *self, struct tess_context *ctx, struct tess_
                                    "(`_denoising._denoise_fn.final_conv.1.weight`) of vq-ddm");
 }
 
-/* ---- and back ---- */
+/* ---- export: our names to theirs ---- */
 
 /* A network that reads codes as numbers predicts a change of them, one that reads vectors the codes. */
 static int vq_ddm_check_noise(struct tess_context *ctx, const char *noise, const char *denoiser, int64_t steps)

@@ -19,7 +19,7 @@ struct transformer {
 enum { INIT_PUBLISHED, INIT_SMALL };
 
 #define EPSILON 1e-5f
-#define TIME_SCALE 4000.0f /* t / T times this is what the sinusoid sees */
+#define TIME_SCALE 4000.0f /* scale of t / T before the sinusoid */
 
 static int open_transformer(void *self, struct tess_context *ctx)
 {
@@ -62,7 +62,7 @@ static struct tess_node *transformer_norm(struct tess_graph *g, const char *name
     return tess_layer_norm(g, x, gamma, beta, EPSILON);
 }
 
-/* `name` keys the draws: each place where dropout stands has its own. */
+/* Dropout whose draws are keyed by `name` and layer: each place in the network has draws of its own. */
 static struct tess_node *transformer_drop(const struct transformer *p, struct tess_graph *g, struct tess_node *x, const char *name,
                                           int64_t layer)
 {
@@ -78,17 +78,17 @@ static struct tess_node *transformer_drop(const struct transformer *p, struct te
     return tess_dropout(g, x, (float)p->dropout, purpose);
 }
 
-/* The rows at `positions`; all where that is NULL. */
+/* Selects the rows at `positions`; all where that is NULL. */
 static struct tess_node *transformer_pick(struct tess_graph *g, struct tess_node *x, struct tess_node *positions)
 {
     return positions ? tess_gather(g, x, positions) : x;
 }
 
-/* Who attends to whom in a block. */
+/* Attention pattern of a block. */
 struct view {
-    struct tess_node *positions;              /* those that attend; NULL: all */
-    int causal;                               /* to those before and to itself */
-    const struct tess_denoiser_next *next;    /* one token, to what its cache holds; NULL: all at once */
+    struct tess_node *positions;           /* queries; NULL: all tokens */
+    int causal;                            /* a token attends to itself and to those before it */
+    const struct tess_denoiser_next *next; /* one query, which attends to the keys in its cache; NULL: all at once */
 };
 
 static struct tess_node *transformer_attention(const struct transformer *p, struct tess_graph *g, struct tess_node *x,
@@ -166,20 +166,20 @@ static int64_t transformer_depth(const struct tess_denoiser_input *in)
     return TESS_HAS(in, depth) && in->depth > 1 ? in->depth : 1;
 }
 
-/* (N, 1, D): what stands before the first token, once for each sequence. */
+/* Learnt start vector in front of the first token, once for each sequence: (N, 1, D). */
 static struct tess_node *transformer_beginning(const struct transformer *p, struct tess_graph *g)
 {
     struct tess_node *start = tess_weight(g, "start_tok", 1, &p->embed_dim, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY));
     return tess_add(g, tess_constant(g, 0.0f, 3, (const int64_t[]){tess_graph_microbatch(g), 1, p->embed_dim}), start);
 }
 
-/* Shifted right by one (20.2): the last token is nobody's past. */
+/* Shifts tokens right by one (20.2): the last token is nobody's past. */
 static struct tess_node *transformer_shift(const struct transformer *p, struct tess_graph *g, struct tess_node *x, int64_t tokens)
 {
     return tess_slice(g, tess_concat(g, transformer_beginning(p, g), x, 1), 1, 0, tokens);
 }
 
-/* One token of it (20.4). `first` is 1 at position 0, else 0, so that the sum is one of the two, exactly. */
+/* Embedding of the next token alone (20.4). `first` is 1 at position 0, else 0, so that the sum is the start or the code, exactly. */
 static struct tess_node *embed_next(const struct transformer *p, struct tess_graph *g, const struct tess_denoiser_next *in)
 {
     const int64_t one[3] = {tess_graph_microbatch(g), 1, 1};
@@ -202,7 +202,7 @@ static struct tess_node *add_label(const struct transformer *p, struct tess_grap
     return tess_add(g, x, tess_reshape(g, tess_embedding(g, label, table), 3, shape));
 }
 
-/* A host from before there was such a thing gives a smaller struct. */
+/* 1 under a causal noise. A host from before there was such a thing gives a smaller struct. */
 static int transformer_is_causal(const struct tess_denoiser_input *in)
 {
     return TESS_HAS(in, causal) && in->causal;

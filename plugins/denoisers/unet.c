@@ -20,12 +20,12 @@ struct unet {
 enum { INPUT_EMBEDDING, INPUT_SCALAR };
 
 #define EPSILON 1e-5f
-#define TIME_SCALE 4000.0f /* t / T times this is what the sinusoid sees */
+#define TIME_SCALE 4000.0f /* scale of t / T before the sinusoid */
 
 struct stack { /* a network being recorded */
     const struct unet *p;
     struct tess_graph *g;
-    struct tess_node *time; /* what every block's bias is made of, (N, channels); NULL: no time */
+    struct tess_node *time; /* condition that every block's bias is computed from, (N, channels); NULL: none */
 };
 
 static int open_unet(void *self, struct tess_context *ctx)
@@ -58,7 +58,7 @@ static struct tess_node *unet_bias(struct tess_graph *g, int64_t width, int64_t 
     return tess_weight(g, "bias", 1, &width, (struct tess_init[]){unet_uniform(fan_in, TESS_WEIGHT_NO_DECAY)});
 }
 
-/* A dense layer over the last dimension: a layer of the time, or a 1 x 1 convolution. */
+/* Dense layer over the last dimension: a layer of the time, or a 1 x 1 convolution. */
 static struct tess_node *unet_linear(struct tess_graph *g, const char *name, struct tess_node *x, int64_t from, int64_t to)
 {
     tess_scope(g, "%s", name);
@@ -79,7 +79,7 @@ static struct tess_node *unet_convolve(struct tess_graph *g, const char *name, s
     return tess_conv2d(g, x, w, b, &conv);
 }
 
-/* Twice the size. PyTorch takes for the fan-in of a transposed kernel what is the fan-out. */
+/* Upsampling to twice the size. PyTorch takes for the fan-in of a transposed kernel what is the fan-out. */
 static struct tess_node *unet_widen(struct tess_graph *g, const char *name, struct tess_node *x, int64_t width)
 {
     const struct tess_conv twice = {.size = sizeof(struct tess_conv), .stride = 2, .top = 1, .left = 1, .bottom = 1, .right = 1};
@@ -183,7 +183,7 @@ static struct tess_node *read_tokens(const struct unet *p, struct tess_graph *g,
     return tess_add(g, tess_mul(g, x, tess_reshape(g, z, 4, one)), b);
 }
 
-/* The time as the blocks get it (17.2), (N, channels). */
+/* Embedding of the time (17.2), (N, channels). */
 static struct tess_node *read_time(const struct unet *p, struct tess_graph *g, struct tess_node *time)
 {
     int64_t d = p->channels;
@@ -191,7 +191,7 @@ static struct tess_node *read_time(const struct unet *p, struct tess_graph *g, s
     return unet_linear(g, "mlp.2", tess_mish(g, unet_linear(g, "mlp.0", t, d, 4 * d)), 4 * d, d);
 }
 
-/* A learnt vector for each class and one for none, (N, channels) (25.1). */
+/* Embedding of the label, a learnt vector for each class and one for none, (N, channels) (25.1). */
 static struct tess_node *read_label(const struct unet *p, struct tess_graph *g, const struct tess_denoiser_input *in)
 {
     const struct tess_init normal = {.size = sizeof normal, .kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_NO_DECAY, .spread = 1.0};
@@ -199,7 +199,7 @@ static struct tess_node *read_label(const struct unet *p, struct tess_graph *g, 
     return tess_embedding(g, in->label, tess_weight(g, "label_embedding.weight", 2, shape, &normal));
 }
 
-/* Mish of the sum of both, as far as they are there; NULL without either. */
+/* Condition of the blocks: Mish of the sum of time and label, or of the one that is there; NULL without either. */
 static struct tess_node *read_condition(const struct unet *p, struct tess_graph *g, const struct tess_denoiser_input *in)
 {
     struct tess_node *time = in->time ? read_time(p, g, in->time) : NULL;
@@ -208,7 +208,7 @@ static struct tess_node *read_condition(const struct unet *p, struct tess_graph 
     return both ? tess_mish(g, both) : NULL;
 }
 
-/* (17.8) */
+/* Downward level (17.8), whose result is also the skip connection. */
 static struct tess_node *go_down(const struct stack *s, struct tess_node *x, int64_t level, struct tess_node **skip)
 {
     static const char *const purpose[] = {"unet.0", "unet.1", "unet.2", "unet.3", "unet.4", "unet.5", "unet.6", "unet.7",
@@ -226,7 +226,7 @@ static struct tess_node *go_down(const struct stack *s, struct tess_node *x, int
     return x;
 }
 
-/* From the size and width of `level` to those of the one above (17.10). */
+/* Upward level (17.10): from the size and width of `level` to those of the one above. */
 static struct tess_node *go_up(const struct stack *s, struct tess_node *x, int64_t level, struct tess_node *skip)
 {
     const struct unet *p = s->p;
@@ -239,7 +239,7 @@ static struct tess_node *go_up(const struct stack *s, struct tess_node *x, int64
     return x;
 }
 
-/* How often both sides can be halved, at most `most` times. */
+/* Number of times that both sides can be halved, at most `max`. */
 static int64_t unet_halvings(int64_t height, int64_t width, int64_t max)
 {
     int64_t n = 0;

@@ -23,7 +23,7 @@ static int conv_encoder_record(void *self, struct tess_context *ctx, struct tess
                        "(%lld x %lld), or give channel_mult fewer levels",
                        (long long)in.dim[1], (long long)in.dim[2], (long long)(levels - 1), (long long)factor,
                        (long long)((in.dim[1] + factor - 1) / factor * factor), (long long)((in.dim[2] + factor - 1) / factor * factor));
-    if (p->variant == CONV_TAMING) /* its networks see pixels in -1 .. 1 */
+    if (p->variant == CONV_TAMING) /* networks of taming see pixels in -1 .. 1 */
         s.x = tess_affine(g, s.x, 2.0f, -1.0f);
     conv_first(&s, p->channels);
     for (int64_t i = 0; i < levels; i++) {

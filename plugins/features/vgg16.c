@@ -18,9 +18,9 @@ struct vgg16 {
     int32_t range;
 };
 
-/* Where its convolutions stand in the published list of layers; -1: a block of two. */
+/* Places of the convolutions in the published list of layers; -1: a block of two. */
 static const int layer[BLOCKS][DEEPEST] = {{0, 2, -1}, {5, 7, -1}, {10, 12, 14}, {17, 19, 21}, {24, 26, 28}};
-static const int64_t width[BLOCKS] = {1, 2, 4, 8, 8}; /* as multiples of `channels` */
+static const int64_t width[BLOCKS] = {1, 2, 4, 8, 8}; /* widths, as multiples of `channels` */
 
 /* ---- pixels as the network knows them (19.1) ---- */
 
@@ -65,14 +65,15 @@ static struct tess_node *vgg16_scaled(struct tess_graph *g, struct tess_node *im
 
 /* ---- the network ---- */
 
-/* Trained here, a convolution before a ReLU keeps the variance of what comes in (He et al., "Delving Deep into Rectifiers", 2015). */
+/* Initial weights for training here: a convolution before a ReLU keeps the variance of its input (He et al., "Delving Deep into
+ * Rectifiers", 2015). */
 static struct tess_init vgg16_kernel(int trained, int64_t fan_in)
 {
     return trained ? (struct tess_init){.size = sizeof(struct tess_init), .kind = TESS_INIT_NORMAL, .spread = sqrt(2.0 / (double)fan_in)}
                    : (struct tess_init){.size = sizeof(struct tess_init), .flags = TESS_WEIGHT_EXTERNAL};
 }
 
-/* Nothing tells channels apart before they were held against people's judgement: each counts as much. */
+/* Equal channel weights, as long as channels have not been calibrated on people's judgement. */
 static struct tess_init vgg16_alike(int trained, double value)
 {
     return (struct tess_init){

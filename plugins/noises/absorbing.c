@@ -35,8 +35,8 @@ static int64_t absorbing_steps(void *self)
     return ((struct absorbing *)self)->steps;
 }
 
-/* n of the tokens, every subset equally likely (Knuth, "Seminumerical algorithms", 3.4.2, algorithm S): of those not yet looked at, each
- * has the same chance to be among the ones still wanted. */
+/* Masks n of the tokens, every subset equally likely (Knuth, "Seminumerical algorithms", 3.4.2, algorithm S): of those not yet looked at,
+ * each has the same chance to be among the ones still wanted. */
 static void mask_some(const struct tess_stream *random, int64_t tokens, int64_t n, int32_t mask, int32_t *xt)
 {
     for (int64_t i = 0; i < tokens && n > 0; i++) {
@@ -149,7 +149,7 @@ static int absorbing_start(void *self, struct tess_context *ctx, const struct te
     return TESS_OK;
 }
 
-/* 1 when token i is revealed in this step, by (9.2), which is (9.9) of equal steps; u[1] then is the draw of its value. */
+/* Decides whether token i is revealed in this step: 1 by (9.2), which is (9.9) of equal steps; u[1] then is the draw of its value. */
 static int is_revealed(const struct tess_reverse *r, int64_t i, float u[2])
 {
     if (r->x[i] != r->codebook_size)

@@ -20,7 +20,7 @@ static int64_t autoregressive_vocabulary(void *self, int64_t codebook_size)
 static int64_t autoregressive_steps(void *self)
 {
     (void)self;
-    return 0; /* as many as there are tokens */
+    return 0; /* 0: as many steps as there are tokens */
 }
 
 static int autoregressive_corrupt(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens,
@@ -35,7 +35,7 @@ static int autoregressive_corrupt(void *self, struct tess_context *ctx, const st
     return TESS_OK;
 }
 
-/* (20.3), which is the loss too. */
+/* Loss and bound, which are the same: the code length (20.3). */
 static int autoregressive_record_loss(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *logits,
                                       struct tess_node *x0, struct tess_node *xt, struct tess_node *t, struct tess_noise_loss *out)
 {
@@ -60,7 +60,7 @@ static double autoregressive_bound_constant(void *self, int64_t tokens, int64_t 
     return 0.0;
 }
 
-/* Nothing looks at a token before it is drawn, so any code will do. */
+/* Start of sampling: zeros, as no token is read before it is drawn. */
 static int autoregressive_start(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens,
                                 int64_t codebook_size, int32_t *x)
 {
@@ -72,7 +72,7 @@ static int autoregressive_start(void *self, struct tess_context *ctx, const stru
     return TESS_OK;
 }
 
-/* The token that this step draws: with s of L steps left, L - s. */
+/* Number of the token that this step draws: with s of L steps left, L - s. */
 static int64_t token_of(const struct tess_reverse *r)
 {
     return r->tokens - llround(r->from * (double)r->tokens);
@@ -88,7 +88,7 @@ static int64_t autoregressive_changes(void *self, const struct tess_reverse *r, 
     return 1;
 }
 
-/* One factor of (20.1). */
+/* Draws one token, from one factor of (20.1). */
 static int autoregressive_reverse(void *self, struct tess_context *ctx, const struct tess_reverse *r)
 {
     int64_t i = token_of(r), at = TESS_HAS(r, row) && r->row ? r->row[i] : i;

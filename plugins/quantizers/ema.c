@@ -19,7 +19,7 @@ struct ema {
 
 enum { INIT_BATCH, INIT_NORMAL };
 
-/* The state of the codebook, as views of the buffers. */
+/* State of the codebook as views of the buffers: codebook, counts, sums. */
 struct state {
     float *codebook, *size, *sum; /* (K, D), (K), (K, D) */
     int64_t k, d;
@@ -74,14 +74,15 @@ static int ema_record_lookup(void *self, struct tess_context *ctx, struct tess_g
     return TESS_OK;
 }
 
-/* From a model; a host of before there was the member did not. */
+/* 1 when training started from a model. A host from before there was the member gives a smaller struct. */
 static int is_started(const struct tess_react *r)
 {
     return TESS_HAS(r, warm_started) && r->warm_started;
 }
 
-/* While the encoder still moves fast, an average over a hundred batches is one over latents that are no more, and a code that lost its
- * vectors counts as used for just as long. So the average is over about a tenth of the steps made, until `decay` is reached. */
+/* Decay in effect at a step. While the encoder still moves fast, an average over a hundred batches is one over latents that are no more,
+ * and a code that lost its vectors counts as used for just as long. So the average is over about a tenth of the steps made, until `decay`
+ * is reached. */
 static double decay_at(const struct ema *q, const struct tess_react *r)
 {
     double young = (1.0 + (double)r->step) / (10.0 + (double)r->step);
@@ -113,7 +114,7 @@ static void ema_place(const struct state *s, int64_t k, const float *vector, flo
         s->sum[k * s->d + i] = size * vector[i];
 }
 
-/* The i-th of the vectors drawn from a batch of n: without replacement while they last. */
+/* Number of the i-th vector drawn from a batch of n: without replacement while they last. */
 static int64_t ema_draw(const struct tess_stream *random, int64_t n, int64_t i, int64_t wanted)
 {
     return wanted <= n ? tess_random_permute(random, n, i) : tess_random_below(random, (uint64_t)i, n);
@@ -151,8 +152,8 @@ static const float *ema_total(const struct tess_react *r, const char *name)
     return NULL;
 }
 
-/* The first assignment was to a random book: start from vectors there are, or from where it stands. A model's book stands where it
- * should. */
+/* First step, whose assignment was to a random codebook: places codes on vectors of the batch, or leaves them where they are. A model's
+ * codebook stays. */
 static void ema_begin(const struct ema *q, const struct state *s, const struct tess_react *r, const float *counts, const float *sums)
 {
     const struct tess_stream random = {.seed = r->seed, .purpose = tess_purpose("quantizer.revive"), .step = r->step};
@@ -165,7 +166,7 @@ static void ema_begin(const struct ema *q, const struct state *s, const struct t
         ema_update(q, s, r, counts, sums);
 }
 
-/* A model that was trained with this quantizer has averages to go on with. */
+/* 1 for a model trained with this quantizer, whose averages training continues. */
 static int has_averages(const struct state *s)
 {
     for (int64_t i = 0; i < s->k * s->d; i++)
@@ -198,7 +199,7 @@ static int ema_react(void *self, struct tess_context *ctx, const struct tess_rea
     return TESS_OK;
 }
 
-/* The codebook alone: the averages that training would go on with are those of the old one. */
+/* Rebuilds the codebook alone: the averages that training would continue are those of the old one. */
 static int ema_rebuild(void *self, struct tess_context *ctx, const struct tess_tensor *pool, uint64_t seed, struct tess_tensor *codebook)
 {
     const struct ema *q = self;

@@ -47,7 +47,7 @@ static struct tess_node *residual_plus(struct tess_graph *g, struct tess_node *s
     return sum ? tess_add(g, sum, x) : x;
 }
 
-/* One level's codes (...) behind those of the levels before, (..., l) -> (..., l + 1). */
+/* Appends one level's codes (...) to those of the levels before, (..., l) -> (..., l + 1). */
 static struct tess_node *residual_append(struct tess_graph *g, struct tess_node *codes, struct tess_node *level)
 {
     struct tess_tensor shape = tess_shape(level);
@@ -56,7 +56,7 @@ static struct tess_node *residual_append(struct tess_graph *g, struct tess_node 
     return codes ? tess_concat(g, codes, level, shape.rank - 1) : level;
 }
 
-/* (29.1) and (29.2): the gradient passes through the first level as through it alone, and ends at the others. */
+/* Forward pass (29.1) and (29.2): the gradient passes through the first level as through it alone, and ends at the others. */
 static int residual_record(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out)
 {
     const struct residual *q = self;
@@ -116,7 +116,7 @@ static int residual_lookup(void *self, struct tess_context *ctx, struct tess_gra
 
 /* ---- after a step ---- */
 
-/* The residual that a level quantizes, as it was recorded: (rows, D). */
+/* Residual that a level quantizes, as it was recorded: (rows, D). */
 static int residual_left(struct tess_context *ctx, const struct tess_react *r, const char *scope, struct tess_tensor *out)
 {
     char wanted[160];

@@ -36,7 +36,7 @@ static int maskgit_check(void *self, struct tess_context *ctx, const struct tess
                      tess_instance_name(p->noise));
 }
 
-/* ---- how many ---- */
+/* ---- number of tokens to reveal ---- */
 
 /* Share of the tokens that are masked when a share r of the steps is done. */
 static double maskgit_share(const struct maskgit *p, double r)
@@ -53,7 +53,7 @@ static double maskgit_share(const struct maskgit *p, double r)
     }
 }
 
-/* Tokens that were masked at the start. */
+/* Number of tokens that were masked at the start. */
 static int64_t maskgit_unknown(const struct tess_sampler_step *s)
 {
     int64_t n = s->reverse->tokens;
@@ -62,8 +62,8 @@ static int64_t maskgit_unknown(const struct tess_sampler_step *s)
     return n;
 }
 
-/* (26.1): how many of `masked` tokens stay so: floor of the share of those at the start, but one at least is revealed, and all in the last
- * step. */
+/* Number of the `masked` tokens that stay masked (26.1): floor of the share of those at the start, but one at least is revealed, and all in
+ * the last step. */
 static int64_t maskgit_stay(const struct maskgit *p, const struct tess_sampler_step *s, int64_t masked)
 {
     double r = (double)(s->steps - s->left + 1) / (double)s->steps;
@@ -85,7 +85,7 @@ static int64_t maskgit_reads(void *self, const struct tess_sampler_step *s, uint
     return n;
 }
 
-/* ---- which ---- */
+/* ---- choice of tokens ---- */
 
 struct maskgit_choice {
     double confidence;
@@ -93,7 +93,7 @@ struct maskgit_choice {
     int32_t code;
 };
 
-/* Surest first; of equals the one that comes first. */
+/* Order of choices: by falling confidence, of equals by the token's number. */
 static int surer(const void *a, const void *b)
 {
     const struct maskgit_choice *x = a, *y = b;
@@ -102,7 +102,7 @@ static int surer(const void *a, const void *b)
     return x->token < y->token ? -1 : 1;
 }
 
-/* In (0, 1), of 53 bits. */
+/* Uniform draw in (0, 1), of 53 bits. */
 static double maskgit_uniform(const struct tess_stream *random, int64_t i)
 {
     uint32_t u[2];
@@ -110,7 +110,7 @@ static double maskgit_uniform(const struct tess_stream *random, int64_t i)
     return ((double)(u[0] >> 5) * 0x1p26 + (double)(u[1] >> 6) + 0.5) * 0x1p-53;
 }
 
-/* One token's draw, and how sure it is by (26.2). */
+/* Draws one token and computes its confidence (26.2). */
 static int maskgit_choose(const struct maskgit *p, const struct tess_sampler_step *s, struct maskgit_choice *c)
 {
     const struct tess_reverse *r = s->reverse;

@@ -39,7 +39,7 @@ static int64_t remdm_state_size(void *self, int64_t tokens, int64_t codebook_siz
     return ((const struct remdm *)self)->strategy == STRATEGY_CONF ? tokens * (int64_t)sizeof(float) : 0;
 }
 
-/* (31.1): the largest sigma that leaves probabilities. */
+/* Largest sigma that leaves valid probabilities (31.1). */
 static double remdm_most(const struct tess_reverse *r)
 {
     double revealed = 1.0 - r->from, most = revealed > 0.0 ? r->to / revealed : 1.0;
@@ -51,7 +51,7 @@ static int remdm_is_free(const struct tess_sampler_step *s, int64_t i)
     return s->reverse->x[i] != s->reverse->codebook_size && !(s->mask && s->mask[i]);
 }
 
-/* (31.3): the sum of exp(-psi) over the tokens that may be masked again. */
+/* Normalisation of the confidences: sum of exp(-psi) over the tokens that may be masked again (31.3). */
 static double remdm_doubt(const struct remdm *p, const struct tess_sampler_step *s)
 {
     double sum = 0.0;
@@ -61,7 +61,8 @@ static double remdm_doubt(const struct remdm *p, const struct tess_sampler_step 
     return sum;
 }
 
-/* (31.2), (31.3): of token i, where it is revealed; of the masked ones the one they all count with. */
+/* Probability sigma of masking token i again, where it is revealed; for a masked one the sigma that its revealing probability is computed
+ * with (31.2), (31.3). */
 static double remdm_sigma(const struct remdm *p, const struct tess_sampler_step *s, int64_t i, double doubt)
 {
     double most = remdm_most(s->reverse);

@@ -1,4 +1,4 @@
-/* backend/1 `onednn`, as it is listed; onednn_kernels.c is what it does, and is loaded with oneDNN when it is to do it.
+/* Listing of backend/1 `onednn`. Its functions are in onednn_kernels.c, which is loaded with oneDNN when the backend is used.
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/backend/backend_table.h"

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* More than a primitive's code and tables have been seen to take. */
+/* Allowance for a primitive's code and tables: more than has been measured. */
 #define PRIMITIVE_BYTES ((size_t)24 << 20)
 
 struct onednn {
@@ -26,10 +26,10 @@ struct kernel {
     struct tess_dense d;
     dnnl_primitive_desc_t desc;
     dnnl_primitive_t primitive, reorder; /* reorder: weights into the primitive's layout, or their gradient out of it */
-    layout x, w, y, bias;                /* as the caller has them; w is (Co, Kh, Kw, Ci) */
-    int made;                            /* how many of x, w, y, bias exist */
-    int repack;                          /* the primitive's layout of w is another */
-    size_t packed, own;                  /* bytes of w in it; of the primitive's scratch */
+    layout x, w, y, bias;                /* layouts of the caller's tensors; w is (Co, Kh, Kw, Ci) */
+    int made;                            /* number of x, w, y, bias that exist */
+    int repack;                          /* the primitive wants w in another layout */
+    size_t packed, own;                  /* bytes of w in that layout; bytes of the primitive's scratch */
 };
 
 static int onednn_kernels_check(struct tess_context *ctx, dnnl_status_t status, const char *what)
@@ -37,7 +37,7 @@ static int onednn_kernels_check(struct tess_context *ctx, dnnl_status_t status, 
     return status == dnnl_success ? TESS_OK : ctx->fail(ctx, TESS_E_FAILED, "oneDNN: %s failed with status %d", what, (int)status);
 }
 
-/* This thread's parallel regions have one thread: microbatches are the parallelism. It counts for planning as well, where the sums' order
+/* Limits this thread's parallel regions to one thread: microbatches are the parallelism. Needed for planning as well, where the sums' order
  * is chosen by the number of threads there will be. */
 static void onednn_kernels_alone(void)
 {
@@ -64,7 +64,7 @@ static struct conv shape_of(const struct tess_dense *d)
     return p;
 }
 
-/* The layouts as the caller has them. */
+/* Describes the layouts of the caller's tensors. */
 static dnnl_status_t onednn_kernels_lay_out(struct kernel *k, int rank, const dnnl_dims_t x, const dnnl_dims_t w, const dnnl_dims_t y,
                              const dnnl_dims_t bias, const dnnl_format_tag_t tag[4])
 {
@@ -86,7 +86,7 @@ static dnnl_status_t onednn_kernels_lay_out(struct kernel *k, int rank, const dn
     return status;
 }
 
-/* A backward convolution is described beside the forward one it belongs to, whose three tensors are of the operands' dtype. */
+/* Describes a backward convolution beside the forward one it belongs to, whose three tensors are of the operands' dtype. */
 static dnnl_status_t describe_forward(const struct conv *p, int32_t dtype, dnnl_engine_t engine, dnnl_primitive_attr_t attr,
                                       dnnl_primitive_desc_t *out)
 {

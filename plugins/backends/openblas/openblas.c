@@ -1,4 +1,4 @@
-/* backend/1 `openblas`, as it is listed; openblas_kernels.c is what it does. OpenBLAS starts a thread for each processor when it is loaded,
+/* Listing of backend/1 `openblas`; its functions are in openblas_kernels.c. OpenBLAS starts a thread for each processor when it is loaded,
  * unless it is told otherwise there and then.
  *
  * SPDX-License-Identifier: MIT */

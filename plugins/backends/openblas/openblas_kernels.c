@@ -15,9 +15,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Patches of a block: what fits beside the library's own copy of it; but enough pixels for a product to be worth the call. */
+/* Size of a block of patches: what fits beside the library's own copy of it, but enough pixels for a product to be worth the call. */
 enum { BLOCK_BYTES = 192 * 1024, BLOCK_PIXELS = 112 };
-/* The library's own memory for a product; products at once that it is had for. */
+/* Memory that the library takes for a product; number of products at once that memory is reserved for. */
 #define PRODUCT_BYTES ((size_t)128 << 20)
 #define RESERVED_MOST 64
 
@@ -25,10 +25,10 @@ struct openblas {
     char numeric_class[160];
 };
 
-/* A convolution seen as products: out (image h x w x c) by patches of in. */
+/* Geometry of a convolution as products: out (image h x w x c) by patches of in. */
 struct patches {
-    int64_t images, h, w, c; /* what patches are taken from */
-    int64_t kh, kw, ho, wo;  /* and the grid they are taken on */
+    int64_t images, h, w, c; /* image that patches are taken from */
+    int64_t kh, kw, ho, wo;  /* kernel, and grid of positions */
     int64_t stride, top, left;
     int64_t width, block; /* kh kw c; rows of the grid at a time */
     int direct;           /* 1 x 1, stride 1: the image is its own patches */
@@ -58,7 +58,7 @@ static struct patches patches_of(int64_t images, int64_t h, int64_t w, int64_t c
     return p;
 }
 
-/* Rows y0 .. y0 + rows - 1 of the grid of one image: for each pixel its patch, outside the image zero. */
+/* Gathers rows y0 .. y0 + rows - 1 of the grid of one image: for each pixel its patch, zero outside of the image. */
 static void openblas_kernels_gather(const struct patches *p, const float *x, int64_t y0, int64_t rows, float *col)
 {
     int64_t run = p->kw * p->c;
@@ -83,7 +83,7 @@ static void openblas_kernels_gather(const struct patches *p, const float *x, int
         }
 }
 
-/* The transpose of gather: patches' values added to the pixels they were taken from. */
+/* Scatters patches back, the transpose of gather: their values are added to the pixels they were taken from. */
 static void openblas_kernels_scatter(const struct patches *p, const float *col, int64_t y0, int64_t rows, float *x)
 {
     int64_t run = p->kw * p->c;
@@ -174,13 +174,13 @@ static void run_conv_weight(const struct patches *p, int64_t co, const float *x,
         }
 }
 
-/* Stride 1: dx is a convolution of dy, of the same kind. */
+/* Gradient of the data at stride 1, as a convolution of dy of the same kind. */
 static int openblas_kernels_turned(const struct tess_dense *d)
 {
     return d->stride == 1 && d->top < d->kh && d->left < d->kw;
 }
 
-/* n values from `first` on, as f32. The upper half of an f32 is a bf16. */
+/* Widens n values from `first` on to f32. The upper half of an f32 is a bf16. */
 static void openblas_kernels_widen(int32_t dtype, const void *x, int64_t first, int64_t n, float *to)
 {
     if (dtype == TESS_F32) {
@@ -193,7 +193,7 @@ static void openblas_kernels_widen(int32_t dtype, const void *x, int64_t first, 
     }
 }
 
-/* To nearest, ties to even. */
+/* Rounds to nearest, ties to even. */
 static void openblas_kernels_round_bf16(const float *x, int64_t n, uint16_t *to)
 {
     for (int64_t i = 0; i < n; i++) {

@@ -14,7 +14,7 @@ int unleashing_export_autoencoder(struct tess_context *ctx, const struct conv_un
 struct unleashing_untold {
     int64_t heads, steps;
 };
-/* causal: of the autoregressive one. */
+/* causal: 1 for the autoregressive prior */
 int unleashing_import_prior(struct tess_context *ctx, const struct unleashing_untold *u, struct tess_import_plan *p,
                             int causal) TESS_CHECKED;
 int unleashing_export_prior(struct tess_context *ctx, const struct unleashing_untold *u, struct tess_export_plan *p) TESS_CHECKED;

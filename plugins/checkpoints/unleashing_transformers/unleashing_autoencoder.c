@@ -22,7 +22,7 @@ static const struct name_row tokenizer_names[] = {
     {NULL, "quantizer.", "state of the quantizer's training"},
     {NULL, NULL, NULL}};
 
-/* The blocks as letters, C convolution, R residual, A attention, D down, N norm, and each residual block's width. */
+/* Spells the list of blocks in letters, C convolution, R residual, A attention, D down, N norm, with each residual block's width. */
 static int64_t unleashing_autoencoder_spell(const struct tess_import_plan *p, char *letter, int64_t *width)
 {
     int64_t n = 0;
@@ -45,7 +45,7 @@ static int64_t unleashing_autoencoder_spell(const struct tess_import_plan *p, ch
     return n;
 }
 
-/* One level, `n` letters: residual blocks, all of them or none with attention behind. */
+/* Reads one level, `n` letters: residual blocks, all of them or none with attention behind. */
 static int read_level(struct tess_context *ctx, struct conv_layout *l, const char *letter, const int64_t *width, int64_t n)
 {
     int64_t residual = 0, attention = 0, wide = 0;
@@ -62,7 +62,7 @@ static int read_level(struct tess_context *ctx, struct conv_layout *l, const cha
     return conv_layout_level(ctx, l, residual, attention, wide);
 }
 
-/* C, levels with D between them, then R A R N C */
+/* Reads the encoder's list of blocks: C, levels with D between them, then R A R N C. */
 static int unleashing_autoencoder_read_encoder(struct tess_context *ctx, const struct tess_import_plan *p, struct conv_layout *l)
 {
     static const char tail[] = "RARNC";
@@ -122,7 +122,7 @@ int unleashing_import_autoencoder(struct tess_context *ctx, const struct conv_un
     return conv_layout_describe(ctx, u, &l, p);
 }
 
-/* ---- back ---- */
+/* ---- export ---- */
 
 static int check_variant(struct tess_context *ctx, const char *part, const char *config_text)
 {

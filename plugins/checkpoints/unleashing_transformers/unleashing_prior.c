@@ -22,7 +22,7 @@ static const struct name_row prior_names[] = {
 static const struct name_row causal_names[] = {{"net.", "denoiser.", NULL}, {NULL, NULL, NULL}};
 
 struct network {
-    const char *inside; /* what names of the network begin with */
+    const char *inside; /* prefix of the network's names */
     int64_t codebook_size, embed_dim, layers, mlp_ratio, tokens, steps;
     int causal, told; /* told: the file tells the steps, or there are none to tell */
 };
@@ -106,7 +106,7 @@ int unleashing_import_prior(struct tess_context *ctx, const struct unleashing_un
     return tess_attrs_set_text(ctx, p->attrs, "denoiser", denoiser);
 }
 
-/* ---- back ---- */
+/* ---- export ---- */
 
 int unleashing_export_prior(struct tess_context *ctx, const struct unleashing_untold *u, struct tess_export_plan *p)
 {

@@ -37,7 +37,7 @@ static int TESS_PRINTF(2, 3) json_header_refuse(const struct reader *r, const ch
 
 /* ---- tokens -------------------------------------------------------------------------------------------------------- */
 
-/* The next sign that is no blank, which stays; 0 at the end. */
+/* Skips blanks and gives the next character without taking it; 0 at the end. */
 static char json_header_peek(struct reader *r)
 {
     while (r->at < r->bytes && (r->text[r->at] == ' ' || r->text[r->at] == '\n' || r->text[r->at] == '\r' || r->text[r->at] == '\t'))
@@ -53,7 +53,7 @@ static int json_header_want(struct reader *r, char sign)
     return TESS_OK;
 }
 
-/* In a list or object of which `n` items were read: 1 when there is another, 0 behind its closing sign. */
+/* Next item of a list or object of which `n` were read: *out is 1 when there is another, 0 behind its closing character. */
 static int json_header_another(struct reader *r, int64_t n, char close, int *out)
 {
     *out = 0;
@@ -67,7 +67,7 @@ static int json_header_another(struct reader *r, int64_t n, char close, int *out
     return TESS_OK;
 }
 
-/* Four hexadecimal digits. */
+/* Reads four hexadecimal digits. */
 static int json_header_escape(struct reader *r, uint32_t *out)
 {
     *out = 0;
@@ -98,7 +98,7 @@ static size_t json_header_utf8(uint32_t u, char *to)
     return 3;
 }
 
-/* One sign of a string, escaped or not. No name of a weight needs the pairs of escapes of what is beyond 16 bits. */
+/* Reads one character of a string, escaped or not. Surrogate pairs are refused: no name of a weight needs them. */
 static int sign_of(struct reader *r, char to[4], size_t *n)
 {
     static const char escaped[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
@@ -125,7 +125,7 @@ static int sign_of(struct reader *r, char to[4], size_t *n)
     return TESS_OK;
 }
 
-/* A string into `to`, which has `room` for it and its end; to NULL: skipped. */
+/* Reads a string into `to`, of `capacity` bytes with its end; `to` NULL: skipped. */
 static int json_header_string(struct reader *r, char *to, size_t capacity, size_t *length)
 {
     size_t used = 0, n;
@@ -150,7 +150,7 @@ static int json_header_string(struct reader *r, char *to, size_t capacity, size_
     return TESS_OK;
 }
 
-/* An integer from 0, without leading zeros, sign, fraction or exponent. */
+/* Reads an integer from 0, without leading zeros, sign, fraction or exponent. */
 static int json_header_integer(struct reader *r, int64_t *out)
 {
     char first = json_header_peek(r);
@@ -194,7 +194,7 @@ static int json_header_dtype(struct reader *r, int32_t *out)
     return json_header_refuse(r, "an unknown dtype");
 }
 
-/* Keys and texts of the writer's, which say nothing of the tensors. */
+/* Skips the writer's metadata, keys and texts that say nothing of the tensors. */
 static int json_header_metadata(struct reader *r)
 {
     int more;

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* Values above the mark, or the last `n` when there is none, into the list or dictionary below them. */
+/* Moves the values above the mark, or the last `n` when there is none, into the list or dictionary below them. */
 static int pickle_fill(struct machine *m, int32_t kind, int64_t n)
 {
     int64_t first = m->depth - n;
@@ -135,7 +135,7 @@ static int pickle_step(struct machine *m, uint8_t code)
     }
 }
 
-/* To the end; what it leaves is *root. */
+/* Runs the pickle to its end; *root is the value it leaves. */
 static int pickle_run(struct machine *m, uint32_t *root)
 {
     for (;;) {

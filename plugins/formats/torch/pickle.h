@@ -1,4 +1,4 @@
-/* The pickle inside a file of torch.save, as far as a state dictionary needs it.
+/* Reader of the pickle inside a file of torch.save, as far as a state dictionary needs it.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_FORMATS_PICKLE_H
@@ -6,11 +6,12 @@
 
 #include <tessera/exchange.h>
 
-enum { PICKLE_MAX = 4 << 20, PICKLE_TENSORS = 1 << 14 }; /* bytes of a pickle, tensors in it */
+enum { PICKLE_MAX = 4 << 20, PICKLE_TENSORS = 1 << 14 }; /* limits: bytes of a pickle, tensors in it */
 
-/* A view of a storage, which is a row of numbers under a key: element (i, j, ...) is number offset + i stride[0] + j stride[1] ... */
+/* Tensor: a view of a storage, which is a row of numbers under a key: element (i, j, ...) is number offset + i stride[0] + j stride[1]
+ * ... */
 struct pickle_tensor {
-    const char *name, *storage; /* and the storage's key */
+    const char *name, *storage; /* storage: key of the storage */
     int32_t type, rank;         /* type: one of numbers.h */
     int64_t offset, numbers;    /* numbers in the storage; all of the view is inside */
     int64_t dim[TESS_ENTRY_RANK], stride[TESS_ENTRY_RANK];
@@ -19,11 +20,11 @@ struct pickle_tensor {
 struct pickle {
     struct pickle_tensor *tensor; /* in the dictionary's order; names may be there twice */
     int64_t count;
-    char *text; /* holds the names */
+    char *text; /* text that holds the names */
 };
 
-/* TESS_E_DATA for anything but a dictionary of tensors by name, or one that has such a dictionary under `state_dict`; `path` is what
- * messages say. Start from zeroed memory; free in any case. */
+/* Reads a pickle; TESS_E_DATA for anything but a dictionary of tensors by name, or one that has such a dictionary under `state_dict`;
+ * `path` is what messages say. Start from zeroed memory; free in any case. */
 int pickle_read(struct tess_context *ctx, const char *path, const uint8_t *bytes, size_t count, struct pickle *out) TESS_CHECKED;
 void pickle_free(struct pickle *p);
 

@@ -7,13 +7,13 @@
 
 enum kind { MARK, NONE, BOOL, INT, REAL, TEXT, TUPLE, LIST, DICT, GLOBAL, STORAGE, TENSOR };
 
-extern const char *const pickle_kind_name[]; /* "a tuple" */
+extern const char *const pickle_kind_name[]; /* names of kinds for messages, "a tuple" */
 
 struct value {
     int32_t kind, which;  /* GLOBAL: row of the table; STORAGE: type of its numbers; TENSOR: index; DICT: 1 when it is ordered */
-    int64_t number;       /* INT; TEXT: where it begins; STORAGE: how many numbers */
+    int64_t number;       /* INT: its value; TEXT: offset; STORAGE: count of numbers */
     uint32_t length;      /* TEXT: bytes; TUPLE, LIST, DICT: cells, where keys and values alternate */
-    uint32_t first, last; /* its cells; STORAGE: `first` is the text that is its key */
+    uint32_t first, last; /* first and last cell; STORAGE: `first` is the text that is its key */
 };
 
 struct cell {
@@ -25,32 +25,32 @@ struct machine {
     const char *path;
     const uint8_t *bytes;
     size_t count, at;
-    struct value *value;          /* 0 is the mark */
-    struct cell *cell;            /* 0 ends a list */
-    uint32_t *stack, *memo;       /* memo 0: nothing there */
+    struct value *value;          /* number 0 is the mark */
+    struct cell *cell;            /* number 0 ends a list */
+    uint32_t *stack, *memo;       /* memo 0: empty */
     struct pickle_tensor *tensor; /* name NULL; storage: not yet a text, so `key` */
     uint32_t *key;
     int64_t values, cells, depth, memos, tensors;
     int64_t value_capacity, cell_capacity, stack_capacity, memo_capacity, tensor_capacity, key_capacity;
 };
 
-/* TESS_E_DATA with the place in the file. */
+/* Fails with TESS_E_DATA, and the place in the file. */
 int pickle_refuse(const struct machine *m, const char *format, ...) TESS_PRINTF(2, 3);
 /* Puts a value on the stack; pickle_push_new makes it first. */
 int pickle_push(struct machine *m, uint32_t value) TESS_CHECKED;
 int pickle_push_new(struct machine *m, int32_t kind, int32_t which, int64_t number, uint32_t length) TESS_CHECKED;
-int pickle_top(const struct machine *m, uint32_t *out) TESS_CHECKED; /* the uppermost value, which stays */
+int pickle_top(const struct machine *m, uint32_t *out) TESS_CHECKED; /* gives the uppermost value, which stays */
 int pickle_pop(struct machine *m, uint32_t *out) TESS_CHECKED;
-/* Where the values above the last mark begin. */
+/* Stack position of the first value above the last mark. */
 int pickle_above_mark(const struct machine *m, int64_t *first) TESS_CHECKED;
 /* Moves the values of the stack from `first` on behind those of the tuple, list or dictionary `to`, and drops `marks` marks below them. */
 int pickle_move(struct machine *m, uint32_t to, int64_t first, int64_t marks) TESS_CHECKED;
 
-/* The next `count` bytes. */
+/* Reads the next `count` bytes. */
 int pickle_take(struct machine *m, size_t count, const uint8_t **out) TESS_CHECKED;
-/* An integer of n bytes, little-endian, signed when `is_signed`. */
+/* Reads an integer of n bytes, little-endian, signed when `is_signed`. */
 int pickle_take_number(struct machine *m, size_t n, int is_signed, int64_t *out) TESS_CHECKED;
-/* Up to a line feed, which is taken and not part of it. */
+/* Reads a line up to its line feed, which is taken and not part of it. */
 int pickle_take_line(struct machine *m, const char **text, size_t *length) TESS_CHECKED;
 
 #endif

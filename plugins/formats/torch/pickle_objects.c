@@ -1,4 +1,4 @@
-/* The names a pickle may use and what stands for them here: storages, tensors that are views of them, and the dictionary that is the whole.
+/* Names that a pickle may use and what they stand for here: storages, tensors that are views of them, and the dictionary of the whole.
  * SPDX-License-Identifier: MIT */
 #include "plugins/formats/torch/pickle_objects.h"
 
@@ -22,7 +22,7 @@ static const struct {
     {"torch", "DoubleStorage", NUMBER_F64},
     {"torch", "LongStorage", NUMBER_I64},
     {"torch", "IntStorage", NUMBER_I32},
-    /* Keys of a trainer's notes on its callbacks: names that are never called. */
+    /* Names of a trainer's notes on its callbacks, used as keys and never called. */
     {"pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint", CALL_NOTHING},
     {"pytorch_lightning.callbacks.early_stopping", "EarlyStopping", CALL_NOTHING},
 };
@@ -57,7 +57,7 @@ int pickle_global(struct machine *m)
                   pickle_objects_shown(module, module_length, a), pickle_objects_shown(name, name_length, b));
 }
 
-/* The items of a tuple; more than `room` of them are refused. */
+/* Items of a tuple; more than `capacity` of them are refused. */
 static int pickle_objects_items(const struct machine *m, uint32_t tuple, const char *what, uint32_t capacity, uint32_t *item,
                                 uint32_t *count)
 {
@@ -71,7 +71,7 @@ static int pickle_objects_items(const struct machine *m, uint32_t tuple, const c
     return TESS_OK;
 }
 
-/* Fails unless item `i` is there and of the kind; gives it. */
+/* Item `i` of the arguments; fails unless it is there and of the kind. */
 static int item_of(const struct machine *m, const char *what, const uint32_t *item, uint32_t count, uint32_t i, int32_t kind,
                    const struct value **out)
 {
@@ -82,7 +82,7 @@ static int item_of(const struct machine *m, const char *what, const uint32_t *it
     return TESS_OK;
 }
 
-/* ("storage", class, key, device, numbers) */
+/* Makes a storage of ("storage", class, key, device, numbers). */
 int pickle_storage(struct machine *m)
 {
     static const char what[] = "a storage";
@@ -106,7 +106,7 @@ int pickle_storage(struct machine *m)
     return TESS_OK;
 }
 
-/* Sizes or strides into `out`. */
+/* Reads sizes or strides from a tuple into `out`. */
 static int pickle_objects_numbers_of(const struct machine *m, uint32_t tuple, const char *what, int64_t *out, uint32_t *count)
 {
     uint32_t item[TESS_ENTRY_RANK];
@@ -121,7 +121,7 @@ static int pickle_objects_numbers_of(const struct machine *m, uint32_t tuple, co
     return TESS_OK;
 }
 
-/* The view must lie in its storage, and have no more elements than that: weights are not made of repetitions, and a size must cost
+/* Checks a view: it must lie in its storage, and have no more elements than that: weights are not made of repetitions, and a size must cost
  * bytes. */
 static int check_view(const struct machine *m, const struct pickle_tensor *t)
 {
@@ -139,7 +139,7 @@ static int check_view(const struct machine *m, const struct pickle_tensor *t)
     return TESS_OK;
 }
 
-/* (storage, offset, sizes, strides, requires_grad, hooks[, metadata]) */
+/* Makes a tensor of (storage, offset, sizes, strides, requires_grad, hooks[, metadata]). */
 static int rebuild_tensor(struct machine *m, uint32_t arguments)
 {
     static const char what[] = "_rebuild_tensor_v2";
@@ -172,7 +172,7 @@ static int rebuild_tensor(struct machine *m, uint32_t arguments)
     return pickle_push_new(m, TENSOR, (int32_t)m->tensors++, 0, 0);
 }
 
-/* (tensor, requires_grad, hooks): a parameter is its tensor */
+/* Makes a parameter of (tensor, requires_grad, hooks): its tensor. */
 static int rebuild_parameter(struct machine *m, uint32_t arguments)
 {
     static const char what[] = "_rebuild_parameter";

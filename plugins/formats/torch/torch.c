@@ -22,11 +22,11 @@ struct torch {
     const char *path;
     char *path_copy;
     zip_t *zip;
-    char folder[FOLDER_MAX + 1]; /* "archive" */
+    char folder[FOLDER_MAX + 1]; /* folder inside the zip, "archive" */
     int64_t file_bytes;
     struct pickle pickle;
     struct tess_entry *entry;
-    uint8_t *storage; /* the last one read, of tensor `held` */
+    uint8_t *storage; /* storage read last, that of tensor `held` */
     int64_t held;
 };
 
@@ -45,7 +45,7 @@ static int torch_damaged(struct tess_context *ctx, const struct torch *t, const 
 
 /* ---- members ------------------------------------------------------------------------------------------------------- */
 
-/* A member of plain bytes: stored as it is, all of it inside the file. */
+/* Finds a member of plain bytes: stored uncompressed, all of it inside the file. */
 static int check_member(struct tess_context *ctx, const struct torch *t, zip_uint64_t index, zip_stat_t *st)
 {
     const zip_uint64_t wanted = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
@@ -59,7 +59,7 @@ static int check_member(struct tess_context *ctx, const struct torch *t, zip_uin
     return TESS_OK;
 }
 
-/* All bytes of a member; the read beyond the last is what makes libzip compare the sum. */
+/* Reads all bytes of a member; the read beyond the last is what makes libzip compare the sum. */
 static int read_member(struct tess_context *ctx, const struct torch *t, zip_uint64_t index, uint8_t **out, size_t *bytes)
 {
     zip_stat_t st;
@@ -125,7 +125,7 @@ static int find_folder(struct tess_context *ctx, struct torch *t, zip_int64_t n,
     return TESS_OK;
 }
 
-/* "archive/data/17"; -1 when there is none. */
+/* Number of the member "archive/data/17"; -1 when there is none. */
 static zip_int64_t torch_locate(const struct torch *t, const char *what, const char *key)
 {
     char name[FOLDER_MAX + TESS_ENTRY_NAME + 16];
@@ -209,7 +209,7 @@ static int read_pickle(struct tess_context *ctx, struct torch *t)
     return status;
 }
 
-/* Each tensor's storage must be there and of the size the pickle says. */
+/* Checks that each tensor's storage is there and of the size that the pickle says. */
 static int check_storage(struct tess_context *ctx, const struct torch *t, const struct pickle_tensor *p)
 {
     zip_stat_t st;
@@ -293,7 +293,7 @@ static int hold_storage(struct tess_context *ctx, struct torch *t, int64_t i)
     return TESS_OK;
 }
 
-/* Row by row along the last dimension, the others counted up like an odometer. All of the view was found to be inside. */
+/* Copies a view row by row along the last dimension, the others counted up like an odometer. All of the view was found to be inside. */
 static void torch_gather(const struct pickle_tensor *p, const uint8_t *storage, float *to)
 {
     int64_t at[TESS_ENTRY_RANK] = {0}, bytes = number_bytes(p->type), place = p->offset;

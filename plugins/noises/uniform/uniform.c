@@ -51,7 +51,7 @@ static int64_t uniform_steps(void *self)
     return ((struct uniform *)self)->steps;
 }
 
-/* Token i has the stream's numbers 4 i .. 4 i + 3, one block of Philox: two for whether, two for what. */
+/* Random numbers of token i: the stream's 4 i .. 4 i + 3, one block of Philox: two for whether, two for what. */
 static double uniform_whether(const struct tess_stream *random, int64_t i)
 {
     float u[2];
@@ -64,7 +64,7 @@ static int64_t any_of(const struct tess_stream *random, int64_t i, int64_t n)
     return tess_random_below(random, (uint64_t)(2 * i + 1), n);
 }
 
-/* A draw of (15.2). */
+/* Draws x_t of one token, by (15.2). */
 static int32_t uniform_forget(const struct tess_stream *random, double bar, int64_t codebook_size, int64_t i, int32_t x0)
 {
     return uniform_whether(random, i) < bar ? x0 : (int32_t)any_of(random, i, codebook_size);
@@ -84,10 +84,10 @@ static int uniform_corrupt(void *self, struct tess_context *ctx, const struct te
 /* ---- the loss ---- */
 
 struct cost {
-    const struct uniform *noise; /* the instance outlives its graphs */
+    const struct uniform *noise; /* borrowed: the instance outlives its graphs */
 };
 
-/* One token at work: its logits' softmax, with the residual, in double. */
+/* Prediction for one token: softmax of its logits, with the residual, in double. */
 struct token {
     const float *logits;
     int64_t codebook_size, x, z;
@@ -110,7 +110,7 @@ static void uniform_predict(const struct uniform *n, struct token *t)
         t->p[k] /= sum;
 }
 
-/* The step back from t of row i. A row that only fills a batch has t = 0, and any step will do. */
+/* Step back from the time t of row i. A row that only fills a batch has t = 0, and any step will do. */
 static int step_at(const struct tess_op_run *r, int64_t i, struct uniform_step *s)
 {
     const struct uniform *n = ((const struct cost *)r->attr)->noise;

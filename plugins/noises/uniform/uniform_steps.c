@@ -44,7 +44,7 @@ struct uniform_step uniform_step_of(double bar_s, double bar_t, int64_t codebook
 
 /* ---- one token ---- */
 
-/* (15.8): what p_x leaves of the uniform part. */
+/* Share of the uniform part that p_x leaves, (15.8). */
 static double uniform_steps_spread(const struct uniform_step *s, double p_x)
 {
     return 1.0 - (1.0 - s->pull) * p_x;
@@ -55,7 +55,7 @@ static double uniform_steps_normaliser(const struct uniform_step *s, double p_x)
     return s->model == UNIFORM_MARGINAL ? s->other : s->a * (s->c * p_x + s->e) + s->b;
 }
 
-/* The factor of (15.9) that belongs to k. */
+/* Factor of (15.9) that belongs to k. */
 static double uniform_steps_toward(const struct uniform_step *s, int is_x, double p_k, double sigma)
 {
     return s->c * (is_x ? s->pull : 1.0) * p_k + s->e * sigma;
@@ -77,7 +77,7 @@ void uniform_parts(const struct uniform_step *s, double p_x, double others, doub
 {
     *stay = uniform_model(s, 0, 0, p_x, p_x);
     *predicted = s->e > 0.0 ? s->b * s->c * others / uniform_steps_normaliser(s, p_x)
-                            : 1.0 - *stay; /* a code that is certain leaves nothing to others */
+                            : 1.0 - *stay; /* a code of probability 1 leaves nothing to others */
 }
 
 /* Sum of ln(1 + g p_k) over all k: a logarithm a product of eight, each factor below 1e33 for any schedule there is. */

@@ -191,7 +191,7 @@ static int folder_fill(struct tess_context *ctx, const char *path, int fd, char 
     return TESS_OK;
 }
 
-/* All of an open file, and its size; tess_free. */
+/* Reads all of an open file; gives its bytes, freed with tess_free, and their number. */
 static int folder_read_whole(struct tess_context *ctx, const char *path, int fd, struct tess_image *im, void **out, size_t *bytes)
 {
     struct stat about;
@@ -208,7 +208,8 @@ static int folder_read_whole(struct tess_context *ctx, const char *path, int fd,
     return folder_fill(ctx, path, fd, *out, *bytes);
 }
 
-/* The path below the folder. Of one that is too long the end, behind the beginning of its digest, so that two of one end are two. */
+/* Name of an image: its path below the folder. Of one that is too long the end, behind the beginning of its digest, so that two with the
+ * same end differ. */
 static void set_name(struct tess_image *out, const char *name)
 {
     enum { KEPT = 16, CAPACITY = sizeof out->name };

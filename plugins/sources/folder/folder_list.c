@@ -12,7 +12,7 @@
 
 enum { DEPTH_MAX = 64 };
 
-/* A folder on the way down. */
+/* One folder of the path being walked. */
 struct level {
     const struct level *above;
     dev_t device;
@@ -64,7 +64,7 @@ static int folder_list_wanted(const char *name, const char *extensions)
     return 0;
 }
 
-/* The example is the first in the order of bytes, so that it does not depend on the file system's. */
+/* Counts a name that is passed by, with an example: the first in the order of bytes, so that it does not depend on the file system's. */
 static void pass_by(struct folder_list *l, int why, const char *name)
 {
     struct folder_passed *p = &l->passed[why];
@@ -74,7 +74,7 @@ static void pass_by(struct folder_list *l, int why, const char *name)
         memcpy(p->name, text, sizeof text);
 }
 
-/* Takes `name`. */
+/* Adds `name` to the list, which owns it then. */
 static int folder_list_add(struct tess_context *ctx, struct folder_list *l, char *name)
 {
     int status = tess_reserve(ctx, &l->name, &l->capacity, l->count + 1, sizeof *l->name, "names of files");
@@ -85,7 +85,7 @@ static int folder_list_add(struct tess_context *ctx, struct folder_list *l, char
     return status;
 }
 
-/* Takes `name` as an image, or passes it by. */
+/* Adds `name` as an image, or passes it by; owns it then. */
 static int folder_list_add_file(struct tess_context *ctx, struct walk *w, char *name)
 {
     if (folder_list_wanted(name, w->extensions))
@@ -99,7 +99,7 @@ static int folder_list_descend(struct tess_context *ctx, struct walk *w, const c
 
 enum { A_FILE, A_FOLDER, SPECIAL };
 
-/* The type of an entry, links followed. A file that is not there any more, or a link to nothing, counts as a file: reading it says so. */
+/* Type of an entry, links followed. A file that is not there any more, or a link to nothing, counts as a file: reading it says so. */
 static int folder_list_look(struct tess_context *ctx, struct walk *w, const struct dirent *e, const char *name, int *what)
 {
     struct stat about;
@@ -114,7 +114,7 @@ static int folder_list_look(struct tess_context *ctx, struct walk *w, const stru
     return TESS_OK;
 }
 
-/* Takes `name`. */
+/* Visits an entry: a file, or a folder to descend into; owns `name` then. */
 static int folder_list_visit(struct tess_context *ctx, struct walk *w, const struct level *here, const struct dirent *e, char *name)
 {
     int what = A_FILE, status = folder_list_look(ctx, w, e, name, &what);

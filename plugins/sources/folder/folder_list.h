@@ -1,4 +1,4 @@
-/* The files of a folder in an order of their own. SPDX-License-Identifier: MIT */
+/* List of the files of a folder, in the order of their names' bytes. SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_SOURCES_FOLDER_LIST_H
 #define PLUGINS_SOURCES_FOLDER_LIST_H
 
@@ -9,7 +9,7 @@ struct folder_list {
     char **name;      /* paths below the folder, in the order of their bytes */
     struct folder_passed {
         int64_t count;
-        char name[256]; /* one of them, as UTF-8 */
+        char name[256]; /* example of one of them, as UTF-8 */
     } passed[3];
 };
 

@@ -1,4 +1,4 @@
-/* source/1 `folder`, as it is listed; folder.c is what it does, and is loaded with libvips when it is to do it.
+/* Listing of source/1 `folder`. Its functions are in folder.c, which is loaded with libvips when the source is used.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/sources/folder/folder_table.h"

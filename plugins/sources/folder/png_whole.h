@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-/* NULL where every chunk up to IEND is there with its checksum, or the bytes do not begin as a PNG does; else what is wrong, in words for
- * people. What comes behind IEND is passed over. [any thread] */
+/* Check of a PNG's chunks: NULL where every chunk up to IEND is there with its checksum, or the bytes do not begin as a PNG does; else what
+ * is wrong, in words for people. What comes behind IEND is passed over. [any thread] */
 const char *png_whole_trouble(const void *bytes, size_t count);
 
 #endif

@@ -62,17 +62,17 @@ static int is_known(const char *loader)
     return 0;
 }
 
-/* One image being decoded. */
+/* State of decoding one image. */
 struct job {
     const void *bytes;
     size_t count;
     const struct vips_wish *options;
     VipsImage *image;
-    size_t need;   /* bytes of memory that its decoder may ask for, with some to spare */
-    char *reason;  /* REASON_ROOM */
+    size_t need;  /* bytes of memory that the decoder may ask for, with some to spare */
+    char *reason; /* buffer of REASON_CAPACITY bytes */
 };
 
-/* Puts what a step made in the place of what it was made from. */
+/* Replaces an image by the result of a step; -1 when the step failed. */
 static int vips_decode_replace(VipsImage **image, int failed, VipsImage **made)
 {
     if (failed)
@@ -92,7 +92,7 @@ static const char *no_reader(struct job *k)
     return k->reason;
 }
 
-/* Header alone: the image decodes as it is read. NULL, or what is wrong; "": libvips says. */
+/* Opens the image by its header alone: it decodes as it is read. Gives NULL, or what is wrong; "": libvips says. */
 static const char *open_image(struct job *k)
 {
     if (!is_known(vips_foreign_find_load_buffer(k->bytes, k->count)))
@@ -127,7 +127,7 @@ static int is_cmyk(VipsImage *image)
     return vips_image_get_interpretation(image) == VIPS_INTERPRETATION_CMYK && vips_image_get_bands(image) >= 4;
 }
 
-/* 16 bits to the upper 8 of them. */
+/* Reduces 16 bits to the upper 8. */
 static int vips_decode_to_bytes(VipsImage **image)
 {
     VipsImage *made = NULL;
@@ -142,7 +142,7 @@ static int vips_decode_to_bytes(VipsImage **image)
     return vips_decode_replace(image, vips_copy(*image, &made, "interpretation", meaning, NULL), &made);
 }
 
-/* To one of two spaces of 8 bits, with what is transparent left to the next step. */
+/* Converts to grey or sRGB of 8 bits, with transparency left to the next step. */
 static int to_known_space(VipsImage **image)
 {
     VipsImage *made = NULL;
@@ -165,7 +165,7 @@ static int settle_alpha(VipsImage **image, int alpha)
     return vips_decode_replace(image, failed, &made);
 }
 
-/* NULL, or what is wrong; "": libvips says. Nothing is computed yet. */
+/* Sets up the conversion to bytes, of which nothing is computed yet. Gives NULL, or what is wrong; "": libvips says. */
 static const char *vips_decode_convert(struct job *k)
 {
     VipsImage **image = &k->image, *made = NULL;
@@ -180,14 +180,14 @@ static const char *vips_decode_convert(struct job *k)
 
 /* ---- pixels -------------------------------------------------------------------------------------------------------- */
 
-/* a b / 255, rounded, without a division. */
+/* Product a b / 255, rounded, without a division. */
 static int vips_decode_times(int a, int b)
 {
     int product = a * b + 128;
     return ((product >> 8) + product) >> 8;
 }
 
-/* Inks (0: none) to light as Pillow has it, without profiles: what the paper gives back, less what black takes of it. */
+/* Converts CMYK to RGB as Pillow does, without profiles: what the paper gives back, less what black takes of it. */
 static void from_inks(const uint8_t *from, int64_t pixels, uint8_t *to)
 {
     for (int64_t i = 0; i < pixels; i++, from += 4)
@@ -197,7 +197,7 @@ static void from_inks(const uint8_t *from, int64_t pixels, uint8_t *to)
         }
 }
 
-/* Rows y to y + n of what the region holds. */
+/* Copies rows y to y + n from the region. */
 static void take_rows(const VipsRegion *region, int64_t y, int64_t n, struct tess_image *out)
 {
     int64_t row = out->width * out->channels;
@@ -210,7 +210,7 @@ static void take_rows(const VipsRegion *region, int64_t y, int64_t n, struct tes
     }
 }
 
-/* Decodes here, on this thread, from above to below. */
+/* Decodes strip by strip on this thread, from top to bottom. */
 static const char *copy_strips(VipsImage *image, struct tess_image *out)
 {
     VipsRegion *region = vips_region_new(image);
@@ -254,7 +254,7 @@ static int turn_upright(struct tess_context *ctx, int orientation, struct tess_i
     return TESS_OK;
 }
 
-/* NULL, or what is wrong with the bytes, for which the reason may serve; *status: what else failed. */
+/* Decodes an image. Gives NULL, or what is wrong with the bytes, for which the reason may serve; *status: what else failed. */
 static const char *vips_decode_decode(struct tess_context *ctx, struct job *k, struct tess_image *out, int *status)
 {
     *status = TESS_OK;
@@ -279,7 +279,7 @@ static const char *vips_decode_decode(struct tess_context *ctx, struct job *k, s
 
 /* ---- one file ------------------------------------------------------------------------------------------------------ */
 
-/* With no other at work. NULL: it could be decoded after all, or *status says what else failed. */
+/* Decodes again with no other image at work. NULL: it could be decoded after all, or *status says what else failed. */
 static const char *decode_alone(struct tess_context *ctx, struct job *k, struct tess_image *out, int *status)
 {
     const char *wrong = "", *want = NULL;

@@ -1,10 +1,10 @@
-/* Why libvips could not decode an image. SPDX-License-Identifier: MIT */
+/* Reasons why libvips could not decode an image. SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_SOURCES_VIPS_REASON_H
 #define PLUGINS_SOURCES_VIPS_REASON_H
 
 #include <stddef.h>
 
-/* Warnings that a decoder gives from here on are kept, by one thread at a time; until vips_reason_end. */
+/* Begins to keep the warnings of decoders, for one thread at a time, until vips_reason_end. */
 void vips_reason_begin(void);
 void vips_reason_end(void);
 /* To be called for each warning of libvips, on any thread. */
