@@ -1,5 +1,5 @@
-/* What fuzz targets share. A target is one function over an input: a fuzzer's program has one, by the name that fuzzers call; test_fuzz,
- * which takes the inputs in tests/fuzz/corpus once more, has them all. SPDX-License-Identifier: MIT */
+/* Interface of the fuzz targets. A target is one function over an input: a fuzzer's program has one, by the name that fuzzers call;
+ * test_fuzz, which replays the inputs in tests/fuzz/corpus, has them all. SPDX-License-Identifier: MIT */
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H
 

@@ -169,7 +169,7 @@ static void learn_tokenizer(void)
 int FUZZ_TARGET(artefact)(const uint8_t *data, size_t size)
 {
     enum { MAX = 6 };
-    static int good[STAGES]; /* what is as it should be stays for the next input */
+    static int good[STAGES]; /* flags of stages whose artefact on disk is intact, kept from input to input */
     struct change change[MAX];
     char from[64], path[64];
     if (size < 2)

@@ -1,4 +1,4 @@
-/* Where the compiler brings no fuzzer: each file named is one input, and without a name the standard input is. AFL++ starts it so:
+/* Main function of a fuzz target for compilers without libFuzzer: each file named is one input; without names, stdin is. For AFL++:
  * afl-fuzz -i CORPUS -o OUT -- tests/fuzz_yaml @@. SPDX-License-Identifier: MIT */
 #include "tests/fuzz/fuzz.h"
 

@@ -1,4 +1,4 @@
-/* What fuzz targets of whole pipelines share; see fuzz.h. Suites write their data by small_pipeline.c, which needs Check around it.
+/* Data of the fuzz targets that run whole pipelines; see fuzz.h. Suites write theirs with small_pipeline.c, which needs libcheck.
  * SPDX-License-Identifier: MIT */
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/small_pipeline.h"

@@ -1,5 +1,5 @@
-/* What the tests of causal priors share: the autoregressive noise over a transformer, as whole sequences and as the next token with a
- * cache, over one store of weights.
+/* Fixture of the causal-prior tests: the autoregressive noise with a transformer denoiser, recorded over whole sequences and for one next
+ * token with a key/value cache; both graphs use one weight store.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESTS_CAUSAL_FIXTURE_H

@@ -1,4 +1,5 @@
-/* What the tests of checkpoints share: a runtime and a folder, imports that succeed or are refused with nothing written, files of bytes.
+/* Fixture of the checkpoint tests: a runtime and a temporary folder, imports expected to succeed or to be refused with nothing written,
+ * and helpers that write files of given bytes.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESTS_CHECKPOINT_FIXTURE_H

@@ -1,5 +1,5 @@
-/* What the tests of architectures share: results of imported models, files compared tensor by tensor, and lists of names and shapes that
- * are matched with a model as an import does it.
+/* Helpers of the checkpoint-architecture tests: outputs of imported models, tensor-by-tensor comparison of files, and lists of tensor
+ * names and shapes matched with a model as an import matches them.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESTS_CHECKPOINT_MODEL_H
@@ -7,7 +7,7 @@
 
 #include "tests/support/checkpoint_fixture.h"
 
-/* What the model of `path` makes of `in`, in the shape of `want`; to be freed. `time`: a denoiser's second input, or NULL. */
+/* Output of the model in file `path` for the input `in`; the caller frees it. `time`: a denoiser's second input, or NULL. */
 enum { CHECKPOINT_ENCODE, CHECKPOINT_DECODE, CHECKPOINT_DENOISE };
 void *checkpoint_result(const char *path, int logit_graph, const struct tess_tensor *in, const struct tess_tensor *time,
                         const struct tess_tensor *want);

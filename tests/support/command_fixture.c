@@ -208,7 +208,7 @@ struct command_kills command_twins_killed_until_they_end(const char *line, const
     struct command_kills kills = {0, 0};
     int both = 0;
     for (unsigned tries = 0; tries < MAX_TRIES && !both; tries++) {
-        unsigned round = tries / ENDS; /* one of them often outlives the other */
+        unsigned round = tries / ENDS; /* in one round, one process often finishes while the other is killed */
         int asked[2] = {choose_end(tries, round + tries % 3 % 2, plan[0], sizeof plan[0]),
                         choose_end(tries * 3 + 5, round + tries % 3 / 2, plan[1], sizeof plan[1])};
         pid_t child[2];

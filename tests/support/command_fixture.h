@@ -7,8 +7,8 @@
 #include <sys/types.h>
 
 struct command_result {
-    int code;          /* its exit code; -N when signal N ended it */
-    char out[1 << 16]; /* what it wrote to stdout, and to stderr; cut when longer */
+    int code;          /* exit code of the command; -N when signal N ended it */
+    char out[1 << 16]; /* stdout and stderr of the command; cut when longer */
     char err[1 << 16];
 };
 
@@ -25,7 +25,7 @@ struct command_limits {
  * `err` there. The caller waits with command_wait. */
 pid_t command_start(const char *line, const struct command_limits *limits);
 
-/* How it ended: into a static buffer, overwritten by the next call of the same function. */
+/* Waits for the child; its exit code and output, in a static buffer that the next call of the same function overwrites. */
 const struct command_result *command_wait(pid_t child);
 const struct command_result *command_wait_tagged(pid_t child, const char *tag);
 
@@ -45,7 +45,7 @@ const struct command_result *command_ends(int code, const char *words, const cha
  * it was tried, with checkpoints at every step or two. `line` has one %d, for its threads, which are 1, 2, 4 in turn; every other time it
  * is `other`, unless that is NULL. Fails the test where it ends in any other way. */
 struct command_kills {
-    int killed, resumed; /* how often it did not come to the end, and said that it resumes at a step */
+    int killed, resumed; /* number of runs that did not finish; number of runs that reported resuming at a step */
 };
 struct command_kills command_killed_until_it_ends(const char *line, const char *other);
 

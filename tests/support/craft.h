@@ -5,7 +5,7 @@
 
 #include <tessera/artefact.h>
 
-/* What happens to a dataset. */
+/* Kinds of change made to a dataset. */
 enum {
     CRAFT_LEAVE = 0,
     CRAFT_MISSING,
@@ -16,18 +16,18 @@ enum {
     CRAFT_NAN,     /* f32: its middle value is NaN */
     CRAFT_INFINITE,
     CRAFT_HUGE,  /* f32: all values are 3e38, and what is computed of them overflows */
-    CRAFT_HEAD,  /* f32: the first of 35 parts of its rows stays, what comes behind is far from all */
-    CRAFT_TAIL,  /* that part is the last, and what comes before it is far from all */
+    CRAFT_HEAD,  /* f32: the first 35th of the values stays, the others become 1e6 */
+    CRAFT_TAIL,  /* f32: the last 35th of the values is a copy of the first, the others become 1e6 */
     CRAFT_LARGE, /* integers: the last value is the largest of their precision */
     CRAFT_CHANGES
 };
 
-/* What is changed; names NULL: nothing. */
+/* Changes to make to an artefact; an attribute or dataset name of NULL: none of that sort. */
 struct craft {
     const char *attr;
     int64_t value;
     int remove, text; /* the attribute goes, or becomes a text */
-    const char *as;   /* that text; NULL: "7" */
+    const char *as;   /* text that the attribute becomes; NULL: "7" */
     const char *data;
     int change;
     const struct tess_tensor *labels; /* put as /labels, NULL: none */

@@ -24,7 +24,7 @@ struct tess_tensor golden_read(const struct golden *g, const char *path, int32_t
 double *golden_doubles(const struct golden *g, const char *path, int64_t count);
 double golden_scalar(const struct golden *g, const char *path);
 
-/* How names of weights here and there correspond: by prefix, the first that fits; the table ends with NULL. */
+/* Prefixes of weight names in this program and in PyTorch; the first row whose prefix matches is used, NULL ends the table. */
 struct golden_name {
     const char *ours, *theirs;
 };

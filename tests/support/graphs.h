@@ -1,4 +1,5 @@
-/* What the tests of graphs share: a runtime with a number of threads, and failures that say why. SPDX-License-Identifier: MIT */
+/* Fixture of the graph tests: a runtime with a given number of threads, and assertions that print the status message.
+ * SPDX-License-Identifier: MIT */
 #ifndef TESTS_GRAPHS_H
 #define TESTS_GRAPHS_H
 
@@ -12,17 +13,17 @@ struct fixture {
     struct tessi_runtime *runtime;
     struct tess_weights *weights;
     struct tess_graph *graph;
-    struct tess_instance *sampler; /* of fixture_sampler; NULL before */
+    struct tess_instance *sampler; /* sampler opened by fixture_sampler; NULL before the first call */
 };
 
-/* What the next runtimes compute with; NULL: the preferred backend, f32. */
+/* Backend, precision and recompute setting of runtimes opened from now on; NULL: the preferred backend, f32. */
 extern const char *fixture_backend, *fixture_precision;
 extern int fixture_recompute;
 
 /* The names of the backends there are, up to BENCH_BACKENDS, and their number: 0 is a failure. Asserts nothing: main may call it. */
 enum { BENCH_BACKENDS = 8 };
 int fixture_backends(char name[BENCH_BACKENDS][64]);
-/* Whether the backend computes products of bf16 here; and whether it has them by itself, or makes them of f32 (by_itself may be NULL). */
+/* Support of bf16 products by the backend on this processor; *by_itself: native, not emulated in f32 (by_itself may be NULL). */
 int fixture_can_bf16(const char *backend, int *by_itself);
 /* A runtime of `threads` workers, an empty weight store, and a graph of rows x microbatches. */
 void fixture_open(struct fixture *b, int threads, int64_t rows, int64_t microbatches, int training);

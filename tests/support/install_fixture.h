@@ -2,7 +2,7 @@
 #ifndef TESTS_INSTALL_FIXTURE_H
 #define TESTS_INSTALL_FIXTURE_H
 
-/* Where the installation is: made by the rule of tests/install/local.mk. */
+/* Prefix of the installation that the rule in tests/install/local.mk made. */
 const char *install_prefix(void);
 
 /* A fresh temporary folder becomes the current one; leaving removes it. Commands find the installed program on their PATH, its .pc files,

@@ -16,7 +16,7 @@ void noise_open(struct noise *n, const char *use, const char *settings, int64_t 
 
 void noise_close(struct noise *n)
 {
-    tess_graph_free(n->fixture.graph); /* it may hold on to the instance, and the instance to the runtime */
+    tess_graph_free(n->fixture.graph); /* the graph may refer to the instance, and the instance to the runtime */
     n->fixture.graph = NULL;
     tess_instance_close(n->instance);
     fixture_close(&n->fixture);

@@ -1,4 +1,5 @@
-/* What the tests of noises share: an opened one with a graph, and draws held against probabilities. SPDX-License-Identifier: MIT */
+/* Fixture of the noise tests: an opened noise with a graph, and comparisons of drawn frequencies with probabilities.
+ * SPDX-License-Identifier: MIT */
 #ifndef TESTS_NOISE_FIXTURE_H
 #define TESTS_NOISE_FIXTURE_H
 

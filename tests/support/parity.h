@@ -10,7 +10,7 @@ struct tolerance {
     double value, gradient, rounding;
     int codebook_size;
 };
-extern struct tolerance allowed; /* those of f32 until parity_everywhere sets others */
+extern struct tolerance allowed; /* tolerances in force: those of f32 until parity_everywhere sets others */
 
 /* Runs the tests that `fill` puts into a case, once for each backend and precision; gives the number of failures. */
 int parity_everywhere(void (*fill)(TCase *t));

@@ -52,7 +52,7 @@ void plug_write(struct plug_fixture *b, const char *name, const char *text)
 void plug_scan(struct plug_fixture *b)
 {
     struct tessi_runtime_options o = {.plugin_path = b->folder, .threads = 1};
-    tessi_host_runtime_free(b->runtime); /* of the scan before */
+    tessi_host_runtime_free(b->runtime); /* runtime of the previous scan */
     b->runtime = NULL;
     int status = tessi_host_runtime_new(b->ctx, &o, &b->runtime);
     ck_assert_msg(status == TESS_OK, "%s", tessi_base_context_message(b->ctx));

@@ -25,7 +25,7 @@ void plug_end(struct plug_fixture *b);
 
 /* Parses YAML and opens it as a component; the failure's message, or NULL. The caller closes *out. */
 const char *plug_open(struct plug_fixture *b, const char *kind, const char *yaml, int open, struct tess_instance **out);
-/* What became of the file NAME.so: its refusal, "" when accepted, NULL when it was not looked at. */
+/* Reason why the file NAME.so was refused; "" when it was accepted, NULL when the scan did not meet it. */
 const char *plug_refusal(const struct plug_fixture *b, const char *name);
 
 #endif

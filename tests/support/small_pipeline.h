@@ -11,7 +11,7 @@ enum { SMALL_COUNT = 44, SMALL_H = 8, SMALL_W = 12, SMALL_TRAIN = 33 };
 /* images, tokenizer, codes, prior, samples, decoded, metrics; named `small`; it reads the IDX files `images` and `labels`. */
 extern const char small_pipeline[];
 
-uint8_t small_pixel(int64_t i, int64_t at); /* of image i, at y * SMALL_W + x; no two images are alike */
+uint8_t small_pixel(int64_t i, int64_t at); /* pixel of image i at y * SMALL_W + x; no two images are alike */
 uint8_t small_label(int64_t i);
 
 /* A new folder under /tmp, entered, with `images`, `labels` and `small.yaml`; and out of it again, with all that is in it gone. */

@@ -1,4 +1,4 @@
-/* What the tests of stages share: pipelines run in a folder, and their results. SPDX-License-Identifier: MIT */
+/* Fixture of the stage tests: pipelines run in a temporary folder, and access to their results. SPDX-License-Identifier: MIT */
 #ifndef TESTS_STAGE_FIXTURE_H
 #define TESTS_STAGE_FIXTURE_H
 
@@ -8,7 +8,7 @@
 #include <tessera/tessera.h>
 
 extern const char *stage_bench_folder;
-extern struct tessi_context stage_bench_call; /* of what reads results */
+extern struct tessi_context stage_bench_call; /* context in which results are read */
 #define C (&stage_bench_call.context)
 
 /* In a folder of its own with the small pipeline; afterwards no memory is in use. */

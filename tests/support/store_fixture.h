@@ -1,4 +1,4 @@
-/* What the tests of artefacts share. SPDX-License-Identifier: MIT */
+/* Fixture of the artefact tests: a temporary folder, files in it, and assertions on statuses. SPDX-License-Identifier: MIT */
 #ifndef TESSI_STORE_BENCH_H
 #define TESSI_STORE_BENCH_H
 
@@ -16,9 +16,9 @@ void store_teardown(void);
 /* "FOLDER/name", in one of a few static buffers. */
 const char *store_path(const char *name);
 int store_exists(const char *name);
-int store_unfinished(const char *name); /* something of it is left aside */
+int store_unfinished(const char *name); /* an unfinished file of that name is left aside */
 int64_t store_size(const char *name);
-void store_copy(const char *from, const char *to, int64_t bytes); /* its first bytes; -1: all */
+void store_copy(const char *from, const char *to, int64_t bytes); /* copies the first `bytes` bytes; -1: all */
 
 /* Fails the test with the message unless `status` is TESS_OK. */
 void store_ok(int status);

@@ -33,8 +33,8 @@ static inline int suite_run(Suite *s)
     return suite_failures(s) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* Whether a program here works within a limit of its addresses (RLIMIT_AS): the memory of a sanitizer wants terabytes of them. Where not,
- * the test that asks is to leave the rest out, which is said in its name. */
+/* True where programs of this build work under an address-space limit (RLIMIT_AS); sanitizers reserve terabytes of addresses, so not with
+ * them. Where false, the caller skips the rest of the test named `test`, and a line on stdout says so. */
 static inline bool suite_limits_addresses(const char *test)
 {
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__

@@ -1,4 +1,4 @@
-/* What the program tells its user. SPDX-License-Identifier: MIT */
+/* Assertion on the program's one-line error message. SPDX-License-Identifier: MIT */
 #ifndef TESSERA_TESTS_TOLD_H
 #define TESSERA_TESTS_TOLD_H
 

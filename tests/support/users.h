@@ -1,11 +1,11 @@
-/* What a test needs that becomes another user. SPDX-License-Identifier: MIT */
+/* Precondition of tests that run the program as another user. SPDX-License-Identifier: MIT */
 #ifndef TESTS_SUPPORT_USERS_H
 #define TESTS_SUPPORT_USERS_H
 
 #include <stdbool.h>
 
-/* Whether other users reach the program and its plugins: not where a folder above the build is closed to them, as /root is. Where not,
- * the test that asks is to leave out what it does as one of them, which is said with its name. */
+/* True where other users can reach the program and its plugins; false where a folder above the build is closed to them, as /root is. Where
+ * false, the caller skips the part of the test named `test` that runs as another user, and a line on stderr says so. */
 bool users_reach_the_build(const char *test);
 
 #endif

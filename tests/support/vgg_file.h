@@ -6,15 +6,15 @@
 #include <stdint.h>
 
 struct vgg_file {
-    const char *prefix;    /* of all names */
-    int64_t channels;      /* of the first block */
+    const char *prefix;    /* prefix of all tensor names */
+    int64_t channels;      /* channels of the first block */
     int listed;            /* "features.0.weight" and not "net.slice1.0.weight" */
-    uint64_t seed;         /* of weights drawn at random, where there are none to be had */
+    uint64_t seed;         /* seed of the randomly drawn weights */
     void *user;
     double *(*values)(void *user, const char *name, int64_t count); /* under LPIPS's names; freed here. NULL: drawn */
     /* LPIPS's name of a tensor left out, with a wrong shape, with a NaN, there twice; or NULL. */
     const char *missing, *reshaped, *spoilt, *twice;
-    const char *negative; /* of a tensor that is given the other sign; or NULL */
+    const char *negative; /* name of a tensor whose sign is flipped, or NULL */
 };
 
 void vgg_write(const char *path, const struct vgg_file *f);
