@@ -279,7 +279,7 @@ START_TEST(linked_files)
     store_ok(write_text("c", "2"));
     plan("fail@rename:1");
     store_fails(tessi_base_link_file(C, from, store_path("c"), &changed), TESS_E_CREATE, "Permission denied", NULL);
-    plan("ENOENT@rename:1,ENOENT@rename:2"); /* one who sweeps took it for dead */
+    plan("ENOENT@rename:1,ENOENT@rename:2"); /* a concurrent sweep took the temporary file for abandoned */
     store_ok(tessi_base_link_file(C, from, store_path("c"), &changed));
     holds("c", "1");
     store_fails(tessi_base_link_file(C, store_path("none"), store_path("c"), NULL), TESS_E_IO, "No such file", NULL);

@@ -1,4 +1,4 @@
-/* What everything stands on: known answers of Philox and SHA-256, the properties of what is drawn, the pool, attributes, messages, the log.
+/* Tests of core/base: known answers of Philox and SHA-256, the distributions of random draws, workers, attributes, messages, the log.
  * SPDX-License-Identifier: MIT */
 #include "core/base/context.h"
 #include "core/base/attributes_private.h"
@@ -403,7 +403,7 @@ START_TEST(attrs)
     OK(tess_attrs_text(ctx, f, "kind", &text));
     ck_assert_str_eq(text, "images");
     ck_assert_int_eq(f->count, 3);
-    ck_assert_str_eq(f->item[0].name, "count"); /* where it was first set */
+    ck_assert_str_eq(f->item[0].name, "count"); /* order of first setting: `count` stays in its place */
 
     ck_assert_int_eq(tess_attrs_i64(ctx, f, "width", &i), TESS_E_DATA);
     ck_assert_ptr_nonnull(strstr(tessi_base_context_message(ctx), "`width`"));
@@ -473,7 +473,7 @@ START_TEST(memory)
         OK(tess_alloc(ctx, bytes, "a test", &block[i]));
         ck_assert_uint_eq((uintptr_t)block[i] % 64, 0);
 #ifdef __SANITIZE_ADDRESS__
-        ck_assert(bytes % 8 != 0 || __asan_address_is_poisoned((char *)block[i] + bytes)); /* one past the end */
+        ck_assert(bytes % 8 != 0 || __asan_address_is_poisoned((char *)block[i] + bytes)); /* first byte past the end */
 #endif
         size_t set = 0;
         for (size_t k = 0; k < bytes; k++)
@@ -809,7 +809,7 @@ static int passed_on(int status)
     return TESS_OK;
 }
 
-/* What TESS_TRY says in a debug build, and tess_passed in any: nothing unless asked, and errno stays. */
+/* Status traces, by TESS_TRY in debug builds and by tess_passed in all: printed on request only, and errno is kept. */
 START_TEST(traces)
 {
     char *said = NULL;

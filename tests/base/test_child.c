@@ -99,7 +99,7 @@ START_TEST(the_end_of_a_process_is_told)
     value = SIGSEGV;
     run(end_by, &value, ENOUGH);
     ended(TESSI_CHILD_KILLED, SIGSEGV, "was killed by signal 11 (Segmentation fault)");
-    signal(SIGTERM, SIG_IGN); /* it does not inherit that */
+    signal(SIGTERM, SIG_IGN); /* the ignored signal, which the child must not inherit */
     value = SIGTERM;
     run(end_by, &value, ENOUGH);
     ended(TESSI_CHILD_KILLED, SIGTERM, "was killed by signal 15 (Terminated)");
@@ -121,7 +121,7 @@ START_TEST(one_that_does_not_end_is_killed)
     int value = 0;
     run(wait_for_ever, &value, SHORT);
     ended(TESSI_CHILD_LATE, SIGKILL, "took more than 0.05 s");
-    value = 1; /* its pipes are closed, and it goes on */
+    value = 1; /* the child closes its pipes and keeps running */
     run(wait_for_ever, &value, SHORT);
     ended(TESSI_CHILD_LATE, SIGKILL, "took more than 0.05 s");
     value = SIGSTOP;
@@ -135,12 +135,13 @@ static int leave_one_behind(void *user)
     int(*ends)[2] = user;
     if (fork() == 0)
         for (;;)
-            pause(); /* it holds all pipes open */
+            pause(); /* the grandchild keeps all pipes open */
     (void)ends;
     return 1;
 }
 
-/* Its pipes do not end with it, but it does; and what it left is killed, so that the pipe of the test has no writer any more. */
+/* A child that exits and leaves a grandchild holding its pipes: the run ends with the child, and the grandchild is killed, so that the
+ * test's pipe has no writer any more. */
 START_TEST(what_it_leaves_running_is_killed)
 {
     int ends[2];

@@ -111,7 +111,8 @@ START_TEST(allocations_and_threads_fail)
 }
 END_TEST
 
-/* How a child ends that passes `step` ten times; its exit code is the passage at which a signal was heeded, 0 when none was. */
+/* Exit of a child that passes the point `step` ten times under the plan `text`; its exit code is the passage at which a signal was heeded,
+ * 0 when none was. */
 static int child_ends(const char *text)
 {
     int how;

@@ -1,4 +1,4 @@
-/* What is out of bounds, of no use where it stands, or no word of the program's: told in one line, with its place.
+/* Values out of range, keys without effect, and unknown words in a pipeline: each reported in one line, with its place.
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/support/command_fixture.h"

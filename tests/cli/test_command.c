@@ -22,7 +22,7 @@ static void setup(void)
     (void)small_folder_enter();
 }
 
-/* The one line on stderr: no more, so that it is read, and named after the program. */
+/* Fails the test unless stderr is a single line that begins with the program's name. */
 static void one_line(const struct command_result *r)
 {
     const char *end = strchr(r->err, '\n');

@@ -1,5 +1,5 @@
-/* One table a verb: what its help says is what its manual page and the shells' completion say, and what it takes. The verbs and flags are
- * taken from the help itself, so a new verb is looked at as well. SPDX-License-Identifier: MIT */
+/* The verbs' tables of flags: help, manual page, shell completion and parser agree. Verbs and flags are taken from the help itself, so a
+ * new verb is tested as well. SPDX-License-Identifier: MIT */
 #include "tests/support/command_fixture.h"
 #include "tests/support/small_pipeline.h"
 #include "tests/support/suite.h"
@@ -163,7 +163,7 @@ START_TEST(lines_are_read)
 }
 END_TEST
 
-/* What bash offers, word by word. */
+/* Completions that bash offers for partial command lines. */
 START_TEST(bash_completes)
 {
     static const struct {

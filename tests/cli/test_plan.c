@@ -1,5 +1,5 @@
-/* What `plan` says before, held against what comes of it: the memory of every kind of stage, where a stage goes on, why it runs. And
- * what a run says while it works: events, and a training that diverges.
+/* Announcements of `plan` compared with the run that follows: memory of every kind of stage, the step it resumes at, why it runs. Also
+ * the messages of a run: events, and a training that diverges.
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/support/command_fixture.h"
@@ -110,7 +110,7 @@ START_TEST(memory_is_as_planned)
     static const char *const stages[] = {"images", "big",     "white",   "tokenizer", "codes", "prior",  "samples", "decoded", "metrics",
                                          "wide",   "network", "rebuilt", "head",      "near",  "edited", "canvas",  "judged"};
 #if defined __SANITIZE_ADDRESS__
-    return; /* what a sanitizer remembers is no part of a plan */
+    return; /* shadow memory of a sanitizer is not part of a plan */
 #endif
     make_big();
     small_write("kinds.yaml", every_kind);

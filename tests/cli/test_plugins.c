@@ -1,4 +1,4 @@
-/* What plugins say of themselves: their examples are read, and the pages of docs/plugins/ are what the program writes.
+/* Descriptions of plugins: their examples can be read, and the pages of docs/plugins/ are what the program writes.
  * SPDX-License-Identifier: MIT */
 #include "core/config/yaml.h"
 #include "tests/support/paths.h"

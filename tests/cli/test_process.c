@@ -217,7 +217,7 @@ START_TEST(output_is_an_input)
     stays("t.safetensors", "import t.safetensors -o ./t.safetensors --as unleashing-transformers height=8 width=8");
     stays("tokenizer.h5", "import t.safetensors -o ./tokenizer.h5 --tokenizer tokenizer.h5 --as unleashing-transformers");
     (void)command_ends(0, "", "view codes.h5 -o sheet.png");
-    (void)command_ends(0, "", "view codes.h5 -o sheet.png"); /* what is not read may be replaced */
+    (void)command_ends(0, "", "view codes.h5 -o sheet.png"); /* a file that the command does not read may be replaced */
 }
 END_TEST
 

@@ -49,7 +49,7 @@ static void ended_well(const struct command_result *r, const char *line, const c
     ck_assert_msg(!strstr(r->err, "defect of tessera") && !strstr(r->err, "gave no reason"), "%s with %s: %s", line, plan, r->err);
 }
 
-/* How often the point is passed in an undisturbed run. */
+/* Number of times that an undisturbed run passes the injection point. */
 static long passages(const char *line, const char *point)
 {
     char word[32];

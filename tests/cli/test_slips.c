@@ -1,5 +1,5 @@
-/* What a user gets wrong in a pipeline or behind it on the command line: each slip is told in one line, with its place, and none is taken
- * for something else. Everything here is said by `tessera plan` before any work.
+/* User errors in a pipeline or in the overrides behind it on the command line: each is reported in one line, with its place, and none is
+ * taken for something else. `tessera plan` reports all of them before any work.
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/support/command_fixture.h"

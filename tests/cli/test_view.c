@@ -59,7 +59,7 @@ static bool there_are_terminals(void)
     return are;
 }
 
-/* What the command draws on a terminal, into `shown`; its exit code. */
+/* Runs the command on a pseudo-terminal; its output goes into `shown`. Gives the exit code. */
 static int draw(const struct terminal *t, const char *line)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY), how;
@@ -73,7 +73,7 @@ static int draw(const struct terminal *t, const char *line)
     close(slave);
     size_t used = 0;
     for (ssize_t n; used < sizeof shown - 1 && (n = read(master, shown + used, sizeof shown - 1 - used)) > 0;)
-        used += (size_t)n; /* it ends with an error, as the other side is closed */
+        used += (size_t)n; /* the last read fails, as the other side is closed */
     shown[used] = '\0';
     close(master);
     ck_assert_int_eq(waitpid(child, &how, 0), child);

@@ -268,11 +268,11 @@ START_TEST(what_may_be_missing_or_more)
 }
 END_TEST
 
-/* One thing at a time that makes the list another's. */
+/* Single changes after which a list of tensors is not that of the architecture, and the message of each. */
 static const struct {
     const char *drop, *add, *change; /* names */
     int32_t rank;
-    int64_t dim[4];                  /* of what is added or changed; rank -1: its type */
+    int64_t dim[4];                  /* shape of the added or changed tensor; rank -1: its dtype is changed */
     const char *words;
 } changes[] = {
     {"ae.generator.blocks.3.conv1.bias", NULL, NULL, 0, {0},

@@ -139,7 +139,7 @@ START_TEST(a_critic_goes_on)
 }
 END_TEST
 
-/* What went through training here goes out with its critic. */
+/* Export of a model trained further by this program: its critic is written with it. */
 START_TEST(a_critic_goes_out)
 {
     (void)train("train-autoencoder, in: {images: images, model: taming.h5}, steps: 2, batch: 4, microbatches: 1, lr: 1.0e-3, "

@@ -245,7 +245,7 @@ END_TEST
 
 static const char *const small[] = {"groups=4", "height=8", "width=12"};
 
-/* One thing at a time that makes the list another's; `rank` -1: the words are of no change but a loss. */
+/* Single changes after which a list of tensors is not that of the architecture, and the message of each. */
 static const struct {
     int prior;
     const char *drop, *add, *change;
@@ -323,7 +323,7 @@ START_TEST(a_list_of_something_else)
 }
 END_TEST
 
-/* One copy of the network is enough, under either name, and the schedule is not needed. */
+/* Checkpoints with one copy of the network, under either of its two names, are accepted; the schedule is not needed. */
 START_TEST(a_network_under_one_name)
 {
     static const char *const twenty[] = {"steps=20"};

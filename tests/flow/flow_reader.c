@@ -10,7 +10,7 @@
 #include <string.h>
 
 #ifndef FLOW_READER_CONSTANT
-#define FLOW_READER_CONSTANT 0.0f /* one that is built again may begin elsewhere */
+#define FLOW_READER_CONSTANT 0.0f /* initial value, which a rebuilt plugin may change */
 #endif
 
 struct reader {

@@ -59,7 +59,7 @@ static void multiply(const struct tess_dense *d, const struct tess_dense_run *r,
         }
 }
 
-/* One patch of an image: what it adds to the sums of the result. */
+/* Contribution of one pixel of a patch, all channels, to the sums of the result. */
 static void visit(const struct tess_dense *d, const double *a, const double *b, int64_t in, int64_t out, int64_t tap, double *sum)
 {
     int64_t taps = d->kh * d->kw * d->ci;

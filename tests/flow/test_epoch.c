@@ -1,4 +1,4 @@
-/* One key, one content: pipelines of every stage and every part of a model, held against the digests in tests/epoch/digests.txt. The same
+/* Golden digests of results: pipelines of every stage and every part of a model, compared with tests/epoch/digests.txt. The same
  * key with another content is what a cache must never hold: code that no key knows of was changed, and the results' epoch was not raised
  * (include/tessera/epoch.h).
  *
@@ -30,11 +30,11 @@
 
 enum { SHORT = 16, MAX = 40, LINE = 320, CAPACITY = 1 << 16 };
 
-/* What results are computed with. */
+/* Backend, precision and kernels that results are computed with. */
 static struct set {
     char backend[64];
     const char *precision, *kernels; /* kernels NULL: the best there are */
-    int everywhere;                  /* its digests must be there */
+    int everywhere;                  /* digests of this set must be in the file */
 } sets[2 * BENCH_BACKENDS + 4] = {
     {"plain", "f32", "portable", 1}, {"plain", "bf16", "portable", 1}, {"plain", "f32", "avx2", 0}, {"plain", "f32", "avx512", 0}};
 
@@ -106,7 +106,7 @@ static void every_part_is_there(const struct tessi_registry *registry, const cha
         }
 }
 
-/* What draws nothing is there for any seed. */
+/* Results of stages that draw no random numbers are found in the cache for any seed. */
 static void seeds_that_do_not_count(struct tess_context *ctx, struct tessi_runtime *runtime)
 {
     static const char *const override[] = {"wide.seed=99",    "mask.seed=99", "codes.seed=99",
@@ -180,7 +180,7 @@ static void nowhere_otherwise(const struct stage *s)
                       s->name, s->key, s->digest, at + SHORT + 1);
 }
 
-/* One key, one content. Gives how many stages have no content under their key. */
+/* Fails where a stage's digest differs from the recorded one under the same key. Gives the number of stages whose key is not recorded. */
 static int compare(const char *lines, const struct run *r)
 {
     int unknown = 0;

@@ -158,7 +158,7 @@ START_TEST(changes)
     flow_write("p.yaml", chain);
     flow_run(&r);
     (void)flow_trace();
-    /* What depends on a change is computed, and nothing else; the plan says so beforehand. */
+    /* Stages that depend on a change are computed, and no others; the plan says so beforehand. */
     flow_attempt(&(struct attempt){.override = {"two.scale=3"}}, &r);
     expect_state("one", TESSI_CACHED, "");
     expect_state("two", TESSI_CHANGED, "scale: 2 -> 3");
@@ -254,7 +254,7 @@ START_TEST(fewer_than_planned)
     ck_assert_msg(other.status == TESS_OK, "%s", other.message);
     ck_assert_str_eq(flow_trace(), "flow-make\n");
     ck_assert_int_eq(other.stage[2].outcome, TESSI_WAS_CACHED);
-    /* What does not fit is known once the rows are. */
+    /* A mismatch of row counts is found once the rows are computed. */
     flow_attempt(&(struct attempt){.override = {"m.fewer=4"}}, &r);
     ck_assert_msg(r.status == TESS_OK, "%s", r.message);
     flow_attempt(&(struct attempt){.override = {"m.fewer=4"}, .run = 1}, &r);
@@ -512,7 +512,7 @@ static pid_t start_with(const char *plan)
     return child;
 }
 
-/* How it ended, or that it paused. */
+/* Wait status of the child, which ended or stopped. */
 static int look_at(pid_t child)
 {
     int how;
@@ -615,7 +615,7 @@ START_TEST(no_checkpoint)
 }
 END_TEST
 
-/* One computes the stage, the others come to wait for it; then all go on. */
+/* Three runs at once: the first computes the stage while the others wait for it; then all finish. */
 START_TEST(several_at_once)
 {
     static const char *const plan[] = {"pause@step:7", "pause@waiting:1", "pause@waiting:1"};
@@ -636,7 +636,7 @@ START_TEST(several_at_once)
 }
 END_TEST
 
-/* The one that computes is killed while another waits: that one resumes at the checkpoint. */
+/* The computing run of two is killed while the other waits: the waiting one resumes at the checkpoint. */
 START_TEST(one_of_two_is_killed)
 {
     char reference[65];

@@ -1,4 +1,4 @@
-/* What a result is looked up by, and what is said of it: the results' epoch, files that change, what a stage does not depend on.
+/* Cache keys of results and the reasons given for them: the results' epoch, files that change, settings a stage does not depend on.
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/support/flow_fixture.h"
@@ -233,7 +233,7 @@ START_TEST(a_file_that_was_read_for_good)
 }
 END_TEST
 
-/* What a source keeps from when it was opened is in its fingerprint, whatever the files are by then. */
+/* A source's fingerprint covers the data it read when it was opened, even if the files have changed since. */
 START_TEST(a_source_that_was_opened_before)
 {
     struct tessi_context context;
@@ -334,7 +334,7 @@ START_TEST(an_artefact_that_is_remembered)
     ck_assert(f && fseek(f, 0, SEEK_END) == 0);
     long size = ftell(f);
     float five[5] = {0, 1, 2, 3, 4}, got[5];
-    long at = 0; /* of its five values, which lie as they are */
+    long at = 0; /* offset of the five values, which are stored unchanged */
     for (; at + (long)sizeof five <= size; at += 4)
         if (fseek(f, at, SEEK_SET) == 0 && fread(got, sizeof got, 1, f) == 1 && memcmp(got, five, sizeof five) == 0)
             break;

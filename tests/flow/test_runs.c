@@ -155,7 +155,7 @@ START_TEST(a_result_of_another_epoch)
 }
 END_TEST
 
-/* What is not of this pipeline goes, whatever the moment it is killed at: what resolved.yaml says is what lies there. */
+/* Results of another configuration are removed, whenever the run is killed: the files agree with resolved.yaml. */
 START_TEST(killed_while_it_changes)
 {
     const struct attempt half = {.override = {"sum.curve.slope=0.25"}, .run = 1};
@@ -327,7 +327,7 @@ START_TEST(who_holds_a_lock)
     two = tessi_base_lock_join("l.lock");
     ck_assert_int_ge(two, 0);
     tessi_base_lock_drop("l.lock", one);
-    ck_assert_int_eq(access("l.lock", F_OK), 0); /* it is still shared */
+    ck_assert_int_eq(access("l.lock", F_OK), 0); /* the lock is still shared */
     tessi_base_lock_drop("l.lock", two);
     ck_assert_int_ne(access("l.lock", F_OK), 0);
     tessi_base_lock_drop("l.lock", -1);
@@ -340,7 +340,8 @@ START_TEST(who_holds_a_lock)
 }
 END_TEST
 
-/* One who got a lock whose file was removed meanwhile has the lock of nothing, and takes the one that has the name. */
+/* A lock on a file that was removed meanwhile is worthless: another process locks the new file of that name, and dropping the old lock
+ * leaves the new file in place. */
 START_TEST(a_removed_lock)
 {
     struct tessi_context context;
@@ -504,7 +505,7 @@ START_TEST(results_that_cannot_be_read)
         ck_assert_str_eq(flow_trace(), "");
         ck_assert_int_lt(n, 200);
     }
-    ck_assert_int_eq(system("rm -rf runs/.cache"), 0); /* what only the folder has */
+    ck_assert_int_eq(system("rm -rf runs/.cache"), 0); /* results are left in the run's folder only */
     for (int n = 1, failed = 1; failed; n++) {
         char plan[64];
         snprintf(plan, sizeof plan, "EACCES@open:%d", n);
@@ -532,7 +533,7 @@ START_TEST(more_than_the_disk_has)
 }
 END_TEST
 
-/* What was reserved and not used is given back. */
+/* Disk space that was reserved and not used is given back. */
 START_TEST(reserved_too_much)
 {
     struct stat st;

@@ -121,7 +121,7 @@ START_TEST(what_is_made_again_is_the_same)
     static struct results kept, again;
     for (int bf16 = 0; bf16 < 2; bf16++) {
         fixture_precision = bf16 ? "bf16" : NULL;
-        fixture_backend = bf16 && !fixture_can_bf16(NULL, NULL) ? "openblas" : NULL; /* which has bf16 on any processor */
+        fixture_backend = bf16 && !fixture_can_bf16(NULL, NULL) ? "openblas" : NULL; /* openblas has bf16 on any processor */
         step_network(2, &kept);
         fixture_recompute = 1;
         step_network(2, &again);
@@ -129,7 +129,7 @@ START_TEST(what_is_made_again_is_the_same)
         ck_assert(memcmp(&kept, &again, sizeof kept) == 0);
     }
     fixture_backend = fixture_precision = NULL;
-    ck_assert_int_lt(arena_of_layers(1) + 4 * 8 * 64 * 4, arena_of_layers(0)); /* of six norms' results few are there at a time */
+    ck_assert_int_lt(arena_of_layers(1) + 4 * 8 * 64 * 4, arena_of_layers(0)); /* few of the six norms' results exist at a time */
 }
 END_TEST
 

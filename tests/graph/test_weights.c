@@ -71,7 +71,7 @@ START_TEST(all_of_them)
 }
 END_TEST
 
-/* It alone is read and, so that packed copies are made again, the store's version moves on. */
+/* A single weight is read, no other changes, and the store's version is raised so that packed copies are rebuilt. */
 START_TEST(one_of_them)
 {
     struct tess_weights *from = new_store(1), *to = new_store(2);

@@ -96,7 +96,7 @@ START_TEST(a_plugin_needs_pkg_config_and_no_more)
 }
 END_TEST
 
-/* It is linked with a libtessera that is no longer where it was. */
+/* A plugin linked with libtessera is accepted after the prefix was moved: its run path leads nowhere. */
 START_TEST(a_plugin_is_accepted_after_the_prefix_went_elsewhere)
 {
     install_shell("cp -R '%s' there && export PKG_CONFIG_PATH=\"$PKG_CONFIG_PATH\" && " COMPILE TEST_SOURCE

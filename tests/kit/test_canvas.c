@@ -51,7 +51,7 @@ START_TEST(windows_are_those_that_cover)
         covers += found;
     }
     ck_assert_int_eq(covers, n * d[2] * d[3]);
-    uint8_t chosen[16 * 13] = {0}, wanted[256], either[256] = {0}; /* of several: any of them */
+    uint8_t chosen[16 * 13] = {0}, wanted[256], either[256] = {0}; /* several positions: windows wanted by any of them */
     for (int64_t at = 0; at < d[0] * d[1]; at += 5) {
         uint8_t alone[16 * 13] = {0};
         chosen[at] = alone[at] = 1;
@@ -156,7 +156,7 @@ static int32_t *draw(struct model *m, const struct logit_graph *w, int64_t batch
 
 /* ---- the plain procedure ---- */
 
-/* What all windows say of all positions of one canvas: probabilities (height x width, K). */
+/* Probabilities (height x width, K) that all windows together give for all positions of one canvas. */
 static void look_everywhere(struct model *m, const struct logit_graph *w, const int32_t *x, double *p)
 {
     float logits[L * K];
@@ -234,7 +234,7 @@ static int32_t *draw_plainly(struct model *m, const struct logit_graph *w)
     return all;
 }
 
-/* One token a step; a few; many: more than the graph of picked positions has room for. */
+/* Canvases with one token a step; a few; many: more than the graph of picked positions has room for. */
 static const struct logit_graph ways[] = {{5, 7, 1, 1, 0, 1.0}, {5, 7, 2, 1, 0, 0.8}, {3, 4, 1, 1, 0, 1.0}, {3, 9, 3, 1, 0, 1.3},
                                   {5, 6, 1, 0, 30, 0.8}, {5, 7, 2, 0, 9, 1.0}, {6, 4, 1, 0, 1, 1.0}, {4, 5, 1, 0, 60, 1.0}};
 
@@ -258,7 +258,7 @@ START_TEST(canvases_are_those_of_the_plain_procedure)
         else
             ck_assert(fabs((double)calls - canvas_calls(&o) * COUNT) <= 0.3 * canvas_calls(&o) * COUNT);
         if (w->raster && w->height == H && w->width == W)
-            ck_assert_int_eq(calls, L * COUNT); /* one window a step */
+            ck_assert_int_eq(calls, L * COUNT); /* one call a step and canvas: a single window */
         free(x);
         free(plain);
         close_model(&m);

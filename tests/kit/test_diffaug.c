@@ -76,7 +76,7 @@ END_TEST
 
 enum { SAMPLES = 6 };
 
-/* One image, each change after the other, in double. */
+/* The augmentation of one image by definition, its changes one after the other, in double. */
 static void by_definition(const float *image, const float *u, int64_t h, int64_t w, int64_t channels, double *out)
 {
     int64_t pixels = h * w, down = diffaug_shift(u[DIFFAUG_DOWN], h), right = diffaug_shift(u[DIFFAUG_RIGHT], w);

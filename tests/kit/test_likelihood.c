@@ -155,7 +155,7 @@ START_TEST(closed_forms)
     }
     /* x = mu: s + ln(2 pi) / 2 of each, and no logarithm of 0 */
     ck_assert(fabs(likelihood_of(&as_published, &nothing, N, byte, mean, log_sigma) - N * (HALF_LN_2_PI - 1.5)) < 1e-6);
-    /* one deviation off: half a nat more */
+    /* error of one standard deviation: half a nat more */
     for (int i = 0; i < N; i++)
         mean[i] += expf(-1.5f);
     ck_assert(fabs(likelihood_of(&as_published, &nothing, N, byte, mean, log_sigma) - N * (HALF_LN_2_PI - 1.0)) < 1e-5);

@@ -78,7 +78,7 @@ static const struct {
 START_TEST(lists_that_make_no_sense_are_refused)
 {
     const struct command_result *r = command("plan small.yaml %s", odd[_i].change);
-    if (r->code == 0) /* what planning cannot see is seen when it is run */
+    if (r->code == 0) /* faults that planning cannot see are found by the run */
         r = command("run small.yaml -q %s", odd[_i].change);
     ck_assert_int_ne(r->code, 0);
     ck_assert_msg(strstr(r->err, odd[_i].words) != NULL, "wanted `%s` in: %s", odd[_i].words, r->err);

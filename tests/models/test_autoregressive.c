@@ -126,7 +126,7 @@ START_TEST(no_token_sees_itself_or_what_follows)
         (logit_graph ? causal_steps(&m, N, x, whole) : causal_whole(&m, N, x, whole));
         for (int j = 0; j < L; j++) {
             memcpy(other, x, sizeof x);
-            other[L + j] = (other[L + j] + 1) % K; /* of the second sequence */
+            other[L + j] = (other[L + j] + 1) % K; /* token j of the second sequence */
             (logit_graph ? causal_steps(&m, N, other, changed) : causal_whole(&m, N, other, changed));
             for (int i = 0; i < N * L; i++) {
                 int same = memcmp(whole + i * K, changed + i * K, K * sizeof *whole) == 0;

@@ -57,7 +57,7 @@ static double *rounded_values(void *user, const char *name, int64_t count)
     return value;
 }
 
-/* What the root of the mean square of the differences is of that of the wanted values. */
+/* Relative error: RMS of the differences over RMS of the wanted values. */
 static double off_in_the_mean(const float *got, const struct tess_tensor *want)
 {
     const float *x = want->data;
@@ -86,7 +86,7 @@ static double published(const char *backend, const char *precision, values_of *w
     fixture_open(&fixture, 1, a.dim[0], 1, 1);
     struct perceptual_params p = {.features = open_vgg(&fixture, channels, ", range: unit"), .weight = 0.5};
     struct tess_graph *g = fixture.graph;
-    struct tess_node *error = tess_constant(g, 0.25f, 0, NULL); /* it adds half of the distance to this */
+    struct tess_node *error = tess_constant(g, 0.25f, 0, NULL); /* error so far; half of the distance is added */
     struct tess_node *x = tess_input(g, "a", TESS_F32, 4, a.dim), *y = normal_weight(g, "b", 4, b.dim, 0.0, 1.0);
     fixture_ok(&fixture, perceptual_record(&fixture.context.context, &p, g, x, y, &error));
     tess_objective(g, "distance", "", tess_affine(g, error, 2.0f, -0.5f));

@@ -107,7 +107,7 @@ START_TEST(what_cannot_be_decoded)
     ck_assert_ptr_nonnull(
         strstr(tessi_base_context_message(ctx), "the decoder `conv` takes maps of 2 x 3 codes alone, and 2 x 4 are wanted"));
     tessi_base_context_clear(ctx);
-    fixture_ok(&b, tess_tokenizer_record_decode_larger(ctx, &t, b.graph, 2, 3)); /* its own size is no matter */
+    fixture_ok(&b, tess_tokenizer_record_decode_larger(ctx, &t, b.graph, 2, 3)); /* the decoder's own size does not matter */
     tess_instance_close(t.quantizer);
     tess_instance_close(decoder);
     fixture_close(&b);

@@ -37,7 +37,8 @@ struct parts {
     struct tess_instance *encoder, *decoder, *quantizer;
 };
 
-/* One way to run a golden autoencoder: which, the loss, and whether a microbatch is one sample and not the whole batch. */
+/* Variant of a golden autoencoder's run: the loss term that beta weights, microbatches of one sample or of the whole batch, and the
+ * architecture, taming or not. */
 struct slicing {
     const char *beta_on;
     int one_row, taming;
@@ -357,8 +358,8 @@ START_TEST(a_transformer_told_the_time_hears_it)
 }
 END_TEST
 
-/* How many trained elements a component declares at the published sizes, those whose names begin with `apart` aside, which are added to
- * *others; nothing is computed, and no memory is had for it. */
+/* Number of trained elements that a component declares at the published sizes, without those whose names begin with `apart`, which are
+ * added to *others; nothing is computed, and no memory for weights is allocated. */
 static int64_t parameters(const char *kind, const char *config_text, const char *apart, int64_t *others)
 {
     struct fixture b;
@@ -538,12 +539,12 @@ START_TEST(images_that_do_not_fit_are_refused)
     struct tess_node *image = tess_input(b.graph, "image", TESS_F32, 4, DIMS(1, 28, 30, 1));
     ck_assert_int_eq(encoder->record(tess_instance_self(e), &b.context.context, b.graph, image, 8, &out), TESS_E_SHAPE);
     ck_assert_msg(strstr(tessi_base_context_message(&b.context.context), "28 x 32") != NULL, "%s",
-                  tessi_base_context_message(&b.context.context)); /* what would fit */
+                  tessi_base_context_message(&b.context.context)); /* the message names an image size that fits */
     tessi_base_context_clear(&b.context.context);
     struct tess_node *latent = tess_input(b.graph, "latent", TESS_F32, 4, DIMS(1, 7, 7, 8));
     ck_assert_int_eq(decoder->record(tess_instance_self(d), &b.context.context, b.graph, latent, 28, 28, 1, &out), TESS_E_SHAPE);
     ck_assert_msg(strstr(tessi_base_context_message(&b.context.context), "14 x 14") != NULL, "%s",
-                  tessi_base_context_message(&b.context.context)); /* what it makes */
+                  tessi_base_context_message(&b.context.context)); /* the message names the size that the decoder makes */
     tess_instance_close(e);
     tess_instance_close(d);
     fixture_close(&b);

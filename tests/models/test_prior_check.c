@@ -16,7 +16,7 @@ enum { K = 5, H = 2, W = 3, L = H * W, ROWS = 2, T = 4 };
 
 static struct {
     int64_t vocabulary, steps, time, calls, state, reads;
-    int32_t token, last; /* what is written into tokens, and by the last step */
+    int32_t token, last; /* values written into the tokens, and by the last step */
     int status, tells;   /* returned; tells: with a message */
     double constant;
 } does;
@@ -400,7 +400,7 @@ START_TEST(codes_of_failure)
     does.status = 3;
     blamed(call_number(_i, 0), call_name[_i], "returned 3; wanted 0, or a negative");
     does.status = TESS_E_DATA;
-    does.tells = 1; /* one that says why is its own */
+    does.tells = 1; /* a message of the plugin's own is kept */
     ck_assert_int_eq(call_number(_i, 0), TESS_E_DATA);
     ck_assert_str_eq(tess_message(ctx), "out of luck");
     tess_forget(ctx);

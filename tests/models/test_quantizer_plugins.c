@@ -28,7 +28,7 @@ static int64_t depth_of(const struct tess_quantizer_1 *ops, void *self)
 }
 
 enum { SEED = 11 };
-static int64_t training_steps; /* of the next graphs; 0: a training without an end */
+static int64_t training_steps; /* training length of graphs opened from now on; 0: unlimited */
 
 static void open_trained(struct trained *t, const char *config, int threads, int64_t rows, int64_t microbatches, float loss_weight)
 {

@@ -402,7 +402,7 @@ START_TEST(permuting_the_codebook_permutes_the_codes)
         ck_assert(memcmp(rows + i * D, codebook + codes[i] * D, D * sizeof(float)) == 0);
     }
     ck_assert(memcmp(rows, moved_rows, sizeof rows) == 0);
-    assign_and_look_up(all[_i], rows, codebook, moved_codes, moved_rows); /* what is on the grid stays there */
+    assign_and_look_up(all[_i], rows, codebook, moved_codes, moved_rows); /* vectors on the grid stay there */
     ck_assert(memcmp(codes, moved_codes, sizeof codes) == 0);
 }
 END_TEST

@@ -193,7 +193,7 @@ START_TEST(time_may_be_counted_from_0)
 }
 END_TEST
 
-/* Of a noise that needs no time nothing of it is recorded, and the mask is a code to read and none to predict. */
+/* A U-Net for a noise without time: no time weights are declared, and the mask is a token to read that has no logit. */
 START_TEST(without_a_time_there_are_no_weights_for_it)
 {
     struct small s;
@@ -291,7 +291,7 @@ START_TEST(maps_need_not_be_square)
 }
 END_TEST
 
-/* One of each level is drawn anew each step while training, and none otherwise. */
+/* Dropout masks are drawn anew at each step of training, the same for the same step; outside training nothing is dropped. */
 START_TEST(dropout_is_of_training_alone)
 {
     struct small s;
@@ -316,7 +316,7 @@ START_TEST(dropout_is_of_training_alone)
 }
 END_TEST
 
-/* How many trained elements a network over 16 x 16 codes declares; nothing is computed, and no memory is had for them. */
+/* Number of trained elements that a network over 16 x 16 codes declares; nothing is computed, no memory for weights is allocated. */
 static int64_t parameters(const char *config_text, int64_t codebook_size)
 {
     struct fixture b;

@@ -188,7 +188,7 @@ START_TEST(and_at_inference)
 }
 END_TEST
 
-/* One batch of zeros through the graph; gives the status. */
+/* Runs the graph on a batch of zeros; gives the status. */
 static int run(int64_t depth)
 {
     static float image[ROWS * SIDE * SIDE * CHANNELS], made[ROWS * SIDE * SIDE * CHANNELS];

@@ -244,7 +244,8 @@ static double factor(int which, int t, int mask)
     }
 }
 
-/* One step for each mask and time: the loss, the bound, and the loss's gradient in the logits, factor (softmax - one hot) where masked. */
+/* Training steps at each mask and time: the loss, the bound, and the loss's gradient in the logits, factor (softmax - one hot) where
+ * masked. */
 START_TEST(losses_are_what_they_say)
 {
     const struct kind *kind = &kinds[_i];
@@ -541,7 +542,7 @@ START_TEST(the_same_stream_gives_the_same_sequence)
 }
 END_TEST
 
-/* Which tokens a step draws is told beforehand: just those that turn from the mask into a code. */
+/* Tokens that a step draws are known beforehand: exactly those that turn from the mask into a code. */
 START_TEST(changes_are_told_beforehand)
 {
     enum { TOKENS = 40, S = 30 };

@@ -1,4 +1,5 @@
-/* What `uniform` draws, held against probabilities multiplied out, by chi-square with fixed keys. SPDX-License-Identifier: MIT */
+/* Frequencies of the draws of noise `uniform` against probabilities multiplied out, by chi-square with fixed keys.
+ * SPDX-License-Identifier: MIT */
 #include "tests/support/suite.h"
 #include "tests/support/uniform_fixture.h"
 
@@ -86,7 +87,7 @@ static struct tess_reverse a_step(const float *logits, const int32_t *x, int32_t
                                  .random = random};
 }
 
-/* One step from time t to s, in steps, exactly. */
+/* Exact distribution after a reverse step from time t to s, both counted in steps. */
 static void exact_step(const struct options *o, const double *bar, double t, double s, int x, const double *p, double *out)
 {
     struct uniform_step step =
@@ -138,7 +139,7 @@ START_TEST(any_number_of_steps_samples_the_codes)
     struct options o = {0};
     struct noise n;
     double bar[T + 1], exact[K], far = 0.0;
-    float logits[40][K][K]; /* of the step and x */
+    float logits[40][K][K]; /* logits [step][token x] */
     int64_t count[K] = {0};
     noise_open(&n, "uniform", settings_of(&o, T), 1, 0);
     uniform_schedule(o.schedule, 0.008, 0.001, T, bar);

@@ -26,7 +26,7 @@ struct recorded {
     double constant;
 };
 
-/* One step over all cases; logits (ROWS, L, K). */
+/* Records the loss of a training step over all cases; logits (ROWS, L, K). */
 static void record(const struct options *o, const float *logits, struct recorded *out)
 {
     static int32_t x0[ROWS * L], xt[ROWS * L];
@@ -134,7 +134,7 @@ START_TEST(the_bound_is_above_the_entropy)
             for (int k = 0; k < K; k++) /* q(z_0 | z_t = x) */
                 logits[(r * L) * K + k] = (float)(log(data[k] * q[k][x]) - (k == x ? o.residual : 0));
             if (!knows) {
-                random.sample = (uint32_t)(r / K); /* of t and x alone */
+                random.sample = (uint32_t)(r / K); /* random key of t and x alone */
                 tess_random_normal(&random, 0, K, logits + r * L * K);
             }
             for (int k = 0; k < K; k++) /* the second token's part is taken off again below */

@@ -98,7 +98,7 @@ static void all_steps(struct machine *m, const struct shape *s, struct sequences
         fixture_ok(&m->b, step(m, s, d, at, 0));
 }
 
-/* One head of one token by definition: q and y of `at`, k and v from the sequence's first token on. */
+/* Attention by definition, one head of one token: q and y of token `at`, k and v from the sequence's first token on. */
 static void by_definition(const struct shape *s, int64_t at, int32_t h, const double *q, const double *k, const double *v, double *y)
 {
     int64_t d = s->width / s->heads, from = h * d;
@@ -229,7 +229,7 @@ START_TEST(positions_that_cannot_be)
     fixture_ok(&m.b, step(&m, s, &few, 0, 0));
     refused(&m, step(&m, s, &few, 2, 0), TESS_E_DATA, "position 2 of row 0, where the next may be 0 .. 1 of 5");
     fixture_ok(&m.b, step(&m, s, &few, 1, 0));
-    /* of a microbatch that has not begun */
+    /* a position in a microbatch that has not begun */
     refused(&m, step(&m, s, &d, 2, 0), TESS_E_DATA, "position 2 of row 3, where the next may be 0 .. 0");
     all_steps(&m, s, &d);
     refused(&m, step(&m, s, &few, 5, 0), TESS_E_DATA, "position 5 of row 0, where the next may be 0 .. 4 of 5 tokens");
@@ -241,7 +241,7 @@ START_TEST(positions_that_cannot_be)
 }
 END_TEST
 
-/* What recording says; each in a graph of its own. */
+/* Expects a refusal with `words` when recording in a new graph. */
 static void recording_refused(int64_t rows, int64_t length, int32_t heads, int training, struct tess_cache *of_another, const char *words)
 {
     struct machine m = {.cache = of_another};

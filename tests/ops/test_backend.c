@@ -13,13 +13,13 @@
 #include <string.h>
 
 enum { GUARD = 64 };
-static const float left_over = -12345.5f; /* what stands where nothing is to be written */
+static const float left_over = -12345.5f; /* fill of memory that must not be written */
 
 static struct fixture fixture;
 static struct tess_instance *instance;
 static const struct tess_backend_1 *ops;
 static char backend[64];            /* the name of the one under test */
-static int32_t operands = TESS_F32; /* what its products are made of */
+static int32_t operands = TESS_F32; /* dtype of the operands */
 static void *self;
 
 static void setup(void)
@@ -36,7 +36,7 @@ static void teardown(void)
     fixture_close(&fixture);
 }
 
-/* Where the operands are bf16, values that it holds exactly: multiples of 1/32 up to 4. */
+/* Random values; for bf16 operands, values that bf16 holds exactly: multiples of 1/32 up to 4. */
 static float *draw(const char *purpose, int64_t n)
 {
     struct tess_stream s = {.seed = 4, .purpose = tess_purpose(purpose)};
@@ -223,7 +223,7 @@ START_TEST(products)
 }
 END_TEST
 
-/* What weights are multiplied in: dense matrices, one pair, nothing added. Bits of i: both transpositions, a bias, b a weight. */
+/* Products in the form used for weights: dense matrices, one pair, nothing added. Bits of i: both transpositions, a bias, b a weight. */
 START_TEST(products_of_weights)
 {
     struct tess_dense d = {.size = sizeof d,
@@ -274,7 +274,7 @@ static const struct size sizes[] = {
     {2, 9, 7, 5, 3, 3, 1, 1, 1, 1, 1, 6},     /* the plain one */
     {2, 8, 10, 4, 3, 3, 2, 0, 0, 1, 1, 7},    /* down: border on the right and at the bottom alone */
     {2, 7, 9, 4, 3, 3, 2, 0, 0, 1, 1, 3},     /* the same on odd sizes: the last row and column are in no patch's middle */
-    {3, 6, 5, 8, 1, 1, 1, 0, 0, 0, 0, 4},     /* its own patches */
+    {3, 6, 5, 8, 1, 1, 1, 0, 0, 0, 0, 4},     /* 1 x 1 kernel: the input itself is the matrix of patches */
     {2, 6, 5, 3, 1, 1, 2, 0, 0, 0, 0, 4},     /* pixels that no patch has */
     {2, 5, 5, 3, 1, 1, 1, 1, 1, 0, 0, 2},     /* 1 x 1 with a border */
     {2, 12, 11, 1, 3, 3, 1, 1, 1, 1, 1, 8},   /* grey in */
@@ -282,7 +282,7 @@ static const struct size sizes[] = {
     {2, 9, 9, 3, 4, 4, 2, 1, 1, 1, 1, 5},     /* critics */
     {1, 6, 8, 2, 5, 3, 1, 0, 2, 1, 0, 3},     /* nothing symmetric */
     {1, 4, 5, 2, 2, 2, 1, 3, 2, 2, 4, 3},     /* borders wider than the kernel */
-    {1, 4, 4, 2, 4, 4, 1, 0, 0, 0, 0, 3},     /* one pixel out */
+    {1, 4, 4, 2, 4, 4, 1, 0, 0, 0, 0, 3},     /* output of one pixel */
     {1, 3, 2, 2, 3, 3, 1, 1, 1, 1, 1, 2},     /* smaller than the kernel */
     {2, 5, 5, 2, 3, 3, 3, 2, 2, 2, 2, 2},     /* stride 3 */
     {2, 8, 12, 3, 4, 4, 2, 1, 1, 1, 1, 5},    /* transposed: a U-Net's way up */

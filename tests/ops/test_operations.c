@@ -214,7 +214,7 @@ static struct tess_node *transposed_3_1(struct tess_graph *g)
     return transposed(g, 5, 2, 3, 3, (struct tess_conv){sizeof(struct tess_conv), 1, 1, 1, 1, 1});
 }
 
-static struct tess_node *transposed_gaps(struct tess_graph *g) /* of a stride wider than the kernel: pixels that nothing reaches */
+static struct tess_node *transposed_gaps(struct tess_graph *g) /* stride wider than the kernel: some output pixels receive nothing */
 {
     return transposed(g, 3, 2, 3, 2, (struct tess_conv){sizeof(struct tess_conv), 3, 0, 0, 0, 0});
 }
@@ -386,7 +386,7 @@ static struct tess_node *residual(struct tess_graph *g)
 static const struct {
     const char *name;
     gradient_recorder *record;
-    double bound; /* of the gradient's largest value; central differences of f32 give about 1e-3 where curvature is mild */
+    double bound; /* error over the gradient's largest value; f32 central differences give about 1e-3 where curvature is mild */
 } operations[] = {
     {"add", add_same, 2e-3},
     {"add, last dimension", add_last, 2e-3},

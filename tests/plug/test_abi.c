@@ -336,8 +336,8 @@ static const char *lost_line(const char *text, const char *other, int growth)
     return NULL;
 }
 
-/* Of the golden layout's structs, the first member of `now` that is new and begins before the struct ended then: in its padding, which
- * the size of an older one counts. NULL: there is none. */
+/* First member that is new in `now` and begins before the end that its struct has in the golden layout: it lies in former padding, which
+ * the size of an older struct already counts. NULL: there is none. */
 static const char *padded_line(const char *golden, const char *now)
 {
     static char line[256];

@@ -175,7 +175,7 @@ START_TEST(a_file_cut_off_anywhere)
 }
 END_TEST
 
-/* One byte of the headers is another: the file is refused, or what becomes of it becomes of a child. */
+/* Shared objects with one byte changed, every other time in the headers: each is refused, or loaded in a child, so a crash does no harm. */
 START_TEST(a_file_damaged_anywhere)
 {
     char path[PATH_MAX], why[1024];
@@ -217,7 +217,7 @@ static int scan_task(void *user)
     return 0;
 }
 
-/* What a program says of rude.so: a program of its own each time, for a file is loaded once in a process. */
+/* Report on rude.so by a child process; a new one each time, because a process loads a file only once. */
 static const char *scanned(const char *how, double seconds)
 {
     static struct tessi_child child;
@@ -311,7 +311,7 @@ static void count_export(void *user, const char *name)
         tessi_base_add(x->others, sizeof x->others, " %s", name);
 }
 
-/* One symbol and no more, so that no two plugins can take each other's functions. */
+/* Shipped plugins export one symbol each, so that no plugin can override another's functions. */
 START_TEST(ours_export_their_description_alone)
 {
     int ours = 0;

@@ -146,7 +146,7 @@ START_TEST(lists_are_refused_with_the_item)
     refused("use: whole\nparts: part\n", "a list of at most 16 components of kind piece, each a name or a map with `use`");
     refused("use: whole\nparts: [part, {use: nobody}]\n", "no piece is called `nobody`");
     refused("use: whole\nparts: [part, {use: other, count: 65}]\n", "x.yaml:2:35: piece/other: `count` wants an integer 1 .. 64, found 65");
-    ck_assert_int_eq(opened, 0); /* what was opened before is closed */
+    ck_assert_int_eq(opened, 0); /* instances opened before the failure are closed */
 }
 END_TEST
 
@@ -166,7 +166,7 @@ START_TEST(former_names)
 }
 END_TEST
 
-/* What came later is in no text as long as it is as if it were not there. */
+/* Parameters added later (TESS_LATER) appear in the config text only when they differ from their default. */
 START_TEST(later_parameters_count_when_they_are_said)
 {
     struct tess_instance *i = open_whole("use: whole\nlater: 0.00001\nnote: plain\nweights: [0.5, 2.0]\n");

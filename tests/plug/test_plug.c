@@ -529,7 +529,7 @@ START_TEST(a_parameter_is_read_from_a_text)
     ck_assert_int_eq(tess_spec_i64(fixture.ctx, text, "heads", 1, &n), TESS_OK);
     ck_assert_int_eq(n, 4); /* not the part's, and not the words of a name */
     ck_assert_int_eq(tess_spec_i64(fixture.ctx, text, "groups", 1, &n), TESS_OK);
-    ck_assert_int_eq(n, 1); /* it has none of its own */
+    ck_assert_int_eq(n, 1); /* default value: `outer` itself has no `groups` */
     ck_assert_int_eq(tess_spec_has(fixture.ctx, text, "use", "outer", &is), TESS_OK);
     ck_assert_int_eq(is, 1);
     ck_assert_int_eq(tess_spec_has(fixture.ctx, text, "use", "out", &is), TESS_OK);

@@ -155,7 +155,7 @@ static int record(void *self, struct tess_context *ctx, struct tess_graph *g, st
 
 static const struct tess_encoder_1 ops = {.size = sizeof ops, .record = record};
 
-/* One row, in a table of its own; the reason it is refused for, "" when it is not. */
+/* Checks a parameter row in a new table, behind `first` if not NULL; gives the reason of the refusal, "" when it is accepted. */
 static const char *check_row(struct tess_param row, const struct tess_param *first)
 {
     static char why[1024];

@@ -168,7 +168,7 @@ static void one_step(const struct exact *e, const struct case_of *k, int step, d
     memcpy(state, next, sizeof next);
 }
 
-/* Of the finished sequences, as numbers of base K. */
+/* Distribution of the finished sequences, each indexed as a number of base K. */
 static void multiply_out(const struct exact *e, const struct case_of *k, double *out)
 {
     double state[STATES];
@@ -250,8 +250,8 @@ START_TEST(samples_follow_the_procedure)
 }
 END_TEST
 
-/* Of absorbing noise, where tokens are revealed one at a time: a single unknown one in any number of steps, two in so many that they hardly
- * ever meet. */
+/* Absorbing noise with tokens revealed one at a time samples the exact conditional: a single unknown token in any number of steps, two in
+ * so many steps that they are hardly ever revealed together. */
 START_TEST(absorbing_gives_the_conditional)
 {
     static const struct case_of exact[] = {

@@ -173,7 +173,7 @@ END_TEST
 
 /* ---- samples ---- */
 
-struct plan { /* of one run of the sampler */
+struct plan { /* settings of one run of the sampler */
     int64_t batch, count, steps, stop_after; /* stop_after > 0: a sampler takes over after every so many calls of advance */
     int plain, every_step;                   /* plain: all logits, always */
     uint64_t seed;
@@ -182,7 +182,7 @@ struct plan { /* of one run of the sampler */
 struct result {
     int32_t *x; /* the caller frees it */
     int64_t calls;
-    double flops; /* of the last sampler */
+    double flops; /* operations of the last sampler */
 };
 
 /* Puts what the old one holds into a new one, as a checkpoint does. */
@@ -391,7 +391,7 @@ START_TEST(older_plugins_are_asked_for_all)
     ck_assert_int_eq(tess_sampler_positions(&p, 36), 0);
     ck_assert_int_eq(tess_prior_record_picked(&m.b.context.context, &p, 4, m.b.graph), TESS_E_INTERNAL);
     ck_assert(strstr(tessi_base_context_message(&m.b.context.context), "logits of 4 of 36 tokens"));
-    /* What ends with the field before `causal`, padding and all, has none, whatever lies behind it. */
+    /* Older structs that end with the field before `causal`, padding included, have no `causal`, whatever lies behind them. */
     p = m.prior;
     age(&p.noise, &copy, &component, &noise, offsetof(struct tess_noise_1, causal));
     noise.causal = 1;
@@ -420,7 +420,8 @@ static int reverse_of_two(void *self, struct tess_context *ctx, const struct tes
     return met.reverse(self, ctx, r);
 }
 
-/* One thread alone would wait for ever; and which failure is told does not depend on who is first. */
+/* Draws run on all workers: each waits for another at a barrier, so a single thread would wait for ever. Of several failures, the same one
+ * is reported whichever comes first. */
 START_TEST(draws_are_on_all_workers)
 {
     struct model m;

@@ -31,7 +31,7 @@ static void close_noise(void)
     noise_close(&n);
 }
 
-/* One step in place. */
+/* Draws one sampler step in place. */
 static void reveal(int64_t left, int64_t steps, const uint8_t *mask, uint32_t sample, int32_t *x)
 {
     struct tess_reverse r = {.size = sizeof r,

@@ -110,7 +110,7 @@ START_TEST(lloyd_is_what_it_says)
     double objective;
     struct tess_kmeans_report r;
     make_pool(_i % 2 ? 20 : 0, _i % 2 ? 0.5f : 1.0f);
-    fixture_backend = _i > 1 ? "openblas" : NULL; /* that every build has, beside the preferred one */
+    fixture_backend = _i > 1 ? "openblas" : NULL; /* openblas, which every build has, beside the preferred backend */
     memcpy(want, pool, sizeof want);
     spelt_out(want, ITERATIONS, &objective);
     for (int variant = 0; variant < 8; variant++) {

@@ -51,7 +51,7 @@ static void fill(int kind, int64_t k, int64_t d)
         float *row = codebook + j * d;
         if (kind == DUPLICATES || (kind == NEAR_TIES && j % 3))
             memcpy(row, codebook + (kind == DUPLICATES ? j % 7 : j % 5) * d, (size_t)d * sizeof *row);
-        if (kind == NEAR_TIES && j % 3) /* one unit in the last place of one value apart */
+        if (kind == NEAR_TIES && j % 3) /* rows that differ by one ulp in one value */
             row[j % d] = nextafterf(row[j % d], j % 2 ? INFINITY : -INFINITY);
         if (kind == ONE_LONG_ROW && j == k / 2)
             row[0] = 1e9f;
@@ -179,7 +179,7 @@ START_TEST(what_has_no_nearest_row)
 }
 END_TEST
 
-/* What is fastest is asked of the backend, whatever the precision of the run. */
+/* Operand dtype of the search: the one that the backend multiplies fastest, whatever the precision of the run. */
 START_TEST(operands_are_the_backends_choice)
 {
     struct fixture b;

@@ -32,7 +32,7 @@ static double square_of(const float *a, const float *b)
     return sum;
 }
 
-/* Of query q: how many of the pool come before vector p, which so is the neighbour of that number. */
+/* Brute-force neighbours of query q: the rank of vector p is the number of pool vectors that come before it. */
 static void spelt_out(int q, int32_t *index, double *square)
 {
     static double all[P];

@@ -164,7 +164,7 @@ START_TEST(what_cannot_be)
     fixture_ok(&fixture, open_source("label.bin", ""));
     fixture_ok(&fixture, ops->read(self, &fixture.context.context, 0, &im));
     snprintf(path, sizeof path, "%s/label.bin", folder);
-    ck_assert_int_eq(unlink(path), 0); /* it is open now */
+    ck_assert_int_eq(unlink(path), 0); /* the source keeps the file open */
     fixture_ok(&fixture, ops->read(self, &fixture.context.context, 1, &im));
     tess_image_free(&im);
 }

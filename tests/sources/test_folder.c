@@ -273,7 +273,7 @@ START_TEST(links_are_followed)
     works(open_source("d", ""));
     ck_assert_str_eq(listed(), "link.png:-1 more/1.png:-1 own.png:-1 ");
     ck_assert_ptr_null(ops->remark(self));
-    /* What a circle leads to is there already. */
+    /* Links to a folder that they lie in: their images are listed already. */
     shell("ln -s .. store/up; ln -s ../d store/round; ln -s . d/here");
     works(open_source("d", ""));
     ck_assert_str_eq(listed(), "link.png:-1 more/1.png:-1 own.png:-1 ");
@@ -282,7 +282,7 @@ START_TEST(links_are_followed)
 }
 END_TEST
 
-/* What is no image and lies beside them is counted, and told with an example. */
+/* Files that are no images are counted, and reported with an example. */
 START_TEST(others_are_told)
 {
     put("grey.png", "d/a.JPE", 0);
@@ -597,7 +597,7 @@ START_TEST(same_data_wherever_it_is)
 }
 END_TEST
 
-/* One byte of a digest in the table of what files hold, turned over. */
+/* Flips a byte of each digest in the table of file digests. */
 static void spoil_table(void)
 {
     uint64_t head[5]; /* a line of 24 bytes, a number that tells the byte order, the bytes of a record */

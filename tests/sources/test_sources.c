@@ -240,13 +240,13 @@ START_TEST(too_many_bad_images)
             "none of the 3 images to train on can be read");
     refused(attempt(RUN, "source: {use: ragged, bad: 3, bads: 3}, split: 0.5, skip_bad: true"), TESS_E_DATA,
             "none of the 3 images kept for validation can be read");
-    /* What is wrong with the settings, or with a file that holds them all, is no bad image. */
+    /* Errors in the settings, or in a file that holds all images, do not count as bad images. */
     refused(attempt(RUN, "source: {use: ragged, differ: channels}, skip_bad: true"), TESS_E_SHAPE,
             "image picture-1.png has 3 channels, others have 1; set `channels`");
     pack("images.gz", 3, 9, 4);
     cut("images.gz", "cut.gz", 3);
     refused(attempt(RUN, "source: {use: idx, images: cut.gz}, skip_bad: true"), TESS_E_DATA, "cut.gz: unexpected end of file");
-    /* Which one is told does not depend on who met it first. */
+    /* The reported image does not depend on which thread met a bad one first. */
     for (int i = 0; i < 20; i++)
         refused(attempt_on(4, RUN, "source: {use: ragged, images: 90, bad: 33, bads: 50}"), TESS_E_ITEM, "picture-33.png: is damaged");
     refused(attempt(PLAN, "source: {use: ragged}, fit: stretch"), TESS_E_VALUE, "`fit: stretch` needs the side to stretch to; set `size`");

@@ -38,7 +38,7 @@ static void same_dataset(const struct tess_artefact *a, const struct tess_artefa
 
 /* ---- codes --------------------------------------------------------------------------------------------------------- */
 
-/* Which image each row of the archive is of. */
+/* Image number and orientation of each row of the archive. */
 static void rows_of(int64_t image[ROWS], int flipped[ROWS])
 {
     for (int64_t i = 0; i < ROWS; i++) {
@@ -165,7 +165,7 @@ static int turns(uint64_t seed, int64_t step, int64_t sample)
     return u < 0.5f;
 }
 
-/* One step over every training image, by draws and on a data set where those images are turned over. */
+/* Trains one step over every training image, once with drawn flips and once on a data set that holds the same images flipped. */
 static int one_step(uint64_t seed, int each)
 {
     static const char *const learnt[] = {"curve", "weights/quantizer/codebook", "weights/encoder/blocks/0/weight",

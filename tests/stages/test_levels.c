@@ -106,7 +106,7 @@ static const char *const stopped[] = {
     "tokenizer.quantizer={use: gumbel, codebook_size: 8, code_dim: 6}",
 };
 
-/* What anneals, and what each level remembers, is where it was. */
+/* A resumed training continues with the annealed values and each level's state as they were at the stop. */
 START_TEST(training_resumes_exactly)
 {
     struct attempt a = {.workdir = "calm", .until = "tokenizer", .override = {stopped[_i]}}, b = a;

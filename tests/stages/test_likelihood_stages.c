@@ -34,7 +34,7 @@ static const char pipeline[] = "tessera: 1\n"
                                "  samples: {in: {model: head}}\n"
                                "  decoded: {in: {codes: recoded}}\n";
 
-static struct tessi_context context; /* of what reads results */
+static struct tessi_context context; /* context in which results are read */
 #define C (&context.context)
 
 static void setup(void)
@@ -75,7 +75,7 @@ static void digest_of(const char *workdir, const char *stage, char digest[TESS_D
     tessi_store_artefact_close(a);
 }
 
-/* How many of the weights of `one` the other has, equal to the last bit; *all of how many. */
+/* Number of weights of `one` that `other` has with the same bits; *all: number of weights of `one`. */
 static int equal_weights(const struct tess_artefact *one, const struct tess_artefact *other, int *all)
 {
     const char *name;
@@ -186,7 +186,7 @@ START_TEST(metrics_add_up)
 }
 END_TEST
 
-/* What `evaluate` says is what the definition gives, over the decoder's own output. */
+/* The metric of `evaluate` equals its definition, computed from the decoder's own output. */
 START_TEST(the_metric_is_its_definition)
 {
     (void)command_ends(0, "", "run like.yaml -q --until pixels --threads 1");

@@ -34,7 +34,7 @@ static const char used[] = "tessera: 1\n"
                            "  samples: {count: 2, in: {model: \"${model}\"}}\n"
                            "  metrics: {in: {model: \"${model}\"}}\n";
 
-/* What is in /codes, i32; it is stored with 17 bits. */
+/* Codes of dataset /codes as i32; fails the test unless they are stored with 17 bits. */
 static struct tess_tensor codes_of(const char *workdir, const char *stage)
 {
     struct tess_artefact *a = result(workdir, stage);

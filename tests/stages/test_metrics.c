@@ -67,7 +67,7 @@ static double metric(const char *stage, const char *name)
     return value;
 }
 
-/* What the head's decoder makes of the codes of the images kept for validation: means and the logarithms of deviations. */
+/* Output of the head's decoder for the codes of the validation images: means and logarithms of deviations. */
 static void decode(struct tess_tensor out[2])
 {
     enum { HELD = N - TRAIN };

@@ -53,7 +53,7 @@ static const char pipeline[] = "tessera: 1\n"
 
 enum { IMAGES = 400, CODES = 32, TOKENS = SMALL_H / 2 * (SMALL_W / 2) };
 
-static struct tessi_context context; /* of what reads results */
+static struct tessi_context context; /* context in which results are read */
 #define C (&context.context)
 
 static void setup(void)
@@ -125,7 +125,7 @@ static void same(const char *one, const char *two, const char *stage)
     ck_assert_msg(strcmp(a, b) == 0, "%s differs between %s and %s", stage, one, two);
 }
 
-/* How many weights under `prefix` both models have, and how many of those are equal to the last bit. */
+/* Number of weights under `prefix`, and of those with the same bits in both models. */
 static void compare_weights(const char *workdir, const char *prefix, int *all, int *equal)
 {
     struct tess_artefact *a = result(workdir, "tokenizer"), *b = result(workdir, "refit");
@@ -281,7 +281,8 @@ static void nothing_unfinished(const char *folder)
     closedir(d);
 }
 
-/* Where nothing moved any more, the objective is the error of the pool's vectors; here those of all images, and encode's of a component. */
+/* Objective of converged k-means: the quantisation error of the pool's vectors. The pool has the vectors of all images here, and the error
+ * that stage encode reports is per component, of 6. */
 START_TEST(the_objective_is_the_pools_error)
 {
     works("-q --until codes images.split=1 refit.steps=0 refit.pool=100000 refit.positions=all refit.tolerance=0 refit.iterations=2000");
@@ -298,7 +299,7 @@ END_TEST
 
 enum { POOL, KMEANS, TRAINING, PHASES };
 
-/* How far a checkpoint is: its phase, and vectors, iterations or steps of that; -1 where there is none. */
+/* Progress of a checkpoint: its phase, and in *done the vectors, iterations or steps of that phase; -1 without a checkpoint. */
 static int progress_of(const char *folder, int64_t *done)
 {
     int phase = -1;
@@ -395,7 +396,7 @@ START_TEST(latents_that_make_no_codebook)
     small_write_idx("images", 3, (const int64_t[]){IMAGES, SMALL_H, SMALL_W}, grey, sizeof grey);
     refused(65, "the 3000 vectors of the pool are only ", "tokenizer.steps=3");
     refused(65, "different ones, too few for 32 codes; give a larger pool or a smaller codebook_size", "tokenizer.steps=3");
-    /* one pixel a map, alike up to what the processor rounds */
+    /* images of one pixel per code, alike up to the processor's rounding */
     const char *err = command_ends(65, "the 3000 vectors of the pool are ", "run refit.yaml -q --until refit %s",
                                    "tokenizer.steps=3 images.crop=8 tokenizer.encoder.channel_mult=[1,1,1,1]")->err;
     ck_assert_msg(strstr(err, "all the same, which makes no 32 codes; train the encoder until its latents differ") ||

@@ -131,7 +131,7 @@ START_TEST(a_critic_does_not_change_that)
     struct tess_artefact *a = result("one", "tokenizer"), *b = result("none", "tokenizer"), *l = result("later", "tokenizer");
     struct tess_tensor x = load(a, "weights/decoder/blocks/0/weight", TESS_F32), y = load(b, "weights/decoder/blocks/0/weight", TESS_F32),
                        z = load(l, "weights/decoder/blocks/0/weight", TESS_F32);
-    ck_assert(memcmp(x.data, y.data, tess_tensor_bytes(&x)) != 0); /* it had a say */
+    ck_assert(memcmp(x.data, y.data, tess_tensor_bytes(&x)) != 0); /* the critic changed the weights */
     ck_assert(memcmp(y.data, z.data, tess_tensor_bytes(&y)) == 0); /* not before its start */
     tess_free(x.data);
     tess_free(y.data);
@@ -479,7 +479,7 @@ START_TEST(codes_of_another_tokenizer)
         snprintf(text, sizeof text, head, CODES, meeting[i]);
         small_write("other.yaml", text);
         refused(ATTEMPT(.path = "other.yaml"), TESS_E_DATA, "codes of another tokenizer");
-        ck_assert(access("runs/other/codes.h5", R_OK) == 0); /* what went before it is there */
+        ck_assert(access("runs/other/codes.h5", R_OK) == 0); /* the result of the stage before is kept */
         snprintf(text, sizeof text, head, CODES + 1, meeting[i]);
         small_write("other.yaml", text); /* a size that tells is found before work starts */
         refused(ATTEMPT(.path = "other.yaml", .plan_only = 1), TESS_E_DATA, "codes of another tokenizer");

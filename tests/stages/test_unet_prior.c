@@ -77,7 +77,7 @@ END_TEST
 
 START_TEST(bf16_trains_too)
 {
-    /* where the processor has bf16, on the backend that is taken by itself; on any, on the one that makes it of f32 */
+    /* bf16: on the preferred backend where the processor has it; on any processor, on the backend that emulates it in f32 */
     static const char *const how[] = {"precision=auto", "precision=bf16 --backend openblas"};
     for (int i = 0; i < 2; i++) {
         (void)command_ends(0, "", "run unet.yaml -q %s --workdir after prior.steps=150", how[i]);

@@ -99,7 +99,7 @@ START_TEST(a_parameter_that_is_none)
 }
 END_TEST
 
-/* What has been seen of the times is in the checkpoint: the times drawn afterwards depend on it. */
+/* The loss statistics per time are in the checkpoint: times drawn after resuming depend on them. */
 START_TEST(killed_again_and_again)
 {
 #define LONGER UNIFORM "prior.noise.times=importance prior.steps=120 prior.ema_decay=0.9 samples.count=60 samples.steps=100"

@@ -136,7 +136,7 @@ static const struct {
              {"autoencoder", "tokenizer"}, {"prior", "prior"}, {"features", "features"}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-/* Whether a stage may find nothing wrong in the attribute's being `value`, all else as it was: then it has only not to crash. */
+/* True where stages may accept the attribute's changed `value`, all else as it was: they only must not crash then. */
 static int may_be(const char *kind, const char *attr, int64_t was, int64_t value)
 {
     static const char *const free_of[] = {"seed", "calls", "steps"};
@@ -148,11 +148,11 @@ static int may_be(const char *kind, const char *attr, int64_t was, int64_t value
     if (strcmp(attr, "classes") == 0)
         return value >= (strcmp(kind, "features") == 0 ? 2 : 0) && value <= was + 1;
     if (strcmp(kind, "features") == 0 || (strcmp(kind, "samples") == 0 && strcmp(attr, "codebook_size") == 0))
-        return value == was + 1; /* of the images it was trained on; what the model, and not the file, contradicts */
+        return value == was + 1; /* an attribute of the training images, contradicted by the model and not by the file */
     return 0;
 }
 
-/* Where graphs must be recorded to see it: to plan is enough. */
+/* True where the contradiction is seen only once graphs are recorded: any refusal with a message will do then. */
 static int is_of_parts(const char *kind, int64_t value)
 {
     return (strcmp(kind, "autoencoder") == 0 || strcmp(kind, "prior") == 0 || strcmp(kind, "features") == 0) && value > 0 &&
@@ -322,7 +322,7 @@ END_TEST
 
 /* ---- values that are no numbers ------------------------------------------------------------------------------------ */
 
-/* Of each part of the model one weight that every stage needs. */
+/* NaN or infinity in a weight that every stage needs, one weight for each part of the models. */
 START_TEST(weights_that_are_not_finite)
 {
     static const struct {
@@ -393,7 +393,7 @@ START_TEST(values_that_overflow)
 }
 END_TEST
 
-/* What the commands say of a file with a weight that is none; nothing is written. */
+/* A command given a file with a NaN or infinite weight fails with a message that names the file; nothing is written. */
 static void command_refuses(const char *command, const char *file, const char *made)
 {
     char line[600], text[1000] = "";

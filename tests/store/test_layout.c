@@ -1,5 +1,5 @@
-/* How values lie in a file: the rows of a chunk, and that no bit of a file can be another without being noticed, or without any reader
- * finding something else in it.
+/* Layout of values in a file: the rows of a chunk; and any flipped bit of a file is noticed, or changes nothing that a reader finds
+ * in it.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/store/store_private.h"
@@ -50,7 +50,7 @@ START_TEST(chunks_waste_least)
 }
 END_TEST
 
-/* What may be read by the row is in small chunks, and the rest in large ones. */
+/* Datasets that may be read row by row have small chunks, others large ones. */
 START_TEST(codes_are_in_small_chunks)
 {
     enum { ROWS = 40000, ROW = 64 };
@@ -276,7 +276,7 @@ END_TEST
 
 int main(void)
 {
-    (void)H5dont_atexit(); /* what HDF5 could not open it cannot close either, and says so */
+    (void)H5dont_atexit(); /* files that HDF5 failed to open it fails to close at exit too, with error output */
     Suite *s = suite_create("layout");
     TCase *t = tcase_create("layout");
     tcase_set_timeout(t, 300);

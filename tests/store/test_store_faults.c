@@ -169,7 +169,7 @@ static int fill_up(const char *folder, const char *word, int last)
             status = tess_artefact_begin(C, a, "x", &ten, NULL);
             for (int i = 0; i < 10 && status == TESS_OK; i++)
                 status = tess_artefact_append(C, a, "x", &t);
-        } else if (logit_graph == 1) { /* one row at a time */
+        } else if (logit_graph == 1) { /* row-by-row writes */
             struct tess_tensor one = rows_of(1);
             status = tess_artefact_begin(C, a, "x", &t, &(struct tess_dataset){.size = sizeof(struct tess_dataset), .bits = 31});
             for (int i = 0; i < 1024 && status == TESS_OK; i++)
@@ -388,7 +388,7 @@ static int use_flipped(const char *path)
         }
         found += status == TESS_E_DATA;
     }
-    /* What is not found lies in room HDF5 reserved and does not use. */
+    /* Flips not found lie in space that HDF5 reserved and does not use. */
     return found > 700 ? 0 : 4;
 }
 

@@ -1,5 +1,5 @@
-/* What training says when it goes wrong: a value that is not a number, wherever it begins, stops it before it does harm, and the last good
- * checkpoint stays as it was; a critic that overpowers, or a weight at its limit, is told of when it happens, once.
+/* Failing training: a NaN or infinity, wherever it begins, stops it before it does harm, and the last good checkpoint stays as it was; a
+ * critic that overpowers, or a weight at its limit, is reported once, when it happens.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/clock.h"
@@ -262,7 +262,7 @@ static void watch(struct watching *w, int64_t steps, float loss, double lambda)
     }
 }
 
-/* How often the words were said. */
+/* Number of times that the words were printed. */
 static int said(struct watching *w, const char *words)
 {
     static char text[1 << 16];
@@ -312,7 +312,7 @@ START_TEST(a_weight_at_its_limit_is_told_of_once)
     watch_open(&w);
     watch(&w, 11, 0.7f, 1.0);
     watch(&w, 49, 0.7f, 1.0);
-    watch(&w, 1, 0.7f, 0.9); /* one that was below */
+    watch(&w, 1, 0.7f, 0.9); /* a step with the weight below its limit */
     ck_assert_int_eq(said(&w, "limit"), 0);
     watch(&w, 200, 0.7f, 1.0);
     ck_assert_int_eq(said(&w, "at its limit, `adversarial_weight_max` 2 times `adversarial_weight` 0.5, in the 50 steps up to 111"), 1);

@@ -66,7 +66,7 @@ static struct tess_node *hidden(int64_t how, struct tess_graph *g, const struct 
     int64_t rows = s.dim[0], tokens = s.dim[1];
     struct tess_node *x = table(g, "embedding", in->tokens, in->vocabulary);
     struct tess_node *place = tess_weight(g, "place", 2, (const int64_t[]){tokens, WIDTH}, &drawn);
-    if (in->causal && how != SEES_ITSELF) { /* one place later, behind a beginning of its own */
+    if (in->causal && how != SEES_ITSELF) { /* causal: tokens shifted by one position behind a start embedding */
         struct tess_node *first = tess_weight(g, "first", 3, (const int64_t[]){1, 1, WIDTH}, &drawn);
         struct tess_node *zero = tess_affine(g, tess_slice(g, x, 1, 0, 1), 0.0f, 0.0f);
         zero = tess_add(g, zero, first);
