@@ -196,7 +196,7 @@ START_TEST(bash_completes)
 }
 END_TEST
 
-/* Both are what their readers take: no complaint of groff, where there is one. */
+/* The manual page is valid roff: groff, where installed, prints no warning. */
 START_TEST(manual_is_roff)
 {
     if (system("command -v groff > /dev/null 2>&1") != 0)

@@ -84,7 +84,7 @@ START_TEST(the_quickstart)
 }
 END_TEST
 
-/* Each has its small variant, which reads nothing but Fashion-MNIST and the mask beside it. */
+/* Pipelines of the papers: each has a small variant, which reads nothing but Fashion-MNIST and the mask beside it. */
 START_TEST(those_of_the_papers)
 {
     static const char *const folder[] = {"unleashing-transformers", "vq-ddm"};

@@ -32,7 +32,7 @@ static void check_example(const struct tess_component *k, const char *example)
     int status = tessi_config_yaml_parse(fixture.ctx, example, strlen(example), k->name, &root);
     ck_assert_msg(status == TESS_OK, "%s %s: %s", k->kind, k->name, tessi_base_context_message(fixture.ctx));
     ck_assert_msg(root->kind == TESSI_MAP && tessi_config_count(root) == 1, "%s %s: an example is one key", k->kind, k->name);
-    struct tessi_config *one = root->child; /* or a list of one */
+    struct tessi_config *one = root->child; /* the component itself, or a list of one */
     if (one->kind == TESSI_SEQUENCE && tessi_config_count(one) == 1)
         one = one->child;
     status = tessi_plug_instance_new(fixture.ctx, fixture.runtime->registry, k->kind, one, NULL, skip, 0, &i);
@@ -67,7 +67,7 @@ static void read_all(FILE *f, char *text, size_t capacity)
     text[f ? fread(text, 1, capacity - 1, f) : 0] = '\0';
 }
 
-/* Each section of what is written stands in the page; a machine without a library writes fewer. */
+/* Checks that docs/plugins has each section that `plugins --markdown` writes; without an optional library fewer are written. */
 static void check_page(const char *word)
 {
     char command[256], path[256];
@@ -131,7 +131,7 @@ START_TEST(one_plugin_in_full)
 }
 END_TEST
 
-/* Not only `plugins --why` says it: who plans or runs is told what became of his files. */
+/* Messages of `plan` and `run` about refused plugin files of the user, which otherwise only `plugins --why` reports. */
 START_TEST(plan_and_run_tell_of_the_users_files)
 {
     static const char *const verbs[] = {"plan", "run"};

@@ -162,7 +162,7 @@ START_TEST(limits_are_low)
 }
 END_TEST
 
-/* As a user who may have one process, this one. */
+/* A process limit of one for the user: plan and run with several threads end well. */
 START_TEST(processes_are_few)
 {
     if (!users_reach_the_build("processes_are_few"))

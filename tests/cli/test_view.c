@@ -47,7 +47,7 @@ static void use_terminal(const struct terminal *t, int slave, const char *line)
     _exit(127);
 }
 
-/* Not where /dev/pts is missing, as in a bare chroot. */
+/* True where pseudo-terminals can be opened; false without /dev/pts, as in a bare chroot. */
 static bool there_are_terminals(void)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY);
@@ -152,7 +152,7 @@ START_TEST(on_terminals)
 }
 END_TEST
 
-/* Each piece that is drawn over and over is shorter than the line; a terminal that knows no escapes gets none. */
+/* Progress lines that are redrawn are shorter than the terminal's width; a terminal without escape sequences gets none. */
 START_TEST(a_run_on_terminals)
 {
     static const struct terminal narrow = {24, "xterm", NULL}, dumb = {80, "dumb", "truecolor"}, nameless = {80, NULL, NULL};

@@ -161,7 +161,7 @@ START_TEST(an_autoregressive_prior_there_and_back)
 }
 END_TEST
 
-/* With the head for the likelihood of images, which goes out under its published names and comes in as a part of the model. */
+/* Export and import of a model with the image-likelihood head, which is written under its published names and read as part of the model. */
 START_TEST(there_and_back_with_the_head)
 {
     struct tess_artefact *a;
@@ -328,7 +328,7 @@ START_TEST(a_list_of_something_else)
 }
 END_TEST
 
-/* The same for the autoregressive prior. */
+/* Single changes after which a list of tensors is not that of the autoregressive prior. */
 static const struct {
     const char *drop, *add, *words;
 } causal_changes[] = {{"start_tok", NULL, "lacks 1 of the model's weights, the first of them denoiser.start_tok"},

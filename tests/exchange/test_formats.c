@@ -120,7 +120,7 @@ START_TEST(a_file_of_no_format)
 }
 END_TEST
 
-/* Not a weight in it, so of no architecture. */
+/* Files with no weight of a known architecture are refused. */
 START_TEST(tensors_of_nothing_known)
 {
     make("other.safetensors", "{" A "}", 8, 0);

@@ -92,7 +92,7 @@ START_TEST(the_loss_begins_at_the_models)
 }
 END_TEST
 
-/* The same parts, said or not, are the same training. */
+/* Training from a model gives the same result whether its parts are written in the pipeline or taken from the model. */
 START_TEST(parts_that_are_said)
 {
     (void)train("train-autoencoder, in: {images: images, model: taming.h5}, steps: 3, batch: 4");

@@ -31,7 +31,7 @@ static double value(int32_t dtype, const void *from, int64_t i)
     return (double)f;
 }
 
-/* To the nearest, of two the even one; results here are finite. */
+/* Stores x as `dtype`, rounded to nearest even; results here are finite. */
 static void put(int32_t dtype, void *to, int64_t i, double x)
 {
     float f = (float)x;

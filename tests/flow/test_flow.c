@@ -144,7 +144,7 @@ START_TEST(second_run)
     }
     ck_assert_int_eq(other.stage[3].pictures, 1);
     ck_assert_int_eq(access("runs/chain/end-dots.png", R_OK), 0);
-    /* So does the pipeline it wrote down, from where it stands. */
+    /* The resolved.yaml of the run, run from its own folder, finds everything in the cache too. */
     flow_attempt(&(struct attempt){.path = "runs/chain/resolved.yaml", .run = 1}, &other);
     ck_assert_msg(other.status == TESS_OK, "%s", other.message);
     ck_assert_str_eq(flow_trace(), "");
@@ -228,7 +228,7 @@ START_TEST(neutral)
     ck_assert_str_eq(flow_trace(), "");
     ck_assert_str_eq(r.stage[0].key, key);
     ck_assert_ptr_nonnull(strstr(r.stage[0].parameters, "/elsewhere"));
-    /* Other bytes in it: another key. */
+    /* Other bytes in the file that the stage reads: another key. */
     flow_write("elsewhere", "other bytes");
     flow_plan(&r);
     expect_state("uno", TESSI_CHANGED, "the files it reads changed");
@@ -277,7 +277,7 @@ START_TEST(until_and_force)
     flow_attempt(&(struct attempt){.until = "sum", .run = 1}, &r);
     ck_assert_int_eq(r.stages, 3);
     ck_assert_str_eq(flow_trace(), "flow-make\nflow-add\n");
-    /* The same content again: what comes after is still cached. */
+    /* A recomputed stage with the same content: the stages behind it are still cached. */
     flow_run(&other);
     (void)flow_trace();
     flow_attempt(&(struct attempt){.force = "one", .run = 1}, &r);
@@ -331,7 +331,7 @@ START_TEST(damaged_cache)
     ck_assert_ptr_null(strchr(r.message, '\n'));
     flow_attempt(&(struct attempt){.run = 0}, &r);
     ck_assert_int_eq(r.status, TESS_E_DATA);
-    /* As it was told. */
+    /* The remedy named in the message, --force, works. */
     flow_attempt(&(struct attempt){.force = "one", .run = 1}, &r);
     ck_assert_msg(r.status == TESS_OK, "%s", r.message);
     ck_assert_str_eq(flow_trace(), "flow-make\n");
@@ -404,7 +404,7 @@ START_TEST(paths_that_begin_with_a_name)
     ck_assert_int_ne(other.status, TESS_OK);
     flow_write("sub/base/b.yaml", "tessera: 1\nname: t\nparams: {part: en}\nstages:\n"
                                    "  s: {use: flow-add, in: {a: \"giv${part}.h5\"}}\n");
-    flow_attempt(&(struct attempt){.path = "sub/q.yaml", .override = {"part=en"}}, &other); /* its first letters are in the file */
+    flow_attempt(&(struct attempt){.path = "sub/q.yaml", .override = {"part=en"}}, &other); /* the file has the value's start */
     ck_assert_msg(other.status == TESS_OK, "%s", other.message);
 }
 END_TEST
@@ -681,7 +681,7 @@ START_TEST(no_memory)
         ck_assert_msg(r.status == TESS_E_MEMORY || r.status == TESS_E_PLUGIN, "%d %s", r.status, r.message);
     }
     ck_assert_int_eq(r.status, TESS_OK);
-    /* In the middle of a run: a message, and what is in the cache is whole. */
+    /* Allocation failures in the middle of a run give a message and leave only whole artefacts in the cache. */
     for (int64_t i = 20; i < 5000; i += 37) {
         tessi_base_memory_fail_at(i);
         flow_attempt(&(struct attempt){.run = 1}, &r);

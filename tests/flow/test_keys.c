@@ -32,7 +32,7 @@ static struct tess_artefact *open_result(struct tessi_context *context, const ch
 
 /* ---- the epoch ----------------------------------------------------------------------------------------------------- */
 
-/* In the place of what was computed, something of another epoch by another version of its plugin. */
+/* Replaces a result by one with another epoch and, unless NULL, another plugin version. */
 static void put_old(const char *path, int64_t epoch, const char *plugin)
 {
     struct tessi_context context;
@@ -202,7 +202,7 @@ static int witness_file(struct tessi_context *context, struct tessi_witness *w, 
     return status;
 }
 
-/* Who says when it has read for good is not held up by what becomes of the file later. */
+/* A reader that declares its reading finished is not affected by later changes of the file. */
 START_TEST(a_file_that_was_read_for_good)
 {
     struct tessi_context context;
@@ -275,7 +275,7 @@ static struct tessi_place place_of(const char *path)
     return at;
 }
 
-/* As long as the file is as it was, for what it is a digest of, in this process and the next; and not of one that changed just now. */
+/* File digests are remembered, in this process and the next, per use and while the file is unchanged; not for a file changed just now. */
 START_TEST(a_digest_that_is_remembered)
 {
     struct tessi_context context;

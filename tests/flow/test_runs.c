@@ -115,7 +115,7 @@ START_TEST(changed_and_killed)
 }
 END_TEST
 
-/* In the place of the last result, one of the same stage, parameters and inputs, of another epoch perhaps. */
+/* Replaces the last result by one of the same stage, parameters and inputs, with the given epoch. */
 static void put_end(int64_t epoch)
 {
     struct tessi_context context;
@@ -254,7 +254,7 @@ START_TEST(other_parameters_at_once)
 }
 END_TEST
 
-/* The same run joins; the lines of both in the log are told by their names. */
+/* A second run of the same pipeline joins the first; their log lines differ in the run's name. */
 START_TEST(the_same_at_once)
 {
     char name[2][16] = {"", ""};
@@ -567,7 +567,7 @@ START_TEST(stopped_while_the_disk_is_full)
 }
 END_TEST
 
-/* In a child with a small disk of its own, nearly full: stops itself where it would wait. */
+/* Task of a child that has a small, nearly full disk mounted for itself; it stops itself where it would wait for space. */
 static int run_on_a_small_disk(void)
 {
     static char ballast[2200000];

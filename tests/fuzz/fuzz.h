@@ -35,10 +35,10 @@ int fuzz_pipeline(const char *path, const char *const *override, int run);
 struct tess_instance *fuzz_instance(const char *kind, const char *text);
 /* Opens a source, and reads its first images, and a few of the last. */
 void fuzz_source(const char *text);
-/* The same for a container of tensors. */
+/* Reads the file at `path` as a container of tensors by the format `name`. */
 void fuzz_format(const char *name, const char *path);
-/* At the end of an input: aborts when more memory is in use than at the end of the first. Not where pipelines are planned, which leave what
- * they remember of files in the runtime. */
+/* Leak check at the end of an input: aborts when more memory is in use than at the end of the first. Not for targets that plan pipelines,
+ * whose remembered file digests stay in the runtime. */
 void fuzz_no_leak(void);
 
 #endif

@@ -223,7 +223,7 @@ START_TEST(test_broken)
 }
 END_TEST
 
-/* The same without the broken promise passes every test. */
+/* Honest components, equal to the broken ones but for the promise, pass every test. */
 START_TEST(test_honest)
 {
     static const char *const honest[][2] = {{BROKEN("quantizer"), "quantizer/honest"}, {BROKEN("noise"), "noise/honest"},
@@ -326,7 +326,7 @@ START_TEST(test_expected_passes)
 }
 END_TEST
 
-/* The same seed, the same words, whatever else is run; in a process of its own and without. */
+/* Messages of a test depend on the seed alone: not on other tests in the run, nor on a process of its own. */
 START_TEST(test_replay)
 {
     static struct verdicts all, one, inside;

@@ -173,7 +173,7 @@ START_TEST(looks_as_it_should)
 }
 END_TEST
 
-/* By all of EXIF's orientations; where each corner of what is stored goes. */
+/* Images are turned upright for each EXIF orientation; `goes` says where each stored corner goes. */
 START_TEST(is_upright)
 {
     static const char goes[9][5] = {"", "1234", "2143", "4321", "3412", "1324", "3142", "4231", "2413"};
@@ -635,7 +635,7 @@ START_TEST(contents_are_remembered)
     shell("printf x >> runs/.cache/files"); /* a table that looks wrong is none */
     works(attempt(2, 0, keys, &s));
     ck_assert_int_eq(s.state, TESSI_CACHED);
-    /* Another content of the same length, with the old time put back. */
+    /* Content changed at the same length, with the old time restored. */
     shell("cp -p d/2.png kept.png; printf x | dd of=d/2.png bs=1 seek=40 conv=notrunc 2>/dev/null; touch -r kept.png d/2.png");
     works(attempt(2, 0, keys, &s));
     ck_assert_int_eq(s.state, TESSI_CHANGED);

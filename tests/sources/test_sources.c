@@ -155,7 +155,7 @@ START_TEST(differing_images_are_refused)
 }
 END_TEST
 
-/* Both sides forced; a side that is there already stays. */
+/* `fit: stretch` forces both sides to the size; a side that has it already stays. */
 START_TEST(stretched_to_a_square)
 {
     struct tessi_context context;
@@ -220,11 +220,11 @@ START_TEST(bad_images_are_skipped)
     ck_assert_str_eq(one, holds(max, 1, "picture-0.png picture-3.png picture-4.png picture-5.png ",
                                 "picture-1.png: is damaged picture-2.png: is damaged "));
     works(attempt(PLAN, TWO_BAD)); /* found again */
-    /* With the first ones bad the next says what size all have. */
+    /* Where the first images are bad, the first good one sets the size. */
     works(attempt(RUN, "source: {use: ragged, classes: 6, differ: sizes, bad: 0, bads: 2}, size: 10, crop: 8, skip_bad: true"));
     (void)holds(late, 4, "picture-2.png picture-3.png picture-4.png picture-5.png ",
                 "picture-0.png: is damaged picture-1.png: is damaged ");
-    /* None bad: the content is that without the key, but for the metric, which is no content. */
+    /* Without bad images the content is the same as without `skip_bad`; only the metric, which is not content, is added. */
     works(attempt(RUN, "source: {use: ragged, classes: 6}, skip_bad: true"));
     (void)holds(all, 6, ALL_NAMES, "");
 }

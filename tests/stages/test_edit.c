@@ -160,7 +160,7 @@ START_TEST(kept_codes_are_kept)
 }
 END_TEST
 
-/* The same region told in black on white, in white on black, and in colour. */
+/* Masks of the same region in black on white, in white on black, and in colour give the same edits. */
 START_TEST(a_mask_may_be_told_in_other_ways)
 {
     write_masks("white", SMALL_COUNT, 1, 1);

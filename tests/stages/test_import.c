@@ -71,7 +71,8 @@ static int left(const char *workdir, const char *tail)
     return n;
 }
 
-/* With trouble at a named point (core/base/inject.h). What it said is in `said`; -N when signal N ended it. */
+/* Output of the last import run by injected(), which injects faults at named points (core/base/inject.h) and gives the exit code, or -N when
+ * signal N ended the program. */
 static char said[1 << 16];
 
 static int injected(const char *plan, const char *workdir, int threads)

@@ -199,7 +199,7 @@ END_TEST
 
 /* ---- wrong components -------------------------------------------------------------------------------------------------- */
 
-/* Nothing of the run is there when the mistake is told. */
+/* Wrong components are reported by the plan, before anything of the run is written. */
 START_TEST(mistakes_are_found_by_a_plan)
 {
     static const char *const wrong[][2] = {

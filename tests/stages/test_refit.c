@@ -235,7 +235,7 @@ START_TEST(any_number_of_codes)
 }
 END_TEST
 
-/* The same numbers as `evaluate` and `encode` measure on the models before and after. */
+/* Metrics of refit equal those that `evaluate` and `encode` measure on the models before and after it. */
 START_TEST(metrics_are_those_of_other_stages)
 {
     static const char *const name[] = {"reconstruction MSE", "codes used", "order-0 entropy", "perplexity", "top code's share"};

@@ -261,7 +261,7 @@ START_TEST(features_that_cannot_be_trained)
 }
 END_TEST
 
-/* With everything in the loss that there is: stopped at any step, the training goes on to the same bits. */
+/* Training with all loss terms, stopped at any step, resumes to the same bits. */
 START_TEST(training_goes_on_where_it_stopped)
 {
 #define ALL PERCEIVES, "tokenizer.critic={use: patchgan, channels: 8, layers: 1}", "tokenizer.augment=diffaug", "tokenizer.steps=60"
@@ -371,7 +371,7 @@ static void only_names(const char *path, char digest[TESS_DIGEST_TEXT])
     tessi_store_artefact_close(from);
 }
 
-/* From images to the archive, and from there to what is decoded. */
+/* Labels and names are carried from images to the archive of codes, and from there to the decoded images. */
 START_TEST(labels_and_names_come_along)
 {
     static const char *const kept[] = {"count", "train_count", "height", "width", "channels", "classes"};
@@ -465,7 +465,7 @@ START_TEST(sizes_that_do_not_fit)
 }
 END_TEST
 
-/* Another tokenizer of the same shape, trained from another seed: its codes mean something else, and only the digest tells. */
+/* Codes of another tokenizer of the same shape, trained with another seed, are refused: only the digest tells them apart. */
 START_TEST(codes_of_another_tokenizer)
 {
     static const char head[] = "tessera: 1\nname: other\nextends: small.yaml\nstages:\n"
@@ -522,7 +522,7 @@ START_TEST(memory_runs_out)
 }
 END_TEST
 
-/* The same within a refit, whose pool may lie in a file. */
+/* Allocation failures within a refit, whose pool may lie in a file. */
 START_TEST(memory_runs_out_in_a_refit)
 {
     static const char *const place[] = {"refit.memory=0", "refit.memory=1"};

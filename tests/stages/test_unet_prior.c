@@ -42,7 +42,7 @@ static double bound_in(const char *workdir)
     return strtod(found(path, "prior's bound"), NULL);
 }
 
-/* With a noise that tells the time, with one that does not, and with codes as numbers, which say little of what they stand for. */
+/* Variants of the U-Net prior: a noise with time, one without, and codes read as scalars, which learn more slowly. */
 static const struct {
     const char *settings;
     int steps;

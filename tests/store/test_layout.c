@@ -19,7 +19,7 @@ static int64_t waste(int64_t rows, int64_t chunk)
     return (chunk - rows % chunk) % chunk;
 }
 
-/* As the header says it, row by row. */
+/* Rows of a chunk by the header's definition, every number tried. */
 static int64_t chunk_by_definition(int64_t rows, int64_t row_bytes, int64_t least, int64_t max)
 {
     int64_t best = 0;

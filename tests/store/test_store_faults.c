@@ -151,7 +151,7 @@ END_TEST
 
 /* ---- full disks ---------------------------------------------------------------------------------------------------- */
 
-/* In a child: writes to a place where only some KiB fit, in several ways; nothing may be left, and a small file still fits. */
+/* Task of a child: writes several ways to a disk with room for some KiB; no file may be left, and a small file still fits afterwards. */
 static int fill_up(const char *folder, const char *word, int last)
 {
     static float big[1 << 18];
@@ -319,7 +319,7 @@ static __attribute__((noinline)) void have_stack(void)
         buffer[i] = 1;
 }
 
-/* With a little more memory each time: the file is never called damaged for want of it. */
+/* Opens the file under growing memory limits: too little memory is never reported as damage. */
 static int use_with_little_memory(const char *path)
 {
     long pages = 0;

@@ -21,7 +21,7 @@ void checkpoint_teardown(void);
 /* FROM -> TO as unleashing-transformers; the parameters are words with blanks between, "groups=4 height=8", and may be NULL. */
 int checkpoint_import(const char *from, const char *to, const char *tokenizer, const char *parameters);
 int checkpoint_export(const char *from, const char *to, const char *parameters);
-/* The same as another architecture. */
+/* Import and export as the architecture `as`. */
 int checkpoint_import_as(const char *as, const char *from, const char *to, const char *tokenizer, const char *parameters);
 int checkpoint_export_as(const char *as, const char *from, const char *to, const char *parameters);
 /* The fixtures TEST_CHECKPOINTS/vqgan.th and absorbing.th as tokenizer.h5 and prior.h5. */

@@ -34,7 +34,7 @@ struct matched {
     struct tessi_exchange x;
     struct tessi_import m;
 };
-/* As tessi_exchange_import_model does it; to be closed. `tokenizer`: attributes, or NULL. */
+/* Matches the list with architecture `as` as tessi_exchange_import_model does; close the result. `tokenizer`: its attributes, or NULL. */
 int list_match(struct tensor_list *l, const char *as, const struct tess_attrs *tokenizer, const char *const *parameter, int64_t parameters,
                struct matched *k);
 void list_match_close(struct matched *k);

@@ -116,7 +116,7 @@ void flow_attempt(const struct attempt *a, struct result *r)
         r->status = tessi_flow_pipeline_open(ctx, runtime, &o, &p);
     if (r->status == TESS_OK && a->run)
         r->status = tessi_flow_pipeline_run(ctx, p);
-    tessi_base_memory_fail_at(0); /* what was asked for was for the pipeline */
+    tessi_base_memory_fail_at(0); /* the planned allocation failure is for the pipeline only */
     snprintf(r->message, sizeof r->message, "%s", tessi_base_context_message(ctx));
     ck_assert_int_eq(r->status == TESS_OK, *r->message == '\0');
     if (r->status == TESS_OK)

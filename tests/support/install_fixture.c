@@ -49,7 +49,7 @@ void install_leave(void)
     ck_assert_int_eq(system(command), 0);
 }
 
-/* As much of the end as Check takes in a message. */
+/* End of the text, as long as fits into a message of Check. */
 static const char *end_of(const char *text)
 {
     size_t length = strlen(text), most = 3000;

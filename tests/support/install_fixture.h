@@ -12,7 +12,7 @@ void install_leave(void);
 
 /* Runs `format` (printf's) by sh, and fails the test unless it ends with 0. What it wrote, stderr too: static, until the next call. */
 const char *install_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same for one that is to end with `code`. */
+/* install_shell for a command that must exit with `code`. */
 const char *install_shell_ends(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The test fails unless `text` has `words`, or, for the other, when it has. */

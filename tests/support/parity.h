@@ -1,4 +1,5 @@
-/* The same comparison on every backend there is, in f32 and, where the backend multiplies it here, in bf16. SPDX-License-Identifier: MIT */
+/* Suites repeated on every backend, in f32 and, where the backend has bf16 products on this processor, in bf16.
+ * SPDX-License-Identifier: MIT */
 #ifndef TESTS_PARITY_H
 #define TESTS_PARITY_H
 

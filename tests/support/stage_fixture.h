@@ -11,7 +11,7 @@ extern const char *stage_bench_folder;
 extern struct tessi_context stage_bench_call; /* context in which results are read */
 #define C (&stage_bench_call.context)
 
-/* In a folder of its own with the small pipeline; afterwards no memory is in use. */
+/* Fixture: a folder of its own with the small pipeline. The teardown checks that no memory is in use. */
 void stage_bench_setup(void);
 void stage_bench_teardown(void);
 
@@ -23,9 +23,9 @@ struct attempt {
 /* Plans, and runs unless told not to; gives the status and keeps the message. */
 int stage_bench_attempt(const struct attempt *a);
 #define ATTEMPT(...) stage_bench_attempt(&(struct attempt){__VA_ARGS__})
-/* In a child with a plan of trouble (core/base/inject.h): its exit code; less than 0: killed by that signal. */
+/* Runs the attempt in a child with an injection plan (core/base/inject.h); gives its exit code, or -N when signal N killed it. */
 int stage_bench_stop(const struct attempt *a, const char *plan);
-/* The same again and again, asked to stop at its step `first`, 2 `first`, 3 `first` ..., until it ends; gives how often it stopped. */
+/* Repeats the attempt in children, asked to stop at step `first`, 2 `first`, 3 `first` ..., until one ends; gives the number of stops. */
 int stage_bench_interrupt(const struct attempt *a, int first);
 
 /* Fails the test with the message of the last attempt unless the status is TESS_OK, or `code` with these words in the message. */

@@ -27,7 +27,7 @@ static inline int suite_failures(Suite *s)
     return failed;
 }
 
-/* The same as an exit status. */
+/* Runs the suite; gives the exit status. */
 static inline int suite_run(Suite *s)
 {
     return suite_failures(s) ? EXIT_FAILURE : EXIT_SUCCESS;

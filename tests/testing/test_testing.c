@@ -264,7 +264,7 @@ static int rectified(void *user, struct tess_context *c, struct tess_graph *g, s
     return TESS_OK;
 }
 
-/* At 0, and so near to it that a step goes over it. */
+/* Values at a kink, 0, or so near that a difference step crosses it. */
 START_TEST(elements_at_a_kink_are_moved)
 {
     float values[8] = {0, 0.001f, -0.001f, 1, -1, 0.004f, -0.0049f, 0.0099f};

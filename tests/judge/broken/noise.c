@@ -166,7 +166,7 @@ static int64_t changes(void *self, const struct tess_reverse *r, uint8_t *where)
     return n;
 }
 
-/* By inverting the distribution; -1 where the logits are no numbers. */
+/* Draws a code by inverting the cumulative distribution at u; -1 for logits that are NaN or infinite. */
 static int32_t draw(const float *logits, int64_t codes, double temperature, double u)
 {
     double max = -INFINITY, sum = 0.0;
