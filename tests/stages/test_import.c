@@ -71,8 +71,8 @@ static int left(const char *workdir, const char *tail)
     return n;
 }
 
-/* Output of the last import run by injected(), which injects faults at named points (core/base/inject.h) and gives the exit code, or -N when
- * signal N ended the program. */
+/* Output of the last import run by injected(), which injects faults at named points (core/base/inject.h); its result is the exit code, or
+ * -N when signal N ended the program. */
 static char said[1 << 16];
 
 static int injected(const char *plan, const char *workdir, int threads)
