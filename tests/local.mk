@@ -62,7 +62,8 @@ suite-run:
 	@$(AM_TESTS_ENVIRONMENT) srcdir=$(srcdir); export srcdir; \
 	    case ' $(check_PROGRAMS) ' in *' $(SUITE) '*) exec ./$(SUITE) ;; *) exec $(srcdir)/$(SUITE) ;; esac
 
-# What is scarce, under every verb; with TESSERA_STRIDE=1 at every point, which takes hours. Two runs at once, killed TESSERA_KILLS=200 times.
+# Long suites. Scarce resources under every verb, with TESSERA_STRIDE=1 at every point, which takes hours. Two runs at once, killed
+# TESSERA_KILLS=200 times.
 # Every plugin judged at level 4, or TESSERA_JUDGE_LEVEL.
 LONG = tests/cli/test_scarce tests/cli/test_storm
 check-long: all $(LONG) tests/judge/test_judge

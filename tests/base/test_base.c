@@ -224,7 +224,7 @@ static void digest_of(const char *text, size_t bytes, size_t piece, char out[TES
 START_TEST(sha256_known_answers)
 {
     if (tessi_base_sha256_use(_i) != 0)
-        return; /* this processor has no instructions for it */
+        return; /* this processor has no SHA-256 instructions */
     static const struct {
         const char *text, *want;
     } vector[] = {
@@ -780,7 +780,7 @@ END_TEST
 
 START_TEST(signals)
 {
-    (void)signal(SIGHUP, SIG_IGN); /* by nohup */
+    (void)signal(SIGHUP, SIG_IGN); /* SIGHUP ignored, as nohup does */
     tessi_base_signals_catch();
     raise(SIGHUP);
     ck_assert(!tessi_base_signals_stopping());

@@ -248,7 +248,7 @@ START_TEST(bench_ends_with_what_it_measures)
     ck_assert_int_eq(pipe(end), 0);
     pid_t bench = fork();
     if (bench == 0) {
-        setenv("TESSERA_INJECT", "pause@alloc:20", 1); /* only what measures comes so far */
+        setenv("TESSERA_INJECT", "pause@alloc:20", 1); /* only a measuring process allocates that often */
         (void)!freopen("err", "w", stderr);
         (void)dup2(end[1], STDOUT_FILENO);
         (void)close(end[0]);

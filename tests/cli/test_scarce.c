@@ -130,7 +130,7 @@ START_TEST(threads_cannot_be_started)
         const struct command_result *r =
             command_within(&(struct command_limits){.inject = plan}, "run short.yaml -q -j 4 --workdir threads");
         ended_well(r, "run", plan);
-        ck_assert_int_eq(r->code, 0); /* with fewer */
+        ck_assert_int_eq(r->code, 0); /* the run works with fewer threads */
     }
 }
 END_TEST

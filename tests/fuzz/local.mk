@@ -2,7 +2,7 @@
 FUZZ_TARGETS = yaml override artefact idx cifar pickle safetensors picture
 EXTRA_DIST += tests/fuzz/make_corpus tests/fuzz/corpus
 
-# What they found, and a few honest inputs, taken once more by any build.
+# The corpus of failures found and a few honest inputs, replayed in every build.
 check_PROGRAMS += tests/fuzz/test_fuzz
 tests_fuzz_test_fuzz_SOURCES = tests/fuzz/test_fuzz.c tests/fuzz/fuzz.c tests/fuzz/small.c tests/fuzz/fuzz.h \
     tests/fuzz/fuzz_yaml.c tests/fuzz/fuzz_override.c tests/fuzz/fuzz_artefact.c tests/fuzz/fuzz_idx.c tests/fuzz/fuzz_cifar.c \
@@ -52,7 +52,7 @@ endif
 
 EXTRA_PROGRAMS += $(FUZZERS)
 
-# What a hang is, and how much memory one input may take: as sanitizers count it. An artefact is spoiled by so many bytes at most, and each
+# Limits of time and memory for one input, as sanitizers count memory. An artefact is spoiled by so many bytes at most, and each
 # of them counts.
 FUZZ_FLAGS = -timeout=60 -rss_limit_mb=4096 -print_final_stats=1
 FUZZ_LENGTH = case $$t in artefact) length='-max_len=20 -len_control=0' ;; *) length=-max_len=40000 ;; esac

@@ -1,4 +1,4 @@
-# What is installed, used as by those who have nothing else: from a folder to which it was moved after it was staged.
+# Tests of the installation as users have it: staged, then moved to another folder, and used from there.
 check_PROGRAMS += tests/install/test_install tests/install/test_new tests/install/test_tutorial
 tests_support_libsupport_la_SOURCES += tests/support/install_fixture.c tests/support/install_fixture.h
 EXTRA_DIST += tests/install/outside.c tests/install/own_program.c

@@ -455,7 +455,7 @@ START_TEST(labels_nobody_hears)
     ck_assert_msg(strstr(tess_message(ctx), "the denoiser `wrong` cannot be told labels; use `transformer`, `unet`"), "%s",
                   tess_message(ctx));
     tess_forget(ctx);
-    struct tess_prior older = prior; /* from before there were classes */
+    struct tess_prior older = prior; /* a prior struct from before classes were added */
     older.size = offsetof(struct tess_prior, classes);
     fixture_ok(&b, tess_prior_record_denoise(ctx, &older, b.graph));
 }

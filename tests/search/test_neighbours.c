@@ -126,7 +126,7 @@ START_TEST(far_from_the_origin)
 {
     at(1e4f, 1.0f);
     for (int j = 0; j < D; j++)
-        query[j] = -1e4f; /* and so the mean is no help */
+        query[j] = -1e4f; /* an outlying query, so subtracting the mean is no help */
     is_brute_force();
 }
 END_TEST

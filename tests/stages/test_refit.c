@@ -263,7 +263,7 @@ START_TEST(threads_and_the_pools_place_do_not_count)
 {
     works("-q --until refit --threads 1 --workdir one %s", kinds[_i]);
     works("-q --until refit --threads 2 --workdir two %s", kinds[_i]);
-    works("-q --until refit --threads 4 --workdir four refit.memory=0 %s", kinds[_i]); /* in a file */
+    works("-q --until refit --threads 4 --workdir four refit.memory=0 %s", kinds[_i]); /* the pool lies in a file */
     same("one", "two", "refit");
     same("one", "four", "refit");
 }

@@ -51,7 +51,7 @@ START_TEST(only_complete_files_have_their_name)
     ck_assert(store_unfinished("t.h5") && !store_exists("t.h5"));
     store_ok(tess_artefact_begin(C, a, "x", &ten, NULL));
     store_ok(tess_artefact_append(C, a, "x", &t));
-    b = store_create("t.h5", "y"); /* another writer is not in the way */
+    b = store_create("t.h5", "y"); /* a second writer of the same file does not interfere */
     store_finish(b, NULL);
     ck_assert(store_unfinished("t.h5") && store_exists("t.h5"));
     ck_assert_int_eq(unlink(store_path("t.h5")), 0);

@@ -11,7 +11,7 @@
 #include "tests/support/small_pipeline.h"
 #include "tests/support/paths.h"
 
-extern struct fixture fixture; /* with a runtime, but no graph */
+extern struct fixture fixture; /* fixture with a runtime, but no graph */
 #define C (&fixture.context.context)
 
 /* A new folder, entered, and a runtime; afterwards no memory is in use, and the folder is gone. */

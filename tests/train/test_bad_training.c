@@ -295,7 +295,7 @@ START_TEST(a_critic_that_overpowers_is_told_of_once)
     ck_assert_int_eq(said(&w, "its logits 2 of real and -3 of made images, the weight of the term 0.1"), 1);
     ck_assert_int_eq(said(&w, "a later `adversarial_start`, a smaller `adversarial_weight`, `augment: diffaug`"), 1);
     watch(&w, 500, 0.01f, 0.1); /* not again */
-    watch(&w, 50, 0.1f, 0.1);   /* nor after a little better */
+    watch(&w, 50, 0.1f, 0.1);   /* no message after a small improvement */
     watch(&w, 100, 0.01f, 0.1);
     ck_assert_int_eq(said(&w, "overpowers"), 1);
     watch(&w, 50, 0.5f, 0.1); /* but when that had passed */
