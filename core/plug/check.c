@@ -1,4 +1,4 @@
-/* What a plugin must look like before any of its code runs.
+/* Checks of a plugin's description before any of its code runs.
  *
  * Everything here reads constants: sizes first, then versions, services, and the tables row by row, so that a plugin compiled
  * against other headers is a sentence to its author and not a jump to a wild address.
@@ -15,18 +15,18 @@
 
 #define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
 
-/* Smallest structs of ABI 1.0; what is appended later is optional. */
+/* Smallest structs, those of ABI 1.0; fields appended later are optional. */
 #define PLUGIN_BYTES END_OF(struct tess_plugin, component_stride)
 #define COMPONENT_BYTES END_OF(struct tess_component, ops)
 #define PARAM_BYTES END_OF(struct tess_param, text)
 
-/* Far beyond what anyone means: a number that is not one of the table's own. */
+/* Largest plausible sizes: a number beyond is not one of the table's own. */
 #define PLUGIN_BYTES_MOST 4096
 #define ROW_BYTES_MOST 4096
 #define OPS_BYTES_MOST 65536
 #define SELF_BYTES_MOST ((size_t)1 << 30)
 
-/* A table without its end row would be walked into other data. */
+/* Most rows of a table: one without its end row would be walked into other data. */
 #define MAX_COMPONENTS 256
 #define MAX_PARAMS 256
 #define MAX_NEEDS 64
@@ -59,7 +59,7 @@ int tessi_plug_is_line(const char *text, size_t most)
     return length <= most && tess_shown_text(text, NULL, 0) == length;
 }
 
-/* Text that goes into keys and names of files: letters, digits and a few marks, 63 at most. */
+/* 1 for a text that may be part of keys and file names: letters, digits and a few marks, 63 at most. */
 static int is_word(const char *text)
 {
     size_t length = strnlen(text, 64);
@@ -67,7 +67,7 @@ static int is_word(const char *text)
            strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+~-") == length;
 }
 
-/* A plugin's own text, as it can be shown. */
+/* A plugin's own text, escaped for messages. */
 static const char *shown(const char *text, char to[160])
 {
     tess_shown_text(text, to, 160);
@@ -85,7 +85,7 @@ int tessi_plug_is_kind(const char *kind)
     return tessi_plug_is_name(word) && *revision != '\0' && revision[strspn(revision, "0123456789")] == '\0';
 }
 
-/* Each function of the kind is there or may be missing; those of a component on a library come with that. */
+/* Checks that each function that the kind requires is there; those of a component with a `module` are checked when it is loaded. */
 static int check_functions(struct tessi_check *k, const struct tess_component *component, const struct tessi_kind *kind)
 {
     for (const struct tessi_kind_function *f = kind->function; f->name; f++)
@@ -110,7 +110,8 @@ static int check_ops(struct tessi_check *k, const struct tess_component *compone
     return kind ? check_functions(k, component, kind) : 1;
 }
 
-/* The file of its functions is beside its own, whatever the name says; settings are NAME=VALUE. */
+/* Checks `module` and `settings`: the module's name has no folder, so that its file lies beside the plugin's own; settings are NAME=VALUE.
+ * */
 static int check_module(struct tessi_check *k, const struct tess_component *component)
 {
     const char *const *setting;

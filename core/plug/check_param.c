@@ -1,4 +1,4 @@
-/* A parameter's row, as a plugin describes it: its name, its member, its range and its default. SPDX-License-Identifier: MIT */
+/* Checks of a row of a parameter table: name, member, range and default. SPDX-License-Identifier: MIT */
 #include "core/plug/check.h"
 
 #include <math.h>
@@ -20,7 +20,7 @@ static int check_number(struct tessi_check *k, const struct tess_param *p)
     return 1;
 }
 
-/* Items of a default: numbers of the range, or texts; none is empty. */
+/* Checks the items of a list's default: numbers within the range, or texts; none is empty. */
 static int check_list(struct tessi_check *k, const struct tess_param *p)
 {
     int numbers = p->type != TESS_LIST_STR;
@@ -45,7 +45,7 @@ static int check_list(struct tessi_check *k, const struct tess_param *p)
            tessi_plug_check_refuse(k, "wanted at most %d %s as the default, found \"%s\"", TESS_LIST_MAX, what, text);
 }
 
-/* Former names are of the same letters, and are no parameter's. */
+/* Checks former names: letters as in a name, and no parameter has one. */
 static int check_former(struct tessi_check *k, const struct tess_component *component, const struct tess_param *p)
 {
     const char *former = tessi_plug_param_former(component, p);

@@ -1,5 +1,5 @@
-/* Reading what tess_instance_config_text has written: by the reader of pipelines, so that a parameter of a part in the component, or a name
- * that ends like another, is not taken for the one that was asked for. SPDX-License-Identifier: MIT */
+/* Reading of config texts (tess_instance_config_text): by the reader of pipelines, so that a parameter of a part in the component, or a
+ * name that ends like another, is not taken for the one that was asked for. SPDX-License-Identifier: MIT */
 #include "core/config/yaml.h"
 #include "core/plug/plug_private.h"
 

@@ -1,4 +1,5 @@
-/* A component in the place of another: what a change of `use` leaves as it was, and what a bare name takes with it.
+/* Replacement of a component by another: the values that stay when only `use` changes, and those that go when a bare name replaces the
+ * component.
  *
  * `noise.use=uniform` keeps the values that were written for the noise before, `noise=uniform` takes the new one's own; neither is wrong,
  * and which it was is to be seen. A value that stays where nothing takes it is told with the way to be rid of it.
@@ -39,7 +40,8 @@ void tessi_plug_append_stays(struct tess_context *ctx, const struct tessi_config
                         key->key);
 }
 
-/* A number, a word or a list of some, as text; "" for what is not compared: components, and paths, which are written in many ways. */
+/* Text of a number, a word or a list of them; "" for values that are not compared: components, and paths, which are written in many ways.
+ * */
 static const char *short_text(const struct tess_param *p, const struct tessi_config *s, char *text, size_t capacity)
 {
     int list = s && s->kind == TESSI_SEQUENCE && p->type != TESS_LIST_COMPONENT;
@@ -56,7 +58,8 @@ static const char *short_text(const struct tess_param *p, const struct tessi_con
     return text;
 }
 
-/* The difference in one parameter, as text: "steps: 49 (its own: 1000)" of a value that stays, "steps: 1000, not 49" of one that went. */
+/* Adds the difference in one parameter as text: "steps: 49 (its own: 1000)" for a value that stays, "steps: 1000, not 49" for one that
+ * went. Returns 1 where there is a difference. */
 static int add_difference(const struct tess_param *p, const struct tess_instance *i, const struct tessi_config *config, int first,
                           char *text, size_t capacity)
 {

@@ -23,7 +23,7 @@
 #endif
 #define LIBRARY "libtessera.so.1"
 
-/* The program's own headers are where the kernel says they are. */
+/* 1 where `base` is the program's own: the kernel says where its headers are. */
 static int is_program(const void *base)
 {
     const ElfW(Ehdr) *head = base;
@@ -80,7 +80,7 @@ static int is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* `configured` from the folder of this file, whether or not anything is there. */
+/* Path of `configured` in this installation, found from the folder of this file, whether or not anything is there. */
 static int moved_with_this(const char *configured, char *path, size_t capacity)
 {
     char file[PATH_MAX];
@@ -106,7 +106,7 @@ void tessi_plug_offer_library(void)
     if (!tessi_plug_own_file(file, sizeof file, &program) || !program)
         return;
     *strrchr(file, '/') = '\0';
-    snprintf(library, sizeof library, "%s/.libs/" LIBRARY, file); /* where libtool builds it */
+    snprintf(library, sizeof library, "%s/.libs/" LIBRARY, file); /* the folder libtool builds the library in */
     if (access(library, R_OK) != 0 && !moved_with_this(TESSI_LIB_DIR "/" LIBRARY, library, sizeof library))
         return;
     (void)dlopen(library, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);

@@ -16,7 +16,7 @@
 
 #define MAX_NAMES 256
 
-/* Names of a kind, for errors. */
+/* Names of the components of a kind, for errors. */
 static int64_t instance_names_of(const struct tessi_registry *r, const char *kind, const char **names)
 {
     const struct tess_component *k;
@@ -48,7 +48,7 @@ static int instance_missing(struct tess_context *ctx, const struct tessi_registr
     return tessi_config_fail(ctx, place, TESS_E_PLUGIN, "%s", text);
 }
 
-/* The node that names the component: the spec itself when it is a bare name, or its `use`. */
+/* The node that names the component: the configuration itself when it is a bare name, or its `use`. */
 static int instance_use_of(struct tess_context *ctx, const char *kind, struct tessi_config *config, struct tessi_config **out)
 {
     char found[80];
@@ -63,7 +63,7 @@ static int instance_use_of(struct tess_context *ctx, const char *kind, struct te
     return TESS_OK;
 }
 
-/* {use: NAME}, to which the parameters are added. */
+/* Starts the canonical values, {use: NAME}, to which the parameters are added. */
 static int start_values(struct tess_context *ctx, const struct tessi_config *config, const struct tessi_config *use,
                         struct tessi_config **out)
 {

@@ -1,5 +1,5 @@
-/* One row a kind: where its functions are, and which of them every component has. The gate refuses a component without one of those, so
- * nobody who calls them asks; and `tessera plugins` tells which of the others there are.
+/* Table of the kinds: the functions of each, and which are required. A component without a required one is refused when its plugin is
+ * checked, so that callers need not test for it; `tessera plugins` lists which of the optional ones a component has.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/plug/kinds.h"

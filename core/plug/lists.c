@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A list on its way: the two canonical forms of it, and where its items go. */
+/* State of filling a list: its two canonical forms, and the member its items go to. */
 struct listing {
     const struct filling *f;
     const struct tess_param *p;
@@ -27,7 +27,7 @@ static int add_text(struct tess_context *ctx, const struct tessi_config *place, 
     return tessi_config_set_text(ctx, item, text);
 }
 
-/* The default as a sequence. */
+/* Builds the default as a sequence. */
 static int list_default(struct tess_context *ctx, const struct tess_param *p, const struct tessi_config *place, struct tessi_config **out)
 {
     char item[256], number[40];
@@ -68,7 +68,7 @@ static int item_f64(struct listing *l, struct tessi_config *s)
     return keep_item(l, s, tessi_config_real_text(value, text, sizeof text), 0);
 }
 
-/* The text itself is had when the list is kept. */
+/* Adds a text item; its pointer is set when the list is kept (list_keep). */
 static int item_str(struct listing *l, struct tessi_config *s)
 {
     if (s->kind != TESSI_SCALAR || tessi_config_scalar_is(s->text ? s->text : "", s->quoted) != TESSI_IS_TEXT)
@@ -123,7 +123,7 @@ static int list_item(struct listing *l, struct tessi_config *s)
     }
 }
 
-/* Keeps both forms, and lets texts point into the one that stays. All members begin with the count. */
+/* Keeps both forms of the list, and points text items into the one that stays. All members begin with the count. */
 static int list_keep(struct listing *l)
 {
     struct tessi_config *kept = NULL;

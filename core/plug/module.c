@@ -49,7 +49,7 @@ const char *tessi_plug_component_module(const struct tess_plugin *p, const struc
     return has ? k->module : NULL;
 }
 
-/* `libraries/MODULE.so` beside the plugin's file, which libtool has put into .libs where it was built. */
+/* Path of a module, `libraries/MODULE.so` beside the plugin's file, which libtool has put into .libs where it was built. */
 int tessi_plug_module_path(const char *file, const struct tess_plugin *p, const struct tess_component *k, char *path, size_t capacity)
 {
     const char *module = tessi_plug_component_module(p, k, NULL), *slash = strrchr(file, '/'), *libs = "/.libs";
@@ -60,7 +60,7 @@ int tessi_plug_module_path(const char *file, const struct tess_plugin *p, const 
     return module && bytes > 0 && (size_t)bytes < capacity;
 }
 
-/* A library to be opened, with what becomes of it. */
+/* A module to be opened, with the result: its plugin, or the reason of a refusal. */
 struct opening {
     const struct tessi_registry *registry;
     const char *path;
@@ -69,7 +69,8 @@ struct opening {
     char why[1024];
 };
 
-/* The settings come before what the user has set, who may have meant another program; afterwards all is as it was. */
+/* Opens the file with the environment settings in effect: they override the user's variables, which may be meant for another program;
+ * afterwards all variables are as before. */
 static int open_with(struct tess_context *ctx, struct opening *o, const char *const *setting)
 {
     char digest[TESS_DIGEST_TEXT];
@@ -89,8 +90,9 @@ static int open_with(struct tess_context *ctx, struct opening *o, const char *co
     return status;
 }
 
-/* Libraries of linear algebra take a buffer while they are loaded, and some ask for it again for ever where the process may have no more
- * addresses (OpenBLAS 0.3.29: 128 MiB): so there is a look beforehand, at that and the library itself. */
+/* Address space, in bytes, that must be free before a module is loaded. Libraries of linear algebra take a buffer while they are loaded,
+ * and some ask for it again for ever where the process may have no more addresses (OpenBLAS 0.3.29: 128 MiB): so that much, and the size of
+ * the library itself, is tried beforehand. */
 enum { LIBRARY_BYTES = 224 << 20 };
 static int module_has_addresses(const struct tess_component *k)
 {

@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #define TABLE_BYTES_MOST ((uint64_t)64 << 20) /* largest table of symbols, or of their names, that is read */
-#define HEADERS_MOST 128                      /* segments; a linker makes about ten */
-#define FRONT_BYTES 2048                      /* the file's first: all headers, usually */
+#define HEADERS_MOST 128                      /* most segments; a linker makes about ten */
+#define FRONT_BYTES 2048                      /* first bytes of the file that are read at once: all headers, usually */
 
 #if defined __x86_64__
 #define MACHINE EM_X86_64
@@ -38,7 +38,7 @@
 #elif defined __arm__
 #define MACHINE EM_ARM
 #else
-#define MACHINE EM_NONE /* any */
+#define MACHINE EM_NONE /* any machine */
 #endif
 
 struct object {
@@ -61,7 +61,7 @@ static int TESS_PRINTF(2, 3) object_refuse(struct object *o, const char *format,
     return 0;
 }
 
-/* `count` bytes at `at` of the file, which has them. */
+/* Reads `count` bytes at offset `at` of the file, which has them. */
 static int object_read(const struct object *o, uint64_t at, void *to, size_t count)
 {
     size_t done = 0;
@@ -79,7 +79,7 @@ static int lies_within(const struct object *o, uint64_t at, uint64_t count)
     return at <= o->bytes && count <= o->bytes - at;
 }
 
-/* ---- a file at all ------------------------------------------------------------------------------------------------- */
+/* ---- the file ------------------------------------------------------------------------------------------------------- */
 
 static const char *file_type(mode_t mode)
 {
@@ -234,7 +234,7 @@ static int object_segments(struct object *o)
     return 1;
 }
 
-/* The sections' table is the last of a file that a linker wrote: where it is missing its end is. */
+/* Checks that the table of sections, the last part of a file that a linker wrote, lies within the file; else the file is cut off. */
 static int object_sections(struct object *o)
 {
     uint64_t bytes = (uint64_t)o->head.e_shnum * o->head.e_shentsize;
@@ -262,7 +262,7 @@ static void *object_load(const struct object *o, uint64_t at, uint64_t bytes)
     return NULL;
 }
 
-/* The table of exported symbols, and that of their names; 0 where the file has no sections, or they are not right. */
+/* Finds the table of exported symbols, and that of their names; 0 where the file has no sections, or they are not right. */
 static int object_symbols(const struct object *o, struct exports *out)
 {
     uint64_t n = o->head.e_shnum, at = 0;
@@ -287,7 +287,7 @@ static int object_symbols(const struct object *o, struct exports *out)
     return 0;
 }
 
-/* i-th symbol's name when others see it; NULL otherwise. */
+/* Name of the i-th symbol if it is exported; NULL otherwise. */
 static const char *object_exported(const struct exports *x, uint64_t i)
 {
     const ElfW(Sym) *s = &x->symbol[i];

@@ -23,7 +23,7 @@ static const char *label_of(const struct tess_component *k, char *text, size_t c
     return text;
 }
 
-/* 1_000: a number in YAML 1.1 and in many languages. */
+/* 1 for a number written with digit separators, 1_000, as in YAML 1.1 and in many languages. */
 static int is_number_without(const char *text, char mark)
 {
     char rest[64];
@@ -36,7 +36,7 @@ static int is_number_without(const char *text, char mark)
     return type == TESSI_IS_INT || type == TESSI_IS_REAL;
 }
 
-/* Where a value comes from, when that is not where it stands. */
+/* Adds the origin of a value to the message, when it is not where the value stands. */
 static void add_origin(const struct filling *f, const struct tess_param *p, const struct tessi_config *s)
 {
     const struct tessi_config *former = f->config->former;
@@ -84,7 +84,7 @@ int tessi_plug_is_identity(const struct tess_param *p)
     return (p->flags & (TESS_NEUTRAL | TESS_PATH)) == 0;
 }
 
-/* The same for a scalar made here; `kept` (may be NULL) receives the text as it lives in i->values. */
+/* Keeps a scalar made here, as tessi_plug_params_keep; `kept` (may be NULL) receives the text as it lives in i->values. */
 static int keep_text(const struct filling *f, const struct tess_param *p, const struct tessi_config *place, const char *text, int quoted,
                      const char **kept)
 {
@@ -129,7 +129,7 @@ static int fill_f64(const struct filling *f, const struct tess_param *p, const s
     return keep_text(f, p, s ? s : f->config, tessi_config_real_text(*member, text, sizeof text), 0, NULL);
 }
 
-/* The folder of the file a path was written in, then the path; from the current folder when that is relative too. */
+/* Absolute form of a path: relative to the folder of the file it was written in, and from the current folder when that is relative too. */
 static int absolute_path(const struct filling *f, const struct tess_param *p, const struct tessi_config *s, const char *text, char *path)
 {
     char cwd[PATH_MAX];
@@ -219,7 +219,7 @@ static int fill_component(const struct filling *f, const struct tess_param *p, s
     return tessi_plug_is_identity(p) ? tessi_plug_params_keep(f, p, f->i->identity, (*member)->identity, NULL) : TESS_OK;
 }
 
-/* Config value given for a parameter, under its name or a former one; NULL where the pipeline does not set it. */
+/* Value written for a parameter, under its name or a former one; *out is NULL where there is none. */
 static int params_written(const struct filling *f, const struct tess_param *p, struct tessi_config *config, struct tessi_config **out)
 {
     struct tessi_config *s = tessi_config_get(config, p->name);
@@ -240,7 +240,8 @@ static int params_written(const struct filling *f, const struct tess_param *p, s
     return TESS_OK;
 }
 
-/* The same, or what the model has under the name and of the type, or NULL: the default. */
+/* Value of a parameter: as written, or the value of the parameter of the same name and type of the component that this one is "like"; NULL:
+ * the default. */
 static int params_value_of(struct filling *f, const struct tess_param *p, struct tessi_config *config, struct tessi_config **out)
 {
     f->inherited = 0;
@@ -295,7 +296,7 @@ static int unknown_key(const struct filling *f, const struct tessi_config *key, 
                            n > 1 ? list : "none");
 }
 
-/* A required value; a bare name that took the place of a map took it along. */
+/* Fails for a required value that is missing; the message says so where a bare name replaced a map that had it. */
 static int params_missing(const struct filling *f, const struct tess_param *p)
 {
     char wants[640];
@@ -309,7 +310,7 @@ static int params_missing(const struct filling *f, const struct tess_param *p)
     return status;
 }
 
-/* Whether the key is one of the component's: a parameter's, or one that it had before. */
+/* 1 where the component has a parameter of that name, or of that former name. */
 static int params_takes(const struct tess_component *k, const char *key)
 {
     const struct tess_param *p;
@@ -342,7 +343,8 @@ static int fill_row(struct filling *f, const struct tess_param *p, struct tessi_
     }
 }
 
-/* Takes a parameter that came later off what counts while it has its default: its name, its value, and results as before. */
+/* Removes a TESS_LATER parameter from the identity while it has its default, so that the identity, and with it results, are as before the
+ * parameter existed. */
 static int params_forget_default(const struct filling *f, const struct tess_param *p)
 {
     struct tessi_config **last = &f->i->identity->child, *kept;

@@ -24,9 +24,9 @@
 #define BYTES_MOST (1 << 20)
 
 struct tessi_passed {
-    char *path;  /* where the list lies; NULL: there is no folder for it */
-    char *text;  /* what is in it, behind its first line; NULL: not read yet */
-    char *fresh; /* lines to be put in front */
+    char *path;  /* path of the list; NULL: there is no folder for it */
+    char *text;  /* contents of the list, after its first line; NULL: not read yet */
+    char *fresh; /* new lines, to be put in front */
     char environment[TESS_DIGEST_TEXT];
 };
 
@@ -55,7 +55,7 @@ int tessi_plug_passed_open(struct tess_context *ctx, struct tessi_passed **out)
 
 /* ---- files as they are --------------------------------------------------------------------------------------------- */
 
-/* "DEVICE:INODE:SIZE:MTIME:CTIME" of a file; 0: it is not there. */
+/* Place of a file as text, "DEVICE:INODE:SIZE:MTIME:CTIME"; 0: the file does not exist. */
 static int place_of(const char *path, char *text, size_t capacity)
 {
     struct stat s;
@@ -66,7 +66,7 @@ static int place_of(const char *path, char *text, size_t capacity)
     return 1;
 }
 
-/* 1 where each "PATH=PLACE" of the line, up to its end, is as it was. */
+/* 1 where each file "PATH=PLACE" of the line is unchanged. */
 static int is_as_it_was(const char *line)
 {
     char path[PATH_MAX], place[160];
@@ -99,7 +99,7 @@ static void passed_read(struct tessi_passed *p)
             fclose(f);
         return;
     }
-    p->text = memory; /* zeroed: "" where there is no list */
+    p->text = memory; /* zeroed memory: "" where there is no list */
     if (!f)
         return;
     if (fread(front, 1, sizeof front, f) == sizeof front && memcmp(front, head, sizeof front) == 0)
@@ -132,7 +132,7 @@ static int add_loaded(struct dl_phdr_info *info, size_t size, void *user)
     char place[160];
     const char *path = *info->dlpi_name ? info->dlpi_name : "/proc/self/exe";
     (void)size;
-    if (*path != '/' || l->without(l->user, path)) /* linux-vdso is of the kernel */
+    if (*path != '/' || l->without(l->user, path)) /* not a file: linux-vdso is the kernel's */
         return 0;
     l->good = l->good && !strpbrk(path, "\t\n") && place_of(path, place, sizeof place);
     if (l->good)
@@ -159,7 +159,7 @@ void tessi_plug_passed_add(struct tessi_passed *p, const char *digest, int (*wit
     free(text);
 }
 
-/* The new lines and, of those before, the ones of other files, up to the most that is kept. */
+/* Writes the list: the new lines, then the earlier lines of other files, up to the most that is kept. */
 static void passed_write(struct tess_context *ctx, const struct tessi_passed *p)
 {
     char *text = NULL, *folder = NULL;
@@ -196,7 +196,7 @@ void tessi_plug_passed_save(struct tessi_passed *p)
         passed_write(&own.context, p);
     tess_free(p->text);
     tess_free(p->fresh);
-    p->text = p->fresh = NULL; /* read again where it is needed */
+    p->text = p->fresh = NULL; /* both are read again when needed */
 }
 
 void tessi_plug_passed_close(struct tessi_passed *p)

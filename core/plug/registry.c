@@ -1,8 +1,8 @@
 /* Finding plugins: folders, files, and the list of components they bring.
  *
- * No list of plugins is kept: a few dozen small files are looked at in milliseconds. Every folder and file searched is recorded with its
- * outcome (accepted, or the reason it was refused), which `tessera plugins --why` prints. A file that was opened stays open for the life of
- * the process, refused or not. One that was not built with this program is tried in a process of its own before it is opened here
+ * There is no index of plugins on the disk: a few dozen small files are examined in milliseconds. The registry records every folder and
+ * every file with its outcome, accepted or refused and why, for `tessera plugins --why`. A file that was opened stays open for the life of
+ * the process, refused or not. A plugin that was not built with this program is tried in a process of its own before it is opened here
  * (trial.h).
  *
  * SPDX-License-Identifier: MIT */
@@ -75,7 +75,7 @@ int tessi_plug_registry_new(struct tess_context *ctx, const char *extra, double 
     return status;
 }
 
-/* The refusal of the file that was added last, as a failure. */
+/* Fails with the refusal of the file that was added last, if it was refused. */
 static int added(struct tess_context *ctx, struct tessi_registry *r, int status)
 {
     const char *refusal = r->files ? r->file[r->files - 1].found.refusal : NULL;

@@ -1,4 +1,4 @@
-/* One file on its way into the registry: examined, tried where it is not of the release, opened, checked; its names are its own.
+/* Adding a file to the registry: it is examined, tried where it is not of the release, opened and checked, and its names must not be taken.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/files.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The file that has the id of p, or brings a component of the same kind and name; NULL: there is none. `what` says which it is. */
+/* File that has the id of p, or a component of the same kind and name; NULL: there is none. `what` says which it is. */
 static const struct tessi_registry_file *holder_of(const struct tessi_registry *r, const struct tess_plugin *p, char *what, size_t capacity)
 {
     const struct tess_component *k;
@@ -68,14 +68,14 @@ static int is_shipped_as(const char *own, const char *path)
     return 0;
 }
 
-/* The same by whatever path it was come by. */
+/* 1 where the file belongs to this program's release, also under another path to it. */
 static int is_shipped(const char *own, const char *path)
 {
     char file[PATH_MAX], folder[PATH_MAX];
     return is_shipped_as(own, path) || (realpath(path, file) && realpath(own, folder) && is_shipped_as(folder, file));
 }
 
-/* A file of the registry, for the list of what others were loaded with. */
+/* 1 for a file of the registry, which the list of passed files leaves out. */
 static int is_listed(void *user, const char *path)
 {
     const struct tessi_registry *r = user;
@@ -105,7 +105,7 @@ int tessi_plug_registry_open_file(struct tess_context *ctx, const struct tessi_r
     return TESS_OK;
 }
 
-/* A sentence for those who plan and run: a file of the user's is not used, or is used in the place of this program's own. */
+/* Makes the remark for those who plan and run: a user's file is not used, or is used in place of this program's own. */
 static int registry_remark(struct tess_context *ctx, struct tessi_found *f, const struct tessi_registry_file *holder, const char *what)
 {
     char *text = NULL;
@@ -133,7 +133,7 @@ static int registry_add_components(struct tess_context *ctx, struct tessi_regist
     return TESS_OK;
 }
 
-/* The place of a file in the list, which nothing is known of yet. */
+/* Appends a file to the list, without an outcome yet. */
 static int registry_record(struct tess_context *ctx, struct tessi_registry *r, const char *path, const struct stat *st, int shipped)
 {
     TESS_TRY(tess_reserve(ctx, &r->file, &r->file_capacity, r->files + 1, sizeof *r->file, TESSI_PLUGIN_LIST));
@@ -144,7 +144,7 @@ static int registry_record(struct tess_context *ctx, struct tessi_registry *r, c
     return TESS_OK;
 }
 
-/* For the last file in the list: takes in the components of p, or keeps why p is refused, `why` where p is NULL. */
+/* Sets the outcome of the last file in the list: adds the components of p, or keeps why p is refused, `why` where p is NULL. */
 static int registry_decide(struct tess_context *ctx, struct tessi_registry *r, const struct tess_plugin *p, char *why, size_t capacity)
 {
     char what[200] = "", refusal[PATH_MAX + 1026];

@@ -9,12 +9,12 @@
 
 struct tessi_registry_folder {
     char *path;
-    char note[160]; /* "": looked at */
+    char note[160]; /* reason why the folder was not searched; "": it was */
 };
 
 struct tessi_registry_file {
     struct tessi_found found;
-    dev_t device; /* with inode: the same file by another path is looked at once */
+    dev_t device; /* identity with `inode`: the same file under another path is examined once */
     ino_t inode;
 };
 
@@ -28,8 +28,8 @@ struct tessi_registry_entry {
 struct tessi_registry {
     const struct tess_host *host;
     struct tessi_passed *passed;
-    double seconds;  /* that a trial may take */
-    char *own;      /* the folder of this program's plugins */
+    double seconds;  /* time limit of a trial, in seconds */
+    char *own;      /* folder of this program's plugins */
     struct tessi_registry_folder *folder;
     struct tessi_registry_file *file;
     struct tessi_registry_entry *entry;
@@ -38,14 +38,14 @@ struct tessi_registry {
 };
 
 #define TESSI_PLUGIN_LIST "the list of plugins" /* in messages about memory */
-/* Looks at each folder of a colon-separated list, then at one; at every file in them. */
+/* Searches each folder of a colon-separated list, or one folder, and adds every file in it. */
 int tessi_plug_registry_scan_list(struct tess_context *ctx, struct tessi_registry *r, const char *list) TESS_CHECKED;
 int tessi_plug_registry_scan(struct tess_context *ctx, struct tessi_registry *r, const char *path, size_t length) TESS_CHECKED;
-/* Looks at one file: accepted or refused, it is in the list then, unless it was there by another path. */
+/* Adds one file to the list, accepted or refused, unless it is there under another path. */
 int tessi_plug_registry_add(struct tess_context *ctx, struct tessi_registry *r, const char *path) TESS_CHECKED;
-/* The same for a plugin that is compiled into the program. */
+/* Adds a plugin that is compiled into the program. */
 int tessi_plug_registry_take(struct tess_context *ctx, struct tessi_registry *r, const struct tess_plugin *p) TESS_CHECKED;
-/* When all are there: what is to be said of components of kinds that nobody takes. */
+/* Called when all files are added: makes the remarks on components of kinds that nobody takes. */
 int tessi_plug_registry_judge_kinds(struct tess_context *ctx, struct tessi_registry *r) TESS_CHECKED;
 const struct tessi_registry_entry *tessi_plug_registry_entry(const struct tessi_registry *r, const char *kind, const char *name);
 

@@ -1,4 +1,4 @@
-/* Folders with plugins: which there are, and the files in them. SPDX-License-Identifier: MIT */
+/* Search for plugins: the folders, and the files in them. SPDX-License-Identifier: MIT */
 #include "core/plug/registry_private.h"
 
 #include <dirent.h>
@@ -84,7 +84,7 @@ int tessi_plug_registry_scan(struct tess_context *ctx, struct tessi_registry *r,
     return status;
 }
 
-/* Each folder of a colon-separated list. Empty entries are not the current folder: they are nothing. */
+/* Searches each folder of a colon-separated list. Empty entries are not the current folder: they are ignored. */
 int tessi_plug_registry_scan_list(struct tess_context *ctx, struct tessi_registry *r, const char *list)
 {
     while (list && *list) {
@@ -123,7 +123,7 @@ int tessi_plug_tree_plugins(const char *exe, char *folder, size_t capacity)
     *slash = '\0';
     if ((slash = strrchr(at, '/')) && strcmp(slash, "/.libs") == 0)
         *slash = '\0';
-    /* The command stands in the tree's top folder, test programs one or two below. */
+    /* The program lies in the tree's top folder, test programs one or two below. */
     for (int up = 0; up < 3; up++) {
         if (snprintf(folder, capacity, "%s/plugins", at) < (int)capacity && is_build_tree(folder))
             return 1;

@@ -190,7 +190,7 @@ const char *tessi_plug_param_default(const struct tess_param *p, char *text, siz
     return text;
 }
 
-/* A bound as short as it can be said: 65536, 0.9999999, 1e+09. */
+/* Appends the bounds in their shortest form: 65536, 0.9999999, 1e+09. */
 static void add_bounds(const struct tess_param *p, char *text, size_t capacity)
 {
     char low[40], high[40];

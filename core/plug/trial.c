@@ -24,7 +24,7 @@
 /* State of the process that loading a file has to leave as it is: results, signals, paths and numbers in texts depend on it. */
 struct process {
     int rounding, denormal;
-    int signal_set[NSIG]; /* not the default */
+    int signal_set[NSIG]; /* 1: a disposition other than the default */
     char locale[256], folder[PATH_MAX];
     mode_t mask;
 };
@@ -74,7 +74,7 @@ struct trial {
     const struct tess_host *host;
 };
 
-/* In the child. 0: as it should be; 1: refused, and the reason is said; 2: what it did to the process. */
+/* Task of the child: 0, the file is fine; 1, refused, and the reason is said; 2, loading changed the process, and the change is said. */
 static int trial_task(void *user)
 {
     const struct trial *t = user;
@@ -90,7 +90,7 @@ static int trial_task(void *user)
     return *why ? 2 : 0;
 }
 
-/* The last line of what it wrote to stderr: an assertion, a message of its runtime. */
+/* Appends the last line that the child wrote to stderr: an assertion, a message of its runtime. */
 static void add_last_words(const struct tessi_child *c, char *why, size_t capacity)
 {
     char shown[200];

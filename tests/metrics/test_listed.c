@@ -1,6 +1,6 @@
-/* Metrics that a pipeline lists for `evaluate`, run by the program: what they say of pairs is what their definitions give, sets are judged by
- * pixels or by a network trained in the pipeline, any number of threads gives the same bits, the protocol is kept; and lists that make no
- * sense are refused when they are planned.
+/* Metrics that a pipeline lists for `evaluate`, run by the program: what they say of pairs is what their definitions give, sets are judged
+ * by pixels or by a network trained in the pipeline, any number of threads gives the same bits, the protocol is kept; and lists that make
+ * no sense are refused when they are planned.
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/support/command_fixture.h"
