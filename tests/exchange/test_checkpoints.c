@@ -272,7 +272,7 @@ END_TEST
 static const struct {
     const char *drop, *add, *change; /* names */
     int32_t rank;
-    int64_t dim[4];                  /* shape of the added or changed tensor; rank -1: its dtype is changed */
+    int64_t dim[4]; /* shape of the added or changed tensor; rank -1: its dtype is changed */
     const char *words;
 } changes[] = {
     {"ae.generator.blocks.3.conv1.bias", NULL, NULL, 0, {0},

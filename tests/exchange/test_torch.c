@@ -241,7 +241,7 @@ static const struct {
     {P(DICT_OF(VIEW(STORAGE("ByteStorage", KEY0, "K\x04"), "K\0", "K\x04\x85", "K\x01\x85"))), "asks for `torch.ByteStorage`"},
     {P(PROTO "(" WORD("\x06", "module") "ctorch\nFloatStorage\n" KEY0 WORD("\x03", "cpu") "K\x04tQ."), "is no persistent id of a storage"},
     {P(PROTO "NQ."), "a persistent id is None, a tuple of at most 8 was wanted"},
-    /* Checkpoints of a trainer: parts that are not imported are read as strictly as the imported one. */
+    /* What a trainer saves: the parts that are left are read as strictly as the one that is taken. */
     {P(PROTO "}(" STATE WEIGHTS WORD("\x05", "hyper") "cargparse\nNamespace\n)\x81u."), "asks for `argparse.Namespace`"},
     {P(PROTO "}(" WORD("\x09", "callbacks") "cos\nsystem\n" WORD("\x04", "true") "\x85R" STATE WEIGHTS "u."), "asks for `os.system`"},
     {P(PROTO "}(" WORD("\x09", "callbacks") CALLBACK ")R" STATE WEIGHTS "u."),

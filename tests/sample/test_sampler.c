@@ -173,7 +173,8 @@ END_TEST
 
 /* ---- samples ---- */
 
-struct plan { /* settings of one run of the sampler */
+/* Settings of one run of the sampler. */
+struct plan {
     int64_t batch, count, steps, stop_after; /* stop_after > 0: a sampler takes over after every so many calls of advance */
     int plain, every_step;                   /* plain: all logits, always */
     uint64_t seed;

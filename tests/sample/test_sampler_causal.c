@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct plan { /* settings of one run of the sampler */
+/* Settings of one run of the sampler. */
+struct plan {
     int64_t batch, count, stop_after; /* stop_after > 0: a sampler takes over after every so many calls of advance, with another batch */
     int whole;                        /* whole sequences at every step */
     uint64_t seed;
