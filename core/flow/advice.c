@@ -95,8 +95,8 @@ void tessi_flow_stage_advise(const struct tessi_pipeline *p, const struct tessi_
                     *t.ema_every, steps);
     if (t.log_every && *t.log_every > steps && tessi_config_child(s->config, "log_every")) /* not its default */
         advice_note(p, s, "log_every", "steps",
-                    "`log_every: %" PRId64 "` is more than `steps: %" PRId64 "`: nothing of it goes to the log before its end", *t.log_every,
-                    steps);
+                    "`log_every: %" PRId64 "` is more than `steps: %" PRId64 "`: nothing of it goes to the log before its end",
+                    *t.log_every, steps);
     if (t.adversarial_start && *t.adversarial_start >= steps && tessi_config_child(s->config, "critic"))
         advice_note(p, s, "adversarial_start", "steps",
                     "`adversarial_start: %" PRId64 "` is not within `steps: %" PRId64 "`: the critic is trained and never counts",

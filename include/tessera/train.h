@@ -41,8 +41,8 @@ struct tess_training_params {
 #define TESS_TRAINING_CLIPPED_PARAMS(S, m, default_steps, default_batch, default_lr, default_clip)                                         \
     TESS_TRAINING_ROW(S, m, steps, TESS_I64, 0, 1e9, default_steps, 0, "optimiser steps"),                                                 \
         TESS_TRAINING_ROW(S, m, batch, TESS_I64, 1, 65536, default_batch, 0, "samples a step"),                                            \
-        TESS_TRAINING_RENAMED(S, m, microbatches, TESS_I64, 0, 1024, 0, "slices",                                                                     \
-                          "parts a batch is cut into; 0: the largest divisor of the batch up to 8"),                                       \
+        TESS_TRAINING_RENAMED(S, m, microbatches, TESS_I64, 0, 1024, 0, "slices",                                                          \
+                              "parts a batch is cut into; 0: the largest divisor of the batch up to 8"),                                   \
         TESS_TRAINING_ROW(S, m, lr, TESS_F64, 0, 10, default_lr, 0, "learning rate"),                                                      \
         TESS_TRAINING_ROW(S, m, lr_final, TESS_F64, 0, 1, 0, 0, "share of lr at the end of a cosine schedule"),                            \
         TESS_TRAINING_ROW(S, m, warmup, TESS_I64, 0, 1e9, 0, 0, "steps of linear warm-up"),                                                \
@@ -61,8 +61,8 @@ struct tess_training_params {
         TESS_TRAINING_ROW(S, m, epsilon, TESS_F64, 0, 1, 1e-8, 0, "added to the root of the second moment"),                               \
         TESS_TRAINING_ROW(S, m, weight_decay, TESS_F64, 0, 1, 0, 0, "weight decay"),                                                       \
         TESS_TRAINING_ROW(S, m, clip, TESS_F64, 0, 1e9, default_clip, 0, "largest norm of the gradient; 0: no clipping"),                  \
-        TESS_TRAINING_RENAMED(S, m, ema_decay, TESS_F64, 0, 0.9999999, 0, "average", "decay of the weights' moving average; 0: none"),                 \
-        TESS_TRAINING_RENAMED(S, m, ema_every, TESS_I64, 1, 1e6, 1, "average_every", "steps between updates of the moving average"),                         \
+        TESS_TRAINING_RENAMED(S, m, ema_decay, TESS_F64, 0, 0.9999999, 0, "average", "decay of the weights' moving average; 0: none"),     \
+        TESS_TRAINING_RENAMED(S, m, ema_every, TESS_I64, 1, 1e6, 1, "average_every", "steps between updates of the moving average"),       \
         {.name = "recompute",                                                                                                              \
          .help = "make norms and activations again for the backward pass: less memory, more time, the same results",                       \
          .type = TESS_BOOL,                                                                                                                \

@@ -83,21 +83,25 @@ int sampling_finish(struct tess_context *ctx, struct tess_stage_run *r, const st
     SAMPLING_TEMPERATURE_PARAM(S, m.temperature),                                                                                          \
         {.name = "sampler",                                                                                                                \
          .help = "which codes a step draws; left out: `ancestral`, the noise's own steps",                                                 \
-         .type = TESS_COMPONENT, .flags = TESS_LATER,                                                                                                           \
+         .type = TESS_COMPONENT,                                                                                                           \
+         .flags = TESS_LATER,                                                                                                              \
          .offset = offsetof(S, m.sampler),                                                                                                 \
          .text = "sampler/1"},                                                                                                             \
         {.name = "labels",                                                                                                                 \
          .help = "classes to draw, in turn, -1: of none; left out: all of the prior's",                                                    \
-         .type = TESS_LIST, .flags = TESS_LATER,                                                                                                                \
+         .type = TESS_LIST,                                                                                                                \
+         .flags = TESS_LATER,                                                                                                              \
          .offset = offsetof(S, m.labels),                                                                                                  \
          .lo = -1,                                                                                                                         \
          .hi = 65535},                                                                                                                     \
     {                                                                                                                                      \
         .name = "guidance", .help = "w of logits (1 + w) conditional - w unconditional; 0: conditional, in half of the time",              \
-        .type = TESS_F64, .flags = TESS_LATER, .offset = offsetof(S, m.guidance), .lo = 0, .hi = 100, .def = 0                                                  \
+        .type = TESS_F64, .flags = TESS_LATER, .offset = offsetof(S, m.guidance), .lo = 0, .hi = 100, .def = 0                             \
     }
-#define SAMPLING_TEMPERATURE_PARAM(S, m)                                                                                            \
-    {.name = "temperature", .help = "logits are divided by it; below 1 likelier codes are favoured", .type = TESS_F64,              \
-     .offset = offsetof(S, m), .lo = 1e-6, .hi = 100, .def = 1}
+#define SAMPLING_TEMPERATURE_PARAM(S, m)                                                                                                   \
+    {                                                                                                                                      \
+        .name = "temperature", .help = "logits are divided by it; below 1 likelier codes are favoured", .type = TESS_F64,                  \
+        .offset = offsetof(S, m), .lo = 1e-6, .hi = 100, .def = 1                                                                          \
+    }
 
 #endif

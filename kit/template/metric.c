@@ -106,5 +106,5 @@ static const struct tess_param params[] = {
     TESS_PARAM_F64(struct template_name, tolerance, 0, 1, 0.02, "errors up to this count as none, pixels in 0 .. 1"), TESS_PARAM_END};
 
 TESS_PLUGIN("template-name", "0.1.0", "MIT", TESS_NEEDS_NONE,
-            TESS_COMPONENT("template-name", "metric/1", "mean absolute error beyond a tolerance", sizeof(struct template_name), params, NULL,
-                           NULL, &ops));
+            TESS_COMPONENT("template-name", "metric/1", "mean absolute error beyond a tolerance", sizeof(struct template_name), params,
+                           NULL, NULL, &ops));

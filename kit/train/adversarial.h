@@ -31,7 +31,7 @@ struct adversarial_params {
      .def = default_weight},                                                                                                               \
     {                                                                                                                                      \
         .name = "adversarial_weight_max", .help = "the weight is at most this before the factor (taming has 1e4)", .type = TESS_F64,       \
-        .flags = TESS_GONE, .offset = offsetof(S, m.max), .lo = 0, .hi = 1e9, .def = default_most, .former = "adversarial_most"                                                              \
+        .flags = TESS_GONE, .offset = offsetof(S, m.max), .lo = 0, .hi = 1e9, .def = default_most, .former = "adversarial_most"            \
     }
 
 /* Metrics of a training step: lambda of (13.3), and the critic's mean logits of real and of generated images. */
