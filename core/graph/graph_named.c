@@ -49,7 +49,8 @@ struct tess_node *tess_input(struct tess_graph *g, const char *name, int32_t dty
 {
     char full[TESSI_WEIGHT_NAME];
     struct tess_tensor shape;
-    if (!g || !is_new_name(g, "input", "", name, g->input, g->inputs, full) || !tessi_graph_check_shape(g, "input", name, dtype, rank, dim, &shape))
+    if (!g || !is_new_name(g, "input", "", name, g->input, g->inputs, full) ||
+        !tessi_graph_check_shape(g, "input", name, dtype, rank, dim, &shape))
         return NULL;
     struct tess_node *x = by_rows(g, "input", name, &shape) ? tessi_graph_node_new(g, &shape) : NULL;
     if (!x)
@@ -63,7 +64,8 @@ struct tess_node *tess_input(struct tess_graph *g, const char *name, int32_t dty
 void tess_output(struct tess_graph *g, const char *name, struct tess_node *x)
 {
     char full[TESSI_WEIGHT_NAME];
-    if (g && is_new_name(g, "output", g->scope, name, g->output, g->outputs, full) && TESSI_NODES(g, name, x) && by_rows(g, "output", full, &x->shape))
+    if (g && is_new_name(g, "output", g->scope, name, g->output, g->outputs, full) && TESSI_NODES(g, name, x) &&
+        by_rows(g, "output", full, &x->shape))
         add_named(g, &g->output, &g->output_capacity, &g->outputs, full, x);
 }
 

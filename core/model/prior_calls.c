@@ -28,7 +28,8 @@ int tess_prior_reverse(struct tess_context *ctx, const struct tess_prior *p, con
 {
     int status = calls_noise(p)->reverse(tess_instance_self(p->noise), ctx, r);
     TESS_TRY(tessi_model_call_returned(ctx, p->noise, "noise", "reverse", status));
-    return tessi_model_check_tokens(ctx, p->noise, "noise", "reverse", r->tokens, r->next, r->last ? p->codebook_size : tess_prior_vocabulary(p));
+    return tessi_model_check_tokens(ctx, p->noise, "noise", "reverse", r->tokens, r->next,
+                                    r->last ? p->codebook_size : tess_prior_vocabulary(p));
 }
 
 int64_t tess_prior_changes(const struct tess_prior *p, const struct tess_reverse *r, uint8_t *where)

@@ -14,7 +14,8 @@ int tessi_model_check_prior(struct tess_context *ctx, const struct tess_prior *p
 int tessi_model_check_logits(struct tess_context *ctx, const struct tessi_recording *r, const struct tess_prior *p, int64_t tokens,
                              const struct tess_node *logits) TESS_CHECKED;
 /* The loss is one f32, the bound f32 (rows). */
-int tessi_model_check_noise_loss(struct tess_context *ctx, const struct tessi_recording *r, const struct tess_noise_loss *loss) TESS_CHECKED;
+int tessi_model_check_noise_loss(struct tess_context *ctx, const struct tessi_recording *r,
+                                 const struct tess_noise_loss *loss) TESS_CHECKED;
 /* The status of a function that records nothing: `status`, or TESS_E_PLUGIN as of tessi_model_returned. */
 int tessi_model_call_returned(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function,
                               int status) TESS_CHECKED;

@@ -35,7 +35,8 @@ static float made[4] = {0.5f, 0.21f, 0.5f, 1.0f};
 static int add(const struct tess_metric_1 *m, void *self, struct tess_context *ctx, void *state, int64_t first, int64_t count)
 {
     const int64_t dim[4] = {count, 1, 2, 1};
-    const struct tess_tensor a = tess_tensor_over(pixel + 2 * first, TESS_U8, 4, dim), b = tess_tensor_over(made + 2 * first, TESS_F32, 4, dim);
+    const struct tess_tensor a = tess_tensor_over(pixel + 2 * first, TESS_U8, 4, dim),
+                             b = tess_tensor_over(made + 2 * first, TESS_F32, 4, dim);
     struct tess_metric_rows rows;
     memset(&rows, 0, sizeof rows);
     rows.size = sizeof rows;
