@@ -20,5 +20,5 @@ static int ancestral_draw(void *self, struct tess_context *ctx, const struct tes
 static const struct tess_sampler_1 ops = {.size = sizeof ops, .reads = ancestral_reads, .draw = ancestral_draw};
 
 TESS_PLUGIN("tessera-ancestral", "0.1.0", "MIT", TESS_NEEDS("graph/1", "random/1"),
-            TESS_COMPONENT_DOCUMENTED(NULL, "sampler: ancestral", "ancestral", "sampler/1", "the noise's own steps back: exact", 0, NULL, NULL,
-                                      NULL, &ops));
+            TESS_COMPONENT_DOCUMENTED(NULL, "sampler: ancestral", "ancestral", "sampler/1", "the noise's own steps back: exact", 0, NULL,
+                                      NULL, NULL, &ops));

@@ -136,7 +136,8 @@ static const struct tess_sampler_1 ops = {
 
 static const struct tess_param params[] = {
     {.name = "strategy",
-     .help = "what is masked again; cap: each with eta at most; rescale: eta of the most possible; conf: what was drawn with little confidence",
+     .help =
+         "what is masked again; cap: each with eta at most; rescale: eta of the most possible; conf: what was drawn with little confidence",
      .type = TESS_ENUM,
      .offset = offsetof(struct remdm, strategy),
      .text = "cap|rescale|conf"},

@@ -842,11 +842,32 @@ int main(void)
     TCase *t = tcase_create("base");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
-    const TTest *const tests[] = {philox_known_answers, purpose_is_fnv1a, random_in_pieces, random_moments, random_below_is_uniform,
-                                  permute_is_a_bijection, permutations_are_uniform, digest_of_texts_and_files,
-                                  messages, long_messages_are_cut, names_become_texts, exit_codes, nearest_names, attrs,
-                                  attrs_without_memory, memory, lists_grow,
-                                  workers_run_each_once, tensors, images, json_values, log_lines, progress_lines, durations, signals, traces};
+    const TTest *const tests[] = {philox_known_answers,
+                                  purpose_is_fnv1a,
+                                  random_in_pieces,
+                                  random_moments,
+                                  random_below_is_uniform,
+                                  permute_is_a_bijection,
+                                  permutations_are_uniform,
+                                  digest_of_texts_and_files,
+                                  messages,
+                                  long_messages_are_cut,
+                                  names_become_texts,
+                                  exit_codes,
+                                  nearest_names,
+                                  attrs,
+                                  attrs_without_memory,
+                                  memory,
+                                  lists_grow,
+                                  workers_run_each_once,
+                                  tensors,
+                                  images,
+                                  json_values,
+                                  log_lines,
+                                  progress_lines,
+                                  durations,
+                                  signals,
+                                  traces};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(t, tests[i]);
     tcase_add_loop_test(t, sha256_known_answers, 0, 2); /* in C, and by the processor's instructions */

@@ -205,7 +205,8 @@ START_TEST(manual_is_roff)
     ck_assert_ptr_nonnull(f);
     fputs(manual, f);
     ck_assert_int_eq(fclose(f), 0);
-    ck_assert_int_eq(system("groff -ww -man -Tascii tessera.1 > page 2> said && test ! -s said && grep -q 'images to arrays of codes' page"), 0);
+    ck_assert_int_eq(
+        system("groff -ww -man -Tascii tessera.1 > page 2> said && test ! -s said && grep -q 'images to arrays of codes' page"), 0);
 }
 END_TEST
 

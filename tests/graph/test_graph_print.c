@@ -84,7 +84,8 @@ START_TEST(every_buffer_has_its_place)
         snprintf(wanted, sizeof wanted, "%6lld  %12lld  %12lld  %6lld .. %-6lld ", (long long)i, (long long)k->offset, (long long)k->bytes,
                  (long long)k->from, (long long)k->to);
         const char *line = strstr(plan, wanted);
-        ck_assert_msg(line && line[strlen(wanted)] != '\n', "no buffer %s with a name in\n%s", wanted, plan); /* each is known for something */
+        ck_assert_msg(line && line[strlen(wanted)] != '\n', "no buffer %s with a name in\n%s", wanted,
+                      plan); /* each is known for something */
     }
     ck_assert_ptr_nonnull(strstr(plan, "value of %3 swish"));
     ck_assert_ptr_nonnull(strstr(plan, "gradient of %2 loss"));

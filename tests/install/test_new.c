@@ -132,7 +132,8 @@ START_TEST(meson_builds_and_tests_it)
         return;
     }
     install_shell("tessera new encoder one && cd one && export CCACHE_DISABLE=1 && meson setup build --werror && meson test -C build");
-    install_shell("tessera new encoder two --cxx && cd two && export CCACHE_DISABLE=1 && meson setup build --werror && meson test -C build");
+    install_shell(
+        "tessera new encoder two --cxx && cd two && export CCACHE_DISABLE=1 && meson setup build --werror && meson test -C build");
 }
 END_TEST
 

@@ -241,7 +241,8 @@ static void blamed(int status, const char *who, const char *words)
 static void missing(int status, const char *function)
 {
     ck_assert_int_eq(status, TESS_E_PLUGIN);
-    ck_assert_msg(strstr(tess_message(ctx), "noise `wrong` (plugin tests-wrong): wanted the function") && strstr(tess_message(ctx), function),
+    ck_assert_msg(strstr(tess_message(ctx), "noise `wrong` (plugin tests-wrong): wanted the function") &&
+                      strstr(tess_message(ctx), function),
                   "%s", tess_message(ctx));
     tess_forget(ctx);
 }

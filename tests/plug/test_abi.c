@@ -374,8 +374,9 @@ static int has_no_size(const char *owner)
     static const char *const never_grow[] = {"tess_list",       "tess_list_f64", "tess_list_str", "tess_list_component",
                                              "tess_tensor",     "tess_digest",   "tess_stream",   "tess_port"};
     /* To get one before the first release: of kinds that are still being made. */
-    static const char *const awaited[] = {"tess_quantized",     "tess_tokenizer", "tess_prior",      "tess_code_health",  "tess_noise_loss",
-                                          "tess_kmeans_report", "tess_entry",     "tess_import_use", "tess_export_weight", "tess_training_params"};
+    static const char *const awaited[] = {"tess_quantized",     "tess_tokenizer",      "tess_prior", "tess_code_health",
+                                          "tess_noise_loss",    "tess_kmeans_report",  "tess_entry", "tess_import_use",
+                                          "tess_export_weight", "tess_training_params"};
     for (size_t i = 0; i < COUNT(rows_of_tables); i++)
         if (strcmp(owner, rows_of_tables[i]) == 0)
             return 1;

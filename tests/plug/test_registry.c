@@ -296,7 +296,8 @@ START_TEST(every_kind_has_its_functions)
                 if (f != missing)
                     memset(table.bytes + f->offset, 0x55, sizeof(void *));
             table.size = sizeof table;
-            snprintf(wanted, sizeof wanted, "component `k`: wanted the function `%s`, which every %s has, found NULL", missing->name, kind->id);
+            snprintf(wanted, sizeof wanted, "component `k`: wanted the function `%s`, which every %s has, found NULL", missing->name,
+                     kind->id);
             ck_assert_str_eq(check_component(k), missing->optional ? "" : wanted);
         }
         table.size = (uint32_t)kind->bytes - 1;
@@ -344,7 +345,8 @@ START_TEST(what_a_component_says_of_itself)
 {
     static const struct tess_param none[] = {{.name = NULL}};
     static const char *const settings[] = {"X", NULL};
-    const struct tess_component first = {.name = "k", .kind = "encoder/1", .summary = "for tests", .params = none, .param_stride = sizeof(struct tess_param), .ops = &ops};
+    const struct tess_component first = {
+        .name = "k", .kind = "encoder/1", .summary = "for tests", .params = none, .param_stride = sizeof(struct tess_param), .ops = &ops};
     static const struct {
         const char *wanted;
         struct tess_component k;
@@ -358,9 +360,9 @@ START_TEST(what_a_component_says_of_itself)
          {.name = "k", .kind = "encoder/1", .summary = "", .self_size = SIZE_MAX, .ops = &ops}},
         {"4096 at most, found rows of 4104",
          {.name = "k", .kind = "encoder/1", .summary = "", .params = none, .param_stride = 4104, .ops = &ops}},
-        {"wanted the name of a file of libraries/ as module", {.name = "k", .kind = "encoder/1", .summary = "", .module = "../x", .ops = &ops}},
-        {"wanted settings like \"NAME=VALUE\"",
-         {.name = "k", .kind = "encoder/1", .summary = "", .settings = settings, .ops = &ops}},
+        {"wanted the name of a file of libraries/ as module",
+         {.name = "k", .kind = "encoder/1", .summary = "", .module = "../x", .ops = &ops}},
+        {"wanted settings like \"NAME=VALUE\"", {.name = "k", .kind = "encoder/1", .summary = "", .settings = settings, .ops = &ops}},
     };
     ck_assert_str_eq(check_component(first), "");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

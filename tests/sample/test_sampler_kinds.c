@@ -318,12 +318,13 @@ static void sample(struct model *m, const struct plan *p, int32_t *x)
 
 static const struct {
     const char *noise, *denoiser, *sampler;
-} kinds[] = {{"{use: absorbing, steps: 7}", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "ancestral"},
-             {"{use: absorbing, steps: 7}", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "maskgit"},
-             {"{use: absorbing, steps: 7}", "{use: unet, channels: 16, channel_mult: [1], groups: 4, heads: 2, head_dim: 8}", "maskgit"},
-             {"{use: absorbing, steps: 7}", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "{use: remdm, strategy: conf, eta: 1}"},
-             {"{use: uniform, steps: 7}", "{use: unet, channels: 16, channel_mult: [1], groups: 4, heads: 2, head_dim: 8}", "ancestral"},
-             {"{use: uniform, steps: 7}", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "ancestral"}};
+} kinds[] = {
+    {"{use: absorbing, steps: 7}", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "ancestral"},
+    {"{use: absorbing, steps: 7}", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "maskgit"},
+    {"{use: absorbing, steps: 7}", "{use: unet, channels: 16, channel_mult: [1], groups: 4, heads: 2, head_dim: 8}", "maskgit"},
+    {"{use: absorbing, steps: 7}", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "{use: remdm, strategy: conf, eta: 1}"},
+    {"{use: uniform, steps: 7}", "{use: unet, channels: 16, channel_mult: [1], groups: 4, heads: 2, head_dim: 8}", "ancestral"},
+    {"{use: uniform, steps: 7}", "{use: transformer, embed_dim: 32, layers: 2, heads: 2}", "ancestral"}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 /* Guidance too small to be seen goes the long way, and gives what the labels alone give; more of it gives something else, as labels do. */

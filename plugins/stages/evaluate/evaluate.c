@@ -267,7 +267,8 @@ static int put_likelihood(struct tess_context *ctx, const struct work *k, const 
 
 static int open_listed(struct tess_context *ctx, struct work *k)
 {
-    struct evaluate_inputs in = {.samples_file = tess_stage_input(k->run, "samples"), .features_file = tess_stage_input(k->run, "features")};
+    struct evaluate_inputs in = {.samples_file = tess_stage_input(k->run, "samples"),
+                                 .features_file = tess_stage_input(k->run, "features")};
     in.samples = in.samples_file ? tess_artefact_attrs(in.samples_file) : NULL;
     in.features = in.features_file ? tess_artefact_attrs(in.features_file) : NULL;
     return evaluate_open_metrics(ctx, k, &in);

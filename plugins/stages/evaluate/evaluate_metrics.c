@@ -23,9 +23,10 @@ static int evaluate_metrics_fit(struct tess_context *ctx, const struct evaluate_
                 return ctx->fail(ctx, TESS_E_USAGE, "metrics: `%s` is listed twice, and its results would have one name; give each a stage",
                                  tess_instance_name(p->metrics.item[i]));
     if (sets && !in->samples)
-        return ctx->fail(ctx, TESS_E_USAGE,
-                         "metrics: a metric of sets judges samples against the images, and there are none; give `samples`, a stage that drew "
-                         "some with its `model`");
+        return ctx->fail(
+            ctx, TESS_E_USAGE,
+            "metrics: a metric of sets judges samples against the images, and there are none; give `samples`, a stage that drew "
+            "some with its `model`");
     if (!sets && in->samples)
         return ctx->fail(ctx, TESS_E_USAGE,
                          "samples are given and no metric that judges them; list some, `metrics: [frechet, precision-recall]`, or take "
@@ -66,8 +67,8 @@ static int evaluate_metrics_open_samples(struct tess_context *ctx, struct evalua
 }
 
 static int evaluate_metrics_open_sets(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_metrics_params *p,
-                                      const struct evaluate_inputs *in, struct tess_metric_shape *shape, const int64_t size[3], uint64_t seed,
-                                      int64_t batch)
+                                      const struct evaluate_inputs *in, struct tess_metric_shape *shape, const int64_t size[3],
+                                      uint64_t seed, int64_t batch)
 {
     TESS_TRY(evaluate_metrics_open_samples(ctx, m, in, size));
     TESS_TRY(perceptual_choose(ctx, &m->vectors.network, p->features, "features", in->features, in->features_file));
@@ -81,8 +82,7 @@ static int evaluate_metrics_open_sets(struct tess_context *ctx, struct evaluate_
 int evaluate_metrics_open(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_metrics_params *p,
                           const struct evaluate_inputs *in, int64_t images, const int64_t size[3], uint64_t seed, int64_t batch)
 {
-    struct tess_metric_shape shape = {
-        .size = sizeof shape, .rows = {images, 0}, .height = size[0], .width = size[1], .channels = size[2]};
+    struct tess_metric_shape shape = {.size = sizeof shape, .rows = {images, 0}, .height = size[0], .width = size[1], .channels = size[2]};
     TESS_TRY(evaluate_metrics_fit(ctx, p, in));
     TESS_TRY(measure_open(ctx, &m->pairs, p->metrics.item, p->metrics.count, TESS_METRIC_PAIRS, &shape));
     return in->samples ? evaluate_metrics_open_sets(ctx, m, p, in, &shape, size, seed, batch) : TESS_OK;
@@ -134,8 +134,8 @@ int evaluate_metrics_describe(struct tess_context *ctx, const struct evaluate_me
 }
 
 /* One set in blocks, as vectors. */
-static int feed_set(struct tess_context *ctx, struct evaluate_metrics *m, struct tess_stage_run *run, int32_t set, const struct image_list *l,
-                    float *vector)
+static int feed_set(struct tess_context *ctx, struct evaluate_metrics *m, struct tess_stage_run *run, int32_t set,
+                    const struct image_list *l, float *vector)
 {
     for (int64_t i = 0; i < l->count; i += TESS_METRIC_BLOCK) {
         int64_t n = l->count - i < TESS_METRIC_BLOCK ? l->count - i : TESS_METRIC_BLOCK;
@@ -147,8 +147,8 @@ static int feed_set(struct tess_context *ctx, struct evaluate_metrics *m, struct
     return TESS_OK;
 }
 
-int evaluate_metrics_finish(struct tess_context *ctx, struct evaluate_metrics *m, struct tess_stage_run *run, const struct stage_images *images,
-                            int64_t first, int64_t count)
+int evaluate_metrics_finish(struct tess_context *ctx, struct evaluate_metrics *m, struct tess_stage_run *run,
+                            const struct stage_images *images, int64_t first, int64_t count)
 {
     const struct image_list real = {.images = images, .first = first, .of = count, .count = count};
     const struct image_list drawn = {.images = &m->samples, .of = m->drawn, .count = m->drawn};

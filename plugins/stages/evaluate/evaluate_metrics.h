@@ -19,7 +19,9 @@ struct evaluate_metrics_params {
 
 #define EVALUATE_METRICS_PORTS                                                                                                             \
     {.name = "samples", .kind = "samples", .optional = 1, .help = "what a prior drew, with its images: for `metrics` of sets"},            \
-        {.name = "features", .kind = "features", .optional = 1, .help = "a network trained here, in place of the parameter `features`"}
+    {                                                                                                                                      \
+        .name = "features", .kind = "features", .optional = 1, .help = "a network trained here, in place of the parameter `features`"      \
+    }
 
 struct evaluate_metrics {
     struct measure pairs, sets;
@@ -34,17 +36,18 @@ struct evaluate_inputs {
     const struct tess_artefact *samples_file, *features_file;
 };
 
-/* For `images` images of `size` H, W, C. Start from zeroed memory; close in any case. TESS_E_USAGE where metrics of sets have no samples, or
- * samples no metrics of sets. */
+/* For `images` images of `size` H, W, C. Start from zeroed memory; close in any case. TESS_E_USAGE where metrics of sets have no samples,
+ * or samples no metrics of sets. */
 int evaluate_metrics_open(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_metrics_params *p,
-                          const struct evaluate_inputs *in, int64_t images, const int64_t size[3], uint64_t seed, int64_t batch) TESS_CHECKED;
+                          const struct evaluate_inputs *in, int64_t images, const int64_t size[3], uint64_t seed,
+                          int64_t batch) TESS_CHECKED;
 void evaluate_metrics_close(struct evaluate_metrics *m);
 /* What is added to a plan's cost. */
 int evaluate_metrics_cost(struct tess_context *ctx, const struct evaluate_metrics *m, int64_t images, struct tess_cost *cost) TESS_CHECKED;
 /* What judges, by name and parameters, and what it judged by: for the result's attributes. */
 int evaluate_metrics_describe(struct tess_context *ctx, const struct evaluate_metrics *m, struct tess_attrs *f) TESS_CHECKED;
 /* After all pairs were fed to m->pairs: its results; then the sets, `count` images from `first` on and all samples, and theirs. */
-int evaluate_metrics_finish(struct tess_context *ctx, struct evaluate_metrics *m, struct tess_stage_run *run, const struct stage_images *images,
-                            int64_t first, int64_t count) TESS_CHECKED;
+int evaluate_metrics_finish(struct tess_context *ctx, struct evaluate_metrics *m, struct tess_stage_run *run,
+                            const struct stage_images *images, int64_t first, int64_t count) TESS_CHECKED;
 
 #endif
