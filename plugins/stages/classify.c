@@ -1,5 +1,5 @@
-/* stage/1 `classify`: how many labelled images a classifier takes for what their labels say (docs/models.md, "Conditions"): whether samples
- * of a class are of that class. Images without a label, samples of none among them, are left out.
+/* stage/1 `classify`: accuracy of a classifier on labelled images (docs/models.md, "Conditions"): whether samples of a class are of that
+ * class. Images without a label, samples of none among them, are left out.
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/infer/classifier.h"
@@ -16,12 +16,12 @@ struct work {
     struct tess_stage_run *run;
     struct classifier classifier;
     struct stage_images images;
-    struct tess_tensor labels, batch, out; /* i32 of all images; images and scores of a batch */
+    struct tess_tensor labels, batch, out; /* labels: i32, of all images; batch and out: images and scores of a batch */
     int64_t first, count, image[3];
     int64_t *seen, *right; /* (classes) */
 };
 
-/* Height, width, channels of images, or of the images of samples. */
+/* Height, width and channels of the images of an artefact, or of the images of samples. */
 static int image_size(struct tess_context *ctx, const struct tess_attrs *f, int64_t size[3])
 {
     if (tess_attrs_i64_or(f, "codebook_size", 0)) {
@@ -99,7 +99,7 @@ static int classify_batch(struct tess_context *ctx, struct work *k, int64_t at, 
     return TESS_OK;
 }
 
-/* The share of all, and that of the class with the lowest. */
+/* Writes the accuracy over all images, and that of the class with the lowest. */
 static int classify_put(struct tess_context *ctx, const struct work *k, struct tess_artefact *a)
 {
     int64_t seen = 0, right = 0, worst = -1;
@@ -156,7 +156,7 @@ static int classify_run(void *self, struct tess_context *ctx, struct tess_stage_
     return status;
 }
 
-/* Nothing is drawn. */
+/* Dependencies of the result: the numeric mode, no seed, as nothing is drawn. */
 static uint64_t classify_depends(void *self)
 {
     (void)self;

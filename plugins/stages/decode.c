@@ -10,7 +10,7 @@ struct stage {
 struct work {
     const struct stage *s;
     struct stage_codec codec;
-    struct tess_tensor codes, images; /* one batch of each */
+    struct tess_tensor codes, images; /* codes and images of a batch */
     struct tess_tensor shown;
 };
 
@@ -99,7 +99,7 @@ static const struct tess_port ports[] = {{.name = "codes", .kind = "codes|sample
                                          {.name = "model", .kind = "autoencoder", .help = "the tokenizer they were made with"},
                                          {.name = NULL}};
 
-/* Nothing is drawn. */
+/* Dependencies of the result: the numeric mode, no seed, as nothing is drawn. */
 static uint64_t decode_depends(void *self)
 {
     (void)self;

@@ -16,7 +16,7 @@ struct stage {
 enum { FLIP_NONE, FLIP_BOTH };
 enum { CODEBOOK_MAX = 1 << 20 };
 
-/* Rows of the archive: training images, with flips the same turned over (24.5), then those kept for validation. */
+/* Layout of the archive's rows: training images, with flips the same mirrored (24.5), then those kept for validation. */
 struct rows {
     int64_t train, flipped, count;
 };
@@ -27,7 +27,7 @@ struct work {
     struct code_maps maps;
     struct stage_graph encode, codebook;
     struct stage_images images;
-    struct tess_tensor batch, codes, error; /* bytes of a batch; all codes (i32) and errors */
+    struct tess_tensor batch, codes, error; /* images of a batch; codes (i32) and errors of all rows */
     struct rows rows;
     int64_t done;
 };
@@ -49,19 +49,19 @@ static int is_flipped(const struct rows *r, int64_t row)
     return row >= r->train && row < r->train + r->flipped;
 }
 
-/* The image that a row is of. */
+/* Number of the image that a row holds the codes of. */
 static int64_t image_of(const struct rows *r, int64_t row)
 {
     return row < r->train ? row : row - r->flipped;
 }
 
-/* A codebook goes with the codes where one code stands for one vector, and it is no larger than what anybody looks at. */
+/* 1 where the archive includes the codebook: one code stands for one vector, and the codebook is small enough to be looked at. */
 static int shows_codebook(const struct tess_tokenizer *t)
 {
     return t->depth == 1 && t->codebook_size <= CODEBOOK_MAX;
 }
 
-/* The codebook as the quantizer looks it up: codes 0 .. K - 1 in microbatches of rows. */
+/* Records the lookup of the whole codebook: codes 0 .. K - 1 in microbatches of rows. */
 static int record_codebook(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g)
 {
     struct tess_node *codes = tess_input(g, "codes", TESS_I32, 3, (const int64_t[]){tess_graph_microbatch(g), 1, 1}), *rows = NULL;
@@ -194,7 +194,7 @@ static int put_codebook(struct tess_context *ctx, const struct work *k, struct t
     return status;
 }
 
-/* Labels and names of each row's image; and which rows are turned over. */
+/* Copies labels and names of each row's image, and marks the mirrored rows. */
 static int carry_over(struct tess_context *ctx, const struct rows *r, const struct tess_artefact *images, struct tess_artefact *a)
 {
     struct tess_dataset how = {.size = sizeof how, .bits = 1, .compress = 1, .labels = "image"};
@@ -289,7 +289,7 @@ static const struct tess_port ports[] = {{.name = "images", .kind = "images", .h
                                          {.name = "model", .kind = "autoencoder", .help = "the tokenizer"},
                                          {.name = NULL}};
 
-/* Nothing is drawn. */
+/* Dependencies of the result: the numeric mode, no seed, as nothing is drawn. */
 static uint64_t encode_depends(void *self)
 {
     (void)self;

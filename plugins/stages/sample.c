@@ -14,7 +14,7 @@ struct stage {
     int32_t every_step;
 };
 
-/* Made from attributes alone, for a plan and for a run. */
+/* Models opened from attributes alone, for a plan and for a run. */
 struct models {
     struct sampling_prior p;
     struct stage_codec codec;
@@ -40,7 +40,7 @@ static int choose_steps(struct tess_context *ctx, const struct stage *s, struct 
                    (long long)s->steps, (long long)all);
 }
 
-/* `each` of a class, or so many in all. */
+/* Number of samples: `each` of every class, or `count` in all. */
 static int choose_count(struct tess_context *ctx, const struct stage *s, struct models *m)
 {
     int64_t classes = s->choice.labels.count ? s->choice.labels.count : m->p.prior.classes;
@@ -90,7 +90,7 @@ static void sample_close_models(struct models *m)
     stage_codec_close(&m->codec);
 }
 
-/* Work as if every step called the denoiser and picked where it can. */
+/* Cost as if every step called the denoiser and picked where it can. */
 static int sample_cost_of(struct tess_context *ctx, const struct models *m, struct tess_cost *cost)
 {
     TESS_TRY(sampling_cost(ctx, &m->p, (double)m->count * (double)m->steps, cost));

@@ -18,7 +18,7 @@ enum { ORDER_RASTER, ORDER_RANDOM };
 /* Limits of the picture, and of the codes of a canvas. */
 enum { SHOWN = 16, SIDE_MAX = 1 << 14 };
 
-struct models { /* made from attributes alone, for a plan and for a run */
+struct models { /* models opened from attributes alone, for a plan and for a run */
     struct sampling_prior p;
     struct stage_codec codec; /* its tokenizer is as large as the canvas; only its decoder is recorded */
     struct canvas_options canvas;
@@ -77,7 +77,7 @@ static int sample_canvas_check_sizes(struct tess_context *ctx, const struct stag
     return TESS_OK;
 }
 
-/* One image a microbatch: large ones need memory for one image a worker, not for eight. */
+/* Opens the decoder with one image a microbatch: large images need memory for one image a worker, not for eight. */
 static int sample_canvas_open_decoder(struct tess_context *ctx, const struct stage *s, uint64_t seed, const struct tess_attrs *model,
                                       struct models *m)
 {

@@ -13,7 +13,7 @@ struct stage {
     struct tess_instance *encoder, *decoder, *quantizer;
 };
 
-/* One run, or its plan: the parts, which are the stage's own or else those of the model it starts from. */
+/* State of a run or its plan. The parts are the stage's own, or else those of the model it starts from. */
 struct work {
     const struct stage *s;
     struct autoencoding k;
@@ -54,7 +54,7 @@ static int train_autoencoder_open_parts(struct tess_context *ctx, struct work *w
     return tess_instance_learns(ctx, w->k.decoder, "decoder", "model");
 }
 
-/* The model has the weights of what is to be trained. */
+/* Checks that the model has the weights of what is to be trained. */
 static int check_model(struct tess_context *ctx, struct work *w, const struct tess_tensor *latent)
 {
     const struct tess_code_layout *codes = &w->k.layout;
@@ -118,7 +118,7 @@ struct picture {
     struct tess_tensor images, codes, bytes;
 };
 
-/* Images nobody trained on where there are some, and what becomes of them. */
+/* Draws the picture: images nobody trained on, where there are some, and their reconstructions. */
 static int train_autoencoder_draw(struct tess_context *ctx, struct tess_artefact *a, const struct autoencoding *k, struct picture *p)
 {
     int64_t total = k->images.shape.dim[0], n = total < PICTURE_IMAGES ? total : PICTURE_IMAGES;

@@ -22,7 +22,7 @@ struct work {
     struct tess_graph *graph;
     struct stage_graph scores;
     struct stage_images images;
-    struct tess_tensor labels;     /* i32, of all images */
+    struct tess_tensor labels;     /* i32, labels of all images */
     struct tess_tensor batch, out; /* images and their scores, of a batch */
     int64_t train_count, classes, image[3];
     uint64_t seed;
@@ -128,7 +128,7 @@ static int train_features_fill(void *user, struct tess_context *ctx, int64_t ste
     return TESS_OK;
 }
 
-/* How many of the scores (n, classes) are highest at their image's class. */
+/* Number of images whose class has the highest of its scores (n, classes). */
 static int64_t train_features_right(const struct work *k, int64_t first, int64_t n)
 {
     const float *score = k->out.data;
@@ -138,7 +138,7 @@ static int64_t train_features_right(const struct work *k, int64_t first, int64_t
     return hits;
 }
 
-/* The share of images nobody trained on (all, where there are none) whose class is told: whether the network has learnt anything. */
+/* Accuracy on images nobody trained on (all, where there are none): whether the network has learnt anything. */
 static int train_features_measure(struct tess_context *ctx, struct work *k, const struct tess_attrs *images, double *share)
 {
     int64_t first, held, hits = 0, max = k->s->evaluate_batch;
@@ -158,7 +158,7 @@ static int train_features_measure(struct tess_context *ctx, struct work *k, cons
     return TESS_OK;
 }
 
-/* The network, and the layer that was over it where it is to be kept. */
+/* Writes the network's weights, and the linear layer's where it is to be kept. */
 static int put_network(struct tess_context *ctx, const struct work *k, struct tess_artefact *a)
 {
     for (int64_t i = 0; i < tess_weights_count(k->weights); i++) {

@@ -17,11 +17,11 @@ struct stage {
 
 struct work {
     const struct stage *s;
-    struct stage_codec given; /* the model as it is; only its list of weights is wanted */
+    struct stage_codec given; /* the given model, opened for its list of weights alone */
     struct tess_weights *weights;
     struct tess_graph *graph;
     struct stage_images images;
-    struct stage_codec shown; /* the model as it becomes */
+    struct stage_codec shown;                            /* the model with its new head, for the picture */
     struct tess_tensor sheet[3], codes, real, log_sigma; /* parts of the picture; sheet: originals, what comes back, deviations */
     int64_t train_count;
     uint64_t seed;
@@ -90,7 +90,7 @@ static void train_likelihood_close_work(struct work *k)
     tess_free(k->log_sigma.data);
 }
 
-/* Those of the given model, and that it has the head. */
+/* Attributes of the result: those of the given model, and that it has the head. */
 static int train_likelihood_describe(struct tess_context *ctx, const struct tess_tokenizer *t, const struct tess_attrs *from,
                                      struct tess_attrs *to)
 {
@@ -138,7 +138,7 @@ static int train_likelihood_fill(void *user, struct tess_context *ctx, int64_t s
     return TESS_OK;
 }
 
-/* A head that the model has already continues where it was. */
+/* Reads the weights of the given model, with its head where it has one already, whose training then continues. */
 static int train_likelihood_read_model(struct tess_context *ctx, const struct work *k, const struct tess_artefact *model)
 {
     int whole = tess_tokenizer_has_likelihood(tess_artefact_attrs(model));
@@ -149,7 +149,7 @@ static int train_likelihood_read_model(struct tess_context *ctx, const struct wo
     return TESS_OK;
 }
 
-/* Weights of the model that are not used here, state of a quantizer or a critic, come along. */
+/* Writes the model; weights of it that are not used here, state of a quantizer or a critic, are copied. */
 static int write_model(struct tess_context *ctx, const struct work *k, const struct tess_artefact *model, struct tess_artefact *a)
 {
     static const char folder[] = "weights/";
@@ -168,7 +168,7 @@ static int write_model(struct tess_context *ctx, const struct work *k, const str
     return TESS_OK;
 }
 
-/* A deviation of a quarter of the range, or more, is white. */
+/* Grey value of a deviation: a quarter of the range, or more, is white. */
 static int deviations_to_bytes(struct tess_context *ctx, int64_t n, const float *log_sigma, float *scratch, uint8_t *to)
 {
     for (int64_t i = 0; i < n; i++)

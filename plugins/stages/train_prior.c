@@ -18,19 +18,19 @@ struct stage {
 enum { CONDITION_NONE, CONDITION_LABELS };
 
 struct work {
-    const struct stage *s;     /* with both parts: the prior's it starts from where it has none of its own */
+    const struct stage *s; /* the stage with both parts: the prior's it starts from where it has none of its own */
     struct stage filled;
-    struct tess_prior prior;   /* that training starts from; zeroed without one */
-    struct tess_prior trained; /* the one that is trained, its parts the stage's */
+    struct tess_prior prior;   /* prior that training starts from; zeroed without one */
+    struct tess_prior trained; /* prior that is trained, whose parts are the stage's */
     struct warm_start warm_start;
     struct tess_weights *weights;
     struct tess_graph *graph;
-    struct tess_tensor codes, labels;   /* i32 (N, h, w), all of the archive; i32 (N), where the prior is told them */
+    struct tess_tensor codes, labels;   /* codes: i32 (N, h, w), all of the archive; labels: i32 (N), where the prior is told them */
     int64_t train_count, tokens, times; /* times: T */
     uint64_t seed;
 };
 
-/* Classes of the labels that the archive's codes have; 0 where the prior is not told them. */
+/* Number of classes of the archive's labels; 0 where the prior is not told them. */
 static int count_classes(struct tess_context *ctx, const struct stage *s, const struct tess_attrs *codes, int64_t *classes)
 {
     *classes = s->condition == CONDITION_LABELS ? tess_attrs_i64_or(codes, "classes", 0) : 0;
@@ -41,7 +41,7 @@ static int count_classes(struct tess_context *ctx, const struct stage *s, const 
                      "a class each and encode them, or leave the condition out");
 }
 
-/* The prior of codes with these attributes; the parts stay the stage's. */
+/* Prior of codes with these attributes; the parts stay the stage's. */
 static int prior_of(struct tess_context *ctx, const struct stage *s, const struct tess_attrs *f, struct tess_prior *p)
 {
     *p = (struct tess_prior){.size = sizeof *p, .noise = s->noise, .denoiser = s->denoiser};
@@ -71,7 +71,8 @@ static int train_prior_open_graph(struct tess_context *ctx, struct work *k)
     return tess_graph_seal(ctx, k->graph);
 }
 
-/* The archive's attributes that a prior carries on, and its own parts. The tokenizer's digest is known when the archive is there. */
+/* Attributes of the result: those of the archive that a prior carries on, and the parts. The tokenizer's digest is known when the archive
+ * is there. */
 static int train_prior_describe(struct tess_context *ctx, const struct stage *s, const struct tess_attrs *from, struct tess_attrs *to)
 {
     static const char *const kept[] = {"codebook_size", "height", "width"};
@@ -96,7 +97,7 @@ static int train_prior_describe(struct tess_context *ctx, const struct stage *s,
     return tess_attrs_set_text(ctx, to, "denoiser", tess_instance_config_text(s->denoiser));
 }
 
-/* Both parts, and the prior where training starts from one. */
+/* Opens the prior where training starts from one, and chooses both parts. */
 static int train_prior_open_parts(struct tess_context *ctx, struct work *k, const struct stage *s, const struct tess_attrs *prior,
                                   const char *where)
 {
@@ -117,7 +118,7 @@ static int train_prior_open_parts(struct tess_context *ctx, struct work *k, cons
                    k->filled.noise ? "denoiser" : "noise", k->filled.noise ? "denoiser" : "noise");
 }
 
-/* The prior has the weights of what is to be trained. Maps of another size are a matter of the denoiser's weights. */
+/* Checks that the prior has the weights of what is to be trained. Maps of another size are a matter of the denoiser's weights. */
 static int check_prior(struct tess_context *ctx, struct work *k)
 {
     const struct tess_prior *p = &k->trained;
@@ -177,7 +178,7 @@ static int train_prior_draw_time(const struct work *k, struct tess_context *ctx,
     return TESS_OK;
 }
 
-/* The label of the at-th codes, or the null label, by a draw of its own. */
+/* Label of the codes at `at`, or by a draw of its own the null label. */
 static int32_t train_prior_label(const struct work *k, const struct tess_stream *stream, int64_t at)
 {
     struct tess_stream s = *stream;
@@ -187,8 +188,8 @@ static int32_t train_prior_label(const struct work *k, const struct tess_stream 
     return (double)u < k->s->condition_drop ? (int32_t)k->trained.classes : ((const int32_t *)k->labels.data)[at];
 }
 
-/* x0 and xt (rows, L), t (rows) and, where there are labels, label (rows): t in 1 .. T, uniform unless the noise chooses, and x_t drawn
- * from the noise; keyed by step and place in the batch. */
+/* Fills a microbatch: x0 and xt (rows, L), t (rows) and, where there are labels, label (rows): t in 1 .. T, uniform unless the noise
+ * chooses, and x_t drawn from the noise; keyed by step and place in the batch. */
 static int train_prior_fill(void *user, struct tess_context *ctx, int64_t step, int64_t first, int64_t rows, struct tess_tensor *in)
 {
     const struct work *k = user;
@@ -210,7 +211,7 @@ static int train_prior_fill(void *user, struct tess_context *ctx, int64_t step, 
     return TESS_OK;
 }
 
-/* Inputs are x0, xt, t and perhaps label; the one output is the bound. */
+/* Gives the noise each step's times and bounds: inputs are x0, xt, t and perhaps label, the one output is the bound. */
 static int train_prior_after(void *user, struct tess_context *ctx, int64_t step, const struct tess_batch *b)
 {
     const struct work *k = user;
@@ -220,7 +221,8 @@ static int train_prior_after(void *user, struct tess_context *ctx, int64_t step,
     return tess_prior_observe(ctx, &k->trained, k->weights, &seen);
 }
 
-/* Codes of another tokenizer of as many codes are allowed: the numbers mean other things, and what was learnt of them may be of use. */
+/* Reads the prior that training starts from. Codes of another tokenizer of as many codes are allowed: the numbers mean other things, and
+ * what was learnt of them may be of use. */
 static int read_prior(struct tess_context *ctx, struct tess_stage_run *r, struct work *k, const struct tess_artefact *codes,
                       const struct tess_artefact *prior)
 {
@@ -238,7 +240,7 @@ static int read_prior(struct tess_context *ctx, struct tess_stage_run *r, struct
     return TESS_OK;
 }
 
-/* Codes, and labels where they are told. */
+/* Reads the archive's codes, and labels where the prior is told them. */
 static int read_codes(struct tess_context *ctx, struct work *k, const struct tess_artefact *codes)
 {
     const struct tess_prior *p = &k->trained;

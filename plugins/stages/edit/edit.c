@@ -19,15 +19,15 @@ struct stage {
 
 enum { SPLIT_HELD_OUT, SPLIT_ALL };
 
-/* Draws are keyed by image and variant in 32 bits together. */
+/* Limits of image and variant, which together key the draws in 32 bits. */
 enum { VARIANTS_MAX = 1 << 10, IMAGES_MAX = 1 << 22 };
 
-struct models { /* made from attributes alone, for a plan and for a run */
+struct models { /* models opened from attributes alone, for a plan and for a run */
     struct sampling_prior p;
     struct stage_codec codec;
-    int64_t first, images, count;  /* first: of the images that are edited; count: images x variants */
-    int64_t cells, tokens;         /* positions of a map, and codes: `depth` for each cell */
-    int64_t steps;                 /* 0: as many as tokens are drawn anew, for each image */
+    int64_t first, images, count; /* first: number of the first image that is edited; count: images x variants */
+    int64_t cells, tokens;        /* cells: positions of a map; tokens: codes of a map, `depth` for each cell */
+    int64_t steps;                /* 0: as many steps as tokens are drawn anew, for each image */
 };
 
 struct work {
@@ -38,10 +38,10 @@ struct work {
     struct region_rule rule;
     struct tess_sampler *sampler;
     uint64_t seed;
-    struct tess_tensor cells, codes;               /* one map an image (images, h, w): u8, 1 where drawn anew; i32, as encoded */
-    struct tess_tensor known, given, each, number; /* one row a sequence, as the sampler wants them */
-    struct tess_tensor labels, own;                /* one a sequence; those of all images, where they are asked for their own */
-    struct tess_tensor batch, mask;                /* batch: images; mask: one */
+    struct tess_tensor cells, codes;               /* (images, h, w): u8, 1 where drawn anew; i32, the codes as encoded */
+    struct tess_tensor known, given, each, number; /* rows of all sequences, as the sampler wants them */
+    struct tess_tensor labels, own;                /* labels of all sequences; own: labels of all images, where these are asked for */
+    struct tess_tensor batch, mask;                /* batch: images; mask: one mask */
     struct edit_results results;
 };
 
@@ -83,7 +83,7 @@ static int count_images(struct tess_context *ctx, const struct stage *s, const s
     return TESS_OK;
 }
 
-/* Images whose labels are not said have their own. */
+/* Checks that images have labels of the prior's classes where none are given by the parameter `labels`. */
 static int edit_check_labels(struct tess_context *ctx, const struct stage *s, const struct tess_prior *p, const struct tess_attrs *images)
 {
     int64_t classes = tess_attrs_i64_or(images, "classes", 0);
@@ -96,7 +96,8 @@ static int edit_check_labels(struct tess_context *ctx, const struct stage *s, co
         (long long)p->classes, (long long)classes);
 }
 
-/* The graph of picked tokens is made for one token a step where that is the rule, else for steps that draw the whole map. */
+/* Opens the models. The graph of picked tokens is made for one token a step where that is the rule, else for steps that draw the whole
+ * map. */
 static int edit_open_models(struct tess_context *ctx, const struct stage *s, uint64_t seed, const struct tess_attrs *images,
                        const struct tess_attrs *model, const struct tess_attrs *prior, const char *where, struct models *m)
 {
@@ -159,7 +160,7 @@ static int edit_plan(void *self, struct tess_context *ctx, struct tess_stage_pla
     return status;
 }
 
-/* ---- what is known ---- */
+/* ---- codes and cells of the images ---- */
 
 static uint8_t *cells_of(const struct work *k, int64_t i)
 {
@@ -231,7 +232,7 @@ static int edit_encode(struct tess_context *ctx, struct work *k)
     return TESS_OK;
 }
 
-/* The same for each of an image's variants, but for the number. */
+/* Fills known tokens, their values and the number of each sequence: variants of an image differ in the number alone. */
 static int tell_variants(struct tess_context *ctx, struct work *k)
 {
     struct models *m = &k->m;
@@ -251,7 +252,7 @@ static int tell_variants(struct tess_context *ctx, struct work *k)
 
 /* ---- sampling ---- */
 
-/* Of variant v of image i: the list's v-th in turn, or the image's own. */
+/* Labels of the sequences: for variant v of image i the list's v-th in turn, or the image's own. */
 static int edit_label(struct tess_context *ctx, struct work *k)
 {
     const struct tess_artefact *images = tess_stage_input(k->run, "images");
@@ -293,7 +294,7 @@ static int edit_sample(struct tess_context *ctx, struct work *k)
     return sampling_finish(ctx, k->run, &m->p, k->sampler, k->each.data, 0);
 }
 
-/* ---- what comes of it ---- */
+/* ---- results ---- */
 
 static int edit_put_images(struct tess_context *ctx, struct work *k, struct tess_artefact *a)
 {

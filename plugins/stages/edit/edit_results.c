@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Limits of the picture. */
+/* Limits of the picture, in images. */
 enum { SHOWN_IMAGES = 16, SHOWN_VARIANTS = 8 };
 
 static int64_t edit_results_across(const struct edit_results *r)
@@ -42,7 +42,7 @@ static int put_back(struct tess_context *ctx, struct edit_results *r, int64_t i,
     return TESS_OK;
 }
 
-/* Stripes of two greys over the cells that were drawn anew. */
+/* Draws stripes of two greys over the cells that were drawn anew. */
 static void show_region(const struct edit_results *r, int64_t i, uint8_t *image)
 {
     int64_t height = r->images->shape.dim[1], width = r->images->shape.dim[2], channels = r->images->shape.dim[3];

@@ -34,7 +34,7 @@ struct work {
     struct tess_tensor originals, made; /* images of the picture */
     int64_t first, count;
     uint64_t seed;
-    double nats; /* (23.2) of all images */
+    double nats; /* negative log-likelihood (23.2) of all images */
 };
 
 static int evaluate_open_graphs(struct tess_context *ctx, struct work *k, const struct tess_attrs *images, const struct tess_attrs *model,
@@ -58,7 +58,7 @@ static int evaluate_open_graphs(struct tess_context *ctx, struct work *k, const 
     return tess_graph_seal(ctx, k->loss.graph);
 }
 
-/* Metrics of the pipeline's list, once the graphs are open. */
+/* Opens the metrics of the pipeline's list, once the graphs are open. */
 static int evaluate_open_metrics(struct tess_context *ctx, struct work *k, const struct evaluate_inputs *in)
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;
@@ -74,13 +74,13 @@ static void close_graphs(struct work *k)
     tess_prior_close(&k->prior);
 }
 
-/* Times at which a sequence is corrupted. */
+/* Number of times at which a sequence is corrupted. */
 static int64_t draws_of(const struct work *k)
 {
     return tess_prior_causal(&k->prior) ? 1 : k->s->draws;
 }
 
-/* Beside the codec: images, a batch there and back, all codes, the picture; the prior's weights and its batch. */
+/* Memory beside the codec: images, a batch there and back, all codes, the picture; the prior's weights and its batch. */
 static int64_t evaluate_buffers(const struct work *k, const struct tess_attrs *images, int prior)
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;
@@ -115,7 +115,7 @@ static int evaluate_plan(void *self, struct tess_context *ctx, struct tess_stage
     return status;
 }
 
-/* Adds the likelihoods of the n images that came back last, the first of them the at-th. */
+/* Adds the negative log-likelihoods of the n images reconstructed last, the first of which has number `at`. */
 static void add_likelihood(struct work *k, int64_t at, int64_t n)
 {
     const struct round_trip *t = &k->trip;
@@ -127,7 +127,7 @@ static void add_likelihood(struct work *k, int64_t at, int64_t n)
     }
 }
 
-/* Encodes and decodes all; gives the summed squared error. */
+/* Reconstructs all images; adds the squared error to *error. */
 static int evaluate_reconstruct(struct tess_context *ctx, struct work *k, double *error)
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;
@@ -148,7 +148,7 @@ static int evaluate_reconstruct(struct tess_context *ctx, struct work *k, double
     return stage_put_pairs(ctx, tess_stage_output(k->run), "reconstructions", &k->originals, &k->made);
 }
 
-/* A batch for the bound: x0, xt, t and, where there are labels, label; and what comes out. */
+/* Batch for the bound: inputs x0, xt, t and, where there are labels, label; and the output. */
 struct bound_batch {
     struct tess_tensor in[4], out;
     int32_t inputs;
@@ -173,7 +173,7 @@ static void bound_batch_close(struct bound_batch *b)
     tess_free(b->out.data);
 }
 
-/* Draw number `at` of all, as row j: draw i of a sequence has its t in the i-th of `draws` equal parts of 1 .. T (12.2). */
+/* Fills row j with draw number `at` of all: draw i of a sequence has its t in the i-th of `draws` equal parts of 1 .. T (12.2). */
 static int bound_batch_put(struct tess_context *ctx, const struct work *k, struct bound_batch *b, int64_t at, int64_t j)
 {
     int64_t tokens = tess_prior_tokens(&k->prior), draws = draws_of(k);
@@ -191,7 +191,7 @@ static int bound_batch_put(struct tess_context *ctx, const struct work *k, struc
     return tess_prior_corrupt(ctx, &k->prior, &s, t, x0, xt);
 }
 
-/* The mean over sequences and draws of the bound at t, and what it has beside. */
+/* Bound of the prior: mean over sequences and draws of the bound at t, plus its constant. */
 static int evaluate_bound_with(struct tess_context *ctx, struct work *k, struct bound_batch *b, double *bits)
 {
     int64_t draws = draws_of(k), all = k->count * draws;
@@ -212,7 +212,7 @@ static int evaluate_bound_with(struct tess_context *ctx, struct work *k, struct 
     return TESS_OK;
 }
 
-/* Labels of all images; the null label of each where they have none, and the bound is that of codes without labels. */
+/* Labels of all images; the null label for each where they have none, so that the bound is that of codes without labels. */
 static int evaluate_labels(struct tess_context *ctx, struct work *k, const struct tess_artefact *images)
 {
     int64_t classes = tess_attrs_i64_or(tess_artefact_attrs(images), "classes", 0), all = k->first + k->count;
@@ -247,7 +247,7 @@ static int put_codes_health(struct tess_context *ctx, struct work *k)
     return stage_put_health(ctx, k->run, maps.depth, h);
 }
 
-/* (23.4) and, with what the codes cost, (23.5); `bits` NULL: no prior says that. */
+/* Writes bits a value, (23.4), and with the prior's bits for the codes (23.5); `bits` NULL: no prior. */
 static int put_likelihood(struct tess_context *ctx, const struct work *k, const double *bits)
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;

@@ -39,7 +39,8 @@ static int without_images(struct tess_context *ctx)
     return ctx->fail(ctx, TESS_E_DATA, "these samples are codes without images; give `model`, the tokenizer, to the stage that drew them");
 }
 
-/* Images of samples as the file says or, when planning, their attributes; where these say nothing, they are taken to be as the images. */
+/* Checks that the images of samples have the size of the images, by the samples' attributes; an attribute that is missing when planning
+ * counts as equal. */
 static int evaluate_metrics_sample_size(struct tess_context *ctx, const struct tess_attrs *f, const int64_t size[3])
 {
     static const char *const name[3] = {"image_height", "image_width", "image_channels"};
@@ -133,7 +134,7 @@ int evaluate_metrics_describe(struct tess_context *ctx, const struct evaluate_me
                                m->vectors.network.instance ? tess_instance_config_text(m->vectors.network.instance) : "pixels, 0 .. 255");
 }
 
-/* One set in blocks, as vectors. */
+/* Feeds one set to the metrics, in blocks, as vectors. */
 static int feed_set(struct tess_context *ctx, struct evaluate_metrics *m, struct tess_stage_run *run, int32_t set,
                     const struct image_list *l, float *vector)
 {

@@ -1,5 +1,5 @@
-/* Metrics that a pipeline lists for `evaluate`: those of pairs see images and reconstructions as they pass by, those of features the images
- * and a set of samples as vectors (docs/metrics.md). SPDX-License-Identifier: MIT */
+/* Further metrics of `evaluate`, listed by a pipeline: those of pairs see images and reconstructions as they pass by, those of features the
+ * images and a set of samples as vectors (docs/metrics.md). SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_EVALUATE_METRICS_H
 #define PLUGINS_STAGES_EVALUATE_METRICS_H
 
@@ -8,7 +8,7 @@
 
 struct evaluate_metrics_params {
     struct tess_list_component metrics;
-    struct tess_instance *features; /* NULL: those of the port, or pixels */
+    struct tess_instance *features; /* NULL: the port's network, or pixels */
 };
 
 #define EVALUATE_METRICS_PARAMS(S, m)                                                                                                      \
@@ -25,28 +25,29 @@ struct evaluate_metrics_params {
 
 struct evaluate_metrics {
     struct measure pairs, sets;
-    struct image_vectors vectors; /* of sets */
+    struct image_vectors vectors; /* converter of the images of both sets */
     struct stage_images samples;
-    int64_t drawn; /* samples */
+    int64_t drawn; /* number of samples */
 };
 
-/* What is known of the inputs when planning: attributes; and when running their artefacts as well, else NULL. */
+/* Optional inputs of the stage: attributes, and when running their artefacts as well, else NULL. */
 struct evaluate_inputs {
     const struct tess_attrs *samples, *features;
     const struct tess_artefact *samples_file, *features_file;
 };
 
-/* For `images` images of `size` H, W, C. Start from zeroed memory; close in any case. TESS_E_USAGE where metrics of sets have no samples,
- * or samples no metrics of sets. */
+/* Opens the metrics for `images` images of `size` H, W, C. Start from zeroed memory; close in any case. TESS_E_USAGE where metrics of sets
+ * have no samples, or samples no metrics of sets. */
 int evaluate_metrics_open(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_metrics_params *p,
                           const struct evaluate_inputs *in, int64_t images, const int64_t size[3], uint64_t seed,
                           int64_t batch) TESS_CHECKED;
 void evaluate_metrics_close(struct evaluate_metrics *m);
-/* What is added to a plan's cost. */
+/* Adds time and memory of the metrics to a plan's cost. */
 int evaluate_metrics_cost(struct tess_context *ctx, const struct evaluate_metrics *m, int64_t images, struct tess_cost *cost) TESS_CHECKED;
-/* What judges, by name and parameters, and what it judged by: for the result's attributes. */
+/* Attributes for the result: metrics and network, by name and parameters. */
 int evaluate_metrics_describe(struct tess_context *ctx, const struct evaluate_metrics *m, struct tess_attrs *f) TESS_CHECKED;
-/* After all pairs were fed to m->pairs: its results; then the sets, `count` images from `first` on and all samples, and theirs. */
+/* Writes the results of pairs, after all were fed to m->pairs; then feeds the sets, `count` images from `first` on and all samples, and
+ * writes theirs. */
 int evaluate_metrics_finish(struct tess_context *ctx, struct evaluate_metrics *m, struct tess_stage_run *run,
                             const struct stage_images *images, int64_t first, int64_t count) TESS_CHECKED;
 

@@ -9,12 +9,12 @@
 #include <math.h>
 #include <stdio.h>
 
-/* A name, as a guess. */
+/* Estimate of a name's length, for a plan. */
 enum { NAME_BYTES = 48 };
 
 /* ---- the plan ------------------------------------------------------------------------------------------------------ */
 
-/* Where sizes differ the first image that can be read says what all must become. */
+/* Size of the first image that can be read, which stands for all where sizes differ. */
 static int first_size(struct tess_context *ctx, struct import_work *k, int64_t *h, int64_t *w, int64_t *ch)
 {
     struct tess_image image = {.size = sizeof image, .reason = "?"};
@@ -31,7 +31,7 @@ static int first_size(struct tess_context *ctx, struct import_work *k, int64_t *
     return status;
 }
 
-/* Sizes, counts and the split, from the source alone. */
+/* Computes sizes, counts and the split, from the source alone. */
 static int import_measure(struct tess_context *ctx, struct import_work *k)
 {
     const struct import_stage *s = k->s;
@@ -110,7 +110,7 @@ static int import_fingerprint(void *self, struct tess_context *ctx, struct tess_
     return ops->fingerprint ? ops->fingerprint(tess_instance_self(s->source), ctx, d) : TESS_OK;
 }
 
-/* Bytes are moved and scaled in integers. */
+/* Dependencies of the result: no numeric mode, as bytes are moved and scaled in integers. */
 static uint64_t import_depends(void *self)
 {
     return ((const struct import_stage *)self)->shuffle ? TESS_DEPENDS_SEED : 0;

@@ -2,7 +2,7 @@
 #include "plugins/stages/import/import_image.h"
 #include "kit/image/geometry.h"
 
-/* The longer side is cut to whole pixels, as torchvision's `Resize` does. */
+/* Scaled length of the longer side, cut to whole pixels as torchvision's `Resize` does. */
 static int64_t import_image_scaled(int64_t side, int64_t size, int64_t shorter)
 {
     int64_t v = side == shorter ? size : (int64_t)((double)size * (double)side / (double)shorter);
@@ -53,7 +53,7 @@ static size_t import_image_larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* An image must come out in the size and channels of the others. */
+/* Checks that an image comes out in the size and channels of the others. */
 static int import_image_check(struct tess_context *ctx, const struct import_fit *f, const struct tess_image *im,
                               const struct import_sizes *z, int64_t height, int64_t width, int64_t channels)
 {

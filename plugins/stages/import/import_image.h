@@ -1,4 +1,5 @@
-/* One image on its way from a source into a data set: scaled, cut, padded, its channels changed. SPDX-License-Identifier: MIT */
+/* Transformation of one image from a source to the size of a data set: scaled, cropped, padded, its channels changed.
+ * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_IMPORT_IMAGE_H
 #define PLUGINS_STAGES_IMPORT_IMAGE_H
 
@@ -11,13 +12,13 @@ struct import_fit {
     int32_t fit, resize; /* resize: a rule of geometry.h */
 };
 
-/* Heights and widths after each step. */
+/* Height and width after each step. */
 struct import_sizes {
     int64_t scaled[2], cropped[2], padded[2];
 };
 struct import_sizes import_sizes_of(const struct import_fit *f, int64_t height, int64_t width);
 
-/* Memory of one thread: an image as it was read, and as it is between two steps. Starts zeroed. */
+/* Buffers of one thread: an image as it was read, and as it is between two steps. Starts zeroed. */
 struct import_worker {
     struct tess_image image;
     uint8_t *a, *b;
@@ -25,7 +26,8 @@ struct import_worker {
 };
 void import_worker_free(struct import_worker *h);
 
-/* hand->image becomes height x width x channels at `to`, or TESS_E_SHAPE says what to set. */
+/* Transforms worker_state->image to height x width x channels at `to`; TESS_E_SHAPE, with a message that says what to set, where it does
+ * not fit. */
 int import_transform(struct tess_context *ctx, const struct import_fit *f, struct import_worker *worker_state, int64_t height,
                      int64_t width, int64_t channels, uint8_t *to) TESS_CHECKED;
 

@@ -19,13 +19,13 @@ struct slot { /* one image of a group */
 struct reading {
     struct import_work *k;
     struct tess_stage_run *run;
-    struct import_worker *worker_state; /* one a worker */
-    struct slot *slot;                  /* images of a group, `most` at most */
+    struct import_worker *worker_state; /* [worker] */
+    struct slot *slot;                  /* images of a group, `max` at most */
     struct tess_tensor images;
     int64_t max;
-    atomic_int pause;         /* no further image of this group is to be begun */
-    atomic_llong finished;    /* images of this group */
-    pthread_mutex_t telling;  /* one thread at a time tells how far it is */
+    atomic_int pause;        /* set: no further image of this group is begun */
+    atomic_llong finished;   /* number of images of this group that were read */
+    pthread_mutex_t telling; /* lock: one thread at a time reports progress */
 };
 
 int64_t import_row_bytes(const struct import_work *k)
@@ -49,7 +49,7 @@ int import_read_image(struct tess_context *ctx, const struct import_work *k, int
     return status;
 }
 
-/* Which image of the source stands at place i: training images first. */
+/* Number in the source of the image at place i: training images come first. */
 static int64_t source_of(const struct import_work *k, int64_t i)
 {
     struct tess_stream s = {.seed = k->seed, .purpose = tess_purpose("import.split")};
@@ -67,7 +67,7 @@ static void tell_progress(struct reading *g)
     pthread_mutex_unlock(&g->telling);
 }
 
-/* The first image of a group is read in any case, so that every group gets on. */
+/* 1 when image j of a group and those behind it are not to be begun. The first is read in any case, so that every group gets on. */
 static int is_to_pause(struct reading *g, int64_t j)
 {
     if (j > 0 && !atomic_load(&g->pause) && (tess_stage_stopping(g->run) || tess_stage_checkpoint_due(g->run)))
@@ -115,7 +115,7 @@ static void count_skipped(struct tess_stage_run *r, struct import_work *k, const
         tess_stage_note(r, "skipped %s", k->last_skipped);
 }
 
-/* Image j of the group, which has been read, at the end of the list. */
+/* Appends image j of the group, which has been read, to the list. */
 static int import_read_keep(struct tess_context *ctx, struct reading *g, int64_t j)
 {
     struct import_work *k = g->k;
@@ -154,7 +154,7 @@ static int import_read_read_group(struct tess_context *ctx, struct reading *g)
 
 /* ---- checkpoints --------------------------------------------------------------------------------------------------- */
 
-/* The attributes of a checkpoint, beside the list of rows. */
+/* Writes the attributes of a checkpoint, beside the list of rows. */
 static const struct {
     const char *name;
     size_t offset;
@@ -214,7 +214,7 @@ static int import_read_resume(struct tess_context *ctx, struct tess_stage_run *r
     return TESS_OK;
 }
 
-/* ---- all of them --------------------------------------------------------------------------------------------------- */
+/* ---- all groups ---- */
 
 static int import_read_alloc_tensor(struct tess_context *ctx, struct reading *g)
 {
@@ -232,7 +232,8 @@ static int import_read_alloc_tensor(struct tess_context *ctx, struct reading *g)
     return stage_tensor(ctx, &g->images, TESS_U8, 4, (const int64_t[]){g->max, k->height, k->width, k->channels});
 }
 
-/* Once the list lies in a file, a kill while the artefact is written loses none of it. */
+/* Reads all groups, with checkpoints. Once the list lies in a file its end is a checkpoint too, so that a kill while the artefact is
+ * written loses none of it. */
 static int import_read_read_all(struct tess_context *ctx, struct reading *g)
 {
     struct import_work *k = g->k;

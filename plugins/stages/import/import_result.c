@@ -17,8 +17,8 @@ struct texts {
 struct writing {
     struct import_work *k;
     struct tess_stage_run *run;
-    struct tess_tensor images, label; /* images of a group; labels of all */
-    int64_t max, there, labels;      /* images of a group; in it now; labels so far */
+    struct tess_tensor images, label; /* images of a group; labels of all images */
+    int64_t max, there, labels;       /* images: capacity of a group, number in it now, number of labels so far */
     struct texts names, skipped;
     int shown;
 };
@@ -35,7 +35,7 @@ static int make_texts(struct tess_context *ctx, struct texts *t, int64_t count, 
     return TESS_OK;
 }
 
-/* "FRONT: BACK", or the front alone. 0: there are more than were counted. */
+/* Appends "FRONT: BACK", or the front alone. 0: there are more texts than were counted. */
 static int add_text(struct texts *t, const char *front, const char *back)
 {
     char *to = t->block + t->used;
@@ -110,7 +110,7 @@ static int import_result_put_images(struct tess_context *ctx, struct writing *w)
 
 /* ---- the rest ------------------------------------------------------------------------------------------------------ */
 
-/* Never all of one side of the split: that would change what the other is for. */
+/* Checks that both sides of the split kept an image, where both had some: else the split would mean something else. */
 static int check_sides(struct tess_context *ctx, const struct import_work *k)
 {
     int64_t validation = k->kept - k->kept_train;

@@ -32,7 +32,7 @@ void import_rows_close(struct import_rows *r)
 
 /* ---- adding -------------------------------------------------------------------------------------------------------- */
 
-/* Eight bytes at a time; what changes anywhere changes it. */
+/* Checksum of bytes, eight at a time: a change anywhere changes it. */
 static uint64_t import_rows_sum_of(uint64_t sum, const void *bytes, size_t count)
 {
     const uint8_t *at = bytes;
@@ -87,7 +87,7 @@ static int import_rows_flush(struct tess_context *ctx, struct import_rows *r)
     return status;
 }
 
-/* Room for `count` more: twice what there is, as long as that is not too much; else what is there goes into the file. */
+/* Makes room for `count` more bytes: twice the present memory, as long as that is not too much; else the buffer is written to the file. */
 static int import_rows_make_space(struct tess_context *ctx, struct import_rows *r, size_t count)
 {
     size_t capacity = r->capacity ? r->capacity : 1 << 16;

@@ -19,10 +19,10 @@ static int64_t queries_at_work(const struct image_search *s)
     return s->queries - s->first < s->at_once ? s->queries - s->first : s->at_once;
 }
 
-/* Those at work may be of several lists. */
+/* Makes the vectors of the queries in work, which may come from several lists. */
 static int make_queries(struct tess_context *ctx, struct image_search *s)
 {
-    int64_t end = s->first + queries_at_work(s), at = s->first, before = 0; /* queries of the lists before */
+    int64_t end = s->first + queries_at_work(s), at = s->first, before = 0; /* number of queries in the lists before */
     s->query_vectors.dim[0] = end - s->first;
     for (int i = 0; i < IMAGE_SEARCH_LISTS; i++) {
         const struct image_list *l = &s->query[i];
@@ -39,7 +39,7 @@ static int make_queries(struct tess_context *ctx, struct image_search *s)
 
 /* ---- checkpoint ---- */
 
-/* A squared distance as the halves of its 64 bits. */
+/* View of squared distances as i32 halves of their 64 bits, for the checkpoint. */
 static struct tess_tensor image_search_halves(double *square, int64_t queries, int64_t neighbours)
 {
     return tess_tensor_over(square, TESS_I32, 3, (const int64_t[]){queries, neighbours, 2});
@@ -58,7 +58,7 @@ static int image_search_write_checkpoint(void *user, struct tess_context *ctx, s
     return tess_artefact_put(ctx, a, "square", &square, NULL);
 }
 
-/* Queries at work start over where memory now has another number of them at once. */
+/* Resumes at a checkpoint; the queries in work start over where memory now has another number of them at once. */
 static int image_search_resume(struct tess_context *ctx, struct image_search *s)
 {
     const struct tess_artefact *a = tess_stage_resume(s->run);

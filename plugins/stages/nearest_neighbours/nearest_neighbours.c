@@ -11,22 +11,22 @@
 #include <string.h>
 
 struct stage {
-    struct tess_instance *features; /* NULL: those of the port, or pixels */
+    struct tess_instance *features; /* NULL: the port's network, or pixels */
     int64_t neighbours, limit, memory, batch;
     int32_t split, yardstick;
 };
 
 enum { TRAIN, ALL };
-enum { SAMPLES, NEW }; /* lists of queries */
-enum { FEATURES = 3 }; /* the port */
+enum { SAMPLES, NEW }; /* lists of queries: samples, new images */
+enum { FEATURES = 3 }; /* number of the port `features` */
 enum { PICTURE_ROWS = 16, PICTURE_NEIGHBOURS = 15 };
 
-/* ---- what there is, from attributes alone ---- */
+/* ---- sizes and counts, from attributes alone ---- */
 
 struct counts {
     int64_t size[3];              /* height, width, channels of an image */
-    int64_t samples, of, pool;    /* samples: of so many */
-    int64_t fresh, first, unseen; /* images that were not trained on: of `unseen` ones from `first` on */
+    int64_t samples, of, pool;    /* samples: how many of `of`; pool: training images */
+    int64_t fresh, first, unseen; /* fresh: images that were not trained on, taken from `unseen` ones from `first` on */
 };
 
 static int image_size(struct tess_context *ctx, const struct tess_attrs *f, int64_t size[3])
@@ -184,7 +184,7 @@ static int put_lists(struct tess_context *ctx, const struct work *w, const char 
     return tess_artefact_put(ctx, a, distance, &t, &how);
 }
 
-/* Which images the yardstick is of. */
+/* Writes the numbers of the new images, whose distances are the yardstick for the samples'. */
 static int put_new_images(struct tess_context *ctx, const struct work *w)
 {
     struct tess_tensor t;
@@ -256,7 +256,7 @@ static int nearest_neighbours_put_metrics(struct tess_context *ctx, const struct
 
 /* ---- pictures ---- */
 
-/* A row each: a sample and its nearest training images. */
+/* Writes a picture with a row for each of some samples: the sample and its nearest training images. */
 static int nearest_neighbours_put_picture(struct tess_context *ctx, const struct work *w, const char *name, const int64_t *sample,
                                           int64_t rows)
 {
@@ -280,7 +280,7 @@ static int nearest_neighbours_put_picture(struct tess_context *ctx, const struct
     return status;
 }
 
-/* The first samples; and those that are nearest to a training image, of which a copy would be the first. */
+/* Writes pictures of the first samples, and of those nearest to a training image, of which a copy would be the first. */
 static int put_pictures(struct tess_context *ctx, const struct work *w)
 {
     int64_t n = w->n.samples, rows = n < PICTURE_ROWS ? n : PICTURE_ROWS, k = w->s->neighbours, list[PICTURE_ROWS + 1] = {0}, have = 0;
@@ -368,7 +368,7 @@ static const struct tess_port ports[] = {
     PERCEPTUAL_PORT("features"),
     {.name = NULL}};
 
-/* Nothing is drawn. */
+/* Dependencies of the result: the numeric mode, no seed, as nothing is drawn. */
 static uint64_t nearest_neighbours_depends(void *self)
 {
     (void)self;

@@ -22,12 +22,12 @@ enum { AT_A_TIME = 64 };
 
 struct work {
     const struct stage *s;
-    struct tess_tokenizer model;       /* as it was; encoder and decoder go on into the new one */
-    struct tess_instance *quantizer;   /* the new one */
+    struct tess_tokenizer model;       /* the given model; encoder and decoder continue in the new one */
+    struct tess_instance *quantizer;   /* quantizer of the new model */
     struct autoencoding k;             /* the new model's weights, and the training graph where there are steps */
     struct stage_graph latents;        /* image -> latent */
     struct stage_codec before, after;
-    int64_t size, first, held;         /* vectors of the pool; images to measure on */
+    int64_t size, first, held; /* size: vectors of the pool; first, held: images to measure on */
     struct refit_pool pool;
     double objective; /* k-means' objective */
     struct refit_measure measured[2];
@@ -155,7 +155,7 @@ static int refit_plan(void *self, struct tess_context *ctx, struct tess_stage_pl
 
 /* ---- running ---- */
 
-/* The values of every weight under `prefix` from a model's file. */
+/* Reads the values of every weight under `prefix` from a model's file. */
 static int read_part(struct tess_context *ctx, struct tess_weights *w, const char *prefix, const struct tess_artefact *a)
 {
     for (int64_t i = 0; i < tess_weights_count(w); i++)
@@ -164,7 +164,7 @@ static int read_part(struct tess_context *ctx, struct tess_weights *w, const cha
     return TESS_OK;
 }
 
-/* A critic goes on as well, where the model was trained with one like it. */
+/* Reads encoder and decoder of the given model, and its critic where it was trained with one like this. */
 static int refit_read_model(struct tess_context *ctx, struct work *w, const struct tess_artefact *model)
 {
     TESS_TRY(tess_weights_seal(ctx, w->k.weights));
@@ -196,7 +196,7 @@ static int refit_rebuild(struct tess_context *ctx, struct tess_stage_run *r, str
     return TESS_OK;
 }
 
-/* A checkpoint of training holds the codebook that came of what was before, and how k-means ended. */
+/* 1 when the checkpoint is of training: it holds the rebuilt codebook, and how k-means ended. */
 static int refit_is_training(struct tess_stage_run *r)
 {
     const struct tess_artefact *a = tess_stage_resume(r);

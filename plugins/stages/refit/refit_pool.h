@@ -39,25 +39,25 @@ struct refit_pool {
     struct tess_stage_run *run;
     const struct stage_graph *encode; /* "image" -> "latent" (n, h, w, D); batches of encode->batch */
     const struct stage_images *images;
-    int64_t train_count, per_image;   /* images to draw from; h w */
+    int64_t train_count, per_image; /* train_count: images to draw from; per_image: h w */
     uint64_t seed;
     struct tess_tensor vectors;       /* (P, D) */
-    size_t mapped;                    /* bytes of the file they lie in; 0: in memory */
+    size_t mapped;                    /* bytes of the mapped file that holds them; 0: in memory */
     int64_t collected, iterations;
     int32_t converged;
     double objective;                     /* the objective of k-means' last iteration; < 0: there was none */
-    struct tess_tensor *codebook;         /* (K, D), the caller's; where k-means is, once it has begun */
+    struct tess_tensor *codebook;         /* (K, D), the caller's; holds the state of k-means once that has begun */
 };
 
-/* How many vectors (P) come of so many images of so many positions; TESS_E_VALUE when there are fewer than `codes`. */
+/* Number of vectors (P) of a pool from so many images and positions; TESS_E_VALUE when there are fewer than codes. */
 int refit_pool_size(struct tess_context *ctx, const struct refit_pool_params *p, int64_t images, int64_t positions, int64_t codebook_size,
                     int64_t *size) TESS_CHECKED;
-/* Images that have to be encoded for it. */
+/* Number of images that have to be encoded for a pool of `size` vectors. */
 int64_t refit_pool_images(const struct refit_pool_params *p, int64_t size, int64_t positions);
-/* Room for P vectors of `width`, in memory or in a file without a name in the folder of `beside`. */
+/* Allocates P vectors of `width`, in memory or in an unlinked file in the folder of `beside`. */
 int refit_pool_open(struct tess_context *ctx, struct refit_pool *k, int64_t size, int64_t width, const char *beside) TESS_CHECKED;
 void refit_pool_close(struct refit_pool *k);
-/* Fills the pool and makes the codebook of it, from the stage's checkpoint where there is one. */
+/* Fills the pool and rebuilds the codebook from it, from the stage's checkpoint where there is one. */
 int refit_pool_rebuild(struct tess_context *ctx, struct refit_pool *k) TESS_CHECKED;
 
 #endif
