@@ -9,7 +9,7 @@
 
 struct bench_work {
     uint64_t seed;
-    int recompute;   /* what is cheap is made again for the backward pass */
+    int recompute;   /* cheap values are recomputed in the backward pass */
     int quick;       /* sides, lists and batches of a quarter, to see that all of it works: rates are no measure then */
     double units;    /* images, sequences, vectors or iterations of one run */
     double flops;    /* operations of one run */
@@ -26,7 +26,7 @@ struct bench_case {
     const void *sizes;
 };
 
-/* In the order they are run; ends with a NULL name. */
+/* All workloads in the order they are run; ends with a NULL name. */
 extern const struct bench_case bench_cases[];
 
 /* Fused multiply-adds a second this machine reaches on `threads` threads, as GFLOP/s (two for each): of vectors in f32 or in bf16, or of

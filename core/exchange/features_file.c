@@ -16,7 +16,7 @@ struct reading {
     struct tess_weights *weights;
     struct tess_instance *format;
     int64_t *source;  /* [weight]: number of its entry, -1: none */
-    int32_t *layout;  /* by weight */
+    int32_t *layout;  /* [weight]: its layout in the file */
     float *there;     /* buffer for the largest tensor */
 };
 

@@ -26,13 +26,13 @@ static int import_match_check_mask(struct tess_context *ctx, const struct tessi_
                    n > 2 ? name[2] : "", n > 1 ? "`" : "");
 }
 
-/* From here on the attributes say every parameter of the parts, as those of a model that was trained here do. */
+/* Completes the attributes: they say every parameter of the parts, as those of a model that was trained here do. */
 static int import_match_complete(struct tess_context *ctx, struct tess_attrs *f, const char *name, const struct tess_instance *part)
 {
     return tess_attrs_set_text(ctx, f, name, tess_instance_config_text(part));
 }
 
-/* A critic of images of the autoencoder's size, so that training can go on with it. */
+/* Records a critic for images of the autoencoder's size, so that training can continue with it. */
 static int record_critic(struct tess_context *ctx, struct tessi_import *m)
 {
     struct tess_attrs *f = m->plan.attrs;

@@ -18,7 +18,7 @@ enum { LEVELS = 64 };
 
 struct tessi_gradient_sum {
     const struct tess_weights *weights;
-    int64_t microbatches; /* in the batch being run */
+    int64_t microbatches; /* microbatches of the batch being run */
     int levels;
     float *level[LEVELS];
     _Atomic int64_t *given; /* microbatches that have given this weight's gradient */

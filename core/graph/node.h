@@ -27,7 +27,7 @@ enum { TESSI_SCOPES_MAX = 32, TESSI_WEIGHT_NAME = 600, TESSI_MICROBATCHES_MAX = 
 
 struct tess_node {
     struct tess_graph *graph;
-    int64_t number;           /* in the order of recording */
+    int64_t number;           /* number in the order of recording */
     struct tess_tensor shape; /* data NULL */
     int32_t kind;
     int64_t index; /* number of the input, the weight or the adaptive weight */
@@ -39,7 +39,7 @@ struct tess_node {
     int64_t again;             /* while differentiating: of the value made again for this objective, or TESSI_NO_BUFFER */
     struct tessi_step *maker;  /* NULL for inputs, weights and constants */
     int64_t *gradient;         /* per objective, then per gradient probe: buffer of the gradient, TESSI_NO_BUFFER, or TESSI_PROBED */
-    char *needed;              /* likewise: a gradient is wanted here */
+    char *needed;              /* per objective, then per gradient probe: a gradient is wanted here */
 };
 
 #define TESSI_PROBED (-2) /* a weight's gradient that a gradient probe asks for: it lives beside the totals, not in the arena */
@@ -81,8 +81,8 @@ struct tessi_backward { /* one scheduled backward of one objective, or a forward
     int64_t again_in[TESS_OP_MAX];  /* buffer of in[i] where that was made again, else TESSI_NO_BUFFER */
     int64_t again_out;              /* where a forward made again writes its output 0 */
     char missing[TESS_OP_MAX];      /* dout[i] does not flow */
-    char gives[TESS_OP_MAX];        /* in[i] is a weight of the objective, and this the last that adds to its gradient... */
-    char whole[TESS_OP_MAX];        /* ... and the first */
+    char gives[TESS_OP_MAX];        /* in[i] is a weight of the objective, and this step the last that adds to its gradient */
+    char whole[TESS_OP_MAX];        /* this step is the first that adds to it as well */
 };
 
 struct tessi_buffer {
@@ -120,7 +120,7 @@ struct tessi_batch_mean_at { /* batch_mean.c */
 enum { TESSI_GRADIENT_PROBES_MAX = 8 };
 struct tessi_gradient_probe { /* the gradient of a scalar in one weight, wanted before those of the objectives */
     struct tess_node *node;
-    int64_t weight, offset; /* in the sums */
+    int64_t weight, offset; /* offset in the sums */
 };
 
 struct tessi_sums;         /* sum_tree.c */
@@ -158,7 +158,7 @@ struct tess_graph {
     int32_t objectives;
     struct tessi_batch_mean_at batch_mean[TESSI_BATCH_MEANS_MAX];
     int32_t batch_means;
-    int32_t *column; /* which totals are columns of a training's curve */
+    int32_t *column; /* totals that are columns of a training's curve */
     int64_t column_capacity;
     int32_t columns;
     struct tessi_gradient_probe *gradient_probe;
@@ -182,7 +182,7 @@ struct tess_graph {
     /* run time */
     struct tessi_slot *slot;
     int slots;
-    int64_t *total_offset;         /* in the sums: objectives, then totals */
+    int64_t *total_offset;         /* [objective, then total]: offset in the sums */
     int64_t sum_floats;            /* totals and gradient probes */
     struct tess_cache *cache;      /* cache of its cached attention; NULL: it has none */
     struct tessi_sums *sums;
@@ -240,15 +240,16 @@ int tessi_graph_adapt_weights(struct tess_context *ctx, struct tess_graph *g, fl
 int tessi_graph_gradient_sum_new(struct tess_context *ctx, const struct tess_weights *weights, int64_t microbatches,
                                  struct tessi_gradient_sum **out) TESS_CHECKED;
 void tessi_graph_gradient_sum_free(struct tessi_gradient_sum *t);
-int tessi_graph_gradient_levels(int64_t microbatches); /* blocks of the weights' size that it takes */
+int tessi_graph_gradient_levels(int64_t microbatches); /* number of weight-sized blocks that the sum needs */
 void tessi_graph_gradient_sum_start(struct tessi_gradient_sum *t, int64_t microbatches);
-/* Where microbatch may write the weight's gradient itself before it gives it; NULL: only elsewhere. [any thread; may wait] */
+/* Place for a microbatch's gradient of a weight, to be written directly before it is given; NULL: the caller uses memory of its own. [any
+ * thread; may wait] */
 float *tessi_graph_gradient_sum_place(struct tessi_gradient_sum *t, int64_t microbatch, int64_t weight);
-/* The microbatch's gradient of that weight, once for each microbatch. [any thread; may wait] */
+/* Gives the microbatch's gradient of that weight, once for each microbatch. [any thread; may wait] */
 void tessi_graph_gradient_sum_give(struct tessi_gradient_sum *t, int64_t microbatch, int64_t weight, const float *gradient);
-/* A microbatch has failed: nobody waits for it. */
+/* Reports a microbatch as failed, so that nobody waits for it. */
 void tessi_graph_gradient_sum_fail(struct tessi_gradient_sum *t);
-/* The mean over the microbatches, after all were given; valid until the next start. */
+/* Mean over the microbatches, after all were given; valid until the next start. */
 float *tessi_graph_gradient_sum_result(struct tessi_gradient_sum *t);
 
 #endif

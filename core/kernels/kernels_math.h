@@ -105,7 +105,8 @@ static inline float sigmoid_slope(float v)
     return s * (1.0f - s);
 }
 
-/* In lanes, which Clang vectorises as well: for a maximum of floats in one variable it wants to be promised that there is no NaN. */
+/* Maximum of a row, in lanes, which Clang vectorises as well: for a maximum of floats in one variable it wants to be promised that there is
+ * no NaN. */
 static inline float row_max(int64_t n, const float *x)
 {
     enum { LANES = 16 };

@@ -148,7 +148,7 @@ static int64_t attention_head_at(const struct attention *a, int64_t n, int32_t h
     return n * length * a->c + h * a->d;
 }
 
-/* `rows` rows of each of the heads taken at once, the first of which begins at value `at`, brought together. */
+/* Collects rows of the heads taken at once from a tensor, `rows` of each; the first head's begin at value `at`. */
 static void collect_rows(const struct attention *a, const struct state *k, const struct tess_tensor *t, int64_t at, int64_t rows, void *to)
 {
     size_t size = tess_dtype_size(t->dtype), row = (size_t)a->d * size;
@@ -170,7 +170,7 @@ static void spread_rows(const struct attention *a, const struct state *k, const 
     }
 }
 
-/* The same from f32 sums. */
+/* Spreads rows from f32 sums, rounding them to the tensor's dtype. */
 static void spread_sums(const struct attention *a, const struct state *k, const float *from, int64_t at, int64_t rows,
                         const struct tess_tensor *t)
 {

@@ -29,7 +29,7 @@ struct tess_sampler {
     struct tess_tensor x, left, call, state;
     struct tess_tensor input, time, label, positions, logits; /* buffers of a batch */
     int64_t *active, actives, next;
-    int64_t *draws; /* for the active ones that come first: distinct positions in each one's row of `positions`; the rest is padding */
+    int64_t *draws; /* [active sequence, of those that come first]: distinct positions in its row of `positions`; the rest is padding */
     uint8_t *where; /* (tokens): 1 for a token of the sequence that is read */
     struct tessi_lockstep *lockstep; /* NULL: whole sequences; else nothing from `input` on is there */
 };

@@ -437,7 +437,7 @@ static int loop_save(struct tess_context *ctx, struct loop *l)
 {
     TESS_TRY(loop_check_weights(ctx, l, 0, l->t->weights->kept));
     TESS_TRY(tess_stage_checkpoint(ctx, l->run, loop_write_checkpoint, l));
-    l->saved = l->step; /* or, on a full disk, that of the one before: a warning has said so */
+    l->saved = l->step; /* on a full disk the checkpoint before is kept: a warning has said so */
     return TESS_OK;
 }
 

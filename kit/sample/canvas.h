@@ -17,14 +17,14 @@ struct canvas_options {
     const struct tess_prior *prior;      /* borrowed, as are the graphs; sealed, weights filled */
     struct tess_graph *denoise, *picked; /* picked NULL: all logits at every step */
     int64_t batch, count;                /* windows at a time; canvases */
-    int64_t height, width, stride;       /* in codes, at least the prior's; see windows.h */
+    int64_t height, width, stride;       /* size and stride in codes, at least the prior's size; see windows.h */
     int32_t raster;                      /* one token a step, row by row; else in random order, in `steps` steps */
     int64_t steps;
     double temperature;
     uint64_t seed;
     const struct tess_instance *sampler; /* instance of kind sampler/1, borrowed */
     const int32_t *label;                /* (count): label of each canvas, borrowed; NULL: the prior is told none */
-    double guidance;                     /* as of struct tess_sampler_options: else graphs are made for twice `batch` */
+    double guidance;                     /* as in struct tess_sampler_options; above 0 graphs are made for twice `batch` */
 };
 
 struct canvas;

@@ -51,7 +51,7 @@ static int record(void *user, struct tess_context *ctx, struct tess_graph *g, st
     return TESS_OK;
 }
 
-/* With nothing known of the codes (logits 0) and all masked, the bound of step t is T (2 t - 1) / t^2 log2 K bits. */
+/* Loss where nothing is known of the codes (logits 0) and all are masked: the bound of step t is T (2 t - 1) / t^2 log2 K bits. */
 static int test_loss(struct tess_test_host *h, struct tess_instance *i)
 {
     struct tess_context *ctx = tess_test_context(h);

@@ -127,7 +127,7 @@ static int absorbing_record_loss(void *self, struct tess_context *ctx, struct te
     return TESS_OK;
 }
 
-/* At t = T every token is masked, whatever it was: the prior term is 0. */
+/* Constant of the bound: 0, as at t = T every token is masked, whatever it was. */
 static double absorbing_bound_constant(void *self, int64_t tokens, int64_t codebook_size)
 {
     (void)self;

@@ -170,7 +170,7 @@ static int cifar_read_image(void *self, struct tess_context *ctx, int64_t i, str
                    out->reason);
 }
 
-/* How many records the files had when they were opened, and the files. */
+/* Fingerprint: numbers of records that the files had when they were opened, and the files. */
 static int cifar_fingerprint(void *self, struct tess_context *ctx, struct tess_digest *d)
 {
     const struct cifar *s = self;

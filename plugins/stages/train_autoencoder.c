@@ -48,7 +48,7 @@ static int train_autoencoder_open_parts(struct tess_context *ctx, struct work *w
     if (!w->k.encoder || !w->k.quantizer || !w->k.decoder)
         return train_autoencoder_miss(ctx, !w->k.encoder ? "encoder" : !w->k.quantizer ? "quantizer" : "decoder");
     if (model)
-        return TESS_OK; /* whose weights are checked */
+        return TESS_OK; /* the weights of the model are checked instead */
     TESS_TRY(tess_instance_learns(ctx, w->k.encoder, "encoder", "model"));
     TESS_TRY(tess_instance_learns(ctx, w->k.quantizer, "quantizer", "model"));
     return tess_instance_learns(ctx, w->k.decoder, "decoder", "model");

@@ -109,7 +109,7 @@ static int train_prior_open_parts(struct tess_context *ctx, struct work *k, cons
     k->filled.noise = s->noise ? s->noise : k->prior.noise;
     k->filled.denoiser = s->denoiser ? s->denoiser : k->prior.denoiser;
     if (k->filled.noise && k->filled.denoiser && prior)
-        return TESS_OK; /* whose weights are checked */
+        return TESS_OK; /* the weights of the prior are checked instead */
     if (k->filled.noise && k->filled.denoiser) {
         TESS_TRY(tess_instance_learns(ctx, k->filled.noise, "noise", "prior"));
         return tess_instance_learns(ctx, k->filled.denoiser, "denoiser", "prior");

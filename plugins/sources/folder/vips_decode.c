@@ -319,7 +319,7 @@ int vips_decode(struct tess_context *ctx, const char *path, const void *bytes, s
     pthread_rwlock_unlock(&alone);
     if (wrong)
         wrong = decode_alone(ctx, &k, out, &status);
-    vips_thread_shutdown(); /* what it keeps for this thread; it is had again when needed */
+    vips_thread_shutdown(); /* frees caches of this thread, which are made again when needed */
     if (wrong) {
         if (wrong != out->reason)
             (void)snprintf(out->reason, REASON_CAPACITY, "%s", wrong);

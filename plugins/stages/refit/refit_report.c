@@ -74,7 +74,7 @@ static int refit_report_falling(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* How often each code was chosen, the most frequent first: a bar a code (of more than COLUMNS codes, of every so many), as high as the
+/* Picture of the codes' usage, the most frequent first: a bar a code (of more than COLUMNS codes, of every so many), as high as the
  * logarithm of 1 + count, on a grey ground as wide as the codebook. What stays empty was never chosen. */
 enum { COLUMNS = 1024, HEIGHT = 96, GAP = 8, WHITE = 255, GROUND = 224, BAR = 64 };
 
