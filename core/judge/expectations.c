@@ -21,7 +21,7 @@ struct expectations {
     struct expectation item[EXPECTATIONS_MAX];
 };
 
-/* `KIND/NAME TEST: reason` */
+/* Parses a line `KIND/NAME TEST: reason`. */
 static int expectations_line(struct tess_context *ctx, struct expectations *e, int line, const char *text)
 {
     struct expectation *x = &e->item[e->count];
@@ -49,7 +49,7 @@ static int expectations_lines(struct tess_context *ctx, struct expectations *e, 
     return TESS_OK;
 }
 
-/* PLUGIN.expect for PLUGIN.so; the n-th place to look. */
+/* Path of PLUGIN.expect for PLUGIN.so, at the n-th place to look. */
 static int expectations_beside(const char *plugin, int n, char *path, size_t capacity)
 {
     const char *slash = strrchr(plugin, '/'), *name = slash ? slash + 1 : plugin;

@@ -11,10 +11,10 @@ struct expectations;
  * no such file. TESS_E_USAGE, with the line, for a line that is none. */
 int expectations_read(struct tess_context *ctx, const char *path, const char *plugin, struct expectations **out) TESS_CHECKED;
 void expectations_free(struct expectations *e);
-/* The reason; NULL: not expected to fail. NULL for e is fine. */
+/* Reason why a test is expected to fail; NULL: it is not. NULL for e is fine. */
 const char *expectations_find(const struct expectations *e, const char *component, const char *test);
 const char *expectations_path(const struct expectations *e);
-/* i-th line: what it names, and its number; 0 past the end. */
+/* Component and test of the i-th line; returns the line's number, 0 past the end. */
 int expectations_at(const struct expectations *e, int64_t i, const char **component, const char **test);
 
 #endif

@@ -1,4 +1,4 @@
-/* Which tests are run, in what processes, and what is made of how they end. SPDX-License-Identifier: MIT */
+/* Running of tests: their selection, their processes, and their verdicts. SPDX-License-Identifier: MIT */
 #include "core/judge/judge_private.h"
 #include "core/base/child.h"
 #include "core/base/files.h"
@@ -57,7 +57,7 @@ const char *tessi_judge_test_at(const char *kind, int64_t i, const char **assert
 
 /* ---- one test ------------------------------------------------------------------------------------------------------ */
 
-/* Runs in the test's process: neither context nor runtime is shared with the next test. */
+/* Runs a test, in a process of its own: neither context nor runtime is shared with the next test. */
 static int judge_task(void *user)
 {
     const struct judge_test *test = ((void **)user)[1];
@@ -89,7 +89,7 @@ static double judge_clock(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* FNV-1a over both words, so that a test draws the same whatever else is run. */
+/* Seed of a test, FNV-1a over component and test, so that a test draws the same whatever else is run. */
 static uint64_t judge_seed(uint64_t seed, const char *component, const char *test)
 {
     uint64_t h = 1469598103934665603ULL ^ seed;
@@ -108,7 +108,7 @@ struct run {
     struct tessi_judge_report *report;
 };
 
-/* A test that is expected to fail and passes is a failure: its line is out of date. */
+/* Outcome of a test, given the expectations: one that is expected to fail and passes is a failure, as its line is out of date. */
 static enum tessi_judge_outcome judge_outcome(struct run *r, const char *component, const char *test, int status)
 {
     struct judge_told *told = r->judge.told;
@@ -163,7 +163,7 @@ static int judge_one(struct tess_context *ctx, struct run *r, const char *compon
 
 /* ---- all of them --------------------------------------------------------------------------------------------------- */
 
-/* TEST, KIND/NAME or KIND/NAME:TEST */
+/* 1 where `only`, TEST, KIND/NAME or KIND/NAME:TEST, selects the test. */
 static int judge_wanted(const char *only, const char *component, const char *test)
 {
     size_t length = strlen(component);
@@ -172,7 +172,7 @@ static int judge_wanted(const char *only, const char *component, const char *tes
     return strncmp(only, component, length) == 0 && only[length] == ':' && strcmp(only + length + 1, test) == 0;
 }
 
-/* "quantizer/ema" */
+/* 1 where `text`, "quantizer/ema", names the component. */
 static int judge_is_called(const struct tess_component *k, const char *text)
 {
     size_t kind = (size_t)tessi_plug_kind_length(k->kind);
@@ -200,7 +200,7 @@ static int judge_same_file(const char *a, const char *b)
 
 enum { JUDGE_NAMES = 512 };
 
-/* Nothing is called so: the likeliest name, and refused files of it. */
+/* Fails for a name that nothing has, with the likeliest name, and refused files of that name. */
 static int judge_not_found(struct tess_context *ctx, const struct tessi_registry *registry, const char *what)
 {
     static char text[JUDGE_NAMES][160];
@@ -220,7 +220,7 @@ static int judge_not_found(struct tess_context *ctx, const struct tessi_registry
     return ctx->fail(ctx, TESS_E_PLUGIN, "%s (`tessera plugins` lists what there is)", message);
 }
 
-/* The component of that name, or NULL for all of the file's. */
+/* Finds the component to be judged; *one is NULL for all of a file's. */
 static int judge_find(struct tess_context *ctx, struct run *r, const struct tess_component **one)
 {
     const char *what = r->judge.options->what;
@@ -247,7 +247,8 @@ static int judge_find(struct tess_context *ctx, struct run *r, const struct tess
     return judge_not_found(ctx, r->judge.runtime->registry, what);
 }
 
-/* A line that names a component of this plugin must name one of its tests, be it of a higher level; others are of other plugins. */
+/* Checks the expectations: a line that names a component of this plugin must name one of its tests, be it of a higher level; lines of other
+ * plugins are left alone. */
 static int judge_check_expected(struct tess_context *ctx, const struct run *r)
 {
     const char *component, *name;
@@ -266,7 +267,7 @@ static int judge_check_expected(struct tess_context *ctx, const struct run *r)
     return TESS_OK;
 }
 
-/* No test is called so, or none of this level. */
+/* Fails where no test ran: none has the name, or none is of this level. */
 static int judge_none_ran(struct tess_context *ctx, const struct run *r, const struct tess_component *one)
 {
     const char *names[JUDGE_NAMES], *only = r->judge.options->only ? r->judge.options->only : "";

@@ -31,7 +31,7 @@ static struct backend_case *backend_open(struct judge *j, struct tess_instance *
     return k;
 }
 
-/* Plans, packs where it wants that, runs, drops. JUDGE_UNFIT for what it says it cannot do. */
+/* Plans a kernel, packs where it wants that, runs it, drops it. JUDGE_UNFIT for an operation that the backend refuses to plan. */
 static int backend_run(struct backend_case *k, const struct tess_dense *d)
 {
     struct tess_kernel kernel = {.size = sizeof kernel};

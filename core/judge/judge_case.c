@@ -1,4 +1,4 @@
-/* Verdicts of tests, and what they draw. SPDX-License-Identifier: MIT */
+/* Verdicts of tests, and their random numbers. SPDX-License-Identifier: MIT */
 #include "core/judge/judge_private.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* Tests for components of every kind: what they say of themselves, opening and closing, and what they leave of the process.
+/* Tests for components of every kind: their descriptions, opening and closing, and side effects on the process.
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* memfd_create */
 #include "core/judge/judge_private.h"
@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- what it says of itself ---------------------------------------------------------------------------------------- */
+/* ---- its description ----------------------------------------------------------------------------------------------- */
 
 struct symbols {
     int64_t count;
@@ -48,7 +48,7 @@ static int component_one_symbol(struct judge *j)
                     : TESS_OK;
 }
 
-/* One line that says something. */
+/* Checks a text of a description: one line, not empty. */
 static int component_text(struct judge *j, const char *what, const char *of, const char *text)
 {
     if (!text || !*text)
@@ -70,7 +70,7 @@ static int component_texts(struct judge *j)
     return TESS_OK;
 }
 
-/* Members of two parameters share no byte, and all lie in the struct. */
+/* Checks that members of two parameters share no byte, and all lie in the struct. */
 static int component_members(struct judge *j)
 {
     const struct tess_param *p, *q;
@@ -90,7 +90,7 @@ static int component_members(struct judge *j)
 
 /* ---- opening and closing ------------------------------------------------------------------------------------------- */
 
-/* With its defaults; JUDGE_SKIP where it refuses those, which the test `opens` is about. */
+/* Opens the component with its defaults; JUDGE_SKIP where it refuses those, which the test `opens` is about. */
 static int component_open(struct judge *j, struct tess_instance **i)
 {
     int status = judge_open(j, j->ctx, 1, i);
@@ -140,7 +140,7 @@ static int component_closes(struct judge *j)
     return TESS_OK;
 }
 
-/* The first is closed while the second is open, which then must close as well. */
+/* Two instances at once: the first is closed while the second is open, which then must close as well. */
 static int component_two_at_once(struct judge *j)
 {
     struct tess_instance *a, *b = NULL;
@@ -159,7 +159,7 @@ static int component_two_at_once(struct judge *j)
     return kept ? TESS_OK : judge_fail(j, "wanted the second instance as it was after the first was closed, found other parameters");
 }
 
-/* `close` is given this when `open` failed at once. */
+/* Closes a struct with its parameters alone, as `close` gets it when `open` failed at once. */
 static int component_half_opened(struct judge *j)
 {
     struct tess_instance *i;
@@ -187,7 +187,7 @@ static int component_allocations(struct judge *j)
         tessi_base_memory_fail_at(0);
         tess_instance_close(i);
         if (left > 0)
-            return TESS_OK; /* there are fewer */
+            return TESS_OK; /* fewer allocations than that */
         JUDGE_TRY(judge_status(j, j->ctx, "opening it", status));
         if (status != TESS_OK && status != TESS_E_MEMORY)
             return judge_fail(j, "allocation %lld failed: wanted TESS_E_MEMORY (%d), found %d: %s", (long long)n, TESS_E_MEMORY, status,
@@ -201,7 +201,7 @@ static int component_allocations(struct judge *j)
 
 enum { COMPONENT_FENCE = 512 };
 
-/* Its functions on a struct with a fence behind it. */
+/* Runs its functions on a struct with guard bytes behind it. */
 static int component_bounds(struct judge *j)
 {
     struct tess_instance *i;
@@ -243,7 +243,7 @@ static int component_config(struct judge *j)
     return status;
 }
 
-/* ---- what it leaves of the process --------------------------------------------------------------------------------- */
+/* ---- side effects on the process ------------------------------------------------------------------------------------ */
 
 static int64_t component_entries(const char *folder)
 {
@@ -275,7 +275,7 @@ static int component_resources(struct judge *j)
     return TESS_OK;
 }
 
-/* Takes down the process's output while it opens and closes. */
+/* Records the process's output while the component opens and closes. */
 static int component_quiet(struct judge *j)
 {
     struct tess_instance *i = NULL;
@@ -323,7 +323,7 @@ static void component_look(struct component_world *w)
         struct sigaction a;
         w->handler[s] = sigaction(s, NULL, &a) == 0 ? a.sa_handler : NULL;
     }
-    for (char **at = environ; *at; at++) { /* in any order */
+    for (char **at = environ; *at; at++) { /* the environment's order does not matter */
         uint64_t h = 1469598103934665603ULL;
         for (const char *c = *at; *c; c++)
             h = (h ^ (uint8_t)*c) * 1099511628211ULL;

@@ -20,11 +20,11 @@ static int critic_record(struct judge_piece *p)
     return TESS_OK;
 }
 
-/* Its statistics may be those of the microbatch. */
+/* Workloads of a critic; `mixes`, as its statistics may be those of the microbatch. */
 static const struct judge_workload critic_workloads[] = {
     {.name = "record", .training = 1, .smooth = 1, .mixes = 1, .sizes = IMAGE_SIDES, .record = critic_record}, {.name = NULL}};
 
-/* detail[0]: the side */
+/* Records a critic on images of side detail[0]. */
 static int critic_small(struct judge_piece *p)
 {
     const struct tess_critic_1 *ops = p->ops;
@@ -63,7 +63,7 @@ static int critic_sizes(struct judge *j)
     return judge_over(j, 1 + 4 * (int64_t)j->level, critic_sizes_body);
 }
 
-/* The image gets a gradient: an autoencoder learns by nothing else. */
+/* The gradient reaches the image: a tokenizer learns from a critic by nothing else. */
 static int critic_gradient_body(struct judge *j, struct tess_instance *i)
 {
     struct tess_tensor gradient;
@@ -99,7 +99,7 @@ const struct judge_kind judge_critic = {"critic/1", critic_tests, critic_workloa
 
 static const char *const feature_name[TESS_FEATURES_MAX] = {"map0", "map1", "map2", "map3", "map4", "map5", "map6"};
 
-/* As a network that is trained here: no file is needed. */
+/* Records the features of a network that is trained here, so that no file is needed. */
 static int features_record(struct judge_piece *p)
 {
     const struct tess_features_1 *ops = p->ops;
@@ -141,7 +141,7 @@ static int features_place(struct judge *j)
     return judge_over(j, 1, features_place_body);
 }
 
-/* Weights of a network that is not trained here are external, all of them. */
+/* Records a network that is not trained here: all its weights are external. */
 static int features_fixed_record(struct judge_piece *p)
 {
     const struct tess_features_1 *ops = p->ops;

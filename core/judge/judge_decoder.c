@@ -10,7 +10,7 @@ enum { DECODER_FACTORS = 6 };
 
 enum { DECODER_PLAIN, DECODER_HEAD, DECODER_LARGER };
 
-/* The latent of an image of height x width, at a factor; `grown` maps of twice the side, by record_larger. */
+/* Records a decoder for the latent of an image of height x width, at a factor; `grown`, by record_larger, for maps of twice the side. */
 static int decoder_record_of(struct judge_piece *p, int what, int64_t height, int64_t width, int64_t channels, int64_t factor,
                              int64_t grown)
 {
@@ -27,7 +27,7 @@ static int decoder_record_of(struct judge_piece *p, int what, int64_t height, in
     else
         TESS_TRY((what == DECODER_LARGER ? ops->record_larger : ops->record)(p->self, p->ctx, p->graph, latent, height, width, channels,
                                                                              &image));
-    /* A factor that is not the decoder's gives another image: not fit, the next is tried. */
+    /* A wrong factor gives an image of another size: not fit, the next is tried. */
     struct tess_tensor made = tess_shape(image);
     if (image && made.rank == 4 && (made.dim[1] != shape[1] || made.dim[2] != shape[2]) && p->size + 1 < p->work->sizes)
         return p->ctx->fail(p->ctx, TESS_E_SHAPE, "an image of another size");
@@ -73,7 +73,7 @@ static const struct judge_workload same = {.name = "record_larger", .sizes = SIZ
 
 /* ---- one against another ------------------------------------------------------------------------------------------- */
 
-/* `image` of two of its functions over the same weights, bit for bit. */
+/* Compares `image` of two of its functions over the same weights, bit for bit. */
 static int decoder_compare(struct judge *j, struct tess_instance *i, const struct judge_workload *other)
 {
     char text[160];
@@ -116,7 +116,7 @@ static int decoder_larger_same(struct judge *j)
     return judge_over(j, 1 + (int64_t)j->level, decoder_same_body);
 }
 
-/* Weights of the head are declared by record_likelihood alone, and it declares all of record's. */
+/* Checks that weights of the head are declared by record_likelihood alone, and that it declares all of record's. */
 static int decoder_head_weights_body(struct judge *j, struct tess_instance *i)
 {
     struct judge_piece head = {.j = j, .ctx = j->ctx, .work = &workloads[1], .instance = i, .rows = 1, .microbatches = 1}, bare = head;
@@ -145,7 +145,7 @@ static int decoder_head_weights(struct judge *j)
 
 /* ---- sizes --------------------------------------------------------------------------------------------------------- */
 
-/* detail: height, width, channels, factor */
+/* Records a decoder at the size in detail: height, width, channels, factor. */
 static int decoder_sized(struct judge_piece *p)
 {
     return decoder_record_of(p, DECODER_PLAIN, p->detail[0], p->detail[1], p->detail[2], p->detail[3], 1);
@@ -166,7 +166,7 @@ static int decoder_try(struct judge *j, struct tess_instance *i, const int64_t d
     return status;
 }
 
-/* The factor of its usual latents; 0: none of those tried. */
+/* Finds the factor between image and latent; 0: none of those tried. */
 static int decoder_factor(struct judge *j, struct tess_instance *i, int64_t *factor, int64_t *side)
 {
     struct judge_piece p = {.j = j, .ctx = j->ctx, .work = workloads, .instance = i, .rows = 1, .microbatches = 1};
@@ -187,7 +187,7 @@ static int decoder_shapes_body(struct judge *j, struct tess_instance *i)
     JUDGE_TRY(decoder_factor(j, i, &factor, &side));
     if (factor == 0)
         return JUDGE_UNFIT;
-    for (int k = 0; k < 4; k++) /* each either comes out in its size or is refused */
+    for (int k = 0; k < 4; k++) /* each image either has its size or is refused */
         JUDGE_TRY(decoder_try(j, i, (const int64_t[]){map[k][0] * factor, map[k][1] * factor, IMAGE_CHANNELS, factor}, &took));
     for (int c = 0; c < 3; c++) {
         JUDGE_TRY(decoder_try(j, i, (const int64_t[]){side, side, channels[c], factor}, &took));

@@ -1,4 +1,4 @@
-/* Kind denoiser/1: it sees what it should, and no more. SPDX-License-Identifier: MIT */
+/* Kind denoiser/1: dependence of the logits on exactly the inputs that they may depend on. SPDX-License-Identifier: MIT */
 #include "core/judge/judge_denoiser.h"
 
 #include <math.h>
@@ -7,9 +7,9 @@
 
 const int64_t denoiser_size[][2] = {{2, 4}, {4, 4}, {8, 8}};
 
-/* ---- what it records ----------------------------------------------------------------------------------------------- */
+/* ---- recording ----------------------------------------------------------------------------------------------------- */
 
-/* With which of the optional inputs. */
+/* Optional inputs of a denoiser, or-ed. */
 enum { WITH_TIME = 1, WITH_MASK = 2, WITH_POSITIONS = 4, WITH_CAUSAL = 8, WITH_LABEL = 16, WITH_LEVELS = 32 };
 
 static int denoiser_record_with(struct judge_piece *p, int with, int64_t height, int64_t width)
@@ -23,7 +23,7 @@ static int denoiser_record_with(struct judge_piece *p, int with, int64_t height,
                                      .height = height,
                                      .width = width,
                                      .causal = with & WITH_CAUSAL ? 1 : 0};
-    if (with & WITH_LEVELS) { /* two codes a position, of half as many */
+    if (with & WITH_LEVELS) { /* two levels a position, of half the codebook size each */
         in.width = width / 2;
         in.depth = 2;
     }
@@ -122,7 +122,7 @@ int denoiser_run_first(struct denoiser_case *c)
     return TESS_OK;
 }
 
-/* Whether the logits of row k are other than in the first run. */
+/* 1 where the logits of row k differ from those of the first run. */
 static int denoiser_moved(const struct denoiser_case *c, int64_t k)
 {
     const float *now = c->p.out[0].value.data;
@@ -132,7 +132,7 @@ static int denoiser_moved(const struct denoiser_case *c, int64_t k)
     return 0;
 }
 
-/* The same with another token at `k`. */
+/* Runs the case again with another token at `k`. */
 static int denoiser_change(struct denoiser_case *c, int64_t k)
 {
     int32_t *token = (int32_t *)c->p.in[0].value.data + k, kept = *token;
@@ -142,7 +142,7 @@ static int denoiser_change(struct denoiser_case *c, int64_t k)
     return status;
 }
 
-/* ---- what it sees -------------------------------------------------------------------------------------------------- */
+/* ---- dependences --------------------------------------------------------------------------------------------------- */
 
 static int denoiser_sees_all_body(struct judge *j, struct tess_instance *i)
 {
@@ -166,7 +166,7 @@ static int denoiser_sees_all(struct judge *j)
     return judge_over(j, 1, denoiser_sees_all_body);
 }
 
-/* Token k may move the logits of those after it alone, and must move the next one's. */
+/* Checks causality: token k may change the logits of later tokens alone, and must change the next one's. */
 static int denoiser_order(struct judge *j, struct denoiser_case *c, int64_t k)
 {
     JUDGE_TRY(denoiser_change(c, k));
@@ -224,7 +224,7 @@ static int denoiser_sees_time(struct judge *j)
     return judge_over(j, 1, denoiser_time_body);
 }
 
-/* The mask is a token like any other: id K. */
+/* Checks sequences with masks: the mask is a token like any other, id K. */
 static int denoiser_mask_body(struct judge *j, struct tess_instance *i)
 {
     struct denoiser_case c;
@@ -273,7 +273,7 @@ static int denoiser_sees_label(struct judge *j)
     return judge_over(j, 1, denoiser_label_body);
 }
 
-/* Without labels there are no weights for them, and with them all the others are as they were. */
+/* Checks that without labels there are no weights for them, and that with labels all others are unchanged. */
 static int denoiser_label_weights_body(struct judge *j, struct tess_instance *i)
 {
     struct denoiser_case without, with;
@@ -304,7 +304,7 @@ static int denoiser_map(struct judge_piece *p)
     return denoiser_record_with(p, WITH_MASK | WITH_TIME, size[p->size][0], size[p->size][1]);
 }
 
-/* One size at a time: the others are not tried in its place. */
+/* Workload of a single size: the others are not tried in its place. */
 static const struct judge_workload map_workload = {.name = "record", .sizes = 0, .record = denoiser_map};
 
 static int denoiser_maps_body(struct judge *j, struct tess_instance *i)

@@ -4,7 +4,7 @@
 
 #include "core/judge/judge_private.h"
 
-/* Maps that are tried, the smallest first. */
+/* Sizes of the maps that are tried, the smallest first. */
 extern const int64_t denoiser_size[][2];
 
 enum { DENOISER_SIZES = 3, DENOISER_TOKENS = 64 /* at most */, DENOISER_CODES = 5, DENOISER_CLASSES = 3, DENOISER_PICKED = 6 };
@@ -16,13 +16,13 @@ extern const struct judge_workload denoiser_workloads[];
 #define DENOISER_CAUSAL (&denoiser_workloads[3])
 #define DENOISER_LABELLED (&denoiser_workloads[4])
 
-/* A piece of one row with its logits of the first run kept. */
+/* A piece of one row, with the logits of its first run. */
 struct denoiser_case {
     struct judge_piece p;
     float first[DENOISER_TOKENS * DENOISER_CODES];
 };
 
-/* JUDGE_UNFIT where the component does not have that function. */
+/* Opens a case for workload `w`; JUDGE_UNFIT where the component does not have that function. */
 int denoiser_open(struct judge *j, struct tess_instance *i, const struct judge_workload *w, struct denoiser_case *c);
 void denoiser_close(struct denoiser_case *c);
 int64_t denoiser_tokens(const struct denoiser_case *c);

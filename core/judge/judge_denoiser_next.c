@@ -46,7 +46,7 @@ struct denoiser_next {
     struct judge_piece p;
 };
 
-/* The cache is the caller's; a workload has no place of its own for it but here, and tests run one at a time. */
+/* Cache of record_next, which is the caller's: a workload has no other place for it, and tests run one at a time. */
 static _Thread_local struct tess_cache *denoiser_cache;
 
 static int denoiser_record_next(struct judge_piece *p)
@@ -93,7 +93,7 @@ static void next_close(struct denoiser_next *n)
     tess_cache_free(n->cache);
 }
 
-/* All positions in turn, against the rows of the whole sequence. */
+/* Runs all positions in turn, and compares with the rows of the whole sequence. */
 static int next_pass(struct judge *j, struct denoiser_next *n, const char *what)
 {
     char text[160];

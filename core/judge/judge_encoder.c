@@ -26,7 +26,7 @@ static const struct judge_workload workloads[] = {{.name = "record", .smooth = 1
 
 /* ---- sizes --------------------------------------------------------------------------------------------------------- */
 
-/* detail: height, width, channels, width of the latent. */
+/* Records an encoder at the sizes in detail: height, width, channels, width of the latent. */
 static int encoder_sized(struct judge_piece *p)
 {
     return encoder_record_of(p, p->detail[0], p->detail[1], p->detail[2], p->detail[3]);
@@ -67,7 +67,7 @@ static int encoder_sizes(struct judge *j)
     return judge_over(j, 1 + 4 * (int64_t)j->level, encoder_sizes_body);
 }
 
-/* Every width, and grey, colour and more channels, at the first side that is taken at all. */
+/* Tries every width, and grey, colour and more channels, at the first side that is accepted at all. */
 static int encoder_channels_body(struct judge *j, struct tess_instance *i)
 {
     static const int64_t channels[3] = {1, 3, 4}, width[3] = {1, 8, 33};
@@ -94,9 +94,9 @@ static int encoder_channels(struct judge *j)
     return judge_over(j, 1, encoder_channels_body);
 }
 
-/* ---- what it sees -------------------------------------------------------------------------------------------------- */
+/* ---- dependences --------------------------------------------------------------------------------------------------- */
 
-/* A patch of the image, white in place of what it was, moves the latent. */
+/* Checks that a patch of the image, replaced by white, changes the latent. */
 static int encoder_sees_body(struct judge *j, struct tess_instance *i)
 {
     struct judge_piece p = {.j = j, .ctx = j->ctx, .work = workloads, .instance = i, .rows = 1, .microbatches = 1};

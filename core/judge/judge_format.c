@@ -1,5 +1,5 @@
-/* Kinds format/1 and checkpoint/1: files of others. What is written is read back; what is cut off or changed is refused with a sentence or
- * read, and never more than that. SPDX-License-Identifier: MIT */
+/* Kinds format/1 and checkpoint/1: files of other programs. A written file is read back; a truncated or changed one is refused with a
+ * message or read, and never more than that. SPDX-License-Identifier: MIT */
 #include "core/judge/judge_private.h"
 #include "core/base/attributes_private.h"
 
@@ -81,7 +81,7 @@ static int format_write(struct judge *j, const struct tess_format_1 *ops, void *
     return judge_ok(j, j->ctx, "write", ops->write(self, j->ctx, &file));
 }
 
-/* One instance reads one file. */
+/* Opens another instance, to read a file: an instance reads only one. */
 static int format_reader(struct judge *j, struct tess_instance **out)
 {
     return judge_ok(j, j->ctx, "opening it", judge_open(j, j->ctx, 1, out));
@@ -139,7 +139,7 @@ static int format_round_trip(struct judge *j)
     return judge_over(j, 1, format_round_trip_body);
 }
 
-/* A file of any bytes: refused with TESS_E_DATA and its path, or read to its end. */
+/* Reads a file of any bytes: it is refused with TESS_E_DATA and its path, or read to its end. */
 static int format_hostile(struct judge *j, const struct tess_format_1 *ops, const struct format_file *f, const char *what)
 {
     struct tess_instance *reader;
@@ -173,7 +173,7 @@ static int format_rewrite(struct judge *j, struct format_file *f, const uint8_t 
     return TESS_OK;
 }
 
-/* Its own file cut off at every length, and with every byte changed in one way. */
+/* Reads a file of its own truncated at every length, and with every byte changed in one way. */
 static int format_damaged_body(struct judge *j, struct tess_instance *i)
 {
     const struct tess_format_1 *ops = tess_instance_ops(i, "format/1");
@@ -257,7 +257,7 @@ const struct judge_kind judge_format = {"format/1", format_tests, NULL};
 
 enum { CHECKPOINT_ENTRIES = 16 };
 
-/* A list of tensors that is of no architecture: refused with TESS_E_DATA, or each of them left or unknown. */
+/* Plans the import of a list of tensors that is of no architecture: refused with TESS_E_DATA, or each of them skipped or unknown. */
 static int checkpoint_import(struct judge *j, const struct tess_checkpoint_1 *ops, void *self, int64_t entries,
                              const struct tess_entry *entry)
 {
@@ -312,7 +312,7 @@ static int checkpoint_drawn(struct judge *j)
     return judge_over(j, (int64_t)j->level, checkpoint_drawn_body);
 }
 
-/* A model without attributes, of either kind and of none. */
+/* Plans the export of a model without attributes, of either kind and of none. */
 static int checkpoint_export_body(struct judge *j, struct tess_instance *i)
 {
     static const char *const kind[3] = {"autoencoder", "prior", "codes"};

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Root mean square of a weight as it was when the direction was drawn: moved by h, each weight changes by a share h of its size. */
+/* Root mean square of a weight at the time when the direction was drawn: moved by h, each weight changes by a share h of its size. */
 static double gradients_size(const struct judge_piece *p, int64_t i)
 {
     const struct tess_tensor *shape = &p->weights->item[i].shape;
@@ -31,7 +31,7 @@ static double gradients_square(const struct tess_tensor *gradient)
     return sum;
 }
 
-/* All trained weights, drawn inputs among them, moved by h along the direction; sizes and slopes are made where h is 0. */
+/* Moves all trained weights, drawn inputs among them, by h along the direction; sizes and slopes are computed where h is 0. */
 static int gradients_move(struct judge_piece *p, struct gradients_way *way, double h)
 {
     double square = 0.0, slope = 0.0;
@@ -57,7 +57,7 @@ static int gradients_move(struct judge_piece *p, struct gradients_way *way, doub
     return TESS_OK;
 }
 
-/* The objective, as a run leaves it: added in double from the outputs, which are exact to f32. */
+/* Value of the objective after a run: added in double from the outputs, which are exact to f32. */
 static int gradients_objective(struct judge_piece *p, double *value)
 {
     struct tess_tensor t, shape;
@@ -80,8 +80,8 @@ static int gradients_objective(struct judge_piece *p, double *value)
     return TESS_OK;
 }
 
-/* Along one direction: (f(x + h d) - f(x - h d)) / 2h against the gradient. Where steps of several sizes disagree with it, it is wrong; a
- * kink is within the reach of some, and rounding in the small ones. */
+/* Checks the gradient along one direction against (f(x + h d) - f(x - h d)) / 2h. Where steps of several sizes disagree with it, it is
+ * wrong; a kink is within the reach of some, and rounding in the small ones. */
 static int gradients_direction(struct judge_piece *p, struct gradients_way *way)
 {
     const double steps[5] = {1e-3, 3e-3, 1e-2, 3e-4, 1e-4};

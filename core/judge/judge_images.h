@@ -1,4 +1,4 @@
-/* Images that tests of encoders, decoders, critics and feature networks are given. SPDX-License-Identifier: MIT */
+/* Images for tests of encoders, decoders, critics and feature networks. SPDX-License-Identifier: MIT */
 #ifndef TESSI_JUDGE_IMAGES_H
 #define TESSI_JUDGE_IMAGES_H
 

@@ -9,7 +9,7 @@
 
 enum { METRIC_SIDE = 12, METRIC_FEATURES = 6, METRIC_BLOCKS = 3, METRIC_VALUES = 64 };
 
-/* Rows of the two sets, of pairs the first alone; and the values of a finish. */
+/* State of a test: rows of the two sets, of pairs the first alone; and the values of a finish. */
 struct metric_case {
     struct judge *j;
     struct tess_context *ctx;
@@ -59,7 +59,7 @@ static void metric_close(struct metric_case *c)
     free(c->features[1]);
 }
 
-/* Smooth images with a reconstruction that is near; vectors of two normal distributions that are not the same. */
+/* Draws the rows: smooth images with a reconstruction that is near; vectors of two different normal distributions. */
 static int metric_open(struct judge *j, struct tess_instance *i, int64_t rows, struct metric_case *c)
 {
     const int64_t pixels = METRIC_SIDE * METRIC_SIDE * 3;
@@ -117,16 +117,16 @@ static int metric_accumulate(struct metric_case *c, void *state, int32_t set, in
 
 /* ---- states -------------------------------------------------------------------------------------------------------- */
 
-/* How the blocks of a set become one state. */
+/* Order in which the blocks of a set are merged. */
 enum metric_way {
-    METRIC_TREE,  /* ((0 1) 2), as the host does */
-    METRIC_LEFT,  /* one state that is merged with each next */
-    METRIC_RIGHT, /* (0 (1 2)) */
-    METRIC_ONE,   /* one state that is given all blocks */
-    METRIC_PACKED /* METRIC_TREE through bytes */
+    METRIC_TREE,  /* a tree, ((0 1) 2), as the host merges */
+    METRIC_LEFT,  /* from the left: one state, merged with each next */
+    METRIC_RIGHT, /* from the right: (0 (1 2)) */
+    METRIC_ONE,   /* no merge: one state accumulates all blocks */
+    METRIC_PACKED /* METRIC_TREE with states packed and unpacked */
 };
 
-/* Through its bytes into another state; the old one is closed. */
+/* Packs a state and unpacks it into another; the old one is closed. */
 static int metric_through_bytes(struct metric_case *c, void **state)
 {
     int64_t bytes = c->ops->pack(c->self, *state, NULL);
@@ -159,7 +159,7 @@ static int metric_merge(struct metric_case *c, void **state, int into, int next)
     return status;
 }
 
-/* All rows of a set in state[0]; the others are closed. */
+/* Accumulates all rows of a set in state[0]; the other states are closed. */
 static int metric_set(struct metric_case *c, int32_t set, enum metric_way way, void *state[METRIC_BLOCKS])
 {
     int64_t rows = c->shape.rows[set];
@@ -183,7 +183,7 @@ static int metric_set(struct metric_case *c, int32_t set, enum metric_way way, v
     return status;
 }
 
-/* From the rows to the values. */
+/* Measures: from the rows to the values. */
 static int metric_measure(struct metric_case *c, enum metric_way way)
 {
     void *state[2][METRIC_BLOCKS] = {{NULL}};
@@ -201,7 +201,7 @@ static int metric_measure(struct metric_case *c, enum metric_way way)
     return status;
 }
 
-/* The same, with failures the test's. */
+/* Measures, with failures as failures of the test. */
 static int metric_values(struct metric_case *c, enum metric_way way)
 {
     int status = metric_measure(c, way);
@@ -213,7 +213,7 @@ static int metric_values(struct metric_case *c, enum metric_way way)
 
 /* ---- tests --------------------------------------------------------------------------------------------------------- */
 
-/* Measured in two ways: values that agree within a share of their size. */
+/* Measures in two orders of merging; the values must agree within a share of their size. */
 static int metric_two_ways(struct judge *j, struct tess_instance *i, enum metric_way a, enum metric_way b, double share, const char *what)
 {
     struct metric_case first, second = {.image = NULL};
@@ -277,7 +277,7 @@ static int metric_packs(struct judge *j)
     return judge_over(j, 1 + (int64_t)j->level, metric_packs_body);
 }
 
-/* Few rows: refused when asked, or measured. */
+/* Tries few rows: they are refused by `check`, or measured. */
 static int metric_few_body(struct judge *j, struct tess_instance *i)
 {
     int took = 0;
@@ -301,7 +301,7 @@ static int metric_few(struct judge *j)
     return judge_over(j, 1 + (int64_t)j->level, metric_few_body);
 }
 
-/* Rows are the host's. */
+/* Checks that rows are not changed: they are the host's. */
 static int metric_rows_kept_body(struct judge *j, struct tess_instance *i)
 {
     struct metric_case c, same = {.image = NULL};
@@ -326,7 +326,7 @@ static int metric_rows_kept(struct judge *j)
     return judge_over(j, 1, metric_rows_kept_body);
 }
 
-/* Bytes of no state: TESS_E_DATA, or a state that can be closed. */
+/* Unpacks bytes of no state: TESS_E_DATA, or a state that can be closed. */
 static int metric_bytes_body(struct judge *j, struct tess_instance *i)
 {
     struct metric_case c;
@@ -354,7 +354,7 @@ static int metric_bytes(struct judge *j)
     return judge_over(j, 1, metric_bytes_body);
 }
 
-/* Whichever allocation fails; and nothing is lost without that. */
+/* Checks that each failing allocation is reported, and that without one nothing leaks. */
 static int metric_memory_body(struct judge *j, struct tess_instance *i)
 {
     struct metric_case c;

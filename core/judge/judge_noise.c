@@ -1,6 +1,5 @@
-/* Kind noise/1: what its functions give and keep. judge_noise_steps.c has the steps back, judge_noise_chance.c what is a matter of
- * chance, judge_noise_bound.c the loss.
- * SPDX-License-Identifier: MIT */
+/* Kind noise/1: ranges, inputs and repetition of its functions. judge_noise_steps.c has the reverse steps, judge_noise_chance.c the
+ * distributions, judge_noise_bound.c the loss. SPDX-License-Identifier: MIT */
 #include "core/judge/judge_noise.h"
 
 #include <string.h>
@@ -114,14 +113,14 @@ static int noise_sizes(struct judge *j)
 
 /* ---- corrupt ------------------------------------------------------------------------------------------------------- */
 
-/* The k-th of the times that are looked at: both ends and some between. */
+/* The k-th time to test: both ends and some between. */
 static int64_t noise_time(const struct noise_case *n, int k)
 {
     const int64_t t[5] = {1, n->steps, (n->steps + 1) / 2, n->steps > 1 ? 2 : 1, n->steps > 1 ? n->steps - 1 : 1};
     return t[k];
 }
 
-/* A range, the input kept, the same again, for one length and number of codes. */
+/* Checks corrupt at one time, length and number of codes: the range, the input unchanged, the same result again. */
 static int noise_corrupt_at(const struct noise_case *n, int64_t t, int what)
 {
     int32_t x0[NOISE_TOKENS_MAX], copy[NOISE_TOKENS_MAX], xt[NOISE_TOKENS_MAX], again[NOISE_TOKENS_MAX];
@@ -182,7 +181,7 @@ static int noise_corrupt_repeats(struct judge *j)
     return judge_over(j, 1 + (int64_t)j->level, noise_same_body);
 }
 
-/* A time that there is not: a failure with a message, or a state within the vocabulary. */
+/* Tries times outside 1 .. T: a failure with a message, or a state within the vocabulary. */
 static int noise_outside_body(struct judge *j, struct tess_instance *i)
 {
     struct noise_case n;

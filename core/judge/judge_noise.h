@@ -11,23 +11,24 @@ struct noise_case {
     struct tess_context *ctx;
     const struct tess_noise_1 *ops;
     void *self;
-    int64_t tokens, codes, vocabulary, steps; /* L, K, size of what it noises into, T */
+    int64_t tokens, codes, vocabulary, steps; /* L, K, size of the vocabulary of noised tokens, T */
     int causal;
 };
 
-/* An opened noise at work on sequences of `tokens` of `codes`. A size that is no size is a failure of the test `sizes`: JUDGE_SKIP. */
+/* Opens a noise for sequences of `tokens` tokens of `codes` codes. An impossible vocabulary or number of steps is a failure of the test
+ * `sizes`: here JUDGE_SKIP. */
 int judge_noise_open(struct judge *j, struct tess_instance *i, int64_t tokens, int64_t codes, struct noise_case *n);
 int noise_corrupt(const struct noise_case *n, int64_t t, uint32_t sample, const int32_t *x0, int32_t *xt);
-/* One reverse step of `all`, with `left` left; x may be next. */
+/* Makes one reverse step, with `left` of `all` steps left; x may be next. */
 int noise_reverse(const struct noise_case *n, int64_t left, int64_t all, uint32_t sample, const float *logits, const int32_t *x,
                   int32_t *next);
 struct tess_reverse noise_step(const struct noise_case *n, int64_t left, int64_t all, uint32_t sample, const float *logits,
                                const int32_t *x, int32_t *next);
-/* The start of sampling, within the vocabulary. */
+/* Draws the start of sampling, and checks that it is within the vocabulary. */
 int noise_start(const struct noise_case *n, uint32_t sample, int32_t *x);
-/* Steps of a short chain: those the noise must be given where it is causal. */
+/* Number of steps of a short chain: at most 12, or one a token where the noise is causal. */
 int64_t noise_chain(const struct noise_case *n);
-/* Codes of a sequence, drawn; and logits (L, K), drawn. */
+/* Draw the codes of a sequence; and logits (L, K). */
 void noise_codes(const struct noise_case *n, uint32_t sample, int32_t *x0);
 void noise_logits(const struct noise_case *n, uint32_t sample, float *logits);
 /* Fails unless all of x lie in [0, limit). */
@@ -35,7 +36,7 @@ int noise_within(const struct noise_case *n, const char *function, const int32_t
 
 extern const struct judge_workload noise_workloads[];
 
-/* judge_noise_steps.c: steps back. */
+/* judge_noise_steps.c: reverse steps. */
 int noise_reverse_range(struct judge *j);
 int noise_finishes(struct judge *j);
 int noise_reverse_repeats(struct judge *j);
@@ -46,7 +47,7 @@ int noise_changes(struct judge *j);
 int noise_rows(struct judge *j);
 int noise_condition(struct judge *j);
 int noise_any_thread(struct judge *j);
-/* judge_noise_chance.c: what is drawn, against what should be. */
+/* judge_noise_chance.c: distributions of drawn tokens. */
 int noise_corrupt_grows(struct judge *j);
 int noise_corrupt_alike(struct judge *j);
 int noise_start_is_marginal(struct judge *j);

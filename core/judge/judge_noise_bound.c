@@ -1,11 +1,11 @@
-/* Kind noise/1: the loss and the bound, and times of training. SPDX-License-Identifier: MIT */
+/* Kind noise/1: the loss and the bound, and the times drawn for training. SPDX-License-Identifier: MIT */
 #include "core/judge/judge_noise.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* ---- what it records ----------------------------------------------------------------------------------------------- */
+/* ---- recording ----------------------------------------------------------------------------------------------------- */
 
 enum { BOUND_TOKENS = 8, BOUND_CODES = 4 };
 
@@ -58,7 +58,7 @@ static int bound_open(struct judge *j, struct tess_instance *i, struct bound_cas
     return judge_piece_begin(&b->p);
 }
 
-/* A run of the piece, noised at the times that stand in it; the bound of each row. */
+/* Runs the piece, noised at the times that stand in it; gives the bound of each row. */
 static int bound_run(struct bound_case *b, const float **bound)
 {
     JUDGE_TRY(bound_noise(&b->p, &b->n));
@@ -72,7 +72,7 @@ static int bound_times_body(struct judge *j, struct tess_instance *i)
     struct bound_case b;
     const float *bound;
     int status = bound_open(j, i, &b);
-    for (int round = 0; status == TESS_OK && round < 8; round++) { /* the first and the last, and times all over between */
+    for (int round = 0; status == TESS_OK && round < 8; round++) { /* the first and the last time, and times over the whole range */
         float *t = b.p.in[3].value.data;
         for (int64_t row = 0; row < BOUND_ROWS; row++)
             t[row] = (float)(1 + (b.n.steps - 1) * (round * BOUND_ROWS + row) / (8 * BOUND_ROWS - 1));
@@ -126,7 +126,7 @@ static int bound_round(struct bound_case *b, int64_t round, const double source[
     float *logits = b->p.in[0].value.data, *t = b->p.in[3].value.data;
     int32_t *x0 = b->p.in[1].value.data;
     for (int64_t row = 0; row < BOUND_ROWS; row++) {
-        double u = ((double)row + judge_draw(b->n.j, "time", round, row)) / BOUND_ROWS; /* one time in each part of 1 .. T */
+        double u = ((double)row + judge_draw(b->n.j, "time", round, row)) / BOUND_ROWS; /* stratified: one time in each part of 1 .. T */
         t[row] = (float)(1 + (int64_t)floor(u * (double)b->n.steps));
         for (int64_t k = row * BOUND_TOKENS; k < (row + 1) * BOUND_TOKENS; k++) {
             double left = judge_draw(b->n.j, "source", round, k);
@@ -158,7 +158,7 @@ static int bound_mean_of(struct bound_case *b, const double source[BOUND_CODES],
     return TESS_OK;
 }
 
-/* Whatever is predicted, code lengths of independent tokens are no shorter in the mean than their entropy. */
+/* Checks that, whatever is predicted, code lengths of independent tokens are no shorter in the mean than their entropy. */
 static int bound_source_body(struct judge *j, struct tess_instance *i)
 {
     static const double sources[2][BOUND_CODES] = {{0.25, 0.25, 0.25, 0.25}, {0.6, 0.25, 0.1, 0.05}};
@@ -230,7 +230,7 @@ static int times_draw(const struct bound_case *b, uint32_t step, uint32_t sample
     return TESS_OK;
 }
 
-/* A step's draws, and what came of them. */
+/* Draws the times of a step, and lets the noise observe a bound for each that grows with the time. */
 static int times_step(const struct bound_case *b, uint32_t step)
 {
     enum { SAMPLES = 64 };

@@ -1,7 +1,7 @@
-/* Kind noise/1, what is drawn against what should be, by counting.
+/* Kind noise/1: distributions of drawn tokens against the exact ones, by counting.
  *
- * Two facts hold for every noise and need no formula of it. With q(x_t | x_0) the noise itself: (1) steps back towards a known x_0 undo it,
- * sum over x_t of q(x_t | x_0) p(x_s | x_t, x_0) = q(x_s | x_0). (2) The same holds for codes that are drawn independently from a known
+ * Two facts hold for every noise and need no formula of it. With q(x_t | x_0) the noise itself: (1) reverse steps towards a known x_0 undo
+ * it, sum over x_t of q(x_t | x_0) p(x_s | x_t, x_0) = q(x_s | x_0). (2) The same holds for codes that are drawn independently from a known
  * source when the logits are those of the exact p(x_0 | x_t), which counting gives as well. Errors of counts are allowed for by six
  * standard deviations, and the rounding of a fixed number of noised tokens by 1 / L.
  *
@@ -42,7 +42,7 @@ static int chance_count(const struct noise_case *n, const char *function, struct
     return TESS_OK;
 }
 
-/* Two histograms that should be of one distribution. */
+/* Checks that two histograms are of one distribution. */
 static int chance_same(const struct noise_case *n, const struct histogram *a, const struct histogram *b, double spare, const char *what)
 {
     for (int64_t k = 0; k < n->vocabulary; k++) {
@@ -55,7 +55,7 @@ static int chance_same(const struct noise_case *n, const struct histogram *a, co
     return TESS_OK;
 }
 
-/* corrupt at t of sequences that are all `code`; t 0: the codes themselves. */
+/* Counts corrupt at t on sequences that are all `code`; t 0: the codes themselves. */
 static int chance_corrupt(const struct noise_case *n, int64_t t, int32_t code, uint32_t first, struct histogram *h)
 {
     int32_t x0[CHANCE_TOKENS], xt[CHANCE_TOKENS];
@@ -97,7 +97,7 @@ int noise_corrupt_grows(struct judge *j)
     return judge_over(j, (int64_t)j->level, chance_grows_body);
 }
 
-/* Shares of the tokens noised at even and at odd places, and in the two halves. */
+/* Compares the shares of noised tokens at even and at odd places, and in the two halves. */
 static int chance_alike_body(struct judge *j, struct tess_instance *i)
 {
     struct noise_case n;
@@ -124,7 +124,8 @@ int noise_corrupt_alike(struct judge *j)
     return judge_over(j, (int64_t)j->level, chance_alike_body);
 }
 
-/* Pinsker: where the constant is the divergence of the two, in bits, their chances differ by sqrt(ln 2 / 2 of it) at most. */
+/* Compares the start of sampling with corrupt at T, by Pinsker's inequality: where the bound's constant is the divergence of the two, in
+ * bits, their chances differ by sqrt(ln 2 / 2 of it) at most. */
 static int chance_start_body(struct judge *j, struct tess_instance *i)
 {
     struct noise_case n;
@@ -189,7 +190,7 @@ static int chance_times(const struct noise_case *n, int k, int64_t *t, int64_t *
     return 1;
 }
 
-/* One step from t to s of a noised sequence. */
+/* Makes one reverse step from t to s of a noised sequence. */
 static int chance_step(const struct noise_case *n, int64_t t, int64_t s, uint32_t sample, const float *logits, int32_t *x)
 {
     struct tess_reverse r = noise_step(n, t, n->steps, sample, logits, x, x);
@@ -240,7 +241,7 @@ static int32_t chance_code(double u)
     return u < chance_source[0] ? 0 : u < chance_source[0] + chance_source[1] ? 1 : 2;
 }
 
-/* Logits of the exact p(x_0 | x_t) for each token, of the counted q. */
+/* Computes the logits of the exact p(x_0 | x_t) for each token, from the counted q. */
 static void chance_predict(const struct noise_case *n, const struct histogram q[CHANCE_CODES], const int32_t *x, float *logits)
 {
     for (int64_t i = 0; i < n->tokens; i++)
@@ -285,7 +286,7 @@ static int chance_exact_body(struct judge *j, struct tess_instance *i)
     return TESS_OK;
 }
 
-/* With its defaults: others may be meant to be inexact. */
+/* Tests exact reverse steps with default parameters: others may be meant to be inexact. */
 int noise_reverse_exact(struct judge *j)
 {
     return judge_over(j, 1, chance_exact_body);

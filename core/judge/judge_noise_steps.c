@@ -1,4 +1,4 @@
-/* Kind noise/1: steps back, and tokens that are known. SPDX-License-Identifier: MIT */
+/* Kind noise/1: reverse steps, and known tokens. SPDX-License-Identifier: MIT */
 #include "core/judge/judge_noise.h"
 
 #include <math.h>
@@ -32,7 +32,7 @@ static int noise_reverse_one(const struct noise_case *n, int what, int64_t left,
     return TESS_OK;
 }
 
-/* Whole chains, from the start to the end. */
+/* Runs whole chains, from the start to the end. */
 static int noise_reverse_all(struct judge *j, struct tess_instance *i, int what)
 {
     struct noise_case n;
@@ -74,7 +74,7 @@ static int noise_nan_body(struct judge *j, struct tess_instance *i)
     JUDGE_TRY(noise_start(&n, 0, x));
     for (int64_t k = 0; k < n.tokens * n.codes; k++)
         logits[k] = NAN;
-    struct tess_reverse r = noise_step(&n, 1, 1, 0, logits, x, next); /* one step of all: everything is drawn */
+    struct tess_reverse r = noise_step(&n, 1, 1, 0, logits, x, next); /* the only step of the chain: every token is drawn */
     if (n.causal)
         r = noise_step(&n, 1, n.tokens, 0, logits, x, next);
     int status = n.ops->reverse(n.self, j->ctx, &r);
@@ -141,7 +141,7 @@ int noise_changes(struct judge *j)
     return judge_over(j, 2 * (int64_t)j->level, noise_changes_body);
 }
 
-/* Logits of the tokens that are drawn alone, found by `row`, against those of all. */
+/* Compares a step with the logits of the drawn tokens alone, found by `row`, with one with all logits. */
 static int noise_rows_step(const struct noise_case *n, int64_t left, int64_t all, uint32_t sample, int32_t *x)
 {
     float logits[NOISE_TOKENS * NOISE_CODES], few[NOISE_TOKENS * NOISE_CODES];
@@ -235,7 +235,7 @@ struct noise_thread {
     int32_t result[THREAD_SAMPLES][NOISE_TOKENS];
 };
 
-/* A short life of each sequence; all threads do the same ones. */
+/* Noises and reverses each sequence for a few steps; all threads do the same ones. */
 static void *noise_thread(void *user)
 {
     struct noise_thread *t = user;

@@ -1,4 +1,4 @@
-/* Parameters that tests are run with: drawn from a component's table, written as a pipeline writes them.
+/* Parameters for tests: drawn from a component's table, written as a pipeline writes them.
  *
  * Two ways of drawing. Over the whole range, its ends among them, for what only opens a component. Near the defaults, for what then
  * computes with it: most parameters keep their default, whole numbers are drawn by their order of magnitude, so that models stay small.
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PARAMS_MORE = 24 /* drawn until some are found that fit */ };
+enum { PARAMS_MORE = 24 /* most variants drawn until one fits */ };
 
 struct writer {
     struct judge *j;
@@ -44,7 +44,7 @@ static void params_write(struct writer *w, const char *name, const char *value)
     w->wrote++;
 }
 
-/* Whole, in lo .. hi; the order of magnitude is drawn first. */
+/* Draws an integer in lo .. hi; the order of magnitude is drawn first. */
 static int64_t params_whole(const struct writer *w, const struct tess_param *p, int64_t k, double hi)
 {
     double u = judge_draw(w->j, p->name, w->v, 3 * k), lo = p->lo;
@@ -55,7 +55,7 @@ static int64_t params_whole(const struct writer *w, const struct tess_param *p, 
     return (int64_t)(value < lo ? lo : value > hi ? hi : value);
 }
 
-/* The upper end of a range near the default: four times that; where it is 0, 16 or a half. */
+/* Upper end of the range near the default: four times the default; where that is 0, 16 or a half. */
 static double params_limit(const struct writer *w, const struct tess_param *p)
 {
     double near =
@@ -63,7 +63,7 @@ static double params_limit(const struct writer *w, const struct tess_param *p)
     return w->how == JUDGE_WIDE || p->hi < near ? p->hi : near;
 }
 
-/* A quarter at one end, a quarter at the other where the whole range is meant. */
+/* Draws a real number: a quarter of them at one end, a quarter at the other where the whole range is meant. */
 static double params_real(const struct writer *w, const struct tess_param *p)
 {
     double u = judge_draw(w->j, p->name, w->v, 1), where = judge_draw(w->j, p->name, w->v, 2), hi = params_limit(w, p);
@@ -89,7 +89,7 @@ static void params_list(struct writer *w, const struct tess_param *p)
     params_write(w, p->name, text);
 }
 
-/* The default halved a few times: what divided it divides that, mostly. */
+/* Writes the default halved a few times: divisors of it are mostly still divisors. */
 static void params_halve(struct writer *w, const struct tess_param *p)
 {
     char text[64];
@@ -135,7 +135,7 @@ static void params_draw(struct writer *w, const struct tess_param *p)
     }
 }
 
-/* One that has no default. A component is the first of its kind; numbers are drawn; what a text should be nobody can know. */
+/* Writes a required parameter. A component is the first of its kind; numbers are drawn; a text cannot be guessed. */
 static int params_required(struct writer *w, const struct tess_param *p)
 {
     char kind[80], like[80], text[128];
@@ -234,7 +234,7 @@ int judge_over(struct judge *j, int64_t variants, int (*body)(struct judge *j, s
         struct tess_instance *i;
         JUDGE_TRY(judge_variant(j, v, v < variants ? JUDGE_NEAR : JUDGE_SMALL));
         int status = judge_open(j, j->ctx, 1, &i);
-        if (status != TESS_OK) { /* what is wrong with that, other tests say */
+        if (status != TESS_OK) { /* other tests report this failure */
             if (v == 0)
                 snprintf(why, sizeof why, "%.1000s", tess_message(j->ctx));
             continue;

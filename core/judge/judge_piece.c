@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PIECE_FLOPS 2e8 /* floating-point operations of a run, times the level */
+#define PIECE_FLOPS 2e8 /* most floating-point operations of a run, times the level */
 #define PIECE_BYTES ((int64_t)1 << 30)
-#define PIECE_WEIGHTS 300000 /* trained numbers, times the level */
-#define PIECE_SPREAD 0.1f    /* standard deviation of what is added to each weight */
+#define PIECE_WEIGHTS 300000 /* most trained elements, times the level */
+#define PIECE_SPREAD 0.1f    /* standard deviation of the number added to each weight */
 
 static void TESS_PRINTF(3, 4) piece_fault(struct judge_piece *p, enum judge_fault fault, const char *format, ...)
 {
@@ -26,7 +26,7 @@ static void TESS_PRINTF(3, 4) piece_fault(struct judge_piece *p, enum judge_faul
 
 /* ---- memory -------------------------------------------------------------------------------------------------------- */
 
-/* The judge's own memory, outside of the accounting: what fails there is the component's, and what is lost there, too. */
+/* Allocates the judge's own memory, outside the accounting: failures and leaks that are counted are the component's. */
 static void *piece_alloc(size_t bytes)
 {
     void *memory = aligned_alloc(64, (bytes + 64) / 64 * 64 + 64);
@@ -156,7 +156,7 @@ void judge_piece_close(struct judge_piece *p)
     memset(p->out, 0, sizeof p->out);
 }
 
-/* One call of the function, at one size. */
+/* Calls the workload's function once, at one size. */
 static int piece_call(struct judge_piece *p)
 {
     char scope[80];
@@ -201,7 +201,7 @@ int judge_piece_record(struct judge_piece *p)
 
 /* ---- sealing ------------------------------------------------------------------------------------------------------- */
 
-/* sum of outputs, each times a drawn buffer of its shape: what is differentiated. */
+/* Declares the objective to be differentiated: the sum of the outputs, each times a drawn buffer of its shape. */
 static void piece_objective(struct judge_piece *p)
 {
     struct tess_graph *g = p->graph;

@@ -1,4 +1,4 @@
-/* Running a piece of a graph, and what stands around it: all functions of a component, several pieces over the same weights.
+/* Running of pieces of graphs: one piece, all functions of a component, several pieces over the same weights.
  * SPDX-License-Identifier: MIT */
 #include "core/judge/judge_private.h"
 #include "core/graph/node.h"
@@ -7,7 +7,7 @@
 
 enum { PIECE_TENSORS = 64 };
 
-/* A failure that no test has told yet. */
+/* Passes on a failure, telling its message if no test has told it yet. */
 static int piece_told(const struct judge_piece *p, int status)
 {
     return status < 0 && *p->j->told->text == '\0' ? judge_ok(p->j, p->ctx, p->work->name, status) : status;
@@ -30,7 +30,8 @@ int judge_pieces_begin(struct judge_piece *const *p, int n)
     return status;
 }
 
-/* The tensors of a batch in the graph's order, which has further ones where the component declares its own: those are not wanted. */
+/* Fills the tensors of a batch in the graph's order. The graph has further ones where the component declares its own: those are not wanted.
+ * */
 static int32_t piece_tensors(const struct judge_piece *p, int total, struct tess_tensor *out)
 {
     struct tess_tensor shape;

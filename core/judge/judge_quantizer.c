@@ -1,12 +1,12 @@
-/* Kind quantizer/1: sizes and codes. judge_quantizer_codes.c has what codes stand for,
- * judge_quantizer_training.c the tests of training. SPDX-License-Identifier: MIT */
+/* Kind quantizer/1: sizes and codes. judge_quantizer_codes.c has the vectors of codes, judge_quantizer_training.c the tests of training.
+ * SPDX-License-Identifier: MIT */
 #include "core/judge/judge_quantizer.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* ---- what it records ----------------------------------------------------------------------------------------------- */
+/* ---- recording ----------------------------------------------------------------------------------------------------- */
 
 int64_t quantizer_depth(const struct tess_quantizer_1 *ops, void *self)
 {
@@ -74,7 +74,8 @@ static int quantizer_record_lookup(struct judge_piece *p)
     return TESS_OK;
 }
 
-/* A code's vector is smooth in the codebook; an assignment is not, and the terms of the loss are cut on purpose. */
+/* Workloads of a quantizer. A code's vector is smooth in the codebook; an assignment is not, and the terms of the loss are cut on purpose.
+ * */
 const struct judge_workload quantizer_workloads[] = {{.name = "record", .training = 1, .sizes = 1, .record = quantizer_record},
                                                      {.name = "record_assign", .sizes = 1, .record = quantizer_record_assign},
                                                      {.name = "record_lookup", .smooth = 1, .sizes = 1, .record = quantizer_record_lookup},
@@ -164,7 +165,7 @@ static int quantizer_range(struct judge *j)
     return judge_over(j, 2 * (int64_t)j->level, quantizer_range_body);
 }
 
-/* A latent that holds no numbers: a failure with a message, or codes in range. */
+/* Tries a latent of NaN: a failure with a message, or codes in range. */
 static int quantizer_nan_body(struct judge *j, struct tess_instance *i)
 {
     const float bad[3] = {NAN, INFINITY, -INFINITY};

@@ -11,16 +11,16 @@ extern const struct judge_workload quantizer_workloads[]; /* record, record_assi
 
 int64_t quantizer_depth(const struct tess_quantizer_1 *ops, void *self);
 int64_t quantizer_level_size(const struct tess_quantizer_1 *ops, void *self, int64_t level);
-/* Shape of the codes of a microbatch; gives the rank. */
+/* Shape of the codes of a microbatch; returns the rank. */
 int32_t quantizer_codes_shape(const struct judge_piece *p, int64_t dim[5]);
 int quantizer_run(struct judge_piece *p);
 
-/* Latent to quantised, codes and loss. */
+/* Records latent to quantised, codes and loss. */
 int quantizer_record(struct judge_piece *p);
 /* Fails unless the codes of the last run are in range. */
 int quantizer_codes_fit(struct judge *j, const struct judge_piece *p, const char *of);
 
-/* Tests of what codes stand for. */
+/* Tests of the vectors of codes. */
 int quantizer_nearest(struct judge *j);
 int quantizer_lookup_inverts(struct judge *j);
 int quantizer_fixed_point(struct judge *j);

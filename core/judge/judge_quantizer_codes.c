@@ -1,10 +1,10 @@
-/* Kind quantizer/1: codes against what they stand for. SPDX-License-Identifier: MIT */
+/* Kind quantizer/1: codes against their vectors. SPDX-License-Identifier: MIT */
 #include "core/judge/judge_quantizer.h"
 
 #include <math.h>
 #include <string.h>
 
-/* record without what training alone draws. */
+/* Workload `record` outside training, without its random draws. */
 static const struct judge_workload quantizer_still = {.name = "record", .sizes = 1, .record = quantizer_record};
 
 /* ---- assignment and look-up ---------------------------------------------------------------------------------------- */
@@ -53,7 +53,7 @@ static int64_t quantizer_positions(const struct judge_piece *p)
     return p->rows * QUANTIZER_HEIGHT * QUANTIZER_WIDTH;
 }
 
-/* The rows that all codes stand for, K x D, of one level. */
+/* Reads the vectors of all codes of one level, K x D. */
 static int quantizer_codebook(struct judge_piece *lookup, int64_t k, int64_t d, float *codebook)
 {
     int64_t n = quantizer_positions(lookup);
@@ -78,7 +78,7 @@ static double quantizer_distance(const float *a, const float *b, int64_t d)
 
 enum { QUANTIZER_ROWS = 24, QUANTIZER_CODES = 4096 };
 
-/* Each latent against all rows; a code as near as the nearest but for rounding will do. */
+/* Compares each latent with all vectors; a code as near as the nearest but for rounding will do. */
 static int quantizer_nearest_in(struct judge *j, struct judge_piece *assign, const float *codebook, int64_t k, int64_t d)
 {
     const float *z = assign->in[0].value.data;
@@ -103,7 +103,7 @@ static int quantizer_nearest_in(struct judge *j, struct judge_piece *assign, con
     return TESS_OK;
 }
 
-/* JUDGE_UNFIT for one whose codes are no points of the latent's space, or of several levels. */
+/* JUDGE_UNFIT for a quantizer whose codes are no points of the latent's space, or of several levels. */
 static int quantizer_in_space(const struct tess_quantizer_1 *ops, void *self)
 {
     return !ops->outside_latent_space && quantizer_depth(ops, self) == 1 && ops->codebook_size(self) <= QUANTIZER_CODES;
@@ -127,7 +127,7 @@ static int quantizer_nearest_body(struct judge *j, struct tess_instance *i)
         status = judge_ok(j, j->ctx, "the test", tess_alloc(j->ctx, (size_t)(k * d) * sizeof(float), "a codebook", &memory));
     if (status == TESS_OK)
         status = quantizer_codebook(&lookup, k, d, memory);
-    for (int scale = 0; status == TESS_OK && scale < 2; scale++) { /* spread as drawn, then over the rows themselves */
+    for (int scale = 0; status == TESS_OK && scale < 2; scale++) { /* latents spread as drawn, then over the vectors themselves */
         float *z = assign.in[0].value.data;
         for (int64_t n = quantizer_positions(&assign) * d, at = 0; scale && at < n; at++)
             z[at] = ((const float *)memory)[at % (k * d)] + 0.1f * z[at];
@@ -145,7 +145,7 @@ int quantizer_nearest(struct judge *j)
     return judge_over(j, 1 + 2 * (int64_t)j->level, quantizer_nearest_body);
 }
 
-/* codes -> what they stand for -> codes: the same, or codes that stand for the same. */
+/* Checks codes -> vectors -> codes: the same, or codes of the same vector. */
 static int quantizer_inverts(struct judge *j, struct judge_piece *assign, struct judge_piece *lookup, const int32_t *codes)
 {
     char text[160];
@@ -189,7 +189,7 @@ int quantizer_lookup_inverts(struct judge *j)
     return judge_over(j, 1 + 2 * (int64_t)j->level, quantizer_inverts_body);
 }
 
-/* lookup(assign(z)) assigned again is itself. */
+/* Checks that lookup(assign(z)), assigned again, gives itself. */
 static int quantizer_fixed_body(struct judge *j, struct tess_instance *i)
 {
     const struct tess_quantizer_1 *ops = tess_instance_ops(i, "quantizer/1");
@@ -213,7 +213,7 @@ int quantizer_fixed_point(struct judge *j)
     return judge_over(j, 1 + 2 * (int64_t)j->level, quantizer_fixed_body);
 }
 
-/* Different codes stand for different rows: half of a codebook that is one row over and over is lost. */
+/* Checks that different codes have different vectors: half of a codebook that is one vector over and over is lost. */
 static int quantizer_distinct_body(struct judge *j, struct tess_instance *i)
 {
     const struct tess_quantizer_1 *ops = tess_instance_ops(i, "quantizer/1");
@@ -245,7 +245,7 @@ int quantizer_distinct(struct judge *j)
 
 /* ---- record against the others ------------------------------------------------------------------------------------- */
 
-/* Whether record gives other codes at another step: then it draws them, and record_assign need not. */
+/* Sets *draws to 1 where record gives other codes at another step: then it draws them, and record_assign need not agree. */
 static int quantizer_draws(struct judge_piece *record, int *draws)
 {
     char text[160];
@@ -289,7 +289,7 @@ int quantizer_agrees(struct judge *j)
     return judge_over(j, 1 + 2 * (int64_t)j->level, quantizer_agrees_body);
 }
 
-/* Weights of any bits, as a file could hold them: a failure with a message, or codes in range. */
+/* Tries weights of any bits, as a file could hold them: a failure with a message, or codes in range. */
 static int quantizer_weights_body(struct judge *j, struct tess_instance *i)
 {
     struct judge_piece assign, lookup;

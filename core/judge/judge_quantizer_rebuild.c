@@ -1,4 +1,4 @@
-/* Kind quantizer/1: a codebook made of a pool of latents. SPDX-License-Identifier: MIT */
+/* Kind quantizer/1: codebooks rebuilt from a pool of latents. SPDX-License-Identifier: MIT */
 #include "core/judge/judge_quantizer.h"
 
 #include <math.h>

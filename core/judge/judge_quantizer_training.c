@@ -31,13 +31,13 @@ int quantizer_loss_finite(struct judge *j)
     return judge_over(j, 1 + 2 * (int64_t)j->level, training_loss_body);
 }
 
-/* An objective of the quantised latents alone: the loss's own pull is another matter. */
+/* Records the quantizer with an objective of the quantised latents alone, without its loss. */
 static int training_record_quantised(struct judge_piece *p)
 {
     const struct judge_workload *own = &quantizer_workloads[0];
     TESS_TRY(own->record(p));
     if (p->fault == JUDGE_FINE && tess_graph_status(p->graph) == TESS_OK)
-        p->outputs = 1; /* quantised is the first */
+        p->outputs = 1; /* of the outputs only the first, `quantised` */
     return TESS_OK;
 }
 
@@ -76,11 +76,11 @@ enum { TRAINING_TENSORS = 64, TRAINING_CLUSTERS = 8, TRAINING_STEPS = 5 };
 
 struct training {
     struct judge_piece p;
-    struct tess_tensor total[TRAINING_TENSORS], out[TRAINING_TENSORS]; /* all there are, as `react` may look for its own */
+    struct tess_tensor total[TRAINING_TENSORS], out[TRAINING_TENSORS]; /* all totals and outputs, as `react` may look for its own */
     int32_t totals, outputs;
 };
 
-/* Eight clusters far apart, in pairs on both sides of the origin. */
+/* Draws latents of eight clusters far apart, in pairs on both sides of the origin. */
 static void training_latents(struct training *t, int64_t step)
 {
     struct tess_tensor *in = &t->p.in[0].value;
@@ -330,7 +330,7 @@ static int training_copy(struct judge *j, struct training *from, struct training
     return TESS_OK;
 }
 
-/* A new instance with the weights alone, as a resumed training has them: what an instance remembers by itself is lost. */
+/* Continues with a new instance and the weights alone, as a resumed training does: what an instance remembers by itself is lost. */
 static int training_restored_body(struct judge *j, struct tess_instance *i)
 {
     struct tess_instance *other;

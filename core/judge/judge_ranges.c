@@ -1,5 +1,5 @@
-/* Tests of parameters, for components of every kind: at the ends of their ranges, and drawn. Whatever is written, a component opens or
- * refuses with a sentence. SPDX-License-Identifier: MIT */
+/* Tests of parameters, for components of every kind: at the ends of their ranges, and drawn. With any parameters a component opens or
+ * refuses with a message. SPDX-License-Identifier: MIT */
 #include "core/judge/judge_private.h"
 #include "core/base/memory.h"
 
@@ -36,7 +36,7 @@ static int ranges_try(struct judge *j, int *status)
     return TESS_OK;
 }
 
-/* Opened once before anything is measured: what the host keeps for later is then there. */
+/* Opens the component once before anything is measured, so that memory which the host keeps for later is allocated. */
 static int ranges_begin(struct judge *j)
 {
     struct tess_instance *i;
@@ -98,7 +98,7 @@ static int ranges_again(struct judge *j)
     return TESS_OK;
 }
 
-/* A value that its type does not have is refused by the host, before the component sees it. */
+/* Checks that a value outside its type is refused by the host, before the component sees it. */
 static int ranges_outside(struct judge *j)
 {
     const struct tess_param *p;

@@ -1,4 +1,4 @@
-/* Tests of what components record, for every kind that records: nodes, scopes, names, and values for one row and for several.
+/* Tests of recorded graphs, for every kind that records: nodes, scopes, names, and values for one row and for several.
  * SPDX-License-Identifier: MIT */
 #include "core/judge/judge_private.h"
 #include "core/graph/node.h"
@@ -14,7 +14,7 @@ static struct judge_piece recorded_piece(struct judge *j, struct tess_instance *
 
 /* ---- nodes --------------------------------------------------------------------------------------------------------- */
 
-/* Records, and fails where that shows one of two faults. */
+/* Records a workload, and fails where it has one of two faults. */
 static int recorded_fault(struct judge *j, struct tess_instance *i, const struct judge_workload *w, enum judge_fault a, enum judge_fault b)
 {
     struct judge_piece p = recorded_piece(j, i, w, 2, 1);
@@ -47,7 +47,7 @@ static int recorded_scopes(struct judge *j, struct tess_instance *i, const struc
     return recorded_fault(j, i, w, JUDGE_BAD_SCOPE, JUDGE_BAD_SCOPE);
 }
 
-/* The defaults must record, at one of the sizes. */
+/* Checks that the defaults can be recorded, at one of the sizes. */
 static int judge_records_body(struct judge *j, struct tess_instance *i)
 {
     return judge_each_workload(j, i, recorded_records);
@@ -90,7 +90,7 @@ static int judge_scopes(struct judge *j)
 
 /* ---- weights ------------------------------------------------------------------------------------------------------- */
 
-/* "encoder.blocks.0.weight": under the kind's scope, no part of it empty. */
+/* Checks names of weights, "encoder.blocks.0.weight": under the kind's scope, no part of it empty. */
 static int recorded_names(struct judge *j, struct tess_instance *i, const struct judge_workload *w)
 {
     struct judge_piece p = recorded_piece(j, i, w, 2, 1);
@@ -118,7 +118,7 @@ static int judge_names(struct judge *j)
     return judge_over(j, 1 + (int64_t)j->level, judge_names_body);
 }
 
-/* Recorded a second time over the same weights, nothing new is declared. */
+/* Checks that recording again over the same weights declares nothing new. */
 static int recorded_weights(struct judge *j, struct tess_instance *i, const struct judge_workload *w)
 {
     struct judge_piece a = recorded_piece(j, i, w, 2, 1), b = recorded_piece(j, i, w, 2, 1);
@@ -162,7 +162,7 @@ static int recorded_outputs_finite(struct judge *j, const struct judge_piece *p,
     return TESS_OK;
 }
 
-/* A run that succeeds, or the failure of the test. */
+/* Runs a piece; a failure is a failure of the test. */
 static int recorded_run(struct judge *j, struct judge_piece *p, int64_t samples)
 {
     return judge_ok(j, p->ctx, p->work->name, judge_piece_run(p, samples));
@@ -190,7 +190,7 @@ static int judge_finite(struct judge *j)
     return judge_over(j, 1 + (int64_t)j->level, judge_finite_body);
 }
 
-/* Every real input at `value`; pixels within their range. */
+/* Sets every real input to `value`; pixels within their range. */
 static void recorded_flatten(struct judge_piece *p, float value)
 {
     for (int32_t k = 0; k < p->inputs; k++) {
@@ -263,7 +263,7 @@ static int judge_inputs(struct judge *j)
 
 /* ---- rows ---------------------------------------------------------------------------------------------------------- */
 
-/* Output k of the piece of one row against row `row` of the other's; products of fewer rows may be rounded otherwise. */
+/* Compares output k of the piece of one row with row `row` of the other's; products of fewer rows may be rounded otherwise. */
 static int recorded_same_row(struct judge *j, const struct judge_piece *one, const struct judge_piece *all, int32_t k, int64_t row)
 {
     char text[160];
@@ -292,7 +292,7 @@ static int recorded_row(struct judge *j, const struct judge_piece *all, int64_t 
     return status;
 }
 
-/* Three rows together, and each by itself. */
+/* Compares three rows together with each by itself. */
 static int recorded_rows(struct judge *j, struct tess_instance *i, const struct judge_workload *w)
 {
     struct judge_piece all = recorded_piece(j, i, w, 3, 1);
@@ -338,7 +338,8 @@ static int judge_one_row(struct judge *j)
     return judge_over(j, 1, judge_one_row_body);
 }
 
-/* A batch that ends within a microbatch: rows before its end are those of the whole batch, bit for bit; none at all is refused. */
+/* Runs a batch that ends within a microbatch: rows before its end are those of the whole batch, bit for bit; a batch of no rows is refused.
+ * */
 static int recorded_short(struct judge *j, struct tess_instance *i, const struct judge_workload *w)
 {
     char text[160];

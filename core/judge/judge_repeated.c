@@ -1,5 +1,5 @@
-/* Tests of runs of what components record, for every kind that records: again, beside another, on several threads, without memory.
- * SPDX-License-Identifier: MIT */
+/* Tests of runs of recorded graphs, for every kind that records: repeated, interleaved with another instance, on several threads, without
+ * memory. SPDX-License-Identifier: MIT */
 #include "core/judge/judge_private.h"
 #include "core/base/memory.h"
 
@@ -12,7 +12,7 @@ static int repeated_run(struct judge *j, struct judge_piece *p)
     return judge_ok(j, p->ctx, p->work->name, judge_piece_run(p, 0));
 }
 
-/* The outputs of two pieces, bit for bit. */
+/* Compares the outputs of two pieces, bit for bit. */
 static int repeated_same(struct judge *j, const struct judge_piece *a, const struct judge_piece *b, const char *wanted)
 {
     char text[160] = "their bits differ";
@@ -55,7 +55,7 @@ static int judge_again(struct judge *j)
     return judge_over(j, (int64_t)j->level, judge_again_body);
 }
 
-/* Runs of one instance with runs of another in between. */
+/* Runs one instance with runs of another in between. */
 static int repeated_instances(struct judge *j, struct tess_instance *i, const struct judge_workload *w)
 {
     struct tess_instance *other;
@@ -140,7 +140,7 @@ static int judge_threads_test(struct judge *j)
 
 /* ---- memory -------------------------------------------------------------------------------------------------------- */
 
-/* From recording to the end of a run. */
+/* Makes a full cycle, from recording to the end of a run. */
 static int repeated_cycle(struct judge *j, struct tess_instance *i, const struct judge_workload *w)
 {
     struct judge_piece p = {.j = j, .ctx = j->ctx, .work = w, .instance = i, .rows = 2, .microbatches = 1};
@@ -176,7 +176,7 @@ static int judge_leaks(struct judge *j)
     return judge_over(j, 1, judge_leaks_body);
 }
 
-/* The cycle with its n-th allocation failing; *past: there are fewer. */
+/* Makes the cycle with its n-th allocation failing; *past: there are fewer. */
 static int repeated_failing(struct judge *j, struct tess_instance *i, const struct judge_workload *w, int64_t n, int *past)
 {
     int64_t before = tessi_base_memory_in_use();
@@ -189,7 +189,7 @@ static int repeated_failing(struct judge *j, struct tess_instance *i, const stru
     if (*past)
         return TESS_OK;
     *j->told->text = '\0';
-    if (status > 0) /* what was recorded is not as it should be, for want of memory */
+    if (status > 0) /* a fault of recording, for want of memory */
         status = TESS_OK;
     JUDGE_TRY(judge_status(j, j->ctx, w->name, status));
     if (status != TESS_OK && status != TESS_E_MEMORY)
@@ -201,7 +201,7 @@ static int repeated_failing(struct judge *j, struct tess_instance *i, const stru
     return TESS_OK;
 }
 
-/* All of them from level 3 on; below, the first ones and then fewer and fewer. */
+/* Fails each allocation in turn: all of them from level 3 on; below, the first ones and then fewer and fewer. */
 static int repeated_allocations(struct judge *j, struct tess_instance *i, const struct judge_workload *w)
 {
     int status = repeated_cycle(j, i, w);
@@ -226,7 +226,7 @@ static int judge_allocations(struct judge *j)
     return judge_over(j, 1, judge_allocations_body);
 }
 
-/* Memory of a run against what the sealed graph says that it takes. */
+/* Compares the memory of a run with the cost of the sealed graph. */
 static int repeated_memory(struct judge *j, struct tess_instance *i, const struct judge_workload *w)
 {
     const int64_t spare = (int64_t)8 << 20, other = (int64_t)64 << 20;
@@ -260,7 +260,7 @@ static int judge_memory(struct judge *j)
     return judge_over(j, 1, judge_memory_body);
 }
 
-/* Processor time of a run against the operations that the graph says: a hundredth of what any processor does. */
+/* Compares the processor time of a run with the operations of the graph's cost: a hundredth of the speed of any processor will do. */
 static int repeated_time(struct judge *j, struct tess_instance *i, const struct judge_workload *w)
 {
     struct tess_cost cost = {.size = sizeof cost};

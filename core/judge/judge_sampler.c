@@ -20,7 +20,7 @@ void sampler_close(struct sampler_case *c)
     c->prior.noise = c->prior.denoiser = NULL;
 }
 
-/* One that opens with its defaults, so that who asks the prior of it gets an answer. */
+/* Opens a denoiser with its defaults, so that a sampler that asks the prior about it gets an answer. */
 static int sampler_denoiser(struct judge *j, struct tess_instance **out)
 {
     const char *name = judge_other(j, "denoiser/1", "");
@@ -31,7 +31,7 @@ static int sampler_denoiser(struct judge *j, struct tess_instance **out)
     return judge_ok(j, j->ctx, "opening a denoiser", tess_instance_open(j->ctx, "denoiser/1", text, "the test", out));
 }
 
-/* The n-th noise that is not causal and that the sampler takes; JUDGE_UNFIT past the last. */
+/* Opens the sampler with the n-th noise that is not causal and that it takes; JUDGE_UNFIT past the last. */
 int sampler_open(struct judge *j, struct tess_instance *i, int64_t n, int64_t tokens, struct sampler_case *c)
 {
     const struct tess_component *k;
@@ -105,7 +105,7 @@ static int sampler_within(const struct sampler_case *c, const int32_t *x, int64_
     return TESS_OK;
 }
 
-/* A whole sequence, from the noise's start to its end. */
+/* Samples a whole sequence, from the noise's start to its end. */
 int sampler_sequence(const struct sampler_case *c, uint32_t sample, const struct sampler_watch *w, int32_t *x)
 {
     float logits[SAMPLER_TOKENS * SAMPLER_CODES];
@@ -132,7 +132,7 @@ int sampler_sequence(const struct sampler_case *c, uint32_t sample, const struct
     return TESS_OK;
 }
 
-/* Sequences with every noise that it takes. */
+/* Samples sequences with every noise that the sampler takes. */
 static int sampler_all(struct judge *j, struct tess_instance *i, const struct sampler_watch *w)
 {
     struct sampler_case c;
@@ -186,7 +186,7 @@ static int sampler_finishes(struct judge *j)
     return judge_over(j, 2 + 2 * (int64_t)j->level, sampler_finishes_body);
 }
 
-/* Every noise that is found: taken, or refused with TESS_E_VALUE and what would do. */
+/* Checks the sampler with every noise that is found: taken, or refused with TESS_E_VALUE and a message that names one that would do. */
 static int sampler_check_body(struct judge *j, struct tess_instance *i)
 {
     const struct tess_sampler_1 *ops = tess_instance_ops(i, "sampler/1");
@@ -224,7 +224,7 @@ static int sampler_look_repeats(const struct sampler_case *c, struct sampler_ste
     struct sampler_step t = *s;
     memcpy(kept, s->reverse.x, sizeof kept);
     memcpy(copy, logits, sizeof copy);
-    for (int round = 0; round < 2; round++) { /* apart from x, and over x itself */
+    for (int round = 0; round < 2; round++) { /* into an array of its own, and over x itself */
         memcpy(again, kept, sizeof again);
         memcpy(state, s->step.state ? s->step.state : state, c->state);
         t.step.state = c->state ? state : NULL;
@@ -252,7 +252,7 @@ static int sampler_repeats(struct judge *j)
     return judge_over(j, 2 * (int64_t)j->level, sampler_repeats_body);
 }
 
-/* Tokens that it does not read stay as they are, and their logits do not matter. */
+/* Checks that tokens whose logits are not read stay as they are, whatever the logits. */
 static int sampler_look_reads(const struct sampler_case *c, struct sampler_step *s, const float *logits)
 {
     uint8_t where[SAMPLER_TOKENS];
@@ -304,7 +304,7 @@ static int sampler_reads(struct judge *j)
     return judge_over(j, 2 * (int64_t)j->level, sampler_reads_body);
 }
 
-/* Logits that are no numbers. */
+/* Tries logits of NaN. */
 static int sampler_nan_body(struct judge *j, struct tess_instance *i)
 {
     struct sampler_case c;
@@ -334,7 +334,7 @@ static int sampler_not_finite(struct judge *j)
     return judge_over(j, 1, sampler_nan_body);
 }
 
-/* A sequence depends on its own number alone, not on those drawn before. */
+/* Checks that a sequence depends on its own number alone, not on those drawn before. */
 static int sampler_order_body(struct judge *j, struct tess_instance *i)
 {
     struct sampler_case c;
@@ -358,7 +358,7 @@ static int sampler_order(struct judge *j)
     return judge_over(j, 2 * (int64_t)j->level, sampler_order_body);
 }
 
-/* One step for all tokens, and as many as there are tokens. */
+/* Samples with one step for all tokens, and with as many steps as there are tokens. */
 static int sampler_steps_body(struct judge *j, struct tess_instance *i)
 {
     static const int64_t steps[4] = {1, 2, SAMPLER_TOKENS, 40};

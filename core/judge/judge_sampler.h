@@ -19,16 +19,16 @@ struct sampler_case {
 
 struct sampler_step;
 
-/* A test's doings around each draw. */
+/* Callbacks of a test around each draw. */
 struct sampler_watch {
     int (*look)(const struct sampler_case *c, struct sampler_step *s, const float *logits);
-    const float *source; /* logits of every token; NULL: drawn */
+    const float *source; /* logits given for every token; NULL: drawn */
 };
 
-/* With the n-th noise that is not causal and that the sampler takes; JUDGE_UNFIT past the last. */
+/* Opens the sampler with the n-th noise that is not causal and that it takes; JUDGE_UNFIT past the last. */
 int sampler_open(struct judge *j, struct tess_instance *i, int64_t n, int64_t tokens, struct sampler_case *c);
 void sampler_close(struct sampler_case *c);
-/* A whole sequence, from the noise's start to its end. */
+/* Samples a whole sequence, from the noise's start to its end. */
 int sampler_sequence(const struct sampler_case *c, uint32_t sample, const struct sampler_watch *w, int32_t *x);
 
 /* Tests of threads and of frequencies. */

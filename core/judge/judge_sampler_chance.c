@@ -13,7 +13,7 @@ enum { SAMPLER_THREADS = 4, SAMPLER_SAMPLES = 16 };
 struct sampler_thread {
     struct sampler_case c;
     struct tessi_context context;
-    struct judge judge; /* verdicts of its own */
+    struct judge judge; /* verdicts of this thread */
     struct judge_told told;
     uint32_t first;
     int status;
@@ -79,7 +79,7 @@ int sampler_any_thread(struct judge *j)
 
 static const double sampler_source[SAMPLER_CODES] = {0.5, 0.25, 0.15, 0.1};
 
-/* Independent tokens of a known source, predicted exactly: what is drawn has its frequencies, and pairs of neighbours theirs. */
+/* Samples independent tokens of a known source, predicted exactly: drawn tokens have its frequencies, and so have pairs of neighbours. */
 static int sampler_frequencies(struct judge *j, struct sampler_case *c)
 {
     float logits[SAMPLER_TOKENS * SAMPLER_CODES];
@@ -110,7 +110,7 @@ static int sampler_frequencies(struct judge *j, struct sampler_case *c)
     return TESS_OK;
 }
 
-/* With a noise that has a mask: there the exact prediction of a token that is not known does not depend on what is seen. */
+/* Checks frequencies with a noise that has a mask: there the exact prediction of an unknown token does not depend on the tokens seen. */
 static int sampler_exact_body(struct judge *j, struct tess_instance *i)
 {
     struct sampler_case c;

@@ -29,7 +29,7 @@ static uint64_t source_hash(const struct tess_image *im)
     return h;
 }
 
-/* One image: TESS_OK or JUDGE_UNFIT where it is bad and says why. */
+/* Reads an image: TESS_OK, or JUDGE_UNFIT where it is bad and says why. */
 static int source_read(struct judge *j, struct tess_context *ctx, const struct tess_source_1 *ops, void *self, int64_t i,
                        struct tess_image *im)
 {
@@ -81,7 +81,7 @@ static int source_image(struct judge *j, const struct tess_source_1 *ops, void *
     return TESS_OK;
 }
 
-/* Forward, backward, and the same again. */
+/* Reads the images forward, backward, and again. */
 static int source_reads_body(struct judge *j, struct tess_instance *i)
 {
     const struct tess_source_1 *ops = tess_instance_ops(i, "source/1");
@@ -149,7 +149,7 @@ static int source_fingerprint(struct judge *j)
     return judge_over(j, 1, source_fingerprint_body);
 }
 
-/* Memory for an image failing: TESS_E_MEMORY, and never TESS_E_ITEM, by which a good image would be left out. */
+/* Fails the memory for an image: TESS_E_MEMORY, and never TESS_E_ITEM, by which a good image would be left out. */
 static int source_memory_body(struct judge *j, struct tess_instance *i)
 {
     const struct tess_source_1 *ops = tess_instance_ops(i, "source/1");
@@ -235,7 +235,7 @@ static int source_threads(struct judge *j)
     return judge_over(j, 1, source_threads_body);
 }
 
-/* After a rest images are read as before. */
+/* Checks that after a rest images are read as before. */
 static int source_rest_body(struct judge *j, struct tess_instance *i)
 {
     const struct tess_source_1 *ops = tess_instance_ops(i, "source/1");

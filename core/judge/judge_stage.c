@@ -1,4 +1,4 @@
-/* Kind stage/1: what a stage says before it is planned. Running one is a pipeline's affair. SPDX-License-Identifier: MIT */
+/* Kind stage/1: descriptions of stages, before they are planned. Running one is a pipeline's affair. SPDX-License-Identifier: MIT */
 #include "core/judge/judge_private.h"
 
 #include <string.h>
