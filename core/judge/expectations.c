@@ -60,7 +60,7 @@ static int expectations_beside(const char *plugin, int n, char *path, size_t cap
     return bytes > 0 && (size_t)bytes < capacity;
 }
 
-int expectations_read(struct tess_context *ctx, const char *path, const char *plugin, struct expectations **out)
+int judge_expectations_read(struct tess_context *ctx, const char *path, const char *plugin, struct expectations **out)
 {
     char beside[PATH_MAX];
     void *memory;
@@ -82,12 +82,12 @@ int expectations_read(struct tess_context *ctx, const char *path, const char *pl
     return status;
 }
 
-void expectations_free(struct expectations *e)
+void judge_expectations_free(struct expectations *e)
 {
     tess_free(e);
 }
 
-const char *expectations_find(const struct expectations *e, const char *component, const char *test)
+const char *judge_expectations_find(const struct expectations *e, const char *component, const char *test)
 {
     for (int64_t i = 0; e && i < e->count; i++)
         if (strcmp(e->item[i].component, component) == 0 && strcmp(e->item[i].test, test) == 0)
@@ -95,12 +95,12 @@ const char *expectations_find(const struct expectations *e, const char *componen
     return NULL;
 }
 
-const char *expectations_path(const struct expectations *e)
+const char *judge_expectations_path(const struct expectations *e)
 {
     return e ? e->path : "";
 }
 
-int expectations_at(const struct expectations *e, int64_t i, const char **component, const char **test)
+int judge_expectations_at(const struct expectations *e, int64_t i, const char **component, const char **test)
 {
     if (!e || i >= e->count)
         return 0;

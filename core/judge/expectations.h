@@ -9,12 +9,12 @@ struct expectations;
 
 /* Reads `path`; NULL: PLUGIN.expect beside `plugin`, PLUGIN.so, or one folder up where that lies in .libs; *out stays NULL where there is
  * no such file. TESS_E_USAGE, with the line, for a line that is none. */
-int expectations_read(struct tess_context *ctx, const char *path, const char *plugin, struct expectations **out) TESS_CHECKED;
-void expectations_free(struct expectations *e);
+int judge_expectations_read(struct tess_context *ctx, const char *path, const char *plugin, struct expectations **out) TESS_CHECKED;
+void judge_expectations_free(struct expectations *e);
 /* Reason why a test is expected to fail; NULL: it is not. NULL for e is fine. */
-const char *expectations_find(const struct expectations *e, const char *component, const char *test);
-const char *expectations_path(const struct expectations *e);
+const char *judge_expectations_find(const struct expectations *e, const char *component, const char *test);
+const char *judge_expectations_path(const struct expectations *e);
 /* Component and test of the i-th line; returns the line's number, 0 past the end. */
-int expectations_at(const struct expectations *e, int64_t i, const char **component, const char **test);
+int judge_expectations_at(const struct expectations *e, int64_t i, const char **component, const char **test);
 
 #endif

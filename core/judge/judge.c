@@ -112,14 +112,14 @@ struct run {
 static enum tessi_judge_outcome judge_outcome(struct run *r, const char *component, const char *test, int status)
 {
     struct judge_told *told = r->judge.told;
-    const char *reason = expectations_find(r->expected, component, test);
+    const char *reason = judge_expectations_find(r->expected, component, test);
     if (status == JUDGE_SKIP)
         return TESSI_JUDGE_SKIPPED;
     if (status == TESS_OK && !reason)
         return TESSI_JUDGE_PASSED;
     if (status == TESS_OK) {
         snprintf(told->text, sizeof told->text, "wanted a failure, as %s says, found none; take its line out",
-                 expectations_path(r->expected));
+                 judge_expectations_path(r->expected));
         return TESSI_JUDGE_FAILED;
     }
     if (*told->text == '\0')
@@ -255,14 +255,14 @@ static int judge_check_expected(struct tess_context *ctx, const struct run *r)
     const struct tess_component *k;
     const struct judge_test *test;
     int line, known;
-    for (int64_t i = 0; (line = expectations_at(r->expected, i, &component, &name)); i++)
+    for (int64_t i = 0; (line = judge_expectations_at(r->expected, i, &component, &name)); i++)
         for (int64_t c = 0; (k = tessi_plug_component_at(r->judge.plugin, c)); c++) {
             known = !judge_is_called(k, component);
             for (int64_t t = 0; !known && (test = judge_test_of(judge_kind_of(k->kind), t)); t++)
                 known = strcmp(test->name, name) == 0;
             if (!known)
                 return ctx->fail(ctx, TESS_E_USAGE, "%s:%d: wanted a test of %s, found `%s`; `tessera check --list %.*s` names them",
-                                 expectations_path(r->expected), line, component, name, tessi_plug_kind_length(k->kind), k->kind);
+                                 judge_expectations_path(r->expected), line, component, name, tessi_plug_kind_length(k->kind), k->kind);
         }
     return TESS_OK;
 }
@@ -287,7 +287,7 @@ static int judge_all(struct tess_context *ctx, struct run *r)
     TESS_TRY(judge_find(ctx, r, &one));
     r->judge.file = tessi_plug_registry_file_of(r->judge.runtime->registry, r->judge.plugin);
     snprintf(r->report->file, sizeof r->report->file, "%s", r->judge.file);
-    TESS_TRY(expectations_read(ctx, r->judge.options->expect, r->judge.file, &r->expected));
+    TESS_TRY(judge_expectations_read(ctx, r->judge.options->expect, r->judge.file, &r->expected));
     TESS_TRY(judge_check_expected(ctx, r));
     for (int64_t i = 0; (k = tessi_plug_component_at(r->judge.plugin, i)); i++)
         if (!one || k == one)
@@ -314,6 +314,6 @@ int tessi_judge_run(struct tess_context *ctx, struct tessi_runtime *runtime, con
     r.judge.told = memory;
     int status = judge_all(ctx, &r);
     munmap(memory, sizeof *r.judge.told);
-    expectations_free(r.expected);
+    judge_expectations_free(r.expected);
     return status;
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const int64_t denoiser_size[][2] = {{2, 4}, {4, 4}, {8, 8}};
+const int64_t judge_denoiser_size[][2] = {{2, 4}, {4, 4}, {8, 8}};
 
 /* ---- recording ----------------------------------------------------------------------------------------------------- */
 
@@ -44,7 +44,7 @@ static int denoiser_record_with(struct judge_piece *p, int with, int64_t height,
 #define DENOISER_RECORD(name, with)                                                                                                        \
     static int name(struct judge_piece *p)                                                                                                 \
     {                                                                                                                                      \
-        return denoiser_record_with(p, with, denoiser_size[p->size][0], denoiser_size[p->size][1]);                                        \
+        return denoiser_record_with(p, with, judge_denoiser_size[p->size][0], judge_denoiser_size[p->size][1]);                                        \
     }
 
 DENOISER_RECORD(denoiser_plain, WITH_MASK)
@@ -78,7 +78,7 @@ static int denoiser_takes_labels(const void *table)
     return TESS_HAS(ops, takes_labels) && ops->takes_labels;
 }
 
-const struct judge_workload denoiser_workloads[] = {
+const struct judge_workload judge_denoiser_workloads[] = {
     {.name = "record", .smooth = 1, .sizes = DENOISER_SIZES, .record = denoiser_plain},
     {.name = "record with time", .training = 1, .sizes = DENOISER_SIZES, .record = denoiser_timed},
     {.name = "record of positions", .sizes = DENOISER_SIZES, .record = denoiser_picked, .has = denoiser_picks},
@@ -89,7 +89,7 @@ const struct judge_workload denoiser_workloads[] = {
 
 /* ---- at work ------------------------------------------------------------------------------------------------------- */
 
-int denoiser_open(struct judge *j, struct tess_instance *i, const struct judge_workload *w, struct denoiser_case *c)
+int judge_denoiser_open(struct judge *j, struct tess_instance *i, const struct judge_workload *w, struct denoiser_case *c)
 {
     memset(c, 0, sizeof *c);
     c->p = (struct judge_piece){.j = j, .ctx = j->ctx, .work = w, .instance = i, .rows = 1, .microbatches = 1};
@@ -99,25 +99,25 @@ int denoiser_open(struct judge *j, struct tess_instance *i, const struct judge_w
     return judge_piece_begin(&c->p);
 }
 
-void denoiser_close(struct denoiser_case *c)
+void judge_denoiser_close(struct denoiser_case *c)
 {
     if (c->p.graph)
         judge_piece_close(&c->p);
 }
 
-int64_t denoiser_tokens(const struct denoiser_case *c)
+int64_t judge_denoiser_tokens(const struct denoiser_case *c)
 {
-    return denoiser_size[c->p.size][0] * denoiser_size[c->p.size][1];
+    return judge_denoiser_size[c->p.size][0] * judge_denoiser_size[c->p.size][1];
 }
 
-int denoiser_run(struct denoiser_case *c)
+int judge_denoiser_run(struct denoiser_case *c)
 {
     return judge_ok(c->p.j, c->p.ctx, c->p.work->name, judge_piece_run(&c->p, 0));
 }
 
-int denoiser_run_first(struct denoiser_case *c)
+int judge_denoiser_run_first(struct denoiser_case *c)
 {
-    JUDGE_TRY(denoiser_run(c));
+    JUDGE_TRY(judge_denoiser_run(c));
     memcpy(c->first, c->p.out[0].value.data, tess_tensor_bytes(&c->p.out[0].value));
     return TESS_OK;
 }
@@ -137,7 +137,7 @@ static int denoiser_change(struct denoiser_case *c, int64_t k)
 {
     int32_t *token = (int32_t *)c->p.in[0].value.data + k, kept = *token;
     *token = (kept + 1) % DENOISER_CODES;
-    int status = denoiser_run(c);
+    int status = judge_denoiser_run(c);
     *token = kept;
     return status;
 }
@@ -147,17 +147,17 @@ static int denoiser_change(struct denoiser_case *c, int64_t k)
 static int denoiser_sees_all_body(struct judge *j, struct tess_instance *i)
 {
     struct denoiser_case c;
-    int status = denoiser_open(j, i, DENOISER_PLAIN, &c);
+    int status = judge_denoiser_open(j, i, DENOISER_PLAIN, &c);
     if (status == TESS_OK)
-        status = denoiser_run_first(&c);
-    for (int64_t k = 0; status == TESS_OK && k < denoiser_tokens(&c); k++) {
+        status = judge_denoiser_run_first(&c);
+    for (int64_t k = 0; status == TESS_OK && k < judge_denoiser_tokens(&c); k++) {
         status = denoiser_change(&c, k);
-        for (int64_t other = 0; status == TESS_OK && other < denoiser_tokens(&c); other++)
+        for (int64_t other = 0; status == TESS_OK && other < judge_denoiser_tokens(&c); other++)
             if (!denoiser_moved(&c, other))
                 status = judge_fail(j, "wanted the logits of token %lld to depend on token %lld, found that they do not", (long long)other,
                                     (long long)k);
     }
-    denoiser_close(&c);
+    judge_denoiser_close(&c);
     return status;
 }
 
@@ -175,7 +175,7 @@ static int denoiser_order(struct judge *j, struct denoiser_case *c, int64_t k)
             return judge_fail(j,
                               "wanted the logits of token %lld to be made of the tokens before it alone, found that token %lld moves them",
                               (long long)other, (long long)k);
-    for (int64_t other = k + 1; other < denoiser_tokens(c); other++)
+    for (int64_t other = k + 1; other < judge_denoiser_tokens(c); other++)
         if (!denoiser_moved(c, other))
             return judge_fail(j, "wanted the logits of token %lld to depend on token %lld before it, found that they do not",
                               (long long)other, (long long)k);
@@ -185,12 +185,12 @@ static int denoiser_order(struct judge *j, struct denoiser_case *c, int64_t k)
 static int denoiser_causal_body(struct judge *j, struct tess_instance *i)
 {
     struct denoiser_case c;
-    int status = denoiser_open(j, i, DENOISER_CAUSAL, &c);
+    int status = judge_denoiser_open(j, i, DENOISER_CAUSAL, &c);
     if (status == TESS_OK)
-        status = denoiser_run_first(&c);
-    for (int64_t k = 0; status == TESS_OK && k < denoiser_tokens(&c); k++)
+        status = judge_denoiser_run_first(&c);
+    for (int64_t k = 0; status == TESS_OK && k < judge_denoiser_tokens(&c); k++)
         status = denoiser_order(j, &c, k);
-    denoiser_close(&c);
+    judge_denoiser_close(&c);
     return status;
 }
 
@@ -202,20 +202,20 @@ static int denoiser_sees_before(struct judge *j)
 static int denoiser_time_body(struct judge *j, struct tess_instance *i)
 {
     struct denoiser_case c;
-    int status = denoiser_open(j, i, DENOISER_TIMED, &c);
+    int status = judge_denoiser_open(j, i, DENOISER_TIMED, &c);
     if (status == TESS_OK)
         ((float *)c.p.in[1].value.data)[0] = 0.1f;
     if (status == TESS_OK)
-        status = denoiser_run_first(&c);
+        status = judge_denoiser_run_first(&c);
     if (status == TESS_OK)
         ((float *)c.p.in[1].value.data)[0] = 0.9f;
     if (status == TESS_OK)
-        status = denoiser_run(&c);
-    for (int64_t k = 0; status == TESS_OK && k < denoiser_tokens(&c); k++)
+        status = judge_denoiser_run(&c);
+    for (int64_t k = 0; status == TESS_OK && k < judge_denoiser_tokens(&c); k++)
         if (!denoiser_moved(&c, k))
             status = judge_fail(j, "wanted the logits of token %lld to depend on the time that it is told, found that they do not",
                                 (long long)k);
-    denoiser_close(&c);
+    judge_denoiser_close(&c);
     return status;
 }
 
@@ -228,18 +228,18 @@ static int denoiser_sees_time(struct judge *j)
 static int denoiser_mask_body(struct judge *j, struct tess_instance *i)
 {
     struct denoiser_case c;
-    int status = denoiser_open(j, i, DENOISER_PLAIN, &c);
+    int status = judge_denoiser_open(j, i, DENOISER_PLAIN, &c);
     if (status == TESS_OK)
         ((int32_t *)c.p.in[0].value.data)[2] = 0;
     if (status == TESS_OK)
-        status = denoiser_run_first(&c);
+        status = judge_denoiser_run_first(&c);
     if (status == TESS_OK)
         ((int32_t *)c.p.in[0].value.data)[2] = DENOISER_CODES;
     if (status == TESS_OK)
-        status = denoiser_run(&c);
+        status = judge_denoiser_run(&c);
     if (status == TESS_OK && !denoiser_moved(&c, 2) && !denoiser_moved(&c, 3))
         status = judge_fail(j, "wanted a masked token (%d) to be another than code 0, found the same logits", DENOISER_CODES);
-    denoiser_close(&c);
+    judge_denoiser_close(&c);
     return status;
 }
 
@@ -251,20 +251,20 @@ static int denoiser_sees_mask(struct judge *j)
 static int denoiser_label_body(struct judge *j, struct tess_instance *i)
 {
     struct denoiser_case c;
-    int status = denoiser_open(j, i, DENOISER_LABELLED, &c);
+    int status = judge_denoiser_open(j, i, DENOISER_LABELLED, &c);
     if (status == TESS_OK)
         ((int32_t *)c.p.in[1].value.data)[0] = 0;
     if (status == TESS_OK)
-        status = denoiser_run_first(&c);
+        status = judge_denoiser_run_first(&c);
     for (int32_t label = 1; status == TESS_OK && label <= DENOISER_CLASSES; label++) {
         ((int32_t *)c.p.in[1].value.data)[0] = label;
-        status = denoiser_run(&c);
-        for (int64_t k = 0; status == TESS_OK && k < denoiser_tokens(&c); k++)
+        status = judge_denoiser_run(&c);
+        for (int64_t k = 0; status == TESS_OK && k < judge_denoiser_tokens(&c); k++)
             if (!denoiser_moved(&c, k))
                 status = judge_fail(j, "wanted the logits of token %lld to depend on the label, found the same for label 0 and %s%d",
                                     (long long)k, label == DENOISER_CLASSES ? "the null label, " : "", (int)label);
     }
-    denoiser_close(&c);
+    judge_denoiser_close(&c);
     return status;
 }
 
@@ -277,17 +277,17 @@ static int denoiser_sees_label(struct judge *j)
 static int denoiser_label_weights_body(struct judge *j, struct tess_instance *i)
 {
     struct denoiser_case without, with;
-    int status = denoiser_open(j, i, DENOISER_PLAIN, &without);
+    int status = judge_denoiser_open(j, i, DENOISER_PLAIN, &without);
     memset(&with, 0, sizeof with);
     if (status == TESS_OK)
-        status = denoiser_open(j, i, DENOISER_LABELLED, &with);
+        status = judge_denoiser_open(j, i, DENOISER_LABELLED, &with);
     if (status == TESS_OK && tess_weights_count(with.p.weights) <= tess_weights_count(without.p.weights))
         status = judge_fail(j, "wanted weights for labels where there are labels alone, found as many without");
     for (int64_t k = 0; status == TESS_OK && k < tess_weights_count(without.p.weights); k++)
         if (tess_weights_index(with.p.weights, tess_weights_name(without.p.weights, k)) < 0)
             status = judge_fail(j, "wanted the weight %s with labels as well, found none", tess_weights_name(without.p.weights, k));
-    denoiser_close(&with);
-    denoiser_close(&without);
+    judge_denoiser_close(&with);
+    judge_denoiser_close(&without);
     return status;
 }
 
@@ -339,10 +339,10 @@ static const struct judge_test tests[] = {
     {"sees-mask", 1, "a masked token is another than a code", denoiser_sees_mask},
     {"sees-label", 1, "logits depend on the label, and the null label is another", denoiser_sees_label},
     {"label-weights", 1, "weights for labels are declared where there are labels alone", denoiser_label_weights},
-    {"positions", 1, "logits of picked positions are those of all, in any order and twice", denoiser_positions},
-    {"next", 1, "record_next gives token by token what record gives, and again from the first", denoiser_next_agrees},
-    {"next-weights", 1, "record_next declares the weights of record", denoiser_next_weights},
+    {"positions", 1, "logits of picked positions are those of all, in any order and twice", judge_denoiser_positions},
+    {"next", 1, "record_next gives token by token what record gives, and again from the first", judge_denoiser_next_agrees},
+    {"next-weights", 1, "record_next declares the weights of record", judge_denoiser_next_weights},
     {"maps", 1, "maps of other sizes are taken, or refused with a message", denoiser_maps},
     {NULL, 0, NULL, NULL}};
 
-const struct judge_kind judge_denoiser = {"denoiser/1", tests, denoiser_workloads};
+const struct judge_kind judge_denoiser = {"denoiser/1", tests, judge_denoiser_workloads};

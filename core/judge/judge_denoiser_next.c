@@ -11,14 +11,14 @@ static int denoiser_positions_body(struct judge *j, struct tess_instance *i)
     struct denoiser_case all, few;
     char text[160];
     memset(&few, 0, sizeof few);
-    int status = denoiser_open(j, i, DENOISER_PLAIN, &all);
+    int status = judge_denoiser_open(j, i, DENOISER_PLAIN, &all);
     if (status == TESS_OK)
-        status = denoiser_open(j, i, DENOISER_PICKS, &few);
+        status = judge_denoiser_open(j, i, DENOISER_PICKS, &few);
     if (status == TESS_OK)
-        status = denoiser_run_first(&all);
+        status = judge_denoiser_run_first(&all);
     for (int k = 0; status == TESS_OK && k < 3; k++) {
         memcpy(few.p.in[1].value.data, asked[k], sizeof asked[k]);
-        status = denoiser_run(&few);
+        status = judge_denoiser_run(&few);
         for (int64_t row = 0; status == TESS_OK && row < DENOISER_PICKED; row++) {
             struct tess_tensor a =
                 tess_tensor_over((float *)few.p.out[0].value.data + row * DENOISER_CODES, TESS_F32, 1, (const int64_t[]){DENOISER_CODES});
@@ -28,12 +28,12 @@ static int denoiser_positions_body(struct judge *j, struct tess_instance *i)
                     judge_fail(j, "wanted row %lld to be the logits of token %d, found that %s", (long long)row, (int)asked[k][row], text);
         }
     }
-    denoiser_close(&few);
-    denoiser_close(&all);
+    judge_denoiser_close(&few);
+    judge_denoiser_close(&all);
     return status;
 }
 
-int denoiser_positions(struct judge *j)
+int judge_denoiser_positions(struct judge *j)
 {
     return judge_over(j, 1 + (int64_t)j->level, denoiser_positions_body);
 }
@@ -58,8 +58,8 @@ static int denoiser_record_next(struct judge_piece *p)
                                     .cache = denoiser_cache,
                                     .vocabulary = DENOISER_CODES,
                                     .codebook_size = DENOISER_CODES,
-                                    .height = denoiser_size[p->size][0],
-                                    .width = denoiser_size[p->size][1]};
+                                    .height = judge_denoiser_size[p->size][0],
+                                    .width = judge_denoiser_size[p->size][1]};
     in.token = judge_input(p, "token", TESS_I32, 2, dim, JUDGE_FILL_CODES, DENOISER_CODES);
     in.position = judge_input(p, "position", TESS_I32, 2, dim, JUDGE_FILL_CODES, 1);
     TESS_TRY(ops->record_next(p->self, p->ctx, p->graph, &in, &logits));
@@ -89,7 +89,7 @@ static void next_close(struct denoiser_next *n)
 {
     if (n->p.graph)
         judge_piece_close(&n->p);
-    denoiser_close(&n->all);
+    judge_denoiser_close(&n->all);
     tess_cache_free(n->cache);
 }
 
@@ -98,7 +98,7 @@ static int next_pass(struct judge *j, struct denoiser_next *n, const char *what)
 {
     char text[160];
     const int32_t *tokens = n->all.p.in[0].value.data;
-    for (int32_t k = 0; k < denoiser_tokens(&n->all); k++) {
+    for (int32_t k = 0; k < judge_denoiser_tokens(&n->all); k++) {
         *(int32_t *)n->p.in[0].value.data = k ? tokens[k - 1] : 0;
         *(int32_t *)n->p.in[1].value.data = k;
         JUDGE_TRY(judge_ok(j, j->ctx, "record_next", judge_piece_run(&n->p, 0)));
@@ -115,7 +115,7 @@ static int next_body(struct judge *j, struct tess_instance *i)
     struct denoiser_next n;
     int status = next_open(j, i, &n);
     if (status == TESS_OK)
-        status = denoiser_run_first(&n.all);
+        status = judge_denoiser_run_first(&n.all);
     if (status == TESS_OK)
         status = next_pass(j, &n, "the first time");
     if (status == TESS_OK)
@@ -124,7 +124,7 @@ static int next_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int denoiser_next_agrees(struct judge *j)
+int judge_denoiser_next_agrees(struct judge *j)
 {
     return judge_over(j, 1 + (int64_t)j->level, next_body);
 }
@@ -143,14 +143,14 @@ static int next_weights_body(struct judge *j, struct tess_instance *i)
     struct denoiser_case alone;
     memset(&alone, 0, sizeof alone);
     if (status == TESS_OK)
-        status = denoiser_open(j, i, DENOISER_CAUSAL, &alone);
+        status = judge_denoiser_open(j, i, DENOISER_CAUSAL, &alone);
     for (int64_t k = 0; status == TESS_OK && k < tess_weights_count(alone.p.weights); k++)
         if (tess_weights_index(p.weights, tess_weights_name(alone.p.weights, k)) < 0)
             status = judge_fail(j, "wanted the weight %s of record in record_next, found none", tess_weights_name(alone.p.weights, k));
     if (status == TESS_OK && tess_weights_count(p.weights) != tess_weights_count(alone.p.weights))
         status = judge_fail(j, "wanted record_next to declare the %lld weights of record, found %lld",
                             (long long)tess_weights_count(alone.p.weights), (long long)tess_weights_count(p.weights));
-    denoiser_close(&alone);
+    judge_denoiser_close(&alone);
     if (p.graph)
         judge_piece_close(&p);
     tess_cache_free(cache);
@@ -158,7 +158,7 @@ static int next_weights_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int denoiser_next_weights(struct judge *j)
+int judge_denoiser_next_weights(struct judge *j)
 {
     return judge_over(j, 1, next_weights_body);
 }

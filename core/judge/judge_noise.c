@@ -20,13 +20,13 @@ int judge_noise_open(struct judge *j, struct tess_instance *i, int64_t tokens, i
     return TESS_OK;
 }
 
-int noise_corrupt(const struct noise_case *n, int64_t t, uint32_t sample, const int32_t *x0, int32_t *xt)
+int judge_noise_corrupt(const struct noise_case *n, int64_t t, uint32_t sample, const int32_t *x0, int32_t *xt)
 {
     const struct tess_stream s = {.seed = n->j->seed, .step = (uint32_t)t, .sample = sample};
     return judge_ok(n->j, n->ctx, "corrupt", n->ops->corrupt(n->self, n->ctx, &s, n->tokens, n->codes, t, x0, xt));
 }
 
-struct tess_reverse noise_step(const struct noise_case *n, int64_t left, int64_t all, uint32_t sample, const float *logits,
+struct tess_reverse judge_noise_step(const struct noise_case *n, int64_t left, int64_t all, uint32_t sample, const float *logits,
                                const int32_t *x, int32_t *next)
 {
     return (struct tess_reverse){.size = sizeof(struct tess_reverse),
@@ -42,32 +42,32 @@ struct tess_reverse noise_step(const struct noise_case *n, int64_t left, int64_t
                                  .random = {.seed = n->j->seed, .step = (uint32_t)left, .sample = sample}};
 }
 
-int noise_reverse(const struct noise_case *n, int64_t left, int64_t all, uint32_t sample, const float *logits, const int32_t *x,
+int judge_noise_reverse(const struct noise_case *n, int64_t left, int64_t all, uint32_t sample, const float *logits, const int32_t *x,
                   int32_t *next)
 {
-    struct tess_reverse r = noise_step(n, left, all, sample, logits, x, next);
+    struct tess_reverse r = judge_noise_step(n, left, all, sample, logits, x, next);
     return judge_ok(n->j, n->ctx, "reverse", n->ops->reverse(n->self, n->ctx, &r));
 }
 
-int64_t noise_chain(const struct noise_case *n)
+int64_t judge_noise_chain(const struct noise_case *n)
 {
     return n->causal ? n->tokens : n->steps < 12 ? n->steps : 12;
 }
 
-void noise_codes(const struct noise_case *n, uint32_t sample, int32_t *x0)
+void judge_noise_codes(const struct noise_case *n, uint32_t sample, int32_t *x0)
 {
     const struct tess_stream s = {.seed = n->j->seed, .purpose = tess_purpose("codes"), .sample = sample};
     for (int64_t i = 0; i < n->tokens; i++)
         x0[i] = (int32_t)tess_random_below(&s, (uint64_t)i, n->codes);
 }
 
-void noise_logits(const struct noise_case *n, uint32_t sample, float *logits)
+void judge_noise_logits(const struct noise_case *n, uint32_t sample, float *logits)
 {
     const struct tess_stream s = {.seed = n->j->seed, .purpose = tess_purpose("logits"), .sample = sample};
     tess_random_normal(&s, 0, n->tokens * n->codes, logits);
 }
 
-int noise_within(const struct noise_case *n, const char *function, const int32_t *x, int64_t limit)
+int judge_noise_within(const struct noise_case *n, const char *function, const int32_t *x, int64_t limit)
 {
     for (int64_t i = 0; i < n->tokens; i++)
         if (x[i] < 0 || x[i] >= limit)
@@ -76,11 +76,11 @@ int noise_within(const struct noise_case *n, const char *function, const int32_t
     return TESS_OK;
 }
 
-int noise_start(const struct noise_case *n, uint32_t sample, int32_t *x)
+int judge_noise_start(const struct noise_case *n, uint32_t sample, int32_t *x)
 {
     const struct tess_stream s = {.seed = n->j->seed, .sample = sample};
     JUDGE_TRY(judge_ok(n->j, n->ctx, "start", n->ops->start(n->self, n->ctx, &s, n->tokens, n->codes, x)));
-    return noise_within(n, "start", x, n->vocabulary);
+    return judge_noise_within(n, "start", x, n->vocabulary);
 }
 
 /* ---- sizes --------------------------------------------------------------------------------------------------------- */
@@ -125,14 +125,14 @@ static int noise_corrupt_at(const struct noise_case *n, int64_t t, int what)
 {
     int32_t x0[NOISE_TOKENS_MAX], copy[NOISE_TOKENS_MAX], xt[NOISE_TOKENS_MAX], again[NOISE_TOKENS_MAX];
     for (uint32_t sample = 0; sample < 16; sample++) {
-        noise_codes(n, sample, x0);
+        judge_noise_codes(n, sample, x0);
         memcpy(copy, x0, sizeof copy);
-        JUDGE_TRY(noise_corrupt(n, t, sample, x0, xt));
+        JUDGE_TRY(judge_noise_corrupt(n, t, sample, x0, xt));
         if (what == 0)
-            JUDGE_TRY(noise_within(n, "corrupt", xt, n->vocabulary));
+            JUDGE_TRY(judge_noise_within(n, "corrupt", xt, n->vocabulary));
         if (what == 1 && memcmp(x0, copy, (size_t)n->tokens * sizeof *x0) != 0)
             return judge_fail(n->j, "corrupt: wanted x0 left as it was, found it changed at t = %lld", (long long)t);
-        JUDGE_TRY(noise_corrupt(n, t, sample, x0, again));
+        JUDGE_TRY(judge_noise_corrupt(n, t, sample, x0, again));
         if (what == 2 && memcmp(xt, again, (size_t)n->tokens * sizeof *xt) != 0)
             return judge_fail(n->j, "corrupt: wanted the same of the same stream, found another at t = %lld", (long long)t);
     }
@@ -188,14 +188,14 @@ static int noise_outside_body(struct judge *j, struct tess_instance *i)
     int32_t x0[NOISE_TOKENS_MAX], xt[NOISE_TOKENS_MAX];
     JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
     const int64_t wrong[3] = {0, -1, n.steps + 1};
-    noise_codes(&n, 0, x0);
+    judge_noise_codes(&n, 0, x0);
     for (int k = 0; k < 3; k++) {
         const struct tess_stream s = {.seed = j->seed};
         memset(xt, 0, sizeof xt);
         int status = n.ops->corrupt(n.self, j->ctx, &s, n.tokens, n.codes, wrong[k], x0, xt);
         JUDGE_TRY(judge_status(j, j->ctx, "corrupt", status));
         if (status == TESS_OK)
-            JUDGE_TRY(noise_within(&n, "corrupt", xt, n.vocabulary));
+            JUDGE_TRY(judge_noise_within(&n, "corrupt", xt, n.vocabulary));
         tess_forget(j->ctx);
     }
     return TESS_OK;
@@ -215,8 +215,8 @@ static int noise_start_body(struct judge *j, struct tess_instance *i)
     int32_t a[NOISE_TOKENS_MAX], b[NOISE_TOKENS_MAX];
     for (int k = 0; k < 3; k++) {
         JUDGE_TRY(judge_noise_open(j, i, tokens[k], NOISE_CODES, &n));
-        JUDGE_TRY(noise_start(&n, 3, a));
-        JUDGE_TRY(noise_start(&n, 3, b));
+        JUDGE_TRY(judge_noise_start(&n, 3, a));
+        JUDGE_TRY(judge_noise_start(&n, 3, b));
         if (memcmp(a, b, (size_t)n.tokens * sizeof *a) != 0)
             return judge_fail(j, "start: wanted the same of the same stream, found another");
     }
@@ -234,30 +234,30 @@ static const struct judge_test tests[] = {
     {"corrupt-kept", 1, "corrupt leaves the codes it is given as they are", noise_corrupt_kept},
     {"corrupt-repeats", 1, "the same stream noises in the same way", noise_corrupt_repeats},
     {"corrupt-outside", 1, "a time outside 1 .. T: a failure with a message, or tokens in the vocabulary", noise_corrupt_outside},
-    {"corrupt-grows", 1, "the later, the fewer tokens are as they were", noise_corrupt_grows},
-    {"corrupt-alike", 1, "all tokens of a sequence are noised with the same chance", noise_corrupt_alike},
+    {"corrupt-grows", 1, "the later, the fewer tokens are as they were", judge_noise_corrupt_grows},
+    {"corrupt-alike", 1, "all tokens of a sequence are noised with the same chance", judge_noise_corrupt_alike},
     {"start", 1, "sampling starts within the vocabulary, the same for the same stream", noise_starts},
-    {"start-is-marginal", 1, "sampling starts with the tokens that the last time leaves", noise_start_is_marginal},
-    {"reverse-range", 1, "steps back stay in the vocabulary", noise_reverse_range},
-    {"finishes", 1, "after the last step back all tokens are codes", noise_finishes},
-    {"reverse-repeats", 1, "the same stream steps back in the same way", noise_reverse_repeats},
-    {"reverse-in-place", 1, "a step back over its own input is the same", noise_reverse_in_place},
-    {"reverse-kept", 1, "a step back leaves x and the logits as they are", noise_reverse_kept},
-    {"reverse-posterior", 1, "steps back towards known codes give what the noise gives at the earlier time", noise_reverse_posterior},
-    {"reverse-exact", 1, "steps back with the exact prediction give the known source's marginal at the earlier time", noise_reverse_exact},
-    {"temperature", 1, "at a low temperature the likeliest code is drawn", noise_temperature},
-    {"not-finite", 1, "logits that are no numbers give TESS_E_FAILED", noise_not_finite},
-    {"changes", 1, "`changes` counts and marks the tokens that a step draws; all others stay", noise_changes},
-    {"logits-by-row", 1, "logits found by `row` give the same step", noise_rows},
-    {"condition", 1, "known tokens are in the vocabulary, themselves at the end; all others stay", noise_condition},
-    {"condition-marginal", 1, "known tokens are noised as corrupt does", noise_condition_marginal},
-    {"any-thread", 1, "corrupt and reverse on several threads at once give the same", noise_any_thread},
-    {"bound-times", 1, "loss and bound are finite at every time", noise_bound_times},
-    {"bound-constant", 1, "the bound's constant is finite and not negative", noise_bound_constant},
-    {"bound-known-source", 1, "the bound is not below the entropy of a known source", noise_bound_known_source},
-    {"bound-perfect", 1, "the bound of a perfect prediction is 0 beside its constant", noise_bound_perfect},
-    {"draw-time", 1, "times of training lie in 1 .. T, the same for the same stream", noise_draw_time},
-    {"times-restored", 1, "after a restart, from weights alone, the same times are drawn", noise_times_restored},
+    {"start-is-marginal", 1, "sampling starts with the tokens that the last time leaves", judge_noise_start_is_marginal},
+    {"reverse-range", 1, "steps back stay in the vocabulary", judge_noise_reverse_range},
+    {"finishes", 1, "after the last step back all tokens are codes", judge_noise_finishes},
+    {"reverse-repeats", 1, "the same stream steps back in the same way", judge_noise_reverse_repeats},
+    {"reverse-in-place", 1, "a step back over its own input is the same", judge_noise_reverse_in_place},
+    {"reverse-kept", 1, "a step back leaves x and the logits as they are", judge_noise_reverse_kept},
+    {"reverse-posterior", 1, "steps back towards known codes give what the noise gives at the earlier time", judge_noise_reverse_posterior},
+    {"reverse-exact", 1, "steps back with the exact prediction give the known source's marginal at the earlier time", judge_noise_reverse_exact},
+    {"temperature", 1, "at a low temperature the likeliest code is drawn", judge_noise_temperature},
+    {"not-finite", 1, "logits that are no numbers give TESS_E_FAILED", judge_noise_not_finite},
+    {"changes", 1, "`changes` counts and marks the tokens that a step draws; all others stay", judge_noise_changes},
+    {"logits-by-row", 1, "logits found by `row` give the same step", judge_noise_rows},
+    {"condition", 1, "known tokens are in the vocabulary, themselves at the end; all others stay", judge_noise_condition},
+    {"condition-marginal", 1, "known tokens are noised as corrupt does", judge_noise_condition_marginal},
+    {"any-thread", 1, "corrupt and reverse on several threads at once give the same", judge_noise_any_thread},
+    {"bound-times", 1, "loss and bound are finite at every time", judge_noise_bound_times},
+    {"bound-constant", 1, "the bound's constant is finite and not negative", judge_noise_bound_constant},
+    {"bound-known-source", 1, "the bound is not below the entropy of a known source", judge_noise_bound_known_source},
+    {"bound-perfect", 1, "the bound of a perfect prediction is 0 beside its constant", judge_noise_bound_perfect},
+    {"draw-time", 1, "times of training lie in 1 .. T, the same for the same stream", judge_noise_draw_time},
+    {"times-restored", 1, "after a restart, from weights alone, the same times are drawn", judge_noise_times_restored},
     {NULL, 0, NULL, NULL}};
 
-const struct judge_kind judge_noise = {"noise/1", tests, noise_workloads};
+const struct judge_kind judge_noise = {"noise/1", tests, judge_noise_workloads};

@@ -13,7 +13,7 @@ enum { BOUND_TOKENS = 8, BOUND_CODES = 4 };
 static int bound_noise(struct judge_piece *p, const struct noise_case *n)
 {
     for (int64_t row = 0; row < p->in[1].value.dim[0]; row++)
-        JUDGE_TRY(noise_corrupt(n, (int64_t)((const float *)p->in[3].value.data)[row], (uint32_t)(p->first + row),
+        JUDGE_TRY(judge_noise_corrupt(n, (int64_t)((const float *)p->in[3].value.data)[row], (uint32_t)(p->first + row),
                                 (const int32_t *)p->in[1].value.data + row * n->tokens, (int32_t *)p->in[2].value.data + row * n->tokens));
     return TESS_OK;
 }
@@ -39,7 +39,7 @@ static int bound_record(struct judge_piece *p)
     return TESS_OK;
 }
 
-const struct judge_workload noise_workloads[] = {{.name = "record_loss", .smooth = 1, .sizes = 1, .record = bound_record}, {.name = NULL}};
+const struct judge_workload judge_noise_workloads[] = {{.name = "record_loss", .smooth = 1, .sizes = 1, .record = bound_record}, {.name = NULL}};
 
 /* ---- the bound ----------------------------------------------------------------------------------------------------- */
 
@@ -54,7 +54,7 @@ static int bound_open(struct judge *j, struct tess_instance *i, struct bound_cas
 {
     memset(b, 0, sizeof *b);
     JUDGE_TRY(judge_noise_open(j, i, BOUND_TOKENS, BOUND_CODES, &b->n));
-    b->p = (struct judge_piece){.j = j, .ctx = j->ctx, .work = noise_workloads, .instance = i, .rows = BOUND_ROWS, .microbatches = 1};
+    b->p = (struct judge_piece){.j = j, .ctx = j->ctx, .work = judge_noise_workloads, .instance = i, .rows = BOUND_ROWS, .microbatches = 1};
     return judge_piece_begin(&b->p);
 }
 
@@ -90,7 +90,7 @@ static int bound_times_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int noise_bound_times(struct judge *j)
+int judge_noise_bound_times(struct judge *j)
 {
     return judge_over(j, 2 * (int64_t)j->level, bound_times_body);
 }
@@ -108,7 +108,7 @@ static int bound_constant_body(struct judge *j, struct tess_instance *i)
     return TESS_OK;
 }
 
-int noise_bound_constant(struct judge *j)
+int judge_noise_bound_constant(struct judge *j)
 {
     return judge_over(j, 4 * (int64_t)j->level, bound_constant_body);
 }
@@ -180,7 +180,7 @@ static int bound_source_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int noise_bound_known_source(struct judge *j)
+int judge_noise_bound_known_source(struct judge *j)
 {
     return judge_over(j, 1 + (int64_t)j->level, bound_source_body);
 }
@@ -201,7 +201,7 @@ static int bound_perfect_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int noise_bound_perfect(struct judge *j)
+int judge_noise_bound_perfect(struct judge *j)
 {
     return judge_over(j, 1 + (int64_t)j->level, bound_perfect_body);
 }
@@ -265,7 +265,7 @@ static int times_draw_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int noise_draw_time(struct judge *j)
+int judge_noise_draw_time(struct judge *j)
 {
     return judge_over(j, 2 * (int64_t)j->level, times_draw_body);
 }
@@ -312,7 +312,7 @@ static int times_restored_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int noise_times_restored(struct judge *j)
+int judge_noise_times_restored(struct judge *j)
 {
     return judge_over(j, 2 * (int64_t)j->level, times_restored_body);
 }

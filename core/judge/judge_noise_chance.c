@@ -35,7 +35,7 @@ static int64_t chance_samples(const struct noise_case *n)
 
 static int chance_count(const struct noise_case *n, const char *function, struct histogram *h, const int32_t *x)
 {
-    JUDGE_TRY(noise_within(n, function, x, n->vocabulary));
+    JUDGE_TRY(judge_noise_within(n, function, x, n->vocabulary));
     for (int64_t i = 0; i < n->tokens; i++)
         h->count[x[i]] += 1.0;
     h->all += (double)n->tokens;
@@ -64,7 +64,7 @@ static int chance_corrupt(const struct noise_case *n, int64_t t, int32_t code, u
         x0[i] = code;
     for (int64_t sample = 0; sample < chance_samples(n); sample++) {
         if (t > 0)
-            JUDGE_TRY(noise_corrupt(n, t, first + (uint32_t)sample, x0, xt));
+            JUDGE_TRY(judge_noise_corrupt(n, t, first + (uint32_t)sample, x0, xt));
         JUDGE_TRY(chance_count(n, "corrupt", h, t > 0 ? xt : x0));
     }
     return TESS_OK;
@@ -92,7 +92,7 @@ static int chance_grows_body(struct judge *j, struct tess_instance *i)
     return TESS_OK;
 }
 
-int noise_corrupt_grows(struct judge *j)
+int judge_noise_corrupt_grows(struct judge *j)
 {
     return judge_over(j, (int64_t)j->level, chance_grows_body);
 }
@@ -105,7 +105,7 @@ static int chance_alike_body(struct judge *j, struct tess_instance *i)
     double kept[4] = {0}, all = 0.0;
     JUDGE_TRY(chance_open(j, i, &n));
     for (int64_t sample = 0; sample < chance_samples(&n); sample++) {
-        JUDGE_TRY(noise_corrupt(&n, (n.steps + 1) / 2, (uint32_t)sample, x0, xt));
+        JUDGE_TRY(judge_noise_corrupt(&n, (n.steps + 1) / 2, (uint32_t)sample, x0, xt));
         for (int64_t k = 0; k < n.tokens; k++) {
             kept[k % 2] += xt[k] == 0;
             kept[2 + (k >= n.tokens / 2)] += xt[k] == 0;
@@ -119,7 +119,7 @@ static int chance_alike_body(struct judge *j, struct tess_instance *i)
     return TESS_OK;
 }
 
-int noise_corrupt_alike(struct judge *j)
+int judge_noise_corrupt_alike(struct judge *j)
 {
     return judge_over(j, (int64_t)j->level, chance_alike_body);
 }
@@ -145,7 +145,7 @@ static int chance_start_body(struct judge *j, struct tess_instance *i)
     return TESS_OK;
 }
 
-int noise_start_is_marginal(struct judge *j)
+int judge_noise_start_is_marginal(struct judge *j)
 {
     return judge_over(j, (int64_t)j->level, chance_start_body);
 }
@@ -164,7 +164,7 @@ static int chance_condition_body(struct judge *j, struct tess_instance *i)
     for (int64_t k = 0; k < n.tokens; k++)
         values[k] = 1;
     for (int64_t sample = 0; sample < chance_samples(&n); sample++) {
-        struct tess_reverse r = noise_step(&n, t, n.steps, (uint32_t)sample, NULL, x, next);
+        struct tess_reverse r = judge_noise_step(&n, t, n.steps, (uint32_t)sample, NULL, x, next);
         JUDGE_TRY(judge_ok(j, j->ctx, "condition", n.ops->condition(n.self, j->ctx, &r, mask, values)));
         JUDGE_TRY(chance_count(&n, "condition", &known, next));
     }
@@ -172,7 +172,7 @@ static int chance_condition_body(struct judge *j, struct tess_instance *i)
     return chance_same(&n, &known, &noised, 1.0 / CHANCE_TOKENS, "condition, against corrupt");
 }
 
-int noise_condition_marginal(struct judge *j)
+int judge_noise_condition_marginal(struct judge *j)
 {
     return judge_over(j, (int64_t)j->level, chance_condition_body);
 }
@@ -193,7 +193,7 @@ static int chance_times(const struct noise_case *n, int k, int64_t *t, int64_t *
 /* Makes one reverse step from t to s of a noised sequence. */
 static int chance_step(const struct noise_case *n, int64_t t, int64_t s, uint32_t sample, const float *logits, int32_t *x)
 {
-    struct tess_reverse r = noise_step(n, t, n->steps, sample, logits, x, x);
+    struct tess_reverse r = judge_noise_step(n, t, n->steps, sample, logits, x, x);
     r.to = (double)s / (double)n->steps;
     r.last = s == 0;
     return judge_ok(n->j, n->ctx, "reverse", n->ops->reverse(n->self, n->ctx, &r));
@@ -210,7 +210,7 @@ static int chance_posterior(const struct noise_case *n, int64_t t, int64_t s)
         int32_t x0[CHANCE_TOKENS], x[CHANCE_TOKENS];
         for (int64_t i = 0; i < n->tokens; i++)
             x0[i] = 1;
-        JUDGE_TRY(noise_corrupt(n, t, 5000 + (uint32_t)sample, x0, x));
+        JUDGE_TRY(judge_noise_corrupt(n, t, 5000 + (uint32_t)sample, x0, x));
         JUDGE_TRY(chance_step(n, t, s, 9000 + (uint32_t)sample, logits, x));
         JUDGE_TRY(chance_count(n, "reverse", &back, x));
     }
@@ -229,7 +229,7 @@ static int chance_posterior_body(struct judge *j, struct tess_instance *i)
     return TESS_OK;
 }
 
-int noise_reverse_posterior(struct judge *j)
+int judge_noise_reverse_posterior(struct judge *j)
 {
     return judge_over(j, 2 * (int64_t)j->level, chance_posterior_body);
 }
@@ -267,7 +267,7 @@ static int chance_exact(const struct noise_case *n, int64_t t, int64_t s)
         int32_t x0[CHANCE_TOKENS], x[CHANCE_TOKENS];
         for (int64_t i = 0; i < n->tokens; i++)
             x0[i] = chance_code(judge_draw(n->j, "source", sample, i));
-        JUDGE_TRY(noise_corrupt(n, t, 50000 + (uint32_t)sample, x0, x));
+        JUDGE_TRY(judge_noise_corrupt(n, t, 50000 + (uint32_t)sample, x0, x));
         chance_predict(n, q, x, logits);
         JUDGE_TRY(chance_step(n, t, s, 60000 + (uint32_t)sample, logits, x));
         JUDGE_TRY(chance_count(n, "reverse", &back, x));
@@ -287,7 +287,7 @@ static int chance_exact_body(struct judge *j, struct tess_instance *i)
 }
 
 /* Tests exact reverse steps with default parameters: others may be meant to be inexact. */
-int noise_reverse_exact(struct judge *j)
+int judge_noise_reverse_exact(struct judge *j)
 {
     return judge_over(j, 1, chance_exact_body);
 }
@@ -307,7 +307,7 @@ static int chance_temperature_body(struct judge *j, struct tess_instance *i)
         const struct tess_stream s = {.seed = j->seed, .sample = sample};
         JUDGE_TRY(judge_ok(j, j->ctx, "start", n.ops->start(n.self, j->ctx, &s, n.tokens, n.codes, x)));
         for (int64_t left = all; left > 0; left--) {
-            struct tess_reverse r = noise_step(&n, left, all, sample, logits, x, x);
+            struct tess_reverse r = judge_noise_step(&n, left, all, sample, logits, x, x);
             r.temperature = 0.01;
             JUDGE_TRY(judge_ok(j, j->ctx, "reverse", n.ops->reverse(n.self, j->ctx, &r)));
         }
@@ -319,7 +319,7 @@ static int chance_temperature_body(struct judge *j, struct tess_instance *i)
     return TESS_OK;
 }
 
-int noise_temperature(struct judge *j)
+int judge_noise_temperature(struct judge *j)
 {
     return judge_over(j, 1, chance_temperature_body);
 }

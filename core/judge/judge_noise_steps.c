@@ -13,17 +13,17 @@ static int noise_reverse_one(const struct noise_case *n, int what, int64_t left,
 {
     float logits[NOISE_TOKENS * NOISE_CODES], copy_logits[NOISE_TOKENS * NOISE_CODES];
     int32_t next[NOISE_TOKENS], again[NOISE_TOKENS], before[NOISE_TOKENS];
-    noise_logits(n, sample + (uint32_t)left, logits);
+    judge_noise_logits(n, sample + (uint32_t)left, logits);
     memcpy(copy_logits, logits, sizeof logits);
     memcpy(before, x, sizeof before);
-    JUDGE_TRY(noise_reverse(n, left, all, sample, logits, x, next));
+    JUDGE_TRY(judge_noise_reverse(n, left, all, sample, logits, x, next));
     if (what == REVERSE_RANGE)
-        JUDGE_TRY(noise_within(n, "reverse", next, n->vocabulary));
+        JUDGE_TRY(judge_noise_within(n, "reverse", next, n->vocabulary));
     if (what == REVERSE_KEEPS && (memcmp(before, x, sizeof before) != 0 || memcmp(logits, copy_logits, sizeof logits) != 0))
         return judge_fail(n->j, "reverse: wanted x and logits left as they were, found them changed with %lld steps left", (long long)left);
     if (what == REVERSE_REPEATS || what == REVERSE_IN_PLACE) {
         memcpy(again, x, sizeof again);
-        JUDGE_TRY(noise_reverse(n, left, all, sample, logits, what == REVERSE_IN_PLACE ? again : x, again));
+        JUDGE_TRY(judge_noise_reverse(n, left, all, sample, logits, what == REVERSE_IN_PLACE ? again : x, again));
         if (memcmp(next, again, sizeof next) != 0)
             return judge_fail(n->j, "reverse: wanted the same %s, found another with %lld steps left",
                               what == REVERSE_REPEATS ? "of the same stream" : "where `next` is x itself", (long long)left);
@@ -37,14 +37,14 @@ static int noise_reverse_all(struct judge *j, struct tess_instance *i, int what)
 {
     struct noise_case n;
     JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
-    int64_t all = noise_chain(&n);
+    int64_t all = judge_noise_chain(&n);
     for (uint32_t sample = 0; sample < 8; sample++) {
         int32_t x[NOISE_TOKENS];
-        JUDGE_TRY(noise_start(&n, sample, x));
+        JUDGE_TRY(judge_noise_start(&n, sample, x));
         for (int64_t left = all; left > 0; left--)
             JUDGE_TRY(noise_reverse_one(&n, what, left, all, sample, x));
         if (what == REVERSE_FINISHES)
-            JUDGE_TRY(noise_within(&n, "reverse, the last step", x, n.codes));
+            JUDGE_TRY(judge_noise_within(&n, "reverse, the last step", x, n.codes));
     }
     return TESS_OK;
 }
@@ -59,11 +59,11 @@ static int noise_reverse_all(struct judge *j, struct tess_instance *i, int what)
         return judge_over(j, (variants) * (int64_t)j->level, name##_body);                                                                 \
     }
 
-NOISE_REVERSE_TEST(noise_reverse_range, REVERSE_RANGE, 4)
-NOISE_REVERSE_TEST(noise_finishes, REVERSE_FINISHES, 4)
-NOISE_REVERSE_TEST(noise_reverse_repeats, REVERSE_REPEATS, 2)
-NOISE_REVERSE_TEST(noise_reverse_in_place, REVERSE_IN_PLACE, 2)
-NOISE_REVERSE_TEST(noise_reverse_kept, REVERSE_KEEPS, 2)
+NOISE_REVERSE_TEST(judge_noise_reverse_range, REVERSE_RANGE, 4)
+NOISE_REVERSE_TEST(judge_noise_finishes, REVERSE_FINISHES, 4)
+NOISE_REVERSE_TEST(judge_noise_reverse_repeats, REVERSE_REPEATS, 2)
+NOISE_REVERSE_TEST(judge_noise_reverse_in_place, REVERSE_IN_PLACE, 2)
+NOISE_REVERSE_TEST(judge_noise_reverse_kept, REVERSE_KEEPS, 2)
 
 static int noise_nan_body(struct judge *j, struct tess_instance *i)
 {
@@ -71,12 +71,12 @@ static int noise_nan_body(struct judge *j, struct tess_instance *i)
     float logits[NOISE_TOKENS * NOISE_CODES];
     int32_t x[NOISE_TOKENS], next[NOISE_TOKENS];
     JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
-    JUDGE_TRY(noise_start(&n, 0, x));
+    JUDGE_TRY(judge_noise_start(&n, 0, x));
     for (int64_t k = 0; k < n.tokens * n.codes; k++)
         logits[k] = NAN;
-    struct tess_reverse r = noise_step(&n, 1, 1, 0, logits, x, next); /* the only step of the chain: every token is drawn */
+    struct tess_reverse r = judge_noise_step(&n, 1, 1, 0, logits, x, next); /* the only step of the chain: every token is drawn */
     if (n.causal)
-        r = noise_step(&n, 1, n.tokens, 0, logits, x, next);
+        r = judge_noise_step(&n, 1, n.tokens, 0, logits, x, next);
     int status = n.ops->reverse(n.self, j->ctx, &r);
     JUDGE_TRY(judge_status(j, j->ctx, "reverse", status));
     return status == TESS_E_FAILED
@@ -84,7 +84,7 @@ static int noise_nan_body(struct judge *j, struct tess_instance *i)
                : judge_fail(j, "reverse: wanted TESS_E_FAILED (%d) for logits that are no numbers, found %d", TESS_E_FAILED, status);
 }
 
-int noise_not_finite(struct judge *j)
+int judge_noise_not_finite(struct judge *j)
 {
     return judge_over(j, 1 + (int64_t)j->level, noise_nan_body);
 }
@@ -97,8 +97,8 @@ static int noise_changes_step(const struct noise_case *n, int64_t left, int64_t 
     uint8_t where[NOISE_TOKENS];
     int32_t next[NOISE_TOKENS];
     int64_t marked = 0;
-    noise_logits(n, sample, logits);
-    struct tess_reverse r = noise_step(n, left, all, sample, NULL, x, next);
+    judge_noise_logits(n, sample, logits);
+    struct tess_reverse r = judge_noise_step(n, left, all, sample, NULL, x, next);
     memset(where, 7, sizeof where);
     int64_t told = n->ops->changes(n->self, &r, where), bare = n->ops->changes(n->self, &r, NULL);
     for (int64_t i = 0; i < n->tokens; i++) {
@@ -109,7 +109,7 @@ static int noise_changes_step(const struct noise_case *n, int64_t left, int64_t 
     if (told != marked || bare != told)
         return judge_fail(n->j, "changes: wanted the number of tokens that it marks, %lld, found %lld, and %lld without marks",
                           (long long)marked, (long long)told, (long long)bare);
-    JUDGE_TRY(noise_reverse(n, left, all, sample, logits, x, next));
+    JUDGE_TRY(judge_noise_reverse(n, left, all, sample, logits, x, next));
     for (int64_t i = 0; i < n->tokens; i++)
         if (!where[i] && next[i] != x[i])
             return judge_fail(n->j,
@@ -126,17 +126,17 @@ static int noise_changes_body(struct judge *j, struct tess_instance *i)
     JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
     if (!n.ops->changes)
         return judge_skip(j, "it does not tell which tokens a step draws");
-    int64_t all = noise_chain(&n);
+    int64_t all = judge_noise_chain(&n);
     for (uint32_t sample = 0; sample < 16; sample++) {
         int32_t x[NOISE_TOKENS];
-        JUDGE_TRY(noise_start(&n, sample, x));
+        JUDGE_TRY(judge_noise_start(&n, sample, x));
         for (int64_t left = all; left > 0; left--)
             JUDGE_TRY(noise_changes_step(&n, left, all, sample, x));
     }
     return TESS_OK;
 }
 
-int noise_changes(struct judge *j)
+int judge_noise_changes(struct judge *j)
 {
     return judge_over(j, 2 * (int64_t)j->level, noise_changes_body);
 }
@@ -147,9 +147,9 @@ static int noise_rows_step(const struct noise_case *n, int64_t left, int64_t all
     float logits[NOISE_TOKENS * NOISE_CODES], few[NOISE_TOKENS * NOISE_CODES];
     uint8_t where[NOISE_TOKENS] = {0};
     int32_t next[NOISE_TOKENS], again[NOISE_TOKENS], row[NOISE_TOKENS], at = 0;
-    noise_logits(n, sample, logits);
-    JUDGE_TRY(noise_reverse(n, left, all, sample, logits, x, next));
-    struct tess_reverse r = noise_step(n, left, all, sample, NULL, x, again);
+    judge_noise_logits(n, sample, logits);
+    JUDGE_TRY(judge_noise_reverse(n, left, all, sample, logits, x, next));
+    struct tess_reverse r = judge_noise_step(n, left, all, sample, NULL, x, again);
     (void)n->ops->changes(n->self, &r, where);
     for (int64_t i = n->tokens - 1; i >= 0; i--) {
         row[i] = where[i] ? at++ : -1000000000;
@@ -171,17 +171,17 @@ static int noise_rows_body(struct judge *j, struct tess_instance *i)
     JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
     if (!n.ops->changes || !TESS_HAS(n.ops, reads_row) || !n.ops->reads_row)
         return judge_skip(j, "it does not read logits by row");
-    int64_t all = noise_chain(&n);
+    int64_t all = judge_noise_chain(&n);
     for (uint32_t sample = 0; sample < 16; sample++) {
         int32_t x[NOISE_TOKENS];
-        JUDGE_TRY(noise_start(&n, sample, x));
+        JUDGE_TRY(judge_noise_start(&n, sample, x));
         for (int64_t left = all; left > 0; left--)
             JUDGE_TRY(noise_rows_step(&n, left, all, sample, x));
     }
     return TESS_OK;
 }
 
-int noise_rows(struct judge *j)
+int judge_noise_rows(struct judge *j)
 {
     return judge_over(j, 2 * (int64_t)j->level, noise_rows_body);
 }
@@ -196,18 +196,18 @@ static int noise_condition_body(struct judge *j, struct tess_instance *i)
     JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
     if (!TESS_HAS(n.ops, condition) || !n.ops->condition)
         return judge_skip(j, "it cannot sample around known tokens");
-    int64_t all = noise_chain(&n);
+    int64_t all = judge_noise_chain(&n);
     for (int64_t left = all; left >= 0; left--) {
         uint32_t sample = (uint32_t)left;
-        noise_codes(&n, sample, values);
-        JUDGE_TRY(noise_start(&n, sample, x));
+        judge_noise_codes(&n, sample, values);
+        JUDGE_TRY(judge_noise_start(&n, sample, x));
         for (int64_t k = 0; k < n.tokens; k++)
             mask[k] = (uint8_t)judge_draw_below(j, "mask", left, k, 2);
-        struct tess_reverse r = noise_step(&n, left, all, sample, NULL, x, next);
+        struct tess_reverse r = judge_noise_step(&n, left, all, sample, NULL, x, next);
         r.last = left == 0;
         r.to = 0.0;
         JUDGE_TRY(judge_ok(j, j->ctx, "condition", n.ops->condition(n.self, j->ctx, &r, mask, values)));
-        JUDGE_TRY(noise_within(&n, "condition", next, n.vocabulary));
+        JUDGE_TRY(judge_noise_within(&n, "condition", next, n.vocabulary));
         for (int64_t k = 0; k < n.tokens; k++)
             if (next[k] != x[k] && !mask[k])
                 return judge_fail(j, "condition: wanted token %lld as it was, which is not known, found it changed", (long long)k);
@@ -218,7 +218,7 @@ static int noise_condition_body(struct judge *j, struct tess_instance *i)
     return TESS_OK;
 }
 
-int noise_condition(struct judge *j)
+int judge_noise_condition(struct judge *j)
 {
     return judge_over(j, 2 * (int64_t)j->level, noise_condition_body);
 }
@@ -240,16 +240,16 @@ static void *noise_thread(void *user)
 {
     struct noise_thread *t = user;
     float logits[NOISE_TOKENS * NOISE_CODES];
-    int64_t all = noise_chain(&t->n);
+    int64_t all = judge_noise_chain(&t->n);
     for (uint32_t k = 0; k < THREAD_SAMPLES; k++) {
         uint32_t sample = (k + (uint32_t)t->number * 5) % THREAD_SAMPLES;
         int32_t x0[NOISE_TOKENS], *x = t->result[sample];
         const struct tess_stream s = {.seed = t->n.j->seed, .step = 1, .sample = sample};
-        noise_codes(&t->n, sample, x0);
-        noise_logits(&t->n, sample, logits);
+        judge_noise_codes(&t->n, sample, x0);
+        judge_noise_logits(&t->n, sample, logits);
         t->failed |= t->n.ops->corrupt(t->n.self, t->n.ctx, &s, t->n.tokens, t->n.codes, t->n.steps, x0, x) != TESS_OK;
         for (int64_t left = all; left > 0; left--) {
-            struct tess_reverse r = noise_step(&t->n, left, all, sample, logits, x, x);
+            struct tess_reverse r = judge_noise_step(&t->n, left, all, sample, logits, x, x);
             t->failed |= t->n.ops->reverse(t->n.self, t->n.ctx, &r) != TESS_OK;
         }
     }
@@ -280,7 +280,7 @@ static int noise_threads_body(struct judge *j, struct tess_instance *i)
     return TESS_OK;
 }
 
-int noise_any_thread(struct judge *j)
+int judge_noise_any_thread(struct judge *j)
 {
     return judge_over(j, 2 * (int64_t)j->level, noise_threads_body);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Workload `record` outside training, without its random draws. */
-static const struct judge_workload quantizer_still = {.name = "record", .sizes = 1, .record = quantizer_record};
+static const struct judge_workload quantizer_still = {.name = "record", .sizes = 1, .record = judge_quantizer_record};
 
 /* ---- assignment and look-up ---------------------------------------------------------------------------------------- */
 
@@ -16,8 +16,8 @@ static int quantizer_pair_open(struct judge *j, struct tess_instance *i, int64_t
     const struct judge_piece fresh = {.j = j, .ctx = j->ctx, .instance = i, .rows = rows, .microbatches = 1};
     struct judge_piece *const all[3] = {assign, lookup, record};
     *assign = *lookup = fresh;
-    assign->work = &quantizer_workloads[1];
-    lookup->work = &quantizer_workloads[2];
+    assign->work = &judge_quantizer_workloads[1];
+    lookup->work = &judge_quantizer_workloads[2];
     if (record) {
         *record = fresh;
         record->work = &quantizer_still;
@@ -37,7 +37,7 @@ static int quantizer_assign(struct judge_piece *assign, const float *latents)
     struct tess_tensor *in = &assign->in[0].value;
     if (latents != in->data)
         memcpy(in->data, latents, tess_tensor_bytes(in));
-    return quantizer_run(assign);
+    return judge_quantizer_run(assign);
 }
 
 static int quantizer_lookup(struct judge_piece *lookup, const int32_t *codes)
@@ -45,7 +45,7 @@ static int quantizer_lookup(struct judge_piece *lookup, const int32_t *codes)
     struct tess_tensor *in = &lookup->in[0].value;
     if (codes != in->data)
         memcpy(in->data, codes, tess_tensor_bytes(in));
-    return quantizer_run(lookup);
+    return judge_quantizer_run(lookup);
 }
 
 static int64_t quantizer_positions(const struct judge_piece *p)
@@ -106,7 +106,7 @@ static int quantizer_nearest_in(struct judge *j, struct judge_piece *assign, con
 /* JUDGE_UNFIT for a quantizer whose codes are no points of the latent's space, or of several levels. */
 static int quantizer_in_space(const struct tess_quantizer_1 *ops, void *self)
 {
-    return !ops->outside_latent_space && quantizer_depth(ops, self) == 1 && ops->codebook_size(self) <= QUANTIZER_CODES;
+    return !ops->outside_latent_space && judge_quantizer_depth(ops, self) == 1 && ops->codebook_size(self) <= QUANTIZER_CODES;
 }
 
 static int quantizer_not_in_space(struct judge *j)
@@ -140,7 +140,7 @@ static int quantizer_nearest_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int quantizer_nearest(struct judge *j)
+int judge_quantizer_nearest(struct judge *j)
 {
     return judge_over(j, 1 + 2 * (int64_t)j->level, quantizer_nearest_body);
 }
@@ -184,7 +184,7 @@ static int quantizer_inverts_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int quantizer_lookup_inverts(struct judge *j)
+int judge_quantizer_lookup_inverts(struct judge *j)
 {
     return judge_over(j, 1 + 2 * (int64_t)j->level, quantizer_inverts_body);
 }
@@ -194,21 +194,21 @@ static int quantizer_fixed_body(struct judge *j, struct tess_instance *i)
 {
     const struct tess_quantizer_1 *ops = tess_instance_ops(i, "quantizer/1");
     struct judge_piece assign, lookup;
-    if (ops->outside_latent_space || quantizer_depth(ops, tess_instance_self(i)) > 1) {
+    if (ops->outside_latent_space || judge_quantizer_depth(ops, tess_instance_self(i)) > 1) {
         return judge_unfit(j, "its codes are not points of the latent's space, or sums of several levels");
     }
     int status = quantizer_pair_open(j, i, QUANTIZER_ROWS, &assign, &lookup, NULL);
     if (status == TESS_OK)
         status = quantizer_assign(&assign, assign.in[0].value.data);
     if (status == TESS_OK)
-        status = quantizer_codes_fit(j, &assign, "drawn latents");
+        status = judge_quantizer_codes_fit(j, &assign, "drawn latents");
     if (status == TESS_OK)
         status = quantizer_inverts(j, &assign, &lookup, assign.out[0].value.data);
     quantizer_pair_close(&assign, &lookup);
     return status;
 }
 
-int quantizer_fixed_point(struct judge *j)
+int judge_quantizer_fixed_point(struct judge *j)
 {
     return judge_over(j, 1 + 2 * (int64_t)j->level, quantizer_fixed_body);
 }
@@ -220,7 +220,7 @@ static int quantizer_distinct_body(struct judge *j, struct tess_instance *i)
     void *self = tess_instance_self(i), *memory = NULL;
     struct judge_piece assign, lookup;
     int64_t k = ops->codebook_size(self), d = ops->code_dim(self), same = 0;
-    if (quantizer_depth(ops, self) > 1 || k > QUANTIZER_CODES)
+    if (judge_quantizer_depth(ops, self) > 1 || k > QUANTIZER_CODES)
         return quantizer_not_in_space(j);
     int status = quantizer_pair_open(j, i, QUANTIZER_ROWS, &assign, &lookup, NULL);
     if (status == TESS_OK)
@@ -238,7 +238,7 @@ static int quantizer_distinct_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int quantizer_distinct(struct judge *j)
+int judge_quantizer_distinct(struct judge *j)
 {
     return judge_over(j, 1, quantizer_distinct_body);
 }
@@ -250,13 +250,13 @@ static int quantizer_draws(struct judge_piece *record, int *draws)
 {
     char text[160];
     struct tess_tensor codes = *judge_output(record, "codes"), first = codes;
-    JUDGE_TRY(quantizer_run(record));
+    JUDGE_TRY(judge_quantizer_run(record));
     void *copy = NULL;
     JUDGE_TRY(judge_ok(record->j, record->ctx, "the test", tess_alloc(record->ctx, tess_tensor_bytes(&codes), "a copy", &copy)));
     memcpy(copy, codes.data, tess_tensor_bytes(&codes));
     first.data = copy;
     record->step = 1;
-    int status = quantizer_run(record);
+    int status = judge_quantizer_run(record);
     *draws = status == TESS_OK && judge_differs(&first, &codes, 0, 0, text, sizeof text);
     tess_free(copy);
     return status;
@@ -284,7 +284,7 @@ static int quantizer_agrees_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int quantizer_agrees(struct judge *j)
+int judge_quantizer_agrees(struct judge *j)
 {
     return judge_over(j, 1 + 2 * (int64_t)j->level, quantizer_agrees_body);
 }
@@ -305,7 +305,7 @@ static int quantizer_weights_body(struct judge *j, struct tess_instance *i)
         int ran = judge_piece_run(&assign, 0);
         status = judge_status(j, j->ctx, "record_assign", ran);
         if (status == TESS_OK && ran == TESS_OK)
-            status = quantizer_codes_fit(j, &assign, "random bits as weights");
+            status = judge_quantizer_codes_fit(j, &assign, "random bits as weights");
         tess_forget(j->ctx);
         ran = status == TESS_OK ? judge_piece_run(&lookup, 0) : TESS_OK;
         if (status == TESS_OK)
@@ -316,7 +316,7 @@ static int quantizer_weights_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int quantizer_random_weights(struct judge *j)
+int judge_quantizer_random_weights(struct judge *j)
 {
     return judge_over(j, (int64_t)j->level, quantizer_weights_body);
 }

@@ -89,7 +89,7 @@ static int rebuilt_drawn_body(struct judge *j, struct tess_instance *i)
     return status == TESS_OK ? rebuilt_from(j, ops, tess_instance_self(i), POOL_DRAWN) : status;
 }
 
-int quantizer_rebuild(struct judge *j)
+int judge_quantizer_rebuild(struct judge *j)
 {
     return judge_over(j, (int64_t)j->level, rebuilt_drawn_body);
 }
@@ -103,7 +103,7 @@ static int rebuilt_unfit_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int quantizer_rebuild_unfit(struct judge *j)
+int judge_quantizer_rebuild_unfit(struct judge *j)
 {
     return judge_over(j, (int64_t)j->level, rebuilt_unfit_body);
 }

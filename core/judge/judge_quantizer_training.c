@@ -11,13 +11,13 @@
 static int training_loss_body(struct judge *j, struct tess_instance *i)
 {
     const float scale[4] = {1.0f, 0.0f, 100.0f, 1e4f};
-    struct judge_piece p = {.j = j, .ctx = j->ctx, .work = &quantizer_workloads[0], .instance = i, .rows = 4, .microbatches = 1};
+    struct judge_piece p = {.j = j, .ctx = j->ctx, .work = &judge_quantizer_workloads[0], .instance = i, .rows = 4, .microbatches = 1};
     int status = judge_piece_begin(&p);
     for (int k = 0; status == TESS_OK && k < 4; k++) {
         float *z = p.in[0].value.data;
         for (int64_t n = tess_tensor_count(&p.in[0].value), at = 0; at < n; at++)
             z[at] = scale[k] * (float)(1 + at % 7) * (at % 2 ? 0.3f : -0.3f);
-        status = quantizer_run(&p);
+        status = judge_quantizer_run(&p);
         float loss = status == TESS_OK ? *(const float *)judge_output(&p, "loss")->data : 0.0f;
         if (status == TESS_OK && !isfinite(loss))
             status = judge_fail(j, "wanted a finite loss of latents of size %g, found %g", (double)scale[k], (double)loss);
@@ -26,7 +26,7 @@ static int training_loss_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int quantizer_loss_finite(struct judge *j)
+int judge_quantizer_loss_finite(struct judge *j)
 {
     return judge_over(j, 1 + 2 * (int64_t)j->level, training_loss_body);
 }
@@ -34,7 +34,7 @@ int quantizer_loss_finite(struct judge *j)
 /* Records the quantizer with an objective of the quantised latents alone, without its loss. */
 static int training_record_quantised(struct judge_piece *p)
 {
-    const struct judge_workload *own = &quantizer_workloads[0];
+    const struct judge_workload *own = &judge_quantizer_workloads[0];
     TESS_TRY(own->record(p));
     if (p->fault == JUDGE_FINE && tess_graph_status(p->graph) == TESS_OK)
         p->outputs = 1; /* of the outputs only the first, `quantised` */
@@ -51,7 +51,7 @@ static int training_gradient_body(struct judge *j, struct tess_instance *i)
         .j = j, .ctx = j->ctx, .work = &training_quantised, .instance = i, .rows = 4, .microbatches = 1, .gradients = 1};
     int status = judge_piece_begin(&p);
     if (status == TESS_OK)
-        status = quantizer_run(&p);
+        status = judge_quantizer_run(&p);
     if (status == TESS_OK)
         status =
             judge_ok(j, j->ctx, "the gradient of the latents", tess_graph_gradient(j->ctx, p.graph, "quantizer.judge.latent", &gradient));
@@ -65,7 +65,7 @@ static int training_gradient_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int quantizer_gradient_flows(struct judge *j)
+int judge_quantizer_gradient_flows(struct judge *j)
 {
     return judge_over(j, (int64_t)j->level, training_gradient_body);
 }
@@ -110,7 +110,7 @@ static int training_tensor(struct training *t, struct tess_tensor *x)
 
 static int training_open(struct judge *j, struct tess_context *ctx, struct tess_instance *i, struct training *t)
 {
-    *t = (struct training){.p = {.j = j, .ctx = ctx, .work = &quantizer_workloads[0], .instance = i, .rows = 4, .microbatches = 8}};
+    *t = (struct training){.p = {.j = j, .ctx = ctx, .work = &judge_quantizer_workloads[0], .instance = i, .rows = 4, .microbatches = 8}};
     JUDGE_TRY(judge_piece_begin(&t->p));
     for (; t->totals < TRAINING_TENSORS && tess_graph_total_at(t->p.graph, t->totals, &t->total[t->totals]); t->totals++)
         JUDGE_TRY(training_tensor(t, &t->total[t->totals]));
@@ -145,7 +145,7 @@ static int training_react(struct training *t, const struct tess_batch *b, int64_
 {
     const struct tess_quantizer_1 *ops = t->p.ops;
     struct tess_tensor latents = t->p.in[0].value, codes = *training_output(t, "codes");
-    int64_t d = latents.dim[3], rows = tess_tensor_count(&latents) / d, depth = quantizer_depth(ops, t->p.self);
+    int64_t d = latents.dim[3], rows = tess_tensor_count(&latents) / d, depth = judge_quantizer_depth(ops, t->p.self);
     latents = tess_tensor_over(latents.data, TESS_F32, 2, (const int64_t[]){rows, d});
     codes = tess_tensor_over(codes.data, TESS_I32, depth > 1 ? 2 : 1, (const int64_t[]){rows, depth});
     const struct tess_react r = {.size = sizeof r,
@@ -200,10 +200,10 @@ static int training_weights_finite(struct training *t)
 static int training_codes_fit(struct training *t)
 {
     const struct tess_tensor *codes = training_output(t, "codes");
-    int64_t depth = quantizer_depth(t->p.ops, t->p.self);
+    int64_t depth = judge_quantizer_depth(t->p.ops, t->p.self);
     for (int64_t n = tess_tensor_count(codes), k = 0; k < n; k++) {
         int32_t code = ((const int32_t *)codes->data)[k];
-        if (code < 0 || code >= quantizer_level_size(t->p.ops, t->p.self, k % depth))
+        if (code < 0 || code >= judge_quantizer_level_size(t->p.ops, t->p.self, k % depth))
             return judge_fail(t->p.j, "wanted codes in range after %d steps, found %d", TRAINING_STEPS, (int)code);
     }
     return TESS_OK;
@@ -223,7 +223,7 @@ static int training_steps_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int quantizer_steps(struct judge *j)
+int judge_quantizer_steps(struct judge *j)
 {
     return judge_over(j, 1 + 2 * (int64_t)j->level, training_steps_body);
 }
@@ -235,7 +235,7 @@ static int training_usage_body(struct judge *j, struct tess_instance *i)
     if (status == TESS_OK)
         status = training_steps(&t, 0, TRAINING_STEPS + 1);
     const struct tess_tensor *codes = status == TESS_OK ? training_output(&t, "codes") : NULL;
-    int64_t depth = quantizer_depth(tess_instance_ops(i, "quantizer/1"), tess_instance_self(i)), differ = 0;
+    int64_t depth = judge_quantizer_depth(tess_instance_ops(i, "quantizer/1"), tess_instance_self(i)), differ = 0;
     for (int64_t n = codes ? tess_tensor_count(codes) : 0, k = depth; k < n; k++)
         differ += ((const int32_t *)codes->data)[k] != ((const int32_t *)codes->data)[k % depth];
     if (status == TESS_OK && differ == 0)
@@ -245,7 +245,7 @@ static int training_usage_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int quantizer_usage(struct judge *j)
+int judge_quantizer_usage(struct judge *j)
 {
     return judge_over(j, 1, training_usage_body);
 }
@@ -285,7 +285,7 @@ static int training_repeat_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int quantizer_steps_repeat(struct judge *j)
+int judge_quantizer_steps_repeat(struct judge *j)
 {
     return judge_over(j, (int64_t)j->level, training_repeat_body);
 }
@@ -312,7 +312,7 @@ static int training_threads_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int quantizer_steps_threads(struct judge *j)
+int judge_quantizer_steps_threads(struct judge *j)
 {
     return judge_over(j, (int64_t)j->level, training_threads_body);
 }
@@ -357,7 +357,7 @@ static int training_restored_body(struct judge *j, struct tess_instance *i)
     return status;
 }
 
-int quantizer_restored(struct judge *j)
+int judge_quantizer_restored(struct judge *j)
 {
     return judge_over(j, 1 + (int64_t)j->level, training_restored_body);
 }

@@ -13,7 +13,7 @@ static int sampler_of_noise(struct judge *j, const char *name, struct tess_insta
     return tess_instance_open(j->ctx, "noise/1", text, "the test", out);
 }
 
-void sampler_close(struct sampler_case *c)
+void judge_sampler_close(struct sampler_case *c)
 {
     tess_instance_close(c->prior.noise);
     tess_instance_close(c->prior.denoiser);
@@ -32,7 +32,7 @@ static int sampler_denoiser(struct judge *j, struct tess_instance **out)
 }
 
 /* Opens the sampler with the n-th noise that is not causal and that it takes; JUDGE_UNFIT past the last. */
-int sampler_open(struct judge *j, struct tess_instance *i, int64_t n, int64_t tokens, struct sampler_case *c)
+int judge_sampler_open(struct judge *j, struct tess_instance *i, int64_t n, int64_t tokens, struct sampler_case *c)
 {
     const struct tess_component *k;
     *c = (struct sampler_case){.j = j, .ctx = j->ctx, .ops = tess_instance_ops(i, "sampler/1"), .self = tess_instance_self(i)};
@@ -55,7 +55,7 @@ int sampler_open(struct judge *j, struct tess_instance *i, int64_t n, int64_t to
         tess_instance_close(c->prior.noise);
         c->prior.noise = NULL;
     }
-    sampler_close(c);
+    judge_sampler_close(c);
     return JUDGE_UNFIT;
 }
 
@@ -106,7 +106,7 @@ static int sampler_within(const struct sampler_case *c, const int32_t *x, int64_
 }
 
 /* Samples a whole sequence, from the noise's start to its end. */
-int sampler_sequence(const struct sampler_case *c, uint32_t sample, const struct sampler_watch *w, int32_t *x)
+int judge_sampler_sequence(const struct sampler_case *c, uint32_t sample, const struct sampler_watch *w, int32_t *x)
 {
     float logits[SAMPLER_TOKENS * SAMPLER_CODES];
     int32_t next[SAMPLER_TOKENS];
@@ -139,10 +139,10 @@ static int sampler_all(struct judge *j, struct tess_instance *i, const struct sa
     int32_t x[SAMPLER_TOKENS];
     int status;
     int64_t n = 0;
-    for (; (status = sampler_open(j, i, n, SAMPLER_TOKENS, &c)) == TESS_OK; n++) {
+    for (; (status = judge_sampler_open(j, i, n, SAMPLER_TOKENS, &c)) == TESS_OK; n++) {
         for (uint32_t sample = 0; status == TESS_OK && sample < 16; sample++)
-            status = sampler_sequence(&c, sample, w, x);
-        sampler_close(&c);
+            status = judge_sampler_sequence(&c, sample, w, x);
+        judge_sampler_close(&c);
         JUDGE_TRY(status);
     }
     if (status == JUDGE_UNFIT && n)
@@ -313,7 +313,7 @@ static int sampler_nan_body(struct judge *j, struct tess_instance *i)
     uint64_t state[512] = {0};
     struct sampler_step s;
     const struct tess_stream random = {.seed = j->seed};
-    JUDGE_TRY(sampler_open(j, i, 0, SAMPLER_TOKENS, &c));
+    JUDGE_TRY(judge_sampler_open(j, i, 0, SAMPLER_TOKENS, &c));
     for (int64_t k = 0; k < SAMPLER_TOKENS * SAMPLER_CODES; k++)
         logits[k] = NAN;
     c.steps = 1;
@@ -325,7 +325,7 @@ static int sampler_nan_body(struct judge *j, struct tess_instance *i)
         if (status == TESS_OK && drawn != TESS_E_FAILED)
             status = judge_fail(j, "draw: wanted TESS_E_FAILED (%d) for logits that are no numbers, found %d", TESS_E_FAILED, drawn);
     }
-    sampler_close(&c);
+    judge_sampler_close(&c);
     return status;
 }
 
@@ -340,16 +340,16 @@ static int sampler_order_body(struct judge *j, struct tess_instance *i)
     struct sampler_case c;
     int32_t forth[8][SAMPLER_TOKENS], back[SAMPLER_TOKENS];
     const struct sampler_watch none = {NULL, NULL};
-    JUDGE_TRY(sampler_open(j, i, 0, SAMPLER_TOKENS, &c));
+    JUDGE_TRY(judge_sampler_open(j, i, 0, SAMPLER_TOKENS, &c));
     int status = TESS_OK;
     for (uint32_t k = 0; status == TESS_OK && k < 8; k++)
-        status = sampler_sequence(&c, k, &none, forth[k]);
+        status = judge_sampler_sequence(&c, k, &none, forth[k]);
     for (uint32_t k = 8; status == TESS_OK && k-- > 0;) {
-        status = sampler_sequence(&c, k, &none, back);
+        status = judge_sampler_sequence(&c, k, &none, back);
         if (status == TESS_OK && memcmp(back, forth[k], sizeof back) != 0)
             status = judge_fail(j, "wanted sequence %u to be the same whatever was drawn before it, found another", k);
     }
-    sampler_close(&c);
+    judge_sampler_close(&c);
     return status;
 }
 
@@ -365,14 +365,14 @@ static int sampler_steps_body(struct judge *j, struct tess_instance *i)
     struct sampler_case c;
     int32_t x[SAMPLER_TOKENS];
     const struct sampler_watch none = {NULL, NULL};
-    JUDGE_TRY(sampler_open(j, i, 0, SAMPLER_TOKENS, &c));
+    JUDGE_TRY(judge_sampler_open(j, i, 0, SAMPLER_TOKENS, &c));
     int status = TESS_OK;
     for (int k = 0; status == TESS_OK && k < 4; k++) {
         c.steps = steps[k];
         for (uint32_t sample = 0; status == TESS_OK && sample < 8; sample++)
-            status = sampler_sequence(&c, sample, &none, x);
+            status = judge_sampler_sequence(&c, sample, &none, x);
     }
-    sampler_close(&c);
+    judge_sampler_close(&c);
     return status;
 }
 
@@ -386,11 +386,11 @@ static int sampler_one_token_body(struct judge *j, struct tess_instance *i)
     struct sampler_case c;
     int32_t x[SAMPLER_TOKENS];
     const struct sampler_watch none = {NULL, NULL};
-    JUDGE_TRY(sampler_open(j, i, 0, 1, &c));
+    JUDGE_TRY(judge_sampler_open(j, i, 0, 1, &c));
     int status = TESS_OK;
     for (uint32_t sample = 0; status == TESS_OK && sample < 8; sample++)
-        status = sampler_sequence(&c, sample, &none, x);
-    sampler_close(&c);
+        status = judge_sampler_sequence(&c, sample, &none, x);
+    judge_sampler_close(&c);
     return status;
 }
 
@@ -409,8 +409,8 @@ static const struct judge_test tests[] = {
     {"reads", 1, "`reads` counts and marks the tokens whose logits matter", sampler_reads},
     {"not-finite", 1, "logits that are no numbers give TESS_E_FAILED", sampler_not_finite},
     {"any-order", 1, "a sequence depends on its number, not on those before it", sampler_order},
-    {"any-thread", 1, "several threads at once draw what one does", sampler_any_thread},
-    {"exact", 1, "tokens of a known source are drawn with its frequencies, alone and in pairs", sampler_exact},
+    {"any-thread", 1, "several threads at once draw what one does", judge_sampler_any_thread},
+    {"exact", 1, "tokens of a known source are drawn with its frequencies, alone and in pairs", judge_sampler_exact},
     {NULL, 0, NULL, NULL}};
 
 const struct judge_kind judge_sampler = {"sampler/1", tests, NULL};

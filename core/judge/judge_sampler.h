@@ -26,13 +26,13 @@ struct sampler_watch {
 };
 
 /* Opens the sampler with the n-th noise that is not causal and that it takes; JUDGE_UNFIT past the last. */
-int sampler_open(struct judge *j, struct tess_instance *i, int64_t n, int64_t tokens, struct sampler_case *c);
-void sampler_close(struct sampler_case *c);
+int judge_sampler_open(struct judge *j, struct tess_instance *i, int64_t n, int64_t tokens, struct sampler_case *c);
+void judge_sampler_close(struct sampler_case *c);
 /* Samples a whole sequence, from the noise's start to its end. */
-int sampler_sequence(const struct sampler_case *c, uint32_t sample, const struct sampler_watch *w, int32_t *x);
+int judge_sampler_sequence(const struct sampler_case *c, uint32_t sample, const struct sampler_watch *w, int32_t *x);
 
 /* Tests of threads and of frequencies. */
-int sampler_any_thread(struct judge *j);
-int sampler_exact(struct judge *j);
+int judge_sampler_any_thread(struct judge *j);
+int judge_sampler_exact(struct judge *j);
 
 #endif

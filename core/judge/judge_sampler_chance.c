@@ -26,7 +26,7 @@ static void *sampler_thread(void *user)
     const struct sampler_watch none = {NULL, NULL};
     for (uint32_t k = 0; k < SAMPLER_SAMPLES && t->status == TESS_OK; k++) {
         uint32_t sample = (t->first + k) % SAMPLER_SAMPLES;
-        t->status = sampler_sequence(&t->c, sample, &none, t->x[sample]);
+        t->status = judge_sampler_sequence(&t->c, sample, &none, t->x[sample]);
     }
     return NULL;
 }
@@ -51,7 +51,7 @@ static int sampler_on_threads(struct judge *j, struct sampler_thread *t)
 static int sampler_threads_body(struct judge *j, struct tess_instance *i)
 {
     struct sampler_case c;
-    JUDGE_TRY(sampler_open(j, i, 0, SAMPLER_TOKENS, &c));
+    JUDGE_TRY(judge_sampler_open(j, i, 0, SAMPLER_TOKENS, &c));
     struct sampler_thread *t = calloc(SAMPLER_THREADS + 1, sizeof *t);
     int status = t ? TESS_OK : judge_fail(j, "no memory for the test");
     for (int k = 0; t && k <= SAMPLER_THREADS; k++) {
@@ -66,11 +66,11 @@ static int sampler_threads_body(struct judge *j, struct tess_instance *i)
     if (status == TESS_OK)
         status = sampler_on_threads(j, t);
     free(t);
-    sampler_close(&c);
+    judge_sampler_close(&c);
     return status;
 }
 
-int sampler_any_thread(struct judge *j)
+int judge_sampler_any_thread(struct judge *j)
 {
     return judge_over(j, (int64_t)j->level, sampler_threads_body);
 }
@@ -89,7 +89,7 @@ static int sampler_frequencies(struct judge *j, struct sampler_case *c)
         logits[k] = (float)log(sampler_source[k % SAMPLER_CODES]);
     const struct sampler_watch w = {NULL, logits};
     for (uint32_t sample = 0; sample < 1000 * (uint32_t)j->level; sample++) {
-        JUDGE_TRY(sampler_sequence(c, sample, &w, x));
+        JUDGE_TRY(judge_sampler_sequence(c, sample, &w, x));
         for (int k = 0; k < SAMPLER_TOKENS; k++)
             single[x[k]] += 1, singles += 1;
         for (int k = 0; k + 1 < SAMPLER_TOKENS; k += 2)
@@ -115,20 +115,20 @@ static int sampler_exact_body(struct judge *j, struct tess_instance *i)
 {
     struct sampler_case c;
     int status;
-    for (int64_t n = 0; (status = sampler_open(j, i, n, SAMPLER_TOKENS, &c)) == TESS_OK; n++) {
+    for (int64_t n = 0; (status = judge_sampler_open(j, i, n, SAMPLER_TOKENS, &c)) == TESS_OK; n++) {
         if (c.vocabulary == SAMPLER_CODES + 1) {
             status = sampler_frequencies(j, &c);
-            sampler_close(&c);
+            judge_sampler_close(&c);
             return status;
         }
-        sampler_close(&c);
+        judge_sampler_close(&c);
     }
     if (status == JUDGE_UNFIT)
         (void)judge_skip(j, "there is no noise with a mask that it takes");
     return status;
 }
 
-int sampler_exact(struct judge *j)
+int judge_sampler_exact(struct judge *j)
 {
     return judge_over(j, 1, sampler_exact_body);
 }
