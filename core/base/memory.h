@@ -19,7 +19,7 @@ static inline size_t tessi_base_aligned(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;
 }
-/* For tests: the n-th tess_alloc from now on fails (1 is the next), once. 0: none. */
+/* Makes the n-th tess_alloc from now on fail (1 is the next), once; 0: none. For tests. */
 void tessi_base_memory_fail_at(int64_t n);
 /* Number of allocations still to come before the failing one; 0: it has failed, or none was to. */
 int64_t tessi_base_memory_fail_left(void);

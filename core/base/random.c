@@ -69,7 +69,7 @@ void tess_random_normal(const struct tess_stream *s, uint64_t first, int64_t n, 
         uint64_t index = 2 * (first + (uint64_t)i);
         if (i == 0 || index % 4 == 0)
             random_draw(s, index / 4, word);
-        /* In (0, 1], so that the logarithm is finite. */
+        /* u lies in (0, 1], so that the logarithm is finite. */
         double u = ((double)word[index % 4] + 1.0) * 0x1p-32;
         double angle = 6.283185307179586 * ((double)word[index % 4 + 1] * 0x1p-32);
         out[i] = (float)(sqrt(-2.0 * log(u)) * cos(angle));

@@ -15,8 +15,8 @@ extern const uint32_t tessi_sha256_constants[64];
 /* The compression function that uses this processor's SHA-256 instructions; NULL where it has none that are supported (sha256_x86.c). */
 tessi_sha256_compress *tessi_base_sha256_of_processor(void);
 
-/* For tests: selects the implementation, 0 plain C, 1 the processor's; returns -1 where it has none. The default is the processor's where
- * there is one. To be called before anything is digested in other threads. */
+/* Selects the implementation, 0 plain C, 1 the processor's; returns -1 where it has none. The default is the processor's where there is
+ * one. To be called before anything is digested in other threads; for tests. */
 int tessi_base_sha256_use(int processor);
 
 #endif

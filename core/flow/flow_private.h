@@ -51,7 +51,7 @@ struct tessi_stage {
     int64_t output_bytes, checkpoint_bytes; /* disk space of the artefact and of a checkpoint, as planned; 0: not known */
     char *plugins;                 /* plugins that have a part in the result: "stage/1 encode, tessera-stages 0.1.0; ..." */
     char files[TESS_DIGEST_TEXT];  /* digest of the files read from outside the pipeline; "": none */
-    struct tessi_witness witness;  /* those files, as they were when they were digested */
+    struct tessi_witness witness;  /* files read from outside, as they were when they were digested */
     char key[TESS_DIGEST_TEXT];    /* cache key; "": not known before its inputs are */
     char digest[TESS_DIGEST_TEXT]; /* content digest of its artefact; "": not known */
     int32_t state;

@@ -1,4 +1,4 @@
-/* From configuration to a component's struct, row by row of its table.
+/* Filling a component's struct from configuration, row by row of its table.
  *
  * Each value is checked, written to its member, and kept once more as canonical configuration: numbers as the shortest text
  * that reads back the same, choices by name, paths absolute, sub-components whole. That second form is what artefacts store,

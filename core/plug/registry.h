@@ -12,7 +12,7 @@ struct tessi_registry;
 struct tessi_found {
     char *path;
     char *refusal;                     /* reason of the refusal; NULL: accepted */
-    const struct tess_plugin *plugin;  /* its plugin; NULL when refused */
+    const struct tess_plugin *plugin;  /* plugin of the file; NULL when refused */
     char *remark;                      /* remark for those who plan and run; NULL: none */
     int32_t shipped;                   /* 1: a file of this program's release, by its folder and name */
     char digest[TESS_DIGEST_TEXT];     /* digest of the file, where it is not of the release; else "" */

@@ -24,8 +24,8 @@ struct tess_decoder_1 {
      * weights only this declares. `image` is that of record, bit for bit. NULL: has no such head. docs/models.md, "Image likelihood". */
     int (*record_likelihood)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, int64_t height,
                              int64_t width, int64_t channels, struct tess_node **image, struct tess_node **log_sigma);
-    /* The same network for a latent at least as large as that of images of height x width, which are what its weights were trained on: what
-     * depends on a size (where it attends) is decided by those. NULL: it cannot. */
+    /* Records the same network for a latent at least as large as that of images of height x width, the size that its weights were trained
+     * on: choices that depend on a size (where it attends) are those for height x width. NULL: it cannot. */
     int (*record_larger)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, int64_t height,
                          int64_t width, int64_t channels, struct tess_node **image);
 };

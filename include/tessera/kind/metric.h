@@ -49,7 +49,7 @@ struct tess_metric_rows {
 
 enum { TESS_METRIC_LOWER = -1, TESS_METRIC_HIGHER = 1 }; /* which of two values is the better */
 
-/* Where a metric's results go, and what helps to find them. The host's; used within `finish` alone. */
+/* Sink of a metric's results, with a parallel loop to compute them. The host's; used within `finish` alone. */
 struct tess_metric_sink {
     uint32_t size;
     uint32_t reserved;

@@ -73,9 +73,10 @@ struct tess_noise_1 {
      * and needs no denoiser, as long as the denoiser is not told the time. `where` (L), unless NULL, gets 1 for each of them, else 0.
      * NULL: cannot be told. [any thread] */
     int64_t (*changes)(void *self, const struct tess_reverse *r, uint8_t *where);
-    /* For a noise that chooses at which times it is trained; NULL, both: uniformly. What it remembers are buffers that record_loss
-     * declares in a training graph, found in `w` as scope.NAME; they are saved and resumed with the weights. draw_time gives t in 1 .. T
-     * for a sample of the next step, from what was observed up to the last: the stream is keyed by step and sample. [any thread] */
+    /* Draws a training time, for a noise that chooses its times; NULL, both draw_time and observe: times are uniform. Its state is in
+     * buffers that record_loss declares in a training graph, found in `w` as scope.NAME; they are saved and resumed with the weights. Gives
+     * t in 1 .. T for a sample of the next step, from what was observed up to the last: the stream is keyed by step and sample. [any
+     * thread] */
     int (*draw_time)(void *self, struct tess_context *ctx, struct tess_weights *w, const char *scope, const struct tess_stream *random,
                      int64_t *t);
     /* Called after each optimiser step with all its samples, in order. [one thread] */
@@ -87,7 +88,7 @@ struct tess_noise_1 {
      * `causal`. */
     int32_t causal;
     int32_t reserved_1;
-    /* For sampling around tokens that are known, any of them: next is x with each token i that has mask[i] in the state it has at fraction
+    /* Sets known tokens, for sampling around any of them: next is x with each token i that has mask[i] in the state it has at fraction
      * r->from of the time when x_0 is values[i]; at 0, values[i] itself. r->logits is NULL; the stream is keyed by the steps left and the
      * sample. A noise with `changes` gives the same state at every time but 0, since steps of none are left out. NULL: what the denoiser
      * says of a token does not heed what is known of all the others, so this noise cannot sample around them. [any thread] */

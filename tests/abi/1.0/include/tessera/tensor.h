@@ -31,7 +31,7 @@ TESS_EXPORT struct tess_tensor tess_tensor_over(void *data, int32_t dtype, int32
 TESS_EXPORT int64_t tess_tensor_count(const struct tess_tensor *t);
 /* Size of the values in bytes; SIZE_MAX where it overflows, which no allocation gives. */
 TESS_EXPORT size_t tess_tensor_bytes(const struct tess_tensor *t);
-/* Same dtype, rank and dimensions. */
+/* 1 where both have the same dtype, rank and dimensions. */
 TESS_EXPORT int tess_tensor_same_shape(const struct tess_tensor *a, const struct tess_tensor *b);
 /* Dtype and shape as text, "f32 (64, 7, 7, 32)", cut to `capacity` bytes; returns text. */
 TESS_EXPORT const char *tess_tensor_text(const struct tess_tensor *t, char *text, size_t capacity);

@@ -121,7 +121,7 @@ TESS_EXPORT TESS_CHECKED int tess_check_gradient(struct tess_context *ctx, const
  * one kind; NaN is near nothing. */
 TESS_EXPORT TESS_CHECKED int tess_check_near(struct tess_context *ctx, const char *what, const struct tess_tensor *got,
                                              const struct tess_tensor *want, double absolute, double relative);
-/* The same bytes, or the first element that differs. */
+/* Checks that `got` and `want` have the same bytes; TESS_E_FAILED names the first element that differs. */
 TESS_EXPORT TESS_CHECKED int tess_check_same(struct tess_context *ctx, const char *what, const struct tess_tensor *got,
                                              const struct tess_tensor *want);
 /* f32: no NaN, no infinity. i32: all in [lo, hi). The first that is not is named. */
