@@ -340,7 +340,7 @@ int tessi_plug_object_check(const char *path, int how, char *why, size_t capacit
     return good;
 }
 
-int tessi_plug_object_exports(const char *path, void (*each)(void *user, const char *name), void *user)
+int tessi_plug_object_exports(const char *path, void (*each)(void *user, const char *name, int once), void *user)
 {
     char why[256];
     struct object o = {.fd = -1, .why = why, .capacity = sizeof why};
@@ -349,7 +349,7 @@ int tessi_plug_object_exports(const char *path, void (*each)(void *user, const c
     int good = object_open(&o, path) && object_identity(&o) && object_segments(&o) && object_symbols(&o, &x);
     for (uint64_t i = 0; good && i < x.count; i++)
         if ((name = object_exported(&x, i)))
-            each(user, name);
+            each(user, name, x.symbol[i].st_info >> 4 == STB_GLOBAL);
     if (good) {
         free(x.symbol);
         free(x.names);

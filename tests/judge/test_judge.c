@@ -172,6 +172,7 @@ static const struct {
     {BROKEN("noise"), "noise/edges", "corrupt-alike"},
     {BROKEN("noise"), "noise/negative-constant", "bound-constant"},
     {BROKEN("symbol"), "critic/honest", "one-symbol"},
+    {BROKEN("weak"), "critic/honest", "one-symbol"},
     {BROKEN("sampler"), "sampler/unfinished", "finishes"},
     {BROKEN("sampler"), "sampler/likeliest", "exact"},
     {BROKEN("sampler"), "sampler/reads-none", "reads"},

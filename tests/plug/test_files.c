@@ -303,9 +303,10 @@ struct exports {
     char others[512];
 };
 
-static void count_export(void *user, const char *name)
+static void count_export(void *user, const char *name, int once)
 {
     struct exports *x = user;
+    (void)once;
     x->count++;
     if (strcmp(name, "tess_plugin_1") != 0)
         tessi_base_add(x->others, sizeof x->others, " %s", name);

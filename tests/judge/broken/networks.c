@@ -227,6 +227,18 @@ static const struct tess_component components[] = {BROKEN_ROW("honest", "denoise
 #ifdef BROKEN_SYMBOL
 TESS_EXPORT int one_symbol_too_many;
 int one_symbol_too_many = 1;
+#elif defined BROKEN_WEAK /* inline in C++, and not of its library */
+TESS_EXPORT __attribute__((weak)) int one_weak_symbol(void) __asm__("_ZN4mine10one_symbolEv");
+int one_weak_symbol(void)
+{
+    return 1;
+}
+#else                     /* std::vector<float>::size() const, as C++ leaves it where nothing is inlined */
+TESS_EXPORT __attribute__((weak)) int of_cxx(void) __asm__("_ZNKSt6vectorIfSaIfEE4sizeEv");
+int of_cxx(void)
+{
+    return 1;
+}
 #endif
 
 static const char *const needs[] = {"graph/1", NULL};
