@@ -1,4 +1,5 @@
 samplersdir = $(pluginsdir)/samplers
+dist_samplers_DATA = plugins/samplers/maskgit.expect
 samplers_LTLIBRARIES = plugins/samplers/ancestral.la plugins/samplers/maskgit.la plugins/samplers/remdm.la
 plugins_samplers_ancestral_la_SOURCES = plugins/samplers/ancestral.c
 plugins_samplers_ancestral_la_LDFLAGS = $(PLUGIN_LDFLAGS)

@@ -11,6 +11,7 @@ plugins_sources_idx_la_LIBADD = $(PLUGIN_LIBS) $(ZLIB_LIBS)
 
 if HAVE_VIPS
 sources_LTLIBRARIES += plugins/sources/folder.la
+dist_sources_DATA = plugins/sources/folder.expect
 plugins_sources_folder_la_SOURCES = plugins/sources/folder/folder_table.c plugins/sources/folder/folder_table.h \
     plugins/sources/folder/folder_list.h plugins/sources/folder/vips_decode.h
 plugins_sources_folder_la_LDFLAGS = $(PLUGIN_LDFLAGS)

@@ -1,6 +1,5 @@
 # The judge: every shipped plugin passes, every broken one fails the test that is there for it.
 check_PROGRAMS += tests/judge/test_judge
-EXTRA_DIST += tests/judge/shipped.expect
 BROKEN = tests/judge/broken/quantizer.la tests/judge/broken/noise.la tests/judge/broken/networks.la tests/judge/broken/sampler.la \
     tests/judge/broken/metric.la tests/judge/broken/symbol.la tests/judge/broken/weak.la
 check_LTLIBRARIES += tests/judge/broken/quantizer.la tests/judge/broken/noise.la tests/judge/broken/networks.la \

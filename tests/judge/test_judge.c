@@ -101,7 +101,6 @@ START_TEST(test_shipped)
     const struct tessi_judge_options o = {.what = path,
                                           .level = judge_level(),
                                           .seed = 1,
-                                          .expect = TEST_SOURCE "/tests/judge/shipped.expect",
                                           .set = settings,
                                           .sets = (int32_t)(sizeof settings / sizeof *settings)};
     ck_assert_msg(judged(&o, &v, &report, message) == TESS_OK, "%s: %s", path, message);
