@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* pipe2 */
 #include "core/base/child.h"
+#include "core/base/clock.h"
 #include "core/base/text.h"
 
 #include <errno.h>
@@ -20,7 +21,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { SAID, OUT, ERR, PIPES };
@@ -95,13 +95,6 @@ struct watch {
     struct mark tail; /* the last bytes of the report */
 };
 
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void keep_tail(struct watch *w, const char *bytes, size_t n)
 {
     char *tail = (char *)&w->tail;
@@ -156,11 +149,11 @@ static void child_wait(struct watch *w, double left)
 /* Reads from the child until it ends, or until its time is over. */
 static void child_follow(struct watch *w, double seconds)
 {
-    double end = now_seconds() + seconds;
+    double end = tessi_base_seconds() + seconds;
     int status = 0;
     pid_t got = 0;
     while ((got = waitpid(w->pid, &status, WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
-        double left = end - now_seconds();
+        double left = end - tessi_base_seconds();
         if (left <= 0)
             break;
         child_wait(w, left);

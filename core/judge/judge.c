@@ -1,6 +1,7 @@
 /* Running of tests: their selection, their processes, and their verdicts. SPDX-License-Identifier: MIT */
 #include "core/judge/judge_private.h"
 #include "core/base/child.h"
+#include "core/base/clock.h"
 #include "core/base/files.h"
 #include "core/judge/expectations.h"
 
@@ -10,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 
 static const struct judge_kind *const kinds[] = {&judge_quantizer,  &judge_noise,    &judge_denoiser, &judge_encoder, &judge_decoder,
                                                  &judge_critic,     &judge_features, &judge_sampler,  &judge_source,  &judge_format,
@@ -82,13 +82,6 @@ static int judge_ended(const struct judge *j, const struct tessi_child *child)
     return TESS_E_FAILED;
 }
 
-static double judge_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Seed of a test, FNV-1a over component and test, so that a test draws the same whatever else is run. */
 static uint64_t judge_seed(uint64_t seed, const char *component, const char *test)
 {
@@ -136,7 +129,7 @@ static int judge_one(struct tess_context *ctx, struct run *r, const char *compon
     struct tessi_child child;
     char line[sizeof j->told->text];
     void *task[2] = {j, (void *)(uintptr_t)test};
-    double limit = j->options->seconds > 0 ? j->options->seconds : 60.0 * j->level, began = judge_clock();
+    double limit = j->options->seconds > 0 ? j->options->seconds : 60.0 * j->level, began = tessi_base_seconds();
     memset(j->told, 0, sizeof *j->told);
     j->seed = judge_seed(j->options->seed, component, test->name);
     int status;
@@ -157,7 +150,7 @@ static int judge_one(struct tess_context *ctx, struct run *r, const char *compon
                                                   .outcome = outcome,
                                                   .text = outcome == TESSI_JUDGE_PASSED ? "" : line,
                                                   .config = failed ? j->told->config : "",
-                                                  .seconds = judge_clock() - began});
+                                                  .seconds = tessi_base_seconds() - began});
     return TESS_OK;
 }
 
