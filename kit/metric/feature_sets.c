@@ -34,16 +34,23 @@ static int feature_sets_add(struct tess_context *ctx, struct feature_sets *s, in
     return TESS_OK;
 }
 
+int feature_sets_check(struct tess_context *ctx, const struct tess_metric_rows *rows)
+{
+    const float *vector = rows->features->data;
+    int64_t features = rows->features->dim[1];
+    for (int64_t i = 0; i < rows->count * features; i++)
+        if (!isfinite(vector[i]))
+            return ctx->fail(ctx, TESS_E_FAILED, "features of %s %lld are not finite; look at the network they are from",
+                             rows->set == TESS_METRIC_SAMPLES ? "sample" : "image", (long long)(rows->first + i / features));
+    return TESS_OK;
+}
+
 int feature_sets_accumulate(void *self, struct tess_context *ctx, void *state, const struct tess_metric_rows *rows)
 {
     struct feature_sets *s = state;
-    const float *vector = rows->features->data;
     (void)self;
-    for (int64_t i = 0; i < rows->count * s->features; i++)
-        if (!isfinite(vector[i]))
-            return ctx->fail(ctx, TESS_E_FAILED, "features of %s %lld are not finite; look at the network they are from",
-                             rows->set == TESS_METRIC_SAMPLES ? "sample" : "image", (long long)(rows->first + i / s->features));
-    return feature_sets_add(ctx, s, rows->set, vector, rows->count);
+    TESS_TRY(feature_sets_check(ctx, rows));
+    return feature_sets_add(ctx, s, rows->set, rows->features->data, rows->count);
 }
 
 int feature_sets_merge(void *self, struct tess_context *ctx, void *state, void *next)

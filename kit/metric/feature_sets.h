@@ -20,6 +20,8 @@ int64_t feature_sets_pack(void *self, const void *state, void *bytes);
 int feature_sets_unpack(void *self, struct tess_context *ctx, void *state, const void *bytes, int64_t count);
 int64_t feature_sets_bytes(void *self, const struct tess_metric_shape *s);
 
+/* Rows of features that are all finite; else TESS_E_FAILED with the image or sample. For a metric with a state of its own, too. */
+int feature_sets_check(struct tess_context *ctx, const struct tess_metric_rows *rows) TESS_CHECKED;
 /* Squared Euclidean distance of two vectors, every product and sum in double. */
 double feature_sets_square(const float *a, const float *b, int64_t features);
 

@@ -1,7 +1,6 @@
 /* Collects rows into blocks, accumulates each block into a state, and merges the states in a binary tree. SPDX-License-Identifier: MIT */
 #include "kit/metric/measure.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static int64_t measure_row_values(const struct measure *m)

@@ -8,6 +8,7 @@
  * sqrt((n - 1)(n' - 1)), which has all its digits where a covariance has not full rank.
  *
  * SPDX-License-Identifier: MIT */
+#include "kit/metric/feature_sets.h"
 #include "plugins/metrics/frechet/frechet_table.h"
 #include "plugins/metrics/frechet/scatter.h"
 
@@ -62,10 +63,7 @@ static int frechet_accumulate(void *self, struct tess_context *ctx, void *state,
     struct scatter *s = (struct scatter *)state + rows->set, more;
     const float *vector = rows->features->data;
     (void)self;
-    for (int64_t i = 0; i < rows->count * s->features; i++)
-        if (!isfinite(vector[i]))
-            return ctx->fail(ctx, TESS_E_FAILED, "features of %s %lld are not finite; look at the network they are from",
-                             rows->set == TESS_METRIC_SAMPLES ? "sample" : "image", (long long)(rows->first + i / s->features));
+    TESS_TRY(feature_sets_check(ctx, rows));
     if (!s->rows)
         return scatter_begin(ctx, s, vector, rows->count);
     TESS_TRY(scatter_open(ctx, s->features, &more));
