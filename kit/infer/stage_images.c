@@ -20,6 +20,24 @@ int stage_images_open(struct tess_context *ctx, struct stage_images *s, const st
     return TESS_OK;
 }
 
+static int stage_samples_without_images(struct tess_context *ctx)
+{
+    return ctx->fail(ctx, TESS_E_DATA, "these samples are codes without images; give `model`, the tokenizer, to the stage that drew them");
+}
+
+int stage_samples_open(struct tess_context *ctx, struct stage_images *s, const struct tess_artefact *a, const int64_t image[3])
+{
+    return tess_artefact_has(a, "images") ? stage_images_open(ctx, s, a, image) : stage_samples_without_images(ctx);
+}
+
+int stage_samples_size(struct tess_context *ctx, const struct tess_attrs *samples, const int64_t unsaid[3], int64_t size[3])
+{
+    static const char *const name[3] = {"image_height", "image_width", "image_channels"};
+    for (int i = 0; i < 3; i++)
+        size[i] = tess_attrs_i64_or(samples, name[i], unsaid[i]);
+    return size[2] > 0 ? TESS_OK : stage_samples_without_images(ctx);
+}
+
 void stage_images_close(struct stage_images *s)
 {
     tess_free(s->all.data);

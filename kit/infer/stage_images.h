@@ -18,6 +18,11 @@ struct stage_images {
 };
 /* Opens the images of an artefact. `image`: height, width and channels that they must have; NULL: the caller checks `shape`. */
 int stage_images_open(struct tess_context *ctx, struct stage_images *s, const struct tess_artefact *a, const int64_t image[3]) TESS_CHECKED;
+/* As above, of samples. TESS_E_DATA where they are codes alone. */
+int stage_samples_open(struct tess_context *ctx, struct stage_images *s, const struct tess_artefact *a,
+                       const int64_t image[3]) TESS_CHECKED;
+/* Height, width and channels of samples' images as their attributes say; where these say nothing, `unsaid`, and the file must show them. */
+int stage_samples_size(struct tess_context *ctx, const struct tess_attrs *samples, const int64_t unsaid[3], int64_t size[3]) TESS_CHECKED;
 void stage_images_close(struct stage_images *s);
 int stage_images_get(struct tess_context *ctx, const struct stage_images *s, int64_t i, uint8_t *to) TESS_CHECKED; /* [any thread] */
 

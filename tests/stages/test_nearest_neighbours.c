@@ -332,7 +332,7 @@ START_TEST(what_does_not_go_together)
     char digest[TESS_DIGEST_TEXT];
     const struct tessi_provenance about = {.tool = "test"};
     refused(LOOK(.plan_only = 1, .override = {"near.in.samples=samples", "samples.in.model=null"}), TESS_E_DATA,
-            "codes without images; give `model`, the tokenizer, to `sample`");
+            "codes without images; give `model`, the tokenizer, to the stage that drew them");
     refused(LOOK(.plan_only = 1, .override = {"near.neighbours=34"}), TESS_E_VALUE, "34 of 33 training images are not available");
     small_write("wide.yaml", "tessera: 1\nname: small\nextends: small.yaml\nstages:\n"
                              "  wide: {use: import, source: {use: idx, images: images}, pad: 14}\n  " NEAR "\n");

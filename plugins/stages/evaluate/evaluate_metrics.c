@@ -34,37 +34,21 @@ static int evaluate_metrics_fit(struct tess_context *ctx, const struct evaluate_
     return TESS_OK;
 }
 
-static int without_images(struct tess_context *ctx)
-{
-    return ctx->fail(ctx, TESS_E_DATA, "these samples are codes without images; give `model`, the tokenizer, to the stage that drew them");
-}
-
-/* Checks that the images of samples have the size of the images, by the samples' attributes; an attribute that is missing when planning
- * counts as equal. */
-static int evaluate_metrics_sample_size(struct tess_context *ctx, const struct tess_attrs *f, const int64_t size[3])
-{
-    static const char *const name[3] = {"image_height", "image_width", "image_channels"};
-    if (tess_attrs_i64_or(f, "image_channels", size[2]) == 0)
-        return without_images(ctx);
-    for (int i = 0; i < 3; i++)
-        if (tess_attrs_i64_or(f, name[i], size[i]) != size[i])
-            return ctx->fail(ctx, TESS_E_SHAPE,
-                             "samples whose %s is %lld cannot be judged against images whose is %lld; draw them with a tokenizer of such "
-                             "images",
-                             name[i], (long long)tess_attrs_i64_or(f, name[i], 0), (long long)size[i]);
-    return TESS_OK;
-}
-
+/* Images of samples as the file says or, when planning, their attributes. */
 static int evaluate_metrics_open_samples(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_inputs *in,
                                          const int64_t size[3])
 {
+    static const char *const name[3] = {"image_height", "image_width", "image_channels"};
+    int64_t drawn[3];
     TESS_TRY(tess_attrs_i64(ctx, in->samples, "count", &m->drawn));
-    TESS_TRY(evaluate_metrics_sample_size(ctx, in->samples, size));
-    if (!in->samples_file)
-        return TESS_OK;
-    if (!tess_artefact_has(in->samples_file, "images"))
-        return without_images(ctx);
-    return stage_images_open(ctx, &m->samples, in->samples_file, size);
+    TESS_TRY(stage_samples_size(ctx, in->samples, size, drawn));
+    for (int i = 0; i < 3; i++)
+        if (drawn[i] != size[i])
+            return ctx->fail(ctx, TESS_E_SHAPE,
+                             "samples whose %s is %lld cannot be judged against images whose is %lld; draw them with a tokenizer of such "
+                             "images",
+                             name[i], (long long)drawn[i], (long long)size[i]);
+    return in->samples_file ? stage_samples_open(ctx, &m->samples, in->samples_file, size) : TESS_OK;
 }
 
 static int evaluate_metrics_open_sets(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_metrics_params *p,

@@ -36,20 +36,12 @@ static int image_size(struct tess_context *ctx, const struct tess_attrs *f, int6
     return tess_attrs_i64(ctx, f, "channels", &size[2]);
 }
 
-static int without_images(struct tess_context *ctx)
-{
-    return ctx->fail(ctx, TESS_E_DATA, "these samples are codes without images; give `model`, the tokenizer, to `sample`");
-}
-
-/* Attributes of samples: height and width are those of the map of codes. Where nothing is said of images, the file must show them. */
+/* Of samples, whose height and width are those of the map of codes, or of images. */
 static int sample_size(struct tess_context *ctx, const struct tess_attrs *f, const int64_t pool[3], int64_t size[3])
 {
     if (tess_attrs_i64_or(f, "channels", 0) > 0)
         return image_size(ctx, f, size);
-    size[0] = tess_attrs_i64_or(f, "image_height", pool[0]);
-    size[1] = tess_attrs_i64_or(f, "image_width", pool[1]);
-    size[2] = tess_attrs_i64_or(f, "image_channels", pool[2]);
-    return size[2] > 0 ? TESS_OK : without_images(ctx);
+    return stage_samples_size(ctx, f, pool, size);
 }
 
 static int nearest_neighbours_check_size(struct tess_context *ctx, const char *what, const int64_t size[3], const int64_t pool[3])
@@ -304,10 +296,8 @@ static int open_images(struct tess_context *ctx, struct work *w)
     const struct tess_artefact *held_out = tess_stage_input(w->run, "held-out");
     const struct tess_attrs *const in[3] = {tess_artefact_attrs(samples), tess_artefact_attrs(images),
                                             held_out ? tess_artefact_attrs(held_out) : NULL};
-    if (!tess_artefact_has(samples, "images"))
-        return without_images(ctx);
+    TESS_TRY(stage_samples_open(ctx, &w->samples, samples, NULL));
     TESS_TRY(nearest_neighbours_count(ctx, w->s, in, &w->n));
-    TESS_TRY(stage_images_open(ctx, &w->samples, samples, NULL));
     TESS_TRY(nearest_neighbours_check_size(ctx, "samples", w->samples.shape.dim + 1, w->n.size));
     TESS_TRY(stage_images_open(ctx, &w->images, images, w->n.size));
     return held_out && w->n.fresh ? stage_images_open(ctx, &w->held_out, held_out, w->n.size) : TESS_OK;
