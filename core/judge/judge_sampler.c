@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "core/judge/judge_sampler.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,13 +60,8 @@ int judge_sampler_open(struct judge *j, struct tess_instance *i, int64_t n, int6
 
 /* ---- one step ------------------------------------------------------------------------------------------------------ */
 
-struct sampler_step {
-    struct tess_reverse reverse;
-    struct tess_sampler_step step;
-};
-
-static void sampler_step_of(const struct sampler_case *c, int64_t left, int32_t call, uint32_t sample, const float *logits,
-                            const int32_t *x, int32_t *next, void *state, struct sampler_step *s)
+void judge_sampler_step_of(const struct sampler_case *c, int64_t left, int32_t call, uint32_t sample, const float *logits, const int32_t *x,
+                           int32_t *next, void *state, struct sampler_step *s)
 {
     s->reverse =
         (struct tess_reverse){.size = sizeof s->reverse,
@@ -122,7 +116,7 @@ int judge_sampler_sequence(const struct sampler_case *c, uint32_t sample, const 
                 memcpy(logits, w->source, sizeof logits);
             else
                 sampler_logits(c, sample, left * 64 + call, logits);
-            sampler_step_of(c, left, (int32_t)call, sample, logits, x, next, c->state ? state : NULL, &s);
+            judge_sampler_step_of(c, left, (int32_t)call, sample, logits, x, next, c->state ? state : NULL, &s);
             if (w->look)
                 JUDGE_TRY(w->look(c, &s, logits));
             JUDGE_TRY(judge_ok(c->j, c->ctx, "draw", c->ops->draw(c->self, c->ctx, &s.step)));
@@ -132,8 +126,7 @@ int judge_sampler_sequence(const struct sampler_case *c, uint32_t sample, const 
     return TESS_OK;
 }
 
-/* Samples sequences with every noise that the sampler takes. */
-static int sampler_all(struct judge *j, struct tess_instance *i, const struct sampler_watch *w)
+int judge_sampler_all(struct judge *j, struct tess_instance *i, const struct sampler_watch *w)
 {
     struct sampler_case c;
     int32_t x[SAMPLER_TOKENS];
@@ -178,7 +171,7 @@ static int sampler_sizes(struct judge *j)
 
 static int sampler_finishes_body(struct judge *j, struct tess_instance *i)
 {
-    return sampler_all(j, i, &(const struct sampler_watch){NULL, NULL});
+    return judge_sampler_all(j, i, &(const struct sampler_watch){NULL, NULL});
 }
 
 static int sampler_finishes(struct judge *j)
@@ -216,125 +209,7 @@ static int sampler_check(struct judge *j)
     return judge_over(j, 1, sampler_check_body);
 }
 
-static int sampler_look_repeats(const struct sampler_case *c, struct sampler_step *s, const float *logits)
-{
-    int32_t again[SAMPLER_TOKENS], kept[SAMPLER_TOKENS];
-    float copy[SAMPLER_TOKENS * SAMPLER_CODES];
-    uint64_t state[512];
-    struct sampler_step t = *s;
-    memcpy(kept, s->reverse.x, sizeof kept);
-    memcpy(copy, logits, sizeof copy);
-    for (int round = 0; round < 2; round++) { /* into an array of its own, and over x itself */
-        memcpy(again, kept, sizeof again);
-        memcpy(state, s->step.state ? s->step.state : state, c->state);
-        t.step.state = c->state ? state : NULL;
-        t.step.reverse = &t.reverse;
-        t.reverse.x = round ? again : kept;
-        t.reverse.next = again;
-        JUDGE_TRY(judge_ok(c->j, c->ctx, "draw", c->ops->draw(c->self, c->ctx, &t.step)));
-        if (round && memcmp(again, s->reverse.next, sizeof again) != 0)
-            return judge_fail(c->j, "draw: wanted the same of the same stream and over x itself, found another with %lld steps left",
-                              (long long)s->step.left);
-        memcpy(s->reverse.next, again, sizeof again);
-    }
-    if (memcmp(copy, logits, sizeof copy) != 0)
-        return judge_fail(c->j, "draw: wanted the logits left as they were, found them changed");
-    return TESS_OK;
-}
-
-static int sampler_repeats_body(struct judge *j, struct tess_instance *i)
-{
-    return sampler_all(j, i, &(const struct sampler_watch){sampler_look_repeats, NULL});
-}
-
-static int sampler_repeats(struct judge *j)
-{
-    return judge_over(j, 2 * (int64_t)j->level, sampler_repeats_body);
-}
-
-/* Checks that tokens whose logits are not read stay as they are, whatever the logits. */
-static int sampler_look_reads(const struct sampler_case *c, struct sampler_step *s, const float *logits)
-{
-    uint8_t where[SAMPLER_TOKENS];
-    float other[SAMPLER_TOKENS * SAMPLER_CODES];
-    int32_t first[SAMPLER_TOKENS];
-    uint64_t state[512];
-    int64_t marked = 0;
-    if (!c->ops->reads)
-        return judge_skip(c->j, "it reads all logits at every step");
-    s->reverse.logits = NULL;
-    memset(where, 7, sizeof where);
-    int64_t told = c->ops->reads(c->self, &s->step, where), bare = c->ops->reads(c->self, &s->step, NULL);
-    s->reverse.logits = logits;
-    for (int64_t k = 0; told >= 0 && k < c->tokens; k++) {
-        if (where[k] > 1)
-            return judge_fail(c->j, "reads: wanted 0 or 1 for each token, found %d at %lld", (int)where[k], (long long)k);
-        marked += where[k];
-    }
-    if (told != bare || (told >= 0 && told != marked))
-        return judge_fail(c->j, "reads: wanted the number of tokens that it marks, %lld, found %lld, and %lld without marks",
-                          (long long)marked, (long long)told, (long long)bare);
-    memcpy(state, s->step.state ? s->step.state : state, c->state);
-    JUDGE_TRY(judge_ok(c->j, c->ctx, "draw", c->ops->draw(c->self, c->ctx, &s->step)));
-    memcpy(first, s->reverse.next, sizeof first);
-    for (int64_t k = 0; k < c->tokens * SAMPLER_CODES; k++)
-        other[k] = told < 0 || where[k / SAMPLER_CODES] ? logits[k] : NAN;
-    s->reverse.logits = other;
-    if (c->state)
-        memcpy(s->step.state, state, c->state);
-    JUDGE_TRY(judge_ok(c->j, c->ctx, "draw without the logits of other tokens", c->ops->draw(c->self, c->ctx, &s->step)));
-    s->reverse.logits = logits;
-    if (c->state)
-        memcpy(s->step.state, state, c->state);
-    if (memcmp(first, s->reverse.next, sizeof first) != 0)
-        return judge_fail(c->j, "reads: wanted logits of other tokens not to matter, found another draw with %lld steps left",
-                          (long long)s->step.left);
-    if (told == 0 && memcmp(first, s->reverse.x, sizeof first) != 0)
-        return judge_fail(c->j, "reads: wanted a call that reads none to leave x as it is, found it changed");
-    return TESS_OK;
-}
-
-static int sampler_reads_body(struct judge *j, struct tess_instance *i)
-{
-    return sampler_all(j, i, &(const struct sampler_watch){sampler_look_reads, NULL});
-}
-
-static int sampler_reads(struct judge *j)
-{
-    return judge_over(j, 2 * (int64_t)j->level, sampler_reads_body);
-}
-
-/* Tries logits of NaN. */
-static int sampler_nan_body(struct judge *j, struct tess_instance *i)
-{
-    struct sampler_case c;
-    float logits[SAMPLER_TOKENS * SAMPLER_CODES];
-    int32_t x[SAMPLER_TOKENS], next[SAMPLER_TOKENS] = {0};
-    uint64_t state[512] = {0};
-    struct sampler_step s;
-    const struct tess_stream random = {.seed = j->seed};
-    JUDGE_TRY(judge_sampler_open(j, i, 0, SAMPLER_TOKENS, &c));
-    for (int64_t k = 0; k < SAMPLER_TOKENS * SAMPLER_CODES; k++)
-        logits[k] = NAN;
-    c.steps = 1;
-    int status = judge_ok(j, j->ctx, "start", tess_prior_start(j->ctx, &c.prior, &random, c.tokens, x));
-    if (status == TESS_OK && c.state <= sizeof state) {
-        sampler_step_of(&c, 1, 0, 0, logits, x, next, c.state ? state : NULL, &s);
-        int drawn = c.ops->draw(c.self, j->ctx, &s.step);
-        status = judge_status(j, j->ctx, "draw", drawn);
-        if (status == TESS_OK && drawn != TESS_E_FAILED)
-            status = judge_fail(j, "draw: wanted TESS_E_FAILED (%d) for logits that are no numbers, found %d", TESS_E_FAILED, drawn);
-    }
-    judge_sampler_close(&c);
-    return status;
-}
-
-static int sampler_not_finite(struct judge *j)
-{
-    return judge_over(j, 1, sampler_nan_body);
-}
-
-/* Checks that a sequence depends on its own number alone, not on those drawn before. */
+/* A sequence depends on its own number alone, not on those drawn before. */
 static int sampler_order_body(struct judge *j, struct tess_instance *i)
 {
     struct sampler_case c;
@@ -405,9 +280,9 @@ static const struct judge_test tests[] = {
     {"finishes", 1, "tokens stay in the vocabulary, and after the last step all are codes", sampler_finishes},
     {"steps", 1, "any number of steps from 1 on finishes", sampler_steps},
     {"one-token", 1, "a sequence of one token finishes", sampler_one_token},
-    {"repeats", 1, "the same stream draws the same, over x itself as well; logits stay as they are", sampler_repeats},
-    {"reads", 1, "`reads` counts and marks the tokens whose logits matter", sampler_reads},
-    {"not-finite", 1, "logits that are no numbers give TESS_E_FAILED", sampler_not_finite},
+    {"repeats", 1, "the same stream draws the same, over x itself as well; logits stay as they are", judge_sampler_repeats},
+    {"reads", 1, "`reads` counts and marks the tokens whose logits matter", judge_sampler_reads},
+    {"not-finite", 1, "logits that are no numbers give TESS_E_FAILED", judge_sampler_not_finite},
     {"any-order", 1, "a sequence depends on its number, not on those before it", sampler_order},
     {"any-thread", 1, "several threads at once draw what one does", judge_sampler_any_thread},
     {"exact", 1, "tokens of a known source are drawn with its frequencies, alone and in pairs", judge_sampler_exact},

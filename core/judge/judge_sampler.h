@@ -1,4 +1,4 @@
-/* Shared by the two files of kind sampler/1. SPDX-License-Identifier: MIT */
+/* Shared by the files of kind sampler/1. SPDX-License-Identifier: MIT */
 #ifndef TESSI_JUDGE_SAMPLER_H
 #define TESSI_JUDGE_SAMPLER_H
 
@@ -17,7 +17,11 @@ struct sampler_case {
     size_t state;
 };
 
-struct sampler_step;
+/* One call; step.reverse points into it. */
+struct sampler_step {
+    struct tess_reverse reverse;
+    struct tess_sampler_step step;
+};
 
 /* Callbacks of a test around each draw. */
 struct sampler_watch {
@@ -30,8 +34,16 @@ int judge_sampler_open(struct judge *j, struct tess_instance *i, int64_t n, int6
 void judge_sampler_close(struct sampler_case *c);
 /* Samples a whole sequence, from the noise's start to its end. */
 int judge_sampler_sequence(const struct sampler_case *c, uint32_t sample, const struct sampler_watch *w, int32_t *x);
+/* Sequences with every noise that it takes. */
+int judge_sampler_all(struct judge *j, struct tess_instance *i, const struct sampler_watch *w);
+/* The call of a step; `state` is NULL where it keeps none. */
+void judge_sampler_step_of(const struct sampler_case *c, int64_t left, int32_t call, uint32_t sample, const float *logits, const int32_t *x,
+                           int32_t *next, void *state, struct sampler_step *s);
 
-/* Tests of threads and of frequencies. */
+/* Tests of single draws; of threads and of frequencies. */
+int judge_sampler_repeats(struct judge *j);
+int judge_sampler_reads(struct judge *j);
+int judge_sampler_not_finite(struct judge *j);
 int judge_sampler_any_thread(struct judge *j);
 int judge_sampler_exact(struct judge *j);
 
