@@ -55,7 +55,8 @@ plugins_stages_train_likelihood_la_SOURCES = plugins/stages/train_likelihood.c
 plugins_stages_train_likelihood_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_likelihood_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_stages_edit_la_SOURCES = plugins/stages/edit/edit.c plugins/stages/edit/edit_results.c plugins/stages/edit/edit_results.h
+plugins_stages_edit_la_SOURCES = plugins/stages/edit/edit.c plugins/stages/edit/edit_models.c plugins/stages/edit/edit_models.h \
+    plugins/stages/edit/edit_results.c plugins/stages/edit/edit_results.h
 plugins_stages_edit_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_edit_la_LIBADD = $(PLUGIN_LIBS)
 

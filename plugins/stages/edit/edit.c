@@ -3,37 +3,16 @@
  * are kept exactly, and the whole is decoded. Variant v of image i is keyed by i and v, so it is the same whatever else is drawn.
  *
  * SPDX-License-Identifier: MIT */
-#include "kit/infer/cost.h"
+#include "plugins/stages/edit/edit_models.h"
 #include "plugins/stages/edit/edit_results.h"
-#include "kit/sample/sampling.h"
 
 #include <stdio.h>
 #include <string.h>
 
-struct stage {
-    int64_t variants, limit, steps, batch;
-    double threshold;
-    struct sampling_choice choice;
-    int32_t regenerate, composite, split;
-};
-
-enum { SPLIT_HELD_OUT, SPLIT_ALL };
-
-/* Limits of image and variant, which together key the draws in 32 bits. */
-enum { VARIANTS_MAX = 1 << 10, IMAGES_MAX = 1 << 22 };
-
-struct models { /* models opened from attributes alone, for a plan and for a run */
-    struct sampling_prior p;
-    struct stage_codec codec;
-    int64_t first, images, count; /* first: number of the first image that is edited; count: images x variants */
-    int64_t cells, tokens;        /* cells: positions of a map; tokens: codes of a map, `depth` for each cell */
-    int64_t steps;                /* 0: as many steps as tokens are drawn anew, for each image */
-};
-
 struct work {
-    const struct stage *s;
+    const struct edit_params *s;
     struct tess_stage_run *run;
-    struct models m;
+    struct edit_models m;
     struct stage_images images, masks;
     struct region_rule rule;
     struct tess_sampler *sampler;
@@ -47,114 +26,17 @@ struct work {
 
 /* ---- planning ---- */
 
-static int edit_check_mask(struct tess_context *ctx, const struct tess_attrs *images, const struct tess_attrs *mask)
-{
-    int64_t h, w, n, mh, mw, mn;
-    TESS_TRY(tess_attrs_i64(ctx, images, "height", &h));
-    TESS_TRY(tess_attrs_i64(ctx, images, "width", &w));
-    TESS_TRY(tess_attrs_i64(ctx, images, "count", &n));
-    TESS_TRY(tess_attrs_i64(ctx, mask, "height", &mh));
-    TESS_TRY(tess_attrs_i64(ctx, mask, "width", &mw));
-    TESS_TRY(tess_attrs_i64(ctx, mask, "count", &mn));
-    if (mh != h || mw != w)
-        return ctx->fail(ctx, TESS_E_SHAPE,
-                       "edit: the mask is %lld x %lld, the images are %lld x %lld; import it with the same size, crop and pad as them",
-                       (long long)mh, (long long)mw, (long long)h, (long long)w);
-    if (mn != 1 && mn != n)
-        return ctx->fail(ctx, TESS_E_SHAPE,
-                       "edit: %lld masks for %lld images; one for all is wanted, or one for each in their order (`limit: 1` of import "
-                       "takes the first)",
-                       (long long)mn, (long long)n);
-    return TESS_OK;
-}
-
-static int count_images(struct tess_context *ctx, const struct stage *s, const struct tess_attrs *images, struct models *m)
-{
-    TESS_TRY(stage_held_out(ctx, images, 0, &m->first, &m->images));
-    if (s->split == SPLIT_ALL) {
-        m->images += m->first;
-        m->first = 0;
-    }
-    if (s->limit && s->limit < m->images)
-        m->images = s->limit;
-    if (m->images > IMAGES_MAX)
-        return ctx->fail(ctx, TESS_E_VALUE, "edit: %lld images, %d are possible; set `limit`", (long long)m->images, IMAGES_MAX);
-    m->count = m->images * s->variants;
-    return TESS_OK;
-}
-
-/* Checks that images have labels of the prior's classes where none are given by the parameter `labels`. */
-static int edit_check_labels(struct tess_context *ctx, const struct stage *s, const struct tess_prior *p, const struct tess_attrs *images)
-{
-    int64_t classes = tess_attrs_i64_or(images, "classes", 0);
-    if (p->classes == 0 || s->choice.labels.count > 0 || classes == p->classes)
-        return TESS_OK;
-    return ctx->fail(
-        ctx, TESS_E_VALUE,
-        "edit: this prior is told labels of %lld classes, and the images have labels of %lld; say `labels`, of the variants in "
-        "turn (-1: of none)",
-        (long long)p->classes, (long long)classes);
-}
-
-/* Opens the models. The graph of picked tokens is made for one token a step where that is the rule, else for steps that draw the whole
- * map. */
-static int edit_open_models(struct tess_context *ctx, const struct stage *s, uint64_t seed, const struct tess_attrs *images,
-                       const struct tess_attrs *model, const struct tess_attrs *prior, const char *where, struct models *m)
-{
-    const struct tess_prior *p = &m->p.prior;
-    TESS_TRY(count_images(ctx, s, images, m));
-    TESS_TRY(sampling_open(ctx, &m->p, &s->choice, "edit", prior, where));
-    TESS_TRY(edit_check_labels(ctx, s, p, images));
-    const struct tess_noise_1 *noise = tess_instance_ops(p->noise, "noise/1");
-    m->cells = p->height * p->width;
-    m->tokens = tess_prior_tokens(p);
-    m->steps = s->steps || sampling_tells(p) ? s->steps : noise->steps(tess_instance_self(p->noise));
-    TESS_TRY(sampling_record(ctx, &m->p, m->steps ? m->steps : m->tokens, seed, s->batch));
-    TESS_TRY(stage_codec_open(ctx, &m->codec, model, "model", NULL, seed, s->batch, CODEC_ENCODE | CODEC_DECODE));
-    TESS_TRY(stage_check_images(ctx, &m->codec.tokenizer, images));
-    const struct code_maps maps = code_maps_of_prior(p);
-    return stage_check_map(ctx, &m->codec.tokenizer, "prior", &maps);
-}
-
-static void edit_close_models(struct models *m)
-{
-    sampling_close(&m->p);
-    stage_codec_close(&m->codec);
-}
-
-static int edit_describe(struct tess_context *ctx, const struct stage *s, const struct models *m, const struct tess_attrs *prior,
-                         uint64_t seed, struct tess_attrs *f)
-{
-    const struct tess_prior *p = &m->p.prior;
-    const struct sampling_result made = {.count = m->count, .height = p->height, .width = p->width, .steps = m->steps, .seed = seed};
-    TESS_TRY(sampling_describe(ctx, &m->p, &s->choice, prior, &made, f));
-    TESS_TRY(tess_attrs_set_i64(ctx, f, "images", m->images));
-    return tess_attrs_set_i64(ctx, f, "variants", s->variants);
-}
-
-static int edit_cost_of(struct tess_context *ctx, const struct models *m, const struct tess_attrs *images, const struct tess_attrs *mask,
-                   struct tess_cost *cost)
-{
-    int64_t one = cost_of_tokenizer_images(&m->codec.tokenizer, 1), width = m->codec.tokenizer.width;
-    int64_t codebook_size =
-        m->images * (m->cells + 4 * m->tokens) + m->count * m->tokens * 5; /* cells and codes of images; known and given of sequences */
-    cost->total_bytes += sampling_bytes(&m->p, m->count) + cost_of_reading(images) + cost_of_reading(mask) + codebook_size +
-                         m->codec.encode.batch * one + cost_of_picture(2 + m->count / m->images, m->images, one, width);
-    TESS_TRY(sampling_cost(ctx, &m->p, (double)m->count * (double)(m->steps ? m->steps : m->tokens), cost));
-    return cost_of_codec(ctx, &m->codec, (double)m->images, (double)m->count, cost);
-}
-
 static int edit_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
-    const struct stage *s = self;
-    struct models m = {.images = 0};
+    const struct edit_params *s = self;
+    struct edit_models m = {.images = 0};
     int status = edit_check_mask(ctx, p->in[0], p->in[1]);
     if (status == TESS_OK)
         status = edit_open_models(ctx, s, p->seed, p->in[0], p->in[2], p->in[3], "prior", &m);
     if (status == TESS_OK)
         status = edit_describe(ctx, s, &m, p->in[3], p->seed, p->out);
     if (status == TESS_OK)
-        status = edit_cost_of(ctx, &m, p->in[0], p->in[1], p->cost);
+        status = edit_cost(ctx, &m, p->in[0], p->in[1], p->cost);
     p->steps = m.count * (m.steps ? m.steps : m.tokens);
     edit_close_models(&m);
     return status;
@@ -188,7 +70,7 @@ static int find_region(struct tess_context *ctx, struct work *k, int64_t i, int6
 
 static int find_regions(struct tess_context *ctx, struct work *k)
 {
-    struct models *m = &k->m;
+    struct edit_models *m = &k->m;
     int64_t whole = 0, all = 0, drawn;
     TESS_TRY(stage_tensor(ctx, &k->cells, TESS_U8, 3, (const int64_t[]){m->images, m->p.prior.height, m->p.prior.width}));
     TESS_TRY(stage_tensor(ctx, &k->each, TESS_I32, 1, &m->count));
@@ -216,7 +98,7 @@ static int read_batch(struct tess_context *ctx, struct work *k, int64_t first, i
 
 static int edit_encode(struct tess_context *ctx, struct work *k)
 {
-    struct models *m = &k->m;
+    struct edit_models *m = &k->m;
     const struct code_maps maps = code_maps_of_prior(&m->p.prior);
     struct tess_tensor codes;
     TESS_TRY(code_maps_tensor(ctx, &maps, m->images, &k->codes));
@@ -235,7 +117,7 @@ static int edit_encode(struct tess_context *ctx, struct work *k)
 /* Fills known tokens, their values and the number of each sequence: variants of an image differ in the number alone. */
 static int tell_variants(struct tess_context *ctx, struct work *k)
 {
-    struct models *m = &k->m;
+    struct edit_models *m = &k->m;
     int64_t depth = m->tokens / m->cells;
     TESS_TRY(stage_tensor(ctx, &k->known, TESS_U8, 2, (const int64_t[]){m->count, m->tokens}));
     TESS_TRY(stage_tensor(ctx, &k->given, TESS_I32, 2, (const int64_t[]){m->count, m->tokens}));
@@ -274,7 +156,7 @@ static int edit_label(struct tess_context *ctx, struct work *k)
 
 static int edit_sample(struct tess_context *ctx, struct work *k)
 {
-    const struct models *m = &k->m;
+    const struct edit_models *m = &k->m;
     struct tess_sampler_options o = {.size = sizeof o,
                                      .prior = &m->p.prior,
                                      .denoise = m->p.denoise.graph,
@@ -298,7 +180,7 @@ static int edit_sample(struct tess_context *ctx, struct work *k)
 
 static int edit_put_images(struct tess_context *ctx, struct work *k, struct tess_artefact *a)
 {
-    struct models *m = &k->m;
+    struct edit_models *m = &k->m;
     struct tess_dataset how = {.size = sizeof how, .labels = "image y x channel"};
     struct tess_tensor whole = k->images.shape, codes = tess_sampler_x(k->sampler);
     whole.dim[0] = m->count;
@@ -345,7 +227,7 @@ static int edit_prepare(struct tess_context *ctx, struct work *k)
 {
     const struct tess_artefact *images = tess_stage_input(k->run, "images"), *mask = tess_stage_input(k->run, "mask"),
                                *model = tess_stage_input(k->run, "model"), *prior = tess_stage_input(k->run, "prior");
-    struct models *m = &k->m;
+    struct edit_models *m = &k->m;
     const struct tess_tokenizer *t = &m->codec.tokenizer;
     TESS_TRY(stage_check_tokenizer(ctx, prior, model));
     TESS_TRY(edit_check_mask(ctx, tess_artefact_attrs(images), tess_artefact_attrs(mask)));
@@ -378,7 +260,7 @@ static int edit(struct tess_context *ctx, struct work *k)
 
 static int edit_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
-    const struct stage *s = self;
+    const struct edit_params *s = self;
     struct work k = {.s = s, .run = r, .seed = tess_stage_seed(r), .rule = {.white = s->regenerate, .threshold = s->threshold}};
     int status = edit(ctx, &k);
     tess_sampler_free(k.sampler);
@@ -406,51 +288,51 @@ static const struct tess_param params[] = {
     {.name = "variants",
      .help = "of each image",
      .type = TESS_I64,
-     .offset = offsetof(struct stage, variants),
+     .offset = offsetof(struct edit_params, variants),
      .lo = 1,
      .hi = VARIANTS_MAX,
      .def = 4},
     {.name = "limit",
      .help = "images at most, the first ones; 0: all",
      .type = TESS_I64,
-     .offset = offsetof(struct stage, limit),
+     .offset = offsetof(struct edit_params, limit),
      .lo = 0,
      .hi = 1e12,
      .def = 16},
     {.name = "split",
      .help = "held-out: images kept for validation, where there are some, which the models were not trained on; all: whatever there is",
      .type = TESS_ENUM,
-     .offset = offsetof(struct stage, split),
+     .offset = offsetof(struct edit_params, split),
      .text = "held-out|all"},
     {.name = "regenerate",
      .help = "what the mask's colour is where the image is drawn anew; the rest is kept",
      .type = TESS_ENUM,
-     .offset = offsetof(struct stage, regenerate),
+     .offset = offsetof(struct edit_params, regenerate),
      .text = "black|white"},
     {.name = "threshold",
      .help = "how much of that colour a pixel must have, 0 .. 1; one such pixel is enough for a code",
      .type = TESS_F64,
-     .offset = offsetof(struct stage, threshold),
+     .offset = offsetof(struct edit_params, threshold),
      .lo = 0,
      .hi = 0.999,
      .def = 1e-4},
     {.name = "steps",
      .help = "reverse steps; 0: one for each code drawn anew, or where codes change at any step as many as the noise has",
      .type = TESS_I64,
-     .offset = offsetof(struct stage, steps),
+     .offset = offsetof(struct edit_params, steps),
      .lo = 0,
      .hi = 1e6,
      .def = 0},
-    SAMPLING_CHOICE_PARAMS(struct stage, choice),
+    SAMPLING_CHOICE_PARAMS(struct edit_params, choice),
     {.name = "composite",
      .help = "the original's pixels wherever the mask keeps them; else all are the decoder's, as published",
      .type = TESS_BOOL,
-     .offset = offsetof(struct stage, composite)},
-    STAGE_BATCH_PARAM(struct stage, batch),
+     .offset = offsetof(struct edit_params, composite)},
+    STAGE_BATCH_PARAM(struct edit_params, batch),
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-edit", "0.1.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
             TESS_COMPONENT_DOCUMENTED("Bond-Taylor et al., Unleashing Transformers, 2022",
                                       "edited: {use: edit, in: {images: images, mask: mask, model: tokenizer, prior: prior}, variants: 4}",
-                                      "edit", "stage/1", "parts of images drawn anew, where a mask says so", sizeof(struct stage), params,
-                                      NULL, NULL, &ops));
+                                      "edit", "stage/1", "parts of images drawn anew, where a mask says so", sizeof(struct edit_params),
+                                      params, NULL, NULL, &ops));
