@@ -1,43 +1,9 @@
-/* Sampling of canvases. A step has three parts: choosing canvases and tokens to draw (gather), the windows' logits (look), the draws
- * (decide). SPDX-License-Identifier: MIT */
-#include "kit/sample/canvas.h"
+/* A step goes in three: who draws what (gather), what the windows say of it (canvas_windows.c), the draws (decide).
+ * SPDX-License-Identifier: MIT */
+#include "kit/sample/canvas_private.h"
 
 #include <math.h>
 #include <string.h>
-
-struct logit_graph { /* denoiser graph: of all tokens, or of picked positions */
-    struct tess_graph *graph;
-    int64_t width; /* tokens of a window that it computes logits of */
-};
-
-struct taking {                   /* a canvas that takes part in this step */
-    int64_t canvas, first, draws; /* its draws have slots first .. first + draws - 1 */
-    const struct logit_graph *logit_graph;
-};
-
-struct job { /* a window of a batch */
-    int64_t taking, window;
-};
-
-struct canvas {
-    struct canvas_options o;
-    struct windows windows;
-    int64_t tokens, window_tokens, codebook_size, capacity,
-        calls; /* tokens of a canvas, and of a window; K; allocated slots; calls of the denoiser */
-    struct logit_graph all, picked;
-    int64_t rows;                                         /* rows: batch rows of each window; 2 with guidance */
-    struct tess_tensor x, left, call, state;              /* state of all canvases */
-    struct tess_tensor input, label, positions, logits;   /* buffers of a batch */
-    struct taking *taking;                                /* (batch) */
-    int64_t takings, slots;                               /* takings and slots in use */
-    struct job *job;                                      /* (batch) */
-    int64_t jobs;
-    int32_t *slot;            /* (batch, tokens): number of a token among its canvas's draws; -1: it is not drawn */
-    uint8_t *chosen, *wanted; /* tokens and windows of one canvas */
-    double *sum;              /* (capacity, K): probabilities added up over windows */
-    float *logit;             /* (capacity, K): logarithm of their mean */
-    int64_t *covers;          /* (capacity): windows that were added */
-};
 
 int64_t canvas_steps(const struct canvas_options *o)
 {
@@ -113,11 +79,6 @@ static int open_memory(struct tess_context *ctx, struct canvas *k)
     return canvas_list(ctx, k->capacity, sizeof *k->covers, &k->covers);
 }
 
-static int32_t *tokens_of(const struct canvas *k, int64_t i)
-{
-    return (int32_t *)k->x.data + i * k->tokens;
-}
-
 static int32_t *canvas_left(const struct canvas *k, int64_t i)
 {
     return (int32_t *)k->left.data + i;
@@ -128,7 +89,7 @@ static int canvas_start(struct tess_context *ctx, struct canvas *k)
     struct tess_stream random = {.seed = k->o.seed, .purpose = tess_purpose("sample.start")};
     for (int64_t i = 0; i < k->o.count; i++) {
         random.sample = (uint32_t)i;
-        TESS_TRY(tess_prior_start(ctx, k->o.prior, &random, k->tokens, tokens_of(k, i)));
+        TESS_TRY(tess_prior_start(ctx, k->o.prior, &random, k->tokens, canvas_tokens(k, i)));
         *canvas_left(k, i) = (int32_t)canvas_steps(&k->o);
     }
     return TESS_OK;
@@ -193,8 +154,8 @@ static void canvas_next(const struct canvas *k, int64_t i, struct canvas_call *o
         .from = (double)step / (double)steps,
         .to = (double)(step - 1) / (double)steps,
         .temperature = k->o.temperature,
-        .x = tokens_of(k, i) + at,
-        .next = tokens_of(k, i) + at,
+        .x = canvas_tokens(k, i) + at,
+        .next = canvas_tokens(k, i) + at,
         .random = {.seed = k->o.seed, .purpose = tess_sampler_step_purpose(call), .step = (uint32_t)left, .sample = (uint32_t)i}};
     out->step = (struct tess_sampler_step){.size = sizeof out->step,
                                            .call = call,
@@ -227,7 +188,7 @@ static int next_draws(struct tess_context *ctx, struct canvas *k, int64_t i, int
         struct canvas_call c;
         canvas_next(k, i, &c);
         memset(k->chosen, 0, (size_t)k->tokens);
-        TESS_TRY(tess_sampler_step_reads(ctx, k->o.sampler, &c.step, k->chosen + (c.reverse.x - tokens_of(k, i)), n));
+        TESS_TRY(tess_sampler_step_reads(ctx, k->o.sampler, &c.step, k->chosen + (c.reverse.x - canvas_tokens(k, i)), n));
         if (*n < 0)
             return ctx->fail(
                 ctx, TESS_E_VALUE,
@@ -268,146 +229,6 @@ static int canvas_gather(struct tess_context *ctx, struct canvas *k)
     return TESS_OK;
 }
 
-/* ---- the windows' logits ---- */
-
-static const int32_t *slots_of(const struct canvas *k, int64_t taking, int64_t window, int64_t place)
-{
-    int64_t y, x;
-    windows_place(&k->windows, window, &y, &x);
-    return k->slot + taking * k->tokens + (y + place / k->windows.w) * k->windows.width + x + place % k->windows.w;
-}
-
-static int64_t drawn_in(const struct canvas *k, int64_t taking, int64_t window)
-{
-    int64_t n = 0;
-    for (int64_t p = 0; p < k->window_tokens; p++)
-        n += *slots_of(k, taking, window, p) >= 0;
-    return n;
-}
-
-/* Marks the windows of a canvas that cover a token to be drawn, in `wanted`. */
-static void canvas_want(struct canvas *k, int64_t taking)
-{
-    for (int64_t at = 0; at < k->tokens; at++)
-        k->chosen[at] = k->slot[taking * k->tokens + at] >= 0;
-    (void)windows_wanted(&k->windows, k->chosen, k->wanted);
-}
-
-/* Graph for a canvas in this step. It is the same for all of its windows, so that they are added in one order. */
-static const struct logit_graph *logit_graph_for(struct canvas *k, int64_t taking)
-{
-    if (!k->picked.graph)
-        return &k->all;
-    canvas_want(k, taking);
-    for (int64_t w = 0; w < windows_count(&k->windows); w++)
-        if (k->wanted[w] && drawn_in(k, taking, w) > k->picked.width)
-            return &k->all;
-    return &k->picked;
-}
-
-/* Fills the further rows of a window's job: copies of its first, with the null label. */
-static void copy_rows(const struct canvas *k)
-{
-    int64_t first = k->jobs * k->rows;
-    if (k->label.data)
-        ((int32_t *)k->label.data)[first] = k->o.label[k->taking[k->job[k->jobs].taking].canvas];
-    for (int64_t row = first + 1; row < first + k->rows; row++) {
-        int32_t *x = k->input.data, *at = k->positions.data;
-        memcpy(x + row * k->window_tokens, x + first * k->window_tokens, (size_t)k->window_tokens * sizeof *x);
-        memcpy(at + row * k->picked.width, at + first * k->picked.width, (size_t)k->picked.width * sizeof *at);
-        ((int32_t *)k->label.data)[row] = (int32_t)k->o.prior->classes;
-    }
-}
-
-static void add_job(struct canvas *k, int64_t taking, int64_t window)
-{
-    int64_t y, x, n = 0, row = k->jobs * k->rows;
-    int32_t *to = (int32_t *)k->input.data + row * k->window_tokens, *at = (int32_t *)k->positions.data + row * k->picked.width;
-    const int32_t *from = tokens_of(k, k->taking[taking].canvas);
-    windows_place(&k->windows, window, &y, &x);
-    for (int64_t i = 0; i < k->windows.h; i++)
-        memcpy(to + i * k->windows.w, from + (y + i) * k->windows.width + x, (size_t)k->windows.w * sizeof *to);
-    for (int64_t p = 0; k->taking[taking].logit_graph == &k->picked && p < k->window_tokens; p++)
-        if (*slots_of(k, taking, window, p) >= 0)
-            at[n++] = (int32_t)p;
-    for (; n > 0 && n < k->picked.width; n++) /* positions left over repeat the last */
-        at[n] = at[n - 1];
-    k->job[k->jobs] = (struct job){.taking = taking, .window = window};
-    copy_rows(k);
-    k->jobs++;
-}
-
-/* (22.3): softmax of a row, added to a token's sum. */
-static void add_probabilities(int64_t codebook_size, const float *logits, double *sum)
-{
-    double max = -INFINITY, all = 0.0;
-    for (int64_t j = 0; j < codebook_size; j++)
-        max = (double)logits[j] > max ? (double)logits[j] : max;
-    for (int64_t j = 0; j < codebook_size; j++)
-        all += exp((double)logits[j] - max);
-    for (int64_t j = 0; j < codebook_size; j++)
-        sum[j] += exp((double)logits[j] - max) / all;
-}
-
-static void canvas_hear(struct canvas *k, const struct logit_graph *w)
-{
-    for (int64_t n = 0; n < k->jobs; n++) {
-        const struct job *j = &k->job[n];
-        int64_t picked = 0, values = w->width * k->codebook_size;
-        float *rows = (float *)k->logits.data + n * k->rows * values;
-        if (k->rows > 1)
-            tess_sampler_guide(k->o.guidance, values, rows, rows + values);
-        for (int64_t p = 0; p < k->window_tokens; p++) {
-            int32_t slot = *slots_of(k, j->taking, j->window, p);
-            if (slot < 0)
-                continue;
-            int64_t to = k->taking[j->taking].first + slot;
-            add_probabilities(k->codebook_size, rows + (w == &k->picked ? picked++ : p) * k->codebook_size, k->sum + to * k->codebook_size);
-            k->covers[to]++;
-        }
-    }
-}
-
-static int run_jobs(struct tess_context *ctx, struct canvas *k, const struct logit_graph *w)
-{
-    struct tess_tensor in[3] = {k->input}, out = k->logits;
-    int64_t rows = k->jobs * k->rows;
-    int32_t inputs = 1;
-    if (k->jobs == 0)
-        return TESS_OK;
-    if (k->label.data)
-        in[inputs++] = k->label;
-    if (w == &k->picked)
-        in[inputs++] = k->positions;
-    for (int32_t i = 0; i < inputs; i++)
-        in[i].dim[0] = rows;
-    out.dim[0] = rows;
-    out.dim[1] = w->width;
-    struct tess_batch b = {.size = sizeof b, .samples = rows, .inputs = inputs, .in = in, .outputs = 1, .out = &out};
-    TESS_TRY(tess_graph_run(ctx, w->graph, &b));
-    canvas_hear(k, w);
-    k->calls += rows;
-    k->jobs = 0;
-    return TESS_OK;
-}
-
-static int canvas_look(struct tess_context *ctx, struct canvas *k, const struct logit_graph *w)
-{
-    for (int64_t t = 0; t < k->takings; t++) {
-        if (k->taking[t].logit_graph != w)
-            continue;
-        canvas_want(k, t);
-        for (int64_t i = 0; i < windows_count(&k->windows); i++) {
-            if (!k->wanted[i])
-                continue;
-            add_job(k, t, i);
-            if (k->jobs == k->o.batch)
-                TESS_TRY(run_jobs(ctx, k, w));
-        }
-    }
-    return run_jobs(ctx, k, w);
-}
-
 /* ---- the draws ---- */
 
 /* (22.3) and (22.4): the noise draws from softmax(ln p / temperature). */
@@ -420,7 +241,7 @@ static int canvas_decide(struct tess_context *ctx, struct canvas *k, int64_t tak
         for (int64_t j = d * k->codebook_size; j < (d + 1) * k->codebook_size; j++)
             k->logit[j] = (float)log(k->sum[j] / (double)k->covers[d]);
     c.reverse.logits = k->logit + t->first * k->codebook_size;
-    c.reverse.row = k->slot + taking * k->tokens + (c.reverse.x - tokens_of(k, t->canvas));
+    c.reverse.row = k->slot + taking * k->tokens + (c.reverse.x - canvas_tokens(k, t->canvas));
     TESS_TRY(tess_sampler_step_draw(ctx, k->o.sampler, &c.step));
     return canvas_passed(ctx, k, t->canvas);
 }
@@ -428,10 +249,7 @@ static int canvas_decide(struct tess_context *ctx, struct canvas *k, int64_t tak
 int canvas_advance(struct tess_context *ctx, struct canvas *k)
 {
     TESS_TRY(canvas_gather(ctx, k));
-    for (int64_t t = 0; t < k->takings; t++)
-        k->taking[t].logit_graph = logit_graph_for(k, t);
-    TESS_TRY(canvas_look(ctx, k, &k->picked));
-    TESS_TRY(canvas_look(ctx, k, &k->all));
+    TESS_TRY(canvas_add_windows(ctx, k));
     for (int64_t t = 0; t < k->takings; t++)
         TESS_TRY(canvas_decide(ctx, k, t));
     return TESS_OK;
