@@ -37,7 +37,7 @@ static int training_record_quantised(struct judge_piece *p)
     const struct judge_workload *own = &judge_quantizer_workloads[0];
     TESS_TRY(own->record(p));
     if (p->fault == JUDGE_FINE && tess_graph_status(p->graph) == TESS_OK)
-        p->outputs = 1; /* of the outputs only the first, `quantised` */
+        p->outputs = 1; /* only the first output, `quantised` */
     return TESS_OK;
 }
 

@@ -17,7 +17,7 @@ struct sampler_case {
     size_t state;
 };
 
-/* One call; step.reverse points into it. */
+/* Arguments of one call of `draw`; step.reverse points to `reverse`. */
 struct sampler_step {
     struct tess_reverse reverse;
     struct tess_sampler_step step;

@@ -21,7 +21,7 @@ struct job { /* a window of a batch */
 struct canvas {
     struct canvas_options o;
     struct windows windows;
-    int64_t tokens, window_tokens, codebook_size; /* of a canvas, and of a window; K */
+    int64_t tokens, window_tokens, codebook_size; /* codes of a canvas, codes of a window, K */
     int64_t capacity, calls;                      /* allocated slots; calls of the denoiser */
     struct logit_graph all, picked;
     int64_t rows;                                       /* rows of a batch for each window; 2 with guidance */

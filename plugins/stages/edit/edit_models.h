@@ -1,4 +1,4 @@
-/* What the stage `edit` knows from attributes alone: how many images and steps there are, the graphs, what it costs.
+/* Planning of the stage `edit` from attributes alone: numbers of images and steps, graphs, cost.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_EDIT_MODELS_H
@@ -19,7 +19,7 @@ enum { SPLIT_HELD_OUT, SPLIT_ALL };
 /* Draws are keyed by image and variant in 32 bits together. */
 enum { VARIANTS_MAX = 1 << 10, IMAGES_MAX = 1 << 22 };
 
-/* Made from attributes alone, for a plan and for a run. */
+/* Models and counts of an edit, opened from attributes alone, for planning and for running. */
 struct edit_models {
     struct sampling_prior p;
     struct stage_codec codec;
@@ -28,7 +28,7 @@ struct edit_models {
     int64_t steps;                /* 0: as many as tokens are drawn anew, for each image */
 };
 
-/* One mask for all images or one for each, of their size. */
+/* Checks that there is one mask for all images or one for each, of the images' height and width. */
 int edit_check_mask(struct tess_context *ctx, const struct tess_attrs *images, const struct tess_attrs *mask) TESS_CHECKED;
 /* `m` is zeroed; close in any case. `where`: the prior's file, for messages. */
 int edit_open_models(struct tess_context *ctx, const struct edit_params *s, uint64_t seed, const struct tess_attrs *images,

@@ -36,7 +36,8 @@ static int image_size(struct tess_context *ctx, const struct tess_attrs *f, int6
     return tess_attrs_i64(ctx, f, "channels", &size[2]);
 }
 
-/* Of samples, whose height and width are those of the map of codes, or of images. */
+/* Image size of the queries: images have it in height, width and channels; samples, whose height and width are the code map's, in image_height
+ * and so on. */
 static int sample_size(struct tess_context *ctx, const struct tess_attrs *f, const int64_t pool[3], int64_t size[3])
 {
     if (tess_attrs_i64_or(f, "channels", 0) > 0)
