@@ -75,12 +75,13 @@ static struct channel fsq_channel(const struct fsq *q, int64_t i)
     return c;
 }
 
-/* The level of z, 0 .. levels - 1; halves go to the even integer, as everywhere. */
+/* The level of z, 0 .. levels - 1; halves go to the even integer, as everywhere. The outer levels are the last: of more than a thousand, what
+ * the bound lies beyond them is more than half of their distance. */
 static int64_t fsq_level(const struct fsq *q, const struct channel *c, double z)
 {
     double level = q->bound == BOUND_SYMMETRIC ? floor((double)(c->levels - 1) * (tanh(z) + 1.0) / 2.0 + 0.5)
                                                : nearbyint(tanh(z + c->shift) * c->half - c->offset) + (double)(c->levels / 2);
-    return (int64_t)level;
+    return level < 0.0 ? 0 : level < (double)c->levels ? (int64_t)level : c->levels - 1;
 }
 
 /* The value a level stands for, -1 .. 1. */
@@ -225,7 +226,7 @@ static const struct tess_param params[] = {
                     "shifted: as published, where an even number of levels has one more below 0 than above; symmetric: as many"),
     TESS_PARAM_END};
 
-TESS_PLUGIN("tessera-fsq", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
+TESS_PLUGIN("tessera-fsq", "0.1.1", "MIT", TESS_NEEDS("graph/1"),
             TESS_COMPONENT_DOCUMENTED("Mentzer et al., Finite Scalar Quantization: VQ-VAE Made Simple, 2023",
                                       "quantizer: {use: fsq, levels: [8, 6, 5]}", "fsq", "quantizer/1",
                                       "each channel rounded to a few levels, no codebook", sizeof(struct fsq), params, fsq_open, NULL,

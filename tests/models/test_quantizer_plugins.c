@@ -239,6 +239,23 @@ START_TEST(fsq_codes_go_there_and_back)
 }
 END_TEST
 
+/* Of more than a thousand levels the bound lies beyond the outer ones by more than half a level: no latent is a level that there is not. */
+START_TEST(fsq_many_levels_end_at_the_outer_ones)
+{
+    static const char *const config[] = {"{use: fsq, levels: [4096, 3]}", "{use: fsq, levels: [4095, 3]}",
+                                         "{use: fsq, levels: [4096, 3], bound: symmetric}"};
+    static const int32_t levels[] = {4096, 4095, 4096}, look[2] = {0, 0};
+    static const float z[4] = {-30.0f, 0.0f, 30.0f, 0.0f};
+    for (int i = 0; i < 3; i++) {
+        int32_t codes[2];
+        float vectors[4];
+        infer(config[i], NULL, 2, z, codes, look, vectors);
+        ck_assert_int_eq(codes[0], levels[i]);
+        ck_assert_int_eq(codes[1], 2 * levels[i] - 1);
+    }
+}
+END_TEST
+
 START_TEST(fsq_refuses_what_is_no_code)
 {
     static const char *const config[] = {"{use: fsq, levels: [2, 8]}", "{use: fsq, levels: [4096, 4096, 4096]}", "{use: fsq, levels: []}"};
@@ -597,6 +614,7 @@ int main(void)
     TCase *c = tcase_create("fsq");
     tcase_add_test(c, fsq_is_the_published_one);
     tcase_add_test(c, fsq_codes_go_there_and_back);
+    tcase_add_test(c, fsq_many_levels_end_at_the_outer_ones);
     tcase_add_test(c, fsq_refuses_what_is_no_code);
     suite_add_tcase(s, c);
     c = tcase_create("rotation");
