@@ -340,6 +340,13 @@ int tessi_plug_object_check(const char *path, int how, char *why, size_t capacit
     return good;
 }
 
+/* Whether a symbol is the address sanitizer's mark beside an exported variable: GCC names it __odr_asan.NAME, clang __odr_asan_gen_NAME. */
+static int object_sanitizer_mark(const char *name)
+{
+    static const char mark[] = "__odr_asan";
+    return strncmp(name, mark, strlen(mark)) == 0;
+}
+
 int tessi_plug_object_exports(const char *path, void (*each)(void *user, const char *name, int once), void *user)
 {
     char why[256];
@@ -348,7 +355,7 @@ int tessi_plug_object_exports(const char *path, void (*each)(void *user, const c
     const char *name;
     int good = object_open(&o, path) && object_identity(&o) && object_segments(&o) && object_symbols(&o, &x);
     for (uint64_t i = 0; good && i < x.count; i++)
-        if ((name = object_exported(&x, i)))
+        if ((name = object_exported(&x, i)) && !object_sanitizer_mark(name))
             each(user, name, x.symbol[i].st_info >> 4 == STB_GLOBAL);
     if (good) {
         free(x.symbol);

@@ -14,8 +14,8 @@ enum {
  * headers say: one that is cut off ends the process when the missing part is touched, and a pipe is waited for for ever. Nothing of the
  * file is run or mapped. */
 int tessi_plug_object_check(const char *path, int how, char *why, size_t capacity);
-/* Calls `each` with every symbol that the file defines for others, in the table's order; `once` is 0 for one that many files may define,
- * weak or unique. 0 where that cannot be read. */
+/* Calls `each` with every symbol that the file defines for others, in the table's order, but for the marks that the address sanitizer puts
+ * beside exported variables; `once` is 0 for one that many files may define, weak or unique. 0 where that cannot be read. */
 int tessi_plug_object_exports(const char *path, void (*each)(void *user, const char *name, int once), void *user);
 
 #endif
