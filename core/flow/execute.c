@@ -18,6 +18,7 @@
 #include "core/flow/disk_space.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -240,13 +241,31 @@ static int drop_old_checkpoint(struct tess_context *ctx, const struct tessi_pipe
     return status;
 }
 
-static int execute_compute(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s)
+/* Takes the lock of the stage's key, or says in s->busy who has it, where the stage is to be left then. */
+static int execute_lock(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s, const char *path, int *lock)
 {
     struct waiting w = {p, s, 0};
+    int held = 0;
+    if (!p->leaves_busy)
+        return tessi_base_lock_take(ctx, path, wait_for_other, &w, lock);
+    TESS_TRY(tessi_base_lock_try(ctx, path, lock, &held, s->busy, sizeof s->busy));
+    if (held && !*s->busy)
+        (void)snprintf(s->busy, sizeof s->busy, "another run");
+    if (!held)
+        tessi_base_lock_sign(*lock, "");
+    return TESS_OK;
+}
+
+static int execute_compute(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s)
+{
     char *path = NULL;
     int lock = -1, found = 0;
     TESS_TRY(tessi_base_format(ctx, &path, "%s/%s.lock", p->cache, s->key));
-    int status = tessi_base_lock_take(ctx, path, wait_for_other, &w, &lock);
+    int status = execute_lock(ctx, p, s, path, &lock);
+    if (status == TESS_OK && *s->busy) {
+        tess_free(path);
+        return TESS_OK;
+    }
     if (status == TESS_OK && !s->forced)
         status = tessi_flow_cache_find(ctx, s, &found);
     if (status == TESS_OK && !found) {
@@ -286,10 +305,15 @@ static int run_stage(struct tess_context *ctx, struct tessi_pipeline *p, struct 
     if (tessi_base_signals_stopping())
         return execute_stopped(ctx, s);
     double start = tessi_base_seconds();
+    s->busy[0] = '\0';
     int64_t held = tessi_base_memory_resident() - tessi_base_memory_in_use();
     tessi_base_memory_peak_restart();
     int status = execute_get(ctx, p, s);
     int64_t max = held + tessi_base_memory_peak();
+    if (*s->busy) {
+        s->outcome = TESSI_LEFT;
+        return status;
+    }
     if (status == TESS_OK)
         status = tessi_flow_folder_publish(ctx, p, s);
     tessi_base_memory_trim(); /* the next stage begins from what this one did */
@@ -333,15 +357,48 @@ static int execute_start(struct tess_context *ctx, struct tessi_pipeline *p)
     return status;
 }
 
-int tessi_flow_pipeline_run(struct tess_context *ctx, struct tessi_pipeline *p)
+int tessi_flow_pipeline_begin(struct tess_context *ctx, struct tessi_pipeline *p)
 {
-    double began = tessi_base_seconds();
+    p->began = tessi_base_seconds();
     p->lock = -1;
-    int status = execute_start(ctx, p);
-    for (int64_t i = 0; status == TESS_OK && i < p->views; i++)
-        status = run_stage(ctx, p, &p->stage[p->view[i]]);
-    tessi_base_log_event(p->runtime->log, "run_end", "i:status", (int64_t)status, "f:seconds", tessi_base_seconds() - began, NULL);
+    return execute_start(ctx, p);
+}
+
+int tessi_flow_pipeline_end(struct tess_context *ctx, struct tessi_pipeline *p, int status)
+{
+    tessi_base_log_event(p->runtime->log, "run_end", "i:status", (int64_t)status, "f:seconds", tessi_base_seconds() - p->began, NULL);
     tessi_flow_folder_leave(p);
     int closed = tessi_base_log_to(ctx, p->runtime->log, NULL);
     return status == TESS_OK ? closed : status;
+}
+
+/* Runs the stages that `s` reads, those first that they read, then `s`, each once. The first that is left for another process, or fails, is
+ * the last. */
+static int run_with_needs(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s)
+{
+    for (int64_t i = 0; i < s->inputs; i++) {
+        if (s->input[i].stage < 0)
+            continue;
+        struct tessi_stage *need = &p->stage[s->input[i].stage];
+        TESS_TRY(run_with_needs(ctx, p, need));
+        if (need->outcome == TESSI_LEFT)
+            return TESS_OK;
+    }
+    return s->outcome == TESSI_LEFT ? run_stage(ctx, p, s) : TESS_OK;
+}
+
+int tessi_flow_pipeline_stage_run(struct tess_context *ctx, struct tessi_pipeline *p, int64_t i, int wait)
+{
+    p->leaves_busy = !wait;
+    int status = run_with_needs(ctx, p, &p->stage[p->view[i]]);
+    p->leaves_busy = 0;
+    return status;
+}
+
+int tessi_flow_pipeline_run(struct tess_context *ctx, struct tessi_pipeline *p)
+{
+    int status = tessi_flow_pipeline_begin(ctx, p);
+    for (int64_t i = 0; status == TESS_OK && i < p->views; i++)
+        status = run_stage(ctx, p, &p->stage[p->view[i]]);
+    return tessi_flow_pipeline_end(ctx, p, status);
 }

@@ -53,9 +53,11 @@ struct tessi_stage {
     char files[TESS_DIGEST_TEXT];  /* digest of the files read from outside the pipeline; "": none */
     struct tessi_witness witness;  /* files read from outside, as they were when they were digested */
     char key[TESS_DIGEST_TEXT];    /* cache key; "": not known before its inputs are */
+    char identity[TESS_DIGEST_TEXT]; /* digest of all that the key has, with the inputs' identities in place of their contents */
     char digest[TESS_DIGEST_TEXT]; /* content digest of its artefact; "": not known */
     int32_t state;
     int32_t outcome;
+    char busy[256];               /* process that computes it, where it was left for that; "": none */
     struct tessi_kept checkpoint; /* last checkpoint on the disk, while the stage is computed */
     double seconds;
     char warning[512]; /* warnings of the run; "": none */
@@ -82,6 +84,8 @@ struct tessi_pipeline {
     int64_t count; /* number of stages; each comes after those it reads */
     struct tessi_stage *stage;
     int64_t views, *view; /* indices of the wanted stages */
+    int leaves_busy;      /* 1: a stage that another process computes is left, not waited for */
+    double began;         /* time at which it began to run, by tessi_base_seconds */
     int lock;             /* descriptor of the lock on the run's folder, while it runs; -1: none */
 };
 
@@ -108,6 +112,8 @@ int tessi_flow_kind_fits(const char *kinds, const char *kind);
 const char *tessi_flow_input_digest(const struct tessi_pipeline *p, const struct tessi_input *in);
 /* Computes the stage's cache key when all inputs are known; plugins and files are listed once. */
 int tessi_flow_stage_key(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
+/* Computes the stage's identity, after those of the stages it reads and once plugins and files are listed. */
+void tessi_flow_stage_identity(const struct tessi_pipeline *p, struct tessi_stage *s);
 /* Digests the stage's outside files into s->files and s->witness (sources.c). */
 int tessi_flow_sources_read(struct tess_context *ctx, struct tessi_stage *s) TESS_CHECKED;
 /* List of the stage's outside files, a line each, "DIGEST PATH"; NULL where there are none, or too many. Freed by the caller. */

@@ -9,6 +9,10 @@
  * where those are the user's: an author builds a version many times. Parameters have their defaults
  * filled in and leave out paths and what is neutral.
  *
+ * A stage's identity is the same with the identities of its inputs in the place of their contents, so it is known before anything is
+ * computed: whoever runs many pipelines tells by it which stages they have in common. Equal identities have equal keys; the reverse need
+ * not be.
+ *
  * SPDX-License-Identifier: MIT */
 #include "core/base/files.h"
 #include "core/flow/load.h"
@@ -155,10 +159,52 @@ static int list_plugins(struct tess_context *ctx, const struct tessi_pipeline *p
 
 /* ---- the key ------------------------------------------------------------------------------------------------------- */
 
+/* Starts a digest with all of a stage but its inputs. */
+static void key_start(const struct tessi_stage *s, const char *what, struct tess_digest *d)
+{
+    char text[40];
+    tess_digest_start(d);
+    tess_digest_add_text(d, what);
+    tess_digest_add_text(d, s->plugins);
+    snprintf(text, sizeof text, "%d", TESS_ABI_MAJOR);
+    tess_digest_add_text(d, text);
+    snprintf(text, sizeof text, "%d", TESS_EPOCH);
+    tess_digest_add_text(d, text);
+    tess_digest_add_text(d, tess_instance_config_text(s->instance));
+    snprintf(text, sizeof text, "%" PRIu64, s->seed);
+    tess_digest_add_text(d, text);
+    tess_digest_add_text(d, s->numeric_mode);
+}
+
+/* Ends the digest with the inputs, by `input` what stands for each, and the files. */
+static void key_end(const struct tessi_pipeline *p, const struct tessi_stage *s, struct tess_digest *d,
+                    const char *(*input)(const struct tessi_pipeline *p, const struct tessi_input *in), char out[TESS_DIGEST_TEXT])
+{
+    for (int64_t i = 0; i < s->inputs; i++) {
+        if (!s->input[i].at)
+            continue;
+        tess_digest_add_text(d, s->input[i].port->name);
+        tess_digest_add_text(d, input(p, &s->input[i]));
+    }
+    tess_digest_add_text(d, s->files);
+    tess_digest_end(d, out);
+}
+
+static const char *input_identity(const struct tessi_pipeline *p, const struct tessi_input *in)
+{
+    return in->stage >= 0 ? p->stage[in->stage].identity : in->file_digest;
+}
+
+void tessi_flow_stage_identity(const struct tessi_pipeline *p, struct tessi_stage *s)
+{
+    struct tess_digest d;
+    key_start(s, "tessera stage identity 1", &d);
+    key_end(p, s, &d, input_identity, s->identity);
+}
+
 int tessi_flow_stage_key(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s)
 {
     struct tess_digest d;
-    char text[40];
     if (*s->key)
         return TESS_OK;
     if (!s->plugins) {
@@ -168,24 +214,7 @@ int tessi_flow_stage_key(struct tess_context *ctx, const struct tessi_pipeline *
     for (int64_t i = 0; i < s->inputs; i++)
         if (s->input[i].at && !*tessi_flow_input_digest(p, &s->input[i]))
             return TESS_OK;
-    tess_digest_start(&d);
-    tess_digest_add_text(&d, "tessera stage key 2");
-    tess_digest_add_text(&d, s->plugins);
-    snprintf(text, sizeof text, "%d", TESS_ABI_MAJOR);
-    tess_digest_add_text(&d, text);
-    snprintf(text, sizeof text, "%d", TESS_EPOCH);
-    tess_digest_add_text(&d, text);
-    tess_digest_add_text(&d, tess_instance_config_text(s->instance));
-    snprintf(text, sizeof text, "%" PRIu64, s->seed);
-    tess_digest_add_text(&d, text);
-    tess_digest_add_text(&d, s->numeric_mode);
-    for (int64_t i = 0; i < s->inputs; i++) {
-        if (!s->input[i].at)
-            continue;
-        tess_digest_add_text(&d, s->input[i].port->name);
-        tess_digest_add_text(&d, tessi_flow_input_digest(p, &s->input[i]));
-    }
-    tess_digest_add_text(&d, s->files);
-    tess_digest_end(&d, s->key);
+    key_start(s, "tessera stage key 2", &d);
+    key_end(p, s, &d, tessi_flow_input_digest, s->key);
     return tessi_base_format(ctx, &s->cached, "%s/%s.h5", p->cache, s->key);
 }

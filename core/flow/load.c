@@ -24,7 +24,7 @@ struct loader {
     char *path[MAX_CHAIN]; /* paths of the files being loaded, without links, the first extending the second ... */
 };
 
-static const char *const top_keys[] = {"tessera", "name", "seed", "params", "stages", "extends", "backend", "precision"};
+static const char *const top_keys[] = {"tessera", "name", "seed", "params", "stages", "extends", "backend", "precision", "sweep"};
 #define TOP_KEYS ((int64_t)(sizeof top_keys / sizeof *top_keys))
 
 static int is_top_key(const char *key)
@@ -48,7 +48,7 @@ static int check_file(struct tess_context *ctx, const struct tessi_config *root)
         const char *nearest = tessi_base_nearest_name(key->key, top_keys, TOP_KEYS);
         return tessi_config_key_fail(ctx, key, TESS_E_USAGE, "a pipeline has no key `%s`%s; %s%s%s", key->key,
                               tessi_base_lookalike_words(key->key, words, sizeof words), nearest ? "did you mean `" : "it takes ",
-                              nearest ? nearest : "tessera, name, seed, params, stages, extends, backend, precision", nearest ? "`?" : "");
+                              nearest ? nearest : "tessera, name, seed, params, stages, extends, backend, precision, sweep", nearest ? "`?" : "");
     }
     const struct tessi_config *version = tessi_config_child(root, "tessera");
     int64_t number = 0;
@@ -71,6 +71,7 @@ static int check_settings(struct tess_context *ctx, const struct tessi_config *r
         {"name", "the name of the run's folder", TESSI_SCALAR}, {"seed", "an integer from 0", TESSI_SCALAR},
         {"backend", "the name of a backend", TESSI_SCALAR},     {"precision", "auto, f32 or bf16", TESSI_SCALAR},
         {"params", "a map of names and values", TESSI_MAP},     {"stages", "a map of at least one stage", TESSI_MAP},
+        {"sweep", "a map with `axes`", TESSI_MAP},
     };
     char found[80];
     for (size_t i = 0; i < sizeof setting / sizeof *setting; i++) {
@@ -195,29 +196,49 @@ static int default_name(struct tess_context *ctx, struct tessi_config *root, con
     return status;
 }
 
+/* Loads the files and applies the overrides; nothing is interpolated yet. */
+static int load_whole(struct loader *l, const struct tessi_pipeline_options *o, struct tessi_config **root)
+{
+    int status = tessi_config_new(l->ctx, TESSI_SEQUENCE, o->path, 1, 1, &l->dropped);
+    if (status == TESS_OK)
+        status = load_file(l, o->path, NULL, root);
+    for (int64_t i = 0; status == TESS_OK && i < o->overrides; i++)
+        status = tessi_config_override(l->ctx, *root, o->override[i], i + 1, l->dropped);
+    if (status == TESS_OK)
+        status = default_name(l->ctx, *root, o->path);
+    return status == TESS_OK ? check_settings(l->ctx, *root) : status;
+}
+
+static void load_end(struct loader *l, int status, struct tessi_config *root, struct tessi_config **out)
+{
+    if (status != TESS_OK)
+        tessi_config_free(root);
+    while (l->chain)
+        tess_free(l->path[--l->chain]);
+    tessi_config_free(l->dropped);
+    *out = status == TESS_OK ? root : NULL;
+}
+
 int tessi_flow_pipeline_load(struct tess_context *ctx, const struct tessi_pipeline_options *o, struct tessi_config **out)
 {
     struct loader l = {.ctx = ctx};
     struct tessi_config *root = NULL;
-    *out = NULL;
-    int status = tessi_config_new(ctx, TESSI_SEQUENCE, o->path, 1, 1, &l.dropped);
-    if (status == TESS_OK)
-        status = load_file(&l, o->path, NULL, &root);
-    for (int64_t i = 0; status == TESS_OK && i < o->overrides; i++)
-        status = tessi_config_override(ctx, root, o->override[i], i + 1, l.dropped);
-    if (status == TESS_OK)
-        status = default_name(ctx, root, o->path);
-    if (status == TESS_OK)
-        status = check_settings(ctx, root);
-    if (status == TESS_OK)
+    int status = load_whole(&l, o, &root);
+    if (status == TESS_OK) {
+        struct tessi_config *sweep = load_detach(root, "sweep"); /* its values are overrides, which are interpolated in their variants */
         status = tessi_config_interpolate(ctx, root, l.dropped);
-    if (status != TESS_OK) {
-        tessi_config_free(root);
-        root = NULL;
+        if (sweep)
+            tessi_config_append(root, sweep);
     }
-    while (l.chain)
-        tess_free(l.path[--l.chain]);
-    tessi_config_free(l.dropped);
-    *out = root;
+    load_end(&l, status, root, out);
+    return status;
+}
+
+int tessi_flow_sweep_load(struct tess_context *ctx, const struct tessi_pipeline_options *o, struct tessi_config **out)
+{
+    struct loader l = {.ctx = ctx};
+    struct tessi_config *root = NULL;
+    int status = load_whole(&l, o, &root);
+    load_end(&l, status, root, out);
     return status;
 }

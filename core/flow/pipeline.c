@@ -28,17 +28,30 @@ static int read_word(struct tess_context *ctx, const struct tessi_pipeline *p, c
     return TESS_OK;
 }
 
+#define MAX_NAME 255 /* bytes of a name, and of its longest part, as file systems have it */
+
+/* 1 for one or more parts with `/` between, each of letters, digits and some marks, beginning with a letter or digit. */
+static int is_name(const char *name)
+{
+    int begins = 1;
+    for (const char *at = name; *at; at++) {
+        if (begins ? !isalnum((unsigned char)*at) : !isalnum((unsigned char)*at) && !strchr("-_.=,+/", *at))
+            return 0;
+        begins = *at == '/';
+    }
+    return !begins && strlen(name) <= MAX_NAME;
+}
+
 static int read_name(struct tess_context *ctx, struct tessi_pipeline *p)
 {
     const char *name;
     TESS_TRY(read_word(ctx, p, "name", &name));
-    int fine = isalnum((unsigned char)*name) && strlen(name) <= 64;
-    for (const char *at = name; *at; at++)
-        fine = fine && (isalnum((unsigned char)*at) || strchr("-_.", *at));
-    if (!fine)
+    if (!is_name(name))
         return tessi_config_fail(
             ctx, tessi_config_child(p->root, "name"), TESS_E_USAGE,
-            "`name` names the run's folder: 1 to 64 letters, digits, `-`, `_` and `.`, beginning with a letter or digit; found `%s`", name);
+            "`name` names the run's folder: 1 to %d letters, digits, `-`, `_`, `.`, `=`, `,` and `+`, in groups with `/` between, each "
+            "beginning with a letter or digit; found `%s`",
+            MAX_NAME, name);
     return tessi_base_format(ctx, &p->name, "%s", name);
 }
 
@@ -178,6 +191,8 @@ static int pipeline_look_up(struct tess_context *ctx, struct tessi_pipeline *p, 
 {
     int found = 0;
     int status = tessi_flow_stage_key(ctx, p, s);
+    if (status == TESS_OK)
+        tessi_flow_stage_identity(p, s);
     if (status == TESS_OK && *s->key && !s->forced)
         status = tessi_flow_cache_find(ctx, s, &found);
     if (status != TESS_OK)
@@ -198,6 +213,7 @@ int tessi_flow_pipeline_open(struct tess_context *ctx, struct tessi_runtime *r, 
     p->graph_sealed = o->graph_sealed;
     p->graph_user = o->graph_user;
     p->checkpoint_seconds = o->checkpoint_seconds > 0 ? o->checkpoint_seconds : 60;
+    p->lock = -1;
     int status = tessi_base_format(ctx, &p->source, "%s", o->path);
     if (status == TESS_OK)
         status = tessi_flow_pipeline_load(ctx, o, &p->root);
@@ -256,6 +272,11 @@ const char *tessi_flow_pipeline_folder(const struct tessi_pipeline *p)
     return p->folder;
 }
 
+int tessi_flow_pipeline_sweeps(const struct tessi_pipeline *p)
+{
+    return tessi_config_child(p->root, "sweep") != NULL;
+}
+
 int64_t tessi_flow_pipeline_held(const struct tessi_pipeline *p)
 {
     return p->held;
@@ -286,6 +307,10 @@ void tessi_flow_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct
         .done = s->done,
         .total = s->total,
         .path = s->path,
+        .identity = s->identity,
+        .key = s->key,
+        .cached = s->cached,
+        .busy = *s->busy ? s->busy : NULL,
         .outcome = s->outcome,
         .seconds = s->seconds,
         .warning = s->warning[0] ? s->warning : NULL,

@@ -38,6 +38,10 @@ struct tessi_stage_view {
     int64_t memory;          /* memory of the whole process in bytes while the stage is at work, at most */
     int64_t done, total;     /* progress of the checkpoint that it resumes from; total 0: it starts from the beginning */
     const char *path;        /* path of the artefact in the run's folder */
+    const char *identity;    /* digest of all that decides the result, before anything is computed: equal identities, equal results */
+    const char *key;         /* cache key; "": not known before its inputs are */
+    const char *cached;      /* path in the cache, RUNS/.cache/KEY.h5; its lock is RUNS/.cache/KEY.lock. NULL: key not known */
+    const char *busy;        /* who computes it, where tessi_flow_pipeline_stage_run left it for that; NULL: nobody */
     int32_t outcome;         /* set by tessi_flow_pipeline_run; TESSI_LEFT before it */
     double seconds;          /* duration of its run */
     const char *warning;     /* warnings of its run; NULL: none */
@@ -53,6 +57,7 @@ int tessi_flow_pipeline_open(struct tess_context *ctx, struct tessi_runtime *r, 
 void tessi_flow_pipeline_free(struct tessi_pipeline *p);
 const char *tessi_flow_pipeline_name(const struct tessi_pipeline *p);
 const char *tessi_flow_pipeline_folder(const struct tessi_pipeline *p); /* WORKDIR/runs/NAME */
+int tessi_flow_pipeline_sweeps(const struct tessi_pipeline *p);         /* 1 where the file has a sweep, of which this is the base */
 int64_t tessi_flow_pipeline_count(const struct tessi_pipeline *p);
 int64_t tessi_flow_pipeline_held(const struct tessi_pipeline *p); /* memory in bytes before anything is computed */
 void tessi_flow_pipeline_stage(const struct tessi_pipeline *p, int64_t i,
@@ -61,5 +66,13 @@ void tessi_flow_pipeline_stage(const struct tessi_pipeline *p, int64_t i,
 int tessi_flow_pipeline_input(const struct tessi_pipeline *p, int64_t i, int64_t k, const char **port, const char **from);
 /* Runs what is not cached; exports pictures; writes resolved.yaml and log.jsonl. A stage's failure ends the run with its message. */
 int tessi_flow_pipeline_run(struct tess_context *ctx, struct tessi_pipeline *p) TESS_CHECKED;
+
+/* The same in parts, for whoever decides which stage is next. Begin: enters the folder, which is left by end (or free); `status` is what came
+ * of it all. */
+int tessi_flow_pipeline_begin(struct tess_context *ctx, struct tessi_pipeline *p) TESS_CHECKED;
+int tessi_flow_pipeline_end(struct tess_context *ctx, struct tessi_pipeline *p, int status) TESS_CHECKED;
+/* Runs the i-th wanted stage after the stages it reads, which are in the cache or computed as well. A stage that another process computes
+ * is waited for, or with `wait` 0 left, and it and the i-th stage stay TESSI_LEFT: the view of the one that is computed has `busy`. */
+int tessi_flow_pipeline_stage_run(struct tess_context *ctx, struct tessi_pipeline *p, int64_t i, int wait) TESS_CHECKED;
 
 #endif

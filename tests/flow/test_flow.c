@@ -65,6 +65,13 @@ START_TEST(wrong_pipelines)
     expect_error(HEAD "  m: flow-make\n", TESS_E_USAGE, "p.yaml:4:6: stage `m` wants a map with `use`");
     expect_error("tessera: 1\nname: ../up\nstages:\n" MAKE, TESS_E_USAGE, "p.yaml:2:7: `name` names the run's folder");
     expect_error("tessera: 1\nname: .cache\nstages:\n" MAKE, TESS_E_USAGE, "p.yaml:2:7: `name` names the run's folder");
+    static const char *const names[] = {"up/../down", "a//b", "/a", "a/", "a/.cache", "=a", "a b"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[100];
+        snprintf(text, sizeof text, "tessera: 1\nname: %s\nstages:\n" MAKE, names[i]);
+        expect_error(text, TESS_E_USAGE, "p.yaml:2:7: `name` names the run's folder");
+    }
+    expect_error("tessera: 1\nsweep: 3\nstages:\n" MAKE, TESS_E_USAGE, "p.yaml:2:8: `sweep` wants a map with `axes`, found 3");
     expect_error("tessera: 1\nseed: -1\nstages:\n" MAKE, TESS_E_VALUE,
                  "p.yaml:2:7: `seed` wants an integer 0 .. 9223372036854775807, found -1");
     expect_error("tessera: 1\nprecision: bf1\nstages:\n" MAKE, TESS_E_VALUE, "p.yaml:2:12: precision is auto, f32 or bf16, found `bf1`");
@@ -384,6 +391,18 @@ START_TEST(file_inputs)
 END_TEST
 
 /* A path that begins with a reference is relative to where the referenced value was written. */
+/* A name may have groups, and a sweep in the file does not change what a run of it does. */
+START_TEST(names_in_groups)
+{
+    flow_write("p.yaml", "tessera: 1\nname: group/of/K=64,seed=1+\nsweep: {axes: {K: [\"${nothing}\", 2]}}\nstages:\n" MAKE);
+    flow_run(&r);
+    ck_assert_int_eq(flow_files("runs/group/of/K=64,seed=1+", ".h5"), 1);
+    flow_attempt(&(struct attempt){.path = "runs/group/of/K=64,seed=1+/resolved.yaml"}, &r);
+    ck_assert_int_eq(r.status, TESS_OK);
+    ck_assert_int_eq(r.stage[0].state, TESSI_CACHED);
+}
+END_TEST
+
 START_TEST(paths_that_begin_with_a_name)
 {
     flow_write("p.yaml", chain);
@@ -741,6 +760,7 @@ int main(void)
     tcase_add_test(t, until_and_force);
     tcase_add_test(t, damaged_cache);
     tcase_add_test(t, file_inputs);
+    tcase_add_test(t, names_in_groups);
     tcase_add_test(t, paths_that_begin_with_a_name);
     tcase_add_test(t, liar);
     suite_add_tcase(s, t);

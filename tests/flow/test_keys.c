@@ -383,6 +383,47 @@ START_TEST(an_import_draws_nothing)
 }
 END_TEST
 
+/* ---- identities ---------------------------------------------------------------------------------------------------- */
+
+#define IDENTITIES "tessera: 1\nname: keys\nseed: 1\nstages:\n"
+#define BRANCHES "  one: {use: flow-make, count: 5}\n  two: {use: flow-make, count: 5, scale: 2}\n  sum: {use: flow-add, in: {a: one, b: two}}\n"
+
+static void expect_identities(const struct result *before, const struct result *after, int one, int two, int sum)
+{
+    const int same[] = {one, two, sum};
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(strcmp(before->stage[i].identity, after->stage[i].identity) == 0, same[i]);
+}
+
+/* An identity is known before anything is computed, stays when it is, and differs with all that the key differs with, down the DAG. */
+START_TEST(identities)
+{
+    static struct result before;
+    flow_write("p.yaml", IDENTITIES BRANCHES);
+    flow_plan(&before);
+    for (int i = 0; i < 3; i++)
+        ck_assert_uint_eq(strlen(before.stage[i].identity), TESS_DIGEST_TEXT - 1);
+    ck_assert_str_ne(before.stage[0].identity, before.stage[1].identity);
+    flow_run(&r);
+    flow_plan(&r);
+    expect_identities(&before, &r, 1, 1, 1);
+    flow_attempt(&(struct attempt){.override = {"name=other", "one.chatter=3"}}, &r);
+    expect_identities(&before, &r, 1, 1, 1);
+    flow_attempt(&(struct attempt){.override = {"two.scale=3"}}, &r);
+    expect_identities(&before, &r, 1, 0, 0);
+    flow_attempt(&(struct attempt){.override = {"sum.offset=3"}}, &r);
+    expect_identities(&before, &r, 1, 1, 0);
+    flow_attempt(&(struct attempt){.override = {"one.seed=3"}}, &r);
+    expect_identities(&before, &r, 0, 1, 0);
+    flow_attempt(&(struct attempt){.backend = "flow-two"}, &r);
+    expect_identities(&before, &r, 0, 0, 0);
+    flow_write("q.yaml", IDENTITIES "  sum: {use: flow-add, in: {a: runs/keys/one.h5, b: runs/keys/two.h5}}\n");
+    flow_attempt(&(struct attempt){.path = "q.yaml"}, &r);
+    ck_assert_str_ne(r.stage[0].identity, before.stage[2].identity); /* of files, whose contents are known */
+    ck_assert_int_eq(r.stage[0].state, TESSI_CACHED);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("keys");
@@ -401,6 +442,10 @@ int main(void)
     tcase_add_test(t, a_digest_that_is_remembered);
     tcase_add_test(t, an_artefact_that_is_remembered);
     tcase_add_test(t, an_import_draws_nothing);
+    suite_add_tcase(s, t);
+    t = tcase_create("identities");
+    tcase_add_checked_fixture(t, flow_start, flow_end);
+    tcase_add_test(t, identities);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

@@ -77,6 +77,7 @@ static void look(struct tess_context *ctx, const struct tessi_pipeline *p, struc
         snprintf(r->stage[i].name, sizeof r->stage[i].name, "%s", v.name);
         snprintf(r->stage[i].reason, sizeof r->stage[i].reason, "%s", v.reason);
         snprintf(r->stage[i].parameters, sizeof r->stage[i].parameters, "%s", v.parameters);
+        snprintf(r->stage[i].identity, sizeof r->stage[i].identity, "%s", v.identity);
         r->stage[i].state = v.state;
         r->stage[i].outcome = v.outcome;
         r->stage[i].pictures = v.pictures;

@@ -20,7 +20,7 @@ struct result {
     char message[2048];
     int64_t stages;
     struct {
-        char name[64], reason[512], digest[65], key[65], parameters[512];
+        char name[64], reason[512], digest[65], key[65], identity[65], parameters[512];
         int32_t state, outcome;
         int64_t pictures;
     } stage[MAX_STAGES];
