@@ -154,6 +154,33 @@ static void event_end(FILE *to)
     (void)fflush(to);
 }
 
+/* Writes the value of a member as JSON. */
+static void log_value(FILE *to, char type, va_list *list)
+{
+    if (type == 's')
+        tessi_base_json_text(to, va_arg(*list, const char *));
+    else if (type == 'j')
+        fputs(va_arg(*list, const char *), to);
+    else if (type == 'i')
+        fprintf(to, "%" PRId64, va_arg(*list, int64_t));
+    else
+        tessi_base_json_f64(to, va_arg(*list, double));
+}
+
+/* Writes a member, with the comma before it; "m:" has several. */
+static void log_member(FILE *to, const char *name, va_list *list)
+{
+    const char *members = name[0] == 'm' ? va_arg(*list, const char *) : NULL;
+    if (name[0] == 'm') {
+        fprintf(to, "%s%s", members && *members ? "," : "", members ? members : "");
+        return;
+    }
+    putc(',', to);
+    tessi_base_json_text(to, name + 2);
+    putc(':', to);
+    log_value(to, name[0], list);
+}
+
 void tessi_base_log_event(struct tessi_log *l, const char *event, ...)
 {
     va_list list;
@@ -165,15 +192,7 @@ void tessi_base_log_event(struct tessi_log *l, const char *event, ...)
         int told = 0;
         while ((name = va_arg(list, const char *))) {
             told |= strcmp(name, "s:stage") == 0;
-            putc(',', l->file);
-            tessi_base_json_text(l->file, name + 2);
-            putc(':', l->file);
-            if (name[0] == 's')
-                tessi_base_json_text(l->file, va_arg(list, const char *));
-            else if (name[0] == 'i')
-                fprintf(l->file, "%" PRId64, va_arg(list, int64_t));
-            else
-                tessi_base_json_f64(l->file, va_arg(list, double));
+            log_member(l->file, name, &list);
         }
         if (!told)
             event_stage(l);

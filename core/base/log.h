@@ -19,7 +19,9 @@ int tessi_base_log_to(struct tess_context *ctx, struct tessi_log *l, const char 
 
 /* Appends an event to the file: {"time":"2026-01-02T03:04:05.678Z","run":"0123456789ab","event":EVENT,...}; the run's name is new for each
  * tessi_base_log_to. The further arguments are the event's members, in pairs of name and value, ended by NULL. A name carries the C type of
- * its value in front: "s:stage" const char *, "i:step" int64_t, "f:loss" double (null unless finite). Not shown on the terminal. */
+ * its value in front: "s:stage" const char *, "i:step" int64_t, "f:loss" double (null unless finite), "j:metrics" const char *, a JSON value as it
+ * is to be written. "m:" has no name: const char *, several members as they are to be written, without braces; NULL: none. Not shown on the
+ * terminal. */
 void tessi_base_log_event(struct tessi_log *l, const char *event, ...);
 /* A line for the user, above the progress line, where it stays, and an event "note" (log_warn: "warning") in the file. */
 void tessi_base_log_note(struct tessi_log *l, const char *format, ...) TESS_PRINTF(2, 3);

@@ -97,6 +97,7 @@ static int execute_finish(struct tess_context *ctx, const struct tessi_pipeline 
         .tool = "tessera " PACKAGE_VERSION,
         .seed = s->seed,
         .epoch = TESS_EPOCH,
+        .warning = *s->warning ? s->warning : NULL,
         .inputs = n,
         .input_port = port,
         .input_digest = digest,
@@ -330,7 +331,7 @@ static int run_stage(struct tess_context *ctx, struct tessi_pipeline *p, struct 
     }
     tessi_base_log_event(log, s->outcome == TESSI_COMPUTED ? "stage_end" : "stage_cached", "s:stage", s->name, "f:seconds", s->seconds,
                          "s:key", s->key, "s:digest", s->digest, "i:planned_bytes", tessi_flow_stage_memory(p, s), "i:peak_bytes", max,
-                         NULL);
+                         "m:", s->record, NULL);
     return TESS_OK;
 }
 
@@ -350,7 +351,7 @@ static int execute_start(struct tess_context *ctx, struct tessi_pipeline *p)
     TESS_TRY(status);
     tessi_base_log_event(p->runtime->log, "run_start", "s:name", p->name, "s:pipeline", p->source, "s:tool", "tessera " PACKAGE_VERSION,
                          "i:threads", (int64_t)tessi_base_workers_count(p->runtime->workers), "s:numeric_mode", p->runtime->numeric_mode,
-                         "i:seed", (int64_t)p->seed, NULL);
+                         "i:seed", (int64_t)p->seed, "j:overrides", p->overrides, NULL);
     status = tessi_flow_folder_enter(ctx, p);
     if (status != TESS_OK)
         tessi_base_log_event(p->runtime->log, "error", "i:status", (int64_t)status, "s:text", tessi_base_context_message(ctx), NULL);

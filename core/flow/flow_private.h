@@ -60,7 +60,8 @@ struct tessi_stage {
     char busy[256];               /* process that computes it, where it was left for that; "": none */
     struct tessi_kept checkpoint; /* last checkpoint on the disk, while the stage is computed */
     double seconds;
-    char warning[512]; /* warnings of the run; "": none */
+    char warning[512]; /* warnings of the run, or those that the cached result was made with; "": none */
+    char *record;      /* its result for the log (stage_record.h); NULL until it is published */
     char *reason; /* why it will run; NULL: none */
     int64_t done, total;           /* progress of its checkpoint; total 0: there is none, or it does not say */
     char unit[24];
@@ -76,7 +77,8 @@ struct tessi_pipeline {
     void (*graph_sealed)(void *user, const char *stage, const struct tess_graph *g); /* callback of the pipeline's options */
     void *graph_user;
     struct tessi_config *root;
-    char *source; /* path of the YAML file */
+    char *source;    /* path of the YAML file */
+    char *overrides; /* overrides of the command line, a JSON array of texts, for the log */
     char *name, *folder, *cache;
     uint64_t seed;
     int64_t checkpoint_seconds;

@@ -9,6 +9,7 @@
 #include "core/base/files.h"
 #include "core/flow/flow_private.h"
 #include "core/flow/folder.h"
+#include "core/flow/stage_record.h"
 #include "core/base/lock.h"
 
 #include <ctype.h>
@@ -46,15 +47,15 @@ static int export_picture(struct tess_context *ctx, const struct tess_artefact *
     return status;
 }
 
-static int export_pictures(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s, int fresh)
+static int export_pictures(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s, const struct tess_artefact *a,
+                           int fresh)
 {
     void *memory;
-    struct tess_artefact *a = NULL;
     int64_t n = 0;
-    int status = tessi_store_artefact_open(ctx, s->path, &a);
-    while (status == TESS_OK && tessi_store_artefact_picture_at(a, n))
+    int status = TESS_OK;
+    while (tessi_store_artefact_picture_at(a, n))
         n++;
-    if (status == TESS_OK && !s->picture) {
+    if (!s->picture) {
         status = tess_alloc(ctx, (size_t)(n + 1) * sizeof *s->picture, "pictures", &memory);
         s->picture = memory;
     }
@@ -65,6 +66,20 @@ static int export_pictures(struct tess_context *ctx, const struct tessi_pipeline
         if (status == TESS_OK && (fresh || !tessi_base_is_file(*path)))
             status = export_picture(ctx, a, name, *path);
     }
+    return status;
+}
+
+/* Shows the result in the folder: its pictures as files, its record and its warnings with the stage. */
+static int show_result(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s, int fresh)
+{
+    struct tess_artefact *a = NULL;
+    TESS_TRY(tessi_store_artefact_open(ctx, s->path, &a));
+    const char *warning = tessi_store_artefact_provenance(a, "warning");
+    if (warning && s->outcome == TESSI_WAS_CACHED)
+        (void)snprintf(s->warning, sizeof s->warning, "%s", warning);
+    int status = export_pictures(ctx, p, s, a, fresh);
+    if (status == TESS_OK)
+        status = tessi_flow_stage_record(ctx, s, a);
     tessi_store_artefact_close(a);
     return status;
 }
@@ -406,5 +421,5 @@ int tessi_flow_folder_publish(struct tess_context *ctx, const struct tessi_pipel
     } else {
         TESS_TRY(tessi_base_link_file(ctx, s->path, s->cached, NULL));
     }
-    return export_pictures(ctx, p, s, changed || s->outcome == TESSI_COMPUTED);
+    return show_result(ctx, p, s, changed || s->outcome == TESSI_COMPUTED);
 }

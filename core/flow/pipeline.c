@@ -8,6 +8,7 @@
 #include "core/base/files.h"
 #include "core/flow/load.h"
 #include "core/flow/flow_private.h"
+#include "core/flow/stage_record.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -216,6 +217,8 @@ int tessi_flow_pipeline_open(struct tess_context *ctx, struct tessi_runtime *r, 
     p->lock = -1;
     int status = tessi_base_format(ctx, &p->source, "%s", o->path);
     if (status == TESS_OK)
+        status = tessi_flow_overrides_record(ctx, o->overrides, o->override, &p->overrides);
+    if (status == TESS_OK)
         status = tessi_flow_pipeline_load(ctx, o, &p->root);
     if (status == TESS_OK)
         status = read_settings(ctx, p, o);
@@ -255,6 +258,7 @@ void tessi_flow_pipeline_free(struct tessi_pipeline *p)
     tess_free(p->stage);
     tess_free(p->view);
     tess_free(p->source);
+    tess_free(p->overrides);
     tess_free(p->name);
     tess_free(p->folder);
     tess_free(p->cache);

@@ -44,7 +44,7 @@ struct tessi_stage_view {
     const char *busy;        /* who computes it, where tessi_flow_pipeline_stage_run left it for that; NULL: nobody */
     int32_t outcome;         /* set by tessi_flow_pipeline_run; TESSI_LEFT before it */
     double seconds;          /* duration of its run */
-    const char *warning;     /* warnings of its run; NULL: none */
+    const char *warning;     /* warnings of its run, or of the run that its cached result is of; NULL or "": none */
     int64_t pictures;        /* number of picture files in the run's folder, once it has run */
     const char *const *picture;
 };

@@ -297,6 +297,7 @@ void tessi_flow_stage_close(struct tessi_stage *s)
     tess_free(s->input);
     tessi_base_attrs_free(s->attrs);
     tess_free(s->reason);
+    tess_free(s->record);
     tess_free(s->plugins);
     tessi_host_witness_free(&s->witness);
     tess_free(s->cached);

@@ -61,6 +61,7 @@ static int list_provenance(struct tess_context *ctx, struct tess_artefact *a, co
     TESS_TRY(artefact_finish_note(ctx, a, "seed", text));
     (void)snprintf(text, sizeof text, "%lld", (long long)p->epoch);
     TESS_TRY(artefact_finish_note(ctx, a, "epoch", p->epoch ? text : NULL));
+    TESS_TRY(artefact_finish_note(ctx, a, "warning", p->warning));
     TESS_TRY(artefact_finish_note(ctx, a, "files", p->files));
     for (int64_t i = 0; i < p->inputs; i++) {
         (void)snprintf(text, sizeof text, "input/%s", p->input_port[i]);

@@ -15,6 +15,7 @@ struct tessi_provenance {
     const char *tool;         /* "tessera 0.1.0" */
     uint64_t seed;
     int64_t epoch;            /* the results' epoch; 0 leaves it out */
+    const char *warning;      /* warnings of its making; NULL: none */
     const char *files;        /* files read from outside the pipeline, a line each: "DIGEST PATH" */
     int64_t inputs;           /* number of inputs; below, their ports and content digests */
     const char *const *input_port, *const *input_digest;

@@ -168,6 +168,8 @@ static int add_run(void *self, struct tess_context *ctx, struct tess_stage_run *
     TESS_TRY(tess_attrs_set_i64(ctx, tess_artefact_describe(out), "count", n));
     TESS_TRY(put_numbers(ctx, out, "values", value, n));
     TESS_TRY(tess_artefact_put_metric(ctx, out, "total", total, "points"));
+    if (getenv("FLOW_WARN"))
+        tess_stage_warn(r, "%s", getenv("FLOW_WARN"));
     return tess_artefact_put_picture(ctx, out, "dots", &picture);
 }
 

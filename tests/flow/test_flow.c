@@ -160,6 +160,33 @@ START_TEST(second_run)
 }
 END_TEST
 
+/* What a table needs is in the log, and a warning stays with a result that is taken from the cache. */
+START_TEST(results_in_the_log)
+{
+    static const char *const members[] = {
+        "\"seed\":1,\"overrides\":[\"end.offset=2\"]}",
+        "\"event\":\"stage_end\",\"stage\":\"end\"",
+        "\"use\":\"flow-add\",\"kind\":\"sums\",\"plugin\":\"stage/1 flow-add, ",
+        "\"parameters\":\"{use: flow-add, offset: 2, curve: null}\"",
+        "\"warning\":\"doubtful\"",
+        "\"attributes\":{\"count\":5}",
+        "\"metrics\":[{\"name\":\"total\",\"value\":",
+        "\"unit\":\"points\"",
+        "\"pictures\":[\"dots\"]}",
+    };
+    flow_write("p.yaml", chain);
+    (void)setenv("FLOW_WARN", "doubtful; look at it", 1);
+    flow_attempt(&(struct attempt){.override = {"end.offset=2"}, .run = 1}, &r);
+    (void)unsetenv("FLOW_WARN");
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        ck_assert_msg(strstr(flow_read("runs/chain/log.jsonl"), members[i]) != NULL, "no %s", members[i]);
+    (void)unlink("runs/chain/log.jsonl");
+    flow_attempt(&(struct attempt){.override = {"end.offset=2"}, .run = 1}, &r);
+    const char *cached = strstr(flow_read("runs/chain/log.jsonl"), "\"event\":\"stage_cached\",\"stage\":\"end\"");
+    ck_assert_msg(cached && strstr(cached, "\"warning\":\"doubtful\"") && strstr(cached, "\"name\":\"total\""), "%.2000s", cached);
+}
+END_TEST
+
 START_TEST(changes)
 {
     flow_write("p.yaml", chain);
@@ -753,6 +780,7 @@ int main(void)
     tcase_add_checked_fixture(t, flow_start, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, second_run);
+    tcase_add_test(t, results_in_the_log);
     tcase_add_test(t, changes);
     tcase_add_test(t, reasons);
     tcase_add_test(t, neutral);
