@@ -37,6 +37,7 @@ include tests/metrics/local.mk
 include tests/testing/local.mk
 include tests/install/local.mk
 include tests/judge/local.mk
+include tests/sweep/local.mk
 else
 check-local:
 	@echo "The tests are skipped: they need Check; on Debian install the package check, then configure again."

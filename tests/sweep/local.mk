@@ -1,0 +1,2 @@
+# Sweeps: their definition, and what becomes of them.
+check_PROGRAMS += tests/sweep/test_define
