@@ -1,18 +1,15 @@
-/* The writer aside. Names carry the process and a number, the lock says that the process lives; neither alone would do: process numbers
- * are used again, and file systems without locks exist. There, what a kill left stays.
+/* The writer aside; the names it writes under are in aside_names.c.
  *
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* fallocate */
 #include "core/base/aside.h"
+#include "core/base/aside_names.h"
 #include "core/base/context.h"
 #include "core/base/inject.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TAIL ".partial"
-#define BASE_MOST 200 /* bytes kept of a file's name in the name of its partial file; a file system takes 255 */
 #define TRIES 1000
 
 struct tessi_aside {
@@ -30,95 +25,6 @@ struct tessi_aside {
     void *user;
     char path[PATH_MAX], partial[PATH_MAX];
 };
-
-/* ---- names --------------------------------------------------------------------------------------------------------- */
-
-/* "FOLDER/" (or "") and the last part of a path. */
-static const char *aside_split(const char *path, char *folder, size_t capacity)
-{
-    const char *slash = strrchr(path, '/');
-    (void)snprintf(folder, capacity, "%.*s", slash ? (int)(slash - path) + 1 : 0, path);
-    return slash ? slash + 1 : path;
-}
-
-/* 1 where `name` is that of a partial file for `base` */
-static int is_aside_of(const char *name, const char *base)
-{
-    size_t front = strnlen(base, BASE_MOST);
-    if (strncmp(name, base, front) != 0)
-        return 0;
-    const char *at = name + front;
-    for (int part = 0; part < 2; part++) {
-        if (*at++ != '.' || !isdigit((unsigned char)*at))
-            return 0;
-        while (isdigit((unsigned char)*at))
-            at++;
-    }
-    return strcmp(at, TAIL) == 0;
-}
-
-/* Builds the name of a partial file that no other writer has. */
-static int name_aside(const char *path, char *name)
-{
-    static atomic_uint number;
-    char folder[PATH_MAX];
-    const char *base = aside_split(path, folder, sizeof folder);
-    return snprintf(name, PATH_MAX, "%s%.*s.%ld.%u" TAIL, folder, BASE_MOST, base, (long)getpid(), atomic_fetch_add(&number, 1)) < PATH_MAX
-               ? 0
-               : ENAMETOOLONG;
-}
-
-/* Calls look(user, name) for each partial file of `path` until that returns 1. */
-static int each_aside(const char *path, int (*look)(void *user, const char *name), void *user)
-{
-    char folder[PATH_MAX], name[2 * PATH_MAX];
-    const char *base = aside_split(path, folder, sizeof folder);
-    DIR *d = opendir(*folder ? folder : ".");
-    int found = 0;
-    for (struct dirent *e; d && !found && (e = readdir(d));)
-        if (is_aside_of(e->d_name, base)) {
-            (void)snprintf(name, sizeof name, "%s%s", folder, e->d_name);
-            found = look(user, name);
-        }
-    if (d)
-        closedir(d);
-    return found;
-}
-
-struct text {
-    char *at;
-    size_t capacity;
-};
-
-static int take_name(void *user, const char *name)
-{
-    const struct text *t = user;
-    (void)snprintf(t->at, t->capacity, "%s", name);
-    return 1;
-}
-
-int tessi_base_aside_left(const char *path, char *name, size_t capacity)
-{
-    return each_aside(path, take_name, &(struct text){name, capacity});
-}
-
-/* Removes a partial file whose lock can be taken: its writer is dead. */
-static int remove_dead(void *user, const char *name)
-{
-    (void)user;
-    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0)
-        return 0;
-    if (tessi_base_inject(TESSI_AT_LOCK) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-        (void)unlink(name);
-    close(fd);
-    return 0;
-}
-
-void tessi_base_aside_sweep(const char *path)
-{
-    (void)each_aside(path, remove_dead, NULL);
-}
 
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
 
@@ -132,7 +38,7 @@ static int still_named(int fd, const char *path)
 static int open_aside(struct tess_context *ctx, struct tessi_aside *a)
 {
     for (int tries = 0; tries < TRIES; tries++) {
-        int error = name_aside(a->path, a->partial);
+        int error = tessi_base_aside_name_new(a->path, a->partial);
         a->fd = error || tessi_base_inject(TESSI_AT_OPEN) ? -1 : open(a->partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
         if (a->fd < 0 && !error && errno == EEXIST)
             continue;
@@ -144,7 +50,8 @@ static int open_aside(struct tess_context *ctx, struct tessi_aside *a)
         close(a->fd);
     }
     a->fd = -1;
-    return ctx->fail(ctx, TESS_E_CREATE, "%s: cannot be written: %d names beside it are taken; remove its files *" TAIL, a->path, TRIES);
+    return ctx->fail(ctx, TESS_E_CREATE, "%s: cannot be written: %d names beside it are taken; remove its files *" TESSI_ASIDE_TAIL,
+                     a->path, TRIES);
 }
 
 static int open_direct(struct tess_context *ctx, struct tessi_aside *a)
@@ -276,7 +183,7 @@ static void give_back(struct tessi_aside *a)
 static int sync_folder(const char *path)
 {
     char folder[PATH_MAX];
-    (void)aside_split(path, folder, sizeof folder);
+    (void)tessi_base_aside_split(path, folder, sizeof folder);
     int fd = open(*folder ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return 0;
@@ -377,7 +284,7 @@ static int link_aside(const char *target, const char *path, int *linked)
     char aside[PATH_MAX];
     int error = ENOENT;
     for (int tries = 0; error == ENOENT && tries < TRIES; tries++) {
-        error = name_aside(path, aside);
+        error = tessi_base_aside_name_new(path, aside);
         *linked = !error && link(target, aside) == 0;
         if (!*linked)
             return error ? error : errno;

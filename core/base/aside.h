@@ -1,9 +1,10 @@
 /* Files that appear whole or not at all: the one way in which anything here writes a file.
  *
- * A file is written under a name of its own beside the place it is for, PATH.PROCESS.NUMBER.partial, synced, renamed, and its folder is
- * synced. So a reader meets the old file or the new one; several writers of one place, in one process or many, do not meet, and the
- * last to finish is the one that stays. The writer holds a lock (flock) on its file: what a killed one left is told by that and removed by
- * the next writer of the same place. SPDX-License-Identifier: MIT */
+ * A file is written under a name of its own beside the place it is for, PATH.MACHINE.PROCESS.NUMBER.partial, synced, renamed, and its
+ * folder is synced. So a reader meets the old file or the new one; several writers of one place, in one process or many, do not meet, and
+ * the last to finish is the one that stays. The writer holds a lock (flock) on its file: what a killed one left is told by that, or by the
+ * process's number where there are no locks, and removed by the next writer of the same place or who sweeps the folder.
+ * SPDX-License-Identifier: MIT */
 #ifndef TESSI_ASIDE_H
 #define TESSI_ASIDE_H
 
@@ -29,8 +30,9 @@ const char *tessi_base_aside_name(const struct tessi_aside *a); /* name of the p
 void tessi_base_aside_when_full(struct tessi_aside *a, int (*again)(void *user, const char *path, int error), void *user);
 /* Preallocates blocks for `bytes` of the file, where the file system can; unused ones are released. Returns 0, or the error. */
 int tessi_base_aside_reserve(struct tessi_aside *a, int64_t bytes);
-/* Removes the partial files of PATH that killed writers left. */
+/* Removes the partial files of PATH that killed writers left; of all files in a folder. */
 void tessi_base_aside_sweep(const char *path);
+void tessi_base_aside_sweep_folder(const char *folder);
 /* 1 when there is a partial file of PATH; its name (cut to `capacity`). */
 int tessi_base_aside_left(const char *path, char *name, size_t capacity);
 

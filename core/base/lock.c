@@ -9,8 +9,10 @@
 #include "core/base/inject.h"
 #include "core/base/lock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,4 +152,29 @@ void tessi_base_lock_drop(const char *path, int lock)
     if (flock(lock, LOCK_EX | LOCK_NB) == 0 && is_current(lock, path))
         (void)unlink(path);
     close(lock);
+}
+
+/* Removes a lock's file that nobody holds. */
+static void lock_sweep(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd >= 0 && tessi_base_inject(TESSI_AT_LOCK) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && is_current(fd, path))
+        (void)unlink(path);
+    if (fd >= 0)
+        close(fd);
+}
+
+void tessi_base_lock_sweep_folder(const char *folder)
+{
+    static const char tail[] = ".lock";
+    char path[PATH_MAX];
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        size_t n = strlen(e->d_name);
+        if (n > sizeof tail && strcmp(e->d_name + n + 1 - sizeof tail, tail) == 0 &&
+            snprintf(path, sizeof path, "%s/%s", folder, e->d_name) < (int)sizeof path)
+            lock_sweep(path);
+    }
+    if (d)
+        closedir(d);
 }

@@ -22,5 +22,7 @@ void tessi_base_lock_sign(int lock, const char *text);
 const char *tessi_base_lock_read(int lock, char *text, size_t capacity);
 /* Releases the lock; the last holder removes the file. */
 void tessi_base_lock_drop(const char *path, int lock);
+/* Removes each file *.lock of a folder that no process holds: what killed ones left. */
+void tessi_base_lock_sweep_folder(const char *folder);
 
 #endif

@@ -337,6 +337,14 @@ static int run_stage(struct tess_context *ctx, struct tessi_pipeline *p, struct 
 
 /* ---- the run ------------------------------------------------------------------------------------------------------- */
 
+/* Removes what killed runs left, whatever they computed. Their checkpoints stay. */
+static void sweep(const struct tessi_pipeline *p)
+{
+    tessi_base_lock_sweep_folder(p->cache);
+    tessi_base_aside_sweep_folder(p->cache);
+    tessi_base_aside_sweep_folder(p->folder);
+}
+
 /* Opens the log, first, so that it has the messages of entering the folder, then enters. Two runs may write to it: each line has its run's
  * name. */
 static int execute_start(struct tess_context *ctx, struct tessi_pipeline *p)
@@ -344,6 +352,7 @@ static int execute_start(struct tess_context *ctx, struct tessi_pipeline *p)
     char *path = NULL;
     TESS_TRY(tessi_base_make_folder(ctx, p->cache));
     TESS_TRY(tessi_base_make_folder(ctx, p->folder));
+    sweep(p);
     tessi_host_file_digests_save(p->runtime->files);
     TESS_TRY(tessi_base_format(ctx, &path, "%s/log.jsonl", p->folder));
     int status = tessi_base_log_to(ctx, p->runtime->log, path);

@@ -3,6 +3,7 @@
 #include "tests/support/store_fixture.h"
 #include "core/base/aside.h"
 #include "core/base/inject.h"
+#include "core/base/lock.h"
 #include "tests/support/suite.h"
 
 #include <check.h>
@@ -159,7 +160,49 @@ START_TEST(each_point_may_fail)
 }
 END_TEST
 
-/* A file system without locks: names alone keep writers apart, and what a kill left is not judged. */
+/* Whatever a folder's dead writers left goes, and nothing else: a live writer's file, another machine's without locks, a held lock. */
+START_TEST(a_folder_is_swept)
+{
+    struct tessi_aside *a;
+    int lock, held;
+    char holder[256];
+    ck_assert(killed_at("kill@write:1") && store_unfinished("k"));
+    store_ok(tessi_base_aside_open(C, store_path("x"), 0, &a));
+    store_ok(write_text("dead.lock", ""));
+    store_ok(write_text("not.locked", ""));
+    store_ok(write_text("y.0123456789abcdef.1.2.partial", "no name of ours"));
+    store_ok(write_text("y.abc.partial", "neither"));
+    store_ok(tessi_base_lock_try(C, store_path("live.lock"), &lock, &held, holder, sizeof holder));
+    tessi_base_aside_sweep_folder(store_path(""));
+    tessi_base_lock_sweep_folder(store_path(""));
+    ck_assert(!store_unfinished("k") && store_unfinished("x"));
+    ck_assert(!store_exists("dead.lock") && store_exists("live.lock") && store_exists("not.locked"));
+    ck_assert(store_exists("y.0123456789abcdef.1.2.partial") && store_exists("y.abc.partial"));
+    tessi_base_lock_drop(store_path("live.lock"), lock);
+    tessi_base_aside_close(a);
+    tessi_base_aside_sweep_folder(store_path("no/such/folder"));
+    tessi_base_lock_sweep_folder(store_path("no/such/folder"));
+}
+END_TEST
+
+/* Where there are no locks, a file is dead whose process was of this machine and is no more. */
+START_TEST(swept_without_locks)
+{
+    struct tessi_aside *a;
+    ck_assert(killed_at("kill@write:1") && store_unfinished("k"));
+    store_ok(write_text("k.00000000.1.2.partial", "of another machine"));
+    plan("fail@lock:1+");
+    store_ok(tessi_base_aside_open(C, store_path("x"), 0, &a));
+    tessi_base_aside_sweep(store_path("k"));
+    tessi_base_aside_sweep_folder(store_path(""));
+    ck_assert(store_exists("k.00000000.1.2.partial"));
+    ck_assert_int_eq(remove(store_path("k.00000000.1.2.partial")), 0);
+    ck_assert(!store_unfinished("k") && store_unfinished("x"));
+    tessi_base_aside_close(a);
+}
+END_TEST
+
+/* A file system without locks: names alone keep writers apart. */
 START_TEST(without_locks)
 {
     struct tessi_aside *a;
@@ -318,9 +361,19 @@ int main(void)
     Suite *s = suite_create("aside");
     TCase *t = tcase_create("aside");
     tcase_add_checked_fixture(t, setup, teardown);
-    const TTest *const tests[] = {two_in_one_process,   two_processes_one_picture, killed_at_any_point,       each_point_may_fail,
-                                         without_locks,        waits_on_a_full_disk,      links_devices_and_folders, standard_output,
-                                         long_names,           linked_files,              copied_files};
+    const TTest *const tests[] = {two_in_one_process,
+                                  two_processes_one_picture,
+                                  killed_at_any_point,
+                                  each_point_may_fail,
+                                  a_folder_is_swept,
+                                  swept_without_locks,
+                                  without_locks,
+                                  waits_on_a_full_disk,
+                                  links_devices_and_folders,
+                                  standard_output,
+                                  long_names,
+                                  linked_files,
+                                  copied_files};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(t, tests[i]);
     suite_add_tcase(s, t);

@@ -43,6 +43,17 @@ START_TEST(twins_killed_again_and_again)
 }
 END_TEST
 
+/* Also of stages that are never computed again: the next run with that cache removes what a kill left of them. */
+START_TEST(leftovers_are_swept)
+{
+    const struct command_limits killed = {.inject = "kill@step:3"};
+    const struct command_result *r = command_within(&killed, "run small.yaml -q --workdir wild --until tokenizer");
+    ck_assert_int_eq(r->code, -SIGKILL);
+    (void)command_ends(0, "", "run small.yaml -q --workdir wild --until images tokenizer.steps=13");
+    command_same_and_whole((const char *const[]){NULL}, "calm", "wild", "");
+}
+END_TEST
+
 /* Signals that come while a backend's generated code runs: it may use the stack's register for other things, and a handler on that stack
  * once wrote over the heap. They come at any moment; how many there are decides nothing. The child ignores them until it listens. */
 START_TEST(signals_again_and_again)
@@ -72,6 +83,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, small_folder_leave);
     tcase_add_test(t, killed_again_and_again);
     tcase_add_test(t, twins_killed_again_and_again);
+    tcase_add_test(t, leftovers_are_swept);
     tcase_add_test(t, signals_again_and_again);
     suite_add_tcase(s, t);
     return suite_run(s);

@@ -1,0 +1,14 @@
+/* Names of partial files, BASE.MACHINE.PROCESS.NUMBER.partial beside the file BASE. SPDX-License-Identifier: MIT */
+#ifndef TESSI_ASIDE_NAMES_H
+#define TESSI_ASIDE_NAMES_H
+
+#include <stddef.h>
+
+#define TESSI_ASIDE_TAIL ".partial"
+
+/* Splits a path into "FOLDER/" (or "") and its last part, which is returned. */
+const char *tessi_base_aside_split(const char *path, char *folder, size_t capacity);
+/* Builds, in PATH_MAX bytes, the name of a partial file of `path` that no other writer has: 0, or the system's error number. */
+int tessi_base_aside_name_new(const char *path, char *name);
+
+#endif
