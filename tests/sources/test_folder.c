@@ -597,6 +597,27 @@ START_TEST(same_data_wherever_it_is)
 }
 END_TEST
 
+/* Images left out are told in the archive of codes too, under the names that the images have: bytes that are no UTF-8 are escaped. */
+START_TEST(archives_tell_what_was_skipped)
+{
+    static const char wanted[] = "caf\\xe9.png: is empty line\nfeed.png: is empty ";
+    struct seen s;
+    put("colour.png", "d/a.png", 0);
+    put("grey.png", "d/b.png", 0);
+    shell(": > \"$(printf 'd/caf\\351.png')\"; : > \"$(printf 'd/line\\nfeed.png')\"");
+    works(attempt(
+        2, 1,
+        "source: {use: folder, path: d}, size: 8, crop: 8, channels: 3, skip_bad: true}\n"
+        "  tokenizer: {use: train-autoencoder, in: {images: images}, steps: 1, batch: 2, decoder: conv,\n"
+        "              encoder: {use: conv, channels: 32, channel_mult: [1, 1]}, quantizer: {use: ema, codebook_size: 4, code_dim: 2}}\n"
+        "  codes: {use: encode, in: {images: images, model: tokenizer}",
+        &s));
+    ck_assert_str_eq(texts_read("runs/p/images.h5", "skipped"), wanted);
+    ck_assert_str_eq(texts_read("runs/p/codes.h5", "skipped"), wanted);
+    ck_assert_str_eq(texts_read("runs/p/codes.h5", "names"), "a.png b.png ");
+}
+END_TEST
+
 /* Flips a byte of each digest in the table of file digests. */
 static void spoil_table(void)
 {
@@ -673,6 +694,7 @@ int main(void)
     tcase_add_test(t, no_images);
     tcase_add_test(t, many_threads);
     tcase_add_test(t, same_data_wherever_it_is);
+    tcase_add_test(t, archives_tell_what_was_skipped);
     tcase_add_test(t, contents_are_remembered);
     suite_add_tcase(s, t);
     return suite_run(s);
