@@ -13,7 +13,7 @@
 #define MIB 1048576.0
 
 /* Waits for free disk space; called by the writer: 1 to try again, 0 to give up. */
-static int wait_for_capacity(void *user, const char *path, int error)
+static int disk_space_wait(void *user, const char *path, int error)
 {
     struct tess_stage_run *r = user;
     if (!r->waited++)
@@ -26,7 +26,7 @@ static int wait_for_capacity(void *user, const char *path, int error)
     return !r->gave_up;
 }
 
-static int no_capacity(struct tess_context *ctx, const struct tessi_stage *s, const char *folder, double wanted, double found)
+static int disk_space_refuse(struct tess_context *ctx, const struct tessi_stage *s, const char *folder, double wanted, double found)
 {
     return ctx->fail(
         ctx, TESS_E_IO,
@@ -35,11 +35,11 @@ static int no_capacity(struct tess_context *ctx, const struct tessi_stage *s, co
         folder, found / MIB, wanted / MIB, (double)s->output_bytes / MIB, (wanted - (double)s->output_bytes) / MIB);
 }
 
-int tessi_flow_capacity_have(struct tess_context *ctx, const struct tessi_pipeline *p, struct tess_stage_run *r)
+int tessi_flow_disk_reserve(struct tess_context *ctx, const struct tessi_pipeline *p, struct tess_stage_run *r)
 {
     struct statvfs disk;
     const struct tessi_stage *s = r->stage;
-    tessi_store_artefact_when_full(r->output, wait_for_capacity, r);
+    tessi_store_artefact_when_full(r->output, disk_space_wait, r);
     if (s->output_bytes <= 0 && s->checkpoint_bytes <= 0)
         return TESS_OK;
     /* A checkpoint is written beside the one before. */
@@ -48,6 +48,6 @@ int tessi_flow_capacity_have(struct tess_context *ctx, const struct tessi_pipeli
         return TESS_OK; /* a file system that does not say */
     double found = (double)disk.f_bavail * (double)disk.f_frsize;
     if (found < wanted || tessi_store_artefact_reserve(r->output, s->output_bytes) != 0)
-        return no_capacity(ctx, s, p->cache, wanted, found);
+        return disk_space_refuse(ctx, s, p->cache, wanted, found);
     return TESS_OK;
 }

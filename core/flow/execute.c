@@ -164,7 +164,7 @@ static int execute(struct tess_context *ctx, struct tessi_pipeline *p, struct te
     if (status == TESS_OK)
         status = tessi_store_artefact_create(ctx, s->cached, s->ops->output, &r.output);
     if (status == TESS_OK)
-        status = tessi_flow_capacity_have(ctx, p, &r);
+        status = tessi_flow_disk_reserve(ctx, p, &r);
     if (status == TESS_OK)
         status = execute_work(ctx, p, s, &r);
     tessi_base_progress_end(r.log);

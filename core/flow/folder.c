@@ -400,7 +400,7 @@ void tessi_flow_folder_leave(struct tessi_pipeline *p)
 /* ---- publishing ---------------------------------------------------------------------------------------------------- */
 
 /* Removes an older result of the same name, with its pictures, before another takes its place: it may have more pictures. */
-static int record_logit_graph(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s)
+static int folder_drop_former(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s)
 {
     struct tess_artefact *a;
     int status = TESS_OK;
@@ -416,7 +416,7 @@ int tessi_flow_folder_publish(struct tess_context *ctx, const struct tessi_pipel
 {
     int changed = 0;
     if (tessi_base_is_file(s->cached)) {
-        TESS_TRY(record_logit_graph(ctx, p, s));
+        TESS_TRY(folder_drop_former(ctx, p, s));
         TESS_TRY(tessi_base_link_file(ctx, s->cached, s->path, &changed));
     } else {
         TESS_TRY(tessi_base_link_file(ctx, s->path, s->cached, NULL));

@@ -64,8 +64,8 @@ static int judge_task(void *user)
     struct judge j = *(struct judge *)((void **)user)[0];
     tessi_base_context_init(&j.context, &j.runtime->host);
     j.ctx = &j.context.context;
-    j.told->status = TESS_E_INTERNAL;
-    j.told->status = test->run(&j);
+    j.verdict->status = TESS_E_INTERNAL;
+    j.verdict->status = test->run(&j);
     return 0;
 }
 
@@ -73,12 +73,12 @@ static int judge_ended(const struct judge *j, const struct tessi_child *child)
 {
     char words[200];
     if (child->how == TESSI_CHILD_RETURNED)
-        return j->told->status;
-    *j->told->text = '\0';
-    tessi_base_add(j->told->text, sizeof j->told->text, "wanted it to come back, found that the test's process %s",
+        return j->verdict->status;
+    *j->verdict->text = '\0';
+    tessi_base_add(j->verdict->text, sizeof j->verdict->text, "wanted it to come back, found that the test's process %s",
                    tessi_base_child_words(child, words, sizeof words));
     if (child->err.bytes)
-        tessi_base_add(j->told->text, sizeof j->told->text, "; it wrote: %.400s", child->err.text);
+        tessi_base_add(j->verdict->text, sizeof j->verdict->text, "; it wrote: %.400s", child->err.text);
     return TESS_E_FAILED;
 }
 
@@ -104,22 +104,22 @@ struct run {
 /* Outcome of a test, given the expectations: one that is expected to fail and passes is a failure, as its line is out of date. */
 static enum tessi_judge_outcome judge_outcome(struct run *r, const char *component, const char *test, int status)
 {
-    struct judge_told *told = r->judge.told;
+    struct judge_verdict *verdict = r->judge.verdict;
     const char *reason = judge_expectations_find(r->expected, component, test);
     if (status == JUDGE_SKIP)
         return TESSI_JUDGE_SKIPPED;
     if (status == TESS_OK && !reason)
         return TESSI_JUDGE_PASSED;
     if (status == TESS_OK) {
-        snprintf(told->text, sizeof told->text, "wanted a failure, as %s says, found none; take its line out",
+        snprintf(verdict->text, sizeof verdict->text, "wanted a failure, as %s says, found none; take its line out",
                  judge_expectations_path(r->expected));
         return TESSI_JUDGE_FAILED;
     }
-    if (*told->text == '\0')
-        snprintf(told->text, sizeof told->text, "the test ended with status %d without a word; that is a defect of tessera", status);
+    if (*verdict->text == '\0')
+        snprintf(verdict->text, sizeof verdict->text, "the test ended with status %d without a word; that is a defect of tessera", status);
     if (!reason)
         return TESSI_JUDGE_FAILED;
-    tessi_base_add(told->text, sizeof told->text, " (expected: %.300s)", reason);
+    tessi_base_add(verdict->text, sizeof verdict->text, " (expected: %.300s)", reason);
     return TESSI_JUDGE_EXPECTED;
 }
 
@@ -127,21 +127,21 @@ static int judge_one(struct tess_context *ctx, struct run *r, const char *compon
 {
     struct judge *j = &r->judge;
     struct tessi_child child;
-    char line[sizeof j->told->text];
+    char line[sizeof j->verdict->text];
     void *task[2] = {j, (void *)(uintptr_t)test};
     double limit = j->options->seconds > 0 ? j->options->seconds : 60.0 * j->level, began = tessi_base_seconds();
-    memset(j->told, 0, sizeof *j->told);
+    memset(j->verdict, 0, sizeof *j->verdict);
     j->seed = judge_seed(j->options->seed, component, test->name);
     int status;
     if (j->options->in_process) {
         (void)judge_task(task);
-        status = j->told->status;
+        status = j->verdict->status;
     } else {
         TESS_TRY(tessi_base_child_run(ctx, judge_task, task, limit, &child));
         status = judge_ended(j, &child);
     }
     enum tessi_judge_outcome outcome = judge_outcome(r, component, test->name, status);
-    (void)tess_shown_text(j->told->text, line, sizeof line);
+    (void)tess_shown_text(j->verdict->text, line, sizeof line);
     int failed = outcome == TESSI_JUDGE_FAILED || outcome == TESSI_JUDGE_EXPECTED;
     r->report->count[outcome]++;
     r->each(r->user, &(struct tessi_judge_result){.component = component,
@@ -149,7 +149,7 @@ static int judge_one(struct tess_context *ctx, struct run *r, const char *compon
                                                   .asserts = test->asserts,
                                                   .outcome = outcome,
                                                   .text = outcome == TESSI_JUDGE_PASSED ? "" : line,
-                                                  .config = failed ? j->told->config : "",
+                                                  .config = failed ? j->verdict->config : "",
                                                   .seconds = tessi_base_seconds() - began});
     return TESS_OK;
 }
@@ -301,12 +301,12 @@ int tessi_judge_run(struct tess_context *ctx, struct tessi_runtime *runtime, con
     if (runtime->threads != 1 && !runtime->workers)
         runtime->threads = 1; /* a process with threads cannot be forked; tests start those they need */
     TESS_TRY(tessi_host_runtime_compute(ctx, runtime));
-    void *memory = mmap(NULL, sizeof *r.judge.told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, sizeof *r.judge.verdict, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return ctx->fail(ctx, TESS_E_MEMORY, "no memory for the verdicts of tests");
-    r.judge.told = memory;
+    r.judge.verdict = memory;
     int status = judge_all(ctx, &r);
-    munmap(memory, sizeof *r.judge.told);
+    munmap(memory, sizeof *r.judge.verdict);
     judge_expectations_free(r.expected);
     return status;
 }

@@ -8,8 +8,8 @@
 
 static void judge_tell(struct judge *j, const char *format, va_list list)
 {
-    if (*j->told->text == '\0')
-        (void)vsnprintf(j->told->text, sizeof j->told->text, format, list);
+    if (*j->verdict->text == '\0')
+        (void)vsnprintf(j->verdict->text, sizeof j->verdict->text, format, list);
 }
 
 int judge_fail(struct judge *j, const char *format, ...)

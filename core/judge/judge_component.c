@@ -253,7 +253,7 @@ static int component_config(struct judge *j)
     struct tess_instance *a, *b;
     JUDGE_TRY(judge_variant(j, 0, JUDGE_NEAR));
     JUDGE_TRY(component_open(j, &a));
-    snprintf(j->told->config, sizeof j->told->config, "%s", tessi_plug_instance_resolved(a));
+    snprintf(j->verdict->config, sizeof j->verdict->config, "%s", tessi_plug_instance_resolved(a));
     int status = judge_ok(j, j->ctx, "opening it with what it says of itself", judge_open(j, j->ctx, 1, &b));
     if (status == TESS_OK && strcmp(tessi_plug_instance_resolved(a), tessi_plug_instance_resolved(b)) != 0)
         status = judge_fail(j, "wanted the same parameters again, found %.600s", tessi_plug_instance_resolved(b));

@@ -18,7 +18,7 @@ static double gradients_size(const struct judge_piece *p, int64_t i)
 }
 
 /* A direction: the size of each weight, the gradient along it, and how large that is for any direction of these sizes. */
-struct gradients_way {
+struct gradients_line {
     double *size, slope, usual;
     int64_t number;
 };
@@ -32,7 +32,7 @@ static double gradients_square(const struct tess_tensor *gradient)
 }
 
 /* Moves all trained weights, drawn inputs among them, by h along the direction; sizes and slopes are computed where h is 0. */
-static int gradients_move(struct judge_piece *p, struct gradients_way *way, double h)
+static int gradients_move(struct judge_piece *p, struct gradients_line *line, double h)
 {
     double square = 0.0, slope = 0.0;
     for (int64_t i = 0; i < tess_weights_count(p->weights); i++) {
@@ -42,16 +42,16 @@ static int gradients_move(struct judge_piece *p, struct gradients_way *way, doub
             continue;
         TESS_TRY(tess_weights_view(p->ctx, p->weights, i, TESS_ROLE_VALUE, &value));
         TESS_TRY(tess_graph_gradient(p->ctx, p->graph, name, &gradient));
-        const struct tess_stream s = {.seed = p->j->seed, .purpose = tess_purpose(name), .step = (uint32_t)(100 + way->number)};
+        const struct tess_stream s = {.seed = p->j->seed, .purpose = tess_purpose(name), .step = (uint32_t)(100 + line->number)};
         if (h == 0.0) {
-            way->size[i] = gradients_size(p, i);
-            square += way->size[i] * way->size[i] * gradients_square(&gradient);
+            line->size[i] = gradients_size(p, i);
+            square += line->size[i] * line->size[i] * gradients_square(&gradient);
         }
-        slope += way->size[i] * judge_add_normal(&s, h * way->size[i], &value, gradient.data);
+        slope += line->size[i] * judge_add_normal(&s, h * line->size[i], &value, gradient.data);
     }
     if (h == 0.0) {
-        way->slope = slope;
-        way->usual = sqrt(square);
+        line->slope = slope;
+        line->usual = sqrt(square);
     }
     tess_weights_touch(p->weights);
     return TESS_OK;
@@ -82,26 +82,26 @@ static int gradients_objective(struct judge_piece *p, double *value)
 
 /* Checks the gradient along one direction against (f(x + h d) - f(x - h d)) / 2h. Where steps of several sizes disagree with it, it is
  * wrong; a kink is within the reach of some, and rounding in the small ones. */
-static int gradients_direction(struct judge_piece *p, struct gradients_way *way)
+static int gradients_direction(struct judge_piece *p, struct gradients_line *line)
 {
     const double steps[5] = {1e-3, 3e-3, 1e-2, 3e-4, 1e-4};
     double plus, minus, last = 0.0, f;
     JUDGE_TRY(gradients_objective(p, &f));
-    JUDGE_TRY(gradients_move(p, way, 0.0));
+    JUDGE_TRY(gradients_move(p, line, 0.0));
     for (int k = 0; k < 5; k++) {
         double h = steps[k];
-        JUDGE_TRY(gradients_move(p, way, h));
+        JUDGE_TRY(gradients_move(p, line, h));
         JUDGE_TRY(gradients_objective(p, &plus));
-        JUDGE_TRY(gradients_move(p, way, -2.0 * h));
+        JUDGE_TRY(gradients_move(p, line, -2.0 * h));
         JUDGE_TRY(gradients_objective(p, &minus));
-        JUDGE_TRY(gradients_move(p, way, h));
+        JUDGE_TRY(gradients_move(p, line, h));
         last = (plus - minus) / (2.0 * h);
         double rounding = 2e-7 * (fabs(plus) + fabs(minus) + 0.1) / h;
-        if (fabs(last - way->slope) <= 0.03 * fmax(fmax(fabs(last), fabs(way->slope)), way->usual) + rounding)
+        if (fabs(last - line->slope) <= 0.03 * fmax(fmax(fabs(last), fabs(line->slope)), line->usual) + rounding)
             return TESS_OK;
     }
     return judge_fail(p->j, "%s: wanted the gradient along a drawn direction to be the slope %.6g, found %.6g", p->work->name, last,
-                      way->slope);
+                      line->slope);
 }
 
 static int gradients_piece(struct judge *j, struct tess_instance *i, const struct judge_workload *w)
@@ -112,9 +112,9 @@ static int gradients_piece(struct judge *j, struct tess_instance *i, const struc
     if (status == TESS_OK)
         status = judge_ok(j, j->ctx, "the test",
                           tess_alloc(j->ctx, (size_t)(tess_weights_count(p.weights) + 1) * sizeof(double), "sizes", &size));
-    struct gradients_way way = {.size = size};
-    for (; status == TESS_OK && way.number < 2 + (int64_t)j->level; way.number++)
-        status = gradients_direction(&p, &way);
+    struct gradients_line line = {.size = size};
+    for (; status == TESS_OK && line.number < 2 + (int64_t)j->level; line.number++)
+        status = gradients_direction(&p, &line);
     tess_free(size);
     if (p.graph)
         judge_piece_close(&p);

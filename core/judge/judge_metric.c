@@ -118,7 +118,7 @@ static int metric_accumulate(struct metric_case *c, void *state, int32_t set, in
 /* ---- states -------------------------------------------------------------------------------------------------------- */
 
 /* Order in which the blocks of a set are merged. */
-enum metric_way {
+enum metric_order {
     METRIC_TREE,  /* a tree, ((0 1) 2), as the host merges */
     METRIC_LEFT,  /* from the left: one state, merged with each next */
     METRIC_RIGHT, /* from the right: (0 (1 2)) */
@@ -160,38 +160,38 @@ static int metric_merge(struct metric_case *c, void **state, int into, int next)
 }
 
 /* Accumulates all rows of a set in state[0]; the other states are closed. */
-static int metric_set(struct metric_case *c, int32_t set, enum metric_way way, void *state[METRIC_BLOCKS])
+static int metric_set(struct metric_case *c, int32_t set, enum metric_order order, void *state[METRIC_BLOCKS])
 {
     int64_t rows = c->shape.rows[set];
     int blocks = 0, status = TESS_OK;
     for (int64_t first = 0; first < rows && status == TESS_OK; first += TESS_METRIC_BLOCK, blocks++) {
         int64_t count = rows - first < TESS_METRIC_BLOCK ? rows - first : TESS_METRIC_BLOCK;
-        int at = way == METRIC_ONE ? 0 : blocks;
+        int at = order == METRIC_ONE ? 0 : blocks;
         if (!state[at])
             status = c->ops->open(c->self, c->ctx, &c->shape, &state[at]);
         if (status == TESS_OK)
             status = metric_accumulate(c, state[at], set, first, count);
-        if (status == TESS_OK && way == METRIC_PACKED)
+        if (status == TESS_OK && order == METRIC_PACKED)
             status = metric_through_bytes(c, &state[at]);
     }
-    if (way == METRIC_ONE)
+    if (order == METRIC_ONE)
         return status;
-    for (int k = 1; k < blocks && way != METRIC_RIGHT && status == TESS_OK; k++)
+    for (int k = 1; k < blocks && order != METRIC_RIGHT && status == TESS_OK; k++)
         status = metric_merge(c, state, 0, k);
-    for (int k = blocks - 1; k > 0 && way == METRIC_RIGHT && status == TESS_OK; k--)
+    for (int k = blocks - 1; k > 0 && order == METRIC_RIGHT && status == TESS_OK; k--)
         status = metric_merge(c, state, k - 1, k);
     return status;
 }
 
 /* Measures: from the rows to the values. */
-static int metric_measure(struct metric_case *c, enum metric_way way)
+static int metric_measure(struct metric_case *c, enum metric_order order)
 {
     void *state[2][METRIC_BLOCKS] = {{NULL}};
     int sets = c->ops->wants == TESS_METRIC_FEATURES ? 2 : 1, status = TESS_OK;
     const struct tess_metric_sink sink = {.size = sizeof sink, .to = c, .value = metric_value, .parallel = metric_parallel};
     c->values = 0;
     for (int set = 0; set < sets && status == TESS_OK; set++)
-        status = metric_set(c, set, way, state[set]);
+        status = metric_set(c, set, order, state[set]);
     if (status == TESS_OK && sets == 2)
         status = c->ops->merge(c->self, c->ctx, state[0][0], state[1][0]);
     if (status == TESS_OK)
@@ -202,10 +202,10 @@ static int metric_measure(struct metric_case *c, enum metric_way way)
 }
 
 /* Measures, with failures as failures of the test. */
-static int metric_values(struct metric_case *c, enum metric_way way)
+static int metric_values(struct metric_case *c, enum metric_order order)
 {
-    int status = metric_measure(c, way);
-    if (*c->j->told->text)
+    int status = metric_measure(c, order);
+    if (*c->j->verdict->text)
         return TESS_E_FAILED;
     JUDGE_TRY(judge_ok(c->j, c->ctx, "measuring", status));
     return c->values ? TESS_OK : judge_fail(c->j, "finish: wanted a value, found none");
@@ -214,7 +214,8 @@ static int metric_values(struct metric_case *c, enum metric_way way)
 /* ---- tests --------------------------------------------------------------------------------------------------------- */
 
 /* Measures in two orders of merging; the values must agree within a share of their size. */
-static int metric_two_ways(struct judge *j, struct tess_instance *i, enum metric_way a, enum metric_way b, double share, const char *what)
+static int metric_two_orders(struct judge *j, struct tess_instance *i, enum metric_order a, enum metric_order b, double share,
+                             const char *what)
 {
     struct metric_case first, second = {.image = NULL};
     int status = metric_open(j, i, 2 * TESS_METRIC_BLOCK + 88, &first);
@@ -239,22 +240,22 @@ static int metric_two_ways(struct judge *j, struct tess_instance *i, enum metric
 
 static int metric_repeats_body(struct judge *j, struct tess_instance *i)
 {
-    return metric_two_ways(j, i, METRIC_TREE, METRIC_TREE, 0.0, "measured twice");
+    return metric_two_orders(j, i, METRIC_TREE, METRIC_TREE, 0.0, "measured twice");
 }
 
 static int metric_merges_body(struct judge *j, struct tess_instance *i)
 {
-    return metric_two_ways(j, i, METRIC_LEFT, METRIC_RIGHT, 1e-6, "blocks merged from the first on and from the last back");
+    return metric_two_orders(j, i, METRIC_LEFT, METRIC_RIGHT, 1e-6, "blocks merged from the first on and from the last back");
 }
 
 static int metric_blocks_body(struct judge *j, struct tess_instance *i)
 {
-    return metric_two_ways(j, i, METRIC_ONE, METRIC_TREE, 1e-6, "one state of all blocks, and one a block");
+    return metric_two_orders(j, i, METRIC_ONE, METRIC_TREE, 1e-6, "one state of all blocks, and one a block");
 }
 
 static int metric_packs_body(struct judge *j, struct tess_instance *i)
 {
-    return metric_two_ways(j, i, METRIC_TREE, METRIC_PACKED, 0.0, "states as they are, and packed and unpacked");
+    return metric_two_orders(j, i, METRIC_TREE, METRIC_PACKED, 0.0, "states as they are, and packed and unpacked");
 }
 
 static int metric_repeats(struct judge *j)
@@ -291,7 +292,7 @@ static int metric_few_body(struct judge *j, struct tess_instance *i)
         tess_forget(j->ctx);
         if (status != JUDGE_UNFIT)
             JUDGE_TRY(status);
-        *j->told->text = '\0';
+        *j->verdict->text = '\0';
     }
     return took ? TESS_OK : judge_unfit(j, "it takes no fewer than 20 rows");
 }

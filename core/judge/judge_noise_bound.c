@@ -24,7 +24,7 @@ static int bound_record(struct judge_piece *p)
     struct tess_noise_loss out = {.size = sizeof out};
     int status = judge_noise_open(p->j, p->instance, BOUND_TOKENS, BOUND_CODES, &n);
     if (status != TESS_OK)
-        return p->ctx->fail(p->ctx, TESS_E_VALUE, "%s", p->j->told->text);
+        return p->ctx->fail(p->ctx, TESS_E_VALUE, "%s", p->j->verdict->text);
     n.ctx = p->ctx;
     const int64_t dim[3] = {p->rows, BOUND_TOKENS, BOUND_CODES};
     struct tess_node *logits = judge_input(p, "logits", TESS_F32, 3, dim, JUDGE_FILL_NORMAL, 0);
@@ -32,7 +32,7 @@ static int bound_record(struct judge_piece *p)
     struct tess_node *xt = judge_input(p, "xt", TESS_I32, 2, dim, JUDGE_FILL_CODES, BOUND_CODES);
     struct tess_node *t = judge_input(p, "t", TESS_F32, 1, dim, JUDGE_FILL_TIMES, n.steps);
     if (p->inputs == 4 && p->in[3].value.data && bound_noise(p, &n) != TESS_OK)
-        return p->ctx->fail(p->ctx, TESS_E_FAILED, "%s", p->j->told->text);
+        return p->ctx->fail(p->ctx, TESS_E_FAILED, "%s", p->j->verdict->text);
     TESS_TRY(n.ops->record_loss(n.self, p->ctx, p->graph, logits, x0, xt, t, &out));
     judge_gives(p, "loss", out.loss, TESS_F32, 0, dim);
     judge_gives(p, "bound", out.bound, TESS_F32, 1, dim);

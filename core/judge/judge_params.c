@@ -165,7 +165,7 @@ static int params_required(struct writer *w, const struct tess_param *p)
 static int params_variant(struct judge *j, int64_t v, int how, const char *name, const char *value)
 {
     const struct tess_param *p;
-    struct writer w = {.j = j, .v = v, .how = how, .text = j->told->config, .capacity = sizeof j->told->config};
+    struct writer w = {.j = j, .v = v, .how = how, .text = j->verdict->config, .capacity = sizeof j->verdict->config};
     snprintf(w.text, w.capacity, "{use: %s", j->component->name);
     for (int64_t i = 0; (p = tessi_plug_param_at(j->component, i)); i++) {
         const char *set = params_set(j, p->name);
@@ -207,7 +207,7 @@ static int params_open(struct judge *j, struct tess_context *ctx, const char *ki
 
 int judge_open(struct judge *j, struct tess_context *ctx, int open, struct tess_instance **out)
 {
-    return params_open(j, ctx, j->component->kind, j->told->config, open, out);
+    return params_open(j, ctx, j->component->kind, j->verdict->config, open, out);
 }
 
 const char *judge_other(struct judge *j, const char *kind, const char *not_this)
@@ -229,7 +229,7 @@ const char *judge_other(struct judge *j, const char *kind, const char *not_this)
 int judge_over(struct judge *j, int64_t variants, int (*body)(struct judge *j, struct tess_instance *i))
 {
     int64_t ran = 0;
-    char why[sizeof j->told->text] = "";
+    char why[sizeof j->verdict->text] = "";
     for (int64_t v = 0; v < variants || (!ran && v < variants + PARAMS_MORE); v++) {
         struct tess_instance *i;
         JUDGE_TRY(judge_variant(j, v, v < variants ? JUDGE_NEAR : JUDGE_SMALL));
@@ -243,9 +243,9 @@ int judge_over(struct judge *j, int64_t variants, int (*body)(struct judge *j, s
         tess_instance_close(i);
         tess_forget(j->ctx);
         if (status == JUDGE_UNFIT) {
-            if (*why == '\0' && *j->told->text)
-                memcpy(why, j->told->text, sizeof why);
-            *j->told->text = '\0';
+            if (*why == '\0' && *j->verdict->text)
+                memcpy(why, j->verdict->text, sizeof why);
+            *j->verdict->text = '\0';
             continue;
         }
         if (status != TESS_OK)

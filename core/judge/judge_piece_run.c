@@ -10,7 +10,7 @@ enum { PIECE_TENSORS = 64 };
 /* Passes on a failure, telling its message if no test has told it yet. */
 static int piece_told(const struct judge_piece *p, int status)
 {
-    return status < 0 && *p->j->told->text == '\0' ? judge_ok(p->j, p->ctx, p->work->name, status) : status;
+    return status < 0 && *p->j->verdict->text == '\0' ? judge_ok(p->j, p->ctx, p->work->name, status) : status;
 }
 
 int judge_piece_begin(struct judge_piece *p)
@@ -84,7 +84,7 @@ int judge_each_workload(struct judge *j, struct tess_instance *i,
             return status;
         fits |= status == TESS_OK;
         if (status == TESS_OK)
-            *j->told->text = '\0';
+            *j->verdict->text = '\0';
     }
     return fits ? TESS_OK : JUDGE_UNFIT;
 }

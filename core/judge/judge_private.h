@@ -8,7 +8,7 @@
 #include <tessera/tessera.h>
 
 /* The verdict that the process of a test leaves for the one that started it. */
-struct judge_told {
+struct judge_verdict {
     int32_t status;
     char config[4096]; /* parameters of the present variant, as text */
     char text[1600];
@@ -25,7 +25,7 @@ struct judge {
     const struct tessi_judge_options *options;
     int level;
     uint64_t seed; /* seed of this test for this component */
-    struct judge_told *told;
+    struct judge_verdict *verdict;
 };
 
 /* Statuses of a test beside TESS_OK and failures. */

@@ -181,14 +181,14 @@ static int repeated_failing(struct judge *j, struct tess_instance *i, const stru
 {
     int64_t before = tessi_base_memory_in_use();
     tess_forget(j->ctx);
-    *j->told->text = '\0';
+    *j->verdict->text = '\0';
     tessi_base_memory_fail_at(n);
     int status = repeated_cycle(j, i, w);
     *past = tessi_base_memory_fail_left() > 0;
     tessi_base_memory_fail_at(0);
     if (*past)
         return TESS_OK;
-    *j->told->text = '\0';
+    *j->verdict->text = '\0';
     if (status > 0) /* a fault of recording, for want of memory */
         status = TESS_OK;
     JUDGE_TRY(judge_status(j, j->ctx, w->name, status));

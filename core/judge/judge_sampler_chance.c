@@ -14,7 +14,7 @@ struct sampler_thread {
     struct sampler_case c;
     struct tessi_context context;
     struct judge judge; /* verdicts of this thread */
-    struct judge_told told;
+    struct judge_verdict verdict;
     uint32_t first;
     int status;
     int32_t x[SAMPLER_SAMPLES][SAMPLER_TOKENS];
@@ -44,7 +44,7 @@ static int sampler_on_threads(struct judge *j, struct sampler_thread *t)
     for (int k = 0; k < started; k++)
         if (t[k].status != t[SAMPLER_THREADS].status || memcmp(t[k].x, t[SAMPLER_THREADS].x, sizeof t[k].x) != 0)
             return judge_fail(j, "wanted the samples of %d threads at once to be those of one, found others: %s", SAMPLER_THREADS,
-                              t[k].told.text);
+                              t[k].verdict.text);
     return TESS_OK;
 }
 
@@ -56,7 +56,7 @@ static int sampler_threads_body(struct judge *j, struct tess_instance *i)
     int status = t ? TESS_OK : judge_fail(j, "no memory for the test");
     for (int k = 0; t && k <= SAMPLER_THREADS; k++) {
         t[k].judge = *j;
-        t[k].judge.told = &t[k].told;
+        t[k].judge.verdict = &t[k].verdict;
         tessi_base_context_init(&t[k].context, &j->runtime->host);
         t[k].c = c;
         t[k].c.j = &t[k].judge;

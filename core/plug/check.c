@@ -122,7 +122,7 @@ static int check_module(struct tessi_check *k, const struct tess_component *comp
     for (int64_t i = 0; setting && setting[i]; i++) {
         if (i == MAX_SETTINGS)
             return tessi_plug_check_refuse(k, "wanted at most %d settings, found no end of the list", MAX_SETTINGS);
-        if (!tessi_plug_is_line(setting[i], TESSI_TEXT_BYTES_MOST) || !strchr(setting[i], '=') || *setting[i] == '=')
+        if (!tessi_plug_is_line(setting[i], TESSI_TEXT_BYTES_MAX) || !strchr(setting[i], '=') || *setting[i] == '=')
             return tessi_plug_check_refuse(k, "wanted settings like \"NAME=VALUE\", found another text");
     }
     return 1;
@@ -134,15 +134,15 @@ static int check_description(struct tessi_check *k, const struct tess_component 
         return tessi_plug_check_refuse(k, "wanted a name of letters, digits, `_` and `-`");
     if (!component->kind || !tessi_plug_is_kind(component->kind))
         return tessi_plug_check_refuse(k, "wanted a kind like \"encoder/1\", found \"%s\"", component->kind ? component->kind : "");
-    if (!component->summary || !tessi_plug_is_line(component->summary, TESSI_TEXT_BYTES_MOST))
+    if (!component->summary || !tessi_plug_is_line(component->summary, TESSI_TEXT_BYTES_MAX))
         return tessi_plug_check_refuse(k, "wanted a summary, a line of UTF-8, found %s", component->summary ? "other text" : "none");
     const char *source = TESSI_COMPONENT_HAS(k->plugin, component, source), *example = TESSI_COMPONENT_HAS(k->plugin, component, example);
-    if (source && !tessi_plug_is_line(source, TESSI_TEXT_BYTES_MOST))
+    if (source && !tessi_plug_is_line(source, TESSI_TEXT_BYTES_MAX))
         return tessi_plug_check_refuse(k, "wanted a line of UTF-8 as the source, found other text");
     for (const char *line = example; line && *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        char text[TESSI_TEXT_BYTES_MOST];
+        char text[TESSI_TEXT_BYTES_MAX];
         snprintf(text, sizeof text, "%.*s", (int)strcspn(line, "\n"), line);
-        if (!tessi_plug_is_line(text, TESSI_TEXT_BYTES_MOST))
+        if (!tessi_plug_is_line(text, TESSI_TEXT_BYTES_MAX))
             return tessi_plug_check_refuse(k, "wanted lines of UTF-8 as the example, found other text");
     }
     const char *made_by = tessi_plug_component_made_by(k->plugin, component);

@@ -4,7 +4,7 @@
 
 #include "core/plug/plug_private.h"
 
-#define TESSI_TEXT_BYTES_MOST 2000 /* largest size of a help line, in bytes */
+#define TESSI_TEXT_BYTES_MAX 2000 /* largest size of a help line, in bytes */
 
 struct tessi_check {
     const struct tess_plugin *plugin;

@@ -29,7 +29,7 @@ static int check_list(struct tessi_check *k, const struct tess_param *p)
     int64_t n = 0, commas = 0;
     if (numbers && (isnan(p->lo) || isnan(p->hi) || !(p->lo < p->hi)))
         return tessi_plug_check_refuse(k, "wanted a range with lo below hi, found %g .. %g", p->lo, p->hi);
-    if (!tessi_plug_is_line(text, TESSI_TEXT_BYTES_MOST))
+    if (!tessi_plug_is_line(text, TESSI_TEXT_BYTES_MAX))
         return tessi_plug_check_refuse(k, "wanted a line of UTF-8 as the default, found other text");
     for (; tessi_plug_list_item(p, n, item, sizeof item); n++) {
         double value = numbers ? strtod(item, &end) : 0;
@@ -68,7 +68,7 @@ static int check_enum(struct tessi_check *k, const struct tess_param *p)
     int64_t n = 0;
     if (!p->text)
         return tessi_plug_check_refuse(k, "wanted its choices, \"a|b\", found none");
-    if (!tessi_plug_is_line(p->text, TESSI_TEXT_BYTES_MOST))
+    if (!tessi_plug_is_line(p->text, TESSI_TEXT_BYTES_MAX))
         return tessi_plug_check_refuse(k, "wanted its choices in one line of UTF-8, found other text");
     for (; tessi_plug_option(p, n, option, sizeof option); n++)
         if (*option == '\0' || strlen(option) > 63 || tessi_plug_option_index(p, option) != n)
@@ -98,7 +98,7 @@ int tessi_plug_check_param(struct tessi_check *k, const struct tess_component *c
     size_t align, bytes = tessi_plug_param_bytes(p->type, &align);
     if (!tessi_plug_is_name(p->name) || strcmp(p->name, "use") == 0)
         return tessi_plug_check_refuse(k, "wanted a name of letters, digits, `_` and `-`, not `use`");
-    if (!p->help || !tessi_plug_is_line(p->help, TESSI_TEXT_BYTES_MOST))
+    if (!p->help || !tessi_plug_is_line(p->help, TESSI_TEXT_BYTES_MAX))
         return tessi_plug_check_refuse(k, "wanted a line of help, in UTF-8, found %s", p->help ? "other text" : "none");
     if (p->flags & ~(uint32_t)KNOWN_FLAGS)
         return tessi_plug_check_refuse(k, "has the flags 0x%x, which this tessera, of ABI %d.%d, does not know",
@@ -118,7 +118,7 @@ int tessi_plug_check_param(struct tessi_check *k, const struct tess_component *c
     }
     if ((p->flags & TESS_PATH) && p->type != TESS_STR)
         return tessi_plug_check_refuse(k, "wanted TESS_PATH with a string, found type %d", p->type);
-    if (p->type == TESS_STR && p->text && !tessi_plug_is_line(p->text, TESSI_TEXT_BYTES_MOST))
+    if (p->type == TESS_STR && p->text && !tessi_plug_is_line(p->text, TESSI_TEXT_BYTES_MAX))
         return tessi_plug_check_refuse(k, "wanted a line of UTF-8 as the default, found other text");
     if (!check_former(k, component, p))
         return 0;

@@ -155,7 +155,7 @@ int tessi_store_artefact_create(struct tess_context *ctx, const char *path, cons
     if ((status = tess_copy_text(ctx, path, &a->path)) != TESS_OK || (status = tess_copy_text(ctx, kind, &a->kind)) != TESS_OK ||
         (status = tessi_base_attrs_new(ctx, &a->attrs)) != TESS_OK || (status = tessi_store_disk_create(ctx, &a->disk, path)) != TESS_OK)
         goto done;
-    if ((status = tessi_store_capacity(ctx, a)) != TESS_OK)
+    if ((status = tessi_store_memory_check(ctx, a)) != TESS_OK)
         goto done;
     tessi_store_lock();
     a->file = create_file(a);

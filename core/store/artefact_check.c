@@ -138,7 +138,7 @@ static int lacks_attr(struct tess_context *ctx, const struct tess_artefact *a, c
                      name, attr_of(a, name) ? "of another type" : "missing", a->kind, type);
 }
 
-static int artefact_check_check_number(struct tess_context *ctx, const struct tess_artefact *a, const struct number *n)
+static int artefact_check_number(struct tess_context *ctx, const struct tess_artefact *a, const struct number *n)
 {
     const struct tessi_attr *f = attr_of(a, n->name);
     if (!f && n->lack == MAY_LACK)
@@ -155,10 +155,10 @@ static int artefact_check_check_number(struct tess_context *ctx, const struct te
     return TESS_OK;
 }
 
-static int artefact_check_check_attrs(struct tess_context *ctx, const struct tess_artefact *a, const struct kind *k)
+static int artefact_check_attrs(struct tess_context *ctx, const struct tess_artefact *a, const struct kind *k)
 {
     for (const struct number *n = k->number; n->name; n++)
-        TESS_TRY(artefact_check_check_number(ctx, a, n));
+        TESS_TRY(artefact_check_number(ctx, a, n));
     for (int i = 0; k->text[i]; i++) {
         const struct tessi_attr *f = attr_of(a, k->text[i]);
         if (!f || f->type != TESSI_ATTR_TEXT)
@@ -234,7 +234,7 @@ static int check_data(struct tess_context *ctx, const struct tess_artefact *a, c
 }
 
 /* Checks that weights are f32. Their shapes are checked when a graph reads them. */
-static int artefact_check_check_weights(struct tess_context *ctx, const struct tess_artefact *a)
+static int artefact_check_weights(struct tess_context *ctx, const struct tess_artefact *a)
 {
     char have[160];
     for (int64_t i = 0; i < a->entries; i++)
@@ -251,8 +251,8 @@ int tessi_store_artefact_check_attrs(struct tess_context *ctx, const struct tess
         k = strcmp(kinds[i].name, a->kind) == 0 ? &kinds[i] : k;
     if (!k)
         return TESS_OK;
-    TESS_TRY(artefact_check_check_attrs(ctx, a, k));
+    TESS_TRY(artefact_check_attrs(ctx, a, k));
     for (const struct data *d = k->data; d->name; d++)
         TESS_TRY(check_data(ctx, a, d));
-    return artefact_check_check_weights(ctx, a);
+    return artefact_check_weights(ctx, a);
 }

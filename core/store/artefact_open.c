@@ -275,7 +275,7 @@ static int artefact_open_cannot_open(struct tess_context *ctx, const struct tess
 
 static int artefact_open_open_file(struct tess_context *ctx, struct tess_artefact *a)
 {
-    TESS_TRY(tessi_store_capacity(ctx, a));
+    TESS_TRY(tessi_store_memory_check(ctx, a));
     hid_t access = tessi_store_disk_access(&a->disk);
     if (access < 0)
         return tessi_store_fail(ctx, a, "");

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define ROOM (4 << 20)
+#define HDF5_MEMORY (4 << 20)
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -17,7 +17,7 @@ static char reason[240]; /* why the first call failed since the lock was taken *
 static int wants_memory; /* 1: HDF5's own memory could not be allocated, which says nothing about the file */
 
 /* 1 where so much memory can be mapped; it is released at once. */
-static bool is_to_be_had(size_t bytes)
+static bool hdf5_memory_available(size_t bytes)
 {
     void *buffer = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (buffer == MAP_FAILED)
@@ -52,7 +52,7 @@ static herr_t hdf5_remember(hid_t stack, void *user)
     if (*reason)
         return 0;
     (void)H5Ewalk2(stack, H5E_WALK_UPWARD, first_description, &f);
-    wants_memory |= f.filter && !is_to_be_had(2 * ROOM);
+    wants_memory |= f.filter && !hdf5_memory_available(2 * HDF5_MEMORY);
     (void)snprintf(reason, sizeof reason, "%s", f.text ? f.text : "");
     for (char *at = reason; *at; at++)
         if (iscntrl((unsigned char)*at))
@@ -91,11 +91,11 @@ const char *tessi_store_reason(void)
     return *reason ? reason : "HDF5 gives no reason";
 }
 
-int tessi_store_capacity(struct tess_context *ctx, const struct tess_artefact *a)
+int tessi_store_memory_check(struct tess_context *ctx, const struct tess_artefact *a)
 {
-    if (!is_to_be_had(ROOM))
+    if (!hdf5_memory_available(HDF5_MEMORY))
         return ctx->fail(ctx, TESS_E_MEMORY, "%s: no memory to open it: HDF5 wants some %d MiB; end other programs, or raise the limit",
-                       a->path, ROOM >> 20);
+                         a->path, HDF5_MEMORY >> 20);
     return TESS_OK;
 }
 

@@ -50,7 +50,7 @@ void tessi_store_lock(void);
 void tessi_store_unlock(void);
 /* Checks that there is memory for a file to be opened, else TESS_E_MEMORY: HDF5 (1.10.8) follows a NULL pointer where it cannot allocate
  * the tables of its cache. */
-int tessi_store_capacity(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
+int tessi_store_memory_check(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
 /* The library's own reason for the first call that failed since the lock was taken, on one line; whatever was called after it. */
 const char *tessi_store_reason(void);
 /* Clears the failures so far: a call was tried, and there is another way. */
