@@ -118,9 +118,30 @@ static const char *const counts[] = {"", "k", "M", "G", "T", NULL};
 static const char *const sizes[] = {"B", "KiB", "MiB", "GiB", "TiB", NULL};
 static const char *const works[] = {"FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP", NULL};
 
+const char *cli_bytes(double bytes, char *text, size_t capacity)
+{
+    return plan_scaled(bytes, 1024, sizes, text, capacity);
+}
+
+const char *cli_duration(double seconds, char *text, size_t capacity)
+{
+    int64_t s = (int64_t)(seconds + 0.5);
+    if (seconds < 0.0)
+        snprintf(text, capacity, "unknown");
+    else if (seconds < 9.95)
+        snprintf(text, capacity, "%.1f s", seconds);
+    else if (s < 60)
+        snprintf(text, capacity, "%d s", (int)s);
+    else if (s < 3600)
+        snprintf(text, capacity, "%d min %02d s", (int)(s / 60), (int)(s % 60));
+    else
+        snprintf(text, capacity, "%" PRId64 " h %02d min", s / 3600, (int)(s % 3600 / 60));
+    return text;
+}
+
 struct row {
     struct tessi_stage_view view;
-    char parameters[24], memory[24], work[24];
+    char parameters[24], memory[24], work[24], time[24];
 };
 
 static void make_row(const struct tessi_pipeline *p, int64_t i, struct row *row)
@@ -129,6 +150,10 @@ static void make_row(const struct tessi_pipeline *p, int64_t i, struct row *row)
     plan_scaled((double)row->view.cost.parameters, 1000, counts, row->parameters, sizeof row->parameters);
     plan_scaled((double)row->view.memory, 1024, sizes, row->memory, sizeof row->memory);
     plan_scaled(row->view.cost.flops, 1000, works, row->work, sizeof row->work);
+    if (row->view.state == TESSI_CACHED)
+        snprintf(row->time, sizeof row->time, "-");
+    else
+        cli_duration(row->view.seconds_predicted, row->time, sizeof row->time);
 }
 
 static void plan_widen(int *width, const char *text)
@@ -137,8 +162,8 @@ static void plan_widen(int *width, const char *text)
     *width = length > *width ? length : *width;
 }
 
-/* The columns before a reason, but for name and use: state, parameters, memory, work, and the blanks between. */
-#define REASON_COLUMN (2 + 2 + 6 + 2 + 10 + 2 + 9 + 2 + 11 + 2)
+/* The columns before a reason, but for name and use: state, parameters, memory, work, time, and the blanks between. */
+#define REASON_COLUMN (2 + 2 + 6 + 2 + 10 + 2 + 9 + 2 + 11 + 2 + 11 + 2)
 #define LEAST_REASON 24
 
 /* Prints a reason behind its row; on a terminal in lines of its own column, broken between words. */
@@ -165,29 +190,75 @@ static void show_reason(const char *text, int column)
     }
 }
 
+/* Sums over the stages that will run. */
+struct totals {
+    int64_t cached, unknown;  /* numbers of stages: cached ones; ones whose time is not known */
+    double seconds;           /* time of those that are known */
+    int64_t disk, checkpoint; /* bytes of all results; of the largest checkpoint beside the one before it */
+};
+
+static void plan_totals(const struct tessi_pipeline *p, struct totals *t)
+{
+    struct tessi_stage_view v;
+    *t = (struct totals){0};
+    for (int64_t i = 0; i < tessi_flow_pipeline_count(p); i++) {
+        tessi_flow_pipeline_stage(p, i, &v);
+        if (v.state == TESSI_CACHED) {
+            t->cached++;
+            continue;
+        }
+        t->unknown += v.seconds_predicted < 0.0;
+        t->seconds += v.seconds_predicted < 0.0 ? 0.0 : v.seconds_predicted;
+        t->disk += v.output_bytes;
+        int64_t checkpoint = v.checkpoint_bytes * (v.total > 0 ? 1 : 2);
+        t->checkpoint = checkpoint > t->checkpoint ? checkpoint : t->checkpoint;
+    }
+}
+
+/* The last line: how much is to be done, how long it takes, what disk space it wants. */
+static void show_totals(const struct tessi_pipeline *p)
+{
+    struct totals t;
+    char time[24], disk[24];
+    const char *folder = cli_shown(tessi_flow_pipeline_folder(p));
+    int64_t n = tessi_flow_pipeline_count(p);
+    plan_totals(p, &t);
+    if (t.cached == n) {
+        printf("\nnothing to do: %" PRId64 " %s cached in %s\n", n, n == 1 ? "stage" : "stages", folder);
+        return;
+    }
+    printf("\n%" PRId64 " to run, %" PRId64 " cached; ", n - t.cached, t.cached);
+    cli_duration(t.seconds, time, sizeof time);
+    if (t.unknown == n - t.cached)
+        printf("time unknown until such stages have run on this machine");
+    else if (t.unknown)
+        printf("%s and the unknown time of %" PRId64 " %s", time, t.unknown, t.unknown == 1 ? "stage" : "stages");
+    else
+        printf("%s in all", time);
+    if (t.disk + t.checkpoint > 0)
+        printf("; %s of disk", cli_bytes((double)(t.disk + t.checkpoint), disk, sizeof disk));
+    printf("; results go to %s\n", folder);
+}
+
 static void show_table(const struct tessi_pipeline *p)
 {
     struct row row;
     int name = 5, use = 3;
-    int64_t n = tessi_flow_pipeline_count(p), cached = 0;
+    int64_t n = tessi_flow_pipeline_count(p);
     for (int64_t i = 0; i < n; i++) {
         make_row(p, i, &row);
         plan_widen(&name, row.view.name);
         plan_widen(&use, row.view.use);
-        cached += row.view.state == TESSI_CACHED;
     }
-    printf("%-*s  %-*s  %-6s  %10s  %9s  %11s  %s\n", name, "stage", use, "use", "state", "parameters", "memory", "work", "why");
+    printf("%-*s  %-*s  %-6s  %10s  %9s  %11s  %11s  %s\n", name, "stage", use, "use", "state", "parameters", "memory", "work", "time",
+           "why");
     for (int64_t i = 0; i < n; i++) {
         make_row(p, i, &row);
-        printf("%-*s  %-*s  %-6s  %10s  %9s  %11s", name, row.view.name, use, row.view.use, states[row.view.state], row.parameters,
-               row.memory, row.work);
+        printf("%-*s  %-*s  %-6s  %10s  %9s  %11s  %11s", name, row.view.name, use, row.view.use, states[row.view.state], row.parameters,
+               row.memory, row.work, row.time);
         show_reason(cli_shown(row.view.reason), name + use + REASON_COLUMN);
     }
-    if (cached == n)
-        printf("\nnothing to do: %" PRId64 " %s cached in %s\n", n, n == 1 ? "stage" : "stages", cli_shown(tessi_flow_pipeline_folder(p)));
-    else
-        printf("\n%" PRId64 " to run, %" PRId64 " cached; results go to %s\n", n - cached, cached,
-               cli_shown(tessi_flow_pipeline_folder(p)));
+    show_totals(p);
 }
 
 static void show_inputs(const struct tessi_pipeline *p, int64_t i)
@@ -230,13 +301,25 @@ static void plan_json_pair(const char *name, const char *value)
     putchar(',');
 }
 
+static void plan_json_seconds(double seconds)
+{
+    if (seconds < 0.0)
+        fputs("null", stdout);
+    else
+        tessi_base_json_f64(stdout, seconds);
+}
+
 static void show_json(const struct tessi_pipeline *p)
 {
     struct tessi_stage_view view;
+    struct totals t;
+    plan_totals(p, &t);
     putchar('{');
     plan_json_pair("name", tessi_flow_pipeline_name(p));
     plan_json_pair("folder", tessi_flow_pipeline_folder(p));
-    printf("\"process_bytes\":%" PRId64 ",\"stages\":[", tessi_flow_pipeline_held(p));
+    fputs("\"seconds\":", stdout);
+    plan_json_seconds(t.unknown ? -1.0 : t.seconds);
+    printf(",\"disk_bytes\":%" PRId64 ",\"process_bytes\":%" PRId64 ",\"stages\":[", t.disk + t.checkpoint, tessi_flow_pipeline_held(p));
     for (int64_t i = 0; i < tessi_flow_pipeline_count(p); i++) {
         tessi_flow_pipeline_stage(p, i, &view);
         fputs(i ? ",{" : "{", stdout);
@@ -247,9 +330,12 @@ static void show_json(const struct tessi_pipeline *p)
         plan_json_pair("why", view.reason ? view.reason : "");
         plan_json_pair("specification", view.parameters);
         plan_json_pair("path", view.path);
-        printf("\"steps\":%" PRId64 ",\"done\":%" PRId64 ",\"parameters\":%" PRId64 ",\"peak_bytes\":%" PRId64 ",\"flops\":", view.steps,
-               view.done, view.cost.parameters, view.memory);
+        printf("\"steps\":%" PRId64 ",\"done\":%" PRId64 ",\"done_of\":%" PRId64 ",\"parameters\":%" PRId64 ",\"peak_bytes\":%" PRId64
+               ",\"output_bytes\":%" PRId64 ",\"checkpoint_bytes\":%" PRId64 ",\"flops\":",
+               view.steps, view.done, view.total, view.cost.parameters, view.memory, view.output_bytes, view.checkpoint_bytes);
         tessi_base_json_f64(stdout, view.cost.flops);
+        fputs(",\"seconds\":", stdout);
+        plan_json_seconds(view.seconds_predicted);
         putchar('}');
     }
     puts("]}");
@@ -298,7 +384,8 @@ const struct cli_verb cli_plan = {
     .summary = "say what a run would compute, why, and what it takes",
     .arguments = "P.yaml [key=value ...]",
     .description = "Checks the whole pipeline and computes nothing. For each stage: cached or to be run and why, trained parameters,\n"
-                   "peak memory, work. key=value changes the pipeline: tokenizer.steps=200, K=64 (a name under params), seed=3.\n",
+                   "peak memory, work, and the time that is left to be done, by what such stages took on this machine; then totals of\n"
+                   "time and disk space. key=value changes the pipeline: tokenizer.steps=200, K=64 (a name under params), seed=3.\n",
     .flags = flags,
     .run = plan,
 };

@@ -39,6 +39,9 @@ int cli_options_read(struct cli_globals *g, const struct cli_verb *verb, int arg
 /* Runtime and pipeline; both may be half there on failure and are freed by the caller. */
 int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, const struct cli_options *w, struct tessi_runtime **r,
                   struct tessi_pipeline **p) TESS_CHECKED;
+/* "1.5 GiB", "-" for 0; "4 min 05 s", "unknown" for a negative time. Return `text`. */
+const char *cli_bytes(double bytes, char *text, size_t capacity);
+const char *cli_duration(double seconds, char *text, size_t capacity);
 void cli_plan_show(const struct tessi_pipeline *p, int json, int parameters);
 
 #endif

@@ -14,6 +14,7 @@
 #include "core/base/files.h"
 #include "core/flow/flow_private.h"
 #include "core/flow/folder.h"
+#include "core/flow/rates.h"
 #include "core/base/lock.h"
 #include "core/flow/disk_space.h"
 
@@ -174,6 +175,8 @@ static int execute(struct tess_context *ctx, struct tessi_pipeline *p, struct te
         status = execute_finish(ctx, p, s, &r);
     if (status != TESS_OK && r.gave_up)
         status = TESS_E_STOPPED; /* while it waited for room */
+    if (status == TESS_OK)
+        tessi_flow_rates_ran(p, &r, tessi_base_seconds() - now);
     close_run(&r);
     return status;
 }
@@ -354,6 +357,7 @@ static int execute_start(struct tess_context *ctx, struct tessi_pipeline *p)
     TESS_TRY(tessi_base_make_folder(ctx, p->folder));
     sweep(p);
     tessi_host_file_digests_save(p->runtime->files);
+    tessi_flow_rates_tidy(p);
     TESS_TRY(tessi_base_format(ctx, &path, "%s/log.jsonl", p->folder));
     int status = tessi_base_log_to(ctx, p->runtime->log, path);
     tess_free(path);

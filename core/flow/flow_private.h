@@ -58,6 +58,7 @@ struct tessi_stage {
     int32_t state;
     int32_t outcome;
     char busy[256];               /* process that computes it, where it was left for that; "": none */
+    double seconds_predicted;     /* time of what is left to be done; negative: not known; 0 where it is cached */
     struct tessi_kept checkpoint; /* last checkpoint on the disk, while the stage is computed */
     double seconds;
     char warning[512]; /* warnings of the run, or those that the cached result was made with; "": none */
@@ -136,6 +137,17 @@ int tessi_flow_stage_reason(struct tess_context *ctx, const struct tessi_pipelin
 /* Memory of the whole process in bytes while the stage is at work, as planned. */
 int64_t tessi_flow_stage_memory(const struct tessi_pipeline *p, const struct tessi_stage *s);
 
+/* ---- times (predict.c) --------------------------------------------------------------------------------------------------- */
+
+/* Pace of a stage's progress, by the longest of its phases; a phase ends where the total changes or the count goes back. */
+struct tessi_pace {
+    int64_t first, last, total;   /* of the present phase: counts at its first and latest report */
+    double first_time, last_time; /* monotonic times of both */
+    double longest_seconds;       /* time between first and last report of the longest phase that has ended */
+    double longest_share;         /* part of that phase's total that was done between both */
+};
+void tessi_flow_pace_note(struct tessi_pace *k, int64_t done, int64_t total, double now);
+
 /* ---- execution (execute.c, stage_run.c, resolved.c) --------------------------------------------------------------------- */
 
 struct tess_stage_run {
@@ -155,6 +167,8 @@ struct tess_stage_run {
     double interval, last_checkpoint, last_line; /* seconds between checkpoints; monotonic times of the last of each */
     int64_t done, total;                         /* progress reported last; total 0: none yet */
     char unit[24];
+    int64_t resumed_done, resumed_total; /* progress of the checkpoint it resumed from; total 0: none, or it did not say */
+    struct tessi_pace pace;
 };
 
 /* Opens the checkpoint of an earlier execution, if there is one. A damaged one is a warning; one that cannot be read for now is the end, as

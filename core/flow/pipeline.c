@@ -8,6 +8,7 @@
 #include "core/base/files.h"
 #include "core/flow/load.h"
 #include "core/flow/flow_private.h"
+#include "core/flow/rates.h"
 #include "core/flow/stage_record.h"
 
 #include <ctype.h>
@@ -239,6 +240,8 @@ int tessi_flow_pipeline_open(struct tess_context *ctx, struct tessi_runtime *r, 
         if (status == TESS_OK && p->stage[i].wanted && p->stage[i].state != TESSI_CACHED)
             tessi_flow_stage_advise(p, &p->stage[i]);
     }
+    if (status == TESS_OK)
+        status = tessi_flow_rates_plan(ctx, p);
     p->held = tessi_base_memory_resident();
     tessi_host_file_digests_save(r->files); /* where there has been a run */
     if (status != TESS_OK) {
@@ -308,6 +311,9 @@ void tessi_flow_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct
         .cost = s->cost,
         .steps = s->steps,
         .memory = tessi_flow_stage_memory(p, s),
+        .output_bytes = s->output_bytes,
+        .checkpoint_bytes = s->checkpoint_bytes,
+        .seconds_predicted = s->seconds_predicted,
         .done = s->done,
         .total = s->total,
         .path = s->path,

@@ -36,6 +36,8 @@ struct tessi_stage_view {
     struct tess_cost cost;
     int64_t steps;
     int64_t memory;          /* memory of the whole process in bytes while the stage is at work, at most */
+    int64_t output_bytes, checkpoint_bytes; /* disk space of its result and of one checkpoint, as planned; 0: not known */
+    double seconds_predicted; /* time of what is left to be done, by the rates seen on this machine; 0 where it is cached; < 0: not known */
     int64_t done, total;     /* progress of the checkpoint that it resumes from; total 0: it starts from the beginning */
     const char *path;        /* path of the artefact in the run's folder */
     const char *identity;    /* digest of all that decides the result, before anything is computed: equal identities, equal results */

@@ -41,6 +41,7 @@ void tess_stage_progress(struct tess_stage_run *r, int64_t done, int64_t total, 
     double now = tessi_base_seconds();
     r->done = done;
     r->total = total;
+    tessi_flow_pace_note(&r->pace, done, total, now);
     snprintf(r->unit, sizeof r->unit, "%s", unit);
     (void)tessi_base_inject(TESSI_AT_STEP);
     tessi_base_progress(r->log, done, total, unit, metric, value);
@@ -120,8 +121,8 @@ static int put_progress(struct tess_context *ctx, const struct tess_stage_run *r
 static void get_progress(struct tess_stage_run *r)
 {
     const struct tess_attrs *f = tess_artefact_attrs(r->resumed);
-    r->done = tess_attrs_i64_or(f, TESSI_PROGRESS_DONE, 0);
-    r->total = tess_attrs_i64_or(f, TESSI_PROGRESS_TOTAL, 0);
+    r->resumed_done = r->done = tess_attrs_i64_or(f, TESSI_PROGRESS_DONE, 0);
+    r->resumed_total = r->total = tess_attrs_i64_or(f, TESSI_PROGRESS_TOTAL, 0);
     snprintf(r->unit, sizeof r->unit, "%s", tess_attrs_text_or(f, TESSI_PROGRESS_UNIT, "step"));
 }
 

@@ -191,7 +191,8 @@ static const struct tess_port slow_ports[] = {{"a", "numbers", 1, "where to begi
 
 static int slow_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
-    return tess_attrs_set_i64(ctx, p->out, "steps", ((struct slow *)self)->steps);
+    p->steps = ((struct slow *)self)->steps;
+    return tess_attrs_set_i64(ctx, p->out, "steps", p->steps);
 }
 
 static int write_state(void *user, struct tess_context *ctx, struct tess_artefact *a)

@@ -22,7 +22,8 @@ struct result {
     struct {
         char name[64], reason[512], digest[65], key[65], identity[65], parameters[512];
         int32_t state, outcome;
-        int64_t pictures;
+        int64_t pictures, output_bytes, checkpoint_bytes;
+        double seconds_predicted;
     } stage[MAX_STAGES];
 };
 
