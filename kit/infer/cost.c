@@ -31,6 +31,14 @@ int64_t cost_of_picture(int64_t rows, int64_t images, int64_t one, int64_t width
     return rows * n * one * (2 + zoom * zoom); /* the lists, their concatenation, the sheet */
 }
 
+int64_t cost_of_codes(int64_t n, int64_t codebook_size)
+{
+    int bits = 1;
+    while (bits < 31 && INT64_C(1) << bits < codebook_size)
+        bits++;
+    return n * bits / 8;
+}
+
 int cost_of_codec(struct tess_context *ctx, const struct stage_codec *k, double encoded, double decoded, struct tess_cost *cost)
 {
     if (k->own)

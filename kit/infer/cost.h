@@ -16,6 +16,8 @@ int64_t cost_of_reading(const struct tess_attrs *images);
 int64_t cost_of_chunks(int64_t bytes);
 /* Bytes of a picture of `rows` rows of at most PICTURE_IMAGES images of `one` bytes and `width` pixels, with the images in it. */
 int64_t cost_of_picture(int64_t rows, int64_t images, int64_t one, int64_t width);
+/* Bytes on the disk of `n` codes of a codebook of K rows, which are packed into ceil(log2 K) bits each. */
+int64_t cost_of_codes(int64_t n, int64_t codebook_size);
 /* Adds the cost of a codec's graphs, and of its weights where they are its own; includes the unclamped images that decoding needs. */
 int cost_of_codec(struct tess_context *ctx, const struct stage_codec *k, double encoded, double decoded,
                   struct tess_cost *cost) TESS_CHECKED;

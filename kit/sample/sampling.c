@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "kit/sample/sampling.h"
+#include "kit/infer/cost.h"
 
 /* Checks that the labels asked for are classes of the prior. */
 static int check_labels(struct tess_context *ctx, const struct tess_prior *p, const struct sampling_choice *choice)
@@ -147,6 +148,13 @@ int sampling_labels(struct tess_context *ctx, const struct sampling_prior *p, co
         ((int32_t *)labels->data)[i] = (int32_t)(label < 0 ? p->prior.classes : label);
     }
     return TESS_OK;
+}
+
+void sampling_disk(const struct sampling_prior *p, int64_t count, int64_t height, int64_t width, struct tess_stage_plan *plan)
+{
+    int64_t codes = count * height * width * (tess_prior_tokens(&p->prior) / (p->prior.height * p->prior.width));
+    plan->output_bytes += cost_of_codes(codes, p->prior.codebook_size);
+    plan->checkpoint_bytes += (codes + 2 * count) * (int64_t)sizeof(int32_t); /* tokens; steps left and calls of each */
 }
 
 int sampling_put_labels(struct tess_context *ctx, struct tess_artefact *a, const struct tess_tensor *labels)

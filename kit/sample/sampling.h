@@ -40,6 +40,8 @@ int64_t sampling_bytes(const struct sampling_prior *p, int64_t count);
 /* Adds to a plan the work of `calls` sequences given to the denoiser, by the graph of picked tokens where it is of use, and the memory of
  * the graph that takes most. */
 int sampling_cost(struct tess_context *ctx, const struct sampling_prior *p, double calls, struct tess_cost *cost) TESS_CHECKED;
+/* Adds to a plan the disk space of the codes of `count` maps of height x width, and of a checkpoint of their sampling. */
+void sampling_disk(const struct sampling_prior *p, int64_t count, int64_t height, int64_t width, struct tess_stage_plan *plan);
 /* 1 where steps that draw nothing are known beforehand and left out. */
 int sampling_tells(const struct tess_prior *p);
 /* Facts about a result for the attributes of every "samples": number and size of its maps, steps, seed. */

@@ -45,6 +45,7 @@ static int decode_plan(void *self, struct tess_context *ctx, struct tess_stage_p
         int64_t one = cost_of_tokenizer_images(t, 1), map = t->latent_height * t->latent_width * t->depth;
         p->cost->total_bytes += s->batch * (one + map * (int64_t)sizeof(int32_t)) + cost_of_chunks(p->steps * map * 2) +
                                cost_of_picture(1, p->steps, one, t->width);
+        p->output_bytes = p->steps * one;
     }
     stage_codec_close(&codec);
     return status;

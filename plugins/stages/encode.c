@@ -102,7 +102,8 @@ static int encode_plan_with(struct tess_context *ctx, const struct stage *s, str
     p->cost->total_bytes = tess_weights_bytes(g->weights) + cost_of_reading(p->in[0]) + cost_of_tokenizer_images(t, s->batch) +
                           rows.count * (map + (int64_t)sizeof(float)) + codebook * (int64_t)sizeof(float);
     int64_t codes = rows.count * code_maps_tokens(&maps);
-    p->output_bytes = t->codebook_size > 256 ? codes : codes / 4; /* at least: they are packed */
+    p->output_bytes = cost_of_codes(codes, t->codebook_size);
+    p->checkpoint_bytes = p->output_bytes + rows.count * (int64_t)sizeof(float); /* the last one, with the errors */
     return stage_graph_cost(ctx, g, (double)p->steps, p->cost);
 }
 

@@ -111,6 +111,8 @@ static int sample_plan(void *self, struct tess_context *ctx, struct tess_stage_p
         status = sample_describe(ctx, s, &m, p->in[0], p->seed, p->out);
     if (status == TESS_OK)
         status = sample_cost_of(ctx, &m, p->cost);
+    if (status == TESS_OK)
+        sampling_disk(&m.p, m.count, m.p.prior.height, m.p.prior.width, p);
     p->steps = m.steps * m.count;
     sample_close_models(&m);
     return status;

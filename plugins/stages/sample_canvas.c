@@ -156,6 +156,7 @@ static int sample_canvas_plan(void *self, struct tess_context *ctx, struct tess_
         status = sampling_cost(ctx, &m.p, (double)s->count * canvas_calls(&m.canvas), p->cost);
         p->cost->total_bytes += canvas_bytes(&m.canvas);
         p->steps = s->count * canvas_steps(&m.canvas);
+        sampling_disk(&m.p, s->count, s->height, s->width, p);
     }
     if (status == TESS_OK && m.codec.decode.graph) {
         int64_t one = cost_of_tokenizer_images(&m.codec.tokenizer, 1), shown = s->count < SHOWN ? s->count : SHOWN;

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/edit/edit_models.h"
 #include "plugins/stages/edit/edit_results.h"
+#include "kit/infer/cost.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,10 @@ static int edit_plan(void *self, struct tess_context *ctx, struct tess_stage_pla
         status = edit_describe(ctx, s, &m, p->in[3], p->seed, p->out);
     if (status == TESS_OK)
         status = edit_cost(ctx, &m, p->in[0], p->in[1], p->cost);
+    if (status == TESS_OK) {
+        sampling_disk(&m.p, m.count, m.p.prior.height, m.p.prior.width, p);
+        p->output_bytes += cost_of_tokenizer_images(&m.codec.tokenizer, m.count) + m.images * m.cells / 8;
+    }
     p->steps = m.count * (m.steps ? m.steps : m.tokens);
     edit_close_models(&m);
     return status;
