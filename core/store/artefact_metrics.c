@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The attribute `tiles` of a picture. */
+#define TILES_FORMAT "count=%lld across=%lld height=%lld width=%lld gap=%d zoom=%d"
+
 /* Creates, on first use, a group that remembers the order of its members. */
 static herr_t ordered_group(const struct tess_artefact *a, const char *name)
 {
@@ -40,6 +43,98 @@ int tess_artefact_put_picture(struct tess_context *ctx, struct tess_artefact *a,
 {
     tessi_store_lock();
     int status = artefact_metrics_put_picture(ctx, a, name, t);
+    tessi_store_unlock();
+    return status;
+}
+
+/* 1 where the layout is that of a picture of this size. */
+static int tiles_fit(const struct tess_tiles *t, int64_t height, int64_t width)
+{
+    const int64_t most = 1 << 16;
+    if (t->count < 1 || t->across < 1 || t->height < 1 || t->width < 1 || t->zoom < 1 || t->gap < 0 || t->count > most ||
+        t->across > t->count || t->height > most || t->width > most || t->zoom > most || t->gap > most)
+        return 0;
+    int64_t lines = (t->count + t->across - 1) / t->across;
+    return lines * (t->height * t->zoom + t->gap) - t->gap == height && t->across * (t->width * t->zoom + t->gap) - t->gap == width;
+}
+
+static int put_tiles(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
+                     const struct tess_tiles *tiles)
+{
+    char path[TESSI_NAME_MOST + 16], text[200];
+    if (!tiles_fit(tiles, t->rank == 3 ? t->dim[0] : 0, t->rank == 3 ? t->dim[1] : 0))
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: the picture `%s` is not as large as its tiles", a->path, name);
+    TESS_TRY(artefact_metrics_put_picture(ctx, a, name, t));
+    (void)snprintf(path, sizeof path, "pictures/%s", name);
+    (void)snprintf(text, sizeof text, TILES_FORMAT, (long long)tiles->count, (long long)tiles->across, (long long)tiles->height,
+                   (long long)tiles->width, (int)tiles->gap, (int)tiles->zoom);
+    hid_t dataset = H5Dopen2(a->file, path, H5P_DEFAULT);
+    int bad = dataset < 0 || tessi_store_attribute_text(dataset, "tiles", text) < 0 ||
+              (tiles->rows && tessi_store_attribute_text(dataset, "rows", tiles->rows) < 0);
+    if (dataset >= 0)
+        bad = H5Dclose(dataset) < 0 || bad;
+    return bad ? tessi_store_give_up(ctx, a, path) : TESS_OK;
+}
+
+int tess_artefact_put_tiles(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
+                            const struct tess_tiles *tiles)
+{
+    tessi_store_lock();
+    int status = put_tiles(ctx, a, name, t, tiles);
+    tessi_store_unlock();
+    return status;
+}
+
+/* A text attribute of a dataset, cut to `capacity`; "" where there is none. */
+static int read_text(struct tess_context *ctx, const struct tess_artefact *a, const char *path, hid_t dataset, const char *name, char *text,
+                     size_t capacity)
+{
+    struct tessi_value value = {0};
+    text[0] = '\0';
+    if (H5Aexists(dataset, name) <= 0)
+        return TESS_OK;
+    hid_t attribute = H5Aopen(dataset, name, H5P_DEFAULT);
+    int status = attribute < 0 ? tessi_store_fail(ctx, a, path) : tessi_store_read_value(ctx, a, path, attribute, &value);
+    if (status == TESS_OK && value.type == TESSI_ATTR_TEXT)
+        (void)snprintf(text, capacity, "%s", value.text);
+    if (attribute >= 0)
+        H5Aclose(attribute);
+    tess_free(value.text);
+    return status;
+}
+
+static int read_tiles(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, struct tess_tiles *out,
+                      char *rows, size_t capacity)
+{
+    char text[200];
+    long long count = 0, across = 0, height = 0, width = 0;
+    int gap = 0, zoom = 0;
+    hid_t dataset = H5Dopen2(a->file, e->name, H5P_DEFAULT);
+    if (dataset < 0)
+        return tessi_store_fail(ctx, a, e->name);
+    int status = read_text(ctx, a, e->name, dataset, "tiles", text, sizeof text);
+    if (status == TESS_OK)
+        status = read_text(ctx, a, e->name, dataset, "rows", rows, capacity);
+    H5Dclose(dataset);
+    if (status == TESS_OK && sscanf(text, TILES_FORMAT, &count, &across, &height, &width, &gap, &zoom) == 6)
+        *out = (struct tess_tiles){sizeof *out, zoom, gap, count, across, height, width, rows};
+    if (e->rank != 3 || !tiles_fit(out, e->dim[0], e->dim[1]))
+        memset(out, 0, sizeof *out);
+    return status;
+}
+
+int tessi_store_artefact_tiles(struct tess_context *ctx, const struct tess_artefact *a, const char *picture, struct tess_tiles *out,
+                               char *rows, size_t capacity)
+{
+    char path[TESSI_NAME_MOST + 16];
+    int status = TESS_OK;
+    memset(out, 0, sizeof *out);
+    rows[0] = '\0';
+    (void)snprintf(path, sizeof path, "pictures/%s", picture);
+    tessi_store_lock();
+    const struct tessi_entry *e = tessi_store_entry_find(a, path);
+    if (e)
+        status = read_tiles(ctx, a, e, out, rows, capacity);
     tessi_store_unlock();
     return status;
 }

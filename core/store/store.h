@@ -57,9 +57,17 @@ const char *tessi_store_artefact_dataset_at(const struct tess_artefact *a, int64
 /* The i-th metric and the i-th picture, in the order written; NULL past the end. */
 const char *tessi_store_artefact_metric_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit);
 const char *tessi_store_artefact_picture_at(const struct tess_artefact *a, int64_t i);
+/* The layout of a picture's tiles; all zero where it has none, or one that its own size contradicts. `rows` (capacity bytes) receives the
+ * names of its lines, "original|reconstruction", or "". */
+int tessi_store_artefact_tiles(struct tess_context *ctx, const struct tess_artefact *a, const char *picture, struct tess_tiles *out,
+                               char *rows, size_t capacity) TESS_CHECKED;
 
 /* Writes a u8 (H, W, 1 or 3) picture as PNG, to a partial file that is then renamed. */
 int tessi_store_png_write(struct tess_context *ctx, const char *path, const struct tess_tensor *picture) TESS_CHECKED;
+/* The bytes of such a picture as PNG with a palette of at most `colours` (1 to 256) colours and as few bits a pixel as they need: exact
+ * where the picture has no more, else the nearest of a median cut. Freed with tess_free(*bytes). */
+int tessi_store_png_indexed(struct tess_context *ctx, const struct tess_tensor *picture, int32_t colours, void **bytes,
+                            size_t *count) TESS_CHECKED;
 /* Reads a PNG as u8 (H, W, 1 or 3), transparency dropped; freed with tess_free(picture->data). TESS_E_IO: missing; TESS_E_DATA: not one. */
 int tessi_store_png_read(struct tess_context *ctx, const char *path, struct tess_tensor *picture) TESS_CHECKED;
 

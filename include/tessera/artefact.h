@@ -62,6 +62,16 @@ TESS_EXPORT TESS_CHECKED int tess_artefact_copy_rows(struct tess_context *ctx, s
 /* A picture to look at, u8 (H, W, 1 or 3), under /pictures/NAME: the run's folder gets it as STAGE-NAME.png. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_picture(struct tess_context *ctx, struct tess_artefact *a, const char *name,
                                                        const struct tess_tensor *t);
+/* A picture that is a contact sheet: `count` tiles of height x width pixels, `across` side by side, each enlarged `zoom` times, `gap`
+ * pixels apart. A report shows its tiles beside those of other runs. */
+struct tess_tiles {
+    uint32_t size;
+    int32_t zoom, gap;
+    int64_t count, across, height, width;
+    const char *rows; /* contents of the lines of tiles, from the top and then over again: "original|reconstruction". NULL: all alike */
+};
+TESS_EXPORT TESS_CHECKED int tess_artefact_put_tiles(struct tess_context *ctx, struct tess_artefact *a, const char *name,
+                                                     const struct tess_tensor *t, const struct tess_tiles *tiles);
 /* A metric for the final table, under /metrics/NAME, with its unit ("dB", "bits/token", "" ). Order of writing is kept.
  * TESS_E_VALUE for a NaN. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_metric(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value,

@@ -44,30 +44,45 @@ static int64_t zoom_for(const struct tess_tensor *images)
     return images->dim[2] < 64 ? 2 : 1;
 }
 
-int stage_put_sheet(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *images)
+enum { STAGE_RESULTS_GAP = 2 };
+
+/* Writes images as a contact sheet whose tiles they are. */
+static int put_contact_sheet(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *images,
+                             int64_t across, const char *rows)
 {
     struct tess_tensor sheet;
-    TESS_TRY(tess_contact_sheet(ctx, images, 0, 2, zoom_for(images), &sheet));
-    int status = tess_artefact_put_picture(ctx, a, name, &sheet);
+    int64_t zoom = zoom_for(images), one = images->dim[2] * zoom + STAGE_RESULTS_GAP;
+    TESS_TRY(tess_contact_sheet(ctx, images, across, STAGE_RESULTS_GAP, zoom, &sheet));
+    const struct tess_tiles tiles = {.size = sizeof tiles,
+                                     .zoom = (int32_t)zoom,
+                                     .gap = STAGE_RESULTS_GAP,
+                                     .count = images->dim[0],
+                                     .across = (sheet.dim[1] + STAGE_RESULTS_GAP) / one,
+                                     .height = images->dim[1],
+                                     .width = images->dim[2],
+                                     .rows = rows};
+    int status = tess_artefact_put_tiles(ctx, a, name, &sheet, &tiles);
     tess_free(sheet.data);
     return status;
 }
 
+int stage_put_sheet(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *images)
+{
+    return put_contact_sheet(ctx, a, name, images, 0, NULL);
+}
+
 int stage_put_rows(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t rows,
-                   const struct tess_tensor *const *lists)
+                   const struct tess_tensor *const *lists, const char *names)
 {
     const struct tess_tensor *first = lists[0];
     int64_t n = first->dim[0], across = n < 16 ? n : 16, blocks = n / across;
     size_t line = tess_tensor_bytes(first) / (size_t)n * (size_t)across;
-    struct tess_tensor all, sheet = {.data = NULL};
+    struct tess_tensor all;
     TESS_TRY(stage_tensor(ctx, &all, TESS_U8, 4, (const int64_t[]){rows * blocks * across, first->dim[1], first->dim[2], first->dim[3]}));
     for (int64_t i = 0; i < blocks; i++)
         for (int64_t j = 0; j < rows; j++)
             memcpy((char *)all.data + (size_t)(i * rows + j) * line, (const char *)lists[j]->data + (size_t)i * line, line);
-    int status = tess_contact_sheet(ctx, &all, across, 2, zoom_for(&all), &sheet);
-    if (status == TESS_OK)
-        status = tess_artefact_put_picture(ctx, a, name, &sheet);
-    tess_free(sheet.data);
+    int status = put_contact_sheet(ctx, a, name, &all, across, names);
     tess_free(all.data);
     return status;
 }
@@ -75,5 +90,5 @@ int stage_put_rows(struct tess_context *ctx, struct tess_artefact *a, const char
 int stage_put_pairs(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *originals,
                     const struct tess_tensor *reconstructions)
 {
-    return stage_put_rows(ctx, a, name, 2, (const struct tess_tensor *const[]){originals, reconstructions});
+    return stage_put_rows(ctx, a, name, 2, (const struct tess_tensor *const[]){originals, reconstructions}, "original|reconstruction");
 }

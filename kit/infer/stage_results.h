@@ -20,9 +20,10 @@ int stage_check_stop(struct tess_context *ctx, const struct tess_stage_run *r, i
 /* Writes a picture of pairs of rows: `across` originals, below them their reconstructions. n u8 images each. */
 int stage_put_pairs(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *originals,
                     const struct tess_tensor *reconstructions) TESS_CHECKED;
-/* Writes such a picture with any number of rows for each `across` images; lists[0] are the originals. */
+/* Writes such a picture with any number of rows for each `across` images; lists[0] are the originals. `names` says what the rows are,
+ * "original|before|after". */
 int stage_put_rows(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t rows,
-                   const struct tess_tensor *const *lists) TESS_CHECKED;
+                   const struct tess_tensor *const *lists, const char *names) TESS_CHECKED;
 int stage_put_sheet(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *images) TESS_CHECKED;
 
 #endif

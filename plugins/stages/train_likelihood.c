@@ -196,7 +196,8 @@ static int train_likelihood_show(struct tess_context *ctx, struct tess_artefact 
     TESS_TRY(stage_codec_likelihood(ctx, &k->shown, n, &k->codes, &k->real, &k->log_sigma));
     TESS_TRY(stage_to_bytes(ctx, values, k->real.data, k->sheet[1].data));
     TESS_TRY(deviations_to_bytes(ctx, values, k->log_sigma.data, k->real.data, k->sheet[2].data));
-    return stage_put_rows(ctx, a, "deviations", 3, (const struct tess_tensor *const[]){&k->sheet[0], &k->sheet[1], &k->sheet[2]});
+    return stage_put_rows(ctx, a, "deviations", 3, (const struct tess_tensor *const[]){&k->sheet[0], &k->sheet[1], &k->sheet[2]},
+                          "original|reconstruction|deviation");
 }
 
 static int train_likelihood_train(struct tess_context *ctx, struct tess_stage_run *r, struct work *k)

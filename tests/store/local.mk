@@ -1,2 +1,2 @@
 # Artefacts and pictures on the disk.
-check_PROGRAMS += tests/store/test_contradictions tests/store/test_layout tests/store/test_store tests/store/test_store_faults
+check_PROGRAMS += tests/store/test_contradictions tests/store/test_layout tests/store/test_pictures tests/store/test_store tests/store/test_store_faults

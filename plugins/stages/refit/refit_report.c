@@ -133,5 +133,5 @@ int refit_report(struct tess_context *ctx, struct tess_stage_run *r, const struc
                     after->quantisation, before->quantisation, after->mse, before->mse);
     TESS_TRY(put_usage(ctx, a, before, after));
     return stage_put_rows(ctx, a, "reconstructions", 3,
-                          (const struct tess_tensor *const[]){&before->originals, &before->made, &after->made});
+                          (const struct tess_tensor *const[]){&before->originals, &before->made, &after->made}, "original|before|after");
 }
