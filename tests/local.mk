@@ -6,7 +6,7 @@ tests_support_libsupport_la_SOURCES = tests/support/causal_fixture.c tests/suppo
     tests/support/checkpoint_fixture.h tests/support/checkpoint_model.c tests/support/checkpoint_model.h tests/support/command_fixture.c \
     tests/support/command_fixture.h tests/support/craft.c tests/support/craft.h tests/support/flow_fixture.c tests/support/flow_fixture.h \
     tests/support/golden.c tests/support/golden.h tests/support/gradients.c tests/support/gradients.h tests/support/graphs.c tests/support/graphs.h tests/support/noise_fixture.c \
-    tests/support/noise_fixture.h tests/support/parity.c tests/support/parity.h tests/support/plug_fixture.c tests/support/plug_fixture.h \
+    tests/support/noise_fixture.h tests/support/parity.c tests/support/parity.h tests/support/report_fixture.c tests/support/report_fixture.h tests/support/plug_fixture.c tests/support/plug_fixture.h \
     tests/support/small_pipeline.c tests/support/small_pipeline.h tests/support/stage_fixture.c tests/support/stage_fixture.h \
     tests/support/store_fixture.c tests/support/store_fixture.h tests/support/suite.h tests/support/texts.c tests/support/texts.h \
     tests/support/told.c tests/support/told.h tests/support/uniform_fixture.c tests/support/uniform_fixture.h tests/support/users.c tests/support/users.h \
@@ -38,6 +38,7 @@ include tests/testing/local.mk
 include tests/install/local.mk
 include tests/judge/local.mk
 include tests/sweep/local.mk
+include tests/report/local.mk
 else
 check-local:
 	@echo "The tests are skipped: they need Check; on Debian install the package check, then configure again."

@@ -1,0 +1,88 @@
+/* From paths to runs. See collect.h. SPDX-License-Identifier: MIT */
+#include "core/base/files.h"
+#include "core/report/collect_private.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { COLLECT_NOTHING = 0, COLLECT_RUN = 1, COLLECT_SWEEP = 2 };
+
+static int collect_has(const char *folder, const char *file)
+{
+    char path[4096];
+    return snprintf(path, sizeof path, "%s/%s", folder, file) < (int)sizeof path && tessi_base_is_file(path);
+}
+
+/* Kind of folder by the files in it. */
+static int collect_kind(const char *folder)
+{
+    if (collect_has(folder, "sweep.yaml"))
+        return COLLECT_SWEEP;
+    return collect_has(folder, "resolved.yaml") || collect_has(folder, "log.jsonl") ? COLLECT_RUN : COLLECT_NOTHING;
+}
+
+/* 1 where a folder has others that are of runs. */
+static int collect_is_group(const char *folder)
+{
+    int found = 0;
+    char path[4096];
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && !found && (e = readdir(d));)
+        found = e->d_name[0] != '.' && snprintf(path, sizeof path, "%s/%s", folder, e->d_name) < (int)sizeof path &&
+                collect_kind(path) != COLLECT_NOTHING;
+    if (d)
+        closedir(d);
+    return found;
+}
+
+static int collect_refuse(struct tess_context *ctx, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return ctx->fail(ctx, TESS_E_USAGE, "%s: wanted the folder of a run or of a sweep, found none: %s; runs are in runs/NAME", path,
+                         strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return ctx->fail(ctx, TESS_E_USAGE, "%s: wanted the folder of a run or of a sweep, runs/NAME, found a file", path);
+    if (collect_is_group(path))
+        return ctx->fail(ctx, TESS_E_USAGE, "%s: wanted the folder of a run or of a sweep, found one with several in it; name them: %s/*",
+                         path, path);
+    return ctx->fail(ctx, TESS_E_USAGE,
+                     "%s: wanted the folder of a run (with resolved.yaml) or of a sweep (with sweep.yaml), found neither file in it", path);
+}
+
+static int collect_run(struct tess_context *ctx, struct tessi_report_set *set, const char *path, int64_t *capacity)
+{
+    size_t length = strlen(path);
+    TESS_TRY(tessi_report_grow(ctx, set, &set->run, capacity, set->runs + 1, sizeof *set->run));
+    struct tessi_report_run *run = &set->run[set->runs++];
+    *run = (struct tessi_report_run){.sweep = -1};
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    TESS_TRY(tessi_report_format(ctx, set, &run->folder, "%.*s", (int)length, path));
+    const char *slash = strrchr(run->folder, '/');
+    run->name = slash && slash[1] ? slash + 1 : run->folder;
+    return tessi_report_collect_run(ctx, set, run);
+}
+
+int tessi_report_collect(struct tess_context *ctx, const char *const *paths, int64_t n, struct tessi_report_set *set)
+{
+    int64_t runs = 0, sweeps = 0;
+    *set = (struct tessi_report_set){0};
+    for (int64_t i = 0; i < n; i++) {
+        int kind = collect_kind(paths[i]);
+        if (kind == COLLECT_NOTHING)
+            return collect_refuse(ctx, paths[i]);
+        TESS_TRY(kind == COLLECT_RUN ? collect_run(ctx, set, paths[i], &runs)
+                                     : tessi_report_collect_sweep(ctx, set, paths[i], &runs, &sweeps));
+    }
+    return TESS_OK;
+}
+
+void tessi_report_free(struct tessi_report_set *set)
+{
+    tessi_report_memory_free(set->memory);
+    *set = (struct tessi_report_set){0};
+}

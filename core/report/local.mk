@@ -1,0 +1,4 @@
+# Results of runs: collected, compared, shown as tables.
+libtessera_la_SOURCES += core/report/collect.c core/report/collect.h core/report/collect_log.c core/report/collect_private.h \
+    core/report/collect_protocol.c core/report/collect_run.c core/report/collect_stage.c core/report/collect_sweep.c \
+    core/report/report_memory.c core/report/statistics.c core/report/statistics.h

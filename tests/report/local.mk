@@ -1,0 +1,3 @@
+# Results of runs: collected, compared, shown as tables.
+check_PROGRAMS += tests/report/test_collect tests/report/test_statistics
+EXTRA_tests_report_test_collect_DEPENDENCIES = tests/flow/flow_stages.la
