@@ -36,5 +36,7 @@ int cli_unknown_verb(const char *word, const char *const *names, size_t n);
 
 /* A name or a message as a terminal may be shown it (core/base/text.h); valid until the fourth call after this one. */
 const char *cli_shown(const char *text);
+/* The direction of a metric in a word: "lower", "higher", or "" for neither. */
+const char *cli_better(int32_t better);
 
 #endif

@@ -115,14 +115,18 @@ static void print_datasets(const struct tess_artefact *a)
 
 static void print_metrics(const struct tess_artefact *a)
 {
-    double value;
-    const char *unit, *name;
+    struct tess_metric_value v;
     int wide = 4;
-    for (int64_t i = 0; (name = tessi_store_artefact_metric_at(a, i, &value, &unit)); i++)
-        wide = inspect_wider(wide, name);
-    for (int64_t i = 0; (name = tessi_store_artefact_metric_at(a, i, &value, &unit)); i++) {
-        printf("%s  %-*s  %.6g%s", i ? "" : "\nmetrics\n", wide, cli_shown(name), value, *unit ? " " : "");
-        inspect_print_text(unit, 0);
+    for (int64_t i = 0; tessi_store_artefact_metric(a, i, &v); i++)
+        wide = inspect_wider(wide, v.name);
+    for (int64_t i = 0; tessi_store_artefact_metric(a, i, &v); i++) {
+        printf("%s  %-*s  %.6g", i ? "" : "\nmetrics\n", wide, cli_shown(v.name), v.value);
+        if (v.standard_error >= 0.0)
+            printf(" +- %.3g", v.standard_error);
+        if (v.low <= v.high)
+            printf(" [%.6g, %.6g]", v.low, v.high);
+        printf("%s%s", *v.unit ? " " : "", cli_shown(v.unit));
+        printf(v.better ? " (%s is better)\n" : "\n", cli_better(v.better));
     }
 }
 
@@ -219,18 +223,12 @@ static void json_datasets(const struct tess_artefact *a)
 
 static void json_metrics(const struct tess_artefact *a)
 {
-    double value;
-    const char *unit, *name;
+    struct tess_metric_value v;
+    const char *name;
     fputs(",\"metrics\":[", stdout);
-    for (int64_t i = 0; (name = tessi_store_artefact_metric_at(a, i, &value, &unit)); i++) {
-        fputs(i ? ",{" : "{", stdout);
-        json_key("name");
-        tessi_base_json_text(stdout, name);
-        fputs(",\"value\":", stdout);
-        tessi_base_json_f64(stdout, value);
-        fputs(",\"unit\":", stdout);
-        tessi_base_json_text(stdout, unit);
-        putchar('}');
+    for (int64_t i = 0; tessi_store_artefact_metric(a, i, &v); i++) {
+        fputs(i ? "," : "", stdout);
+        tessi_store_metric_json(stdout, &v);
     }
     fputs("],\"pictures\":[", stdout);
     for (int64_t i = 0; (name = tessi_store_artefact_picture_at(a, i)); i++) {

@@ -9,6 +9,8 @@
 #include "core/base/text.h"
 #include "core/base/inject.h"
 
+#include <tessera/artefact.h>
+
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -34,6 +36,11 @@ static void main_help(FILE *to)
         fprintf(to, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
     fputs("\nflags of every verb\n", to);
     cli_flags_rows(cli_global_flags, to);
+}
+
+const char *cli_better(int32_t better)
+{
+    return better == TESS_METRIC_LOWER ? "lower" : better == TESS_METRIC_HIGHER ? "higher" : "";
 }
 
 const char *cli_shown(const char *text)

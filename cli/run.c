@@ -56,25 +56,50 @@ static void run_show_pictures(const struct tessi_pipeline *p)
     fprintf(stderr, "results  %s\n", cli_shown(tessi_flow_pipeline_folder(p)));
 }
 
-/* Twice over the artefacts: once to measure the columns (`width`), once to print. */
-static int run_metrics(struct tess_context *ctx, const struct tessi_pipeline *p, int width[2], int print, int64_t *found)
+/* Columns of the table of metrics. */
+struct run_columns {
+    int stage, metric, better, error; /* widths; of the column of standard errors 0 where no metric has one */
+    int64_t rows;
+};
+
+static void run_widen(struct run_columns *w, const char *stage, const struct tess_metric_value *v)
+{
+    w->stage = (int)strlen(stage) > w->stage ? (int)strlen(stage) : w->stage;
+    w->metric = (int)strlen(v->name) > w->metric ? (int)strlen(v->name) : w->metric;
+    w->error = v->standard_error >= 0.0 ? 12 : w->error;
+    w->rows++;
+}
+
+static void run_print_metric(const struct run_columns *w, const char *stage, const struct tess_metric_value *v)
+{
+    const int more = v->better || *v->unit;
+    char error[32] = "";
+    if (v->standard_error >= 0.0)
+        snprintf(error, sizeof error, "+- %.3g", v->standard_error);
+    printf("%-*s  %-*s  %12.6g", w->stage, stage, w->metric, v->name, v->value);
+    if (w->error && (*error || more))
+        printf("  %-*s", more ? w->error : 0, error);
+    if (more)
+        printf("  %-*s", *v->unit ? w->better : 0, cli_better(v->better));
+    if (*v->unit)
+        printf("  %s", v->unit);
+    putchar('\n');
+}
+
+/* Twice over the artefacts: once to measure the columns, once to print. */
+static int run_metrics(struct tess_context *ctx, const struct tessi_pipeline *p, struct run_columns *w, int print)
 {
     struct tessi_stage_view view;
-    *found = 0;
     for (int64_t i = 0; i < tessi_flow_pipeline_count(p); i++) {
         struct tess_artefact *a = NULL;
-        const char *name, *unit;
-        double value;
+        struct tess_metric_value v;
         tessi_flow_pipeline_stage(p, i, &view);
         TESS_TRY(tessi_store_artefact_open(ctx, view.path, &a));
-        for (int64_t k = 0; (name = tessi_store_artefact_metric_at(a, k, &value, &unit)); k++, ++*found) {
-            width[0] = (int)strlen(view.name) > width[0] ? (int)strlen(view.name) : width[0];
-            width[1] = (int)strlen(name) > width[1] ? (int)strlen(name) : width[1];
-            if (print && unit && *unit)
-                printf("%-*s  %-*s  %12.6g  %s\n", width[0], view.name, width[1], name, value, unit);
-            else if (print)
-                printf("%-*s  %-*s  %12.6g\n", width[0], view.name, width[1], name, value);
-        }
+        for (int64_t k = 0; tessi_store_artefact_metric(a, k, &v); k++)
+            if (print)
+                run_print_metric(w, view.name, &v);
+            else
+                run_widen(w, view.name, &v);
         tessi_store_artefact_close(a);
     }
     return TESS_OK;
@@ -82,13 +107,15 @@ static int run_metrics(struct tess_context *ctx, const struct tessi_pipeline *p,
 
 static int show_metrics(struct tess_context *ctx, const struct tessi_pipeline *p)
 {
-    int width[2] = {5, 6};
-    int64_t n;
-    TESS_TRY(run_metrics(ctx, p, width, 0, &n));
-    if (n == 0)
+    struct run_columns w = {.stage = 5, .metric = 6, .better = 6};
+    TESS_TRY(run_metrics(ctx, p, &w, 0));
+    if (w.rows == 0)
         return TESS_OK;
-    printf("%-*s  %-*s  %12s  %s\n", width[0], "stage", width[1], "metric", "value", "unit");
-    return run_metrics(ctx, p, width, 1, &n);
+    printf("%-*s  %-*s  %12s", w.stage, "stage", w.metric, "metric", "value");
+    if (w.error)
+        printf("  %-*s", w.error, "std. error");
+    printf("  better  unit\n");
+    return run_metrics(ctx, p, &w, 1);
 }
 
 static int run_pipeline(struct tess_context *ctx, const struct cli_globals *g, struct tessi_pipeline *p)

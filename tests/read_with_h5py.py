@@ -55,6 +55,10 @@ def check(path):
         file.visititems(visit)
         for metric in file.get("metrics", {}).values():
             assert metric.shape == () and "unit" in metric.attrs
+            assert metric.attrs.get("better", b"lower") in (b"lower", b"higher")
+            assert isinstance(metric.attrs.get("standard_error", numpy.float64(0)), numpy.float64)
+            low, high = metric.attrs.get("interval", numpy.zeros(2))
+            assert low <= high
         for picture in file.get("pictures", {}).values():
             assert picture.dtype == numpy.uint8 and picture.ndim == 3
         print(f"{path}: kind {file.attrs['kind'].decode()}, {count} datasets")

@@ -60,17 +60,12 @@ static void record_inputs(FILE *to, const struct tess_artefact *a)
 
 static void record_metrics(FILE *to, const struct tess_artefact *a)
 {
-    const char *name, *unit;
-    double value;
+    struct tess_metric_value v;
+    const char *name;
     fputs(",\"metrics\":[", to);
-    for (int64_t i = 0; (name = tessi_store_artefact_metric_at(a, i, &value, &unit)); i++) {
-        fputs(i ? ",{" : "{", to);
-        record_name(to, 1, "name");
-        tessi_base_json_text(to, name);
-        record_name(to, 0, "value");
-        tessi_base_json_f64(to, value);
-        record_text(to, "unit", unit);
-        putc('}', to);
+    for (int64_t i = 0; tessi_store_artefact_metric(a, i, &v); i++) {
+        fputs(i ? "," : "", to);
+        tessi_store_metric_json(to, &v);
     }
     fputs("],\"pictures\":[", to);
     for (int64_t i = 0; (name = tessi_store_artefact_picture_at(a, i)); i++) {

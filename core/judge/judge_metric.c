@@ -23,20 +23,20 @@ struct metric_case {
     double value[METRIC_VALUES];
 };
 
-static int metric_value(void *to, struct tess_context *ctx, const char *name, double value, const char *unit, int32_t better)
+static int metric_value(void *to, struct tess_context *ctx, const struct tess_metric_value *v)
 {
     struct metric_case *c = to;
     (void)ctx;
     if (c->values == METRIC_VALUES)
         return judge_fail(c->j, "finish: wanted at most %d values, found more", METRIC_VALUES);
-    if (!name || !*name || !unit)
-        return judge_fail(c->j, "finish: wanted a name and a unit with each value, found none");
-    if (isnan(value))
-        return judge_fail(c->j, "finish: wanted a value for `%s`, found NaN", name);
-    if (better != TESS_METRIC_LOWER && better != TESS_METRIC_HIGHER)
-        return judge_fail(c->j, "finish: wanted TESS_METRIC_LOWER or TESS_METRIC_HIGHER for `%s`, found %d", name, (int)better);
-    snprintf(c->name[c->values], sizeof c->name[0], "%s", name);
-    c->value[c->values++] = value;
+    if (!v->size || !v->name || !*v->name || !v->unit)
+        return judge_fail(c->j, "finish: wanted a size, a name and a unit with each value, found none");
+    if (isnan(v->value) || isnan(v->standard_error) || isnan(v->low) || isnan(v->high))
+        return judge_fail(c->j, "finish: wanted a value for `%s`, found NaN", v->name);
+    if (v->better < TESS_METRIC_LOWER || v->better > TESS_METRIC_HIGHER)
+        return judge_fail(c->j, "finish: wanted TESS_METRIC_LOWER, TESS_METRIC_HIGHER or 0 for `%s`, found %d", v->name, (int)v->better);
+    snprintf(c->name[c->values], sizeof c->name[0], "%s", v->name);
+    c->value[c->values++] = v->value;
     return TESS_OK;
 }
 

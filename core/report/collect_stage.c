@@ -154,6 +154,26 @@ static int record_lists(struct stage_reading *r, const struct tessi_json *record
     return TESS_OK;
 }
 
+static int record_metric(struct stage_reading *r, const struct tessi_json *m)
+{
+    const char *better = tessi_base_json_get_text(m, "better", "");
+    const struct tessi_json *interval = tessi_base_json_get(m, "interval");
+    struct tessi_report_metric metric = {.name = tessi_base_json_get_text(m, "name", ""),
+                                         .unit = tessi_base_json_get_text(m, "unit", ""),
+                                         .better = strcmp(better, "lower") == 0    ? TESS_METRIC_LOWER
+                                                   : strcmp(better, "higher") == 0 ? TESS_METRIC_HIGHER
+                                                                                   : 0,
+                                         .value = record_f64(m, "value", 0),
+                                         .standard_error = record_f64(m, "standard_error", -1),
+                                         .low = 1,
+                                         .high = 0};
+    if (record_count(interval) == 2) {
+        metric.low = interval->child->number;
+        metric.high = interval->child->next->number;
+    }
+    return stage_metric(r, &metric);
+}
+
 static int stage_from_record(struct stage_reading *r, const struct tessi_json *record)
 {
     struct tessi_report_stage *s = r->s;
@@ -164,16 +184,8 @@ static int stage_from_record(struct stage_reading *r, const struct tessi_json *r
     TESS_TRY(tessi_report_text(r->ctx, r->set, tessi_base_json_get_text(record, "kind", ""), &s->kind));
     TESS_TRY(tessi_report_text(r->ctx, r->set, seed && seed->type == TESSI_JSON_NUMBER ? seed->text : "", &s->seed));
     TESS_TRY(record_lists(r, record));
-    for (const struct tessi_json *m = metrics->child; m; m = m->next) {
-        const struct tessi_report_metric metric = {.name = tessi_base_json_get_text(m, "name", ""),
-                                                   .unit = tessi_base_json_get_text(m, "unit", ""),
-                                                   .better = (int32_t)record_f64(m, "better", 0),
-                                                   .value = record_f64(m, "value", 0),
-                                                   .standard_error = record_f64(m, "standard_error", -1),
-                                                   .low = record_f64(m, "low", 1),
-                                                   .high = record_f64(m, "high", 0)};
-        TESS_TRY(stage_metric(r, &metric));
-    }
+    for (const struct tessi_json *m = metrics->child; m; m = m->next)
+        TESS_TRY(record_metric(r, m));
     return TESS_OK;
 }
 
@@ -220,17 +232,22 @@ static int artefact_lists(struct stage_reading *r, const struct tess_artefact *a
 static int stage_from_artefact(struct stage_reading *r, const struct tess_artefact *a)
 {
     struct tessi_report_stage *s = r->s;
-    const char *seed = tessi_store_artefact_provenance(a, "seed"), *name, *unit;
-    double value;
+    const char *seed = tessi_store_artefact_provenance(a, "seed");
+    struct tess_metric_value v;
     for (size_t i = 0; i < sizeof stage_texts / sizeof *stage_texts; i++)
         TESS_TRY(stage_text(r, i, tessi_store_artefact_provenance(a, stage_texts[i].name)));
     TESS_TRY(tessi_report_text(r->ctx, r->set, tess_artefact_digest(a), &s->digest));
     TESS_TRY(tessi_report_text(r->ctx, r->set, tess_artefact_kind(a), &s->kind));
     TESS_TRY(tessi_report_text(r->ctx, r->set, seed ? seed : "", &s->seed));
     TESS_TRY(artefact_lists(r, a));
-    for (int64_t i = 0; (name = tessi_store_artefact_metric_at(a, i, &value, &unit)); i++)
-        TESS_TRY(stage_metric(
-            r, &(struct tessi_report_metric){.name = name, .unit = unit, .value = value, .standard_error = -1, .low = 1, .high = 0}));
+    for (int64_t i = 0; tessi_store_artefact_metric(a, i, &v); i++)
+        TESS_TRY(stage_metric(r, &(struct tessi_report_metric){.name = v.name,
+                                                               .unit = v.unit,
+                                                               .better = v.better,
+                                                               .value = v.value,
+                                                               .standard_error = v.standard_error,
+                                                               .low = v.low,
+                                                               .high = v.high}));
     return TESS_OK;
 }
 

@@ -4,9 +4,12 @@
  *                   attributes by name:     text name, type, value
  *                   datasets by name:  text name, text dtype, rank, dimensions, text SHA-256 of the values
  *                   metrics by name:   text name, value, text unit
+ *                   metrics with a standard error or an interval by name, where there are any:
+ *                                      text name, standard error (-1: none), low, high (1, 0: none)
  *
- * each list with its length in front. A text has its length in front (tess_digest_add_text); numbers are 8 bytes, little-endian; values
- * are in row order in their stored dtype, little-endian; strings as texts. Pictures are datasets.
+ * each list with its length in front. A metric's direction belongs to its definition and has no part. A text has its length in front
+ * (tess_digest_add_text); numbers are 8 bytes, little-endian; values are in row order in their stored dtype, little-endian; strings as
+ * texts. Pictures are datasets.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/store/store_private.h"
@@ -111,6 +114,28 @@ static void artefact_digest_sort(const void **list, const void *items, int64_t n
         qsort(list, (size_t)n, sizeof *list, order);
 }
 
+static int artefact_digest_has_error(const struct tessi_metric *f)
+{
+    return f->standard_error >= 0.0 || f->low <= f->high;
+}
+
+static void artefact_digest_add_errors(struct tess_digest *d, const struct tessi_metric *const *list, int64_t n)
+{
+    uint64_t count = 0;
+    for (int64_t i = 0; i < n; i++)
+        count += artefact_digest_has_error(list[i]) ? 1 : 0;
+    if (count)
+        add_u64(d, count);
+    for (int64_t i = 0; i < n; i++) {
+        if (!artefact_digest_has_error(list[i]))
+            continue;
+        tess_digest_add_text(d, list[i]->name);
+        add_f64(d, list[i]->standard_error);
+        add_f64(d, list[i]->low);
+        add_f64(d, list[i]->high);
+    }
+}
+
 int tessi_store_digest_content(struct tess_context *ctx, const struct tess_artefact *a, char digest[TESS_DIGEST_TEXT])
 {
     int64_t max = a->attrs->count > a->entries ? a->attrs->count : a->entries;
@@ -140,6 +165,7 @@ int tessi_store_digest_content(struct tess_context *ctx, const struct tess_artef
         add_f64(&d, f->value);
         tess_digest_add_text(&d, f->unit);
     }
+    artefact_digest_add_errors(&d, (const struct tessi_metric *const *)list, a->metrics);
     tess_digest_end(&d, digest);
     tess_free(memory);
     return TESS_OK;

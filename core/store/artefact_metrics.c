@@ -1,142 +1,34 @@
-/* Writing pictures and metrics: groups that remember the order of their members. SPDX-License-Identifier: MIT */
+/* Metrics: scalar datasets with attributes, written and read. SPDX-License-Identifier: MIT */
+#include "core/base/json.h"
 #include "core/store/store_private.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* The attribute `tiles` of a picture. */
-#define TILES_FORMAT "count=%lld across=%lld height=%lld width=%lld gap=%d zoom=%d"
-
-/* Creates, on first use, a group that remembers the order of its members. */
-static herr_t ordered_group(const struct tess_artefact *a, const char *name)
+static herr_t write_interval(hid_t dataset, const double interval[2])
 {
-    hid_t p = H5Pcreate(H5P_GROUP_CREATE), group = -1;
-    if (p >= 0 && H5Pset_link_creation_order(p, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) >= 0 &&
-        H5Pset_link_phase_change(p, 64, 32) >= 0)
-        group = H5Gcreate2(a->file, name, H5P_DEFAULT, p, H5P_DEFAULT);
-    if (p >= 0)
-        H5Pclose(p);
-    return group < 0 ? -1 : H5Gclose(group);
-}
-
-static int artefact_metrics_put_picture(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t)
-{
-    char path[TESSI_NAME_MOST + 16], text[160];
-    if (strchr(name, '/') || !*name || strlen(name) >= TESSI_NAME_MOST)
-        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%s` is no name for a picture", a->path, name);
-    if (t->dtype != TESS_U8 || t->rank != 3 || t->dim[0] < 1 || t->dim[1] < 1 || (t->dim[2] != 1 && t->dim[2] != 3))
-        return ctx->fail(ctx, TESS_E_SHAPE, "%s: the picture `%s` is %s; u8 (height, width, 1 or 3) was wanted", a->path, name,
-                         tess_tensor_text(t, text, sizeof text));
-    (void)snprintf(path, sizeof path, "pictures/%s", name);
-    if (!a->failed && !a->pictures && ordered_group(a, "pictures") < 0)
-        return tessi_store_give_up(ctx, a, "pictures");
-    TESS_TRY(tessi_store_put(ctx, a, path, t,
-                             &(struct tess_dataset){.size = sizeof(struct tess_dataset), .compress = 1, .labels = "y x channel"}));
-    TESS_TRY(tess_reserve(ctx, &a->picture, &a->picture_capacity, a->pictures + 1, sizeof *a->picture, "pictures of an artefact"));
-    TESS_TRY(tess_copy_text(ctx, name, &a->picture[a->pictures]));
-    a->pictures++;
-    return TESS_OK;
-}
-
-int tess_artefact_put_picture(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t)
-{
-    tessi_store_lock();
-    int status = artefact_metrics_put_picture(ctx, a, name, t);
-    tessi_store_unlock();
-    return status;
-}
-
-/* 1 where the layout is that of a picture of this size. */
-static int tiles_fit(const struct tess_tiles *t, int64_t height, int64_t width)
-{
-    const int64_t most = 1 << 16;
-    if (t->count < 1 || t->across < 1 || t->height < 1 || t->width < 1 || t->zoom < 1 || t->gap < 0 || t->count > most ||
-        t->across > t->count || t->height > most || t->width > most || t->zoom > most || t->gap > most)
-        return 0;
-    int64_t lines = (t->count + t->across - 1) / t->across;
-    return lines * (t->height * t->zoom + t->gap) - t->gap == height && t->across * (t->width * t->zoom + t->gap) - t->gap == width;
-}
-
-static int put_tiles(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
-                     const struct tess_tiles *tiles)
-{
-    char path[TESSI_NAME_MOST + 16], text[200];
-    if (!tiles_fit(tiles, t->rank == 3 ? t->dim[0] : 0, t->rank == 3 ? t->dim[1] : 0))
-        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: the picture `%s` is not as large as its tiles", a->path, name);
-    TESS_TRY(artefact_metrics_put_picture(ctx, a, name, t));
-    (void)snprintf(path, sizeof path, "pictures/%s", name);
-    (void)snprintf(text, sizeof text, TILES_FORMAT, (long long)tiles->count, (long long)tiles->across, (long long)tiles->height,
-                   (long long)tiles->width, (int)tiles->gap, (int)tiles->zoom);
-    hid_t dataset = H5Dopen2(a->file, path, H5P_DEFAULT);
-    int bad = dataset < 0 || tessi_store_attribute_text(dataset, "tiles", text) < 0 ||
-              (tiles->rows && tessi_store_attribute_text(dataset, "rows", tiles->rows) < 0);
-    if (dataset >= 0)
-        bad = H5Dclose(dataset) < 0 || bad;
-    return bad ? tessi_store_give_up(ctx, a, path) : TESS_OK;
-}
-
-int tess_artefact_put_tiles(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
-                            const struct tess_tiles *tiles)
-{
-    tessi_store_lock();
-    int status = put_tiles(ctx, a, name, t, tiles);
-    tessi_store_unlock();
-    return status;
-}
-
-/* A text attribute of a dataset, cut to `capacity`; "" where there is none. */
-static int read_text(struct tess_context *ctx, const struct tess_artefact *a, const char *path, hid_t dataset, const char *name, char *text,
-                     size_t capacity)
-{
-    struct tessi_value value = {0};
-    text[0] = '\0';
-    if (H5Aexists(dataset, name) <= 0)
-        return TESS_OK;
-    hid_t attribute = H5Aopen(dataset, name, H5P_DEFAULT);
-    int status = attribute < 0 ? tessi_store_fail(ctx, a, path) : tessi_store_read_value(ctx, a, path, attribute, &value);
-    if (status == TESS_OK && value.type == TESSI_ATTR_TEXT)
-        (void)snprintf(text, capacity, "%s", value.text);
+    hid_t space = H5Screate_simple(1, (const hsize_t[]){2}, NULL);
+    hid_t attribute = space < 0 ? -1 : H5Acreate2(dataset, "interval", H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT);
+    herr_t bad = attribute < 0 || H5Awrite(attribute, H5T_NATIVE_DOUBLE, interval) < 0;
     if (attribute >= 0)
-        H5Aclose(attribute);
-    tess_free(value.text);
-    return status;
+        bad = H5Aclose(attribute) < 0 || bad;
+    if (space >= 0)
+        H5Sclose(space);
+    return bad ? -1 : 0;
 }
 
-static int read_tiles(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, struct tess_tiles *out,
-                      char *rows, size_t capacity)
+/* Writes the attributes of a metric, those that it has. */
+static herr_t write_metric_attributes(hid_t dataset, const struct tessi_metric *f)
 {
-    char text[200];
-    long long count = 0, across = 0, height = 0, width = 0;
-    int gap = 0, zoom = 0;
-    hid_t dataset = H5Dopen2(a->file, e->name, H5P_DEFAULT);
-    if (dataset < 0)
-        return tessi_store_fail(ctx, a, e->name);
-    int status = read_text(ctx, a, e->name, dataset, "tiles", text, sizeof text);
-    if (status == TESS_OK)
-        status = read_text(ctx, a, e->name, dataset, "rows", rows, capacity);
-    H5Dclose(dataset);
-    if (status == TESS_OK && sscanf(text, TILES_FORMAT, &count, &across, &height, &width, &gap, &zoom) == 6)
-        *out = (struct tess_tiles){sizeof *out, zoom, gap, count, across, height, width, rows};
-    if (e->rank != 3 || !tiles_fit(out, e->dim[0], e->dim[1]))
-        memset(out, 0, sizeof *out);
-    return status;
-}
-
-int tessi_store_artefact_tiles(struct tess_context *ctx, const struct tess_artefact *a, const char *picture, struct tess_tiles *out,
-                               char *rows, size_t capacity)
-{
-    char path[TESSI_NAME_MOST + 16];
-    int status = TESS_OK;
-    memset(out, 0, sizeof *out);
-    rows[0] = '\0';
-    (void)snprintf(path, sizeof path, "pictures/%s", picture);
-    tessi_store_lock();
-    const struct tessi_entry *e = tessi_store_entry_find(a, path);
-    if (e)
-        status = read_tiles(ctx, a, e, out, rows, capacity);
-    tessi_store_unlock();
-    return status;
+    herr_t bad = tessi_store_attribute_text(dataset, "unit", f->unit) < 0;
+    if (f->better)
+        bad = tessi_store_attribute_text(dataset, "better", f->better == TESS_METRIC_LOWER ? "lower" : "higher") < 0 || bad;
+    if (f->standard_error >= 0.0)
+        bad = tessi_store_attribute_number(dataset, "standard_error", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &f->standard_error) < 0 || bad;
+    if (f->low <= f->high)
+        bad = write_interval(dataset, (const double[]){f->low, f->high}) < 0 || bad;
+    return bad ? -1 : 0;
 }
 
 /* Writes a metric as a compact scalar dataset, which lies in its own header. */
@@ -148,7 +40,7 @@ static herr_t write_metric(const struct tess_artefact *a, const struct tessi_met
     if (space >= 0 && layout >= 0 && H5Pset_layout(layout, H5D_COMPACT) >= 0 && H5Pset_obj_track_times(layout, 0) >= 0)
         dataset = H5Dcreate2(a->file, path, H5T_IEEE_F64LE, space, H5P_DEFAULT, layout, H5P_DEFAULT);
     herr_t bad = dataset < 0 || H5Dwrite(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &f->value) < 0 ||
-                 tessi_store_attribute_text(dataset, "unit", f->unit) < 0;
+                 write_metric_attributes(dataset, f) < 0;
     if (dataset >= 0)
         bad = H5Dclose(dataset) < 0 || bad;
     if (layout >= 0)
@@ -158,27 +50,19 @@ static herr_t write_metric(const struct tess_artefact *a, const struct tessi_met
     return bad ? -1 : 0;
 }
 
-static int put_metric(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value, const char *unit)
+/* Appends a metric to the artefact's list, with copies of its texts. */
+static int add_metric(struct tess_context *ctx, struct tess_artefact *a, const struct tess_metric_value *v)
 {
-    if (a->failed)
-        return ctx->fail(ctx, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
-    if (strchr(name, '/') || !*name || strlen(name) >= TESSI_NAME_MOST)
-        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%s` is no name for a metric", a->path, name);
-    if (isnan(value))
-        return ctx->fail(
-            ctx, TESS_E_VALUE,
-            "%s: the metric `%s` came out as no number (NaN): what it is of overflowed; look at the model, it may have diverged", a->path,
-            name);
-    for (int64_t i = 0; i < a->metrics; i++)
-        if (strcmp(a->metric[i].name, name) == 0)
-            return ctx->fail(ctx, TESS_E_INTERNAL, "%s: the metric `%s` is written twice", a->path, name);
-    if (!a->metrics && ordered_group(a, "metrics") < 0)
-        return tessi_store_give_up(ctx, a, "metrics");
-
-    struct tessi_metric f = {.value = value};
-    int status = tess_copy_text(ctx, name, &f.name);
+    struct tessi_metric f = {.value = v->value, .better = v->better, .standard_error = -1.0, .low = 1.0, .high = 0.0};
+    if (v->standard_error >= 0.0)
+        f.standard_error = v->standard_error;
+    if (v->low <= v->high) {
+        f.low = v->low;
+        f.high = v->high;
+    }
+    int status = tess_copy_text(ctx, v->name, &f.name);
     if (status == TESS_OK)
-        status = tess_copy_text(ctx, unit ? unit : "", &f.unit);
+        status = tess_copy_text(ctx, v->unit ? v->unit : "", &f.unit);
     if (status == TESS_OK)
         status = tess_reserve(ctx, &a->metric, &a->metric_capacity, a->metrics + 1, sizeof *a->metric, "metrics of an artefact");
     if (status != TESS_OK) {
@@ -187,13 +71,163 @@ static int put_metric(struct tess_context *ctx, struct tess_artefact *a, const c
         return status;
     }
     a->metric[a->metrics++] = f;
-    return write_metric(a, &f) < 0 ? tessi_store_give_up(ctx, a, "metrics") : TESS_OK;
+    return TESS_OK;
+}
+
+static int put_metric(struct tess_context *ctx, struct tess_artefact *a, const struct tess_metric_value *v)
+{
+    if (a->failed)
+        return ctx->fail(ctx, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
+    if (strchr(v->name, '/') || !*v->name || strlen(v->name) >= TESSI_NAME_MOST)
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%s` is no name for a metric", a->path, v->name);
+    if (v->better < TESS_METRIC_LOWER || v->better > TESS_METRIC_HIGHER)
+        return ctx->fail(ctx, TESS_E_INTERNAL,
+                         "%s: the metric `%s` has direction %d; TESS_METRIC_LOWER, TESS_METRIC_HIGHER or 0 was wanted", a->path, v->name,
+                         (int)v->better);
+    if (isnan(v->value) || isnan(v->standard_error) || isnan(v->low) || isnan(v->high))
+        return ctx->fail(
+            ctx, TESS_E_VALUE,
+            "%s: the metric `%s` came out as no number (NaN): what it is of overflowed; look at the model, it may have diverged", a->path,
+            v->name);
+    for (int64_t i = 0; i < a->metrics; i++)
+        if (strcmp(a->metric[i].name, v->name) == 0)
+            return ctx->fail(ctx, TESS_E_INTERNAL, "%s: the metric `%s` is written twice", a->path, v->name);
+    if (!a->metrics && tessi_store_ordered_group(a, "metrics") < 0)
+        return tessi_store_give_up(ctx, a, "metrics");
+    TESS_TRY(add_metric(ctx, a, v));
+    return write_metric(a, &a->metric[a->metrics - 1]) < 0 ? tessi_store_give_up(ctx, a, "metrics") : TESS_OK;
+}
+
+int tess_artefact_put_metric_value(struct tess_context *ctx, struct tess_artefact *a, const struct tess_metric_value *v)
+{
+    tessi_store_lock();
+    int status = put_metric(ctx, a, v);
+    tessi_store_unlock();
+    return status;
 }
 
 int tess_artefact_put_metric(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value, const char *unit)
 {
-    tessi_store_lock();
-    int status = put_metric(ctx, a, name, value, unit);
-    tessi_store_unlock();
+    const struct tess_metric_value v = TESS_METRIC_VALUE(name, value, unit, 0);
+    return tess_artefact_put_metric_value(ctx, a, &v);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------- */
+
+/* Reads an attribute of a single value, of the type wanted. Absent: TESS_OK, and out->type is 0. */
+static int read_metric_attribute(struct tess_context *ctx, const struct tess_artefact *a, const char *name, hid_t dataset, const char *key,
+                                 int32_t type, struct tessi_value *out)
+{
+    *out = (struct tessi_value){0};
+    htri_t there = H5Aexists(dataset, key);
+    if (there == 0)
+        return TESS_OK;
+    hid_t attribute = there < 0 ? -1 : H5Aopen(dataset, key, H5P_DEFAULT);
+    if (attribute < 0)
+        return tessi_store_fail(ctx, a, name);
+    int status = tessi_store_read_value(ctx, a, name, attribute, out);
+    H5Aclose(attribute);
+    if (status == TESS_OK && out->type == type)
+        return TESS_OK;
+    tess_free(out->text);
+    out->text = NULL;
+    if (status != TESS_OK)
+        return status;
+    return tessi_store_foreign(
+        ctx, a, name, type == TESSI_ATTR_TEXT ? "has a unit or direction that is no text" : "has a standard error that is no float64");
+}
+
+static int read_better(struct tess_context *ctx, const struct tess_artefact *a, const char *name, hid_t dataset, int32_t *better)
+{
+    struct tessi_value text;
+    TESS_TRY(read_metric_attribute(ctx, a, name, dataset, "better", TESSI_ATTR_TEXT, &text));
+    int lower = text.text && strcmp(text.text, "lower") == 0, higher = text.text && strcmp(text.text, "higher") == 0;
+    int known = !text.text || lower || higher;
+    *better = lower ? TESS_METRIC_LOWER : higher ? TESS_METRIC_HIGHER : 0;
+    tess_free(text.text);
+    return known ? TESS_OK : tessi_store_foreign(ctx, a, name, "has a direction that is neither `lower` nor `higher`");
+}
+
+static int read_standard_error(struct tess_context *ctx, const struct tess_artefact *a, const char *name, hid_t dataset, double *error)
+{
+    struct tessi_value number;
+    TESS_TRY(read_metric_attribute(ctx, a, name, dataset, "standard_error", TESSI_ATTR_F64, &number));
+    if (number.type == 0)
+        return TESS_OK;
+    *error = number.f64;
+    return number.f64 >= 0.0 ? TESS_OK : tessi_store_foreign(ctx, a, name, "has a standard error below zero");
+}
+
+static int read_interval(struct tess_context *ctx, const struct tess_artefact *a, const char *name, hid_t dataset, double interval[2])
+{
+    htri_t there = H5Aexists(dataset, "interval");
+    if (there == 0)
+        return TESS_OK;
+    hid_t attribute = there < 0 ? -1 : H5Aopen(dataset, "interval", H5P_DEFAULT);
+    hid_t type = attribute < 0 ? -1 : H5Aget_type(attribute), space = attribute < 0 ? -1 : H5Aget_space(attribute);
+    int status = TESS_OK;
+    if (type < 0 || space < 0)
+        status = tessi_store_fail(ctx, a, name);
+    else if (H5Tget_class(type) != H5T_FLOAT || H5Tget_size(type) != 8 || H5Sget_simple_extent_ndims(space) != 1 ||
+             H5Sget_simple_extent_npoints(space) != 2)
+        status = tessi_store_foreign(ctx, a, name, "has an interval that is no pair of float64");
+    else if (H5Aread(attribute, H5T_NATIVE_DOUBLE, interval) < 0)
+        status = tessi_store_fail(ctx, a, name);
+    else if (!(interval[0] <= interval[1]))
+        status = tessi_store_foreign(ctx, a, name, "has an interval that ends before it begins");
+    if (space >= 0)
+        H5Sclose(space);
+    if (type >= 0)
+        H5Tclose(type);
+    if (attribute >= 0)
+        H5Aclose(attribute);
     return status;
+}
+
+int tessi_store_metric_read(struct tess_context *ctx, struct tess_artefact *a, const char *name, hid_t dataset)
+{
+    struct tess_metric_value v = TESS_METRIC_VALUE(strchr(name, '/') + 1, 0.0, NULL, 0);
+    struct tessi_value unit;
+    double interval[2] = {v.low, v.high};
+    if (H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &v.value) < 0)
+        return tessi_store_fail(ctx, a, name);
+    TESS_TRY(read_better(ctx, a, name, dataset, &v.better));
+    TESS_TRY(read_standard_error(ctx, a, name, dataset, &v.standard_error));
+    TESS_TRY(read_interval(ctx, a, name, dataset, interval));
+    TESS_TRY(read_metric_attribute(ctx, a, name, dataset, "unit", TESSI_ATTR_TEXT, &unit));
+    if (!unit.text)
+        return tessi_store_foreign(ctx, a, name, "has no unit, and is no metric");
+    v.unit = unit.text;
+    v.low = interval[0];
+    v.high = interval[1];
+    int status = add_metric(ctx, a, &v);
+    tess_free(unit.text);
+    return status;
+}
+
+void tessi_store_metric_json(FILE *to, const struct tess_metric_value *v)
+{
+    fputs("{\"name\":", to);
+    tessi_base_json_text(to, v->name);
+    fputs(",\"value\":", to);
+    tessi_base_json_f64(to, v->value);
+    fputs(",\"unit\":", to);
+    tessi_base_json_text(to, v->unit);
+    fputs(v->better == TESS_METRIC_LOWER    ? ",\"better\":\"lower\""
+          : v->better == TESS_METRIC_HIGHER ? ",\"better\":\"higher\""
+                                            : ",\"better\":null",
+          to);
+    fputs(",\"standard_error\":", to);
+    if (v->standard_error >= 0.0)
+        tessi_base_json_f64(to, v->standard_error);
+    else
+        fputs("null", to);
+    fputs(v->low <= v->high ? ",\"interval\":[" : ",\"interval\":null", to);
+    if (v->low <= v->high) {
+        tessi_base_json_f64(to, v->low);
+        putc(',', to);
+        tessi_base_json_f64(to, v->high);
+        putc(']', to);
+    }
+    putc('}', to);
 }

@@ -98,36 +98,6 @@ static int artefact_open_add_entry(struct tess_context *ctx, struct tess_artefac
     return status;
 }
 
-static int read_metric(struct tess_context *ctx, struct tess_artefact *a, const char *name, hid_t dataset, hid_t type, hid_t space)
-{
-    struct tessi_metric f = {0};
-    struct tessi_value unit = {0};
-    if (H5Tget_class(type) != H5T_FLOAT || H5Tget_size(type) != 8 || H5Sget_simple_extent_type(space) != H5S_SCALAR)
-        return tessi_store_foreign(ctx, a, name, "is no metric");
-    hid_t attribute = H5Aopen(dataset, "unit", H5P_DEFAULT);
-    int status = attribute < 0 || H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &f.value) < 0
-                     ? tessi_store_fail(ctx, a, name)
-                     : tessi_store_read_value(ctx, a, name, attribute, &unit);
-    if (attribute >= 0)
-        H5Aclose(attribute);
-    if (status == TESS_OK && unit.type != TESSI_ATTR_TEXT)
-        status = tessi_store_foreign(ctx, a, name, "has a unit that is no text");
-    if (status == TESS_OK)
-        status = tess_copy_text(ctx, unit.text, &f.unit);
-    if (status == TESS_OK)
-        status = tess_copy_text(ctx, strchr(name, '/') + 1, &f.name);
-    if (status == TESS_OK)
-        status = tess_reserve(ctx, &a->metric, &a->metric_capacity, a->metrics + 1, sizeof *a->metric, "metrics of an artefact");
-    tess_free(unit.text);
-    if (status == TESS_OK) {
-        a->metric[a->metrics++] = f;
-    } else {
-        tess_free(f.name);
-        tess_free(f.unit);
-    }
-    return status;
-}
-
 static int inspect_dataset(struct tess_context *ctx, struct tess_artefact *a, const char *name, hid_t dataset)
 {
     struct tessi_entry e = {.dataset = -1};
@@ -137,8 +107,9 @@ static int inspect_dataset(struct tess_context *ctx, struct tess_artefact *a, co
     if (type < 0 || space < 0 || layout < 0) {
         status = tessi_store_fail(ctx, a, name);
     } else if (strncmp(name, "metrics/", 8) == 0) {
-        wrong = H5Pget_layout(layout) == H5D_COMPACT ? NULL : "is no metric";
-        status = wrong ? tessi_store_foreign(ctx, a, name, wrong) : read_metric(ctx, a, name, dataset, type, space);
+        int metric = H5Pget_layout(layout) == H5D_COMPACT && H5Tget_class(type) == H5T_FLOAT && H5Tget_size(type) == 8 &&
+                     H5Sget_simple_extent_type(space) == H5S_SCALAR;
+        status = metric ? tessi_store_metric_read(ctx, a, name, dataset) : tessi_store_foreign(ctx, a, name, "is no metric");
     } else {
         if (!known_type(type, &e))
             wrong = "is of a foreign type";

@@ -184,13 +184,20 @@ const char *tess_artefact_name_at(const struct tess_artefact *a, int64_t i)
     return i < 0 || i >= a->entries ? NULL : a->entry[i].name;
 }
 
-const char *tessi_store_artefact_metric_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit)
+int tessi_store_artefact_metric(const struct tess_artefact *a, int64_t i, struct tess_metric_value *out)
 {
     if (i < 0 || i >= a->metrics)
-        return NULL;
-    *value = a->metric[i].value;
-    *unit = a->metric[i].unit;
-    return a->metric[i].name;
+        return 0;
+    const struct tessi_metric *f = &a->metric[i];
+    *out = (struct tess_metric_value){.size = sizeof *out,
+                                      .better = f->better,
+                                      .name = f->name,
+                                      .unit = f->unit,
+                                      .value = f->value,
+                                      .standard_error = f->standard_error,
+                                      .low = f->low,
+                                      .high = f->high};
+    return 1;
 }
 
 const char *tessi_store_artefact_picture_at(const struct tess_artefact *a, int64_t i)

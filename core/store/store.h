@@ -5,6 +5,8 @@
 
 #include <tessera/artefact.h>
 
+#include <stdio.h>
+
 /* The attributes that are written under /provenance. All strings borrowed; NULL leaves one out. */
 struct tessi_provenance {
     const char *stage;        /* name of the stage in the pipeline */
@@ -54,8 +56,11 @@ const char *tessi_store_artefact_provenance_at(const struct tess_artefact *a, in
  * strings has dtype 0 and 8 bits for each byte of its width. */
 const char *tessi_store_artefact_dataset_at(const struct tess_artefact *a, int64_t i, struct tess_tensor *shape, int32_t *bits,
                                             int64_t *stored);
-/* The i-th metric and the i-th picture, in the order written; NULL past the end. */
-const char *tessi_store_artefact_metric_at(const struct tess_artefact *a, int64_t i, double *value, const char **unit);
+/* The i-th metric in the order written: 1 where there is one, 0 past the end. Its texts are borrowed. */
+int tessi_store_artefact_metric(const struct tess_artefact *a, int64_t i, struct tess_metric_value *out);
+/* Prints a metric as a JSON object with `name`, `value`, `unit`, `better`, `standard_error`, `interval`; what it does not have is null. */
+void tessi_store_metric_json(FILE *to, const struct tess_metric_value *v);
+/* The i-th picture, in the order written; NULL past the end. */
 const char *tessi_store_artefact_picture_at(const struct tess_artefact *a, int64_t i);
 /* The layout of a picture's tiles; all zero where it has none, or one that its own size contradicts. `rows` (capacity bytes) receives the
  * names of its lines, "original|reconstruction", or "". */

@@ -79,7 +79,8 @@ struct tessi_entry {
 
 struct tessi_metric {
     char *name, *unit;
-    double value;
+    double value, standard_error, low, high; /* as in struct tess_metric_value */
+    int32_t better;
 };
 
 struct tessi_note { /* a provenance attribute as text */
@@ -126,6 +127,10 @@ hid_t tessi_store_layout_cache(const struct tessi_entry *e, int writing);
 /* Attributes; a text is a fixed-width UTF-8 string, null-padded. Negative on failure. */
 herr_t tessi_store_attribute_text(hid_t object, const char *name, const char *text);
 herr_t tessi_store_attribute_number(hid_t object, const char *name, hid_t file_type, hid_t memory_type, const void *value);
+/* Creates a group that remembers the order of its members. */
+herr_t tessi_store_ordered_group(const struct tess_artefact *a, const char *name);
+/* Metrics in the open file. Reading appends the dataset `name` ("metrics/psnr") to the artefact's list, and refuses what is no metric. */
+int tessi_store_metric_read(struct tess_context *ctx, struct tess_artefact *a, const char *name, hid_t dataset) TESS_CHECKED;
 
 /* ---- artefact_write.c, artefact_head.c ----------------------------------------------------------------------------- */
 

@@ -72,8 +72,28 @@ struct tess_tiles {
 };
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_tiles(struct tess_context *ctx, struct tess_artefact *a, const char *name,
                                                      const struct tess_tensor *t, const struct tess_tiles *tiles);
-/* A metric for the final table, under /metrics/NAME, with its unit ("dB", "bits/token", "" ). Order of writing is kept.
- * TESS_E_VALUE for a NaN. */
+
+enum { TESS_METRIC_LOWER = -1, TESS_METRIC_HIGHER = 1 }; /* which of two values is the better */
+
+/* A metric: one number of the final table. TESS_METRIC_VALUE is an initialiser for one without an error or interval. */
+struct tess_metric_value {
+    uint32_t size;
+    int32_t better;        /* TESS_METRIC_LOWER, TESS_METRIC_HIGHER; 0: neither, or unknown */
+    const char *name;      /* without `/`; unique within the artefact */
+    const char *unit;      /* "dB", "bits/token"; "" or NULL for none */
+    double value;          /* not NaN */
+    double standard_error; /* of `value`, in its unit; below 0: none */
+    double low, high;      /* interval, which need not contain the value (a percentile interval may not); low > high: none */
+};
+#define TESS_METRIC_VALUE(name, value, unit, better)                                                                                       \
+    {                                                                                                                                      \
+        (uint32_t)sizeof(struct tess_metric_value), (better), (name), (unit), (value), -1.0, 1.0, 0.0                                      \
+    }
+
+/* Writes a metric under /metrics/NAME. Texts are copied; the order of writing is kept. TESS_E_VALUE for a NaN. */
+TESS_EXPORT TESS_CHECKED int tess_artefact_put_metric_value(struct tess_context *ctx, struct tess_artefact *a,
+                                                            const struct tess_metric_value *v);
+/* The same for a number of which neither a lower nor a higher one is better: a count, a size. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_metric(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value,
                                                       const char *unit);
 

@@ -138,10 +138,10 @@ int stage_put_health_as(struct tess_context *ctx, struct tess_artefact *a, const
 {
     char unit[32];
     snprintf(unit, sizeof unit, "of %lld", (long long)h->codebook_size);
-    TESS_TRY(stage_put_metric_as(ctx, a, "codes used", suffix, (double)h->used, unit));
-    TESS_TRY(stage_put_metric_as(ctx, a, "order-0 entropy", suffix, h->entropy, "bits/code"));
-    TESS_TRY(stage_put_metric_as(ctx, a, "perplexity", suffix, h->perplexity, "codes"));
-    return stage_put_metric_as(ctx, a, "top code's share", suffix, 100.0 * h->top_share, "%");
+    TESS_TRY(stage_put_metric_as(ctx, a, "codes used", suffix, (double)h->used, unit, TESS_METRIC_HIGHER));
+    TESS_TRY(stage_put_metric_as(ctx, a, "order-0 entropy", suffix, h->entropy, "bits/code", TESS_METRIC_HIGHER));
+    TESS_TRY(stage_put_metric_as(ctx, a, "perplexity", suffix, h->perplexity, "codes", TESS_METRIC_HIGHER));
+    return stage_put_metric_as(ctx, a, "top code's share", suffix, 100.0 * h->top_share, "%", TESS_METRIC_LOWER);
 }
 
 /* Notes the level that uses the smallest share of its codes, where that is less than half. */

@@ -23,12 +23,18 @@ int stage_carry_rows(struct tess_context *ctx, const struct tess_artefact *from,
     return tess_artefact_copy(ctx, to, "classes", from, NULL);
 }
 
+int stage_put_metric(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value, const char *unit, int32_t better)
+{
+    const struct tess_metric_value v = TESS_METRIC_VALUE(name, value, unit, better);
+    return tess_artefact_put_metric_value(ctx, a, &v);
+}
+
 int stage_put_metric_as(struct tess_context *ctx, struct tess_artefact *a, const char *name, const char *suffix, double value,
-                        const char *unit)
+                        const char *unit, int32_t better)
 {
     char full[96];
     snprintf(full, sizeof full, "%s%s", name, suffix);
-    return tess_artefact_put_metric(ctx, a, full, value, unit);
+    return stage_put_metric(ctx, a, full, value, unit, better);
 }
 
 int stage_check_stop(struct tess_context *ctx, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit)

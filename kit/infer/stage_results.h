@@ -12,9 +12,12 @@ int stage_carry_over(struct tess_context *ctx, const struct tess_artefact *from,
 /* Copies labels and names of n rows, where row i of the result is row[i] of the artefact, and names of classes. */
 int stage_carry_rows(struct tess_context *ctx, const struct tess_artefact *from, struct tess_artefact *to, int64_t n,
                      const int64_t *row) TESS_CHECKED;
-/* Writes a metric whose name ends in `suffix`. */
+/* Writes a metric of which lower or higher values are better (TESS_METRIC_LOWER, TESS_METRIC_HIGHER; 0: neither); stage_put_metric_as under
+ * a name that ends in `suffix`. */
+int stage_put_metric(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value, const char *unit,
+                     int32_t better) TESS_CHECKED;
 int stage_put_metric_as(struct tess_context *ctx, struct tess_artefact *a, const char *name, const char *suffix, double value,
-                        const char *unit) TESS_CHECKED;
+                        const char *unit, int32_t better) TESS_CHECKED;
 /* TESS_E_STOPPED, with a message that says how to resume, when the user asked to stop. */
 int stage_check_stop(struct tess_context *ctx, const struct tess_stage_run *r, int64_t done, int64_t total, const char *unit) TESS_CHECKED;
 /* Writes a picture of pairs of rows: `across` originals, below them their reconstructions. n u8 images each. */

@@ -162,11 +162,10 @@ struct measure_results {
     struct tess_artefact *artefact;
 };
 
-static int measure_value(void *to, struct tess_context *ctx, const char *name, double value, const char *unit, int32_t better)
+static int measure_value(void *to, struct tess_context *ctx, const struct tess_metric_value *v)
 {
     const struct measure_results *r = to;
-    (void)better;
-    return tess_artefact_put_metric(ctx, r->artefact, name, value, unit);
+    return tess_artefact_put_metric_value(ctx, r->artefact, v);
 }
 
 struct measure_task {

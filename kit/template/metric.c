@@ -66,7 +66,8 @@ static int template_name_finish(void *self, struct tess_context *ctx, void *stat
 {
     const struct state *s = (const struct state *)state;
     (void)self;
-    return sink->value(sink->to, ctx, "template-name", s->sum / (double)s->count, "", TESS_METRIC_LOWER);
+    const struct tess_metric_value v = TESS_METRIC_VALUE("template-name", s->sum / (double)s->count, "", TESS_METRIC_LOWER);
+    return sink->value(sink->to, ctx, &v);
 }
 
 static int64_t template_name_pack(void *self, const void *state, void *bytes)

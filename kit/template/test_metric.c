@@ -18,13 +18,10 @@ static int holds(int fact, const char *what)
     return !fact;
 }
 
-static int keep(void *to, struct tess_context *ctx, const char *name, double value, const char *unit, int32_t better)
+static int keep(void *to, struct tess_context *ctx, const struct tess_metric_value *v)
 {
     (void)ctx;
-    (void)name;
-    (void)unit;
-    (void)better;
-    *(double *)to = value;
+    *(double *)to = v->value;
     return TESS_OK;
 }
 

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/metric/feature_sets.h"
+#include "kit/metric/results.h"
 
 #include <tessera/plugin.h>
 #include <tessera/random.h>
@@ -110,9 +111,9 @@ static int kernel_put(struct tess_context *ctx, const struct kernel *k, const do
         mean += estimate[i] / (double)n;
     for (int64_t i = 0; i < n; i++)
         square += (estimate[i] - mean) * (estimate[i] - mean) / (double)n;
-    TESS_TRY(sink->value(sink->to, ctx, "kernel distance", mean, "", TESS_METRIC_LOWER));
+    TESS_TRY(metric_put(ctx, sink, "kernel distance", mean, "", TESS_METRIC_LOWER));
     if (n > 1)
-        return sink->value(sink->to, ctx, "kernel distance, deviation", sqrt(square), "", TESS_METRIC_LOWER);
+        return metric_put(ctx, sink, "kernel distance, deviation", sqrt(square), "", TESS_METRIC_LOWER);
     return TESS_OK;
 }
 

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/metric/radii.h"
+#include "kit/metric/results.h"
 
 #include <tessera/plugin.h>
 
@@ -75,8 +76,8 @@ static int precision_recall_finish(void *self, struct tess_context *ctx, void *s
     double precision = 0.0, recall = 0.0;
     TESS_TRY(manifold_share(ctx, self, state, TESS_METRIC_SAMPLES, sink, &precision));
     TESS_TRY(manifold_share(ctx, self, state, TESS_METRIC_IMAGES, sink, &recall));
-    TESS_TRY(sink->value(sink->to, ctx, "precision", precision, "", TESS_METRIC_HIGHER));
-    return sink->value(sink->to, ctx, "recall", recall, "", TESS_METRIC_HIGHER);
+    TESS_TRY(metric_put(ctx, sink, "precision", precision, "", TESS_METRIC_HIGHER));
+    return metric_put(ctx, sink, "recall", recall, "", TESS_METRIC_HIGHER);
 }
 
 /* Density: balls around images that hold a sample, over k samples. Coverage: images whose ball holds a sample. */
@@ -94,9 +95,9 @@ static int density_coverage_finish(void *self, struct tess_context *ctx, void *s
     for (int64_t i = 0; status == TESS_OK && i < s->rows[0]; i++)
         covered += m->border == RADII_INSIDE_OPEN ? back.count.nearest[i] < w.square[i] : back.count.nearest[i] <= w.square[i];
     if (status == TESS_OK)
-        status = sink->value(sink->to, ctx, "density", (double)balls / (double)m->neighbours / (double)s->rows[1], "", TESS_METRIC_HIGHER);
+        status = metric_put(ctx, sink, "density", (double)balls / (double)m->neighbours / (double)s->rows[1], "", TESS_METRIC_HIGHER);
     if (status == TESS_OK)
-        status = sink->value(sink->to, ctx, "coverage", (double)covered / (double)s->rows[0], "", TESS_METRIC_HIGHER);
+        status = metric_put(ctx, sink, "coverage", (double)covered / (double)s->rows[0], "", TESS_METRIC_HIGHER);
     manifold_close(&w);
     manifold_close(&back);
     return status;

@@ -4,6 +4,8 @@
  * where the whole window lies in the image. Reconstructions are taken as they are, or clamped to 0 .. 1 first.
  *
  * SPDX-License-Identifier: MIT */
+#include "kit/metric/results.h"
+
 #include <tessera/base.h>
 #include <tessera/kind/metric.h>
 #include <tessera/plugin.h>
@@ -99,14 +101,14 @@ static int mse_finish(void *self, struct tess_context *ctx, void *state, const s
 {
     const struct sums *s = state;
     (void)self;
-    return sink->value(sink->to, ctx, "MSE", s->total / (double)s->count, "", TESS_METRIC_LOWER);
+    return metric_put(ctx, sink, "MSE", s->total / (double)s->count, "", TESS_METRIC_LOWER);
 }
 
 static int psnr_finish(void *self, struct tess_context *ctx, void *state, const struct tess_metric_sink *sink)
 {
     const struct sums *s = state;
     (void)self;
-    return sink->value(sink->to, ctx, "PSNR", -10.0 * log10(s->total / (double)s->count), "dB", TESS_METRIC_HIGHER);
+    return metric_put(ctx, sink, "PSNR", -10.0 * log10(s->total / (double)s->count), "dB", TESS_METRIC_HIGHER);
 }
 
 /* ---- structural similarity ---- */
@@ -204,7 +206,7 @@ static int ssim_finish(void *self, struct tess_context *ctx, void *state, const 
 {
     const struct sums *s = state;
     (void)self;
-    return sink->value(sink->to, ctx, "SSIM", s->total / (double)s->count, "", TESS_METRIC_HIGHER);
+    return metric_put(ctx, sink, "SSIM", s->total / (double)s->count, "", TESS_METRIC_HIGHER);
 }
 
 #define RECONSTRUCTION_METRIC(can, add, end)                                                                                               \

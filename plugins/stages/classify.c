@@ -117,8 +117,8 @@ static int classify_put(struct tess_context *ctx, const struct work *k, struct t
         return ctx->fail(ctx, TESS_E_DATA, "classify: none of the %lld images has a label", (long long)k->count);
     TESS_TRY(tess_attrs_set_i64(ctx, tess_artefact_describe(a), "images", k->count));
     TESS_TRY(tess_artefact_put_metric(ctx, a, "images", (double)seen, ""));
-    TESS_TRY(tess_artefact_put_metric(ctx, a, "classified as labelled", 100.0 * (double)right / (double)seen, "%"));
-    TESS_TRY(tess_artefact_put_metric(ctx, a, "lowest of a class", 100.0 * lowest, "%"));
+    TESS_TRY(stage_put_metric(ctx, a, "classified as labelled", 100.0 * (double)right / (double)seen, "%", TESS_METRIC_HIGHER));
+    TESS_TRY(stage_put_metric(ctx, a, "lowest of a class", 100.0 * lowest, "%", TESS_METRIC_HIGHER));
     tess_stage_note(k->run, "of class %lld the classifier takes %lld of %lld for what they are, of no other fewer", (long long)worst,
                     (long long)k->right[worst], (long long)k->seen[worst]);
     return TESS_OK;

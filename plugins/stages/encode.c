@@ -226,7 +226,8 @@ static int encode_put_metrics(struct tess_context *ctx, struct tess_stage_run *r
     double error = 0.0;
     for (int64_t i = 0; i < k->rows.count; i++)
         error += (double)((const float *)k->error.data)[i];
-    return tess_artefact_put_metric(ctx, tess_stage_output(r), "quantisation error", error / (double)k->rows.count, "mean square");
+    return stage_put_metric(ctx, tess_stage_output(r), "quantisation error", error / (double)k->rows.count, "mean square",
+                            TESS_METRIC_LOWER);
 }
 
 static int encode(struct tess_context *ctx, struct tess_stage_run *r, struct work *k)

@@ -197,7 +197,7 @@ static int train_features_train(struct tess_context *ctx, struct work *k)
     TESS_TRY(train_features_describe(ctx, k, tess_artefact_describe(a)));
     TESS_TRY(put_network(ctx, k, a));
     TESS_TRY(tess_artefact_put_metric(ctx, a, "parameters", (double)tess_weights_size(k->weights), ""));
-    TESS_TRY(tess_artefact_put_metric(ctx, a, "classes told apart", 100.0 * share, "%"));
+    TESS_TRY(stage_put_metric(ctx, a, "classes told apart", 100.0 * share, "%", TESS_METRIC_HIGHER));
     if (share < 2.0 / (double)k->classes)
         tess_stage_note(k->run, "the network tells hardly more classes than guessing does: train it longer or with another `lr` before its "
                                 "features are used");

@@ -302,6 +302,7 @@ START_TEST(a_run_and_a_second_one)
 {
     const struct command_result *r = command_ends(DONE, "computed", "run small.yaml");
     ck_assert(strstr(r->out, "reconstruction PSNR") && strstr(r->out, "prior's bound") && strstr(r->out, "codes used"));
+    ck_assert(strstr(r->out, "  better  unit\n") && strstr(r->out, "  higher  dB\n") && strstr(r->out, "  lower   bits/code\n"));
     ck_assert_int_eq(count_files("runs/small", ".h5"), 7);
     ck_assert_int_eq(count_files("runs/.cache", ".partial"), 0);
     ck_assert_int_eq(access("runs/small/resolved.yaml", R_OK), 0);
@@ -328,6 +329,11 @@ START_TEST(results_are_looked_at)
               strstr(r->out, "provenance"));
     r = command_ends(DONE, "", "inspect runs/small/codes.h5 --json");
     ck_assert(*r->out == '{' && strstr(r->out, "\"digest\""));
+    r = command_ends(DONE, "", "inspect runs/small/metrics.h5 --json");
+    ck_assert(strstr(r->out, "\"unit\":\"dB\",\"better\":\"higher\",\"standard_error\":null,\"interval\":null"));
+    ck_assert(strstr(r->out, "\"name\":\"images\"") && strstr(r->out, "\"better\":null"));
+    r = command_ends(DONE, "", "inspect runs/small/metrics.h5");
+    ck_assert(strstr(r->out, " dB (higher is better)\n") && strstr(r->out, " bits/code (lower is better)\n"));
     (void)command_ends(DONE, "", "view runs/small/samples.h5 -o samples.png");
     is_png("samples.png");
     (void)command_ends(DONE, "", "view runs/small/images.h5 --count 4 --across 2 -o images.png");

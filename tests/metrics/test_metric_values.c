@@ -55,15 +55,15 @@ struct values {
     double value[8];
 };
 
-static int put_value(void *to, struct tess_context *c, const char *name, double value, const char *unit, int32_t better)
+static int put_value(void *to, struct tess_context *c, const struct tess_metric_value *found)
 {
     struct values *v = to;
     (void)c;
-    ck_assert_ptr_nonnull(unit);
-    ck_assert(better == TESS_METRIC_LOWER || better == TESS_METRIC_HIGHER);
+    ck_assert_ptr_nonnull(found->unit);
+    ck_assert(found->better == TESS_METRIC_LOWER || found->better == TESS_METRIC_HIGHER);
     ck_assert_int_lt(v->count, 8);
-    snprintf(v->name[v->count], sizeof v->name[0], "%s", name);
-    v->value[v->count++] = value;
+    snprintf(v->name[v->count], sizeof v->name[0], "%s", found->name);
+    v->value[v->count++] = found->value;
     return TESS_OK;
 }
 

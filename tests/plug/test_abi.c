@@ -33,6 +33,9 @@ struct row {
 #define F(s, m) {#s, #m, offsetof(struct s, m), sizeof(((struct s *)0)->m)},
 /* clang-format off */
 static const struct row rows[] = {
+    S(tess_metric_value)
+        F(tess_metric_value, size) F(tess_metric_value, better) F(tess_metric_value, name) F(tess_metric_value, unit)
+        F(tess_metric_value, value) F(tess_metric_value, standard_error) F(tess_metric_value, low) F(tess_metric_value, high)
     S(tess_dataset)
         F(tess_dataset, size) F(tess_dataset, bits) F(tess_dataset, compress) F(tess_dataset, labels) F(tess_dataset, unit)
         F(tess_dataset, may_end) F(tess_dataset, by_row)

@@ -125,7 +125,8 @@ START_TEST(record_of_another_file)
         (void)snprintf(line, sizeof line,
                        "{\"time\":\"2026-01-02T03:04:05.000Z\",\"run\":\"x\",\"event\":\"stage_end\",\"stage\":\"metrics\",\"seconds\":2,"
                        "\"use\":\"evaluate\",\"kind\":\"metrics\",\"file_bytes\":%lld,\"file_time\":\"%lld.%09ld\",\"metrics\":"
-                       "[{\"name\":\"m\",\"value\":1.5,\"unit\":\"\",\"better\":-1,\"standard_error\":0.25}]}\n{\"half a line",
+                       "[{\"name\":\"m\",\"value\":1.5,\"unit\":\"\",\"better\":\"lower\",\"standard_error\":0.25,\"interval\":[1,2]}]}\n{"
+                       "\"half a line",
                        (long long)st.st_size + stale, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
         report_write("a/log.jsonl", line);
         report_collect(C, &set, 1, paths);
@@ -134,6 +135,8 @@ START_TEST(record_of_another_file)
         ck_assert_str_eq(m->name, stale ? "reconstruction PSNR" : "m");
         ck_assert_double_eq(m->value, stale ? 20.5 : 1.5);
         ck_assert_double_eq(m->standard_error, stale ? -1 : 0.25);
+        ck_assert_int_eq(m->better, stale ? TESS_METRIC_HIGHER : TESS_METRIC_LOWER);
+        ck_assert(stale ? m->low > m->high : m->low == 1 && m->high == 2);
         ck_assert_int_eq(r->stage[2].state, stale ? TESSI_REPORT_UNLOGGED : TESSI_REPORT_COMPUTED);
         ck_assert_int_eq(set.notes, 0);
         tessi_report_free(&set);

@@ -55,14 +55,13 @@ static struct tess_artefact *result(const char *workdir, const char *stage)
 
 static double metric(const char *stage, const char *name, const char *wanted)
 {
-    double value;
-    const char *unit, *found;
+    struct tess_metric_value v;
     struct tess_artefact *a = result(".", stage);
-    for (int64_t i = 0; (found = tessi_store_artefact_metric_at(a, i, &value, &unit)) != NULL; i++)
-        if (strcmp(found, name) == 0) {
-            ck_assert(!wanted || strcmp(unit, wanted) == 0);
+    for (int64_t i = 0; tessi_store_artefact_metric(a, i, &v); i++)
+        if (strcmp(v.name, name) == 0) {
+            ck_assert(!wanted || strcmp(v.unit, wanted) == 0);
             tessi_store_artefact_close(a);
-            return value;
+            return v.value;
         }
     tessi_store_artefact_close(a);
     return NAN;

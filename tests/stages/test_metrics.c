@@ -57,14 +57,14 @@ static struct tess_artefact *result(const char *stage)
 static double metric(const char *stage, const char *name)
 {
     struct tess_artefact *a = result(stage);
-    double value;
-    const char *unit, *found;
+    struct tess_metric_value v;
     int64_t i = 0;
-    while ((found = tessi_store_artefact_metric_at(a, i, &value, &unit)) != NULL && strcmp(found, name) != 0)
-        i++;
-    ck_assert_msg(found != NULL, "%s has no %s", stage, name);
+    int found = 0;
+    while (!found && tessi_store_artefact_metric(a, i++, &v))
+        found = strcmp(v.name, name) == 0;
+    ck_assert_msg(found, "%s has no %s", stage, name);
     tessi_store_artefact_close(a);
-    return value;
+    return v.value;
 }
 
 /* Output of the head's decoder for the codes of the validation images: means and logarithms of deviations. */

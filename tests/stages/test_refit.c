@@ -86,11 +86,10 @@ static struct tess_artefact *result(const char *workdir, const char *stage)
 
 static double metric(const struct tess_artefact *a, const char *name)
 {
-    double value;
-    const char *unit, *found;
-    for (int64_t i = 0; (found = tessi_store_artefact_metric_at(a, i, &value, &unit)) != NULL; i++)
-        if (strcmp(found, name) == 0)
-            return value;
+    struct tess_metric_value v;
+    for (int64_t i = 0; tessi_store_artefact_metric(a, i, &v); i++)
+        if (strcmp(v.name, name) == 0)
+            return v.value;
     ck_abort_msg("no metric `%s`", name);
 }
 

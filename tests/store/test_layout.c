@@ -204,7 +204,11 @@ static void make_small(const char *name, const char *parameters)
     t = tess_tensor_over(picture, TESS_U8, 3, (int64_t[]){4, 5, 3});
     store_ok(tess_artefact_put_picture(C, a, "zebra", &t));
     store_ok(tess_artefact_put_strings(C, a, "names", 4, names));
-    store_ok(tess_artefact_put_metric(C, a, "psnr", 20.625, "dB"));
+    struct tess_metric_value v = TESS_METRIC_VALUE("psnr", 20.625, "dB", TESS_METRIC_HIGHER);
+    v.standard_error = 0.25;
+    v.low = 20.125;
+    v.high = 21.0;
+    store_ok(tess_artefact_put_metric_value(C, a, &v));
     store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), "count", 8));
     store_ok(tess_attrs_set_f64(C, tess_artefact_describe(a), "beta", 0.25));
     store_ok(tess_attrs_set_text(C, tess_artefact_describe(a), "tokenizer", "{use: conv, channels: 32}"));

@@ -271,13 +271,14 @@ START_TEST(everything)
     ck_assert_ptr_null(tessi_store_artefact_dataset_at(a, 6, &shape, &bits, &stored));
     store_fails(tess_artefact_shape(C, a, "names", &shape), TESS_E_DATA, "strings", NULL);
 
-    double value;
-    const char *unit;
-    ck_assert_str_eq(tessi_store_artefact_metric_at(a, 0, &value, &unit), "psnr");
-    ck_assert_str_eq(unit, "dB");
-    ck_assert_double_eq(value, 20.625);
-    ck_assert_str_eq(tessi_store_artefact_metric_at(a, 1, &value, &unit), "mse");
-    ck_assert_ptr_null(tessi_store_artefact_metric_at(a, 2, &value, &unit));
+    struct tess_metric_value v;
+    ck_assert_int_eq(tessi_store_artefact_metric(a, 0, &v), 1);
+    ck_assert(strcmp(v.name, "psnr") == 0 && strcmp(v.unit, "dB") == 0);
+    ck_assert_double_eq(v.value, 20.625);
+    ck_assert_int_eq(tessi_store_artefact_metric(a, 1, &v), 1);
+    ck_assert_str_eq(v.name, "mse");
+    ck_assert_int_eq(tessi_store_artefact_metric(a, 2, &v), 0);
+    ck_assert_int_eq(tessi_store_artefact_metric(a, -1, &v), 0);
     ck_assert_str_eq(tessi_store_artefact_picture_at(a, 0), "zebra");
     ck_assert_str_eq(tessi_store_artefact_picture_at(a, 1), "ape");
     ck_assert_ptr_null(tessi_store_artefact_picture_at(a, 2));
@@ -309,12 +310,12 @@ START_TEST(many_attrs)
     check_verified(a, digest);
     ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(a), "long", ""), text);
     for (int i = 0; i < 200; i++) {
-        double value;
-        const char *unit;
+        struct tess_metric_value v;
         snprintf(name, sizeof name, "f%d", i * 7 % 200);
         ck_assert_int_eq(tess_attrs_i64_or(tess_artefact_attrs(a), name, -1), i);
-        ck_assert_str_eq(tessi_store_artefact_metric_at(a, i, &value, &unit), name);
-        ck_assert_int_eq((int)value, i);
+        ck_assert_int_eq(tessi_store_artefact_metric(a, i, &v), 1);
+        ck_assert_str_eq(v.name, name);
+        ck_assert_int_eq((int)v.value, i);
     }
     tessi_store_artefact_close(a);
 }
@@ -351,6 +352,48 @@ START_TEST(digest_is_the_content)
 }
 END_TEST
 
+static void one_metric(struct tess_metric_value v, char digest[TESS_DIGEST_TEXT], struct tess_metric_value *read)
+{
+    struct tess_artefact *a = store_create("t.h5", "metrics");
+    store_ok(tess_artefact_put_metric_value(C, a, &v));
+    store_finish(a, digest);
+    a = store_open("t.h5");
+    check_verified(a, digest);
+    ck_assert_int_eq(tessi_store_artefact_metric(a, 0, read), 1);
+    read->name = read->unit = NULL;
+    tessi_store_artefact_close(a);
+}
+
+/* Direction, standard error and interval are read back; the last two are content, the direction is not. */
+START_TEST(metrics_have_errors)
+{
+    const struct tess_metric_value plain = TESS_METRIC_VALUE("bound", 2.5, NULL, 0);
+    struct tess_metric_value directed = plain, error = plain, interval = plain, other = plain, read;
+    char digest[5][TESS_DIGEST_TEXT];
+    directed.better = TESS_METRIC_LOWER;
+    error.standard_error = 0.125;
+    error.better = TESS_METRIC_HIGHER;
+    interval.low = 2.75; /* it need not hold the value */
+    interval.high = 3.0;
+    other.low = other.high = 2.75;
+    one_metric(plain, digest[0], &read);
+    ck_assert(read.better == 0 && read.standard_error < 0.0 && read.low > read.high && read.size == sizeof read);
+    one_metric(directed, digest[1], &read);
+    ck_assert(read.better == TESS_METRIC_LOWER && read.standard_error < 0.0);
+    one_metric(error, digest[2], &read);
+    ck_assert(read.better == TESS_METRIC_HIGHER && read.standard_error == 0.125 && read.low > read.high);
+    one_metric(interval, digest[3], &read);
+    ck_assert(read.value == 2.5 && read.low == 2.75 && read.high == 3.0 && read.standard_error < 0.0);
+    one_metric(other, digest[4], &read);
+    ck_assert_str_eq(digest[0], digest[1]);
+    for (int i = 1; i < 5; i++)
+        for (int k = 1; k < i; k++)
+            ck_assert_str_ne(digest[i], digest[k]);
+    /* Worked out with Python's hashlib from docs/formats.md. */
+    ck_assert_str_eq(digest[3], "24d6b2c856985f6cde0492c1609b60c80d950f4ae5b71407c1c75a48c326b3d4");
+}
+END_TEST
+
 START_TEST(misuse)
 {
     static float value[4];
@@ -370,6 +413,11 @@ START_TEST(misuse)
     store_fails(tess_artefact_append(C, a, "x", &codes), TESS_E_SHAPE, "f32 (4)", "u8 (4)", NULL);
     store_ok(tess_artefact_append(C, a, "x", &two));
     store_fails(tess_artefact_append(C, a, "x", &three), TESS_E_SHAPE, "2 rows more", NULL);
+    struct tess_metric_value v = TESS_METRIC_VALUE("m", 1.0, "", 2);
+    store_fails(tess_artefact_put_metric_value(C, a, &v), TESS_E_INTERNAL, "direction 2", NULL);
+    v.better = 0;
+    v.standard_error = NAN;
+    store_fails(tess_artefact_put_metric_value(C, a, &v), TESS_E_VALUE, "NaN", NULL);
     ck_assert_str_eq(tess_artefact_digest(a), "");
     store_fails(tessi_store_artefact_finish(C, a, NULL, NULL), TESS_E_INTERNAL, "2 of its 4 rows", NULL);
     ck_assert(!store_exists("t.h5") && !store_unfinished("t.h5"));
@@ -529,6 +577,7 @@ int main(void)
     tcase_add_test(t, everything);
     tcase_add_test(t, many_attrs);
     tcase_add_test(t, digest_is_the_content);
+    tcase_add_test(t, metrics_have_errors);
     tcase_add_test(t, misuse);
     tcase_add_loop_test(t, archive_size, 0, 2);
     tcase_add_test(t, contact_sheets);

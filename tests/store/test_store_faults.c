@@ -9,6 +9,7 @@
 #include <check.h>
 #include <errno.h>
 #include <hdf5.h>
+#include <math.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -553,6 +554,51 @@ START_TEST(hostile_storage)
 }
 END_TEST
 
+/* A metric in a plausible file: a float64 with a unit, and one attribute more, `count` numbers of `type` or, with type 0, a text. */
+static hid_t with_metric(const char *attribute, hid_t type, hsize_t count, const double *number, const char *text)
+{
+    hid_t file = plausible("bad.h5", 1), space = H5Screate(H5S_SCALAR), layout = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_layout(layout, H5D_COMPACT);
+    H5Gclose(H5Gcreate2(file, "metrics", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    hid_t d = H5Dcreate2(file, "metrics/m", H5T_IEEE_F64LE, space, H5P_DEFAULT, layout, H5P_DEFAULT);
+    if (strcmp(attribute, "unit") != 0)
+        scalar_text(d, "unit", "dB");
+    if (type) {
+        hid_t several = count ? H5Screate_simple(1, &count, NULL) : H5Screate(H5S_SCALAR);
+        hid_t a = H5Acreate2(d, attribute, type, several, H5P_DEFAULT, H5P_DEFAULT);
+        ck_assert(H5Awrite(a, H5T_NATIVE_DOUBLE, number) >= 0);
+        H5Aclose(a);
+        H5Sclose(several);
+    } else if (text) {
+        scalar_text(d, attribute, text);
+    }
+    H5Dclose(d);
+    H5Pclose(layout);
+    H5Sclose(space);
+    return file;
+}
+
+START_TEST(hostile_metrics)
+{
+    const double number[3] = {2.0, 1.0, 0.0}, none[2] = {NAN, NAN}, below = -1.0;
+    refused(with_metric("unit", 0, 0, NULL, NULL), "has no unit");
+    refused(with_metric("unit", H5T_IEEE_F64LE, 0, number, NULL), "no text");
+    refused(with_metric("better", 0, 0, NULL, "upwards"), "neither `lower` nor `higher`");
+    refused(with_metric("better", H5T_IEEE_F64LE, 0, number, NULL), "no text");
+    refused(with_metric("better", H5T_IEEE_F64LE, 2, number, NULL), "no single value");
+    refused(with_metric("standard_error", 0, 0, NULL, "large"), "no float64");
+    refused(with_metric("standard_error", H5T_IEEE_F64LE, 0, &below, NULL), "below zero");
+    refused(with_metric("standard_error", H5T_IEEE_F64LE, 0, none, NULL), "below zero");
+    refused(with_metric("interval", 0, 0, NULL, "wide"), "no pair of float64");
+    refused(with_metric("interval", H5T_IEEE_F64LE, 3, number, NULL), "no pair of float64");
+    refused(with_metric("interval", H5T_IEEE_F64LE, 0, number, NULL), "no pair of float64");
+    refused(with_metric("interval", H5T_IEEE_F32LE, 2, number, NULL), "no pair of float64");
+    refused(with_metric("interval", H5T_IEEE_F64LE, 2, number, NULL), "before it begins");
+    refused(with_metric("interval", H5T_IEEE_F64LE, 2, none, NULL), "before it begins");
+    ck_assert_int_eq(H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL), 0);
+}
+END_TEST
+
 START_TEST(not_artefacts)
 {
     refused(plausible("bad.h5", 2), "newer tessera");
@@ -647,6 +693,7 @@ int main(void)
     tcase_add_test(t, changed_values);
     tcase_add_test(t, hostile_links);
     tcase_add_test(t, hostile_storage);
+    tcase_add_test(t, hostile_metrics);
     tcase_add_test(t, not_artefacts);
     tcase_add_test(t, no_memory);
     suite_add_tcase(suite, t);

@@ -66,7 +66,15 @@ static void make_stage(const struct report_made *m, const char *stage, const cha
     ok(tess_attrs_set_i64(CTX, tess_artefact_describe(a), "images", 10));
     int measures = strcmp(stage, "metrics") == 0;
     for (int64_t i = 0; measures && i < m->metrics; i++)
-        ok(tess_artefact_put_metric(CTX, a, m->metric[i].name, m->metric[i].value, m->metric[i].unit));
+        ok(tess_artefact_put_metric_value(CTX, a,
+                                          &(struct tess_metric_value){.size = sizeof(struct tess_metric_value),
+                                                                      .better = m->metric[i].better,
+                                                                      .name = m->metric[i].name,
+                                                                      .unit = m->metric[i].unit,
+                                                                      .value = m->metric[i].value,
+                                                                      .standard_error = m->metric[i].standard_error,
+                                                                      .low = 1.0,
+                                                                      .high = 0.0}));
     if (strcmp(stage, "tokenizer") == 0)
         ok(tess_artefact_put_metric(CTX, a, "parameters", 1000.0 * (double)m->codebook_size, ""));
     if (measures && m->picture)

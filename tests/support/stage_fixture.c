@@ -109,11 +109,10 @@ struct tess_tensor load(const struct tess_artefact *a, const char *name, int32_t
 
 double metric(const struct tess_artefact *a, const char *name)
 {
-    double value;
-    const char *unit, *found;
-    for (int64_t i = 0; (found = tessi_store_artefact_metric_at(a, i, &value, &unit)) != NULL; i++)
-        if (strcmp(found, name) == 0)
-            return value;
+    struct tess_metric_value v;
+    for (int64_t i = 0; tessi_store_artefact_metric(a, i, &v); i++)
+        if (strcmp(v.name, name) == 0)
+            return v.value;
     ck_abort_msg("no metric `%s`", name);
 }
 

@@ -151,7 +151,11 @@ void store_everything(const char *name, char digest[TESS_DIGEST_TEXT])
     store_ok(tess_artefact_put_picture(C, a, "zebra", &t));
     t = tess_tensor_over(picture, TESS_U8, 3, (int64_t[]){30, 20, 1});
     store_ok(tess_artefact_put_picture(C, a, "ape", &t));
-    store_ok(tess_artefact_put_metric(C, a, "psnr", 20.625, "dB"));
+    struct tess_metric_value v = TESS_METRIC_VALUE("psnr", 20.625, "dB", TESS_METRIC_HIGHER);
+    v.standard_error = 0.25;
+    v.low = 20.0;
+    v.high = 21.25;
+    store_ok(tess_artefact_put_metric_value(C, a, &v));
     store_ok(tess_artefact_put_metric(C, a, "mse", 0.0087, ""));
     struct tess_attrs *f = tess_artefact_describe(a);
     store_ok(tess_attrs_set_i64(C, f, "count", 3000));

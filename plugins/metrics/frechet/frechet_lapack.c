@@ -9,6 +9,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/metric/feature_sets.h"
+#include "kit/metric/results.h"
 #include "plugins/metrics/frechet/frechet_table.h"
 #include "plugins/metrics/frechet/scatter.h"
 
@@ -102,7 +103,7 @@ static int frechet_finish(void *self, struct tess_context *ctx, void *state, con
         apart += (s[0].mean[k] - s[1].mean[k]) * (s[0].mean[k] - s[1].mean[k]);
     double distance =
         apart + scatter_trace(&s[0]) / degrees[0] + scatter_trace(&s[1]) / degrees[1] - 2.0 * root / sqrt(degrees[0] * degrees[1]);
-    return sink->value(sink->to, ctx, "frechet distance", distance > 0.0 ? distance : 0.0, "", TESS_METRIC_LOWER);
+    return metric_put(ctx, sink, "frechet distance", distance > 0.0 ? distance : 0.0, "", TESS_METRIC_LOWER);
 }
 
 /* ---- as bytes: of each set rows, height, mean and factor ---- */

@@ -256,13 +256,13 @@ static int put_likelihood(struct tess_context *ctx, const struct work *k, const 
     double pixels = k->nats / ((double)k->count * values * log(2.0)) + (double)k->s->likelihood.bits;
     if (!k->codec.likelihood)
         return TESS_OK;
-    TESS_TRY(tess_artefact_put_metric(ctx, a, "pixels given codes", pixels, "bits/dim"));
+    TESS_TRY(stage_put_metric(ctx, a, "pixels given codes", pixels, "bits/dim", TESS_METRIC_LOWER));
     if (!bits)
         return TESS_OK;
     const struct code_maps maps = code_maps_of_tokenizer(t);
     double codes = *bits * (double)code_maps_tokens(&maps) / values;
-    TESS_TRY(tess_artefact_put_metric(ctx, a, "codes", codes, "bits/dim"));
-    return tess_artefact_put_metric(ctx, a, "image likelihood", pixels + codes, "bits/dim");
+    TESS_TRY(stage_put_metric(ctx, a, "codes", codes, "bits/dim", TESS_METRIC_LOWER));
+    return stage_put_metric(ctx, a, "image likelihood", pixels + codes, "bits/dim", TESS_METRIC_LOWER);
 }
 
 static int open_listed(struct tess_context *ctx, struct work *k)
@@ -298,8 +298,8 @@ static int evaluate(struct tess_context *ctx, struct work *k)
     double mse = error / ((double)k->count * (double)(t->height * t->width * t->channels));
     TESS_TRY(tess_attrs_set_i64(ctx, tess_artefact_describe(a), "images", k->count));
     TESS_TRY(tess_artefact_put_metric(ctx, a, "images", (double)k->count, ""));
-    TESS_TRY(tess_artefact_put_metric(ctx, a, "reconstruction MSE", mse, "pixels in 0 .. 1"));
-    TESS_TRY(tess_artefact_put_metric(ctx, a, "reconstruction PSNR", -10.0 * log10(mse), "dB"));
+    TESS_TRY(stage_put_metric(ctx, a, "reconstruction MSE", mse, "pixels in 0 .. 1", TESS_METRIC_LOWER));
+    TESS_TRY(stage_put_metric(ctx, a, "reconstruction PSNR", -10.0 * log10(mse), "dB", TESS_METRIC_HIGHER));
     if (mse > 1.0)
         tess_stage_warn(k->run, "reconstruction PSNR is %.1f dB: the error is larger than any of an image whose pixels are in 0 .. 1; the "
                                 "model has diverged: train it again with a lower `lr`, `warmup`, or `clip`", -10.0 * log10(mse));
@@ -308,7 +308,7 @@ static int evaluate(struct tess_context *ctx, struct work *k)
     if (!prior)
         return put_likelihood(ctx, k, NULL);
     TESS_TRY(evaluate_bound(ctx, k, images, &bits));
-    TESS_TRY(tess_artefact_put_metric(ctx, a, "prior's bound", bits, "bits/code"));
+    TESS_TRY(stage_put_metric(ctx, a, "prior's bound", bits, "bits/code", TESS_METRIC_LOWER));
     return put_likelihood(ctx, k, &bits);
 }
 

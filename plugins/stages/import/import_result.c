@@ -128,7 +128,7 @@ static int put_skipped(struct tess_context *ctx, struct writing *w)
     struct tess_artefact *a = tess_stage_output(w->run);
     if (!k->s->skip_bad)
         return TESS_OK;
-    TESS_TRY(tess_artefact_put_metric(ctx, a, "images skipped", (double)k->bad, ""));
+    TESS_TRY(stage_put_metric(ctx, a, "images skipped", (double)k->bad, "", TESS_METRIC_LOWER));
     if (k->bad == 0)
         return TESS_OK;
     if (k->bad > IMPORT_NAMED)

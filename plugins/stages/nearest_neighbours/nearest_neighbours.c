@@ -220,8 +220,8 @@ static double nearer_than_new(const struct work *w)
 static int put_summary(struct tess_context *ctx, const struct work *w, const char *suffix, const struct summary *m)
 {
     struct tess_artefact *a = tess_stage_output(w->run);
-    TESS_TRY(stage_put_metric_as(ctx, a, "distance to the nearest", suffix, m->mean, "mean"));
-    return stage_put_metric_as(ctx, a, "least distance", suffix, m->least, "");
+    TESS_TRY(stage_put_metric_as(ctx, a, "distance to the nearest", suffix, m->mean, "mean", 0));
+    return stage_put_metric_as(ctx, a, "least distance", suffix, m->least, "", 0);
 }
 
 static int nearest_neighbours_put_metrics(struct tess_context *ctx, const struct work *w)
@@ -239,7 +239,7 @@ static int nearest_neighbours_put_metrics(struct tess_context *ctx, const struct
     }
     double nearer = 100.0 * nearer_than_new(w);
     TESS_TRY(put_summary(ctx, w, ", new images", &fresh));
-    TESS_TRY(tess_artefact_put_metric(ctx, a, "samples nearer than new images", nearer, "%"));
+    TESS_TRY(stage_put_metric(ctx, a, "samples nearer than new images", nearer, "%", TESS_METRIC_LOWER));
     tess_stage_note(w->run,
                     "from a sample to the nearest training image it is %.4g in the mean, %.4g at least; from a new image %.4g and %.4g; a "
                     "sample is the nearer of the two in %.0f%% of pairs (50%%: as far as new images; towards 100%%: copies)",

@@ -214,7 +214,7 @@ static int refit_tell(struct tess_context *ctx, struct tess_stage_run *r, struct
     TESS_TRY(refit_measure(ctx, &w->measured[0], &w->before, &w->k.images, w->first, w->held, &progress));
     progress.done = w->held;
     TESS_TRY(refit_measure(ctx, &w->measured[1], &w->after, &w->k.images, w->first, w->held, &progress));
-    TESS_TRY(tess_artefact_put_metric(ctx, tess_stage_output(r), "k-means objective", w->objective, "mean square"));
+    TESS_TRY(stage_put_metric(ctx, tess_stage_output(r), "k-means objective", w->objective, "mean square", TESS_METRIC_LOWER));
     TESS_TRY(tess_artefact_put_metric(ctx, tess_stage_output(r), "images", (double)w->held, ""));
     return refit_report(ctx, r, &w->measured[0], &w->measured[1]);
 }

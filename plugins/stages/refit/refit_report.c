@@ -62,10 +62,10 @@ void refit_measure_close(struct refit_measure *m)
 
 static int refit_report_put_metrics(struct tess_context *ctx, struct tess_artefact *a, const struct refit_measure *m, const char *suffix)
 {
-    TESS_TRY(stage_put_metric_as(ctx, a, "codes used 10 times", suffix, (double)m->often, ""));
-    TESS_TRY(stage_put_metric_as(ctx, a, "quantisation error", suffix, m->quantisation, "mean square"));
-    TESS_TRY(stage_put_metric_as(ctx, a, "reconstruction MSE", suffix, m->mse, "pixels in 0 .. 1"));
-    return stage_put_metric_as(ctx, a, "reconstruction PSNR", suffix, -10.0 * log10(m->mse), "dB");
+    TESS_TRY(stage_put_metric_as(ctx, a, "codes used 10 times", suffix, (double)m->often, "", TESS_METRIC_HIGHER));
+    TESS_TRY(stage_put_metric_as(ctx, a, "quantisation error", suffix, m->quantisation, "mean square", TESS_METRIC_LOWER));
+    TESS_TRY(stage_put_metric_as(ctx, a, "reconstruction MSE", suffix, m->mse, "pixels in 0 .. 1", TESS_METRIC_LOWER));
+    return stage_put_metric_as(ctx, a, "reconstruction PSNR", suffix, -10.0 * log10(m->mse), "dB", TESS_METRIC_HIGHER);
 }
 
 static int refit_report_falling(const void *a, const void *b)

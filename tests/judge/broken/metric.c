@@ -70,7 +70,8 @@ static int finish(void *self, struct tess_context *ctx, void *state, const struc
 {
     const struct state *s = state;
     double value = broken_how(self) == NOT_A_NUMBER ? NAN : s->sum / s->count;
-    return sink->value(sink->to, ctx, broken_how(self) == NO_NAME ? "" : "error", value, "", TESS_METRIC_LOWER);
+    const struct tess_metric_value v = TESS_METRIC_VALUE(broken_how(self) == NO_NAME ? "" : "error", value, "", TESS_METRIC_LOWER);
+    return sink->value(sink->to, ctx, &v);
 }
 
 static int64_t pack(void *self, const void *state, void *bytes)

@@ -14,7 +14,7 @@
 #ifndef TESSERA_KIND_METRIC_H
 #define TESSERA_KIND_METRIC_H
 
-#include <tessera/tensor.h>
+#include <tessera/artefact.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -47,15 +47,13 @@ struct tess_metric_rows {
     const struct tess_tensor *features; /* (count, D) f32 for a metric of features, else NULL */
 };
 
-enum { TESS_METRIC_LOWER = -1, TESS_METRIC_HIGHER = 1 }; /* which of two values is the better */
-
 /* Sink of a metric's results, with a parallel loop to compute them. The host's; used within `finish` alone. */
 struct tess_metric_sink {
     uint32_t size;
     uint32_t reserved;
     void *to;
-    /* A result: its name ("frechet"), unit ("dB", "" for none) and which direction is better. Not NaN. */
-    int (*value)(void *to, struct tess_context *ctx, const char *name, double value, const char *unit, int32_t better);
+    /* A result, with its direction; texts are copied. */
+    int (*value)(void *to, struct tess_context *ctx, const struct tess_metric_value *v);
     /* task(user, ctx, i) for i in [0, n), each once, on all workers, each call with a context of its own. */
     int (*parallel)(void *to, struct tess_context *ctx, int64_t n, int (*task)(void *user, struct tess_context *ctx, int64_t i),
                     void *user);
