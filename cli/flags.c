@@ -232,8 +232,8 @@ int cli_flags_read(struct cli_globals *g, const struct cli_verb *verb, int argc,
             plain = 1;
             continue;
         }
-        if (!plain && (taken = read_flag(cli_global_flags, NULL, argc, argv, &i, g, &code)) == 0)
-            taken = read_flag(verb->flags, verb->name, argc, argv, &i, options, &code);
+        if (!plain && (taken = read_flag(verb->flags, verb->name, argc, argv, &i, options, &code)) == 0)
+            taken = read_flag(cli_global_flags, NULL, argc, argv, &i, g, &code); /* a verb may have a letter to itself */
         if (taken < 0)
             return code;
         if (taken)

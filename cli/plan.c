@@ -5,6 +5,7 @@
 #include "cli/plan.h"
 #include "core/base/json.h"
 #include "core/config/yaml.h"
+#include "core/sweep/sweep.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -89,7 +90,17 @@ int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, cons
     };
     TESS_TRY(tessi_host_runtime_new(ctx, &options, r));
     tell_remarks(*r);
-    return tessi_flow_pipeline_open(ctx, *r, &w->options, p);
+    int status = tessi_flow_pipeline_open(ctx, *r, &w->options, p);
+    if (status == TESS_OK && tessi_flow_pipeline_sweeps(*p))
+        tessi_base_log_note((*r)->log, "%s has a sweep; this is its base alone, and `tessera sweep %s` runs all of it", w->options.path,
+                            w->options.path);
+    for (int64_t i = 0; (status == TESS_E_USAGE || status == TESS_E_VALUE) && i < w->options.overrides; i++)
+        if (tessi_sweep_is_several(strchr(w->override[i], '=') + 1)) {
+            tess_append_message(ctx, "; `%s` has several values, which `tessera sweep %s %s` runs", w->override[i], w->options.path,
+                                w->override[i]);
+            break;
+        }
+    return status;
 }
 
 /* ---- the plan ------------------------------------------------------------------------------------------------------ */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define RULES 16
@@ -21,17 +22,18 @@ struct rule {
 int tessi_inject_planned;
 static struct rule rule[RULES];
 static int rules;
-static _Atomic int64_t passages[TESSI_POINTS];
+static _Atomic int64_t own_passages[TESSI_POINTS], *passages = own_passages;
 
 static const struct {
     const char *name;
     int error; /* errno that action `fail` sets; 0: nothing can fail at this point */
 } points[TESSI_POINTS] = {
-    [TESSI_AT_ALLOC] = {"alloc", ENOMEM},   [TESSI_AT_OPEN] = {"open", EMFILE},    [TESSI_AT_READ] = {"read", EIO},
-    [TESSI_AT_WRITE] = {"write", ENOSPC},   [TESSI_AT_SYNC] = {"sync", EIO},       [TESSI_AT_RENAME] = {"rename", EACCES},
-    [TESSI_AT_LOCK] = {"lock", ENOLCK},     [TESSI_AT_THREAD] = {"thread", EAGAIN}, [TESSI_AT_RENAMED] = {"renamed", 0},
-    [TESSI_AT_WAITING] = {"waiting", 0},    [TESSI_AT_LOCKED] = {"locked", 0},     [TESSI_AT_STAGE] = {"stage", 0},
-    [TESSI_AT_STEP] = {"step", 0},          [TESSI_AT_FULL] = {"full", 0},         [TESSI_AT_CHECKPOINT] = {"checkpoint", 0},
+    [TESSI_AT_ALLOC] = {"alloc", ENOMEM}, [TESSI_AT_OPEN] = {"open", EMFILE},     [TESSI_AT_READ] = {"read", EIO},
+    [TESSI_AT_WRITE] = {"write", ENOSPC}, [TESSI_AT_SYNC] = {"sync", EIO},        [TESSI_AT_RENAME] = {"rename", EACCES},
+    [TESSI_AT_LOCK] = {"lock", ENOLCK},   [TESSI_AT_THREAD] = {"thread", EAGAIN}, [TESSI_AT_RENAMED] = {"renamed", 0},
+    [TESSI_AT_WAITING] = {"waiting", 0},  [TESSI_AT_LOCKED] = {"locked", 0},      [TESSI_AT_STAGE] = {"stage", 0},
+    [TESSI_AT_STEP] = {"step", 0},        [TESSI_AT_FULL] = {"full", 0},          [TESSI_AT_CHECKPOINT] = {"checkpoint", 0},
+    [TESSI_AT_REPORT] = {"report", 0},
 };
 
 static const struct {
@@ -102,6 +104,17 @@ const char *tessi_base_inject_plan(const char *text)
     if (wrong)
         rules = tessi_inject_planned = 0;
     return wrong;
+}
+
+void tessi_base_inject_share(void)
+{
+    if (!tessi_inject_planned || passages != own_passages)
+        return;
+    void *memory = mmap(NULL, sizeof own_passages, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return;
+    memcpy(memory, (const void *)own_passages, sizeof own_passages);
+    passages = memory;
 }
 
 int64_t tessi_base_inject_passages(enum tessi_point point)

@@ -30,6 +30,7 @@ enum tessi_point {                      /* name of the point in a plan, errno of
                    TESSI_AT_STAGE,      /* stage: a stage begins to be computed */
                    TESSI_AT_STEP,       /* step: a stage reported progress */
                    TESSI_AT_CHECKPOINT, /* checkpoint: a checkpoint is on the disk */
+                   TESSI_AT_REPORT,     /* report: a sweep hears that a stage has ended */
                    TESSI_POINTS
 };
 
@@ -37,6 +38,8 @@ enum tessi_point {                      /* name of the point in a plan, errno of
  * start] */
 const char *tessi_base_inject_plan(const char *text);
 int64_t tessi_base_inject_passages(enum tessi_point point);
+/* Has the processes forked from here on count together with this one; nothing where there is no plan. */
+void tessi_base_inject_share(void);
 
 /* 1 where there is a plan; for tessi_base_inject alone. */
 extern int tessi_inject_planned;

@@ -27,6 +27,13 @@ static int is_current(int fd, const char *path)
     return fstat(fd, &held) == 0 && stat(path, &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
+/* Opens a lock's file that is there: a descriptor, or -1. */
+static int lock_open_there(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    return fd < 0 && errno == EACCES ? open(path, O_RDONLY | O_CLOEXEC) : fd;
+}
+
 /* Opens the lock's file: a descriptor, or -1 with errno. A system may forbid to make (O_CREAT) what another user has made already, so that
  * is tried alone. */
 static int lock_open_file(const char *path, int *made)
@@ -41,9 +48,7 @@ static int lock_open_file(const char *path, int *made)
         }
         if (errno != EEXIST)
             return -1;
-        fd = open(path, O_RDWR | O_CLOEXEC);
-        if (fd < 0 && errno == EACCES)
-            fd = open(path, O_RDONLY | O_CLOEXEC);
+        fd = lock_open_there(path);
         if (fd >= 0 || errno != ENOENT)
             return fd;
     }
@@ -137,12 +142,21 @@ int tessi_base_lock_share(int lock, const char *path)
 
 int tessi_base_lock_join(const char *path)
 {
-    int made, fd = lock_open_file(path, &made);
+    int fd = lock_open_there(path); /* one that is made here says nothing of those to be joined */
     if (fd >= 0 && tessi_base_lock_share(fd, path))
         return fd;
     if (fd >= 0)
         close(fd);
     return -1;
+}
+
+int tessi_base_lock_held(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (fd >= 0)
+        close(fd);
+    return held;
 }
 
 void tessi_base_lock_drop(const char *path, int lock)

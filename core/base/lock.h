@@ -16,6 +16,8 @@ int tessi_base_lock_take(struct tess_context *ctx, const char *path,
 int tessi_base_lock_share(int lock, const char *path);
 /* Takes a shared lock, with the processes that have it; -1 when that cannot be. */
 int tessi_base_lock_join(const char *path);
+/* 1 while a process has the lock exclusively; looking does not take it. */
+int tessi_base_lock_held(const char *path);
 /* Writes this process as the holder of an exclusive lock, and `text` after it. */
 void tessi_base_lock_sign(int lock, const char *text);
 /* Reads the holder into `text`; returns the text written after it. */

@@ -4,6 +4,7 @@
 
 #include <tessera/base.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 struct tessi_log;
 
@@ -38,6 +39,8 @@ void tessi_base_signals_catch(void);
 int tessi_base_signals_stopping(void);
 int tessi_base_signals_checkpoint(void); /* 1 once after each SIGUSR1 */
 void tessi_base_signals_request_stop(void); /* for tests */
+/* Adds a child process, or removes one that has ended, of those that the second SIGINT kills as well; at most 64. */
+void tessi_base_signals_child(pid_t pid, int there);
 
 /* Called first in a program: makes sure that descriptors 0 to 2 are open, and that a broken pipe or a limit on file size is an error where
  * it is met. */

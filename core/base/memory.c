@@ -63,6 +63,35 @@ int64_t tessi_base_memory_resident(void)
     return getrusage(RUSAGE_SELF, &max) == 0 ? (int64_t)max.ru_maxrss * 1024 : 0;
 }
 
+/* The number in a file of one line; -1: there is none, or it is `max`. */
+static int64_t memory_number(const char *path)
+{
+    long long n = -1;
+    FILE *f = fopen(path, "re");
+    if (f && fscanf(f, "%lld", &n) != 1)
+        n = -1;
+    if (f)
+        (void)fclose(f);
+    return n;
+}
+
+int64_t tessi_base_memory_available(void)
+{
+    char line[128];
+    long long kib;
+    int64_t available = INT64_MAX;
+    FILE *f = fopen("/proc/meminfo", "re");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "MemAvailable: %lld", &kib) == 1)
+            available = (int64_t)kib * 1024;
+    if (f)
+        (void)fclose(f);
+    int64_t max = memory_number("/sys/fs/cgroup/memory.max"), used = memory_number("/sys/fs/cgroup/memory.current");
+    if (max >= 0 && used >= 0 && max - used < available)
+        available = max > used ? max - used : 0;
+    return available;
+}
+
 void tessi_base_memory_trim(void)
 {
 #ifdef __GLIBC__

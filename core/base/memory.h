@@ -12,6 +12,8 @@ void tessi_base_memory_peak_restart(void);
 /* Resident memory of the process in bytes, its program and libraries among them; where the system does not say, the most
  * there have been. */
 int64_t tessi_base_memory_resident(void);
+/* Memory in bytes that processes may still take: what the system has available, or the control group leaves. INT64_MAX: not known. */
+int64_t tessi_base_memory_available(void);
 /* Returns freed memory to the system, where the C library keeps it for later. */
 void tessi_base_memory_trim(void);
 /* Rounds up to a multiple of 64, the alignment of tess_alloc: where several arrays share one block, each begins at one. */

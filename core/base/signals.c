@@ -18,6 +18,9 @@ static atomic_int stopping, checkpoint;              /* stopping: the signal tha
 static _Alignas(64) char handlers_stack[256 * 1024]; /* the registers that the system saves there take some 12 KiB */
 
 #define REQUESTED (-1)
+#define CHILDREN 64
+
+static _Atomic pid_t children[CHILDREN]; /* 0: none */
 
 static void on_signal(int number)
 {
@@ -28,6 +31,9 @@ static void on_signal(int number)
     }
     /* Whoever presses Ctrl-C twice means it. */
     if (!atomic_compare_exchange_strong(&stopping, &none, number) && number == SIGINT) {
+        for (int i = 0; i < CHILDREN; i++)
+            if (atomic_load(&children[i]) > 0)
+                (void)kill(atomic_load(&children[i]), SIGKILL);
         (void)signal(SIGINT, SIG_DFL);
         (void)raise(SIGINT);
     }
@@ -56,6 +62,15 @@ int tessi_base_signals_stopping(void)
 int tessi_base_signals_checkpoint(void)
 {
     return atomic_exchange(&checkpoint, 0);
+}
+
+void tessi_base_signals_child(pid_t pid, int there)
+{
+    for (int i = 0; i < CHILDREN; i++) {
+        pid_t from = there ? 0 : pid;
+        if (atomic_compare_exchange_strong(&children[i], &from, there ? pid : 0))
+            return;
+    }
 }
 
 void tessi_base_signals_request_stop(void)

@@ -25,7 +25,7 @@
 
 /* ---- pictures ------------------------------------------------------------------------------------------------------ */
 
-static int picture_path(struct tess_context *ctx, const struct tessi_pipeline *p, const char *stage, const char *name, char **out)
+int tessi_flow_picture_path(struct tess_context *ctx, const struct tessi_pipeline *p, const char *stage, const char *name, char **out)
 {
     TESS_TRY(tessi_base_format(ctx, out, "%s/%s-%s.png", p->folder, stage, name));
     for (char *at = *out + strlen(p->folder) + strlen(stage) + 2; *at; at++)
@@ -62,7 +62,7 @@ static int export_pictures(struct tess_context *ctx, const struct tessi_pipeline
     while (status == TESS_OK && s->pictures < n) {
         const char *name = tessi_store_artefact_picture_at(a, s->pictures);
         char **path = &s->picture[s->pictures++];
-        status = picture_path(ctx, p, s->name, name, path);
+        status = tessi_flow_picture_path(ctx, p, s->name, name, path);
         if (status == TESS_OK && (fresh || !tessi_base_is_file(*path)))
             status = export_picture(ctx, a, name, *path);
     }
@@ -97,7 +97,7 @@ static int take_out(struct tess_context *ctx, const struct tessi_pipeline *p, co
     tess_free(cached);
     TESS_TRY(status);
     for (int64_t i = 0; (name = tessi_store_artefact_picture_at(a, i)); i++) {
-        TESS_TRY(picture_path(ctx, p, stage, name, &picture));
+        TESS_TRY(tessi_flow_picture_path(ctx, p, stage, name, &picture));
         (void)unlink(picture);
         tess_free(picture);
     }

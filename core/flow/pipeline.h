@@ -69,6 +69,9 @@ int tessi_flow_pipeline_input(const struct tessi_pipeline *p, int64_t i, int64_t
 /* Runs what is not cached; exports pictures; writes resolved.yaml and log.jsonl. A stage's failure ends the run with its message. */
 int tessi_flow_pipeline_run(struct tess_context *ctx, struct tessi_pipeline *p) TESS_CHECKED;
 
+/* *settled: 1 where a run would change nothing: all is cached, and in the run's folder. */
+int tessi_flow_pipeline_settled(struct tess_context *ctx, const struct tessi_pipeline *p, int *settled) TESS_CHECKED;
+
 /* The same in parts, for whoever decides which stage is next. Begin: enters the folder, which is left by end (or free); `status` is what came
  * of it all. */
 int tessi_flow_pipeline_begin(struct tess_context *ctx, struct tessi_pipeline *p) TESS_CHECKED;

@@ -323,6 +323,10 @@ START_TEST(who_holds_a_lock)
     ck_assert_int_eq(tessi_base_lock_try(&context.context, "l.lock", &two, &held, holder, sizeof holder), TESS_OK);
     ck_assert(two == -1 && held);
     ck_assert_int_eq(tessi_base_lock_join("l.lock"), -1);
+    ck_assert_int_eq(tessi_base_lock_held("l.lock"), 1);
+    ck_assert_int_eq(tessi_base_lock_join("nobody.lock"), -1); /* and is not made: its maker would be taken for its holder */
+    ck_assert_int_ne(access("nobody.lock", F_OK), 0);
+    ck_assert_int_eq(tessi_base_lock_held("nobody.lock"), 0);
     ck_assert_int_eq(tessi_base_lock_share(one, "l.lock"), 1);
     two = tessi_base_lock_join("l.lock");
     ck_assert_int_ge(two, 0);

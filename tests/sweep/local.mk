@@ -1,2 +1,3 @@
 # Sweeps: their definition, and what becomes of them.
-check_PROGRAMS += tests/sweep/test_define
+check_PROGRAMS += tests/sweep/test_define tests/sweep/test_sweep
+EXTRA_tests_sweep_test_sweep_DEPENDENCIES = tests/flow/flow_stages.la

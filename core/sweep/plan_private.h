@@ -1,0 +1,25 @@
+/* Declarations shared by the planner and the runner of a sweep. SPDX-License-Identifier: MIT */
+#ifndef TESSI_SWEEP_PLAN_PRIVATE_H
+#define TESSI_SWEEP_PLAN_PRIVATE_H
+
+#include "core/flow/pipeline.h"
+#include "core/sweep/run.h"
+#include "core/sweep/sweep_private.h"
+
+/* A variant's pipeline, opened with a runtime of its own unless *r is there already. The overrides are freed with it. */
+struct tessi_sweep_opened {
+    struct tessi_runtime *runtime;
+    struct tessi_pipeline *pipeline;
+    char **override;
+    int64_t overrides;
+};
+
+/* Opens variant `v` with so many threads; the terminal sees none of it. To be closed in any case. */
+int tessi_sweep_variant_open(struct tess_context *ctx, const struct tessi_sweep *s, const struct tessi_sweep_settings *o, int64_t v,
+                             int threads, struct tessi_sweep_opened *out) TESS_CHECKED;
+/* Closes the pipeline, and the runtime too unless it is to stay for the next variant. */
+void tessi_sweep_variant_close(struct tessi_sweep_opened *p, int stays);
+/* Makes variants that are the same as an earlier one duplicates, and notes axes that change nothing (duplicates.c). */
+int tessi_sweep_plan_duplicates(struct tess_context *ctx, struct tessi_sweep *s, struct tessi_sweep_plan *p) TESS_CHECKED;
+
+#endif

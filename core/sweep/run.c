@@ -1,0 +1,474 @@
+/* The loop of a sweep: begin what can begin, hear what has ended, until nothing is left.
+ *
+ * A child stays with its variant as long as that has a stage to run, so a pipeline is opened about once a variant. Threads are divided
+ * among the stages that begin together; one that begins alone has them all. A stop is passed on to the children, which leave checkpoints;
+ * one that dies takes nothing with it but the stage it was at.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/sweep/jobs.h"
+#include "core/sweep/runner.h"
+#include "core/sweep/tell.h"
+
+#include "core/base/context.h"
+#include "core/base/inject.h"
+#include "core/base/memory.h"
+#include "core/base/workers.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define MAX_SLOTS 64
+#define LOOK_MS 200 /* between two looks at what others compute */
+
+/* A child, and what it is at. */
+struct slot {
+    int64_t variant, stage; /* stage: index among the variant's, or TESSI_JOB_SETTLE */
+    int64_t memory;
+    int threads;
+};
+
+struct run {
+    struct tess_context *ctx;
+    const struct tessi_sweep_plan *plan;
+    const struct tessi_sweep_settings *settings;
+    struct tessi_sweep_jobs jobs;
+    struct tessi_sweep_child child[MAX_SLOTS];
+    struct slot slot[MAX_SLOTS];
+    int threads;         /* of all together */
+    int64_t memory;      /* bytes for all together */
+    int ending, stopped; /* ending: nothing is begun any more; stopped: because a stop was asked for */
+    struct tessi_sweep_tally tally;
+};
+
+/* ---- outcomes ------------------------------------------------------------------------------------------------------ */
+
+/* Seconds that this process spent on the variant's stages. */
+static double run_seconds(const struct run *r, int64_t v)
+{
+    double seconds = 0;
+    for (int64_t i = 0; i < r->plan->variant[v].stages; i++)
+        seconds += r->jobs.job[r->plan->variant[v].stage[i]].seconds;
+    return seconds;
+}
+
+/* Ends a row. An outcome that cannot be written is told: tables would not have it. */
+static void run_outcome(struct run *r, int64_t v, int outcome, const char *stage, const char *reason)
+{
+    struct tessi_sweep_outcome o = {.outcome = outcome, .seconds = run_seconds(r, v)}, before;
+    char folder[4200];
+    struct tessi_context own;
+    tessi_base_context_init(&own, NULL);
+    r->jobs.row[v].outcome = outcome;
+    (void)snprintf(folder, sizeof folder, "%s/%s", r->plan->sweep->folder, r->plan->sweep->variant[v].name);
+    (void)snprintf(o.stage, sizeof o.stage, "%s", stage);
+    (void)snprintf(o.reason, sizeof o.reason, "%s", reason);
+    for (char *at = o.reason; *at; at++)
+        *at = *at == '\n' ? ' ' : *at;
+    if (outcome == TESSI_SWEEP_DONE && o.seconds <= 0 && tessi_sweep_outcome_read(&own.context, folder, &before) == TESS_OK &&
+        before.outcome == TESSI_SWEEP_DONE)
+        return; /* nothing of it was computed now */
+    tessi_base_context_init(&own, NULL);
+    if (tessi_sweep_outcome_write(&own.context, folder, &o) != TESS_OK)
+        tessi_base_log_warn(r->settings->log, "%s", tessi_base_context_message(&own.context));
+}
+
+/* Name of a stage in a variant. */
+static const char *run_stage_name(const struct run *r, int64_t v, int64_t stage)
+{
+    return stage == TESSI_JOB_SETTLE ? "" : r->plan->stage[r->plan->variant[v].stage[stage]].name;
+}
+
+static void run_end(struct run *r)
+{
+    r->ending = 1;
+    for (int i = 0; i < MAX_SLOTS; i++)
+        if (r->child[i].pid)
+            (void)kill(r->child[i].pid, SIGTERM);
+}
+
+/* Fails every variant that has the stage. */
+static void run_fail(struct run *r, int64_t stage, const char *reason)
+{
+    int64_t first = -1, n = 0;
+    r->jobs.job[stage].state = TESSI_JOB_FAILED;
+    for (int64_t v = 0; v < r->plan->sweep->variants; v++) {
+        int has = 0;
+        for (int64_t i = 0; i < r->plan->variant[v].stages; i++)
+            has |= r->plan->variant[v].stage[i] == stage;
+        if (!has || r->jobs.row[v].outcome != TESSI_SWEEP_NOT_RUN)
+            continue;
+        run_outcome(r, v, TESSI_SWEEP_FAILED, r->plan->stage[stage].name, reason);
+        first = first < 0 ? v : first;
+        n++;
+    }
+    r->tally.failed += n;
+    tessi_sweep_tell_failed(r->settings->log, r->plan, first, n, reason);
+    if (r->settings->fail_fast)
+        run_end(r);
+}
+
+/* Fails one variant, in a stage of its own or in none. */
+static void run_fail_variant(struct run *r, int64_t v, const char *stage, const char *reason)
+{
+    run_outcome(r, v, TESSI_SWEEP_FAILED, stage, reason);
+    r->tally.failed++;
+    tessi_sweep_tell_failed(r->settings->log, r->plan, v, 1, reason);
+    if (r->settings->fail_fast)
+        run_end(r);
+}
+
+/* ---- what others found --------------------------------------------------------------------------------------------- */
+
+/* 1 where another process has written since we began that the variant failed, and that is taken over: a stage that fails is not tried by
+ * each of them. */
+static int run_failed_elsewhere(struct run *r, int64_t v)
+{
+    char path[4400];
+    struct stat now;
+    const struct stat *before = &r->jobs.row[v].before;
+    struct tessi_sweep_outcome o;
+    struct tessi_context own;
+    tessi_base_context_init(&own, NULL);
+    (void)snprintf(path, sizeof path, "%s/outcome.yaml", r->plan->variant[v].folder);
+    if (stat(path, &now) != 0 ||
+        (now.st_ino == before->st_ino && now.st_mtim.tv_sec == before->st_mtim.tv_sec && now.st_mtim.tv_nsec == before->st_mtim.tv_nsec))
+        return 0;
+    if (tessi_sweep_outcome_read(&own.context, r->plan->variant[v].folder, &o) != TESS_OK || o.outcome != TESSI_SWEEP_FAILED)
+        return 0;
+    for (int64_t i = 0; i < r->plan->variant[v].stages; i++) {
+        int64_t stage = r->plan->variant[v].stage[i];
+        if (strcmp(run_stage_name(r, v, i), o.stage) == 0 && r->jobs.job[stage].state != TESSI_JOB_DONE) {
+            run_fail(r, stage, o.reason);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* ---- beginning ----------------------------------------------------------------------------------------------------- */
+
+static int run_count(const struct run *r)
+{
+    int n = 0;
+    for (int i = 0; i < MAX_SLOTS; i++)
+        n += r->child[i].pid != 0;
+    return n;
+}
+
+static int64_t run_memory_left(const struct run *r)
+{
+    int64_t used = 0;
+    for (int i = 0; i < MAX_SLOTS; i++)
+        used += r->child[i].pid ? r->slot[i].memory : 0;
+    return r->memory > used ? r->memory - used : 1;
+}
+
+/* Threads for a stage that begins now: those that are free, divided among the stages that can begin beside it. */
+static int run_threads(const struct run *r)
+{
+    int free_threads = r->threads, running = run_count(r);
+    for (int i = 0; i < MAX_SLOTS; i++)
+        free_threads -= r->child[i].pid ? r->slot[i].threads : 0;
+    int64_t beside = tessi_sweep_jobs_ready(&r->jobs), slots = r->settings->jobs - running;
+    beside = beside < slots ? beside : slots;
+    int share = beside > 1 ? free_threads / (int)beside : free_threads;
+    return share > 1 ? share : 1;
+}
+
+/* The next job: with nothing at work one of any size, else one that memory is left for. */
+static int run_next(struct run *r, int64_t prefer, int64_t *v, int64_t *stage)
+{
+    int alone = run_count(r) == 0;
+    while (!r->ending) {
+        if (!tessi_sweep_jobs_next(&r->jobs, prefer, run_memory_left(r), v, stage) &&
+            !(alone && tessi_sweep_jobs_next(&r->jobs, prefer, 0, v, stage)))
+            return 0;
+        if (*stage == TESSI_JOB_SETTLE || !run_failed_elsewhere(r, *v))
+            return 1;
+    }
+    return 0;
+}
+
+static void run_mark(struct run *r, int i, int64_t v, int64_t stage)
+{
+    r->slot[i].variant = v;
+    r->slot[i].stage = stage;
+    r->slot[i].memory = tessi_sweep_jobs_memory(&r->jobs, v, stage);
+    if (stage == TESSI_JOB_SETTLE)
+        r->jobs.row[v].settling = 1;
+    else
+        r->jobs.job[r->plan->variant[v].stage[stage]].state = TESSI_JOB_RUNS;
+}
+
+static void run_tell(struct run *r, int i)
+{
+    int64_t stage = r->slot[i].stage;
+    (void)tessi_sweep_child_tell(&r->child[i], stage == TESSI_JOB_SETTLE ? TESSI_RUNNER_SETTLE : stage + 1);
+}
+
+static int run_begin(struct run *r, int64_t v, int64_t stage)
+{
+    int i = 0;
+    while (r->child[i].pid)
+        i++;
+    struct tessi_sweep_runner runner = {
+        .sweep = r->plan->sweep, .settings = r->settings, .variant = v, .threads = stage == TESSI_JOB_SETTLE ? 1 : run_threads(r)};
+    TESS_TRY(tessi_sweep_runner_start(r->ctx, &runner, r->child, MAX_SLOTS, &r->child[i]));
+    tessi_base_signals_child(r->child[i].pid, 1);
+    r->slot[i].threads = runner.threads;
+    run_mark(r, i, v, stage);
+    run_tell(r, i);
+    return TESS_OK;
+}
+
+static int run_fill(struct run *r)
+{
+    int64_t v, stage;
+    while (run_count(r) < r->settings->jobs && run_next(r, -1, &v, &stage))
+        TESS_TRY(run_begin(r, v, stage));
+    return TESS_OK;
+}
+
+/* ---- hearing ------------------------------------------------------------------------------------------------------- */
+
+static void run_close(struct run *r, int i, char *how, size_t capacity)
+{
+    tessi_base_signals_child(r->child[i].pid, 0);
+    tessi_sweep_child_end(&r->child[i], how, capacity);
+}
+
+/* Gives the child another job of its variant, or lets it end. */
+static void run_go_on(struct run *r, int i)
+{
+    char how[400];
+    int64_t v, stage, variant = r->slot[i].variant;
+    int threads = r->slot[i].threads;
+    r->slot[i].memory = 0;
+    r->slot[i].threads = 0;
+    int found = run_next(r, variant, &v, &stage) && v == variant && (stage == TESSI_JOB_SETTLE || run_threads(r) <= threads);
+    if (found) {
+        r->slot[i].threads = threads;
+        run_mark(r, i, v, stage);
+        run_tell(r, i);
+        return;
+    }
+    (void)tessi_sweep_child_tell(&r->child[i], 0);
+    run_close(r, i, how, sizeof how);
+}
+
+static int run_busy(struct run *r, int64_t stage, const struct tessi_sweep_report *report)
+{
+    struct tessi_sweep_job *job = &r->jobs.job[stage];
+    void *memory;
+    size_t length = strlen(report->cached) + 1;
+    tess_free(job->cached);
+    job->cached = NULL;
+    TESS_TRY(tess_alloc(r->ctx, length, "a path", &memory));
+    job->cached = memcpy(memory, report->cached, length);
+    job->state = TESSI_JOB_BUSY;
+    if (!job->told++)
+        tessi_base_log_note(r->settings->log, "%s: %s computes this; it is taken when it is there", report->stage, report->busy);
+    return TESS_OK;
+}
+
+static int run_heard_stage(struct run *r, int i, const struct tessi_sweep_report *report)
+{
+    int64_t v = r->slot[i].variant, stage = r->plan->variant[v].stage[r->slot[i].stage];
+    struct tessi_sweep_job *job = &r->jobs.job[stage];
+    if (report->status == TESS_E_STOPPED) {
+        job->state = TESSI_JOB_WAITS;
+        run_outcome(r, v, TESSI_SWEEP_STOPPED, report->stage, report->message);
+        r->stopped = 1;
+        run_end(r);
+    } else if (report->status != TESS_OK) {
+        run_fail(r, stage, report->message);
+    } else if (*report->busy) {
+        return run_busy(r, stage, report);
+    } else {
+        job->state = TESSI_JOB_DONE;
+        job->seconds = report->computed ? report->seconds : 0;
+        r->jobs.done++;
+        r->tally.computed += report->computed;
+        tessi_sweep_tell_done(r->settings->log, &r->jobs, v, stage, report);
+    }
+    return TESS_OK;
+}
+
+static void run_heard_settled(struct run *r, int i, const struct tessi_sweep_report *report)
+{
+    int64_t v = r->slot[i].variant;
+    r->jobs.row[v].settling = 0;
+    if (report->status == TESS_OK) {
+        run_outcome(r, v, TESSI_SWEEP_DONE, "", "");
+    } else if (report->status == TESS_E_STOPPED) {
+        r->stopped = 1;
+        run_end(r);
+    } else {
+        run_fail_variant(r, v, report->stage, report->message);
+    }
+}
+
+/* A child that ended by itself. */
+static void run_lost(struct run *r, int i)
+{
+    char how[400], reason[600];
+    int64_t v = r->slot[i].variant, stage = r->slot[i].stage;
+    run_close(r, i, how, sizeof how);
+    (void)snprintf(reason, sizeof reason, "%s%s%s%s", stage == TESSI_JOB_SETTLE ? "" : "stage `", run_stage_name(r, v, stage),
+                   stage == TESSI_JOB_SETTLE ? "" : "`: ", *how ? how : "its process ended");
+    r->jobs.row[v].settling = 0;
+    if (stage == TESSI_JOB_SETTLE)
+        run_fail_variant(r, v, "", reason);
+    else if (r->ending && r->stopped)
+        r->jobs.job[r->plan->variant[v].stage[stage]].state = TESSI_JOB_WAITS;
+    else
+        run_fail(r, r->plan->variant[v].stage[stage], reason);
+}
+
+static int run_hear(struct run *r, int i)
+{
+    struct tessi_sweep_report report;
+    int more, status = tessi_sweep_child_read(r->ctx, &r->child[i], &more);
+    if (status == TESS_OK && tessi_sweep_runner_next(&r->child[i], &report)) {
+        (void)tessi_base_inject(TESSI_AT_REPORT);
+        if (r->slot[i].stage == TESSI_JOB_SETTLE)
+            run_heard_settled(r, i, &report);
+        else
+            status = run_heard_stage(r, i, &report);
+        tessi_base_progress(r->settings->log, r->jobs.done, r->jobs.total, "stage", NULL, 0);
+        run_go_on(r, i);
+    } else if (status == TESS_OK && !more) {
+        run_lost(r, i);
+    }
+    return status;
+}
+
+static int run_wait(struct run *r, int busy)
+{
+    struct pollfd from[MAX_SLOTS];
+    int of[MAX_SLOTS], n = 0, status = TESS_OK;
+    for (int i = 0; i < MAX_SLOTS; i++)
+        if (r->child[i].pid) {
+            of[n] = i;
+            from[n++] = (struct pollfd){.fd = r->child[i].from, .events = POLLIN};
+        }
+    if (n == 0)
+        (void)tessi_base_inject(TESSI_AT_WAITING);
+    if (poll(from, (nfds_t)n, busy ? LOOK_MS : 1000) <= 0)
+        return TESS_OK;
+    for (int k = 0; k < n && status == TESS_OK; k++)
+        if (from[k].revents)
+            status = run_hear(r, of[k]);
+    return status;
+}
+
+/* ---- the whole ----------------------------------------------------------------------------------------------------- */
+
+static void run_requests(struct run *r)
+{
+    if (tessi_base_signals_checkpoint())
+        for (int i = 0; i < MAX_SLOTS; i++)
+            if (r->child[i].pid)
+                (void)kill(r->child[i].pid, SIGUSR1);
+    if (tessi_base_signals_stopping() && !r->stopped) {
+        r->stopped = 1;
+        run_end(r);
+        tessi_sweep_tell_stopping(r->settings->log, run_count(r));
+    }
+}
+
+static int run_loop(struct run *r)
+{
+    int status = TESS_OK;
+    for (;;) {
+        int busy = tessi_sweep_jobs_look(&r->jobs);
+        run_requests(r);
+        if (status == TESS_OK && !r->ending)
+            status = run_fill(r);
+        if (run_count(r) == 0 && (r->ending || !busy || status != TESS_OK))
+            return status;
+        int waited = run_wait(r, busy);
+        if (waited != TESS_OK) {
+            status = waited;
+            run_end(r);
+        }
+        tessi_base_progress(r->settings->log, r->jobs.done, r->jobs.total, "stage", NULL, 0);
+    }
+}
+
+/* Fails the variants that cannot be planned for the same reason as `first`, told in one line. */
+static void run_unplanned(struct run *r, int64_t first)
+{
+    const char *reason = r->plan->variant[first].message;
+    int64_t n = 0;
+    for (int64_t v = first; v < r->plan->sweep->variants; v++)
+        if (r->jobs.row[v].outcome == TESSI_SWEEP_NOT_RUN && strcmp(r->plan->variant[v].message, reason) == 0) {
+            run_outcome(r, v, TESSI_SWEEP_FAILED, "", reason);
+            n++;
+        }
+    r->tally.failed += n;
+    tessi_sweep_tell_failed(r->settings->log, r->plan, first, n, reason);
+    if (r->settings->fail_fast)
+        run_end(r);
+}
+
+/* Rows that need no work: settled ones, and those that cannot be planned. */
+static void run_rows(struct run *r)
+{
+    for (int64_t v = 0; v < r->plan->sweep->variants; v++) {
+        if (r->plan->variant[v].settled)
+            run_outcome(r, v, TESSI_SWEEP_DONE, "", "");
+        else if (r->plan->variant[v].status != TESS_OK && r->jobs.row[v].outcome == TESSI_SWEEP_NOT_RUN)
+            run_unplanned(r, v);
+    }
+}
+
+static int run_ended(struct run *r, int status)
+{
+    r->tally.variants = r->plan->sweep->variants;
+    r->tally.total = r->plan->stages;
+    for (int64_t v = 0; v < r->tally.variants; v++)
+        r->tally.done += r->jobs.row[v].outcome == TESSI_SWEEP_DONE;
+    const struct tessi_sweep_tally *t = &r->tally;
+    if (status != TESS_OK)
+        return status;
+    if (r->stopped)
+        return r->ctx->fail(r->ctx, TESS_E_STOPPED, "stopped: %lld of %lld variants are done; the same command resumes", (long long)t->done,
+                            (long long)t->variants);
+    if (t->failed)
+        return r->ctx->fail(
+            r->ctx, TESS_E_FAILED, "%lld of %lld variants failed%s; the same command tries %s again, and nothing that is done",
+            (long long)t->failed, (long long)t->variants,
+            t->done + t->failed < t->variants ? ", and the others were left (--fail-fast)" : "", t->failed == 1 ? "it" : "them");
+    return TESS_OK;
+}
+
+int tessi_sweep_run(struct tess_context *ctx, const struct tessi_sweep_plan *p, const struct tessi_sweep_settings *o)
+{
+    void *memory;
+    TESS_TRY(tessi_sweep_write(ctx, p->sweep));
+    TESS_TRY(tess_alloc(ctx, sizeof(struct run), "a sweep", &memory));
+    struct run *r = memory;
+    r->ctx = ctx;
+    r->plan = p;
+    r->settings = o;
+    r->threads = o->threads > 0 ? o->threads : tessi_base_processors();
+    r->memory = o->memory > 0 ? o->memory : tessi_base_memory_available() / 10 * 9;
+    tessi_base_inject_share();
+    int status = tessi_sweep_jobs_new(ctx, p, o, &r->jobs);
+    if (status == TESS_OK) {
+        run_rows(r);
+        if (r->jobs.total)
+            tessi_base_progress_start(o->log, "sweep");
+        status = run_loop(r);
+        tessi_base_progress_end(o->log);
+        status = run_ended(r, status);
+        tessi_sweep_tell_end(o->log, p, &r->jobs, &r->tally);
+    }
+    tessi_sweep_jobs_free(&r->jobs);
+    tess_free(r);
+    return status;
+}

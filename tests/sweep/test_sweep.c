@@ -1,0 +1,412 @@
+/* Sweeps run by the program: each distinct stage is computed once, whatever fails, crashes, is stopped or killed, and whoever runs the same
+ * sweep beside it. The stages are the small ones of tests/flow, which leave a line for each execution.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "tests/support/command_fixture.h"
+#include "tests/support/flow_fixture.h"
+#include "tests/support/paths.h"
+#include "tests/support/suite.h"
+
+#include "core/base/context.h"
+#include "core/base/text.h"
+#include "core/store/store.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROGRAM "sweep p.yaml --plugin-path " TEST_FLOW_PLUGINS " --backend flow-one "
+
+/* 4 variants of 4 stages, 16 in all; distinct: one, two and walk for each seed (6), sum for each variant (4). */
+static const char pipeline[] = "tessera: 1\n"
+                               "name: group/t\n"
+                               "params: {K: 4}\n"
+                               "stages:\n"
+                               "  one: {use: flow-make, count: \"${K}\"}\n"
+                               "  two: {use: flow-make, count: \"${K}\", scale: 2}\n"
+                               "  sum: {use: flow-add, in: {a: one, b: two}}\n"
+                               "  walk: {use: flow-slow, in: {a: one}, steps: 30}\n"
+                               "sweep:\n"
+                               "  axes:\n"
+                               "    K: [4]\n"
+                               "    kind:\n"
+                               "      plain: {}\n"
+                               "      half: {sum.curve: {use: line, slope: 0.5}}\n"
+                               "    seed: [1, 2]\n";
+enum { MAKES = 4, ADDS = 4, WALKS = 2, VARIANTS = 4 };
+
+static void start(void)
+{
+    flow_start();
+    flow_write("p.yaml", pipeline);
+}
+
+static int count(const char *text, const char *word)
+{
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at += strlen(word))
+        n++;
+    return n;
+}
+
+/* Each distinct stage was executed once; the slow ones may have been resumed. */
+static void expect_once(const char *trace)
+{
+    ck_assert_msg(count(trace, "flow-make") == MAKES && count(trace, "flow-add") == ADDS && count(trace, "flow-slow from 0") == WALKS, "%s",
+                  trace);
+}
+
+static const struct command_result *expect(const struct command_result *r, int code)
+{
+    ck_assert_msg(r->code == code, "wanted %d, found %d: %s%s", code, r->code, r->out, r->err);
+    return r;
+}
+
+static void expect_told(const char *text, const char *words)
+{
+    ck_assert_msg(strstr(text, words) != NULL, "wanted %s, found %s", words, text);
+}
+
+/* Digests of all results of a finished sweep in `workdir`, a line each. */
+static const char *digests(const char *workdir)
+{
+    static const char *const variant[] = {"K=4,kind=plain,seed=1", "K=4,kind=plain,seed=2", "K=4,kind=half,seed=1", "K=4,kind=half,seed=2"};
+    static const char *const stage[] = {"one", "two", "sum", "walk"};
+    static char text[4096];
+    *text = '\0';
+    for (int i = 0; i < 16; i++) {
+        char path[300];
+        struct tessi_context context;
+        struct tess_artefact *a = NULL;
+        tessi_base_context_init(&context, NULL);
+        snprintf(path, sizeof path, "%s/runs/group/t/%s/%s.h5", workdir, variant[i / 4], stage[i % 4]);
+        ck_assert_msg(tessi_store_artefact_open(&context.context, path, &a) == TESS_OK, "%s", tessi_base_context_message(&context.context));
+        tessi_base_add(text, sizeof text, "%s\n", tess_artefact_digest(a));
+        tessi_store_artefact_close(a);
+    }
+    return text;
+}
+
+static void expect_same(const char *one, const char *two)
+{
+    static char text[4096];
+    snprintf(text, sizeof text, "%s", digests(one));
+    ck_assert_str_eq(text, digests(two));
+}
+
+static int left_behind(void)
+{
+    return flow_files("wild/runs/.cache", ".partial") + flow_files("wild/runs/.cache", ".checkpoint.h5");
+}
+
+/* ---- once ---------------------------------------------------------------------------------------------------------- */
+
+START_TEST(each_stage_once)
+{
+    const struct command_result *r = expect(command(PROGRAM "-j %d", 2 * _i + 1), 0);
+    expect_once(flow_trace());
+    expect_told(r->err, "10/10");
+    expect_told(r->err, "4 of 4 variants done, 0 failed; 10 stages computed, 0 cached");
+    expect_told(r->out, "K=4,kind=half,seed=2");
+    expect_told(flow_read("runs/group/t/K=4,kind=half,seed=2/outcome.yaml"), "outcome: done");
+    expect_told(flow_read("runs/group/t/K=4,kind=half,seed=2/resolved.yaml"), "name: \"group/t/K=4,kind=half,seed=2\"");
+    ck_assert_int_eq(flow_files("runs/group/t/K=4,kind=half,seed=2", ".h5"), 4);
+    ck_assert_int_eq(flow_files("runs/group/t/K=4,kind=half,seed=2", ".png"), 1);
+    /* Again: nothing to do; and a result or a picture that is gone from a folder is put back, without computing. */
+    r = expect(command(PROGRAM), 0);
+    expect_told(r->err, "nothing to do: 4 variants, 10 stages cached");
+    ck_assert_int_eq(unlink("runs/group/t/K=4,kind=half,seed=2/sum.h5"), 0);
+    ck_assert_int_eq(unlink("runs/group/t/K=4,kind=half,seed=2/sum-dots.png"), 0);
+    (void)expect(command(PROGRAM), 0);
+    ck_assert_int_eq(flow_files("runs/group/t/K=4,kind=half,seed=2", ".h5"), 4);
+    ck_assert_int_eq(flow_files("runs/group/t/K=4,kind=half,seed=2", ".png"), 1);
+    ck_assert_str_eq(flow_trace(), "");
+}
+END_TEST
+
+START_TEST(a_dry_run)
+{
+    const struct command_result *r = expect(command(PROGRAM "-n"), 0);
+    expect_told(r->out, "4 variants, 16 stages, of which 10 differ: 10 to run, 0 cached");
+    expect_told(r->out, "K=4,kind=half,seed=1        0       1  3");
+    ck_assert_int_ne(access("runs", F_OK), 0);
+    (void)expect(command(PROGRAM "seed=1 kind=plain"), 0);
+    (void)flow_trace();
+    r = expect(command(PROGRAM "-n --json"), 0);
+    ck_assert_int_eq(count(r->out, "\"cached\":true"), 4 + 3);
+    ck_assert_str_eq(flow_trace(), "");
+}
+END_TEST
+
+/* What a run computed is the sweep's, and the reverse; a run of the file alone is of its base, and says so. */
+START_TEST(runs_and_sweeps)
+{
+    const struct command_result *r =
+        expect(command("run p.yaml --plugin-path " TEST_FLOW_PLUGINS " --backend flow-one name=base seed=1"), 0);
+    expect_told(r->err, "`tessera sweep p.yaml`");
+    ck_assert_int_eq(count(flow_trace(), "flow"), 4);
+    (void)expect(command(PROGRAM "kind=plain"), 0);
+    ck_assert_int_eq(count(flow_trace(), "flow"), 4);
+    r = command("run p.yaml K=4,5 --plugin-path " TEST_FLOW_PLUGINS " --backend flow-one");
+    expect_told(expect(r, 2)->err, "`K=4,5` has several values, which `tessera sweep p.yaml K=4,5` runs");
+}
+END_TEST
+
+START_TEST(duplicates)
+{
+    const struct command_result *r = expect(command(PROGRAM "one.chatter=1,2"), 0);
+    expect_once(flow_trace());
+    expect_told(r->err, "the axis `one.chatter` changes nothing");
+    expect_told(r->err,
+                "K=4,kind=plain,seed=1,one.chatter=2 is the same as K=4,kind=plain,seed=1,one.chatter=1 in all stages; it is run once");
+    ck_assert_int_eq(count(flow_read("runs/group/t/sweep.yaml"), ", of: "), 4);
+}
+END_TEST
+
+/* ---- failures ------------------------------------------------------------------------------------------------------ */
+
+START_TEST(a_variant_that_fails)
+{
+    const struct command_result *r = expect(command(PROGRAM "K=4,13 --exclude kind=half,K=13"), 1);
+    expect_told(r->err, "failed: K=13,kind=plain,seed=1 and 1 more: ");
+    expect_told(r->err, "stage `one`: 13 does not fit");
+    expect_told(r->err, "2 of 6 variants failed");
+    ck_assert_int_eq(count(r->out, "  done\n"), 4);
+    expect_told(flow_read("runs/group/t/K=13,kind=plain,seed=1/outcome.yaml"), "outcome: failed\nreason: ");
+    ck_assert_int_eq(count(flow_trace(), "flow-add"), 4);
+}
+END_TEST
+
+static const char lying[] = "tessera: 1\nname: group/t\nstages:\n"
+                            "  one: {use: flow-make}\n"
+                            "  walk: {use: flow-slow, in: {a: one}, steps: 30}\n"
+                            "  lie: {use: flow-liar}\n"
+                            "sweep: {axes: {which: {good: {lie: null}, bad: {walk: null}}, seed: [1, 2]}}\n";
+
+START_TEST(a_stage_that_fails)
+{
+    flow_write("p.yaml", lying);
+    const struct command_result *r = expect(command(PROGRAM), 1);
+    expect_told(r->err, "failed: which=bad,seed=1: ");
+    expect_told(r->err, "the attribute `height` is not what was planned");
+    expect_told(r->out, "which=good,seed=2  done");
+    expect_told(flow_read("runs/group/t/which=bad,seed=2/outcome.yaml"), "stage: lie\n");
+    (void)flow_trace();
+    r = expect(command(PROGRAM), 1); /* again: what failed is tried, and nothing else */
+    ck_assert_str_eq(flow_trace(), "");
+    r = expect(command(PROGRAM "which=bad,good --fail-fast --workdir fast"), 1);
+    expect_told(r->err, "and the others were left (--fail-fast)");
+    ck_assert_int_lt(count(flow_trace(), "flow-slow"), 2);
+}
+END_TEST
+
+START_TEST(a_variant_that_crashes)
+{
+    const struct command_result *r = NULL;
+    ck_assert_int_eq(setenv("FLOW_KILL_AT", "30", 1), 0);
+    r = expect(command(PROGRAM "walk.steps=29,30 kind=plain -j 2"), 1);
+    ck_assert_int_eq(unsetenv("FLOW_KILL_AT"), 0);
+    expect_told(r->err, "stage `walk`: its process was killed by signal 9");
+    expect_told(r->err, "2 of 4 variants failed");
+    expect_told(r->out, "K=4,kind=plain,seed=2,walk.steps=29  done");
+    expect_told(flow_read("runs/group/t/K=4,kind=plain,seed=2,walk.steps=30/outcome.yaml"), "stage: walk\n");
+    (void)expect(command(PROGRAM "walk.steps=29,30 kind=plain"), 0);
+}
+END_TEST
+
+/* ---- stopped and killed -------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *inject;
+    int code;
+} stops[] = {{"int@report:3", -SIGINT}, {"term@report:5", 75}};
+
+/* Stopped by a signal to the parent: its children stop at checkpoints, and the same command goes on from there. */
+START_TEST(stopped)
+{
+    const struct command_limits limits = {.inject = stops[_i].inject};
+    const struct command_result *r = expect(command_within(&limits, PROGRAM "-j 3 --workdir wild"), stops[_i].code);
+    expect_told(r->err, "variants are done; the same command resumes");
+    (void)expect(command(PROGRAM "-j 3 --workdir wild"), 0);
+    expect_once(flow_trace());
+    ck_assert_int_eq(left_behind(), 0);
+}
+END_TEST
+
+/* In the middle of a stage: the child hears of it, checkpoints, and goes on at that step. */
+START_TEST(stopped_in_a_stage)
+{
+    ck_assert_int_eq(setenv("FLOW_STOP_AT", "7", 1), 0);
+    const struct command_result *r = expect(command(PROGRAM), 75);
+    ck_assert_int_eq(unsetenv("FLOW_STOP_AT"), 0);
+    expect_told(r->out, "stopped: stopped in stage `walk`; the same command resumes at its checkpoint");
+    expect_told(flow_read("runs/group/t/K=4,kind=plain,seed=1/outcome.yaml"), "outcome: stopped\nstage: walk\n");
+    (void)expect(command(PROGRAM), 0);
+    const char *trace = flow_trace();
+    expect_once(trace);
+    ck_assert_int_eq(count(trace, "flow-slow from 7"), 1);
+}
+END_TEST
+
+/* The parent killed at its k-th report, further on each time, until it ends. Its children end by themselves; whoever comes next may meet
+ * them at the locks. */
+START_TEST(killed_until_it_ends)
+{
+    int killed = 0, code = -SIGKILL;
+    (void)expect(command(PROGRAM "--workdir calm"), 0);
+    (void)flow_trace();
+    for (int k = 1; k < 60 && code != 0; k++) {
+        char plan[40];
+        snprintf(plan, sizeof plan, "kill@report:%d", k % 3 + 2);
+        const struct command_limits limits = {.inject = plan};
+        code = command_within(&limits, PROGRAM "-j %d --workdir wild", k % 3 + 1)->code;
+        ck_assert_msg(code == 0 || code == -SIGKILL, "%d", code);
+        killed += code != 0;
+    }
+    ck_assert_int_eq(code, 0);
+    ck_assert_int_ge(killed, 2);
+    expect_once(flow_trace());
+    expect_same("calm", "wild");
+    ck_assert_int_eq(left_behind(), 0);
+}
+END_TEST
+
+/* The children killed at checkpoints and writes instead: variants that fail, and are tried again by the same command. */
+START_TEST(children_killed_until_it_ends)
+{
+    int killed = 0, code = 1;
+    (void)expect(command(PROGRAM "--workdir calm"), 0);
+    for (int k = 1; k < 60 && code != 0; k++) {
+        char plan[80];
+        snprintf(plan, sizeof plan, "usr1@step:%d+,kill@renamed:%d", k % 7 + 1, 25 * k * k);
+        const struct command_limits limits = {.inject = plan};
+        code = command_within(&limits, PROGRAM "-j 2 --workdir wild")->code;
+        killed += code != 0;
+    }
+    ck_assert_int_eq(code, 0);
+    ck_assert_int_ge(killed, 1);
+    expect_same("calm", "wild");
+    ck_assert_int_eq(left_behind(), 0);
+}
+END_TEST
+
+/* ---- two at once --------------------------------------------------------------------------------------------------- */
+
+static void two_at_once(const char *one, const char *two)
+{
+    const struct command_limits first = {.tag = "1"}, second = {.tag = "2"};
+    (void)expect(command(PROGRAM "--workdir calm"), 0);
+    (void)flow_trace();
+    pid_t a = command_start(one, &first), b = command_start(two, &second);
+    (void)expect(command_wait_tagged(a, "1"), 0);
+    (void)expect(command_wait_tagged(b, "2"), 0);
+    expect_once(flow_trace());
+    expect_same("calm", "wild");
+    ck_assert_int_eq(left_behind(), 0);
+}
+
+START_TEST(shards)
+{
+    two_at_once(PROGRAM "-j 2 --workdir wild --shard 1/2", PROGRAM "-j 2 --workdir wild --shard 2/2");
+}
+END_TEST
+
+START_TEST(the_same_twice)
+{
+    two_at_once(PROGRAM "--workdir wild", PROGRAM "-j 3 --workdir wild");
+}
+END_TEST
+
+/* A stage that another process computes is passed over; when that process dies, whoever waits takes the stage. */
+START_TEST(another_that_dies)
+{
+    const struct command_limits first = {.tag = "1", .inject = "pause@step:3"}, second = {.tag = "2", .inject = "usr1@waiting:2"};
+    pid_t a =
+        command_start("run p.yaml -q --plugin-path " TEST_FLOW_PLUGINS " --backend flow-one --workdir wild seed=1 name=other", &first);
+    command_paused(a);
+    pid_t b = command_start(PROGRAM "-j 2 --workdir wild", &second);
+    while (!strstr(flow_read("err2"), "walk: process"))
+        usleep(20000);
+    ck_assert_int_eq(kill(a, SIGKILL), 0);
+    ck_assert_int_eq(command_wait_tagged(a, "1")->code, -SIGKILL);
+    const struct command_result *r = expect(command_wait_tagged(b, "2"), 0);
+    expect_told(r->err, "computes this; it is taken when it is there");
+    ck_assert_int_eq(count(flow_trace(), "flow-slow from 0"), WALKS + 1);
+}
+END_TEST
+
+/* ---- what is refused ----------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *words, *message;
+    int code;
+} wrong[] = {
+    {"K=", "wanted values behind `=`", 2},
+    {"L=1,2", "there is no name under params `L`", 2},
+    {"one.cuont=1,2", "stage/flow-make has no parameter `cuont`; did you mean `count`?", 2},
+    {"K=0,-1", "`count` wants an integer 1 .. 1000", 2},
+    {"one.use=flow-mak,flow-mik", "no stage is called `flow-mak`", 69},
+    {"--shard 3/2", "--shard wants I/N", 2},
+    {"--json", "--json goes with --dry-run", 2},
+    {"-j 0", "--jobs wants an integer 1 .. 64", 2},
+    {"--fail-fast --keep-going", "exclude each other", 2},
+    {"precision=f16", "precision is auto, f32 or bf16", 2},
+    {"q.yaml", "wanted key=value", 2},
+};
+
+START_TEST(wrong_commands)
+{
+    const struct command_result *r = command(PROGRAM "%s", wrong[_i].words);
+    ck_assert_msg(r->code == wrong[_i].code && strstr(r->err, wrong[_i].message), "%s: wanted %d %s, found %d %s", wrong[_i].words,
+                  wrong[_i].code, wrong[_i].message, r->code, r->err);
+    ck_assert_str_eq(flow_trace(), "");
+}
+END_TEST
+
+START_TEST(memory_budget)
+{
+    /* A stage that is larger than all there is runs alone; the sweep is done all the same. */
+    (void)expect(command(PROGRAM "-j 4 --memory 1"), 0);
+    expect_once(flow_trace());
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("sweep");
+    TCase *t = tcase_create("once");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, start, flow_end);
+    tcase_add_loop_test(t, each_stage_once, 0, 2);
+    tcase_add_test(t, a_dry_run);
+    tcase_add_test(t, runs_and_sweeps);
+    tcase_add_test(t, duplicates);
+    tcase_add_test(t, memory_budget);
+    suite_add_tcase(s, t);
+    t = tcase_create("failures");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, start, flow_end);
+    tcase_add_test(t, a_variant_that_fails);
+    tcase_add_test(t, a_stage_that_fails);
+    tcase_add_test(t, a_variant_that_crashes);
+    tcase_add_loop_test(t, wrong_commands, 0, (int)(sizeof wrong / sizeof *wrong));
+    suite_add_tcase(s, t);
+    t = tcase_create("ends");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, start, flow_end);
+    tcase_add_loop_test(t, stopped, 0, (int)(sizeof stops / sizeof *stops));
+    tcase_add_test(t, stopped_in_a_stage);
+    tcase_add_test(t, killed_until_it_ends);
+    tcase_add_test(t, children_killed_until_it_ends);
+    suite_add_tcase(s, t);
+    t = tcase_create("two");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, start, flow_end);
+    tcase_add_test(t, shards);
+    tcase_add_test(t, the_same_twice);
+    tcase_add_test(t, another_that_dies);
+    suite_add_tcase(s, t);
+    return suite_run(s);
+}
