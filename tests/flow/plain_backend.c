@@ -44,33 +44,48 @@ static void put(int32_t dtype, void *to, int64_t i, double x)
     ((uint16_t *)to)[i] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
+/* Loops are nested so that each sum adds its terms in ascending order and no sum waits for its own last term: the innermost loop runs over
+ * sums. */
 static void multiply(const struct tess_dense *d, const struct tess_dense_run *r, const int64_t at[3])
 {
-    for (int64_t u = 0; u < d->m; u++)
+    double *sum = r->scratch, *b = sum + d->n;
+    for (int64_t k = 0; k < d->k; k++)
+        for (int64_t v = 0; v < d->n; v++)
+            b[k * d->n + v] = value(d->dtype_b, r->b, at[1] + (d->transpose_b ? v * d->ldb + k : k * d->ldb + v));
+    for (int64_t u = 0; u < d->m; u++) {
+        memset(sum, 0, (size_t)d->n * sizeof *sum);
+        for (int64_t k = 0; k < d->k; k++) {
+            double a = value(d->dtype_a, r->a, at[0] + (d->transpose_a ? k * d->lda + u : u * d->lda + k));
+            for (int64_t v = 0; v < d->n; v++)
+                sum[v] += a * b[k * d->n + v];
+        }
         for (int64_t v = 0; v < d->n; v++) {
             int64_t to = at[2] + u * d->ldc + v;
-            double sum = 0.0;
-            for (int64_t k = 0; k < d->k; k++)
-                sum += value(d->dtype_a, r->a, at[0] + (d->transpose_a ? k * d->lda + u : u * d->lda + k)) *
-                       value(d->dtype_b, r->b, at[1] + (d->transpose_b ? v * d->ldb + k : k * d->ldb + v));
-            sum *= (double)d->alpha;
-            sum += d->beta == 0.0f ? 0.0 : (double)d->beta * value(d->dtype_c, r->c, to);
-            put(d->dtype_c, r->c, to, sum + (d->bias ? (double)r->bias[v] : 0.0));
+            double x = sum[v] * (double)d->alpha;
+            x += d->beta == 0.0f ? 0.0 : (double)d->beta * value(d->dtype_c, r->c, to);
+            put(d->dtype_c, r->c, to, x + (d->bias ? (double)r->bias[v] : 0.0));
         }
+    }
 }
 
-/* Contribution of one pixel of a patch, all channels, to the sums of the result. */
+/* Adds `factor` times the `n` numbers at `from` to those at `sum`. */
+static void add_scaled(double *restrict sum, const double *restrict from, double factor, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        sum[i] += from[i] * factor;
+}
+
+/* Adds one pixel of a patch, all channels, to the sums of the result. Weights of TESS_CONV and sums of TESS_CONV_WEIGHT lie as (tap, ci, co),
+ * weights of TESS_CONV_DATA as they came, (co, tap, ci). */
 static void visit(const struct tess_dense *d, const double *a, const double *b, int64_t in, int64_t out, int64_t tap, double *sum)
 {
-    int64_t taps = d->kh * d->kw * d->ci;
-    for (int64_t o = 0; o < d->co; o++)
-        for (int64_t i = 0, w = o * taps + tap; i < d->ci; i++, w++)
-            if (d->what == TESS_CONV)
-                sum[out + o] += a[in + i] * b[w];
-            else if (d->what == TESS_CONV_DATA)
-                sum[in + i] += a[out + o] * b[w];
-            else
-                sum[w] += a[in + i] * b[out + o];
+    int64_t weights = tap * d->ci * d->co;
+    for (int64_t i = 0; d->what == TESS_CONV && i < d->ci; i++)
+        add_scaled(sum + out, b + weights + i * d->co, a[in + i], d->co);
+    for (int64_t i = 0; d->what == TESS_CONV_WEIGHT && i < d->ci; i++)
+        add_scaled(sum + weights + i * d->co, b + out, a[in + i], d->co);
+    for (int64_t o = 0; d->what == TESS_CONV_DATA && o < d->co; o++)
+        add_scaled(sum + in, b + (o * d->kh * d->kw + tap) * d->ci, a[out + o], d->ci);
 }
 
 struct sizes {
@@ -87,6 +102,13 @@ static int64_t choose(const struct tess_dense *d, int64_t of_conv, int64_t of_da
     return d->what == TESS_CONV ? of_conv : d->what == TESS_CONV_DATA ? of_data : of_weight;
 }
 
+/* Place of the i-th number of weights (co, tap, ci) among weights (tap, ci, co). */
+static int64_t weight_place(const struct tess_dense *d, int64_t i)
+{
+    int64_t taps = d->kh * d->kw * d->ci;
+    return i % taps * d->co + i / taps;
+}
+
 static void convolve(const struct tess_dense *d, const struct tess_dense_run *r)
 {
     struct sizes z = sizes_of(d);
@@ -97,16 +119,16 @@ static void convolve(const struct tess_dense *d, const struct tess_dense_run *r)
     for (int64_t i = 0; i < of_a; i++)
         a[i] = value(d->dtype_a, r->a, i);
     for (int64_t i = 0; i < of_b; i++)
-        b[i] = value(d->dtype_b, r->b, i);
+        b[d->what == TESS_CONV ? weight_place(d, i) : i] = value(d->dtype_b, r->b, i);
     for (int64_t pixel = 0; pixel < d->images * d->ho * d->wo; pixel++)
         for (int64_t tap = 0; tap < d->kh * d->kw; tap++) {
             int64_t image = pixel / (d->ho * d->wo), oy = pixel / d->wo % d->ho, ox = pixel % d->wo;
             int64_t y = oy * d->stride - d->top + tap / d->kw, x = ox * d->stride - d->left + tap % d->kw;
             if (y >= 0 && y < d->h && x >= 0 && x < d->w)
-                visit(d, a, b, ((image * d->h + y) * d->w + x) * d->ci, pixel * d->co, tap * d->ci, sum);
+                visit(d, a, b, ((image * d->h + y) * d->w + x) * d->ci, pixel * d->co, tap, sum);
         }
     for (int64_t i = 0; i < n; i++)
-        put(d->dtype_c, r->c, i, sum[i]);
+        put(d->dtype_c, r->c, i, sum[d->what == TESS_CONV_WEIGHT ? weight_place(d, i) : i]);
 }
 
 static int plan(void *self, struct tess_context *ctx, const struct tess_dense *d, struct tess_kernel *out)
@@ -117,7 +139,7 @@ static int plan(void *self, struct tess_context *ctx, const struct tess_dense *d
     memcpy(memory, d, sizeof *d);
     out->handle = memory;
     struct sizes z = sizes_of(d);
-    out->scratch_bytes = d->what == TESS_GEMM ? 0 : (size_t)(z.x + z.y + z.w) * sizeof(double);
+    out->scratch_bytes = (size_t)(d->what == TESS_GEMM ? (d->k + 1) * d->n : z.x + z.y + z.w) * sizeof(double);
     return TESS_OK;
 }
 
