@@ -32,7 +32,11 @@ static int sweep_head(struct tess_context *ctx, struct tessi_report_set *set, co
                       struct tessi_report_sweep *to)
 {
     void *memory;
-    TESS_TRY(tessi_report_text(ctx, set, s->name, &to->name));
+    const char *name = folder;
+    for (const char *at = folder; (at = strstr(at, "runs/")); at += 5)
+        if (at == folder || at[-1] == '/')
+            name = at + 5; /* WORKDIR/runs/NAME */
+    TESS_TRY(tessi_report_text(ctx, set, name, &to->name));
     TESS_TRY(tessi_report_text(ctx, set, folder, &to->folder));
     TESS_TRY(tessi_report_text(ctx, set, s->pipeline ? s->pipeline : "", &to->pipeline));
     TESS_TRY(sweep_texts(ctx, set, s->overrides, s->override, &to->overrides, &to->override));
@@ -85,6 +89,8 @@ static int sweep_variant(struct tess_context *ctx, struct tessi_report_set *set,
     for (; run->values < s->axes; run->values++)
         run->value[run->values] = sweep->axis[run->values].value[v->at[run->values]];
     TESS_TRY(tessi_report_collect_run(ctx, set, run));
+    if (!*run->seed && sweep->seed_axis >= 0)
+        run->seed = run->value[sweep->seed_axis];
     return sweep_outcome(ctx, set, run);
 }
 
