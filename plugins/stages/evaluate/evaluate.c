@@ -8,6 +8,8 @@
 #include "kit/infer/cost.h"
 #include "kit/train/likelihood.h"
 #include "kit/infer/round_trip.h"
+#include "kit/metric/mean_error.h"
+#include "plugins/stages/evaluate/evaluate_bound.h"
 #include "plugins/stages/evaluate/evaluate_metrics.h"
 
 #include <math.h>
@@ -34,7 +36,8 @@ struct work {
     struct tess_tensor originals, made; /* images of the picture */
     int64_t first, count;
     uint64_t seed;
-    double nats; /* negative log-likelihood (23.2) of all images */
+    double nats;  /* negative log-likelihood (23.2) of all images */
+    double *each; /* (count): of each image */
 };
 
 static int evaluate_open_graphs(struct tess_context *ctx, struct work *k, const struct tess_attrs *images, const struct tess_attrs *model,
@@ -74,12 +77,6 @@ static void close_graphs(struct work *k)
     tess_prior_close(&k->prior);
 }
 
-/* Number of times at which a sequence is corrupted. */
-static int64_t draws_of(const struct work *k)
-{
-    return tess_prior_causal(&k->prior) ? 1 : k->s->draws;
-}
-
 /* Memory beside the codec: images, a batch there and back, all codes, the picture; the prior's weights and its batch. */
 static int64_t evaluate_buffers(const struct work *k, const struct tess_attrs *images, int prior)
 {
@@ -88,8 +85,8 @@ static int64_t evaluate_buffers(const struct work *k, const struct tess_attrs *i
     int64_t one = cost_of_tokenizer_images(t, 1), map = code_maps_tokens(&maps) * (int64_t)sizeof(int32_t);
     int64_t bytes = cost_of_reading(images) + k->s->batch * (2 * one + map) + k->count * map + cost_of_picture(2, k->count, one, t->width);
     if (k->codec.likelihood)
-        bytes += k->s->batch * one * (int64_t)sizeof(float);
-    return prior ? bytes + tess_weights_bytes(k->loss.weights) + 2 * k->s->batch * map : bytes;
+        bytes += k->s->batch * one * (int64_t)sizeof(float) + k->count * (int64_t)sizeof(double);
+    return prior ? bytes + tess_weights_bytes(k->loss.weights) + evaluate_bound_bytes(&k->prior, k->count, k->s->batch) : bytes;
 }
 
 static int evaluate_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
@@ -101,7 +98,7 @@ static int evaluate_plan(void *self, struct tess_context *ctx, struct tess_stage
     if (status == TESS_OK)
         status = cost_of_codec(ctx, &k.codec, (double)k.count, (double)k.count, p->cost);
     if (status == TESS_OK && p->in[2])
-        status = stage_graph_cost(ctx, &k.loss, (double)(k.count * draws_of(&k)), p->cost);
+        status = stage_graph_cost(ctx, &k.loss, (double)(k.count * evaluate_bound_draws(&k.prior, k.s->draws)), p->cost);
     if (status == TESS_OK)
         status = evaluate_open_metrics(ctx, &k, &(struct evaluate_inputs){.samples = p->in[SAMPLES], .features = p->in[FEATURES]});
     if (status == TESS_OK)
@@ -122,8 +119,10 @@ static void add_likelihood(struct work *k, int64_t at, int64_t n)
     int64_t values = tess_tensor_count(&t->images) / n;
     for (int64_t i = 0; i < n; i++) {
         struct tess_stream s = {.seed = k->seed, .sample = (uint32_t)(at + i)};
-        k->nats += likelihood_of(&k->s->likelihood, &s, values, (const uint8_t *)t->images.data + i * values,
-                                 (const float *)t->real.data + i * values, (const float *)t->log_sigma.data + i * values);
+        double nats = likelihood_of(&k->s->likelihood, &s, values, (const uint8_t *)t->images.data + i * values,
+                                    (const float *)t->real.data + i * values, (const float *)t->log_sigma.data + i * values);
+        k->nats += nats;
+        k->each[at + i] = nats;
     }
 }
 
@@ -148,70 +147,6 @@ static int evaluate_reconstruct(struct tess_context *ctx, struct work *k, double
     return stage_put_pairs(ctx, tess_stage_output(k->run), "reconstructions", &k->originals, &k->made);
 }
 
-/* Batch for the bound: inputs x0, xt, t and, where there are labels, label; and the output. */
-struct bound_batch {
-    struct tess_tensor in[4], out;
-    int32_t inputs;
-};
-
-static int bound_batch_open(struct tess_context *ctx, const struct work *k, struct bound_batch *b)
-{
-    const int64_t size[2] = {k->s->batch, tess_prior_tokens(&k->prior)};
-    b->inputs = k->prior.classes ? 4 : 3;
-    TESS_TRY(stage_tensor(ctx, &b->in[0], TESS_I32, 2, size));
-    TESS_TRY(stage_tensor(ctx, &b->in[1], TESS_I32, 2, size));
-    TESS_TRY(stage_tensor(ctx, &b->in[2], TESS_F32, 1, size));
-    if (k->prior.classes)
-        TESS_TRY(stage_tensor(ctx, &b->in[3], TESS_I32, 1, size));
-    return stage_tensor(ctx, &b->out, TESS_F32, 1, size);
-}
-
-static void bound_batch_close(struct bound_batch *b)
-{
-    for (int i = 0; i < 4; i++)
-        tess_free(b->in[i].data);
-    tess_free(b->out.data);
-}
-
-/* Fills row j with draw number `at` of all: draw i of a sequence has its t in the i-th of `draws` equal parts of 1 .. T (12.2). */
-static int bound_batch_put(struct tess_context *ctx, const struct work *k, struct bound_batch *b, int64_t at, int64_t j)
-{
-    int64_t tokens = tess_prior_tokens(&k->prior), draws = draws_of(k);
-    struct tess_stream s = {
-        .seed = k->seed, .purpose = tess_purpose("evaluate.time"), .step = (uint32_t)(at % draws), .sample = (uint32_t)(at / draws)};
-    float u;
-    int32_t *x0 = (int32_t *)b->in[0].data + j * tokens, *xt = (int32_t *)b->in[1].data + j * tokens;
-    tess_random_uniform(&s, 0, 1, &u);
-    int64_t t = 1 + (int64_t)(((double)s.step + (double)u) / (double)draws * (double)tess_prior_steps(&k->prior));
-    memcpy(x0, (const int32_t *)k->codes.data + at / draws * tokens, (size_t)tokens * sizeof *x0);
-    s.purpose = tess_purpose("evaluate.corrupt");
-    ((float *)b->in[2].data)[j] = (float)t;
-    if (k->prior.classes)
-        ((int32_t *)b->in[3].data)[j] = ((const int32_t *)k->labels.data)[k->first + at / draws];
-    return tess_prior_corrupt(ctx, &k->prior, &s, t, x0, xt);
-}
-
-/* Bound of the prior: mean over sequences and draws of the bound at t, plus its constant. */
-static int evaluate_bound_with(struct tess_context *ctx, struct work *k, struct bound_batch *b, double *bits)
-{
-    int64_t draws = draws_of(k), all = k->count * draws;
-    double sum = 0.0, constant;
-    TESS_TRY(bound_batch_open(ctx, k, b));
-    for (int64_t i = 0; i < all; i += k->s->batch) {
-        int64_t n = all - i < k->s->batch ? all - i : k->s->batch;
-        TESS_TRY(stage_check_stop(ctx, k->run, i, all, "sequence"));
-        for (int64_t j = 0; j < n; j++)
-            TESS_TRY(bound_batch_put(ctx, k, b, i + j, j));
-        TESS_TRY(stage_graph_run(ctx, &k->loss, 0, i, n, b->inputs, b->in, 1, &b->out));
-        for (int64_t j = 0; j < n; j++)
-            sum += (double)((const float *)b->out.data)[j];
-        tess_stage_progress(k->run, k->count + (i + n) / draws, 2 * k->count, "image", NULL, 0.0);
-    }
-    TESS_TRY(tess_prior_bound_constant(ctx, &k->prior, &constant));
-    *bits = sum / (double)all + constant;
-    return TESS_OK;
-}
-
 /* Labels of all images; the null label for each where they have none, so that the bound is that of codes without labels. */
 static int evaluate_labels(struct tess_context *ctx, struct work *k, const struct tess_artefact *images)
 {
@@ -230,12 +165,56 @@ static int evaluate_labels(struct tess_context *ctx, struct work *k, const struc
     return TESS_OK;
 }
 
-static int evaluate_bound(struct tess_context *ctx, struct work *k, const struct tess_artefact *images, double *bits)
+static int put_mean(struct tess_context *ctx, struct work *k, const char *name, double value, const double *each)
 {
-    struct bound_batch b = {.inputs = 0};
+    struct tess_metric_value v = TESS_METRIC_VALUE(name, value, "bits/dim", TESS_METRIC_LOWER);
+    v.standard_error = mean_error_of(each, k->count).standard_error;
+    return tess_artefact_put_metric_value(ctx, tess_stage_output(k->run), &v);
+}
+
+/* Writes bits a value, (23.4), and with the prior's bits for the codes (23.5); `bound` NULL: no prior. Errors are those of means over the
+ * images; a sum's is of the images' sums, so what the two have to do with each other is in it. */
+static int put_likelihood(struct tess_context *ctx, struct work *k, const struct evaluate_bound *bound)
+{
+    const struct tess_tokenizer *t = &k->codec.tokenizer;
+    double values = (double)(t->height * t->width * t->channels);
+    double pixels = k->nats / ((double)k->count * values * log(2.0)) + (double)k->s->likelihood.bits;
+    if (!k->codec.likelihood)
+        return TESS_OK;
+    for (int64_t i = 0; i < k->count; i++)
+        k->each[i] /= values * log(2.0);
+    TESS_TRY(put_mean(ctx, k, "pixels given codes", pixels, k->each));
+    if (!bound)
+        return TESS_OK;
+    const struct code_maps maps = code_maps_of_tokenizer(t);
+    double tokens = (double)code_maps_tokens(&maps), codes = bound->bits * tokens / values;
+    for (int64_t i = 0; i < k->count; i++)
+        bound->each[i] *= tokens / values;
+    TESS_TRY(put_mean(ctx, k, "codes", codes, bound->each));
+    for (int64_t i = 0; i < k->count; i++)
+        k->each[i] += bound->each[i];
+    return put_mean(ctx, k, "image likelihood", pixels + codes, k->each);
+}
+
+/* Computes the prior's bound on the codes of all images and writes it; then the likelihood of the images. */
+static int evaluate_prior(struct tess_context *ctx, struct work *k, const struct tess_artefact *images)
+{
     TESS_TRY(evaluate_labels(ctx, k, images));
-    int status = evaluate_bound_with(ctx, k, &b, bits);
-    bound_batch_close(&b);
+    struct evaluate_bound b = {.prior = &k->prior,
+                               .loss = &k->loss,
+                               .run = k->run,
+                               .codes = k->codes.data,
+                               .labels = k->prior.classes ? (const int32_t *)k->labels.data + k->first : NULL,
+                               .count = k->count,
+                               .draws = k->s->draws,
+                               .batch = k->s->batch,
+                               .seed = k->seed};
+    int status = evaluate_bound_compute(ctx, &b);
+    if (status == TESS_OK)
+        status = evaluate_bound_put(ctx, &b, tess_stage_output(k->run));
+    if (status == TESS_OK)
+        status = put_likelihood(ctx, k, &b);
+    evaluate_bound_close(&b);
     return status;
 }
 
@@ -245,24 +224,6 @@ static int put_codes_health(struct tess_context *ctx, struct work *k)
     struct tess_code_health h[TESS_DEPTH_MAX];
     TESS_TRY(code_health_count(ctx, &maps, &k->codes, h));
     return stage_put_health(ctx, k->run, maps.depth, h);
-}
-
-/* Writes bits a value, (23.4), and with the prior's bits for the codes (23.5); `bits` NULL: no prior. */
-static int put_likelihood(struct tess_context *ctx, const struct work *k, const double *bits)
-{
-    const struct tess_tokenizer *t = &k->codec.tokenizer;
-    struct tess_artefact *a = tess_stage_output(k->run);
-    double values = (double)(t->height * t->width * t->channels);
-    double pixels = k->nats / ((double)k->count * values * log(2.0)) + (double)k->s->likelihood.bits;
-    if (!k->codec.likelihood)
-        return TESS_OK;
-    TESS_TRY(stage_put_metric(ctx, a, "pixels given codes", pixels, "bits/dim", TESS_METRIC_LOWER));
-    if (!bits)
-        return TESS_OK;
-    const struct code_maps maps = code_maps_of_tokenizer(t);
-    double codes = *bits * (double)code_maps_tokens(&maps) / values;
-    TESS_TRY(stage_put_metric(ctx, a, "codes", codes, "bits/dim", TESS_METRIC_LOWER));
-    return stage_put_metric(ctx, a, "image likelihood", pixels + codes, "bits/dim", TESS_METRIC_LOWER);
 }
 
 static int open_listed(struct tess_context *ctx, struct work *k)
@@ -292,7 +253,12 @@ static int evaluate(struct tess_context *ctx, struct work *k)
     TESS_TRY(round_trip_open(ctx, &k->trip, &k->codec, k->s->batch));
     const struct code_maps maps = code_maps_of_tokenizer(t);
     TESS_TRY(code_maps_tensor(ctx, &maps, k->count, &k->codes));
-    double error = 0.0, bits = 0.0;
+    if (k->codec.likelihood) {
+        void *each;
+        TESS_TRY(tess_alloc(ctx, (size_t)k->count * sizeof(double), "likelihoods of images", &each));
+        k->each = each;
+    }
+    double error = 0.0;
     TESS_TRY(evaluate_reconstruct(ctx, k, &error));
     /* (12.1) */
     double mse = error / ((double)k->count * (double)(t->height * t->width * t->channels));
@@ -305,11 +271,7 @@ static int evaluate(struct tess_context *ctx, struct work *k)
                                 "model has diverged: train it again with a lower `lr`, `warmup`, or `clip`", -10.0 * log10(mse));
     TESS_TRY(evaluate_metrics_finish(ctx, &k->metrics, k->run, &k->images, k->first, k->count));
     TESS_TRY(put_codes_health(ctx, k));
-    if (!prior)
-        return put_likelihood(ctx, k, NULL);
-    TESS_TRY(evaluate_bound(ctx, k, images, &bits));
-    TESS_TRY(stage_put_metric(ctx, a, "prior's bound", bits, "bits/code", TESS_METRIC_LOWER));
-    return put_likelihood(ctx, k, &bits);
+    return prior ? evaluate_prior(ctx, k, images) : put_likelihood(ctx, k, NULL);
 }
 
 static int evaluate_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
@@ -323,6 +285,7 @@ static int evaluate_run(void *self, struct tess_context *ctx, struct tess_stage_
     tess_free(k.labels.data);
     tess_free(k.originals.data);
     tess_free(k.made.data);
+    tess_free(k.each);
     return status;
 }
 
@@ -346,7 +309,7 @@ static const struct tess_param params[] = {
     STAGE_BATCH_PARAM(struct stage, batch),
     {.name = NULL}};
 
-TESS_PLUGIN("tessera-evaluate", "0.1.1", "MIT", TESS_NEEDS("graph/1", "random/1", "artefact/1", "stage/1"),
+TESS_PLUGIN("tessera-evaluate", "0.2.0", "MIT", TESS_NEEDS("graph/1", "random/1", "artefact/1", "stage/1"),
             TESS_COMPONENT_DOCUMENTED(NULL, "metrics: {use: evaluate, in: {images: test-images, model: tokenizer, prior: prior}}",
                                       "evaluate", "stage/1", "reconstruction error, codebook health, bits per code and per value",
                                       sizeof(struct stage), params, NULL, NULL, &ops));
