@@ -33,7 +33,7 @@ static const char pipeline[] = "tessera: 1\n"
                                "    in: {images: images}\n"
                                "    steps: 60\n"
                                "    batch: 16\n"
-                               "    encoder: {use: conv, channels: 32, channel_mult: [1, 1]}\n"
+                               "    encoder: {use: conv, channels: 8, groups: 4, channel_mult: [1, 1]}\n"
                                "    decoder: {use: conv}\n"
                                "    quantizer: {use: ema, codebook_size: 32, code_dim: 6, init: normal, revive: 0, warmup: false}\n"
                                "  refit: {use: refit, in: {images: images, model: tokenizer}, steps: 30, batch: 16, pool: 3000, lr: 5e-4}\n"
@@ -292,9 +292,10 @@ END_TEST
 
 /* ---- killed in each of the phases ---- */
 
+#define WIDER "tokenizer.encoder.channels=32 tokenizer.encoder.groups=32 " /* so that k-means has iterations enough to be killed in */
 #define LONGER                                                                                                                             \
     "--until refit refit.pool=9000 refit.positions=all refit.seeding=random refit.codebook_size=300 refit.tolerance=0 refit.steps=40 "     \
-    "refit.ema_decay=0.9 refit.limit=100"
+    "refit.ema_decay=0.9 refit.limit=100 " WIDER
 
 enum { POOL, KMEANS, TRAINING, PHASES };
 
@@ -342,7 +343,7 @@ START_TEST(killed_in_every_phase)
     int64_t done;
     small_make_data(600);
     works("-q --threads 1 --workdir calm " LONGER);
-    works("-q --until tokenizer --workdir wild");
+    works("-q --until tokenizer --workdir wild " WIDER);
     for (int tries = 0; here < TRAINING || !killed[here] || !stopped[here]; tries++) {
         ck_assert_int_lt(tries, 100);
         int known = here < 0 || !killed[here] || !stopped[here], asked = here >= 0 && killed[here] ? SIGTERM : SIGKILL;
