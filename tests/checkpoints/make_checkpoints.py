@@ -9,8 +9,8 @@ causal   autoregressive.th with autoregressive.h5
 trainer  taming.ckpt with taming.h5, vq_ddm.ckpt with vq_ddm.h5: as a trainer saves them, the weights under `state_dict`
 names    published.txt: every name and shape of the published models
 
-Names and shapes are those of the released checkpoints (the models are bench/peers/torch_models.py); sizes are small: 4 groups of
-normalisation where 32 are published. Needs torch, numpy and h5py.
+Names and shapes are those of the released checkpoints (the models are torch_models.py and torch_images.py of ../golden); sizes are small:
+4 groups of normalisation where 32 are published. Needs torch, numpy and h5py.
 """
 import collections
 import copy
@@ -23,11 +23,13 @@ import numpy as np
 import torch
 import torch.nn as nn
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench", "peers"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden"))
 import torch_models  # noqa: E402
-from torch_models import Discriminator, Lpips, TamingAutoEncoder, Transformer, Unet, VQAutoEncoder  # noqa: E402
+from torch_images import Lpips, PatchGan, Sizes, TamingAutoEncoder  # noqa: E402
+from torch_models import Transformer, Unet, VQAutoEncoder  # noqa: E402
 
 GROUPS, HEIGHT, WIDTH, CODES, STEPS = 4, 8, 12, 24, 20
+PUBLISHED = Sizes(3, 128, 256, (1, 1, 2, 2, 4), 2, 256, (16,))  # of taming
 
 
 class Vqgan(nn.Module):
@@ -69,12 +71,12 @@ def put(h5, name, value):
 
 
 def tokenizer(outdir):
-    torch_models.group_norm = lambda c: nn.GroupNorm(GROUPS, c, eps=1e-6)
+    torch_models.GROUPS = GROUPS
     ae = VQAutoEncoder(3, 4, 6, (1, 2), 1, HEIGHT, (HEIGHT // 2,), CODES)
     jitter(ae)
     with torch.no_grad():
         ae.quantize.embedding.weight.copy_(torch.randn(CODES, 6) * 0.5)
-    whole = Vqgan(ae, Discriminator(3, 2, 1), Lpips(64))
+    whole = Vqgan(ae, PatchGan(3, 2, 1), Lpips(64))
     torch.save(whole.state_dict(), f"{outdir}/vqgan.th")
     bytes_ = torch.randint(0, 256, (3, 3, HEIGHT, WIDTH))
     with torch.no_grad():
@@ -117,8 +119,8 @@ def prior(outdir):
 class Taming(TamingAutoEncoder):
     """With the loss as a module of the model, which is why it is in the file."""
 
-    def __init__(self, disc, perceptual, *sizes, **more):
-        super().__init__(*sizes, **more)
+    def __init__(self, disc, perceptual, sizes, emb_dim, codebook_size):
+        super().__init__(sizes, emb_dim, codebook_size)
         self.loss = nn.Module()
         self.loss.perceptual_loss, self.loss.discriminator = perceptual, disc
 
@@ -138,7 +140,7 @@ class Ddm(nn.Module):
 
 
 def trainer_save(model, loss, path):
-    """The dictionary that a trainer of many years saves: the weights are one of its values."""
+    """Save the dictionary that a trainer of many years saves, with the weights among its values; return the weights."""
     package = "pytorch_lightning.callbacks.model_checkpoint"
     for i in range(1, 4):
         name = ".".join(package.split(".")[:i])
@@ -153,11 +155,12 @@ def trainer_save(model, loss, path):
                 "callbacks": {callback: {"best_model_score": torch.tensor(0.25), "best_model_path": "last.ckpt", "monitor": None}},
                 "optimizer_states": [adam.state_dict()], "lr_schedulers": [], "state_dict": state,
                 "hyper_parameters": {"lr": 4.5e-6, "sizes": (1, 2), "resume": False, "best": float("inf")}}, path)
+    return state
 
 
 def taming(outdir):
-    torch_models.group_norm = lambda c: nn.GroupNorm(GROUPS, c, eps=1e-6)
-    ae = Taming(Discriminator(3, 2, 1), Lpips(64), 3, 4, 6, 5, (1, 2), 1, HEIGHT, (HEIGHT // 2,), CODES)
+    torch_models.GROUPS = GROUPS
+    ae = Taming(PatchGan(3, 2, 1), Lpips(64), Sizes(3, 4, 6, (1, 2), 1, HEIGHT, (HEIGHT // 2,)), 5, CODES)
     jitter(ae)
     with torch.no_grad():
         ae.quantize.embedding.weight.copy_(torch.randn(CODES, 5) * 0.5)
@@ -171,10 +174,10 @@ def taming(outdir):
     with torch.no_grad():
         y, _, codes = ae(2 * x - 1)
         values = dict(bytes=bytes_.int(), codes=codes.view(4, HEIGHT // 2, WIDTH // 2).int(), image=(y + 1) / 2, loss=loss())
-    trainer_save(ae, loss, f"{outdir}/taming.ckpt")
+    saved = trainer_save(ae, loss, f"{outdir}/taming.ckpt")
     torch.manual_seed(2)
     with torch.no_grad():
-        ae.load_state_dict(torch.load(f"{outdir}/taming.ckpt")["state_dict"])
+        ae.load_state_dict(saved)
         values["judged"] = ae.loss.discriminator(2 * x - 1)
     with h5py.File(f"{outdir}/taming.h5", "w") as h5:
         for n, v in values.items():
@@ -182,7 +185,7 @@ def taming(outdir):
 
 
 def vq_ddm(outdir):
-    net = Unet(CODES, 8, STEPS, (1, 2))
+    net = Unet(CODES, 8, (1, 2))
     jitter(net)
     with torch.no_grad():
         for name, p in net.named_parameters():
@@ -190,8 +193,8 @@ def vq_ddm(outdir):
                 p.fill_(0.7)
     codes, t = torch.randint(0, CODES, (2, HEIGHT // 2, WIDTH // 2)), torch.tensor([0, 13])  # counted from 0 there
     with torch.no_grad():
-        logits = net(t.float(), codes)
-    trainer_save(Ddm(net, STEPS), lambda: net(t.float(), codes).square().mean(), f"{outdir}/vq_ddm.ckpt")
+        logits = net(t.float() / STEPS, codes)
+    trainer_save(Ddm(net, STEPS), lambda: net(t.float() / STEPS, codes).square().mean(), f"{outdir}/vq_ddm.ckpt")
     with h5py.File(f"{outdir}/vq_ddm.h5", "w") as h5:
         put(h5, "tokens", codes.flatten(1).int())
         put(h5, "time", ((t + 1) / STEPS).float())
@@ -215,10 +218,10 @@ def causal_prior(outdir):
 
 
 def names(outdir):
-    whole = Vqgan(VQAutoEncoder(), Discriminator(), Lpips(1))
+    whole = Vqgan(VQAutoEncoder(), PatchGan(3, 64, 3), Lpips(1))
     with open(f"{outdir}/published.txt", "w") as f:
         for title, model in (("vqgan", whole), ("absorbing", Absorbing(Transformer(), 256)),
-                             ("taming", Taming(Discriminator(), Lpips(1))), ("vqddm", Ddm(Unet(), 4000)),
+                             ("taming", Taming(PatchGan(3, 64, 3), Lpips(1), PUBLISHED, 256, 1024)), ("vqddm", Ddm(Unet(), 4000)),
                              ("autoregressive", Autoregressive(Transformer(causal=True)))):
             f.write(f"{title}\n")
             for name, value in model.state_dict().items():

@@ -101,9 +101,9 @@ class TamingAutoEncoder(nn.Module):
     def __init__(self, sizes, emb_dim, codebook_size, beta=0.25):
         super().__init__()
         self.encoder, self.decoder = TamingEncoder(sizes), TamingDecoder(sizes)
+        self.quantize = NearestQuantizer(codebook_size, emb_dim, beta)
         self.quant_conv = nn.Conv2d(sizes.z_channels, emb_dim, 1)
         self.post_quant_conv = nn.Conv2d(emb_dim, sizes.z_channels, 1)
-        self.quantize = NearestQuantizer(codebook_size, emb_dim, beta)
 
     def encode(self, x):
         return self.quant_conv(self.encoder(x))

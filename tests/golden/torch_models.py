@@ -1,4 +1,5 @@
-"""The models of this project in PyTorch, as a yardstick: golden values for the tests come from them.
+"""The models of this project in PyTorch, as a yardstick: golden values and checkpoints for the tests come from them, and
+bench/peers/bench_torch.py times them.
 
 Written from the published architectures. Parameter names follow the naming of the authors' released checkpoints, which is
 the naming of the weights in Tessera too. Layout is NCHW, as PyTorch has it.
@@ -10,8 +11,11 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 
+GROUPS = 32  # of every group normalisation; small checkpoints are written with fewer
+
+
 def group_norm(channels):
-    return nn.GroupNorm(32, channels, eps=1e-6)
+    return nn.GroupNorm(GROUPS, channels, eps=1e-6)
 
 
 class ResBlock(nn.Module):
