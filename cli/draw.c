@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define COLUMNS_MOST 2000
+#define COLUMNS_MAX 2000
 #define HALF_BLOCK "\xe2\x96\x80" /* U+2580 */
 
 struct canvas {
@@ -25,7 +25,7 @@ int64_t cli_columns(void)
         n = size.ws_col;
     else if (text)
         n = strtol(text, NULL, 10);
-    return n >= 1 && n <= COLUMNS_MOST ? n : 80;
+    return n >= 1 && n <= COLUMNS_MAX ? n : 80;
 }
 
 /* Scales a picture down to the canvas, whose pixels are each the mean of those they cover. */

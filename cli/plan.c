@@ -287,20 +287,16 @@ static void show_parameters(const struct tessi_pipeline *p)
     struct tessi_context context;
     struct tessi_stage_view view;
     for (int64_t i = 0; i < tessi_flow_pipeline_count(p); i++) {
-        struct tessi_config *root = NULL;
         tessi_flow_pipeline_stage(p, i, &view);
         tessi_base_context_init(&context, NULL);
         printf("\n%s\n", view.name);
         show_inputs(p, i);
-        if (tessi_config_yaml_parse(&context.context, view.parameters, strlen(view.parameters), view.name, &root) != TESS_OK)
-            printf("  %s\n", view.parameters);
-        for (const struct tessi_config *s = root ? root->child : NULL; s; s = s->next) {
+        for (const struct tessi_config *s = view.values->child; s; s = s->next) {
             char *text = NULL;
             if (tessi_config_print(&context.context, s, &text) == TESS_OK)
                 printf("  %s: %s\n", s->key, text);
             tess_free(text);
         }
-        tessi_config_free(root);
     }
 }
 
@@ -339,7 +335,7 @@ static void show_json(const struct tessi_pipeline *p)
         printf("\"cached\":%s,", view.state == TESSI_CACHED ? "true" : "false");
         plan_json_pair("state", state_names[view.state]);
         plan_json_pair("why", view.reason ? view.reason : "");
-        plan_json_pair("specification", view.parameters);
+        plan_json_pair("config", view.parameters);
         plan_json_pair("path", view.path);
         printf("\"steps\":%" PRId64 ",\"done\":%" PRId64 ",\"done_of\":%" PRId64 ",\"parameters\":%" PRId64 ",\"peak_bytes\":%" PRId64
                ",\"output_bytes\":%" PRId64 ",\"checkpoint_bytes\":%" PRId64 ",\"flops\":",

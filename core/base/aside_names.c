@@ -23,7 +23,7 @@
 #include <tessera/random.h>
 #include <unistd.h>
 
-#define BASE_MOST 200 /* bytes kept of a file's name in the name of its partial file; a file system takes 255 */
+#define BASE_MAX 200 /* bytes kept of a file's name in the name of its partial file; a file system takes 255 */
 #define MACHINE_DIGITS 8
 
 /* ---- machines ------------------------------------------------------------------------------------------------------ */
@@ -65,7 +65,7 @@ int tessi_base_aside_name_new(const char *path, char *name)
     static atomic_uint number;
     char folder[PATH_MAX];
     const char *base = tessi_base_aside_split(path, folder, sizeof folder);
-    int n = snprintf(name, PATH_MAX, "%s%.*s.%s.%ld.%u" TESSI_ASIDE_TAIL, folder, BASE_MOST, base, machine(), (long)getpid(),
+    int n = snprintf(name, PATH_MAX, "%s%.*s.%s.%ld.%u" TESSI_ASIDE_TAIL, folder, BASE_MAX, base, machine(), (long)getpid(),
                      atomic_fetch_add(&number, 1));
     return n < PATH_MAX ? 0 : ENAMETOOLONG;
 }
@@ -97,7 +97,7 @@ static const char *tail_of(const char *name)
 static int is_aside_of(const char *name, const char *base)
 {
     const char *tail = tail_of(name);
-    return tail && (!base || (strnlen(base, BASE_MOST) == (size_t)(tail - name) && strncmp(name, base, (size_t)(tail - name)) == 0));
+    return tail && (!base || (strnlen(base, BASE_MAX) == (size_t)(tail - name) && strncmp(name, base, (size_t)(tail - name)) == 0));
 }
 
 /* Calls look(user, path) for each partial file in a folder ("x/", or "" for this one), for `base` alone where it is told, until that

@@ -109,8 +109,8 @@ static void keep_tail(struct watch *w, const char *bytes, size_t n)
 
 static void take(struct tessi_child_text *t, const char *bytes, size_t n)
 {
-    size_t room = t->bytes < sizeof t->text - 1 ? sizeof t->text - 1 - t->bytes : 0;
-    memcpy(t->text + (t->bytes < sizeof t->text ? t->bytes : 0), bytes, n < room ? n : room);
+    size_t space = t->bytes < sizeof t->text - 1 ? sizeof t->text - 1 - t->bytes : 0;
+    memcpy(t->text + (t->bytes < sizeof t->text ? t->bytes : 0), bytes, n < space ? n : space);
     t->bytes += n;
 }
 

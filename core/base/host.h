@@ -21,8 +21,8 @@ struct tessi_runtime {
     struct tessi_log *log;
     struct tessi_workers *workers;
     struct tess_instance *backend;
-    const struct tess_backend_1 *dense; /* functions of the backend */
-    void *dense_self;
+    const struct tess_backend_1 *backend_ops; /* functions of the backend */
+    void *backend_self;
     int reserved;           /* 1: the backend has reserved its memory */
     struct tessi_file_digests *files; /* table of remembered digests; NULL: none are remembered */
     struct tessi_witness *witness;    /* record of the files being digested; NULL: nobody asks */

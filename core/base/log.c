@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MOST (1 << 16) /* bytes of the file's lines that go out at once */
+#define LINE_BYTES_MAX (1 << 16) /* bytes of the file's lines that go out at once */
 #define MARKS 32            /* samples of progress in the window over which the rate is taken */
 #define MARK_EVERY 0.25 /* seconds between two marks */
 
@@ -113,7 +113,7 @@ int tessi_base_log_to(struct tess_context *ctx, struct tessi_log *l, const char 
     if (path && (tessi_base_inject(TESSI_AT_OPEN) || !(file = fopen(path, "a+e"))))
         return ctx->fail(ctx, TESS_E_CREATE, "%s: the log cannot be opened: %s", path, strerror(errno));
     if (file)
-        (void)setvbuf(file, NULL, _IOFBF, LINE_MOST);
+        (void)setvbuf(file, NULL, _IOFBF, LINE_BYTES_MAX);
     pthread_mutex_lock(&l->mutex);
     if (l->file)
         (void)fclose(l->file);

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TEXT_MOST (64 * 1024) /* largest text of a lock on its run, in bytes */
+#define TEXT_MAX (64 * 1024) /* largest text of a lock on its run, in bytes */
 
 /* ---- pictures ------------------------------------------------------------------------------------------------------ */
 
@@ -317,9 +317,9 @@ static int folder_join(struct tess_context *ctx, struct tessi_pipeline *p, const
     int lock = tessi_base_lock_join(path);
     if (lock < 0)
         return 0;
-    int status = tess_alloc(ctx, TEXT_MOST, "what a lock says", &memory);
+    int status = tess_alloc(ctx, TEXT_MAX, "what a lock says", &memory);
     if (status == TESS_OK) {
-        const char *theirs = tessi_base_lock_read(lock, memory, TEXT_MOST);
+        const char *theirs = tessi_base_lock_read(lock, memory, TEXT_MAX);
         status = folder_agree(about, theirs) ? 1 : folder_refuse(ctx, p, memory);
         tess_free(memory);
     }

@@ -131,12 +131,8 @@ static int list_parts(struct tess_context *ctx, struct list *l, const struct tes
 /* Lists all plugins of a stage: its own, those of its parameters, and those of the models that it reads and writes. */
 static int list_all(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s, struct list *l)
 {
-    const char *text = tess_instance_config_text(s->instance);
-    struct tessi_config *config = NULL;
-    TESS_TRY(tessi_config_yaml_parse(ctx, text, strlen(text), s->name, &config));
     list_plugin(l, s->component, tessi_plug_instance_plugin(s->instance));
-    list_components(l, s->component, config);
-    tessi_config_free(config);
+    list_components(l, s->component, tessi_plug_instance_identity(s->instance));
     for (int64_t i = 0; i < s->inputs; i++) {
         const struct tessi_input *in = &s->input[i];
         TESS_TRY(list_parts(ctx, l, in->stage >= 0 ? p->stage[in->stage].attrs : in->file_attrs));

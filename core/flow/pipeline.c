@@ -308,6 +308,7 @@ void tessi_flow_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct
         .state = s->state,
         .reason = s->reason ? s->reason : "",
         .parameters = tessi_plug_instance_resolved(s->instance),
+        .values = tessi_plug_instance_values(s->instance),
         .cost = s->cost,
         .steps = s->steps,
         .memory = tessi_flow_stage_memory(p, s),

@@ -33,6 +33,7 @@ struct tessi_stage_view {
     int32_t state;
     const char *reason;      /* why it will run: "steps: 1000 -> 500", "input `codes` will be computed" */
     const char *parameters;  /* parameters with all defaults, as flow-style YAML */
+    const struct tessi_config *values; /* the tree of `parameters` */
     struct tess_cost cost;
     int64_t steps;
     int64_t memory;          /* memory of the whole process in bytes while the stage is at work, at most */

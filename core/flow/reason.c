@@ -117,10 +117,9 @@ static void reason_compare(struct tess_context *ctx, struct changes *k, const ch
 
 static void compare_parameters(struct tess_context *ctx, struct changes *k, const struct tessi_stage *s, const char *then_text)
 {
-    const char *now_text = tess_instance_config_text(s->instance);
-    struct tessi_config *then = NULL, *now = NULL;
-    if (then_text && tessi_config_yaml_parse(ctx, then_text, strlen(then_text), "then", &then) == TESS_OK &&
-        tessi_config_yaml_parse(ctx, now_text, strlen(now_text), "now", &now) == TESS_OK) {
+    const struct tessi_config *now = tessi_plug_instance_identity(s->instance);
+    struct tessi_config *then = NULL;
+    if (then_text && tessi_config_yaml_parse(ctx, then_text, strlen(then_text), "then", &then) == TESS_OK) {
         const struct tessi_config *old_use = tessi_config_child(then, "use");
         if (old_use && strcmp(old_use->text, s->component->name) != 0)
             add_change(k, "use", old_use->text, s->component->name);
@@ -128,7 +127,6 @@ static void compare_parameters(struct tess_context *ctx, struct changes *k, cons
             reason_compare(ctx, k, "", then, now);
     }
     tessi_config_free(then);
-    tessi_config_free(now);
 }
 
 static void compare_inputs(struct changes *k, const struct tessi_pipeline *p, const struct tessi_stage *s, const struct tess_artefact *a)

@@ -8,7 +8,6 @@
 #include "core/base/files.h"
 #include "core/flow/load.h"
 #include "core/flow/flow_private.h"
-#include "core/config/yaml.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -74,9 +73,8 @@ static int print_inputs(struct tess_context *ctx, const struct tessi_stage *s, F
 
 static int print_stage(struct tess_context *ctx, const struct tessi_stage *s, FILE *to)
 {
-    const char *text = tessi_plug_instance_resolved(s->instance);
-    struct tessi_config *values = NULL;
-    TESS_TRY(tessi_config_yaml_parse(ctx, text, strlen(text), s->name, &values));
+    struct tessi_config *values = NULL; /* a copy, because references in it are escaped */
+    TESS_TRY(tessi_config_copy(ctx, tessi_plug_instance_values(s->instance), &values));
     fprintf(to, "  %s:\n    use: %s\n", s->name, s->component->name);
     int status = print_inputs(ctx, s, to);
     if (s->own_seed)

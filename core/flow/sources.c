@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LIST_MOST (16 << 10) /* largest size of the list, an attribute, in bytes; a folder of images is too much */
+#define LIST_MAX (16 << 10) /* largest size of the list, an attribute, in bytes; a folder of images is too much */
 
 int tessi_flow_sources_read(struct tess_context *ctx, struct tessi_stage *s)
 {
@@ -30,7 +30,7 @@ int tessi_flow_sources_list(struct tess_context *ctx, const struct tessi_stage *
     *out = NULL;
     for (int64_t i = 0; i < s->witness.count; i++)
         bytes += TESS_DIGEST_TEXT + strlen(s->witness.file[i].path) + 1;
-    if (bytes == 0 || bytes > LIST_MOST)
+    if (bytes == 0 || bytes > LIST_MAX)
         return TESS_OK;
     TESS_TRY(tess_alloc(ctx, bytes + 1, "a list of files", &memory));
     char *at = *out = memory;

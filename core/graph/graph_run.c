@@ -90,7 +90,7 @@ static void pack_one(void *user, int worker, int64_t i)
         from = rounded;
     }
     if (p->kernel)
-        (void)g->runtime->dense->pack(g->runtime->dense_self, p->kernel, from, g->packed + p->offset);
+        (void)g->runtime->backend_ops->pack(g->runtime->backend_self, p->kernel, from, g->packed + p->offset);
 }
 
 static void pack_weights(struct tess_graph *g)

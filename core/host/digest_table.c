@@ -14,7 +14,7 @@
 
 #define SECOND INT64_C(1000000000)
 #define GRACE (2 * SECOND) /* resolution of the coarsest file times of file systems in use */
-#define RECORDS_MOST (1 << 22)
+#define RECORDS_MAX (1 << 22)
 
 struct record {
     struct tessi_place at;
@@ -89,7 +89,7 @@ static void digest_table_load(struct tessi_file_digests *t)
     struct tessi_context own;
     void *memory = NULL;
     tessi_base_context_init(&own, NULL);
-    if (bytes && bytes % sizeof(struct record) == 0 && bytes / sizeof(struct record) <= RECORDS_MOST &&
+    if (bytes && bytes % sizeof(struct record) == 0 && bytes / sizeof(struct record) <= RECORDS_MAX &&
         fread(front, 1, sizeof front, f) == sizeof front && memcmp(front, &head, sizeof head) == 0 &&
         tess_alloc(&own.context, bytes, "digests of files", &memory) == TESS_OK && fread(memory, 1, bytes, f) == bytes) {
         t->known = memory;
@@ -166,7 +166,7 @@ static int digest_table_make_space(struct tessi_file_digests *t)
 {
     struct tessi_context own;
     tessi_base_context_init(&own, NULL);
-    return t->count < RECORDS_MOST &&
+    return t->count < RECORDS_MAX &&
            tess_reserve(&own.context, &t->known, &t->capacity, t->count + 1, sizeof *t->known, "digests of files") == TESS_OK;
 }
 

@@ -135,15 +135,15 @@ static int find_backend(struct tess_context *ctx, struct tessi_runtime *r)
 
 int tessi_host_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype)
 {
-    const struct tess_backend_1 *b = r->dense;
-    return TESS_HAS(b, multiplies) && b->multiplies && b->multiplies(r->dense_self, dtype);
+    const struct tess_backend_1 *b = r->backend_ops;
+    return TESS_HAS(b, multiplies) && b->multiplies && b->multiplies(r->backend_self, dtype);
 }
 
 int tessi_host_runtime_reserve(struct tess_context *ctx, struct tessi_runtime *r)
 {
-    const struct tess_backend_1 *b = r->dense;
+    const struct tess_backend_1 *b = r->backend_ops;
     if (!r->reserved && TESS_HAS(b, reserve) && b->reserve)
-        TESS_TRY(b->reserve(r->dense_self, ctx, tessi_base_workers_count(r->workers)));
+        TESS_TRY(b->reserve(r->backend_self, ctx, tessi_base_workers_count(r->workers)));
     r->reserved = 1;
     return TESS_OK;
 }
@@ -169,23 +169,23 @@ static int start_workers(struct tess_context *ctx, struct tessi_runtime *r)
 
 int tessi_host_runtime_compute(struct tess_context *ctx, struct tessi_runtime *r)
 {
-    if (r->dense)
+    if (r->backend_ops)
         return TESS_OK;
     if (!r->backend) /* before there are threads: its library may be told things through the environment */
         TESS_TRY(find_backend(ctx, r));
     if (!r->workers)
         TESS_TRY(start_workers(ctx, r));
-    const struct tess_backend_1 *dense = tess_instance_ops(r->backend, "backend/1");
+    const struct tess_backend_1 *ops = tess_instance_ops(r->backend, "backend/1");
     void *self = tess_instance_self(r->backend);
-    if (!dense->numeric_class || !dense->plan || !dense->run || !dense->drop)
+    if (!ops->numeric_class || !ops->plan || !ops->run || !ops->drop)
         return ctx->fail(ctx, TESS_E_PLUGIN, "backend/%s: wanted numeric_class, plan, run and drop, found one of them missing",
                        tess_instance_name(r->backend));
-    const char *numeric_class = dense->numeric_class(self);
+    const char *numeric_class = ops->numeric_class(self);
     if (!numeric_class || !*numeric_class)
         return ctx->fail(ctx, TESS_E_PLUGIN, "backend/%s: wanted a numeric class for cache keys, found none",
                          tess_instance_name(r->backend));
-    r->dense_self = self;
-    r->dense = dense;
+    r->backend_self = self;
+    r->backend_ops = ops;
     r->precision = precision_of(r);
     snprintf(r->numeric_mode, sizeof r->numeric_mode, "%s, %s, kernels %s", tess_dtype_name(r->precision), numeric_class,
              tessi_kernels_name());

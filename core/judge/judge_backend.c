@@ -32,7 +32,7 @@ static struct backend_case *backend_open(struct judge *j, struct tess_instance *
 }
 
 /* Plans a kernel, packs where it wants that, runs it, drops it. JUDGE_UNFIT for an operation that the backend refuses to plan. */
-static int backend_run(struct backend_case *k, const struct tess_dense *d)
+static int backend_run(struct backend_case *k, const struct tess_kernel_desc *d)
 {
     struct tess_kernel kernel = {.size = sizeof kernel};
     struct judge *j = k->j;
@@ -50,13 +50,13 @@ static int backend_run(struct backend_case *k, const struct tess_dense *d)
     if (status == TESS_OK && packed)
         status = judge_ok(j, j->ctx, "pack", k->ops->pack(k->self, &kernel, k->b, packed));
     memcpy(k->c, k->before, sizeof k->c);
-    const struct tess_dense_run r = {.size = sizeof r,
-                                     .a = k->a,
-                                     .b = packed ? packed : k->b,
-                                     .bias = d->bias ? k->bias : NULL,
-                                     .c = k->c,
-                                     .scratch = scratch,
-                                     .context = j->ctx};
+    const struct tess_kernel_run r = {.size = sizeof r,
+                                      .a = k->a,
+                                      .b = packed ? packed : k->b,
+                                      .bias = d->bias ? k->bias : NULL,
+                                      .c = k->c,
+                                      .scratch = scratch,
+                                      .context = j->ctx};
     if (status == TESS_OK)
         status = judge_ok(j, j->ctx, "run", k->ops->run(k->self, &kernel, &r));
     k->ops->drop(k->self, &kernel);
@@ -65,7 +65,7 @@ static int backend_run(struct backend_case *k, const struct tess_dense *d)
     return status;
 }
 
-static double backend_gemm_at(const struct backend_case *k, const struct tess_dense *d, int64_t row, int64_t column)
+static double backend_gemm_at(const struct backend_case *k, const struct tess_kernel_desc *d, int64_t row, int64_t column)
 {
     double sum = 0.0;
     for (int64_t i = 0; i < d->k; i++) {
@@ -82,14 +82,14 @@ static double backend_gemm_at(const struct backend_case *k, const struct tess_de
 static int backend_gemm_case(struct backend_case *k, int64_t n)
 {
     const int64_t size[5] = {1, 3, 8, 17, 33};
-    struct tess_dense d = {.size = sizeof d,
-                           .what = TESS_GEMM,
-                           .dtype_a = TESS_F32,
-                           .dtype_b = TESS_F32,
-                           .dtype_c = TESS_F32,
-                           .outer = 1,
-                           .inner = 1,
-                           .alpha = 1.0f};
+    struct tess_kernel_desc d = {.size = sizeof d,
+                                 .what = TESS_GEMM,
+                                 .dtype_a = TESS_F32,
+                                 .dtype_b = TESS_F32,
+                                 .dtype_c = TESS_F32,
+                                 .outer = 1,
+                                 .inner = 1,
+                                 .alpha = 1.0f};
     d.m = size[judge_draw_below(k->j, "m", n, 0, 5)];
     d.n = size[judge_draw_below(k->j, "n", n, 0, 5)];
     d.k = size[judge_draw_below(k->j, "k", n, 0, 5)];
@@ -136,7 +136,8 @@ static int backend_gemm(struct judge *j)
     return judge_over(j, 1, backend_gemm_body);
 }
 
-static double backend_conv_at(const struct backend_case *k, const struct tess_dense *d, int64_t image, int64_t y, int64_t x, int64_t co)
+static double backend_conv_at(const struct backend_case *k, const struct tess_kernel_desc *d, int64_t image, int64_t y, int64_t x,
+                              int64_t co)
 {
     double sum = d->bias ? (double)k->bias[co] : 0.0;
     for (int64_t ky = 0; ky < d->kh; ky++)
@@ -153,7 +154,7 @@ static double backend_conv_at(const struct backend_case *k, const struct tess_de
 
 static int backend_conv_case(struct backend_case *k, int64_t n)
 {
-    struct tess_dense d = {
+    struct tess_kernel_desc d = {
         .size = sizeof d, .what = TESS_CONV, .dtype_a = TESS_F32, .dtype_b = TESS_F32, .dtype_c = TESS_F32, .weight_b = 1, .alpha = 1.0f};
     d.bias = (int32_t)judge_draw_below(k->j, "bias", n, 0, 2);
     d.images = 1 + judge_draw_below(k->j, "images", n, 0, 2);

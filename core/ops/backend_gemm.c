@@ -6,24 +6,25 @@
 
 #include <string.h>
 
-struct tess_dense tessi_ops_gemm(int64_t m, int64_t n, int64_t k, int transpose_a, int64_t lda, int transpose_b, int64_t ldb, int64_t ldc)
+struct tess_kernel_desc tessi_ops_gemm(int64_t m, int64_t n, int64_t k, int transpose_a, int64_t lda, int transpose_b, int64_t ldb,
+                                       int64_t ldc)
 {
-    return (struct tess_dense){.size = sizeof(struct tess_dense),
-                               .what = TESS_GEMM,
-                               .dtype_a = TESS_F32,
-                               .dtype_b = TESS_F32,
-                               .dtype_c = TESS_F32,
-                               .transpose_a = transpose_a,
-                               .transpose_b = transpose_b,
-                               .m = m,
-                               .n = n,
-                               .k = k,
-                               .lda = lda,
-                               .ldb = ldb,
-                               .ldc = ldc,
-                               .outer = 1,
-                               .inner = 1,
-                               .alpha = 1.0f};
+    return (struct tess_kernel_desc){.size = sizeof(struct tess_kernel_desc),
+                                     .what = TESS_GEMM,
+                                     .dtype_a = TESS_F32,
+                                     .dtype_b = TESS_F32,
+                                     .dtype_c = TESS_F32,
+                                     .transpose_a = transpose_a,
+                                     .transpose_b = transpose_b,
+                                     .m = m,
+                                     .n = n,
+                                     .k = k,
+                                     .lda = lda,
+                                     .ldb = ldb,
+                                     .ldc = ldc,
+                                     .outer = 1,
+                                     .inner = 1,
+                                     .alpha = 1.0f};
 }
 
 int32_t tessi_ops_operands(const struct tess_graph *g)
@@ -80,26 +81,26 @@ int tessi_ops_backend_gemm_keep(struct tess_context *ctx, struct tess_graph *g, 
 }
 
 /* Numbers of values of operands a and b, which are dense where they are to be rounded. */
-static void count_operands(const struct tess_dense *d, int64_t *a, int64_t *b)
+static void count_operands(const struct tess_kernel_desc *d, int64_t *a, int64_t *b)
 {
     int64_t x = d->images * d->h * d->w * d->ci, y = d->images * d->ho * d->wo * d->co, w = d->co * d->kh * d->kw * d->ci;
     *a = d->what == TESS_GEMM ? d->m * d->k : d->what == TESS_CONV_DATA ? y : x;
     *b = d->what == TESS_GEMM ? d->k * d->n : d->what == TESS_CONV_WEIGHT ? y : w;
 }
 
-int tessi_ops_backend_gemm_plan(struct tess_context *ctx, struct tess_graph *g, const struct tess_dense *d, int32_t operands,
+int tessi_ops_backend_gemm_plan(struct tess_context *ctx, struct tess_graph *g, const struct tess_kernel_desc *d, int32_t operands,
                                 const struct tess_node *b, struct tessi_backend_gemm *out, size_t *scratch)
 {
     int is_weight = b && b->value_of->kind == TESSI_WEIGHT;
     int64_t values_a, values_b;
-    struct tess_dense wanted = *d;
+    struct tess_kernel_desc wanted = *d;
     if (d->what == TESS_GEMM && (d->m > INT32_MAX || d->n > INT32_MAX || d->k > INT32_MAX))
         return ctx->fail(ctx, TESS_E_SHAPE, "a product of %lld x %lld by %lld x %lld: backends have sizes below 2^31", (long long)d->m,
                          (long long)d->k, (long long)d->k, (long long)d->n);
     wanted.weight_b = b != NULL;
     wanted.dtype_a = wanted.dtype_b = operands;
     out->kernel = (struct tess_kernel){.size = sizeof out->kernel};
-    TESS_TRY(g->runtime->dense->plan(g->runtime->dense_self, ctx, &wanted, &out->kernel));
+    TESS_TRY(g->runtime->backend_ops->plan(g->runtime->backend_self, ctx, &wanted, &out->kernel));
     out->graph = g;
     out->pack = -1;
     count_operands(d, &values_a, &values_b);
@@ -118,7 +119,7 @@ int tessi_ops_backend_gemm_plan(struct tess_context *ctx, struct tess_graph *g, 
 void tessi_ops_backend_gemm_drop(struct tessi_backend_gemm *k)
 {
     if (k->graph)
-        k->graph->runtime->dense->drop(k->graph->runtime->dense_self, &k->kernel);
+        k->graph->runtime->backend_ops->drop(k->graph->runtime->backend_self, &k->kernel);
     k->graph = NULL;
 }
 
@@ -144,17 +145,17 @@ int tessi_ops_backend_gemm_run(const struct tess_op_run *r, const struct tessi_b
     } else if (k->kernel.packed_bytes) {
         char *packed = at;
         at += tessi_base_aligned(k->kernel.packed_bytes);
-        TESS_TRY(runtime->dense->pack(runtime->dense_self, &k->kernel, backend_gemm_operand(b, k->round_b, &at), packed));
+        TESS_TRY(runtime->backend_ops->pack(runtime->backend_self, &k->kernel, backend_gemm_operand(b, k->round_b, &at), packed));
         b = packed;
     } else {
         b = backend_gemm_operand(b, k->round_b, &at);
     }
-    struct tess_dense_run run = {.size = sizeof run,
-                                 .a = backend_gemm_operand(a, k->round_a, &at),
-                                 .b = b,
-                                 .bias = bias,
-                                 .c = result,
-                                 .scratch = scratch,
-                                 .context = r->context};
-    return runtime->dense->run(runtime->dense_self, &k->kernel, &run);
+    struct tess_kernel_run run = {.size = sizeof run,
+                                  .a = backend_gemm_operand(a, k->round_a, &at),
+                                  .b = b,
+                                  .bias = bias,
+                                  .c = result,
+                                  .scratch = scratch,
+                                  .context = r->context};
+    return runtime->backend_ops->run(runtime->backend_self, &k->kernel, &run);
 }

@@ -74,7 +74,7 @@ static size_t attention_floats(int64_t values)
     return tessi_base_aligned((size_t)values * sizeof(float));
 }
 
-static struct tess_dense one_each(const struct state *k, struct tess_dense d)
+static struct tess_kernel_desc one_each(const struct state *k, struct tess_kernel_desc d)
 {
     d.dtype_a = d.dtype_b = k->operands;
     d.outer = k->together;
@@ -87,7 +87,7 @@ static struct tess_dense one_each(const struct state *k, struct tess_dense d)
 static int plan_products(struct tess_context *ctx, struct tess_graph *g, const struct attention *a, struct state *k, int64_t rows,
                          struct products *p, size_t *own)
 {
-    struct tess_dense d = one_each(k, tessi_ops_gemm(rows, a->m, a->d, 0, a->d, 1, a->d, a->m));
+    struct tess_kernel_desc d = one_each(k, tessi_ops_gemm(rows, a->m, a->d, 0, a->d, 1, a->d, a->m));
     p->rows = rows;
     if (rows == 0)
         return TESS_OK;

@@ -13,7 +13,7 @@ enum { ADD, SUB, MUL };
 
 struct binary {
     int32_t which;
-    struct tessi_broadcast walk;
+    struct tessi_broadcast broadcast;
 };
 
 struct rows { /* operands of the broadcast loop */
@@ -27,8 +27,8 @@ struct rows { /* operands of the broadcast loop */
 
 static struct rows rows_of(const struct binary *a, const void *x, const void *b, void *y)
 {
-    int32_t last = a->walk.rank - 1;
-    return (struct rows){a, tessi_kernels(), x, b, y, a->walk.n[last], a->walk.step[last] != 0};
+    int32_t last = a->broadcast.rank - 1;
+    return (struct rows){a, tessi_kernels(), x, b, y, a->broadcast.n[last], a->broadcast.step[last] != 0};
 }
 
 static void forward_row(void *user, int64_t i, int64_t j)
@@ -60,7 +60,7 @@ static void forward_row(void *user, int64_t i, int64_t j)
 static int binary_forward(const struct tess_op_run *r)
 {
     struct rows w = rows_of(r->attr, r->in[0].data, r->in[1].data, r->out[0].data);
-    tessi_graph_broadcast_rows(&w.a->walk, forward_row, &w);
+    tessi_graph_broadcast_rows(&w.a->broadcast, forward_row, &w);
     return TESS_OK;
 }
 
@@ -98,7 +98,7 @@ static int binary_backward(const struct tess_op_run *r)
     if (r->din[0].data) {
         if (a->which == MUL) {
             struct rows w = rows_of(a, dy->data, r->in[1].data, r->din[0].data);
-            tessi_graph_broadcast_rows(&a->walk, times_row, &w);
+            tessi_graph_broadcast_rows(&a->broadcast, times_row, &w);
         } else {
             memcpy(r->din[0].data, dy->data, tess_tensor_bytes(dy));
         }
@@ -107,7 +107,7 @@ static int binary_backward(const struct tess_op_run *r)
         int64_t n = tess_tensor_count(&r->din[1]);
         memset(r->din[1].data, 0, (size_t)n * sizeof(float));
         struct rows w = rows_of(a, dy->data, r->in[0].data, r->din[1].data);
-        tessi_graph_broadcast_rows(&a->walk, binary_sum_row, &w);
+        tessi_graph_broadcast_rows(&a->broadcast, binary_sum_row, &w);
         if (a->which == SUB)
             w.k->affine(n, -1.0f, 0.0f, r->din[1].data, r->din[1].data);
     }
@@ -156,7 +156,7 @@ static struct tess_node *record_binary(struct tess_graph *g, int32_t which, cons
     struct binary attr = {.which = which};
     if (!TESSI_NODES(g, name, a, b))
         return NULL;
-    if (a->shape.dtype != TESS_F32 || b->shape.dtype != TESS_F32 || !tessi_graph_broadcast_over(&a->shape, &b->shape, &attr.walk))
+    if (a->shape.dtype != TESS_F32 || b->shape.dtype != TESS_F32 || !tessi_graph_broadcast_over(&a->shape, &b->shape, &attr.broadcast))
         return tess_graph_fail(g, TESS_E_SHAPE,
                                "%s of %s and %s: two of f32 or two of i32 are wanted, the second's dimensions the first's last ones or 1",
                                name, tess_tensor_text(&a->shape, left, sizeof left), tess_tensor_text(&b->shape, right, sizeof right));

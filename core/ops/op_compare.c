@@ -8,10 +8,10 @@
 
 struct compare {
     int32_t which; /* TESS_LESS ..., or 1: the larger, -1: the smaller */
-    struct tessi_broadcast walk;
+    struct tessi_broadcast broadcast;
 };
 
-struct rows { /* operands of a walk; b moves by `step` along a row of n */
+struct rows { /* operands of a broadcast row; b moves by `step` along a row of n */
     int32_t which;
     const void *a, *b;
     float *y;
@@ -22,9 +22,13 @@ struct rows { /* operands of a walk; b moves by `step` along a row of n */
 static struct rows compare_rows(const struct tess_op_run *r)
 {
     const struct compare *a = r->attr;
-    int32_t last = a->walk.rank - 1;
-    return (struct rows){
-        .which = a->which, .a = r->in[0].data, .b = r->in[1].data, .y = r->out[0].data, .n = a->walk.n[last], .step = a->walk.step[last]};
+    int32_t last = a->broadcast.rank - 1;
+    return (struct rows){.which = a->which,
+                         .a = r->in[0].data,
+                         .b = r->in[1].data,
+                         .y = r->out[0].data,
+                         .n = a->broadcast.n[last],
+                         .step = a->broadcast.step[last]};
 }
 
 /* ---- maximum, minimum: y = a where it is the larger (smaller) or NaN, else b. Of equals each has half of the gradient. ---- */
@@ -43,7 +47,7 @@ static void extremum_row(void *user, int64_t i, int64_t j)
 static int extremum_forward(const struct tess_op_run *r)
 {
     struct rows w = compare_rows(r);
-    tessi_graph_broadcast_rows(&((const struct compare *)r->attr)->walk, extremum_row, &w);
+    tessi_graph_broadcast_rows(&((const struct compare *)r->attr)->broadcast, extremum_row, &w);
     return TESS_OK;
 }
 
@@ -77,10 +81,10 @@ static int extremum_backward(const struct tess_op_run *r)
     struct rows w = compare_rows(r);
     w.dy = r->dout[0].data;
     if ((w.y = r->din[0].data))
-        tessi_graph_broadcast_rows(&a->walk, extremum_first_row, &w);
+        tessi_graph_broadcast_rows(&a->broadcast, extremum_first_row, &w);
     if ((w.y = r->din[1].data)) {
         memset(w.y, 0, tess_tensor_bytes(&r->din[1]));
-        tessi_graph_broadcast_rows(&a->walk, extremum_second_row, &w);
+        tessi_graph_broadcast_rows(&a->broadcast, extremum_second_row, &w);
     }
     return TESS_OK;
 }
@@ -98,7 +102,7 @@ static struct tess_node *record_pair(struct tess_graph *g, const struct tessi_op
     if (!TESSI_NODES(g, op->op.name, a, b))
         return NULL;
     int reals = a->shape.dtype == TESS_F32 && b->shape.dtype == TESS_F32;
-    if ((!reals && !tessi_ops_integers(a, b)) || !tessi_graph_broadcast_over(&a->shape, &b->shape, &attr.walk))
+    if ((!reals && !tessi_ops_integers(a, b)) || !tessi_graph_broadcast_over(&a->shape, &b->shape, &attr.broadcast))
         return tess_graph_fail(
             g, TESS_E_SHAPE, "%s of %s and %s: two of f32 or two of i32 are wanted, the second's dimensions the first's last ones or 1",
             op->op.name, tess_tensor_text(&a->shape, left, sizeof left), tess_tensor_text(&b->shape, right, sizeof right));
@@ -146,7 +150,8 @@ static void relate_integers(void *user, int64_t i, int64_t j)
 static int compare_forward(const struct tess_op_run *r)
 {
     struct rows w = compare_rows(r);
-    tessi_graph_broadcast_rows(&((const struct compare *)r->attr)->walk, r->in[0].dtype == TESS_F32 ? relate_floats : relate_integers, &w);
+    tessi_graph_broadcast_rows(&((const struct compare *)r->attr)->broadcast, r->in[0].dtype == TESS_F32 ? relate_floats : relate_integers,
+                               &w);
     return TESS_OK;
 }
 
@@ -176,9 +181,9 @@ static void where_row(void *user, int64_t i, int64_t j)
 static void where_copy(const struct tess_op_run *r, const void *from, void *to, int holds)
 {
     const struct compare *a = r->attr;
-    int32_t last = a->walk.rank - 1;
-    struct rows w = {.which = holds, .a = from, .b = r->in[0].data, .y = to, .n = a->walk.n[last], .step = a->walk.step[last]};
-    tessi_graph_broadcast_rows(&a->walk, where_row, &w);
+    int32_t last = a->broadcast.rank - 1;
+    struct rows w = {.which = holds, .a = from, .b = r->in[0].data, .y = to, .n = a->broadcast.n[last], .step = a->broadcast.step[last]};
+    tessi_graph_broadcast_rows(&a->broadcast, where_row, &w);
 }
 
 static int where_forward(const struct tess_op_run *r)
@@ -208,7 +213,8 @@ struct tess_node *tess_where(struct tess_graph *g, struct tess_node *condition, 
     if (!TESSI_NODES(g, "where", condition, a, b))
         return NULL;
     int fits = condition->shape.dtype == TESS_F32 && (a->shape.dtype == TESS_F32 || a->shape.dtype == TESS_I32);
-    if (!fits || !tess_tensor_same_shape(&a->shape, &b->shape) || !tessi_graph_broadcast_over(&a->shape, &condition->shape, &attr.walk))
+    if (!fits || !tess_tensor_same_shape(&a->shape, &b->shape) ||
+        !tessi_graph_broadcast_over(&a->shape, &condition->shape, &attr.broadcast))
         return tess_graph_fail(
             g, TESS_E_SHAPE,
             "where of %s, %s and %s: an f32 condition of the others' last dimensions or 1 is wanted, and two of f32 or i32, "

@@ -13,26 +13,26 @@ struct state {
 };
 
 /* Backend kernel between `image` (N, H, W, Ci) and `result`, the output of a convolution of it with the weight (Co, Kh, Kw, Ci). */
-static struct tess_dense conv_sizes(const struct tess_conv *conv, int32_t what, const struct tess_tensor *image,
-                                    const struct tess_tensor *w, const struct tess_tensor *result)
+static struct tess_kernel_desc conv_sizes(const struct tess_conv *conv, int32_t what, const struct tess_tensor *image,
+                                          const struct tess_tensor *w, const struct tess_tensor *result)
 {
-    return (struct tess_dense){.size = sizeof(struct tess_dense),
-                               .what = what,
-                               .dtype_b = TESS_F32,
-                               .dtype_c = TESS_F32,
-                               .images = image->dim[0],
-                               .h = image->dim[1],
-                               .w = image->dim[2],
-                               .ci = image->dim[3],
-                               .kh = w->dim[1],
-                               .kw = w->dim[2],
-                               .ho = result->dim[1],
-                               .wo = result->dim[2],
-                               .co = result->dim[3],
-                               .stride = conv->stride,
-                               .top = conv->top,
-                               .left = conv->left,
-                               .alpha = 1.0f};
+    return (struct tess_kernel_desc){.size = sizeof(struct tess_kernel_desc),
+                                     .what = what,
+                                     .dtype_b = TESS_F32,
+                                     .dtype_c = TESS_F32,
+                                     .images = image->dim[0],
+                                     .h = image->dim[1],
+                                     .w = image->dim[2],
+                                     .ci = image->dim[3],
+                                     .kh = w->dim[1],
+                                     .kw = w->dim[2],
+                                     .ho = result->dim[1],
+                                     .wo = result->dim[2],
+                                     .co = result->dim[3],
+                                     .stride = conv->stride,
+                                     .top = conv->top,
+                                     .left = conv->left,
+                                     .alpha = 1.0f};
 }
 
 /* Storage dtype of an input's value, and of its gradient. */
@@ -60,7 +60,7 @@ static int plan_kernels(struct tess_context *ctx, struct tess_graph *g, struct t
     int32_t x = stored_in(s, 0), y = s->out[0]->stored;
     TESS_TRY(conv_alloc_state(ctx, s));
     struct state *k = s->state;
-    struct tess_dense d = conv_sizes(s->attr, forward, image, w, result);
+    struct tess_kernel_desc d = conv_sizes(s->attr, forward, image, w, result);
     d.bias = plain && s->in[2]; /* TESS_CONV_DATA takes no bias */
     d.dtype_a = x;
     d.dtype_c = y;

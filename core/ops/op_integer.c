@@ -9,7 +9,7 @@
 
 struct integer {
     int32_t which;
-    struct tessi_broadcast walk;
+    struct tessi_broadcast broadcast;
 };
 
 static const char *const names[TESSI_INTEGERS] = {[TESSI_INTEGER_ADD] = "add",        [TESSI_INTEGER_SUB] = "sub",
@@ -17,7 +17,7 @@ static const char *const names[TESSI_INTEGERS] = {[TESSI_INTEGER_ADD] = "add",  
                                                   [TESSI_INTEGER_MOD] = "mod",        [TESSI_INTEGER_MAXIMUM] = "maximum",
                                                   [TESSI_INTEGER_MINIMUM] = "minimum"};
 
-struct rows { /* operands of a walk */
+struct rows { /* operands of a broadcast row */
     const struct integer *a;
     const int32_t *x, *b;
     int32_t *y;
@@ -69,9 +69,9 @@ static void integer_row(void *user, int64_t i, int64_t j)
 static int integer_forward(const struct tess_op_run *r)
 {
     const struct integer *a = r->attr;
-    int32_t last = a->walk.rank - 1;
-    struct rows w = {a, r->in[0].data, r->in[1].data, r->out[0].data, a->walk.n[last], a->walk.step[last], -1, 0};
-    tessi_graph_broadcast_rows(&a->walk, integer_row, &w);
+    int32_t last = a->broadcast.rank - 1;
+    struct rows w = {a, r->in[0].data, r->in[1].data, r->out[0].data, a->broadcast.n[last], a->broadcast.step[last], -1, 0};
+    tessi_graph_broadcast_rows(&a->broadcast, integer_row, &w);
     if (w.bad < 0)
         return TESS_OK;
     int32_t x = w.x[w.bad], b = w.b[w.bad_b];
@@ -99,7 +99,7 @@ struct tess_node *tessi_ops_integer_record(struct tess_graph *g, int32_t which, 
     struct integer attr = {.which = which};
     if (!TESSI_NODES(g, names[which], a, b))
         return NULL;
-    if (!tessi_ops_integers(a, b) || !tessi_graph_broadcast_over(&a->shape, &b->shape, &attr.walk))
+    if (!tessi_ops_integers(a, b) || !tessi_graph_broadcast_over(&a->shape, &b->shape, &attr.broadcast))
         return tess_graph_fail(g, TESS_E_SHAPE,
                                "%s of %s and %s: two of i32 are wanted, the second's dimensions the first's last ones or 1", names[which],
                                tess_tensor_text(&a->shape, left, sizeof left), tess_tensor_text(&b->shape, right, sizeof right));
@@ -134,10 +134,10 @@ static void integer_sum_row(void *user, int64_t i, int64_t j)
 static int integer_sum_forward(const struct tess_op_run *r)
 {
     const struct integer *a = r->attr;
-    int32_t last = a->walk.rank - 1;
-    struct rows w = {a, r->in[0].data, NULL, r->out[0].data, a->walk.n[last], a->walk.step[last], -1, 0};
+    int32_t last = a->broadcast.rank - 1;
+    struct rows w = {a, r->in[0].data, NULL, r->out[0].data, a->broadcast.n[last], a->broadcast.step[last], -1, 0};
     memset(r->out[0].data, 0, tess_tensor_bytes(&r->out[0]));
-    tessi_graph_broadcast_rows(&a->walk, integer_sum_row, &w);
+    tessi_graph_broadcast_rows(&a->broadcast, integer_sum_row, &w);
     if (w.bad < 0)
         return TESS_OK;
     return r->context->fail(r->context, TESS_E_DATA, "sum: value %lld passes the integers of 32 bits", (long long)w.bad);
@@ -148,6 +148,6 @@ static const struct tessi_op op_integer_sum = {.op = {.size = sizeof(struct tess
 struct tess_node *tessi_ops_integer_sum(struct tess_graph *g, struct tess_node *x, const struct tess_tensor *y)
 {
     struct integer attr = {.which = TESSI_INTEGER_ADD};
-    (void)tessi_graph_broadcast_over(&x->shape, y, &attr.walk); /* fits: y is x with ones */
+    (void)tessi_graph_broadcast_over(&x->shape, y, &attr.broadcast); /* fits: y is x with ones */
     return tessi_graph_record(g, &op_integer_sum, &attr, sizeof attr, 1, &x, 1, y, (double)tess_tensor_count(&x->shape));
 }

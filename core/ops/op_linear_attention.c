@@ -31,7 +31,7 @@ static size_t linear_attention_floats(int64_t values)
 static int linear_attention_plan(struct tess_context *ctx, struct tess_graph *g, int64_t m, int64_t n, int64_t k, int ta, int tb,
                                  struct tessi_backend_gemm *out, size_t *scratch)
 {
-    struct tess_dense d = tessi_ops_gemm(m, n, k, ta, ta ? m : k, tb, tb ? k : n, n);
+    struct tess_kernel_desc d = tessi_ops_gemm(m, n, k, ta, ta ? m : k, tb, tb ? k : n, n);
     return tessi_ops_backend_gemm_plan(ctx, g, &d, TESS_F32, NULL, out, scratch);
 }
 
@@ -105,7 +105,7 @@ static void linear_attention_turn(int64_t rows, int64_t columns, const float *x,
 }
 
 /* P of a head; `spare` holds its keys on the way. */
-static void linear_attention_weigh(const struct linear *a, const struct tess_tensor *key, int64_t at, float *spare, float *p)
+static void linear_attention_weights(const struct linear *a, const struct tess_tensor *key, int64_t at, float *spare, float *p)
 {
     linear_attention_collect(a, key, at, a->m, spare);
     linear_attention_turn(a->m, a->d, spare, p);
@@ -138,7 +138,7 @@ static int head_forward(const struct tess_op_run *r, int64_t n, int32_t h)
           *q = linear_attention_take(&scratch, k->queries), *y = linear_attention_take(&scratch, k->queries);
     size_t used = (size_t)(scratch - (char *)r->scratch);
     int64_t rows = linear_attention_head_at(a, n, h, a->l), keys = linear_attention_head_at(a, n, h, a->m);
-    linear_attention_weigh(a, &r->in[1], keys, v, p);
+    linear_attention_weights(a, &r->in[1], keys, v, p);
     linear_attention_collect(a, &r->in[2], keys, a->m, v);
     TESS_TRY(tessi_ops_backend_gemm_run(r, &k->context, used, p, v, NULL, context_of(r, n, h)));
     linear_attention_collect(a, &r->in[0], rows, a->l, q);
@@ -166,7 +166,7 @@ static int head_backward(const struct tess_op_run *r, int64_t n, int32_t h)
     }
     if (!r->din[1].data && !r->din[2].data)
         return TESS_OK;
-    linear_attention_weigh(a, &r->in[1], keys, spare, p);
+    linear_attention_weights(a, &r->in[1], keys, spare, p);
     linear_attention_collect(a, &r->in[0], rows, a->l, q);
     TESS_TRY(tessi_ops_backend_gemm_run(r, &k->de, used, q, dy, NULL, de));
     if (r->din[2].data) {

@@ -33,7 +33,7 @@ static int linear_prepare(struct tess_context *ctx, struct tess_graph *g, struct
     int64_t o = w->shape.dim[0], ci = w->shape.dim[1], rows = tess_tensor_count(&s->in[0]->shape) / ci;
     TESS_TRY(matmul_alloc_state(ctx, s, sizeof(struct state)));
     struct state *k = s->state;
-    struct tess_dense d = tessi_ops_gemm(rows, o, ci, 0, ci, 1, ci, o);
+    struct tess_kernel_desc d = tessi_ops_gemm(rows, o, ci, 0, ci, 1, ci, o);
     d.bias = s->in[2] != NULL;
     d.dtype_a = s->in[0]->value_of->stored;
     d.dtype_c = s->out[0]->stored;
@@ -116,9 +116,9 @@ struct matmul {
     int64_t batch, m, n, k;
 };
 
-static struct tess_dense matmul_batched(const struct matmul *p, int64_t m, int64_t n, int64_t k, int ta, int tb)
+static struct tess_kernel_desc matmul_batched(const struct matmul *p, int64_t m, int64_t n, int64_t k, int ta, int tb)
 {
-    struct tess_dense d = tessi_ops_gemm(m, n, k, ta, ta ? m : k, tb, tb ? k : n, n);
+    struct tess_kernel_desc d = tessi_ops_gemm(m, n, k, ta, ta ? m : k, tb, tb ? k : n, n);
     d.outer = p->batch;
     d.stride_a[0] = m * k;
     d.stride_b[0] = k * n;
@@ -131,7 +131,7 @@ static int matmul_prepare(struct tess_context *ctx, struct tess_graph *g, struct
     const struct matmul *p = s->attr;
     TESS_TRY(matmul_alloc_state(ctx, s, sizeof(struct state)));
     struct state *k = s->state;
-    struct tess_dense d = matmul_batched(p, p->m, p->n, p->k, p->ta, p->tb);
+    struct tess_kernel_desc d = matmul_batched(p, p->m, p->n, p->k, p->ta, p->tb);
     TESS_TRY(tessi_ops_backend_gemm_plan(ctx, g, &d, TESS_F32, NULL, &k->forward, &s->scratch_forward));
     if (!g->objectives)
         return TESS_OK;

@@ -9,7 +9,7 @@
 
 struct reduce {
     float scale;
-    struct tessi_broadcast walk; /* input against result */
+    struct tessi_broadcast broadcast; /* input against result */
 };
 
 struct rows {
@@ -17,14 +17,14 @@ struct rows {
     const float *from;
     float *to;
     int64_t n;
-    int32_t dense;
+    int32_t moves; /* 1: the result moves along the row, else one value of it is repeated */
     float scale;
 };
 
 static void reduce_sum_row(void *user, int64_t i, int64_t j)
 {
     const struct rows *w = user;
-    if (w->dense)
+    if (w->moves)
         w->k->accumulate(w->n, w->from + i, w->to + j);
     else
         w->to[j] += (float)w->k->sum(w->n, w->from + i);
@@ -33,11 +33,11 @@ static void reduce_sum_row(void *user, int64_t i, int64_t j)
 static int reduce_forward(const struct tess_op_run *r)
 {
     const struct reduce *a = r->attr;
-    int32_t last = a->walk.rank - 1;
-    struct rows w = {tessi_kernels(), r->in[0].data, r->out[0].data, a->walk.n[last], a->walk.step[last] != 0, a->scale};
+    int32_t last = a->broadcast.rank - 1;
+    struct rows w = {tessi_kernels(), r->in[0].data, r->out[0].data, a->broadcast.n[last], a->broadcast.step[last] != 0, a->scale};
     int64_t n = tess_tensor_count(&r->out[0]);
     memset(r->out[0].data, 0, (size_t)n * sizeof(float));
-    tessi_graph_broadcast_rows(&a->walk, reduce_sum_row, &w);
+    tessi_graph_broadcast_rows(&a->broadcast, reduce_sum_row, &w);
     if (a->scale != 1.0f)
         w.k->affine(n, a->scale, 0.0f, r->out[0].data, r->out[0].data);
     return TESS_OK;
@@ -47,7 +47,7 @@ static void spread_row(void *user, int64_t i, int64_t j)
 {
     const struct rows *w = user;
     float *dx = w->to + i;
-    if (w->dense)
+    if (w->moves)
         w->k->affine(w->n, w->scale, 0.0f, w->from + j, dx);
     else
         for (int64_t k = 0; k < w->n; k++)
@@ -57,9 +57,9 @@ static void spread_row(void *user, int64_t i, int64_t j)
 static int reduce_backward(const struct tess_op_run *r)
 {
     const struct reduce *a = r->attr;
-    int32_t last = a->walk.rank - 1;
-    struct rows w = {tessi_kernels(), r->dout[0].data, r->din[0].data, a->walk.n[last], a->walk.step[last] != 0, a->scale};
-    tessi_graph_broadcast_rows(&a->walk, spread_row, &w);
+    int32_t last = a->broadcast.rank - 1;
+    struct rows w = {tessi_kernels(), r->dout[0].data, r->din[0].data, a->broadcast.n[last], a->broadcast.step[last] != 0, a->scale};
+    tessi_graph_broadcast_rows(&a->broadcast, spread_row, &w);
     return TESS_OK;
 }
 
@@ -85,7 +85,7 @@ static struct tess_node *record_reduce(struct tess_graph *g, struct tess_node *x
     if (integers)
         return tessi_ops_integer_sum(g, x, &y);
     struct reduce a = {.scale = mean ? (float)(1.0 / n) : 1.0f};
-    (void)tessi_graph_broadcast_over(&x->shape, &y, &a.walk); /* fits: y is x with ones */
+    (void)tessi_graph_broadcast_over(&x->shape, &y, &a.broadcast); /* fits: y is x with ones */
     return tessi_graph_record(g, &op_reduce, &a, sizeof a, 1, &x, 1, &y, (double)tess_tensor_count(&x->shape));
 }
 

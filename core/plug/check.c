@@ -21,10 +21,10 @@
 #define PARAM_BYTES END_OF(struct tess_param, text)
 
 /* Largest plausible sizes: a number beyond is not one of the table's own. */
-#define PLUGIN_BYTES_MOST 4096
-#define ROW_BYTES_MOST 4096
-#define OPS_BYTES_MOST 65536
-#define SELF_BYTES_MOST ((size_t)1 << 30)
+#define PLUGIN_BYTES_MAX 4096
+#define ROW_BYTES_MAX 4096
+#define OPS_BYTES_MAX 65536
+#define SELF_BYTES_MAX ((size_t)1 << 30)
 
 /* Most rows of a table: one without its end row would be walked into other data. */
 #define MAX_COMPONENTS 256
@@ -53,10 +53,10 @@ int tessi_plug_is_name(const char *name)
     return tessi_config_scalar_is(name, 0) == TESSI_IS_TEXT;
 }
 
-int tessi_plug_is_line(const char *text, size_t most)
+int tessi_plug_is_line(const char *text, size_t max)
 {
     size_t length = strlen(text);
-    return length <= most && tess_shown_text(text, NULL, 0) == length;
+    return length <= max && tess_shown_text(text, NULL, 0) == length;
 }
 
 /* 1 for a text that may be part of keys and file names: letters, digits and a few marks, 63 at most. */
@@ -104,9 +104,9 @@ static int check_ops(struct tessi_check *k, const struct tess_component *compone
     if (kind && size < kind->bytes)
         return tessi_plug_check_refuse(k, "wanted at least %zu bytes of functions for %s, found size %u", kind->bytes, component->kind,
                                        size);
-    if (size > OPS_BYTES_MOST)
+    if (size > OPS_BYTES_MAX)
         return tessi_plug_check_refuse(k, "wanted at most %d bytes of functions, found size %u: the table begins with its size",
-                                       OPS_BYTES_MOST, size);
+                                       OPS_BYTES_MAX, size);
     return kind ? check_functions(k, component, kind) : 1;
 }
 
@@ -151,13 +151,13 @@ static int check_description(struct tessi_check *k, const struct tess_component 
     if (component->caps)
         return tessi_plug_check_refuse(k, "has the capabilities 0x%llx, which this tessera, of ABI %d.%d, does not know",
                                        (unsigned long long)component->caps, TESS_ABI_MAJOR, TESS_ABI_MINOR);
-    if (component->self_size > SELF_BYTES_MOST)
-        return tessi_plug_check_refuse(k, "wanted a struct of at most %zu bytes, found self_size %zu", SELF_BYTES_MOST,
+    if (component->self_size > SELF_BYTES_MAX)
+        return tessi_plug_check_refuse(k, "wanted a struct of at most %zu bytes, found self_size %zu", SELF_BYTES_MAX,
                                        component->self_size);
-    if (component->params && (component->param_stride < PARAM_BYTES || component->param_stride > ROW_BYTES_MOST ||
+    if (component->params && (component->param_stride < PARAM_BYTES || component->param_stride > ROW_BYTES_MAX ||
                               component->param_stride % _Alignof(struct tess_param) != 0))
         return tessi_plug_check_refuse(k, "wanted parameter rows of at least %zu bytes, %d at most, found rows of %u", PARAM_BYTES,
-                                       ROW_BYTES_MOST, component->param_stride);
+                                       ROW_BYTES_MAX, component->param_stride);
     return 1;
 }
 
@@ -188,8 +188,8 @@ static int check_head(struct tessi_check *k, const struct tess_plugin *p)
     if (p->abi_major != TESS_ABI_MAJOR)
         return tessi_plug_check_refuse(k, "wanted plugin ABI %d.x, found %u.%u: build it again with this tessera's headers", TESS_ABI_MAJOR,
                                        p->abi_major, p->abi_minor);
-    if (p->size > PLUGIN_BYTES_MOST)
-        return tessi_plug_check_refuse(k, "wanted a description of at most %d bytes, found %u", PLUGIN_BYTES_MOST, p->size);
+    if (p->size > PLUGIN_BYTES_MAX)
+        return tessi_plug_check_refuse(k, "wanted a description of at most %d bytes, found %u", PLUGIN_BYTES_MAX, p->size);
     if (!p->id || !p->version || !p->license)
         return tessi_plug_check_refuse(k, "wanted an id, a version and a license, found no %s",
                                        !p->id        ? "id"
@@ -226,10 +226,10 @@ int tessi_plug_plugin_check(const struct tess_plugin *p, const struct tess_host 
     int64_t n = 0;
     if (!check_head(&k, p) || !check_needs(&k, p, host))
         return 0;
-    if (!p->components || p->component_stride < COMPONENT_BYTES || p->component_stride > ROW_BYTES_MOST ||
+    if (!p->components || p->component_stride < COMPONENT_BYTES || p->component_stride > ROW_BYTES_MAX ||
         p->component_stride % _Alignof(struct tess_component) != 0)
         return tessi_plug_check_refuse(&k, "wanted a table of components with rows of at least %zu bytes, %d at most, found rows of %u",
-                                       COMPONENT_BYTES, ROW_BYTES_MOST, p->components ? p->component_stride : 0);
+                                       COMPONENT_BYTES, ROW_BYTES_MAX, p->components ? p->component_stride : 0);
     for (; (component = tessi_plug_component_at(p, n)); n++) {
         if (n == MAX_COMPONENTS)
             return tessi_plug_check_refuse(&k, "wanted at most %d components, found no end of the table", MAX_COMPONENTS);

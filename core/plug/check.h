@@ -18,7 +18,7 @@ int tessi_plug_check_refuse(struct tessi_check *k, const char *format, ...) TESS
 /* 1 for a name that stands bare in YAML and is the same to every reader: a letter, then letters, digits, `_` and `-`. */
 int tessi_plug_is_name(const char *name);
 /* 1 for a line of text for people: UTF-8 without controls, at most `most` bytes. */
-int tessi_plug_is_line(const char *text, size_t most);
+int tessi_plug_is_line(const char *text, size_t max);
 int tessi_plug_is_kind(const char *kind); /* 1 for the id of a kind, "encoder/1" */
 /* Checks a row of the component's parameter table: 1, or 0 with the reason kept. */
 int tessi_plug_check_param(struct tessi_check *k, const struct tess_component *component, const struct tess_param *p, int64_t row);

@@ -19,7 +19,7 @@ static int config_text_parse(struct tess_context *ctx, const char *config_text, 
     return ctx->fail(ctx, TESS_E_DATA, "wanted a component and its parameters, {use: NAME, ...}, found `%.200s`", config_text);
 }
 
-int tess_spec_has(struct tess_context *ctx, const char *config_text, const char *key, const char *text, int32_t *out)
+int tess_config_text_has(struct tess_context *ctx, const char *config_text, const char *key, const char *text, int32_t *out)
 {
     struct tessi_config *map;
     TESS_TRY(config_text_parse(ctx, config_text, &map));
@@ -29,7 +29,7 @@ int tess_spec_has(struct tess_context *ctx, const char *config_text, const char 
     return TESS_OK;
 }
 
-int tess_spec_i64(struct tess_context *ctx, const char *config_text, const char *key, int64_t otherwise, int64_t *out)
+int tess_config_text_i64(struct tess_context *ctx, const char *config_text, const char *key, int64_t otherwise, int64_t *out)
 {
     struct tessi_config *map;
     int status = TESS_OK;
@@ -42,7 +42,7 @@ int tess_spec_i64(struct tess_context *ctx, const char *config_text, const char 
     return status;
 }
 
-int tess_spec_f64(struct tess_context *ctx, const char *config_text, const char *key, double otherwise, double *out)
+int tess_config_text_f64(struct tess_context *ctx, const char *config_text, const char *key, double otherwise, double *out)
 {
     struct tessi_config *map;
     int status = TESS_OK;

@@ -226,6 +226,16 @@ const struct tess_plugin *tessi_plug_instance_plugin(const struct tess_instance 
     return i->plugin;
 }
 
+const struct tessi_config *tessi_plug_instance_values(const struct tess_instance *i)
+{
+    return i->values;
+}
+
+const struct tessi_config *tessi_plug_instance_identity(const struct tess_instance *i)
+{
+    return i->identity;
+}
+
 const char *tessi_plug_instance_resolved(const struct tess_instance *i)
 {
     return i->resolved;

@@ -19,8 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TABLE_BYTES_MOST ((uint64_t)64 << 20) /* largest table of symbols, or of their names, that is read */
-#define HEADERS_MOST 128                      /* most segments; a linker makes about ten */
+#define TABLE_BYTES_MAX ((uint64_t)64 << 20) /* largest table of symbols, or of their names, that is read */
+#define HEADERS_MAX 128                      /* most segments; a linker makes about ten */
 #define FRONT_BYTES 2048                      /* first bytes of the file that are read at once: all headers, usually */
 
 #if defined __x86_64__
@@ -47,7 +47,7 @@ struct object {
     size_t front_bytes;
     unsigned char front[FRONT_BYTES];
     ElfW(Ehdr) head;
-    ElfW(Phdr) segment[HEADERS_MOST];
+    ElfW(Phdr) segment[HEADERS_MAX];
     char *why;
     size_t capacity;
 };
@@ -208,8 +208,8 @@ static int object_segments(struct object *o)
 {
     int loads = 0, dynamic = 0;
     uint64_t count = o->head.e_phnum;
-    if (o->head.e_phentsize != sizeof *o->segment || count == 0 || count > HEADERS_MOST)
-        return object_refuse(o, "wanted 1 to %d program headers of %zu bytes, found %llu of %u: the file is damaged", HEADERS_MOST,
+    if (o->head.e_phentsize != sizeof *o->segment || count == 0 || count > HEADERS_MAX)
+        return object_refuse(o, "wanted 1 to %d program headers of %zu bytes, found %llu of %u: the file is damaged", HEADERS_MAX,
                              sizeof *o->segment, (unsigned long long)count, (unsigned)o->head.e_phentsize);
     if (!lies_within(o, o->head.e_phoff, count * sizeof *o->segment))
         return object_cut(o, "its program headers", o->head.e_phoff, count * sizeof *o->segment);
@@ -254,7 +254,7 @@ struct exports {
 static void *object_load(const struct object *o, uint64_t at, uint64_t bytes)
 {
     void *memory = NULL;
-    if (bytes == 0 || bytes > TABLE_BYTES_MOST || !lies_within(o, at, bytes) || !(memory = malloc((size_t)bytes)))
+    if (bytes == 0 || bytes > TABLE_BYTES_MAX || !lies_within(o, at, bytes) || !(memory = malloc((size_t)bytes)))
         return NULL;
     if (object_read(o, at, memory, (size_t)bytes))
         return memory;

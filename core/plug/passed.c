@@ -20,8 +20,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define LINES_MOST 64
-#define BYTES_MOST (1 << 20)
+#define LINES_MAX 64
+#define BYTES_MAX (1 << 20)
 
 struct tessi_passed {
     char *path;  /* path of the list; NULL: there is no folder for it */
@@ -94,7 +94,7 @@ static void passed_read(struct tessi_passed *p)
     char front[sizeof head - 1];
     tessi_base_context_init(&own, NULL);
     FILE *f = p->path ? fopen(p->path, "rbe") : NULL;
-    if (tess_alloc(&own.context, BYTES_MOST + 1, "the list of plugins that passed", &memory) != TESS_OK) {
+    if (tess_alloc(&own.context, BYTES_MAX + 1, "the list of plugins that passed", &memory) != TESS_OK) {
         if (f)
             fclose(f);
         return;
@@ -103,7 +103,7 @@ static void passed_read(struct tessi_passed *p)
     if (!f)
         return;
     if (fread(front, 1, sizeof front, f) == sizeof front && memcmp(front, head, sizeof front) == 0)
-        p->text[fread(p->text, 1, BYTES_MOST, f)] = '\0';
+        p->text[fread(p->text, 1, BYTES_MAX, f)] = '\0';
     fclose(f);
 }
 
@@ -171,7 +171,7 @@ static void passed_write(struct tess_context *ctx, const struct tessi_passed *p)
     fprintf(to, "%s%s", head, p->fresh);
     for (const char *at = p->fresh; (at = strchr(at, '\n')); at++)
         lines++;
-    for (const char *line = p->text; line && *line && lines < LINES_MOST; line += strcspn(line, "\n"), line += *line == '\n') {
+    for (const char *line = p->text; line && *line && lines < LINES_MAX; line += strcspn(line, "\n"), line += *line == '\n') {
         char digest[TESS_DIGEST_TEXT];
         snprintf(digest, sizeof digest, "%s", line);
         size_t length = strcspn(line, "\n");
@@ -182,7 +182,7 @@ static void passed_write(struct tess_context *ctx, const struct tessi_passed *p)
     }
     const char *slash = strrchr(p->path, '/');
     if (fclose(to) == 0 && tessi_base_format(ctx, &folder, "%.*s", (int)(slash - p->path), p->path) == TESS_OK &&
-        tessi_base_make_folder(ctx, folder) == TESS_OK && bytes < BYTES_MOST)
+        tessi_base_make_folder(ctx, folder) == TESS_OK && bytes < BYTES_MAX)
         (void)!tessi_base_write_text(ctx, p->path, text, bytes);
     tess_free(folder);
     free(text);

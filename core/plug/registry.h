@@ -73,6 +73,10 @@ const char *tessi_plug_component_made_by(const struct tess_plugin *plugin, const
 const struct tess_plugin *tessi_plug_instance_plugin(const struct tess_instance *i);
 /* Text of all parameters with defaults filled in, paths and neutral ones too: for the resolved pipeline. Valid until close. */
 const char *tessi_plug_instance_resolved(const struct tess_instance *i);
+/* The trees of both texts of an instance: `values` of tessi_plug_instance_resolved, `identity` of tess_instance_config_text. Valid until
+ * close. */
+const struct tessi_config *tessi_plug_instance_values(const struct tess_instance *i);
+const struct tessi_config *tessi_plug_instance_identity(const struct tess_instance *i);
 /* The i-th parameter row of a component, by stride; NULL at the end. */
 const struct tess_param *tessi_plug_param_at(const struct tess_component *k, int64_t i);
 /* Range of a parameter, "1 .. 65536, default 64" and the like, for listings; then its three parts: "integer", "1 .. 65536", "64" ("" where

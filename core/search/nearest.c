@@ -42,26 +42,26 @@ struct row {                       /* state of the search for one vector */
 
 static int plan_block(struct tess_context *ctx, struct tessi_nearest *s, int64_t codebook_size, struct tess_kernel *out)
 {
-    const struct tess_dense d = {.size = sizeof d,
-                                 .what = TESS_GEMM,
-                                 .dtype_a = s->operands,
-                                 .dtype_b = s->operands,
-                                 .dtype_c = TESS_F32,
-                                 .weight_b = 1,
-                                 .transpose_b = 1,
-                                 .m = s->tile,
-                                 .n = codebook_size,
-                                 .k = s->d,
-                                 .lda = s->d,
-                                 .ldb = s->d,
-                                 .ldc = codebook_size,
-                                 .outer = 1,
-                                 .inner = 1,
-                                 .alpha = 1.0f};
+    const struct tess_kernel_desc d = {.size = sizeof d,
+                                       .what = TESS_GEMM,
+                                       .dtype_a = s->operands,
+                                       .dtype_b = s->operands,
+                                       .dtype_c = TESS_F32,
+                                       .weight_b = 1,
+                                       .transpose_b = 1,
+                                       .m = s->tile,
+                                       .n = codebook_size,
+                                       .k = s->d,
+                                       .lda = s->d,
+                                       .ldb = s->d,
+                                       .ldc = codebook_size,
+                                       .outer = 1,
+                                       .inner = 1,
+                                       .alpha = 1.0f};
     *out = (struct tess_kernel){.size = sizeof *out};
     if (codebook_size == 0)
         return TESS_OK;
-    TESS_TRY(s->runtime->dense->plan(s->runtime->dense_self, ctx, &d, out));
+    TESS_TRY(s->runtime->backend_ops->plan(s->runtime->backend_self, ctx, &d, out));
     size_t bytes = tessi_base_aligned(out->packed_bytes ? out->packed_bytes : (size_t)codebook_size * s->operand_bytes);
     s->block_bytes = s->block_bytes > bytes ? s->block_bytes : bytes;
     s->kernel_scratch = s->kernel_scratch > out->scratch_bytes ? s->kernel_scratch : out->scratch_bytes;
@@ -96,8 +96,8 @@ void tessi_search_nearest_drop(struct tessi_nearest *s)
 {
     if (!s->runtime)
         return;
-    s->runtime->dense->drop(s->runtime->dense_self, &s->full);
-    s->runtime->dense->drop(s->runtime->dense_self, &s->last);
+    s->runtime->backend_ops->drop(s->runtime->backend_self, &s->full);
+    s->runtime->backend_ops->drop(s->runtime->backend_self, &s->last);
     s->runtime = NULL;
 }
 
@@ -160,7 +160,7 @@ int tessi_search_nearest_ready(const struct tessi_nearest *s, const float *codeb
         for (int64_t k = 0; k < n; k++)
             ready_row(s, codebook + (first + k) * s->d, mean, to + (size_t)k * s->operand_bytes, half + first + k, m);
         if (kernel->packed_bytes)
-            TESS_TRY(r->dense->pack(r->dense_self, kernel, to, block));
+            TESS_TRY(r->backend_ops->pack(r->backend_self, kernel, to, block));
     }
     return TESS_OK;
 }
@@ -334,13 +334,13 @@ static int find_tile(const struct search *q, struct tess_context *ctx, const cha
     start_tile(s, ready, v, first, m, scratch);
     for (int64_t k = 0, b = 0; k < s->codebook_size; k += TILE_CODES, b++) {
         int64_t n = s->codebook_size - k < TILE_CODES ? s->codebook_size - k : TILE_CODES;
-        struct tess_dense_run run = {.size = sizeof run,
-                                     .a = scratch + s->operand,
-                                     .b = ready + s->block + (size_t)b * s->block_bytes,
-                                     .c = score,
-                                     .scratch = scratch + s->kernel_scratch,
-                                     .context = ctx};
-        TESS_TRY(r->dense->run(r->dense_self, n == TILE_CODES ? &s->full : &s->last, &run));
+        struct tess_kernel_run run = {.size = sizeof run,
+                                      .a = scratch + s->operand,
+                                      .b = ready + s->block + (size_t)b * s->block_bytes,
+                                      .c = score,
+                                      .scratch = scratch + s->kernel_scratch,
+                                      .context = ctx};
+        TESS_TRY(r->backend_ops->run(r->backend_self, n == TILE_CODES ? &s->full : &s->last, &run));
         for (int64_t p = 0; p < m; p++)
             if (isfinite(row[p].reach))
                 nearest_propose(q, n, half + k, score + p * n, k, v->x + index_of(v, first + p) * s->d, &row[p]);

@@ -52,23 +52,23 @@ static int neighbours_capacity(struct tess_context *ctx, int64_t n, size_t size,
 
 static int plan_product(struct tess_context *ctx, struct tess_neighbours *s)
 {
-    const struct tess_dense d = {.size = sizeof d,
-                                 .what = TESS_GEMM,
-                                 .dtype_a = TESS_F32,
-                                 .dtype_b = TESS_F32,
-                                 .dtype_c = TESS_F32,
-                                 .transpose_b = 1,
-                                 .m = s->tile,
-                                 .n = TILE_VECTORS,
-                                 .k = s->width,
-                                 .lda = s->width,
-                                 .ldb = s->width,
-                                 .ldc = TILE_VECTORS,
-                                 .outer = 1,
-                                 .inner = 1,
-                                 .alpha = 1.0f};
+    const struct tess_kernel_desc d = {.size = sizeof d,
+                                       .what = TESS_GEMM,
+                                       .dtype_a = TESS_F32,
+                                       .dtype_b = TESS_F32,
+                                       .dtype_c = TESS_F32,
+                                       .transpose_b = 1,
+                                       .m = s->tile,
+                                       .n = TILE_VECTORS,
+                                       .k = s->width,
+                                       .lda = s->width,
+                                       .ldb = s->width,
+                                       .ldc = TILE_VECTORS,
+                                       .outer = 1,
+                                       .inner = 1,
+                                       .alpha = 1.0f};
     s->kernel = (struct tess_kernel){.size = sizeof s->kernel};
-    TESS_TRY(s->runtime->dense->plan(s->runtime->dense_self, ctx, &d, &s->kernel));
+    TESS_TRY(s->runtime->backend_ops->plan(s->runtime->backend_self, ctx, &d, &s->kernel));
     s->planned = 1;
     return TESS_OK;
 }
@@ -159,7 +159,7 @@ void tess_neighbours_free(struct tess_neighbours *s)
             tess_free(all[k]);
     }
     if (s->planned)
-        s->runtime->dense->drop(s->runtime->dense_self, &s->kernel);
+        s->runtime->backend_ops->drop(s->runtime->backend_self, &s->kernel);
     void *const all[] = {s->centre, s->x, s->y, s->score, s->worker_state, s};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         tess_free(all[i]);
@@ -179,13 +179,13 @@ static void neighbours_to_operand(const struct tess_neighbours *s, const float *
 static int neighbours_multiply(const struct tess_neighbours *s, struct worker_state *h)
 {
     const struct tessi_runtime *r = s->runtime;
-    struct tess_dense_run run = {
+    struct tess_kernel_run run = {
         .size = sizeof run, .a = h->query, .b = h->vector, .c = h->product, .scratch = h->scratch, .context = &h->context.context};
     if (s->kernel.packed_bytes) {
-        TESS_TRY(r->dense->pack(r->dense_self, &s->kernel, h->vector, h->packed));
+        TESS_TRY(r->backend_ops->pack(r->backend_self, &s->kernel, h->vector, h->packed));
         run.b = h->packed;
     }
-    return r->dense->run(r->dense_self, &s->kernel, &run);
+    return r->backend_ops->run(r->backend_self, &s->kernel, &run);
 }
 
 /* Some vectors of the block, of which the first is `from`, with a tile of queries: WIDTH values of them. */

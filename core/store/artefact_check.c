@@ -17,12 +17,12 @@ enum { BYTES = 1, INTEGERS, REALS, TEXTS };
 enum { NEEDED = 0, MAY_LACK = 1 };
 
 /* Largest values that cannot overflow what is computed of them: rows x pixels x channels, tokens^2 x heads. */
-#define ROWS_MOST ((int64_t)1 << 40)
-#define SIDE_MOST ((int64_t)1 << 16)
-#define MAP_MOST ((int64_t)1 << 12)
-#define WIDTH_MOST ((int64_t)1 << 20)
-#define CODES_MOST ((int64_t)1 << TESSI_FILE_BITS_MOST)
-#define CLASSES_MOST ((int64_t)1 << 16)
+#define ROWS_MAX ((int64_t)1 << 40)
+#define SIDE_MAX ((int64_t)1 << 16)
+#define MAP_MAX ((int64_t)1 << 12)
+#define WIDTH_MAX ((int64_t)1 << 20)
+#define CODES_MAX ((int64_t)1 << TESSI_FILE_BITS_MAX)
+#define CLASSES_MAX ((int64_t)1 << 16)
 
 struct number {
     const char *name; /* NULL ends */
@@ -45,12 +45,12 @@ struct kind {
     const struct data *data;
 };
 
-static const struct number images_number[] = {{"count", 1, ROWS_MOST, NEEDED, NULL},
-                                              {"train_count", 1, ROWS_MOST, MAY_LACK, "count"},
-                                              {"height", 1, SIDE_MOST, NEEDED, NULL},
-                                              {"width", 1, SIDE_MOST, NEEDED, NULL},
-                                              {"channels", 1, WIDTH_MOST, NEEDED, NULL},
-                                              {"classes", 0, CLASSES_MOST, MAY_LACK, NULL},
+static const struct number images_number[] = {{"count", 1, ROWS_MAX, NEEDED, NULL},
+                                              {"train_count", 1, ROWS_MAX, MAY_LACK, "count"},
+                                              {"height", 1, SIDE_MAX, NEEDED, NULL},
+                                              {"width", 1, SIDE_MAX, NEEDED, NULL},
+                                              {"channels", 1, WIDTH_MAX, NEEDED, NULL},
+                                              {"classes", 0, CLASSES_MAX, MAY_LACK, NULL},
                                               {NULL, 0, 0, 0, NULL}};
 static const struct data images_data[] = {{"images", BYTES, {"count", "height", "width", "channels"}, ""},
                                           {"labels", INTEGERS, {"count"}, "classes"},
@@ -59,13 +59,13 @@ static const struct data images_data[] = {{"images", BYTES, {"count", "height", 
                                           {"flipped", INTEGERS, {"count"}, NULL},
                                           {NULL, 0, {NULL}, NULL}};
 
-static const struct number codes_number[] = {{"count", 1, ROWS_MOST, NEEDED, NULL},
-                                             {"train_count", 1, ROWS_MOST, MAY_LACK, "count"},
-                                             {"height", 1, MAP_MOST, NEEDED, NULL},
-                                             {"width", 1, MAP_MOST, NEEDED, NULL},
-                                             {"codebook_size", 1, CODES_MOST, NEEDED, NULL},
-                                             {"code_dim", 1, WIDTH_MOST, MAY_LACK, NULL},
-                                             {"classes", 0, CLASSES_MOST, MAY_LACK, NULL},
+static const struct number codes_number[] = {{"count", 1, ROWS_MAX, NEEDED, NULL},
+                                             {"train_count", 1, ROWS_MAX, MAY_LACK, "count"},
+                                             {"height", 1, MAP_MAX, NEEDED, NULL},
+                                             {"width", 1, MAP_MAX, NEEDED, NULL},
+                                             {"codebook_size", 1, CODES_MAX, NEEDED, NULL},
+                                             {"code_dim", 1, WIDTH_MAX, MAY_LACK, NULL},
+                                             {"classes", 0, CLASSES_MAX, MAY_LACK, NULL},
                                              {"depth", 2, TESS_DEPTH_MAX, MAY_LACK, NULL},
                                              {NULL, 0, 0, 0, NULL}};
 static const struct data codes_data[] = {{"codes", INTEGERS, {"count", "height", "width", "depth"}, ""},
@@ -76,18 +76,13 @@ static const struct data codes_data[] = {{"codes", INTEGERS, {"count", "height",
                                          {"flipped", INTEGERS, {"count"}, NULL},
                                          {NULL, 0, {NULL}, NULL}};
 
-static const struct number samples_number[] = {{"count", 1, ROWS_MOST, NEEDED, NULL},
-                                               {"height", 1, MAP_MOST, NEEDED, NULL},
-                                               {"width", 1, MAP_MOST, NEEDED, NULL},
-                                               {"codebook_size", 1, CODES_MOST, NEEDED, NULL},
-                                               {"depth", 2, TESS_DEPTH_MAX, MAY_LACK, NULL},
-                                               {"image_height", 0, SIDE_MOST, MAY_LACK, NULL},
-                                               {"image_width", 0, SIDE_MOST, MAY_LACK, NULL},
-                                               {"image_channels", 0, WIDTH_MOST, MAY_LACK, NULL},
-                                               {"images", 1, ROWS_MOST, MAY_LACK, "count"},
-                                               {"variants", 1, ROWS_MOST, MAY_LACK, "count"},
-                                               {"classes", 0, CLASSES_MOST, MAY_LACK, NULL},
-                                               {NULL, 0, 0, 0, NULL}};
+static const struct number samples_number[] = {
+    {"count", 1, ROWS_MAX, NEEDED, NULL},         {"height", 1, MAP_MAX, NEEDED, NULL},
+    {"width", 1, MAP_MAX, NEEDED, NULL},          {"codebook_size", 1, CODES_MAX, NEEDED, NULL},
+    {"depth", 2, TESS_DEPTH_MAX, MAY_LACK, NULL}, {"image_height", 0, SIDE_MAX, MAY_LACK, NULL},
+    {"image_width", 0, SIDE_MAX, MAY_LACK, NULL}, {"image_channels", 0, WIDTH_MAX, MAY_LACK, NULL},
+    {"images", 1, ROWS_MAX, MAY_LACK, "count"},   {"variants", 1, ROWS_MAX, MAY_LACK, "count"},
+    {"classes", 0, CLASSES_MAX, MAY_LACK, NULL},  {NULL, 0, 0, 0, NULL}};
 static const struct data samples_data[] = {{"codes", INTEGERS, {"count", "height", "width", "depth"}, ""},
                                            {"images", BYTES, {"count", "image_height", "image_width", "image_channels"}, "image_channels"},
                                            {"regenerated", INTEGERS, {"images", "height", "width"}, NULL},
@@ -95,21 +90,18 @@ static const struct data samples_data[] = {{"codes", INTEGERS, {"count", "height
                                            {NULL, 0, {NULL}, NULL}};
 
 static const struct number autoencoder_number[] = {
-    {"height", 1, SIDE_MOST, NEEDED, NULL},         {"width", 1, SIDE_MOST, NEEDED, NULL},
-    {"channels", 1, WIDTH_MOST, NEEDED, NULL},      {"latent_height", 1, MAP_MOST, NEEDED, NULL},
-    {"latent_width", 1, MAP_MOST, NEEDED, NULL},    {"code_dim", 1, WIDTH_MOST, NEEDED, NULL},
-    {"codebook_size", 1, CODES_MOST, NEEDED, NULL}, {"likelihood", 0, 1, MAY_LACK, NULL},
-    {"depth", 2, TESS_DEPTH_MAX, MAY_LACK, NULL},   {NULL, 0, 0, 0, NULL}};
+    {"height", 1, SIDE_MAX, NEEDED, NULL},         {"width", 1, SIDE_MAX, NEEDED, NULL},
+    {"channels", 1, WIDTH_MAX, NEEDED, NULL},      {"latent_height", 1, MAP_MAX, NEEDED, NULL},
+    {"latent_width", 1, MAP_MAX, NEEDED, NULL},    {"code_dim", 1, WIDTH_MAX, NEEDED, NULL},
+    {"codebook_size", 1, CODES_MAX, NEEDED, NULL}, {"likelihood", 0, 1, MAY_LACK, NULL},
+    {"depth", 2, TESS_DEPTH_MAX, MAY_LACK, NULL},  {NULL, 0, 0, 0, NULL}};
 
-static const struct number prior_number[] = {{"codebook_size", 1, CODES_MOST, NEEDED, NULL},
-                                             {"height", 1, MAP_MOST, NEEDED, NULL},
-                                             {"width", 1, MAP_MOST, NEEDED, NULL},
-                                             {"depth", 2, TESS_DEPTH_MAX, MAY_LACK, NULL},
-                                             {"classes", 1, CLASSES_MOST, MAY_LACK, NULL},
-                                             {NULL, 0, 0, 0, NULL}};
+static const struct number prior_number[] = {{"codebook_size", 1, CODES_MAX, NEEDED, NULL}, {"height", 1, MAP_MAX, NEEDED, NULL},
+                                             {"width", 1, MAP_MAX, NEEDED, NULL},           {"depth", 2, TESS_DEPTH_MAX, MAY_LACK, NULL},
+                                             {"classes", 1, CLASSES_MAX, MAY_LACK, NULL},   {NULL, 0, 0, 0, NULL}};
 
 static const struct number features_number[] = {
-    {"channels", 1, WIDTH_MOST, NEEDED, NULL}, {"classes", 2, CLASSES_MOST, NEEDED, NULL}, {NULL, 0, 0, 0, NULL}};
+    {"channels", 1, WIDTH_MAX, NEEDED, NULL}, {"classes", 2, CLASSES_MAX, NEEDED, NULL}, {NULL, 0, 0, 0, NULL}};
 
 static const struct data no_data[] = {{NULL, 0, {NULL}, NULL}};
 

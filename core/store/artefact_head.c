@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_MOST (16 << 20) /* largest size of an attribute, in bytes */
+#define TEXT_MAX (16 << 20) /* largest size of an attribute, in bytes */
 
 int tessi_store_foreign(struct tess_context *ctx, const struct tess_artefact *a, const char *name, const char *what)
 {
@@ -18,7 +18,7 @@ static int read_text(struct tess_context *ctx, const struct tess_artefact *a, co
 {
     size_t bytes = H5Tget_size(type);
     void *memory;
-    if (bytes == 0 || bytes > TEXT_MOST)
+    if (bytes == 0 || bytes > TEXT_MAX)
         return tessi_store_foreign(ctx, a, where, "has an attribute of a foreign type");
     TESS_TRY(tess_alloc(ctx, bytes + 1, "an attribute", &memory));
     out->text = memory;

@@ -34,7 +34,7 @@ static herr_t write_metric_attributes(hid_t dataset, const struct tessi_metric *
 /* Writes a metric as a compact scalar dataset, which lies in its own header. */
 static herr_t write_metric(const struct tess_artefact *a, const struct tessi_metric *f)
 {
-    char path[TESSI_NAME_MOST + 16];
+    char path[TESSI_NAME_MAX + 16];
     (void)snprintf(path, sizeof path, "metrics/%s", f->name);
     hid_t space = H5Screate(H5S_SCALAR), layout = H5Pcreate(H5P_DATASET_CREATE), dataset = -1;
     if (space >= 0 && layout >= 0 && H5Pset_layout(layout, H5D_COMPACT) >= 0 && H5Pset_obj_track_times(layout, 0) >= 0)
@@ -78,7 +78,7 @@ static int put_metric(struct tess_context *ctx, struct tess_artefact *a, const s
 {
     if (a->failed)
         return ctx->fail(ctx, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
-    if (strchr(v->name, '/') || !*v->name || strlen(v->name) >= TESSI_NAME_MOST)
+    if (strchr(v->name, '/') || !*v->name || strlen(v->name) >= TESSI_NAME_MAX)
         return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%s` is no name for a metric", a->path, v->name);
     if (v->better < TESS_METRIC_LOWER || v->better > TESS_METRIC_HIGHER)
         return ctx->fail(ctx, TESS_E_INTERNAL,

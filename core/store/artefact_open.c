@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINKS_MOST (1 << 20)
-#define COUNT_MOST ((int64_t)1 << 48)
-#define INFLATE_MOST 40000 /* largest ratio of inflated to stored bytes: deflate (1032) on top of one bit in 32 */
+#define LINKS_MAX (1 << 20)
+#define COUNT_MAX ((int64_t)1 << 48)
+#define INFLATE_MAX 40000 /* largest ratio of inflated to stored bytes: deflate (1032) on top of one bit in 32 */
 
 struct visit {
     struct tess_context *ctx;
@@ -41,7 +41,7 @@ static int known_type(hid_t type, struct tessi_entry *e)
     e->dtype = size == 1 ? TESS_U8 : size == 2 ? TESS_U16 : TESS_I32;
     if (e->is_signed)
         return size == 4 && e->precision == 32;
-    return e->precision >= 1 && (size == 1 || size == 2 || (size == 4 && e->precision <= TESSI_FILE_BITS_MOST));
+    return e->precision >= 1 && (size == 1 || size == 2 || (size == 4 && e->precision <= TESSI_FILE_BITS_MAX));
 }
 
 static int known_shape(hid_t space, struct tessi_entry *e)
@@ -54,7 +54,7 @@ static int known_shape(hid_t space, struct tessi_entry *e)
         return 0;
     for (int32_t i = 0; i < TESS_MAX_RANK; i++) {
         hsize_t n = i < e->rank ? dims[i] : 1;
-        if (n > (hsize_t)COUNT_MOST || (n && count > (hsize_t)COUNT_MOST / n))
+        if (n > (hsize_t)COUNT_MAX || (n && count > (hsize_t)COUNT_MAX / n))
             return 0;
         e->dim[i] = (int64_t)n;
         count *= n ? n : 1; /* a zero must not hide what the others multiply to */
@@ -82,7 +82,7 @@ static const char *foreign_storage(hid_t layout, const struct tessi_entry *e)
     }
     if (tessi_store_entry_count(e) > 0 && e->stored == 0)
         return "has a shape and no values";
-    if ((double)e->stored * INFLATE_MOST < (double)tessi_store_entry_count(e) * (double)tessi_store_entry_size(e))
+    if ((double)e->stored * INFLATE_MAX < (double)tessi_store_entry_count(e) * (double)tessi_store_entry_size(e))
         return "claims more values than it can hold";
     return n < 0 || kind < 0 ? "has no layout" : NULL;
 }
@@ -133,7 +133,7 @@ static int inspect_dataset(struct tess_context *ctx, struct tess_artefact *a, co
 static herr_t inspect_link(hid_t group, const char *name, const H5L_info_t *info, void *user)
 {
     struct visit *v = user;
-    if (++v->links > LINKS_MOST) {
+    if (++v->links > LINKS_MAX) {
         v->status = tessi_store_foreign(v->ctx, v->a, name, "is one of too many");
     } else if (info->type != H5L_TYPE_HARD) {
         v->status = tessi_store_foreign(v->ctx, v->a, name,

@@ -20,8 +20,8 @@ herr_t tessi_store_ordered_group(const struct tess_artefact *a, const char *name
 
 static int artefact_pictures_put(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t)
 {
-    char path[TESSI_NAME_MOST + 16], text[160];
-    if (strchr(name, '/') || !*name || strlen(name) >= TESSI_NAME_MOST)
+    char path[TESSI_NAME_MAX + 16], text[160];
+    if (strchr(name, '/') || !*name || strlen(name) >= TESSI_NAME_MAX)
         return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%s` is no name for a picture", a->path, name);
     if (t->dtype != TESS_U8 || t->rank != 3 || t->dim[0] < 1 || t->dim[1] < 1 || (t->dim[2] != 1 && t->dim[2] != 3))
         return ctx->fail(ctx, TESS_E_SHAPE, "%s: the picture `%s` is %s; u8 (height, width, 1 or 3) was wanted", a->path, name,
@@ -59,7 +59,7 @@ static int tiles_fit(const struct tess_tiles *t, int64_t height, int64_t width)
 static int put_tiles(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
                      const struct tess_tiles *tiles)
 {
-    char path[TESSI_NAME_MOST + 16], text[200];
+    char path[TESSI_NAME_MAX + 16], text[200];
     if (!tiles_fit(tiles, t->rank == 3 ? t->dim[0] : 0, t->rank == 3 ? t->dim[1] : 0))
         return ctx->fail(ctx, TESS_E_INTERNAL, "%s: the picture `%s` is not as large as its tiles", a->path, name);
     TESS_TRY(artefact_pictures_put(ctx, a, name, t));
@@ -124,7 +124,7 @@ static int read_tiles(struct tess_context *ctx, const struct tess_artefact *a, c
 int tessi_store_artefact_tiles(struct tess_context *ctx, const struct tess_artefact *a, const char *picture, struct tess_tiles *out,
                                char *rows, size_t capacity)
 {
-    char path[TESSI_NAME_MOST + 16];
+    char path[TESSI_NAME_MAX + 16];
     int status = TESS_OK;
     memset(out, 0, sizeof *out);
     rows[0] = '\0';

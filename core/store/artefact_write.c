@@ -19,7 +19,7 @@ static int artefact_write_reserved(const char *name)
 static int good_name(const char *name)
 {
     size_t length = strlen(name);
-    if (length == 0 || length > TESSI_NAME_MOST)
+    if (length == 0 || length > TESSI_NAME_MAX)
         return 0;
     for (const char *part = name; part; part = strchr(part, '/')) {
         part += *part == '/';
@@ -50,9 +50,9 @@ static int artefact_write_plan(struct tess_context *ctx, const struct tess_artef
     if (!integer && shape->dtype != TESS_F32)
         return ctx->fail(ctx, TESS_E_VALUE, "%s: /%s is %s; u8, u16, i32 and f32 can be stored", a->path, name,
                        tess_tensor_text(shape, text, sizeof text));
-    if (bits < 0 || bits > TESSI_FILE_BITS_MOST || (bits && !integer))
+    if (bits < 0 || bits > TESSI_FILE_BITS_MAX || (bits && !integer))
         return ctx->fail(ctx, TESS_E_VALUE, "%s: /%s: %d bits of %s; integers have 1 .. %d", a->path, name, bits,
-                       tess_tensor_text(shape, text, sizeof text), TESSI_FILE_BITS_MOST);
+                         tess_tensor_text(shape, text, sizeof text), TESSI_FILE_BITS_MAX);
     *e = (struct tessi_entry){.dataset = -1, .given = shape->dtype, .dtype = shape->dtype, .rank = shape->rank};
     for (int32_t i = 0; i < TESS_MAX_RANK; i++)
         e->dim[i] = i < shape->rank ? shape->dim[i] : 1;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define SIDE_MOST (1 << 16) /* largest side of a contact sheet, in pixels */
+#define SIDE_MAX (1 << 16) /* largest side of a contact sheet, in pixels */
 
 static int64_t contact_sheet_squarest(int64_t n)
 {
@@ -35,18 +35,18 @@ int tess_contact_sheet(struct tess_context *ctx, const struct tess_tensor *image
     if (images->dtype != TESS_U8 || images->rank != 4 || dim[0] < 1 || dim[1] < 1 || dim[2] < 1 || dim[3] < 1)
         return ctx->fail(ctx, TESS_E_SHAPE, "a contact sheet takes images as u8 (n, height, width, channels), found %s",
                        tess_tensor_text(images, text, sizeof text));
-    if (across < 0 || gap < 0 || gap > SIDE_MOST || zoom < 1 || zoom > SIDE_MOST)
+    if (across < 0 || gap < 0 || gap > SIDE_MAX || zoom < 1 || zoom > SIDE_MAX)
         return ctx->fail(ctx, TESS_E_VALUE, "a contact sheet %lld across, with gaps of %lld pixels, enlarged %lld times is not possible",
                        (long long)across, (long long)gap, (long long)zoom);
     int64_t n = dim[0], columns = across ? across : contact_sheet_squarest(n);
     if (columns > n)
         columns = n;
     int64_t lines = (n + columns - 1) / columns;
-    if (dim[1] > SIDE_MOST || dim[2] > SIDE_MOST || columns > SIDE_MOST || lines > SIDE_MOST ||
-        columns * (dim[2] * zoom + gap) > SIDE_MOST || lines * (dim[1] * zoom + gap) > SIDE_MOST)
+    if (dim[1] > SIDE_MAX || dim[2] > SIDE_MAX || columns > SIDE_MAX || lines > SIDE_MAX || columns * (dim[2] * zoom + gap) > SIDE_MAX ||
+        lines * (dim[1] * zoom + gap) > SIDE_MAX)
         return ctx->fail(ctx, TESS_E_VALUE,
-                       "a contact sheet of %lld images, %lld across, would be more than %d pixels wide or high; show fewer", (long long)n,
-                       (long long)columns, SIDE_MOST);
+                         "a contact sheet of %lld images, %lld across, would be more than %d pixels wide or high; show fewer", (long long)n,
+                         (long long)columns, SIDE_MAX);
 
     int64_t height = lines * (dim[1] * zoom + gap) - gap, width = columns * (dim[2] * zoom + gap) - gap;
     *out = tess_tensor_over(NULL, TESS_U8, 3, (int64_t[]){height, width, dim[3]});

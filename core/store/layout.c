@@ -8,9 +8,9 @@
 #include <string.h>
 
 #define CHUNK_LEAST (256 << 10)
-#define CHUNK_MOST (1 << 20)
+#define CHUNK_MAX (1 << 20)
 #define ROWS_LEAST (16 << 10) /* chunk size, at least, of datasets read by the row, each chunk being decoded whole for a row */
-#define ROWS_MOST (32 << 10)
+#define ROWS_MAX (32 << 10)
 #define SMALL (64 << 10) /* bytes below which a plain dataset is contiguous */
 #define READ_CACHE (64 << 20)
 #define CACHE_SLOTS 8191 /* hash slots of the chunk cache: a prime, several times the number of the smallest chunks */
@@ -86,7 +86,7 @@ hid_t tessi_store_memory_type(const struct tessi_entry *e)
 int64_t tessi_store_chunk_rows(int64_t rows, int64_t row_bytes, int by_row)
 {
     int64_t fewest = by_row ? ROWS_LEAST : CHUNK_LEAST, least = (fewest + row_bytes - 1) / row_bytes;
-    int64_t max = (by_row ? ROWS_MOST : CHUNK_MOST) / row_bytes;
+    int64_t max = (by_row ? ROWS_MAX : CHUNK_MAX) / row_bytes;
     if (rows <= least)
         return rows;
     if (max < least) /* no whole number of rows lies in the range */
@@ -139,7 +139,7 @@ hid_t tessi_store_layout_cache(const struct tessi_entry *e, int writing)
     if (p < 0)
         return p;
     size_t row = (size_t)tessi_store_entry_row(e) * tessi_store_entry_size(e);
-    size_t capacity = writing ? 2 * CHUNK_MOST : READ_CACHE;
+    size_t capacity = writing ? 2 * CHUNK_MAX : READ_CACHE;
     if (capacity < 2 * row)
         capacity = 2 * row;
     /* Written rows come in order: a full chunk goes first. */

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SIDE_MOST (1 << 16) /* pixels of a picture that is read */
+#define SIDE_MAX (1 << 16) /* pixels of a picture that is read */
 
 struct job {
     png_structp png;
@@ -104,7 +104,7 @@ static int png_decode(struct job *j)
     if (setjmp(png_jmpbuf(j->png)))
         return -1;
     png_init_io(j->png, j->file);
-    png_set_user_limits(j->png, SIDE_MOST, SIDE_MOST);
+    png_set_user_limits(j->png, SIDE_MAX, SIDE_MAX);
     png_read_info(j->png, j->info);
     png_set_expand(j->png);
     png_set_strip_16(j->png);

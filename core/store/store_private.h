@@ -21,8 +21,8 @@
 #define TESSI_FORMAT 1          /* version of the file format: root attribute `format` */
 #define TESSI_TEXT 0            /* an entry's dtype when it holds strings */
 #define TESSI_BLOCK (1 << 20)   /* bytes processed at a time */
-#define TESSI_FILE_BITS_MOST 31 /* widest precision an i32 holds */
-#define TESSI_NAME_MOST 1024    /* bytes of a dataset's path */
+#define TESSI_FILE_BITS_MAX 31  /* widest precision an i32 holds */
+#define TESSI_NAME_MAX 1024     /* bytes of a dataset's path */
 
 /* ---- disk.c -------------------------------------------------------------------------------------------------------- */
 

@@ -41,7 +41,7 @@ static double or_default(double value, double otherwise)
 
 static int take_options(struct gradient_check *k, const struct tess_gradient_options *o)
 {
-    if (o && !TESS_HAS(o, most))
+    if (o && !TESS_HAS(o, max_elements))
         return k->ctx->fail(k->ctx, TESS_E_USAGE, "tess_check_gradient: wanted options whose `size` is theirs, found %u",
                             (unsigned)o->size);
     if (k->t->weights || k->t->microbatches > 1)
@@ -50,7 +50,7 @@ static int take_options(struct gradient_check *k, const struct tess_gradient_opt
     k->o.tolerance = or_default(k->o.tolerance, 2e-3);
     k->o.step = or_default(k->o.step, 1e-2);
     k->o.perturb = k->o.perturb < 0.0 ? 0.0 : or_default(k->o.perturb, 0.1);
-    k->o.most = k->o.most > 0 ? k->o.most : 64;
+    k->o.max_elements = k->o.max_elements > 0 ? k->o.max_elements : 64;
     return TESS_OK;
 }
 
@@ -292,7 +292,7 @@ static int check_tensor(struct gradient_check *k, int64_t weight)
     TESS_TRY(tess_graph_gradient(k->ctx, k->g.graph, name, &gradient));
     TESS_TRY(tess_alloc(k->ctx, tess_tensor_bytes(&gradient), "a gradient of a test", &memory));
     const float *kept = memcpy(memory, gradient.data, tess_tensor_bytes(&gradient));
-    int64_t n = tess_tensor_count(&view), stride = n > k->o.most ? (n + k->o.most - 1) / k->o.most : 1;
+    int64_t n = tess_tensor_count(&view), stride = n > k->o.max_elements ? (n + k->o.max_elements - 1) / k->o.max_elements : 1;
     k->largest = 0.0;
     for (int64_t i = 0; i < n; i++)
         k->largest = fmax(k->largest, fabs((double)kept[i]));

@@ -81,7 +81,7 @@ int tess_check_near(struct tess_context *ctx, const char *what, const struct tes
 {
     char place[96];
     int64_t wrong = 0, worst = 0, n = tess_tensor_count(got);
-    double most = -1.0;
+    double largest = -1.0;
     TESS_TRY(same_shape(ctx, what, got, want));
     for (int64_t i = 0; i < n; i++) {
         double w = element(want, i), off = fabs(element(got, i) - w) - (absolute + relative * fabs(w));
@@ -89,8 +89,8 @@ int tess_check_near(struct tess_context *ctx, const char *what, const struct tes
             continue;
         wrong++;
         off = isnan(off) ? INFINITY : off;
-        worst = off > most ? i : worst;
-        most = off > most ? off : most;
+        worst = off > largest ? i : worst;
+        largest = off > largest ? off : largest;
     }
     if (!wrong)
         return TESS_OK;

@@ -2,10 +2,10 @@
  * artefact's attributes. Everything by kind; nothing here knows an algorithm.
  *
  * Attributes of an "autoencoder" artefact: height, width, channels, latent_height, latent_width, codebook_size, code_dim, and the
- * specs encoder, quantizer, decoder; depth and level_sizes where codes have levels (levels.h); where the decoder has a trained head for the
- * likelihood of images, likelihood (1), and where such a head is all that was added to another model, tokenizer (that model's digest). Of a
- * "prior": codebook_size, height, width (of the map of codes), depth and level_sizes where codes have levels, tokenizer (digest of the
- * autoencoder its codes came from), noise, denoiser; where its denoiser is told labels, condition ("labels") and classes.
+ * configurations encoder, quantizer, decoder; depth and level_sizes where codes have levels (levels.h); where the decoder has a trained
+ * head for the likelihood of images, likelihood (1), and where such a head is all that was added to another model, tokenizer (that model's
+ * digest). Of a "prior": codebook_size, height, width (of the map of codes), depth and level_sizes where codes have levels, tokenizer
+ * (digest of the autoencoder its codes came from), noise, denoiser; where its denoiser is told labels, condition ("labels") and classes.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_MODEL_H

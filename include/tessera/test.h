@@ -91,7 +91,7 @@ struct tess_gradient_options {
     double step;         /* step of the differences, relative to the element's size or 1, whichever is more; 0: 1e-2 */
     double perturb;      /* spread of a normal number added to each weight, so that those that begin at zero hide nothing; 0: 0.1;
                           * below 0: none */
-    int64_t most;        /* largest number of elements of a tensor that are checked, spread over it; 0: 64 */
+    int64_t max_elements; /* largest number of elements of a tensor that are checked, spread over it; 0: 64 */
 };
 
 struct tess_gradient_report {

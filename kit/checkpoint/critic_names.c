@@ -71,8 +71,8 @@ int critic_export(struct tess_context *ctx, const struct tess_export_plan *p, co
     if (strncmp(w->ours, "critic.", 7) != 0)
         return TESS_OK;
     if (*config_text) {
-        TESS_TRY(tess_spec_has(ctx, config_text, "use", "patchgan", &is_patchgan));
-        TESS_TRY(tess_spec_has(ctx, config_text, "range", range, &same_range));
+        TESS_TRY(tess_config_text_has(ctx, config_text, "use", "patchgan", &is_patchgan));
+        TESS_TRY(tess_config_text_has(ctx, config_text, "range", range, &same_range));
     }
     if (is_patchgan && same_range)
         return TESS_OK;

@@ -69,7 +69,7 @@ void name_export(const struct name_row *table, struct tess_export_weight *w)
 int name_check_number(struct tess_context *ctx, const char *config_text, const char *key, int64_t wanted)
 {
     int64_t found;
-    TESS_TRY(tess_spec_i64(ctx, config_text, key, wanted, &found));
+    TESS_TRY(tess_config_text_i64(ctx, config_text, key, wanted, &found));
     if (found == wanted)
         return TESS_OK;
     return ctx->fail(ctx, TESS_E_VALUE,
@@ -82,6 +82,6 @@ int name_check_part(struct tess_context *ctx, const struct tess_export_plan *p, 
 {
     int32_t same;
     TESS_TRY(tess_attrs_text(ctx, p->attrs, part, config_text));
-    TESS_TRY(tess_spec_has(ctx, *config_text, "use", use, &same));
+    TESS_TRY(tess_config_text_has(ctx, *config_text, "use", use, &same));
     return same ? TESS_OK : ctx->fail(ctx, TESS_E_VALUE, "%s has the %s `%s`, the model %s", who, part, use, *config_text);
 }

@@ -92,7 +92,7 @@ static int check_network(struct tess_context *ctx, const struct tess_export_plan
     const char *config_text;
     int32_t same;
     TESS_TRY(name_check_part(ctx, p, who, part, "conv", &config_text));
-    TESS_TRY(tess_spec_has(ctx, config_text, "variant", "taming", &same));
+    TESS_TRY(tess_config_text_has(ctx, config_text, "variant", "taming", &same));
     if (!same)
         return ctx->fail(ctx, TESS_E_VALUE, "%s has the %s conv of `variant: taming`, the model %s", who, part, config_text);
     return name_check_number(ctx, config_text, "groups", groups);

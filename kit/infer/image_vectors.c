@@ -3,7 +3,7 @@
 
 static int image_vectors_record(struct tess_context *ctx, struct image_vectors *v, const int64_t size[3])
 {
-    struct tess_graph *g = v->look.graph;
+    struct tess_graph *g = v->features.graph;
     struct tess_node *image = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){STAGE_MICROBATCH, size[0], size[1], size[2]}), *vector;
     struct tess_node *real = tess_to_f32(g, image, 1.0f / 255.0f, 0.0f);
     TESS_TRY(v->pooled ? perceptual_pooled(ctx, v->network.instance, g, real, &vector)
@@ -20,20 +20,20 @@ int image_vectors_open(struct tess_context *ctx, struct image_vectors *v, const 
     v->bytes = tess_tensor_over(NULL, TESS_U8, 4, (const int64_t[]){batch, size[0], size[1], size[2]});
     if (!v->network.instance)
         return TESS_OK;
-    TESS_TRY(stage_graph_open(ctx, &v->look, seed, batch));
+    TESS_TRY(stage_graph_open(ctx, &v->features, seed, batch));
     TESS_TRY(image_vectors_record(ctx, v, size));
-    return perceptual_check(ctx, &v->network, v->look.weights);
+    return perceptual_check(ctx, &v->network, v->features.weights);
 }
 
 int image_vectors_read(struct tess_context *ctx, struct image_vectors *v)
 {
     TESS_TRY(stage_tensor(ctx, &v->bytes, TESS_U8, 4, v->bytes.dim));
-    return v->network.instance ? perceptual_read(ctx, &v->network, v->look.weights) : TESS_OK;
+    return v->network.instance ? perceptual_read(ctx, &v->network, v->features.weights) : TESS_OK;
 }
 
 void image_vectors_close(struct image_vectors *v)
 {
-    stage_graph_close(&v->look, 1);
+    stage_graph_close(&v->features, 1);
     perceptual_close(&v->network);
     tess_free(v->bytes.data);
     v->bytes.data = NULL;
@@ -54,7 +54,7 @@ static int image_vectors_batch(struct tess_context *ctx, const struct image_vect
     for (int64_t j = 0; j < n; j++)
         TESS_TRY(stage_images_get(ctx, l->images, image_list_at(l, i + j), (uint8_t *)bytes.data + (size_t)j * row));
     if (v->network.instance)
-        return stage_graph_run(ctx, &v->look, 0, 0, n, 1, &bytes, 1, &vectors);
+        return stage_graph_run(ctx, &v->features, 0, 0, n, 1, &bytes, 1, &vectors);
     for (int64_t j = 0; j < n * v->width; j++)
         to[j] = (float)((const uint8_t *)bytes.data)[j];
     return TESS_OK;

@@ -8,7 +8,7 @@
 /* Converter of images to f32 vectors: their pixels, 0 .. 255, or a network's features. */
 struct image_vectors {
     struct perceptual_network network; /* none: vectors are pixels */
-    struct stage_graph look;
+    struct stage_graph features;
     int64_t width;            /* values of a vector */
     int32_t pooled;           /* network, 1: last features, averaged over the image, for metrics of sets; 0: all, weighted for perceptual
                                * distances */

@@ -122,7 +122,7 @@ static int measure_block(struct tess_context *ctx, struct measure *m, int32_t se
 /* Number of the n rows that still fit into the block; the caller copies them. */
 static int64_t measure_take(struct measure *m, int32_t set, int64_t n)
 {
-    int64_t room = TESS_METRIC_BLOCK - m->waiting[set], take = n < room ? n : room;
+    int64_t space = TESS_METRIC_BLOCK - m->waiting[set], take = n < space ? n : space;
     m->waiting[set] += take;
     m->fed[set] += take;
     return take;

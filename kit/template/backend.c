@@ -15,7 +15,7 @@ static const char *template_name_numeric_class(void *self)
 }
 
 /* Kept until `drop`: here the description alone; a library would keep its primitive. */
-static int template_name_plan(void *self, struct tess_context *ctx, const struct tess_dense *d, struct tess_kernel *out)
+static int template_name_plan(void *self, struct tess_context *ctx, const struct tess_kernel_desc *d, struct tess_kernel *out)
 {
     void *memory = NULL;
     (void)self;
@@ -35,7 +35,7 @@ static void template_name_drop(void *self, struct tess_kernel *k)
 }
 
 /* c = alpha op(a) op(b) + beta c + bias */
-static void multiply(const struct tess_dense *d, const float *a, const float *b, const float *bias, float *c)
+static void multiply(const struct tess_kernel_desc *d, const float *a, const float *b, const float *bias, float *c)
 {
     for (int64_t i = 0; i < d->m; i++)
         for (int64_t j = 0; j < d->n; j++) {
@@ -48,7 +48,7 @@ static void multiply(const struct tess_dense *d, const float *a, const float *b,
 
 /* Product at one tap of a convolution's kernel and one place: x (ci) and y (co) are its pixels, w (co rows of `row`) its weights; one of
  * the three is the result. */
-static void visit(const struct tess_dense *d, float *x, float *w, float *y, int64_t row)
+static void visit(const struct tess_kernel_desc *d, float *x, float *w, float *y, int64_t row)
 {
     for (int64_t o = 0; o < d->co; o++)
         for (int64_t i = 0; i < d->ci; i++)
@@ -60,7 +60,7 @@ static void visit(const struct tess_dense *d, float *x, float *w, float *y, int6
                 w[o * row + i] += x[i] * y[o];
 }
 
-static void convolve(const struct tess_dense *d, float *x, float *w, float *y)
+static void convolve(const struct tess_kernel_desc *d, float *x, float *w, float *y)
 {
     const int64_t row = d->kh * d->kw * d->ci;
     for (int64_t at = 0; at < d->images * d->ho * d->wo; at++)
@@ -72,7 +72,7 @@ static void convolve(const struct tess_dense *d, float *x, float *w, float *y)
         }
 }
 
-static void run_convolution(const struct tess_dense *d, float *a, float *b, const float *bias, float *c)
+static void run_convolution(const struct tess_kernel_desc *d, float *a, float *b, const float *bias, float *c)
 {
     const int64_t x = d->images * d->h * d->w * d->ci, y = d->images * d->ho * d->wo * d->co, w = d->co * d->kh * d->kw * d->ci;
     const int64_t results = d->what == TESS_CONV ? y : d->what == TESS_CONV_DATA ? x : w;
@@ -87,9 +87,9 @@ static void run_convolution(const struct tess_dense *d, float *a, float *b, cons
 }
 
 /* Thread safety: called by several threads at once. a and b are read alone; the loops above take all three alike. */
-static int template_name_run(void *self, const struct tess_kernel *k, const struct tess_dense_run *r)
+static int template_name_run(void *self, const struct tess_kernel *k, const struct tess_kernel_run *r)
 {
-    const struct tess_dense *d = (const struct tess_dense *)k->handle;
+    const struct tess_kernel_desc *d = (const struct tess_kernel_desc *)k->handle;
     float *a = (float *)(uintptr_t)r->a, *b = (float *)(uintptr_t)r->b, *c = (float *)r->c;
     (void)self;
     if (d->what != TESS_GEMM)

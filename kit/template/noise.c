@@ -88,16 +88,16 @@ static int template_name_start(void *self, struct tess_context *ctx, const struc
 /* A code drawn from softmax(logits / temperature) by u in [0, 1); -1 where a logit is no number. */
 static int32_t draw(const float *logits, int64_t codes, double temperature, double u)
 {
-    double most = -INFINITY, sum = 0.0;
+    double largest = -INFINITY, sum = 0.0;
     for (int64_t k = 0; k < codes; k++)
-        most = (double)logits[k] > most ? (double)logits[k] : most;
+        largest = (double)logits[k] > largest ? (double)logits[k] : largest;
     for (int64_t k = 0; k < codes; k++)
-        sum += exp(((double)logits[k] - most) / temperature);
+        sum += exp(((double)logits[k] - largest) / temperature);
     if (!(sum >= 1.0) || isinf(sum))
         return -1;
     u *= sum;
     for (int64_t k = 0; k < codes; k++) {
-        u -= exp(((double)logits[k] - most) / temperature);
+        u -= exp(((double)logits[k] - largest) / temperature);
         if (u < 0.0)
             return (int32_t)k;
     }

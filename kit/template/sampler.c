@@ -42,16 +42,16 @@ static int64_t template_name_reads(void *self, const struct tess_sampler_step *s
 static struct choice draw(const float *logits, int64_t codes, double temperature, double u)
 {
     struct choice c = {0.0, -1};
-    double most = -INFINITY, sum = 0.0;
+    double largest = -INFINITY, sum = 0.0;
     for (int64_t k = 0; k < codes; k++)
-        most = (double)logits[k] > most ? (double)logits[k] : most;
+        largest = (double)logits[k] > largest ? (double)logits[k] : largest;
     for (int64_t k = 0; k < codes; k++)
-        sum += exp(((double)logits[k] - most) / temperature);
+        sum += exp(((double)logits[k] - largest) / temperature);
     if (!(sum >= 1.0) || isinf(sum))
         return c;
     u *= sum;
     for (int64_t k = 0; k < codes; k++) {
-        const double part = exp(((double)logits[k] - most) / temperature);
+        const double part = exp(((double)logits[k] - largest) / temperature);
         u -= part;
         c.code = (int32_t)k;
         c.probability = part / sum;

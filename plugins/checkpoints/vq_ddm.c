@@ -194,11 +194,11 @@ static int vq_ddm_plan_import(void *self, struct tess_context *ctx, struct tess_
 static int vq_ddm_check_noise(struct tess_context *ctx, const char *noise, const char *denoiser, int64_t steps)
 {
     int32_t same, scalar;
-    TESS_TRY(tess_spec_has(ctx, denoiser, "input", "scalar", &scalar));
+    TESS_TRY(tess_config_text_has(ctx, denoiser, "input", "scalar", &scalar));
     const char *const published[][2] = {{"schedule", "cosine-root"}, {"offset", "0.008"},          {"clip", "0.001"},
                                         {"step", "plug-in"},         {"first_step", "published"}, {"residual", scalar ? "1" : "0"}};
     for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
-        TESS_TRY(tess_spec_has(ctx, noise, published[i][0], published[i][1], &same));
+        TESS_TRY(tess_config_text_has(ctx, noise, published[i][0], published[i][1], &same));
         if (!same)
             return ctx->fail(ctx, TESS_E_VALUE, "vq-ddm has the noise uniform of `%s: %s`, the model %s", published[i][0], published[i][1],
                            noise);
@@ -210,8 +210,8 @@ static int check_denoiser(struct tess_context *ctx, const char *denoiser, const 
 {
     int64_t groups;
     double offset;
-    TESS_TRY(tess_spec_i64(ctx, denoiser, "groups", v->norm_groups, &groups));
-    TESS_TRY(tess_spec_f64(ctx, denoiser, "time_offset", NAN, &offset));
+    TESS_TRY(tess_config_text_i64(ctx, denoiser, "groups", v->norm_groups, &groups));
+    TESS_TRY(tess_config_text_f64(ctx, denoiser, "time_offset", NAN, &offset));
     TESS_TRY(name_check_number(ctx, denoiser, "heads", v->heads));
     if (groups != v->norm_groups)
         return ctx->fail(ctx, TESS_E_VALUE,

@@ -198,12 +198,13 @@ static int absorbing_reverse(void *self, struct tess_context *ctx, const struct 
 }
 
 /* (21.2) */
-static int absorbing_hold(void *self, struct tess_context *ctx, const struct tess_reverse *r, const uint8_t *known, const int32_t *given)
+static int absorbing_condition(void *self, struct tess_context *ctx, const struct tess_reverse *r, const uint8_t *mask,
+                               const int32_t *values)
 {
     (void)self;
     (void)ctx;
     for (int64_t i = 0; i < r->tokens; i++)
-        r->next[i] = known[i] ? given[i] : r->x[i];
+        r->next[i] = mask[i] ? values[i] : r->x[i];
     return TESS_OK;
 }
 
@@ -217,7 +218,7 @@ static const struct tess_noise_1 ops = {.size = sizeof ops,
                                         .reverse = absorbing_reverse,
                                         .changes = absorbing_changes,
                                         .reads_row = 1,
-                                        .condition = absorbing_hold};
+                                        .condition = absorbing_condition};
 
 static const struct tess_param params[] = {
     {.name = "steps",

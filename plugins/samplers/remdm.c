@@ -40,10 +40,10 @@ static int64_t remdm_state_size(void *self, int64_t tokens, int64_t codebook_siz
 }
 
 /* Largest sigma that leaves valid probabilities (31.1). */
-static double remdm_most(const struct tess_reverse *r)
+static double remdm_max(const struct tess_reverse *r)
 {
-    double revealed = 1.0 - r->from, most = revealed > 0.0 ? r->to / revealed : 1.0;
-    return most < 1.0 ? most : 1.0;
+    double revealed = 1.0 - r->from, max = revealed > 0.0 ? r->to / revealed : 1.0;
+    return max < 1.0 ? max : 1.0;
 }
 
 static int remdm_is_free(const struct tess_sampler_step *s, int64_t i)
@@ -65,12 +65,12 @@ static double remdm_doubt(const struct remdm *p, const struct tess_sampler_step 
  * with (31.2), (31.3). */
 static double remdm_sigma(const struct remdm *p, const struct tess_sampler_step *s, int64_t i, double doubt)
 {
-    double most = remdm_most(s->reverse);
+    double max = remdm_max(s->reverse);
     if (p->strategy == STRATEGY_CAP)
-        return p->eta < most ? p->eta : most;
+        return p->eta < max ? p->eta : max;
     if (p->strategy == STRATEGY_RESCALE)
-        return p->eta * most;
-    return doubt > 0.0 && remdm_is_free(s, i) ? p->eta * most * exp(-(double)((const float *)s->state)[i]) / doubt : 0.0;
+        return p->eta * max;
+    return doubt > 0.0 && remdm_is_free(s, i) ? p->eta * max * exp(-(double)((const float *)s->state)[i]) / doubt : 0.0;
 }
 
 enum { STAYS, REVEALED, REMASKED };

@@ -310,13 +310,13 @@ static const char *class_two(void *self)
     return "flow two";
 }
 
-static int dense_plan(void *self, struct tess_context *ctx, const struct tess_dense *d, struct tess_kernel *out)
+static int dense_plan(void *self, struct tess_context *ctx, const struct tess_kernel_desc *d, struct tess_kernel *out)
 {
     (void)self, (void)d, (void)out;
     return ctx->fail(ctx, TESS_E_VALUE, "this backend computes nothing");
 }
 
-static int dense_run(void *self, const struct tess_kernel *k, const struct tess_dense_run *r)
+static int dense_run(void *self, const struct tess_kernel *k, const struct tess_kernel_run *r)
 {
     (void)self, (void)k, (void)r;
     return TESS_E_INTERNAL;

@@ -46,7 +46,7 @@ static void put(int32_t dtype, void *to, int64_t i, double x)
 
 /* Loops are nested so that each sum adds its terms in ascending order and no sum waits for its own last term: the innermost loop runs over
  * sums. */
-static void multiply(const struct tess_dense *d, const struct tess_dense_run *r, const int64_t at[3])
+static void multiply(const struct tess_kernel_desc *d, const struct tess_kernel_run *r, const int64_t at[3])
 {
     double *sum = r->scratch, *b = sum + d->n;
     for (int64_t k = 0; k < d->k; k++)
@@ -77,7 +77,7 @@ static void add_scaled(double *restrict sum, const double *restrict from, double
 
 /* Adds one pixel of a patch, all channels, to the sums of the result. Weights of TESS_CONV and sums of TESS_CONV_WEIGHT lie as (tap, ci, co),
  * weights of TESS_CONV_DATA as they came, (co, tap, ci). */
-static void visit(const struct tess_dense *d, const double *a, const double *b, int64_t in, int64_t out, int64_t tap, double *sum)
+static void visit(const struct tess_kernel_desc *d, const double *a, const double *b, int64_t in, int64_t out, int64_t tap, double *sum)
 {
     int64_t weights = tap * d->ci * d->co;
     for (int64_t i = 0; d->what == TESS_CONV && i < d->ci; i++)
@@ -92,24 +92,24 @@ struct sizes {
     int64_t x, y, w;
 };
 
-static struct sizes sizes_of(const struct tess_dense *d)
+static struct sizes sizes_of(const struct tess_kernel_desc *d)
 {
     return (struct sizes){d->images * d->h * d->w * d->ci, d->images * d->ho * d->wo * d->co, d->co * d->kh * d->kw * d->ci};
 }
 
-static int64_t choose(const struct tess_dense *d, int64_t of_conv, int64_t of_data, int64_t of_weight)
+static int64_t choose(const struct tess_kernel_desc *d, int64_t of_conv, int64_t of_data, int64_t of_weight)
 {
     return d->what == TESS_CONV ? of_conv : d->what == TESS_CONV_DATA ? of_data : of_weight;
 }
 
 /* Place of the i-th number of weights (co, tap, ci) among weights (tap, ci, co). */
-static int64_t weight_place(const struct tess_dense *d, int64_t i)
+static int64_t weight_place(const struct tess_kernel_desc *d, int64_t i)
 {
     int64_t taps = d->kh * d->kw * d->ci;
     return i % taps * d->co + i / taps;
 }
 
-static void convolve(const struct tess_dense *d, const struct tess_dense_run *r)
+static void convolve(const struct tess_kernel_desc *d, const struct tess_kernel_run *r)
 {
     struct sizes z = sizes_of(d);
     int64_t n = choose(d, z.y, z.x, z.w), of_a = choose(d, z.x, z.y, z.x), of_b = choose(d, z.w, z.w, z.y);
@@ -131,7 +131,7 @@ static void convolve(const struct tess_dense *d, const struct tess_dense_run *r)
         put(d->dtype_c, r->c, i, sum[d->what == TESS_CONV_WEIGHT ? weight_place(d, i) : i]);
 }
 
-static int plan(void *self, struct tess_context *ctx, const struct tess_dense *d, struct tess_kernel *out)
+static int plan(void *self, struct tess_context *ctx, const struct tess_kernel_desc *d, struct tess_kernel *out)
 {
     void *memory;
     (void)self;
@@ -143,9 +143,9 @@ static int plan(void *self, struct tess_context *ctx, const struct tess_dense *d
     return TESS_OK;
 }
 
-static int run(void *self, const struct tess_kernel *k, const struct tess_dense_run *r)
+static int run(void *self, const struct tess_kernel *k, const struct tess_kernel_run *r)
 {
-    const struct tess_dense *d = k->handle;
+    const struct tess_kernel_desc *d = k->handle;
     (void)self;
     if (d->what != TESS_GEMM)
         convolve(d, r);

@@ -63,7 +63,7 @@ static void *stored(const float *x, int64_t n)
     return memory;
 }
 
-static void count_values(const struct tess_dense *d, int64_t *a, int64_t *b)
+static void count_values(const struct tess_kernel_desc *d, int64_t *a, int64_t *b)
 {
     int64_t x = d->images * d->h * d->w * d->ci, y = d->images * d->ho * d->wo * d->co, w = d->co * d->kh * d->kw * d->ci;
     int64_t matrices = d->outer * d->inner;
@@ -97,7 +97,7 @@ struct work {
     int64_t values_a, values_b, values_c; /* values_c: of a convolution's result; 0: a product's, whose rows may lie apart */
 };
 
-static void plan(struct work *w, const struct tess_dense *d, const float *b)
+static void plan(struct work *w, const struct tess_kernel_desc *d, const float *b)
 {
     w->packed = NULL;
     w->kernel = (struct tess_kernel){.size = sizeof w->kernel};
@@ -135,13 +135,13 @@ static void run(const struct work *w, const float *a, const float *b, const floa
     tessi_base_context_init(&context, fixture.context.context.host);
     void *left = stored(a, w->values_a), *right = w->packed ? w->packed : stored(b, w->values_b);
     float *result = w->values_c ? filled(w->values_c + 2 * GUARD, left_over) : c;
-    struct tess_dense_run r = {.size = sizeof r,
-                               .a = left,
-                               .b = right,
-                               .bias = bias,
-                               .c = w->values_c ? result + GUARD : c,
-                               .scratch = scratch,
-                               .context = &context.context};
+    struct tess_kernel_run r = {.size = sizeof r,
+                                .a = left,
+                                .b = right,
+                                .bias = bias,
+                                .c = w->values_c ? result + GUARD : c,
+                                .scratch = scratch,
+                                .context = &context.context};
     ck_assert_int_eq(ops->run(self, &w->kernel, &r), TESS_OK);
     if (w->values_c) {
         for (int64_t i = 0; i < GUARD; i++)
@@ -164,21 +164,21 @@ START_TEST(products)
 {
     static const float betas[] = {0.0f, 1.0f, 0.5f};
     int batch = _i >> 3 & 1;
-    struct tess_dense d = {.size = sizeof d,
-                           .what = TESS_GEMM,
-                           .dtype_a = TESS_F32,
-                           .dtype_b = TESS_F32,
-                           .dtype_c = TESS_F32,
-                           .transpose_a = _i & 1,
-                           .transpose_b = _i >> 1 & 1,
-                           .bias = _i >> 2 & 1,
-                           .m = 13,
-                           .n = 37,
-                           .k = 21,
-                           .outer = batch ? 2 : 1,
-                           .inner = batch ? 3 : 1,
-                           .alpha = 0.75f,
-                           .beta = betas[_i / 16]};
+    struct tess_kernel_desc d = {.size = sizeof d,
+                                 .what = TESS_GEMM,
+                                 .dtype_a = TESS_F32,
+                                 .dtype_b = TESS_F32,
+                                 .dtype_c = TESS_F32,
+                                 .transpose_a = _i & 1,
+                                 .transpose_b = _i >> 1 & 1,
+                                 .bias = _i >> 2 & 1,
+                                 .m = 13,
+                                 .n = 37,
+                                 .k = 21,
+                                 .outer = batch ? 2 : 1,
+                                 .inner = batch ? 3 : 1,
+                                 .alpha = 0.75f,
+                                 .beta = betas[_i / 16]};
     int64_t rows_a = d.transpose_a ? d.k : d.m, rows_b = d.transpose_b ? d.n : d.k;
     d.lda = (d.transpose_a ? d.m : d.k) + 3;
     d.ldb = (d.transpose_b ? d.k : d.n) + 5;
@@ -226,21 +226,21 @@ END_TEST
 /* Products in the form used for weights: dense matrices, one pair, nothing added. Bits of i: both transpositions, a bias, b a weight. */
 START_TEST(products_of_weights)
 {
-    struct tess_dense d = {.size = sizeof d,
-                           .what = TESS_GEMM,
-                           .dtype_a = operands,
-                           .dtype_b = operands,
-                           .dtype_c = TESS_F32,
-                           .transpose_a = _i & 1,
-                           .transpose_b = _i >> 1 & 1,
-                           .bias = _i >> 2 & 1,
-                           .weight_b = _i >> 3 & 1,
-                           .m = 33,
-                           .n = 70,
-                           .k = 51,
-                           .outer = 1,
-                           .inner = 1,
-                           .alpha = 1.0f};
+    struct tess_kernel_desc d = {.size = sizeof d,
+                                 .what = TESS_GEMM,
+                                 .dtype_a = operands,
+                                 .dtype_b = operands,
+                                 .dtype_c = TESS_F32,
+                                 .transpose_a = _i & 1,
+                                 .transpose_b = _i >> 1 & 1,
+                                 .bias = _i >> 2 & 1,
+                                 .weight_b = _i >> 3 & 1,
+                                 .m = 33,
+                                 .n = 70,
+                                 .k = 51,
+                                 .outer = 1,
+                                 .inner = 1,
+                                 .alpha = 1.0f};
     d.lda = d.transpose_a ? d.m : d.k;
     d.ldb = d.transpose_b ? d.k : d.n;
     d.ldc = d.n;
@@ -291,32 +291,32 @@ static const struct size sizes[] = {
     {2, 40, 33, 32, 3, 3, 1, 1, 1, 1, 1, 40}, /* several blocks an image, the last one shorter */
 };
 
-static struct tess_dense dense_of(const struct size *s, int32_t what)
+static struct tess_kernel_desc dense_of(const struct size *s, int32_t what)
 {
-    return (struct tess_dense){.size = sizeof(struct tess_dense),
-                               .what = what,
-                               .dtype_a = operands,
-                               .dtype_b = operands,
-                               .dtype_c = TESS_F32,
-                               .bias = what == TESS_CONV,
-                               .weight_b = what != TESS_CONV_WEIGHT,
-                               .alpha = 1.0f,
-                               .images = s->images,
-                               .h = s->h,
-                               .w = s->w,
-                               .ci = s->ci,
-                               .kh = s->kh,
-                               .kw = s->kw,
-                               .ho = (s->h + s->top + s->bottom - s->kh) / s->stride + 1,
-                               .wo = (s->w + s->left + s->right - s->kw) / s->stride + 1,
-                               .co = s->co,
-                               .stride = s->stride,
-                               .top = s->top,
-                               .left = s->left};
+    return (struct tess_kernel_desc){.size = sizeof(struct tess_kernel_desc),
+                                     .what = what,
+                                     .dtype_a = operands,
+                                     .dtype_b = operands,
+                                     .dtype_c = TESS_F32,
+                                     .bias = what == TESS_CONV,
+                                     .weight_b = what != TESS_CONV_WEIGHT,
+                                     .alpha = 1.0f,
+                                     .images = s->images,
+                                     .h = s->h,
+                                     .w = s->w,
+                                     .ci = s->ci,
+                                     .kh = s->kh,
+                                     .kw = s->kw,
+                                     .ho = (s->h + s->top + s->bottom - s->kh) / s->stride + 1,
+                                     .wo = (s->w + s->left + s->right - s->kw) / s->stride + 1,
+                                     .co = s->co,
+                                     .stride = s->stride,
+                                     .top = s->top,
+                                     .left = s->left};
 }
 
 /* Every pixel, weight and output that meet, once: the sums of y = x * w and of both its gradients. */
-static void convolve(const struct tess_dense *d, const float *x, const float *w, const float *dy, double *y, double *dx, double *dw)
+static void convolve(const struct tess_kernel_desc *d, const float *x, const float *w, const float *dy, double *y, double *dx, double *dw)
 {
     for (int64_t n = 0; n < d->images; n++)
         for (int64_t oy = 0; oy < d->ho; oy++)
@@ -342,7 +342,7 @@ struct tensors {
     float *x, *w, *bias, *dy;
 };
 
-static struct tensors draw_all(const struct tess_dense *d)
+static struct tensors draw_all(const struct tess_kernel_desc *d)
 {
     struct tensors t = {
         .x_count = d->images * d->h * d->w * d->ci, .w_count = d->co * d->kh * d->kw * d->ci, .y_count = d->images * d->ho * d->wo * d->co};
@@ -360,7 +360,7 @@ static void free_all(struct tensors *t)
 
 START_TEST(convolutions)
 {
-    struct tess_dense d = dense_of(&sizes[_i], TESS_CONV);
+    struct tess_kernel_desc d = dense_of(&sizes[_i], TESS_CONV);
     struct tensors t = draw_all(&d);
     double *y = calloc((size_t)t.y_count, sizeof *y), *dx = calloc((size_t)t.x_count, sizeof *dx),
            *dw = calloc((size_t)t.w_count, sizeof *dw);
@@ -404,7 +404,7 @@ START_TEST(images_do_not_see_each_other)
     many.images = 5;
     one.images = 1;
     for (int32_t what = TESS_CONV; what <= TESS_CONV_DATA; what++) {
-        struct tess_dense d = dense_of(&many, what), single = dense_of(&one, what);
+        struct tess_kernel_desc d = dense_of(&many, what), single = dense_of(&one, what);
         struct tensors t = draw_all(&d);
         int64_t from = (what == TESS_CONV ? t.x_count : t.y_count) / 5, to = (what == TESS_CONV ? t.y_count : t.x_count) / 5;
         const float *in = what == TESS_CONV ? t.x : t.dy;
@@ -449,7 +449,7 @@ static void *run_often(void *user)
 START_TEST(many_threads_at_once)
 {
     enum { THREADS = 6 };
-    struct tess_dense d = dense_of(&sizes[sizeof sizes / sizeof *sizes - 1], TESS_CONV_WEIGHT);
+    struct tess_kernel_desc d = dense_of(&sizes[sizeof sizes / sizeof *sizes - 1], TESS_CONV_WEIGHT);
     struct tensors t = draw_all(&d);
     float *want = filled(t.w_count, NAN);
     struct runner r[THREADS];
@@ -483,7 +483,7 @@ END_TEST
 
 START_TEST(refuses_other_dtypes)
 {
-    struct tess_dense d = dense_of(&sizes[0], TESS_CONV);
+    struct tess_kernel_desc d = dense_of(&sizes[0], TESS_CONV);
     struct tess_kernel k = {.size = sizeof k};
     d.dtype_b = TESS_U8;
     ck_assert_int_eq(ops->plan(self, &fixture.context.context, &d, &k), TESS_E_VALUE);
@@ -494,7 +494,7 @@ END_TEST
 /* Not every processor multiplies bf16. */
 static int can(struct tess_context *ctx, const char *name)
 {
-    struct tess_dense d = dense_of(&sizes[0], TESS_CONV);
+    struct tess_kernel_desc d = dense_of(&sizes[0], TESS_CONV);
     struct tess_kernel k = {.size = sizeof k};
     struct tess_instance *i;
     if (tess_instance_open(ctx, "backend/1", name, "test", &i) != TESS_OK)

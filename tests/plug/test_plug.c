@@ -526,19 +526,19 @@ START_TEST(a_parameter_is_read_from_a_text)
     static const char text[] = "{use: outer, part: {use: inner, heads: 2, groups: 7}, subgroups: 3, heads: 4, name: \"a, heads: 9\"}";
     int64_t n = -1;
     int32_t is = -1;
-    ck_assert_int_eq(tess_spec_i64(fixture.ctx, text, "heads", 1, &n), TESS_OK);
+    ck_assert_int_eq(tess_config_text_i64(fixture.ctx, text, "heads", 1, &n), TESS_OK);
     ck_assert_int_eq(n, 4); /* not the part's, and not the words of a name */
-    ck_assert_int_eq(tess_spec_i64(fixture.ctx, text, "groups", 1, &n), TESS_OK);
+    ck_assert_int_eq(tess_config_text_i64(fixture.ctx, text, "groups", 1, &n), TESS_OK);
     ck_assert_int_eq(n, 1); /* default value: `outer` itself has no `groups` */
-    ck_assert_int_eq(tess_spec_has(fixture.ctx, text, "use", "outer", &is), TESS_OK);
+    ck_assert_int_eq(tess_config_text_has(fixture.ctx, text, "use", "outer", &is), TESS_OK);
     ck_assert_int_eq(is, 1);
-    ck_assert_int_eq(tess_spec_has(fixture.ctx, text, "use", "out", &is), TESS_OK);
+    ck_assert_int_eq(tess_config_text_has(fixture.ctx, text, "use", "out", &is), TESS_OK);
     ck_assert_int_eq(is, 0);
-    ck_assert_int_eq(tess_spec_i64(fixture.ctx, text, "name", 1, &n), TESS_E_DATA);
+    ck_assert_int_eq(tess_config_text_i64(fixture.ctx, text, "name", 1, &n), TESS_E_DATA);
     tessi_base_context_clear(fixture.ctx);
-    ck_assert_int_eq(tess_spec_has(fixture.ctx, "{use: ", "use", "x", &is), TESS_E_DATA);
+    ck_assert_int_eq(tess_config_text_has(fixture.ctx, "{use: ", "use", "x", &is), TESS_E_DATA);
     tessi_base_context_clear(fixture.ctx);
-    ck_assert_int_eq(tess_spec_has(fixture.ctx, "heads", "use", "x", &is), TESS_E_DATA);
+    ck_assert_int_eq(tess_config_text_has(fixture.ctx, "heads", "use", "x", &is), TESS_E_DATA);
     ck_assert_ptr_nonnull(strstr(tess_message(fixture.ctx), "wanted a component and its parameters"));
 }
 END_TEST

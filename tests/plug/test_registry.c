@@ -537,7 +537,7 @@ START_TEST(a_missing_backend_says_how_to_get_one)
     ck_assert_int_eq(tessi_host_runtime_compute(fixture.ctx, fixture.runtime), TESS_E_PLUGIN);
     ck_assert_ptr_nonnull(strstr(tessi_base_context_message(fixture.ctx), "no backend is called `abacus`"));
     ck_assert_ptr_nonnull(strstr(tessi_base_context_message(fixture.ctx), "install that, configure and build again"));
-    ck_assert_ptr_null(fixture.runtime->dense);
+    ck_assert_ptr_null(fixture.runtime->backend_ops);
 }
 END_TEST
 

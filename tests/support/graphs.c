@@ -61,8 +61,8 @@ int fixture_can_bf16(const char *backend, int *by_itself)
     tessi_base_context_init(&context, NULL);
     int can = 0, own = 0;
     if (tessi_host_runtime_new(&context.context, &o, &r) == TESS_OK && tessi_host_runtime_compute(&context.context, r) == TESS_OK) {
-        own = r->dense->multiplies && r->dense->multiplies(r->dense_self, TESS_BF16);
-        can = own || !r->dense->multiplies;
+        own = r->backend_ops->multiplies && r->backend_ops->multiplies(r->backend_self, TESS_BF16);
+        can = own || !r->backend_ops->multiplies;
     }
     if (by_itself)
         *by_itself = own;

@@ -204,7 +204,7 @@ START_TEST(a_right_gradient_passes)
     ok(tess_check_gradient(ctx, &t, NULL, &r));
     ck_assert_int_eq(r.checked, 24 + 12 + 3 + 5 * 3); /* the codebook too, on which neither depends */
     ck_assert_int_eq(r.wrong, 0);
-    struct tess_gradient_options o = {.size = sizeof o, .only_inputs = 1, .most = 6};
+    struct tess_gradient_options o = {.size = sizeof o, .only_inputs = 1, .max_elements = 6};
     ok(tess_check_gradient(ctx, &t, &o, &r));
     ck_assert_int_eq(r.checked, 6);
     tess_free(x.data);

@@ -22,7 +22,7 @@ enum {
     TESS_CONV_WEIGHT = 4  /* dw = sum over images.  a = x, b = dy, c = dw, (Co, Kh, Kw, Ci)       */
 };
 
-struct tess_dense {
+struct tess_kernel_desc {
     uint32_t size;
     int32_t what;
     int32_t dtype_a, dtype_b, dtype_c; /* TESS_F32 or TESS_BF16; accumulation is f32 */
@@ -48,7 +48,7 @@ struct tess_kernel { /* filled by plan */
     size_t packed_bytes;  /* 0: b is read as it is */
 };
 
-struct tess_dense_run {
+struct tess_kernel_run {
     uint32_t size;
     const void *a, *b; /* b: as stored, or as packed when packed_bytes > 0 */
     const float *bias;
@@ -62,9 +62,9 @@ struct tess_backend_1 {
     /* Library, version and kernel family that decide the bits: "openblas 0.3.21 Zen". Part of every cache key. */
     const char *(*numeric_class)(void *self);
     /* Fails with TESS_E_VALUE for what it cannot do. [one thread] */
-    int (*plan)(void *self, struct tess_context *ctx, const struct tess_dense *d, struct tess_kernel *out);
+    int (*plan)(void *self, struct tess_context *ctx, const struct tess_kernel_desc *d, struct tess_kernel *out);
     int (*pack)(void *self, const struct tess_kernel *k, const void *b, void *packed); /* NULL when never needed */
-    int (*run)(void *self, const struct tess_kernel *k, const struct tess_dense_run *r); /* [any thread, many at once] */
+    int (*run)(void *self, const struct tess_kernel *k, const struct tess_kernel_run *r); /* [any thread, many at once] */
     void (*drop)(void *self, struct tess_kernel *k);
     int (*multiplies)(void *self, int32_t dtype); /* 1: this processor multiplies matrices of that dtype faster than f32; NULL: of none */
     int32_t preference; /* rank among the backends: the highest is taken when no backend is asked for */

@@ -23,7 +23,7 @@ struct onednn {
 };
 
 struct kernel {
-    struct tess_dense d;
+    struct tess_kernel_desc d;
     dnnl_primitive_desc_t desc;
     dnnl_primitive_t primitive, reorder; /* reorder: weights into the primitive's layout, or their gradient out of it */
     layout x, w, y, bias;                /* layouts of the caller's tensors; w is (Co, Kh, Kw, Ci) */
@@ -51,7 +51,7 @@ static layout_at onednn_kernels_asked(const struct kernel *k, dnnl_query_t what)
 
 /* ---- planning ------------------------------------------------------------- */
 
-static struct conv shape_of(const struct tess_dense *d)
+static struct conv shape_of(const struct tess_kernel_desc *d)
 {
     struct conv p = {.x = {d->images, d->ci, d->h, d->w},
                      .w = {d->co, d->ci, d->kh, d->kw},
@@ -68,7 +68,7 @@ static struct conv shape_of(const struct tess_dense *d)
 static dnnl_status_t onednn_kernels_lay_out(struct kernel *k, int rank, const dnnl_dims_t x, const dnnl_dims_t w, const dnnl_dims_t y,
                              const dnnl_dims_t bias, const dnnl_format_tag_t tag[4])
 {
-    const struct tess_dense *d = &k->d;
+    const struct tess_kernel_desc *d = &k->d;
     int data = d->what == TESS_CONV_DATA, weight = d->what == TESS_CONV_WEIGHT;
     const int32_t dtype[3] = {data ? d->dtype_c : d->dtype_a, weight ? d->dtype_c : d->dtype_b,
                               data     ? d->dtype_a
@@ -133,7 +133,7 @@ static dnnl_status_t describe_conv(struct kernel *k, dnnl_engine_t engine, dnnl_
  * it reads a layout of its own choice. */
 static dnnl_status_t describe_product(struct kernel *k, dnnl_engine_t engine, dnnl_primitive_attr_t attr)
 {
-    const struct tess_dense *d = &k->d;
+    const struct tess_kernel_desc *d = &k->d;
     const dnnl_format_tag_t one[2] = {dnnl_ab, dnnl_ba}, many[2] = {dnnl_abc, dnnl_acb}, *tag = d->outer == 1 ? one : many;
     const dnnl_format_tag_t tags[4] = {tag[d->transpose_a != 0], tag[d->transpose_b != 0], tag[0], tag[0]};
     const dnnl_dims_t x = {d->outer, d->m, d->k}, w = {d->outer, d->k, d->n}, y = {d->outer, d->m, d->n}, bias = {1, 1, d->n};
@@ -212,12 +212,12 @@ static void onednn_kernels_drop(void *self, struct tess_kernel *kernel)
 }
 
 /* Products in f32 of any strides; the primitive for them gains nothing. */
-static int is_sgemm(const struct tess_dense *d)
+static int is_sgemm(const struct tess_kernel_desc *d)
 {
     return d->what == TESS_GEMM && d->dtype_a == TESS_F32;
 }
 
-static int onednn_kernels_plan(void *self, struct tess_context *ctx, const struct tess_dense *d, struct tess_kernel *out)
+static int onednn_kernels_plan(void *self, struct tess_context *ctx, const struct tess_kernel_desc *d, struct tess_kernel *out)
 {
     void *memory;
     onednn_kernels_alone();
@@ -283,7 +283,7 @@ static int onednn_kernels_pack(void *self, const struct tess_kernel *kernel, con
     return onednn_kernels_execute(o->engine, k->reorder, 2, operand) == dnnl_success ? TESS_OK : TESS_E_FAILED;
 }
 
-static int run_primitive(const struct onednn *o, const struct kernel *k, const struct tess_dense_run *r)
+static int run_primitive(const struct onednn *o, const struct kernel *k, const struct tess_kernel_run *r)
 {
     layout_at spare = onednn_kernels_asked(k, dnnl_query_scratchpad_md);
     if (k->d.what == TESS_CONV || k->d.what == TESS_GEMM) {
@@ -315,7 +315,7 @@ static int run_primitive(const struct onednn *o, const struct kernel *k, const s
     return onednn_kernels_check(r->context, onednn_kernels_execute(o->engine, k->reorder, 2, back), "a reorder");
 }
 
-static int onednn_kernels_run_gemm(const struct tess_dense *d, const struct tess_dense_run *r)
+static int onednn_kernels_run_gemm(const struct tess_kernel_desc *d, const struct tess_kernel_run *r)
 {
     onednn_kernels_alone();
     for (int64_t i = 0; i < d->outer; i++)
@@ -334,7 +334,7 @@ static int onednn_kernels_run_gemm(const struct tess_dense *d, const struct tess
     return TESS_OK;
 }
 
-static int onednn_kernels_run(void *self, const struct tess_kernel *kernel, const struct tess_dense_run *r)
+static int onednn_kernels_run(void *self, const struct tess_kernel *kernel, const struct tess_kernel_run *r)
 {
     const struct kernel *k = kernel->handle;
     return is_sgemm(&k->d) ? onednn_kernels_run_gemm(&k->d, r) : run_primitive(self, k, r);

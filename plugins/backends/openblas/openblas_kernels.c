@@ -19,7 +19,7 @@
 enum { BLOCK_BYTES = 192 * 1024, BLOCK_PIXELS = 112 };
 /* Memory that the library takes for a product; number of products at once that memory is reserved for. */
 #define PRODUCT_BYTES ((size_t)128 << 20)
-#define RESERVED_MOST 64
+#define RESERVED_MAX 64
 
 struct openblas {
     char numeric_class[160];
@@ -35,7 +35,7 @@ struct patches {
 };
 
 struct kernel {
-    struct tess_dense d;
+    struct tess_kernel_desc d;
     struct patches p;
     size_t own;                     /* bytes of scratch before the widened operands */
     int64_t wide_a, wide_b, wide_c; /* values of an operand, or the result, that is stored as bf16; 0: it is f32 */
@@ -118,7 +118,7 @@ static void start_from_bias(int64_t rows, int64_t n, int64_t ldc, const float *b
                 c[j] = beta * c[j] + bias[j];
 }
 
-static void openblas_kernels_run_gemm(const struct tess_dense *d, const float *first_a, const float *first_b, const float *bias,
+static void openblas_kernels_run_gemm(const struct tess_kernel_desc *d, const float *first_a, const float *first_b, const float *bias,
                                       float *first_c)
 {
     for (int64_t i = 0; i < d->outer; i++)
@@ -175,7 +175,7 @@ static void run_conv_weight(const struct patches *p, int64_t co, const float *x,
 }
 
 /* Gradient of the data at stride 1, as a convolution of dy of the same kind. */
-static int openblas_kernels_turned(const struct tess_dense *d)
+static int openblas_kernels_turned(const struct tess_kernel_desc *d)
 {
     return d->stride == 1 && d->top < d->kh && d->left < d->kw;
 }
@@ -206,7 +206,7 @@ static void openblas_kernels_round_bf16(const float *x, int64_t n, uint16_t *to)
 
 static int openblas_kernels_pack(void *self, const struct tess_kernel *kernel, const void *b, void *packed)
 {
-    const struct tess_dense *d = &((const struct kernel *)kernel->handle)->d; /* b: (Co, Kh, Kw, Ci) */
+    const struct tess_kernel_desc *d = &((const struct kernel *)kernel->handle)->d; /* b: (Co, Kh, Kw, Ci) */
     float *to = packed;
     int64_t taps = d->kh * d->kw;
     (void)self;
@@ -230,7 +230,7 @@ static int openblas_kernels_is_real(int32_t dtype)
  * gives here what it gives where there are some, later. Weights that are packed are made f32 there. */
 static int plan_widening(struct tess_context *ctx, struct kernel *k, struct tess_kernel *out)
 {
-    const struct tess_dense *d = &k->d;
+    const struct tess_kernel_desc *d = &k->d;
     int64_t x = d->images * d->h * d->w * d->ci, y = d->images * d->ho * d->wo * d->co, w = d->co * d->kh * d->kw * d->ci;
     k->own = (out->scratch_bytes + 63) / 64 * 64;
     if (d->dtype_a == TESS_F32 && d->dtype_b == TESS_F32 && d->dtype_c == TESS_F32)
@@ -265,7 +265,7 @@ static int plan_or_drop(void *self, struct tess_context *ctx, struct kernel *k, 
     return status;
 }
 
-static int openblas_kernels_plan(void *self, struct tess_context *ctx, const struct tess_dense *d, struct tess_kernel *out)
+static int openblas_kernels_plan(void *self, struct tess_context *ctx, const struct tess_kernel_desc *d, struct tess_kernel *out)
 {
     void *memory;
     (void)self;
@@ -291,9 +291,9 @@ static int openblas_kernels_plan(void *self, struct tess_context *ctx, const str
     return plan_or_drop(self, ctx, k, out);
 }
 
-static void openblas_kernels_multiply(const struct kernel *k, const struct tess_dense_run *r, const void *a, const void *b, float *result)
+static void openblas_kernels_multiply(const struct kernel *k, const struct tess_kernel_run *r, const void *a, const void *b, float *result)
 {
-    const struct tess_dense *d = &k->d;
+    const struct tess_kernel_desc *d = &k->d;
     if (d->what == TESS_GEMM)
         openblas_kernels_run_gemm(d, a, b, r->bias, result);
     else if (d->what == TESS_CONV)
@@ -306,7 +306,7 @@ static void openblas_kernels_multiply(const struct kernel *k, const struct tess_
         run_conv_weight(&k->p, d->co, a, b, result, r->scratch);
 }
 
-static int openblas_kernels_run(void *self, const struct tess_kernel *kernel, const struct tess_dense_run *r)
+static int openblas_kernels_run(void *self, const struct tess_kernel *kernel, const struct tess_kernel_run *r)
 {
     const struct kernel *k = kernel->handle;
     const void *a = r->a, *b = r->b;
@@ -337,8 +337,8 @@ extern void blas_memory_free(void *memory) __attribute__((weak));
  * whether it is there. */
 static int openblas_kernels_reserve(void *self, struct tess_context *ctx, int32_t threads)
 {
-    void *memory[RESERVED_MOST];
-    int32_t n = threads < RESERVED_MOST ? threads : RESERVED_MOST;
+    void *memory[RESERVED_MAX];
+    int32_t n = threads < RESERVED_MAX ? threads : RESERVED_MAX;
     size_t bytes = (size_t)n * PRODUCT_BYTES + PRODUCT_BYTES / 8;
     (void)self;
     if (!addresses_are_there(bytes))

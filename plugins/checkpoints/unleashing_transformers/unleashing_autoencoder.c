@@ -127,7 +127,7 @@ int unleashing_import_autoencoder(struct tess_context *ctx, const struct conv_un
 static int check_variant(struct tess_context *ctx, const char *part, const char *config_text)
 {
     int32_t same;
-    TESS_TRY(tess_spec_has(ctx, config_text, "variant", "unleashing", &same));
+    TESS_TRY(tess_config_text_has(ctx, config_text, "variant", "unleashing", &same));
     if (same)
         return TESS_OK;
     return ctx->fail(ctx, TESS_E_VALUE, "%s has the %s conv of `variant: unleashing`, the model %s", who, part, config_text);

@@ -285,13 +285,13 @@ static int uniform_reverse(void *self, struct tess_context *ctx, const struct te
 }
 
 /* (21.3): draws of different times know nothing of one another. At 0 nothing is forgotten. */
-static int uniform_hold(void *self, struct tess_context *ctx, const struct tess_reverse *r, const uint8_t *known, const int32_t *given)
+static int uniform_condition(void *self, struct tess_context *ctx, const struct tess_reverse *r, const uint8_t *mask, const int32_t *values)
 {
     const struct uniform *p = self;
     double bar = uniform_bar(p->bar, p->steps, r->from * (double)p->steps);
     (void)ctx;
     for (int64_t i = 0; i < r->tokens; i++)
-        r->next[i] = known[i] ? uniform_forget(&r->random, bar, r->codebook_size, i, given[i]) : r->x[i];
+        r->next[i] = mask[i] ? uniform_forget(&r->random, bar, r->codebook_size, i, values[i]) : r->x[i];
     return TESS_OK;
 }
 
@@ -306,7 +306,7 @@ static const struct tess_noise_1 ops = {.size = sizeof ops,
                                         .reverse = uniform_reverse,
                                         .draw_time = uniform_draw_time,
                                         .observe = uniform_observe,
-                                        .condition = uniform_hold};
+                                        .condition = uniform_condition};
 
 static const struct tess_param params[] = {
     {.name = "steps",

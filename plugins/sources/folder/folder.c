@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MOST ((off_t)1 << 30)
+#define FILE_MAX ((off_t)1 << 30)
 /* ---- classes ------------------------------------------------------------------------------------------------------- */
 
 static int folder_by_bytes(const void *a, const void *b)
@@ -197,7 +197,7 @@ static int folder_read_whole(struct tess_context *ctx, const char *path, int fd,
     struct stat about;
     if (fstat(fd, &about) != 0)
         return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
-    if (!S_ISREG(about.st_mode) || about.st_size < 1 || about.st_size > FILE_MOST)
+    if (!S_ISREG(about.st_mode) || about.st_size < 1 || about.st_size > FILE_MAX)
         return folder_item(ctx, im, path,
                     !S_ISREG(about.st_mode) ? "is no regular file"
                     : about.st_size < 1     ? "is empty"

@@ -18,10 +18,10 @@ struct work {
     struct region_rule rule;
     struct tess_sampler *sampler;
     uint64_t seed;
-    struct tess_tensor cells, codes;               /* (images, h, w): u8, 1 where drawn anew; i32, the codes as encoded */
-    struct tess_tensor known, given, each, number; /* rows of all sequences, as the sampler wants them */
-    struct tess_tensor labels, own;                /* labels of all sequences; own: labels of all images, where these are asked for */
-    struct tess_tensor batch, mask;                /* batch: images; mask: one mask */
+    struct tess_tensor cells, codes;                /* (images, h, w): u8, 1 where drawn anew; i32, the codes as encoded */
+    struct tess_tensor fixed, values, each, number; /* rows of all sequences, as the sampler wants them */
+    struct tess_tensor labels, own;                 /* labels of all sequences; own: labels of all images, where these are asked for */
+    struct tess_tensor batch, mask;                 /* batch: images; mask: one mask */
     struct edit_results results;
 };
 
@@ -124,15 +124,15 @@ static int tell_variants(struct tess_context *ctx, struct work *k)
 {
     struct edit_models *m = &k->m;
     int64_t depth = m->tokens / m->cells;
-    TESS_TRY(stage_tensor(ctx, &k->known, TESS_U8, 2, (const int64_t[]){m->count, m->tokens}));
-    TESS_TRY(stage_tensor(ctx, &k->given, TESS_I32, 2, (const int64_t[]){m->count, m->tokens}));
+    TESS_TRY(stage_tensor(ctx, &k->fixed, TESS_U8, 2, (const int64_t[]){m->count, m->tokens}));
+    TESS_TRY(stage_tensor(ctx, &k->values, TESS_I32, 2, (const int64_t[]){m->count, m->tokens}));
     TESS_TRY(stage_tensor(ctx, &k->number, TESS_I32, 1, &m->count));
     for (int64_t q = 0; q < m->count; q++) {
         int64_t i = q / k->s->variants, v = q % k->s->variants;
         ((uint32_t *)k->number.data)[q] = (uint32_t)(i * VARIANTS_MAX + v);
-        memcpy((int32_t *)k->given.data + q * m->tokens, (const int32_t *)k->codes.data + i * m->tokens, (size_t)m->tokens * 4);
+        memcpy((int32_t *)k->values.data + q * m->tokens, (const int32_t *)k->codes.data + i * m->tokens, (size_t)m->tokens * 4);
         for (int64_t t = 0; t < m->tokens; t++)
-            ((uint8_t *)k->known.data)[q * m->tokens + t] = !cells_of(k, i)[t / depth];
+            ((uint8_t *)k->fixed.data)[q * m->tokens + t] = !cells_of(k, i)[t / depth];
     }
     return TESS_OK;
 }
@@ -170,8 +170,8 @@ static int edit_sample(struct tess_context *ctx, struct work *k)
                                      .temperature = k->s->choice.temperature,
                                      .seed = k->seed,
                                      .picked = m->p.picked.graph,
-                                     .mask = k->known.data,
-                                     .values = k->given.data,
+                                     .mask = k->fixed.data,
+                                     .values = k->values.data,
                                      .each = k->each.data,
                                      .number = k->number.data,
                                      .sampler = m->p.sampler,
@@ -273,7 +273,7 @@ static int edit_run(void *self, struct tess_context *ctx, struct tess_stage_run 
     stage_images_close(&k.images);
     stage_images_close(&k.masks);
     edit_results_close(&k.results);
-    void *const memory[] = {k.cells.data,  k.codes.data, k.known.data, k.given.data,  k.each.data,
+    void *const memory[] = {k.cells.data,  k.codes.data, k.fixed.data, k.values.data, k.each.data,
                             k.number.data, k.batch.data, k.mask.data,  k.labels.data, k.own.data};
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
         tess_free(memory[i]);

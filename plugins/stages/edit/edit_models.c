@@ -92,8 +92,8 @@ int edit_cost(struct tess_context *ctx, const struct edit_models *m, const struc
               struct tess_cost *cost)
 {
     int64_t one = cost_of_tokenizer_images(&m->codec.tokenizer, 1), width = m->codec.tokenizer.width;
-    int64_t maps =
-        m->images * (m->cells + 4 * m->tokens) + m->count * m->tokens * 5; /* cells and codes of images; known and given of sequences */
+    /* cells and codes of images; fixed tokens and values of sequences */
+    int64_t maps = m->images * (m->cells + 4 * m->tokens) + m->count * m->tokens * 5;
     cost->total_bytes += sampling_bytes(&m->p, m->count) + cost_of_reading(images) + cost_of_reading(mask) + maps +
                          m->codec.encode.batch * one + cost_of_picture(2 + m->count / m->images, m->images, one, width);
     TESS_TRY(sampling_cost(ctx, &m->p, (double)m->count * (double)(m->steps ? m->steps : m->tokens), cost));

@@ -85,8 +85,8 @@ int evaluate_metrics_cost(struct tess_context *ctx, const struct evaluate_metric
 {
     cost->total_bytes += measure_bytes(&m->pairs) + measure_bytes(&m->sets);
     if (m->vectors.network.instance) {
-        TESS_TRY(stage_graph_cost(ctx, &m->vectors.look, (double)(images + m->drawn), cost));
-        cost->total_bytes += tess_weights_bytes(m->vectors.look.weights);
+        TESS_TRY(stage_graph_cost(ctx, &m->vectors.features, (double)(images + m->drawn), cost));
+        cost->total_bytes += tess_weights_bytes(m->vectors.features.weights);
     }
     if (m->sets.metrics)
         cost->total_bytes += (int64_t)tess_tensor_bytes(&m->vectors.bytes) + TESS_METRIC_BLOCK * m->vectors.width * (int64_t)sizeof(float);

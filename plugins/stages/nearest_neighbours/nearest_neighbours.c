@@ -115,9 +115,9 @@ static int nearest_neighbours_plan_with(struct tess_context *ctx, const struct s
     image_search_fit(queries, v->width, s->memory << 20, &block, &at_once);
     int64_t seen = (queries + at_once - 1) / at_once * n.pool;
     if (v->network.instance)
-        TESS_TRY(stage_graph_cost(ctx, &v->look, (double)(seen + queries), p->cost));
+        TESS_TRY(stage_graph_cost(ctx, &v->features, (double)(seen + queries), p->cost));
     if (v->network.instance)
-        p->cost->total_bytes += tess_weights_bytes(v->look.weights);
+        p->cost->total_bytes += tess_weights_bytes(v->features.weights);
     int64_t one = n.size[0] * n.size[1] * n.size[2], unseen = p->in[2] && n.fresh ? cost_of_reading(p->in[2]) : 0;
     p->cost->total_bytes += cost_of_reading(p->in[1]) + n.of * one + unseen + s->batch * one + queries * s->neighbours * 16;
     p->cost->flops += 2.0 * (double)queries * (double)n.pool * (double)v->width;

@@ -199,15 +199,15 @@ TESS_EXPORT TESS_CHECKED int tess_instance_learns(struct tess_context *ctx, cons
 /* Config text of a component, as a model's artefact keeps it and a cache key hashes it: its name and every parameter with defaults filled
  * in, in the table's order, without paths and neutral parameters: "{use: conv, channels: 32, ...}". Valid until close. */
 TESS_EXPORT const char *tess_instance_config_text(const struct tess_instance *i);
-/* Parameters of a component read from its config text, with nothing opened. tess_spec_has: 1 in `out` where `key`, "use" for the
+/* Parameters of a component read from its config text, with nothing opened. tess_config_text_has: 1 in `out` where `key`, "use" for the
  * component's name, has the value `text`, else 0; the others: the number of `key`, `otherwise` where there is none. TESS_E_DATA for a text
  * that is no config text, or no number. [any thread] */
-TESS_EXPORT TESS_CHECKED int tess_spec_has(struct tess_context *ctx, const char *config_text, const char *key, const char *text,
-                                           int32_t *out);
-TESS_EXPORT TESS_CHECKED int tess_spec_i64(struct tess_context *ctx, const char *config_text, const char *key, int64_t otherwise,
-                                           int64_t *out);
-TESS_EXPORT TESS_CHECKED int tess_spec_f64(struct tess_context *ctx, const char *config_text, const char *key, double otherwise,
-                                           double *out);
+TESS_EXPORT TESS_CHECKED int tess_config_text_has(struct tess_context *ctx, const char *config_text, const char *key, const char *text,
+                                                  int32_t *out);
+TESS_EXPORT TESS_CHECKED int tess_config_text_i64(struct tess_context *ctx, const char *config_text, const char *key, int64_t otherwise,
+                                                  int64_t *out);
+TESS_EXPORT TESS_CHECKED int tess_config_text_f64(struct tess_context *ctx, const char *config_text, const char *key, double otherwise,
+                                                  double *out);
 /* Opens a component of `kind` from its config text. Errors name `where` ("codes.h5: encoder"). */
 TESS_EXPORT TESS_CHECKED int tess_instance_open(struct tess_context *ctx, const char *kind, const char *config_text, const char *where,
                                                 struct tess_instance **out);
