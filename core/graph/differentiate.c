@@ -1,34 +1,10 @@
-/* Reverse mode, once per objective: which nodes need a gradient, and the backward steps in order.
- *
- * Time, for the memory plan: forward operation i at i; copying results out at `steps`; backward step k at steps + 1 + k.
- * SPDX-License-Identifier: MIT */
-#include "core/graph/node.h"
+/* Reverse mode for one objective: which nodes need a gradient, and the backward steps, appended to the schedule (schedule.c) in reverse
+ * order of recording. SPDX-License-Identifier: MIT */
+#include "core/graph/schedule.h"
 
-#include <assert.h>
 #include <string.h>
 
 enum { NOT_NEEDED = 0, NEEDED = 1, CONTRIBUTED = 2, GIVEN = 3 };
-
-int64_t tessi_graph_buffer_new(struct tess_graph *g, int64_t bytes, int64_t from, int64_t to)
-{
-    if (!tessi_graph_reserve(g, &g->buffer, &g->buffer_capacity, g->buffers + 1, sizeof *g->buffer))
-        return TESSI_NO_BUFFER;
-    g->buffer[g->buffers] = (struct tessi_buffer){.bytes = bytes, .from = from, .to = to};
-    return g->buffers++;
-}
-
-static int64_t stored_bytes(const struct tess_node *owner)
-{
-    struct tess_tensor t = tessi_graph_stored(owner, owner);
-    return (int64_t)tess_tensor_bytes(&t);
-}
-
-static void live_until(struct tess_graph *g, const struct tess_node *x, int64_t time)
-{
-    int64_t b = x->value_of->buffer;
-    if (b >= 0 && g->buffer[b].to < time)
-        g->buffer[b].to = time;
-}
 
 /* Extends the life of x's buffer to `time`: the recomputed value's where there is one, else the stored one's. */
 static void differentiate_use(struct tess_graph *g, const struct tess_node *x, int64_t time, int64_t *again)
@@ -36,7 +12,7 @@ static void differentiate_use(struct tess_graph *g, const struct tess_node *x, i
     int64_t b = x ? x->value_of->again : TESSI_NO_BUFFER;
     if (b == TESSI_NO_BUFFER) {
         if (x)
-            live_until(g, x, time);
+            tessi_graph_live_until(g, x, time);
         return;
     }
     *again = b;
@@ -120,15 +96,15 @@ static void make_again(struct tess_graph *g, const struct tess_node *x, int32_t 
         return;
     for (int32_t k = 0; k < s->inputs; k++)
         make_again(g, s->in[k], o);
-    int64_t time = g->steps + 1 + g->backs;
+    int64_t time = tessi_graph_backward_time(g);
     struct tessi_backward b = no_buffers(place_of(g, s), o);
     b.again = 1;
     for (int32_t k = 0; k < s->inputs; k++)
         differentiate_use(g, s->in[k], time, &b.again_in[k]);
     for (int32_t k = 1; k < s->outputs; k++)
-        live_until(g, s->out[k], time);
-    b.again_out = owner->again = tessi_graph_buffer_new(g, stored_bytes(owner), time, time);
-    g->back[g->backs++] = b;
+        tessi_graph_live_until(g, s->out[k], time);
+    b.again_out = owner->again = tessi_graph_buffer_new(g, tessi_graph_stored_bytes(owner), time, time);
+    tessi_graph_backward_add(g, &b);
 }
 
 /* Place of a contribution to x's gradient: the gradient's own buffer when it is the first, else a temporary. */
@@ -136,7 +112,7 @@ static void differentiate_contribute(struct tess_graph *g, struct tess_node *x, 
                                      int32_t input)
 {
     struct tess_node *owner = x->gradient_of;
-    int64_t bytes = stored_bytes(owner);
+    int64_t bytes = tessi_graph_stored_bytes(owner);
     b->wanted[input] = 1;
     b->temporary[input] = TESSI_NO_BUFFER;
     if (owner->needed[o] == CONTRIBUTED) {
@@ -162,10 +138,45 @@ static void find_givers(struct tess_graph *g, int32_t o, int64_t first)
                 owner->needed[o] = GIVEN;
                 b->gives[i] = 1;
                 b->whole[i] = b->temporary[i] == TESSI_NO_BUFFER;
-                g->buffer[owner->gradient[o]].to = g->steps + 1 + k;
+                g->buffer[owner->gradient[o]].to = g->steps + 1 + k; /* the time of backward step k */
             }
         }
     }
+}
+
+/* Adds the backward step of operation i, where a gradient flows into one of its outputs and out of one of its inputs; before it, the forward
+ * steps that recompute what it reads. */
+static void differentiate_step(struct tess_graph *g, int64_t i, int32_t o)
+{
+    struct tessi_step *s = g->step[i];
+    struct tessi_backward b = no_buffers(i, o);
+    int flows = 0, wanted = 0;
+    for (int32_t k = 0; k < s->outputs; k++) {
+        int here = s->out[k]->gradient_of == s->out[k] && s->out[k]->needed[o] == CONTRIBUTED;
+        b.missing[k] = !here;
+        flows |= here;
+    }
+    for (int32_t k = 0; k < s->inputs; k++)
+        wanted |= differentiate_needs(s->in[k], o);
+    if (!flows || !wanted || !s->op->backward)
+        return;
+    for (int32_t k = 0; k < s->inputs; k++)
+        if (s->op->keep_in >> k & 1)
+            make_again(g, s->in[k], o);
+    int64_t time = tessi_graph_backward_time(g);
+    for (int32_t k = 0; k < s->outputs; k++)
+        if (!b.missing[k])
+            g->buffer[s->out[k]->gradient[o]].to = time;
+    for (int32_t k = 0; k < s->inputs; k++)
+        if (differentiate_needs(s->in[k], o))
+            differentiate_contribute(g, s->in[k], o, time, &b, k);
+    for (int32_t k = 0; k < s->inputs; k++)
+        if (s->op->keep_in >> k & 1)
+            differentiate_use(g, s->in[k], time, &b.again_in[k]);
+    for (int32_t k = 0; k < s->outputs; k++)
+        if (s->op->keep_out >> k & 1)
+            tessi_graph_live_until(g, s->out[k], time);
+    tessi_graph_backward_add(g, &b);
 }
 
 static int differentiate_sweep(struct tess_context *ctx, struct tess_graph *g, int32_t o)
@@ -177,96 +188,21 @@ static int differentiate_sweep(struct tess_context *ctx, struct tess_graph *g, i
     if (!target || target->needed[o] == NOT_NEEDED)
         return ctx->fail(ctx, TESS_E_VALUE, "objective %s does not depend on any weight it is to train (%s)", g->objective[o].name,
                        g->objective[o].prefixes);
-    int64_t time = g->steps + 1 + g->backs, first = g->backs;
+    int64_t time = tessi_graph_backward_time(g), first = g->backs;
     target->needed[o] = CONTRIBUTED;
     target->gradient[o] = tessi_graph_buffer_new(g, (int64_t)tess_tensor_bytes(&target->shape), time, time);
-    g->back[g->backs++] = no_buffers(-1, o);
+    const struct tessi_backward seed = no_buffers(-1, o);
+    tessi_graph_backward_add(g, &seed);
     for (int64_t i = 0; i < g->nodes; i++)
         g->node[i]->again = TESSI_NO_BUFFER;
-    for (int64_t i = g->steps - 1; i >= 0; i--) {
-        struct tessi_step *s = g->step[i];
-        struct tessi_backward b = no_buffers(i, o);
-        int flows = 0, wanted = 0;
-        for (int32_t k = 0; k < s->outputs; k++) {
-            int here = s->out[k]->gradient_of == s->out[k] && s->out[k]->needed[o] == CONTRIBUTED;
-            b.missing[k] = !here;
-            flows |= here;
-        }
-        for (int32_t k = 0; k < s->inputs; k++)
-            wanted |= differentiate_needs(s->in[k], o);
-        if (!flows || !wanted || !s->op->backward)
-            continue;
-        for (int32_t k = 0; k < s->inputs; k++)
-            if (s->op->keep_in >> k & 1)
-                make_again(g, s->in[k], o);
-        time = g->steps + 1 + g->backs;
-        for (int32_t k = 0; k < s->outputs; k++)
-            if (!b.missing[k])
-                g->buffer[s->out[k]->gradient[o]].to = time;
-        for (int32_t k = 0; k < s->inputs; k++)
-            if (differentiate_needs(s->in[k], o))
-                differentiate_contribute(g, s->in[k], o, time, &b, k);
-        for (int32_t k = 0; k < s->inputs; k++)
-            if (s->op->keep_in >> k & 1)
-                differentiate_use(g, s->in[k], time, &b.again_in[k]);
-        for (int32_t k = 0; k < s->outputs; k++)
-            if (s->op->keep_out >> k & 1)
-                live_until(g, s->out[k], time);
-        g->back[g->backs++] = b;
-    }
+    for (int64_t i = g->steps - 1; i >= 0; i--)
+        differentiate_step(g, i, o);
     find_givers(g, o, first);
     return TESS_OK;
 }
 
-struct tess_node *tessi_graph_target(const struct tess_graph *g, int32_t o)
+int tessi_graph_differentiate(struct tess_context *ctx, struct tess_graph *g, int32_t o)
 {
-    return o < g->objectives ? g->objective[o].node : g->gradient_probe[o - g->objectives].node;
-}
-
-int tessi_graph_differentiate(struct tess_context *ctx, struct tess_graph *g)
-{
-    void *memory;
-    int32_t all = g->objectives + g->gradient_probes;
-    for (int64_t i = 0; i < g->nodes; i++) {
-        struct tess_node *x = g->node[i];
-        size_t n = (size_t)(all ? all : 1);
-        TESS_TRY(tess_alloc(ctx, n * sizeof(int64_t), "a graph", &memory));
-        x->gradient = memory;
-        TESS_TRY(tess_alloc(ctx, n, "a graph", &memory));
-        x->needed = memory;
-        for (size_t o = 0; o < n; o++)
-            x->gradient[o] = TESSI_NO_BUFFER;
-        if (x->kind == TESSI_CONSTANT && x->value_of == x)
-            x->buffer = tessi_graph_buffer_new(g, (int64_t)tess_tensor_bytes(&x->shape), 0, g->steps);
-    }
-    for (int64_t i = 0; i < g->steps; i++) {
-        struct tessi_step *s = g->step[i];
-        for (int32_t k = 0; k < s->outputs; k++)
-            s->out[k]->buffer = tessi_graph_buffer_new(g, stored_bytes(s->out[k]), i, i);
-        for (int32_t k = 0; k < s->inputs; k++)
-            if (s->in[k])
-                live_until(g, s->in[k], i);
-    }
-    for (int32_t i = 0; i < g->outputs; i++)
-        live_until(g, g->output[i].node, g->steps);
-    for (int32_t i = 0; i < g->totals; i++)
-        live_until(g, g->total[i].node, g->steps);
-    for (int32_t o = 0; o < g->objectives; o++)
-        live_until(g, g->objective[o].node, g->steps);
-    TESS_TRY(tess_alloc(ctx, (size_t)(all * (2 * g->steps + 1) + 1) * sizeof *g->back, "a graph", &memory));
-    g->back = memory;
-    for (int32_t i = 0; i < all; i++) {
-        int32_t o = i < g->gradient_probes ? g->objectives + i : i - g->gradient_probes;
-        mark_needed(g, o);
-        TESS_TRY(differentiate_sweep(ctx, g, o));
-        if (i < g->gradient_probes)
-            g->gradient_probe_backs = g->backs;
-        assert(g->backs <= (i + 1) * (2 * g->steps + 1)); /* a backward, and at most one forward made again, of each step */
-        assert(g->backs <= (i + 1) * (2 * g->steps + 1)); /* a backward, and at most one forward made again, of each step */
-    }
-    /* constants are filled once per microbatch, before the first operation, and may be read by any backward */
-    for (int64_t i = 0; i < g->nodes; i++)
-        if (g->node[i]->kind == TESSI_CONSTANT && g->node[i]->value_of == g->node[i])
-            live_until(g, g->node[i], g->steps + 1 + g->backs);
-    return g->status == TESS_OK ? TESS_OK : ctx->fail(ctx, g->status, "%s", g->message);
+    mark_needed(g, o);
+    return differentiate_sweep(ctx, g, o);
 }

@@ -43,7 +43,7 @@ static int seal_steps(struct tess_context *ctx, struct tess_graph *g)
     if (!g->weights->sealed)
         tessi_graph_weights_layout(g->weights);
     tessi_graph_assign_dtypes(g);
-    TESS_TRY(tessi_graph_differentiate(ctx, g));
+    TESS_TRY(tessi_graph_schedule(ctx, g));
     TESS_TRY(seal_adaptive_weights(ctx, g));
     TESS_TRY(prepare_steps(ctx, g));
     return tessi_graph_plan(ctx, g);

@@ -215,7 +215,8 @@ int tessi_graph_step_failed(struct tess_context *ctx, const struct tessi_step *s
 void tessi_graph_assign_dtypes(struct tess_graph *g);
 /* The owner's tensor as it lies in memory: the node's dimensions, the owner's dtype. */
 struct tess_tensor tessi_graph_stored(const struct tess_node *x, const struct tess_node *owner);
-int tessi_graph_differentiate(struct tess_context *ctx, struct tess_graph *g) TESS_CHECKED;
+/* Orders the steps, forward and backward, and finds how long each buffer lives (schedule.c). */
+int tessi_graph_schedule(struct tess_context *ctx, struct tess_graph *g) TESS_CHECKED;
 /* The scalar of objective o, or of gradient probe o - objectives. */
 struct tess_node *tessi_graph_target(const struct tess_graph *g, int32_t o);
 int tessi_graph_plan(struct tess_context *ctx, struct tess_graph *g) TESS_CHECKED;
