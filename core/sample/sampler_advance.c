@@ -10,22 +10,22 @@
 /* Skips the calls that read no logits; *waits: whether a step is left. */
 static int advance_to_work(struct tess_context *ctx, const struct tess_sampler *s, int64_t i, int *waits)
 {
-    while (s->telling && *tessi_sample_left(s, i) > 0) {
+    while (s->telling && *tessi_sample_left(&s->state, i) > 0) {
         struct tessi_sample_call c;
         int64_t reads;
-        tessi_sample_next(s, i, NULL, &c);
-        TESS_TRY(tess_sampler_step_reads(ctx, s->o.sampler, &c.step, NULL, &reads));
+        tessi_sample_next(&s->state, i, NULL, &c);
+        TESS_TRY(tess_sampler_step_reads(ctx, s->state.o.sampler, &c.step, NULL, &reads));
         if (reads != 0)
             break;
-        TESS_TRY(tessi_sample_passed(ctx, s, i));
+        TESS_TRY(tessi_sample_passed(ctx, &s->state, i));
     }
-    *waits = *tessi_sample_left(s, i) > 0;
+    *waits = *tessi_sample_left(&s->state, i) > 0;
     return TESS_OK;
 }
 
 static int advance_fill(struct tess_context *ctx, struct tess_sampler *s)
 {
-    for (int waits; s->actives < s->o.batch && s->next < s->o.count; s->next++) {
+    for (int waits; s->actives < s->state.o.batch && s->next < s->state.o.count; s->next++) {
         TESS_TRY(advance_to_work(ctx, s, s->next, &waits));
         if (waits)
             s->active[s->actives++] = s->next;
@@ -35,7 +35,7 @@ static int advance_fill(struct tess_context *ctx, struct tess_sampler *s)
 
 static int32_t *advance_positions(const struct tess_sampler *s, int64_t k)
 {
-    return (int32_t *)s->positions.data + k * s->rows * s->picked.width;
+    return (int32_t *)s->positions.data + k * s->state.rows * s->picked.width;
 }
 
 /* Positions that the next call of sequence i reads, into the k-th rows of `positions`: in order, padded with the last of them. *picked is 0
@@ -48,17 +48,17 @@ static int advance_pick(struct tess_context *ctx, struct tess_sampler *s, int64_
     *picked = 0;
     if (!s->picked.graph)
         return TESS_OK;
-    tessi_sample_next(s, i, NULL, &c);
-    TESS_TRY(tess_sampler_step_reads(ctx, s->o.sampler, &c.step, s->where, &reads));
+    tessi_sample_next(&s->state, i, NULL, &c);
+    TESS_TRY(tess_sampler_step_reads(ctx, s->state.o.sampler, &c.step, s->where, &reads));
     if (reads < 0 || reads > width)
         return TESS_OK;
-    for (int64_t token = 0; token < s->tokens; token++)
+    for (int64_t token = 0; token < s->state.tokens; token++)
         if (s->where[token])
             to[n++] = (int32_t)token;
     s->draws[k] = n;
     for (int64_t p = n; p < width; p++)
         to[p] = n ? to[n - 1] : 0;
-    for (int64_t row = 1; row < s->rows; row++)
+    for (int64_t row = 1; row < s->state.rows; row++)
         memcpy(to + row * width, to, (size_t)width * sizeof *to);
     *picked = 1;
     return TESS_OK;
@@ -85,23 +85,23 @@ static int advance_part(struct tess_context *ctx, struct tess_sampler *s, int64_
 /* Fills the rows of the k-th sequence of a batch, which is sequence i. */
 static void advance_put(struct tess_sampler *s, int64_t i, int64_t k)
 {
-    for (int64_t row = k * s->rows; row < (k + 1) * s->rows; row++) {
-        memcpy((int32_t *)s->input.data + row * s->tokens, tessi_sample_sequence(s, i), (size_t)s->tokens * sizeof(int32_t));
-        ((float *)s->time.data)[row] = (float)((double)*tessi_sample_left(s, i) / (double)tessi_sample_steps(s, i));
+    for (int64_t row = k * s->state.rows; row < (k + 1) * s->state.rows; row++) {
+        memcpy((int32_t *)s->input.data + row * s->state.tokens, tessi_sample_sequence(&s->state, i), (size_t)s->state.tokens * sizeof(int32_t));
+        ((float *)s->time.data)[row] = (float)((double)*tessi_sample_left(&s->state, i) / (double)tessi_sample_steps(&s->state, i));
     }
     if (s->label.data)
-        tessi_sample_put_labels(s, i, (int32_t *)s->label.data + k * s->rows);
+        tessi_sample_put_labels(&s->state, i, (int32_t *)s->label.data + k * s->state.rows);
 }
 
 static int advance_denoise(struct tess_context *ctx, struct tess_sampler *s, const struct tessi_logit_graph *w, const int64_t *which,
                            int64_t n)
 {
     struct tess_tensor in[4] = {s->input}, out = s->logits;
-    int64_t rows = n * s->rows;
+    int64_t rows = n * s->state.rows;
     int32_t inputs = 1;
     for (int64_t k = 0; k < n; k++)
         advance_put(s, which[k], k);
-    if (tess_prior_needs_time(s->o.prior))
+    if (tess_prior_needs_time(s->state.o.prior))
         in[inputs++] = s->time;
     if (s->label.data)
         in[inputs++] = s->label;
@@ -127,19 +127,19 @@ static int advance_draw_one(struct tess_context *ctx, const void *user, int32_t 
 {
     const struct advance_step *t = user;
     const struct tess_sampler *s = t->s;
-    int64_t values = t->w->width * s->o.prior->codebook_size;
-    float *logits = (float *)s->logits.data + k * s->rows * values;
+    int64_t values = t->w->width * s->state.o.prior->codebook_size;
+    float *logits = (float *)s->logits.data + k * s->state.rows * values;
     struct tessi_sample_call c;
-    tessi_sample_guide(s, values, logits);
-    tessi_sample_next(s, t->which[k], logits, &c);
+    tessi_sample_guide(&s->state, values, logits);
+    tessi_sample_next(&s->state, t->which[k], logits, &c);
     if (t->w == &s->picked) {
         c.reverse.row = row;
         for (int64_t p = 0; p < s->draws[k]; p++)
             row[advance_positions(s, k)[p]] = (int32_t)p;
     }
-    TESS_TRY(tess_sampler_step_draw(ctx, s->o.sampler, &c.step));
-    TESS_TRY(tessi_sample_passed(ctx, s, t->which[k]));
-    return tessi_sample_hold(ctx, s, t->which[k]);
+    TESS_TRY(tess_sampler_step_draw(ctx, s->state.o.sampler, &c.step));
+    TESS_TRY(tessi_sample_passed(ctx, &s->state, t->which[k]));
+    return tessi_sample_condition(ctx, &s->state, t->which[k]);
 }
 
 /* One call of the denoiser for the n sequences `which`, and their draws. */
@@ -150,14 +150,14 @@ static int advance_step(struct tess_context *ctx, struct tess_sampler *s, const 
     if (n == 0)
         return TESS_OK;
     TESS_TRY(advance_denoise(ctx, s, w, which, n));
-    return tessi_sample_sampler_each(ctx, s, n, advance_draw_one, &t);
+    return tessi_sample_each(ctx, &s->state, n, advance_draw_one, &t);
 }
 
 int tess_sampler_advance(struct tess_context *ctx, struct tess_sampler *s)
 {
     int64_t still = 0, first;
     if (s->lockstep)
-        return tessi_sample_lockstep_advance(ctx, s->lockstep, s, &s->calls, &s->flops);
+        return tessi_sample_lockstep_advance(ctx, s->lockstep, &s->state, &s->calls, &s->flops);
     TESS_TRY(advance_fill(ctx, s));
     TESS_TRY(advance_part(ctx, s, &first));
     TESS_TRY(advance_step(ctx, s, &s->picked, s->active, first));

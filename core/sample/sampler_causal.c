@@ -4,7 +4,7 @@
  * sampler computed is computed again.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/sample/sampler_private.h"
+#include "core/sample/lockstep.h"
 
 struct tessi_lockstep {
     const struct tess_sampler_options *o;
@@ -14,12 +14,6 @@ struct tessi_lockstep {
     struct tess_tensor token, place, label, logits;
     int32_t *row; /* (tokens) zeros: there is one row of logits, that of the token being drawn */
 };
-
-static int sampler_causal_tensor(struct tess_context *ctx, struct tess_tensor *t, int32_t dtype, int32_t rank, const int64_t *dim)
-{
-    *t = tess_tensor_over(NULL, dtype, rank, dim);
-    return tess_alloc(ctx, tess_tensor_bytes(t), "a batch of tokens", &t->data);
-}
 
 /* Checks that the sampler calls the denoiser once in each step: a step is one token. */
 static int check_calls(struct tess_context *ctx, const struct tess_sampler_options *o, int64_t tokens)
@@ -50,17 +44,17 @@ static int sampler_causal_prepare(struct tess_context *ctx, struct tessi_lockste
     if (!tess_graph_output_at(k->o->next, 0, &logits) || logits.rank != 3 || logits.dim[1] != 1 || logits.dim[2] != p->codebook_size)
         return ctx->fail(ctx, TESS_E_INTERNAL, "a sampler's graph of the next token gives no logits (rows, 1, %lld)",
                        (long long)p->codebook_size);
-    TESS_TRY(sampler_causal_tensor(ctx, &k->token, TESS_I32, 2, shape));
-    TESS_TRY(sampler_causal_tensor(ctx, &k->place, TESS_I32, 2, shape));
+    TESS_TRY(tessi_sample_tensor(ctx, &k->token, TESS_I32, 2, shape));
+    TESS_TRY(tessi_sample_tensor(ctx, &k->place, TESS_I32, 2, shape));
     if (k->o->label)
-        TESS_TRY(sampler_causal_tensor(ctx, &k->label, TESS_I32, 1, shape));
-    TESS_TRY(sampler_causal_tensor(ctx, &k->logits, TESS_F32, 3, shape));
+        TESS_TRY(tessi_sample_tensor(ctx, &k->label, TESS_I32, 1, shape));
+    TESS_TRY(tessi_sample_tensor(ctx, &k->logits, TESS_F32, 3, shape));
     TESS_TRY(tess_alloc(ctx, (size_t)k->tokens * sizeof *k->row, "a list of tokens", &memory));
     k->row = memory;
     return TESS_OK;
 }
 
-int tessi_sample_lockstep_new(struct tess_context *ctx, const struct tess_sampler *s, struct tessi_lockstep **out)
+int tessi_sample_lockstep_new(struct tess_context *ctx, const struct tessi_sample_state *s, struct tessi_lockstep **out)
 {
     void *memory;
     TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_lockstep), "a sampler", &memory));
@@ -90,7 +84,7 @@ static int64_t batch_size(const struct tessi_lockstep *k)
 }
 
 /* 1 when a sequence of the batch has a token that is still to be drawn. */
-static int sampler_causal_unfinished(const struct tessi_lockstep *k, const struct tess_sampler *s)
+static int sampler_causal_unfinished(const struct tessi_lockstep *k, const struct tessi_sample_state *s)
 {
     for (int64_t i = k->first; i < k->first + batch_size(k); i++)
         if (*tessi_sample_left(s, i) > 0)
@@ -99,7 +93,7 @@ static int sampler_causal_unfinished(const struct tessi_lockstep *k, const struc
 }
 
 /* Fills the rows of the i-th sequence of the batch with the token before the position, and the position. */
-static void sampler_causal_put(struct tessi_lockstep *k, const struct tess_sampler *s, int64_t i)
+static void sampler_causal_put(struct tessi_lockstep *k, const struct tessi_sample_state *s, int64_t i)
 {
     for (int64_t row = i * k->rows; row < (i + 1) * k->rows; row++) {
         ((int32_t *)k->token.data)[row] = k->position ? tessi_sample_sequence(s, k->first + i)[k->position - 1] : 0;
@@ -110,7 +104,7 @@ static void sampler_causal_put(struct tessi_lockstep *k, const struct tess_sampl
 }
 
 /* Computes the logits of the batch's sequences at the position. */
-static int sampler_causal_run(struct tess_context *ctx, struct tessi_lockstep *k, const struct tess_sampler *s, int64_t n)
+static int sampler_causal_run(struct tess_context *ctx, struct tessi_lockstep *k, const struct tessi_sample_state *s, int64_t n)
 {
     struct tess_tensor in[3] = {k->token, k->place, k->label}, out = k->logits;
     for (int64_t i = 0; i < n; i++)
@@ -122,7 +116,7 @@ static int sampler_causal_run(struct tess_context *ctx, struct tessi_lockstep *k
 
 struct drawing {
     const struct tessi_lockstep *k;
-    const struct tess_sampler *s;
+    const struct tessi_sample_state *s;
 };
 
 static int sampler_causal_draw_one(struct tess_context *ctx, const void *user, int32_t *row, int64_t i)
@@ -142,7 +136,7 @@ static int sampler_causal_draw_one(struct tess_context *ctx, const void *user, i
     return tessi_sample_passed(ctx, d->s, at);
 }
 
-int tessi_sample_lockstep_advance(struct tess_context *ctx, struct tessi_lockstep *k, const struct tess_sampler *s, int64_t *calls,
+int tessi_sample_lockstep_advance(struct tess_context *ctx, struct tessi_lockstep *k, const struct tessi_sample_state *s, int64_t *calls,
                                   double *flops)
 {
     for (; !sampler_causal_unfinished(k, s) && k->first < k->o->count; k->position = 0)
@@ -151,7 +145,7 @@ int tessi_sample_lockstep_advance(struct tess_context *ctx, struct tessi_lockste
         return TESS_OK;
     int64_t n = batch_size(k);
     TESS_TRY(sampler_causal_run(ctx, k, s, n));
-    TESS_TRY(tessi_sample_sampler_each(ctx, s, n, sampler_causal_draw_one, &(struct drawing){k, s}));
+    TESS_TRY(tessi_sample_each(ctx, s, n, sampler_causal_draw_one, &(struct drawing){k, s}));
     k->position++;
     *calls += n * k->rows;
     *flops += k->flops * (double)(n * k->rows);
