@@ -23,33 +23,14 @@
 START_TEST(the_tokenizer_computes_what_it_did)
 {
     checkpoint_import_both();
-    struct golden *golden = golden_open("tokenizer.h5");
-    struct tess_tensor bytes = checkpoint_bytes(golden, "bytes"), codes = golden_read(golden, "codes", TESS_I32);
-    struct tess_tensor image = golden_read(golden, "image", TESS_F32);
-    int32_t *coded = checkpoint_result("tokenizer.h5", CHECKPOINT_ENCODE, &bytes, NULL, &codes);
-    ck_assert_int_eq(memcmp(coded, codes.data, tess_tensor_bytes(&codes)), 0);
-    float *decoded = checkpoint_result("tokenizer.h5", CHECKPOINT_DECODE, &codes, NULL, &image);
-    golden_near("image", decoded, &image, 1e-4, 0.0);
-    free(coded);
-    free(decoded);
-    free(bytes.data);
-    free(codes.data);
-    free(image.data);
-    golden_close(golden);
+    checkpoint_check_tokenizer("tokenizer.h5", "tokenizer.h5");
 }
 END_TEST
 
 START_TEST(the_prior_computes_what_it_did)
 {
     checkpoint_import_both();
-    struct golden *golden = golden_open("prior.h5");
-    struct tess_tensor tokens = golden_read(golden, "tokens", TESS_I32), logits = golden_read(golden, "logits", TESS_F32);
-    float *made = checkpoint_result("prior.h5", CHECKPOINT_DENOISE, &tokens, NULL, &logits);
-    golden_near("logits", made, &logits, 1e-4, 0.0);
-    free(made);
-    free(tokens.data);
-    free(logits.data);
-    golden_close(golden);
+    checkpoint_check_prior("prior.h5", "prior.h5", 0);
 }
 END_TEST
 
@@ -57,23 +38,11 @@ START_TEST(the_autoregressive_prior_computes_what_it_did)
 {
     checkpoint_import_both();
     fixture_ok(&fixture, checkpoint_import(TEST_CHECKPOINTS "/autoregressive.th", "causal.h5", "tokenizer.h5", "heads=3"));
-    struct golden *golden = golden_open("autoregressive.h5");
-    struct tess_tensor tokens = golden_read(golden, "tokens", TESS_I32), logits = golden_read(golden, "logits", TESS_F32);
-    float *made = checkpoint_result("causal.h5", CHECKPOINT_DENOISE, &tokens, NULL, &logits);
-    golden_near("logits", made, &logits, 1e-4, 0.0);
-    free(made);
-    free(tokens.data);
-    free(logits.data);
-    golden_close(golden);
+    checkpoint_check_prior("autoregressive.h5", "causal.h5", 0);
 }
 END_TEST
 
 /* ---- what a model says of itself ------------------------------------------------------------------------------------- */
-
-static void same_text(const struct tess_artefact *a, const char *attr, const char *wanted)
-{
-    ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(a), attr, ""), wanted);
-}
 
 static void same_number(const struct tess_artefact *a, const char *attr, int64_t wanted)
 {
@@ -92,9 +61,9 @@ START_TEST(an_artefact_like_one_of_training)
     fixture_ok(&fixture, tessi_store_artefact_open(C, "prior.h5", &prior));
     fixture_ok(&fixture, tessi_store_artefact_verify(C, tokenizer));
     ck_assert_str_eq(tess_artefact_kind(tokenizer), "autoencoder");
-    same_text(tokenizer, "encoder", conv);
-    same_text(tokenizer, "decoder", conv);
-    same_text(tokenizer, "quantizer", "{use: nearest, codebook_size: 24, code_dim: 6, beta: 0.25, beta_on: codebook}");
+    checkpoint_same_text(tokenizer, "encoder", conv);
+    checkpoint_same_text(tokenizer, "decoder", conv);
+    checkpoint_same_text(tokenizer, "quantizer", "{use: nearest, codebook_size: 24, code_dim: 6, beta: 0.25, beta_on: codebook}");
     same_number(tokenizer, "height", 8);
     same_number(tokenizer, "width", 12);
     same_number(tokenizer, "channels", 3);
@@ -103,10 +72,10 @@ START_TEST(an_artefact_like_one_of_training)
     same_number(tokenizer, "codebook_size", 24);
     same_number(tokenizer, "code_dim", 6);
     ck_assert_str_eq(tess_artefact_kind(prior), "prior");
-    same_text(prior, "noise", "{use: absorbing, steps: 20, mask: random, loss: reweighted, weight: code}");
-    same_text(prior, "denoiser",
+    checkpoint_same_text(prior, "noise", "{use: absorbing, steps: 20, mask: random, loss: reweighted, weight: code}");
+    checkpoint_same_text(prior, "denoiser",
               "{use: transformer, embed_dim: 12, layers: 2, heads: 3, mlp_ratio: 4, dropout: 0, init: published}");
-    same_text(prior, "tokenizer", tess_artefact_digest(tokenizer));
+    checkpoint_same_text(prior, "tokenizer", tess_artefact_digest(tokenizer));
     same_number(prior, "height", 4);
     same_number(prior, "width", 6);
     same_number(prior, "codebook_size", 24);
@@ -146,8 +115,8 @@ START_TEST(an_autoregressive_prior_there_and_back)
     checkpoint_import_both();
     fixture_ok(&fixture, checkpoint_import(TEST_CHECKPOINTS "/autoregressive.th", "causal.h5", "tokenizer.h5", "heads=3"));
     fixture_ok(&fixture, tessi_store_artefact_open(C, "causal.h5", &a));
-    same_text(a, "noise", "{use: autoregressive}");
-    same_text(a, "denoiser", "{use: transformer, embed_dim: 12, layers: 2, heads: 3, mlp_ratio: 4, dropout: 0, init: published}");
+    checkpoint_same_text(a, "noise", "{use: autoregressive}");
+    checkpoint_same_text(a, "denoiser", "{use: transformer, embed_dim: 12, layers: 2, heads: 3, mlp_ratio: 4, dropout: 0, init: published}");
     same_number(a, "codebook_size", 24);
     tessi_store_artefact_close(a);
     fixture_ok(&fixture, checkpoint_export("causal.h5", "causal.safetensors", "heads=3"));

@@ -17,15 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char chain[] = "tessera: 1\n"
-                            "name: chain\n"
-                            "seed: 1\n"
-                            "stages:\n"
-                            "  one: {use: flow-make, count: 5}\n"
-                            "  two: {use: flow-make, count: 5, scale: 2}\n"
-                            "  sum: {use: flow-add, in: {a: one, b: two}, curve: {use: line, slope: 0.5}}\n"
-                            "  end: {use: flow-add, in: {a: sum}, offset: 1}\n";
-
 static struct result r, other;
 
 static void expect_error(const char *text, int status, const char *wanted)
@@ -106,7 +97,7 @@ END_TEST
 
 START_TEST(command_line_places)
 {
-    flow_write("p.yaml", chain);
+    flow_write("p.yaml", flow_chain);
     flow_attempt(&(struct attempt){.override = {"one.count=many"}}, &r);
     ck_assert_int_eq(r.status, TESS_E_VALUE);
     ck_assert_ptr_eq(strstr(r.message, "command line:1:11: stage/flow-make: `count` wants"), r.message);
@@ -123,7 +114,7 @@ END_TEST
 
 START_TEST(second_run)
 {
-    flow_write("p.yaml", chain);
+    flow_write("p.yaml", flow_chain);
     flow_plan(&r);
     ck_assert_int_eq(r.stages, 4);
     expect_state("one", TESSI_NEW, "not computed yet");
@@ -174,7 +165,7 @@ START_TEST(results_in_the_log)
         "\"unit\":\"points\"",
         "\"pictures\":[\"dots\"]}",
     };
-    flow_write("p.yaml", chain);
+    flow_write("p.yaml", flow_chain);
     (void)setenv("FLOW_WARN", "doubtful; look at it", 1);
     flow_attempt(&(struct attempt){.override = {"end.offset=2"}, .run = 1}, &r);
     (void)unsetenv("FLOW_WARN");
@@ -189,7 +180,7 @@ END_TEST
 
 START_TEST(changes)
 {
-    flow_write("p.yaml", chain);
+    flow_write("p.yaml", flow_chain);
     flow_run(&r);
     (void)flow_trace();
     /* Stages that depend on a change are computed, and no others; the plan says so beforehand. */
@@ -215,7 +206,7 @@ END_TEST
 
 START_TEST(reasons)
 {
-    flow_write("p.yaml", chain);
+    flow_write("p.yaml", flow_chain);
     flow_run(&r);
     flow_attempt(&(struct attempt){.override = {"sum.curve.slope=0.25", "end.offset=2"}}, &r);
     expect_state("sum", TESSI_CHANGED, "curve.slope: 0.5 -> 0.25");
@@ -304,7 +295,7 @@ END_TEST
 
 START_TEST(until_and_force)
 {
-    flow_write("p.yaml", chain);
+    flow_write("p.yaml", flow_chain);
     flow_attempt(&(struct attempt){.until = "two", .run = 1}, &r);
     ck_assert_int_eq(r.stages, 1);
     ck_assert_str_eq(flow_trace(), "flow-make\n");
@@ -351,7 +342,7 @@ static long values_in(const char *path, float first)
 START_TEST(damaged_cache)
 {
     char cached[256], wrong[256];
-    flow_write("p.yaml", chain);
+    flow_write("p.yaml", flow_chain);
     flow_run(&r);
     (void)flow_trace();
     int64_t one = stage(&r, "one"), two = stage(&r, "two");
@@ -394,7 +385,7 @@ END_TEST
 
 START_TEST(file_inputs)
 {
-    flow_write("p.yaml", chain);
+    flow_write("p.yaml", flow_chain);
     flow_run(&r);
     (void)flow_trace();
     mkdir("sub", 0777);
@@ -432,7 +423,7 @@ END_TEST
 
 START_TEST(paths_that_begin_with_a_name)
 {
-    flow_write("p.yaml", chain);
+    flow_write("p.yaml", flow_chain);
     flow_run(&r);
     mkdir("sub", 0777);
     mkdir("sub/base", 0777);
@@ -706,7 +697,7 @@ END_TEST
 
 START_TEST(unwritable)
 {
-    flow_write("p.yaml", chain);
+    flow_write("p.yaml", flow_chain);
     flow_write("runs", "a file in the way");
     flow_attempt(&(struct attempt){.run = 1}, &r);
     ck_assert_int_eq(r.status, TESS_E_CREATE);
@@ -716,7 +707,7 @@ END_TEST
 
 START_TEST(no_memory)
 {
-    flow_write("p.yaml", chain);
+    flow_write("p.yaml", flow_chain);
     for (int64_t i = 1; i < 5000; i++) {
         tessi_base_memory_fail_at(i);
         flow_attempt(&(struct attempt){.run = 0}, &r);

@@ -23,14 +23,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char chain[] = "tessera: 1\n"
-                            "name: chain\n"
-                            "seed: 1\n"
-                            "stages:\n"
-                            "  one: {use: flow-make, count: 5}\n"
-                            "  two: {use: flow-make, count: 5, scale: 2}\n"
-                            "  sum: {use: flow-add, in: {a: one, b: two}, curve: {use: line, slope: 0.5}}\n"
-                            "  end: {use: flow-add, in: {a: sum}, offset: 1}\n";
 static const char slow[] = "tessera: 1\nname: slow\nstages:\n  one: {use: flow-make}\n  walk: {use: flow-slow, in: {a: one}, steps: 60}\n";
 
 static struct result r, other;
@@ -39,7 +31,7 @@ static void start(void)
 {
     flow_start();
     (void)tessi_base_inject_plan(NULL);
-    flow_write("p.yaml", chain);
+    flow_write("p.yaml", flow_chain);
 }
 
 /* A run in a process of its own, with trouble; what became of it is left to the caller. */
@@ -193,7 +185,7 @@ START_TEST(two_pipelines_of_one_name)
     flow_run(&other);
     ck_assert(there("one.h5") && there("last.h5") && there("last-dots.png") && there("mine.h5") && there("copy.h5"));
     ck_assert(!there("two.h5") && !there("sum.h5") && !there("end.h5") && !there("sum-dots.png") && !there("end-dots.png"));
-    flow_write("p.yaml", chain);
+    flow_write("p.yaml", flow_chain);
     (void)flow_trace();
     flow_run(&other);
     ck_assert_str_eq(flow_trace(), "");

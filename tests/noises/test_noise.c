@@ -392,21 +392,6 @@ END_TEST
 
 /* ---- going back ---- */
 
-static struct tess_reverse a_step(const float *logits, const int32_t *x, int32_t *next, int64_t tokens, double from, double to)
-{
-    return (struct tess_reverse){.size = sizeof(struct tess_reverse),
-                                 .last = to == 0.0,
-                                 .tokens = tokens,
-                                 .codebook_size = K,
-                                 .from = from,
-                                 .to = to,
-                                 .temperature = 1.0,
-                                 .logits = logits,
-                                 .x = x,
-                                 .next = next,
-                                 .random = {.seed = 6, .purpose = tess_purpose("reverse")}};
-}
-
 struct leap {
     int from, to;
 };
@@ -436,7 +421,7 @@ START_TEST(a_step_back_is_bayes)
         p[i] = each[0][i / STATES] * each[1][i % STATES];
     for (int i = 0; i < DRAWS; i++) {
         int32_t next[3];
-        struct tess_reverse r = a_step(logits, x, next, 3, (double)t / T, (double)s / T);
+        struct tess_reverse r = noise_reverse(K, logits, x, next, 3, (double)t / T, (double)s / T);
         r.random.step = (uint32_t)t;
         r.random.sample = (uint32_t)i;
         fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
@@ -464,7 +449,7 @@ START_TEST(each_token_is_revealed_at_a_uniform_time)
         for (int k = 0; k < TOKENS; k++)
             ck_assert_int_eq(x[k], MASK);
         for (int s = S; s >= 1; s--) {
-            struct tess_reverse r = a_step(logits, x, next, TOKENS, (double)s / S, (double)(s - 1) / S);
+            struct tess_reverse r = noise_reverse(K, logits, x, next, TOKENS, (double)s / S, (double)(s - 1) / S);
             r.random.step = (uint32_t)s;
             r.random.sample = (uint32_t)i;
             fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
@@ -507,7 +492,7 @@ START_TEST(temperature_sharpens)
             p[k] /= sum;
         for (int i = 0; i < DRAWS; i++) {
             int32_t next[1];
-            struct tess_reverse r = a_step(row, x, next, 1, 0.5, 0.0);
+            struct tess_reverse r = noise_reverse(K, row, x, next, 1, 0.5, 0.0);
             r.temperature = temperatures[h];
             r.random.sample = (uint32_t)i;
             fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
@@ -531,7 +516,7 @@ START_TEST(the_same_stream_gives_the_same_sequence)
     open_noise(&n, "", 1);
     fixture_ok(&n.fixture, n.ops->start(n.self, &n.fixture.context.context, &s, TOKENS, K, x));
     for (int i = 0; i < 4; i++) {
-        struct tess_reverse r = a_step(logits, x, next[i], TOKENS, 1.0, 0.5);
+        struct tess_reverse r = noise_reverse(K, logits, x, next[i], TOKENS, 1.0, 0.5);
         r.random.sample = i == 2;
         r.random.step = i == 3;
         fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
@@ -554,7 +539,7 @@ START_TEST(changes_are_told_beforehand)
     open_noise(&n, "", 1);
     fixture_ok(&n.fixture, n.ops->start(n.self, &n.fixture.context.context, &(struct tess_stream){.seed = 1}, TOKENS, K, x));
     for (int s = S; s >= 1; s--) {
-        struct tess_reverse r = a_step(NULL, x, next, TOKENS, (double)s / S, (double)(s - 1) / S);
+        struct tess_reverse r = noise_reverse(K, NULL, x, next, TOKENS, (double)s / S, (double)(s - 1) / S);
         r.random.step = (uint32_t)s;
         int64_t told = n.ops->changes(n.self, &r, where), found = 0;
         ck_assert_int_eq(told, n.ops->changes(n.self, &r, NULL));
@@ -591,7 +576,7 @@ START_TEST(logits_are_read_where_they_are)
         x[i] = i % 3 ? MASK : i % K;
         row[i] = INT32_MAX;
     }
-    struct tess_reverse r = a_step(NULL, x, next, TOKENS, 1.0, 0.6);
+    struct tess_reverse r = noise_reverse(K, NULL, x, next, TOKENS, 1.0, 0.6);
     ck_assert_int_gt(n.ops->changes(n.self, &r, where), 5);
     for (int i = TOKENS - 1; i >= 0; i--)
         if (where[i]) {
@@ -626,13 +611,13 @@ START_TEST(a_diverged_denoiser_is_reported)
         for (int i = 0; i < 2; i++) {
             float row[K] = {0.1f, 0.2f, 0.3f};
             row[k] = bad[i];
-            struct tess_reverse r = a_step(row, x, next, 1, 0.5, 0.0);
+            struct tess_reverse r = noise_reverse(K, row, x, next, 1, 0.5, 0.0);
             int status = n.ops->reverse(n.self, &n.fixture.context.context, &r);
             ck_assert_msg(status == TESS_E_FAILED, "%g at code %d gave %d", (double)bad[i], k, (int)next[0]);
             tessi_base_context_clear(&n.fixture.context.context);
         }
     float row[K] = {-INFINITY, 0.0f, -INFINITY}; /* a code that is ruled out is not drawn */
-    struct tess_reverse r = a_step(row, x, next, 1, 0.5, 0.0);
+    struct tess_reverse r = noise_reverse(K, row, x, next, 1, 0.5, 0.0);
     fixture_ok(&n.fixture, n.ops->reverse(n.self, &n.fixture.context.context, &r));
     ck_assert_int_eq(next[0], 1);
     noise_close(&n);

@@ -71,20 +71,13 @@ END_TEST
 
 /* ---- and back ---- */
 
+/* A step whose random numbers are those of step 1000 `from` and sample i. */
 static struct tess_reverse a_step(const float *logits, const int32_t *x, int32_t *next, int64_t tokens, double from, double to, int i)
 {
-    struct tess_stream random = {.seed = 6, .purpose = tess_purpose("reverse"), .step = (uint32_t)(1000 * from), .sample = (uint32_t)i};
-    return (struct tess_reverse){.size = sizeof(struct tess_reverse),
-                                 .last = to == 0.0,
-                                 .tokens = tokens,
-                                 .codebook_size = K,
-                                 .from = from,
-                                 .to = to,
-                                 .temperature = 1.0,
-                                 .logits = logits,
-                                 .x = x,
-                                 .next = next,
-                                 .random = random};
+    struct tess_reverse r = noise_reverse(K, logits, x, next, tokens, from, to);
+    r.random.step = (uint32_t)(1000 * from);
+    r.random.sample = (uint32_t)i;
+    return r;
 }
 
 /* Exact distribution after a reverse step from time t to s, both counted in steps. */

@@ -2,9 +2,8 @@
  * cannot be.
  *
  * SPDX-License-Identifier: MIT */
-#include "tests/support/graphs.h"
+#include "tests/support/source_fixture.h"
 #include "tests/support/suite.h"
-#include "core/base/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,30 +12,6 @@
 #include <unistd.h>
 
 enum { AREA = 1024 };
-
-static struct fixture fixture;
-static char folder[64];
-static struct tess_instance *source;
-static const struct tess_source_1 *ops;
-static void *self;
-
-static void setup(void)
-{
-    fixture_open(&fixture, 1, 1, 1, 0);
-    strcpy(folder, "/tmp/tessera-cifar-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static void teardown(void)
-{
-    char command[96];
-    tess_instance_close(source);
-    source = NULL;
-    fixture_close(&fixture);
-    ck_assert_int_eq(tessi_base_memory_in_use(), 0);
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    ck_assert_int_eq(system(command), 0);
-}
 
 /* Image i of all files has pixels of a pattern of its own, label i % 10, or coarse i % 20 and fine i % 100. */
 static uint8_t value(int64_t i, int64_t channel, int64_t p)
@@ -47,7 +22,7 @@ static uint8_t value(int64_t i, int64_t channel, int64_t p)
 static void make(const char *name, int hundred, int64_t first, int64_t n, long more)
 {
     char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%s", source.folder, name);
     FILE *f = fopen(path, "wb");
     ck_assert_ptr_nonnull(f);
     for (int64_t i = first; i < first + n; i++) {
@@ -68,21 +43,15 @@ static void make(const char *name, int hundred, int64_t first, int64_t n, long m
 static int open_source(const char *name, const char *more)
 {
     char config_text[256];
-    snprintf(config_text, sizeof config_text, "{use: cifar, path: %s/%s%s}", folder, name, more);
-    tess_instance_close(source);
-    source = NULL;
-    tessi_base_context_clear(&fixture.context.context);
-    int status = tess_instance_open(&fixture.context.context, "source/1", config_text, "test", &source);
-    ops = status == TESS_OK ? tess_instance_ops(source, "source/1") : NULL;
-    self = status == TESS_OK ? tess_instance_self(source) : NULL;
-    return status;
+    snprintf(config_text, sizeof config_text, "{use: cifar, path: %s/%s%s}", source.folder, name, more);
+    return source_open(config_text);
 }
 
 static void refused(int status, int code, const char *words)
 {
-    const char *message = tessi_base_context_message(&fixture.context.context);
+    const char *message = tessi_base_context_message(source.ctx);
     ck_assert_msg(status == code && strstr(message, words), "wanted %d: %s\nfound  %d: %s", code, words, status, message);
-    tessi_base_context_clear(&fixture.context.context);
+    tessi_base_context_clear(source.ctx);
 }
 
 /* `n` images from number `first` on, labels being numbers modulo `classes`. */
@@ -90,13 +59,13 @@ static void holds(int64_t first, int64_t n, int64_t classes)
 {
     struct tess_image im = {.size = sizeof im};
     int64_t h, w, ch;
-    ops->shape(self, &h, &w, &ch);
-    ck_assert(h == 32 && w == 32 && ch == 3 && ops->names(self) == 0);
-    ck_assert_int_eq(ops->labels(self), classes);
-    ck_assert_int_eq(ops->count(self), n);
+    source.ops->shape(source.self, &h, &w, &ch);
+    ck_assert(h == 32 && w == 32 && ch == 3 && source.ops->names(source.self) == 0);
+    ck_assert_int_eq(source.ops->labels(source.self), classes);
+    ck_assert_int_eq(source.ops->count(source.self), n);
     for (int64_t k = 0; k < n; k++) {
         int64_t i = k * 7 % n;
-        fixture_ok(&fixture, ops->read(self, &fixture.context.context, i, &im));
+        fixture_ok(&source.fixture, source.ops->read(source.self, source.ctx, i, &im));
         ck_assert_int_eq(im.label, (first + i) % classes);
         for (int64_t p = 0; p < AREA; p++)
             for (int64_t channel = 0; channel < 3; channel++)
@@ -113,13 +82,13 @@ START_TEST(ten_classes)
         make(name, 0, 4 * i, 4, 0);
     }
     make("test_batch.bin", 0, 20, 3, 0);
-    fixture_ok(&fixture, open_source(".", ""));
+    fixture_ok(&source.fixture, open_source(".", ""));
     holds(0, 20, 10);
-    fixture_ok(&fixture, open_source(".", ", part: test"));
+    fixture_ok(&source.fixture, open_source(".", ", part: test"));
     holds(20, 3, 10);
-    fixture_ok(&fixture, open_source(".", ", part: all"));
+    fixture_ok(&source.fixture, open_source(".", ", part: all"));
     holds(0, 23, 10);
-    fixture_ok(&fixture, open_source("data_batch_3.bin", ""));
+    fixture_ok(&source.fixture, open_source("data_batch_3.bin", ""));
     holds(8, 4, 10);
 }
 END_TEST
@@ -128,9 +97,9 @@ START_TEST(hundred_classes)
 {
     make("train.bin", 1, 0, 105, 0);
     make("test.bin", 1, 105, 4, 0);
-    fixture_ok(&fixture, open_source(".", ", set: cifar-100"));
+    fixture_ok(&source.fixture, open_source(".", ", set: cifar-100"));
     holds(0, 105, 100);
-    fixture_ok(&fixture, open_source(".", ", set: cifar-100, part: all, labels: coarse"));
+    fixture_ok(&source.fixture, open_source(".", ", set: cifar-100, part: all, labels: coarse"));
     holds(0, 109, 20);
 }
 END_TEST
@@ -151,21 +120,21 @@ START_TEST(what_cannot_be)
     make("other.bin", 1, 0, 4, 0);
     refused(open_source("other.bin", ""), TESS_E_DATA, "or set `set`");
     make("label.bin", 0, 0, 2, 3073);
-    fixture_ok(&fixture, open_source("label.bin", ""));
-    fixture_ok(&fixture, ops->read(self, &fixture.context.context, 1, &im));
-    refused(ops->read(self, &fixture.context.context, 2, &im), TESS_E_ITEM, "label.bin: record 2 has label 255 of 10 classes");
+    fixture_ok(&source.fixture, open_source("label.bin", ""));
+    fixture_ok(&source.fixture, source.ops->read(source.self, source.ctx, 1, &im));
+    refused(source.ops->read(source.self, source.ctx, 2, &im), TESS_E_ITEM, "label.bin: record 2 has label 255 of 10 classes");
     ck_assert_str_eq(im.reason, "has label 255 of 10 classes");
     ck_assert_str_eq(im.name, "2");
     make("label.bin", 0, 0, 1, 0); /* shorter, while it is open */
-    refused(ops->read(self, &fixture.context.context, 1, &im), TESS_E_IO, "label.bin: became shorter since it was opened; run again");
+    refused(source.ops->read(source.self, source.ctx, 1, &im), TESS_E_IO, "label.bin: became shorter since it was opened; run again");
     make("label.bin", 0, 0, 9, 0);
-    refused(ops->read(self, &fixture.context.context, 1, &im), TESS_E_IO, "label.bin: became longer since it was opened; run again");
+    refused(source.ops->read(source.self, source.ctx, 1, &im), TESS_E_IO, "label.bin: became longer since it was opened; run again");
     make("label.bin", 0, 0, 3, 0);
-    fixture_ok(&fixture, open_source("label.bin", ""));
-    fixture_ok(&fixture, ops->read(self, &fixture.context.context, 0, &im));
-    snprintf(path, sizeof path, "%s/label.bin", folder);
+    fixture_ok(&source.fixture, open_source("label.bin", ""));
+    fixture_ok(&source.fixture, source.ops->read(source.self, source.ctx, 0, &im));
+    snprintf(path, sizeof path, "%s/label.bin", source.folder);
     ck_assert_int_eq(unlink(path), 0); /* the source keeps the file open */
-    fixture_ok(&fixture, ops->read(self, &fixture.context.context, 1, &im));
+    fixture_ok(&source.fixture, source.ops->read(source.self, source.ctx, 1, &im));
     tess_image_free(&im);
 }
 END_TEST
@@ -175,7 +144,7 @@ int main(void)
     Suite *s = suite_create("cifar");
     TCase *t = tcase_create("cifar");
     tcase_set_timeout(t, 300);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, source_setup, source_teardown);
     tcase_add_test(t, ten_classes);
     tcase_add_test(t, hundred_classes);
     tcase_add_test(t, what_cannot_be);

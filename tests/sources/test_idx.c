@@ -2,7 +2,7 @@
  * names the file, what was wanted and what was found.
  *
  * SPDX-License-Identifier: MIT */
-#include "tests/support/graphs.h"
+#include "tests/support/source_fixture.h"
 #include "tests/support/suite.h"
 #include "core/base/memory.h"
 
@@ -15,30 +15,6 @@
 
 enum { N = 12, H = 3, W = 5 };
 
-static struct fixture fixture;
-static char folder[64];
-static struct tess_instance *source;
-static const struct tess_source_1 *ops;
-static void *self;
-
-static void setup(void)
-{
-    fixture_open(&fixture, 1, 1, 1, 0);
-    strcpy(folder, "/tmp/tessera-idx-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static void teardown(void)
-{
-    char command[96];
-    tess_instance_close(source);
-    source = NULL;
-    fixture_close(&fixture);
-    ck_assert_int_eq(tessi_base_memory_in_use(), 0);
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    ck_assert_int_eq(system(command), 0);
-}
-
 /* ---- files --------------------------------------------------------------------------------------------------------- */
 
 static const char *path_of(const char *name)
@@ -46,7 +22,7 @@ static const char *path_of(const char *name)
     static char path[4][128];
     static int next;
     next = (next + 1) % 4;
-    snprintf(path[next], sizeof path[next], "%s/%s", folder, name);
+    snprintf(path[next], sizeof path[next], "%s/%s", source.folder, name);
     return path[next];
 }
 
@@ -103,30 +79,24 @@ static int open_source(const char *images, const char *labels)
     char config_text[400];
     snprintf(config_text, sizeof config_text, labels ? "{use: idx, images: %s, labels: %s}" : "{use: idx, images: %s}", path_of(images),
              labels ? path_of(labels) : "");
-    tess_instance_close(source);
-    source = NULL;
-    tessi_base_context_clear(&fixture.context.context);
-    int status = tess_instance_open(&fixture.context.context, "source/1", config_text, "test", &source);
-    ops = status == TESS_OK ? tess_instance_ops(source, "source/1") : NULL;
-    self = status == TESS_OK ? tess_instance_self(source) : NULL;
-    return status;
+    return source_open(config_text);
 }
 
 static void refused(int status, int code, const char *const *words)
 {
-    const char *message = tessi_base_context_message(&fixture.context.context);
+    const char *message = tessi_base_context_message(source.ctx);
     ck_assert_msg(status == code, "status %d, not %d: %s", status, code, message);
     for (; *words; words++)
         ck_assert_msg(strstr(message, *words) != NULL, "no `%s` in: %s", *words, message);
     ck_assert_msg(strchr(message, '\n') == NULL, "more than a line: %s", message);
-    tessi_base_context_clear(&fixture.context.context);
+    tessi_base_context_clear(source.ctx);
 }
 #define REFUSED(status, code, ...) refused(status, code, (const char *const[]){__VA_ARGS__, NULL})
 
 static int read_one(int64_t i)
 {
     struct tess_image im = {.size = sizeof im};
-    int status = ops->read(self, &fixture.context.context, i, &im);
+    int status = source.ops->read(source.self, source.ctx, i, &im);
     tess_image_free(&im);
     return status;
 }
@@ -137,15 +107,15 @@ static void as_written(int64_t channels, int labelled)
 {
     struct tess_image im = {.size = sizeof im};
     int64_t h, w, c, row = H * W * channels;
-    ck_assert_int_eq(ops->count(self), N);
-    ops->shape(self, &h, &w, &c);
+    ck_assert_int_eq(source.ops->count(source.self), N);
+    source.ops->shape(source.self, &h, &w, &c);
     ck_assert(h == H && w == W && c == channels);
-    ck_assert_int_eq(ops->names(self), 0);
+    ck_assert_int_eq(source.ops->names(source.self), 0);
     for (int64_t k = 0; k < N; k++) {
         int64_t i = k * 5 % N; /* any order */
         char name[16];
         snprintf(name, sizeof name, "%lld", (long long)i);
-        fixture_ok(&fixture, ops->read(self, &fixture.context.context, i, &im));
+        fixture_ok(&source.fixture, source.ops->read(source.self, source.ctx, i, &im));
         ck_assert(im.height == H && im.width == W && im.channels == channels);
         ck_assert_str_eq(im.name, name);
         ck_assert_int_eq(im.label, labelled ? byte_at(i) % 10 : -1);
@@ -165,14 +135,14 @@ START_TEST(reads_what_was_written)
     make_labels("labels");
     make_labels("labels.gz");
     make("colour.gz", 8, 4, DIMS(N, H, W, 3), N * H * W * 3);
-    fixture_ok(&fixture, open_source("grey", "labels"));
+    fixture_ok(&source.fixture, open_source("grey", "labels"));
     as_written(1, 1);
-    ck_assert_int_eq(ops->labels(self), classes);
-    fixture_ok(&fixture, open_source("grey.gz", "labels.gz"));
+    ck_assert_int_eq(source.ops->labels(source.self), classes);
+    fixture_ok(&source.fixture, open_source("grey.gz", "labels.gz"));
     as_written(1, 1);
-    fixture_ok(&fixture, open_source("colour.gz", NULL));
+    fixture_ok(&source.fixture, open_source("colour.gz", NULL));
     as_written(3, 0);
-    ck_assert_int_eq(ops->labels(self), 0);
+    ck_assert_int_eq(source.ops->labels(source.self), 0);
 }
 END_TEST
 
@@ -181,9 +151,9 @@ static void *read_all(void *user)
     struct tessi_context context;
     struct tess_image im = {.size = sizeof im};
     int *wrong = user;
-    tessi_base_context_init(&context, fixture.context.context.host);
+    tessi_base_context_init(&context, source.ctx->host);
     for (int64_t i = 0; i < N; i++) {
-        *wrong += ops->read(self, &context.context, i, &im) != TESS_OK;
+        *wrong += source.ops->read(source.self, &context.context, i, &im) != TESS_OK;
         for (int64_t j = 0; j < H * W; j++)
             *wrong += im.pixels[j] != byte_at(i * H * W + j);
     }
@@ -197,7 +167,7 @@ START_TEST(is_read_by_many_threads)
     pthread_t thread[THREADS];
     int wrong[THREADS] = {0};
     make_images("grey.gz");
-    fixture_ok(&fixture, open_source("grey.gz", NULL));
+    fixture_ok(&source.fixture, open_source("grey.gz", NULL));
     for (int i = 0; i < THREADS; i++)
         ck_assert_int_eq(pthread_create(&thread[i], NULL, read_all, &wrong[i]), 0);
     for (int i = 0; i < THREADS; i++) {
@@ -210,9 +180,9 @@ END_TEST
 static const char *fingerprint(const char *images, const char *labels, char text[TESS_DIGEST_TEXT])
 {
     struct tess_digest d;
-    fixture_ok(&fixture, open_source(images, labels));
+    fixture_ok(&source.fixture, open_source(images, labels));
     tess_digest_start(&d);
-    fixture_ok(&fixture, ops->fingerprint(self, &fixture.context.context, &d));
+    fixture_ok(&source.fixture, source.ops->fingerprint(source.self, source.ctx, &d));
     tess_digest_end(&d, text);
     return text;
 }
@@ -235,10 +205,10 @@ END_TEST
 START_TEST(missing_files)
 {
     make_images("images");
-    REFUSED(open_source("imags", NULL), TESS_E_IO, folder, "imags: cannot be read: No such file", "datasets/README.md");
+    REFUSED(open_source("imags", NULL), TESS_E_IO, source.folder, "imags: cannot be read: No such file", "datasets/README.md");
     REFUSED(open_source("images", "labels"), TESS_E_IO, "labels: cannot be read: No such file");
     char config_text[] = "{use: idx, images: /usr/share/datasets/fashion-mnist/no-such-file.gz}";
-    REFUSED(tess_instance_open(&fixture.context.context, "source/1", config_text, "test", &source), TESS_E_IO,
+    REFUSED(source_open(config_text), TESS_E_IO,
             "install the package dataset-fashion-mnist");
 }
 END_TEST
@@ -270,15 +240,15 @@ START_TEST(damaged_files)
 {
     make_images("images");
     damage("images", -7, -1);
-    fixture_ok(&fixture, open_source("images", NULL));
+    fixture_ok(&source.fixture, open_source("images", NULL));
     REFUSED(read_one(0), TESS_E_DATA, "images: is truncated: 196 bytes wanted, 189 found; fetch the file again");
     REFUSED(read_one(0), TESS_E_DATA, "images: is truncated"); /* and says it again */
     make("long", 8, 3, DIMS(N, H, W), N * H * W + 1);
-    fixture_ok(&fixture, open_source("long", NULL));
+    fixture_ok(&source.fixture, open_source("long", NULL));
     REFUSED(read_one(0), TESS_E_DATA, "long: goes on after the 196 bytes its header announces");
     make_images("images.gz");
     damage("images.gz", -12, -1);
-    fixture_ok(&fixture, open_source("images.gz", NULL));
+    fixture_ok(&source.fixture, open_source("images.gz", NULL));
     REFUSED(read_one(0), TESS_E_DATA, "images.gz: ", "fetch the file again");
     make_images("images.gz");
     damage("images.gz", 0, 150);
@@ -300,7 +270,7 @@ END_TEST
 START_TEST(headers_are_not_believed)
 {
     make("huge", 8, 3, DIMS(0x7fffffff, 16, 16), 100);
-    fixture_ok(&fixture, open_source("huge", NULL));
+    fixture_ok(&source.fixture, open_source("huge", NULL));
     REFUSED(read_one(0), TESS_E_DATA, "huge: is truncated: 549755813648 bytes wanted, 116 found");
     ck_assert_int_lt(tessi_base_memory_peak(), (int64_t)1 << 28);
     make("huger", 8, 3, DIMS(0xffffffff, 0xffffffff, 0xffffffff), 100);
@@ -335,7 +305,7 @@ int main(void)
     Suite *s = suite_create("idx");
     TCase *t = tcase_create("idx");
     tcase_set_timeout(t, 300);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, source_setup, source_teardown);
     tcase_add_test(t, reads_what_was_written);
     tcase_add_test(t, is_read_by_many_threads);
     tcase_add_test(t, fingerprint_is_of_the_bytes);

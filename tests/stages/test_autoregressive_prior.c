@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/support/command_fixture.h"
+#include "tests/support/prior_runs.h"
 #include "tests/support/small_pipeline.h"
 #include "tests/support/suite.h"
 
@@ -33,47 +34,15 @@ static void setup(void)
     small_write("unet.yaml", unet_yaml);
 }
 
-static const char *found(const char *file, const char *words)
-{
-    const char *at = strstr(command_ends(0, "", "inspect %s", file)->out, words);
-    ck_assert_msg(at != NULL, "%s has no %s", file, words);
-    return at + strlen(words);
-}
-
-static double bound_in(const char *workdir)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/runs/small/metrics.h5", workdir);
-    return strtod(found(path, "prior's bound"), NULL);
-}
-
-static void digest_of(const char *workdir, const char *name, char text[DIGEST])
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/runs/small/%s.h5", workdir, name);
-    const char *at = found(path, "digest");
-    snprintf(text, DIGEST, "%.*s", (int)strcspn(at, "\n"), at);
-}
-
-static void same(const char *one, const char *two, int first)
-{
-    char a[DIGEST], b[DIGEST];
-    for (int i = first; i < STAGES; i++) {
-        digest_of(one, stage[i], a);
-        digest_of(two, stage[i], b);
-        ck_assert_msg(strcmp(a, b) == 0, "%s differs between %s and %s", stage[i], one, two);
-    }
-}
-
 START_TEST(training_lowers_the_code_length)
 {
     (void)command_ends(0, "", "run causal.yaml -q --workdir before prior.steps=2");
     (void)command_ends(0, "", "run causal.yaml -q --workdir after prior.steps=300");
-    double before = bound_in("before"), after = bound_in("after");
-    double entropy = strtod(found("after/runs/small/codes.h5", "order-0 entropy"), NULL);
+    double before = prior_runs_bound("before"), after = prior_runs_bound("after");
+    double entropy = prior_runs_entropy("after");
     ck_assert_msg(before > entropy && after < 0.9 * entropy && after > 0.0, "%g bits, then %g; entropy %g", before, after, entropy);
-    ck_assert_int_eq(atoi(found("after/runs/small/samples.h5", "\n  steps ")), SMALL_H / 2 * SMALL_W / 2);
-    const char *at = found("after/runs/small/prior.h5", "\n  noise ");
+    ck_assert_int_eq(atoi(prior_runs_found("after/runs/small/samples.h5", "\n  steps ")), SMALL_H / 2 * SMALL_W / 2);
+    const char *at = prior_runs_found("after/runs/small/prior.h5", "\n  noise ");
     ck_assert_msg(strstr(at, "{use: autoregressive}") != NULL, "%.80s", at);
 }
 END_TEST
@@ -83,8 +52,8 @@ START_TEST(bf16_trains_too)
     static const char *const how[] = {"precision=auto", "precision=bf16 --backend openblas"};
     for (int i = 0; i < 2; i++) {
         (void)command_ends(0, "", "run causal.yaml -q %s --workdir after prior.steps=150", how[i]);
-        double entropy = strtod(found("after/runs/small/codes.h5", "order-0 entropy"), NULL);
-        ck_assert_msg(bound_in("after") < 0.95 * entropy, "%s: %g bits; entropy %g", how[i], bound_in("after"), entropy);
+        double entropy = prior_runs_entropy("after");
+        ck_assert_msg(prior_runs_bound("after") < 0.95 * entropy, "%s: %g bits; entropy %g", how[i], prior_runs_bound("after"), entropy);
     }
 }
 END_TEST
@@ -93,7 +62,7 @@ START_TEST(threads_and_batches_do_not_count)
 {
     (void)command_ends(0, "", "run causal.yaml -q --workdir one --threads 1 prior.steps=40 samples.count=13");
     (void)command_ends(0, "", "run causal.yaml -q --workdir four --threads 4 prior.steps=40 samples.count=13 samples.batch=5");
-    same("one", "four", 0);
+    prior_runs_same("one", "four", stage);
 }
 END_TEST
 
@@ -102,7 +71,7 @@ START_TEST(the_cache_and_more_draws_change_nothing)
 {
     (void)command_ends(0, "", "run causal.yaml -q --workdir lean prior.steps=40 samples.count=13");
     (void)command_ends(0, "", "run causal.yaml -q --workdir plain prior.steps=40 samples.count=13 samples.every_step=true metrics.draws=9");
-    same("lean", "plain", 0);
+    prior_runs_same("lean", "plain", stage);
 }
 END_TEST
 
@@ -145,7 +114,7 @@ START_TEST(killed_again_and_again)
     (void)command_ends(0, "", "run causal.yaml -q --workdir wild --until codes " LONGER);
     int killed = command_killed_until_it_ends("run causal.yaml -q --threads %d --workdir wild " LONGER, NULL).killed;
     ck_assert_msg(killed >= 3, "killed %d times", killed);
-    same("calm", "wild", 0);
+    prior_runs_same("calm", "wild", stage);
 }
 END_TEST
 
@@ -157,8 +126,8 @@ START_TEST(samples_go_on_where_they_stopped)
     (void)command_ends(0, "", "run causal.yaml -q --until prior --workdir wild " MANY);
     ck_assert_int_ge(command_stopped_until_it_ends("run causal.yaml --until samples --workdir wild " MANY, 37), 5);
     char a[DIGEST], b[DIGEST];
-    digest_of("calm", "samples", a);
-    digest_of("wild", "samples", b);
+    prior_runs_digest("calm", "samples", a);
+    prior_runs_digest("wild", "samples", b);
     ck_assert_str_eq(a, b);
 }
 END_TEST

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/support/command_fixture.h"
+#include "tests/support/prior_runs.h"
 #include "tests/support/small_pipeline.h"
 #include "tests/support/suite.h"
 
@@ -28,20 +29,6 @@ static void setup(void)
     small_write("unet.yaml", unet_yaml);
 }
 
-static const char *found(const char *file, const char *words)
-{
-    const char *at = strstr(command_ends(0, "", "inspect %s", file)->out, words);
-    ck_assert_msg(at != NULL, "%s has no %s", file, words);
-    return at + strlen(words);
-}
-
-static double bound_in(const char *workdir)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/runs/small/metrics.h5", workdir);
-    return strtod(found(path, "prior's bound"), NULL);
-}
-
 /* Variants of the U-Net prior: a noise with time, one without, and codes read as scalars, which learn more slowly. */
 static const struct {
     const char *settings;
@@ -52,26 +39,19 @@ START_TEST(training_lowers_the_bound)
 {
     (void)command_ends(0, "", "run unet.yaml -q --workdir before prior.steps=2 %s", kinds[_i].settings);
     (void)command_ends(0, "", "run unet.yaml -q --workdir after prior.steps=%d %s", kinds[_i].steps, kinds[_i].settings);
-    double before = bound_in("before"), after = bound_in("after");
-    double entropy = strtod(found("after/runs/small/codes.h5", "order-0 entropy"), NULL);
+    double before = prior_runs_bound("before"), after = prior_runs_bound("after");
+    double entropy = prior_runs_entropy("after");
     ck_assert_msg(before > entropy && after < 0.9 * entropy && after > 0.0, "bound %g, then %g; entropy %g", before, after, entropy);
 }
 END_TEST
 
 START_TEST(threads_and_batches_do_not_count)
 {
-    static const char *const stage[] = {"prior", "samples", "metrics"};
+    static const char *const stage[] = {"prior", "samples", "metrics", NULL};
     (void)command_ends(0, "", "run unet.yaml -q --workdir one --threads 1 prior.steps=20 samples.count=7 %s", kinds[_i].settings);
     (void)command_ends(0, "", "run unet.yaml -q --workdir four --threads 4 prior.steps=20 samples.count=7 samples.batch=3 %s",
                        kinds[_i].settings);
-    for (size_t i = 0; i < sizeof stage / sizeof *stage; i++) {
-        char path[128], one[96];
-        snprintf(path, sizeof path, "one/runs/small/%s.h5", stage[i]);
-        const char *at = found(path, "digest");
-        snprintf(one, sizeof one, "%.*s", (int)strcspn(at, "\n"), at);
-        snprintf(path, sizeof path, "four/runs/small/%s.h5", stage[i]);
-        ck_assert_msg(strncmp(found(path, "digest"), one, strlen(one)) == 0, "%s differs", stage[i]);
-    }
+    prior_runs_same("one", "four", stage);
 }
 END_TEST
 
@@ -81,8 +61,8 @@ START_TEST(bf16_trains_too)
     static const char *const how[] = {"precision=auto", "precision=bf16 --backend openblas"};
     for (int i = 0; i < 2; i++) {
         (void)command_ends(0, "", "run unet.yaml -q %s --workdir after prior.steps=150", how[i]);
-        double entropy = strtod(found("after/runs/small/codes.h5", "order-0 entropy"), NULL);
-        ck_assert_msg(bound_in("after") < 0.95 * entropy, "%s: bound %g; entropy %g", how[i], bound_in("after"), entropy);
+        double entropy = prior_runs_entropy("after");
+        ck_assert_msg(prior_runs_bound("after") < 0.95 * entropy, "%s: bound %g; entropy %g", how[i], prior_runs_bound("after"), entropy);
     }
 }
 END_TEST

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/support/command_fixture.h"
+#include "tests/support/prior_runs.h"
 #include "tests/support/small_pipeline.h"
 #include "tests/support/suite.h"
 
@@ -23,39 +24,6 @@ static void setup(void)
     (void)small_folder_enter();
 }
 
-static const char *found(const char *file, const char *words)
-{
-    const char *at = strstr(command_ends(0, "", "inspect %s", file)->out, words);
-    ck_assert_msg(at != NULL, "%s has no %s", file, words);
-    return at + strlen(words);
-}
-
-static double bound_in(const char *workdir)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/runs/small/metrics.h5", workdir);
-    return strtod(found(path, "prior's bound"), NULL);
-}
-
-static void digests(const char *workdir, char text[STAGES][DIGEST])
-{
-    for (int i = 0; i < STAGES; i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s/runs/small/%s.h5", workdir, stage[i]);
-        const char *at = found(path, "digest");
-        snprintf(text[i], DIGEST, "%.*s", (int)strcspn(at, "\n"), at);
-    }
-}
-
-static void same(const char *one, const char *two)
-{
-    char a[STAGES][DIGEST], b[STAGES][DIGEST];
-    digests(one, a);
-    digests(two, b);
-    for (int i = 0; i < STAGES; i++)
-        ck_assert_msg(strcmp(a[i], b[i]) == 0, "%s differs between %s and %s", stage[i], one, two);
-}
-
 static const char *const kinds[] = {
     "", "prior.noise.times=importance",
     "prior.noise.step=plug-in prior.noise.first_step=published prior.noise.residual=1 prior.noise.schedule=cosine-root"};
@@ -64,8 +32,8 @@ START_TEST(training_lowers_the_bound)
 {
     (void)command_ends(0, "", "run small.yaml -q --workdir before prior.steps=5 " UNIFORM "%s", kinds[_i]);
     (void)command_ends(0, "", "run small.yaml -q --workdir after prior.steps=300 " UNIFORM "%s", kinds[_i]);
-    double before = bound_in("before"), after = bound_in("after");
-    double entropy = strtod(found("after/runs/small/codes.h5", "order-0 entropy"), NULL);
+    double before = prior_runs_bound("before"), after = prior_runs_bound("after");
+    double entropy = prior_runs_entropy("after");
     ck_assert_msg(before > entropy && after < 0.9 * entropy && after > 0.0, "bound %g, then %g; entropy %g", before, after, entropy);
 }
 END_TEST
@@ -75,7 +43,7 @@ START_TEST(threads_and_batches_do_not_count)
     (void)command_ends(0, "", "run small.yaml -q --workdir one --threads 1 prior.steps=40 " UNIFORM "%s samples.count=7", kinds[_i]);
     (void)command_ends(0, "", "run small.yaml -q --workdir four --threads 4 prior.steps=40 samples.batch=3 " UNIFORM "%s samples.count=7",
                        kinds[_i]);
-    same("one", "four");
+    prior_runs_same("one", "four", stage);
 }
 END_TEST
 
@@ -84,9 +52,9 @@ START_TEST(any_number_of_steps)
     static const int steps[] = {1, 3, 10, 37};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         (void)command_ends(0, "", "run small.yaml -q --until samples " UNIFORM "samples.steps=%d", steps[i]);
-        ck_assert_int_eq(atoi(found("runs/small/samples.h5", "\n  steps ")), steps[i]);
+        ck_assert_int_eq(atoi(prior_runs_found("runs/small/samples.h5", "\n  steps ")), steps[i]);
     }
-    const char *at = found("runs/small/prior.h5", "\n  noise ");
+    const char *at = prior_runs_found("runs/small/prior.h5", "\n  noise ");
     ck_assert_msg(strstr(at, "{use: uniform, steps: 10, schedule: cosine, offset: 0.008, clip: 0.001, step: marginal, first_step: direct"),
                   "%.200s", at);
 }
@@ -107,7 +75,7 @@ START_TEST(killed_again_and_again)
     (void)command_ends(0, "", "run small.yaml -q --workdir wild --until codes " LONGER);
     int killed = command_killed_until_it_ends("run small.yaml -q --threads %d --workdir wild " LONGER, NULL).killed;
     ck_assert_msg(killed >= 3, "killed %d times", killed);
-    same("calm", "wild");
+    prior_runs_same("calm", "wild", stage);
     ck_assert_ptr_nonnull(strstr(command_ends(0, "", "inspect wild/runs/small/prior.h5")->out, "/weights/noise/times/square"));
 }
 END_TEST

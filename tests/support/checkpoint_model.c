@@ -73,6 +73,39 @@ struct tess_tensor checkpoint_bytes(const struct golden *g, const char *path)
     return bytes;
 }
 
+void checkpoint_check_tokenizer(const char *golden_name, const char *path)
+{
+    struct golden *golden = golden_open(golden_name);
+    struct tess_tensor bytes = checkpoint_bytes(golden, "bytes"), codes = golden_read(golden, "codes", TESS_I32);
+    struct tess_tensor image = golden_read(golden, "image", TESS_F32);
+    int32_t *coded = checkpoint_result(path, CHECKPOINT_ENCODE, &bytes, NULL, &codes);
+    ck_assert_int_eq(memcmp(coded, codes.data, tess_tensor_bytes(&codes)), 0);
+    float *decoded = checkpoint_result(path, CHECKPOINT_DECODE, &codes, NULL, &image);
+    golden_near("image", decoded, &image, 1e-4, 0.0);
+    free(coded);
+    free(decoded);
+    free(bytes.data);
+    free(codes.data);
+    free(image.data);
+    golden_close(golden);
+}
+
+void checkpoint_check_prior(const char *golden_name, const char *path, int timed)
+{
+    struct golden *golden = golden_open(golden_name);
+    struct tess_tensor tokens = golden_read(golden, "tokens", TESS_I32), logits = golden_read(golden, "logits", TESS_F32);
+    struct tess_tensor time = {.data = NULL};
+    if (timed)
+        time = golden_read(golden, "time", TESS_F32);
+    float *computed = checkpoint_result(path, CHECKPOINT_DENOISE, &tokens, timed ? &time : NULL, &logits);
+    golden_near("logits", computed, &logits, 1e-4, 0.0);
+    free(computed);
+    free(tokens.data);
+    free(time.data);
+    free(logits.data);
+    golden_close(golden);
+}
+
 static int64_t entry_named(const struct tess_format_1 *f, void *self, const char *name)
 {
     for (int64_t i = 0; i < f->count(self); i++)
@@ -241,4 +274,9 @@ void list_check_back(const struct tensor_list *l, const struct matched *k)
         ck_assert_int_eq(memcmp(p.weight[i].dim, e->dim, (size_t)e->rank * sizeof *e->dim), 0);
     }
     free(p.weight);
+}
+
+void checkpoint_same_text(const struct tess_artefact *a, const char *attr, const char *wanted)
+{
+    ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(a), attr, ""), wanted);
 }

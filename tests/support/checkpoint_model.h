@@ -11,11 +11,17 @@
 enum { CHECKPOINT_ENCODE, CHECKPOINT_DECODE, CHECKPOINT_DENOISE };
 void *checkpoint_result(const char *path, int logit_graph, const struct tess_tensor *in, const struct tess_tensor *time,
                         const struct tess_tensor *want);
+/* Encodes and decodes with the imported tokenizer `path`: codes and image are those of the golden file. */
+void checkpoint_check_tokenizer(const char *golden, const char *path);
+/* Runs the imported prior `path`: logits are those of the golden file; `timed`: it has times. */
+void checkpoint_check_prior(const char *golden, const char *path, int timed);
 /* A golden file's dataset of bytes; the caller frees data. */
 struct tess_tensor checkpoint_bytes(const struct golden *g, const char *path);
 
 /* Every tensor of `ours` is in `theirs` with its name, shape and bits; gives their number. */
 int64_t checkpoint_same_tensors(const char *ours, const char *theirs);
+/* The attribute `attr` of an artefact is the text `wanted`. */
+void checkpoint_same_text(const struct tess_artefact *a, const char *attr, const char *wanted);
 void checkpoint_same_content(const char *path, const char *other);
 
 /* A list of names and shapes against a model, as an import does it, without the values. */

@@ -27,6 +27,9 @@ struct result {
     } stage[MAX_STAGES];
 };
 
+/* A pipeline of four stages in a row, `chain`. */
+extern const char flow_chain[];
+
 /* A new folder to work in, gone at the end; FLOW_TRACE set. */
 void flow_start(void);
 void flow_end(void);
