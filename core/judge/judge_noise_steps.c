@@ -120,20 +120,27 @@ static int noise_changes_step(const struct noise_case *n, int64_t left, int64_t 
     return TESS_OK;
 }
 
+/* Calls `step` for every step of 16 chains, each from the noise's start to its end. */
+static int noise_chains(const struct noise_case *n,
+                        int (*step)(const struct noise_case *n, int64_t left, int64_t all, uint32_t sample, int32_t *x))
+{
+    int64_t all = judge_noise_chain(n);
+    for (uint32_t sample = 0; sample < 16; sample++) {
+        int32_t x[NOISE_TOKENS];
+        JUDGE_TRY(judge_noise_start(n, sample, x));
+        for (int64_t left = all; left > 0; left--)
+            JUDGE_TRY(step(n, left, all, sample, x));
+    }
+    return TESS_OK;
+}
+
 static int noise_changes_body(struct judge *j, struct tess_instance *i)
 {
     struct noise_case n;
     JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
     if (!n.ops->changes)
         return judge_skip(j, "it does not tell which tokens a step draws");
-    int64_t all = judge_noise_chain(&n);
-    for (uint32_t sample = 0; sample < 16; sample++) {
-        int32_t x[NOISE_TOKENS];
-        JUDGE_TRY(judge_noise_start(&n, sample, x));
-        for (int64_t left = all; left > 0; left--)
-            JUDGE_TRY(noise_changes_step(&n, left, all, sample, x));
-    }
-    return TESS_OK;
+    return noise_chains(&n, noise_changes_step);
 }
 
 int judge_noise_changes(struct judge *j)
@@ -171,14 +178,7 @@ static int noise_rows_body(struct judge *j, struct tess_instance *i)
     JUDGE_TRY(judge_noise_open(j, i, NOISE_TOKENS, NOISE_CODES, &n));
     if (!n.ops->changes || !TESS_HAS(n.ops, reads_row) || !n.ops->reads_row)
         return judge_skip(j, "it does not read logits by row");
-    int64_t all = judge_noise_chain(&n);
-    for (uint32_t sample = 0; sample < 16; sample++) {
-        int32_t x[NOISE_TOKENS];
-        JUDGE_TRY(judge_noise_start(&n, sample, x));
-        for (int64_t left = all; left > 0; left--)
-            JUDGE_TRY(noise_rows_step(&n, left, all, sample, x));
-    }
-    return TESS_OK;
+    return noise_chains(&n, noise_rows_step);
 }
 
 int judge_noise_rows(struct judge *j)

@@ -108,8 +108,7 @@ static hid_t root_properties(void)
     if (p >= 0 && H5Pset_attr_creation_order(p, H5P_CRT_ORDER_TRACKED) >= 0 && H5Pset_attr_phase_change(p, 64, 32) >= 0 &&
         H5Pset_link_phase_change(p, 64, 32) >= 0)
         return p;
-    if (p >= 0)
-        H5Pclose(p);
+    tessi_store_close(p);
     return -1;
 }
 
@@ -118,10 +117,8 @@ static hid_t create_file(struct tess_artefact *a)
     hid_t make = root_properties(), access = tessi_store_disk_access(&a->disk), file = -1;
     if (make >= 0 && access >= 0)
         file = H5Fcreate(a->path, H5F_ACC_TRUNC, make, access);
-    if (make >= 0)
-        H5Pclose(make);
-    if (access >= 0)
-        H5Pclose(access);
+    tessi_store_close(make);
+    tessi_store_close(access);
     return file;
 }
 

@@ -8,8 +8,7 @@ static int artefact_copy_read_all(struct tess_context *ctx, const struct tess_ar
     tessi_store_lock();
     hid_t dataset = H5Dopen2(a->file, e->name, H5P_DEFAULT);
     int status = dataset < 0 ? tessi_store_fail(ctx, a, e->name) : tessi_store_read_rows(ctx, a, e, dataset, 0, e->dim[0], to);
-    if (dataset >= 0)
-        H5Dclose(dataset);
+    tessi_store_close(dataset);
     tessi_store_unlock();
     return status;
 }

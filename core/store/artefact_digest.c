@@ -217,8 +217,7 @@ static int read_again(struct tess_context *ctx, const struct tess_artefact *a, s
     if (tessi_store_entry_count(e) == 0)
         return TESS_OK;
     hid_t cache = tessi_store_layout_cache(e, 1), dataset = cache < 0 ? -1 : H5Dopen2(a->file, e->name, cache);
-    if (cache >= 0)
-        H5Pclose(cache);
+    tessi_store_close(cache);
     if (dataset < 0)
         return tessi_store_fail(ctx, a, e->name);
     int status = TESS_OK;

@@ -91,8 +91,7 @@ static herr_t write_provenance(const struct tess_artefact *a, const struct tessi
         bad = write_note(group, &a->note[i], p) < 0;
     if (group >= 0)
         bad = H5Gclose(group) < 0 || bad;
-    if (make >= 0)
-        H5Pclose(make);
+    tessi_store_close(make);
     return bad ? -1 : 0;
 }
 

@@ -58,10 +58,8 @@ int tessi_store_read_value(struct tess_context *ctx, const struct tess_artefact 
         status = tessi_store_foreign(ctx, a, where, "has an attribute that is no single value");
     else
         status = read_typed(ctx, a, where, attribute, type, out);
-    if (type >= 0)
-        H5Tclose(type);
-    if (space >= 0)
-        H5Sclose(space);
+    tessi_store_close(type);
+    tessi_store_close(space);
     return status;
 }
 

@@ -13,8 +13,7 @@ static herr_t write_interval(hid_t dataset, const double interval[2])
     herr_t bad = attribute < 0 || H5Awrite(attribute, H5T_NATIVE_DOUBLE, interval) < 0;
     if (attribute >= 0)
         bad = H5Aclose(attribute) < 0 || bad;
-    if (space >= 0)
-        H5Sclose(space);
+    tessi_store_close(space);
     return bad ? -1 : 0;
 }
 
@@ -43,10 +42,8 @@ static herr_t write_metric(const struct tess_artefact *a, const struct tessi_met
                  write_metric_attributes(dataset, f) < 0;
     if (dataset >= 0)
         bad = H5Dclose(dataset) < 0 || bad;
-    if (layout >= 0)
-        H5Pclose(layout);
-    if (space >= 0)
-        H5Sclose(space);
+    tessi_store_close(layout);
+    tessi_store_close(space);
     return bad ? -1 : 0;
 }
 
@@ -175,12 +172,9 @@ static int read_interval(struct tess_context *ctx, const struct tess_artefact *a
         status = tessi_store_fail(ctx, a, name);
     else if (!(interval[0] <= interval[1]))
         status = tessi_store_foreign(ctx, a, name, "has an interval that ends before it begins");
-    if (space >= 0)
-        H5Sclose(space);
-    if (type >= 0)
-        H5Tclose(type);
-    if (attribute >= 0)
-        H5Aclose(attribute);
+    tessi_store_close(space);
+    tessi_store_close(type);
+    tessi_store_close(attribute);
     return status;
 }
 

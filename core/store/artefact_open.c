@@ -120,12 +120,9 @@ static int inspect_dataset(struct tess_context *ctx, struct tess_artefact *a, co
             wrong = foreign_storage(layout, &e);
         status = wrong ? tessi_store_foreign(ctx, a, name, wrong) : artefact_open_add_entry(ctx, a, name, &e);
     }
-    if (type >= 0)
-        H5Tclose(type);
-    if (space >= 0)
-        H5Sclose(space);
-    if (layout >= 0)
-        H5Pclose(layout);
+    tessi_store_close(type);
+    tessi_store_close(space);
+    tessi_store_close(layout);
     return status;
 }
 
@@ -148,8 +145,7 @@ static herr_t inspect_link(hid_t group, const char *name, const H5L_info_t *info
             v->status = inspect_dataset(v->ctx, v->a, name, object);
         else if (H5Iget_type(object) != H5I_GROUP)
             v->status = tessi_store_foreign(v->ctx, v->a, name, "is neither a dataset nor a group");
-        if (object >= 0)
-            H5Oclose(object);
+        tessi_store_close(object);
     }
     return v->status == TESS_OK ? 0 : -1;
 }

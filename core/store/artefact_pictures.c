@@ -13,8 +13,7 @@ herr_t tessi_store_ordered_group(const struct tess_artefact *a, const char *name
     if (p >= 0 && H5Pset_link_creation_order(p, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) >= 0 &&
         H5Pset_link_phase_change(p, 64, 32) >= 0)
         group = H5Gcreate2(a->file, name, H5P_DEFAULT, p, H5P_DEFAULT);
-    if (p >= 0)
-        H5Pclose(p);
+    tessi_store_close(p);
     return group < 0 ? -1 : H5Gclose(group);
 }
 
@@ -95,8 +94,7 @@ static int read_text(struct tess_context *ctx, const struct tess_artefact *a, co
     int status = attribute < 0 ? tessi_store_fail(ctx, a, path) : tessi_store_read_value(ctx, a, path, attribute, &value);
     if (status == TESS_OK && value.type == TESSI_ATTR_TEXT)
         (void)snprintf(text, capacity, "%s", value.text);
-    if (attribute >= 0)
-        H5Aclose(attribute);
+    tessi_store_close(attribute);
     tess_free(value.text);
     return status;
 }

@@ -16,12 +16,9 @@ int tessi_store_read_rows(struct tess_context *ctx, const struct tess_artefact *
                  (e->rank && H5Sselect_hyperslab(there, H5S_SELECT_SET, from, NULL, count, NULL) < 0) ||
                  H5Dread(dataset, type, here, there, H5P_DEFAULT, to) < 0;
     int status = bad ? tessi_store_fail(ctx, a, e->name) : TESS_OK;
-    if (type >= 0)
-        H5Tclose(type);
-    if (there >= 0)
-        H5Sclose(there);
-    if (here >= 0)
-        H5Sclose(here);
+    tessi_store_close(type);
+    tessi_store_close(there);
+    tessi_store_close(here);
     return status;
 }
 

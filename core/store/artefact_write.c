@@ -79,16 +79,11 @@ static herr_t make_dataset(struct tess_artefact *a, struct tessi_entry *e, const
         bad = tessi_store_attribute_text(e->dataset, "labels", d->labels) < 0;
     if (!bad && d->unit)
         bad = tessi_store_attribute_text(e->dataset, "unit", d->unit) < 0;
-    if (type >= 0)
-        H5Tclose(type);
-    if (space >= 0)
-        H5Sclose(space);
-    if (links >= 0)
-        H5Pclose(links);
-    if (layout >= 0)
-        H5Pclose(layout);
-    if (cache >= 0)
-        H5Pclose(cache);
+    tessi_store_close(type);
+    tessi_store_close(space);
+    tessi_store_close(links);
+    tessi_store_close(layout);
+    tessi_store_close(cache);
     return bad ? -1 : 0;
 }
 
@@ -134,12 +129,9 @@ static int write_rows(struct tess_context *ctx, struct tess_artefact *a, struct 
               H5Dwrite(e->dataset, type, here, there, H5P_DEFAULT, values) < 0;
         if (bad)
             (void)tessi_store_give_up(ctx, a, e->name);
-        if (type >= 0)
-            H5Tclose(type);
-        if (there >= 0)
-            H5Sclose(there);
-        if (here >= 0)
-            H5Sclose(here);
+        tessi_store_close(type);
+        tessi_store_close(there);
+        tessi_store_close(here);
         tessi_store_digest_values(&e->digest, e, values, elements);
     }
     e->rows += rows;

@@ -191,8 +191,7 @@ hid_t tessi_store_disk_access(struct tessi_disk *d)
     /* The newest metadata of HDF5 1.10 has checksums throughout. */
     if (id < 0 || p < 0 || H5Pset_driver(p, id, &access) < 0 || H5Pset_fclose_degree(p, H5F_CLOSE_STRONG) < 0 ||
         H5Pset_libver_bounds(p, H5F_LIBVER_V110, H5F_LIBVER_V110) < 0) {
-        if (p >= 0)
-            H5Pclose(p);
+        tessi_store_close(p);
         return -1;
     }
     return p;

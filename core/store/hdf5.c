@@ -26,6 +26,12 @@ static bool hdf5_memory_available(size_t bytes)
     return true;
 }
 
+void tessi_store_close(hid_t id)
+{
+    if (id >= 0)
+        (void)H5Idec_ref(id);
+}
+
 struct frames {
     const char *text; /* reason of the innermost call */
     int filter;       /* 1: a filter is among the frames: HDF5 does not tell why it failed */

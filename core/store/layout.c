@@ -158,8 +158,7 @@ herr_t tessi_store_attribute_number(hid_t object, const char *name, hid_t file_t
     herr_t bad = attribute < 0 || H5Awrite(attribute, memory_type, value) < 0;
     if (attribute >= 0)
         bad = H5Aclose(attribute) < 0 || bad;
-    if (space >= 0)
-        H5Sclose(space);
+    tessi_store_close(space);
     return bad ? -1 : 0;
 }
 
@@ -169,7 +168,6 @@ herr_t tessi_store_attribute_text(hid_t object, const char *name, const char *te
     hid_t type = H5Tcopy(H5T_C_S1); /* HDF5 knows no string of no bytes: an empty text is one zero */
     herr_t bad = type < 0 || H5Tset_size(type, bytes ? bytes : 1) < 0 || H5Tset_strpad(type, H5T_STR_NULLPAD) < 0 ||
                  H5Tset_cset(type, H5T_CSET_UTF8) < 0 || tessi_store_attribute_number(object, name, type, type, text) < 0;
-    if (type >= 0)
-        H5Tclose(type);
+    tessi_store_close(type);
     return bad ? -1 : 0;
 }

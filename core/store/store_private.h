@@ -55,6 +55,8 @@ int tessi_store_memory_check(struct tess_context *ctx, const struct tess_artefac
 const char *tessi_store_reason(void);
 /* Clears the failures so far: a call was tried, and there is another way. */
 void tessi_store_forget(void);
+/* Closes an object of HDF5 of any kind but a file, whose failure changes nothing; negative: there is none. */
+void tessi_store_close(hid_t id);
 /* Fails for an HDF5 call on `a`, while writing or reading `what` ("codes"; "" for the file). */
 int tessi_store_fail(struct tess_context *ctx, const struct tess_artefact *a, const char *what);
 /* Fails for an HDF5 call while writing: the file is given up, and further writes are dropped. */

@@ -1,7 +1,10 @@
 /* See conv_layout.h. SPDX-License-Identifier: MIT */
 #include "kit/checkpoint/conv_layout.h"
 
+#include "kit/checkpoint/critic_names.h"
+
 #include <stdio.h>
+#include <string.h>
 
 int conv_layout_odd(struct tess_context *ctx, const struct conv_layout *l, const char *what)
 {
@@ -67,4 +70,33 @@ int conv_layout_describe(struct tess_context *ctx, const struct conv_untold *u, 
                    "images of %lld x %lld, norms of %lld groups: the file does not tell; set height=, width=, groups=",
                    (long long)u->height, (long long)u->width, (long long)u->groups);
     return tess_attrs_set_text(ctx, p->attrs, "decoder", config_text);
+}
+
+static int conv_layout_check_part(struct tess_context *ctx, const struct tess_export_plan *p, const char *who, const char *variant,
+                                  const char *part, int64_t groups)
+{
+    const char *config_text;
+    int32_t same;
+    TESS_TRY(name_check_part(ctx, p, who, part, "conv", &config_text));
+    TESS_TRY(tess_config_text_has(ctx, config_text, "variant", variant, &same));
+    if (!same)
+        return ctx->fail(ctx, TESS_E_VALUE, "%s has the %s conv of `variant: %s`, the model %s", who, part, variant, config_text);
+    return name_check_number(ctx, config_text, "groups", groups);
+}
+
+int conv_layout_export(struct tess_context *ctx, const char *who, const char *variant, const char *range, const struct name_row *names,
+                       const struct conv_untold *u, struct tess_export_plan *p)
+{
+    TESS_TRY(conv_layout_check_part(ctx, p, who, variant, "decoder", u->groups));
+    TESS_TRY(conv_layout_check_part(ctx, p, who, variant, "encoder", u->groups));
+    for (int64_t i = 0; i < p->weights; i++) {
+        struct tess_export_weight *w = &p->weight[i];
+        name_export(names, w);
+        TESS_TRY(critic_export(ctx, p, range, w));
+        if (w->rank == 2 && strncmp(w->ours, "quantizer.", 10) != 0) {
+            w->rank = 4; /* a matrix is a convolution of 1 x 1 there; dimensions beyond the rank are 1 */
+            w->dim[2] = w->dim[3] = 1;
+        }
+    }
+    return TESS_OK;
 }

@@ -5,6 +5,8 @@
 #ifndef PLUGINS_CHECKPOINTS_CONV_LAYOUT_H
 #define PLUGINS_CHECKPOINTS_CONV_LAYOUT_H
 
+#include "kit/checkpoint/name_table.h"
+
 #include <tessera/exchange.h>
 #include <tessera/plugin.h>
 
@@ -33,5 +35,9 @@ int conv_layout_level(struct tess_context *ctx, struct conv_layout *l, int64_t r
 /* The attributes of an autoencoder into p->attributes, and what was assumed; its kind. */
 int conv_layout_describe(struct tess_context *ctx, const struct conv_untold *u, const struct conv_layout *l,
                          struct tess_import_plan *p) TESS_CHECKED;
+/* Checks that encoder and decoder of the model are `conv` of the variant and the groups that were said, and lays each weight out with its
+ * name of the table; `range`: values of the critic's images, "unit" or "signed". TESS_E_VALUE where the model is another. */
+int conv_layout_export(struct tess_context *ctx, const char *who, const char *variant, const char *range, const struct name_row *names,
+                       const struct conv_untold *u, struct tess_export_plan *p) TESS_CHECKED;
 
 #endif

@@ -87,29 +87,7 @@ int taming_import(struct tess_context *ctx, const char *who, const struct conv_u
 
 /* ---- and back ---- */
 
-static int check_network(struct tess_context *ctx, const struct tess_export_plan *p, const char *who, const char *part, int64_t groups)
-{
-    const char *config_text;
-    int32_t same;
-    TESS_TRY(name_check_part(ctx, p, who, part, "conv", &config_text));
-    TESS_TRY(tess_config_text_has(ctx, config_text, "variant", "taming", &same));
-    if (!same)
-        return ctx->fail(ctx, TESS_E_VALUE, "%s has the %s conv of `variant: taming`, the model %s", who, part, config_text);
-    return name_check_number(ctx, config_text, "groups", groups);
-}
-
 int taming_export(struct tess_context *ctx, const char *who, const struct conv_untold *u, struct tess_export_plan *p)
 {
-    TESS_TRY(check_network(ctx, p, who, "decoder", u->groups));
-    TESS_TRY(check_network(ctx, p, who, "encoder", u->groups));
-    for (int64_t i = 0; i < p->weights; i++) {
-        struct tess_export_weight *w = &p->weight[i];
-        name_export(names, w);
-        TESS_TRY(critic_export(ctx, p, "signed", w));
-        if (w->rank == 2 && strncmp(w->ours, "quantizer.", 10) != 0) {
-            w->rank = 4; /* a matrix is a convolution of 1 x 1 there; dimensions beyond the rank are 1 */
-            w->dim[2] = w->dim[3] = 1;
-        }
-    }
-    return TESS_OK;
+    return conv_layout_export(ctx, who, "taming", "signed", names, u, p);
 }

@@ -124,32 +124,7 @@ int unleashing_import_autoencoder(struct tess_context *ctx, const struct conv_un
 
 /* ---- export ---- */
 
-static int check_variant(struct tess_context *ctx, const char *part, const char *config_text)
-{
-    int32_t same;
-    TESS_TRY(tess_config_text_has(ctx, config_text, "variant", "unleashing", &same));
-    if (same)
-        return TESS_OK;
-    return ctx->fail(ctx, TESS_E_VALUE, "%s has the %s conv of `variant: unleashing`, the model %s", who, part, config_text);
-}
-
 int unleashing_export_autoencoder(struct tess_context *ctx, const struct conv_untold *u, struct tess_export_plan *p)
 {
-    const char *config_text;
-    TESS_TRY(name_check_part(ctx, p, who, "decoder", "conv", &config_text));
-    TESS_TRY(check_variant(ctx, "decoder", config_text));
-    TESS_TRY(name_check_number(ctx, config_text, "groups", u->groups));
-    TESS_TRY(name_check_part(ctx, p, who, "encoder", "conv", &config_text));
-    TESS_TRY(check_variant(ctx, "encoder", config_text));
-    TESS_TRY(name_check_number(ctx, config_text, "groups", u->groups));
-    for (int64_t i = 0; i < p->weights; i++) {
-        struct tess_export_weight *w = &p->weight[i];
-        name_export(tokenizer_names, w);
-        TESS_TRY(critic_export(ctx, p, "unit", w));
-        if (w->rank == 2 && strncmp(w->ours, "quantizer.", 10) != 0) {
-            w->rank = 4; /* a matrix is a convolution of 1 x 1 there; dimensions beyond the rank are 1 */
-            w->dim[2] = w->dim[3] = 1;
-        }
-    }
-    return TESS_OK;
+    return conv_layout_export(ctx, who, "unleashing", "unit", tokenizer_names, u, p);
 }
