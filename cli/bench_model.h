@@ -35,7 +35,7 @@ int bench_model_open(struct tess_context *ctx, struct bench_work *w, int64_t bat
 int bench_model_graph(struct tess_context *ctx, struct bench_model *m, int training, struct tess_graph **out) TESS_CHECKED;
 /* Ends the recording of m->graph, whose work and memory become the case's; inputs are drawn below `values`, pixels or codes. */
 int bench_model_seal(struct tess_context *ctx, struct bench_work *w, struct bench_model *m, int64_t values, int training) TESS_CHECKED;
-/* For struct bench_work: the graph forward, or with everything that a step of training does. */
+/* Runs of a struct bench_work: the graph forward, or a whole step of training. */
 int bench_model_forward(struct tess_context *ctx, struct bench_work *w) TESS_CHECKED;
 int bench_model_step(struct tess_context *ctx, struct bench_work *w) TESS_CHECKED;
 

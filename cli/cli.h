@@ -18,9 +18,9 @@ struct cli_flag;
 struct cli_verb {
     const char *name, *summary; /* "run", one line for `tessera --help` */
     const char *arguments;      /* "P.yaml [key=value ...]" */
-    const char *description;    /* lines below the usage in its help, each with its end */
-    const struct cli_flag *flags;                             /* its own (cli/flags.h); NULL: none */
-    const char *notes;                                        /* lines at the end of its help; NULL: none */
+    const char *description;    /* lines below the usage in the help, each with its end */
+    const struct cli_flag *flags;                             /* the verb's own flags (cli/flags.h); NULL: none */
+    const char *notes;                                        /* lines at the end of the help; NULL: none */
     int (*run)(struct cli_globals *g, int argc, char **argv); /* argv[0] is the verb; gives the exit code */
 };
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct graph_verb {
-    struct cli_options w; /* first, so that its table of flags is this verb's, too */
+    struct cli_options w; /* first, so that the flags common to verbs of pipelines can be read into it */
     const char *stage;
     int dot;
     int64_t only, count; /* only: number of the graph that is wanted, 0: all; count: graphs of the stage so far */

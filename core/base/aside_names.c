@@ -79,7 +79,7 @@ static const char *back_over(const char *name, const char *end, int (*is_of)(int
     return at < end && at > name && at[-1] == '.' ? at - 1 : NULL;
 }
 
-/* Where ".MACHINE.PROCESS.NUMBER.partial" begins in a file's name; NULL where it is not that of a partial file. */
+/* End of a partial file's name, from ".MACHINE.PROCESS.NUMBER.partial" on; NULL for the name of another file. */
 static const char *tail_of(const char *name)
 {
     size_t length = strlen(name), tail = sizeof TESSI_ASIDE_TAIL - 1;

@@ -159,7 +159,7 @@ static void child_follow(struct watch *w, double seconds)
         child_wait(w, left);
     }
     int late = got == 0;
-    (void)kill(-w->pid, SIGKILL); /* and the processes that it started */
+    (void)kill(-w->pid, SIGKILL); /* the whole group: the child and the processes that it started */
     if (late) {
         (void)kill(w->pid, SIGKILL);
         while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)

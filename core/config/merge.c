@@ -1,4 +1,4 @@
-/* One configuration laid over another: `extends` and the command line's overrides follow the same rule.
+/* Merge of two configurations, one laid over the other: `extends` and the command line's overrides follow the same rule.
  *
  * Maps are merged key by key; a scalar or a list replaces what was there. A null takes a key away, so that a change of `use`
  * can drop a parameter the new component does not have; without that the parameter check would speak up. A component may be

@@ -62,7 +62,7 @@ struct tessi_stage {
     struct tessi_kept checkpoint; /* last checkpoint on the disk, while the stage is computed */
     double seconds;
     char warning[512]; /* warnings of the run, or those that the cached result was made with; "": none */
-    char *record;      /* its result for the log (stage_record.h); NULL until it is published */
+    char *record;      /* record of the stage's result for the log (stage_record.h); NULL until the result is published */
     char *reason; /* why it will run; NULL: none */
     int64_t done, total;           /* progress of its checkpoint; total 0: there is none, or it does not say */
     char unit[24];
@@ -141,7 +141,7 @@ int64_t tessi_flow_stage_memory(const struct tessi_pipeline *p, const struct tes
 
 /* Pace of a stage's progress, by the longest of its phases; a phase ends where the total changes or the count goes back. */
 struct tessi_pace {
-    int64_t first, last, total;   /* of the present phase: counts at its first and latest report */
+    int64_t first, last, total;   /* counts of the present phase at its first and latest report */
     double first_time, last_time; /* monotonic times of both */
     double longest_seconds;       /* time between first and last report of the longest phase that has ended */
     double longest_share;         /* part of that phase's total that was done between both */

@@ -225,7 +225,7 @@ int tessi_flow_pipeline_load(struct tess_context *ctx, const struct tessi_pipeli
     struct tessi_config *root = NULL;
     int status = load_whole(&l, o, &root);
     if (status == TESS_OK) {
-        struct tessi_config *sweep = load_detach(root, "sweep"); /* its values are overrides, which are interpolated in their variants */
+        struct tessi_config *sweep = load_detach(root, "sweep"); /* overrides, which are interpolated in their variants */
         status = tessi_config_interpolate(ctx, root, l.dropped);
         if (sweep)
             tessi_config_append(root, sweep);

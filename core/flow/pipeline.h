@@ -44,7 +44,7 @@ struct tessi_stage_view {
     const char *identity;    /* digest of all that decides the result, before anything is computed: equal identities, equal results */
     const char *key;         /* cache key; "": not known before its inputs are */
     const char *cached;      /* path in the cache, RUNS/.cache/KEY.h5; its lock is RUNS/.cache/KEY.lock. NULL: key not known */
-    const char *busy;        /* who computes it, where tessi_flow_pipeline_stage_run left it for that; NULL: nobody */
+    const char *busy;        /* process that computes the stage, where tessi_flow_pipeline_stage_run left it to that; NULL: none */
     int32_t outcome;         /* set by tessi_flow_pipeline_run; TESSI_LEFT before it */
     double seconds;          /* duration of its run */
     const char *warning;     /* warnings of its run, or of the run that its cached result is of; NULL or "": none */

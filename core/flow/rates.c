@@ -24,7 +24,7 @@
 #define RATES_MAX 500    /* entries kept; the oldest goes */
 #define LIKE_FACTOR 16.0 /* a rate counts for work whose step is at most so many times larger or smaller */
 #define SAME_FACTOR 1.01 /* steps within this factor are the same work */
-#define LOCK_TRIES 100   /* of ten milliseconds each */
+#define LOCK_TRIES 100   /* tries, ten milliseconds apart */
 
 struct rate {
     struct tessi_work work; /* `amount` unused */

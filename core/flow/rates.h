@@ -1,4 +1,4 @@
-/* How fast stages were on this machine, remembered beside the cache, and the times predicted from that.
+/* Rates of stages on this machine, remembered beside the cache, and the times predicted from them.
  *
  * A stage's time is taken for  overhead + seconds_per_work * work,  where work is what its plan tells (FLOP; units of work where it counts
  * none) and the overhead is what does not grow with it: reading inputs, the first step, the final picture. Both come from one run: the

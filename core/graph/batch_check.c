@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-/* Is t the graph's tensor over `samples` rows? Its first dimension may be larger: the rest is left alone. */
+/* 1 where t has the shape of the graph's tensor over `samples` rows. Its first dimension may be larger: the rest is left alone. */
 static int batch_tensor_fits(const struct tess_graph *g, const struct tess_tensor *t, const struct tess_tensor *one, int64_t samples)
 {
     if (t->dtype != one->dtype || t->rank != one->rank || t->dim[0] < one->dim[0] / g->microbatch * samples)

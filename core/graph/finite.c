@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* By the bits: comparisons of integers are a loop that compilers vectorise, and no flag about floating point is touched. */
+/* Tests the bits of the values: comparisons of integers are a loop that compilers vectorise, and no flag about floating point is
+ * touched. */
 int tessi_graph_all_finite(int64_t n, const float *x)
 {
     uint32_t largest = 0;

@@ -110,7 +110,7 @@ static int attention_prepare(struct tess_context *ctx, struct tess_graph *g, str
     struct state *k = s->state;
     int64_t rows = TILE / a->m > 16 ? TILE / a->m : 16;
     rows = rows < a->l ? rows : a->l;
-    k->operands = s->out[0]->stored; /* its inputs' too */
+    k->operands = s->out[0]->stored; /* dtype of the output and of the inputs */
     k->together = 1;
     for (int32_t n = 2; n <= a->heads && rows == a->l; n++)
         if (a->heads % n == 0 && n * rows * a->m <= TILE)

@@ -340,7 +340,7 @@ int tessi_plug_object_check(const char *path, int how, char *why, size_t capacit
     return good;
 }
 
-/* Whether a symbol is the address sanitizer's mark beside an exported variable: GCC names it __odr_asan.NAME, clang __odr_asan_gen_NAME. */
+/* 1 where a symbol is the address sanitizer's mark beside an exported variable: GCC names it __odr_asan.NAME, clang __odr_asan_gen_NAME. */
 static int object_sanitizer_mark(const char *name)
 {
     static const char mark[] = "__odr_asan";

@@ -1,4 +1,4 @@
-/* From paths to runs. See collect.h. SPDX-License-Identifier: MIT */
+/* Collecting of runs from paths: see collect.h. SPDX-License-Identifier: MIT */
 #include "core/base/files.h"
 #include "core/report/collect_private.h"
 

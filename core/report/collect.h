@@ -23,7 +23,7 @@ struct tessi_report_metric {
     const char *unit;  /* "dB"; "" for none */
     int32_t better;    /* TESS_METRIC_LOWER, TESS_METRIC_HIGHER, 0: neither, or not told */
     double value;
-    double standard_error; /* of `value`, told by the metric itself; < 0: none */
+    double standard_error; /* standard error of `value`, told by the metric itself; < 0: none */
     double low, high;      /* 95 % interval, told by the metric itself; low > high: none */
     /* Measuring conditions. Values of two metrics may be compared where `protocol` is equal and `against` is. A metric of a stage that
      * measures (whose artefact is of kind "metrics") has its component, version and parameters in `protocol`, and in `against` the digests
@@ -60,9 +60,9 @@ struct tessi_report_stage {
     const char *seed;                 /* seed that it was given; "0" where it draws nothing */
     const char *files;                /* files read from outside, "DIGEST PATH", a line each; "": none */
     const char *warning;              /* warnings of its making; "": none */
-    double seconds;                   /* of computing it, by whichever run here did last; < 0: not told */
-    double cached_seconds;            /* of taking it from the cache, likewise */
-    double planned_bytes, peak_bytes; /* of the process's memory; < 0: not told */
+    double seconds;                   /* time of computing the stage, by whichever run here did last; < 0: not told */
+    double cached_seconds;            /* time of taking it from the cache; < 0: not told */
+    double planned_bytes, peak_bytes; /* peak of the process's memory; < 0: not told */
     int64_t inputs;
     struct tessi_report_input *input;
     int64_t pictures;
@@ -99,16 +99,16 @@ enum {
 };
 
 struct tessi_report_run {
-    const char *name;   /* of a sweep's variant its name, "K=64,seed=1"; else the pipeline's name, or the folder's where that is unknown */
+    const char *name;   /* a variant's name, "K=64,seed=1"; else the pipeline's name, or the folder's where that is unknown */
     const char *folder; /* as it was given, or SWEEP/VARIANT */
     int64_t sweep;      /* index of its sweep in the set; -1: a run by itself */
     int64_t variant;    /* index of the variant in the sweep */
     const char *seed;   /* the pipeline's seed; "" unknown */
-    int64_t values;     /* of a variant: its value on each axis, by the axes of the sweep */
+    int64_t values;     /* value of a sweep's variant on each axis, in the order of the axes */
     const char **value;
-    int64_t sets; /* of a variant: its overrides, "K=64" */
+    int64_t sets; /* overrides of a sweep's variant, "K=64" */
     const char **set;
-    int64_t overrides; /* of the command line of its last run */
+    int64_t overrides; /* overrides on the command line of the last run */
     const char **override;
     int64_t settings;
     struct tessi_report_setting *setting; /* "seed", "backend", "precision", then by stage: use, in.PORT, parameters */
@@ -120,10 +120,10 @@ struct tessi_report_run {
     const char *failed_stage; /* where it failed or was stopped; "" */
     const char *reason;       /* one line; "" */
     int diverged;             /* 1: a stage's warning says that a training diverged, or that its result is of no use */
-    double seconds;           /* of its last run, as the log tells; < 0: not told */
+    double seconds;           /* seconds of the last run, as the log tells; < 0: not told */
     const char *pipeline;     /* path of the YAML file; "" unknown */
     const char *started;      /* time of its last run's first line, "2026-01-02T03:04:05.678Z"; "" */
-    int64_t threads;          /* of its last run; 0 unknown */
+    int64_t threads;          /* threads of the last run; 0: unknown */
     int64_t attempts;
     struct tessi_report_attempt *attempt;
 };
@@ -140,7 +140,7 @@ struct tessi_report_sweep {
     struct tessi_report_axis *axis;
     int64_t seed_axis; /* axis that repeats a variant with another seed; -1: none */
     int64_t *baseline; /* index of the value that others are compared with, by axis; -1: none said */
-    int64_t overrides; /* of all variants */
+    int64_t overrides; /* overrides of all variants */
     const char **override;
     int64_t duplicates; /* variants left out, as they are another by another name: "NAME is OTHER" */
     const char **duplicate;

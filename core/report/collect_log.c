@@ -14,7 +14,7 @@ struct log_reading {
     struct tessi_report_run *run;
     struct tessi_report_log *log;
     char last_run[64]; /* name of the run that began last */
-    double begun;      /* its first time */
+    double begun;      /* time of the first event */
 };
 
 /* Seconds since 1970 of "2026-01-02T03:04:05.678Z"; < 0: no such time. */

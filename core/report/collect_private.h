@@ -15,7 +15,7 @@ void tessi_report_memory_free(struct tessi_report_memory *memory);
 
 /* ---- the log (collect_log.c) --------------------------------------------------------------------------------------- */
 
-/* What the log tells of a stage. */
+/* Record of a stage in the log. */
 struct tessi_report_logged {
     const char *stage;
     struct tessi_json *record; /* last stage_end or stage_cached line, with the result's record; NULL: none */
@@ -33,7 +33,7 @@ struct tessi_report_log {
 int tessi_report_log_read(struct tess_context *ctx, struct tessi_report_set *set, struct tessi_report_run *run,
                           struct tessi_report_log *log) TESS_CHECKED;
 void tessi_report_log_free(struct tessi_report_log *log);
-/* What the log has of a stage; NULL: nothing. */
+/* Record of a stage in the log; NULL: none. */
 const struct tessi_report_logged *tessi_report_log_stage(const struct tessi_report_log *log, const char *stage);
 
 /* ---- a sweep (collect_sweep.c) ------------------------------------------------------------------------------------- */

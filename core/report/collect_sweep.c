@@ -58,7 +58,7 @@ static int sweep_head(struct tess_context *ctx, struct tessi_report_set *set, co
     return TESS_OK;
 }
 
-/* What outcome.yaml says stands above what the log says: a variant may fail before there is a log. */
+/* Reads the outcome; outcome.yaml counts, not the log: a variant may fail before there is a log. */
 static int sweep_outcome(struct tess_context *ctx, struct tessi_report_set *set, struct tessi_report_run *run)
 {
     struct tessi_sweep_outcome o = {0};

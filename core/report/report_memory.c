@@ -12,7 +12,7 @@
 
 struct tessi_report_memory {
     struct tessi_report_memory *next;
-    size_t used, bytes; /* of what follows the header */
+    size_t used, bytes; /* bytes behind the header */
 };
 
 static size_t memory_rounded(size_t bytes)

@@ -86,7 +86,8 @@ static int advance_part(struct tess_context *ctx, struct tess_sampler *s, int64_
 static void advance_put(struct tess_sampler *s, int64_t i, int64_t k)
 {
     for (int64_t row = k * s->state.rows; row < (k + 1) * s->state.rows; row++) {
-        memcpy((int32_t *)s->input.data + row * s->state.tokens, tessi_sample_sequence(&s->state, i), (size_t)s->state.tokens * sizeof(int32_t));
+        memcpy((int32_t *)s->input.data + row * s->state.tokens, tessi_sample_sequence(&s->state, i),
+               (size_t)s->state.tokens * sizeof(int32_t));
         ((float *)s->time.data)[row] = (float)((double)*tessi_sample_left(&s->state, i) / (double)tessi_sample_steps(&s->state, i));
     }
     if (s->label.data)
@@ -142,7 +143,7 @@ static int advance_draw_one(struct tess_context *ctx, const void *user, int32_t 
     return tessi_sample_condition(ctx, &s->state, t->which[k]);
 }
 
-/* One call of the denoiser for the n sequences `which`, and their draws. */
+/* Calls the denoiser once for the n sequences `which`, and makes their draws. */
 static int advance_step(struct tess_context *ctx, struct tess_sampler *s, const struct tessi_logit_graph *w, const int64_t *which,
                         int64_t n)
 {

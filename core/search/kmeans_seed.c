@@ -91,7 +91,7 @@ static int64_t kmeans_seed_pick(const struct seeding *s, double u, double sum)
     return last;
 }
 
-/* Draws as above, from a table of running sums. */
+/* Draws a row with a probability in proportion to its weight, from a table of running sums. */
 static int64_t pick_below(const double *running, int64_t n, double u)
 {
     double at = u * running[n - 1];

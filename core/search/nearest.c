@@ -32,7 +32,7 @@ struct row {                       /* state of the search for one vector */
     double reach, error;           /* 2 E + F; E + F; reach not finite: all rows are to be measured */
     float least, next, limit;      /* lowest two s~ so far; what may still be the nearest */
     int32_t pendings, pending[PENDING];
-    float score[PENDING];          /* their s~ */
+    float score[PENDING];          /* s~ of the pending rows */
     double best;                   /* squared distance of `code`, when that is not -1 */
     int32_t code;
     float code_score;

@@ -21,7 +21,7 @@ struct tessi_nearest {
 /* Results of the search for vector i: arrays to be filled, NULL for one that is not wanted. */
 struct tessi_nearest_found {
     int32_t *code;  /* nearest row, of equals the lowest; -1: the vector is not finite, or no row is */
-    double *square; /* its squared distance */
+    double *square; /* squared distance of that row */
     double *beyond; /* a distance that no other row is below */
 };
 

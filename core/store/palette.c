@@ -9,7 +9,7 @@ enum { PALETTE_BINS = 1 << 15 };
 struct palette_bin {
     int64_t count, sum[3]; /* pixels of the bin and the sums of their channels */
     int16_t bin;
-    uint8_t part[3]; /* its 5 bits a channel */
+    uint8_t part[3]; /* the bin's number, 5 bits a channel */
 };
 
 struct palette_box {

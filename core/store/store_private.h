@@ -9,7 +9,7 @@
 #define TESSI_STORE_PRIVATE_H
 
 #ifndef H5_USE_18_API
-#define H5_USE_18_API 1 /* the same signatures in every HDF5 from 1.8 on */
+#define H5_USE_18_API 1 /* HDF5 declares the functions of 1.8, whatever its version */
 #endif
 #include <hdf5.h>
 

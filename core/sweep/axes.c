@@ -77,7 +77,7 @@ struct axes_place {
     struct tessi_sweep_axis *axis;
     const struct tessi_config *node; /* NULL: a word */
     const char *word;
-    int64_t index; /* of the word, from 1 */
+    int64_t index; /* number of the word, from 1 */
 };
 
 static int TESS_PRINTF(2, 3) axes_wrong(const struct axes_place *p, const char *format, ...)

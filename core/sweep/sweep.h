@@ -29,7 +29,7 @@ struct tessi_sweep_variant {
     char *name;  /* "K=64,quantizer=ema,seed=1": the folder below the sweep's */
     int64_t *at; /* index of its value, by axis */
     int64_t sets;
-    char **set; /* its overrides, without those of the whole sweep */
+    char **set; /* overrides of the variant, without those of the whole sweep */
 };
 
 struct tessi_sweep {
@@ -54,9 +54,9 @@ struct tessi_sweep {
     void *memory; /* blocks that all of this lies in */
 };
 
-/* What the command line says of a sweep. */
+/* Sweep as the command line tells it. */
 struct tessi_sweep_options {
-    const char *path;    /* of the pipeline */
+    const char *path;    /* path of the pipeline */
     const char *workdir; /* NULL: the current folder */
     int64_t words; /* "K=64,256", "steps=range(1, 4)": axes; "steps=100", of one value: overrides of all variants, unless the file has */
     const char *const *word; /* an axis of that name, whose values these then are */
@@ -87,7 +87,7 @@ struct tessi_sweep_outcome {
     double seconds;    /* spent on those of its stages that were computed by the process that wrote this */
 };
 
-/* No such file: TESSI_SWEEP_NOT_RUN. */
+/* Reads and writes outcome.yaml; without that file the outcome is TESSI_SWEEP_NOT_RUN. */
 int tessi_sweep_outcome_read(struct tess_context *ctx, const char *folder, struct tessi_sweep_outcome *out) TESS_CHECKED;
 int tessi_sweep_outcome_write(struct tess_context *ctx, const char *folder, const struct tessi_sweep_outcome *o) TESS_CHECKED;
 

@@ -4,7 +4,7 @@
 
 #include "core/sweep/sweep.h"
 
-#define TESSI_SWEEP_MAX_VALUES 1000 /* of an axis */
+#define TESSI_SWEEP_MAX_VALUES 1000 /* values of an axis */
 #define TESSI_SWEEP_MAX_AXES 64
 
 /* ---- memory (sweep.c): all of a sweep lies in blocks that go with it ------------------------------------------------ */

@@ -58,7 +58,7 @@ int tessi_train_resume(struct tess_context *ctx, struct tessi_train_loop *l)
     const struct tess_artefact *a = tess_stage_resume(l->run);
     struct tess_weights *w = l->t->weights;
     char name[FIRST_NAME];
-    if (!a || tess_attrs_i64_or(tess_artefact_attrs(a), "step", -1) < 0) /* or it is of what the stage did before training */
+    if (!a || tess_attrs_i64_or(tess_artefact_attrs(a), "step", -1) < 0) /* no `step`: a checkpoint of what the stage did before training */
         return TESS_OK;
     const struct tess_attrs *f = tess_artefact_attrs(a);
     for (int r = 0; r < TESS_ROLES; r++) {

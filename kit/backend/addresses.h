@@ -1,4 +1,4 @@
-/* For libraries that hang or crash where memory cannot be allocated: a look beforehand. SPDX-License-Identifier: MIT */
+/* Check, before a call, that memory can be allocated: some libraries hang or crash where it cannot. SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_BACKENDS_ADDRESSES_H
 #define PLUGINS_BACKENDS_ADDRESSES_H
 

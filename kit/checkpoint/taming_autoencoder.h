@@ -8,7 +8,7 @@
 
 /* 1 where the file has the beginning of such an autoencoder. */
 int taming_is_there(const struct tess_import_plan *p);
-/* As of struct tess_checkpoint_1; `who` is the architecture that was asked for. */
+/* Import and export of struct tess_checkpoint_1; `who` is the architecture that was asked for. */
 int taming_import(struct tess_context *ctx, const char *who, const struct conv_untold *u, struct tess_import_plan *p) TESS_CHECKED;
 int taming_export(struct tess_context *ctx, const char *who, const struct conv_untold *u, struct tess_export_plan *p) TESS_CHECKED;
 

@@ -18,7 +18,7 @@ struct stage_images {
 };
 /* Opens the images of an artefact. `image`: height, width and channels that they must have; NULL: the caller checks `shape`. */
 int stage_images_open(struct tess_context *ctx, struct stage_images *s, const struct tess_artefact *a, const int64_t image[3]) TESS_CHECKED;
-/* As above, of samples. TESS_E_DATA where they are codes alone. */
+/* Opens the images of samples; TESS_E_DATA where the samples are codes alone. `image` as for stage_images_open. */
 int stage_samples_open(struct tess_context *ctx, struct stage_images *s, const struct tess_artefact *a,
                        const int64_t image[3]) TESS_CHECKED;
 /* Height, width and channels of samples' images as their attributes say; where these say nothing, `unsaid`, and the file must show them. */

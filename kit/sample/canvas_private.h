@@ -10,7 +10,7 @@ struct logit_graph { /* gives logits: one of the two graphs */
 };
 
 struct taking {                   /* a canvas that takes this step */
-    int64_t canvas, first, draws; /* its slots: first .. first + draws - 1 */
+    int64_t canvas, first, draws; /* the canvas's slots: first .. first + draws - 1 */
     const struct logit_graph *logit_graph;
 };
 

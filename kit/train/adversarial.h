@@ -59,7 +59,7 @@ int adversarial_check(const struct adversarial_params *p, struct tess_context *c
  * under "decoder." is the one the weight is measured at. */
 int adversarial_record(struct tess_context *ctx, struct adversarial *a, struct tess_graph *g, struct tess_node *x, struct tess_node *y,
                        struct tess_node *error, struct tess_node **term, struct tess_node **own);
-/* To be called after each step: takes the step's metrics from the graph's totals, and warns the user when for a while the critic has judged
+/* Takes a step's metrics from the graph's totals, and warns the user when for a while the critic has judged
  * without a fault, or lambda has stood at its limit; once, and again only when that had passed. */
 void adversarial_watch(struct adversarial *a, struct tess_stage_run *r, const struct tess_graph *g, const struct tess_batch *b);
 

@@ -26,8 +26,8 @@ struct perceptual_params {
 /* Network for the perceptual term of a stage. Start from zeroed memory; close in any case. */
 struct perceptual_network {
     struct tess_instance *instance;   /* NULL: none */
-    struct tess_instance *trained;    /* the same instance where it is an artefact's, whose weights it then has; closed with this */
-    const struct tess_artefact *from; /* that artefact; NULL when planning */
+    struct tess_instance *trained;    /* `instance`, where it is of an artefact and has its weights; closed with this struct */
+    const struct tess_artefact *from; /* artefact of `trained`; NULL when planning */
 };
 /* Chooses the network: that of the stage's parameter, `given` or NULL, or that of its port: the artefact's attributes, NULL without one,
  * and the artefact, NULL when planning. TESS_E_VALUE where there are both; `parameter` is that one's name. */

@@ -19,7 +19,7 @@ struct patchgan {
 
 enum { UNIT, SIGNED };
 
-/* As PyTorch begins: uniform within 1 / sqrt(fan-in). */
+/* PyTorch's initial values: uniform within 1 / sqrt(fan-in). */
 static struct tess_init by_fan_in(int64_t fan_in, uint32_t flags)
 {
     return (struct tess_init){

@@ -20,7 +20,7 @@ enum { SHOWN = 16, SIDE_MAX = 1 << 14 };
 
 struct models { /* models opened from attributes alone, for a plan and for a run */
     struct sampling_prior p;
-    struct stage_codec codec; /* its tokenizer is as large as the canvas; only its decoder is recorded */
+    struct stage_codec codec; /* a tokenizer as large as the canvas, of which only the decoder is recorded */
     struct canvas_options canvas;
 };
 

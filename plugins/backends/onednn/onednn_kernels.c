@@ -164,7 +164,7 @@ static int plan_primitive(struct onednn *o, struct tess_context *ctx, struct ker
 {
     dnnl_primitive_attr_t attr;
     const char *what = k->d.what == TESS_GEMM ? "a matrix product" : "a convolution";
-    if (!addresses_are_there(PRIMITIVE_BYTES)) /* it writes its code where memory was refused */
+    if (!addresses_are_there(PRIMITIVE_BYTES)) /* oneDNN would write its code to address 0 */
         return ctx->fail(ctx, TESS_E_MEMORY,
                          "oneDNN wants up to %zu MiB of addresses to make %s, and they cannot be allocated; raise the limit (`ulimit -v`)",
                          PRIMITIVE_BYTES >> 20, what);

@@ -328,7 +328,7 @@ static int openblas_kernels_run(void *self, const struct tess_kernel *kernel, co
     return TESS_OK;
 }
 
-/* Not in its header, but of every version; weak, so that one without them loads. */
+/* Functions of every OpenBLAS, which its header does not declare; weak, so that a library without them loads. */
 extern void *blas_memory_alloc(int position) __attribute__((weak));
 extern void blas_memory_free(void *memory) __attribute__((weak));
 

@@ -56,7 +56,7 @@ static int find_classes(struct tess_context *ctx, struct folder *s)
     return TESS_OK;
 }
 
-/* As they are stored. */
+/* Writes the names of the classes as they are stored. */
 static int classes_as_text(struct tess_context *ctx, struct folder *s)
 {
     for (int64_t i = 0; i < s->classes; i++) {

@@ -12,7 +12,7 @@
 
 enum { DEPTH_MAX = 64 };
 
-/* One folder of the path being walked. */
+/* A folder of the path being walked. */
 struct level {
     const struct level *above;
     dev_t device;

@@ -74,7 +74,7 @@ static const char *in_plain_words(const char *text)
     return "cannot be decoded";
 }
 
-/* On one line, each line once. */
+/* Appends the lines of a text on one line, each line once. */
 static size_t add_lines(char *to, size_t capacity, size_t n, const char *text)
 {
     char line[200];

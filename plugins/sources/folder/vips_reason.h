@@ -7,7 +7,7 @@
 /* Begins to keep the warnings of decoders, for one thread at a time, until vips_reason_end. */
 void vips_reason_begin(void);
 void vips_reason_end(void);
-/* To be called for each warning of libvips, on any thread. */
+/* Notes a warning of libvips. [any thread] */
 void vips_reason_warned(const char *text);
 /* The failures since vips_reason_begin, on one line: in plain words, and in brackets the decoder's own. */
 void vips_reason_take(char *to, size_t capacity);

@@ -99,7 +99,7 @@ static int import_plan(void *self, struct tess_context *ctx, struct tess_stage_p
     p->steps = k.count;
     p->cost->total_bytes = memory_of(&k);
     p->output_bytes = k.count * import_row_bytes(&k);
-    p->checkpoint_bytes = p->output_bytes / 2; /* its rows: one file that grows, where two checkpoints are reckoned with */
+    p->checkpoint_bytes = p->output_bytes / 2; /* the checkpoint's rows are one file that grows, where two are reckoned with */
     return TESS_OK;
 }
 
