@@ -123,7 +123,7 @@ static void bash_values(const char *verb, const struct cli_flag *flags, FILE *to
         if (f->choices)
             fprintf(to, ") COMPREPLY=($(compgen -W '%s' -- \"$word\")); return ;;\n", f->choices);
         else if (f->complete)
-            fprintf(to, ") COMPREPLY=($(compgen %s -- \"$word\")); return ;;\n", f->complete == CLI_COMPLETE_FILES ? "-f" : "-d");
+            fprintf(to, ") _tessera_files %s; return ;;\n", f->complete == CLI_COMPLETE_FILES ? "-f" : "-d");
         else
             fputs(") return ;;\n", to);
     }
@@ -132,6 +132,11 @@ static void bash_values(const char *verb, const struct cli_flag *flags, FILE *to
 static void bash_completion(const struct cli_verb *const *verbs, size_t n, FILE *to)
 {
     fputs("# Completion of tessera for bash, made by `tessera --completion bash`.\n"
+          "# Files or folders: only these end in a slash, and names with blanks are one word.\n"
+          "_tessera_files() {\n"
+          "  compopt -o filenames 2>/dev/null\n"
+          "  mapfile -t COMPREPLY < <(compgen \"$1\" -- \"${COMP_WORDS[COMP_CWORD]}\")\n"
+          "}\n"
           "_tessera() {\n"
           "  local word=${COMP_WORDS[COMP_CWORD]} before= verb= i\n"
           "  ((COMP_CWORD > 0)) && before=${COMP_WORDS[COMP_CWORD - 1]}\n"
@@ -156,8 +161,8 @@ static void bash_completion(const struct cli_verb *const *verbs, size_t n, FILE 
     fputs("' -- \"$word\")) ;;\n    :*) COMPREPLY=($(compgen -W '", to);
     for (size_t i = 0; i < n; i++)
         fprintf(to, "%s%s", i ? " " : "", verbs[i]->name);
-    fputs("' -- \"$word\")) ;;\n    *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n  esac\n}\n"
-          "complete -o filenames -F _tessera tessera\n",
+    fputs("' -- \"$word\")) ;;\n    *) _tessera_files -f ;;\n  esac\n}\n"
+          "complete -F _tessera tessera\n",
           to);
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #define DONE 0
 #define USAGE 2
@@ -82,6 +83,21 @@ static const char *part(const char *text, const char *from, const char *to)
     snprintf(copy, sizeof copy, "%.*s", end ? (int)(end - at) : (int)strlen(at), at);
     return copy;
 }
+
+/* In a folder like a verb, with a name that has a blank. */
+START_TEST(bash_completes_verbs_and_files)
+{
+    small_write("completion", bash);
+    small_write("try", ". ./completion\n"
+                       "mkdir inspect && touch 'zz picture.h5'\n"
+                       "COMP_WORDS=(tessera inspe) COMP_CWORD=1; _tessera; [ \"${COMPREPLY[*]}\" = inspect ] || exit 1\n"
+                       "COMP_WORDS=(tessera view zz) COMP_CWORD=2; _tessera\n"
+                       "[ ${#COMPREPLY[@]} = 1 ] && [ \"${COMPREPLY[0]}\" = 'zz picture.h5' ] || exit 2\n"
+                       "[[ $(complete -p tessera) != *filenames* ]] || exit 3\n");
+    int status = system("bash try");
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "step %d", WEXITSTATUS(status));
+}
+END_TEST
 
 START_TEST(help_manual_and_completion_agree)
 {
@@ -217,6 +233,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, small_folder_leave);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, help_manual_and_completion_agree);
+    tcase_add_test(t, bash_completes_verbs_and_files);
     tcase_add_test(t, flags_in_the_help_are_taken);
     tcase_add_loop_test(t, lines_are_read, 0, sizeof lines / sizeof *lines);
     tcase_add_test(t, bash_completes);
