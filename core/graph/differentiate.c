@@ -144,8 +144,8 @@ static void find_givers(struct tess_graph *g, int32_t o, int64_t first)
     }
 }
 
-/* Adds the backward step of operation i, where a gradient flows into one of its outputs and out of one of its inputs; before it, the forward
- * steps that recompute what it reads. */
+/* Adds the backward step of operation i, where a gradient flows into one of its outputs and out of one of its inputs; before it, the
+ * forward steps that recompute what it reads. */
 static void differentiate_step(struct tess_graph *g, int64_t i, int32_t o)
 {
     struct tessi_step *s = g->step[i];

@@ -113,7 +113,7 @@ struct tessi_pack { /* a weight rounded to bf16, or laid out by the backend for 
 enum { TESSI_BATCH_MEANS_MAX = 8 };
 struct tessi_batch_mean;
 struct tessi_batch_mean_at { /* batch_mean.c */
-    int32_t total; /* number of the total that holds the sum */
+    int32_t total;           /* number of the total that holds the sum */
     struct tessi_batch_mean *state;
 };
 

@@ -1,5 +1,5 @@
-/* Batched reverse-diffusion sampling (<tessera/sampler.h>): creation of a sampler over the state of its sequences, with checks of its options,
- * and the buffers of a batch.
+/* Batched reverse-diffusion sampling (<tessera/sampler.h>): creation of a sampler over the state of its sequences, with checks of its
+ * options, and the buffers of a batch.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/sample/sampler_private.h"
@@ -84,8 +84,8 @@ static int sampler_prepare(struct tess_context *ctx, struct tess_sampler *s)
     TESS_TRY(tessi_sample_state_open(ctx, &s->state));
     s->telling = !s->state.o.every_step && !tess_prior_needs_time(p);
     if (tess_prior_causal(p) && s->state.o.steps != s->state.tokens)
-        return ctx->fail(ctx, TESS_E_INTERNAL, "a sampler of %lld steps for %lld tokens that are drawn one a step", (long long)s->state.o.steps,
-                       (long long)s->state.tokens);
+        return ctx->fail(ctx, TESS_E_INTERNAL, "a sampler of %lld steps for %lld tokens that are drawn one a step",
+                         (long long)s->state.o.steps, (long long)s->state.tokens);
     if (s->state.o.next)
         TESS_TRY(tessi_sample_lockstep_new(ctx, &s->state, &s->lockstep));
     else

@@ -74,7 +74,7 @@ START_TEST(an_artefact_like_one_of_training)
     ck_assert_str_eq(tess_artefact_kind(prior), "prior");
     checkpoint_same_text(prior, "noise", "{use: absorbing, steps: 20, mask: random, loss: reweighted, weight: code}");
     checkpoint_same_text(prior, "denoiser",
-              "{use: transformer, embed_dim: 12, layers: 2, heads: 3, mlp_ratio: 4, dropout: 0, init: published}");
+                         "{use: transformer, embed_dim: 12, layers: 2, heads: 3, mlp_ratio: 4, dropout: 0, init: published}");
     checkpoint_same_text(prior, "tokenizer", tess_artefact_digest(tokenizer));
     same_number(prior, "height", 4);
     same_number(prior, "width", 6);
@@ -116,7 +116,8 @@ START_TEST(an_autoregressive_prior_there_and_back)
     fixture_ok(&fixture, checkpoint_import(TEST_CHECKPOINTS "/autoregressive.th", "causal.h5", "tokenizer.h5", "heads=3"));
     fixture_ok(&fixture, tessi_store_artefact_open(C, "causal.h5", &a));
     checkpoint_same_text(a, "noise", "{use: autoregressive}");
-    checkpoint_same_text(a, "denoiser", "{use: transformer, embed_dim: 12, layers: 2, heads: 3, mlp_ratio: 4, dropout: 0, init: published}");
+    checkpoint_same_text(a, "denoiser",
+                         "{use: transformer, embed_dim: 12, layers: 2, heads: 3, mlp_ratio: 4, dropout: 0, init: published}");
     same_number(a, "codebook_size", 24);
     tessi_store_artefact_close(a);
     fixture_ok(&fixture, checkpoint_export("causal.h5", "causal.safetensors", "heads=3"));

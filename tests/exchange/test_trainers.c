@@ -94,12 +94,13 @@ START_TEST(artefacts_like_those_of_training)
     checkpoint_same_text(tokenizer, "decoder", conv);
     checkpoint_same_text(tokenizer, "quantizer", "{use: nearest, codebook_size: 24, code_dim: 5, beta: 0.25, beta_on: codebook}");
     checkpoint_same_text(tokenizer, "critic", "{use: patchgan, channels: 2, layers: 1, range: signed}");
-    checkpoint_same_text(prior, "noise",
-              "{use: uniform, steps: 20, schedule: cosine-root, offset: 0.008, clip: 0.001, step: plug-in, first_step: published, "
-              "residual: 0, times: importance}");
+    checkpoint_same_text(
+        prior, "noise",
+        "{use: uniform, steps: 20, schedule: cosine-root, offset: 0.008, clip: 0.001, step: plug-in, first_step: published, "
+        "residual: 0, times: importance}");
     checkpoint_same_text(prior, "denoiser",
-              "{use: unet, channels: 8, channel_mult: [1, 2], heads: 4, head_dim: 32, groups: 8, dropout: 0, input: embedding, "
-              "time_offset: -200}");
+                         "{use: unet, channels: 8, channel_mult: [1, 2], heads: 4, head_dim: 32, groups: 8, dropout: 0, input: embedding, "
+                         "time_offset: -200}");
     checkpoint_same_text(prior, "tokenizer", tess_artefact_digest(tokenizer));
     ck_assert_int_eq(tess_attrs_i64_or(tess_artefact_attrs(prior), "height", -1), 4);
     ck_assert_int_eq(tess_attrs_i64_or(tess_artefact_attrs(prior), "width", -1), 6);

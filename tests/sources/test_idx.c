@@ -208,8 +208,7 @@ START_TEST(missing_files)
     REFUSED(open_source("imags", NULL), TESS_E_IO, source.folder, "imags: cannot be read: No such file", "datasets/README.md");
     REFUSED(open_source("images", "labels"), TESS_E_IO, "labels: cannot be read: No such file");
     char config_text[] = "{use: idx, images: /usr/share/datasets/fashion-mnist/no-such-file.gz}";
-    REFUSED(source_open(config_text), TESS_E_IO,
-            "install the package dataset-fashion-mnist");
+    REFUSED(source_open(config_text), TESS_E_IO, "install the package dataset-fashion-mnist");
 }
 END_TEST
 

@@ -17,13 +17,13 @@
 #include <unistd.h>
 
 const char flow_chain[] = "tessera: 1\n"
-                            "name: chain\n"
-                            "seed: 1\n"
-                            "stages:\n"
-                            "  one: {use: flow-make, count: 5}\n"
-                            "  two: {use: flow-make, count: 5, scale: 2}\n"
-                            "  sum: {use: flow-add, in: {a: one, b: two}, curve: {use: line, slope: 0.5}}\n"
-                            "  end: {use: flow-add, in: {a: sum}, offset: 1}\n";
+                          "name: chain\n"
+                          "seed: 1\n"
+                          "stages:\n"
+                          "  one: {use: flow-make, count: 5}\n"
+                          "  two: {use: flow-make, count: 5, scale: 2}\n"
+                          "  sum: {use: flow-add, in: {a: one, b: two}, curve: {use: line, slope: 0.5}}\n"
+                          "  end: {use: flow-add, in: {a: sum}, offset: 1}\n";
 
 static const char folders[] = "/tmp/tessera-flow-XXXXXX";
 static char folder[sizeof folders];

@@ -39,7 +39,8 @@ void noise_fits(const char *what, const int64_t *count, const double *p, int cel
     ck_assert_msg(chi <= free_cells + 4.0 * sqrt(2.0 * free_cells) + 4.0, "%s: chi-square %.1f of %d degrees", what, chi, free_cells);
 }
 
-struct tess_reverse noise_reverse(int64_t codes, const float *logits, const int32_t *x, int32_t *next, int64_t tokens, double from, double to)
+struct tess_reverse noise_reverse(int64_t codes, const float *logits, const int32_t *x, int32_t *next, int64_t tokens, double from,
+                                  double to)
 {
     return (struct tess_reverse){.size = sizeof(struct tess_reverse),
                                  .last = to == 0.0,

@@ -16,7 +16,8 @@ struct noise {
 void noise_open(struct noise *n, const char *use, const char *settings, int64_t rows, int training);
 void noise_close(struct noise *n);
 /* A reverse step of `tokens` tokens of `codes` codes from time `from` to `to`, at temperature 1; one stream of random numbers. */
-struct tess_reverse noise_reverse(int64_t codes, const float *logits, const int32_t *x, int32_t *next, int64_t tokens, double from, double to);
+struct tess_reverse noise_reverse(int64_t codes, const float *logits, const int32_t *x, int32_t *next, int64_t tokens, double from,
+                                  double to);
 /* ck_assert that the counts fit the probabilities p. Keys are fixed, so this either always holds or never. */
 void noise_fits(const char *what, const int64_t *count, const double *p, int cells);
 
