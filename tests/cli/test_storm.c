@@ -28,7 +28,7 @@ static const char storm_yaml[] =
 static const char *const stage[] = {"images",  "tokenizer", "codes", "prior",  "samples", "decoded", "metrics",
                                     "rebuilt", "head",      "mask",  "edited", "wide",    "like",    NULL};
 
-static const char line[] = "run storm.yaml -q --threads %d --workdir wild";
+static const char line[] = "run storm.yaml --threads %d --workdir wild"; /* not -q: what resumes says so */
 
 /* Left halves are kept. */
 static void write_mask(void)
