@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "tests/support/store_fixture.h"
 #include "core/base/aside.h"
+#include "core/base/aside_names.h"
 #include "core/base/inject.h"
 #include "core/base/lock.h"
 #include "tests/support/suite.h"
@@ -9,6 +10,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,13 +173,15 @@ START_TEST(a_folder_is_swept)
     store_ok(write_text("dead.lock", ""));
     store_ok(write_text("not.locked", ""));
     store_ok(write_text("y.0123456789abcdef.1.2.partial", "no name of ours"));
-    store_ok(write_text("y.abc.partial", "neither"));
+    store_ok(write_text("y.00000000.1..partial", "neither"));
+    store_ok(write_text("y.00000000..1.partial", "nor this"));
     store_ok(tessi_base_lock_try(C, store_path("live.lock"), &lock, &held, holder, sizeof holder));
     tessi_base_aside_sweep_folder(store_path(""));
     tessi_base_lock_sweep_folder(store_path(""));
     ck_assert(!store_unfinished("k") && store_unfinished("x"));
     ck_assert(!store_exists("dead.lock") && store_exists("live.lock") && store_exists("not.locked"));
-    ck_assert(store_exists("y.0123456789abcdef.1.2.partial") && store_exists("y.abc.partial"));
+    ck_assert(store_exists("y.0123456789abcdef.1.2.partial") && store_exists("y.00000000.1..partial") &&
+              store_exists("y.00000000..1.partial"));
     tessi_base_lock_drop(store_path("live.lock"), lock);
     tessi_base_aside_close(a);
     tessi_base_aside_sweep_folder(store_path("no/such/folder"));
@@ -270,6 +274,26 @@ START_TEST(links_devices_and_folders)
     store_fails(tessi_base_aside_open(C, "/dev/null", 1, &a), TESS_E_CREATE, "is a device or a pipe", NULL);
     store_fails(tessi_base_write_text(C, store_path("."), "x", 1), TESS_E_CREATE, "is a folder", NULL);
     store_fails(write_text("none/x", "x"), TESS_E_CREATE, "its folder does not exist", NULL);
+}
+END_TEST
+
+/* A path that leaves no room for the name aside is refused, and never cut. */
+START_TEST(long_paths)
+{
+    char path[PATH_MAX], aside[PATH_MAX];
+    int fit = 0, refused = 0;
+    for (size_t length = PATH_MAX - 80; length < PATH_MAX; length++) {
+        memset(path, 'd', length);
+        for (size_t at = 99; at < length - 100; at += 100)
+            path[at] = '/';
+        path[length - 2] = '/';
+        path[length] = '\0';
+        int error = tessi_base_aside_name_new(path, aside);
+        ck_assert(error ? error == ENAMETOOLONG : strcmp(aside + strlen(aside) - strlen(".partial"), ".partial") == 0);
+        fit += !error;
+        refused += error != 0;
+    }
+    ck_assert(fit > 0 && refused > 0);
 }
 END_TEST
 
@@ -372,6 +396,7 @@ int main(void)
                                   links_devices_and_folders,
                                   standard_output,
                                   long_names,
+                                  long_paths,
                                   linked_files,
                                   copied_files};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)

@@ -417,6 +417,7 @@ int main(void)
 {
     Suite *suite = suite_create("files");
     TCase *tests = tcase_create("files");
+    tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, what_is_no_shared_object);

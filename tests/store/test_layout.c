@@ -282,11 +282,13 @@ int main(void)
 {
     (void)H5dont_atexit(); /* files that HDF5 failed to open it fails to close at exit too, with error output */
     Suite *s = suite_create("layout");
-    TCase *t = tcase_create("layout");
+    TCase *chunks = tcase_create("chunks"), *t = tcase_create("bits");
+    tcase_add_checked_fixture(chunks, store_setup, store_teardown);
+    tcase_add_test(chunks, chunks_waste_least);
+    tcase_add_test(chunks, codes_are_in_small_chunks);
+    suite_add_tcase(s, chunks);
     tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, store_setup, store_teardown);
-    tcase_add_test(t, chunks_waste_least);
-    tcase_add_test(t, codes_are_in_small_chunks);
     tcase_add_test(t, no_bit_can_be_another);
     tcase_add_test(t, no_bit_of_a_long_text_can_be_another);
     suite_add_tcase(s, t);
