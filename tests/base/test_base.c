@@ -86,19 +86,23 @@ START_TEST(random_in_pieces)
 {
     enum { N = 203 };
     struct tess_stream s = {.seed = 7, .purpose = tess_purpose("test"), .step = 3, .sample = 5};
-    uint32_t u[N], u_piece[N];
+    const struct tess_stream other = {.seed = 8}; /* drawn from in between, so that nothing of a block is left on the stack */
+    uint32_t u[N], u_piece[N], apart[4];
     float f[N], f_piece[N], g[N], g_piece[N];
     tess_random_u32(&s, 0, N, u);
     tess_random_uniform(&s, 0, N, f);
     tess_random_normal(&s, 0, N, g);
     for (int64_t cut = 0; cut <= N; cut += 29) {
         tess_random_u32(&s, 0, cut, u_piece);
+        tess_random_u32(&other, 0, 4, apart);
         tess_random_u32(&s, (uint64_t)cut, N - cut, u_piece + cut);
         ck_assert_mem_eq(u, u_piece, sizeof u);
         tess_random_uniform(&s, 0, cut, f_piece);
+        tess_random_u32(&other, 0, 4, apart);
         tess_random_uniform(&s, (uint64_t)cut, N - cut, f_piece + cut);
         ck_assert_mem_eq(f, f_piece, sizeof f);
         tess_random_normal(&s, 0, cut, g_piece);
+        tess_random_u32(&other, 0, 4, apart);
         tess_random_normal(&s, (uint64_t)cut, N - cut, g_piece + cut);
         ck_assert_mem_eq(g, g_piece, sizeof g);
     }

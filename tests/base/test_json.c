@@ -5,6 +5,7 @@
 #include "core/base/memory.h"
 #include "tests/support/suite.h"
 
+#include <math.h>
 #include <string.h>
 
 static struct tessi_context context;
@@ -71,20 +72,94 @@ START_TEST(refused)
 }
 END_TEST
 
+static char line[256];
+
+static const char *written(const char *text)
+{
+    FILE *to = fmemopen(line, sizeof line, "w");
+    tessi_base_json_text(to, text);
+    fclose(to);
+    return line;
+}
+
 /* What the writer writes, the reader reads. */
 START_TEST(round_trip)
 {
     static const char text[] = "a\"b\\c\x01\x7f\n\t\xc3\xa9/</script>";
-    char *line = NULL;
-    size_t bytes = 0;
     struct tessi_json *v;
-    FILE *to = open_memstream(&line, &bytes);
-    tessi_base_json_text(to, text);
-    fclose(to);
-    ck_assert_int_eq(read_text(line, &v), TESS_OK);
+    ck_assert_int_eq(read_text(written(text), &v), TESS_OK);
     ck_assert_str_eq(v->text, text);
     tess_free(v);
-    free(line);
+}
+END_TEST
+
+/* Lengths of UTF-8 at their edges (RFC 3629, section 4); of what is none, each byte by itself. */
+START_TEST(bytes_that_are_no_text)
+{
+    static const char *const good[] = {"A",
+                                       "\x7e",
+                                       "\xc2\x80",
+                                       "\xdf\xbf",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xee\x80\x80",
+                                       "\xef\xbf\xbf",
+                                       "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf",
+                                       "\xe1\x80\x80",
+                                       "\xf1\x80\x80\x80"};
+    static const char *const bad[] = {"\x80",
+                                      "\xbf",
+                                      "\xc0\x80",
+                                      "\xc1\xbf",
+                                      "\xc2",
+                                      "\xc2"
+                                      "A",
+                                      "\xe0\x9f\xbf",
+                                      "\xed\xa0\x80",
+                                      "\xe1\x80",
+                                      "\xf0\x8f\xbf\xbf",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf5\x80\x80\x80",
+                                      "\xf1\x80\x80",
+                                      "\xff"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        char wanted[16];
+        (void)snprintf(wanted, sizeof wanted, "\"%s\"", good[i]);
+        ck_assert_str_eq(written(good[i]), wanted);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char wanted[64] = "\"";
+        for (const char *at = bad[i]; *at; at++)
+            strcat(wanted, *at == 'A' ? "A" : "\\ufffd");
+        ck_assert_str_eq(written(bad[i]), strcat(wanted, "\""));
+    }
+    ck_assert_str_eq(written(NULL), "null");
+    ck_assert_str_eq(written("\x1f\x20\x7f\r"), "\"\\u001f \\u007f\\u000d\"");
+}
+END_TEST
+
+START_TEST(numbers_are_short)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } all[] = {{0, "0"},
+               {0.1, "0.1"},
+               {123456789, "123456789"},
+               {1.0 / 3, "0.3333333333333333"},
+               {0.1 + 0.2, "0.30000000000000004"},
+               {-2.5, "-2.5"},
+               {1e300, "1e+300"},
+               {INFINITY, "null"},
+               {-INFINITY, "null"},
+               {NAN, "null"}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        FILE *to = fmemopen(line, sizeof line, "w");
+        tessi_base_json_f64(to, all[i].value);
+        fclose(to);
+        ck_assert_str_eq(line, all[i].text);
+    }
 }
 END_TEST
 
@@ -95,6 +170,8 @@ int main(void)
     tcase_add_test(t, values);
     tcase_add_test(t, refused);
     tcase_add_test(t, round_trip);
+    tcase_add_test(t, bytes_that_are_no_text);
+    tcase_add_test(t, numbers_are_short);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

@@ -1,2 +1,2 @@
 # Configuration: reading, merging, overriding.
-check_PROGRAMS += tests/config/test_yaml
+check_PROGRAMS += tests/config/test_scalar tests/config/test_yaml
