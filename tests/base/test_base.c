@@ -227,8 +227,9 @@ static void digest_of(const char *text, size_t bytes, size_t piece, char out[TES
 /* FIPS 180-4 examples, in one piece and in many. */
 START_TEST(sha256_known_answers)
 {
-    if (tessi_base_sha256_use(_i) != 0)
+    if (_i && !tessi_base_sha256_of_processor())
         return; /* this processor has no SHA-256 instructions */
+    ck_assert_int_eq(tessi_base_sha256_use(_i), 0);
     static const struct {
         const char *text, *want;
     } vector[] = {
