@@ -6,3 +6,8 @@ libtessera_la_SOURCES += core/base/aside.c core/base/aside.h core/base/aside_nam
     core/base/log.h core/base/lookalike.c core/base/lookalike.h core/base/memory.c core/base/memory.h core/base/progress_line.c \
     core/base/progress_line.h core/base/processor.c core/base/processor.h core/base/random.c core/base/sha256.h core/base/sha256_x86.c core/base/signals.c core/base/tensor.c \
     core/base/text.c core/base/text.h core/base/workers.c core/base/workers.h
+if COVERAGE
+libtessera_la_SOURCES += core/base/coverage.c
+else
+EXTRA_DIST += core/base/coverage.c
+endif
