@@ -305,10 +305,11 @@ static int log_show(struct tess_context *ctx, const struct cli_globals *g, const
     int status = log_open(ctx, &r, folder);
     if (status == TESS_OK)
         log_take_lines(&r);
-    if (tessi_base_is_file(folder)) /* the log itself was named */
-        *(strrchr(folder, '/') ? strrchr(folder, '/') : strcpy(folder, ".") + 1) = '\0';
+    char *slash = strrchr(folder, '/');
+    if (slash && tessi_base_is_file(folder)) /* the log itself was named */
+        *slash = '\0';
     if (status == TESS_OK && o->follow)
-        status = log_follow(ctx, &r, folder);
+        status = log_follow(ctx, &r, slash || !tessi_base_is_file(folder) ? folder : ".");
     if (r.file)
         (void)fclose(r.file);
     tess_free(folder);

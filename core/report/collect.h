@@ -164,6 +164,8 @@ struct tessi_report_set {
 int tessi_report_collect(struct tess_context *ctx, const char *const *paths, int64_t n, struct tessi_report_set *set) TESS_CHECKED;
 void tessi_report_free(struct tessi_report_set *set);
 
+/* Standard error of a metric's value: the one that it tells, else half of its 95 % interval over 1.96; < 0: it tells neither. */
+double tessi_report_metric_error(const struct tessi_report_metric *m);
 /* Text of a setting, NULL where the run has none of that name; the stage of that name, likewise. */
 const char *tessi_report_setting_text(const struct tessi_report_run *run, const char *name);
 const struct tessi_report_stage *tessi_report_stage_named(const struct tessi_report_run *run, const char *name);

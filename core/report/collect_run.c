@@ -14,6 +14,14 @@ const char *tessi_report_setting_text(const struct tessi_report_run *run, const 
     return NULL;
 }
 
+double tessi_report_metric_error(const struct tessi_report_metric *m)
+{
+    const double quantile = 1.959963984540054; /* of the normal distribution, at 0.975 */
+    if (m->standard_error >= 0 || m->low > m->high)
+        return m->standard_error;
+    return (m->high - m->low) / (2 * quantile);
+}
+
 const struct tessi_report_stage *tessi_report_stage_named(const struct tessi_report_run *run, const char *name)
 {
     for (int64_t i = 0; i < run->stages; i++)

@@ -221,8 +221,8 @@ static const struct tessi_report_metric *differences_metric(const struct tessi_r
 
 static int differences_values(struct comparing *c, const struct tessi_report_metric *a, const struct tessi_report_metric *b)
 {
-    const struct tessi_report_mean ma = tessi_report_mean_of(&a->value, 1, a->standard_error);
-    const struct tessi_report_mean mb = tessi_report_mean_of(&b->value, 1, b->standard_error);
+    const struct tessi_report_mean ma = tessi_report_mean_of(&a->value, 1, tessi_report_metric_error(a));
+    const struct tessi_report_mean mb = tessi_report_mean_of(&b->value, 1, tessi_report_metric_error(b));
     struct tessi_report_difference d = {
         .kind = TESSI_DIFFERENT_METRIC, .stage = a->stage, .name = a->name, .unit = a->unit, .a = "", .b = ""};
     double difference;

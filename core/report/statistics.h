@@ -26,7 +26,7 @@ struct tessi_report_mean {
 /* Quantile of Student's t distribution: P(T <= x) = p for `freedom` > 0 degrees of freedom, also fractional or infinite; 0 < p < 1.
  * Relative error below 1e-11. */
 double tessi_report_student(double p, double freedom);
-/* Mean of n values; `standard_error` is that of a single one, used where n is 1 (< 0: none). */
+/* Mean of n values; `standard_error` is that of a single one (tessi_report_metric_error), used where n is 1 (< 0: none). */
 struct tessi_report_mean tessi_report_mean_of(const double *value, int64_t n, double standard_error);
 
 enum { TESSI_REPORT_UNKNOWN = 0, TESSI_REPORT_WITHIN = 1, TESSI_REPORT_APART = 2 };

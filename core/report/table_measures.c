@@ -111,7 +111,7 @@ static int measures_cell(struct tess_context *ctx, struct tessi_report_making *m
             if (of[i][k] != measure)
                 continue;
             cell->seed[n] = row->run[i]->seed;
-            error = row->run[i]->metric[k].standard_error;
+            error = tessi_report_metric_error(&row->run[i]->metric[k]);
             value[n++] = row->run[i]->metric[k].value;
             break;
         }

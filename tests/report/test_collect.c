@@ -137,6 +137,7 @@ START_TEST(record_of_another_file)
         ck_assert_double_eq(m->standard_error, stale ? -1 : 0.25);
         ck_assert_int_eq(m->better, stale ? TESS_METRIC_HIGHER : TESS_METRIC_LOWER);
         ck_assert(stale ? m->low > m->high : m->low == 1 && m->high == 2);
+        ck_assert_double_eq(tessi_report_metric_error(m), stale ? -1 : 0.25);
         ck_assert_int_eq(r->stage[2].state, stale ? TESSI_REPORT_UNLOGGED : TESSI_REPORT_COMPUTED);
         ck_assert_int_eq(set.notes, 0);
         tessi_report_free(&set);

@@ -1,4 +1,5 @@
 /* Student's quantiles against tables and SciPy, means, and which differences are noise. SPDX-License-Identifier: MIT */
+#include "core/report/collect.h"
 #include "core/report/statistics.h"
 #include "tests/support/suite.h"
 
@@ -46,6 +47,12 @@ START_TEST(means)
     m = tessi_report_mean_of((const double[]){5, 5}, 2, -1);
     ck_assert_double_eq(m.half, 0);
     ck_assert_int_eq(tessi_report_mean_of(NULL, 0, -1).n, 0);
+    const struct tessi_report_metric told = {.standard_error = 0.3, .low = 4, .high = 6},
+                                     interval = {.standard_error = -1, .low = 4, .high = 6};
+    const struct tessi_report_metric none = {.standard_error = -1, .low = 1, .high = 0};
+    ck_assert_double_eq(tessi_report_metric_error(&told), 0.3);
+    ck_assert_double_eq_tol(tessi_report_metric_error(&interval), 1 / 1.959963984540054, 1e-12);
+    ck_assert(tessi_report_metric_error(&none) < 0);
 }
 END_TEST
 
