@@ -47,8 +47,8 @@ static int measures_are_totals(const char *a, const char *b)
 static int measures_is(const struct tessi_report_measure *m, const struct tessi_report_metric *metric)
 {
     return strcmp(m->stage, metric->stage) == 0 && strcmp(m->name, metric->name) == 0 &&
-           (strcmp(m->unit, metric->unit) == 0 || measures_are_totals(m->unit, metric->unit)) && m->better == metric->better &&
-           strcmp(m->protocol, metric->protocol) == 0;
+           (strcmp(m->unit, metric->unit) == 0 || measures_are_totals(m->unit, metric->unit)) &&
+           (m->better == metric->better || !m->better || !metric->better) && strcmp(m->protocol, metric->protocol) == 0;
 }
 
 struct measures_making {
@@ -86,6 +86,8 @@ static int measures_find(struct tess_context *ctx, struct measures_making *k, co
     struct measures_known *known = &k->known[i];
     if (strcmp(t->measure[i].unit, metric->unit) != 0)
         t->measure[i].unit = "of N";
+    if (!t->measure[i].better) /* a result of an earlier version does not tell it */
+        t->measure[i].better = metric->better;
     *out = (int32_t)i;
     TESS_TRY(tessi_report_grow(ctx, m->set, &known->item, &known->capacity, known->count + 1, sizeof *known->item));
     known->item[known->count++] = a;

@@ -79,10 +79,14 @@ static int pieces_of(struct protocol_pieces *p, const struct tessi_report_measur
     }
     for (const char *at = m->against; *at;) {
         size_t length = strcspn(at, "\n"), digest = length > 64 ? length - 64 : 0; /* a port's name may have a blank */
-        TESS_TRY(pieces_add(p, at, digest ? digest - 1 : length, at + digest, digest ? 8 : 0));
+        const char *name;                                                          /* apart from an attribute of the port's name */
+        TESS_TRY(tessi_report_format(p->ctx, p->set, &name, "data at %.*s", (int)(digest ? digest - 1 : length), at));
+        TESS_TRY(pieces_add(p, name, strlen(name), at + digest, digest ? 8 : 0));
         at += length + (at[length] == '\n');
     }
-    return pieces_add(p, "unit", 4, m->unit, strlen(m->unit));
+    TESS_TRY(pieces_add(p, "unit", 4, m->unit, strlen(m->unit)));
+    const char *better = m->better > 0 ? "higher" : m->better < 0 ? "lower" : "not told";
+    return pieces_add(p, "better", 6, better, strlen(better));
 }
 
 static const char *pieces_text(const struct protocol_pieces *p, const char *name)

@@ -221,8 +221,8 @@ START_TEST(no_joining_by_name)
     ck_assert_int_eq(table.row[3].cell[three].mean.n, 1);
     ck_assert(table.row[1].cell[one].best && !table.row[2].cell[two].best && !table.row[3].cell[three].best);
     ck_assert_int_eq(table.notes, 3);
-    ck_assert_ptr_eq(strstr(table.note[0], "PSNR [1]: measured with limit 0, images "), table.note[0]);
-    ck_assert_ptr_eq(strstr(table.note[1], "PSNR [2]: measured with limit 100, images "), table.note[1]);
+    ck_assert_ptr_eq(strstr(table.note[0], "PSNR [1]: measured with limit 0, data at images "), table.note[0]);
+    ck_assert_ptr_eq(strstr(table.note[1], "PSNR [2]: measured with limit 100, data at images "), table.note[1]);
     tessi_report_free(&set);
 }
 END_TEST
@@ -268,6 +268,21 @@ START_TEST(single_runs)
     ck_assert_int_eq(table.row[2].cell[i].compared, TESSI_REPORT_APART);
     ck_assert_double_eq_tol(table.row[2].cell[i].difference, -1, 1e-12);
     ck_assert_int_eq(table.row[3].cell[i].compared, TESSI_REPORT_UNKNOWN);
+    tessi_report_free(&set);
+}
+END_TEST
+
+/* A result that does not tell the direction, as of an earlier version, is measured like one that does. */
+START_TEST(directions_not_told)
+{
+    const struct tessi_report_table_options o = {0};
+    for (int i = 0; i < 3; i++) {
+        const struct report_made_metric m = {"PSNR", "dB", i == 1 ? TESS_METRIC_HIGHER : 0, 20 + i, -1};
+        report_make(
+            &(struct report_made){.folder = five[i], .quantizer = i ? "ema" : "nearest", .seed = i + 1, .metrics = 1, .metric = &m});
+    }
+    make(3, five, &o);
+    ck_assert_int_eq(table.measure[measure("PSNR")].better, TESS_METRIC_HIGHER);
     tessi_report_free(&set);
 }
 END_TEST
@@ -359,6 +374,7 @@ int main(void)
     tcase_add_test(t, data_by_the_seed);
     tcase_add_test(t, single_runs);
     tcase_add_test(t, counts_of_a_total);
+    tcase_add_test(t, directions_not_told);
     tcase_add_test(t, words_that_are_unknown);
     suite_add_tcase(s, t);
     return suite_run(s);
