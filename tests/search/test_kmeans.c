@@ -84,6 +84,7 @@ static int keep(void *user, int64_t iteration, double objective)
 struct attempt {
     int threads, outside;
     struct tess_kmeans_options o;
+    const struct tess_tensor *instead; /* of the centres as they should be */
 };
 
 /* Gives the status; the message stays in `message`. */
@@ -93,6 +94,7 @@ static int attempt(const struct attempt *a, float *centres, struct tess_kmeans_r
     struct fixture b;
     struct tess_kmeans_options o = a->o;
     struct tess_tensor t = tess_tensor_over(centres, TESS_F32, 2, DIMS(o.codebook_size ? o.codebook_size : K, D));
+    t = a->instead ? *a->instead : t;
     struct tess_pool inside = tess_pool_of(&vectors), outside = {.size = sizeof outside, .count = P, .width = D, .read = read_piece};
     o.size = sizeof o;
     o.codebook_size = o.codebook_size ? o.codebook_size : K;
@@ -228,6 +230,28 @@ START_TEST(what_cannot_be_done_is_refused)
 }
 END_TEST
 
+START_TEST(options_and_centres_that_do_not_fit)
+{
+    static float centres[2 * K * D];
+    static const struct tess_kmeans_options bad[] = {
+        {.seeding = -1}, {.seeding = TESS_SEED_GIVEN + 1}, {.chain = -1}, {.iterations = -1}, {.tolerance = -1e-9}, {.tolerance = NAN}};
+    struct tess_kmeans_report r;
+    const struct tess_tensor wrong[] = {
+        tess_tensor_over(centres, TESS_I32, 2, DIMS(K, D)),     tess_tensor_over(centres, TESS_F32, 1, DIMS(K, D)),
+        tess_tensor_over(centres, TESS_F32, 3, DIMS(K, D, 1)),  tess_tensor_over(centres, TESS_F32, 2, DIMS(K + 1, D)),
+        tess_tensor_over(centres, TESS_F32, 2, DIMS(K, D - 1)), tess_tensor_over(NULL, TESS_F32, 2, DIMS(K, D))};
+    make_pool(0, 1.0f);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_int_eq(ATTEMPT(centres, &r, .o = bad[i]), TESS_E_VALUE);
+        ck_assert_str_eq(message, "k-means: an option is out of its range");
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ck_assert_msg(ATTEMPT(centres, &r, .instead = &wrong[i]) == TESS_E_SHAPE, "%zu", i);
+        ck_assert_str_eq(message, "k-means: centres f32 (24, 35) are wanted");
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("kmeans");
@@ -240,6 +264,7 @@ int main(void)
     tcase_add_test(t, empty_centres_are_given_a_vector);
     tcase_add_test(t, vectors_all_alike);
     tcase_add_test(t, what_cannot_be_done_is_refused);
+    tcase_add_test(t, options_and_centres_that_do_not_fit);
     suite_add_tcase(s, t);
     return suite_run(s);
 }
