@@ -9,7 +9,7 @@
 
 enum { METRIC_SIDE = 12, METRIC_FEATURES = 6, METRIC_BLOCKS = 3, METRIC_VALUES = 64 };
 
-/* State of a test: rows of the two sets, of pairs the first alone; and the values of a finish. */
+/* State of a test: rows of the sets, of pairs the first alone; and the values of a finish. */
 struct metric_case {
     struct judge *j;
     struct tess_context *ctx;
@@ -17,7 +17,7 @@ struct metric_case {
     void *self;
     struct tess_metric_shape shape;
     uint8_t *image;
-    float *made, *features[2];
+    float *made, *features[TESS_METRIC_SETS];
     int32_t values;
     char name[METRIC_VALUES][64];
     double value[METRIC_VALUES];
@@ -55,8 +55,8 @@ static void metric_close(struct metric_case *c)
 {
     free(c->image);
     free(c->made);
-    free(c->features[0]);
-    free(c->features[1]);
+    for (int set = 0; set < TESS_METRIC_SETS; set++)
+        free(c->features[set]);
 }
 
 /* Draws the rows: smooth images with a reconstruction that is near; vectors of two different normal distributions. */
@@ -66,16 +66,19 @@ static int metric_open(struct judge *j, struct tess_instance *i, int64_t rows, s
     const struct tess_stream s = {.seed = j->seed};
     *c = (struct metric_case){.j = j, .ctx = j->ctx, .ops = tess_instance_ops(i, "metric/1"), .self = tess_instance_self(i)};
     c->shape = (struct tess_metric_shape){.size = sizeof c->shape,
-                                          .rows = {rows, rows > 40 ? rows - 40 : rows},
+                                          .rows = {rows, rows > 40 ? rows - 40 : rows, rows},
                                           .height = METRIC_SIDE,
                                           .width = METRIC_SIDE,
                                           .channels = 3,
                                           .features = c->ops->wants == TESS_METRIC_FEATURES ? METRIC_FEATURES : 0};
     c->image = malloc((size_t)(rows * pixels));
     c->made = malloc((size_t)(rows * pixels) * sizeof(float));
-    c->features[0] = malloc((size_t)(rows * METRIC_FEATURES) * sizeof(float));
-    c->features[1] = malloc((size_t)(rows * METRIC_FEATURES) * sizeof(float));
-    if (!c->image || !c->made || !c->features[0] || !c->features[1])
+    int missing = !c->image || !c->made;
+    for (int set = 0; set < TESS_METRIC_SETS; set++) {
+        c->features[set] = malloc((size_t)(rows * METRIC_FEATURES) * sizeof(float));
+        missing |= !c->features[set];
+    }
+    if (missing)
         return judge_fail(j, "no memory for the test");
     tess_random_normal(&s, 0, rows * pixels, c->made);
     for (int64_t k = 0; k < rows * pixels; k++) {
@@ -83,9 +86,9 @@ static int metric_open(struct judge *j, struct tess_instance *i, int64_t rows, s
         c->image[k] = (uint8_t)(255.0 * x);
         c->made[k] = (float)(x + 0.05 * (double)c->made[k]);
     }
-    for (int set = 0; set < 2; set++) {
+    for (int set = 0; set < TESS_METRIC_SETS; set++) {
         tess_random_normal(&s, (uint64_t)(1 + set) << 32, rows * METRIC_FEATURES, c->features[set]);
-        for (int64_t k = 0; k < rows * METRIC_FEATURES && set; k++)
+        for (int64_t k = 0; k < rows * METRIC_FEATURES && set == TESS_METRIC_SAMPLES; k++)
             c->features[1][k] = 0.3f + 1.2f * c->features[1][k];
     }
     if (!c->ops->check)
@@ -186,17 +189,17 @@ static int metric_set(struct metric_case *c, int32_t set, enum metric_order orde
 /* Measures: from the rows to the values. */
 static int metric_measure(struct metric_case *c, enum metric_order order)
 {
-    void *state[2][METRIC_BLOCKS] = {{NULL}};
-    int sets = c->ops->wants == TESS_METRIC_FEATURES ? 2 : 1, status = TESS_OK;
+    void *state[TESS_METRIC_SETS][METRIC_BLOCKS] = {{NULL}};
+    int sets = c->ops->wants != TESS_METRIC_FEATURES ? 1 : c->ops->uses_training ? 3 : 2, status = TESS_OK;
     const struct tess_metric_sink sink = {.size = sizeof sink, .to = c, .value = metric_value, .parallel = metric_parallel};
     c->values = 0;
     for (int set = 0; set < sets && status == TESS_OK; set++)
         status = metric_set(c, set, order, state[set]);
-    if (status == TESS_OK && sets == 2)
-        status = c->ops->merge(c->self, c->ctx, state[0][0], state[1][0]);
+    for (int set = 1; set < sets && status == TESS_OK; set++)
+        status = c->ops->merge(c->self, c->ctx, state[0][0], state[set][0]);
     if (status == TESS_OK)
         status = c->ops->finish(c->self, c->ctx, state[0][0], &sink);
-    for (int k = 0; k < 2 * METRIC_BLOCKS; k++)
+    for (int k = 0; k < TESS_METRIC_SETS * METRIC_BLOCKS; k++)
         c->ops->close(c->self, state[k / METRIC_BLOCKS][k % METRIC_BLOCKS]);
     return status;
 }

@@ -131,6 +131,9 @@ int tess_neighbours_new(struct tess_context *ctx, const struct tess_neighbours_o
     TESS_TRY(tessi_host_runtime_compute(ctx, runtime));
     TESS_TRY(tess_alloc(ctx, sizeof(struct tess_neighbours), "nearest neighbours", &memory));
     struct tess_neighbours *s = memory;
+    struct tess_neighbours_options own = {.size = sizeof own};
+    memcpy(&own, o, o->size < sizeof own ? o->size : sizeof own);
+    o = &own;
     int64_t n = o->queries->dim[0], d = o->queries->dim[1], tiles = (n + TILE_QUERIES - 1) / TILE_QUERIES;
     *s = (struct tess_neighbours){.o = *o, .runtime = runtime, .queries = n, .d = d, .query = o->queries->data};
     s->tile = (n + tiles - 1) / tiles;
@@ -144,6 +147,8 @@ int tess_neighbours_new(struct tess_context *ctx, const struct tess_neighbours_o
         o->index[i] = -1;
         o->square[i] = INFINITY;
     }
+    if (o->radius && !o->goes_on)
+        memset(o->inside, 0, (size_t)n * sizeof *o->inside);
     *out = s;
     return TESS_OK;
 }
@@ -232,13 +237,20 @@ static void neighbours_score(void *user, int worker, int64_t i)
 
 /* ---- the nearest --------------------------------------------------------------------------------------------------- */
 
+/* The part of (24.3) beside D_k: by how much a score and |x|^2 together may differ from the squared distance to query q. */
+static double doubt_of(const struct tess_neighbours *s, int64_t q)
+{
+    double x = s->x[q], y = s->longest, sum = (x + y) * (x + y);
+    if (!(sum < 0x1p120)) /* sums in f32 might overflow */
+        return INFINITY;
+    return (double)(WIDTH + 8) * 0x1p-22 * x * y + (double)(s->d + 8) * (0x1p-51 * sum + 0x1p-120);
+}
+
 /* (24.3), less the |x|^2 that a score lacks: beyond it a vector of the block is not among the nearest of query q. */
 static double limit_of(const struct tess_neighbours *s, int64_t q)
 {
-    double x = s->x[q], y = s->longest, farthest = s->o.square[(q + 1) * s->o.neighbours - 1], sum = (x + y) * (x + y);
-    if (!(sum < 0x1p120)) /* sums in f32 might overflow */
-        return INFINITY;
-    return farthest + (double)(WIDTH + 8) * 0x1p-22 * x * y + (double)(s->d + 8) * (0x1p-51 * sum + 0x1p-120) - x * x;
+    double doubt = doubt_of(s, q), farthest = s->o.square[(q + 1) * s->o.neighbours - 1];
+    return isinf(doubt) ? INFINITY : farthest + doubt - s->x[q] * s->x[q];
 }
 
 /* Inserts a neighbour in order of distance; among equal distances the lower index stays in front. */
@@ -272,6 +284,28 @@ static void neighbours_pick(void *user, int worker, int64_t q)
     }
 }
 
+/* Counts the balls of the block that query q lies in. Where the score is too near to the radius, the distance in double decides. */
+static void neighbours_count(void *user, int worker, int64_t q)
+{
+    struct tess_neighbours *s = user;
+    const double *row = s->score + q * s->o.block, *radius = s->o.radius + s->first;
+    double doubt = doubt_of(s, q), x = s->x[q] * s->x[q];
+    int64_t inside = 0;
+    (void)worker;
+    for (int64_t p = 0; p < s->n; p++) {
+        double gap = row[p] + x - radius[p];
+        if (gap > doubt)
+            continue;
+        if (!(gap < -doubt)) {
+            double square = tessi_kernels()->square_distance(s->d, s->query + q * s->d, s->vector + p * s->d);
+            inside += s->o.open ? square < radius[p] : square <= radius[p];
+            continue;
+        }
+        inside++;
+    }
+    s->o.inside[q] += inside;
+}
+
 int tess_neighbours_add(struct tess_context *ctx, struct tess_neighbours *s, int64_t first, int64_t n, const float *vectors)
 {
     int workers = tessi_base_workers_count(s->runtime->workers);
@@ -291,5 +325,7 @@ int tess_neighbours_add(struct tess_context *ctx, struct tess_neighbours *s, int
     for (int64_t p = 0; p < n; p++)
         s->longest = s->y[p] > s->longest ? s->y[p] : s->longest;
     tessi_base_workers_run(s->runtime->workers, s->queries, neighbours_pick, s);
+    if (s->o.radius)
+        tessi_base_workers_run(s->runtime->workers, s->queries, neighbours_count, s);
     return TESS_OK;
 }

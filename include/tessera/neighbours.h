@@ -22,6 +22,10 @@ struct tess_neighbours_options {
     const struct tess_tensor *queries; /* (Q, D) f32; they stay the caller's and are read to the end */
     int32_t *index;                    /* (Q, k), the caller's: number in the pool, nearest first, of equals the lowest; -1: none yet */
     double *square;                    /* (Q, k), the caller's: squared distances */
+    /* Balls around the pool's vectors, the squared radius of each by its number in the pool; NULL: none. They stay the caller's. */
+    const double *radius;
+    int64_t *inside; /* (Q), the caller's: number of balls a query lies in, of the vectors added so far; begins at 0 unless `goes_on` */
+    int64_t open;    /* 1: a query on the border of a ball is not in it */
 };
 
 /* Starts a search, in 8 Q block bytes and little more. `index` and `square` are written until the search is freed, and hold the answer for

@@ -1,4 +1,4 @@
-/* Feature vectors of two sets, collected block by block and merged. SPDX-License-Identifier: MIT */
+/* Feature vectors of two or three sets, collected block by block and merged. SPDX-License-Identifier: MIT */
 #include "kit/metric/feature_sets.h"
 
 #include <math.h>
@@ -20,8 +20,8 @@ void feature_sets_close(void *self, void *state)
     (void)self;
     if (!s)
         return;
-    tess_free(s->vector[0]);
-    tess_free(s->vector[1]);
+    for (int set = 0; set < TESS_METRIC_SETS; set++)
+        tess_free(s->vector[set]);
     tess_free(s);
 }
 
@@ -41,7 +41,10 @@ int feature_sets_check(struct tess_context *ctx, const struct tess_metric_rows *
     for (int64_t i = 0; i < rows->count * features; i++)
         if (!isfinite(vector[i]))
             return ctx->fail(ctx, TESS_E_FAILED, "features of %s %lld are not finite; look at the network they are from",
-                             rows->set == TESS_METRIC_SAMPLES ? "sample" : "image", (long long)(rows->first + i / features));
+                             rows->set == TESS_METRIC_SAMPLES    ? "sample"
+                             : rows->set == TESS_METRIC_TRAINING ? "training image"
+                                                                 : "image",
+                             (long long)(rows->first + i / features));
     return TESS_OK;
 }
 
@@ -57,7 +60,7 @@ int feature_sets_merge(void *self, struct tess_context *ctx, void *state, void *
 {
     const struct feature_sets *n = next;
     (void)self;
-    for (int32_t set = 0; set < 2; set++)
+    for (int32_t set = 0; set < TESS_METRIC_SETS; set++)
         if (n->rows[set])
             TESS_TRY(feature_sets_add(ctx, state, set, n->vector[set], n->rows[set]));
     return TESS_OK;
@@ -71,7 +74,7 @@ int64_t feature_sets_pack(void *self, const void *state, void *bytes)
     (void)self;
     if (to)
         memcpy(to, s->rows, sizeof s->rows);
-    for (int set = 0; set < 2; set++) {
+    for (int set = 0; set < TESS_METRIC_SETS; set++) {
         int64_t n = s->rows[set] * s->features * (int64_t)sizeof(float);
         if (to && n)
             memcpy(to + at, s->vector[set], (size_t)n);
@@ -84,16 +87,20 @@ int feature_sets_unpack(void *self, struct tess_context *ctx, void *state, const
 {
     struct feature_sets *s = state;
     const char *from = bytes;
-    int64_t rows[2] = {0, 0}, wide = s->features * (int64_t)sizeof(float), most = count / wide;
+    int64_t rows[TESS_METRIC_SETS] = {0}, wide = s->features * (int64_t)sizeof(float), most = count / wide, all = 0;
     (void)self;
-    if (count >= (int64_t)sizeof rows)
+    int whole = count >= (int64_t)sizeof rows;
+    if (whole)
         memcpy(rows, from, sizeof rows);
-    if (count < (int64_t)sizeof rows || rows[0] < 0 || rows[1] < 0 || rows[0] > most || rows[1] > most ||
-        count != (int64_t)sizeof rows + (rows[0] + rows[1]) * wide)
+    for (int set = 0; set < TESS_METRIC_SETS; set++) {
+        whole = whole && rows[set] >= 0 && rows[set] <= most;
+        all += whole ? rows[set] : 0;
+    }
+    if (!whole || count != (int64_t)sizeof rows + all * wide)
         return ctx->fail(ctx, TESS_E_DATA, "%lld bytes are no features of %lld components that were kept", (long long)count,
                          (long long)s->features);
     from += sizeof rows;
-    for (int32_t set = 0; set < 2; set++) {
+    for (int32_t set = 0; set < TESS_METRIC_SETS; set++) {
         if (!rows[set])
             continue;
         TESS_TRY(tess_reserve(ctx, &s->vector[set], &s->capacity[set], rows[set], (size_t)wide, "features"));
@@ -108,21 +115,5 @@ int feature_sets_unpack(void *self, struct tess_context *ctx, void *state, const
 int64_t feature_sets_bytes(void *self, const struct tess_metric_shape *s)
 {
     (void)self;
-    return 2 * (s->rows[0] + s->rows[1]) * s->features * (int64_t)sizeof(float);
-}
-
-double feature_sets_square(const float *a, const float *b, int64_t features)
-{
-    double sum[4] = {0.0, 0.0, 0.0, 0.0};
-    int64_t i = 0;
-    for (; i + 4 <= features; i += 4)
-        for (int k = 0; k < 4; k++) {
-            double gap = (double)a[i + k] - (double)b[i + k];
-            sum[k] += gap * gap;
-        }
-    for (; i < features; i++) {
-        double gap = (double)a[i] - (double)b[i];
-        sum[0] += gap * gap;
-    }
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    return 2 * (s->rows[0] + s->rows[1] + s->rows[2]) * s->features * (int64_t)sizeof(float);
 }

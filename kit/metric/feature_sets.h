@@ -1,4 +1,4 @@
-/* State of a metric that needs all features at its end: the vectors of both sets. SPDX-License-Identifier: MIT */
+/* State of a metric that needs all features at its end: the vectors of all sets. SPDX-License-Identifier: MIT */
 #ifndef KIT_METRIC_FEATURE_SETS_H
 #define KIT_METRIC_FEATURE_SETS_H
 
@@ -7,8 +7,8 @@
 
 struct feature_sets {
     int64_t features;             /* D, values of a vector */
-    int64_t rows[2], capacity[2]; /* [set]: TESS_METRIC_IMAGES and TESS_METRIC_SAMPLES */
-    float *vector[2];             /* [set]: (rows, D) */
+    int64_t rows[TESS_METRIC_SETS], capacity[TESS_METRIC_SETS]; /* [set]: TESS_METRIC_IMAGES ... */
+    float *vector[TESS_METRIC_SETS];                            /* [set]: (rows, D) */
 };
 
 /* Functions of struct tess_metric_1, for a table to point at. */
@@ -22,7 +22,5 @@ int64_t feature_sets_bytes(void *self, const struct tess_metric_shape *s);
 
 /* Rows of features that are all finite; else TESS_E_FAILED with the image or sample. For a metric with a state of its own, too. */
 int feature_sets_check(struct tess_context *ctx, const struct tess_metric_rows *rows) TESS_CHECKED;
-/* Squared Euclidean distance of two vectors, every product and sum in double. */
-double feature_sets_square(const float *a, const float *b, int64_t features);
 
 #endif

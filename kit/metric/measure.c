@@ -18,7 +18,7 @@ static int measure_buffers(struct tess_context *ctx, struct measure *m, uint32_t
         TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(&m->image), "images to measure", &m->image.data));
         return tess_alloc(ctx, tess_tensor_bytes(&m->made), "reconstructions to measure", &m->made.data);
     }
-    for (int set = 0; set < 2; set++) {
+    for (int set = 0; set < TESS_METRIC_SETS; set++) {
         m->features[set] = tess_tensor_over(NULL, TESS_F32, 2, vectors);
         TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(&m->features[set]), "features to measure", &m->features[set].data));
     }
@@ -55,14 +55,24 @@ static void measure_drop(struct measure *m, int32_t i, int set)
 void measure_close(struct measure *m)
 {
     for (int32_t i = 0; i < m->metrics; i++) {
-        measure_drop(m, i, 0);
-        measure_drop(m, i, 1);
+        for (int set = 0; set < TESS_METRIC_SETS; set++)
+            measure_drop(m, i, set);
     }
     tess_free(m->image.data);
     tess_free(m->made.data);
-    tess_free(m->features[0].data);
-    tess_free(m->features[1].data);
+    for (int set = 0; set < TESS_METRIC_SETS; set++)
+        tess_free(m->features[set].data);
     memset(m, 0, sizeof *m);
+}
+
+int measure_uses_training(struct tess_instance *const *instance, int64_t count)
+{
+    int uses = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const struct tess_metric_1 *ops = tess_instance_ops(instance[i], "metric/1");
+        uses |= ops && ops->uses_training;
+    }
+    return uses;
 }
 
 int64_t measure_bytes(const struct measure *m)
@@ -74,7 +84,7 @@ int64_t measure_bytes(const struct measure *m)
     if (m->image.data)
         bytes += (int64_t)(tess_tensor_bytes(&m->image) + tess_tensor_bytes(&m->made));
     if (m->features[0].data)
-        bytes += 2 * (int64_t)tess_tensor_bytes(&m->features[0]);
+        bytes += TESS_METRIC_SETS * (int64_t)tess_tensor_bytes(&m->features[0]);
     return bytes;
 }
 
@@ -115,7 +125,8 @@ static int measure_block(struct tess_context *ctx, struct measure *m, int32_t se
     }
     m->waiting[set] = 0;
     for (int32_t i = 0; rows.count && i < m->metrics; i++)
-        TESS_TRY(measure_push(ctx, m, i, &rows));
+        if (set != TESS_METRIC_TRAINING || m->ops[i]->uses_training)
+            TESS_TRY(measure_push(ctx, m, i, &rows));
     return TESS_OK;
 }
 
@@ -188,17 +199,18 @@ static int measure_parallel(void *to, struct tess_context *ctx, int64_t n, int (
     return tess_stage_parallel(ctx, r->run, n, measure_call, &t);
 }
 
-/* Merges the states left in the trees, the images' before the samples', into one. */
+/* Merges the states left in the trees, set after set, into one. */
 static int measure_gather(struct tess_context *ctx, struct measure *m, int32_t i, void **state)
 {
-    struct measure_tree *first = &m->tree[i][0], *second = &m->tree[i][1];
-    for (int set = 0; set < 2; set++)
+    struct measure_tree *first = &m->tree[i][0];
+    for (int set = 0; set < TESS_METRIC_SETS; set++)
         while (m->tree[i][set].count > 1)
             TESS_TRY(measure_merge_top(ctx, m, i, &m->tree[i][set]));
     if (!first->count)
         return ctx->fail(ctx, TESS_E_INTERNAL, "a metric was given no rows");
-    if (second->count)
-        TESS_TRY(m->ops[i]->merge(tess_instance_self(m->instance[i]), ctx, first->state[0], second->state[0]));
+    for (int set = 1; set < TESS_METRIC_SETS; set++)
+        if (m->tree[i][set].count)
+            TESS_TRY(m->ops[i]->merge(tess_instance_self(m->instance[i]), ctx, first->state[0], m->tree[i][set].state[0]));
     *state = first->state[0];
     return TESS_OK;
 }
@@ -207,14 +219,14 @@ int measure_finish(struct tess_context *ctx, struct measure *m, struct tess_stag
 {
     struct measure_results r = {run, a};
     const struct tess_metric_sink sink = {.size = sizeof sink, .to = &r, .value = measure_value, .parallel = measure_parallel};
-    for (int32_t set = 0; set < 2; set++)
+    for (int32_t set = 0; set < TESS_METRIC_SETS; set++)
         TESS_TRY(measure_block(ctx, m, set));
     for (int32_t i = 0; i < m->metrics; i++) {
         void *state = NULL;
         TESS_TRY(measure_gather(ctx, m, i, &state));
         TESS_TRY(m->ops[i]->finish(tess_instance_self(m->instance[i]), ctx, state, &sink));
-        measure_drop(m, i, 0);
-        measure_drop(m, i, 1);
+        for (int set = 0; set < TESS_METRIC_SETS; set++)
+            measure_drop(m, i, set);
     }
     return TESS_OK;
 }

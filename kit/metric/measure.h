@@ -22,11 +22,11 @@ struct measure {
     struct tess_instance *instance[MEASURE_MAX];
     const struct tess_metric_1 *ops[MEASURE_MAX];
     struct tess_metric_shape shape;
-    struct measure_tree tree[MEASURE_MAX][2];
-    int64_t fed[2];
+    struct measure_tree tree[MEASURE_MAX][TESS_METRIC_SETS];
+    int64_t fed[TESS_METRIC_SETS];
     /* rows waiting for their block to be full */
-    struct tess_tensor image, made, features[2];
-    int64_t waiting[2];
+    struct tess_tensor image, made, features[TESS_METRIC_SETS];
+    int64_t waiting[TESS_METRIC_SETS];
 };
 
 /* Starts measuring by those of the instances that take rows of the kind `wants` (TESS_METRIC_PAIRS, TESS_METRIC_FEATURES), after asking
@@ -34,6 +34,8 @@ struct measure {
 int measure_open(struct tess_context *ctx, struct measure *m, struct tess_instance *const *instance, int64_t count, uint32_t wants,
                  const struct tess_metric_shape *shape) TESS_CHECKED;
 void measure_close(struct measure *m);
+/* 1 where one of the metrics uses the images that were trained on. */
+int measure_uses_training(struct tess_instance *const *instance, int64_t count);
 /* Memory of the measurement in bytes, for a plan. */
 int64_t measure_bytes(const struct measure *m);
 /* Feeds rows in order: images (n, H, W, C) u8 and their reconstructions (n, H, W, C) f32; or features (n, D) f32 of one set. */

@@ -1,81 +1,88 @@
-/* Nearest neighbours within and between two sets of features, exactly: every distance in double, and each vector by itself, so that the
- * number of workers shows nowhere. SPDX-License-Identifier: MIT */
+/* Nearest neighbours within and between sets of features, exactly: a search whose results depend on neither blocks nor workers
+ * (<tessera/neighbours.h>), over blocks of one set. SPDX-License-Identifier: MIT */
 #include "kit/metric/radii.h"
 
-#include <math.h>
-#include <string.h>
+#include <tessera/neighbours.h>
 
-struct radii_job {
-    const struct feature_sets *s;
-    const double *square; /* squared radii of the balls; NULL while they are being computed */
-    double *radius, *nearest;
-    int64_t *balls;
-    int64_t k;
-    int32_t set, inside;
-};
+enum { RADII_BLOCK = 512 };
 
-/* Inserts a value into the ascending list of the k smallest so far. */
-static void keep_smallest(double *list, int64_t k, double value)
+/* Searches the vectors of the set `pool` for those of the set `queries`. `o` has what is wanted of each query. */
+static int radii_search(struct tess_context *ctx, const struct feature_sets *s, int32_t queries, int32_t pool,
+                        struct tess_neighbours_options *o)
 {
-    int64_t i = k - 1;
-    if (!(value < list[i]))
-        return;
-    for (; i > 0 && list[i - 1] > value; i--)
-        list[i] = list[i - 1];
-    list[i] = value;
-}
-
-static int find_radius(void *user, struct tess_context *ctx, int64_t i)
-{
-    const struct radii_job *j = user;
-    const struct feature_sets *s = j->s;
-    int64_t d = s->features, n = s->rows[j->set];
-    const float *vector = s->vector[j->set];
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)j->k * sizeof(double), "nearest neighbours", &memory));
-    double *list = memory;
-    for (int64_t m = 0; m < j->k; m++)
-        list[m] = INFINITY;
-    for (int64_t m = 0; m < n; m++)
-        if (m != i)
-            keep_smallest(list, j->k, feature_sets_square(vector + i * d, vector + m * d, d));
-    j->radius[i] = list[j->k - 1];
-    tess_free(list);
-    return TESS_OK;
-}
-
-int radii_of(struct tess_context *ctx, const struct feature_sets *s, int32_t set, int64_t k, const struct tess_metric_sink *sink,
-             double *square)
-{
-    struct radii_job j = {.s = s, .set = set, .k = k, .radius = square};
-    if (s->rows[set] <= k)
-        return ctx->fail(ctx, TESS_E_VALUE, "%lld %s have no %lld neighbours each; give more, or a lower `neighbours`",
-                         (long long)s->rows[set], set == TESS_METRIC_SAMPLES ? "samples" : "images", (long long)k);
-    return sink->parallel(sink->to, ctx, s->rows[set], find_radius, &j);
-}
-
-static int count_balls(void *user, struct tess_context *ctx, int64_t i)
-{
-    const struct radii_job *j = user;
-    const struct feature_sets *s = j->s;
-    int32_t other = !j->set;
-    int64_t d = s->features, n = s->rows[other], balls = 0;
-    const float *point = s->vector[j->set] + i * d;
-    double nearest = INFINITY;
-    (void)ctx;
-    for (int64_t m = 0; m < n; m++) {
-        double square = feature_sets_square(point, s->vector[other] + m * d, d);
-        nearest = square < nearest ? square : nearest;
-        balls += j->inside == RADII_INSIDE_OPEN ? square < j->square[m] : square <= j->square[m];
+    const int64_t size[2] = {s->rows[queries], s->features};
+    const struct tess_tensor vectors = tess_tensor_over(s->vector[queries], TESS_F32, 2, size);
+    struct tess_neighbours *search = NULL;
+    o->size = sizeof *o;
+    o->queries = &vectors;
+    o->block = RADII_BLOCK;
+    TESS_TRY(tess_neighbours_new(ctx, o, &search));
+    int status = TESS_OK;
+    for (int64_t i = 0; status == TESS_OK && i < s->rows[pool]; i += RADII_BLOCK) {
+        int64_t n = s->rows[pool] - i < RADII_BLOCK ? s->rows[pool] - i : RADII_BLOCK;
+        status = tess_neighbours_add(ctx, search, i, n, s->vector[pool] + i * s->features);
     }
-    j->balls[i] = balls;
-    j->nearest[i] = nearest;
+    tess_neighbours_free(search);
+    return status;
+}
+
+/* Memory for the k nearest of each of n queries. */
+static int radii_open(struct tess_context *ctx, int64_t n, int64_t k, struct tess_neighbours_options *o)
+{
+    void *memory;
+    o->neighbours = k;
+    TESS_TRY(tess_alloc(ctx, (size_t)(n * k) * sizeof(double), "nearest neighbours", &memory));
+    o->square = memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)(n * k) * sizeof(int32_t), "nearest neighbours", &memory));
+    o->index = memory;
     return TESS_OK;
 }
 
-int radii_count(struct tess_context *ctx, const struct feature_sets *s, int32_t points, const double *square, int32_t inside,
-                const struct tess_metric_sink *sink, struct radii_count *out)
+static void radii_close(struct tess_neighbours_options *o)
 {
-    struct radii_job j = {.s = s, .set = points, .square = square, .inside = inside, .balls = out->balls, .nearest = out->nearest};
-    return sink->parallel(sink->to, ctx, s->rows[points], count_balls, &j);
+    tess_free(o->square);
+    tess_free(o->index);
+}
+
+int radii_nearest(struct tess_context *ctx, const struct feature_sets *s, int32_t points, int32_t others, double *square)
+{
+    struct tess_neighbours_options o = {.size = sizeof o};
+    int status = radii_open(ctx, s->rows[points], 1, &o);
+    if (status == TESS_OK)
+        status = radii_search(ctx, s, points, others, &o);
+    for (int64_t i = 0; status == TESS_OK && i < s->rows[points]; i++)
+        square[i] = o.square[i];
+    radii_close(&o);
+    return status;
+}
+
+/* A vector is the nearest to itself, at distance 0: the k-th of the others is the (k + 1)-th of all. */
+int radii_of(struct tess_context *ctx, const struct feature_sets *s, int32_t set, int64_t k, double *square)
+{
+    struct tess_neighbours_options o = {.size = sizeof o};
+    int64_t n = s->rows[set];
+    if (n <= k)
+        return ctx->fail(ctx, TESS_E_VALUE, "%lld %s have no %lld neighbours each; give more, or a lower `neighbours`", (long long)n,
+                         set == TESS_METRIC_SAMPLES ? "samples" : "images", (long long)k);
+    int status = radii_open(ctx, n, k + 1, &o);
+    if (status == TESS_OK)
+        status = radii_search(ctx, s, set, set, &o);
+    for (int64_t i = 0; status == TESS_OK && i < n; i++)
+        square[i] = o.square[i * (k + 1) + k];
+    radii_close(&o);
+    return status;
+}
+
+int radii_count(struct tess_context *ctx, const struct feature_sets *s, int32_t points, const double *square, int32_t border,
+                struct radii_count *out)
+{
+    struct tess_neighbours_options o = {
+        .size = sizeof o, .radius = square, .inside = out->balls, .open = border == RADII_INSIDE_OPEN ? 1 : 0};
+    int status = radii_open(ctx, s->rows[points], 1, &o);
+    if (status == TESS_OK)
+        status = radii_search(ctx, s, points, !points, &o);
+    for (int64_t i = 0; status == TESS_OK && i < s->rows[points]; i++)
+        out->nearest[i] = o.square[i];
+    radii_close(&o);
+    return status;
 }

@@ -1,5 +1,6 @@
 metricsdir = $(pluginsdir)/metrics
-metrics_LTLIBRARIES = plugins/metrics/frechet.la plugins/metrics/kernel.la plugins/metrics/manifold.la plugins/metrics/reconstruction.la
+metrics_LTLIBRARIES = plugins/metrics/frechet.la plugins/metrics/kernel.la plugins/metrics/manifold.la \
+    plugins/metrics/memorisation.la plugins/metrics/reconstruction.la
 plugins_metrics_kernel_la_SOURCES = plugins/metrics/kernel.c
 plugins_metrics_kernel_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_metrics_kernel_la_LIBADD = $(PLUGIN_LIBS)
@@ -7,6 +8,10 @@ plugins_metrics_kernel_la_LIBADD = $(PLUGIN_LIBS)
 plugins_metrics_manifold_la_SOURCES = plugins/metrics/manifold.c
 plugins_metrics_manifold_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_metrics_manifold_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_metrics_memorisation_la_SOURCES = plugins/metrics/memorisation.c
+plugins_metrics_memorisation_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_metrics_memorisation_la_LIBADD = $(PLUGIN_LIBS)
 
 plugins_metrics_reconstruction_la_SOURCES = plugins/metrics/reconstruction.c
 plugins_metrics_reconstruction_la_LDFLAGS = $(PLUGIN_LDFLAGS)

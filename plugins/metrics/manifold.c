@@ -50,20 +50,19 @@ static int manifold_open(struct tess_context *ctx, const struct feature_sets *s,
 }
 
 static int manifold_find(struct tess_context *ctx, const struct manifold *m, const struct feature_sets *s, int32_t points,
-                         const struct tess_metric_sink *sink, struct manifold_work *w)
+                         struct manifold_work *w)
 {
     TESS_TRY(manifold_open(ctx, s, points, w));
-    TESS_TRY(radii_of(ctx, s, !points, m->neighbours, sink, w->square));
-    return radii_count(ctx, s, points, w->square, m->border, sink, &w->count);
+    TESS_TRY(radii_of(ctx, s, !points, m->neighbours, w->square));
+    return radii_count(ctx, s, points, w->square, m->border, &w->count);
 }
 
 /* Share of the points that lie in a ball of the other set. */
-static int manifold_share(struct tess_context *ctx, const struct manifold *m, const struct feature_sets *s, int32_t points,
-                          const struct tess_metric_sink *sink, double *share)
+static int manifold_share(struct tess_context *ctx, const struct manifold *m, const struct feature_sets *s, int32_t points, double *share)
 {
     struct manifold_work w = {NULL, {NULL, NULL}};
     int64_t inside = 0;
-    int status = manifold_find(ctx, m, s, points, sink, &w);
+    int status = manifold_find(ctx, m, s, points, &w);
     for (int64_t i = 0; status == TESS_OK && i < s->rows[points]; i++)
         inside += w.count.balls[i] > 0;
     *share = (double)inside / (double)s->rows[points];
@@ -74,8 +73,8 @@ static int manifold_share(struct tess_context *ctx, const struct manifold *m, co
 static int precision_recall_finish(void *self, struct tess_context *ctx, void *state, const struct tess_metric_sink *sink)
 {
     double precision = 0.0, recall = 0.0;
-    TESS_TRY(manifold_share(ctx, self, state, TESS_METRIC_SAMPLES, sink, &precision));
-    TESS_TRY(manifold_share(ctx, self, state, TESS_METRIC_IMAGES, sink, &recall));
+    TESS_TRY(manifold_share(ctx, self, state, TESS_METRIC_SAMPLES, &precision));
+    TESS_TRY(manifold_share(ctx, self, state, TESS_METRIC_IMAGES, &recall));
     TESS_TRY(metric_put(ctx, sink, "precision", precision, "", TESS_METRIC_HIGHER));
     return metric_put(ctx, sink, "recall", recall, "", TESS_METRIC_HIGHER);
 }
@@ -87,11 +86,11 @@ static int density_coverage_finish(void *self, struct tess_context *ctx, void *s
     const struct feature_sets *s = state;
     struct manifold_work w = {NULL, {NULL, NULL}}, back = {NULL, {NULL, NULL}};
     int64_t balls = 0, covered = 0;
-    int status = manifold_find(ctx, m, s, TESS_METRIC_SAMPLES, sink, &w);
+    int status = manifold_find(ctx, m, s, TESS_METRIC_SAMPLES, &w);
     for (int64_t i = 0; status == TESS_OK && i < s->rows[1]; i++)
         balls += w.count.balls[i];
     if (status == TESS_OK)
-        status = manifold_find(ctx, m, s, TESS_METRIC_IMAGES, sink, &back);
+        status = manifold_find(ctx, m, s, TESS_METRIC_IMAGES, &back);
     for (int64_t i = 0; status == TESS_OK && i < s->rows[0]; i++)
         covered += m->border == RADII_INSIDE_OPEN ? back.count.nearest[i] < w.square[i] : back.count.nearest[i] <= w.square[i];
     if (status == TESS_OK)
@@ -127,7 +126,7 @@ static const struct tess_param density_coverage_params[] = {
     TESS_PARAM_END,
 };
 
-TESS_PLUGIN("tessera-manifold", "0.1.0", "MIT", TESS_NEEDS_NONE,
+TESS_PLUGIN("tessera-manifold", "0.2.0", "MIT", TESS_NEEDS_NONE,
             TESS_COMPONENT_DOCUMENTED("Kynkäänniemi et al., \"Improved Precision and Recall Metric for Assessing Generative Models\", 2019",
                                       "metrics: [precision-recall]", "precision-recall", "metric/1",
                                       "share of samples among the images, and of images among the samples", sizeof(struct manifold),

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SETS "metrics.in.samples=samples metrics.metrics=[mse,psnr,frechet,kernel,precision-recall,density-coverage] samples.count=9 "
+#define SETS                                                                                                                               \
+    "metrics.in.samples=samples metrics.metrics=[mse,psnr,frechet,kernel,precision-recall,density-coverage,memorisation] samples.count=9 "
 
 static void setup(void)
 {
@@ -48,6 +49,11 @@ START_TEST(what_is_listed_is_measured)
     (void)metric("one", "\n  kernel distance");
     const char *out = command_ends(0, "", "inspect one/runs/small/metrics.h5")->out;
     ck_assert_ptr_nonnull(strstr(out, "covariance over n - 1"));
+    ck_assert_ptr_nonnull(strstr(out, "samples_temperature"));
+    ck_assert_ptr_nonnull(strstr(out, "samples_steps"));
+    ck_assert_ptr_nonnull(strstr(out, "samples_seed"));
+    ck_assert_ptr_nonnull(strstr(out, "training_images"));
+    ck_assert_double_le(fabs(metric("one", "\n  memorisation") - 0.5), 0.5);
     ck_assert_ptr_nonnull(strstr(out, "pixels, 0 .. 255"));
     ck_assert_ptr_nonnull(strstr(out, "{use: density-coverage, neighbours: 5, border: open}"));
 }
@@ -68,6 +74,7 @@ static const struct {
     {"metrics.metrics=[frechet]", "judges samples against the images, and there are none; give `samples`"},
     {"metrics.in.samples=samples", "samples are given and no metric that judges them; list some"},
     {"metrics.in.samples=samples metrics.metrics=[mse]", "no metric that judges them"},
+    {"metrics.in.samples=samples metrics.metrics=[memorisation] images.split=null", "none of these is kept for validation"},
     {"metrics.metrics=[mse,psnr,mse]", "`mse` is listed twice"},
     {"metrics.metrics=[ssim]", "ssim: images of 8 x 12 are smaller than its window of 11 x 11"},
     {"metrics.metrics=[frechett]", "did you mean `frechet`"},

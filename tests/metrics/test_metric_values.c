@@ -52,7 +52,7 @@ static float *vectors(int made, int64_t n, int64_t d)
 struct values {
     int count;
     char name[8][40];
-    double value[8];
+    double value[8], error[8];
 };
 
 static int put_value(void *to, struct tess_context *c, const struct tess_metric_value *found)
@@ -63,6 +63,7 @@ static int put_value(void *to, struct tess_context *c, const struct tess_metric_
     ck_assert(found->better == TESS_METRIC_LOWER || found->better == TESS_METRIC_HIGHER);
     ck_assert_int_lt(v->count, 8);
     snprintf(v->name[v->count], sizeof v->name[0], "%s", found->name);
+    v->error[v->count] = found->standard_error;
     v->value[v->count++] = found->value;
     return TESS_OK;
 }
@@ -93,11 +94,11 @@ static void feed(const struct tess_metric_1 *m, void *self, void *state, int32_t
 }
 
 /* Blocks of `block` rows, merged one after the other; each state is packed and unpacked on its way. */
-static void judge(const char *config, const float *real, int64_t n, const float *made, int64_t k, int64_t d, int64_t block,
-                  struct values *v)
+static void judge_sets(const char *config, const float *const x[TESS_METRIC_SETS], const int64_t n[TESS_METRIC_SETS], int64_t d,
+                       int64_t block, struct values *v)
 {
     struct tess_instance *i;
-    struct tess_metric_shape shape = {.size = sizeof shape, .rows = {n, k}, .features = d};
+    struct tess_metric_shape shape = {.size = sizeof shape, .rows = {n[0], n[1], n[2]}, .features = d};
     struct tess_metric_sink sink = {.size = sizeof sink, .to = v, .value = put_value, .parallel = in_turn};
     void *all = NULL;
     memset(v, 0, sizeof *v);
@@ -106,11 +107,11 @@ static void judge(const char *config, const float *real, int64_t n, const float 
     void *self = tess_instance_self(i);
     ok(m->check ? m->check(self, ctx, &shape) : TESS_OK);
     ok(m->open(self, ctx, &shape, &all));
-    for (int32_t set = 0; set < 2; set++)
-        for (int64_t first = 0, rows = set ? k : n; first < rows; first += block) {
+    for (int32_t set = 0; set < TESS_METRIC_SETS; set++)
+        for (int64_t first = 0, rows = n[set]; first < rows; first += block) {
             void *one = NULL, *again = NULL;
             ok(m->open(self, ctx, &shape, &one));
-            feed(m, self, one, set, set ? made : real, first, first + block < rows ? block : rows - first, d);
+            feed(m, self, one, set, x[set], first, first + block < rows ? block : rows - first, d);
             int64_t bytes = m->pack(self, one, NULL);
             char *kept = malloc((size_t)bytes);
             ck_assert_int_eq(m->pack(self, one, kept), bytes);
@@ -124,6 +125,12 @@ static void judge(const char *config, const float *real, int64_t n, const float 
     ok(m->finish(self, ctx, all, &sink));
     m->close(self, all);
     tess_instance_close(i);
+}
+
+static void judge(const char *config, const float *real, int64_t n, const float *made, int64_t k, int64_t d, int64_t block,
+                  struct values *v)
+{
+    judge_sets(config, (const float *const[]){real, made, NULL}, (const int64_t[]){n, k, 0}, d, block, v);
 }
 
 /* ---- values of others ---- */
@@ -162,6 +169,49 @@ START_TEST(metrics_have_the_values_of_others)
         ck_assert_double_eq_tol(named(&v, "density"), known[_i].density5, 1e-15);
     }
     free(real);
+    free(made);
+}
+END_TEST
+
+static double to_nearest(const float *x, const float *all, int64_t n, int64_t d)
+{
+    double least = INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        double square = 0.0;
+        for (int64_t j = 0; j < d; j++)
+            square += ((double)x[j] - (double)all[i * d + j]) * ((double)x[j] - (double)all[i * d + j]);
+        least = square < least ? square : least;
+    }
+    return least;
+}
+
+/* Share of pairs in which the sample is the nearer, and its error, by definition; copies give 1, the held-out images themselves 1/2. */
+START_TEST(memorisation_by_definition)
+{
+    enum { TRAINED = 61, HELD = 40, MADE = 50, D = 8 };
+    float *trained = vectors(0, TRAINED + HELD, D), *held = trained + TRAINED * D, *made = vectors(1, MADE, D);
+    double of_made[MADE] = {0.0}, of_held[HELD] = {0.0}, mean = 0.0, square[2] = {0.0, 0.0};
+    struct values v;
+    for (int s = 0; s < MADE; s++)
+        for (int i = 0; i < HELD; i++) {
+            double a = to_nearest(made + s * D, trained, TRAINED, D), b = to_nearest(held + i * D, trained, TRAINED, D);
+            double nearer = a < b ? 1.0 : a > b ? 0.0 : 0.5;
+            of_made[s] += nearer / HELD;
+            of_held[i] += nearer / MADE;
+            mean += nearer / (HELD * MADE);
+        }
+    for (int s = 0; s < MADE; s++)
+        square[0] += pow(of_made[s] - mean, 2.0) / (MADE - 1) / MADE;
+    for (int i = 0; i < HELD; i++)
+        square[1] += pow(of_held[i] - mean, 2.0) / (HELD - 1) / HELD;
+    judge_sets("{use: memorisation}", (const float *const[]){held, made, trained}, (const int64_t[]){HELD, MADE, TRAINED}, D, 17, &v);
+    ck_assert_double_eq_tol(named(&v, "memorisation"), mean, 1e-12);
+    ck_assert_double_eq_tol(v.error[0], sqrt(square[0] + square[1]), 1e-12);
+    judge_sets("{use: memorisation}", (const float *const[]){held, trained, trained}, (const int64_t[]){HELD, 20, TRAINED}, D, 256, &v);
+    ck_assert_double_eq_tol(named(&v, "memorisation"), 1.0, 1e-12);
+    judge_sets("{use: memorisation}", (const float *const[]){held, held, trained}, (const int64_t[]){HELD, HELD, TRAINED}, D, 256, &v);
+    ck_assert_double_eq_tol(named(&v, "memorisation"), 0.5, 1e-15);
+    free(trained);
     free(made);
 }
 END_TEST
@@ -359,6 +409,7 @@ int main(void)
     Suite *s = suite_create("metric values");
     TCase *sets = metric_case("sets"), *bad = metric_case("bad"), *pairs = metric_case("pairs");
     tcase_add_loop_test(sets, metrics_have_the_values_of_others, 0, 3);
+    tcase_add_test(sets, memorisation_by_definition);
     tcase_add_loop_test(sets, a_set_is_itself, 0, 3);
     tcase_add_loop_test(sets, blocks_show_nowhere_but_in_the_last_digits, 0, 5);
     tcase_add_loop_test(bad, too_few_and_too_strange_are_refused, 0, 4);

@@ -185,6 +185,56 @@ START_TEST(every_backend)
 }
 END_TEST
 
+/* Balls around the pool's vectors that a query lies in, against brute force: radii around the distances, and such as have the query on
+ * their border. */
+START_TEST(balls_are_counted)
+{
+    static int32_t index[Q];
+    static double square[Q], radius[P];
+    static int64_t inside[Q];
+    static const float spread[] = {1.0f, 1.0f, 1e25f};
+    struct fixture b;
+    at(_i == 1 ? 1e4f : 0.0f, spread[_i]);
+    for (int p = 0; p < P; p++) {
+        memcpy(pool + p * D, query + p % Q * D, (size_t)(p % 3 ? 0 : D) * sizeof *pool);
+        double near = square_of(query + (p * 7 + 1) % Q * D, pool + p * D);
+        radius[p] = near * (p % 4 == 0 ? 1.0 : p % 4 == 1 ? 0.99 : p % 4 == 2 ? 1.01 : 0.0);
+    }
+    fixture_open(&b, 2, 1, 1, 0);
+    const struct tess_tensor queries = tess_tensor_over(query, TESS_F32, 2, DIMS(Q, D));
+    for (int pass = 0; pass < 4; pass++) {
+        int open = pass % 2, block = pass < 2 ? 131 : P;
+        struct tess_neighbours *s = NULL;
+        const struct tess_neighbours_options o = {.size = sizeof o,
+                                                  .neighbours = 1,
+                                                  .block = block,
+                                                  .queries = &queries,
+                                                  .index = index,
+                                                  .square = square,
+                                                  .radius = radius,
+                                                  .inside = inside,
+                                                  .open = open};
+        ck_assert_int_eq(tess_neighbours_new(&b.context.context, &o, &s), TESS_OK);
+        for (int p = 0; p < P; p += block)
+            ck_assert_int_eq(tess_neighbours_add(&b.context.context, s, p, P - p < block ? P - p : block, pool + p * D), TESS_OK);
+        tess_neighbours_free(s);
+        for (int q = 0; q < Q; q++) {
+            int64_t want = 0, least = 0, most = 0;
+            for (int p = 0; p < P; p++) {
+                double d = square_of(query + q * D, pool + p * D), slack = 1e-12 * d;
+                want += open ? d < radius[p] : d <= radius[p];
+                least += d < radius[p] - slack;
+                most += d <= radius[p] + slack;
+            }
+            ck_assert_msg(inside[q] >= least && inside[q] <= most, "query %d lies in %lld, not %lld", q, (long long)inside[q],
+                          (long long)want);
+            ck_assert(most - least <= P / 4);
+        }
+    }
+    fixture_close(&b);
+}
+END_TEST
+
 START_TEST(what_is_refused)
 {
     static int32_t index[Q * K];
@@ -213,6 +263,7 @@ int main(void)
     tcase_add_test(t, of_equals_the_lowest);
     tcase_add_test(t, fewer_than_are_wanted);
     tcase_add_test(t, every_backend);
+    tcase_add_loop_test(t, balls_are_counted, 0, 3);
     tcase_add_test(t, what_is_refused);
     suite_add_tcase(s, t);
     return suite_run(s);

@@ -66,7 +66,7 @@ static int evaluate_open_metrics(struct tess_context *ctx, struct work *k, const
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;
     const int64_t size[3] = {t->height, t->width, t->channels};
-    return evaluate_metrics_open(ctx, &k->metrics, &k->s->listed, in, k->count, size, k->seed, k->s->batch);
+    return evaluate_metrics_open(ctx, &k->metrics, &k->s->listed, in, k->count, k->first, size, k->seed, k->s->batch);
 }
 
 static void close_graphs(struct work *k)

@@ -27,7 +27,8 @@ struct evaluate_metrics {
     struct measure pairs, sets;
     struct image_vectors vectors; /* converter of the images of both sets */
     struct stage_images samples;
-    int64_t drawn; /* number of samples */
+    int64_t drawn;    /* number of samples */
+    int64_t training; /* number of images trained on, for the metrics that use them; else 0 */
 };
 
 /* Optional inputs of the stage: attributes, and when running their artefacts as well, else NULL. */
@@ -36,10 +37,10 @@ struct evaluate_inputs {
     const struct tess_artefact *samples_file, *features_file;
 };
 
-/* Opens the metrics for `images` images of `size` H, W, C. Start from zeroed memory; close in any case. TESS_E_USAGE where metrics of sets
- * have no samples, or samples no metrics of sets. */
+/* Opens the metrics for `images` images of `size` H, W, C, before which `training` were trained on. Start from zeroed memory; close in any
+ * case. TESS_E_USAGE where metrics of sets have no samples, or samples no metrics of sets. */
 int evaluate_metrics_open(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_metrics_params *p,
-                          const struct evaluate_inputs *in, int64_t images, const int64_t size[3], uint64_t seed,
+                          const struct evaluate_inputs *in, int64_t images, int64_t training, const int64_t size[3], uint64_t seed,
                           int64_t batch) TESS_CHECKED;
 void evaluate_metrics_close(struct evaluate_metrics *m);
 /* Adds time and memory of the metrics to a plan's cost. */

@@ -25,22 +25,24 @@ extern "C" {
 /* Kind of row that a metric reads; a metric reads one kind. */
 enum {
     TESS_METRIC_PAIRS = 1,   /* an image and its reconstruction */
-    TESS_METRIC_FEATURES = 2 /* a vector of features; of two sets, the images (0) and the samples (1) */
+    TESS_METRIC_FEATURES = 2 /* a vector of features; of two or three sets */
 };
-enum { TESS_METRIC_IMAGES = 0, TESS_METRIC_SAMPLES = 1 }; /* sets */
+/* Sets of vectors: images that are measured on (none of them trained on, where there are such), samples, and, for a metric that
+ * `uses_training`, the images that were trained on. */
+enum { TESS_METRIC_IMAGES = 0, TESS_METRIC_SAMPLES = 1, TESS_METRIC_TRAINING = 2, TESS_METRIC_SETS = 3 };
 
 /* Shape of all the rows that a metric will be given, told before the first. */
 struct tess_metric_shape {
     uint32_t size;
     uint32_t reserved;
-    int64_t rows[2];                 /* number of rows of each set; of pairs rows[0] */
+    int64_t rows[TESS_METRIC_SETS];  /* number of rows of each set; of pairs rows[0] */
     int64_t height, width, channels; /* size of the images */
     int64_t features;                /* D: components of a vector; 0 for a metric of pairs */
 };
 
 struct tess_metric_rows {
     uint32_t size;
-    int32_t set;                        /* TESS_METRIC_IMAGES or TESS_METRIC_SAMPLES; 0 for pairs */
+    int32_t set;                        /* TESS_METRIC_IMAGES, TESS_METRIC_SAMPLES or TESS_METRIC_TRAINING; 0 for pairs */
     int64_t first, count;               /* rows first .. first + count - 1 of the set; each comes once, in rising order within a state */
     const struct tess_tensor *image;    /* (count, H, W, C) u8 for a metric of pairs, else NULL */
     const struct tess_tensor *made;     /* (count, H, W, C) f32 of about 0 .. 1, unclamped; likewise */
@@ -79,6 +81,8 @@ struct tess_metric_1 {
     int64_t (*pack)(void *self, const void *state, void *bytes);
     /* Restores packed bytes into a state just opened. TESS_E_DATA for bytes that no state packs to. */
     int (*unpack)(void *self, struct tess_context *ctx, void *state, const void *bytes, int64_t count);
+    int32_t uses_training; /* 1: a metric of features that is given TESS_METRIC_TRAINING, too; it is never called without such rows */
+    int32_t reserved;
 };
 
 #ifdef __cplusplus
