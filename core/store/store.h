@@ -56,6 +56,10 @@ const char *tessi_store_artefact_provenance_at(const struct tess_artefact *a, in
  * strings has dtype 0 and 8 bits for each byte of its width. */
 const char *tessi_store_artefact_dataset_at(const struct tess_artefact *a, int64_t i, struct tess_tensor *shape, int32_t *bits,
                                             int64_t *stored);
+/* The n strings of a dataset, each freed with tess_free; entries before a failure are set, those after it NULL. TESS_E_DATA where it has no
+ * n strings. */
+int tessi_store_artefact_strings(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t n,
+                                 char **out) TESS_CHECKED;
 /* The i-th metric in the order written: 1 where there is one, 0 past the end. Its texts are borrowed. */
 int tessi_store_artefact_metric(const struct tess_artefact *a, int64_t i, struct tess_metric_value *out);
 /* Prints a metric as a JSON object with `name`, `value`, `unit`, `better`, `standard_error`, `interval`; what it does not have is null. */
