@@ -26,6 +26,7 @@ struct cli_verb {
 
 extern const struct cli_verb cli_run, cli_sweep, cli_table, cli_diff, cli_log, cli_plan, cli_graph, cli_plugins, cli_inspect, cli_view,
     cli_import, cli_export, cli_bench, cli_new, cli_check;
+extern const struct cli_verb cli_report;
 
 /* "tessera: MESSAGE" on stderr; gives the exit code of `status`. */
 int cli_failed(const struct tess_context *ctx, int status);

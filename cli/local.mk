@@ -5,6 +5,8 @@ tessera_SOURCES += \
     cli/run.c cli/sweep.c cli/table.h cli/table.c cli/diff.c cli/log.c cli/view.c \
     cli/draw.h cli/draw.c cli/bench.h cli/bench.c cli/bench_model.h cli/bench_model.c cli/bench_cases.c cli/bench_peak.c cli/check.c
 
+tessera_SOURCES += cli/report.c
+
 # `tessera new` has its templates in it: those of all kinds, and what projects share.
 tessera_SOURCES += cli/new.c cli/new_templates.h
 nodist_tessera_SOURCES = cli/new_templates.c

@@ -1,0 +1,180 @@
+/* What the artefacts hold for a page: curves, uses of codes; page_gather_pictures.c has the pictures. Variants of a sweep share results, so
+ * each is read once, by its content digest. SPDX-License-Identifier: MIT */
+#include "core/base/context.h"
+#include "core/report/page_private.h"
+#include "core/store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { GATHER_ROWS = 4096, GATHER_CODEBOOK = 1 << 20 };
+#define GATHER_CODES 4000000 /* codes that are counted of one artefact */
+#define GATHER_ALL 60000000  /* and of all of a page */
+
+/* ---- curves ---- */
+
+static int gather_curve(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_report_page_result *r)
+{
+    struct tess_tensor shape;
+    void *memory;
+    if (!tess_artefact_has(a, "curve"))
+        return TESS_OK;
+    TESS_TRY(tess_artefact_shape(ctx, a, "curve", &shape));
+    if (shape.rank != 2 || shape.dim[0] < 1 || shape.dim[0] > 1 << 16 || shape.dim[1] < 2 || shape.dim[1] > 64)
+        return TESS_OK;
+    TESS_TRY(tess_artefact_load(ctx, a, "curve", TESS_F32, &r->curve));
+    r->points = shape.dim[0];
+    r->series = shape.dim[1] - 1;
+    TESS_TRY(tess_alloc(ctx, (size_t)shape.dim[1] * sizeof(char *), "names of a curve", &memory));
+    r->curve_name = memory;
+    if (!tess_artefact_has(a, "curve_names"))
+        return TESS_OK;
+    return tessi_store_artefact_strings(ctx, a, "curve_names", shape.dim[1], r->curve_name);
+}
+
+/* ---- codes ---- */
+
+static int gather_falling(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x < y) - (x > y);
+}
+
+static int gather_count(struct tess_context *ctx, const struct tess_artefact *a, const struct tess_tensor *shape, int64_t rows,
+                        struct tessi_report_page_result *r)
+{
+    struct tess_tensor some = *shape;
+    int status = TESS_OK;
+    some.dtype = TESS_I32;
+    some.dim[0] = rows < GATHER_ROWS ? rows : GATHER_ROWS;
+    TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(&some), "codes", &some.data));
+    for (int64_t i = 0; i < rows && status == TESS_OK; i += some.dim[0]) {
+        some.dim[0] = rows - i < some.dim[0] ? rows - i : some.dim[0];
+        status = tess_artefact_read(ctx, a, "codes", i, &some);
+        const int32_t *code = some.data;
+        for (int64_t k = 0; status == TESS_OK && k < tess_tensor_count(&some); k++)
+            if (code[k] >= 0 && code[k] < r->codebook_size)
+                r->use[code[k]]++;
+    }
+    r->counted = rows * (tess_tensor_count(shape) / shape->dim[0]);
+    tess_free(some.data);
+    return status;
+}
+
+/* Counts the codes of an artefact of codes; of several levels none, as a count over all of them says nothing of any. */
+static int gather_codes(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_report_page_result *r, int64_t *budget)
+{
+    struct tess_tensor shape;
+    void *memory;
+    int64_t codebook_size = tess_attrs_i64_or(tess_artefact_attrs(a), "codebook_size", 0);
+    if (strcmp(tess_artefact_kind(a), "codes") != 0 || codebook_size < 1 || codebook_size > GATHER_CODEBOOK)
+        return TESS_OK;
+    TESS_TRY(tess_artefact_shape(ctx, a, "codes", &shape));
+    if (shape.rank != 3 || shape.dim[0] < 1)
+        return TESS_OK;
+    int64_t one = tess_tensor_count(&shape) / shape.dim[0], most = *budget < GATHER_CODES ? *budget : GATHER_CODES;
+    int64_t rows = one < 1 ? 0 : shape.dim[0] * one <= most ? shape.dim[0] : most / one;
+    r->codes = tess_tensor_count(&shape);
+    if (rows < 1)
+        return TESS_OK;
+    TESS_TRY(tess_alloc(ctx, (size_t)codebook_size * sizeof *r->use, "uses of codes", &memory));
+    r->use = memory;
+    r->codebook_size = codebook_size;
+    TESS_TRY(gather_count(ctx, a, &shape, rows, r));
+    *budget -= r->counted;
+    qsort(r->use, (size_t)codebook_size, sizeof *r->use, gather_falling);
+    return TESS_OK;
+}
+
+/* ---- all results ---- */
+
+static void gather_result_free(struct tessi_report_page_result *r)
+{
+    tess_free(r->curve.data);
+    for (int64_t i = 0; r->curve_name && i <= r->series; i++)
+        tess_free(r->curve_name[i]);
+    tess_free(r->curve_name);
+    for (int64_t i = 0; i < r->strips; i++) {
+        tess_free(r->strip[i].picture);
+        tess_free(r->strip[i].row);
+        tess_free(r->strip[i].tiles.data);
+    }
+    for (int64_t i = 0; i < r->sheets; i++) {
+        tess_free(r->sheet[i].picture);
+        tess_free(r->sheet[i].pixels.data);
+    }
+    tess_free(r->strip);
+    tess_free(r->sheet);
+    tess_free(r->use);
+}
+
+void tessi_report_page_gather_free(struct tessi_report_page *p)
+{
+    for (int64_t i = 0; i < p->results; i++)
+        gather_result_free(&p->result[i]);
+    tess_free(p->result);
+    tess_free(p->name);
+}
+
+/* Reads one artefact. One that is damaged was noted when it was collected, and shows nothing here. */
+static int gather_read(struct tessi_report_page *p, struct tessi_report_page_result *r, int64_t *budget)
+{
+    struct tessi_context own;
+    struct tess_artefact *a = NULL;
+    tessi_base_context_init(&own, p->ctx->host);
+    int status = tessi_store_artefact_open(&own.context, r->stage->path, &a);
+    if (status == TESS_OK)
+        status = gather_curve(&own.context, a, r);
+    if (status == TESS_OK)
+        status = gather_codes(&own.context, a, r, budget);
+    if (status == TESS_OK)
+        status = tessi_report_page_gather_pictures(&own.context, a, r);
+    tessi_store_artefact_close(a);
+    if (status == TESS_E_MEMORY)
+        return tessi_base_context_pass(p->ctx, &own.context);
+    return TESS_OK;
+}
+
+static int64_t gather_find(const struct tessi_report_page *p, const struct tessi_report_stage *s)
+{
+    for (int64_t i = 0; i < p->results; i++)
+        if (strcmp(p->result[i].stage->digest, s->digest) == 0)
+            return i;
+    return -1;
+}
+
+struct tessi_report_page_result *tessi_report_page_result_of(const struct tessi_report_page *p, const struct tessi_report_run *run,
+                                                             const char *stage)
+{
+    const struct tessi_report_stage *s = tessi_report_stage_named(run, stage);
+    int64_t i = s && s->path && *s->digest ? gather_find(p, s) : -1;
+    return i >= 0 ? &p->result[i] : NULL;
+}
+
+static int gather_name(struct tessi_report_page *p, const char *name, int64_t *capacity)
+{
+    for (int64_t i = 0; i < p->names; i++)
+        if (strcmp(p->name[i], name) == 0)
+            return TESS_OK;
+    TESS_TRY(tess_reserve(p->ctx, &p->name, capacity, p->names + 1, sizeof *p->name, "names of stages"));
+    p->name[p->names++] = name;
+    return TESS_OK;
+}
+
+int tessi_report_page_gather(struct tessi_report_page *p)
+{
+    int64_t budget = GATHER_ALL, capacity = 0;
+    for (int64_t i = 0; i < p->set->runs; i++) {
+        const struct tessi_report_run *run = &p->set->run[i];
+        for (int64_t k = 0; k < run->stages; k++) {
+            const struct tessi_report_stage *s = &run->stage[k];
+            TESS_TRY(gather_name(p, s->name, &capacity));
+            if (!s->path || !*s->digest || gather_find(p, s) >= 0)
+                continue;
+            TESS_TRY(tess_reserve(p->ctx, &p->result, &p->result_capacity, p->results + 1, sizeof *p->result, "results of runs"));
+            p->result[p->results] = (struct tessi_report_page_result){.stage = s, .run = run};
+            TESS_TRY(gather_read(p, &p->result[p->results++], &budget));
+        }
+    }
+    return TESS_OK;
+}

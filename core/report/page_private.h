@@ -1,0 +1,106 @@
+/* What the sections of a page share. SPDX-License-Identifier: MIT */
+#ifndef TESSI_REPORT_PAGE_PRIVATE_H
+#define TESSI_REPORT_PAGE_PRIVATE_H
+
+#include "core/report/html.h"
+#include "core/report/page.h"
+#include "core/report/svg.h"
+#include "core/report/table.h"
+
+#include <tessera/artefact.h>
+
+/* Lines of page.css and page.js, NULL at the end (made by `embed`). */
+extern const char *const tessi_report_page_css[], *const tessi_report_page_js[];
+
+/* Most rows of the table, of pictures and of curves, and tiles of a strip. */
+enum {
+    TESSI_REPORT_PAGE_ROWS = 200,
+    TESSI_REPORT_PAGE_PICTURE_ROWS = 100,
+    TESSI_REPORT_PAGE_CURVE_ROWS = 100,
+    TESSI_REPORT_PAGE_TILES = 16
+};
+
+/* A strip of pictures: tiles of equal size in a row. */
+struct tessi_report_page_strip {
+    char *picture, *row;      /* "reconstructions", "original"; row "" where lines are all alike */
+    int64_t count;            /* tiles there are in the artefact */
+    struct tess_tensor tiles; /* u8 (n, height, width, channels), at most 64 pixels a side */
+};
+/* A picture that is shown as a whole. */
+struct tessi_report_page_sheet {
+    char *picture;
+    struct tess_tensor pixels; /* u8 (height, width, channels), at most 512 pixels wide */
+};
+/* What a result's artefact holds for the page, read once however many runs have it. */
+struct tessi_report_page_result {
+    const struct tessi_report_stage *stage; /* the first that has it */
+    const struct tessi_report_run *run;
+    int64_t points, series;
+    struct tess_tensor curve; /* f32 (points, 1 + series) */
+    char **curve_name;        /* 1 + series */
+    int64_t strips, strip_capacity;
+    struct tessi_report_page_strip *strip;
+    int64_t sheets, sheet_capacity;
+    struct tessi_report_page_sheet *sheet;
+    int64_t codebook_size;  /* of codes; 0: none counted */
+    int64_t *use;           /* uses of each code, falling */
+    int64_t counted, codes; /* codes counted, and there are */
+};
+
+struct tessi_report_page {
+    struct tess_context *ctx;
+    FILE *to;
+    const struct tessi_report_set *set;
+    const struct tessi_report_page_options *o;
+    const struct tessi_report_table *table;
+    int32_t *style; /* of each row's lines: 0 .. TESSI_SVG_STYLES - 1, or TESSI_SVG_CROWD */
+    int64_t results, result_capacity;
+    struct tessi_report_page_result *result;
+    int64_t names; /* stages of all runs, each name once, in the order of the first run */
+    const char **name;
+    int64_t id;            /* number of the last drawing */
+    int64_t picture_bytes; /* of pictures written so far */
+};
+
+/* ---- what there is (page_gather.c, page_gather_pictures.c) ---- */
+
+/* Reads the artefacts' curves, pictures and uses of codes. What cannot be read is left out. */
+int tessi_report_page_gather(struct tessi_report_page *p) TESS_CHECKED;
+int tessi_report_page_gather_pictures(struct tess_context *ctx, const struct tess_artefact *a,
+                                      struct tessi_report_page_result *r) TESS_CHECKED;
+void tessi_report_page_gather_free(struct tessi_report_page *p);
+/* The result of a run's stage; NULL where there is none. */
+struct tessi_report_page_result *tessi_report_page_result_of(const struct tessi_report_page *p, const struct tessi_report_run *run,
+                                                             const char *stage);
+
+/* ---- sections, each of which writes nothing where it has nothing to show ---- */
+
+int tessi_report_page_summary(struct tessi_report_page *p) TESS_CHECKED;   /* page_summary.c */
+int tessi_report_page_table(struct tessi_report_page *p) TESS_CHECKED;     /* page_table.c */
+int tessi_report_page_protocols(struct tessi_report_page *p) TESS_CHECKED; /* page_protocols.c */
+int tessi_report_page_pictures(struct tessi_report_page *p) TESS_CHECKED;  /* page_pictures.c */
+int tessi_report_page_codes(struct tessi_report_page *p) TESS_CHECKED;     /* page_codes.c */
+int tessi_report_page_curves(struct tessi_report_page *p) TESS_CHECKED;    /* page_curves.c */
+int tessi_report_page_against(struct tessi_report_page *p) TESS_CHECKED;   /* page_against.c */
+int tessi_report_page_stages(struct tessi_report_page *p) TESS_CHECKED;    /* page_stages.c */
+int tessi_report_page_times(struct tessi_report_page *p) TESS_CHECKED;     /* page_times.c */
+int tessi_report_page_again(struct tessi_report_page *p) TESS_CHECKED;     /* page_again.c */
+
+/* ---- small things (page_parts.c) ---- */
+
+void tessi_report_page_section(struct tessi_report_page *p, const char *id, const char *title); /* ends with </section> */
+/* A fresh id for a drawing, "f12", in `text`. */
+const char *tessi_report_page_id(struct tessi_report_page *p, char text[24]);
+/* The styles of the rows that have one of their own, and of the others. */
+void tessi_report_page_legend(struct tessi_report_page *p);
+const char *tessi_report_page_seconds(double seconds, char *text, size_t capacity);
+const char *tessi_report_page_bytes(double bytes, char *text, size_t capacity);
+/* The first digits of a digest. */
+void tessi_report_page_digest(struct tessi_report_page *p, const char *digest);
+/* An <img> of a picture in place, with a palette of at most 256 colours. `id` may be NULL. */
+int tessi_report_page_image(struct tessi_report_page *p, const struct tess_tensor *pixels, const char *id, const char *alt_first,
+                            const char *alt_second) TESS_CHECKED;
+/* A link to a file, relative to the page; only its name where it is not there. */
+void tessi_report_page_link(struct tessi_report_page *p, const char *path, const char *text);
+
+#endif

@@ -1,0 +1,492 @@
+/* The page of a report: well-formed whatever the names are, the same bytes for the same results, nothing loaded, small for many variants.
+ * tests/report/test_browser opens one in Chromium. SPDX-License-Identifier: MIT */
+#include "core/report/page.h"
+#include "tests/support/store_fixture.h"
+#include "tests/support/suite.h"
+
+#include <check.h>
+#include <ctype.h>
+#include <math.h>
+#include <string.h>
+
+enum { RUNS = 100, STAGES = 3, TILES = 32, SIDE = 28, POINTS = 256 };
+
+/* ---- made results ---- */
+
+static struct {
+    struct tessi_report_set set;
+    struct tessi_report_sweep sweep;
+    struct tessi_report_axis axis[2];
+    int64_t baseline[2];
+    const char *axis_value[2][RUNS];
+    struct tessi_report_run run[RUNS];
+    struct tessi_report_stage stage[RUNS][STAGES];
+    struct tessi_report_input input[RUNS][STAGES];
+    struct tessi_report_metric metric[RUNS][4];
+    struct tessi_report_setting setting[RUNS][3];
+    struct tessi_report_attempt attempt[RUNS][STAGES];
+    const char *value[RUNS][2], *picture[1], *picture_path[1];
+    char text[RUNS][2][40], name[RUNS][64], path[RUNS][STAGES][600], digest[RUNS][STAGES][TESS_DIGEST_TEXT];
+} made;
+
+static const char *const stage_names[STAGES] = {"tokenizer", "codes", "metrics"};
+static const char *const kinds[STAGES] = {"autoencoder", "codes", "metrics"};
+
+static void put_curve(struct tess_artefact *a, int i)
+{
+    static float point[POINTS][2];
+    struct tess_tensor t = tess_tensor_over(point, TESS_F32, 2, (int64_t[]){POINTS, 2});
+    for (int k = 0; k < POINTS; k++) {
+        point[k][0] = (float)(4 * (k + 1));
+        point[k][1] = (float)(0.02 + 1.0 / (k + 1 + i) + 0.002 * (store_number((uint64_t)(k + 1000 * i)) % 100) / 100.0);
+    }
+    store_ok(tess_artefact_put(C, a, "curve", &t, NULL));
+}
+
+static void put_codes(struct tess_artefact *a, int i)
+{
+    static uint16_t code[500 * 49];
+    struct tess_tensor t = tess_tensor_over(code, TESS_U16, 3, (int64_t[]){500, 7, 7});
+    for (int k = 0; k < 500 * 49; k++)
+        code[k] = (uint16_t)(store_number((uint64_t)k) % (uint32_t)(64 + 10 * (i % 10)));
+    store_ok(tess_artefact_put(C, a, "codes", &t, NULL));
+    store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), "codebook_size", 256));
+}
+
+/* Smooth images with noise, as reconstructions are: half are originals, the same in all. */
+static void put_pictures(struct tess_artefact *a, int i)
+{
+    static uint8_t pixel[TILES][SIDE][SIDE];
+    struct tess_tensor images = tess_tensor_over(pixel, TESS_U8, 4, (int64_t[]){TILES, SIDE, SIDE, 1}), sheet;
+    for (int k = 0; k < TILES; k++)
+        for (int y = 0; y < SIDE; y++)
+            for (int x = 0; x < SIDE; x++) {
+                int blob = 255 - (x - 14) * (x - 14) * (1 + k % 4) - (y - 14) * (y - 14) * 2;
+                uint32_t noise = store_number((uint64_t)((k * SIDE + y) * SIDE + x + (k < 16 ? 0 : 7919 * i))) % 12;
+                pixel[k][y][x] = (uint8_t)(blob > 0 ? (uint32_t)blob * 240 / 255 + noise : noise);
+            }
+    store_ok(tess_contact_sheet(C, &images, 16, 2, 2, &sheet));
+    store_ok(tess_artefact_put_tiles(C, a, "reconstructions", &sheet,
+                                     &(struct tess_tiles){.size = sizeof(struct tess_tiles),
+                                                          .zoom = 2,
+                                                          .gap = 2,
+                                                          .count = TILES,
+                                                          .across = 16,
+                                                          .height = SIDE,
+                                                          .width = SIDE,
+                                                          .rows = "original|reconstruction"}));
+    tess_free(sheet.data);
+}
+
+/* A result of the run; many have codes in common, and the second seed has the pictures of the first. */
+static void make_stage(int i, int k)
+{
+    static void (*const put[STAGES])(struct tess_artefact * a, int i) = {put_curve, put_codes, put_pictures};
+    char file[32];
+    (void)snprintf(file, sizeof file, "%d-%d.h5", i, k);
+    int first = k == 0 ? i : k == 1 ? i % 8 : i - i % 2;
+    if (first == i) {
+        struct tess_artefact *a = store_create(file, kinds[k]);
+        put[k](a, i);
+        store_finish(a, made.digest[i][k]);
+        (void)snprintf(made.path[i][k], sizeof made.path[i][k], "%s", store_path(file));
+    } else {
+        memcpy(made.digest[i][k], made.digest[first][k], TESS_DIGEST_TEXT);
+        memcpy(made.path[i][k], made.path[first][k], sizeof made.path[i][k]);
+    }
+    made.input[i][k] = (struct tessi_report_input){"model", k ? stage_names[k - 1] : "file.h5", "0123456789abcdef"};
+    made.stage[i][k] = (struct tessi_report_stage){.name = stage_names[k],
+                                                   .use = "component",
+                                                   .state = TESSI_REPORT_COMPUTED,
+                                                   .path = made.path[i][k],
+                                                   .kind = kinds[k],
+                                                   .key = "00",
+                                                   .digest = made.digest[i][k],
+                                                   .parameters = "{use: component, steps: 1024}",
+                                                   .plugin = "stage/1 component, tessera-component 0.1.0",
+                                                   .numeric_mode = "f32",
+                                                   .tool = "tessera 0.1.0",
+                                                   .seed = "1",
+                                                   .files = "",
+                                                   .warning = "",
+                                                   .seconds = 12.5 + i,
+                                                   .cached_seconds = -1,
+                                                   .planned_bytes = 1e8,
+                                                   .peak_bytes = 9e7,
+                                                   .inputs = 1,
+                                                   .input = &made.input[i][k],
+                                                   .pictures = k == 2,
+                                                   .picture = made.picture,
+                                                   .picture_path = made.picture_path};
+    made.attempt[i][k] = (struct tessi_report_attempt){stage_names[k], "0123", k + 1, 0, 1e9 + 10 * i + k, 1e9 + 10 * i + k + 1, ""};
+}
+
+/* n runs of a sweep over `axis` and seed; texts of strangers stand wherever one can. */
+static void make_runs(int n, const char *axis, const char *value)
+{
+    memset(&made, 0, sizeof made);
+    for (int i = 0; i < n; i++) {
+        (void)snprintf(made.text[i][0], sizeof made.text[i][0], "%s%d", value, i / 2 + 1);
+        (void)snprintf(made.text[i][1], sizeof made.text[i][1], "%d", i % 2 + 1);
+        (void)snprintf(made.name[i], sizeof made.name[i], "%s=%s,seed=%s", axis, made.text[i][0], made.text[i][1]);
+        made.value[i][0] = made.axis_value[0][i / 2] = made.text[i][0];
+        made.value[i][1] = made.axis_value[1][i % 2] = made.text[i][1];
+        made.setting[i][0] = (struct tessi_report_setting){axis, made.text[i][0]};
+        made.setting[i][1] = (struct tessi_report_setting){"seed", made.text[i][1]};
+        for (int k = 0; k < 4; k++)
+            made.metric[i][k] = (struct tessi_report_metric){"metrics",
+                                                             (const char *[]){"PSNR", "SSIM", "FD", "bound"}[k],
+                                                             k ? "" : "dB",
+                                                             k < 2 ? TESS_METRIC_HIGHER : TESS_METRIC_LOWER,
+                                                             20.0 + k + 0.1 * (i / 2) + 0.01 * (i % 2),
+                                                             -1,
+                                                             1,
+                                                             0,
+                                                             "component 0.1.0\n{limit: 0}",
+                                                             "images 0123456789abcdef"};
+        for (int k = 0; k < STAGES; k++)
+            make_stage(i, k);
+        made.run[i] = (struct tessi_report_run){.name = made.name[i],
+                                                .folder = value,
+                                                .variant = i,
+                                                .seed = made.text[i][1],
+                                                .values = 2,
+                                                .value = made.value[i],
+                                                .sets = 2,
+                                                .set = made.value[i],
+                                                .settings = 2,
+                                                .setting = made.setting[i],
+                                                .stages = STAGES,
+                                                .stage = made.stage[i],
+                                                .metrics = 4,
+                                                .metric = made.metric[i],
+                                                .outcome = TESSI_REPORT_FINISHED,
+                                                .failed_stage = "",
+                                                .reason = "",
+                                                .seconds = 40,
+                                                .pipeline = "p.yaml",
+                                                .started = "2026-01-02T03:04:05.678Z",
+                                                .threads = 2,
+                                                .attempts = STAGES,
+                                                .attempt = made.attempt[i]};
+    }
+    made.picture[0] = "reconstructions";
+    made.picture_path[0] = "none/metrics-reconstructions.png";
+    made.axis[0] = (struct tessi_report_axis){axis, (n + 1) / 2, made.axis_value[0]};
+    made.axis[1] = (struct tessi_report_axis){"seed", 2, made.axis_value[1]};
+    made.baseline[1] = -1;
+    made.sweep = (struct tessi_report_sweep){
+        .name = value, .folder = "runs/x", .pipeline = "p.yaml", .axes = 2, .axis = made.axis, .seed_axis = 1, .baseline = made.baseline};
+    made.set = (struct tessi_report_set){.sweeps = 1, .sweep = &made.sweep, .runs = n, .run = made.run};
+}
+
+/* The page as text, freed by the caller. */
+static char *page_of(const struct tessi_report_page_options *o)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *to = open_memstream(&text, &bytes);
+    ck_assert_ptr_nonnull(to);
+    store_ok(tessi_report_page(C, &made.set, o, to));
+    ck_assert_int_eq(fclose(to), 0);
+    tessi_report_free(&(struct tessi_report_set){.memory = made.set.memory});
+    made.set.memory = NULL;
+    return text;
+}
+
+/* Keeps the page for tests/report/test_browser, where it asks for that. */
+static void keep(const char *name, const char *text)
+{
+    const char *folder = getenv("TESSERA_PAGES");
+    char path[600];
+    if (!folder)
+        return;
+    (void)snprintf(path, sizeof path, "%s/%s.html", folder, name);
+    FILE *to = fopen(path, "we");
+    ck_assert_msg(to && fputs(text, to) >= 0 && fclose(to) == 0, "%s", path);
+}
+
+/* ---- well-formed ---- */
+
+/* Length of an entity at `text`, "&lt;"; fails the test for any other &. */
+static void check_entity(const char *text)
+{
+    static const char *const known[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
+    int ok = 0;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        ok |= strncmp(text, known[i], strlen(known[i])) == 0;
+    ck_assert_msg(ok, "an & that is no entity: %.60s", text);
+}
+
+/* Checks the attributes of a tag, each quoted, none twice and none that runs a script; gives the text behind the tag. */
+static const char *check_attributes(const char *at, int *closed)
+{
+    char seen[16][40];
+    int n = 0;
+    *closed = 0;
+    for (;;) {
+        at += strspn(at, " \n");
+        if (*at == '>' || strncmp(at, "/>", 2) == 0) {
+            *closed = *at == '/';
+            return at + 1 + *closed;
+        }
+        size_t length = strcspn(at, "= >/\n");
+        ck_assert_msg(length > 0 && length < 40 && n < 16, "no attribute: %.60s", at);
+        (void)snprintf(seen[n], sizeof seen[n], "%.*s", (int)length, at);
+        for (int i = 0; i < n; i++)
+            ck_assert_str_ne(seen[i], seen[n]);
+        ck_assert_msg(strncmp(seen[n], "on", 2) != 0, "a script in an attribute: %.60s", at);
+        n++;
+        at += length;
+        if (*at != '=')
+            continue;
+        ck_assert_msg(at[1] == '"', "an attribute without quotes: %.60s", at);
+        for (at += 2; *at != '"'; at++) {
+            ck_assert_msg(*at && *at != '<', "a value that does not end: %.60s", at);
+            if (*at == '&')
+                check_entity(at);
+        }
+        at++;
+    }
+}
+
+/* Every tag is closed by its own, in order; text has no < or & of its own. */
+static void check_markup(const char *text)
+{
+    static const char *const empty[] = {"meta", "link", "img", "br"};
+    static char stack[64][24];
+    int depth = 0, closed;
+    ck_assert_int_eq(strncmp(text, "<!DOCTYPE html>", 15), 0);
+    for (const char *at = text + 15; *at;) {
+        if (*at == '&')
+            check_entity(at);
+        if (*at != '<') {
+            ck_assert_msg(*at != '>', "a > of its own: %.60s", at);
+            at++;
+            continue;
+        }
+        char name[24];
+        int ends = at[1] == '/';
+        size_t length = strcspn(at + 1 + ends, " >/\n");
+        ck_assert_msg(length > 0 && length < sizeof name && isalpha((unsigned char)at[1 + ends]), "no tag: %.60s", at);
+        (void)snprintf(name, sizeof name, "%.*s", (int)length, at + 1 + ends);
+        at += 1 + (size_t)ends + length;
+        if (ends) {
+            ck_assert_msg(depth > 0 && strcmp(stack[depth - 1], name) == 0, "</%s> ends <%s>: %.60s", name, depth ? stack[depth - 1] : "",
+                          at);
+            depth--;
+            at = strchr(at, '>') + 1;
+            continue;
+        }
+        at = check_attributes(at, &closed);
+        for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
+            closed |= strcmp(name, empty[i]) == 0;
+        if (strcmp(name, "script") == 0 || strcmp(name, "style") == 0) {
+            char end[32];
+            (void)snprintf(end, sizeof end, "</%s>", name);
+            at = strstr(at, end);
+            ck_assert_ptr_nonnull(at);
+            at += strlen(end);
+        } else if (!closed) {
+            ck_assert_int_lt(depth, 64);
+            (void)snprintf(stack[depth++], sizeof stack[0], "%s", name);
+        }
+    }
+    ck_assert_int_eq(depth, 0);
+}
+
+static int count_of(const char *text, const char *word)
+{
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, word)); at++)
+        n++;
+    return n;
+}
+
+/* Ids are there once; each link within the page goes to one. */
+static void check_links(const char *text)
+{
+    for (const char *at = text; (at = strstr(at, " id=\"")); at++) {
+        char id[400];
+        (void)snprintf(id, sizeof id, "%.*s", (int)strcspn(at + 5, "\"") + 6, at);
+        ck_assert_msg(count_of(text, id) == 1, "%s is there %d times", id, count_of(text, id));
+    }
+    for (const char *at = text; (at = strstr(at, " href=\"#")); at++) {
+        char id[400];
+        (void)snprintf(id, sizeof id, " id=\"%.*s\"", (int)strcspn(at + 8, "\""), at + 8);
+        ck_assert_msg(count_of(text, id) == 1, "a link to%s, which is there %d times", id, count_of(text, id));
+    }
+}
+
+/* Nothing is loaded: pictures are in the page, links lead into it or to files beside it. */
+static void check_self_contained(const char *text)
+{
+    for (const char *at = text; (at = strstr(at, " src=\"")); at++)
+        ck_assert_msg(strncmp(at + 6, "data:image/png;base64,", 22) == 0, "%.80s", at);
+    for (const char *at = text; (at = strstr(at, " href=\"")); at++)
+        ck_assert_msg(at[7] == '#' || strncmp(at + 7, "./", 2) == 0 || strncmp(at + 7, "../", 3) == 0 || strncmp(at + 7, "data:,", 6) == 0,
+                      "%.80s", at);
+    ck_assert(!strstr(text, "url(") && !strstr(text, "@import") && !strstr(text, "http:") && !strstr(text, "https:"));
+    ck_assert_ptr_nonnull(strstr(text, "default-src 'none'"));
+}
+
+static void check_page(const char *text)
+{
+    check_markup(text);
+    check_links(text);
+    check_self_contained(text);
+    for (const char *at = text; (at = strstr(at, "<img")); at++)
+        ck_assert(strstr(at, " alt=\"") && strstr(at, " alt=\"") < strchr(at, '>') && strncmp(strstr(at, " alt=\""), " alt=\"\"", 7) != 0);
+}
+
+/* ---- tests ---- */
+
+START_TEST(whole)
+{
+    make_runs(6, "K", "");
+    char *text = page_of(&(struct tessi_report_page_options){.made = "Made now"});
+    check_page(text);
+    keep("whole", text);
+    static const char *const wanted[] = {"id=\"table\"",     "id=\"pictures\"", "id=\"codes\"",    "id=\"curves\"",        "id=\"against\"",
+                                         "id=\"protocols\"", "id=\"stages\"",   "id=\"times\"",    "id=\"again\"",         "Made now",
+                                         "id=\"as-json\"",   "id=\"as-csv\"",   "id=\"as-latex\"", "6 of 6 runs finished", "2 seeds a row"};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        ck_assert_msg(strstr(text, wanted[i]) != NULL, "%s is missing", wanted[i]);
+    ck_assert_int_eq(count_of(text, "<img"), 1 + 3); /* the originals once, a strip a row */
+    free(text);
+}
+END_TEST
+
+START_TEST(one_run)
+{
+    make_runs(1, "K", "");
+    made.set.sweeps = 0;
+    made.run[0].sweep = -1;
+    made.run[0].values = made.run[0].sets = 0;
+    char *text = page_of(&(struct tessi_report_page_options){.made = NULL});
+    check_page(text);
+    keep("one", text);
+    ck_assert(strstr(text, "tessera run p.yaml") && !strstr(text, "baseline</span>"));
+    free(text);
+}
+END_TEST
+
+START_TEST(nothing)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *to = open_memstream(&text, &bytes);
+    memset(&made, 0, sizeof made);
+    store_fails(tessi_report_page(C, &made.set, &(struct tessi_report_page_options){.made = NULL}, to), TESS_E_USAGE, "no run", NULL);
+    ck_assert_int_eq(fclose(to), 0);
+    tessi_report_free(&made.set);
+    free(text);
+}
+END_TEST
+
+/* A script, quotes, the end of an element, a line's end, a mark that turns text around, bytes that are no UTF-8. */
+#define HOSTILE "</script><script>alert('1')</script>\"\n\xE2\x80\xAE&\xff"
+
+START_TEST(hostile)
+{
+    make_runs(4, "x" HOSTILE, HOSTILE);
+    made.sweep.pipeline = made.sweep.folder = HOSTILE;
+    for (int i = 0; i < 4; i++) {
+        made.metric[i][0].name = made.metric[i][1].unit = made.metric[i][2].protocol = made.metric[i][2].against = HOSTILE;
+        made.metric[i][3].stage = HOSTILE;
+        made.run[i].reason = made.run[i].failed_stage = made.run[i].folder = made.run[i].pipeline = made.run[i].seed = HOSTILE;
+        made.stage[i][0].name = made.input[i][1].from = HOSTILE;
+        for (int k = 0; k < STAGES; k++) {
+            struct tessi_report_stage *s = &made.stage[i][k];
+            s->use = s->key = s->parameters = s->plugin = s->numeric_mode = s->tool = s->seed = s->files = s->warning = HOSTILE;
+            made.input[i][k].port = made.input[i][k].digest = made.attempt[i][k].stage = made.attempt[i][k].text = HOSTILE;
+        }
+    }
+    made.run[3].outcome = TESSI_REPORT_BROKEN;
+    made.picture_path[0] = HOSTILE;
+    made.set.note = (const char *[]){HOSTILE};
+    made.set.notes = 1;
+    char *text = page_of(&(struct tessi_report_page_options){.made = HOSTILE});
+    check_page(text);
+    keep("hostile", text);
+    ck_assert_int_eq(count_of(text, "<script"), 2); /* the table's JSON and the page's own */
+    ck_assert_int_eq(count_of(text, "alert('1')"), 0 + count_of(text, "\\u003c/script\\u003e\\u003cscript\\u003ealert('1')"));
+    ck_assert(!strstr(text, "\xE2\x80\xAE") || strstr(text, "\xE2\x80\xAE") > strstr(text, "as-json"));
+    free(text);
+}
+END_TEST
+
+START_TEST(same_results_same_bytes)
+{
+    make_runs(4, "K", "");
+    const struct tessi_report_page_options plain = {.made = "Made now"}, later = {.made = "Made later, elsewhere"},
+                                           without = {.made = "Made now", .reproducible = 1};
+    char *a = page_of(&plain), *b = page_of(&plain), *c = page_of(&later), *d = page_of(&without);
+    ck_assert_str_eq(a, b);
+    ck_assert_str_ne(a, c);
+    ck_assert(!strstr(d, "Made now") && !strstr(d, "id=\"times\""));
+    for (int i = 0; i < 4; i++) {
+        made.run[i].seconds = made.stage[i][0].seconds = 1234;
+        made.run[i].started = "2027-01-02T03:04:05.678Z";
+        made.stage[i][1].state = TESSI_REPORT_CACHED;
+        made.stage[i][1].peak_bytes = 5;
+        made.attempt[i][0].end += 100;
+    }
+    char *e = page_of(&(struct tessi_report_page_options){.made = "Made later", .reproducible = 1});
+    ck_assert_str_eq(d, e);
+    free(a);
+    free(b);
+    free(c);
+    free(d);
+    free(e);
+}
+END_TEST
+
+START_TEST(failures_are_rows)
+{
+    make_runs(4, "K", "");
+    made.run[3].outcome = TESSI_REPORT_BROKEN;
+    made.run[3].failed_stage = "metrics";
+    made.run[3].reason = "the disk is full";
+    made.run[3].metrics = 0;
+    made.stage[3][2].path = NULL;
+    made.run[2].outcome = TESSI_REPORT_NOT_RUN;
+    char *text = page_of(&(struct tessi_report_page_options){.refresh = 7});
+    check_page(text);
+    keep("failures", text);
+    ck_assert(strstr(text, "the disk is full") && strstr(text, "1 failed") && strstr(text, "2 of 4 runs finished"));
+    ck_assert(strstr(text, "http-equiv=\"refresh\" content=\"7\""));
+    free(text);
+}
+END_TEST
+
+/* A hundred variants: below 3 MB, with their pictures, curves and codebooks. */
+START_TEST(a_hundred_variants)
+{
+    make_runs(RUNS, "K", "");
+    char *text = page_of(&(struct tessi_report_page_options){.made = NULL});
+    ck_assert_msg(strlen(text) < 3000000, "%zu bytes", strlen(text));
+    ck_assert_int_eq(count_of(text, "<img"), 1 + RUNS / 2);
+    check_markup(text);
+    check_self_contained(text);
+    keep("hundred", text);
+    free(text);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("page");
+    TCase *t = tcase_create("page");
+    tcase_add_checked_fixture(t, store_setup, store_teardown);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, whole);
+    tcase_add_test(t, one_run);
+    tcase_add_test(t, nothing);
+    tcase_add_test(t, hostile);
+    tcase_add_test(t, same_results_same_bytes);
+    tcase_add_test(t, failures_are_rows);
+    tcase_add_test(t, a_hundred_variants);
+    suite_add_tcase(suite, t);
+    return suite_run(suite);
+}
