@@ -32,6 +32,42 @@ static int gather_curve(struct tess_context *ctx, const struct tess_artefact *a,
     return tessi_store_artefact_strings(ctx, a, "curve_names", shape.dim[1], r->curve_name);
 }
 
+/* ---- bounds by time ---- */
+
+/* Loads a dataset of `parts` values as f64: i32 or f32. */
+static int gather_parts(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int32_t dtype, int64_t parts, double *to,
+                        size_t stride)
+{
+    struct tess_tensor t;
+    TESS_TRY(tess_artefact_load(ctx, a, name, dtype, &t));
+    for (int64_t i = 0; t.rank == 1 && t.dim[0] == parts && i < parts; i++)
+        to[(size_t)i * stride] = dtype == TESS_I32 ? (double)((const int32_t *)t.data)[i] : (double)((const float *)t.data)[i];
+    tess_free(t.data);
+    return TESS_OK;
+}
+
+static int gather_bound(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_report_page_result *r)
+{
+    static const char *const names[] = {"bound/first_time", "bound/bits", "bound/standard_error"};
+    struct tess_tensor shape;
+    void *memory;
+    for (size_t i = 0; i < 3; i++)
+        if (!tess_artefact_has(a, names[i]))
+            return TESS_OK;
+    TESS_TRY(tess_artefact_shape(ctx, a, names[0], &shape));
+    r->bound_times = (double)tess_attrs_i64_or(tess_artefact_attrs(a), "times", 0);
+    if (shape.rank != 1 || shape.dim[0] < 1 || shape.dim[0] > GATHER_ROWS || r->bound_times < 1)
+        return TESS_OK;
+    TESS_TRY(tess_alloc(ctx, (size_t)shape.dim[0] * sizeof *r->bound, "a bound by time", &memory));
+    r->bound = memory;
+    const size_t stride = sizeof *r->bound / sizeof(double);
+    TESS_TRY(gather_parts(ctx, a, names[0], TESS_I32, shape.dim[0], &r->bound->first_time, stride));
+    TESS_TRY(gather_parts(ctx, a, names[1], TESS_F32, shape.dim[0], &r->bound->bits, stride));
+    TESS_TRY(gather_parts(ctx, a, names[2], TESS_F32, shape.dim[0], &r->bound->standard_error, stride));
+    r->bound_parts = shape.dim[0];
+    return TESS_OK;
+}
+
 /* ---- codes ---- */
 
 static int gather_falling(const void *a, const void *b)
@@ -106,6 +142,7 @@ static void gather_result_free(struct tessi_report_page_result *r)
     tess_free(r->strip);
     tess_free(r->sheet);
     tess_free(r->use);
+    tess_free(r->bound);
 }
 
 void tessi_report_page_gather_free(struct tessi_report_page *p)
@@ -125,6 +162,8 @@ static int gather_read(struct tessi_report_page *p, struct tessi_report_page_res
     int status = tessi_store_artefact_open(&own.context, r->stage->path, &a);
     if (status == TESS_OK)
         status = gather_curve(&own.context, a, r);
+    if (status == TESS_OK)
+        status = gather_bound(&own.context, a, r);
     if (status == TESS_OK)
         status = gather_codes(&own.context, a, r, budget);
     if (status == TESS_OK)

@@ -187,6 +187,15 @@ static void pictures_flip(struct tessi_report_page *p, const struct pictures_gro
     fputs("</select></label></div>\n", p->to);
 }
 
+static void pictures_strips_open(struct tessi_report_page *p, const char *stage, const char *picture)
+{
+    fputs("<div class=\"strips\" tabindex=\"0\" role=\"region\" aria-label=\"", p->to);
+    tessi_report_html_text(p->to, stage);
+    fputs(": ", p->to);
+    tessi_report_html_text(p->to, picture);
+    fputs("\">\n", p->to);
+}
+
 /* All lines of one picture of a stage, as result `r` has them. */
 static int pictures_block(struct tessi_report_page *p, const char *stage, const struct tessi_report_page_result *r, int64_t first,
                           int64_t tiles)
@@ -200,7 +209,7 @@ static int pictures_block(struct tessi_report_page *p, const char *stage, const 
     for (int pass = 0; pass < 2; pass++) { /* first a choice for the line that differs the most, then the strips */
         int64_t at = p->id;
         if (pass)
-            fputs("<div class=\"strips\" tabindex=\"0\" role=\"region\" aria-label=\"Strips of pictures\">\n", p->to);
+            pictures_strips_open(p, stage, picture);
         for (int64_t i = first; i < r->strips && strcmp(r->strip[i].picture, picture) == 0; i++) {
             struct pictures_group g;
             TESS_TRY(pictures_open(p, &g, stage, &r->strip[i]));

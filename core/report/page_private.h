@@ -31,6 +31,10 @@ struct tessi_report_page_sheet {
     char *picture;
     struct tess_tensor pixels; /* u8 (height, width, channels), at most 512 pixels wide */
 };
+/* A part of the times of a prior's noise: its first time, the mean bound there in bits a code, its standard error (< 0: not known). */
+struct tessi_report_page_bound {
+    double first_time, bits, standard_error;
+};
 /* What a result's artefact holds for the page, read once however many runs have it. */
 struct tessi_report_page_result {
     const struct tessi_report_stage *stage; /* the first that has it */
@@ -42,6 +46,9 @@ struct tessi_report_page_result {
     struct tessi_report_page_strip *strip;
     int64_t sheets, sheet_capacity;
     struct tessi_report_page_sheet *sheet;
+    int64_t bound_parts;
+    double bound_times; /* the last time */
+    struct tessi_report_page_bound *bound;
     int64_t codebook_size;  /* of codes; 0: none counted */
     int64_t *use;           /* uses of each code, falling */
     int64_t counted, codes; /* codes counted, and there are */
@@ -81,6 +88,7 @@ int tessi_report_page_protocols(struct tessi_report_page *p) TESS_CHECKED; /* pa
 int tessi_report_page_pictures(struct tessi_report_page *p) TESS_CHECKED;  /* page_pictures.c */
 int tessi_report_page_codes(struct tessi_report_page *p) TESS_CHECKED;     /* page_codes.c */
 int tessi_report_page_curves(struct tessi_report_page *p) TESS_CHECKED;    /* page_curves.c */
+int tessi_report_page_bounds(struct tessi_report_page *p) TESS_CHECKED;    /* page_bounds.c */
 int tessi_report_page_against(struct tessi_report_page *p) TESS_CHECKED;   /* page_against.c */
 int tessi_report_page_stages(struct tessi_report_page *p) TESS_CHECKED;    /* page_stages.c */
 int tessi_report_page_times(struct tessi_report_page *p) TESS_CHECKED;     /* page_times.c */

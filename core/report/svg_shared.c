@@ -8,8 +8,9 @@
 void tessi_report_svg_open(FILE *to, const char *id, const char *kind, double width, double height, const char *title,
                            const char *description)
 {
-    fprintf(to, "<svg class=\"%s\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" height=\"%.0f\" role=\"img\" aria-labelledby=\"%s-t %s-d\">",
-            kind, width, height, width, height, id, id);
+    /* a drawing with links is no picture: what is in it must be reached */
+    fprintf(to, "<svg class=\"%s\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" height=\"%.0f\" role=\"%s\" aria-labelledby=\"%s-t %s-d\">",
+            kind, width, height, width, height, strcmp(kind, "dag") == 0 ? "group" : "img", id, id);
     fprintf(to, "<title id=\"%s-t\">", id);
     tessi_report_html_text(to, title);
     fprintf(to, "</title><desc id=\"%s-d\">", id);

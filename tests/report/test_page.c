@@ -53,6 +53,25 @@ static void put_codes(struct tess_artefact *a, int i)
     store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), "codebook_size", 256));
 }
 
+/* The bound in ten parts of the times; the last has no error. */
+static void put_bound(struct tess_artefact *a)
+{
+    int32_t first[10];
+    float bits[10], error[10];
+    for (int k = 0; k < 10; k++) {
+        first[k] = 1 + 5 * k;
+        bits[k] = 3.0F + 0.1F * (float)k;
+        error[k] = k < 9 ? 0.05F : -1.0F;
+    }
+    struct tess_tensor t = tess_tensor_over(first, TESS_I32, 1, (int64_t[]){10});
+    store_ok(tess_artefact_put(C, a, "bound/first_time", &t, NULL));
+    t = tess_tensor_over(bits, TESS_F32, 1, (int64_t[]){10});
+    store_ok(tess_artefact_put(C, a, "bound/bits", &t, NULL));
+    t = tess_tensor_over(error, TESS_F32, 1, (int64_t[]){10});
+    store_ok(tess_artefact_put(C, a, "bound/standard_error", &t, NULL));
+    store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), "times", 49));
+}
+
 /* Smooth images with noise, as reconstructions are: half are originals, the same in all. */
 static void put_pictures(struct tess_artefact *a, int i)
 {
@@ -76,6 +95,7 @@ static void put_pictures(struct tess_artefact *a, int i)
                                                           .width = SIDE,
                                                           .rows = "original|reconstruction"}));
     tess_free(sheet.data);
+    put_bound(a);
 }
 
 /* A result of the run; many have codes in common, and the second seed has the pictures of the first. */
@@ -347,9 +367,10 @@ START_TEST(whole)
     char *text = page_of(&(struct tessi_report_page_options){.made = "Made now"});
     check_page(text);
     keep("whole", text);
-    static const char *const wanted[] = {"id=\"table\"",     "id=\"pictures\"", "id=\"codes\"",    "id=\"curves\"",        "id=\"against\"",
-                                         "id=\"protocols\"", "id=\"stages\"",   "id=\"times\"",    "id=\"again\"",         "Made now",
-                                         "id=\"as-json\"",   "id=\"as-csv\"",   "id=\"as-latex\"", "6 of 6 runs finished", "2 seeds a row"};
+    static const char *const wanted[] = {"id=\"table\"",  "id=\"pictures\"",  "id=\"codes\"",  "id=\"curves\"",   "id=\"against\"",
+                                         "id=\"bounds\"", "id=\"protocols\"", "id=\"stages\"", "id=\"times\"",    "id=\"again\"",
+                                         "Made now",      "id=\"as-json\"",   "id=\"as-csv\"", "id=\"as-latex\"", "6 of 6 runs finished",
+                                         "2 seeds a row"};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         ck_assert_msg(strstr(text, wanted[i]) != NULL, "%s is missing", wanted[i]);
     ck_assert_int_eq(count_of(text, "<img"), 1 + 3); /* the originals once, a strip a row */
