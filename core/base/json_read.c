@@ -11,7 +11,7 @@ struct json_reader {
     const char *at, *end;
     struct tessi_json *free_node;
     char *free_text;
-    const char *wrong; /* what was wanted where reading ended; NULL: nothing is wrong */
+    const char *wrong; /* syntax wanted where reading ended; NULL: nothing is wrong */
 };
 
 static void json_skip_blanks(struct json_reader *r)

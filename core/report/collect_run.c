@@ -16,7 +16,7 @@ const char *tessi_report_setting_text(const struct tessi_report_run *run, const 
 
 double tessi_report_metric_error(const struct tessi_report_metric *m)
 {
-    const double quantile = 1.959963984540054; /* of the normal distribution, at 0.975 */
+    const double quantile = 1.959963984540054; /* 0.975 quantile of the normal distribution */
     if (m->standard_error >= 0 || m->low > m->high)
         return m->standard_error;
     return (m->high - m->low) / (2 * quantile);

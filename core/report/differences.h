@@ -1,4 +1,4 @@
-/* In what two runs differ: settings, stages, plugins, seeds, inputs, results, metrics, pictures. SPDX-License-Identifier: MIT */
+/* Differences between two runs: settings, stages, plugins, seeds, inputs, results, metrics, pictures. SPDX-License-Identifier: MIT */
 #ifndef TESSI_DIFFERENCES_H
 #define TESSI_DIFFERENCES_H
 
@@ -22,18 +22,18 @@ struct tessi_report_difference {
     int kind;
     const char *stage; /* ""; of the whole run */
     const char *name;
-    const char *unit;  /* of metrics; "" */
+    const char *unit;  /* unit of a metric; "" */
     const char *a, *b; /* texts; NULL: it has none. Of metrics NULL where it has none, else "" */
     double va, vb;     /* values of a metric that both have */
     double half;       /* half of the 95 % interval of vb - va by the metric's own standard errors; < 0: not known */
-    int compared;      /* of metrics: TESSI_REPORT_WITHIN noise, TESSI_REPORT_APART, TESSI_REPORT_UNKNOWN (statistics.h) */
-    int elsewhere;     /* of metrics: 1: measured in another way or on other data, so the values are not comparable */
+    int compared;      /* verdict on a metric: TESSI_REPORT_WITHIN noise, TESSI_REPORT_APART, TESSI_REPORT_UNKNOWN (statistics.h) */
+    int elsewhere;     /* 1: a metric measured in another way or on other data, so its values are not comparable */
 };
 
 struct tessi_report_differences {
     int64_t count;
     struct tessi_report_difference *item;                             /* by kind, then in the order of the runs */
-    int64_t same_settings, same_results, same_metrics, same_pictures; /* what both have and does not differ */
+    int64_t same_settings, same_results, same_metrics, same_pictures; /* counts of equal items */
 };
 
 /* Compares two runs of a set, whose memory the differences lie in. Pictures of results that differ are read. A metric is listed where its

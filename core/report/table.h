@@ -38,7 +38,7 @@ struct tessi_report_measure {
     int32_t better;       /* as tessi_report_metric has it */
     const char *title;    /* unique within the table: the name; "STAGE: NAME"; "NAME [2]" */
     const char *protocol; /* as tessi_report_metric has it */
-    const char *against;  /* of the first value */
+    const char *against;  /* digests of the data that the first value was measured on */
     int64_t of, number;   /* number `number` of `of` with this name and stage, from 1; of = 1: there is no other */
     int shown;            /* 1: selected by the options */
     int constant;         /* 1: the same value in each row, of two or more */
@@ -57,7 +57,7 @@ struct tessi_report_row {
     const char *name;   /* "quantizer=ema,K=64"; a run by itself: its name */
     const char *anchor; /* letters, digits and `-`, unique: for links to the row */
     int64_t runs;
-    struct tessi_report_run **run;  /* of the set */
+    struct tessi_report_run **run;  /* runs, which are the set's */
     int64_t done;                   /* runs that finished */
     const char **setting;           /* text, by the table's columns; NULL: it has none of that name */
     struct tessi_report_cell *cell; /* by the table's measures */
@@ -79,10 +79,11 @@ struct tessi_report_table {
     struct tessi_report_row *row;
     int64_t seeds;          /* most runs that a row has */
     const char *seed_texts; /* "1, 2, 3": all seeds there are */
-    int64_t constants;      /* what is the same in all rows: overrides of the sweep, axes of one value, metrics that do not vary */
+    int64_t constants; /* settings and metrics that are the same in all rows: overrides of the sweep, axes of one value, metrics that do not
+                          vary */
     struct tessi_report_setting *constant;
     int64_t same;  /* number of settings, beyond those, that are the same in all rows */
-    int64_t notes; /* in what numbered metrics differ; duplicates of the sweep; the set's own notes */
+    int64_t notes; /* remarks: how numbered metrics differ; duplicates of the sweep; the set's own notes */
     const char **note;
 };
 
@@ -101,7 +102,7 @@ enum {
 
 /* How a table is printed as text for a terminal. */
 struct tessi_report_text_style {
-    int64_t columns; /* of the terminal; wider tables are printed in parts. 0: no limit */
+    int64_t columns; /* width of the terminal; wider tables are printed in parts. 0: no limit */
     int utf8;        /* 1: arrows and +- signs; 0: ASCII */
     int bold;        /* 1: escape sequences for the best; the marks stay */
     int differences; /* 1: with each value the difference to the baseline */
@@ -114,7 +115,7 @@ int tessi_report_table_print(struct tess_context *ctx, const struct tessi_report
 
 /* "20.63", and where the interval is known "20.63 +- 0.12": the interval with two digits, the mean as far; `sign` stands between them. */
 void tessi_report_mean_text(const struct tessi_report_mean *m, const char *sign, char *text, size_t capacity);
-/* In what the protocols of measures of one name differ: for measure i "limit 100, images 1f2e3d4c"; "" where nothing does. */
+/* Differences between the protocols of measures of one name: for measure i "limit 100, images 1f2e3d4c"; "" where nothing does. */
 int tessi_report_protocol_difference(struct tess_context *ctx, struct tessi_report_set *set, const struct tessi_report_table *t, int64_t i,
                                      const char **out) TESS_CHECKED;
 

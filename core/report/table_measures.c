@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What a measure was measured against in one run, of a row and with a seed. */
+/* Digests of the data that a measure was measured on in one run, with the run's row and seed. */
 struct measures_against {
     int64_t row;
     const char *seed, *against;
@@ -55,7 +55,7 @@ struct measures_making {
     struct tessi_report_making *m;
     struct measures_known *known; /* by the table's measures */
     int64_t known_capacity;
-    int32_t **of; /* of row i, run k: the measure of each metric, one after the other */
+    int32_t **of; /* index of the measure of each metric, by row and run */
 };
 
 static int measures_find(struct tess_context *ctx, struct measures_making *k, const struct tessi_report_run *run,

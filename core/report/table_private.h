@@ -49,7 +49,7 @@ void tessi_report_print_latex(const struct tessi_report_table *t, FILE *to);
 void tessi_report_print_markdown(const struct tessi_report_table *t, FILE *to);
 /* "+0.31": the difference to the baseline, with the digits that its interval leaves. */
 void tessi_report_difference_text(const struct tessi_report_cell *c, char *text, size_t capacity);
-/* What is over the table: "ablation/x: 4 variants x 3 seeds (1, 2, 3)"; `times` stands between the numbers. */
+/* Title over the table: "ablation/x: 4 variants x 3 seeds (1, 2, 3)"; `times` stands between the numbers. */
 void tessi_report_title_text(const struct tessi_report_table *t, const char *times, char *text, size_t capacity);
 /* 1 where a shown metric has a best value. */
 int tessi_report_has_marks(const struct tessi_report_table *t);

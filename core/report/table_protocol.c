@@ -1,4 +1,4 @@
-/* In what the protocols of metrics differ that have one name. A protocol is taken apart into named pieces: versions of components,
+/* Differences between the protocols of metrics of one name. A protocol is taken apart into named pieces: versions of components,
  * parameters, attributes and the digests of data. SPDX-License-Identifier: MIT */
 #include "core/config/yaml.h"
 #include "core/report/table_private.h"

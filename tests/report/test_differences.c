@@ -1,4 +1,4 @@
-/* In what two runs differ, and the verbs over results as a user runs them: table, diff, log. SPDX-License-Identifier: MIT */
+/* Differences between two runs, and the verbs over results as a user runs them: table, diff, log. SPDX-License-Identifier: MIT */
 #include "core/base/lock.h"
 #include "core/report/differences.h"
 #include "core/report/statistics.h"
