@@ -40,7 +40,7 @@ struct lloyd {
     float *centres;                      /* (K, D) */
     char *ready;                         /* the centres, prepared for the search */
     struct worker_state *worker_state;   /* one for each worker */
-    int32_t *code;                       /* (P), and of the centres: (K) */
+    int32_t *code, *centre_code;         /* (P); (K), of the centres themselves */
     double *own, *other;                 /* (P): u squared; l */
     double *sum, *half, *moved;          /* (K, D); (K): half a distance no other centre is below; what a centre moved */
     int64_t *count;                      /* (K) */
@@ -85,7 +85,8 @@ static int open_lloyd(struct tess_context *ctx, struct lloyd *l)
     TESS_TRY(kmeans_capacity(ctx, workers, sizeof(struct worker_state), &l->worker_state));
     for (int i = 0; i < workers; i++)
         TESS_TRY(kmeans_capacity(ctx, 1, l->search.scratch_bytes, &l->worker_state[i].scratch));
-    TESS_TRY(kmeans_capacity(ctx, l->p + l->k, sizeof(int32_t), &l->code));
+    TESS_TRY(kmeans_capacity(ctx, l->p, sizeof(int32_t), &l->code));
+    TESS_TRY(kmeans_capacity(ctx, l->k, sizeof(int32_t), &l->centre_code));
     TESS_TRY(kmeans_capacity(ctx, l->p, sizeof(double), &l->own));
     TESS_TRY(kmeans_capacity(ctx, l->p, sizeof(double), &l->other));
     TESS_TRY(kmeans_capacity(ctx, l->k * l->d, sizeof(double), &l->sum));
@@ -98,7 +99,8 @@ static void close_lloyd(struct lloyd *l)
 {
     for (int i = 0; l->worker_state && i < tessi_base_workers_count(l->workers); i++)
         tess_free(l->worker_state[i].scratch);
-    void *const all[] = {l->buffer, l->centres, l->ready, l->worker_state, l->code, l->own, l->other, l->sum, l->half, l->moved, l->count};
+    void *const all[] = {l->buffer, l->centres, l->ready, l->worker_state, l->code,  l->centre_code,
+                         l->own,    l->other,   l->sum,   l->half,         l->moved, l->count};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         tess_free(all[i]);
     tessi_search_nearest_drop(&l->search);
@@ -153,7 +155,7 @@ static void kmeans_halve(void *user, int worker, int64_t i)
 {
     struct lloyd *l = user;
     int64_t first = i * CHUNK, n = l->k - first < CHUNK ? l->k - first : CHUNK;
-    const struct tessi_nearest_found found = {.code = l->code + l->p + first, .beyond = l->half + first};
+    const struct tessi_nearest_found found = {.code = l->centre_code + first, .beyond = l->half + first};
     kmeans_find(l, &l->worker_state[worker], l->centres + first * l->d, NULL, n, &found);
     for (int64_t k = first; k < first + n; k++)
         l->half[k] *= 0.5;
