@@ -3,13 +3,17 @@
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* pseudo-terminals, limits of another process */
 
+#include "core/base/context.h"
+#include "core/store/store.h"
 #include "tests/support/command_fixture.h"
+#include "tests/support/craft.h"
 #include "tests/support/small_pipeline.h"
 #include "tests/support/suite.h"
 #include "tests/support/paths.h"
 
 #include <check.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -266,6 +270,55 @@ START_TEST(what_cannot_be_shown)
 }
 END_TEST
 
+/* An artefact as another program may write it, of one dataset or none. */
+static void make_artefact(const char *path, const char *name, const struct tess_tensor *values)
+{
+    struct tessi_context context;
+    struct tess_artefact *a;
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_store_artefact_create(&context.context, path, "other", &a), TESS_OK);
+    if (name)
+        ck_assert_int_eq(tess_artefact_put(&context.context, a, name, values, NULL), TESS_OK);
+    ck_assert_int_eq(tessi_store_artefact_finish(&context.context, a, NULL, NULL), TESS_OK);
+}
+
+START_TEST(what_others_write)
+{
+    static float values[24] = {0.0f, 0.5f, 1.0f, -7.0f, 7.0f}, bad[24] = {NAN};
+    static int32_t codes[24];
+    const struct tess_tensor grey = tess_tensor_over(values, TESS_F32, 3, (int64_t[]){1, 4, 6}),
+                             nan = tess_tensor_over(bad, TESS_F32, 4, (int64_t[]){1, 4, 6, 1}),
+                             flat = tess_tensor_over(values, TESS_F32, 2, (int64_t[]){4, 6}),
+                             two = tess_tensor_over(values, TESS_F32, 4, (int64_t[]){1, 3, 4, 2}),
+                             real = tess_tensor_over(values, TESS_F32, 3, (int64_t[]){1, 4, 6}),
+                             map = tess_tensor_over(codes, TESS_I32, 3, (int64_t[]){1, 3, 8}),
+                             levels = tess_tensor_over(codes, TESS_I32, 4, (int64_t[]){1, 3, 4, 2});
+    make_artefact("grey.h5", "images", &grey);
+    (void)command_ends(DONE, "", "view grey.h5 -o grey.png --zoom 1");
+    ck_assert(png_side("grey.png", 0) == 6 && png_side("grey.png", 1) == 4);
+    const struct command_result *r = command_ends(DONE, "", "view grey.h5");
+    ck_assert_str_eq(r->out, " := = \n      \n"); /* below 0 and above 1 is cut; two rows make one of letters */
+    make_artefact("nan.h5", "images", &nan);
+    (void)command_ends(BAD_DATA, "no numbers (NaN)", "view nan.h5");
+    make_artefact("flat.h5", "images", &flat);
+    (void)command_ends(BAD_DATA, "flat.h5: /images holds nothing that can be shown", "view flat.h5");
+    make_artefact("two.h5", "images", &two);
+    (void)command_ends(BAD_DATA, "two.h5: /images holds nothing that can be shown", "view two.h5");
+    make_artefact("real.h5", "codes", &real);
+    (void)command_ends(BAD_DATA, "real.h5: /codes holds no maps of codes", "view real.h5");
+    make_artefact("none.h5", NULL, NULL);
+    (void)command_ends(BAD_DATA, "none.h5: has no images, codes or pictures to show", "view none.h5");
+    (void)command_ends(BAD_DATA, "none.h5: has no pictures", "view none.h5 --picture x");
+    (void)command_ends(DONE, "", "run small.yaml -q --until codes tokenizer.steps=1");
+    make_artefact("map.h5", "codes", &map);
+    (void)command_ends(BAD_DATA, "map.h5: maps of 3 x 8 codes, the tokenizer", "view map.h5 -m runs/small/tokenizer.h5");
+    make_artefact("levels.h5", "codes", &levels);
+    (void)command_ends(BAD_DATA, "levels.h5: 2 codes a position, the tokenizer", "view levels.h5 -m runs/small/tokenizer.h5");
+    craft("runs/small/codes.h5", "strange.h5", &(struct craft){.attr = "tokenizer", .text = 1, .as = "0123456789abcdef"});
+    (void)command_ends(BAD_DATA, "strange.h5: its codes are of the tokenizer 0123456789ab", "view strange.h5 -m runs/small/tokenizer.h5");
+}
+END_TEST
+
 /* ---- bench --------------------------------------------------------------------------------------------------------- */
 
 START_TEST(every_case_of_bench_works)
@@ -305,6 +358,7 @@ int main(void)
     tcase_add_test(t, into_files);
     tcase_add_test(t, codes_and_pictures);
     tcase_add_test(t, what_cannot_be_shown);
+    tcase_add_test(t, what_others_write);
     tcase_add_test(t, every_case_of_bench_works);
     suite_add_tcase(s, t);
     return suite_run(s);
