@@ -278,6 +278,45 @@ START_TEST(no_bit_of_a_long_text_can_be_another)
 }
 END_TEST
 
+/* Filters of a dataset in their order, and strings as others read them. */
+START_TEST(filters_and_strings)
+{
+    static float values[20000];
+    static uint8_t bytes[20000];
+    static const char *const names[] = {"one", "\xc3\xa9"};
+    static const struct {
+        const char *name;
+        int filters;
+        H5Z_filter_t filter[3];
+    } all[] = {{"plain", 1, {H5Z_FILTER_FLETCHER32}},
+               {"real", 3, {H5Z_FILTER_SHUFFLE, H5Z_FILTER_DEFLATE, H5Z_FILTER_FLETCHER32}},
+               {"bytes", 2, {H5Z_FILTER_DEFLATE, H5Z_FILTER_FLETCHER32}},
+               {"names", 0, {0}}};
+    const struct tess_dataset compressed = {.size = sizeof compressed, .compress = 1};
+    const struct tess_tensor real = tess_tensor_over(values, TESS_F32, 1, (int64_t[]){20000}),
+                             byte = tess_tensor_over(bytes, TESS_U8, 1, (int64_t[]){20000});
+    struct tess_artefact *a = store_create("f.h5", "other");
+    store_ok(tess_artefact_put(C, a, "plain", &real, NULL));
+    store_ok(tess_artefact_put(C, a, "real", &real, &compressed));
+    store_ok(tess_artefact_put(C, a, "bytes", &byte, &compressed));
+    store_ok(tess_artefact_put_strings(C, a, "names", 2, names));
+    store_finish(a, NULL);
+    hid_t file = H5Fopen(store_path("f.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        hid_t d = H5Dopen2(file, all[i].name, H5P_DEFAULT), p = H5Dget_create_plist(d), type = H5Dget_type(d);
+        ck_assert_msg(H5Pget_nfilters(p) == all[i].filters, "%s", all[i].name);
+        for (int k = 0; k < all[i].filters; k++)
+            ck_assert_int_eq(H5Pget_filter2(p, (unsigned)k, NULL, NULL, NULL, 0, NULL, NULL), all[i].filter[k]);
+        if (H5Tget_class(type) == H5T_STRING)
+            ck_assert(H5Tget_size(type) == 3 && H5Tget_strpad(type) == H5T_STR_NULLPAD && H5Tget_cset(type) == H5T_CSET_UTF8);
+        H5Tclose(type);
+        H5Pclose(p);
+        H5Dclose(d);
+    }
+    H5Fclose(file);
+}
+END_TEST
+
 int main(void)
 {
     (void)H5dont_atexit(); /* files that HDF5 failed to open it fails to close at exit too, with error output */
@@ -286,6 +325,7 @@ int main(void)
     tcase_add_checked_fixture(chunks, store_setup, store_teardown);
     tcase_add_test(chunks, chunks_waste_least);
     tcase_add_test(chunks, codes_are_in_small_chunks);
+    tcase_add_test(chunks, filters_and_strings);
     suite_add_tcase(s, chunks);
     tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, store_setup, store_teardown);
