@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/base/context.h"
 #include "core/base/attributes_private.h"
+#include "core/base/files.h"
 #include "core/base/json.h"
 #include "core/base/log.h"
 #include "core/base/progress_line.h"
@@ -280,6 +281,49 @@ START_TEST(digest_of_texts_and_files)
     ck_assert_ptr_nonnull(strstr(tessi_base_context_message(ctx), path));
     tessi_base_context_clear(ctx);
     ck_assert_int_eq(tess_digest_add_file(ctx, &d, "/"), TESS_E_IO);
+}
+END_TEST
+
+static void path_is(int status, const char *wanted, char *const *found)
+{
+    OK(status);
+    ck_assert_str_eq(*found, wanted);
+    tess_free(*found);
+}
+
+static void says(int status, int code, const char *words)
+{
+    ck_assert_int_eq(status, code);
+    ck_assert_msg(strstr(tessi_base_context_message(ctx), words) != NULL, "%s", tessi_base_context_message(ctx));
+    tessi_base_context_clear(ctx);
+}
+
+START_TEST(paths_and_folders)
+{
+    static char long_name[5000];
+    char *text, folder[] = "/tmp/tessera-paths-XXXXXX";
+    int there = 7;
+    path_is(tessi_base_path_beside(ctx, "x/y.yaml", "z", &text), "x/z", &text);
+    path_is(tessi_base_path_beside(ctx, "x/y.yaml", "/z", &text), "/z", &text);
+    path_is(tessi_base_path_beside(ctx, "y.yaml", "z", &text), "z", &text);
+    path_is(tessi_base_path_beside(ctx, "command line", "z", &text), "z", &text);
+    path_is(tessi_base_path_absolute(ctx, "/a/b", &text), "/a/b", &text);
+    memset(long_name, 'n', sizeof long_name - 1);
+    says(tessi_base_file_there(ctx, long_name + sizeof long_name - 301, &there), TESS_E_IO, ": cannot be looked at: File name too long");
+    ck_assert_int_eq(there, 0);
+    OK(tessi_base_file_there(ctx, "/dev/null/x", &there)); /* below a file there is nothing */
+    ck_assert_int_eq(there, 0);
+    OK(tessi_base_file_there(ctx, "/dev/null", &there)); /* no regular file */
+    ck_assert(there == 0 && !tessi_base_is_file("/dev/null"));
+    says(tessi_base_make_folder(ctx, long_name), TESS_E_CREATE, "n...: this path is too long for a folder");
+    says(tessi_base_make_folder(ctx, "/dev/null/x"), TESS_E_CREATE, "/dev/null: the folder cannot be made: File exists");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(chdir(folder), 0);
+    OK(tessi_base_make_folder(ctx, "a/b//c"));
+    OK(tessi_base_make_folder(ctx, "a/b/c/"));
+    ck_assert(rmdir("a/b/c") == 0 && rmdir("a/b") == 0 && rmdir("a") == 0 && rmdir(folder) == 0);
+    says(tessi_base_path_absolute(ctx, "x", &text), TESS_E_IO, "the current folder is not available: No such file");
+    ck_assert_int_eq(chdir("/"), 0);
 }
 END_TEST
 
@@ -855,6 +899,7 @@ int main(void)
                                   permute_is_a_bijection,
                                   permutations_are_uniform,
                                   digest_of_texts_and_files,
+                                  paths_and_folders,
                                   messages,
                                   long_messages_are_cut,
                                   names_become_texts,
