@@ -304,7 +304,9 @@ START_TEST(filters_and_strings)
     hid_t file = H5Fopen(store_path("f.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         hid_t d = H5Dopen2(file, all[i].name, H5P_DEFAULT), p = H5Dget_create_plist(d), type = H5Dget_type(d);
+        H5D_fill_time_t fill = H5D_FILL_TIME_ERROR;
         ck_assert_msg(H5Pget_nfilters(p) == all[i].filters, "%s", all[i].name);
+        ck_assert(H5Pget_fill_time(p, &fill) >= 0 && fill == H5D_FILL_TIME_NEVER);
         for (int k = 0; k < all[i].filters; k++)
             ck_assert_int_eq(H5Pget_filter2(p, (unsigned)k, NULL, NULL, NULL, 0, NULL, NULL), all[i].filter[k]);
         if (H5Tget_class(type) == H5T_STRING)
