@@ -5,6 +5,7 @@
 #include "core/base/json.h"
 #include "core/base/progress_line.h"
 #include "core/sweep/run.h"
+#include "core/sweep/settled.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -248,10 +249,32 @@ static void sweep_show_outcomes(const struct tessi_sweep *s)
     }
 }
 
+/* 1 where the sweep is as its last end left it: that is told, and all there is to do. */
+static int sweep_is_settled(struct tess_context *ctx, const struct sweep_options *o, struct tessi_sweep **s, const char *request)
+{
+    struct tessi_sweep *kept = NULL;
+    struct tessi_context own;
+    int64_t stages;
+    tessi_base_context_init(&own, NULL);
+    int same = tessi_sweep_settled_is(ctx, *s, &o->settings, request, &stages) &&
+               tessi_sweep_read(&own.context, (*s)->folder, &kept) == TESS_OK; /* without the duplicates */
+    if (same) {
+        tessi_base_log_note(o->settings.log, "nothing to do: %" PRId64 " variants, %" PRId64 " stages cached", kept->variants, stages);
+        tessi_base_log_note(o->settings.log, "results  %s", kept->folder);
+        sweep_show_outcomes(kept);
+    }
+    tessi_sweep_free(kept);
+    return same;
+}
+
 static int sweep_work(struct tess_context *ctx, struct sweep_options *o, struct tessi_sweep **s)
 {
     struct tessi_sweep_plan plan;
+    char request[65];
     TESS_TRY(tessi_sweep_define(ctx, &o->define, s));
+    TESS_TRY(tessi_sweep_settled_request(ctx, *s, request));
+    if (!o->dry && sweep_is_settled(ctx, o, s, request))
+        return TESS_OK;
     TESS_TRY(tessi_sweep_plan(ctx, *s, &o->settings, &plan));
     for (int64_t i = 0; i < (*s)->notes; i++)
         tessi_base_log_note(o->settings.log, "%s", (*s)->note[i]);
@@ -263,6 +286,8 @@ static int sweep_work(struct tess_context *ctx, struct sweep_options *o, struct 
         return TESS_OK;
     }
     int status = tessi_sweep_run(ctx, &plan, &o->settings);
+    if (status == TESS_OK)
+        tessi_sweep_settled_leave(ctx, &plan, &o->settings, request);
     sweep_show_outcomes(*s);
     return status;
 }

@@ -96,6 +96,8 @@ struct tessi_pipeline {
 
 /* Builds p->stage from p->root in order of execution, with seeds; no instance yet. */
 int tessi_flow_stages_order(struct tess_context *ctx, struct tessi_pipeline *p) TESS_CHECKED;
+/* Opens the stage's component, from its config alone. */
+int tessi_flow_stage_instance(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
 /* Opens the stage's component and connects its ports. */
 int tessi_flow_stage_open(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
 void tessi_flow_stage_close(struct tessi_stage *s);

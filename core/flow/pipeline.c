@@ -204,13 +204,14 @@ static int pipeline_look_up(struct tess_context *ctx, struct tessi_pipeline *p, 
     return found ? TESS_OK : tessi_flow_stage_reason(ctx, p, s);
 }
 
-int tessi_flow_pipeline_open(struct tess_context *ctx, struct tessi_runtime *r, const struct tessi_pipeline_options *o,
-                             struct tessi_pipeline **out)
+/* Makes a pipeline as far as its files and settings tell; its stages are not looked at. To be freed in any case. */
+static int pipeline_new(struct tess_context *ctx, struct tessi_runtime *r, const struct tessi_pipeline_options *o,
+                        struct tessi_pipeline **out)
 {
     void *memory;
     *out = NULL;
     TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_pipeline), "a pipeline", &memory));
-    struct tessi_pipeline *p = memory;
+    struct tessi_pipeline *p = *out = memory;
     p->runtime = r;
     p->graph_sealed = o->graph_sealed;
     p->graph_user = o->graph_user;
@@ -223,8 +224,42 @@ int tessi_flow_pipeline_open(struct tess_context *ctx, struct tessi_runtime *r, 
         status = tessi_flow_pipeline_load(ctx, o, &p->root);
     if (status == TESS_OK)
         status = read_settings(ctx, p, o);
+    return status == TESS_OK ? remember_files(ctx, p) : status;
+}
+
+int tessi_flow_pipeline_settle_runtime(struct tess_context *ctx, struct tessi_runtime *r, const struct tessi_pipeline_options *o)
+{
+    struct tessi_pipeline *p = NULL;
+    int status = pipeline_new(ctx, r, o, &p);
+    tessi_flow_pipeline_free(p);
+    return status;
+}
+
+int tessi_flow_pipeline_files(struct tess_context *ctx, struct tessi_runtime *r, const struct tessi_pipeline_options *o, const char *stage,
+                              char digest[TESS_DIGEST_TEXT])
+{
+    struct tessi_pipeline *p = NULL;
+    struct tessi_stage s = {.name = stage};
+    int status = pipeline_new(ctx, r, o, &p);
+    s.config = status == TESS_OK ? tessi_config_child(tessi_config_child(p->root, "stages"), stage) : NULL;
+    if (status == TESS_OK && !s.config)
+        status = ctx->fail(ctx, TESS_E_USAGE, "there is no stage `%s`", stage);
     if (status == TESS_OK)
-        status = remember_files(ctx, p);
+        status = tessi_flow_stage_instance(ctx, p, &s);
+    if (status == TESS_OK)
+        status = tessi_flow_sources_read(ctx, &s);
+    (void)snprintf(digest, TESS_DIGEST_TEXT, "%s", s.files);
+    tessi_host_file_digests_save(r->files);
+    tessi_flow_stage_close(&s);
+    tessi_flow_pipeline_free(p);
+    return status;
+}
+
+int tessi_flow_pipeline_open(struct tess_context *ctx, struct tessi_runtime *r, const struct tessi_pipeline_options *o,
+                             struct tessi_pipeline **out)
+{
+    struct tessi_pipeline *p = NULL;
+    int status = pipeline_new(ctx, r, o, &p);
     if (status == TESS_OK)
         status = tessi_flow_stages_order(ctx, p);
     for (int64_t i = 0; status == TESS_OK && i < p->count; i++)
@@ -321,6 +356,7 @@ void tessi_flow_pipeline_stage(const struct tessi_pipeline *p, int64_t i, struct
         .identity = s->identity,
         .key = s->key,
         .cached = s->cached,
+        .files = s->files,
         .busy = *s->busy ? s->busy : NULL,
         .outcome = s->outcome,
         .seconds = s->seconds,

@@ -44,6 +44,7 @@ struct tessi_stage_view {
     const char *identity;    /* digest of all that decides the result, before anything is computed: equal identities, equal results */
     const char *key;         /* cache key; "": not known before its inputs are */
     const char *cached;      /* path in the cache, RUNS/.cache/KEY.h5; its lock is RUNS/.cache/KEY.lock. NULL: key not known */
+    const char *files;       /* digest of the files that it reads from outside the pipeline; "": none */
     const char *busy;        /* process that computes the stage, where tessi_flow_pipeline_stage_run left it to that; NULL: none */
     int32_t outcome;         /* set by tessi_flow_pipeline_run; TESSI_LEFT before it */
     double seconds;          /* duration of its run */
@@ -58,6 +59,12 @@ struct tessi_stage_view {
 int tessi_flow_pipeline_open(struct tess_context *ctx, struct tessi_runtime *r, const struct tessi_pipeline_options *o,
                         struct tessi_pipeline **out) TESS_CHECKED;
 void tessi_flow_pipeline_free(struct tessi_pipeline *p);
+/* Chooses the runtime's backend and precision as opening this pipeline would, and opens its table of remembered files. */
+int tessi_flow_pipeline_settle_runtime(struct tess_context *ctx, struct tessi_runtime *r,
+                                       const struct tessi_pipeline_options *o) TESS_CHECKED;
+/* Digest of the files that one stage reads from outside, as its view has it: opens that stage alone, and plans nothing. */
+int tessi_flow_pipeline_files(struct tess_context *ctx, struct tessi_runtime *r, const struct tessi_pipeline_options *o, const char *stage,
+                              char digest[TESS_DIGEST_TEXT]) TESS_CHECKED;
 const char *tessi_flow_pipeline_name(const struct tessi_pipeline *p);
 const char *tessi_flow_pipeline_folder(const struct tessi_pipeline *p); /* WORKDIR/runs/NAME */
 int tessi_flow_pipeline_sweeps(const struct tessi_pipeline *p);         /* 1 where the file has a sweep, of which this is the base */

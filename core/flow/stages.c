@@ -253,14 +253,20 @@ static void set_dependences(const struct tessi_pipeline *p, struct tessi_stage *
     s->own_seed = 0;
 }
 
-int tessi_flow_stage_open(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s)
+int tessi_flow_stage_instance(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s)
 {
-    void *memory;
     TESS_TRY(tessi_plug_instance_new(ctx, p->runtime->registry, "stage/1", s->config, NULL, own_keys, 1, &s->instance));
     s->component = tessi_plug_instance_component(s->instance);
     s->ops = tess_instance_ops(s->instance, "stage/1");
     if (!s->ops->plan || !s->ops->run || !s->ops->output)
         return ctx->fail(ctx, TESS_E_PLUGIN, "stage/%s: wanted plan, run and output, found one of them missing", s->component->name);
+    return TESS_OK;
+}
+
+int tessi_flow_stage_open(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s)
+{
+    void *memory;
+    TESS_TRY(tessi_flow_stage_instance(ctx, p, s));
     set_dependences(p, s);
     while (s->ops->ports && s->ops->ports[s->inputs].name)
         s->inputs++;

@@ -7,8 +7,6 @@
 
 #include "core/base/clock.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,12 +51,37 @@ static void plan_put_stage(FILE *to, const struct tessi_pipeline *p, int64_t i)
     tessi_sweep_put_i64(to, view.state == TESSI_CACHED);
     tessi_sweep_put_i64(to, view.memory);
     tessi_sweep_put_f64(to, view.seconds_predicted);
+    tessi_sweep_put_text(to, view.files);
     for (int64_t k = 0; tessi_flow_pipeline_input(p, i, k, &port, &from); k++)
         needs += plan_stage_named(p, from) >= 0;
     tessi_sweep_put_i64(to, needs);
     for (int64_t k = 0; tessi_flow_pipeline_input(p, i, k, &port, &from); k++)
         if (plan_stage_named(p, from) >= 0)
             tessi_sweep_put_i64(to, plan_stage_named(p, from));
+}
+
+/* Puts the artefacts that stages read from outside, each with its place. */
+static void plan_put_outside(FILE *to, const struct tessi_pipeline *p)
+{
+    const char *port, *from;
+    int64_t n = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int64_t i = 0; i < tessi_flow_pipeline_count(p); i++)
+            for (int64_t k = 0; tessi_flow_pipeline_input(p, i, k, &port, &from); k++) {
+                char place[TESSI_SWEEP_PLACE_TEXT] = "";
+                struct tessi_place at;
+                if (plan_stage_named(p, from) >= 0)
+                    continue;
+                n += pass == 0;
+                if (pass == 0)
+                    continue;
+                (void)tessi_sweep_place(from, &at, place);
+                tessi_sweep_put_text(to, from);
+                tessi_sweep_put_text(to, place);
+            }
+        if (pass == 0)
+            tessi_sweep_put_i64(to, n);
+    }
 }
 
 static void plan_put_remarks(FILE *to, const struct tessi_runtime *r)
@@ -86,24 +109,7 @@ static void plan_put(FILE *to, const void *what)
     tessi_sweep_put_i64(to, tessi_flow_pipeline_count(r->pipeline));
     for (int64_t i = 0; i < tessi_flow_pipeline_count(r->pipeline); i++)
         plan_put_stage(to, r->pipeline, i);
-}
-
-/* 1 where the variants have the same backend and precision, which a runtime has once and for all. */
-static int plan_same_runtime(const struct tessi_sweep *s, int64_t a, int64_t b)
-{
-    static const char *const keys[] = {"backend=", "precision="};
-    for (size_t i = 0; i < 2; i++) {
-        const char *text[2] = {"", ""};
-        for (int k = 0; k < 2; k++) {
-            const struct tessi_sweep_variant *v = &s->variant[k ? b : a];
-            for (int64_t n = 0; n < v->sets; n++)
-                if (strncmp(v->set[n], keys[i], strlen(keys[i])) == 0)
-                    text[k] = v->set[n];
-        }
-        if (strcmp(text[0], text[1]) != 0)
-            return 0;
-    }
-    return 1;
+    plan_put_outside(to, r->pipeline);
 }
 
 static int plan_variants(void *user, int in, int out)
@@ -113,7 +119,7 @@ static int plan_variants(void *user, int in, int out)
     (void)in;
     for (int64_t v = p->from; v < p->s->variants; v++) {
         struct tessi_context context;
-        if (!plan_same_runtime(p->s, p->from, v))
+        if (!tessi_sweep_same_runtime(p->s, p->from, v))
             return 0; /* the next child goes on */
         tessi_base_context_init(&context, NULL);
         struct planner_report report = {.variant = v};
@@ -143,6 +149,7 @@ static int plan_get_stage(struct tess_context *ctx, struct tessi_sweep_plan *p, 
     stage.cached = tessi_sweep_get_i64(r) != 0;
     stage.memory = tessi_sweep_get_i64(r);
     stage.seconds = tessi_sweep_get_f64(r);
+    const char *files = tessi_sweep_get_text(r);
     stage.needs = tessi_sweep_get_i64(r);
     TESS_TRY(tessi_sweep_alloc(ctx, s, (size_t)(stage.needs + 1) * sizeof(int64_t), &memory));
     stage.need = memory;
@@ -157,6 +164,7 @@ static int plan_get_stage(struct tess_context *ctx, struct tessi_sweep_plan *p, 
     }
     TESS_TRY(tessi_sweep_text(ctx, s, &stage.name, "%s", name));
     TESS_TRY(tessi_sweep_text(ctx, s, &stage.use, "%s", use));
+    TESS_TRY(tessi_sweep_text(ctx, s, &stage.files, "%s", files));
     TESS_TRY(tessi_sweep_text(ctx, s, &stage.identity, "%s", identity));
     stage.users = 1;
     p->stage[p->stages++] = stage;
@@ -201,6 +209,10 @@ static int plan_get(struct tess_context *ctx, struct tessi_sweep_plan *p, struct
     TESS_TRY(plan_reserve(ctx, p, s, n, capacity));
     for (int64_t i = 0; i < n; i++)
         TESS_TRY(plan_get_stage(ctx, p, s, r, v));
+    int64_t texts = 0;
+    for (int64_t i = 2 * tessi_sweep_get_i64(r); i > 0; i--)
+        TESS_TRY(tessi_sweep_add(ctx, s, &texts, &v->outside, tessi_sweep_get_text(r)));
+    v->outsides = texts / 2;
     return TESS_OK;
 }
 
@@ -211,11 +223,8 @@ static int plan_listen(struct tess_context *ctx, struct tessi_sweep_plan *p, str
     int more = 1, status = TESS_OK;
     while (more && status == TESS_OK) {
         struct tessi_sweep_record record;
-        struct pollfd from = {.fd = c->from, .events = POLLIN};
-        if (tessi_base_signals_stopping())
+        if (!tessi_sweep_child_wait(c))
             return ctx->fail(ctx, TESS_E_STOPPED, "stopped while the variants were planned; nothing was computed");
-        if (poll(&from, 1, 500) <= 0)
-            continue;
         status = tessi_sweep_child_read(ctx, c, &more);
         while (status == TESS_OK && tessi_sweep_child_next(c, &record)) {
             status = plan_get(ctx, p, s, &record, capacity, next);

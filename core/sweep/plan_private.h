@@ -17,6 +17,16 @@ struct tessi_sweep_opened {
 /* Opens variant `v` with so many threads; the terminal sees none of it. To be closed in any case. */
 int tessi_sweep_variant_open(struct tess_context *ctx, const struct tessi_sweep *s, const struct tessi_sweep_settings *o, int64_t v,
                              int threads, struct tessi_sweep_opened *out) TESS_CHECKED;
+/* The parts of that: the variant's options, whose overrides go with `opened`; and a runtime, unless there is one. */
+int tessi_sweep_variant_options(struct tess_context *ctx, const struct tessi_sweep *s, const struct tessi_sweep_settings *o, int64_t v,
+                                struct tessi_sweep_opened *opened, struct tessi_pipeline_options *out) TESS_CHECKED;
+int tessi_sweep_runtime(struct tess_context *ctx, const struct tessi_sweep_settings *o, int threads,
+                        struct tessi_sweep_opened *opened) TESS_CHECKED;
+/* 1 where two variants have the same backend and precision, which a runtime has once and for all. */
+int tessi_sweep_same_runtime(const struct tessi_sweep *s, int64_t a, int64_t b);
+/* Place, size and times of a file, and as a text; 0 where there is none. */
+#define TESSI_SWEEP_PLACE_TEXT 128
+int tessi_sweep_place(const char *path, struct tessi_place *at, char text[TESSI_SWEEP_PLACE_TEXT]);
 /* Closes the pipeline, and the runtime too unless it is to stay for the next variant. */
 void tessi_sweep_variant_close(struct tessi_sweep_opened *p, int stays);
 /* Makes variants that are the same as an earlier one duplicates, and notes axes that change nothing (duplicates.c). */

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +172,15 @@ int tessi_sweep_child_start(struct tess_context *ctx, int (*task)(void *user, in
 int tessi_sweep_child_tell(const struct tessi_sweep_child *c, int64_t number)
 {
     return process_write(c->to, &number, sizeof number);
+}
+
+int tessi_sweep_child_wait(const struct tessi_sweep_child *c)
+{
+    struct pollfd from = {.fd = c->from, .events = POLLIN};
+    while (!tessi_base_signals_stopping())
+        if (poll(&from, 1, 500) > 0)
+            return 1;
+    return 0;
 }
 
 int tessi_sweep_child_read(struct tess_context *ctx, struct tessi_sweep_child *c, int *more)

@@ -41,6 +41,8 @@ void tessi_sweep_child_send(int out, void (*print)(FILE *to, const void *what), 
 int tessi_sweep_child_told(int in, int64_t *out);
 /* The parent's side: tells a number; -1 where the child is gone. */
 int tessi_sweep_child_tell(const struct tessi_sweep_child *c, int64_t number);
+/* Waits for something to read: 1, or 0 when asked to stop. */
+int tessi_sweep_child_wait(const struct tessi_sweep_child *c);
 /* Reads what there is, up to a piece: 1, or 0 at the end, when the child closed its side. TESS_E_MEMORY. */
 int tessi_sweep_child_read(struct tess_context *ctx, struct tessi_sweep_child *c, int *more) TESS_CHECKED;
 /* The next whole record; 0: there is none yet. Valid until the next read. */

@@ -32,6 +32,7 @@ struct tessi_sweep_stage {
     int cached;           /* 1: in the cache when it was planned */
     int64_t memory;       /* bytes of a process while it is at work */
     double seconds;       /* predicted; < 0: not known */
+    char *files;          /* digest of the files that it reads from outside; "": none */
     int64_t needs, *need; /* stages it reads */
     int64_t users;        /* number of variants that have it */
 };
@@ -44,6 +45,8 @@ struct tessi_sweep_planned {
     int settled; /* 1: its folder has all results and is as a run leaves it */
     int64_t stages;
     int64_t *stage; /* indices of its stages, by their order in the pipeline */
+    int64_t outsides; /* artefacts that its stages read from outside the pipeline: paths and places in turn */
+    char **outside;
 };
 
 struct tessi_sweep_plan {

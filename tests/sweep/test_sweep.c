@@ -11,10 +11,12 @@
 #include "core/base/text.h"
 #include "core/store/store.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PROGRAM "sweep p.yaml --plugin-path " TEST_FLOW_PLUGINS " --backend flow-one "
@@ -123,6 +125,38 @@ START_TEST(each_stage_once)
     ck_assert_int_eq(flow_files("runs/group/t/K=4,kind=half,seed=2", ".h5"), 4);
     ck_assert_int_eq(flow_files("runs/group/t/K=4,kind=half,seed=2", ".png"), 1);
     ck_assert_str_eq(flow_trace(), "");
+}
+END_TEST
+
+/* What a finished sweep leaves saves planning it again, and is not believed where anything differs: a file's bytes, whatever its times say,
+ * a source, the pipeline. */
+START_TEST(settled)
+{
+    struct stat before;
+    char head[600];
+    flow_write("data", "one");
+    flow_write("p.yaml", "tessera: 1\nname: group/t\nstages:\n  one: {use: flow-make, file: data}\n"
+                         "sweep: {axes: {one.scale: [1, 2]}}\n");
+    (void)expect(command(PROGRAM), 0);
+    ck_assert_int_eq(count(flow_read("runs/group/t/.settled"), "\nfile "), 1 + 2 * 4);
+    (void)expect(command_within(&(const struct command_limits){.inject = "fail@write:1+"}, PROGRAM), 0); /* nothing is written */
+    ck_assert_int_eq(count(flow_trace(), "flow-make"), 2);
+    flow_write("data", "two");
+    (void)expect(command(PROGRAM), 0);
+    ck_assert_int_eq(count(flow_trace(), "flow-make"), 2);
+    (void)expect(command(PROGRAM "one.count=5"), 0);
+    ck_assert_int_eq(count(flow_trace(), "flow-make"), 2);
+    (void)expect(command(PROGRAM), 0);
+    ck_assert_str_eq(flow_trace(), "");
+    (void)expect(command(PROGRAM), 0);
+    int fd = open("runs/group/t/one.scale=2/one.h5", O_RDWR);
+    ck_assert_int_eq(fstat(fd, &before), 0);
+    ck_assert_int_eq(pread(fd, head, sizeof head, before.st_size / 2), (ssize_t)sizeof head);
+    memset(head, 7, sizeof head);
+    ck_assert_int_eq(pwrite(fd, head, sizeof head, before.st_size / 2), (ssize_t)sizeof head);
+    ck_assert_int_eq(futimens(fd, (const struct timespec[]){before.st_atim, before.st_mtim}), 0);
+    close(fd);
+    expect_told(expect(command(PROGRAM), 1)->err, "failed: one.scale=2: ");
 }
 END_TEST
 
@@ -380,6 +414,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, start, flow_end);
     tcase_add_loop_test(t, each_stage_once, 0, 2);
+    tcase_add_test(t, settled);
     tcase_add_test(t, a_dry_run);
     tcase_add_test(t, runs_and_sweeps);
     tcase_add_test(t, duplicates);
