@@ -1,7 +1,8 @@
 /* `tessera sweep`: every variant of a pipeline. What happens is told on stderr, the variants and what became of them on stdout.
  *
  * SPDX-License-Identifier: MIT */
-#include "cli/plan.h"
+#include "cli/flags.h"
+#include "cli/table.h"
 #include "core/base/json.h"
 #include "core/base/progress_line.h"
 #include "core/sweep/run.h"
@@ -22,6 +23,7 @@ struct sweep_options {
     const char *shard;
     int64_t mebibytes;
     int dry, json, keep_going;
+    const struct cli_globals *globals;
 };
 
 /* ---- arguments ----------------------------------------------------------------------------------------------------- */
@@ -92,6 +94,7 @@ static int sweep_read(struct cli_globals *g, const struct cli_verb *verb, int ar
         code = cli_usage_error(argv[0], "--json goes with --dry-run");
     if (code == 0)
         code = sweep_shard(argv[0], o);
+    o->globals = g;
     o->define.word = o->word;
     o->define.zip = o->zip;
     o->define.exclude = o->exclude;
@@ -229,24 +232,15 @@ static void sweep_show_json(const struct tessi_sweep_plan *p)
 
 /* ---- what became of it --------------------------------------------------------------------------------------------- */
 
-static void sweep_show_outcomes(const struct tessi_sweep *s)
+/* Shows the table, if something of it can be shown; a failure to do so is told beside what became of the sweep. */
+static void sweep_show_table(const struct cli_globals *g, const struct tessi_sweep *s)
 {
-    static const char *const words[] = {"not run", "done", "failed", "stopped"};
-    int width = 7;
-    for (int64_t v = 0; v < s->variants; v++)
-        width = (int)strlen(s->variant[v].name) > width ? (int)strlen(s->variant[v].name) : width;
-    printf("%-*s  outcome\n", width, "variant");
-    for (int64_t v = 0; v < s->variants; v++) {
-        struct tessi_context context;
-        struct tessi_sweep_outcome o;
-        char folder[4200];
-        tessi_base_context_init(&context, NULL);
-        (void)snprintf(folder, sizeof folder, "%s/%s", s->folder, s->variant[v].name);
-        if (tessi_sweep_outcome_read(&context.context, folder, &o) != TESS_OK)
-            printf("%-*s  %s\n", width, s->variant[v].name, cli_shown(tessi_base_context_message(&context.context)));
-        else
-            printf("%-*s  %s%s%s\n", width, s->variant[v].name, words[o.outcome], *o.reason ? ": " : "", cli_shown(o.reason));
-    }
+    struct tessi_context own;
+    const char *const path[] = {s->folder};
+    tessi_base_context_init(&own, NULL);
+    (void)fflush(stderr);
+    if (cli_table_show(&own.context, g, path, 1, NULL) != TESS_OK)
+        (void)cli_failed(&own.context, TESS_E_FAILED);
 }
 
 /* 1 where the sweep is as its last end left it: that is told, and all there is to do. */
@@ -261,7 +255,7 @@ static int sweep_is_settled(struct tess_context *ctx, const struct sweep_options
     if (same) {
         tessi_base_log_note(o->settings.log, "nothing to do: %" PRId64 " variants, %" PRId64 " stages cached", kept->variants, stages);
         tessi_base_log_note(o->settings.log, "results  %s", kept->folder);
-        sweep_show_outcomes(kept);
+        sweep_show_table(o->globals, kept);
     }
     tessi_sweep_free(kept);
     return same;
@@ -288,7 +282,7 @@ static int sweep_work(struct tess_context *ctx, struct sweep_options *o, struct 
     int status = tessi_sweep_run(ctx, &plan, &o->settings);
     if (status == TESS_OK)
         tessi_sweep_settled_leave(ctx, &plan, &o->settings, request);
-    sweep_show_outcomes(*s);
+    sweep_show_table(o->globals, *s);
     return status;
 }
 
