@@ -315,6 +315,8 @@ START_TEST(paths_and_folders)
     ck_assert_int_eq(there, 0);
     OK(tessi_base_file_there(ctx, "/dev/null", &there)); /* no regular file */
     ck_assert(there == 0 && !tessi_base_is_file("/dev/null"));
+    OK(tessi_base_file_there(ctx, "/proc/self/exe", &there));
+    ck_assert(there == 1 && tessi_base_is_file("/proc/self/exe"));
     says(tessi_base_make_folder(ctx, long_name), TESS_E_CREATE, "n...: this path is too long for a folder");
     says(tessi_base_make_folder(ctx, "/dev/null/x"), TESS_E_CREATE, "/dev/null: the folder cannot be made: File exists");
     ck_assert_ptr_nonnull(mkdtemp(folder));
