@@ -14,6 +14,7 @@ struct cli_options {
     int64_t seed; /* -1: the pipeline's */
     uint64_t seed_given;
     int dry, json, parameters;
+    const char *stage; /* of `why`: the word behind the pipeline */
 };
 
 /* Flags of both, over struct cli_options. */
@@ -36,9 +37,13 @@ int cli_options_force(void *options, const char *verb, const char *value);
 
 /* P.yaml, key=value and the verb's flags. 0, or the exit code after a message. */
 int cli_options_read(struct cli_globals *g, const struct cli_verb *verb, int argc, char **argv, struct cli_options *w);
+/* The same with a stage's name behind the pipeline. */
+int cli_options_read_stage(struct cli_globals *g, const struct cli_verb *verb, int argc, char **argv, struct cli_options *w);
 /* Runtime and pipeline; both may be half there on failure and are freed by the caller. */
 int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, const struct cli_options *w, struct tessi_runtime **r,
                   struct tessi_pipeline **p) TESS_CHECKED;
+/* Takes the one word of a verb that has a folder, WORKDIR: 0, or the exit code after a message. */
+int cli_take_workdir(const char **workdir, const char *verb, const char *word);
 /* "1.5 GiB", "-" for 0; "4 min 05 s", "unknown" for a negative time. Return `text`. */
 const char *cli_bytes(double bytes, char *text, size_t capacity);
 const char *cli_duration(double seconds, char *text, size_t capacity);

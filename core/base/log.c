@@ -126,6 +126,11 @@ int tessi_base_log_to(struct tess_context *ctx, struct tessi_log *l, const char 
     return TESS_OK;
 }
 
+const char *tessi_base_log_run(const struct tessi_log *l)
+{
+    return l->run;
+}
+
 static void event_start(const struct tessi_log *l, const char *event)
 {
     FILE *to = l->file;

@@ -24,6 +24,8 @@ int tessi_base_log_to(struct tess_context *ctx, struct tessi_log *l, const char 
  * is to be written. "m:" has no name: const char *, several members as they are to be written, without braces; NULL: none. Not shown on the
  * terminal. */
 void tessi_base_log_event(struct tessi_log *l, const char *event, ...);
+/* Name of the run in the file, "0123456789ab"; "" where there is no file yet. Valid until the next tessi_base_log_to. */
+const char *tessi_base_log_run(const struct tessi_log *l);
 /* A line for the user, above the progress line, where it stays, and an event "note" (log_warn: "warning") in the file. */
 void tessi_base_log_note(struct tessi_log *l, const char *format, ...) TESS_PRINTF(2, 3);
 void tessi_base_log_warn(struct tessi_log *l, const char *format, ...) TESS_PRINTF(2, 3);

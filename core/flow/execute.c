@@ -12,6 +12,7 @@
 #include "core/base/inject.h"
 #include "core/base/memory.h"
 #include "core/base/files.h"
+#include "core/flow/cache_lock.h"
 #include "core/flow/flow_private.h"
 #include "core/flow/folder.h"
 #include "core/flow/rates.h"
@@ -67,50 +68,6 @@ static void close_run(struct tess_stage_run *r)
     tess_free(r->checkpoint);
     tessi_store_artefact_close(r->resumed);
     tessi_store_artefact_close(r->output);
-}
-
-/* Finishes an artefact: provenance, then the file under its own name. */
-static int execute_finish(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s, struct tess_stage_run *r)
-{
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)(2 * s->inputs + 2) * sizeof(char *), "provenance", &memory));
-    const char **port = memory, **digest = port + s->inputs + 1;
-    int64_t n = 0;
-    for (int64_t i = 0; i < s->inputs; i++) {
-        if (!s->input[i].at)
-            continue;
-        port[n] = s->input[i].port->name;
-        digest[n++] = tessi_flow_input_digest(p, &s->input[i]);
-    }
-    if (*s->files) {
-        port[n] = TESSI_FILES_INPUT;
-        digest[n++] = s->files;
-    }
-    char *files = NULL;
-    int status = tessi_flow_sources_list(ctx, s, &files);
-    const struct tessi_provenance about = {
-        .stage = s->name,
-        .files = files,
-        .plugin = s->plugins,
-        .parameters = tessi_plug_instance_resolved(s->instance),
-        .key = s->key,
-        .numeric_mode = s->numeric_mode,
-        .tool = "tessera " PACKAGE_VERSION,
-        .seed = s->seed,
-        .epoch = TESS_EPOCH,
-        .warning = *s->warning ? s->warning : NULL,
-        .inputs = n,
-        .input_port = port,
-        .input_digest = digest,
-    };
-    struct tess_artefact *output = r->output;
-    if (status == TESS_OK) {
-        r->output = NULL;
-        status = tessi_store_artefact_finish(ctx, output, &about, s->digest);
-    }
-    tess_free(files);
-    tess_free(memory);
-    return status;
 }
 
 static int execute_check_attrs(struct tess_context *ctx, struct tessi_stage *s, struct tess_stage_run *r)
@@ -172,7 +129,7 @@ static int execute(struct tess_context *ctx, struct tessi_pipeline *p, struct te
     if (status == TESS_OK)
         status = execute_check_attrs(ctx, s, &r);
     if (status == TESS_OK)
-        status = execute_finish(ctx, p, s, &r);
+        status = tessi_flow_stage_finish(ctx, p, &r);
     if (status != TESS_OK && r.gave_up)
         status = TESS_E_STOPPED; /* while it waited for room */
     if (status == TESS_OK)
@@ -294,6 +251,10 @@ static int plan_again(struct tess_context *ctx, const struct tessi_pipeline *p, 
 static int execute_get(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s)
 {
     int found = *s->digest != '\0';
+    if (found && !tessi_base_is_file(s->cached) && !tessi_base_is_file(s->path)) {
+        found = 0; /* removed since it was planned */
+        s->digest[0] = '\0';
+    }
     if (!found)
         TESS_TRY(plan_again(ctx, p, s));
     TESS_TRY(tessi_flow_stage_key(ctx, p, s));
@@ -354,10 +315,10 @@ static int execute_start(struct tess_context *ctx, struct tessi_pipeline *p)
 {
     char *path = NULL;
     TESS_TRY(tessi_base_make_folder(ctx, p->cache));
+    TESS_TRY(tessi_flow_cache_join(ctx, p->cache, &p->cache_lock));
     TESS_TRY(tessi_base_make_folder(ctx, p->folder));
     sweep(p);
     tessi_host_file_digests_save(p->runtime->files);
-    tessi_flow_rates_tidy(p);
     TESS_TRY(tessi_base_format(ctx, &path, "%s/log.jsonl", p->folder));
     int status = tessi_base_log_to(ctx, p->runtime->log, path);
     tess_free(path);
@@ -374,7 +335,7 @@ static int execute_start(struct tess_context *ctx, struct tessi_pipeline *p)
 int tessi_flow_pipeline_begin(struct tess_context *ctx, struct tessi_pipeline *p)
 {
     p->began = tessi_base_seconds();
-    p->lock = -1;
+    p->lock = p->cache_lock = -1;
     return execute_start(ctx, p);
 }
 
@@ -382,6 +343,8 @@ int tessi_flow_pipeline_end(struct tess_context *ctx, struct tessi_pipeline *p, 
 {
     tessi_base_log_event(p->runtime->log, "run_end", "i:status", (int64_t)status, "f:seconds", tessi_base_seconds() - p->began, NULL);
     tessi_flow_folder_leave(p);
+    tessi_flow_cache_leave(p->cache, p->cache_lock);
+    p->cache_lock = -1;
     int closed = tessi_base_log_to(ctx, p->runtime->log, NULL);
     return status == TESS_OK ? closed : status;
 }

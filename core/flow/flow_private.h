@@ -89,6 +89,7 @@ struct tessi_pipeline {
     int64_t views, *view; /* indices of the wanted stages */
     int leaves_busy;      /* 1: a stage that another process computes is left, not waited for */
     double began;         /* time at which it began to run, by tessi_base_seconds */
+    int cache_lock;       /* descriptor of the shared lock on the cache, while it runs; -1: none */
     int lock;             /* descriptor of the lock on the run's folder, while it runs; -1: none */
 };
 
@@ -121,10 +122,6 @@ int tessi_flow_stage_key(struct tess_context *ctx, const struct tessi_pipeline *
 void tessi_flow_stage_identity(const struct tessi_pipeline *p, struct tessi_stage *s);
 /* Digests the stage's outside files into s->files and s->witness (sources.c). */
 int tessi_flow_sources_read(struct tess_context *ctx, struct tessi_stage *s) TESS_CHECKED;
-/* List of the stage's outside files, a line each, "DIGEST PATH"; NULL where there are none, or too many. Freed by the caller. */
-int tessi_flow_sources_list(struct tess_context *ctx, const struct tessi_stage *s, char **out) TESS_CHECKED;
-/* Path of the first outside file whose digest differs from that in `list`; NULL where the list does not tell. */
-const char *tessi_flow_sources_changed(const struct tessi_stage *s, const char *list);
 /* Checks that the files and inputs a run reads are as they were when it was planned and opened. TESS_E_DATA names one that changed. */
 int tessi_flow_sources_check(struct tess_context *ctx, const struct tess_stage_run *r) TESS_CHECKED;
 /* Looks for a complete artefact of the stage's key: *found = 1, and attributes and digest become its own. One that is damaged or carries
@@ -176,6 +173,9 @@ struct tess_stage_run {
 /* Opens the checkpoint of an earlier execution, if there is one. A damaged one is a warning; one that cannot be read for now is the end, as
  * the next would be written over it. */
 int tessi_flow_stage_find_checkpoint(struct tess_context *ctx, struct tess_stage_run *r) TESS_CHECKED;
+
+/* Finishes the artefact of an execution: provenance, then the file under its own name (finish.c). */
+int tessi_flow_stage_finish(struct tess_context *ctx, const struct tessi_pipeline *p, struct tess_stage_run *r) TESS_CHECKED;
 
 /* Text of the pipeline with every default, to be run again; to be freed with free. */
 int tessi_flow_resolved_text(struct tess_context *ctx, const struct tessi_pipeline *p, char **text, size_t *bytes) TESS_CHECKED;

@@ -6,6 +6,8 @@
  * SPDX-License-Identifier: MIT */
 #include "core/base/memory.h"
 #include "core/base/files.h"
+#include "core/flow/cache_lock.h"
+#include "core/flow/folder.h"
 #include "core/flow/load.h"
 #include "core/flow/flow_private.h"
 #include "core/flow/rates.h"
@@ -216,7 +218,7 @@ static int pipeline_new(struct tess_context *ctx, struct tessi_runtime *r, const
     p->graph_sealed = o->graph_sealed;
     p->graph_user = o->graph_user;
     p->checkpoint_seconds = o->checkpoint_seconds > 0 ? o->checkpoint_seconds : 60;
-    p->lock = -1;
+    p->lock = p->cache_lock = -1;
     int status = tessi_base_format(ctx, &p->source, "%s", o->path);
     if (status == TESS_OK)
         status = tessi_flow_overrides_record(ctx, o->overrides, o->override, &p->overrides);
@@ -291,6 +293,9 @@ void tessi_flow_pipeline_free(struct tessi_pipeline *p)
 {
     if (!p)
         return;
+    if (p->lock >= 0)
+        tessi_flow_folder_leave(p);
+    tessi_flow_cache_leave(p->cache, p->cache_lock);
     for (int64_t i = p->count - 1; i >= 0; i--)
         tessi_flow_stage_close(&p->stage[i]);
     tess_free(p->stage);

@@ -136,13 +136,3 @@ void tessi_flow_rates_ran(const struct tessi_pipeline *p, const struct tess_stag
     tess_free(path);
     tess_free((char *)w.parts);
 }
-
-void tessi_flow_rates_tidy(const struct tessi_pipeline *p)
-{
-    struct tessi_context own;
-    char *path = NULL;
-    tessi_base_context_init(&own, &p->runtime->host);
-    if (predict_path(&own.context, p, &path) == TESS_OK)
-        tessi_base_aside_sweep(path);
-    tess_free(path);
-}

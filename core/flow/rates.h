@@ -38,8 +38,6 @@ void tessi_flow_rates_learn(const struct tess_context *ctx, const char *path, co
 
 /* Predicted seconds of each wanted stage that will run, into s->seconds_predicted: 0 for cached ones, negative where nothing was seen. */
 int tessi_flow_rates_plan(struct tess_context *ctx, struct tessi_pipeline *p) TESS_CHECKED;
-/* Removes what a kill left of the table on its way to the disk. */
-void tessi_flow_rates_tidy(const struct tessi_pipeline *p);
 /* Remembers how long the stage's execution took, by its clock and its progress. */
 void tessi_flow_rates_ran(const struct tessi_pipeline *p, const struct tess_stage_run *r, double seconds);
 

@@ -3,9 +3,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/files.h"
-#include "core/flow/load.h"
-#include "core/flow/flow_private.h"
-#include "core/config/yaml.h"
+#include "core/flow/change.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -13,15 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* List of changes, in one line of any length; a failure is kept and ends the list. */
-struct changes {
+/* The reason, one line of any length; a failure is kept and ends it. */
+struct reason {
     struct tess_context *ctx;
     char *text;
     int status;
     int64_t found;
 };
 
-static void TESS_PRINTF(2, 3) reason_add(struct changes *k, const char *format, ...)
+static void TESS_PRINTF(2, 3) reason_add(struct reason *k, const char *format, ...)
 {
     char *before = k->text;
     va_list list, again;
@@ -73,7 +71,7 @@ static void reason_difference(const char *a, const char *b, size_t *head, size_t
 
 /* Adds a change from `then` to `now`: both values whole, or of long ones the part that differs, which is never cut, with a little around
  * it. */
-static void add_change(struct changes *k, const char *name, const char *then, const char *now)
+static void add_change(struct reason *k, const char *name, const char *then, const char *now)
 {
     size_t head = 0, tail = 0, long_ones = strlen(then) > WHOLE || strlen(now) > WHOLE;
     if (long_ones)
@@ -83,116 +81,82 @@ static void add_change(struct changes *k, const char *name, const char *then, co
         (int)(strlen(now) - head - tail), now + head, after);
 }
 
-static void compare_values(struct tess_context *ctx, struct changes *k, const char *name, const struct tessi_config *then,
-                           const struct tessi_config *now)
+static void reason_value(struct reason *k, const struct tessi_change *c, const char *name)
 {
-    char *a = NULL, *b = NULL;
-    if (tessi_config_print(ctx, then, &a) == TESS_OK && tessi_config_print(ctx, now, &b) == TESS_OK && strcmp(a, b) != 0)
-        add_change(k, name, a, b);
-    tess_free(a);
-    tess_free(b);
+    if (!c->before)
+        reason_add(k, "%s is new", name);
+    else if (!c->now)
+        reason_add(k, "%s is gone", name);
+    else
+        add_change(k, name, c->before, c->now);
 }
 
-/* Compares parameters; `now` holds only what counts for the key, `then` may hold more. */
-static void reason_compare(struct tess_context *ctx, struct changes *k, const char *where, const struct tessi_config *then,
-                           const struct tessi_config *now)
+static void reason_input(struct reason *k, const struct tessi_change *c)
 {
-    for (const struct tessi_config *child = now->child; child; child = child->next) {
-        char name[256];
-        const struct tessi_config *old = tessi_config_child(then, child->key), *use = tessi_config_child(child, "use");
-        const struct tessi_config *old_use = tessi_config_child(old, "use");
-        snprintf(name, sizeof name, "%s%s%s", where, *where ? "." : "", child->key);
-        if (!old) {
-            reason_add(k, "%s is new", name);
-        } else if (use && old_use && strcmp(use->text, old_use->text) != 0) {
-            snprintf(name + strlen(name), sizeof name - strlen(name), ".use");
-            add_change(k, name, old_use->text, use->text);
-        } else if (child->kind == TESSI_MAP && old->kind == TESSI_MAP) {
-            reason_compare(ctx, k, name, old, child);
-        } else {
-            compare_values(ctx, k, name, old, child);
-        }
+    if (!c->now)
+        reason_add(k, "input `%s` is gone", c->name);
+    else if (!c->before)
+        reason_add(k, "input `%s` is new", c->name);
+    else if (*c->now)
+        reason_add(k, "input `%s` changed: %.12s... -> %.12s...", c->name, c->before, c->now);
+}
+
+/* Tells the first of several files, and how many more there are: `tessera why` names all. */
+static void reason_file(struct reason *k, const struct tessi_changes *all, const struct tessi_change *c)
+{
+    int64_t more = 0;
+    if (c > all->item && c[-1].kind == TESSI_CHANGE_FILE)
+        return;
+    for (const struct tessi_change *at = c + 1; at < all->item + all->count; at++)
+        more += at->kind == TESSI_CHANGE_FILE;
+    if (!*c->name)
+        reason_add(k, "the files it reads changed");
+    else if (more)
+        reason_add(k, "the file %s changed, and %lld more", c->name, (long long)more);
+    else
+        reason_add(k, "the file %s %s", c->name, !c->before ? "is new" : c->now ? "changed" : "is gone");
+}
+
+static void reason_core(struct reason *k, const struct tessi_change *c)
+{
+    if (strcmp(c->name, "epoch") == 0)
+        reason_add(k, "the results' epoch was %s, now %s", c->before ? c->before : "not told", c->now);
+    else
+        reason_add(k, "the plugin boundary's major version was %s, now %s", c->before, c->now);
+}
+
+static void reason_plugin(struct reason *k, const struct tessi_change *c)
+{
+    if (c->detail)
+        reason_add(k, "plugin %s was %s", c->now, c->detail);
+    else
+        reason_add(k, "plugin: %s -> %s", c->before ? c->before : "none", c->now ? c->now : "none");
+}
+
+static void reason_tell(struct reason *k, const struct tessi_changes *all, const struct tessi_change *c)
+{
+    switch (c->kind) {
+    case TESSI_CHANGE_INPUT:
+        reason_input(k, c);
+        break;
+    case TESSI_CHANGE_FILE:
+        reason_file(k, all, c);
+        break;
+    case TESSI_CHANGE_SEED:
+        reason_add(k, "seed: %s -> %s", c->before, c->now);
+        break;
+    case TESSI_CHANGE_MODE:
+        add_change(k, "numeric mode", c->before, c->now);
+        break;
+    case TESSI_CHANGE_CORE:
+        reason_core(k, c);
+        break;
+    case TESSI_CHANGE_PLUGIN:
+        reason_plugin(k, c);
+        break;
+    default:
+        reason_value(k, c, c->name);
     }
-}
-
-static void compare_parameters(struct tess_context *ctx, struct changes *k, const struct tessi_stage *s, const char *then_text)
-{
-    const struct tessi_config *now = tessi_plug_instance_identity(s->instance);
-    struct tessi_config *then = NULL;
-    if (then_text && tessi_config_yaml_parse(ctx, then_text, strlen(then_text), "then", &then) == TESS_OK) {
-        const struct tessi_config *old_use = tessi_config_child(then, "use");
-        if (old_use && strcmp(old_use->text, s->component->name) != 0)
-            add_change(k, "use", old_use->text, s->component->name);
-        else
-            reason_compare(ctx, k, "", then, now);
-    }
-    tessi_config_free(then);
-}
-
-static void compare_inputs(struct changes *k, const struct tessi_pipeline *p, const struct tessi_stage *s, const struct tess_artefact *a)
-{
-    char name[128];
-    for (int64_t i = 0; i < s->inputs; i++) {
-        const struct tessi_input *in = &s->input[i];
-        const char *now = in->at ? tessi_flow_input_digest(p, in) : NULL;
-        snprintf(name, sizeof name, "input/%s", in->port->name);
-        const char *then = tessi_store_artefact_provenance(a, name);
-        if (!now && then)
-            reason_add(k, "input `%s` is gone", in->port->name);
-        else if (now && !then)
-            reason_add(k, "input `%s` is new", in->port->name);
-        else if (now && *now && strcmp(now, then) != 0)
-            reason_add(k, "input `%s` changed: %.12s... -> %.12s...", in->port->name, then, now);
-    }
-    const char *files = tessi_store_artefact_provenance(a, "input/" TESSI_FILES_INPUT);
-    if (strcmp(files ? files : "", s->files) != 0) {
-        const char *path = tessi_flow_sources_changed(s, tessi_store_artefact_provenance(a, "files"));
-        reason_add(k, "%s%s changed", path ? "the file " : "the files it reads", path ? path : "");
-    }
-}
-
-/* Length in bytes of "KIND NAME, PLUGIN VERSION", up to ", file DIGEST" behind it. */
-static size_t reason_named(const char *piece, size_t length)
-{
-    const char *file = strstr(piece, ", file ");
-    return file && (size_t)(file - piece) < length ? (size_t)(file - piece) : length;
-}
-
-/* Compares two lists of plugins, "KIND NAME, PLUGIN VERSION; ...": the parameters are the same, so the parts of both lists stand side by
- * side. */
-static void compare_plugins(struct changes *k, const char *then, const char *now)
-{
-    while (*then || *now) {
-        size_t old = strcspn(then, ";"), new = strcspn(now, ";");
-        size_t was = reason_named(then, old), is = reason_named(now, new);
-        if (was != is || memcmp(then, now, is) != 0)
-            reason_add(k, "plugin: %.*s -> %.*s", (int)was, then, (int)is, now);
-        else if (old != new || memcmp(then, now, new) != 0)
-            reason_add(k, "plugin %.*s was rebuilt", (int)is, now);
-        then += old + (then[old] ? strspn(then + old, "; ") : 0);
-        now += new + (now[new] ? strspn(now + new, "; ") : 0);
-    }
-}
-
-static void compare_rest(struct changes *k, const struct tessi_stage *s, const struct tess_artefact *a)
-{
-    char seed[40];
-    const char *then = tessi_store_artefact_provenance(a, "seed");
-    snprintf(seed, sizeof seed, "%" PRIu64, s->seed);
-    if (then && strcmp(then, seed) != 0)
-        reason_add(k, "seed: %s -> %s", then, seed);
-    then = tessi_store_artefact_provenance(a, "numeric_mode");
-    if (then && strcmp(then, s->numeric_mode) != 0)
-        add_change(k, "numeric mode", then, s->numeric_mode);
-    char epoch[16];
-    snprintf(epoch, sizeof epoch, "%d", TESS_EPOCH);
-    then = tessi_store_artefact_provenance(a, "epoch");
-    if (strcmp(then ? then : "", epoch) != 0)
-        reason_add(k, "the results' epoch was %s, now %s", then ? then : "not told", epoch);
-    /* A changed `use` changes the plugins too, and has been told. */
-    then = tessi_store_artefact_provenance(a, "plugin");
-    if (k->found == 0 && then)
-        compare_plugins(k, then, s->plugins);
 }
 
 static const char *waits_for(const struct tessi_pipeline *p, const struct tessi_stage *s)
@@ -222,24 +186,25 @@ static void look_for_checkpoint(const struct tessi_pipeline *p, struct tessi_sta
 }
 
 /* Names everything that is not as it was when the artefact in the run's folder was made; a file that cannot be read says nothing. */
-static int compare_all(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s, struct changes *k)
+static int compare_all(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s, struct reason *k)
 {
     struct tess_artefact *a = NULL;
     struct tessi_context own;
+    struct tessi_changes all = {.item = NULL};
     tessi_base_context_init(&own, ctx->host);
     int status = tessi_store_artefact_open(&own.context, s->path, &a);
-    if (status == TESS_OK) {
-        compare_parameters(&own.context, k, s, tessi_store_artefact_provenance(a, "parameters"));
-        compare_inputs(k, p, s, a);
-        compare_rest(k, s, a);
-    }
+    if (status == TESS_OK)
+        status = tessi_flow_changes_find(&own.context, p, s, a, &all);
+    for (int64_t i = 0; i < all.count && status == TESS_OK; i++)
+        reason_tell(k, &all, &all.item[i]);
+    tessi_flow_changes_free(&all);
     tessi_store_artefact_close(a);
     return status;
 }
 
 int tessi_flow_stage_reason(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s)
 {
-    struct changes k = {.ctx = ctx};
+    struct reason k = {.ctx = ctx};
     const char *waiting = waits_for(p, s);
     tess_free(s->reason);
     s->reason = NULL;

@@ -5,11 +5,6 @@
  * SPDX-License-Identifier: MIT */
 #include "core/flow/flow_private.h"
 
-#include <stdio.h>
-#include <string.h>
-
-#define LIST_MAX (16 << 10) /* largest size of the list, an attribute, in bytes; a folder of images is too much */
-
 int tessi_flow_sources_read(struct tess_context *ctx, struct tessi_stage *s)
 {
     struct tess_digest d;
@@ -21,35 +16,6 @@ int tessi_flow_sources_read(struct tess_context *ctx, struct tessi_stage *s)
     (void)tessi_host_witness_set(ctx, before);
     tess_digest_end(&d, s->files);
     return status;
-}
-
-int tessi_flow_sources_list(struct tess_context *ctx, const struct tessi_stage *s, char **out)
-{
-    size_t bytes = 0;
-    void *memory;
-    *out = NULL;
-    for (int64_t i = 0; i < s->witness.count; i++)
-        bytes += TESS_DIGEST_TEXT + strlen(s->witness.file[i].path) + 1;
-    if (bytes == 0 || bytes > LIST_MAX)
-        return TESS_OK;
-    TESS_TRY(tess_alloc(ctx, bytes + 1, "a list of files", &memory));
-    char *at = *out = memory;
-    for (int64_t i = 0; i < s->witness.count; i++)
-        at += snprintf(at, bytes + 1 - (size_t)(at - *out), "%s %s\n", s->witness.file[i].digest, s->witness.file[i].path);
-    return TESS_OK;
-}
-
-const char *tessi_flow_sources_changed(const struct tessi_stage *s, const char *list)
-{
-    for (int64_t i = 0; list && i < s->witness.count; i++) {
-        const struct tessi_seen *seen = &s->witness.file[i];
-        size_t length = strlen(seen->path);
-        for (const char *at = list; (at = strstr(at, seen->path)) != NULL; at += length)
-            if (at >= list + TESS_DIGEST_TEXT && at[-1] == ' ' && at[length] == '\n' &&
-                strncmp(at - TESS_DIGEST_TEXT, seen->digest, TESS_DIGEST_TEXT - 1) != 0)
-                return seen->path;
-    }
-    return NULL;
 }
 
 /* Checks that an input's file is unchanged. An artefact is read through one open file, so only a writer in place could change it. Its ctime

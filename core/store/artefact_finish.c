@@ -61,6 +61,10 @@ static int list_provenance(struct tess_context *ctx, struct tess_artefact *a, co
     TESS_TRY(artefact_finish_note(ctx, a, "seed", text));
     (void)snprintf(text, sizeof text, "%lld", (long long)p->epoch);
     TESS_TRY(artefact_finish_note(ctx, a, "epoch", p->epoch ? text : NULL));
+    (void)snprintf(text, sizeof text, "%lld", (long long)p->abi);
+    TESS_TRY(artefact_finish_note(ctx, a, "abi", p->abi ? text : NULL));
+    TESS_TRY(artefact_finish_note(ctx, a, "run", p->run));
+    TESS_TRY(artefact_finish_note(ctx, a, "run_id", p->run_id && *p->run_id ? p->run_id : NULL));
     TESS_TRY(artefact_finish_note(ctx, a, "warning", p->warning));
     TESS_TRY(artefact_finish_note(ctx, a, "files", p->files));
     for (int64_t i = 0; i < p->inputs; i++) {
@@ -78,6 +82,8 @@ static herr_t write_note(hid_t group, const struct tessi_note *n, const struct t
         return tessi_store_attribute_number(group, n->name, H5T_STD_U64LE, H5T_NATIVE_UINT64, &p->seed);
     if (strcmp(n->name, "epoch") == 0)
         return tessi_store_attribute_number(group, n->name, H5T_STD_I64LE, H5T_NATIVE_INT64, &p->epoch);
+    if (strcmp(n->name, "abi") == 0)
+        return tessi_store_attribute_number(group, n->name, H5T_STD_I64LE, H5T_NATIVE_INT64, &p->abi);
     return tessi_store_attribute_text(group, n->name, n->value);
 }
 

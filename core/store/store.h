@@ -18,7 +18,9 @@ struct tessi_provenance {
     uint64_t seed;
     int64_t epoch;            /* the results' epoch; 0 leaves it out */
     const char *warning;      /* warnings of its making; NULL: none */
-    const char *files;        /* files read from outside the pipeline, a line each: "DIGEST PATH" */
+    int64_t abi;              /* major version of the plugin boundary; 0 leaves it out */
+    const char *run, *run_id; /* name of the run that computed it, and of that run in its log */
+    const char *files;        /* files read from outside the pipeline, a line each (core/flow/file_list.h) */
     int64_t inputs;           /* number of inputs; below, their ports and content digests */
     const char *const *input_port, *const *input_digest;
 };

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,15 +95,32 @@ static double resident_of(const char *line)
     return (double)used.ru_maxrss * 1024.0;
 }
 
+/* Disk space is planned at least, so that it can be reserved; stages whose results grow with the data tell it. */
+static void hold_disk_against(const char *stage, double planned)
+{
+    static const char *const telling[] = {"images", "big", "tokenizer", "codes", "prior", "samples", "decoded", "edited", "canvas", NULL};
+    char path[100];
+    struct stat st;
+    int tells = 0;
+    snprintf(path, sizeof path, "runs/kinds/%s.h5", stage);
+    ck_assert_int_eq(stat(path, &st), 0);
+    for (int i = 0; telling[i]; i++)
+        tells |= strcmp(telling[i], stage) == 0;
+    ck_assert_msg(planned <= (double)st.st_size && (!tells || planned > 0.0), "%s: planned %.0f bytes on the disk, found %.0f", stage, planned,
+                  (double)st.st_size);
+}
+
 /* Planned by a process of its own, so as a run would tell; within a quarter, or 16 MiB of what is tiny, whatever libraries take. */
 static void hold_against(const char *stage)
 {
     char line[200];
-    double planned = number_of(command_ends(0, "", "plan kinds.yaml --json -j 2")->out, stage, "peak_bytes");
+    const char *json = command_ends(0, "", "plan kinds.yaml --json -j 2")->out;
+    double planned = number_of(json, stage, "peak_bytes"), disk = number_of(json, stage, "output_bytes");
     snprintf(line, sizeof line, "run kinds.yaml -q -j 2 --until %s --force %s", stage, stage);
     double found = resident_of(line);
     ck_assert_msg(fabs(planned - found) < fmax(0.25 * found, 16.0 * MIB), "%s: planned %.1f MiB, resident %.1f MiB", stage, planned / MIB,
                   found / MIB);
+    hold_disk_against(stage, disk);
 }
 
 START_TEST(memory_is_as_planned)

@@ -256,7 +256,7 @@ START_TEST(neutral)
     /* Other bytes in the file that the stage reads: another key. */
     flow_write("elsewhere", "other bytes");
     flow_plan(&r);
-    expect_state("uno", TESSI_CHANGED, "the files it reads changed");
+    ck_assert(r.stage[0].state == TESSI_CHANGED && strstr(r.stage[0].reason, "/elsewhere changed"));
     flow_run(&r);
     ck_assert_str_eq(flow_trace(), "flow-make\n");
     ck_assert_str_ne(r.stage[0].key, key);

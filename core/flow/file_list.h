@@ -1,0 +1,38 @@
+/* The list of files that a stage read from outside the pipeline, as it is kept with the result: a line each, sorted as they were read,
+ *
+ *     SHA-256 SIZE TIME PATH
+ *
+ * with the size in bytes and the time of the last change, UTC, as 2026-01-02T03:04:05Z. A short list is an attribute of the result's
+ * provenance, a long one, of a folder of images, a file beside it in the cache, KEY.files.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TESSI_FILE_LIST_H
+#define TESSI_FILE_LIST_H
+
+#include "core/flow/flow_private.h"
+
+struct tessi_listed {
+    const char *digest, *time, *path;
+    int64_t size;
+};
+
+struct tessi_file_list {
+    char *text;
+    struct tessi_listed *item; /* sorted by path */
+    int64_t count;
+};
+
+/* The list of the stage's files as text; NULL where there are none. Freed by the caller. */
+int tessi_flow_file_list_text(struct tess_context *ctx, const struct tessi_stage *s, char **out) TESS_CHECKED;
+/* 1 where the list goes into a file beside the result. */
+int tessi_flow_file_list_is_long(const char *text);
+/* Reads the list of a result in the cache or the run's folder; count 0 where there is none. Freed in any case. */
+int tessi_flow_file_list_read(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tess_artefact *a,
+                              struct tessi_file_list *out) TESS_CHECKED;
+void tessi_flow_file_list_free(struct tessi_file_list *l);
+/* The file of that path; NULL: not in the list. */
+const struct tessi_listed *tessi_flow_file_list_find(const struct tessi_file_list *l, const char *path);
+/* A file's time as in the list. Returns `text`. */
+const char *tessi_flow_file_time(int64_t nanoseconds, char text[24]);
+
+#endif
