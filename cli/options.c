@@ -92,7 +92,7 @@ static void tell_remarks(const struct tessi_runtime *r)
 }
 
 int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, const struct cli_options *w, struct tessi_runtime **r,
-                  struct tessi_pipeline **p)
+                     struct tessi_pipeline **p)
 {
     const struct tessi_runtime_options options = {
         .plugin_path = g->plugin_path,

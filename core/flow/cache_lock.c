@@ -20,15 +20,18 @@ int tessi_flow_cache_take(struct tess_context *ctx, const char *cache, int *lock
     return status;
 }
 
-/* Tries once: 1 joined, or there are no locks here; 0 to be tried again; or a failure. */
+/* Tries once: 1 joined, or there are no locks here; 0 to be tried again. */
 static int cache_lock_try_join(struct tess_context *ctx, const char *path, int *lock)
 {
+    struct tessi_context own;
     char holder[256];
     int held;
     *lock = tessi_base_lock_join(path);
     if (*lock >= 0)
         return 1;
-    TESS_TRY(tessi_base_lock_try(ctx, path, lock, &held, holder, sizeof holder));
+    tessi_base_context_init(&own, ctx->host);
+    if (tessi_base_lock_try(&own.context, path, lock, &held, holder, sizeof holder) != TESS_OK)
+        return 1; /* a cache that only others may write to */
     if (held)
         return 0;
     if (*lock < 0 || tessi_base_lock_share(*lock, path))

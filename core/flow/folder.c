@@ -9,6 +9,7 @@
 #include "core/base/files.h"
 #include "core/flow/flow_private.h"
 #include "core/flow/folder.h"
+#include "core/flow/pictures.h"
 #include "core/flow/stage_record.h"
 #include "core/base/lock.h"
 
@@ -22,67 +23,6 @@
 #include <unistd.h>
 
 #define TEXT_MAX (64 * 1024) /* largest text of a lock on its run, in bytes */
-
-/* ---- pictures ------------------------------------------------------------------------------------------------------ */
-
-int tessi_flow_picture_path(struct tess_context *ctx, const struct tessi_pipeline *p, const char *stage, const char *name, char **out)
-{
-    TESS_TRY(tessi_base_format(ctx, out, "%s/%s-%s.png", p->folder, stage, name));
-    for (char *at = *out + strlen(p->folder) + strlen(stage) + 2; *at; at++)
-        if (!isalnum((unsigned char)*at) && !strchr("-_.", *at))
-            *at = '_';
-    return TESS_OK;
-}
-
-static int export_picture(struct tess_context *ctx, const struct tess_artefact *a, const char *name, const char *path)
-{
-    struct tess_tensor t = {0};
-    char *dataset = NULL;
-    TESS_TRY(tessi_base_format(ctx, &dataset, "pictures/%s", name));
-    int status = tess_artefact_load(ctx, a, dataset, TESS_U8, &t);
-    if (status == TESS_OK)
-        status = tessi_store_png_write(ctx, path, &t);
-    tess_free(t.data);
-    tess_free(dataset);
-    return status;
-}
-
-static int export_pictures(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s, const struct tess_artefact *a,
-                           int fresh)
-{
-    void *memory;
-    int64_t n = 0;
-    int status = TESS_OK;
-    while (tessi_store_artefact_picture_at(a, n))
-        n++;
-    if (!s->picture) {
-        status = tess_alloc(ctx, (size_t)(n + 1) * sizeof *s->picture, "pictures", &memory);
-        s->picture = memory;
-    }
-    while (status == TESS_OK && s->pictures < n) {
-        const char *name = tessi_store_artefact_picture_at(a, s->pictures);
-        char **path = &s->picture[s->pictures++];
-        status = tessi_flow_picture_path(ctx, p, s->name, name, path);
-        if (status == TESS_OK && (fresh || !tessi_base_is_file(*path)))
-            status = export_picture(ctx, a, name, *path);
-    }
-    return status;
-}
-
-/* Shows the result in the folder: its pictures as files, its record and its warnings with the stage. */
-static int show_result(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s, int fresh)
-{
-    struct tess_artefact *a = NULL;
-    TESS_TRY(tessi_store_artefact_open(ctx, s->path, &a));
-    const char *warning = tessi_store_artefact_provenance(a, "warning");
-    if (warning && s->outcome == TESSI_WAS_CACHED)
-        (void)snprintf(s->warning, sizeof s->warning, "%s", warning);
-    int status = export_pictures(ctx, p, s, a, fresh);
-    if (status == TESS_OK)
-        status = tessi_flow_stage_record(ctx, s, a);
-    tessi_store_artefact_close(a);
-    return status;
-}
 
 /* ---- what is of another run ---------------------------------------------------------------------------------------- */
 
@@ -330,12 +270,35 @@ static int folder_join(struct tess_context *ctx, struct tessi_pipeline *p, const
     return status;
 }
 
+/* Removes outcome.yaml, which a sweep leaves, where resolved.yaml says that the folder was of another run. */
+static int folder_drop_outcome(struct tess_context *ctx, const struct tessi_pipeline *p, const char *path, const char *resolved,
+                               size_t bytes)
+{
+    char *outcome = NULL;
+    size_t at = 0;
+    int same = 1;
+    FILE *f = fopen(path, "rbe");
+    for (int c; f && same && (c = getc(f)) != EOF; at++)
+        same = at < bytes && (unsigned char)resolved[at] == c;
+    same = f && same && at == bytes;
+    if (f)
+        (void)fclose(f);
+    if (same)
+        return TESS_OK;
+    TESS_TRY(tessi_base_format(ctx, &outcome, "%s/outcome.yaml", p->folder));
+    (void)unlink(outcome);
+    tess_free(outcome);
+    return TESS_OK;
+}
+
 static int folder_prepare(struct tess_context *ctx, const struct tessi_pipeline *p, const char *resolved, size_t bytes)
 {
     char *path = NULL;
     TESS_TRY(sort_out(ctx, p));
     TESS_TRY(tessi_base_format(ctx, &path, "%s/resolved.yaml", p->folder));
-    int status = tessi_base_write_text(ctx, path, resolved, bytes);
+    int status = folder_drop_outcome(ctx, p, path, resolved, bytes);
+    if (status == TESS_OK)
+        status = tessi_base_write_text(ctx, path, resolved, bytes);
     tess_free(path);
     return status;
 }
@@ -399,13 +362,28 @@ void tessi_flow_folder_leave(struct tessi_pipeline *p)
 
 /* ---- publishing ---------------------------------------------------------------------------------------------------- */
 
+/* Shows the result in the folder: its pictures as files, its record and its warnings with the stage. */
+static int show_result(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s, int fresh)
+{
+    struct tess_artefact *a = NULL;
+    TESS_TRY(tessi_store_artefact_open(ctx, s->path, &a));
+    const char *warning = tessi_store_artefact_provenance(a, "warning");
+    if (warning && s->outcome == TESSI_WAS_CACHED)
+        (void)snprintf(s->warning, sizeof s->warning, "%s", warning);
+    int status = tessi_flow_pictures_export(ctx, p, s, a, fresh);
+    if (status == TESS_OK)
+        status = tessi_flow_stage_record(ctx, s, a);
+    tessi_store_artefact_close(a);
+    return status;
+}
+
 /* Removes an older result of the same name, with its pictures, before another takes its place: it may have more pictures. */
 static int folder_drop_former(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s)
 {
     struct tess_artefact *a;
     int status = TESS_OK;
     if (!open_result(ctx, s->path, s->name, &a))
-        return TESS_OK;
+        return tessi_base_is_file(s->path) ? tessi_flow_pictures_drop(ctx, p, s->name) : TESS_OK;
     if (strcmp(tess_artefact_digest(a), s->digest) != 0)
         status = take_out(ctx, p, a, s->name, s->path);
     tessi_store_artefact_close(a);

@@ -8,9 +8,6 @@
  * runs only runs of the same pipeline may enter. TESS_E_CREATE says who is there with another. */
 int tessi_flow_folder_enter(struct tess_context *ctx, struct tessi_pipeline *p) TESS_CHECKED;
 void tessi_flow_folder_leave(struct tessi_pipeline *p);
-/* Path of a picture of a stage's result in the run's folder. */
-int tessi_flow_picture_path(struct tess_context *ctx, const struct tessi_pipeline *p, const char *stage, const char *name,
-                            char **out) TESS_CHECKED;
 /* Publishes a stage's result: the artefact under the stage's name, and its pictures. A result that only the folder still has is linked back
  * into the cache. */
 int tessi_flow_folder_publish(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;

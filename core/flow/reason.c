@@ -210,6 +210,7 @@ int tessi_flow_stage_reason(struct tess_context *ctx, const struct tessi_pipelin
     s->reason = NULL;
     s->done = s->total = 0;
     if (s->forced) {
+        look_for_checkpoint(p, s);
         s->state = TESSI_FORCED;
         return tessi_base_format(ctx, &s->reason, "--force");
     }

@@ -2,7 +2,7 @@
  * this pipeline would write. SPDX-License-Identifier: MIT */
 #include "core/base/files.h"
 #include "core/flow/flow_private.h"
-#include "core/flow/folder.h"
+#include "core/flow/pictures.h"
 
 #include <stdio.h>
 #include <stdlib.h>

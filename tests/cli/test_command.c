@@ -434,9 +434,9 @@ START_TEST(graphs_of_a_stage_are_shown)
     const struct command_result *r = command_ends(DONE, "", "graph --stage tokenizer small.yaml");
     ck_assert_msg(strstr(r->out, "tokenizer, graph 1\ngraph: microbatches of") == r->out, "%s", r->out);
     ck_assert(strstr(r->out, "encoder.") && strstr(r->out, "conv2d"));
-    r = command_ends(DONE, "", "graph --dot --graph 1 --stage=codes small.yaml");
+    r = command_ends(DONE, "", "graph --format dot --graph 1 --stage=codes small.yaml");
     ck_assert(strncmp(r->out, "digraph ", 8) == 0);
-    (void)command_ends(USAGE, "wanted --stage NAME", "graph small.yaml");
+    (void)command_ends(USAGE, "--graph wants --stage NAME", "graph --graph 1 small.yaml");
     (void)command_ends(USAGE, "--stage images: this stage plans without a graph", "graph --stage images small.yaml");
     (void)command_ends(USAGE, "--stage nothing: the pipeline has no stage of that name", "graph --stage nothing small.yaml");
     (void)command_ends(USAGE, "--graph 9: stage `codes` has 1", "graph --stage codes --graph 9 small.yaml");

@@ -756,6 +756,27 @@ START_TEST(links)
 }
 END_TEST
 
+/* The folder tells of one run: the outcome that a sweep left goes with the parameters it was of, and pictures with their result, also where
+ * that is damaged. */
+START_TEST(of_one_run)
+{
+    flow_write("p.yaml", chain);
+    flow_run(&r);
+    flow_write("runs/chain/outcome.yaml", "outcome: failed\n");
+    flow_run(&r);
+    ck_assert_int_eq(access("runs/chain/outcome.yaml", F_OK), 0);
+    flow_write("runs/chain/sum-old.png", "of a result that nobody can read");
+    flow_write("runs/chain/summary-old.png", "of a person");
+    ck_assert_int_eq(system("printf damaged > d && mv d runs/chain/sum.h5"), 0);
+    flow_run(&r);
+    ck_assert_int_ne(access("runs/chain/sum-old.png", F_OK), 0);
+    ck_assert(access("runs/chain/sum-dots.png", F_OK) == 0 && access("runs/chain/summary-old.png", F_OK) == 0);
+    flow_attempt(&(struct attempt){.run = 1, .override = {"one.scale=3"}}, &r);
+    ck_assert_int_eq(r.status, TESS_OK);
+    ck_assert_int_ne(access("runs/chain/outcome.yaml", F_OK), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("flow");
@@ -771,6 +792,7 @@ int main(void)
     tcase_add_checked_fixture(t, flow_start, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, second_run);
+    tcase_add_test(t, of_one_run);
     tcase_add_test(t, results_in_the_log);
     tcase_add_test(t, changes);
     tcase_add_test(t, reasons);

@@ -1,0 +1,115 @@
+/* `tessera graph` draws a pipeline in every format, and `why`, `du` and `gc` as a user meets them. SPDX-License-Identifier: MIT */
+#include "tests/support/command_fixture.h"
+#include "tests/support/paths.h"
+#include "tests/support/small_pipeline.h"
+#include "tests/support/suite.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DONE = 0, USAGE = 2 };
+
+static void setup(void)
+{
+    (void)small_folder_enter();
+}
+
+static void teardown(void)
+{
+    small_folder_leave();
+}
+
+static int count(const char *text, const char *word)
+{
+    int n = 0;
+    for (; (text = strstr(text, word)); text += strlen(word))
+        n++;
+    return n;
+}
+
+START_TEST(formats)
+{
+    (void)command_ends(DONE, "", "run small.yaml --until images");
+    const struct command_result *r = command_ends(DONE, "", "graph small.yaml");
+    ck_assert_msg(strstr(r->out, "images (import)") && strstr(r->out, "  cached\n") && strstr(r->out, "    model <- tokenizer\n") &&
+                      strstr(r->out, "  run: input `model` will be computed"),
+                  "%s", r->out);
+    r = command_ends(DONE, "", "graph small.yaml --format dot");
+    ck_assert_msg(strstr(r->out, "digraph \"small\" {") == r->out && count(r->out, " -> ") >= 8 && count(r->out, "style=dashed") == 1, "%s",
+                  r->out);
+    r = command_ends(DONE, "", "graph small.yaml --format=mermaid");
+    ck_assert_msg(strstr(r->out, "flowchart TD\n") == r->out && strstr(r->out, "[\"images<br/>import<br/>cached\"]:::cached"), "%s",
+                  r->out);
+    (void)command_ends(USAGE, "--format wants", "graph small.yaml --format png");
+    (void)command_ends(USAGE, "text or dot", "graph small.yaml --stage codes --format mermaid");
+    r = command_ends(DONE, "", "graph small.yaml --stage codes --graph 1 --format dot");
+    ck_assert_ptr_nonnull(strstr(r->out, "digraph"));
+}
+END_TEST
+
+START_TEST(why_du_gc)
+{
+    (void)command_ends(DONE, "", "run small.yaml --until tokenizer");
+    const struct command_result *r = command_ends(DONE, "", "why small.yaml codes tokenizer.steps=5");
+    ck_assert_msg(strstr(r->out, "codes (encode) will run") && strstr(r->out, "never ran"), "%s", r->out);
+    r = command_ends(DONE, "", "why small.yaml tokenizer tokenizer.steps=5");
+    ck_assert_msg(strstr(r->out, "  tokenizer: parameter `steps`: ") && strstr(r->out, " -> 5\n") &&
+                      strstr(r->out, "computed by run `small`"),
+                  "%s", r->out);
+    r = command_ends(DONE, "", "why small.yaml tokenizer");
+    ck_assert_msg(strstr(r->out, "is cached since 20") && strstr(r->out, "nothing forces it to run"), "%s", r->out);
+    r = command_ends(DONE, "", "why small.yaml tokenizer --json");
+    ck_assert(*r->out == '{' && strstr(r->out, "\"state\":\"cached\"") && strstr(r->out, "\"run\":\"small\""));
+    (void)command_ends(USAGE, "there is no stage `tokeniser`", "why small.yaml tokeniser");
+    (void)command_ends(USAGE, "wanted a stage", "why small.yaml");
+    r = command_ends(DONE, "", "du");
+    ck_assert_msg(strstr(r->out, "runs/small") && strstr(r->out, "results of runs"), "%s", r->out);
+    r = command_ends(DONE, "", "gc --dry-run");
+    ck_assert_str_eq(r->out, "nothing to remove\n");
+    (void)command_ends(DONE, "", "run small.yaml --until tokenizer tokenizer.steps=5");
+    r = command_ends(DONE, "", "gc");
+    ck_assert_msg(strstr(r->out, "(no run refers to it)") && strstr(r->out, "removed 1 file"), "%s", r->out);
+    r = command_ends(DONE, "", "gc . --json");
+    ck_assert_str_eq(r->out, "{\"removed\":[],\"dry_run\":false,\"files\":0,\"bytes\":0,\"busy\":false}\n");
+    r = command_ends(DONE, "", "plan small.yaml tokenizer.steps=9");
+    ck_assert_msg(strstr(r->out, " of disk; ") && strstr(r->out, "the unknown time of"), "%s", r->out);
+}
+END_TEST
+
+/* The files of a folder are too many for an attribute; the list beside the result names the one that changed all the same. */
+START_TEST(many_files)
+{
+    char command[600];
+    snprintf(command, sizeof command, "mkdir pictures && for i in $(seq 160); do cp '%s/grey.png' pictures/a-rather-long-name-$i.png; done",
+             TEST_FOLDER);
+    ck_assert_int_eq(system(command), 0);
+    small_write("many.yaml", "tessera: 1\nname: many\nstages:\n  images: {use: import, source: {use: folder, path: pictures}, size: 8}\n");
+    (void)command_ends(DONE, "", "run many.yaml");
+    ck_assert_int_eq(system("ls runs/.cache/*.files > /dev/null"), 0);
+    snprintf(command, sizeof command, "cp '%s/deep.png' pictures/a-rather-long-name-77.png && rm pictures/a-rather-long-name-99.png", TEST_FOLDER);
+    ck_assert_int_eq(system(command), 0);
+    const struct command_result *r = command_ends(DONE, "", "why many.yaml images");
+    ck_assert_msg(strstr(r->out, "a-rather-long-name-77.png: sha256 ") && strstr(r->out, "a-rather-long-name-99.png: sha256 ") &&
+                      strstr(r->out, " -> none") && count(r->out, ": file ") == 2,
+                  "%s", r->out);
+    ck_assert_int_eq(system("rm -r runs/many"), 0);
+    r = command_ends(DONE, "", "gc");
+    ck_assert_msg(strstr(r->out, ".files  (no run refers to it)"), "%s", r->out);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("drawings");
+    TCase *t = tcase_create("graph");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, formats);
+    tcase_add_test(t, why_du_gc);
+    tcase_add_test(t, many_files);
+    suite_add_tcase(s, t);
+    return suite_run(s);
+}
