@@ -97,6 +97,7 @@ static int define_zips(const struct define *d)
 
 static int define_pick_new(struct define *d, struct tessi_sweep_pick **out)
 {
+    *out = NULL;
     if (d->picks == MAX_PICKS)
         return d->ctx->fail(d->ctx, TESS_E_USAGE, "wanted at most %d exclusions, found more", MAX_PICKS);
     *out = &d->pick[d->picks++];
