@@ -21,7 +21,7 @@ struct permute {
 static struct permutation permutation_of(const struct tess_tensor *x, const int32_t *axes)
 {
     struct permutation p = {.rank = 0};
-    int64_t stride[TESS_MAX_RANK], at = 1;
+    int64_t stride[TESS_MAX_RANK] = {0}, at = 1;
     for (int32_t i = x->rank - 1; i >= 0; i--) {
         stride[i] = at;
         at *= x->dim[i];

@@ -357,12 +357,10 @@ static int axes_again(struct axes_place *p, struct tessi_sweep_axis *a, const ch
     a->former = a->value;
     a->count = 0;
     a->value = NULL;
-    if (axes_is_choice(&all)) {
-        p->axis = &all;
-        return axes_list(p, value, axes_take);
-    }
-    p->axis = a;
-    return axes_list(p, value, axes_item);
+    int choice = axes_is_choice(&all);
+    struct axes_place here = *p;
+    here.axis = choice ? &all : a;
+    return axes_list(&here, value, choice ? axes_take : axes_item);
 }
 
 static int axes_word(struct tess_context *ctx, struct tessi_sweep *s, const char *word, int64_t index, int64_t of_file)

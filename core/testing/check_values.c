@@ -32,7 +32,7 @@ int tess_test_codes(struct tess_context *ctx, uint64_t seed, int64_t codebook_si
 
 const char *tessi_testing_place(const struct tess_tensor *t, int64_t i, char *text, size_t capacity)
 {
-    int64_t at[TESS_MAX_RANK];
+    int64_t at[TESS_MAX_RANK] = {0};
     size_t used = 0;
     for (int32_t k = t->rank - 1; k >= 0; k--) {
         at[k] = i % t->dim[k];
