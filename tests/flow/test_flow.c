@@ -760,7 +760,7 @@ END_TEST
  * that is damaged. */
 START_TEST(of_one_run)
 {
-    flow_write("p.yaml", chain);
+    flow_write("p.yaml", flow_chain);
     flow_run(&r);
     flow_write("runs/chain/outcome.yaml", "outcome: failed\n");
     flow_run(&r);

@@ -133,7 +133,7 @@ END_TEST
 START_TEST(settled)
 {
     struct stat before;
-    char head[600];
+    static char head[65536];
     flow_write("data", "one");
     flow_write("p.yaml", "tessera: 1\nname: group/t\nstages:\n  one: {use: flow-make, file: data}\n"
                          "sweep: {axes: {one.scale: [1, 2]}}\n");
@@ -151,9 +151,10 @@ START_TEST(settled)
     (void)expect(command(PROGRAM), 0);
     int fd = open("runs/group/t/one.scale=2/one.h5", O_RDWR);
     ck_assert_int_eq(fstat(fd, &before), 0);
-    ck_assert_int_eq(pread(fd, head, sizeof head, before.st_size / 2), (ssize_t)sizeof head);
+    ssize_t damaged = before.st_size - before.st_size / 4; /* all but the head, wherever the values lie */
+    ck_assert_int_le(damaged, (ssize_t)sizeof head);
     memset(head, 7, sizeof head);
-    ck_assert_int_eq(pwrite(fd, head, sizeof head, before.st_size / 2), (ssize_t)sizeof head);
+    ck_assert_int_eq(pwrite(fd, head, (size_t)damaged, before.st_size / 4), damaged);
     ck_assert_int_eq(futimens(fd, (const struct timespec[]){before.st_atim, before.st_mtim}), 0);
     close(fd);
     expect_told(expect(command(PROGRAM), 1)->err, "failed: one.scale=2: ");
