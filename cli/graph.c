@@ -52,7 +52,7 @@ static int graph_none(struct tess_context *ctx, const struct graph_verb *v, cons
     return ctx->fail(ctx, TESS_E_USAGE, "--stage %s: the pipeline has no stage of that name; `tessera plan` lists them", v->stage);
 }
 
-static const char *const graph_formats[] = {"text", "dot", "mermaid"};
+static const char *const graph_formats[] = {"text", "dot", "mermaid", "svg"};
 
 /* Reads the name of the format: 0, or the exit code after a message. */
 static int graph_choose(struct graph_verb *v, const char *verb)
@@ -61,7 +61,7 @@ static int graph_choose(struct graph_verb *v, const char *verb)
     while (v->format_name && v->format < n && strcmp(v->format_name, graph_formats[v->format]) != 0)
         v->format++;
     if (v->format == n)
-        return cli_usage_error(verb, "--format wants text, dot or mermaid, found `%s`", v->format_name);
+        return cli_usage_error(verb, "--format wants text, dot, mermaid or svg, found `%s`", v->format_name);
     if (v->stage && v->format > CLI_GRAPH_DOT)
         return cli_usage_error(verb, "--format %s is for pipelines; the graphs of a stage are shown as text or dot", v->format_name);
     if (v->only && !v->stage)
@@ -113,9 +113,9 @@ static int graph_run(struct cli_globals *g, int argc, char **argv)
 
 static const struct cli_flag flags[] = {{.name = "--format",
                                          .value = "FORMAT",
-                                         .help = "text, dot (Graphviz) or mermaid",
+                                         .help = "text, dot (Graphviz), mermaid or svg",
                                          .initial = "text",
-                                         .choices = "text dot mermaid",
+                                         .choices = "text dot mermaid svg",
                                          .type = CLI_TEXT,
                                          .offset = offsetof(struct graph_verb, format_name)},
                                         {.name = "--output",
@@ -149,7 +149,7 @@ const struct cli_verb cli_graph = {
         "will run. With it, each graph that the stage records: every node with its scope, operation, operands, shape, the type it is\n"
         "kept in and its bytes; then the memory plan, each buffer with its place in the arena and the steps it lives in.\n",
     .flags = flags,
-    .notes = "Drawings: tessera graph --format dot P.yaml | dot -Tsvg > pipeline.svg\n"
+    .notes = "Drawings: tessera graph --format svg -o pipeline.svg P.yaml\n"
              "          tessera graph --stage tokenizer --graph 1 --format dot P.yaml | dot -Tsvg > graph.svg\n",
     .run = graph_run,
 };

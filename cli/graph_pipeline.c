@@ -3,6 +3,7 @@
 #include "cli/graph.h"
 #include "core/base/files.h"
 #include "core/base/memory.h"
+#include "core/report/svg.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,9 +173,61 @@ static int drawing_mermaid(const struct drawing *d, FILE *to)
     return TESS_OK;
 }
 
+/* ---- SVG ----------------------------------------------------------------------------------------------------------- */
+
+/* The classes that the drawing has, where no page gives them colours. */
+static const char drawing_style[] =
+    "<style>svg{--ink:#1d1d1f;--soft:#6b6b70;--panel:#fff;--run:#0b62a4;background:var(--panel)}"
+    "@media(prefers-color-scheme:dark){svg{--ink:#eee;--soft:#a2a2a8;--panel:#1c1c1e;--run:#6db3f2}}"
+    "text{font:11px system-ui,sans-serif;fill:var(--soft)}.row{font-size:12px;font-weight:600;fill:var(--ink)}"
+    ".node rect{fill:var(--panel);stroke:var(--run);stroke-width:2}.cached rect{stroke:var(--soft);stroke-dasharray:5 3}"
+    ".waited rect{stroke:var(--soft);stroke-dasharray:1 "
+    "3}.edge{fill:none;stroke:var(--soft);stroke-width:1.2}.tip{fill:var(--soft)}</style>";
+
+/* The drawing as the page has it, with a name space and a style of its own. */
+static int drawing_svg_nodes(const struct drawing *d, const struct tessi_svg_node *node, const struct tessi_svg_edge *edge, FILE *to)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *memory = open_memstream(&text, &bytes);
+    if (!memory)
+        return d->ctx->fail(d->ctx, TESS_E_MEMORY, "no memory for a drawing");
+    int status = tessi_report_svg_dag(d->ctx, memory, "pipeline", d->title, "Stages of the pipeline, each below those it reads.", d->nodes,
+                                      node, d->edges, edge);
+    if (fclose(memory) != 0 && status == TESS_OK)
+        status = d->ctx->fail(d->ctx, TESS_E_MEMORY, "no memory for a drawing");
+    const char *rest = status == TESS_OK ? strchr(text, '>') : NULL;
+    if (rest)
+        fprintf(to, "<svg xmlns=\"http://www.w3.org/2000/svg\"%.*s>%s%s\n", (int)(rest - text - 4), text + 4, drawing_style, rest + 1);
+    free(text);
+    return status;
+}
+
+static int drawing_svg(const struct drawing *d, FILE *to)
+{
+    void *nodes = NULL, *edges = NULL;
+    int status = tess_alloc(d->ctx, (size_t)(d->nodes + 1) * sizeof(struct tessi_svg_node), "a drawing", &nodes);
+    if (status == TESS_OK)
+        status = tess_alloc(d->ctx, (size_t)(d->edges + 1) * sizeof(struct tessi_svg_edge), "a drawing", &edges);
+    struct tessi_svg_node *node = nodes;
+    struct tessi_svg_edge *edge = edges;
+    for (int64_t i = 0; i < d->nodes && status == TESS_OK; i++) {
+        const struct node *n = &d->node[i];
+        int32_t state = !n->use ? TESSI_SVG_WAITED : n->state == TESSI_CACHED ? TESSI_SVG_CACHED : TESSI_SVG_RAN;
+        node[i] = (struct tessi_svg_node){.name = n->name, .text = n->text, .state = state};
+    }
+    for (int64_t k = 0; k < d->edges && status == TESS_OK; k++)
+        edge[k] = (struct tessi_svg_edge){d->edge[k].from, d->edge[k].to, d->edge[k].port};
+    if (status == TESS_OK)
+        status = drawing_svg_nodes(d, node, edge, to);
+    tess_free(nodes);
+    tess_free(edges);
+    return status;
+}
+
 int cli_graph_pipeline(struct tess_context *ctx, const struct tessi_pipeline *p, int format, FILE *to)
 {
-    static int (*const draw[])(const struct drawing *, FILE *) = {drawing_text, drawing_dot, drawing_mermaid};
+    static int (*const draw[])(const struct drawing *, FILE *) = {drawing_text, drawing_dot, drawing_mermaid, drawing_svg};
     struct drawing d = {.ctx = ctx, .title = tessi_flow_pipeline_name(p)};
     int status = drawing_make(&d, p);
     if (status == TESS_OK)

@@ -43,6 +43,14 @@ START_TEST(formats)
     r = command_ends(DONE, "", "graph small.yaml --format=mermaid");
     ck_assert_msg(strstr(r->out, "flowchart TD\n") == r->out && strstr(r->out, "[\"images<br/>import<br/>cached\"]:::cached"), "%s",
                   r->out);
+    r = command_ends(DONE, "", "graph small.yaml --format svg -o small.svg");
+    ck_assert_str_eq(r->out, "");
+    FILE *f = fopen("small.svg", "r");
+    static char svg[1 << 16];
+    ck_assert_ptr_nonnull(f);
+    svg[fread(svg, 1, sizeof svg - 1, f)] = '\0';
+    (void)fclose(f);
+    ck_assert(strstr(svg, "<svg xmlns=\"http://www.w3.org/2000/svg\"") == svg && strstr(svg, "</svg>\n") && count(svg, "<rect") == 7);
     (void)command_ends(USAGE, "--format wants", "graph small.yaml --format png");
     (void)command_ends(USAGE, "text or dot", "graph small.yaml --stage codes --format mermaid");
     r = command_ends(DONE, "", "graph small.yaml --stage codes --graph 1 --format dot");
