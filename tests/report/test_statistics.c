@@ -46,6 +46,9 @@ START_TEST(means)
     ck_assert(m.n == 1 && m.half < 0 && m.error < 0);
     m = tessi_report_mean_of((const double[]){5, 5}, 2, -1);
     ck_assert_double_eq(m.half, 0);
+    m = tessi_report_mean_of((const double[]){0.1, 0.1, 0.1}, 3, -1); /* the sum of which is not 0.3 */
+    ck_assert_double_eq(m.half, 0);
+    ck_assert_double_eq(m.mean, 0.1);
     ck_assert_int_eq(tessi_report_mean_of(NULL, 0, -1).n, 0);
     const struct tessi_report_metric told = {.standard_error = 0.3, .low = 4, .high = 6},
                                      interval = {.standard_error = -1, .low = 4, .high = 6};
