@@ -93,6 +93,11 @@ static const char *tail_of(const char *name)
     return at && end - at == MACHINE_DIGITS + 1 ? at : NULL;
 }
 
+int tessi_base_aside_named(const char *name)
+{
+    return tail_of(name) != NULL;
+}
+
 /* 1 where `name` is that of a partial file for `base`; NULL: for any */
 static int is_aside_of(const char *name, const char *base)
 {

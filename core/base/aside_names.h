@@ -10,5 +10,7 @@
 const char *tessi_base_aside_split(const char *path, char *folder, size_t capacity);
 /* Builds, in PATH_MAX bytes, the name of a partial file of `path` that no other writer has: 0, or the system's error number. */
 int tessi_base_aside_name_new(const char *path, char *name);
+/* 1 for the name, without a folder, of a partial file, of whatever writer. */
+int tessi_base_aside_named(const char *name);
 
 #endif

@@ -1,8 +1,9 @@
 /* A run's folder refers to the results that it has, be they hard links of the cache's files or copies with their keys, and to the keys that
- * its log has of the present run: those of a run that was killed between computing and publishing, and of checkpoints it will resume.
+ * its log has last of each stage: those of a run that was killed between computing and publishing, and of checkpoints it will resume.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/flow/inventory.h"
+#include "core/base/aside_names.h"
 #include "core/base/context.h"
 #include "core/base/files.h"
 #include "core/base/memory.h"
@@ -32,6 +33,7 @@ struct scan {
     int64_t places, place_capacity;
     char (*key)[TESS_DIGEST_TEXT]; /* keys that run folders refer to */
     int64_t keys, key_capacity;
+    int links; /* folders on the way that are links: what is in them may be anybody's */
 };
 
 /* ---- one file ------------------------------------------------------------------------------------------------------ */
@@ -49,7 +51,7 @@ static int32_t inventory_kind(const char *name, char key[TESS_DIGEST_TEXT])
     while (digits < KEY_LENGTH && (isdigit((unsigned char)name[digits]) || (name[digits] >= 'a' && name[digits] <= 'f')))
         digits++;
     *key = '\0';
-    if (inventory_ends(name, ".partial"))
+    if (tessi_base_aside_named(name))
         return TESSI_FILE_PARTIAL;
     if (inventory_ends(name, ".lock"))
         return TESSI_FILE_LOCK;
@@ -143,7 +145,7 @@ static int inventory_run_file(struct scan *s, int64_t run, const char *name, con
 {
     struct tessi_inventory_run *r = &s->v->run[run];
     int result = inventory_ends(name, ".h5");
-    if (inventory_ends(name, ".partial") || strcmp(name, ".lock") == 0)
+    if (!s->links && (tessi_base_aside_named(name) || strcmp(name, ".lock") == 0))
         return inventory_add_file(s, path, *name == '.' ? TESSI_FILE_LOCK : TESSI_FILE_PARTIAL, "", st);
     r->files++;
     r->results += result;
@@ -155,6 +157,19 @@ static int inventory_run_file(struct scan *s, int64_t run, const char *name, con
     if (strcmp(name, "log.jsonl") == 0)
         return tessi_flow_run_log_keys(s->ctx, path, inventory_log_key, s);
     return result && st->st_nlink == 1 ? inventory_artefact_key(s, path) : TESS_OK;
+}
+
+static int inventory_walk(struct scan *s, const char *folder, int depth);
+
+/* Walks a folder in a folder, and remembers meanwhile whether it is a link. */
+static int inventory_enter(struct scan *s, const char *folder, int depth)
+{
+    struct stat st;
+    int linked = lstat(folder, &st) == 0 && S_ISLNK(st.st_mode);
+    s->links += linked;
+    int status = inventory_walk(s, folder, depth);
+    s->links -= linked;
+    return status;
 }
 
 /* Walks a folder of runs; each folder with files is a run's, or a sweep's. */
@@ -174,7 +189,7 @@ static int inventory_walk(struct scan *s, const char *folder, int depth)
             continue;
         }
         if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX)
-            status = inventory_walk(s, path, depth + 1);
+            status = inventory_enter(s, path, depth + 1);
         else if (S_ISDIR(st.st_mode))
             status = s->ctx->fail(s->ctx, TESS_E_IO, "%s: folders are nested deeper than any run's; is it a link to a folder above?", path);
         if (S_ISREG(st.st_mode) && depth > 0 && run < 0) {
@@ -257,6 +272,15 @@ static void inventory_lists(struct tessi_inventory *v)
     }
 }
 
+/* A folder that was named, and has no runs, is a slip. */
+static int inventory_there(struct tess_context *ctx, const char *workdir, const char *runs)
+{
+    struct stat st;
+    if (stat(runs, &st) == 0 || errno != ENOENT)
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_USAGE, "%s: wanted the folder that runs/ is in, found none: there is no %s", workdir, runs);
+}
+
 int tessi_flow_inventory(struct tess_context *ctx, const char *workdir, struct tessi_inventory *out)
 {
     struct scan s = {.ctx = ctx, .v = out};
@@ -264,7 +288,9 @@ int tessi_flow_inventory(struct tess_context *ctx, const char *workdir, struct t
     int here = !workdir || !*workdir || strcmp(workdir, ".") == 0;
     *out = (struct tessi_inventory){.total = 0};
     TESS_TRY(tessi_base_format(ctx, &runs, "%s%sruns", here ? "" : workdir, here ? "" : "/"));
-    int status = tessi_base_format(ctx, &out->cache, "%s/.cache", runs);
+    int status = here ? TESS_OK : inventory_there(ctx, workdir, runs);
+    if (status == TESS_OK)
+        status = tessi_base_format(ctx, &out->cache, "%s/.cache", runs);
     if (status == TESS_OK)
         status = inventory_cache(&s);
     if (status == TESS_OK)

@@ -42,8 +42,8 @@ struct tessi_inventory {
     char *cache;   /* WORKDIR/runs/.cache */
 };
 
-/* Looks at all files under WORKDIR/runs; a missing folder has none. TESS_E_IO where a folder cannot be read: what is in it may refer to
- * anything. Freed in any case. */
+/* Looks at all files under WORKDIR/runs; where there is none in this folder there are none. TESS_E_USAGE for another `workdir`
+ * without runs/, TESS_E_IO where a folder cannot be read: what is in it may refer to anything. Freed in any case. */
 int tessi_flow_inventory(struct tess_context *ctx, const char *workdir, struct tessi_inventory *out) TESS_CHECKED;
 void tessi_flow_inventory_free(struct tessi_inventory *v);
 

@@ -99,7 +99,7 @@ START_TEST(copies_and_other_names)
 }
 END_TEST
 
-/* A checkpoint is kept as long as the run that left it may be resumed: its folder is there, and no other run was in it since. */
+/* A checkpoint is kept as long as its stage may be resumed: the folder is there, and the stage had no other key in it since. */
 START_TEST(checkpoints)
 {
     flow_write("p.yaml", pipeline);
@@ -125,13 +125,13 @@ START_TEST(leftovers)
 {
     flow_write("p.yaml", pipeline);
     flow_run(&r);
-    flow_write("runs/.cache/x.h5.1.0.partial", "dead");
-    flow_write("runs/t/log.1.0.partial", "dead");
-    flow_write("runs/.cache/y.h5.1.0.partial", "alive");
+    flow_write("runs/.cache/x.h5.0123abcd.1.0.partial", "dead");
+    flow_write("runs/t/log.0123abcd.1.0.partial", "dead");
+    flow_write("runs/.cache/y.h5.0123abcd.1.0.partial", "alive");
     flow_write("runs/.cache/1111111111111111111111111111111111111111111111111111111111111111.lock", "process 1\n");
     flow_write("runs/.cache/0000000000000000000000000000000000000000000000000000000000000000.files", "list\n");
     flow_write("runs/.cache/README", "of a person");
-    int alive = open("runs/.cache/y.h5.1.0.partial", O_RDONLY);
+    int alive = open("runs/.cache/y.h5.0123abcd.1.0.partial", O_RDONLY);
     ck_assert_int_eq(flock(alive, LOCK_EX), 0);
     gc(0, 0);
     ck_assert_msg(done.files == 4 && done.kept == 1, "%d %s", (int)done.files, told);
@@ -139,6 +139,50 @@ START_TEST(leftovers)
     ck_assert_int_eq(flow_files("runs/.cache", ""), 4); /* two results, the one being written, README */
     gc(0, 0);
     ck_assert_int_eq(done.files, 1);
+}
+END_TEST
+
+/* Files that merely have such a name, and what is in a folder that is a link, are somebody's own. */
+START_TEST(files_of_a_person)
+{
+    struct tessi_context context;
+    const struct tessi_gc_options nowhere = {.workdir = "runs"};
+    flow_write("p.yaml", pipeline);
+    flow_run(&r);
+    flow_write("runs/t/film.partial", "a download");
+    flow_write("runs/.cache/film.mp4.1.partial", "a download");
+    ck_assert_int_eq(system("mkdir own && ln -s ../own runs/own"), 0);
+    flow_write("own/.lock", "of another program");
+    flow_write("own/x.h5.0123abcd.1.0.partial", "of another folder's run");
+    gc(0, 0);
+    ck_assert_msg(done.files == 0, "%s", told);
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_flow_gc(&context.context, &nowhere, &done), TESS_E_USAGE);
+    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(&context.context), "there is no runs/runs"));
+}
+END_TEST
+
+/* A run that was refused, since another one was at work in its folder, or that ended before the stage, leaves the stage's checkpoint. */
+START_TEST(runs_that_did_less)
+{
+    flow_write("p.yaml", pipeline);
+    setenv("FLOW_STOP_AT", "5", 1);
+    ck_assert_int_ne(flow_child(&(struct attempt){.run = 1}, 0), 0);
+    unsetenv("FLOW_STOP_AT");
+    FILE *f = fopen("runs/t/log.jsonl", "ae");
+    ck_assert_ptr_nonnull(f);
+    fputs("{\"run\":\"0123456789ab\",\"event\":\"run_start\"}\n{\"run\":\"0123456789ab\",\"event\":\"error\"}\n"
+          "{\"run\":\"0123456789ab\",\"event\":\"run_end\"}\n",
+          f);
+    ck_assert_int_eq(fclose(f), 0);
+    gc(0, 0);
+    ck_assert_msg(done.files == 0 && flow_files("runs/.cache", ".checkpoint.h5") == 1, "%s", told);
+    flow_attempt(&(struct attempt){.run = 1, .until = "m"}, &r);
+    gc(0, 0);
+    ck_assert_msg(r.status == TESS_OK && done.files == 0 && flow_files("runs/.cache", ".checkpoint.h5") == 1, "%s", told);
+    (void)flow_trace();
+    flow_run(&r);
+    ck_assert_str_eq(flow_trace(), "flow-slow from 5\n");
 }
 END_TEST
 
@@ -233,6 +277,8 @@ int main(void)
     tcase_add_test(t, copies_and_other_names);
     tcase_add_test(t, checkpoints);
     tcase_add_test(t, leftovers);
+    tcase_add_test(t, files_of_a_person);
+    tcase_add_test(t, runs_that_did_less);
     tcase_add_test(t, beside_a_run);
     tcase_add_test(t, between_plan_and_run);
     tcase_add_loop_test(t, killed, 0, 3);
