@@ -44,16 +44,19 @@ static void diff_side(const struct tessi_report_difference *d, const char *text)
 
 static void diff_metric(const struct tessi_report_difference *d)
 {
+    const char *unit = d->unit_b ? d->unit_b : d->unit;
     if (d->a)
         printf("%.6g", d->va);
     else
         putchar('-');
+    if (d->unit_b)
+        printf("%s%s", *d->unit ? " " : "", cli_shown(d->unit));
     fputs("  ->  ", stdout);
     if (d->b)
         printf("%.6g", d->vb);
     else
         putchar('-');
-    printf("%s%s", *d->unit ? " " : "", cli_shown(d->unit));
+    printf("%s%s", *unit ? " " : "", cli_shown(unit));
     if (d->a && d->b && d->elsewhere)
         fputs("  measured in another way, or on other data", stdout);
     else if (d->a && d->b)
@@ -122,6 +125,7 @@ static void diff_json_item(const struct tessi_report_difference *d)
     if (d->kind == TESSI_DIFFERENT_METRIC) {
         int both = d->a && d->b;
         diff_json_pair(",", "unit", d->unit);
+        diff_json_pair(",", "unit_b", d->unit_b ? d->unit_b : d->unit);
         diff_json_number("a", d->va, d->a != NULL);
         diff_json_number("b", d->vb, d->b != NULL);
         diff_json_number("difference", d->vb - d->va, both && !d->elsewhere);

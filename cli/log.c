@@ -285,14 +285,26 @@ static int log_follow(struct tess_context *ctx, struct log_reader *r, const char
     return TESS_OK;
 }
 
+/* Fails where the folder has no log: a sweep's has those of its variants. */
+static int log_missing(struct tess_context *ctx, const char *folder, const char *path, int error)
+{
+    char *sweep = NULL;
+    TESS_TRY(tessi_base_format(ctx, &sweep, "%s/sweep.yaml", folder));
+    int is_sweep = error == ENOENT && tessi_base_is_file(sweep);
+    tess_free(sweep);
+    if (is_sweep)
+        return ctx->fail(ctx, TESS_E_USAGE, "%s: is a sweep; name one of its variants, %s/VARIANT; `tessera table %s` lists them", folder,
+                         folder, folder);
+    return ctx->fail(ctx, TESS_E_IO, "%s: wanted the log of a run, which is in its folder runs/NAME; it cannot be read: %s", path,
+                     strerror(error));
+}
+
 static int log_open(struct tess_context *ctx, struct log_reader *r, const char *folder)
 {
     char *path = NULL;
     TESS_TRY(tessi_base_format(ctx, &path, "%s%s", folder, tessi_base_is_file(folder) ? "" : "/log.jsonl"));
     r->file = fopen(path, "re");
-    int status = r->file ? TESS_OK
-                         : ctx->fail(ctx, TESS_E_IO, "%s: wanted the log of a run, which is in its folder runs/NAME; it cannot be read: %s",
-                                     path, strerror(errno));
+    int status = r->file ? TESS_OK : log_missing(ctx, folder, path, errno);
     tess_free(path);
     return status;
 }

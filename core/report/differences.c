@@ -228,6 +228,8 @@ static int differences_values(struct comparing *c, const struct tessi_report_met
     double difference;
     d.va = a->value;
     d.vb = b->value;
+    if (strcmp(a->unit, b->unit) != 0)
+        d.unit_b = b->unit;
     d.compared = tessi_report_compare(&mb, &ma, &difference, &d.half);
     d.elsewhere = strcmp(a->protocol, b->protocol) != 0 || strcmp(a->against, b->against) != 0;
     if (!(a->value < b->value) && !(a->value > b->value) && !d.elsewhere) {

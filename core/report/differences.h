@@ -23,6 +23,7 @@ struct tessi_report_difference {
     const char *stage; /* ""; of the whole run */
     const char *name;
     const char *unit;  /* unit of a metric; "" */
+    const char *unit_b; /* unit of the second run's value where it is another, such as the total of a count, "of 16"; else NULL */
     const char *a, *b; /* texts; NULL: it has none. Of metrics NULL where it has none, else "" */
     double va, vb;     /* values of a metric that both have */
     double half;       /* half of the 95 % interval of vb - va by the metric's own standard errors; < 0: not known */

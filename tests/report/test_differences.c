@@ -160,6 +160,20 @@ START_TEST(verb_diff)
 }
 END_TEST
 
+/* Counts of another total have each its own. */
+START_TEST(diff_tells_both_totals)
+{
+    const struct report_made_metric m[] = {{"codes used", "of 8", TESS_METRIC_HIGHER, 8, -1},
+                                           {"codes used", "of 16", TESS_METRIC_HIGHER, 15, -1}};
+    report_make(&(struct report_made){.folder = "a", .metrics = 1, .metric = &m[0]});
+    report_make(&(struct report_made){.folder = "b", .metrics = 1, .metric = &m[1]});
+    const char *out = command_ends(0, "", "diff a b")->out;
+    ck_assert_msg(strstr(out, "  metrics: codes used  8 of 8  ->  15 of 16  +7"), "%.3000s", out);
+    out = command_ends(0, "", "diff a b --json")->out;
+    ck_assert_msg(strstr(out, "\"unit\":\"of 8\",\"unit_b\":\"of 16\""), "%.3000s", out);
+}
+END_TEST
+
 static const char log_head[] =
     "{\"time\":\"2026-01-02T03:04:05.000Z\",\"run\":\"0123456789ab\",\"event\":\"run_start\",\"name\":\"x\",\"pipeline\":\"x.yaml\","
     "\"tool\":"
@@ -203,6 +217,8 @@ START_TEST(verb_log)
     ck_assert_str_eq(command_ends(0, "", "log runs/x/log.jsonl --follow")->out, whole); /* the run has ended */
     ck_assert_ptr_nonnull(strstr(command_ends(0, "", "log x --json")->out, log_tail));
     (void)command_ends(74, "wanted the log of a run", "log y");
+    report_make_sweep("z", 1);
+    (void)command_ends(2, "runs/z: is a sweep; name one of its variants, runs/z/VARIANT", "log z");
 }
 END_TEST
 
@@ -241,6 +257,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, report_end);
     tcase_add_test(t, verb_table);
     tcase_add_test(t, verb_diff);
+    tcase_add_test(t, diff_tells_both_totals);
     tcase_add_test(t, verb_log);
     tcase_add_test(t, log_is_followed);
     suite_add_tcase(s, t);
