@@ -377,6 +377,6 @@ const struct cli_verb cli_sweep = {
     .flags = flags,
     .notes =
         "Several at once, on one machine or on machines that share the folder, compute no stage twice. Ctrl-C, SIGTERM and SIGHUP stop\n"
-        "all stages at checkpoints (exit code 75); Ctrl-C again ends at once. A failed variant is exit code 1.\n",
+        "all stages at checkpoints (exit code 75; after Ctrl-C, SIGINT); Ctrl-C again ends at once. A failed variant is exit code 1.\n",
     .run = sweep,
 };
