@@ -35,6 +35,15 @@ static int disk_space_refuse(struct tess_context *ctx, const struct tessi_stage 
         folder, found / MIB, wanted / MIB, (double)s->output_bytes / MIB, (wanted - (double)s->output_bytes) / MIB);
 }
 
+/* Fails for blocks that a quota, a limit of file sizes or another writer leaves no room for, whatever the disk has free. */
+static int disk_space_unreserved(struct tess_context *ctx, const struct tessi_stage *s, const char *folder, int error)
+{
+    return ctx->fail(ctx, TESS_E_IO,
+                     "%s: the %.3g MiB of this stage's result cannot be reserved: %s; make room, raise the limit, or choose another folder "
+                     "with --workdir, then run again",
+                     folder, (double)s->output_bytes / MIB, strerror(error));
+}
+
 int tessi_flow_disk_reserve(struct tess_context *ctx, const struct tessi_pipeline *p, struct tess_stage_run *r)
 {
     struct statvfs disk;
@@ -47,7 +56,8 @@ int tessi_flow_disk_reserve(struct tess_context *ctx, const struct tessi_pipelin
     if (statvfs(p->cache, &disk) != 0 || disk.f_blocks == 0)
         return TESS_OK; /* a file system that does not say */
     double found = (double)disk.f_bavail * (double)disk.f_frsize;
-    if (found < wanted || tessi_store_artefact_reserve(r->output, s->output_bytes) != 0)
+    if (found < wanted)
         return disk_space_refuse(ctx, s, p->cache, wanted, found);
-    return TESS_OK;
+    int error = tessi_store_artefact_reserve(r->output, s->output_bytes);
+    return error ? disk_space_unreserved(ctx, s, p->cache, error) : TESS_OK;
 }

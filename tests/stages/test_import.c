@@ -153,7 +153,9 @@ END_TEST
 START_TEST(full_disks)
 {
     ck_assert_int_eq(injected("term@step:20", "full", 1), 75);
-    int code = injected("term@step:9,fail@write:2+", "full", 1);
+    int code = injected("fail@write:2", "full", 1); /* the place that is reserved for the result */
+    ck_assert_msg(code == 74 && strstr(said, "MiB of this stage's result cannot be reserved: "), "%d %s", code, said);
+    code = injected("term@step:9,fail@write:3+", "full", 1);
     ck_assert_msg(code == 75 && strstr(said, "no checkpoint could be written") && strstr(said, "make room"), "%d %s", code, said);
     (void)command_ends(0, "resuming at image 20 of 60", RUN "full");
     same("full");
