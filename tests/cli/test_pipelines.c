@@ -2,6 +2,7 @@
  * the shape of the published ones. SPDX-License-Identifier: MIT */
 #include "core/base/context.h"
 #include "core/host/runtime.h"
+#include "tests/support/command_fixture.h"
 #include "tests/support/stage_fixture.h"
 #include "tests/support/vgg_file.h"
 #include "tests/support/paths.h"
@@ -118,6 +119,35 @@ START_TEST(those_of_the_papers)
 }
 END_TEST
 
+START_TEST(those_of_quantizers)
+{
+    char name[16][PATH_CAPACITY], data[96];
+    write_fashion();
+    snprintf(data, sizeof data, "data=%s", stage_bench_folder);
+    int n = list("quantizers", ".yaml", name, 16);
+    ck_assert_int_ge(n, 5);
+    for (int i = 0; i < n; i++)
+        works(ATTEMPT(.path = name[i], .plan_only = 1, .override = {data}));
+}
+END_TEST
+
+/* Ablations: every variant of every sweep, and their base. */
+START_TEST(those_of_ablations)
+{
+    char name[16][PATH_CAPACITY];
+    write_fashion();
+    int n = list("ablations", ".yaml", name, 16), sweeps = 0;
+    for (int i = 0; i < n; i++) {
+        int base = strstr(name[i], "/base.yaml") != NULL;
+        const char *verb = base ? "plan" : "sweep --dry-run";
+        const struct command_result *r = command_ends(0, "", "%s %s data=%s", verb, name[i], stage_bench_folder);
+        ck_assert_msg(strstr(r->out, " to run, 0 cached") != NULL, "%s: %s", name[i], r->out);
+        sweeps += !base;
+    }
+    ck_assert_int_ge(sweeps, 6);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("pipelines");
@@ -126,6 +156,8 @@ int main(void)
     tcase_add_checked_fixture(t, stage_bench_setup, stage_bench_teardown);
     tcase_add_test(t, the_quickstart);
     tcase_add_test(t, those_of_the_papers);
+    tcase_add_test(t, those_of_quantizers);
+    tcase_add_test(t, those_of_ablations);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
