@@ -5,9 +5,7 @@
  * one that dies takes nothing with it but the stage it was at.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/sweep/jobs.h"
-#include "core/sweep/runner.h"
-#include "core/sweep/tell.h"
+#include "core/sweep/run_private.h"
 
 #include "core/base/context.h"
 #include "core/base/inject.h"
@@ -20,133 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-#define MAX_SLOTS 64
 #define LOOK_MS 200 /* between two looks at what others compute */
-
-/* A child, and what it is at. */
-struct slot {
-    int64_t variant, stage; /* stage: index among the variant's, or TESSI_JOB_SETTLE */
-    int64_t memory;
-    int threads;
-};
-
-struct run {
-    struct tess_context *ctx;
-    const struct tessi_sweep_plan *plan;
-    const struct tessi_sweep_settings *settings;
-    struct tessi_sweep_jobs jobs;
-    struct tessi_sweep_child child[MAX_SLOTS];
-    struct slot slot[MAX_SLOTS];
-    int threads;         /* of all together */
-    int64_t memory;      /* bytes for all together */
-    int ending, stopped; /* ending: nothing is begun any more; stopped: because a stop was asked for */
-    struct tessi_sweep_tally tally;
-};
-
-/* ---- outcomes ------------------------------------------------------------------------------------------------------ */
-
-/* Seconds that this process spent on the variant's stages. */
-static double run_seconds(const struct run *r, int64_t v)
-{
-    double seconds = 0;
-    for (int64_t i = 0; i < r->plan->variant[v].stages; i++)
-        seconds += r->jobs.job[r->plan->variant[v].stage[i]].seconds;
-    return seconds;
-}
-
-/* Ends a row. An outcome that cannot be written is told: tables would not have it. */
-static void run_outcome(struct run *r, int64_t v, int outcome, const char *stage, const char *reason)
-{
-    struct tessi_sweep_outcome o = {.outcome = outcome, .seconds = run_seconds(r, v)}, before;
-    char folder[4200];
-    struct tessi_context own;
-    tessi_base_context_init(&own, NULL);
-    r->jobs.row[v].outcome = outcome;
-    (void)snprintf(folder, sizeof folder, "%s/%s", r->plan->sweep->folder, r->plan->sweep->variant[v].name);
-    (void)snprintf(o.stage, sizeof o.stage, "%s", stage);
-    (void)snprintf(o.reason, sizeof o.reason, "%s", reason);
-    for (char *at = o.reason; *at; at++)
-        *at = *at == '\n' ? ' ' : *at;
-    if (outcome == TESSI_SWEEP_DONE && o.seconds <= 0 && tessi_sweep_outcome_read(&own.context, folder, &before) == TESS_OK &&
-        before.outcome == TESSI_SWEEP_DONE)
-        return; /* nothing of it was computed now */
-    tessi_base_context_init(&own, NULL);
-    if (tessi_sweep_outcome_write(&own.context, folder, &o) != TESS_OK)
-        tessi_base_log_warn(r->settings->log, "%s", tessi_base_context_message(&own.context));
-}
-
-/* Name of a stage in a variant. */
-static const char *run_stage_name(const struct run *r, int64_t v, int64_t stage)
-{
-    return stage == TESSI_JOB_SETTLE ? "" : r->plan->stage[r->plan->variant[v].stage[stage]].name;
-}
-
-static void run_end(struct run *r)
-{
-    r->ending = 1;
-    for (int i = 0; i < MAX_SLOTS; i++)
-        if (r->child[i].pid)
-            (void)kill(r->child[i].pid, SIGTERM);
-}
-
-/* Fails every variant that has the stage. */
-static void run_fail(struct run *r, int64_t stage, const char *reason)
-{
-    int64_t first = -1, n = 0;
-    r->jobs.job[stage].state = TESSI_JOB_FAILED;
-    for (int64_t v = 0; v < r->plan->sweep->variants; v++) {
-        int has = 0;
-        for (int64_t i = 0; i < r->plan->variant[v].stages; i++)
-            has |= r->plan->variant[v].stage[i] == stage;
-        if (!has || r->jobs.row[v].outcome != TESSI_SWEEP_NOT_RUN)
-            continue;
-        run_outcome(r, v, TESSI_SWEEP_FAILED, r->plan->stage[stage].name, reason);
-        first = first < 0 ? v : first;
-        n++;
-    }
-    r->tally.failed += n;
-    tessi_sweep_tell_failed(r->settings->log, r->plan, first, n, reason);
-    if (r->settings->fail_fast)
-        run_end(r);
-}
-
-/* Fails one variant, in a stage of its own or in none. */
-static void run_fail_variant(struct run *r, int64_t v, const char *stage, const char *reason)
-{
-    run_outcome(r, v, TESSI_SWEEP_FAILED, stage, reason);
-    r->tally.failed++;
-    tessi_sweep_tell_failed(r->settings->log, r->plan, v, 1, reason);
-    if (r->settings->fail_fast)
-        run_end(r);
-}
-
-/* ---- what others found --------------------------------------------------------------------------------------------- */
-
-/* 1 where another process has written since we began that the variant failed, and that is taken over: a stage that fails is not tried by
- * each of them. */
-static int run_failed_elsewhere(struct run *r, int64_t v)
-{
-    char path[4400];
-    struct stat now;
-    const struct stat *before = &r->jobs.row[v].before;
-    struct tessi_sweep_outcome o;
-    struct tessi_context own;
-    tessi_base_context_init(&own, NULL);
-    (void)snprintf(path, sizeof path, "%s/outcome.yaml", r->plan->variant[v].folder);
-    if (stat(path, &now) != 0 ||
-        (now.st_ino == before->st_ino && now.st_mtim.tv_sec == before->st_mtim.tv_sec && now.st_mtim.tv_nsec == before->st_mtim.tv_nsec))
-        return 0;
-    if (tessi_sweep_outcome_read(&own.context, r->plan->variant[v].folder, &o) != TESS_OK || o.outcome != TESSI_SWEEP_FAILED)
-        return 0;
-    for (int64_t i = 0; i < r->plan->variant[v].stages; i++) {
-        int64_t stage = r->plan->variant[v].stage[i];
-        if (strcmp(run_stage_name(r, v, i), o.stage) == 0 && r->jobs.job[stage].state != TESSI_JOB_DONE) {
-            run_fail(r, stage, o.reason);
-            return 1;
-        }
-    }
-    return 0;
-}
 
 /* ---- beginning ----------------------------------------------------------------------------------------------------- */
 
@@ -186,7 +58,7 @@ static int run_next(struct run *r, int64_t prefer, int64_t *v, int64_t *stage)
         if (!tessi_sweep_jobs_next(&r->jobs, prefer, run_memory_left(r), v, stage) &&
             !(alone && tessi_sweep_jobs_next(&r->jobs, prefer, 0, v, stage)))
             return 0;
-        if (*stage == TESSI_JOB_SETTLE || !run_failed_elsewhere(r, *v))
+        if (*stage == TESSI_JOB_SETTLE || !tessi_sweep_run_failed_elsewhere(r, *v))
             return 1;
     }
     return 0;
@@ -280,11 +152,11 @@ static int run_heard_stage(struct run *r, int i, const struct tessi_sweep_report
     struct tessi_sweep_job *job = &r->jobs.job[stage];
     if (report->status == TESS_E_STOPPED) {
         job->state = TESSI_JOB_WAITS;
-        run_outcome(r, v, TESSI_SWEEP_STOPPED, report->stage, report->message);
+        tessi_sweep_run_outcome(r, v, TESSI_SWEEP_STOPPED, report->stage, report->message);
         r->stopped = 1;
-        run_end(r);
+        tessi_sweep_run_end(r);
     } else if (report->status != TESS_OK) {
-        run_fail(r, stage, report->message);
+        tessi_sweep_run_fail(r, stage, report->message);
     } else if (*report->busy) {
         return run_busy(r, stage, report);
     } else {
@@ -302,12 +174,12 @@ static void run_heard_settled(struct run *r, int i, const struct tessi_sweep_rep
     int64_t v = r->slot[i].variant;
     r->jobs.row[v].settling = 0;
     if (report->status == TESS_OK) {
-        run_outcome(r, v, TESSI_SWEEP_DONE, "", "");
+        tessi_sweep_run_outcome(r, v, TESSI_SWEEP_DONE, "", "");
     } else if (report->status == TESS_E_STOPPED) {
         r->stopped = 1;
-        run_end(r);
+        tessi_sweep_run_end(r);
     } else {
-        run_fail_variant(r, v, report->stage, report->message);
+        tessi_sweep_run_fail_variant(r, v, report->stage, report->message);
     }
 }
 
@@ -317,15 +189,15 @@ static void run_lost(struct run *r, int i)
     char how[400], reason[600];
     int64_t v = r->slot[i].variant, stage = r->slot[i].stage;
     run_close(r, i, how, sizeof how);
-    (void)snprintf(reason, sizeof reason, "%s%s%s%s", stage == TESSI_JOB_SETTLE ? "" : "stage `", run_stage_name(r, v, stage),
+    (void)snprintf(reason, sizeof reason, "%s%s%s%s", stage == TESSI_JOB_SETTLE ? "" : "stage `", tessi_sweep_run_stage_name(r, v, stage),
                    stage == TESSI_JOB_SETTLE ? "" : "`: ", *how ? how : "its process ended");
     r->jobs.row[v].settling = 0;
     if (stage == TESSI_JOB_SETTLE)
-        run_fail_variant(r, v, "", reason);
+        tessi_sweep_run_fail_variant(r, v, "", reason);
     else if (r->ending && r->stopped)
         r->jobs.job[r->plan->variant[v].stage[stage]].state = TESSI_JOB_WAITS;
     else
-        run_fail(r, r->plan->variant[v].stage[stage], reason);
+        tessi_sweep_run_fail(r, r->plan->variant[v].stage[stage], reason);
 }
 
 static int run_hear(struct run *r, int i)
@@ -375,7 +247,7 @@ static void run_requests(struct run *r)
                 (void)kill(r->child[i].pid, SIGUSR1);
     if (tessi_base_signals_stopping() && !r->stopped) {
         r->stopped = 1;
-        run_end(r);
+        tessi_sweep_run_end(r);
         tessi_sweep_tell_stopping(r->settings->log, run_count(r));
     }
 }
@@ -393,7 +265,7 @@ static int run_loop(struct run *r)
         int waited = run_wait(r, busy);
         if (waited != TESS_OK) {
             status = waited;
-            run_end(r);
+            tessi_sweep_run_end(r);
         }
         tessi_base_progress(r->settings->log, r->jobs.done, r->jobs.total, "stage", NULL, 0);
     }
@@ -406,13 +278,13 @@ static void run_unplanned(struct run *r, int64_t first)
     int64_t n = 0;
     for (int64_t v = first; v < r->plan->sweep->variants; v++)
         if (r->jobs.row[v].outcome == TESSI_SWEEP_NOT_RUN && strcmp(r->plan->variant[v].message, reason) == 0) {
-            run_outcome(r, v, TESSI_SWEEP_FAILED, "", reason);
+            tessi_sweep_run_outcome(r, v, TESSI_SWEEP_FAILED, "", reason);
             n++;
         }
     r->tally.failed += n;
     tessi_sweep_tell_failed(r->settings->log, r->plan, first, n, reason);
     if (r->settings->fail_fast)
-        run_end(r);
+        tessi_sweep_run_end(r);
 }
 
 /* Rows that need no work: settled ones, and those that cannot be planned. */
@@ -420,7 +292,7 @@ static void run_rows(struct run *r)
 {
     for (int64_t v = 0; v < r->plan->sweep->variants; v++) {
         if (r->plan->variant[v].settled)
-            run_outcome(r, v, TESSI_SWEEP_DONE, "", "");
+            tessi_sweep_run_outcome(r, v, TESSI_SWEEP_DONE, "", "");
         else if (r->plan->variant[v].status != TESS_OK && r->jobs.row[v].outcome == TESSI_SWEEP_NOT_RUN)
             run_unplanned(r, v);
     }
