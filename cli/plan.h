@@ -14,7 +14,7 @@ struct cli_options {
     int64_t seed; /* -1: the pipeline's */
     uint64_t seed_given;
     int dry, json, parameters;
-    const char *stage; /* of `why`: the word behind the pipeline */
+    const char *stage; /* stage that `why` is asked about: the word behind the pipeline */
 };
 
 /* Flags of both, over struct cli_options. */
@@ -37,7 +37,7 @@ int cli_options_force(void *options, const char *verb, const char *value);
 
 /* P.yaml, key=value and the verb's flags. 0, or the exit code after a message. */
 int cli_options_read(struct cli_globals *g, const struct cli_verb *verb, int argc, char **argv, struct cli_options *w);
-/* The same with a stage's name behind the pipeline. */
+/* Reads the arguments of a verb that takes a stage's name behind the pipeline, otherwise as cli_options_read. */
 int cli_options_read_stage(struct cli_globals *g, const struct cli_verb *verb, int argc, char **argv, struct cli_options *w);
 /* Runtime and pipeline; both may be half there on failure and are freed by the caller. */
 int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, const struct cli_options *w, struct tessi_runtime **r,

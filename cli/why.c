@@ -77,7 +77,7 @@ static void why_result(const struct tessi_result *r)
     printf(", as stage `%s`", cli_shown(r->stage));
 }
 
-/* Why a stage runs though it is compared with nothing, or nothing differs. */
+/* Text for a stage that runs though there is no earlier result, or none that differs. */
 static const char *why_bare(const struct tessi_why *w, const struct tessi_why_step *s)
 {
     if (s->state == TESSI_FORCED)

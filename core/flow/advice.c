@@ -1,6 +1,6 @@
 /* Warnings about parameters of a training (TESS_TRAINING_PARAMS) that make sense each alone but not together. They are no errors: a trial
- * of twenty steps is a run like any other, and so is one that says more than it uses. What is wrong in any case, a range or a batch that
- * cannot be cut, is an error elsewhere.
+ * of twenty steps is a run like any other, and so is a pipeline with parameters that its other parameters leave without effect. Values that
+ * are wrong in any case (outside their range, a batch that no number of microbatches divides) are errors elsewhere.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/flow/flow_private.h"

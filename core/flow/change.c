@@ -1,4 +1,5 @@
-/* What decides a result is in its provenance; each part of the key is compared with the part that is there now.
+/* Differences between a stage and an earlier result: the result's provenance keeps every part of its cache key, and each part is compared
+ * with the stage's own.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/flow/change.h"

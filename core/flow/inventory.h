@@ -21,7 +21,7 @@ struct tessi_inventory_file {
     int32_t kind;
     int32_t referred; /* 1: a run's folder refers to it, or it has another name somewhere */
     int64_t bytes;    /* on the disk */
-    int64_t time;     /* of its last change, in seconds since 1970 */
+    int64_t time;     /* time of the last change, in seconds since 1970 */
     uint64_t device, inode;
 };
 
@@ -29,12 +29,12 @@ struct tessi_inventory_run {
     char *folder;
     int64_t results, files; /* numbers */
     int64_t bytes;          /* on the disk, all files, shared ones included */
-    int64_t shared;         /* of them, bytes that other names have as well: the cache, other runs */
+    int64_t shared;         /* bytes among these that other names have as well: in the cache, in other runs */
     int32_t variants;       /* 1: the folder of a sweep, whose variants are runs of their own */
 };
 
 struct tessi_inventory {
-    struct tessi_inventory_file *file; /* of the cache, by path; partial and lock files of run folders behind them */
+    struct tessi_inventory_file *file; /* files of the cache, by path; partial and lock files of run folders behind them */
     int64_t files, file_capacity;
     struct tessi_inventory_run *run; /* by folder */
     int64_t runs, run_capacity;

@@ -49,8 +49,8 @@ static int key_is_listed(const struct list *l, const char *piece)
     return 0;
 }
 
-/* Adds a plugin to the list, with the epoch that it was compiled with, where core has another, and with its file's digest, where it is not
- * of the release. */
+/* Adds a plugin to the list: with the epoch that it was compiled with, where core has another, and with its file's digest, where the plugin
+ * is not part of the release. */
 static void list_plugin(struct list *l, const struct tess_component *k, const struct tess_plugin *plugin)
 {
     char piece[700], bytes[200];

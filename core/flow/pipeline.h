@@ -80,8 +80,8 @@ int tessi_flow_pipeline_run(struct tess_context *ctx, struct tessi_pipeline *p) 
 /* *settled: 1 where a run would change nothing: all is cached, and in the run's folder. */
 int tessi_flow_pipeline_settled(struct tess_context *ctx, const struct tessi_pipeline *p, int *settled) TESS_CHECKED;
 
-/* The same in parts, for whoever decides which stage is next. Begin: enters the folder, which is left by end (or free); `status` is what came
- * of it all. */
+/* tessi_flow_pipeline_run in parts, for a caller that chooses the next stage itself. `begin` enters the run's folder; `end` (or free)
+ * leaves it, and records `status`, the status of the whole run. */
 int tessi_flow_pipeline_begin(struct tess_context *ctx, struct tessi_pipeline *p) TESS_CHECKED;
 int tessi_flow_pipeline_end(struct tess_context *ctx, struct tessi_pipeline *p, int status) TESS_CHECKED;
 /* Runs the i-th wanted stage after the stages it reads, which are in the cache or computed as well. A stage that another process computes

@@ -1,5 +1,6 @@
-/* Each result in the cache says what it was made of. The stage is compared with the result in the run's folder, else with the one that
- * differs least; an input that differs leads to the stage that makes it, which is compared with the artefact that was read then, and so on.
+/* Choice of the earlier result that a stage is compared with. Each result in the cache has a record of its ingredients. The stage is
+ * compared with the result in the run's folder, else with the one that differs least; an input that differs leads to the stage that makes
+ * it, which is compared with the artefact that was read then, and so on.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/flow/why.h"
@@ -110,7 +111,7 @@ static int why_compare(struct tess_context *ctx, const struct tessi_pipeline *p,
     return status;
 }
 
-/* How far a result is from the stage: changes first, then whether it was a stage of that name, then age. */
+/* Orders results by their distance from the stage: number of changes first, then whether the stage had that name, then age. */
 static int why_nearer(const struct tessi_why_other *a, const struct tessi_why_other *b, const char *name)
 {
     int x = strcmp(a->result->stage, name) != 0, y = strcmp(b->result->stage, name) != 0;

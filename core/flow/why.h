@@ -1,4 +1,4 @@
-/* Why a stage will run, down to the parameter, file, plugin or version behind it, by comparing with earlier results in the cache.
+/* Reasons why a stage will run, down to the parameter, file, plugin or version behind it, by comparing with earlier results in the cache.
  * SPDX-License-Identifier: MIT */
 #ifndef TESSI_WHY_H
 #define TESSI_WHY_H
@@ -17,7 +17,7 @@ struct tessi_why_step {
     int64_t stage;  /* index among all stages of the pipeline */
     int64_t reader; /* the step that reads it; -1: the stage that was asked about */
     const char *port;
-    int32_t state;                      /* of the stage: TESSI_CACHED ... */
+    int32_t state;                      /* state of the stage: TESSI_CACHED ... */
     int32_t repeated;                   /* 1: told by an earlier step; nothing below is set */
     const struct tessi_result *earlier; /* NULL: no result of it is known */
     struct tessi_changes changes;

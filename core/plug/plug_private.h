@@ -35,9 +35,9 @@ const struct tess_param *tessi_plug_param_named(const struct tess_component *k, 
 int tessi_plug_plugin_check(const struct tess_plugin *p, const struct tess_host *host, char *why, size_t capacity);
 /* Opens one file and checks the plugin in it; NULL and the reason, without the path, when it is refused. */
 const struct tess_plugin *tessi_plug_plugin_open(const char *path, const struct tess_host *host, char *why, size_t capacity);
-/* Opens and checks a plugin's file of any origin: unless it is of the release (`shipped`), it is examined, digested and tried in a process
- * of its own before. *out NULL: it is refused, and `why` says why. `digest` is "" for one of the release. Fails where the file cannot be
- * read or no process can be created. */
+/* Opens and checks a plugin's file of any origin. A file that is not part of the release (`shipped` 0) is first examined, digested and
+ * tried in a child process. *out NULL: the file is refused, and `why` says why. `digest` is "" for a file of the release. Fails where the
+ * file cannot be read or no process can be created. */
 int tessi_plug_registry_open_file(struct tess_context *ctx, const struct tessi_registry *r, const char *path, int shipped,
                                   char digest[TESS_DIGEST_TEXT], const struct tess_plugin **out, char *why, size_t capacity) TESS_CHECKED;
 /* Folder beside plugins, with the files (modules) that are loaded when a component is opened. */

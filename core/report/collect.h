@@ -1,7 +1,7 @@
 /* Results of runs, collected for tables, comparisons and reports.
  *
  * A run's folder has resolved.yaml, STAGE.h5, pictures and log.jsonl; a sweep's folder has sweep.yaml and a run's folder for each variant.
- * What is collected is light: settings, metrics, and what the log tells of each stage. Weights, curves and pictures stay in the artefacts,
+ * The collected data are small: settings, metrics, and the log's record of each stage. Weights, curves and pictures stay in the artefacts,
  * whose paths are here. Metrics are taken from the log's record of a result where that is of the file in the folder (equal size and time:
  * artefacts are not changed after they are written), else from the artefact; the values are the same either way.
  *
@@ -27,7 +27,7 @@ struct tessi_report_metric {
     double low, high;      /* 95 % interval, told by the metric itself; low > high: none */
     /* Measuring conditions. Values of two metrics may be compared where `protocol` is equal and `against` is. A metric of a stage that
      * measures (whose artefact is of kind "metrics") has its component, version and parameters in `protocol`, and in `against` the digests
-     * of the data it was measured on: images and networks of features that no model of the pipeline had a part in, and files from outside.
+     * of its measuring data: images and feature networks that no model of the pipeline had a part in, and files from outside the pipeline.
      * Other stages' metrics are properties of their own result ("parameters", "codes used"): both are "". */
     const char *protocol;
     const char *against; /* a line each, "PORT DIGEST" */
@@ -72,7 +72,7 @@ struct tessi_report_stage {
     struct tessi_report_setting *attribute; /* the artefact's attributes as texts */
 };
 
-/* How an attempt at a stage ended. */
+/* End of an attempt at a stage. */
 enum {
     TESSI_REPORT_RUNNING = 0, /* the log has no end of it: at work, or killed */
     TESSI_REPORT_DONE = 1,
@@ -81,7 +81,7 @@ enum {
     TESSI_REPORT_FAILED = 4
 };
 
-/* One execution of a stage as the log tells it, in the order of the log: for timelines. */
+/* An execution of a stage as the log tells it, in the order of the log: for timelines. */
 struct tessi_report_attempt {
     const char *stage, *run; /* `run` names the process's run: "0123456789ab" */
     int32_t how;

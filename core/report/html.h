@@ -10,7 +10,7 @@
 /* Text between tags or within a quoted attribute value, of HTML and of SVG: & < > " ' as entities; controls, newlines, marks of direction
  * and bytes that are no UTF-8 as tess_shown_text writes them. NULL is nothing. */
 void tessi_report_html_text(FILE *to, const char *text);
-/* The same of several lines: newlines stay newlines. */
+/* Escapes text of several lines: newlines stay newlines. */
 void tessi_report_html_lines(FILE *to, const char *text);
 /* Value of the attribute `href`: a relative path percent-encoded, "./" in front, so that none is a URL with a scheme or a host. */
 void tessi_report_html_path(FILE *to, const char *path);

@@ -1,4 +1,4 @@
-/* What the page does beyond being read: sorting, copying, comparing pictures in place. Without it everything is there to be read. */
+/* Interaction with the page: sorting, copying, comparing pictures in place. Everything can be read without this script. */
 "use strict";
 (function () {
     document.documentElement.classList.add("scripted");

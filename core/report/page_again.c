@@ -1,4 +1,5 @@
-/* How to do it again: commands, what each variant's resolved.yaml says otherwise, versions and inputs. SPDX-License-Identifier: MIT */
+/* Section "Again": commands that reproduce each row, differences between the variants' resolved.yaml, versions and inputs.
+ * SPDX-License-Identifier: MIT */
 #include "core/report/page_private.h"
 
 #include <stdlib.h>

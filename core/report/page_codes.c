@@ -1,4 +1,4 @@
-/* How codebooks are used. SPDX-License-Identifier: MIT */
+/* Section "Codebooks": usage of codes. SPDX-License-Identifier: MIT */
 #include "core/report/page_private.h"
 
 #include <math.h>

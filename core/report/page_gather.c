@@ -1,5 +1,5 @@
-/* What the artefacts hold for a page: curves, uses of codes; page_gather_pictures.c has the pictures. Variants of a sweep share results, so
- * each is read once, by its content digest. SPDX-License-Identifier: MIT */
+/* Reading of curves and code counts out of artefacts, for a page; page_gather_pictures.c reads the pictures. Variants of a sweep share
+ * results, so each is read once, by its content digest. SPDX-License-Identifier: MIT */
 #include "core/base/context.h"
 #include "core/report/page_private.h"
 #include "core/store/store.h"

@@ -5,8 +5,8 @@
 #include <string.h>
 
 enum { PICTURES_NAMED = 3, PICTURES_LEAST = 2 };
-#define PICTURES_STRIP_BYTES 1300000 /* of all strips of a page, estimated */
-#define PICTURES_SHEET_BYTES 400000  /* of all pictures shown whole */
+#define PICTURES_STRIP_BYTES 1300000 /* estimated bytes of all strips of a page */
+#define PICTURES_SHEET_BYTES 400000  /* bytes of all pictures that are shown whole */
 
 /* The strips of one kind of line of one picture: one for each row that has a result of its own. */
 struct pictures_group {
@@ -119,7 +119,7 @@ static int pictures_image(struct tessi_report_page *p, const struct pictures_gro
     return status;
 }
 
-/* What the samples were drawn with, of the artefact's attributes. */
+/* Prints the sampling parameters (steps, temperature, seed ...) from the attributes of an artefact of samples. */
 static void pictures_drawn(struct tessi_report_page *p, const struct tessi_report_row *row, const char *stage)
 {
     static const char *const told[] = {"steps", "temperature", "seed", "guidance", "sampler"};

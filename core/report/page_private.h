@@ -1,4 +1,4 @@
-/* What the sections of a page share. SPDX-License-Identifier: MIT */
+/* State and functions shared by the sections of a report page. SPDX-License-Identifier: MIT */
 #ifndef TESSI_REPORT_PAGE_PRIVATE_H
 #define TESSI_REPORT_PAGE_PRIVATE_H
 
@@ -35,7 +35,7 @@ struct tessi_report_page_sheet {
 struct tessi_report_page_bound {
     double first_time, bits, standard_error;
 };
-/* What a result's artefact holds for the page, read once however many runs have it. */
+/* Data of a result's artefact for the page, read once however many runs have the result. */
 struct tessi_report_page_result {
     const struct tessi_report_stage *stage; /* the first that has it */
     const struct tessi_report_run *run;
@@ -49,7 +49,7 @@ struct tessi_report_page_result {
     int64_t bound_parts;
     double bound_times; /* the last time */
     struct tessi_report_page_bound *bound;
-    int64_t codebook_size;  /* of codes; 0: none counted */
+    int64_t codebook_size;  /* number of codes K; 0: the artefact has no counts of codes */
     int64_t *use;           /* uses of each code, falling */
     int64_t counted, codes; /* codes counted, and there are */
 };
@@ -60,13 +60,13 @@ struct tessi_report_page {
     const struct tessi_report_set *set;
     const struct tessi_report_page_options *o;
     const struct tessi_report_table *table;
-    int32_t *style; /* of each row's lines: 0 .. TESSI_SVG_STYLES - 1, or TESSI_SVG_CROWD */
+    int32_t *style; /* line style of each row: 0 .. TESSI_SVG_STYLES - 1, or TESSI_SVG_CROWD */
     int64_t results, result_capacity;
     struct tessi_report_page_result *result;
     int64_t names; /* stages of all runs, each name once, in the order of the first run */
     const char **name;
     int64_t id;            /* number of the last drawing */
-    int64_t picture_bytes; /* of pictures written so far */
+    int64_t picture_bytes; /* bytes of the pictures written so far */
 };
 
 /* ---- what there is (page_gather.c, page_gather_pictures.c) ---- */

@@ -1,4 +1,5 @@
-/* How the metrics of the table were measured: a box for each protocol, which the table's heads lead to. SPDX-License-Identifier: MIT */
+/* Section "Protocols": a box for each protocol under which metrics of the table were measured, with links from the table's heads.
+ * SPDX-License-Identifier: MIT */
 #include "core/report/page_private.h"
 
 #include <string.h>

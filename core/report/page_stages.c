@@ -7,7 +7,7 @@ enum { STAGES_DRAWN = 120, STAGES_RESULTS = 24 };
 
 /* A stage over all runs. */
 struct stages_view {
-    const struct tessi_report_stage *first; /* of the first run that has it, with a result if there is one */
+    const struct tessi_report_stage *first; /* stage of the first run that has it, with a result if there is one */
     int64_t runs, results, computed, cached, failed, stopped, distinct;
     char text[64], target[300];
 };

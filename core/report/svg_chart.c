@@ -7,7 +7,7 @@
 enum { CHART_WIDTH = 360, CHART_HEIGHT = 230, CHART_LEFT = 46, CHART_RIGHT = 352, CHART_TOP = 24, CHART_BOTTOM = 190 };
 
 struct chart_range {
-    double lo, hi; /* of all finite values */
+    double lo, hi; /* range of all finite values */
     int positive;  /* 1: all of them are above 0 */
 };
 

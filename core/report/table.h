@@ -100,7 +100,7 @@ enum {
     TESSI_REPORT_AS_MARKDOWN = 4
 };
 
-/* How a table is printed as text for a terminal. */
+/* Options for a table printed as text on a terminal. */
 struct tessi_report_text_style {
     int64_t columns; /* width of the terminal; wider tables are printed in parts. 0: no limit */
     int utf8;        /* 1: arrows and +- signs; 0: ASCII */

@@ -1,4 +1,4 @@
-/* What of a sweep is done, at work and left, and which stage is next. SPDX-License-Identifier: MIT */
+/* Jobs of a sweep, a distinct stage each: done, at work or left, and the choice of the next one. SPDX-License-Identifier: MIT */
 #ifndef TESSI_SWEEP_JOBS_H
 #define TESSI_SWEEP_JOBS_H
 

@@ -16,7 +16,7 @@ struct tessi_sweep_settings {
     const char *workdir;     /* folder that runs/ is in; NULL: the current folder */
     const char *plugin_path; /* these three as in struct tessi_runtime_options */
     const char *backend;
-    int threads;           /* of all stages at work together; 0: all processors */
+    int threads;           /* threads of all stages at work together; 0: all processors */
     int64_t jobs;          /* stages side by side, from 1 */
     int64_t memory;        /* bytes that stages at work may take together; 0: what the machine has available */
     int64_t shard, shards; /* which part of the variants comes first, 1 .. shards; 0: no parts */

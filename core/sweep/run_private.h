@@ -22,8 +22,8 @@ struct run {
     struct tessi_sweep_jobs jobs;
     struct tessi_sweep_child child[MAX_SLOTS];
     struct slot slot[MAX_SLOTS];
-    int threads;         /* of all together */
-    int64_t memory;      /* bytes for all together */
+    int threads;         /* threads of all children together */
+    int64_t memory;      /* memory budget of all children together, in bytes */
     int ending, stopped; /* ending: nothing is begun any more; stopped: because a stop was asked for */
     struct tessi_sweep_tally tally;
 };

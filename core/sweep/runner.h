@@ -5,7 +5,7 @@
 #include "core/sweep/process.h"
 #include "core/sweep/run.h"
 
-/* What a runner is told: a stage's index from 1, TESSI_RUNNER_SETTLE, or 0 at the end. */
+/* Request to a runner: a stage's index from 1, TESSI_RUNNER_SETTLE, or 0 at the end. */
 #define TESSI_RUNNER_SETTLE (-1)
 
 struct tessi_sweep_runner {
@@ -15,7 +15,7 @@ struct tessi_sweep_runner {
     int threads;
 };
 
-/* What it says of each. */
+/* Answer of a runner to a request. */
 struct tessi_sweep_report {
     int64_t told;
     int status;
@@ -29,7 +29,7 @@ struct tessi_sweep_report {
 
 int tessi_sweep_runner_start(struct tess_context *ctx, struct tessi_sweep_runner *r, const struct tessi_sweep_child *others, int64_t n,
                              struct tessi_sweep_child *out) TESS_CHECKED;
-/* Its next report; 0: there is none yet. Valid until more is read. */
+/* Takes the runner's next report; 0: there is none yet. Its texts are valid until the next call. */
 int tessi_sweep_runner_next(struct tessi_sweep_child *c, struct tessi_sweep_report *out);
 
 #endif

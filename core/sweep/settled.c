@@ -111,7 +111,7 @@ struct settled {
     const struct tessi_sweep_settings *o;
     const struct tessi_sweep_plan *plan;
     const char *request;
-    const char *text; /* of the file, for whoever looks */
+    const char *text; /* explanation in the file, for whoever opens it */
 };
 
 static int64_t settled_variant(const struct tessi_sweep *s, const char *name)

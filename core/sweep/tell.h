@@ -1,4 +1,4 @@
-/* What the user is told while a sweep runs. SPDX-License-Identifier: MIT */
+/* Progress lines and remarks of a running sweep. SPDX-License-Identifier: MIT */
 #ifndef TESSI_SWEEP_TELL_H
 #define TESSI_SWEEP_TELL_H
 

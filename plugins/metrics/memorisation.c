@@ -16,7 +16,7 @@
 /* Squared distances to the nearest training image of the samples and of the held-out images, and both sets' in rising order. */
 struct memorisation_work {
     double *sample, *image, *samples, *images;
-    double *placed; /* of each of a set's, the share of the other set's that it is placed before */
+    double *placed; /* placement of each member of a set: share of the other set's members that it comes before */
 };
 
 static int memorisation_rising(const void *a, const void *b)

@@ -82,7 +82,7 @@ static const char *written(const char *text)
     return line;
 }
 
-/* What the writer writes, the reader reads. */
+/* The reader reads all texts and numbers that the writer writes. */
 START_TEST(round_trip)
 {
     static const char text[] = "a\"b\\c\x01\x7f\n\t\xc3\xa9/</script>";

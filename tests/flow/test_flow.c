@@ -151,7 +151,7 @@ START_TEST(second_run)
 }
 END_TEST
 
-/* What a table needs is in the log, and a warning stays with a result that is taken from the cache. */
+/* The log has every value that a table needs, and a warning stays with a result that is taken from the cache. */
 START_TEST(results_in_the_log)
 {
     static const char *const members[] = {

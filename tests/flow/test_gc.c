@@ -222,7 +222,7 @@ START_TEST(beside_a_run)
 }
 END_TEST
 
-/* What was in the cache when a pipeline was planned may be gone when it runs. */
+/* A result that was in the cache when a pipeline was planned may be gone when it runs. */
 START_TEST(between_plan_and_run)
 {
     struct tessi_context context;

@@ -419,7 +419,7 @@ START_TEST(identities)
     expect_identities(&before, &r, 0, 0, 0);
     flow_write("q.yaml", IDENTITIES "  sum: {use: flow-add, in: {a: runs/keys/one.h5, b: runs/keys/two.h5}}\n");
     flow_attempt(&(struct attempt){.path = "q.yaml"}, &r);
-    ck_assert_str_ne(r.stage[0].identity, before.stage[2].identity); /* of files, whose contents are known */
+    ck_assert_str_ne(r.stage[0].identity, before.stage[2].identity); /* inputs are files, whose contents are known */
     ck_assert_int_eq(r.stage[0].state, TESSI_CACHED);
 }
 END_TEST

@@ -239,7 +239,8 @@ START_TEST(fsq_codes_go_there_and_back)
 }
 END_TEST
 
-/* Of more than a thousand levels the bound lies beyond the outer ones by more than half a level: no latent is a level that there is not. */
+/* With more than a thousand levels the bound lies beyond the outer levels by more than half a level; no latent becomes a level that does
+ * not exist. */
 START_TEST(fsq_many_levels_end_at_the_outer_ones)
 {
     static const char *const config[] = {"{use: fsq, levels: [4096, 3]}", "{use: fsq, levels: [4095, 3]}",

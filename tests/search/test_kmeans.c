@@ -84,7 +84,7 @@ static int keep(void *user, int64_t iteration, double objective)
 struct attempt {
     int threads, outside;
     struct tess_kmeans_options o;
-    const struct tess_tensor *instead; /* of the centres as they should be */
+    const struct tess_tensor *instead; /* tensor given in place of the right centres */
 };
 
 /* Gives the status; the message stays in `message`. */

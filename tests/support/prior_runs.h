@@ -6,7 +6,7 @@
 
 enum { PRIOR_RUNS_DIGEST = 80 };
 
-/* What `inspect FILE` prints behind `words`; valid until the next command. */
+/* Text that `inspect FILE` prints behind `words`; valid until the next command. */
 const char *prior_runs_found(const char *file, const char *words);
 /* Bound of the prior in bits a code, of the run in `workdir`, and the order-0 entropy of its codes. */
 double prior_runs_bound(const char *workdir);

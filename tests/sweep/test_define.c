@@ -86,7 +86,7 @@ START_TEST(words)
     ck_assert_int_eq(s->overrides, 2);
     ck_assert_int_eq(s->variants, 2);
     ck_assert_str_eq(sets(0), "K=[1, 2]");
-    /* What a folder cannot be called is told apart all the same. */
+    /* Values whose characters a folder's name cannot have still get folders of their own. */
     expect(define(HEAD, PLAIN, WORDS("one.label=a/b,a:b")));
     ck_assert_int_eq(strncmp(s->variant[0].name, "one.label=a_b-", 14), 0);
     ck_assert_str_ne(s->variant[0].name, s->variant[1].name);

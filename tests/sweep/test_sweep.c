@@ -128,8 +128,8 @@ START_TEST(each_stage_once)
 }
 END_TEST
 
-/* What a finished sweep leaves saves planning it again, and is not believed where anything differs: a file's bytes, whatever its times say,
- * a source, the pipeline. */
+/* The record of a finished sweep saves planning it again, and is not believed where anything differs: a file's bytes, whatever its times
+ * say, a source, the pipeline. */
 START_TEST(settled)
 {
     struct stat before;
@@ -175,7 +175,7 @@ START_TEST(a_dry_run)
 }
 END_TEST
 
-/* What a run computed is the sweep's, and the reverse; a run of the file alone is of its base, and says so. */
+/* Results of a run serve the sweep, and the reverse; a run of the file alone is a run of its base, and says so. */
 START_TEST(runs_and_sweeps)
 {
     const struct command_result *r =

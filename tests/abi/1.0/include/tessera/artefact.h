@@ -82,7 +82,7 @@ struct tess_metric_value {
     const char *name;      /* without `/`; unique within the artefact */
     const char *unit;      /* "dB", "bits/token"; "" or NULL for none */
     double value;          /* not NaN */
-    double standard_error; /* of `value`, in its unit; below 0: none */
+    double standard_error; /* standard error of `value`, in its unit; below 0: none */
     double low, high;      /* interval, which need not contain the value (a percentile interval may not); low > high: none */
 };
 #define TESS_METRIC_VALUE(name, value, unit, better)                                                                                       \
@@ -93,7 +93,8 @@ struct tess_metric_value {
 /* Writes a metric under /metrics/NAME. Texts are copied; the order of writing is kept. TESS_E_VALUE for a NaN. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_metric_value(struct tess_context *ctx, struct tess_artefact *a,
                                                             const struct tess_metric_value *v);
-/* The same for a number of which neither a lower nor a higher one is better: a count, a size. */
+/* Writes a metric of which neither a lower nor a higher value is better, such as a count or a size; else as
+ * tess_artefact_put_metric_value. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_metric(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value,
                                                       const char *unit);
 
