@@ -221,23 +221,6 @@ static void json_datasets(const struct tess_artefact *a)
     putchar(']');
 }
 
-static void json_metrics(const struct tess_artefact *a)
-{
-    struct tess_metric_value v;
-    const char *name;
-    fputs(",\"metrics\":[", stdout);
-    for (int64_t i = 0; tessi_store_artefact_metric(a, i, &v); i++) {
-        fputs(i ? "," : "", stdout);
-        tessi_store_metric_json(stdout, &v);
-    }
-    fputs("],\"pictures\":[", stdout);
-    for (int64_t i = 0; (name = tessi_store_artefact_picture_at(a, i)); i++) {
-        fputs(i ? "," : "", stdout);
-        tessi_base_json_text(stdout, name);
-    }
-    putchar(']');
-}
-
 static void inspect_print_json(const struct tess_artefact *a, int verified)
 {
     putchar('{');
@@ -249,7 +232,8 @@ static void inspect_print_json(const struct tess_artefact *a, int verified)
     json_attrs(tess_artefact_attrs(a));
     json_provenance(a);
     json_datasets(a);
-    json_metrics(a);
+    putchar(',');
+    tessi_store_artefact_results_json(stdout, a);
     puts("}");
 }
 

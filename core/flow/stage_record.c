@@ -58,23 +58,6 @@ static void record_inputs(FILE *to, const struct tess_artefact *a)
     putc('}', to);
 }
 
-static void record_metrics(FILE *to, const struct tess_artefact *a)
-{
-    struct tess_metric_value v;
-    const char *name;
-    fputs(",\"metrics\":[", to);
-    for (int64_t i = 0; tessi_store_artefact_metric(a, i, &v); i++) {
-        fputs(i ? "," : "", to);
-        tessi_store_metric_json(to, &v);
-    }
-    fputs("],\"pictures\":[", to);
-    for (int64_t i = 0; (name = tessi_store_artefact_picture_at(a, i)); i++) {
-        fputs(i ? "," : "", to);
-        tessi_base_json_text(to, name);
-    }
-    putc(']', to);
-}
-
 static void record_print(FILE *to, const struct tessi_stage *s, const struct tess_artefact *a)
 {
     static const char *const notes[] = {"plugin", "parameters", "numeric_mode", "tool", "files", "warning"};
@@ -92,7 +75,8 @@ static void record_print(FILE *to, const struct tessi_stage *s, const struct tes
                 st.st_mtim.tv_nsec);
     record_inputs(to, a);
     record_attrs(to, tess_artefact_attrs(a));
-    record_metrics(to, a);
+    putc(',', to);
+    tessi_store_artefact_results_json(to, a);
 }
 
 /* Ends a text in memory that was opened by open_memstream, and copies it to memory of ours. */

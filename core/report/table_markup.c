@@ -55,6 +55,18 @@ void tessi_report_constants_text(const struct tessi_report_table *t, char *text,
         tessi_base_add(text, capacity, "%s %lld %ssettings", i ? ";" : "", (long long)(t->same + t->constants - i), i ? "other " : "");
 }
 
+/* Prints the alignment of every column, in words of the format for left and right. */
+static void markup_sides(const struct tessi_report_table *t, const char *left, const char *right, FILE *to)
+{
+    fputs(t->named ? left : "", to);
+    for (int64_t k = 0; k < t->columns; k++)
+        fputs(t->column[k].numeric ? right : left, to);
+    fputs(t->remarked ? left : "", to);
+    fputs(t->seeds > 1 ? right : "", to);
+    for (int64_t i = 0; i < t->measures; i++)
+        fputs(t->measure[i].shown ? right : "", to);
+}
+
 /* ---- LaTeX --------------------------------------------------------------------------------------------------------- */
 
 static void latex_text(const char *text, FILE *to)
@@ -101,13 +113,7 @@ static void latex_head(const struct tessi_report_table *t, FILE *to)
 {
     int64_t n = 0;
     fputs("\\begin{tabular}{", to);
-    fputs(t->named ? "l" : "", to);
-    for (int64_t k = 0; k < t->columns; k++)
-        fputc(t->column[k].numeric ? 'r' : 'l', to);
-    fputs(t->remarked ? "l" : "", to);
-    fputs(t->seeds > 1 ? "r" : "", to);
-    for (int64_t i = 0; i < t->measures; i++)
-        fputs(t->measure[i].shown ? "r" : "", to);
+    markup_sides(t, "l", "r", to);
     fputs("}\n\\toprule\n", to);
     if (t->named)
         fputs(n++ ? " & run" : "run", to);
@@ -231,13 +237,7 @@ static void markdown_head(const struct tessi_report_table *t, FILE *to)
         fputc(' ', to);
     }
     fputs("|\n", to);
-    fputs(t->named ? "|:--" : "", to);
-    for (int64_t k = 0; k < t->columns; k++)
-        fputs(t->column[k].numeric ? "|--:" : "|:--", to);
-    fputs(t->remarked ? "|:--" : "", to);
-    fputs(t->seeds > 1 ? "|--:" : "", to);
-    for (int64_t i = 0; i < t->measures; i++)
-        fputs(t->measure[i].shown ? "|--:" : "", to);
+    markup_sides(t, "|:--", "|--:", to);
     fputs("|\n", to);
 }
 

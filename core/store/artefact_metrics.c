@@ -199,7 +199,7 @@ int tessi_store_metric_read(struct tess_context *ctx, struct tess_artefact *a, c
     return status;
 }
 
-void tessi_store_metric_json(FILE *to, const struct tess_metric_value *v)
+static void artefact_metrics_json(FILE *to, const struct tess_metric_value *v)
 {
     fputs("{\"name\":", to);
     tessi_base_json_text(to, v->name);
@@ -224,4 +224,21 @@ void tessi_store_metric_json(FILE *to, const struct tess_metric_value *v)
         putc(']', to);
     }
     putc('}', to);
+}
+
+void tessi_store_artefact_results_json(FILE *to, const struct tess_artefact *a)
+{
+    struct tess_metric_value v;
+    const char *name;
+    fputs("\"metrics\":[", to);
+    for (int64_t i = 0; tessi_store_artefact_metric(a, i, &v); i++) {
+        fputs(i ? "," : "", to);
+        artefact_metrics_json(to, &v);
+    }
+    fputs("],\"pictures\":[", to);
+    for (int64_t i = 0; (name = tessi_store_artefact_picture_at(a, i)); i++) {
+        fputs(i ? "," : "", to);
+        tessi_base_json_text(to, name);
+    }
+    putc(']', to);
 }

@@ -64,8 +64,9 @@ int tessi_store_artefact_strings(struct tess_context *ctx, const struct tess_art
                                  char **out) TESS_CHECKED;
 /* The i-th metric in the order written: 1 where there is one, 0 past the end. Its texts are borrowed. */
 int tessi_store_artefact_metric(const struct tess_artefact *a, int64_t i, struct tess_metric_value *out);
-/* Prints a metric as a JSON object with `name`, `value`, `unit`, `better`, `standard_error`, `interval`; what it does not have is null. */
-void tessi_store_metric_json(FILE *to, const struct tess_metric_value *v);
+/* Prints two members of an artefact's JSON object, `"metrics":[...],"pictures":[...]`: for each metric an object with `name`, `value`,
+ * `unit`, `better`, `standard_error` and `interval`, null where it has none; for each picture its name. */
+void tessi_store_artefact_results_json(FILE *to, const struct tess_artefact *a);
 /* The i-th picture, in the order written; NULL past the end. */
 const char *tessi_store_artefact_picture_at(const struct tess_artefact *a, int64_t i);
 /* The layout of a picture's tiles; all zero where it has none, or one that its own size contradicts. `rows` (capacity bytes) receives the

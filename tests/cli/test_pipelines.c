@@ -4,6 +4,7 @@
 #include "core/host/runtime.h"
 #include "tests/support/command_fixture.h"
 #include "tests/support/stage_fixture.h"
+#include "tests/support/suite.h"
 #include "tests/support/vgg_file.h"
 #include "tests/support/paths.h"
 
@@ -73,15 +74,21 @@ static int have_folders(void)
     return yes;
 }
 
-START_TEST(the_quickstart)
+/* Plans every pipeline of a folder, which has `count`, over made-up images. */
+static void plan_all(const char *folder, int count)
 {
-    char name[8][PATH_CAPACITY], data[96];
+    char name[16][PATH_CAPACITY], data[96];
     write_fashion();
     snprintf(data, sizeof data, "data=%s", stage_bench_folder);
-    int n = list("", ".yaml", name, 8);
-    ck_assert_int_eq(n, 4);
+    int n = list(folder, ".yaml", name, 16);
+    ck_assert_int_eq(n, count);
     for (int i = 0; i < n; i++)
         works(ATTEMPT(.path = name[i], .plan_only = 1, .override = {data}));
+}
+
+START_TEST(the_quickstart)
+{
+    plan_all("", 4);
 }
 END_TEST
 
@@ -121,13 +128,7 @@ END_TEST
 
 START_TEST(those_of_quantizers)
 {
-    char name[16][PATH_CAPACITY], data[96];
-    write_fashion();
-    snprintf(data, sizeof data, "data=%s", stage_bench_folder);
-    int n = list("quantizers", ".yaml", name, 16);
-    ck_assert_int_ge(n, 5);
-    for (int i = 0; i < n; i++)
-        works(ATTEMPT(.path = name[i], .plan_only = 1, .override = {data}));
+    plan_all("quantizers", 5);
 }
 END_TEST
 
@@ -159,9 +160,5 @@ int main(void)
     tcase_add_test(t, those_of_quantizers);
     tcase_add_test(t, those_of_ablations);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }
