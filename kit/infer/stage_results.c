@@ -77,6 +77,12 @@ int stage_put_sheet(struct tess_context *ctx, struct tess_artefact *a, const cha
     return put_contact_sheet(ctx, a, name, images, 0, NULL);
 }
 
+int stage_put_sheet_across(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *images,
+                           int64_t across)
+{
+    return put_contact_sheet(ctx, a, name, images, across, NULL);
+}
+
 int stage_put_rows(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t rows,
                    const struct tess_tensor *const *lists, const char *names)
 {

@@ -27,6 +27,9 @@ int stage_put_pairs(struct tess_context *ctx, struct tess_artefact *a, const cha
  * "original|before|after". */
 int stage_put_rows(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t rows,
                    const struct tess_tensor *const *lists, const char *names) TESS_CHECKED;
+/* Writes a picture of images u8 (n, H, W, C), about as wide as it is high; stage_put_sheet_across with `across` of them side by side. */
 int stage_put_sheet(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *images) TESS_CHECKED;
+int stage_put_sheet_across(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *images,
+                           int64_t across) TESS_CHECKED;
 
 #endif

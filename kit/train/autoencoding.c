@@ -7,6 +7,7 @@
 
 enum { L1, L2 };
 enum { FLIP_NONE, FLIP_IMAGE, FLIP_BATCH };
+enum { OUTPUT_CODES, OUTPUT_LATENTS }; /* of the training graph */
 
 static const struct tess_quantizer_1 *quantizer_of(const struct autoencoding *k)
 {
@@ -72,10 +73,9 @@ static int autoencoding_record(struct tess_context *ctx, struct autoencoding *k,
     tess_objective(g, "loss", k->frozen ? "quantizer.,decoder." : "encoder.,quantizer.,decoder.", loss);
     if (k->p->adversarial.critic)
         tess_objective(g, "critic", "critic.", own);
-    if (quantizer->react) { /* inputs of its `react`: latents and codes */
+    tess_output(g, "codes", quantised.codes); /* for its columns, and for the quantizer's `react`, which is given the latents too */
+    if (quantizer->react)
         tess_output(g, "latents", latent);
-        tess_output(g, "codes", quantised.codes);
-    }
     *latent_shape = tess_shape(latent);
     return tess_graph_seal(ctx, g);
 }
@@ -158,7 +158,7 @@ static int autoencoding_fill(void *user, struct tess_context *ctx, int64_t step,
 
 static int autoencoding_react(const struct autoencoding *k, struct tess_context *ctx, int64_t step, const struct tess_batch *b)
 {
-    struct tess_tensor latents = b->out[0], codes = b->out[1];
+    struct tess_tensor codes = b->out[OUTPUT_CODES], latents = b->out[OUTPUT_LATENTS];
     int64_t d = latents.dim[3], rows = tess_tensor_count(&latents) / d, depth = k->layout.depth;
     latents = tess_tensor_over(latents.data, TESS_F32, 2, (const int64_t[]){rows, d});
     codes = tess_tensor_over(codes.data, TESS_I32, depth > 1 ? 2 : 1, (const int64_t[]){rows, depth});
@@ -186,14 +186,12 @@ static int autoencoding_remember(void *user, struct tess_context *ctx, struct te
 static int autoencoding_after(void *user, struct tess_context *ctx, int64_t step, const struct tess_batch *b)
 {
     struct autoencoding *k = user;
-    if (k->p->adversarial.critic)
+    if (k->p->adversarial.critic) {
         adversarial_watch(&k->adversarial, k->run, k->graph, b);
+        memcpy(k->metric + CODE_USAGE_COLUMNS, k->adversarial.metric, sizeof k->adversarial.metric);
+    }
+    TESS_TRY(code_usage_measure(ctx, &k->usage, &b->out[OUTPUT_CODES], k->layout.depth, k->metric));
     return quantizer_of(k)->react ? autoencoding_react(k, ctx, step, b) : TESS_OK;
-}
-
-int autoencoding_looks_back(const struct autoencoding *k)
-{
-    return quantizer_of(k)->react || k->p->adversarial.critic;
 }
 
 int autoencoding_train(struct tess_context *ctx, struct tess_stage_run *r, struct autoencoding *k)
@@ -201,6 +199,9 @@ int autoencoding_train(struct tess_context *ctx, struct tess_stage_run *r, struc
     const struct tess_training_group group[2] = {
         {.size = sizeof group[0], .prefix = "critic.", .first_step = k->p->adversarial.start + 1},
         {.size = sizeof group[0], .prefix = "encoder.", .first_step = k->frozen ? k->p->training.steps : 0}};
+    const char *column[AUTOENCODING_COLUMNS];
+    memcpy(column, code_usage_column, sizeof code_usage_column);
+    memcpy(column + CODE_USAGE_COLUMNS, adversarial_column, sizeof adversarial_column);
     struct tess_training t = {.size = sizeof t,
                               .params_size = sizeof k->p->training,
                               .params = &k->p->training,
@@ -208,12 +209,12 @@ int autoencoding_train(struct tess_context *ctx, struct tess_stage_run *r, struc
                               .graph = k->graph,
                               .user = k,
                               .fill = autoencoding_fill,
-                              .after = autoencoding_looks_back(k) ? autoencoding_after : NULL,
+                              .after = autoencoding_after,
                               .group = group,
                               .groups = 2,
-                              .columns = k->p->adversarial.critic ? ADVERSARIAL_COLUMNS : 0,
-                              .column = adversarial_column,
-                              .metric = k->adversarial.metric,
+                              .columns = k->p->adversarial.critic ? AUTOENCODING_COLUMNS : CODE_USAGE_COLUMNS,
+                              .column = column,
+                              .metric = k->metric,
                               .remember = k->remember ? autoencoding_remember : NULL};
     k->run = r;
     TESS_TRY(perceptual_read(ctx, &k->network, k->weights));
@@ -233,6 +234,7 @@ void autoencoding_close(struct autoencoding *k)
     tess_graph_free(k->graph);
     tess_weights_free(k->weights);
     perceptual_close(&k->network);
+    code_usage_close(&k->usage);
     k->graph = NULL;
     k->weights = NULL;
 }

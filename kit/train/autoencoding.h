@@ -6,6 +6,7 @@
 #define PLUGINS_STAGES_AUTOENCODING_H
 
 #include "kit/train/adversarial.h"
+#include "kit/train/code_usage.h"
 #include "kit/infer/common.h"
 #include "kit/train/perceptual.h"
 
@@ -30,6 +31,9 @@ struct autoencoding_params {
      .text = "none|image|batch"},                                                                                                          \
     PERCEPTUAL_PARAMS(S, m.perceptual), ADVERSARIAL_PARAMS(S, m.adversarial)
 
+/* Columns of the curve beside the losses: the use of codes, and with a critic those of adversarial.h. */
+enum { AUTOENCODING_COLUMNS = (int)CODE_USAGE_COLUMNS + (int)ADVERSARIAL_COLUMNS };
+
 /* State of a training run: the graph and what its callbacks need. */
 struct autoencoding {
     const struct autoencoding_params *p;
@@ -46,6 +50,8 @@ struct autoencoding {
     uint64_t seed;
     _Atomic int64_t step; /* the step being made */
     struct adversarial adversarial;
+    struct code_usage usage;
+    double metric[AUTOENCODING_COLUMNS]; /* columns of the step just made */
     int (*remember)(void *user, struct tess_context *ctx,
                     struct tess_attrs *f); /* member of struct tess_training; `user` is the owner. NULL: none */
     void *owner;
@@ -71,8 +77,6 @@ int autoencoding_describe(struct tess_context *ctx, struct autoencoding *k, cons
                           struct tess_attrs *f) TESS_CHECKED;
 /* Trains on the images, which are open, to the last step; the weights then are the model's. */
 int autoencoding_train(struct tess_context *ctx, struct tess_stage_run *r, struct autoencoding *k) TESS_CHECKED;
-/* 1 when the quantizer or the critic reads the graph's outputs after each step. */
-int autoencoding_looks_back(const struct autoencoding *k);
 /* Ends training: frees the memory of its graph for what comes next. The weights stay. */
 void autoencoding_trained(struct autoencoding *k);
 

@@ -103,7 +103,7 @@ static int train_autoencoder_plan(void *self, struct tess_context *ctx, struct t
     if (status == TESS_OK)
         status = perceptual_check(ctx, &w.k.network, w.k.weights);
     if (status == TESS_OK)
-        status = tess_training_cost(ctx, &s->how.training, w.k.graph, autoencoding_looks_back(&w.k), p->cost);
+        status = tess_training_cost(ctx, &s->how.training, w.k.graph, 1, p->cost);
     if (status == TESS_OK)
         status = autoencoding_describe(ctx, &w.k, image, &latent, p->out);
     p->cost->total_bytes += cost_of_reading(p->in[0]);
@@ -243,7 +243,7 @@ static const struct tess_param params[] = {
     TESS_TRAINING_PARAMS(struct stage, how.training, 1000, 64, 1e-3),
     {.name = NULL}};
 
-TESS_PLUGIN("tessera-train-autoencoder", "0.4.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
+TESS_PLUGIN("tessera-train-autoencoder", "0.5.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
             TESS_COMPONENT_DOCUMENTED("Esser, Rombach and Ommer, Taming Transformers for High-Resolution Image Synthesis, 2021",
                                       "tokenizer:\n"
                                       "  use: train-autoencoder\n"

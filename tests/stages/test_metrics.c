@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = 13, H = 8, W = 12, CHANNELS = 3, TRAIN = 9, TOKENS = 24, HELD = N - TRAIN, T = 10, VALUES = H * W * CHANNELS };
+enum { N = 13, H = 8, W = 12, CHANNELS = 3, TRAIN = 9, TOKENS = 24, HELD = N - TRAIN, T = 10, VALUES = H * W * CHANNELS, CODES = 12 };
 
 static const char pipeline[] = "tessera: 1\n"
                                "name: small\n"
@@ -74,39 +74,53 @@ static double metric(const char *stage, const char *name)
     return value_of(stage, name).value;
 }
 
-/* Output of the head's decoder for the codes of the validation images: means and logarithms of deviations. */
-static void decode(struct tess_tensor out[2])
+/* Output of the head's decoder for n maps of codes: means and logarithms of deviations. */
+static void decode_codes(const struct tess_tensor *codes, struct tess_tensor out[2])
 {
     struct tessi_runtime *r;
     struct tess_tokenizer t = {.size = sizeof t};
     struct tess_weights *weights;
     struct tess_graph *g;
-    struct tess_artefact *model = result("head"), *archive = result("codes");
-    struct tess_tensor codes = tess_tensor_over(NULL, TESS_I32, 3, (const int64_t[]){HELD, 4, 6});
+    struct tess_artefact *model = result("head");
     OK(tessi_host_runtime_new(C, &(struct tessi_runtime_options){.threads = 1, .precision = "f32"}, &r));
     OK(tessi_host_runtime_compute(C, r));
     OK(tess_tokenizer_open(C, tess_artefact_attrs(model), "head", &t));
     OK(tess_weights_new(C, 0, &weights));
-    OK(tess_graph_new(C, weights,
-                      &(struct tess_graph_options){.size = sizeof(struct tess_graph_options), .microbatch = HELD, .microbatches = 1}, &g));
+    OK(tess_graph_new(
+        C, weights, &(struct tess_graph_options){.size = sizeof(struct tess_graph_options), .microbatch = codes->dim[0], .microbatches = 1},
+        &g));
     OK(tess_tokenizer_record_likelihood(C, &t, g));
     OK(tess_graph_seal(C, g));
     OK(tess_weights_read(C, weights, model));
-    OK(tess_alloc(C, tess_tensor_bytes(&codes), "codes", &codes.data));
-    OK(tess_artefact_read(C, archive, "codes", TRAIN, &codes));
     for (int i = 0; i < 2; i++) {
-        out[i] = tess_tensor_over(NULL, TESS_F32, 4, (const int64_t[]){HELD, H, W, CHANNELS});
+        out[i] = tess_tensor_over(NULL, TESS_F32, 4, (const int64_t[]){codes->dim[0], H, W, CHANNELS});
         OK(tess_alloc(C, tess_tensor_bytes(&out[i]), "images", &out[i].data));
     }
-    const struct tess_batch batch = {.size = sizeof batch, .samples = HELD, .inputs = 1, .in = &codes, .outputs = 2, .out = out};
+    const struct tess_batch batch = {.size = sizeof batch, .samples = codes->dim[0], .inputs = 1, .in = codes, .outputs = 2, .out = out};
     OK(tess_graph_run(C, g, &batch));
-    tess_free(codes.data);
     tess_graph_free(g);
     tess_weights_free(weights);
     tess_tokenizer_close(&t);
     tessi_host_runtime_free(r);
     tessi_store_artefact_close(model);
+}
+
+/* Codes of the validation images. */
+static struct tess_tensor held_codes(void)
+{
+    struct tess_artefact *archive = result("codes");
+    struct tess_tensor codes = tess_tensor_over(NULL, TESS_I32, 3, (const int64_t[]){HELD, 4, 6});
+    OK(tess_alloc(C, tess_tensor_bytes(&codes), "codes", &codes.data));
+    OK(tess_artefact_read(C, archive, "codes", TRAIN, &codes));
     tessi_store_artefact_close(archive);
+    return codes;
+}
+
+static void decode(struct tess_tensor out[2])
+{
+    struct tess_tensor codes = held_codes();
+    decode_codes(&codes, out);
+    tess_free(codes.data);
 }
 
 /* The prior's bound at every time of 1 .. T for each of the codes kept for validation, one row at a time; noised by the draws of the
@@ -271,6 +285,71 @@ START_TEST(means_of_groups)
 }
 END_TEST
 
+/* ---- the atlas ---- */
+
+/* The tile of a code in the picture, 8 x 8 pixels shown at twice their size, against the middle of the code's own image. */
+static void expect_tile(const struct tess_tensor *sheet, int i, const float *image)
+{
+    int top = i / 16 * 18, left = i % 16 * 18;
+    for (int y = 0; y < 8; y++)
+        for (int x = 0; x < 8; x++)
+            for (int c = 0; c < CHANNELS; c++) {
+                int found = ((const uint8_t *)sheet->data)[((top + 2 * y) * sheet->dim[1] + left + 2 * x) * CHANNELS + c];
+                double wanted = 255.0 * fmin(fmax((double)image[(y * W + x + (W - 8) / 2) * CHANNELS + c], 0.0), 1.0);
+                ck_assert_msg(fabs(wanted - found) <= 0.51, "tile %d, pixel %d %d %d: %g, found %d", i, y, x, c, wanted, found);
+            }
+}
+
+/* Counts of the validation codes; the number of codes that are used. */
+static int counted(int64_t uses[CODES])
+{
+    struct tess_tensor codes = held_codes();
+    int used = 0;
+    for (int i = 0; i < HELD * TOKENS; i++)
+        used += uses[((int32_t *)codes.data)[i]]++ == 0;
+    tess_free(codes.data);
+    return used;
+}
+
+/* Every code, by falling use and then by number, decoded alone; with fewer tiles than used codes, the least used at the end. */
+START_TEST(atlas_of_codes)
+{
+    struct tess_tensor code, uses, sheet, out[2], map = tess_tensor_over(NULL, TESS_I32, 3, (const int64_t[]){CODES, 4, 6});
+    static int32_t alone[CODES * TOKENS];
+    int64_t wanted[CODES] = {0};
+    (void)command_ends(0, "", "run colour.yaml -q");
+    int used = counted(wanted);
+    struct tess_artefact *a = result("likely");
+    OK(tess_artefact_load(C, a, "atlas/code", TESS_I32, &code));
+    OK(tess_artefact_load(C, a, "atlas/uses", TESS_I32, &uses));
+    OK(tess_artefact_load(C, a, "pictures/codebook", TESS_U8, &sheet));
+    ck_assert(code.dim[0] == CODES && uses.dim[0] == CODES);
+    for (int i = 0; i < CODES * TOKENS; i++)
+        alone[i] = ((int32_t *)code.data)[i / TOKENS];
+    map.data = alone;
+    decode_codes(&map, out);
+    for (int i = 0; i < CODES; i++) {
+        int32_t k = ((int32_t *)code.data)[i], n = ((int32_t *)uses.data)[i], next = i + 1 < CODES ? ((int32_t *)uses.data)[i + 1] : 0;
+        ck_assert_msg(n == wanted[k] && n >= next && (n > next || i + 1 == CODES || k < ((int32_t *)code.data)[i + 1]), "%d: %d", i, k);
+        expect_tile(&sheet, i, (const float *)out[0].data + i * VALUES);
+    }
+    int32_t first = ((int32_t *)code.data)[0], last = ((int32_t *)code.data)[used - 1];
+    for (int i = 0; i < 2; i++)
+        tess_free(out[i].data);
+    tess_free(code.data);
+    tess_free(uses.data);
+    tess_free(sheet.data);
+    tessi_store_artefact_close(a);
+    ck_assert_int_gt(used, 4);
+    (void)command_ends(0, "", "run colour.yaml -q --until likely likely.atlas=4");
+    a = result("likely");
+    OK(tess_artefact_load(C, a, "atlas/code", TESS_I32, &code));
+    ck_assert(code.dim[0] == 4 && ((int32_t *)code.data)[0] == first && ((int32_t *)code.data)[3] == last);
+    tess_free(code.data);
+    tessi_store_artefact_close(a);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("metrics");
@@ -280,6 +359,7 @@ int main(void)
     tcase_add_test(t, of_colour_images);
     tcase_add_test(t, bound_at_every_time);
     tcase_add_test(t, means_of_groups);
+    tcase_add_test(t, atlas_of_codes);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

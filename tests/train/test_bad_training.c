@@ -345,11 +345,11 @@ START_TEST(the_weight_has_a_curve)
     tessi_base_context_init(&context, NULL);
     ck_assert_int_eq(tessi_store_artefact_open(&context.context, "runs/small/tokenizer.h5", &a), TESS_OK);
     ck_assert_int_eq(tess_artefact_load(&context.context, a, "curve", TESS_F32, &curve), TESS_OK);
-    ck_assert(curve.rank == 2 && curve.dim[0] == 60 && curve.dim[1] == 6);
+    ck_assert(curve.rank == 2 && curve.dim[0] == 60 && curve.dim[1] == 8);
     const float *at = curve.data;
-    for (int i = 0; i < 60; i++, at += 6) {
-        ck_assert(at[0] == (float)(i + 1) && isfinite(at[1]) && at[2] > 0.0f && at[4] != 0.0f && at[5] != 0.0f);
-        ck_assert_msg(at[3] == (i < 4 ? 0.0f : 0.001f), "step %d: %g", i, (double)at[3]);
+    for (int i = 0; i < 60; i++, at += 8) {
+        ck_assert(at[0] == (float)(i + 1) && isfinite(at[1]) && at[2] > 0.0f && at[6] != 0.0f && at[7] != 0.0f);
+        ck_assert_msg(at[5] == (i < 4 ? 0.0f : 0.001f), "step %d: %g", i, (double)at[5]);
     }
     tess_free(curve.data);
     ck_assert(tess_artefact_has(a, "curve_names") && tess_artefact_has(a, "pictures/training"));
@@ -358,8 +358,10 @@ START_TEST(the_weight_has_a_curve)
     (void)command_ends(0, "", "run small.yaml -q --until tokenizer");
     ck_assert_int_eq(tessi_store_artefact_open(&context.context, "runs/small/tokenizer.h5", &a), TESS_OK);
     ck_assert_int_eq(tess_artefact_load(&context.context, a, "curve", TESS_F32, &curve), TESS_OK);
-    ck_assert_int_eq(curve.dim[1], 2); /* without a critic as ever */
-    ck_assert(!tess_artefact_has(a, "curve_names"));
+    ck_assert_int_eq(curve.dim[1], 4); /* without a critic the loss and the use of codes */
+    at = curve.data;
+    for (int64_t i = 0; i < curve.dim[0]; i++, at += 4)
+        ck_assert_msg(at[2] >= 1.0f && at[2] <= 12.0f && at[3] >= 1.0f && at[3] <= at[2] + 1e-4f, "%g %g", (double)at[2], (double)at[3]);
     tess_free(curve.data);
     tessi_store_artefact_close(a);
     ck_assert_int_eq(system("grep -q '\"event\":\"metric\".*\"name\":\"adversarial weight\"' runs/small/log.jsonl"), 0);

@@ -9,6 +9,7 @@
 #include "kit/train/likelihood.h"
 #include "kit/infer/round_trip.h"
 #include "kit/metric/mean_error.h"
+#include "plugins/stages/evaluate/evaluate_atlas.h"
 #include "plugins/stages/evaluate/evaluate_bound.h"
 #include "plugins/stages/evaluate/evaluate_metrics.h"
 
@@ -16,7 +17,7 @@
 #include <string.h>
 
 struct stage {
-    int64_t batch, limit, draws;
+    int64_t batch, limit, draws, atlas;
     struct likelihood_params likelihood;
     struct evaluate_metrics_params listed;
 };
@@ -84,6 +85,7 @@ static int64_t evaluate_buffers(const struct work *k, const struct tess_attrs *i
     const struct code_maps maps = code_maps_of_tokenizer(t);
     int64_t one = cost_of_tokenizer_images(t, 1), map = code_maps_tokens(&maps) * (int64_t)sizeof(int32_t);
     int64_t bytes = cost_of_reading(images) + k->s->batch * (2 * one + map) + k->count * map + cost_of_picture(2, k->count, one, t->width);
+    bytes += evaluate_atlas_bytes(t, evaluate_atlas_codes(t, k->s->atlas), k->s->batch);
     if (k->codec.likelihood)
         bytes += k->s->batch * one * (int64_t)sizeof(float) + k->count * (int64_t)sizeof(double);
     return prior ? bytes + tess_weights_bytes(k->loss.weights) + evaluate_bound_bytes(&k->prior, k->count, k->s->batch) : bytes;
@@ -96,7 +98,8 @@ static int evaluate_plan(void *self, struct tess_context *ctx, struct tess_stage
     if (status == TESS_OK)
         status = tess_attrs_set_i64(ctx, p->out, "images", k.count);
     if (status == TESS_OK)
-        status = cost_of_codec(ctx, &k.codec, (double)k.count, (double)k.count, p->cost);
+        status = cost_of_codec(ctx, &k.codec, (double)k.count, (double)(k.count + evaluate_atlas_codes(&k.codec.tokenizer, k.s->atlas)),
+                               p->cost);
     if (status == TESS_OK && p->in[2])
         status = stage_graph_cost(ctx, &k.loss, (double)(k.count * evaluate_bound_draws(&k.prior, k.s->draws)), p->cost);
     if (status == TESS_OK)
@@ -271,6 +274,7 @@ static int evaluate(struct tess_context *ctx, struct work *k)
                                 "model has diverged: train it again with a lower `lr`, `warmup`, or `clip`", -10.0 * log10(mse));
     TESS_TRY(evaluate_metrics_finish(ctx, &k->metrics, k->run, &k->images, k->first, k->count));
     TESS_TRY(put_codes_health(ctx, k));
+    TESS_TRY(evaluate_atlas_put(ctx, &k->codec, &k->codes, k->s->atlas, k->s->batch, a));
     return prior ? evaluate_prior(ctx, k, images) : put_likelihood(ctx, k, NULL);
 }
 
@@ -299,17 +303,33 @@ static const struct tess_port ports[] = {
 static const struct tess_stage_1 ops = {
     .size = sizeof ops, .ports = ports, .output = "metrics", .plan = evaluate_plan, .run = evaluate_run};
 
-static const struct tess_param params[] = {
-    {.name = "limit", .help = "images at most; 0: all", .type = TESS_I64, .offset = offsetof(struct stage, limit), .lo = 0, .hi = 1e9,
-     .def = 0},
-    {.name = "draws", .help = "times t a sequence is corrupted at for the prior's bound; one for a causal prior", .type = TESS_I64,
-     .offset = offsetof(struct stage, draws), .lo = 1, .hi = 10000, .def = 2},
-    LIKELIHOOD_PARAMS(struct stage, likelihood),
-    EVALUATE_METRICS_PARAMS(struct stage, listed),
-    STAGE_BATCH_PARAM(struct stage, batch),
-    {.name = NULL}};
+static const struct tess_param params[] = {{.name = "limit",
+                                            .help = "images at most; 0: all",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct stage, limit),
+                                            .lo = 0,
+                                            .hi = 1e9,
+                                            .def = 0},
+                                           {.name = "draws",
+                                            .help = "times t a sequence is corrupted at for the prior's bound; one for a causal prior",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct stage, draws),
+                                            .lo = 1,
+                                            .hi = 10000,
+                                            .def = 2},
+                                           {.name = "atlas",
+                                            .help = "codes shown decoded alone, the most and the least used; 0: none",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct stage, atlas),
+                                            .lo = 0,
+                                            .hi = 4096,
+                                            .def = 256},
+                                           LIKELIHOOD_PARAMS(struct stage, likelihood),
+                                           EVALUATE_METRICS_PARAMS(struct stage, listed),
+                                           STAGE_BATCH_PARAM(struct stage, batch),
+                                           {.name = NULL}};
 
-TESS_PLUGIN("tessera-evaluate", "0.2.0", "MIT", TESS_NEEDS("graph/1", "random/1", "artefact/1", "stage/1"),
+TESS_PLUGIN("tessera-evaluate", "0.3.0", "MIT", TESS_NEEDS("graph/1", "random/1", "artefact/1", "stage/1"),
             TESS_COMPONENT_DOCUMENTED(NULL, "metrics: {use: evaluate, in: {images: test-images, model: tokenizer, prior: prior}}",
                                       "evaluate", "stage/1", "reconstruction error, codebook health, bits per code and per value",
                                       sizeof(struct stage), params, NULL, NULL, &ops));

@@ -121,7 +121,7 @@ static int add_costs(struct tess_context *ctx, const struct work *w, const struc
                      report = {.size = sizeof report};
     int64_t one = cost_of_tokenizer_images(&w->model, 1), at_a_time = w->held < AT_A_TIME ? w->held : AT_A_TIME;
     if (w->k.graph)
-        TESS_TRY(tess_training_cost(ctx, t, w->k.graph, autoencoding_looks_back(&w->k), &training));
+        TESS_TRY(tess_training_cost(ctx, t, w->k.graph, 1, &training));
     if (w->k.graph)
         tess_training_disk(t, training.parameters, p);
     *p->cost = training;
@@ -302,7 +302,7 @@ static const struct tess_param params[] = {
     TESS_TRAINING_PARAMS(struct stage, how.training, 500, 64, 1e-4),
     {.name = NULL}};
 
-TESS_PLUGIN("tessera-refit", "0.2.0", "MIT", TESS_NEEDS("graph/1", "random/1", "train/1", "artefact/1", "stage/1"),
+TESS_PLUGIN("tessera-refit", "0.3.0", "MIT", TESS_NEEDS("graph/1", "random/1", "train/1", "artefact/1", "stage/1"),
             TESS_COMPONENT_DOCUMENTED("Hu et al., Global Context with Discrete Diffusion in Vector Quantised Modelling, 2022, ReFiT",
                                       "refit: {use: refit, in: {images: images, model: tokenizer}, codebook_size: 512, steps: 1000}",
                                       "refit", "stage/1", "build a tokenizer's codebook anew, then train codebook and decoder",
