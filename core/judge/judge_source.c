@@ -149,6 +149,68 @@ static int source_fingerprint(struct judge *j)
     return judge_over(j, 1, source_fingerprint_body);
 }
 
+static int source_content_of(struct judge *j, const struct tess_source_1 *ops, void *self, int64_t k, char text[TESS_DIGEST_TEXT])
+{
+    struct tess_digest d;
+    tess_digest_start(&d);
+    int status = ops->content(self, j->ctx, k, &d);
+    tess_digest_end(&d, text);
+    JUDGE_TRY(judge_status(j, j->ctx, "content", status));
+    tess_forget(j->ctx);
+    if (status == TESS_E_ITEM)
+        return JUDGE_UNFIT;
+    return status == TESS_OK ? TESS_OK : judge_fail(j, "content of image %lld: found status %d", (long long)k, status);
+}
+
+struct source_seen {
+    uint64_t hash; /* of the pixels alone */
+    char content[TESS_DIGEST_TEXT], again[TESS_DIGEST_TEXT];
+};
+
+static int source_seen(struct judge *j, const struct tess_source_1 *ops, void *self, int64_t k, struct source_seen *seen)
+{
+    struct tess_image im = {.size = sizeof im};
+    int status = source_read(j, j->ctx, ops, self, k, &im);
+    if (status == TESS_OK)
+        status = source_content_of(j, ops, self, k, seen->content);
+    if (status == TESS_OK)
+        status = source_content_of(j, ops, self, k, seen->again);
+    im.label = 0;
+    im.name[0] = '\0';
+    seen->hash = status == TESS_OK ? source_hash(&im) : 0;
+    tess_image_free(&im);
+    return status;
+}
+
+/* Checks that an image's content is the same when asked again, and that images of other pixels have another. */
+static int source_content_body(struct judge *j, struct tess_instance *i)
+{
+    const struct tess_source_1 *ops = tess_instance_ops(i, "source/1");
+    void *self = tess_instance_self(i);
+    struct source_seen seen[SOURCE_IMAGES];
+    int64_t done = 0;
+    if (!TESS_HAS(ops, content) || !ops->content)
+        return judge_skip(j, "it does not tell the content of one image");
+    for (int64_t k = 0; k < source_count(ops, self); k++) {
+        int status = source_seen(j, ops, self, k, &seen[done]);
+        if (status == JUDGE_UNFIT)
+            continue;
+        JUDGE_TRY(status);
+        if (strcmp(seen[done].content, seen[done].again) != 0)
+            return judge_fail(j, "wanted the same content of image %lld when asked again, found another", (long long)k);
+        for (int64_t before = 0; before < done; before++)
+            if (seen[before].hash != seen[done].hash && strcmp(seen[before].content, seen[done].content) == 0)
+                return judge_fail(j, "wanted another content of image %lld, whose pixels differ from one before it", (long long)k);
+        done++;
+    }
+    return TESS_OK;
+}
+
+static int source_content(struct judge *j)
+{
+    return judge_over(j, 1, source_content_body);
+}
+
 /* Fails the memory for an image: TESS_E_MEMORY, and never TESS_E_ITEM, by which a good image would be left out. */
 static int source_memory_body(struct judge *j, struct tess_instance *i)
 {
@@ -260,6 +322,33 @@ static int source_rest(struct judge *j)
     return judge_over(j, 1, source_rest_body);
 }
 
+/* Checks that advice of what will be read changes nothing of what is read. */
+static int source_soon_body(struct judge *j, struct tess_instance *i)
+{
+    const struct tess_source_1 *ops = tess_instance_ops(i, "source/1");
+    void *self = tess_instance_self(i);
+    struct tess_image im = {.size = sizeof im};
+    int64_t n = source_count(ops, self);
+    if (!TESS_HAS(ops, soon) || !ops->soon || n < 1)
+        return judge_skip(j, "it takes no advice, or has no images");
+    int status = source_read(j, j->ctx, ops, self, n - 1, &im);
+    uint64_t before = status == TESS_OK ? source_hash(&im) : 0;
+    ops->soon(self, 0, n);
+    ops->soon(self, n - 1, 1);
+    ops->soon(self, n, 0);
+    if (status == TESS_OK)
+        status = source_read(j, j->ctx, ops, self, n - 1, &im);
+    if (status == TESS_OK && source_hash(&im) != before)
+        status = judge_fail(j, "wanted the same image after `soon`, found another");
+    tess_image_free(&im);
+    return status == JUDGE_UNFIT ? TESS_OK : status;
+}
+
+static int source_soon(struct judge *j)
+{
+    return judge_over(j, 1, source_soon_body);
+}
+
 static const struct judge_test tests[] = {
     {"sizes", 1, "counts and sizes are 0 or more, and the same when asked again", source_sizes},
     {"reads", 1, "images have the sizes, labels and names that were said, and are the same in any order", source_reads},
@@ -268,6 +357,8 @@ static const struct judge_test tests[] = {
     {"read-allocations", 1, "whichever allocation fails, reading gives TESS_E_MEMORY", source_memory},
     {"any-thread", 1, "images read on several threads at once are the same", source_threads},
     {"rest", 1, "images are the same after a rest", source_rest},
+    {"content", 1, "the content of an image is the same when asked again, and another for other pixels", source_content},
+    {"soon", 1, "advice of what will be read next changes nothing", source_soon},
     {NULL, 0, NULL, NULL}};
 
 const struct judge_kind judge_source = {"source/1", tests, NULL};

@@ -45,6 +45,8 @@ static const struct tessi_kind kinds[] = {
         MAY(tess_source_1, remark, "tells what lies beside the images"),
         MAY(tess_source_1, bytes, "tells how much memory it holds"),
         MAY(tess_source_1, rest, "gives that back while nothing is read"),
+        MAY(tess_source_1, content, "tells the content of one image from that of others"),
+        MAY(tess_source_1, soon, "takes advice of what will be read next"),
     }},
     {"encoder/1", END_OF(tess_encoder_1, record), {
         MUST(tess_encoder_1, record),

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TESSI_KIND_FUNCTIONS 12
+#define TESSI_KIND_FUNCTIONS 16
 
 /* A member of a kind's table of functions. */
 struct tessi_kind_function {

@@ -618,6 +618,38 @@ START_TEST(archives_tell_what_was_skipped)
 }
 END_TEST
 
+static const char *content(int64_t i)
+{
+    static char text[TESS_DIGEST_TEXT];
+    struct tess_digest d;
+    tess_digest_start(&d);
+    works(ops->content(self, &context.context, i, &d));
+    tess_digest_end(&d, text);
+    return text;
+}
+
+/* The content of an image is that of its bytes: neither name nor place counts, and a file that is gone is a bad item. */
+START_TEST(content_is_that_of_the_bytes)
+{
+    struct tess_digest d;
+    char kept[TESS_DIGEST_TEXT];
+    put("colour.png", "in/a.png", 0);
+    put("colour.jpg", "in/b.jpg", 0);
+    put("colour.png", "in/c.png", 0);
+    works(open_source("in", ""));
+    strcpy(kept, content(0));
+    ck_assert_str_eq(content(2), kept);
+    ck_assert_str_ne(content(1), kept);
+    works(open_source("in/c.png", ""));
+    ck_assert_str_eq(content(0), kept);
+    ops->soon(self, 0, 1);
+    shell("rm in/c.png");
+    ops->soon(self, 0, 1);
+    tess_digest_start(&d);
+    refused(ops->content(self, &context.context, 0, &d), TESS_E_ITEM, "in/c.png: cannot be opened: No such file");
+}
+END_TEST
+
 /* Flips a byte of each digest in the table of file digests. */
 static void spoil_table(void)
 {
@@ -696,6 +728,7 @@ int main(void)
     tcase_add_test(t, same_data_wherever_it_is);
     tcase_add_test(t, archives_tell_what_was_skipped);
     tcase_add_test(t, contents_are_remembered);
+    tcase_add_test(t, content_is_that_of_the_bytes);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

@@ -50,6 +50,13 @@ struct tess_source_1 {
      * so that the source may release it. */
     int64_t (*bytes)(void *self);
     void (*rest)(void *self); /* [one thread] */
+    /* Optional: adds the content of item i to the digest, whatever its name and place: the SHA-256 of the bytes that it is stored as, as a
+     * text (tess_digest_add_files). So a file has the same content in a folder, in a list and in an archive of files. TESS_E_ITEM as
+     * `read`, without an image to hold the reason. [one thread, not within a task of tess_stage_parallel] */
+    int (*content)(void *self, struct tess_context *ctx, int64_t i, struct tess_digest *d);
+    /* Optional: advice that items first to first + n - 1 will be read next, so that the disk may begin. Nothing depends on it, and it never
+     * fails. The caller keeps `first` and `n` within `count`. [any thread] */
+    void (*soon)(void *self, int64_t first, int64_t n);
 };
 
 #ifdef __cplusplus

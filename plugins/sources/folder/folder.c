@@ -237,7 +237,7 @@ static int folder_read_image(void *self, struct tess_context *ctx, int64_t i, st
     size_t size = 0;
     set_name(out, s->list.name[i]);
     out->label = s->label ? s->label[i] : -1;
-    TESS_TRY(folder_list_path(ctx, s->path, s->list.name[i], &path));
+    TESS_TRY(folder_list_path(ctx, s->path, &s->list, i, &path));
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), error = errno;
     int status = fd >= 0                 ? folder_read_whole(ctx, path, fd, out, &bytes, &size)
                  : is_of_the_file(error) ? folder_item(ctx, out, path, "cannot be opened: ", error)
@@ -256,7 +256,7 @@ static int add_files(struct tess_context *ctx, const struct folder *s, struct te
     int64_t n = 0;
     for (int64_t i = 0; i < s->list.count; i++) {
         tess_digest_add_text(d, s->list.name[i]);
-        TESS_TRY(folder_list_path(ctx, s->path, s->list.name[i], &path[n]));
+        TESS_TRY(folder_list_path(ctx, s->path, &s->list, i, &path[n]));
         if (s->tolerant && access(path[n], R_OK) != 0 && is_of_the_file(errno)) {
             tess_digest_add_text(d, "cannot be opened");
             tess_free(path[n]);
@@ -282,6 +282,33 @@ static int folder_fingerprint(void *self, struct tess_context *ctx, struct tess_
     return status;
 }
 
+static int folder_content(void *self, struct tess_context *ctx, int64_t i, struct tess_digest *d)
+{
+    const struct folder *s = self;
+    char *path;
+    TESS_TRY(folder_list_path(ctx, s->path, &s->list, i, &path));
+    int error = access(path, R_OK) == 0 ? 0 : errno;
+    int status = error && is_of_the_file(error) ? ctx->fail(ctx, TESS_E_ITEM, "%s: cannot be opened: %s", path, strerror(error))
+                                                : tess_digest_add_files(ctx, d, 1, (const char *const *)&path);
+    tess_free(path);
+    return status;
+}
+
+/* Advises the system of files that will be read; reading finds those which cannot be opened. */
+static void folder_soon(void *self, int64_t first, int64_t n)
+{
+    const struct folder *s = self;
+    for (int64_t i = first; i < first + n; i++) {
+        char path[PATH_MAX];
+        int length = snprintf(path, sizeof path, "%s%s%s", s->path, s->list.single ? "" : "/", s->list.single ? "" : s->list.name[i]);
+        int fd = length < (int)sizeof path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+        if (fd < 0)
+            continue;
+        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
+        close(fd);
+    }
+}
+
 static void folder_tolerate(void *self, int32_t bad)
 {
     ((struct folder *)self)->tolerant = bad;
@@ -302,6 +329,8 @@ static const struct tess_source_1 ops = {.size = sizeof ops,
                                          .fingerprint = folder_fingerprint,
                                          .class_name = class_name,
                                          .tolerate = folder_tolerate,
-                                         .remark = folder_remark};
+                                         .remark = folder_remark,
+                                         .content = folder_content,
+                                         .soon = folder_soon};
 
 FOLDER_PLUGIN(open_folder, close_folder, NULL);

@@ -41,12 +41,9 @@ static int text_of(struct tess_context *ctx, const char *front, const char *betw
     return TESS_OK;
 }
 
-int folder_list_path(struct tess_context *ctx, const char *path, const char *name, char **out)
+int folder_list_path(struct tess_context *ctx, const char *path, const struct folder_list *l, int64_t i, char **out)
 {
-    struct stat about;
-    if (stat(path, &about) == 0 && !S_ISDIR(about.st_mode))
-        return text_of(ctx, path, "", "", out);
-    return text_of(ctx, path, "/", name, out);
+    return text_of(ctx, path, l->single ? "" : "/", l->single ? "" : l->name[i], out);
 }
 
 static int folder_list_wanted(const char *name, const char *extensions)
@@ -204,6 +201,7 @@ int folder_list_make(struct tess_context *ctx, const char *path, int recursive, 
     if (!S_ISDIR(about.st_mode)) {
         const char *slash = strrchr(path, '/');
         char *name;
+        l->single = 1;
         TESS_TRY(text_of(ctx, slash ? slash + 1 : path, "", "", &name));
         return folder_list_add_file(ctx, &w, name);
     }

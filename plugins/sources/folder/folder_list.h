@@ -6,7 +6,8 @@
 
 struct folder_list {
     int64_t count, capacity;
-    char **name;      /* paths below the folder, in the order of their bytes */
+    char **name; /* paths below the folder, in the order of their bytes */
+    int single;  /* 1: the path is that of a file, the only one */
     struct folder_passed {
         int64_t count;
         char name[256]; /* example of one of them, as UTF-8 */
@@ -24,7 +25,7 @@ enum { PASSED_OTHER, PASSED_SPECIAL, PASSED_CIRCLE };
 int folder_list_make(struct tess_context *ctx, const char *path, int recursive, const char *extensions, struct folder_list *l) TESS_CHECKED;
 void folder_list_free(struct folder_list *l);
 
-/* FOLDER/NAME, or the file itself; tess_free. */
-int folder_list_path(struct tess_context *ctx, const char *path, const char *name, char **out) TESS_CHECKED;
+/* FOLDER/NAME of file i, or the file itself; tess_free. `path` as the list was made with. */
+int folder_list_path(struct tess_context *ctx, const char *path, const struct folder_list *l, int64_t i, char **out) TESS_CHECKED;
 
 #endif
