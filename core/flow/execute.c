@@ -20,6 +20,7 @@
 #include "core/flow/disk_space.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -294,6 +295,7 @@ static int run_stage(struct tess_context *ctx, struct tessi_pipeline *p, struct 
         return status;
     }
     tessi_base_log_event(log, s->outcome == TESSI_COMPUTED ? "stage_end" : "stage_cached", "s:stage", s->name, "f:seconds", s->seconds,
+                         "f:planned_seconds", s->outcome == TESSI_COMPUTED && s->seconds_predicted > 0 ? s->seconds_predicted : (double)NAN,
                          "s:key", s->key, "s:digest", s->digest, "i:planned_bytes", tessi_flow_stage_memory(p, s), "i:peak_bytes", max,
                          "m:", s->record, NULL);
     return TESS_OK;

@@ -24,7 +24,8 @@ struct loader {
     char *path[MAX_CHAIN]; /* paths of the files being loaded, without links, the first extending the second ... */
 };
 
-static const char *const top_keys[] = {"tessera", "name", "seed", "params", "stages", "extends", "backend", "precision", "sweep"};
+static const char *const top_keys[] = {"tessera", "name",    "seed",      "params", "stages",
+                                       "extends", "backend", "precision", "sweep",  "references"};
 #define TOP_KEYS ((int64_t)(sizeof top_keys / sizeof *top_keys))
 
 static int is_top_key(const char *key)
@@ -46,9 +47,10 @@ static int check_file(struct tess_context *ctx, const struct tessi_config *root)
         if (is_top_key(key->key))
             continue;
         const char *nearest = tessi_base_nearest_name(key->key, top_keys, TOP_KEYS);
-        return tessi_config_key_fail(ctx, key, TESS_E_USAGE, "a pipeline has no key `%s`%s; %s%s%s", key->key,
-                              tessi_base_lookalike_words(key->key, words, sizeof words), nearest ? "did you mean `" : "it takes ",
-                              nearest ? nearest : "tessera, name, seed, params, stages, extends, backend, precision, sweep", nearest ? "`?" : "");
+        return tessi_config_key_fail(
+            ctx, key, TESS_E_USAGE, "a pipeline has no key `%s`%s; %s%s%s", key->key,
+            tessi_base_lookalike_words(key->key, words, sizeof words), nearest ? "did you mean `" : "it takes ",
+            nearest ? nearest : "tessera, name, seed, params, stages, extends, backend, precision, sweep, references", nearest ? "`?" : "");
     }
     const struct tessi_config *version = tessi_config_child(root, "tessera");
     int64_t number = 0;
@@ -68,10 +70,14 @@ static int check_settings(struct tess_context *ctx, const struct tessi_config *r
         const char *key, *wants;
         int32_t kind;
     } setting[] = {
-        {"name", "the name of the run's folder", TESSI_SCALAR}, {"seed", "an integer from 0", TESSI_SCALAR},
-        {"backend", "the name of a backend", TESSI_SCALAR},     {"precision", "auto, f32 or bf16", TESSI_SCALAR},
-        {"params", "a map of names and values", TESSI_MAP},     {"stages", "a map of at least one stage", TESSI_MAP},
+        {"name", "the name of the run's folder", TESSI_SCALAR},
+        {"seed", "an integer from 0", TESSI_SCALAR},
+        {"backend", "the name of a backend", TESSI_SCALAR},
+        {"precision", "auto, f32 or bf16", TESSI_SCALAR},
+        {"params", "a map of names and values", TESSI_MAP},
+        {"stages", "a map of at least one stage", TESSI_MAP},
         {"sweep", "a map with `axes`", TESSI_MAP},
+        {"references", "a map of names and metrics", TESSI_MAP},
     };
     char found[80];
     for (size_t i = 0; i < sizeof setting / sizeof *setting; i++) {
@@ -82,6 +88,32 @@ static int check_settings(struct tess_context *ctx, const struct tessi_config *r
                                tessi_config_found(at, found, sizeof found),
                                tessi_config_is_null(at) ? "; write a value, or leave the key out" : "");
     }
+    return TESS_OK;
+}
+
+/* Checks a reference, its metrics and the settings it is for. */
+static int check_reference(struct tess_context *ctx, const struct tessi_config *reference)
+{
+    char found[80];
+    double value;
+    if (reference->kind != TESSI_MAP || !reference->child)
+        return tessi_config_fail(ctx, reference, TESS_E_USAGE,
+                                 "`references.%s` wants metrics with their values, as `recall: 0.47`, found %s", reference->key,
+                                 tessi_config_found(reference, found, sizeof found));
+    for (const struct tessi_config *at = reference->child; at; at = at->next)
+        if (strcmp(at->key, "at") != 0)
+            TESS_TRY(tessi_config_f64(ctx, at, &value));
+        else if (at->kind != TESSI_MAP)
+            return tessi_config_fail(ctx, at, TESS_E_USAGE, "`at` wants the settings of the reference, as `samples.steps: 256`, found %s",
+                                     tessi_config_found(at, found, sizeof found));
+    return TESS_OK;
+}
+
+static int check_references(struct tess_context *ctx, const struct tessi_config *root)
+{
+    const struct tessi_config *references = tessi_config_child(root, "references");
+    for (const struct tessi_config *at = references ? references->child : NULL; at; at = at->next)
+        TESS_TRY(check_reference(ctx, at));
     return TESS_OK;
 }
 
@@ -227,6 +259,8 @@ int tessi_flow_pipeline_load(struct tess_context *ctx, const struct tessi_pipeli
     if (status == TESS_OK) {
         struct tessi_config *sweep = load_detach(root, "sweep"); /* overrides, which are interpolated in their variants */
         status = tessi_config_interpolate(ctx, root, l.dropped);
+        if (status == TESS_OK)
+            status = check_references(ctx, root);
         if (sweep)
             tessi_config_append(root, sweep);
     }

@@ -90,13 +90,29 @@ static int print_stage(struct tess_context *ctx, const struct tessi_stage *s, FI
     return status;
 }
 
+/* Prints the reference values, which no stage reads and reports show. */
+static int print_references(struct tess_context *ctx, const struct tessi_config *references, FILE *to)
+{
+    struct tessi_config *copy = NULL;
+    if (!references || !references->child)
+        return TESS_OK;
+    TESS_TRY(tessi_config_copy(ctx, references, &copy));
+    fputs("references: ", to);
+    int status = print_value(ctx, copy, to);
+    fputc('\n', to);
+    tessi_config_free(copy);
+    return status;
+}
+
 static int resolved_print(struct tess_context *ctx, const struct tessi_pipeline *p, FILE *to)
 {
     fprintf(to, "# %s with every default, written by tessera %s. `tessera run` takes it as it is.\ntessera: 1\nname: ", p->name,
             PACKAGE_VERSION);
     TESS_TRY(resolved_print_text(ctx, p->name, to));
-    fprintf(to, "\nseed: %" PRIu64 "\nbackend: %s\nprecision: %s\nstages:\n", p->seed, tess_instance_name(p->runtime->backend),
+    fprintf(to, "\nseed: %" PRIu64 "\nbackend: %s\nprecision: %s\n", p->seed, tess_instance_name(p->runtime->backend),
             tess_dtype_name(p->runtime->precision));
+    TESS_TRY(print_references(ctx, tessi_config_child(p->root, "references"), to));
+    fputs("stages:\n", to);
     for (int64_t i = 0; i < p->count; i++)
         TESS_TRY(print_stage(ctx, &p->stage[i], to));
     return TESS_OK;

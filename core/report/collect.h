@@ -61,6 +61,7 @@ struct tessi_report_stage {
     const char *files;                /* files read from outside, "DIGEST PATH", a line each; "": none */
     const char *warning;              /* warnings of its making; "": none */
     double seconds;                   /* time of computing the stage, by whichever run here did last; < 0: not told */
+    double planned_seconds;           /* prediction of that when it was begun; < 0: none */
     double cached_seconds;            /* time of taking it from the cache; < 0: not told */
     double planned_bytes, peak_bytes; /* peak of the process's memory; < 0: not told */
     int64_t inputs;
@@ -90,6 +91,15 @@ struct tessi_report_attempt {
     const char *text;  /* message of a failure; "" */
 };
 
+/* Values that the pipeline names for comparison, as a paper's. */
+struct tessi_report_reference {
+    const char *name;
+    int64_t metrics;
+    struct tessi_report_setting *metric; /* "frechet distance" and "6.1" */
+    int64_t settings;
+    struct tessi_report_setting *setting; /* what it is for: "samples.steps" and "256" */
+};
+
 /* Outcome of a run as a whole. */
 enum {
     TESSI_REPORT_NOT_RUN = 0, /* a variant that nothing was done for, or a log that has no end yet */
@@ -116,6 +126,8 @@ struct tessi_report_run {
     struct tessi_report_stage *stage;
     int64_t metrics;
     struct tessi_report_metric *metric; /* by stage, in the order written */
+    int64_t references;
+    struct tessi_report_reference *reference;
     int32_t outcome;
     const char *failed_stage; /* where it failed or was stopped; "" */
     const char *reason;       /* one line; "" */

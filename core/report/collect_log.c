@@ -54,7 +54,7 @@ static int log_stage(struct log_reading *r, const char *name, struct tessi_repor
     }
     TESS_TRY(tessi_report_grow(r->ctx, r->set, &log->stage, &log->stage_capacity, log->stages + 1, sizeof *log->stage));
     *out = &log->stage[log->stages];
-    **out = (struct tessi_report_logged){.seconds = -1, .cached_seconds = -1, .planned_bytes = -1, .peak_bytes = -1};
+    **out = (struct tessi_report_logged){.seconds = -1, .planned_seconds = -1, .cached_seconds = -1, .planned_bytes = -1, .peak_bytes = -1};
     TESS_TRY(tessi_report_text(r->ctx, r->set, name, &(*out)->stage));
     log->stages++;
     return TESS_OK;
@@ -89,6 +89,8 @@ static int log_result(struct log_reading *r, struct tessi_json **line, const cha
     struct tessi_report_logged *l;
     TESS_TRY(log_stage(r, stage, &l));
     *(computed ? &l->seconds : &l->cached_seconds) = tessi_base_json_get_f64(*line, "seconds", -1);
+    if (computed)
+        l->planned_seconds = tessi_base_json_get_f64(*line, "planned_seconds", -1);
     if (computed || l->seconds < 0) {
         l->planned_bytes = tessi_base_json_get_f64(*line, "planned_bytes", -1);
         l->peak_bytes = tessi_base_json_get_f64(*line, "peak_bytes", -1);

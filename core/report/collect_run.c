@@ -160,6 +160,43 @@ static int run_settings(struct tess_context *ctx, struct tessi_report_set *set, 
     return stages ? settings_flatten(&s, "", stages) : TESS_OK;
 }
 
+/* ---- references ---------------------------------------------------------------------------------------------------- */
+
+/* The children of a map as a list of texts; `skip`: a key that is left out, NULL: none. */
+static int run_texts(struct tess_context *ctx, struct tessi_report_set *set, const struct tessi_config *map, const char *skip,
+                     struct tessi_report_setting **out, int64_t *n)
+{
+    struct tessi_report_run list = {0};
+    struct settings s = {ctx, set, &list, 0};
+    for (const struct tessi_config *at = map && map->kind == TESSI_MAP ? map->child : NULL; at; at = at->next) {
+        const char *name;
+        if (skip && strcmp(at->key, skip) == 0)
+            continue;
+        TESS_TRY(tessi_report_text(ctx, set, at->key, &name));
+        TESS_TRY(settings_add(&s, name, at));
+    }
+    *out = list.setting;
+    *n = list.settings;
+    return TESS_OK;
+}
+
+static int run_references(struct tess_context *ctx, struct tessi_report_set *set, struct tessi_report_run *run, struct tessi_config *root)
+{
+    struct tessi_config *references = tessi_config_get(root, "references");
+    void *memory;
+    if (!references || references->kind != TESSI_MAP)
+        return TESS_OK;
+    TESS_TRY(tessi_report_alloc(ctx, set, (size_t)(tessi_config_count(references) + 1) * sizeof *run->reference, &memory));
+    run->reference = memory;
+    for (struct tessi_config *at = references->child; at; at = at->next) {
+        struct tessi_report_reference *r = &run->reference[run->references++];
+        TESS_TRY(tessi_report_text(ctx, set, at->key, &r->name));
+        TESS_TRY(run_texts(ctx, set, at, "at", &r->metric, &r->metrics));
+        TESS_TRY(run_texts(ctx, set, tessi_config_get(at, "at"), NULL, &r->setting, &r->settings));
+    }
+    return TESS_OK;
+}
+
 static int run_resolved(struct tess_context *ctx, struct tessi_report_set *set, struct tessi_report_run *run,
                         const struct tessi_report_log *log)
 {
@@ -173,6 +210,8 @@ static int run_resolved(struct tess_context *ctx, struct tessi_report_set *set, 
     if (tessi_config_yaml_load(&own.context, path, &root) != TESS_OK)
         return tessi_report_note(ctx, set, "%s; the run's settings are not known", tessi_base_context_message(&own.context));
     int status = run_settings(ctx, set, run, root);
+    if (status == TESS_OK)
+        status = run_references(ctx, set, run, root);
     if (status == TESS_OK)
         status = run_stages(ctx, set, run, root, log);
     tessi_config_free(root);

@@ -272,6 +272,7 @@ int tessi_report_collect_stage(struct tess_context *ctx, struct tessi_report_set
     struct stat st;
     const char *path;
     s->seconds = logged ? logged->seconds : -1;
+    s->planned_seconds = logged ? logged->planned_seconds : -1;
     s->cached_seconds = logged ? logged->cached_seconds : -1;
     s->planned_bytes = logged ? logged->planned_bytes : -1;
     s->peak_bytes = logged ? logged->peak_bytes : -1;

@@ -7,9 +7,10 @@ libtessera_la_SOURCES += core/report/collect.c core/report/collect.h core/report
 
 # The report's page; its style and script are in the program.
 libtessera_la_SOURCES += core/report/html.c core/report/html.h core/report/page.c core/report/page.h core/report/page_again.c \
+    core/report/page_atlas.c core/report/page_gather_atlas.c \
     core/report/page_against.c core/report/page_bounds.c core/report/page_codes.c core/report/page_curves.c core/report/page_gather.c \
-    core/report/page_gather_pictures.c core/report/page_parts.c core/report/page_pictures.c core/report/page_private.h \
-    core/report/page_protocols.c core/report/page_stages.c core/report/page_summary.c core/report/page_table.c core/report/page_times.c \
+    core/report/page_gather_pictures.c core/report/page_pairs.c core/report/page_parts.c core/report/page_pictures.c core/report/page_private.h \
+    core/report/page_protocols.c core/report/page_references.c core/report/page_stages.c core/report/page_summary.c core/report/page_table.c core/report/page_times.c \
     core/report/svg.h core/report/svg_bars.c core/report/svg_chart.c core/report/svg_dag.c core/report/svg_layers.c \
     core/report/svg_layers.h core/report/svg_private.h core/report/svg_scale.c core/report/svg_shared.c core/report/svg_thin.c
 nodist_libtessera_la_SOURCES = core/report/page_assets.c

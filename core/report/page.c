@@ -100,13 +100,18 @@ struct page_part {
     int (*write)(struct tessi_report_page *p);
 };
 
-static const struct page_part parts[] = {
-    {"summary", "Summary", tessi_report_page_summary},    {"table", "Table", tessi_report_page_table},
-    {"pictures", "Pictures", tessi_report_page_pictures}, {"against", "Settings", tessi_report_page_against},
-    {"codes", "Codebooks", tessi_report_page_codes},      {"curves", "Training", tessi_report_page_curves},
-    {"bounds", "Bound", tessi_report_page_bounds},        {"protocols", "Protocols", tessi_report_page_protocols},
-    {"stages", "Pipeline", tessi_report_page_stages},     {"times", "Time", tessi_report_page_times},
-    {"again", "Again", tessi_report_page_again}};
+static const struct page_part parts[] = {{"summary", "Summary", tessi_report_page_summary},
+                                         {"table", "Table", tessi_report_page_table},
+                                         {"pictures", "Pictures", tessi_report_page_pictures},
+                                         {"against", "Settings", tessi_report_page_against},
+                                         {"codes", "Codebooks", tessi_report_page_codes},
+                                         {"curves", "Training", tessi_report_page_curves},
+                                         {"bounds", "Bound", tessi_report_page_bounds},
+                                         {"references", "References", tessi_report_page_references},
+                                         {"protocols", "Protocols", tessi_report_page_protocols},
+                                         {"stages", "Pipeline", tessi_report_page_stages},
+                                         {"times", "Time", tessi_report_page_times},
+                                         {"again", "Again", tessi_report_page_again}};
 enum { PAGE_PARTS = sizeof parts / sizeof *parts };
 
 /* Writes the sections to memory, so that the navigation, which comes before them, names those that there are. */

@@ -1,4 +1,4 @@
-/* Metrics against the settings that are numbers, and pairs of metrics against one another. SPDX-License-Identifier: MIT */
+/* Metrics against the settings that are numbers; reference values in grey. SPDX-License-Identifier: MIT */
 #include "core/report/page_private.h"
 
 #include <math.h>
@@ -13,6 +13,13 @@ struct against_line {
     int64_t points;
     double *x, *y, *low, *high; /* table->rows each */
     int64_t first;              /* first row */
+};
+
+struct against_memory {
+    struct against_line *line;
+    struct tessi_svg_series *series;
+    char (*name)[200];
+    double (*reference)[4]; /* x and y of a reference's two points */
 };
 
 static int against_equal(const char *a, const char *b)
@@ -104,9 +111,36 @@ static int32_t against_style(int64_t i, int64_t n)
     return n > TESSI_SVG_STYLES && i >= TESSI_SVG_STYLES ? TESSI_SVG_CROWD : (int32_t)i;
 }
 
-static int against_chart(struct tessi_report_page *p, int64_t axis, int64_t measure, int64_t n, const struct against_line *line,
-                         struct tessi_svg_series *series)
+/* Adds the references that have the metric: a point where one says what setting it is for, else a line over all values of the axis. */
+static int64_t against_references(const struct tessi_report_page *p, int64_t axis, int64_t measure, int64_t n, struct against_memory *m)
 {
+    const struct tessi_report_reference *list[TESSI_REPORT_PAGE_REFERENCES];
+    int64_t references = tessi_report_page_references_list(p, list), count = n;
+    double lo = INFINITY, hi = -INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        lo = fmin(lo, m->line[i].x[0]);
+        hi = fmax(hi, m->line[i].x[m->line[i].points - 1]);
+    }
+    for (int64_t i = 0; i < references; i++) {
+        double value = tessi_report_page_reference_value(list[i], &p->table->measure[measure]), *x = m->reference[i];
+        const char *at = NULL;
+        for (int64_t k = 0; k < list[i]->settings; k++)
+            if (strcmp(list[i]->setting[k].name, p->table->column[axis].name) == 0)
+                at = list[i]->setting[k].text;
+        x[0] = at ? strtod(at, NULL) : lo;
+        x[1] = hi;
+        x[2] = x[3] = value;
+        if (isfinite(value))
+            m->series[count++] =
+                (struct tessi_svg_series){.name = list[i]->name, .points = at ? 1 : 2, .x = x, .y = x + 2, .style = TESSI_SVG_CROWD};
+    }
+    return count;
+}
+
+static int against_chart(struct tessi_report_page *p, int64_t axis, int64_t measure, int64_t n, struct against_memory *memory)
+{
+    const struct against_line *line = memory->line;
+    struct tessi_svg_series *series = memory->series;
     const struct tessi_report_measure *m = &p->table->measure[measure];
     char id[24], title[260];
     for (int64_t i = 0; i < n; i++)
@@ -117,13 +151,14 @@ static int against_chart(struct tessi_report_page *p, int64_t axis, int64_t meas
                                               .low = line[i].low,
                                               .high = line[i].high,
                                               .style = against_style(i, n)};
+    const int64_t count = against_references(p, axis, measure, n, memory);
     (void)snprintf(title, sizeof title, "%.120s against %.120s", m->title, p->table->column[axis].title);
     const struct tessi_svg_chart c = {.id = tessi_report_page_id(p, id),
                                       .title = title,
                                       .description = "Means over seeds with 95 % intervals, as the table has them.",
                                       .x = {.label = p->table->column[axis].title, .kind = TESSI_SVG_EITHER},
                                       .y = {.label = m->title, .unit = m->unit},
-                                      .count = n,
+                                      .count = count,
                                       .series = series,
                                       .joined = 1,
                                       .marked = 1};
@@ -161,21 +196,19 @@ static void against_legend(struct tessi_report_page *p, int64_t n, const struct 
 
 /* ---- all charts of an axis ---- */
 
-struct against_memory {
-    struct against_line *line;
-    struct tessi_svg_series *series;
-    char (*name)[200];
-};
-
 static int against_alloc(struct tessi_report_page *p, struct against_memory *m)
 {
     size_t rows = (size_t)p->table->rows;
     void *memory;
-    TESS_TRY(
-        tess_alloc(p->ctx, rows * (sizeof *m->line + sizeof *m->series + sizeof *m->name + rows * 4 * sizeof(double)), "charts", &memory));
+    const size_t references = TESSI_REPORT_PAGE_REFERENCES;
+    TESS_TRY(tess_alloc(p->ctx,
+                        rows * (sizeof *m->line + sizeof *m->series + sizeof *m->name + rows * 4 * sizeof(double)) +
+                            references * (sizeof *m->series + sizeof *m->reference),
+                        "charts", &memory));
     m->line = memory;
     m->series = (struct tessi_svg_series *)(m->line + rows);
-    double *values = (double *)(m->series + rows);
+    m->reference = (double(*)[4])(m->series + rows + references);
+    double *values = (double *)(m->reference + references);
     for (size_t i = 0; i < rows; i++) {
         m->line[i].x = values + 4 * i * rows;
         m->line[i].y = m->line[i].x + rows;
@@ -207,7 +240,7 @@ static int against_axis(struct tessi_report_page *p, int64_t axis, struct agains
         if (++*charts == 1)
             tessi_report_page_section(p, "against", "Metrics against settings");
         fputs(*charts == before + 1 ? "<div class=\"charts\">\n" : "", p->to);
-        TESS_TRY(against_chart(p, axis, i, n, m->line, m->series));
+        TESS_TRY(against_chart(p, axis, i, n, m));
     }
     if (*charts > before) {
         fputs("</div>\n", p->to);
@@ -216,64 +249,6 @@ static int against_axis(struct tessi_report_page *p, int64_t axis, struct agains
     if (left)
         fprintf(p->to, "<p class=\"cap\">Showing %d of %lld metrics; `--metrics` chooses.</p>\n", AGAINST_CHARTS,
                 (long long)(left + AGAINST_CHARTS));
-    return TESS_OK;
-}
-
-/* ---- pairs of metrics ---- */
-
-static int64_t against_measure(const struct tessi_report_table *t, const char *name)
-{
-    for (int64_t i = 0; i < t->measures; i++)
-        if (t->measure[i].shown && strcmp(t->measure[i].name, name) == 0)
-            return i;
-    return -1;
-}
-
-/* Two metrics that trade one for the other: a marker for each row. */
-static int against_pair(struct tessi_report_page *p, int64_t x, int64_t y, struct against_memory *m)
-{
-    const struct tessi_report_table *t = p->table;
-    char id[24], title[200];
-    for (int64_t i = 0; i < t->rows; i++) {
-        int there = t->row[i].cell[x].mean.n && t->row[i].cell[y].mean.n;
-        m->line[i].x[0] = there ? t->row[i].cell[x].mean.mean : NAN;
-        m->line[i].y[0] = there ? t->row[i].cell[y].mean.mean : NAN;
-        m->series[i] =
-            (struct tessi_svg_series){.name = t->row[i].name, .points = 1, .x = m->line[i].x, .y = m->line[i].y, .style = p->style[i]};
-    }
-    (void)snprintf(title, sizeof title, "%.90s against %.90s", t->measure[y].title, t->measure[x].title);
-    const struct tessi_svg_chart c = {.id = tessi_report_page_id(p, id),
-                                      .title = title,
-                                      .description = "A marker for each row of the table; better is up and to the right.",
-                                      .x = {.label = t->measure[x].title, .unit = t->measure[x].unit},
-                                      .y = {.label = t->measure[y].title, .unit = t->measure[y].unit},
-                                      .count = t->rows,
-                                      .series = m->series};
-    fputs("<figure>", p->to);
-    TESS_TRY(tessi_report_svg_chart(p->ctx, p->to, &c));
-    fputs("<figcaption><b>", p->to);
-    tessi_report_html_text(p->to, title);
-    fputs("</b>; better is up and to the right</figcaption></figure>\n", p->to);
-    return TESS_OK;
-}
-
-static int against_pairs(struct tessi_report_page *p, struct against_memory *m, int64_t *charts)
-{
-    static const char *const pairs[][2] = {{"recall", "precision"}, {"coverage", "density"}};
-    int64_t drawn = 0;
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        int64_t x = against_measure(p->table, pairs[i][0]), y = against_measure(p->table, pairs[i][1]);
-        if (x < 0 || y < 0)
-            continue;
-        if (++*charts == 1)
-            tessi_report_page_section(p, "against", "Metrics against settings");
-        fputs(drawn++ ? "" : "<h3>Pairs of metrics</h3><div class=\"charts\">\n", p->to);
-        TESS_TRY(against_pair(p, x, y, m));
-    }
-    if (drawn) {
-        fputs("</div>\n", p->to);
-        tessi_report_page_legend(p);
-    }
     return TESS_OK;
 }
 
@@ -289,7 +264,7 @@ int tessi_report_page_against(struct tessi_report_page *p)
         if (p->table->column[i].numeric && against_values(p->table, i) > 1)
             status = against_axis(p, i, &m, &charts);
     if (status == TESS_OK)
-        status = against_pairs(p, &m, &charts);
+        status = tessi_report_page_pairs(p, &charts);
     fputs(charts ? "</section>\n" : "", p->to);
     tess_free(m.line);
     return status;

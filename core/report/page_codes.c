@@ -173,7 +173,22 @@ static void codes_before_after(struct tessi_report_page *p)
     fputs(n ? "</tbody></table></div>\n" : "", p->to);
 }
 
-int tessi_report_page_codes(struct tessi_report_page *p)
+/* ---- the whole ---- */
+
+/* The chart and the table beside it. */
+static int codes_counted(struct tessi_report_page *p, int64_t n, const struct codes_line *line, struct tessi_svg_series *series)
+{
+    fputs("<div class=\"pair\"><div>\n", p->to);
+    TESS_TRY(codes_chart(p, n, line, series));
+    tessi_report_page_legend(p);
+    fputs("</div><div>\n", p->to);
+    codes_table(p, n, line);
+    fputs("</div></div>\n", p->to);
+    return TESS_OK;
+}
+
+/* Codes counted in artefacts of codes. */
+static int codes_uses(struct tessi_report_page *p)
 {
     void *memory;
     int64_t most = TESSI_REPORT_PAGE_ROWS;
@@ -181,18 +196,23 @@ int tessi_report_page_codes(struct tessi_report_page *p)
     struct tessi_svg_series *series = memory;
     struct codes_line *line = (struct codes_line *)(series + most);
     int64_t n = codes_list(p, line, most);
-    int status = TESS_OK;
-    if (n) {
-        tessi_report_page_section(p, "codes", "Codebooks");
-        fputs("<div class=\"pair\"><div>\n", p->to);
-        status = codes_chart(p, n, line, series);
-        tessi_report_page_legend(p);
-        fputs("</div><div>\n", p->to);
-        codes_table(p, n, line);
-        fputs("</div></div>\n", p->to);
-        codes_before_after(p);
-        fputs("</section>\n", p->to);
-    }
+    int status = n ? codes_counted(p, n, line, series) : TESS_OK;
     tess_free(memory);
     return status;
+}
+
+int tessi_report_page_codes(struct tessi_report_page *p)
+{
+    int there = 0;
+    for (int64_t i = 0; i < p->results; i++)
+        there |= p->result[i].use || p->result[i].atlas || tessi_report_page_has_usage(&p->result[i]);
+    if (!there)
+        return TESS_OK;
+    tessi_report_page_section(p, "codes", "Codebooks");
+    TESS_TRY(codes_uses(p));
+    TESS_TRY(tessi_report_page_usage(p));
+    codes_before_after(p);
+    TESS_TRY(tessi_report_page_atlas(p));
+    fputs("</section>\n", p->to);
+    return TESS_OK;
 }

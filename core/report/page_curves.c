@@ -1,4 +1,5 @@
-/* Curves of training: a chart for each series of each stage, a line for each result. SPDX-License-Identifier: MIT */
+/* Curves of training: a chart for each series of each stage, a line for each result. Those of the use of codes stand in the section of
+ * codebooks. SPDX-License-Identifier: MIT */
 #include "core/report/page_private.h"
 
 #include <math.h>
@@ -21,6 +22,20 @@ static const char *curves_name(const struct tessi_report_page_result *r, int64_t
 {
     const char *name = r->curve_name && r->curve_name[1 + series] ? r->curve_name[1 + series] : NULL;
     return name && *name ? name : r->series == 1 ? "loss" : series == 0 ? "first loss" : series == 1 ? "second loss" : "another loss";
+}
+
+/* 1 for a series of the use of codes, as the training of an autoencoder names them. */
+static int curves_is_usage(const char *name)
+{
+    return strcmp(name, "codes used in a step") == 0 || strcmp(name, "perplexity in a step") == 0;
+}
+
+int tessi_report_page_has_usage(const struct tessi_report_page_result *r)
+{
+    int there = 0;
+    for (int64_t i = 0; i < r->series; i++)
+        there |= curves_is_usage(curves_name(r, i));
+    return there;
 }
 
 static int curves_add(struct tessi_report_page *p, struct curves_chart *c, int64_t row, const struct tessi_report_page_result *r)
@@ -149,13 +164,15 @@ static void curves_table(struct tessi_report_page *p, int64_t charts, const stru
 
 /* ---- all charts ---- */
 
-/* Adds the charts of a stage: one for each series name at its place in the curve. */
-static int64_t curves_of_stage(const struct tessi_report_page *p, const char *stage, struct curves_chart *chart, int64_t n)
+/* Adds the charts of a stage, of the use of codes or of all else: one for each series name at its place in the curve. */
+static int64_t curves_of_stage(const struct tessi_report_page *p, const char *stage, int usage, struct curves_chart *chart, int64_t n)
 {
     for (int64_t i = 0; i < p->results; i++)
         for (int64_t k = 0; strcmp(p->result[i].stage->name, stage) == 0 && k < p->result[i].series; k++) {
             const char *name = curves_name(&p->result[i], k);
             int64_t there = 0;
+            if (curves_is_usage(name) != usage)
+                continue;
             while (there < n &&
                    (strcmp(chart[there].stage, stage) != 0 || strcmp(chart[there].name, name) != 0 || chart[there].series != k))
                 there++;
@@ -165,31 +182,65 @@ static int64_t curves_of_stage(const struct tessi_report_page *p, const char *st
     return n;
 }
 
-int tessi_report_page_curves(struct tessi_report_page *p)
+/* Writes the charts; *n is their number. */
+static int curves_draw_all(struct tessi_report_page *p, int usage, struct curves_chart chart[CURVES_CHARTS], int64_t *n)
 {
-    struct curves_chart chart[CURVES_CHARTS];
-    int64_t n = 0;
     int status = TESS_OK;
+    *n = 0;
     for (int64_t i = 0; i < p->names; i++)
-        n = curves_of_stage(p, p->name[i], chart, n);
-    if (n)
-        tessi_report_page_section(p, "curves", "Training");
-    if (n && p->table->rows > TESSI_REPORT_PAGE_CURVE_ROWS)
-        fprintf(p->to, "<p class=\"cap\">Showing the first %d of %lld rows.</p>\n", TESSI_REPORT_PAGE_CURVE_ROWS,
-                (long long)p->table->rows);
-    fputs(n ? "<div class=\"charts\">\n" : "", p->to);
-    for (int64_t i = 0; i < n && status == TESS_OK; i++) {
+        *n = curves_of_stage(p, p->name[i], usage, chart, *n);
+    if (*n)
+        fputs("<div class=\"charts\">\n", p->to);
+    for (int64_t i = 0; i < *n && status == TESS_OK; i++) {
         status = curves_collect(p, &chart[i]);
         if (status == TESS_OK && chart[i].count)
             status = curves_chart(p, &chart[i]);
     }
-    if (n && status == TESS_OK) {
+    if (*n)
         fputs("</div>\n", p->to);
+    return status;
+}
+
+static void curves_close(struct curves_chart chart[CURVES_CHARTS], int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        tess_free(chart[i].line);
+}
+
+int tessi_report_page_usage(struct tessi_report_page *p)
+{
+    struct curves_chart chart[CURVES_CHARTS];
+    int64_t n, there = 0;
+    for (int64_t i = 0; i < p->results; i++)
+        there += tessi_report_page_has_usage(&p->result[i]);
+    if (!there)
+        return TESS_OK;
+    fputs("<h3>Use over training</h3><p class=\"note\">Different codes in the batch of a step, and their perplexity: the course tells of a "
+          "codebook that fills or collapses. The values are below those over all images, as a batch has few codes.</p>\n",
+          p->to);
+    int status = curves_draw_all(p, 1, chart, &n);
+    curves_close(chart, n);
+    return status;
+}
+
+int tessi_report_page_curves(struct tessi_report_page *p)
+{
+    struct curves_chart chart[CURVES_CHARTS];
+    int64_t n, there = 0;
+    for (int64_t i = 0; i < p->results; i++)
+        there += p->result[i].series;
+    if (!there)
+        return TESS_OK;
+    tessi_report_page_section(p, "curves", "Training");
+    if (p->table->rows > TESSI_REPORT_PAGE_CURVE_ROWS)
+        fprintf(p->to, "<p class=\"cap\">Showing the first %d of %lld rows.</p>\n", TESSI_REPORT_PAGE_CURVE_ROWS,
+                (long long)p->table->rows);
+    int status = curves_draw_all(p, 0, chart, &n);
+    if (status == TESS_OK) {
         tessi_report_page_legend(p);
         curves_table(p, n, chart);
         fputs("</section>\n", p->to);
     }
-    for (int64_t i = 0; i < n; i++)
-        tess_free(chart[i].line);
+    curves_close(chart, n);
     return status;
 }

@@ -1,5 +1,5 @@
-/* Reading of curves and code counts out of artefacts, for a page; page_gather_pictures.c reads the pictures. Variants of a sweep share
- * results, so each is read once, by its content digest. SPDX-License-Identifier: MIT */
+/* Reading of curves and code counts out of artefacts, for a page; page_gather_pictures.c reads the pictures, page_gather_atlas.c the codes
+ * decoded alone. Variants of a sweep share results, so each is read once, by its content digest. SPDX-License-Identifier: MIT */
 #include "core/base/context.h"
 #include "core/report/page_private.h"
 #include "core/store/store.h"
@@ -143,6 +143,9 @@ static void gather_result_free(struct tessi_report_page_result *r)
     tess_free(r->sheet);
     tess_free(r->use);
     tess_free(r->bound);
+    tess_free(r->atlas_code);
+    tess_free(r->atlas_uses);
+    tess_free(r->atlas_tile.data);
 }
 
 void tessi_report_page_gather_free(struct tessi_report_page *p)
@@ -166,6 +169,8 @@ static int gather_read(struct tessi_report_page *p, struct tessi_report_page_res
         status = gather_bound(&own.context, a, r);
     if (status == TESS_OK)
         status = gather_codes(&own.context, a, r, budget);
+    if (status == TESS_OK)
+        status = tessi_report_page_gather_atlas(&own.context, a, r);
     if (status == TESS_OK)
         status = tessi_report_page_gather_pictures(&own.context, a, r);
     tessi_store_artefact_close(a);

@@ -106,8 +106,8 @@ int tessi_report_page_gather_pictures(struct tess_context *ctx, const struct tes
 {
     const char *name;
     for (int64_t i = 0; i < PICTURES_OF_RESULT && (name = tessi_store_artefact_picture_at(a, i)); i++) {
-        if (r->points && strcmp(name, "training") == 0) /* the curve, which is drawn here */
-            continue;
+        if ((r->points && strcmp(name, "training") == 0) || (r->atlas && strcmp(name, "codebook") == 0))
+            continue; /* the curve and the atlas, which are drawn here */
         TESS_TRY(pictures_one(ctx, a, name, r));
     }
     return TESS_OK;

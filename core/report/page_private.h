@@ -17,7 +17,8 @@ enum {
     TESSI_REPORT_PAGE_ROWS = 200,
     TESSI_REPORT_PAGE_PICTURE_ROWS = 100,
     TESSI_REPORT_PAGE_CURVE_ROWS = 100,
-    TESSI_REPORT_PAGE_TILES = 16
+    TESSI_REPORT_PAGE_TILES = 16,
+    TESSI_REPORT_PAGE_REFERENCES = 16
 };
 
 /* A strip of pictures: tiles of equal size in a row. */
@@ -52,6 +53,9 @@ struct tessi_report_page_result {
     int64_t codebook_size;  /* number of codes K; 0: the artefact has no counts of codes */
     int64_t *use;           /* uses of each code, falling */
     int64_t counted, codes; /* codes counted, and there are */
+    int64_t atlas;          /* number of codes decoded alone; 0: the artefact has no atlas */
+    int32_t *atlas_code, *atlas_uses;
+    struct tess_tensor atlas_tile; /* u8 (atlas, height, width, channels) */
 };
 
 struct tessi_report_page {
@@ -69,12 +73,14 @@ struct tessi_report_page {
     int64_t picture_bytes; /* bytes of the pictures written so far */
 };
 
-/* ---- what there is (page_gather.c, page_gather_pictures.c) ---- */
+/* ---- what there is (page_gather.c, page_gather_atlas.c, page_gather_pictures.c) ---- */
 
 /* Reads the artefacts' curves, pictures and uses of codes. What cannot be read is left out. */
 int tessi_report_page_gather(struct tessi_report_page *p) TESS_CHECKED;
 int tessi_report_page_gather_pictures(struct tess_context *ctx, const struct tess_artefact *a,
                                       struct tessi_report_page_result *r) TESS_CHECKED;
+int tessi_report_page_gather_atlas(struct tess_context *ctx, const struct tess_artefact *a,
+                                   struct tessi_report_page_result *r) TESS_CHECKED;
 void tessi_report_page_gather_free(struct tessi_report_page *p);
 /* The result of a run's stage; NULL where there is none. */
 struct tessi_report_page_result *tessi_report_page_result_of(const struct tessi_report_page *p, const struct tessi_report_run *run,
@@ -90,9 +96,27 @@ int tessi_report_page_codes(struct tessi_report_page *p) TESS_CHECKED;     /* pa
 int tessi_report_page_curves(struct tessi_report_page *p) TESS_CHECKED;    /* page_curves.c */
 int tessi_report_page_bounds(struct tessi_report_page *p) TESS_CHECKED;    /* page_bounds.c */
 int tessi_report_page_against(struct tessi_report_page *p) TESS_CHECKED;   /* page_against.c */
+int tessi_report_page_references(struct tessi_report_page *p) TESS_CHECKED; /* page_references.c */
 int tessi_report_page_stages(struct tessi_report_page *p) TESS_CHECKED;    /* page_stages.c */
 int tessi_report_page_times(struct tessi_report_page *p) TESS_CHECKED;     /* page_times.c */
 int tessi_report_page_again(struct tessi_report_page *p) TESS_CHECKED;     /* page_again.c */
+
+/* ---- parts of section "Codebooks", which write headings of their own ---- */
+
+/* 1 where a result's curve has series of the use of codes. */
+int tessi_report_page_has_usage(const struct tessi_report_page_result *r);
+int tessi_report_page_usage(struct tessi_report_page *p) TESS_CHECKED; /* use over training (page_curves.c) */
+int tessi_report_page_atlas(struct tessi_report_page *p) TESS_CHECKED; /* codes decoded alone (page_atlas.c) */
+
+/* Charts of section "Metrics against settings" that have a marker a row, *charts of which are drawn already (page_pairs.c). */
+int tessi_report_page_pairs(struct tessi_report_page *p, int64_t *charts) TESS_CHECKED;
+
+/* ---- reference values (page_references.c) ---- */
+
+/* Those of all runs, each name once, with their number; a reference's value of a metric, NAN where it has none. */
+int64_t tessi_report_page_references_list(const struct tessi_report_page *p,
+                                          const struct tessi_report_reference *list[TESSI_REPORT_PAGE_REFERENCES]);
+double tessi_report_page_reference_value(const struct tessi_report_reference *r, const struct tessi_report_measure *m);
 
 /* ---- small things (page_parts.c) ---- */
 

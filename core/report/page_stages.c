@@ -144,7 +144,8 @@ static void stages_measured(struct tessi_report_page *p, const struct tessi_repo
     if (p->o->reproducible)
         return;
     if (s->seconds >= 0)
-        stages_pair(p, "Time", tessi_report_page_seconds(s->seconds, time, sizeof time));
+        fprintf(p->to, "<dt>Time</dt><dd>%s, planned %s</dd>\n", tessi_report_page_seconds(s->seconds, time, sizeof time),
+                tessi_report_page_seconds(s->planned_seconds, planned, sizeof planned));
     if (s->peak_bytes >= 0 || s->planned_bytes >= 0)
         fprintf(p->to, "<dt>Memory</dt><dd>%s at most, planned %s</dd>\n", tessi_report_page_bytes(s->peak_bytes, peak, sizeof peak),
                 tessi_report_page_bytes(s->planned_bytes, planned, sizeof planned));

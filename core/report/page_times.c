@@ -92,7 +92,8 @@ static void times_draw(struct tessi_report_page *p, struct times_bars *b, const 
                                         .piece = b->piece};
     fputs("<figure>", p->to);
     tessi_report_svg_bars(p->to, &bars);
-    fputs("<figcaption>Full: ran. Dashed outline: taken from the cache. A line at its end: stopped. Crossed out: failed. Dotted: no end in "
+    fputs("<figcaption>Full: ran. Dashed outline: taken from the cache. A line at its end: stopped. Crossed out: failed. A thin bar below: "
+          "the time that was planned. Dotted: no end in "
           "the log."
           "</figcaption></figure>\n",
           p->to);
@@ -112,6 +113,24 @@ static void times_stage_note(const struct tessi_report_stage *s, int64_t attempt
         (void)snprintf(text + used, capacity - used, ", %s", tessi_report_page_bytes(s->peak_bytes, peak, sizeof peak));
 }
 
+/* A thin bar as long as the stage was planned to take, from the beginning of its last attempt that ended. */
+static void times_planned(struct times_bars *b, int64_t row, const struct tessi_report_run *run, const struct tessi_report_stage *s,
+                          double zero)
+{
+    char time[32];
+    double start = -1;
+    for (int64_t i = 0; i < run->attempts; i++)
+        if (strcmp(run->attempt[i].stage, s->name) == 0 && run->attempt[i].how == TESSI_REPORT_DONE)
+            start = run->attempt[i].start;
+    if (start < 0 || s->planned_seconds < 0 || b->pieces == TIMES_PIECES)
+        return;
+    (void)snprintf(b->text[b->pieces], sizeof b->text[0], "%.60s: planned %s", s->name,
+                   tessi_report_page_seconds(s->planned_seconds, time, sizeof time));
+    b->piece[b->pieces] =
+        (struct tessi_svg_piece){row, start - zero, start - zero + s->planned_seconds, TESSI_SVG_PLANNED, b->text[b->pieces]};
+    b->pieces++;
+}
+
 static void times_of_run(struct tessi_report_page *p, const struct tessi_report_run *run, struct times_bars *b)
 {
     double zero = times_zero(run);
@@ -124,6 +143,7 @@ static void times_of_run(struct tessi_report_page *p, const struct tessi_report_
             }
         if (!attempts)
             continue;
+        times_planned(b, b->rows, run, &run->stage[i], zero);
         times_stage_note(&run->stage[i], attempts, b->note_text[b->rows], sizeof b->note_text[0]);
         b->name[b->rows] = run->stage[i].name;
         b->note[b->rows] = b->note_text[b->rows];
@@ -176,11 +196,40 @@ static double times_computed(const struct tessi_report_page *p, const struct tes
     return -1;
 }
 
+/* Times of a stage's executions that had been predicted, and the predictions. */
+struct times_expected {
+    int64_t n;
+    double planned, spent;
+};
+
+static void times_expect(struct times_expected *e, const struct tessi_report_stage *s)
+{
+    if (s->state != TESSI_REPORT_COMPUTED || s->seconds < 0 || s->planned_seconds < 0)
+        return;
+    e->n++;
+    e->planned += s->planned_seconds;
+    e->spent += s->seconds;
+}
+
+/* "12.1 s"; where only some executions had been predicted, "12.1 s, and took 11.5 s, for 3 of them". */
+static const char *times_expected_text(const struct times_expected *e, int64_t computed, char *text, size_t capacity)
+{
+    char planned[32], spent[32];
+    (void)tessi_report_page_seconds(e->n ? e->planned : -1, planned, sizeof planned);
+    if (e->n && e->n < computed)
+        (void)snprintf(text, capacity, "%s, and took %s, for %lld of them", planned,
+                       tessi_report_page_seconds(e->spent, spent, sizeof spent), (long long)e->n);
+    else
+        (void)snprintf(text, capacity, "%s", planned);
+    return text;
+}
+
 static void times_stage(struct tessi_report_page *p, const char *name, double *saved)
 {
-    char spent_text[32], saved_text[32], peak_text[32], planned_text[32];
+    char spent_text[32], saved_text[32], peak_text[32], planned_text[32], expected_text[80];
     int64_t computed = 0, cached = 0;
     double spent = 0.0, spared = 0.0, peak = -1, planned = -1;
+    struct times_expected expected = {0};
     for (int64_t i = 0; i < p->set->runs; i++) {
         const struct tessi_report_stage *s = tessi_report_stage_named(&p->set->run[i], name);
         if (!s || !s->path)
@@ -188,6 +237,7 @@ static void times_stage(struct tessi_report_page *p, const char *name, double *s
         computed += s->state == TESSI_REPORT_COMPUTED;
         cached += s->state == TESSI_REPORT_CACHED;
         spent += s->seconds > 0 && s->state == TESSI_REPORT_COMPUTED ? s->seconds : 0;
+        times_expect(&expected, s);
         if (s->state == TESSI_REPORT_CACHED)
             spared += fmax(times_computed(p, s), 0);
         planned = s->peak_bytes > peak ? s->planned_bytes : planned;
@@ -196,8 +246,10 @@ static void times_stage(struct tessi_report_page *p, const char *name, double *s
     *saved += spared;
     fputs("<tr><th scope=\"row\">", p->to);
     tessi_report_html_text(p->to, name);
-    fprintf(p->to, "</th><td class=\"n\">%lld</td><td class=\"n\">%s</td><td class=\"n\">%lld</td><td class=\"n\">%s</td>",
-            (long long)computed, tessi_report_page_seconds(computed ? spent : -1, spent_text, sizeof spent_text), (long long)cached,
+    fprintf(p->to,
+            "</th><td class=\"n\">%lld</td><td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">%lld</td><td class=\"n\">%s</td>",
+            (long long)computed, tessi_report_page_seconds(computed ? spent : -1, spent_text, sizeof spent_text),
+            times_expected_text(&expected, computed, expected_text, sizeof expected_text), (long long)cached,
             tessi_report_page_seconds(cached ? spared : -1, saved_text, sizeof saved_text));
     fprintf(p->to, "<td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n", tessi_report_page_bytes(peak, peak_text, sizeof peak_text),
             tessi_report_page_bytes(planned, planned_text, sizeof planned_text));
@@ -209,8 +261,8 @@ static void times_stages(struct tessi_report_page *p)
     double saved = 0.0;
     fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Time and memory of stages\"><table><thead><tr><th "
           "scope=\"col\">Stage"
-          "</th><th scope=\"col\" class=\"n\">Computed</th><th scope=\"col\" class=\"n\">in</th><th scope=\"col\" class=\"n\">From the "
-          "cache</th>"
+          "</th><th scope=\"col\" class=\"n\">Computed</th><th scope=\"col\" class=\"n\">in</th><th scope=\"col\" class=\"n\">planned"
+          "</th><th scope=\"col\" class=\"n\">From the cache</th>"
           "<th scope=\"col\" class=\"n\">which saved</th><th scope=\"col\" class=\"n\">Memory at most</th><th scope=\"col\" "
           "class=\"n\">planned"
           "</th></tr></thead><tbody>\n",

@@ -225,6 +225,19 @@ START_TEST(top_level)
 }
 END_TEST
 
+START_TEST(reference_values)
+{
+    expect_load("tessera: 1\nparams: {K: 2}\nreferences: {A paper: {FD: 6.1, at: {a.k: \"${K}\"}}}\n", NULL,
+                "{tessera: 1, params: {K: 2}, references: {\"A paper\": {FD: 6.1, at: {a.k: 2}}}, name: p}");
+    expect_load("tessera: 1\nreferences: 6.1\n", NULL, "p.yaml:2:13: `references` wants a map of names and metrics, found 6.1");
+    expect_load("tessera: 1\nreferences: {A: 6.1}\n", NULL,
+                "p.yaml:2:17: `references.A` wants metrics with their values, as `recall: 0.47`");
+    expect_load("tessera: 1\nreferences: {A: {}}\n", NULL, "p.yaml:2:17: `references.A` wants metrics with their values");
+    expect_load("tessera: 1\nreferences: {A: {FD: low}}\n", NULL, "p.yaml:2:22: wanted a finite number, found the text");
+    expect_load("tessera: 1\nreferences: {A: {FD: 1, at: 3}}\n", NULL, "p.yaml:2:29: `at` wants the settings of the reference");
+}
+END_TEST
+
 #define HEAD "tessera: 1\nname: nn\n"
 
 START_TEST(interpolation)
@@ -366,6 +379,7 @@ int main(void)
     t = tcase_create("load");
     tcase_add_checked_fixture(t, start, end);
     tcase_add_test(t, top_level);
+    tcase_add_test(t, reference_values);
     tcase_add_test(t, interpolation);
     tcase_add_test(t, overrides);
     tcase_add_test(t, override_places);

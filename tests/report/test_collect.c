@@ -72,8 +72,9 @@ START_TEST(log_and_artefacts_agree)
     struct result r;
     struct stat st;
     tessi_base_context_init(&context, NULL);
-    flow_write("p.yaml", "tessera: 1\nname: chain\nseed: 1\nstages:\n  one: {use: flow-make, count: 5}\n"
-                         "  sum: {use: flow-add, in: {a: one}, curve: {use: line, slope: 0.3}}\n");
+    flow_write("p.yaml",
+               "tessera: 1\nname: chain\nseed: 1\nreferences: {\"a: paper\": {FD: 6.1, at: {sum.offset: 7}}}\n"
+               "stages:\n  one: {use: flow-make, count: 5}\n  sum: {use: flow-add, in: {a: one}, curve: {use: line, slope: 0.3}}\n");
     (void)setenv("FLOW_WARN", "diverged: far; lower it", 1);
     flow_attempt(&(struct attempt){.override = {"sum.offset=2"}, .run = 1}, &r);
     (void)unsetenv("FLOW_WARN");
@@ -107,8 +108,31 @@ START_TEST(log_and_artefacts_agree)
     ck_assert_int_eq(a->attempts, 2);
     ck_assert(a->attempt[1].how == TESSI_REPORT_DONE && a->attempt[1].end >= a->attempt[1].start && a->attempt[0].start > 1.7e9);
     ck_assert_int_eq(stat(a->stage[1].picture_path[0], &st), 0);
+    ck_assert(a->references == 1 && a->reference[0].metrics == 1 && a->reference[0].settings == 1);
+    ck_assert_str_eq(a->reference[0].name, "a: paper");
+    ck_assert_str_eq(a->reference[0].metric[0].name, "FD");
+    ck_assert_str_eq(a->reference[0].metric[0].text, "6.1");
+    ck_assert_str_eq(a->reference[0].setting[0].name, "sum.offset");
     tessi_report_free(&logged);
     tessi_report_free(&plain);
+}
+END_TEST
+
+/* The time that was predicted stands beside the time that it took, once a stage like it has run. */
+START_TEST(planned_and_taken)
+{
+    static const char *const paths[] = {"runs/chain"};
+    struct tessi_report_set set;
+    struct result r;
+    tessi_base_context_init(&context, NULL);
+    flow_write("p.yaml", "tessera: 1\nname: chain\nstages: {one: {use: flow-make, count: 5}}\n");
+    for (int again = 0; again < 2; again++) {
+        flow_attempt(&(struct attempt){.force = again ? "one" : NULL, .run = 1}, &r);
+        ck_assert_msg(r.status == TESS_OK, "%s", r.message);
+        report_collect(C, &set, 1, paths);
+        ck_assert(again ? set.run[0].stage[0].planned_seconds > 0 : set.run[0].stage[0].planned_seconds < 0);
+        tessi_report_free(&set);
+    }
 }
 END_TEST
 
@@ -323,6 +347,7 @@ int main(void)
     t = tcase_create("flow");
     tcase_add_checked_fixture(t, flow_start, flow_end);
     tcase_add_test(t, log_and_artefacts_agree);
+    tcase_add_test(t, planned_and_taken);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

@@ -34,13 +34,17 @@ static const char *const kinds[STAGES] = {"autoencoder", "codes", "metrics"};
 
 static void put_curve(struct tess_artefact *a, int i)
 {
-    static float point[POINTS][2];
-    struct tess_tensor t = tess_tensor_over(point, TESS_F32, 2, (int64_t[]){POINTS, 2});
+    static float point[POINTS][4];
+    struct tess_tensor t = tess_tensor_over(point, TESS_F32, 2, (int64_t[]){POINTS, 4});
     for (int k = 0; k < POINTS; k++) {
         point[k][0] = (float)(4 * (k + 1));
         point[k][1] = (float)(0.02 + 1.0 / (k + 1 + i) + 0.002 * (store_number((uint64_t)(k + 1000 * i)) % 100) / 100.0);
+        point[k][2] = (float)(200 - k / (i + 2));
+        point[k][3] = (float)(150 - k / (i + 2));
     }
     store_ok(tess_artefact_put(C, a, "curve", &t, NULL));
+    store_ok(tess_artefact_put_strings(C, a, "curve_names", 4,
+                                       (const char *const[]){"step", "loss", "codes used in a step", "perplexity in a step"}));
 }
 
 static void put_codes(struct tess_artefact *a, int i)
@@ -72,6 +76,31 @@ static void put_bound(struct tess_artefact *a)
     store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), "times", 49));
 }
 
+/* 256 codes decoded alone, 8 x 8 pixels each; the last 50 are never used. */
+static void put_atlas(struct tess_artefact *a, int i)
+{
+    enum { CODES = 256, TILE = 8 };
+    static uint8_t pixel[CODES][TILE][TILE];
+    int32_t code[CODES], uses[CODES];
+    struct tess_tensor images = tess_tensor_over(pixel, TESS_U8, 4, (int64_t[]){CODES, TILE, TILE, 1}), sheet;
+    for (int k = 0; k < CODES; k++) {
+        code[k] = (k * 37 + i) % CODES;
+        uses[k] = k < CODES - 50 ? 1000 - 4 * k : 0;
+        for (int at = 0; at < TILE * TILE; at++)
+            pixel[k][at / TILE][at % TILE] = (uint8_t)(store_number((uint64_t)(k * 64 + at)) % 40 + (uint32_t)k % 200);
+    }
+    store_ok(tess_contact_sheet(C, &images, 16, 2, 2, &sheet));
+    store_ok(tess_artefact_put_tiles(
+        C, a, "codebook", &sheet,
+        &(struct tess_tiles){
+            .size = sizeof(struct tess_tiles), .zoom = 2, .gap = 2, .count = CODES, .across = 16, .height = TILE, .width = TILE}));
+    tess_free(sheet.data);
+    struct tess_tensor t = tess_tensor_over(code, TESS_I32, 1, (int64_t[]){CODES});
+    store_ok(tess_artefact_put(C, a, "atlas/code", &t, NULL));
+    t = tess_tensor_over(uses, TESS_I32, 1, (int64_t[]){CODES});
+    store_ok(tess_artefact_put(C, a, "atlas/uses", &t, NULL));
+}
+
 /* Smooth images with noise, as reconstructions are: half are originals, the same in all. */
 static void put_pictures(struct tess_artefact *a, int i)
 {
@@ -96,6 +125,7 @@ static void put_pictures(struct tess_artefact *a, int i)
                                                           .rows = "original|reconstruction"}));
     tess_free(sheet.data);
     put_bound(a);
+    put_atlas(a, i);
 }
 
 /* A result of the run; many have codes in common, and the second seed has the pictures of the first. */
@@ -130,6 +160,7 @@ static void make_stage(int i, int k)
                                                    .files = "",
                                                    .warning = "",
                                                    .seconds = 12.5 + i,
+                                                   .planned_seconds = k ? 11.5 + i : -1,
                                                    .cached_seconds = -1,
                                                    .planned_bytes = 1e8,
                                                    .peak_bytes = 9e7,
@@ -373,7 +404,16 @@ START_TEST(whole)
                                          "2 seeds a row"};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         ck_assert_msg(strstr(text, wanted[i]) != NULL, "%s is missing", wanted[i]);
-    ck_assert_int_eq(count_of(text, "<img"), 1 + 3); /* the originals once, a strip a row */
+    ck_assert_int_eq(count_of(text, "<img"), 1 + 3 + 3); /* the originals once, a strip and an atlas a row */
+    ck_assert_ptr_nonnull(strstr(text, "most used: code 0 (1000 times), 37 (996 times)"));
+    ck_assert_ptr_nonnull(strstr(text, "; the last 50 are never used"));
+    ck_assert_int_eq(count_of(text, "Use over training</h3>"), 1);
+    const char *codes = strstr(text, "id=\"codes\""), *curves = strstr(text, "id=\"curves\"");
+    ck_assert_int_eq(count_of(curves, "codes used in a step of"), 0); /* with the codebooks, not with the losses */
+    ck_assert_int_eq(count_of(codes, "codes used in a step of tokenizer over the steps of training"), 1);
+    ck_assert_int_eq(count_of(codes, "perplexity in a step of tokenizer over the steps of training"), 1);
+    ck_assert_ptr_nonnull(strstr(text, "<td class=\"n\">1 min 30 s</td><td class=\"n\">1 min 24 s</td>")); /* in, and planned: of codes */
+    ck_assert(!strstr(text, "id=\"references\"") && !strstr(text, "calls of the denoiser"));
     free(text);
 }
 END_TEST
@@ -388,6 +428,50 @@ START_TEST(one_run)
     check_page(text);
     keep("one", text);
     ck_assert(strstr(text, "tessera run p.yaml") && !strstr(text, "baseline</span>"));
+    free(text);
+}
+END_TEST
+
+/* Values that the pipeline names are listed beside the best, and drawn in grey: at their setting, or over all of an axis. */
+START_TEST(references)
+{
+    struct tessi_report_setting metric[2] = {{"FD", "6.1"}, {"lpips", "0.3"}}, setting = {"K", "2"};
+    struct tessi_report_reference reference[2] = {{"A paper", 2, metric, 1, &setting}, {"Another", 1, metric, 0, NULL}};
+    make_runs(6, "K", "");
+    for (int i = 0; i < 6; i++) {
+        made.run[i].references = 2;
+        made.run[i].reference = reference;
+    }
+    char *text = page_of(&(struct tessi_report_page_options){.made = NULL});
+    check_page(text);
+    keep("references", text);
+    const char *list = strstr(text, "id=\"references\""), *charts = strstr(text, "id=\"against\"");
+    ck_assert(list && charts);
+    ck_assert_int_eq(count_of(list, "A paper <span class=\"note\">K 2</span>"), 2);
+    ck_assert_ptr_nonnull(strstr(list, "<td>FD</td><td class=\"n\">6.1</td><td class=\"n\">22.0"));
+    ck_assert_ptr_nonnull(strstr(list, "<td>lpips</td><td class=\"n\">0.3</td><td class=\"n note\">not measured"));
+    ck_assert_int_eq(count_of(charts, "<g class=\"crowd\"><title>A paper</title>"), 1); /* on the chart of FD alone */
+    ck_assert_int_eq(count_of(charts, "<g class=\"crowd\"><title>Another</title>"), 1);
+    free(text);
+}
+END_TEST
+
+/* Where rows differ in the steps that samples took, metrics of these are drawn over the steps. */
+START_TEST(calls_of_the_denoiser)
+{
+    static const char *const steps[3] = {"49", "25", "10"};
+    struct tessi_report_setting attribute[3] = {{"steps", steps[0]}, {"steps", steps[1]}, {"steps", steps[2]}};
+    make_runs(6, "way", "w");
+    for (int i = 0; i < 6; i++) {
+        made.stage[i][1].kind = "samples";
+        made.stage[i][1].attributes = 1;
+        made.stage[i][1].attribute = &attribute[i / 2];
+        made.input[i][2].from = "codes";
+    }
+    char *text = page_of(&(struct tessi_report_page_options){.made = NULL});
+    check_page(text);
+    ck_assert_int_eq(count_of(text, "Samples against calls of the denoiser</h3>"), 1);
+    ck_assert_ptr_nonnull(strstr(text, "FD against steps of sampling</b>; lower is better"));
     free(text);
 }
 END_TEST
@@ -410,7 +494,11 @@ END_TEST
 
 START_TEST(hostile)
 {
+    struct tessi_report_setting strange = {HOSTILE, HOSTILE}, setting = {"x" HOSTILE, HOSTILE};
+    struct tessi_report_reference reference = {HOSTILE, 1, &strange, 1, &setting};
     make_runs(4, "x" HOSTILE, HOSTILE);
+    made.run[0].references = 1;
+    made.run[0].reference = &reference;
     made.sweep.pipeline = made.sweep.folder = HOSTILE;
     for (int i = 0; i < 4; i++) {
         made.metric[i][0].name = made.metric[i][1].unit = made.metric[i][2].protocol = made.metric[i][2].against = HOSTILE;
@@ -487,7 +575,8 @@ START_TEST(a_hundred_variants)
     make_runs(RUNS, "K", "");
     char *text = page_of(&(struct tessi_report_page_options){.made = NULL});
     ck_assert_msg(strlen(text) < 3000000, "%zu bytes", strlen(text));
-    ck_assert_int_eq(count_of(text, "<img"), 1 + RUNS / 2);
+    ck_assert_int_eq(count_of(text, "<img"), 1 + RUNS / 2 + RUNS / 2);
+    ck_assert_ptr_nonnull(strstr(text, "of 256, the last"));
     check_markup(text);
     check_self_contained(text);
     keep("hundred", text);
@@ -503,6 +592,8 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, whole);
     tcase_add_test(t, one_run);
+    tcase_add_test(t, references);
+    tcase_add_test(t, calls_of_the_denoiser);
     tcase_add_test(t, nothing);
     tcase_add_test(t, hostile);
     tcase_add_test(t, same_results_same_bytes);
